@@ -1,0 +1,254 @@
+//! The crate's one error type.
+use std::error::Error as StdError;
+use std::fmt;
+
+/// The crate's result.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What kind of thing went wrong: what a caller branches on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The driver has nothing at this path.
+    PathNotFound,
+    /// The path does not match `^(/[A-Za-z0-9._-]+)+$`.
+    InvalidPath,
+    /// The offset is negative.
+    InvalidOffset,
+    /// The driver cannot do this with the given method.
+    UnsupportedMethod,
+    /// The writer was already closed, committed or cancelled.
+    Closed,
+    /// No object has this key (404 `NoSuchKey`).
+    NoSuchKey,
+    /// No bucket has this name (404 `NoSuchBucket`).
+    NoSuchBucket,
+    /// The multipart upload is unknown, completed or aborted (404 `NoSuchUpload`).
+    NoSuchUpload,
+    /// The credentials are valid, the permission is missing (403).
+    AccessDenied,
+    /// The server computed another signature (403 `SignatureDoesNotMatch`), or does not know the key.
+    SignatureRejected,
+    /// The session token has expired or is not valid.
+    ExpiredCredentials,
+    /// No usable credentials could be found or fetched.
+    Credentials,
+    /// The clock of this machine and the server's differ too much (403 `RequestTimeTooSkewed`).
+    ClockSkew,
+    /// The bucket lives in another region, or the server redirects elsewhere.
+    WrongRegion,
+    /// A condition (`If-Match`, `If-None-Match`, ...) did not hold (412, 304).
+    PreconditionFailed,
+    /// The range lies outside the object (416).
+    InvalidRange,
+    /// Another operation is in the way (409).
+    Conflict,
+    /// The server asks to slow down (429, 503 `SlowDown`), and kept asking.
+    Throttled,
+    /// The server failed (5xx), and kept failing.
+    Server,
+    /// The server refused the request for another reason (4xx).
+    Refused,
+    /// An argument was refused before anything was sent.
+    InvalidArgument,
+    /// The configuration cannot be used.
+    Configuration,
+    /// No connection could be made: name lookup, TCP or proxy.
+    Connect,
+    /// TLS failed; retrying cannot help.
+    Tls,
+    /// A deadline passed.
+    Timeout,
+    /// The connection broke.
+    Interrupted,
+    /// The reply is not what the protocol demands.
+    Protocol,
+    /// The bytes received are not the bytes stored (checksum, length, changed object).
+    Integrity,
+    /// It could not be found out whether the operation took effect.
+    OutcomeUnknown,
+    /// The caller cancelled.
+    Cancelled,
+    /// Reading the caller's data or writing a local file failed.
+    LocalIo,
+}
+
+/// What failed, where, what the server said and what to do about it.
+///
+/// One word wide. `Display` is one line; [`Error::source`](StdError::source) leads to the cause.
+pub struct Error(Box<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    kind: Option<ErrorKind>,
+    driver: Option<String>,
+    path: Option<String>,
+    operation: Option<&'static str>,
+    bucket: Option<String>,
+    key: Option<String>,
+    status: Option<u16>,
+    code: Option<String>,
+    message: String,
+    request_id: Option<String>,
+    host_id: Option<String>,
+    region: Option<String>,
+    attempts: u32,
+    bytes_taken: Option<u64>,
+    hint: Option<String>,
+    others: Vec<Error>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+macro_rules! parts {
+    ($($(#[$doc:meta])* $get:ident, $with:ident, $field:ident: $type:ty;)*) => {$(
+        $(#[$doc])*
+        pub fn $get(&self) -> Option<&$type> {
+            self.0.$field.as_deref()
+        }
+        #[allow(dead_code, reason = "each feature set uses its own part of these")]
+        pub(crate) fn $with(mut self, value: impl Into<String>) -> Self {
+            self.0.$field = Some(value.into());
+            self
+        }
+    )*};
+}
+
+impl Error {
+    /// An error of `kind`, told in one sentence without a full stop. For embedders' own drivers too.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner { kind: Some(kind), message: message.into(), ..Inner::default() }))
+    }
+    /// What kind of failure this is.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind.unwrap_or(ErrorKind::Protocol)
+    }
+    /// The sentence without the place: what went wrong.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+    parts! {
+        /// The driver's name, once a driver has seen the error.
+        driver, with_driver, driver: str;
+        /// The driver path the failed call was about.
+        path, with_path, path: str;
+        /// The bucket.
+        bucket, with_bucket, bucket: str;
+        /// The object's key.
+        key, with_key, key: str;
+        /// S3's error code, such as `AccessDenied`.
+        code, with_code, code: str;
+        /// The value of `x-amz-request-id`, which AWS's support asks for.
+        request_id, with_request_id, request_id: str;
+        /// The value of `x-amz-id-2`.
+        host_id, with_host_id, host_id: str;
+        /// The region the server named, when it said that we used the wrong one.
+        region, with_region, region: str;
+        /// What to do about it, when that is known.
+        hint, with_hint, hint: str;
+    }
+    /// The S3 operation, such as `PutObject`.
+    pub fn operation(&self) -> Option<&'static str> {
+        self.0.operation
+    }
+    /// The HTTP status of the last reply, if there was one.
+    pub fn status(&self) -> Option<u16> {
+        self.0.status
+    }
+    /// How many times the request was sent; 0 when it never was.
+    pub fn attempts(&self) -> u32 {
+        self.0.attempts
+    }
+    /// How many bytes `write_stream` had taken from its reader.
+    pub fn bytes_taken(&self) -> Option<u64> {
+        self.0.bytes_taken
+    }
+    /// The other failures of an operation on many objects, such as the keys a batch delete could not delete.
+    pub fn others(&self) -> &[Error] {
+        &self.0.others
+    }
+    /// Whether nothing is there: a path, a key or an upload that does not exist.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self.kind(), ErrorKind::PathNotFound | ErrorKind::NoSuchKey | ErrorKind::NoSuchUpload)
+    }
+    /// Whether the same call may succeed later although nothing is changed.
+    pub fn is_transient(&self) -> bool {
+        use ErrorKind::*;
+        matches!(self.kind(), Throttled | Server | Connect | Timeout | Interrupted | Protocol | Conflict)
+    }
+}
+
+#[allow(dead_code, reason = "each feature set uses its own part of these")]
+impl Error {
+    pub(crate) fn with_kind(mut self, kind: ErrorKind) -> Self {
+        self.0.kind = Some(kind);
+        self
+    }
+    pub(crate) fn with_operation(mut self, operation: &'static str) -> Self {
+        self.0.operation = Some(operation);
+        self
+    }
+    pub(crate) fn with_status(mut self, status: u16) -> Self {
+        self.0.status = Some(status);
+        self
+    }
+    pub(crate) fn with_attempts(mut self, attempts: u32) -> Self {
+        self.0.attempts = attempts;
+        self
+    }
+    pub(crate) fn with_bytes_taken(mut self, bytes: u64) -> Self {
+        self.0.bytes_taken = Some(bytes);
+        self
+    }
+    pub(crate) fn with_others(mut self, others: Vec<Error>) -> Self {
+        self.0.others = others;
+        self
+    }
+    pub(crate) fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let e = &*self.0;
+        if let Some(driver) = &e.driver {
+            write!(f, "{driver}: ")?;
+        }
+        if let Some(operation) = e.operation {
+            write!(f, "{operation}: ")?;
+        }
+        f.write_str(&e.message)?;
+        if let Some(path) = &e.path {
+            write!(f, ": {path}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}({self})", self.kind())
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|s| s as _)
+    }
+}
+
+impl From<Error> for std::io::Error {
+    fn from(error: Error) -> Self {
+        use std::io::ErrorKind as Io;
+        let kind = match error.kind() {
+            ErrorKind::PathNotFound | ErrorKind::NoSuchKey => Io::NotFound,
+            ErrorKind::AccessDenied => Io::PermissionDenied,
+            ErrorKind::Timeout => Io::TimedOut,
+            ErrorKind::InvalidArgument | ErrorKind::InvalidPath => Io::InvalidInput,
+            ErrorKind::Integrity | ErrorKind::Protocol => Io::InvalidData,
+            _ => Io::Other,
+        };
+        Self::new(kind, error)
+    }
+}

@@ -1,0 +1,22 @@
+//! Layout in progress.
+#[cfg(feature = "client")]
+pub mod cancel;
+pub mod clock;
+#[cfg(feature = "client")]
+pub mod client;
+#[cfg(feature = "cloudfront")]
+pub mod cloudfront;
+#[cfg(feature = "client")]
+pub mod credentials;
+pub mod driver;
+pub mod error;
+pub mod sign;
+pub mod time;
+#[cfg(feature = "client")]
+mod transport;
+pub mod xml;
+
+#[cfg(feature = "client")]
+pub use cancel::Cancel;
+pub use driver::StorageDriver;
+pub use error::{Error, ErrorKind, Result};
