@@ -1,9 +1,9 @@
 //! Layout in progress.
 #[cfg(feature = "client")]
 pub mod cancel;
-pub mod clock;
 #[cfg(feature = "client")]
 pub mod client;
+pub mod clock;
 #[cfg(feature = "cloudfront")]
 pub mod cloudfront;
 #[cfg(feature = "client")]

@@ -1,6 +1,6 @@
 //! Stub: where keys come from.
-pub use crate::sign::Credentials;
 use crate::error::Result;
+pub use crate::sign::Credentials;
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::SystemTime;

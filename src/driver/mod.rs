@@ -132,7 +132,12 @@ pub trait StorageDriver: Send + Sync {
     /// when this method must go through the registry.
     fn url_for(&self, path: &str, options: &UrlOptions) -> Result<String>;
     /// Visits everything below `from`, directories before their content.
-    fn walk(&self, from: &str, options: &WalkOptions, visit: &mut dyn FnMut(&FileInfo) -> Result<WalkStep>) -> Result<()>;
+    fn walk(
+        &self,
+        from: &str,
+        options: &WalkOptions,
+        visit: &mut dyn FnMut(&FileInfo) -> Result<WalkStep>,
+    ) -> Result<()>;
     /// The key under which an object store keeps this path, `None` where there is no such thing. A wrapper passes it through.
     fn object_key(&self, path: &str) -> Option<String> {
         let _ = path;
@@ -155,7 +160,9 @@ pub trait FileWriter: Write + Send {
 /// Refuses what the registry's path expression refuses: `^(/[A-Za-z0-9._-]+)+$`.
 pub fn check_path(path: &str) -> Result<()> {
     let good = path.strip_prefix('/').is_some_and(|rest| {
-        rest.split('/').all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-')))
+        rest.split('/').all(|part| {
+            !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+        })
     });
     if good { Ok(()) } else { Err(Error::new(ErrorKind::InvalidPath, "invalid path").with_path(path)) }
 }

@@ -12,7 +12,11 @@ pub struct Credentials {
 impl Credentials {
     /// Long-term credentials.
     pub fn new(access_key_id: impl Into<String>, secret_access_key: impl Into<String>) -> Self {
-        Self { access_key_id: access_key_id.into(), secret_access_key: Zeroizing::new(secret_access_key.into()), session_token: None }
+        Self {
+            access_key_id: access_key_id.into(),
+            secret_access_key: Zeroizing::new(secret_access_key.into()),
+            session_token: None,
+        }
     }
     /// The same with a session token.
     pub fn with_session_token(mut self, token: impl Into<String>) -> Self {

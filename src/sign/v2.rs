@@ -25,13 +25,23 @@ pub struct Presigned {
 }
 
 /// Signs with the `Authorization` header. `host_bucket` is the bucket named by the host (virtual-host style), `None` when it stands in the path.
-pub fn sign(request: &Request<'_>, host_bucket: Option<&str>, credentials: &Credentials, time: Timestamp) -> Result<Signed, Error> {
+pub fn sign(
+    request: &Request<'_>,
+    host_bucket: Option<&str>,
+    credentials: &Credentials,
+    time: Timestamp,
+) -> Result<Signed, Error> {
     let _ = (request, host_bucket, credentials, time);
     todo!()
 }
 
 /// Signs in the query, for a URL that is good until `expires`.
-pub fn presign(request: &Request<'_>, host_bucket: Option<&str>, credentials: &Credentials, expires: Timestamp) -> Result<Presigned, Error> {
+pub fn presign(
+    request: &Request<'_>,
+    host_bucket: Option<&str>,
+    credentials: &Credentials,
+    expires: Timestamp,
+) -> Result<Presigned, Error> {
     let _ = (request, host_bucket, credentials, expires);
     todo!()
 }

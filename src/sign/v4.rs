@@ -72,18 +72,37 @@ impl SigningKey {
 }
 
 /// Signs with the `Authorization` header.
-pub fn sign(request: &Request<'_>, payload: Payload<'_>, credentials: &Credentials, scope: Scope<'_>, time: Timestamp) -> Result<Signed, Error> {
+pub fn sign(
+    request: &Request<'_>,
+    payload: Payload<'_>,
+    credentials: &Credentials,
+    scope: Scope<'_>,
+    time: Timestamp,
+) -> Result<Signed, Error> {
     sign_with_key(request, payload, credentials, scope, time, &SigningKey::derive(credentials, time, scope))
 }
 
 /// The same with a key derived before.
-pub fn sign_with_key(request: &Request<'_>, payload: Payload<'_>, credentials: &Credentials, scope: Scope<'_>, time: Timestamp, key: &SigningKey) -> Result<Signed, Error> {
+pub fn sign_with_key(
+    request: &Request<'_>,
+    payload: Payload<'_>,
+    credentials: &Credentials,
+    scope: Scope<'_>,
+    time: Timestamp,
+    key: &SigningKey,
+) -> Result<Signed, Error> {
     let _ = (request, payload, credentials, scope, time, key);
     todo!()
 }
 
 /// Signs in the query, for a URL that lives `expires` (1 second to 7 days).
-pub fn presign(request: &Request<'_>, credentials: &Credentials, scope: Scope<'_>, time: Timestamp, expires: Duration) -> Result<Presigned, Error> {
+pub fn presign(
+    request: &Request<'_>,
+    credentials: &Credentials,
+    scope: Scope<'_>,
+    time: Timestamp,
+    expires: Duration,
+) -> Result<Presigned, Error> {
     let _ = (request, credentials, scope, time, expires);
     todo!()
 }

@@ -78,7 +78,10 @@ pub(crate) enum Body<'a> {
     Empty,
     Bytes(&'a [u8]),
     /// Exactly `length` bytes are read and sent: a source that ends early is `Failure::Source(UnexpectedEof)`, one that goes on is cut.
-    Reader { source: &'a mut dyn Read, length: u64 },
+    Reader {
+        source: &'a mut dyn Read,
+        length: u64,
+    },
 }
 
 /// A reply whose body has not been read yet. Dropping it unread closes the connection; read to the end it goes back to the pool.
@@ -131,7 +134,10 @@ pub(crate) enum Failure {
     /// Name lookup, TCP, proxy.
     Connect(io::Error),
     /// Certificate or handshake: not to be retried when `fatal` (certificate refused).
-    Tls { fatal: bool, error: Box<dyn std::error::Error + Send + Sync> },
+    Tls {
+        fatal: bool,
+        error: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A deadline or the idle timeout passed.
     Timeout,
     /// The connection broke.
@@ -167,8 +173,22 @@ impl Transport {
     }
     /// Sends one request once. Follows no redirect, retries nothing, decompresses nothing.
     /// An early final answer (403 while the body is being sent) is returned as the reply, and the connection is not reused.
-    pub(crate) fn send(&self, origin: &Origin, request: &Request<'_>, body: Body<'_>) -> Result<Response, TransportError> {
-        let _ = (origin, request.method, request.target, request.headers, request.expect_continue, request.deadline, request.cancel, body);
+    pub(crate) fn send(
+        &self,
+        origin: &Origin,
+        request: &Request<'_>,
+        body: Body<'_>,
+    ) -> Result<Response, TransportError> {
+        let _ = (
+            origin,
+            request.method,
+            request.target,
+            request.headers,
+            request.expect_continue,
+            request.deadline,
+            request.cancel,
+            body,
+        );
         todo!()
     }
     /// Connections opened so far.
