@@ -183,6 +183,10 @@ impl Error {
         self.0.kind = Some(kind);
         self
     }
+    pub(crate) fn with_message(mut self, message: impl Into<String>) -> Self {
+        self.0.message = message.into();
+        self
+    }
     pub(crate) fn with_operation(mut self, operation: &'static str) -> Self {
         self.0.operation = Some(operation);
         self
@@ -209,6 +213,8 @@ impl Error {
     }
 }
 
+// One line: `driver: operation: message: place (what the server said); what to do`. Secrets never come here: the
+// parts that make an error are the request's names and the server's words, not its headers.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let e = &*self.0;
@@ -220,9 +226,62 @@ impl fmt::Display for Error {
         }
         f.write_str(&e.message)?;
         if let Some(path) = &e.path {
-            write!(f, ": {path}")?;
+            write!(f, ": {}", Shown(path))?;
+        }
+        let mut details = Details { f, any: false };
+        if let Some(bucket) = &e.bucket {
+            details.add("bucket ", bucket)?;
+        }
+        if let Some(key) = &e.key {
+            details.add("key ", key)?;
+        }
+        if let Some(status) = e.status {
+            details.add("status ", &status.to_string())?;
+        }
+        if let Some(id) = &e.request_id {
+            details.add("request id ", id)?;
+        }
+        if e.attempts > 1 {
+            details.add("attempts ", &e.attempts.to_string())?;
+        }
+        details.end()?;
+        for other in &e.others {
+            write!(f, "; {other}")?;
+        }
+        if let Some(hint) = &e.hint {
+            write!(f, "; {hint}")?;
         }
         Ok(())
+    }
+}
+
+/// The bracketed part of an error's line, opened by the first detail.
+struct Details<'a, 'f> {
+    f: &'a mut fmt::Formatter<'f>,
+    any: bool,
+}
+
+impl Details<'_, '_> {
+    fn add(&mut self, name: &str, value: &str) -> fmt::Result {
+        self.f.write_str(if std::mem::replace(&mut self.any, true) { ", " } else { " (" })?;
+        write!(self.f, "{name}{}", Shown(value))
+    }
+    fn end(&mut self) -> fmt::Result {
+        if self.any { self.f.write_str(")") } else { Ok(()) }
+    }
+}
+
+/// Foreign text on one line: control characters escaped, cut where it would drown the rest.
+struct Shown<'a>(&'a str);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        /// A key has at most 1,024 bytes; whatever is longer says no more.
+        const LIMIT: usize = 1024;
+        for c in self.0.chars().take(LIMIT) {
+            if c.is_control() { write!(f, "{}", c.escape_default())? } else { fmt::Write::write_char(f, c)? }
+        }
+        if self.0.chars().nth(LIMIT).is_some() { f.write_str("...") } else { Ok(()) }
     }
 }
 

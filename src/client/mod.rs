@@ -1,1 +1,216 @@
-//! Stub: the S3 client.
+//! The S3 client: one method per operation, blocking, safe to share between threads.
+//!
+//! Usable alone, without the driver. A [`Client`] is cheap to clone; clones share connections, learnt regions and
+//! counters. Every operation signs each attempt anew, tries again where that is safe ([`RetryPolicy`]), and believes a
+//! reply only when it is whole.
+//!
+//! ```no_run
+//! use s3driver::client::{Client, Config, Endpoint, GetObject, ObjectSettings, Scheme, Variant};
+//! use s3driver::sign::Credentials;
+//!
+//! let config = Config::new(Endpoint::aws("eu-central-1", Scheme::Https, Variant::default())?).static_credentials(Credentials::new("AKIDEXAMPLE", "secret"));
+//! let client = Client::new(config)?;
+//! client.put_object("registry", "hello.txt", b"hello", &ObjectSettings::default())?;
+//! let content = client.get_object("registry", "hello.txt", &GetObject::default())?.read_all(1 << 20)?;
+//! assert_eq!(content, b"hello");
+//! # Ok::<(), s3driver::Error>(())
+//! ```
+
+mod bucket;
+mod call;
+mod config;
+pub mod endpoint;
+mod listing;
+mod multipart;
+mod object;
+mod presign;
+mod read;
+mod reply;
+mod retry;
+mod settings;
+
+pub use bucket::BucketInfo;
+pub use config::{Config, PayloadSigning, SignatureVersion, Timeouts, TlsVerification};
+pub use endpoint::{Addressing, Endpoint, Scheme, Variant};
+pub use listing::{ListObjects, ListObjectsV1, Listing};
+pub use multipart::{
+    CompletedUpload, MAX_PART_SIZE, MAX_PARTS, MIN_PART_SIZE, PartListing, UploadListing, UploadRef, UploadedPart,
+};
+pub use object::{Condition, CopySource, DELETE_OBJECTS_KEYS, PutResult};
+pub use presign::{Presign, PresignMethod};
+pub use read::{ByteRange, GetObject, ObjectMeta, ObjectReader};
+pub use retry::RetryPolicy;
+pub use settings::{CannedAcl, Encryption, ObjectSettings, StorageClass};
+
+use crate::cancel::Cancel;
+use crate::clock::Clock;
+use crate::credentials::Provider;
+use crate::error::{Error, ErrorKind, Result};
+use crate::sign::v4;
+use crate::transport::{self, Transport};
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A client for one endpoint and one source of credentials.
+#[derive(Clone)]
+pub struct Client {
+    inner: Arc<Inner>,
+    cancel: Option<Cancel>,
+}
+
+struct Inner {
+    transport: Transport,
+    endpoint: Endpoint,
+    credentials: Arc<dyn Provider>,
+    signature: SignatureVersion,
+    payload: PayloadSigning,
+    user_agent: String,
+    timeouts: Timeouts,
+    retry: RetryPolicy,
+    clock: Arc<dyn Clock>,
+    /// Seconds the server's clock is ahead of ours, learnt from `RequestTimeTooSkewed` only.
+    clock_offset: AtomicI64,
+    /// Regions of buckets that turned out to live elsewhere than configured.
+    regions: Mutex<HashMap<String, String>>,
+    signing_key: Mutex<Option<Arc<v4::SigningKey>>>,
+    counters: Counters,
+}
+
+#[derive(Default)]
+struct Counters {
+    requests: AtomicU64,
+    retries: AtomicU64,
+    stale: AtomicU64,
+}
+
+/// What a client did so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Requests sent, further attempts included.
+    pub requests: u64,
+    /// Requests sent again.
+    pub retries: u64,
+    /// Of these, the ones whose pooled connection was found dead before anything happened.
+    pub stale_connections: u64,
+    /// Connections opened.
+    pub connections: u64,
+}
+
+/// How many buckets' regions are remembered: a program talks to a handful, and this ends what a hostile one could grow.
+const REMEMBERED_REGIONS: usize = 1024;
+
+impl Client {
+    /// Makes a client. Opens no connection and asks for no credentials yet.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] when certificates, proxy or user agent cannot be used.
+    pub fn new(config: Config) -> Result<Self> {
+        let Config {
+            endpoint,
+            credentials,
+            signature,
+            payload,
+            verification,
+            extra_roots_pem,
+            proxy,
+            user_agent,
+            timeouts,
+            retry,
+            idle_connections,
+            clock,
+        } = config;
+        if !user_agent.bytes().all(|b| b == b' ' || b.is_ascii_graphic()) {
+            let text = "the user agent may hold visible ASCII characters and spaces only";
+            return Err(Error::new(ErrorKind::Configuration, text));
+        }
+        let options = transport::Options {
+            verification: match verification {
+                TlsVerification::Full => transport::TlsVerification::Full,
+                TlsVerification::Skip => transport::TlsVerification::Skip,
+            },
+            extra_roots_pem,
+            proxy,
+            connect_timeout: timeouts.connect,
+            idle_timeout: timeouts.idle,
+            idle_connections,
+            ..transport::Options::default()
+        };
+        let transport =
+            Transport::new(options).map_err(|error| Error::new(ErrorKind::Configuration, error.0))?;
+        let inner = Inner {
+            transport,
+            endpoint,
+            credentials,
+            signature,
+            payload,
+            user_agent,
+            timeouts,
+            retry,
+            clock,
+            clock_offset: AtomicI64::new(0),
+            regions: Mutex::default(),
+            signing_key: Mutex::default(),
+            counters: Counters::default(),
+        };
+        Ok(Self { inner: Arc::new(inner), cancel: None })
+    }
+
+    /// The same client, whose operations end when `cancel` says so, also while they are blocked in a read or a write.
+    #[must_use]
+    pub fn with_cancel(&self, cancel: &Cancel) -> Self {
+        Self { inner: Arc::clone(&self.inner), cancel: Some(cancel.clone()) }
+    }
+
+    /// What this client and its clones did so far.
+    pub fn stats(&self) -> Stats {
+        let counters = &self.inner.counters;
+        Stats {
+            requests: counters.requests.load(Ordering::Relaxed),
+            retries: counters.retries.load(Ordering::Relaxed),
+            stale_connections: counters.stale.load(Ordering::Relaxed),
+            connections: self.inner.transport.connections_opened(),
+        }
+    }
+
+    /// The endpoint requests go to.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.inner.endpoint
+    }
+
+    /// The clock this client goes by.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.inner.clock
+    }
+}
+
+impl Inner {
+    fn region_of(&self, bucket: &str) -> String {
+        let learnt = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
+        learnt.get(bucket).cloned().unwrap_or_else(|| self.endpoint.region().to_owned())
+    }
+    fn remember_region(&self, bucket: &str, region: &str) {
+        let mut learnt = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
+        if learnt.len() < REMEMBERED_REGIONS {
+            learnt.insert(bucket.to_owned(), region.to_owned());
+        }
+    }
+    fn locate(&self, bucket: &str, region: &str) -> Result<endpoint::Located> {
+        if region == self.endpoint.region() {
+            return self.endpoint.locate(bucket);
+        }
+        self.endpoint.for_region(region)?.locate(bucket)
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("endpoint", &self.inner.endpoint)
+            .field("credentials", &self.inner.credentials)
+            .field("signature", &self.inner.signature)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,4 +1,9 @@
 //! The interface a registry programs against.
+#[cfg(feature = "client")]
+mod store;
+#[cfg(feature = "client")]
+pub use store::PartSizes;
+
 use crate::error::{Error, ErrorKind, Result};
 use std::io::{Read, Write};
 use std::net::IpAddr;

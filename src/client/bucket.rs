@@ -1,0 +1,65 @@
+//! Operations on a bucket itself.
+use super::Client;
+use super::call::{Call, Payload};
+use super::object::{document, nothing};
+use crate::error::Result;
+use crate::xml;
+
+/// What HeadBucket says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BucketInfo {
+    /// Where the bucket lives, when the server says so.
+    pub region: Option<String>,
+}
+
+impl Client {
+    /// [HeadBucket]: whether the bucket is there and may be used. A cheap probe that tells a wrong bucket, secret or region.
+    ///
+    /// [HeadBucket]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html
+    pub fn head_bucket(&self, bucket: &str) -> Result<BucketInfo> {
+        let call = Call::new("HeadBucket", "HEAD", bucket, "");
+        self.run(&call, Payload::Empty, |response, _| {
+            Ok(BucketInfo { region: response.header("x-amz-bucket-region").map(str::to_owned) })
+        })
+    }
+
+    /// [CreateBucket] in the endpoint's region.
+    ///
+    /// [CreateBucket]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html
+    pub fn create_bucket(&self, bucket: &str) -> Result<()> {
+        let call = Call::new("CreateBucket", "PUT", bucket, "");
+        // us-east-1 is the one region that must not be named.
+        let region = self.inner.endpoint.region();
+        let body = if region == "us-east-1" {
+            String::new()
+        } else {
+            xml::create_bucket_configuration(region).map_err(|error| call.refuse(error.to_string()))?
+        };
+        let payload = if body.is_empty() { Payload::Empty } else { Payload::Bytes(body.as_bytes()) };
+        self.run(&call, payload, |response, deadline| nothing(response, deadline, &call))
+    }
+
+    /// [DeleteBucket]: the bucket must be empty.
+    ///
+    /// [DeleteBucket]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucket.html
+    pub fn delete_bucket(&self, bucket: &str) -> Result<()> {
+        let call = Call::new("DeleteBucket", "DELETE", bucket, "");
+        self.run(&call, Payload::Empty, |response, deadline| nothing(response, deadline, &call))
+    }
+
+    /// [GetBucketLocation]: the bucket's region; an empty answer means `us-east-1`, the old name `EU` `eu-west-1`.
+    ///
+    /// [GetBucketLocation]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLocation.html
+    pub fn get_bucket_location(&self, bucket: &str) -> Result<String> {
+        let call = Call::new("GetBucketLocation", "GET", bucket, "").query("location", "");
+        let location = self.run(&call, Payload::Empty, |response, deadline| {
+            document(response, deadline, &call, xml::location_constraint)
+        })?;
+        Ok(match location.as_deref() {
+            None | Some("") => "us-east-1".to_owned(),
+            Some("EU") => "eu-west-1".to_owned(),
+            Some(region) => region.to_owned(),
+        })
+    }
+}

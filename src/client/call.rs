@@ -1,0 +1,372 @@
+//! One operation from its parts to a believed reply: signed, sent, judged, and tried again where that is right.
+use super::config::{PayloadSigning, SignatureVersion};
+use super::endpoint::{Located, Scheme};
+use super::reply;
+use super::retry;
+use super::{Client, Inner};
+use crate::credentials::Lease;
+use crate::error::{Error, ErrorKind, Result};
+use crate::sign::{self, v2, v4};
+use crate::time::Timestamp;
+use crate::transport::{Body, Failure, Request, Response, TransportError};
+use std::borrow::Cow;
+use std::io::Read;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// A name and its value, as headers and query parameters have them.
+pub(super) type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
+
+/// Temporary redirects followed for one attempt: S3 needs one, while a new bucket's name spreads.
+const REDIRECTS: u32 = 3;
+
+/// Dead pooled connections passed over for one request: more than any pool keeps, so that a pool full of them empties
+/// itself, and still an end for a server that hangs up on everybody.
+const STALE_CONNECTIONS: u32 = 256;
+
+/// What travels with the request.
+pub(super) enum Payload<'a> {
+    Empty,
+    /// Sent from its first byte at each attempt.
+    Bytes(&'a [u8]),
+    /// Can be read once: one attempt, unless nothing was read yet.
+    Stream { source: &'a mut dyn Read, length: u64 },
+}
+
+/// One operation on one bucket, before it is signed.
+pub(super) struct Call<'a> {
+    pub(super) operation: &'static str,
+    pub(super) method: &'static str,
+    pub(super) bucket: &'a str,
+    /// Empty for operations on the bucket.
+    pub(super) key: &'a str,
+    pub(super) query: Vec<Pair<'a>>,
+    pub(super) headers: Vec<Pair<'a>>,
+    /// Replies that carry an object's body are bounded by the idle timeout alone, all others by the operation's too.
+    pub(super) carries_object: bool,
+}
+
+impl<'a> Call<'a> {
+    pub(super) const fn new(operation: &'static str, method: &'static str, bucket: &'a str, key: &'a str) -> Self {
+        Self {
+            operation,
+            method,
+            bucket,
+            key,
+            query: Vec::new(),
+            headers: Vec::new(),
+            carries_object: false,
+        }
+    }
+    pub(super) fn query(mut self, name: &'static str, value: impl Into<Cow<'a, str>>) -> Self {
+        self.query.push((Cow::Borrowed(name), value.into()));
+        self
+    }
+    pub(super) fn maybe_query(self, name: &'static str, value: Option<impl Into<Cow<'a, str>>>) -> Self {
+        match value {
+            Some(value) => self.query(name, value),
+            None => self,
+        }
+    }
+    pub(super) fn header(mut self, name: &'static str, value: impl Into<Cow<'a, str>>) -> Self {
+        self.headers.push((Cow::Borrowed(name), value.into()));
+        self
+    }
+    pub(super) fn maybe_header(self, name: &'static str, value: Option<impl Into<Cow<'a, str>>>) -> Self {
+        match value {
+            Some(value) => self.header(name, value),
+            None => self,
+        }
+    }
+    /// An error about this operation that is told before anything is sent.
+    pub(super) fn refuse(&self, message: impl Into<String>) -> Error {
+        self.place(Error::new(ErrorKind::InvalidArgument, message))
+    }
+    pub(super) fn place(&self, error: Error) -> Error {
+        let error = error.with_operation(self.operation).with_bucket(self.bucket);
+        if self.key.is_empty() { error } else { error.with_key(self.key) }
+    }
+}
+
+/// One attempt's circumstances, learnt from what came before.
+struct Attempt {
+    located: Located,
+    region: String,
+    redirects: u32,
+    learnt_region: bool,
+    learnt_clock: bool,
+    refreshed: bool,
+    stale: u32,
+}
+
+/// What to do after a failed attempt.
+enum Next {
+    /// Again at once: something was learnt, or the connection was dead before anything happened.
+    Now,
+    /// Again after a wait; counts as an attempt.
+    Later(Option<Duration>),
+    Never,
+}
+
+impl Client {
+    /// Runs `call`. `believe` turns a reply of class 2xx into the result; its error is retried like any other, because S3
+    /// may put an error, or nothing, into a reply that began with 200.
+    pub(super) fn run<T>(
+        &self,
+        call: &Call<'_>,
+        mut payload: Payload<'_>,
+        mut believe: impl FnMut(Response, Option<Instant>) -> Result<T>,
+    ) -> Result<T> {
+        let inner = &*self.inner;
+        super::endpoint::check_bucket(call.bucket).map_err(|e| call.place(e))?;
+        let started = inner.clock.instant();
+        let region = inner.region_of(call.bucket);
+        let mut attempt = Attempt {
+            located: inner.locate(call.bucket, &region)?,
+            region,
+            redirects: 0,
+            learnt_region: false,
+            learnt_clock: false,
+            refreshed: false,
+            stale: 0,
+        };
+        let mut attempts = 0;
+        loop {
+            self.check_cancelled().map_err(|e| call.place(e))?;
+            attempts += 1;
+            let lease = inner.credentials.credentials().map_err(|e| call.place(e).with_attempts(attempts - 1))?;
+            let deadline = (!call.carries_object).then(|| inner.clock.instant() + inner.timeouts.operation);
+            let (error, next) = match self.send(call, &attempt, &lease, &mut payload, deadline) {
+                Ok(response) if (200..300).contains(&response.status) => match believe(response, deadline) {
+                    Ok(result) => return Ok(result),
+                    Err(error) => {
+                        let next = if retry::may_retry(&error) { Next::Later(None) } else { Next::Never };
+                        (error, next)
+                    }
+                },
+                Ok(response) => self.judge(call, &mut attempt, &lease, response, deadline),
+                Err(Sent::Failed(failure)) => judge_transport(&mut attempt, failure, inner),
+                Err(Sent::Refused(error)) => (error, Next::Never),
+            };
+            let replayable = !matches!(payload, Payload::Stream { .. });
+            let error = call.place(error).with_attempts(attempts);
+            match next {
+                Next::Never => return Err(error),
+                _ if !replayable => return Err(error),
+                Next::Now => {
+                    attempts -= 1;
+                }
+                Next::Later(asked) => {
+                    if attempts >= inner.retry.max_attempts.max(1) {
+                        return Err(error);
+                    }
+                    let wait = inner.retry.wait(attempts, &error, asked, &*inner.clock);
+                    let elapsed = inner.clock.instant().saturating_duration_since(started);
+                    if elapsed.saturating_add(wait) > inner.retry.total {
+                        return Err(error);
+                    }
+                    self.sleep(wait).map_err(|e| call.place(e).with_attempts(attempts))?;
+                }
+            }
+            inner.counters.retries.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Signs and sends once.
+    fn send(
+        &self,
+        call: &Call<'_>,
+        attempt: &Attempt,
+        lease: &Lease,
+        payload: &mut Payload<'_>,
+        deadline: Option<Instant>,
+    ) -> std::result::Result<Response, Sent> {
+        let inner = &*self.inner;
+        let path = attempt.located.path_of(call.key);
+        let query: Vec<(&str, &str)> = call.query.iter().map(|(n, v)| (&**n, &**v)).collect();
+        let host = attempt.located.host_header();
+        let mut headers: Vec<(&str, &str)> = Vec::with_capacity(call.headers.len() + 6);
+        headers.push(("host", &host));
+        headers.extend(call.headers.iter().map(|(n, v)| (&**n, &**v)));
+        let request = sign::Request { method: call.method, path: &path, query: &query, headers: &headers };
+        let signed = inner.sign(&request, &attempt.located, &attempt.region, lease, payload).map_err(|error| {
+            Sent::Refused(Error::new(ErrorKind::InvalidArgument, format!("the request cannot be signed: {error}")))
+        })?;
+        let mut target = path.clone();
+        if !query.is_empty() {
+            target.push('?');
+            target.push_str(&sign::query_string(&query));
+        }
+        headers.push(("user-agent", &inner.user_agent));
+        headers.extend(signed.iter().map(|(n, v)| (*n, v.as_str())));
+        let request = Request {
+            method: call.method,
+            target: &target,
+            headers: &headers,
+            expect_continue: None,
+            deadline,
+            cancel: self.cancel.as_ref(),
+        };
+        let body = match payload {
+            Payload::Empty => Body::Empty,
+            Payload::Bytes(bytes) => Body::Bytes(bytes),
+            Payload::Stream { source, length } => Body::Reader { source: *source, length: *length },
+        };
+        inner.counters.requests.fetch_add(1, Ordering::Relaxed);
+        inner.transport.send(&attempt.located.origin(), &request, body).map_err(Sent::Failed)
+    }
+
+    /// What a reply that is no success means, and whether to try again.
+    fn judge(
+        &self,
+        call: &Call<'_>,
+        attempt: &mut Attempt,
+        lease: &Lease,
+        response: Response,
+        deadline: Option<Instant>,
+    ) -> (Error, Next) {
+        let inner = &*self.inner;
+        let failed = reply::Failed::read(response, call, deadline);
+        let mut error = failed.error;
+        match error.kind() {
+            ErrorKind::ExpiredCredentials if !attempt.refreshed => {
+                attempt.refreshed = true;
+                match inner.credentials.refresh(lease) {
+                    Ok(true) => return (error, Next::Now),
+                    Ok(false) => {}
+                    Err(cause) => error = error.with_source(cause),
+                }
+                (error, Next::Never)
+            }
+            ErrorKind::ClockSkew if !attempt.learnt_clock => {
+                attempt.learnt_clock = true;
+                let Some(server) = failed.server_time else { return (error, Next::Never) };
+                let now = Timestamp::from(inner.clock.now()).unix();
+                inner.clock_offset.store(server.unix().saturating_sub(now), Ordering::Relaxed);
+                (error, Next::Now)
+            }
+            ErrorKind::WrongRegion => {
+                if let Some(region) = &failed.region
+                    && !attempt.learnt_region
+                    && *region != attempt.region
+                    && inner.endpoint.may_learn_region()
+                    && let Ok(located) = inner.locate(call.bucket, region)
+                {
+                    attempt.learnt_region = true;
+                    attempt.region.clone_from(region);
+                    attempt.located = located;
+                    inner.remember_region(call.bucket, region);
+                    return (error, Next::Now);
+                }
+                if failed.status == 307
+                    && attempt.redirects < REDIRECTS
+                    && let Some(location) = &failed.location
+                    && let Some(located) = attempt.located.redirected(location, call.bucket)
+                {
+                    attempt.redirects += 1;
+                    attempt.located = located;
+                    return (error, Next::Now);
+                }
+                (error, Next::Never)
+            }
+            _ if retry::may_retry(&error) => (error, Next::Later(failed.retry_after)),
+            _ => (error, Next::Never),
+        }
+    }
+
+    pub(super) fn check_cancelled(&self) -> Result<()> {
+        match &self.cancel {
+            Some(cancel) if cancel.is_cancelled() => Err(Error::new(ErrorKind::Cancelled, "cancelled by the caller")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits, but ends early when the caller cancels.
+    fn sleep(&self, wait: Duration) -> Result<()> {
+        /// How soon a cancelled wait notices.
+        const SLICE: Duration = Duration::from_millis(200);
+        let mut left = wait;
+        while self.cancel.is_some() && left > SLICE {
+            self.inner.clock.sleep(SLICE);
+            self.check_cancelled()?;
+            left -= SLICE;
+        }
+        self.inner.clock.sleep(left);
+        self.check_cancelled()
+    }
+}
+
+/// Why there is no reply.
+enum Sent {
+    /// The request was never sent: it cannot be signed.
+    Refused(Error),
+    Failed(TransportError),
+}
+
+impl Inner {
+    /// The headers that sign `request`.
+    fn sign(
+        &self,
+        request: &sign::Request<'_>,
+        located: &Located,
+        region: &str,
+        lease: &Lease,
+        payload: &Payload<'_>,
+    ) -> std::result::Result<Vec<(&'static str, String)>, sign::Error> {
+        let Some(credentials) = &lease.credentials else { return Ok(Vec::new()) };
+        let time = self.now();
+        match self.signature {
+            SignatureVersion::V2 => Ok(v2::sign(request, located.host_bucket(), credentials, time)?.headers),
+            SignatureVersion::V4 => {
+                let signs_payload = match self.payload {
+                    PayloadSigning::Auto => located.scheme() == Scheme::Http,
+                    PayloadSigning::Signed => true,
+                    PayloadSigning::Unsigned => false,
+                };
+                let payload = match payload {
+                    Payload::Empty => v4::Payload::Bytes(b""),
+                    Payload::Bytes(bytes) if signs_payload => v4::Payload::Bytes(bytes),
+                    Payload::Bytes(_) | Payload::Stream { .. } => v4::Payload::Unsigned,
+                };
+                let scope = v4::Scope { region, service: "s3" };
+                let key = self.signing_key(credentials, time, scope);
+                Ok(v4::sign_with_key(request, payload, credentials, scope, time, &key)?.headers)
+            }
+        }
+    }
+
+    /// The derived key, kept from request to request: it changes once a day.
+    fn signing_key(&self, credentials: &sign::Credentials, time: Timestamp, scope: v4::Scope<'_>) -> Arc<v4::SigningKey> {
+        let mut kept = self.signing_key.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match &*kept {
+            Some(key) if key.is_for(credentials, time, scope) => Arc::clone(key),
+            _ => Arc::clone(kept.insert(Arc::new(v4::SigningKey::derive(credentials, time, scope)))),
+        }
+    }
+
+    /// The time of day as the server sees it.
+    pub(super) fn now(&self) -> Timestamp {
+        let own = Timestamp::from(self.clock.now()).unix();
+        Timestamp::from_unix(own.saturating_add(self.clock_offset.load(Ordering::Relaxed)))
+    }
+}
+
+/// What a failure below HTTP means, and whether to try again. Every operation may be sent twice: it replaces itself, or,
+/// as CreateMultipartUpload, leaves an upload behind that can be found. What a repeated completion or conditional write
+/// meets of its own first attempt is looked up by the operation itself.
+fn judge_transport(attempt: &mut Attempt, failure: TransportError, inner: &Inner) -> (Error, Next) {
+    let again = match failure.failure {
+        Failure::Connect(_) | Failure::Timeout | Failure::Io(_) | Failure::Protocol(_) => true,
+        Failure::Tls { fatal, .. } => !fatal,
+        _ => false,
+    };
+    let stale = failure.stale && attempt.stale < STALE_CONNECTIONS;
+    let error = reply::transport_error(failure, &attempt.located.host_header());
+    if stale {
+        attempt.stale += 1;
+        inner.counters.stale.fetch_add(1, Ordering::Relaxed);
+        return (error, Next::Now);
+    }
+    (error, if again { Next::Later(None) } else { Next::Never })
+}

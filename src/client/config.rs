@@ -1,0 +1,184 @@
+//! What a client is made from.
+use super::endpoint::Endpoint;
+use super::retry::RetryPolicy;
+use crate::clock::{Clock, SystemClock};
+use crate::credentials::{Credentials, Provider, Static};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Which signature a request carries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SignatureVersion {
+    /// Version 2, which only the oldest AWS regions and S3-compatible servers still accept.
+    V2,
+    /// Version 4.
+    #[default]
+    V4,
+}
+
+/// Whether version 4 covers the body of an upload.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PayloadSigning {
+    /// Unsigned over https, where TLS protects the body already; signed over http.
+    #[default]
+    Auto,
+    /// Always hashed and signed.
+    Signed,
+    /// Never: `UNSIGNED-PAYLOAD`.
+    Unsigned,
+}
+
+/// How servers' certificates are judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TlsVerification {
+    /// By the built-in roots and the added ones.
+    #[default]
+    Full,
+    /// Not at all (`skipverify`): anybody on the way can read and change everything.
+    Skip,
+}
+
+/// How long a client waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Name lookup, TCP and TLS together.
+    pub connect: Duration,
+    /// The longest silence while bytes should flow, in either direction; a slow transfer that moves is never cut.
+    pub idle: Duration,
+    /// One attempt of an operation whose request and reply are small: everything but object bodies.
+    pub operation: Duration,
+}
+
+impl Default for Timeouts {
+    /// 10 s to connect; 60 s of silence, because a server may think that long before the first byte of a reply;
+    /// 120 s for a small operation.
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            idle: Duration::from_secs(60),
+            operation: Duration::from_secs(120),
+        }
+    }
+}
+
+/// Everything a [`Client`](super::Client) needs to know. Starts from an endpoint and credentials; the rest has defaults.
+///
+/// ```
+/// use s3driver::client::{Config, Endpoint, Scheme, Variant};
+/// use s3driver::sign::Credentials;
+///
+/// let config = Config::new(Endpoint::aws("eu-central-1", Scheme::Https, Variant::default())?).static_credentials(Credentials::new("AKIDEXAMPLE", "secret"));
+/// # Ok::<(), s3driver::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub(super) endpoint: Endpoint,
+    pub(super) credentials: Arc<dyn Provider>,
+    pub(super) signature: SignatureVersion,
+    pub(super) payload: PayloadSigning,
+    pub(super) verification: TlsVerification,
+    pub(super) extra_roots_pem: Vec<u8>,
+    pub(super) proxy: Option<String>,
+    pub(super) user_agent: String,
+    pub(super) timeouts: Timeouts,
+    pub(super) retry: RetryPolicy,
+    pub(super) idle_connections: usize,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+/// Idle connections kept for one server: more threads than this in flight at once reconnect now and then.
+const IDLE_CONNECTIONS: usize = 64;
+
+impl Config {
+    /// For an endpoint, without credentials: requests go out unsigned until some are set.
+    pub fn new(endpoint: Endpoint) -> Self {
+        Self {
+            endpoint,
+            credentials: Arc::new(Static::anonymous()),
+            signature: SignatureVersion::V4,
+            payload: PayloadSigning::Auto,
+            verification: TlsVerification::Full,
+            extra_roots_pem: Vec::new(),
+            proxy: None,
+            user_agent: concat!("s3driver/", env!("CARGO_PKG_VERSION")).to_owned(),
+            timeouts: Timeouts::default(),
+            retry: RetryPolicy::default(),
+            idle_connections: IDLE_CONNECTIONS,
+            clock: Arc::new(SystemClock),
+        }
+    }
+    /// Signs with credentials from `provider`.
+    #[must_use]
+    pub fn credentials(mut self, provider: Arc<dyn Provider>) -> Self {
+        self.credentials = provider;
+        self
+    }
+    /// Signs with fixed credentials.
+    #[must_use]
+    pub fn static_credentials(self, credentials: Credentials) -> Self {
+        self.credentials(Arc::new(Static::new(credentials)))
+    }
+    /// Chooses the signature; version 4 unless set.
+    #[must_use]
+    pub const fn signature(mut self, version: SignatureVersion) -> Self {
+        self.signature = version;
+        self
+    }
+    /// Chooses whether bodies are signed.
+    #[must_use]
+    pub const fn payload_signing(mut self, payload: PayloadSigning) -> Self {
+        self.payload = payload;
+        self
+    }
+    /// Chooses how certificates are judged.
+    #[must_use]
+    pub const fn verification(mut self, verification: TlsVerification) -> Self {
+        self.verification = verification;
+        self
+    }
+    /// Trusts the certificates in this PEM text beside the built-in roots.
+    #[must_use]
+    pub fn extra_roots_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.extra_roots_pem = pem.into();
+        self
+    }
+    /// Goes through `http://[user:password@]host:port`. The environment's proxy variables are never read.
+    #[must_use]
+    pub fn proxy(mut self, proxy: impl Into<String>) -> Self {
+        self.proxy = Some(proxy.into());
+        self
+    }
+    /// Appends to `User-Agent`. Visible ASCII and spaces only: anything else fails at [`Client::new`](super::Client::new).
+    #[must_use]
+    pub fn user_agent(mut self, agent: &str) -> Self {
+        if !agent.is_empty() {
+            self.user_agent.push(' ');
+            self.user_agent.push_str(agent);
+        }
+        self
+    }
+    /// How long to wait.
+    #[must_use]
+    pub const fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = timeouts;
+        self
+    }
+    /// How often to try.
+    #[must_use]
+    pub const fn retry(mut self, retry: RetryPolicy) -> Self {
+        self.retry = retry;
+        self
+    }
+    /// How many idle connections to keep for a server; 64 unless set.
+    #[must_use]
+    pub const fn idle_connections(mut self, connections: usize) -> Self {
+        self.idle_connections = connections;
+        self
+    }
+    /// Takes time and jitter from `clock`.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+}

@@ -1,0 +1,177 @@
+//! Listings, page by page and whole.
+use super::Client;
+use super::call::{Call, Payload};
+use super::object::document;
+use crate::error::{Error, ErrorKind, Result};
+use crate::xml::{self, ListBucketResult};
+
+/// What ListObjectsV2 is asked for. The default lists everything.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct ListObjects {
+    /// Only keys that begin so.
+    pub prefix: String,
+    /// Keys that share what lies between the prefix and this are rolled up; empty for none.
+    pub delimiter: String,
+    /// Only keys that sort after this one; sent with the first page only.
+    pub start_after: String,
+    /// Keys and rolled-up prefixes a page; `None` leaves it to the server (1,000).
+    pub max_keys: Option<u32>,
+}
+
+impl ListObjects {
+    /// Everything below a prefix.
+    pub fn prefix(prefix: impl Into<String>) -> Self {
+        Self { prefix: prefix.into(), ..Self::default() }
+    }
+    /// The same, rolled up at `delimiter`.
+    #[must_use]
+    pub fn delimiter(mut self, delimiter: impl Into<String>) -> Self {
+        self.delimiter = delimiter.into();
+        self
+    }
+    /// The same, after this key.
+    #[must_use]
+    pub fn start_after(mut self, key: impl Into<String>) -> Self {
+        self.start_after = key.into();
+        self
+    }
+    /// The same, with pages of at most this many entries (1 to 1,000).
+    #[must_use]
+    pub const fn max_keys(mut self, keys: u32) -> Self {
+        self.max_keys = Some(keys);
+        self
+    }
+}
+
+/// What the older ListObjects is asked for.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct ListObjectsV1 {
+    /// Only keys that begin so.
+    pub prefix: String,
+    /// As in version 2.
+    pub delimiter: String,
+    /// Only keys (or rolled-up prefixes) that sort after this one.
+    pub marker: String,
+    /// As in version 2.
+    pub max_keys: Option<u32>,
+}
+
+impl ListObjectsV1 {
+    /// Everything below a prefix.
+    pub fn prefix(prefix: impl Into<String>) -> Self {
+        Self { prefix: prefix.into(), ..Self::default() }
+    }
+    /// The same, rolled up at `delimiter`.
+    #[must_use]
+    pub fn delimiter(mut self, delimiter: impl Into<String>) -> Self {
+        self.delimiter = delimiter.into();
+        self
+    }
+    /// The same, after this key.
+    #[must_use]
+    pub fn marker(mut self, key: impl Into<String>) -> Self {
+        self.marker = key.into();
+        self
+    }
+    /// The same, with pages of at most this many entries (1 to 1,000).
+    #[must_use]
+    pub const fn max_keys(mut self, keys: u32) -> Self {
+        self.max_keys = Some(keys);
+        self
+    }
+}
+
+fn filled(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}
+
+impl Client {
+    /// One page of [ListObjectsV2]; `token` is the `next_continuation_token` of the page before.
+    ///
+    /// Keys come decoded: `encoding-type=url` is asked for, because XML cannot carry every key, and undone once.
+    ///
+    /// [ListObjectsV2]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
+    pub fn list_objects(&self, bucket: &str, request: &ListObjects, token: Option<&str>) -> Result<ListBucketResult> {
+        let ListObjects { prefix, delimiter, start_after, max_keys } = request;
+        let call = Call::new("ListObjectsV2", "GET", bucket, "")
+            .query("list-type", "2")
+            .query("encoding-type", "url")
+            .maybe_query("prefix", filled(prefix))
+            .maybe_query("delimiter", filled(delimiter))
+            .maybe_query("start-after", filled(start_after).filter(|_| token.is_none()))
+            .maybe_query("continuation-token", token)
+            .maybe_query("max-keys", max_keys.map(|keys| keys.to_string()));
+        self.run(&call, Payload::Empty, |response, deadline| {
+            document(response, deadline, &call, xml::list_bucket_result)
+        })
+    }
+
+    /// One page of the older [ListObjects], for servers without version 2.
+    ///
+    /// [ListObjects]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjects.html
+    pub fn list_objects_v1(&self, bucket: &str, request: &ListObjectsV1) -> Result<ListBucketResult> {
+        let ListObjectsV1 { prefix, delimiter, marker, max_keys } = request;
+        let call = Call::new("ListObjects", "GET", bucket, "")
+            .query("encoding-type", "url")
+            .maybe_query("prefix", filled(prefix))
+            .maybe_query("delimiter", filled(delimiter))
+            .maybe_query("marker", filled(marker))
+            .maybe_query("max-keys", max_keys.map(|keys| keys.to_string()));
+        self.run(&call, Payload::Empty, |response, deadline| {
+            document(response, deadline, &call, xml::list_bucket_result)
+        })
+    }
+
+    /// All pages of ListObjectsV2, one at a time.
+    pub fn listing(&self, bucket: &str, request: ListObjects) -> Listing {
+        Listing { client: self.clone(), bucket: bucket.to_owned(), request, state: State::First }
+    }
+}
+
+/// An iterator over the pages of a listing. It ends with the last page or with the first error; a server that repeats a
+/// token, or says that there is more without saying where, is an error and never a shorter or an endless list.
+#[derive(Debug)]
+pub struct Listing {
+    client: Client,
+    bucket: String,
+    request: ListObjects,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    First,
+    Token(String),
+    End,
+}
+
+impl Iterator for Listing {
+    type Item = Result<ListBucketResult>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let token = match std::mem::replace(&mut self.state, State::End) {
+            State::First => None,
+            State::Token(token) => Some(token),
+            State::End => return None,
+        };
+        let page = match self.client.list_objects(&self.bucket, &self.request, token.as_deref()) {
+            Ok(page) => page,
+            Err(error) => return Some(Err(error)),
+        };
+        let broken = |text: &str| {
+            let error = Error::new(ErrorKind::Protocol, text).with_operation("ListObjectsV2").with_bucket(&self.bucket);
+            Some(Err(error))
+        };
+        match (page.is_truncated, &page.next_continuation_token) {
+            (Some(true), None) => return broken("the listing goes on, but the server did not say where"),
+            (Some(true) | None, Some(next)) if token.as_ref() == Some(next) => {
+                return broken("the server gave the same continuation token twice");
+            }
+            (Some(true) | None, Some(next)) => self.state = State::Token(next.clone()),
+            (Some(false), _) | (None, None) => {}
+        }
+        Some(Ok(page))
+    }
+}

@@ -1,0 +1,356 @@
+//! Multipart uploads: begin, send parts, complete or abort, and find what was begun before.
+use super::Client;
+use super::call::{Call, Payload};
+use super::object::{Condition, CopySource, document, etag_of, nothing, object_call};
+use super::settings::ObjectSettings;
+use crate::error::{Error, ErrorKind, Result};
+use crate::xml::{self, ListMultipartUploadsResult, ListPartsResult};
+use md5::{Digest as _, Md5};
+use std::ops::Range;
+
+/// The most parts one upload can have (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>).
+pub const MAX_PARTS: u32 = 10_000;
+/// The least bytes of every part but the last: 5 MiB.
+pub const MIN_PART_SIZE: u64 = 5 << 20;
+/// The most bytes of one part, of one PutObject and of one CopyObject: 5 GiB.
+pub const MAX_PART_SIZE: u64 = 5 << 30;
+
+/// A part the server has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UploadedPart {
+    /// 1 to 10,000.
+    pub part_number: u32,
+    /// As the server gave it, without quotes; completion must name it.
+    pub etag: String,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// The upload an operation is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UploadRef<'a> {
+    /// The bucket.
+    pub bucket: &'a str,
+    /// The key the upload was begun for.
+    pub key: &'a str,
+    /// What [`Client::create_multipart_upload`] returned.
+    pub upload_id: &'a str,
+}
+
+/// A completed upload.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CompletedUpload {
+    /// Without quotes; `None` when the server tells it nowhere.
+    pub etag: Option<String>,
+}
+
+impl Client {
+    /// [CreateMultipartUpload]: begins an upload and returns its id. What the object is stored with is said here.
+    ///
+    /// When the reply is lost the request is sent again, and an upload that nobody knows stays behind:
+    /// [`Client::uploads`] finds it.
+    ///
+    /// [CreateMultipartUpload]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html
+    pub fn create_multipart_upload(&self, bucket: &str, key: &str, settings: &ObjectSettings) -> Result<String> {
+        let call = settings.apply(object_call("CreateMultipartUpload", "POST", bucket, key)?.query("uploads", ""))?;
+        let result = self.run(&call, Payload::Empty, |response, deadline| {
+            document(response, deadline, &call, xml::initiate_multipart_upload_result)
+        })?;
+        Ok(result.upload_id)
+    }
+
+    /// [UploadPart]: 5 MiB to 5 GiB, the last one from 1 byte (or 0, when it is the only one). Sent again, it replaces itself.
+    ///
+    /// [UploadPart]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPart.html
+    pub fn upload_part(&self, upload: UploadRef<'_>, part_number: u32, content: &[u8]) -> Result<UploadedPart> {
+        let mut call = part_call("UploadPart", upload, part_number)?;
+        call.carries_object = true;
+        self.run(&call, Payload::Bytes(content), |response, deadline| {
+            // Completion must name the ETag: a part without one is not stored as far as we can tell.
+            let etag = etag_of(&response)
+                .ok_or_else(|| Error::new(ErrorKind::Protocol, "the server sent no ETag for the part"))?;
+            nothing(response, deadline, &call)?;
+            Ok(UploadedPart { part_number, etag, size: content.len() as u64 })
+        })
+    }
+
+    /// [UploadPartCopy]: makes a part from the bytes `range` (start included, end not) of another object.
+    ///
+    /// [UploadPartCopy]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html
+    pub fn upload_part_copy(
+        &self,
+        source: CopySource<'_>,
+        range: Range<u64>,
+        upload: UploadRef<'_>,
+        part_number: u32,
+    ) -> Result<UploadedPart> {
+        let call = part_call("UploadPartCopy", upload, part_number)?;
+        if range.is_empty() {
+            return Err(call.refuse("the range to copy has no bytes"));
+        }
+        let bytes = format!("bytes={}-{}", range.start, range.end - 1);
+        let call = source.apply(call)?.header("x-amz-copy-source-range", bytes);
+        // A reply without CopyPartResult is no copy: rclone answers 200 with nothing, and stores nothing.
+        let copy = self.run(&call, Payload::Empty, |response, deadline| {
+            document(response, deadline, &call, xml::copy_part_result)
+        })?;
+        Ok(UploadedPart { part_number, etag: copy.etag, size: range.end - range.start })
+    }
+
+    /// [CompleteMultipartUpload]: makes the object visible, whole. `parts` must be in ascending order.
+    ///
+    /// When it cannot be told from the replies whether the upload was completed (a lost reply, an upload that is suddenly
+    /// unknown), the object is looked at: the same size and the ETag that these parts make is a success.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutcomeUnknown`] when that look could not settle it: the upload must not be aborted then.
+    ///
+    /// [CompleteMultipartUpload]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
+    pub fn complete_multipart_upload(
+        &self,
+        upload: UploadRef<'_>,
+        parts: &[UploadedPart],
+        condition: &Condition,
+    ) -> Result<CompletedUpload> {
+        let call = upload_call("CompleteMultipartUpload", "POST", upload)?;
+        let named: Vec<(u32, &str)> = parts.iter().map(|part| (part.part_number, part.etag.as_str())).collect();
+        let body = xml::complete_multipart_upload(&named).map_err(|error| call.refuse(error.to_string()))?;
+        let mut call = condition.apply(call.header("content-type", "application/xml"));
+        // S3 may think for minutes, sending white space meanwhile: the idle timeout is the right bound.
+        call.carries_object = true;
+        let result = self.run(&call, Payload::Bytes(body.as_bytes()), |response, deadline| {
+            document(response, deadline, &call, xml::complete_multipart_upload_result)
+        });
+        match result {
+            Ok(xml::CompleteMultipartUploadResult { etag: Some(etag), .. }) => Ok(CompletedUpload { etag: Some(etag) }),
+            // Ceph leaves the ETag out of its first answer.
+            Ok(_) => Ok(CompletedUpload { etag: self.head_object(upload.bucket, upload.key).ok().and_then(|m| m.etag) }),
+            Err(error) if leaves_open(&error) => self.was_it_completed(upload, parts, error),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Looks whether the object at `key` is what `parts` make.
+    fn was_it_completed(&self, upload: UploadRef<'_>, parts: &[UploadedPart], error: Error) -> Result<CompletedUpload> {
+        let unknown = |error: Error| {
+            let text = format!("it is not known whether the upload was completed: {}", error.message());
+            error.with_message(text).with_kind(ErrorKind::OutcomeUnknown)
+        };
+        let meta = match self.head_object(upload.bucket, upload.key) {
+            Ok(meta) => meta,
+            Err(look) if look.kind() == ErrorKind::NoSuchKey && error.kind() == ErrorKind::NoSuchUpload => return Err(error),
+            Err(look) if look.kind() == ErrorKind::NoSuchKey => return Err(unknown(error)),
+            Err(look) => return Err(unknown(error.with_source(look))),
+        };
+        let size: u64 = parts.iter().map(|part| part.size).sum();
+        let count = format!("-{}", parts.len());
+        let same_etag = match (expected_etag(parts), &meta.etag) {
+            (Some(expected), Some(etag)) => *etag == expected,
+            // Parts with ETags that are no MD5 (KMS, some servers): the number of parts is what can be compared.
+            (None, Some(etag)) => etag.ends_with(&count),
+            (_, None) => false,
+        };
+        match (meta.size == size && same_etag, error.kind()) {
+            (true, _) => Ok(CompletedUpload { etag: meta.etag }),
+            (false, ErrorKind::NoSuchUpload | ErrorKind::PreconditionFailed) => Err(error),
+            (false, _) => Err(unknown(error)),
+        }
+    }
+
+    /// [AbortMultipartUpload]. An upload that is not there (any more) is a success.
+    ///
+    /// [AbortMultipartUpload]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html
+    pub fn abort_multipart_upload(&self, upload: UploadRef<'_>) -> Result<()> {
+        let call = upload_call("AbortMultipartUpload", "DELETE", upload)?;
+        match self.run(&call, Payload::Empty, |response, deadline| nothing(response, deadline, &call)) {
+            Err(error) if error.is_not_found() => Ok(()),
+            result => result,
+        }
+    }
+
+    /// One page of [ListParts], after part `marker`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoSuchUpload`]
+    ///
+    /// [ListParts]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListParts.html
+    pub fn list_parts(&self, upload: UploadRef<'_>, marker: Option<u32>) -> Result<ListPartsResult> {
+        let call = upload_call("ListParts", "GET", upload)?
+            .maybe_query("part-number-marker", marker.map(|marker| marker.to_string()));
+        let result = self.run(&call, Payload::Empty, |response, deadline| {
+            document(response, deadline, &call, xml::list_parts_result)
+        });
+        // Ceph answers NoSuchKey for an upload it does not know.
+        result.map_err(|e| if e.kind() == ErrorKind::NoSuchKey { e.with_kind(ErrorKind::NoSuchUpload) } else { e })
+    }
+
+    /// All pages of ListParts, one at a time.
+    pub fn parts(&self, upload: UploadRef<'_>) -> PartListing {
+        PartListing {
+            client: self.clone(),
+            bucket: upload.bucket.to_owned(),
+            key: upload.key.to_owned(),
+            upload_id: upload.upload_id.to_owned(),
+            marker: None,
+            ended: false,
+        }
+    }
+
+    /// One page of [ListMultipartUploads] below a prefix, after the upload `markers` name.
+    ///
+    /// No encoding is asked for: Ceph encodes the keys of uploads without saying so when it is.
+    ///
+    /// [ListMultipartUploads]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListMultipartUploads.html
+    pub fn list_multipart_uploads(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        markers: Option<(&str, Option<&str>)>,
+    ) -> Result<ListMultipartUploadsResult> {
+        let (key_marker, upload_id_marker) = match markers {
+            Some((key, upload_id)) => (Some(key), upload_id),
+            None => (None, None),
+        };
+        let call = Call::new("ListMultipartUploads", "GET", bucket, "")
+            .query("uploads", "")
+            .maybe_query("prefix", (!prefix.is_empty()).then_some(prefix))
+            .maybe_query("key-marker", key_marker)
+            .maybe_query("upload-id-marker", upload_id_marker);
+        self.run(&call, Payload::Empty, |response, deadline| {
+            document(response, deadline, &call, xml::list_multipart_uploads_result)
+        })
+    }
+
+    /// All pages of ListMultipartUploads, one at a time.
+    pub fn uploads(&self, bucket: &str, prefix: &str) -> UploadListing {
+        UploadListing {
+            client: self.clone(),
+            bucket: bucket.to_owned(),
+            prefix: prefix.to_owned(),
+            markers: None,
+            ended: false,
+        }
+    }
+}
+
+/// An iterator over the pages of ListParts; it ends with the last one or the first error.
+#[derive(Debug)]
+pub struct PartListing {
+    client: Client,
+    bucket: String,
+    key: String,
+    upload_id: String,
+    marker: Option<u32>,
+    ended: bool,
+}
+
+impl Iterator for PartListing {
+    type Item = Result<ListPartsResult>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let upload = UploadRef { bucket: &self.bucket, key: &self.key, upload_id: &self.upload_id };
+        let page = self.client.list_parts(upload, self.marker);
+        let next = match &page {
+            Ok(page) if page.is_truncated == Some(true) => {
+                // The last part listed says as well where to go on, should the server not.
+                page.next_part_number_marker.or_else(|| page.parts.last().map(|part| part.part_number))
+            }
+            _ => {
+                self.ended = true;
+                return Some(page);
+            }
+        };
+        if next.is_none() || next <= self.marker {
+            self.ended = true;
+            let error = Error::new(ErrorKind::Protocol, "the list of parts goes on, but not forward");
+            return Some(Err(error.with_operation("ListParts").with_bucket(&self.bucket).with_key(&self.key)));
+        }
+        self.marker = next;
+        Some(page)
+    }
+}
+
+/// An iterator over the pages of ListMultipartUploads; it ends with the last one or the first error.
+#[derive(Debug)]
+pub struct UploadListing {
+    client: Client,
+    bucket: String,
+    prefix: String,
+    markers: Option<(String, Option<String>)>,
+    ended: bool,
+}
+
+impl Iterator for UploadListing {
+    type Item = Result<ListMultipartUploadsResult>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let markers = self.markers.as_ref().map(|(key, id)| (key.as_str(), id.as_deref()));
+        let page = match self.client.list_multipart_uploads(&self.bucket, &self.prefix, markers) {
+            Ok(page) => page,
+            Err(error) => {
+                self.ended = true;
+                return Some(Err(error));
+            }
+        };
+        // Both markers: AWS ignores upload-id-marker without key-marker. SeaweedFS says that there is more and names no
+        // marker: what it has beyond its first page cannot be had, and asking again would never end.
+        let next = match (page.is_truncated, &page.next_key_marker) {
+            (Some(true) | None, Some(key)) if !key.is_empty() => {
+                Some((key.clone(), page.next_upload_id_marker.clone().filter(|id| !id.is_empty())))
+            }
+            _ => None,
+        };
+        if next.is_some() && next == self.markers {
+            self.ended = true;
+            let error = Error::new(ErrorKind::Protocol, "the server gave the same upload markers twice");
+            return Some(Err(error.with_operation("ListMultipartUploads").with_bucket(&self.bucket)));
+        }
+        self.ended = next.is_none();
+        self.markers = next;
+        Some(Ok(page))
+    }
+}
+
+fn upload_call<'a>(operation: &'static str, method: &'static str, upload: UploadRef<'a>) -> Result<Call<'a>> {
+    let UploadRef { bucket, key, upload_id } = upload;
+    let call = object_call(operation, method, bucket, key)?;
+    // Without an id, `DELETE key` would delete the object, and `PUT key` replace it.
+    if upload_id.is_empty() { Err(call.refuse("the upload id is empty")) } else { Ok(call.query("uploadId", upload_id)) }
+}
+
+fn part_call<'a>(operation: &'static str, upload: UploadRef<'a>, part_number: u32) -> Result<Call<'a>> {
+    let call = upload_call(operation, "PUT", upload)?;
+    if (1..=MAX_PARTS).contains(&part_number) {
+        Ok(call.query("partNumber", part_number.to_string()))
+    } else {
+        Err(call.refuse(format!("the part number {part_number} is not between 1 and {MAX_PARTS}")))
+    }
+}
+
+/// Whether a failed completion may have happened all the same.
+fn leaves_open(error: &Error) -> bool {
+    match error.kind() {
+        ErrorKind::NoSuchUpload | ErrorKind::Timeout | ErrorKind::Interrupted | ErrorKind::Protocol => true,
+        ErrorKind::Server | ErrorKind::Throttled => true,
+        ErrorKind::PreconditionFailed => error.attempts() > 1,
+        _ => false,
+    }
+}
+
+/// The ETag S3 gives to an object of these parts: the MD5 of the parts' MD5s, a dash and their number. `None` when a part's
+/// ETag is no MD5.
+pub(crate) fn expected_etag(parts: &[UploadedPart]) -> Option<String> {
+    let mut digest = Md5::new();
+    for part in parts {
+        let md5 = hex::decode(&part.etag).ok().filter(|bytes| bytes.len() == 16)?;
+        digest.update(md5);
+    }
+    Some(format!("{}-{}", hex::encode(digest.finalize()), parts.len()))
+}

@@ -1,0 +1,422 @@
+//! GetObject, and a reader that goes on where a broken connection stopped.
+use super::Client;
+use super::call::Payload;
+use super::object::{etag_of, object_call, quoted};
+use super::reply::transport_error;
+use super::retry;
+use crate::error::{Error, ErrorKind, Result};
+use crate::time::Timestamp;
+use crate::transport::{Response, TransportError};
+use std::fmt;
+use std::io::{self, Read};
+
+/// Which bytes of an object.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ByteRange {
+    /// All of them.
+    #[default]
+    All,
+    /// From this offset to the end.
+    From(u64),
+    /// `length` bytes from `offset`; fewer when the object ends before. `length` is at least 1.
+    Part {
+        /// The first byte.
+        offset: u64,
+        /// How many.
+        length: u64,
+    },
+}
+
+impl ByteRange {
+    const fn start(self) -> u64 {
+        match self {
+            Self::All => 0,
+            Self::From(offset) | Self::Part { offset, .. } => offset,
+        }
+    }
+    /// The header's value (RFC 9110 section 14.1.2), once `done` bytes have arrived.
+    fn header(self, done: u64) -> Option<String> {
+        match self {
+            Self::All if done == 0 => None,
+            Self::All => Some(format!("bytes={done}-")),
+            Self::From(offset) => Some(format!("bytes={}-", offset.saturating_add(done))),
+            Self::Part { offset, length } => {
+                let last = offset.saturating_add(length).saturating_sub(1);
+                Some(format!("bytes={}-{last}", offset.saturating_add(done)))
+            }
+        }
+    }
+}
+
+/// What GetObject is asked for.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct GetObject {
+    /// Which bytes.
+    pub range: ByteRange,
+    /// Only if the object has this ETag, given without quotes.
+    pub if_match: Option<String>,
+}
+
+impl GetObject {
+    /// These bytes of the object.
+    pub const fn range(range: ByteRange) -> Self {
+        Self { range, if_match: None }
+    }
+    /// The same, only if the object still has this ETag.
+    #[must_use]
+    pub fn if_match(mut self, etag: impl Into<String>) -> Self {
+        self.if_match = Some(etag.into());
+        self
+    }
+}
+
+/// What is known of an object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ObjectMeta {
+    /// Bytes of the whole object.
+    pub size: u64,
+    /// Without quotes; opaque.
+    pub etag: Option<String>,
+    /// When it was stored.
+    pub last_modified: Option<Timestamp>,
+    /// `Content-Type`.
+    pub content_type: Option<String>,
+    /// `x-amz-storage-class`; S3 leaves it out for `STANDARD`.
+    pub storage_class: Option<String>,
+    /// `x-amz-version-id`.
+    pub version_id: Option<String>,
+    /// `x-amz-meta-*` without the prefix, in the order sent.
+    pub metadata: Vec<(String, String)>,
+    /// `x-amz-server-side-encryption`.
+    pub encryption: Option<String>,
+}
+
+impl ObjectMeta {
+    pub(super) fn of(response: &Response, size: u64) -> Self {
+        let text = |name: &str| response.header(name).map(str::to_owned);
+        Self {
+            size,
+            etag: etag_of(response),
+            last_modified: response.header("last-modified").and_then(Timestamp::parse_http_date),
+            content_type: text("content-type"),
+            storage_class: text("x-amz-storage-class"),
+            version_id: text("x-amz-version-id"),
+            metadata: response
+                .headers()
+                .filter_map(|(name, value)| Some((name.strip_prefix("x-amz-meta-")?.to_owned(), value.to_owned())))
+                .collect(),
+            encryption: text("x-amz-server-side-encryption"),
+        }
+    }
+}
+
+/// The bytes of an object, as they come.
+///
+/// `Ok(0)` means that the whole range has arrived. When the connection breaks, the reader asks for the rest under
+/// `If-Match`, so that it can never splice two versions; what cannot be proved whole is an error.
+pub struct ObjectReader {
+    client: Client,
+    bucket: String,
+    key: String,
+    request: GetObject,
+    meta: ObjectMeta,
+    response: Option<Response>,
+    /// Bytes of the range handed out.
+    done: u64,
+    /// Bytes of the range altogether; `None` when the server named neither length nor range.
+    length: Option<u64>,
+    /// Breaks in a row without a byte in between.
+    breaks: u32,
+}
+
+impl Client {
+    /// [GetObject]: opens the object for reading. Nothing is decompressed: the bytes are those stored.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoSuchKey`]; [`ErrorKind::InvalidRange`] when the range begins at or past the end;
+    /// [`ErrorKind::PreconditionFailed`] when `if_match` does not hold.
+    ///
+    /// [GetObject]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
+    pub fn get_object(&self, bucket: &str, key: &str, request: &GetObject) -> Result<ObjectReader> {
+        if matches!(request.range, ByteRange::Part { length: 0, .. }) {
+            return Err(object_call("GetObject", "GET", bucket, key)?.refuse("the range has no bytes"));
+        }
+        let opened = self.open(bucket, key, request, 0)?;
+        Ok(ObjectReader {
+            client: self.clone(),
+            bucket: bucket.to_owned(),
+            key: key.to_owned(),
+            request: request.clone(),
+            meta: opened.meta,
+            response: Some(opened.response),
+            done: 0,
+            length: opened.length,
+            breaks: 0,
+        })
+    }
+
+    /// Asks for the range without its first `done` bytes, and checks that the server sends just that.
+    fn open(&self, bucket: &str, key: &str, request: &GetObject, done: u64) -> Result<Opened> {
+        let mut call = object_call("GetObject", "GET", bucket, key)?
+            .maybe_header("range", request.range.header(done))
+            .maybe_header("if-match", request.if_match.as_deref().map(quoted));
+        call.carries_object = true;
+        let start = request.range.start().saturating_add(done);
+        self.run(&call, Payload::Empty, |mut response, _| {
+            let protocol = |text: String| Error::new(ErrorKind::Protocol, text).with_status(200);
+            if response.status == 206 {
+                let text = response.header("content-range").unwrap_or_default().to_owned();
+                let range = ContentRange::parse(&text)
+                    .filter(|range| range.first == start)
+                    .ok_or_else(|| protocol(format!("asked for the bytes from {start} on, got the range {text:?}")))?;
+                let length = range.last - range.first + 1;
+                if response.content_length().is_some_and(|announced| announced != length) {
+                    return Err(protocol(format!("the range {text:?} has another length than the reply")));
+                }
+                let size = range.size.unwrap_or(range.last + 1);
+                // Fewer bytes than asked for are right only where the object ends.
+                let short = match request.range {
+                    ByteRange::Part { offset, length } => range.last + 1 < offset.saturating_add(length).min(size),
+                    ByteRange::All | ByteRange::From(_) => range.last + 1 < size,
+                };
+                if short {
+                    return Err(protocol(format!("asked for more than the range {text:?}")));
+                }
+                return Ok(Opened { meta: ObjectMeta::of(&response, size), length: Some(length), response });
+            }
+            let size = response.content_length();
+            let meta = ObjectMeta::of(&response, size.unwrap_or(0));
+            // A server that ignores Range sends everything: pass over what was not asked for.
+            if start > 0 {
+                if size.is_some_and(|size| start >= size) {
+                    return Err(Error::new(ErrorKind::InvalidRange, "the range begins at or past the end").with_status(416));
+                }
+                let skipped = io::copy(&mut (&mut response).take(start), &mut io::sink())
+                    .map_err(|error| read_error(error, bucket))?;
+                if skipped < start {
+                    return Err(Error::new(ErrorKind::InvalidRange, "the range begins at or past the end").with_status(416));
+                }
+            }
+            let rest = size.map(|size| size - start);
+            let length = match request.range {
+                ByteRange::Part { offset, length } => {
+                    let wanted = length.saturating_sub(start - offset);
+                    Some(rest.map_or(wanted, |rest| rest.min(wanted)))
+                }
+                ByteRange::All | ByteRange::From(_) => rest,
+            };
+            Ok(Opened { meta, length, response })
+        })
+    }
+}
+
+struct Opened {
+    meta: ObjectMeta,
+    /// Bytes still to come.
+    length: Option<u64>,
+    response: Response,
+}
+
+impl ObjectReader {
+    /// What the server said of the object.
+    pub const fn meta(&self) -> &ObjectMeta {
+        &self.meta
+    }
+
+    /// Bytes this reader yields altogether, where that is known.
+    pub const fn length(&self) -> Option<u64> {
+        self.length
+    }
+
+    /// Everything, refused beyond `limit` bytes.
+    ///
+    /// # Errors
+    /// Those of reading, and [`ErrorKind::InvalidArgument`] when there is more than `limit`.
+    pub fn read_all(mut self, limit: usize) -> Result<Vec<u8>> {
+        let too_much = |reader: &Self| {
+            reader.error(ErrorKind::InvalidArgument, format!("the object is larger than the {limit} bytes allowed here"))
+        };
+        if self.length.is_some_and(|length| length > limit as u64) {
+            return Err(too_much(&self));
+        }
+        // The length is the server's word: reserve what it says only within the caller's own limit.
+        let mut content = Vec::with_capacity(usize::try_from(self.length.unwrap_or(0)).unwrap_or(0));
+        loop {
+            if content.len() == content.capacity() {
+                content.reserve(READ_STEP.min(limit.saturating_sub(content.len()) + 1));
+            }
+            let filled = content.len();
+            content.resize(content.capacity(), 0);
+            let n = self.pull(&mut content[filled..])?;
+            content.truncate(filled + n);
+            if content.len() > limit {
+                return Err(too_much(&self));
+            }
+            if n == 0 || self.length == Some(content.len() as u64) {
+                return Ok(content);
+            }
+        }
+    }
+
+    /// As [`Read::read`], with this crate's error.
+    pub fn pull(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        loop {
+            let left = self.length.map(|length| length - self.done);
+            if buffer.is_empty() || (left == Some(0) && self.response.is_none()) {
+                return Ok(0);
+            }
+            let room = left.map_or(buffer.len(), |left| buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX)));
+            let Some(response) = &mut self.response else {
+                self.resume()?;
+                continue;
+            };
+            if left == Some(0) {
+                // Reading the end, too, gives the connection back to the pool.
+                let mut beyond = [0];
+                let end = response.read(&mut beyond);
+                self.response = None;
+                return match end {
+                    Ok(_) => Ok(0),
+                    Err(error) => Err(self.place(read_error(error, &self.bucket))),
+                };
+            }
+            match response.read(&mut buffer[..room]) {
+                Ok(0) => {
+                    self.response = None;
+                    match self.length {
+                        None => {
+                            self.length = Some(self.done);
+                            return Ok(0);
+                        }
+                        Some(length) => {
+                            let text = format!("the body ended after {} of {length} bytes", self.done);
+                            self.broke(Error::new(ErrorKind::Interrupted, text))?;
+                        }
+                    }
+                }
+                Ok(n) => {
+                    self.done += n as u64;
+                    self.breaks = 0;
+                    return Ok(n);
+                }
+                Err(error) => {
+                    self.response = None;
+                    let error = read_error(error, &self.bucket);
+                    self.broke(error)?;
+                }
+            }
+        }
+    }
+
+    /// Decides whether the reading can go on after a break, and waits before it does.
+    fn broke(&mut self, error: Error) -> Result<()> {
+        self.breaks += 1;
+        let resumable = retry::may_retry(&error)
+            && self.breaks < self.client.inner.retry.max_attempts
+            && self.length.is_some()
+            && self.meta.etag.is_some();
+        if !resumable {
+            return Err(self.place(error.with_attempts(self.breaks)));
+        }
+        self.client.pause(self.breaks, &error).map_err(|error| self.place(error))
+    }
+
+    /// Asks for the rest, of the same version only.
+    fn resume(&mut self) -> Result<()> {
+        let request = GetObject { if_match: self.meta.etag.clone(), ..self.request.clone() };
+        let opened = match self.client.open(&self.bucket, &self.key, &request, self.done) {
+            Err(error) if matches!(error.kind(), ErrorKind::PreconditionFailed | ErrorKind::NoSuchKey | ErrorKind::InvalidRange) => {
+                return Err(self.error(ErrorKind::Integrity, "the object changed while it was being read").with_source(error));
+            }
+            opened => opened?,
+        };
+        // Servers that ignore If-Match are caught here.
+        if opened.meta.etag != self.meta.etag || opened.length != self.length.map(|length| length - self.done) {
+            return Err(self.error(ErrorKind::Integrity, "the object changed while it was being read"));
+        }
+        self.response = Some(opened.response);
+        Ok(())
+    }
+
+    fn error(&self, kind: ErrorKind, message: impl Into<String>) -> Error {
+        self.place(Error::new(kind, message))
+    }
+
+    fn place(&self, error: Error) -> Error {
+        error.with_operation("GetObject").with_bucket(&self.bucket).with_key(&self.key)
+    }
+}
+
+/// How much a body of unknown length grows its buffer by.
+const READ_STEP: usize = 256 << 10;
+
+impl Read for ObjectReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.pull(buffer).map_err(io::Error::from)
+    }
+}
+
+impl fmt::Debug for ObjectReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ObjectReader")
+            .field("bucket", &self.bucket)
+            .field("key", &self.key)
+            .field("done", &self.done)
+            .field("length", &self.length)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The transport's failure inside an `io::Error` as this crate's error.
+fn read_error(error: io::Error, host: &str) -> Error {
+    match error.downcast::<TransportError>() {
+        Ok(failure) => transport_error(failure, host),
+        Err(error) => Error::new(ErrorKind::Interrupted, format!("{host}: {error}")).with_source(error),
+    }
+}
+
+/// `Content-Range: bytes first-last/size` (RFC 9110 section 14.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct ContentRange {
+    first: u64,
+    last: u64,
+    /// `None` for `*`.
+    size: Option<u64>,
+}
+
+impl ContentRange {
+    fn parse(text: &str) -> Option<Self> {
+        let number = |text: &str| text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse::<u64>().ok()).flatten();
+        let (range, size) = text.trim().strip_prefix("bytes ")?.split_once('/')?;
+        let (first, last) = range.split_once('-')?;
+        let (first, last) = (number(first)?, number(last)?);
+        let size = if size == "*" { None } else { Some(number(size)?) };
+        let sound = first <= last && last < u64::MAX && size.is_none_or(|size| last < size);
+        sound.then_some(Self { first, last, size })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_ranges_are_read_exactly() {
+        let good = |text, first, last, size| assert_eq!(ContentRange::parse(text), Some(ContentRange { first, last, size }));
+        good("bytes 0-9/10", 0, 9, Some(10));
+        good("bytes 5-5/*", 5, 5, None);
+        for bad in ["", "bytes", "bytes 0-9", "bytes */10", "bytes 9-0/10", "bytes 0-10/10", "bytes +1-2/9", "items 0-9/10", "bytes 0-18446744073709551615/*"] {
+            assert_eq!(ContentRange::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_range_names_what_is_left() {
+        assert_eq!(ByteRange::All.header(0), None);
+        assert_eq!(ByteRange::All.header(7).as_deref(), Some("bytes=7-"));
+        assert_eq!(ByteRange::From(10).header(7).as_deref(), Some("bytes=17-"));
+        assert_eq!(ByteRange::Part { offset: 10, length: 20 }.header(7).as_deref(), Some("bytes=17-29"));
+    }
+}

@@ -1,0 +1,142 @@
+//! Replies that are no success: from status, headers and error document to an [`Error`] that says what to do.
+use super::call::Call;
+use super::retry::kind_of_reply;
+use crate::error::{Error, ErrorKind};
+use crate::time::Timestamp;
+use crate::transport::{Failure, Response, TransportError};
+use crate::xml;
+use std::time::{Duration, Instant};
+
+/// Error documents are read up to this size: S3's have a few hundred bytes, those with a canonical request some KiB.
+const ERROR_BODY_LIMIT: usize = 1 << 20;
+
+/// A reply of another class than 2xx.
+pub(super) struct Failed {
+    pub(super) error: Error,
+    pub(super) status: u16,
+    /// `Retry-After`, as a wait.
+    pub(super) retry_after: Option<Duration>,
+    /// The region the server would have us use.
+    pub(super) region: Option<String>,
+    /// Where a redirect leads.
+    pub(super) location: Option<String>,
+    /// The server's clock.
+    pub(super) server_time: Option<Timestamp>,
+}
+
+impl Failed {
+    /// Reads the error document, if there is one. Whatever goes wrong with it, the status stays the error.
+    pub(super) fn read(response: Response, call: &Call<'_>, deadline: Option<Instant>) -> Self {
+        let status = response.status;
+        let header = |name: &str| response.header(name).map(str::to_owned);
+        let date = header("date").and_then(|text| Timestamp::parse_http_date(&text));
+        let retry_after = header("retry-after").and_then(|text| retry_after(&text, date));
+        let region = header("x-amz-bucket-region");
+        let location = header("location");
+        let request_id = header("x-amz-request-id");
+        let host_id = header("x-amz-id-2");
+        let body = if call.method == "HEAD" {
+            Vec::new()
+        } else {
+            response.read_to_end(ERROR_BODY_LIMIT, deadline).unwrap_or_default()
+        };
+        let document = xml::error_document(&body).unwrap_or_default();
+        let mut error = error_of(status, &document, call, &body);
+        let region = region.or_else(|| document.region.clone()).filter(|region| !region.is_empty());
+        if let Some(id) = request_id.or_else(|| document.request_id.clone()) {
+            error = error.with_request_id(id);
+        }
+        if let Some(id) = host_id.or_else(|| document.host_id.clone()) {
+            error = error.with_host_id(id);
+        }
+        // A HEAD has no body: S3 answers 301 or 400 and names the region in a header alone.
+        if matches!(status, 301 | 400) && document.code.is_empty() && region.is_some() {
+            error = error.with_kind(ErrorKind::WrongRegion);
+        }
+        if let Some(hint) = hint(&error, region.as_deref()) {
+            error = error.with_hint(hint);
+        }
+        if let Some(region) = &region {
+            error = error.with_region(region);
+        }
+        let server_time = document.server_time.as_deref().and_then(Timestamp::parse_iso8601).or(date);
+        Self { error, status, retry_after, region, location, server_time }
+    }
+}
+
+/// The error that a status and a document tell of; also used for the document inside a reply that began with 200.
+pub(super) fn error_of(status: u16, document: &xml::ErrorDocument, call: &Call<'_>, body: &[u8]) -> Error {
+    let mut kind = kind_of_reply(status, &document.code);
+    if status == 404 && document.code.is_empty() && call.key.is_empty() {
+        kind = ErrorKind::NoSuchBucket;
+    }
+    let mut message = match (document.code.as_str(), document.message.as_str()) {
+        ("", _) => String::from("the server refused without saying why"),
+        (code, "") => code.to_owned(),
+        (code, words) => format!("{code}: {}", words.trim().trim_end_matches('.')),
+    };
+    if document.code.is_empty() && !body.is_empty() {
+        message = format!("the server answered with no error document but \u{201c}{}\u{201d}", excerpt(body));
+    }
+    let mut error = Error::new(kind, message).with_status(status);
+    if !document.code.is_empty() {
+        error = error.with_code(document.code.clone());
+    }
+    error
+}
+
+/// The first words of a body that is no XML, on one line.
+fn excerpt(body: &[u8]) -> String {
+    /// Enough to recognise a proxy's error page.
+    const LIMIT: usize = 120;
+    let text = String::from_utf8_lossy(&body[..body.len().min(4 * LIMIT)]);
+    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(LIMIT).collect()
+}
+
+/// What to do about it, when it is known.
+fn hint(error: &Error, region: Option<&str>) -> Option<String> {
+    Some(match (error.kind(), error.code().unwrap_or("")) {
+        (ErrorKind::WrongRegion, _) => match region {
+            Some(region) => format!("the bucket is in the region {region}: set that region"),
+            None => "the bucket is elsewhere: check the region and the endpoint".to_owned(),
+        },
+        (ErrorKind::SignatureRejected, "InvalidAccessKeyId" | "NotSignedUp") => "the server does not know the access key: check it and the endpoint".to_owned(),
+        (ErrorKind::SignatureRejected, _) => "check the secret key, and that no proxy changes the host or the path".to_owned(),
+        (ErrorKind::ClockSkew, _) => "set this machine's clock".to_owned(),
+        (ErrorKind::NoSuchBucket, _) => "check the bucket's name and the endpoint; the bucket must exist before the driver starts".to_owned(),
+        (ErrorKind::AccessDenied, _) => "check the policies of these credentials and of the bucket".to_owned(),
+        (ErrorKind::Refused, "AccessControlListNotSupported") => "the bucket has ACLs disabled: send none (objectacl: none)".to_owned(),
+        (ErrorKind::ExpiredCredentials, _) => "fetch new temporary credentials".to_owned(),
+        _ => return None,
+    })
+}
+
+/// `Retry-After` in seconds or as a date, which is held against the reply's own `Date` so that no clock need agree.
+fn retry_after(text: &str, date: Option<Timestamp>) -> Option<Duration> {
+    if let Ok(seconds) = text.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = Timestamp::parse_http_date(text)?.unix();
+    u64::try_from(until.saturating_sub(date?.unix())).ok().map(Duration::from_secs)
+}
+
+/// A failure below HTTP as an error.
+pub(super) fn transport_error(failure: TransportError, host: &str) -> Error {
+    let text = failure.to_string();
+    let kind = match &failure.failure {
+        Failure::Connect(_) => ErrorKind::Connect,
+        Failure::Tls { fatal: true, .. } => ErrorKind::Tls,
+        Failure::Tls { fatal: false, .. } => ErrorKind::Connect,
+        Failure::Timeout => ErrorKind::Timeout,
+        Failure::Io(_) => ErrorKind::Interrupted,
+        Failure::Protocol(_) => ErrorKind::Protocol,
+        Failure::Source(_) => ErrorKind::LocalIo,
+        Failure::Cancelled => ErrorKind::Cancelled,
+    };
+    let error = Error::new(kind, format!("{host}: {text}")).with_source(failure);
+    match kind {
+        ErrorKind::Connect => error.with_hint("check the endpoint and that the server runs"),
+        ErrorKind::Tls => error.with_hint("trust the server's CA (cacert), or check the host name"),
+        _ => error,
+    }
+}

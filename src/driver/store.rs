@@ -1,0 +1,93 @@
+//! Where and how the driver stores: what every operation of it shares.
+use crate::client::{Client, Endpoint, ObjectSettings};
+use crate::error::{Error, ErrorKind, Result};
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+/// How the parts of an upload may differ in size.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PartSizes {
+    /// Parts grow when the object would need more than 10,000.
+    #[default]
+    MayGrow,
+    /// All parts but the last are equal, as Cloudflare R2 demands: an object ends at 10,000 parts of the chunk size.
+    Uniform,
+}
+
+/// How objects beyond one CopyObject are copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CopySettings {
+    /// Bytes of one UploadPartCopy.
+    pub(crate) chunk_size: u64,
+    /// Copies in flight at once.
+    pub(crate) concurrency: NonZeroUsize,
+    /// Larger objects are copied in parts.
+    pub(crate) threshold: u64,
+}
+
+/// A bucket, the place in it, and how to write there.
+#[derive(Clone, Debug)]
+pub(crate) struct Store {
+    pub(crate) client: Client,
+    pub(crate) bucket: String,
+    /// Without a leading or trailing slash; empty for the bucket's root.
+    pub(crate) root: String,
+    pub(crate) settings: ObjectSettings,
+    /// Bytes of one part: 5 MiB to 5 GiB.
+    pub(crate) chunk_size: u64,
+    /// Parts of one writer in flight at once.
+    pub(crate) concurrency: NonZeroUsize,
+    pub(crate) part_sizes: PartSizes,
+    pub(crate) copy: CopySettings,
+    /// Uploads of a path older than this are aborted when a newer one is resumed.
+    pub(crate) stale_upload_age: Duration,
+    /// Presigned URLs are made for this endpoint, when clients reach the server under another name.
+    pub(crate) redirect: Option<Endpoint>,
+}
+
+/// The driver's name in errors, as today's registry has it.
+pub(crate) const DRIVER_NAME: &str = "s3aws";
+
+impl Store {
+    /// The key of a driver path; of `/` the root without slashes.
+    pub(crate) fn key(&self, path: &str) -> String {
+        let path = path.trim_start_matches('/');
+        match (self.root.as_str(), path) {
+            ("", path) => path.to_owned(),
+            (root, "") => root.to_owned(),
+            (root, path) => format!("{root}/{path}"),
+        }
+    }
+
+    /// What every key below a driver path begins with.
+    pub(crate) fn prefix(&self, path: &str) -> String {
+        let mut key = self.key(path);
+        if !key.is_empty() {
+            key.push('/');
+        }
+        key
+    }
+
+    /// The driver path of a key; `None` for keys outside the root and those no driver path can name, such as the
+    /// directory markers of other tools.
+    pub(crate) fn path(&self, key: &str) -> Option<String> {
+        let below = if self.root.is_empty() { key } else { key.strip_prefix(&*self.root)?.strip_prefix('/')? };
+        let path = format!("/{below}");
+        super::check_path(&path).is_ok().then_some(path)
+    }
+
+    /// An error as the driver's callers see it: a missing key is a missing path, and driver and path are named.
+    pub(crate) fn error(&self, error: Error, path: &str) -> Error {
+        let error = if error.kind() == ErrorKind::NoSuchKey {
+            error.with_kind(ErrorKind::PathNotFound).with_message("path not found")
+        } else {
+            error
+        };
+        error.with_driver(DRIVER_NAME).with_path(path)
+    }
+
+    /// That nothing is at `path`.
+    pub(crate) fn not_found<T>(&self, path: &str) -> Result<T> {
+        Err(Error::new(ErrorKind::PathNotFound, "path not found").with_driver(DRIVER_NAME).with_path(path))
+    }
+}
