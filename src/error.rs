@@ -183,6 +183,11 @@ impl Error {
         self.0.kind = Some(kind);
         self
     }
+    /// Names the driver unless one is named already.
+    pub(crate) fn or_driver(mut self, driver: &str) -> Self {
+        self.0.driver.get_or_insert_with(|| driver.to_owned());
+        self
+    }
     pub(crate) fn with_message(mut self, message: impl Into<String>) -> Self {
         self.0.message = message.into();
         self

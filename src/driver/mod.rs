@@ -1,6 +1,12 @@
 //! The interface a registry programs against.
 #[cfg(feature = "client")]
+mod s3;
+#[cfg(feature = "client")]
 mod store;
+#[cfg(feature = "client")]
+mod walk;
+#[cfg(feature = "client")]
+pub use s3::S3Driver;
 #[cfg(feature = "client")]
 pub use store::PartSizes;
 
@@ -20,6 +26,17 @@ pub struct FileInfo {
     pub modified: Option<SystemTime>,
     /// A file or a directory.
     pub kind: FileKind,
+}
+
+impl FileInfo {
+    /// A directory.
+    pub fn directory(path: impl Into<String>) -> Self {
+        Self { path: path.into(), size: 0, modified: None, kind: FileKind::Directory }
+    }
+    /// Whether it is a directory.
+    pub fn is_directory(&self) -> bool {
+        self.kind == FileKind::Directory
+    }
 }
 
 /// A file, or a directory that exists because something lies below it.

@@ -1,0 +1,323 @@
+//! The driver itself: paths to keys, and the registry's contract on top of S3's operations.
+use super::store::{DRIVER_NAME, Store};
+use super::walk::walk_store;
+use super::{
+    FileInfo, FileKind, FileWriter, Method, Parameters, StorageDriver, UrlOptions, WalkOptions, WalkStep, WriteMode,
+    check_path,
+};
+use crate::client::{
+    ByteRange, Client, CopySource, DELETE_OBJECTS_KEYS, GetObject, ListObjects, MAX_PART_SIZE, ObjectMeta, Presign,
+    PresignMethod,
+};
+use crate::error::{Error, ErrorKind, Result};
+use std::collections::BTreeSet;
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+/// How long a URL is good unless the caller says otherwise: the registry's own figure.
+const URL_LIFETIME: Duration = Duration::from_secs(20 * 60);
+
+/// `get_content` is for small files; this is the most one PutObject could have stored.
+const CONTENT_LIMIT: usize = if usize::BITS > 32 { MAX_PART_SIZE as usize } else { usize::MAX };
+
+/// How often a directory is listed again because a deletion in several pages may have missed something.
+const DELETE_PASSES: u32 = 10;
+
+/// The storage driver for Amazon S3 and what speaks its API.
+///
+/// Cheap to clone, safe to share. Holds no state of its own: any number of processes can share a bucket.
+///
+/// ```no_run
+/// use s3driver::driver::{Parameters, S3Driver, StorageDriver};
+///
+/// let parameters = Parameters::from_pairs([("region", "eu-central-1"), ("bucket", "docker.example.org")])?;
+/// let driver = S3Driver::new(parameters)?;
+/// driver.put_content("/hello", b"hello")?;
+/// assert_eq!(driver.get_content("/hello")?, b"hello");
+/// # Ok::<(), s3driver::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct S3Driver {
+    store: Arc<Store>,
+}
+
+impl S3Driver {
+    /// Makes the driver. Opens no connection: [`S3Driver::probe`] does.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] when a certificate file cannot be read or the options contradict each other.
+    pub fn new(parameters: Parameters) -> Result<Self> {
+        Ok(Self { store: Arc::new(Store::new(&parameters)?) })
+    }
+
+    /// Asks whether the bucket is there and these credentials may use it: a health check whose error tells what is wrong.
+    pub fn probe(&self) -> Result<()> {
+        let store = &*self.store;
+        store.client.head_bucket(&store.bucket).map_err(|error| self.named(error))?;
+        Ok(())
+    }
+
+    /// The client under the driver.
+    pub fn client(&self) -> &Client {
+        &self.store.client
+    }
+
+    /// The bucket.
+    pub fn bucket(&self) -> &str {
+        &self.store.bucket
+    }
+
+    fn named(&self, error: Error) -> Error {
+        error.with_driver(DRIVER_NAME)
+    }
+
+    fn checked(&self, path: &str) -> Result<String> {
+        check_path(path).map_err(|error| self.named(error))?;
+        Ok(self.store.key(path))
+    }
+
+    fn checked_offset(&self, path: &str, offset: i64) -> Result<u64> {
+        u64::try_from(offset).map_err(|_| {
+            let error = Error::new(ErrorKind::InvalidOffset, format!("invalid offset: {offset} for path"));
+            self.named(error.with_path(path))
+        })
+    }
+
+    /// The object itself, `None` when there is none. Every other failure is told: a missing permission is no missing file.
+    fn head(&self, key: &str, path: &str) -> Result<Option<ObjectMeta>> {
+        match self.store.client.head_object(&self.store.bucket, key) {
+            Ok(meta) => Ok(Some(meta)),
+            Err(error) if error.kind() == ErrorKind::NoSuchKey => Ok(None),
+            Err(error) => Err(self.store.error(error, path)),
+        }
+    }
+
+    /// Whether anything lies below `path`.
+    fn is_directory(&self, path: &str) -> Result<bool> {
+        let request = ListObjects::prefix(self.store.prefix(path)).max_keys(1);
+        for page in self.store.client.listing(&self.store.bucket, request) {
+            let page = page.map_err(|error| self.store.error(error, path))?;
+            if !page.contents.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Deletes everything below `path`; whether there was anything.
+    fn delete_below(&self, path: &str) -> Result<bool> {
+        let store = &*self.store;
+        let prefix = store.prefix(path);
+        let mut any = false;
+        for _ in 0..DELETE_PASSES {
+            let (mut pages, mut found) = (0, false);
+            for page in store.client.listing(&store.bucket, ListObjects::prefix(&*prefix)) {
+                let page = page.map_err(|error| store.error(error, path))?;
+                pages += 1;
+                let keys: Vec<&str> = page.contents.iter().map(|object| object.key.as_str()).collect();
+                // The server's word is not enough: nothing outside of the directory is ever deleted.
+                if let Some(foreign) = keys.iter().find(|key| !key.starts_with(&*prefix)) {
+                    let text = format!("the listing below {prefix:?} holds the foreign key {foreign:?}");
+                    return Err(store.error(Error::new(ErrorKind::Protocol, text), path));
+                }
+                for batch in keys.chunks(DELETE_OBJECTS_KEYS) {
+                    store.client.delete_objects(&store.bucket, batch).map_err(|error| store.error(error, path))?;
+                    found = true;
+                }
+            }
+            any |= found;
+            // Some servers page by position: what moved up into a page already seen shows in another pass.
+            if !found || pages <= 1 {
+                return Ok(any);
+            }
+        }
+        Ok(any)
+    }
+
+    /// Copies one object on the server, in parts when it is large.
+    fn copy(&self, key: &str, meta: &ObjectMeta, to: &str) -> Result<()> {
+        let store = &*self.store;
+        let source = CopySource { bucket: &store.bucket, key, if_match: meta.etag.as_deref() };
+        // Ceph decodes the source of UploadPartCopy twice, and dies of some percent signs: avoid them there.
+        let plain = crate::sign::encode_path(key) == key;
+        if meta.size > MAX_PART_SIZE || (meta.size > store.copy.threshold && plain) {
+            let copied = crate::transfer::copy_object_in_parts(store, source, meta, to);
+            match copied {
+                // A server without UploadPartCopy may still know CopyObject.
+                Err(error)
+                    if meta.size <= MAX_PART_SIZE
+                        && (error.kind() == ErrorKind::Protocol || error.status() == Some(501)) => {}
+                copied => return copied,
+            }
+        }
+        store.client.copy_object(source, &store.bucket, to, &store.settings).map(drop)
+    }
+}
+
+impl StorageDriver for S3Driver {
+    fn name(&self) -> &str {
+        DRIVER_NAME
+    }
+
+    fn get_content(&self, path: &str) -> Result<Vec<u8>> {
+        let key = self.checked(path)?;
+        let store = &*self.store;
+        store
+            .client
+            .get_object(&store.bucket, &key, &GetObject::default())
+            .and_then(|reader| reader.read_all(CONTENT_LIMIT))
+            .map_err(|error| store.error(error, path))
+    }
+
+    fn put_content(&self, path: &str, content: &[u8]) -> Result<()> {
+        let key = self.checked(path)?;
+        let store = &*self.store;
+        store.client.put_object(&store.bucket, &key, content, &store.settings).map_err(|e| store.error(e, path))?;
+        Ok(())
+    }
+
+    fn reader(&self, path: &str, offset: i64) -> Result<Box<dyn Read + Send>> {
+        let offset = self.checked_offset(path, offset)?;
+        let key = self.checked(path)?;
+        let store = &*self.store;
+        let range = if offset == 0 { ByteRange::All } else { ByteRange::From(offset) };
+        match store.client.get_object(&store.bucket, &key, &GetObject::range(range)) {
+            Ok(reader) => Ok(Box::new(PathReader { reader, store: Arc::clone(&self.store), path: path.to_owned() })),
+            Err(error) if error.kind() == ErrorKind::InvalidRange => Ok(Box::new(io::empty())),
+            Err(error) => Err(store.error(error, path)),
+        }
+    }
+
+    fn writer(&self, path: &str, mode: WriteMode) -> Result<Box<dyn FileWriter>> {
+        self.checked(path)?;
+        super::writer::open_writer(&self.store, path, mode)
+    }
+
+    fn write_stream(&self, path: &str, offset: i64, reader: &mut dyn Read) -> Result<u64> {
+        self.checked_offset(path, offset)?;
+        self.checked(path)?;
+        super::write_stream::write_stream(&self.store, path, offset, reader)
+    }
+
+    fn stat(&self, path: &str) -> Result<FileInfo> {
+        if path != "/" {
+            let key = self.checked(path)?;
+            if let Some(meta) = self.head(&key, path)? {
+                return Ok(FileInfo {
+                    path: path.to_owned(),
+                    size: meta.size,
+                    modified: meta.last_modified.map(SystemTime::from),
+                    kind: FileKind::File,
+                });
+            }
+        }
+        // The root is there even when nothing is in it; asking tells whether it can be reached.
+        if self.is_directory(path)? || path == "/" {
+            Ok(FileInfo::directory(path))
+        } else {
+            self.store.not_found(path)
+        }
+    }
+
+    fn list(&self, path: &str) -> Result<Vec<String>> {
+        if path != "/" {
+            self.checked(path)?;
+        }
+        let store = &*self.store;
+        let prefix = store.prefix(path);
+        let mut found = BTreeSet::new();
+        let mut exists = path == "/";
+        for page in store.client.listing(&store.bucket, ListObjects::prefix(&*prefix).delimiter("/")) {
+            let page = page.map_err(|error| store.error(error, path))?;
+            let files = page.contents.iter().map(|object| object.key.as_str());
+            let directories = page.common_prefixes.iter().map(|prefix| prefix.strip_suffix('/').unwrap_or(prefix));
+            for key in files.chain(directories).filter(|key| key.starts_with(&*prefix)) {
+                exists = true;
+                // Directory markers and other tools' keys, which no path can name, are not shown.
+                found.extend(store.path(key));
+            }
+        }
+        if exists { Ok(found.into_iter().collect()) } else { store.not_found(path) }
+    }
+
+    fn rename(&self, from: &str, to: &str) -> Result<()> {
+        let (source, target) = (self.checked(from)?, self.checked(to)?);
+        let store = &*self.store;
+        let Some(meta) = self.head(&source, from)? else { return store.not_found(from) };
+        // S3 refuses to copy an object onto itself, and deleting it afterwards would lose it.
+        if source == target {
+            return Ok(());
+        }
+        match self.copy(&source, &meta, &target) {
+            Err(error) if error.kind() == ErrorKind::PreconditionFailed => {
+                let text = "the file changed while it was being moved";
+                Err(store.error(Error::new(ErrorKind::Conflict, text).with_source(error), from))
+            }
+            Err(error) => Err(store.error(error, from)),
+            Ok(()) => store.client.delete_object(&store.bucket, &source).map_err(|error| store.error(error, from)),
+        }
+    }
+
+    fn delete(&self, path: &str) -> Result<()> {
+        let key = self.checked(path)?;
+        let store = &*self.store;
+        let below = self.delete_below(path)?;
+        let file = self.head(&key, path)?.is_some();
+        if file {
+            store.client.delete_object(&store.bucket, &key).map_err(|error| store.error(error, path))?;
+        }
+        if file || below { Ok(()) } else { store.not_found(path) }
+    }
+
+    fn url_for(&self, path: &str, options: &UrlOptions) -> Result<String> {
+        let key = self.checked(path)?;
+        let store = &*self.store;
+        let method = match options.method {
+            Method::Get => PresignMethod::Get,
+            Method::Head => PresignMethod::Head,
+            _ => {
+                let error = Error::new(ErrorKind::UnsupportedMethod, "unsupported method");
+                return Err(store.error(error, path));
+            }
+        };
+        let mut request = Presign::new(method, options.expires_in.unwrap_or(URL_LIFETIME));
+        if let Some(endpoint) = &store.redirect {
+            request = request.endpoint(endpoint);
+        }
+        store.client.presign(&store.bucket, &key, &request).map_err(|error| store.error(error, path))
+    }
+
+    fn walk(
+        &self,
+        from: &str,
+        options: &WalkOptions,
+        visit: &mut dyn FnMut(&FileInfo) -> Result<WalkStep>,
+    ) -> Result<()> {
+        if from != "/" {
+            self.checked(from)?;
+        }
+        if let Some(start) = options.start_after.as_deref().filter(|start| *start != "/") {
+            self.checked(start)?;
+        }
+        walk_store(&self.store, from, options, visit)
+    }
+
+    fn object_key(&self, path: &str) -> Option<String> {
+        check_path(path).ok()?;
+        Some(self.store.key(path))
+    }
+}
+
+/// A reader whose errors name the path.
+struct PathReader {
+    reader: crate::client::ObjectReader,
+    store: Arc<Store>,
+    path: String,
+}
+
+impl Read for PathReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.reader.pull(buffer).map_err(|error| self.store.error(error, &self.path).into())
+    }
+}

@@ -1,0 +1,154 @@
+//! Walking: directories inferred from a flat listing, each told before what is in it.
+use super::store::Store;
+use super::{FileInfo, FileKind, WalkOptions, WalkStep};
+use crate::client::ListObjects;
+use crate::error::{Error, ErrorKind, Result};
+use crate::xml::Object;
+use std::cmp::Ordering;
+use std::time::SystemTime;
+
+/// Walks everything below `from` in the order of the server's listing: S3 sorts whole keys by their bytes, so that
+/// `/a-b/c` comes before `/a/b`. A `from` that is not there is an empty walk.
+pub(super) fn walk_store(
+    store: &Store,
+    from: &str,
+    options: &WalkOptions,
+    visit: &mut dyn FnMut(&FileInfo) -> Result<WalkStep>,
+) -> Result<()> {
+    let prefix = store.prefix(from);
+    let mut request = ListObjects::prefix(&*prefix);
+    // Strict servers list nothing when the start lies outside of the prefix, so it is sent only when it says something.
+    if let Some(start) = options.start_after.as_deref().filter(|start| *start != "/") {
+        let start = store.key(start);
+        match start.as_str().cmp(&prefix) {
+            _ if start.starts_with(&*prefix) => request = request.start_after(start),
+            Ordering::Greater => return Ok(()),
+            Ordering::Less | Ordering::Equal => {}
+        }
+    }
+    let mut walk = Walk { open: Vec::new(), skipped: None, last: String::new(), base: from, visit };
+    for page in store.client.listing(&store.bucket, request) {
+        let page = page.map_err(|error| store.error(error, from))?;
+        for object in &page.contents {
+            let Some(path) = store.path(&object.key) else { continue };
+            if !object.key.starts_with(&*prefix) {
+                continue;
+            }
+            match walk.enter(&path, object).map_err(|error| error.or_driver(super::store::DRIVER_NAME))? {
+                WalkStep::Stop => return Ok(()),
+                WalkStep::Continue | WalkStep::SkipDirectory => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+struct Walk<'a> {
+    /// The directories that hold the path told last, outermost first.
+    open: Vec<String>,
+    /// The directory whose content is left out.
+    skipped: Option<String>,
+    last: String,
+    base: &'a str,
+    visit: &'a mut dyn FnMut(&FileInfo) -> Result<WalkStep>,
+}
+
+impl Walk<'_> {
+    /// Tells of the file at `path`, and before it of the directories that begin with it.
+    fn enter(&mut self, path: &str, object: &Object) -> Result<WalkStep> {
+        match in_order(&self.last, path) {
+            Some(Ordering::Equal) => return Ok(WalkStep::Continue),
+            Some(_) => {}
+            None => {
+                let text = format!("the server listed {path} after {}: a walk over it could miss or repeat files", self.last);
+                return Err(Error::new(ErrorKind::Protocol, text));
+            }
+        }
+        path.clone_into(&mut self.last);
+        if self.skipped.as_deref().is_some_and(|directory| is_below(path, directory)) {
+            return Ok(WalkStep::Continue);
+        }
+        self.skipped = None;
+        self.open.retain(|directory| is_below(path, directory));
+        let known = self.open.last().map_or(self.base.trim_end_matches('/').len(), String::len);
+        let slashes = path.char_indices().skip(1).filter(|(at, c)| *c == '/' && *at > known).map(|(at, _)| at);
+        for end in slashes {
+            let Some(directory) = path.get(..end) else { continue };
+            match (self.visit)(&FileInfo::directory(directory))? {
+                WalkStep::Continue => self.open.push(directory.to_owned()),
+                WalkStep::SkipDirectory => {
+                    self.skipped = Some(directory.to_owned());
+                    return Ok(WalkStep::Continue);
+                }
+                WalkStep::Stop => return Ok(WalkStep::Stop),
+            }
+        }
+        (self.visit)(&FileInfo {
+            path: path.to_owned(),
+            size: object.size,
+            modified: object.last_modified.map(SystemTime::from),
+            kind: FileKind::File,
+        })
+    }
+}
+
+/// Whether `path` may follow `last`: by bytes, as S3 lists, or component by component, as servers do that keep a tree
+/// (SeaweedFS). In both orders what a directory holds is listed in one run, which is what the walk relies on.
+fn in_order(last: &str, path: &str) -> Option<Ordering> {
+    if path == last {
+        return Some(Ordering::Equal);
+    }
+    (last < path || last.split('/').lt(path.split('/'))).then_some(Ordering::Less)
+}
+
+/// Whether `path` lies in `directory`, component by component: `/tags/1.20` is not in `/tags/1.2`.
+fn is_below(path: &str, directory: &str) -> bool {
+    path.strip_prefix(directory).is_some_and(|rest| rest.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn walk(keys: &[&str], step: impl Fn(&str) -> WalkStep) -> Result<Vec<String>> {
+        let mut seen = Vec::new();
+        let mut visit = |info: &FileInfo| {
+            seen.push(info.path.clone());
+            Ok(step(&info.path))
+        };
+        let mut walk = Walk { open: Vec::new(), skipped: None, last: String::new(), base: "/", visit: &mut visit };
+        for key in keys {
+            let object = Object { key: (*key).to_owned(), size: 1, last_modified: None, etag: None, storage_class: None };
+            if walk.enter(key, &object)? == WalkStep::Stop {
+                break;
+            }
+        }
+        Ok(seen)
+    }
+
+    #[test]
+    fn a_directory_is_told_once_before_its_content() {
+        let seen = walk(&["/a-b/c", "/a/b/c", "/a/b/d", "/a/e", "/f"], |_| WalkStep::Continue).unwrap();
+        assert_eq!(seen, ["/a-b", "/a-b/c", "/a", "/a/b", "/a/b/c", "/a/b/d", "/a/e", "/f"]);
+    }
+
+    #[test]
+    fn skipping_leaves_out_the_directory_and_nothing_else() {
+        let skip = |path: &str| if path == "/tags/1.2" { WalkStep::SkipDirectory } else { WalkStep::Continue };
+        let seen = walk(&["/tags/1.2/x", "/tags/1.2/y", "/tags/1.20/x"], skip).unwrap();
+        assert_eq!(seen, ["/tags", "/tags/1.2", "/tags/1.20", "/tags/1.20/x"]);
+    }
+
+    #[test]
+    fn stopping_ends_the_walk() {
+        let stop = |path: &str| if path == "/b" { WalkStep::Stop } else { WalkStep::Continue };
+        assert_eq!(walk(&["/a", "/b", "/c"], stop).unwrap(), ["/a", "/b"]);
+    }
+
+    #[test]
+    fn a_tree_order_is_accepted_a_repeated_key_told_once_and_disorder_refused() {
+        let seen = walk(&["/a/b", "/a-b/c", "/a-b/c"], |_| WalkStep::Continue).unwrap();
+        assert_eq!(seen, ["/a", "/a/b", "/a-b", "/a-b/c"]);
+        assert_eq!(walk(&["/b", "/a"], |_| WalkStep::Continue).unwrap_err().kind(), ErrorKind::Protocol);
+    }
+}

@@ -1,0 +1,180 @@
+//! The servers a check runs against: the embedded one, or the one the environment names.
+//!
+//! Without `S3_ENDPOINT` every check runs against the embedded server with both signature versions. With it, against that
+//! server with each of `S3_SIGNATURES`, over http and, where `S3_TLS_ENDPOINT` and `S3_TLS_CA` are set, over https.
+//! `S3_SERVER` names the server, so that what it cannot do is skipped by name ([`SKIPPED`]).
+
+use super::{Server, ServerOptions};
+use s3driver::clock::{Clock, SystemClock};
+use s3driver::client::{Client, Config, Endpoint, Scheme, SignatureVersion};
+use s3driver::driver::{Parameters, S3Driver};
+use s3driver::sign::Credentials;
+use std::env;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+/// What a real server cannot do: server, check, why. `*` stands for every server but the embedded one.
+pub const SKIPPED: &[(&str, &str, &str)] = &[
+    ("seaweedfs", "odd_keys_go_over_the_wire_byte_for_byte", "refuses . and .. and folds // in keys"),
+    ("seaweedfs", "a_conditional_write_happens_only_under_its_condition", "compares If-Match with the ETag in quotes only on some paths"),
+    ("*", "a_wrong_region_is_named", "real servers here accept any region in the scope"),
+];
+
+/// One server, one scheme, one signature version.
+pub struct Target {
+    pub name: String,
+    pub server: &'static str,
+    pub endpoint: String,
+    pub access_key: String,
+    pub secret_key: String,
+    pub region: String,
+    pub bucket: String,
+    pub signature: SignatureVersion,
+    pub ca_file: Option<String>,
+    /// The embedded server, when it is that one: for a look behind the interface.
+    pub embedded: Option<Server>,
+}
+
+impl Target {
+    fn embedded(signature: SignatureVersion) -> Self {
+        let server = Server::start(ServerOptions::default());
+        Self {
+            name: format!("embedded {signature:?}"),
+            server: "embedded",
+            endpoint: server.endpoint(),
+            access_key: server.access_key().to_owned(),
+            secret_key: server.secret_key().to_owned(),
+            region: server.region().to_owned(),
+            bucket: server.bucket().to_owned(),
+            signature,
+            ca_file: None,
+            embedded: Some(server),
+        }
+    }
+
+    /// Every target there is.
+    pub fn all() -> Vec<Self> {
+        let Ok(endpoint) = env::var("S3_ENDPOINT") else {
+            return vec![Self::embedded(SignatureVersion::V4), Self::embedded(SignatureVersion::V2)];
+        };
+        let get = |name: &str| env::var(name).unwrap_or_else(|_| panic!("S3_ENDPOINT is set, {name} is not"));
+        let server: &'static str = match env::var("S3_SERVER").as_deref() {
+            Ok("ceph") => "ceph",
+            Ok("seaweedfs") => "seaweedfs",
+            Ok("rclone") => "rclone",
+            Ok("garage") => "garage",
+            Ok("moto") => "moto",
+            _ => "other",
+        };
+        let mut addresses = vec![(endpoint, None)];
+        if let (Ok(tls), Ok(ca)) = (env::var("S3_TLS_ENDPOINT"), env::var("S3_TLS_CA")) {
+            addresses.push((tls, Some(ca)));
+        }
+        let signatures = env::var("S3_SIGNATURES").unwrap_or_else(|_| "v4".to_owned());
+        let mut targets = Vec::new();
+        for (endpoint, ca_file) in &addresses {
+            for signature in signatures.split_whitespace() {
+                let signature = if signature == "v2" { SignatureVersion::V2 } else { SignatureVersion::V4 };
+                targets.push(Self {
+                    name: format!("{server} {signature:?} {}", if ca_file.is_some() { "https" } else { "http" }),
+                    server,
+                    endpoint: endpoint.clone(),
+                    access_key: get("S3_ACCESS_KEY"),
+                    secret_key: get("S3_SECRET_KEY"),
+                    region: env::var("S3_REGION").unwrap_or_else(|_| "us-east-1".to_owned()),
+                    bucket: get("S3_BUCKET"),
+                    signature,
+                    ca_file: ca_file.clone(),
+                    embedded: None,
+                });
+            }
+        }
+        targets
+    }
+
+    pub fn config(&self) -> Config {
+        let endpoint = Endpoint::custom(&self.endpoint, Some(&self.region), Scheme::Http).expect("the endpoint");
+        let mut config = Config::new(endpoint)
+            .static_credentials(Credentials::new(&self.access_key, &self.secret_key))
+            .signature(self.signature);
+        if let Some(file) = &self.ca_file {
+            config = config.extra_roots_pem(std::fs::read(file).expect("S3_TLS_CA"));
+        }
+        config
+    }
+
+    pub fn client(&self) -> Client {
+        Client::new(self.config()).expect("a client")
+    }
+
+    /// Options of the driver for a root directory.
+    pub fn pairs(&self, root: &str) -> Vec<(&'static str, String)> {
+        let mut pairs = vec![
+            ("accesskey", self.access_key.clone()),
+            ("secretkey", self.secret_key.clone()),
+            ("region", self.region.clone()),
+            ("regionendpoint", self.endpoint.clone()),
+            ("forcepathstyle", "true".to_owned()),
+            ("bucket", self.bucket.clone()),
+            ("rootdirectory", root.to_owned()),
+            ("v4auth", (self.signature == SignatureVersion::V4).to_string()),
+            ("chunksize", (5 << 20).to_string()),
+        ];
+        if let Some(file) = &self.ca_file {
+            pairs.push(("cacert", file.clone()));
+        }
+        pairs
+    }
+
+    pub fn driver(&self, root: &str) -> S3Driver {
+        S3Driver::new(Parameters::from_pairs(self.pairs(root)).expect("parameters")).expect("a driver")
+    }
+
+    /// A name of its own for each check, so that checks share a bucket without meeting.
+    pub fn scratch(&self, what: &str) -> String {
+        format!("{what}-{:016x}", SystemClock.random())
+    }
+}
+
+/// Runs a check against every target; says which one failed, and which ones were skipped and why.
+pub fn on_every_target(check: &str, run: impl Fn(&Target)) {
+    for target in Target::all() {
+        let skip = SKIPPED.iter().find(|(server, name, _)| {
+            *name == check && (*server == target.server || (*server == "*" && target.server != "embedded"))
+        });
+        if let Some((_, _, why)) = skip {
+            println!("skipped: {check} on {}: {why}", target.name);
+            continue;
+        }
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| run(&target))) {
+            eprintln!("{check} failed on {}", target.name);
+            resume_unwind(panic);
+        }
+    }
+}
+
+/// Declares tests that run against every target.
+#[macro_export]
+macro_rules! checks {
+    ($($(#[$meta:meta])* fn $name:ident($target:ident) $body:block)*) => {$(
+        $(#[$meta])*
+        #[test]
+        fn $name() {
+            support::target::on_every_target(stringify!($name), |$target: &support::target::Target| $body);
+        }
+    )*};
+}
+
+/// Bytes that depend on their position, so that swapped, repeated or missing parts show: each run of 8 bytes holds its
+/// own offset, mixed with a seed.
+pub fn bytes_at(seed: u64, offset: u64, length: usize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(length + 16);
+    let mut block = offset / 8;
+    while bytes.len() < length + 8 {
+        let mut mixed = block.wrapping_add(seed).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        mixed ^= mixed >> 29;
+        bytes.extend_from_slice(&mixed.to_le_bytes());
+        block += 1;
+    }
+    let skip = (offset % 8) as usize;
+    bytes[skip..skip + length].to_vec()
+}
