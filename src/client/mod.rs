@@ -1,1 +1,2 @@
 //! Stub: the S3 client.
+pub mod endpoint;

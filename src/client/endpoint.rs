@@ -1,0 +1,706 @@
+//! Where requests go: from a region's name or an endpoint's URL to scheme, host, port and path. Pure: no socket, no
+//! clock, no environment.
+//!
+//! The region's name alone decides the partition, and with it the domain, so that a region opened tomorrow works today.
+//! Names follow AWS's pages:
+//! [endpoints](https://docs.aws.amazon.com/general/latest/gr/s3.html),
+//! [dual stack](https://docs.aws.amazon.com/AmazonS3/latest/userguide/dual-stack-endpoints.html),
+//! [FIPS](https://aws.amazon.com/compliance/fips/),
+//! [acceleration](https://docs.aws.amazon.com/AmazonS3/latest/userguide/transfer-acceleration-getting-started.html),
+//! [virtual hosting](https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html).
+//! S3 puts its dual-stack names under the partition's usual domain (`s3.dualstack.REGION.amazonaws.com`), unlike most
+//! services, which use `api.aws`.
+//!
+//! Out of scope: directory buckets (S3 Express), whose zonal endpoints need sessions of their own; they are refused.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::transport;
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+/// The region requests are signed for when an endpoint is given without one.
+pub const DEFAULT_SIGNING_REGION: &str = "us-east-1";
+
+/// Host names end here (RFC 1035, section 2.3.4, without the closing dot).
+const MAX_HOST: usize = 253;
+/// A label of a host name ends here (RFC 1035, section 2.3.4).
+const MAX_LABEL: usize = 63;
+/// No base path of a real server comes near; longer ones are mistakes.
+const MAX_BASE_PATH: usize = 1024;
+
+/// With TLS or without.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Scheme {
+    /// Plain TCP: bodies can be read on the way, and changed where they are not signed.
+    Http,
+    /// TLS.
+    #[default]
+    Https,
+}
+
+impl Scheme {
+    /// `http` or `https`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+    /// 80 or 443.
+    pub const fn default_port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+        }
+    }
+}
+
+/// Where the bucket's name stands: first in the host, or first in the path.
+///
+/// Whatever is asked for, the path is used where a host cannot work: the endpoint is an IP address or `localhost`, the
+/// bucket's name is no DNS name, or it holds a dot under https (no wildcard certificate covers two labels).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Addressing {
+    /// The host for AWS, the path for every other endpoint: nearly all servers take the path, while the host needs
+    /// wildcard DNS and a wildcard certificate. VPC endpoints (`vpce`) get the path, too.
+    #[default]
+    Auto,
+    /// Always the path (`forcepathstyle: true`).
+    Path,
+    /// The host wherever it can work (`forcepathstyle: false`), for servers that take nothing else.
+    VirtualHost,
+}
+
+/// Which addresses an AWS endpoint's name resolves to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Stack {
+    /// IPv4.
+    #[default]
+    Ipv4,
+    /// IPv4 and IPv6 (`usedualstack`).
+    Dual,
+}
+
+/// Whether an AWS endpoint is one of those that AWS runs with validated cryptography.
+///
+/// It chooses the server's side only: the TLS of this crate is not a validated module.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Fips {
+    /// Any.
+    #[default]
+    NotRequired,
+    /// `s3-fips` (`usefipsendpoint`). AWS has them in the United States and Canada; elsewhere the name does not resolve.
+    Required,
+}
+
+/// Whether requests enter AWS's network at the edge.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Acceleration {
+    /// Straight to the region.
+    #[default]
+    Off,
+    /// Transfer Acceleration (`accelerate`), which the bucket must have switched on.
+    On,
+}
+
+/// Which of a region's endpoints.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Variant {
+    /// IPv4, or IPv6 too.
+    pub stack: Stack,
+    /// Validated cryptography.
+    pub fips: Fips,
+    /// Through the edge.
+    pub acceleration: Acceleration,
+}
+
+/// A group of AWS regions with a domain, accounts and credentials of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Partition {
+    /// `aws`: every region that no other partition claims.
+    Aws,
+    /// `aws-cn`: `cn-*`.
+    China,
+    /// `aws-us-gov`: `us-gov-*`.
+    GovCloud,
+    /// `aws-iso`: `us-iso-*`.
+    Iso,
+    /// `aws-iso-b`: `us-isob-*`.
+    IsoB,
+    /// `aws-iso-e`: `eu-isoe-*`.
+    IsoE,
+    /// `aws-iso-f`: `us-isof-*`.
+    IsoF,
+    /// `aws-eusc`, the European Sovereign Cloud: `eusc-*`.
+    EuropeanSovereignCloud,
+}
+
+impl Partition {
+    const ALL: [Self; 8] = [
+        Self::Aws,
+        Self::China,
+        Self::GovCloud,
+        Self::Iso,
+        Self::IsoB,
+        Self::IsoE,
+        Self::IsoF,
+        Self::EuropeanSovereignCloud,
+    ];
+
+    /// The partition a region belongs to, by the region's prefix. What no rule knows is `aws`.
+    pub fn of_region(region: &str) -> Self {
+        let claims = |partition: &Self| partition.prefix().is_some_and(|prefix| region.starts_with(prefix));
+        Self::ALL.into_iter().find(claims).unwrap_or(Self::Aws)
+    }
+    /// The identifier that stands in ARNs, such as `aws-cn`.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Aws => "aws",
+            Self::China => "aws-cn",
+            Self::GovCloud => "aws-us-gov",
+            Self::Iso => "aws-iso",
+            Self::IsoB => "aws-iso-b",
+            Self::IsoE => "aws-iso-e",
+            Self::IsoF => "aws-iso-f",
+            Self::EuropeanSovereignCloud => "aws-eusc",
+        }
+    }
+    /// The domain its services live under.
+    pub const fn dns_suffix(self) -> &'static str {
+        match self {
+            Self::Aws | Self::GovCloud => "amazonaws.com",
+            Self::China => "amazonaws.com.cn",
+            Self::Iso => "c2s.ic.gov",
+            Self::IsoB => "sc2s.sgov.gov",
+            Self::IsoE => "cloud.adc-e.uk",
+            Self::IsoF => "csp.hci.ic.gov",
+            Self::EuropeanSovereignCloud => "amazonaws.eu",
+        }
+    }
+    const fn prefix(self) -> Option<&'static str> {
+        match self {
+            Self::Aws => None,
+            Self::China => Some("cn-"),
+            Self::GovCloud => Some("us-gov-"),
+            Self::Iso => Some("us-iso-"),
+            Self::IsoB => Some("us-isob-"),
+            Self::IsoE => Some("eu-isoe-"),
+            Self::IsoF => Some("us-isof-"),
+            Self::EuropeanSovereignCloud => Some("eusc-"),
+        }
+    }
+}
+
+/// A server that speaks S3, and the region its requests are signed for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    scheme: Scheme,
+    host: Host,
+    port: u16,
+    /// Empty, or `/a/b`: unreserved characters only, so it is the same encoded and not.
+    base_path: String,
+    region: String,
+    addressing: Addressing,
+    origin: Origin,
+}
+
+/// How the host came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    Region(Variant),
+    Url,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Host {
+    Name(String),
+    V4(Ipv4Addr),
+    V6(Ipv6Addr),
+}
+
+impl Endpoint {
+    /// AWS's endpoint in a region of any partition: `s3.eu-central-1.amazonaws.com`, in us-east-1 as well.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`]: the name has not the shape of an AWS region (`us-west-2`), or the variant is one
+    /// that AWS does not have: FIPS in China, FIPS with acceleration or plain http, acceleration outside `aws`.
+    pub fn aws(region: &str, scheme: Scheme, variant: Variant) -> Result<Self> {
+        if !has_region_shape(region) {
+            return Err(configuration(format!(
+                "invalid region provided: {}; an AWS region is a lower-case name such as us-east-1",
+                shown(region)
+            ))
+            .with_hint("for a server other than AWS set regionendpoint as well"));
+        }
+        let partition = Partition::of_region(region);
+        let suffix = partition.dns_suffix();
+        let dualstack = match variant.stack {
+            Stack::Ipv4 => "",
+            Stack::Dual => ".dualstack",
+        };
+        let host = match (variant.acceleration, variant.fips) {
+            (Acceleration::Off, Fips::NotRequired) => format!("s3{dualstack}.{region}.{suffix}"),
+            (Acceleration::Off, Fips::Required) if partition == Partition::China => {
+                return Err(configuration(format!(
+                    "usefipsendpoint cannot be used with region {region}: partition aws-cn has no FIPS endpoints"
+                )));
+            }
+            (Acceleration::Off, Fips::Required) if scheme == Scheme::Http => {
+                return Err(configuration("usefipsendpoint cannot be used with secure false: FIPS endpoints need TLS"));
+            }
+            (Acceleration::Off, Fips::Required) => format!("s3-fips{dualstack}.{region}.{suffix}"),
+            (Acceleration::On, Fips::Required) => {
+                return Err(configuration("accelerate cannot be used with usefipsendpoint: AWS has no such endpoint"));
+            }
+            (Acceleration::On, Fips::NotRequired) if partition != Partition::Aws => {
+                return Err(configuration(format!(
+                    "accelerate cannot be used with region {region}: partition {} has no Transfer Acceleration",
+                    partition.id()
+                )));
+            }
+            (Acceleration::On, Fips::NotRequired) => format!("s3-accelerate{dualstack}.{suffix}"),
+        };
+        Ok(Self {
+            scheme,
+            host: Host::Name(host),
+            port: scheme.default_port(),
+            base_path: String::new(),
+            region: region.to_owned(),
+            addressing: Addressing::Auto,
+            origin: Origin::Region(variant),
+        })
+    }
+
+    /// A server by its URL (`regionendpoint`): `[http://|https://]host[:port][/base/path][/]`. `default` is the scheme
+    /// of a URL without one; a URL's own scheme wins. The host is a DNS name, an IPv4 address or an IPv6 address in
+    /// brackets; a base path is kept before every bucket and key, and signed.
+    ///
+    /// Without a region, requests are signed for [`DEFAULT_SIGNING_REGION`]. The region is the server's own affair:
+    /// any text of `A-Za-z0-9._-` will do, such as `garage` or `RegionOne`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] naming `regionendpoint`: another scheme, user information, a query, a fragment, a
+    /// host or port that is none, a base path with anything but `A-Za-z0-9._~-` between its slashes.
+    pub fn custom(url: &str, region: Option<&str>, default: Scheme) -> Result<Self> {
+        let region = checked_custom_region(region.unwrap_or(DEFAULT_SIGNING_REGION))?;
+        let parts = UrlParts::split(url);
+        let refuse = |why: &str| Err(parts.error("regionendpoint", why));
+        if parts.query {
+            return refuse("it cannot contain query parameters");
+        }
+        let scheme = match parts.scheme {
+            None => default,
+            Some(scheme) => match parse_scheme(scheme) {
+                Some(scheme) => scheme,
+                None => return refuse("the scheme must be http or https"),
+            },
+        };
+        let (host, port) = parts.authority("regionendpoint", scheme)?;
+        let base_path = parts.path.trim_end_matches('/');
+        if !is_base_path(base_path) {
+            return refuse("between the slashes of the base path only A-Za-z0-9._~- may stand");
+        }
+        Ok(Self {
+            scheme,
+            host,
+            port,
+            base_path: base_path.to_owned(),
+            region,
+            addressing: Addressing::Auto,
+            origin: Origin::Url,
+        })
+    }
+
+    /// The address clients reach the same server under (`redirectendpoint`): presigned URLs are built and signed for
+    /// it. It has a scheme, a host and perhaps a port, nothing else.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] naming `redirectendpoint`.
+    pub fn redirect(url: &str, region: &str) -> Result<Self> {
+        let parts = UrlParts::split(url);
+        let Some(scheme) = parts.scheme else {
+            return Err(configuration(format!(
+                "no scheme specified for redirectendpoint: {}; it must begin with http:// or https://",
+                parts.shown()
+            )));
+        };
+        if parts.host.is_empty() {
+            return Err(configuration(format!("no host specified for redirectendpoint: {}", parts.shown())));
+        }
+        let Some(scheme) = parse_scheme(scheme) else {
+            return Err(parts.error("redirectendpoint", "the scheme must be http or https"));
+        };
+        if !matches!(parts.path, "" | "/") {
+            return Err(configuration(format!(
+                "redirectendpoint cannot contain a base path: {}",
+                if parts.userinfo { "..." } else { parts.path }.escape_debug()
+            )));
+        }
+        if parts.query {
+            return Err(configuration("redirectendpoint cannot contain query parameters"));
+        }
+        let (host, port) = parts.authority("redirectendpoint", scheme)?;
+        Ok(Self {
+            scheme,
+            host,
+            port,
+            base_path: String::new(),
+            region: checked_custom_region(region)?,
+            addressing: Addressing::Auto,
+            origin: Origin::Url,
+        })
+    }
+
+    /// The same with another addressing.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`]: Transfer Acceleration has virtual hosts only.
+    pub fn with_addressing(mut self, addressing: Addressing) -> Result<Self> {
+        if addressing == Addressing::Path && self.is_accelerated() {
+            return Err(configuration(
+                "accelerate cannot be used with forcepathstyle: accelerated buckets are named in the host only",
+            ));
+        }
+        self.addressing = addressing;
+        Ok(self)
+    }
+
+    /// The endpoint for a bucket that turned out to live in another region: another host where the region chose it,
+    /// the same host and another signature where a URL did.
+    ///
+    /// # Errors
+    /// As [`Endpoint::aws`] for the region's name.
+    pub fn for_region(&self, region: &str) -> Result<Self> {
+        match self.origin {
+            Origin::Region(variant) => Self::aws(region, self.scheme, variant)?.with_addressing(self.addressing),
+            Origin::Url => Ok(Self { region: checked_custom_region(region)?, ..self.clone() }),
+        }
+    }
+
+    /// The region requests are signed for.
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+    /// With TLS or without.
+    pub const fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+    /// The port, the scheme's default written out.
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+    /// The host without a bucket: a lower-case name, an IPv4 address, or an IPv6 address without brackets.
+    pub fn host(&self) -> String {
+        self.host.to_string()
+    }
+    /// How buckets are addressed.
+    pub const fn addressing(&self) -> Addressing {
+        self.addressing
+    }
+    /// Whether the host is one of AWS's, by region or by its domain.
+    pub fn is_aws(&self) -> bool {
+        match (&self.origin, &self.host) {
+            (Origin::Region(_), _) => true,
+            (Origin::Url, Host::Name(name)) => Partition::ALL.iter().any(|partition| {
+                name.strip_suffix(partition.dns_suffix()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+            }),
+            (Origin::Url, _) => false,
+        }
+    }
+
+    /// Where a bucket's requests go.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`]: see [`check_bucket`]; a directory bucket on AWS; a name that cannot stand in a
+    /// host while the endpoint takes no other (Transfer Acceleration).
+    pub fn locate(&self, bucket: &str) -> Result<Located> {
+        check_bucket(bucket)?;
+        if self.is_aws() && bucket.ends_with("--x-s3") {
+            return Err(bucket_error(bucket, "directory buckets (S3 Express One Zone) are not supported"));
+        }
+        if self.is_accelerated() && (bucket.contains('.') || !is_dns_bucket(bucket)) {
+            return Err(bucket_error(bucket, "accelerate needs a bucket name that is a DNS name without dots"));
+        }
+        let host = match &self.host {
+            Host::Name(name) if self.prefers_virtual_host(name) && self.host_can_hold(bucket, name) => {
+                return Ok(Located {
+                    scheme: self.scheme,
+                    host: format!("{bucket}.{name}"),
+                    port: self.port,
+                    path: self.base_path.clone(),
+                    host_bucket: Some(bucket.to_owned()),
+                });
+            }
+            host => host.to_string(),
+        };
+        Ok(Located {
+            scheme: self.scheme,
+            host,
+            port: self.port,
+            path: format!("{}/{bucket}", self.base_path),
+            host_bucket: None,
+        })
+    }
+
+    fn is_accelerated(&self) -> bool {
+        matches!(self.origin, Origin::Region(Variant { acceleration: Acceleration::On, .. }))
+    }
+    fn prefers_virtual_host(&self, name: &str) -> bool {
+        match self.addressing {
+            Addressing::Path => false,
+            Addressing::VirtualHost => name != "localhost",
+            Addressing::Auto => self.is_aws() && !name.contains(".vpce."),
+        }
+    }
+    fn host_can_hold(&self, bucket: &str, name: &str) -> bool {
+        is_dns_bucket(bucket)
+            && !(self.scheme == Scheme::Https && bucket.contains('.'))
+            && bucket.len() + 1 + name.len() <= MAX_HOST
+    }
+}
+
+/// A bucket's place: what a request to it, or to an object in it, is addressed with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Located {
+    scheme: Scheme,
+    host: String,
+    port: u16,
+    path: String,
+    host_bucket: Option<String>,
+}
+
+impl Located {
+    /// With TLS or without.
+    pub const fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+    /// A lower-case name, an IPv4 address, or an IPv6 address without brackets.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+    /// The port, the scheme's default written out.
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+    /// The bucket, when it stands in the host: signature version 2 puts it back before the path.
+    pub fn host_bucket(&self) -> Option<&str> {
+        self.host_bucket.as_deref()
+    }
+    /// The value of `Host`: an IPv6 address in brackets, the port left out when it is the scheme's default.
+    pub fn host_header(&self) -> String {
+        let (open, close) = if self.host.contains(':') { ("[", "]") } else { ("", "") };
+        if self.port == self.scheme.default_port() {
+            format!("{open}{}{close}", self.host)
+        } else {
+            format!("{open}{}{close}:{}", self.host, self.port)
+        }
+    }
+    /// `scheme://host[:port]`, to which a path is appended.
+    pub fn root_url(&self) -> String {
+        format!("{}://{}", self.scheme.as_str(), self.host_header())
+    }
+    /// The path of a request to the bucket itself. Needs no encoding.
+    pub fn bucket_path(&self) -> &str {
+        if self.path.is_empty() { "/" } else { &self.path }
+    }
+    /// The path of a request to an object, whose key is already percent-encoded; its bytes stay as they are, a leading
+    /// slash and `..` included.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`]: the key is empty, which would address the bucket.
+    pub fn object_path(&self, encoded_key: &str) -> Result<String> {
+        if encoded_key.is_empty() {
+            return Err(Error::new(ErrorKind::InvalidArgument, "the key is empty"));
+        }
+        Ok(format!("{}/{encoded_key}", self.path))
+    }
+    #[allow(dead_code, reason = "the client's door to the transport")]
+    pub(crate) fn origin(&self) -> transport::Origin {
+        let scheme = match self.scheme {
+            Scheme::Http => transport::Scheme::Http,
+            Scheme::Https => transport::Scheme::Https,
+        };
+        transport::Origin { scheme, host: self.host.clone(), port: self.port }
+    }
+}
+
+/// Refuses a bucket name that no S3 ever allowed: 3 to 255 of `A-Za-z0-9._-`, one letter or digit at least. That is
+/// the old rule of us-east-1; [today's](https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html)
+/// (3 to 63, no capitals, no underscore) only decides whether the name can stand in a host.
+///
+/// # Errors
+/// [`ErrorKind::InvalidArgument`].
+pub fn check_bucket(bucket: &str) -> Result<()> {
+    let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+    if !(3..=255).contains(&bucket.len()) {
+        Err(bucket_error(bucket, "a name has 3 to 63 characters (255 in old buckets)"))
+    } else if !bucket.bytes().all(legal) || !bucket.bytes().any(|b| b.is_ascii_alphanumeric()) {
+        Err(bucket_error(bucket, "a name consists of letters, digits, dots, hyphens and underscores"))
+    } else {
+        Ok(())
+    }
+}
+
+/// Whether a bucket's name can be the beginning of a host name: today's rule for general purpose buckets.
+fn is_dns_bucket(bucket: &str) -> bool {
+    let label = |label: &str| {
+        !label.is_empty()
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    };
+    (3..=MAX_LABEL).contains(&bucket.len()) && bucket.split('.').all(label) && bucket.parse::<Ipv4Addr>().is_err()
+}
+
+/// `aa-word-1`, with any number of words: every AWS region so far, and a guard against text that would change the host.
+fn has_region_shape(region: &str) -> bool {
+    let word = |part: &str| {
+        part.starts_with(|c: char| c.is_ascii_lowercase())
+            && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+    };
+    let Some((words, number)) = region.rsplit_once('-') else { return false };
+    region.len() <= MAX_LABEL
+        && !number.is_empty()
+        && number.bytes().all(|b| b.is_ascii_digit())
+        && words.contains('-')
+        && words.split('-').all(word)
+}
+
+fn checked_custom_region(region: &str) -> Result<String> {
+    let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+    if region.is_empty() || region.len() > MAX_LABEL || !region.bytes().all(legal) {
+        return Err(configuration(format!(
+            "invalid region provided: {}; a region has 1 to {MAX_LABEL} of A-Za-z0-9._-",
+            shown(region)
+        )));
+    }
+    Ok(region.to_owned())
+}
+
+/// A URL cut at its delimiters, nothing judged yet.
+struct UrlParts<'a> {
+    text: &'a str,
+    scheme: Option<&'a str>,
+    userinfo: bool,
+    host: &'a str,
+    port: Option<&'a str>,
+    path: &'a str,
+    query: bool,
+    fragment: bool,
+}
+
+impl<'a> UrlParts<'a> {
+    fn split(text: &'a str) -> Self {
+        let (scheme, rest) = text.split_once("://").map_or((None, text), |(scheme, rest)| (Some(scheme), rest));
+        let (rest, fragment) = rest.split_once('#').map_or((rest, false), |(rest, _)| (rest, true));
+        let (rest, query) = rest.split_once('?').map_or((rest, false), |(rest, _)| (rest, true));
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let (userinfo, authority) = authority.rsplit_once('@').map_or((false, authority), |(_, rest)| (true, rest));
+        // In an IPv6 literal colons are part of the host, which ends with its bracket.
+        let after_host = authority.rfind(']').unwrap_or(0);
+        let (host, port) = match authority.get(after_host..).and_then(|end| end.rfind(':')) {
+            Some(colon) => {
+                let (host, port) = authority.split_at(after_host + colon);
+                (host, port.get(1..))
+            }
+            None => (authority, None),
+        };
+        Self { text, scheme, userinfo, host, port, path, query, fragment }
+    }
+
+    fn authority(&self, option: &str, scheme: Scheme) -> Result<(Host, u16)> {
+        if self.userinfo {
+            return Err(self
+                .error(option, "it cannot contain user information")
+                .with_hint("give the keys as accesskey and secretkey"));
+        }
+        if self.fragment {
+            return Err(self.error(option, "it cannot contain a fragment"));
+        }
+        let Some(host) = parse_host(self.host) else {
+            return Err(
+                self.error(option, "the host must be a DNS name, an IPv4 address or an IPv6 address in brackets")
+            );
+        };
+        let port = match self.port {
+            None => scheme.default_port(),
+            Some(digits) => match parse_port(digits) {
+                Some(port) => port,
+                None => return Err(self.error(option, "the port must be a number from 1 to 65535")),
+            },
+        };
+        Ok((host, port))
+    }
+
+    fn error(&self, option: &str, why: &str) -> Error {
+        configuration(format!("unable to parse {option}: {}: {why}", self.shown()))
+    }
+    /// User information can hold a secret.
+    fn shown(&self) -> String {
+        if self.text.contains('@') { "(not shown)".to_owned() } else { shown(self.text) }
+    }
+}
+
+fn parse_scheme(scheme: &str) -> Option<Scheme> {
+    [Scheme::Http, Scheme::Https].into_iter().find(|known| scheme.eq_ignore_ascii_case(known.as_str()))
+}
+
+fn parse_port(digits: &str) -> Option<u16> {
+    // `u16::from_str` would take a sign.
+    let port = if digits.bytes().all(|b| b.is_ascii_digit()) { digits.parse().ok()? } else { 0 };
+    (port != 0).then_some(port)
+}
+
+fn parse_host(text: &str) -> Option<Host> {
+    if let Some(inner) = text.strip_prefix('[') {
+        return inner.strip_suffix(']')?.parse().ok().map(Host::V6);
+    }
+    if let Ok(address) = text.parse() {
+        return Some(Host::V4(address));
+    }
+    // Underscores are no part of a host name by the book, and every container engine hands them out.
+    let label = |label: &str| {
+        (1..=MAX_LABEL).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+    };
+    // A last label of digits would be read as an IPv4 address in some resolvers, and as another one in others.
+    let numeric_end = text.rsplit('.').next().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()));
+    (text.len() <= MAX_HOST && !numeric_end && text.split('.').all(label))
+        .then(|| Host::Name(text.to_ascii_lowercase()))
+}
+
+fn is_base_path(path: &str) -> bool {
+    let part = |part: &str| {
+        !matches!(part, "" | "." | "..")
+            && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'~' | b'-'))
+    };
+    path.is_empty() || path.len() <= MAX_BASE_PATH && path.strip_prefix('/').is_some_and(|p| p.split('/').all(part))
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => f.write_str(name),
+            Self::V4(address) => address.fmt(f),
+            Self::V6(address) => address.fmt(f),
+        }
+    }
+}
+
+fn configuration(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Configuration, message)
+}
+
+fn bucket_error(bucket: &str, why: &str) -> Error {
+    Error::new(ErrorKind::InvalidArgument, format!("invalid bucket name provided: {}; {why}", shown(bucket)))
+}
+
+/// Foreign text for a message: on one line, and not endless.
+fn shown(text: &str) -> String {
+    const LIMIT: usize = 100;
+    let shown: String = text.chars().take(LIMIT).flat_map(char::escape_debug).collect();
+    if text.chars().nth(LIMIT).is_some() { shown + "..." } else { shown }
+}
