@@ -1,4 +1,12 @@
 //! The interface a registry programs against.
+#[cfg(feature = "client")]
+mod parameters;
+#[cfg(feature = "client")]
+pub use parameters::{
+    CannedAcl, Checksum, Encryption, LogLevel, MAX_PART, MIN_PART, Parameters, ParametersBuilder, PartSizing, Payload,
+    SignatureVersion, StorageClass, Verification,
+};
+
 use crate::error::{Error, ErrorKind, Result};
 use std::io::{Read, Write};
 use std::net::IpAddr;
