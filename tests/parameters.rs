@@ -215,7 +215,7 @@ fn integers_are_whole_and_in_range() {
         ("chunksize", part.clone()),
         ("multipartcopychunksize", part.clone()),
         ("multipartcopymaxconcurrency", copies),
-        ("multipartcopythresholdsize", ("0".to_owned(), part.1.clone())),
+        ("multipartcopythresholdsize", ("0".to_owned(), part.1)),
         ("concurrency", ("1".to_owned(), "64".to_owned())),
         ("maxmemory", (10_485_760.to_string(), u64::MAX.to_string())),
     ] {

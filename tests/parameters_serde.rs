@@ -7,9 +7,10 @@ use s3driver::driver::{Encryption, LogLevel, Parameters};
 use serde_json::{Map, Value, json};
 
 fn read(more: Value) -> Result<Parameters, serde_json::Error> {
-    let mut all = json!({ "region": "us-east-1", "bucket": "registry" });
-    all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    serde_json::from_value(all)
+    let Value::Object(more) = more else { panic!("a test's options are a map") };
+    let mut all = Map::from_iter([("region".to_owned(), json!("us-east-1")), ("bucket".to_owned(), json!("registry"))]);
+    all.extend(more);
+    serde_json::from_value(Value::Object(all))
 }
 fn refusal(more: Value) -> String {
     read(more).unwrap_err().to_string()

@@ -15,7 +15,8 @@ impl<'de> Deserialize<'de> for Parameters {
     /// From a map of option names to text, booleans, integers or null (not given); everything else is as in
     /// [`Parameters::from_pairs`].
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(OptionsVisitor)
+        // Not `deserialize_map`: formats answer that with a quotation when they find text.
+        deserializer.deserialize_any(OptionsVisitor)
     }
 }
 
@@ -93,7 +94,7 @@ impl<'de> Deserialize<'de> for Scalar {
 struct ScalarVisitor;
 
 impl ScalarVisitor {
-    fn integer(value: impl ToString) -> Scalar {
+    fn integer(value: &impl ToString) -> Scalar {
         Scalar::Integer(Zeroizing::new(value.to_string()))
     }
 }
@@ -126,16 +127,16 @@ impl<'de> Visitor<'de> for ScalarVisitor {
         Ok(Scalar::Boolean(value))
     }
     fn visit_i64<E>(self, value: i64) -> Result<Scalar, E> {
-        Ok(Self::integer(value))
+        Ok(Self::integer(&value))
     }
     fn visit_i128<E>(self, value: i128) -> Result<Scalar, E> {
-        Ok(Self::integer(value))
+        Ok(Self::integer(&value))
     }
     fn visit_u64<E>(self, value: u64) -> Result<Scalar, E> {
-        Ok(Self::integer(value))
+        Ok(Self::integer(&value))
     }
     fn visit_u128<E>(self, value: u128) -> Result<Scalar, E> {
-        Ok(Self::integer(value))
+        Ok(Self::integer(&value))
     }
     fn visit_f64<E>(self, _: f64) -> Result<Scalar, E> {
         Ok(Scalar::Float)
