@@ -1,8 +1,9 @@
 //! One operation from its parts to a believed reply: signed, sent, judged, and tried again where that is right.
-use super::config::{PayloadSigning, SignatureVersion};
+
 use super::endpoint::{Located, Scheme};
 use super::reply;
 use super::retry;
+use super::values::{PayloadSigning, SignatureVersion};
 use super::{Client, Inner};
 use crate::credentials::Lease;
 use crate::error::{Error, ErrorKind, Result};

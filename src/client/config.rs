@@ -1,42 +1,11 @@
 //! What a client is made from.
 use super::endpoint::Endpoint;
 use super::retry::RetryPolicy;
+use super::values::{PayloadSigning, SignatureVersion, Verification};
 use crate::clock::{Clock, SystemClock};
 use crate::credentials::{Credentials, Provider, Static};
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Which signature a request carries.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SignatureVersion {
-    /// Version 2, which only the oldest AWS regions and S3-compatible servers still accept.
-    V2,
-    /// Version 4.
-    #[default]
-    V4,
-}
-
-/// Whether version 4 covers the body of an upload.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum PayloadSigning {
-    /// Unsigned over https, where TLS protects the body already; signed over http.
-    #[default]
-    Auto,
-    /// Always hashed and signed.
-    Signed,
-    /// Never: `UNSIGNED-PAYLOAD`.
-    Unsigned,
-}
-
-/// How servers' certificates are judged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum TlsVerification {
-    /// By the built-in roots and the added ones.
-    #[default]
-    Full,
-    /// Not at all (`skipverify`): anybody on the way can read and change everything.
-    Skip,
-}
 
 /// How long a client waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +45,7 @@ pub struct Config {
     pub(super) credentials: Arc<dyn Provider>,
     pub(super) signature: SignatureVersion,
     pub(super) payload: PayloadSigning,
-    pub(super) verification: TlsVerification,
+    pub(super) verification: Verification,
     pub(super) extra_roots_pem: Vec<u8>,
     pub(super) proxy: Option<String>,
     pub(super) user_agent: String,
@@ -97,7 +66,7 @@ impl Config {
             credentials: Arc::new(Static::anonymous()),
             signature: SignatureVersion::V4,
             payload: PayloadSigning::Auto,
-            verification: TlsVerification::Full,
+            verification: Verification::Full,
             extra_roots_pem: Vec::new(),
             proxy: None,
             user_agent: concat!("s3driver/", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -132,7 +101,7 @@ impl Config {
     }
     /// Chooses how certificates are judged.
     #[must_use]
-    pub const fn verification(mut self, verification: TlsVerification) -> Self {
+    pub const fn verification(mut self, verification: Verification) -> Self {
         self.verification = verification;
         self
     }

@@ -28,9 +28,10 @@ mod read;
 mod reply;
 mod retry;
 mod settings;
+pub(crate) mod values;
 
 pub use bucket::BucketInfo;
-pub use config::{Config, PayloadSigning, SignatureVersion, Timeouts, TlsVerification};
+pub use config::{Config, Timeouts};
 pub use endpoint::{Addressing, Endpoint, Scheme, Variant};
 pub use listing::{ListObjects, ListObjectsV1, Listing};
 pub use multipart::{
@@ -40,7 +41,8 @@ pub use object::{Condition, CopySource, DELETE_OBJECTS_KEYS, PutResult};
 pub use presign::{Presign, PresignMethod};
 pub use read::{ByteRange, GetObject, ObjectMeta, ObjectReader};
 pub use retry::RetryPolicy;
-pub use settings::{CannedAcl, Encryption, ObjectSettings, StorageClass};
+pub use settings::ObjectSettings;
+pub use values::{CannedAcl, Encryption, PayloadSigning, SignatureVersion, StorageClass, Verification};
 
 use crate::cancel::Cancel;
 use crate::clock::Clock;
@@ -128,8 +130,8 @@ impl Client {
         }
         let options = transport::Options {
             verification: match verification {
-                TlsVerification::Full => transport::TlsVerification::Full,
-                TlsVerification::Skip => transport::TlsVerification::Skip,
+                Verification::Full => transport::TlsVerification::Full,
+                Verification::Skip => transport::TlsVerification::Skip,
             },
             extra_roots_pem,
             proxy,

@@ -1,7 +1,7 @@
 //! URLs that carry their own signature.
 use super::Client;
-use super::config::SignatureVersion;
 use super::object::object_call;
+use super::values::SignatureVersion;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sign::{self, v2, v4};
 use std::time::Duration;

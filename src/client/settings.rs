@@ -1,95 +1,7 @@
 //! What an object is stored with.
 use super::call::Call;
+use super::values::{CannedAcl, Encryption, StorageClass};
 use crate::error::Result;
-use std::fmt;
-use std::str::FromStr;
-
-/// Server-side encryption.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Encryption {
-    /// No header: the bucket's own default applies.
-    #[default]
-    BucketDefault,
-    /// `AES256`: keys that S3 manages.
-    S3Managed,
-    /// `aws:kms`, with the account's default key or the one named.
-    Kms {
-        /// Identifier, alias or ARN.
-        key_id: Option<String>,
-    },
-}
-
-macro_rules! names {
-    ($(#[$doc:meta])* $type:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        #[non_exhaustive]
-        pub enum $type { $($(#[$variant_doc])* $variant,)* }
-
-        impl $type {
-            /// Every value, in the order of AWS's documentation.
-            pub const ALL: &[Self] = &[$(Self::$variant,)*];
-            /// The value on the wire.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text,)* }
-            }
-        }
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-        impl FromStr for $type {
-            type Err = ();
-            /// Reads the value as it is on the wire, exactly.
-            fn from_str(text: &str) -> Result<Self, ()> {
-                Self::ALL.iter().copied().find(|value| value.as_str() == text).ok_or(())
-            }
-        }
-    };
-}
-
-names! {
-    /// `x-amz-storage-class`.
-    StorageClass {
-        /// Frequent access.
-        Standard = "STANDARD",
-        /// Less redundancy; AWS advises against it.
-        ReducedRedundancy = "REDUCED_REDUNDANCY",
-        /// Infrequent access.
-        StandardIa = "STANDARD_IA",
-        /// Infrequent access in one zone.
-        OnezoneIa = "ONEZONE_IA",
-        /// Moved between tiers by use.
-        IntelligentTiering = "INTELLIGENT_TIERING",
-        /// S3 on Outposts.
-        Outposts = "OUTPOSTS",
-        /// Archive with instant retrieval.
-        GlacierIr = "GLACIER_IR",
-        /// Directory buckets.
-        ExpressOnezone = "EXPRESS_ONEZONE",
-    }
-}
-
-names! {
-    /// `x-amz-acl`.
-    CannedAcl {
-        /// The owner alone.
-        Private = "private",
-        /// Everybody may read.
-        PublicRead = "public-read",
-        /// Everybody may read and write.
-        PublicReadWrite = "public-read-write",
-        /// Every AWS account may read.
-        AuthenticatedRead = "authenticated-read",
-        /// EC2 may read bundles.
-        AwsExecRead = "aws-exec-read",
-        /// The bucket's owner may read.
-        BucketOwnerRead = "bucket-owner-read",
-        /// The bucket's owner has full control.
-        BucketOwnerFullControl = "bucket-owner-full-control",
-    }
-}
 
 /// What PutObject, CopyObject and CreateMultipartUpload store with an object. The default sends no such header.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -125,11 +37,11 @@ impl ObjectSettings {
             .maybe_header("x-amz-storage-class", storage_class.map(StorageClass::as_str))
             .maybe_header("x-amz-acl", acl.map(CannedAcl::as_str));
         call = match encryption {
-            Encryption::BucketDefault => call,
-            Encryption::S3Managed => call.header("x-amz-server-side-encryption", "AES256"),
+            Encryption::None => call,
+            Encryption::Aes256 => call.header("x-amz-server-side-encryption", "AES256"),
             Encryption::Kms { key_id } => call
                 .header("x-amz-server-side-encryption", "aws:kms")
-                .maybe_header("x-amz-server-side-encryption-aws-kms-key-id", key_id.as_deref()),
+                .header("x-amz-server-side-encryption-aws-kms-key-id", key_id.as_str()),
         };
         for (name, value) in metadata {
             let good = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));

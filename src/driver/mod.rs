@@ -1,10 +1,14 @@
 //! The interface a registry programs against.
 #[cfg(feature = "client")]
+mod parameters;
+#[cfg(feature = "client")]
 mod s3;
 #[cfg(feature = "client")]
 mod store;
 #[cfg(feature = "client")]
 mod walk;
+#[cfg(feature = "client")]
+pub use parameters::{LogLevel, Parameters, ParametersBuilder};
 #[cfg(feature = "client")]
 pub use s3::S3Driver;
 #[cfg(feature = "client")]

@@ -1,11 +1,12 @@
 //! Where and how the driver stores: what every operation of it shares.
-use crate::client::{Client, Endpoint, ObjectSettings};
+use super::Parameters;
+use crate::client::{Client, Config, Endpoint, ObjectSettings};
 use crate::error::{Error, ErrorKind, Result};
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
 /// How the parts of an upload may differ in size.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum PartSizes {
     /// Parts grow when the object would need more than 10,000.
     #[default]
@@ -45,10 +46,59 @@ pub(crate) struct Store {
     pub(crate) redirect: Option<Endpoint>,
 }
 
+/// What the registry's drivers store everything as.
+const CONTENT_TYPE: &str = "application/octet-stream";
+
 /// The driver's name in errors, as today's registry has it.
 pub(crate) const DRIVER_NAME: &str = "s3aws";
 
 impl Store {
+    pub(crate) fn new(parameters: &Parameters) -> Result<Self> {
+        let mut config = Config::new(parameters.endpoint().clone())
+            .signature(parameters.signature_version())
+            .payload_signing(parameters.payload())
+            .verification(parameters.verification());
+        if let Some(path) = parameters.ca_certificate_path() {
+            let pem = std::fs::read(path).map_err(|error| {
+                let text = format!("the cacert file {} cannot be read: {error}", path.display());
+                Error::new(ErrorKind::Configuration, text).with_source(error)
+            })?;
+            config = config.extra_roots_pem(pem);
+        }
+        if let Some(proxy) = parameters.proxy() {
+            config = config.proxy(proxy);
+        }
+        if let Some(agent) = parameters.user_agent() {
+            config = config.user_agent(agent);
+        }
+        config = match parameters.credentials() {
+            Some(credentials) => config.static_credentials(credentials.clone()),
+            None => config,
+        };
+        Ok(Self {
+            client: Client::new(config).map_err(|error| error.with_driver(DRIVER_NAME))?,
+            bucket: parameters.bucket().to_owned(),
+            root: parameters.root_directory().to_owned(),
+            settings: ObjectSettings {
+                content_type: Some(CONTENT_TYPE.to_owned()),
+                encryption: parameters.encryption().clone(),
+                storage_class: parameters.storage_class(),
+                acl: parameters.acl(),
+                ..ObjectSettings::default()
+            },
+            chunk_size: parameters.chunk_size(),
+            concurrency: parameters.concurrency(),
+            part_sizes: parameters.part_sizes(),
+            copy: CopySettings {
+                chunk_size: parameters.multipart_copy_chunk_size(),
+                concurrency: parameters.multipart_copy_max_concurrency(),
+                threshold: parameters.multipart_copy_threshold_size(),
+            },
+            stale_upload_age: parameters.upload_purge_age(),
+            redirect: parameters.redirect_endpoint().cloned(),
+        })
+    }
+
     /// The key of a driver path; of `/` the root without slashes.
     pub(crate) fn key(&self, path: &str) -> String {
         let path = path.trim_start_matches('/');

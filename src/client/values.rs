@@ -1,0 +1,133 @@
+//! Values that headers and options can have, as types.
+
+/// A fieldless enum and the word that stands for each variant in configuration and on the wire.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum $name { $($(#[$variant_doc])* $variant,)* }
+
+        impl $name {
+            pub(crate) const ALL: &[Self] = &[$(Self::$variant,)*];
+            /// The word for it.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)* }
+            }
+        }
+
+        impl $crate::client::values::Word for $name {
+            const ALL: &[Self] = Self::ALL;
+            fn word(self) -> &'static str {
+                self.as_str()
+            }
+        }
+    };
+}
+
+pub(crate) use words;
+
+/// Such an enum, to whoever reads its words.
+pub(crate) trait Word: Copy + 'static {
+    const ALL: &[Self];
+    fn word(self) -> &'static str;
+}
+
+words! {
+    /// The class new objects are stored in
+    /// ([AWS](https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-class-intro.html)). Classes that cannot be
+    /// read at once (Glacier Flexible Retrieval, Deep Archive) are no choice for a registry.
+    StorageClass {
+        /// `STANDARD`, the default.
+        Standard = "STANDARD",
+        /// `REDUCED_REDUNDANCY`.
+        ReducedRedundancy = "REDUCED_REDUNDANCY",
+        /// `STANDARD_IA`.
+        StandardIa = "STANDARD_IA",
+        /// `ONEZONE_IA`.
+        OneZoneIa = "ONEZONE_IA",
+        /// `INTELLIGENT_TIERING`.
+        IntelligentTiering = "INTELLIGENT_TIERING",
+        /// `OUTPOSTS`.
+        Outposts = "OUTPOSTS",
+        /// `GLACIER_IR`.
+        GlacierInstantRetrieval = "GLACIER_IR",
+        /// `EXPRESS_ONEZONE`, for servers that have it in ordinary buckets: AWS's own directory buckets are not supported.
+        ExpressOneZone = "EXPRESS_ONEZONE",
+    }
+}
+
+words! {
+    /// A canned ACL ([AWS](https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html#canned-acl)).
+    CannedAcl {
+        /// `private`, the default.
+        Private = "private",
+        /// `public-read`.
+        PublicRead = "public-read",
+        /// `public-read-write`.
+        PublicReadWrite = "public-read-write",
+        /// `authenticated-read`.
+        AuthenticatedRead = "authenticated-read",
+        /// `aws-exec-read`.
+        AwsExecRead = "aws-exec-read",
+        /// `bucket-owner-read`.
+        BucketOwnerRead = "bucket-owner-read",
+        /// `bucket-owner-full-control`.
+        BucketOwnerFullControl = "bucket-owner-full-control",
+    }
+}
+
+words! {
+    /// Whether the signature covers the body of an upload.
+    PayloadSigning {
+        /// Unsigned over https, where TLS protects it already; signed over http.
+        Auto = "auto",
+        /// Signed: its SHA-256 is computed before it is sent.
+        Signed = "signed",
+        /// `UNSIGNED-PAYLOAD`: TLS alone protects it.
+        Unsigned = "unsigned",
+    }
+}
+
+/// Encryption by the server.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Encryption {
+    /// What the bucket does by default; no header is sent.
+    #[default]
+    None,
+    /// `AES256`: keys of S3's own.
+    Aes256,
+    /// `aws:kms`.
+    Kms {
+        /// A key's id, ARN or alias.
+        key_id: String,
+    },
+}
+
+/// The signature algorithm.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum SignatureVersion {
+    /// HMAC-SHA1, for old servers and nine old regions.
+    V2,
+    /// HMAC-SHA256.
+    #[default]
+    V4,
+}
+
+/// Whether the server's certificate is checked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Verification {
+    /// It is.
+    #[default]
+    Full,
+    /// It is not (`skipverify`): anybody on the way can read and change everything.
+    Skip,
+}
+
+// An enum made by `words!` has no place for `#[default]`.
+#[expect(clippy::derivable_impls, reason = "the macro's variants carry documentation only")]
+impl Default for PayloadSigning {
+    fn default() -> Self {
+        Self::Auto
+    }
+}

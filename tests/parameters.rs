@@ -1,0 +1,683 @@
+//! The driver's options: each one accepted, refused and told about.
+#![cfg(feature = "client")]
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use proptest::prelude::*;
+use s3driver::client::endpoint::{Acceleration, Addressing, Fips, Scheme, Stack, Variant};
+use s3driver::client::{
+    CannedAcl, Encryption, MAX_PART_SIZE, MIN_PART_SIZE, PayloadSigning, SignatureVersion, StorageClass, Verification,
+};
+use s3driver::driver::{LogLevel, Parameters, PartSizes};
+use s3driver::sign::Credentials;
+use s3driver::{ErrorKind, Result};
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::time::Duration;
+
+/// The smallest configuration, and some options more.
+fn with(more: &[(&str, &str)]) -> Result<Parameters> {
+    let base = [("region", "us-east-1"), ("bucket", "registry")];
+    let base = base.into_iter().filter(|(name, _)| more.iter().all(|(given, _)| given != name));
+    Parameters::from_pairs(base.chain(more.iter().copied()))
+}
+fn good(more: &[(&str, &str)]) -> Parameters {
+    with(more).unwrap()
+}
+fn refusal(more: &[(&str, &str)]) -> String {
+    let error = with(more).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Configuration);
+    error.to_string()
+}
+fn threads(count: usize) -> NonZeroUsize {
+    NonZeroUsize::new(count).unwrap()
+}
+
+#[test]
+fn defaults_are_the_documented_ones() {
+    let p = good(&[]);
+    assert!(p.credentials().is_none());
+    assert_eq!((p.bucket(), p.region(), p.root_directory()), ("registry", "us-east-1", ""));
+    assert_eq!(p.endpoint().host(), "s3.us-east-1.amazonaws.com");
+    assert_eq!((p.endpoint().scheme(), p.endpoint().addressing()), (Scheme::Https, Addressing::Auto));
+    assert_eq!(p.redirect_endpoint(), None);
+    assert_eq!(p.encryption(), &Encryption::None);
+    assert_eq!((p.storage_class(), p.acl()), (Some(StorageClass::Standard), None));
+    assert_eq!((p.verification(), p.ca_certificate_path(), p.proxy()), (Verification::Full, None, None));
+    assert_eq!(p.signature_version(), SignatureVersion::V4);
+    assert_eq!(p.payload(), PayloadSigning::Auto);
+    assert_eq!((p.chunk_size(), p.multipart_copy_chunk_size()), (10_485_760, 33_554_432));
+    assert_eq!((p.multipart_copy_max_concurrency(), p.multipart_copy_threshold_size()), (threads(100), 33_554_432));
+    assert_eq!((p.concurrency(), p.max_memory(), p.part_sizes()), (threads(4), None, PartSizes::MayGrow));
+    assert_eq!(p.upload_purge_age(), Duration::from_secs(604_800));
+    assert_eq!((p.user_agent(), p.log_level()), (None, LogLevel::Off));
+}
+
+#[test]
+fn every_option_has_its_effect() {
+    let p = good(&[
+        ("accesskey", "AKIDEXAMPLE"),
+        ("secretkey", "wJalr/EXAMPLE+KEY="),
+        ("sessiontoken", "IQoJb3JpZ2luX2VjEXAMPLE=="),
+        ("region", "eu-west-1"),
+        ("regionendpoint", "minio.example:9000/base/"),
+        ("redirectendpoint", "https://cdn.example"),
+        ("forcepathstyle", "true"),
+        ("bucket", "blobs"),
+        ("encrypt", "true"),
+        ("keyid", "arn:aws:kms:eu-west-1:1:key/x"),
+        ("secure", "false"),
+        ("cacert", "/etc/ssl/ca.pem"),
+        ("proxy", "http://user:pass@proxy:3128"),
+        ("v4auth", "false"),
+        ("payload", "unsigned"),
+        ("chunksize", "5242880"),
+        ("multipartcopychunksize", "0x500000"),
+        ("multipartcopymaxconcurrency", "9223372036854775807"),
+        ("multipartcopythresholdsize", "0"),
+        ("rootdirectory", "//a/../b//c//"),
+        ("storageclass", "onezone_ia"),
+        ("objectacl", "none"),
+        ("useragent", "registry/3 (x)"),
+        ("loglevel", "DebugWithSigning"),
+        ("concurrency", "64"),
+        ("maxmemory", "5242880"),
+        ("uniformparts", "true"),
+        ("uploadpurgeage", "1h30m5s"),
+    ]);
+    let credentials = p.credentials().unwrap();
+    assert_eq!(credentials.access_key_id(), "AKIDEXAMPLE");
+    assert_eq!(credentials.secret_access_key(), "wJalr/EXAMPLE+KEY=");
+    assert_eq!(credentials.session_token(), Some("IQoJb3JpZ2luX2VjEXAMPLE=="));
+    let located = p.endpoint().locate(p.bucket()).unwrap();
+    assert_eq!(located.root_url() + located.bucket_path(), "http://minio.example:9000/base/blobs");
+    assert_eq!(p.redirect_endpoint().unwrap().locate(p.bucket()).unwrap().root_url(), "https://cdn.example");
+    assert_eq!((p.region(), p.redirect_endpoint().unwrap().region()), ("eu-west-1", "eu-west-1"));
+    assert_eq!(p.encryption(), &Encryption::Kms { key_id: "arn:aws:kms:eu-west-1:1:key/x".to_owned() });
+    assert_eq!(p.ca_certificate_path(), Some(Path::new("/etc/ssl/ca.pem")));
+    assert_eq!(p.proxy(), Some("http://user:pass@proxy:3128"));
+    assert_eq!(p.signature_version(), SignatureVersion::V2);
+    assert_eq!(p.payload(), PayloadSigning::Unsigned);
+    assert_eq!((p.chunk_size(), p.multipart_copy_chunk_size()), (MIN_PART_SIZE, MIN_PART_SIZE));
+    assert_eq!(p.multipart_copy_max_concurrency().get() as u64, i64::MAX as u64);
+    assert_eq!(p.multipart_copy_threshold_size(), 0);
+    assert_eq!(p.root_directory(), "a/../b//c");
+    assert_eq!((p.storage_class(), p.acl()), (Some(StorageClass::OneZoneIa), None));
+    assert_eq!((p.user_agent(), p.log_level()), (Some("registry/3 (x)"), LogLevel::DebugWithSigning));
+    assert_eq!((p.concurrency(), p.max_memory(), p.part_sizes()), (threads(64), Some(MIN_PART_SIZE), PartSizes::Uniform));
+    assert_eq!(p.upload_purge_age(), Duration::from_secs(5405));
+
+    let host = |more: &[(&str, &str)]| good(more).endpoint().host();
+    assert_eq!(host(&[("usedualstack", "true")]), "s3.dualstack.us-east-1.amazonaws.com");
+    assert_eq!(host(&[("usefipsendpoint", "true")]), "s3-fips.us-east-1.amazonaws.com");
+    assert_eq!(host(&[("accelerate", "true")]), "s3-accelerate.amazonaws.com");
+    assert_eq!(good(&[("skipverify", "true")]).verification(), Verification::Skip);
+    assert_eq!(good(&[("encrypt", "true")]).encryption(), &Encryption::Aes256);
+    assert_eq!(good(&[("storageclass", "none")]).storage_class(), None);
+    assert_eq!(good(&[("loglevel", "false")]).log_level(), LogLevel::Off);
+}
+
+#[test]
+fn empty_means_not_given() {
+    let names = [
+        "accesskey",
+        "secretkey",
+        "sessiontoken",
+        "regionendpoint",
+        "redirectendpoint",
+        "forcepathstyle",
+        "usedualstack",
+        "usefipsendpoint",
+        "accelerate",
+        "rootdirectory",
+        "encrypt",
+        "keyid",
+        "storageclass",
+        "objectacl",
+        "secure",
+        "skipverify",
+        "cacert",
+        "proxy",
+        "v4auth",
+        "payload",
+        "chunksize",
+        "multipartcopychunksize",
+        "multipartcopymaxconcurrency",
+        "multipartcopythresholdsize",
+        "concurrency",
+        "maxmemory",
+        "uniformparts",
+        "uploadpurgeage",
+        "useragent",
+        "loglevel",
+    ];
+    let empty: Vec<_> = names.map(|name| (name, "")).into();
+    assert_eq!(format!("{:?}", good(&empty)), format!("{:?}", good(&[])));
+}
+
+#[test]
+fn what_is_required_is_asked_for_in_the_registrys_words() {
+    let none: [(&str, &str); 0] = [];
+    let message = |pairs: &[(&str, &str)]| Parameters::from_pairs(pairs.iter().copied()).unwrap_err().to_string();
+    assert_eq!(message(&none), "no region parameter provided");
+    assert_eq!(message(&[("bucket", "registry"), ("region", "")]), "no region parameter provided");
+    assert_eq!(message(&[("region", "us-east-1")]), "no bucket parameter provided");
+    assert_eq!(message(&[("region", "us-east-1"), ("bucket", "")]), "no bucket parameter provided");
+    let alone = Parameters::from_pairs([("regionendpoint", "http://minio:9000"), ("bucket", "registry")]).unwrap();
+    assert_eq!(alone.region(), "us-east-1");
+}
+
+#[test]
+fn booleans_are_go_booleans() {
+    for text in ["1", "t", "T", "true", "TRUE", "True"] {
+        assert_eq!(good(&[("encrypt", text)]).encryption(), &Encryption::Aes256, "{text}");
+    }
+    for text in ["0", "f", "F", "false", "FALSE", "False"] {
+        assert_eq!(good(&[("secure", text)]).endpoint().scheme(), Scheme::Http, "{text}");
+    }
+    for name in [
+        "forcepathstyle",
+        "usedualstack",
+        "usefipsendpoint",
+        "accelerate",
+        "encrypt",
+        "secure",
+        "skipverify",
+        "v4auth",
+        "uniformparts",
+    ] {
+        for text in ["yes", "on", "tRUE", " true", "true ", "2", "-1", "<nil>", "null"] {
+            assert_eq!(
+                refusal(&[(name, text)]),
+                format!("the {name} parameter should be a boolean: {text} is neither true nor false")
+            );
+        }
+    }
+}
+
+#[test]
+fn integers_are_whole_and_in_range() {
+    for (text, bytes) in [
+        ("5242880", MIN_PART_SIZE),
+        ("+5242880", MIN_PART_SIZE),
+        ("0x500000", MIN_PART_SIZE),
+        ("0X500000", MIN_PART_SIZE),
+        ("0o24000000", MIN_PART_SIZE),
+        ("0b10100000000000000000000", MIN_PART_SIZE),
+        ("5368709120", MAX_PART_SIZE),
+    ] {
+        assert_eq!(good(&[("chunksize", text)]).chunk_size(), bytes, "{text}");
+    }
+    let part = (MIN_PART_SIZE.to_string(), MAX_PART_SIZE.to_string());
+    let copies = ("1".to_owned(), i64::MAX.to_string());
+    for (name, (min, max)) in [
+        ("chunksize", part.clone()),
+        ("multipartcopychunksize", part.clone()),
+        ("multipartcopymaxconcurrency", copies),
+        ("multipartcopythresholdsize", ("0".to_owned(), part.1)),
+        ("concurrency", ("1".to_owned(), "64".to_owned())),
+        ("maxmemory", (10_485_760.to_string(), u64::MAX.to_string())),
+    ] {
+        for text in [
+            "5242880abc",
+            "10MB",
+            "1e7",
+            "10485760.0",
+            "ten",
+            " 10485760",
+            "10485760 ",
+            "1_0",
+            "0x",
+            "-",
+            "+",
+            "--1",
+            "٣",
+        ] {
+            assert_eq!(
+                refusal(&[(name, text)]),
+                format!("{name} parameter must be an integer, {text} invalid: allowed are {min} to {max}")
+            );
+        }
+        assert_eq!(
+            refusal(&[(name, "010485760")]),
+            format!(
+                "{name} parameter must be an integer, 010485760 invalid: a leading zero can mean octal; write 0o for octal, or no zero"
+            )
+        );
+        for text in ["-5242880", "18446744073709551616", "99999999999999999999999999"] {
+            assert_eq!(
+                refusal(&[(name, text)]),
+                format!("the {name} {text} parameter should be a number between {min} and {max} (inclusive)")
+            );
+        }
+        for text in [&min, &max] {
+            assert!(with(&[(name, text)]).is_ok(), "{name} {text}");
+        }
+    }
+    for (name, text) in [
+        ("chunksize", "5242879"),
+        ("chunksize", "5368709121"),
+        ("concurrency", "0"),
+        ("concurrency", "65"),
+        ("multipartcopymaxconcurrency", "0"),
+        ("multipartcopythresholdsize", "5368709121"),
+        ("maxmemory", "10485759"),
+    ] {
+        assert!(
+            refusal(&[(name, text)]).starts_with(&format!("the {name} {text} parameter should be a number between "))
+        );
+    }
+    assert_eq!(good(&[("multipartcopythresholdsize", "-0")]).multipart_copy_threshold_size(), 0);
+}
+
+#[test]
+fn words_are_the_documented_ones() {
+    for class in [
+        "STANDARD",
+        "REDUCED_REDUNDANCY",
+        "STANDARD_IA",
+        "ONEZONE_IA",
+        "INTELLIGENT_TIERING",
+        "OUTPOSTS",
+        "GLACIER_IR",
+        "EXPRESS_ONEZONE",
+    ] {
+        assert_eq!(good(&[("storageclass", class)]).storage_class().unwrap().as_str(), class);
+        assert_eq!(good(&[("storageclass", &class.to_lowercase())]).storage_class().unwrap().as_str(), class);
+    }
+    for acl in [
+        "private",
+        "public-read",
+        "public-read-write",
+        "authenticated-read",
+        "aws-exec-read",
+        "bucket-owner-read",
+        "bucket-owner-full-control",
+    ] {
+        assert_eq!(good(&[("objectacl", acl)]).acl().unwrap().as_str(), acl);
+    }
+    for level in [
+        "off",
+        "debug",
+        "debugwithsigning",
+        "debugwithhttpbody",
+        "debugwithrequestretries",
+        "debugwithrequesterrors",
+        "debugwitheventstreambody",
+    ] {
+        assert_eq!(good(&[("loglevel", &level.to_uppercase())]).log_level().as_str(), level);
+    }
+    for payload in ["auto", "signed", "unsigned"] {
+        assert_eq!(good(&[("payload", payload)]).payload().as_str(), payload);
+    }
+    for (name, text, expected) in [
+        (
+            "storageclass",
+            "GLACIER",
+            "the storageclass parameter must be one of STANDARD, REDUCED_REDUNDANCY, STANDARD_IA, ONEZONE_IA, \
+             INTELLIGENT_TIERING, OUTPOSTS, GLACIER_IR, EXPRESS_ONEZONE, NONE, GLACIER invalid",
+        ),
+        (
+            "objectacl",
+            "Private",
+            "invalid value for objectacl parameter: Private; it must be one of private, public-read, \
+             public-read-write, authenticated-read, aws-exec-read, bucket-owner-read, bucket-owner-full-control, none",
+        ),
+        (
+            "loglevel",
+            "verbose",
+            "the loglevel parameter must be one of off, debug, debugwithsigning, debugwithhttpbody, \
+             debugwithrequestretries, debugwithrequesterrors, debugwitheventstreambody, verbose invalid",
+        ),
+        ("payload", "Signed", "the payload parameter must be one of auto, signed, unsigned, Signed invalid"),
+    ] {
+        assert_eq!(refusal(&[(name, text)]), expected);
+    }
+}
+
+#[test]
+fn ages_have_units() {
+    for (text, seconds) in [("1s", 1), ("168h", 604_800), ("2m", 120), ("1h1m1s", 3661), ("87600h", 315_360_000)] {
+        assert_eq!(good(&[("uploadpurgeage", text)]).upload_purge_age(), Duration::from_secs(seconds));
+    }
+    for text in [
+        "168",
+        "7d",
+        "h",
+        "1.5h",
+        "-1h",
+        "0s",
+        "1h ",
+        "87600h1s",
+        "18446744073709551616s",
+        "18446744073709551615h",
+        "1ms",
+    ] {
+        assert_eq!(
+            refusal(&[("uploadpurgeage", text)]),
+            format!(
+                "the uploadpurgeage parameter should be a duration such as 168h or 1h30m, between 1s and 315360000s: {text} invalid"
+            )
+        );
+    }
+}
+
+#[test]
+fn version_2_is_refused_where_it_never_was() {
+    for region in [
+        "us-east-1",
+        "us-west-1",
+        "us-west-2",
+        "eu-west-1",
+        "ap-southeast-1",
+        "ap-southeast-2",
+        "ap-northeast-1",
+        "sa-east-1",
+        "us-gov-west-1",
+    ] {
+        let p = good(&[("region", region), ("v4auth", "false")]);
+        assert_eq!(p.signature_version(), SignatureVersion::V2);
+    }
+    for region in
+        ["eu-central-1", "us-east-2", "eu-west-2", "cn-north-1", "us-gov-east-1", "eusc-de-east-1", "mx-central-9"]
+    {
+        let expected = format!("The {region} region only works with v4 authentication");
+        assert_eq!(refusal(&[("region", region), ("v4auth", "false")]), expected);
+        let url = ("regionendpoint", "https://s3.eu-central-1.amazonaws.com");
+        assert_eq!(refusal(&[("region", region), ("v4auth", "false"), url]), expected);
+        assert_eq!(good(&[("region", region), ("v4auth", "true")]).signature_version(), SignatureVersion::V4);
+        let other = good(&[("region", region), ("v4auth", "false"), ("regionendpoint", "http://rgw.example")]);
+        assert_eq!(other.signature_version(), SignatureVersion::V2);
+    }
+    assert_eq!(
+        refusal(&[("region", ""), ("v4auth", "false"), ("regionendpoint", "s3.amazonaws.com")]),
+        "on Amazon S3 this storage driver can only be used with v4 authentication, unless region is one of us-east-1, \
+         us-west-1, us-west-2, eu-west-1, ap-southeast-1, ap-southeast-2, ap-northeast-1, sa-east-1, us-gov-west-1"
+    );
+}
+
+#[test]
+fn options_that_contradict_each_other_are_refused() {
+    let endpoint = ("regionendpoint", "http://minio:9000");
+    for (more, expected) in [
+        (vec![("accesskey", "AKID")], "accesskey is given without secretkey: give both, or neither"),
+        (vec![("secretkey", "s")], "secretkey is given without accesskey: give both, or neither"),
+        (vec![("sessiontoken", "t")], "sessiontoken is given without accesskey and secretkey"),
+        (
+            vec![("sessiontoken", "t"), ("accesskey", "a")],
+            "accesskey is given without secretkey: give both, or neither",
+        ),
+        (vec![("keyid", "k")], "keyid k is given, but encrypt is not true: nothing would be encrypted with it"),
+        (
+            vec![("keyid", "k"), ("encrypt", "false")],
+            "keyid k is given, but encrypt is not true: nothing would be encrypted with it",
+        ),
+        (
+            vec![("skipverify", "true"), ("cacert", "ca.pem")],
+            "cacert cannot be used with skipverify true: no certificate would be checked",
+        ),
+        (
+            vec![("v4auth", "false"), ("payload", "signed")],
+            "payload signed cannot be used with v4auth false: version 2 signs no bodies",
+        ),
+        (
+            vec![("usefipsendpoint", "true"), ("accelerate", "true")],
+            "accelerate cannot be used with usefipsendpoint: AWS has no such endpoint",
+        ),
+        (
+            vec![("usefipsendpoint", "true"), ("secure", "false")],
+            "usefipsendpoint cannot be used with secure false: FIPS endpoints need TLS",
+        ),
+        (
+            vec![("accelerate", "true"), ("forcepathstyle", "true")],
+            "accelerate cannot be used with forcepathstyle: accelerated buckets are named in the host only",
+        ),
+        (
+            vec![("accelerate", "true"), ("bucket", "my.registry")],
+            "invalid bucket name provided: my.registry; accelerate needs a bucket name that is a DNS name without dots",
+        ),
+        (
+            vec![("chunksize", "6000000"), ("maxmemory", "5242880")],
+            "the maxmemory 5242880 parameter should be a number between 6000000 and 18446744073709551615 (inclusive)",
+        ),
+    ] {
+        assert_eq!(refusal(&more), expected);
+    }
+    for name in ["usedualstack", "usefipsendpoint", "accelerate"] {
+        assert_eq!(
+            refusal(&[endpoint, (name, "true")]),
+            format!("{name} cannot be used with regionendpoint: it chooses among AWS's endpoints")
+        );
+        assert!(with(&[endpoint, (name, "false")]).is_ok());
+    }
+}
+
+#[test]
+fn texts_that_would_go_astray_are_refused() {
+    for (name, text, begin) in [
+        ("region", "us-east-1.evil", "invalid region provided: us-east-1.evil; "),
+        ("region", "<nil>", "invalid region provided: <nil>; "),
+        ("bucket", "a/b", "invalid bucket name provided: a/b; "),
+        ("bucket", "..", "invalid bucket name provided: ..; "),
+        ("regionendpoint", "ftp://x", "unable to parse regionendpoint: ftp://x: "),
+        ("redirectendpoint", "cdn.example", "no scheme specified for redirectendpoint"),
+        ("redirectendpoint", "https://", "no host specified for redirectendpoint"),
+        ("redirectendpoint", "https://cdn.example/x", "redirectendpoint cannot contain a base path: /x"),
+        ("redirectendpoint", "https://cdn.example?x", "redirectendpoint cannot contain query parameters"),
+        ("proxy", "https://proxy:1", "unable to parse proxy: "),
+        ("useragent", "x\r\nhost: evil", "the useragent parameter should be visible ASCII"),
+        ("keyid", "k\n", "the keyid parameter should be visible ASCII"),
+        (
+            "rootdirectory",
+            "a\nb",
+            "the rootdirectory parameter should have at most 512 bytes and no control characters: a\\nb",
+        ),
+    ] {
+        let error = refusal(&[(name, text)]);
+        assert!(error.starts_with(begin), "{error}");
+        assert!(!error.contains(char::is_control), "{error}");
+    }
+    assert!(refusal(&[("rootdirectory", &"a".repeat(513))]).len() < 300);
+    assert!(with(&[("rootdirectory", &"a".repeat(512))]).is_ok());
+}
+
+#[test]
+fn root_directory_loses_only_the_slashes_at_its_ends() {
+    for (text, root) in [
+        ("/", ""),
+        ("//", ""),
+        ("/a", "a"),
+        ("a/", "a"),
+        ("/a/b//", "a/b"),
+        ("a//b", "a//b"),
+        ("/../a", "../a"),
+        ("ä +%", "ä +%"),
+    ] {
+        assert_eq!(good(&[("rootdirectory", text)]).root_directory(), root);
+    }
+}
+
+#[test]
+fn forcepathstyle_has_three_states() {
+    let root = |more: &[(&str, &str)]| good(more).endpoint().locate("registry").unwrap().root_url();
+    let custom = ("regionendpoint", "https://s.example");
+    assert_eq!(root(&[]), "https://registry.s3.us-east-1.amazonaws.com");
+    assert_eq!(root(&[("forcepathstyle", "false")]), "https://registry.s3.us-east-1.amazonaws.com");
+    assert_eq!(root(&[("forcepathstyle", "true")]), "https://s3.us-east-1.amazonaws.com");
+    assert_eq!(root(&[custom]), "https://s.example");
+    assert_eq!(root(&[custom, ("forcepathstyle", "false")]), "https://registry.s.example");
+    assert_eq!(root(&[custom, ("forcepathstyle", "true")]), "https://s.example");
+}
+
+#[test]
+fn unknown_and_repeated_options_are_refused() {
+    for (name, expected) in [
+        ("acceskey", "unknown parameter acceskey: did you mean accesskey?"),
+        ("AccessKey", "unknown parameter AccessKey: did you mean accesskey?"),
+        ("secret_key", "unknown parameter secret_key: did you mean secretkey?"),
+        ("chunk-size", "unknown parameter chunk-size: did you mean chunksize?"),
+        ("usefips", "unknown parameter usefips"),
+        ("frobnicate", "unknown parameter frobnicate"),
+        ("", "unknown parameter "),
+    ] {
+        let error = with(&[(name, "hunter2")]).unwrap_err();
+        assert_eq!(error.to_string(), expected);
+        assert!(error.hint().unwrap().contains("multipartcopymaxconcurrency"), "the hint lists what there is");
+    }
+    assert!(refusal(&[(&"x".repeat(10_000), "")]).len() < 200);
+    let twice = Parameters::from_pairs([("bucket", "one"), ("bucket", "two")]).unwrap_err();
+    assert_eq!(twice.to_string(), "the bucket parameter is given twice");
+}
+
+#[test]
+fn secrets_are_never_shown() {
+    let keys = [("accesskey", "AKIDEXAMPLE"), ("secretkey", "hunter2-secret"), ("sessiontoken", "hunter2-token")];
+    let mut all = keys.to_vec();
+    all.push(("proxy", "http://user:hunter2-proxy@proxy:1"));
+    let p = good(&all);
+    for text in [format!("{p:?}"), format!("{p:#?}"), format!("{:?}", p.credentials())] {
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+    let builder = Parameters::builder("registry")
+        .proxy("http://user:hunter2@proxy:1")
+        .credentials(&Credentials::new("AKIDEXAMPLE", "hunter2").with_session_token("hunter2"));
+    assert!(!format!("{builder:?}").contains("hunter2"));
+    for (name, bad) in [
+        ("secretkey", " hunter2"),
+        ("secretkey", "hunter2\n"),
+        ("secretkey", "hun ter2"),
+        ("secretkey", "hunter2é"),
+        ("sessiontoken", "hunter2\r"),
+        ("accesskey", "hunter2\t"),
+        ("proxy", "http://u:hunter2@proxy"),
+        ("proxy", "socks5://u:hunter2@proxy:1"),
+        ("regionendpoint", "https://u:hunter2@s.example"),
+        ("redirectendpoint", "https://u:hunter2@s.example/x"),
+    ] {
+        let mut pairs = keys.to_vec();
+        pairs.retain(|(given, _)| *given != name);
+        pairs.push((name, bad));
+        let error = with(&pairs).unwrap_err();
+        for text in [format!("{error}"), format!("{error:?}"), format!("{:?}", error.hint())] {
+            assert!(!text.contains("hunter2") && !text.contains("hun ter2"), "{text}");
+        }
+        assert!(error.to_string().contains(name), "{error}");
+    }
+    for (first, second) in [("secretkey", "hunter2"), ("sessiontoken", "hunter2"), ("proxy", "hunter2")] {
+        assert!(!refusal(&[(first, second), (first, second)]).contains("hunter2"));
+    }
+}
+
+#[test]
+fn the_builder_reaches_every_option() {
+    let built = Parameters::builder("registry")
+        .region("eu-west-1")
+        .variant(Variant { stack: Stack::Dual, fips: Fips::NotRequired, acceleration: Acceleration::On })
+        .redirect_endpoint("https://cdn.example")
+        .addressing(Addressing::VirtualHost)
+        .scheme(Scheme::Http)
+        .credentials(&Credentials::new("AKID", "secret").with_session_token("token"))
+        .root_directory("/root/")
+        .encryption(Encryption::Kms { key_id: "key".to_owned() })
+        .storage_class(None)
+        .acl(None)
+        .verification(Verification::Full)
+        .ca_certificate_path("ca.pem")
+        .proxy("http://proxy:3128")
+        .signature_version(SignatureVersion::V2)
+        .payload(PayloadSigning::Unsigned)
+        .chunk_size(MIN_PART_SIZE)
+        .multipart_copy_chunk_size(MAX_PART_SIZE)
+        .multipart_copy_max_concurrency(threads(7))
+        .multipart_copy_threshold_size(0)
+        .concurrency(threads(2))
+        .max_memory(Some(MAX_PART_SIZE))
+        .part_sizes(PartSizes::Uniform)
+        .upload_purge_age(Duration::from_secs(90))
+        .user_agent("registry/3")
+        .log_level(LogLevel::Debug)
+        .build()
+        .unwrap();
+    let read = good(&[
+        ("region", "eu-west-1"),
+        ("usedualstack", "true"),
+        ("accelerate", "true"),
+        ("redirectendpoint", "https://cdn.example"),
+        ("forcepathstyle", "false"),
+        ("secure", "false"),
+        ("accesskey", "AKID"),
+        ("secretkey", "secret"),
+        ("sessiontoken", "token"),
+        ("rootdirectory", "/root/"),
+        ("encrypt", "true"),
+        ("keyid", "key"),
+        ("storageclass", "NONE"),
+        ("objectacl", "none"),
+        ("skipverify", "false"),
+        ("cacert", "ca.pem"),
+        ("proxy", "http://proxy:3128"),
+        ("v4auth", "false"),
+        ("payload", "unsigned"),
+        ("chunksize", "5242880"),
+        ("multipartcopychunksize", "5368709120"),
+        ("multipartcopymaxconcurrency", "7"),
+        ("multipartcopythresholdsize", "0"),
+        ("concurrency", "2"),
+        ("maxmemory", "5368709120"),
+        ("uniformparts", "true"),
+        ("uploadpurgeage", "90s"),
+        ("useragent", "registry/3"),
+        ("loglevel", "debug"),
+    ]);
+    assert_eq!(format!("{built:?}"), format!("{read:?}"));
+    assert_eq!(built.credentials().unwrap().secret_access_key(), "secret");
+    assert_eq!(built.credentials().unwrap().session_token(), Some("token"));
+    assert_eq!(built.proxy(), Some("http://proxy:3128"));
+
+    let custom = Parameters::builder("registry").endpoint("http://minio:9000").build().unwrap();
+    assert_eq!(custom.endpoint().host(), "minio");
+    let last = Parameters::builder("one").region("us-east-1").region("us-east-2").max_memory(Some(1)).max_memory(None);
+    assert_eq!(last.build().unwrap().region(), "us-east-2");
+    let kms = Parameters::builder("one").region("us-east-1").encryption(Encryption::Kms { key_id: String::new() });
+    assert_eq!(kms.build().unwrap_err().to_string(), "keyid is empty: encryption with KMS needs a key's id");
+    let half = Parameters::builder("one").region("us-east-1").credentials(&Credentials::new("AKID", ""));
+    assert_eq!(half.build().unwrap_err().to_string(), "accesskey is given without secretkey: give both, or neither");
+    assert_eq!(
+        Parameters::builder("").region("us-east-1").build().unwrap_err().to_string(),
+        "no bucket parameter provided"
+    );
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics_or_breaks_the_line(name in "[a-z]{0,12}|bucket|region|regionendpoint|redirectendpoint|proxy|chunksize|uploadpurgeage|rootdirectory|storageclass", value in any::<String>()) {
+        if let Err(error) = with(&[(&name, &value)]) {
+            prop_assert!(!error.to_string().contains(char::is_control));
+        }
+    }
+
+    #[test]
+    fn an_accepted_endpoint_has_a_host_of_one_name(url in "(https?://)?[a-zA-Z0-9.:@/?#\\[\\]%\\\\ _-]{0,40}", bucket in "[a-z0-9.-]{3,12}") {
+        if let Ok(p) = with(&[("regionendpoint", &url), ("bucket", &bucket)]) {
+            let located = p.endpoint().locate(p.bucket()).unwrap();
+            let host = located.host();
+            let clean = host.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-_:".contains(c));
+            prop_assert!(clean && !host.is_empty(), "{}", host);
+            let path = located.bucket_path();
+            prop_assert!(path.starts_with('/') && !path.contains("//") && !path.contains("/../"), "{}", path);
+        }
+    }
+
+    #[test]
+    fn builder_and_pairs_agree_on_numbers(chunk in 0..=MAX_PART_SIZE * 2, threshold in 0..=MAX_PART_SIZE * 2, threads in 1..100_usize) {
+        let concurrency = NonZeroUsize::new(threads).unwrap();
+        let built = Parameters::builder("registry").region("us-east-1").chunk_size(chunk)
+            .multipart_copy_threshold_size(threshold).concurrency(concurrency).build();
+        let read = with(&[("chunksize", &format!("{chunk:#x}")), ("multipartcopythresholdsize", &format!("{threshold:#o}")), ("concurrency", &threads.to_string())]);
+        prop_assert_eq!(built.is_ok(), (MIN_PART_SIZE..=MAX_PART_SIZE).contains(&chunk) && threshold <= MAX_PART_SIZE && threads <= 64);
+        match (built, read) {
+            (Ok(built), Ok(read)) => prop_assert_eq!(format!("{built:?}"), format!("{read:?}")),
+            (Err(_), Err(_)) => {}
+            (built, read) => prop_assert!(false, "{:?} {:?}", built, read),
+        }
+    }
+}
