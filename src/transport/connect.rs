@@ -105,6 +105,17 @@ impl Connector {
     }
 }
 
+#[cfg(test)]
+impl Connector {
+    pub(super) fn known_names(&self) -> usize {
+        self.names.lock().unwrap().len()
+    }
+
+    pub(super) fn forget_names(&self) {
+        self.names.lock().unwrap().clear();
+    }
+}
+
 /// Tries every address in the resolver's order, each with an even share of the time that is left.
 fn dial_any(names: &Names, host: String, port: u16, deadline: Instant) -> io::Result<TcpStream> {
     let key = (host, port);

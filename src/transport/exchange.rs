@@ -45,7 +45,7 @@ pub(super) fn write_all(connection: &mut Connection, bytes: &[u8], limits: &Limi
     Exchange { connection, method: "CONNECT", limits, interim: 0, early: None, since_look: 0 }.write(
         bytes,
         &[],
-        Look::No,
+        0,
     )
 }
 
@@ -58,13 +58,6 @@ struct Exchange<'a> {
     early: Option<Head>,
     /// Bytes sent since the last look for an early reply.
     since_look: u64,
-}
-
-/// Whether replies are looked for while sending.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Look {
-    Yes,
-    No,
 }
 
 impl Exchange<'_> {
@@ -86,7 +79,7 @@ impl Exchange<'_> {
     fn send(&mut self, head: &[u8], expect: Option<Duration>, body: &mut Body<'_>) -> Result<(), Failure> {
         let mut head = head;
         if let Some(patience) = expect {
-            self.write(head, &[], Look::No)?;
+            self.write(head, &[], 0)?;
             head = &[];
             self.await_continue(patience)?;
             if self.early.is_some() {
@@ -94,8 +87,8 @@ impl Exchange<'_> {
             }
         }
         match body {
-            Body::Empty => self.write(head, &[], Look::No),
-            Body::Bytes(bytes) => self.write(head, bytes, Look::Yes),
+            Body::Empty => self.write(head, &[], 0),
+            Body::Bytes(bytes) => self.write(head, bytes, 0),
             Body::Reader { source, length } => {
                 let mut block = std::mem::take(&mut self.connection.outgoing_block);
                 let result = self.send_source(head, source, *length, &mut block);
@@ -128,17 +121,18 @@ impl Exchange<'_> {
                 )),
                 _ => Failure::Source(error),
             })?;
-            self.write(head, part, Look::Yes)?;
-            head = &[];
             left -= want as u64;
+            self.write(head, part, left)?;
+            head = &[];
             if left == 0 || self.early.is_some() {
                 return Ok(());
             }
         }
     }
 
-    /// Writes both slices whole, unless an early final reply ends it.
-    fn write(&mut self, first: &[u8], second: &[u8], look: Look) -> Result<(), Failure> {
+    /// Writes both slices whole, unless an early final reply ends it while some of the body is unsent: of `second`, or of
+    /// the `rest` bytes that will follow.
+    fn write(&mut self, first: &[u8], second: &[u8], rest: u64) -> Result<(), Failure> {
         let (mut first, mut second) = (first, second);
         let mut idle = Idle::default();
         while !first.is_empty() || !second.is_empty() {
@@ -163,7 +157,8 @@ impl Exchange<'_> {
                 }
                 Err(error) => return Err(Failure::Io(error)),
             };
-            if look == Look::Yes && (stuck || self.since_look >= LOOK_EVERY) && !second.is_empty() {
+            let unsent = !second.is_empty() || rest > 0;
+            if unsent && (stuck || self.since_look >= LOOK_EVERY) {
                 self.since_look = 0;
                 if self.connection.has_news() {
                     self.take_early(self.limits)?;

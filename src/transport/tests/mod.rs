@@ -158,3 +158,12 @@ fn failure<T: std::fmt::Debug>(result: Result<T, TransportError>) -> (Phase, Fai
     assert!(!error.stale, "{error:?}");
     (error.phase, error.failure)
 }
+
+/// Waits for what another thread is about to do.
+fn wait_until(done: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(start.elapsed() < Duration::from_secs(5), "it never came");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
