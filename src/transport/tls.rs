@@ -39,7 +39,7 @@ pub(super) fn config(verification: &TlsVerification, extra_pem: &[u8]) -> Result
     Ok(Arc::new(config))
 }
 
-fn roots(extra_pem: &[u8]) -> Result<RootCertStore, OptionsError> {
+pub(super) fn roots(extra_pem: &[u8]) -> Result<RootCertStore, OptionsError> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     if extra_pem.is_empty() {
         return Ok(roots);

@@ -3,6 +3,8 @@
 mod faults;
 mod framing;
 mod pool;
+mod proxy;
+mod tls;
 mod traps;
 
 use super::*;
