@@ -288,3 +288,143 @@ impl fmt::Debug for Presigned {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const TIME: Timestamp = Timestamp::from_unix(1_175_024_202);
+
+    fn credentials() -> Credentials {
+        Credentials::new("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
+    }
+
+    fn signed(headers: &[(&str, &str)], query: &[(&str, &str)]) -> Signed {
+        let request = Request { method: "GET", path: "/b/k", query, headers };
+        sign(&request, None, &credentials(), TIME).unwrap()
+    }
+
+    #[test]
+    fn sub_resources_can_be_searched() {
+        assert!(SUB_RESOURCES.is_sorted());
+    }
+
+    #[test]
+    fn signs_the_sub_resources_alone_sorted_and_decoded() {
+        let query = [
+            ("uploadId", "a/b+c"),
+            ("prefix", "p"),
+            ("acl", ""),
+            ("partNumber", "7"),
+            ("response-content-type", "image/svg+xml"),
+            ("versionid", "no"),
+        ];
+        let text = signed(&[("date", "D")], &query).string_to_sign;
+        assert_eq!(text, "GET\n\n\nD\n/b/k?acl&partNumber=7&response-content-type=image/svg+xml&uploadId=a/b+c");
+    }
+
+    #[test]
+    fn date_is_sent_unless_the_request_has_one() {
+        let own = signed(&[], &[]);
+        assert_eq!(own.headers[0], ("date", "Tue, 27 Mar 2007 19:36:42 GMT".to_owned()));
+        assert_eq!(own.string_to_sign, "GET\n\n\nTue, 27 Mar 2007 19:36:42 GMT\n/b/k");
+        let given = signed(&[("Date", "D")], &[]);
+        assert_eq!(given.headers.len(), 1);
+        assert_eq!(given.string_to_sign, "GET\n\n\nD\n/b/k");
+        let amz = signed(&[("Date", "D"), ("X-Amz-Date", "A")], &[]);
+        assert_eq!(amz.headers.len(), 1);
+        assert_eq!(amz.string_to_sign, "GET\n\n\n\nx-amz-date:A\n/b/k");
+    }
+
+    #[test]
+    fn amz_headers_are_lowered_sorted_and_joined() {
+        let headers = [
+            ("Date", "D"),
+            ("X-Amz-Meta-B", " 2  2 "),
+            ("Content-Type", " text/plain"),
+            ("x-amz-meta-b", "1"),
+            ("X-AMZ-ACL", "private"),
+            ("range", "bytes=0-1"),
+            ("content-md5", "m"),
+        ];
+        assert_eq!(
+            signed(&headers, &[]).string_to_sign,
+            "GET\nm\ntext/plain\nD\nx-amz-acl:private\nx-amz-meta-b:2  2,1\n/b/k"
+        );
+    }
+
+    #[test]
+    fn a_virtual_host_puts_the_bucket_before_the_path() {
+        let request = Request { method: "GET", path: "/", query: &[], headers: &[("date", "D")] };
+        let signed = sign(&request, Some("bucket"), &credentials(), TIME).unwrap();
+        assert_eq!(signed.string_to_sign, "GET\n\n\nD\n/bucket/");
+    }
+
+    #[test]
+    fn the_token_is_signed_as_a_header_wherever_it_is_sent() {
+        let token = credentials().with_session_token("to/ken");
+        let request = Request { method: "GET", path: "/b/k", query: &[("acl", "")], headers: &[("x-amz-acl", "a")] };
+        let signed = sign(&request, None, &token, TIME).unwrap();
+        assert!(signed.string_to_sign.ends_with("\nx-amz-acl:a\nx-amz-security-token:to/ken\n/b/k?acl"));
+        assert!(signed.headers.contains(&("x-amz-security-token", "to/ken".to_owned())));
+        let presigned = presign(&request, None, &token, TIME).unwrap();
+        assert_eq!(presigned.string_to_sign, "GET\n\n\n1175024202\nx-amz-acl:a\nx-amz-security-token:to/ken\n/b/k?acl");
+        assert!(presigned.query.starts_with(
+            "acl&AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Expires=1175024202&x-amz-security-token=to%2Fken&Signature="
+        ));
+        let other = Request { headers: &[("x-amz-security-token", "other")], ..request };
+        assert!(sign(&other, None, &token, TIME).is_err());
+        let form = post_policy(&PostPolicy::new(TIME), &token).unwrap();
+        assert!(form.fields.contains(&("x-amz-security-token", "to/ken".to_owned())));
+        let named = PostPolicy::new(TIME).equals("x-amz-security-token", "to/ken");
+        assert_eq!(form.string_to_sign, named.to_base64());
+    }
+
+    #[test]
+    fn refuses_contradictions() {
+        let request = Request { method: "GET", path: "/", query: &[], headers: &[] };
+        assert!(presign(&request, None, &credentials(), Timestamp::from_unix(-1)).is_err());
+        for name in ["Signature", "Expires", "AWSAccessKeyId", "X-Amz-Security-Token"] {
+            assert!(presign(&Request { query: &[(name, "")], ..request }, None, &credentials(), TIME).is_err());
+        }
+        assert!(sign(&request, None, &Credentials::new("a:b", "s"), TIME).is_err());
+        assert!(sign(&Request { path: "key", ..request }, None, &credentials(), TIME).is_err());
+        assert!(sign(&Request { headers: &[("authorization", "x")], ..request }, None, &credentials(), TIME).is_err());
+        assert!(sign_post_policy("{}", &credentials()).is_err());
+    }
+
+    #[test]
+    fn debug_hides_signatures_and_tokens() {
+        let token = credentials().with_session_token("s3cret");
+        let request = Request { method: "GET", path: "/shown", query: &[], headers: &[] };
+        let signed = sign(&request, None, &token, TIME).unwrap();
+        let presigned = presign(&request, None, &token, TIME).unwrap();
+        let text = format!("{signed:?} {presigned:?}");
+        for secret in [
+            "s3cret",
+            &*signed.signature,
+            &*presigned.signature,
+            &*super::super::encode_component(&presigned.signature),
+        ] {
+            assert!(!text.contains(secret), "{text}");
+        }
+        assert!(text.contains("shown"));
+    }
+
+    proptest! {
+        #[test]
+        fn order_and_case_do_not_matter(
+            mut query in prop::sample::subsequence(SUB_RESOURCES.to_vec(), 0..6).prop_shuffle(),
+            mut headers in prop::sample::subsequence(vec!["x-amz-a", "x-amz-b", "range", "content-type"], 0..4).prop_shuffle(),
+        ) {
+            let with = |names: &[&'static str]| names.iter().map(|name| (*name, "v")).collect::<Vec<_>>();
+            let first = signed(&with(&headers), &with(&query));
+            query.sort_unstable();
+            headers.sort_unstable();
+            let loud: Vec<_> = headers.iter().map(|name| name.to_ascii_uppercase()).collect();
+            let loud: Vec<_> = loud.iter().map(|name| (name.as_str(), " v ")).collect();
+            prop_assert_eq!(first.string_to_sign, signed(&loud, &with(&query)).string_to_sign);
+        }
+    }
+}
