@@ -8,11 +8,17 @@ mod store;
 #[cfg(feature = "client")]
 mod walk;
 #[cfg(feature = "client")]
+mod write_stream;
+#[cfg(feature = "client")]
+mod writer;
+#[cfg(feature = "client")]
 pub use parameters::{LogLevel, Parameters, ParametersBuilder};
 #[cfg(feature = "client")]
 pub use s3::S3Driver;
 #[cfg(feature = "client")]
 pub use store::PartSizes;
+#[cfg(feature = "client")]
+pub(crate) use store::Store;
 
 use crate::error::{Error, ErrorKind, Result};
 use std::io::{Read, Write};
