@@ -111,8 +111,8 @@ pub fn create_bucket_configuration(location: &str) -> Result<String, Error> {
 
 /// Appends `text` escaped; fails with the place of a character that cannot be.
 ///
-/// White space other than the plain space goes as a reference too: a raw carriage return would arrive as a line feed (XML
-/// 1.0 section 2.11).
+/// White space other than the plain space goes as a reference too: a raw carriage return would arrive as a line feed
+/// (XML 1.0 section 2.11).
 fn push_text(document: &mut String, text: &str) -> Result<(), usize> {
     if let Some(at) = forbidden(text) {
         return Err(at);
