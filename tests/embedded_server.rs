@@ -1,0 +1,3 @@
+//! Judges the embedded server.
+
+mod support;
