@@ -45,7 +45,7 @@ macro_rules! attributes {
 macro_rules! declared {
     ($request:expr) => {
         Declared {
-            length: $request.input.content_length,
+            length: $request.input.content_length.or_else(|| decoded_length(&$request.headers)),
             content_md5: $request.input.content_md5.take(),
             checksum: sent_checksum!($request.input)
                 .map(|(algorithm, value)| (algorithm, Some(value)))
@@ -222,9 +222,7 @@ impl S3 for Api {
         let range = object.select(wanted(req.input.range, req.input.part_number)?)?;
         let mut output = HeadObjectOutput::default();
         describe!(output, object, range, req.input.part_number, req.input.checksum_mode.is_some());
-        let mut response = S3Response::new(output);
-        response.status = range.map(|_| hyper::StatusCode::PARTIAL_CONTENT);
-        Ok(response)
+        Ok(S3Response::new(output))
     }
 
     async fn delete_object(&self, mut req: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
@@ -553,6 +551,11 @@ impl Api {
     ) -> S3Result<Received> {
         body::receive(body, declared, trailers, MAX_PUT, self.0.rules.retention).await
     }
+}
+
+/// The length of what comes in aws-chunked framing inside of HTTP's own chunks, where there is no `Content-Length`.
+fn decoded_length(headers: &hyper::HeaderMap) -> Option<i64> {
+    headers.get("x-amz-decoded-content-length")?.to_str().ok()?.parse().ok()
 }
 
 /// A checksum that is to come in the trailer (`x-amz-trailer`), or that the request asks the server to take.

@@ -29,8 +29,7 @@ impl S3Access for Gate {
         if cx.credentials().is_none() {
             return Err(s3_error!(AccessDenied, "Access Denied"));
         }
-        let query: Vec<(String, String)> =
-            cx.uri().query().map(|query| query_pairs(query).collect()).unwrap_or_default();
+        let query: Vec<_> = cx.uri().query().into_iter().flat_map(query_pairs).collect();
         let parameter =
             |name: &str| query.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str());
         let header = |name: &str| cx.headers().get(name).and_then(|value| value.to_str().ok());
@@ -61,6 +60,18 @@ impl S3Access for Gate {
             Some(Verdict(code, message)) => Err(S3Error::with_message(code, message)),
             None => Ok(()),
         }
+    }
+}
+
+/// A version 2 presigned URL carries its session token in the query but signs it as a header, which s3s does not know:
+/// here the token becomes the header it was signed as.
+pub fn restore_v2_token(head: &mut hyper::http::request::Parts) {
+    let query: Vec<_> = head.uri.query().into_iter().flat_map(query_pairs).collect();
+    let value = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value);
+    if let (Some(_), Some(token)) = (value("Signature"), value("x-amz-security-token"))
+        && let Ok(token) = HeaderValue::from_str(token)
+    {
+        head.headers.insert("x-amz-security-token", token);
     }
 }
 

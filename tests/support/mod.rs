@@ -36,10 +36,13 @@ use s3s::service::S3ServiceBuilder;
 use tokio::sync::oneshot;
 
 use api::Api;
-use backend::{Attributes, MAX_PAGE, Object, Rules, Store};
+pub use backend::{Attributes, Object, Store};
+pub use multipart::OpenUpload;
+
+use backend::{MAX_PAGE, Rules};
 use body::{Received, Retention};
 use gate::{Gate, Localhost};
-use multipart::{OpenUpload, UploadName};
+use multipart::UploadName;
 use serve::Connections;
 use traffic::Traffic;
 
@@ -54,7 +57,7 @@ pub struct ServerOptions {
     pub region: String,
     /// Whether a version 4 signature for another region is refused (`AuthorizationHeaderMalformed`).
     pub check_region: bool,
-    /// The bucket there is from the start.
+    /// The bucket there is from the start, and the one that TLS serves as `BUCKET.localhost`.
     pub bucket: String,
     /// Whether the server speaks TLS, with a certificate of its own authority ([`Server::ca_pem`]).
     pub tls: bool,
@@ -108,7 +111,7 @@ impl Server {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port on 127.0.0.1");
         listener.set_nonblocking(true).expect("a non-blocking listener");
         let address = listener.local_addr().expect("the listener's address");
-        let (tls, ca_pem) = options.tls.then(|| tls::acceptor().expect("a certificate")).unzip();
+        let (tls, ca_pem) = options.tls.then(|| tls::acceptor(&options.bucket).expect("a certificate")).unzip();
 
         let store = Arc::new(Store::new(Rules {
             region: options.region.clone(),

@@ -4,18 +4,19 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::net::TcpListener;
 use std::pin::Pin;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
-use hyper::header::{EXPECT, HeaderValue};
+use hyper::header::{CONTENT_LENGTH, CONTENT_RANGE, EXPECT, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{HeaderMap, Method, Request};
+use hyper::{HeaderMap, Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use s3s::crypto::{Checksum as _, Md5};
 use s3s::service::S3Service;
@@ -25,11 +26,13 @@ use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 
 use super::body::Algorithm;
-use super::gate::Verdict;
+use super::gate::{Verdict, restore_v2_token};
 use super::traffic::Traffic;
 
 /// DeleteObjects bodies are collected up to this size (1000 keys of 1024 bytes, escaped, fit).
 const MAX_DELETE_BODY: u64 = 8 << 20;
+/// How long the server waits after a failed accept, lest it spin when the process is out of descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
 /// Everything a connection needs.
 #[derive(Clone)]
@@ -54,7 +57,7 @@ async fn accept(listener: tokio::net::TcpListener, connections: Connections) {
     loop {
         // Accepting fails for connections that are gone already and when descriptors run out; neither ends the server.
         let Ok((stream, _)) = listener.accept().await else {
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
         Traffic::add(&connections.traffic.connections, 1);
@@ -82,13 +85,14 @@ impl Connections {
     }
 
     async fn answer(&self, request: Request<Incoming>) -> HttpResponse {
-        let number = self.traffic.requests.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let number = self.traffic.requests.fetch_add(1, Relaxed);
         let delay = self.traffic.delay();
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }
 
         let (mut head, incoming) = request.into_parts();
+        restore_v2_token(&mut head);
         let mut body = SharedBody { incoming: Arc::new(Mutex::new(incoming)), traffic: self.traffic.clone() };
         let expects = head.headers.contains_key(EXPECT);
         let deletes = head.method == Method::POST
@@ -110,8 +114,11 @@ impl Connections {
         if !expects {
             body.collect(0).await;
         }
-        let length =
-            answer.headers().get(hyper::header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        // s3s has no status of its own for the HEAD of a range.
+        if answer.status() == StatusCode::OK && answer.headers().contains_key(CONTENT_RANGE) {
+            *answer.status_mut() = StatusCode::PARTIAL_CONTENT;
+        }
+        let length = answer.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
         Traffic::add(&self.traffic.bytes_out, length.unwrap_or_else(|| answer.body().size_hint().lower()));
         answer.headers_mut().insert("x-amz-request-id", request_id(number));
         answer
@@ -161,10 +168,6 @@ impl SharedBody {
         }
         collected.into()
     }
-
-    fn counter(&self) -> &AtomicU64 {
-        &self.traffic.bytes_in
-    }
 }
 
 impl HttpBody for SharedBody {
@@ -175,7 +178,7 @@ impl HttpBody for SharedBody {
         let mut incoming = self.incoming.lock().unwrap_or_else(PoisonError::into_inner);
         let polled = Pin::new(&mut *incoming).poll_frame(context);
         if let Poll::Ready(Some(Ok(frame))) = &polled {
-            Traffic::add(self.counter(), frame.data_ref().map_or(0, Bytes::len) as u64);
+            Traffic::add(&self.traffic.bytes_in, frame.data_ref().map_or(0, Bytes::len) as u64);
         }
         polled
     }

@@ -8,8 +8,9 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
-/// An acceptor for `127.0.0.1`, `localhost` and `*.localhost`, and the authority's certificate as PEM.
-pub fn acceptor() -> Result<(TlsAcceptor, String), Box<dyn std::error::Error>> {
+/// An acceptor for `127.0.0.1`, `localhost` and `BUCKET.localhost`, and the authority's certificate as PEM. A wildcard would
+/// not do: rustls takes none directly under a top-level name.
+pub fn acceptor(bucket: &str) -> Result<(TlsAcceptor, String), Box<dyn std::error::Error>> {
     let mut authority = CertificateParams::new(Vec::new())?;
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     authority.key_usages =
@@ -18,7 +19,7 @@ pub fn acceptor() -> Result<(TlsAcceptor, String), Box<dyn std::error::Error>> {
     let authority_key = KeyPair::generate()?;
     let authority_certificate = authority.self_signed(&authority_key)?;
 
-    let names = ["127.0.0.1", "localhost", "*.localhost"].map(str::to_owned).to_vec();
+    let names = vec!["127.0.0.1".to_owned(), "localhost".to_owned(), format!("{bucket}.localhost")];
     let mut leaf = CertificateParams::new(names)?;
     leaf.distinguished_name.push(DnType::CommonName, "embedded server");
     let leaf_key = KeyPair::generate()?;
