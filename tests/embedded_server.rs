@@ -23,7 +23,7 @@ use support::backend::{Attributes, Copy, Directive, Rules, Store, Wanted};
 use support::body::{Algorithm, Checksum, Content, Received, Retention, Scope};
 use support::listing::{self, Entry, Start};
 use support::multipart::{Completion, NamedPart, UploadName, UploadQuery};
-use support::{Server, ServerOptions, conditions};
+use support::{Server, ServerOptions, conditions, gate};
 
 const BUCKET: &str = "bucket";
 const MIB: usize = 1 << 20;
@@ -449,7 +449,10 @@ impl<'a> Client<'a> {
     ) -> Answer {
         let date = "Mon, 01 Jan 2024 00:00:00 GMT";
         let md5 = headers.iter().find(|(name, _)| *name == "content-md5").map_or("", |(_, value)| value);
-        let text = format!("{method}\n{md5}\n\n{date}\n{resource}");
+        let mut text = format!("{method}\n{md5}\n\n{date}\n");
+        let amz = headers.iter().filter(|(name, _)| name.starts_with("x-amz-"));
+        amz.for_each(|(name, value)| text += &format!("{name}:{value}\n"));
+        text += resource;
         let mut mac = Hmac::<sha1::Sha1>::new_from_slice(self.secret.as_bytes()).unwrap();
         mac.update(text.as_bytes());
         let signature = BASE64_STANDARD.encode(mac.finalize().into_bytes());
@@ -511,6 +514,28 @@ fn wrong_secrets_are_refused_and_large_bodies_find_the_refusal() {
     assert!(refused.status == 403 && refused.has("<Code>SignatureDoesNotMatch</Code>"));
     assert_eq!(client.call("HEAD", "/registry/k", "", &[], b"").status, 403, "on the same connection");
     assert_eq!((server.connections(), server.operations().len(), server.keys("registry").len()), (1, 0, 0));
+}
+
+#[test]
+fn what_s3s_leaves_open_is_checked() {
+    let scope = |region: &str| format!("A/KEY/20240101/{region}/s3/aws4_request");
+    assert!(gate::check_region(&scope("eu-west-1"), "eu-west-1").is_ok());
+    let refused = gate::check_region(&scope("us-east-1"), "eu-west-1").unwrap_err();
+    assert_eq!(refused.code().as_str(), "AuthorizationHeaderMalformed");
+    assert_eq!(refused.headers().unwrap()["x-amz-bucket-region"], "eu-west-1");
+
+    let headers = [("host", "h"), ("x-amz-acl", "private")].into_iter();
+    let headers = headers.map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+    assert!(gate::check_signed_headers(&headers, "host;x-amz-acl;x-amz-date").is_ok());
+    assert_eq!(code(gate::check_signed_headers(&headers, "host;x-amz-date")), "AccessDenied");
+
+    let server =
+        Server::start(ServerOptions { session_token: Some("to/ken+=".to_owned()), ..ServerOptions::default() });
+    let mut client = Client::new(&server);
+    let mut list = |headers: &[(&str, &str)]| client.call("GET", "/registry/", "", headers, b"");
+    assert_eq!(list(&[("x-amz-security-token", "to/ken+=")]).status, 200);
+    assert!(list(&[("x-amz-security-token", "other")]).has("<Code>InvalidToken</Code>"));
+    assert!(list(&[]).has("<Code>InvalidToken</Code>"));
 }
 
 #[test]
