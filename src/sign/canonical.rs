@@ -3,7 +3,7 @@
 //! `HTTPMethod \n CanonicalURI \n CanonicalQueryString \n CanonicalHeaders \n SignedHeaders \n HashedPayload`, by the
 //! rules of S3 (<https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>). Version 2 takes its
 //! checks and its header names from here too.
-use super::encode::push_component;
+use super::encode::{push_component, table};
 use super::{Error, Request};
 use std::borrow::Cow;
 use std::ops::Range;
@@ -69,7 +69,7 @@ impl<'a> Headers<'a> {
                 self.0.push((Cow::Borrowed(name), value));
                 Ok(true)
             }
-            Some(given) if given.trim_matches(BLANKS) == value => Ok(false),
+            Some(given) if given.trim_ascii() == value => Ok(false),
             Some(_) => Err(Error::Invalid(format!(
                 "the header {name} of the request differs from what is being signed: leave it out, it is added"
             ))),
@@ -175,17 +175,18 @@ pub(super) fn canonical_query(pairs: &[(&str, &str)]) -> String {
     out
 }
 
-/// White space as header values know it (RFC 9110 section 5.6.3).
-pub(super) const BLANKS: [char; 2] = [' ', '\t'];
-
-/// Trimmed, every run of blanks inside made one space, between quotes too.
+/// Trimmed, every run of spaces and tabs inside made one space, between quotes too. Other white space is no longer there:
+/// [`Headers::collect`] refuses it.
 fn push_folded(out: &mut String, value: &str) {
-    let value = value.trim_matches(BLANKS);
-    if !value.contains('\t') && !value.contains("  ") {
+    let value = value.trim_ascii();
+    let runs = value
+        .bytes()
+        .fold((false, b'x'), |(found, last), byte| (found | (byte == b'\t') | ((last == b' ') & (byte == b' ')), byte));
+    if !runs.0 {
         out.push_str(value);
         return;
     }
-    for (number, word) in value.split(BLANKS).filter(|word| !word.is_empty()).enumerate() {
+    for (number, word) in value.split([' ', '\t']).filter(|word| !word.is_empty()).enumerate() {
         if number > 0 {
             out.push(' ');
         }
@@ -193,9 +194,12 @@ fn push_folded(out: &mut String, value: &str) {
     }
 }
 
-/// RFC 9110 section 5.6.2.
+/// What a method or a header's name may hold: `tchar` of RFC 9110 section 5.6.2.
+const TOKEN: [bool; 256] =
+    table(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~", None);
+
 fn is_token(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+    !text.is_empty() && text.bytes().all(|byte| TOKEN[usize::from(byte)])
 }
 
 #[cfg(test)]
