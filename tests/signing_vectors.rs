@@ -127,7 +127,7 @@ fn suite_case(name: &str, folder: &Path) {
     let file = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
     let context: Value = serde_json::from_str(&file("context.json")).unwrap();
     let raw = file("request.txt");
-    let (head, body) = raw.split_once("\n\n").unwrap_or((raw.trim_end_matches('\n'), ""));
+    let (head, body) = raw.split_once("\n\n").unwrap_or_else(|| (raw.trim_end_matches('\n'), ""));
     // RFC 9112 section 5.2: a folded line is one with a space in it.
     let head = head.replace("\n ", "  ");
     let mut lines = head.lines();

@@ -36,13 +36,7 @@ impl<'a> Headers<'a> {
                     "{name:?} is no name of a header: RFC 9110 section 5.1 allows letters, digits and few signs"
                 )));
             }
-            let control = |byte: u8| (byte < 0x20 && byte != b'\t') | (byte == 0x7f);
-            // Folded without an early end, so that the compiler can look at many bytes at once.
-            if value.bytes().fold(false, |found, byte| found | control(byte)) {
-                return Err(Error::Invalid(format!(
-                    "the header {name} holds a line break or another control character: take it out, it cannot be sent"
-                )));
-            }
+            check_value(name, value)?;
             let name = match name.bytes().any(|b| b.is_ascii_uppercase()) {
                 true => Cow::Owned(name.to_ascii_lowercase()),
                 false => Cow::Borrowed(name),
@@ -64,6 +58,7 @@ impl<'a> Headers<'a> {
     /// Adds what the signer wants to be signed and says whether it has to be sent: not if the request had it already.
     /// Another value than the signer's would make a signature that no server accepts.
     pub(super) fn add(&mut self, name: &'static str, value: &'a str) -> Result<bool, Error> {
+        check_value(name, value)?;
         match self.get(name) {
             None => {
                 self.0.push((Cow::Borrowed(name), value));
@@ -91,6 +86,18 @@ impl<'a> Headers<'a> {
     fn len(&self) -> usize {
         self.0.iter().map(|(name, value)| 2 * name.len() + value.len() + 3).sum()
     }
+}
+
+/// A line break would end the header and begin another. Folded without an early end, so that the compiler can look at
+/// many bytes at once.
+fn check_value(name: &str, value: &str) -> Result<(), Error> {
+    let control = |byte: u8| ((byte < 0x20) & (byte != b'\t')) | (byte == 0x7f);
+    if value.bytes().fold(false, |found, byte| found | control(byte)) {
+        return Err(Error::Invalid(format!(
+            "the header {name} holds a line break or another control character: take it out, it cannot be sent"
+        )));
+    }
+    Ok(())
 }
 
 /// A canonical request and where in it the list of signed headers stands.

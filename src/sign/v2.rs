@@ -392,6 +392,7 @@ mod tests {
         assert!(sign(&Request { path: "key", ..request }, None, &credentials(), TIME).is_err());
         assert!(sign(&Request { headers: &[("authorization", "x")], ..request }, None, &credentials(), TIME).is_err());
         assert!(sign_post_policy("{}", &credentials()).is_err());
+        assert!(sign(&request, None, &credentials().with_session_token("to\r\nken"), TIME).is_err());
     }
 
     #[test]

@@ -596,6 +596,7 @@ mod tests {
         assert!(bad(&credentials(), "r", "s3,x", TIME));
         assert!(bad(&credentials(), "r", "s3", Timestamp::from_unix(i64::MAX)));
         assert!(!bad(&credentials(), "r", "s3", TIME));
+        assert!(bad(&credentials().with_session_token("to\r\nken"), "r", "s3", TIME));
         let key = SigningKey::derive(&credentials(), TIME, SCOPE);
         for (scope, time) in [
             (SCOPE, TIME.plus(Duration::from_secs(86_400))),
