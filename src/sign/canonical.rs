@@ -15,7 +15,8 @@ pub(super) fn check(request: &Request<'_>) -> Result<(), Error> {
         return Err(Error::Invalid(format!("{method:?} is no HTTP method: use GET, PUT or another name of letters")));
     }
     // `?` would begin the query and `#` a fragment; white space, controls and other bytes cannot stand in a request line.
-    if !path.starts_with('/') || path.bytes().any(|b| !b.is_ascii_graphic() || b == b'?' || b == b'#') {
+    let foreign = |byte: u8| !byte.is_ascii_graphic() | (byte == b'?') | (byte == b'#');
+    if !path.starts_with('/') || path.bytes().fold(false, |found, byte| found | foreign(byte)) {
         return Err(Error::Invalid(format!(
             "the path {path:?} cannot be sent as it is: begin it with a slash and percent-encode the rest"
         )));
