@@ -521,7 +521,9 @@ fn unknown_and_repeated_options_are_refused() {
     ] {
         let error = with(&[(name, "hunter2")]).unwrap_err();
         assert_eq!(error.message(), expected);
-        assert!(error.hint().unwrap().contains("multipartcopymaxconcurrency"), "the hint lists what there is");
+        // Without a name to suggest, the hint lists what there is.
+        let listed = error.hint().is_some_and(|hint| hint.contains("multipartcopymaxconcurrency"));
+        assert_ne!(listed, expected.contains("did you mean"), "{error}");
     }
     assert!(refusal(&[(&"x".repeat(10_000), "")]).len() < 200);
     let twice = Parameters::from_pairs([("bucket", "one"), ("bucket", "two")]).unwrap_err();
