@@ -52,7 +52,8 @@ fn good() -> CertificateParams {
 /// Runs `script` on every connection whose handshake succeeds, and notes down every byte it got before failing.
 fn serve(config: Arc<ServerConfig>, script: impl Fn(&mut TlsStream) + Send + Sync + 'static) -> Server {
     let mut server = Server::start(move |peer| {
-        let session = ServerConnection::new(config.clone()).unwrap();
+        let mut session = ServerConnection::new(config.clone()).unwrap();
+        session.set_buffer_limit(None);
         let mut stream = StreamOwned::new(session, peer.stream.try_clone().unwrap());
         let mut head = Vec::new();
         let mut byte = [0];
@@ -295,7 +296,7 @@ fn through_a_tunnel() {
     });
     let transport = Transport::new(Options {
         proxy: Some(format!("http://user:secret@127.0.0.1:{}", proxy.origin.port)),
-        extra_roots_pem: authority.pem.clone(),
+        extra_roots_pem: authority.pem,
         ..options()
     })
     .unwrap();
@@ -304,4 +305,36 @@ fn through_a_tunnel() {
     assert!(!target.seen()[0].contains("proxy-authorization"));
     let seen = &proxy.seen()[0];
     assert!(seen.starts_with(&format!("CONNECT 127.0.0.1:{port} HTTP/1.1\r\nhost: ")), "{seen}");
+}
+
+/// What lies behind a body is not the next answer, in the same record or in the next one.
+#[test]
+fn surplus_costs_the_session() {
+    const EVIL: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil";
+    for size in [0, 4, 20_000, 200_000] {
+        for records in [1, 2] {
+            let authority = Authority::new();
+            let count = AtomicU64::new(0);
+            let server = serve(authority.sign(&good()), move |stream| {
+                if count.fetch_add(1, Ordering::SeqCst) > 0 {
+                    return ok(stream);
+                }
+                let mut reply = format!("HTTP/1.1 200 OK\r\ncontent-length: {size}\r\n\r\n").into_bytes();
+                reply.resize(reply.len() + size, b'x');
+                if records == 1 {
+                    reply.extend_from_slice(EVIL);
+                }
+                stream.conn.writer().write_all(&reply).unwrap();
+                if records == 2 {
+                    stream.conn.writer().write_all(EVIL).unwrap();
+                }
+                stream.flush().unwrap();
+                let _ = io::copy(stream, &mut io::sink());
+            });
+            let transport = authority.trusted();
+            assert_eq!(fetch(&transport, &server).unwrap().len(), size);
+            thread::sleep(Duration::from_millis(5));
+            assert_eq!(text(fetch(&transport, &server)), "ok", "{size} bytes, {records} records");
+        }
+    }
 }
