@@ -1,238 +1,86 @@
-//! Stub: bytes to typed documents and back.
-use crate::time::Timestamp;
+//! Bytes to typed documents and back: the XML of S3 and STS.
+//!
+//! Every reader is a pure function `fn(&[u8]) -> Result<T, Error>` over a whole body. It never panics, needs time and
+//! memory in proportion to the body, and takes no body beyond [`MAX_LISTING_BYTES`] or [`MAX_REPLY_BYTES`]. All of it
+//! builds without the crate's features.
+//!
+//! # Lenient where servers differ
+//!
+//! Namespaces and prefixes decide nothing: an element is known by its local name. Order is free. Unknown elements are
+//! passed over with all that is in them, comments and processing instructions too. Text may be cut by CDATA sections and
+//! comments and hold character references and the five predefined ones. White space around numbers, booleans, times,
+//! ETags and words is dropped; in keys and markers it belongs to them. A byte order mark is passed over, and so is white space before the XML
+//! declaration, with which S3 keeps a connection alive.
+//!
+//! # Strict where data would be lost
+//!
+//! Refused: a document that is cut off at any byte, without a root, with two, with another root than the one asked
+//! for, with text outside it; a document type declaration; bytes that are not UTF-8, or declared to be something else; a character
+//! that XML 1.0 forbids, raw or as a reference; a reference to anything unknown; more than 16 levels of elements; an element
+//! inside a text; a known element twice in one entry; a number or boolean that is none; an entry without its key, size, part number, ETag of
+//! a part, or upload id.
+//!
+//! An `Error` document, or an `Error` element directly under the root, where another document was asked for, is reported
+//! in [`Error::document`]: S3 sends failures with status 200.
+//!
+//! Not checked, because nothing depends on it: attributes, the spelling of names, `--` in comments.
+mod copy;
+mod delete;
+mod error;
+mod listing;
+mod location;
+mod multipart;
+mod percent;
+mod reader;
+mod sts;
+mod value;
+mod write;
+
+pub use copy::{CopyResult, copy_object_result, copy_part_result};
+pub use delete::{DeleteError, DeleteResult, delete_result};
+pub use error::{ErrorDocument, error_document};
+pub use listing::{ListBucketResult, Object, list_bucket_result};
+pub use location::location_constraint;
+pub use multipart::{
+    CompleteMultipartUploadResult, InitiateMultipartUploadResult, ListMultipartUploadsResult, ListPartsResult, Part,
+    Upload, complete_multipart_upload_result, initiate_multipart_upload_result, list_multipart_uploads_result,
+    list_parts_result,
+};
+pub use sts::{StsCredentials, sts_credentials};
+pub use write::{DeleteMode, MAX_DELETE_KEYS, complete_multipart_upload, create_bucket_configuration, delete};
+
 use std::fmt;
 
-/// One object of a listing.
+/// The largest document with a list in it, in bytes. A page of 1,000 keys of 1,024 bytes each, every byte escaped and every key with
+/// its owner, stays below 10 MB; the number of entries is bounded by this too.
+pub const MAX_LISTING_BYTES: usize = 32 << 20;
+
+/// The largest of all other documents, in bytes. The longest of them repeats a canonical request four times over.
+pub const MAX_REPLY_BYTES: usize = 1 << 20;
+
+/// Parts are numbered from 1 to this.
+const MAX_PART_NUMBER: u32 = 10_000;
+
+/// Why a document is refused, or cannot be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Object {
-    /// Decoded key.
-    pub key: String,
-    /// Bytes.
-    pub size: u64,
-    /// `None` when the server sent none.
-    pub last_modified: Option<Timestamp>,
-    /// As sent, without quotes.
-    pub etag: Option<String>,
-    /// Such as `STANDARD`.
-    pub storage_class: Option<String>,
-}
-
-/// `ListBucketResult`, versions 1 and 2.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ListBucketResult {
-    /// The bucket.
-    pub name: Option<String>,
-    /// The prefix asked for, as the server echoes it (not decoded: servers differ).
-    pub prefix: Option<String>,
-    /// `url` when the server says that keys are percent-encoded; they are decoded already.
-    pub encoding_type: Option<String>,
-    /// `None` when the server does not say.
-    pub is_truncated: Option<bool>,
-    /// Version 2: what to pass as `continuation-token`.
-    pub next_continuation_token: Option<String>,
-    /// Version 1 with a delimiter: what to pass as `marker`. Raw; never decoded (servers differ).
-    pub next_marker: Option<String>,
-    /// The objects of this page.
-    pub contents: Vec<Object>,
-    /// The prefixes rolled up by the delimiter, decoded.
-    pub common_prefixes: Vec<String>,
-}
-
-/// `InitiateMultipartUploadResult`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InitiateMultipartUploadResult {
-    /// The new upload's id.
-    pub upload_id: String,
-}
-
-/// `CompleteMultipartUploadResult`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CompleteMultipartUploadResult {
-    /// Without quotes. Ceph sends it empty: `None`.
-    pub etag: Option<String>,
-    /// Where the object is.
-    pub location: Option<String>,
-}
-
-/// `CopyObjectResult` and `CopyPartResult`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CopyResult {
-    /// Without quotes; required.
-    pub etag: String,
-    /// When the server sent it.
-    pub last_modified: Option<Timestamp>,
-}
-
-/// One part of `ListPartsResult`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Part {
-    /// 1 to 10,000.
-    pub part_number: u32,
-    /// Bytes.
-    pub size: u64,
-    /// Without quotes; opaque.
-    pub etag: String,
-    /// When the server sent it.
-    pub last_modified: Option<Timestamp>,
-}
-
-/// `ListPartsResult`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ListPartsResult {
-    /// The parts of this page.
-    pub parts: Vec<Part>,
-    /// `None` when the server does not say.
-    pub is_truncated: Option<bool>,
-    /// What to pass as `part-number-marker`.
-    pub next_part_number_marker: Option<u32>,
-    /// The storage class of the object to be.
-    pub storage_class: Option<String>,
-}
-
-/// One upload of `ListMultipartUploadsResult`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Upload {
-    /// The key it was begun for.
-    pub key: String,
-    /// Its id.
-    pub upload_id: String,
-    /// When it was begun.
-    pub initiated: Option<Timestamp>,
-    /// The storage class asked for.
-    pub storage_class: Option<String>,
-}
-
-/// `ListMultipartUploadsResult`. Keys are decoded only when `EncodingType` says so.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ListMultipartUploadsResult {
-    /// The uploads of this page.
-    pub uploads: Vec<Upload>,
-    /// The prefixes rolled up by the delimiter.
-    pub common_prefixes: Vec<String>,
-    /// `None` when the server does not say.
-    pub is_truncated: Option<bool>,
-    /// What to pass as `key-marker`.
-    pub next_key_marker: Option<String>,
-    /// What to pass as `upload-id-marker`.
-    pub next_upload_id_marker: Option<String>,
-}
-
-/// One failure of `DeleteResult`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeleteError {
-    /// The key that was not deleted.
-    pub key: String,
-    /// S3's code.
-    pub code: String,
-    /// S3's words.
-    pub message: String,
-}
-
-/// `DeleteResult`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct DeleteResult {
-    /// The keys that are gone.
-    pub deleted: Vec<String>,
-    /// The keys that are not.
-    pub errors: Vec<DeleteError>,
-}
-
-/// `Error`: S3's error document with what helps to explain it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ErrorDocument {
-    /// Such as `NoSuchKey`; empty when the document has none.
-    pub code: String,
-    /// The server's words.
-    pub message: String,
-    /// `RequestId`.
-    pub request_id: Option<String>,
-    /// `HostId`.
-    pub host_id: Option<String>,
-    /// The region the server would have us sign for.
-    pub region: Option<String>,
-    /// The endpoint to use instead.
-    pub endpoint: Option<String>,
-    /// `Resource`.
-    pub resource: Option<String>,
-    /// `BucketName`.
-    pub bucket_name: Option<String>,
-    /// `Key`.
-    pub key: Option<String>,
-    /// The server's clock, with `RequestTimeTooSkewed`.
-    pub server_time: Option<String>,
-    /// What the server signed, with `SignatureDoesNotMatch`.
-    pub canonical_request: Option<String>,
-    /// The same as hex bytes.
-    pub canonical_request_bytes: Option<String>,
-    /// What the server signed.
-    pub string_to_sign: Option<String>,
-    /// The same as hex bytes.
-    pub string_to_sign_bytes: Option<String>,
-}
-
-/// Temporary credentials in a reply of STS (`AssumeRoleWithWebIdentity`, `AssumeRole`). Secrets: redacted in `Debug`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct StsCredentials {
-    /// The access key.
-    pub access_key_id: String,
-    /// Its secret.
-    pub secret_access_key: zeroize::Zeroizing<String>,
-    /// The token.
-    pub session_token: zeroize::Zeroizing<String>,
-    /// When they end.
-    pub expiration: Timestamp,
-}
-impl fmt::Debug for StsCredentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StsCredentials")
-            .field("access_key_id", &self.access_key_id)
-            .field("expiration", &self.expiration)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Why a document is refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Error {
-    /// What is wrong.
+    /// What is wrong; of a foreign text no more than a short excerpt, control characters escaped.
     pub message: String,
-    /// Where, in bytes from the start.
-    pub offset: u64,
+    /// Where, in bytes from the start; `None` when no single place is to blame.
+    pub offset: Option<u64>,
+    /// The error that the server reports in place of the document asked for: decide by its code.
+    pub document: Option<Box<ErrorDocument>>,
 }
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at byte {}", self.message, self.offset)
+        f.write_str(&self.message)?;
+        match self.offset {
+            Some(offset) if self.document.is_none() => write!(f, " at byte {offset}"),
+            _ => Ok(()),
+        }
     }
 }
+
 impl std::error::Error for Error {}
-
-macro_rules! stubs { ($($name:ident -> $type:ty;)*) => { $(
-    /// Reads the document.
-    pub fn $name(body: &[u8]) -> Result<$type, Error> { todo!("{}", body.len()) }
-)* } }
-stubs! {
-    list_bucket_result -> ListBucketResult;
-    initiate_multipart_upload_result -> InitiateMultipartUploadResult;
-    complete_multipart_upload_result -> CompleteMultipartUploadResult;
-    copy_object_result -> CopyResult;
-    copy_part_result -> CopyResult;
-    list_parts_result -> ListPartsResult;
-    list_multipart_uploads_result -> ListMultipartUploadsResult;
-    delete_result -> DeleteResult;
-    location_constraint -> Option<String>;
-    error_document -> ErrorDocument;
-    sts_credentials -> StsCredentials;
-}
-
-/// Writes `CompleteMultipartUpload` for parts in ascending order.
-pub fn complete_multipart_upload(parts: &[(u32, &str)]) -> Result<String, Error> {
-    todo!("{parts:?}")
-}
-/// Writes `Delete`. Fails on a key with a character that XML 1.0 cannot carry.
-pub fn delete(keys: &[&str], quiet: bool) -> Result<String, Error> {
-    todo!("{keys:?} {quiet}")
-}
-/// Writes `CreateBucketConfiguration`.
-pub fn create_bucket_configuration(location: &str) -> Result<String, Error> {
-    todo!("{location}")
-}

@@ -1,0 +1,47 @@
+//! `CopyObjectResult` and `CopyPartResult`.
+use super::reader::parse;
+use super::{Error, MAX_REPLY_BYTES, value};
+use crate::time::Timestamp;
+
+/// The answer to [CopyObject](https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html) and
+/// [UploadPartCopy](https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CopyResult {
+    /// Without quotes; opaque, never empty: the only proof that something was copied.
+    pub etag: String,
+    /// When the server sent it.
+    pub last_modified: Option<Timestamp>,
+    /// Base64 of the big-endian CRC-64/NVME; `None` when the server keeps none.
+    pub checksum_crc64nvme: Option<String>,
+}
+
+/// Reads `CopyObjectResult`, at most [`MAX_REPLY_BYTES`] of it. Like a completion, a copy can fail with status 200: the
+/// failure is then in [`Error::document`].
+pub fn copy_object_result(body: &[u8]) -> Result<CopyResult, Error> {
+    copy_result(body, "CopyObjectResult")
+}
+
+/// Reads `CopyPartResult`, at most [`MAX_REPLY_BYTES`] of it. An empty reply is an error: rclone sends one and copies
+/// nothing.
+pub fn copy_part_result(body: &[u8]) -> Result<CopyResult, Error> {
+    copy_result(body, "CopyPartResult")
+}
+
+fn copy_result(body: &[u8], root: &str) -> Result<CopyResult, Error> {
+    parse(body, MAX_REPLY_BYTES, &[root], |document, _| {
+        let (mut etag, mut last_modified, mut checksum_crc64nvme) = (None, None, None);
+        while let Some(child) = document.child()? {
+            match child.name() {
+                "ETag" => document.field(&child, &mut etag, value::etag)?,
+                "LastModified" => document.field(&child, &mut last_modified, value::time)?,
+                "ChecksumCRC64NVME" => document.field(&child, &mut checksum_crc64nvme, value::word)?,
+                _ => document.unknown(&child)?,
+            }
+        }
+        Ok(CopyResult {
+            etag: document.require(etag, root, "ETag")?,
+            last_modified: last_modified.flatten(),
+            checksum_crc64nvme: checksum_crc64nvme.flatten(),
+        })
+    })
+}

@@ -1,0 +1,68 @@
+//! `DeleteResult`: what became of each key.
+use super::reader::{Document, parse};
+use super::{Error, MAX_LISTING_BYTES, value};
+
+/// One failure of [`DeleteResult`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeleteError {
+    /// The key that was not deleted.
+    pub key: String,
+    /// S3's code; empty when the server sent none.
+    pub code: String,
+    /// S3's words; empty when the server sent none.
+    pub message: String,
+}
+
+/// The answer to [DeleteObjects](https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html).
+///
+/// A key that stands in neither list was deleted only if quiet mode was asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeleteResult {
+    /// The keys that are gone; some servers list them in quiet mode too.
+    pub deleted: Vec<String>,
+    /// The keys that are not.
+    pub errors: Vec<DeleteError>,
+}
+
+/// Reads `DeleteResult`, at most [`MAX_LISTING_BYTES`] of it.
+pub fn delete_result(body: &[u8]) -> Result<DeleteResult, Error> {
+    parse(body, MAX_LISTING_BYTES, &["DeleteResult"], |document, _| {
+        let mut result = DeleteResult::default();
+        while let Some(child) = document.child()? {
+            match child.name() {
+                "Deleted" => result.deleted.push(deleted(document)?),
+                "Error" => result.errors.push(error(document)?),
+                _ => document.unknown(&child)?,
+            }
+        }
+        Ok(result)
+    })
+}
+
+fn deleted(document: &mut Document<'_>) -> Result<String, Error> {
+    let mut key = None;
+    while let Some(child) = document.child()? {
+        match child.name() {
+            "Key" => document.field(&child, &mut key, value::key)?,
+            _ => document.unknown(&child)?,
+        }
+    }
+    document.require(key, "Deleted", "Key")
+}
+
+fn error(document: &mut Document<'_>) -> Result<DeleteError, Error> {
+    let (mut key, mut code, mut message) = (None, None, None);
+    while let Some(child) = document.child()? {
+        match child.name() {
+            "Key" => document.field(&child, &mut key, value::key)?,
+            "Code" => document.field(&child, &mut code, value::word)?,
+            "Message" => document.field(&child, &mut message, value::word)?,
+            _ => document.unknown(&child)?,
+        }
+    }
+    Ok(DeleteError {
+        key: document.require(key, "Error", "Key")?,
+        code: code.flatten().unwrap_or_default(),
+        message: message.flatten().unwrap_or_default(),
+    })
+}

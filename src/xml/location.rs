@@ -1,0 +1,29 @@
+//! `LocationConstraint`: the region of a bucket.
+use super::reader::{Token, parse, trim};
+use super::{Error, MAX_REPLY_BYTES, value};
+
+/// Reads the answer to [GetBucketLocation](https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLocation.html),
+/// at most [`MAX_REPLY_BYTES`] of it.
+///
+/// `None` is what S3 says of `us-east-1`; `EU` is its old name of `eu-west-1`. AWS's page shows the name in a second
+/// `LocationConstraint` inside the first, its servers send one only: both are read.
+pub fn location_constraint(body: &[u8]) -> Result<Option<String>, Error> {
+    parse(body, MAX_REPLY_BYTES, &["LocationConstraint"], |document, root| {
+        let mut outer = String::new();
+        let mut inner = None;
+        loop {
+            match document.next()? {
+                Token::Close | Token::End => break,
+                Token::Text(text) => outer.push_str(&text),
+                Token::Char(c) => outer.push(c),
+                Token::Open(child) if child.name() == root => document.field(&child, &mut inner, value::word)?,
+                Token::Open(child) => document.unknown(&child)?,
+            }
+        }
+        match (trim(&outer), inner.flatten()) {
+            ("", inner) => Ok(inner),
+            (outer, None) => Ok(Some(outer.to_owned())),
+            (_, Some(_)) => Err(document.fail("<LocationConstraint> has two values")),
+        }
+    })
+}

@@ -1,0 +1,216 @@
+//! What S3 answers about uploads in parts.
+use super::listing::{common_prefix, decode_all, encoding_type};
+use super::reader::{Document, parse};
+use super::{Error, MAX_LISTING_BYTES, MAX_REPLY_BYTES, percent, value};
+use crate::time::Timestamp;
+
+/// The answer to [CreateMultipartUpload](https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InitiateMultipartUploadResult {
+    /// The new upload's id, never empty.
+    pub upload_id: String,
+}
+
+/// The answer to [CompleteMultipartUpload](https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CompleteMultipartUploadResult {
+    /// Without quotes. Ceph sends it empty on the first answer: `None`; ask for the object's head then.
+    pub etag: Option<String>,
+    /// Where the object is.
+    pub location: Option<String>,
+    /// Base64 of the big-endian CRC-64/NVME; `None` when the server keeps none.
+    pub checksum_crc64nvme: Option<String>,
+}
+
+/// One part of [`ListPartsResult`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// 1 to 10,000.
+    pub part_number: u32,
+    /// Bytes.
+    pub size: u64,
+    /// Without quotes; opaque (SeaweedFS gives copied parts one like `...-2`). Never empty: a completion needs it.
+    pub etag: String,
+    /// When the server sent it.
+    pub last_modified: Option<Timestamp>,
+}
+
+/// A page of [ListParts](https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListParts.html).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListPartsResult {
+    /// The parts of this page, in the order of the server.
+    pub parts: Vec<Part>,
+    /// Whether there are more pages; `None` when the server does not say.
+    pub is_truncated: Option<bool>,
+    /// What to pass as `part-number-marker`.
+    pub next_part_number_marker: Option<u32>,
+    /// The storage class of the object to be.
+    pub storage_class: Option<String>,
+}
+
+/// One upload of [`ListMultipartUploadsResult`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upload {
+    /// The key it was begun for, never empty.
+    pub key: String,
+    /// Its id, never empty.
+    pub upload_id: String,
+    /// When it was begun.
+    pub initiated: Option<Timestamp>,
+    /// The storage class asked for.
+    pub storage_class: Option<String>,
+}
+
+/// A page of [ListMultipartUploads](https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListMultipartUploads.html).
+///
+/// Keys and common prefixes are decoded when the reply has `EncodingType`, markers never. Ceph encodes keys without
+/// saying so when it is asked to, so it is better not asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListMultipartUploadsResult {
+    /// The uploads of this page, in the order of the server.
+    pub uploads: Vec<Upload>,
+    /// The prefixes rolled up by the delimiter.
+    pub common_prefixes: Vec<String>,
+    /// Whether there are more pages; `None` when the server does not say.
+    pub is_truncated: Option<bool>,
+    /// What to pass as `key-marker`. SeaweedFS sends none even when there are more pages.
+    pub next_key_marker: Option<String>,
+    /// What to pass as `upload-id-marker`.
+    pub next_upload_id_marker: Option<String>,
+}
+
+/// Reads `InitiateMultipartUploadResult`, at most [`MAX_REPLY_BYTES`] of it.
+pub fn initiate_multipart_upload_result(body: &[u8]) -> Result<InitiateMultipartUploadResult, Error> {
+    const ROOT: &str = "InitiateMultipartUploadResult";
+    parse(body, MAX_REPLY_BYTES, &[ROOT], |document, _| {
+        let mut upload_id = None;
+        while let Some(child) = document.child()? {
+            match child.name() {
+                "UploadId" => document.field(&child, &mut upload_id, value::id)?,
+                _ => document.unknown(&child)?,
+            }
+        }
+        Ok(InitiateMultipartUploadResult { upload_id: document.require(upload_id, ROOT, "UploadId")? })
+    })
+}
+
+/// Reads `CompleteMultipartUploadResult`, at most [`MAX_REPLY_BYTES`] of it.
+///
+/// S3 begins this reply before it knows how the completion ends, and keeps the connection open with spaces: an error
+/// comes with status 200. It is then in [`Error::document`]; an empty or cut reply is an error without one, and the
+/// outcome is unknown.
+pub fn complete_multipart_upload_result(body: &[u8]) -> Result<CompleteMultipartUploadResult, Error> {
+    const ROOT: &str = "CompleteMultipartUploadResult";
+    parse(body, MAX_REPLY_BYTES, &[ROOT], |document, _| {
+        let (mut etag, mut location, mut checksum_crc64nvme) = (None, None, None);
+        while let Some(child) = document.child()? {
+            match child.name() {
+                "ETag" => document.field(&child, &mut etag, value::optional_etag)?,
+                "Location" => document.field(&child, &mut location, value::word)?,
+                "ChecksumCRC64NVME" => document.field(&child, &mut checksum_crc64nvme, value::word)?,
+                _ => document.unknown(&child)?,
+            }
+        }
+        Ok(CompleteMultipartUploadResult {
+            // The element must be there, even if it is empty: without it this could be any document with that name.
+            etag: document.require(etag, ROOT, "ETag")?,
+            location: location.flatten(),
+            checksum_crc64nvme: checksum_crc64nvme.flatten(),
+        })
+    })
+}
+
+/// Reads `ListPartsResult`, at most [`MAX_LISTING_BYTES`] of it.
+pub fn list_parts_result(body: &[u8]) -> Result<ListPartsResult, Error> {
+    parse(body, MAX_LISTING_BYTES, &["ListPartsResult"], |document, _| {
+        let mut parts = Vec::new();
+        let (mut is_truncated, mut marker, mut storage_class) = (None, None, None);
+        while let Some(child) = document.child()? {
+            match child.name() {
+                "Part" => parts.push(part(document)?),
+                "IsTruncated" => document.field(&child, &mut is_truncated, value::boolean)?,
+                "NextPartNumberMarker" => document.field(&child, &mut marker, value::part_number_marker)?,
+                "StorageClass" => document.field(&child, &mut storage_class, value::word)?,
+                _ => document.unknown(&child)?,
+            }
+        }
+        Ok(ListPartsResult {
+            parts,
+            is_truncated,
+            next_part_number_marker: marker.flatten(),
+            storage_class: storage_class.flatten(),
+        })
+    })
+}
+
+/// Reads `ListMultipartUploadsResult`, at most [`MAX_LISTING_BYTES`] of it.
+pub fn list_multipart_uploads_result(body: &[u8]) -> Result<ListMultipartUploadsResult, Error> {
+    parse(body, MAX_LISTING_BYTES, &["ListMultipartUploadsResult"], |document, _| {
+        let mut uploads = Vec::new();
+        let mut common_prefixes = Vec::new();
+        let (mut encoding, mut is_truncated) = (None, None);
+        let (mut next_key_marker, mut next_upload_id_marker) = (None, None);
+        while let Some(child) = document.child()? {
+            match child.name() {
+                "Upload" => uploads.push(upload(document)?),
+                "CommonPrefixes" => common_prefix(document, &mut common_prefixes)?,
+                "EncodingType" => document.field(&child, &mut encoding, encoding_type)?,
+                "IsTruncated" => document.field(&child, &mut is_truncated, value::boolean)?,
+                "NextKeyMarker" => document.field(&child, &mut next_key_marker, value::marker)?,
+                "NextUploadIdMarker" => document.field(&child, &mut next_upload_id_marker, value::marker)?,
+                _ => document.unknown(&child)?,
+            }
+        }
+        if encoding.flatten().is_some() {
+            for upload in &mut uploads {
+                upload.key = percent::decode(std::mem::take(&mut upload.key))?;
+            }
+            decode_all(&mut common_prefixes)?;
+        }
+        Ok(ListMultipartUploadsResult {
+            uploads,
+            common_prefixes,
+            is_truncated,
+            next_key_marker: next_key_marker.flatten(),
+            next_upload_id_marker: next_upload_id_marker.flatten(),
+        })
+    })
+}
+
+fn part(document: &mut Document<'_>) -> Result<Part, Error> {
+    let (mut part_number, mut size, mut etag, mut last_modified) = (None, None, None, None);
+    while let Some(child) = document.child()? {
+        match child.name() {
+            "PartNumber" => document.field(&child, &mut part_number, value::part_number)?,
+            "Size" => document.field(&child, &mut size, value::number)?,
+            "ETag" => document.field(&child, &mut etag, value::etag)?,
+            "LastModified" => document.field(&child, &mut last_modified, value::time)?,
+            _ => document.unknown(&child)?,
+        }
+    }
+    Ok(Part {
+        part_number: document.require(part_number, "Part", "PartNumber")?,
+        size: document.require(size, "Part", "Size")?,
+        etag: document.require(etag, "Part", "ETag")?,
+        last_modified: last_modified.flatten(),
+    })
+}
+
+fn upload(document: &mut Document<'_>) -> Result<Upload, Error> {
+    let (mut key, mut upload_id, mut initiated, mut storage_class) = (None, None, None, None);
+    while let Some(child) = document.child()? {
+        match child.name() {
+            "Key" => document.field(&child, &mut key, value::key)?,
+            "UploadId" => document.field(&child, &mut upload_id, value::id)?,
+            "Initiated" => document.field(&child, &mut initiated, value::time)?,
+            "StorageClass" => document.field(&child, &mut storage_class, value::word)?,
+            _ => document.unknown(&child)?,
+        }
+    }
+    Ok(Upload {
+        key: document.require(key, "Upload", "Key")?,
+        upload_id: document.require(upload_id, "Upload", "UploadId")?,
+        initiated: initiated.flatten(),
+        storage_class: storage_class.flatten(),
+    })
+}

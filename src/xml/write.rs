@@ -1,0 +1,138 @@
+//! The documents that a client sends.
+use super::reader::{excerpt, forbidden};
+use super::{Error, MAX_PART_NUMBER};
+
+/// S3's namespace, without which some servers refuse a document.
+const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
+
+/// Keys that one `Delete` may hold (S3 refuses more; so do most servers).
+pub const MAX_DELETE_KEYS: usize = 1000;
+
+/// What a server answers to a `Delete`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeleteMode {
+    /// Every key, deleted or not.
+    Verbose,
+    /// Only the keys that could not be deleted.
+    Quiet,
+}
+
+/// Writes `CompleteMultipartUpload` for `parts`, each with its number and its ETag with or without quotes.
+///
+/// Fails on no parts at all, numbers outside 1 to 10,000 or not in ascending order, and empty ETags: Ceph takes such a
+/// list, and what it makes of it is not what was uploaded.
+pub fn complete_multipart_upload(parts: &[(u32, &str)]) -> Result<String, Error> {
+    if parts.is_empty() {
+        return Err(refused("an upload cannot be completed without parts"));
+    }
+    let room: usize = parts.iter().map(|(_, etag)| etag.len() + 64).sum();
+    let mut document = String::with_capacity(room + 128);
+    document.push_str("<CompleteMultipartUpload xmlns=\"");
+    document.push_str(NAMESPACE);
+    document.push_str("\">");
+    let mut previous = 0;
+    for (number, etag) in parts {
+        if !(1..=MAX_PART_NUMBER).contains(number) {
+            return Err(refused(format!("the part number {number} is not between 1 and {MAX_PART_NUMBER}")));
+        }
+        if *number <= previous {
+            return Err(refused(format!("part {number} comes after part {previous}: sort the parts by number")));
+        }
+        previous = *number;
+        if etag.is_empty() || *etag == "\"\"" {
+            return Err(refused(format!("part {number} has an empty ETag")));
+        }
+        document.push_str("<Part><PartNumber>");
+        document.push_str(&number.to_string());
+        document.push_str("</PartNumber><ETag>");
+        // One that has quotes came in a form of its own (such as `W/"..."`) and goes back as it came.
+        let quote = if etag.contains('"') { "" } else { "\"" };
+        document.push_str(quote);
+        push_text(&mut document, etag).map_err(|at| {
+            refused(format!(
+                "the ETag \"{}\" of part {number} has a character at byte {at} that XML cannot carry",
+                excerpt(etag)
+            ))
+        })?;
+        document.push_str(quote);
+        document.push_str("</ETag></Part>");
+    }
+    document.push_str("</CompleteMultipartUpload>");
+    Ok(document)
+}
+
+/// Writes `Delete` for 1 to [`MAX_DELETE_KEYS`] keys.
+///
+/// Fails on an empty key, which would be the bucket itself, and on a key with a character that XML 1.0 cannot carry
+/// (most control characters, U+FFFE, U+FFFF): delete such an object by itself.
+pub fn delete(keys: &[&str], mode: DeleteMode) -> Result<String, Error> {
+    if keys.is_empty() || keys.len() > MAX_DELETE_KEYS {
+        return Err(refused(format!("one request deletes 1 to {MAX_DELETE_KEYS} keys, not {}", keys.len())));
+    }
+    let room: usize = keys.iter().map(|key| key.len() + 32).sum();
+    let mut document = String::with_capacity(room + 128);
+    document.push_str("<Delete xmlns=\"");
+    document.push_str(NAMESPACE);
+    document.push_str("\">");
+    if mode == DeleteMode::Quiet {
+        document.push_str("<Quiet>true</Quiet>");
+    }
+    for key in keys {
+        if key.is_empty() {
+            return Err(refused("an empty key cannot be deleted"));
+        }
+        document.push_str("<Object><Key>");
+        push_text(&mut document, key).map_err(|at| {
+            refused(format!(
+                "the key \"{}\" has a character at byte {at} that XML cannot carry: delete the object by itself",
+                excerpt(key)
+            ))
+        })?;
+        document.push_str("</Key></Object>");
+    }
+    document.push_str("</Delete>");
+    Ok(document)
+}
+
+/// Writes `CreateBucketConfiguration` for a bucket in the region `location`. S3 wants none of it for `us-east-1`.
+///
+/// Fails on an empty name and on one with a character that XML 1.0 cannot carry.
+pub fn create_bucket_configuration(location: &str) -> Result<String, Error> {
+    if location.is_empty() {
+        return Err(refused("a bucket's location cannot be empty"));
+    }
+    let mut document = format!("<CreateBucketConfiguration xmlns=\"{NAMESPACE}\"><LocationConstraint>");
+    push_text(&mut document, location).map_err(|at| {
+        refused(format!("the location \"{}\" has a character at byte {at} that XML cannot carry", excerpt(location)))
+    })?;
+    document.push_str("</LocationConstraint></CreateBucketConfiguration>");
+    Ok(document)
+}
+
+/// Appends `text` escaped; fails with the place of a character that cannot be.
+///
+/// White space other than the plain space goes as a reference too: a raw carriage return would arrive as a line feed (XML
+/// 1.0 section 2.11).
+fn push_text(document: &mut String, text: &str) -> Result<(), usize> {
+    if let Some(at) = forbidden(text) {
+        return Err(at);
+    }
+    for piece in text.split_inclusive(['&', '<', '>', '\t', '\n', '\r']) {
+        let (plain, escape) = match piece.as_bytes().last() {
+            Some(b'&') => (piece.strip_suffix('&'), "&amp;"),
+            Some(b'<') => (piece.strip_suffix('<'), "&lt;"),
+            Some(b'>') => (piece.strip_suffix('>'), "&gt;"),
+            Some(b'\t') => (piece.strip_suffix('\t'), "&#9;"),
+            Some(b'\n') => (piece.strip_suffix('\n'), "&#10;"),
+            Some(b'\r') => (piece.strip_suffix('\r'), "&#13;"),
+            _ => (None, ""),
+        };
+        document.push_str(plain.unwrap_or(piece));
+        document.push_str(escape);
+    }
+    Ok(())
+}
+
+fn refused(message: impl Into<String>) -> Error {
+    Error { message: message.into(), offset: None, document: None }
+}
