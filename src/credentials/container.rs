@@ -34,21 +34,12 @@ const TOKEN_LIMIT: usize = 32 * 1024;
 pub struct Container {
     context: Context,
     http: Http,
-    /// What relative URIs are relative to.
-    base: String,
 }
 
 impl Container {
     /// Reads the variables of `context`.
     pub fn new(context: &Context) -> Self {
-        Self { context: context.clone(), http: Http::local(context, CONNECT_TIMEOUT), base: ECS.to_owned() }
-    }
-
-    /// The same with another place for relative URIs.
-    #[cfg(test)]
-    pub(super) fn relative_to(mut self, base: &str) -> Self {
-        base.clone_into(&mut self.base);
-        self
+        Self { context: context.clone(), http: Http::local(context, CONNECT_TIMEOUT) }
     }
 
     fn endpoint(&self) -> Result<Endpoint, Unavailable> {
@@ -57,7 +48,7 @@ impl Container {
             if !path.starts_with('/') {
                 return Err(Unavailable::failed("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI does not begin with `/`"));
             }
-            return Endpoint::parse(&format!("{}{path}", self.base)).map_err(Unavailable::Failed);
+            return Endpoint::parse(&format!("{ECS}{path}")).map_err(Unavailable::Failed);
         }
         let Some(url) = environment.get("AWS_CONTAINER_CREDENTIALS_FULL_URI") else {
             return Err(Unavailable::not_configured(
@@ -168,7 +159,27 @@ pub(super) fn read_token(path: &Path, limit: usize) -> Result<Zeroizing<String>,
 
 #[cfg(test)]
 mod unit {
+    use super::super::Environment;
     use super::*;
+
+    fn endpoint(variables: &[(&str, &str)]) -> Result<String, Unavailable> {
+        let environment = Environment::from_pairs(variables.iter().copied());
+        let endpoint = Container::new(&Context::default().with_environment(environment)).endpoint()?;
+        Ok(format!("{endpoint}{}", endpoint.target))
+    }
+
+    #[test]
+    fn the_relative_uri_is_relative_to_ecs_and_comes_first() {
+        let relative = ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/credentials/1?x=2");
+        let full = ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "https://example.com/keys");
+        assert_eq!(endpoint(&[relative]).unwrap(), "http://169.254.170.2/v2/credentials/1?x=2");
+        assert_eq!(endpoint(&[relative, full]).unwrap(), "http://169.254.170.2/v2/credentials/1?x=2");
+        assert_eq!(endpoint(&[full]).unwrap(), "https://example.com/keys");
+        assert!(matches!(endpoint(&[]), Err(Unavailable::NotConfigured(_))));
+        // What does not begin with a slash would change the host.
+        let evil = ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "@example.com/");
+        assert!(matches!(endpoint(&[evil]), Err(Unavailable::Failed(_))));
+    }
 
     #[test]
     fn plain_http_is_for_local_hosts() {

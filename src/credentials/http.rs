@@ -104,8 +104,8 @@ impl Http {
 impl From<TransportError> for Fault {
     fn from(error: TransportError) -> Self {
         match (error.phase, &error.failure) {
-            (Phase::Body, Failure::Timeout) => Self::Final("the answer did not end in time".to_owned()),
-            (Phase::Body, _) | (_, Failure::Tls { fatal: true, .. } | Failure::Protocol(_)) => {
+            (Phase::Body, _)
+            | (_, Failure::Tls { fatal: true, .. } | Failure::Protocol(_) | Failure::InvalidRequest(_)) => {
                 Self::Final(error.to_string())
             }
             (Phase::Connect, _) => Self::Unreachable(error.to_string()),
@@ -118,10 +118,8 @@ impl From<TransportError> for Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unreachable(reason) => write!(f, "no connection: {reason}"),
             Self::Silent => f.write_str("no answer in time"),
-            Self::Broken(reason) => write!(f, "the connection broke: {reason}"),
-            Self::Final(reason) => f.write_str(reason),
+            Self::Unreachable(reason) | Self::Broken(reason) | Self::Final(reason) => f.write_str(reason),
         }
     }
 }
@@ -221,5 +219,38 @@ impl fmt::Display for Endpoint {
             Scheme::Https => "https",
         };
         write!(f, "{scheme}://{}", self.origin.host_header())
+    }
+}
+
+#[cfg(test)]
+mod unit {
+    use super::*;
+
+    #[test]
+    fn urls_are_read_strictly() {
+        for (url, origin, target) in [
+            ("http://169.254.169.254", "http://169.254.169.254", "/"),
+            ("HTTP://Example.COM:8080/a/b?c=d", "http://example.com:8080", "/a/b?c=d"),
+            ("https://[fd00:ec2::23]/v1/credentials", "https://[fd00:ec2::23]", "/v1/credentials"),
+            ("http://[::1]:81?x", "http://[::1]:81", "/?x"),
+        ] {
+            let endpoint = Endpoint::parse(url).unwrap();
+            assert_eq!((&*endpoint.to_string(), &*endpoint.target), (origin, target), "{url}");
+        }
+        for url in [
+            "", "example.com", "ftp://example.com", "http://", "http:///path", "http://user@example.com/",
+            "http://example.com:0/", "http://example.com:+1/", "http://example.com:/", "http://example.com:70000/",
+            "http://[::1", "http://[localhost]/", "http://[::1]x/", "http://a b/", "http://a/\r\nx: y", "http://a/#f",
+            "http://::1/",
+        ] {
+            assert!(Endpoint::parse(url).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_share_is_never_more_than_the_whole() {
+        for random in [0, 1, 1023, 1024, u64::MAX] {
+            assert!(share(BACKOFF, random) < BACKOFF);
+        }
     }
 }

@@ -54,8 +54,6 @@ mod shared_files;
 mod source;
 mod sso;
 mod sts;
-#[cfg(test)]
-mod tests;
 
 pub use self::cache::Cache;
 pub use self::chain::Chain;

@@ -102,7 +102,11 @@ impl Plan {
                 break Base::Keys(keys.map_err(|reason| at(&reason))?);
             }
             visited.push(name);
-            let Some(arn) = profile.get("role_arn") else { break Base::of(files, name, profile)? };
+            let Some(arn) = profile.get("role_arn") else {
+                let base = Base::of(files, name, profile);
+                // Where a role waits for keys, having none is a failure.
+                break if roles.is_empty() { base? } else { base.map_err(Unavailable::demanded)? };
+            };
             let role = Role {
                 session_name: profile.get("role_session_name").map(str::to_owned),
                 external_id: profile.get("external_id").map(str::to_owned),
@@ -230,3 +234,7 @@ impl Source for Fixed {
         Ok(Lease { credentials: Some(self.0.clone()), expires: None })
     }
 }
+
+#[cfg(test)]
+#[path = "tests/profile.rs"]
+mod unit;

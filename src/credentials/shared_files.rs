@@ -289,3 +289,7 @@ impl std::fmt::Debug for Value {
         f.write_str("..")
     }
 }
+
+#[cfg(test)]
+#[path = "tests/shared_files.rs"]
+mod unit;
