@@ -1,6 +1,6 @@
 //! A reply and its body.
 
-use super::connection::Connection;
+use super::connection::{Connection, READ_AHEAD};
 use super::error::{Failure, Phase, TransportError};
 use super::head::{After, Framing, Head};
 use super::pool::Pool;
@@ -113,7 +113,8 @@ impl Response {
             if filled == whole.len() {
                 // One byte over the limit is enough to see that it is passed.
                 let step = whole.capacity().max(4 << 10).min(MAX_RESERVE);
-                let room = if expected > 0 { expected - filled } else { (limit + 1).saturating_sub(filled) };
+                let room =
+                    if expected > 0 { expected - filled } else { limit.saturating_add(1).saturating_sub(filled) };
                 whole.resize(filled + step.min(room), 0);
             }
             let count = self.read_some(&mut whole[filled..])?;
@@ -145,10 +146,15 @@ impl Response {
                 return Err(Failure::io(io::ErrorKind::NotConnected, "an earlier read of this body failed"));
             };
             let limits = Limits { idle: self.idle, deadline: self.deadline, cancel: self.cancel.as_ref() };
+            let beyond = match self.body {
+                Body::Length(left) if left <= into.len() as u64 => 1,
+                Body::Chunked(Chunk::Data(left)) if left <= into.len() as u64 => READ_AHEAD,
+                _ => 0,
+            };
             match &mut self.body {
                 Body::Length(left) | Body::Chunked(Chunk::Data(left)) => {
                     let room = usize::try_from(*left).map_or(into.len(), |left| into.len().min(left));
-                    let count = connection.read_body(&mut into[..room], &limits)?;
+                    let count = connection.read_body(&mut into[..room], beyond, &limits)?;
                     if count == 0 {
                         return Err(cut());
                     }
@@ -161,7 +167,7 @@ impl Response {
                     return Ok(count);
                 }
                 Body::Close => {
-                    let count = connection.read_body(into, &limits)?;
+                    let count = connection.read_body(into, beyond, &limits)?;
                     if count == 0 {
                         self.finish();
                     }

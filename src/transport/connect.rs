@@ -105,6 +105,17 @@ impl Connector {
     }
 }
 
+#[cfg(test)]
+impl Connector {
+    pub(super) fn known_names(&self) -> usize {
+        self.names.lock().unwrap().len()
+    }
+
+    pub(super) fn forget_names(&self) {
+        self.names.lock().unwrap().clear();
+    }
+}
+
 /// Tries every address in the resolver's order, each with an even share of the time that is left.
 fn dial_any(names: &Names, host: String, port: u16, deadline: Instant) -> io::Result<TcpStream> {
     let key = (host, port);
@@ -186,13 +197,7 @@ impl Proxy {
         let headers = [("host", authority.as_str())].into_iter().chain(authorization);
         super::head::write_request(&mut request, "CONNECT", ("", &authority), headers, None)
             .map_err(Failure::InvalidRequest)?;
-        super::exchange::write_all(connection, &request, limits)?;
-        let head = loop {
-            let head = connection.read_head("CONNECT", limits)?;
-            if !head.is_interim() {
-                break head;
-            }
-        };
+        let head = super::exchange::bare(connection, "CONNECT", &request, limits)?;
         match head.status {
             200..300 if connection.buffered().is_empty() => Ok(()),
             200..300 => Err(Failure::Protocol("the proxy sent more than the reply to CONNECT".into())),

@@ -11,7 +11,7 @@ use std::time::Instant;
 pub(super) const MAX_HEAD: usize = 64 << 10;
 
 /// What is read at once while looking for a head, or for a small body behind it.
-const READ_AHEAD: usize = 16 << 10;
+pub(super) const READ_AHEAD: usize = 16 << 10;
 
 /// A caller's slice at least this large is read into directly.
 const DIRECT: usize = 4 << 10;
@@ -123,15 +123,15 @@ impl Connection {
         }
     }
 
-    /// Reads bytes of a body into `into`: buffered ones first, else straight from the socket.
-    /// What follows the body's last byte is kept in the buffer as far as it is there.
-    pub(super) fn read_body(&mut self, into: &mut [u8], limits: &Limits<'_>) -> Result<usize, Failure> {
+    /// Reads bytes of a body into `into`: buffered ones first, else straight from the socket. What is known to follow
+    /// `into` may come along into the buffer, at most `beyond` bytes and at no cost: so a surplus behind a body is seen,
+    /// and the line between two chunks needs no read of its own.
+    pub(super) fn read_body(&mut self, into: &mut [u8], beyond: usize, limits: &Limits<'_>) -> Result<usize, Failure> {
         if self.buffered().is_empty() && into.len() >= DIRECT {
-            let surplus = self.ahead.get_mut(..1).unwrap_or_default();
-            let count = self.stream.read(into, surplus, limits)?;
-            let (body, extra) = (count.min(into.len()), count.saturating_sub(into.len()));
-            self.end = extra;
-            return Ok(body);
+            let beyond = self.ahead.get_mut(..beyond.min(READ_AHEAD)).unwrap_or_default();
+            let count = self.stream.read(into, beyond, limits)?;
+            self.end = count.saturating_sub(into.len());
+            return Ok(count.min(into.len()));
         }
         if self.buffered().is_empty() && self.fill(limits)? == 0 {
             return Ok(0);

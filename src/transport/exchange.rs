@@ -18,6 +18,13 @@ const LOOK_EVERY: u64 = 4 << 20;
 /// How long the reply is waited for after sending has failed: if there is one, it lies in the socket already.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
+/// What was written may still lie in the system's buffers when the wait for the reply begins. Each of these pieces of it
+/// adds one idle timeout to the wait, so that a slow link that delivers one in that time is not cut.
+const BUFFERED_PIECE: u64 = 1 << 20;
+
+/// Most such pieces: Linux lets a socket's send buffer grow to 4 MiB (`tcp_wmem`).
+const MAX_BUFFERED_PIECES: u64 = 4;
+
 /// Most interim replies (RFC 9110, 15.2) before a final one. Each may take the idle timeout.
 const MAX_INTERIM: u32 = 16;
 
@@ -31,7 +38,7 @@ pub(super) fn run(
     connection.answered = false;
     // Taken out so that it can be read while the connection is written; put back for its capacity.
     let head = std::mem::take(&mut connection.outgoing_head);
-    let mut exchange = Exchange { connection, method: request.method, limits, interim: 0, early: None, since_look: 0 };
+    let mut exchange = Exchange::new(connection, request.method, limits);
     let result = exchange.run(&head, request.expect_continue, body).map_err(|(phase, failure)| {
         let broke = matches!(failure, Failure::Io(_));
         TransportError { phase, stale: exchange.connection.reused && !exchange.connection.answered && broke, failure }
@@ -40,13 +47,16 @@ pub(super) fn run(
     result
 }
 
-/// Sends bytes that are no request with a body: the proxy's CONNECT.
-pub(super) fn write_all(connection: &mut Connection, bytes: &[u8], limits: &Limits<'_>) -> Result<(), Failure> {
-    Exchange { connection, method: "CONNECT", limits, interim: 0, early: None, since_look: 0 }.write(
-        bytes,
-        &[],
-        Look::No,
-    )
+/// Sends a request without a body, as it stands in `head`, and reads replies up to the final one's head.
+pub(super) fn bare(
+    connection: &mut Connection,
+    method: &str,
+    head: &[u8],
+    limits: &Limits<'_>,
+) -> Result<Head, Failure> {
+    let mut exchange = Exchange::new(connection, method, limits);
+    exchange.write(head, &[], 0)?;
+    exchange.final_head(limits)
 }
 
 struct Exchange<'a> {
@@ -56,18 +66,16 @@ struct Exchange<'a> {
     interim: u32,
     /// A final reply that came before the request was sent whole.
     early: Option<Head>,
-    /// Bytes sent since the last look for an early reply.
-    since_look: u64,
+    sent: u64,
+    /// How much was sent at the last look for an early reply.
+    looked_at: u64,
 }
 
-/// Whether replies are looked for while sending.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Look {
-    Yes,
-    No,
-}
+impl<'a> Exchange<'a> {
+    fn new(connection: &'a mut Connection, method: &'a str, limits: &'a Limits<'a>) -> Self {
+        Self { connection, method, limits, interim: 0, early: None, sent: 0, looked_at: 0 }
+    }
 
-impl Exchange<'_> {
     fn run(&mut self, head: &[u8], expect: Option<Duration>, body: &mut Body<'_>) -> Result<Head, (Phase, Failure)> {
         if let Err(failure) = self.send(head, expect, body) {
             return match failure {
@@ -78,7 +86,7 @@ impl Exchange<'_> {
         }
         match self.early.take() {
             Some(reply) => Ok(closing(reply)),
-            None => self.final_head(self.limits).map_err(|failure| (Phase::Await, failure)),
+            None => self.final_head(&self.patient()).map_err(|failure| (Phase::Await, failure)),
         }
     }
 
@@ -86,7 +94,7 @@ impl Exchange<'_> {
     fn send(&mut self, head: &[u8], expect: Option<Duration>, body: &mut Body<'_>) -> Result<(), Failure> {
         let mut head = head;
         if let Some(patience) = expect {
-            self.write(head, &[], Look::No)?;
+            self.write(head, &[], 0)?;
             head = &[];
             self.await_continue(patience)?;
             if self.early.is_some() {
@@ -94,8 +102,8 @@ impl Exchange<'_> {
             }
         }
         match body {
-            Body::Empty => self.write(head, &[], Look::No),
-            Body::Bytes(bytes) => self.write(head, bytes, Look::Yes),
+            Body::Empty => self.write(head, &[], 0),
+            Body::Bytes(bytes) => self.write(head, bytes, 0),
             Body::Reader { source, length } => {
                 let mut block = std::mem::take(&mut self.connection.outgoing_block);
                 let result = self.send_source(head, source, *length, &mut block);
@@ -128,17 +136,18 @@ impl Exchange<'_> {
                 )),
                 _ => Failure::Source(error),
             })?;
-            self.write(head, part, Look::Yes)?;
-            head = &[];
             left -= want as u64;
+            self.write(head, part, left)?;
+            head = &[];
             if left == 0 || self.early.is_some() {
                 return Ok(());
             }
         }
     }
 
-    /// Writes both slices whole, unless an early final reply ends it.
-    fn write(&mut self, first: &[u8], second: &[u8], look: Look) -> Result<(), Failure> {
+    /// Writes both slices whole, unless an early final reply ends it while some of the body is unsent: of `second`, or of
+    /// the `rest` bytes that will follow.
+    fn write(&mut self, first: &[u8], second: &[u8], rest: u64) -> Result<(), Failure> {
         let (mut first, mut second) = (first, second);
         let mut idle = Idle::default();
         while !first.is_empty() || !second.is_empty() {
@@ -150,7 +159,7 @@ impl Exchange<'_> {
                     let of_first = count.min(first.len());
                     first = &first[of_first..];
                     second = &second[count - of_first..];
-                    self.since_look += count as u64;
+                    self.sent += count as u64;
                     false
                 }
                 Ok(Step::Session) => {
@@ -163,8 +172,9 @@ impl Exchange<'_> {
                 }
                 Err(error) => return Err(Failure::Io(error)),
             };
-            if look == Look::Yes && (stuck || self.since_look >= LOOK_EVERY) && !second.is_empty() {
-                self.since_look = 0;
+            let unsent = !second.is_empty() || rest > 0;
+            if unsent && (stuck || self.sent - self.looked_at >= LOOK_EVERY) {
+                self.looked_at = self.sent;
                 if self.connection.has_news() {
                     self.take_early(self.limits)?;
                     if self.early.is_some() {
@@ -212,6 +222,13 @@ impl Exchange<'_> {
                 return Ok(());
             }
         }
+    }
+
+    /// The limits for the wait that follows sending.
+    fn patient(&self) -> Limits<'a> {
+        let pieces = (self.sent / BUFFERED_PIECE).min(MAX_BUFFERED_PIECES);
+        let idle = self.limits.idle.saturating_mul(1 + u32::try_from(pieces).unwrap_or_default());
+        Limits { idle, ..*self.limits }
     }
 
     /// The reply that was sent before the connection broke.

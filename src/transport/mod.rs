@@ -151,6 +151,7 @@ impl fmt::Debug for Options {
     }
 }
 
+#[derive(Clone, Copy)]
 pub(crate) struct Request<'a> {
     pub(crate) method: &'a str,
     /// Path and query exactly as they go on the wire.

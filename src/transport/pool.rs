@@ -11,8 +11,7 @@ use std::time::{Duration, Instant};
 /// its three system calls do not count, and a busy connection never pays them.
 const LOOK_AFTER: Duration = Duration::from_millis(1);
 
-/// Idle connections by origin, the freshest last. Nothing is connected, read or closed under the lock, except by
-/// [`Pool::clear`].
+/// Idle connections by origin, the freshest last. Nothing is connected, read or closed under the lock.
 pub(super) struct Pool {
     per_origin: usize,
     lifetime: Duration,

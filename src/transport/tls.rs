@@ -28,8 +28,10 @@ pub(super) fn config(verification: &TlsVerification, extra_pem: &[u8]) -> Result
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .map_err(|error| OptionsError(format!("TLS cannot be set up: {error}")))?;
+    // Read whatever the verification is: a mistake in the option shall not wait until verification is switched on.
+    let roots = roots(extra_pem)?;
     let config = match verification {
-        TlsVerification::Full => builder.with_root_certificates(roots(extra_pem)?).with_no_client_auth(),
+        TlsVerification::Full => builder.with_root_certificates(roots).with_no_client_auth(),
         TlsVerification::Skip => {
             builder.dangerous().with_custom_certificate_verifier(Arc::new(Anyone(provider))).with_no_client_auth()
         }
@@ -37,7 +39,7 @@ pub(super) fn config(verification: &TlsVerification, extra_pem: &[u8]) -> Result
     Ok(Arc::new(config))
 }
 
-fn roots(extra_pem: &[u8]) -> Result<RootCertStore, OptionsError> {
+pub(super) fn roots(extra_pem: &[u8]) -> Result<RootCertStore, OptionsError> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     if extra_pem.is_empty() {
         return Ok(roots);

@@ -3,6 +3,8 @@
 mod faults;
 mod framing;
 mod pool;
+mod proxy;
+mod tls;
 mod traps;
 
 use super::*;
@@ -157,4 +159,13 @@ fn failure<T: std::fmt::Debug>(result: Result<T, TransportError>) -> (Phase, Fai
     let error = result.unwrap_err();
     assert!(!error.stale, "{error:?}");
     (error.phase, error.failure)
+}
+
+/// Waits for what another thread is about to do.
+fn wait_until(done: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(start.elapsed() < Duration::from_secs(5), "it never came");
+        thread::sleep(Duration::from_millis(5));
+    }
 }
