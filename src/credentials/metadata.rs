@@ -190,8 +190,11 @@ fn refused(outcome: Result<Reply, Fault>, token: &Token, endpoint: &Endpoint) ->
         Ok(Reply { status: 403, .. }) => Attempt::Stop(elsewhere("refuses metadata (403)".to_owned())),
         Ok(Reply { status: status @ (429 | 500..), .. }) => Attempt::Again(failed(format!("answered {status}"))),
         Ok(Reply { status, .. }) => Attempt::Stop(failed(format!("answered {status}"))),
-        // Neither the token request nor this one was answered: whatever accepts connections there is no EC2.
-        Err(Fault::Silent) => Attempt::Stop(elsewhere("does not answer".to_owned())),
+        Err(Fault::Silent) => match token {
+            Token::Some(_) => Attempt::Again(failed("does not answer".to_owned())),
+            // Neither the token request nor this one was answered: whatever accepts connections there is no EC2.
+            Token::None(_) => Attempt::Stop(elsewhere("does not answer".to_owned())),
+        },
         Err(fault @ (Fault::Unreachable(_) | Fault::Broken(_))) => Attempt::Again(failed(format!("failed: {fault}"))),
         Err(fault @ Fault::Final(_)) => Attempt::Stop(failed(format!("failed: {fault}"))),
     }
@@ -222,6 +225,27 @@ fn read_keys(body: &[u8]) -> Result<Lease, String> {
         Some(code) => {
             let message = document.text("Message").map(|message| format!(": {}", shown(message)));
             Err(format!("{}{}", shown(code), message.unwrap_or_default()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod unit {
+    use super::super::Environment;
+    use super::*;
+
+    #[test]
+    fn the_endpoint_depends_on_the_mode_unless_it_is_given() {
+        const MODE: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE";
+        let given = ("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://[::1]:1338");
+        for (variables, expected) in [
+            (vec![], "http://169.254.169.254"),
+            (vec![(MODE, "IPv4")], "http://169.254.169.254"),
+            (vec![(MODE, "IPv6")], "http://[fd00:ec2::254]"),
+            (vec![(MODE, "ipv6"), given], "http://[::1]:1338"),
+        ] {
+            let context = Context::default().with_environment(Environment::from_pairs(variables));
+            assert_eq!(Metadata::new(&context).endpoint().unwrap().to_string(), expected);
         }
     }
 }

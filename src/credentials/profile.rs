@@ -57,7 +57,7 @@ impl Source for SharedFiles {
         }
         let plan = Plan::of(&files, name)?;
         let region = self.context.region(files.profile(name));
-        let source = plan.into_source(&self.context, region);
+        let source = plan.into_source(&self.context, region.as_deref());
         // The profile chose this source, so there is no other to ask.
         source.fetch().map_err(|reason| {
             Unavailable::Failed(format!("profile `{name}`: {}: {}", source.name(), reason.demanded()))
@@ -66,13 +66,11 @@ impl Source for SharedFiles {
 }
 
 /// How a profile gets its keys: a beginning, then roles assumed one after another.
-#[derive(Debug)]
 struct Plan {
     base: Base,
     roles: Vec<Role>,
 }
 
-#[derive(Debug)]
 enum Base {
     Keys(Credentials),
     Process(String),
@@ -145,21 +143,17 @@ impl Plan {
         Ok(Self { base, roles })
     }
 
-    fn into_source(self, context: &Context, region: Option<String>) -> Box<dyn Source> {
+    fn into_source(self, context: &Context, region: Option<&str>) -> Box<dyn Source> {
         let base: Box<dyn Source> = match self.base {
             Base::Keys(keys) => Box::new(Fixed(keys)),
             Base::Process(command) => Box::new(Process::new(command, context)),
-            Base::WebIdentity(role, file) => {
-                Box::new(WebIdentity::with_role(context, role, file).in_region(region.clone()))
-            }
+            Base::WebIdentity(role, file) => Box::new(WebIdentity::with_role(context, role, file).in_region(region)),
             Base::Sso(login) => Box::new(Sso::new(context, login)),
             Base::Environment => Box::new(EnvironmentKeys::new(context)),
             Base::Metadata => Box::new(Metadata::new(context)),
             Base::Container => Box::new(Container::new(context)),
         };
-        self.roles
-            .into_iter()
-            .fold(base, |base, role| Box::new(AssumeRole::new(context, base, role).in_region(region.clone())))
+        self.roles.into_iter().fold(base, |base, role| Box::new(AssumeRole::new(context, base, role).in_region(region)))
     }
 }
 

@@ -66,7 +66,8 @@ struct State {
 
 impl Numbered {
     fn new(clock: &Arc<Stopped>, lifetime: Option<Duration>) -> Self {
-        let state = State { begun: 0, passes: u32::MAX, ended: 0, at_once: 0, most_at_once: 0, failing: false, lifetime };
+        let state =
+            State { begun: 0, passes: u32::MAX, ended: 0, at_once: 0, most_at_once: 0, failing: false, lifetime };
         Self { clock: Arc::clone(clock), state: Arc::new((Mutex::new(state), Condvar::new())) }
     }
 
@@ -362,7 +363,8 @@ fn a_refresh_that_brings_the_same_keys_makes_no_sense_of_a_retry() {
         }
     }
     let (clock, count) = (Stopped::new(), Arc::new(AtomicU32::new(0)));
-    let cache = Cache::new(Same(Arc::clone(&count)), &Context::default().with_clock(Arc::clone(&clock) as Arc<dyn Clock>));
+    let cache =
+        Cache::new(Same(Arc::clone(&count)), &Context::default().with_clock(Arc::clone(&clock) as Arc<dyn Clock>));
     let used = cache.credentials().unwrap();
     clock.advance(MINUTE);
     for _ in 0..10 {

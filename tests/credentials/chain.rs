@@ -4,8 +4,8 @@ use super::server::{Answer, Server, reply};
 use super::{context, document, keys, timed};
 use s3driver::ErrorKind;
 use s3driver::credentials::{Cache, Chain, Context, Provider, Source};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// A port where nobody listens.
@@ -16,10 +16,7 @@ fn nobody() -> String {
 
 fn exhausted(imds: &str) -> String {
     let directory = tempfile::tempdir().unwrap();
-    let context = context(&[
-        ("HOME", directory.path().to_str().unwrap()),
-        ("AWS_EC2_METADATA_SERVICE_ENDPOINT", imds),
-    ]);
+    let context = context(&[("HOME", directory.path().to_str().unwrap()), ("AWS_EC2_METADATA_SERVICE_ENDPOINT", imds)]);
     let cache = Cache::new(Chain::new(&context), &context);
     let (error, took) = timed(|| cache.credentials().unwrap_err());
     assert_eq!(error.kind(), ErrorKind::Credentials);

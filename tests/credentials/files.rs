@@ -2,7 +2,7 @@
 
 use super::server::{Server, reply};
 use super::{context, failed, iso8601, keys, listener, not_configured, timed};
-use s3driver::credentials::{Cache, Context, Environment, Process, Provider, SharedFiles, Source, Warning};
+use s3driver::credentials::{Cache, Context, Process, Provider, SharedFiles, Source, Warning};
 use std::path::Path;
 use std::time::Duration;
 
@@ -64,7 +64,8 @@ fn profiles_are_chosen_by_variable_or_by_name() {
 fn files_may_lie_elsewhere() {
     let home = Home::new("", "");
     home.write("elsewhere", "[default]\naws_access_key_id = E\naws_secret_access_key = s\n");
-    let context = home.context(&[("AWS_SHARED_CREDENTIALS_FILE", "~/elsewhere"), ("AWS_CONFIG_FILE", "/nonexistent/c")]);
+    let context =
+        home.context(&[("AWS_SHARED_CREDENTIALS_FILE", "~/elsewhere"), ("AWS_CONFIG_FILE", "/nonexistent/c")]);
     assert_eq!(keys(&SharedFiles::new(&context).fetch().unwrap()).0, "E");
 }
 
@@ -194,7 +195,10 @@ fn profiles_assume_roles_with_another_profiles_keys() {
     let context = home.context(&[("AWS_PROFILE", "role"), ("AWS_ENDPOINT_URL_STS", &server.url())]);
     assert_eq!(keys(&SharedFiles::new(&context).fetch().unwrap()).0, "R");
     let authorization = server.requests()[0].header("authorization").unwrap().to_owned();
-    assert!(authorization.contains("Credential=AKID/") && authorization.contains("/cn-north-1/sts/"), "{authorization}");
+    assert!(
+        authorization.contains("Credential=AKID/") && authorization.contains("/cn-north-1/sts/"),
+        "{authorization}"
+    );
 }
 
 #[test]
@@ -238,11 +242,4 @@ fn sso_logins_are_exchanged_for_keys() {
     assert!(reason.contains("401") && reason.contains("not found") && !reason.contains("hunter2"), "{reason}");
     home.write(cache, &login("login", -1));
     assert!(failed(&source).contains("the login has ended"));
-}
-
-#[test]
-fn the_home_directory_of_the_process_is_the_default() {
-    // Only that it is looked up: whatever lies there is not this test's business.
-    let context = Context::default().with_environment(Environment::default());
-    let _ = SharedFiles::with_profile(&context, "surely no such profile").fetch().unwrap_err();
 }

@@ -22,7 +22,11 @@ impl Request {
 }
 
 pub enum Answer {
-    Reply { status: u16, headers: Vec<(String, String)>, body: String },
+    Reply {
+        status: u16,
+        headers: Vec<(String, String)>,
+        body: String,
+    },
     /// The connection stays open and silent.
     Hang,
     /// The connection is closed without a byte.

@@ -156,7 +156,10 @@ fn sts_answers_are_read_strictly() {
 
 #[test]
 fn web_identity_needs_both_variables() {
-    assert_eq!(not_configured(&WebIdentity::new(&context(&[("AWS_ROLE_ARN", ARN)]))), "AWS_WEB_IDENTITY_TOKEN_FILE is not set");
+    assert_eq!(
+        not_configured(&WebIdentity::new(&context(&[("AWS_ROLE_ARN", ARN)]))),
+        "AWS_WEB_IDENTITY_TOKEN_FILE is not set"
+    );
     let half = context(&[("AWS_WEB_IDENTITY_TOKEN_FILE", "/nonexistent")]);
     assert!(failed(&WebIdentity::new(&half)).contains("AWS_ROLE_ARN is not"));
     let missing = context(&[("AWS_WEB_IDENTITY_TOKEN_FILE", "/nonexistent"), ("AWS_ROLE_ARN", ARN)]);
