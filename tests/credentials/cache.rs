@@ -5,7 +5,7 @@ use s3driver::ErrorKind;
 use s3driver::clock::Clock;
 use s3driver::credentials::{Cache, Context, Credentials, Lease, Observer, Provider, Source, Unavailable, Warning};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Barrier, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -114,6 +114,29 @@ impl Source for Numbered {
     }
 }
 
+/// A barrier that does not wait for ever when another thread has failed.
+struct Meeting {
+    size: usize,
+    arrived: Mutex<usize>,
+    complete: Condvar,
+}
+
+impl Meeting {
+    fn of(size: usize) -> Self {
+        Self { size, arrived: Mutex::default(), complete: Condvar::new() }
+    }
+
+    fn wait(&self) {
+        let mut arrived = self.arrived.lock().unwrap();
+        *arrived += 1;
+        let all = arrived.div_ceil(self.size) * self.size;
+        self.complete.notify_all();
+        let limit = Duration::from_secs(30);
+        let (arrived, waited) = self.complete.wait_timeout_while(arrived, limit, |arrived| *arrived < all).unwrap();
+        assert!(!waited.timed_out(), "{arrived} of {all} came");
+    }
+}
+
 fn cache(source: &Numbered, observer: Observer) -> Cache {
     let clock: Arc<Stopped> = Arc::clone(&source.clock);
     Cache::new(source.clone(), &Context::default().with_clock(clock).with_observer(observer))
@@ -143,30 +166,30 @@ fn rotate_every_and_lifetime_64_threads_across_ten_rotations() {
     let (observer, heard) = listener();
     let cache = cache(&source, observer);
     assert_eq!(id(&cache), "K1");
-    let barrier = Barrier::new(THREADS + 1);
+    let meeting = Meeting::of(THREADS + 1);
     thread::scope(|scope| {
         for _ in 0..THREADS {
             scope.spawn(|| {
                 for rotation in 1..=ROTATIONS {
-                    barrier.wait();
-                    // The refresh is stuck at the gate: whoever waited for it would never come to the next barrier.
+                    meeting.wait();
+                    // The refresh is stuck at the gate: whoever waited for it would never come to the next meeting.
                     for _ in 0..50 {
                         assert_eq!(id(&cache), format!("K{rotation}"), "the old keys are valid still");
                     }
-                    barrier.wait();
+                    meeting.wait();
                     wait_for(&cache, &format!("K{}", rotation + 1));
-                    barrier.wait();
+                    meeting.wait();
                 }
             });
         }
         for rotation in 1..=ROTATIONS {
             source.change(|state| state.passes = rotation);
             clock.advance(HOUR - 5 * MINUTE);
-            barrier.wait();
-            barrier.wait();
+            meeting.wait();
+            meeting.wait();
             source.wait(|state| state.begun == rotation + 1);
             source.change(|state| state.passes = u32::MAX);
-            barrier.wait();
+            meeting.wait();
         }
     });
     let state = source.state.0.lock().unwrap();
@@ -329,11 +352,11 @@ fn expired_token_forces_one_refresh() {
     let used = cache.credentials().unwrap();
     assert!(!cache.refresh(&used).unwrap(), "they came this moment");
     clock.advance(MINUTE);
-    let barrier = Barrier::new(16);
+    let meeting = Meeting::of(16);
     thread::scope(|scope| {
         for _ in 0..16 {
             scope.spawn(|| {
-                barrier.wait();
+                meeting.wait();
                 assert!(cache.refresh(&used).unwrap());
                 assert_eq!(id(&cache), "K2");
             });

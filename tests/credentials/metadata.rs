@@ -4,7 +4,7 @@ use super::server::{Answer, Request, Server, reply};
 use super::{context, document, failed, keys, not_configured, timed};
 use s3driver::credentials::{Cache, Chain, Context, Metadata, Provider, Source, Static, Unavailable};
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 const TOKEN: &str = "/latest/api/token";
 const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
@@ -272,6 +272,37 @@ fn creds_expired_are_used_without_asking_again_at_once() {
     }
     assert_eq!(server.log().len(), 3, "one fetch");
     assert_eq!(heard.lock().unwrap().len(), 1);
+}
+
+/// The same as the test of the cache with its stopped clock, with a real one and the real protocol.
+#[test]
+fn rotate_every_and_lifetime_are_followed_in_time() {
+    let count = Mutex::new(0);
+    let creds = move || {
+        let mut count = count.lock().unwrap();
+        *count += 1;
+        reply(200, document(&format!("K{count}"), 3))
+    };
+    let server = Imds { creds: Box::new(creds), ..Imds::default() }.start();
+    let cache = Cache::new(source(&server), &Context::default());
+    let begin = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                loop {
+                    let lease = cache.credentials().unwrap();
+                    assert!(SystemTime::now() < lease.expires.unwrap(), "keys are renewed before they end");
+                    if keys(&lease).0 == "K3" {
+                        return;
+                    }
+                    assert!(begin.elapsed() < Duration::from_secs(15));
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+            });
+        }
+    });
+    let fetched = server.log().iter().filter(|line| line.ends_with("registry-role")).count();
+    assert_eq!(fetched, 3, "one refresh for each rotation");
 }
 
 #[test]
