@@ -147,10 +147,10 @@ impl Session<'_> {
             }
         };
         let disabled = self.source.context.setting("AWS_EC2_METADATA_V1_DISABLED", "ec2_metadata_v1_disabled");
-        match disabled.is_some_and(|value| value.eq_ignore_ascii_case("true")) {
-            true => Err(Unavailable::Failed(format!("{reason}, and version 1 is disabled"))),
-            false => Ok(Token::None(reason)),
+        if disabled.is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+            return Err(Unavailable::Failed(format!("{reason}, and version 1 is disabled")));
         }
+        Ok(Token::None(reason))
     }
 
     /// Gets a document, with a new token if the one held is refused.
@@ -209,12 +209,12 @@ fn token_text(body: &[u8]) -> Option<Zeroizing<String>> {
 
 /// The first line of the list of roles; there is one at most. IAM names consist of `[A-Za-z0-9_+=,.@-]`.
 fn first_role(body: &[u8]) -> Result<Option<&str>, Unavailable> {
-    let text = std::str::from_utf8(body).unwrap_or("<");
-    let Some(role) = text.lines().map(str::trim).find(|line| !line.is_empty()) else { return Ok(None) };
     let named = |b: u8| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b);
-    match role.bytes().all(named) {
-        true => Ok(Some(role)),
-        false => Err(Unavailable::failed("the list of roles is not what the service answers")),
+    let strange = || Unavailable::failed("the list of roles is not what the service answers");
+    let text = std::str::from_utf8(body).map_err(|_| strange())?;
+    match text.lines().map(str::trim).find(|line| !line.is_empty()) {
+        Some(role) if !role.bytes().all(named) => Err(strange()),
+        role => Ok(role),
     }
 }
 

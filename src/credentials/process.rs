@@ -96,10 +96,10 @@ impl Process {
                 None => self.clock.sleep(POLL),
             }
         };
-        match status.success() {
-            true => Ok(bytes),
-            false => Err(format!("failed ({status}): run it by hand to see why")),
+        if !status.success() {
+            return Err(format!("failed ({status}): run it by hand to see why"));
         }
+        Ok(bytes)
     }
 }
 

@@ -46,9 +46,10 @@ impl Source for SharedFiles {
         let name = chosen.as_deref().unwrap_or("default");
         if files.profile(name).is_none() {
             let paths: Vec<_> = files.paths.iter().map(|path| path.display().to_string()).collect();
-            let reason = match paths.is_empty() {
-                true => "HOME is not set, so there are no shared files".to_owned(),
-                false => format!("there is no profile `{name}` in {}", paths.join(" or ")),
+            let reason = if paths.is_empty() {
+                "HOME is not set, so there are no shared files".to_owned()
+            } else {
+                format!("there is no profile `{name}` in {}", paths.join(" or "))
             };
             return Err(match chosen {
                 Some(_) => Unavailable::Failed(reason),

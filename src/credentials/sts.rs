@@ -108,11 +108,11 @@ impl Source for WebIdentity {
         };
         // The file may have been replaced since it was read.
         let newer = read_token(&file, TOKEN_LIMIT)?;
-        match newer == token {
-            true => Err(Refused::Expired(format!("{refused}; {} still holds that token", file.display()))),
-            false => ask(&newer),
+        if newer == token {
+            let reason = format!("{refused}; {} still holds that token", file.display());
+            return Err(Refused::Expired(reason).for_role(&role));
         }
-        .map_err(|refused| refused.for_role(&role))
+        ask(&newer).map_err(|refused| refused.for_role(&role))
     }
 }
 
@@ -241,19 +241,15 @@ impl Sts {
                 Ok(reply) => {
                     let answer = Refusal::read(&reply);
                     expired = answer.code == "ExpiredTokenException";
-                    match answer.may_pass() {
-                        true => Err(Attempt::Again(at(answer.told()))),
-                        false => Err(Attempt::Stop(at(answer.told()))),
-                    }
+                    let then = if answer.may_pass() { Attempt::Again } else { Attempt::Stop };
+                    Err(then(at(answer.told())))
                 }
                 Err(Fault::Final(reason)) => Err(Attempt::Stop(at(format!("failed: {reason}")))),
                 Err(fault) => Err(Attempt::Again(at(format!("failed: {fault}")))),
             }
         });
-        asked.map_err(|reason| match expired {
-            true => Refused::Expired(reason.to_string()),
-            false => Refused::Other(reason.to_string()),
-        })
+        let refused = if expired { Refused::Expired } else { Refused::Other };
+        asked.map_err(|reason| refused(reason.to_string()))
     }
 
     fn signature(
