@@ -4,8 +4,8 @@ use super::document::keys;
 use super::shared_files::{Files, Profile};
 use super::sso::{Login, Sso};
 use super::{
-    AssumeRole, Container, Context, Credentials, EnvironmentKeys, Lease, Metadata, Process, Role, Source, Unavailable,
-    WebIdentity,
+    AssumeRole, Container, Context, Credentials, EnvironmentKeys, Lease, Metadata, Process, Role, Source, Static,
+    Unavailable, WebIdentity,
 };
 use std::path::PathBuf;
 use std::time::Duration;
@@ -146,7 +146,7 @@ impl Plan {
 
     fn into_source(self, context: &Context, region: Option<&str>) -> Box<dyn Source> {
         let base: Box<dyn Source> = match self.base {
-            Base::Keys(keys) => Box::new(Fixed(keys)),
+            Base::Keys(keys) => Box::new(Static::new(keys)),
             Base::Process(command) => Box::new(Process::new(command, context)),
             Base::WebIdentity(role, file) => Box::new(WebIdentity::with_role(context, role, file).in_region(region)),
             Base::Sso(login) => Box::new(Sso::new(context, login)),
@@ -214,20 +214,6 @@ fn login(files: &Files, profile: &Profile) -> Result<Login, String> {
         account_id: wanted(profile, "sso_account_id")?,
         role_name: wanted(profile, "sso_role_name")?,
     })
-}
-
-/// Keys that stand in the files.
-#[derive(Debug)]
-struct Fixed(Credentials);
-
-impl Source for Fixed {
-    fn name(&self) -> &'static str {
-        "keys"
-    }
-
-    fn fetch(&self) -> Result<Lease, Unavailable> {
-        Ok(Lease { credentials: Some(self.0.clone()), expires: None })
-    }
 }
 
 #[cfg(test)]

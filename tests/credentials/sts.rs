@@ -2,7 +2,9 @@
 
 use super::server::{Answer, Request, Server, reply};
 use super::{context, failed, iso8601, keys, not_configured};
-use s3driver::credentials::{AssumeRole, Container, Context, EnvironmentKeys, Role, Source, WebIdentity};
+use s3driver::credentials::{
+    AssumeRole, Container, Context, Credentials, EnvironmentKeys, Role, Source, Static, WebIdentity,
+};
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -206,6 +208,17 @@ fn assume_role_is_signed_with_the_keys_of_its_base() {
     {
         assert_eq!(field(request, name).as_deref(), Some(value));
     }
+}
+
+#[test]
+fn assume_role_begins_with_fixed_keys_too() {
+    let server = Server::start(|_| answer("AssumeRole", "ASSUMED"));
+    let context = context(&[("AWS_ENDPOINT_URL_STS", &server.url())]).with_region("eu-west-3");
+    let keys_of = |base: Static| AssumeRole::new(&context, Box::new(base), Role::new(ARN));
+    keys_of(Static::new(Credentials::new("FIXED", "s"))).fetch().unwrap();
+    let authorization = server.requests()[0].header("authorization").unwrap().to_owned();
+    assert!(authorization.contains("=FIXED/") && authorization.contains("/eu-west-3/sts/"), "{authorization}");
+    assert!(failed(&keys_of(Static::anonymous())).contains("anonymously"));
 }
 
 #[test]
