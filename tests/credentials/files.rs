@@ -122,7 +122,7 @@ mod process {
     use super::*;
 
     fn process(script: &str) -> Process {
-        Process::new(format!("/bin/sh -c '{script}'"), &context(&[])).with_deadline(Duration::from_millis(700))
+        Process::new(format!("/bin/sh -c '{script}'"), &context(&[]))
     }
 
     #[test]
@@ -164,7 +164,7 @@ mod process {
     fn process_has_a_deadline() {
         // Silent, and with its output closed.
         for script in ["exec sleep 20", "exec >&-; exec sleep 20"] {
-            let (reason, took) = timed(|| failed(&process(script)));
+            let (reason, took) = timed(|| failed(&process(script).with_deadline(Duration::from_millis(700))));
             assert!(reason.contains("did not end within 0.7 s"), "{script}: {reason}");
             assert!(took < Duration::from_secs(3), "{took:?}");
         }
