@@ -16,6 +16,7 @@
 //! | `body` | the reply's body and its framing |
 //! | `connection` | a stream and its buffers |
 //! | `stream`, `tls` | sockets and sessions; the one rule for waiting |
+//! | `trust` | whose certificates are believed |
 
 mod body;
 mod connect;
@@ -26,6 +27,7 @@ mod head;
 mod pool;
 mod stream;
 mod tls;
+mod trust;
 
 #[cfg(test)]
 mod tests;

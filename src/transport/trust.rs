@@ -38,14 +38,11 @@ impl Trust {
         provider: Arc<CryptoProvider>,
     ) -> Result<Self, OptionsError> {
         let named = certificates(extra_pem)?;
+        let roots = Arc::new(roots(&named)?);
         let rule = match verification {
             TlsVerification::Skip => Rule::Anybody,
             TlsVerification::Full => {
-                let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-                for certificate in &named {
-                    roots.add(certificate.clone()).map_err(unusable)?;
-                }
-                let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+                let verifier = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider));
                 let verifier = verifier.build().map_err(|error| OptionsError(format!("TLS cannot be set up: {error}")))?;
                 Rule::Authorities { verifier, named }
             }
@@ -54,7 +51,16 @@ impl Trust {
     }
 }
 
-fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, OptionsError> {
+/// The built-in authorities and, beside them, the named ones.
+pub(super) fn roots(named: &[CertificateDer<'static>]) -> Result<RootCertStore, OptionsError> {
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    for certificate in named {
+        roots.add(certificate.clone()).map_err(unusable)?;
+    }
+    Ok(roots)
+}
+
+pub(super) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, OptionsError> {
     let named: Vec<_> = CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(unusable)?;
     if named.is_empty() && !pem.is_empty() {
         return Err(OptionsError("the extra root certificates hold no PEM block of type CERTIFICATE".into()));

@@ -1,5 +1,6 @@
 //! Certificates, and bodies that come in records.
 
+use super::super::trust::{certificates, roots};
 use super::*;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use rustls::pki_types::PrivateKeyDer;
@@ -124,8 +125,33 @@ fn extra_roots_are_added() {
     for authority in &two {
         assert_eq!(text(fetch(&transport, &serve(authority.sign(&good()), ok))), "ok");
     }
-    assert_eq!(super::super::tls::roots(&pem).unwrap().len(), super::super::tls::roots(b"").unwrap().len() + 2);
-    assert!(super::super::tls::roots(b"").unwrap().len() > 100);
+    assert_eq!(roots(&certificates(&pem).unwrap()).unwrap().len(), roots(&[]).unwrap().len() + 2);
+    assert!(roots(&[]).unwrap().len() > 100);
+}
+
+/// `openssl req -x509` makes a server its own authority: such a certificate is believed when the user named just this
+/// one, for its own names and within its dates.
+#[test]
+fn a_self_signed_certificate_is_believed_when_it_is_named() {
+    let make = |names: &[&str], year: i32| {
+        let mut params = params(names);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.not_after = date_time_ymd(year, 1, 1);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        (server_config(certificate.der().clone(), &key), certificate.pem().into_bytes())
+    };
+    let with = |pem: &[u8]| Transport::new(Options { extra_roots_pem: pem.to_vec(), ..options() }).unwrap();
+    let (config, pem) = make(&["localhost", "127.0.0.1"], 2100);
+    assert_eq!(text(fetch(&with(&pem), &serve(config.clone(), ok))), "ok");
+
+    let another = make(&["localhost", "127.0.0.1"], 2100).1;
+    let (elsewhere, elsewhere_pem) = make(&["elsewhere.example"], 2100);
+    let (old, old_pem) = make(&["localhost", "127.0.0.1"], 2020);
+    for (config, pem) in [(config.clone(), another), (config, Vec::new()), (elsewhere, elsewhere_pem), (old, old_pem)] {
+        let failure = fetch(&with(&pem), &serve(config, ok)).err().unwrap().failure;
+        assert!(matches!(failure, Failure::Tls { fatal: true, .. }), "{failure:?}");
+    }
 }
 
 #[test]
