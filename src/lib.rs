@@ -14,6 +14,7 @@ pub mod sign;
 pub mod time;
 #[cfg(feature = "client")]
 mod transport;
+mod url;
 pub mod xml;
 
 #[cfg(feature = "client")]

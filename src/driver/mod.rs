@@ -1,4 +1,6 @@
 //! The interface a registry programs against.
+pub mod middleware;
+
 use crate::error::{Error, ErrorKind, Result};
 use std::io::{Read, Write};
 use std::net::IpAddr;
