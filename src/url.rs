@@ -105,7 +105,10 @@ pub(crate) fn split_authority(authority: &str) -> Result<(&str, Option<u16>), Ur
     if authority.contains('@') {
         return Err(UrlError::UserInfo);
     }
-    let end_of_host = authority.find(']').map_or_else(|| authority.find(':').unwrap_or(authority.len()), |end| end + 1);
+    let end_of_host = match authority.strip_prefix('[') {
+        Some(_) => authority.find(']').ok_or(UrlError::Host)? + 1,
+        None => authority.find(':').unwrap_or(authority.len()),
+    };
     let (host, port) = authority.split_at(end_of_host);
     let port = match port.strip_prefix(':') {
         None if port.is_empty() => None,

@@ -30,16 +30,16 @@ impl Redirect {
     /// Hands out URLs below `base_url` (with the bucket in its path, where the place needs one).
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) when it is no http(s) URL, or has a query, fragment
-    /// or user name.
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) when it is no http(s) URL, or has a query, a
+    /// fragment, a user name or components `.` or `..`.
     pub fn new(inner: Arc<dyn StorageDriver>, base_url: &str, key: RedirectKey) -> Result<Self> {
         let url = Url::parse(base_url).map_err(|e| match e {
             UrlError::NoScheme => bad("no scheme specified for redirect baseurl"),
             UrlError::NoHost => bad("no host specified for redirect baseurl"),
             e => bad(format!("unable to parse redirect baseurl: it {e}")),
         })?;
-        if url.query.is_some() {
-            return Err(bad("unable to parse redirect baseurl: it has a query"));
+        if url.query.is_some() || url.has_dot_segment() {
+            return Err(bad("unable to parse redirect baseurl: it has a query, or a component . or .."));
         }
         Ok(Self { inner, base: url.to_string().trim_end_matches('/').to_owned(), key })
     }
