@@ -1,7 +1,14 @@
 //! Points in time as S3 writes them.
+//!
+//! Four spellings are in use: `x-amz-date` and the credential scope (ISO-8601 basic form), HTTP dates in headers
+//! (RFC 9110 section 5.6.7) and RFC 3339 in documents. Dates are those of the proleptic Gregorian calendar, counted by
+//! hand: signing must work without any of the network's dependencies.
+use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
 /// Seconds and nanoseconds since 1970-01-01T00:00:00Z, in UTC. Pure: never asks a clock.
+///
+/// Every value can be written, though S3 knows only years of four digits; other years come out longer, or with a sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp {
     seconds: i64,
@@ -13,48 +20,555 @@ impl Timestamp {
     pub const fn from_unix(seconds: i64) -> Self {
         Self { seconds, nanos: 0 }
     }
+
     /// Whole seconds since the epoch.
     pub const fn unix(self) -> i64 {
         self.seconds
     }
+
     /// `20130524T000000Z`, as `x-amz-date` has it.
     pub fn amz_date(self) -> String {
-        todo!()
+        let mut out = String::with_capacity(16);
+        self.push_amz_date(&mut out);
+        out
     }
+
     /// `20130524`, as the credential scope has it.
     pub fn date(self) -> String {
-        todo!()
+        let mut out = String::with_capacity(8);
+        self.push_date(&mut out);
+        out
     }
+
     /// `Fri, 24 May 2013 00:00:00 GMT` (RFC 9110 section 5.6.7).
     pub fn http_date(self) -> String {
-        todo!()
+        let c = self.civil();
+        let mut out = String::with_capacity(29);
+        out.push_str(c.weekday_name());
+        out.push_str(", ");
+        push_two(&mut out, c.day);
+        out.push(' ');
+        out.push_str(c.month_name());
+        out.push(' ');
+        push_year(&mut out, c.year);
+        out.push(' ');
+        c.push_time(&mut out);
+        out.push_str(" GMT");
+        out
     }
+
     /// `2013-05-24T00:00:00Z` (RFC 3339), with milliseconds only if there are any.
     pub fn iso8601(self) -> String {
-        todo!()
+        let c = self.civil();
+        let mut out = String::with_capacity(24);
+        push_year(&mut out, c.year);
+        out.push('-');
+        push_two(&mut out, c.month);
+        out.push('-');
+        push_two(&mut out, c.day);
+        out.push('T');
+        c.push_time(&mut out);
+        let millis = self.nanos / 1_000_000;
+        if millis > 0 {
+            // Writing to a `String` cannot fail.
+            let _ = write!(out, ".{millis:03}");
+        }
+        out.push('Z');
+        out
     }
-    /// Reads RFC 3339 / ISO-8601 as S3 servers write it: `2013-05-24T00:00:00Z`, fractions of any length, `+00:00` and other offsets.
+
+    /// Reads `x-amz-date`: `20130524T000000Z`.
+    pub fn parse_amz_date(text: &str) -> Option<Self> {
+        let mut s = Scanner(text.as_bytes());
+        let (year, month, day) = (s.digits(4)?, s.digits(2)?, s.digits(2)?);
+        s.one_of(b"T")?;
+        let (hour, minute, second) = (s.digits(2)?, s.digits(2)?, s.digits(2)?);
+        s.one_of(b"Z")?;
+        s.end()?;
+        from_parts(year, month, day, hour, minute, second)
+    }
+
+    /// Reads RFC 3339 / ISO-8601 as S3 servers write it: `2013-05-24T00:00:00Z`, fractions of any length (cut to
+    /// nanoseconds), `+00:00` and other offsets, with or without the colon. A zone is required; a leap second counts as
+    /// the second before it.
     pub fn parse_iso8601(text: &str) -> Option<Self> {
-        todo!("{text}")
+        let mut s = Scanner(text.as_bytes());
+        let year = s.digits(4)?;
+        s.one_of(b"-")?;
+        let month = s.digits(2)?;
+        s.one_of(b"-")?;
+        let day = s.digits(2)?;
+        s.one_of(b"Tt ")?;
+        let (hour, minute, second) = s.time()?;
+        let nanos = s.fraction()?;
+        let offset = s.offset()?;
+        s.end()?;
+        let local = from_parts(year, month, day, hour, minute, second)?;
+        Some(Self { seconds: local.seconds - offset, nanos })
     }
-    /// Reads the three forms of an HTTP date (RFC 9110 section 5.6.7).
+
+    /// Reads the three forms of an HTTP date (RFC 9110 section 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`,
+    /// `Sunday, 06-Nov-94 08:49:37 GMT` and `Sun Nov  6 08:49:37 1994`. The zone may also be `UTC` or `+0000`, which S3's
+    /// own examples use. Years of two digits lie between 1970 and 2069. The day's name must be one, but is not checked
+    /// against the date.
     pub fn parse_http_date(text: &str) -> Option<Self> {
-        todo!("{text}")
+        let mut s = Scanner(text.as_bytes());
+        let long = WEEKDAYS_LONG.iter().any(|name| s.literal(name));
+        if !long && !WEEKDAYS.iter().any(|name| s.literal(name)) {
+            return None;
+        }
+        if s.literal(" ") {
+            // asctime: the day is padded with a space and the year stands at the end.
+            let month = s.month()?;
+            s.one_of(b" ")?;
+            let day = if s.literal(" ") { s.digits(1)? } else { s.digits(2)? };
+            s.one_of(b" ")?;
+            let (hour, minute, second) = s.time()?;
+            s.one_of(b" ")?;
+            let year = s.digits(4)?;
+            s.end()?;
+            return from_parts(year, month, day, hour, minute, second);
+        }
+        s.one_of(b",")?;
+        s.one_of(b" ")?;
+        let day = s.digits(2)?;
+        let separator: &[u8] = if long { b"-" } else { b" " };
+        s.one_of(separator)?;
+        let month = s.month()?;
+        s.one_of(separator)?;
+        let year = match long {
+            false => s.digits(4)?,
+            true => match s.digits(2)? {
+                year @ 70.. => 1900 + year,
+                year => 2000 + year,
+            },
+        };
+        s.one_of(b" ")?;
+        let (hour, minute, second) = s.time()?;
+        s.one_of(b" ")?;
+        if !["GMT", "UTC", "+0000"].iter().any(|zone| s.literal(zone)) {
+            return None;
+        }
+        s.end()?;
+        from_parts(year, month, day, hour, minute, second)
     }
+
     /// Later by `by`, saturating.
     pub fn plus(self, by: Duration) -> Self {
-        todo!("{by:?}")
+        let nanos = self.nanos + by.subsec_nanos();
+        let (carry, nanos) = (nanos / NANOS_PER_SECOND, nanos % NANOS_PER_SECOND);
+        let later = self.seconds.checked_add_unsigned(by.as_secs()).and_then(|s| s.checked_add_unsigned(carry.into()));
+        match later {
+            Some(seconds) => Self { seconds, nanos },
+            None => Self { seconds: i64::MAX, nanos: NANOS_PER_SECOND - 1 },
+        }
+    }
+
+    /// The number of the day since the epoch: what a SigV4 signing key is bound to.
+    pub(crate) const fn day_number(self) -> i64 {
+        self.seconds.div_euclid(SECONDS_PER_DAY)
+    }
+
+    pub(crate) fn push_amz_date(self, out: &mut String) {
+        let c = self.civil();
+        c.push_date(out);
+        out.push('T');
+        push_two(out, c.hour);
+        push_two(out, c.minute);
+        push_two(out, c.second);
+        out.push('Z');
+    }
+
+    pub(crate) fn push_date(self, out: &mut String) {
+        self.civil().push_date(out);
+    }
+
+    fn civil(self) -> Civil {
+        let days = self.day_number();
+        let second_of_day = self.seconds.rem_euclid(SECONDS_PER_DAY);
+        let (year, month, day) = civil_from_days(days);
+        Civil {
+            year,
+            month,
+            day,
+            hour: second_of_day / 3600,
+            minute: second_of_day / 60 % 60,
+            second: second_of_day % 60,
+            // 1970-01-01 was a Thursday.
+            weekday: (days + 4).rem_euclid(7),
+        }
     }
 }
 
 impl From<SystemTime> for Timestamp {
-    fn from(_: SystemTime) -> Self {
-        todo!()
+    fn from(time: SystemTime) -> Self {
+        match time.duration_since(SystemTime::UNIX_EPOCH) {
+            Ok(after) => Self::from_unix(0).plus(after),
+            Err(error) => {
+                let before = error.duration();
+                let seconds = 0i64.saturating_sub_unsigned(before.as_secs());
+                match before.subsec_nanos() {
+                    0 => Self { seconds, nanos: 0 },
+                    nanos => Self { seconds: seconds.saturating_sub(1), nanos: NANOS_PER_SECOND - nanos },
+                }
+            }
+        }
     }
 }
 
+/// A time that the platform cannot express (none on Unix) becomes the epoch: an expiry then counts as over.
 impl From<Timestamp> for SystemTime {
-    fn from(_: Timestamp) -> Self {
-        todo!()
+    fn from(time: Timestamp) -> Self {
+        let whole = Duration::from_secs(time.seconds.unsigned_abs());
+        let second = match time.seconds {
+            0.. => Self::UNIX_EPOCH.checked_add(whole),
+            _ => Self::UNIX_EPOCH.checked_sub(whole),
+        };
+        second.and_then(|s| s.checked_add(Duration::from_nanos(time.nanos.into()))).unwrap_or(Self::UNIX_EPOCH)
+    }
+}
+
+/// A timestamp taken apart. All but the year are small and not negative.
+struct Civil {
+    year: i64,
+    month: i64,
+    day: i64,
+    hour: i64,
+    minute: i64,
+    second: i64,
+    weekday: i64,
+}
+
+impl Civil {
+    fn push_date(&self, out: &mut String) {
+        push_year(out, self.year);
+        push_two(out, self.month);
+        push_two(out, self.day);
+    }
+
+    fn push_time(&self, out: &mut String) {
+        push_two(out, self.hour);
+        out.push(':');
+        push_two(out, self.minute);
+        out.push(':');
+        push_two(out, self.second);
+    }
+
+    fn weekday_name(&self) -> &'static str {
+        WEEKDAYS[self.weekday as usize % 7]
+    }
+
+    fn month_name(&self) -> &'static str {
+        MONTHS[(self.month - 1) as usize % 12]
+    }
+}
+
+fn push_two(out: &mut String, value: i64) {
+    out.push(char::from(b'0' + (value / 10 % 10) as u8));
+    out.push(char::from(b'0' + (value % 10) as u8));
+}
+
+fn push_year(out: &mut String, year: i64) {
+    if (0..=9999).contains(&year) {
+        push_two(out, year / 100);
+        push_two(out, year % 100);
+    } else {
+        // ISO-8601's expanded years. Writing to a `String` cannot fail.
+        let _ = write!(out, "{year:+05}");
+    }
+}
+
+/// Year, month and day of a day counted from the epoch. Years begin in March here, so that the leap day is the last one
+/// and each month's first day is a linear function of its number; an era is the 400 years after which the calendar
+/// repeats.
+fn civil_from_days(days: i64) -> (i64, i64, i64) {
+    let days = days + DAYS_TO_EPOCH;
+    let era = days.div_euclid(DAYS_PER_ERA);
+    let day_of_era = days.rem_euclid(DAYS_PER_ERA);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let march_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * march_month + 2) / 5 + 1;
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+    (era * 400 + year_of_era + i64::from(month <= 2), month, day)
+}
+
+/// The inverse, for a valid date of a four-digit year.
+fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    let year = year - i64::from(month <= 2);
+    let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let march_month = if month > 2 { month - 3 } else { month + 9 };
+    let day_of_year = (153 * march_month + 2) / 5 + day - 1;
+    era * DAYS_PER_ERA + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - DAYS_TO_EPOCH
+}
+
+fn from_parts(year: i64, month: i64, day: i64, hour: i64, minute: i64, second: i64) -> Option<Timestamp> {
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let last_day = match month {
+        2 if leap => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => return None,
+    };
+    if !(1..=last_day).contains(&day) || hour > 23 || minute > 59 || second > 60 {
+        return None;
+    }
+    let seconds = days_from_civil(year, month, day) * SECONDS_PER_DAY + hour * 3600 + minute * 60 + second.min(59);
+    Some(Timestamp::from_unix(seconds))
+}
+
+/// What is still to be read of a date.
+struct Scanner<'a>(&'a [u8]);
+
+impl Scanner<'_> {
+    fn digits(&mut self, count: usize) -> Option<i64> {
+        let (digits, rest) = self.0.split_at_checked(count)?;
+        let mut value = 0;
+        for digit in digits {
+            if !digit.is_ascii_digit() {
+                return None;
+            }
+            value = value * 10 + i64::from(digit - b'0');
+        }
+        self.0 = rest;
+        Some(value)
+    }
+
+    fn one_of(&mut self, allowed: &[u8]) -> Option<u8> {
+        let (&first, rest) = self.0.split_first()?;
+        allowed.contains(&first).then(|| {
+            self.0 = rest;
+            first
+        })
+    }
+
+    fn literal(&mut self, text: &str) -> bool {
+        match self.0.strip_prefix(text.as_bytes()) {
+            Some(rest) => {
+                self.0 = rest;
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn month(&mut self) -> Option<i64> {
+        let index = MONTHS.iter().position(|name| self.literal(name))?;
+        Some(index as i64 + 1)
+    }
+
+    fn time(&mut self) -> Option<(i64, i64, i64)> {
+        let hour = self.digits(2)?;
+        self.one_of(b":")?;
+        let minute = self.digits(2)?;
+        self.one_of(b":")?;
+        Some((hour, minute, self.digits(2)?))
+    }
+
+    fn fraction(&mut self) -> Option<u32> {
+        if self.one_of(b".,").is_none() {
+            return Some(0);
+        }
+        let (mut nanos, mut unit) = (0, NANOS_PER_SECOND / 10);
+        self.digits(1).map(|digit| nanos += digit as u32 * unit)?;
+        while let Some(digit) = self.digits(1) {
+            unit /= 10;
+            nanos += digit as u32 * unit;
+        }
+        Some(nanos)
+    }
+
+    /// Seconds east of Greenwich.
+    fn offset(&mut self) -> Option<i64> {
+        let sign = match self.one_of(b"Zz+-")? {
+            b'+' => 1,
+            b'-' => -1,
+            _ => return Some(0),
+        };
+        let hours = self.digits(2)?;
+        let _ = self.one_of(b":");
+        let minutes = self.digits(2)?;
+        (hours <= 23 && minutes <= 59).then_some(sign * (hours * 3600 + minutes * 60))
+    }
+
+    fn end(&self) -> Option<()> {
+        self.0.is_empty().then_some(())
+    }
+}
+
+const WEEKDAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
+const WEEKDAYS_LONG: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const NANOS_PER_SECOND: u32 = 1_000_000_000;
+const SECONDS_PER_DAY: i64 = 86_400;
+const DAYS_PER_ERA: i64 = 146_097;
+/// From 0000-03-01 to 1970-01-01.
+const DAYS_TO_EPOCH: i64 = 719_468;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const BEFORE_YEAR_0: i64 = -62_167_219_201;
+    const YEAR_10000: i64 = 253_402_300_800;
+
+    #[test]
+    fn writes_the_four_forms() {
+        let t = Timestamp::from_unix(1_369_353_600);
+        assert_eq!(t.amz_date(), "20130524T000000Z");
+        assert_eq!(t.date(), "20130524");
+        assert_eq!(t.http_date(), "Fri, 24 May 2013 00:00:00 GMT");
+        assert_eq!(t.iso8601(), "2013-05-24T00:00:00Z");
+        assert_eq!(t.plus(Duration::from_millis(1_250)).iso8601(), "2013-05-24T00:00:01.250Z");
+        assert_eq!(t.plus(Duration::from_micros(999)).iso8601(), "2013-05-24T00:00:00Z");
+    }
+
+    #[test]
+    fn knows_the_calendar() {
+        for (unix, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (-1, "1969-12-31T23:59:59Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (-2_203_891_201, "1900-02-28T23:59:59Z"),
+            (-2_203_891_200, "1900-03-01T00:00:00Z"),
+            (BEFORE_YEAR_0 + 1, "0000-01-01T00:00:00Z"),
+            (YEAR_10000 - 1, "9999-12-31T23:59:59Z"),
+        ] {
+            assert_eq!(Timestamp::from_unix(unix).iso8601(), text);
+            assert_eq!(Timestamp::parse_iso8601(text), Some(Timestamp::from_unix(unix)));
+        }
+        assert_eq!(Timestamp::from_unix(YEAR_10000).iso8601(), "+10000-01-01T00:00:00Z");
+        assert_eq!(Timestamp::from_unix(BEFORE_YEAR_0).iso8601(), "-0001-12-31T23:59:59Z");
+    }
+
+    #[test]
+    fn reads_what_servers_write() {
+        let t = |seconds, nanos| Some(Timestamp { seconds, nanos });
+        let parse = Timestamp::parse_iso8601;
+        assert_eq!(parse("2013-05-24T00:00:00.000Z"), t(1_369_353_600, 0));
+        assert_eq!(parse("2013-05-24T00:00:00.123456789987Z"), t(1_369_353_600, 123_456_789));
+        assert_eq!(parse("2013-05-24T02:00:00.5+02:00"), t(1_369_353_600, 500_000_000));
+        assert_eq!(parse("2013-05-23T19:30:00-0430"), t(1_369_353_600, 0));
+        assert_eq!(parse("2016-12-31T23:59:60Z"), parse("2016-12-31T23:59:59Z"));
+        for form in ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"] {
+            assert_eq!(Timestamp::parse_http_date(form), t(784_111_777, 0), "{form}");
+        }
+        assert_eq!(Timestamp::parse_http_date("Tue, 27 Mar 2007 19:36:42 +0000"), t(1_175_024_202, 0));
+        assert_eq!(Timestamp::parse_http_date("Wed Nov 16 08:49:37 1994"), t(784_975_777, 0));
+        assert_eq!(
+            Timestamp::parse_http_date("Monday, 01-Jul-69 00:00:00 GMT"),
+            parse("2069-07-01T00:00:00Z"),
+            "two digits up to 69 belong to this century"
+        );
+    }
+
+    #[test]
+    fn refuses_nonsense() {
+        for text in [
+            "",
+            "2013-05-24",
+            "2013-05-24T00:00:00",
+            "2013-02-30T00:00:00Z",
+            "1900-02-29T00:00:00Z",
+            "2013-04-31T00:00:00Z",
+            "2013-00-10T00:00:00Z",
+            "2013-13-10T00:00:00Z",
+            "2013-05-00T00:00:00Z",
+            "2013-05-24T24:00:00Z",
+            "2013-05-24T00:60:00Z",
+            "2013-05-24T00:00:61Z",
+            "2013-05-24T00:00:00.Z",
+            "2013-05-24T00:00:00+24:00",
+            "2013-05-24T00:00:00+00:60",
+            "2013-05-24T00:00:00+1",
+            "2013-05-24T00:00:00Zz",
+            " 2013-05-24T00:00:00Z",
+            "+013-05-24T00:00:00Z",
+            "2013-05-24T00:00:00\u{0661}Z",
+        ] {
+            assert_eq!(Timestamp::parse_iso8601(text), None, "{text}");
+        }
+        for text in [
+            "",
+            "Sun",
+            "Xyz, 06 Nov 1994 08:49:37 GMT",
+            "Sun, 6 Nov 1994 08:49:37 GMT",
+            "Sun, 06 nov 1994 08:49:37 GMT",
+            "Sun, 30 Feb 1994 08:49:37 GMT",
+            "Sun, 06 Nov 1994 08:49:37",
+            "Sun, 06 Nov 1994 08:49:37 CET",
+            "Sun, 06 Nov 1994 08:49:37 GMT ",
+            "Sun, 06-Nov-94 08:49:37 GMT",
+            "Sunday, 06 Nov 1994 08:49:37 GMT",
+            "Sun Nov 6 08:49:37 1994",
+            "Sun Nov  6 08:49:37 1994 GMT",
+        ] {
+            assert_eq!(Timestamp::parse_http_date(text), None, "{text}");
+        }
+        for text in ["20130524", "20130524T000000", "20130230T000000Z", "2013-05-24T00:00:00Z", "20130524T000000ZZ"] {
+            assert_eq!(Timestamp::parse_amz_date(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn adds_with_carry_and_saturates() {
+        let t = Timestamp { seconds: 1, nanos: 600_000_000 };
+        assert_eq!(t.plus(Duration::new(2, 500_000_000)), Timestamp { seconds: 4, nanos: 100_000_000 });
+        let end = Timestamp { seconds: i64::MAX, nanos: 999_999_999 };
+        assert_eq!(t.plus(Duration::MAX), end);
+        assert_eq!(end.plus(Duration::from_nanos(1)), end);
+        assert_eq!(Timestamp::from_unix(i64::MIN).plus(Duration::from_secs(u64::MAX)).seconds, i64::MAX);
+    }
+
+    #[test]
+    fn goes_to_system_time_and_back() {
+        for t in [
+            Timestamp::from_unix(0),
+            Timestamp { seconds: -1, nanos: 999_999_900 },
+            Timestamp { seconds: -7, nanos: 0 },
+            Timestamp { seconds: 1_369_353_600, nanos: 100 },
+        ] {
+            assert_eq!(Timestamp::from(SystemTime::from(t)), t);
+        }
+        assert_eq!(SystemTime::from(Timestamp::from_unix(1)), SystemTime::UNIX_EPOCH + Duration::from_secs(1));
+    }
+
+    proptest! {
+        #[test]
+        fn every_four_digit_year_survives_each_form(
+            seconds in BEFORE_YEAR_0 + 1..YEAR_10000,
+            millis in 0u32..1000,
+        ) {
+            let t = Timestamp { seconds, nanos: millis * 1_000_000 };
+            let whole = Timestamp::from_unix(seconds);
+            prop_assert_eq!(Timestamp::parse_iso8601(&t.iso8601()), Some(t));
+            prop_assert_eq!(Timestamp::parse_http_date(&t.http_date()), Some(whole));
+            prop_assert_eq!(Timestamp::parse_amz_date(&t.amz_date()), Some(whole));
+            prop_assert!(t.amz_date().starts_with(&t.date()));
+        }
+
+        #[test]
+        fn every_second_can_be_written(seconds: i64, nanos in 0u32..1_000_000_000) {
+            let t = Timestamp { seconds, nanos };
+            prop_assert!(t.amz_date().len() >= 16 && t.http_date().len() >= 29 && t.iso8601().len() >= 20);
+            let _ = SystemTime::from(t);
+        }
+
+        #[test]
+        fn days_and_dates_are_inverse(days in -4_000_000i64..4_000_000) {
+            let (year, month, day) = civil_from_days(days);
+            prop_assert_eq!(days_from_civil(year, month, day), days);
+        }
+
+        #[test]
+        fn no_text_panics(text in "\\PC{0,40}", dated in "[0-9TZ:., +-]{0,40}") {
+            for text in [text, dated] {
+                let _ = Timestamp::parse_iso8601(&text);
+                let _ = Timestamp::parse_http_date(&text);
+                let _ = Timestamp::parse_amz_date(&text);
+            }
+        }
     }
 }

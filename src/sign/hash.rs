@@ -1,0 +1,79 @@
+//! The hashes and MACs of both versions, and hex.
+use hmac::{Hmac, KeyInit, Mac};
+use sha1::Sha1;
+use sha2::{Digest, Sha256};
+
+/// HMAC-SHA256 with its key worked in, good for any number of messages.
+pub(super) type HmacSha256 = Hmac<Sha256>;
+
+/// The SHA-256 of nothing, in hex: the payload hash of every request without a body.
+pub(super) const EMPTY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+pub(super) fn sha256(data: &[u8]) -> [u8; 32] {
+    Sha256::digest(data).into()
+}
+
+pub(super) fn hmac_sha256(key: &[u8]) -> HmacSha256 {
+    // RFC 2104 takes keys of every length: longer ones than a block are hashed first.
+    HmacSha256::new_from_slice(key).expect("HMAC takes a key of any length")
+}
+
+pub(super) fn mac_sha256(keyed: &HmacSha256, message: &[u8]) -> [u8; 32] {
+    keyed.clone().chain_update(message).finalize().into_bytes().into()
+}
+
+pub(super) fn mac_sha1(key: &[u8], message: &[u8]) -> [u8; 20] {
+    let keyed = Hmac::<Sha1>::new_from_slice(key).expect("HMAC takes a key of any length");
+    keyed.chain_update(message).finalize().into_bytes().into()
+}
+
+/// 32 bytes in lower-case hex, without an allocation.
+#[derive(Clone, Copy)]
+pub(super) struct Hex([u8; 64]);
+
+impl Hex {
+    pub(super) fn of(bytes: &[u8; 32]) -> Self {
+        const DIGITS: [u8; 16] = *b"0123456789abcdef";
+        let mut hex = [0; 64];
+        for (pair, byte) in hex.chunks_exact_mut(2).zip(bytes) {
+            pair[0] = DIGITS[usize::from(byte >> 4)];
+            pair[1] = DIGITS[usize::from(byte & 15)];
+        }
+        Self(hex)
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        // Hex digits are always UTF-8.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_of_nothing() {
+        assert_eq!(Hex::of(&sha256(b"")).as_str(), EMPTY_SHA256);
+    }
+
+    // RFC 4231 section 4.3 and 4.7 (a key longer than a block); RFC 2202 section 3, cases 2 and 6.
+    #[test]
+    fn macs_of_the_rfcs() {
+        let mac = |key: &[u8], message: &[u8]| Hex::of(&mac_sha256(&hmac_sha256(key), message)).as_str().to_owned();
+        assert_eq!(
+            mac(b"Jefe", b"what do ya want for nothing?"),
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+        );
+        let long = "Test Using Larger Than Block-Size Key - Hash Key First";
+        assert_eq!(
+            mac(&[0xaa; 131], long.as_bytes()),
+            "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"
+        );
+        assert_eq!(
+            hex::encode(mac_sha1(b"Jefe", b"what do ya want for nothing?")),
+            "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79"
+        );
+        assert_eq!(hex::encode(mac_sha1(&[0xaa; 80], long.as_bytes())), "aa4ae5e15272d00e95705637ce8a3b55ed402112");
+    }
+}
