@@ -1,14 +1,61 @@
-//! Stub: the one place that opens a socket.
-#![allow(dead_code)]
+//! The one place that opens a socket: HTTP/1.1 (RFC 9110, RFC 9112) over TCP and TLS, with connections kept alive.
+//!
+//! [`Transport::send`] sends one request once and returns the reply's head; its body is read from the [`Response`].
+//! Nothing is retried, redirected, decompressed or taken from the environment, and a failure tells how far the exchange
+//! had come: what to do about it is decided above.
+//!
+//! A small exchange costs two system calls: one write of head and body, one read of the reply. Large bodies go between
+//! the caller's memory and the socket without a copy (TLS: with the copies that its records need).
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `connect` | name lookup, TCP, proxy, TLS: from an origin to a connection |
+//! | `pool` | connections at rest |
+//! | `exchange` | one request, up to the head of its reply |
+//! | `head` | heads as text: written, parsed, judged |
+//! | `body` | the reply's body and its framing |
+//! | `connection` | a stream and its buffers |
+//! | `stream`, `tls` | sockets and sessions; the one rule for waiting |
+
+mod body;
+mod connect;
+mod connection;
+mod error;
+mod exchange;
+mod head;
+mod pool;
+mod stream;
+mod tls;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use body::Response;
+pub(crate) use error::{Failure, OptionsError, Phase, TransportError};
+
 use crate::cancel::Cancel;
-use std::io::{self, Read};
+use connect::{Connector, Proxy};
+use pool::Pool;
+use std::fmt;
+use std::io::Read;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+use stream::Limits;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Scheme {
     Http,
     Https,
+}
+
+impl Scheme {
+    fn default_port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+        }
+    }
 }
 
 /// Where a request goes: scheme, host and port. `host` is a name, an IPv4 address, or an IPv6 address without brackets.
@@ -18,10 +65,23 @@ pub(crate) struct Origin {
     pub(crate) host: String,
     pub(crate) port: u16,
 }
+
 impl Origin {
     /// The value of `Host`: port left out when it is the scheme's default, IPv6 in brackets.
     pub(crate) fn host_header(&self) -> String {
-        todo!()
+        if self.port != self.scheme.default_port() {
+            return self.authority();
+        }
+        if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() }
+    }
+
+    /// Host and port, the port always there.
+    fn authority(&self) -> String {
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
     }
 }
 
@@ -34,13 +94,14 @@ pub(crate) enum TlsVerification {
     Skip,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Options {
     pub(crate) verification: TlsVerification,
     /// PEM text: certificates trusted beside the built-in ones (webpki-roots).
     pub(crate) extra_roots_pem: Vec<u8>,
-    /// `http://[user:password@]host:port`; never taken from the environment.
+    /// `http://[user:password@]host:port`; never taken from the environment. User and password are percent-decoded.
     pub(crate) proxy: Option<String>,
+    /// For name lookup, TCP, proxy and TLS together.
     pub(crate) connect_timeout: Duration,
     /// The longest wait for one read or one write to make progress.
     pub(crate) idle_timeout: Duration,
@@ -49,22 +110,55 @@ pub(crate) struct Options {
     /// How long an idle connection is kept.
     pub(crate) idle_lifetime: Duration,
 }
+
 impl Default for Options {
     fn default() -> Self {
-        todo!()
+        Self {
+            verification: TlsVerification::Full,
+            extra_roots_pem: Vec::new(),
+            proxy: None,
+            connect_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(30),
+            // More than the threads any one client is expected to run; an idle connection costs some 20 KiB.
+            idle_connections: 64,
+            // S3 and the load balancers before its clones close idle connections after 20 to 60 s.
+            idle_lifetime: Duration::from_secs(15),
+        }
     }
 }
 
-/// Connections, kept alive and shared by threads. Cheap to clone.
-#[derive(Clone, Debug)]
-pub(crate) struct Transport(Arc<()>);
+/// The proxy's text may hold a password.
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            verification,
+            extra_roots_pem,
+            proxy,
+            connect_timeout,
+            idle_timeout,
+            idle_connections,
+            idle_lifetime,
+        } = self;
+        f.debug_struct("Options")
+            .field("verification", verification)
+            .field("extra_roots_pem", &format_args!("{} bytes", extra_roots_pem.len()))
+            .field("proxy", &proxy.as_ref().map(|_| "set"))
+            .field("connect_timeout", connect_timeout)
+            .field("idle_timeout", idle_timeout)
+            .field("idle_connections", idle_connections)
+            .field("idle_lifetime", idle_lifetime)
+            .finish()
+    }
+}
 
+#[derive(Clone, Copy)]
 pub(crate) struct Request<'a> {
     pub(crate) method: &'a str,
     /// Path and query exactly as they go on the wire.
     pub(crate) target: &'a str,
-    /// Every header but `content-length`, `host` among them, in order; the transport adds nothing else but `content-length`
-    /// (and, through a plain-http proxy, the absolute form of the target).
+    /// Every header but `content-length`, `host` among them, in order; the transport adds nothing else but
+    /// `content-length`, `expect` when asked, and through a plain-http proxy `proxy-authorization` and the absolute form
+    /// of the target.
     pub(crate) headers: &'a [(&'a str, &'a str)],
     /// Send the head with `expect: 100-continue` and wait this long at most for the answer.
     pub(crate) expect_continue: Option<Duration>,
@@ -77,122 +171,111 @@ pub(crate) enum Body<'a> {
     /// No body; `content-length: 0` is sent for PUT and POST.
     Empty,
     Bytes(&'a [u8]),
-    /// Exactly `length` bytes are read and sent: a source that ends early is `Failure::Source(UnexpectedEof)`, one that goes on is cut.
+    /// Exactly `length` bytes are read and sent: a source that ends early is `Failure::Source(UnexpectedEof)`, one that
+    /// goes on is cut.
     Reader {
         source: &'a mut dyn Read,
         length: u64,
     },
 }
 
-/// A reply whose body has not been read yet. Dropping it unread closes the connection; read to the end it goes back to the pool.
-pub(crate) struct Response {
-    pub(crate) status: u16,
-    headers: Vec<(String, Vec<u8>)>,
-}
-impl Response {
-    /// The first header of that (lower-case) name, when it is visible text.
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        todo!("{name} {:?}", self.headers)
-    }
-    /// All headers: lower-case names, values as text (lossy).
-    pub(crate) fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
-        todo!();
-        #[allow(unreachable_code)]
-        std::iter::empty()
-    }
-    /// `Content-Length`, if the reply has one.
-    pub(crate) fn content_length(&self) -> Option<u64> {
-        todo!()
-    }
-    /// The whole body, refused beyond `limit` bytes; `deadline` bounds the reading.
-    pub(crate) fn read_to_end(self, limit: usize, deadline: Option<Instant>) -> Result<Vec<u8>, TransportError> {
-        todo!("{limit} {deadline:?}")
-    }
-}
-/// Streams the body: `Ok(0)` only at the proven end; an `io::Error` that carries a `TransportError` otherwise.
-impl Read for Response {
-    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-        todo!()
-    }
-}
+/// Connections, kept alive and shared by threads. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Transport(Arc<Shared>);
 
-/// How far an exchange had come when it failed: what a retry policy needs to know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// No byte of the request can have been processed.
-    Connect,
-    /// Some of the request may have arrived.
-    Send,
-    /// The request was sent whole; no reply came.
-    Await,
-    /// The reply's head came, its body did not come whole.
-    Body,
+struct Shared {
+    connector: Connector,
+    pool: Arc<Pool>,
+    idle_timeout: Duration,
+    opened: AtomicU64,
 }
-
-#[derive(Debug)]
-pub(crate) enum Failure {
-    /// Name lookup, TCP, proxy.
-    Connect(io::Error),
-    /// Certificate or handshake: not to be retried when `fatal` (certificate refused).
-    Tls {
-        fatal: bool,
-        error: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// A deadline or the idle timeout passed.
-    Timeout,
-    /// The connection broke.
-    Io(io::Error),
-    /// The reply breaks the protocol.
-    Protocol(String),
-    /// The caller's own reader failed or ended early.
-    Source(io::Error),
-    Cancelled,
-}
-
-#[derive(Debug)]
-pub(crate) struct TransportError {
-    pub(crate) phase: Phase,
-    /// The connection came from the pool and died before a byte of the reply came: does not count as an attempt.
-    pub(crate) stale: bool,
-    pub(crate) failure: Failure,
-}
-impl std::fmt::Display for TransportError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{self:?}")
-    }
-}
-impl std::error::Error for TransportError {}
-
-/// Why the options cannot be used: one sentence naming the option.
-#[derive(Debug)]
-pub(crate) struct OptionsError(pub(crate) String);
 
 impl Transport {
     pub(crate) fn new(options: Options) -> Result<Self, OptionsError> {
-        todo!("{options:?}")
+        let tls = tls::config(&options.verification, &options.extra_roots_pem)?;
+        let proxy = options.proxy.map(|text| Proxy::parse(&text)).transpose()?;
+        Ok(Self(Arc::new(Shared {
+            connector: Connector::new(tls, proxy, options.connect_timeout, options.idle_timeout),
+            pool: Arc::new(Pool::new(options.idle_connections, options.idle_lifetime)),
+            idle_timeout: options.idle_timeout,
+            opened: AtomicU64::new(0),
+        })))
     }
+
     /// Sends one request once. Follows no redirect, retries nothing, decompresses nothing.
-    /// An early final answer (403 while the body is being sent) is returned as the reply, and the connection is not reused.
+    /// An early final answer (403 while the body is being sent) is returned as the reply, and the connection is not
+    /// reused.
     pub(crate) fn send(
         &self,
         origin: &Origin,
         request: &Request<'_>,
-        body: Body<'_>,
+        mut body: Body<'_>,
     ) -> Result<Response, TransportError> {
-        let _ = (
-            origin,
-            request.method,
-            request.target,
-            request.headers,
-            request.expect_continue,
-            request.deadline,
-            request.cancel,
-            body,
-        );
-        todo!()
+        let shared = &*self.0;
+        let limits = Limits { idle: shared.idle_timeout, deadline: request.deadline, cancel: request.cancel };
+        let length = match &body {
+            Body::Empty if matches!(request.method, "PUT" | "POST") => Some(0),
+            Body::Empty => None,
+            Body::Bytes(bytes) => Some(bytes.len() as u64),
+            Body::Reader { length, .. } => Some(*length),
+        };
+        // Nothing can be waited for when there is nothing to send.
+        let expect_continue = request.expect_continue.filter(|_| length.is_some_and(|length| length > 0));
+        let request = Request { expect_continue, ..*request };
+
+        let at_connect = |failure| TransportError::new(Phase::Connect, failure);
+        limits.check().map_err(at_connect)?;
+        let mut pooled = shared.pool.take(origin);
+        let mut head =
+            pooled.as_mut().map(|connection| std::mem::take(&mut connection.outgoing_head)).unwrap_or_default();
+        if let Err(failure) = self.write_head(&mut head, origin, &request, length) {
+            if let Some(connection) = pooled {
+                shared.pool.put(connection);
+            }
+            return Err(at_connect(failure));
+        }
+        let mut connection = match pooled {
+            Some(connection) => connection,
+            None => {
+                let connection = shared.connector.connect(origin, &limits).map_err(at_connect)?;
+                shared.opened.fetch_add(1, Ordering::Relaxed);
+                Box::new(connection)
+            }
+        };
+        connection.outgoing_head = head;
+        let head = exchange::run(&mut connection, &request, &mut body, &limits)?;
+        Ok(Response::new(head, connection, shared.idle_timeout, request.cancel.cloned(), shared.pool.clone()))
     }
+
     /// Connections opened so far.
     pub(crate) fn connections_opened(&self) -> u64 {
-        todo!()
+        self.0.opened.load(Ordering::Relaxed)
+    }
+
+    /// Closes the connections nobody uses at the moment.
+    pub(crate) fn close_idle(&self) {
+        self.0.pool.clear();
+    }
+
+    fn write_head(
+        &self,
+        out: &mut Vec<u8>,
+        origin: &Origin,
+        request: &Request<'_>,
+        length: Option<u64>,
+    ) -> Result<(), Failure> {
+        let absolute = self.0.connector.absolute_form(origin);
+        let (prefix, authorization) = absolute.as_ref().map_or(("", None), |(prefix, value)| (prefix.as_str(), *value));
+        let expect = request.expect_continue.map(|_| ("expect", "100-continue"));
+        let authorization = authorization.map(|value| ("proxy-authorization", value));
+        let headers = request.headers.iter().copied().chain(expect).chain(authorization);
+        head::write_request(out, request.method, (prefix, request.target), headers, length)
+            .map_err(Failure::InvalidRequest)
+    }
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport").field("connections_opened", &self.connections_opened()).finish_non_exhaustive()
     }
 }

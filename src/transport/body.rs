@@ -1,0 +1,277 @@
+//! A reply and its body.
+
+use super::connection::{Connection, READ_AHEAD};
+use super::error::{Failure, Phase, TransportError};
+use super::head::{After, Framing, Head};
+use super::pool::Pool;
+use super::stream::Limits;
+use crate::cancel::Cancel;
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Most bytes of a chunk's size line, its extensions included.
+const MAX_CHUNK_LINE: usize = 1 << 10;
+
+/// Most bytes of the trailer behind the last chunk.
+const MAX_TRAILER: usize = 16 << 10;
+
+/// How far a buffer for a whole body grows ahead of what has come: a length that is only promised costs no memory.
+const MAX_RESERVE: usize = 1 << 20;
+
+/// A reply whose body has not been read yet. Dropping it unread closes the connection; read to the end it goes back
+/// to the pool.
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    head: Head,
+    body: Body,
+    deadline: Option<Instant>,
+    idle: Duration,
+    cancel: Option<Cancel>,
+    pool: Arc<Pool>,
+    /// Gone once the body is over, or broken.
+    connection: Option<Box<Connection>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Body {
+    Length(u64),
+    Chunked(Chunk),
+    Close,
+    Done,
+    Broken,
+}
+
+/// Where in a chunked body (RFC 9112, 7.1) the next byte stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Chunk {
+    Size,
+    Data(u64),
+    /// The line end behind a chunk's data.
+    End,
+    /// The trailer, of which that many bytes were skipped.
+    Trailer(usize),
+}
+
+impl Response {
+    pub(super) fn new(
+        head: Head,
+        connection: Box<Connection>,
+        idle: Duration,
+        cancel: Option<Cancel>,
+        pool: Arc<Pool>,
+    ) -> Self {
+        let body = match head.framing {
+            Framing::None | Framing::Length(0) => Body::Done,
+            Framing::Length(length) => Body::Length(length),
+            Framing::Chunked => Body::Chunked(Chunk::Size),
+            Framing::Close => Body::Close,
+        };
+        let mut response =
+            Self { status: head.status, head, body, deadline: None, idle, cancel, pool, connection: Some(connection) };
+        if response.body == Body::Done {
+            response.finish();
+        }
+        response
+    }
+
+    /// The first header of that (lower-case) name, when it is visible text.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.head.header(name)
+    }
+
+    /// All headers: lower-case names, values as text (bytes that are not UTF-8 replaced).
+    pub(crate) fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.head.headers()
+    }
+
+    /// `Content-Length`, if the reply has one.
+    pub(crate) fn content_length(&self) -> Option<u64> {
+        self.head.content_length
+    }
+
+    /// From now on reading fails with a timeout when it goes on beyond `deadline`.
+    pub(crate) fn set_deadline(&mut self, deadline: Option<Instant>) {
+        self.deadline = deadline;
+    }
+
+    /// The whole body, refused beyond `limit` bytes; `deadline` bounds the reading.
+    pub(crate) fn read_to_end(mut self, limit: usize, deadline: Option<Instant>) -> Result<Vec<u8>, TransportError> {
+        self.deadline = deadline;
+        let too_long = || Failure::Protocol(format!("the body is longer than the {limit} bytes allowed here"));
+        let expected = match self.body {
+            Body::Length(length) => match usize::try_from(length) {
+                Ok(length) if length <= limit => length,
+                _ => return Err(self.broken(too_long())),
+            },
+            Body::Done => return Ok(Vec::new()),
+            _ => 0,
+        };
+        let mut whole = Vec::with_capacity(expected.min(MAX_RESERVE));
+        let mut filled = 0;
+        loop {
+            if filled == whole.len() {
+                // One byte over the limit is enough to see that it is passed.
+                let step = whole.capacity().max(4 << 10).min(MAX_RESERVE);
+                let room =
+                    if expected > 0 { expected - filled } else { limit.saturating_add(1).saturating_sub(filled) };
+                whole.resize(filled + step.min(room), 0);
+            }
+            let count = self.read_some(&mut whole[filled..])?;
+            filled += count;
+            if filled > limit {
+                return Err(self.broken(too_long()));
+            }
+            if count == 0 || (self.body == Body::Done) {
+                whole.truncate(filled);
+                return Ok(whole);
+            }
+        }
+    }
+
+    /// Like `read`, with the transport's own error.
+    fn read_some(&mut self, into: &mut [u8]) -> Result<usize, TransportError> {
+        if into.is_empty() {
+            return Ok(0);
+        }
+        self.step(into).map_err(|failure| self.broken(failure))
+    }
+
+    fn step(&mut self, into: &mut [u8]) -> Result<usize, Failure> {
+        loop {
+            if self.body == Body::Done {
+                return Ok(0);
+            }
+            let Some(connection) = self.connection.as_deref_mut() else {
+                return Err(Failure::io(io::ErrorKind::NotConnected, "an earlier read of this body failed"));
+            };
+            let limits = Limits { idle: self.idle, deadline: self.deadline, cancel: self.cancel.as_ref() };
+            let beyond = match self.body {
+                Body::Length(left) if left <= into.len() as u64 => 1,
+                Body::Chunked(Chunk::Data(left)) if left <= into.len() as u64 => READ_AHEAD,
+                _ => 0,
+            };
+            match &mut self.body {
+                Body::Length(left) | Body::Chunked(Chunk::Data(left)) => {
+                    let room = usize::try_from(*left).map_or(into.len(), |left| into.len().min(left));
+                    let count = connection.read_body(&mut into[..room], beyond, &limits)?;
+                    if count == 0 {
+                        return Err(cut());
+                    }
+                    *left -= count as u64;
+                    match self.body {
+                        Body::Length(0) => self.finish(),
+                        Body::Chunked(Chunk::Data(0)) => self.body = Body::Chunked(Chunk::End),
+                        _ => {}
+                    }
+                    return Ok(count);
+                }
+                Body::Close => {
+                    let count = connection.read_body(into, beyond, &limits)?;
+                    if count == 0 {
+                        self.finish();
+                    }
+                    return Ok(count);
+                }
+                Body::Chunked(chunk) => {
+                    let over = next_chunk(connection, chunk, &limits)?;
+                    if over {
+                        self.finish();
+                    }
+                }
+                Body::Done | Body::Broken => return Ok(0),
+            }
+        }
+    }
+
+    /// The body is whole: the connection goes back to the pool when its next byte can only be the next reply's.
+    fn finish(&mut self) {
+        self.body = Body::Done;
+        if let Some(connection) = self.connection.take()
+            && self.head.after == After::Reuse
+            && connection.buffered().is_empty()
+        {
+            self.pool.put(connection);
+        }
+    }
+
+    fn broken(&mut self, failure: Failure) -> TransportError {
+        self.body = Body::Broken;
+        self.connection = None;
+        TransportError::new(Phase::Body, failure)
+    }
+}
+
+/// Streams the body: `Ok(0)` only at the proven end; an `io::Error` that carries a [`TransportError`] otherwise.
+impl Read for Response {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.read_some(into).map_err(io::Error::from)
+    }
+}
+
+/// A small body that has come already need not cost its connection.
+impl Drop for Response {
+    fn drop(&mut self) {
+        if let (Some(connection), Body::Length(left)) = (self.connection.as_deref_mut(), self.body)
+            && connection.buffered().len() as u64 == left
+        {
+            connection.consume(connection.buffered().len());
+            self.finish();
+        }
+    }
+}
+
+impl std::fmt::Debug for Response {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Response").field("status", &self.status).field("body", &self.body).finish_non_exhaustive()
+    }
+}
+
+/// Reads what stands between the data of two chunks; true at the end of the body.
+fn next_chunk(connection: &mut Connection, chunk: &mut Chunk, limits: &Limits<'_>) -> Result<bool, Failure> {
+    let (line, length) = loop {
+        let ready = connection.buffered();
+        if let Some(end) = ready.iter().take(MAX_CHUNK_LINE).position(|byte| *byte == b'\n') {
+            let line = ready.get(..end).and_then(|line| line.strip_suffix(b"\r"));
+            break (line.ok_or_else(|| bad_chunk("a line does not end in CR LF"))?, end + 1);
+        }
+        if ready.len() >= MAX_CHUNK_LINE {
+            return Err(bad_chunk("a line is too long"));
+        }
+        if connection.fill(limits)? == 0 {
+            return Err(cut());
+        }
+    };
+    let mut over = false;
+    *chunk = match *chunk {
+        Chunk::Size => match parse_chunk_size(line).ok_or_else(|| bad_chunk("a size is not hexadecimal"))? {
+            0 => Chunk::Trailer(0),
+            size => Chunk::Data(size),
+        },
+        Chunk::End if line.is_empty() => Chunk::Size,
+        Chunk::End | Chunk::Data(_) => return Err(bad_chunk("the data is longer than its size")),
+        Chunk::Trailer(seen) if line.is_empty() => {
+            over = true;
+            Chunk::Trailer(seen)
+        }
+        Chunk::Trailer(seen) if seen + length > MAX_TRAILER => return Err(bad_chunk("the trailer is too long")),
+        Chunk::Trailer(seen) => Chunk::Trailer(seen + length),
+    };
+    connection.consume(length);
+    Ok(over)
+}
+
+/// `chunk-size [ chunk-ext ]`: the extensions are ignored, as RFC 9112, 7.1.1 asks.
+fn parse_chunk_size(line: &[u8]) -> Option<u64> {
+    let size = line.split(|byte| *byte == b';').next()?.trim_ascii_end();
+    let digits = std::str::from_utf8(size).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
+    u64::from_str_radix(digits, 16).ok()
+}
+
+fn bad_chunk(text: &str) -> Failure {
+    Failure::Protocol(format!("bad chunked encoding: {text}"))
+}
+
+fn cut() -> Failure {
+    Failure::io(io::ErrorKind::UnexpectedEof, "closed before the body's end")
+}

@@ -1,0 +1,225 @@
+//! From an origin to a connection: name lookup, TCP, proxy, TLS.
+
+use super::connection::Connection;
+use super::error::{Failure, OptionsError};
+use super::stream::{Limits, Stream, TICK};
+use super::tls::Tls;
+use super::{Origin, Scheme};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use rustls::ClientConfig;
+use std::collections::HashMap;
+use std::io;
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long the addresses of a name are believed. S3 changes them every few seconds to spread load; this spares the
+/// lookups of threads that start together.
+const NAME_LIFETIME: Duration = Duration::from_secs(5);
+
+/// Most names remembered; a client speaks to a handful.
+const MAX_NAMES: usize = 64;
+
+/// Most addresses of one name that are tried.
+const MAX_ADDRESSES: usize = 8;
+
+type Names = Mutex<HashMap<(String, u16), (Vec<SocketAddr>, Instant)>>;
+
+/// Opens connections.
+pub(super) struct Connector {
+    tls: Arc<ClientConfig>,
+    proxy: Option<Proxy>,
+    timeout: Duration,
+    idle: Duration,
+    names: Arc<Names>,
+}
+
+/// A forward proxy (RFC 9110, 3.7). Has no `Debug`: it holds a password.
+pub(super) struct Proxy {
+    host: String,
+    port: u16,
+    /// The value of `proxy-authorization`.
+    authorization: Option<String>,
+}
+
+impl Connector {
+    pub(super) fn new(tls: Arc<ClientConfig>, proxy: Option<Proxy>, timeout: Duration, idle: Duration) -> Self {
+        Self { tls, proxy, timeout, idle, names: Arc::default() }
+    }
+
+    /// Opens a connection to `origin`, TLS and proxy included, within the connect timeout.
+    pub(super) fn connect(&self, origin: &Origin, limits: &Limits<'_>) -> Result<Connection, Failure> {
+        let limits = Limits { idle: self.timeout, ..*limits }.until(Instant::now() + self.timeout);
+        let (host, port) = match &self.proxy {
+            Some(proxy) => (&proxy.host, proxy.port),
+            None => (&origin.host, origin.port),
+        };
+        let socket = self.dial(host, port, &limits)?;
+        let stream = Stream::new(socket, self.idle).map_err(Failure::Connect)?;
+        let mut connection = Connection::new(stream, origin.clone());
+        if origin.scheme == Scheme::Http {
+            return Ok(connection);
+        }
+        if let Some(proxy) = &self.proxy {
+            proxy.open_tunnel(&mut connection, &limits)?;
+        }
+        let Stream::Plain(socket) = connection.stream else { return Ok(connection) };
+        let tls = Tls::connect(self.tls.clone(), &origin.host, socket, &limits)?;
+        Ok(Connection::new(Stream::Tls(Box::new(tls)), origin.clone()))
+    }
+
+    /// What a plain-http request carries for the proxy: the target's prefix, and the authorization.
+    pub(super) fn absolute_form(&self, origin: &Origin) -> Option<(String, Option<&str>)> {
+        let proxy = self.proxy.as_ref().filter(|_| origin.scheme == Scheme::Http)?;
+        Some((format!("http://{}", origin.host_header()), proxy.authorization.as_deref()))
+    }
+
+    /// Connects in a thread of its own, because neither a name lookup nor a connect can be interrupted: a caller who
+    /// gives up leaves the thread behind, to end at the connect timeout (or the system resolver's).
+    fn dial(&self, host: &str, port: u16, limits: &Limits<'_>) -> Result<TcpStream, Failure> {
+        limits.check()?;
+        let (sender, receiver) = mpsc::sync_channel(1);
+        let (host, names) = (host.to_owned(), self.names.clone());
+        let deadline = limits.deadline.unwrap_or_else(|| Instant::now() + self.timeout);
+        thread::Builder::new()
+            .name("s3driver-connect".into())
+            .spawn(move || {
+                // Nobody may be listening any more.
+                let _ = sender.send(dial_any(&names, host, port, deadline));
+            })
+            .map_err(Failure::Connect)?;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match receiver.recv_timeout(TICK.min(left)) {
+                Ok(Err(error)) if error.kind() == io::ErrorKind::TimedOut => return Err(Failure::Timeout),
+                Ok(result) => return result.map_err(Failure::Connect),
+                Err(RecvTimeoutError::Timeout) => limits.check()?,
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(Failure::Connect(io::Error::other("the connecting thread ended without a result")));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+impl Connector {
+    pub(super) fn known_names(&self) -> usize {
+        self.names.lock().unwrap().len()
+    }
+
+    pub(super) fn forget_names(&self) {
+        self.names.lock().unwrap().clear();
+    }
+}
+
+/// Tries every address in the resolver's order, each with an even share of the time that is left.
+fn dial_any(names: &Names, host: String, port: u16, deadline: Instant) -> io::Result<TcpStream> {
+    let key = (host, port);
+    let addresses = lookup(names, &key)?;
+    let mut last = None;
+    for (at, address) in addresses.iter().enumerate() {
+        let left =
+            deadline.saturating_duration_since(Instant::now()) / u32::try_from(addresses.len() - at).unwrap_or(1);
+        if left.is_zero() {
+            last = Some(io::ErrorKind::TimedOut.into());
+            break;
+        }
+        match TcpStream::connect_timeout(address, left) {
+            Ok(socket) => return Ok(socket),
+            Err(error) => last = Some(error),
+        }
+    }
+    names.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+    Err(last.unwrap_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("the name {} has no address", key.0))))
+}
+
+fn lookup(names: &Names, key: &(String, u16)) -> io::Result<Vec<SocketAddr>> {
+    if let Some((addresses, at)) = names.lock().unwrap_or_else(PoisonError::into_inner).get(key)
+        && at.elapsed() < NAME_LIFETIME
+    {
+        return Ok(addresses.clone());
+    }
+    let (host, port) = key;
+    let addresses: Vec<_> = (host.as_str(), *port)
+        .to_socket_addrs()
+        .map_err(|error| io::Error::new(error.kind(), format!("the name {host} cannot be looked up: {error}")))?
+        .take(MAX_ADDRESSES)
+        .collect();
+    let mut names = names.lock().unwrap_or_else(PoisonError::into_inner);
+    if names.len() >= MAX_NAMES {
+        names.clear();
+    }
+    names.insert(key.clone(), (addresses.clone(), Instant::now()));
+    Ok(addresses)
+}
+
+impl Proxy {
+    /// Reads `http://[user:password@]host:port`. The text is never repeated: it may hold a password.
+    pub(super) fn parse(text: &str) -> Result<Self, OptionsError> {
+        let wrong =
+            |what: &str| OptionsError(format!("the option proxy {what}; http://[user:password@]host:port is allowed"));
+        let rest = text.strip_prefix("http://").ok_or_else(|| wrong("does not start with http://"))?;
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        let (user, address) = rest.rsplit_once('@').map_or((None, rest), |(user, address)| (Some(user), address));
+        let (host, port) = address.rsplit_once(':').ok_or_else(|| wrong("has no port"))?;
+        let port = port
+            .parse()
+            .ok()
+            .filter(|port| *port > 0)
+            .ok_or_else(|| wrong("has a port that is no number from 1 to 65535"))?;
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        if host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:".contains(&byte)) {
+            return Err(wrong("has no valid host"));
+        }
+        let authorization = match user {
+            None => None,
+            Some(user) => {
+                let decoded =
+                    percent_decode(user).ok_or_else(|| wrong("has a user or password with a wrong %-escape"))?;
+                if !decoded.contains(&b':') {
+                    return Err(wrong("has a user without a password"));
+                }
+                Some(format!("Basic {}", STANDARD.encode(decoded)))
+            }
+        };
+        Ok(Self { host: host.to_owned(), port, authorization })
+    }
+
+    /// Asks for a tunnel to the connection's origin (RFC 9110, 9.3.6).
+    fn open_tunnel(&self, connection: &mut Connection, limits: &Limits<'_>) -> Result<(), Failure> {
+        let authority = connection.origin.authority();
+        let authorization = self.authorization.as_deref().map(|value| ("proxy-authorization", value));
+        let mut request = Vec::new();
+        let headers = [("host", authority.as_str())].into_iter().chain(authorization);
+        super::head::write_request(&mut request, "CONNECT", ("", &authority), headers, None)
+            .map_err(Failure::InvalidRequest)?;
+        let head = super::exchange::bare(connection, "CONNECT", &request, limits)?;
+        match head.status {
+            200..300 if connection.buffered().is_empty() => Ok(()),
+            200..300 => Err(Failure::Protocol("the proxy sent more than the reply to CONNECT".into())),
+            407 => Err(Failure::Connect(io::Error::other("the proxy wants other credentials (407)"))),
+            status => {
+                Err(Failure::Connect(io::Error::other(format!("the proxy refused the tunnel with status {status}"))))
+            }
+        }
+    }
+}
+
+fn percent_decode(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = text.bytes();
+    let mut decoded = Vec::with_capacity(text.len());
+    while let Some(byte) = bytes.next() {
+        decoded.push(match byte {
+            b'%' => {
+                let mut digit = || bytes.next().and_then(|byte| char::from(byte).to_digit(16));
+                u8::try_from(digit()? * 16 + digit()?).ok()?
+            }
+            byte => byte,
+        });
+    }
+    Some(decoded)
+}

@@ -1,0 +1,122 @@
+//! What can go wrong with one exchange, told so that a retry policy can decide.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+/// How far an exchange had come when it failed: what a retry policy needs to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// No byte of the request can have been processed.
+    Connect,
+    /// Some of the request may have arrived.
+    Send,
+    /// The request was sent whole; no reply came.
+    Await,
+    /// The reply's head came, its body did not come whole.
+    Body,
+}
+
+/// What broke.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Name lookup, TCP, proxy.
+    Connect(io::Error),
+    /// Certificate or handshake: not to be retried when `fatal` (certificate refused).
+    Tls { fatal: bool, error: Box<dyn Error + Send + Sync> },
+    /// A deadline or the idle timeout passed.
+    Timeout,
+    /// The connection broke.
+    Io(io::Error),
+    /// The reply breaks the protocol.
+    Protocol(String),
+    /// The request cannot be put on the wire as it is: nothing was sent.
+    InvalidRequest(String),
+    /// The caller's own reader failed or ended early.
+    Source(io::Error),
+    /// The caller's [`Cancel`](crate::Cancel) was used.
+    Cancelled,
+}
+
+impl Failure {
+    /// An error of the socket, or of the TLS session on it.
+    pub(super) fn io(kind: io::ErrorKind, text: &'static str) -> Self {
+        Self::Io(io::Error::new(kind, text))
+    }
+}
+
+/// Why there is no reply, or no whole one.
+#[derive(Debug)]
+pub(crate) struct TransportError {
+    pub(crate) phase: Phase,
+    /// The connection came from the pool and died before a byte of the reply came: does not count as an attempt.
+    pub(crate) stale: bool,
+    pub(crate) failure: Failure,
+}
+
+impl TransportError {
+    pub(super) fn new(phase: Phase, failure: Failure) -> Self {
+        Self { phase, stale: false, failure }
+    }
+
+    /// The kind of `io::Error` this travels in when a body is read.
+    fn kind(&self) -> io::ErrorKind {
+        match &self.failure {
+            Failure::Connect(error) | Failure::Io(error) | Failure::Source(error) => error.kind(),
+            Failure::Timeout => io::ErrorKind::TimedOut,
+            Failure::Protocol(_) => io::ErrorKind::InvalidData,
+            Failure::InvalidRequest(_) => io::ErrorKind::InvalidInput,
+            Failure::Tls { .. } | Failure::Cancelled => io::ErrorKind::Other,
+        }
+    }
+}
+
+impl fmt::Display for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.phase {
+            Phase::Connect => "connecting: ",
+            Phase::Send => "sending the request: ",
+            Phase::Await => "waiting for the reply: ",
+            Phase::Body => "reading the reply's body: ",
+        })?;
+        match &self.failure {
+            Failure::Connect(error) => write!(f, "no connection: {error}"),
+            Failure::Tls { fatal: true, error } => write!(f, "the server's certificate is refused: {error}"),
+            Failure::Tls { fatal: false, error } => write!(f, "the TLS handshake failed: {error}"),
+            Failure::Timeout => f.write_str("no progress within the time limit"),
+            Failure::Io(error) => write!(f, "the connection broke: {error}"),
+            Failure::Protocol(text) => write!(f, "the reply breaks HTTP: {text}"),
+            Failure::InvalidRequest(text) => write!(f, "the request cannot be sent: {text}"),
+            Failure::Source(error) => write!(f, "the source of the body failed: {error}"),
+            Failure::Cancelled => f.write_str("cancelled"),
+        }
+    }
+}
+
+impl Error for TransportError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.failure {
+            Failure::Connect(error) | Failure::Io(error) | Failure::Source(error) => Some(error),
+            Failure::Tls { error, .. } => Some(&**error),
+            _ => None,
+        }
+    }
+}
+
+impl From<TransportError> for io::Error {
+    fn from(error: TransportError) -> Self {
+        Self::new(error.kind(), error)
+    }
+}
+
+/// Why the options cannot be used: one sentence naming the option.
+#[derive(Debug)]
+pub(crate) struct OptionsError(pub(crate) String);
+
+impl fmt::Display for OptionsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for OptionsError {}

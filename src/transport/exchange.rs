@@ -1,0 +1,270 @@
+//! One request and the head of its reply, over one connection.
+
+use super::connection::Connection;
+use super::error::{Failure, Phase, TransportError};
+use super::head::{After, Head};
+use super::stream::{Idle, Limits, Step, is_tick};
+use super::{Body, Request};
+use std::io::{self, Read};
+use std::time::{Duration, Instant};
+
+/// A body that comes from a reader is sent in blocks of this size.
+const BLOCK: usize = 128 << 10;
+
+/// After so many bytes of a body the sender looks, without waiting, whether the reply is there already. It also looks
+/// whenever the server has not taken anything for a tick.
+const LOOK_EVERY: u64 = 4 << 20;
+
+/// How long the reply is waited for after sending has failed: if there is one, it lies in the socket already.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// What was written may still lie in the system's buffers when the wait for the reply begins. Each of these pieces of it
+/// adds one idle timeout to the wait, so that a slow link that delivers one in that time is not cut.
+const BUFFERED_PIECE: u64 = 1 << 20;
+
+/// Most such pieces: Linux lets a socket's send buffer grow to 4 MiB (`tcp_wmem`).
+const MAX_BUFFERED_PIECES: u64 = 4;
+
+/// Most interim replies (RFC 9110, 15.2) before a final one. Each may take the idle timeout.
+const MAX_INTERIM: u32 = 16;
+
+/// Sends the head in `connection.outgoing_head` and `body`, and reads replies up to the final one's head.
+pub(super) fn run(
+    connection: &mut Connection,
+    request: &Request<'_>,
+    body: &mut Body<'_>,
+    limits: &Limits<'_>,
+) -> Result<Head, TransportError> {
+    connection.answered = false;
+    // Taken out so that it can be read while the connection is written; put back for its capacity.
+    let head = std::mem::take(&mut connection.outgoing_head);
+    let mut exchange = Exchange::new(connection, request.method, limits);
+    let result = exchange.run(&head, request.expect_continue, body).map_err(|(phase, failure)| {
+        let broke = matches!(failure, Failure::Io(_));
+        TransportError { phase, stale: exchange.connection.reused && !exchange.connection.answered && broke, failure }
+    });
+    connection.outgoing_head = head;
+    result
+}
+
+/// Sends a request without a body, as it stands in `head`, and reads replies up to the final one's head.
+pub(super) fn bare(
+    connection: &mut Connection,
+    method: &str,
+    head: &[u8],
+    limits: &Limits<'_>,
+) -> Result<Head, Failure> {
+    let mut exchange = Exchange::new(connection, method, limits);
+    exchange.write(head, &[], 0)?;
+    exchange.final_head(limits)
+}
+
+struct Exchange<'a> {
+    connection: &'a mut Connection,
+    method: &'a str,
+    limits: &'a Limits<'a>,
+    interim: u32,
+    /// A final reply that came before the request was sent whole.
+    early: Option<Head>,
+    sent: u64,
+    /// How much was sent at the last look for an early reply.
+    looked_at: u64,
+}
+
+impl<'a> Exchange<'a> {
+    fn new(connection: &'a mut Connection, method: &'a str, limits: &'a Limits<'a>) -> Self {
+        Self { connection, method, limits, interim: 0, early: None, sent: 0, looked_at: 0 }
+    }
+
+    fn run(&mut self, head: &[u8], expect: Option<Duration>, body: &mut Body<'_>) -> Result<Head, (Phase, Failure)> {
+        if let Err(failure) = self.send(head, expect, body) {
+            return match failure {
+                // The server may have said why before it closed; what it said is the outcome.
+                Failure::Io(_) => self.last_words().ok_or((Phase::Send, failure)),
+                failure => Err((Phase::Send, failure)),
+            };
+        }
+        match self.early.take() {
+            Some(reply) => Ok(closing(reply)),
+            None => self.final_head(&self.patient()).map_err(|failure| (Phase::Await, failure)),
+        }
+    }
+
+    /// Sends everything, or stops because `early` is there.
+    fn send(&mut self, head: &[u8], expect: Option<Duration>, body: &mut Body<'_>) -> Result<(), Failure> {
+        let mut head = head;
+        if let Some(patience) = expect {
+            self.write(head, &[], 0)?;
+            head = &[];
+            self.await_continue(patience)?;
+            if self.early.is_some() {
+                return Ok(());
+            }
+        }
+        match body {
+            Body::Empty => self.write(head, &[], 0),
+            Body::Bytes(bytes) => self.write(head, bytes, 0),
+            Body::Reader { source, length } => {
+                let mut block = std::mem::take(&mut self.connection.outgoing_block);
+                let result = self.send_source(head, source, *length, &mut block);
+                self.connection.outgoing_block = block;
+                result
+            }
+        }
+    }
+
+    /// Reads and sends exactly `length` bytes, the first block together with the head.
+    fn send_source(
+        &mut self,
+        head: &[u8],
+        source: &mut dyn Read,
+        length: u64,
+        block: &mut Vec<u8>,
+    ) -> Result<(), Failure> {
+        let size = usize::try_from(length).map_or(BLOCK, |length| length.min(BLOCK));
+        if block.len() < size {
+            block.resize(size, 0);
+        }
+        let (mut head, mut left) = (head, length);
+        loop {
+            let want = usize::try_from(left).map_or(BLOCK, |left| left.min(BLOCK));
+            let part = &mut block[..want];
+            source.read_exact(part).map_err(|error| match error.kind() {
+                io::ErrorKind::UnexpectedEof => Failure::Source(io::Error::new(
+                    io::ErrorKind::UnexpectedEof,
+                    format!("it ended within the last {left} of {length} bytes"),
+                )),
+                _ => Failure::Source(error),
+            })?;
+            left -= want as u64;
+            self.write(head, part, left)?;
+            head = &[];
+            if left == 0 || self.early.is_some() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Writes both slices whole, unless an early final reply ends it while some of the body is unsent: of `second`, or of
+    /// the `rest` bytes that will follow.
+    fn write(&mut self, first: &[u8], second: &[u8], rest: u64) -> Result<(), Failure> {
+        let (mut first, mut second) = (first, second);
+        let mut idle = Idle::default();
+        while !first.is_empty() || !second.is_empty() {
+            self.limits.check()?;
+            let stuck = match self.connection.stream.write_step(first, second) {
+                Ok(Step::Moved(0)) => return Err(Failure::io(io::ErrorKind::WriteZero, "nothing can be written")),
+                Ok(Step::Moved(count)) => {
+                    idle = Idle::default();
+                    let of_first = count.min(first.len());
+                    first = &first[of_first..];
+                    second = &second[count - of_first..];
+                    self.sent += count as u64;
+                    false
+                }
+                Ok(Step::Session) => {
+                    idle = Idle::default();
+                    false
+                }
+                Err(error) if is_tick(&error) => {
+                    idle.check(self.limits)?;
+                    true
+                }
+                Err(error) => return Err(Failure::Io(error)),
+            };
+            let unsent = !second.is_empty() || rest > 0;
+            if unsent && (stuck || self.sent - self.looked_at >= LOOK_EVERY) {
+                self.looked_at = self.sent;
+                if self.connection.has_news() {
+                    self.take_early(self.limits)?;
+                    if self.early.is_some() {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        self.connection.stream.flush(self.limits)
+    }
+
+    /// Waits for `100 Continue`, but sends the body without it when it does not come in time (RFC 9110, 10.1.1).
+    fn await_continue(&mut self, patience: Duration) -> Result<(), Failure> {
+        let deadline = Instant::now() + patience;
+        loop {
+            if self.connection.buffered().is_empty() {
+                match self.connection.fill(&self.limits.until(deadline)) {
+                    Ok(0) => return Err(Failure::io(io::ErrorKind::UnexpectedEof, "closed instead of a 100")),
+                    Ok(_) => {}
+                    Err(Failure::Timeout) => return self.limits.check(),
+                    Err(failure) => return Err(failure),
+                }
+            }
+            let reply = self.next_head(self.limits)?;
+            match reply.status {
+                100 => return Ok(()),
+                status if status < 200 => {}
+                _ => {
+                    self.early = Some(reply);
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Reads the replies that came while sending: interim ones are skipped, a final one is kept.
+    fn take_early(&mut self, limits: &Limits<'_>) -> Result<(), Failure> {
+        loop {
+            let reply = self.next_head(limits)?;
+            if !reply.is_interim() {
+                self.early = Some(reply);
+                return Ok(());
+            }
+            if self.connection.buffered().is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The limits for the wait that follows sending.
+    fn patient(&self) -> Limits<'a> {
+        let pieces = (self.sent / BUFFERED_PIECE).min(MAX_BUFFERED_PIECES);
+        let idle = self.limits.idle.saturating_mul(1 + u32::try_from(pieces).unwrap_or_default());
+        Limits { idle, ..*self.limits }
+    }
+
+    /// The reply that was sent before the connection broke.
+    fn last_words(&mut self) -> Option<Head> {
+        if let Some(reply) = self.early.take() {
+            return Some(closing(reply));
+        }
+        self.final_head(&self.limits.until(Instant::now() + LAST_WORDS)).ok().map(closing)
+    }
+
+    fn final_head(&mut self, limits: &Limits<'_>) -> Result<Head, Failure> {
+        loop {
+            let reply = self.next_head(limits)?;
+            if !reply.is_interim() {
+                return Ok(reply);
+            }
+        }
+    }
+
+    fn next_head(&mut self, limits: &Limits<'_>) -> Result<Head, Failure> {
+        let reply = self.connection.read_head(self.method, limits)?;
+        if reply.status == 101 {
+            return Err(Failure::Protocol("101 Switching Protocols, which nobody asked for".into()));
+        }
+        if reply.is_interim() {
+            self.interim += 1;
+            if self.interim > MAX_INTERIM {
+                return Err(Failure::Protocol(format!("more than {MAX_INTERIM} interim replies")));
+            }
+        }
+        Ok(reply)
+    }
+}
+
+/// A reply to a request that was not sent whole: the rest of the request can never follow.
+fn closing(mut reply: Head) -> Head {
+    reply.after = After::Close;
+    reply
+}

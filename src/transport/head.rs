@@ -1,0 +1,209 @@
+//! The heads of messages: how a request's is written and a reply's is read. No I/O.
+
+use std::mem::MaybeUninit;
+use std::ops::Range;
+
+/// Most header fields of one reply. S3's 2 KB of user metadata is at most some 200 entries.
+pub(super) const MAX_HEADERS: usize = 1024;
+
+/// Puts a request's head into `out`, or says why it must not be sent.
+///
+/// Control characters could end a line and start another request, so they are refused everywhere (RFC 9112, 11.2).
+pub(super) fn write_request<'h>(
+    out: &mut Vec<u8>,
+    method: &str,
+    target: (&str, &str),
+    headers: impl Iterator<Item = (&'h str, &'h str)>,
+    content_length: Option<u64>,
+) -> Result<(), String> {
+    if !is_token(method) {
+        return Err("the method is not a token".into());
+    }
+    if target.1.is_empty() || !target.1.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err("the target holds a character that is not visible ASCII".into());
+    }
+    out.clear();
+    for part in [method, " ", target.0, target.1, " HTTP/1.1\r\n"] {
+        out.extend_from_slice(part.as_bytes());
+    }
+    for (name, value) in headers {
+        if !is_token(name) {
+            return Err(format!("the header name {name:?} is not a token"));
+        }
+        if value.bytes().any(|byte| byte.is_ascii_control() && byte != b'\t') {
+            return Err(format!("the value of the header {name} holds a control character"));
+        }
+        if name.eq_ignore_ascii_case("content-length") || name.eq_ignore_ascii_case("transfer-encoding") {
+            return Err(format!("the header {name} is the transport's own"));
+        }
+        for part in [name, ": ", value, "\r\n"] {
+            out.extend_from_slice(part.as_bytes());
+        }
+    }
+    if let Some(length) = content_length {
+        out.extend_from_slice(b"content-length: ");
+        write_decimal(out, length);
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(b"\r\n");
+    Ok(())
+}
+
+/// How a reply's body ends (RFC 9112, 6.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Framing {
+    /// There is none: HEAD, 1xx, 204, 304.
+    None,
+    Length(u64),
+    Chunked,
+    /// Where the connection ends.
+    Close,
+}
+
+/// What a connection may be used for after the reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum After {
+    Reuse,
+    Close,
+}
+
+/// A reply's head. Names are lower-case; all text lies in one string.
+#[derive(Debug)]
+pub(super) struct Head {
+    pub(super) status: u16,
+    pub(super) framing: Framing,
+    pub(super) after: After,
+    pub(super) content_length: Option<u64>,
+    text: String,
+    fields: Vec<Field>,
+}
+
+#[derive(Debug)]
+struct Field {
+    name: Range<usize>,
+    value: Range<usize>,
+    /// The value came as UTF-8; otherwise it holds replacement characters.
+    exact: bool,
+}
+
+/// A parse of bytes that may not be there yet.
+#[derive(Debug)]
+pub(super) enum Parsed {
+    /// The head, and how many bytes it took.
+    Whole(Head, usize),
+    Partial,
+}
+
+impl Head {
+    /// Reads a head from the front of `bytes`: the answer to a request with `method`.
+    pub(super) fn parse(bytes: &[u8], method: &str) -> Result<Parsed, String> {
+        let mut slots = [const { MaybeUninit::uninit() }; MAX_HEADERS];
+        let mut reply = httparse::Response::new(&mut []);
+        let length =
+            match httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut reply, bytes, &mut slots) {
+                Ok(httparse::Status::Complete(length)) => length,
+                Ok(httparse::Status::Partial) => return Ok(Parsed::Partial),
+                Err(error) => return Err(error.to_string()),
+            };
+        let status = reply.code.filter(|code| *code >= 100).ok_or("the status is not a number from 100")?;
+        let mut head = Self {
+            status,
+            framing: Framing::None,
+            after: After::Close,
+            content_length: None,
+            text: String::with_capacity(length),
+            fields: Vec::with_capacity(reply.headers.len()),
+        };
+        for header in reply.headers.iter() {
+            head.push(header.name, header.value);
+        }
+        head.frame(method, reply.version == Some(1))?;
+        Ok(Parsed::Whole(head, length))
+    }
+
+    /// The first field of that (lower-case) name, when it is visible text.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.fields
+            .iter()
+            .find(|field| self.slice(&field.name) == name && field.exact)
+            .map(|field| self.slice(&field.value))
+    }
+
+    /// All fields in order; bytes that are not UTF-8 are replaced.
+    pub(super) fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.fields.iter().map(|field| (self.slice(&field.name), self.slice(&field.value)))
+    }
+
+    /// A reply that is followed by another one to the same request (RFC 9110, 15.2).
+    pub(super) fn is_interim(&self) -> bool {
+        self.status < 200
+    }
+
+    fn push(&mut self, name: &str, value: &[u8]) {
+        let value = value.trim_ascii();
+        let start = self.text.len();
+        self.text.extend(name.chars().map(|c| c.to_ascii_lowercase()));
+        let middle = self.text.len();
+        let text = String::from_utf8_lossy(value);
+        self.text.push_str(&text);
+        self.fields.push(Field {
+            name: start..middle,
+            value: middle..self.text.len(),
+            exact: matches!(text, std::borrow::Cow::Borrowed(_)),
+        });
+    }
+
+    fn slice(&self, range: &Range<usize>) -> &str {
+        self.text.get(range.clone()).unwrap_or_default()
+    }
+
+    /// Decides where the body ends, and refuses every head that two readers could understand differently.
+    fn frame(&mut self, method: &str, http11: bool) -> Result<(), String> {
+        let (mut length, mut chunked, mut close) = (None, false, !http11);
+        for (name, value) in self.headers() {
+            match name {
+                "content-length" => {
+                    for part in value.split(',') {
+                        let number = parse_length(part.trim()).ok_or("content-length is not a number")?;
+                        if length.replace(number).is_some_and(|before| before != number) {
+                            return Err("two different content-lengths".into());
+                        }
+                    }
+                }
+                "transfer-encoding" if !chunked && http11 && value.eq_ignore_ascii_case("chunked") => chunked = true,
+                "transfer-encoding" => return Err("a transfer-encoding other than chunked".into()),
+                "connection" => {
+                    close |= value.split(',').any(|option| option.trim().eq_ignore_ascii_case("close"));
+                }
+                _ => {}
+            }
+        }
+        if chunked && length.is_some() {
+            return Err("both content-length and transfer-encoding".into());
+        }
+        self.content_length = length;
+        self.framing = match length {
+            _ if method == "HEAD" || self.is_interim() || matches!(self.status, 204 | 304) => Framing::None,
+            Some(length) => Framing::Length(length),
+            None if chunked => Framing::Chunked,
+            None => Framing::Close,
+        };
+        self.after = if close || self.framing == Framing::Close { After::Close } else { After::Reuse };
+        Ok(())
+    }
+}
+
+/// Digits only: `str::parse` would take a sign.
+fn parse_length(text: &str) -> Option<u64> {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
+}
+
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+}
+
+fn write_decimal(out: &mut Vec<u8>, number: u64) {
+    use std::io::Write;
+    // Writing to a `Vec` cannot fail.
+    let _ = write!(out, "{number}");
+}

@@ -1,0 +1,164 @@
+//! A socket, plain or under TLS, with one rule for waiting.
+//!
+//! A socket's own timeouts are set once, to a short tick. A call that blocks comes back every tick without harm, and
+//! only then looks at the idle limit, the deadline and the cancel token: limits cost no system call while bytes flow,
+//! and no call outlives its limits by more than a tick.
+
+use super::error::Failure;
+use super::tls::Tls;
+use crate::cancel::Cancel;
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+/// How long a call may block before limits are looked at: well under the second in which a cancel must be felt.
+pub(super) const TICK: Duration = Duration::from_millis(200);
+
+/// The most plain bytes handed to one system call: large enough that its cost vanishes, small enough that a
+/// deadline is looked at often.
+const MAX_WRITE: usize = 1 << 20;
+
+/// What bounds a wait.
+#[derive(Clone, Copy)]
+pub(super) struct Limits<'a> {
+    /// The longest time without progress.
+    pub(super) idle: Duration,
+    pub(super) deadline: Option<Instant>,
+    pub(super) cancel: Option<&'a Cancel>,
+}
+
+impl Limits<'_> {
+    /// Fails when the time is over or the caller has given up.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        if self.cancel.is_some_and(Cancel::is_cancelled) {
+            return Err(Failure::Cancelled);
+        }
+        if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return Err(Failure::Timeout);
+        }
+        Ok(())
+    }
+
+    /// The same limits, ended by `deadline` at the latest.
+    pub(super) fn until(mut self, deadline: Instant) -> Self {
+        self.deadline = Some(self.deadline.map_or(deadline, |own| own.min(deadline)));
+        self
+    }
+}
+
+/// What one system call brought.
+pub(super) enum Step {
+    /// This many bytes for the caller; for a read, zero is the end.
+    Moved(usize),
+    /// Bytes of the TLS session, none of them the caller's.
+    Session,
+}
+
+pub(super) enum Stream {
+    Plain(TcpStream),
+    Tls(Box<Tls>),
+}
+
+impl Stream {
+    /// Takes a connected socket and sets its timeouts, once and for all.
+    pub(super) fn new(socket: TcpStream, idle: Duration) -> io::Result<Self> {
+        socket.set_nodelay(true)?;
+        // A timeout of zero would mean none.
+        let tick = TICK.min(idle).max(Duration::from_millis(1));
+        socket.set_read_timeout(Some(tick))?;
+        socket.set_write_timeout(Some(tick))?;
+        Ok(Self::Plain(socket))
+    }
+
+    fn socket(&self) -> &TcpStream {
+        match self {
+            Self::Plain(socket) => socket,
+            Self::Tls(tls) => tls.socket(),
+        }
+    }
+
+    /// Reads once; bytes beyond `into` go to `surplus` where that costs nothing. The number counts both.
+    pub(super) fn read(&mut self, into: &mut [u8], surplus: &mut [u8], limits: &Limits<'_>) -> Result<usize, Failure> {
+        wait(limits, || {
+            match self {
+                Self::Plain(socket) if surplus.is_empty() => socket.read(into),
+                Self::Plain(socket) => socket.read_vectored(&mut [IoSliceMut::new(into), IoSliceMut::new(surplus)]),
+                Self::Tls(tls) => return tls.read(into),
+            }
+            .map(Step::Moved)
+        })
+    }
+
+    /// Writes some of `first`, then of `second`, and counts both. An error that [`is_tick`] leaves all as it was: the
+    /// caller may look for an early reply and come again.
+    pub(super) fn write_step(&mut self, first: &[u8], second: &[u8]) -> io::Result<Step> {
+        let second = second.get(..MAX_WRITE).unwrap_or(second);
+        match self {
+            Self::Plain(socket) if second.is_empty() => socket.write(first),
+            Self::Plain(socket) if first.is_empty() => socket.write(second),
+            Self::Plain(socket) => socket.write_vectored(&[IoSlice::new(first), IoSlice::new(second)]),
+            Self::Tls(tls) => return tls.write(first, second),
+        }
+        .map(Step::Moved)
+    }
+
+    /// Sends what the TLS session still holds.
+    pub(super) fn flush(&mut self, limits: &Limits<'_>) -> Result<(), Failure> {
+        match self {
+            Self::Plain(_) => Ok(()),
+            Self::Tls(tls) => wait(limits, || tls.flush()).map(drop),
+        }
+    }
+
+    /// Reads what is there without waiting: `None` when nothing is.
+    pub(super) fn read_now(&mut self, into: &mut [u8]) -> io::Result<Option<usize>> {
+        self.socket().set_nonblocking(true)?;
+        let result = loop {
+            let step = match self {
+                Self::Plain(socket) => socket.read(into).map(Step::Moved),
+                Self::Tls(tls) => tls.read(into),
+            };
+            match step {
+                Ok(Step::Session) => {}
+                Ok(Step::Moved(count)) => break Ok(Some(count)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break Ok(None),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => break Err(error),
+            }
+        };
+        self.socket().set_nonblocking(false)?;
+        result
+    }
+}
+
+/// Repeats `call` until it brings something or a limit is reached.
+pub(super) fn wait(limits: &Limits<'_>, mut call: impl FnMut() -> io::Result<Step>) -> Result<usize, Failure> {
+    let mut idle = Idle::default();
+    loop {
+        limits.check()?;
+        match call() {
+            Ok(Step::Moved(count)) => return Ok(count),
+            Ok(Step::Session) => idle = Idle::default(),
+            Err(error) if is_tick(&error) => idle.check(limits)?,
+            Err(error) => return Err(Failure::Io(error)),
+        }
+    }
+}
+
+/// Time without progress, measured from the first call that brought none.
+#[derive(Default)]
+pub(super) struct Idle(Option<Instant>);
+
+impl Idle {
+    pub(super) fn check(&mut self, limits: &Limits<'_>) -> Result<(), Failure> {
+        let now = Instant::now();
+        // The first tick has passed already when it is noticed.
+        let since = *self.0.get_or_insert_with(|| now.checked_sub(TICK.min(limits.idle)).unwrap_or(now));
+        if now.duration_since(since) >= limits.idle { Err(Failure::Timeout) } else { Ok(()) }
+    }
+}
+
+/// A blocked call came back to let limits be looked at, or a signal interrupted it.
+pub(super) fn is_tick(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted)
+}

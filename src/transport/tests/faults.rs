@@ -1,0 +1,323 @@
+//! Silence, slowness, floods and breaks: nothing hangs, and what is merely slow is not cut.
+
+use super::*;
+use std::net::Shutdown;
+
+/// Well above any limit the tests set, well below what a hang would take.
+const SOON: Duration = Duration::from_millis(1500);
+
+fn quickly<T>(work: impl FnOnce() -> T) -> T {
+    let start = Instant::now();
+    let result = work();
+    assert!(start.elapsed() < SOON, "took {:?}", start.elapsed());
+    result
+}
+
+fn silent() -> Server {
+    Server::start(Peer::hang)
+}
+
+#[test]
+fn connection_refused() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let origin = Origin { scheme: Scheme::Http, host: "127.0.0.1".into(), port };
+    let result = quickly(|| transport().send(&origin, &request("GET"), Body::Empty));
+    assert!(matches!(failure(result), (Phase::Connect, Failure::Connect(_))));
+}
+
+#[test]
+fn name_that_does_not_exist() {
+    let origin = Origin { scheme: Scheme::Http, host: "no-such-host.invalid".into(), port: 80 };
+    let (phase, broke) = failure(transport().send(&origin, &request("GET"), Body::Empty));
+    assert!(matches!((phase, broke), (Phase::Connect, Failure::Connect(_) | Failure::Timeout)));
+}
+
+/// The next address of a name is tried when the first refuses.
+#[test]
+fn every_address_is_tried() {
+    // `localhost` may stand for ::1 and 127.0.0.1; the server listens on the latter only.
+    let mut server = Server::always("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+    server.origin.host = "localhost".into();
+    assert_eq!(text(fetch(&transport(), &server)), "ok");
+}
+
+/// A full backlog drops SYNs: the same silence as a host that is not there.
+#[test]
+fn syn_never_answered() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut held = Vec::new();
+    while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(100)) {
+        held.push(stream);
+        if held.len() > 6000 {
+            // No backlog on this system: nothing can be shown.
+            panic!("the backlog never fills");
+        }
+    }
+    let origin = Origin { scheme: Scheme::Http, host: "127.0.0.1".into(), port: address.port() };
+    let transport = Transport::new(impatient()).unwrap();
+    let result = quickly(|| transport.send(&origin, &request("GET"), Body::Empty));
+    assert!(matches!(failure(result), (Phase::Connect, Failure::Timeout)));
+}
+
+#[test]
+fn accepted_but_silent() {
+    let (server, transport) = (silent(), Transport::new(impatient()).unwrap());
+    assert!(matches!(failure(quickly(|| fetch(&transport, &server))), (Phase::Await, Failure::Timeout)));
+}
+
+#[test]
+fn body_stalls() {
+    let server = Server::start(|peer| {
+        peer.request().unwrap();
+        peer.send("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhell");
+        peer.hang();
+    });
+    let transport = Transport::new(impatient()).unwrap();
+    assert!(matches!(failure(quickly(|| fetch(&transport, &server))), (Phase::Body, Failure::Timeout)));
+}
+
+#[test]
+fn upload_stalls() {
+    let server = Server::start(|peer| {
+        peer.head().unwrap();
+        thread::park();
+    });
+    let transport = Transport::new(impatient()).unwrap();
+    let body = vec![0; 32 << 20];
+    let result = quickly(|| transport.send(&server.origin, &request("PUT"), Body::Bytes(&body)));
+    assert!(matches!(failure(result), (Phase::Send, Failure::Timeout)));
+}
+
+#[test]
+fn deadline_of_the_exchange() {
+    let (server, transport) = (silent(), transport());
+    let request = Request { deadline: Some(Instant::now() + SHORT), ..request("GET") };
+    let result = quickly(|| transport.send(&server.origin, &request, Body::Empty));
+    assert!(matches!(failure(result), (Phase::Await, Failure::Timeout)));
+    // One that has passed already costs nothing.
+    let result = quickly(|| transport.send(&server.origin, &request, Body::Empty));
+    assert!(matches!(failure(result), (Phase::Connect, Failure::Timeout)));
+    assert_eq!(server.accepted(), 1);
+}
+
+#[test]
+fn deadline_of_the_body() {
+    let server = trickle("HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n");
+    let result = quickly(|| {
+        let reply = get(&transport(), &server).unwrap();
+        reply.read_to_end(1 << 20, Some(Instant::now() + SHORT))
+    });
+    assert!(matches!(failure(result), (Phase::Body, Failure::Timeout)));
+}
+
+/// Sends `head`, then one byte every 10 ms for ever.
+fn trickle(head: &'static str) -> Server {
+    Server::start(move |peer| {
+        peer.stream.set_nodelay(true).unwrap();
+        peer.request().unwrap();
+        peer.send(head);
+        while peer.stream.write_all(b"x").is_ok() {
+            thread::sleep(Duration::from_millis(10));
+        }
+    })
+}
+
+/// Bytes that keep coming do not renew a head's time for ever.
+#[test]
+fn trickled_head_ends() {
+    let (server, transport) = (trickle("HTTP/1.1 200 OK\r\nx: "), Transport::new(impatient()).unwrap());
+    assert!(matches!(failure(quickly(|| fetch(&transport, &server))), (Phase::Await, Failure::Timeout)));
+}
+
+/// A slow body takes many times the idle timeout, and is whole.
+#[test]
+fn slow_body_is_not_cut() {
+    let server = Server::start(|peer| {
+        peer.stream.set_nodelay(true).unwrap();
+        peer.request().unwrap();
+        peer.send("HTTP/1.1 200 OK\r\ncontent-length: 12\r\n\r\n");
+        for _ in 0..12 {
+            thread::sleep(Duration::from_millis(50));
+            peer.send("x");
+        }
+        peer.hang();
+    });
+    assert_eq!(text(fetch(&Transport::new(impatient()).unwrap(), &server)), "x".repeat(12));
+}
+
+/// `slow-read`: the server takes the body in sips.
+#[test]
+fn slow_reader_is_not_cut() {
+    let server = Server::start(|peer| {
+        peer.head().unwrap();
+        let mut left = (16 << 20) - peer.ahead.len();
+        let mut block = vec![0; 1 << 20];
+        while left > 0 {
+            thread::sleep(Duration::from_millis(30));
+            let want = left.min(block.len());
+            peer.stream.read_exact(&mut block[..want]).unwrap();
+            left -= want;
+        }
+        peer.send("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+        peer.hang();
+    });
+    let transport = Transport::new(impatient()).unwrap();
+    let body = vec![0; 16 << 20];
+    assert_eq!(transport.send(&server.origin, &request("PUT"), Body::Bytes(&body)).unwrap().status, 200);
+}
+
+/// Sends `start`, then `more` for ever.
+fn endless(start: &'static str, more: &'static str) -> Server {
+    Server::start(move |peer| {
+        peer.request().unwrap();
+        peer.send(start);
+        while peer.stream.write_all(more.as_bytes()).is_ok() {}
+    })
+}
+
+#[test]
+fn endless_heads() {
+    for (start, more) in [
+        ("HTTP/1.1 200 OK\r\n", "x-a: b\r\n"),
+        ("HTTP/1.1 200 OK\r\nx-a: ", "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"),
+        ("HTTP/1.1 200 OK", "OOOOOOOOOOOOOOOOOOOOOOOOOOOOO"),
+        ("", "HTTP/1.1 100 Continue\r\n\r\n"),
+        ("", "HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n"),
+    ] {
+        let result = quickly(|| fetch(&transport(), &endless(start, more)));
+        assert!(matches!(failure(result), (Phase::Await, Failure::Protocol(_))), "{start}{more}");
+    }
+}
+
+#[test]
+fn endless_body() {
+    let server = endless("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", "5\r\nhello\r\n");
+    assert!(matches!(failure(quickly(|| fetch(&transport(), &server))), (Phase::Body, Failure::Protocol(_))));
+}
+
+#[test]
+fn sixteen_interim_replies_are_skipped() {
+    let wire = "HTTP/1.1 102 Processing\r\n\r\n".repeat(16) + "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+    assert_eq!(text(fetch(&transport(), &Server::always(wire.leak()))), "ok");
+}
+
+#[test]
+fn closed_before_and_within_the_head() {
+    for wire in ["", "HTTP/1.1 200 OK\r\ncontent-le"] {
+        let server = Server::start(move |peer| {
+            peer.request().unwrap();
+            peer.send(wire);
+        });
+        let (phase, broke) = failure(fetch(&transport(), &server));
+        assert!(matches!((phase, broke), (Phase::Await, Failure::Io(_))));
+    }
+}
+
+/// A reply byte on a pooled connection proves that it lived.
+#[test]
+fn half_a_reply_is_not_stale() {
+    let server = Server::start(|peer| {
+        peer.request().unwrap();
+        peer.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+        peer.request().unwrap();
+        peer.send("HTTP/1.1 2");
+    });
+    let transport = transport();
+    fetch(&transport, &server).unwrap();
+    assert!(matches!(failure(fetch(&transport, &server)), (Phase::Await, Failure::Io(_))));
+}
+
+/// A pooled server that goes silent may have processed the request: that is no stale connection.
+#[test]
+fn silence_on_a_pooled_connection_is_not_stale() {
+    let server = Server::start(|peer| {
+        peer.request().unwrap();
+        peer.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+        peer.hang();
+    });
+    let transport = Transport::new(impatient()).unwrap();
+    fetch(&transport, &server).unwrap();
+    assert!(matches!(failure(fetch(&transport, &server)), (Phase::Await, Failure::Timeout)));
+}
+
+#[test]
+fn source_errors_are_the_sources() {
+    struct Failing;
+    impl Read for Failing {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::Error::other("the disk is gone"))
+        }
+    }
+    let server = silent();
+    let body = Body::Reader { source: &mut Failing, length: 10 };
+    let error = transport().send(&server.origin, &request("PUT"), body).unwrap_err();
+    assert_eq!(error.to_string(), "sending the request: the source of the body failed: the disk is gone");
+}
+
+/// Runs `work` and cancels it from outside while it is blocked.
+fn cancelled(work: impl FnOnce(&Cancel) -> TransportError) -> Phase {
+    let cancel = Cancel::new();
+    let error = thread::scope(|scope| {
+        scope.spawn(|| {
+            thread::sleep(Duration::from_millis(50));
+            cancel.cancel();
+        });
+        quickly(|| work(&cancel))
+    });
+    assert!(matches!(error.failure, Failure::Cancelled), "{error:?}");
+    error.phase
+}
+
+#[test]
+fn cancel_interrupts_every_wait() {
+    let (transport, server) = (transport(), silent());
+    let send = |cancel: &Cancel, body: Body<'_>| {
+        let request = Request { cancel: Some(cancel), ..request("PUT") };
+        transport.send(&server.origin, &request, body).unwrap_err()
+    };
+    assert_eq!(cancelled(|cancel| send(cancel, Body::Empty)), Phase::Await);
+
+    let deaf = Server::start(|_| thread::park());
+    let body = vec![0; 32 << 20];
+    let phase = cancelled(|cancel| {
+        let request = Request { cancel: Some(cancel), ..request("PUT") };
+        transport.send(&deaf.origin, &request, Body::Bytes(&body)).unwrap_err()
+    });
+    assert_eq!(phase, Phase::Send);
+
+    let stalling = Server::start(|peer| {
+        peer.request().unwrap();
+        peer.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n");
+        peer.hang();
+    });
+    let phase = cancelled(|cancel| {
+        let request = Request { cancel: Some(cancel), ..request("GET") };
+        transport.send(&stalling.origin, &request, Body::Empty).unwrap().read_to_end(10, None).unwrap_err()
+    });
+    assert_eq!(phase, Phase::Body);
+}
+
+#[test]
+fn cancelled_tokens_send_nothing() {
+    let (server, cancel) = (silent(), Cancel::new());
+    cancel.cancel();
+    let request = Request { cancel: Some(&cancel), ..request("GET") };
+    let result = transport().send(&server.origin, &request, Body::Empty);
+    assert!(matches!(failure(result), (Phase::Connect, Failure::Cancelled)));
+    assert_eq!(server.accepted(), 0);
+}
+
+/// The server closes its half after the reply began, while the client still sends.
+#[test]
+fn half_closed_during_upload() {
+    let server = Server::start(|peer| {
+        peer.head().unwrap();
+        peer.send("HTTP/1.1 400 Bad\r\ncontent-length: 3\r\n\r\nbad");
+        peer.stream.shutdown(Shutdown::Write).unwrap();
+        peer.hang();
+    });
+    let body = vec![0; 16 << 20];
+    let reply = transport().send(&server.origin, &request("PUT"), Body::Bytes(&body)).unwrap();
+    assert_eq!((reply.status, text(reply.read_to_end(10, None))), (400, "bad".into()));
+}

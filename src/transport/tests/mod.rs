@@ -1,0 +1,171 @@
+//! The transport against servers that are a few lines of script on a real socket.
+
+mod faults;
+mod framing;
+mod pool;
+mod proxy;
+mod tls;
+mod traps;
+
+use super::*;
+use std::io::{self, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Mutex;
+use std::thread;
+
+/// A server on a port of its own: every connection runs `script` with its number, in a thread.
+struct Server {
+    origin: Origin,
+    accepted: Arc<AtomicU64>,
+    /// What the scripts wrote down.
+    seen: Arc<Mutex<Vec<String>>>,
+}
+
+impl Server {
+    fn start(script: impl Fn(&mut Peer) + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (accepted, seen) = (Arc::new(AtomicU64::new(0)), Arc::new(Mutex::new(Vec::new())));
+        let (counter, notes, script) = (accepted.clone(), seen.clone(), Arc::new(script));
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let number = counter.fetch_add(1, Ordering::SeqCst);
+                let mut peer = Peer { stream: stream.unwrap(), number, seen: notes.clone(), ahead: Vec::new() };
+                peer.stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+                let script = script.clone();
+                thread::spawn(move || script(&mut peer));
+            }
+        });
+        Self { origin: Origin { scheme: Scheme::Http, host: "127.0.0.1".into(), port }, accepted, seen }
+    }
+
+    /// Answers every request of every connection with `reply`.
+    fn always(reply: &'static str) -> Self {
+        Self::start(move |peer| {
+            while peer.request().is_some() {
+                peer.send(reply);
+            }
+        })
+    }
+
+    fn accepted(&self) -> u64 {
+        self.accepted.load(Ordering::SeqCst)
+    }
+
+    fn seen(&self) -> Vec<String> {
+        self.seen.lock().unwrap().clone()
+    }
+}
+
+/// The server's end of a connection.
+struct Peer {
+    stream: TcpStream,
+    number: u64,
+    seen: Arc<Mutex<Vec<String>>>,
+    ahead: Vec<u8>,
+}
+
+impl Peer {
+    /// Reads a head, without its body; notes it down. None when the client is gone.
+    fn head(&mut self) -> Option<String> {
+        let end = loop {
+            if let Some(end) = self.ahead.windows(4).position(|four| four == b"\r\n\r\n") {
+                break end + 4;
+            }
+            let mut block = [0; 4096];
+            match self.stream.read(&mut block) {
+                Ok(0) | Err(_) => return None,
+                Ok(count) => self.ahead.extend_from_slice(&block[..count]),
+            }
+        };
+        let head = String::from_utf8(self.ahead.drain(..end).collect()).unwrap();
+        self.seen.lock().unwrap().push(head.clone());
+        Some(head)
+    }
+
+    /// Reads `length` bytes of a body.
+    fn body(&mut self, length: usize) -> Option<Vec<u8>> {
+        let mut body = std::mem::take(&mut self.ahead);
+        let read = body.len();
+        body.resize(length, 0);
+        self.stream.read_exact(body.get_mut(read..)?).ok()?;
+        Some(body)
+    }
+
+    /// Reads a whole request.
+    fn request(&mut self) -> Option<(String, Vec<u8>)> {
+        let head = self.head()?;
+        let length = field(&head, "content-length").map_or(0, |value| value.parse().unwrap());
+        let body = self.body(length)?;
+        Some((head, body))
+    }
+
+    fn send(&mut self, reply: impl AsRef<[u8]>) {
+        // The client may have gone by intention.
+        let _ = self.stream.write_all(reply.as_ref());
+    }
+
+    /// Stays silent until the client closes.
+    fn hang(&mut self) {
+        let _ = io::copy(&mut self.stream, &mut io::sink());
+    }
+}
+
+fn field<'h>(head: &'h str, name: &str) -> Option<&'h str> {
+    head.lines().find_map(|line| line.split_once(": ").filter(|(key, _)| *key == name).map(|(_, value)| value))
+}
+
+const SHORT: Duration = Duration::from_millis(150);
+
+fn options() -> Options {
+    Options { connect_timeout: Duration::from_secs(5), idle_timeout: Duration::from_secs(5), ..Options::default() }
+}
+
+/// Limits so short that a test can wait for them.
+fn impatient() -> Options {
+    Options { connect_timeout: SHORT, idle_timeout: SHORT, ..Options::default() }
+}
+
+fn transport() -> Transport {
+    Transport::new(options()).unwrap()
+}
+
+fn request(method: &'static str) -> Request<'static> {
+    Request {
+        method,
+        target: "/bucket/key",
+        headers: &[("host", "test")],
+        expect_continue: None,
+        deadline: None,
+        cancel: None,
+    }
+}
+
+fn get(transport: &Transport, server: &Server) -> Result<Response, TransportError> {
+    transport.send(&server.origin, &request("GET"), Body::Empty)
+}
+
+/// A GET and its whole body.
+fn fetch(transport: &Transport, server: &Server) -> Result<Vec<u8>, TransportError> {
+    get(transport, server)?.read_to_end(1 << 20, None)
+}
+
+fn text(result: Result<Vec<u8>, TransportError>) -> String {
+    String::from_utf8(result.unwrap()).unwrap()
+}
+
+/// The phase of the expected failure, and the failure.
+fn failure<T: std::fmt::Debug>(result: Result<T, TransportError>) -> (Phase, Failure) {
+    let error = result.unwrap_err();
+    assert!(!error.stale, "{error:?}");
+    (error.phase, error.failure)
+}
+
+/// Waits for what another thread is about to do.
+fn wait_until(done: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(start.elapsed() < Duration::from_secs(5), "it never came");
+        thread::sleep(Duration::from_millis(5));
+    }
+}

@@ -1,0 +1,307 @@
+//! Certificates, and bodies that come in records.
+
+use super::*;
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+type TlsStream = StreamOwned<ServerConnection, TcpStream>;
+
+/// A certificate authority of one test.
+struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    pem: Vec<u8>,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, "test authority");
+        let key = KeyPair::generate().unwrap();
+        let pem = params.self_signed(&key).unwrap().pem().into_bytes();
+        Self { issuer: Issuer::new(params, key), pem }
+    }
+
+    fn sign(&self, params: &CertificateParams) -> Arc<ServerConfig> {
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        server_config(certificate.der().clone(), &key)
+    }
+
+    fn trusted(&self) -> Transport {
+        Transport::new(Options { extra_roots_pem: self.pem.clone(), ..options() }).unwrap()
+    }
+}
+
+fn server_config(certificate: rustls::pki_types::CertificateDer<'static>, key: &KeyPair) -> Arc<ServerConfig> {
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    Arc::new(builder.with_no_client_auth().with_single_cert(vec![certificate], key).unwrap())
+}
+
+fn params(names: &[&str]) -> CertificateParams {
+    CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap()
+}
+
+fn good() -> CertificateParams {
+    params(&["localhost", "127.0.0.1"])
+}
+
+/// Runs `script` on every connection whose handshake succeeds, and notes down every byte it got before failing.
+fn serve(config: Arc<ServerConfig>, script: impl Fn(&mut TlsStream) + Send + Sync + 'static) -> Server {
+    let mut server = Server::start(move |peer| {
+        let session = ServerConnection::new(config.clone()).unwrap();
+        let mut stream = StreamOwned::new(session, peer.stream.try_clone().unwrap());
+        let mut head = Vec::new();
+        let mut byte = [0];
+        while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|count| count == 1) {
+            head.push(byte[0]);
+        }
+        peer.seen.lock().unwrap().push(String::from_utf8(head).unwrap());
+        script(&mut stream);
+    });
+    server.origin.scheme = Scheme::Https;
+    server
+}
+
+fn ok(stream: &mut TlsStream) {
+    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+    let _ = stream.flush();
+    let _ = io::copy(stream, &mut io::sink());
+}
+
+#[test]
+fn good_certificates() {
+    let authority = Authority::new();
+    let mut server = serve(authority.sign(&good()), ok);
+    assert_eq!(text(fetch(&authority.trusted(), &server)), "ok");
+    server.origin.host = "localhost".into();
+    assert_eq!(text(fetch(&authority.trusted(), &server)), "ok");
+}
+
+/// What no client may accept: a lasting refusal, and not one byte of a request sent.
+#[test]
+fn bad_certificates() {
+    let authority = Authority::new();
+    let mut expired = good();
+    (expired.not_before, expired.not_after) = (date_time_ymd(2001, 1, 1), date_time_ymd(2002, 1, 1));
+    let mut early = good();
+    (early.not_before, early.not_after) = (date_time_ymd(2090, 1, 1), date_time_ymd(2091, 1, 1));
+    let mut name_only = params(&[]);
+    name_only.distinguished_name.push(DnType::CommonName, "127.0.0.1");
+    let key = KeyPair::generate().unwrap();
+    let self_signed = server_config(good().self_signed(&key).unwrap().der().clone(), &key);
+    for (what, config) in [
+        ("wrong name", authority.sign(&params(&["other.example"]))),
+        ("common name only", authority.sign(&name_only)),
+        ("expired", authority.sign(&expired)),
+        ("not yet valid", authority.sign(&early)),
+        ("self-signed", self_signed),
+        ("unknown authority", Authority::new().sign(&good())),
+    ] {
+        let server = serve(config.clone(), ok);
+        let transport = authority.trusted();
+        let (phase, broke) = failure(fetch(&transport, &server));
+        assert!(matches!((phase, &broke), (Phase::Connect, Failure::Tls { fatal: true, .. })), "{what}: {broke:?}");
+        wait_until(|| !server.seen().is_empty());
+        assert_eq!((server.seen(), server.accepted()), (vec![String::new()], 1), "{what}");
+        assert_eq!(transport.connections_opened(), 0);
+
+        let skipping = Transport::new(Options { verification: TlsVerification::Skip, ..options() }).unwrap();
+        assert_eq!(text(fetch(&skipping, &serve(config, ok))), "ok", "{what}");
+    }
+}
+
+/// Extra roots stand beside the built-in ones.
+#[test]
+fn extra_roots_are_added() {
+    let two = [Authority::new(), Authority::new()];
+    let pem = [two[0].pem.clone(), b"# a comment\n".to_vec(), two[1].pem.clone()].concat();
+    let transport = Transport::new(Options { extra_roots_pem: pem.clone(), ..options() }).unwrap();
+    for authority in &two {
+        assert_eq!(text(fetch(&transport, &serve(authority.sign(&good()), ok))), "ok");
+    }
+    assert_eq!(super::super::tls::roots(&pem).unwrap().len(), super::super::tls::roots(b"").unwrap().len() + 2);
+    assert!(super::super::tls::roots(b"").unwrap().len() > 100);
+}
+
+#[test]
+fn bad_roots_are_refused() {
+    let good = String::from_utf8(Authority::new().pem).unwrap();
+    let bad = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    let cut = &good[..good.len() / 2];
+    for pem in ["\n", "no PEM at all", cut, bad, &format!("{good}{bad}"), &KeyPair::generate().unwrap().serialize_pem()]
+    {
+        for verification in [TlsVerification::Full, TlsVerification::Skip] {
+            let options = Options { extra_roots_pem: pem.into(), verification, ..options() };
+            let error = Transport::new(options).unwrap_err().to_string();
+            assert!(error.contains("extra root certificates"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn handshakes_that_fail_may_be_tried_again() {
+    let closing = Server::start(|peer| drop(peer.stream.read(&mut [0; 100])));
+    let garbage = Server::start(|peer| {
+        peer.send("HTTP/1.1 400 Bad Request\r\n\r\n");
+        peer.hang();
+    });
+    for mut server in [closing, garbage] {
+        server.origin.scheme = Scheme::Https;
+        let (phase, broke) = failure(fetch(&transport(), &server));
+        assert!(matches!((phase, &broke), (Phase::Connect, Failure::Tls { fatal: false, .. })), "{broke:?}");
+    }
+    let mut silent = Server::start(Peer::hang);
+    silent.origin.scheme = Scheme::Https;
+    let result = fetch(&Transport::new(impatient()).unwrap(), &silent);
+    assert!(matches!(failure(result), (Phase::Connect, Failure::Timeout)));
+}
+
+#[test]
+fn hosts_that_are_no_names() {
+    let mut server = serve(Authority::new().sign(&good()), ok);
+    server.origin.host = "local_host..".into();
+    let (phase, _) = failure(fetch(&transport(), &server));
+    assert_eq!(phase, Phase::Connect);
+}
+
+/// Eight MiB each way, over connections that are kept.
+#[test]
+fn large_bodies() {
+    const SIZE: usize = 8 << 20;
+    let body: Vec<u8> = (0..SIZE).map(|at| (at * 7 % 251) as u8).collect();
+    let authority = Authority::new();
+    let server = serve(authority.sign(&good()), |stream| {
+        for _ in 0..2 {
+            let mut body = vec![0; SIZE];
+            stream.read_exact(&mut body).unwrap();
+            stream.write_all(format!("HTTP/1.1 200 OK\r\ncontent-length: {SIZE}\r\n\r\n").as_bytes()).unwrap();
+            stream.write_all(&body).unwrap();
+            stream.flush().unwrap();
+            let mut head = [0; 1];
+            let mut seen = Vec::new();
+            while !seen.ends_with(b"\r\n\r\n") && stream.read(&mut head).is_ok_and(|count| count == 1) {
+                seen.push(head[0]);
+            }
+        }
+    });
+    let transport = authority.trusted();
+    for round in 0..2 {
+        let mut source = &body[..];
+        let sent = match round {
+            0 => Body::Bytes(&body),
+            _ => Body::Reader { source: &mut source, length: SIZE as u64 },
+        };
+        let reply = transport.send(&server.origin, &request("PUT"), sent).unwrap();
+        assert!(reply.read_to_end(SIZE, None).unwrap() == body);
+    }
+    assert_eq!(server.accepted(), 1);
+}
+
+#[test]
+fn early_answers() {
+    let authority = Authority::new();
+    let server = serve(authority.sign(&good()), |stream| {
+        stream.write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 6\r\n\r\ndenied").unwrap();
+        stream.flush().unwrap();
+        thread::park();
+    });
+    let body = vec![0; 32 << 20];
+    let reply = authority.trusted().send(&server.origin, &request("PUT"), Body::Bytes(&body)).unwrap();
+    assert_eq!((reply.status, text(reply.read_to_end(10, None))), (403, "denied".into()));
+}
+
+/// Where the body ends with the connection, an end that the server did not announce may be an attacker's.
+#[test]
+fn cut_sessions_are_no_end() {
+    for announced in [true, false] {
+        let authority = Authority::new();
+        let server = serve(authority.sign(&good()), move |stream| {
+            stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nhello").unwrap();
+            if announced {
+                stream.conn.send_close_notify();
+            }
+            stream.flush().unwrap();
+        });
+        match (announced, fetch(&authority.trusted(), &server)) {
+            (true, body) => assert_eq!(text(body), "hello"),
+            (false, body) => assert!(matches!(failure(body), (Phase::Body, Failure::Io(_)))),
+        }
+    }
+}
+
+/// Damage on the way is an error, never data.
+#[test]
+fn a_plain_byte_in_the_session() {
+    let authority = Authority::new();
+    let server = serve(authority.sign(&good()), |stream| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello").unwrap();
+        stream.flush().unwrap();
+        stream.sock.write_all(b"\x17\x03\x03\x00\x05hello").unwrap();
+        let _ = io::copy(stream, &mut io::sink());
+    });
+    assert!(matches!(failure(fetch(&authority.trusted(), &server)), (Phase::Await | Phase::Body, Failure::Io(_))));
+}
+
+#[test]
+fn a_session_closed_while_idle_is_replaced() {
+    let authority = Authority::new();
+    let server = serve(authority.sign(&good()), |stream| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").unwrap();
+        stream.conn.send_close_notify();
+        stream.flush().unwrap();
+    });
+    let transport = authority.trusted();
+    assert_eq!(text(fetch(&transport, &server)), "ok");
+    thread::sleep(Duration::from_millis(20));
+    assert_eq!(text(fetch(&transport, &server)), "ok");
+    assert_eq!(server.accepted(), 2);
+}
+
+/// The second connection resumes the first one's session.
+#[test]
+fn sessions_are_resumed() {
+    let authority = Authority::new();
+    let kinds = Arc::new(Mutex::new(Vec::new()));
+    let notes = kinds.clone();
+    let server = serve(authority.sign(&good()), move |stream| {
+        notes.lock().unwrap().push(stream.conn.handshake_kind().unwrap());
+        ok(stream);
+    });
+    let transport = authority.trusted();
+    for _ in 0..2 {
+        fetch(&transport, &server).unwrap();
+        transport.close_idle();
+    }
+    use rustls::HandshakeKind::{Full, Resumed};
+    assert!(matches!(kinds.lock().unwrap()[..], [Full, Resumed]), "{kinds:?}");
+}
+
+#[test]
+fn through_a_tunnel() {
+    let authority = Authority::new();
+    let target = serve(authority.sign(&good()), ok);
+    let port = target.origin.port;
+    let proxy = Server::start(move |peer| {
+        peer.head().unwrap();
+        peer.send("HTTP/1.1 200 Connection established\r\n\r\n");
+        let mut other = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let (mut from, mut to) = (peer.stream.try_clone().unwrap(), other.try_clone().unwrap());
+        thread::spawn(move || io::copy(&mut from, &mut to));
+        let _ = io::copy(&mut other, &mut peer.stream);
+    });
+    let transport = Transport::new(Options {
+        proxy: Some(format!("http://user:secret@127.0.0.1:{}", proxy.origin.port)),
+        extra_roots_pem: authority.pem.clone(),
+        ..options()
+    })
+    .unwrap();
+    assert_eq!(text(fetch(&transport, &target)), "ok");
+    assert_eq!((proxy.accepted(), target.accepted()), (1, 1));
+    assert!(!target.seen()[0].contains("proxy-authorization"));
+    let seen = &proxy.seen()[0];
+    assert!(seen.starts_with(&format!("CONNECT 127.0.0.1:{port} HTTP/1.1\r\nhost: ")), "{seen}");
+}
