@@ -20,7 +20,7 @@ mod http {
     use super::Fetch;
     use crate::cancel::Cancel;
     use crate::error::{Error, ErrorKind, Result};
-    use crate::transport::{Body, Options, Origin, Request, Scheme, Transport};
+    use crate::transport::{Body, Failure, Options, Origin, Request, Scheme, Transport, TransportError};
     use crate::url::{self, Url};
     use std::time::{Duration, Instant};
 
@@ -63,12 +63,11 @@ mod http {
             let request = Request {
                 method: "GET",
                 target: &target,
-                headers: &[("host", &url.authority()), ("accept", "application/json"), ("user-agent", "s3driver")],
+                headers: &[("host", &origin.host_header()), ("accept", "application/json"), ("user-agent", "s3driver")],
                 expect_continue: None,
                 deadline,
                 cancel: Some(&self.cancel),
             };
-            let failed = |e| Error::new(ErrorKind::Connect, "fetching a document failed").with_source(e);
             let response = self.transport.send(&origin, &request, Body::Empty).map_err(failed)?;
             if response.status != 200 {
                 return Err(Error::new(
@@ -83,5 +82,17 @@ mod http {
         fn cancel(&self) {
             self.cancel.cancel();
         }
+    }
+
+    fn failed(error: TransportError) -> Error {
+        let kind = match &error.failure {
+            Failure::Connect(_) => ErrorKind::Connect,
+            Failure::Tls { .. } => ErrorKind::Tls,
+            Failure::Timeout => ErrorKind::Timeout,
+            Failure::Protocol(_) => ErrorKind::Protocol,
+            Failure::Cancelled => ErrorKind::Cancelled,
+            _ => ErrorKind::Interrupted,
+        };
+        Error::new(kind, format!("fetching a document failed while {error}")).with_source(error)
     }
 }
