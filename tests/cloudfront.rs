@@ -1,5 +1,7 @@
 //! Keys, policies, signed URLs and signed cookies, against CloudFront's documentation and against `openssl`.
 #![cfg(feature = "cloudfront")]
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+use proptest::prelude::*;
 use s3driver::cloudfront::{
     CookieScope, HashAlgorithm, Ipv4Range, LAST_END, Policy, PrivateKey, PublicKey, RsaMinimum, Signer, decode_base64,
 };
@@ -271,6 +273,28 @@ mod urls {
     }
 
     #[test]
+    fn of_any_text_are_signed_or_refused() {
+        let signer = signer(HashAlgorithm::Sha1);
+        proptest!(|(text in "(https?://[a-zA-Z0-9.]{1,5}/?)?[ -~é]{0,40}")| {
+            if let Ok(signed) = signer.sign_url(&text, ENDS, NOW) {
+                let (before, rest) = signed.split_once("Expires=").unwrap();
+                let resource = before.trim_end_matches(['?', '&']);
+                let signature = rest.split_once("&Signature=").unwrap().1.split_once('&').unwrap().0;
+                let policy = serde_json::json!({"Statement": [{
+                    "Condition": {"DateLessThan": {"AWS:EpochTime": ENDS.unix()}}, "Resource": resource,
+                }]});
+                let json = Policy::new(resource, ENDS).unwrap().to_json();
+                prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&json).unwrap(), policy);
+                let signature = decode_base64(signature).unwrap();
+                signer.public_key().verify(json.as_bytes(), &signature, HashAlgorithm::Sha1).unwrap();
+                // Signing changes scheme and host at most, and only to what a user agent sends anyway.
+                let path = |url: &str| url.splitn(4, '/').nth(3).unwrap_or_default().trim_end_matches('?').to_owned();
+                prop_assert_eq!(path(resource), path(&text));
+            }
+        });
+    }
+
+    #[test]
     fn canned_cookies_carry_the_expiry() {
         let signer = signer(HashAlgorithm::Sha1);
         let cookies = signer.cookies("https://h/a", ENDS, NOW).unwrap();
@@ -330,8 +354,8 @@ mod keys {
             ),
             (key_file("test_rsa2048_public.pem"), "a public key, which cannot sign"),
             (key_file("test_rsa2048_public_pkcs1.pem"), "a public key, which cannot sign"),
-            (key_file("test_rsa1024_pkcs1.pem"), "has 1024 bits, CloudFront takes no less than 2048"),
-            (key_file("test_rsa512_pkcs1.pem"), ""),
+            (key_file("test_rsa1024_pkcs1.pem"), "has 1024 bits, at least 2048 are needed"),
+            (key_file("test_rsa512_pkcs1.pem"), "512"),
             (key_file("test_ed25519_pkcs8.pem"), "a key of the algorithm 1.3.101.112 cannot sign"),
             (key_file("test_openssh.pem"), "convert a copy with `ssh-keygen -p -m PEM"),
             (RSA.replace("RSA PRIVATE", "DSA PRIVATE"), "of the kind `DSA PRIVATE KEY` cannot sign"),
@@ -378,6 +402,30 @@ mod keys {
         assert!(refusal(PrivateKey::from_file(&der)).contains("-inform DER"));
     }
 
+    /// Whatever a file holds, reading it ends with a key or an error, and a key signs or says that it cannot.
+    #[test]
+    fn that_are_damaged_never_panic() {
+        let names = ["test_rsa1024_pkcs1.pem", "test_rsa2048_pkcs8.pem", "test_p256_sec1.pem", "test_p256_pkcs8.pem"];
+        let texts = names.map(|name| key_file(name).into_bytes());
+        let damage = prop::collection::vec((0usize..4096, "[A-Za-z0-9+/= -]"), 1..4);
+        proptest!(|(text in prop::sample::select(texts.to_vec()), damage in damage)| {
+            let mut text = text;
+            for (at, with) in damage {
+                let at = at % text.len();
+                text[at] = with.as_bytes()[0];
+            }
+            let text = String::from_utf8(text).unwrap();
+            if let Ok(key) = PrivateKey::from_pem_with_minimum(&text, RsaMinimum::Bits1024ForTests) {
+                let _ = key.sign(b"x", HashAlgorithm::Sha1);
+            }
+            let _ = PublicKey::from_pem(&text.replace("RSA PRIVATE", "PUBLIC").replace("EC PRIVATE", "PUBLIC"));
+        });
+        proptest!(|(text in any::<String>(), inside in "[ -~\n]{0,80}")| {
+            let _ = PrivateKey::from_pem(&text);
+            let _ = PrivateKey::from_pem(&format!("-----BEGIN PRIVATE KEY-----{inside}-----END PRIVATE KEY-----"));
+        });
+    }
+
     #[test]
     fn show_nothing() {
         let signer = signer(HashAlgorithm::Sha1);
@@ -388,6 +436,17 @@ mod keys {
         let cookies = signer.cookies("https://h/a", ENDS, NOW).unwrap();
         let shown = format!("{cookies:?}");
         assert!(cookies.pairs().all(|(name, value)| shown.contains(name) && !shown.contains(value)), "{shown}");
+    }
+
+    #[test]
+    fn and_signers_are_shared_by_threads() {
+        let signer = signer(HashAlgorithm::Sha256);
+        let expected = signer.sign_url("https://h/a", ENDS, NOW).unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| assert_eq!(signer.sign_url("https://h/a", ENDS, NOW).unwrap(), expected));
+            }
+        });
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The middleware: which URLs it hands out, to whom, and that CloudFront would let them pass.
 #![cfg(feature = "cloudfront")]
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
 mod memory;
 
 use memory::Memory;
@@ -632,6 +633,12 @@ mod configuration {
         }
         let error = read(&[("privatekey", "/does/not/exist.pem")]).unwrap_err();
         assert_eq!(error.to_string(), "failed to read privatekey file: /does/not/exist.pem");
+        // A key in a form that is not known must not be printed as a path.
+        let bare: &'static str = RSA.split_once("KEY-----\n").unwrap().1.split_once("-----END").unwrap().0;
+        for text in [bare, bare.replace('\n', "").leak()] {
+            let error = read(&[("privatekey", text)]).unwrap_err();
+            assert_eq!(error.to_string(), "privatekey is neither the path of a file nor PEM text");
+        }
         let Err(error) = middleware::wrap("cloudfont", Memory::new(""), GOOD) else { panic!("there is none") };
         assert_eq!(error.message(), "no storage middleware registered with name: cloudfont");
     }

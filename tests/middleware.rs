@@ -1,4 +1,5 @@
 //! The middlewares `redirect` and `rewrite`.
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
 mod memory;
 
 use memory::Memory;

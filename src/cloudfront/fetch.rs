@@ -56,7 +56,7 @@ mod http {
                     url::Scheme::Https => Scheme::Https,
                 },
                 host: url.host.trim_matches(['[', ']']).to_owned(),
-                port: url.port.unwrap_or(url.scheme.default_port()),
+                port: url.port.unwrap_or_else(|| url.scheme.default_port()),
             };
             let deadline = Some(Instant::now() + DEADLINE);
             let target = url.query.as_ref().map_or_else(|| url.path.clone(), |query| format!("{}?{query}", url.path));

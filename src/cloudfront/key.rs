@@ -222,12 +222,13 @@ impl PrivateKey {
             Private::P256(_) => return Ok(()),
         };
         if bits < least {
-            return Err(broken(format!("the RSA key has {bits} bits, CloudFront takes no less than {least}")));
+            return Err(broken(format!("the RSA key has {bits} bits, at least {least} are needed")));
         }
         Ok(())
     }
 }
 
+#[derive(Clone, Copy)]
 enum EcFormat {
     Sec1,
     Pkcs8,

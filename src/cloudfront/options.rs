@@ -12,6 +12,8 @@ use std::time::Duration;
 
 const DEFAULT_DURATION: Duration = Duration::from_secs(20 * 60);
 const DEFAULT_UPDATE_FREQUENCY: Duration = Duration::from_secs(12 * 60 * 60);
+/// Longer than any sensible path, shorter than any key CloudFront takes.
+const MAX_PATH: usize = 512;
 const DEFAULT_IP_RANGES_URL: &str = "https://ip-ranges.amazonaws.com/ip-ranges.json";
 
 /// Which clients are sent to the wrapped driver (so to S3) instead of CloudFront: those for whom S3 is near.
@@ -70,7 +72,7 @@ impl Options {
     /// | name | default | meaning |
     /// |---|---|---|
     /// | `baseurl` | required | see [`Options::new`] |
-    /// | `privatekey` | required | path of a PEM file, or the PEM text itself (anything that holds `-----BEGIN`) |
+    /// | `privatekey` | required | path of a PEM file, or the PEM text itself (anything that holds `-----BEGIN`; wiping that copy is up to the caller) |
     /// | `keypairid` | required | CloudFront's id of the public key |
     /// | `duration` | `20m` | how long a URL is good: Go's notation (`1h30m`, `300ms`) or a number of seconds |
     /// | `hashalgorithm` | `sha1` | `sha1` or `sha256` |
@@ -233,11 +235,14 @@ impl<'a> Given<'a> {
         let base_url = self.baseurl.ok_or_else(|| bad("no baseurl provided"))?;
         let private_key = self.privatekey.ok_or_else(|| bad("no privatekey provided"))?;
         let key_pair_id = self.keypairid.ok_or_else(|| bad("no keypairid provided"))?;
-        let key = if private_key.contains("-----BEGIN") {
-            PrivateKey::from_pem(private_key)
-        } else {
-            PrivateKey::from_file(private_key)
-        }?;
+        let key = match private_key {
+            text if text.contains("-----BEGIN") => PrivateKey::from_pem(text)?,
+            // Could be a key in some other form: it must not get into an error as the name of a missing file.
+            text if text.len() > MAX_PATH || text.contains('\n') => {
+                return Err(bad("privatekey is neither the path of a file nor PEM text"));
+            }
+            path => PrivateKey::from_file(path)?,
+        };
         let hash = match self.hashalgorithm.unwrap_or("sha1").to_ascii_lowercase().as_str() {
             "sha1" => HashAlgorithm::Sha1,
             "sha256" => HashAlgorithm::Sha256,
