@@ -47,7 +47,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // A canned policy is not sent: whoever checks it writes it down from the URL, here from what stands before `Expires`.
     let sent = signed.split(['?', '&']).find_map(|part| part.strip_prefix("Signature=")).unwrap_or_default();
-    let resource = signed.split_once("Expires=").map_or("", |(before, _)| before).trim_end_matches(['?', '&']);
+    let resource =
+        signed.rsplit_once("Expires=").and_then(|(before, _)| before.strip_suffix(['?', '&'])).unwrap_or_default();
     let policy = if custom { policy } else { Policy::new(resource, ends)? };
     let in_cookies = cookies.pairs().find(|(name, _)| *name == "CloudFront-Signature").map_or("", |(_, value)| value);
     for signature in [sent, in_cookies] {
