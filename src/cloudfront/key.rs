@@ -19,6 +19,13 @@ use zeroize::Zeroizing;
 
 /// No key file is larger, even with a chain of certificates around the key.
 const MAX_PEM_BYTES: usize = 64 * 1024;
+const PUBLIC: &str = "this is a public key, which cannot sign: give the private key that belongs to it";
+const NO_KEY: &str = "the text holds no PEM private key \
+    (a DER file is converted by `openssl pkey -inform DER -in FILE -out key.pem`)";
+#[cfg(feature = "ecdsa")]
+const NO_CURVE: &str = "the EC key cannot be read: CloudFront knows only the curve P-256 (prime256v1)";
+#[cfg(not(feature = "ecdsa"))]
+const NO_ECDSA: &str = "this is an EC key: build s3driver with its feature `ecdsa`, or use an RSA key";
 const RSA_OID: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const EC_OID: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 
@@ -85,13 +92,8 @@ impl PrivateKey {
         let blocks = pem::blocks(text)?;
         let mut keys = blocks.iter().filter(|block| block.label.ends_with("PRIVATE KEY"));
         let Some(block) = keys.next() else {
-            return Err(broken(match blocks.iter().any(|block| block.label.ends_with("PUBLIC KEY")) {
-                true => "this is a public key, which cannot sign: give the private key that belongs to it",
-                false => {
-                    "the text holds no PEM private key (a DER file is converted by \
-                          `openssl pkey -inform DER -in FILE -out key.pem`)"
-                }
-            }));
+            let public = blocks.iter().any(|block| block.label.ends_with("PUBLIC KEY"));
+            return Err(broken(if public { PUBLIC } else { NO_KEY }));
         };
         if keys.next().is_some() {
             return Err(broken("the text holds more than one private key: keep the one CloudFront knows"));
@@ -202,17 +204,16 @@ impl PrivateKey {
 
     #[cfg(feature = "ecdsa")]
     fn from_ec(der: &[u8], format: EcFormat) -> Result<Self> {
-        const CURVE: &str = "the EC key cannot be read: CloudFront knows only the curve P-256 (prime256v1)";
         let key = match format {
-            EcFormat::Sec1 => p256::SecretKey::from_sec1_der(der).map_err(|e| broken(CURVE).with_source(e)),
-            EcFormat::Pkcs8 => p256::SecretKey::from_pkcs8_der(der).map_err(|e| broken(CURVE).with_source(e)),
+            EcFormat::Sec1 => p256::SecretKey::from_sec1_der(der).map_err(|e| broken(NO_CURVE).with_source(e)),
+            EcFormat::Pkcs8 => p256::SecretKey::from_pkcs8_der(der).map_err(|e| broken(NO_CURVE).with_source(e)),
         }?;
         Ok(Self(Private::P256(key.into())))
     }
 
     #[cfg(not(feature = "ecdsa"))]
     fn from_ec(_: &[u8], _: EcFormat) -> Result<Self> {
-        Err(broken("this is an EC key: build s3driver with its feature `ecdsa`, or use an RSA key"))
+        Err(broken(NO_ECDSA))
     }
 
     fn check_size(&self, minimum: RsaMinimum) -> Result<()> {
@@ -258,11 +259,11 @@ impl PublicKey {
         match algorithm {
             RSA_OID => Ok(Self(Public::Rsa(Box::new(rsa::PublicKey::from_public_key_der(der).map_err(bad_rsa)?)))),
             #[cfg(feature = "ecdsa")]
-            EC_OID => Ok(Self(Public::P256(p256::ecdsa::VerifyingKey::from_public_key_der(der).map_err(|e| {
-                broken("the EC key cannot be read: CloudFront knows only the curve P-256 (prime256v1)").with_source(e)
-            })?))),
+            EC_OID => Ok(Self(Public::P256(
+                p256::ecdsa::VerifyingKey::from_public_key_der(der).map_err(|e| broken(NO_CURVE).with_source(e))?,
+            ))),
             #[cfg(not(feature = "ecdsa"))]
-            EC_OID => Err(broken("this is an EC key: build s3driver with its feature `ecdsa`, or use an RSA key")),
+            EC_OID => Err(broken(NO_ECDSA)),
             other => {
                 Err(broken(format!("a key of the algorithm {other} cannot sign for CloudFront: use RSA or ECDSA")))
             }

@@ -20,6 +20,9 @@
 //! # }
 //! ```
 //!
+//! Where many URLs are signed, an ECDSA key (feature `ecdsa`) is the better one: it signs about twenty times as fast as an
+//! RSA key of 2048 bits (`benches/cloudfront.rs`), and its URLs are 250 characters shorter.
+//!
 //! Sources, read in November 2026: the CloudFront developer guide's pages on signed
 //! [URLs with a canned policy](https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-creating-signed-url-canned-policy.html),
 //! [URLs with a custom policy](https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-creating-signed-url-custom-policy.html),
