@@ -19,6 +19,7 @@ pub use s3::S3Driver;
 pub use store::PartSizes;
 #[cfg(feature = "client")]
 pub(crate) use store::Store;
+pub mod middleware;
 
 use crate::error::{Error, ErrorKind, Result};
 use std::io::{Read, Write};
@@ -93,7 +94,8 @@ pub enum Method {
 pub struct UrlOptions {
     /// GET unless set.
     pub method: Method,
-    /// How long the URL is good; the driver's default (20 minutes) unless set.
+    /// How long the URL is good. Not set: the driver's default (20 minutes for S3), or until the session of temporary
+    /// credentials ends, if that is sooner. Set: exactly so long, or an error that tells when the session ends.
     pub expires_in: Option<Duration>,
     /// The address the download will come from, for drivers that choose by it. Which header of a request to trust is the caller's decision.
     pub client: Option<IpAddr>,
