@@ -1,0 +1,87 @@
+//! What goes through the server: counters, and the faults and delays that tests order.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use s3s::{S3Error, S3ErrorCode};
+
+/// Counters and orders, shared between the server's thread and the test's.
+#[derive(Debug, Default)]
+pub struct Traffic {
+    /// Connections accepted.
+    pub connections: AtomicU64,
+    /// HTTP requests, whatever became of them.
+    pub requests: AtomicU64,
+    /// Bytes of request bodies, framing included.
+    pub bytes_in: AtomicU64,
+    /// Bytes of answers' bodies.
+    pub bytes_out: AtomicU64,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    operations: BTreeMap<String, u64>,
+    faults: Vec<Fault>,
+    delay: Duration,
+}
+
+#[derive(Debug)]
+struct Fault {
+    operation: String,
+    status: u16,
+    code: String,
+    left: usize,
+}
+
+impl Traffic {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a request whose signature was right.
+    pub fn count(&self, operation: &str) {
+        *self.state().operations.entry(operation.to_owned()).or_default() += 1;
+    }
+
+    /// Requests with a right signature by operation, refused by an ordered fault or not.
+    pub fn operations(&self) -> BTreeMap<String, u64> {
+        self.state().operations.clone()
+    }
+
+    /// Orders the next `times` requests of `operation` to fail.
+    pub fn fail_next(&self, operation: &str, status: u16, code: &str, times: usize) {
+        let (operation, code) = (operation.to_owned(), code.to_owned());
+        self.state().faults.push(Fault { operation, status, code, left: times });
+    }
+
+    /// The fault that was ordered for this request, if one was.
+    pub fn take_fault(&self, operation: &str) -> Option<S3Error> {
+        let faults = &mut self.state().faults;
+        let at = faults.iter().position(|fault| fault.left > 0 && fault.operation == operation)?;
+        let fault = &mut faults[at];
+        fault.left -= 1;
+        let code = S3ErrorCode::from_bytes(fault.code.as_bytes())?;
+        let mut error = S3Error::with_message(code, "ordered by a test");
+        error.set_status_code(hyper::StatusCode::from_u16(fault.status).ok()?);
+        Some(error)
+    }
+
+    pub fn set_delay(&self, delay: Duration) {
+        self.state().delay = delay;
+    }
+
+    pub fn delay(&self) -> Duration {
+        self.state().delay
+    }
+
+    pub fn add(counter: &AtomicU64, by: u64) {
+        counter.fetch_add(by, Relaxed);
+    }
+
+    pub fn read(counter: &AtomicU64) -> u64 {
+        counter.load(Relaxed)
+    }
+}
