@@ -1,0 +1,290 @@
+//! One refresh at a time, before anyone notices.
+//!
+//! ```text
+//!                    fetched                  refresh due                     expires
+//!   no keys ------------|-------- fresh -----------|-------- still valid --------|---- ended ---->
+//!   threads wait for          keys given out            keys given out, one         threads wait for
+//!   the one refresh                                     background refresh          the one refresh
+//! ```
+//!
+//! A failed refresh is not repeated before a pause: while it lasts the keys held are given out or, when there are none
+//! left, the failure is told again without asking.
+
+use super::http::share;
+use super::{Context, Lease, Observer, Provider, Source, Unavailable, Warning};
+use crate::clock::Clock;
+use crate::error::{Error, ErrorKind, Result};
+use std::fmt;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+/// How long before their end keys are renewed, unless they live for less than four times as long. The metadata service
+/// has new ones at least five minutes before the old ones end.
+const LEAD: Duration = Duration::from_secs(5 * 60);
+
+/// Keys that live shorter are renewed when this part of their life remains.
+const LEAD_PART: u32 = 4;
+
+/// Two refreshes are at least this far apart while keys are held, however short these live and whatever the server says.
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long keys are used that had ended when they came. The metadata service hands such keys out while it is in
+/// trouble, and AWS accepts them then.
+const EXPIRED_INTERVAL: Duration = Duration::from_secs(60);
+
+/// The pause after the first failure; it doubles up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+/// The longest pause between failing refreshes: well below [`LEAD`], so that several fit before keys end.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// How long a thread without keys waits for another thread's refresh. This crate's sources end sooner; it bounds those
+/// of others.
+const LONGEST_WAIT: Duration = Duration::from_secs(120);
+
+/// A [`Provider`] over a [`Source`]: keeps the keys, renews them before they end in a thread of its own, one refresh at
+/// a time. A thread waits only while there are no valid keys. Cheap to clone; clones share the keys.
+#[derive(Clone)]
+pub struct Cache(Arc<Inner>);
+
+struct Inner {
+    source: Box<dyn Source>,
+    clock: Arc<dyn Clock>,
+    observer: Observer,
+    state: Mutex<State>,
+    /// Signalled when a refresh ends.
+    ended: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    held: Option<Held>,
+    refreshing: bool,
+    failure: Option<Failed>,
+}
+
+/// The keys held.
+struct Held {
+    lease: Arc<Lease>,
+    fetched: Instant,
+    refresh_at: Option<SystemTime>,
+    /// They had ended, or nearly so, when they came.
+    expired_on_arrival: bool,
+}
+
+/// The failures since the last success.
+struct Failed {
+    reason: Unavailable,
+    count: u32,
+    pause_ends: Instant,
+}
+
+impl Cache {
+    /// A cache without keys yet: the first request fetches them.
+    pub fn new(source: impl Source + 'static, context: &Context) -> Self {
+        Self(Arc::new(Inner {
+            source: Box::new(source),
+            clock: Arc::clone(context.clock()),
+            observer: context.observer().clone(),
+            state: Mutex::default(),
+            ended: Condvar::new(),
+        }))
+    }
+
+    /// Why the latest refresh failed; `None` once one succeeded.
+    pub fn last_failure(&self) -> Option<String> {
+        self.0.lock().failure.as_ref().map(|failed| failed.reason.to_string())
+    }
+}
+
+impl Provider for Cache {
+    fn credentials(&self) -> Result<Arc<Lease>> {
+        let inner = &*self.0;
+        let mut state = inner.lock();
+        loop {
+            let now = inner.clock.now();
+            if let Some(held) = state.held.as_ref().filter(|held| held.is_usable(now)) {
+                let lease = Arc::clone(&held.lease);
+                if held.is_due(now) && !state.refreshing && !state.pauses(inner.clock.instant()) {
+                    inner.begin(state);
+                    Inner::run_in_thread(&self.0);
+                }
+                return Ok(lease);
+            }
+            if state.refreshing {
+                state = inner.wait(state)?;
+                continue;
+            }
+            if state.pauses(inner.clock.instant()) {
+                return Err(inner.error(&state));
+            }
+            inner.begin(state);
+            inner.run();
+            state = inner.lock();
+        }
+    }
+
+    fn refresh(&self, used: &Lease) -> Result<bool> {
+        let inner = &*self.0;
+        let mut state = inner.lock();
+        let mut asked = false;
+        loop {
+            match &state.held {
+                Some(held) if !same_keys(&held.lease, used) => return Ok(true),
+                // These came a moment ago: asking again at once would bring the same.
+                Some(held) if !asked && inner.clock.instant() < held.fetched + SHORTEST_INTERVAL => return Ok(false),
+                _ => {}
+            }
+            if state.refreshing {
+                state = inner.wait(state)?;
+            } else if state.pauses(inner.clock.instant()) {
+                return Err(inner.error(&state));
+            } else if asked {
+                return Ok(false);
+            } else {
+                inner.begin(state);
+                inner.run();
+                state = inner.lock();
+            }
+            asked = true;
+        }
+    }
+}
+
+impl Inner {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing that may panic runs under the lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Marks a refresh as under way and gives the lock back: none is held while the source is asked.
+    fn begin(&self, mut state: MutexGuard<'_, State>) {
+        state.refreshing = true;
+    }
+
+    /// Asks the source in this thread.
+    fn run(&self) {
+        let mut ending = Ending { inner: self, outcome: Err(Unavailable::failed("the source panicked")) };
+        ending.outcome = self.source.fetch();
+    }
+
+    /// Asks the source in a thread of its own, or in this one when the system has no more threads.
+    fn run_in_thread(inner: &Arc<Self>) {
+        let owned = Arc::clone(inner);
+        let thread = thread::Builder::new().name("s3driver-credentials".to_owned());
+        if thread.spawn(move || owned.run()).is_err() {
+            inner.run();
+        }
+    }
+
+    /// Waits for the refresh under way.
+    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> Result<MutexGuard<'a, State>> {
+        let (state, waited) = self
+            .ended
+            .wait_timeout_while(state, LONGEST_WAIT, |state| state.refreshing)
+            .unwrap_or_else(PoisonError::into_inner);
+        if waited.timed_out() {
+            let seconds = LONGEST_WAIT.as_secs();
+            let name = self.source.name();
+            return Err(Error::new(ErrorKind::Credentials, format!("{name} gave no credentials within {seconds} s")));
+        }
+        Ok(state)
+    }
+
+    fn error(&self, state: &State) -> Error {
+        let reason = state.failure.as_ref().map_or("the refresh failed", |failed| failed.reason.reason());
+        Error::new(ErrorKind::Credentials, format!("no credentials from {}: {reason}", self.source.name()))
+    }
+
+    /// Books the outcome of a refresh, then warns.
+    fn finish(&self, outcome: Result<Lease, Unavailable>) {
+        let (now, instant) = (self.clock.now(), self.clock.instant());
+        let mut state = self.lock();
+        state.refreshing = false;
+        let warning = match outcome {
+            Ok(lease) => {
+                let held = Held::new(lease, now, instant);
+                let expired = held.lease.expires.filter(|_| held.expired_on_arrival);
+                state.held = Some(held);
+                state.failure = None;
+                expired.map(|expires| Warning::ExpiredOnArrival { expires })
+            }
+            Err(reason) => {
+                let count = state.failure.as_ref().map_or(0, |failed| failed.count).saturating_add(1);
+                let pause = FIRST_PAUSE.saturating_mul(1 << (count - 1).min(16)).min(LONGEST_PAUSE);
+                // Half of it is random, so that many machines do not ask at the same moment.
+                let pause_ends = instant + pause / 2 + share(pause / 2, self.clock.random());
+                let usable = state.held.as_ref().filter(|held| held.is_usable(now));
+                let warning = usable
+                    .map(|held| Warning::RefreshFailed { reason: reason.to_string(), expires: held.lease.expires });
+                state.failure = Some(Failed { reason, count, pause_ends });
+                warning
+            }
+        };
+        drop(state);
+        self.ended.notify_all();
+        if let Some(warning) = warning {
+            self.observer.warn(&warning);
+        }
+    }
+}
+
+impl State {
+    fn pauses(&self, now: Instant) -> bool {
+        self.failure.as_ref().is_some_and(|failed| now < failed.pause_ends)
+    }
+}
+
+impl Held {
+    fn new(lease: Lease, now: SystemTime, fetched: Instant) -> Self {
+        let lifetime = lease.expires.map(|expires| expires.duration_since(now).unwrap_or_default());
+        let expired_on_arrival = lifetime.is_some_and(|lifetime| lifetime < SHORTEST_INTERVAL);
+        let wait = lifetime.map(|lifetime| match expired_on_arrival {
+            true => EXPIRED_INTERVAL,
+            false => (lifetime - LEAD.min(lifetime / LEAD_PART)).max(SHORTEST_INTERVAL),
+        });
+        Self {
+            lease: Arc::new(lease),
+            fetched,
+            // Keys that end beyond what a clock can tell never end.
+            refresh_at: wait.and_then(|wait| now.checked_add(wait)),
+            expired_on_arrival,
+        }
+    }
+
+    fn is_usable(&self, now: SystemTime) -> bool {
+        self.expired_on_arrival || self.lease.expires.is_none_or(|expires| now < expires)
+    }
+
+    fn is_due(&self, now: SystemTime) -> bool {
+        self.refresh_at.is_some_and(|at| now >= at)
+    }
+}
+
+/// Books the outcome when it is dropped, so that a source that panics ends its refresh too.
+struct Ending<'a> {
+    inner: &'a Inner,
+    outcome: Result<Lease, Unavailable>,
+}
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        let booked = Err(Unavailable::failed("this outcome is booked already"));
+        self.inner.finish(std::mem::replace(&mut self.outcome, booked));
+    }
+}
+
+impl fmt::Debug for Cache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cache").field("source", &self.0.source).finish_non_exhaustive()
+    }
+}
+
+/// Whether two leases hold the same keys. Session tokens differ where access keys do not.
+fn same_keys(a: &Lease, b: &Lease) -> bool {
+    fn identity(lease: &Lease) -> Option<(&str, Option<&str>)> {
+        lease.credentials.as_ref().map(|keys| (keys.access_key_id(), keys.session_token()))
+    }
+    identity(a) == identity(b)
+}

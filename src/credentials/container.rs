@@ -1,0 +1,193 @@
+//! The local endpoint of ECS, EKS Pod Identity and whoever speaks their protocol.
+
+use super::document::{Document, LOCAL_ENDPOINT, shown};
+use super::http::{Attempt, Call, Endpoint, Fault, Http, with_retries};
+use super::{Context, Lease, Source, Unavailable};
+use crate::transport::Scheme;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::Path;
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// Where `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` is relative to.
+const ECS: &str = "http://169.254.170.2";
+
+/// The endpoint is on this machine: what does not connect by then never will.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// One attempt; the agent itself may have to ask AWS.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// All attempts together.
+const TOTAL_TIMEOUT: Duration = Duration::from_secs(12);
+
+/// The longest authorization token; that of EKS is a JWT of about 1 KiB.
+const TOKEN_LIMIT: usize = 32 * 1024;
+
+/// Keys from `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` or, failing that, `AWS_CONTAINER_CREDENTIALS_FULL_URI`
+/// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html>).
+///
+/// A full URI is either `https`, or `http` to this machine (`localhost` or a loopback address), to ECS (169.254.170.2)
+/// or to EKS (169.254.170.23, fd00:ec2::23). The token is read from `AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE` at every
+/// refresh, as EKS replaces it, or taken from `AWS_CONTAINER_AUTHORIZATION_TOKEN`. No proxy and no redirect is used.
+#[derive(Debug)]
+pub struct Container {
+    context: Context,
+    http: Http,
+}
+
+impl Container {
+    /// Reads the variables of `context`.
+    pub fn new(context: &Context) -> Self {
+        Self { context: context.clone(), http: Http::local(context, CONNECT_TIMEOUT) }
+    }
+
+    fn endpoint(&self) -> Result<Endpoint, Unavailable> {
+        let environment = self.context.environment();
+        if let Some(path) = environment.get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") {
+            if !path.starts_with('/') {
+                return Err(Unavailable::failed("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI does not begin with `/`"));
+            }
+            return Endpoint::parse(&format!("{ECS}{path}")).map_err(Unavailable::Failed);
+        }
+        let Some(url) = environment.get("AWS_CONTAINER_CREDENTIALS_FULL_URI") else {
+            return Err(Unavailable::not_configured(
+                "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and AWS_CONTAINER_CREDENTIALS_FULL_URI are not set",
+            ));
+        };
+        let endpoint = Endpoint::parse(&url)
+            .map_err(|reason| Unavailable::Failed(format!("AWS_CONTAINER_CREDENTIALS_FULL_URI: {reason}")))?;
+        if endpoint.origin.scheme == Scheme::Http && !is_local(&endpoint.origin.host) {
+            return Err(Unavailable::Failed(format!(
+                "AWS_CONTAINER_CREDENTIALS_FULL_URI names {} over http, which is allowed for this machine and the \
+                 addresses of ECS and EKS only: use https",
+                endpoint.origin.host
+            )));
+        }
+        Ok(endpoint)
+    }
+
+    fn authorization(&self) -> Result<Option<Zeroizing<String>>, Unavailable> {
+        let environment = self.context.environment();
+        let token = match environment.get("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE") {
+            Some(path) => Some(read_token(Path::new(&path), TOKEN_LIMIT)?),
+            None => environment.secret("AWS_CONTAINER_AUTHORIZATION_TOKEN"),
+        };
+        match token {
+            // What is no header value could only inject a second header.
+            Some(token) if token.bytes().any(|b| b.is_ascii_control()) => {
+                Err(Unavailable::failed("the authorization token has control characters, such as a line break"))
+            }
+            token => Ok(token),
+        }
+    }
+}
+
+impl Source for Container {
+    fn name(&self) -> &'static str {
+        "container"
+    }
+
+    fn fetch(&self) -> Result<Lease, Unavailable> {
+        let endpoint = self.endpoint()?;
+        let authorization = self.authorization()?;
+        let mut headers = vec![("accept", "application/json")];
+        headers.extend(authorization.as_deref().map(|token| ("authorization", token.as_str())));
+        let clock = &**self.context.clock();
+        let deadline = clock.instant() + TOTAL_TIMEOUT;
+        with_retries(clock, deadline, || {
+            let reply = self.http.send(&Call {
+                endpoint: &endpoint,
+                method: "GET",
+                target: &endpoint.target,
+                headers: &headers,
+                body: &[],
+                deadline: deadline.min(clock.instant() + ATTEMPT_TIMEOUT),
+            });
+            let at = |reason: &str| Unavailable::Failed(format!("{endpoint}: {reason}"));
+            let reply = reply.map_err(|fault| match fault {
+                Fault::Final(reason) => Attempt::Stop(at(&reason)),
+                fault => Attempt::Again(at(&fault.to_string())),
+            })?;
+            match reply.status {
+                200 => Document::parse(&reply.body)
+                    .and_then(|mut document| document.lease(&LOCAL_ENDPOINT))
+                    .map_err(|reason| Attempt::Stop(at(&reason))),
+                status @ (429 | 500..) => Err(Attempt::Again(at(&refusal(status, &reply.body)))),
+                status @ 300..400 => {
+                    Err(Attempt::Stop(at(&format!("answered {status}, and redirects are not followed"))))
+                }
+                status => Err(Attempt::Stop(at(&refusal(status, &reply.body)))),
+            }
+        })
+    }
+}
+
+/// `answered 403 (AccessDenied: not this task)`.
+fn refusal(status: u16, body: &[u8]) -> String {
+    let document = Document::parse(body).ok();
+    let text = |name| document.as_ref().and_then(|document| document.text(name)).map(shown);
+    match (text("code"), text("message")) {
+        (Some(code), Some(message)) => format!("answered {status} ({code}: {message})"),
+        (Some(only), None) | (None, Some(only)) => format!("answered {status} ({only})"),
+        (None, None) => format!("answered {status}"),
+    }
+}
+
+/// Whether plain http to `host` stays on this machine or the link to its container agent. Names other than `localhost`
+/// are not looked up: what they resolve to may change between the check and the request.
+fn is_local(host: &str) -> bool {
+    match host.parse() {
+        Ok(IpAddr::V4(ip)) => {
+            ip.is_loopback() || ip == Ipv4Addr::new(169, 254, 170, 2) || ip == Ipv4Addr::new(169, 254, 170, 23)
+        }
+        Ok(IpAddr::V6(ip)) => ip.is_loopback() || ip == Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23),
+        Err(_) => host == "localhost",
+    }
+}
+
+/// A token file, trimmed. Files of tokens are often readable by all (Kubernetes projects them so) and are not warned
+/// about.
+pub(super) fn read_token(path: &Path, limit: usize) -> Result<Zeroizing<String>, Unavailable> {
+    let text = super::shared_files::read_bounded(path, limit)
+        .map_err(|reason| Unavailable::Failed(format!("{}: {reason}", path.display())))?;
+    match text.trim() {
+        "" => Err(Unavailable::Failed(format!("{} is empty", path.display()))),
+        token => Ok(Zeroizing::new(token.to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod unit {
+    use super::super::Environment;
+    use super::*;
+
+    fn endpoint(variables: &[(&str, &str)]) -> Result<String, Unavailable> {
+        let environment = Environment::from_pairs(variables.iter().copied());
+        let endpoint = Container::new(&Context::default().with_environment(environment)).endpoint()?;
+        Ok(format!("{endpoint}{}", endpoint.target))
+    }
+
+    #[test]
+    fn the_relative_uri_is_relative_to_ecs_and_comes_first() {
+        let relative = ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/credentials/1?x=2");
+        let full = ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "https://example.com/keys");
+        assert_eq!(endpoint(&[relative]).unwrap(), "http://169.254.170.2/v2/credentials/1?x=2");
+        assert_eq!(endpoint(&[relative, full]).unwrap(), "http://169.254.170.2/v2/credentials/1?x=2");
+        assert_eq!(endpoint(&[full]).unwrap(), "https://example.com/keys");
+        assert!(matches!(endpoint(&[]), Err(Unavailable::NotConfigured(_))));
+        // What does not begin with a slash would change the host.
+        let evil = ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "@example.com/");
+        assert!(matches!(endpoint(&[evil]), Err(Unavailable::Failed(_))));
+    }
+
+    #[test]
+    fn plain_http_is_for_local_hosts() {
+        for host in ["localhost", "127.0.0.1", "127.8.9.1", "::1", "169.254.170.2", "169.254.170.23", "fd00:ec2::23"] {
+            assert!(is_local(host), "{host}");
+        }
+        for host in ["localhost.example.com", "169.254.170.3", "10.0.0.1", "fd00:ec2::254", "example.com", "0x7f.1"] {
+            assert!(!is_local(host), "{host}");
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! Small requests to the services that hand out keys: no redirects, bounded answers, a deadline each, few retries.
+
+use super::{Context, Unavailable};
+use crate::clock::Clock;
+use crate::transport::{self, Body, Failure, Options, Origin, Phase, Scheme, Transport, TransportError};
+use std::fmt;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+use zeroize::Zeroizing;
+
+/// The largest document read. Real ones have 1 to 3 KiB.
+pub(super) const DOCUMENT_LIMIT: usize = 64 * 1024;
+
+/// How often a request is sent at most.
+pub(super) const ATTEMPTS: u32 = 3;
+
+/// The first wait between attempts; it doubles, and a random part of it is taken.
+const BACKOFF: Duration = Duration::from_millis(100);
+
+/// A connection maker of one source, made when it is first needed.
+#[derive(Debug)]
+pub(super) struct Http {
+    options: Options,
+    transport: OnceLock<Transport>,
+}
+
+/// One request to an endpoint.
+pub(super) struct Call<'a> {
+    pub(super) endpoint: &'a Endpoint,
+    pub(super) method: &'a str,
+    /// Path and query.
+    pub(super) target: &'a str,
+    /// Without `host`.
+    pub(super) headers: &'a [(&'a str, &'a str)],
+    pub(super) body: &'a [u8],
+    pub(super) deadline: Instant,
+}
+
+/// An answer, read whole.
+pub(super) struct Reply {
+    pub(super) status: u16,
+    pub(super) body: Zeroizing<Vec<u8>>,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// No connection.
+    Unreachable(String),
+    /// A connection, and then nothing until the deadline.
+    Silent,
+    /// The connection broke before an answer.
+    Broken(String),
+    /// Nothing that another attempt would change.
+    Final(String),
+}
+
+impl Http {
+    /// For endpoints on this machine or next to it: never through a proxy, which would learn the keys.
+    pub(super) fn local(context: &Context, connect_timeout: Duration) -> Self {
+        Self::new(Options { proxy: None, ..context.transport().clone() }, connect_timeout)
+    }
+
+    /// For AWS's own endpoints, reached as the client's are.
+    pub(super) fn remote(context: &Context, connect_timeout: Duration) -> Self {
+        Self::new(context.transport().clone(), connect_timeout)
+    }
+
+    fn new(options: Options, connect_timeout: Duration) -> Self {
+        Self {
+            // A refresh comes every few hours: no connection is worth keeping.
+            options: Options { connect_timeout, idle_connections: 0, ..options },
+            transport: OnceLock::new(),
+        }
+    }
+
+    pub(super) fn send(&self, call: &Call<'_>) -> Result<Reply, Fault> {
+        let host = call.endpoint.origin.host_header();
+        let headers: Vec<_> = [("host", host.as_str())].into_iter().chain(call.headers.iter().copied()).collect();
+        let request = transport::Request {
+            method: call.method,
+            target: call.target,
+            headers: &headers,
+            expect_continue: None,
+            deadline: Some(call.deadline),
+            cancel: None,
+        };
+        let body = if call.body.is_empty() { Body::Empty } else { Body::Bytes(call.body) };
+        let response = self.transport()?.send(&call.endpoint.origin, &request, body)?;
+        let status = response.status;
+        let body = Zeroizing::new(response.read_to_end(DOCUMENT_LIMIT, Some(call.deadline))?);
+        Ok(Reply { status, body })
+    }
+
+    fn transport(&self) -> Result<&Transport, Fault> {
+        if let Some(transport) = self.transport.get() {
+            return Ok(transport);
+        }
+        let transport = Transport::new(self.options.clone()).map_err(|error| Fault::Final(error.0))?;
+        Ok(self.transport.get_or_init(|| transport))
+    }
+}
+
+impl From<TransportError> for Fault {
+    fn from(error: TransportError) -> Self {
+        match (error.phase, &error.failure) {
+            (Phase::Body, _)
+            | (_, Failure::Tls { fatal: true, .. } | Failure::Protocol(_) | Failure::InvalidRequest(_)) => {
+                Self::Final(error.to_string())
+            }
+            (Phase::Connect, _) => Self::Unreachable(error.to_string()),
+            (_, Failure::Timeout) => Self::Silent,
+            _ => Self::Broken(error.to_string()),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Silent => f.write_str("no answer in time"),
+            Self::Unreachable(reason) | Self::Broken(reason) | Self::Final(reason) => f.write_str(reason),
+        }
+    }
+}
+
+/// What an attempt says about the next one.
+pub(super) enum Attempt {
+    /// Another may help.
+    Again(Unavailable),
+    /// None will.
+    Stop(Unavailable),
+}
+
+/// Tries up to [`ATTEMPTS`] times, waiting a random while in between, and not beyond `deadline`.
+pub(super) fn with_retries<T>(
+    clock: &dyn Clock,
+    deadline: Instant,
+    mut attempt: impl FnMut() -> Result<T, Attempt>,
+) -> Result<T, Unavailable> {
+    let mut wait = BACKOFF;
+    for remaining in (0..ATTEMPTS).rev() {
+        match attempt() {
+            Ok(value) => return Ok(value),
+            Err(Attempt::Stop(reason)) => return Err(reason),
+            Err(Attempt::Again(reason)) => {
+                let pause = share(wait, clock.random());
+                if remaining == 0 || clock.instant() + pause >= deadline {
+                    return Err(reason);
+                }
+                clock.sleep(pause);
+                wait *= 2;
+            }
+        }
+    }
+    Err(Unavailable::failed("no attempt was made"))
+}
+
+/// A random part of `whole`.
+pub(super) fn share(whole: Duration, random: u64) -> Duration {
+    const STEPS: u32 = 1024;
+    whole * u32::try_from(random % u64::from(STEPS)).unwrap_or(0) / STEPS
+}
+
+/// A parsed URL: `http` or `https`, a host, perhaps a port, and the path and query as they are sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Endpoint {
+    pub(super) origin: Origin,
+    /// Begins with `/`.
+    pub(super) target: String,
+}
+
+impl Endpoint {
+    /// Reads `http://host[:port][/path][?query]`. User names and fragments are refused.
+    pub(super) fn parse(url: &str) -> Result<Self, String> {
+        let refuse = |what: &str| Err(format!("`{}` is not a usable URL: {what}", super::document::shown(url)));
+        let (scheme, port, rest) = match url.split_once("://") {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => (Scheme::Http, 80, rest),
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => (Scheme::Https, 443, rest),
+            _ => return refuse("it begins with neither http:// nor https://"),
+        };
+        if rest.bytes().any(|b| !b.is_ascii_graphic() || matches!(b, b'#' | b'\\' | b'"' | b'<' | b'>')) {
+            return refuse("it has characters that must be percent-encoded, or a fragment");
+        }
+        let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        let (host, port_text) = match authority.strip_prefix('[') {
+            Some(bracketed) => match bracketed.split_once(']') {
+                Some((host, rest)) if host.parse::<std::net::Ipv6Addr>().is_ok() => (host, rest),
+                _ => return refuse("its IPv6 address is malformed"),
+            },
+            None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
+        };
+        let port = match port_text.strip_prefix(':') {
+            None if port_text.is_empty() => port,
+            Some(digits) => match digits.parse() {
+                Ok(port) if port != 0 && digits.bytes().all(|b| b.is_ascii_digit()) => port,
+                _ => return refuse("its port is not a number from 1 to 65535"),
+            },
+            None => return refuse("something follows the address"),
+        };
+        let is_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+        if host.is_empty() || !(authority.starts_with('[') || host.bytes().all(is_name)) {
+            return refuse("its host is malformed");
+        }
+        let target = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
+        Ok(Self { origin: Origin { scheme, host: host.to_ascii_lowercase(), port }, target })
+    }
+
+    /// The target with `path` after the endpoint's own path.
+    pub(super) fn join(&self, path: &str) -> String {
+        format!("{}{path}", self.target.trim_end_matches('/'))
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = match self.origin.scheme {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        };
+        write!(f, "{scheme}://{}", self.origin.host_header())
+    }
+}
+
+#[cfg(test)]
+mod unit {
+    use super::*;
+
+    #[test]
+    fn urls_are_read_strictly() {
+        for (url, origin, target) in [
+            ("http://169.254.169.254", "http://169.254.169.254", "/"),
+            ("HTTP://Example.COM:8080/a/b?c=d", "http://example.com:8080", "/a/b?c=d"),
+            ("https://[fd00:ec2::23]/v1/credentials", "https://[fd00:ec2::23]", "/v1/credentials"),
+            ("http://[::1]:81?x", "http://[::1]:81", "/?x"),
+        ] {
+            let endpoint = Endpoint::parse(url).unwrap();
+            assert_eq!((&*endpoint.to_string(), &*endpoint.target), (origin, target), "{url}");
+        }
+        for url in [
+            "", "example.com", "ftp://example.com", "http://", "http:///path", "http://user@example.com/",
+            "http://example.com:0/", "http://example.com:+1/", "http://example.com:/", "http://example.com:70000/",
+            "http://[::1", "http://[localhost]/", "http://[::1]x/", "http://a b/", "http://a/\r\nx: y", "http://a/#f",
+            "http://::1/",
+        ] {
+            assert!(Endpoint::parse(url).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_share_is_never_more_than_the_whole() {
+        for random in [0, 1, 1023, 1024, u64::MAX] {
+            assert!(share(BACKOFF, random) < BACKOFF);
+        }
+    }
+}

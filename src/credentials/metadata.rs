@@ -1,0 +1,227 @@
+//! The metadata service of EC2 (IMDS).
+
+use super::document::{Document, LOCAL_ENDPOINT, shown};
+use super::http::{Attempt, Call, Endpoint, Fault, Http, Reply, with_retries};
+use super::{Context, Lease, Source, Unavailable};
+use std::time::{Duration, Instant};
+use zeroize::Zeroizing;
+
+/// The service's addresses.
+const IPV4: &str = "http://169.254.169.254";
+const IPV6: &str = "http://[fd00:ec2::254]";
+
+const TOKEN_PATH: &str = "/latest/api/token";
+const ROLES_PATH: &str = "/latest/meta-data/iam/security-credentials/";
+
+/// The longest life of a session token, in seconds. One is fetched for each refresh, so any life would do; some
+/// look-alikes know only this value.
+const TOKEN_TTL: &str = "21600";
+
+/// One request. On EC2 the service answers within milliseconds; elsewhere nothing does.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// All requests of one refresh together: a chain outside AWS ends within three seconds.
+const TOTAL_TIMEOUT: Duration = Duration::from_millis(2500);
+
+/// How often a session token is asked for.
+const TOKEN_ATTEMPTS: u32 = 2;
+
+/// The keys of the role attached to this EC2 instance
+/// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-imds-credentials.html>).
+///
+/// Version 2 of the service with a session token; version 1 where no token is to be had, unless
+/// `AWS_EC2_METADATA_V1_DISABLED` (`ec2_metadata_v1_disabled` in the profile) is `true`. Also read:
+/// `AWS_EC2_METADATA_DISABLED`, `AWS_EC2_METADATA_SERVICE_ENDPOINT` (`ec2_metadata_service_endpoint`) and
+/// `AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE` (`ec2_metadata_service_endpoint_mode`): `IPv4` or `IPv6`.
+/// No proxy and no redirect is used.
+#[derive(Debug)]
+pub struct Metadata {
+    context: Context,
+    http: Http,
+}
+
+impl Metadata {
+    /// Reads the settings of `context`.
+    pub fn new(context: &Context) -> Self {
+        Self { context: context.clone(), http: Http::local(context, ATTEMPT_TIMEOUT) }
+    }
+
+    fn endpoint(&self) -> Result<Endpoint, Unavailable> {
+        let setting = |variable, key| self.context.setting(variable, key);
+        let url = setting("AWS_EC2_METADATA_SERVICE_ENDPOINT", "ec2_metadata_service_endpoint");
+        let mode = setting("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "ec2_metadata_service_endpoint_mode");
+        let url = match (url, mode.map(|mode| mode.to_ascii_lowercase()).as_deref()) {
+            (Some(url), _) => url,
+            (None, None | Some("ipv4")) => IPV4.to_owned(),
+            (None, Some("ipv6")) => IPV6.to_owned(),
+            (None, Some(_)) => {
+                return Err(Unavailable::failed("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE is neither IPv4 nor IPv6"));
+            }
+        };
+        Endpoint::parse(&url).map_err(Unavailable::Failed)
+    }
+}
+
+impl Source for Metadata {
+    fn name(&self) -> &'static str {
+        "EC2 metadata"
+    }
+
+    fn fetch(&self) -> Result<Lease, Unavailable> {
+        if self.context.environment().is_true("AWS_EC2_METADATA_DISABLED") {
+            return Err(Unavailable::not_configured("AWS_EC2_METADATA_DISABLED is true"));
+        }
+        let mut session = Session {
+            source: self,
+            endpoint: self.endpoint()?,
+            deadline: self.context.clock().instant() + TOTAL_TIMEOUT,
+            token: Token::None(String::new()),
+        };
+        session.token = session.fetch_token()?;
+        let roles = session.get(ROLES_PATH)?;
+        let Some(role) = first_role(&roles.body)? else {
+            return Err(Unavailable::not_configured("no role is attached to this instance"));
+        };
+        let reply = session.get(&format!("{ROLES_PATH}{role}"))?;
+        read_keys(&reply.body).map_err(|reason| Unavailable::Failed(format!("the keys of role {role}: {reason}")))
+    }
+}
+
+/// One refresh.
+struct Session<'a> {
+    source: &'a Metadata,
+    endpoint: Endpoint,
+    deadline: Instant,
+    token: Token,
+}
+
+/// What version 2 wants.
+enum Token {
+    Some(Zeroizing<String>),
+    /// Why there is none: version 1 is tried.
+    None(String),
+}
+
+impl Session<'_> {
+    fn send(&self, method: &str, target: &str, headers: &[(&str, &str)]) -> Result<Reply, Fault> {
+        self.source.http.send(&Call {
+            endpoint: &self.endpoint,
+            method,
+            target: &self.endpoint.join(target),
+            headers,
+            body: &[],
+            deadline: self.deadline.min(self.source.context.clock().instant() + ATTEMPT_TIMEOUT),
+        })
+    }
+
+    fn fetch_token(&self) -> Result<Token, Unavailable> {
+        let mut remaining = TOKEN_ATTEMPTS;
+        let reason = loop {
+            remaining -= 1;
+            let sent = self.send("PUT", TOKEN_PATH, &[("x-aws-ec2-metadata-token-ttl-seconds", TOKEN_TTL)]);
+            match sent {
+                Ok(Reply { status: 200, body }) => match token_text(&body) {
+                    Some(token) => return Ok(Token::Some(token)),
+                    None => break "the service answered the token request with something else".to_owned(),
+                },
+                Ok(Reply { status: 400, .. }) => {
+                    return Err(Unavailable::Failed(format!(
+                        "{} called the token request malformed (400)",
+                        self.endpoint
+                    )));
+                }
+                Ok(Reply { status: 500.., .. }) | Err(Fault::Broken(_)) if remaining > 0 => {}
+                Ok(Reply { status, .. }) => break format!("the service answered the token request with {status}"),
+                // Packets of the answer that cross more hops than allowed are dropped: there is no error, only silence.
+                Err(Fault::Silent) => {
+                    break "the token did not come within 1 s (in a container, raise the instance's metadata hop limit to 2)"
+                        .to_owned();
+                }
+                Err(Fault::Unreachable(_)) if remaining > 0 => {}
+                Err(Fault::Unreachable(reason)) => {
+                    return Err(Unavailable::NotConfigured(format!("{} does not answer: {reason}", self.endpoint)));
+                }
+                Err(Fault::Broken(reason) | Fault::Final(reason)) => {
+                    break format!("the token request failed: {reason}");
+                }
+            }
+        };
+        let disabled = self.source.context.setting("AWS_EC2_METADATA_V1_DISABLED", "ec2_metadata_v1_disabled");
+        match disabled.is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+            true => Err(Unavailable::Failed(format!("{reason}, and version 1 is disabled"))),
+            false => Ok(Token::None(reason)),
+        }
+    }
+
+    /// Gets a document, with a new token if the one held is refused.
+    fn get(&mut self, path: &str) -> Result<Reply, Unavailable> {
+        let context = &self.source.context;
+        let clock = &**context.clock();
+        let mut renewed = false;
+        with_retries(clock, self.deadline, || {
+            loop {
+                let sent = match &self.token {
+                    Token::Some(token) => self.send("GET", path, &[("x-aws-ec2-metadata-token", token)]),
+                    Token::None(_) => self.send("GET", path, &[]),
+                };
+                match (sent, &self.token) {
+                    (Ok(reply @ Reply { status: 200, .. }), _) => return Ok(reply),
+                    (Ok(Reply { status: 401, .. }), Token::Some(_)) if !renewed => {
+                        renewed = true;
+                        self.token = self.fetch_token().map_err(Attempt::Stop)?;
+                    }
+                    (outcome, token) => return Err(refused(outcome, token, &self.endpoint)),
+                }
+            }
+        })
+    }
+}
+
+/// What an answer other than 200 means.
+fn refused(outcome: Result<Reply, Fault>, token: &Token, endpoint: &Endpoint) -> Attempt {
+    let because = match token {
+        Token::None(reason) => format!("; version 1 was tried because {reason}"),
+        Token::Some(_) => String::new(),
+    };
+    let failed = |what: String| Unavailable::Failed(format!("{endpoint} {what}{because}"));
+    let elsewhere = |what: String| Unavailable::NotConfigured(format!("{endpoint} {what}{because}"));
+    match outcome {
+        Ok(Reply { status: 404, .. }) => Attempt::Stop(elsewhere("knows no role of this instance (404)".to_owned())),
+        Ok(Reply { status: 403, .. }) => Attempt::Stop(elsewhere("refuses metadata (403)".to_owned())),
+        Ok(Reply { status: status @ (429 | 500..), .. }) => Attempt::Again(failed(format!("answered {status}"))),
+        Ok(Reply { status, .. }) => Attempt::Stop(failed(format!("answered {status}"))),
+        // Neither the token request nor this one was answered: whatever accepts connections there is no EC2.
+        Err(Fault::Silent) => Attempt::Stop(elsewhere("does not answer".to_owned())),
+        Err(fault @ (Fault::Unreachable(_) | Fault::Broken(_))) => Attempt::Again(failed(format!("failed: {fault}"))),
+        Err(fault @ Fault::Final(_)) => Attempt::Stop(failed(format!("failed: {fault}"))),
+    }
+}
+
+/// The token in an answer; `None` for an empty one or a web page.
+fn token_text(body: &[u8]) -> Option<Zeroizing<String>> {
+    let text = std::str::from_utf8(body.trim_ascii()).ok()?;
+    (!text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() && b != b'<'))
+        .then(|| Zeroizing::new(text.to_owned()))
+}
+
+/// The first line of the list of roles; there is one at most. IAM names consist of `[A-Za-z0-9_+=,.@-]`.
+fn first_role(body: &[u8]) -> Result<Option<&str>, Unavailable> {
+    let text = std::str::from_utf8(body).unwrap_or("<");
+    let Some(role) = text.lines().map(str::trim).find(|line| !line.is_empty()) else { return Ok(None) };
+    let named = |b: u8| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b);
+    match role.bytes().all(named) {
+        true => Ok(Some(role)),
+        false => Err(Unavailable::failed("the list of roles is not what the service answers")),
+    }
+}
+
+fn read_keys(body: &[u8]) -> Result<Lease, String> {
+    let mut document = Document::parse(body)?;
+    match document.text("Code") {
+        None | Some("Success") => document.lease(&LOCAL_ENDPOINT),
+        Some(code) => {
+            let message = document.text("Message").map(|message| format!(": {}", shown(message)));
+            Err(format!("{}{}", shown(code), message.unwrap_or_default()))
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! From a profile to its keys.
+
+use super::document::keys;
+use super::shared_files::{Files, Profile};
+use super::sso::{Login, Sso};
+use super::{
+    AssumeRole, Container, Context, Credentials, EnvironmentKeys, Lease, Metadata, Process, Role, Source, Unavailable,
+    WebIdentity,
+};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Keys of a profile in `AWS_CONFIG_FILE` (`~/.aws/config`) and `AWS_SHARED_CREDENTIALS_FILE` (`~/.aws/credentials`):
+/// the profile named by `AWS_PROFILE`, else `default`. The files are read at every refresh.
+///
+/// Settings: `aws_access_key_id`, `aws_secret_access_key`, `aws_session_token`; `role_arn` with `source_profile`,
+/// `credential_source` or `web_identity_token_file`, and `role_session_name`, `external_id`, `duration_seconds`;
+/// `credential_process`; `sso_session`, `sso_start_url`, `sso_region`, `sso_account_id`, `sso_role_name`; `region` for
+/// STS (<https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html>).
+#[derive(Debug)]
+pub struct SharedFiles {
+    context: Context,
+    profile: Option<String>,
+}
+
+impl SharedFiles {
+    /// The profile that the variables of `context` select.
+    pub fn new(context: &Context) -> Self {
+        Self { context: context.clone(), profile: None }
+    }
+
+    /// The profile of this name.
+    pub fn with_profile(context: &Context, profile: impl Into<String>) -> Self {
+        Self { context: context.clone(), profile: Some(profile.into()) }
+    }
+}
+
+impl Source for SharedFiles {
+    fn name(&self) -> &'static str {
+        "shared files"
+    }
+
+    fn fetch(&self) -> Result<Lease, Unavailable> {
+        let files = Files::load(&self.context).map_err(Unavailable::Failed)?;
+        let chosen = self.profile.clone().or_else(|| self.context.environment().get("AWS_PROFILE"));
+        let name = chosen.as_deref().unwrap_or("default");
+        if files.profile(name).is_none() {
+            let paths: Vec<_> = files.paths.iter().map(|path| path.display().to_string()).collect();
+            let reason = match paths.is_empty() {
+                true => "HOME is not set, so there are no shared files".to_owned(),
+                false => format!("there is no profile `{name}` in {}", paths.join(" or ")),
+            };
+            return Err(match chosen {
+                Some(_) => Unavailable::Failed(reason),
+                None => Unavailable::NotConfigured(reason),
+            });
+        }
+        let plan = Plan::of(&files, name)?;
+        let region = self.context.region(files.profile(name));
+        let source = plan.into_source(&self.context, region);
+        // The profile chose this source, so there is no other to ask.
+        source.fetch().map_err(|reason| {
+            Unavailable::Failed(format!("profile `{name}`: {}: {}", source.name(), reason.demanded()))
+        })
+    }
+}
+
+/// How a profile gets its keys: a beginning, then roles assumed one after another.
+#[derive(Debug)]
+struct Plan {
+    base: Base,
+    roles: Vec<Role>,
+}
+
+#[derive(Debug)]
+enum Base {
+    Keys(Credentials),
+    Process(String),
+    WebIdentity(Role, PathBuf),
+    Sso(Login),
+    Environment,
+    Metadata,
+    Container,
+}
+
+impl Plan {
+    /// Follows `source_profile` from `name` to where keys are.
+    fn of(files: &Files, name: &str) -> Result<Self, Unavailable> {
+        let mut visited: Vec<&str> = Vec::new();
+        let mut roles = Vec::new();
+        let mut name = name;
+        let base = loop {
+            let at = |reason: &str| Unavailable::Failed(format!("profile `{name}`: {reason}"));
+            let Some(profile) = files.profile(name) else {
+                return Err(at("there is no such profile, though another names it as its source_profile"));
+            };
+            if visited.contains(&name) {
+                return Err(at(&format!("source_profile leads in a circle: {} -> {name}", visited.join(" -> "))));
+            }
+            // A profile others refer to gives its keys if it has any, rather than its role.
+            if let Some(keys) = static_keys(profile).filter(|_| !visited.is_empty()) {
+                break Base::Keys(keys.map_err(|reason| at(&reason))?);
+            }
+            visited.push(name);
+            let Some(arn) = profile.get("role_arn") else {
+                let base = Base::of(files, name, profile);
+                // Where a role waits for keys, having none is a failure.
+                break if roles.is_empty() { base? } else { base.map_err(Unavailable::demanded)? };
+            };
+            let role = Role {
+                session_name: profile.get("role_session_name").map(str::to_owned),
+                external_id: profile.get("external_id").map(str::to_owned),
+                duration: duration(profile).map_err(|reason| at(&reason))?,
+                ..Role::new(arn)
+            };
+            if let Some(file) = profile.get("web_identity_token_file") {
+                break Base::WebIdentity(role, PathBuf::from(file));
+            }
+            if profile.get("mfa_serial").is_some() {
+                return Err(at("mfa_serial is not supported, use credential_process or IAM Identity Center"));
+            }
+            roles.push(role);
+            match (profile.get("source_profile"), profile.get("credential_source")) {
+                (Some(_), Some(_)) => return Err(at("source_profile and credential_source exclude each other")),
+                (None, None) => {
+                    return Err(at("role_arn needs source_profile, credential_source or web_identity_token_file"));
+                }
+                // A profile that is its own source assumes its role with its own keys.
+                (Some(source), None) if source == name => {
+                    let keys =
+                        static_keys(profile).ok_or_else(|| at("it is its own source_profile but has no keys"))?;
+                    break Base::Keys(keys.map_err(|reason| at(&reason))?);
+                }
+                (Some(source), None) => name = source,
+                (None, Some("Environment")) => break Base::Environment,
+                (None, Some("Ec2InstanceMetadata")) => break Base::Metadata,
+                (None, Some("EcsContainer")) => break Base::Container,
+                (None, Some(_)) => {
+                    return Err(at("credential_source is none of Environment, Ec2InstanceMetadata and EcsContainer"));
+                }
+            }
+        };
+        // The role nearest to the keys is assumed first.
+        roles.reverse();
+        Ok(Self { base, roles })
+    }
+
+    fn into_source(self, context: &Context, region: Option<String>) -> Box<dyn Source> {
+        let base: Box<dyn Source> = match self.base {
+            Base::Keys(keys) => Box::new(Fixed(keys)),
+            Base::Process(command) => Box::new(Process::new(command, context)),
+            Base::WebIdentity(role, file) => {
+                Box::new(WebIdentity::with_role(context, role, file).in_region(region.clone()))
+            }
+            Base::Sso(login) => Box::new(Sso::new(context, login)),
+            Base::Environment => Box::new(EnvironmentKeys::new(context)),
+            Base::Metadata => Box::new(Metadata::new(context)),
+            Base::Container => Box::new(Container::new(context)),
+        };
+        self.roles
+            .into_iter()
+            .fold(base, |base, role| Box::new(AssumeRole::new(context, base, role).in_region(region.clone())))
+    }
+}
+
+impl Base {
+    /// Where a profile without a role has its keys. The order is that of AWS's SDKs.
+    fn of(files: &Files, name: &str, profile: &Profile) -> Result<Self, Unavailable> {
+        let at = |reason: &str| Unavailable::Failed(format!("profile `{name}`: {reason}"));
+        if profile.get("web_identity_token_file").is_some() {
+            return Err(at("web_identity_token_file needs role_arn"));
+        }
+        if profile.get("sso_session").is_some() || profile.get("sso_start_url").is_some() {
+            return login(files, profile).map(Self::Sso).map_err(|reason| at(&reason));
+        }
+        if let Some(keys) = static_keys(profile) {
+            return keys.map(Self::Keys).map_err(|reason| at(&reason));
+        }
+        match profile.get("credential_process") {
+            Some(command) => Ok(Self::Process(command.to_owned())),
+            None => Err(Unavailable::NotConfigured(format!("profile `{name}` has no keys and no way to get them"))),
+        }
+    }
+}
+
+/// The keys in a profile; an error when only one half is there.
+fn static_keys(profile: &Profile) -> Option<Result<Credentials, String>> {
+    match (profile.secret("aws_access_key_id"), profile.secret("aws_secret_access_key")) {
+        (None, None) => None,
+        (Some(id), Some(secret)) => Some(Ok(keys(id, secret, profile.secret("aws_session_token")))),
+        (Some(_), None) => Some(Err("aws_access_key_id is set but aws_secret_access_key is not".to_owned())),
+        (None, Some(_)) => Some(Err("aws_secret_access_key is set but aws_access_key_id is not".to_owned())),
+    }
+}
+
+fn duration(profile: &Profile) -> Result<Option<Duration>, String> {
+    const RANGE: std::ops::RangeInclusive<u64> = 900..=43_200;
+    match profile.get("duration_seconds").map(str::parse) {
+        None => Ok(None),
+        Some(Ok(seconds)) if RANGE.contains(&seconds) => Ok(Some(Duration::from_secs(seconds))),
+        Some(_) => Err("duration_seconds is not a number from 900 to 43200".to_owned()),
+    }
+}
+
+fn login(files: &Files, profile: &Profile) -> Result<Login, String> {
+    let session = match profile.get("sso_session") {
+        None => None,
+        Some(name) => Some((name, files.sso_session(name).ok_or_else(|| format!("there is no [sso-session {name}]"))?)),
+    };
+    let holder = session.map_or(profile, |(_, session)| session);
+    let wanted =
+        |holder: &Profile, key: &str| holder.get(key).map(str::to_owned).ok_or_else(|| format!("{key} is missing"));
+    Ok(Login {
+        cached_as: match session {
+            Some((name, _)) => name.to_owned(),
+            None => wanted(profile, "sso_start_url")?,
+        },
+        region: wanted(holder, "sso_region")?,
+        account_id: wanted(profile, "sso_account_id")?,
+        role_name: wanted(profile, "sso_role_name")?,
+    })
+}
+
+/// Keys that stand in the files.
+#[derive(Debug)]
+struct Fixed(Credentials);
+
+impl Source for Fixed {
+    fn name(&self) -> &'static str {
+        "keys"
+    }
+
+    fn fetch(&self) -> Result<Lease, Unavailable> {
+        Ok(Lease { credentials: Some(self.0.clone()), expires: None })
+    }
+}
+
+#[cfg(test)]
+#[path = "tests/profile.rs"]
+mod unit;

@@ -1,0 +1,295 @@
+//! The grammar of `~/.aws/config` and `~/.aws/credentials`
+//! (<https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html>), as AWS's SDKs read it.
+//!
+//! ```text
+//! # a comment; so is a line that begins with ;
+//! [default]                      ; in both files
+//! [profile name]                 ; in the config file
+//! [name]                         ; in the credentials file
+//! [sso-session name]             ; in the config file
+//! Key = value # a comment needs white space before it
+//!   continued
+//! s3 =
+//!   nested = value
+//! ```
+//!
+//! Keys know no case, sections do. A key or section that occurs again adds to and replaces what was there; the
+//! credentials file replaces the config file. Sections and keys with names that cannot be are skipped.
+
+use super::Context;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+/// The largest file read: that of an organisation with a thousand accounts has some 100 KiB.
+const FILE_LIMIT: usize = 1024 * 1024;
+
+/// The settings of one section; values are wiped on drop.
+#[derive(Debug, Default)]
+pub(super) struct Profile(BTreeMap<String, Value>);
+
+/// A value that shows nothing of itself.
+#[derive(Default)]
+struct Value(Zeroizing<String>);
+
+/// Both files, merged.
+#[derive(Debug, Default)]
+pub(super) struct Files {
+    profiles: BTreeMap<String, Profile>,
+    sso_sessions: BTreeMap<String, Profile>,
+    /// Where they were looked for, for errors.
+    pub(super) paths: Vec<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Config,
+    Credentials,
+}
+
+impl Profile {
+    /// A setting; an empty one counts as missing.
+    pub(super) fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key).map(|value| value.0.as_str()).filter(|value| !value.is_empty())
+    }
+
+    /// The same for a value that must be wiped.
+    pub(super) fn secret(&self, key: &str) -> Option<Zeroizing<String>> {
+        self.get(key).map(|value| Zeroizing::new(value.to_owned()))
+    }
+}
+
+impl Files {
+    /// Reads both files. One that does not exist is empty.
+    pub(super) fn load(context: &Context) -> Result<Self, String> {
+        let mut files = Self::default();
+        for (kind, variable, name) in [
+            (Kind::Config, "AWS_CONFIG_FILE", "config"),
+            (Kind::Credentials, "AWS_SHARED_CREDENTIALS_FILE", "credentials"),
+        ] {
+            let home = context.environment().home();
+            let path = match (context.environment().get(variable), home) {
+                (Some(path), home) => expand(&path, home),
+                (None, Some(home)) => home.join(".aws").join(name),
+                (None, None) => continue,
+            };
+            match File::open(&path) {
+                Ok(file) => {
+                    let text = read(file, FILE_LIMIT).map_err(|reason| format!("{}: {reason}", path.display()))?;
+                    let secrets = files.parse(kind, &text).map_err(|reason| format!("{}: {reason}", path.display()))?;
+                    if secrets == Secrets::Some || kind == Kind::Credentials {
+                        context.check_permissions(&path);
+                    }
+                }
+                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
+                Err(error) => return Err(format!("{}: {error}", path.display())),
+            }
+            files.paths.push(path);
+        }
+        Ok(files)
+    }
+
+    pub(super) fn profile(&self, name: &str) -> Option<&Profile> {
+        self.profiles.get(name)
+    }
+
+    pub(super) fn sso_session(&self, name: &str) -> Option<&Profile> {
+        self.sso_sessions.get(name)
+    }
+
+    /// Adds what one file says. Errors name the line and never quote it: it may hold a secret.
+    fn parse(&mut self, kind: Kind, text: &str) -> Result<Secrets, String> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let mut parsed = Parsed::default();
+        let mut secrets = Secrets::None;
+        let mut section = Section::Missing;
+        let mut property = Property::Missing;
+        for (index, line) in text.lines().enumerate() {
+            let at = |reason: &str| format!("line {}: {reason}", index + 1);
+            let content = line.trim();
+            if content.is_empty() || content.starts_with(['#', ';']) {
+                continue;
+            }
+            if line.starts_with('[') {
+                section = Section::parse(kind, content).map_err(at)?;
+                property = Property::Missing;
+                parsed.settings(&section);
+                continue;
+            }
+            if let Section::Missing = section {
+                return Err(at("a `[section]` must come first"));
+            }
+            if line.starts_with(char::is_whitespace) {
+                match &property {
+                    Property::Missing => return Err(at("an indented line must follow the setting it belongs to")),
+                    Property::Skipped => {}
+                    Property::Named(name) => {
+                        if let Some(Value(value)) =
+                            parsed.settings(&section).and_then(|settings| settings.0.get_mut(name))
+                        {
+                            // Under a key without a value stand nested settings, which have a name and a value too.
+                            if value.is_empty() || value.starts_with('\n') {
+                                match content.split_once('=') {
+                                    None => return Err(at("a nested setting needs `=`")),
+                                    Some((name, _)) if name.trim().is_empty() => {
+                                        return Err(at("a nested setting needs a name"));
+                                    }
+                                    Some(_) => {}
+                                }
+                            }
+                            *value = Zeroizing::new(format!("{}\n{content}", **value));
+                        }
+                    }
+                }
+                continue;
+            }
+            let Some((name, value)) = line.split_once('=') else { return Err(at("a setting needs `=`")) };
+            let name = name.trim().to_ascii_lowercase();
+            if name.is_empty() {
+                return Err(at("a setting needs a name"));
+            }
+            property = match is_name(&name) {
+                false => Property::Skipped,
+                true => Property::Named(name.clone()),
+            };
+            if let (Property::Named(_), Some(settings)) = (&property, parsed.settings(&section)) {
+                if name == "aws_secret_access_key" {
+                    secrets = Secrets::Some;
+                }
+                settings.0.insert(name, Value(Zeroizing::new(without_comment(value).trim().to_owned())));
+            }
+        }
+        self.merge(parsed);
+        Ok(secrets)
+    }
+
+    fn merge(&mut self, mut parsed: Parsed) {
+        // `[profile default]` and `[default]` in one config file: the longer one counts alone.
+        if let Some(profile) = parsed.prefixed_default {
+            parsed.profiles.insert("default".to_owned(), profile);
+        }
+        for (name, profile) in parsed.profiles {
+            self.profiles.entry(name).or_default().0.extend(profile.0);
+        }
+        for (name, session) in parsed.sso_sessions {
+            self.sso_sessions.entry(name).or_default().0.extend(session.0);
+        }
+    }
+}
+
+/// What one file says.
+#[derive(Default)]
+struct Parsed {
+    profiles: BTreeMap<String, Profile>,
+    prefixed_default: Option<Profile>,
+    sso_sessions: BTreeMap<String, Profile>,
+}
+
+impl Parsed {
+    /// Where the settings of a section go; `None` for sections that are skipped.
+    fn settings(&mut self, section: &Section) -> Option<&mut Profile> {
+        match section {
+            Section::Profile(name) => Some(self.profiles.entry(name.clone()).or_default()),
+            Section::PrefixedDefault => Some(self.prefixed_default.get_or_insert_default()),
+            Section::SsoSession(name) => Some(self.sso_sessions.entry(name.clone()).or_default()),
+            Section::Missing | Section::Skipped => None,
+        }
+    }
+}
+
+/// Whether a file holds a long-term secret.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Secrets {
+    None,
+    Some,
+}
+
+enum Section {
+    Missing,
+    Skipped,
+    Profile(String),
+    PrefixedDefault,
+    SsoSession(String),
+}
+
+impl Section {
+    fn parse(kind: Kind, line: &str) -> Result<Self, &'static str> {
+        let line = line.split(['#', ';']).next().unwrap_or_default().trim_end();
+        let inside =
+            line.strip_prefix('[').and_then(|line| line.strip_suffix(']')).ok_or("a section must end in `]`")?;
+        let inside = inside.trim();
+        let (word, name) =
+            inside.split_once(char::is_whitespace).map_or((inside, ""), |(word, rest)| (word, rest.trim()));
+        Ok(match (kind, word, name) {
+            (Kind::Config, "default", "") => Self::Profile("default".to_owned()),
+            (Kind::Config, "profile", "default") => Self::PrefixedDefault,
+            (Kind::Config, "profile", name) if is_name(name) => Self::Profile(name.to_owned()),
+            (Kind::Config, "sso-session", name) if is_name(name) => Self::SsoSession(name.to_owned()),
+            (Kind::Credentials, name, "") if is_name(name) => Self::Profile(name.to_owned()),
+            _ => Self::Skipped,
+        })
+    }
+}
+
+enum Property {
+    Missing,
+    Skipped,
+    Named(String),
+}
+
+/// The names of sections and settings.
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_/.%@:+".contains(&b))
+}
+
+/// A value ends where white space and a `#` or `;` follow.
+fn without_comment(value: &str) -> &str {
+    let mut after_space = false;
+    for (place, c) in value.char_indices() {
+        if after_space && matches!(c, '#' | ';') {
+            return &value[..place];
+        }
+        after_space = c.is_whitespace();
+    }
+    value
+}
+
+/// `~/` is the home directory, as in AWS's documentation; nothing else is expanded.
+fn expand(path: &str, home: Option<PathBuf>) -> PathBuf {
+    match (path.strip_prefix("~/"), home) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => PathBuf::from(path),
+    }
+}
+
+/// A text file of at most `limit` bytes.
+pub(super) fn read_bounded(path: &Path, limit: usize) -> Result<Zeroizing<String>, String> {
+    read(File::open(path).map_err(|error| error.to_string())?, limit)
+}
+
+fn read(file: File, limit: usize) -> Result<Zeroizing<String>, String> {
+    // The file's own size first, so that a secret is not left behind in an allocation that grew.
+    let size = file.metadata().map_or(0, |metadata| metadata.len());
+    let capacity = usize::try_from(size).unwrap_or(limit).min(limit) + 1;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(capacity));
+    file.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    if bytes.len() > limit {
+        return Err(format!("the file has more than {limit} bytes"));
+    }
+    match std::str::from_utf8(&bytes) {
+        Ok(text) => Ok(Zeroizing::new(text.to_owned())),
+        Err(_) => Err("the file is not UTF-8 text".to_owned()),
+    }
+}
+
+impl std::fmt::Debug for Value {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("..")
+    }
+}
+
+#[cfg(test)]
+#[path = "tests/shared_files.rs"]
+mod unit;

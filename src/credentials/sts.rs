@@ -1,0 +1,376 @@
+//! Roles assumed at AWS's Security Token Service (STS).
+
+use super::container::read_token;
+use super::document::{keys, shown};
+use super::http::{Attempt, Call, Endpoint, Fault, Http, Reply, with_retries};
+use super::{Context, Credentials, Lease, Source, Unavailable};
+use crate::sign::{self, encode_component, v4};
+use crate::time::Timestamp;
+use crate::xml;
+use std::path::PathBuf;
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// One attempt.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// All attempts together.
+const TOTAL_TIMEOUT: Duration = Duration::from_secs(25);
+
+/// The longest web identity token STS takes
+/// (<https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html>).
+const TOKEN_LIMIT: usize = 20_000;
+
+const VERSION: &str = "2011-06-15";
+const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
+
+/// Which role to assume, and how
+/// (<https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Role {
+    /// Such as `arn:aws:iam::123456789012:role/registry`.
+    pub arn: String,
+    /// What the session is called in AWS's logs; made up when `None`.
+    pub session_name: Option<String>,
+    /// What the role's owner demands of third parties. Not sent with a web identity.
+    pub external_id: Option<String>,
+    /// How long the keys live: 15 minutes to the role's own limit; one hour when `None`.
+    pub duration: Option<Duration>,
+}
+
+impl Role {
+    /// The role, everything else by default.
+    pub fn new(arn: impl Into<String>) -> Self {
+        Self { arn: arn.into(), session_name: None, external_id: None, duration: None }
+    }
+}
+
+/// A role assumed with a token of an identity provider, such as EKS's (IRSA): `AWS_WEB_IDENTITY_TOKEN_FILE`,
+/// `AWS_ROLE_ARN` and `AWS_ROLE_SESSION_NAME`
+/// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-assume-role-credentials.html>). The file is read at every
+/// refresh. STS is asked in the region of `AWS_REGION`, `AWS_DEFAULT_REGION` or the profile, at its global endpoint when
+/// there is none, or where `AWS_ENDPOINT_URL_STS` says.
+#[derive(Debug)]
+pub struct WebIdentity {
+    context: Context,
+    sts: Sts,
+    given: Option<(Role, PathBuf)>,
+}
+
+impl WebIdentity {
+    /// Reads the variables of `context`.
+    pub fn new(context: &Context) -> Self {
+        Self { context: context.clone(), sts: Sts::new(context, None), given: None }
+    }
+
+    /// Assumes `role` with the token in `token_file`.
+    pub fn with_role(context: &Context, role: Role, token_file: impl Into<PathBuf>) -> Self {
+        Self { given: Some((role, token_file.into())), ..Self::new(context) }
+    }
+
+    /// The same, asking STS in another region than the context's.
+    pub(super) fn in_region(mut self, region: Option<String>) -> Self {
+        self.sts.region = region;
+        self
+    }
+
+    fn configured(&self) -> Result<(Role, PathBuf), Unavailable> {
+        if let Some(given) = &self.given {
+            return Ok(given.clone());
+        }
+        let environment = self.context.environment();
+        // A role without a token file is no web identity: it names the role for other tools.
+        let Some(file) = environment.get("AWS_WEB_IDENTITY_TOKEN_FILE") else {
+            return Err(Unavailable::not_configured("AWS_WEB_IDENTITY_TOKEN_FILE is not set"));
+        };
+        let Some(arn) = environment.get("AWS_ROLE_ARN") else {
+            return Err(Unavailable::failed("AWS_WEB_IDENTITY_TOKEN_FILE is set but AWS_ROLE_ARN is not"));
+        };
+        Ok((Role { session_name: environment.get("AWS_ROLE_SESSION_NAME"), ..Role::new(arn) }, PathBuf::from(file)))
+    }
+}
+
+impl Source for WebIdentity {
+    fn name(&self) -> &'static str {
+        "web identity"
+    }
+
+    fn fetch(&self) -> Result<Lease, Unavailable> {
+        let (role, file) = self.configured()?;
+        let ask = |token: &str| self.sts.ask(&self.sts.form("AssumeRoleWithWebIdentity", &role, Some(token)), None);
+        let token = read_token(&file, TOKEN_LIMIT)?;
+        let refused = match ask(&token) {
+            Err(Refused::Expired(reason)) => reason,
+            outcome => return outcome.map_err(|refused| refused.for_role(&role)),
+        };
+        // The file may have been replaced since it was read.
+        let newer = read_token(&file, TOKEN_LIMIT)?;
+        match newer == token {
+            true => Err(Refused::Expired(format!("{refused}; {} still holds that token", file.display()))),
+            false => ask(&newer),
+        }
+        .map_err(|refused| refused.for_role(&role))
+    }
+}
+
+/// A role assumed with the keys of another source. STS is found as for [`WebIdentity`].
+#[derive(Debug)]
+pub struct AssumeRole {
+    sts: Sts,
+    base: Box<dyn Source>,
+    role: Role,
+}
+
+impl AssumeRole {
+    /// Assumes `role` with the keys of `base`, which is asked at each refresh.
+    pub fn new(context: &Context, base: Box<dyn Source>, role: Role) -> Self {
+        Self { sts: Sts::new(context, None), base, role }
+    }
+
+    /// The same, asking STS in another region than the context's.
+    pub(super) fn in_region(mut self, region: Option<String>) -> Self {
+        self.sts.region = region;
+        self
+    }
+}
+
+impl Source for AssumeRole {
+    fn name(&self) -> &'static str {
+        "assume role"
+    }
+
+    fn fetch(&self) -> Result<Lease, Unavailable> {
+        let base = self.base.fetch().map_err(|reason| match reason {
+            Unavailable::NotConfigured(reason) => Unavailable::NotConfigured(format!("{}: {reason}", self.base.name())),
+            Unavailable::Failed(reason) => Unavailable::Failed(format!("{}: {reason}", self.base.name())),
+        })?;
+        let Some(keys) = &base.credentials else {
+            return Err(Unavailable::failed("a role cannot be assumed anonymously"));
+        };
+        let form = self.sts.form("AssumeRole", &self.role, None);
+        self.sts.ask(&form, Some(keys)).map_err(|refused| refused.for_role(&self.role))
+    }
+}
+
+/// Why STS gave no keys.
+enum Refused {
+    /// The web identity token has ended.
+    Expired(String),
+    Other(String),
+}
+
+impl Refused {
+    fn for_role(self, role: &Role) -> Unavailable {
+        let (Self::Expired(reason) | Self::Other(reason)) = self;
+        Unavailable::Failed(format!("assuming {}: {reason}", shown(&role.arn)))
+    }
+}
+
+/// The client of STS.
+#[derive(Debug)]
+struct Sts {
+    context: Context,
+    http: Http,
+    region: Option<String>,
+}
+
+impl Sts {
+    fn new(context: &Context, region: Option<String>) -> Self {
+        Self { context: context.clone(), http: Http::remote(context, CONNECT_TIMEOUT), region }
+    }
+
+    /// The body of the request.
+    fn form(&self, action: &str, role: &Role, token: Option<&str>) -> Zeroizing<String> {
+        let made_up = || format!("s3driver-{:016x}", self.context.clock().random());
+        let session_name = role.session_name.clone().unwrap_or_else(made_up);
+        let duration = role.duration.map(|duration| duration.as_secs().to_string());
+        let pairs = [
+            ("Action", Some(action)),
+            ("Version", Some(VERSION)),
+            ("RoleArn", Some(&role.arn)),
+            ("RoleSessionName", Some(&session_name)),
+            ("DurationSeconds", duration.as_deref()),
+            ("ExternalId", role.external_id.as_deref().filter(|_| token.is_none())),
+        ];
+        let pairs = pairs.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", encode_component(value?))));
+        let mut form = pairs.collect::<Vec<_>>().join("&");
+        match token {
+            None => Zeroizing::new(form),
+            Some(token) => {
+                let token = Zeroizing::new(encode_component(token));
+                // One allocation of the right size, so that no part of the token stays behind in a smaller one.
+                form.reserve_exact("&WebIdentityToken=".len() + token.len());
+                form.push_str("&WebIdentityToken=");
+                form.push_str(&token);
+                Zeroizing::new(form)
+            }
+        }
+    }
+
+    /// Posts the form, signed if there are keys to sign with.
+    fn ask(&self, form: &str, keys: Option<&Credentials>) -> Result<Lease, Refused> {
+        let (endpoint, region) = self.endpoint().map_err(Refused::Other)?;
+        let clock = &**self.context.clock();
+        let deadline = clock.instant() + TOTAL_TIMEOUT;
+        let mut expired = false;
+        let asked = with_retries(clock, deadline, || {
+            let signed = match keys {
+                None => Vec::new(),
+                Some(keys) => self.signature(&endpoint, &region, form, keys).map_err(|error| {
+                    Attempt::Stop(Unavailable::Failed(format!("the request cannot be signed: {error}")))
+                })?,
+            };
+            let signed = signed.iter().map(|(name, value)| (*name, value.as_str()));
+            let headers: Vec<_> = [FORM].into_iter().chain(signed).collect();
+            let sent = self.http.send(&Call {
+                endpoint: &endpoint,
+                method: "POST",
+                target: &endpoint.target,
+                headers: &headers,
+                body: form.as_bytes(),
+                deadline: deadline.min(clock.instant() + ATTEMPT_TIMEOUT),
+            });
+            let at = |reason: String| Unavailable::Failed(format!("{endpoint} {reason}"));
+            match sent {
+                Ok(Reply { status: 200, body }) => read_keys(&body)
+                    .map_err(|reason| Attempt::Stop(at(format!("answered with no usable keys: {reason}")))),
+                Ok(reply) => {
+                    let answer = Refusal::read(&reply);
+                    expired = answer.code == "ExpiredTokenException";
+                    match answer.may_pass() {
+                        true => Err(Attempt::Again(at(answer.told()))),
+                        false => Err(Attempt::Stop(at(answer.told()))),
+                    }
+                }
+                Err(Fault::Final(reason)) => Err(Attempt::Stop(at(format!("failed: {reason}")))),
+                Err(fault) => Err(Attempt::Again(at(format!("failed: {fault}")))),
+            }
+        });
+        asked.map_err(|reason| match expired {
+            true => Refused::Expired(reason.to_string()),
+            false => Refused::Other(reason.to_string()),
+        })
+    }
+
+    fn signature(
+        &self,
+        endpoint: &Endpoint,
+        region: &str,
+        form: &str,
+        keys: &Credentials,
+    ) -> Result<Vec<(&'static str, String)>, sign::Error> {
+        let host = endpoint.origin.host_header();
+        let (path, _) = endpoint.target.split_once('?').unwrap_or((&endpoint.target, ""));
+        let request = sign::Request { method: "POST", path, query: &[], headers: &[("host", &host), FORM] };
+        let scope = v4::Scope { region, service: "sts" };
+        let time = Timestamp::from(self.context.clock().now());
+        Ok(v4::sign(&request, v4::Payload::Bytes(form.as_bytes()), keys, scope, time)?.headers)
+    }
+
+    /// Where STS is, and the region requests are signed for.
+    fn endpoint(&self) -> Result<(Endpoint, String), String> {
+        let region = self.region.clone().or_else(|| self.context.region(None));
+        let region = region.as_deref().filter(|region| *region != "aws-global");
+        let url = match (self.context.environment().get("AWS_ENDPOINT_URL_STS"), region) {
+            (Some(url), _) => {
+                if url.contains('?') {
+                    return Err("AWS_ENDPOINT_URL_STS has a query".to_owned());
+                }
+                url
+            }
+            (None, None) => "https://sts.amazonaws.com".to_owned(),
+            (None, Some(region)) => format!("https://sts.{region}.{}", domain(region)?),
+        };
+        Ok((Endpoint::parse(&url)?, region.unwrap_or("us-east-1").to_owned()))
+    }
+}
+
+/// The domain of a region's partition
+/// (<https://docs.aws.amazon.com/general/latest/gr/rande.html>).
+///
+/// # Errors
+/// The text is no region's name: it would change the host.
+pub(super) fn domain(region: &str) -> Result<&'static str, String> {
+    const PARTITIONS: [(&str, &str); 6] = [
+        ("cn-", "amazonaws.com.cn"),
+        ("eusc-", "amazonaws.eu"),
+        ("us-iso-", "c2s.ic.gov"),
+        ("us-isob-", "sc2s.sgov.gov"),
+        ("eu-isoe-", "cloud.adc-e.uk"),
+        ("us-isof-", "csp.hci.ic.gov"),
+    ];
+    const LONGEST_LABEL: usize = 63;
+    let in_name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    if region.is_empty() || region.len() > LONGEST_LABEL || !region.bytes().all(in_name) {
+        return Err(format!("`{}` is not a region's name", shown(region)));
+    }
+    Ok(PARTITIONS.iter().find(|(prefix, _)| region.starts_with(prefix)).map_or("amazonaws.com", |(_, domain)| domain))
+}
+
+/// An answer other than 200.
+struct Refusal {
+    status: u16,
+    code: String,
+    message: String,
+}
+
+impl Refusal {
+    fn read(reply: &Reply) -> Self {
+        let document = xml::error_document(&reply.body).unwrap_or_default();
+        Self { status: reply.status, code: document.code, message: document.message }
+    }
+
+    /// Whether the same request may succeed later. `IDPCommunicationError` comes with status 400: STS could not reach
+    /// the identity provider.
+    fn may_pass(&self) -> bool {
+        const PASSING: [&str; 4] =
+            ["IDPCommunicationError", "Throttling", "ThrottlingException", "RequestLimitExceeded"];
+        self.status >= 500 || self.status == 429 || PASSING.contains(&self.code.as_str())
+    }
+
+    fn told(&self) -> String {
+        match (&*self.code, &*self.message) {
+            ("", _) => format!("answered {}", self.status),
+            (code, "") => format!("answered {} ({})", self.status, shown(code)),
+            (code, message) => format!("answered {} ({}: {})", self.status, shown(code), shown(message)),
+        }
+    }
+}
+
+fn read_keys(body: &[u8]) -> Result<Lease, String> {
+    let found = xml::sts_credentials(body).map_err(|error| error.to_string())?;
+    if found.access_key_id.is_empty() || found.secret_access_key.is_empty() || found.session_token.is_empty() {
+        return Err("an access key, secret or token is empty".to_owned());
+    }
+    let expires = found.expiration.into();
+    let id = Zeroizing::new(found.access_key_id);
+    Ok(Lease {
+        credentials: Some(keys(id, found.secret_access_key, Some(found.session_token))),
+        expires: Some(expires),
+    })
+}
+
+#[cfg(test)]
+mod unit {
+    use super::*;
+
+    #[test]
+    fn regions_have_their_partitions_domain() {
+        for (region, expected) in [
+            ("eu-central-1", Some("amazonaws.com")),
+            ("us-gov-west-1", Some("amazonaws.com")),
+            ("cn-north-1", Some("amazonaws.com.cn")),
+            ("us-iso-east-1", Some("c2s.ic.gov")),
+            ("us-isob-east-1", Some("sc2s.sgov.gov")),
+            ("eusc-de-east-1", Some("amazonaws.eu")),
+            ("", None),
+            ("example.com/", None),
+            ("EU", None),
+        ] {
+            assert_eq!(domain(region).ok(), expected, "{region}");
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! The grammar, by tables.
+
+use super::*;
+
+/// The settings as `section.key=value`, sorted.
+fn settings(config: &str, credentials: &str) -> Result<Vec<String>, String> {
+    let mut files = Files::default();
+    files.parse(Kind::Config, config)?;
+    files.parse(Kind::Credentials, credentials)?;
+    let list = |prefix: &str, sections: &BTreeMap<String, Profile>| {
+        let mut lines = Vec::new();
+        for (name, profile) in sections {
+            lines.push(format!("{prefix}{name}"));
+            lines.extend(profile.0.iter().map(|(key, value)| format!("{prefix}{name}.{key}={}", *value.0)));
+        }
+        lines
+    };
+    let mut all = list("", &files.profiles);
+    all.extend(list("sso:", &files.sso_sessions));
+    Ok(all)
+}
+
+#[test]
+fn the_config_file() {
+    for (text, expected) in [
+        ("", &[][..]),
+        ("[profile a]", &["a"]),
+        ("[default]\nx=1", &["default", "default.x=1"]),
+        // Comments and white space.
+        ("# c\n; c\n\t \n[profile a] # c\nx = 1 # c\ny = 2 ;c\nz = 3\t#c", &["a", "a.x=1", "a.y=2", "a.z=3"]),
+        ("[profile a]; c\nx = 1;2\ny = 3#4\nz =  # c", &["a", "a.x=1;2", "a.y=3#4", "a.z="]),
+        ("[profile a]\nx = 1\n  # c\ny = 2", &["a", "a.x=1", "a.y=2"]),
+        ("[profile a]\r\nx = 1\r\n", &["a", "a.x=1"]),
+        ("\u{feff}[profile a]\nx=1", &["a", "a.x=1"]),
+        ("[  profile \t a\t ]\n x".trim_end_matches("\n x"), &["a"]),
+        ("[profile a]\nx \t=\t  1  2 \t", &["a", "a.x=1  2"]),
+        ("[profile a]\nx = 1=2==", &["a", "a.x=1=2=="]),
+        ("[profile a]\nx = \u{1f600}", &["a", "a.x=\u{1f600}"]),
+        // Case: keys have none, names have.
+        ("[profile A]\nAwS_X = Yz", &["A", "A.aws_x=Yz"]),
+        ("[profile a]\nx=1\n[profile A]\nx=2", &["A", "A.x=2", "a", "a.x=1"]),
+        // Continuation and nested settings.
+        ("[profile a]\nx = 1\n 2\n\n\t3 # no comment here", &["a", "a.x=1\n2\n3 # no comment here"]),
+        ("[profile a]\ns3 =\n  max = 10\n\n  in valid = 2\n  e =\nx=1", &["a", "a.s3=\nmax = 10\nin valid = 2\ne =", "a.x=1"]),
+        // Again: added and replaced.
+        ("[profile a]\nx=1\nx=2\n[profile b]\n[profile a]\nX=3\ny=4", &["a", "a.x=3", "a.y=4", "b"]),
+        // `[profile default]` wins over `[default]`, wherever it stands.
+        ("[default]\nx=1\n[profile default]\ny=2", &["default", "default.y=2"]),
+        ("[profile default]\ny=2\n[default]\nx=1", &["default", "default.y=2"]),
+        // Skipped: sections of other kinds and names that cannot be.
+        ("[a]\nx=1\n[profilea]\nx=1\n[profile a b]\nx=1\n c\n[services s]\ns3 =\n  e = 1\n[profile]\nx=1", &[]),
+        ("[profile a]\nin valid = 1\n  more\nx=2", &["a", "a.x=2"]),
+        ("[profile a-_/.%@:+9]", &["a-_/.%@:+9"]),
+        ("[profile a!b]\nx=1", &[]),
+        ("[sso-session s]\nsso_region = r\n[sso-sessions t]\nx=1", &["sso:s", "sso:s.sso_region=r"]),
+    ] {
+        assert_eq!(settings(text, "").unwrap(), expected, "{text}");
+    }
+}
+
+#[test]
+fn the_credentials_file_has_no_prefix_and_comes_last() {
+    for (config, credentials, expected) in [
+        ("", "[a]\nx=1", &["a", "a.x=1"][..]),
+        ("", "[profile a]\nx=1", &[]),
+        ("", "[ a ]\nx=1", &["a", "a.x=1"]),
+        ("[profile a]\nx=1\ny=2", "[a]\nx=3", &["a", "a.x=3", "a.y=2"]),
+        ("[default]\nx=1\n[profile default]\ny=2", "[default]\nz=3", &["default", "default.y=2", "default.z=3"]),
+    ] {
+        assert_eq!(settings(config, credentials).unwrap(), expected, "{config} {credentials}");
+    }
+}
+
+#[test]
+fn errors_name_the_line_and_never_quote_it() {
+    for (text, expected) in [
+        ("secret = 1", "line 1: a `[section]` must come first"),
+        (" secret", "line 1: a `[section]` must come first"),
+        ("[profile a]\nx=1\n[secret", "line 3: a section must end in `]`"),
+        ("[profile secret] x", "line 1: a section must end in `]`"),
+        ("[profile a]\n\n# c\nsecret : 1", "line 4: a setting needs `=`"),
+        ("[profile a]\n= secret", "line 2: a setting needs a name"),
+        ("[profile a]\n secret", "line 2: an indented line must follow the setting it belongs to"),
+        ("[profile a]\nx=1\n[profile a]\n secret", "line 4: an indented line must follow the setting it belongs to"),
+        ("[profile a]\ns3 =\n secret", "line 3: a nested setting needs `=`"),
+        ("[profile a]\ns3 =\n = secret", "line 3: a nested setting needs a name"),
+    ] {
+        assert_eq!(settings(text, "").unwrap_err(), expected);
+    }
+}
+
+#[test]
+fn no_text_makes_the_parser_panic() {
+    use proptest::prelude::*;
+    proptest!(|(text in "[\\[\\]=#; \t\r\nax\u{e9}]{0,40}")| {
+        let _ = settings(&text, &text);
+    });
+}
+
+#[test]
+fn values_are_not_shown() {
+    let mut files = Files::default();
+    files.parse(Kind::Credentials, "[a]\naws_secret_access_key = hunter2").unwrap();
+    assert!(!format!("{files:?}").contains("hunter2"));
+}
+
+#[test]
+fn files_are_bounded_and_text() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("f");
+    std::fs::write(&path, "12345").unwrap();
+    assert_eq!(&**read_bounded(&path, 5).unwrap(), "12345");
+    assert_eq!(read_bounded(&path, 4).unwrap_err(), "the file has more than 4 bytes");
+    std::fs::write(&path, b"\xff").unwrap();
+    assert_eq!(read_bounded(&path, 4).unwrap_err(), "the file is not UTF-8 text");
+    #[cfg(unix)]
+    assert!(read_bounded(Path::new("/dev/zero"), 4).unwrap_err().contains("more than 4 bytes"));
+}

@@ -1,0 +1,69 @@
+//! Credentials over real sockets and files: every source against a local server that behaves, or misbehaves, as the real
+//! one does.
+#![cfg(feature = "client")]
+
+mod cache;
+mod chain;
+mod container;
+mod files;
+mod metadata;
+mod server;
+mod sts;
+
+use s3driver::credentials::{Context, Environment, Lease, Observer, Source, Unavailable, Warning};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+/// A context with these variables and nothing of the machine's own.
+fn context(variables: &[(&str, &str)]) -> Context {
+    Context::default().with_environment(Environment::from_pairs(variables.iter().copied()))
+}
+
+/// An observer and what it heard.
+fn listener() -> (Observer, Arc<Mutex<Vec<Warning>>>) {
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&heard);
+    (Observer::new(move |warning| sink.lock().unwrap().push(warning.clone())), heard)
+}
+
+/// The access key, secret and token.
+fn keys(lease: &Lease) -> (&str, &str, Option<&str>) {
+    let keys = lease.credentials.as_ref().expect("credentials");
+    (keys.access_key_id(), keys.secret_access_key(), keys.session_token())
+}
+
+fn failed(source: &dyn Source) -> String {
+    match source.fetch() {
+        Err(Unavailable::Failed(reason)) => reason,
+        other => panic!("expected a failure, got {other:?}"),
+    }
+}
+
+fn not_configured(source: &dyn Source) -> String {
+    match source.fetch() {
+        Err(Unavailable::NotConfigured(reason)) => reason,
+        other => panic!("expected a source that is not set up, got {other:?}"),
+    }
+}
+
+/// ISO 8601 of a moment `seconds` from now, written with the days' arithmetic of RFC 3339 and no library.
+fn iso8601(seconds: i64) -> String {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() as i64;
+    s3driver::time::Timestamp::from_unix(now + seconds).iso8601()
+}
+
+/// What the metadata service and the container endpoints answer.
+fn document(id: &str, lifetime: i64) -> String {
+    format!(
+        r#"{{"Code":"Success","LastUpdated":"{}","Type":"AWS-HMAC","AccessKeyId":"{id}","SecretAccessKey":"secret-{id}","Token":"token-{id}","Expiration":"{}"}}"#,
+        iso8601(-60),
+        iso8601(lifetime)
+    )
+}
+
+/// How long `work` takes.
+fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+    let begin = std::time::Instant::now();
+    let value = work();
+    (value, begin.elapsed())
+}
