@@ -141,6 +141,13 @@ impl Client {
         Self { inner: Arc::clone(&self.inner), cancel: Some(cancel.clone()) }
     }
 
+    /// The same client and a token of its own, which is cancelled with the client's too: for work on several threads that
+    /// ends as soon as one of them fails.
+    pub(crate) fn with_child_cancel(&self) -> (Self, Cancel) {
+        let child = self.cancel.as_ref().map_or_else(Cancel::new, Cancel::child);
+        (self.with_cancel(&child), child)
+    }
+
     /// What this client and its clones did so far.
     pub fn stats(&self) -> Stats {
         let counters = &self.inner.counters;

@@ -1,4 +1,5 @@
 //! The interface a registry programs against.
+pub mod middleware;
 #[cfg(feature = "client")]
 mod parameters;
 #[cfg(feature = "client")]
@@ -6,11 +7,13 @@ mod s3;
 #[cfg(feature = "client")]
 mod store;
 #[cfg(feature = "client")]
+mod uploads;
+#[cfg(feature = "client")]
 mod walk;
 #[cfg(feature = "client")]
 mod write_stream;
 #[cfg(feature = "client")]
-mod writer;
+pub(crate) mod writer;
 #[cfg(feature = "client")]
 pub use parameters::{LogLevel, Parameters, ParametersBuilder};
 #[cfg(feature = "client")]
@@ -18,8 +21,7 @@ pub use s3::S3Driver;
 #[cfg(feature = "client")]
 pub use store::PartSizes;
 #[cfg(feature = "client")]
-pub(crate) use store::Store;
-pub mod middleware;
+pub use uploads::{PendingUpload, PendingUploads, Purged};
 
 use crate::error::{Error, ErrorKind, Result};
 use std::io::{Read, Write};

@@ -2,13 +2,14 @@
 use super::store::{DRIVER_NAME, Store};
 use super::walk::walk_store;
 use super::{
-    FileInfo, FileKind, FileWriter, Method, Parameters, StorageDriver, UrlOptions, WalkOptions, WalkStep, WriteMode,
+    FileInfo, FileKind, FileWriter, Method, Parameters, StorageDriver, PendingUploads, Purged, UrlOptions, WalkOptions, WalkStep, WriteMode,
     check_path,
 };
 use crate::client::{
     ByteRange, Client, CopySource, DELETE_OBJECTS_KEYS, GetObject, ListObjects, MAX_PART_SIZE, ObjectMeta, Presign,
     PresignMethod,
 };
+use crate::cancel::Cancel;
 use crate::credentials::Provider;
 use crate::error::{Error, ErrorKind, Result};
 use std::collections::BTreeSet;
@@ -70,6 +71,13 @@ impl S3Driver {
         Ok(())
     }
 
+    /// The same driver, whose operations and writers end within a second when `cancel` says so.
+    #[must_use]
+    pub fn with_cancel(&self, cancel: &Cancel) -> Self {
+        let store = Store { client: self.store.client.with_cancel(cancel), ..(*self.store).clone() };
+        Self { store: Arc::new(store) }
+    }
+
     /// The client under the driver.
     pub fn client(&self) -> &Client {
         &self.store.client
@@ -78,6 +86,31 @@ impl S3Driver {
     /// The bucket.
     pub fn bucket(&self) -> &str {
         &self.store.bucket
+    }
+
+    /// The files below `path` (`/` for all) that were begun and neither committed nor cancelled, with two or three requests
+    /// for each.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidPath`]; those of the listing come from the iterator.
+    pub fn pending_uploads(&self, path: &str) -> Result<PendingUploads> {
+        if path != "/" {
+            self.checked(path)?;
+        }
+        Ok(super::uploads::pending(&self.store, path))
+    }
+
+    /// Aborts the unfinished files below `path` (`/` for all) that were begun longer than `age` ago, and removes what was
+    /// kept of them.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidPath`]; when some could not be removed the first failure, with the further ones in
+    /// [`Error::others`].
+    pub fn purge_uploads(&self, path: &str, age: Duration) -> Result<Purged> {
+        if path != "/" {
+            self.checked(path)?;
+        }
+        super::uploads::purge(&self.store, path, age)
     }
 
     fn named(&self, error: Error) -> Error {
@@ -154,7 +187,7 @@ impl S3Driver {
         // Ceph decodes the source of UploadPartCopy twice, and dies of some percent signs: avoid them there.
         let plain = crate::sign::encode_path(key) == key;
         if meta.size > MAX_PART_SIZE || (meta.size > store.copy.threshold && plain) {
-            let copied = crate::transfer::copy_object_in_parts(store, source, meta, to);
+            let copied = crate::transfer::copy_object_in_parts(&store.client, source, meta.size, (&store.bucket, to), &store.settings, store.copy.chunk_size, store.copy.concurrency).map(drop);
             match copied {
                 // A server without UploadPartCopy may still know CopyObject.
                 Err(error)

@@ -1,5 +1,6 @@
 //! Where and how the driver stores: what every operation of it shares.
 use super::Parameters;
+use super::writer::MemoryLimit;
 use crate::client::{Client, Config, Endpoint, ObjectSettings};
 use crate::credentials::Provider;
 use crate::error::{Error, ErrorKind, Result};
@@ -41,6 +42,8 @@ pub(crate) struct Store {
     /// Parts of one writer in flight at once.
     pub(crate) concurrency: NonZeroUsize,
     pub(crate) part_sizes: PartSizes,
+    /// Bytes of part buffers over all writers.
+    pub(crate) memory: MemoryLimit,
     pub(crate) copy: CopySettings,
     /// Uploads of a path older than this are aborted when a newer one is resumed.
     pub(crate) stale_upload_age: Duration,
@@ -92,6 +95,7 @@ impl Store {
             chunk_size: parameters.chunk_size(),
             concurrency: parameters.concurrency(),
             part_sizes: parameters.part_sizes(),
+            memory: MemoryLimit::new(parameters.max_memory()),
             copy: CopySettings {
                 chunk_size: parameters.multipart_copy_chunk_size(),
                 concurrency: parameters.multipart_copy_max_concurrency(),

@@ -1,0 +1,186 @@
+//! Unfinished uploads: which there are, and the end of those that nobody will finish.
+use super::store::Store;
+use super::writer::{checkpoint, resume};
+use crate::client::{ListObjects, UploadListing, UploadRef};
+use crate::error::{Error, ErrorKind, Result};
+use crate::xml::Upload;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+/// A file that was begun and neither committed nor cancelled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PendingUpload {
+    /// The driver path.
+    pub path: String,
+    /// When it was begun; `None` when the server does not tell.
+    pub started: Option<SystemTime>,
+    /// Where an appending writer would go on.
+    pub bytes: u64,
+    /// S3's name for it.
+    pub upload_id: String,
+}
+
+/// What a purge removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Purged {
+    /// Uploads aborted.
+    pub uploads: u64,
+    /// Objects removed that had kept the last bytes of an upload.
+    pub checkpoints: u64,
+}
+
+/// The unfinished uploads of a path and of all below it, asked for page by page; it ends with the first error.
+pub struct PendingUploads {
+    store: Arc<Store>,
+    uploads: Uploads,
+}
+
+pub(crate) fn pending(store: &Arc<Store>, path: &str) -> PendingUploads {
+    PendingUploads { store: Arc::clone(store), uploads: Uploads::below(store, path) }
+}
+
+impl Iterator for PendingUploads {
+    type Item = Result<PendingUpload>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let store = &*self.store;
+            let (path, upload) = match self.uploads.next(store)? {
+                Ok(found) => found,
+                Err(error) => return Some(Err(error)),
+            };
+            match bytes_of(store, &path, &upload) {
+                // It has ended since it was listed.
+                Err(error) if error.kind() == ErrorKind::NoSuchUpload => {}
+                Err(error) => return Some(Err(store.error(error, &path))),
+                Ok(bytes) => {
+                    let started = upload.initiated.map(SystemTime::from);
+                    return Some(Ok(PendingUpload { path, started, bytes, upload_id: upload.upload_id }));
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Debug for PendingUploads {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PendingUploads").finish_non_exhaustive()
+    }
+}
+
+fn bytes_of(store: &Store, path: &str, upload: &Upload) -> Result<u64> {
+    let parts = resume::parts_of(store, &upload.key, &upload.upload_id)?;
+    Ok(match checkpoint::Checkpoint::peek(store, path)? {
+        Some((checkpoint, tail)) if checkpoint.upload_id == upload.upload_id => checkpoint.bytes.saturating_add(tail),
+        _ => resume::resumable_bytes(store, parts),
+    })
+}
+
+/// Aborts the uploads of a path and of all below it that were begun longer than `age` ago, and removes what was kept of
+/// them, also of uploads that something else (such as a lifecycle rule) has ended.
+///
+/// What cannot be removed keeps nothing else from being removed, and is told at the end.
+pub(crate) fn purge(store: &Arc<Store>, path: &str, age: Duration) -> Result<Purged> {
+    let mut purged = Purged::default();
+    let mut failures = Vec::new();
+    let mut uploads = Uploads::below(store, path);
+    while let Some(found) = uploads.next(store) {
+        let (path, upload) = found?;
+        if resume::is_older(store, upload.initiated, age) {
+            match end(store, &path, &upload, &mut purged) {
+                Ok(()) => {}
+                Err(error) if failures.len() < FAILURES => failures.push(store.error(error, &path)),
+                Err(_) => {}
+            }
+        }
+    }
+    let request = ListObjects::prefix(checkpoint::checkpoint_key(store, path));
+    for page in store.client.listing(&store.bucket, request) {
+        for object in page.map_err(|error| store.error(error, path))?.contents {
+            let Some(of) = checkpoint::path_of(store, &object.key).filter(|of| is_within(of, path)) else { continue };
+            if resume::is_older(store, object.last_modified, age) {
+                match remove_orphan(store, &of, &mut purged) {
+                    Ok(()) => {}
+                    Err(error) if failures.len() < FAILURES => failures.push(store.error(error, &of)),
+                    Err(_) => {}
+                }
+            }
+        }
+    }
+    let mut failures = failures.into_iter();
+    match failures.next() {
+        None => Ok(purged),
+        Some(first) => Err(first.with_others(failures.collect())),
+    }
+}
+
+/// How many failures of one purge are told: they are mostly the same.
+const FAILURES: usize = 100;
+
+/// Aborts an upload, and then removes its checkpoint: without its upload it means nothing.
+fn end(store: &Store, path: &str, upload: &Upload, purged: &mut Purged) -> Result<()> {
+    let Upload { key, upload_id, .. } = upload;
+    store.client.abort_multipart_upload(UploadRef { bucket: &store.bucket, key, upload_id })?;
+    purged.uploads += 1;
+    if checkpoint::Checkpoint::peek(store, path)?.is_some_and(|(checkpoint, _)| checkpoint.upload_id == *upload_id) {
+        checkpoint::remove(store, path)?;
+        purged.checkpoints += 1;
+    }
+    Ok(())
+}
+
+/// Removes a checkpoint whose upload is gone.
+fn remove_orphan(store: &Store, path: &str, purged: &mut Purged) -> Result<()> {
+    let Some((checkpoint, _)) = checkpoint::Checkpoint::peek(store, path)? else { return Ok(()) };
+    let key = store.key(path);
+    let upload = UploadRef { bucket: &store.bucket, key: &key, upload_id: &checkpoint.upload_id };
+    match store.client.list_parts(upload, None) {
+        Err(error) if error.kind() == ErrorKind::NoSuchUpload => {
+            checkpoint::remove(store, path)?;
+            purged.checkpoints += 1;
+            Ok(())
+        }
+        Err(error) => Err(error),
+        Ok(_) => Ok(()),
+    }
+}
+
+/// The open uploads whose keys are those of driver paths: others in the bucket are not ours.
+struct Uploads {
+    pages: UploadListing,
+    page: std::vec::IntoIter<Upload>,
+    path: String,
+}
+
+impl Uploads {
+    fn below(store: &Store, path: &str) -> Self {
+        let pages = store.client.uploads(&store.bucket, &store.key(path));
+        Self { pages, page: Vec::new().into_iter(), path: path.to_owned() }
+    }
+
+    fn next(&mut self, store: &Store) -> Option<Result<(String, Upload)>> {
+        loop {
+            for upload in self.page.by_ref() {
+                if let Some(path) = store.path(&upload.key).filter(|path| is_within(path, &self.path)) {
+                    return Some(Ok((path, upload)));
+                }
+            }
+            match self.pages.next()? {
+                Ok(page) => self.page = page.uploads.into_iter(),
+                Err(error) => return Some(Err(self.place(store, error))),
+            }
+        }
+    }
+
+    fn place(&self, store: &Store, error: Error) -> Error {
+        store.error(error, &self.path)
+    }
+}
+
+/// Whether `path` is `directory` or lies below it.
+fn is_within(path: &str, directory: &str) -> bool {
+    directory == "/" || path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}

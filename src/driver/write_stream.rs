@@ -1,0 +1,123 @@
+//! The seed's way to write: everything from a reader, at an offset, visible when the call returns.
+//!
+//! The file is replaced whole or not at all. What is kept of it is copied by the server, several ranges at once and under
+//! `If-Match`; only a beginning that is too small for a part is read and sent again.
+use super::store::Store;
+use super::writer::Writer;
+use super::{FileWriter, PartSizes};
+use crate::client::{
+    ByteRange, CopySource, GetObject, MAX_PART_SIZE, MAX_PARTS, MIN_PART_SIZE, ObjectMeta, UploadRef,
+};
+use crate::error::{Error, ErrorKind, Result};
+use crate::transfer;
+use std::io::{self, Read};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Writes all of `reader` at `offset` of `path`: 0 replaces the file, an offset inside truncates there, one past the end,
+/// or of no file, fills with zeros. Returns the bytes taken from the reader; so does the error, in [`Error::bytes_taken`].
+pub(crate) fn write_stream(store: &Arc<Store>, path: &str, offset: i64, reader: &mut dyn Read) -> Result<u64> {
+    let mut taken = 0;
+    let written = match u64::try_from(offset) {
+        Ok(offset) => write(store, path, offset, reader, &mut taken),
+        Err(_) => Err(Error::new(ErrorKind::InvalidOffset, format!("invalid offset: {offset} for path"))),
+    };
+    match written {
+        Ok(()) => Ok(taken),
+        Err(error) => Err(store.error(error, path).with_bytes_taken(taken)),
+    }
+}
+
+fn write(store: &Arc<Store>, path: &str, offset: u64, reader: &mut dyn Read, taken: &mut u64) -> Result<()> {
+    let mut writer = Writer::new(store, path, store.chunk_size);
+    if offset > 0 {
+        let kept = match store.client.head_object(&store.bucket, &store.key(path)) {
+            Ok(meta) => keep(store, path, &meta, offset.min(meta.size), &mut writer)?,
+            Err(error) if error.kind() == ErrorKind::NoSuchKey => 0,
+            Err(error) => return Err(error),
+        };
+        copy_into(&mut writer, &mut io::repeat(0), offset - kept, &mut 0, callers_fault)?;
+    }
+    copy_into(&mut writer, reader, u64::MAX, taken, callers_fault)?;
+    writer.commit()
+}
+
+/// Reads up to `limit` bytes into `writer`, counting them in `taken`.
+fn copy_into(
+    writer: &mut Writer,
+    reader: &mut dyn Read,
+    limit: u64,
+    taken: &mut u64,
+    failed: fn(io::Error) -> Error,
+) -> Result<()> {
+    let mut left = limit;
+    while left > 0 {
+        let (read, result) = writer.fill(reader, left)?;
+        *taken += read;
+        left -= read;
+        result.map_err(failed)?;
+        if read == 0 {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn callers_fault(error: io::Error) -> Error {
+    Error::new(ErrorKind::LocalIo, format!("the data to write cannot be read: {error}")).with_source(error)
+}
+
+/// An error of our own reader, which travels inside an `io::Error`.
+fn servers_fault(error: io::Error) -> Error {
+    error.downcast().unwrap_or_else(callers_fault)
+}
+
+/// Makes the first `length` bytes of the file the beginning of `writer`; gives back `length`.
+fn keep(store: &Arc<Store>, path: &str, meta: &ObjectMeta, length: u64, writer: &mut Writer) -> Result<u64> {
+    let key = store.key(path);
+    let ranges = copy_ranges(store, length);
+    let copied = ranges.last().map_or(0, |range| range.end);
+    if !ranges.is_empty() {
+        let upload_id = writer.begin()?;
+        let source = CopySource { bucket: &store.bucket, key: &key, if_match: meta.etag.as_deref() };
+        let upload = UploadRef { bucket: &store.bucket, key: &key, upload_id: &upload_id };
+        let parts = transfer::copy_parts(&store.client, source, &ranges, upload, store.copy.concurrency)?;
+        writer.take_over(Arc::clone(&upload_id), parts);
+    }
+    if copied < length {
+        let range = ByteRange::Part { offset: copied, length: length - copied };
+        let mut request = GetObject::range(range);
+        request.if_match.clone_from(&meta.etag);
+        let mut rest = store.client.get_object(&store.bucket, &key, &request)?;
+        let mut read = 0;
+        copy_into(writer, &mut rest, length - copied, &mut read, servers_fault)?;
+        if read != length - copied {
+            return Err(Error::new(ErrorKind::Integrity, "the file changed while it was being written"));
+        }
+    }
+    Ok(length)
+}
+
+/// What of the first `length` bytes the server can copy, cut into parts.
+fn copy_ranges(store: &Store, length: u64) -> Vec<Range<u64>> {
+    match store.part_sizes {
+        // Every part has the chunk size; what does not fill one is read.
+        PartSizes::Uniform => even_ranges(length - length % store.chunk_size, length / store.chunk_size),
+        PartSizes::MayGrow if length < MIN_PART_SIZE => Vec::new(),
+        PartSizes::MayGrow => {
+            // Half of the part numbers are left for what follows.
+            let most = u64::from(MAX_PARTS / 2);
+            let chunk = store.copy.chunk_size.max(length.div_ceil(most)).max(MIN_PART_SIZE);
+            even_ranges(length, (length / chunk).max(length.div_ceil(MAX_PART_SIZE)).max(1))
+        }
+    }
+}
+
+/// `length` bytes in `count` ranges of almost the same size.
+fn even_ranges(length: u64, count: u64) -> Vec<Range<u64>> {
+    let at = |index: u64| {
+        let (whole, rest) = (length / count, length % count);
+        whole * index + rest.min(index)
+    };
+    (0..count).map(|index| at(index)..at(index + 1)).collect()
+}

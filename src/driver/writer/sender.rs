@@ -1,0 +1,266 @@
+//! The threads that send parts, and the buffers that go to them and come back.
+use super::memory::{Buffer, MemoryLimit};
+use crate::cancel::Cancel;
+use crate::client::{Client, UploadRef, UploadedPart};
+use crate::error::{Error, ErrorKind, Result};
+use std::collections::VecDeque;
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+/// Sends the parts of one upload, several at once, while its owner fills the next one.
+///
+/// Threads are started when there is something for them to do and end with the sender. All buffers together have at
+/// most (threads + 1) times the chunk size; where a single part has outgrown that, parts go one after the other.
+#[derive(Debug)]
+pub(super) struct Sender {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+    concurrency: NonZeroUsize,
+    /// Bytes of all buffers.
+    room: u64,
+    memory: MemoryLimit,
+}
+
+#[derive(Debug)]
+struct Shared {
+    client: Client,
+    cancel: Cancel,
+    bucket: String,
+    key: String,
+    state: Mutex<State>,
+    changed: Condvar,
+    /// Whether `state.failure` is set, to be seen without the lock.
+    failed: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    queue: VecDeque<Job>,
+    /// Parts queued or being sent.
+    busy: usize,
+    /// Bytes of all buffers, wherever they are.
+    held: u64,
+    free: Vec<Buffer>,
+    sent: Vec<UploadedPart>,
+    failure: Option<Failure>,
+    ended: bool,
+}
+
+#[derive(Debug)]
+struct Job {
+    upload_id: Arc<str>,
+    number: u32,
+    buffer: Buffer,
+}
+
+/// The first failure: the error itself for whoever asks first, its words for all who ask later.
+#[derive(Debug)]
+struct Failure {
+    kind: ErrorKind,
+    text: String,
+    error: Option<Error>,
+}
+
+impl Sender {
+    pub(super) fn new(
+        client: &Client,
+        (bucket, key): (&str, &str),
+        concurrency: NonZeroUsize,
+        chunk_size: u64,
+        memory: &MemoryLimit,
+    ) -> Self {
+        let (client, cancel) = client.with_child_cancel();
+        let shared = Shared {
+            client,
+            cancel,
+            bucket: bucket.to_owned(),
+            key: key.to_owned(),
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            failed: AtomicBool::new(false),
+        };
+        Self {
+            shared: Arc::new(shared),
+            threads: Vec::new(),
+            concurrency,
+            room: chunk_size.saturating_mul(concurrency.get() as u64 + 1),
+            memory: memory.clone(),
+        }
+    }
+
+    /// The first failure of any part, so far.
+    pub(super) fn check(&self) -> Result<()> {
+        if !self.shared.failed.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        self.shared.lock().failure()
+    }
+
+    /// Whether a part has failed for good.
+    pub(super) fn has_failed(&self) -> bool {
+        self.shared.failed.load(Ordering::Acquire)
+    }
+
+    /// An empty buffer for a part of `size` bytes. Waits until there is room.
+    pub(super) fn buffer(&self, size: u64) -> Result<Buffer> {
+        self.buffer_with(Vec::new(), size)
+    }
+
+    /// The same, filled with bytes that are there already.
+    pub(super) fn buffer_with(&self, bytes: Vec<u8>, size: u64) -> Result<Buffer> {
+        let mut state = self.shared.lock();
+        loop {
+            state.failure()?;
+            if let Some(mut buffer) = state.free.pop() {
+                if buffer.size() >= size {
+                    if !bytes.is_empty() {
+                        buffer.bytes.extend_from_slice(&bytes);
+                    }
+                    return Ok(buffer);
+                }
+                // Parts have grown.
+                state.held -= buffer.size();
+                continue;
+            }
+            let share = match state.held {
+                0 => Some(self.memory.take(size)),
+                held if held.saturating_add(size) <= self.room => self.memory.try_take(size),
+                _ => None,
+            };
+            if let Some(share) = share {
+                let buffer = Buffer::new(bytes, size, share)?;
+                state.held += size;
+                return Ok(buffer);
+            }
+            // Without a free buffer all are on their way, and each comes back.
+            state = self.shared.wait(state);
+        }
+    }
+
+    /// Hands a part to the threads.
+    pub(super) fn send(&mut self, upload_id: &Arc<str>, number: u32, buffer: Buffer) -> Result<()> {
+        let mut state = self.shared.lock();
+        state.failure()?;
+        state.queue.push_back(Job { upload_id: Arc::clone(upload_id), number, buffer });
+        state.busy += 1;
+        let wanted = state.busy.min(self.concurrency.get());
+        drop(state);
+        self.shared.changed.notify_all();
+        while self.threads.len() < wanted {
+            let shared = Arc::clone(&self.shared);
+            let started = std::thread::Builder::new().name("s3driver-part".to_owned()).spawn(move || shared.work());
+            match started {
+                Ok(thread) => self.threads.push(thread),
+                Err(_) if !self.threads.is_empty() => break,
+                Err(error) => {
+                    let text = "no thread could be started to send parts";
+                    let failure = Error::new(ErrorKind::LocalIo, text).with_source(error);
+                    let mut state = self.shared.lock();
+                    self.shared.fail(&mut state, failure);
+                    return state.failure();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for all parts handed over so far and gives them back in order.
+    pub(super) fn finish(&self) -> Result<Vec<UploadedPart>> {
+        let mut state = self.shared.lock();
+        while state.busy > 0 && state.failure.is_none() {
+            state = self.shared.wait(state);
+        }
+        state.failure()?;
+        let mut sent = std::mem::take(&mut state.sent);
+        sent.sort_unstable_by_key(|part| part.part_number);
+        Ok(sent)
+    }
+
+    /// Ends what is on its way, within a second, and the threads.
+    pub(super) fn stop(&mut self) {
+        {
+            let mut state = self.shared.lock();
+            state.ended = true;
+            state.busy -= state.queue.len();
+            state.queue.clear();
+            state.free.clear();
+            if state.busy > 0 {
+                self.shared.cancel.cancel();
+            }
+        }
+        self.shared.changed.notify_all();
+        for thread in self.threads.drain(..) {
+            // A thread that panicked has nothing more to say than its failed part.
+            drop(thread.join());
+        }
+    }
+}
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One thread's life.
+    fn work(&self) {
+        let mut state = self.lock();
+        loop {
+            let Some(mut job) = state.queue.pop_front() else {
+                if state.ended {
+                    return;
+                }
+                state = self.wait(state);
+                continue;
+            };
+            drop(state);
+            let upload = UploadRef { bucket: &self.bucket, key: &self.key, upload_id: &job.upload_id };
+            let result = self.client.upload_part(upload, job.number, &job.buffer.bytes);
+            state = self.lock();
+            state.busy -= 1;
+            if state.ended || state.failure.is_some() {
+                state.held -= job.buffer.size();
+            } else {
+                job.buffer.bytes.clear();
+                state.free.push(job.buffer);
+            }
+            match result {
+                Ok(part) => state.sent.push(part),
+                Err(error) => self.fail(&mut state, error),
+            }
+            self.changed.notify_all();
+        }
+    }
+
+    /// Remembers the first failure and ends everything else: what the others report is its consequence.
+    fn fail(&self, state: &mut State, error: Error) {
+        if state.failure.is_none() {
+            let text = error.message().to_owned();
+            state.failure = Some(Failure { kind: error.kind(), text, error: Some(error) });
+            self.failed.store(true, Ordering::Release);
+        }
+        state.busy -= state.queue.len();
+        state.queue.clear();
+        self.cancel.cancel();
+    }
+}
+
+impl State {
+    fn failure(&mut self) -> Result<()> {
+        let Some(failure) = &mut self.failure else { return Ok(()) };
+        Err(failure.error.take().unwrap_or_else(|| {
+            Error::new(failure.kind, format!("an earlier part of this file failed: {}", failure.text))
+        }))
+    }
+}

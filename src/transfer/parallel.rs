@@ -1,0 +1,88 @@
+//! The same work for many pieces, on a bounded number of threads.
+use crate::Cancel;
+use crate::error::{Error, ErrorKind, Result};
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// Does `work` for every index below `count`, on up to `concurrency` threads; results are in order. The first failure
+/// cancels `cancel`, which `work` is expected to obey, and is the one reported.
+pub(super) fn for_each<T: Send>(
+    count: usize,
+    concurrency: NonZeroUsize,
+    cancel: &Cancel,
+    work: impl Fn(usize) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
+    let next = AtomicUsize::new(0);
+    let failure: Mutex<Option<Error>> = Mutex::new(None);
+    let fail = |error: Error| {
+        failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        cancel.cancel();
+    };
+    let run = || {
+        let mut done = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            if index >= count {
+                return done;
+            }
+            if cancel.is_cancelled() {
+                fail(Error::new(ErrorKind::Cancelled, "cancelled by the caller"));
+                return done;
+            }
+            match work(index) {
+                Ok(result) => done.push((index, result)),
+                Err(error) => {
+                    fail(error);
+                    return done;
+                }
+            }
+        }
+    };
+    let mut results = std::thread::scope(|scope| {
+        let threads: Vec<_> = (1..concurrency.get().min(count))
+            .map_while(|_| std::thread::Builder::new().name("s3driver-transfer".to_owned()).spawn_scoped(scope, run).ok())
+            .collect();
+        // The caller's thread works too, so that it goes on when no other can be had.
+        let mut results = run();
+        for thread in threads {
+            match thread.join() {
+                Ok(more) => results.extend(more),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        results
+    });
+    if let Some(error) = failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        return Err(error);
+    }
+    results.sort_unstable_by_key(|(index, _)| *index);
+    Ok(results.into_iter().map(|(_, result)| result).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FOUR: NonZeroUsize = NonZeroUsize::new(4).expect("not zero");
+
+    #[test]
+    fn results_are_in_order() {
+        let squares = for_each(100, FOUR, &Cancel::new(), |index| Ok(index * index)).expect("no failure");
+        assert_eq!(squares, (0..100).map(|index| index * index).collect::<Vec<_>>());
+        assert_eq!(for_each(0, FOUR, &Cancel::new(), Ok).expect("nothing to do"), [0; 0]);
+    }
+
+    #[test]
+    fn the_first_failure_is_reported_and_ends_the_rest() {
+        let cancel = Cancel::new();
+        let error = for_each(1_000_000, FOUR, &cancel, |index| match index {
+            7 => Err(Error::new(ErrorKind::Server, "seven")),
+            _ if cancel.is_cancelled() => Err(Error::new(ErrorKind::Cancelled, "another")),
+            index => Ok(index),
+        })
+        .expect_err("the seventh fails");
+        assert_eq!(error.message(), "seven");
+        assert!(cancel.is_cancelled());
+    }
+}

@@ -1,0 +1,745 @@
+//! Writers against a server that keeps S3's rules: appended, resumed, committed, and nothing left behind.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+mod writing;
+
+use s3driver::driver::{FileWriter, PartSizes, S3Driver, StorageDriver, WalkOptions, WalkStep, WriteMode};
+use s3driver::{Cancel, ErrorKind};
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+use support::{Server, ServerOptions};
+use writing::{MIB, PART, assert_nothing_pending, bytes, driver, parameters};
+
+fn server() -> Server {
+    Server::start(ServerOptions::default())
+}
+
+fn create(driver: &S3Driver, path: &str) -> Box<dyn FileWriter> {
+    driver.writer(path, WriteMode::Create).unwrap()
+}
+
+fn append(driver: &S3Driver, path: &str) -> Box<dyn FileWriter> {
+    driver.writer(path, WriteMode::Append).unwrap()
+}
+
+fn stored(server: &Server, key: &str) -> Option<Vec<u8>> {
+    server.object(server.bucket(), key).map(|bytes| bytes.to_vec())
+}
+
+/// What was asked of the server since `before`.
+fn since(server: &Server, before: &BTreeMap<String, u64>) -> Vec<(String, u64)> {
+    let now = server.operations().into_iter();
+    now.map(|(name, count)| (name.clone(), count - before.get(&name).unwrap_or(&0))).filter(|(_, n)| *n > 0).collect()
+}
+
+const BORDERS: [usize; 6] = [0, 1, PART - 1, PART, PART + 1, 3 * PART + PART / 2];
+
+#[test]
+fn every_size_around_a_part_is_stored_whole_with_the_fewest_requests() {
+    let server = server();
+    let driver = driver(&server);
+    for size in BORDERS {
+        let before = server.operations();
+        let content = bytes(1, 0, size);
+        let mut writer = create(&driver, "/file");
+        writer.write_all(&content).unwrap();
+        assert_eq!(writer.size(), size as u64);
+        writer.commit().unwrap();
+        drop(writer);
+        assert!(stored(&server, "file").unwrap() == content, "{size} bytes");
+        let parts = size.div_ceil(PART) as u64;
+        let expected = if parts <= 1 {
+            vec![("PutObject".to_owned(), 1)]
+        } else {
+            vec![
+                ("CompleteMultipartUpload".to_owned(), 1),
+                ("CreateMultipartUpload".to_owned(), 1),
+                ("UploadPart".to_owned(), parts),
+            ]
+        };
+        assert_eq!(since(&server, &before), expected, "{size} bytes");
+        if parts > 1 {
+            let sizes = &server.object_info(server.bucket(), "file").unwrap().parts;
+            assert!(sizes[..sizes.len() - 1].iter().all(|part| *part == PART as u64), "{sizes:?}");
+        }
+    }
+    assert_nothing_pending(&server);
+}
+
+#[test]
+fn closed_files_go_on_in_another_driver_at_every_border() {
+    let server = server();
+    let all = bytes(2, 0, 5 * PART);
+    for (index, first) in BORDERS.into_iter().enumerate() {
+        for second in [0, 1, PART - 1, PART + 1] {
+            let path = format!("/dir/{index}/{second}");
+            let content = &all[second % 1000..][..first + second];
+            let mut writer = create(&driver(&server), &path);
+            writer.write_all(&content[..first]).unwrap();
+            writer.close().unwrap();
+            assert_eq!(writer.size(), first as u64);
+            drop(writer);
+            assert_eq!(stored(&server, &path[1..]), None, "nothing is visible before commit");
+
+            let mut writer = append(&driver(&server), &path);
+            assert_eq!(writer.size(), first as u64);
+            writer.write_all(&content[first..]).unwrap();
+            writer.commit().unwrap();
+            assert_eq!(writer.size(), content.len() as u64);
+            assert!(stored(&server, &path[1..]).unwrap() == content, "{first} and {second} bytes");
+            let sizes = server.object_info(server.bucket(), &path[1..]).unwrap().parts.clone();
+            assert!(sizes[..sizes.len() - 1].iter().all(|part| *part == PART as u64), "equal parts: {sizes:?}");
+        }
+    }
+    assert_nothing_pending(&server);
+}
+
+#[test]
+fn a_file_closed_many_times_is_one_object_with_equal_parts() {
+    let server = server();
+    let content = bytes(3, 0, 3 * PART + 12_345);
+    let mut at = 0;
+    create(&driver(&server), "/f").close().unwrap();
+    for step in [1, 7, PART - 8, PART, 5, PART + 12_340] {
+        let mut writer = append(&driver(&server), "/f");
+        assert_eq!(writer.size(), at as u64);
+        writer.write_all(&content[at..at + step]).unwrap();
+        at += step;
+        if at == content.len() { writer.commit().unwrap() } else { writer.close().unwrap() }
+    }
+    assert_eq!(at, content.len());
+    assert!(stored(&server, "f").unwrap() == content);
+    assert_eq!(server.count("CreateMultipartUpload"), 1);
+    assert_eq!(server.count("CopyObject") + server.count("UploadPartCopy"), 0, "nothing is copied to append");
+    assert_nothing_pending(&server);
+}
+
+#[test]
+fn what_close_keeps_is_not_seen_through_the_driver() {
+    let server = server();
+    for root in ["", "some/root"] {
+        let driver = S3Driver::new(parameters(&server).root_directory(root).build().unwrap()).unwrap();
+        let mut writer = create(&driver, "/a/b");
+        writer.write_all(b"tail").unwrap();
+        writer.close().unwrap();
+        assert_eq!(server.keys(server.bucket()).len(), 1, "the checkpoint is there");
+        assert_eq!(driver.list("/").unwrap(), [""; 0]);
+        assert_eq!(driver.stat("/a").unwrap_err().kind(), ErrorKind::PathNotFound);
+        assert_eq!(driver.stat("/a/b").unwrap_err().kind(), ErrorKind::PathNotFound);
+        let mut seen = Vec::new();
+        driver
+            .walk("/", &WalkOptions::default(), &mut |info| {
+                seen.push(info.path.clone());
+                Ok(WalkStep::Continue)
+            })
+            .unwrap();
+        assert_eq!(seen, [""; 0]);
+        append(&driver, "/a/b").cancel().unwrap();
+        assert_nothing_pending(&server);
+    }
+}
+
+#[test]
+fn every_call_after_the_end_is_an_error() {
+    let server = server();
+    let driver = driver(&server);
+    let ends: [fn(&mut dyn FileWriter); 3] =
+        [|w| w.close().unwrap(), |w| w.cancel().unwrap(), |w| w.commit().unwrap()];
+    for end in ends {
+        let mut writer = create(&driver, "/f");
+        writer.write_all(b"x").unwrap();
+        end(&mut *writer);
+        assert_eq!(writer.close().unwrap_err().kind(), ErrorKind::Closed);
+        assert_eq!(writer.cancel().unwrap_err().kind(), ErrorKind::Closed);
+        assert_eq!(writer.commit().unwrap_err().kind(), ErrorKind::Closed);
+        let error = writer.write(b"y").unwrap_err().downcast::<s3driver::Error>().unwrap();
+        assert_eq!((error.kind(), error.path(), error.driver()), (ErrorKind::Closed, Some("/f"), Some("s3aws")));
+        assert!(writer.flush().is_err());
+        assert_eq!(writer.size(), 1);
+    }
+}
+
+#[test]
+fn dropped_and_cancelled_writers_leave_nothing() {
+    let server = server();
+    let driver = driver(&server);
+    for size in [1, PART + 1, 3 * PART] {
+        let mut writer = create(&driver, "/dropped");
+        writer.write_all(&bytes(4, 0, size)).unwrap();
+        drop(writer);
+        assert_nothing_pending(&server);
+
+        let mut writer = create(&driver, "/cancelled");
+        writer.write_all(&bytes(4, 0, size)).unwrap();
+        writer.cancel().unwrap();
+        assert_nothing_pending(&server);
+
+        let mut writer = create(&driver, "/resumed");
+        writer.write_all(&bytes(4, 0, size)).unwrap();
+        writer.close().unwrap();
+        let mut writer = append(&driver, "/resumed");
+        writer.write_all(b"more").unwrap();
+        drop(writer);
+        assert_nothing_pending(&server);
+    }
+    assert_eq!(server.keys(server.bucket()), [""; 0]);
+}
+
+#[test]
+fn a_failed_part_is_told_once_and_leaves_nothing() {
+    let server = server();
+    let driver = driver(&server);
+    let mut writer = create(&driver, "/f");
+    writer.write_all(&bytes(5, 0, PART)).unwrap();
+    server.fail_next("UploadPart", 403, "AccessDenied", 1);
+    // The failure comes with one of the next calls, at the latest with commit.
+    let first = (0..40)
+        .find_map(|_| writer.write_all(&bytes(5, 0, MIB)).err())
+        .map(|error| error.downcast::<s3driver::Error>().unwrap())
+        .unwrap();
+    assert_eq!((first.kind(), first.operation()), (ErrorKind::AccessDenied, Some("UploadPart")));
+    let later = writer.commit().unwrap_err();
+    assert_eq!(later.kind(), ErrorKind::AccessDenied);
+    assert!(later.message().contains("an earlier part of this file failed"), "{later}");
+    drop(writer);
+    assert_nothing_pending(&server);
+    assert_eq!(server.keys(server.bucket()), [""; 0]);
+
+    let mut writer = create(&driver, "/g");
+    writer.write_all(&bytes(5, 0, PART + 1)).unwrap();
+    server.fail_next("UploadPart", 403, "AccessDenied", 1);
+    let error = writer.commit().unwrap_err();
+    assert_eq!((error.kind(), error.path()), (ErrorKind::AccessDenied, Some("/g")));
+    assert_nothing_pending(&server);
+}
+
+#[test]
+fn a_failed_part_does_not_take_away_what_was_closed_before() {
+    let server = server();
+    let driver = driver(&server);
+    let content = bytes(6, 0, 3 * PART);
+    let mut writer = create(&driver, "/f");
+    writer.write_all(&content[..PART + 10]).unwrap();
+    writer.close().unwrap();
+
+    let mut writer = append(&driver, "/f");
+    server.fail_next("UploadPart", 403, "AccessDenied", 1);
+    writer.write_all(&content[PART + 10..2 * PART + 100]).unwrap();
+    assert_eq!(writer.close().unwrap_err().kind(), ErrorKind::AccessDenied);
+    drop(writer);
+
+    let mut writer = append(&driver, "/f");
+    assert_eq!(writer.size(), PART as u64 + 10);
+    writer.write_all(&content[PART + 10..]).unwrap();
+    server.fail_next("CompleteMultipartUpload", 403, "AccessDenied", 1);
+    assert_eq!(writer.commit().unwrap_err().kind(), ErrorKind::AccessDenied);
+    drop(writer);
+    assert_eq!(stored(&server, "f"), None);
+
+    let mut writer = append(&driver, "/f");
+    assert_eq!(writer.size(), PART as u64 + 10);
+    writer.write_all(&content[PART + 10..]).unwrap();
+    writer.commit().unwrap();
+    assert!(stored(&server, "f").unwrap() == content);
+    assert_nothing_pending(&server);
+}
+
+#[test]
+fn a_failed_completion_is_told_and_leaves_nothing() {
+    let server = server();
+    let driver = driver(&server);
+    for (status, code) in [(400, "EntityTooSmall"), (400, "InvalidPart"), (403, "AccessDenied")] {
+        let mut writer = create(&driver, "/f");
+        writer.write_all(&bytes(7, 0, PART + 1)).unwrap();
+        server.fail_next("CompleteMultipartUpload", status, code, 1);
+        // The failure of the abort that follows must not hide the first one.
+        server.fail_next("AbortMultipartUpload", 500, "InternalError", 1);
+        let error = writer.commit().unwrap_err();
+        assert_eq!((error.code(), error.operation()), (Some(code), Some("CompleteMultipartUpload")));
+        assert_nothing_pending(&server);
+        assert_eq!(server.keys(server.bucket()), [""; 0]);
+    }
+}
+
+#[test]
+fn an_upload_whose_completion_may_have_happened_is_never_aborted() {
+    let server = server();
+    let driver = driver(&server);
+    let mut writer = create(&driver, "/f");
+    writer.write_all(&bytes(8, 0, PART + 1)).unwrap();
+    server.fail_next("CompleteMultipartUpload", 500, "InternalError", 100);
+    assert_eq!(writer.commit().unwrap_err().kind(), ErrorKind::OutcomeUnknown);
+    drop(writer);
+    assert_eq!(server.count("AbortMultipartUpload"), 0);
+    assert_eq!(server.open_uploads(server.bucket()).len(), 1);
+}
+
+#[test]
+fn appending_needs_something_unfinished_or_empty() {
+    let server = server();
+    let driver = driver(&server);
+    let error = driver.writer("/missing", WriteMode::Append).err().unwrap();
+    assert_eq!((error.kind(), error.path()), (ErrorKind::PathNotFound, Some("/missing")));
+
+    driver.put_content("/full", b"content").unwrap();
+    let error = driver.writer("/full", WriteMode::Append).err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+    assert!(error.to_string().contains("a file of 7 bytes is committed here"), "{error}");
+
+    driver.put_content("/empty", b"").unwrap();
+    create(&driver, "/empty-too").commit().unwrap();
+    for path in ["/empty", "/empty-too"] {
+        let mut writer = append(&driver, path);
+        assert_eq!(writer.size(), 0);
+        writer.write_all(b"now filled").unwrap();
+        writer.commit().unwrap();
+        assert_eq!(driver.get_content(path).unwrap(), b"now filled");
+    }
+}
+
+#[test]
+fn an_empty_file_that_was_closed_first_is_committed_empty() {
+    let server = server();
+    let driver = driver(&server);
+    create(&driver, "/f").close().unwrap();
+    append(&driver, "/f").commit().unwrap();
+    assert_eq!(driver.get_content("/f").unwrap(), b"");
+    assert_nothing_pending(&server);
+}
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+#[test]
+fn the_newest_upload_wins_and_only_old_ones_are_aborted() {
+    let server = Server::start(ServerOptions { page_size: 2, ..ServerOptions::default() });
+    let bucket = server.bucket().to_owned();
+    let now = SystemTime::now();
+    let begin = |key: &str, age: Duration| server.begin_upload(&bucket, key, now - age);
+    // Keys that begin like it, more of them than a page has.
+    for key in ["file-longer", "file/below", "file0", "file1", "file2"] {
+        begin(key, 30 * DAY);
+    }
+    let ancient = begin("file", 30 * DAY);
+    let newest = begin("file", DAY / 24);
+    let recent = begin("file", DAY);
+    let content = bytes(9, 0, 2 * PART);
+    server.put_part(&bucket, "file", &newest, 1, content[..PART].to_vec());
+    server.put_part(&bucket, "file", &recent, 1, vec![0; 2 * PART]);
+
+    let driver = driver(&server);
+    let mut writer = append(&driver, "/file");
+    assert_eq!(writer.size(), PART as u64);
+    writer.write_all(&content[PART..]).unwrap();
+    writer.commit().unwrap();
+    assert!(stored(&server, "file").unwrap() == content);
+    let left: Vec<String> = server.open_uploads(&bucket).into_iter().filter(|u| u.key == "file").map(|u| u.id).collect();
+    assert_eq!(left, [recent], "{ancient} was older than seven days");
+    assert_eq!(server.open_uploads(&bucket).len(), 6, "other keys are untouched");
+}
+
+#[test]
+fn an_upload_begun_after_the_last_close_is_newer() {
+    let server = server();
+    let driver = driver(&server);
+    let mut writer = create(&driver, "/f");
+    writer.write_all(b"older").unwrap();
+    writer.close().unwrap();
+    server.begin_upload(server.bucket(), "f", SystemTime::now() + Duration::from_secs(60));
+    let mut writer = append(&driver, "/f");
+    assert_eq!(writer.size(), 0);
+    writer.write_all(b"newer").unwrap();
+    writer.commit().unwrap();
+    assert_eq!(driver.get_content("/f").unwrap(), b"newer");
+}
+
+#[test]
+fn uploads_of_the_go_driver_are_served() {
+    let server = server();
+    let bucket = server.bucket().to_owned();
+    let content = bytes(10, 0, 40 * MIB);
+    let begin = |parts: &[usize]| {
+        let id = server.begin_upload(&bucket, "go", SystemTime::now());
+        let mut at = 0;
+        for (number, size) in (1..).zip(parts) {
+            server.put_part(&bucket, "go", &id, number, content[at..at + size].to_vec());
+            at += size;
+        }
+        at
+    };
+    let driver = driver(&server);
+    // Closed where a part ends, or with a last part that S3 takes in the middle: goes on.
+    for parts in [&[10 * MIB][..], &[10 * MIB, 10 * MIB], &[10 * MIB, 7 * MIB]] {
+        let at = begin(parts);
+        let mut writer = append(&driver, "/go");
+        assert_eq!(writer.size(), at as u64);
+        writer.write_all(&content[at..at + 6 * MIB]).unwrap();
+        writer.close().unwrap();
+        let mut writer = append(&driver, "/go");
+        assert_eq!(writer.size(), (at + 6 * MIB) as u64);
+        writer.write_all(&content[at + 6 * MIB..]).unwrap();
+        writer.commit().unwrap();
+        assert!(stored(&server, "go").unwrap() == content);
+        assert_nothing_pending(&server);
+        driver.delete("/go").unwrap();
+    }
+    // Closed in the middle of a part: the registry's next call mostly commits without another byte.
+    let at = begin(&[10 * MIB, 3 * MIB]);
+    let mut writer = append(&driver, "/go");
+    assert_eq!(writer.size(), at as u64);
+    writer.close().unwrap();
+    let mut writer = append(&driver, "/go");
+    assert_eq!(writer.size(), at as u64);
+    writer.commit().unwrap();
+    assert!(stored(&server, "go").unwrap() == content[..at]);
+    driver.delete("/go").unwrap();
+    assert_nothing_pending(&server);
+
+    // More bytes would need half a file at the final path: refused, and the upload stays.
+    begin(&[10 * MIB, 3 * MIB]);
+    let mut writer = append(&driver, "/go");
+    let error = writer.write(b"more").unwrap_err().to_string();
+    assert!(error.contains("3145728 bytes, and S3 takes no part behind"), "{error}");
+    assert!(error.contains("commit it as it is"), "{error}");
+    writer.close().unwrap();
+    assert_eq!(stored(&server, "go"), None);
+    assert_eq!(server.open_uploads(&bucket).len(), 1);
+}
+
+#[test]
+fn parts_behind_a_gap_do_not_count() {
+    let server = server();
+    let content = bytes(11, 0, 3 * PART);
+    let id = server.begin_upload(server.bucket(), "f", SystemTime::now());
+    server.put_part(server.bucket(), "f", &id, 1, content[..PART].to_vec());
+    server.put_part(server.bucket(), "f", &id, 3, vec![1; PART]);
+    server.put_part(server.bucket(), "f", &id, 7, vec![1; 10]);
+    let mut writer = append(&driver(&server), "/f");
+    assert_eq!(writer.size(), PART as u64);
+    writer.write_all(&content[PART..]).unwrap();
+    writer.commit().unwrap();
+    assert!(stored(&server, "f").unwrap() == content);
+}
+
+#[test]
+fn uniform_parts_stay_equal_whatever_the_chunk_size_is_now() {
+    let server = server();
+    let uniform = |chunk: usize| {
+        let builder = parameters(&server).chunk_size(chunk as u64).part_sizes(PartSizes::Uniform);
+        S3Driver::new(builder.build().unwrap()).unwrap()
+    };
+    let content = bytes(12, 0, 40 * MIB);
+    let mut writer = create(&uniform(7 * MIB), "/f");
+    writer.write_all(&content[..8 * MIB]).unwrap();
+    writer.close().unwrap();
+    let mut writer = append(&uniform(5 * MIB), "/f");
+    writer.write_all(&content[8 * MIB..]).unwrap();
+    writer.commit().unwrap();
+    assert!(stored(&server, "f").unwrap() == content);
+    let parts = server.object_info(server.bucket(), "f").unwrap().parts.clone();
+    assert_eq!(parts, [&[7 * MIB as u64; 5][..], &[5 * MIB as u64]].concat());
+
+    // Another program's upload, whose last part has another size, cannot go on.
+    let id = server.begin_upload(server.bucket(), "g", SystemTime::now());
+    server.put_part(server.bucket(), "g", &id, 1, content[..10 * MIB].to_vec());
+    server.put_part(server.bucket(), "g", &id, 2, content[10 * MIB..16 * MIB].to_vec());
+    let mut writer = append(&uniform(10 * MIB), "/g");
+    assert!(writer.write(b"more").is_err());
+    writer.commit().unwrap();
+    assert!(stored(&server, "g").unwrap() == content[..16 * MIB]);
+}
+
+#[test]
+fn what_an_object_is_stored_with_survives_close() {
+    let server = server();
+    let builder = parameters(&server)
+        .encryption(s3driver::client::Encryption::Kms { key_id: "the-key".to_owned() })
+        .storage_class(Some(s3driver::client::StorageClass::StandardIa))
+        .acl(Some(s3driver::client::CannedAcl::BucketOwnerFullControl));
+    let driver = S3Driver::new(builder.build().unwrap()).unwrap();
+    let mut writer = create(&driver, "/f");
+    writer.write_all(&bytes(13, 0, PART + 1)).unwrap();
+    writer.close().unwrap();
+    let kept = server.object_info(server.bucket(), "!uploads/f").unwrap();
+    assert_eq!(kept.attributes.kms_key.as_deref(), Some("the-key"), "the last bytes are as secret as the others");
+    let mut writer = append(&driver, "/f");
+    writer.write_all(b"end").unwrap();
+    writer.commit().unwrap();
+    let attributes = server.object_info(server.bucket(), "f").unwrap().attributes.clone();
+    assert_eq!(attributes.encryption.as_deref(), Some("aws:kms"));
+    assert_eq!(attributes.kms_key.as_deref(), Some("the-key"));
+    assert_eq!(attributes.storage_class.as_deref(), Some("STANDARD_IA"));
+    assert_eq!(attributes.acl.as_deref(), Some("bucket-owner-full-control"));
+    assert_eq!(attributes.content_type.as_deref(), Some("application/octet-stream"));
+}
+
+#[test]
+fn a_checkpoint_whose_upload_is_gone_means_nothing() {
+    let server = server();
+    let driver = driver(&server);
+    let abort = |driver: &S3Driver| {
+        let upload = &server.open_uploads(server.bucket())[0];
+        let upload = s3driver::client::UploadRef { bucket: server.bucket(), key: &upload.key, upload_id: &upload.id };
+        driver.client().abort_multipart_upload(upload).unwrap();
+    };
+    // Aborted by a lifecycle rule, or by a process that was killed before it removed the checkpoint.
+    let mut writer = create(&driver, "/f");
+    writer.write_all(b"lost").unwrap();
+    writer.close().unwrap();
+    abort(&driver);
+    assert_eq!(driver.writer("/f", WriteMode::Append).err().unwrap().kind(), ErrorKind::PathNotFound);
+    assert_nothing_pending(&server);
+    // Committed by a process that was killed there.
+    let mut writer = create(&driver, "/f");
+    writer.write_all(b"committed").unwrap();
+    writer.close().unwrap();
+    abort(&driver);
+    driver.put_content("/f", b"committed").unwrap();
+    assert_eq!(driver.writer("/f", WriteMode::Append).err().unwrap().kind(), ErrorKind::InvalidArgument);
+    assert_nothing_pending(&server);
+}
+
+#[test]
+fn a_damaged_checkpoint_is_told_and_never_appended_to() {
+    let server = server();
+    let driver = driver(&server);
+    let mut writer = create(&driver, "/f");
+    writer.write_all(b"tail").unwrap();
+    writer.close().unwrap();
+    let mut kept = stored(&server, "!uploads/f").unwrap();
+    kept[0] ^= 1;
+    server.put_object(server.bucket(), "!uploads/f", kept);
+    assert_eq!(driver.writer("/f", WriteMode::Append).err().unwrap().kind(), ErrorKind::Integrity);
+}
+
+#[test]
+fn parts_sent_after_the_last_close_are_sent_again() {
+    let server = server();
+    let driver = driver(&server);
+    let content = bytes(14, 0, 3 * PART);
+    let mut writer = create(&driver, "/f");
+    writer.write_all(&content[..PART + 5]).unwrap();
+    writer.close().unwrap();
+    // A writer that went another way and was killed.
+    let id = server.open_uploads(server.bucket())[0].id.clone();
+    for number in 2..5 {
+        server.put_part(server.bucket(), "f", &id, number, vec![9; PART]);
+    }
+    let mut writer = append(&driver, "/f");
+    assert_eq!(writer.size(), PART as u64 + 5);
+    writer.write_all(&content[PART + 5..]).unwrap();
+    writer.commit().unwrap();
+    assert!(stored(&server, "f").unwrap() == content);
+    assert_nothing_pending(&server);
+}
+
+#[test]
+fn single_bytes_and_everything_at_once_are_the_same() {
+    let server = server();
+    let driver = driver(&server);
+    let content = bytes(15, 0, 32 * MIB + 1);
+    let mut writer = create(&driver, "/once");
+    writer.write_all(&content).unwrap();
+    writer.commit().unwrap();
+    assert!(stored(&server, "once").unwrap() == content);
+    let mut writer = create(&driver, "/bytes");
+    for byte in &content[..PART + 1] {
+        writer.write_all(std::slice::from_ref(byte)).unwrap();
+    }
+    writer.commit().unwrap();
+    assert!(stored(&server, "bytes").unwrap() == content[..PART + 1]);
+}
+
+#[test]
+fn writers_that_share_too_little_memory_take_turns() {
+    let server = server();
+    let builder = parameters(&server).max_memory(Some(PART as u64)).concurrency(NonZeroUsize::new(8).unwrap());
+    let driver = S3Driver::new(builder.build().unwrap()).unwrap();
+    let content = bytes(16, 0, 3 * PART);
+    // Two writers in one thread: neither may wait for what the other holds.
+    let (mut a, mut b) = (create(&driver, "/a"), create(&driver, "/b"));
+    for piece in content.chunks(MIB) {
+        a.write_all(piece).unwrap();
+        b.write_all(piece).unwrap();
+    }
+    a.commit().unwrap();
+    b.commit().unwrap();
+    assert!(stored(&server, "a").unwrap() == content && stored(&server, "b").unwrap() == content);
+}
+
+#[test]
+fn cancel_ends_a_blocked_writer_within_a_second_and_leaves_nothing() {
+    let server = server();
+    let cancel = Cancel::new();
+    let driver = driver(&server).with_cancel(&cancel);
+    let mut writer = create(&driver, "/f");
+    writer.write_all(&bytes(17, 0, PART + 1)).unwrap();
+    server.delay(Duration::from_secs(3));
+    let started = Instant::now();
+    let error = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(200));
+            cancel.cancel();
+        });
+        writer.commit().unwrap_err()
+    });
+    assert_eq!(error.kind(), ErrorKind::Cancelled);
+    // The abort that follows is answered after the server's delay.
+    assert!(started.elapsed() < Duration::from_millis(200 + 1000 + 3500), "{:?}", started.elapsed());
+    assert_nothing_pending(&server);
+}
+
+#[test]
+fn dropping_a_writer_does_not_wait_for_a_dead_server() {
+    let server = server();
+    let driver = driver(&server);
+    let mut writer = create(&driver, "/f");
+    writer.write_all(&bytes(18, 0, PART + 1)).unwrap();
+    drop(server);
+    let started = Instant::now();
+    drop(writer);
+    assert!(started.elapsed() < Duration::from_secs(12), "{:?}", started.elapsed());
+}
+
+#[test]
+fn unfinished_uploads_are_listed_and_purged() {
+    let server = Server::start(ServerOptions { page_size: 2, ..ServerOptions::default() });
+    let driver = S3Driver::new(parameters(&server).root_directory("root").build().unwrap()).unwrap();
+    let now = SystemTime::now();
+    let content = bytes(19, 0, PART + 7);
+    for path in ["/a/x", "/a/y", "/ab/z"] {
+        let mut writer = create(&driver, path);
+        writer.write_all(&content).unwrap();
+        writer.close().unwrap();
+    }
+    let old = server.begin_upload(server.bucket(), "root/a/old", now - 10 * DAY);
+    server.put_part(server.bucket(), "root/a/old", &old, 1, content[..PART].to_vec());
+    server.begin_upload(server.bucket(), "elsewhere/a/x", now - 10 * DAY);
+    server.begin_upload(server.bucket(), "root/not a path", now - 10 * DAY);
+
+    let list = |path: &str| -> Vec<(String, u64)> {
+        driver.pending_uploads(path).unwrap().map(|upload| upload.map(|u| (u.path, u.bytes)).unwrap()).collect()
+    };
+    let full = content.len() as u64;
+    let all = [("/a/old", PART as u64), ("/a/x", full), ("/a/y", full), ("/ab/z", full)];
+    assert_eq!(list("/"), all.map(|(path, bytes)| (path.to_owned(), bytes)));
+    assert_eq!(list("/a"), all[..3].iter().map(|(path, bytes)| ((*path).to_owned(), *bytes)).collect::<Vec<_>>());
+    assert_eq!(list("/a/x"), [("/a/x".to_owned(), full)]);
+    assert_eq!(list("/nothing"), []);
+    let started = driver.pending_uploads("/a/old").unwrap().next().unwrap().unwrap().started.unwrap();
+    assert!(now.duration_since(started).unwrap().abs_diff(10 * DAY) < Duration::from_secs(1));
+
+    let purged = driver.purge_uploads("/", DAY).unwrap();
+    assert_eq!((purged.uploads, purged.checkpoints), (1, 0), "only the old one");
+    // Something else ended an upload; what was kept of it goes as well.
+    let upload = server.open_uploads(server.bucket()).into_iter().find(|upload| upload.key == "root/a/y").unwrap();
+    let upload = s3driver::client::UploadRef { bucket: server.bucket(), key: &upload.key, upload_id: &upload.id };
+    driver.client().abort_multipart_upload(upload).unwrap();
+    std::thread::sleep(Duration::from_millis(1100));
+    let purged = driver.purge_uploads("/a", Duration::ZERO).unwrap();
+    assert_eq!((purged.uploads, purged.checkpoints), (1, 2));
+    assert_eq!(list("/"), [("/ab/z".to_owned(), full)]);
+    assert_eq!(driver.purge_uploads("/", Duration::ZERO).unwrap().uploads, 1);
+    let keys: Vec<String> = server.open_uploads(server.bucket()).into_iter().map(|upload| upload.key).collect();
+    assert_eq!(keys, ["elsewhere/a/x", "root/not a path"], "what is not the driver's is left alone");
+    assert_eq!(server.keys(server.bucket()), [""; 0]);
+}
+
+#[test]
+fn a_polling_reader_sees_nothing_or_all() {
+    let server = server();
+    let driver = driver(&server);
+    let content = bytes(20, 0, 2 * PART + 9);
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut seen = 0;
+            while !done.load(Ordering::Acquire) {
+                match driver.get_content("/f") {
+                    Ok(read) => {
+                        assert!(read == content, "half an object of {} bytes", read.len());
+                        seen += 1;
+                    }
+                    Err(error) => assert_eq!(error.kind(), ErrorKind::PathNotFound),
+                }
+            }
+            seen
+        });
+        for piece in content.chunks(PART / 2) {
+            let mut writer = driver.writer("/f", WriteMode::Append).unwrap_or_else(|_| create(&driver, "/f"));
+            writer.write_all(piece).unwrap();
+            writer.close().unwrap();
+        }
+        append(&driver, "/f").commit().unwrap();
+        driver.get_content("/f").unwrap();
+        std::thread::sleep(Duration::from_millis(50));
+        done.store(true, Ordering::Release);
+        assert!(reader.join().unwrap() > 0);
+    });
+}
+
+fn many_writers(size: usize) {
+    let server = server();
+    let driver = driver(&server);
+    std::thread::scope(|scope| {
+        for seed in 0..32 {
+            let driver = &driver;
+            scope.spawn(move || {
+                let mut writer = create(driver, &format!("/{seed}"));
+                for from in (0..size).step_by(MIB) {
+                    writer.write_all(&bytes(seed, from as u64, MIB.min(size - from))).unwrap();
+                }
+                writer.commit().unwrap();
+            });
+        }
+    });
+    for seed in 0..32 {
+        let content = stored(&server, &seed.to_string()).unwrap();
+        assert_eq!(content.len(), size);
+        assert!(content == bytes(seed, 0, size), "file {seed}");
+    }
+    assert_nothing_pending(&server);
+}
+
+#[test]
+fn thirty_two_writers_at_once() {
+    many_writers(PART + MIB);
+}
+
+#[test]
+#[ignore = "takes a minute without optimisation"]
+fn thirty_two_writers_of_32_mib_at_once() {
+    many_writers(32 * MIB);
+}
+
+fn many_readers(size: usize) {
+    let server = server();
+    let driver = driver(&server);
+    let content = bytes(21, 0, size);
+    driver.put_content("/f", &content).unwrap();
+    std::thread::scope(|scope| {
+        for reader in 0..10 {
+            let (driver, content) = (&driver, &content);
+            scope.spawn(move || {
+                let offset = content.len() * reader / 10 + reader * 7919;
+                let mut read = Vec::new();
+                driver.reader("/f", offset as i64).unwrap().read_to_end(&mut read).unwrap();
+                assert!(read == content[offset..], "from {offset}");
+            });
+        }
+    });
+}
+
+#[test]
+fn ten_readers_at_once() {
+    many_readers(12 * MIB);
+}
+
+#[test]
+#[ignore = "takes a minute without optimisation"]
+fn ten_readers_of_128_mib_at_once() {
+    many_readers(128 * MIB);
+}

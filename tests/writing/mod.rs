@@ -1,0 +1,94 @@
+//! What the tests of writers share: drivers, position-dependent bytes, and a look behind the driver.
+#![allow(dead_code, unreachable_pub, reason = "every test file uses a part of this")]
+
+use crate::support::Server;
+use s3driver::driver::{Parameters, ParametersBuilder, S3Driver};
+use s3driver::sign::Credentials;
+use std::io::{self, Read};
+
+pub const MIB: usize = 1 << 20;
+/// The least part S3 takes, and the chunk size of these tests.
+pub const PART: usize = 5 * MIB;
+
+/// Parameters for `server` with chunks of [`PART`] bytes.
+pub fn parameters(server: &Server) -> ParametersBuilder {
+    parameters_for(&server.endpoint(), server.access_key(), server.secret_key(), server.bucket())
+}
+
+pub fn parameters_for(endpoint: &str, access_key: &str, secret_key: &str, bucket: &str) -> ParametersBuilder {
+    Parameters::builder(bucket)
+        .region("us-east-1")
+        .endpoint(endpoint)
+        .addressing(s3driver::client::Addressing::Path)
+        .credentials(&Credentials::new(access_key, secret_key))
+        .chunk_size(PART as u64)
+        .multipart_copy_chunk_size(PART as u64)
+}
+
+pub fn driver(server: &Server) -> S3Driver {
+    S3Driver::new(parameters(server).build().expect("parameters")).expect("a driver")
+}
+
+/// The eight bytes at `8 * index` of the content `seed` stands for. No two parts are alike, so parts in a wrong order show.
+fn word(seed: u64, index: u64) -> [u8; 8] {
+    let mut x = index ^ seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    (x ^ (x >> 27)).to_le_bytes()
+}
+
+/// The byte at `position`.
+pub fn byte(seed: u64, position: u64) -> u8 {
+    word(seed, position / 8)[(position % 8) as usize]
+}
+
+/// The bytes from `position` on.
+pub fn fill(seed: u64, position: u64, buffer: &mut [u8]) {
+    let (mut index, mut rest) = (position / 8, buffer);
+    let first = rest.len().min(((8 - position % 8) % 8) as usize);
+    if first > 0 {
+        let (head, tail) = rest.split_at_mut(first);
+        let skipped = (position % 8) as usize;
+        head.copy_from_slice(&word(seed, index)[skipped..skipped + first]);
+        (index, rest) = (index + 1, tail);
+    }
+    for chunk in rest.chunks_mut(8) {
+        chunk.copy_from_slice(&word(seed, index)[..chunk.len()]);
+        index += 1;
+    }
+}
+
+pub fn bytes(seed: u64, from: u64, length: usize) -> Vec<u8> {
+    let mut content = vec![0; length];
+    fill(seed, from, &mut content);
+    content
+}
+
+/// `length` bytes of a content, without keeping them.
+pub struct Source {
+    pub seed: u64,
+    pub position: u64,
+    pub end: u64,
+}
+
+impl Source {
+    pub fn new(seed: u64, length: u64) -> Self {
+        Self { seed, position: 0, end: length }
+    }
+}
+
+impl Read for Source {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = buffer.len().min(usize::try_from(self.end - self.position).unwrap_or(usize::MAX));
+        fill(self.seed, self.position, &mut buffer[..n]);
+        self.position += n as u64;
+        Ok(n)
+    }
+}
+
+/// Asserts that `server` keeps nothing but committed objects.
+#[track_caller]
+pub fn assert_nothing_pending(server: &Server) {
+    assert_eq!(server.open_uploads(server.bucket()).len(), 0, "uploads are left: {:?}", server.open_uploads(server.bucket()));
+    let kept: Vec<String> = server.keys(server.bucket()).into_iter().filter(|key| key.contains("!uploads")).collect();
+    assert_eq!(kept, [""; 0], "checkpoints are left");
+}
