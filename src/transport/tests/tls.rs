@@ -333,7 +333,10 @@ fn surplus_costs_the_session() {
             });
             let transport = authority.trusted();
             assert_eq!(fetch(&transport, &server).unwrap().len(), size);
-            thread::sleep(Duration::from_millis(5));
+            if records == 2 {
+                // The next record may still be on its way, and is seen by the look that follows a rest.
+                thread::sleep(Duration::from_millis(5));
+            }
             assert_eq!(text(fetch(&transport, &server)), "ok", "{size} bytes, {records} records");
         }
     }
