@@ -311,7 +311,8 @@ fn through_a_tunnel() {
 #[test]
 fn surplus_costs_the_session() {
     const EVIL: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil";
-    for size in [0, 4, 20_000, 200_000] {
+    // The last record of the larger ones holds so much of the body that it is read straight into the caller's memory.
+    for size in [0, 4, 25_000, 205_000] {
         for records in [1, 2] {
             let authority = Authority::new();
             let count = AtomicU64::new(0);
