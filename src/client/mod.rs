@@ -159,6 +159,11 @@ impl Client {
         }
     }
 
+    /// Closes the connections nobody uses at the moment, as before a long pause.
+    pub fn close_idle_connections(&self) {
+        self.inner.transport.close_idle();
+    }
+
     /// The endpoint requests go to.
     pub fn endpoint(&self) -> &Endpoint {
         &self.inner.endpoint
