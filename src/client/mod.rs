@@ -71,6 +71,7 @@ struct Inner {
     user_agent: String,
     timeouts: Timeouts,
     retry: RetryPolicy,
+    budget: retry::Budget,
     clock: Arc<dyn Clock>,
     /// Seconds the server's clock is ahead of ours, learnt from `RequestTimeTooSkewed` only.
     clock_offset: AtomicI64,
@@ -126,6 +127,7 @@ impl Client {
             user_agent,
             timeouts,
             retry,
+            budget: retry::Budget::new(),
             clock,
             clock_offset: AtomicI64::new(0),
             regions: Mutex::default(),
@@ -182,7 +184,7 @@ impl Inner {
     }
     fn remember_region(&self, bucket: &str, region: &str) {
         let mut learnt = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
-        if learnt.len() < REMEMBERED_REGIONS {
+        if learnt.len() < REMEMBERED_REGIONS || learnt.contains_key(bucket) {
             learnt.insert(bucket.to_owned(), region.to_owned());
         }
     }

@@ -1,7 +1,7 @@
 //! GetObject, and a reader that goes on where a broken connection stopped.
 use super::Client;
-use super::call::Payload;
-use super::object::{etag_of, object_call, quoted};
+use super::call::{Patience, Pause, Payload};
+use super::object::{etag_of, is_weak, object_call, quoted};
 use super::reply::transport_error;
 use super::retry;
 use crate::error::{Error, ErrorKind, Result};
@@ -127,9 +127,16 @@ pub struct ObjectReader {
     done: u64,
     /// Bytes of the range altogether; `None` when the server named neither length nor range.
     length: Option<u64>,
-    /// Breaks in a row without a byte in between.
+    beyond: Beyond,
+    /// Breaks since [`STEADY`] bytes came in a row.
     breaks: u32,
+    /// Bytes since the last break.
+    steady: u64,
 }
+
+/// So many bytes without a break, and the breaks before are forgotten. A server that breaks more often has no steady
+/// connection to offer.
+const STEADY: u64 = 256 << 10;
 
 impl Client {
     /// [GetObject]: opens the object for reading. Nothing is decompressed: the bytes are those stored.
@@ -153,7 +160,9 @@ impl Client {
             response: Some(opened.response),
             done: 0,
             length: opened.length,
+            beyond: opened.beyond,
             breaks: 0,
+            steady: 0,
         })
     }
 
@@ -162,10 +171,11 @@ impl Client {
         let mut call = object_call("GetObject", "GET", bucket, key)?
             .maybe_header("range", request.range.header(done))
             .maybe_header("if-match", request.if_match.as_deref().map(quoted));
-        call.carries_object = true;
+        call.patience = Patience::Bytes;
         let start = request.range.start().saturating_add(done);
         self.run(&call, Payload::Empty, |mut response, _| {
-            let protocol = |text: String| Error::new(ErrorKind::Protocol, text).with_status(200);
+            let status = response.status;
+            let protocol = |text: String| Error::new(ErrorKind::Protocol, text).with_status(status);
             if response.status == 206 {
                 let text = response.header("content-range").unwrap_or_default().to_owned();
                 let range = ContentRange::parse(&text)
@@ -184,7 +194,11 @@ impl Client {
                 if short {
                     return Err(protocol(format!("asked for more than the range {text:?}")));
                 }
-                return Ok(Opened { meta: ObjectMeta::of(&response, size), length: Some(length), response });
+                let meta = ObjectMeta::of(&response, size);
+                return Ok(Opened { meta, length: Some(length), response, beyond: Beyond::Wrong });
+            }
+            if response.status != 200 {
+                return Err(protocol(format!("the status {} comes without an object", response.status)));
             }
             let size = response.content_length();
             let meta = ObjectMeta::of(&response, size.unwrap_or(0));
@@ -194,7 +208,7 @@ impl Client {
                     return Err(Error::new(ErrorKind::InvalidRange, "the range begins at or past the end").with_status(416));
                 }
                 let skipped = io::copy(&mut (&mut response).take(start), &mut io::sink())
-                    .map_err(|error| read_error(error, bucket))?;
+                    .map_err(read_error)?;
                 if skipped < start {
                     return Err(Error::new(ErrorKind::InvalidRange, "the range begins at or past the end").with_status(416));
                 }
@@ -207,7 +221,7 @@ impl Client {
                 }
                 ByteRange::All | ByteRange::From(_) => rest,
             };
-            Ok(Opened { meta, length, response })
+            Ok(Opened { meta, length, response, beyond: Beyond::Ignored })
         })
     }
 }
@@ -217,6 +231,16 @@ struct Opened {
     /// Bytes still to come.
     length: Option<u64>,
     response: Response,
+    beyond: Beyond,
+}
+
+/// What bytes beyond the range are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Beyond {
+    /// The rest of an object of which the server sends all, whatever was asked for.
+    Ignored,
+    /// A reply that contradicts its own Content-Range.
+    Wrong,
 }
 
 impl ObjectReader {
@@ -254,7 +278,11 @@ impl ObjectReader {
             if content.len() > limit {
                 return Err(too_much(&self));
             }
-            if n == 0 || self.length == Some(content.len() as u64) {
+            if n == 0 {
+                return Ok(content);
+            }
+            if self.length == Some(content.len() as u64) {
+                self.pull(&mut [0])?;
                 return Ok(content);
             }
         }
@@ -278,8 +306,11 @@ impl ObjectReader {
                 let end = response.read(&mut beyond);
                 self.response = None;
                 return match end {
+                    Ok(n) if n > 0 && self.beyond == Beyond::Wrong => {
+                        Err(self.error(ErrorKind::Protocol, "the server sent more than the range it announced"))
+                    }
                     Ok(_) => Ok(0),
-                    Err(error) => Err(self.place(read_error(error, &self.bucket))),
+                    Err(error) => Err(self.place(read_error(error))),
                 };
             }
             match response.read(&mut buffer[..room]) {
@@ -298,12 +329,15 @@ impl ObjectReader {
                 }
                 Ok(n) => {
                     self.done += n as u64;
-                    self.breaks = 0;
+                    self.steady += n as u64;
+                    if self.steady >= STEADY {
+                        self.breaks = 0;
+                    }
                     return Ok(n);
                 }
                 Err(error) => {
                     self.response = None;
-                    let error = read_error(error, &self.bucket);
+                    let error = read_error(error);
                     self.broke(error)?;
                 }
             }
@@ -313,19 +347,20 @@ impl ObjectReader {
     /// Decides whether the reading can go on after a break, and waits before it does.
     fn broke(&mut self, error: Error) -> Result<()> {
         self.breaks += 1;
+        self.steady = 0;
         let resumable = retry::may_retry(&error)
             && self.breaks < self.client.inner.retry.max_attempts
             && self.length.is_some()
             && self.meta.etag.is_some();
-        if !resumable {
-            return Err(self.place(error.with_attempts(self.breaks)));
-        }
-        self.client.pause(self.breaks, &error).map_err(|error| self.place(error))
+        let go_on = resumable && self.client.pause(self.breaks, &error).map_err(|error| self.place(error))? == Pause::Over;
+        if go_on { Ok(()) } else { Err(self.place(error.with_attempts(self.breaks))) }
     }
 
     /// Asks for the rest, of the same version only.
     fn resume(&mut self) -> Result<()> {
-        let request = GetObject { if_match: self.meta.etag.clone(), ..self.request.clone() };
+        // A weak ETag matches nothing; whether it is still the same is seen below.
+        let if_match = self.meta.etag.clone().filter(|etag| !is_weak(etag));
+        let request = GetObject { if_match, ..self.request.clone() };
         let opened = match self.client.open(&self.bucket, &self.key, &request, self.done) {
             Err(error) if matches!(error.kind(), ErrorKind::PreconditionFailed | ErrorKind::NoSuchKey | ErrorKind::InvalidRange) => {
                 return Err(self.error(ErrorKind::Integrity, "the object changed while it was being read").with_source(error));
@@ -337,6 +372,7 @@ impl ObjectReader {
             return Err(self.error(ErrorKind::Integrity, "the object changed while it was being read"));
         }
         self.response = Some(opened.response);
+        self.beyond = opened.beyond;
         Ok(())
     }
 
@@ -370,10 +406,10 @@ impl fmt::Debug for ObjectReader {
 }
 
 /// The transport's failure inside an `io::Error` as this crate's error.
-fn read_error(error: io::Error, host: &str) -> Error {
+fn read_error(error: io::Error) -> Error {
     match error.downcast::<TransportError>() {
-        Ok(failure) => transport_error(failure, host),
-        Err(error) => Error::new(ErrorKind::Interrupted, format!("{host}: {error}")).with_source(error),
+        Ok(failure) => transport_error(failure, None),
+        Err(error) => Error::new(ErrorKind::Interrupted, error.to_string()).with_source(error),
     }
 }
 
