@@ -178,12 +178,10 @@ impl Client {
         let (in_xml, alone): (Vec<&str>, Vec<&str>) = keys.iter().partition(|key| xml::can_carry(key));
         let mut failures = Vec::new();
         if !in_xml.is_empty() {
-            match self.delete_batch(bucket, &in_xml) {
-                Ok(()) => {}
-                Err(error) if error.status() == Some(501) || error.code() == Some("NotImplemented") => {
-                    failures.extend(in_xml.iter().filter_map(|key| self.delete_object(bucket, key).err()));
-                }
-                Err(error) => failures.push(error),
+            failures = self.delete_batch(bucket, &in_xml);
+            let unknown = |error: &Error| error.status() == Some(501) || error.code() == Some("NotImplemented");
+            if failures.first().is_some_and(unknown) {
+                failures = in_xml.iter().filter_map(|key| self.delete_object(bucket, key).err()).collect();
             }
         }
         failures.extend(alone.iter().filter_map(|key| self.delete_object(bucket, key).err()));
@@ -192,7 +190,7 @@ impl Client {
 
     /// One DeleteObjects request, and further ones for the keys whose deletion failed for a moment. The failures are
     /// complete: every key not named in them is gone.
-    fn delete_batch(&self, bucket: &str, keys: &[&str]) -> Result<()> {
+    fn delete_batch(&self, bucket: &str, keys: &[&str]) -> Vec<Error> {
         let call = Call::new("DeleteObjects", "POST", bucket, "");
         let (mut left, mut failures, mut rounds) = (keys.to_vec(), Vec::new(), 0);
         loop {
@@ -201,7 +199,7 @@ impl Client {
                 Ok(result) => result,
                 Err(error) => {
                     failures.insert(0, error);
-                    return first_with_others(failures);
+                    return failures;
                 }
             };
             let gone: HashSet<&str> = result.deleted.iter().map(String::as_str).collect();
@@ -224,7 +222,7 @@ impl Client {
                     _ => failures.push(call.place(error).with_key(key).with_attempts(rounds)),
                 }
             }
-            let Some((_, cause)) = again.first() else { return first_with_others(failures) };
+            let Some((_, cause)) = again.first() else { return failures };
             let waited = if rounds < self.inner.retry.max_attempts { self.pause(rounds, cause) } else { Ok(Pause::GiveUp) };
             match waited {
                 Ok(Pause::Over) => left = again.into_iter().map(|(key, _)| key).collect(),
@@ -232,7 +230,7 @@ impl Client {
                     failures.extend(ended.err().map(|error| call.place(error)));
                     let told = |(key, error)| call.place(error).with_key(key).with_attempts(rounds);
                     failures.extend(again.into_iter().map(told));
-                    return first_with_others(failures);
+                    return failures;
                 }
             }
         }

@@ -1,0 +1,117 @@
+//! The rows of the fault tables, each as a test with its name: the outcome, how many requests it took, what is in the
+//! bucket afterwards, and that no connection stays open. `README.md` beside this file says where each row is proven.
+
+#![allow(unreachable_pub, reason = "a test is no library")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod connection;
+mod deleting;
+mod listing;
+mod reading;
+mod server;
+mod status;
+mod writing;
+
+use s3driver::client::{Client, Config, Endpoint, GetObject, ObjectSettings, RetryPolicy, Scheme, Timeouts, UploadRef};
+use s3driver::sign::Credentials;
+use s3driver::{Error, Result};
+use server::Faulty;
+use std::time::{Duration, Instant};
+use support::ServerOptions;
+
+pub const BUCKET: &str = "registry";
+
+/// A client with short patience, the faulty server, and the honest one behind it.
+pub struct Rig {
+    pub client: Client,
+    pub faulty: Faulty,
+}
+
+/// As often as these clients try.
+pub const ATTEMPTS: u32 = 4;
+
+pub fn retry() -> RetryPolicy {
+    let base = Duration::from_millis(1);
+    RetryPolicy { max_attempts: ATTEMPTS, base, throttled_base: base, ..RetryPolicy::default() }
+}
+
+pub fn timeouts() -> Timeouts {
+    Timeouts {
+        connect: Duration::from_millis(500),
+        idle: Duration::from_millis(300),
+        operation: Duration::from_secs(5),
+    }
+}
+
+impl Rig {
+    pub fn new() -> Self {
+        Self::with(ServerOptions { min_part_size: 1, ..ServerOptions::default() }, |config| config)
+    }
+
+    pub fn with(options: ServerOptions, adjust: impl FnOnce(Config) -> Config) -> Self {
+        let faulty = Faulty::start(options);
+        let endpoint = Endpoint::custom(&faulty.url(), Some("us-east-1"), Scheme::Http).unwrap();
+        let keys = Credentials::new(faulty.backend.access_key(), faulty.backend.secret_key());
+        let config = Config::new(endpoint).static_credentials(keys).retry(retry()).timeouts(timeouts());
+        Self { client: Client::new(adjust(config)).unwrap(), faulty }
+    }
+
+    /// Stores an object behind the client's back.
+    pub fn store(&self, key: &str, content: &[u8]) {
+        self.faulty.backend.put_object(BUCKET, key, content.to_vec());
+    }
+
+    pub fn stored(&self, key: &str) -> Option<Vec<u8>> {
+        self.faulty.backend.object(BUCKET, key).map(|bytes| bytes.to_vec())
+    }
+
+    pub fn put(&self, key: &str, content: &[u8]) -> Result<()> {
+        self.client.put_object(BUCKET, key, content, &ObjectSettings::default()).map(drop)
+    }
+
+    pub fn get(&self, key: &str) -> Result<Vec<u8>> {
+        self.client.get_object(BUCKET, key, &GetObject::default())?.read_all(64 << 20)
+    }
+
+    pub fn count(&self, operation: &str) -> usize {
+        self.faulty.count(operation)
+    }
+
+    pub fn begin(&self, key: &str) -> String {
+        self.client.create_multipart_upload(BUCKET, key, &ObjectSettings::default()).unwrap()
+    }
+
+    /// Nothing is left: no upload, no connection.
+    pub fn finish(self) {
+        assert_eq!(self.faulty.backend.open_uploads(BUCKET), [], "uploads are left");
+        self.finish_with_uploads();
+    }
+
+    pub fn finish_with_uploads(self) {
+        drop(self.client);
+        self.faulty.assert_nothing_open();
+    }
+}
+
+pub fn upload<'a>(key: &'a str, upload_id: &'a str) -> UploadRef<'a> {
+    UploadRef { bucket: BUCKET, key, upload_id }
+}
+
+/// Runs `work`, which must end soon however the server behaves.
+pub fn quickly<T>(work: impl FnOnce() -> T) -> T {
+    let begun = Instant::now();
+    let result = work();
+    assert!(begun.elapsed() < Duration::from_secs(8), "it took {:?}", begun.elapsed());
+    result
+}
+
+/// Nothing an error says may hold a key, a token or a signature.
+pub fn assert_no_secret(error: &Error) {
+    for text in [format!("{error}"), format!("{error:?}")] {
+        for secret in ["embedded/secret+key", "AWS4-HMAC", "Signature="] {
+            assert!(!text.contains(secret), "{text}");
+        }
+    }
+}
