@@ -1,6 +1,7 @@
 //! Multipart uploads: begin, send parts, complete or abort, and find what was begun before.
 use super::Client;
 use super::call::{Call, Patience, Payload};
+use super::checksum::Algorithm;
 use super::object::{Condition, CopySource, etag_of, object_call};
 use super::reply::{document, nothing};
 use super::settings::ObjectSettings;
@@ -55,7 +56,10 @@ impl Client {
     ///
     /// [CreateMultipartUpload]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html
     pub fn create_multipart_upload(&self, bucket: &str, key: &str, settings: &ObjectSettings) -> Result<String> {
-        let call = settings.apply(object_call("CreateMultipartUpload", "POST", bucket, key)?.query("uploads", ""))?;
+        let mut call = settings.apply(object_call("CreateMultipartUpload", "POST", bucket, key)?.query("uploads", ""))?;
+        if let Some(algorithm) = self.inner.checksum {
+            call = algorithm.announced(call);
+        }
         let result = self.run(&call, Payload::Empty, |response, deadline| {
             document(response, deadline, &call, (xml::initiate_multipart_upload_result, xml::MAX_REPLY_BYTES))
         })?;
@@ -66,7 +70,30 @@ impl Client {
     ///
     /// [UploadPart]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPart.html
     pub fn upload_part(&self, upload: UploadRef<'_>, part_number: u32, content: &[u8]) -> Result<UploadedPart> {
+        match self.send_part(upload, part_number, content, self.inner.checksum) {
+            // An upload that another program began without a checksum takes no part with one.
+            Err(error)
+                if self.inner.checksum.is_some()
+                    && error.code() == Some("InvalidRequest")
+                    && error.message().contains("Checksum Type mismatch") =>
+            {
+                self.send_part(upload, part_number, content, None)
+            }
+            result => result,
+        }
+    }
+
+    fn send_part(
+        &self,
+        upload: UploadRef<'_>,
+        part_number: u32,
+        content: &[u8],
+        checksum: Option<Algorithm>,
+    ) -> Result<UploadedPart> {
         let mut call = part_call("UploadPart", upload, part_number)?;
+        if let Some(algorithm) = checksum {
+            call = algorithm.sent(call, content);
+        }
         call.patience = Patience::Bytes;
         self.run(&call, Payload::Bytes(content), |response, deadline| {
             // Completion must name the ETag: a part without one is not stored as far as we can tell.

@@ -97,6 +97,9 @@ impl Client {
         condition: &Condition,
     ) -> Result<PutResult> {
         let mut call = condition.apply(settings.apply(object_call("PutObject", "PUT", bucket, key)?)?);
+        if let Some(algorithm) = self.inner.checksum {
+            call = algorithm.sent(call, content);
+        }
         call.patience = Patience::Bytes;
         match self.run(&call, Payload::Bytes(content), |response, deadline| put_result(response, deadline, &call)) {
             Err(error) if *condition != Condition::Always && error.is_unsettled() => {
@@ -133,7 +136,7 @@ impl Client {
     }
 
     /// PutObject from a reader of which exactly `length` bytes are stored. The body can be sent once only: nothing is
-    /// tried again after the first byte was read.
+    /// tried again after the first byte was read, and no checksum is known when the headers go out.
     ///
     /// # Errors
     /// [`ErrorKind::LocalIo`] when the reader fails or ends before `length`; no object is stored then.

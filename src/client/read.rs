@@ -1,6 +1,7 @@
 //! GetObject, and a reader that goes on where a broken connection stopped.
 use super::Client;
 use super::call::{Patience, Pause, Payload};
+use super::checksum::Expected;
 use super::object::{etag_of, is_weak, object_call, quoted};
 use super::reply::transport_error;
 use super::retry;
@@ -127,6 +128,8 @@ pub struct ObjectReader {
     done: u64,
     /// Bytes of the range altogether; `None` when the server named neither length nor range.
     length: Option<u64>,
+    /// What the bytes of the whole object must come to, when the server said so.
+    expected: Option<Expected>,
     beyond: Beyond,
     /// Breaks since [`STEADY`] bytes came in a row.
     breaks: u32,
@@ -160,6 +163,7 @@ impl Client {
             response: Some(opened.response),
             done: 0,
             length: opened.length,
+            expected: opened.expected,
             beyond: opened.beyond,
             breaks: 0,
             steady: 0,
@@ -172,6 +176,11 @@ impl Client {
             .maybe_header("range", request.range.header(done))
             .maybe_header("if-match", request.if_match.as_deref().map(quoted));
         call.patience = Patience::Bytes;
+        // Stored checksums are of whole objects: a range has none.
+        let whole = request.range == ByteRange::All && done == 0;
+        if whole && self.inner.checksum.is_some() {
+            call = call.header("x-amz-checksum-mode", "ENABLED");
+        }
         let start = request.range.start().saturating_add(done);
         self.run(&call, Payload::Empty, |mut response, _| {
             let status = response.status;
@@ -195,7 +204,7 @@ impl Client {
                     return Err(protocol(format!("asked for more than the range {text:?}")));
                 }
                 let meta = ObjectMeta::of(&response, size);
-                return Ok(Opened { meta, length: Some(length), response, beyond: Beyond::Wrong });
+                return Ok(Opened { meta, length: Some(length), expected: None, response, beyond: Beyond::Wrong });
             }
             if response.status != 200 {
                 return Err(protocol(format!("the status {} comes without an object", response.status)));
@@ -221,7 +230,8 @@ impl Client {
                 }
                 ByteRange::All | ByteRange::From(_) => rest,
             };
-            Ok(Opened { meta, length, response, beyond: Beyond::Ignored })
+            let expected = if whole { Expected::of(&response) } else { None };
+            Ok(Opened { meta, length, expected, response, beyond: Beyond::Ignored })
         })
     }
 }
@@ -230,6 +240,7 @@ struct Opened {
     meta: ObjectMeta,
     /// Bytes still to come.
     length: Option<u64>,
+    expected: Option<Expected>,
     response: Response,
     beyond: Beyond,
 }
@@ -319,6 +330,7 @@ impl ObjectReader {
                     match self.length {
                         None => {
                             self.length = Some(self.done);
+                            self.check_sum()?;
                             return Ok(0);
                         }
                         Some(length) => {
@@ -330,6 +342,13 @@ impl ObjectReader {
                 Ok(n) => {
                     self.done += n as u64;
                     self.steady += n as u64;
+                    if let Some(expected) = &mut self.expected {
+                        expected.update(&buffer[..n]);
+                    }
+                    if self.length == Some(self.done) {
+                        // Before the last bytes are handed out: nobody must take the object for whole otherwise.
+                        self.check_sum()?;
+                    }
                     if self.steady >= STEADY {
                         self.breaks = 0;
                     }
@@ -342,6 +361,15 @@ impl ObjectReader {
                 }
             }
         }
+    }
+
+    /// Holds what came against the checksum the server gave.
+    fn check_sum(&mut self) -> Result<()> {
+        let Some(expected) = self.expected.take() else { return Ok(()) };
+        expected.check().map_err(|error| {
+            self.response = None;
+            self.place(error)
+        })
     }
 
     /// Decides whether the reading can go on after a break, and waits before it does.
