@@ -166,7 +166,9 @@ impl Client {
         let start = request.range.start().saturating_add(done);
         self.run(&call, Payload::Empty, |mut response, _| {
             let protocol = |text: String| Error::new(ErrorKind::Protocol, text).with_status(200);
-            if response.status == 206 {
+            // rclone sends the range with status 200: Content-Range tells what the body is.
+            let asked = request.range.header(done).is_some();
+            if response.status == 206 || (asked && response.header("content-range").is_some()) {
                 let text = response.header("content-range").unwrap_or_default().to_owned();
                 let range = ContentRange::parse(&text)
                     .filter(|range| range.first == start)
