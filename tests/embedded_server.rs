@@ -1,6 +1,8 @@
 //! Judges the embedded server: the rules of its store, called directly, and the way from a socket to the store with
 //! requests that are signed here (version 2, the few lines of it that are needed), not by the library under test.
 
+#![allow(clippy::unwrap_used, reason = "a test says by its panic what went wrong")]
+
 mod support;
 
 use std::collections::BTreeSet;
@@ -21,7 +23,7 @@ use support::backend::{Attributes, Copy, Directive, Rules, Store, Wanted};
 use support::body::{Algorithm, Checksum, Content, Received, Retention, Scope};
 use support::listing::{self, Entry, Start};
 use support::multipart::{Completion, NamedPart, UploadName, UploadQuery};
-use support::{Server, ServerOptions, conditions};
+use support::{Server, ServerOptions, conditions, gate};
 
 const BUCKET: &str = "bucket";
 const MIB: usize = 1 << 20;
@@ -374,22 +376,12 @@ fn conditions_decide_as_http_says() {
 #[test]
 fn contents_are_cut_and_joined_without_loss() {
     let bytes: Vec<u8> = (0..=255).collect();
-    let whole =
-        Content::concat(&[Content::from(Bytes::copy_from_slice(&bytes[..100])), bytes[100..].to_vec().into_content()]);
+    let (front, back) = bytes.split_at(100);
+    let whole = Content::concat(&[front, back].map(|half| Content::from(Bytes::copy_from_slice(half))));
     for range in [0..256, 0..0, 99..101, 100..256, 0..100, 255..256, 256..256] {
         let cut = whole.slice(range.clone());
         assert_eq!(cut.len(), range.end - range.start);
         assert_eq!(cut.to_bytes().unwrap(), bytes[range.start as usize..range.end as usize]);
-    }
-}
-
-trait IntoContent {
-    fn into_content(self) -> Content;
-}
-
-impl IntoContent for Vec<u8> {
-    fn into_content(self) -> Content {
-        Content::from(Bytes::from(self))
     }
 }
 
@@ -457,7 +449,10 @@ impl<'a> Client<'a> {
     ) -> Answer {
         let date = "Mon, 01 Jan 2024 00:00:00 GMT";
         let md5 = headers.iter().find(|(name, _)| *name == "content-md5").map_or("", |(_, value)| value);
-        let text = format!("{method}\n{md5}\n\n{date}\n{resource}");
+        let mut text = format!("{method}\n{md5}\n\n{date}\n");
+        let amz = headers.iter().filter(|(name, _)| name.starts_with("x-amz-"));
+        amz.for_each(|(name, value)| text += &format!("{name}:{value}\n"));
+        text += resource;
         let mut mac = Hmac::<sha1::Sha1>::new_from_slice(self.secret.as_bytes()).unwrap();
         mac.update(text.as_bytes());
         let signature = BASE64_STANDARD.encode(mac.finalize().into_bytes());
@@ -519,6 +514,28 @@ fn wrong_secrets_are_refused_and_large_bodies_find_the_refusal() {
     assert!(refused.status == 403 && refused.has("<Code>SignatureDoesNotMatch</Code>"));
     assert_eq!(client.call("HEAD", "/registry/k", "", &[], b"").status, 403, "on the same connection");
     assert_eq!((server.connections(), server.operations().len(), server.keys("registry").len()), (1, 0, 0));
+}
+
+#[test]
+fn what_s3s_leaves_open_is_checked() {
+    let scope = |region: &str| format!("A/KEY/20240101/{region}/s3/aws4_request");
+    assert!(gate::check_region(&scope("eu-west-1"), "eu-west-1").is_ok());
+    let refused = gate::check_region(&scope("us-east-1"), "eu-west-1").unwrap_err();
+    assert_eq!(refused.code().as_str(), "AuthorizationHeaderMalformed");
+    assert_eq!(refused.headers().unwrap()["x-amz-bucket-region"], "eu-west-1");
+
+    let headers = [("host", "h"), ("x-amz-acl", "private")].into_iter();
+    let headers = headers.map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+    assert!(gate::check_signed_headers(&headers, "host;x-amz-acl;x-amz-date").is_ok());
+    assert_eq!(code(gate::check_signed_headers(&headers, "host;x-amz-date")), "AccessDenied");
+
+    let server =
+        Server::start(ServerOptions { session_token: Some("to/ken+=".to_owned()), ..ServerOptions::default() });
+    let mut client = Client::new(&server);
+    let mut list = |headers: &[(&str, &str)]| client.call("GET", "/registry/", "", headers, b"");
+    assert_eq!(list(&[("x-amz-security-token", "to/ken+=")]).status, 200);
+    assert!(list(&[("x-amz-security-token", "other")]).has("<Code>InvalidToken</Code>"));
+    assert!(list(&[]).has("<Code>InvalidToken</Code>"));
 }
 
 #[test]

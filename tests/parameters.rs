@@ -26,7 +26,7 @@ fn good(more: &[(&str, &str)]) -> Parameters {
 fn refusal(more: &[(&str, &str)]) -> String {
     let error = with(more).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Configuration);
-    error.to_string()
+    error.message().to_owned()
 }
 fn threads(count: usize) -> NonZeroUsize {
     NonZeroUsize::new(count).unwrap()
@@ -157,7 +157,7 @@ fn empty_means_not_given() {
 #[test]
 fn what_is_required_is_asked_for_in_the_registrys_words() {
     let none: [(&str, &str); 0] = [];
-    let message = |pairs: &[(&str, &str)]| Parameters::from_pairs(pairs.iter().copied()).unwrap_err().to_string();
+    let message = |pairs: &[(&str, &str)]| Parameters::from_pairs(pairs.iter().copied()).unwrap_err().message().to_owned();
     assert_eq!(message(&none), "no region parameter provided");
     assert_eq!(message(&[("bucket", "registry"), ("region", "")]), "no region parameter provided");
     assert_eq!(message(&[("region", "us-east-1")]), "no bucket parameter provided");
@@ -520,12 +520,14 @@ fn unknown_and_repeated_options_are_refused() {
         ("", "unknown parameter "),
     ] {
         let error = with(&[(name, "hunter2")]).unwrap_err();
-        assert_eq!(error.to_string(), expected);
-        assert!(error.hint().unwrap().contains("multipartcopymaxconcurrency"), "the hint lists what there is");
+        assert_eq!(error.message(), expected);
+        // Without a name to suggest, the hint lists what there is.
+        let listed = error.hint().is_some_and(|hint| hint.contains("multipartcopymaxconcurrency"));
+        assert_ne!(listed, expected.contains("did you mean"), "{error}");
     }
     assert!(refusal(&[(&"x".repeat(10_000), "")]).len() < 200);
     let twice = Parameters::from_pairs([("bucket", "one"), ("bucket", "two")]).unwrap_err();
-    assert_eq!(twice.to_string(), "the bucket parameter is given twice");
+    assert_eq!(twice.message(), "the bucket parameter is given twice");
 }
 
 #[test]
@@ -638,9 +640,9 @@ fn the_builder_reaches_every_option() {
     let last = Parameters::builder("one").region("us-east-1").region("us-east-2").max_memory(Some(1)).max_memory(None);
     assert_eq!(last.build().unwrap().region(), "us-east-2");
     let kms = Parameters::builder("one").region("us-east-1").encryption(Encryption::Kms { key_id: String::new() });
-    assert_eq!(kms.build().unwrap_err().to_string(), "keyid is empty: encryption with KMS needs a key's id");
+    assert_eq!(kms.build().unwrap_err().message(), "keyid is empty: encryption with KMS needs a key's id");
     let half = Parameters::builder("one").region("us-east-1").credentials(&Credentials::new("AKID", ""));
-    assert_eq!(half.build().unwrap_err().to_string(), "accesskey is given without secretkey: give both, or neither");
+    assert_eq!(half.build().unwrap_err().message(), "accesskey is given without secretkey: give both, or neither");
     assert_eq!(
         Parameters::builder("").region("us-east-1").build().unwrap_err().to_string(),
         "no bucket parameter provided"

@@ -3,6 +3,7 @@
 //! Version 4 (S3 API reference): sig-v4-header-based-auth, sigv4-query-string-auth, sigv4-streaming,
 //! sigv4-streaming-trailers, sigv4-post-example. Version 2 (S3 user guide, current text with the bucket awsexamplebucket1
 //! and older one with johnsmith): RESTAuthentication, HTTPPOSTExamples.
+#![allow(clippy::unwrap_used)] // What fails in a helper fails the test.
 use base64::Engine as _;
 use s3driver::sign::chunked::{Checksum, ChunkSigner, Layout, Trailer};
 use s3driver::sign::{Credentials, PostForm, Request, v2, v4};
@@ -121,7 +122,7 @@ fn v4_presigned_url() {
 }
 
 /// The body of both streaming examples: 65 KiB of the letter `a`, in chunks of 64 KiB and 1 KiB.
-const STREAMED: [u8; 66_560] = [b'a'; 66_560];
+static STREAMED: [u8; 66_560] = [b'a'; 66_560];
 
 /// Signs the seed and returns the framed body, which must have the length known beforehand.
 fn streamed(layout: Layout, seed: &str, extra: &[(&str, &str)], checksum: Option<Box<dyn Checksum>>) -> String {

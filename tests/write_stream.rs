@@ -136,7 +136,7 @@ fn a_failing_server_changes_nothing() {
     // The file is replaced between the look at it and the copy.
     server.fail_next("UploadPartCopy", 412, "PreconditionFailed", 1);
     let error = driver.write_stream("/f", 2 * PART as i64, &mut &b"x"[..]).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::PreconditionFailed);
+    assert_eq!(error.kind(), ErrorKind::Conflict);
     assert_nothing_pending(&server);
 }
 

@@ -11,7 +11,8 @@ use crate::sign::{self, v2, v4};
 use crate::time::Timestamp;
 use crate::transport::{Body, Failure, Request, Response, TransportError};
 use std::borrow::Cow;
-use std::io::Read;
+use sha2::{Digest as _, Sha256};
+use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -33,7 +34,12 @@ pub(super) enum Payload<'a> {
     Bytes(&'a [u8]),
     /// Can be read once: one attempt, unless nothing was read yet.
     Stream { source: &'a mut dyn Read, length: u64 },
+    /// Opened anew for each attempt, and once more to hash it where it is signed.
+    Replay { open: &'a Reopen<'a>, length: u64 },
 }
+
+/// Opens a body from its first byte.
+pub(crate) type Reopen<'a> = dyn Fn() -> Box<dyn Read + 'a> + Sync + 'a;
 
 /// One operation on one bucket, before it is signed.
 pub(super) struct Call<'a> {
@@ -209,10 +215,15 @@ impl Client {
             deadline,
             cancel: self.cancel.as_ref(),
         };
+        let mut replayed;
         let body = match payload {
             Payload::Empty => Body::Empty,
             Payload::Bytes(bytes) => Body::Bytes(bytes),
             Payload::Stream { source, length } => Body::Reader { source: *source, length: *length },
+            Payload::Replay { open, length } => {
+                replayed = open();
+                Body::Reader { source: &mut *replayed, length: *length }
+            }
         };
         inner.counters.requests.fetch_add(1, Ordering::Relaxed);
         inner.transport.send(&attempt.located.origin(), &request, body).map_err(Sent::Failed)
@@ -325,10 +336,15 @@ impl Inner {
                     PayloadSigning::Signed => true,
                     PayloadSigning::Unsigned => false,
                 };
+                let hash;
                 let payload = match payload {
                     Payload::Empty => v4::Payload::Bytes(b""),
                     Payload::Bytes(bytes) if signs_payload => v4::Payload::Bytes(bytes),
-                    Payload::Bytes(_) | Payload::Stream { .. } => v4::Payload::Unsigned,
+                    Payload::Replay { open, length } if signs_payload => {
+                        hash = sha256(&mut *open(), *length).map_err(|error| sign::Error::Invalid(error.to_string()))?;
+                        v4::Payload::Hash(&hash)
+                    }
+                    Payload::Bytes(_) | Payload::Stream { .. } | Payload::Replay { .. } => v4::Payload::Unsigned,
                 };
                 let scope = v4::Scope { region, service: "s3" };
                 let key = self.signing_key(credentials, time, scope);
@@ -350,6 +366,21 @@ impl Inner {
     pub(super) fn now(&self) -> Timestamp {
         let own = Timestamp::from(self.clock.now()).unix();
         Timestamp::from_unix(own.saturating_add(self.clock_offset.load(Ordering::Relaxed)))
+    }
+}
+
+/// The SHA-256 of the first `length` bytes of `source`, read in pieces that stay in the processor's cache.
+fn sha256(source: &mut dyn Read, length: u64) -> io::Result<[u8; 32]> {
+    let mut digest = Sha256::new();
+    let mut piece = [0; 16 << 10];
+    let mut source = source.take(length);
+    loop {
+        match source.read(&mut piece) {
+            Ok(0) => return Ok(digest.finalize().into()),
+            Ok(n) => digest.update(&piece[..n]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
     }
 }
 

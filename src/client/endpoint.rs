@@ -765,7 +765,7 @@ mod tests {
     fn message<T: fmt::Debug>(result: Result<T>) -> String {
         let error = result.unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Configuration | ErrorKind::InvalidArgument), "{error:?}");
-        error.to_string()
+        error.message().to_owned()
     }
     /// Root URL and bucket path of a bucket.
     fn place(endpoint: &Endpoint, bucket: &str) -> String {

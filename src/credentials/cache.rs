@@ -107,7 +107,7 @@ impl Provider for Cache {
             if let Some(held) = state.held.as_ref().filter(|held| held.is_usable(now)) {
                 let lease = Arc::clone(&held.lease);
                 if held.is_due(now) && !state.refreshing && !state.pauses(inner.clock.instant()) {
-                    inner.begin(state);
+                    Inner::begin(state);
                     Inner::run_in_thread(&self.0);
                 }
                 return Ok(lease);
@@ -119,7 +119,7 @@ impl Provider for Cache {
             if state.pauses(inner.clock.instant()) {
                 return Err(inner.error(&state));
             }
-            inner.begin(state);
+            Inner::begin(state);
             inner.run();
             state = inner.lock();
         }
@@ -143,7 +143,7 @@ impl Provider for Cache {
             } else if asked {
                 return Ok(false);
             } else {
-                inner.begin(state);
+                Inner::begin(state);
                 inner.run();
                 state = inner.lock();
             }
@@ -159,7 +159,7 @@ impl Inner {
     }
 
     /// Marks a refresh as under way and gives the lock back: none is held while the source is asked.
-    fn begin(&self, mut state: MutexGuard<'_, State>) {
+    fn begin(mut state: MutexGuard<'_, State>) {
         state.refreshing = true;
     }
 
@@ -240,9 +240,12 @@ impl Held {
     fn new(lease: Lease, now: SystemTime, fetched: Instant) -> Self {
         let lifetime = lease.expires.map(|expires| expires.duration_since(now).unwrap_or_default());
         let expired_on_arrival = lifetime.is_some_and(|lifetime| lifetime < SHORTEST_INTERVAL);
-        let wait = lifetime.map(|lifetime| match expired_on_arrival {
-            true => EXPIRED_INTERVAL,
-            false => (lifetime - LEAD.min(lifetime / LEAD_PART)).max(SHORTEST_INTERVAL),
+        let wait = lifetime.map(|lifetime| {
+            if expired_on_arrival {
+                EXPIRED_INTERVAL
+            } else {
+                (lifetime - LEAD.min(lifetime / LEAD_PART)).max(SHORTEST_INTERVAL)
+            }
         });
         Self {
             lease: Arc::new(lease),

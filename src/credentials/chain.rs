@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 /// What to do when no source has keys.
 const ADVICE: &str = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, choose a profile with AWS_PROFILE, give the \
-                      machine or container a role, or configure the keys";
+                      machine or container a role, or configure accesskey and secretkey";
 
 /// Asks sources in order until one has keys, and from then on only that one: a refresh never changes who the requests
 /// are made as.

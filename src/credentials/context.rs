@@ -14,6 +14,7 @@ use std::time::SystemTime;
 #[derive(Clone)]
 pub struct Context {
     environment: Environment,
+    region: Option<String>,
     clock: Arc<dyn Clock>,
     observer: Observer,
     /// For STS and IAM Identity Center; local endpoints are reached without its proxy.
@@ -26,6 +27,7 @@ impl Default for Context {
     fn default() -> Self {
         Self {
             environment: Environment::default(),
+            region: None,
             clock: Arc::new(SystemClock),
             observer: Observer::default(),
             transport: Options::default(),
@@ -42,7 +44,15 @@ impl Context {
         self
     }
 
-    /// The same with another clock.
+    /// The same with the region in which STS is asked when neither the variables nor the profile name one.
+    #[must_use]
+    pub fn with_region(mut self, region: impl Into<String>) -> Self {
+        self.region = Some(region.into());
+        self
+    }
+
+    /// The same with another clock. Requests are bounded by its [`Clock::instant`], which must not lag behind
+    /// [`Instant::now`](std::time::Instant::now).
     #[must_use]
     pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
@@ -89,14 +99,14 @@ impl Context {
         })
     }
 
-    /// The region of STS: the variables, then the profile.
+    /// The region of STS: the variables, then the profile, then the one given.
     pub(super) fn region(&self, profile: Option<&Profile>) -> Option<String> {
-        self.environment.get("AWS_REGION").or_else(|| self.environment.get("AWS_DEFAULT_REGION")).or_else(|| {
-            match profile {
-                Some(profile) => profile.get("region").map(str::to_owned),
-                None => self.setting("AWS_REGION", "region"),
-            }
-        })
+        let variables = || self.environment.get("AWS_REGION").or_else(|| self.environment.get("AWS_DEFAULT_REGION"));
+        let file = || match profile {
+            Some(profile) => profile.get("region").map(str::to_owned),
+            None => self.setting("AWS_REGION", "region"),
+        };
+        variables().or_else(file).or_else(|| self.region.clone())
     }
 
     /// The selected profile's name.
@@ -173,7 +183,9 @@ impl fmt::Display for Warning {
 
 /// Somebody who hears the warnings. The default hears none.
 #[derive(Clone, Default)]
-pub struct Observer(Option<Arc<dyn Fn(&Warning) + Send + Sync>>);
+pub struct Observer(Option<Arc<Hear>>);
+
+type Hear = dyn Fn(&Warning) + Send + Sync;
 
 impl Observer {
     /// Calls `hear` for each warning, from the thread that met it. No lock is held meanwhile.

@@ -2,7 +2,9 @@
 
 use super::{Context, Unavailable};
 use crate::clock::Clock;
-use crate::transport::{self, Body, Failure, Options, Origin, Phase, Scheme, Transport, TransportError};
+use crate::transport::{
+    self, Body, Failure, Options, Origin, Phase, Scheme, TlsVerification, Transport, TransportError,
+};
 use std::fmt;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -14,11 +16,10 @@ pub(super) const DOCUMENT_LIMIT: usize = 64 * 1024;
 /// How often a request is sent at most.
 pub(super) const ATTEMPTS: u32 = 3;
 
-/// The first wait between attempts; it doubles, and a random part of it is taken.
+/// The longest wait after the first attempt, and so much longer after each further one; a random part is taken.
 const BACKOFF: Duration = Duration::from_millis(100);
 
 /// A connection maker of one source, made when it is first needed.
-#[derive(Debug)]
 pub(super) struct Http {
     options: Options,
     transport: OnceLock<Transport>,
@@ -67,11 +68,15 @@ impl Http {
     }
 
     fn new(options: Options, connect_timeout: Duration) -> Self {
-        Self {
+        let options = Options {
+            connect_timeout,
             // A refresh comes every few hours: no connection is worth keeping.
-            options: Options { connect_timeout, idle_connections: 0, ..options },
-            transport: OnceLock::new(),
-        }
+            idle_connections: 0,
+            // A client may trust its own endpoint without a certificate, but who hands out keys must prove who it is.
+            verification: TlsVerification::Full,
+            ..options
+        };
+        Self { options, transport: OnceLock::new() }
     }
 
     pub(super) fn send(&self, call: &Call<'_>) -> Result<Reply, Fault> {
@@ -98,6 +103,13 @@ impl Http {
         }
         let transport = Transport::new(self.options.clone()).map_err(|error| Fault::Final(error.0))?;
         Ok(self.transport.get_or_init(|| transport))
+    }
+}
+
+/// Shows nothing: a proxy's URL may hold a password.
+impl fmt::Debug for Http {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Http")
     }
 }
 
@@ -138,22 +150,20 @@ pub(super) fn with_retries<T>(
     deadline: Instant,
     mut attempt: impl FnMut() -> Result<T, Attempt>,
 ) -> Result<T, Unavailable> {
-    let mut wait = BACKOFF;
-    for remaining in (0..ATTEMPTS).rev() {
-        match attempt() {
+    let mut attempts = 0;
+    loop {
+        let reason = match attempt() {
             Ok(value) => return Ok(value),
             Err(Attempt::Stop(reason)) => return Err(reason),
-            Err(Attempt::Again(reason)) => {
-                let pause = share(wait, clock.random());
-                if remaining == 0 || clock.instant() + pause >= deadline {
-                    return Err(reason);
-                }
-                clock.sleep(pause);
-                wait *= 2;
-            }
+            Err(Attempt::Again(reason)) => reason,
+        };
+        attempts += 1;
+        let pause = share(BACKOFF * attempts, clock.random());
+        if attempts == ATTEMPTS || clock.instant() + pause >= deadline {
+            return Err(reason);
         }
+        clock.sleep(pause);
     }
-    Err(Unavailable::failed("no attempt was made"))
 }
 
 /// A random part of `whole`.
@@ -238,12 +248,43 @@ mod unit {
             assert_eq!((&*endpoint.to_string(), &*endpoint.target), (origin, target), "{url}");
         }
         for url in [
-            "", "example.com", "ftp://example.com", "http://", "http:///path", "http://user@example.com/",
-            "http://example.com:0/", "http://example.com:+1/", "http://example.com:/", "http://example.com:70000/",
-            "http://[::1", "http://[localhost]/", "http://[::1]x/", "http://a b/", "http://a/\r\nx: y", "http://a/#f",
+            "",
+            "example.com",
+            "ftp://example.com",
+            "http://",
+            "http:///path",
+            "http://user@example.com/",
+            "http://example.com:0/",
+            "http://example.com:+1/",
+            "http://example.com:/",
+            "http://example.com:70000/",
+            "http://[::1",
+            "http://[localhost]/",
+            "http://[::1]x/",
+            "http://a b/",
+            "http://a/\r\nx: y",
+            "http://a/#f",
             "http://::1/",
         ] {
             assert!(Endpoint::parse(url).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn local_endpoints_see_no_proxy_and_nobody_goes_unverified() {
+        let options = Options {
+            proxy: Some("http://user:hunter2@proxy.example.com:3128".to_owned()),
+            verification: TlsVerification::Skip,
+            ..Options::default()
+        };
+        let context = Context::default().with_transport(options);
+        let local = Http::local(&context, BACKOFF);
+        let remote = Http::remote(&context, BACKOFF);
+        assert_eq!(local.options.proxy, None);
+        assert!(remote.options.proxy.is_some());
+        for http in [local, remote] {
+            assert!(matches!(http.options.verification, TlsVerification::Full));
+            assert!(!format!("{http:?}").contains("hunter2"));
         }
     }
 

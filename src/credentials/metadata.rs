@@ -147,10 +147,10 @@ impl Session<'_> {
             }
         };
         let disabled = self.source.context.setting("AWS_EC2_METADATA_V1_DISABLED", "ec2_metadata_v1_disabled");
-        match disabled.is_some_and(|value| value.eq_ignore_ascii_case("true")) {
-            true => Err(Unavailable::Failed(format!("{reason}, and version 1 is disabled"))),
-            false => Ok(Token::None(reason)),
+        if disabled.is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+            return Err(Unavailable::Failed(format!("{reason}, and version 1 is disabled")));
         }
+        Ok(Token::None(reason))
     }
 
     /// Gets a document, with a new token if the one held is refused.
@@ -190,8 +190,11 @@ fn refused(outcome: Result<Reply, Fault>, token: &Token, endpoint: &Endpoint) ->
         Ok(Reply { status: 403, .. }) => Attempt::Stop(elsewhere("refuses metadata (403)".to_owned())),
         Ok(Reply { status: status @ (429 | 500..), .. }) => Attempt::Again(failed(format!("answered {status}"))),
         Ok(Reply { status, .. }) => Attempt::Stop(failed(format!("answered {status}"))),
-        // Neither the token request nor this one was answered: whatever accepts connections there is no EC2.
-        Err(Fault::Silent) => Attempt::Stop(elsewhere("does not answer".to_owned())),
+        Err(Fault::Silent) => match token {
+            Token::Some(_) => Attempt::Again(failed("does not answer".to_owned())),
+            // Neither the token request nor this one was answered: whatever accepts connections there is no EC2.
+            Token::None(_) => Attempt::Stop(elsewhere("does not answer".to_owned())),
+        },
         Err(fault @ (Fault::Unreachable(_) | Fault::Broken(_))) => Attempt::Again(failed(format!("failed: {fault}"))),
         Err(fault @ Fault::Final(_)) => Attempt::Stop(failed(format!("failed: {fault}"))),
     }
@@ -206,12 +209,12 @@ fn token_text(body: &[u8]) -> Option<Zeroizing<String>> {
 
 /// The first line of the list of roles; there is one at most. IAM names consist of `[A-Za-z0-9_+=,.@-]`.
 fn first_role(body: &[u8]) -> Result<Option<&str>, Unavailable> {
-    let text = std::str::from_utf8(body).unwrap_or("<");
-    let Some(role) = text.lines().map(str::trim).find(|line| !line.is_empty()) else { return Ok(None) };
     let named = |b: u8| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b);
-    match role.bytes().all(named) {
-        true => Ok(Some(role)),
-        false => Err(Unavailable::failed("the list of roles is not what the service answers")),
+    let strange = || Unavailable::failed("the list of roles is not what the service answers");
+    let text = std::str::from_utf8(body).map_err(|_| strange())?;
+    match text.lines().map(str::trim).find(|line| !line.is_empty()) {
+        Some(role) if !role.bytes().all(named) => Err(strange()),
+        role => Ok(role),
     }
 }
 
@@ -222,6 +225,27 @@ fn read_keys(body: &[u8]) -> Result<Lease, String> {
         Some(code) => {
             let message = document.text("Message").map(|message| format!(": {}", shown(message)));
             Err(format!("{}{}", shown(code), message.unwrap_or_default()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod unit {
+    use super::super::Environment;
+    use super::*;
+
+    #[test]
+    fn the_endpoint_depends_on_the_mode_unless_it_is_given() {
+        const MODE: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE";
+        let given = ("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://[::1]:1338");
+        for (variables, expected) in [
+            (vec![], "http://169.254.169.254"),
+            (vec![(MODE, "IPv4")], "http://169.254.169.254"),
+            (vec![(MODE, "IPv6")], "http://[fd00:ec2::254]"),
+            (vec![(MODE, "ipv6"), given], "http://[::1]:1338"),
+        ] {
+            let context = Context::default().with_environment(Environment::from_pairs(variables));
+            assert_eq!(Metadata::new(&context).endpoint().unwrap().to_string(), expected);
         }
     }
 }

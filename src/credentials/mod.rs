@@ -100,7 +100,7 @@ pub trait Provider: Debug + Send + Sync {
     }
 }
 
-/// Fixed credentials.
+/// Fixed credentials. As a [`Source`] they are what an [`AssumeRole`] may begin with.
 #[derive(Clone, Debug)]
 pub struct Static(Arc<Lease>);
 
@@ -119,5 +119,15 @@ impl Static {
 impl Provider for Static {
     fn credentials(&self) -> Result<Arc<Lease>> {
         Ok(Arc::clone(&self.0))
+    }
+}
+
+impl Source for Static {
+    fn name(&self) -> &'static str {
+        "fixed keys"
+    }
+
+    fn fetch(&self) -> Result<Lease, Unavailable> {
+        Ok((*self.0).clone())
     }
 }

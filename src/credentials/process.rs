@@ -4,6 +4,7 @@ use super::document::{Document, Members, Presence};
 use super::http::DOCUMENT_LIMIT;
 use super::{Context, Lease, Source, Unavailable};
 use crate::clock::Clock;
+use std::fmt;
 use std::io::Read;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -31,7 +32,6 @@ const MEMBERS: Members = Members {
 /// The command is split at white space, quotes (`"` or `'`) keep words together, and no shell runs it: write
 /// `sh -c '...'` if you need one. It gets no input, at most 60 s and 64 KiB of output. What it writes to its standard
 /// error is discarded, as it may tell secrets. Programs it leaves behind are not ended with it.
-#[derive(Debug)]
 pub struct Process {
     command: String,
     clock: Arc<dyn Clock>,
@@ -96,10 +96,17 @@ impl Process {
                 None => self.clock.sleep(POLL),
             }
         };
-        match status.success() {
-            true => Ok(bytes),
-            false => Err(format!("failed ({status}): run it by hand to see why")),
+        if !status.success() {
+            return Err(format!("failed ({status}): run it by hand to see why"));
         }
+        Ok(bytes)
+    }
+}
+
+/// Without the command: its words may hold a secret.
+impl fmt::Debug for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Process").field("deadline", &self.deadline).finish_non_exhaustive()
     }
 }
 

@@ -4,8 +4,8 @@ use super::document::keys;
 use super::shared_files::{Files, Profile};
 use super::sso::{Login, Sso};
 use super::{
-    AssumeRole, Container, Context, Credentials, EnvironmentKeys, Lease, Metadata, Process, Role, Source, Unavailable,
-    WebIdentity,
+    AssumeRole, Container, Context, Credentials, EnvironmentKeys, Lease, Metadata, Process, Role, Source, Static,
+    Unavailable, WebIdentity,
 };
 use std::path::PathBuf;
 use std::time::Duration;
@@ -46,9 +46,10 @@ impl Source for SharedFiles {
         let name = chosen.as_deref().unwrap_or("default");
         if files.profile(name).is_none() {
             let paths: Vec<_> = files.paths.iter().map(|path| path.display().to_string()).collect();
-            let reason = match paths.is_empty() {
-                true => "HOME is not set, so there are no shared files".to_owned(),
-                false => format!("there is no profile `{name}` in {}", paths.join(" or ")),
+            let reason = if paths.is_empty() {
+                "HOME is not set, so there are no shared files".to_owned()
+            } else {
+                format!("there is no profile `{name}` in {}", paths.join(" or "))
             };
             return Err(match chosen {
                 Some(_) => Unavailable::Failed(reason),
@@ -57,7 +58,7 @@ impl Source for SharedFiles {
         }
         let plan = Plan::of(&files, name)?;
         let region = self.context.region(files.profile(name));
-        let source = plan.into_source(&self.context, region);
+        let source = plan.into_source(&self.context, region.as_deref());
         // The profile chose this source, so there is no other to ask.
         source.fetch().map_err(|reason| {
             Unavailable::Failed(format!("profile `{name}`: {}: {}", source.name(), reason.demanded()))
@@ -66,13 +67,11 @@ impl Source for SharedFiles {
 }
 
 /// How a profile gets its keys: a beginning, then roles assumed one after another.
-#[derive(Debug)]
 struct Plan {
     base: Base,
     roles: Vec<Role>,
 }
 
-#[derive(Debug)]
 enum Base {
     Keys(Credentials),
     Process(String),
@@ -145,21 +144,17 @@ impl Plan {
         Ok(Self { base, roles })
     }
 
-    fn into_source(self, context: &Context, region: Option<String>) -> Box<dyn Source> {
+    fn into_source(self, context: &Context, region: Option<&str>) -> Box<dyn Source> {
         let base: Box<dyn Source> = match self.base {
-            Base::Keys(keys) => Box::new(Fixed(keys)),
+            Base::Keys(keys) => Box::new(Static::new(keys)),
             Base::Process(command) => Box::new(Process::new(command, context)),
-            Base::WebIdentity(role, file) => {
-                Box::new(WebIdentity::with_role(context, role, file).in_region(region.clone()))
-            }
+            Base::WebIdentity(role, file) => Box::new(WebIdentity::with_role(context, role, file).in_region(region)),
             Base::Sso(login) => Box::new(Sso::new(context, login)),
             Base::Environment => Box::new(EnvironmentKeys::new(context)),
             Base::Metadata => Box::new(Metadata::new(context)),
             Base::Container => Box::new(Container::new(context)),
         };
-        self.roles
-            .into_iter()
-            .fold(base, |base, role| Box::new(AssumeRole::new(context, base, role).in_region(region.clone())))
+        self.roles.into_iter().fold(base, |base, role| Box::new(AssumeRole::new(context, base, role).in_region(region)))
     }
 }
 
@@ -219,20 +214,6 @@ fn login(files: &Files, profile: &Profile) -> Result<Login, String> {
         account_id: wanted(profile, "sso_account_id")?,
         role_name: wanted(profile, "sso_role_name")?,
     })
-}
-
-/// Keys that stand in the files.
-#[derive(Debug)]
-struct Fixed(Credentials);
-
-impl Source for Fixed {
-    fn name(&self) -> &'static str {
-        "keys"
-    }
-
-    fn fetch(&self) -> Result<Lease, Unavailable> {
-        Ok(Lease { credentials: Some(self.0.clone()), expires: None })
-    }
 }
 
 #[cfg(test)]

@@ -122,26 +122,14 @@ impl Files {
                 return Err(at("a `[section]` must come first"));
             }
             if line.starts_with(char::is_whitespace) {
-                match &property {
-                    Property::Missing => return Err(at("an indented line must follow the setting it belongs to")),
-                    Property::Skipped => {}
-                    Property::Named(name) => {
-                        if let Some(Value(value)) =
-                            parsed.settings(&section).and_then(|settings| settings.0.get_mut(name))
-                        {
-                            // Under a key without a value stand nested settings, which have a name and a value too.
-                            if value.is_empty() || value.starts_with('\n') {
-                                match content.split_once('=') {
-                                    None => return Err(at("a nested setting needs `=`")),
-                                    Some((name, _)) if name.trim().is_empty() => {
-                                        return Err(at("a nested setting needs a name"));
-                                    }
-                                    Some(_) => {}
-                                }
-                            }
-                            *value = Zeroizing::new(format!("{}\n{content}", **value));
-                        }
-                    }
+                if let Property::Missing = property {
+                    return Err(at("an indented line must follow the setting it belongs to"));
+                }
+                let settings = parsed.settings(&section);
+                if let (Property::Named(name), Some(settings)) = (&property, settings)
+                    && let Some(value) = settings.0.get_mut(name)
+                {
+                    value.go_on(content).map_err(at)?;
                 }
                 continue;
             }
@@ -150,11 +138,12 @@ impl Files {
             if name.is_empty() {
                 return Err(at("a setting needs a name"));
             }
-            property = match is_name(&name) {
-                false => Property::Skipped,
-                true => Property::Named(name.clone()),
-            };
-            if let (Property::Named(_), Some(settings)) = (&property, parsed.settings(&section)) {
+            if !is_name(&name) {
+                property = Property::Skipped;
+                continue;
+            }
+            property = Property::Named(name.clone());
+            if let Some(settings) = parsed.settings(&section) {
                 if name == "aws_secret_access_key" {
                     secrets = Secrets::Some;
                 }
@@ -176,6 +165,21 @@ impl Files {
         for (name, session) in parsed.sso_sessions {
             self.sso_sessions.entry(name).or_default().0.extend(session.0);
         }
+    }
+}
+
+impl Value {
+    /// Adds an indented line. Under a key without a value stand nested settings, which have a name and a value too.
+    fn go_on(&mut self, line: &str) -> Result<(), &'static str> {
+        if self.0.is_empty() || self.0.starts_with('\n') {
+            let (name, _) = line.split_once('=').ok_or("a nested setting needs `=`")?;
+            if name.trim().is_empty() {
+                return Err("a nested setting needs a name");
+            }
+        }
+        self.0.push('\n');
+        self.0.push_str(line);
+        Ok(())
     }
 }
 

@@ -51,8 +51,8 @@ impl Role {
 /// A role assumed with a token of an identity provider, such as EKS's (IRSA): `AWS_WEB_IDENTITY_TOKEN_FILE`,
 /// `AWS_ROLE_ARN` and `AWS_ROLE_SESSION_NAME`
 /// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-assume-role-credentials.html>). The file is read at every
-/// refresh. STS is asked in the region of `AWS_REGION`, `AWS_DEFAULT_REGION` or the profile, at its global endpoint when
-/// there is none, or where `AWS_ENDPOINT_URL_STS` says.
+/// refresh. STS is asked in the region of `AWS_REGION`, `AWS_DEFAULT_REGION`, the profile or the context, at its global
+/// endpoint when there is none, or where `AWS_ENDPOINT_URL_STS` says.
 #[derive(Debug)]
 pub struct WebIdentity {
     context: Context,
@@ -63,7 +63,7 @@ pub struct WebIdentity {
 impl WebIdentity {
     /// Reads the variables of `context`.
     pub fn new(context: &Context) -> Self {
-        Self { context: context.clone(), sts: Sts::new(context, None), given: None }
+        Self { context: context.clone(), sts: Sts::new(context), given: None }
     }
 
     /// Assumes `role` with the token in `token_file`.
@@ -72,8 +72,8 @@ impl WebIdentity {
     }
 
     /// The same, asking STS in another region than the context's.
-    pub(super) fn in_region(mut self, region: Option<String>) -> Self {
-        self.sts.region = region;
+    pub(super) fn in_region(mut self, region: Option<&str>) -> Self {
+        self.sts.region = region.map(str::to_owned);
         self
     }
 
@@ -108,11 +108,11 @@ impl Source for WebIdentity {
         };
         // The file may have been replaced since it was read.
         let newer = read_token(&file, TOKEN_LIMIT)?;
-        match newer == token {
-            true => Err(Refused::Expired(format!("{refused}; {} still holds that token", file.display()))),
-            false => ask(&newer),
+        if newer == token {
+            let reason = format!("{refused}; {} still holds that token", file.display());
+            return Err(Refused::Expired(reason).for_role(&role));
         }
-        .map_err(|refused| refused.for_role(&role))
+        ask(&newer).map_err(|refused| refused.for_role(&role))
     }
 }
 
@@ -127,12 +127,12 @@ pub struct AssumeRole {
 impl AssumeRole {
     /// Assumes `role` with the keys of `base`, which is asked at each refresh.
     pub fn new(context: &Context, base: Box<dyn Source>, role: Role) -> Self {
-        Self { sts: Sts::new(context, None), base, role }
+        Self { sts: Sts::new(context), base, role }
     }
 
     /// The same, asking STS in another region than the context's.
-    pub(super) fn in_region(mut self, region: Option<String>) -> Self {
-        self.sts.region = region;
+    pub(super) fn in_region(mut self, region: Option<&str>) -> Self {
+        self.sts.region = region.map(str::to_owned);
         self
     }
 }
@@ -174,12 +174,13 @@ impl Refused {
 struct Sts {
     context: Context,
     http: Http,
+    /// That of a profile; without it the context is asked.
     region: Option<String>,
 }
 
 impl Sts {
-    fn new(context: &Context, region: Option<String>) -> Self {
-        Self { context: context.clone(), http: Http::remote(context, CONNECT_TIMEOUT), region }
+    fn new(context: &Context) -> Self {
+        Self { context: context.clone(), http: Http::remote(context, CONNECT_TIMEOUT), region: None }
     }
 
     /// The body of the request.
@@ -240,19 +241,15 @@ impl Sts {
                 Ok(reply) => {
                     let answer = Refusal::read(&reply);
                     expired = answer.code == "ExpiredTokenException";
-                    match answer.may_pass() {
-                        true => Err(Attempt::Again(at(answer.told()))),
-                        false => Err(Attempt::Stop(at(answer.told()))),
-                    }
+                    let then = if answer.may_pass() { Attempt::Again } else { Attempt::Stop };
+                    Err(then(at(answer.told())))
                 }
                 Err(Fault::Final(reason)) => Err(Attempt::Stop(at(format!("failed: {reason}")))),
                 Err(fault) => Err(Attempt::Again(at(format!("failed: {fault}")))),
             }
         });
-        asked.map_err(|reason| match expired {
-            true => Refused::Expired(reason.to_string()),
-            false => Refused::Other(reason.to_string()),
-        })
+        let refused = if expired { Refused::Expired } else { Refused::Other };
+        asked.map_err(|reason| refused(reason.to_string()))
     }
 
     fn signature(
@@ -355,7 +352,27 @@ fn read_keys(body: &[u8]) -> Result<Lease, String> {
 
 #[cfg(test)]
 mod unit {
+    use super::super::Environment;
     use super::*;
+
+    #[test]
+    fn sts_is_asked_in_the_region_and_globally_without_one() {
+        for (variables, given, expected, signed_for) in [
+            (vec![], None, "https://sts.amazonaws.com", "us-east-1"),
+            (vec![("AWS_REGION", "aws-global")], None, "https://sts.amazonaws.com", "us-east-1"),
+            (vec![("AWS_REGION", "eu-west-1")], Some("x"), "https://sts.eu-west-1.amazonaws.com", "eu-west-1"),
+            (vec![("AWS_DEFAULT_REGION", "cn-north-1")], None, "https://sts.cn-north-1.amazonaws.com.cn", "cn-north-1"),
+            (vec![], Some("us-east-2"), "https://sts.us-east-2.amazonaws.com", "us-east-2"),
+            (vec![("AWS_ENDPOINT_URL_STS", "https://sts.local:8443")], None, "https://sts.local:8443", "us-east-1"),
+        ] {
+            let mut context = Context::default().with_environment(Environment::from_pairs(variables));
+            if let Some(region) = given {
+                context = context.with_region(region);
+            }
+            let (endpoint, region) = Sts::new(&context).endpoint().unwrap();
+            assert_eq!((&*endpoint.to_string(), &*region), (expected, signed_for));
+        }
+    }
 
     #[test]
     fn regions_have_their_partitions_domain() {

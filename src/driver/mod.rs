@@ -12,7 +12,7 @@ mod walk;
 #[cfg(feature = "client")]
 mod write_stream;
 #[cfg(feature = "client")]
-pub(crate) mod writer;
+mod writer;
 #[cfg(feature = "client")]
 pub use parameters::{LogLevel, Parameters, ParametersBuilder};
 #[cfg(feature = "client")]

@@ -32,7 +32,7 @@ fn write(store: &Arc<Store>, path: &str, offset: u64, reader: &mut dyn Read, tak
     let mut writer = Writer::new(store, path, store.chunk_size);
     if offset > 0 {
         let kept = match store.client.head_object(&store.bucket, &store.key(path)) {
-            Ok(meta) => keep(store, path, &meta, offset.min(meta.size), &mut writer)?,
+            Ok(meta) => keep(store, path, &meta, offset.min(meta.size), &mut writer).map_err(changed)?,
             Err(error) if error.kind() == ErrorKind::NoSuchKey => 0,
             Err(error) => return Err(error),
         };
@@ -63,6 +63,14 @@ fn copy_into(
     Ok(())
 }
 
+/// A condition on the file that is being kept did not hold.
+fn changed(error: Error) -> Error {
+    if error.kind() == ErrorKind::PreconditionFailed {
+        return Error::new(ErrorKind::Conflict, "the file changed while it was being written").with_source(error);
+    }
+    error
+}
+
 fn callers_fault(error: io::Error) -> Error {
     Error::new(ErrorKind::LocalIo, format!("the data to write cannot be read: {error}")).with_source(error)
 }
@@ -81,7 +89,7 @@ fn keep(store: &Arc<Store>, path: &str, meta: &ObjectMeta, length: u64, writer: 
         let upload_id = writer.begin()?;
         let source = CopySource { bucket: &store.bucket, key: &key, if_match: meta.etag.as_deref() };
         let upload = UploadRef { bucket: &store.bucket, key: &key, upload_id: &upload_id };
-        let parts = transfer::copy_parts(&store.client, source, &ranges, upload, store.copy.concurrency)?;
+        let parts = transfer::copy_parts(&store.client, source, &ranges, upload, store.copy.concurrency, &|_| {})?;
         writer.take_over(Arc::clone(&upload_id), parts);
     }
     if copied < length {

@@ -3,7 +3,7 @@
 //! `HTTPMethod \n CanonicalURI \n CanonicalQueryString \n CanonicalHeaders \n SignedHeaders \n HashedPayload`, by the
 //! rules of S3 (<https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>). Version 2 takes its
 //! checks and its header names from here too.
-use super::encode::push_component;
+use super::encode::{push_component, table};
 use super::{Error, Request};
 use std::borrow::Cow;
 use std::ops::Range;
@@ -15,7 +15,8 @@ pub(super) fn check(request: &Request<'_>) -> Result<(), Error> {
         return Err(Error::Invalid(format!("{method:?} is no HTTP method: use GET, PUT or another name of letters")));
     }
     // `?` would begin the query and `#` a fragment; white space, controls and other bytes cannot stand in a request line.
-    if !path.starts_with('/') || path.bytes().any(|b| !b.is_ascii_graphic() || b == b'?' || b == b'#') {
+    let foreign = |byte: u8| !byte.is_ascii_graphic() | (byte == b'?') | (byte == b'#');
+    if !path.starts_with('/') || path.bytes().fold(false, |found, byte| found | foreign(byte)) {
         return Err(Error::Invalid(format!(
             "the path {path:?} cannot be sent as it is: begin it with a slash and percent-encode the rest"
         )));
@@ -36,13 +37,7 @@ impl<'a> Headers<'a> {
                     "{name:?} is no name of a header: RFC 9110 section 5.1 allows letters, digits and few signs"
                 )));
             }
-            let control = |byte: u8| (byte < 0x20 && byte != b'\t') | (byte == 0x7f);
-            // Folded without an early end, so that the compiler can look at many bytes at once.
-            if value.bytes().fold(false, |found, byte| found | control(byte)) {
-                return Err(Error::Invalid(format!(
-                    "the header {name} holds a line break or another control character: take it out, it cannot be sent"
-                )));
-            }
+            check_value(name, value)?;
             let name = match name.bytes().any(|b| b.is_ascii_uppercase()) {
                 true => Cow::Owned(name.to_ascii_lowercase()),
                 false => Cow::Borrowed(name),
@@ -64,12 +59,13 @@ impl<'a> Headers<'a> {
     /// Adds what the signer wants to be signed and says whether it has to be sent: not if the request had it already.
     /// Another value than the signer's would make a signature that no server accepts.
     pub(super) fn add(&mut self, name: &'static str, value: &'a str) -> Result<bool, Error> {
+        check_value(name, value)?;
         match self.get(name) {
             None => {
                 self.0.push((Cow::Borrowed(name), value));
                 Ok(true)
             }
-            Some(given) if given.trim_matches(BLANKS) == value => Ok(false),
+            Some(given) if given.trim_ascii() == value => Ok(false),
             Some(_) => Err(Error::Invalid(format!(
                 "the header {name} of the request differs from what is being signed: leave it out, it is added"
             ))),
@@ -91,6 +87,18 @@ impl<'a> Headers<'a> {
     fn len(&self) -> usize {
         self.0.iter().map(|(name, value)| 2 * name.len() + value.len() + 3).sum()
     }
+}
+
+/// A line break would end the header and begin another. Folded without an early end, so that the compiler can look at
+/// many bytes at once.
+fn check_value(name: &str, value: &str) -> Result<(), Error> {
+    let control = |byte: u8| ((byte < 0x20) & (byte != b'\t')) | (byte == 0x7f);
+    if value.bytes().fold(false, |found, byte| found | control(byte)) {
+        return Err(Error::Invalid(format!(
+            "the header {name} holds a line break or another control character: take it out, it cannot be sent"
+        )));
+    }
+    Ok(())
 }
 
 /// A canonical request and where in it the list of signed headers stands.
@@ -175,17 +183,18 @@ pub(super) fn canonical_query(pairs: &[(&str, &str)]) -> String {
     out
 }
 
-/// White space as header values know it (RFC 9110 section 5.6.3).
-pub(super) const BLANKS: [char; 2] = [' ', '\t'];
-
-/// Trimmed, every run of blanks inside made one space, between quotes too.
+/// Trimmed, every run of spaces and tabs inside made one space, between quotes too. Other white space is no longer there:
+/// [`Headers::collect`] refuses it.
 fn push_folded(out: &mut String, value: &str) {
-    let value = value.trim_matches(BLANKS);
-    if !value.contains('\t') && !value.contains("  ") {
+    let value = value.trim_ascii();
+    let runs = value
+        .bytes()
+        .fold((false, b'x'), |(found, last), byte| (found | (byte == b'\t') | ((last == b' ') & (byte == b' ')), byte));
+    if !runs.0 {
         out.push_str(value);
         return;
     }
-    for (number, word) in value.split(BLANKS).filter(|word| !word.is_empty()).enumerate() {
+    for (number, word) in value.split([' ', '\t']).filter(|word| !word.is_empty()).enumerate() {
         if number > 0 {
             out.push(' ');
         }
@@ -193,9 +202,12 @@ fn push_folded(out: &mut String, value: &str) {
     }
 }
 
-/// RFC 9110 section 5.6.2.
+/// What a method or a header's name may hold: `tchar` of RFC 9110 section 5.6.2.
+const TOKEN: [bool; 256] =
+    table(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~", None);
+
 fn is_token(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+    !text.is_empty() && text.bytes().all(|byte| TOKEN[usize::from(byte)])
 }
 
 #[cfg(test)]

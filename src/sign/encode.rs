@@ -60,7 +60,7 @@ fn push_encoded(out: &mut String, text: &str, kept: &[bool; 256]) {
 
 const UPPER_HEX: [u8; 16] = *b"0123456789ABCDEF";
 
-const fn table(kept: &[u8], also: Option<u8>) -> [bool; 256] {
+pub(super) const fn table(kept: &[u8], also: Option<u8>) -> [bool; 256] {
     let mut table = [false; 256];
     let mut i = 0;
     while i < kept.len() {

@@ -4,7 +4,7 @@
 //! the value of `x-amz-date` in the place of `Date`; the rule in its text, which servers follow, leaves that line empty.
 //!
 //! [rest]: https://docs.aws.amazon.com/AmazonS3/latest/userguide/RESTAuthentication.html
-use super::canonical::{BLANKS, Headers, check};
+use super::canonical::{Headers, check};
 use super::encode::{push_component, query_string};
 use super::hash::mac_sha1;
 use super::post::{PostForm, PostPolicy, check_base64};
@@ -215,7 +215,7 @@ fn string_to_sign(request: &Request<'_>, host_bucket: Option<&str>, date: &str, 
     let mut out = String::with_capacity(256 + request.path.len());
     let positional = |name| headers.get(name).unwrap_or_default();
     for line in [request.method, positional("content-md5"), positional("content-type"), date] {
-        out.push_str(line.trim_matches(BLANKS));
+        out.push_str(line.trim_ascii());
         out.push('\n');
     }
     headers.sort();
@@ -226,7 +226,7 @@ fn string_to_sign(request: &Request<'_>, host_bucket: Option<&str>, date: &str, 
             if number > 0 {
                 out.push(',');
             }
-            out.push_str(value.trim_matches(BLANKS));
+            out.push_str(value.trim_ascii());
         }
         out.push('\n');
     }
@@ -392,6 +392,7 @@ mod tests {
         assert!(sign(&Request { path: "key", ..request }, None, &credentials(), TIME).is_err());
         assert!(sign(&Request { headers: &[("authorization", "x")], ..request }, None, &credentials(), TIME).is_err());
         assert!(sign_post_policy("{}", &credentials()).is_err());
+        assert!(sign(&request, None, &credentials().with_session_token("to\r\nken"), TIME).is_err());
     }
 
     #[test]

@@ -194,7 +194,12 @@ pub fn sign_with_key(
     let signature = key.mac(&string_to_sign);
     let authorization = authorization(credentials, &date, scope, canonical.signed_headers(), &signature);
 
+    // The headers borrow the date that is sent now.
+    drop(headers);
     let mut send = Vec::with_capacity(4);
+    if sends_date {
+        send.push(("x-amz-date", date.amz_date));
+    }
     if sends_hash {
         send.push(("x-amz-content-sha256", payload_hash.as_str().to_owned()));
     }
@@ -202,10 +207,6 @@ pub fn sign_with_key(
         send.push(("x-amz-security-token", token.to_owned()));
     }
     send.push(("authorization", authorization));
-    drop(headers);
-    if sends_date {
-        send.insert(0, ("x-amz-date", date.amz_date));
-    }
     Ok(Signed {
         canonical_request: canonical.text,
         string_to_sign,
@@ -595,6 +596,7 @@ mod tests {
         assert!(bad(&credentials(), "r", "s3,x", TIME));
         assert!(bad(&credentials(), "r", "s3", Timestamp::from_unix(i64::MAX)));
         assert!(!bad(&credentials(), "r", "s3", TIME));
+        assert!(bad(&credentials().with_session_token("to\r\nken"), "r", "s3", TIME));
         let key = SigningKey::derive(&credentials(), TIME, SCOPE);
         for (scope, time) in [
             (SCOPE, TIME.plus(Duration::from_secs(86_400))),

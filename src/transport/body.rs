@@ -112,7 +112,7 @@ impl Response {
         loop {
             if filled == whole.len() {
                 // One byte over the limit is enough to see that it is passed.
-                let step = whole.capacity().max(4 << 10).min(MAX_RESERVE);
+                let step = whole.capacity().clamp(4 << 10, MAX_RESERVE);
                 let room =
                     if expected > 0 { expected - filled } else { limit.saturating_add(1).saturating_sub(filled) };
                 whole.resize(filled + step.min(room), 0);
@@ -187,9 +187,9 @@ impl Response {
     /// The body is whole: the connection goes back to the pool when its next byte can only be the next reply's.
     fn finish(&mut self) {
         self.body = Body::Done;
-        if let Some(connection) = self.connection.take()
+        if let Some(mut connection) = self.connection.take()
             && self.head.after == After::Reuse
-            && connection.buffered().is_empty()
+            && !connection.has_surplus()
         {
             self.pool.put(connection);
         }

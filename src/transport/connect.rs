@@ -15,6 +15,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
+use zeroize::Zeroizing;
 
 /// How long the addresses of a name are believed. S3 changes them every few seconds to spread load; this spares the
 /// lookups of threads that start together.
@@ -42,7 +43,7 @@ pub(super) struct Proxy {
     host: String,
     port: u16,
     /// The value of `proxy-authorization`.
-    authorization: Option<String>,
+    authorization: Option<Zeroizing<String>>,
 }
 
 impl Connector {
@@ -52,7 +53,7 @@ impl Connector {
 
     /// Opens a connection to `origin`, TLS and proxy included, within the connect timeout.
     pub(super) fn connect(&self, origin: &Origin, limits: &Limits<'_>) -> Result<Connection, Failure> {
-        let limits = Limits { idle: self.timeout, ..*limits }.until(Instant::now() + self.timeout);
+        let limits = Limits { idle: self.timeout, ..*limits }.within(self.timeout);
         let (host, port) = match &self.proxy {
             Some(proxy) => (&proxy.host, proxy.port),
             None => (&origin.host, origin.port),
@@ -74,7 +75,7 @@ impl Connector {
     /// What a plain-http request carries for the proxy: the target's prefix, and the authorization.
     pub(super) fn absolute_form(&self, origin: &Origin) -> Option<(String, Option<&str>)> {
         let proxy = self.proxy.as_ref().filter(|_| origin.scheme == Scheme::Http)?;
-        Some((format!("http://{}", origin.host_header()), proxy.authorization.as_deref()))
+        Some((format!("http://{}", origin.host_header()), proxy.authorization.as_ref().map(|value| value.as_str())))
     }
 
     /// Connects in a thread of its own, because neither a name lookup nor a connect can be interrupted: a caller who
@@ -83,7 +84,7 @@ impl Connector {
         limits.check()?;
         let (sender, receiver) = mpsc::sync_channel(1);
         let (host, names) = (host.to_owned(), self.names.clone());
-        let deadline = limits.deadline.unwrap_or_else(|| Instant::now() + self.timeout);
+        let deadline = limits.deadline.unwrap_or_else(Instant::now);
         thread::Builder::new()
             .name("s3driver-connect".into())
             .spawn(move || {
@@ -183,7 +184,7 @@ impl Proxy {
                 if !decoded.contains(&b':') {
                     return Err(wrong("has a user without a password"));
                 }
-                Some(format!("Basic {}", STANDARD.encode(decoded)))
+                Some(Zeroizing::new(format!("Basic {}", STANDARD.encode(decoded))))
             }
         };
         Ok(Self { host: host.to_owned(), port, authorization })
@@ -192,7 +193,7 @@ impl Proxy {
     /// Asks for a tunnel to the connection's origin (RFC 9110, 9.3.6).
     fn open_tunnel(&self, connection: &mut Connection, limits: &Limits<'_>) -> Result<(), Failure> {
         let authority = connection.origin.authority();
-        let authorization = self.authorization.as_deref().map(|value| ("proxy-authorization", value));
+        let authorization = self.authorization.as_ref().map(|value| ("proxy-authorization", value.as_str()));
         let mut request = Vec::new();
         let headers = [("host", authority.as_str())].into_iter().chain(authorization);
         super::head::write_request(&mut request, "CONNECT", ("", &authority), headers, None)

@@ -6,6 +6,7 @@ use super::head::{Head, Parsed};
 use super::stream::{Limits, Stream};
 use std::io;
 use std::time::Instant;
+use zeroize::Zeroizing;
 
 /// Most bytes of one reply's head; AWS's own stay under 16 KiB.
 pub(super) const MAX_HEAD: usize = 64 << 10;
@@ -25,8 +26,8 @@ pub(super) struct Connection {
     pub(super) answered: bool,
     /// When it was put into the pool.
     pub(super) idle_since: Instant,
-    /// The request's head, kept for its capacity.
-    pub(super) outgoing_head: Vec<u8>,
+    /// The request's head, kept for its capacity. Session tokens stand in it.
+    pub(super) outgoing_head: Zeroizing<Vec<u8>>,
     /// A block of a body that comes from a reader, kept for its capacity.
     pub(super) outgoing_block: Vec<u8>,
     ahead: Vec<u8>,
@@ -42,7 +43,7 @@ impl Connection {
             reused: false,
             answered: false,
             idle_since: Instant::now(),
-            outgoing_head: Vec::new(),
+            outgoing_head: Zeroizing::default(),
             outgoing_block: Vec::new(),
             ahead: vec![0; READ_AHEAD],
             start: 0,
@@ -69,6 +70,11 @@ impl Connection {
         let count = self.stream.read(&mut self.ahead[self.end..], &mut [], limits)?;
         self.received(count);
         Ok(count)
+    }
+
+    /// Whether more has come than was asked for.
+    pub(super) fn has_surplus(&mut self) -> bool {
+        !self.buffered().is_empty() || self.stream.has_surplus()
     }
 
     /// Looks without waiting whether something came: bytes, an end, or an error.
@@ -102,7 +108,7 @@ impl Connection {
                 }
                 Parsed::Partial if searched == 0 => {
                     // From its first byte on, a head has one idle limit to come whole.
-                    limits = limits.until(Instant::now() + limits.idle);
+                    limits = limits.within(limits.idle);
                 }
                 Parsed::Partial => return Err(Failure::Protocol("the head ends too early".into())),
             }

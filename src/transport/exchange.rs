@@ -3,10 +3,10 @@
 use super::connection::Connection;
 use super::error::{Failure, Phase, TransportError};
 use super::head::{After, Head};
-use super::stream::{Idle, Limits, Step, is_tick};
+use super::stream::{Idle, Limits, Step, TICK, is_tick};
 use super::{Body, Request};
 use std::io::{self, Read};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A body that comes from a reader is sent in blocks of this size.
 const BLOCK: usize = 128 << 10;
@@ -167,7 +167,7 @@ impl<'a> Exchange<'a> {
                     false
                 }
                 Err(error) if is_tick(&error) => {
-                    idle.check(self.limits)?;
+                    idle.check(self.limits, TICK)?;
                     true
                 }
                 Err(error) => return Err(Failure::Io(error)),
@@ -188,10 +188,10 @@ impl<'a> Exchange<'a> {
 
     /// Waits for `100 Continue`, but sends the body without it when it does not come in time (RFC 9110, 10.1.1).
     fn await_continue(&mut self, patience: Duration) -> Result<(), Failure> {
-        let deadline = Instant::now() + patience;
+        let limits = self.limits.within(patience);
         loop {
             if self.connection.buffered().is_empty() {
-                match self.connection.fill(&self.limits.until(deadline)) {
+                match self.connection.fill(&limits) {
                     Ok(0) => return Err(Failure::io(io::ErrorKind::UnexpectedEof, "closed instead of a 100")),
                     Ok(_) => {}
                     Err(Failure::Timeout) => return self.limits.check(),
@@ -236,7 +236,7 @@ impl<'a> Exchange<'a> {
         if let Some(reply) = self.early.take() {
             return Some(closing(reply));
         }
-        self.final_head(&self.limits.until(Instant::now() + LAST_WORDS)).ok().map(closing)
+        self.final_head(&self.limits.within(LAST_WORDS)).ok().map(closing)
     }
 
     fn final_head(&mut self, limits: &Limits<'_>) -> Result<Head, Failure> {

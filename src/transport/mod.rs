@@ -16,6 +16,7 @@
 //! | `body` | the reply's body and its framing |
 //! | `connection` | a stream and its buffers |
 //! | `stream`, `tls` | sockets and sessions; the one rule for waiting |
+//! | `trust` | whose certificates are believed |
 
 mod body;
 mod connect;
@@ -26,6 +27,7 @@ mod head;
 mod pool;
 mod stream;
 mod tls;
+mod trust;
 
 #[cfg(test)]
 mod tests;
@@ -121,8 +123,9 @@ impl Default for Options {
             idle_timeout: Duration::from_secs(30),
             // More than the threads any one client is expected to run; an idle connection costs some 20 KiB.
             idle_connections: 64,
-            // S3 and the load balancers before its clones close idle connections after 20 to 60 s.
-            idle_lifetime: Duration::from_secs(15),
+            // S3 was seen to close connections idle for more than 5 s, which is AWS's own default for S3 clients too
+            // (aws-sdk-java-v2, pull request 1450).
+            idle_lifetime: Duration::from_secs(5),
         }
     }
 }

@@ -18,6 +18,12 @@ pub(super) const TICK: Duration = Duration::from_millis(200);
 /// deadline is looked at often.
 const MAX_WRITE: usize = 1 << 20;
 
+/// Longer times than this are taken for this: sums of times must not overflow.
+const FOREVER: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Most reads of one look that bring nothing for the caller: the other side could send TLS tickets without end.
+const MAX_LOOKS: u32 = 16;
+
 /// What bounds a wait.
 #[derive(Clone, Copy)]
 pub(super) struct Limits<'a> {
@@ -39,10 +45,10 @@ impl Limits<'_> {
         Ok(())
     }
 
-    /// The same limits, ended by `deadline` at the latest.
-    pub(super) fn until(mut self, deadline: Instant) -> Self {
-        self.deadline = Some(self.deadline.map_or(deadline, |own| own.min(deadline)));
-        self
+    /// The same limits, ended after `time` at the latest.
+    pub(super) fn within(self, time: Duration) -> Self {
+        let deadline = Instant::now() + time.min(FOREVER);
+        Self { deadline: Some(self.deadline.map_or(deadline, |own| own.min(deadline))), ..self }
     }
 }
 
@@ -110,22 +116,31 @@ impl Stream {
         }
     }
 
+    /// Whether the session holds bytes beyond what was asked for.
+    pub(super) fn has_surplus(&mut self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Tls(tls) => tls.has_surplus(),
+        }
+    }
+
     /// Reads what is there without waiting: `None` when nothing is.
     pub(super) fn read_now(&mut self, into: &mut [u8]) -> io::Result<Option<usize>> {
         self.socket().set_nonblocking(true)?;
-        let result = loop {
+        let mut result = Ok(None);
+        for _ in 0..MAX_LOOKS {
             let step = match self {
                 Self::Plain(socket) => socket.read(into).map(Step::Moved),
                 Self::Tls(tls) => tls.read(into),
             };
             match step {
-                Ok(Step::Session) => {}
-                Ok(Step::Moved(count)) => break Ok(Some(count)),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break Ok(None),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => break Err(error),
+                Ok(Step::Session) => continue,
+                Ok(Step::Moved(count)) => result = Ok(Some(count)),
+                Err(error) if is_tick(&error) => {}
+                Err(error) => result = Err(error),
             }
-        };
+            break;
+        }
         self.socket().set_nonblocking(false)?;
         result
     }
@@ -138,8 +153,9 @@ pub(super) fn wait(limits: &Limits<'_>, mut call: impl FnMut() -> io::Result<Ste
         limits.check()?;
         match call() {
             Ok(Step::Moved(count)) => return Ok(count),
-            Ok(Step::Session) => idle = Idle::default(),
-            Err(error) if is_tick(&error) => idle.check(limits)?,
+            // Bytes of a session are no progress by themselves: they could come for ever.
+            Ok(Step::Session) => idle.check(limits, Duration::ZERO)?,
+            Err(error) if is_tick(&error) => idle.check(limits, TICK)?,
             Err(error) => return Err(Failure::Io(error)),
         }
     }
@@ -150,10 +166,10 @@ pub(super) fn wait(limits: &Limits<'_>, mut call: impl FnMut() -> io::Result<Ste
 pub(super) struct Idle(Option<Instant>);
 
 impl Idle {
-    pub(super) fn check(&mut self, limits: &Limits<'_>) -> Result<(), Failure> {
+    /// Fails when there was no progress for too long. `waited` is how long the call took that brought none.
+    pub(super) fn check(&mut self, limits: &Limits<'_>, waited: Duration) -> Result<(), Failure> {
         let now = Instant::now();
-        // The first tick has passed already when it is noticed.
-        let since = *self.0.get_or_insert_with(|| now.checked_sub(TICK.min(limits.idle)).unwrap_or(now));
+        let since = *self.0.get_or_insert_with(|| now.checked_sub(waited.min(limits.idle)).unwrap_or(now));
         if now.duration_since(since) >= limits.idle { Err(Failure::Timeout) } else { Ok(()) }
     }
 }

@@ -7,21 +7,21 @@
 //! # Lenient where servers differ
 //!
 //! Namespaces and prefixes decide nothing: an element is known by its local name. Order is free. Unknown elements are
-//! passed over with all that is in them, comments and processing instructions too. Text may be cut by CDATA sections and
-//! comments and hold character references and the five predefined ones. White space around numbers, booleans, times,
-//! ETags and words is dropped; in keys and markers it belongs to them. A byte order mark is passed over, and so is white space before the XML
-//! declaration, with which S3 keeps a connection alive.
+//! passed over with all that is in them, comments and processing instructions too. Text may be cut by CDATA sections
+//! and comments and hold character references and the five predefined ones. White space around numbers, booleans,
+//! times, ETags and words is dropped; in keys and markers it belongs to them. A byte order mark is passed over, and so
+//! is white space before the XML declaration, with which S3 keeps a connection alive.
 //!
 //! # Strict where data would be lost
 //!
 //! Refused: a document that is cut off at any byte, without a root, with two, with another root than the one asked
-//! for, with text outside it; a document type declaration; bytes that are not UTF-8, or declared to be something else; a character
-//! that XML 1.0 forbids, raw or as a reference; a reference to anything unknown; more than 16 levels of elements; an element
-//! inside a text; a known element twice in one entry; a number or boolean that is none; an entry without its key, size, part number, ETag of
-//! a part, or upload id.
+//! for, with text outside it; a document type declaration; bytes that are not UTF-8, or declared to be something else;
+//! a character that XML 1.0 forbids, raw or as a reference; a reference to anything unknown; more than 16 levels of
+//! elements; an element inside a text; a known element twice in one entry; a number or boolean that is none; an entry
+//! without its key, size, part number, ETag of a part, or upload id.
 //!
-//! An `Error` document, or an `Error` element directly under the root, where another document was asked for, is reported
-//! in [`Error::document`]: S3 sends failures with status 200.
+//! An `Error` document, or an `Error` element directly under the root, where another document was asked for, is
+//! reported in [`Error::document`]: S3 sends failures with status 200.
 //!
 //! Not checked, because nothing depends on it: attributes, the spelling of names, `--` in comments.
 mod copy;
@@ -51,8 +51,8 @@ pub use write::{DeleteMode, MAX_DELETE_KEYS, can_carry, complete_multipart_uploa
 
 use std::fmt;
 
-/// The largest document with a list in it, in bytes. A page of 1,000 keys of 1,024 bytes each, every byte escaped and every key with
-/// its owner, stays below 10 MB; the number of entries is bounded by this too.
+/// The largest document with a list in it, in bytes. A page of 1,000 keys of 1,024 bytes each, every byte escaped and
+/// every key with its owner, stays below 10 MB; the number of entries is bounded by this too.
 pub const MAX_LISTING_BYTES: usize = 32 << 20;
 
 /// The largest of all other documents, in bytes. The longest of them repeats a canonical request four times over.

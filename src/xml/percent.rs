@@ -6,14 +6,14 @@
 //!   ask it for no encoding there.
 //! - `+` is a space. AWS, SeaweedFS (keys) and rclone write a space so, the others write `%20`, and every server that
 //!   encodes writes a literal plus as `%2B`. One that claims to encode and does not (s3s-fs) shows its pluses as spaces.
-//! - An escape that is none (`100%`), or that makes bad UTF-8, is an error. It comes from a server that claims to encode
-//!   and does not, and a guess would name another object, which a caller may be about to delete.
+//! - An escape that is none (`100%`), or that makes bad UTF-8, is an error. It comes from a server that claims to
+//!   encode and does not, and a guess would name another object, which a caller may be about to delete.
 use super::Error;
 use super::reader::excerpt;
 
 /// Decodes `text` in place of itself; most keys have nothing to decode and are returned as they came.
 pub(super) fn decode(text: String) -> Result<String, Error> {
-    if !text.bytes().any(|b| matches!(b, b'%' | b'+')) {
+    if !text.contains('%') && !text.contains('+') {
         return Ok(text);
     }
     let mut decoded = Vec::with_capacity(text.len());

@@ -1,8 +1,8 @@
 //! A pull parser of a page: what every reader of this module stands on.
 //!
 //! `quick_xml` finds the tags. What it leaves to its caller is done here, once: one root, nothing outside it, every
-//! element closed, no document type, no characters that XML 1.0 forbids, references resolved, text put together from its
-//! pieces, limits on size and depth. Nothing is ever expanded, nothing recurses, and the page is read in one pass.
+//! element closed, no document type, no characters that XML 1.0 forbids, references resolved, text put together from
+//! its pieces, limits on size and depth. Nothing is ever expanded, nothing recurses, and the page is read in one pass.
 use super::{Error, ErrorDocument, error};
 use quick_xml::events::{BytesDecl, BytesStart, Event};
 use quick_xml::reader::Reader;
@@ -18,7 +18,8 @@ const EXCERPT: usize = 80;
 /// Reads `body`, whose root must be one of `roots`, with `read`, which gets the document with the root just opened and
 /// must consume it up to its end.
 ///
-/// A root `Error` (or STS's `ErrorResponse`) where it is not asked for is read too, and reported in [`Error::document`].
+/// A root `Error` (or STS's `ErrorResponse`) where it is not asked for is read too, and reported in
+/// [`Error::document`].
 pub(super) fn parse<'a, T>(
     body: &'a [u8],
     max_bytes: usize,
@@ -75,13 +76,21 @@ pub(super) enum Token<'a> {
 }
 
 /// An element that has just been opened.
-pub(super) struct Element<'a>(BytesStart<'a>);
+pub(super) struct Element<'a> {
+    tag: BytesStart<'a>,
+    /// Where its local name begins: looked for once, asked for many times.
+    local: usize,
+}
 
-impl Element<'_> {
+impl<'a> Element<'a> {
+    fn new(tag: BytesStart<'a>) -> Self {
+        let local = tag.name().as_ref().bytes().rposition(|b| b == b':').map_or(0, |colon| colon + 1);
+        Self { tag, local }
+    }
+
     /// Its name without the prefix: servers differ in namespaces, so they decide nothing here.
     pub(super) fn name(&self) -> &str {
-        let name = self.0.name().into_inner();
-        name.rsplit_once(':').map_or(name, |(_, local)| local)
+        self.tag.name().into_inner().get(self.local..).unwrap_or_default()
     }
 }
 
@@ -268,7 +277,7 @@ impl<'a> Document<'a> {
             return Err(self.fail(format!("the document nests more than {MAX_DEPTH} elements")));
         }
         self.depth += 1;
-        let element = Element(tag);
+        let element = Element::new(tag);
         if element.name().is_empty() {
             return Err(self.fail("the document has an element without a name"));
         }

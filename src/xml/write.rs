@@ -111,8 +111,8 @@ pub fn create_bucket_configuration(location: &str) -> Result<String, Error> {
 
 /// Appends `text` escaped; fails with the place of a character that cannot be.
 ///
-/// White space other than the plain space goes as a reference too: a raw carriage return would arrive as a line feed (XML
-/// 1.0 section 2.11).
+/// White space other than the plain space goes as a reference too: a raw carriage return would arrive as a line feed
+/// (XML 1.0 section 2.11).
 fn push_text(document: &mut String, text: &str) -> Result<(), usize> {
     if let Some(at) = forbidden(text) {
         return Err(at);
@@ -137,7 +137,7 @@ fn refused(message: impl Into<String>) -> Error {
     Error { message: message.into(), offset: None, document: None }
 }
 
-/// Whether XML 1.0 can carry every character of `text`.
+/// Whether XML 1.0 can carry every character of `text`, so that a request about it can be written.
 pub fn can_carry(text: &str) -> bool {
-    text.len() == text.len()
+    forbidden(text).is_none()
 }

@@ -19,10 +19,7 @@ fn healthy() -> Server {
 #[test]
 fn container_without_authorization_sends_no_header() {
     let server = healthy();
-    assert_eq!(
-        keys(&source(&server, &[]).fetch().unwrap()),
-        ("AKID", "secret-AKID", Some("token-AKID"))
-    );
+    assert_eq!(keys(&source(&server, &[]).fetch().unwrap()), ("AKID", "secret-AKID", Some("token-AKID")));
     assert_eq!(server.log(), ["GET /v1/credentials?id=1"]);
     assert_eq!(server.requests()[0].header("authorization"), None);
 }
@@ -60,7 +57,9 @@ fn container_token_file_is_read_again_at_every_refresh() {
 
 #[test]
 fn container_full_uri_over_http_is_for_local_hosts() {
-    for url in ["http://example.com/x", "http://10.1.2.3/x", "http://169.254.169.254/x", "http://localhost.example.com/"] {
+    for url in
+        ["http://example.com/x", "http://10.1.2.3/x", "http://169.254.169.254/x", "http://localhost.example.com/"]
+    {
         let reason = failed(&Container::new(&context(&[("AWS_CONTAINER_CREDENTIALS_FULL_URI", url)])));
         assert!(reason.contains("use https"), "{reason}");
     }

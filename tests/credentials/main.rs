@@ -1,6 +1,7 @@
 //! Credentials over real sockets and files: every source against a local server that behaves, or misbehaves, as the real
 //! one does.
 #![cfg(feature = "client")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod cache;
 mod chain;
@@ -46,7 +47,7 @@ fn not_configured(source: &dyn Source) -> String {
     }
 }
 
-/// ISO 8601 of a moment `seconds` from now, written with the days' arithmetic of RFC 3339 and no library.
+/// ISO 8601 of a moment `seconds` from now.
 fn iso8601(seconds: i64) -> String {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() as i64;
     s3driver::time::Timestamp::from_unix(now + seconds).iso8601()

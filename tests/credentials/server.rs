@@ -7,22 +7,26 @@ use std::thread;
 use std::time::Duration;
 
 #[derive(Clone, Debug, Default)]
-pub struct Request {
-    pub method: String,
-    pub target: String,
+pub(crate) struct Request {
+    pub(crate) method: String,
+    pub(crate) target: String,
     /// Lower-case names.
-    pub headers: Vec<(String, String)>,
-    pub body: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
 }
 
 impl Request {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 }
 
-pub enum Answer {
-    Reply { status: u16, headers: Vec<(String, String)>, body: String },
+pub(crate) enum Answer {
+    Reply {
+        status: u16,
+        headers: Vec<(String, String)>,
+        body: String,
+    },
     /// The connection stays open and silent.
     Hang,
     /// The connection is closed without a byte.
@@ -33,18 +37,18 @@ pub enum Answer {
     Endless,
 }
 
-pub fn reply(status: u16, body: impl Into<String>) -> Answer {
+pub(crate) fn reply(status: u16, body: impl Into<String>) -> Answer {
     Answer::Reply { status, headers: Vec::new(), body: body.into() }
 }
 
-pub struct Server {
+pub(crate) struct Server {
     port: u16,
     requests: Arc<Mutex<Vec<Request>>>,
 }
 
 impl Server {
     /// Answers until the process ends.
-    pub fn start(answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
+    pub(crate) fn start(answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let requests = Arc::new(Mutex::new(Vec::new()));
@@ -58,16 +62,16 @@ impl Server {
         Self { port, requests }
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    pub fn requests(&self) -> Vec<Request> {
+    pub(crate) fn requests(&self) -> Vec<Request> {
         self.requests.lock().unwrap().clone()
     }
 
     /// `METHOD target` of each request.
-    pub fn log(&self) -> Vec<String> {
+    pub(crate) fn log(&self) -> Vec<String> {
         self.requests().iter().map(|r| format!("{} {}", r.method, r.target)).collect()
     }
 }

@@ -150,10 +150,7 @@ impl S3 for Api {
             ));
         }
         self.0.create_bucket(&req.input.bucket)?;
-        Ok(S3Response::new(CreateBucketOutput {
-            location: Some(format!("/{}", req.input.bucket)),
-            ..Default::default()
-        }))
+        Ok(S3Response::new(CreateBucketOutput { location: Some(format!("/{}", req.input.bucket)) }))
     }
 
     async fn delete_bucket(&self, req: S3Request<DeleteBucketInput>) -> S3Result<S3Response<DeleteBucketOutput>> {
@@ -174,7 +171,7 @@ impl S3 for Api {
         self.0.head_bucket(&req.input.bucket)?;
         let region = Some(self.0.rules.region.clone()).filter(|region| region != "us-east-1");
         let location_constraint = region.map(BucketLocationConstraint::from);
-        Ok(S3Response::new(GetBucketLocationOutput { location_constraint, ..Default::default() }))
+        Ok(S3Response::new(GetBucketLocationOutput { location_constraint }))
     }
 
     async fn list_buckets(&self, _: S3Request<ListBucketsInput>) -> S3Result<S3Response<ListBucketsOutput>> {
@@ -291,7 +288,7 @@ impl S3 for Api {
         // Without a delimiter S3 leaves it to the client to go on from the last key.
         let next_marker = page.next().filter(|_| !delimiter.is_empty()).map(text);
         let is_truncated = page.truncated;
-        let (contents, common_prefixes) = contents(page.entries, text, Some(owner()));
+        let (contents, common_prefixes) = contents(page.entries, text, Some(&owner()));
         Ok(S3Response::new(ListObjectsOutput {
             name: Some(input.bucket),
             prefix: Some(text(&prefix)),
@@ -317,7 +314,7 @@ impl S3 for Api {
         let next_continuation_token = page.next().map(listing::token);
         let (is_truncated, key_count) = (page.truncated, page.entries.len() as i32);
         let owner = input.fetch_owner.filter(|wanted| *wanted).map(|_| owner());
-        let (contents, common_prefixes) = contents(page.entries, text, owner);
+        let (contents, common_prefixes) = contents(page.entries, text, owner.as_ref());
         Ok(S3Response::new(ListObjectsV2Output {
             name: Some(input.bucket),
             prefix: Some(text(&prefix)),
@@ -376,7 +373,7 @@ impl S3 for Api {
         let UploadPartInput { bucket, key, upload_id, part_number, .. } = req.input;
         let name = UploadName { bucket: &bucket, key: &key, id: &upload_id };
         let (algorithm, attributes) = self.0.upload_settings(name)?;
-        declared.checksum = declared.checksum.or(algorithm.map(|algorithm| (algorithm, None)));
+        declared.checksum = declared.checksum.or_else(|| algorithm.map(|algorithm| (algorithm, None)));
         let part = self.0.put_part(name, part_number, self.receive(body, declared, trailers).await?)?;
         let mut output = UploadPartOutput {
             e_tag: Some(ETag::Strong(part.etag)),
@@ -615,7 +612,7 @@ fn echoed_limit(asked: Option<i32>) -> i32 {
 fn contents(
     entries: Vec<Entry<Arc<Stored>>>,
     text: fn(&str) -> String,
-    owner: Option<Owner>,
+    owner: Option<&Owner>,
 ) -> (Vec<Object>, Vec<CommonPrefix>) {
     let (mut contents, mut common_prefixes) = (Vec::new(), Vec::new());
     for entry in entries {
@@ -627,7 +624,7 @@ fn contents(
                 e_tag: Some(ETag::Strong(object.etag.clone())),
                 last_modified: Some(object.modified.into()),
                 storage_class: Some(ObjectStorageClass::from(class(object.attributes.storage_class.clone()))),
-                owner: owner.clone(),
+                owner: owner.cloned(),
                 ..Default::default()
             }),
         }

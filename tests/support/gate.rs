@@ -76,7 +76,10 @@ pub fn restore_v2_token(head: &mut hyper::http::request::Parts) {
 }
 
 /// S3 wants every `x-amz-*` header to be signed.
-fn check_signed_headers(headers: &HeaderMap, signed: &str) -> S3Result<()> {
+///
+/// # Errors
+/// `AccessDenied`.
+pub fn check_signed_headers(headers: &HeaderMap, signed: &str) -> S3Result<()> {
     let unsigned = |name: &str| !signed.split(';').any(|signed| signed == name);
     let mut names = headers.keys().map(hyper::header::HeaderName::as_str);
     match names.find(|name| name.starts_with("x-amz-") && *name != "x-amz-content-sha256" && unsigned(name)) {
@@ -89,7 +92,10 @@ fn check_signed_headers(headers: &HeaderMap, signed: &str) -> S3Result<()> {
 
 /// The region is the third field of `ACCESS_KEY/DATE/REGION/SERVICE/aws4_request`, counted from the end because an access
 /// key may hold a slash.
-fn check_region(scope: &str, expected: &str) -> S3Result<()> {
+///
+/// # Errors
+/// `AuthorizationHeaderMalformed`, with the right region in `x-amz-bucket-region`.
+pub fn check_region(scope: &str, expected: &str) -> S3Result<()> {
     let Some(region) = scope.rsplit('/').nth(2).filter(|region| *region != expected) else { return Ok(()) };
     let mut error = s3_error!(
         AuthorizationHeaderMalformed,

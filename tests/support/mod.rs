@@ -22,6 +22,7 @@ pub mod listing;
 pub mod multipart;
 pub mod serve;
 pub mod tls;
+pub mod target;
 pub mod traffic;
 
 use std::collections::BTreeMap;

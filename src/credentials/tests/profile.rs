@@ -8,8 +8,8 @@ fn plan(config: &str) -> Result<String, Unavailable> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("config");
     std::fs::write(&path, config).unwrap();
-    let context = Context::default()
-        .with_environment(Environment::from_pairs([("AWS_CONFIG_FILE", path.to_str().unwrap())]));
+    let context =
+        Context::default().with_environment(Environment::from_pairs([("AWS_CONFIG_FILE", path.to_str().unwrap())]));
     let Plan { base, roles } = Plan::of(&Files::load(&context).unwrap(), "a")?;
     let mut line = match base {
         Base::Keys(keys) => format!("keys {} {:?}", keys.access_key_id(), keys.session_token()),
@@ -47,16 +47,22 @@ fn profiles_lead_to_keys() {
         ("[profile a]\ncredential_process = /bin/x --y".to_owned(), "process /bin/x --y"),
         (format!("[profile a]\ncredential_process = x\n{KEYS}"), "keys AK None"),
         (
-            format!("[profile a]\nrole_arn=R\nsource_profile=b\nrole_session_name=n\nexternal_id=e\nduration_seconds=900\n[profile b]\n{KEYS}"),
+            format!(
+                "[profile a]\nrole_arn=R\nsource_profile=b\nrole_session_name=n\nexternal_id=e\nduration_seconds=900\n[profile b]\n{KEYS}"
+            ),
             "keys AK None > R,n,e,900",
         ),
         (
-            format!("[profile a]\nrole_arn=R1\nsource_profile=b\n[profile b]\nrole_arn=R2\nsource_profile=c\n[profile c]\n{KEYS}"),
+            format!(
+                "[profile a]\nrole_arn=R1\nsource_profile=b\n[profile b]\nrole_arn=R2\nsource_profile=c\n[profile c]\n{KEYS}"
+            ),
             "keys AK None > R2 > R1",
         ),
         // Keys beside a role are for others that name this profile.
         (
-            format!("[profile a]\nrole_arn=R1\nsource_profile=b\naws_access_key_id=NO\naws_secret_access_key=NO\n[profile b]\nrole_arn=R2\nsource_profile=c\n{KEYS}[profile c]\n"),
+            format!(
+                "[profile a]\nrole_arn=R1\nsource_profile=b\naws_access_key_id=NO\naws_secret_access_key=NO\n[profile b]\nrole_arn=R2\nsource_profile=c\n{KEYS}[profile c]\n"
+            ),
             "keys AK None > R1",
         ),
         (format!("[profile a]\nrole_arn=R\nsource_profile=a\n{KEYS}"), "keys AK None > R"),
@@ -65,15 +71,14 @@ fn profiles_lead_to_keys() {
         ("[profile a]\nrole_arn=R\ncredential_source=EcsContainer".to_owned(), "container > R"),
         ("[profile a]\nrole_arn=R\nweb_identity_token_file=/t\nrole_session_name=n".to_owned(), "web R,n /t"),
         (
-            "[profile a]\nrole_arn=R1\nsource_profile=b\n[profile b]\nrole_arn=R2\nweb_identity_token_file=/t".to_owned(),
+            "[profile a]\nrole_arn=R1\nsource_profile=b\n[profile b]\nrole_arn=R2\nweb_identity_token_file=/t"
+                .to_owned(),
             "web R2 /t > R1",
         ),
+        ("[profile a]\nrole_arn=R\nsource_profile=b\n[profile b]\ncredential_process=x".to_owned(), "process x > R"),
         (
-            "[profile a]\nrole_arn=R\nsource_profile=b\n[profile b]\ncredential_process=x".to_owned(),
-            "process x > R",
-        ),
-        (
-            "[profile a]\nsso_session=s\nsso_account_id=1\nsso_role_name=r\n[sso-session s]\nsso_region=eu-west-1".to_owned(),
+            "[profile a]\nsso_session=s\nsso_account_id=1\nsso_role_name=r\n[sso-session s]\nsso_region=eu-west-1"
+                .to_owned(),
             "sso s eu-west-1 1 r",
         ),
         (
@@ -89,7 +94,10 @@ fn profiles_lead_to_keys() {
 fn profiles_that_lead_nowhere() {
     for (config, expected) in [
         ("[profile a]\naws_access_key_id=AK", "profile `a`: aws_access_key_id is set but aws_secret_access_key is not"),
-        ("[profile a]\naws_secret_access_key=s", "profile `a`: aws_secret_access_key is set but aws_access_key_id is not"),
+        (
+            "[profile a]\naws_secret_access_key=s",
+            "profile `a`: aws_secret_access_key is set but aws_access_key_id is not",
+        ),
         (
             "[profile a]\nrole_arn=R",
             "profile `a`: role_arn needs source_profile, credential_source or web_identity_token_file",

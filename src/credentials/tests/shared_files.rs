@@ -41,7 +41,10 @@ fn the_config_file() {
         ("[profile a]\nx=1\n[profile A]\nx=2", &["A", "A.x=2", "a", "a.x=1"]),
         // Continuation and nested settings.
         ("[profile a]\nx = 1\n 2\n\n\t3 # no comment here", &["a", "a.x=1\n2\n3 # no comment here"]),
-        ("[profile a]\ns3 =\n  max = 10\n\n  in valid = 2\n  e =\nx=1", &["a", "a.s3=\nmax = 10\nin valid = 2\ne =", "a.x=1"]),
+        (
+            "[profile a]\ns3 =\n  max = 10\n\n  in valid = 2\n  e =\nx=1",
+            &["a", "a.s3=\nmax = 10\nin valid = 2\ne =", "a.x=1"],
+        ),
         // Again: added and replaced.
         ("[profile a]\nx=1\nx=2\n[profile b]\n[profile a]\nX=3\ny=4", &["a", "a.x=3", "a.y=4", "b"]),
         // `[profile default]` wins over `[default]`, wherever it stands.

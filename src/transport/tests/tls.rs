@@ -1,5 +1,6 @@
 //! Certificates, and bodies that come in records.
 
+use super::super::trust::{certificates, roots};
 use super::*;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use rustls::pki_types::PrivateKeyDer;
@@ -52,7 +53,8 @@ fn good() -> CertificateParams {
 /// Runs `script` on every connection whose handshake succeeds, and notes down every byte it got before failing.
 fn serve(config: Arc<ServerConfig>, script: impl Fn(&mut TlsStream) + Send + Sync + 'static) -> Server {
     let mut server = Server::start(move |peer| {
-        let session = ServerConnection::new(config.clone()).unwrap();
+        let mut session = ServerConnection::new(config.clone()).unwrap();
+        session.set_buffer_limit(None);
         let mut stream = StreamOwned::new(session, peer.stream.try_clone().unwrap());
         let mut head = Vec::new();
         let mut byte = [0];
@@ -123,8 +125,33 @@ fn extra_roots_are_added() {
     for authority in &two {
         assert_eq!(text(fetch(&transport, &serve(authority.sign(&good()), ok))), "ok");
     }
-    assert_eq!(super::super::tls::roots(&pem).unwrap().len(), super::super::tls::roots(b"").unwrap().len() + 2);
-    assert!(super::super::tls::roots(b"").unwrap().len() > 100);
+    assert_eq!(roots(&certificates(&pem).unwrap()).unwrap().len(), roots(&[]).unwrap().len() + 2);
+    assert!(roots(&[]).unwrap().len() > 100);
+}
+
+/// `openssl req -x509` makes a server its own authority: such a certificate is believed when the user named just this
+/// one, for its own names and within its dates.
+#[test]
+fn a_self_signed_certificate_is_believed_when_it_is_named() {
+    let make = |names: &[&str], year: i32| {
+        let mut params = params(names);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.not_after = date_time_ymd(year, 1, 1);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        (server_config(certificate.der().clone(), &key), certificate.pem().into_bytes())
+    };
+    let with = |pem: &[u8]| Transport::new(Options { extra_roots_pem: pem.to_vec(), ..options() }).unwrap();
+    let (config, pem) = make(&["localhost", "127.0.0.1"], 2100);
+    assert_eq!(text(fetch(&with(&pem), &serve(config.clone(), ok))), "ok");
+
+    let another = make(&["localhost", "127.0.0.1"], 2100).1;
+    let (elsewhere, elsewhere_pem) = make(&["elsewhere.example"], 2100);
+    let (old, old_pem) = make(&["localhost", "127.0.0.1"], 2020);
+    for (config, pem) in [(config.clone(), another), (config, Vec::new()), (elsewhere, elsewhere_pem), (old, old_pem)] {
+        let failure = fetch(&with(&pem), &serve(config, ok)).err().unwrap().failure;
+        assert!(matches!(failure, Failure::Tls { fatal: true, .. }), "{failure:?}");
+    }
 }
 
 #[test]
@@ -295,7 +322,7 @@ fn through_a_tunnel() {
     });
     let transport = Transport::new(Options {
         proxy: Some(format!("http://user:secret@127.0.0.1:{}", proxy.origin.port)),
-        extra_roots_pem: authority.pem.clone(),
+        extra_roots_pem: authority.pem,
         ..options()
     })
     .unwrap();
@@ -304,4 +331,36 @@ fn through_a_tunnel() {
     assert!(!target.seen()[0].contains("proxy-authorization"));
     let seen = &proxy.seen()[0];
     assert!(seen.starts_with(&format!("CONNECT 127.0.0.1:{port} HTTP/1.1\r\nhost: ")), "{seen}");
+}
+
+/// What lies behind a body is not the next answer, in the same record or in the next one.
+#[test]
+fn surplus_costs_the_session() {
+    const EVIL: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil";
+    for size in [0, 4, 20_000, 200_000] {
+        for records in [1, 2] {
+            let authority = Authority::new();
+            let count = AtomicU64::new(0);
+            let server = serve(authority.sign(&good()), move |stream| {
+                if count.fetch_add(1, Ordering::SeqCst) > 0 {
+                    return ok(stream);
+                }
+                let mut reply = format!("HTTP/1.1 200 OK\r\ncontent-length: {size}\r\n\r\n").into_bytes();
+                reply.resize(reply.len() + size, b'x');
+                if records == 1 {
+                    reply.extend_from_slice(EVIL);
+                }
+                stream.conn.writer().write_all(&reply).unwrap();
+                if records == 2 {
+                    stream.conn.writer().write_all(EVIL).unwrap();
+                }
+                stream.flush().unwrap();
+                let _ = io::copy(stream, &mut io::sink());
+            });
+            let transport = authority.trusted();
+            assert_eq!(fetch(&transport, &server).unwrap().len(), size);
+            thread::sleep(Duration::from_millis(5));
+            assert_eq!(text(fetch(&transport, &server)), "ok", "{size} bytes, {records} records");
+        }
+    }
 }

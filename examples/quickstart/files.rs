@@ -1,0 +1,73 @@
+//! The files that become blobs.
+use crate::Outcome;
+use sha2::{Digest, Sha256};
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Where a registry keeps its blobs.
+pub const BLOBS: &str = "/docker/registry/v2/blobs/sha256";
+
+/// Enough of this project's own files to be a real upload, and no more than a minute's work.
+const ENOUGH: u64 = 150_000_000;
+
+/// A file and the digest it is stored under.
+pub struct Blob {
+    pub file: PathBuf,
+    pub size: u64,
+    pub digest: String,
+}
+
+impl Blob {
+    /// The driver path, as a registry has it.
+    pub fn path(&self) -> String {
+        format!("{BLOBS}/{}/{}/data", &self.digest[..2], self.digest)
+    }
+}
+
+/// Every file of `folder`, or, without one, this project's sources and built artefacts up to about 150 MB. Files with the
+/// same content are one blob.
+pub fn collect(folder: Option<PathBuf>) -> Outcome<Vec<Blob>> {
+    let (roots, limit) = match folder {
+        Some(folder) => (vec![folder], u64::MAX),
+        None => {
+            let project = Path::new(env!("CARGO_MANIFEST_DIR"));
+            let built = std::env::current_exe()?.ancestors().nth(2).map(Path::to_owned);
+            (["src", "tests", "examples"].iter().map(|name| project.join(name)).chain(built).collect(), ENOUGH)
+        }
+    };
+    let (mut blobs, mut seen, mut bytes) = (Vec::new(), HashSet::new(), 0);
+    for root in roots {
+        let mut open = vec![root];
+        while let Some(path) = open.pop() {
+            let about = fs::symlink_metadata(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+            if about.is_dir() {
+                let mut inside: Vec<_> = fs::read_dir(&path)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
+                inside.sort();
+                open.extend(inside);
+            } else if about.is_file() && bytes < limit {
+                let mut digest = Sha256::new();
+                let size = io::copy(&mut File::open(&path)?, &mut HashWriter(&mut digest))?;
+                let digest = hex::encode(digest.finalize());
+                if seen.insert(digest.clone()) {
+                    bytes += size;
+                    blobs.push(Blob { file: path, size, digest });
+                }
+            }
+        }
+    }
+    if blobs.is_empty() { Err("there are no files to store".into()) } else { Ok(blobs) }
+}
+
+struct HashWriter<'a>(&'a mut Sha256);
+
+impl io::Write for HashWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

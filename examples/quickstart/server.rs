@@ -1,0 +1,104 @@
+//! The server to talk to: the one the environment names, or one of our own.
+use crate::Outcome;
+use crate::support::{Server, ServerOptions};
+use s3driver::clock::{Clock, SystemClock};
+use s3driver::driver::{Parameters, S3Driver};
+use std::env;
+
+/// A server, its credentials, and a directory of our own in a bucket.
+pub struct Target {
+    pub description: String,
+    pub bucket: String,
+    pub root: String,
+    pub ca_file: Option<String>,
+    options: Vec<(&'static str, String)>,
+    /// Whether version 2 may be tried: on AWS only the oldest regions know it.
+    knows_v2: bool,
+    embedded: Option<Server>,
+}
+
+impl Target {
+    pub fn from_environment() -> Outcome<Self> {
+        let root = format!("quickstart-{:016x}", SystemClock.random());
+        let Some(bucket) = variable(&["S3_BUCKET"]) else {
+            if variable(&["S3_ENDPOINT", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]).is_some() {
+                return Err("an endpoint is set, but S3_BUCKET is not".into());
+            }
+            return Ok(Self::embedded(root));
+        };
+        let endpoint = variable(&["S3_ENDPOINT", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]);
+        let region = variable(&["S3_REGION", "AWS_REGION", "AWS_DEFAULT_REGION"]);
+        let mut options = vec![("bucket", bucket.clone()), ("rootdirectory", root.clone())];
+        let mut add = |name, value: Option<String>| options.extend(value.map(|value| (name, value)));
+        add("regionendpoint", endpoint.clone());
+        add("region", region.clone());
+        if let Some(access_key) = variable(&["S3_ACCESS_KEY"]) {
+            add("accesskey", Some(access_key));
+            add("secretkey", variable(&["S3_SECRET_KEY"]));
+            add("sessiontoken", variable(&["S3_SESSION_TOKEN"]));
+        }
+        let ca_file = variable(&["S3_TLS_CA"]).filter(|_| endpoint.as_ref().is_some_and(|url| url.starts_with("https")));
+        add("cacert", ca_file.clone());
+        let signatures = variable(&["S3_SIGNATURES"]).unwrap_or_else(|| "v4".to_owned());
+        Ok(Self {
+            description: endpoint.unwrap_or_else(|| format!("Amazon S3 in {}", region.as_deref().unwrap_or("no region"))),
+            bucket,
+            root,
+            ca_file,
+            options,
+            knows_v2: signatures.contains("v2"),
+            embedded: None,
+        })
+    }
+
+    fn embedded(root: String) -> Self {
+        let server = Server::start(ServerOptions::default());
+        let options = vec![
+            ("regionendpoint", server.endpoint()),
+            ("region", server.region().to_owned()),
+            ("accesskey", server.access_key().to_owned()),
+            ("secretkey", server.secret_key().to_owned()),
+            ("bucket", server.bucket().to_owned()),
+            ("rootdirectory", root.clone()),
+        ];
+        Self {
+            description: format!("{} (embedded, in memory)", server.endpoint()),
+            bucket: server.bucket().to_owned(),
+            root,
+            ca_file: None,
+            options,
+            knows_v2: true,
+            embedded: Some(server),
+        }
+    }
+
+    pub fn driver(&self) -> Outcome<S3Driver> {
+        Ok(S3Driver::new(Parameters::from_pairs(self.options.iter().cloned())?)?)
+    }
+
+    /// A driver for each signature version the server knows, and the version's name.
+    pub fn drivers_by_signature(&self) -> Outcome<Vec<(&'static str, S3Driver)>> {
+        let mut drivers = vec![("version 4", self.driver()?)];
+        if self.knows_v2 {
+            let v2 = self.options.iter().cloned().chain([("v4auth", "false".to_owned())]);
+            drivers.push(("version 2", S3Driver::new(Parameters::from_pairs(v2)?)?));
+        }
+        Ok(drivers)
+    }
+
+    /// Looks behind the embedded server's interface: no object, and no upload that was begun and forgotten.
+    pub fn nothing_is_left(&self) -> Outcome {
+        let Some(server) = &self.embedded else { return Ok(()) };
+        let (keys, uploads) = (server.keys(&self.bucket), server.open_uploads(&self.bucket));
+        if keys.is_empty() && uploads.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("left behind: {} objects, {} uploads", keys.len(), uploads.len()).into())
+        }
+    }
+}
+
+/// The first of these variables that is set to something.
+fn variable(names: &[&str]) -> Option<String> {
+    names.iter().find_map(|name| env::var(name).ok().filter(|value| !value.is_empty()))
+}

@@ -1,0 +1,124 @@
+//! Whom a client trusts: the built-in authorities, certificates the user names, or anybody.
+
+use super::TlsVerification;
+use super::error::OptionsError;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
+use rustls::crypto::{self, CryptoProvider};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use std::sync::Arc;
+
+/// The judge of servers' certificates.
+#[derive(Debug)]
+pub(super) struct Trust {
+    provider: Arc<CryptoProvider>,
+    rule: Rule,
+}
+
+#[derive(Debug)]
+enum Rule {
+    Authorities {
+        verifier: Arc<WebPkiServerVerifier>,
+        /// The certificates the user named, which a server may also show as its own.
+        named: Vec<CertificateDer<'static>>,
+    },
+    /// `skipverify`: any certificate will do. Signatures of the handshake are still checked, as they cost nothing.
+    Anybody,
+}
+
+impl Trust {
+    /// The extra certificates are read whatever the verification is: a mistake in them shall not wait until
+    /// verification is switched on.
+    pub(super) fn new(
+        verification: &TlsVerification,
+        extra_pem: &[u8],
+        provider: Arc<CryptoProvider>,
+    ) -> Result<Self, OptionsError> {
+        let named = certificates(extra_pem)?;
+        let roots = Arc::new(roots(&named)?);
+        let rule = match verification {
+            TlsVerification::Skip => Rule::Anybody,
+            TlsVerification::Full => {
+                let verifier = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider));
+                let verifier = verifier.build().map_err(|error| OptionsError(format!("TLS cannot be set up: {error}")))?;
+                Rule::Authorities { verifier, named }
+            }
+        };
+        Ok(Self { provider, rule })
+    }
+}
+
+/// The built-in authorities and, beside them, the named ones.
+pub(super) fn roots(named: &[CertificateDer<'static>]) -> Result<RootCertStore, OptionsError> {
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    for certificate in named {
+        roots.add(certificate.clone()).map_err(unusable)?;
+    }
+    Ok(roots)
+}
+
+pub(super) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, OptionsError> {
+    let named: Vec<_> = CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(unusable)?;
+    if named.is_empty() && !pem.is_empty() {
+        return Err(OptionsError("the extra root certificates hold no PEM block of type CERTIFICATE".into()));
+    }
+    Ok(named)
+}
+
+fn unusable(error: impl std::fmt::Display) -> OptionsError {
+    OptionsError(format!("the extra root certificates hold one that cannot be used: {error}"))
+}
+
+impl ServerCertVerifier for Trust {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let Rule::Authorities { verifier, named } = &self.rule else { return Ok(ServerCertVerified::assertion()) };
+        match verifier.verify_server_cert(certificate, intermediates, name, ocsp, now) {
+            // `openssl req -x509` makes certificates that are their own authority, and webpki accepts none of these from
+            // a server, whoever trusts it. One that the user named, to the byte, is what the user meant. At this point
+            // webpki has found it within its dates (they come before the constraints); the name is still to be judged.
+            Err(error) if is_authority(&error) && named.contains(certificate) => {
+                verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
+                Ok(ServerCertVerified::assertion())
+            }
+            verdict => verdict,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        crypto::verify_tls12_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        crypto::verify_tls13_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// Whether a server's certificate was refused for being an authority's.
+fn is_authority(error: &Error) -> bool {
+    let Error::InvalidCertificate(CertificateError::Other(other)) = error else { return false };
+    other.0.to_string() == "CaUsedAsEndEntity"
+}

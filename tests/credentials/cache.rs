@@ -1,0 +1,416 @@
+//! One refresh at a time, before anyone notices: with a clock and a source that do what the test says.
+
+use super::{keys, listener};
+use s3driver::ErrorKind;
+use s3driver::clock::Clock;
+use s3driver::credentials::{Cache, Context, Credentials, Lease, Observer, Provider, Source, Unavailable, Warning};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+/// A clock that stands still until it is told otherwise.
+#[derive(Debug)]
+struct Stopped {
+    wall: SystemTime,
+    instant: Instant,
+    elapsed: Mutex<Duration>,
+}
+
+impl Stopped {
+    fn new() -> Arc<Self> {
+        Arc::new(Self { wall: SystemTime::now(), instant: Instant::now(), elapsed: Mutex::default() })
+    }
+
+    fn advance(&self, by: Duration) {
+        *self.elapsed.lock().unwrap() += by;
+    }
+}
+
+impl Clock for Stopped {
+    fn now(&self) -> SystemTime {
+        self.wall + *self.elapsed.lock().unwrap()
+    }
+    fn instant(&self) -> Instant {
+        self.instant + *self.elapsed.lock().unwrap()
+    }
+    fn sleep(&self, wait: Duration) {
+        self.advance(wait);
+    }
+    fn random(&self) -> u64 {
+        0
+    }
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Numbers its keys; waits at a gate when that is closed; fails when told to.
+#[derive(Clone, Debug)]
+struct Numbered {
+    clock: Arc<Stopped>,
+    state: Arc<(Mutex<State>, Condvar)>,
+}
+
+#[derive(Debug)]
+struct State {
+    begun: u32,
+    /// How many fetches may end.
+    passes: u32,
+    ended: u32,
+    at_once: u32,
+    most_at_once: u32,
+    failing: bool,
+    lifetime: Option<Duration>,
+}
+
+impl Numbered {
+    fn new(clock: &Arc<Stopped>, lifetime: Option<Duration>) -> Self {
+        let state =
+            State { begun: 0, passes: u32::MAX, ended: 0, at_once: 0, most_at_once: 0, failing: false, lifetime };
+        Self { clock: Arc::clone(clock), state: Arc::new((Mutex::new(state), Condvar::new())) }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state.0.lock().unwrap());
+        self.state.1.notify_all();
+    }
+
+    fn wait(&self, until: impl Fn(&State) -> bool) {
+        let guard = self.state.0.lock().unwrap();
+        let limit = Duration::from_secs(20);
+        let (guard, waited) = self.state.1.wait_timeout_while(guard, limit, |state| !until(state)).unwrap();
+        assert!(!waited.timed_out(), "{guard:?}");
+    }
+
+    fn begun(&self) -> u32 {
+        self.state.0.lock().unwrap().begun
+    }
+}
+
+impl Source for Numbered {
+    fn name(&self) -> &'static str {
+        "numbered"
+    }
+
+    fn fetch(&self) -> Result<Lease, Unavailable> {
+        self.change(|state| {
+            state.begun += 1;
+            state.at_once += 1;
+            state.most_at_once = state.most_at_once.max(state.at_once);
+        });
+        self.wait(|state| state.passes > state.ended);
+        let mut outcome = Err(Unavailable::Failed("told to fail".to_owned()));
+        self.change(|state| {
+            state.ended += 1;
+            state.at_once -= 1;
+            if !state.failing {
+                let credentials = Credentials::new(format!("K{}", state.ended), "hunter2");
+                let expires = state.lifetime.map(|lifetime| self.clock.now() + lifetime);
+                outcome = Ok(Lease { credentials: Some(credentials), expires });
+            }
+        });
+        outcome
+    }
+}
+
+/// A barrier that does not wait for ever when another thread has failed.
+struct Meeting {
+    size: usize,
+    arrived: Mutex<usize>,
+    complete: Condvar,
+}
+
+impl Meeting {
+    fn of(size: usize) -> Self {
+        Self { size, arrived: Mutex::default(), complete: Condvar::new() }
+    }
+
+    fn wait(&self) {
+        let mut arrived = self.arrived.lock().unwrap();
+        *arrived += 1;
+        let all = arrived.div_ceil(self.size) * self.size;
+        self.complete.notify_all();
+        let limit = Duration::from_secs(30);
+        let (arrived, waited) = self.complete.wait_timeout_while(arrived, limit, |arrived| *arrived < all).unwrap();
+        assert!(!waited.timed_out(), "{arrived} of {all} came");
+    }
+}
+
+fn cache(source: &Numbered, observer: Observer) -> Cache {
+    let clock: Arc<Stopped> = Arc::clone(&source.clock);
+    Cache::new(source.clone(), &Context::default().with_clock(clock).with_observer(observer))
+}
+
+fn id(cache: &Cache) -> String {
+    keys(&cache.credentials().unwrap()).0.to_owned()
+}
+
+/// Waits until the cache holds the keys `expected`: a refresh in the background has ended a moment before it is booked.
+fn wait_for(cache: &Cache, expected: &str) {
+    for _ in 0..2000 {
+        if id(cache) == expected {
+            return;
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    panic!("{expected} never came");
+}
+
+#[test]
+fn rotate_every_and_lifetime_64_threads_across_ten_rotations() {
+    const THREADS: usize = 64;
+    const ROTATIONS: u32 = 10;
+    let clock = Stopped::new();
+    let source = Numbered::new(&clock, Some(HOUR));
+    let (observer, heard) = listener();
+    let cache = cache(&source, observer);
+    assert_eq!(id(&cache), "K1");
+    let meeting = Meeting::of(THREADS + 1);
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                for rotation in 1..=ROTATIONS {
+                    meeting.wait();
+                    // The refresh is stuck at the gate: whoever waited for it would never come to the next meeting.
+                    for _ in 0..50 {
+                        assert_eq!(id(&cache), format!("K{rotation}"), "the old keys are valid still");
+                    }
+                    meeting.wait();
+                    wait_for(&cache, &format!("K{}", rotation + 1));
+                    meeting.wait();
+                }
+            });
+        }
+        for rotation in 1..=ROTATIONS {
+            source.change(|state| state.passes = rotation);
+            clock.advance(HOUR - 5 * MINUTE);
+            meeting.wait();
+            meeting.wait();
+            source.wait(|state| state.begun == rotation + 1);
+            source.change(|state| state.passes = u32::MAX);
+            meeting.wait();
+        }
+    });
+    let state = source.state.0.lock().unwrap();
+    assert_eq!((state.begun, state.most_at_once), (ROTATIONS + 1, 1), "one refresh for each rotation");
+    assert!(heard.lock().unwrap().is_empty());
+}
+
+#[test]
+fn threads_without_valid_keys_wait_for_one_refresh() {
+    let clock = Stopped::new();
+    let source = Numbered::new(&clock, Some(HOUR));
+    let cache = cache(&source, Observer::default());
+    for round in 1..=3 {
+        let arrived = AtomicU32::new(0);
+        source.change(|state| state.passes = round - 1);
+        thread::scope(|scope| {
+            for _ in 0..16 {
+                scope.spawn(|| {
+                    arrived.fetch_add(1, Ordering::SeqCst);
+                    assert_eq!(id(&cache), format!("K{round}"));
+                });
+            }
+            while arrived.load(Ordering::SeqCst) < 16 {
+                thread::yield_now();
+            }
+            source.change(|state| state.passes = u32::MAX);
+        });
+        assert_eq!(source.begun(), round);
+        clock.advance(HOUR);
+    }
+}
+
+#[test]
+fn keys_are_renewed_some_minutes_or_a_quarter_of_their_life_before_the_end() {
+    for (lifetime, before, after) in [
+        (HOUR, 54 * MINUTE, 56 * MINUTE),
+        (6 * HOUR, 354 * MINUTE, 356 * MINUTE),
+        (8 * MINUTE, 5 * MINUTE, 7 * MINUTE),
+        (Duration::from_secs(20), Duration::from_secs(14), Duration::from_secs(16)),
+    ] {
+        let clock = Stopped::new();
+        let source = Numbered::new(&clock, Some(lifetime));
+        let cache = cache(&source, Observer::default());
+        assert_eq!(id(&cache), "K1");
+        clock.advance(before);
+        assert_eq!((id(&cache).as_str(), source.begun()), ("K1", 1), "{lifetime:?}");
+        clock.advance(after - before);
+        assert_eq!(id(&cache), "K1", "the thread that notices does not wait either");
+        wait_for(&cache, "K2");
+    }
+}
+
+#[test]
+fn keys_without_an_end_are_fetched_once() {
+    let clock = Stopped::new();
+    let source = Numbered::new(&clock, None);
+    let cache = cache(&source, Observer::default());
+    for _ in 0..3 {
+        assert_eq!(id(&cache), "K1");
+        clock.advance(1000 * HOUR);
+    }
+    assert_eq!(source.begun(), 1);
+}
+
+#[test]
+fn very_short_lifetimes_and_expired_keys_cause_no_tight_loop() {
+    for lifetime in [Duration::ZERO, Duration::from_millis(1), Duration::from_millis(900)] {
+        let clock = Stopped::new();
+        let source = Numbered::new(&clock, Some(lifetime));
+        let (observer, heard) = listener();
+        let cache = cache(&source, observer);
+        for _ in 0..1000 {
+            id(&cache);
+            clock.advance(Duration::from_millis(10));
+        }
+        assert_eq!(source.begun(), 1, "{lifetime:?}: ten seconds, one fetch");
+        assert!(matches!(heard.lock().unwrap()[..], [Warning::ExpiredOnArrival { .. }]));
+        clock.advance(MINUTE);
+        id(&cache);
+        wait_for(&cache, "K2");
+    }
+    // With two seconds to live they are renewed each second and a half at most.
+    let clock = Stopped::new();
+    let source = Numbered::new(&clock, Some(Duration::from_secs(2)));
+    let cache = cache(&source, Observer::default());
+    for _ in 0..100 {
+        id(&cache);
+        clock.advance(Duration::from_millis(100));
+    }
+    assert!(source.begun() <= 8, "{}", source.begun());
+}
+
+#[test]
+fn a_failed_refresh_with_valid_keys_is_a_warning_and_is_not_repeated_at_once() {
+    let clock = Stopped::new();
+    let source = Numbered::new(&clock, Some(HOUR));
+    let (observer, heard) = listener();
+    let cache = cache(&source, observer);
+    let expires = cache.credentials().unwrap().expires;
+    source.change(|state| state.failing = true);
+    clock.advance(56 * MINUTE);
+    let ended = |count: u32| source.wait(move |state| state.ended == count);
+    let warned = |count: usize| {
+        for _ in 0..2000 {
+            if heard.lock().unwrap().len() == count {
+                return;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        panic!("{:?}", heard.lock().unwrap());
+    };
+    id(&cache);
+    ended(2);
+    warned(1);
+    assert_eq!(heard.lock().unwrap()[0], Warning::RefreshFailed { reason: "told to fail".to_owned(), expires });
+    assert_eq!(cache.last_failure().as_deref(), Some("told to fail"));
+    for _ in 0..1000 {
+        assert_eq!(id(&cache), "K1");
+    }
+    assert_eq!(source.begun(), 2, "no second try before the pause has passed");
+    // The pauses grow: half of 1 s, of 2 s, of 4 s, as the clock's random number is 0.
+    for (count, pause) in [(3, 500), (4, 1000), (5, 2000)] {
+        clock.advance(Duration::from_millis(pause - 1));
+        id(&cache);
+        assert_eq!(source.begun(), count - 1);
+        clock.advance(Duration::from_millis(1));
+        id(&cache);
+        ended(count);
+        warned(count as usize - 1);
+    }
+    source.change(|state| state.failing = false);
+    clock.advance(MINUTE);
+    id(&cache);
+    wait_for(&cache, "K6");
+    assert_eq!(cache.last_failure(), None);
+}
+
+#[test]
+fn without_valid_keys_a_failure_is_an_error_and_is_told_without_asking_again() {
+    let clock = Stopped::new();
+    let source = Numbered::new(&clock, Some(HOUR));
+    let cache = cache(&source, Observer::default());
+    source.change(|state| state.failing = true);
+    for _ in 0..100 {
+        let error = cache.credentials().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Credentials);
+        assert_eq!(error.to_string(), "no credentials from numbered: told to fail");
+    }
+    assert_eq!(source.begun(), 1);
+    source.change(|state| state.failing = false);
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(id(&cache), "K2");
+}
+
+#[test]
+fn expired_token_forces_one_refresh() {
+    let clock = Stopped::new();
+    let source = Numbered::new(&clock, Some(HOUR));
+    let cache = cache(&source, Observer::default());
+    let used = cache.credentials().unwrap();
+    assert!(!cache.refresh(&used).unwrap(), "they came this moment");
+    clock.advance(MINUTE);
+    let meeting = Meeting::of(16);
+    thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| {
+                meeting.wait();
+                assert!(cache.refresh(&used).unwrap());
+                assert_eq!(id(&cache), "K2");
+            });
+        }
+    });
+    assert_eq!(source.begun(), 2, "one refresh for all that met the error");
+    clock.advance(MINUTE);
+    source.change(|state| state.failing = true);
+    let used = cache.credentials().unwrap();
+    assert!(cache.refresh(&used).is_err());
+    assert!(cache.refresh(&used).is_err());
+    assert_eq!(source.begun(), 3);
+    assert_eq!(id(&cache), "K2", "the clock says that they are valid");
+}
+
+#[test]
+fn a_refresh_that_brings_the_same_keys_makes_no_sense_of_a_retry() {
+    #[derive(Debug)]
+    struct Same(Arc<AtomicU32>);
+    impl Source for Same {
+        fn name(&self) -> &'static str {
+            "same"
+        }
+        fn fetch(&self) -> Result<Lease, Unavailable> {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            Ok(Lease { credentials: Some(Credentials::new("K", "s").with_session_token("t")), expires: None })
+        }
+    }
+    let (clock, count) = (Stopped::new(), Arc::new(AtomicU32::new(0)));
+    let cache =
+        Cache::new(Same(Arc::clone(&count)), &Context::default().with_clock(Arc::clone(&clock) as Arc<dyn Clock>));
+    let used = cache.credentials().unwrap();
+    clock.advance(MINUTE);
+    for _ in 0..10 {
+        assert!(!cache.refresh(&used).unwrap());
+    }
+    assert_eq!(count.load(Ordering::SeqCst), 2);
+}
+
+#[test]
+fn a_source_that_panics_does_not_block_the_others() {
+    #[derive(Debug)]
+    struct Panics;
+    impl Source for Panics {
+        fn name(&self) -> &'static str {
+            "panics"
+        }
+        fn fetch(&self) -> Result<Lease, Unavailable> {
+            panic!("as the test wants")
+        }
+    }
+    let cache = Cache::new(Panics, &Context::default());
+    let other = cache.clone();
+    assert!(thread::spawn(move || other.credentials().map(drop)).join().is_err());
+    let error = cache.credentials().unwrap_err();
+    assert_eq!(error.to_string(), "no credentials from panics: the source panicked");
+}

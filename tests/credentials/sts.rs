@@ -1,0 +1,229 @@
+//! Roles assumed at STS.
+
+use super::server::{Answer, Request, Server, reply};
+use super::{context, failed, iso8601, keys, not_configured};
+use s3driver::credentials::{
+    AssumeRole, Container, Context, Credentials, EnvironmentKeys, Role, Source, Static, WebIdentity,
+};
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::time::Duration;
+
+const ARN: &str = "arn:aws:iam::123456789012:role/registry";
+
+fn answer(action: &str, id: &str) -> Answer {
+    let expiration = iso8601(3600);
+    reply(
+        200,
+        format!(
+            "<{action}Response xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><{action}Result><Credentials>\
+             <AccessKeyId>{id}</AccessKeyId><SecretAccessKey>secret-{id}</SecretAccessKey>\
+             <SessionToken>token-{id}</SessionToken><Expiration>{expiration}</Expiration></Credentials>\
+             </{action}Result><ResponseMetadata><RequestId>r</RequestId></ResponseMetadata></{action}Response>"
+        ),
+    )
+}
+
+fn refusal(status: u16, code: &str) -> Answer {
+    let error = format!("<Error><Type>Sender</Type><Code>{code}</Code><Message>told by STS</Message></Error>");
+    reply(
+        status,
+        format!(
+            "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">{error}<RequestId>r</RequestId></ErrorResponse>"
+        ),
+    )
+}
+
+fn field(request: &Request, name: &str) -> Option<String> {
+    request.body.split('&').find_map(|pair| pair.strip_prefix(&format!("{name}="))).map(str::to_owned)
+}
+
+/// A token file and a context that names it.
+struct Pod {
+    _directory: tempfile::TempDir,
+    file: PathBuf,
+    context: Context,
+}
+
+impl Pod {
+    fn at(server: &Server) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("token");
+        std::fs::write(&file, "one+/=\n").unwrap();
+        let context = context(&[
+            ("AWS_ENDPOINT_URL_STS", &server.url()),
+            ("AWS_WEB_IDENTITY_TOKEN_FILE", file.to_str().unwrap()),
+            ("AWS_ROLE_ARN", ARN),
+            ("AWS_REGION", "eu-central-1"),
+            // Keys that must not be used to sign.
+            ("AWS_ACCESS_KEY_ID", "UNUSED"),
+            ("AWS_SECRET_ACCESS_KEY", "unused"),
+        ]);
+        Self { _directory: directory, file, context }
+    }
+}
+
+#[test]
+fn sts_request_is_an_unsigned_form_with_the_token_percent_encoded() {
+    let server = Server::start(|_| answer("AssumeRoleWithWebIdentity", "AKID"));
+    let pod = Pod::at(&server);
+    let lease = WebIdentity::new(&pod.context).fetch().unwrap();
+    assert_eq!(keys(&lease), ("AKID", "secret-AKID", Some("token-AKID")));
+    let request = &server.requests()[0];
+    assert_eq!((request.method.as_str(), request.target.as_str()), ("POST", "/"));
+    assert_eq!(request.header("content-type"), Some("application/x-www-form-urlencoded"));
+    assert_eq!(request.header("authorization"), None);
+    assert_eq!(field(request, "Action").as_deref(), Some("AssumeRoleWithWebIdentity"));
+    assert_eq!(field(request, "Version").as_deref(), Some("2011-06-15"));
+    assert_eq!(field(request, "RoleArn").as_deref(), Some("arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2Fregistry"));
+    assert_eq!(field(request, "WebIdentityToken").as_deref(), Some("one%2B%2F%3D"));
+    assert!(field(request, "RoleSessionName").unwrap().starts_with("s3driver-"));
+}
+
+#[test]
+fn sts_expired_token_exception_reads_the_file_again_then_surfaces() {
+    // The file is replaced between the first request and the second.
+    let file = std::sync::Arc::new(Mutex::new(PathBuf::new()));
+    let replaced = std::sync::Arc::clone(&file);
+    let server = Server::start(move |request| {
+        if field(request, "WebIdentityToken").as_deref() == Some("two") {
+            return answer("AssumeRoleWithWebIdentity", "AKID");
+        }
+        std::fs::write(&*replaced.lock().unwrap(), "two").unwrap();
+        refusal(400, "ExpiredTokenException")
+    });
+    let pod = Pod::at(&server);
+    file.lock().unwrap().clone_from(&pod.file);
+    assert_eq!(keys(&WebIdentity::new(&pod.context).fetch().unwrap()).0, "AKID");
+    assert_eq!(server.log().len(), 2);
+
+    let server = Server::start(|_| refusal(400, "ExpiredTokenException"));
+    let pod = Pod::at(&server);
+    let reason = failed(&WebIdentity::new(&pod.context));
+    assert!(reason.contains("ExpiredTokenException: told by STS") && reason.contains("still holds"), "{reason}");
+    assert!(!reason.contains("one+"), "{reason}");
+    assert_eq!(server.log().len(), 1, "the same token is not sent twice");
+}
+
+#[test]
+fn sts_idp_communication_error_and_5xx_are_retried() {
+    let count = Mutex::new(0);
+    let server = Server::start(move |_| {
+        let mut count = count.lock().unwrap();
+        *count += 1;
+        match *count {
+            1 => refusal(400, "IDPCommunicationError"),
+            2 => reply(503, "busy"),
+            _ => answer("AssumeRoleWithWebIdentity", "AKID"),
+        }
+    });
+    WebIdentity::new(&Pod::at(&server).context).fetch().unwrap();
+    assert_eq!(server.log().len(), 3);
+
+    let server = Server::start(|_| refusal(400, "IDPCommunicationError"));
+    assert!(failed(&WebIdentity::new(&Pod::at(&server).context)).contains("IDPCommunicationError"));
+    assert_eq!(server.log().len(), 3);
+}
+
+#[test]
+fn sts_other_errors_surface_at_once() {
+    for code in ["AccessDenied", "InvalidIdentityToken", "RegionDisabledException"] {
+        let server = Server::start(move |_| refusal(403, code));
+        let reason = failed(&WebIdentity::new(&Pod::at(&server).context));
+        assert!(reason.contains(ARN) && reason.contains(&format!("({code}: told by STS)")), "{reason}");
+        assert_eq!(server.log().len(), 1);
+    }
+}
+
+#[test]
+fn sts_answers_are_read_strictly() {
+    for (name, body) in [
+        ("empty", String::new()),
+        ("html", "<html></html>".to_owned()),
+        ("cut", "<AssumeRoleWithWebIdentityResponse><AssumeRole".to_owned()),
+        (
+            "no secret",
+            "<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials><AccessKeyId>A\
+             </AccessKeyId><SecretAccessKey></SecretAccessKey><SessionToken>t</SessionToken><Expiration>2030-01-01T00:00:00Z\
+             </Expiration></Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>"
+                .to_owned(),
+        ),
+    ] {
+        let server = Server::start(move |_| reply(200, body.clone()));
+        assert!(failed(&WebIdentity::new(&Pod::at(&server).context)).contains("no usable keys"), "{name}");
+    }
+    let server = Server::start(|_| Answer::Endless);
+    failed(&WebIdentity::new(&Pod::at(&server).context));
+}
+
+#[test]
+fn web_identity_needs_both_variables() {
+    assert_eq!(
+        not_configured(&WebIdentity::new(&context(&[("AWS_ROLE_ARN", ARN)]))),
+        "AWS_WEB_IDENTITY_TOKEN_FILE is not set"
+    );
+    let half = context(&[("AWS_WEB_IDENTITY_TOKEN_FILE", "/nonexistent")]);
+    assert!(failed(&WebIdentity::new(&half)).contains("AWS_ROLE_ARN is not"));
+    let missing = context(&[("AWS_WEB_IDENTITY_TOKEN_FILE", "/nonexistent"), ("AWS_ROLE_ARN", ARN)]);
+    assert!(failed(&WebIdentity::new(&missing)).starts_with("/nonexistent: "));
+}
+
+#[test]
+fn a_region_that_is_no_region_names_no_host() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("token");
+    std::fs::write(&file, "t").unwrap();
+    let context = context(&[
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", file.to_str().unwrap()),
+        ("AWS_ROLE_ARN", ARN),
+        ("AWS_REGION", "example.com/"),
+    ]);
+    assert!(failed(&WebIdentity::new(&context)).contains("is not a region's name"));
+}
+
+#[test]
+fn assume_role_is_signed_with_the_keys_of_its_base() {
+    let server = Server::start(|_| answer("AssumeRole", "ASSUMED"));
+    let context = context(&[
+        ("AWS_ENDPOINT_URL_STS", &server.url()),
+        ("AWS_REGION", "eu-central-1"),
+        ("AWS_ACCESS_KEY_ID", "BASE"),
+        ("AWS_SECRET_ACCESS_KEY", "base-secret"),
+        ("AWS_SESSION_TOKEN", "base-token"),
+    ]);
+    let mut role = Role::new(ARN);
+    role.session_name = Some("pushes".to_owned());
+    role.external_id = Some("a b".to_owned());
+    role.duration = Some(Duration::from_secs(900));
+    let source = AssumeRole::new(&context, Box::new(EnvironmentKeys::new(&context)), role);
+    assert_eq!(keys(&source.fetch().unwrap()).0, "ASSUMED");
+    let request = &server.requests()[0];
+    let authorization = request.header("authorization").unwrap();
+    assert!(authorization.starts_with("AWS4-HMAC-SHA256 Credential=BASE/"), "{authorization}");
+    assert!(authorization.contains("/eu-central-1/sts/aws4_request"), "{authorization}");
+    assert!(authorization.contains("host") && authorization.contains("content-type"), "{authorization}");
+    assert_eq!(request.header("x-amz-security-token"), Some("base-token"));
+    for (name, value) in
+        [("Action", "AssumeRole"), ("RoleSessionName", "pushes"), ("ExternalId", "a%20b"), ("DurationSeconds", "900")]
+    {
+        assert_eq!(field(request, name).as_deref(), Some(value));
+    }
+}
+
+#[test]
+fn assume_role_begins_with_fixed_keys_too() {
+    let server = Server::start(|_| answer("AssumeRole", "ASSUMED"));
+    let context = context(&[("AWS_ENDPOINT_URL_STS", &server.url())]).with_region("eu-west-3");
+    let keys_of = |base: Static| AssumeRole::new(&context, Box::new(base), Role::new(ARN));
+    keys_of(Static::new(Credentials::new("FIXED", "s"))).fetch().unwrap();
+    let authorization = server.requests()[0].header("authorization").unwrap().to_owned();
+    assert!(authorization.contains("=FIXED/") && authorization.contains("/eu-west-3/sts/"), "{authorization}");
+    assert!(failed(&keys_of(Static::anonymous())).contains("anonymously"));
+}
+
+#[test]
+fn assume_role_tells_why_its_base_has_no_keys() {
+    let context = context(&[]);
+    let source = AssumeRole::new(&context, Box::new(Container::new(&context)), Role::new(ARN));
+    assert!(not_configured(&source).starts_with("container: "));
+}
