@@ -16,6 +16,7 @@ pub mod time;
 pub mod transfer;
 #[cfg(feature = "client")]
 mod transport;
+mod url;
 pub mod xml;
 
 #[cfg(feature = "client")]

@@ -125,7 +125,7 @@ checks! {
             client.copy_object(source, &target.bucket, &copy, &ObjectSettings::default()).unwrap();
             assert_eq!(get(&client, target, &copy).unwrap(), key.as_bytes(), "{copy}");
             client.delete_object(&target.bucket, &copy).unwrap();
-            let url = client.presign(&target.bucket, key, &Presign::new(PresignMethod::Get, Duration::from_secs(60))).unwrap();
+            let url = client.presign(&target.bucket, key, &Presign::exactly(PresignMethod::Get, Duration::from_secs(60))).unwrap().url;
             assert_eq!(fetch(target, "GET", &url), (200, key.as_bytes().to_vec()), "{key}");
         }
         let mut found = keys(&client, target, ListObjects::prefix(&*prefix));
@@ -293,7 +293,7 @@ checks! {
         let key = target.scratch("presigned");
         put(&client, target, &key, b"presigned content");
         let presign = |client: &Client, method| {
-            client.presign(&target.bucket, &key, &Presign::new(method, Duration::from_secs(300))).unwrap()
+            client.presign(&target.bucket, &key, &Presign::at_most(method, Duration::from_secs(300))).unwrap().url
         };
         assert_eq!(fetch(target, "GET", &presign(&client, PresignMethod::Get)), (200, b"presigned content".to_vec()));
         assert_eq!(fetch(target, "HEAD", &presign(&client, PresignMethod::Head)).0, 200);
@@ -301,7 +301,7 @@ checks! {
         let forged = presign(&Client::new(stranger).unwrap(), PresignMethod::Get);
         assert_eq!(fetch(target, "GET", &forged).0, 403);
         if target.signature == SignatureVersion::V4 {
-            let week = Presign::new(PresignMethod::Get, Duration::from_secs(7 * 86_400 + 1));
+            let week = Presign::exactly(PresignMethod::Get, Duration::from_secs(7 * 86_400 + 1));
             assert_eq!(client.presign(&target.bucket, &key, &week).unwrap_err().kind(), ErrorKind::InvalidArgument);
         }
         clean(&client, target, &key);

@@ -229,7 +229,7 @@ checks! {
         let root = target.scratch("move-large");
         let mut pairs = target.pairs(&root);
         pairs.extend([("multipartcopythresholdsize", (6 << 20).to_string()), ("multipartcopychunksize", (5 << 20).to_string())]);
-        let driver = S3Driver::new(Parameters::from_pairs(pairs).unwrap()).unwrap();
+        let driver = S3Driver::new(&Parameters::from_pairs(pairs).unwrap()).unwrap();
         let content = bytes_at(4, 0, (12 << 20) + 77);
         driver.put_content("/from", &content).unwrap();
         driver.rename("/from", "/to/here").unwrap();
@@ -370,11 +370,11 @@ checks! {
         target.driver("").probe().unwrap();
         let mut pairs = target.pairs("");
         pairs.iter_mut().for_each(|(name, value)| if *name == "bucket" { *value = "no-such-bucket-here".to_owned() });
-        let driver = S3Driver::new(Parameters::from_pairs(pairs).unwrap()).unwrap();
+        let driver = S3Driver::new(&Parameters::from_pairs(pairs).unwrap()).unwrap();
         assert_kind(driver.probe(), ErrorKind::NoSuchBucket);
         let mut pairs = target.pairs("");
         pairs.iter_mut().for_each(|(name, value)| if *name == "secretkey" { *value = "wrong".to_owned() });
-        let driver = S3Driver::new(Parameters::from_pairs(pairs).unwrap()).unwrap();
+        let driver = S3Driver::new(&Parameters::from_pairs(pairs).unwrap()).unwrap();
         let error = driver.stat("/a").unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::AccessDenied | ErrorKind::SignatureRejected), "{error}");
     }

@@ -122,7 +122,7 @@ fn a_file_closed_many_times_is_one_object_with_equal_parts() {
 fn what_close_keeps_is_not_seen_through_the_driver() {
     let server = server();
     for root in ["", "some/root"] {
-        let driver = S3Driver::new(parameters(&server).root_directory(root).build().unwrap()).unwrap();
+        let driver = S3Driver::new(&parameters(&server).root_directory(root).build().unwrap()).unwrap();
         let mut writer = create(&driver, "/a/b");
         writer.write_all(b"tail").unwrap();
         writer.close().unwrap();
@@ -429,7 +429,7 @@ fn uniform_parts_stay_equal_whatever_the_chunk_size_is_now() {
     let server = server();
     let uniform = |chunk: usize| {
         let builder = parameters(&server).chunk_size(chunk as u64).part_sizes(PartSizes::Uniform);
-        S3Driver::new(builder.build().unwrap()).unwrap()
+        S3Driver::new(&builder.build().unwrap()).unwrap()
     };
     let content = bytes(12, 0, 40 * MIB);
     let mut writer = create(&uniform(7 * MIB), "/f");
@@ -459,7 +459,7 @@ fn what_an_object_is_stored_with_survives_close() {
         .encryption(s3driver::client::Encryption::Kms { key_id: "the-key".to_owned() })
         .storage_class(Some(s3driver::client::StorageClass::StandardIa))
         .acl(Some(s3driver::client::CannedAcl::BucketOwnerFullControl));
-    let driver = S3Driver::new(builder.build().unwrap()).unwrap();
+    let driver = S3Driver::new(&builder.build().unwrap()).unwrap();
     let mut writer = create(&driver, "/f");
     writer.write_all(&bytes(13, 0, PART + 1)).unwrap();
     writer.close().unwrap();
@@ -557,7 +557,7 @@ fn single_bytes_and_everything_at_once_are_the_same() {
 fn writers_that_share_too_little_memory_take_turns() {
     let server = server();
     let builder = parameters(&server).max_memory(Some(PART as u64)).concurrency(NonZeroUsize::new(8).unwrap());
-    let driver = S3Driver::new(builder.build().unwrap()).unwrap();
+    let driver = S3Driver::new(&builder.build().unwrap()).unwrap();
     let content = bytes(16, 0, 3 * PART);
     // Two writers in one thread: neither may wait for what the other holds.
     let (mut a, mut b) = (create(&driver, "/a"), create(&driver, "/b"));
@@ -607,7 +607,7 @@ fn dropping_a_writer_does_not_wait_for_a_dead_server() {
 #[test]
 fn unfinished_uploads_are_listed_and_purged() {
     let server = Server::start(ServerOptions { page_size: 2, ..ServerOptions::default() });
-    let driver = S3Driver::new(parameters(&server).root_directory("root").build().unwrap()).unwrap();
+    let driver = S3Driver::new(&parameters(&server).root_directory("root").build().unwrap()).unwrap();
     let now = SystemTime::now();
     let content = bytes(19, 0, PART + 7);
     for path in ["/a/x", "/a/y", "/ab/z"] {

@@ -73,7 +73,7 @@ impl Target {
     }
 
     pub fn driver(&self) -> Outcome<S3Driver> {
-        Ok(S3Driver::new(Parameters::from_pairs(self.options.iter().cloned())?)?)
+        Ok(S3Driver::new(&Parameters::from_pairs(self.options.iter().cloned())?)?)
     }
 
     /// A driver for each signature version the server knows, and the version's name.
@@ -81,7 +81,7 @@ impl Target {
         let mut drivers = vec![("version 4", self.driver()?)];
         if self.knows_v2 {
             let v2 = self.options.iter().cloned().chain([("v4auth", "false".to_owned())]);
-            drivers.push(("version 2", S3Driver::new(Parameters::from_pairs(v2)?)?));
+            drivers.push(("version 2", S3Driver::new(&Parameters::from_pairs(v2)?)?));
         }
         Ok(drivers)
     }

@@ -3,7 +3,8 @@ use super::endpoint::Endpoint;
 use super::retry::RetryPolicy;
 use super::values::{PayloadSigning, SignatureVersion, Verification};
 use crate::clock::{Clock, SystemClock};
-use crate::credentials::{Credentials, Provider, Static};
+use crate::credentials::{Cache, Chain, Context, Credentials, Provider, Static};
+use crate::transport;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -87,6 +88,21 @@ impl Config {
     pub fn static_credentials(self, credentials: Credentials) -> Self {
         self.credentials(Arc::new(Static::new(credentials)))
     }
+    /// Signs with what AWS's chain of sources finds on this machine: environment, web identity, files, container, EC2.
+    /// Call it after endpoint, proxy and certificates are set: STS is reached with the same ones.
+    #[must_use]
+    pub fn chain_credentials(self) -> Self {
+        let context = self.credential_context();
+        self.credentials(Arc::new(Cache::new(Chain::new(&context), &context)))
+    }
+    /// What the sources of [`credentials`](crate::credentials) need, with this configuration's region, clock, proxy and
+    /// certificates: for a chain of your own, or one whose warnings you want to hear.
+    pub fn credential_context(&self) -> Context {
+        Context::default()
+            .with_region(self.endpoint.region())
+            .with_clock(Arc::clone(&self.clock))
+            .with_transport(self.transport_options())
+    }
     /// Chooses the signature; version 4 unless set.
     #[must_use]
     pub const fn signature(mut self, version: SignatureVersion) -> Self {
@@ -149,5 +165,20 @@ impl Config {
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
+    }
+
+    pub(super) fn transport_options(&self) -> transport::Options {
+        transport::Options {
+            verification: match self.verification {
+                Verification::Full => transport::TlsVerification::Full,
+                Verification::Skip => transport::TlsVerification::Skip,
+            },
+            extra_roots_pem: self.extra_roots_pem.clone(),
+            proxy: self.proxy.clone(),
+            connect_timeout: self.timeouts.connect,
+            idle_timeout: self.timeouts.idle,
+            idle_connections: self.idle_connections,
+            ..transport::Options::default()
+        }
     }
 }

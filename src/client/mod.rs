@@ -38,7 +38,7 @@ pub use multipart::{
     CompletedUpload, MAX_PART_SIZE, MAX_PARTS, MIN_PART_SIZE, PartListing, UploadListing, UploadRef, UploadedPart,
 };
 pub use object::{Condition, CopySource, DELETE_OBJECTS_KEYS, PutResult};
-pub use presign::{Presign, PresignMethod};
+pub use presign::{Presign, PresignMethod, PresignedUrl, SessionEnd};
 pub use read::{ByteRange, GetObject, ObjectMeta, ObjectReader};
 pub use retry::RetryPolicy;
 pub use settings::ObjectSettings;
@@ -49,7 +49,7 @@ use crate::clock::Clock;
 use crate::credentials::Provider;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sign::v4;
-use crate::transport::{self, Transport};
+use crate::transport::Transport;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -110,38 +110,13 @@ impl Client {
     /// # Errors
     /// [`ErrorKind::Configuration`] when certificates, proxy or user agent cannot be used.
     pub fn new(config: Config) -> Result<Self> {
-        let Config {
-            endpoint,
-            credentials,
-            signature,
-            payload,
-            verification,
-            extra_roots_pem,
-            proxy,
-            user_agent,
-            timeouts,
-            retry,
-            idle_connections,
-            clock,
-        } = config;
+        let transport = Transport::new(config.transport_options())
+            .map_err(|error| Error::new(ErrorKind::Configuration, error.0))?;
+        let Config { endpoint, credentials, signature, payload, user_agent, timeouts, retry, clock, .. } = config;
         if !user_agent.bytes().all(|b| b == b' ' || b.is_ascii_graphic()) {
             let text = "the user agent may hold visible ASCII characters and spaces only";
             return Err(Error::new(ErrorKind::Configuration, text));
         }
-        let options = transport::Options {
-            verification: match verification {
-                Verification::Full => transport::TlsVerification::Full,
-                Verification::Skip => transport::TlsVerification::Skip,
-            },
-            extra_roots_pem,
-            proxy,
-            connect_timeout: timeouts.connect,
-            idle_timeout: timeouts.idle,
-            idle_connections,
-            ..transport::Options::default()
-        };
-        let transport =
-            Transport::new(options).map_err(|error| Error::new(ErrorKind::Configuration, error.0))?;
         let inner = Inner {
             transport,
             endpoint,
@@ -182,6 +157,11 @@ impl Client {
             stale_connections: counters.stale.load(Ordering::Relaxed),
             connections: self.inner.transport.connections_opened(),
         }
+    }
+
+    /// Closes the connections nobody uses at the moment, as before a long pause.
+    pub fn close_idle_connections(&self) {
+        self.inner.transport.close_idle();
     }
 
     /// The endpoint requests go to.

@@ -2,8 +2,11 @@
 use super::Client;
 use super::object::object_call;
 use super::values::SignatureVersion;
+use crate::credentials::Lease;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sign::{self, v2, v4};
+use crate::time::Timestamp;
+use std::fmt;
 use std::time::Duration;
 
 /// What a presigned URL allows.
@@ -28,16 +31,49 @@ pub struct Presign<'a> {
     pub method: PresignMethod,
     /// How long: 1 second to 7 days with version 4.
     pub expires_in: Duration,
+    /// What happens when the credentials end sooner.
+    pub session_end: SessionEnd,
     /// Further parameters to sign, such as `response-content-disposition`.
     pub query: Vec<(&'a str, &'a str)>,
     /// Signs for this endpoint instead of the client's: where clients reach the server under another name.
     pub endpoint: Option<&'a super::Endpoint>,
 }
 
+/// What happens when temporary credentials end before the URL would: it dies with them, whatever it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionEnd {
+    /// The URL is refused.
+    Refuse,
+    /// The URL says itself that it ends with them.
+    Cap,
+}
+
+/// A presigned URL. Whoever holds it may use it, so `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PresignedUrl {
+    /// Ready to be handed out.
+    pub url: String,
+    /// When it ends; `None` for the plain URL of a client without credentials.
+    pub expires: Option<Timestamp>,
+    /// Whether it ends sooner than asked for, with the credentials.
+    pub capped: bool,
+}
+
+impl fmt::Debug for PresignedUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PresignedUrl").field("expires", &self.expires).field("capped", &self.capped).finish_non_exhaustive()
+    }
+}
+
 impl<'a> Presign<'a> {
-    /// For a method and a time.
-    pub const fn new(method: PresignMethod, expires_in: Duration) -> Self {
-        Self { method, expires_in, query: Vec::new(), endpoint: None }
+    /// For a method and exactly this time.
+    pub const fn exactly(method: PresignMethod, expires_in: Duration) -> Self {
+        Self { method, expires_in, session_end: SessionEnd::Refuse, query: Vec::new(), endpoint: None }
+    }
+    /// For a method and this time, or less when the credentials end sooner.
+    pub fn at_most(method: PresignMethod, expires_in: Duration) -> Self {
+        Self { session_end: SessionEnd::Cap, ..Self::exactly(method, expires_in) }
     }
     /// The same with a further parameter.
     #[must_use]
@@ -59,8 +95,9 @@ impl Client {
     /// Without credentials (public buckets) it is the object's plain URL.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] for an expiry out of range, [`ErrorKind::Credentials`] when there are none to be had.
-    pub fn presign(&self, bucket: &str, key: &str, request: &Presign<'_>) -> Result<String> {
+    /// [`ErrorKind::InvalidArgument`] for an expiry out of range or, with [`SessionEnd::Refuse`], beyond the credentials';
+    /// [`ErrorKind::Credentials`] when there are none to be had.
+    pub fn presign(&self, bucket: &str, key: &str, request: &Presign<'_>) -> Result<PresignedUrl> {
         let method = match request.method {
             PresignMethod::Get => "GET",
             PresignMethod::Head => "HEAD",
@@ -75,6 +112,8 @@ impl Client {
             None => inner.locate(bucket, &region)?,
         };
         let lease = inner.credentials.credentials().map_err(|error| call.place(error))?;
+        let now = inner.now();
+        let (expires_in, capped) = within_session(request, &lease, now).map_err(|error| call.place(error))?;
         let path = located.path_of(key);
         let host = located.host_header();
         let headers = [("host", host.as_str())];
@@ -83,15 +122,36 @@ impl Client {
         let query = match (&lease.credentials, inner.signature) {
             (None, _) => sign::query_string(&request.query),
             (Some(credentials), SignatureVersion::V2) => {
-                let expires = inner.now().plus(request.expires_in);
-                v2::presign(&parts, located.host_bucket(), credentials, expires).map_err(refused)?.query
+                v2::presign(&parts, located.host_bucket(), credentials, now.plus(expires_in)).map_err(refused)?.query
             }
             (Some(credentials), SignatureVersion::V4) => {
                 let scope = v4::Scope { region: &region, service: "s3" };
-                v4::presign(&parts, credentials, scope, inner.now(), request.expires_in).map_err(refused)?.query
+                v4::presign(&parts, credentials, scope, now, expires_in).map_err(refused)?.query
             }
         };
         let question = if query.is_empty() { "" } else { "?" };
-        Ok(format!("{}{path}{question}{query}", located.root_url()))
+        Ok(PresignedUrl {
+            url: format!("{}{path}{question}{query}", located.root_url()),
+            expires: lease.credentials.is_some().then(|| now.plus(expires_in)),
+            capped,
+        })
+    }
+}
+
+/// How long the URL can live, and whether that is less than asked for.
+fn within_session(request: &Presign<'_>, lease: &Lease, now: Timestamp) -> Result<(Duration, bool)> {
+    let Some(end) = lease.expires.filter(|_| lease.credentials.is_some()) else { return Ok((request.expires_in, false)) };
+    let left = Duration::from_secs(u64::try_from(Timestamp::from(end).unix() - now.unix()).unwrap_or(0));
+    match request.session_end {
+        _ if left >= request.expires_in => Ok((request.expires_in, false)),
+        SessionEnd::Cap if !left.is_zero() => Ok((left, true)),
+        _ => {
+            let text = format!(
+                "the URL should live {} s, but the credentials end in {} s",
+                request.expires_in.as_secs(),
+                left.as_secs()
+            );
+            Err(Error::new(ErrorKind::InvalidArgument, text).with_hint("ask for less, or use credentials that live longer"))
+        }
     }
 }

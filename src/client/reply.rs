@@ -132,7 +132,6 @@ pub(super) fn transport_error(failure: TransportError, host: &str) -> Error {
         Failure::Protocol(_) => ErrorKind::Protocol,
         Failure::Source(_) => ErrorKind::LocalIo,
         Failure::Cancelled => ErrorKind::Cancelled,
-        Failure::InvalidRequest(_) => ErrorKind::InvalidArgument,
     };
     let error = Error::new(kind, format!("{host}: {text}")).with_source(failure);
     match kind {

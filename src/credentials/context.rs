@@ -68,7 +68,6 @@ impl Context {
 
     /// The same with the client's proxy and certificates, which STS and IAM Identity Center are reached with.
     #[must_use]
-    #[allow(dead_code, reason = "the client hands its options over")]
     pub(crate) fn with_transport(mut self, options: Options) -> Self {
         self.transport = options;
         self

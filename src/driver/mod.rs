@@ -1,4 +1,5 @@
 //! The interface a registry programs against.
+pub mod middleware;
 #[cfg(feature = "client")]
 mod parameters;
 #[cfg(feature = "client")]
@@ -12,7 +13,7 @@ mod walk;
 #[cfg(feature = "client")]
 mod write_stream;
 #[cfg(feature = "client")]
-mod writer;
+pub(crate) mod writer;
 #[cfg(feature = "client")]
 pub use parameters::{LogLevel, Parameters, ParametersBuilder};
 #[cfg(feature = "client")]
@@ -95,7 +96,8 @@ pub enum Method {
 pub struct UrlOptions {
     /// GET unless set.
     pub method: Method,
-    /// How long the URL is good; the driver's default (20 minutes) unless set.
+    /// How long the URL is good. Not set: the driver's default (20 minutes for S3), or until the session of temporary
+    /// credentials ends, if that is sooner. Set: exactly so long, or an error that tells when the session ends.
     pub expires_in: Option<Duration>,
     /// The address the download will come from, for drivers that choose by it. Which header of a request to trust is the caller's decision.
     pub client: Option<IpAddr>,

@@ -10,6 +10,7 @@ use crate::client::{
     PresignMethod,
 };
 use crate::cancel::Cancel;
+use crate::credentials::Provider;
 use crate::error::{Error, ErrorKind, Result};
 use crate::transfer::{Ranges, copy_object_in_parts};
 use std::collections::BTreeSet;
@@ -34,7 +35,7 @@ const DELETE_PASSES: u32 = 10;
 /// use s3driver::driver::{Parameters, S3Driver, StorageDriver};
 ///
 /// let parameters = Parameters::from_pairs([("region", "eu-central-1"), ("bucket", "docker.example.org")])?;
-/// let driver = S3Driver::new(parameters)?;
+/// let driver = S3Driver::new(&parameters)?;
 /// driver.put_content("/hello", b"hello")?;
 /// assert_eq!(driver.get_content("/hello")?, b"hello");
 /// # Ok::<(), s3driver::Error>(())
@@ -45,18 +46,29 @@ pub struct S3Driver {
 }
 
 impl S3Driver {
-    /// Makes the driver. Opens no connection: [`S3Driver::probe`] does.
+    /// Makes the driver, with the keys of the parameters or, without any, those that AWS's chain of sources finds on this
+    /// machine ([`credentials`](crate::credentials)). Opens no connection: [`S3Driver::probe`] does.
     ///
     /// # Errors
     /// [`ErrorKind::Configuration`] when a certificate file cannot be read or the options contradict each other.
-    pub fn new(parameters: Parameters) -> Result<Self> {
-        Ok(Self { store: Arc::new(Store::new(&parameters)?) })
+    pub fn new(parameters: &Parameters) -> Result<Self> {
+        Ok(Self { store: Arc::new(Store::new(parameters, None)?) })
+    }
+
+    /// The same with keys from `provider` instead.
+    ///
+    /// # Errors
+    /// As [`S3Driver::new`].
+    pub fn with_credentials(parameters: &Parameters, provider: Arc<dyn Provider>) -> Result<Self> {
+        Ok(Self { store: Arc::new(Store::new(parameters, Some(provider))?) })
     }
 
     /// Asks whether the bucket is there and these credentials may use it: a health check whose error tells what is wrong.
     pub fn probe(&self) -> Result<()> {
         let store = &*self.store;
-        store.client.head_bucket(&store.bucket).map_err(|error| self.named(error))?;
+        // A listing, because the reply to a HEAD has no body that could say what is wrong.
+        let request = ListObjects::prefix(store.prefix("/")).max_keys(1);
+        store.client.list_objects(&store.bucket, &request, None).map_err(|error| self.named(error))?;
         Ok(())
     }
 
@@ -321,11 +333,14 @@ impl StorageDriver for S3Driver {
                 return Err(store.error(error, path));
             }
         };
-        let mut request = Presign::new(method, options.expires_in.unwrap_or(URL_LIFETIME));
+        let mut request = match options.expires_in {
+            Some(expiry) => Presign::exactly(method, expiry),
+            None => Presign::at_most(method, URL_LIFETIME),
+        };
         if let Some(endpoint) = &store.redirect {
             request = request.endpoint(endpoint);
         }
-        store.client.presign(&store.bucket, &key, &request).map_err(|error| store.error(error, path))
+        store.client.presign(&store.bucket, &key, &request).map(|url| url.url).map_err(|e| store.error(e, path))
     }
 
     fn walk(

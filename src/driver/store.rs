@@ -2,8 +2,10 @@
 use super::Parameters;
 use super::writer::MemoryLimit;
 use crate::client::{Client, Config, Endpoint, ObjectSettings};
+use crate::credentials::Provider;
 use crate::error::{Error, ErrorKind, Result};
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How the parts of an upload may differ in size.
@@ -56,7 +58,7 @@ const CONTENT_TYPE: &str = "application/octet-stream";
 pub(crate) const DRIVER_NAME: &str = "s3aws";
 
 impl Store {
-    pub(crate) fn new(parameters: &Parameters) -> Result<Self> {
+    pub(crate) fn new(parameters: &Parameters, provider: Option<Arc<dyn Provider>>) -> Result<Self> {
         let mut config = Config::new(parameters.endpoint().clone())
             .signature(parameters.signature_version())
             .payload_signing(parameters.payload())
@@ -74,9 +76,10 @@ impl Store {
         if let Some(agent) = parameters.user_agent() {
             config = config.user_agent(agent);
         }
-        config = match parameters.credentials() {
-            Some(credentials) => config.static_credentials(credentials.clone()),
-            None => config,
+        config = match (provider, parameters.credentials()) {
+            (Some(provider), _) => config.credentials(provider),
+            (None, Some(credentials)) => config.static_credentials(credentials.clone()),
+            (None, None) => config.chain_credentials(),
         };
         Ok(Self {
             client: Client::new(config).map_err(|error| error.with_driver(DRIVER_NAME))?,

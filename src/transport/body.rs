@@ -90,11 +90,6 @@ impl Response {
         self.head.content_length
     }
 
-    /// From now on reading fails with a timeout when it goes on beyond `deadline`.
-    pub(crate) fn set_deadline(&mut self, deadline: Option<Instant>) {
-        self.deadline = deadline;
-    }
-
     /// The whole body, refused beyond `limit` bytes; `deadline` bounds the reading.
     pub(crate) fn read_to_end(mut self, limit: usize, deadline: Option<Instant>) -> Result<Vec<u8>, TransportError> {
         self.deadline = deadline;

@@ -126,7 +126,7 @@ impl Target {
     }
 
     pub fn driver(&self, root: &str) -> S3Driver {
-        S3Driver::new(Parameters::from_pairs(self.pairs(root)).expect("parameters")).expect("a driver")
+        S3Driver::new(&Parameters::from_pairs(self.pairs(root)).expect("parameters")).expect("a driver")
     }
 
     /// A name of its own for each check, so that checks share a bucket without meeting.

@@ -26,7 +26,7 @@ pub fn parameters_for(endpoint: &str, access_key: &str, secret_key: &str, bucket
 }
 
 pub fn driver(server: &Server) -> S3Driver {
-    S3Driver::new(parameters(server).build().expect("parameters")).expect("a driver")
+    S3Driver::new(&parameters(server).build().expect("parameters")).expect("a driver")
 }
 
 /// The eight bytes at `8 * index` of the content `seed` stands for. No two parts are alike, so parts in a wrong order show.

@@ -1,6 +1,8 @@
 //! Where bodies end, which replies are refused, and what goes on the wire.
 
+use super::head::{Head, Parsed};
 use super::*;
+use proptest::prelude::*;
 
 /// Serves `reply` to the first request of each connection, then closes.
 fn once(reply: impl Into<Vec<u8>>) -> Server {
@@ -338,4 +340,40 @@ fn expectation_failed_is_the_callers() {
     let request = Request { expect_continue: Some(Duration::from_secs(5)), ..request("PUT") };
     assert_eq!(transport.send(&server.origin, &request, Body::Bytes(b"data")).unwrap().status, 417);
     wait_until(|| server.seen().contains(&"rest: None".to_owned()));
+}
+
+/// Pieces that a head is made of, and some that break it.
+fn piece() -> impl Strategy<Value = Vec<u8>> {
+    let known: Vec<&[u8]> = vec![
+        b"HTTP/1.1 200 OK\r\n",
+        b"HTTP/1.0 503 \r\n",
+        b"content-length: 5\r\n",
+        b"Content-Length: 7, 7\n",
+        b"transfer-encoding: chunked\r\n",
+        b"connection: close\r\n",
+        b"x: \xff\xfe\r\n",
+        b"\r\n",
+        b" folded\r\n",
+        b": ",
+    ];
+    prop_oneof![4 => prop::sample::select(known).prop_map(<[u8]>::to_vec), 1 => prop::collection::vec(any::<u8>(), 0..8)]
+}
+
+proptest! {
+    /// No bytes make the parser panic, and what it takes for a head is one whatever follows.
+    #[test]
+    fn any_bytes(pieces in prop::collection::vec(piece(), 0..12), rest in prop::collection::vec(any::<u8>(), 0..20)) {
+        let bytes = pieces.concat();
+        if let Ok(Parsed::Whole(head, length)) = Head::parse(&bytes, "GET") {
+            prop_assert!(length <= bytes.len());
+            for (name, _) in head.headers() {
+                prop_assert_eq!(name, name.to_ascii_lowercase());
+            }
+            let longer = [&bytes[..length], &rest].concat();
+            match Head::parse(&longer, "GET") {
+                Ok(Parsed::Whole(again, same)) => prop_assert_eq!((again.framing, again.after, same), (head.framing, head.after, length)),
+                other => prop_assert!(false, "{:?}", other),
+            }
+        }
+    }
 }

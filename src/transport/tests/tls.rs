@@ -337,7 +337,8 @@ fn through_a_tunnel() {
 #[test]
 fn surplus_costs_the_session() {
     const EVIL: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil";
-    for size in [0, 4, 20_000, 200_000] {
+    // The last record of the larger ones holds so much of the body that it is read straight into the caller's memory.
+    for size in [0, 4, 25_000, 205_000] {
         for records in [1, 2] {
             let authority = Authority::new();
             let count = AtomicU64::new(0);
@@ -359,7 +360,10 @@ fn surplus_costs_the_session() {
             });
             let transport = authority.trusted();
             assert_eq!(fetch(&transport, &server).unwrap().len(), size);
-            thread::sleep(Duration::from_millis(5));
+            if records == 2 {
+                // The next record may still be on its way, and is seen by the look that follows a rest.
+                thread::sleep(Duration::from_millis(5));
+            }
             assert_eq!(text(fetch(&transport, &server)), "ok", "{size} bytes, {records} records");
         }
     }

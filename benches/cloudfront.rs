@@ -1,0 +1,46 @@
+//! What one signed URL costs. Run it beside OpenSSL's own figure on the same machine at the same time:
+//!
+//! ```text
+//! cargo bench --features ecdsa --bench cloudfront; openssl speed -seconds 3 rsa2048 ecdsap256
+//! ```
+use divan::{Bencher, black_box};
+use s3driver::cloudfront::{HashAlgorithm, PrivateKey, Signer};
+use s3driver::time::Timestamp;
+
+const RSA: &str = include_str!("../tests/data/cloudfront/test_rsa2048_pkcs1.pem");
+const URL: &str = "https://d111111abcdef8.cloudfront.net/docker/registry/v2/blobs/sha256/aa/aabbccddeeff/data";
+const NOW: Timestamp = Timestamp::from_unix(1_767_286_800);
+const ENDS: Timestamp = Timestamp::from_unix(1_767_288_000);
+
+fn main() {
+    divan::main();
+}
+
+fn sign(bencher: Bencher<'_, '_>, pem: &str, hash: HashAlgorithm) {
+    let key = PrivateKey::from_pem(pem).expect("a test key");
+    let signer = Signer::new(key, "K2JCJMDEHXQW5F").expect("an id").hash_algorithm(hash);
+    bencher.bench(|| signer.sign_url(black_box(URL), ENDS, NOW));
+}
+
+/// Blinding and the check of the result included: the `rsa` crate does both.
+#[divan::bench(min_time = 1)]
+fn signed_url_rsa2048_sha1(bencher: Bencher<'_, '_>) {
+    sign(bencher, RSA, HashAlgorithm::Sha1);
+}
+
+#[divan::bench(min_time = 1)]
+fn signed_url_rsa2048_sha256(bencher: Bencher<'_, '_>) {
+    sign(bencher, RSA, HashAlgorithm::Sha256);
+}
+
+#[cfg(feature = "ecdsa")]
+#[divan::bench(min_time = 1)]
+fn signed_url_p256_sha1(bencher: Bencher<'_, '_>) {
+    sign(bencher, include_str!("../tests/data/cloudfront/test_p256_sec1.pem"), HashAlgorithm::Sha1);
+}
+
+/// What a signer pays that reads its key for every URL.
+#[divan::bench(min_time = 1)]
+fn parse_rsa2048_key() -> PrivateKey {
+    PrivateKey::from_pem(black_box(RSA)).expect("a test key")
+}

@@ -1,0 +1,124 @@
+//! Durations as registry configurations write them: Go's `1h30m`, `1.5h`, `300ms`, or a plain number of seconds.
+use std::time::Duration;
+
+/// Go keeps a duration in 64 bits of nanoseconds, about 292 years; what does not fit there is refused here too.
+const MAX_NANOS: u128 = i64::MAX as u128;
+
+/// Reads a duration; the error completes the sentence "invalid duration: ...".
+///
+/// The grammar is that of [Go's `time.ParseDuration`](https://pkg.go.dev/time#ParseDuration) without a sign.
+pub(super) fn parse(text: &str) -> Result<Duration, String> {
+    let bad = |why: &str| format!("{why} in {text:?}");
+    if text.starts_with(['-', '+']) {
+        return Err(bad("a sign"));
+    }
+    if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+        return nanos(text, "", 1_000_000_000).map(to_duration).ok_or_else(|| bad("too large a number"));
+    }
+    let mut rest = text;
+    let mut total = 0u128;
+    while !rest.is_empty() || total == 0 && rest.len() == text.len() {
+        let (whole, after) = digits(rest);
+        let (fraction, after) = after.strip_prefix('.').map_or(("", after), digits);
+        if whole.is_empty() && fraction.is_empty() {
+            return Err(bad("no number where one must be"));
+        }
+        let end = after.find(|c: char| c == '.' || c.is_ascii_digit()).unwrap_or(after.len());
+        let (unit, after) = after.split_at(end);
+        let unit = match unit {
+            "ns" => 1,
+            "us" | "\u{b5}s" | "\u{3bc}s" => 1_000,
+            "ms" => 1_000_000,
+            "s" => 1_000_000_000,
+            "m" => 60_000_000_000,
+            "h" => 3_600_000_000_000,
+            "" => return Err(bad("no unit after a number")),
+            _ => return Err(bad("a unit other than ns, us, ms, s, m, h")),
+        };
+        total = nanos(whole, fraction, unit)
+            .and_then(|part| total.checked_add(part))
+            .filter(|total| *total <= MAX_NANOS)
+            .ok_or_else(|| bad("too large a number"))?;
+        rest = after;
+    }
+    Ok(to_duration(total))
+}
+
+fn digits(text: &str) -> (&str, &str) {
+    text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()))
+}
+
+fn nanos(whole: &str, fraction: &str, unit: u128) -> Option<u128> {
+    let number = |digits: &str| if digits.is_empty() { Some(0) } else { digits.parse::<u128>().ok() };
+    // An hour has 3.6e12 nanoseconds: digits beyond the 18th cannot matter.
+    let fraction = fraction.get(..18).unwrap_or(fraction);
+    let part = number(fraction)? * unit / 10u128.pow(fraction.len() as u32);
+    number(whole)?.checked_mul(unit)?.checked_add(part).filter(|total| *total <= MAX_NANOS)
+}
+
+fn to_duration(nanos: u128) -> Duration {
+    // At most MAX_NANOS, which fits.
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn go_durations_and_seconds() {
+        for (text, nanos) in [
+            ("0", 0),
+            ("3000", 3_000_000_000_000),
+            ("20m", 1_200_000_000_000),
+            ("20m0s", 1_200_000_000_000),
+            ("1h30m", 5_400_000_000_000),
+            ("1.5h", 5_400_000_000_000),
+            (".5s", 500_000_000),
+            ("5.s", 5_000_000_000),
+            ("0.3ms", 300_000),
+            ("300ms", 300_000_000),
+            ("1us", 1_000),
+            ("1\u{b5}s", 1_000),
+            ("1\u{3bc}s", 1_000),
+            ("1ns", 1),
+            ("0.5ns", 0),
+            ("1h1h", 7_200_000_000_000),
+            ("0.100000000000000000001h", 360_000_000_000),
+            ("9223372036854775807ns", i64::MAX as u64),
+            ("00020m", 1_200_000_000_000),
+        ] {
+            assert_eq!(parse(text), Ok(Duration::from_nanos(nanos)), "{text}");
+        }
+    }
+
+    #[test]
+    fn everything_else_is_refused_with_the_reason() {
+        for (text, why) in [
+            ("", "no number"),
+            (" ", "no number"),
+            ("m", "no number"),
+            (".s", "no number"),
+            ("-1s", "a sign"),
+            ("+1s", "a sign"),
+            ("-5", "a sign"),
+            ("1.5", "no unit"),
+            ("1h5", "no unit"),
+            ("1d", "a unit other"),
+            ("1 h", "a unit other"),
+            ("1h 1m", "a unit other"),
+            ("1h-1m", "a unit other"),
+            ("1H", "a unit other"),
+            ("9223372036854775808ns", "too large"),
+            ("9223372037", "too large"),
+            ("2562048h", "too large"),
+            ("2562047h2562047h", "too large"),
+            ("99999999999999999999999999999999999999999999h", "too large"),
+            ("99999999999999999999999999999999999999999999", "too large"),
+            ("1ß", "a unit other"),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(error.starts_with(why), "{text}: {error}");
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! How the document of IP ranges is fetched.
+use crate::error::Result;
+use std::fmt::Debug;
+
+/// Fetches a document. Implement it to bring your own network, or none.
+pub trait Fetch: Debug + Send + Sync {
+    /// The body at `url`, an error if it has more than `limit` bytes. Must end by itself: it is given no deadline.
+    fn get(&self, url: &str, limit: usize) -> Result<Vec<u8>>;
+
+    /// Ends a `get` that is under way, for good: called from another thread when the middleware is dropped, which waits
+    /// for `get` to return.
+    fn cancel(&self) {}
+}
+
+#[cfg(feature = "client")]
+pub use http::HttpFetch;
+
+#[cfg(feature = "client")]
+mod http {
+    use super::Fetch;
+    use crate::cancel::Cancel;
+    use crate::error::{Error, ErrorKind, Result};
+    use crate::transport::{Body, Failure, Options, Origin, Request, Scheme, Transport, TransportError};
+    use crate::url::{self, Url};
+    use std::time::{Duration, Instant};
+
+    /// Generous for two megabytes; nothing waits for the answer but the next refresh.
+    const DEADLINE: Duration = Duration::from_secs(30);
+
+    /// Fetches over HTTP(S) with this crate's own transport: one GET, certificates verified, no redirect followed.
+    #[derive(Debug)]
+    pub struct HttpFetch {
+        transport: Transport,
+        cancel: Cancel,
+    }
+
+    impl HttpFetch {
+        /// With the transport's default options.
+        ///
+        /// # Errors
+        /// [`ErrorKind::Configuration`] when the transport cannot be set up.
+        pub fn new() -> Result<Self> {
+            let transport =
+                Transport::new(Options::default()).map_err(|e| Error::new(ErrorKind::Configuration, e.0))?;
+            Ok(Self { transport, cancel: Cancel::new() })
+        }
+    }
+
+    impl Fetch for HttpFetch {
+        fn get(&self, url: &str, limit: usize) -> Result<Vec<u8>> {
+            let url =
+                Url::parse(url).map_err(|e| Error::new(ErrorKind::Configuration, format!("the URL to fetch {e}")))?;
+            let origin = Origin {
+                scheme: match url.scheme {
+                    url::Scheme::Http => Scheme::Http,
+                    url::Scheme::Https => Scheme::Https,
+                },
+                host: url.host.trim_matches(['[', ']']).to_owned(),
+                port: url.port.unwrap_or_else(|| url.scheme.default_port()),
+            };
+            let deadline = Some(Instant::now() + DEADLINE);
+            let target = url.query.as_ref().map_or_else(|| url.path.clone(), |query| format!("{}?{query}", url.path));
+            let request = Request {
+                method: "GET",
+                target: &target,
+                headers: &[("host", &origin.host_header()), ("accept", "application/json"), ("user-agent", "s3driver")],
+                expect_continue: None,
+                deadline,
+                cancel: Some(&self.cancel),
+            };
+            let response = self.transport.send(&origin, &request, Body::Empty).map_err(failed)?;
+            if response.status != 200 {
+                return Err(Error::new(
+                    ErrorKind::Refused,
+                    "fetching a document was answered with another status than 200",
+                )
+                .with_status(response.status));
+            }
+            response.read_to_end(limit, deadline).map_err(failed)
+        }
+
+        fn cancel(&self) {
+            self.cancel.cancel();
+        }
+    }
+
+    fn failed(error: TransportError) -> Error {
+        let kind = match &error.failure {
+            Failure::Connect(_) => ErrorKind::Connect,
+            Failure::Tls { .. } => ErrorKind::Tls,
+            Failure::Timeout => ErrorKind::Timeout,
+            Failure::Protocol(_) => ErrorKind::Protocol,
+            Failure::Cancelled => ErrorKind::Cancelled,
+            _ => ErrorKind::Interrupted,
+        };
+        Error::new(kind, format!("fetching a document failed while {error}")).with_source(error)
+    }
+}

@@ -1,0 +1,139 @@
+//! The middleware: a storage driver whose URLs point to CloudFront.
+use super::options::{IpFilter, Options, bad};
+use super::ranges::IpRanges;
+use super::refresh::Refresher;
+use crate::driver::middleware::delegate_to_inner;
+use crate::driver::{Method, StorageDriver, UrlOptions, check_path};
+use crate::error::{Error, ErrorKind, Result};
+use crate::sign::encode_path;
+use crate::time::Timestamp;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+/// Wraps a storage driver: URLs for downloads are CloudFront's, signed with a canned policy; everything else is the
+/// wrapped driver's.
+///
+/// To the wrapped driver go: every method but GET and HEAD; clients the IP filter sends there; paths for which it has no
+/// object key; keys below which the Origin Path does not lie, or with a component `.` or `..` (user agents resolve those,
+/// and would ask for another object than the one that was signed). A path no driver accepts is
+/// [`ErrorKind::InvalidPath`].
+///
+/// The key comes from [`StorageDriver::object_key`], which wrappers pass through: it works however deep the driver is
+/// wrapped, and when this is wrapped itself.
+///
+/// The IP filter sees [`UrlOptions::client`] and nothing else. Who calls decides which address that is: the peer of the
+/// connection cannot be forged, a header such as `X-Forwarded-For` can, unless a proxy of your own wrote it. Without an
+/// address, or before the ranges have been fetched, a client goes to CloudFront. The address decides about speed and
+/// cost only: both URLs are signed, so that forging it gains nobody access.
+pub struct CloudFront {
+    inner: Arc<dyn StorageDriver>,
+    options: Options,
+    refresher: Option<Refresher>,
+}
+
+impl CloudFront {
+    /// Wraps `inner`. With an IP filter this starts a thread, which ends when the middleware is dropped.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] when the driver keeps its objects outside of the Origin Path, when an IP filter is
+    /// asked for and nothing is there to fetch the ranges with, or when no thread can be started.
+    pub fn new(inner: Arc<dyn StorageDriver>, options: Options) -> Result<Self> {
+        // Any path will do: its key begins with the driver's root directory.
+        if inner.object_key("/a").is_some_and(|key| below(&key, &options.origin_path).is_none()) {
+            return Err(bad(format!(
+                "originpath {:?} must be the driver's rootdirectory or a directory above it: CloudFront puts it before every key",
+                options.origin_path
+            )));
+        }
+        let refresher = match &options.ip_filter {
+            IpFilter::None => None,
+            filter => {
+                let fetch = options.fetch.clone().map_or_else(default_fetch, Ok)?;
+                let url = options.ip_ranges_url.clone();
+                Some(Refresher::start(fetch, url, filter.clone(), options.update_frequency)?)
+            }
+        };
+        Ok(Self { inner, options, refresher })
+    }
+
+    /// The ranges in use: `None` without a filter, or before they have been fetched.
+    pub fn ip_ranges(&self) -> Option<Arc<IpRanges>> {
+        self.refresher.as_ref().and_then(Refresher::ranges)
+    }
+
+    /// Why the last attempt to fetch the ranges failed; `None` when it did not.
+    pub fn last_refresh_error(&self) -> Option<Arc<Error>> {
+        self.refresher.as_ref().and_then(Refresher::last_error)
+    }
+
+    /// The URL to sign, `None` where the wrapped driver must answer.
+    fn cloudfront_url(&self, path: &str, options: &UrlOptions) -> Option<String> {
+        if !matches!(options.method, Method::Get | Method::Head) {
+            return None;
+        }
+        let near = |refresher: &Refresher| options.client.is_some_and(|address| refresher.contains(address));
+        if self.refresher.as_ref().is_some_and(near) {
+            return None;
+        }
+        let key = self.inner.object_key(path)?;
+        let key = below(&key, &self.options.origin_path)?;
+        if key.split('/').any(|part| part == "." || part == "..") {
+            return None;
+        }
+        Some(format!("{}{}", self.options.base_url, encode_path(key)))
+    }
+
+    fn ends(&self, now: SystemTime, asked: Option<Duration>) -> Result<Timestamp> {
+        let too_far = || Error::new(ErrorKind::InvalidArgument, "the URL would expire later than 2038-01-19T03:14:07Z");
+        let ends = now.checked_add(asked.unwrap_or(self.options.duration)).ok_or_else(too_far)?;
+        let since = ends.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let seconds = since.as_secs() + u64::from(since.subsec_nanos() > 0);
+        i32::try_from(seconds).map(|seconds| Timestamp::from_unix(seconds.into())).map_err(|_| too_far())
+    }
+}
+
+impl StorageDriver for CloudFront {
+    delegate_to_inner!();
+
+    fn url_for(&self, path: &str, options: &UrlOptions) -> Result<String> {
+        check_path(path)?;
+        let Some(url) = self.cloudfront_url(path, options) else {
+            return self.inner.url_for(path, options);
+        };
+        let now = self.options.clock.now();
+        let unix = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        let signed = self.options.signer.sign_url(
+            &url,
+            self.ends(now, options.expires_in)?,
+            Timestamp::from_unix(unix.try_into().unwrap_or(i64::MAX)),
+        );
+        signed.map_err(|e| e.with_path(path))
+    }
+}
+
+impl fmt::Debug for CloudFront {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CloudFront")
+            .field("inner", &self.inner.name())
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is left of `key` below the directory `root`; all of it below no directory.
+fn below<'a>(key: &'a str, root: &str) -> Option<&'a str> {
+    if root.is_empty() { Some(key) } else { key.strip_prefix(root)?.strip_prefix('/') }
+}
+
+#[cfg(feature = "client")]
+fn default_fetch() -> Result<Arc<dyn super::Fetch>> {
+    Ok(Arc::new(super::HttpFetch::new()?))
+}
+
+#[cfg(not(feature = "client"))]
+fn default_fetch() -> Result<Arc<dyn super::Fetch>> {
+    Err(bad(
+        "ipfilteredby needs a way to fetch the ip ranges: build s3driver with its feature `client`, or bring a Fetch",
+    ))
+}

@@ -1,0 +1,290 @@
+//! The middleware's options: the registry's names and strings at the edge, types that cannot be wrong behind it.
+use super::duration;
+use super::fetch::Fetch;
+use super::key::{HashAlgorithm, PrivateKey};
+use super::signer::Signer;
+use crate::clock::{Clock, SystemClock};
+use crate::error::{Error, ErrorKind, Result};
+use crate::url::Url;
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+const DEFAULT_DURATION: Duration = Duration::from_secs(20 * 60);
+const DEFAULT_UPDATE_FREQUENCY: Duration = Duration::from_secs(12 * 60 * 60);
+/// Longer than any sensible path, shorter than any key CloudFront takes.
+const MAX_PATH: usize = 512;
+const DEFAULT_IP_RANGES_URL: &str = "https://ip-ranges.amazonaws.com/ip-ranges.json";
+
+/// Which clients are sent to the wrapped driver (so to S3) instead of CloudFront: those for whom S3 is near.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum IpFilter {
+    /// None: everybody goes to CloudFront.
+    #[default]
+    None,
+    /// Clients with an address of AWS.
+    Aws,
+    /// Clients with an address of AWS in one of these regions.
+    AwsRegions(Vec<String>),
+}
+
+/// Everything [`CloudFront`](super::CloudFront) needs to know: built in code with [`Options::new`] and the methods below
+/// it, or from a registry's configuration with [`Options::from_pairs`].
+#[derive(Debug)]
+pub struct Options {
+    pub(super) base_url: Url,
+    pub(super) signer: Signer,
+    pub(super) duration: Duration,
+    pub(super) origin_path: String,
+    pub(super) ip_filter: IpFilter,
+    pub(super) update_frequency: Duration,
+    pub(super) ip_ranges_url: String,
+    pub(super) fetch: Option<Arc<dyn Fetch>>,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl Options {
+    /// Hands out URLs below `base_url`, signed by `signer`, good for 20 minutes.
+    ///
+    /// `base_url` is the distribution's, `https://d111111abcdef8.cloudfront.net`, with a path below it if the registry's
+    /// objects are found there. Without a scheme it is `https://`; a slash at its end is added.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] when it is no http(s) URL, or has a query, a fragment, a user name or components `.`
+    /// or `..`.
+    pub fn new(base_url: &str, signer: Signer) -> Result<Self> {
+        Ok(Self {
+            base_url: parse_base_url(base_url).map_err(|why| bad(format!("invalid baseurl: {why}")))?,
+            signer,
+            duration: DEFAULT_DURATION,
+            origin_path: String::new(),
+            ip_filter: IpFilter::None,
+            update_frequency: DEFAULT_UPDATE_FREQUENCY,
+            ip_ranges_url: DEFAULT_IP_RANGES_URL.to_owned(),
+            fetch: None,
+            clock: Arc::new(SystemClock),
+        })
+    }
+
+    /// Reads the options of the registry's `cloudfront` middleware. Names are matched exactly; an empty value counts as
+    /// not given.
+    ///
+    /// | name | default | meaning |
+    /// |---|---|---|
+    /// | `baseurl` | required | see [`Options::new`] |
+    /// | `privatekey` | required | path of a PEM file, or the PEM text itself (anything that holds `-----BEGIN`; wiping that copy is up to the caller) |
+    /// | `keypairid` | required | CloudFront's id of the public key |
+    /// | `duration` | `20m` | how long a URL is good: Go's notation (`1h30m`, `300ms`) or a number of seconds |
+    /// | `hashalgorithm` | `sha1` | `sha1` or `sha256` |
+    /// | `originpath` | none | the distribution's Origin Path, if it has one: see [`Options::origin_path`] |
+    /// | `ipfilteredby` | `none` | `none`, `aws` or `awsregion` |
+    /// | `awsregion` | none | with `awsregion` above: regions, separated by commas |
+    /// | `updatefrequency` | `12h` | how often the IP ranges are fetched; `updatefrenquency`, an old misspelling, counts only without it |
+    /// | `iprangesurl` | AWS's document | where they are fetched |
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] for an option that is missing, unknown, given twice or cannot be read.
+    pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self> {
+        let mut given = Given::default();
+        for (name, value) in pairs {
+            given.set(name, value)?;
+        }
+        given.options()
+    }
+
+    /// Hands out URLs that are good this long, unless a call asks for another time. Rounded up to whole seconds.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] for zero.
+    pub fn duration(mut self, duration: Duration) -> Result<Self> {
+        if duration.is_zero() {
+            return Err(bad("invalid duration: it must be more than zero"));
+        }
+        self.duration = duration;
+        Ok(self)
+    }
+
+    /// Says that the distribution's origin has an
+    /// [Origin Path](https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/DownloadDistValuesOrigin.html#DownloadDistValuesOriginPath),
+    /// which CloudFront puts before the path of each request when it asks S3.
+    ///
+    /// The driver's `rootdirectory` is part of every object's key, so it is part of every URL handed out here. If the
+    /// Origin Path were the same directory and nobody said so, CloudFront would ask S3 for `root/root/...`. Either leave
+    /// the Origin Path empty, which is simplest, or name it here: it is then taken off the front of the keys. It must be
+    /// the `rootdirectory` or a directory above it; [`CloudFront::new`](super::CloudFront::new) refuses anything else.
+    #[must_use]
+    pub fn origin_path(mut self, path: &str) -> Self {
+        self.origin_path = path.trim_matches('/').to_owned();
+        self
+    }
+
+    /// Sends some clients to the wrapped driver.
+    #[must_use]
+    pub fn ip_filter(mut self, filter: IpFilter) -> Self {
+        self.ip_filter = filter;
+        self
+    }
+
+    /// Fetches the IP ranges this often.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] for zero.
+    pub fn update_frequency(mut self, every: Duration) -> Result<Self> {
+        if every.is_zero() {
+            return Err(bad("invalid updatefrequency: it must be more than zero"));
+        }
+        self.update_frequency = every;
+        Ok(self)
+    }
+
+    /// Fetches the IP ranges from there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] when it is no http(s) URL.
+    pub fn ip_ranges_url(mut self, url: &str) -> Result<Self> {
+        Url::parse(url).map_err(|why| bad(format!("invalid iprangesurl: it {why}")))?;
+        self.ip_ranges_url = url.to_owned();
+        Ok(self)
+    }
+
+    /// Fetches the IP ranges with this; without it by `HttpFetch`, which feature `client` brings.
+    #[must_use]
+    pub fn fetch(mut self, fetch: Arc<dyn Fetch>) -> Self {
+        self.fetch = Some(fetch);
+        self
+    }
+
+    /// Takes the time from there.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+}
+
+impl IpFilter {
+    /// Whether ranges of this region count.
+    pub(super) fn takes(&self, region: &str) -> bool {
+        match self {
+            Self::None => false,
+            Self::Aws => true,
+            Self::AwsRegions(regions) => regions.iter().any(|wanted| wanted.eq_ignore_ascii_case(region)),
+        }
+    }
+
+    fn parse(mode: Option<&str>, regions: Option<&str>) -> Result<Self> {
+        match mode.unwrap_or_default().trim().to_ascii_lowercase().as_str() {
+            "" | "none" => Ok(Self::None),
+            "aws" => Ok(Self::Aws),
+            "awsregion" => {
+                let list = regions.ok_or_else(|| bad("awsregion is not defined"))?;
+                let regions: Vec<String> = list.split(',').map(|region| region.trim().to_ascii_lowercase()).collect();
+                let good = |r: &String| !r.is_empty() && r.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+                if !regions.iter().all(good) {
+                    return Err(bad("awsregion must be a comma separated string of valid aws regions"));
+                }
+                Ok(Self::AwsRegions(regions))
+            }
+            _ => Err(bad("ipfilteredby only allows a string with the following value: none|aws|awsregion")),
+        }
+    }
+}
+
+/// The strings as they came.
+#[derive(Default)]
+struct Given<'a> {
+    baseurl: Option<&'a str>,
+    privatekey: Option<&'a str>,
+    keypairid: Option<&'a str>,
+    duration: Option<&'a str>,
+    hashalgorithm: Option<&'a str>,
+    originpath: Option<&'a str>,
+    ipfilteredby: Option<&'a str>,
+    awsregion: Option<&'a str>,
+    updatefrequency: Option<&'a str>,
+    updatefrenquency: Option<&'a str>,
+    iprangesurl: Option<&'a str>,
+}
+
+impl<'a> Given<'a> {
+    fn set(&mut self, name: &str, value: &'a str) -> Result<()> {
+        let slot = match name {
+            "baseurl" => &mut self.baseurl,
+            "privatekey" => &mut self.privatekey,
+            "keypairid" => &mut self.keypairid,
+            "duration" => &mut self.duration,
+            "hashalgorithm" => &mut self.hashalgorithm,
+            "originpath" => &mut self.originpath,
+            "ipfilteredby" => &mut self.ipfilteredby,
+            "awsregion" => &mut self.awsregion,
+            "updatefrequency" => &mut self.updatefrequency,
+            "updatefrenquency" => &mut self.updatefrenquency,
+            "iprangesurl" => &mut self.iprangesurl,
+            _ => return Err(bad(format!("unknown option of the cloudfront middleware: {name}"))),
+        };
+        if slot.is_some() {
+            return Err(bad(format!("option given twice: {name}")));
+        }
+        if !value.is_empty() {
+            *slot = Some(value);
+        }
+        Ok(())
+    }
+
+    fn options(self) -> Result<Options> {
+        let base_url = self.baseurl.ok_or_else(|| bad("no baseurl provided"))?;
+        let private_key = self.privatekey.ok_or_else(|| bad("no privatekey provided"))?;
+        let key_pair_id = self.keypairid.ok_or_else(|| bad("no keypairid provided"))?;
+        let key = match private_key {
+            text if text.contains("-----BEGIN") => PrivateKey::from_pem(text)?,
+            // Could be a key in some other form: it must not get into an error as the name of a missing file.
+            text if text.len() > MAX_PATH || text.contains('\n') => {
+                return Err(bad("privatekey is neither the path of a file nor PEM text"));
+            }
+            path => PrivateKey::from_file(path)?,
+        };
+        let hash = match self.hashalgorithm.unwrap_or("sha1").to_ascii_lowercase().as_str() {
+            "sha1" => HashAlgorithm::Sha1,
+            "sha256" => HashAlgorithm::Sha256,
+            _ => return Err(bad("hashalgorithm only allows the following values: sha1|sha256")),
+        };
+        let mut options = Options::new(base_url, Signer::new(key, key_pair_id)?.hash_algorithm(hash))?
+            .origin_path(self.originpath.unwrap_or_default())
+            .ip_filter(IpFilter::parse(self.ipfilteredby, self.awsregion)?);
+        if let Some(text) = self.duration {
+            options =
+                options.duration(duration::parse(text).map_err(|why| bad(format!("invalid duration: {why}")))?)?;
+        }
+        if let Some(text) = self.updatefrequency.or(self.updatefrenquency) {
+            let every = duration::parse(text).map_err(|why| bad(format!("invalid updatefrequency: {why}")))?;
+            options = options.update_frequency(every)?;
+        }
+        if let Some(url) = self.iprangesurl {
+            options = options.ip_ranges_url(url)?;
+        }
+        Ok(options)
+    }
+}
+
+fn parse_base_url(text: &str) -> Result<Url, String> {
+    let text = text.trim();
+    let with_scheme = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
+    let mut url = Url::parse(&with_scheme).map_err(|why| format!("it {why}"))?;
+    if url.query.is_some() {
+        return Err("it has a query, which would belong to no object".to_owned());
+    }
+    if url.has_dot_segment() {
+        return Err("it has a component . or ..".to_owned());
+    }
+    if url.path.contains('*') {
+        return Err("it holds a *, which CloudFront takes for a wildcard".to_owned());
+    }
+    if !url.path.ends_with('/') {
+        url.path.push('/');
+    }
+    Ok(url)
+}
+
+pub(super) fn bad(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Configuration, message)
+}

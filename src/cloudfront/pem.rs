@@ -1,0 +1,102 @@
+//! PEM blocks as people have them: text around them, CRLF, indented by YAML, unwrapped by a shell, several in one file.
+use crate::error::{Error, ErrorKind, Result};
+use zeroize::Zeroizing;
+
+/// One block, not yet decoded.
+pub(super) struct Block<'a> {
+    pub(super) label: &'a str,
+    body: &'a str,
+}
+
+/// The blocks of a text, in order. Text outside of them is ignored (RFC 7468 section 2).
+pub(super) fn blocks(text: &str) -> Result<Vec<Block<'_>>> {
+    const BEGIN: &str = "-----BEGIN ";
+    let mut found = Vec::new();
+    let mut rest = text;
+    while let Some((_, after)) = rest.split_once(BEGIN) {
+        let Some((label, after)) = after.split_once("-----").filter(|(label, _)| is_label(label)) else {
+            return Err(broken("the PEM text has a BEGIN line that cannot be read"));
+        };
+        let Some((body, after)) = after.split_once(&format!("-----END {label}-----")) else {
+            return Err(broken(format!("the PEM block `{label}` has no END line")));
+        };
+        found.push(Block { label, body });
+        rest = after;
+    }
+    Ok(found)
+}
+
+impl Block<'_> {
+    /// Whether the block is encrypted the old way, by headers inside of it (RFC 1421 section 4.6.1.1).
+    pub(super) fn is_legacy_encrypted(&self) -> bool {
+        self.body.contains("Proc-Type:") && self.body.contains("ENCRYPTED")
+    }
+
+    /// The block alone as strict decoders want it: nothing around it, 64 characters to a line.
+    pub(super) fn normalised(&self) -> Zeroizing<String> {
+        const WIDTH: usize = 64;
+        // Room for all of it at once: a buffer that grows leaves copies of the key behind.
+        let size = self.body.len() + self.body.len() / WIDTH + 2 * self.label.len() + WIDTH;
+        let mut text = Zeroizing::new(String::with_capacity(size));
+        text.push_str("-----BEGIN ");
+        text.push_str(self.label);
+        text.push_str("-----");
+        for (i, c) in self.body.chars().filter(|c| !c.is_ascii_whitespace()).enumerate() {
+            if i % WIDTH == 0 {
+                text.push('\n');
+            }
+            text.push(c);
+        }
+        text.push_str("\n-----END ");
+        text.push_str(self.label);
+        text.push_str("-----\n");
+        text
+    }
+}
+
+fn is_label(label: &str) -> bool {
+    label.len() <= 64 && label.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b' ')
+}
+
+pub(super) fn broken(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Configuration, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn however_a_block_is_laid_out_it_is_read_the_same() {
+        let body = "QUJD".repeat(40);
+        let wrapped =
+            |eol: &str| body.as_bytes().chunks(64).map(|l| String::from_utf8_lossy(l) + eol).collect::<String>();
+        let expected = format!("-----BEGIN A KEY-----\n{}-----END A KEY-----\n", wrapped("\n"));
+        for text in [
+            expected.clone(),
+            expected.replace('\n', "\r\n"),
+            expected.replace('\n', "\n    "),
+            format!("    {}", expected.replace('\n', "\n\t")),
+            format!("-----BEGIN A KEY-----\n{body}\n-----END A KEY-----"),
+            format!("-----BEGIN A KEY-----{body}-----END A KEY-----"),
+            format!("\nBag Attributes\n  friendlyName: x\n{expected}trailing words"),
+        ] {
+            let found = blocks(&text).unwrap();
+            assert_eq!(found.len(), 1, "{text}");
+            assert_eq!(*found[0].normalised(), expected, "{text}");
+            assert!(found[0].normalised().capacity() >= expected.len());
+        }
+    }
+
+    #[test]
+    fn several_blocks_come_in_order_and_broken_ones_are_errors() {
+        let two = "-----BEGIN A-----\nQQ==\n-----END A-----\nx\n-----BEGIN B-----\nQg==\n-----END B-----\n";
+        assert_eq!(blocks(two).unwrap().iter().map(|b| b.label).collect::<Vec<_>>(), ["A", "B"]);
+        assert!(blocks("no block at all").unwrap().is_empty());
+        for text in
+            ["-----BEGIN A-----\nQQ==", "-----BEGIN A-----\n-----END B-----", "-----BEGIN ", "-----BEGIN a\nb-----"]
+        {
+            assert!(blocks(text).is_err(), "{text}");
+        }
+    }
+}

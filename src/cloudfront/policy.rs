@@ -1,0 +1,205 @@
+//! What a signature allows: which URLs, until when, from when, for whom.
+use crate::error::{Error, ErrorKind, Result};
+use crate::time::Timestamp;
+use crate::url::{self, Url};
+use std::fmt::{self, Write};
+use std::net::Ipv4Addr;
+use std::str::FromStr;
+
+/// The last second CloudFront's documentation allows as an end: 2038-01-19T03:14:07Z, the largest 32-bit integer.
+pub const LAST_END: Timestamp = Timestamp::from_unix(i32::MAX as i64);
+
+/// A policy statement.
+///
+/// With nothing but a URL and an end it is what CloudFront calls a *canned* policy, which is not sent because CloudFront
+/// can write it down itself; with anything more it is a *custom* policy, which travels with the signature.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    resource: String,
+    ends: Timestamp,
+    starts: Option<Timestamp>,
+    source: Option<Ipv4Range>,
+}
+
+impl Policy {
+    /// Allows `resource` until `ends` (to the second; at most [`LAST_END`]).
+    ///
+    /// `resource` is a URL as user agents send it, `http://`, `https://` or `*` at its beginning, in which `*` stands for
+    /// any number of characters and `?` for one: `https://d111111abcdef8.cloudfront.net/training/*`. A query string is
+    /// part of it ([developer guide][values]).
+    ///
+    /// [values]: https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-creating-signed-url-custom-policy.html
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for another beginning, for characters that do not occur in URLs, for a fragment,
+    /// and for an end out of range.
+    pub fn new(resource: &str, ends: Timestamp) -> Result<Self> {
+        url::check_characters(resource).map_err(|e| refused(format!("the policy's resource {e}")))?;
+        if !["http://", "https://", "*"].iter().any(|start| resource.starts_with(start)) {
+            return Err(refused("the policy's resource must begin with http://, https:// or *"));
+        }
+        if resource.contains('#') {
+            return Err(refused(format!("the policy's resource {}", url::UrlError::Fragment)));
+        }
+        if ends.unix() <= 0 || ends > LAST_END {
+            return Err(refused("the policy must end between 1970-01-01T00:00:01Z and 2038-01-19T03:14:07Z"));
+        }
+        Ok(Self { resource: resource.to_owned(), ends, starts: None, source: None })
+    }
+
+    /// Allows one URL: what [`Policy::new`] does for a URL that must not become a pattern by accident.
+    pub(super) fn exact(url: &Url, ends: Timestamp) -> Result<Self> {
+        let url = url.to_string();
+        if url.contains('*') {
+            return Err(refused("the URL holds a *, which CloudFront takes for a wildcard: write it as %2A"));
+        }
+        Self::new(&url, ends)
+    }
+
+    /// The same, beginning after `starts`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] unless it lies between 1970 and the policy's end.
+    pub fn starts(mut self, starts: Timestamp) -> Result<Self> {
+        if starts.unix() <= 0 || starts >= self.ends {
+            return Err(refused("the policy must start before it ends, and after 1970-01-01T00:00:00Z"));
+        }
+        self.starts = Some(starts);
+        Ok(self)
+    }
+
+    /// The same for clients in `source` alone. The distribution must not serve IPv6 then.
+    #[must_use]
+    pub fn source(mut self, source: Ipv4Range) -> Self {
+        self.source = Some(source);
+        self
+    }
+
+    /// The URL or pattern.
+    pub fn resource(&self) -> &str {
+        &self.resource
+    }
+
+    /// When it ends.
+    pub const fn ends(&self) -> Timestamp {
+        self.ends
+    }
+
+    /// The bytes that are signed: no white space, the names in the order of the documentation's examples.
+    ///
+    /// Nothing needs escaping here, because nothing that does can get into a policy: [`Policy::new`] takes only the
+    /// characters of RFC 3986, among them no quote and no backslash. (`&` stays `&`.)
+    pub fn to_json(&self) -> String {
+        let mut json = format!(r#"{{"Statement":[{{"Resource":"{}","Condition":{{"#, self.resource);
+        // Writing into a String cannot fail.
+        if let Some(source) = self.source {
+            let _ = write!(json, r#""IpAddress":{{"AWS:SourceIp":"{source}"}},"#);
+        }
+        if let Some(starts) = self.starts {
+            let _ = write!(json, r#""DateGreaterThan":{{"AWS:EpochTime":{}}},"#, starts.unix());
+        }
+        let _ = write!(json, r#""DateLessThan":{{"AWS:EpochTime":{}}}}}}}]}}"#, self.ends.unix());
+        json
+    }
+
+    /// Whether CloudFront would let this URL pass as far as the resource goes.
+    pub fn covers(&self, url: &str) -> bool {
+        matches(self.resource.as_bytes(), url.as_bytes())
+    }
+}
+
+/// IPv4 addresses in CIDR notation (RFC 4632): all that CloudFront's policies know. IPv6 is not supported there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ipv4Range {
+    first: Ipv4Addr,
+    bits: u8,
+}
+
+impl FromStr for Ipv4Range {
+    type Err = Error;
+
+    /// Reads `192.0.2.0/24` or `192.0.2.10`, which stands for `192.0.2.10/32`.
+    fn from_str(text: &str) -> Result<Self> {
+        let (address, bits) = text.split_once('/').unwrap_or((text, "32"));
+        if address.parse::<std::net::Ipv6Addr>().is_ok() {
+            return Err(refused("CloudFront's policies know IPv4 addresses only"));
+        }
+        let bad = || refused("an address range is written like 192.0.2.0/24");
+        let first: Ipv4Addr = address.parse().map_err(|_| bad())?;
+        let digits = (1..=2).contains(&bits.len()) && bits.bytes().all(|b| b.is_ascii_digit());
+        let bits: u8 = bits.parse().ok().filter(|bits| digits && *bits <= 32).ok_or_else(bad)?;
+        let mask = u32::MAX.checked_shl(32 - u32::from(bits)).unwrap_or(0);
+        let network = Ipv4Addr::from(u32::from(first) & mask);
+        if network != first {
+            return Err(refused(format!("the address range {text} begins at {network}: write {network}/{bits}")));
+        }
+        Ok(Self { first, bits })
+    }
+}
+
+impl fmt::Display for Ipv4Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.first, self.bits)
+    }
+}
+
+pub(super) fn refused(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::InvalidArgument, message)
+}
+
+/// `*` matches any run of characters, `?` exactly one. On a mismatch only the last `*` needs to take one more character,
+/// so the time is at most the product of the two lengths.
+fn matches(pattern: &[u8], text: &[u8]) -> bool {
+    let (mut p, mut t) = (0, 0);
+    let mut retry = None;
+    while t < text.len() {
+        match (pattern.get(p), retry) {
+            (Some(b'*'), _) => {
+                retry = Some((p + 1, t));
+                p += 1;
+            }
+            (Some(c), _) if *c == b'?' || text.get(t) == Some(c) => {
+                p += 1;
+                t += 1;
+            }
+            (_, Some((after_star, taken))) => {
+                retry = Some((after_star, taken + 1));
+                p = after_star;
+                t = taken + 1;
+            }
+            (_, None) => return false,
+        }
+    }
+    pattern.iter().skip(p).all(|c| *c == b'*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wildcards_match_as_cloudfront_says() {
+        for (pattern, text, expected) in [
+            ("https://h/*game_download.zip*", "https://h/game_download.zip", true),
+            ("https://h/*game_download.zip*", "https://h/example_game_download.zip?license=yes", true),
+            ("https://h/*game_download.zip*", "https://h/game_download.zi", false),
+            ("https://h/a?c", "https://h/abc", true),
+            ("https://h/a?c", "https://h/ac", false),
+            ("https://h/a", "https://h/ab", false),
+            ("https://h/ab", "https://h/a", false),
+            ("*", "anything", true),
+            ("*", "", true),
+            ("", "", true),
+            ("*a*b*c", "xaxbxbxc", true),
+            ("*a*b*c", "xaxbxbxcx", false),
+        ] {
+            assert_eq!(matches(pattern.as_bytes(), text.as_bytes()), expected, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn a_hostile_pattern_costs_no_more_than_its_length_times_the_text() {
+        let (pattern, text) = ("*a".repeat(2_000) + "b", "a".repeat(4_000));
+        assert!(!matches(pattern.as_bytes(), text.as_bytes()));
+    }
+}

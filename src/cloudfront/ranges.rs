@@ -1,0 +1,231 @@
+//! The addresses AWS publishes as its own, looked up in logarithmic time.
+use super::options::IpFilter;
+use crate::error::{Error, ErrorKind, Result};
+use serde_json::Value;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// Address ranges, sorted and merged. IPv4 and IPv6 are kept apart.
+///
+/// They come from the document at `https://ip-ranges.amazonaws.com/ip-ranges.json`
+/// ([its syntax](https://docs.aws.amazon.com/vpc/latest/userguide/aws-ip-syntax.html)). Ranges of every service count, as
+/// they do in the registry's own filter: `AMAZON` includes all others, so that choosing among them would only shrink it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IpRanges {
+    v4: Vec<(u32, u32)>,
+    v6: Vec<(u128, u128)>,
+    skipped: usize,
+}
+
+impl IpRanges {
+    /// Reads the document, taking the ranges `filter` asks for. Unknown members are ignored, ranges that cannot be read
+    /// are skipped and counted.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Protocol`] when it is not such a document or not one range remains: an empty filter would look like a
+    /// working one.
+    pub fn parse(document: &[u8], filter: &IpFilter) -> Result<Self> {
+        let bad = |message: &str| Error::new(ErrorKind::Protocol, message);
+        let document: Value = serde_json::from_slice(document)
+            .map_err(|e| bad("the document of ip ranges is not valid JSON").with_source(e))?;
+        let mut ranges = Self::default();
+        for (list, member) in [("prefixes", "ip_prefix"), ("ipv6_prefixes", "ipv6_prefix")] {
+            let Some(entries) = document.get(list).and_then(Value::as_array) else {
+                return Err(bad("the document of ip ranges lacks the list `prefixes` or `ipv6_prefixes`"));
+            };
+            for entry in entries {
+                let text = |name| entry.get(name).and_then(Value::as_str);
+                if filter.takes(text("region").unwrap_or_default())
+                    && !text(member).is_some_and(|cidr| ranges.add(cidr))
+                {
+                    ranges.skipped += 1;
+                }
+            }
+        }
+        merge(&mut ranges.v4, |last| last.checked_add(1));
+        merge(&mut ranges.v6, |last| last.checked_add(1));
+        if ranges.v4.is_empty() && ranges.v6.is_empty() {
+            return Err(bad("the document of ip ranges has no range of the regions asked for"));
+        }
+        Ok(ranges)
+    }
+
+    /// Whether the address lies in one of them. An IPv4 address mapped into IPv6 (`::ffff:192.0.2.1`) counts as IPv4.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match address.to_canonical() {
+            IpAddr::V4(address) => holds(&self.v4, u32::from(address)),
+            IpAddr::V6(address) => holds(&self.v6, u128::from(address)),
+        }
+    }
+
+    /// How many separate ranges there are after merging.
+    pub fn len(&self) -> usize {
+        self.v4.len() + self.v6.len()
+    }
+
+    /// Whether there is no range.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many ranges of the document could not be read.
+    pub const fn skipped(&self) -> usize {
+        self.skipped
+    }
+
+    fn add(&mut self, cidr: &str) -> bool {
+        let Some((address, bits)) = cidr.split_once('/') else { return false };
+        let Some(bits) = bits.parse::<u32>().ok().filter(|_| bits.bytes().all(|b| b.is_ascii_digit())) else {
+            return false;
+        };
+        if let Ok(address) = address.parse::<Ipv4Addr>() {
+            let Some(host_bits) = 32u32.checked_sub(bits) else { return false };
+            let hosts = u32::MAX.checked_shr(32 - host_bits).unwrap_or(0);
+            let first = u32::from(address) & !hosts;
+            self.v4.push((first, first | hosts));
+        } else if let Ok(address) = address.parse::<Ipv6Addr>() {
+            let Some(host_bits) = 128u32.checked_sub(bits) else { return false };
+            let hosts = u128::MAX.checked_shr(128 - host_bits).unwrap_or(0);
+            let first = u128::from(address) & !hosts;
+            self.v6.push((first, first | hosts));
+        } else {
+            return false;
+        }
+        true
+    }
+}
+
+/// Sorts, and joins what overlaps or touches: afterwards a lookup needs to see one range only.
+fn merge<T: Copy + Ord>(ranges: &mut Vec<(T, T)>, next: impl Fn(T) -> Option<T>) {
+    ranges.sort_unstable();
+    ranges.dedup_by(|later, earlier| {
+        let joined = next(earlier.1).is_none_or(|next| later.0 <= next);
+        if joined {
+            earlier.1 = earlier.1.max(later.1);
+        }
+        joined
+    });
+    ranges.shrink_to_fit();
+}
+
+fn holds<T: Copy + Ord>(ranges: &[(T, T)], address: T) -> bool {
+    let after = ranges.partition_point(|(first, _)| *first <= address);
+    after.checked_sub(1).and_then(|i| ranges.get(i)).is_some_and(|(_, last)| address <= *last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn document(v4: &[&str], v6: &[&str]) -> Vec<u8> {
+        let list = |member: &str, cidrs: &[&str]| -> Vec<Value> {
+            cidrs.iter().map(|c| serde_json::json!({member: c, "region": "us-east-1", "service": "AMAZON"})).collect()
+        };
+        serde_json::json!({"syncToken": "1", "prefixes": list("ip_prefix", v4), "ipv6_prefixes": list("ipv6_prefix", v6)})
+            .to_string()
+            .into_bytes()
+    }
+
+    fn parsed(v4: &[&str], v6: &[&str]) -> IpRanges {
+        IpRanges::parse(&document(v4, v6), &IpFilter::Aws).unwrap()
+    }
+
+    #[test]
+    fn ranges_are_merged_and_edges_belong_to_them() {
+        let ranges =
+            parsed(&["10.0.1.0/24", "10.0.0.0/24", "10.0.0.128/25", "10.0.3.0/24"], &["ff00::/16", "2001:db8::/127"]);
+        assert_eq!(ranges.len(), 4);
+        for (address, expected) in [
+            ("9.255.255.255", false),
+            ("10.0.0.0", true),
+            ("10.0.1.255", true),
+            ("10.0.2.0", false),
+            ("10.0.3.0", true),
+            ("10.0.4.0", false),
+            ("::ffff:10.0.0.1", true),
+            ("::ffff:10.0.2.1", false),
+            ("ff00::", true),
+            ("ff00:ffff::1", true),
+            ("ff01::", false),
+            ("2001:db8::1", true),
+            ("2001:db8::2", false),
+            ("255.255.255.255", false),
+            ("0.0.0.0", false),
+        ] {
+            assert_eq!(ranges.contains(address.parse().unwrap()), expected, "{address}");
+        }
+    }
+
+    #[test]
+    fn the_widest_and_the_narrowest_range_work() {
+        let all = parsed(&["0.0.0.0/0"], &["::/0"]);
+        let one = parsed(&["255.255.255.255/32"], &["ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128"]);
+        for (address, last) in [
+            ("0.0.0.0", false),
+            ("255.255.255.255", true),
+            ("::", false),
+            ("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", true),
+        ] {
+            assert!(all.contains(address.parse().unwrap()), "{address}");
+            assert_eq!(one.contains(address.parse().unwrap()), last, "{address}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_skipped_and_counted() {
+        let ranges =
+            parsed(&["10.0.0.0/8", "10.0.0.0", "10.0.0.0/33", "10.0.0/8", "x/8", "10.0.0.0/+8", ""], &["::/129"]);
+        assert_eq!((ranges.len(), ranges.skipped()), (1, 7));
+        // A host address with a prefix stands for its network, as the reference's parser has it.
+        assert!(parsed(&["10.1.2.3/8"], &[]).contains("10.0.0.0".parse().unwrap()));
+    }
+
+    #[test]
+    fn regions_choose_and_case_does_not_matter() {
+        let json = serde_json::json!({
+            "prefixes": [
+                {"ip_prefix": "10.0.0.0/8", "region": "us-east-1"},
+                {"ip_prefix": "11.0.0.0/8", "region": "EU-WEST-1"},
+                {"ip_prefix": "12.0.0.0/8"},
+            ],
+            "ipv6_prefixes": [],
+        })
+        .to_string();
+        let ranges = IpRanges::parse(json.as_bytes(), &IpFilter::AwsRegions(vec!["eu-west-1".to_owned()])).unwrap();
+        assert!(ranges.contains("11.1.1.1".parse().unwrap()) && !ranges.contains("10.1.1.1".parse().unwrap()));
+        assert_eq!(IpRanges::parse(json.as_bytes(), &IpFilter::Aws).unwrap().len(), 1, "three that touch");
+    }
+
+    #[test]
+    fn a_document_without_ranges_is_an_error() {
+        for text in [
+            "",
+            "{}",
+            "[]",
+            "{\"prefixes\":[]}",
+            "{\"prefixes\":{},\"ipv6_prefixes\":[]}",
+            "{\"prefixes\":[],\"ipv6_prefixes\":[]}",
+        ] {
+            assert_eq!(
+                IpRanges::parse(text.as_bytes(), &IpFilter::Aws).unwrap_err().kind(),
+                ErrorKind::Protocol,
+                "{text}"
+            );
+        }
+        let other = IpFilter::AwsRegions(vec!["nowhere-1".to_owned()]);
+        assert!(IpRanges::parse(&document(&["10.0.0.0/8"], &[]), &other).is_err());
+        assert!(IpRanges::parse("[".repeat(100_000).as_bytes(), &IpFilter::Aws).is_err());
+    }
+
+    #[test]
+    fn lookups_agree_with_a_plain_search() {
+        use proptest::prelude::*;
+        proptest!(|(cidrs in prop::collection::vec((any::<u32>(), 0u32..=32), 1..40), probes in prop::collection::vec(any::<u32>(), 20))| {
+            let texts: Vec<String> = cidrs.iter().map(|(a, bits)| format!("{}/{bits}", Ipv4Addr::from(*a))).collect();
+            let ranges = parsed(&texts.iter().map(String::as_str).collect::<Vec<_>>(), &[]);
+            for probe in probes.into_iter().chain(cidrs.iter().map(|(a, _)| *a)) {
+                let plain = cidrs.iter().any(|(a, bits)| *bits == 0 || (a ^ probe) >> (32 - bits) == 0);
+                prop_assert_eq!(ranges.contains(IpAddr::V4(probe.into())), plain);
+            }
+        });
+    }
+}

@@ -1,0 +1,103 @@
+//! Keeps the IP ranges fresh: one plain thread, which ends with its owner.
+use super::fetch::Fetch;
+use super::options::IpFilter;
+use super::ranges::IpRanges;
+use crate::error::{Error, ErrorKind, Result};
+use std::net::IpAddr;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+/// The published document has about two megabytes; four times that is room for years, and bounds what a wrong URL costs.
+const MAX_DOCUMENT_BYTES: usize = 8 * 1024 * 1024;
+/// After a failure the next attempt does not wait for the whole interval, which may be half a day.
+const RETRY_AFTER: Duration = Duration::from_secs(60);
+
+/// Fetches at once and then every `interval`, until it is dropped. The last document that could be read stays in use.
+#[derive(Debug)]
+pub(super) struct Refresher {
+    shared: Arc<Shared>,
+    fetch: Arc<dyn Fetch>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    stopped: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    stop: bool,
+    ranges: Option<Arc<IpRanges>>,
+    last_error: Option<Arc<Error>>,
+}
+
+impl Refresher {
+    pub(super) fn start(fetch: Arc<dyn Fetch>, url: String, filter: IpFilter, interval: Duration) -> Result<Self> {
+        let shared = Arc::<Shared>::default();
+        let thread = Builder::new()
+            .name("s3driver-ip-ranges".to_owned())
+            .spawn({
+                let (shared, fetch) = (Arc::clone(&shared), Arc::clone(&fetch));
+                move || run(&shared, &*fetch, &url, &filter, interval)
+            })
+            .map_err(|e| {
+                Error::new(ErrorKind::Configuration, "no thread could be started to fetch ip ranges").with_source(e)
+            })?;
+        Ok(Self { shared, fetch, thread: Some(thread) })
+    }
+
+    /// Whether the address is one of the ranges; `false` as long as no document has been read.
+    pub(super) fn contains(&self, address: IpAddr) -> bool {
+        self.ranges().is_some_and(|ranges| ranges.contains(address))
+    }
+
+    pub(super) fn ranges(&self) -> Option<Arc<IpRanges>> {
+        self.shared.lock().ranges.clone()
+    }
+
+    pub(super) fn last_error(&self) -> Option<Arc<Error>> {
+        self.shared.lock().last_error.clone()
+    }
+}
+
+impl Drop for Refresher {
+    fn drop(&mut self) {
+        self.shared.lock().stop = true;
+        self.shared.stopped.notify_all();
+        self.fetch.cancel();
+        // A fetcher that panicked has ended its thread already: nothing is left to do about it here.
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+impl Shared {
+    /// Every change under the lock is one assignment: a panic elsewhere leaves nothing half-done.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn run(shared: &Shared, fetch: &dyn Fetch, url: &str, filter: &IpFilter, interval: Duration) {
+    loop {
+        if shared.lock().stop {
+            return;
+        }
+        let fetched = fetch.get(url, MAX_DOCUMENT_BYTES).and_then(|document| IpRanges::parse(&document, filter));
+        let mut state = shared.lock();
+        let wait = match fetched {
+            Ok(ranges) => {
+                (state.ranges, state.last_error) = (Some(Arc::new(ranges)), None);
+                interval
+            }
+            Err(error) => {
+                state.last_error = Some(Arc::new(error));
+                interval.min(RETRY_AFTER)
+            }
+        };
+        let waited = shared.stopped.wait_timeout_while(state, wait, |state| !state.stop);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+    }
+}

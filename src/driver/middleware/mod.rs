@@ -1,0 +1,96 @@
+//! Storage drivers that wrap another one and change the URLs it hands out.
+//!
+//! | name | what its URLs are |
+//! |---|---|
+//! | `cloudfront` | signed for a CloudFront distribution: `s3driver::cloudfront::CloudFront`, with feature `cloudfront` |
+//! | `redirect` | below a fixed base, never signed: [`Redirect`] |
+//! | `rewrite` | the wrapped driver's own with another scheme, host or path: [`Rewrite`] |
+mod redirect;
+mod rewrite;
+
+pub use redirect::{Redirect, RedirectKey};
+pub use rewrite::{Rewrite, SignedUrls};
+
+use super::StorageDriver;
+use crate::error::{Error, ErrorKind, Result};
+use std::sync::Arc;
+
+/// Wraps `inner` in the middleware of that name, configured as in a registry.
+///
+/// # Errors
+/// [`ErrorKind::Configuration`] when there is no middleware of that name, or its options cannot be used.
+pub fn wrap<'a>(
+    name: &str,
+    inner: Arc<dyn StorageDriver>,
+    options: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Result<Arc<dyn StorageDriver>> {
+    match name {
+        #[cfg(feature = "cloudfront")]
+        "cloudfront" => {
+            use crate::cloudfront::{CloudFront, Options};
+            Ok(Arc::new(CloudFront::new(inner, Options::from_pairs(options)?)?))
+        }
+        #[cfg(not(feature = "cloudfront"))]
+        "cloudfront" => Err(bad("the middleware cloudfront needs s3driver's feature `cloudfront`")),
+        "redirect" => Ok(Arc::new(Redirect::from_pairs(inner, options)?)),
+        "rewrite" => Ok(Arc::new(Rewrite::from_pairs(inner, options)?)),
+        _ => Err(bad(format!("no storage middleware registered with name: {name}"))),
+    }
+}
+
+fn bad(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Configuration, message)
+}
+
+/// Everything of [`StorageDriver`] but `url_for`, passed on to the field `inner`. `name` too: errors name the driver that
+/// failed, and a wrapper adds no failures of its own to these.
+macro_rules! delegate_to_inner {
+    () => {
+        fn name(&self) -> &str {
+            self.inner.name()
+        }
+        fn get_content(&self, path: &str) -> $crate::error::Result<Vec<u8>> {
+            self.inner.get_content(path)
+        }
+        fn put_content(&self, path: &str, content: &[u8]) -> $crate::error::Result<()> {
+            self.inner.put_content(path, content)
+        }
+        fn reader(&self, path: &str, offset: i64) -> $crate::error::Result<Box<dyn std::io::Read + Send>> {
+            self.inner.reader(path, offset)
+        }
+        fn writer(
+            &self,
+            path: &str,
+            mode: $crate::driver::WriteMode,
+        ) -> $crate::error::Result<Box<dyn $crate::driver::FileWriter>> {
+            self.inner.writer(path, mode)
+        }
+        fn write_stream(&self, path: &str, offset: i64, reader: &mut dyn std::io::Read) -> $crate::error::Result<u64> {
+            self.inner.write_stream(path, offset, reader)
+        }
+        fn stat(&self, path: &str) -> $crate::error::Result<$crate::driver::FileInfo> {
+            self.inner.stat(path)
+        }
+        fn list(&self, path: &str) -> $crate::error::Result<Vec<String>> {
+            self.inner.list(path)
+        }
+        fn rename(&self, from: &str, to: &str) -> $crate::error::Result<()> {
+            self.inner.rename(from, to)
+        }
+        fn delete(&self, path: &str) -> $crate::error::Result<()> {
+            self.inner.delete(path)
+        }
+        fn walk(
+            &self,
+            from: &str,
+            options: &$crate::driver::WalkOptions,
+            visit: &mut dyn FnMut(&$crate::driver::FileInfo) -> $crate::error::Result<$crate::driver::WalkStep>,
+        ) -> $crate::error::Result<()> {
+            self.inner.walk(from, options, visit)
+        }
+        fn object_key(&self, path: &str) -> Option<String> {
+            self.inner.object_key(path)
+        }
+    };
+}
+pub(crate) use delegate_to_inner;

@@ -1,0 +1,172 @@
+//! Changes the URLs of the wrapped driver: another scheme, another host, a shorter path.
+use super::{bad, delegate_to_inner};
+use crate::driver::{StorageDriver, UrlOptions};
+use crate::error::{Error, ErrorKind, Result};
+use crate::url::{self, Scheme, Url};
+use std::fmt;
+use std::sync::Arc;
+
+/// What happens to a signed URL when the signature covers what would be rewritten.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SignedUrls {
+    /// An error: whoever got the URL would be refused.
+    #[default]
+    Refuse,
+    /// It is rewritten all the same: for a proxy that puts the original back before it asks the server.
+    Rewrite,
+}
+
+/// Hands out the wrapped driver's URLs, rewritten. Where that gives none, neither does this.
+///
+/// Most signatures cover what is rewritten here. AWS's version 4 signs host and path, version 2 the path, CloudFront the
+/// whole URL: after rewriting those the server refuses the URL, unless a proxy restores it. By default this is an error.
+/// To hand out presigned URLs for another host, let the driver sign for it (`redirectendpoint`).
+pub struct Rewrite {
+    inner: Arc<dyn StorageDriver>,
+    rules: Rules,
+}
+
+#[derive(Debug, Default)]
+struct Rules {
+    scheme: Option<Scheme>,
+    /// In lower-case, and its port.
+    host: Option<(String, Option<u16>)>,
+    trim_path_prefix: String,
+    signed_urls: SignedUrls,
+}
+
+impl Rewrite {
+    /// Changes nothing yet.
+    pub fn new(inner: Arc<dyn StorageDriver>) -> Self {
+        Self { inner, rules: Rules::default() }
+    }
+
+    /// Sets the scheme: `http` or `https`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] for another one.
+    pub fn scheme(mut self, scheme: &str) -> Result<Self> {
+        self.rules.scheme = Some(Scheme::parse(scheme).ok_or_else(|| bad("scheme must be http or https"))?);
+        Ok(self)
+    }
+
+    /// Sets the host, with a port where one is needed: `mirror.example.com`, `10.0.0.1:5000`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] when it is neither a name nor an address.
+    pub fn host(mut self, host: &str) -> Result<Self> {
+        let (name, port) = url::split_authority(host).map_err(|e| bad(format!("host {host:?} {e}")))?;
+        self.rules.host = Some((name.to_ascii_lowercase(), port));
+        Ok(self)
+    }
+
+    /// Takes this off the front of the path, as it stands in the URL (percent-encoded), where it is there.
+    #[must_use]
+    pub fn trim_path_prefix(mut self, prefix: &str) -> Self {
+        prefix.clone_into(&mut self.rules.trim_path_prefix);
+        self
+    }
+
+    /// Says what happens to signed URLs.
+    #[must_use]
+    pub const fn signed_urls(mut self, signed: SignedUrls) -> Self {
+        self.rules.signed_urls = signed;
+        self
+    }
+
+    /// Reads the options of the registry's `rewrite` middleware: `scheme`, `host`, `trimpathprefix`, all optional; and
+    /// `signedurls`, which is `refuse` (the default) or `rewrite`, see [`SignedUrls`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] for an option that is unknown or cannot be read.
+    pub fn from_pairs<'a>(
+        inner: Arc<dyn StorageDriver>,
+        pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self> {
+        pairs.into_iter().try_fold(Self::new(inner), |rewrite, (name, value)| match (name, value) {
+            ("scheme" | "host" | "trimpathprefix" | "signedurls", "") => Ok(rewrite),
+            ("scheme", scheme) => rewrite.scheme(scheme),
+            ("host", host) => rewrite.host(host),
+            ("trimpathprefix", prefix) => Ok(rewrite.trim_path_prefix(prefix)),
+            ("signedurls", "refuse") => Ok(rewrite.signed_urls(SignedUrls::Refuse)),
+            ("signedurls", "rewrite") => Ok(rewrite.signed_urls(SignedUrls::Rewrite)),
+            ("signedurls", _) => Err(bad("signedurls only allows the following values: refuse|rewrite")),
+            _ => Err(bad(format!("unknown option of the rewrite middleware: {name}"))),
+        })
+    }
+}
+
+impl StorageDriver for Rewrite {
+    delegate_to_inner!();
+
+    fn url_for(&self, path: &str, options: &UrlOptions) -> Result<String> {
+        let original = self.inner.url_for(path, options)?;
+        self.rules.apply(&original).map_err(|e| e.with_path(path))
+    }
+}
+
+impl Rules {
+    fn apply(&self, original: &str) -> Result<String> {
+        let before = Url::parse(original)
+            .map_err(|e| Error::new(ErrorKind::Configuration, format!("the URL to rewrite {e}")))?;
+        let mut after = before.clone();
+        if let Some(scheme) = self.scheme {
+            after.scheme = scheme;
+        }
+        if let Some((host, port)) = &self.host {
+            (after.host, after.port) = (host.clone(), *port);
+        }
+        after.port = after.port.filter(|port| *port != after.scheme.default_port());
+        if let Some(rest) = after.path.strip_prefix(&self.trim_path_prefix) {
+            after.path = if rest.starts_with('/') { rest.to_owned() } else { format!("/{rest}") };
+        }
+        if after == before {
+            return Ok(original.to_owned());
+        }
+        if self.signed_urls == SignedUrls::Refuse && Signature::of(&before).is_some_and(|s| s.breaks(&before, &after)) {
+            return Err(Error::new(
+                ErrorKind::Configuration,
+                "rewriting a signed URL breaks its signature: let the driver sign for the other host (redirectendpoint), \
+                 or set signedurls to rewrite if a proxy restores the original",
+            ));
+        }
+        Ok(after.to_string())
+    }
+}
+
+/// Whose signature a URL carries.
+#[derive(Clone, Copy)]
+enum Signature {
+    AwsV4,
+    AwsV2,
+    CloudFront,
+}
+
+impl Signature {
+    fn of(url: &Url) -> Option<Self> {
+        let query = url.query.as_deref()?;
+        let has = |name: &str| query.split('&').any(|part| part.split_once('=').map_or(part, |(n, _)| n) == name);
+        match () {
+            () if has("X-Amz-Signature") => Some(Self::AwsV4),
+            () if has("Signature") && has("Key-Pair-Id") => Some(Self::CloudFront),
+            () if has("Signature") && has("AWSAccessKeyId") => Some(Self::AwsV2),
+            () => None,
+        }
+    }
+
+    fn breaks(self, before: &Url, after: &Url) -> bool {
+        let path = before.path != after.path;
+        let host = before.authority() != after.authority();
+        match self {
+            // Version 4 demands `host` among the signed headers; version 2 signs the bucket, which may be in the host.
+            Self::AwsV4 | Self::AwsV2 => path || host,
+            Self::CloudFront => path || host || before.scheme != after.scheme,
+        }
+    }
+}
+
+impl fmt::Debug for Rewrite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rewrite").field("inner", &self.inner.name()).field("rules", &self.rules).finish()
+    }
+}
