@@ -130,6 +130,7 @@ pub(super) fn transport_error(failure: TransportError, host: &str) -> Error {
         Failure::Timeout => ErrorKind::Timeout,
         Failure::Io(_) => ErrorKind::Interrupted,
         Failure::Protocol(_) => ErrorKind::Protocol,
+        Failure::InvalidRequest(_) => ErrorKind::InvalidArgument,
         Failure::Source(_) => ErrorKind::LocalIo,
         Failure::Cancelled => ErrorKind::Cancelled,
     };
