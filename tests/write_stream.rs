@@ -32,7 +32,7 @@ fn every_offset_truncates_or_fills_with_zeros() {
     let before = bytes(1, 0, 2 * PART + 11);
     let new = bytes(2, 0, PART + 3);
     let uniform = parameters(&server).part_sizes(PartSizes::Uniform).build().unwrap();
-    for driver in [driver(&server), S3Driver::new(uniform).unwrap()] {
+    for driver in [driver(&server), S3Driver::new(&uniform).unwrap()] {
         let beyond = before.len() + PART + 1;
         for offset in [0, 1, PART - 1, PART, PART + 1, 2 * PART, before.len(), before.len() + 1, beyond] {
             for length in [0, 1, new.len()] {
