@@ -214,7 +214,11 @@ fn a_file_that_changes_is_not_stored() {
     let directory = TempDir::new().unwrap();
     let source = file(&directory, &bytes(7, 0, 2 * PART));
     let grow = |_: Progress| {
-        fs::OpenOptions::new().append(true).open(&source).and_then(|mut f| std::io::Write::write_all(&mut f, b"x")).unwrap();
+        fs::OpenOptions::new()
+            .append(true)
+            .open(&source)
+            .and_then(|mut f| std::io::Write::write_all(&mut f, b"x"))
+            .unwrap();
     };
     let transfer = transfer(&client).progress(&grow);
     let error = transfer.upload_file(&source, server.bucket(), "f", &ObjectSettings::default()).unwrap_err();

@@ -88,6 +88,18 @@ fn the_kept_part_is_copied_by_the_server() {
     assert!(server.bytes_in() - sent < 64 << 10, "the prefix is not sent again");
 }
 
+#[test]
+fn a_server_that_cannot_copy_parts_gets_the_kept_part_sent_again() {
+    let server = server();
+    let driver = driver(&server);
+    let before = bytes(10, 0, 2 * PART + 5);
+    server.put_object(server.bucket(), "f", before.clone());
+    server.fail_next("UploadPartCopy", 501, "NotImplemented", 100);
+    driver.write_stream("/f", 2 * PART as i64, &mut &b"appended"[..]).unwrap();
+    assert!(stored(&server).unwrap() == expected(&before, 2 * PART, b"appended"));
+    assert_nothing_pending(&server);
+}
+
 /// Fails after some bytes.
 struct Broken(&'static [u8]);
 

@@ -197,7 +197,21 @@ impl Client {
         headers.push(("host", &host));
         headers.extend(call.headers.iter().map(|(n, v)| (&**n, &**v)));
         let request = sign::Request { method: call.method, path: &path, query: &query, headers: &headers };
-        let signed = inner.sign(&request, &attempt.located, &attempt.region, lease, payload).map_err(|error| {
+        let signs_payload = inner.signs_payload(&attempt.located);
+        let hash;
+        let to_sign = match payload {
+            Payload::Empty => v4::Payload::Bytes(b""),
+            Payload::Bytes(bytes) if signs_payload => v4::Payload::Bytes(bytes),
+            Payload::Replay { open, length } if signs_payload => {
+                hash = sha256(&mut *open(), *length).map_err(|error| {
+                    let text = format!("the data to send cannot be read: {error}");
+                    Sent::Refused(Error::new(ErrorKind::LocalIo, text).with_source(error))
+                })?;
+                v4::Payload::Hash(&hash)
+            }
+            Payload::Bytes(_) | Payload::Stream { .. } | Payload::Replay { .. } => v4::Payload::Unsigned,
+        };
+        let signed = inner.sign(&request, &attempt.located, &attempt.region, lease, to_sign).map_err(|error| {
             Sent::Refused(Error::new(ErrorKind::InvalidArgument, format!("the request cannot be signed: {error}")))
         })?;
         let mut target = path.clone();
@@ -324,33 +338,28 @@ impl Inner {
         located: &Located,
         region: &str,
         lease: &Lease,
-        payload: &Payload<'_>,
+        payload: v4::Payload<'_>,
     ) -> std::result::Result<Vec<(&'static str, String)>, sign::Error> {
         let Some(credentials) = &lease.credentials else { return Ok(Vec::new()) };
         let time = self.now();
         match self.signature {
             SignatureVersion::V2 => Ok(v2::sign(request, located.host_bucket(), credentials, time)?.headers),
             SignatureVersion::V4 => {
-                let signs_payload = match self.payload {
-                    PayloadSigning::Auto => located.scheme() == Scheme::Http,
-                    PayloadSigning::Signed => true,
-                    PayloadSigning::Unsigned => false,
-                };
-                let hash;
-                let payload = match payload {
-                    Payload::Empty => v4::Payload::Bytes(b""),
-                    Payload::Bytes(bytes) if signs_payload => v4::Payload::Bytes(bytes),
-                    Payload::Replay { open, length } if signs_payload => {
-                        hash = sha256(&mut *open(), *length).map_err(|error| sign::Error::Invalid(error.to_string()))?;
-                        v4::Payload::Hash(&hash)
-                    }
-                    Payload::Bytes(_) | Payload::Stream { .. } | Payload::Replay { .. } => v4::Payload::Unsigned,
-                };
                 let scope = v4::Scope { region, service: "s3" };
                 let key = self.signing_key(credentials, time, scope);
                 Ok(v4::sign_with_key(request, payload, credentials, scope, time, &key)?.headers)
             }
         }
+    }
+
+    /// Whether bodies are hashed: version 2 has no place for that.
+    fn signs_payload(&self, located: &Located) -> bool {
+        self.signature == SignatureVersion::V4
+            && match self.payload {
+                PayloadSigning::Auto => located.scheme() == Scheme::Http,
+                PayloadSigning::Signed => true,
+                PayloadSigning::Unsigned => false,
+            }
     }
 
     /// The derived key, kept from request to request: it changes once a day.

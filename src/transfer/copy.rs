@@ -3,8 +3,8 @@ use super::meter::Meter;
 use super::{Transfer, Transferred, parallel};
 use crate::Cancel;
 use crate::client::{
-    Client, CompletedUpload, Condition, CopySource, MAX_PART_SIZE, MAX_PARTS, MIN_PART_SIZE, ObjectMeta, ObjectSettings,
-    UploadRef, UploadedPart,
+    Client, CompletedUpload, Condition, CopySource, MAX_PART_SIZE, MAX_PARTS, MIN_PART_SIZE, ObjectMeta,
+    ObjectSettings, UploadRef, UploadedPart,
 };
 use crate::error::{Error, ErrorKind, Result};
 use std::num::NonZeroUsize;
@@ -34,11 +34,8 @@ impl Transfer<'_> {
             meter.part(meta.size);
             return Ok(Transferred { bytes: meta.size, parts: 1, etag: copy.etag });
         }
-        let ranges = Ranges {
-            chunk_size: self.part_size,
-            concurrency: self.concurrency,
-            done: &|bytes| meter.part(bytes),
-        };
+        let ranges =
+            Ranges { chunk_size: self.part_size, concurrency: self.concurrency, done: &|bytes| meter.part(bytes) };
         let settings = with_metadata_of(settings, &meta);
         let copy = copy_object_in_parts(&self.client, source, meta.size, (bucket, key), &settings, &ranges)?;
         Ok(Transferred { bytes: meta.size, parts: meter.parts(), etag: copy.etag })

@@ -60,7 +60,8 @@ impl Transfer<'_> {
         let meter = Meter::new(&self.client, self.progress, meta.size);
         let (client, cancel) = self.client.with_child_cancel();
         let crcs = parallel::for_each(pieces.len(), self.concurrency, &cancel, |index| {
-            let fetch = Fetch { client: &client, bucket, key, meta: &meta, file: &unfinished.file, path, meter: &meter };
+            let fetch =
+                Fetch { client: &client, bucket, key, meta: &meta, file: &unfinished.file, path, meter: &meter };
             fetch.piece(&pieces[index], self.verification)
         })?;
         let verified = match self.verification {
@@ -136,7 +137,8 @@ impl Fetch<'_> {
 
 /// Holds what arrived against what the server says of the object.
 fn verify(meta: &ObjectMeta, pieces: &[Range<u64>], crcs: &[u64], file: &File) -> Result<Verified> {
-    let wrong = |what: &str| Err(Error::new(ErrorKind::Integrity, format!("the content does not have the object's {what}")));
+    let wrong =
+        |what: &str| Err(Error::new(ErrorKind::Integrity, format!("the content does not have the object's {what}")));
     if let Some(expected) = meta.crc64nvme {
         let nvme = CrcAlgorithm::Crc64Nvme;
         let whole = pieces.iter().zip(crcs).fold(Crc::new(nvme).finalize(), |whole, (piece, crc)| {
@@ -146,7 +148,8 @@ fn verify(meta: &ObjectMeta, pieces: &[Range<u64>], crcs: &[u64], file: &File) -
     }
     // The ETag is the MD5 of what was put whole, unless it is encrypted with keys that are not S3's own.
     let encrypted = meta.encryption.as_deref().is_some_and(|encryption| encryption != "AES256");
-    let md5 = meta.etag.as_deref().filter(|etag| etag.len() == 32 && !encrypted).and_then(|etag| hex::decode(etag).ok());
+    let md5 =
+        meta.etag.as_deref().filter(|etag| etag.len() == 32 && !encrypted).and_then(|etag| hex::decode(etag).ok());
     let Some(expected) = md5 else { return Ok(Verified::LengthAlone) };
     let digest = md5_of(file, meta.size).map_err(|error| {
         Error::new(ErrorKind::LocalIo, format!("the file cannot be read back: {error}")).with_source(error)
@@ -164,6 +167,61 @@ fn md5_of(file: &File, size: u64) -> io::Result<[u8; 16]> {
             Ok(n) => digest.update(&block[..n]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crc_fast::checksum;
+
+    /// A file with `content`, and the ranges and checksums with which it arrived.
+    fn arrived(content: &[u8]) -> (File, Vec<Range<u64>>, Vec<u64>) {
+        let file = tempfile::tempfile().expect("a file");
+        write_all_at(&file, content, 0).expect("written");
+        let pieces: Vec<Range<u64>> =
+            (0..content.len() as u64).step_by(7).map(|at| at..(at + 7).min(content.len() as u64)).collect();
+        let crc =
+            |piece: &Range<u64>| checksum(CrcAlgorithm::Crc64Nvme, &content[piece.start as usize..piece.end as usize]);
+        let crcs = pieces.iter().map(crc).collect();
+        (file, pieces, crcs)
+    }
+
+    fn meta(content: &[u8]) -> ObjectMeta {
+        ObjectMeta { size: content.len() as u64, ..ObjectMeta::default() }
+    }
+
+    #[test]
+    fn the_checksums_of_ranges_make_that_of_the_whole() {
+        for content in [&b""[..], b"1234567", b"a content of several ranges, the last one short"] {
+            let (file, pieces, mut crcs) = arrived(content);
+            let meta = ObjectMeta { crc64nvme: Some(checksum(CrcAlgorithm::Crc64Nvme, content)), ..meta(content) };
+            assert_eq!(verify(&meta, &pieces, &crcs, &file).expect("right"), Verified::Crc64Nvme);
+            crcs.reverse();
+            if crcs.len() > 1 {
+                let error = verify(&meta, &pieces, &crcs, &file).expect_err("in a wrong order");
+                assert_eq!(error.kind(), ErrorKind::Integrity);
+            }
+        }
+    }
+
+    #[test]
+    fn an_etag_counts_only_where_it_is_an_md5() {
+        let content = b"a content of several ranges";
+        let (file, pieces, crcs) = arrived(content);
+        let with = |etag: String, encryption: Option<&str>| {
+            let encryption = encryption.map(str::to_owned);
+            verify(&ObjectMeta { etag: Some(etag), encryption, ..meta(content) }, &pieces, &crcs, &file)
+        };
+        let (right, wrong) = (hex::encode(Md5::digest(content)), hex::encode(Md5::digest(b"another")));
+        assert_eq!(with(right.clone(), None).expect("right"), Verified::Md5);
+        assert_eq!(with(right, Some("AES256")).expect("right"), Verified::Md5);
+        assert_eq!(with(wrong.clone(), None).expect_err("wrong").kind(), ErrorKind::Integrity);
+        for (etag, encryption) in
+            [(wrong.clone(), Some("aws:kms")), (format!("{wrong}-2"), None), ("opaque".to_owned(), None)]
+        {
+            assert_eq!(with(etag, encryption).expect("not comparable"), Verified::LengthAlone);
         }
     }
 }

@@ -16,7 +16,8 @@ impl Transfer<'_> {
     /// Where bodies are signed each part is read twice, the first time to hash it.
     ///
     /// # Errors
-    /// [`ErrorKind::LocalIo`] when the file cannot be read, or changes meanwhile. Nothing is left behind then.
+    /// [`ErrorKind::LocalIo`] when the file cannot be read, or changes while its parts are sent. Nothing is left behind
+    /// then.
     pub fn upload_file(
         &self,
         file: impl AsRef<Path>,

@@ -93,14 +93,17 @@ impl Checkpoint {
                 return Ok((0, Vec::new()));
             }
             let range = ByteRange::Part { offset: size - length, length };
-            let end = store.client.get_object(&store.bucket, &key, &GetObject::range(range))?.read_all(TRAILER_LIMIT)?;
+            let end =
+                store.client.get_object(&store.bucket, &key, &GetObject::range(range))?.read_all(TRAILER_LIMIT)?;
             Ok((size - length, end))
         };
         match look() {
             Err(error) if matches!(error.kind(), ErrorKind::NoSuchKey | ErrorKind::InvalidRange) => Ok(None),
             Err(error) => Err(error),
-            Ok((before, end)) => Ok(Self::parse(&end, &store.key(path))
-                .map(|(checkpoint, length, _)| (checkpoint, before + length as u64))),
+            Ok((before, end)) => {
+                Ok(Self::parse(&end, &store.key(path))
+                    .map(|(checkpoint, length, _)| (checkpoint, before + length as u64)))
+            }
         }
     }
 
@@ -110,6 +113,8 @@ impl Checkpoint {
             "version": 1, "key": key, "upload": upload_id, "parts": parts, "bytes": bytes, "chunk_size": chunk_size,
         })
         .to_string();
+        // The tail may be as large as a part: without this the vector would double.
+        tail.reserve_exact(json.len() + SUFFIX);
         tail.extend_from_slice(json.as_bytes());
         let crc = checksum(CrcAlgorithm::Crc64Nvme, tail);
         tail.extend_from_slice(format!("{crc:016x}{:08x}", json.len()).as_bytes());
