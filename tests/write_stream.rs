@@ -60,6 +60,10 @@ fn a_missing_file_is_filled_with_zeros_up_to_the_offset() {
     }
     let error = driver.write_stream("/f", -1, &mut io::empty()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidOffset);
+    let before = server.requests();
+    let error = driver.write_stream("/f", i64::MAX, &mut io::empty()).unwrap_err();
+    assert_eq!((error.kind(), error.bytes_taken()), (ErrorKind::InvalidArgument, Some(0)));
+    assert_eq!(server.requests(), before, "no zeros are sent towards an end that cannot be");
     assert_eq!(stored(&server), None);
 }
 

@@ -182,6 +182,32 @@ fn stream(test: &str, size: u64) {
 
 #[test]
 #[cfg(target_os = "linux")]
+fn a_file_is_sent_without_a_part_in_memory() {
+    use std::io::Read as _;
+    const TEST: &str = "a_file_is_sent_without_a_part_in_memory";
+    const SIZE: u64 = 64 * MIB as u64;
+    if let Some((driver, _)) = order() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        io::copy(&mut Source::new(2, SIZE), &mut file.as_file()).unwrap();
+        let before = peak_memory();
+        let transfer = s3driver::transfer::Transfer::new(driver.client());
+        let sent = transfer.upload_file(file.path(), driver.bucket(), "file", &Default::default()).unwrap();
+        assert_eq!((sent.bytes, sent.parts), (SIZE, 8), "8 parts of 8 MiB, all at once");
+        println!("\nMEASURED {}", peak_memory() - before);
+        return;
+    }
+    let server = Server::start(ServerOptions { discard_bodies: true, ..ServerOptions::default() });
+    let mut child = start(TEST, &server, "0");
+    let mut output = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut output).unwrap();
+    assert!(child.wait().unwrap().success(), "{output}");
+    let grown: u64 = output.lines().find_map(|line| line.strip_prefix("MEASURED ")).unwrap().parse().unwrap();
+    println!("8 parts of 8 MiB at once: {grown} bytes of memory");
+    assert!(grown <= 6 * MIB as u64, "{grown}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
 fn a_long_stream_takes_no_more_memory_than_its_buffers() {
     stream("a_long_stream_takes_no_more_memory_than_its_buffers", 200 * MIB as u64 + 17);
 }

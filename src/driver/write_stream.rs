@@ -27,6 +27,9 @@ pub(crate) fn write_stream(store: &Arc<Store>, path: &str, offset: i64, reader: 
 }
 
 fn write(store: &Arc<Store>, path: &str, offset: u64, reader: &mut dyn Read, taken: &mut u64) -> Result<()> {
+    if offset > MAX_PART_SIZE * u64::from(MAX_PARTS) {
+        return Err(Error::new(ErrorKind::InvalidArgument, "the offset lies beyond the largest object S3 takes"));
+    }
     let mut writer = Writer::new(store, path, store.chunk_size);
     if offset > 0 {
         let kept = match store.client.head_object(&store.bucket, &store.key(path)) {

@@ -32,10 +32,11 @@ pub(super) struct Unfinished {
 impl Unfinished {
     /// Beside `target`, so that the last step is a rename within one file system.
     pub(super) fn beside(target: &Path, random: u64) -> Result<Self> {
-        let name = target.file_name().ok_or_else(|| {
-            Error::new(ErrorKind::InvalidArgument, format!("{} does not name a file", target.display()))
-        })?;
-        let path = target.with_file_name(format!(".{}.{random:016x}.part", name.to_string_lossy()));
+        if target.file_name().is_none() {
+            let text = format!("{} does not name a file", target.display());
+            return Err(Error::new(ErrorKind::InvalidArgument, text));
+        }
+        let path = target.with_file_name(format!(".s3driver-{random:016x}.part"));
         let file = OpenOptions::new()
             .write(true)
             .read(true)

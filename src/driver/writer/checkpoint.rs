@@ -6,6 +6,9 @@
 //! of the driver shows it. There is at most one for a path. It is written in one PutObject, and so is there whole or not
 //! at all.
 //!
+//! Two limits follow: a file whose key has more than 1,015 bytes can be written but not closed without commit, because
+//! S3's keys end at 1,024; and in a versioned bucket past checkpoints stay as old versions until a lifecycle rule ends them.
+//!
 //! The object is the bytes themselves, a line of JSON that tells which upload they belong to and how many parts and
 //! bytes precede them, and 32 characters: the CRC-64/NVME of all before it, the length of the JSON, `s3driver`.
 use crate::client::{ByteRange, GetObject, MAX_PART_SIZE, MAX_PARTS, ObjectSettings};
