@@ -90,8 +90,8 @@ fn store_read_and_find(driver: &S3Driver, target: &Target, blobs: &[Blob], bytes
     let stored = on_threads("storing", blobs, bytes, |blob, piece| store(driver, blob, piece))?;
     let read = on_threads("reading", blobs, bytes, |blob, piece| read_back(driver, blob, piece))?;
     find(driver, blobs)?;
-    change(driver, blobs)?;
     share(target, &blobs[0])?;
+    change(driver, blobs)?;
     Ok(Rates { stored: megabytes(bytes) / stored.as_secs_f64(), read: megabytes(bytes) / read.as_secs_f64() })
 }
 
