@@ -174,7 +174,8 @@ impl Client {
         let start = request.range.start().saturating_add(done);
         self.run(&call, Payload::Empty, |mut response, _| {
             let protocol = |text: String| Error::new(ErrorKind::Protocol, text).with_status(200);
-            if response.status == 206 {
+            // rclone sends the range asked for, and says so, under a 200.
+            if response.status == 206 || response.header("content-range").is_some() {
                 let text = response.header("content-range").unwrap_or_default().to_owned();
                 let range = ContentRange::parse(&text)
                     .filter(|range| range.first == start)

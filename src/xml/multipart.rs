@@ -82,7 +82,8 @@ pub struct ListMultipartUploadsResult {
 /// Reads `InitiateMultipartUploadResult`, at most [`MAX_REPLY_BYTES`] of it.
 pub fn initiate_multipart_upload_result(body: &[u8]) -> Result<InitiateMultipartUploadResult, Error> {
     const ROOT: &str = "InitiateMultipartUploadResult";
-    parse(body, MAX_REPLY_BYTES, &[ROOT], |document, _| {
+    // rclone calls it by the shorter name.
+    parse(body, MAX_REPLY_BYTES, &[ROOT, "InitiateMultipartUpload"], |document, _| {
         let mut upload_id = None;
         while let Some(child) = document.child()? {
             match child.name() {
