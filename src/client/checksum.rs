@@ -3,7 +3,7 @@
 //! Only CRCs that S3 can combine to one of the whole object are used
 //! (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html>): a checksum of parts'
 //! checksums says nothing to a reader who does not know the parts.
-use super::call::Call;
+use super::call::{Call, Payload};
 use super::endpoint::Endpoint;
 use super::values::Checksum;
 use crate::error::{Error, ErrorKind, Result};
@@ -11,6 +11,7 @@ use crate::transport::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use crc_fast::{CrcAlgorithm, Digest};
+use std::io::{self, Read};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Algorithm {
@@ -43,11 +44,19 @@ impl Algorithm {
         }
     }
 
-    /// With the checksum of `content`, which the server compares.
-    pub(super) fn sent<'a>(self, call: Call<'a>, content: &[u8]) -> Call<'a> {
+    /// With the checksum of `content`, which the server compares. A body that is opened anew is read once for it.
+    pub(super) fn sent<'a>(self, call: Call<'a>, content: &Payload<'_>) -> Result<Call<'a>> {
         let mut sum = Running::new(self);
-        sum.update(content);
-        call.header(self.header(), sum.finish())
+        match content {
+            Payload::Empty => {}
+            Payload::Bytes(bytes) => sum.update(bytes),
+            Payload::Replay { open, length } => sum.update_from(&mut *open(), *length).map_err(|error| {
+                let text = format!("the data to send cannot be read: {error}");
+                call.place(Error::new(ErrorKind::LocalIo, text).with_source(error))
+            })?,
+            Payload::Stream { .. } => return Ok(call),
+        }
+        Ok(call.header(self.header(), sum.finish()))
     }
 
     /// With the announcement that every part of the upload will have one.
@@ -73,6 +82,19 @@ impl Running {
 
     fn update(&mut self, bytes: &[u8]) {
         self.digest.update(bytes);
+    }
+
+    fn update_from(&mut self, source: &mut dyn Read, length: u64) -> io::Result<()> {
+        let mut piece = [0; 16 << 10];
+        let mut source = source.take(length);
+        loop {
+            match source.read(&mut piece) {
+                Ok(0) => return Ok(()),
+                Ok(n) => self.update(&piece[..n]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// As the header has it: base64 of the big-endian bytes.

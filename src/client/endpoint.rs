@@ -546,7 +546,8 @@ impl Located {
             return None;
         }
         let in_host = host.strip_prefix(bucket).is_some_and(|rest| rest.starts_with('.'));
-        let base = if self.host_bucket.is_some() { &self.path } else { self.path.strip_suffix(bucket)?.strip_suffix('/')? };
+        let base =
+            if self.host_bucket.is_some() { &self.path } else { self.path.strip_suffix(bucket)?.strip_suffix('/')? };
         let path = if in_host { base.to_owned() } else { format!("{base}/{bucket}") };
         Some(Self { scheme, host, port, path, host_bucket: in_host.then(|| bucket.to_owned()) })
     }
@@ -595,7 +596,8 @@ fn s3_domain(host: &str, bucket: &str) -> Option<&'static str> {
         let Some(service) = host.strip_suffix(suffix).and_then(|rest| rest.strip_suffix('.')) else { return false };
         let (name, rest) = service.split_once('.').unwrap_or((service, ""));
         let region = rest.strip_prefix("dualstack").map_or(rest, |rest| rest.trim_start_matches('.'));
-        let known = matches!(name, "s3" | "s3-fips" | "s3-accelerate") || name.strip_prefix("s3-").is_some_and(has_region_shape);
+        let known = matches!(name, "s3" | "s3-fips" | "s3-accelerate")
+            || name.strip_prefix("s3-").is_some_and(has_region_shape);
         known && (region.is_empty() || has_region_shape(region))
     })
 }

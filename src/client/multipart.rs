@@ -1,6 +1,6 @@
 //! Multipart uploads: begin, send parts, complete or abort, and find what was begun before.
 use super::Client;
-use super::call::{Call, Patience, Payload};
+use super::call::{Call, Patience, Payload, Reopen};
 use super::checksum::Algorithm;
 use super::object::{Condition, CopySource, etag_of, object_call};
 use super::reply::{document, nothing};
@@ -56,7 +56,8 @@ impl Client {
     ///
     /// [CreateMultipartUpload]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html
     pub fn create_multipart_upload(&self, bucket: &str, key: &str, settings: &ObjectSettings) -> Result<String> {
-        let mut call = settings.apply(object_call("CreateMultipartUpload", "POST", bucket, key)?.query("uploads", ""))?;
+        let mut call =
+            settings.apply(object_call("CreateMultipartUpload", "POST", bucket, key)?.query("uploads", ""))?;
         if let Some(algorithm) = self.inner.checksum {
             call = algorithm.announced(call);
         }
@@ -70,38 +71,52 @@ impl Client {
     ///
     /// [UploadPart]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPart.html
     pub fn upload_part(&self, upload: UploadRef<'_>, part_number: u32, content: &[u8]) -> Result<UploadedPart> {
-        match self.send_part(upload, part_number, content, self.inner.checksum) {
+        self.send_part(upload, part_number, || Payload::Bytes(content), content.len() as u64)
+    }
+
+    /// The same from a reader that can be opened again for each attempt.
+    pub(crate) fn upload_part_from<'a>(
+        &self,
+        upload: UploadRef<'_>,
+        part_number: u32,
+        open: &'a Reopen<'a>,
+        length: u64,
+    ) -> Result<UploadedPart> {
+        self.send_part(upload, part_number, || Payload::Replay { open, length }, length)
+    }
+
+    fn send_part<'a>(
+        &self,
+        upload: UploadRef<'_>,
+        part_number: u32,
+        content: impl Fn() -> Payload<'a>,
+        size: u64,
+    ) -> Result<UploadedPart> {
+        let send = |checksum: Option<Algorithm>| {
+            let mut call = part_call("UploadPart", upload, part_number)?;
+            if let Some(algorithm) = checksum {
+                call = algorithm.sent(call, &content())?;
+            }
+            call.patience = Patience::Bytes;
+            self.run(&call, content(), |response, deadline| {
+                // Completion must name the ETag: a part without one is not stored as far as we can tell.
+                let etag = etag_of(&response)
+                    .ok_or_else(|| Error::new(ErrorKind::Protocol, "the server sent no ETag for the part"))?;
+                nothing(response, deadline, &call)?;
+                Ok(UploadedPart { part_number, etag, size })
+            })
+        };
+        match send(self.inner.checksum) {
             // An upload that another program began without a checksum takes no part with one.
             Err(error)
                 if self.inner.checksum.is_some()
                     && error.code() == Some("InvalidRequest")
                     && error.message().contains("Checksum Type mismatch") =>
             {
-                self.send_part(upload, part_number, content, None)
+                send(None)
             }
             result => result,
         }
-    }
-
-    fn send_part(
-        &self,
-        upload: UploadRef<'_>,
-        part_number: u32,
-        content: &[u8],
-        checksum: Option<Algorithm>,
-    ) -> Result<UploadedPart> {
-        let mut call = part_call("UploadPart", upload, part_number)?;
-        if let Some(algorithm) = checksum {
-            call = algorithm.sent(call, content);
-        }
-        call.patience = Patience::Bytes;
-        self.run(&call, Payload::Bytes(content), |response, deadline| {
-            // Completion must name the ETag: a part without one is not stored as far as we can tell.
-            let etag = etag_of(&response)
-                .ok_or_else(|| Error::new(ErrorKind::Protocol, "the server sent no ETag for the part"))?;
-            nothing(response, deadline, &call)?;
-            Ok(UploadedPart { part_number, etag, size: content.len() as u64 })
-        })
     }
 
     /// [UploadPartCopy]: makes a part from the bytes `range` (start included, end not) of another object.
@@ -154,7 +169,9 @@ impl Client {
         match result {
             Ok(xml::CompleteMultipartUploadResult { etag: Some(etag), .. }) => Ok(CompletedUpload { etag: Some(etag) }),
             // Ceph leaves the ETag out of its first answer.
-            Ok(_) => Ok(CompletedUpload { etag: self.head_object(upload.bucket, upload.key).ok().and_then(|m| m.etag) }),
+            Ok(_) => {
+                Ok(CompletedUpload { etag: self.head_object(upload.bucket, upload.key).ok().and_then(|m| m.etag) })
+            }
             Err(error) if leaves_open(&error) => self.was_it_completed(upload, parts, error),
             Err(error) => Err(error),
         }
@@ -289,7 +306,11 @@ impl Iterator for PartListing {
                 page.next_part_number_marker.or_else(|| page.parts.last().map(|part| part.part_number))
             }
             // A server that does not say whether there is more, but where: its next page may be empty.
-            Ok(page) if page.is_truncated.is_none() && !page.parts.is_empty() && page.next_part_number_marker > self.marker => {
+            Ok(page)
+                if page.is_truncated.is_none()
+                    && !page.parts.is_empty()
+                    && page.next_part_number_marker > self.marker =>
+            {
                 page.next_part_number_marker
             }
             _ => {
@@ -356,7 +377,11 @@ fn upload_call<'a>(operation: &'static str, method: &'static str, upload: Upload
     let UploadRef { bucket, key, upload_id } = upload;
     let call = object_call(operation, method, bucket, key)?;
     // Without an id, `DELETE key` would delete the object, and `PUT key` replace it.
-    if upload_id.is_empty() { Err(call.refuse("the upload id is empty")) } else { Ok(call.query("uploadId", upload_id)) }
+    if upload_id.is_empty() {
+        Err(call.refuse("the upload id is empty"))
+    } else {
+        Ok(call.query("uploadId", upload_id))
+    }
 }
 
 fn part_call<'a>(operation: &'static str, upload: UploadRef<'a>, part_number: u32) -> Result<Call<'a>> {

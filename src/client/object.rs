@@ -1,6 +1,6 @@
 //! Operations on one object, or on many by name: put, delete, copy.
 use super::Client;
-use super::call::{Call, Patience, Pause, Payload};
+use super::call::{Call, Patience, Pause, Payload, Reopen};
 use super::read::ObjectMeta;
 use super::reply::{document, error_of, nothing};
 use super::settings::ObjectSettings;
@@ -71,7 +71,9 @@ impl CopySource<'_> {
             return Err(call.refuse("the key to copy from is empty"));
         }
         let source = format!("/{}/{}", self.bucket, sign::encode_path(self.key));
-        Ok(call.header("x-amz-copy-source", source).maybe_header("x-amz-copy-source-if-match", self.if_match.map(quoted)))
+        Ok(call
+            .header("x-amz-copy-source", source)
+            .maybe_header("x-amz-copy-source-if-match", self.if_match.map(quoted)))
     }
 }
 
@@ -98,7 +100,7 @@ impl Client {
     ) -> Result<PutResult> {
         let mut call = condition.apply(settings.apply(object_call("PutObject", "PUT", bucket, key)?)?);
         if let Some(algorithm) = self.inner.checksum {
-            call = algorithm.sent(call, content);
+            call = algorithm.sent(call, &Payload::Bytes(content))?;
         }
         call.patience = Patience::Bytes;
         match self.run(&call, Payload::Bytes(content), |response, deadline| put_result(response, deadline, &call)) {
@@ -135,6 +137,23 @@ impl Client {
         if is_md5 && error.kind() == ErrorKind::PreconditionFailed { Err(error) } else { unknown(error) }
     }
 
+    /// PutObject from a reader that can be opened again for each attempt.
+    pub(crate) fn put_object_replayed<'a>(
+        &self,
+        bucket: &str,
+        key: &str,
+        open: &'a Reopen<'a>,
+        length: u64,
+        settings: &ObjectSettings,
+    ) -> Result<PutResult> {
+        let mut call = settings.apply(object_call("PutObject", "PUT", bucket, key)?)?;
+        if let Some(algorithm) = self.inner.checksum {
+            call = algorithm.sent(call, &Payload::Replay { open, length })?;
+        }
+        call.patience = Patience::Bytes;
+        self.run(&call, Payload::Replay { open, length }, |response, deadline| put_result(response, deadline, &call))
+    }
+
     /// PutObject from a reader of which exactly `length` bytes are stored. The body can be sent once only: nothing is
     /// tried again after the first byte was read, and no checksum is known when the headers go out.
     ///
@@ -150,7 +169,9 @@ impl Client {
     ) -> Result<PutResult> {
         let mut call = settings.apply(object_call("PutObject", "PUT", bucket, key)?)?;
         call.patience = Patience::Bytes;
-        self.run(&call, Payload::Stream { source, length, begun: false }, |response, deadline| put_result(response, deadline, &call))
+        self.run(&call, Payload::Stream { source, length, begun: false }, |response, deadline| {
+            put_result(response, deadline, &call)
+        })
     }
 
     /// [DeleteObject]. Succeeds as well when there is no such object.
@@ -226,7 +247,8 @@ impl Client {
                 }
             }
             let Some((_, cause)) = again.first() else { return failures };
-            let waited = if rounds < self.inner.retry.max_attempts { self.pause(rounds, cause) } else { Ok(Pause::GiveUp) };
+            let waited =
+                if rounds < self.inner.retry.max_attempts { self.pause(rounds, cause) } else { Ok(Pause::GiveUp) };
             match waited {
                 Ok(Pause::Over) => left = again.into_iter().map(|(key, _)| key).collect(),
                 ended => {
@@ -254,7 +276,13 @@ impl Client {
     /// [CopyObject]: copies up to 5 GB on the server, storing the copy with `settings` and the source's metadata.
     ///
     /// [CopyObject]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
-    pub fn copy_object(&self, source: CopySource<'_>, bucket: &str, key: &str, settings: &ObjectSettings) -> Result<PutResult> {
+    pub fn copy_object(
+        &self,
+        source: CopySource<'_>,
+        bucket: &str,
+        key: &str,
+        settings: &ObjectSettings,
+    ) -> Result<PutResult> {
         let call = object_call("CopyObject", "PUT", bucket, key)?;
         let mut call = source.apply(settings.apply(call)?)?;
         call.patience = Patience::Work;
@@ -272,8 +300,16 @@ impl Client {
     ///
     /// [HeadObject]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
     pub fn head_object(&self, bucket: &str, key: &str) -> Result<ObjectMeta> {
-        let call = object_call("HeadObject", "HEAD", bucket, key)?;
-        self.run(&call, Payload::Empty, |response, _| {
+        self.head(&object_call("HeadObject", "HEAD", bucket, key)?)
+    }
+
+    /// The same, asking for the object's checksum. S3 demands the right to decrypt for that, as it does for reading.
+    pub(crate) fn head_object_with_checksum(&self, bucket: &str, key: &str) -> Result<ObjectMeta> {
+        self.head(&object_call("HeadObject", "HEAD", bucket, key)?.header("x-amz-checksum-mode", "ENABLED"))
+    }
+
+    fn head(&self, call: &Call<'_>) -> Result<ObjectMeta> {
+        self.run(call, Payload::Empty, |response, _| {
             let size = response
                 .content_length()
                 .ok_or_else(|| call.place(Error::new(ErrorKind::Protocol, "the reply names no Content-Length")))?;
@@ -283,7 +319,12 @@ impl Client {
 }
 
 /// A call about one object. An empty key would address the bucket itself, so it never leaves this function.
-pub(super) fn object_call<'a>(operation: &'static str, method: &'static str, bucket: &'a str, key: &'a str) -> Result<Call<'a>> {
+pub(super) fn object_call<'a>(
+    operation: &'static str,
+    method: &'static str,
+    bucket: &'a str,
+    key: &'a str,
+) -> Result<Call<'a>> {
     let call = Call::new(operation, method, bucket, key);
     if key.is_empty() { Err(call.refuse("the key is empty")) } else { Ok(call) }
 }
@@ -306,7 +347,8 @@ pub(super) fn etag_of(response: &Response) -> Option<String> {
 }
 
 fn put_result(response: Response, deadline: Option<Instant>, call: &Call<'_>) -> Result<PutResult> {
-    let result = PutResult { etag: etag_of(&response), version_id: response.header("x-amz-version-id").map(str::to_owned) };
+    let result =
+        PutResult { etag: etag_of(&response), version_id: response.header("x-amz-version-id").map(str::to_owned) };
     nothing(response, deadline, call)?;
     Ok(result)
 }

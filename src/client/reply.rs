@@ -116,13 +116,23 @@ fn hint(error: &Error, region: Option<&str>) -> Option<String> {
             Some(region) => format!("the bucket is in the region {region}: set that region"),
             None => "the bucket is elsewhere: check the region and the endpoint".to_owned(),
         },
-        (ErrorKind::SignatureRejected, "InvalidAccessKeyId" | "NotSignedUp") => "the server does not know the access key: check it and the endpoint".to_owned(),
-        (ErrorKind::SignatureRejected, _) => "check the secret key, and that no proxy changes the host or the path".to_owned(),
+        (ErrorKind::SignatureRejected, "InvalidAccessKeyId" | "NotSignedUp") => {
+            "the server does not know the access key: check it and the endpoint".to_owned()
+        }
+        (ErrorKind::SignatureRejected, _) => {
+            "check the secret key, and that no proxy changes the host or the path".to_owned()
+        }
         (ErrorKind::ClockSkew, _) => "set this machine's clock".to_owned(),
-        (ErrorKind::NoSuchBucket, _) => "check the bucket's name and the endpoint; the bucket must exist before the driver starts".to_owned(),
+        (ErrorKind::NoSuchBucket, _) => {
+            "check the bucket's name and the endpoint; the bucket must exist before the driver starts".to_owned()
+        }
         (ErrorKind::AccessDenied, _) => "check the policies of these credentials and of the bucket".to_owned(),
-        (ErrorKind::Conflict, "ConditionalRequestConflict") => "somebody else changed the object meanwhile: read it and begin again".to_owned(),
-        (ErrorKind::Refused, "AccessControlListNotSupported") => "the bucket has ACLs disabled: send none (objectacl: none)".to_owned(),
+        (ErrorKind::Conflict, "ConditionalRequestConflict") => {
+            "somebody else changed the object meanwhile: read it and begin again".to_owned()
+        }
+        (ErrorKind::Refused, "AccessControlListNotSupported") => {
+            "the bucket has ACLs disabled: send none (objectacl: none)".to_owned()
+        }
         (ErrorKind::ExpiredCredentials, _) => "fetch new temporary credentials".to_owned(),
         _ => return None,
     })
@@ -163,7 +173,8 @@ pub(super) type Reader<T> = (fn(&[u8]) -> std::result::Result<T, xml::Error>, us
 /// over; an error document is that error, and a page of a proxy no answer of S3.
 pub(super) fn nothing(response: Response, deadline: Option<Instant>, call: &Call<'_>) -> Result<()> {
     let (status, ids) = (response.status, Ids::of(&response));
-    let body = response.read_to_end(xml::MAX_REPLY_BYTES, deadline).map_err(|failure| transport_error(failure, None))?;
+    let body =
+        response.read_to_end(xml::MAX_REPLY_BYTES, deadline).map_err(|failure| transport_error(failure, None))?;
     let text = body.trim_ascii();
     if text.is_empty() {
         return Ok(());
@@ -171,9 +182,9 @@ pub(super) fn nothing(response: Response, deadline: Option<Instant>, call: &Call
     if let Ok(document) = xml::error_document(text) {
         return Err(failure_within(status, &document, call, &body, ids));
     }
-    let html = ["<!doctype", "<html"].iter().any(|start| {
-        text.get(..start.len()).is_some_and(|text| text.eq_ignore_ascii_case(start.as_bytes()))
-    });
+    let html = ["<!doctype", "<html"]
+        .iter()
+        .any(|start| text.get(..start.len()).is_some_and(|text| text.eq_ignore_ascii_case(start.as_bytes())));
     if html || !text.starts_with(b"<") {
         let text = format!("the server answered with \u{201c}{}\u{201d}, which is not S3's", excerpt(text));
         let error = Error::new(ErrorKind::Protocol, text).with_status(status);
