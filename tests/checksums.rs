@@ -1,4 +1,5 @@
 //! Checksums against the embedded server, which computes them itself and refuses those that differ.
+#![allow(clippy::unwrap_used, reason = "a test may fail that way")]
 #![allow(unreachable_pub, dead_code, reason = "a test is no library, and uses a part of the faulty server")]
 
 #[path = "faults/server.rs"]
@@ -131,7 +132,8 @@ fn damage_on_the_way_up() {
 #[test]
 fn an_upload_begun_without_a_checksum_goes_on_without() {
     let faulty = start();
-    let id = client(&faulty, Checksum::None).create_multipart_upload(BUCKET, "key", &ObjectSettings::default()).unwrap();
+    let id =
+        client(&faulty, Checksum::None).create_multipart_upload(BUCKET, "key", &ObjectSettings::default()).unwrap();
     let client = client(&faulty, Checksum::Crc64Nvme);
     let upload = UploadRef { bucket: BUCKET, key: "key", upload_id: &id };
     let text = "<Error><Code>InvalidRequest</Code><Message>Checksum Type mismatch occurred, expected checksum Type: null, \
@@ -153,7 +155,8 @@ fn composite_checksums_are_passed_over() {
     client.put_object(BUCKET, "key", b"content", &ObjectSettings::default()).unwrap();
     faulty.once("GetObject", Fault::changed(|answer| answer.with("x-amz-checksum-crc32c", "AAAAAA==-2")));
     assert_eq!(get(&client).unwrap(), b"content");
-    let composite = |answer: Answer| answer.with("x-amz-checksum-crc32c", "AAAAAA==").with("x-amz-checksum-type", "COMPOSITE");
+    let composite =
+        |answer: Answer| answer.with("x-amz-checksum-crc32c", "AAAAAA==").with("x-amz-checksum-type", "COMPOSITE");
     faulty.once("GetObject", Fault::changed(composite));
     assert_eq!(get(&client).unwrap(), b"content");
 }

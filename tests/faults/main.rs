@@ -1,6 +1,7 @@
 //! The rows of the fault tables, each as a test with its name: the outcome, how many requests it took, what is in the
 //! bucket afterwards, and that no connection stays open. `README.md` beside this file says where each row is proven.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail that way")]
 #![allow(unreachable_pub, reason = "a test is no library")]
 
 #[path = "../support/mod.rs"]
@@ -8,6 +9,7 @@ mod support;
 
 mod connection;
 mod deleting;
+mod driver;
 mod listing;
 mod reading;
 mod server;
@@ -114,4 +116,35 @@ pub fn assert_no_secret(error: &Error) {
             assert!(!text.contains(secret), "{text}");
         }
     }
+}
+
+/// Every test that the table beside this file names is there.
+#[test]
+fn the_table_names_tests_that_exist() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/");
+    let read = |path: &str| std::fs::read_to_string(format!("{root}{path}")).unwrap_or_else(|e| panic!("{path}: {e}"));
+    let mut checked = 0;
+    for row in include_str!("README.md").lines().filter(|line| line.starts_with("| ")) {
+        let mut file = String::new();
+        for token in row.rsplit('|').nth(1).unwrap().split('`').skip(1).step_by(2) {
+            let name = match token.split_once("::") {
+                Some((module, name)) => {
+                    file = format!("tests/faults/{module}.rs");
+                    name
+                }
+                None if token.ends_with(".rs") => {
+                    let inside = if token.contains('/') { "" } else { "tests/credentials/" };
+                    file = format!("{inside}{token}");
+                    assert!(read(&file).contains("#[test]"), "{file}");
+                    continue;
+                }
+                None => token.trim_start_matches("..."),
+            };
+            if !file.is_empty() {
+                assert!(read(&file).contains(&format!("{name}(")), "{file} has no {name}");
+                checked += 1;
+            }
+        }
+    }
+    assert!(checked > 100, "{checked} tests are named");
 }
