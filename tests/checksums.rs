@@ -1,6 +1,5 @@
 //! Checksums against the embedded server, which computes them itself and refuses those that differ.
 #![allow(clippy::unwrap_used, reason = "a test may fail that way")]
-#![allow(unreachable_pub, dead_code, reason = "a test is no library, and uses a part of the faulty server")]
 
 #[path = "faults/server.rs"]
 mod server;

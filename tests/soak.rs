@@ -4,7 +4,6 @@
 //! 15 seconds unless `S3DRIVER_SOAK_SECONDS` says otherwise. `cargo test --test soak -- --nocapture` prints the figures.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail that way")]
-#![allow(unreachable_pub, dead_code, reason = "a test is no library, and uses a part of the faulty server")]
 
 #[path = "faults/server.rs"]
 mod server;

@@ -2,7 +2,6 @@
 //! bucket afterwards, and that no connection stays open. `README.md` beside this file says where each row is proven.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail that way")]
-#![allow(unreachable_pub, reason = "a test is no library")]
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -23,23 +22,23 @@ use server::Faulty;
 use std::time::{Duration, Instant};
 use support::ServerOptions;
 
-pub const BUCKET: &str = "registry";
+pub(crate) const BUCKET: &str = "registry";
 
 /// A client with short patience, the faulty server, and the honest one behind it.
-pub struct Rig {
-    pub client: Client,
-    pub faulty: Faulty,
+pub(crate) struct Rig {
+    pub(crate) client: Client,
+    pub(crate) faulty: Faulty,
 }
 
 /// As often as these clients try.
-pub const ATTEMPTS: u32 = 4;
+pub(crate) const ATTEMPTS: u32 = 4;
 
-pub fn retry() -> RetryPolicy {
+pub(crate) fn retry() -> RetryPolicy {
     let base = Duration::from_millis(1);
     RetryPolicy { max_attempts: ATTEMPTS, base, throttled_base: base, ..RetryPolicy::default() }
 }
 
-pub fn timeouts() -> Timeouts {
+pub(crate) fn timeouts() -> Timeouts {
     Timeouts {
         connect: Duration::from_millis(500),
         idle: Duration::from_millis(300),
@@ -48,11 +47,11 @@ pub fn timeouts() -> Timeouts {
 }
 
 impl Rig {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(ServerOptions { min_part_size: 1, ..ServerOptions::default() }, |config| config)
     }
 
-    pub fn with(options: ServerOptions, adjust: impl FnOnce(Config) -> Config) -> Self {
+    pub(crate) fn with(options: ServerOptions, adjust: impl FnOnce(Config) -> Config) -> Self {
         let faulty = Faulty::start(options);
         let endpoint = Endpoint::custom(&faulty.url(), Some("us-east-1"), Scheme::Http).unwrap();
         let keys = Credentials::new(faulty.backend.access_key(), faulty.backend.secret_key());
@@ -61,48 +60,48 @@ impl Rig {
     }
 
     /// Stores an object behind the client's back.
-    pub fn store(&self, key: &str, content: &[u8]) {
+    pub(crate) fn store(&self, key: &str, content: &[u8]) {
         self.faulty.backend.put_object(BUCKET, key, content.to_vec());
     }
 
-    pub fn stored(&self, key: &str) -> Option<Vec<u8>> {
+    pub(crate) fn stored(&self, key: &str) -> Option<Vec<u8>> {
         self.faulty.backend.object(BUCKET, key).map(|bytes| bytes.to_vec())
     }
 
-    pub fn put(&self, key: &str, content: &[u8]) -> Result<()> {
+    pub(crate) fn put(&self, key: &str, content: &[u8]) -> Result<()> {
         self.client.put_object(BUCKET, key, content, &ObjectSettings::default()).map(drop)
     }
 
-    pub fn get(&self, key: &str) -> Result<Vec<u8>> {
+    pub(crate) fn get(&self, key: &str) -> Result<Vec<u8>> {
         self.client.get_object(BUCKET, key, &GetObject::default())?.read_all(64 << 20)
     }
 
-    pub fn count(&self, operation: &str) -> usize {
+    pub(crate) fn count(&self, operation: &str) -> usize {
         self.faulty.count(operation)
     }
 
-    pub fn begin(&self, key: &str) -> String {
+    pub(crate) fn begin(&self, key: &str) -> String {
         self.client.create_multipart_upload(BUCKET, key, &ObjectSettings::default()).unwrap()
     }
 
     /// Nothing is left: no upload, no connection.
-    pub fn finish(self) {
+    pub(crate) fn finish(self) {
         assert_eq!(self.faulty.backend.open_uploads(BUCKET), [], "uploads are left");
         self.finish_with_uploads();
     }
 
-    pub fn finish_with_uploads(self) {
+    pub(crate) fn finish_with_uploads(self) {
         drop(self.client);
         self.faulty.assert_nothing_open();
     }
 }
 
-pub fn upload<'a>(key: &'a str, upload_id: &'a str) -> UploadRef<'a> {
+pub(crate) fn upload<'a>(key: &'a str, upload_id: &'a str) -> UploadRef<'a> {
     UploadRef { bucket: BUCKET, key, upload_id }
 }
 
 /// Runs `work`, which must end soon however the server behaves.
-pub fn quickly<T>(work: impl FnOnce() -> T) -> T {
+pub(crate) fn quickly<T>(work: impl FnOnce() -> T) -> T {
     let begun = Instant::now();
     let result = work();
     assert!(begun.elapsed() < Duration::from_secs(8), "it took {:?}", begun.elapsed());
@@ -110,7 +109,7 @@ pub fn quickly<T>(work: impl FnOnce() -> T) -> T {
 }
 
 /// Nothing an error says may hold a key, a token or a signature.
-pub fn assert_no_secret(error: &Error) {
+pub(crate) fn assert_no_secret(error: &Error) {
     for text in [format!("{error}"), format!("{error:?}")] {
         for secret in ["embedded/secret+key", "AWS4-HMAC", "Signature="] {
             assert!(!text.contains(secret), "{text}");

@@ -3,6 +3,8 @@
 //! A request that a rule is for gets the rule's [`Fault`]; every other one is passed on unchanged, so that the embedded
 //! server checks its signature and its store tells what really happened.
 
+#![allow(dead_code, reason = "each test program uses its own part")]
+
 use crate::support::{Server, ServerOptions};
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -13,48 +15,48 @@ use std::time::{Duration, Instant};
 
 /// A request as it came.
 #[derive(Clone, Debug)]
-pub struct Seen {
-    pub operation: &'static str,
-    pub key: String,
-    pub head: String,
-    pub body: Vec<u8>,
+pub(crate) struct Seen {
+    pub(crate) operation: &'static str,
+    pub(crate) key: String,
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Seen {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| line.split_once(": ").filter(|(key, _)| *key == name).map(|(_, value)| value))
     }
 }
 
 /// What the embedded server answered.
 #[derive(Clone, Debug, Default)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
-    pub fn without(mut self, name: &str) -> Self {
+    pub(crate) fn without(mut self, name: &str) -> Self {
         self.headers.retain(|(key, _)| key != name);
         self
     }
-    pub fn with(self, name: &str, value: &str) -> Self {
+    pub(crate) fn with(self, name: &str, value: &str) -> Self {
         let mut answer = self.without(name);
         answer.headers.push((name.to_owned(), value.to_owned()));
         answer
     }
-    pub fn status(mut self, status: u16) -> Self {
+    pub(crate) fn status(mut self, status: u16) -> Self {
         self.status = status;
         self
     }
     /// Another body, and the length that belongs to it.
-    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
         let length = self.body.len().to_string();
         self.without("transfer-encoding").with("content-length", &length)
     }
-    pub fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut bytes = format!("HTTP/1.1 {} Scripted\r\n", self.status).into_bytes();
         for (name, value) in &self.headers {
             bytes.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
@@ -69,7 +71,7 @@ type Script = dyn Fn(Answer) -> Vec<u8> + Send + Sync;
 
 /// What happens in place of an honest exchange.
 #[derive(Clone)]
-pub struct Fault {
+pub(crate) struct Fault {
     /// How much of the request's body is read; `None` for all of it.
     upload: Option<usize>,
     /// Whether the embedded server gets the request.
@@ -80,7 +82,7 @@ pub struct Fault {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub(crate) enum End {
     Keep,
     Close,
     Reset,
@@ -90,37 +92,37 @@ pub enum End {
 
 impl Fault {
     /// These bytes, and nothing is passed on.
-    pub fn raw(bytes: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn raw(bytes: impl Into<Vec<u8>>) -> Self {
         let bytes = bytes.into();
         Self { upload: None, commits: false, reply: Arc::new(move |_| bytes.clone()), pace: None, end: End::Keep }
     }
     /// A whole reply with this status and body.
-    pub fn reply(status: u16, body: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn reply(status: u16, body: impl Into<Vec<u8>>) -> Self {
         Self::raw(Answer { status, ..Answer::default() }.body(body).bytes())
     }
     /// The same with further headers.
-    pub fn reply_with(status: u16, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn reply_with(status: u16, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Self {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         Self::raw(Answer { status, headers, body: Vec::new() }.body(body).bytes())
     }
     /// An error document.
-    pub fn error(status: u16, code: &str) -> Self {
+    pub(crate) fn error(status: u16, code: &str) -> Self {
         Self::reply_with(status, &[("x-amz-request-id", "REQ123"), ("x-amz-id-2", "HOST456")], error_document(code))
     }
     /// No reply.
-    pub fn silent(end: End) -> Self {
+    pub(crate) fn silent(end: End) -> Self {
         Self::raw("").end(end)
     }
     /// What the embedded server answers, changed.
-    pub fn changed(change: impl Fn(Answer) -> Answer + Send + Sync + 'static) -> Self {
+    pub(crate) fn changed(change: impl Fn(Answer) -> Answer + Send + Sync + 'static) -> Self {
         Self::scripted(move |answer| change(answer).bytes())
     }
     /// Bytes made of what the embedded server answers.
-    pub fn scripted(script: impl Fn(Answer) -> Vec<u8> + Send + Sync + 'static) -> Self {
+    pub(crate) fn scripted(script: impl Fn(Answer) -> Vec<u8> + Send + Sync + 'static) -> Self {
         Self { upload: None, commits: true, reply: Arc::new(script), pace: None, end: End::Keep }
     }
     /// What the embedded server answers, up to this much of its body.
-    pub fn cut(at: usize, end: End) -> Self {
+    pub(crate) fn cut(at: usize, end: End) -> Self {
         let script = move |mut answer: Answer| {
             answer.body.truncate(at);
             answer.bytes()
@@ -128,27 +130,27 @@ impl Fault {
         Self::scripted(script).end(end)
     }
     /// The same fault after the embedded server has done its work.
-    pub fn after_commit(mut self) -> Self {
+    pub(crate) fn after_commit(mut self) -> Self {
         self.commits = true;
         self
     }
     /// Reads only so much of the request's body.
-    pub fn mid_upload(mut self, bytes: usize) -> Self {
+    pub(crate) fn mid_upload(mut self, bytes: usize) -> Self {
         self.upload = Some(bytes);
         self
     }
-    pub fn end(mut self, end: End) -> Self {
+    pub(crate) fn end(mut self, end: End) -> Self {
         self.end = end;
         self
     }
     /// Sends the bytes of its body one at a time.
-    pub fn trickled(mut self, pace: Duration) -> Self {
+    pub(crate) fn trickled(mut self, pace: Duration) -> Self {
         self.pace = Some(pace);
         self
     }
 }
 
-pub fn error_document(code: &str) -> String {
+pub(crate) fn error_document(code: &str) -> String {
     format!(
         "<?xml version=\"1.0\"?>\n<Error><Code>{code}</Code><Message>scripted</Message><RequestId>REQ123</RequestId></Error>"
     )
@@ -179,14 +181,14 @@ struct Shared {
 const UNREAD: Duration = Duration::from_secs(1);
 
 /// The faulty server and the honest one behind it.
-pub struct Faulty {
-    pub backend: Server,
+pub(crate) struct Faulty {
+    pub(crate) backend: Server,
     address: SocketAddr,
     shared: Arc<Shared>,
 }
 
 impl Faulty {
-    pub fn start(options: ServerOptions) -> Self {
+    pub(crate) fn start(options: ServerOptions) -> Self {
         let backend = Server::start(options);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let address = listener.local_addr().expect("an address");
@@ -219,52 +221,52 @@ impl Faulty {
         Self { backend, address, shared }
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// The next request of `operation` (`*` for any) meets `fault`.
-    pub fn once(&self, operation: &'static str, fault: Fault) {
+    pub(crate) fn once(&self, operation: &'static str, fault: Fault) {
         self.times(operation, 0, 1, fault);
     }
 
     /// Every request of `operation` meets `fault`.
-    pub fn always(&self, operation: &'static str, fault: Fault) {
+    pub(crate) fn always(&self, operation: &'static str, fault: Fault) {
         self.times(operation, 0, usize::MAX, fault);
     }
 
     /// After `skip` requests of `operation`, the next `times` meet `fault`. Rules are asked in order.
-    pub fn times(&self, operation: &'static str, skip: usize, times: usize, fault: Fault) {
+    pub(crate) fn times(&self, operation: &'static str, skip: usize, times: usize, fault: Fault) {
         self.shared.rules.lock().unwrap().push(Rule { operation, skip, times, fault });
     }
 
     /// Asks `chance` about every request no rule is for, and stops noting down what it sees.
-    pub fn by_chance(&self, chance: impl Fn(&Seen) -> Option<Fault> + Send + Sync + 'static) {
+    pub(crate) fn by_chance(&self, chance: impl Fn(&Seen) -> Option<Fault> + Send + Sync + 'static) {
         self.shared.records.store(false, Ordering::SeqCst);
         *self.shared.chance.lock().unwrap() = Some(Arc::new(chance));
     }
 
     /// From now on everything is passed on.
-    pub fn heal(&self) {
+    pub(crate) fn heal(&self) {
         self.shared.rules.lock().unwrap().clear();
         *self.shared.chance.lock().unwrap() = None;
     }
 
-    pub fn seen(&self) -> Vec<Seen> {
+    pub(crate) fn seen(&self) -> Vec<Seen> {
         self.shared.seen.lock().unwrap().clone()
     }
 
     /// Requests of an operation so far.
-    pub fn count(&self, operation: &str) -> usize {
+    pub(crate) fn count(&self, operation: &str) -> usize {
         self.shared.seen.lock().unwrap().iter().filter(|seen| seen.operation == operation).count()
     }
 
-    pub fn faults(&self) -> u64 {
+    pub(crate) fn faults(&self) -> u64 {
         self.shared.faults.load(Ordering::SeqCst)
     }
 
     /// Waits until no connection is open any more.
-    pub fn assert_nothing_open(&self) {
+    pub(crate) fn assert_nothing_open(&self) {
         let begun = Instant::now();
         while self.shared.open.load(Ordering::SeqCst) > 0 {
             assert!(
