@@ -61,6 +61,6 @@ cases! {
             result
         })?;
         equal("whether one writer's content is there", whole(&trial.driver.get_content(path)?), true)?;
-        equal("what is there beside it", trial.driver.list("/many")?, vec![path.to_owned()])?;
+        trial.list_is("/many", &[path])?;
     }
 }

@@ -27,7 +27,7 @@ cases! {
             trial.content_is("/replaced", &content)?;
             trial.file_is("/replaced", size as u64)?;
         }
-        equal("what is in /", trial.driver.list("/")?, vec!["/replaced".to_owned()])?;
+        trial.list_is("/", &["/replaced"])?;
     }
 
     /// What is not there cannot be read, from any offset, and the error says so.

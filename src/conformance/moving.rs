@@ -83,6 +83,6 @@ cases! {
         trial.file_is("/move/there", size)?;
         trial.streams("/move/there", 0, Source::new(3, 0, size))?;
         trial.missing("/move/large")?;
-        equal("what is in /move", trial.driver.list("/move")?, vec!["/move/there".to_owned()])?;
+        trial.list_is("/move", &["/move/there"])?;
     }
 }

@@ -201,6 +201,11 @@ cases! {
         writer.write_all(b"new")?;
         writer.commit()?;
         trial.content_is(path, b"new")?;
+        // What was closed may still be there, for nobody but an appending writer.
+        if let Ok(mut writer) = trial.driver.writer(path, WriteMode::Append) {
+            writer.cancel()?;
+        }
+        trial.content_is(path, b"new")?;
     }
 
     /// Single bytes and large pieces make the same file.
