@@ -2,16 +2,17 @@
 use super::store::{DRIVER_NAME, Store};
 use super::walk::walk_store;
 use super::{
-    FileInfo, FileKind, FileWriter, Method, Parameters, StorageDriver, PendingUploads, Purged, UrlOptions, WalkOptions, WalkStep, WriteMode,
-    check_path,
+    FileInfo, FileKind, FileWriter, Method, Parameters, PendingUploads, Purged, StorageDriver, UrlOptions, WalkOptions,
+    WalkStep, WriteMode, check_path,
 };
+use crate::cancel::Cancel;
 use crate::client::{
     ByteRange, Client, CopySource, DELETE_OBJECTS_KEYS, GetObject, ListObjects, MAX_PART_SIZE, ObjectMeta, Presign,
     PresignMethod,
 };
-use crate::cancel::Cancel;
 use crate::credentials::Provider;
 use crate::error::{Error, ErrorKind, Result};
+use crate::transfer::{Ranges, copy_object_in_parts};
 use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -187,13 +188,16 @@ impl S3Driver {
         // Ceph decodes the source of UploadPartCopy twice, and dies of some percent signs: avoid them there.
         let plain = crate::sign::encode_path(key) == key;
         if meta.size > MAX_PART_SIZE || (meta.size > store.copy.threshold && plain) {
-            let copied = crate::transfer::copy_object_in_parts(&store.client, source, meta.size, (&store.bucket, to), &store.settings, store.copy.chunk_size, store.copy.concurrency).map(drop);
+            let ranges =
+                Ranges { chunk_size: store.copy.chunk_size, concurrency: store.copy.concurrency, done: &|_| {} };
+            let target = (store.bucket.as_str(), to);
+            let copied = copy_object_in_parts(&store.client, source, meta.size, target, &store.settings, &ranges);
             match copied {
                 // A server without UploadPartCopy may still know CopyObject.
                 Err(error)
                     if meta.size <= MAX_PART_SIZE
                         && (error.kind() == ErrorKind::Protocol || error.status() == Some(501)) => {}
-                copied => return copied,
+                copied => return copied.map(drop),
             }
         }
         store.client.copy_object(source, &store.bucket, to, &store.settings).map(drop)
@@ -258,11 +262,7 @@ impl StorageDriver for S3Driver {
             }
         }
         // The root is there even when nothing is in it; asking tells whether it can be reached.
-        if self.is_directory(path)? || path == "/" {
-            Ok(FileInfo::directory(path))
-        } else {
-            self.store.not_found(path)
-        }
+        if self.is_directory(path)? || path == "/" { Ok(FileInfo::directory(path)) } else { self.store.not_found(path) }
     }
 
     fn list(&self, path: &str) -> Result<Vec<String>> {

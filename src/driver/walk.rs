@@ -75,7 +75,8 @@ impl<'a> Walk<'a> {
             Some(Ordering::Equal) => return Ok(WalkStep::Continue),
             Some(_) => {}
             None => {
-                let text = format!("the server listed {path} after {}: a walk over it could miss or repeat files", self.last);
+                let text =
+                    format!("the server listed {path} after {}: a walk over it could miss or repeat files", self.last);
                 return Err(Error::new(ErrorKind::Protocol, text));
             }
         }
@@ -85,7 +86,7 @@ impl<'a> Walk<'a> {
         }
         self.skipped = None;
         self.open.retain(|directory| is_below(path, directory));
-        let known = self.open.last().map_or(self.base.trim_end_matches('/').len(), String::len);
+        let known = self.open.last().map_or_else(|| self.base.trim_end_matches('/'), String::as_str).len();
         let slashes = path.char_indices().skip(1).filter(|(at, c)| *c == '/' && *at > known).map(|(at, _)| at);
         for end in slashes {
             let Some(directory) = path.get(..end) else { continue };

@@ -192,6 +192,17 @@ impl Writer {
         Ok(upload_id)
     }
 
+    /// Gives an upload up that holds nothing of use.
+    pub(crate) fn start_over(&mut self) -> Result<()> {
+        let Store { client, bucket, .. } = &*self.store;
+        match self.upload_id.take() {
+            None => Ok(()),
+            Some(upload_id) => {
+                client.abort_multipart_upload(UploadRef { bucket, key: &self.key, upload_id: &upload_id })
+            }
+        }
+    }
+
     /// Accepts some of `content`: what fits into the part being filled.
     fn accept(&mut self, content: &[u8]) -> Result<usize> {
         self.check_open()?;
@@ -341,7 +352,10 @@ impl Writer {
         let client = self.store.client.with_cancel(&cancel);
         std::thread::scope(|scope| {
             let (done, result) = mpsc::channel();
-            scope.spawn(move || done.send(work(self, &client)));
+            std::thread::Builder::new()
+                .name("s3driver-cleanup".to_owned())
+                .spawn_scoped(scope, move || done.send(work(self, &client)))
+                .map_err(|error| Error::new(ErrorKind::LocalIo, "no thread to clean up").with_source(error))?;
             result.recv_timeout(CLEANUP_LIMIT).or_else(|_| {
                 cancel.cancel();
                 result.recv().map_err(|_| Error::new(ErrorKind::Timeout, "cleaning up took too long"))
@@ -407,10 +421,11 @@ impl FileWriter for Writer {
         self.end(if result.is_ok() { State::Committed } else { State::Failed });
         result.map_err(|error| {
             let mut error = error;
-            if error.kind() != ErrorKind::OutcomeUnknown && self.origin == Origin::Own {
-                if let Err(second) = self.cleanup(Self::discard) {
-                    error = error.with_others(vec![second]);
-                }
+            if error.kind() != ErrorKind::OutcomeUnknown
+                && self.origin == Origin::Own
+                && let Err(second) = self.cleanup(Self::discard)
+            {
+                error = error.with_others(vec![second]);
             }
             self.error(error)
         })

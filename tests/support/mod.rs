@@ -23,8 +23,8 @@ pub mod listing;
 pub mod multipart;
 pub mod relay;
 pub mod serve;
-pub mod tls;
 pub mod target;
+pub mod tls;
 pub mod traffic;
 
 use std::collections::BTreeMap;
