@@ -24,7 +24,7 @@ fn many_files(trial: &Trial<'_>, count: usize) -> Outcome {
 cases! {
     /// A list holds the children of a directory and nothing else.
     fn lists_hold_children_only(trial) {
-        trial.not_found("list of /missing", "/missing", trial.driver.list("/missing"))?;
+        trial.not_found("list of /list/missing", "/list/missing", trial.driver.list("/list/missing"))?;
         let files: Vec<String> = (0..50).map(|index| format!("/list/parent/file{index:02}")).collect();
         trial.put_named(&files.iter().map(String::as_str).collect::<Vec<_>>())?;
         trial.list_is("/", &["/list"])?;

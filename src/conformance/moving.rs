@@ -1,6 +1,6 @@
 //! Moving takes one file, whole, and puts it in the place of what is there.
 use super::data::{Source, bytes};
-use super::trial::{equal, failed};
+use super::trial::failed;
 use super::Quirk;
 
 cases! {

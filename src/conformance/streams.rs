@@ -30,13 +30,13 @@ cases! {
     fn streams_come_back(trial) {
         let chunk = trial.chunk() as u64;
         for size in [1, 2, 4, 32, 1 << 20, chunk - 1, chunk, chunk + 1, 2 * chunk + 77] {
-            let taken = trial.driver.write_stream("/stream", 0, &mut Source::new(size, 0, size))?;
+            let taken = trial.driver.write_stream("/streamed", 0, &mut Source::new(size, 0, size))?;
             equal("bytes taken", taken, size)?;
-            trial.file_is("/stream", size)?;
-            trial.streams("/stream", 0, Source::new(size, 0, size))?;
+            trial.file_is("/streamed", size)?;
+            trial.streams("/streamed", 0, Source::new(size, 0, size))?;
         }
-        trial.driver.write_stream("/stream", 0, &mut &b"\x80\x80\x80\x80"[..])?;
-        trial.content_is("/stream", b"\x80\x80\x80\x80")?;
+        trial.driver.write_stream("/streamed", 0, &mut &b"\x80\x80\x80\x80"[..])?;
+        trial.content_is("/streamed", b"\x80\x80\x80\x80")?;
     }
 
     /// A stream longer than memory should hold comes back byte for byte.
@@ -81,11 +81,11 @@ cases! {
         let chunk = trial.chunk() as u64;
         let size = 2 * chunk + 77;
         for offset in [1, chunk - 1, chunk, chunk + 1, 2 * chunk + 1, size - 1] {
-            trial.driver.write_stream("/stream", 0, &mut Source::new(1, 0, size))?;
-            trial.driver.write_stream("/stream", offset.cast_signed(), &mut Source::new(2, 0, 5))?;
-            trial.file_is("/stream", offset + 5)?;
-            trial.reads("/stream", offset, &bytes(2, 0, 5))?;
-            let mut start = trial.driver.reader("/stream", 0)?.take(offset);
+            trial.driver.write_stream("/streamed", 0, &mut Source::new(1, 0, size))?;
+            trial.driver.write_stream("/streamed", offset.cast_signed(), &mut Source::new(2, 0, 5))?;
+            trial.file_is("/streamed", offset + 5)?;
+            trial.reads("/streamed", offset, &bytes(2, 0, 5))?;
+            let mut start = trial.driver.reader("/streamed", 0)?.take(offset);
             if let Some(got) = super::data::difference(&mut start, Source::new(1, 0, offset))? {
                 return Err(failed(format!("the {offset} bytes before the stream as they were"), got));
             }
@@ -109,9 +109,9 @@ cases! {
 
     /// A stream that breaks is told, with the bytes taken, and changes nothing.
     fn a_broken_stream_changes_nothing(trial) {
-        trial.driver.put_content("/stream/old", b"old content")?;
+        trial.driver.put_content("/stream/file-old", b"old content")?;
         let size = trial.chunk() as u64 + 5;
-        for path in ["/stream/old", "/stream/new"] {
+        for path in ["/stream/file-old", "/stream/new"] {
             for offset in [0, 3] {
                 let mut reader = Broken(Source::new(1, 0, size));
                 match trial.driver.write_stream(path, offset, &mut reader) {
@@ -120,14 +120,14 @@ cases! {
                 }
             }
         }
-        trial.content_is("/stream/old", b"old content")?;
+        trial.content_is("/stream/file-old", b"old content")?;
         trial.not_found("content", "/stream/new", trial.driver.get_content("/stream/new"))?;
     }
 
     /// A reader that gives a byte at a time gives a file all the same.
     fn a_trickle_is_a_stream(trial) {
-        trial.driver.write_stream("/stream", 0, &mut Trickle(Source::new(1, 0, 70_001)))?;
-        trial.streams("/stream", 0, Source::new(1, 0, 70_001))?;
+        trial.driver.write_stream("/streamed", 0, &mut Trickle(Source::new(1, 0, 70_001)))?;
+        trial.streams("/streamed", 0, Source::new(1, 0, 70_001))?;
     }
 
     /// Whenever stat tells a new size of a growing file, the new bytes can be read.
