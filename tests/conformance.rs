@@ -4,7 +4,7 @@
 mod support;
 
 use s3driver::client::ObjectSettings;
-use s3driver::conformance::{self, Answer, Options, Quirk, Report, Scale};
+use s3driver::conformance::{self, Answer, End, Options, Quirk, Report, Scale};
 use s3driver::driver::{MemoryDriver, Method, Parameters, S3Driver};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
@@ -37,9 +37,14 @@ fn scale() -> Scale {
     if std::env::var("S3_SCALE").as_deref() == Ok("full") { Scale::Full } else { Scale::Quick }
 }
 
+/// With `S3_END=first-failure` a run ends there.
+fn end() -> End {
+    if std::env::var("S3_END").as_deref() == Ok("first-failure") { End::FirstFailure } else { End::LastCase }
+}
+
 fn options(server: &str) -> Options<'static> {
     let quirks = QUIRKS.iter().filter(|(of, _, _)| *of == server);
-    quirks.fold(Options::default().scale(scale()), |options, (_, quirk, reason)| options.quirk(*quirk, reason))
+    quirks.fold(Options::default().scale(scale()).end(end()), |options, (_, quirk, reason)| options.quirk(*quirk, reason))
 }
 
 /// A line for the table, and the words for whoever reads the test's output.

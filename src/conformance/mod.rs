@@ -125,6 +125,16 @@ pub enum Scale {
     Full,
 }
 
+/// Where a run ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum End {
+    /// With the last case.
+    #[default]
+    LastCase,
+    /// With the first case that fails, or with the last one.
+    FirstFailure,
+}
+
 /// What an HTTP client got for a URL.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
@@ -145,6 +155,7 @@ type Rooted<'a> = Box<dyn Fn(&str) -> Result<Box<dyn StorageDriver>> + Sync + 'a
 pub struct Options<'a> {
     quirks: BTreeMap<Quirk, &'static str>,
     scale: Scale,
+    end: End,
     chunk_size: Option<usize>,
     fetch: Option<Fetch<'a>>,
     foreign: Option<Foreign<'a>>,
@@ -163,6 +174,13 @@ impl<'a> Options<'a> {
     #[must_use]
     pub const fn scale(mut self, scale: Scale) -> Self {
         self.scale = scale;
+        self
+    }
+
+    /// With the last case unless set.
+    #[must_use]
+    pub const fn end(mut self, end: End) -> Self {
+        self.end = end;
         self
     }
 
@@ -200,9 +218,10 @@ impl<'a> Options<'a> {
 
 impl fmt::Debug for Options<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { quirks, scale, chunk_size, fetch: _, foreign: _, rooted: _ } = self;
+        let Self { quirks, scale, end, chunk_size, fetch: _, foreign: _, rooted: _ } = self;
         let mut shown = f.debug_struct("Options");
-        shown.field("quirks", quirks).field("scale", scale).field("chunk_size", chunk_size).finish_non_exhaustive()
+        shown.field("quirks", quirks).field("scale", scale).field("end", end).field("chunk_size", chunk_size);
+        shown.finish_non_exhaustive()
     }
 }
 
@@ -229,12 +248,17 @@ pub fn cases() -> &'static [Case] {
     &CASES
 }
 
-/// Tries every case, one after the other.
+/// Tries the cases, one after the other.
 pub fn run(open: Open<'_>, options: &Options<'_>) -> Report {
-    let tried = cases().iter().map(|case| {
+    let mut report = Report::default();
+    for case in cases() {
         let start = Instant::now();
         let verdict = case.run(open, options);
-        Tried { case: *case, verdict, took: start.elapsed() }
-    });
-    Report { tried: tried.collect() }
+        let last = options.end == End::FirstFailure && matches!(verdict, Verdict::Failed(_));
+        report.tried.push(Tried { case: *case, verdict, took: start.elapsed() });
+        if last {
+            break;
+        }
+    }
+    report
 }
