@@ -60,6 +60,10 @@ fn a_missing_file_is_filled_with_zeros_up_to_the_offset() {
     }
     let error = driver.write_stream("/f", -1, &mut io::empty()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidOffset);
+    let before = server.requests();
+    let error = driver.write_stream("/f", i64::MAX, &mut io::empty()).unwrap_err();
+    assert_eq!((error.kind(), error.bytes_taken()), (ErrorKind::InvalidArgument, Some(0)));
+    assert_eq!(server.requests(), before, "no zeros are sent towards an end that cannot be");
     assert_eq!(stored(&server), None);
 }
 
@@ -86,6 +90,18 @@ fn the_kept_part_is_copied_by_the_server() {
     assert_eq!(server.count("UploadPartCopy"), 4);
     assert_eq!(server.count("GetObject"), 0, "nothing is read back");
     assert!(server.bytes_in() - sent < 64 << 10, "the prefix is not sent again");
+}
+
+#[test]
+fn a_server_that_cannot_copy_parts_gets_the_kept_part_sent_again() {
+    let server = server();
+    let driver = driver(&server);
+    let before = bytes(10, 0, 2 * PART + 5);
+    server.put_object(server.bucket(), "f", before.clone());
+    server.fail_next("UploadPartCopy", 501, "NotImplemented", 100);
+    driver.write_stream("/f", 2 * PART as i64, &mut &b"appended"[..]).unwrap();
+    assert!(stored(&server).unwrap() == expected(&before, 2 * PART, b"appended"));
+    assert_nothing_pending(&server);
 }
 
 /// Fails after some bytes.
@@ -136,7 +152,7 @@ fn a_failing_server_changes_nothing() {
     // The file is replaced between the look at it and the copy.
     server.fail_next("UploadPartCopy", 412, "PreconditionFailed", 1);
     let error = driver.write_stream("/f", 2 * PART as i64, &mut &b"x"[..]).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::PreconditionFailed);
+    assert_eq!(error.kind(), ErrorKind::Conflict);
     assert_nothing_pending(&server);
 }
 

@@ -147,8 +147,7 @@ fn what_close_keeps_is_not_seen_through_the_driver() {
 fn every_call_after_the_end_is_an_error() {
     let server = server();
     let driver = driver(&server);
-    let ends: [fn(&mut dyn FileWriter); 3] =
-        [|w| w.close().unwrap(), |w| w.cancel().unwrap(), |w| w.commit().unwrap()];
+    let ends: [fn(&mut dyn FileWriter); 3] = [|w| w.close().unwrap(), |w| w.cancel().unwrap(), |w| w.commit().unwrap()];
     for end in ends {
         let mut writer = create(&driver, "/f");
         writer.write_all(b"x").unwrap();
@@ -266,6 +265,24 @@ fn a_failed_completion_is_told_and_leaves_nothing() {
 }
 
 #[test]
+fn a_full_disk_under_the_server_is_told_and_leaves_nothing() {
+    let server = server();
+    let driver = driver(&server);
+    let mut writer = create(&driver, "/f");
+    writer.write_all(&bytes(22, 0, PART)).unwrap();
+    server.fail_next("UploadPart", 507, "InsufficientStorage", 1000);
+    let error = loop {
+        if let Err(error) = writer.write_all(&bytes(22, 0, PART)) {
+            break error.downcast::<s3driver::Error>().unwrap();
+        }
+    };
+    assert_eq!((error.status(), error.code()), (Some(507), Some("InsufficientStorage")));
+    drop(writer);
+    assert_nothing_pending(&server);
+    assert_eq!(server.keys(server.bucket()), [""; 0]);
+}
+
+#[test]
 fn an_upload_whose_completion_may_have_happened_is_never_aborted() {
     let server = server();
     let driver = driver(&server);
@@ -336,7 +353,8 @@ fn the_newest_upload_wins_and_only_old_ones_are_aborted() {
     writer.write_all(&content[PART..]).unwrap();
     writer.commit().unwrap();
     assert!(stored(&server, "file").unwrap() == content);
-    let left: Vec<String> = server.open_uploads(&bucket).into_iter().filter(|u| u.key == "file").map(|u| u.id).collect();
+    let left: Vec<String> =
+        server.open_uploads(&bucket).into_iter().filter(|u| u.key == "file").map(|u| u.id).collect();
     assert_eq!(left, [recent], "{ancient} was older than seven days");
     assert_eq!(server.open_uploads(&bucket).len(), 6, "other keys are untouched");
 }

@@ -7,28 +7,28 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// Where a registry keeps its blobs.
-pub const BLOBS: &str = "/docker/registry/v2/blobs/sha256";
+pub(crate) const BLOBS: &str = "/docker/registry/v2/blobs/sha256";
 
 /// Enough of this project's own files to be a real upload, and no more than a minute's work.
 const ENOUGH: u64 = 150_000_000;
 
 /// A file and the digest it is stored under.
-pub struct Blob {
-    pub file: PathBuf,
-    pub size: u64,
-    pub digest: String,
+pub(crate) struct Blob {
+    pub(crate) file: PathBuf,
+    pub(crate) size: u64,
+    pub(crate) digest: String,
 }
 
 impl Blob {
     /// The driver path, as a registry has it.
-    pub fn path(&self) -> String {
+    pub(crate) fn path(&self) -> String {
         format!("{BLOBS}/{}/{}/data", &self.digest[..2], self.digest)
     }
 }
 
 /// Every file of `folder`, or, without one, this project's sources and built artefacts up to about 150 MB. Files with the
 /// same content are one blob.
-pub fn collect(folder: Option<PathBuf>) -> Outcome<Vec<Blob>> {
+pub(crate) fn collect(folder: Option<PathBuf>) -> Outcome<Vec<Blob>> {
     let (roots, limit) = match folder {
         Some(folder) => (vec![folder], u64::MAX),
         None => {

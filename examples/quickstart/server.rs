@@ -6,11 +6,11 @@ use s3driver::driver::{Parameters, S3Driver};
 use std::env;
 
 /// A server, its credentials, and a directory of our own in a bucket.
-pub struct Target {
-    pub description: String,
-    pub bucket: String,
-    pub root: String,
-    pub ca_file: Option<String>,
+pub(crate) struct Target {
+    pub(crate) description: String,
+    pub(crate) bucket: String,
+    pub(crate) root: String,
+    pub(crate) ca_file: Option<String>,
     options: Vec<(&'static str, String)>,
     /// Whether version 2 may be tried: on AWS only the oldest regions know it.
     knows_v2: bool,
@@ -18,7 +18,7 @@ pub struct Target {
 }
 
 impl Target {
-    pub fn from_environment() -> Outcome<Self> {
+    pub(crate) fn from_environment() -> Outcome<Self> {
         let root = format!("quickstart-{:016x}", SystemClock.random());
         let Some(bucket) = variable(&["S3_BUCKET"]) else {
             if variable(&["S3_ENDPOINT", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]).is_some() {
@@ -72,12 +72,12 @@ impl Target {
         }
     }
 
-    pub fn driver(&self) -> Outcome<S3Driver> {
+    pub(crate) fn driver(&self) -> Outcome<S3Driver> {
         Ok(S3Driver::new(&Parameters::from_pairs(self.options.iter().cloned())?)?)
     }
 
     /// A driver for each signature version the server knows, and the version's name.
-    pub fn drivers_by_signature(&self) -> Outcome<Vec<(&'static str, S3Driver)>> {
+    pub(crate) fn drivers_by_signature(&self) -> Outcome<Vec<(&'static str, S3Driver)>> {
         let mut drivers = vec![("version 4", self.driver()?)];
         if self.knows_v2 {
             let v2 = self.options.iter().cloned().chain([("v4auth", "false".to_owned())]);
@@ -87,7 +87,7 @@ impl Target {
     }
 
     /// Looks behind the embedded server's interface: no object, and no upload that was begun and forgotten.
-    pub fn nothing_is_left(&self) -> Outcome {
+    pub(crate) fn nothing_is_left(&self) -> Outcome {
         let Some(server) = &self.embedded else { return Ok(()) };
         let (keys, uploads) = (server.keys(&self.bucket), server.open_uploads(&self.bucket));
         if keys.is_empty() && uploads.is_empty() {

@@ -5,10 +5,10 @@ use std::net::TcpStream;
 use std::process::Command;
 
 /// The body behind `url`: over a plain socket for http, by `curl` for https.
-pub fn fetch(url: &str, ca_file: Option<&str>) -> Outcome<Vec<u8>> {
+pub(crate) fn fetch(url: &str, ca_file: Option<&str>) -> Outcome<Vec<u8>> {
     let Some(rest) = url.strip_prefix("http://") else {
         let mut curl = Command::new("curl");
-        curl.args(["--silent", "--show-error", "--fail"]);
+        curl.args(["--silent", "--path-as-is", "--show-error", "--fail"]);
         if let Some(file) = ca_file {
             curl.args(["--cacert", file]);
         }

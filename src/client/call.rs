@@ -11,7 +11,8 @@ use crate::sign::{self, v2, v4};
 use crate::time::Timestamp;
 use crate::transport::{Body, Failure, Request, Response, TransportError};
 use std::borrow::Cow;
-use std::io::Read;
+use sha2::{Digest as _, Sha256};
+use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -33,7 +34,12 @@ pub(super) enum Payload<'a> {
     Bytes(&'a [u8]),
     /// Can be read once: one attempt, unless nothing was read yet.
     Stream { source: &'a mut dyn Read, length: u64 },
+    /// Opened anew for each attempt, and once more to hash it where it is signed.
+    Replay { open: &'a Reopen<'a>, length: u64 },
 }
+
+/// Opens a body from its first byte.
+pub(crate) type Reopen<'a> = dyn Fn() -> Box<dyn Read + 'a> + Sync + 'a;
 
 /// One operation on one bucket, before it is signed.
 pub(super) struct Call<'a> {
@@ -191,7 +197,21 @@ impl Client {
         headers.push(("host", &host));
         headers.extend(call.headers.iter().map(|(n, v)| (&**n, &**v)));
         let request = sign::Request { method: call.method, path: &path, query: &query, headers: &headers };
-        let signed = inner.sign(&request, &attempt.located, &attempt.region, lease, payload).map_err(|error| {
+        let signs_payload = inner.signs_payload(&attempt.located);
+        let hash;
+        let to_sign = match payload {
+            Payload::Empty => v4::Payload::Bytes(b""),
+            Payload::Bytes(bytes) if signs_payload => v4::Payload::Bytes(bytes),
+            Payload::Replay { open, length } if signs_payload => {
+                hash = sha256(&mut *open(), *length).map_err(|error| {
+                    let text = format!("the data to send cannot be read: {error}");
+                    Sent::Refused(Error::new(ErrorKind::LocalIo, text).with_source(error))
+                })?;
+                v4::Payload::Hash(&hash)
+            }
+            Payload::Bytes(_) | Payload::Stream { .. } | Payload::Replay { .. } => v4::Payload::Unsigned,
+        };
+        let signed = inner.sign(&request, &attempt.located, &attempt.region, lease, to_sign).map_err(|error| {
             Sent::Refused(Error::new(ErrorKind::InvalidArgument, format!("the request cannot be signed: {error}")))
         })?;
         let mut target = path.clone();
@@ -209,10 +229,15 @@ impl Client {
             deadline,
             cancel: self.cancel.as_ref(),
         };
+        let mut replayed;
         let body = match payload {
             Payload::Empty => Body::Empty,
             Payload::Bytes(bytes) => Body::Bytes(bytes),
             Payload::Stream { source, length } => Body::Reader { source: *source, length: *length },
+            Payload::Replay { open, length } => {
+                replayed = open();
+                Body::Reader { source: &mut *replayed, length: *length }
+            }
         };
         inner.counters.requests.fetch_add(1, Ordering::Relaxed);
         inner.transport.send(&attempt.located.origin(), &request, body).map_err(Sent::Failed)
@@ -313,28 +338,28 @@ impl Inner {
         located: &Located,
         region: &str,
         lease: &Lease,
-        payload: &Payload<'_>,
+        payload: v4::Payload<'_>,
     ) -> std::result::Result<Vec<(&'static str, String)>, sign::Error> {
         let Some(credentials) = &lease.credentials else { return Ok(Vec::new()) };
         let time = self.now();
         match self.signature {
             SignatureVersion::V2 => Ok(v2::sign(request, located.host_bucket(), credentials, time)?.headers),
             SignatureVersion::V4 => {
-                let signs_payload = match self.payload {
-                    PayloadSigning::Auto => located.scheme() == Scheme::Http,
-                    PayloadSigning::Signed => true,
-                    PayloadSigning::Unsigned => false,
-                };
-                let payload = match payload {
-                    Payload::Empty => v4::Payload::Bytes(b""),
-                    Payload::Bytes(bytes) if signs_payload => v4::Payload::Bytes(bytes),
-                    Payload::Bytes(_) | Payload::Stream { .. } => v4::Payload::Unsigned,
-                };
                 let scope = v4::Scope { region, service: "s3" };
                 let key = self.signing_key(credentials, time, scope);
                 Ok(v4::sign_with_key(request, payload, credentials, scope, time, &key)?.headers)
             }
         }
+    }
+
+    /// Whether bodies are hashed: version 2 has no place for that.
+    fn signs_payload(&self, located: &Located) -> bool {
+        self.signature == SignatureVersion::V4
+            && match self.payload {
+                PayloadSigning::Auto => located.scheme() == Scheme::Http,
+                PayloadSigning::Signed => true,
+                PayloadSigning::Unsigned => false,
+            }
     }
 
     /// The derived key, kept from request to request: it changes once a day.
@@ -350,6 +375,21 @@ impl Inner {
     pub(super) fn now(&self) -> Timestamp {
         let own = Timestamp::from(self.clock.now()).unix();
         Timestamp::from_unix(own.saturating_add(self.clock_offset.load(Ordering::Relaxed)))
+    }
+}
+
+/// The SHA-256 of the first `length` bytes of `source`, read in pieces that stay in the processor's cache.
+fn sha256(source: &mut dyn Read, length: u64) -> io::Result<[u8; 32]> {
+    let mut digest = Sha256::new();
+    let mut piece = [0; 16 << 10];
+    let mut source = source.take(length);
+    loop {
+        match source.read(&mut piece) {
+            Ok(0) => return Ok(digest.finalize().into()),
+            Ok(n) => digest.update(&piece[..n]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
     }
 }
 

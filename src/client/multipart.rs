@@ -1,6 +1,6 @@
 //! Multipart uploads: begin, send parts, complete or abort, and find what was begun before.
 use super::Client;
-use super::call::{Call, Payload};
+use super::call::{Call, Payload, Reopen};
 use super::object::{Condition, CopySource, document, etag_of, nothing, object_call};
 use super::settings::ObjectSettings;
 use crate::error::{Error, ErrorKind, Result};
@@ -64,14 +64,29 @@ impl Client {
     ///
     /// [UploadPart]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPart.html
     pub fn upload_part(&self, upload: UploadRef<'_>, part_number: u32, content: &[u8]) -> Result<UploadedPart> {
+        self.send_part(upload, part_number, Payload::Bytes(content), content.len() as u64)
+    }
+
+    /// The same from a reader that can be opened again for each attempt.
+    pub(crate) fn upload_part_from<'a>(
+        &self,
+        upload: UploadRef<'_>,
+        part_number: u32,
+        open: &'a Reopen<'a>,
+        length: u64,
+    ) -> Result<UploadedPart> {
+        self.send_part(upload, part_number, Payload::Replay { open, length }, length)
+    }
+
+    fn send_part(&self, upload: UploadRef<'_>, part_number: u32, content: Payload<'_>, size: u64) -> Result<UploadedPart> {
         let mut call = part_call("UploadPart", upload, part_number)?;
         call.carries_object = true;
-        self.run(&call, Payload::Bytes(content), |response, deadline| {
+        self.run(&call, content, |response, deadline| {
             // Completion must name the ETag: a part without one is not stored as far as we can tell.
             let etag = etag_of(&response)
                 .ok_or_else(|| Error::new(ErrorKind::Protocol, "the server sent no ETag for the part"))?;
             nothing(response, deadline, &call)?;
-            Ok(UploadedPart { part_number, etag, size: content.len() as u64 })
+            Ok(UploadedPart { part_number, etag, size })
         })
     }
 

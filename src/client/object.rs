@@ -1,6 +1,6 @@
 //! Operations on one object, or on many by name: put, delete, copy.
 use super::Client;
-use super::call::{Call, Payload};
+use super::call::{Call, Payload, Reopen};
 use super::read::ObjectMeta;
 use super::reply::{error_of, transport_error};
 use super::settings::ObjectSettings;
@@ -118,6 +118,20 @@ impl Client {
         let meta = self.head_object(bucket, key)?;
         let same = meta.size == content.len() as u64 && meta.etag.as_deref() == Some(&hex::encode(Md5::digest(content)));
         if same { Ok(PutResult { etag: meta.etag, version_id: meta.version_id }) } else { Err(error) }
+    }
+
+    /// PutObject from a reader that can be opened again for each attempt.
+    pub(crate) fn put_object_replayed<'a>(
+        &self,
+        bucket: &str,
+        key: &str,
+        open: &'a Reopen<'a>,
+        length: u64,
+        settings: &ObjectSettings,
+    ) -> Result<PutResult> {
+        let mut call = settings.apply(object_call("PutObject", "PUT", bucket, key)?)?;
+        call.carries_object = true;
+        self.run(&call, Payload::Replay { open, length }, |response, deadline| put_result(response, deadline, &call))
     }
 
     /// PutObject from a reader of which exactly `length` bytes are stored. The body can be sent once only: nothing is
@@ -252,8 +266,16 @@ impl Client {
     ///
     /// [HeadObject]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
     pub fn head_object(&self, bucket: &str, key: &str) -> Result<ObjectMeta> {
-        let call = object_call("HeadObject", "HEAD", bucket, key)?;
-        self.run(&call, Payload::Empty, |response, _| {
+        self.head(&object_call("HeadObject", "HEAD", bucket, key)?)
+    }
+
+    /// The same, asking for the object's checksum. S3 demands the right to decrypt for that, as it does for reading.
+    pub(crate) fn head_object_with_checksum(&self, bucket: &str, key: &str) -> Result<ObjectMeta> {
+        self.head(&object_call("HeadObject", "HEAD", bucket, key)?.header("x-amz-checksum-mode", "ENABLED"))
+    }
+
+    fn head(&self, call: &Call<'_>) -> Result<ObjectMeta> {
+        self.run(call, Payload::Empty, |response, _| {
             let size = response
                 .content_length()
                 .ok_or_else(|| call.place(Error::new(ErrorKind::Protocol, "the reply names no Content-Length")))?;

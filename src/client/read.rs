@@ -7,6 +7,8 @@ use super::retry;
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::Timestamp;
 use crate::transport::{Response, TransportError};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use std::fmt;
 use std::io::{self, Read};
 
@@ -91,6 +93,8 @@ pub struct ObjectMeta {
     pub metadata: Vec<(String, String)>,
     /// `x-amz-server-side-encryption`.
     pub encryption: Option<String>,
+    /// The CRC-64/NVME of the whole object, when the server keeps one and was asked for it.
+    pub(crate) crc64nvme: Option<u64>,
 }
 
 impl ObjectMeta {
@@ -108,6 +112,10 @@ impl ObjectMeta {
                 .filter_map(|(name, value)| Some((name.strip_prefix("x-amz-meta-")?.to_owned(), value.to_owned())))
                 .collect(),
             encryption: text("x-amz-server-side-encryption"),
+            crc64nvme: response
+                .header("x-amz-checksum-crc64nvme")
+                .and_then(|text| BASE64.decode(text).ok())
+                .and_then(|bytes| Some(u64::from_be_bytes(bytes.try_into().ok()?))),
         }
     }
 }
@@ -166,7 +174,9 @@ impl Client {
         let start = request.range.start().saturating_add(done);
         self.run(&call, Payload::Empty, |mut response, _| {
             let protocol = |text: String| Error::new(ErrorKind::Protocol, text).with_status(200);
-            if response.status == 206 {
+            // rclone sends the range with status 200: Content-Range tells what the body is.
+            let asked = request.range.header(done).is_some();
+            if response.status == 206 || (asked && response.header("content-range").is_some()) {
                 let text = response.header("content-range").unwrap_or_default().to_owned();
                 let range = ContentRange::parse(&text)
                     .filter(|range| range.first == start)

@@ -12,6 +12,7 @@ use crate::client::{
 use crate::cancel::Cancel;
 use crate::credentials::Provider;
 use crate::error::{Error, ErrorKind, Result};
+use crate::transfer::{Ranges, copy_object_in_parts};
 use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -187,13 +188,19 @@ impl S3Driver {
         // Ceph decodes the source of UploadPartCopy twice, and dies of some percent signs: avoid them there.
         let plain = crate::sign::encode_path(key) == key;
         if meta.size > MAX_PART_SIZE || (meta.size > store.copy.threshold && plain) {
-            let copied = crate::transfer::copy_object_in_parts(&store.client, source, meta.size, (&store.bucket, to), &store.settings, store.copy.chunk_size, store.copy.concurrency).map(drop);
+            let ranges = Ranges {
+                chunk_size: store.copy.chunk_size,
+                concurrency: store.copy.concurrency,
+                done: &|_| {},
+            };
+            let target = (store.bucket.as_str(), to);
+            let copied = copy_object_in_parts(&store.client, source, meta.size, target, &store.settings, &ranges);
             match copied {
                 // A server without UploadPartCopy may still know CopyObject.
                 Err(error)
                     if meta.size <= MAX_PART_SIZE
                         && (error.kind() == ErrorKind::Protocol || error.status() == Some(501)) => {}
-                copied => return copied,
+                copied => return copied.map(drop),
             }
         }
         store.client.copy_object(source, &store.bucket, to, &store.settings).map(drop)

@@ -32,7 +32,8 @@ pub struct Purged {
     pub checkpoints: u64,
 }
 
-/// The unfinished uploads of a path and of all below it, asked for page by page; it ends with the first error.
+/// The unfinished uploads of a path and of all below it, asked for page by page. An upload that cannot be looked at is an
+/// error in its place; when the listing fails, it ends.
 pub struct PendingUploads {
     store: Arc<Store>,
     uploads: Uploads,

@@ -341,7 +341,10 @@ impl Writer {
         let client = self.store.client.with_cancel(&cancel);
         std::thread::scope(|scope| {
             let (done, result) = mpsc::channel();
-            scope.spawn(move || done.send(work(self, &client)));
+            std::thread::Builder::new()
+                .name("s3driver-cleanup".to_owned())
+                .spawn_scoped(scope, move || done.send(work(self, &client)))
+                .map_err(|error| Error::new(ErrorKind::LocalIo, "no thread to clean up").with_source(error))?;
             result.recv_timeout(CLEANUP_LIMIT).or_else(|_| {
                 cancel.cancel();
                 result.recv().map_err(|_| Error::new(ErrorKind::Timeout, "cleaning up took too long"))
@@ -407,10 +410,11 @@ impl FileWriter for Writer {
         self.end(if result.is_ok() { State::Committed } else { State::Failed });
         result.map_err(|error| {
             let mut error = error;
-            if error.kind() != ErrorKind::OutcomeUnknown && self.origin == Origin::Own {
-                if let Err(second) = self.cleanup(Self::discard) {
-                    error = error.with_others(vec![second]);
-                }
+            if error.kind() != ErrorKind::OutcomeUnknown
+                && self.origin == Origin::Own
+                && let Err(second) = self.cleanup(Self::discard)
+            {
+                error = error.with_others(vec![second]);
             }
             self.error(error)
         })

@@ -41,7 +41,9 @@ pub(super) fn for_each<T: Send>(
     };
     let mut results = std::thread::scope(|scope| {
         let threads: Vec<_> = (1..concurrency.get().min(count))
-            .map_while(|_| std::thread::Builder::new().name("s3driver-transfer".to_owned()).spawn_scoped(scope, run).ok())
+            .map_while(|_| {
+                std::thread::Builder::new().name("s3driver-transfer".to_owned()).spawn_scoped(scope, run).ok()
+            })
             .collect();
         // The caller's thread works too, so that it goes on when no other can be had.
         let mut results = run();

@@ -6,9 +6,10 @@ use super::{Error, MAX_REPLY_BYTES, value};
 /// at most [`MAX_REPLY_BYTES`] of it.
 ///
 /// `None` is what S3 says of `us-east-1`; `EU` is its old name of `eu-west-1`. AWS's page shows the name in a second
-/// `LocationConstraint` inside the first, its servers send one only: both are read.
+/// `LocationConstraint` inside the first, its servers send one only: both are read. SeaweedFS answers with the document
+/// that a bucket is made with.
 pub fn location_constraint(body: &[u8]) -> Result<Option<String>, Error> {
-    parse(body, MAX_REPLY_BYTES, &["LocationConstraint"], |document, root| {
+    parse(body, MAX_REPLY_BYTES, ROOTS, |document, _| {
         let mut outer = String::new();
         let mut inner = None;
         loop {
@@ -16,7 +17,7 @@ pub fn location_constraint(body: &[u8]) -> Result<Option<String>, Error> {
                 Token::Close | Token::End => break,
                 Token::Text(text) => outer.push_str(&text),
                 Token::Char(c) => outer.push(c),
-                Token::Open(child) if child.name() == root => document.field(&child, &mut inner, value::word)?,
+                Token::Open(child) if child.name() == "LocationConstraint" => document.field(&child, &mut inner, value::word)?,
                 Token::Open(child) => document.unknown(&child)?,
             }
         }
@@ -27,3 +28,5 @@ pub fn location_constraint(body: &[u8]) -> Result<Option<String>, Error> {
         }
     })
 }
+
+const ROOTS: &[&str] = &["LocationConstraint", "CreateBucketConfiguration"];

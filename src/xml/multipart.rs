@@ -82,7 +82,9 @@ pub struct ListMultipartUploadsResult {
 /// Reads `InitiateMultipartUploadResult`, at most [`MAX_REPLY_BYTES`] of it.
 pub fn initiate_multipart_upload_result(body: &[u8]) -> Result<InitiateMultipartUploadResult, Error> {
     const ROOT: &str = "InitiateMultipartUploadResult";
-    parse(body, MAX_REPLY_BYTES, &[ROOT], |document, _| {
+    /// What rclone calls it.
+    const SHORT_ROOT: &str = "InitiateMultipartUpload";
+    parse(body, MAX_REPLY_BYTES, &[ROOT, SHORT_ROOT], |document, _| {
         let mut upload_id = None;
         while let Some(child) = document.child()? {
             match child.name() {

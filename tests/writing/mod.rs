@@ -88,7 +88,12 @@ impl Read for Source {
 /// Asserts that `server` keeps nothing but committed objects.
 #[track_caller]
 pub fn assert_nothing_pending(server: &Server) {
-    assert_eq!(server.open_uploads(server.bucket()).len(), 0, "uploads are left: {:?}", server.open_uploads(server.bucket()));
+    assert_eq!(
+        server.open_uploads(server.bucket()).len(),
+        0,
+        "uploads are left: {:?}",
+        server.open_uploads(server.bucket())
+    );
     let kept: Vec<String> = server.keys(server.bucket()).into_iter().filter(|key| key.contains("!uploads")).collect();
     assert_eq!(kept, [""; 0], "checkpoints are left");
 }

@@ -6,6 +6,9 @@
 //! of the driver shows it. There is at most one for a path. It is written in one PutObject, and so is there whole or not
 //! at all.
 //!
+//! Two limits follow: a file whose key has more than 1,015 bytes can be written but not closed without commit, because
+//! S3's keys end at 1,024; and in a versioned bucket past checkpoints stay as old versions until a lifecycle rule ends them.
+//!
 //! The object is the bytes themselves, a line of JSON that tells which upload they belong to and how many parts and
 //! bytes precede them, and 32 characters: the CRC-64/NVME of all before it, the length of the JSON, `s3driver`.
 use crate::client::{ByteRange, GetObject, MAX_PART_SIZE, MAX_PARTS, ObjectSettings};
@@ -93,14 +96,17 @@ impl Checkpoint {
                 return Ok((0, Vec::new()));
             }
             let range = ByteRange::Part { offset: size - length, length };
-            let end = store.client.get_object(&store.bucket, &key, &GetObject::range(range))?.read_all(TRAILER_LIMIT)?;
+            let end =
+                store.client.get_object(&store.bucket, &key, &GetObject::range(range))?.read_all(TRAILER_LIMIT)?;
             Ok((size - length, end))
         };
         match look() {
             Err(error) if matches!(error.kind(), ErrorKind::NoSuchKey | ErrorKind::InvalidRange) => Ok(None),
             Err(error) => Err(error),
-            Ok((before, end)) => Ok(Self::parse(&end, &store.key(path))
-                .map(|(checkpoint, length, _)| (checkpoint, before + length as u64))),
+            Ok((before, end)) => {
+                Ok(Self::parse(&end, &store.key(path))
+                    .map(|(checkpoint, length, _)| (checkpoint, before + length as u64)))
+            }
         }
     }
 
@@ -110,6 +116,8 @@ impl Checkpoint {
             "version": 1, "key": key, "upload": upload_id, "parts": parts, "bytes": bytes, "chunk_size": chunk_size,
         })
         .to_string();
+        // The tail may be as large as a part: without this the vector would double.
+        tail.reserve_exact(json.len() + SUFFIX);
         tail.extend_from_slice(json.as_bytes());
         let crc = checksum(CrcAlgorithm::Crc64Nvme, tail);
         tail.extend_from_slice(format!("{crc:016x}{:08x}", json.len()).as_bytes());

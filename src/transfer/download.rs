@@ -1,0 +1,227 @@
+//! An object to a file of this machine.
+use super::copy::cut;
+use super::file::{Section, Unfinished, local_error, write_all_at};
+use super::meter::Meter;
+use super::{Transfer, Verification, parallel};
+use crate::client::{ByteRange, Client, GetObject, ObjectMeta};
+use crate::error::{Error, ErrorKind, Result};
+use crc_fast::{CrcAlgorithm, Digest as Crc, checksum_combine};
+use md5::{Digest as _, Md5};
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::Range;
+use std::path::Path;
+
+/// What one read takes from a connection and one write gives to the file.
+const BLOCK: usize = 256 << 10;
+
+/// A download that has ended well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Downloaded {
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// The version that was read.
+    pub etag: Option<String>,
+    /// What proved the content.
+    pub verified: Verified,
+}
+
+/// What the content of a download was held against, beside its length and version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verified {
+    /// The CRC-64/NVME that the server keeps.
+    Crc64Nvme,
+    /// An ETag that is the content's MD5.
+    Md5,
+    /// Nothing: the server keeps neither, or it was not asked for.
+    LengthAlone,
+}
+
+impl Transfer<'_> {
+    /// Fetches an object into a file, several ranges at once, all of the same version. The file has another name until
+    /// all of it has arrived and was verified ([`Verification`]); what had the name before is replaced then.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Integrity`] when the object changes meanwhile, or the content is not what was stored;
+    /// [`ErrorKind::LocalIo`]. No file is left behind then.
+    pub fn download_to_file(&self, bucket: &str, key: &str, file: impl AsRef<Path>) -> Result<Downloaded> {
+        let path = file.as_ref();
+        let meta = match self.verification {
+            Verification::Content => self.client.head_object_with_checksum(bucket, key)?,
+            Verification::Length => self.client.head_object(bucket, key)?,
+        };
+        let unfinished = Unfinished::beside(path, self.client.clock().random())?;
+        unfinished.file.set_len(meta.size).map_err(|error| local_error("writing", path, error))?;
+        // Without an ETag nothing tells that two ranges are of the same version: read it in one.
+        let whole = || if meta.size == 0 { Vec::new() } else { std::iter::once(0..meta.size).collect() };
+        let pieces = if meta.etag.is_some() { cut(meta.size, self.part_size)? } else { whole() };
+        let meter = Meter::new(&self.client, self.progress, meta.size);
+        let (client, cancel) = self.client.with_child_cancel();
+        let crcs = parallel::for_each(pieces.len(), self.concurrency, &cancel, |index| {
+            let fetch =
+                Fetch { client: &client, bucket, key, meta: &meta, file: &unfinished.file, path, meter: &meter };
+            fetch.piece(&pieces[index], self.verification)
+        })?;
+        let verified = match self.verification {
+            Verification::Content => verify(&meta, &pieces, &crcs, &unfinished.file)
+                .map_err(|error| error.with_bucket(bucket).with_key(key))?,
+            Verification::Length => Verified::LengthAlone,
+        };
+        unfinished.finish()?;
+        Ok(Downloaded { bytes: meta.size, etag: meta.etag, verified })
+    }
+}
+
+/// What all ranges of a download have in common.
+struct Fetch<'a> {
+    client: &'a Client,
+    bucket: &'a str,
+    key: &'a str,
+    meta: &'a ObjectMeta,
+    file: &'a File,
+    path: &'a Path,
+    meter: &'a Meter<'a>,
+}
+
+impl Fetch<'_> {
+    /// Fetches one range and gives back its CRC, 0 where none is wanted.
+    fn piece(&self, piece: &Range<u64>, verification: Verification) -> Result<u64> {
+        let length = piece.end - piece.start;
+        let mut request = GetObject::range(ByteRange::Part { offset: piece.start, length });
+        request.if_match.clone_from(&self.meta.etag);
+        let mut reader = match self.client.get_object(self.bucket, self.key, &request) {
+            Err(error) if matches!(error.kind(), ErrorKind::PreconditionFailed | ErrorKind::InvalidRange) => {
+                return Err(self.changed().with_source(error));
+            }
+            reader => reader?,
+        };
+        // Not every server knows If-Match.
+        if reader.meta().etag != self.meta.etag || reader.meta().size != self.meta.size {
+            return Err(self.changed());
+        }
+        let mut crc = Crc::new(CrcAlgorithm::Crc64Nvme);
+        let mut block = vec![0; BLOCK.min(usize::try_from(length).unwrap_or(BLOCK))];
+        let mut at = piece.start;
+        loop {
+            let n = reader.pull(&mut block)?;
+            if n == 0 {
+                break;
+            }
+            if at + n as u64 > piece.end {
+                return Err(self.error(ErrorKind::Protocol, "the server sent more than the range asked for"));
+            }
+            if verification == Verification::Content {
+                crc.update(&block[..n]);
+            }
+            write_all_at(self.file, &block[..n], at).map_err(|error| local_error("writing", self.path, error))?;
+            at += n as u64;
+            self.meter.advance(n as u64, 0);
+        }
+        if at != piece.end {
+            return Err(self.error(ErrorKind::Integrity, "the server sent less than the range asked for"));
+        }
+        self.meter.part(0);
+        Ok(crc.finalize())
+    }
+
+    fn changed(&self) -> Error {
+        self.error(ErrorKind::Integrity, "the object changed while it was being read")
+    }
+
+    fn error(&self, kind: ErrorKind, message: &str) -> Error {
+        Error::new(kind, message).with_operation("GetObject").with_bucket(self.bucket).with_key(self.key)
+    }
+}
+
+/// Holds what arrived against what the server says of the object.
+fn verify(meta: &ObjectMeta, pieces: &[Range<u64>], crcs: &[u64], file: &File) -> Result<Verified> {
+    let wrong =
+        |what: &str| Err(Error::new(ErrorKind::Integrity, format!("the content does not have the object's {what}")));
+    if let Some(expected) = meta.crc64nvme {
+        let nvme = CrcAlgorithm::Crc64Nvme;
+        let whole = pieces.iter().zip(crcs).fold(Crc::new(nvme).finalize(), |whole, (piece, crc)| {
+            checksum_combine(nvme, whole, *crc, piece.end - piece.start)
+        });
+        return if whole == expected { Ok(Verified::Crc64Nvme) } else { wrong("CRC-64/NVME") };
+    }
+    // The ETag is the MD5 of what was put whole, unless it is encrypted with keys that are not S3's own.
+    let encrypted = meta.encryption.as_deref().is_some_and(|encryption| encryption != "AES256");
+    let md5 =
+        meta.etag.as_deref().filter(|etag| etag.len() == 32 && !encrypted).and_then(|etag| hex::decode(etag).ok());
+    let Some(expected) = md5 else { return Ok(Verified::LengthAlone) };
+    let digest = md5_of(file, meta.size).map_err(|error| {
+        Error::new(ErrorKind::LocalIo, format!("the file cannot be read back: {error}")).with_source(error)
+    })?;
+    if digest == *expected { Ok(Verified::Md5) } else { wrong("MD5") }
+}
+
+fn md5_of(file: &File, size: u64) -> io::Result<[u8; 16]> {
+    let mut section = Section { file, at: 0, end: size };
+    let mut digest = Md5::new();
+    let mut block = vec![0; BLOCK];
+    loop {
+        match section.read(&mut block) {
+            Ok(0) => return Ok(digest.finalize().into()),
+            Ok(n) => digest.update(&block[..n]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crc_fast::checksum;
+
+    /// A file with `content`, and the ranges and checksums with which it arrived.
+    fn arrived(content: &[u8]) -> (File, Vec<Range<u64>>, Vec<u64>) {
+        let file = tempfile::tempfile().expect("a file");
+        write_all_at(&file, content, 0).expect("written");
+        let pieces: Vec<Range<u64>> =
+            (0..content.len() as u64).step_by(7).map(|at| at..(at + 7).min(content.len() as u64)).collect();
+        let crc =
+            |piece: &Range<u64>| checksum(CrcAlgorithm::Crc64Nvme, &content[piece.start as usize..piece.end as usize]);
+        let crcs = pieces.iter().map(crc).collect();
+        (file, pieces, crcs)
+    }
+
+    fn meta(content: &[u8]) -> ObjectMeta {
+        ObjectMeta { size: content.len() as u64, ..ObjectMeta::default() }
+    }
+
+    #[test]
+    fn the_checksums_of_ranges_make_that_of_the_whole() {
+        for content in [&b""[..], b"1234567", b"a content of several ranges, the last one short"] {
+            let (file, pieces, mut crcs) = arrived(content);
+            let meta = ObjectMeta { crc64nvme: Some(checksum(CrcAlgorithm::Crc64Nvme, content)), ..meta(content) };
+            assert_eq!(verify(&meta, &pieces, &crcs, &file).expect("right"), Verified::Crc64Nvme);
+            crcs.reverse();
+            if crcs.len() > 1 {
+                let error = verify(&meta, &pieces, &crcs, &file).expect_err("in a wrong order");
+                assert_eq!(error.kind(), ErrorKind::Integrity);
+            }
+        }
+    }
+
+    #[test]
+    fn an_etag_counts_only_where_it_is_an_md5() {
+        let content = b"a content of several ranges";
+        let (file, pieces, crcs) = arrived(content);
+        let with = |etag: String, encryption: Option<&str>| {
+            let encryption = encryption.map(str::to_owned);
+            verify(&ObjectMeta { etag: Some(etag), encryption, ..meta(content) }, &pieces, &crcs, &file)
+        };
+        let (right, wrong) = (hex::encode(Md5::digest(content)), hex::encode(Md5::digest(b"another")));
+        assert_eq!(with(right.clone(), None).expect("right"), Verified::Md5);
+        assert_eq!(with(right, Some("AES256")).expect("right"), Verified::Md5);
+        assert_eq!(with(wrong.clone(), None).expect_err("wrong").kind(), ErrorKind::Integrity);
+        for (etag, encryption) in
+            [(wrong.clone(), Some("aws:kms")), (format!("{wrong}-2"), None), ("opaque".to_owned(), None)]
+        {
+            assert_eq!(with(etag, encryption).expect("not comparable"), Verified::LengthAlone);
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Files read and written by position, by many threads at once.
+use crate::error::{Error, ErrorKind, Result};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// Some bytes of a file, from the first on each time it is made.
+pub(super) struct Section<'a> {
+    pub(super) file: &'a File,
+    pub(super) at: u64,
+    pub(super) end: u64,
+}
+
+impl Read for Section<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.end - self.at).unwrap_or(usize::MAX);
+        let room = buffer.len().min(left);
+        let n = read_at(self.file, &mut buffer[..room], self.at)?;
+        self.at += n as u64;
+        Ok(n)
+    }
+}
+
+/// A file that takes its name when it is complete, and otherwise disappears.
+pub(super) struct Unfinished {
+    pub(super) file: File,
+    path: PathBuf,
+    target: PathBuf,
+    done: bool,
+}
+
+impl Unfinished {
+    /// Beside `target`, so that the last step is a rename within one file system.
+    pub(super) fn beside(target: &Path, random: u64) -> Result<Self> {
+        if target.file_name().is_none() {
+            let text = format!("{} does not name a file", target.display());
+            return Err(Error::new(ErrorKind::InvalidArgument, text));
+        }
+        let path = target.with_file_name(format!(".s3driver-{random:016x}.part"));
+        let file = OpenOptions::new()
+            .write(true)
+            .read(true)
+            .create_new(true)
+            .open(&path)
+            .map_err(|error| local_error("creating", &path, error))?;
+        Ok(Self { file, path, target: target.to_owned(), done: false })
+    }
+
+    /// Makes all of it durable and gives it its name, replacing what has it.
+    pub(super) fn finish(mut self) -> Result<()> {
+        self.file.sync_all().map_err(|error| local_error("writing", &self.path, error))?;
+        fs::rename(&self.path, &self.target).map_err(|error| local_error("renaming", &self.path, error))?;
+        self.done = true;
+        Ok(())
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if !self.done {
+            // Nothing more can be done about a file that cannot be removed.
+            drop(fs::remove_file(&self.path));
+        }
+    }
+}
+
+/// A failure of the local file system, saying of which file.
+pub(super) fn local_error(doing: &str, path: &Path, error: io::Error) -> Error {
+    Error::new(ErrorKind::LocalIo, format!("{doing} {} failed: {error}", path.display())).with_source(error)
+}
+
+#[cfg(unix)]
+fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, buffer, at)
+}
+
+#[cfg(unix)]
+pub(super) fn write_all_at(file: &File, content: &[u8], at: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, content, at)
+}
+
+#[cfg(windows)]
+fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, buffer, at)
+}
+
+#[cfg(windows)]
+pub(super) fn write_all_at(file: &File, mut content: &[u8], mut at: u64) -> io::Result<()> {
+    while !content.is_empty() {
+        match std::os::windows::fs::FileExt::seek_write(file, content, at)? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            n => {
+                content = &content[n..];
+                at += n as u64;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,56 @@
+//! What is told of a transfer while it runs.
+use crate::client::Client;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// How far a transfer has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// Bytes that have arrived.
+    pub bytes: u64,
+    /// Bytes altogether.
+    pub total: u64,
+    /// Parts that are done.
+    pub parts: u32,
+    /// Requests that had to be sent again, by this client and its clones, since the transfer began.
+    pub retries: u64,
+}
+
+/// Counts for one transfer and tells its owner, from one thread at a time.
+pub(super) struct Meter<'a> {
+    client: &'a Client,
+    tell: Option<&'a (dyn Fn(Progress) + Sync)>,
+    retries_before: u64,
+    progress: Mutex<Progress>,
+}
+
+impl<'a> Meter<'a> {
+    pub(super) fn new(client: &'a Client, tell: Option<&'a (dyn Fn(Progress) + Sync)>, total: u64) -> Self {
+        let retries_before = client.stats().retries;
+        Self { client, tell, retries_before, progress: Mutex::new(Progress { total, ..Progress::default() }) }
+    }
+
+    /// One more part is done, with these bytes.
+    pub(super) fn part(&self, bytes: u64) {
+        self.advance(bytes, 1);
+    }
+
+    /// These bytes of a part have arrived.
+    pub(super) fn advance(&self, bytes: u64, parts: u32) {
+        let mut progress = self.lock();
+        progress.bytes += bytes;
+        progress.parts += parts;
+        if let Some(tell) = self.tell {
+            progress.retries = self.client.stats().retries.saturating_sub(self.retries_before);
+            tell(*progress);
+        }
+    }
+
+    pub(super) fn parts(&self) -> u32 {
+        self.lock().parts
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

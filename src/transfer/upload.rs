@@ -1,0 +1,74 @@
+//! A file of this machine to an object.
+use super::copy::{abort_after, cut, part_number};
+use super::file::{Section, local_error};
+use super::meter::Meter;
+use super::{Transfer, Transferred, parallel};
+use crate::client::{Condition, ObjectSettings, UploadRef};
+use crate::error::{Error, ErrorKind, Result};
+use std::fs::{File, Metadata};
+use std::io::Read;
+use std::path::Path;
+
+impl Transfer<'_> {
+    /// Stores a file, replacing what is at `key` whole or not at all. Up to one part in one PutObject, above in parts that
+    /// each thread reads by position and sends as it reads: no part is ever held in memory.
+    ///
+    /// Where bodies are signed each part is read twice, the first time to hash it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LocalIo`] when the file cannot be read, or changes while its parts are sent. Nothing is left behind
+    /// then.
+    pub fn upload_file(
+        &self,
+        file: impl AsRef<Path>,
+        bucket: &str,
+        key: &str,
+        settings: &ObjectSettings,
+    ) -> Result<Transferred> {
+        let path = file.as_ref();
+        let file = File::open(path).map_err(|error| local_error("opening", path, error))?;
+        let before = metadata(&file, path)?;
+        let size = before.len();
+        let unchanged = || {
+            let now = metadata(&file, path)?;
+            if now.len() == size && now.modified().ok() == before.modified().ok() {
+                return Ok(());
+            }
+            Err(Error::new(ErrorKind::LocalIo, format!("{} changed while it was being sent", path.display())))
+        };
+        let section = |at: u64, end: u64| -> Box<dyn Read + '_> { Box::new(Section { file: &file, at, end }) };
+        let meter = Meter::new(&self.client, self.progress, size);
+        if size <= self.part_size {
+            let stored = self.client.put_object_replayed(bucket, key, &|| section(0, size), size, settings)?;
+            meter.part(size);
+            return Ok(Transferred { bytes: size, parts: 1, etag: stored.etag });
+        }
+        let pieces = cut(size, self.part_size)?;
+        let upload_id = self.client.create_multipart_upload(bucket, key, settings)?;
+        let upload = UploadRef { bucket, key, upload_id: &upload_id };
+        let (client, cancel) = self.client.with_child_cancel();
+        let sent = parallel::for_each(pieces.len(), self.concurrency, &cancel, |index| {
+            let piece = &pieces[index];
+            let open = || section(piece.start, piece.end);
+            let part = client.upload_part_from(upload, part_number(index), &open, piece.end - piece.start)?;
+            meter.part(part.size);
+            Ok(part)
+        });
+        let completed = sent
+            .and_then(|parts| {
+                unchanged()?;
+                self.client.complete_multipart_upload(upload, &parts, &Condition::Always)
+            })
+            .map_err(|error| abort_after(&self.client, upload, error))?;
+        Ok(Transferred { bytes: size, parts: meter.parts(), etag: completed.etag })
+    }
+}
+
+/// What the file system says of a file that has a size and can be read by position.
+fn metadata(file: &File, path: &Path) -> Result<Metadata> {
+    let metadata = file.metadata().map_err(|error| local_error("reading", path, error))?;
+    if metadata.is_file() {
+        return Ok(metadata);
+    }
+    Err(Error::new(ErrorKind::InvalidArgument, format!("{} is no regular file", path.display())))
+}
