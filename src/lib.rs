@@ -10,6 +10,9 @@ pub mod cloudfront;
 pub mod credentials;
 pub mod driver;
 pub mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod sign;
 pub mod time;
 #[cfg(feature = "client")]
