@@ -556,7 +556,7 @@ impl Naive {
 }
 
 /// Those of AWS's page that the tests use.
-const SUB_RESOURCES: [&str; 12] = [
+pub const SUB_RESOURCES: [&str; 12] = [
     "acl",
     "delete",
     "location",
