@@ -211,6 +211,7 @@ fn names_the_cause_for_version_2() {
     assert_eq!(of(ours), Cause::WrongSecret);
     for (from, to, cause) in [
         ("PUT", "POST", Cause::MethodChanged),
+        ("PUT", "AWS4-HMAC-SHA256", Cause::WrongCredential),
         ("text/plain", "", Cause::HeaderRemoved),
         ("text/plain", "text/html", Cause::HeaderChanged),
         ("PUT\n\n", "PUT\nmd5\n", Cause::HeaderAdded),

@@ -240,6 +240,8 @@ fn v2_cause(number: usize, ours: &[&str], theirs: &[&str]) -> Cause {
     let (our_line, their_line) = (line(ours), line(theirs));
     let amz = |line: &str| line.starts_with("x-amz-");
     match number {
+        // A server that took the request for one of version 4.
+        0 if their_line.starts_with("AWS4-") => Cause::WrongCredential,
         0 => Cause::MethodChanged,
         1 | 2 if their_line.is_empty() => Cause::HeaderRemoved,
         1 | 2 if our_line.is_empty() => Cause::HeaderAdded,
