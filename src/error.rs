@@ -163,7 +163,7 @@ impl Error {
         self.0.bytes_taken
     }
     /// The other failures of an operation on many objects, such as the keys a batch delete could not delete.
-    pub fn others(&self) -> &[Error] {
+    pub fn others(&self) -> &[Self] {
         &self.0.others
     }
     /// Whether nothing is there: a path, a key or an upload that does not exist.
@@ -208,7 +208,7 @@ impl Error {
         self.0.bytes_taken = Some(bytes);
         self
     }
-    pub(crate) fn with_others(mut self, others: Vec<Error>) -> Self {
+    pub(crate) fn with_others(mut self, others: Vec<Self>) -> Self {
         self.0.others = others;
         self
     }

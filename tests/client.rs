@@ -1,9 +1,11 @@
 //! The client against real servers over real sockets: one list of checks for the embedded server, Ceph and SeaweedFS.
+#![allow(clippy::unwrap_used, reason = "a test may fail that way")]
+
 mod support;
 
 use s3driver::client::{
-    ByteRange, Client, Condition, CopySource, GetObject, ListObjects, ListObjectsV1, ObjectSettings, Presign, PresignMethod,
-    RetryPolicy, SignatureVersion, StorageClass, UploadRef, UploadedPart,
+    ByteRange, Client, Condition, CopySource, GetObject, ListObjects, ListObjectsV1, ObjectSettings, Presign,
+    PresignMethod, RetryPolicy, SignatureVersion, StorageClass, UploadRef, UploadedPart,
 };
 use s3driver::sign::Credentials;
 use s3driver::{ErrorKind, Result};

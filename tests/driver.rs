@@ -1,11 +1,13 @@
 //! The storage driver against real servers: the registry's contract, and the defects of its older drivers that must not
 //! come back.
+#![allow(clippy::unwrap_used, reason = "a test may fail that way")]
+
 mod support;
 
+use s3driver::client::ObjectSettings;
 use s3driver::driver::{
     FileKind, Method, Parameters, S3Driver, StorageDriver, UrlOptions, WalkOptions, WalkStep, WriteMode,
 };
-use s3driver::client::ObjectSettings;
 use s3driver::{Error, ErrorKind};
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -103,7 +103,10 @@ fn every_option_has_its_effect() {
     assert_eq!(p.root_directory(), "a/../b//c");
     assert_eq!((p.storage_class(), p.acl()), (Some(StorageClass::OneZoneIa), None));
     assert_eq!((p.user_agent(), p.log_level()), (Some("registry/3 (x)"), LogLevel::DebugWithSigning));
-    assert_eq!((p.concurrency(), p.max_memory(), p.part_sizes()), (threads(64), Some(MIN_PART_SIZE), PartSizes::Uniform));
+    assert_eq!(
+        (p.concurrency(), p.max_memory(), p.part_sizes()),
+        (threads(64), Some(MIN_PART_SIZE), PartSizes::Uniform)
+    );
     assert_eq!(p.upload_purge_age(), Duration::from_secs(5405));
 
     let host = |more: &[(&str, &str)]| good(more).endpoint().host();
@@ -157,7 +160,8 @@ fn empty_means_not_given() {
 #[test]
 fn what_is_required_is_asked_for_in_the_registrys_words() {
     let none: [(&str, &str); 0] = [];
-    let message = |pairs: &[(&str, &str)]| Parameters::from_pairs(pairs.iter().copied()).unwrap_err().message().to_owned();
+    let message =
+        |pairs: &[(&str, &str)]| Parameters::from_pairs(pairs.iter().copied()).unwrap_err().message().to_owned();
     assert_eq!(message(&none), "no region parameter provided");
     assert_eq!(message(&[("bucket", "registry"), ("region", "")]), "no region parameter provided");
     assert_eq!(message(&[("region", "us-east-1")]), "no bucket parameter provided");

@@ -1,6 +1,8 @@
 //! What servers really answer, and what nobody should answer, through every reader of `s3driver::xml`.
 //!
 //! The documents are written after what the named servers sent; what matters in each is said beside it.
+#![allow(clippy::unwrap_used, reason = "a test may fail that way")]
+
 use proptest::prelude::*;
 use s3driver::time::Timestamp;
 use s3driver::xml::{self, DeleteMode, Error};

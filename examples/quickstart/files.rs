@@ -43,7 +43,8 @@ pub(crate) fn collect(folder: Option<PathBuf>) -> Outcome<Vec<Blob>> {
         while let Some(path) = open.pop() {
             let about = fs::symlink_metadata(&path).map_err(|error| format!("{}: {error}", path.display()))?;
             if about.is_dir() {
-                let mut inside: Vec<_> = fs::read_dir(&path)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
+                let mut inside: Vec<_> =
+                    fs::read_dir(&path)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
                 inside.sort();
                 open.extend(inside);
             } else if about.is_file() && bytes < limit {

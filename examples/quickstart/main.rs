@@ -7,7 +7,8 @@
 //! Without further settings it starts a server of its own, which checks every signature. To use another one set
 //! `S3_ENDPOINT`, `S3_ACCESS_KEY`, `S3_SECRET_KEY`, `S3_REGION`, `S3_BUCKET` (and `S3_TLS_CA`, a file with its CA), or
 //! `S3_BUCKET` with AWS's own `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN` and
-//! `AWS_ENDPOINT_URL`. Everything is stored below a directory of its own and removed in the end.
+//! `AWS_ENDPOINT_URL`. With `--serve` instead of a folder it only serves, and prints the settings of its server.
+//! Everything is stored below a directory of its own and removed in the end.
 
 #[path = "../../tests/support/mod.rs"]
 mod support;
@@ -47,6 +48,9 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Outcome {
+    if std::env::args().nth(1).as_deref() == Some("--serve") {
+        return server::serve();
+    }
     let folder = std::env::args_os().nth(1).map(Into::into);
     let target = Target::from_environment()?;
     let driver = target.driver()?;
@@ -86,8 +90,8 @@ fn store_read_and_find(driver: &S3Driver, target: &Target, blobs: &[Blob], bytes
     let stored = on_threads("storing", blobs, bytes, |blob, piece| store(driver, blob, piece))?;
     let read = on_threads("reading", blobs, bytes, |blob, piece| read_back(driver, blob, piece))?;
     find(driver, blobs)?;
-    change(driver, blobs)?;
     share(target, &blobs[0])?;
+    change(driver, blobs)?;
     Ok(Rates { stored: megabytes(bytes) / stored.as_secs_f64(), read: megabytes(bytes) / read.as_secs_f64() })
 }
 

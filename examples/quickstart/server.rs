@@ -37,11 +37,13 @@ impl Target {
             add("secretkey", variable(&["S3_SECRET_KEY"]));
             add("sessiontoken", variable(&["S3_SESSION_TOKEN"]));
         }
-        let ca_file = variable(&["S3_TLS_CA"]).filter(|_| endpoint.as_ref().is_some_and(|url| url.starts_with("https")));
+        let ca_file =
+            variable(&["S3_TLS_CA"]).filter(|_| endpoint.as_ref().is_some_and(|url| url.starts_with("https")));
         add("cacert", ca_file.clone());
         let signatures = variable(&["S3_SIGNATURES"]).unwrap_or_else(|| "v4".to_owned());
         Ok(Self {
-            description: endpoint.unwrap_or_else(|| format!("Amazon S3 in {}", region.as_deref().unwrap_or("no region"))),
+            description: endpoint
+                .unwrap_or_else(|| format!("Amazon S3 in {}", region.as_deref().unwrap_or("no region"))),
             bucket,
             root,
             ca_file,
@@ -95,6 +97,19 @@ impl Target {
         } else {
             Err(format!("left behind: {} objects, {} uploads", keys.len(), uploads.len()).into())
         }
+    }
+}
+
+/// Serves until the process is killed; the settings go to standard output as shell variables.
+pub(crate) fn serve() -> Outcome {
+    let server = Server::start(ServerOptions::default());
+    println!("S3_ENDPOINT={}", server.endpoint());
+    println!("S3_ACCESS_KEY={}", server.access_key());
+    println!("S3_SECRET_KEY={}", server.secret_key());
+    println!("S3_REGION={}", server.region());
+    println!("S3_BUCKET={}", server.bucket());
+    loop {
+        std::thread::park();
     }
 }
 

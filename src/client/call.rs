@@ -10,8 +10,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::sign::{self, v2, v4};
 use crate::time::Timestamp;
 use crate::transport::{Body, Failure, Request, Response, TransportError};
-use std::borrow::Cow;
 use sha2::{Digest as _, Sha256};
+use std::borrow::Cow;
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -33,9 +33,15 @@ pub(super) enum Payload<'a> {
     /// Sent from its first byte at each attempt.
     Bytes(&'a [u8]),
     /// Can be read once: one attempt, unless nothing was read yet.
-    Stream { source: &'a mut dyn Read, length: u64 },
+    Stream {
+        source: &'a mut dyn Read,
+        length: u64,
+    },
     /// Opened anew for each attempt, and once more to hash it where it is signed.
-    Replay { open: &'a Reopen<'a>, length: u64 },
+    Replay {
+        open: &'a Reopen<'a>,
+        length: u64,
+    },
 }
 
 /// Opens a body from its first byte.
@@ -56,15 +62,7 @@ pub(super) struct Call<'a> {
 
 impl<'a> Call<'a> {
     pub(super) const fn new(operation: &'static str, method: &'static str, bucket: &'a str, key: &'a str) -> Self {
-        Self {
-            operation,
-            method,
-            bucket,
-            key,
-            query: Vec::new(),
-            headers: Vec::new(),
-            carries_object: false,
-        }
+        Self { operation, method, bucket, key, query: Vec::new(), headers: Vec::new(), carries_object: false }
     }
     pub(super) fn query(mut self, name: &'static str, value: impl Into<Cow<'a, str>>) -> Self {
         self.query.push((Cow::Borrowed(name), value.into()));
@@ -363,7 +361,12 @@ impl Inner {
     }
 
     /// The derived key, kept from request to request: it changes once a day.
-    fn signing_key(&self, credentials: &sign::Credentials, time: Timestamp, scope: v4::Scope<'_>) -> Arc<v4::SigningKey> {
+    fn signing_key(
+        &self,
+        credentials: &sign::Credentials,
+        time: Timestamp,
+        scope: v4::Scope<'_>,
+    ) -> Arc<v4::SigningKey> {
         let mut kept = self.signing_key.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         match &*kept {
             Some(key) if key.is_for(credentials, time, scope) => Arc::clone(key),

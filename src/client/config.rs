@@ -23,11 +23,7 @@ impl Default for Timeouts {
     /// 10 s to connect; 60 s of silence, because a server may think that long before the first byte of a reply;
     /// 120 s for a small operation.
     fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(10),
-            idle: Duration::from_secs(60),
-            operation: Duration::from_secs(120),
-        }
+        Self { connect: Duration::from_secs(10), idle: Duration::from_secs(60), operation: Duration::from_secs(120) }
     }
 }
 

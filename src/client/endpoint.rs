@@ -531,16 +531,18 @@ impl Located {
         let (host, port) = parts.authority("Location", scheme).ok()?;
         let host = host.to_string();
         let domain = |name: &str| {
-            Partition::ALL.iter().map(|partition| partition.dns_suffix()).find(|suffix| {
-                name.strip_suffix(suffix).is_some_and(|rest| rest.ends_with('.'))
-            })
+            Partition::ALL
+                .iter()
+                .map(|partition| partition.dns_suffix())
+                .find(|suffix| name.strip_suffix(suffix).is_some_and(|rest| rest.ends_with('.')))
         };
         let aws = domain(&host).is_some() && domain(&host) == domain(&self.host) && port == scheme.default_port();
         if scheme != self.scheme || !(aws || (host == self.host && port == self.port)) {
             return None;
         }
         let in_host = host.strip_prefix(bucket).is_some_and(|rest| rest.starts_with('.'));
-        let base = if self.host_bucket.is_some() { &self.path } else { self.path.strip_suffix(bucket)?.strip_suffix('/')? };
+        let base =
+            if self.host_bucket.is_some() { &self.path } else { self.path.strip_suffix(bucket)?.strip_suffix('/')? };
         let path = if in_host { base.to_owned() } else { format!("{base}/{bucket}") };
         Some(Self { scheme, host, port, path, host_bucket: in_host.then(|| bucket.to_owned()) })
     }

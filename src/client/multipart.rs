@@ -78,7 +78,13 @@ impl Client {
         self.send_part(upload, part_number, Payload::Replay { open, length }, length)
     }
 
-    fn send_part(&self, upload: UploadRef<'_>, part_number: u32, content: Payload<'_>, size: u64) -> Result<UploadedPart> {
+    fn send_part(
+        &self,
+        upload: UploadRef<'_>,
+        part_number: u32,
+        content: Payload<'_>,
+        size: u64,
+    ) -> Result<UploadedPart> {
         let mut call = part_call("UploadPart", upload, part_number)?;
         call.carries_object = true;
         self.run(&call, content, |response, deadline| {
@@ -140,7 +146,9 @@ impl Client {
         match result {
             Ok(xml::CompleteMultipartUploadResult { etag: Some(etag), .. }) => Ok(CompletedUpload { etag: Some(etag) }),
             // Ceph leaves the ETag out of its first answer.
-            Ok(_) => Ok(CompletedUpload { etag: self.head_object(upload.bucket, upload.key).ok().and_then(|m| m.etag) }),
+            Ok(_) => {
+                Ok(CompletedUpload { etag: self.head_object(upload.bucket, upload.key).ok().and_then(|m| m.etag) })
+            }
             Err(error) if leaves_open(&error) => self.was_it_completed(upload, parts, error),
             Err(error) => Err(error),
         }
@@ -154,7 +162,9 @@ impl Client {
         };
         let meta = match self.head_object(upload.bucket, upload.key) {
             Ok(meta) => meta,
-            Err(look) if look.kind() == ErrorKind::NoSuchKey && error.kind() == ErrorKind::NoSuchUpload => return Err(error),
+            Err(look) if look.kind() == ErrorKind::NoSuchKey && error.kind() == ErrorKind::NoSuchUpload => {
+                return Err(error);
+            }
             Err(look) if look.kind() == ErrorKind::NoSuchKey => return Err(unknown(error)),
             Err(look) => return Err(unknown(error.with_source(look))),
         };
@@ -337,7 +347,11 @@ fn upload_call<'a>(operation: &'static str, method: &'static str, upload: Upload
     let UploadRef { bucket, key, upload_id } = upload;
     let call = object_call(operation, method, bucket, key)?;
     // Without an id, `DELETE key` would delete the object, and `PUT key` replace it.
-    if upload_id.is_empty() { Err(call.refuse("the upload id is empty")) } else { Ok(call.query("uploadId", upload_id)) }
+    if upload_id.is_empty() {
+        Err(call.refuse("the upload id is empty"))
+    } else {
+        Ok(call.query("uploadId", upload_id))
+    }
 }
 
 fn part_call<'a>(operation: &'static str, upload: UploadRef<'a>, part_number: u32) -> Result<Call<'a>> {

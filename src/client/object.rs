@@ -73,7 +73,9 @@ impl CopySource<'_> {
             return Err(call.refuse("the key to copy from is empty"));
         }
         let source = format!("/{}/{}", self.bucket, sign::encode_path(self.key));
-        Ok(call.header("x-amz-copy-source", source).maybe_header("x-amz-copy-source-if-match", self.if_match.map(quoted)))
+        Ok(call
+            .header("x-amz-copy-source", source)
+            .maybe_header("x-amz-copy-source-if-match", self.if_match.map(quoted)))
     }
 }
 
@@ -100,7 +102,8 @@ impl Client {
     ) -> Result<PutResult> {
         let mut call = condition.apply(settings.apply(object_call("PutObject", "PUT", bucket, key)?)?);
         call.carries_object = true;
-        let result = self.run(&call, Payload::Bytes(content), |response, deadline| put_result(response, deadline, &call));
+        let result =
+            self.run(&call, Payload::Bytes(content), |response, deadline| put_result(response, deadline, &call));
         match result {
             Err(error)
                 if error.kind() == ErrorKind::PreconditionFailed
@@ -116,7 +119,8 @@ impl Client {
     /// Whether the object at `key` is what an earlier attempt wrote.
     fn was_it_ours(&self, bucket: &str, key: &str, content: &[u8], error: Error) -> Result<PutResult> {
         let meta = self.head_object(bucket, key)?;
-        let same = meta.size == content.len() as u64 && meta.etag.as_deref() == Some(&hex::encode(Md5::digest(content)));
+        let same =
+            meta.size == content.len() as u64 && meta.etag.as_deref() == Some(&hex::encode(Md5::digest(content)));
         if same { Ok(PutResult { etag: meta.etag, version_id: meta.version_id }) } else { Err(error) }
     }
 
@@ -208,7 +212,8 @@ impl Client {
                 match failed.get(key) {
                     None if gone.contains(key) => {}
                     None => failures.push(
-                        call.place(Error::new(ErrorKind::Protocol, "the server did not say what became of the key")).with_key(key),
+                        call.place(Error::new(ErrorKind::Protocol, "the server did not say what became of the key"))
+                            .with_key(key),
                     ),
                     Some(error) => {
                         let document = xml::ErrorDocument {
@@ -219,7 +224,9 @@ impl Client {
                         let error = call.place(error_of(200, &document, &call, b"")).with_key(key);
                         match error.kind() {
                             ErrorKind::NoSuchKey => {}
-                            ErrorKind::Server | ErrorKind::Throttled if rounds < self.inner.retry.max_attempts => again.push(key),
+                            ErrorKind::Server | ErrorKind::Throttled if rounds < self.inner.retry.max_attempts => {
+                                again.push(key);
+                            }
                             _ => failures.push(error),
                         }
                     }
@@ -249,7 +256,13 @@ impl Client {
     /// [CopyObject]: copies up to 5 GB on the server, storing the copy with `settings` and the source's metadata.
     ///
     /// [CopyObject]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
-    pub fn copy_object(&self, source: CopySource<'_>, bucket: &str, key: &str, settings: &ObjectSettings) -> Result<PutResult> {
+    pub fn copy_object(
+        &self,
+        source: CopySource<'_>,
+        bucket: &str,
+        key: &str,
+        settings: &ObjectSettings,
+    ) -> Result<PutResult> {
         let call = object_call("CopyObject", "PUT", bucket, key)?;
         let call = source.apply(settings.apply(call)?)?;
         self.run(&call, Payload::Empty, |response, deadline| {
@@ -293,7 +306,12 @@ impl Client {
 }
 
 /// A call about one object. An empty key would address the bucket itself, so it never leaves this function.
-pub(super) fn object_call<'a>(operation: &'static str, method: &'static str, bucket: &'a str, key: &'a str) -> Result<Call<'a>> {
+pub(super) fn object_call<'a>(
+    operation: &'static str,
+    method: &'static str,
+    bucket: &'a str,
+    key: &'a str,
+) -> Result<Call<'a>> {
     let call = Call::new(operation, method, bucket, key);
     if key.is_empty() { Err(call.refuse("the key is empty")) } else { Ok(call) }
 }
@@ -317,7 +335,8 @@ pub(super) fn nothing(response: Response, deadline: Option<Instant>, call: &Call
 }
 
 fn put_result(response: Response, deadline: Option<Instant>, call: &Call<'_>) -> Result<PutResult> {
-    let result = PutResult { etag: etag_of(&response), version_id: response.header("x-amz-version-id").map(str::to_owned) };
+    let result =
+        PutResult { etag: etag_of(&response), version_id: response.header("x-amz-version-id").map(str::to_owned) };
     nothing(response, deadline, call)?;
     Ok(result)
 }
@@ -330,9 +349,8 @@ pub(super) fn document<T>(
     read: fn(&[u8]) -> std::result::Result<T, xml::Error>,
 ) -> Result<T> {
     let status = response.status;
-    let body = response
-        .read_to_end(DOCUMENT_LIMIT, deadline)
-        .map_err(|failure| transport_error(failure, call.bucket))?;
+    let body =
+        response.read_to_end(DOCUMENT_LIMIT, deadline).map_err(|failure| transport_error(failure, call.bucket))?;
     read(&body).map_err(|error| match &error.document {
         Some(document) => error_of(status, document, call, &body),
         None => Error::new(ErrorKind::Protocol, format!("the reply is no document of this operation: {error}"))

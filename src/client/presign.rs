@@ -62,7 +62,10 @@ pub struct PresignedUrl {
 
 impl fmt::Debug for PresignedUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PresignedUrl").field("expires", &self.expires).field("capped", &self.capped).finish_non_exhaustive()
+        f.debug_struct("PresignedUrl")
+            .field("expires", &self.expires)
+            .field("capped", &self.capped)
+            .finish_non_exhaustive()
     }
 }
 
@@ -140,7 +143,9 @@ impl Client {
 
 /// How long the URL can live, and whether that is less than asked for.
 fn within_session(request: &Presign<'_>, lease: &Lease, now: Timestamp) -> Result<(Duration, bool)> {
-    let Some(end) = lease.expires.filter(|_| lease.credentials.is_some()) else { return Ok((request.expires_in, false)) };
+    let Some(end) = lease.expires.filter(|_| lease.credentials.is_some()) else {
+        return Ok((request.expires_in, false));
+    };
     let left = Duration::from_secs(u64::try_from(Timestamp::from(end).unix() - now.unix()).unwrap_or(0));
     match request.session_end {
         _ if left >= request.expires_in => Ok((request.expires_in, false)),
@@ -151,7 +156,8 @@ fn within_session(request: &Presign<'_>, lease: &Lease, now: Timestamp) -> Resul
                 request.expires_in.as_secs(),
                 left.as_secs()
             );
-            Err(Error::new(ErrorKind::InvalidArgument, text).with_hint("ask for less, or use credentials that live longer"))
+            Err(Error::new(ErrorKind::InvalidArgument, text)
+                .with_hint("ask for less, or use credentials that live longer"))
         }
     }
 }

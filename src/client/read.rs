@@ -201,12 +201,16 @@ impl Client {
             // A server that ignores Range sends everything: pass over what was not asked for.
             if start > 0 {
                 if size.is_some_and(|size| start >= size) {
-                    return Err(Error::new(ErrorKind::InvalidRange, "the range begins at or past the end").with_status(416));
+                    return Err(
+                        Error::new(ErrorKind::InvalidRange, "the range begins at or past the end").with_status(416)
+                    );
                 }
                 let skipped = io::copy(&mut (&mut response).take(start), &mut io::sink())
                     .map_err(|error| read_error(error, bucket))?;
                 if skipped < start {
-                    return Err(Error::new(ErrorKind::InvalidRange, "the range begins at or past the end").with_status(416));
+                    return Err(
+                        Error::new(ErrorKind::InvalidRange, "the range begins at or past the end").with_status(416)
+                    );
                 }
             }
             let rest = size.map(|size| size - start);
@@ -246,7 +250,8 @@ impl ObjectReader {
     /// Those of reading, and [`ErrorKind::InvalidArgument`] when there is more than `limit`.
     pub fn read_all(mut self, limit: usize) -> Result<Vec<u8>> {
         let too_much = |reader: &Self| {
-            reader.error(ErrorKind::InvalidArgument, format!("the object is larger than the {limit} bytes allowed here"))
+            reader
+                .error(ErrorKind::InvalidArgument, format!("the object is larger than the {limit} bytes allowed here"))
         };
         if self.length.is_some_and(|length| length > limit as u64) {
             return Err(too_much(&self));
@@ -337,8 +342,15 @@ impl ObjectReader {
     fn resume(&mut self) -> Result<()> {
         let request = GetObject { if_match: self.meta.etag.clone(), ..self.request.clone() };
         let opened = match self.client.open(&self.bucket, &self.key, &request, self.done) {
-            Err(error) if matches!(error.kind(), ErrorKind::PreconditionFailed | ErrorKind::NoSuchKey | ErrorKind::InvalidRange) => {
-                return Err(self.error(ErrorKind::Integrity, "the object changed while it was being read").with_source(error));
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::PreconditionFailed | ErrorKind::NoSuchKey | ErrorKind::InvalidRange
+                ) =>
+            {
+                return Err(self
+                    .error(ErrorKind::Integrity, "the object changed while it was being read")
+                    .with_source(error));
             }
             opened => opened?,
         };
@@ -414,10 +426,21 @@ mod tests {
 
     #[test]
     fn content_ranges_are_read_exactly() {
-        let good = |text, first, last, size| assert_eq!(ContentRange::parse(text), Some(ContentRange { first, last, size }));
+        let good =
+            |text, first, last, size| assert_eq!(ContentRange::parse(text), Some(ContentRange { first, last, size }));
         good("bytes 0-9/10", 0, 9, Some(10));
         good("bytes 5-5/*", 5, 5, None);
-        for bad in ["", "bytes", "bytes 0-9", "bytes */10", "bytes 9-0/10", "bytes 0-10/10", "bytes +1-2/9", "items 0-9/10", "bytes 0-18446744073709551615/*"] {
+        for bad in [
+            "",
+            "bytes",
+            "bytes 0-9",
+            "bytes */10",
+            "bytes 9-0/10",
+            "bytes 0-10/10",
+            "bytes +1-2/9",
+            "items 0-9/10",
+            "bytes 0-18446744073709551615/*",
+        ] {
             assert_eq!(ContentRange::parse(bad), None, "{bad}");
         }
     }

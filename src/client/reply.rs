@@ -100,12 +100,20 @@ fn hint(error: &Error, region: Option<&str>) -> Option<String> {
             Some(region) => format!("the bucket is in the region {region}: set that region"),
             None => "the bucket is elsewhere: check the region and the endpoint".to_owned(),
         },
-        (ErrorKind::SignatureRejected, "InvalidAccessKeyId" | "NotSignedUp") => "the server does not know the access key: check it and the endpoint".to_owned(),
-        (ErrorKind::SignatureRejected, _) => "check the secret key, and that no proxy changes the host or the path".to_owned(),
+        (ErrorKind::SignatureRejected, "InvalidAccessKeyId" | "NotSignedUp") => {
+            "the server does not know the access key: check it and the endpoint".to_owned()
+        }
+        (ErrorKind::SignatureRejected, _) => {
+            "check the secret key, and that no proxy changes the host or the path".to_owned()
+        }
         (ErrorKind::ClockSkew, _) => "set this machine's clock".to_owned(),
-        (ErrorKind::NoSuchBucket, _) => "check the bucket's name and the endpoint; the bucket must exist before the driver starts".to_owned(),
+        (ErrorKind::NoSuchBucket, _) => {
+            "check the bucket's name and the endpoint; the bucket must exist before the driver starts".to_owned()
+        }
         (ErrorKind::AccessDenied, _) => "check the policies of these credentials and of the bucket".to_owned(),
-        (ErrorKind::Refused, "AccessControlListNotSupported") => "the bucket has ACLs disabled: send none (objectacl: none)".to_owned(),
+        (ErrorKind::Refused, "AccessControlListNotSupported") => {
+            "the bucket has ACLs disabled: send none (objectacl: none)".to_owned()
+        }
         (ErrorKind::ExpiredCredentials, _) => "fetch new temporary credentials".to_owned(),
         _ => return None,
     })

@@ -99,7 +99,10 @@ pub(super) fn kind_of_reply(status: u16, code: &str) -> ErrorKind {
             return ErrorKind::ExpiredCredentials;
         }
         "RequestTimeTooSkewed" => return ErrorKind::ClockSkew,
-        "PermanentRedirect" | "TemporaryRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException" => {
+        "PermanentRedirect"
+        | "TemporaryRedirect"
+        | "AuthorizationHeaderMalformed"
+        | "IllegalLocationConstraintException" => {
             return ErrorKind::WrongRegion;
         }
         "InvalidRange" => return ErrorKind::InvalidRange,

@@ -27,8 +27,16 @@ pub struct ObjectSettings {
 impl ObjectSettings {
     /// Adds the headers.
     pub(super) fn apply<'a>(&'a self, call: Call<'a>) -> Result<Call<'a>> {
-        let Self { content_type, content_encoding, cache_control, content_disposition, metadata, encryption, storage_class, acl } =
-            self;
+        let Self {
+            content_type,
+            content_encoding,
+            cache_control,
+            content_disposition,
+            metadata,
+            encryption,
+            storage_class,
+            acl,
+        } = self;
         let mut call = call
             .maybe_header("content-type", content_type.as_deref())
             .maybe_header("content-encoding", content_encoding.as_deref())
@@ -44,15 +52,20 @@ impl ObjectSettings {
                 .header("x-amz-server-side-encryption-aws-kms-key-id", key_id.as_str()),
         };
         for (name, value) in metadata {
-            let good = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+            let good =
+                !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
             if !good {
-                return Err(call.refuse(format!("the metadata name {name:?} may hold letters, digits, '-', '_' and '.' only")));
+                return Err(
+                    call.refuse(format!("the metadata name {name:?} may hold letters, digits, '-', '_' and '.' only"))
+                );
             }
             call.headers.push((format!("x-amz-meta-{}", name.to_ascii_lowercase()).into(), value.as_str().into()));
         }
         for (name, value) in &call.headers {
             if !value.bytes().all(|b| b == b' ' || b.is_ascii_graphic()) {
-                return Err(call.refuse(format!("the value of {name} may hold visible ASCII characters and spaces only")));
+                return Err(
+                    call.refuse(format!("the value of {name} may hold visible ASCII characters and spaces only"))
+                );
             }
         }
         Ok(call)

@@ -10,10 +10,10 @@ pub use builder::ParametersBuilder;
 pub use values::LogLevel;
 
 use super::PartSizes;
+use crate::client::endpoint::{Acceleration, Addressing, Endpoint, Fips, Scheme, Stack, Variant, check_proxy_url};
 use crate::client::{
     CannedAcl, Encryption, MAX_PART_SIZE, MIN_PART_SIZE, PayloadSigning, SignatureVersion, StorageClass, Verification,
 };
-use crate::client::endpoint::{Acceleration, Addressing, Endpoint, Fips, Scheme, Stack, Variant, check_proxy_url};
 use crate::error::{ErrorKind, Result};
 use crate::sign::Credentials;
 use options::{Options, Spaces, find_word, refused, shown, words};

@@ -2,14 +2,14 @@
 use super::store::{DRIVER_NAME, Store};
 use super::walk::walk_store;
 use super::{
-    FileInfo, FileKind, FileWriter, Method, Parameters, StorageDriver, PendingUploads, Purged, UrlOptions, WalkOptions, WalkStep, WriteMode,
-    check_path,
+    FileInfo, FileKind, FileWriter, Method, Parameters, PendingUploads, Purged, StorageDriver, UrlOptions, WalkOptions,
+    WalkStep, WriteMode, check_path,
 };
+use crate::cancel::Cancel;
 use crate::client::{
     ByteRange, Client, CopySource, DELETE_OBJECTS_KEYS, GetObject, ListObjects, MAX_PART_SIZE, ObjectMeta, Presign,
     PresignMethod,
 };
-use crate::cancel::Cancel;
 use crate::credentials::Provider;
 use crate::error::{Error, ErrorKind, Result};
 use crate::transfer::{Ranges, copy_object_in_parts};
@@ -188,11 +188,8 @@ impl S3Driver {
         // Ceph decodes the source of UploadPartCopy twice, and dies of some percent signs: avoid them there.
         let plain = crate::sign::encode_path(key) == key;
         if meta.size > MAX_PART_SIZE || (meta.size > store.copy.threshold && plain) {
-            let ranges = Ranges {
-                chunk_size: store.copy.chunk_size,
-                concurrency: store.copy.concurrency,
-                done: &|_| {},
-            };
+            let ranges =
+                Ranges { chunk_size: store.copy.chunk_size, concurrency: store.copy.concurrency, done: &|_| {} };
             let target = (store.bucket.as_str(), to);
             let copied = copy_object_in_parts(&store.client, source, meta.size, target, &store.settings, &ranges);
             match copied {
@@ -265,11 +262,7 @@ impl StorageDriver for S3Driver {
             }
         }
         // The root is there even when nothing is in it; asking tells whether it can be reached.
-        if self.is_directory(path)? || path == "/" {
-            Ok(FileInfo::directory(path))
-        } else {
-            self.store.not_found(path)
-        }
+        if self.is_directory(path)? || path == "/" { Ok(FileInfo::directory(path)) } else { self.store.not_found(path) }
     }
 
     fn list(&self, path: &str) -> Result<Vec<String>> {

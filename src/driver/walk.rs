@@ -60,7 +60,8 @@ impl Walk<'_> {
             Some(Ordering::Equal) => return Ok(WalkStep::Continue),
             Some(_) => {}
             None => {
-                let text = format!("the server listed {path} after {}: a walk over it could miss or repeat files", self.last);
+                let text =
+                    format!("the server listed {path} after {}: a walk over it could miss or repeat files", self.last);
                 return Err(Error::new(ErrorKind::Protocol, text));
             }
         }
@@ -70,7 +71,7 @@ impl Walk<'_> {
         }
         self.skipped = None;
         self.open.retain(|directory| is_below(path, directory));
-        let known = self.open.last().map_or(self.base.trim_end_matches('/').len(), String::len);
+        let known = self.open.last().map_or_else(|| self.base.trim_end_matches('/'), String::as_str).len();
         let slashes = path.char_indices().skip(1).filter(|(at, c)| *c == '/' && *at > known).map(|(at, _)| at);
         for end in slashes {
             let Some(directory) = path.get(..end) else { continue };
@@ -118,7 +119,8 @@ mod tests {
         };
         let mut walk = Walk { open: Vec::new(), skipped: None, last: String::new(), base: "/", visit: &mut visit };
         for key in keys {
-            let object = Object { key: (*key).to_owned(), size: 1, last_modified: None, etag: None, storage_class: None };
+            let object =
+                Object { key: (*key).to_owned(), size: 1, last_modified: None, etag: None, storage_class: None };
             if walk.enter(key, &object)? == WalkStep::Stop {
                 break;
             }

@@ -111,7 +111,11 @@ fn copy(store: &Store, key: &str, meta: &ObjectMeta, ranges: &[Range<u64>], writ
             writer.take_over(Arc::clone(&upload_id), parts);
             Ok(last.end)
         }
-        Err(error) if error.kind() == ErrorKind::Protocol || error.status() == Some(501) => Ok(0),
+        Err(error) if error.kind() == ErrorKind::Protocol || error.status() == Some(501) => {
+            // Not the same upload again: rclone does not let a part be replaced.
+            writer.start_over()?;
+            Ok(0)
+        }
         Err(error) => Err(error),
     }
 }

@@ -192,6 +192,17 @@ impl Writer {
         Ok(upload_id)
     }
 
+    /// Gives an upload up that holds nothing of use.
+    pub(crate) fn start_over(&mut self) -> Result<()> {
+        let Store { client, bucket, .. } = &*self.store;
+        match self.upload_id.take() {
+            None => Ok(()),
+            Some(upload_id) => {
+                client.abort_multipart_upload(UploadRef { bucket, key: &self.key, upload_id: &upload_id })
+            }
+        }
+    }
+
     /// Accepts some of `content`: what fits into the part being filled.
     fn accept(&mut self, content: &[u8]) -> Result<usize> {
         self.check_open()?;

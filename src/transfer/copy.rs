@@ -29,16 +29,22 @@ impl Transfer<'_> {
         let meta = self.client.head_object(source.bucket, source.key)?;
         let source = CopySource { if_match: source.if_match.or(meta.etag.as_deref()), ..source };
         let meter = Meter::new(&self.client, self.progress, meta.size);
-        if meta.size <= self.part_size {
-            let copy = self.client.copy_object(source, bucket, key, settings)?;
-            meter.part(meta.size);
-            return Ok(Transferred { bytes: meta.size, parts: 1, etag: copy.etag });
+        if meta.size > self.part_size {
+            let ranges =
+                Ranges { chunk_size: self.part_size, concurrency: self.concurrency, done: &|bytes| meter.part(bytes) };
+            let settings = with_metadata_of(settings, &meta);
+            match copy_object_in_parts(&self.client, source, meta.size, (bucket, key), &settings, &ranges) {
+                Ok(copy) => return Ok(Transferred { bytes: meta.size, parts: meter.parts(), etag: copy.etag }),
+                // A server without UploadPartCopy may still know CopyObject.
+                Err(error)
+                    if meta.size <= MAX_PART_SIZE
+                        && (error.kind() == ErrorKind::Protocol || error.status() == Some(501)) => {}
+                Err(error) => return Err(error),
+            }
         }
-        let ranges =
-            Ranges { chunk_size: self.part_size, concurrency: self.concurrency, done: &|bytes| meter.part(bytes) };
-        let settings = with_metadata_of(settings, &meta);
-        let copy = copy_object_in_parts(&self.client, source, meta.size, (bucket, key), &settings, &ranges)?;
-        Ok(Transferred { bytes: meta.size, parts: meter.parts(), etag: copy.etag })
+        let copy = self.client.copy_object(source, bucket, key, settings)?;
+        meter.part(meta.size);
+        Ok(Transferred { bytes: meta.size, parts: 1, etag: copy.etag })
     }
 }
 

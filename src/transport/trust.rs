@@ -43,7 +43,8 @@ impl Trust {
             TlsVerification::Skip => Rule::Anybody,
             TlsVerification::Full => {
                 let verifier = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider));
-                let verifier = verifier.build().map_err(|error| OptionsError(format!("TLS cannot be set up: {error}")))?;
+                let verifier =
+                    verifier.build().map_err(|error| OptionsError(format!("TLS cannot be set up: {error}")))?;
                 Rule::Authorities { verifier, named }
             }
         };

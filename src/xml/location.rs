@@ -17,7 +17,9 @@ pub fn location_constraint(body: &[u8]) -> Result<Option<String>, Error> {
                 Token::Close | Token::End => break,
                 Token::Text(text) => outer.push_str(&text),
                 Token::Char(c) => outer.push(c),
-                Token::Open(child) if child.name() == "LocationConstraint" => document.field(&child, &mut inner, value::word)?,
+                Token::Open(child) if child.name() == "LocationConstraint" => {
+                    document.field(&child, &mut inner, value::word)?;
+                }
                 Token::Open(child) => document.unknown(&child)?,
             }
         }

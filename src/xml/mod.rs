@@ -47,7 +47,9 @@ pub use multipart::{
     list_parts_result,
 };
 pub use sts::{StsCredentials, sts_credentials};
-pub use write::{DeleteMode, MAX_DELETE_KEYS, can_carry, complete_multipart_upload, create_bucket_configuration, delete};
+pub use write::{
+    DeleteMode, MAX_DELETE_KEYS, can_carry, complete_multipart_upload, create_bucket_configuration, delete,
+};
 
 use std::fmt;
 

@@ -21,8 +21,8 @@ pub mod gate;
 pub mod listing;
 pub mod multipart;
 pub mod serve;
-pub mod tls;
 pub mod target;
+pub mod tls;
 pub mod traffic;
 
 use std::collections::BTreeMap;

@@ -5,8 +5,8 @@
 //! `S3_SERVER` names the server, so that what it cannot do is skipped by name ([`SKIPPED`]).
 
 use super::{Server, ServerOptions};
-use s3driver::clock::{Clock, SystemClock};
 use s3driver::client::{Client, Config, Endpoint, Scheme, SignatureVersion};
+use s3driver::clock::{Clock, SystemClock};
 use s3driver::driver::{Parameters, S3Driver};
 use s3driver::sign::Credentials;
 use std::env;

@@ -1,12 +1,12 @@
 //! The typed way to [`Parameters`]. Each setter writes the options that say the same, so that the builder and the
 //! registry's configuration share every check.
 
+use super::LogLevel;
 use super::Parameters;
 use super::options::{Options, refused};
-use super::LogLevel;
+use crate::client::endpoint::{Acceleration, Addressing, Fips, Scheme, Stack, Variant};
 use crate::client::{CannedAcl, Encryption, PayloadSigning, SignatureVersion, StorageClass, Verification};
 use crate::driver::PartSizes;
-use crate::client::endpoint::{Acceleration, Addressing, Fips, Scheme, Stack, Variant};
 use crate::error::{Error, Result};
 use crate::sign::Credentials;
 use std::fmt;

@@ -168,12 +168,10 @@ pub(super) enum Spaces {
 
 /// The option of that name.
 pub(super) fn known(name: &str) -> Result<(&'static str, Kind)> {
-    OPTIONS.into_iter().find(|(known, _)| *known == name).ok_or_else(|| {
-        match nearest(name) {
-            Some(meant) => refused(format!("unknown parameter {}: did you mean {meant}?", shown(name))),
-            None => refused(format!("unknown parameter {}", shown(name)))
-                .with_hint(format!("the parameters are {}", OPTIONS.map(|(name, _)| name).join(", "))),
-        }
+    OPTIONS.into_iter().find(|(known, _)| *known == name).ok_or_else(|| match nearest(name) {
+        Some(meant) => refused(format!("unknown parameter {}: did you mean {meant}?", shown(name))),
+        None => refused(format!("unknown parameter {}", shown(name)))
+            .with_hint(format!("the parameters are {}", OPTIONS.map(|(name, _)| name).join(", "))),
     })
 }
 

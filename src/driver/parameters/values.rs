@@ -21,4 +21,3 @@ words! {
         DebugWithEventStreamBody = "debugwitheventstreambody",
     }
 }
-
