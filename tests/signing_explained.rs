@@ -1,6 +1,6 @@
 //! Explanations of signatures, and what is made of a server that computed another one.
 #![allow(clippy::unwrap_used)] // What fails in a helper fails the test.
-use s3driver::sign::explain::{Cause, Comparison, ServerSide, Text, compare};
+use s3driver::sign::explain::{Cause, Comparison, Explanation, ServerSide, Text, compare};
 use s3driver::sign::{Credentials, Request, v2, v4};
 use s3driver::time::Timestamp;
 use std::time::Duration;
@@ -79,6 +79,15 @@ Step 1: string to sign
 Step 2: signature
 ";
     assert!(text.starts_with(expected), "{text}");
+}
+
+#[test]
+fn control_characters_are_escaped_everywhere() {
+    let nasty = "a\rb\u{1b}[31m\na\rb\na\r/b\r/c\r/d\r\na\r";
+    for explanation in [Explanation::v4(nasty, nasty, "\r\r\r\r\r\r\r\r"), Explanation::v2(nasty, "\r\r\r\r\r\r\r\r")] {
+        let text = explanation.to_string();
+        assert!(!text.contains(['\r', '\u{1b}']) && text.contains("\\r"), "{text}");
+    }
 }
 
 #[test]

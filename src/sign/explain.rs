@@ -112,7 +112,7 @@ impl fmt::Display for Explanation<'_> {
                 writeln!(f, "Task 3: signature")?;
                 let scope = self.string_to_sign.split('\n').nth(2).unwrap_or_default();
                 let mut parts = scope.split('/');
-                let mut part = || parts.next().unwrap_or_default();
+                let mut part = || redact::Line(parts.next().unwrap_or_default());
                 writeln!(f, "     DateKey              = HMAC-SHA256(\"AWS4\" + secret access key, \"{}\")", part())?;
                 writeln!(f, "     DateRegionKey        = HMAC-SHA256(DateKey, \"{}\")", part())?;
                 writeln!(f, "     DateRegionServiceKey = HMAC-SHA256(DateRegionKey, \"{}\")", part())?;
@@ -126,7 +126,7 @@ impl fmt::Display for Explanation<'_> {
                 write!(f, "     signature            = base64(HMAC-SHA1(secret access key, string to sign))")?;
             }
         }
-        writeln!(f, ", begins with {}", self.signature_start())
+        writeln!(f, ", begins with {}", redact::Line(self.signature_start()))
     }
 }
 
