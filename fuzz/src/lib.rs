@@ -1,5 +1,6 @@
 //! What the fuzz targets do: one function for each thing that reads foreign bytes, each with a property that must hold
 //! whatever the bytes are. `tests/corpus.rs` runs them over every corpus on a stable compiler.
+#![doc = include_str!("../README.md")]
 #![allow(clippy::missing_panics_doc, reason = "a panic is how a target reports")]
 
 mod credentials;
