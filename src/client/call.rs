@@ -7,6 +7,7 @@ use super::values::{PayloadSigning, SignatureVersion};
 use super::{Client, Inner};
 use crate::credentials::Lease;
 use crate::error::{Error, ErrorKind, Result};
+use crate::sign::explain::Explanation;
 use crate::sign::{self, v2, v4};
 use crate::time::Timestamp;
 use crate::transport::{Body, Failure, Phase, Request, Response, TransportError};
@@ -173,7 +174,7 @@ impl Client {
             };
             sent += 1;
             let (error, next) = match reply {
-                Ok(response) if is_success(response.status) => match believe(response, deadline) {
+                Ok((response, _)) if is_success(response.status) => match believe(response, deadline) {
                     Ok(result) => {
                         let after = if attempts > 1 { retry::Retried::Yes } else { retry::Retried::No };
                         inner.budget.succeeded(after);
@@ -185,10 +186,10 @@ impl Client {
                         (error, if again { Next::Later(None) } else { Next::Never })
                     }
                 },
-                Ok(response) => {
+                Ok((response, signing)) => {
                     // A server, or a gateway before it, that fails may have acted before; one that refuses has not.
                     unsettled |= response.status >= 500;
-                    self.judge(call, &mut attempt, &lease, response, deadline)
+                    self.judge(call, &mut attempt, &lease, (response, &signing), deadline)
                 }
                 Err(Sent::Failed(failure)) => {
                     unsettled |= failure.phase != Phase::Connect;
@@ -219,7 +220,7 @@ impl Client {
         }
     }
 
-    /// Signs and sends once.
+    /// Signs and sends once; says how it was signed.
     fn send(
         &self,
         call: &Call<'_>,
@@ -227,7 +228,7 @@ impl Client {
         lease: &Lease,
         payload: &mut Payload<'_>,
         deadline: Option<Instant>,
-    ) -> std::result::Result<Response, Sent> {
+    ) -> std::result::Result<(Response, Signing), Sent> {
         let inner = &*self.inner;
         let path = attempt.located.path_of(call.key);
         let query: Vec<(&str, &str)> = call.query.iter().map(|(n, v)| (&**n, &**v)).collect();
@@ -250,7 +251,7 @@ impl Client {
             }
             Payload::Bytes(_) | Payload::Stream { .. } | Payload::Replay { .. } => v4::Payload::Unsigned,
         };
-        let signed = inner.sign(&request, &attempt.located, &attempt.region, lease, to_sign).map_err(|error| {
+        let signing = inner.sign(&request, &attempt.located, &attempt.region, lease, to_sign).map_err(|error| {
             Sent::Refused(Error::new(ErrorKind::InvalidArgument, format!("the request cannot be signed: {error}")))
         })?;
         let mut target = path.clone();
@@ -259,7 +260,7 @@ impl Client {
             target.push_str(&sign::query_string(&query));
         }
         headers.push(("user-agent", &inner.user_agent));
-        headers.extend(signed.iter().map(|(n, v)| (*n, v.as_str())));
+        headers.extend(signing.headers().iter().map(|(n, v)| (*n, v.as_str())));
         let request = Request {
             method: call.method,
             target: &target,
@@ -283,7 +284,8 @@ impl Client {
             }
         };
         inner.counters.requests.fetch_add(1, Ordering::Relaxed);
-        inner.transport.send(&attempt.located.origin(), &request, body).map_err(Sent::Failed)
+        let response = inner.transport.send(&attempt.located.origin(), &request, body).map_err(Sent::Failed)?;
+        Ok((response, signing))
     }
 
     /// What a reply that is no success means, and whether to try again.
@@ -292,11 +294,11 @@ impl Client {
         call: &Call<'_>,
         attempt: &mut Attempt,
         lease: &Lease,
-        response: Response,
+        (response, signing): (Response, &Signing),
         deadline: Option<Instant>,
     ) -> (Error, Next) {
         let inner = &*self.inner;
-        let failed = reply::Failed::read(response, call, deadline);
+        let failed = reply::Failed::read(response, call, signing, deadline);
         let mut error = failed.error;
         match error.kind() {
             ErrorKind::ExpiredCredentials if !attempt.refreshed => {
@@ -457,6 +459,31 @@ enum Sent {
     Failed(TransportError),
 }
 
+/// How a request was signed: what was sent for it, and, until the reply is there, how it came about.
+pub(super) enum Signing {
+    Anonymous,
+    V2(v2::Signed),
+    V4(v4::Signed),
+}
+
+impl Signing {
+    fn headers(&self) -> &[(&'static str, String)] {
+        match self {
+            Self::Anonymous => &[],
+            Self::V2(signed) => &signed.headers,
+            Self::V4(signed) => &signed.headers,
+        }
+    }
+
+    pub(super) fn explain(&self) -> Option<Explanation<'_>> {
+        match self {
+            Self::Anonymous => None,
+            Self::V2(signed) => Some(signed.explain()),
+            Self::V4(signed) => Some(signed.explain()),
+        }
+    }
+}
+
 impl Inner {
     /// How long to wait before the next attempt; `None` when there is to be none.
     fn next_wait(&self, attempts: u32, started: Instant, error: &Error, asked: Option<Duration>) -> Option<Duration> {
@@ -477,15 +504,15 @@ impl Inner {
         region: &str,
         lease: &Lease,
         payload: v4::Payload<'_>,
-    ) -> std::result::Result<Vec<(&'static str, String)>, sign::Error> {
-        let Some(credentials) = &lease.credentials else { return Ok(Vec::new()) };
+    ) -> std::result::Result<Signing, sign::Error> {
+        let Some(credentials) = &lease.credentials else { return Ok(Signing::Anonymous) };
         let time = self.now();
         match self.signature {
-            SignatureVersion::V2 => Ok(v2::sign(request, located.host_bucket(), credentials, time)?.headers),
+            SignatureVersion::V2 => v2::sign(request, located.host_bucket(), credentials, time).map(Signing::V2),
             SignatureVersion::V4 => {
                 let scope = v4::Scope { region, service: "s3" };
                 let key = self.signing_key(credentials, time, scope);
-                Ok(v4::sign_with_key(request, payload, credentials, scope, time, &key)?.headers)
+                v4::sign_with_key(request, payload, credentials, scope, time, &key).map(Signing::V4)
             }
         }
     }

@@ -1,7 +1,8 @@
 //! Replies that are no success: from status, headers and error document to an [`Error`] that says what to do.
-use super::call::Call;
+use super::call::{Call, Signing};
 use super::retry::kind_of_reply;
 use crate::error::{Error, ErrorKind, Result};
+use crate::sign::explain::{ServerSide, compare};
 use crate::time::Timestamp;
 use crate::transport::{Failure, Response, TransportError};
 use crate::xml;
@@ -26,7 +27,7 @@ pub(super) struct Failed {
 
 impl Failed {
     /// Reads the error document, if there is one. Whatever goes wrong with it, the status stays the error.
-    pub(super) fn read(response: Response, call: &Call<'_>, deadline: Option<Instant>) -> Self {
+    pub(super) fn read(response: Response, call: &Call<'_>, signing: &Signing, deadline: Option<Instant>) -> Self {
         let status = response.status;
         let header = |name: &str| response.header(name).map(str::to_owned);
         let date = header("date").and_then(|text| Timestamp::parse_http_date(&text));
@@ -46,7 +47,7 @@ impl Failed {
         if matches!(status, 301 | 400) && document.code.is_empty() && region.is_some() {
             error = error.with_kind(ErrorKind::WrongRegion);
         }
-        if let Some(hint) = hint(&error, region.as_deref()) {
+        if let Some(hint) = explained(&document, signing).or_else(|| hint(&error, region.as_deref())) {
             error = error.with_hint(hint);
         }
         if let Some(region) = &region {
@@ -107,6 +108,21 @@ fn excerpt(body: &[u8]) -> String {
     const LIMIT: usize = 120;
     let text = String::from_utf8_lossy(&body[..body.len().min(4 * LIMIT)]);
     text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(LIMIT).collect()
+}
+
+/// Where the server's steps to the signature leave ours, when it shows them (AWS does).
+fn explained(document: &xml::ErrorDocument, signing: &Signing) -> Option<String> {
+    let xml::ErrorDocument { canonical_request, canonical_request_bytes, string_to_sign, string_to_sign_bytes, .. } =
+        document;
+    let server = ServerSide {
+        canonical_request: canonical_request.as_deref(),
+        canonical_request_bytes: canonical_request_bytes.as_deref(),
+        string_to_sign: string_to_sign.as_deref(),
+        string_to_sign_bytes: string_to_sign_bytes.as_deref(),
+    };
+    let shown = canonical_request.is_some() || string_to_sign.is_some();
+    let refused = document.code == "SignatureDoesNotMatch" && shown;
+    signing.explain().filter(|_| refused).map(|ours| compare(&ours, &server).to_string())
 }
 
 /// What to do about it, when it is known.
