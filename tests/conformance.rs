@@ -1,5 +1,6 @@
 //! The conformance suite on the driver in memory and, as every target has it, on the S3 driver: the embedded server, or
 //! the one the environment names. Each run prints one line for the table of `scripts/server-matrix`.
+#![allow(clippy::unwrap_used, reason = "a test may fail that way")]
 #![cfg(feature = "conformance")]
 mod support;
 
@@ -44,7 +45,8 @@ fn end() -> End {
 
 fn options(server: &str) -> Options<'static> {
     let quirks = QUIRKS.iter().filter(|(of, _, _)| *of == server);
-    quirks.fold(Options::default().scale(scale()).end(end()), |options, (_, quirk, reason)| options.quirk(*quirk, reason))
+    quirks
+        .fold(Options::default().scale(scale()).end(end()), |options, (_, quirk, reason)| options.quirk(*quirk, reason))
 }
 
 /// A line for the table, and the words for whoever reads the test's output.

@@ -1,5 +1,7 @@
 //! A registry's day: layers pushed in chunks by processes that come and go, committed by a move, linked, listed, collected
 //! as garbage, and what was given up purged; every digest checked in the end.
+#![allow(clippy::unwrap_used, reason = "a test may fail that way")]
+
 mod support;
 
 use s3driver::driver::{S3Driver, StorageDriver, WalkOptions, WalkStep, WriteMode};
@@ -134,8 +136,7 @@ impl Registry<'_> {
             }
             Ok(WalkStep::Continue)
         })?;
-        let unmarked: Vec<String> =
-            self.blobs()?.into_iter().filter(|digest| !marked.contains(digest)).collect();
+        let unmarked: Vec<String> = self.blobs()?.into_iter().filter(|digest| !marked.contains(digest)).collect();
         for digest in &unmarked {
             driver.delete(blob(digest).strip_suffix("/data").unwrap())?;
         }

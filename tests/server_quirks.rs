@@ -1,10 +1,12 @@
 //! What single servers do otherwise, and that the client and the driver live with it. A check runs on the server that
 //! shows the quirk (`S3_SERVER` names it) and, where S3 may do the same, on all.
+#![allow(clippy::unwrap_used, reason = "a test may fail that way")]
+
 mod support;
 
+use s3driver::ErrorKind;
 use s3driver::client::{Client, Condition, CopySource, ListObjects, ObjectSettings, UploadRef, UploadedPart};
 use s3driver::driver::{Parameters, S3Driver, StorageDriver};
-use s3driver::ErrorKind;
 use std::collections::BTreeSet;
 use support::target::{Target, bytes_at};
 

@@ -1,4 +1,6 @@
 //! Mistakes that signers make, each planted in the naive one, each noticed by comparison with the real one.
+#![allow(clippy::unwrap_used, reason = "a test may fail that way")]
+
 mod naive;
 
 use naive::{Body, Case, Mistake, Naive, Time, real};

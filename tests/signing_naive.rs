@@ -1,4 +1,6 @@
 //! The signer against the naive one on nasty requests: every intermediate value, in every mode.
+#![allow(clippy::unwrap_used, reason = "a test may fail that way")]
+
 mod naive;
 
 use naive::{Body, Case, Mistake, Naive, Pairs, Time, real};

@@ -115,7 +115,8 @@ impl Client {
     pub fn new(config: Config) -> Result<Self> {
         let transport = Transport::new(config.transport_options())
             .map_err(|error| Error::new(ErrorKind::Configuration, error.0))?;
-        let Config { endpoint, credentials, signature, payload, checksum, user_agent, timeouts, retry, clock, .. } = config;
+        let Config { endpoint, credentials, signature, payload, checksum, user_agent, timeouts, retry, clock, .. } =
+            config;
         if !user_agent.bytes().all(|b| b == b' ' || b.is_ascii_graphic()) {
             let text = "the user agent may hold visible ASCII characters and spaces only";
             return Err(Error::new(ErrorKind::Configuration, text));

@@ -34,6 +34,7 @@ pub(super) fn failed(expected: impl Into<String>, got: impl Into<String>) -> Sto
 }
 
 /// That something is as it should be.
+#[expect(clippy::needless_pass_by_value, reason = "both are made for this comparison alone")]
 pub(super) fn equal<T: PartialEq + Debug>(what: &str, got: T, expected: T) -> Outcome {
     if got == expected { Ok(()) } else { Err(failed(format!("{what}: {expected:?}"), format!("{got:?}"))) }
 }
@@ -243,7 +244,8 @@ pub(super) fn together(threads: usize, work: impl Fn(usize) -> Outcome + Sync) -
     let work = &work;
     std::thread::scope(|scope| {
         let running: Vec<_> = (0..threads).map(|index| scope.spawn(move || work(index))).collect();
-        let ended = running.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err(failed("no panic", "a panic"))));
+        let ended =
+            running.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err(failed("no panic", "a panic"))));
         ended.fold(Ok(()), Outcome::and)
     })
 }

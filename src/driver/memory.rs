@@ -1,8 +1,6 @@
 //! Storage in memory: for an embedder's tests, and the second judge of the conformance suite.
 use super::walk::Walk;
-use super::{
-    FileInfo, FileKind, FileWriter, StorageDriver, UrlOptions, WalkOptions, WalkStep, WriteMode, check_path,
-};
+use super::{FileInfo, FileKind, FileWriter, StorageDriver, UrlOptions, WalkOptions, WalkStep, WriteMode, check_path};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
 use std::collections::{BTreeMap, BTreeSet};
@@ -130,10 +128,7 @@ impl StorageDriver for MemoryDriver {
             .ok()
             .filter(|offset| *offset <= isize::MAX.unsigned_abs())
             .ok_or_else(|| error(ErrorKind::InvalidArgument, "the offset is beyond what memory can hold", path))?;
-        let kept = match self.content(path) {
-            Ok(content) => content,
-            Err(_) => Arc::default(),
-        };
+        let kept = self.content(path).unwrap_or_default();
         let mut content = kept.get(..offset.min(kept.len())).unwrap_or_default().to_vec();
         content
             .try_reserve(offset - content.len())
