@@ -52,6 +52,8 @@ pub mod client;
 pub mod clock;
 #[cfg(feature = "cloudfront")]
 pub mod cloudfront;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 #[cfg(feature = "client")]
 pub mod credentials;
 pub mod driver;

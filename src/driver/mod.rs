@@ -1,4 +1,5 @@
 //! The interface a registry programs against.
+mod memory;
 pub mod middleware;
 #[cfg(feature = "client")]
 mod parameters;
@@ -8,12 +9,12 @@ mod s3;
 mod store;
 #[cfg(feature = "client")]
 mod uploads;
-#[cfg(feature = "client")]
 mod walk;
 #[cfg(feature = "client")]
 mod write_stream;
 #[cfg(feature = "client")]
 pub(crate) mod writer;
+pub use memory::MemoryDriver;
 #[cfg(feature = "client")]
 pub use parameters::{LogLevel, Parameters, ParametersBuilder};
 #[cfg(feature = "client")]

@@ -1,14 +1,17 @@
 //! Walking: directories inferred from a flat listing, each told before what is in it.
-use super::store::Store;
-use super::{FileInfo, FileKind, WalkOptions, WalkStep};
+use super::{FileInfo, WalkStep};
+#[cfg(feature = "client")]
+use super::{FileKind, WalkOptions, store::Store};
+#[cfg(feature = "client")]
 use crate::client::ListObjects;
 use crate::error::{Error, ErrorKind, Result};
-use crate::xml::Object;
 use std::cmp::Ordering;
+#[cfg(feature = "client")]
 use std::time::SystemTime;
 
 /// Walks everything below `from` in the order of the server's listing: S3 sorts whole keys by their bytes, so that
 /// `/a-b/c` comes before `/a/b`. A `from` that is not there is an empty walk.
+#[cfg(feature = "client")]
 pub(super) fn walk_store(
     store: &Store,
     from: &str,
@@ -26,7 +29,7 @@ pub(super) fn walk_store(
             Ordering::Less | Ordering::Equal => {}
         }
     }
-    let mut walk = Walk { open: Vec::new(), skipped: None, last: String::new(), base: from, visit };
+    let mut walk = Walk::new(from, visit);
     for page in store.client.listing(&store.bucket, request) {
         let page = page.map_err(|error| store.error(error, from))?;
         for object in &page.contents {
@@ -34,7 +37,13 @@ pub(super) fn walk_store(
             if !object.key.starts_with(&*prefix) {
                 continue;
             }
-            match walk.enter(&path, object).map_err(|error| error.or_driver(super::store::DRIVER_NAME))? {
+            let info = FileInfo {
+                path,
+                size: object.size,
+                modified: object.last_modified.map(SystemTime::from),
+                kind: FileKind::File,
+            };
+            match walk.enter(&info).map_err(|error| error.or_driver(super::store::DRIVER_NAME))? {
                 WalkStep::Stop => return Ok(()),
                 WalkStep::Continue | WalkStep::SkipDirectory => {}
             }
@@ -43,7 +52,8 @@ pub(super) fn walk_store(
     Ok(())
 }
 
-struct Walk<'a> {
+/// One walk: fed with the files in order, it tells of them and of the directories before them.
+pub(super) struct Walk<'a> {
     /// The directories that hold the path told last, outermost first.
     open: Vec<String>,
     /// The directory whose content is left out.
@@ -53,9 +63,14 @@ struct Walk<'a> {
     visit: &'a mut dyn FnMut(&FileInfo) -> Result<WalkStep>,
 }
 
-impl Walk<'_> {
-    /// Tells of the file at `path`, and before it of the directories that begin with it.
-    fn enter(&mut self, path: &str, object: &Object) -> Result<WalkStep> {
+impl<'a> Walk<'a> {
+    pub(super) fn new(base: &'a str, visit: &'a mut dyn FnMut(&FileInfo) -> Result<WalkStep>) -> Self {
+        Self { open: Vec::new(), skipped: None, last: String::new(), base, visit }
+    }
+
+    /// Tells of a file, and before it of the directories that begin with it.
+    pub(super) fn enter(&mut self, file: &FileInfo) -> Result<WalkStep> {
+        let path = file.path.as_str();
         match in_order(&self.last, path) {
             Some(Ordering::Equal) => return Ok(WalkStep::Continue),
             Some(_) => {}
@@ -84,12 +99,7 @@ impl Walk<'_> {
                 WalkStep::Stop => return Ok(WalkStep::Stop),
             }
         }
-        (self.visit)(&FileInfo {
-            path: path.to_owned(),
-            size: object.size,
-            modified: object.last_modified.map(SystemTime::from),
-            kind: FileKind::File,
-        })
+        (self.visit)(file)
     }
 }
 
@@ -110,6 +120,7 @@ fn is_below(path: &str, directory: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::driver::FileKind;
 
     fn walk(keys: &[&str], step: impl Fn(&str) -> WalkStep) -> Result<Vec<String>> {
         let mut seen = Vec::new();
@@ -117,11 +128,10 @@ mod tests {
             seen.push(info.path.clone());
             Ok(step(&info.path))
         };
-        let mut walk = Walk { open: Vec::new(), skipped: None, last: String::new(), base: "/", visit: &mut visit };
+        let mut walk = Walk::new("/", &mut visit);
         for key in keys {
-            let object =
-                Object { key: (*key).to_owned(), size: 1, last_modified: None, etag: None, storage_class: None };
-            if walk.enter(key, &object)? == WalkStep::Stop {
+            let file = FileInfo { path: (*key).to_owned(), size: 1, modified: None, kind: FileKind::File };
+            if walk.enter(&file)? == WalkStep::Stop {
                 break;
             }
         }

@@ -1,0 +1,66 @@
+//! Many at once.
+use super::data::{self, Source};
+use super::trial::{equal, failed, together};
+use crate::driver::WriteMode;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+cases! {
+    /// Readers at different offsets of one file each get their own bytes.
+    fn many_readers_of_one_file(trial) {
+        let size: u64 = trial.scaled(10 << 20, 128 << 20);
+        trial.write("/many/readers", Source::new(8, 0, size))?;
+        together(10, |index| {
+            // Offsets of no pattern, the same in every run.
+            let offset = (index as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) % size;
+            trial.streams("/many/readers", offset, Source::new(8, offset, size))
+        })?;
+    }
+
+    /// Writers of different files at the same time each write their own.
+    fn many_writers_of_many_files(trial) {
+        let (writers, size): (usize, u64) = trial.scaled((8, 6 << 20), (32, 32 << 20));
+        together(writers, |index| {
+            let (path, seed) = (format!("/many/writers/{index}"), index as u64);
+            trial.write(&path, Source::new(seed, 0, size))?;
+            trial.streams(&path, 0, Source::new(seed, 0, size))
+        })?;
+        equal("how many files there are", trial.driver.list("/many/writers")?.len(), writers)?;
+    }
+
+    /// Of several writers of one path one wins, whole, and no reader ever sees anything else.
+    fn writers_of_one_path_never_mix(trial) {
+        let (path, writers) = ("/many/one", 4);
+        let size = trial.chunk() as u64 + 4_321;
+        let contents: Vec<Vec<u8>> = (0..writers).map(|seed| data::bytes(seed, 0, size as usize)).collect();
+        let whole = |content: &[u8]| contents.iter().any(|one| content == one);
+        trial.write(path, Source::new(0, 0, size))?;
+        let done = AtomicBool::new(false);
+        together(writers as usize + 1, |index| {
+            if index as u64 == writers {
+                // The one that looks.
+                while !done.load(Ordering::Relaxed) {
+                    if !whole(&trial.driver.get_content(path)?) {
+                        done.store(true, Ordering::Relaxed);
+                        return Err(failed("the whole content of one writer", "a mixture"));
+                    }
+                }
+                return Ok(());
+            }
+            let result = (|| {
+                for round in 0..2 {
+                    let mut writer = trial.driver.writer(path, WriteMode::Create)?;
+                    io::copy(&mut Source::new(index as u64, 0, size), &mut writer)?;
+                    if round == 0 && index == 0 { writer.cancel()? } else { writer.commit()? }
+                }
+                Ok(())
+            })();
+            if index == 0 || result.is_err() {
+                done.store(true, Ordering::Relaxed);
+            }
+            result
+        })?;
+        equal("whether one writer's content is there", whole(&trial.driver.get_content(path)?), true)?;
+        trial.list_is("/many", &[path])?;
+    }
+}

@@ -1,0 +1,118 @@
+//! Content whose every byte depends on its position, so that swapped, repeated or missing parts show.
+use std::io::{self, Read};
+
+/// The eight bytes at `8 * index` of the content `seed` stands for.
+fn word(seed: u64, index: u64) -> [u8; 8] {
+    let mut x = index ^ seed.wrapping_add(1).wrapping_mul(0xd134_2543_de82_ef95);
+    x = (x ^ (x >> 32)).wrapping_mul(0xdaba_0b6e_b093_22e3);
+    (x ^ (x >> 29)).to_le_bytes()
+}
+
+/// Fills `buffer` with the content from `position` on.
+fn fill(seed: u64, position: u64, buffer: &mut [u8]) {
+    let (mut index, mut skip) = (position / 8, (position % 8) as usize);
+    let mut rest = buffer;
+    while !rest.is_empty() {
+        let word = word(seed, index);
+        let length = rest.len().min(8 - skip);
+        let (head, tail) = rest.split_at_mut(length);
+        head.copy_from_slice(&word[skip..skip + length]);
+        (rest, index, skip) = (tail, index + 1, 0);
+    }
+}
+
+/// `length` bytes of a content from `position` on.
+pub(super) fn bytes(seed: u64, position: u64, length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    fill(seed, position, &mut bytes);
+    bytes
+}
+
+/// A content to read, without keeping it.
+#[derive(Debug)]
+pub(super) struct Source {
+    seed: u64,
+    position: u64,
+    end: u64,
+}
+
+impl Source {
+    pub(super) const fn new(seed: u64, from: u64, to: u64) -> Self {
+        Self { seed, position: from, end: to }
+    }
+}
+
+impl Read for Source {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = usize::try_from(self.end - self.position).unwrap_or(usize::MAX).min(buffer.len());
+        fill(self.seed, self.position, &mut buffer[..length]);
+        self.position += length as u64;
+        Ok(length)
+    }
+}
+
+/// Reads `reader` to its end and compares it with a source; where they differ, if they do.
+pub(super) fn difference(reader: &mut dyn Read, mut expected: Source) -> io::Result<Option<String>> {
+    let (start, end) = (expected.position, expected.end);
+    let (mut got, mut wanted) = (vec![0; 1 << 16], vec![0; 1 << 16]);
+    loop {
+        let length = match reader.read(&mut got) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            length => length?,
+        };
+        let at = expected.position;
+        if length == 0 {
+            let whole = (at == end).then_some(());
+            return Ok(whole.is_none().then(|| format!("{} bytes instead of {}", at - start, end - start)));
+        }
+        let length = length.min(got.len());
+        let known = usize::try_from(end - at).unwrap_or(usize::MAX).min(length);
+        expected.read_exact(&mut wanted[..known])?;
+        if let Some(first) = (0..known).find(|i| got[*i] != wanted[*i]) {
+            return Ok(Some(format!("another byte at {} of {}", at - start + first as u64, end - start)));
+        }
+        if known < length {
+            return Ok(Some(format!("more than {} bytes", end - start)));
+        }
+    }
+}
+
+/// Where two contents differ, if they do.
+pub(super) fn compare(got: &[u8], expected: &[u8]) -> Option<String> {
+    if got == expected {
+        return None;
+    }
+    if got.len().max(expected.len()) <= 64 {
+        return Some(format!("{:?}", String::from_utf8_lossy(got)));
+    }
+    let same = got.iter().zip(expected).take_while(|(a, b)| a == b).count();
+    Some(format!("{} bytes that agree with the expected {} up to byte {same}", got.len(), expected.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_view_of_a_content_is_the_same() {
+        let whole = bytes(3, 0, 100_000);
+        for (from, to) in [(0, 100_000), (1, 77), (8, 16), (9_999, 70_001), (5, 5)] {
+            assert_eq!(bytes(3, from as u64, to - from), whole[from..to]);
+            assert_eq!(difference(&mut &whole[from..to], Source::new(3, from as u64, to as u64)).unwrap(), None);
+        }
+    }
+
+    #[test]
+    fn swapped_parts_and_wrong_lengths_show() {
+        let mut swapped = bytes(3, 50_000, 50_000);
+        swapped.extend(bytes(3, 0, 50_000));
+        let whole = || Source::new(3, 0, 100_000);
+        let text = difference(&mut &*swapped, whole()).unwrap().unwrap();
+        assert!(text.starts_with("another byte at 0"), "{text}");
+        let content = bytes(3, 0, 100_001);
+        assert!(difference(&mut &content[..99_999], whole()).unwrap().unwrap().contains("99999"));
+        assert!(difference(&mut &*content, whole()).unwrap().unwrap().contains("more than"));
+        assert_eq!(compare(&content, &content), None);
+        assert!(compare(&content[..70_000], &content).unwrap().contains("up to byte 70000"));
+    }
+}

@@ -1,0 +1,66 @@
+//! Deleting takes what was named, all of it, and nothing else.
+use super::Quirk;
+
+cases! {
+    /// A deleted file is gone; deleting it again, or what never was, is told.
+    fn a_deleted_file_is_gone(trial) {
+        trial.driver.put_content("/delete/file", b"x")?;
+        trial.driver.delete("/delete/file")?;
+        trial.missing("/delete/file")?;
+        for path in ["/delete/file", "/delete/missing/deep"] {
+            trial.not_found(&format!("delete of {path}"), path, trial.driver.delete(path))?;
+        }
+    }
+
+    /// Deleting one file of a directory leaves the others; deleting the directory takes them.
+    fn a_deleted_directory_takes_what_is_in_it(trial) {
+        trial.put_named(&["/delete/d/1", "/delete/d/2", "/delete/d/3/4/5"])?;
+        trial.driver.delete("/delete/d/1")?;
+        trial.missing("/delete/d/1")?;
+        trial.named_are_there(&["/delete/d/2", "/delete/d/3/4/5"])?;
+        trial.driver.delete("/delete/d")?;
+        trial.missing("/delete/d/2")?;
+        trial.missing("/delete/d/3/4/5")?;
+        trial.missing("/delete/d")?;
+    }
+
+    /// Siblings that begin with the name of what is deleted stay.
+    fn siblings_are_not_deleted(trial) {
+        let siblings = [
+            "/delete/file1-2", "/delete/file1suffix", "/delete/file1.x/y", "/delete/folder1-suffix/file1",
+            "/delete/folder1.tar", "/delete/folder10/file1", "/delete2",
+        ];
+        trial.put_named(&siblings)?;
+        trial.put_named(&["/delete/file1", "/delete/folder1/file1", "/delete/folder1/file2"])?;
+        trial.driver.delete("/delete/file1")?;
+        trial.missing("/delete/file1")?;
+        trial.named_are_there(&siblings)?;
+        trial.named_are_there(&["/delete/folder1/file1", "/delete/folder1/file2"])?;
+        trial.driver.delete("/delete/folder1")?;
+        trial.missing("/delete/folder1/file1")?;
+        trial.missing("/delete/folder1/file2")?;
+        trial.named_are_there(&siblings)?;
+        trial.driver.delete("/delete")?;
+        trial.named_are_there(&["/delete2"])?;
+    }
+
+    /// A path at which nothing is but siblings that begin with its name cannot be deleted.
+    fn siblings_are_no_reason_to_succeed(trial) {
+        let siblings = ["/delete/ab", "/delete/a-b/c", "/delete/a.b"];
+        trial.put_named(&siblings)?;
+        for path in ["/delete/a", "/delet", "/delete/a-b/c/d"] {
+            trial.not_found(&format!("delete of {path}"), path, trial.driver.delete(path))?;
+        }
+        trial.named_are_there(&siblings)?;
+    }
+
+    /// A file that has children goes with them.
+    fn a_file_with_children_goes_with_them(trial) {
+        trial.needs_no(Quirk::NoFileWithChildren)?;
+        trial.put_named(&["/delete/both", "/delete/both/below", "/delete/both-beside"])?;
+        trial.driver.delete("/delete/both")?;
+        trial.missing("/delete/both")?;
+        trial.missing("/delete/both/below")?;
+        trial.named_are_there(&["/delete/both-beside"])?;
+    }
+}

@@ -1,0 +1,103 @@
+//! What is in a directory.
+use super::trial::{Outcome, Stop, Trial, equal};
+use crate::driver::FileKind;
+use super::Quirk;
+
+fn many_files(trial: &Trial<'_>, count: usize) -> Outcome {
+    let path = |index: usize| format!("/many/{index:05}");
+    trial.put_many(count, path)?;
+    trial.driver.put_content("/many-more", b"x")?;
+    let mut listed = trial.driver.list("/many")?;
+    listed.sort();
+    let expected: Vec<String> = (0..count).map(path).collect();
+    equal("how many files are listed", listed.len(), count)?;
+    equal("whether all files are listed", listed == expected, true)?;
+    let mut walked = trial.walked("/many")?;
+    walked.sort();
+    equal("how many files are walked over", walked.len(), count)?;
+    equal("whether all files are walked over", walked == expected, true)?;
+    trial.driver.delete("/many")?;
+    trial.list_is("/", &["/many-more"])?;
+    trial.content_is("/many-more", b"x")
+}
+
+cases! {
+    /// A list holds the children of a directory and nothing else.
+    fn lists_hold_children_only(trial) {
+        trial.not_found("list of /list/missing", "/list/missing", trial.driver.list("/list/missing"))?;
+        let files: Vec<String> = (0..50).map(|index| format!("/list/parent/file{index:02}")).collect();
+        trial.put_named(&files.iter().map(String::as_str).collect::<Vec<_>>())?;
+        trial.list_is("/", &["/list"])?;
+        trial.list_is("/list", &["/list/parent"])?;
+        trial.list_is("/list/parent", &files.iter().map(String::as_str).collect::<Vec<_>>())?;
+        let path = "/list/parent/file01";
+        trial.not_found("list of a file", path, trial.driver.list(path))?;
+    }
+
+    /// Files and directories are listed together, each once, none of them with what is below.
+    fn files_and_directories_are_listed_once(trial) {
+        trial.put_named(&["/list/a", "/list/b", "/list/sub/0", "/list/sub/1/2/3", "/list/sub.0", "/list/sub-0/x"])?;
+        trial.list_is("/list", &["/list/a", "/list/b", "/list/sub", "/list/sub-0", "/list/sub.0"])?;
+        trial.list_is("/list/sub", &["/list/sub/0", "/list/sub/1"])?;
+        trial.list_is("/list/sub/1", &["/list/sub/1/2"])?;
+    }
+
+    /// No sibling appears in the list of a directory whose name it begins with.
+    fn siblings_are_not_listed(trial) {
+        trial.put_named(&["/list/dir/x", "/list/dir-suffix/y", "/list/dir.z", "/list2/dir/x"])?;
+        trial.list_is("/list/dir", &["/list/dir/x"])?;
+        trial.list_is("/list", &["/list/dir", "/list/dir-suffix", "/list/dir.z"])?;
+        for path in ["/list/di", "/lis", "/list/dir-"] {
+            trial.not_found(&format!("list of {path}"), path, trial.driver.list(path))?;
+        }
+    }
+
+    /// More than 1,000 files, which is S3's page, are all listed, walked over and deleted.
+    fn more_than_a_page_is_handled_whole(trial) {
+        many_files(trial, 1_050)?;
+    }
+
+    /// More than 10,000 files are all listed, walked over and deleted.
+    fn more_than_ten_pages_are_handled_whole(trial) {
+        if trial.scaled(true, false) {
+            return Err(Stop::Skipped("10,050 files are for the full scale".to_owned()));
+        }
+        many_files(trial, 10_050)?;
+    }
+
+    /// More than 1,000 directories, each listed once, are all listed and deleted.
+    fn more_than_a_page_of_directories_is_listed(trial) {
+        let count = trial.scaled(1_010, 2_020);
+        trial.put_many(2 * count, |index| format!("/many/{:05}/{}", index / 2, index % 2))?;
+        let mut listed = trial.driver.list("/many")?;
+        listed.sort();
+        let expected: Vec<String> = (0..count).map(|index| format!("/many/{index:05}")).collect();
+        equal("how many directories are listed", listed.len(), count)?;
+        equal("whether all directories are listed once", listed == expected, true)?;
+    }
+
+    /// Directory markers and other keys that no path can name are never shown as paths.
+    fn foreign_keys_are_hidden(trial) {
+        let Some(foreign) = &trial.options.foreign else {
+            return Err(Stop::Skipped("nothing was given to store foreign keys with".to_owned()));
+        };
+        trial.needs_no(Quirk::NoDirectoryMarkers)?;
+        trial.driver.put_content("/repo/_layers/link", b"x")?;
+        for key in ["repo/", "repo/_uploads/", "repo/with space", "marker/"] {
+            foreign(key, Some(b""))?;
+        }
+        trial.list_is("/", &["/marker", "/repo"])?;
+        let listed = trial.driver.list("/repo")?;
+        equal("what is in /repo", listed.contains(&"/repo/_layers".to_owned()), true)?;
+        equal("names that end with a slash", listed.iter().any(|path| path.ends_with('/') || path.contains(' ')), false)?;
+        equal("what is in /marker", trial.driver.list("/marker")?, Vec::<String>::new())?;
+        equal("what /marker is", trial.driver.stat("/marker")?.kind, FileKind::Directory)?;
+        let walked = trial.walked("/")?;
+        equal("files that end with a slash", walked.iter().any(|path| path.ends_with('/') || path.contains(' ')), false)?;
+        equal("a walk over the file", walked.contains(&"/repo/_layers/link".to_owned()), true)?;
+        // With the directory goes everything in it, whatever its name.
+        trial.driver.delete("/repo")?;
+        trial.not_found("stat of /repo", "/repo", trial.driver.stat("/repo"))?;
+        foreign("marker/", None)?;
+    }
+}

@@ -1,0 +1,88 @@
+//! Moving takes one file, whole, and puts it in the place of what is there.
+use super::data::{Source, bytes};
+use super::trial::failed;
+use super::Quirk;
+
+cases! {
+    /// A moved file is at its new path and not at its old one.
+    fn a_moved_file_is_elsewhere(trial) {
+        let content = bytes(1, 0, 32);
+        trial.driver.put_content("/move/from", &content)?;
+        trial.driver.rename("/move/from", "/move/deep/er/to")?;
+        trial.content_is("/move/deep/er/to", &content)?;
+        trial.missing("/move/from")?;
+        trial.file_is("/move/deep/er/to", 32)?;
+    }
+
+    /// What is at the new path is replaced, whole.
+    fn a_move_replaces_what_is_there(trial) {
+        trial.driver.put_content("/move/to", &bytes(2, 0, 64))?;
+        let content = bytes(1, 0, 32);
+        trial.driver.put_content("/move/from", &content)?;
+        trial.driver.rename("/move/from", "/move/to")?;
+        trial.content_is("/move/to", &content)?;
+        trial.missing("/move/from")?;
+    }
+
+    /// What is not there cannot be moved, and what is at the new path stays.
+    fn a_missing_file_cannot_be_moved(trial) {
+        trial.put_named(&["/move/to", "/move/from2", "/notadir"])?;
+        let moved = trial.driver.rename("/move/from", "/move/to");
+        trial.not_found("rename of /move/from", "/move/from", moved)?;
+        trial.named_are_there(&["/move/to", "/move/from2"])?;
+        if trial.driver.rename("/notadir/foo", "/notadir/bar").is_ok() {
+            return Err(failed("an error for /notadir/foo below a file", "success"));
+        }
+        trial.named_are_there(&["/notadir"])?;
+    }
+
+    /// A directory cannot be moved, and loses nothing when it is tried.
+    fn a_directory_cannot_be_moved(trial) {
+        trial.put_named(&["/move/dir/a", "/move/dir/b", "/move/to"])?;
+        if trial.driver.rename("/move/dir", "/move/to").is_ok() {
+            return Err(failed("an error for the directory /move/dir", "success"));
+        }
+        trial.named_are_there(&["/move/dir/a", "/move/dir/b", "/move/to"])?;
+    }
+
+    /// Siblings that begin with the name of what is moved stay where they are.
+    fn siblings_are_not_moved(trial) {
+        let siblings = ["/move/data2", "/move/data-suffix/x", "/move/data.sha256"];
+        trial.put_named(&siblings)?;
+        trial.put_named(&["/move/data"])?;
+        trial.driver.rename("/move/data", "/moved")?;
+        trial.content_is("/moved", b"/move/data")?;
+        trial.named_are_there(&siblings)?;
+        trial.missing("/move/data")?;
+        trial.list_is("/", &["/move", "/moved"])?;
+    }
+
+    /// Of a file that has children only the file is moved.
+    fn children_of_a_moved_file_stay(trial) {
+        trial.needs_no(Quirk::NoFileWithChildren)?;
+        trial.put_named(&["/move/both", "/move/both/below", "/move/to", "/move/to/below"])?;
+        trial.driver.rename("/move/both", "/move/to")?;
+        trial.content_is("/move/to", b"/move/both")?;
+        trial.named_are_there(&["/move/both/below", "/move/to/below"])?;
+        trial.unreadable("/move/both")?;
+        trial.directory_is("/move/both")?;
+    }
+
+    /// A file moved onto itself stays.
+    fn a_file_moved_onto_itself_stays(trial) {
+        trial.put_named(&["/move/self"])?;
+        trial.driver.rename("/move/self", "/move/self")?;
+        trial.named_are_there(&["/move/self"])?;
+    }
+
+    /// A large file is moved whole.
+    fn a_large_file_is_moved_whole(trial) {
+        let size = trial.scaled(3 * trial.chunk() as u64, (3 * trial.chunk() as u64).max(64 << 20)) + 77;
+        trial.write("/move/large", Source::new(3, 0, size))?;
+        trial.driver.rename("/move/large", "/move/there")?;
+        trial.file_is("/move/there", size)?;
+        trial.streams("/move/there", 0, Source::new(3, 0, size))?;
+        trial.missing("/move/large")?;
+        trial.list_is("/move", &["/move/there"])?;
+    }
+}

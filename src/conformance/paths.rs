@@ -1,0 +1,153 @@
+//! Which paths there are.
+use super::Quirk;
+use super::trial::{Outcome, Trial, equal, refused};
+use crate::driver::{FileKind, UrlOptions, WalkOptions, WalkStep, WriteMode};
+use crate::driver::{Method, check_path};
+use crate::error::ErrorKind;
+
+/// The registry's own examples; `/a` and `/aa`, `/abc` and `/abcdefg` begin alike.
+const LEGAL: [&str; 17] = [
+    "/a",
+    "/2",
+    "/aa",
+    "/a.a",
+    "/0-9/abcdefg",
+    "/abcdefg/z.75",
+    "/abc/1.2.3.4.5-6_zyx/123.z/4",
+    "/docker/docker-registry",
+    "/123.abc",
+    "/abc./abc",
+    "/.abc",
+    "/a--b",
+    "/a-.b",
+    "/_.abc",
+    "/Docker/docker-registry",
+    "/Abc/Cba",
+    "/-/_/--/__",
+];
+
+/// What only looks like a relative path.
+const DOTS: [&str; 8] =
+    ["/dots/./x", "/dots/../x", "/..a/b", "/...", "/dots/...", "/up/..", "/here/.", "/../../outside"];
+
+const ILLEGAL: [&str; 18] = [
+    "", "/", "abc", "123.abc", "//bcd", "/abc_123/", "/a//b", "/a b", "/a+b", "/a%2fb", "/a?b", "/a*", "/a\\b", "/a\n",
+    "/a\0", "/\u{e4}", "a/b", "/a/b/",
+];
+
+fn kept(trial: &Trial<'_>, paths: &[&str]) -> Outcome {
+    trial.put_named(paths)?;
+    trial.named_are_there(paths)?;
+    paths.iter().try_for_each(|path| equal(path, trial.driver.stat(path)?.kind, FileKind::File))?;
+    let mut walked = trial.walked("/")?;
+    walked.retain(|path| paths.contains(&&**path));
+    walked.sort();
+    let mut expected = paths.to_vec();
+    expected.sort_unstable();
+    equal("the files of a walk", walked.iter().map(String::as_str).collect(), expected)
+}
+
+cases! {
+    /// The root of an empty store can be listed, walked and looked at.
+    fn the_root_is_there(trial) {
+        trial.list_is("/", &[])?;
+        trial.walked("/").map(drop)?;
+        match trial.driver.stat("/") {
+            Ok(info) => equal("what / is", info.kind, FileKind::Directory)?,
+            Err(error) => refused::<()>("stat of /", Err(error), ErrorKind::PathNotFound).map(drop)?,
+        }
+    }
+
+    /// Every legal path holds a file of its own.
+    fn legal_paths_hold_files(trial) {
+        kept(trial, &LEGAL)?;
+    }
+
+    /// Dots in a path are names like others and lead nowhere else.
+    fn dots_are_names(trial) {
+        trial.needs_no(Quirk::NoDotComponents)?;
+        kept(trial, &DOTS)?;
+        trial.list_is("/dots", &["/dots/.", "/dots/..", "/dots/..."])?;
+        trial.driver.delete("/dots/..")?;
+        trial.named_are_there(&["/dots/./x", "/dots/...", "/up/.."])?;
+        trial.driver.delete("/up/..")?;
+        trial.named_are_there(&["/dots/./x", "/..a/b", "/../../outside"])?;
+    }
+
+    /// Long names and deep paths are names like others.
+    fn long_paths_hold_files(trial) {
+        let deep = "/d".repeat(200);
+        let name = format!("/long/{}", "n".repeat(255));
+        trial.put_named(&[&deep, &name])?;
+        trial.named_are_there(&[&deep, &name])?;
+        trial.list_is("/long", &[&name])?;
+        trial.needs_no(Quirk::ShortNames)?;
+        let longer = format!("/long/{}", "n".repeat(256));
+        let longest = format!("/{}", "m".repeat(700));
+        trial.put_named(&[&longer, &longest])?;
+        trial.named_are_there(&[&deep, &name, &longer, &longest])?;
+        trial.list_is("/long", &[&name, &longer])?;
+    }
+
+    /// Paths the registry refuses are refused by every call, with an error that names driver and path.
+    fn illegal_paths_are_refused(trial) {
+        let driver = &trial.driver;
+        for path in ILLEGAL {
+            let bad = ErrorKind::InvalidPath;
+            let error = refused("put_content", driver.put_content(path, b"x"), bad)?;
+            equal("whether the error names the driver", error.to_string().contains(driver.name()), true)?;
+            refused("get_content", driver.get_content(path), bad)?;
+            refused("reader", driver.reader(path, 0), bad)?;
+            refused("writer", driver.writer(path, WriteMode::Create), bad)?;
+            refused("writer", driver.writer(path, WriteMode::Append), bad)?;
+            refused("write_stream", driver.write_stream(path, 0, &mut &b"x"[..]), bad)?;
+            refused("delete", driver.delete(path), bad)?;
+            refused("rename", driver.rename(path, "/b"), bad)?;
+            refused("rename", driver.rename("/b", path), bad)?;
+            refused("url_for", driver.url_for(path, &UrlOptions::new(Method::Get)), bad)?;
+            equal(path, check_path(path).is_err(), true)?;
+            if path != "/" {
+                refused("stat", driver.stat(path), bad)?;
+                refused("list", driver.list(path), bad)?;
+                let mut visit = |_: &crate::driver::FileInfo| Ok(WalkStep::Continue);
+                refused("walk", driver.walk(path, &WalkOptions::default(), &mut visit), bad)?;
+            }
+        }
+    }
+
+    /// A root directory is no part of any path, however it is written, and hides what lies beside it.
+    fn root_directories_are_no_part_of_paths(trial) {
+        let Some(rooted) = &trial.options.rooted else {
+            return Err(super::Stop::Skipped("nothing was given to open drivers with other root directories".to_owned()));
+        };
+        let name = format!("conformance-{:016x}", crate::clock::Clock::random(&crate::clock::SystemClock));
+        let beside = rooted(&format!("{name}-beside"))?;
+        beside.put_content("/beside", b"x")?;
+        for root in [name.clone(), format!("/{name}"), format!("{name}/"), format!("/{name}/deeper/still/")] {
+            let driver = rooted(&root)?;
+            driver.put_content("/a/b", b"x")?;
+            equal("what is in /", driver.list("/")?.contains(&"/a".to_owned()), true)?;
+            equal("what is in /a", driver.list("/a")?, vec!["/a/b".to_owned()])?;
+            let mut walked = Vec::new();
+            driver.walk("/a", &WalkOptions::default(), &mut |info| {
+                walked.push(info.path.clone());
+                Ok(WalkStep::Continue)
+            })?;
+            equal("a walk of /a", walked, vec!["/a/b".to_owned()])?;
+            equal("whether /beside is seen", driver.stat("/beside").is_ok(), false)?;
+            for outer in ["", "/"] {
+                let all = rooted(outer)?;
+                let listed = all.list("/")?;
+                equal("whether the root's root directory is listed", listed.contains(&format!("/{name}")), true)?;
+                if let Some(bad) = listed.iter().find(|path| check_path(path).is_err()) {
+                    return Err(super::trial::failed("legal paths in the list of the root", bad.clone()));
+                }
+                let below = format!("/{}/a/b", root.trim_matches('/'));
+                equal("the file seen from the root", all.get_content(&below)?, b"x".to_vec())?;
+            }
+            driver.delete("/a")?;
+        }
+        equal("the file beside", beside.get_content("/beside")?, b"x".to_vec())?;
+        beside.delete("/beside")?;
+    }
+}

@@ -1,0 +1,193 @@
+//! Walking tells everything once, directories before what is in them.
+use super::trial::{Outcome, Trial, equal, refused};
+use super::Quirk;
+use crate::driver::{FileKind, WalkOptions, WalkStep};
+use crate::error::{Error, ErrorKind};
+
+const FILES: [&str; 8] = [
+    "/walk/file1",
+    "/walk/folder1-suffix/file1",
+    "/walk/folder1/file1",
+    "/walk/folder2/file1",
+    "/walk/folder3/subfolder1/subfolder1/file1",
+    "/walk/folder3/subfolder1/subfolder1/file2",
+    "/walk/folder3/subfolder2/file1",
+    "/walk/folder4/file1",
+];
+
+/// Whole paths in the order of their bytes, each directory before the first file in it.
+const ALL: [&str; 16] = [
+    "/walk/file1",
+    "/walk/folder1-suffix",
+    "/walk/folder1-suffix/file1",
+    "/walk/folder1",
+    "/walk/folder1/file1",
+    "/walk/folder2",
+    "/walk/folder2/file1",
+    "/walk/folder3",
+    "/walk/folder3/subfolder1",
+    "/walk/folder3/subfolder1/subfolder1",
+    "/walk/folder3/subfolder1/subfolder1/file1",
+    "/walk/folder3/subfolder1/subfolder1/file2",
+    "/walk/folder3/subfolder2",
+    "/walk/folder3/subfolder2/file1",
+    "/walk/folder4",
+    "/walk/folder4/file1",
+];
+
+/// The place at which the directories `folder1` and `folder1-suffix` are told in the other order.
+const SWAPPED: std::ops::Range<usize> = 1..5;
+
+fn every(_: &str) -> WalkStep {
+    WalkStep::Continue
+}
+
+/// The expected order, as the store has it.
+fn ordered(trial: &Trial<'_>) -> Vec<&'static str> {
+    let mut all = ALL.to_vec();
+    if trial.has(Quirk::WalksByDirectory) {
+        all[SWAPPED].rotate_left(2);
+    }
+    all
+}
+
+fn told(what: &str, got: &[String], expected: &[&str]) -> Outcome {
+    equal(what, got.iter().map(String::as_str).collect::<Vec<_>>(), expected.to_vec())
+}
+
+cases! {
+    /// Everything is told once, in order, with what stat says of it.
+    fn a_walk_tells_everything_in_order(trial) {
+        trial.put_named(&FILES)?;
+        trial.put_named(&["/walk2", "/walk-more/file"])?;
+        told("a walk", &trial.walked("/walk")?, &ordered(trial))?;
+        let mut told = Vec::new();
+        trial.driver.walk("/walk", &WalkOptions::default(), &mut |info| {
+            told.push(info.clone());
+            Ok(WalkStep::Continue)
+        })?;
+        for info in told {
+            match info.kind {
+                FileKind::File => equal("the size of a file", info.size, info.path.len() as u64)?,
+                FileKind::Directory => trial.directory_is(&info.path)?,
+            }
+            equal("whether a file has a time", info.modified.is_some(), info.kind == FileKind::File)?;
+        }
+    }
+
+    /// The walk of the root holds the walk of every directory.
+    fn a_walk_of_the_root_tells_everything(trial) {
+        trial.put_named(&FILES)?;
+        let mut expected = vec!["/walk"];
+        expected.extend(ordered(trial));
+        told("a walk of /", &trial.walked("/")?, &expected)?;
+    }
+
+    /// A walk from a directory tells what is in it, not itself and not its siblings.
+    fn a_walk_from_a_directory_stays_in_it(trial) {
+        trial.put_named(&FILES)?;
+        told("a walk of /walk/folder3", &trial.walked("/walk/folder3")?, &ALL[8..14])?;
+        told("a walk of /walk/folder1", &trial.walked("/walk/folder1")?, &ALL[4..5])?;
+    }
+
+    /// What lies in a skipped directory is left out, and nothing else: not `/1.20` for `/1.2`.
+    fn a_skipped_directory_is_left_out(trial) {
+        trial.put_named(&FILES)?;
+        trial.put_named(&["/tags/1.2/a", "/tags/1.2/b/c", "/tags/1.20/a", "/tags/1.2-x"])?;
+        let skip = |path: &str| match path {
+            "/walk/folder3/subfolder1" | "/walk/folder1" | "/tags/1.2" => WalkStep::SkipDirectory,
+            _ => WalkStep::Continue,
+        };
+        let expected: Vec<&str> = ordered(trial)
+            .into_iter()
+            .filter(|path| !path.starts_with("/walk/folder3/subfolder1/") && !path.starts_with("/walk/folder1/"))
+            .collect();
+        told("a walk of /walk", &trial.walked_with("/walk", None, skip)?, &expected)?;
+        let mut tags = trial.walked_with("/tags", None, skip)?;
+        tags.sort();
+        told("a walk of /tags", &tags, &["/tags/1.2", "/tags/1.2-x", "/tags/1.20", "/tags/1.20/a"])?;
+    }
+
+    /// Skipping at a file leaves nothing out.
+    fn skipping_at_a_file_goes_on(trial) {
+        trial.put_named(&FILES)?;
+        let skip = |path: &str| if path.ends_with("file1") { WalkStep::SkipDirectory } else { WalkStep::Continue };
+        told("a walk", &trial.walked_with("/walk", None, skip)?, &ordered(trial))?;
+    }
+
+    /// A walk ends where it is told to, without an error.
+    fn a_walk_stops_when_told_to(trial) {
+        trial.put_named(&FILES)?;
+        for (index, end) in ordered(trial).into_iter().enumerate() {
+            let stop = |path: &str| if path == end { WalkStep::Stop } else { WalkStep::Continue };
+            told("a stopped walk", &trial.walked_with("/walk", None, stop)?, &ordered(trial)[..=index])?;
+        }
+    }
+
+    /// The visitor's error ends the walk and is its result.
+    fn the_visitors_error_ends_the_walk(trial) {
+        trial.put_named(&FILES)?;
+        let mut calls = 0;
+        let failed = trial.driver.walk("/walk", &WalkOptions::default(), &mut |_| {
+            calls += 1;
+            Err(Error::new(ErrorKind::LocalIo, "seen enough"))
+        });
+        let error = refused("the walk", failed, ErrorKind::LocalIo)?;
+        equal("whether the error is the visitor's", error.to_string().contains("seen enough"), true)?;
+        equal("how often it was called", calls, 1)?;
+    }
+
+    /// A walk begins behind the path it is told to start after, with the directories that hold the next file.
+    fn a_walk_begins_where_it_is_told_to(trial) {
+        trial.put_named(&FILES)?;
+        let from = |from: &str, after: &str| trial.walked_with(from, Some(after), every);
+        told("after /walk/folder2/file1", &from("/walk", "/walk/folder2/file1")?, &ALL[7..])?;
+        told("after a file in a folder", &from("/walk/folder3", "/walk/folder3/subfolder1/subfolder1/file1")?, &[
+            "/walk/folder3/subfolder1",
+            "/walk/folder3/subfolder1/subfolder1",
+            "/walk/folder3/subfolder1/subfolder1/file2",
+            "/walk/folder3/subfolder2",
+            "/walk/folder3/subfolder2/file1",
+        ])?;
+        told("after the last file", &from("/walk", "/walk/folder4/file1")?, &[])?;
+        told("after everything", &from("/walk/folder1", "/walk/folder2")?, &[])?;
+        told("after the start itself", &from("/walk/folder3", "/walk/folder3")?, &ALL[8..14])?;
+        told("after something before the start", &from("/walk/folder3", "/walk/file1")?, &ALL[8..14])?;
+        told("after a path where nothing is", &from("/walk", "/walk/folder1a")?, &ALL[5..])?;
+        let mut expected = vec!["/walk"];
+        expected.extend(&ALL[7..]);
+        told("from the root", &from("/", "/walk/folder2/file1")?, &expected)?;
+    }
+
+    /// A walk of what is not there tells nothing.
+    fn a_walk_of_nothing_tells_nothing(trial) {
+        trial.put_named(&["/walk/file1", "/walk/folder10/file1"])?;
+        for path in ["/missing", "/walk/folder1", "/wal"] {
+            let mut calls = 0;
+            let walked = trial.driver.walk(path, &WalkOptions::default(), &mut |_| {
+                calls += 1;
+                Ok(WalkStep::Continue)
+            });
+            equal("how often the visitor was called", calls, 0)?;
+            if let Err(error) = walked {
+                refused::<()>("the walk", Err(error), ErrorKind::PathNotFound)?;
+            }
+        }
+    }
+
+    /// Files that go while a walk is under way are no error, and what is left is told.
+    fn files_may_go_during_a_walk(trial) {
+        trial.put_named(&FILES)?;
+        let mut seen = Vec::new();
+        trial.driver.walk("/walk", &WalkOptions::default(), &mut |info| {
+            if seen.is_empty() {
+                trial.driver.delete("/walk/folder2")?;
+            }
+            seen.push(info.path.clone());
+            Ok(WalkStep::Continue)
+        })?;
+        seen.retain(|path| !path.starts_with("/walk/folder2"));
+        let expected: Vec<&str> = ordered(trial).into_iter().filter(|path| !path.starts_with("/walk/folder2")).collect();
+        told("a walk", &seen, &expected)?;
+    }
+}

@@ -1,0 +1,223 @@
+//! Files that are written over time: closed, resumed, cancelled, committed.
+use super::data::{Source, bytes};
+use super::trial::{Outcome, Trial, equal, failed, refused};
+use crate::driver::{FileWriter, StorageDriver, WriteMode};
+use crate::error::ErrorKind;
+use std::io::{self, Write};
+
+fn write(writer: &mut dyn FileWriter, from: u64, to: u64) -> Outcome {
+    io::copy(&mut Source::new(4, from, to), writer)?;
+    equal("the size of the writer", writer.size(), to)
+}
+
+/// Writes `count` pieces of `piece` bytes, each with a writer of its own; the last one commits.
+fn in_pieces(trial: &Trial<'_>, path: &str, piece: u64, count: u64) -> Outcome {
+    for index in 0..count {
+        let driver = trial.another()?;
+        let mut writer = driver.writer(path, if index == 0 { WriteMode::Create } else { WriteMode::Append })?;
+        equal("the size before writing", writer.size(), index * piece)?;
+        write(&mut *writer, index * piece, (index + 1) * piece)?;
+        if index + 1 == count {
+            writer.commit()?;
+        } else {
+            writer.close()?;
+            trial.missing(path)?;
+        }
+        equal("the size of the ended writer", writer.size(), (index + 1) * piece)?;
+    }
+    trial.file_is(path, piece * count)?;
+    trial.streams(path, 0, Source::new(4, 0, piece * count))
+}
+
+fn ended(writer: &mut dyn FileWriter) -> Outcome {
+    refused("write", writer.write(b"x").map_err(into_error), ErrorKind::Closed)?;
+    refused("close", writer.close(), ErrorKind::Closed)?;
+    refused("cancel", writer.cancel(), ErrorKind::Closed)?;
+    refused("commit", writer.commit(), ErrorKind::Closed)?;
+    Ok(())
+}
+
+/// The driver's own error inside of an `io::Error`.
+fn into_error(error: io::Error) -> crate::Error {
+    error.downcast().unwrap_or_else(|error| crate::Error::new(ErrorKind::LocalIo, error.to_string()))
+}
+
+fn cannot_append(driver: &dyn StorageDriver, path: &str) -> Outcome {
+    match driver.writer(path, WriteMode::Append) {
+        Ok(_) => Err(failed(format!("an error: there is nothing to append to at {path}"), "a writer")),
+        Err(_) => Ok(()),
+    }
+}
+
+cases! {
+    /// What a writer commits comes back, for every size around a part.
+    fn committed_files_come_back(trial) {
+        let chunk = trial.chunk() as u64;
+        for size in [0, 1, 32, chunk - 1, chunk, chunk + 1, 2 * chunk, 3 * chunk + 77] {
+            trial.write("/writer/file", Source::new(size, 0, size))?;
+            trial.file_is("/writer/file", size)?;
+            trial.streams("/writer/file", 0, Source::new(size, 0, size))?;
+            trial.driver.delete("/writer/file")?;
+        }
+        trial.write("/writer/file", &b"\x80\x80\x80\x80"[..])?;
+        trial.content_is("/writer/file", b"\x80\x80\x80\x80")?;
+    }
+
+    /// A file written in small pieces, each by another driver, is whole.
+    fn small_pieces_make_a_file(trial) {
+        in_pieces(trial, "/writer/small", 32, 3)?;
+    }
+
+    /// A file written in pieces of more than a part, each by another driver, is whole.
+    fn large_pieces_make_a_file(trial) {
+        in_pieces(trial, "/writer/large", 2 * trial.chunk() as u64, 3)?;
+    }
+
+    /// A file written in pieces that fit no part, each by another driver, is whole.
+    fn odd_pieces_make_a_file(trial) {
+        let chunk = trial.chunk() as u64;
+        in_pieces(trial, "/writer/under", chunk - 1, 3)?;
+        in_pieces(trial, "/writer/over", chunk + 1, 3)?;
+        in_pieces(trial, "/writer/half", chunk / 2 + 1, 5)?;
+    }
+
+    /// Nothing is seen of a file before it is committed, and everything after.
+    fn a_file_is_visible_when_it_is_committed(trial) {
+        let (path, chunk) = ("/writer/unseen", trial.chunk() as u64);
+        let unseen = || -> Outcome {
+            trial.missing(path)?;
+            trial.list_is("/", &["/beside"])?;
+            equal("a walk", trial.walked("/")?.into_iter().any(|seen| seen.starts_with(path)), false)
+        };
+        trial.driver.put_content("/beside", b"x")?;
+        let mut writer = trial.driver.writer(path, WriteMode::Create)?;
+        unseen()?;
+        write(&mut *writer, 0, 10)?;
+        unseen()?;
+        write(&mut *writer, 10, 2 * chunk)?;
+        unseen()?;
+        writer.close()?;
+        drop(writer);
+        unseen()?;
+        let mut writer = trial.driver.writer(path, WriteMode::Append)?;
+        unseen()?;
+        write(&mut *writer, 2 * chunk, 2 * chunk + 5)?;
+        unseen()?;
+        writer.commit()?;
+        trial.file_is(path, 2 * chunk + 5)?;
+        trial.streams(path, 0, Source::new(4, 0, 2 * chunk + 5))?;
+        trial.list_is("/writer", &[path])?;
+    }
+
+    /// A file that is being replaced stays as it is until the new one is committed.
+    fn a_file_stays_until_it_is_replaced(trial) {
+        let path = "/writer/replaced";
+        trial.driver.put_content(path, b"old content")?;
+        let size = trial.chunk() as u64 + 9;
+        let mut writer = trial.driver.writer(path, WriteMode::Create)?;
+        write(&mut *writer, 0, size)?;
+        trial.content_is(path, b"old content")?;
+        writer.commit()?;
+        trial.streams(path, 0, Source::new(4, 0, size))?;
+        let mut writer = trial.driver.writer(path, WriteMode::Create)?;
+        writer.write_all(b"never")?;
+        writer.cancel()?;
+        trial.streams(path, 0, Source::new(4, 0, size))?;
+    }
+
+    /// Cancelled and dropped writers leave nothing to see and nothing to append to.
+    fn cancelled_and_dropped_files_are_gone(trial) {
+        let (path, chunk) = ("/writer/cancelled", trial.chunk() as u64);
+        for size in [0, 10, chunk + 1] {
+            let mut writer = trial.driver.writer(path, WriteMode::Create)?;
+            write(&mut *writer, 0, size)?;
+            writer.cancel()?;
+            trial.missing(path)?;
+            trial.not_found("appending", path, trial.driver.writer(path, WriteMode::Append))?;
+            let mut writer = trial.driver.writer(path, WriteMode::Create)?;
+            write(&mut *writer, 0, size)?;
+            drop(writer);
+            trial.missing(path)?;
+            trial.not_found("appending", path, trial.driver.writer(path, WriteMode::Append))?;
+        }
+        // Also what an earlier writer closed.
+        let mut writer = trial.driver.writer(path, WriteMode::Create)?;
+        write(&mut *writer, 0, chunk + 1)?;
+        writer.close()?;
+        drop(writer);
+        trial.driver.writer(path, WriteMode::Append)?.cancel()?;
+        trial.not_found("appending", path, trial.driver.writer(path, WriteMode::Append))?;
+        trial.missing(path)?;
+    }
+
+    /// Appending needs an unfinished file or an empty one; what is committed is not touched.
+    fn appending_needs_something_unfinished(trial) {
+        let path = "/writer/missing";
+        trial.not_found("appending", path, trial.driver.writer(path, WriteMode::Append))?;
+        // An unfinished file beside is another file.
+        let mut beside = trial.driver.writer("/writer/missing-beside", WriteMode::Create)?;
+        beside.write_all(b"1234")?;
+        beside.close()?;
+        trial.not_found("appending", path, trial.driver.writer(path, WriteMode::Append))?;
+        trial.driver.put_content(path, b"")?;
+        let mut writer = trial.driver.writer(path, WriteMode::Append)?;
+        writer.write_all(b"content")?;
+        writer.commit()?;
+        trial.content_is(path, b"content")?;
+        cannot_append(&*trial.driver, path)?;
+        trial.content_is(path, b"content")?;
+        let mut beside = trial.driver.writer("/writer/missing-beside", WriteMode::Append)?;
+        equal("the size of the file beside", beside.size(), 4)?;
+        beside.cancel()?;
+    }
+
+    /// Every call to a writer after its end is an error.
+    fn ended_writers_refuse_everything(trial) {
+        let path = "/writer/ended";
+        let mut writer = trial.driver.writer(path, WriteMode::Create)?;
+        writer.write_all(b"content")?;
+        writer.close()?;
+        ended(&mut *writer)?;
+        let mut writer = trial.driver.writer(path, WriteMode::Append)?;
+        writer.commit()?;
+        ended(&mut *writer)?;
+        trial.content_is(path, b"content")?;
+        let mut writer = trial.driver.writer(path, WriteMode::Create)?;
+        writer.cancel()?;
+        ended(&mut *writer)?;
+        drop(writer);
+        trial.content_is(path, b"content")?;
+    }
+
+    /// A file begun anew starts from nothing, whatever was left unfinished there.
+    fn a_new_writer_begins_with_nothing(trial) {
+        let path = "/writer/anew";
+        let mut writer = trial.driver.writer(path, WriteMode::Create)?;
+        writer.write_all(&bytes(9, 0, 1_000))?;
+        writer.close()?;
+        drop(writer);
+        let mut writer = trial.driver.writer(path, WriteMode::Create)?;
+        equal("the size before writing", writer.size(), 0)?;
+        writer.write_all(b"new")?;
+        writer.commit()?;
+        trial.content_is(path, b"new")?;
+        // What was closed may still be there, for nobody but an appending writer.
+        if let Ok(mut writer) = trial.driver.writer(path, WriteMode::Append) {
+            writer.cancel()?;
+        }
+        trial.content_is(path, b"new")?;
+    }
+
+    /// Single bytes and large pieces make the same file.
+    fn any_pieces_of_writes_make_the_same(trial) {
+        let size = 3 * trial.chunk() + 17;
+        let content = bytes(6, 0, size);
+        for piece in [size, trial.chunk() + 1, 1_000_003, 7_919] {
+            let mut writer = trial.driver.writer("/writer/pieces", WriteMode::Create)?;
+            content.chunks(piece).try_for_each(|piece| writer.write_all(piece))?;
+            writer.flush()?;
+            writer.commit()?;
+            trial.streams("/writer/pieces", 0, Source::new(6, 0, size as u64))?;
+        }
+    }
+}

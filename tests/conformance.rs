@@ -1,0 +1,162 @@
+//! The conformance suite on the driver in memory and, as every target has it, on the S3 driver: the embedded server, or
+//! the one the environment names. Each run prints one line for the table of `scripts/server-matrix`.
+#![cfg(feature = "conformance")]
+mod support;
+
+use s3driver::client::ObjectSettings;
+use s3driver::conformance::{self, Answer, End, Options, Quirk, Report, Scale};
+use s3driver::driver::{MemoryDriver, Method, Parameters, S3Driver};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::time::Duration;
+use support::fetch::fetch;
+use support::relay::Relay;
+use support::target::Target;
+
+/// What servers do otherwise than S3.
+const QUIRKS: &[(&str, Quirk, &str)] = &[
+    ("seaweedfs", Quirk::EmptiedDirectoriesStay, "lists folders that have become empty"),
+    ("seaweedfs", Quirk::WalksByDirectory, "lists folder by folder"),
+    ("seaweedfs", Quirk::NoDotComponents, "refuses . and .. in keys"),
+    ("seaweedfs", Quirk::ShortNames, "a component has at most 255 bytes"),
+    ("rclone", Quirk::EmptiedDirectoriesStay, "keeps some folders that have become empty"),
+    ("rclone", Quirk::NoDotComponents, "refuses . and .. in keys"),
+    ("rclone", Quirk::NoFileWithChildren, "keeps keys in a file system: no x beside x/y"),
+    ("rclone", Quirk::NoDirectoryMarkers, "answers 500 to keys that end with a slash"),
+    ("rclone", Quirk::ShortNames, "a component has at most 255 bytes"),
+];
+
+/// Every target, or those with the signatures that `S3_SIGNATURES` names: the embedded server has both.
+fn targets() -> Vec<Target> {
+    let wanted = std::env::var("S3_SIGNATURES").unwrap_or_else(|_| "v2 v4".to_owned());
+    let signature = |target: &Target| format!("{:?}", target.signature).to_lowercase();
+    Target::all().into_iter().filter(|target| wanted.contains(&signature(target))).collect()
+}
+
+/// The sizes of `S3_SCALE=full` are the registry's own; otherwise they are small.
+fn scale() -> Scale {
+    if std::env::var("S3_SCALE").as_deref() == Ok("full") { Scale::Full } else { Scale::Quick }
+}
+
+/// With `S3_END=first-failure` a run ends there.
+fn end() -> End {
+    if std::env::var("S3_END").as_deref() == Ok("first-failure") { End::FirstFailure } else { End::LastCase }
+}
+
+fn options(server: &str) -> Options<'static> {
+    let quirks = QUIRKS.iter().filter(|(of, _, _)| *of == server);
+    quirks.fold(Options::default().scale(scale()).end(end()), |options, (_, quirk, reason)| options.quirk(*quirk, reason))
+}
+
+/// A line for the table, and the words for whoever reads the test's output.
+fn tell(name: &str, report: &Report) {
+    let (skipped, failed) = (report.skipped().count(), report.failed().count());
+    println!("matrix | {name} | {} | {skipped} | {failed} |", report.passed());
+    for (case, reason) in report.skipped() {
+        println!("skipped | {name} | {} | {reason} |", case.name());
+    }
+    let took: Duration = report.tried().iter().map(|tried| tried.took).sum();
+    println!("{name}: {report}\n{name}: {took:?}");
+    for tried in report.tried().iter().filter(|tried| tried.took > Duration::from_secs(1)) {
+        println!("{name}: {} took {:?}", tried.case.name(), tried.took);
+    }
+}
+
+/// The S3 driver below a root directory, cut so that the large files of the suite are copied in parts.
+fn open(target: &Target, root: &str, proxy: Option<&str>) -> s3driver::Result<S3Driver> {
+    let mut pairs = target.pairs(root);
+    pairs.push(("multipartcopythresholdsize", (6 << 20).to_string()));
+    pairs.push(("multipartcopychunksize", (5 << 20).to_string()));
+    if let Some(proxy) = proxy {
+        pairs.retain(|(name, _)| *name != "forcepathstyle" && *name != "regionendpoint");
+        let (scheme, rest) = target.endpoint.split_once("://").unwrap();
+        let port = rest.rsplit(':').next().unwrap();
+        pairs.push(("regionendpoint", format!("{scheme}://localhost:{port}")));
+        pairs.push(("proxy", proxy.to_owned()));
+    }
+    S3Driver::new(&Parameters::from_pairs(pairs)?)
+}
+
+fn conforms(target: &Target, proxy: Option<&str>) -> bool {
+    let root = target.scratch("conformance");
+    let plain = open(target, &root, proxy).unwrap();
+    let method = |method| match method {
+        Method::Head => "HEAD",
+        Method::Delete => "DELETE",
+        _ => "GET",
+    };
+    let mut options = options(target.server).rooted(|root| Ok(Box::new(open(target, root, proxy)?)));
+    options = options.foreign(|key, content| {
+        let key = format!("{root}/{key}");
+        match content {
+            Some(content) => {
+                let settings = ObjectSettings::default();
+                plain.client().put_object(plain.bucket(), &key, content, &settings).map(drop)
+            }
+            None => plain.client().delete_object(plain.bucket(), &key),
+        }
+    });
+    options = options.fetch(|asked, url| {
+        let reply = fetch(target, method(asked), url)?;
+        let content_length = reply.header("content-length").and_then(|length| length.parse().ok());
+        Ok(Answer { status: reply.status, content_length, body: reply.body })
+    });
+    let report = conformance::run(&|| Ok(Box::new(open(target, &root, proxy)?)), &options);
+    let name = if proxy.is_some() { format!("{} virtual-host", target.name) } else { target.name.clone() };
+    tell(&name, &report);
+    nothing_is_left(target, &plain, &root);
+    report.is_ok()
+}
+
+/// Behind the driver's interface too: no object, no upload, nothing kept of one.
+fn nothing_is_left(target: &Target, driver: &S3Driver, root: &str) {
+    let (client, prefix) = (driver.client(), format!("{root}/"));
+    let listing = client.listing(driver.bucket(), s3driver::client::ListObjects::prefix(&*prefix));
+    let keys: Vec<String> = listing.flat_map(|page| page.unwrap().contents).map(|object| object.key).collect();
+    assert_eq!(keys, [""; 0], "{}: objects are left", target.name);
+    let uploads: Vec<String> =
+        client.uploads(driver.bucket(), &prefix).flat_map(|page| page.unwrap().uploads).map(|one| one.key).collect();
+    assert_eq!(uploads, [""; 0], "{}: uploads are left", target.name);
+}
+
+#[test]
+fn the_driver_in_memory_conforms() {
+    let store = MemoryDriver::new();
+    let report = conformance::run(&|| Ok(Box::new(store.clone())), &options("memory").chunk_size(1 << 16));
+    tell("memory", &report);
+    assert!(report.is_ok(), "{report}");
+}
+
+#[test]
+fn the_s3_driver_conforms_on_every_target() {
+    let targets = targets();
+    let failed: Vec<&str> = std::thread::scope(|scope| {
+        let running: Vec<_> =
+            targets.iter().map(|target| (target, scope.spawn(move || conforms(target, None)))).collect();
+        let ended = running.into_iter().map(|(target, thread)| (target, thread.join()));
+        ended.filter(|(_, result)| !matches!(result, Ok(true))).map(|(target, _)| target.name.as_str()).collect()
+    });
+    assert_eq!(failed, [""; 0]);
+}
+
+#[test]
+fn the_s3_driver_conforms_on_virtual_hosts() {
+    // TLS is the same there.
+    for target in targets().into_iter().filter(|target| target.ca_file.is_none()) {
+        if !matches!(target.server, "embedded" | "ceph" | "seaweedfs" | "garage") {
+            println!("skipped: virtual hosts on {}: the server has none", target.name);
+            continue;
+        }
+        let rest = target.endpoint.split_once("://").unwrap().1;
+        let address: SocketAddr = rest.to_socket_addrs().unwrap().find(SocketAddr::is_ipv4).unwrap();
+        let relay = Relay::start(address);
+        assert!(conforms(&target, Some(&relay.url())), "{}", target.name);
+    }
+}
+
+#[test]
+fn the_cases_have_names_and_say_what_holds() {
+    let cases = conformance::cases();
+    let names: std::collections::BTreeSet<&str> = cases.iter().map(conformance::Case::name).collect();
+    assert_eq!(names.len(), cases.len(), "two cases have one name");
+    assert!(cases.iter().all(|case| case.about().ends_with('.')));
+}

@@ -1,0 +1,198 @@
+//! Both ways with the registry's Go driver: what it leaves behind is read and resumed, and what it asks for when it
+//! resumes finds what it needs. Its requests are replayed as it makes them; nothing of it runs here.
+mod support;
+
+use s3driver::client::{Client, Condition, ObjectSettings, UploadRef, UploadedPart};
+use s3driver::driver::{S3Driver, StorageDriver, WriteMode};
+use s3driver::ErrorKind;
+use std::io::Write;
+use std::time::Duration;
+use support::target::{Target, bytes_at};
+
+const MIB: usize = 1 << 20;
+/// The chunk size the Go driver has unless it is told otherwise.
+const GO_CHUNK: usize = 10 * MIB;
+
+/// The Go driver's requests for one file.
+struct Go<'a> {
+    client: Client,
+    target: &'a Target,
+    key: String,
+}
+
+impl<'a> Go<'a> {
+    fn new(target: &'a Target, root: &str, path: &str) -> Self {
+        Self { client: target.client(), target, key: format!("{root}{path}") }
+    }
+
+    fn upload<'b>(&'b self, upload_id: &'b str) -> UploadRef<'b> {
+        UploadRef { bucket: &self.target.bucket, key: &self.key, upload_id }
+    }
+
+    /// `Writer(append=false)`.
+    fn begin(&self) -> String {
+        let mut settings = ObjectSettings::default();
+        settings.content_type = Some("application/octet-stream".to_owned());
+        self.client.create_multipart_upload(&self.target.bucket, &self.key, &settings).unwrap()
+    }
+
+    /// What `Write` and `Close` make of `content`: parts of the chunk size, and what is left as a part of any size.
+    fn send(&self, id: &str, first: u32, content: &[u8]) -> Vec<UploadedPart> {
+        let parts = (first..).zip(content.chunks(GO_CHUNK));
+        parts.map(|(number, part)| self.client.upload_part(self.upload(id), number, part).unwrap()).collect()
+    }
+
+    /// What `Writer(append=true)` finds: the first upload with exactly this key, and all of its parts.
+    fn resume(&self) -> Option<(String, Vec<UploadedPart>)> {
+        let mut pages = self.client.uploads(&self.target.bucket, &self.key).map(Result::unwrap);
+        let found = pages.find_map(|page| page.uploads.into_iter().find(|upload| upload.key == self.key))?;
+        let pages = self.client.parts(self.upload(&found.upload_id)).map(Result::unwrap);
+        let part = |part: s3driver::xml::Part| UploadedPart { part_number: part.part_number, etag: part.etag, size: part.size };
+        let parts = pages.flat_map(|page| page.parts).map(part).collect();
+        Some((found.upload_id, parts))
+    }
+
+    fn complete(&self, id: &str, parts: &[UploadedPart]) {
+        self.client.complete_multipart_upload(self.upload(id), parts, &Condition::Always).unwrap();
+    }
+}
+
+fn finish(driver: &S3Driver) {
+    assert_eq!(driver.pending_uploads("/").unwrap().count(), 0);
+    for path in driver.list("/").unwrap() {
+        // SeaweedFS lists folders that have become empty.
+        if let Err(error) = driver.delete(&path) {
+            assert_eq!(error.kind(), ErrorKind::PathNotFound, "{error}");
+        }
+    }
+}
+
+fn append(driver: &S3Driver, path: &str) -> Box<dyn s3driver::driver::FileWriter> {
+    driver.writer(path, WriteMode::Append).unwrap()
+}
+
+checks! {
+    fn files_of_the_go_driver_are_read_and_ours_are_where_it_looks(target) {
+        let root = target.scratch("go-layout");
+        let driver = target.driver(&root);
+        let path = "/docker/registry/v2/blobs/sha256/ab/abcdef/data";
+        let go = Go::new(target, &root, path);
+        // A large layer is a completed upload, an empty one an upload of one empty part, a link one PutObject.
+        let content = bytes_at(1, 0, 2 * GO_CHUNK + 12_345);
+        let id = go.begin();
+        go.complete(&id, &go.send(&id, 1, &content));
+        assert!(driver.get_content(path).unwrap() == content);
+        let empty = Go::new(target, &root, "/docker/empty");
+        let id = empty.begin();
+        let part = empty.client.upload_part(empty.upload(&id), 1, b"").unwrap();
+        empty.complete(&id, &[part]);
+        assert_eq!(driver.stat("/docker/empty").unwrap().size, 0);
+        let mut writer = append(&driver, "/docker/empty");
+        writer.write_all(b"grown").unwrap();
+        writer.commit().unwrap();
+        assert_eq!(driver.get_content("/docker/empty").unwrap(), b"grown");
+        // And ours lie where it asks for them.
+        let ours = "/docker/registry/v2/repositories/a/_layers/sha256/ab/link";
+        driver.put_content(ours, b"sha256:ab").unwrap();
+        let reader = go.client.get_object(&target.bucket, &format!("{root}{ours}"), &Default::default()).unwrap();
+        assert_eq!(reader.read_all(100).unwrap(), b"sha256:ab");
+        finish(&driver);
+    }
+
+    fn uploads_the_go_driver_closed_go_on(target) {
+        let root = target.scratch("go-closed");
+        let driver = target.driver(&root);
+        let go = Go::new(target, &root, "/up/data");
+        let content = bytes_at(2, 0, 3 * GO_CHUNK + 99);
+        for closed in [GO_CHUNK, 2 * GO_CHUNK, GO_CHUNK + 7 * MIB] {
+            // Another file whose key begins with this one's is in the same listing.
+            let beside = Go::new(target, &root, "/up/data2");
+            let other = beside.begin();
+            let id = go.begin();
+            go.send(&id, 1, &content[..closed]);
+            let mut writer = append(&driver, "/up/data");
+            assert_eq!(writer.size(), closed as u64);
+            writer.write_all(&content[closed..]).unwrap();
+            writer.commit().unwrap();
+            assert!(driver.get_content("/up/data").unwrap() == content, "closed after {closed} bytes");
+            beside.client.abort_multipart_upload(beside.upload(&other)).unwrap();
+            driver.delete("/up/data").unwrap();
+        }
+        finish(&driver);
+    }
+
+    fn a_short_last_part_of_the_go_driver_is_committed_and_never_appended_to(target) {
+        let root = target.scratch("go-short");
+        let driver = target.driver(&root);
+        let go = Go::new(target, &root, "/up/data");
+        let content = bytes_at(3, 0, GO_CHUNK + 3 * MIB);
+        let id = go.begin();
+        go.send(&id, 1, &content);
+        let mut writer = append(&driver, "/up/data");
+        assert_eq!(writer.size(), content.len() as u64);
+        let error = writer.write(b"more").unwrap_err();
+        assert!(error.to_string().contains("S3 takes no part behind"), "{error}");
+        writer.close().unwrap();
+        drop(writer);
+        // The registry mostly comes back only to commit.
+        append(&driver, "/up/data").commit().unwrap();
+        assert!(driver.get_content("/up/data").unwrap() == content);
+        finish(&driver);
+    }
+
+    fn of_several_uploads_of_the_go_driver_the_newest_goes_on(target) {
+        let root = target.scratch("go-several");
+        let driver = target.driver(&root);
+        let go = Go::new(target, &root, "/up/data");
+        let old = go.begin();
+        go.send(&old, 1, &bytes_at(8, 0, GO_CHUNK));
+        // Servers tell times in seconds.
+        std::thread::sleep(Duration::from_millis(1_100));
+        let content = bytes_at(4, 0, GO_CHUNK + 5);
+        let new = go.begin();
+        go.send(&new, 1, &content[..GO_CHUNK]);
+        let mut writer = append(&driver, "/up/data");
+        writer.write_all(&content[GO_CHUNK..]).unwrap();
+        writer.commit().unwrap();
+        assert!(driver.get_content("/up/data").unwrap() == content);
+        // The older one is young enough to be somebody's: it stays, and a purge takes it.
+        assert_eq!(driver.pending_uploads("/up").unwrap().count(), 1);
+        go.client.abort_multipart_upload(go.upload(&old)).unwrap();
+        finish(&driver);
+    }
+
+    fn what_we_closed_the_go_driver_can_resume_or_cancel(target) {
+        let root = target.scratch("go-resumes");
+        let driver = target.driver(&root);
+        let go = Go::new(target, &root, "/up/data");
+        let content = bytes_at(5, 0, 23 * MIB);
+        let close = || {
+            let mut writer = driver.writer("/up/data", WriteMode::Create).unwrap();
+            writer.write_all(&content[..12 * MIB]).unwrap();
+            writer.close().unwrap();
+        };
+        close();
+        // It finds one upload, whose parts come without a gap, hold the beginning of the file and are large enough to be
+        // gone on behind: what fills no part is ours alone, and it goes on before it.
+        let (id, mut parts) = go.resume().expect("an upload");
+        let size = parts.iter().map(|part| part.size).sum::<u64>() as usize;
+        assert!(parts.iter().zip(1..).all(|(part, number)| part.part_number == number && part.size >= 5 << 20), "{parts:?}");
+        assert_eq!(size, 10 * MIB);
+        assert_eq!(driver.stat("/up/data").unwrap_err().kind(), ErrorKind::PathNotFound);
+        parts.extend(go.send(&id, parts.len() as u32 + 1, &content[size..]));
+        go.complete(&id, &parts);
+        assert!(driver.get_content("/up/data").unwrap() == content);
+        // What we kept beside means nothing now, and is no reason to append to a committed file.
+        assert!(driver.writer("/up/data", WriteMode::Append).is_err());
+        assert!(driver.get_content("/up/data").unwrap() == content);
+        driver.delete("/up/data").unwrap();
+
+        close();
+        let (id, _) = go.resume().expect("an upload");
+        go.client.abort_multipart_upload(go.upload(&id)).unwrap();
+        let error = driver.writer("/up/data", WriteMode::Append).map(drop).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::PathNotFound, "{error}");
+        let keys = go.client.listing(&target.bucket, s3driver::client::ListObjects::prefix(format!("{root}/")));
+        assert_eq!(keys.map(|page| page.unwrap().contents.len()).sum::<usize>(), 0, "something was kept");
+    }
+}
