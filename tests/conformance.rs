@@ -44,7 +44,8 @@ fn end() -> End {
 
 fn options(server: &str) -> Options<'static> {
     let quirks = QUIRKS.iter().filter(|(of, _, _)| *of == server);
-    quirks.fold(Options::default().scale(scale()).end(end()), |options, (_, quirk, reason)| options.quirk(*quirk, reason))
+    quirks
+        .fold(Options::default().scale(scale()).end(end()), |options, (_, quirk, reason)| options.quirk(*quirk, reason))
 }
 
 /// A line for the table, and the words for whoever reads the test's output.

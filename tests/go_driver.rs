@@ -2,9 +2,9 @@
 //! resumes finds what it needs. Its requests are replayed as it makes them; nothing of it runs here.
 mod support;
 
+use s3driver::ErrorKind;
 use s3driver::client::{Client, Condition, ObjectSettings, UploadRef, UploadedPart};
 use s3driver::driver::{S3Driver, StorageDriver, WriteMode};
-use s3driver::ErrorKind;
 use std::io::Write;
 use std::time::Duration;
 use support::target::{Target, bytes_at};
@@ -47,7 +47,11 @@ impl<'a> Go<'a> {
         let mut pages = self.client.uploads(&self.target.bucket, &self.key).map(Result::unwrap);
         let found = pages.find_map(|page| page.uploads.into_iter().find(|upload| upload.key == self.key))?;
         let pages = self.client.parts(self.upload(&found.upload_id)).map(Result::unwrap);
-        let part = |part: s3driver::xml::Part| UploadedPart { part_number: part.part_number, etag: part.etag, size: part.size };
+        let part = |part: s3driver::xml::Part| UploadedPart {
+            part_number: part.part_number,
+            etag: part.etag,
+            size: part.size,
+        };
         let parts = pages.flat_map(|page| page.parts).map(part).collect();
         Some((found.upload_id, parts))
     }

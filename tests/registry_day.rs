@@ -134,8 +134,7 @@ impl Registry<'_> {
             }
             Ok(WalkStep::Continue)
         })?;
-        let unmarked: Vec<String> =
-            self.blobs()?.into_iter().filter(|digest| !marked.contains(digest)).collect();
+        let unmarked: Vec<String> = self.blobs()?.into_iter().filter(|digest| !marked.contains(digest)).collect();
         for digest in &unmarked {
             driver.delete(blob(digest).strip_suffix("/data").unwrap())?;
         }

@@ -2,9 +2,9 @@
 //! shows the quirk (`S3_SERVER` names it) and, where S3 may do the same, on all.
 mod support;
 
+use s3driver::ErrorKind;
 use s3driver::client::{Client, Condition, CopySource, ListObjects, ObjectSettings, UploadRef, UploadedPart};
 use s3driver::driver::{Parameters, S3Driver, StorageDriver};
-use s3driver::ErrorKind;
 use std::collections::BTreeSet;
 use support::target::{Target, bytes_at};
 

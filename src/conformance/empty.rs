@@ -1,7 +1,7 @@
 //! Files without content are files.
+use super::Outcome;
 use super::data::bytes;
 use super::trial::{Trial, equal};
-use super::Outcome;
 use crate::driver::WriteMode;
 use std::io::Write;
 

@@ -1,7 +1,7 @@
 //! What is in a directory.
+use super::Quirk;
 use super::trial::{Outcome, Stop, Trial, equal};
 use crate::driver::FileKind;
-use super::Quirk;
 
 fn many_files(trial: &Trial<'_>, count: usize) -> Outcome {
     let path = |index: usize| format!("/many/{index:05}");

@@ -1,7 +1,7 @@
 //! Moving takes one file, whole, and puts it in the place of what is there.
+use super::Quirk;
 use super::data::{Source, bytes};
 use super::trial::failed;
-use super::Quirk;
 
 cases! {
     /// A moved file is at its new path and not at its old one.

@@ -1,6 +1,6 @@
 //! What is at a path.
-use super::trial::failed;
 use super::Quirk;
+use super::trial::failed;
 use std::thread::sleep;
 use std::time::Duration;
 

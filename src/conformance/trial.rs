@@ -243,7 +243,8 @@ pub(super) fn together(threads: usize, work: impl Fn(usize) -> Outcome + Sync) -
     let work = &work;
     std::thread::scope(|scope| {
         let running: Vec<_> = (0..threads).map(|index| scope.spawn(move || work(index))).collect();
-        let ended = running.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err(failed("no panic", "a panic"))));
+        let ended =
+            running.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err(failed("no panic", "a panic"))));
         ended.fold(Ok(()), Outcome::and)
     })
 }

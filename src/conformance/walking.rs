@@ -1,6 +1,6 @@
 //! Walking tells everything once, directories before what is in them.
-use super::trial::{Outcome, Trial, equal, refused};
 use super::Quirk;
+use super::trial::{Outcome, Trial, equal, refused};
 use crate::driver::{FileKind, WalkOptions, WalkStep};
 use crate::error::{Error, ErrorKind};
 

@@ -1,8 +1,6 @@
 //! Storage in memory: for an embedder's tests, and the second judge of the conformance suite.
 use super::walk::Walk;
-use super::{
-    FileInfo, FileKind, FileWriter, StorageDriver, UrlOptions, WalkOptions, WalkStep, WriteMode, check_path,
-};
+use super::{FileInfo, FileKind, FileWriter, StorageDriver, UrlOptions, WalkOptions, WalkStep, WriteMode, check_path};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
 use std::collections::{BTreeMap, BTreeSet};
