@@ -94,6 +94,8 @@ struct Inner {
     region: Option<String>,
     attempts: u32,
     bytes_taken: Option<u64>,
+    history: Option<String>,
+    unsettled: bool,
     hint: Option<String>,
     others: Vec<Error>,
     source: Option<Box<dyn StdError + Send + Sync>>,
@@ -143,6 +145,8 @@ impl Error {
         host_id, with_host_id, host_id: str;
         /// The region the server named, when it said that we used the wrong one.
         region, with_region, region: str;
+        /// What the attempts before the last one met, such as `503 SlowDown (3 times)`.
+        history, with_history, history: str;
         /// What to do about it, when that is known.
         hint, with_hint, hint: str;
     }
@@ -204,6 +208,14 @@ impl Error {
         self.0.attempts = attempts;
         self
     }
+    /// Notes that one of the attempts may have taken effect, whatever the last one was told.
+    pub(crate) fn with_unsettled(mut self, unsettled: bool) -> Self {
+        self.0.unsettled = unsettled;
+        self
+    }
+    pub(crate) fn is_unsettled(&self) -> bool {
+        self.0.unsettled
+    }
     pub(crate) fn with_bytes_taken(mut self, bytes: u64) -> Self {
         self.0.bytes_taken = Some(bytes);
         self
@@ -229,7 +241,7 @@ impl fmt::Display for Error {
         if let Some(operation) = e.operation {
             write!(f, "{operation}: ")?;
         }
-        f.write_str(&e.message)?;
+        write!(f, "{}", Shown(&e.message))?;
         if let Some(path) = &e.path {
             write!(f, ": {}", Shown(path))?;
         }
@@ -249,12 +261,15 @@ impl fmt::Display for Error {
         if e.attempts > 1 {
             details.add("attempts ", &e.attempts.to_string())?;
         }
+        if let Some(history) = &e.history {
+            details.add("before: ", history)?;
+        }
         details.end()?;
         for other in &e.others {
             write!(f, "; {other}")?;
         }
         if let Some(hint) = &e.hint {
-            write!(f, "; {hint}")?;
+            write!(f, "; {}", Shown(hint))?;
         }
         Ok(())
     }

@@ -58,6 +58,9 @@ pub mod conformance;
 pub mod credentials;
 pub mod driver;
 pub mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod sign;
 pub mod time;
 #[cfg(feature = "client")]

@@ -5,7 +5,7 @@
 use proptest::prelude::*;
 use s3driver::client::endpoint::{Acceleration, Addressing, Fips, Scheme, Stack, Variant};
 use s3driver::client::{
-    Encryption, MAX_PART_SIZE, MIN_PART_SIZE, PayloadSigning, SignatureVersion, StorageClass, Verification,
+    Checksum, Encryption, MAX_PART_SIZE, MIN_PART_SIZE, PayloadSigning, SignatureVersion, StorageClass, Verification,
 };
 use s3driver::driver::{LogLevel, Parameters, PartSizes};
 use s3driver::sign::Credentials;
@@ -44,7 +44,7 @@ fn defaults_are_the_documented_ones() {
     assert_eq!((p.storage_class(), p.acl()), (Some(StorageClass::Standard), None));
     assert_eq!((p.verification(), p.ca_certificate_path(), p.proxy()), (Verification::Full, None, None));
     assert_eq!(p.signature_version(), SignatureVersion::V4);
-    assert_eq!(p.payload(), PayloadSigning::Auto);
+    assert_eq!((p.payload(), p.checksum()), (PayloadSigning::Auto, Checksum::Auto));
     assert_eq!((p.chunk_size(), p.multipart_copy_chunk_size()), (10_485_760, 33_554_432));
     assert_eq!((p.multipart_copy_max_concurrency(), p.multipart_copy_threshold_size()), (threads(100), 33_554_432));
     assert_eq!((p.concurrency(), p.max_memory(), p.part_sizes()), (threads(4), None, PartSizes::MayGrow));
@@ -70,6 +70,7 @@ fn every_option_has_its_effect() {
         ("proxy", "http://user:pass@proxy:3128"),
         ("v4auth", "false"),
         ("payload", "unsigned"),
+        ("checksum", "crc32c"),
         ("chunksize", "5242880"),
         ("multipartcopychunksize", "0x500000"),
         ("multipartcopymaxconcurrency", "9223372036854775807"),
@@ -96,7 +97,7 @@ fn every_option_has_its_effect() {
     assert_eq!(p.ca_certificate_path(), Some(Path::new("/etc/ssl/ca.pem")));
     assert_eq!(p.proxy(), Some("http://user:pass@proxy:3128"));
     assert_eq!(p.signature_version(), SignatureVersion::V2);
-    assert_eq!(p.payload(), PayloadSigning::Unsigned);
+    assert_eq!((p.payload(), p.checksum()), (PayloadSigning::Unsigned, Checksum::Crc32c));
     assert_eq!((p.chunk_size(), p.multipart_copy_chunk_size()), (MIN_PART_SIZE, MIN_PART_SIZE));
     assert_eq!(p.multipart_copy_max_concurrency().get() as u64, i64::MAX as u64);
     assert_eq!(p.multipart_copy_threshold_size(), 0);
@@ -142,6 +143,7 @@ fn empty_means_not_given() {
         "proxy",
         "v4auth",
         "payload",
+        "checksum",
         "chunksize",
         "multipartcopychunksize",
         "multipartcopymaxconcurrency",
@@ -313,6 +315,9 @@ fn words_are_the_documented_ones() {
     for payload in ["auto", "signed", "unsigned"] {
         assert_eq!(good(&[("payload", payload)]).payload().as_str(), payload);
     }
+    for checksum in ["auto", "none", "crc32c", "crc64nvme"] {
+        assert_eq!(good(&[("checksum", checksum)]).checksum().as_str(), checksum);
+    }
     for (name, text, expected) in [
         (
             "storageclass",
@@ -333,6 +338,7 @@ fn words_are_the_documented_ones() {
              debugwithrequestretries, debugwithrequesterrors, debugwitheventstreambody, verbose invalid",
         ),
         ("payload", "Signed", "the payload parameter must be one of auto, signed, unsigned, Signed invalid"),
+        ("checksum", "md5", "the checksum parameter must be one of auto, none, crc32c, crc64nvme, md5 invalid"),
     ] {
         assert_eq!(refusal(&[(name, text)]), expected);
     }
@@ -591,6 +597,7 @@ fn the_builder_reaches_every_option() {
         .proxy("http://proxy:3128")
         .signature_version(SignatureVersion::V2)
         .payload(PayloadSigning::Unsigned)
+        .checksum(Checksum::None)
         .chunk_size(MIN_PART_SIZE)
         .multipart_copy_chunk_size(MAX_PART_SIZE)
         .multipart_copy_max_concurrency(threads(7))
@@ -623,6 +630,7 @@ fn the_builder_reaches_every_option() {
         ("proxy", "http://proxy:3128"),
         ("v4auth", "false"),
         ("payload", "unsigned"),
+        ("checksum", "none"),
         ("chunksize", "5242880"),
         ("multipartcopychunksize", "5368709120"),
         ("multipartcopymaxconcurrency", "7"),

@@ -107,7 +107,7 @@ proptest! {
             prop::sample::select(vec![
                 "region", "bucket", "regionendpoint", "redirectendpoint", "forcepathstyle", "encrypt", "keyid", "secure",
                 "v4auth", "chunksize", "multipartcopythresholdsize", "storageclass", "objectacl", "rootdirectory",
-                "usedualstack", "accelerate", "loglevel", "uploadpurgeage", "accesskey", "secretkey", "payload",
+                "usedualstack", "accelerate", "loglevel", "uploadpurgeage", "accesskey", "secretkey", "payload", "checksum",
             ]),
             prop::sample::select(vec![
                 "", "true", "false", "us-east-1", "eu-central-1", "registry", "http://minio:9000", "https://cdn.example",

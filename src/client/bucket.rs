@@ -1,8 +1,8 @@
 //! Operations on a bucket itself.
 use super::Client;
 use super::call::{Call, Payload};
-use super::object::{document, nothing};
-use crate::error::Result;
+use super::reply::{document, nothing};
+use crate::error::{ErrorKind, Result};
 use crate::xml;
 
 /// What HeadBucket says.
@@ -37,7 +37,11 @@ impl Client {
             xml::create_bucket_configuration(region).map_err(|error| call.refuse(error.to_string()))?
         };
         let payload = if body.is_empty() { Payload::Empty } else { Payload::Bytes(body.as_bytes()) };
-        self.run(&call, payload, |response, deadline| nothing(response, deadline, &call))
+        match self.run(&call, payload, |response, deadline| nothing(response, deadline, &call)) {
+            // Our own, of an attempt whose answer was lost.
+            Err(error) if error.is_unsettled() && error.code() == Some("BucketAlreadyOwnedByYou") => Ok(()),
+            result => result,
+        }
     }
 
     /// [DeleteBucket]: the bucket must be empty.
@@ -45,7 +49,10 @@ impl Client {
     /// [DeleteBucket]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucket.html
     pub fn delete_bucket(&self, bucket: &str) -> Result<()> {
         let call = Call::new("DeleteBucket", "DELETE", bucket, "");
-        self.run(&call, Payload::Empty, |response, deadline| nothing(response, deadline, &call))
+        match self.run(&call, Payload::Empty, |response, deadline| nothing(response, deadline, &call)) {
+            Err(error) if error.is_unsettled() && error.kind() == ErrorKind::NoSuchBucket => Ok(()),
+            result => result,
+        }
     }
 
     /// [GetBucketLocation]: the bucket's region; an empty answer means `us-east-1`, the old name `EU` `eu-west-1`.
@@ -54,7 +61,7 @@ impl Client {
     pub fn get_bucket_location(&self, bucket: &str) -> Result<String> {
         let call = Call::new("GetBucketLocation", "GET", bucket, "").query("location", "");
         let location = self.run(&call, Payload::Empty, |response, deadline| {
-            document(response, deadline, &call, xml::location_constraint)
+            document(response, deadline, &call, (xml::location_constraint, xml::MAX_REPLY_BYTES))
         })?;
         Ok(match location.as_deref() {
             None | Some("") => "us-east-1".to_owned(),

@@ -7,9 +7,10 @@ use super::values::{PayloadSigning, SignatureVersion};
 use super::{Client, Inner};
 use crate::credentials::Lease;
 use crate::error::{Error, ErrorKind, Result};
+use crate::sign::explain::Explanation;
 use crate::sign::{self, v2, v4};
 use crate::time::Timestamp;
-use crate::transport::{Body, Failure, Request, Response, TransportError};
+use crate::transport::{Body, Failure, Phase, Request, Response, TransportError};
 use sha2::{Digest as _, Sha256};
 use std::borrow::Cow;
 use std::io::{self, Read};
@@ -32,10 +33,11 @@ pub(super) enum Payload<'a> {
     Empty,
     /// Sent from its first byte at each attempt.
     Bytes(&'a [u8]),
-    /// Can be read once: one attempt, unless nothing was read yet.
+    /// Can be read once: no further attempt once it has `begun`.
     Stream {
         source: &'a mut dyn Read,
         length: u64,
+        begun: bool,
     },
     /// Opened anew for each attempt, and once more to hash it where it is signed.
     Replay {
@@ -47,6 +49,21 @@ pub(super) enum Payload<'a> {
 /// Opens a body from its first byte.
 pub(crate) type Reopen<'a> = dyn Fn() -> Box<dyn Read + 'a> + Sync + 'a;
 
+/// How long one attempt may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// Small both ways: `Timeouts::operation` for all of it.
+    Small,
+    /// Carries an object's bytes: as long as they move. What the server says of an upload is small again.
+    Bytes,
+    /// The server works on it for minutes, sending white space meanwhile: [`LONGEST_WORK`] for all of it.
+    Work,
+}
+
+/// How long the server may work on a completion or a copy while it sends white space: AWS speaks of several minutes for
+/// the largest objects.
+const LONGEST_WORK: Duration = Duration::from_secs(15 * 60);
+
 /// One operation on one bucket, before it is signed.
 pub(super) struct Call<'a> {
     pub(super) operation: &'static str,
@@ -56,13 +73,12 @@ pub(super) struct Call<'a> {
     pub(super) key: &'a str,
     pub(super) query: Vec<Pair<'a>>,
     pub(super) headers: Vec<Pair<'a>>,
-    /// Replies that carry an object's body are bounded by the idle timeout alone, all others by the operation's too.
-    pub(super) carries_object: bool,
+    pub(super) patience: Patience,
 }
 
 impl<'a> Call<'a> {
     pub(super) const fn new(operation: &'static str, method: &'static str, bucket: &'a str, key: &'a str) -> Self {
-        Self { operation, method, bucket, key, query: Vec::new(), headers: Vec::new(), carries_object: false }
+        Self { operation, method, bucket, key, query: Vec::new(), headers: Vec::new(), patience: Patience::Small }
     }
     pub(super) fn query(mut self, name: &'static str, value: impl Into<Cow<'a, str>>) -> Self {
         self.query.push((Cow::Borrowed(name), value.into()));
@@ -128,7 +144,7 @@ impl Client {
         let started = inner.clock.instant();
         let region = inner.region_of(call.bucket);
         let mut attempt = Attempt {
-            located: inner.locate(call.bucket, &region)?,
+            located: inner.locate(call.bucket, &region).map_err(|e| call.place(e))?,
             region,
             redirects: 0,
             learnt_region: false,
@@ -136,49 +152,75 @@ impl Client {
             refreshed: false,
             stale: 0,
         };
-        let mut attempts = 0;
+        // `attempts` are those that count against the policy, `sent` those the server may have seen.
+        let (mut attempts, mut sent, mut unsettled, mut history) = (0, 0, false, History::default());
         loop {
-            self.check_cancelled().map_err(|e| call.place(e))?;
+            self.check_cancelled().map_err(|e| call.place(e).with_attempts(sent).with_unsettled(unsettled))?;
             attempts += 1;
-            let lease = inner.credentials.credentials().map_err(|e| call.place(e).with_attempts(attempts - 1))?;
-            let deadline = (!call.carries_object).then(|| inner.clock.instant() + inner.timeouts.operation);
-            let (error, next) = match self.send(call, &attempt, &lease, &mut payload, deadline) {
-                Ok(response) if (200..300).contains(&response.status) => match believe(response, deadline) {
-                    Ok(result) => return Ok(result),
+            let lease = inner
+                .credentials
+                .credentials()
+                .map_err(|e| call.place(e).with_attempts(sent).with_unsettled(unsettled))?;
+            let now = inner.clock.instant();
+            let deadline = match call.patience {
+                Patience::Small => now.checked_add(inner.timeouts.operation),
+                Patience::Bytes => None,
+                Patience::Work => now.checked_add(LONGEST_WORK),
+            };
+            let reply = self.send(call, &attempt, &lease, &mut payload, deadline);
+            let deadline = match call.patience {
+                Patience::Bytes => inner.clock.instant().checked_add(inner.timeouts.operation),
+                Patience::Small | Patience::Work => deadline,
+            };
+            sent += 1;
+            let (error, next) = match reply {
+                Ok((response, _)) if is_success(response.status) => match believe(response, deadline) {
+                    Ok(result) => {
+                        let after = if attempts > 1 { retry::Retried::Yes } else { retry::Retried::No };
+                        inner.budget.succeeded(after);
+                        return Ok(result);
+                    }
                     Err(error) => {
-                        let next = if retry::may_retry(&error) { Next::Later(None) } else { Next::Never };
-                        (error, next)
+                        let again = retry::may_retry(&error);
+                        unsettled |= again || error.kind() == ErrorKind::Cancelled;
+                        (error, if again { Next::Later(None) } else { Next::Never })
                     }
                 },
-                Ok(response) => self.judge(call, &mut attempt, &lease, response, deadline),
-                Err(Sent::Failed(failure)) => judge_transport(&mut attempt, failure, inner),
-                Err(Sent::Refused(error)) => (error, Next::Never),
+                Ok((response, signing)) => {
+                    // A server, or a gateway before it, that fails may have acted before; one that refuses has not.
+                    unsettled |= response.status >= 500;
+                    self.judge(call, &mut attempt, &lease, (response, &signing), deadline)
+                }
+                Err(Sent::Failed(failure)) => {
+                    unsettled |= failure.phase != Phase::Connect;
+                    judge_transport(&mut attempt, failure, inner)
+                }
+                Err(Sent::Refused(error)) => {
+                    sent -= 1;
+                    (error, Next::Never)
+                }
             };
-            let replayable = !matches!(payload, Payload::Stream { .. });
-            let error = call.place(error).with_attempts(attempts);
-            match next {
-                Next::Never => return Err(error),
-                _ if !replayable => return Err(error),
-                Next::Now => {
-                    attempts -= 1;
-                }
-                Next::Later(asked) => {
-                    if attempts >= inner.retry.max_attempts.max(1) {
-                        return Err(error);
-                    }
-                    let wait = inner.retry.wait(attempts, &error, asked, &*inner.clock);
-                    let elapsed = inner.clock.instant().saturating_duration_since(started);
-                    if elapsed.saturating_add(wait) > inner.retry.total {
-                        return Err(error);
-                    }
-                    self.sleep(wait).map_err(|e| call.place(e).with_attempts(attempts))?;
-                }
+            let begun = matches!(payload, Payload::Stream { begun: true, .. });
+            let wait = match next {
+                Next::Never => None,
+                _ if begun => None,
+                Next::Now => Some(Duration::ZERO),
+                Next::Later(asked) => inner.next_wait(attempts, started, &error, asked),
+            };
+            let Some(wait) = wait else {
+                let error = call.place(error).with_attempts(sent).with_unsettled(unsettled);
+                return Err(history.told_with(error));
+            };
+            if let Next::Now = next {
+                attempts -= 1;
             }
+            history.add(&error);
+            self.sleep(wait).map_err(|e| call.place(e).with_attempts(sent).with_unsettled(unsettled))?;
             inner.counters.retries.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Signs and sends once.
+    /// Signs and sends once; says how it was signed.
     fn send(
         &self,
         call: &Call<'_>,
@@ -186,7 +228,7 @@ impl Client {
         lease: &Lease,
         payload: &mut Payload<'_>,
         deadline: Option<Instant>,
-    ) -> std::result::Result<Response, Sent> {
+    ) -> std::result::Result<(Response, Signing), Sent> {
         let inner = &*self.inner;
         let path = attempt.located.path_of(call.key);
         let query: Vec<(&str, &str)> = call.query.iter().map(|(n, v)| (&**n, &**v)).collect();
@@ -209,7 +251,7 @@ impl Client {
             }
             Payload::Bytes(_) | Payload::Stream { .. } | Payload::Replay { .. } => v4::Payload::Unsigned,
         };
-        let signed = inner.sign(&request, &attempt.located, &attempt.region, lease, to_sign).map_err(|error| {
+        let signing = inner.sign(&request, &attempt.located, &attempt.region, lease, to_sign).map_err(|error| {
             Sent::Refused(Error::new(ErrorKind::InvalidArgument, format!("the request cannot be signed: {error}")))
         })?;
         let mut target = path.clone();
@@ -218,7 +260,7 @@ impl Client {
             target.push_str(&sign::query_string(&query));
         }
         headers.push(("user-agent", &inner.user_agent));
-        headers.extend(signed.iter().map(|(n, v)| (*n, v.as_str())));
+        headers.extend(signing.headers().iter().map(|(n, v)| (*n, v.as_str())));
         let request = Request {
             method: call.method,
             target: &target,
@@ -227,18 +269,23 @@ impl Client {
             deadline,
             cancel: self.cancel.as_ref(),
         };
+        let mut watched;
         let mut replayed;
         let body = match payload {
             Payload::Empty => Body::Empty,
             Payload::Bytes(bytes) => Body::Bytes(bytes),
-            Payload::Stream { source, length } => Body::Reader { source: *source, length: *length },
+            Payload::Stream { source, length, begun } => {
+                watched = Watched { source: *source, begun };
+                Body::Reader { source: &mut watched, length: *length }
+            }
             Payload::Replay { open, length } => {
                 replayed = open();
                 Body::Reader { source: &mut *replayed, length: *length }
             }
         };
         inner.counters.requests.fetch_add(1, Ordering::Relaxed);
-        inner.transport.send(&attempt.located.origin(), &request, body).map_err(Sent::Failed)
+        let response = inner.transport.send(&attempt.located.origin(), &request, body).map_err(Sent::Failed)?;
+        Ok((response, signing))
     }
 
     /// What a reply that is no success means, and whether to try again.
@@ -247,11 +294,11 @@ impl Client {
         call: &Call<'_>,
         attempt: &mut Attempt,
         lease: &Lease,
-        response: Response,
+        (response, signing): (Response, &Signing),
         deadline: Option<Instant>,
     ) -> (Error, Next) {
         let inner = &*self.inner;
-        let failed = reply::Failed::read(response, call, deadline);
+        let failed = reply::Failed::read(response, call, signing, deadline);
         let mut error = failed.error;
         match error.kind() {
             ErrorKind::ExpiredCredentials if !attempt.refreshed => {
@@ -294,6 +341,13 @@ impl Client {
                 }
                 (error, Next::Never)
             }
+            // S3 wants the conditions of an upload in parts thought over; those of a single write it can check again.
+            ErrorKind::Conflict
+                if error.code() == Some("ConditionalRequestConflict")
+                    && call.operation != "CompleteMultipartUpload" =>
+            {
+                (error, Next::Later(failed.retry_after))
+            }
             _ if retry::may_retry(&error) => (error, Next::Later(failed.retry_after)),
             _ => (error, Next::Never),
         }
@@ -304,6 +358,15 @@ impl Client {
             Some(cancel) if cancel.is_cancelled() => Err(Error::new(ErrorKind::Cancelled, "cancelled by the caller")),
             _ => Ok(()),
         }
+    }
+
+    /// Waits as after failure number `failures` of an operation in several requests, if it may go on at all.
+    pub(super) fn pause(&self, failures: u32, cause: &Error) -> Result<Pause> {
+        let inner = &*self.inner;
+        if !inner.budget.spend() {
+            return Ok(Pause::GiveUp);
+        }
+        self.sleep(inner.retry.wait(failures, cause, None, &*inner.clock)).map(|()| Pause::Over)
     }
 
     /// Waits, but ends early when the caller cancels.
@@ -321,6 +384,74 @@ impl Client {
     }
 }
 
+/// How a pause ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pause {
+    Over,
+    /// There was none: the client has tried again too often.
+    GiveUp,
+}
+
+/// The statuses with which S3 says yes. Others of the class are nothing it sends, so nothing is built on them.
+const fn is_success(status: u16) -> bool {
+    matches!(status, 200 | 201 | 204 | 206)
+}
+
+/// Notes when the first byte of a body is taken that can be read once only.
+struct Watched<'a> {
+    source: &'a mut dyn Read,
+    begun: &'a mut bool,
+}
+
+impl Read for Watched<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        *self.begun = true;
+        self.source.read(into)
+    }
+}
+
+/// What earlier attempts met, in few words.
+#[derive(Default)]
+struct History(Vec<(String, u32)>);
+
+impl History {
+    /// Different failures of one request beyond these are summed up.
+    const KINDS: usize = 4;
+
+    fn add(&mut self, error: &Error) {
+        let label = match (error.status(), error.code()) {
+            (Some(status), Some(code)) => format!("{status} {code}"),
+            (Some(status), None) => format!("status {status}"),
+            (None, _) => match error.kind() {
+                ErrorKind::Connect => "no connection",
+                ErrorKind::Timeout => "timeout",
+                ErrorKind::Interrupted => "broken connection",
+                _ => "no valid reply",
+            }
+            .to_owned(),
+        };
+        if let Some((_, times)) = self.0.iter_mut().find(|(seen, _)| *seen == label) {
+            *times += 1;
+        } else if self.0.len() < Self::KINDS {
+            self.0.push((label, 1));
+        } else if let Some((last, times)) = self.0.last_mut() {
+            "others".clone_into(last);
+            *times += 1;
+        }
+    }
+
+    fn told_with(self, error: Error) -> Error {
+        if self.0.is_empty() {
+            return error;
+        }
+        let words = self.0.into_iter().map(|(label, times)| match times {
+            1 => label,
+            _ => format!("{label} ({times} times)"),
+        });
+        error.with_history(words.collect::<Vec<_>>().join(", "))
+    }
+}
+
 /// Why there is no reply.
 enum Sent {
     /// The request was never sent: it cannot be signed.
@@ -328,7 +459,43 @@ enum Sent {
     Failed(TransportError),
 }
 
+/// How a request was signed: what was sent for it, and, until the reply is there, how it came about.
+pub(super) enum Signing {
+    Anonymous,
+    V2(v2::Signed),
+    V4(v4::Signed),
+}
+
+impl Signing {
+    fn headers(&self) -> &[(&'static str, String)] {
+        match self {
+            Self::Anonymous => &[],
+            Self::V2(signed) => &signed.headers,
+            Self::V4(signed) => &signed.headers,
+        }
+    }
+
+    pub(super) fn explain(&self) -> Option<Explanation<'_>> {
+        match self {
+            Self::Anonymous => None,
+            Self::V2(signed) => Some(signed.explain()),
+            Self::V4(signed) => Some(signed.explain()),
+        }
+    }
+}
+
 impl Inner {
+    /// How long to wait before the next attempt; `None` when there is to be none.
+    fn next_wait(&self, attempts: u32, started: Instant, error: &Error, asked: Option<Duration>) -> Option<Duration> {
+        let most = match error.kind() {
+            ErrorKind::Integrity => self.retry.max_attempts.min(retry::DAMAGED_ATTEMPTS),
+            _ => self.retry.max_attempts,
+        };
+        let wait = self.retry.wait(attempts, error, asked, &*self.clock);
+        let elapsed = self.clock.instant().saturating_duration_since(started);
+        (attempts < most && elapsed.saturating_add(wait) <= self.retry.total && self.budget.spend()).then_some(wait)
+    }
+
     /// The headers that sign `request`.
     fn sign(
         &self,
@@ -337,15 +504,15 @@ impl Inner {
         region: &str,
         lease: &Lease,
         payload: v4::Payload<'_>,
-    ) -> std::result::Result<Vec<(&'static str, String)>, sign::Error> {
-        let Some(credentials) = &lease.credentials else { return Ok(Vec::new()) };
+    ) -> std::result::Result<Signing, sign::Error> {
+        let Some(credentials) = &lease.credentials else { return Ok(Signing::Anonymous) };
         let time = self.now();
         match self.signature {
-            SignatureVersion::V2 => Ok(v2::sign(request, located.host_bucket(), credentials, time)?.headers),
+            SignatureVersion::V2 => v2::sign(request, located.host_bucket(), credentials, time).map(Signing::V2),
             SignatureVersion::V4 => {
                 let scope = v4::Scope { region, service: "s3" };
                 let key = self.signing_key(credentials, time, scope);
-                Ok(v4::sign_with_key(request, payload, credentials, scope, time, &key)?.headers)
+                v4::sign_with_key(request, payload, credentials, scope, time, &key).map(Signing::V4)
             }
         }
     }
@@ -406,7 +573,7 @@ fn judge_transport(attempt: &mut Attempt, failure: TransportError, inner: &Inner
         _ => false,
     };
     let stale = failure.stale && attempt.stale < STALE_CONNECTIONS;
-    let error = reply::transport_error(failure, &attempt.located.host_header());
+    let error = reply::transport_error(failure, Some(&attempt.located.host_header()));
     if stale {
         attempt.stale += 1;
         inner.counters.stale.fetch_add(1, Ordering::Relaxed);

@@ -1,7 +1,7 @@
 //! What a client is made from.
 use super::endpoint::Endpoint;
 use super::retry::RetryPolicy;
-use super::values::{PayloadSigning, SignatureVersion, Verification};
+use super::values::{Checksum, PayloadSigning, SignatureVersion, Verification};
 use crate::clock::{Clock, SystemClock};
 use crate::credentials::{Cache, Chain, Context, Credentials, Provider, Static};
 use crate::transport;
@@ -42,6 +42,7 @@ pub struct Config {
     pub(super) credentials: Arc<dyn Provider>,
     pub(super) signature: SignatureVersion,
     pub(super) payload: PayloadSigning,
+    pub(super) checksum: Checksum,
     pub(super) verification: Verification,
     pub(super) extra_roots_pem: Vec<u8>,
     pub(super) proxy: Option<String>,
@@ -63,6 +64,7 @@ impl Config {
             credentials: Arc::new(Static::anonymous()),
             signature: SignatureVersion::V4,
             payload: PayloadSigning::Auto,
+            checksum: Checksum::Auto,
             verification: Verification::Full,
             extra_roots_pem: Vec::new(),
             proxy: None,
@@ -109,6 +111,12 @@ impl Config {
     #[must_use]
     pub const fn payload_signing(mut self, payload: PayloadSigning) -> Self {
         self.payload = payload;
+        self
+    }
+    /// Chooses the checksum of uploads and downloads.
+    #[must_use]
+    pub const fn checksum(mut self, checksum: Checksum) -> Self {
+        self.checksum = checksum;
         self
     }
     /// Chooses how certificates are judged.

@@ -209,7 +209,15 @@ pub struct Endpoint {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Origin {
     Region(Variant),
-    Url,
+    Url(RegionSource),
+}
+
+/// Where the region of a server named by URL comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum RegionSource {
+    Given,
+    /// [`DEFAULT_SIGNING_REGION`], for want of a better one.
+    Assumed,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -283,6 +291,7 @@ impl Endpoint {
     /// [`ErrorKind::Configuration`] naming `regionendpoint`: another scheme, user information, a query, a fragment, a
     /// host or port that is none, a base path with anything but `A-Za-z0-9._~-` between its slashes.
     pub fn custom(url: &str, region: Option<&str>, default: Scheme) -> Result<Self> {
+        let source = if region.is_some() { RegionSource::Given } else { RegionSource::Assumed };
         let region = checked_custom_region(region.unwrap_or(DEFAULT_SIGNING_REGION))?;
         let parts = UrlParts::split(url);
         let refuse = |why: &str| Err(parts.error("regionendpoint", why));
@@ -308,7 +317,7 @@ impl Endpoint {
             base_path: base_path.to_owned(),
             region,
             addressing: Addressing::Auto,
-            origin: Origin::Url,
+            origin: Origin::Url(source),
         })
     }
 
@@ -348,7 +357,7 @@ impl Endpoint {
             base_path: String::new(),
             region: checked_custom_region(region)?,
             addressing: Addressing::Auto,
-            origin: Origin::Url,
+            origin: Origin::Url(RegionSource::Given),
         })
     }
 
@@ -374,13 +383,13 @@ impl Endpoint {
     pub fn for_region(&self, region: &str) -> Result<Self> {
         match self.origin {
             Origin::Region(variant) => Self::aws(region, self.scheme, variant)?.with_addressing(self.addressing),
-            Origin::Url => Ok(Self { region: checked_custom_region(region)?, ..self.clone() }),
+            Origin::Url(_) => Ok(Self { region: checked_custom_region(region)?, ..self.clone() }),
         }
     }
 
     /// Whether a server may tell us another region: not when the configuration fixed both endpoint and region.
     pub(super) const fn may_learn_region(&self) -> bool {
-        matches!(self.origin, Origin::Region(_))
+        matches!(self.origin, Origin::Region(_) | Origin::Url(RegionSource::Assumed))
     }
     /// The region requests are signed for.
     pub fn region(&self) -> &str {
@@ -406,10 +415,10 @@ impl Endpoint {
     pub fn is_aws(&self) -> bool {
         match (&self.origin, &self.host) {
             (Origin::Region(_), _) => true,
-            (Origin::Url, Host::Name(name)) => Partition::ALL.iter().any(|partition| {
+            (Origin::Url(_), Host::Name(name)) => Partition::ALL.iter().any(|partition| {
                 name.strip_suffix(partition.dns_suffix()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
             }),
-            (Origin::Url, _) => false,
+            (Origin::Url(_), _) => false,
         }
     }
 
@@ -523,20 +532,16 @@ impl Located {
     pub(super) fn path_of(&self, key: &str) -> String {
         if key.is_empty() { self.bucket_path().to_owned() } else { format!("{}/{}", self.path, sign::encode_path(key)) }
     }
-    /// The place a temporary redirect names, when it may be followed: the same scheme, and the same host or another one of
-    /// the same AWS domain. Whatever else a `Location` says is not to be trusted with a signed request.
+    /// The place a temporary redirect names, when it may be followed: the same scheme, and the same host or another one
+    /// that S3 itself has in the same AWS domain. Whatever else a `Location` says is not to be trusted with a signed
+    /// request: others than S3 have hosts below these domains.
     pub(super) fn redirected(&self, location: &str, bucket: &str) -> Option<Self> {
         let parts = UrlParts::split(location);
         let scheme = parse_scheme(parts.scheme?)?;
         let (host, port) = parts.authority("Location", scheme).ok()?;
         let host = host.to_string();
-        let domain = |name: &str| {
-            Partition::ALL
-                .iter()
-                .map(|partition| partition.dns_suffix())
-                .find(|suffix| name.strip_suffix(suffix).is_some_and(|rest| rest.ends_with('.')))
-        };
-        let aws = domain(&host).is_some() && domain(&host) == domain(&self.host) && port == scheme.default_port();
+        let aws = port == scheme.default_port()
+            && s3_domain(&host, bucket).is_some_and(|domain| s3_domain(&self.host, bucket) == Some(domain));
         if scheme != self.scheme || !(aws || (host == self.host && port == self.port)) {
             return None;
         }
@@ -581,6 +586,20 @@ pub(crate) fn check_proxy_url(url: &str) -> Result<()> {
         return Ok(());
     }
     Err(configuration("unable to parse proxy: it must have the form http://[user:password@]host:port"))
+}
+
+/// The AWS domain of a host that is S3's: `[bucket.]s3[-fips|-accelerate][.dualstack][.region]`, or the old `s3-region`,
+/// before the domain.
+fn s3_domain(host: &str, bucket: &str) -> Option<&'static str> {
+    let host = host.strip_prefix(bucket).and_then(|rest| rest.strip_prefix('.')).unwrap_or(host);
+    Partition::ALL.iter().map(|partition| partition.dns_suffix()).find(|suffix| {
+        let Some(service) = host.strip_suffix(suffix).and_then(|rest| rest.strip_suffix('.')) else { return false };
+        let (name, rest) = service.split_once('.').unwrap_or((service, ""));
+        let region = rest.strip_prefix("dualstack").map_or(rest, |rest| rest.trim_start_matches('.'));
+        let known = matches!(name, "s3" | "s3-fips" | "s3-accelerate")
+            || name.strip_prefix("s3-").is_some_and(has_region_shape);
+        known && (region.is_empty() || has_region_shape(region))
+    })
 }
 
 /// Whether a bucket's name can be the beginning of a host name: today's rule for general purpose buckets.

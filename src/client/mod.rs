@@ -18,6 +18,7 @@
 
 mod bucket;
 mod call;
+mod checksum;
 mod config;
 pub mod endpoint;
 mod listing;
@@ -42,7 +43,7 @@ pub use presign::{Presign, PresignMethod, PresignedUrl, SessionEnd};
 pub use read::{ByteRange, GetObject, ObjectMeta, ObjectReader};
 pub use retry::RetryPolicy;
 pub use settings::ObjectSettings;
-pub use values::{CannedAcl, Encryption, PayloadSigning, SignatureVersion, StorageClass, Verification};
+pub use values::{CannedAcl, Checksum, Encryption, PayloadSigning, SignatureVersion, StorageClass, Verification};
 
 use crate::cancel::Cancel;
 use crate::clock::Clock;
@@ -68,9 +69,11 @@ struct Inner {
     credentials: Arc<dyn Provider>,
     signature: SignatureVersion,
     payload: PayloadSigning,
+    checksum: Option<checksum::Algorithm>,
     user_agent: String,
     timeouts: Timeouts,
     retry: RetryPolicy,
+    budget: retry::Budget,
     clock: Arc<dyn Clock>,
     /// Seconds the server's clock is ahead of ours, learnt from `RequestTimeTooSkewed` only.
     clock_offset: AtomicI64,
@@ -112,13 +115,14 @@ impl Client {
     pub fn new(config: Config) -> Result<Self> {
         let transport = Transport::new(config.transport_options())
             .map_err(|error| Error::new(ErrorKind::Configuration, error.0))?;
-        let Config { endpoint, credentials, signature, payload, user_agent, timeouts, retry, clock, .. } = config;
+        let Config { endpoint, credentials, signature, payload, checksum, user_agent, timeouts, retry, clock, .. } = config;
         if !user_agent.bytes().all(|b| b == b' ' || b.is_ascii_graphic()) {
             let text = "the user agent may hold visible ASCII characters and spaces only";
             return Err(Error::new(ErrorKind::Configuration, text));
         }
         let inner = Inner {
             transport,
+            checksum: checksum::Algorithm::of(checksum, &endpoint),
             endpoint,
             credentials,
             signature,
@@ -126,6 +130,7 @@ impl Client {
             user_agent,
             timeouts,
             retry,
+            budget: retry::Budget::new(),
             clock,
             clock_offset: AtomicI64::new(0),
             regions: Mutex::default(),
@@ -182,7 +187,7 @@ impl Inner {
     }
     fn remember_region(&self, bucket: &str, region: &str) {
         let mut learnt = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
-        if learnt.len() < REMEMBERED_REGIONS {
+        if learnt.len() < REMEMBERED_REGIONS || learnt.contains_key(bucket) {
             learnt.insert(bucket.to_owned(), region.to_owned());
         }
     }

@@ -1,11 +1,14 @@
 //! Multipart uploads: begin, send parts, complete or abort, and find what was begun before.
 use super::Client;
-use super::call::{Call, Payload, Reopen};
-use super::object::{Condition, CopySource, document, etag_of, nothing, object_call};
+use super::call::{Call, Patience, Payload, Reopen};
+use super::checksum::Algorithm;
+use super::object::{Condition, CopySource, etag_of, object_call};
+use super::reply::{document, nothing};
 use super::settings::ObjectSettings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::xml::{self, ListMultipartUploadsResult, ListPartsResult};
 use md5::{Digest as _, Md5};
+use std::collections::HashSet;
 use std::ops::Range;
 
 /// The most parts one upload can have (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>).
@@ -53,9 +56,13 @@ impl Client {
     ///
     /// [CreateMultipartUpload]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html
     pub fn create_multipart_upload(&self, bucket: &str, key: &str, settings: &ObjectSettings) -> Result<String> {
-        let call = settings.apply(object_call("CreateMultipartUpload", "POST", bucket, key)?.query("uploads", ""))?;
+        let mut call =
+            settings.apply(object_call("CreateMultipartUpload", "POST", bucket, key)?.query("uploads", ""))?;
+        if let Some(algorithm) = self.inner.checksum {
+            call = algorithm.announced(call);
+        }
         let result = self.run(&call, Payload::Empty, |response, deadline| {
-            document(response, deadline, &call, xml::initiate_multipart_upload_result)
+            document(response, deadline, &call, (xml::initiate_multipart_upload_result, xml::MAX_REPLY_BYTES))
         })?;
         Ok(result.upload_id)
     }
@@ -64,7 +71,7 @@ impl Client {
     ///
     /// [UploadPart]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPart.html
     pub fn upload_part(&self, upload: UploadRef<'_>, part_number: u32, content: &[u8]) -> Result<UploadedPart> {
-        self.send_part(upload, part_number, Payload::Bytes(content), content.len() as u64)
+        self.send_part(upload, part_number, || Payload::Bytes(content), content.len() as u64)
     }
 
     /// The same from a reader that can be opened again for each attempt.
@@ -75,25 +82,41 @@ impl Client {
         open: &'a Reopen<'a>,
         length: u64,
     ) -> Result<UploadedPart> {
-        self.send_part(upload, part_number, Payload::Replay { open, length }, length)
+        self.send_part(upload, part_number, || Payload::Replay { open, length }, length)
     }
 
-    fn send_part(
+    fn send_part<'a>(
         &self,
         upload: UploadRef<'_>,
         part_number: u32,
-        content: Payload<'_>,
+        content: impl Fn() -> Payload<'a>,
         size: u64,
     ) -> Result<UploadedPart> {
-        let mut call = part_call("UploadPart", upload, part_number)?;
-        call.carries_object = true;
-        self.run(&call, content, |response, deadline| {
-            // Completion must name the ETag: a part without one is not stored as far as we can tell.
-            let etag = etag_of(&response)
-                .ok_or_else(|| Error::new(ErrorKind::Protocol, "the server sent no ETag for the part"))?;
-            nothing(response, deadline, &call)?;
-            Ok(UploadedPart { part_number, etag, size })
-        })
+        let send = |checksum: Option<Algorithm>| {
+            let mut call = part_call("UploadPart", upload, part_number)?;
+            if let Some(algorithm) = checksum {
+                call = algorithm.sent(call, &content())?;
+            }
+            call.patience = Patience::Bytes;
+            self.run(&call, content(), |response, deadline| {
+                // Completion must name the ETag: a part without one is not stored as far as we can tell.
+                let etag = etag_of(&response)
+                    .ok_or_else(|| Error::new(ErrorKind::Protocol, "the server sent no ETag for the part"))?;
+                nothing(response, deadline, &call)?;
+                Ok(UploadedPart { part_number, etag, size })
+            })
+        };
+        match send(self.inner.checksum) {
+            // An upload that another program began without a checksum takes no part with one.
+            Err(error)
+                if self.inner.checksum.is_some()
+                    && error.code() == Some("InvalidRequest")
+                    && error.message().contains("Checksum Type mismatch") =>
+            {
+                send(None)
+            }
+            result => result,
+        }
     }
 
     /// [UploadPartCopy]: makes a part from the bytes `range` (start included, end not) of another object.
@@ -111,10 +134,11 @@ impl Client {
             return Err(call.refuse("the range to copy has no bytes"));
         }
         let bytes = format!("bytes={}-{}", range.start, range.end - 1);
-        let call = source.apply(call)?.header("x-amz-copy-source-range", bytes);
+        let mut call = source.apply(call)?.header("x-amz-copy-source-range", bytes);
+        call.patience = Patience::Work;
         // A reply without CopyPartResult is no copy: rclone answers 200 with nothing, and stores nothing.
         let copy = self.run(&call, Payload::Empty, |response, deadline| {
-            document(response, deadline, &call, xml::copy_part_result)
+            document(response, deadline, &call, (xml::copy_part_result, xml::MAX_REPLY_BYTES))
         })?;
         Ok(UploadedPart { part_number, etag: copy.etag, size: range.end - range.start })
     }
@@ -138,10 +162,9 @@ impl Client {
         let named: Vec<(u32, &str)> = parts.iter().map(|part| (part.part_number, part.etag.as_str())).collect();
         let body = xml::complete_multipart_upload(&named).map_err(|error| call.refuse(error.to_string()))?;
         let mut call = condition.apply(call.header("content-type", "application/xml"));
-        // S3 may think for minutes, sending white space meanwhile: the idle timeout is the right bound.
-        call.carries_object = true;
+        call.patience = Patience::Work;
         let result = self.run(&call, Payload::Bytes(body.as_bytes()), |response, deadline| {
-            document(response, deadline, &call, xml::complete_multipart_upload_result)
+            document(response, deadline, &call, (xml::complete_multipart_upload_result, xml::MAX_REPLY_BYTES))
         });
         match result {
             Ok(xml::CompleteMultipartUploadResult { etag: Some(etag), .. }) => Ok(CompletedUpload { etag: Some(etag) }),
@@ -160,27 +183,24 @@ impl Client {
             let text = format!("it is not known whether the upload was completed: {}", error.message());
             error.with_message(text).with_kind(ErrorKind::OutcomeUnknown)
         };
+        let settled = matches!(error.kind(), ErrorKind::NoSuchUpload | ErrorKind::PreconditionFailed);
         let meta = match self.head_object(upload.bucket, upload.key) {
             Ok(meta) => meta,
-            Err(look) if look.kind() == ErrorKind::NoSuchKey && error.kind() == ErrorKind::NoSuchUpload => {
-                return Err(error);
-            }
+            Err(look) if look.kind() == ErrorKind::NoSuchKey && settled => return Err(error),
             Err(look) if look.kind() == ErrorKind::NoSuchKey => return Err(unknown(error)),
             Err(look) => return Err(unknown(error.with_source(look))),
         };
         let size: u64 = parts.iter().map(|part| part.size).sum();
-        let count = format!("-{}", parts.len());
-        let same_etag = match (expected_etag(parts), &meta.etag) {
-            (Some(expected), Some(etag)) => *etag == expected,
-            // Parts with ETags that are no MD5 (KMS, some servers): the number of parts is what can be compared.
-            (None, Some(etag)) => etag.ends_with(&count),
-            (_, None) => false,
-        };
-        match (meta.size == size && same_etag, error.kind()) {
-            (true, _) => Ok(CompletedUpload { etag: meta.etag }),
-            (false, ErrorKind::NoSuchUpload | ErrorKind::PreconditionFailed) => Err(error),
-            (false, _) => Err(unknown(error)),
+        if meta.size != size {
+            return Err(if settled { error } else { unknown(error) });
         }
+        if meta.etag.is_some() && meta.etag == expected_etag(parts) {
+            return Ok(CompletedUpload { etag: meta.etag });
+        }
+        // Where ETags are no MD5 (KMS, some servers), an object of this size and of as many parts may be ours or not.
+        let parts_of_it = meta.etag.as_deref().and_then(|etag| etag.rsplit_once('-')).map(|(_, count)| count);
+        let comparable = parts_of_it.is_some_and(|count| count != parts.len().to_string());
+        Err(if settled && (comparable || !error.is_unsettled()) { error } else { unknown(error) })
     }
 
     /// [AbortMultipartUpload]. An upload that is not there (any more) is a success.
@@ -204,7 +224,7 @@ impl Client {
         let call = upload_call("ListParts", "GET", upload)?
             .maybe_query("part-number-marker", marker.map(|marker| marker.to_string()));
         let result = self.run(&call, Payload::Empty, |response, deadline| {
-            document(response, deadline, &call, xml::list_parts_result)
+            document(response, deadline, &call, (xml::list_parts_result, xml::MAX_LISTING_BYTES))
         });
         // Ceph answers NoSuchKey for an upload it does not know.
         result.map_err(|e| if e.kind() == ErrorKind::NoSuchKey { e.with_kind(ErrorKind::NoSuchUpload) } else { e })
@@ -243,7 +263,7 @@ impl Client {
             .maybe_query("key-marker", key_marker)
             .maybe_query("upload-id-marker", upload_id_marker);
         self.run(&call, Payload::Empty, |response, deadline| {
-            document(response, deadline, &call, xml::list_multipart_uploads_result)
+            document(response, deadline, &call, (xml::list_multipart_uploads_result, xml::MAX_LISTING_BYTES))
         })
     }
 
@@ -254,6 +274,7 @@ impl Client {
             bucket: bucket.to_owned(),
             prefix: prefix.to_owned(),
             markers: None,
+            seen: HashSet::new(),
             ended: false,
         }
     }
@@ -284,6 +305,14 @@ impl Iterator for PartListing {
                 // The last part listed says as well where to go on, should the server not.
                 page.next_part_number_marker.or_else(|| page.parts.last().map(|part| part.part_number))
             }
+            // A server that does not say whether there is more, but where: its next page may be empty.
+            Ok(page)
+                if page.is_truncated.is_none()
+                    && !page.parts.is_empty()
+                    && page.next_part_number_marker > self.marker =>
+            {
+                page.next_part_number_marker
+            }
             _ => {
                 self.ended = true;
                 return Some(page);
@@ -306,6 +335,7 @@ pub struct UploadListing {
     bucket: String,
     prefix: String,
     markers: Option<(String, Option<String>)>,
+    seen: HashSet<(String, Option<String>)>,
     ended: bool,
 }
 
@@ -332,7 +362,7 @@ impl Iterator for UploadListing {
             }
             _ => None,
         };
-        if next.is_some() && next == self.markers {
+        if next.as_ref().is_some_and(|next| !self.seen.insert(next.clone())) {
             self.ended = true;
             let error = Error::new(ErrorKind::Protocol, "the server gave the same upload markers twice");
             return Some(Err(error.with_operation("ListMultipartUploads").with_bucket(&self.bucket)));
@@ -363,13 +393,13 @@ fn part_call<'a>(operation: &'static str, upload: UploadRef<'a>, part_number: u3
     }
 }
 
-/// Whether a failed completion may have happened all the same.
+/// Whether a failed completion may have happened all the same. An upload that is unknown may be unknown because it is
+/// complete; what the server refuses for another reason is there still.
 fn leaves_open(error: &Error) -> bool {
     match error.kind() {
-        ErrorKind::NoSuchUpload | ErrorKind::Timeout | ErrorKind::Interrupted | ErrorKind::Protocol => true,
-        ErrorKind::Server | ErrorKind::Throttled => true,
-        ErrorKind::PreconditionFailed => error.attempts() > 1,
-        _ => false,
+        ErrorKind::NoSuchUpload => true,
+        ErrorKind::Refused | ErrorKind::Conflict | ErrorKind::Cancelled => false,
+        _ => error.is_unsettled(),
     }
 }
 

@@ -1,8 +1,8 @@
 //! Operations on one object, or on many by name: put, delete, copy.
 use super::Client;
-use super::call::{Call, Payload, Reopen};
+use super::call::{Call, Patience, Pause, Payload, Reopen};
 use super::read::ObjectMeta;
-use super::reply::{error_of, transport_error};
+use super::reply::{document, error_of, nothing};
 use super::settings::ObjectSettings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sign;
@@ -11,11 +11,9 @@ use crate::xml;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use md5::{Digest as _, Md5};
+use std::collections::{HashMap, HashSet};
 use std::io::Read;
 use std::time::Instant;
-
-/// A whole reply that is XML: a page of 1,000 keys of 1,024 escaped bytes has some MiB.
-pub(super) const DOCUMENT_LIMIT: usize = 32 << 20;
 
 /// Keys that one DeleteObjects takes
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>).
@@ -101,27 +99,42 @@ impl Client {
         condition: &Condition,
     ) -> Result<PutResult> {
         let mut call = condition.apply(settings.apply(object_call("PutObject", "PUT", bucket, key)?)?);
-        call.carries_object = true;
-        let result =
-            self.run(&call, Payload::Bytes(content), |response, deadline| put_result(response, deadline, &call));
-        match result {
-            Err(error)
-                if error.kind() == ErrorKind::PreconditionFailed
-                    && *condition != Condition::Always
-                    && error.attempts() > 1 =>
-            {
+        if let Some(algorithm) = self.inner.checksum {
+            call = algorithm.sent(call, &Payload::Bytes(content))?;
+        }
+        call.patience = Patience::Bytes;
+        match self.run(&call, Payload::Bytes(content), |response, deadline| put_result(response, deadline, &call)) {
+            Err(error) if *condition != Condition::Always && error.is_unsettled() => {
                 self.was_it_ours(bucket, key, content, error)
             }
             result => result,
         }
     }
 
-    /// Whether the object at `key` is what an earlier attempt wrote.
+    /// Whether the object at `key` is what an attempt wrote of which we heard no answer.
     fn was_it_ours(&self, bucket: &str, key: &str, content: &[u8], error: Error) -> Result<PutResult> {
-        let meta = self.head_object(bucket, key)?;
-        let same =
-            meta.size == content.len() as u64 && meta.etag.as_deref() == Some(&hex::encode(Md5::digest(content)));
-        if same { Ok(PutResult { etag: meta.etag, version_id: meta.version_id }) } else { Err(error) }
+        if error.kind() == ErrorKind::Cancelled {
+            return Err(error);
+        }
+        let unknown = |error: Error| {
+            let text = format!("it is not known whether the object was stored: {}", error.message());
+            Err(error.with_message(text).with_kind(ErrorKind::OutcomeUnknown))
+        };
+        let meta = match self.head_object(bucket, key) {
+            Ok(meta) => meta,
+            Err(look) => return unknown(error.with_source(look)),
+        };
+        if meta.size != content.len() as u64 {
+            // What was told last is true of the object that is there now.
+            return if error.kind() == ErrorKind::PreconditionFailed { Err(error) } else { unknown(error) };
+        }
+        if meta.etag.as_deref() == Some(&hex::encode(Md5::digest(content))) {
+            return Ok(PutResult { etag: meta.etag, version_id: meta.version_id });
+        }
+        // Under KMS, and on some servers, the ETag is no MD5: it proves nothing either way.
+        let is_md5 = meta.encryption.as_deref().is_none_or(|name| name == "AES256")
+            && meta.etag.as_deref().is_some_and(|etag| etag.len() == 32 && etag.bytes().all(|b| b.is_ascii_hexdigit()));
+        if is_md5 && error.kind() == ErrorKind::PreconditionFailed { Err(error) } else { unknown(error) }
     }
 
     /// PutObject from a reader that can be opened again for each attempt.
@@ -134,12 +147,15 @@ impl Client {
         settings: &ObjectSettings,
     ) -> Result<PutResult> {
         let mut call = settings.apply(object_call("PutObject", "PUT", bucket, key)?)?;
-        call.carries_object = true;
+        if let Some(algorithm) = self.inner.checksum {
+            call = algorithm.sent(call, &Payload::Replay { open, length })?;
+        }
+        call.patience = Patience::Bytes;
         self.run(&call, Payload::Replay { open, length }, |response, deadline| put_result(response, deadline, &call))
     }
 
     /// PutObject from a reader of which exactly `length` bytes are stored. The body can be sent once only: nothing is
-    /// tried again after the first byte was read.
+    /// tried again after the first byte was read, and no checksum is known when the headers go out.
     ///
     /// # Errors
     /// [`ErrorKind::LocalIo`] when the reader fails or ends before `length`; no object is stored then.
@@ -152,8 +168,10 @@ impl Client {
         settings: &ObjectSettings,
     ) -> Result<PutResult> {
         let mut call = settings.apply(object_call("PutObject", "PUT", bucket, key)?)?;
-        call.carries_object = true;
-        self.run(&call, Payload::Stream { source, length }, |response, deadline| put_result(response, deadline, &call))
+        call.patience = Patience::Bytes;
+        self.run(&call, Payload::Stream { source, length, begun: false }, |response, deadline| {
+            put_result(response, deadline, &call)
+        })
     }
 
     /// [DeleteObject]. Succeeds as well when there is no such object.
@@ -184,60 +202,62 @@ impl Client {
         let (in_xml, alone): (Vec<&str>, Vec<&str>) = keys.iter().partition(|key| xml::can_carry(key));
         let mut failures = Vec::new();
         if !in_xml.is_empty() {
-            match self.delete_batch(bucket, &in_xml) {
-                Ok(()) => {}
-                Err(error) if error.status() == Some(501) || error.code() == Some("NotImplemented") => {
-                    failures.extend(in_xml.iter().filter_map(|key| self.delete_object(bucket, key).err()));
-                }
-                Err(error) => failures.push(error),
+            failures = self.delete_batch(bucket, &in_xml);
+            let unknown = |error: &Error| error.status() == Some(501) || error.code() == Some("NotImplemented");
+            if failures.first().is_some_and(unknown) {
+                failures = in_xml.iter().filter_map(|key| self.delete_object(bucket, key).err()).collect();
             }
         }
         failures.extend(alone.iter().filter_map(|key| self.delete_object(bucket, key).err()));
         first_with_others(failures)
     }
 
-    /// One DeleteObjects request, and further ones for the keys whose deletion failed for a moment.
-    fn delete_batch(&self, bucket: &str, keys: &[&str]) -> Result<()> {
-        let mut left: Vec<&str> = keys.to_vec();
-        let mut rounds = 0;
+    /// One DeleteObjects request, and further ones for the keys whose deletion failed for a moment. The failures are
+    /// complete: every key not named in them is gone.
+    fn delete_batch(&self, bucket: &str, keys: &[&str]) -> Vec<Error> {
+        let call = Call::new("DeleteObjects", "POST", bucket, "");
+        let (mut left, mut failures, mut rounds) = (keys.to_vec(), Vec::new(), 0);
         loop {
             rounds += 1;
-            let result = self.delete_once(bucket, &left)?;
-            let call = Call::new("DeleteObjects", "POST", bucket, "");
-            let (mut again, mut failures) = (Vec::new(), Vec::new());
-            let gone: std::collections::HashSet<&str> = result.deleted.iter().map(String::as_str).collect();
-            let failed: std::collections::HashMap<&str, &xml::DeleteError> =
+            let result = match self.delete_once(bucket, &left) {
+                Ok(result) => result,
+                Err(error) => {
+                    failures.insert(0, error);
+                    return failures;
+                }
+            };
+            let gone: HashSet<&str> = result.deleted.iter().map(String::as_str).collect();
+            let failed: HashMap<&str, &xml::DeleteError> =
                 result.errors.iter().map(|error| (error.key.as_str(), error)).collect();
+            let mut again = Vec::new();
             for key in left {
-                match failed.get(key) {
-                    None if gone.contains(key) => {}
-                    None => failures.push(
-                        call.place(Error::new(ErrorKind::Protocol, "the server did not say what became of the key"))
-                            .with_key(key),
-                    ),
+                let error = match failed.get(key) {
+                    None if gone.contains(key) => continue,
+                    None => Error::new(ErrorKind::Protocol, "the server did not say what became of the key"),
                     Some(error) => {
-                        let document = xml::ErrorDocument {
-                            code: error.code.clone(),
-                            message: error.message.clone(),
-                            ..Default::default()
-                        };
-                        let error = call.place(error_of(200, &document, &call, b"")).with_key(key);
-                        match error.kind() {
-                            ErrorKind::NoSuchKey => {}
-                            ErrorKind::Server | ErrorKind::Throttled if rounds < self.inner.retry.max_attempts => {
-                                again.push(key);
-                            }
-                            _ => failures.push(error),
-                        }
+                        let (code, message) = (error.code.clone(), error.message.clone());
+                        let document = xml::ErrorDocument { code, message, ..Default::default() };
+                        error_of(200, &document, &call, b"")
                     }
+                };
+                match error.kind() {
+                    ErrorKind::NoSuchKey => {}
+                    ErrorKind::Server | ErrorKind::Throttled => again.push((key, error)),
+                    _ => failures.push(call.place(error).with_key(key).with_attempts(rounds)),
                 }
             }
-            if again.is_empty() || !failures.is_empty() {
-                return first_with_others(failures);
+            let Some((_, cause)) = again.first() else { return failures };
+            let waited =
+                if rounds < self.inner.retry.max_attempts { self.pause(rounds, cause) } else { Ok(Pause::GiveUp) };
+            match waited {
+                Ok(Pause::Over) => left = again.into_iter().map(|(key, _)| key).collect(),
+                ended => {
+                    failures.extend(ended.err().map(|error| call.place(error)));
+                    let told = |(key, error)| call.place(error).with_key(key).with_attempts(rounds);
+                    failures.extend(again.into_iter().map(told));
+                    return failures;
+                }
             }
-            let cause = Error::new(ErrorKind::Throttled, "some keys could not be deleted for a moment");
-            self.pause(rounds, &cause)?;
-            left = again;
         }
     }
 
@@ -249,7 +269,7 @@ impl Client {
             .header("content-type", "application/xml")
             .header("content-md5", BASE64.encode(Md5::digest(body.as_bytes())));
         self.run(&call, Payload::Bytes(body.as_bytes()), |response, deadline| {
-            document(response, deadline, &call, xml::delete_result)
+            document(response, deadline, &call, (xml::delete_result, xml::MAX_LISTING_BYTES))
         })
     }
 
@@ -264,10 +284,11 @@ impl Client {
         settings: &ObjectSettings,
     ) -> Result<PutResult> {
         let call = object_call("CopyObject", "PUT", bucket, key)?;
-        let call = source.apply(settings.apply(call)?)?;
+        let mut call = source.apply(settings.apply(call)?)?;
+        call.patience = Patience::Work;
         self.run(&call, Payload::Empty, |response, deadline| {
             let version_id = response.header("x-amz-version-id").map(str::to_owned);
-            let copy = document(response, deadline, &call, xml::copy_object_result)?;
+            let copy = document(response, deadline, &call, (xml::copy_object_result, xml::MAX_REPLY_BYTES))?;
             Ok(PutResult { etag: Some(copy.etag), version_id })
         })
     }
@@ -295,14 +316,6 @@ impl Client {
             Ok(ObjectMeta::of(&response, size))
         })
     }
-
-    /// Waits as before attempt `attempts + 1`.
-    pub(super) fn pause(&self, attempts: u32, cause: &Error) -> Result<()> {
-        let inner = &*self.inner;
-        let wait = inner.retry.wait(attempts, cause, None, &*inner.clock);
-        inner.clock.sleep(wait);
-        self.check_cancelled()
-    }
 }
 
 /// A call about one object. An empty key would address the bucket itself, so it never leaves this function.
@@ -316,9 +329,14 @@ pub(super) fn object_call<'a>(
     if key.is_empty() { Err(call.refuse("the key is empty")) } else { Ok(call) }
 }
 
-/// An ETag as conditional headers have it.
+/// An ETag as conditional headers have it. Weak ones keep the quotes they came with.
 pub(super) fn quoted(etag: &str) -> String {
-    format!("\"{etag}\"")
+    if is_weak(etag) { etag.to_owned() } else { format!("\"{etag}\"") }
+}
+
+/// A weak ETag (RFC 9110 section 8.8.1), as a proxy makes it: no condition with it ever holds for bytes.
+pub(super) fn is_weak(etag: &str) -> bool {
+    etag.starts_with("W/")
 }
 
 /// The ETag of a reply, without quotes.
@@ -328,35 +346,11 @@ pub(super) fn etag_of(response: &Response) -> Option<String> {
     (!bare.is_empty()).then(|| bare.to_owned())
 }
 
-/// A reply without a document: whatever body comes is read away, so that the connection can be used again.
-pub(super) fn nothing(response: Response, deadline: Option<Instant>, call: &Call<'_>) -> Result<()> {
-    response.read_to_end(DOCUMENT_LIMIT, deadline).map_err(|failure| transport_error(failure, call.bucket))?;
-    Ok(())
-}
-
 fn put_result(response: Response, deadline: Option<Instant>, call: &Call<'_>) -> Result<PutResult> {
     let result =
         PutResult { etag: etag_of(&response), version_id: response.header("x-amz-version-id").map(str::to_owned) };
     nothing(response, deadline, call)?;
     Ok(result)
-}
-
-/// A reply that is a document: read whole, within bounds, and an error document in it is that error.
-pub(super) fn document<T>(
-    response: Response,
-    deadline: Option<Instant>,
-    call: &Call<'_>,
-    read: fn(&[u8]) -> std::result::Result<T, xml::Error>,
-) -> Result<T> {
-    let status = response.status;
-    let body =
-        response.read_to_end(DOCUMENT_LIMIT, deadline).map_err(|failure| transport_error(failure, call.bucket))?;
-    read(&body).map_err(|error| match &error.document {
-        Some(document) => error_of(status, document, call, &body),
-        None => Error::new(ErrorKind::Protocol, format!("the reply is no document of this operation: {error}"))
-            .with_status(status)
-            .with_source(error),
-    })
 }
 
 /// No failure, or the first one with the others behind it.

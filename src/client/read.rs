@@ -1,7 +1,8 @@
 //! GetObject, and a reader that goes on where a broken connection stopped.
 use super::Client;
-use super::call::Payload;
-use super::object::{etag_of, object_call, quoted};
+use super::call::{Patience, Pause, Payload};
+use super::checksum::Expected;
+use super::object::{etag_of, is_weak, object_call, quoted};
 use super::reply::transport_error;
 use super::retry;
 use crate::error::{Error, ErrorKind, Result};
@@ -135,9 +136,18 @@ pub struct ObjectReader {
     done: u64,
     /// Bytes of the range altogether; `None` when the server named neither length nor range.
     length: Option<u64>,
-    /// Breaks in a row without a byte in between.
+    /// What the bytes of the whole object must come to, when the server said so.
+    expected: Option<Expected>,
+    beyond: Beyond,
+    /// Breaks since [`STEADY`] bytes came in a row.
     breaks: u32,
+    /// Bytes since the last break.
+    steady: u64,
 }
+
+/// So many bytes without a break, and the breaks before are forgotten. A server that breaks more often has no steady
+/// connection to offer.
+const STEADY: u64 = 256 << 10;
 
 impl Client {
     /// [GetObject]: opens the object for reading. Nothing is decompressed: the bytes are those stored.
@@ -161,7 +171,10 @@ impl Client {
             response: Some(opened.response),
             done: 0,
             length: opened.length,
+            expected: opened.expected,
+            beyond: opened.beyond,
             breaks: 0,
+            steady: 0,
         })
     }
 
@@ -170,10 +183,16 @@ impl Client {
         let mut call = object_call("GetObject", "GET", bucket, key)?
             .maybe_header("range", request.range.header(done))
             .maybe_header("if-match", request.if_match.as_deref().map(quoted));
-        call.carries_object = true;
+        call.patience = Patience::Bytes;
+        // Stored checksums are of whole objects: a range has none.
+        let whole = request.range == ByteRange::All && done == 0;
+        if whole && self.inner.checksum.is_some() {
+            call = call.header("x-amz-checksum-mode", "ENABLED");
+        }
         let start = request.range.start().saturating_add(done);
         self.run(&call, Payload::Empty, |mut response, _| {
-            let protocol = |text: String| Error::new(ErrorKind::Protocol, text).with_status(200);
+            let status = response.status;
+            let protocol = |text: String| Error::new(ErrorKind::Protocol, text).with_status(status);
             // rclone sends the range with status 200: Content-Range tells what the body is.
             let asked = request.range.header(done).is_some();
             if response.status == 206 || (asked && response.header("content-range").is_some()) {
@@ -194,7 +213,11 @@ impl Client {
                 if short {
                     return Err(protocol(format!("asked for more than the range {text:?}")));
                 }
-                return Ok(Opened { meta: ObjectMeta::of(&response, size), length: Some(length), response });
+                let meta = ObjectMeta::of(&response, size);
+                return Ok(Opened { meta, length: Some(length), expected: None, response, beyond: Beyond::Wrong });
+            }
+            if response.status != 200 {
+                return Err(protocol(format!("the status {} comes without an object", response.status)));
             }
             let size = response.content_length();
             let meta = ObjectMeta::of(&response, size.unwrap_or(0));
@@ -205,8 +228,7 @@ impl Client {
                         Error::new(ErrorKind::InvalidRange, "the range begins at or past the end").with_status(416)
                     );
                 }
-                let skipped = io::copy(&mut (&mut response).take(start), &mut io::sink())
-                    .map_err(|error| read_error(error, bucket))?;
+                let skipped = io::copy(&mut (&mut response).take(start), &mut io::sink()).map_err(read_error)?;
                 if skipped < start {
                     return Err(
                         Error::new(ErrorKind::InvalidRange, "the range begins at or past the end").with_status(416)
@@ -221,7 +243,8 @@ impl Client {
                 }
                 ByteRange::All | ByteRange::From(_) => rest,
             };
-            Ok(Opened { meta, length, response })
+            let expected = if whole { Expected::of(&response) } else { None };
+            Ok(Opened { meta, length, expected, response, beyond: Beyond::Ignored })
         })
     }
 }
@@ -230,7 +253,18 @@ struct Opened {
     meta: ObjectMeta,
     /// Bytes still to come.
     length: Option<u64>,
+    expected: Option<Expected>,
     response: Response,
+    beyond: Beyond,
+}
+
+/// What bytes beyond the range are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Beyond {
+    /// The rest of an object of which the server sends all, whatever was asked for.
+    Ignored,
+    /// A reply that contradicts its own Content-Range.
+    Wrong,
 }
 
 impl ObjectReader {
@@ -269,7 +303,11 @@ impl ObjectReader {
             if content.len() > limit {
                 return Err(too_much(&self));
             }
-            if n == 0 || self.length == Some(content.len() as u64) {
+            if n == 0 {
+                return Ok(content);
+            }
+            if self.length == Some(content.len() as u64) {
+                self.pull(&mut [0])?;
                 return Ok(content);
             }
         }
@@ -293,8 +331,11 @@ impl ObjectReader {
                 let end = response.read(&mut beyond);
                 self.response = None;
                 return match end {
+                    Ok(n) if n > 0 && self.beyond == Beyond::Wrong => {
+                        Err(self.error(ErrorKind::Protocol, "the server sent more than the range it announced"))
+                    }
                     Ok(_) => Ok(0),
-                    Err(error) => Err(self.place(read_error(error, &self.bucket))),
+                    Err(error) => Err(self.place(read_error(error))),
                 };
             }
             match response.read(&mut buffer[..room]) {
@@ -303,6 +344,7 @@ impl ObjectReader {
                     match self.length {
                         None => {
                             self.length = Some(self.done);
+                            self.check_sum()?;
                             return Ok(0);
                         }
                         Some(length) => {
@@ -313,34 +355,55 @@ impl ObjectReader {
                 }
                 Ok(n) => {
                     self.done += n as u64;
-                    self.breaks = 0;
+                    self.steady += n as u64;
+                    if let Some(expected) = &mut self.expected {
+                        expected.update(&buffer[..n]);
+                    }
+                    if self.length == Some(self.done) {
+                        // Before the last bytes are handed out: nobody must take the object for whole otherwise.
+                        self.check_sum()?;
+                    }
+                    if self.steady >= STEADY {
+                        self.breaks = 0;
+                    }
                     return Ok(n);
                 }
                 Err(error) => {
                     self.response = None;
-                    let error = read_error(error, &self.bucket);
+                    let error = read_error(error);
                     self.broke(error)?;
                 }
             }
         }
     }
 
+    /// Holds what came against the checksum the server gave.
+    fn check_sum(&mut self) -> Result<()> {
+        let Some(expected) = self.expected.take() else { return Ok(()) };
+        expected.check().map_err(|error| {
+            self.response = None;
+            self.place(error)
+        })
+    }
+
     /// Decides whether the reading can go on after a break, and waits before it does.
     fn broke(&mut self, error: Error) -> Result<()> {
         self.breaks += 1;
+        self.steady = 0;
         let resumable = retry::may_retry(&error)
             && self.breaks < self.client.inner.retry.max_attempts
             && self.length.is_some()
             && self.meta.etag.is_some();
-        if !resumable {
-            return Err(self.place(error.with_attempts(self.breaks)));
-        }
-        self.client.pause(self.breaks, &error).map_err(|error| self.place(error))
+        let go_on =
+            resumable && self.client.pause(self.breaks, &error).map_err(|error| self.place(error))? == Pause::Over;
+        if go_on { Ok(()) } else { Err(self.place(error.with_attempts(self.breaks))) }
     }
 
     /// Asks for the rest, of the same version only.
     fn resume(&mut self) -> Result<()> {
-        let request = GetObject { if_match: self.meta.etag.clone(), ..self.request.clone() };
+        // A weak ETag matches nothing; whether it is still the same is seen below.
+        let if_match = self.meta.etag.clone().filter(|etag| !is_weak(etag));
+        let request = GetObject { if_match, ..self.request.clone() };
         let opened = match self.client.open(&self.bucket, &self.key, &request, self.done) {
             Err(error)
                 if matches!(
@@ -359,6 +422,7 @@ impl ObjectReader {
             return Err(self.error(ErrorKind::Integrity, "the object changed while it was being read"));
         }
         self.response = Some(opened.response);
+        self.beyond = opened.beyond;
         Ok(())
     }
 
@@ -392,10 +456,10 @@ impl fmt::Debug for ObjectReader {
 }
 
 /// The transport's failure inside an `io::Error` as this crate's error.
-fn read_error(error: io::Error, host: &str) -> Error {
+fn read_error(error: io::Error) -> Error {
     match error.downcast::<TransportError>() {
-        Ok(failure) => transport_error(failure, host),
-        Err(error) => Error::new(ErrorKind::Interrupted, format!("{host}: {error}")).with_source(error),
+        Ok(failure) => transport_error(failure, None),
+        Err(error) => Error::new(ErrorKind::Interrupted, error.to_string()).with_source(error),
     }
 }
 

@@ -1,7 +1,8 @@
 //! Replies that are no success: from status, headers and error document to an [`Error`] that says what to do.
-use super::call::Call;
+use super::call::{Call, Signing};
 use super::retry::kind_of_reply;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Result};
+use crate::sign::explain::{ServerSide, compare};
 use crate::time::Timestamp;
 use crate::transport::{Failure, Response, TransportError};
 use crate::xml;
@@ -26,34 +27,27 @@ pub(super) struct Failed {
 
 impl Failed {
     /// Reads the error document, if there is one. Whatever goes wrong with it, the status stays the error.
-    pub(super) fn read(response: Response, call: &Call<'_>, deadline: Option<Instant>) -> Self {
+    pub(super) fn read(response: Response, call: &Call<'_>, signing: &Signing, deadline: Option<Instant>) -> Self {
         let status = response.status;
         let header = |name: &str| response.header(name).map(str::to_owned);
         let date = header("date").and_then(|text| Timestamp::parse_http_date(&text));
         let retry_after = header("retry-after").and_then(|text| retry_after(&text, date));
         let region = header("x-amz-bucket-region");
         let location = header("location");
-        let request_id = header("x-amz-request-id");
-        let host_id = header("x-amz-id-2");
+        let ids = Ids::of(&response);
         let body = if call.method == "HEAD" {
             Vec::new()
         } else {
             response.read_to_end(ERROR_BODY_LIMIT, deadline).unwrap_or_default()
         };
         let document = xml::error_document(&body).unwrap_or_default();
-        let mut error = error_of(status, &document, call, &body);
+        let mut error = ids.onto(error_of(status, &document, call, &body), &document);
         let region = region.or_else(|| document.region.clone()).filter(|region| !region.is_empty());
-        if let Some(id) = request_id.or_else(|| document.request_id.clone()) {
-            error = error.with_request_id(id);
-        }
-        if let Some(id) = host_id.or_else(|| document.host_id.clone()) {
-            error = error.with_host_id(id);
-        }
         // A HEAD has no body: S3 answers 301 or 400 and names the region in a header alone.
         if matches!(status, 301 | 400) && document.code.is_empty() && region.is_some() {
             error = error.with_kind(ErrorKind::WrongRegion);
         }
-        if let Some(hint) = hint(&error, region.as_deref()) {
+        if let Some(hint) = explained(&document, signing).or_else(|| hint(&error, region.as_deref())) {
             error = error.with_hint(hint);
         }
         if let Some(region) = &region {
@@ -61,6 +55,29 @@ impl Failed {
         }
         let server_time = document.server_time.as_deref().and_then(Timestamp::parse_iso8601).or(date);
         Self { error, status, retry_after, region, location, server_time }
+    }
+}
+
+/// What a support desk asks for: from the headers, or else from the document.
+pub(super) struct Ids {
+    request_id: Option<String>,
+    host_id: Option<String>,
+}
+
+impl Ids {
+    pub(super) fn of(response: &Response) -> Self {
+        let header = |name: &str| response.header(name).map(str::to_owned);
+        Self { request_id: header("x-amz-request-id"), host_id: header("x-amz-id-2") }
+    }
+
+    pub(super) fn onto(self, mut error: Error, document: &xml::ErrorDocument) -> Error {
+        if let Some(id) = self.request_id.or_else(|| document.request_id.clone()) {
+            error = error.with_request_id(id);
+        }
+        if let Some(id) = self.host_id.or_else(|| document.host_id.clone()) {
+            error = error.with_host_id(id);
+        }
+        error
     }
 }
 
@@ -93,6 +110,21 @@ fn excerpt(body: &[u8]) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(LIMIT).collect()
 }
 
+/// Where the server's steps to the signature leave ours, when it shows them (AWS does).
+fn explained(document: &xml::ErrorDocument, signing: &Signing) -> Option<String> {
+    let xml::ErrorDocument { canonical_request, canonical_request_bytes, string_to_sign, string_to_sign_bytes, .. } =
+        document;
+    let server = ServerSide {
+        canonical_request: canonical_request.as_deref(),
+        canonical_request_bytes: canonical_request_bytes.as_deref(),
+        string_to_sign: string_to_sign.as_deref(),
+        string_to_sign_bytes: string_to_sign_bytes.as_deref(),
+    };
+    let shown = canonical_request.is_some() || string_to_sign.is_some();
+    let refused = document.code == "SignatureDoesNotMatch" && shown;
+    signing.explain().filter(|_| refused).map(|ours| compare(&ours, &server).to_string())
+}
+
 /// What to do about it, when it is known.
 fn hint(error: &Error, region: Option<&str>) -> Option<String> {
     Some(match (error.kind(), error.code().unwrap_or("")) {
@@ -111,6 +143,9 @@ fn hint(error: &Error, region: Option<&str>) -> Option<String> {
             "check the bucket's name and the endpoint; the bucket must exist before the driver starts".to_owned()
         }
         (ErrorKind::AccessDenied, _) => "check the policies of these credentials and of the bucket".to_owned(),
+        (ErrorKind::Conflict, "ConditionalRequestConflict") => {
+            "somebody else changed the object meanwhile: read it and begin again".to_owned()
+        }
         (ErrorKind::Refused, "AccessControlListNotSupported") => {
             "the bucket has ACLs disabled: send none (objectacl: none)".to_owned()
         }
@@ -128,9 +163,67 @@ fn retry_after(text: &str, date: Option<Timestamp>) -> Option<Duration> {
     u64::try_from(until.saturating_sub(date?.unix())).ok().map(Duration::from_secs)
 }
 
-/// A failure below HTTP as an error.
-pub(super) fn transport_error(failure: TransportError, host: &str) -> Error {
-    let text = failure.to_string();
+/// A reply that is a document: read whole, within bounds, and an error document in it is that error.
+pub(super) fn document<T>(
+    response: Response,
+    deadline: Option<Instant>,
+    call: &Call<'_>,
+    (read, limit): Reader<T>,
+) -> Result<T> {
+    let (status, ids) = (response.status, Ids::of(&response));
+    let body = response.read_to_end(limit, deadline).map_err(|failure| transport_error(failure, None))?;
+    read(&body).map_err(|error| match &error.document {
+        Some(document) => failure_within(status, document, call, &body, ids),
+        None => {
+            let text = format!("the reply is no document of this operation: {error}");
+            let told = Error::new(ErrorKind::Protocol, text).with_status(status).with_source(error);
+            ids.onto(told, &xml::ErrorDocument::default())
+        }
+    })
+}
+
+/// How a document is read, and how long it may be.
+pub(super) type Reader<T> = (fn(&[u8]) -> std::result::Result<T, xml::Error>, usize);
+
+/// A reply without a document. What some servers send all the same (white space, a document of their own) is passed
+/// over; an error document is that error, and a page of a proxy no answer of S3.
+pub(super) fn nothing(response: Response, deadline: Option<Instant>, call: &Call<'_>) -> Result<()> {
+    let (status, ids) = (response.status, Ids::of(&response));
+    let body =
+        response.read_to_end(xml::MAX_REPLY_BYTES, deadline).map_err(|failure| transport_error(failure, None))?;
+    let text = body.trim_ascii();
+    if text.is_empty() {
+        return Ok(());
+    }
+    if let Ok(document) = xml::error_document(text) {
+        return Err(failure_within(status, &document, call, &body, ids));
+    }
+    let html = ["<!doctype", "<html"]
+        .iter()
+        .any(|start| text.get(..start.len()).is_some_and(|text| text.eq_ignore_ascii_case(start.as_bytes())));
+    if html || !text.starts_with(b"<") {
+        let text = format!("the server answered with \u{201c}{}\u{201d}, which is not S3's", excerpt(text));
+        let error = Error::new(ErrorKind::Protocol, text).with_status(status);
+        return Err(ids.onto(error, &xml::ErrorDocument::default()));
+    }
+    Ok(())
+}
+
+/// The error in a reply that began as a success.
+fn failure_within(status: u16, document: &xml::ErrorDocument, call: &Call<'_>, body: &[u8], ids: Ids) -> Error {
+    let error = ids.onto(error_of(status, document, call, body), document);
+    match hint(&error, document.region.as_deref()) {
+        Some(hint) => error.with_hint(hint),
+        None => error,
+    }
+}
+
+/// A failure below HTTP as an error; `host` is named while it is not known to be the right one.
+pub(super) fn transport_error(failure: TransportError, host: Option<&str>) -> Error {
+    let text = match host {
+        Some(host) => format!("{host}: {failure}"),
+        None => failure.to_string(),
+    };
     let kind = match &failure.failure {
         Failure::Connect(_) => ErrorKind::Connect,
         Failure::Tls { fatal: true, .. } => ErrorKind::Tls,
@@ -142,7 +235,7 @@ pub(super) fn transport_error(failure: TransportError, host: &str) -> Error {
         Failure::Source(_) => ErrorKind::LocalIo,
         Failure::Cancelled => ErrorKind::Cancelled,
     };
-    let error = Error::new(kind, format!("{host}: {text}")).with_source(failure);
+    let error = Error::new(kind, text).with_source(failure);
     match kind {
         ErrorKind::Connect => error.with_hint("check the endpoint and that the server runs"),
         ErrorKind::Tls => error.with_hint("trust the server's CA (cacert), or check the host name"),

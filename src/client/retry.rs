@@ -1,6 +1,7 @@
 //! Which failures are tried again, how often and how long apart. The one place that decides it.
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// Bounds on trying again.
@@ -53,6 +54,50 @@ impl RetryPolicy {
     }
 }
 
+/// What all calls of a client together may spend on trying again, so that an outage does not multiply their load: with
+/// the budget spent, each request is sent once, until requests succeed again.
+pub(super) struct Budget(AtomicU32);
+
+impl Budget {
+    /// Enough for a hundred retries in a row.
+    const FULL: u32 = 500;
+    /// What a retry costs; it is given back when the retry succeeds.
+    const RETRY: u32 = 5;
+    /// What a request that succeeds at once adds: one retry for five of them, however long the outage was.
+    const SUCCESS: u32 = 1;
+
+    pub(super) const fn new() -> Self {
+        Self(AtomicU32::new(Self::FULL))
+    }
+    /// Pays for one retry; `false` when there is nothing left to pay with.
+    pub(super) fn spend(&self) -> bool {
+        let spend = |left: u32| left.checked_sub(Self::RETRY);
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, spend).is_ok()
+    }
+    pub(super) fn succeeded(&self, after: Retried) {
+        let back = match after {
+            Retried::Yes => Self::RETRY,
+            Retried::No => Self::SUCCESS,
+        };
+        let fill = |left: u32| (left < Self::FULL).then(|| left.saturating_add(back).min(Self::FULL));
+        // An error means that it is full already.
+        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fill);
+    }
+}
+
+/// Whether a success took a retry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Retried {
+    Yes,
+    No,
+}
+
+/// How often a request is sent whose bytes arrived damaged: what happens more often is no accident of the way.
+pub(super) const DAMAGED_ATTEMPTS: u32 = 3;
+
+/// S3's codes that mean: the bytes that arrived are not those that were announced.
+const DAMAGE_CODES: &[&str] = &["BadDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch"];
+
 /// S3's codes that mean: the same request may succeed now.
 const TRANSIENT_CODES: &[&str] = &[
     "InternalError",
@@ -63,7 +108,6 @@ const TRANSIENT_CODES: &[&str] = &[
     "OperationAborted",
     "ServiceUnavailable",
     "TemporarilyUnavailable",
-    "BadDigest",
     "IncompleteBody",
 ];
 
@@ -84,10 +128,18 @@ const THROTTLING_CODES: &[&str] = &[
     "EC2ThrottledException",
 ];
 
-/// What kind of failure a reply's status and code tell of. The status decides first; a code narrows it down.
+/// What kind of failure a reply's status and code tell of. The class of the status decides first; a code narrows it down.
 pub(super) fn kind_of_reply(status: u16, code: &str) -> ErrorKind {
-    if THROTTLING_CODES.contains(&code) {
-        return ErrorKind::Throttled;
+    let throttled = THROTTLING_CODES.contains(&code);
+    match status {
+        501 => return ErrorKind::Refused,
+        503 | 509 | 520 => return ErrorKind::Throttled,
+        500..=599 if throttled => return ErrorKind::Throttled,
+        500..=599 => return ErrorKind::Server,
+        304 => return ErrorKind::PreconditionFailed,
+        300..=399 => return ErrorKind::WrongRegion,
+        _ if throttled => return ErrorKind::Throttled,
+        _ => {}
     }
     match code {
         "AccessDenied" | "AllAccessDisabled" => return ErrorKind::AccessDenied,
@@ -107,19 +159,18 @@ pub(super) fn kind_of_reply(status: u16, code: &str) -> ErrorKind {
         }
         "InvalidRange" => return ErrorKind::InvalidRange,
         "PreconditionFailed" => return ErrorKind::PreconditionFailed,
+        _ if DAMAGE_CODES.contains(&code) => return ErrorKind::Integrity,
+        _ if TRANSIENT_CODES.contains(&code) && status != 409 => return ErrorKind::Server,
         _ => {}
     }
     match status {
-        429 | 503 | 509 | 520 => ErrorKind::Throttled,
-        _ if TRANSIENT_CODES.contains(&code) && status != 409 => ErrorKind::Server,
-        301 | 302 | 307 | 308 => ErrorKind::WrongRegion,
-        304 | 412 => ErrorKind::PreconditionFailed,
         403 => ErrorKind::AccessDenied,
         404 => ErrorKind::NoSuchKey,
         408 | 499 => ErrorKind::Server,
         409 => ErrorKind::Conflict,
+        412 => ErrorKind::PreconditionFailed,
         416 => ErrorKind::InvalidRange,
-        500 | 502 | 504..=599 => ErrorKind::Server,
+        429 => ErrorKind::Throttled,
         _ => ErrorKind::Refused,
     }
 }
@@ -127,9 +178,47 @@ pub(super) fn kind_of_reply(status: u16, code: &str) -> ErrorKind {
 /// Whether a request that failed with `error` may be sent again, when it does the same thing twice as once.
 pub(super) fn may_retry(error: &Error) -> bool {
     match error.kind() {
-        ErrorKind::Throttled | ErrorKind::Server => error.status() != Some(501),
+        ErrorKind::Throttled | ErrorKind::Server => true,
         ErrorKind::Connect | ErrorKind::Timeout | ErrorKind::Interrupted | ErrorKind::Protocol => true,
         ErrorKind::Conflict => error.code() == Some("OperationAborted"),
+        ErrorKind::Integrity => error.code().is_some_and(|code| DAMAGE_CODES.contains(&code)),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_class_of_the_status_decides_before_the_code() {
+        for (status, code, kind) in [
+            (500, "NoSuchKey", ErrorKind::Server),
+            (503, "AccessDenied", ErrorKind::Throttled),
+            (501, "InternalError", ErrorKind::Refused),
+            (403, "SlowDown", ErrorKind::Throttled),
+            (400, "RequestTimeout", ErrorKind::Server),
+            (400, "BadDigest", ErrorKind::Integrity),
+            (200, "InternalError", ErrorKind::Server),
+            (200, "AccessDenied", ErrorKind::AccessDenied),
+            (304, "", ErrorKind::PreconditionFailed),
+            (307, "AccessDenied", ErrorKind::WrongRegion),
+            (999, "", ErrorKind::Refused),
+            (299, "", ErrorKind::Refused),
+        ] {
+            assert_eq!(kind_of_reply(status, code), kind, "{status} {code}");
+        }
+    }
+
+    #[test]
+    fn a_spent_budget_fills_with_successes_only() {
+        let budget = Budget::new();
+        assert_eq!((0..200).filter(|_| budget.spend()).count(), 100);
+        budget.succeeded(Retried::Yes);
+        assert!(budget.spend() && !budget.spend());
+        (0..5).for_each(|_| budget.succeeded(Retried::No));
+        assert!(budget.spend() && !budget.spend());
+        (0..10_000).for_each(|_| budget.succeeded(Retried::Yes));
+        assert_eq!((0..200).filter(|_| budget.spend()).count(), 100);
     }
 }

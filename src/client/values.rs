@@ -89,6 +89,21 @@ words! {
     }
 }
 
+words! {
+    /// The checksum that goes with every upload, and that downloads are held against
+    /// ([AWS](https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html)).
+    Checksum {
+        /// CRC-64/NVME, AWS's own default, for AWS; none for other servers, some of which refuse it.
+        Auto = "auto",
+        /// None.
+        None = "none",
+        /// CRC-32C.
+        Crc32c = "crc32c",
+        /// CRC-64/NVME.
+        Crc64Nvme = "crc64nvme",
+    }
+}
+
 /// Encryption by the server.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Encryption {
@@ -127,6 +142,13 @@ pub enum Verification {
 // An enum made by `words!` has no place for `#[default]`.
 #[expect(clippy::derivable_impls, reason = "the macro's variants carry documentation only")]
 impl Default for PayloadSigning {
+    fn default() -> Self {
+        Self::Auto
+    }
+}
+
+#[expect(clippy::derivable_impls, reason = "the macro's variants carry documentation only")]
+impl Default for Checksum {
     fn default() -> Self {
         Self::Auto
     }

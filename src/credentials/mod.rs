@@ -46,6 +46,8 @@ mod container;
 mod context;
 mod document;
 mod environment;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod http;
 mod metadata;
 mod process;

@@ -100,7 +100,7 @@ impl Files {
     }
 
     /// Adds what one file says. Errors name the line and never quote it: it may hold a secret.
-    fn parse(&mut self, kind: Kind, text: &str) -> Result<Secrets, String> {
+    pub(super) fn parse(&mut self, kind: Kind, text: &str) -> Result<Secrets, String> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut parsed = Parsed::default();
         let mut secrets = Secrets::None;
@@ -205,7 +205,7 @@ impl Parsed {
 
 /// Whether a file holds a long-term secret.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Secrets {
+pub(super) enum Secrets {
     None,
     Some,
 }

@@ -12,7 +12,8 @@ pub use values::LogLevel;
 use super::PartSizes;
 use crate::client::endpoint::{Acceleration, Addressing, Endpoint, Fips, Scheme, Stack, Variant, check_proxy_url};
 use crate::client::{
-    CannedAcl, Encryption, MAX_PART_SIZE, MIN_PART_SIZE, PayloadSigning, SignatureVersion, StorageClass, Verification,
+    CannedAcl, Checksum, Encryption, MAX_PART_SIZE, MIN_PART_SIZE, PayloadSigning, SignatureVersion, StorageClass,
+    Verification,
 };
 use crate::error::{ErrorKind, Result};
 use crate::sign::Credentials;
@@ -78,6 +79,7 @@ const V2_REGIONS: [&str; 9] = [
 /// | `proxy` | none | `http://[user:password@]host:port`; the environment is not asked |
 /// | `v4auth` | `true` | `false`: signature version 2; an error in every AWS region that never had it |
 /// | `payload` | `auto` | a [`PayloadSigning`] |
+/// | `checksum` | `auto` | a [`Checksum`] |
 /// | `chunksize` | 10 MiB | bytes of an upload's parts: 5 MiB to 5 GiB |
 /// | `multipartcopychunksize` | 32 MiB | bytes of a copy's parts: 5 MiB to 5 GiB |
 /// | `multipartcopymaxconcurrency` | 100 | parts copied at once, an upper limit: 1 and more |
@@ -107,6 +109,7 @@ pub struct Parameters {
     proxy: Option<Proxy>,
     signature_version: SignatureVersion,
     payload: PayloadSigning,
+    checksum: Checksum,
     chunk_size: u64,
     multipart_copy_chunk_size: u64,
     multipart_copy_max_concurrency: NonZeroUsize,
@@ -169,6 +172,7 @@ impl Parameters {
             proxy: proxy(options)?,
             signature_version,
             payload: payload(options, signature_version)?,
+            checksum: options.word("checksum")?.unwrap_or(Checksum::Auto),
             chunk_size,
             multipart_copy_chunk_size: options
                 .integer("multipartcopychunksize", MIN_PART_SIZE..=MAX_PART_SIZE)?
@@ -250,6 +254,10 @@ impl Parameters {
     /// Whether bodies are signed.
     pub const fn payload(&self) -> PayloadSigning {
         self.payload
+    }
+    /// The checksum of uploads and downloads.
+    pub const fn checksum(&self) -> Checksum {
+        self.checksum
     }
     /// Bytes of an upload's parts: 5 MiB to 5 GiB.
     pub const fn chunk_size(&self) -> u64 {

@@ -62,6 +62,7 @@ impl Store {
         let mut config = Config::new(parameters.endpoint().clone())
             .signature(parameters.signature_version())
             .payload_signing(parameters.payload())
+            .checksum(parameters.checksum())
             .verification(parameters.verification());
         if let Some(path) = parameters.ca_certificate_path() {
             let pem = std::fs::read(path).map_err(|error| {

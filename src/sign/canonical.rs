@@ -10,7 +10,7 @@ use std::ops::Range;
 
 /// Refuses what could not go over the wire as it was signed.
 pub(super) fn check(request: &Request<'_>) -> Result<(), Error> {
-    let Request { method, path, .. } = request;
+    let Request { method, path, query, .. } = request;
     if !is_token(method) {
         return Err(Error::Invalid(format!("{method:?} is no HTTP method: use GET, PUT or another name of letters")));
     }
@@ -20,6 +20,10 @@ pub(super) fn check(request: &Request<'_>) -> Result<(), Error> {
         return Err(Error::Invalid(format!(
             "the path {path:?} cannot be sent as it is: begin it with a slash and percent-encode the rest"
         )));
+    }
+    // It would be signed as `=` and sent as nothing.
+    if query.iter().any(|(name, _)| name.is_empty()) {
+        return Err(Error::Invalid("a query parameter has no name: leave it out, or name it".into()));
     }
     Ok(())
 }
@@ -257,6 +261,9 @@ mod tests {
             assert!(matches!(check(&request(method, path)), Err(Error::Invalid(_))), "{method:?} {path:?}");
         }
         assert_eq!(check(&request("GET", "/a/../%2F//.")), Ok(()));
+        for query in [&[("", "")][..], &[("a", "1"), ("", "b")]] {
+            assert!(check(&Request { query, ..request("GET", "/") }).is_err(), "{query:?}");
+        }
         for header in [("", "x"), ("a b", "x"), ("a:", "x"), ("a", "b\r\nc: d"), ("a", "\0"), ("Authorization", "x")] {
             let request = Request { method: "GET", path: "/", query: &[], headers: &[header] };
             assert!(Headers::collect(&request, 0).is_err(), "{header:?}");

@@ -3,7 +3,8 @@
 //! Nothing here asks a clock, reads a file or opens a socket: a request's parts, credentials and the time go in; every
 //! intermediate value and what to send come out. To follow the code beside AWS's page [Signature Calculations for the
 //! Authorization Header][page], read [`encode_component`] (UriEncode), `canonical.rs` (task 1), [`v4`] (tasks 2 and 3),
-//! then [`chunked`]. Version 2 stands alone in [`v2`].
+//! then [`chunked`]. Version 2 stands alone in [`v2`]. [`explain`] prints all of it for one request, and tells why a
+//! server came to another signature.
 //!
 //! S3 differs from the services that the general SigV4 pages describe, and S3's rules count here: the path is signed as
 //! it is sent, never normalised and never encoded a second time.
@@ -34,6 +35,7 @@ mod canonical;
 pub mod chunked;
 mod credentials;
 mod encode;
+pub mod explain;
 mod hash;
 mod post;
 mod redact;

@@ -1,5 +1,6 @@
 //! What `Debug` shows of signed things: all but the values with which somebody else could act.
 use std::fmt;
+use std::fmt::Write as _;
 
 /// Headers and query parameters whose values stay hidden.
 const SECRETS: [&str; 6] = [
@@ -11,10 +12,10 @@ const SECRETS: [&str; 6] = [
     "x-amz-signature",
 ];
 
-const REDACTED: &str = "<redacted>";
+pub(super) const REDACTED: &str = "<redacted>";
 
 fn is_secret(name: &str) -> bool {
-    SECRETS.iter().any(|secret| name.eq_ignore_ascii_case(secret))
+    SECRETS.iter().any(|secret| name.trim_ascii().eq_ignore_ascii_case(secret))
 }
 
 /// A canonical request, a string to sign or a query with the secret values taken out.
@@ -27,17 +28,42 @@ impl fmt::Debug for Text<'_> {
             if number > 0 {
                 out.push('\n');
             }
-            match line.split_once(':') {
-                Some((name, _)) if is_secret(name) => {
-                    out.push_str(name);
-                    out.push(':');
-                    out.push_str(REDACTED);
-                }
-                _ => push_query(&mut out, line),
-            }
+            push_line(&mut out, line);
         }
         fmt::Debug::fmt(&out, f)
     }
+}
+
+/// One line of such a text, control characters escaped: a header, a query, or anything else as it is.
+pub(super) struct Line<'a>(pub(super) &'a str);
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = String::with_capacity(self.0.len());
+        push_line(&mut out, self.0);
+        for c in out.chars() {
+            if c.is_control() { write!(f, "{}", c.escape_default())? } else { f.write_char(c)? }
+        }
+        Ok(())
+    }
+}
+
+fn push_line(out: &mut String, line: &str) {
+    match line.split_once(':') {
+        Some((name, _)) if is_secret(name) => {
+            out.push_str(name);
+            out.push(':');
+            out.push_str(REDACTED);
+        }
+        _ => push_query(out, line),
+    }
+}
+
+/// The values that a line of such a text hides.
+pub(super) fn secrets(line: &str) -> impl Iterator<Item = &str> {
+    let of = |(name, value)| is_secret(name).then_some(value);
+    let header = line.split_once(':').and_then(of);
+    header.into_iter().chain(line.split('&').filter_map(move |pair| pair.split_once('=').and_then(of)))
 }
 
 fn push_query(out: &mut String, line: &str) {

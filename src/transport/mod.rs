@@ -23,6 +23,8 @@ mod connect;
 mod connection;
 mod error;
 mod exchange;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod head;
 mod pool;
 mod stream;

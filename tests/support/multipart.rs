@@ -1,7 +1,7 @@
 //! Multipart uploads with S3's rules.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use s3s::crypto::{Checksum as _, Md5};
@@ -48,8 +48,8 @@ pub(super) struct UploadRecord {
     pub bucket: String,
     key: String,
     position: Position,
-    /// Once completed: the parts that were named and the result, for the client that asks again.
-    completed: Option<(Vec<NamedPart>, Arc<Object>)>,
+    /// Once completed: the parts that were named and the result, for the client that asks again while it is there.
+    completed: Option<(Vec<NamedPart>, Weak<Object>)>,
 }
 
 /// A part as a completion names it.
@@ -277,7 +277,8 @@ impl Store {
         let mut state = self.state();
         state.position(name)?;
         if let Some((parts, object)) = state.records.get(name.id).and_then(|record| record.completed.as_ref()) {
-            return if *parts == completion.parts { Ok(object.clone()) } else { Err(no_such_upload()) };
+            let same = *parts == completion.parts;
+            return object.upgrade().filter(|_| same).ok_or_else(no_such_upload);
         }
         let upload = state.upload(name)?;
         let parts = upload.named(&completion.parts, self.rules.min_part_size)?;
@@ -306,7 +307,7 @@ impl Store {
         objects.insert(Key(name.key.to_owned()), object.clone());
         state.take_upload(name)?;
         if let Some(record) = state.records.get_mut(name.id) {
-            record.completed = Some((completion.parts, object.clone()));
+            record.completed = Some((completion.parts, Arc::downgrade(&object)));
         }
         Ok(object)
     }

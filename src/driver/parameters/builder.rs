@@ -5,7 +5,7 @@ use super::LogLevel;
 use super::Parameters;
 use super::options::{Options, refused};
 use crate::client::endpoint::{Acceleration, Addressing, Fips, Scheme, Stack, Variant};
-use crate::client::{CannedAcl, Encryption, PayloadSigning, SignatureVersion, StorageClass, Verification};
+use crate::client::{CannedAcl, Checksum, Encryption, PayloadSigning, SignatureVersion, StorageClass, Verification};
 use crate::driver::PartSizes;
 use crate::error::{Error, Result};
 use crate::sign::Credentials;
@@ -121,6 +121,10 @@ impl ParametersBuilder {
     /// Whether bodies are signed (`payload`).
     pub fn payload(self, payload: PayloadSigning) -> Self {
         self.put("payload", payload.as_str().to_owned())
+    }
+    /// The checksum of uploads and downloads (`checksum`).
+    pub fn checksum(self, checksum: Checksum) -> Self {
+        self.put("checksum", checksum.as_str().to_owned())
     }
     /// Bytes of an upload's parts (`chunksize`).
     pub fn chunk_size(self, bytes: u64) -> Self {

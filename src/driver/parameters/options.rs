@@ -21,7 +21,7 @@ pub(super) enum Kind {
 }
 
 /// Every option, in the order of the documentation.
-pub(super) const OPTIONS: [(&str, Kind); 32] = [
+pub(super) const OPTIONS: [(&str, Kind); 33] = [
     ("accesskey", Kind::Secret),
     ("secretkey", Kind::Secret),
     ("sessiontoken", Kind::Secret),
@@ -44,6 +44,7 @@ pub(super) const OPTIONS: [(&str, Kind); 32] = [
     ("proxy", Kind::Secret),
     ("v4auth", Kind::Boolean),
     ("payload", Kind::Word),
+    ("checksum", Kind::Word),
     ("chunksize", Kind::Integer),
     ("multipartcopychunksize", Kind::Integer),
     ("multipartcopymaxconcurrency", Kind::Integer),

@@ -1,0 +1,151 @@
+//! Signs one request every way there is and shows how, or says why a server came to another signature.
+//!
+//! ```text
+//! cargo run --example explain_signature -- GET https://bucket.s3.eu-west-1.amazonaws.com/key?acl \
+//!     [header=range:bytes=0-9 ...] [payload=unsigned|empty|sha256:HEX|streaming|text:...] \
+//!     [region=us-east-1] [time=20130524T000000Z] [expires=3600] [bucket=NAME] \
+//!     [access=AKIA...] [secret=...] [token=...] [< error.xml]
+//! ```
+//!
+//! Keys that are not given come from `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`. The path of the
+//! URL is signed as it is written. `bucket` is the one the host names, which version 2 puts before the path. An error
+//! document on the standard input is compared with all four signatures; sign with the time that the request had.
+use s3driver::sign::explain::{Explanation, ServerSide, compare};
+use s3driver::sign::{Credentials, Request, v2, v4};
+use s3driver::time::Timestamp;
+use s3driver::xml;
+use std::error::Error;
+use std::io::{IsTerminal as _, Read as _};
+use std::time::{Duration, SystemTime};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [method, url, options @ ..] = &arguments[..] else {
+        return Err("give a method, a URL and options as name=value; the first lines of this example name them".into());
+    };
+    let given = |name: &str| options.iter().rev().find_map(|option| option.strip_prefix(name)?.strip_prefix('='));
+    let known = ["header", "payload", "region", "time", "expires", "bucket", "access", "secret", "token"];
+    if let Some(wrong) = options.iter().find(|option| !option.split_once('=').is_some_and(|(n, _)| known.contains(&n)))
+    {
+        let name = wrong.split('=').next().unwrap_or_default();
+        return Err(format!("there is no option {name}: use {}", known.join(", ")).into());
+    }
+
+    // The URL's own spelling counts: a URL type would change it.
+    let rest =
+        url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")).ok_or("the URL begins with http(s)://")?;
+    let (authority, rest) = rest.find(['/', '?']).map_or((rest, ""), |at| rest.split_at(at));
+    let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let path = if path.is_empty() { "/" } else { path };
+    let query = query
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            Ok((decoded(name)?, decoded(value)?))
+        })
+        .collect::<Result<Vec<_>, String>>()?;
+    let query: Vec<(&str, &str)> = query.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let mut headers = vec![("host", authority)];
+    for header in options.iter().filter_map(|option| option.strip_prefix("header=")) {
+        headers.push(header.split_once(':').ok_or_else(|| format!("a header is written name:value, not {header}"))?);
+    }
+    let request = Request { method, path, query: &query, headers: &headers };
+
+    let variable = |name: &str, variable: &str| given(name).map(str::to_owned).or_else(|| std::env::var(variable).ok());
+    let access = variable("access", "AWS_ACCESS_KEY_ID").ok_or("no access key: set AWS_ACCESS_KEY_ID")?;
+    let secret = variable("secret", "AWS_SECRET_ACCESS_KEY").ok_or("no secret: set AWS_SECRET_ACCESS_KEY")?;
+    let mut credentials = Credentials::new(access, secret);
+    if let Some(token) = variable("token", "AWS_SESSION_TOKEN").filter(|token| !token.is_empty()) {
+        credentials = credentials.with_session_token(token);
+    }
+    let time = match given("time") {
+        Some(text) => {
+            Timestamp::parse_amz_date(text).or_else(|| Timestamp::parse_iso8601(text)).ok_or("no such time")?
+        }
+        None => Timestamp::from(SystemTime::now()),
+    };
+    let expires = Duration::from_secs(given("expires").unwrap_or("3600").parse()?);
+    let scope = v4::Scope { region: given("region").unwrap_or("us-east-1"), service: "s3" };
+    let hash: [u8; 32];
+    let payload = match given("payload").unwrap_or("empty") {
+        "unsigned" => v4::Payload::Unsigned,
+        "empty" => v4::Payload::Bytes(b""),
+        "streaming" => v4::Payload::StreamingSigned,
+        other => match (other.strip_prefix("text:"), other.strip_prefix("sha256:")) {
+            (Some(text), _) => v4::Payload::Bytes(text.as_bytes()),
+            (_, Some(digits)) => {
+                hash = sha256(digits).ok_or("a SHA-256 has 64 hex digits")?;
+                v4::Payload::Hash(&hash)
+            }
+            _ => return Err(format!("there is no payload {other}").into()),
+        },
+    };
+
+    let ends = Timestamp::from_unix(time.unix().saturating_add(i64::try_from(expires.as_secs())?));
+    let in_header = v4::sign(&request, payload, &credentials, scope, time)?;
+    let in_query = v4::presign(&request, &credentials, scope, time, expires)?;
+    let old_in_header = v2::sign(&request, given("bucket"), &credentials, time)?;
+    let old_in_query = v2::presign(&request, given("bucket"), &credentials, ends)?;
+    let explanations: [(&str, Explanation<'_>); 4] = [
+        ("Signature version 4, Authorization header", in_header.explain()),
+        ("Signature version 4, presigned URL", in_query.explain()),
+        ("Signature version 2, Authorization header", old_in_header.explain()),
+        ("Signature version 2, presigned URL", old_in_query.explain()),
+    ];
+    for (name, explanation) in &explanations {
+        println!("{name}\n\n{explanation}");
+    }
+
+    if std::io::stdin().is_terminal() {
+        return Ok(());
+    }
+    let mut body = Vec::new();
+    std::io::stdin().take(xml::MAX_REPLY_BYTES as u64).read_to_end(&mut body)?;
+    if body.trim_ascii().is_empty() {
+        return Ok(());
+    }
+    let document = xml::error_document(&body)?;
+    println!("The server says: {} {}\n", document.code, document.message);
+    let server = ServerSide {
+        canonical_request: document.canonical_request.as_deref(),
+        canonical_request_bytes: document.canonical_request_bytes.as_deref(),
+        string_to_sign: document.string_to_sign.as_deref(),
+        string_to_sign_bytes: document.string_to_sign_bytes.as_deref(),
+    };
+    for (name, explanation) in &explanations {
+        println!("{name}: {}", compare(explanation, &server));
+    }
+    Ok(())
+}
+
+/// Undoes the percent-encoding of a query as a server would; a plus is a plus.
+fn decoded(text: &str) -> Result<String, String> {
+    let (mut out, mut rest) = (Vec::new(), text.as_bytes());
+    while let Some((&byte, tail)) = rest.split_first() {
+        let digits = tail.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
+        match digits.filter(|_| byte == b'%').map(|digits| u8::from_str_radix(digits, 16)) {
+            Some(Ok(byte)) => {
+                out.push(byte);
+                rest = &tail[2..];
+            }
+            _ if byte == b'%' => return Err(format!("{text} holds an escape that is none")),
+            _ => {
+                out.push(byte);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8(out).map_err(|_| format!("{text} does not decode to UTF-8"))
+}
+
+fn sha256(digits: &str) -> Option<[u8; 32]> {
+    let mut hash = [0; 32];
+    if digits.len() != 64 || !digits.is_ascii() {
+        return None;
+    }
+    for (number, byte) in hash.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&digits[2 * number..2 * number + 2], 16).ok()?;
+    }
+    Some(hash)
+}

@@ -1,0 +1,26 @@
+//! Profile files and credential documents.
+use s3driver::fuzzing::{credential_document as document, shared_file};
+
+/// Reading ends, and comments and empty lines change nothing.
+pub fn shared_files(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    // A byte order mark is one at the beginning only.
+    let text = text.trim_start_matches('\u{feff}');
+    let accepted = shared_file(text, text);
+    let commented = format!("# comment\n\n{text}\n; comment\n");
+    assert_eq!(shared_file(&commented, &commented), accepted);
+}
+
+/// Keys that are read are the members of the document, and never empty.
+pub fn credential_document(data: &[u8]) {
+    let found = match document(data) {
+        Ok(found) => found,
+        Err(error) => return assert!(!error.is_empty()),
+    };
+    let (id, secret, token) = found.expect("a document has keys or is refused");
+    let value: serde_json::Value = serde_json::from_slice(data).expect("what was accepted is JSON");
+    for (member, text) in [("AccessKeyId", Some(&id)), ("SecretAccessKey", Some(&secret)), ("Token", token.as_ref())] {
+        assert_eq!(value[member].as_str(), text.map(String::as_str), "{member}");
+        assert!(text.is_some_and(|text| !text.trim().is_empty()), "{member}");
+    }
+}

@@ -1,0 +1,80 @@
+//! What the fuzz targets do: one function for each thing that reads foreign bytes, each with a property that must hold
+//! whatever the bytes are. `tests/corpus.rs` runs them over every corpus on a stable compiler.
+#![doc = include_str!("../README.md")]
+#![allow(clippy::missing_panics_doc, reason = "a panic is how a target reports")]
+
+mod credentials;
+mod driver;
+#[path = "../../tests/naive/mod.rs"]
+#[allow(clippy::unwrap_used, reason = "written for tests")]
+mod naive;
+mod signing;
+mod times;
+mod transport;
+mod xml;
+
+mod cloudfront;
+
+pub use cloudfront::{cloudfront_pem, cloudfront_policy, ip_ranges};
+pub use credentials::{credential_document, shared_files};
+pub use driver::{driver_paths, endpoints, parameters};
+pub use signing::{aws_chunked, canonical, explain};
+pub use times::times;
+pub use transport::response_head;
+pub use xml::{error_document, xml_listing, xml_readers, xml_writers};
+
+/// A target: never returns but by itself.
+pub type Target = fn(&[u8]);
+
+/// Every target by the name of its corpus.
+pub const TARGETS: &[(&str, Target)] = &[
+    ("aws_chunked", aws_chunked),
+    ("canonical", canonical),
+    ("cloudfront_pem", cloudfront_pem),
+    ("cloudfront_policy", cloudfront_policy),
+    ("credential_document", credential_document),
+    ("driver_paths", driver_paths),
+    ("endpoints", endpoints),
+    ("error_document", error_document),
+    ("explain", explain),
+    ("ip_ranges", ip_ranges),
+    ("parameters", parameters),
+    ("response_head", response_head),
+    ("shared_files", shared_files),
+    ("times", times),
+    ("xml_listing", xml_listing),
+    ("xml_readers", xml_readers),
+    ("xml_writers", xml_writers),
+];
+
+/// The `main` of a target: libFuzzer's under cargo-fuzz, otherwise one that replays the files named as arguments.
+#[macro_export]
+macro_rules! target {
+    ($target:path) => {
+        #[cfg(fuzzing)]
+        libfuzzer_sys::fuzz_target!(|data: &[u8]| $target(data));
+
+        #[cfg(not(fuzzing))]
+        fn main() -> std::io::Result<()> {
+            std::env::args_os().skip(1).try_for_each(|file| {
+                $target(&std::fs::read(file)?);
+                Ok(())
+            })
+        }
+    };
+}
+
+/// Input as lines of text: readable corpora. A carriage return stands for the line break that a field cannot hold.
+fn lines(data: &[u8]) -> Vec<String> {
+    String::from_utf8_lossy(data).split('\n').map(|line| line.replace('\r', "\n")).collect()
+}
+
+/// `name=value` pairs between `&`.
+fn pairs(line: &str, between: char) -> Vec<(String, String)> {
+    line.split(between)
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            pair.split_once('=').map_or((pair.to_owned(), String::new()), |(n, v)| (n.to_owned(), v.to_owned()))
+        })
+        .collect()
+}

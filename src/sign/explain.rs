@@ -1,0 +1,190 @@
+//! A signature with its reasons: every intermediate value, numbered and named as on AWS's page, and what to make of it
+//! when a server computed another one.
+//!
+//! `Display` of an [`Explanation`] prints the steps in the order of AWS's page [Signature Calculations for the
+//! Authorization Header][page], so that they can be laid beside the page, or beside what a server says it signed.
+//! [`compare`] does the latter for you: given the texts of a `SignatureDoesNotMatch` document it names the first line
+//! and byte that differ, and the usual cause.
+//!
+//! Session tokens, customer keys and all but the beginning of the signature are left out: what is printed may go into
+//! a ticket.
+//!
+//! ```
+//! use s3driver::sign::explain::{Cause, ServerSide, compare};
+//! use s3driver::sign::{Credentials, Request, v4};
+//! use s3driver::time::Timestamp;
+//!
+//! let request = Request { method: "GET", path: "/key", query: &[], headers: &[("host", "storage.example:9000")] };
+//! let credentials = Credentials::new("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
+//! let scope = v4::Scope { region: "us-east-1", service: "s3" };
+//! let signed = v4::sign(&request, v4::Payload::Bytes(b""), &credentials, scope, Timestamp::from_unix(1_369_353_600))?;
+//! println!("{}", signed.explain());
+//!
+//! let theirs = signed.canonical_request.replace("storage.example:9000", "10.0.0.7");
+//! let server = ServerSide { canonical_request: Some(&theirs), ..ServerSide::default() };
+//! let comparison = compare(&signed.explain(), &server);
+//! assert_eq!(comparison.cause(), Cause::HostRewritten);
+//! println!("{comparison}");
+//! # Ok::<(), s3driver::sign::Error>(())
+//! ```
+//!
+//! [page]: https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
+use super::redact;
+use super::{v2, v4};
+use std::fmt;
+
+mod compare;
+pub use compare::{Cause, Comparison, Difference, ServerSide, Text, compare};
+
+/// Everything that led to one signature, borrowed from it.
+#[derive(Clone, Copy)]
+pub struct Explanation<'a> {
+    version: Version,
+    /// Version 2 has none.
+    canonical_request: Option<&'a str>,
+    string_to_sign: &'a str,
+    signature: &'a str,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Version {
+    V2,
+    V4,
+}
+
+impl v4::Signed {
+    /// The steps to this signature.
+    pub fn explain(&self) -> Explanation<'_> {
+        Explanation::v4(&self.canonical_request, &self.string_to_sign, &self.signature)
+    }
+}
+
+impl v4::Presigned {
+    /// The steps to this signature.
+    pub fn explain(&self) -> Explanation<'_> {
+        Explanation::v4(&self.canonical_request, &self.string_to_sign, &self.signature)
+    }
+}
+
+impl v2::Signed {
+    /// The steps to this signature.
+    pub fn explain(&self) -> Explanation<'_> {
+        Explanation::v2(&self.string_to_sign, &self.signature)
+    }
+}
+
+impl v2::Presigned {
+    /// The steps to this signature.
+    pub fn explain(&self) -> Explanation<'_> {
+        Explanation::v2(&self.string_to_sign, &self.signature)
+    }
+}
+
+impl<'a> Explanation<'a> {
+    /// Of a signature of version 4 from anywhere: its canonical request, string to sign and signature in hex.
+    pub const fn v4(canonical_request: &'a str, string_to_sign: &'a str, signature: &'a str) -> Self {
+        Self { version: Version::V4, canonical_request: Some(canonical_request), string_to_sign, signature }
+    }
+
+    /// Of a signature of version 2 from anywhere: its string to sign and signature in base64.
+    pub const fn v2(string_to_sign: &'a str, signature: &'a str) -> Self {
+        Self { version: Version::V2, canonical_request: None, string_to_sign, signature }
+    }
+
+    /// The first characters of the signature: enough to tell two apart, too few to use.
+    fn signature_start(&self) -> &'a str {
+        /// 32 bits in hex, 48 in base64.
+        const SHOWN: usize = 8;
+        self.signature.get(..SHOWN).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Explanation<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.version {
+            Version::V4 => {
+                writeln!(f, "Task 1: canonical request")?;
+                if let Some(text) = self.canonical_request {
+                    Lines { text, label: canonical_label }.fmt(f)?;
+                }
+                writeln!(f, "Task 2: string to sign")?;
+                Lines { text: self.string_to_sign, label: v4_label }.fmt(f)?;
+                writeln!(f, "Task 3: signature")?;
+                let scope = self.string_to_sign.split('\n').nth(2).unwrap_or_default();
+                let mut parts = scope.split('/');
+                let mut part = || redact::Line(parts.next().unwrap_or_default());
+                writeln!(f, "     DateKey              = HMAC-SHA256(\"AWS4\" + secret access key, \"{}\")", part())?;
+                writeln!(f, "     DateRegionKey        = HMAC-SHA256(DateKey, \"{}\")", part())?;
+                writeln!(f, "     DateRegionServiceKey = HMAC-SHA256(DateRegionKey, \"{}\")", part())?;
+                writeln!(f, "     SigningKey           = HMAC-SHA256(DateRegionServiceKey, \"{}\")", part())?;
+                write!(f, "     signature            = hex(HMAC-SHA256(SigningKey, string to sign))")?;
+            }
+            Version::V2 => {
+                writeln!(f, "Step 1: string to sign")?;
+                Lines { text: self.string_to_sign, label: v2_label }.fmt(f)?;
+                writeln!(f, "Step 2: signature")?;
+                write!(f, "     signature            = base64(HMAC-SHA1(secret access key, string to sign))")?;
+            }
+        }
+        writeln!(f, ", begins with {}", redact::Line(self.signature_start()))
+    }
+}
+
+impl fmt::Debug for Explanation<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Explanation(\n{self})")
+    }
+}
+
+/// Numbered lines, each with its name before it, secret values taken out.
+struct Lines<'a> {
+    text: &'a str,
+    /// The name of a line, from its number (from 0) and the number of lines.
+    label: fn(usize, usize) -> &'static str,
+}
+
+impl fmt::Display for Lines<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.text.split('\n').count();
+        for (number, line) in self.text.split('\n').enumerate() {
+            let label = (self.label)(number, count);
+            writeln!(f, "{:>3}  {label:<20} {}", number + 1, redact::Line(line))?;
+        }
+        Ok(())
+    }
+}
+
+/// `HTTPMethod \n CanonicalURI \n CanonicalQueryString \n CanonicalHeaders \n SignedHeaders \n HashedPayload`, where
+/// the headers end with an empty line.
+fn canonical_label(number: usize, count: usize) -> &'static str {
+    match (number, count.saturating_sub(number)) {
+        (0, _) => "HTTPMethod",
+        (1, _) => "CanonicalURI",
+        (2, _) => "CanonicalQueryString",
+        (_, 1) => "HashedPayload",
+        (_, 2) => "SignedHeaders",
+        (_, 3) => "end of the headers",
+        _ => "CanonicalHeaders",
+    }
+}
+
+fn v4_label(number: usize, _: usize) -> &'static str {
+    match number {
+        0 => "algorithm",
+        1 => "time",
+        2 => "scope",
+        _ => "hash of task 1",
+    }
+}
+
+/// `HTTP-Verb \n Content-MD5 \n Content-Type \n Date \n CanonicalizedAmzHeaders CanonicalizedResource`
+fn v2_label(number: usize, count: usize) -> &'static str {
+    match (number, count.saturating_sub(number)) {
+        (0, _) => "HTTP-Verb",
+        (1, _) => "Content-MD5",
+        (2, _) => "Content-Type",
+        (3, _) => "Date or Expires",
+        (_, 1) => "resource",
+        _ => "amz header",
+    }
+}

@@ -1,0 +1,443 @@
+//! Our steps beside the server's: where they part, and what that usually means.
+use super::{Explanation, Version};
+use crate::sign::redact;
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::fmt;
+
+/// What a server says it signed: elements of S3's `SignatureDoesNotMatch` document. The bytes, hex with blanks between,
+/// count for more than the text, in which line ends and control characters may have suffered.
+#[derive(Clone, Copy, Default)]
+pub struct ServerSide<'a> {
+    /// `CanonicalRequest`.
+    pub canonical_request: Option<&'a str>,
+    /// `CanonicalRequestBytes`.
+    pub canonical_request_bytes: Option<&'a str>,
+    /// `StringToSign`.
+    pub string_to_sign: Option<&'a str>,
+    /// `StringToSignBytes`.
+    pub string_to_sign_bytes: Option<&'a str>,
+}
+
+/// Which of the two texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Text {
+    /// Task 1 of version 4.
+    CanonicalRequest,
+    /// Task 2, or step 1 of version 2.
+    StringToSign,
+}
+
+/// The first place at which the texts differ. Secret values are taken out, long lines cut around the place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Difference {
+    /// In which text.
+    pub text: Text,
+    /// In which line, counted from 1.
+    pub line: usize,
+    /// At which byte of that line, counted from 1.
+    pub byte: usize,
+    /// What we have there.
+    pub ours: String,
+    /// What the server has there.
+    pub theirs: String,
+}
+
+/// What usually makes such a difference. `Display` tells what to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Cause {
+    /// All that was shown is equal: the keys differ.
+    WrongSecret,
+    /// The server showed too little to compare.
+    NotShown,
+    /// The method is another.
+    MethodChanged,
+    /// The path or a parameter holds `%25` where the other side has `%`.
+    EncodedTwice,
+    /// The same text in another spelling: `+` for a space, lower-case hex, letters that were encoded.
+    EncodedOtherwise,
+    /// `//`, `.` or `..` were resolved on the way.
+    PathNormalised,
+    /// The path is longer or shorter at its beginning: the bucket, or a proxy's prefix.
+    PathPrefix,
+    /// Another path.
+    PathChanged,
+    /// A query parameter came in between.
+    ParameterAdded,
+    /// A query parameter was lost.
+    ParameterRemoved,
+    /// The parameters are the same in another order.
+    ParametersReordered,
+    /// A query parameter has another value.
+    ParameterChanged,
+    /// The `host` header is another.
+    HostRewritten,
+    /// A header that we did not sign.
+    HeaderAdded,
+    /// A header that we signed is gone, or empty.
+    HeaderRemoved,
+    /// A header has other blanks.
+    HeaderSpaces,
+    /// A header has another value.
+    HeaderChanged,
+    /// The headers, or their list, are in another order or number.
+    HeadersReordered,
+    /// Another session token.
+    TokenChanged,
+    /// Another hash of the body.
+    PayloadChanged,
+    /// Another time.
+    Clock,
+    /// Another region in the scope.
+    WrongRegion,
+    /// Another service in the scope.
+    WrongService,
+    /// Another access key, or another algorithm.
+    WrongCredential,
+    /// The canonical request differs, and the server does not show its own.
+    CanonicalRequestDiffers,
+}
+
+/// What [`compare`] found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Comparison {
+    cause: Cause,
+    difference: Option<Difference>,
+}
+
+impl Comparison {
+    /// The usual cause.
+    pub const fn cause(&self) -> Cause {
+        self.cause
+    }
+
+    /// The first place that differs; `None` when nothing shown does.
+    pub const fn difference(&self) -> Option<&Difference> {
+        self.difference.as_ref()
+    }
+}
+
+/// Finds where the server's steps leave ours.
+pub fn compare(ours: &Explanation<'_>, server: &ServerSide<'_>) -> Comparison {
+    let theirs = text_of(server.canonical_request, server.canonical_request_bytes);
+    if let (Some(ours), Some(theirs)) = (ours.canonical_request, theirs) {
+        let found = first_difference(Text::CanonicalRequest, ours, &theirs, ours, canonical_cause);
+        if let Some(found) = found {
+            return found;
+        }
+    }
+    let Some(theirs) = text_of(server.string_to_sign, server.string_to_sign_bytes) else {
+        return Comparison { cause: Cause::NotShown, difference: None };
+    };
+    let cause = match ours.version {
+        Version::V4 => v4_cause,
+        Version::V2 => v2_cause,
+    };
+    let secrets = ours.canonical_request.unwrap_or(ours.string_to_sign);
+    first_difference(Text::StringToSign, ours.string_to_sign, &theirs, secrets, cause)
+        .unwrap_or(Comparison { cause: Cause::WrongSecret, difference: None })
+}
+
+fn text_of<'a>(text: Option<&'a str>, bytes: Option<&str>) -> Option<Cow<'a, str>> {
+    let decoded =
+        bytes.map(|hex| hex.split_ascii_whitespace().collect::<String>()).and_then(|hex| hex::decode(hex).ok());
+    match decoded {
+        Some(bytes) if !bytes.is_empty() => Some(Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())),
+        _ => text.filter(|text| !text.is_empty()).map(|text| match text.contains("\r\n") {
+            true => Cow::Owned(text.replace("\r\n", "\n")),
+            false => Cow::Borrowed(text),
+        }),
+    }
+}
+
+/// `cause` is given the number of the line (from 0) and both texts' lines. `secrets` is the text whose secret values must
+/// not be shown, wherever the server repeats them.
+fn first_difference(
+    text: Text,
+    ours: &str,
+    theirs: &str,
+    secrets: &str,
+    cause: fn(usize, &[&str], &[&str]) -> Cause,
+) -> Option<Comparison> {
+    if ours == theirs {
+        return None;
+    }
+    let (ours, theirs): (Vec<_>, Vec<_>) = (ours.split('\n').collect(), theirs.split('\n').collect());
+    let number = ours.iter().zip(&theirs).take_while(|(a, b)| a == b).count();
+    let line = |lines: &[&str]| lines.get(number).copied().unwrap_or_default().to_owned();
+    let (our_line, their_line) = (line(&ours), line(&theirs));
+    let byte = our_line.bytes().zip(their_line.bytes()).take_while(|(a, b)| a == b).count();
+    let (shown, their_shown) = excerpts(&our_line, &their_line, secrets);
+    Some(Comparison {
+        cause: cause(number, &ours, &theirs),
+        difference: Some(Difference { text, line: number + 1, byte: byte + 1, ours: shown, theirs: their_shown }),
+    })
+}
+
+/// Both lines without secrets, cut around the first character that differs.
+fn excerpts(ours: &str, theirs: &str, signed: &str) -> (String, String) {
+    /// Kept before and behind the place.
+    const BEFORE: usize = 40;
+    const BEHIND: usize = 80;
+    // However it is spelled.
+    let plain = |text: &str| String::from_utf8_lossy(&decoded(text)).replace('+', " ");
+    let repeats = |secret: &str| !secret.is_empty() && plain(theirs).contains(&plain(secret));
+    let ours = redact::Line(ours).to_string();
+    let theirs = match signed.split('\n').flat_map(redact::secrets).any(repeats) {
+        true => redact::REDACTED.to_owned(),
+        false => redact::Line(theirs).to_string(),
+    };
+    let place = ours.chars().zip(theirs.chars()).take_while(|(a, b)| a == b).count();
+    let start = place.saturating_sub(BEFORE);
+    let cut = |line: &str| {
+        let mut out = String::from(if start > 0 { "..." } else { "" });
+        out.extend(line.chars().skip(start).take(BEFORE + BEHIND));
+        if line.chars().nth(start + BEFORE + BEHIND).is_some() {
+            out.push_str("...");
+        }
+        out
+    };
+    (cut(&ours), cut(&theirs))
+}
+
+fn canonical_cause(number: usize, ours: &[&str], theirs: &[&str]) -> Cause {
+    let line = |lines: &[&str]| lines.get(number).copied().unwrap_or_default().to_owned();
+    let (our_line, their_line) = (line(ours), line(theirs));
+    // Behind the headers stand an empty line, the list of names and the payload's hash.
+    match (number, ours.len().saturating_sub(number)) {
+        (0, _) => Cause::MethodChanged,
+        (1, _) => path_cause(&our_line, &their_line),
+        (2, _) => query_cause(&our_line, &their_line),
+        (_, 0 | 1) => Cause::PayloadChanged,
+        (_, 2) => Cause::HeadersReordered,
+        _ => header_cause(&our_line, &their_line, ours, theirs),
+    }
+}
+
+fn v4_cause(number: usize, ours: &[&str], theirs: &[&str]) -> Cause {
+    match number {
+        0 => Cause::WrongCredential,
+        1 => Cause::Clock,
+        2 => {
+            let parts =
+                |lines: &[&str]| lines.get(2).map(|line| line.split('/').map(str::to_owned).collect::<Vec<_>>());
+            let (ours, theirs) = (parts(ours).unwrap_or_default(), parts(theirs).unwrap_or_default());
+            match ours.iter().zip(&theirs).take_while(|(a, b)| a == b).count() {
+                0 => Cause::Clock,
+                1 => Cause::WrongRegion,
+                2 => Cause::WrongService,
+                _ => Cause::WrongCredential,
+            }
+        }
+        _ => Cause::CanonicalRequestDiffers,
+    }
+}
+
+fn v2_cause(number: usize, ours: &[&str], theirs: &[&str]) -> Cause {
+    let line = |lines: &[&str]| lines.get(number).copied().unwrap_or_default().to_owned();
+    let (our_line, their_line) = (line(ours), line(theirs));
+    let amz = |line: &str| line.starts_with("x-amz-");
+    match number {
+        // A server that took the request for one of version 4.
+        0 if their_line.starts_with("AWS4-") => Cause::WrongCredential,
+        0 => Cause::MethodChanged,
+        1 | 2 if their_line.is_empty() => Cause::HeaderRemoved,
+        1 | 2 if our_line.is_empty() => Cause::HeaderAdded,
+        1 | 2 => Cause::HeaderChanged,
+        3 => Cause::Clock,
+        _ if amz(&our_line) || amz(&their_line) => header_cause(&our_line, &their_line, ours, theirs),
+        _ => {
+            let split = |line: &str| {
+                let (path, query) = line.split_once('?').unwrap_or((line, ""));
+                (path.to_owned(), query.to_owned())
+            };
+            let ((our_path, our_query), (their_path, their_query)) = (split(&our_line), split(&their_line));
+            if our_path == their_path {
+                query_cause(&our_query, &their_query)
+            } else {
+                path_cause(&our_path, &their_path)
+            }
+        }
+    }
+}
+
+fn path_cause(ours: &str, theirs: &str) -> Cause {
+    if let Some(cause) = encoding_cause(ours, theirs) {
+        cause
+    } else if normalised(ours) == theirs || ours == normalised(theirs) {
+        Cause::PathNormalised
+    } else if ours.ends_with(theirs) || theirs.ends_with(ours) {
+        Cause::PathPrefix
+    } else {
+        Cause::PathChanged
+    }
+}
+
+/// Whether two texts differ in their percent-encoding alone.
+fn encoding_cause(ours: &str, theirs: &str) -> Option<Cause> {
+    let again = |text: &str| text.replace('%', "%25");
+    if again(ours) == theirs || ours == again(theirs) {
+        Some(Cause::EncodedTwice)
+    } else if decoded(ours) == decoded(theirs) {
+        Some(Cause::EncodedOtherwise)
+    } else {
+        None
+    }
+}
+
+/// Percent-decoded, a plus as a space, to compare spellings; what is no escape stays.
+fn decoded(text: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, tail)) = rest.split_first() {
+        let escape = tail.get(..2).filter(|_| byte == b'%').and_then(|digits| hex::decode(digits).ok());
+        let (byte, tail) = match escape.as_deref() {
+            Some(&[decoded]) => (decoded, tail.get(2..).unwrap_or_default()),
+            _ => (if byte == b'+' { b' ' } else { byte }, tail),
+        };
+        out.push(byte);
+        rest = tail;
+    }
+    out
+}
+
+/// As RFC 3986 section 5.2.4 resolves dots, and with runs of slashes made one.
+fn normalised(path: &str) -> String {
+    let mut kept = Vec::new();
+    for segment in path.split('/').filter(|segment| !segment.is_empty() && *segment != ".") {
+        match segment {
+            ".." => _ = kept.pop(),
+            _ => kept.push(segment),
+        }
+    }
+    let slash = ["/", "/.", "/.."].iter().any(|end| path.ends_with(end)) && !kept.is_empty();
+    format!("/{}{}", kept.join("/"), if slash { "/" } else { "" })
+}
+
+fn query_cause(ours: &str, theirs: &str) -> Cause {
+    let pairs = |query: &str| {
+        let split = |pair: &str| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (name.to_owned(), value.to_owned())
+        };
+        query.split('&').filter(|pair| !pair.is_empty()).map(split).collect::<Vec<_>>()
+    };
+    let (ours, theirs) = (pairs(ours), pairs(theirs));
+    let set = |pairs: &[(String, String)]| pairs.iter().cloned().collect::<BTreeSet<_>>();
+    let (our_set, their_set) = (set(&ours), set(&theirs));
+    if our_set == their_set && ours.len() == theirs.len() {
+        return Cause::ParametersReordered;
+    }
+    let only_ours = our_set.difference(&their_set).next();
+    let only_theirs = their_set.difference(&our_set).next();
+    match (only_ours, only_theirs) {
+        (Some(a), Some(b)) if a.0 == b.0 => match a.0.to_ascii_lowercase().as_str() {
+            "x-amz-date" | "expires" => Cause::Clock,
+            "x-amz-security-token" => Cause::TokenChanged,
+            "x-amz-credential" | "awsaccesskeyid" => Cause::WrongCredential,
+            _ => encoding_cause(&a.1, &b.1).unwrap_or(Cause::ParameterChanged),
+        },
+        (Some(a), Some(b)) if encoding_cause(&a.0, &b.0).is_some() => Cause::EncodedOtherwise,
+        (None, _) => Cause::ParameterAdded,
+        (_, None) => Cause::ParameterRemoved,
+        (Some(_), Some(_)) if ours.len() < theirs.len() => Cause::ParameterAdded,
+        (Some(_), Some(_)) if ours.len() > theirs.len() => Cause::ParameterRemoved,
+        (Some(_), Some(_)) => Cause::ParameterChanged,
+    }
+}
+
+fn header_cause(our_line: &str, their_line: &str, ours: &[&str], theirs: &[&str]) -> Cause {
+    let (our_name, our_value) = our_line.split_once(':').unwrap_or_default();
+    let (their_name, their_value) = their_line.split_once(':').unwrap_or_default();
+    let has = |lines: &[&str], name: &str| {
+        lines.iter().any(|line| line.split_once(':').is_some_and(|(given, _)| given == name))
+    };
+    if our_name == their_name {
+        let words = |value: &str| value.split_ascii_whitespace().collect::<String>();
+        return match our_name {
+            "host" => Cause::HostRewritten,
+            "x-amz-date" => Cause::Clock,
+            "x-amz-content-sha256" => Cause::PayloadChanged,
+            _ if their_value.is_empty() => Cause::HeaderRemoved,
+            "x-amz-security-token" => Cause::TokenChanged,
+            _ if words(our_value) == words(their_value) => Cause::HeaderSpaces,
+            _ => Cause::HeaderChanged,
+        };
+    }
+    if !their_name.is_empty() && !has(ours, their_name) {
+        Cause::HeaderAdded
+    } else if !our_name.is_empty() && !has(theirs, our_name) {
+        Cause::HeaderRemoved
+    } else {
+        Cause::HeadersReordered
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::CanonicalRequest => "canonical request",
+            Self::StringToSign => "string to sign",
+        })
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::WrongSecret => "all that was signed is equal, so the secret key differs: check it, and that it belongs to the access key",
+            Self::NotShown => "the server does not show what it signed: check the secret key, the region, and that no proxy changes the host or the path",
+            Self::MethodChanged => "the method was changed on the way: look for a proxy or a redirect",
+            Self::EncodedTwice => "one side encoded twice: give the key undecoded, and let no proxy encode again",
+            Self::EncodedOtherwise => "the same text is spelled with other escapes: let no proxy or library decode and encode it anew",
+            Self::PathNormalised => "the path was normalised on the way: switch that off in the proxy, for S3 stores // and .. as they are",
+            Self::PathPrefix => "the path begins otherwise: check path-style or virtual-host addressing, and prefixes that a proxy adds or strips",
+            Self::PathChanged => "the path was changed on the way: check the endpoint and the proxy",
+            Self::ParameterAdded => "a query parameter was added after signing: sign it, or let the proxy not add it",
+            Self::ParameterRemoved => "a query parameter was lost after signing: check the proxy",
+            Self::ParametersReordered => "the query parameters are sorted differently: by encoded name, then by encoded value",
+            Self::ParameterChanged => "a query parameter was changed after signing: check the proxy",
+            Self::HostRewritten => "a proxy or load balancer rewrote the host header: let it pass the header on as it is, or set the endpoint to the name the server sees",
+            Self::HeaderAdded => "a header was added after signing: sign it, or let the proxy not add it",
+            Self::HeaderRemoved => "a signed header did not arrive: let the proxy pass it on, or do not sign it",
+            Self::HeaderSpaces => "a header's blanks were changed: trim values and write single spaces",
+            Self::HeaderChanged => "a signed header was changed on the way: let the proxy pass it on as it is",
+            Self::HeadersReordered => "the headers differ in order or number: sort them by lower-case name and list each once",
+            Self::TokenChanged => "the session token differs from the one signed: take key, secret and token from one set of credentials",
+            Self::PayloadChanged => "the body's hash differs: the body was changed after signing, or x-amz-content-sha256 names another mode",
+            Self::Clock => "the time differs from the one signed: check the clock, and that x-amz-date is sent as signed",
+            Self::WrongRegion => "the server expects another region: set the one it names",
+            Self::WrongService => "the server expects another service: S3 is signed as s3, STS as sts",
+            Self::WrongCredential => "the algorithm or the access key differs: check the version of the signature and the access key",
+            Self::CanonicalRequestDiffers => "the canonical request differs and the server does not show its own: look for a proxy that changes host, path, query or headers",
+        })
+    }
+}
+
+/// One sentence, ready to stand behind an error.
+impl fmt::Display for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(Difference { text, line, byte, ours, theirs }) = &self.difference {
+            write!(
+                f,
+                "the {text} differs from the server's in line {line} at byte {byte}: we have \"{ours}\", the server \"{theirs}\"; "
+            )?;
+        }
+        self.cause.fmt(f)
+    }
+}
+
+/// Only how much there is: it may hold a session token.
+impl fmt::Debug for ServerSide<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { canonical_request, canonical_request_bytes, string_to_sign, string_to_sign_bytes } = self;
+        f.debug_struct("ServerSide")
+            .field("canonical_request", &canonical_request.map(str::len))
+            .field("canonical_request_bytes", &canonical_request_bytes.map(str::len))
+            .field("string_to_sign", &string_to_sign.map(str::len))
+            .field("string_to_sign_bytes", &string_to_sign_bytes.map(str::len))
+            .finish()
+    }
+}

@@ -1,0 +1,174 @@
+//! Checksums against the embedded server, which computes them itself and refuses those that differ.
+#![allow(clippy::unwrap_used, reason = "a test may fail that way")]
+
+#[path = "faults/server.rs"]
+mod server;
+mod support;
+
+use s3driver::ErrorKind;
+use s3driver::client::{
+    ByteRange, Checksum, Client, Condition, Config, Endpoint, GetObject, ObjectSettings, PayloadSigning, Scheme,
+    SignatureVersion, UploadRef, Variant,
+};
+use s3driver::sign::Credentials;
+use server::{Answer, End, Fault, Faulty, Seen};
+use std::io::Read;
+use support::ServerOptions;
+use support::target::bytes_at;
+
+const BUCKET: &str = "registry";
+const CHECKSUMS: [(Checksum, &str); 2] =
+    [(Checksum::Crc32c, "x-amz-checksum-crc32c"), (Checksum::Crc64Nvme, "x-amz-checksum-crc64nvme")];
+
+fn start() -> Faulty {
+    Faulty::start(ServerOptions { min_part_size: 1, ..ServerOptions::default() })
+}
+
+fn client(faulty: &Faulty, checksum: Checksum) -> Client {
+    Client::new(config(faulty).checksum(checksum)).unwrap()
+}
+
+fn config(faulty: &Faulty) -> Config {
+    let endpoint = Endpoint::custom(&faulty.url(), Some("us-east-1"), Scheme::Http).unwrap();
+    Config::new(endpoint).static_credentials(Credentials::new("AKIDEMBEDDED", "embedded/secret+key"))
+}
+
+fn seen(faulty: &Faulty, operation: &str) -> Vec<Seen> {
+    faulty.seen().into_iter().filter(|seen| seen.operation == operation).collect()
+}
+
+fn get(client: &Client) -> s3driver::Result<Vec<u8>> {
+    client.get_object(BUCKET, "key", &GetObject::default())?.read_all(1 << 20)
+}
+
+#[test]
+fn uploads_carry_it_and_the_server_agrees() {
+    for (checksum, header) in CHECKSUMS {
+        for signature in [SignatureVersion::V4, SignatureVersion::V2] {
+            let faulty = start();
+            let payload = PayloadSigning::Unsigned;
+            let client =
+                Client::new(config(&faulty).checksum(checksum).signature(signature).payload_signing(payload)).unwrap();
+            let content = bytes_at(1, 0, 100_000);
+            client.put_object(BUCKET, "key", &content, &ObjectSettings::default()).unwrap();
+            assert!(seen(&faulty, "PutObject")[0].header(header).is_some());
+            assert!(faulty.backend.object_info(BUCKET, "key").unwrap().checksum.is_some());
+            assert!(get(&client).unwrap() == content);
+            assert_eq!(seen(&faulty, "GetObject")[0].header("x-amz-checksum-mode"), Some("ENABLED"));
+        }
+    }
+}
+
+#[test]
+fn uploads_in_parts_get_one_of_the_whole_object() {
+    for (checksum, header) in CHECKSUMS {
+        let faulty = start();
+        let client = client(&faulty, checksum);
+        let id = client.create_multipart_upload(BUCKET, "key", &ObjectSettings::default()).unwrap();
+        let upload = UploadRef { bucket: BUCKET, key: "key", upload_id: &id };
+        let parts: Vec<_> = (1..=3)
+            .map(|number| client.upload_part(upload, number, &bytes_at(number.into(), 0, 1000)).unwrap())
+            .collect();
+        client.complete_multipart_upload(upload, &parts, &Condition::Always).unwrap();
+        assert!(seen(&faulty, "UploadPart").iter().all(|seen| seen.header(header).is_some()));
+        let content: Vec<u8> = (1..=3).flat_map(|number| bytes_at(number, 0, 1000)).collect();
+        // The server's checksum of the whole is held against what is read: a flipped bit shows.
+        assert!(get(&client).unwrap() == content);
+        faulty.once("GetObject", Fault::changed(flipped));
+        assert_eq!(get(&client).unwrap_err().kind(), ErrorKind::Integrity);
+    }
+}
+
+fn flipped(mut answer: Answer) -> Answer {
+    let middle = answer.body.len() / 2;
+    answer.body[middle] ^= 1;
+    answer
+}
+
+/// The rows `bitflip` and `bad-checksum`: never handed over as good.
+#[test]
+fn bitflip_and_bad_checksum() {
+    for (checksum, header) in CHECKSUMS {
+        let faulty = start();
+        let client = client(&faulty, checksum);
+        let content = bytes_at(1, 0, 300_000);
+        client.put_object(BUCKET, "key", &content, &ObjectSettings::default()).unwrap();
+        faulty.once("GetObject", Fault::changed(flipped));
+        let error = get(&client).unwrap_err();
+        assert_eq!((error.kind(), error.key()), (ErrorKind::Integrity, Some("key")), "{error}");
+        faulty.once("GetObject", Fault::changed(move |answer| answer.with(header, "AAAAAAAAAAA=")));
+        assert_eq!(get(&client).unwrap_err().kind(), ErrorKind::Integrity);
+        // A streaming reader never says that it has reached the end.
+        faulty.once("GetObject", Fault::changed(flipped));
+        let mut reader = client.get_object(BUCKET, "key", &GetObject::default()).unwrap();
+        let mut got = Vec::new();
+        assert!(reader.read_to_end(&mut got).is_err());
+        assert!(got.len() < content.len());
+        // A resumed read is held against the checksum of the first reply.
+        faulty.once("GetObject", Fault::cut(100_000, End::Close));
+        assert!(get(&client).unwrap() == content);
+        faulty.once("GetObject", Fault::cut(100_000, End::Close));
+        faulty.once("GetObject", Fault::changed(flipped));
+        assert_eq!(get(&client).unwrap_err().kind(), ErrorKind::Integrity);
+        // Ranges have none.
+        let part = GetObject::range(ByteRange::From(10));
+        assert!(client.get_object(BUCKET, "key", &part).unwrap().read_all(1 << 20).unwrap() == content[10..]);
+    }
+}
+
+/// Bytes that are damaged on their way up are refused, sent again, and stored right.
+#[test]
+fn damage_on_the_way_up() {
+    let faulty = start();
+    let client = client(&faulty, Checksum::Crc64Nvme);
+    faulty.once("PutObject", Fault::error(400, "XAmzContentChecksumMismatch"));
+    client.put_object(BUCKET, "key", b"content", &ObjectSettings::default()).unwrap();
+    assert_eq!(faulty.count("PutObject"), 2);
+    assert_eq!(faulty.backend.object(BUCKET, "key").unwrap(), "content");
+}
+
+/// An upload that another program began without a checksum takes none, on AWS.
+#[test]
+fn an_upload_begun_without_a_checksum_goes_on_without() {
+    let faulty = start();
+    let id =
+        client(&faulty, Checksum::None).create_multipart_upload(BUCKET, "key", &ObjectSettings::default()).unwrap();
+    let client = client(&faulty, Checksum::Crc64Nvme);
+    let upload = UploadRef { bucket: BUCKET, key: "key", upload_id: &id };
+    let text = "<Error><Code>InvalidRequest</Code><Message>Checksum Type mismatch occurred, expected checksum Type: null, \
+                actual checksum Type: crc64nvme</Message></Error>";
+    faulty.once("UploadPart", Fault::reply(400, text));
+    let part = client.upload_part(upload, 1, b"part").unwrap();
+    let sent: Vec<bool> =
+        seen(&faulty, "UploadPart").iter().map(|seen| seen.header("x-amz-checksum-crc64nvme").is_some()).collect();
+    assert_eq!(sent, [true, false]);
+    client.complete_multipart_upload(upload, &[part], &Condition::Always).unwrap();
+    assert_eq!(faulty.backend.object(BUCKET, "key").unwrap(), "part");
+}
+
+/// A checksum of parts' checksums says nothing of the bytes as a whole.
+#[test]
+fn composite_checksums_are_passed_over() {
+    let faulty = start();
+    let client = client(&faulty, Checksum::Crc32c);
+    client.put_object(BUCKET, "key", b"content", &ObjectSettings::default()).unwrap();
+    faulty.once("GetObject", Fault::changed(|answer| answer.with("x-amz-checksum-crc32c", "AAAAAA==-2")));
+    assert_eq!(get(&client).unwrap(), b"content");
+    let composite =
+        |answer: Answer| answer.with("x-amz-checksum-crc32c", "AAAAAA==").with("x-amz-checksum-type", "COMPOSITE");
+    faulty.once("GetObject", Fault::changed(composite));
+    assert_eq!(get(&client).unwrap(), b"content");
+}
+
+/// `auto`: AWS's own default on AWS, nothing elsewhere.
+#[test]
+fn auto_is_for_aws_alone() {
+    let faulty = start();
+    client(&faulty, Checksum::Auto).put_object(BUCKET, "key", b"content", &ObjectSettings::default()).unwrap();
+    assert!(!faulty.seen()[0].head.contains("x-amz-checksum"));
+    let endpoint = Endpoint::aws("us-east-1", Scheme::Http, Variant::default()).unwrap();
+    let aws = Config::new(endpoint).static_credentials(Credentials::new("AKID", "secret")).proxy(faulty.url());
+    faulty.once("*", Fault::reply(200, ""));
+    Client::new(aws).unwrap().put_object(BUCKET, "a/key", b"content", &ObjectSettings::default()).unwrap();
+    assert!(faulty.seen()[1].header("x-amz-checksum-crc64nvme").is_some());
+}

@@ -1,0 +1,325 @@
+//! Rows of the table "Connection".
+
+use crate::server::{End, Fault, error_document};
+use crate::support::ServerOptions;
+use crate::support::target::bytes_at;
+use crate::{ATTEMPTS, BUCKET, Rig, quickly, retry, upload};
+use s3driver::client::{Client, Config, Endpoint, ObjectSettings, RetryPolicy, Scheme};
+use s3driver::{Cancel, ErrorKind};
+use std::net::TcpListener;
+use std::thread;
+use std::time::{Duration, Instant};
+
+#[test]
+fn connection_refused() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let endpoint = Endpoint::custom(&format!("http://127.0.0.1:{port}"), None, Scheme::Http).unwrap();
+    let client = Client::new(Config::new(endpoint).retry(retry())).unwrap();
+    let error = client.put_object(BUCKET, "key", b"content", &ObjectSettings::default()).unwrap_err();
+    assert_eq!((error.kind(), error.attempts()), (ErrorKind::Connect, ATTEMPTS), "{error}");
+    assert!(std::error::Error::source(&error).is_some());
+    assert_eq!(error.history(), Some("no connection (3 times)"));
+}
+
+/// Every idempotent request, and the faults after which it is sent again.
+#[test]
+fn reset_before_response_and_close_before_response() {
+    for end in [End::Reset, End::Close] {
+        let rig = Rig::new();
+        rig.store("there", b"content");
+        let id = rig.begin("parts");
+        let fault = |operation| {
+            // A connection of its own: one that was pooled would be passed over without counting.
+            rig.client.close_idle_connections();
+            rig.faulty.once(operation, Fault::silent(end));
+        };
+        fault("PutObject");
+        rig.put("key", b"content").unwrap();
+        fault("GetObject");
+        assert_eq!(rig.get("there").unwrap(), b"content");
+        fault("HeadObject");
+        assert_eq!(rig.client.head_object(BUCKET, "there").unwrap().size, 7);
+        fault("UploadPart");
+        rig.client.upload_part(upload("parts", &id), 1, b"part").unwrap();
+        fault("AbortMultipartUpload");
+        rig.client.abort_multipart_upload(upload("parts", &id)).unwrap();
+        fault("DeleteObject");
+        rig.client.delete_object(BUCKET, "there").unwrap();
+        for operation in ["PutObject", "GetObject", "HeadObject", "UploadPart", "AbortMultipartUpload", "DeleteObject"]
+        {
+            assert_eq!(rig.count(operation), 2, "{operation}");
+        }
+        assert_eq!(rig.faulty.backend.keys(BUCKET), ["key"]);
+        assert_eq!(rig.stored("key").unwrap(), b"content");
+        rig.finish();
+    }
+}
+
+#[test]
+fn close_at_head_and_reset_at_head() {
+    for end in [End::Close, End::Reset] {
+        let rig = Rig::with(ServerOptions::default(), |config| config.retry(RetryPolicy::never()));
+        rig.store("warm", b"up");
+        rig.get("warm").unwrap();
+        rig.faulty.once("PutObject", Fault::silent(end));
+        rig.put("key", b"content").unwrap();
+        assert_eq!(rig.count("PutObject"), 2);
+        assert_eq!(rig.client.stats().stale_connections, 1);
+        assert_eq!(rig.stored("key").unwrap(), b"content");
+        rig.finish();
+    }
+}
+
+#[test]
+fn close_after_and_reset_after() {
+    for end in [End::Close, End::Reset] {
+        let rig = Rig::with(ServerOptions::default(), |config| config.retry(RetryPolicy::never()));
+        rig.faulty.always("PutObject", Fault::changed(|answer| answer).end(end));
+        for index in 0..5 {
+            rig.put(&format!("key{index}"), b"content").unwrap();
+        }
+        assert_eq!(rig.faulty.backend.keys(BUCKET).len(), 5);
+        rig.finish();
+    }
+}
+
+#[test]
+fn a_body_that_was_begun_is_not_sent_again() {
+    let rig = Rig::new();
+    rig.faulty.once("PutObject", Fault::silent(End::Close));
+    let mut source = &b"content"[..];
+    let error = rig.client.put_object_from(BUCKET, "key", &mut source, 7, &ObjectSettings::default()).unwrap_err();
+    assert_eq!((error.kind(), error.attempts()), (ErrorKind::Interrupted, 1));
+    assert_eq!(rig.count("PutObject"), 1);
+    assert_eq!(rig.stored("key"), None);
+    rig.finish();
+}
+
+#[test]
+fn reset_mid_upload_and_close_mid_upload() {
+    let content = bytes_at(1, 0, 4 << 20);
+    for end in [End::Reset, End::Close] {
+        let rig = Rig::new();
+        rig.faulty.times("PutObject", 0, 2, Fault::silent(end).mid_upload(100_000));
+        rig.put("key", &content).unwrap();
+        assert_eq!(rig.count("PutObject"), 3);
+        assert!(rig.stored("key").unwrap() == content);
+        rig.faulty.always("PutObject", Fault::silent(end).mid_upload(100_000));
+        rig.client.close_idle_connections();
+        let error = rig.put("never", &content).unwrap_err();
+        assert_eq!((error.kind(), error.attempts()), (ErrorKind::Interrupted, ATTEMPTS), "{error}");
+        assert_eq!(rig.stored("never"), None);
+        rig.finish();
+    }
+}
+
+#[test]
+fn stall_upload() {
+    let rig = Rig::new();
+    let content = bytes_at(1, 0, 16 << 20);
+    rig.faulty.once("PutObject", Fault::silent(End::Hang).mid_upload(1000));
+    quickly(|| rig.put("key", &content)).unwrap();
+    assert_eq!(rig.count("PutObject"), 2);
+    assert!(rig.stored("key").unwrap() == content);
+    rig.finish();
+}
+
+#[test]
+fn early_error() {
+    let content = bytes_at(1, 0, 16 << 20);
+    let rig = Rig::new();
+    rig.faulty.always("PutObject", Fault::error(403, "AccessDenied").mid_upload(1000).end(End::Hang));
+    let error = quickly(|| rig.put("key", &content)).unwrap_err();
+    assert_eq!((error.kind(), error.attempts()), (ErrorKind::AccessDenied, 1), "{error}");
+    assert_eq!(rig.count("PutObject"), 1);
+    rig.faulty.heal();
+    // The answer may be lost with the connection, but nothing hangs and nothing is stored.
+    rig.faulty.always("PutObject", Fault::error(403, "AccessDenied").mid_upload(1000).end(End::Close));
+    let error = quickly(|| rig.put("key", &content)).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::AccessDenied | ErrorKind::Interrupted), "{error}");
+    assert_eq!(rig.stored("key"), None);
+    rig.finish();
+}
+
+#[test]
+fn stall_and_stall_forever() {
+    let rig = Rig::new();
+    rig.store("key", b"content");
+    rig.faulty.once("GetObject", Fault::silent(End::Hang));
+    assert_eq!(quickly(|| rig.get("key")).unwrap(), b"content");
+    assert_eq!(rig.count("GetObject"), 2);
+    rig.faulty.always("GetObject", Fault::silent(End::Hang));
+    let error = quickly(|| rig.get("key")).unwrap_err();
+    assert_eq!((error.kind(), error.attempts()), (ErrorKind::Timeout, ATTEMPTS));
+    rig.finish();
+}
+
+#[test]
+fn stall_after_commit() {
+    let rig = Rig::new();
+    rig.faulty.once("PutObject", Fault::silent(End::Hang).after_commit());
+    quickly(|| rig.put("key", b"content")).unwrap();
+    assert_eq!(rig.count("PutObject"), 2);
+    assert_eq!(rig.faulty.backend.keys(BUCKET), ["key"]);
+    assert_eq!(rig.stored("key").unwrap(), b"content");
+    rig.finish();
+}
+
+#[test]
+fn trickle() {
+    let rig = Rig::new();
+    rig.store("key", b"content");
+    // Slower altogether than the longest silence allowed, yet never silent.
+    rig.faulty.once("GetObject", Fault::changed(|answer| answer).trickled(Duration::from_millis(100)));
+    assert_eq!(rig.get("key").unwrap(), b"content");
+    assert_eq!(rig.count("GetObject"), 1);
+    rig.finish();
+}
+
+/// The reply of an upload is small: a server that drips it for ever is not waited for.
+#[test]
+fn trickle_without_end() {
+    let rig = Rig::with(ServerOptions::default(), |config| {
+        let operation = Duration::from_millis(600);
+        config.retry(RetryPolicy::never()).timeouts(s3driver::client::Timeouts { operation, ..crate::timeouts() })
+    });
+    let drip = [b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n".as_slice(), &[b' '; 1000]].concat();
+    rig.faulty.always("PutObject", Fault::raw(drip).trickled(Duration::from_millis(10)));
+    let error = quickly(|| rig.put("key", b"content")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+    rig.finish();
+}
+
+/// `bad-status-line`, `bad-header`, `chunked-bad`, `two-lengths`, `length-and-chunked`, `endless-headers`, `1xx-flood`.
+#[test]
+fn wrong_framing_is_asked_for_again_on_another_connection() {
+    let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "x: y\r\n".repeat(100_000));
+    let flood = "HTTP/1.1 102 Processing\r\n\r\n".repeat(1000);
+    for reply in [
+        "HTPT/1.1 2OO OK\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nbad header\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 3\r\ncontent-length: 7\r\n\r\ncontent",
+        "HTTP/1.1 200 OK\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        &many,
+        &flood,
+    ] {
+        let rig = Rig::new();
+        rig.store("key", b"content");
+        rig.faulty.once("GetObject", Fault::raw(reply));
+        let got = quickly(|| rig.get("key"));
+        if reply.contains("chunked\r\n\r\nzz") {
+            // The head was good, so there is a reader, which cannot prove what it has without a length.
+            assert_eq!(got.unwrap_err().kind(), ErrorKind::Protocol);
+        } else {
+            assert_eq!(got.unwrap(), b"content", "{}", &reply[..reply.len().min(60)]);
+            assert_eq!(rig.count("GetObject"), 2);
+        }
+        assert_eq!(rig.get("key").unwrap(), b"content");
+        rig.finish();
+    }
+}
+
+/// `garbage-after`, `head-with-body`, `short-length`: what is left over is nobody's answer.
+#[test]
+fn garbage_after() {
+    let rig = Rig::new();
+    rig.store("key", b"content");
+    let surplus = |answer: crate::server::Answer| [answer.bytes(), b"HTTP/1.1 404 Not Found\r\n\r\n".to_vec()].concat();
+    rig.faulty.times("GetObject", 0, 3, Fault::scripted(surplus));
+    rig.faulty.times("HeadObject", 0, 1, Fault::scripted(surplus));
+    for _ in 0..4 {
+        assert_eq!(rig.get("key").unwrap(), b"content");
+        rig.client.head_object(BUCKET, "key").unwrap();
+    }
+    rig.finish();
+}
+
+#[test]
+fn connection_close_and_http10_and_chunked() {
+    let rig = Rig::new();
+    rig.store("key", b"content");
+    rig.faulty.once("GetObject", Fault::changed(|answer| answer.with("connection", "close")).end(End::Close));
+    rig.faulty.once(
+        "GetObject",
+        Fault::scripted(|answer| {
+            String::from_utf8_lossy(&answer.bytes()).replacen("HTTP/1.1", "HTTP/1.0", 1).into_bytes()
+        })
+        .end(End::Close),
+    );
+    rig.faulty.once(
+        "GetObject",
+        Fault::scripted(|answer| {
+            let mut answer = answer.without("content-length").with("transfer-encoding", "chunked");
+            answer.body = b"3\r\ncon\r\n4;x=y\r\ntent\r\n0\r\n\r\n".to_vec();
+            answer.bytes()
+        }),
+    );
+    for _ in 0..4 {
+        assert_eq!(rig.get("key").unwrap(), b"content");
+    }
+    assert_eq!(rig.count("GetObject"), 4);
+    rig.finish();
+}
+
+/// A call that waits for an answer, for its next attempt, or for the next round of a batch ends soon.
+#[test]
+fn cancel_ends_every_wait_within_a_second() {
+    let patient = RetryPolicy {
+        base: Duration::from_secs(3600),
+        throttled_base: Duration::from_secs(3600),
+        longest_wait: Duration::from_secs(60),
+        ..retry()
+    };
+    let deleted = "<DeleteResult><Error><Key>a</Key><Code>SlowDown</Code></Error></DeleteResult>";
+    for (operation, fault) in [
+        ("PutObject", Fault::silent(End::Hang)),
+        ("PutObject", Fault::error(503, "SlowDown")),
+        ("DeleteObjects", Fault::reply(200, deleted)),
+        ("DeleteObjects", Fault::reply(500, error_document("InternalError"))),
+    ] {
+        let rig = Rig::with(ServerOptions::default(), |config| {
+            let idle = Duration::from_secs(60);
+            config.retry(patient).timeouts(s3driver::client::Timeouts { idle, ..crate::timeouts() })
+        });
+        rig.faulty.always(operation, fault);
+        let cancel = Cancel::new();
+        let client = rig.client.with_cancel(&cancel);
+        let worker = thread::spawn(move || match operation {
+            "PutObject" => client.put_object(BUCKET, "key", b"content", &ObjectSettings::default()).map(drop),
+            _ => client.delete_objects(BUCKET, &["a"]),
+        });
+        thread::sleep(Duration::from_millis(300));
+        let begun = Instant::now();
+        cancel.cancel();
+        let error = worker.join().unwrap().unwrap_err();
+        assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+        assert!(!worker_sent_more(&rig, operation));
+        assert_eq!(error.kind(), ErrorKind::Cancelled, "{error}");
+        rig.finish();
+    }
+}
+
+fn worker_sent_more(rig: &Rig, operation: &str) -> bool {
+    rig.count(operation) > 1
+}
+
+/// With everything failing, the retries of all calls together are bounded; once the server is well, they come back.
+#[test]
+fn an_outage_does_not_multiply_the_load() {
+    let rig = Rig::new();
+    rig.faulty.always("HeadObject", Fault::reply(500, ""));
+    for _ in 0..200 {
+        rig.client.head_object(BUCKET, "key").unwrap_err();
+    }
+    let during = rig.count("HeadObject");
+    assert!((201..=310).contains(&during), "{during} requests for 200 calls");
+    rig.faulty.heal();
+    rig.store("key", b"content");
+    for _ in 0..50 {
+        rig.client.head_object(BUCKET, "key").unwrap();
+    }
+    rig.faulty.once("HeadObject", Fault::reply(500, ""));
+    rig.client.head_object(BUCKET, "key").unwrap();
+    rig.finish();
+}

@@ -1,0 +1,126 @@
+//! Rows that end at the driver's interface. What its writer does under faults stands in `tests/writer.rs`.
+
+use crate::server::{Fault, error_document};
+use crate::{BUCKET, Rig};
+use s3driver::driver::{Parameters, S3Driver, StorageDriver, WalkOptions, WalkStep};
+use s3driver::{ErrorKind, Result};
+
+/// A driver whose requests meet the faults too.
+fn driver(rig: &Rig) -> S3Driver {
+    let url = rig.faulty.url();
+    let pairs = [
+        ("accesskey", rig.faulty.backend.access_key()),
+        ("secretkey", rig.faulty.backend.secret_key()),
+        ("region", "us-east-1"),
+        ("regionendpoint", &url),
+        ("bucket", BUCKET),
+        ("rootdirectory", "root"),
+    ];
+    S3Driver::new(&Parameters::from_pairs(pairs).unwrap()).unwrap()
+}
+
+fn listing(keys: &[&str]) -> Fault {
+    let entries: String =
+        keys.iter().map(|key| format!("<Contents><Key>{key}</Key><Size>1</Size></Contents>")).collect();
+    Fault::reply(200, format!("<ListBucketResult><IsTruncated>false</IsTruncated>{entries}</ListBucketResult>"))
+}
+
+fn walked(driver: &S3Driver) -> Result<Vec<String>> {
+    let mut seen = Vec::new();
+    let mut note = |info: &s3driver::driver::FileInfo| {
+        seen.push(info.path.clone());
+        Ok(WalkStep::Continue)
+    };
+    driver.walk("/", &WalkOptions::default(), &mut note)?;
+    Ok(seen)
+}
+
+/// A Move must not delete the source unless the copy said that it is one.
+#[test]
+fn move_ok_error_and_ok_empty() {
+    for reply in ["", "<html/>", &error_document("AccessDenied")] {
+        let rig = Rig::new();
+        rig.store("root/a", b"content");
+        rig.faulty.always("CopyObject", Fault::reply(200, reply));
+        let driver = driver(&rig);
+        driver.rename("/a", "/b").unwrap_err();
+        assert_eq!((rig.count("DeleteObject"), rig.count("DeleteObjects")), (0, 0));
+        assert_eq!(rig.faulty.backend.keys(BUCKET), ["root/a"]);
+        drop(driver);
+        rig.finish();
+    }
+}
+
+#[test]
+fn list_dup() {
+    let rig = Rig::new();
+    let driver = driver(&rig);
+    rig.faulty.always("ListObjectsV2", listing(&["root/a/x", "root/a/x", "root/a/y", "root/b", "root/b"]));
+    assert_eq!(walked(&driver).unwrap(), ["/a", "/a/x", "/a/y", "/b"]);
+    drop(driver);
+    rig.finish();
+}
+
+/// Each path once, or an error: never twice, never left out.
+#[test]
+fn list_unsorted() {
+    let rig = Rig::new();
+    let driver = driver(&rig);
+    rig.faulty.always("ListObjectsV2", listing(&["root/b/x", "root/a/y", "root/b/z", "root/a/x"]));
+    match walked(&driver) {
+        Ok(mut paths) => {
+            paths.sort_unstable();
+            assert_eq!(paths, ["/a", "/a/x", "/a/y", "/b", "/b/x", "/b/z"]);
+        }
+        Err(error) => assert_eq!(error.kind(), ErrorKind::Protocol),
+    }
+    drop(driver);
+    rig.finish();
+}
+
+/// An empty first page is no empty directory.
+#[test]
+fn list_empty_pages() {
+    let rig = Rig::new();
+    for key in ["root/a/x", "root/a/y"] {
+        rig.store(key, b"x");
+    }
+    let driver = driver(&rig);
+    let empty = "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken></ListBucketResult>";
+    rig.faulty.once("ListObjectsV2", Fault::reply(200, empty));
+    rig.faulty.once("ListObjectsV2", listing(&["root/a/x", "root/a/y"]));
+    driver.delete("/a").unwrap();
+    assert_eq!(rig.faulty.backend.keys(BUCKET), [""; 0]);
+    drop(driver);
+    rig.finish();
+}
+
+/// A 404 is a missing path, any other refusal is not.
+#[test]
+fn no_such_key() {
+    let rig = Rig::new();
+    let driver = driver(&rig);
+    assert_eq!(driver.stat("/a").unwrap_err().kind(), ErrorKind::PathNotFound);
+    assert_eq!(driver.get_content("/a").unwrap_err().kind(), ErrorKind::PathNotFound);
+    rig.faulty.always("HeadObject", Fault::raw("HTTP/1.1 403 Forbidden\r\n\r\n").end(crate::server::End::Close));
+    rig.faulty.always("GetObject", Fault::error(403, "AccessDenied"));
+    assert_eq!(driver.stat("/a").unwrap_err().kind(), ErrorKind::AccessDenied);
+    assert_eq!(driver.get_content("/a").unwrap_err().kind(), ErrorKind::AccessDenied);
+    drop(driver);
+    rig.finish();
+}
+
+/// A listing that fails is no empty directory, and deletes nothing.
+#[test]
+fn a_listing_that_fails_is_told() {
+    let rig = Rig::new();
+    rig.store("root/a/x", b"x");
+    let driver = driver(&rig);
+    rig.faulty.always("ListObjectsV2", Fault::error(403, "AccessDenied"));
+    assert_eq!(driver.list("/").unwrap_err().kind(), ErrorKind::AccessDenied);
+    assert_eq!(driver.delete("/a").unwrap_err().kind(), ErrorKind::AccessDenied);
+    assert_eq!(walked(&driver).unwrap_err().kind(), ErrorKind::AccessDenied);
+    assert_eq!(rig.faulty.backend.keys(BUCKET), ["root/a/x"]);
+    drop(driver);
+    rig.finish();
+}

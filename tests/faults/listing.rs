@@ -1,0 +1,258 @@
+//! Rows of the table "Listing".
+
+use crate::server::{Answer, End, Fault, error_document};
+use crate::support::ServerOptions;
+use crate::{ATTEMPTS, BUCKET, Rig, quickly, upload};
+use s3driver::client::{ListObjects, Listing};
+use s3driver::{ErrorKind, Result};
+
+fn keys(listing: Listing) -> Result<Vec<String>> {
+    let mut keys = Vec::new();
+    for page in listing {
+        keys.extend(page?.contents.into_iter().map(|object| object.key));
+    }
+    Ok(keys)
+}
+
+fn list(rig: &Rig) -> Result<Vec<String>> {
+    keys(rig.client.listing(BUCKET, ListObjects::prefix("k")))
+}
+
+/// Ten keys in pages of two.
+fn rig() -> (Rig, Vec<String>) {
+    let rig = Rig::with(ServerOptions { page_size: 2, ..ServerOptions::default() }, |config| config);
+    let keys: Vec<String> = (0..10).map(|number| format!("k{number}")).collect();
+    for key in &keys {
+        rig.store(key, b"x");
+    }
+    (rig, keys)
+}
+
+fn page(inner: &str) -> String {
+    format!("<ListBucketResult><IsTruncated>false</IsTruncated>{inner}</ListBucketResult>")
+}
+
+fn entry(key: &str) -> String {
+    format!("<Contents><Key>{key}</Key><Size>1</Size></Contents>")
+}
+
+/// What cannot be read as a listing is asked for again, and an error in the end: never a shorter list.
+#[test]
+fn documents_that_are_no_listing() {
+    let bomb = format!(
+        "<!DOCTYPE l [<!ENTITY a \"{}\">]><ListBucketResult>{}</ListBucketResult>",
+        "a".repeat(10_000),
+        "&a;".repeat(10_000)
+    );
+    for (name, body) in [
+        ("truncated", page(&entry("k")).replace("</ListBucketResult>", "")),
+        ("empty", String::new()),
+        ("nul", page("\0")),
+        ("double-root", page("") + &page("")),
+        ("trailing-garbage", page("") + "garbage"),
+        ("no-key", page("<Contents><Size>1</Size></Contents>")),
+        ("numbers", page("<Contents><Key>k</Key><Size>-1</Size></Contents>")),
+        ("bad-bool", "<ListBucketResult><IsTruncated>perhaps</IsTruncated></ListBucketResult>".to_owned()),
+        ("control-ref", page(&entry("k&#0;"))),
+        ("dtd", "<!DOCTYPE x><ListBucketResult/>".to_owned()),
+        ("quadratic", bomb),
+        ("xxe", "<!DOCTYPE x [<!ENTITY e SYSTEM \"file:///etc/passwd\">]><ListBucketResult><Name>&e;</Name></ListBucketResult>".to_owned()),
+        ("deep", format!("<ListBucketResult>{}{}</ListBucketResult>", "<a>".repeat(100_000), "</a>".repeat(100_000))),
+        ("deep-unclosed", format!("<ListBucketResult>{}", "<a>".repeat(1_000_000))),
+        ("ok-error", error_document("InternalError")),
+        ("html-200", "<html></html>".to_owned()),
+    ] {
+        let (rig, all) = rig();
+        rig.faulty.once("ListObjectsV2", Fault::reply(200, body.clone()));
+        assert_eq!(quickly(|| list(&rig)).unwrap(), all, "{name}");
+        assert_eq!(rig.count("ListObjectsV2"), 6, "{name}");
+        rig.faulty.always("ListObjectsV2", Fault::reply(200, body));
+        let error = quickly(|| list(&rig)).unwrap_err();
+        assert_eq!(error.attempts(), ATTEMPTS, "{name}: {error}");
+        assert!(!error.to_string().contains("root:"), "{error}");
+        rig.finish();
+    }
+    let (rig, _) = rig();
+    for bytes in [
+        b"<ListBucketResult><Name>\xff\xfe</Name></ListBucketResult>".to_vec(),
+        "<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?><ListBucketResult/>".into(),
+        "\u{feff}<ListBucketResult/>".encode_utf16().flat_map(u16::to_le_bytes).collect(),
+    ] {
+        rig.faulty.times("ListObjectsV2", 0, ATTEMPTS as usize, Fault::reply(200, bytes));
+        assert_eq!(list(&rig).unwrap_err().kind(), ErrorKind::Protocol);
+    }
+    rig.finish();
+}
+
+/// `other-ns`, `no-ns`, `prefixed`, `unknown`, `cdata`, `bom`, `list-no-encoding`, `many-attributes`.
+#[test]
+fn documents_that_are_only_unusual() {
+    let attributes: String = (0..10_000).map(|number| format!(" a{number}=\"x\"")).collect();
+    for body in [
+        page(&entry("k1")).replace("<ListBucketResult>", "<ListBucketResult xmlns=\"http://example/other\">"),
+        page(&entry("k1")).replace("<ListBucketResult>", &format!("<ListBucketResult{attributes}>")),
+        page(&entry("k1")).replace('<', "<s3:").replace("<s3:/", "</s3:"),
+        page(&format!("<New><Key>leak</Key></New>{}", entry("k1"))),
+        page(&entry("<![CDATA[k1]]>")),
+        format!("\u{feff}{}", page(&entry("k1"))),
+    ] {
+        let (rig, _) = rig();
+        rig.faulty.once("ListObjectsV2", Fault::reply(200, body));
+        assert_eq!(list(&rig).unwrap(), ["k1"]);
+        rig.finish();
+    }
+    let (rig, _) = rig();
+    rig.faulty.once("ListObjectsV2", Fault::reply(200, page(&entry("k%31+"))));
+    assert_eq!(list(&rig).unwrap(), ["k%31+"]);
+    rig.faulty
+        .once("ListObjectsV2", Fault::reply(200, page(&format!("<EncodingType>url</EncodingType>{}", entry("k%31")))));
+    assert_eq!(list(&rig).unwrap(), ["k1"]);
+    rig.finish();
+}
+
+#[test]
+fn million_keys_and_huge_text() {
+    let (rig, _) = rig();
+    let many: String = (0..1_000_000).map(|number| entry(&format!("k{number}"))).collect();
+    rig.faulty.times("ListObjectsV2", 0, ATTEMPTS as usize, Fault::reply(200, page(&many)));
+    let error = list(&rig).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Protocol, "{error}");
+    rig.faulty.times("ListObjectsV2", 0, ATTEMPTS as usize, Fault::reply(200, page(&"x".repeat(40 << 20))));
+    assert_eq!(list(&rig).unwrap_err().kind(), ErrorKind::Protocol);
+    rig.finish();
+}
+
+/// `list-loop`: a token that comes back at once, or after another; new tokens that lead in a circle.
+#[test]
+fn list_loop() {
+    fn truncated(key: &str, token: &str) -> Fault {
+        let token = format!("<NextContinuationToken>{token}</NextContinuationToken>");
+        Fault::reply(200, page(&(entry(key) + &token)).replace("false", "true"))
+    }
+    for tokens in [&["a", "a"][..], &["a", "b", "a"], &["a", "b", "c", "b"]] {
+        let (rig, _) = rig();
+        for (number, token) in tokens.iter().enumerate() {
+            rig.faulty.once("ListObjectsV2", truncated(&format!("k{number}"), token));
+        }
+        assert_eq!(list(&rig).unwrap_err().kind(), ErrorKind::Protocol);
+        assert_eq!(rig.count("ListObjectsV2"), tokens.len());
+        rig.finish();
+    }
+    let (rig, _) = rig();
+    for (key, token) in [("k1", "a"), ("k2", "b"), ("k1", "c"), ("k2", "d")] {
+        rig.faulty.once("ListObjectsV2", truncated(key, token));
+    }
+    assert_eq!(list(&rig).unwrap_err().kind(), ErrorKind::Protocol);
+    assert_eq!(rig.count("ListObjectsV2"), 3);
+    rig.finish();
+}
+
+#[test]
+fn list_no_token() {
+    let (rig, _) = rig();
+    rig.faulty.times("ListObjectsV2", 1, 1, Fault::reply(200, page(&entry("k3")).replace("false", "true")));
+    let error = list(&rig).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Protocol, "{error}");
+    assert_eq!(rig.count("ListObjectsV2"), 2);
+    rig.finish();
+}
+
+#[test]
+fn no_istruncated() {
+    let (rig, all) = rig();
+    let without = |answer: Answer| {
+        let text = String::from_utf8(answer.body.clone()).unwrap();
+        answer.body(text.replace("<IsTruncated>true</IsTruncated>", "").replace("<IsTruncated>false</IsTruncated>", ""))
+    };
+    rig.faulty.always("ListObjectsV2", Fault::changed(without));
+    assert_eq!(list(&rig).unwrap(), all);
+    assert_eq!(rig.count("ListObjectsV2"), 5);
+    rig.finish();
+}
+
+#[test]
+fn list_empty_pages() {
+    let (rig, all) = rig();
+    let empty =
+        |token: &str| page(&format!("<NextContinuationToken>{token}</NextContinuationToken>")).replace("false", "true");
+    rig.faulty.once("ListObjectsV2", Fault::reply(200, empty("one")));
+    rig.faulty.once("ListObjectsV2", Fault::reply(200, empty("two")));
+    let found: String = all.iter().map(|key| entry(key)).collect();
+    rig.faulty.once("ListObjectsV2", Fault::reply(200, page(&found)));
+    assert_eq!(list(&rig).unwrap(), all);
+    rig.finish();
+}
+
+#[test]
+fn a_fault_on_page_two() {
+    for fault in [
+        Fault::error(503, "SlowDown"),
+        Fault::silent(End::Close),
+        Fault::reply(200, ""),
+        Fault::cut(100, End::Close),
+        Fault::reply(200, "<ListBucketResult>"),
+    ] {
+        let (rig, all) = rig();
+        rig.faulty.times("ListObjectsV2", 1, 2, fault);
+        assert_eq!(list(&rig).unwrap(), all);
+        assert_eq!(rig.count("ListObjectsV2"), 7);
+        rig.finish();
+    }
+}
+
+/// ListParts and ListMultipartUploads: both markers, pages that repeat, flags that are missing.
+#[test]
+fn parts_and_uploads_over_many_pages() {
+    let options = ServerOptions { page_size: 2, min_part_size: 1, ..ServerOptions::default() };
+    let rig = Rig::with(options, |config| config);
+    let ids: Vec<String> = (0..5).map(|number| rig.begin(&format!("k{}", number / 3))).collect();
+    for number in 1..=5 {
+        rig.client.upload_part(upload("k0", &ids[0]), number, b"part").unwrap();
+    }
+    let parts = || -> Result<Vec<u32>> {
+        let mut parts = Vec::new();
+        for page in rig.client.parts(upload("k0", &ids[0])) {
+            parts.extend(page?.parts.iter().map(|part| part.part_number));
+        }
+        Ok(parts)
+    };
+    let uploads = || -> Result<Vec<String>> {
+        let mut found = Vec::new();
+        for page in rig.client.uploads(BUCKET, "") {
+            found.extend(page?.uploads.into_iter().map(|upload| upload.upload_id));
+        }
+        found.sort_unstable();
+        Ok(found)
+    };
+    let mut sorted = ids.clone();
+    sorted.sort_unstable();
+    assert_eq!(parts().unwrap(), [1, 2, 3, 4, 5]);
+    assert_eq!(uploads().unwrap(), sorted);
+    // Faults on later pages.
+    rig.faulty.times("ListParts", 1, 1, Fault::silent(End::Close));
+    rig.faulty.times("ListMultipartUploads", 1, 1, Fault::error(500, "InternalError"));
+    assert_eq!(parts().unwrap(), [1, 2, 3, 4, 5]);
+    assert_eq!(uploads().unwrap(), sorted);
+    // A missing flag.
+    let without = |answer: Answer| {
+        let text = String::from_utf8(answer.body.clone()).unwrap();
+        answer.body(text.replace("<IsTruncated>true</IsTruncated>", "").replace("<IsTruncated>false</IsTruncated>", ""))
+    };
+    rig.faulty.times("ListParts", 0, 3, Fault::changed(without));
+    assert_eq!(parts().unwrap(), [1, 2, 3, 4, 5]);
+    // Loops.
+    let looping = "<ListPartsResult><IsTruncated>true</IsTruncated><NextPartNumberMarker>2</NextPartNumberMarker></ListPartsResult>";
+    rig.faulty.times("ListParts", 0, 2, Fault::reply(200, looping));
+    assert_eq!(parts().unwrap_err().kind(), ErrorKind::Protocol);
+    for marker in ["k1", "k2", "k1"] {
+        let page = format!(
+            "<ListMultipartUploadsResult><IsTruncated>true</IsTruncated><NextKeyMarker>{marker}</NextKeyMarker></ListMultipartUploadsResult>"
+        );
+        rig.faulty.once("ListMultipartUploads", Fault::reply(200, page));
+    }
+    assert_eq!(uploads().unwrap_err().kind(), ErrorKind::Protocol);
+    for (index, id) in ids.iter().enumerate() {
+        rig.client.abort_multipart_upload(upload(&format!("k{}", index / 3), id)).unwrap();
+    }
+    rig.finish();
+}

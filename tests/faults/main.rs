@@ -1,0 +1,149 @@
+//! The rows of the fault tables, each as a test with its name: the outcome, how many requests it took, what is in the
+//! bucket afterwards, and that no connection stays open. `README.md` beside this file says where each row is proven.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail that way")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod connection;
+mod deleting;
+mod driver;
+mod listing;
+mod reading;
+mod server;
+mod status;
+mod writing;
+
+use s3driver::client::{Client, Config, Endpoint, GetObject, ObjectSettings, RetryPolicy, Scheme, Timeouts, UploadRef};
+use s3driver::sign::Credentials;
+use s3driver::{Error, Result};
+use server::Faulty;
+use std::time::{Duration, Instant};
+use support::ServerOptions;
+
+pub(crate) const BUCKET: &str = "registry";
+
+/// A client with short patience, the faulty server, and the honest one behind it.
+pub(crate) struct Rig {
+    pub(crate) client: Client,
+    pub(crate) faulty: Faulty,
+}
+
+/// As often as these clients try.
+pub(crate) const ATTEMPTS: u32 = 4;
+
+pub(crate) fn retry() -> RetryPolicy {
+    let base = Duration::from_millis(1);
+    RetryPolicy { max_attempts: ATTEMPTS, base, throttled_base: base, ..RetryPolicy::default() }
+}
+
+pub(crate) fn timeouts() -> Timeouts {
+    Timeouts {
+        connect: Duration::from_millis(500),
+        idle: Duration::from_millis(300),
+        operation: Duration::from_secs(5),
+    }
+}
+
+impl Rig {
+    pub(crate) fn new() -> Self {
+        Self::with(ServerOptions { min_part_size: 1, ..ServerOptions::default() }, |config| config)
+    }
+
+    pub(crate) fn with(options: ServerOptions, adjust: impl FnOnce(Config) -> Config) -> Self {
+        let faulty = Faulty::start(options);
+        let endpoint = Endpoint::custom(&faulty.url(), Some("us-east-1"), Scheme::Http).unwrap();
+        let keys = Credentials::new(faulty.backend.access_key(), faulty.backend.secret_key());
+        let config = Config::new(endpoint).static_credentials(keys).retry(retry()).timeouts(timeouts());
+        Self { client: Client::new(adjust(config)).unwrap(), faulty }
+    }
+
+    /// Stores an object behind the client's back.
+    pub(crate) fn store(&self, key: &str, content: &[u8]) {
+        self.faulty.backend.put_object(BUCKET, key, content.to_vec());
+    }
+
+    pub(crate) fn stored(&self, key: &str) -> Option<Vec<u8>> {
+        self.faulty.backend.object(BUCKET, key).map(|bytes| bytes.to_vec())
+    }
+
+    pub(crate) fn put(&self, key: &str, content: &[u8]) -> Result<()> {
+        self.client.put_object(BUCKET, key, content, &ObjectSettings::default()).map(drop)
+    }
+
+    pub(crate) fn get(&self, key: &str) -> Result<Vec<u8>> {
+        self.client.get_object(BUCKET, key, &GetObject::default())?.read_all(64 << 20)
+    }
+
+    pub(crate) fn count(&self, operation: &str) -> usize {
+        self.faulty.count(operation)
+    }
+
+    pub(crate) fn begin(&self, key: &str) -> String {
+        self.client.create_multipart_upload(BUCKET, key, &ObjectSettings::default()).unwrap()
+    }
+
+    /// Nothing is left: no upload, no connection.
+    pub(crate) fn finish(self) {
+        assert_eq!(self.faulty.backend.open_uploads(BUCKET), [], "uploads are left");
+        self.finish_with_uploads();
+    }
+
+    pub(crate) fn finish_with_uploads(self) {
+        drop(self.client);
+        self.faulty.assert_nothing_open();
+    }
+}
+
+pub(crate) fn upload<'a>(key: &'a str, upload_id: &'a str) -> UploadRef<'a> {
+    UploadRef { bucket: BUCKET, key, upload_id }
+}
+
+/// Runs `work`, which must end soon however the server behaves.
+pub(crate) fn quickly<T>(work: impl FnOnce() -> T) -> T {
+    let begun = Instant::now();
+    let result = work();
+    assert!(begun.elapsed() < Duration::from_secs(8), "it took {:?}", begun.elapsed());
+    result
+}
+
+/// Nothing an error says may hold a key, a token or a signature.
+pub(crate) fn assert_no_secret(error: &Error) {
+    for text in [format!("{error}"), format!("{error:?}")] {
+        for secret in ["embedded/secret+key", "AWS4-HMAC", "Signature="] {
+            assert!(!text.contains(secret), "{text}");
+        }
+    }
+}
+
+/// Every test that the table beside this file names is there.
+#[test]
+fn the_table_names_tests_that_exist() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/");
+    let read = |path: &str| std::fs::read_to_string(format!("{root}{path}")).unwrap_or_else(|e| panic!("{path}: {e}"));
+    let mut checked = 0;
+    for row in include_str!("README.md").lines().filter(|line| line.starts_with("| ")) {
+        let mut file = String::new();
+        for token in row.rsplit('|').nth(1).unwrap().split('`').skip(1).step_by(2) {
+            let name = match token.split_once("::") {
+                Some((module, name)) => {
+                    file = format!("tests/faults/{module}.rs");
+                    name
+                }
+                None if token.ends_with(".rs") => {
+                    let inside = if token.contains('/') { "" } else { "tests/credentials/" };
+                    file = format!("{inside}{token}");
+                    assert!(read(&file).contains("#[test]"), "{file}");
+                    continue;
+                }
+                None => token.trim_start_matches("..."),
+            };
+            if !file.is_empty() {
+                assert!(read(&file).contains(&format!("{name}(")), "{file} has no {name}");
+                checked += 1;
+            }
+        }
+    }
+    assert!(checked > 100, "{checked} tests are named");
+}

@@ -1,0 +1,289 @@
+//! Rows of the table "Reading objects".
+
+use crate::server::{Answer, End, Fault};
+use crate::support::target::bytes_at;
+use crate::{ATTEMPTS, BUCKET, Rig, quickly};
+use s3driver::ErrorKind;
+use s3driver::client::{ByteRange, GetObject};
+
+const SIZE: usize = 300_000;
+
+fn rig() -> (Rig, Vec<u8>) {
+    let rig = Rig::new();
+    let content = bytes_at(7, 0, SIZE);
+    rig.store("key", &content);
+    (rig, content)
+}
+
+fn read(rig: &Rig, range: ByteRange) -> s3driver::Result<Vec<u8>> {
+    rig.client.get_object(BUCKET, "key", &GetObject::range(range))?.read_all(1 << 20)
+}
+
+/// `reset-mid-body`, `truncate`, `stall-mid-body`: the reader goes on where it stopped, under If-Match.
+#[test]
+fn a_broken_body_is_resumed() {
+    for end in [End::Reset, End::Close, End::Hang] {
+        for (range, from) in [
+            (ByteRange::All, 0),
+            (ByteRange::From(1000), 1000),
+            (ByteRange::Part { offset: 1000, length: 200_000 }, 1000),
+        ] {
+            let (rig, content) = rig();
+            rig.faulty.times("GetObject", 0, 2, Fault::cut(70_000, end));
+            let got = quickly(|| read(&rig, range)).unwrap();
+            let wanted = match range {
+                ByteRange::Part { length, .. } => &content[from..from + length as usize],
+                _ => &content[from..],
+            };
+            assert!(got == wanted, "{end:?} {range:?}");
+            let seen = rig.faulty.seen();
+            assert_eq!(seen.len(), 3);
+            // After a reset, what was on its way may be lost: never more was read than was sent.
+            let start = |index: usize| -> usize {
+                let range = seen[index].header("range").unwrap().strip_prefix("bytes=").unwrap();
+                range.split('-').next().unwrap().parse().unwrap()
+            };
+            assert!((from..=from + 70_000).contains(&start(1)) && (start(1)..=start(1) + 70_000).contains(&start(2)));
+            if end == End::Close {
+                assert_eq!((start(1), start(2)), (from + 70_000, from + 140_000));
+            }
+            assert!(seen[0].header("if-match").is_none());
+            assert!(seen[1].header("if-match").is_some() && seen[1].header("if-match") == seen[2].header("if-match"));
+            rig.finish();
+        }
+    }
+}
+
+#[test]
+fn chunked_cut() {
+    let (rig, content) = rig();
+    let chunked = |answer: Answer| {
+        let body = [b"249f0\r\n".as_slice(), &answer.body[..100_000]].concat();
+        let mut answer = answer.without("content-length").with("transfer-encoding", "chunked");
+        answer.body = body;
+        answer.bytes()
+    };
+    // Under a range the length is known from Content-Range, and the reader goes on.
+    rig.faulty.once("GetObject", Fault::scripted(chunked).end(End::Close));
+    assert!(read(&rig, ByteRange::From(0)).unwrap() == content);
+    assert_eq!(rig.count("GetObject"), 2);
+    // Without one, what came cannot be proved whole.
+    rig.faulty.once("GetObject", Fault::scripted(chunked).end(End::Close));
+    assert_eq!(read(&rig, ByteRange::All).unwrap_err().kind(), ErrorKind::Interrupted);
+    rig.finish();
+}
+
+#[test]
+fn a_body_that_keeps_breaking_is_an_error() {
+    let (rig, _) = rig();
+    rig.faulty.always("GetObject", Fault::cut(10, End::Close));
+    let error = read(&rig, ByteRange::All).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Interrupted, "{error}");
+    assert!(error.key().is_some() && error.bucket().is_some());
+    assert_eq!(rig.count("GetObject"), ATTEMPTS as usize);
+    rig.finish();
+}
+
+#[test]
+fn no_length() {
+    let (rig, content) = rig();
+    let half = |mut answer: Answer| {
+        answer.body.truncate(SIZE / 2);
+        answer.without("content-length").bytes()
+    };
+    rig.faulty.once("GetObject", Fault::scripted(half).end(End::Close));
+    assert!(read(&rig, ByteRange::From(0)).unwrap() == content);
+    assert_eq!(rig.count("GetObject"), 2);
+    rig.finish();
+}
+
+#[test]
+fn long_length_and_short_length() {
+    let (rig, content) = rig();
+    // More is announced than the range has, or less: no such answer is believed.
+    for change in ["400000", "100000"] {
+        rig.faulty
+            .once("GetObject", Fault::changed(move |answer| answer.with("content-length", change)).end(End::Close));
+        let before = rig.count("GetObject");
+        assert!(read(&rig, ByteRange::From(0)).unwrap() == content);
+        assert_eq!(rig.count("GetObject"), before + 2);
+    }
+    // More is announced than there is: never an end of file.
+    rig.faulty.always("GetObject", Fault::changed(|answer| answer.with("content-length", "400000")).end(End::Close));
+    let error = quickly(|| read(&rig, ByteRange::All)).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::Integrity | ErrorKind::Protocol), "{error}");
+    rig.finish();
+}
+
+/// More bytes than the range that was announced: an error, even though enough came.
+#[test]
+fn a_reply_beyond_its_range() {
+    let (rig, _) = rig();
+    let more = |answer: Answer| {
+        let body = [b"493e1\r\n".as_slice(), &answer.body, b"x\r\n0\r\n\r\n"].concat();
+        let mut answer = answer.without("content-length").with("transfer-encoding", "chunked");
+        answer.body = body;
+        answer.bytes()
+    };
+    rig.faulty.once("GetObject", Fault::scripted(more));
+    assert_eq!(read(&rig, ByteRange::From(0)).unwrap_err().kind(), ErrorKind::Protocol);
+    rig.finish();
+}
+
+#[test]
+fn range_ignored() {
+    let (rig, content) = rig();
+    let whole = content.clone();
+    let ignores = Fault::changed(move |answer| answer.without("content-range").status(200).body(whole.clone()));
+    rig.faulty.always("GetObject", ignores);
+    assert!(read(&rig, ByteRange::From(1234)).unwrap() == content[1234..]);
+    assert!(read(&rig, ByteRange::Part { offset: 5, length: 10 }).unwrap() == content[5..15]);
+    let rest = (SIZE - 5) as u64;
+    assert!(read(&rig, ByteRange::Part { offset: 5, length: rest }).unwrap() == content[5..]);
+    assert_eq!(rig.count("GetObject"), 3);
+    rig.finish();
+}
+
+#[test]
+fn range_ignored_past_the_end() {
+    let (rig, content) = rig();
+    rig.faulty.always("GetObject", Fault::reply_with(200, &[("etag", "\"e\"")], content));
+    assert_eq!(read(&rig, ByteRange::From(SIZE as u64)).unwrap_err().kind(), ErrorKind::InvalidRange);
+    assert_eq!(read(&rig, ByteRange::From(1 << 40)).unwrap_err().kind(), ErrorKind::InvalidRange);
+    rig.finish();
+}
+
+/// `content-range-wrong`, `no-content-range`.
+#[test]
+fn content_range_wrong() {
+    for value in [
+        "",
+        "bytes 0-9/300000",
+        "bytes 1001-299999/300000",
+        "bytes 1000-199999/300000",
+        "bytes 1000-300000/300000",
+        "bytes */300000",
+        "bytes 1000-299999",
+        "items 1000-299999/300000",
+        "bytes 999-299999/300000",
+    ] {
+        let (rig, _) = rig();
+        rig.faulty.always("GetObject", Fault::changed(move |answer| answer.with("content-range", value)));
+        let error = read(&rig, ByteRange::From(1000)).unwrap_err();
+        assert_eq!((error.kind(), error.attempts()), (ErrorKind::Protocol, ATTEMPTS), "{value}: {error}");
+        rig.finish();
+    }
+    let (rig, _) = rig();
+    rig.faulty.always("GetObject", Fault::changed(|answer| answer.without("content-range")));
+    assert_eq!(read(&rig, ByteRange::From(1000)).unwrap_err().kind(), ErrorKind::Protocol);
+    rig.finish();
+}
+
+/// `etag-changed`, `shrunk`: an object that is replaced while it is read is an error, never a mix.
+#[test]
+fn etag_changed_and_shrunk() {
+    for replacement in [bytes_at(8, 0, SIZE), bytes_at(8, 0, 1000), Vec::new()] {
+        let (rig, content) = rig();
+        rig.faulty.once("GetObject", Fault::cut(70_000, End::Close));
+        let mut reader = rig.client.get_object(BUCKET, "key", &GetObject::default()).unwrap();
+        let mut begin = vec![0; 70_000];
+        std::io::Read::read_exact(&mut reader, &mut begin).unwrap();
+        assert!(begin == content[..70_000]);
+        rig.store("key", &replacement);
+        let error = reader.read_all(1 << 20).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Integrity, "{error}");
+        rig.finish();
+    }
+}
+
+/// A server that knows no If-Match is caught by the ETag of its answer.
+#[test]
+fn etag_changed_on_a_server_without_conditions() {
+    let (rig, _) = rig();
+    rig.faulty.once("GetObject", Fault::cut(70_000, End::Close));
+    rig.faulty.always("GetObject", Fault::changed(|answer| answer.with("etag", "\"another\"")));
+    assert_eq!(read(&rig, ByteRange::All).unwrap_err().kind(), ErrorKind::Integrity);
+    rig.finish();
+}
+
+#[test]
+fn an_object_deleted_while_it_is_read() {
+    let (rig, _) = rig();
+    rig.faulty.once("GetObject", Fault::cut(70_000, End::Close));
+    rig.faulty.always("GetObject", Fault::error(404, "NoSuchKey"));
+    assert_eq!(read(&rig, ByteRange::All).unwrap_err().kind(), ErrorKind::Integrity);
+    rig.finish();
+}
+
+#[test]
+fn content_encoding() {
+    let (rig, content) = rig();
+    rig.faulty.always("GetObject", Fault::changed(|answer| answer.with("content-encoding", "gzip")));
+    assert!(read(&rig, ByteRange::All).unwrap() == content);
+    assert!(rig.faulty.seen()[0].header("accept-encoding").is_none());
+    rig.finish();
+}
+
+/// `odd-etag`, `no-etag`: GET works with any and without; what cannot be tied to one version is not resumed.
+#[test]
+fn odd_etag_and_no_etag() {
+    for etag in ["\"\u{40}odd etag-99\"", "unquoted", "W/\"weak\""] {
+        let (rig, content) = rig();
+        rig.faulty.always("GetObject", Fault::changed(move |answer| answer.with("etag", etag)));
+        assert!(read(&rig, ByteRange::All).unwrap() == content, "{etag}");
+        rig.finish();
+    }
+    let (rig, content) = rig();
+    rig.faulty.once("GetObject", Fault::changed(|answer| answer.without("etag")));
+    assert!(read(&rig, ByteRange::All).unwrap() == content);
+    let cut = |mut answer: Answer| {
+        answer.body.truncate(1000);
+        answer.without("etag").bytes()
+    };
+    rig.faulty.once("GetObject", Fault::scripted(cut).end(End::Close));
+    assert_eq!(read(&rig, ByteRange::All).unwrap_err().kind(), ErrorKind::Interrupted);
+    rig.finish();
+}
+
+/// A weak ETag is no condition that could hold, but says all the same whether the object is another one.
+#[test]
+fn a_weak_etag_is_compared() {
+    let (rig, content) = rig();
+    let cut = |mut answer: Answer| {
+        answer.body.truncate(1000);
+        answer.with("etag", "W/\"weak\"").bytes()
+    };
+    rig.faulty.once("GetObject", Fault::scripted(cut).end(End::Close));
+    rig.faulty.always("GetObject", Fault::changed(|answer| answer.with("etag", "W/\"weak\"")));
+    assert!(read(&rig, ByteRange::All).unwrap() == content);
+    assert!(rig.faulty.seen()[1].header("if-match").is_none());
+    rig.finish();
+}
+
+/// A status of success that carries no object is no empty object.
+#[test]
+fn a_success_without_an_object() {
+    for status in [201, 202, 204] {
+        let rig = Rig::new();
+        rig.faulty.always("GetObject", Fault::raw(format!("HTTP/1.1 {status} Odd\r\ncontent-length: 0\r\n\r\n")));
+        let error = rig.get("key").unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Protocol | ErrorKind::Refused), "{status}: {error}");
+        rig.finish();
+    }
+}
+
+/// `endless-body`: what the caller allows is the bound.
+#[test]
+fn endless_body() {
+    let (rig, _) = rig();
+    let mut endless = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n".to_vec();
+    for _ in 0..64 {
+        endless.extend_from_slice(b"10000\r\n");
+        endless.extend_from_slice(&[b'x'; 0x10000]);
+        endless.extend_from_slice(b"\r\n");
+    }
+    rig.faulty.always("GetObject", Fault::raw(endless));
+    let error = read(&rig, ByteRange::All).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+    rig.finish();
+}

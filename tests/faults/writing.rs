@@ -1,0 +1,423 @@
+//! Rows of the table "Writing, multipart, copy, delete" that write.
+
+use crate::server::{Answer, End, Fault, error_document};
+use crate::support::target::bytes_at;
+use crate::{ATTEMPTS, BUCKET, Rig, quickly, upload};
+use s3driver::client::{Condition, CopySource, ObjectSettings, UploadedPart};
+use s3driver::{Error, ErrorKind, Result};
+use std::time::Duration;
+
+fn committed_then_lost() -> [Fault; 3] {
+    [
+        Fault::silent(End::Reset).after_commit(),
+        Fault::silent(End::Close).after_commit(),
+        Fault::error(500, "InternalError").after_commit(),
+    ]
+}
+
+/// `reset-after-commit`, `error-after-commit`.
+#[test]
+fn put_reset_after_commit() {
+    for fault in committed_then_lost() {
+        let rig = Rig::new();
+        rig.faulty.once("PutObject", fault);
+        rig.put("key", b"content").unwrap();
+        assert_eq!(rig.count("PutObject"), 2);
+        assert_eq!(rig.faulty.backend.keys(BUCKET), ["key"]);
+        assert_eq!(rig.stored("key").unwrap(), b"content");
+        rig.finish();
+    }
+}
+
+fn put_if_absent(rig: &Rig, content: &[u8]) -> Result<()> {
+    let settings = ObjectSettings::default();
+    rig.client.put_object_if(BUCKET, "key", content, &settings, &Condition::IfAbsent).map(drop)
+}
+
+#[test]
+fn conditional_put_reset_after_commit() {
+    for fault in committed_then_lost() {
+        let rig = Rig::new();
+        rig.faulty.once("PutObject", fault);
+        put_if_absent(&rig, b"content").unwrap();
+        assert_eq!((rig.count("PutObject"), rig.count("HeadObject")), (2, 1));
+        // Now it is somebody else's.
+        assert_eq!(put_if_absent(&rig, b"content").unwrap_err().kind(), ErrorKind::PreconditionFailed);
+        rig.finish();
+    }
+}
+
+/// A dead pooled connection is no attempt, and yet the server may have stored the object.
+#[test]
+fn conditional_put_on_a_connection_that_dies_after_the_commit() {
+    let rig = Rig::new();
+    rig.store("warm", b"up");
+    rig.get("warm").unwrap();
+    rig.faulty.once("PutObject", Fault::silent(End::Close).after_commit());
+    put_if_absent(&rig, b"content").unwrap();
+    assert_eq!(rig.client.stats().stale_connections, 1);
+    rig.finish();
+}
+
+#[test]
+fn conditional_put_against_another_writer() {
+    let rig = Rig::new();
+    rig.store("key", b"another");
+    rig.faulty.once("PutObject", Fault::silent(End::Close));
+    assert_eq!(put_if_absent(&rig, b"content").unwrap_err().kind(), ErrorKind::PreconditionFailed);
+    assert_eq!(rig.stored("key").unwrap(), b"another");
+    // The same, where the look cannot settle it.
+    rig.faulty.once("PutObject", Fault::silent(End::Close));
+    rig.faulty.always("HeadObject", Fault::reply(403, ""));
+    let error = put_if_absent(&rig, b"another").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::OutcomeUnknown, "{error}");
+    assert!(std::error::Error::source(&error).is_some());
+    rig.finish();
+}
+
+/// `conditional-conflict` (409): a write checks its condition again, a completion is for the caller to begin anew.
+#[test]
+fn conditional_conflict() {
+    let rig = Rig::new();
+    rig.faulty.once("PutObject", Fault::error(409, "ConditionalRequestConflict"));
+    put_if_absent(&rig, b"content").unwrap();
+    assert_eq!(rig.count("PutObject"), 2);
+    let (id, parts) = uploaded(&rig);
+    rig.faulty.always("CompleteMultipartUpload", Fault::error(409, "ConditionalRequestConflict"));
+    let error = rig.client.complete_multipart_upload(upload("parts", &id), &parts, &Condition::IfAbsent).unwrap_err();
+    assert_eq!((error.kind(), rig.count("CompleteMultipartUpload")), (ErrorKind::Conflict, 1));
+    assert!(error.hint().is_some());
+    rig.client.abort_multipart_upload(upload("parts", &id)).unwrap();
+    rig.finish();
+}
+
+/// `ok-error` on a PUT.
+#[test]
+fn put_ok_error() {
+    let rig = Rig::new();
+    rig.faulty.once("PutObject", Fault::reply(200, error_document("InternalError")));
+    rig.put("key", b"content").unwrap();
+    assert_eq!(rig.count("PutObject"), 2);
+    rig.faulty
+        .once("PutObject", Fault::reply_with(200, &[("x-amz-request-id", "REQ9")], error_document("AccessDenied")));
+    let error = rig.put("other", b"content").unwrap_err();
+    assert_eq!((error.kind(), error.request_id()), (ErrorKind::AccessDenied, Some("REQ9")));
+    assert_eq!(rig.stored("other"), None);
+    rig.finish();
+}
+
+fn uploaded(rig: &Rig) -> (String, Vec<UploadedPart>) {
+    let id = rig.begin("parts");
+    let part = |number: u32| {
+        let content = bytes_at(number.into(), 0, 1000);
+        rig.client.upload_part(upload("parts", &id), number, &content).unwrap()
+    };
+    let parts = vec![part(1), part(2)];
+    (id, parts)
+}
+
+fn whole() -> Vec<u8> {
+    [bytes_at(1, 0, 1000), bytes_at(2, 0, 1000)].concat()
+}
+
+fn complete(rig: &Rig, id: &str, parts: &[UploadedPart]) -> Result<()> {
+    rig.client.complete_multipart_upload(upload("parts", id), parts, &Condition::Always).map(drop)
+}
+
+#[test]
+fn wrong_etag() {
+    let rig = Rig::new();
+    rig.faulty.once("PutObject", Fault::changed(|answer| answer.with("etag", "\"whatever\"")));
+    rig.put("key", b"content").unwrap();
+    // A completion names the ETag that the server gave.
+    let id = rig.begin("parts");
+    rig.faulty.once("UploadPart", Fault::changed(|answer| answer.with("etag", "\"given\"")));
+    let part = rig.client.upload_part(upload("parts", &id), 1, b"part").unwrap();
+    rig.faulty.always("CompleteMultipartUpload", Fault::error(400, "InvalidPart"));
+    let error = complete(&rig, &id, &[part]).unwrap_err();
+    assert_eq!((error.kind(), error.attempts()), (ErrorKind::Refused, 1));
+    let body = rig.faulty.seen().pop().unwrap().body;
+    assert!(String::from_utf8(body).unwrap().contains("given"));
+    rig.client.abort_multipart_upload(upload("parts", &id)).unwrap();
+    rig.finish();
+}
+
+#[test]
+fn upload_part_no_etag() {
+    let rig = Rig::new();
+    let id = rig.begin("parts");
+    rig.faulty.always("UploadPart", Fault::changed(|answer| answer.without("etag")));
+    let error = rig.client.upload_part(upload("parts", &id), 1, b"part").unwrap_err();
+    assert_eq!((error.kind(), error.attempts()), (ErrorKind::Protocol, ATTEMPTS), "{error}");
+    rig.client.abort_multipart_upload(upload("parts", &id)).unwrap();
+    rig.finish();
+}
+
+/// Any transient fault: the same part under the same number, once.
+#[test]
+fn upload_part_is_replaced_not_doubled() {
+    let rig = Rig::new();
+    let id = rig.begin("parts");
+    let mut parts = Vec::new();
+    for (number, fault) in (1..).zip(committed_then_lost().into_iter().chain([Fault::error(503, "SlowDown")])) {
+        rig.faulty.once("UploadPart", fault);
+        let content = bytes_at(number.into(), 0, 1000);
+        parts.push(rig.client.upload_part(upload("parts", &id), number, &content).unwrap());
+    }
+    assert_eq!(rig.count("UploadPart"), 8);
+    let listed: Vec<u32> = rig
+        .client
+        .parts(upload("parts", &id))
+        .flat_map(|page| page.unwrap().parts)
+        .map(|part| part.part_number)
+        .collect();
+    assert_eq!(listed, [1, 2, 3, 4]);
+    complete(&rig, &id, &parts).unwrap();
+    assert_eq!(rig.stored("parts").unwrap().len(), 4000);
+    rig.finish();
+}
+
+#[test]
+fn create_multipart_upload_reset_after_commit() {
+    let rig = Rig::new();
+    rig.client.close_idle_connections();
+    rig.faulty.once("CreateMultipartUpload", Fault::silent(End::Reset).after_commit());
+    let id = rig.begin("parts");
+    assert_eq!(rig.count("CreateMultipartUpload"), 2);
+    // The orphan can be found, and is another one.
+    let ids: Vec<String> =
+        rig.client.uploads(BUCKET, "").flat_map(|page| page.unwrap().uploads).map(|upload| upload.upload_id).collect();
+    assert_eq!(ids.len(), 2);
+    assert!(ids.contains(&id));
+    for id in &ids {
+        rig.client.abort_multipart_upload(upload("parts", id)).unwrap();
+    }
+    rig.finish();
+}
+
+#[test]
+fn complete_ok_error() {
+    for code in ["InternalError", "SlowDown", "SlowDownWrite"] {
+        let rig = Rig::new();
+        let (id, parts) = uploaded(&rig);
+        rig.faulty.times("CompleteMultipartUpload", 0, 2, Fault::reply(200, error_document(code)));
+        complete(&rig, &id, &parts).unwrap();
+        let seen: Vec<_> =
+            rig.faulty.seen().into_iter().filter(|seen| seen.operation == "CompleteMultipartUpload").collect();
+        assert_eq!(seen.len(), 3);
+        assert!(seen.iter().all(|one| one.body == seen[0].body));
+        assert_eq!(rig.stored("parts").unwrap(), whole());
+        rig.finish();
+    }
+    let rig = Rig::new();
+    let (id, parts) = uploaded(&rig);
+    rig.faulty.always("CompleteMultipartUpload", Fault::reply(200, error_document("AccessDenied")));
+    let error = complete(&rig, &id, &parts).unwrap_err();
+    assert_eq!((error.kind(), rig.count("CompleteMultipartUpload")), (ErrorKind::AccessDenied, 1));
+    assert_eq!(rig.stored("parts"), None);
+    rig.client.abort_multipart_upload(upload("parts", &id)).unwrap();
+    rig.finish();
+}
+
+/// `ok-whitespace-error`, `ok-whitespace-success`: waiting lasts as long as bytes come, then the document decides.
+#[test]
+fn complete_ok_whitespace() {
+    let spaced = |document: String| {
+        let body = format!("{}{document}", " ".repeat(8));
+        format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+    };
+    let rig = Rig::new();
+    let (id, parts) = uploaded(&rig);
+    let error = Fault::raw(spaced(error_document("AccessDenied"))).trickled(Duration::from_millis(4));
+    rig.faulty.once("CompleteMultipartUpload", error);
+    assert_eq!(complete(&rig, &id, &parts).unwrap_err().kind(), ErrorKind::AccessDenied);
+    let success = move |answer: Answer| spaced(String::from_utf8(answer.body).unwrap()).into_bytes();
+    rig.faulty.once("CompleteMultipartUpload", Fault::scripted(success).trickled(Duration::from_millis(4)));
+    complete(&rig, &id, &parts).unwrap();
+    assert_eq!(rig.count("CompleteMultipartUpload"), 2);
+    assert_eq!(rig.stored("parts").unwrap(), whole());
+    rig.finish();
+}
+
+fn not_a_success() -> Vec<Fault> {
+    vec![
+        Fault::reply(200, ""),
+        Fault::reply(200, "    "),
+        Fault::reply(200, "<html>hello</html>"),
+        Fault::reply(200, "<CompleteMultipartUploadResult><ETag>e</ETag>"),
+        Fault::reply(
+            200,
+            format!(
+                "<CompleteMultipartUploadResult>{}</CompleteMultipartUploadResult>",
+                error_document("InternalError").split_once("?>\n").unwrap().1
+            ),
+        ),
+        Fault::raw("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n   ").end(End::Close),
+    ]
+}
+
+/// `ok-empty`, `ok-error-wrapped`, `ok-whitespace-cut`, truncated XML: nothing of it is a success.
+#[test]
+fn complete_ok_empty() {
+    for (index, fault) in not_a_success().into_iter().enumerate() {
+        // Nothing was stored: the next attempt does it.
+        let rig = Rig::new();
+        let (id, parts) = uploaded(&rig);
+        rig.faulty.once("CompleteMultipartUpload", fault.clone());
+        complete(&rig, &id, &parts).unwrap();
+        assert_eq!(rig.count("CompleteMultipartUpload"), 2, "{index}");
+        assert_eq!(rig.stored("parts").unwrap(), whole());
+        rig.finish();
+        // It never gets better: nobody says yes, nobody throws the parts away.
+        let rig = Rig::new();
+        let (id, parts) = uploaded(&rig);
+        rig.faulty.always("CompleteMultipartUpload", fault.clone());
+        let error = complete(&rig, &id, &parts).unwrap_err();
+        assert_eq!((error.kind(), rig.stored("parts")), (ErrorKind::OutcomeUnknown, None), "{index}: {error}");
+        assert_eq!(rig.faulty.backend.open_uploads(BUCKET).len(), 1);
+        rig.client.abort_multipart_upload(upload("parts", &id)).unwrap();
+        rig.finish();
+        // It was stored all the same, and the next attempt hears that the upload is gone: a look says yes.
+        let rig = Rig::new();
+        let (id, parts) = uploaded(&rig);
+        rig.faulty.once("CompleteMultipartUpload", fault.after_commit());
+        rig.faulty.once("CompleteMultipartUpload", Fault::error(404, "NoSuchUpload"));
+        complete(&rig, &id, &parts).unwrap();
+        assert_eq!(rig.stored("parts").unwrap(), whole());
+        rig.finish();
+    }
+}
+
+#[test]
+fn complete_with_an_unknown_outcome() {
+    for fault in committed_then_lost() {
+        let rig = Rig::new();
+        let (id, parts) = uploaded(&rig);
+        rig.faulty.once("CompleteMultipartUpload", fault.clone());
+        rig.faulty.once("CompleteMultipartUpload", Fault::error(404, "NoSuchUpload"));
+        complete(&rig, &id, &parts).unwrap();
+        assert_eq!((rig.count("CompleteMultipartUpload"), rig.count("HeadObject")), (2, 1));
+        rig.finish();
+        // What follows the lost answer cannot settle it: the object does.
+        for last in [Fault::error(403, "AccessDenied"), Fault::silent(End::Close)] {
+            let rig = Rig::new();
+            let (id, parts) = uploaded(&rig);
+            rig.faulty.once("CompleteMultipartUpload", fault.clone());
+            rig.faulty.always("CompleteMultipartUpload", last);
+            complete(&rig, &id, &parts).unwrap();
+            assert_eq!(rig.stored("parts").unwrap(), whole());
+            rig.finish();
+        }
+    }
+}
+
+/// The upload is lost, or what is there is not ours: no false yes.
+#[test]
+fn complete_finds_another_object() {
+    let rig = Rig::new();
+    let (id, parts) = uploaded(&rig);
+    let lost = |rig: &Rig| {
+        rig.faulty.once("CompleteMultipartUpload", Fault::silent(End::Close));
+        rig.faulty.once("CompleteMultipartUpload", Fault::silent(End::Close));
+        rig.faulty.once("CompleteMultipartUpload", Fault::error(404, "NoSuchUpload"));
+    };
+    lost(&rig);
+    assert_eq!(complete(&rig, &id, &parts).unwrap_err().kind(), ErrorKind::NoSuchUpload);
+    rig.store("parts", b"an older object");
+    lost(&rig);
+    assert_eq!(complete(&rig, &id, &parts).unwrap_err().kind(), ErrorKind::NoSuchUpload);
+    // Of the same size: whether it is ours cannot be told where ETags are no MD5.
+    rig.store("parts", &bytes_at(9, 0, 2000));
+    lost(&rig);
+    assert_eq!(complete(&rig, &id, &parts).unwrap_err().kind(), ErrorKind::OutcomeUnknown);
+    // The look itself fails.
+    lost(&rig);
+    rig.faulty.always("HeadObject", Fault::reply(403, ""));
+    assert_eq!(complete(&rig, &id, &parts).unwrap_err().kind(), ErrorKind::OutcomeUnknown);
+    rig.client.abort_multipart_upload(upload("parts", &id)).unwrap();
+    rig.finish();
+}
+
+#[test]
+fn complete_fails_for_good() {
+    for code in ["EntityTooSmall", "InvalidPart", "InvalidPartOrder", "MalformedXML"] {
+        let rig = Rig::new();
+        let (id, parts) = uploaded(&rig);
+        rig.faulty.always("CompleteMultipartUpload", Fault::error(400, code));
+        let error = complete(&rig, &id, &parts).unwrap_err();
+        assert_eq!((error.kind(), error.attempts(), rig.count("HeadObject")), (ErrorKind::Refused, 1, 0), "{error}");
+        rig.client.abort_multipart_upload(upload("parts", &id)).unwrap();
+        rig.finish();
+    }
+}
+
+#[test]
+fn abort_no_such_upload() {
+    let rig = Rig::new();
+    let id = rig.begin("parts");
+    rig.faulty.once("AbortMultipartUpload", Fault::silent(End::Close).after_commit());
+    rig.client.abort_multipart_upload(upload("parts", &id)).unwrap();
+    rig.client.abort_multipart_upload(upload("parts", &id)).unwrap();
+    rig.finish();
+}
+
+#[test]
+fn copy_ok_error_and_ok_empty() {
+    let source = CopySource { bucket: BUCKET, key: "source", if_match: None };
+    type Copies<'a> = &'a dyn Fn(&Rig, &str) -> Result<()>;
+    let copy: Copies<'_> =
+        &|rig, _| rig.client.copy_object(source, BUCKET, "copy", &ObjectSettings::default()).map(drop);
+    let part: Copies<'_> = &|rig, id| rig.client.upload_part_copy(source, 0..7, upload("parts", id), 1).map(drop);
+    for (operation, run) in [("CopyObject", copy), ("UploadPartCopy", part)] {
+        let rig = Rig::new();
+        rig.store("source", b"content");
+        let id = rig.begin("parts");
+        for fault in
+            [Fault::reply(200, error_document("InternalError")), Fault::reply(200, ""), Fault::reply(200, "<html/>")]
+        {
+            let before = rig.count(operation);
+            rig.faulty.once(operation, fault);
+            run(&rig, &id).unwrap();
+            assert_eq!(rig.count(operation), before + 2);
+        }
+        rig.faulty.always(operation, Fault::reply(200, ""));
+        let error: Error = run(&rig, &id).unwrap_err();
+        assert_eq!((error.kind(), error.attempts()), (ErrorKind::Protocol, ATTEMPTS), "{error}");
+        rig.faulty.heal();
+        rig.faulty.always(operation, Fault::reply(200, error_document("AccessDenied")));
+        assert_eq!(run(&rig, &id).unwrap_err().kind(), ErrorKind::AccessDenied);
+        rig.client.abort_multipart_upload(upload("parts", &id)).unwrap();
+        rig.finish();
+    }
+}
+
+/// A completion that says nothing, and a server that sends white space for ever.
+#[test]
+fn complete_whitespace_without_end_is_bounded() {
+    let rig = Rig::new();
+    let (id, parts) = uploaded(&rig);
+    let mut endless = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n".to_vec();
+    for _ in 0..32 {
+        endless.extend_from_slice(b"10000\r\n");
+        endless.extend_from_slice(&[b' '; 0x10000]);
+        endless.extend_from_slice(b"\r\n");
+    }
+    rig.faulty.always("CompleteMultipartUpload", Fault::raw(endless));
+    let error = quickly(|| complete(&rig, &id, &parts)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::OutcomeUnknown, "{error}");
+    rig.client.abort_multipart_upload(upload("parts", &id)).unwrap();
+    rig.finish();
+}
+
+/// A bucket made or removed by an attempt whose answer was lost.
+#[test]
+fn create_and_delete_bucket_reset_after_commit() {
+    let rig = Rig::new();
+    rig.faulty.once("CreateBucket", Fault::silent(End::Close).after_commit());
+    rig.faulty.once("CreateBucket", Fault::error(409, "BucketAlreadyOwnedByYou"));
+    rig.client.create_bucket("another").unwrap();
+    rig.faulty.once("DeleteBucket", Fault::silent(End::Close).after_commit());
+    rig.client.delete_bucket("another").unwrap();
+    assert_eq!(rig.client.delete_bucket("another").unwrap_err().kind(), ErrorKind::NoSuchBucket);
+    rig.finish();
+}

@@ -1,0 +1,274 @@
+//! Explanations of signatures, and what is made of a server that computed another one.
+#![allow(clippy::unwrap_used)] // What fails in a helper fails the test.
+use s3driver::sign::explain::{Cause, Comparison, Explanation, ServerSide, Text, compare};
+use s3driver::sign::{Credentials, Request, v2, v4};
+use s3driver::time::Timestamp;
+use std::time::Duration;
+
+const TIME: Timestamp = Timestamp::from_unix(1_369_353_600);
+const SCOPE: v4::Scope<'static> = v4::Scope { region: "us-east-1", service: "s3" };
+const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+const TOKEN: &str = "T0KEN/of+a=session";
+
+fn credentials() -> Credentials {
+    Credentials::new("AKIAIOSFODNN7EXAMPLE", SECRET).with_session_token(TOKEN)
+}
+
+const REQUEST: Request<'static> = Request {
+    method: "PUT",
+    path: "/bucket/a%20b//c",
+    query: &[("partNumber", "7"), ("uploadId", "x y")],
+    headers: &[("host", "storage.example:9000"), ("content-type", "text/plain"), ("x-amz-meta-note", "one two")],
+};
+
+fn signed() -> v4::Signed {
+    v4::sign(&REQUEST, v4::Payload::Bytes(b"body"), &credentials(), SCOPE, TIME).unwrap()
+}
+
+fn hex(text: &str) -> String {
+    text.bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn prints_numbered_and_named_lines() {
+    let text = signed().explain().to_string();
+    let expected = "\
+Task 1: canonical request
+  1  HTTPMethod           PUT
+  2  CanonicalURI         /bucket/a%20b//c
+  3  CanonicalQueryString partNumber=7&uploadId=x%20y
+  4  CanonicalHeaders     content-type:text/plain
+  5  CanonicalHeaders     host:storage.example:9000
+  6  CanonicalHeaders     x-amz-content-sha256:230d8358dc8e8890b4c58deeb62912ee2f20357ae92a5cc861b98e68fe31acb5
+  7  CanonicalHeaders     x-amz-date:20130524T000000Z
+  8  CanonicalHeaders     x-amz-meta-note:one two
+  9  CanonicalHeaders     x-amz-security-token:<redacted>
+ 10  end of the headers   
+ 11  SignedHeaders        content-type;host;x-amz-content-sha256;x-amz-date;x-amz-meta-note;x-amz-security-token
+ 12  HashedPayload        230d8358dc8e8890b4c58deeb62912ee2f20357ae92a5cc861b98e68fe31acb5
+Task 2: string to sign
+  1  algorithm            AWS4-HMAC-SHA256
+  2  time                 20130524T000000Z
+  3  scope                20130524/us-east-1/s3/aws4_request
+  4  hash of task 1       ";
+    assert!(text.starts_with(expected), "{text}");
+    for line in [
+        "DateKey              = HMAC-SHA256(\"AWS4\" + secret access key, \"20130524\")",
+        "DateRegionKey        = HMAC-SHA256(DateKey, \"us-east-1\")",
+        "DateRegionServiceKey = HMAC-SHA256(DateRegionKey, \"s3\")",
+        "SigningKey           = HMAC-SHA256(DateRegionServiceKey, \"aws4_request\")",
+        &format!("begins with {}\n", &signed().signature[..8]),
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+}
+
+#[test]
+fn version_2_has_its_own_names() {
+    let signed = v2::sign(&REQUEST, None, &credentials(), TIME).unwrap();
+    let text = signed.explain().to_string();
+    let expected = "\
+Step 1: string to sign
+  1  HTTP-Verb            PUT
+  2  Content-MD5          
+  3  Content-Type         text/plain
+  4  Date or Expires      Fri, 24 May 2013 00:00:00 GMT
+  5  amz header           x-amz-meta-note:one two
+  6  amz header           x-amz-security-token:<redacted>
+  7  resource             /bucket/a%20b//c?partNumber=7&uploadId=x y
+Step 2: signature
+";
+    assert!(text.starts_with(expected), "{text}");
+}
+
+#[test]
+fn control_characters_are_escaped_everywhere() {
+    let nasty = "a\rb\u{1b}[31m\na\rb\na\r/b\r/c\r/d\r\na\r";
+    for explanation in [Explanation::v4(nasty, nasty, "\r\r\r\r\r\r\r\r"), Explanation::v2(nasty, "\r\r\r\r\r\r\r\r")] {
+        let text = explanation.to_string();
+        assert!(!text.contains(['\r', '\u{1b}']) && text.contains("\\r"), "{text}");
+    }
+}
+
+#[test]
+fn no_secret_is_printed() {
+    let hour = Duration::from_secs(3600);
+    let presigned = v4::presign(&REQUEST, &credentials(), SCOPE, TIME, hour).unwrap();
+    let old = v2::presign(&REQUEST, None, &credentials(), TIME).unwrap();
+    let (new, older) = (signed(), v2::sign(&REQUEST, None, &credentials(), TIME).unwrap());
+    for (explanation, signature) in [
+        (new.explain(), &new.signature),
+        (presigned.explain(), &presigned.signature),
+        (older.explain(), &older.signature),
+        (old.explain(), &old.signature),
+    ] {
+        // A server that repeats the token in the wrong place does not get it printed either.
+        let repeats = format!("PUT\n/{TOKEN}");
+        let server =
+            ServerSide { canonical_request: Some(&repeats), string_to_sign: Some(&repeats), ..ServerSide::default() };
+        for text in [
+            explanation.to_string(),
+            format!("{explanation:?}"),
+            format!("{:?}", compare(&explanation, &server)),
+            compare(&explanation, &server).to_string(),
+            format!("{server:?}"),
+        ] {
+            for secret in [SECRET, TOKEN, "T0KEN%2Fof", signature] {
+                assert!(!text.contains(secret), "{secret} in {text}");
+            }
+        }
+    }
+}
+
+/// Compares with a server that sends its canonical request, in text or bytes.
+fn against(canonical_request: &str) -> Comparison {
+    let signed = signed();
+    let server = ServerSide { canonical_request: Some(canonical_request), ..ServerSide::default() };
+    let by_text = compare(&signed.explain(), &server);
+    let bytes = hex(canonical_request);
+    let server = ServerSide {
+        canonical_request: Some("suffered"),
+        canonical_request_bytes: Some(&bytes),
+        ..ServerSide::default()
+    };
+    assert_eq!(compare(&signed.explain(), &server), by_text);
+    by_text
+}
+
+#[test]
+fn names_the_cause_line_and_byte() {
+    let ours = signed().canonical_request;
+    let swap = |from: &str, to: &str| {
+        assert!(ours.contains(from), "{from}");
+        ours.replacen(from, to, 1)
+    };
+    for (theirs, cause, line, byte) in [
+        (swap("PUT", "GET"), Cause::MethodChanged, 1, 1),
+        (swap("a%20b", "a%2520b"), Cause::EncodedTwice, 2, 12),
+        (swap("a%20b", "a+b"), Cause::EncodedOtherwise, 2, 10),
+        (swap("b//c", "b/c"), Cause::PathNormalised, 2, 15),
+        (swap("/bucket/", "/"), Cause::PathPrefix, 2, 2),
+        (swap("/bucket/", "/other/"), Cause::PathChanged, 2, 2),
+        (swap("x%20y", "x%2520y"), Cause::EncodedTwice, 3, 26),
+        (swap("x%20y", "x+y"), Cause::EncodedOtherwise, 3, 24),
+        (swap("uploadId=x%20y", "uploadId=z"), Cause::ParameterChanged, 3, 23),
+        (swap("partNumber=7&", ""), Cause::ParameterRemoved, 3, 1),
+        (swap("partNumber=7&", "partNumber=7&proxy=1&"), Cause::ParameterAdded, 3, 14),
+        (swap("partNumber=7&uploadId=x%20y", "uploadId=x%20y&partNumber=7"), Cause::ParametersReordered, 3, 1),
+        (swap("host:storage.example:9000", "host:storage.example"), Cause::HostRewritten, 5, 21),
+        (swap("host:", "forwarded:for=10.0.0.1\nhost:"), Cause::HeaderAdded, 5, 1),
+        (swap("x-amz-meta-note:one two\n", ""), Cause::HeaderRemoved, 8, 7),
+        (swap("x-amz-meta-note:one two\n", "x-amz-meta-note:\n"), Cause::HeaderRemoved, 8, 17),
+        (swap("one two", "one  two"), Cause::HeaderSpaces, 8, 21),
+        (swap("one two", "one three"), Cause::HeaderChanged, 8, 22),
+        (swap("x-amz-date:20130524T000000Z", "x-amz-date:20130524T001500Z"), Cause::Clock, 7, 23),
+        (swap(TOKEN, "another"), Cause::TokenChanged, 9, 22),
+        (swap("content-sha256:230d", "content-sha256:0000"), Cause::PayloadChanged, 6, 22),
+        (swap("\n230d", "\n0000"), Cause::PayloadChanged, 12, 1),
+        (swap("content-type;host", "host;content-type"), Cause::HeadersReordered, 11, 1),
+    ] {
+        let found = against(&theirs);
+        let difference = found.difference().unwrap();
+        assert_eq!(
+            (found.cause(), difference.text, difference.line, difference.byte),
+            (cause, Text::CanonicalRequest, line, byte),
+            "{found}"
+        );
+        let text = found.to_string();
+        assert!(text.contains(&format!("in line {line} at byte {byte}: ")), "{text}");
+        assert!(text.ends_with(&cause.to_string()) && !text.contains('\n') && !text.contains(TOKEN), "{text}");
+    }
+}
+
+#[test]
+fn names_the_cause_in_the_string_to_sign() {
+    let signed = signed();
+    let of = |string_to_sign: &str| {
+        let server = ServerSide {
+            canonical_request: Some(&signed.canonical_request),
+            string_to_sign: Some(string_to_sign),
+            ..ServerSide::default()
+        };
+        compare(&signed.explain(), &server)
+    };
+    let ours = &signed.string_to_sign;
+    assert_eq!(of(ours).cause(), Cause::WrongSecret);
+    assert_eq!(of(ours).difference(), None);
+    assert_eq!(of(&ours.replace('\n', "\r\n")).cause(), Cause::WrongSecret, "line ends are XML's, not the signer's");
+    for (from, to, cause, line) in [
+        ("AWS4-HMAC-SHA256", "AWS", Cause::WrongCredential, 1),
+        ("20130524T000000Z", "20130524T000001Z", Cause::Clock, 2),
+        ("20130524/", "20130523/", Cause::Clock, 3),
+        ("us-east-1", "eu-central-1", Cause::WrongRegion, 3),
+        ("/s3/", "/sts/", Cause::WrongService, 3),
+    ] {
+        let found = of(&ours.replacen(from, to, 1));
+        assert_eq!((found.cause(), found.difference().unwrap().line), (cause, line), "{found}");
+    }
+    let (start, _) = ours.rsplit_once('\n').unwrap();
+    assert_eq!(of(&format!("{start}\n0000")).cause(), Cause::CanonicalRequestDiffers);
+    assert_eq!(compare(&signed.explain(), &ServerSide::default()).cause(), Cause::NotShown);
+}
+
+#[test]
+fn names_the_cause_for_version_2() {
+    let signed = v2::sign(&REQUEST, None, &credentials(), TIME).unwrap();
+    let ours = &signed.string_to_sign;
+    let of = |theirs: &str| {
+        compare(&signed.explain(), &ServerSide { string_to_sign: Some(theirs), ..ServerSide::default() }).cause()
+    };
+    assert_eq!(of(ours), Cause::WrongSecret);
+    for (from, to, cause) in [
+        ("PUT", "POST", Cause::MethodChanged),
+        ("PUT", "AWS4-HMAC-SHA256", Cause::WrongCredential),
+        ("text/plain", "", Cause::HeaderRemoved),
+        ("text/plain", "text/html", Cause::HeaderChanged),
+        ("PUT\n\n", "PUT\nmd5\n", Cause::HeaderAdded),
+        ("00:00:00", "00:15:00", Cause::Clock),
+        ("x-amz-meta-note:", "x-amz-meta-extra:1\nx-amz-meta-note:", Cause::HeaderAdded),
+        ("x-amz-meta-note:one two\n", "", Cause::HeaderRemoved),
+        ("\n/bucket", "\nx-amz-tagging-count:1\n/bucket", Cause::HeaderAdded),
+        ("/bucket", "", Cause::PathPrefix),
+        ("a%20b", "a%2520b", Cause::EncodedTwice),
+        ("partNumber=7&", "", Cause::ParameterRemoved),
+        ("uploadId=x y", "uploadId=x%20y", Cause::EncodedOtherwise),
+    ] {
+        assert!(ours.contains(from));
+        assert_eq!(of(&ours.replacen(from, to, 1)), cause, "{from} {to}");
+    }
+}
+
+#[test]
+fn presigned_parameters_tell_apart() {
+    let presigned = v4::presign(&REQUEST, &credentials(), SCOPE, TIME, Duration::from_secs(60)).unwrap();
+    let of = |from: &str, to: &str| {
+        assert!(presigned.canonical_request.contains(from), "{from}");
+        let theirs = presigned.canonical_request.replacen(from, to, 1);
+        let server = ServerSide { canonical_request: Some(&theirs), ..ServerSide::default() };
+        compare(&presigned.explain(), &server).cause()
+    };
+    assert_eq!(of("X-Amz-Date=20130524T000000Z", "X-Amz-Date=20130524T000001Z"), Cause::Clock);
+    assert_eq!(of("X-Amz-Security-Token=T0KEN", "X-Amz-Security-Token=OTHER"), Cause::TokenChanged);
+    assert_eq!(of("us-east-1", "eu-west-1"), Cause::WrongCredential);
+    assert_eq!(of("X-Amz-Expires=60", "X-Amz-Expires=61"), Cause::ParameterChanged);
+}
+
+#[test]
+fn survives_whatever_a_server_says() {
+    let signed = signed();
+    let long = "x".repeat(1 << 20);
+    for theirs in
+        ["", "\n", "\0\u{1b}[31m", "\u{202e}", "GET", &"\n".repeat(100_000), &long, "%", "PUT\n/%\n%=%&&==\n::\n"]
+    {
+        for bytes in [None, Some("zz"), Some("4"), Some("ff fe"), Some("")] {
+            let server = ServerSide {
+                canonical_request: Some(theirs),
+                canonical_request_bytes: bytes,
+                string_to_sign: Some(theirs),
+                string_to_sign_bytes: bytes,
+            };
+            let text = compare(&signed.explain(), &server).to_string();
+            assert!(text.len() < 1000 && !text.contains(['\n', '\0', '\u{1b}']), "{text}");
+        }
+    }
+}
