@@ -33,8 +33,8 @@ impl<'a> Go<'a> {
 
     /// `Writer(append=false)`.
     fn begin(&self) -> String {
-        let mut settings = ObjectSettings::default();
-        settings.content_type = Some("application/octet-stream".to_owned());
+        let content_type = Some("application/octet-stream".to_owned());
+        let settings = ObjectSettings { content_type, ..ObjectSettings::default() };
         self.client.create_multipart_upload(&self.target.bucket, &self.key, &settings).unwrap()
     }
 
