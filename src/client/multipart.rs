@@ -299,7 +299,11 @@ impl Iterator for PartListing {
             return None;
         }
         let upload = UploadRef { bucket: &self.bucket, key: &self.key, upload_id: &self.upload_id };
-        let page = self.client.list_parts(upload, self.marker);
+        let mut page = self.client.list_parts(upload, self.marker);
+        if let (Ok(page), Some(marker)) = (&mut page, self.marker) {
+            // rclone ignores the marker and begins anew.
+            page.parts.retain(|part| part.part_number > marker);
+        }
         let next = match &page {
             Ok(page) if page.is_truncated == Some(true) => {
                 // The last part listed says as well where to go on, should the server not.
