@@ -18,8 +18,8 @@ use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 use support::{Server, ServerOptions};
 
-const SIZE: usize = 256 << 20;
-const ROUNDS: usize = 5;
+const SIZE: usize = 128 << 20;
+const ROUNDS: usize = 3;
 const THREADS: [usize; 6] = [1, 2, 4, 6, 8, 16];
 const LATENCY: Duration = Duration::from_millis(25);
 
