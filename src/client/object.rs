@@ -157,6 +157,9 @@ impl Client {
     /// PutObject from a reader of which exactly `length` bytes are stored. The body can be sent once only: nothing is
     /// tried again after the first byte was read, and no checksum is known when the headers go out.
     ///
+    /// The signature does not cover the body, whatever [`PayloadSigning`](super::PayloadSigning) says: it would have to be
+    /// read twice. Over plain http use [`Client::put_object`].
+    ///
     /// # Errors
     /// [`ErrorKind::LocalIo`] when the reader fails or ends before `length`; no object is stored then.
     pub fn put_object_from(
