@@ -240,6 +240,16 @@ fn parts_and_uploads_over_many_pages() {
     };
     rig.faulty.times("ListParts", 0, 3, Fault::changed(without));
     assert_eq!(parts().unwrap(), [1, 2, 3, 4, 5]);
+    // A server that ignores the marker and begins anew: no part is told twice.
+    let part = |number| format!("<Part><PartNumber>{number}</PartNumber><Size>4</Size><ETag>e</ETag></Part>");
+    let page = |parts: String, more| {
+        let next = "<NextPartNumberMarker>2</NextPartNumberMarker>";
+        format!("<ListPartsResult><IsTruncated>{more}</IsTruncated>{next}{parts}</ListPartsResult>")
+    };
+    let two = part(1) + &part(2);
+    rig.faulty.once("ListParts", Fault::reply(200, page(two.clone(), true)));
+    rig.faulty.once("ListParts", Fault::reply(200, page(two + &part(3), false)));
+    assert_eq!(parts().unwrap(), [1, 2, 3]);
     // Loops.
     let looping = "<ListPartsResult><IsTruncated>true</IsTruncated><NextPartNumberMarker>2</NextPartNumberMarker></ListPartsResult>";
     rig.faulty.times("ListParts", 0, 2, Fault::reply(200, looping));
