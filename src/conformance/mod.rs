@@ -40,6 +40,7 @@ mod empty;
 mod listing;
 mod moving;
 mod offsets;
+mod pages;
 mod paths;
 mod report;
 mod stating;
@@ -242,6 +243,7 @@ pub fn cases() -> &'static [Case] {
             writers::CASES,
             urls::CASES,
             concurrent::CASES,
+            pages::CASES,
         ]
         .concat()
     });
