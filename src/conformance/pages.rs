@@ -3,21 +3,21 @@
 use super::trial::{Outcome, Stop, Trial, equal};
 
 fn many_files(trial: &Trial<'_>, count: usize) -> Outcome {
-    let path = |index: usize| format!("/many/{index:05}");
+    let path = |index: usize| format!("/files/{index:05}");
     trial.put_many(count, path)?;
-    trial.driver.put_content("/many-more", b"x")?;
-    let mut listed = trial.driver.list("/many")?;
+    trial.driver.put_content("/files-more", b"x")?;
+    let mut listed = trial.driver.list("/files")?;
     listed.sort();
     let expected: Vec<String> = (0..count).map(path).collect();
     equal("how many files are listed", listed.len(), count)?;
     equal("whether all files are listed", listed == expected, true)?;
-    let mut walked = trial.walked("/many")?;
+    let mut walked = trial.walked("/files")?;
     walked.sort();
     equal("how many files are walked over", walked.len(), count)?;
     equal("whether all files are walked over", walked == expected, true)?;
-    trial.driver.delete("/many")?;
-    trial.list_is("/", &["/many-more"])?;
-    trial.content_is("/many-more", b"x")
+    trial.driver.delete("/files")?;
+    trial.list_is("/", &["/files-more"])?;
+    trial.content_is("/files-more", b"x")
 }
 
 cases! {
@@ -40,12 +40,12 @@ cases! {
         // Around the end of the first page, directories hold two files.
         let two = 980..1_010;
         trial.put_many(count + two.len(), |index| match index.checked_sub(count) {
-            None => format!("/many/{index:05}/0"),
-            Some(more) => format!("/many/{:05}/1", two.start + more),
+            None => format!("/directories/{index:05}/0"),
+            Some(more) => format!("/directories/{:05}/1", two.start + more),
         })?;
-        let mut listed = trial.driver.list("/many")?;
+        let mut listed = trial.driver.list("/directories")?;
         listed.sort();
-        let expected: Vec<String> = (0..count).map(|index| format!("/many/{index:05}")).collect();
+        let expected: Vec<String> = (0..count).map(|index| format!("/directories/{index:05}")).collect();
         equal("how many directories are listed", listed.len(), count)?;
         equal("whether all directories are listed once", listed == expected, true)?;
     }
