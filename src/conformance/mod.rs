@@ -104,7 +104,8 @@ impl Case {
 pub enum Quirk {
     /// Directories are still there when the last file in them is gone.
     EmptiedDirectoriesStay,
-    /// Walks go directory by directory, and not in the order of whole paths.
+    /// Walks go directory by directory, and not in the order of whole paths: one that starts after a directory may leave
+    /// out what is in it.
     WalksByDirectory,
     /// `.` and `..` cannot be components of a path.
     NoDotComponents,
