@@ -24,6 +24,7 @@ const QUIRKS: &[(&str, Quirk, &str)] = &[
     ("rclone", Quirk::NoFileWithChildren, "keeps keys in a file system: no x beside x/y"),
     ("rclone", Quirk::NoDirectoryMarkers, "answers 500 to keys that end with a slash"),
     ("rclone", Quirk::ShortNames, "a component has at most 255 bytes"),
+    ("moto", Quirk::UncheckedUrls, "checks no signature"),
 ];
 
 /// Every target, or those with the signatures that `S3_SIGNATURES` names: the embedded server has both.

@@ -115,6 +115,8 @@ pub enum Quirk {
     ShortNames,
     /// Directory markers cannot be stored, or are shown.
     NoDirectoryMarkers,
+    /// A URL allows everything, whatever it was signed for.
+    UncheckedUrls,
 }
 
 /// How much data the cases use.
