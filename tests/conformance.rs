@@ -131,7 +131,7 @@ fn the_driver_in_memory_conforms() {
 }
 
 /// Tries all targets at once: each waits for its server more than for the others. The names of those that failed.
-fn failing<'a>(targets: &'a [Target], run: impl Fn(&Target) -> bool + Sync) -> Vec<&'a str> {
+fn failing(targets: &[Target], run: impl Fn(&Target) -> bool + Sync) -> Vec<&str> {
     std::thread::scope(|scope| {
         let run = &run;
         let running: Vec<_> = targets.iter().map(|target| (target, scope.spawn(move || run(target)))).collect();
