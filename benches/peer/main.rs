@@ -8,6 +8,7 @@
 //! get-small N SIZE THREADS
 //! list N                                     the bucket list-N, every page to owned entries
 //! delete N                                   N keys in batches of 1,000
+//! repeat PIECE N                             one of the pieces of `micro/pieces.rs`, for counting its instructions
 //! serve                                      the server for all of this, until its standard input ends
 //! ```
 //!
@@ -17,6 +18,8 @@
 
 mod meter;
 mod order;
+#[path = "../micro/pieces.rs"]
+mod pieces;
 mod route;
 mod serve;
 mod threads;
@@ -25,6 +28,7 @@ mod through_driver;
 
 use meter::Meter;
 use order::{Order, Setting, Work};
+use pieces::PIECES;
 use route::{Outcome, Route};
 use through_client::ThroughClient;
 use through_driver::ThroughDriver;
@@ -32,6 +36,7 @@ use through_driver::ThroughDriver;
 fn main() -> Outcome {
     match Order::from_arguments(std::env::args().skip(1))? {
         Order::Serve => serve::run(),
+        Order::Repeat { piece, count } => repeat(&piece, count),
         Order::Work(work) => {
             let setting = Setting::from_environment()?;
             let route: Box<dyn Route> = match std::env::var("BENCH_VIA").as_deref() {
@@ -41,6 +46,13 @@ fn main() -> Outcome {
             measured(&work, &*route)
         }
     }
+}
+
+fn repeat(piece: &str, count: u64) -> Outcome {
+    let (_, make) = PIECES.iter().find(|(name, _)| *name == piece).ok_or("there is no such piece")?;
+    let mut work = make();
+    (0..count).for_each(|_| work());
+    Ok(())
 }
 
 /// Does the work and prints the closing line.

@@ -12,6 +12,7 @@ pub(crate) const REGION: &str = "us-east-1";
 
 pub(crate) enum Order {
     Serve,
+    Repeat { piece: String, count: u64 },
     Work(Work),
 }
 
@@ -36,6 +37,7 @@ impl Order {
         let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let work = match words[..] {
             ["serve"] => return Ok(Self::Serve),
+            ["repeat", piece, count] => return Ok(Self::Repeat { piece: piece.to_owned(), count: number(count)? }),
             ["upload", source, part, concurrency] => {
                 Work::Upload { source: Source::of(source)?, part: mebibytes(part)?, concurrency: number(concurrency)? }
             }
