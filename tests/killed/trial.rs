@@ -36,7 +36,7 @@ pub(crate) struct Trial<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Changes {
     Something,
-    /// It only reads, so replies have bodies that can be cut in their middle.
+    /// It only reads, so what matters is in the replies.
     Nothing,
 }
 
@@ -47,7 +47,7 @@ enum Moment {
     Before,
     /// It was carried out and is not answered.
     Done,
-    /// Half of the reply's body was sent.
+    /// Half of the reply was sent.
     Midway,
 }
 
@@ -56,9 +56,10 @@ impl Moment {
         match self {
             Self::Before => Fault::silent(End::Hang),
             Self::Done => Fault::silent(End::Hang).after_commit(),
-            Self::Midway => Fault::scripted(|mut answer: Answer| {
-                answer.body.truncate(answer.body.len() / 2);
-                answer.bytes()
+            Self::Midway => Fault::scripted(|answer: Answer| {
+                let mut bytes = answer.bytes();
+                bytes.truncate(bytes.len() / 2);
+                bytes
             })
             .end(End::Hang),
         }
