@@ -15,7 +15,7 @@ pub fn location_constraint(body: &[u8]) -> Result<Option<String>, Error> {
         loop {
             match document.next()? {
                 Token::Close | Token::End => break,
-                Token::Text(text) => outer.push_str(&text),
+                Token::Text(text) => outer.push_str(text),
                 Token::Char(c) => outer.push(c),
                 Token::Open(child) if child.name() == "LocationConstraint" => {
                     document.field(&child, &mut inner, value::word)?;

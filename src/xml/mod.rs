@@ -33,6 +33,7 @@ mod multipart;
 mod percent;
 mod reader;
 mod sts;
+mod tokens;
 mod value;
 mod write;
 

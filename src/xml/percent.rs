@@ -13,7 +13,7 @@ use super::reader::excerpt;
 
 /// Decodes `text` in place of itself; most keys have nothing to decode and are returned as they came.
 pub(super) fn decode(text: String) -> Result<String, Error> {
-    if !text.contains('%') && !text.contains('+') {
+    if !text.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
         return Ok(text);
     }
     let mut decoded = Vec::with_capacity(text.len());

@@ -1,12 +1,10 @@
 //! A pull parser of a page: what every reader of this module stands on.
 //!
-//! `quick_xml` finds the tags. What it leaves to its caller is done here, once: one root, nothing outside it, every
-//! element closed, no document type, no characters that XML 1.0 forbids, references resolved, text put together from
-//! its pieces, limits on size and depth. Nothing is ever expanded, nothing recurses, and the page is read in one pass.
+//! [`Tokens`] sees to it that tags match. What they may mean is decided here, once: one root, nothing outside it, no
+//! document type, no characters that XML 1.0 forbids, references resolved, text put together from its pieces, limits on
+//! size and depth. Nothing is ever expanded, nothing recurses, and the page is read in one pass.
+use super::tokens::{Token as Piece, Tokens};
 use super::{Error, ErrorDocument, error};
-use quick_xml::events::{BytesDecl, BytesStart, Event};
-use quick_xml::reader::Reader;
-use std::borrow::Cow;
 use zeroize::Zeroizing;
 
 /// Elements inside each other. S3's and STS's own documents need four; the rest is room for foreign extensions.
@@ -46,15 +44,11 @@ pub(super) fn parse<'a, T>(
 
 /// A document that is being read.
 pub(super) struct Document<'a> {
-    reader: Reader<&'a [u8]>,
+    tokens: Tokens<'a>,
     /// Where the text begins in the body: after the byte order mark, if there is one.
-    base: u64,
+    base: usize,
     /// Where the token read last begins.
-    at: u64,
-    /// Elements that are open.
-    depth: usize,
-    /// `<x/>` was read as an opening tag; its closing tag comes next.
-    closing: bool,
+    at: usize,
     seen_root: bool,
     seen_declaration: bool,
     /// Text that is not one piece of the body. Wiped: it may have held a secret of STS's.
@@ -68,7 +62,7 @@ pub(super) enum Token<'a> {
     /// An end tag.
     Close,
     /// Character data, line ends as sent.
-    Text(Cow<'a, str>),
+    Text(&'a str),
     /// A reference, resolved.
     Char(char),
     /// The end of a document that is complete.
@@ -76,50 +70,29 @@ pub(super) enum Token<'a> {
 }
 
 /// An element that has just been opened.
-pub(super) struct Element<'a> {
-    tag: BytesStart<'a>,
-    /// Where its local name begins: looked for once, asked for many times.
-    local: usize,
-}
+pub(super) struct Element<'a>(&'a str);
 
 impl<'a> Element<'a> {
-    fn new(tag: BytesStart<'a>) -> Self {
-        let local = tag.name().as_ref().bytes().rposition(|b| b == b':').map_or(0, |colon| colon + 1);
-        Self { tag, local }
-    }
-
     /// Its name without the prefix: servers differ in namespaces, so they decide nothing here.
-    pub(super) fn name(&self) -> &str {
-        self.tag.name().into_inner().get(self.local..).unwrap_or_default()
+    pub(super) fn name(&self) -> &'a str {
+        self.0
     }
 }
 
 impl<'a> Document<'a> {
     fn new(body: &'a [u8], max_bytes: usize) -> Result<Self, Error> {
         if body.len() > max_bytes {
-            return Err(Error::new(format!("the document is longer than {max_bytes} bytes"), max_bytes as u64));
+            return Err(Error::new(format!("the document is longer than {max_bytes} bytes"), max_bytes));
         }
-        let text =
-            std::str::from_utf8(body).map_err(|e| Error::new("the document is not UTF-8", e.valid_up_to() as u64))?;
+        let text = std::str::from_utf8(body).map_err(|e| Error::new("the document is not UTF-8", e.valid_up_to()))?;
         if let Some(at) = forbidden(text) {
-            return Err(Error::new("the document holds a character that XML 1.0 forbids", at as u64));
+            return Err(Error::new("the document holds a character that XML 1.0 forbids", at));
         }
         let unmarked = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let mut reader = Reader::from_str(unmarked);
-        // The defaults at the time of writing, said aloud because correctness hangs on them: names of end tags are
-        // compared, text is never trimmed (keys may begin and end with spaces), a bare `&` is an error.
-        let config = reader.config_mut();
-        config.check_end_names = true;
-        config.trim_text(false);
-        config.allow_dangling_amp = false;
-        config.allow_unmatched_ends = false;
-        config.expand_empty_elements = false;
         Ok(Self {
-            reader,
-            base: (text.len() - unmarked.len()) as u64,
+            tokens: Tokens::new(unmarked),
+            base: text.len() - unmarked.len(),
             at: 0,
-            depth: 0,
-            closing: false,
             seen_root: false,
             seen_declaration: false,
             scratch: Zeroizing::default(),
@@ -128,47 +101,27 @@ impl<'a> Document<'a> {
 
     /// The next token. Comments and processing instructions are passed over: they say nothing about a bucket.
     pub(super) fn next(&mut self) -> Result<Token<'a>, Error> {
-        if self.closing {
-            self.closing = false;
-            self.depth -= 1;
-            return Ok(Token::Close);
-        }
         loop {
-            self.at = self.base + self.reader.buffer_position();
-            let event = self.reader.read_event().map_err(|e| {
-                let at = self.base + self.reader.error_position();
-                Error::new(format!("the document is not well-formed: {}", excerpt(&e.to_string())), at)
-            })?;
-            match event {
-                Event::Start(tag) => return self.open(tag),
-                Event::Empty(tag) => {
-                    self.closing = true;
-                    return self.open(tag);
-                }
-                Event::End(_) => {
-                    // Never below zero: quick_xml refuses an end tag that closes nothing.
-                    self.depth = self.depth.saturating_sub(1);
-                    return Ok(Token::Close);
-                }
-                Event::Text(text) if self.depth > 0 => return Ok(Token::Text(text.into_inner())),
-                Event::CData(text) if self.depth > 0 => return Ok(Token::Text(text.into_inner())),
-                Event::GeneralRef(name) if self.depth > 0 => return self.resolve(&name).map(Token::Char),
-                Event::Text(text) if trim(&text).is_empty() => {}
-                Event::Text(_) | Event::CData(_) | Event::GeneralRef(_) => {
+            self.at = self.base + self.tokens.position();
+            let inside = self.tokens.depth() > 0;
+            let piece = self.tokens.next().map_err(|e| self.fail(format!("the document is not well-formed: {e}")))?;
+            match piece {
+                Piece::Open(name) => return self.open(name),
+                Piece::Close => return Ok(Token::Close),
+                Piece::Text(text) | Piece::Section(text) if inside => return Ok(Token::Text(text)),
+                Piece::Reference(name) if inside => return self.resolve(name).map(Token::Char),
+                Piece::Text(text) if trim(text).is_empty() => {}
+                Piece::Text(_) | Piece::Section(_) | Piece::Reference(_) => {
                     return Err(self.fail("the document has text outside its root element"));
                 }
-                Event::Comment(_) => {}
-                Event::PI(instruction) if instruction.target().eq_ignore_ascii_case("xml") => {
-                    return Err(self.fail("the document has a malformed XML declaration"));
-                }
-                Event::PI(_) => {}
-                Event::Decl(declaration) => self.declaration(&declaration)?,
+                Piece::Comment => {}
+                Piece::Instruction(text) => self.instruction(text)?,
                 // Nothing of S3 has one, and everything that makes entities grow begins with one.
-                Event::DocType(_) => return Err(self.fail("the document has a document type declaration")),
-                Event::Eof if self.depth > 0 => {
+                Piece::DocumentType => return Err(self.fail("the document has a document type declaration")),
+                Piece::End if inside => {
                     return Err(self.fail("the document is cut off: it ends inside its root element"));
                 }
-                Event::Eof => return Ok(Token::End),
+                Piece::End => return Ok(Token::End),
             }
         }
     }
@@ -189,12 +142,12 @@ impl<'a> Document<'a> {
     /// An `Error` directly under the root is no extension but a server that changed its mind after it had begun to
     /// answer: reported as in [`parse`].
     pub(super) fn unknown(&mut self, element: &Element<'_>) -> Result<(), Error> {
-        if self.depth == 2 && element.name() == "Error" {
+        if self.tokens.depth() == 2 && element.name() == "Error" {
             let at = self.at;
-            return Err(Error::reported(error::read(self)?, Some(at)));
+            return Err(Error::reported(error::read(self)?, Some(at as u64)));
         }
-        let outside = self.depth - 1;
-        while self.depth > outside {
+        let inside = self.tokens.depth();
+        while self.tokens.depth() >= inside {
             self.next()?;
         }
         Ok(())
@@ -204,20 +157,22 @@ impl<'a> Document<'a> {
     /// it into, with line ends as XML 1.0 section 2.11 has them. An element inside it is an error: there is no
     /// telling what the text would be.
     pub(super) fn text(&mut self, element: &Element<'_>) -> Result<&str, Error> {
+        // Nearly every text, and most of the time a page takes.
+        if let Some(plain) = self.tokens.plain() {
+            return Ok(plain);
+        }
         self.scratch.clear();
         // The only piece so far, still in the body: most texts are copied no more than once, into their field.
         let mut only = "";
         loop {
             match self.next()? {
                 Token::Close | Token::End => break,
-                Token::Text(Cow::Borrowed(piece))
-                    if only.is_empty() && self.scratch.is_empty() && !piece.contains('\r') =>
-                {
-                    only = piece;
+                Token::Text(piece) if only.is_empty() && self.scratch.is_empty() && !piece.contains('\r') => {
+                    only = piece
                 }
                 Token::Text(piece) => {
                     self.scratch.push_str(std::mem::take(&mut only));
-                    push_normalised(&mut self.scratch, &piece);
+                    push_normalised(&mut self.scratch, piece);
                 }
                 Token::Char(c) => {
                     self.scratch.push_str(std::mem::take(&mut only));
@@ -269,19 +224,19 @@ impl<'a> Document<'a> {
         slot.ok_or_else(|| self.fail(format!("<{element}> has no <{field}>")))
     }
 
-    fn open(&mut self, tag: BytesStart<'a>) -> Result<Token<'a>, Error> {
-        if self.depth == 0 && std::mem::replace(&mut self.seen_root, true) {
-            return Err(self.fail("the document has a second root element"));
+    fn open(&mut self, name: &'a str) -> Result<Token<'a>, Error> {
+        match self.tokens.depth() {
+            1 if std::mem::replace(&mut self.seen_root, true) => {
+                return Err(self.fail("the document has a second root element"));
+            }
+            0..=MAX_DEPTH => {}
+            _ => return Err(self.fail(format!("the document nests more than {MAX_DEPTH} elements"))),
         }
-        if self.depth == MAX_DEPTH {
-            return Err(self.fail(format!("the document nests more than {MAX_DEPTH} elements")));
-        }
-        self.depth += 1;
-        let element = Element::new(tag);
-        if element.name().is_empty() {
+        let local = name.bytes().rposition(|byte| byte == b':').and_then(|colon| name.get(colon + 1..)).unwrap_or(name);
+        if local.is_empty() {
             return Err(self.fail("the document has an element without a name"));
         }
-        Ok(Token::Open(element))
+        Ok(Token::Open(Element(local)))
     }
 
     fn resolve(&self, name: &str) -> Result<char, Error> {
@@ -296,18 +251,23 @@ impl<'a> Document<'a> {
         resolved.ok_or_else(|| self.fail(format!("the document has an unknown reference &{};", excerpt(name))))
     }
 
-    fn declaration(&mut self, declaration: &BytesDecl<'_>) -> Result<(), Error> {
-        if self.seen_root || std::mem::replace(&mut self.seen_declaration, true) {
-            return Err(self.fail("the document has an XML declaration where none may be"));
-        }
-        match declaration.encoding() {
-            None => Ok(()),
-            Some(Ok(name)) if ["utf-8", "utf8"].iter().any(|utf8| name.eq_ignore_ascii_case(utf8)) => Ok(()),
-            // Read as UTF-8, keys in another encoding would be wrong keys.
-            Some(Ok(name)) => {
-                Err(self.fail(format!("the document declares the encoding \"{}\", not UTF-8", excerpt(&name))))
+    fn instruction(&mut self, text: &str) -> Result<(), Error> {
+        let (target, rest) = text.split_at(text.find(|c: char| c.is_ascii_whitespace()).unwrap_or(text.len()));
+        match target {
+            "xml" if self.seen_root || std::mem::replace(&mut self.seen_declaration, true) => {
+                Err(self.fail("the document has an XML declaration where none may be"))
             }
-            Some(Err(_)) => Err(self.fail("the document has a malformed XML declaration")),
+            "xml" => match encoding(rest) {
+                Some("") => Ok(()),
+                Some(name) if ["utf-8", "utf8"].iter().any(|utf8| name.eq_ignore_ascii_case(utf8)) => Ok(()),
+                // Read as UTF-8, keys in another encoding would be wrong keys.
+                Some(name) => {
+                    Err(self.fail(format!("the document declares the encoding \"{}\", not UTF-8", excerpt(name))))
+                }
+                None => Err(self.fail("the document has a malformed XML declaration")),
+            },
+            _ if target.eq_ignore_ascii_case("xml") => Err(self.fail("the document has a malformed XML declaration")),
+            _ => Ok(()),
         }
     }
 
@@ -319,9 +279,26 @@ impl<'a> Document<'a> {
     }
 }
 
-/// `text` without XML's white space around it.
+/// `text` without white space around it. ASCII's is XML's, but for the form feed, which no document holds.
 pub(super) fn trim(text: &str) -> &str {
-    text.trim_matches([' ', '\t', '\r', '\n'])
+    text.trim_ascii()
+}
+
+/// What the rest of an XML declaration, `name="value"` and so on, says of the encoding: empty when nothing, `None` when
+/// it is written in another way.
+fn encoding(declaration: &str) -> Option<&str> {
+    let (mut rest, mut encoding) = (trim(declaration), "");
+    while !rest.is_empty() {
+        let (name, value) = rest.split_once('=')?;
+        let value = value.trim_ascii_start();
+        let quote = value.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
+        let (value, after) = value.strip_prefix(quote)?.split_once(quote)?;
+        if trim(name) == "encoding" {
+            encoding = value;
+        }
+        rest = after.trim_ascii_start();
+    }
+    Some(encoding)
 }
 
 /// Where the first character stands that XML 1.0 section 2.2 forbids.
@@ -372,8 +349,8 @@ fn push_normalised(to: &mut String, text: &str) {
 }
 
 impl Error {
-    fn new(message: impl Into<String>, offset: u64) -> Self {
-        Self { message: message.into(), offset: Some(offset), document: None }
+    fn new(message: impl Into<String>, offset: usize) -> Self {
+        Self { message: message.into(), offset: Some(offset as u64), document: None }
     }
 
     /// The server answered with an error document where something else was asked for.

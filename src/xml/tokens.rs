@@ -1,0 +1,163 @@
+//! The tokens of XML, and that they are well-formed: every tag ends, every end tag closes the element that is open,
+//! comments, sections and references are whole.
+//!
+//! Text goes in, slices of it come out: nothing is copied, nothing is expanded, every byte is looked at once or twice.
+//! White space is ASCII's: of that, XML 1.0 section 2.3 lacks the form feed, which no document can hold. What tokens
+//! mean, where they may stand and how much of them is borne is for the caller.
+
+/// Reads one token after the other.
+pub(super) struct Tokens<'a> {
+    /// What is left.
+    rest: &'a str,
+    length: usize,
+    /// The names of the elements that are open, the root first.
+    open: Vec<&'a str>,
+    /// `<x/>` was read as a start tag; its end tag comes next.
+    empty: bool,
+}
+
+/// One token. Names are as written, with their prefix.
+pub(super) enum Token<'a> {
+    /// A start tag; also that of `<x/>`, which is followed by its own `Close`.
+    Open(&'a str),
+    Close,
+    /// Character data, as sent: never empty, without references.
+    Text(&'a str),
+    /// The content of a CDATA section, as sent.
+    Section(&'a str),
+    /// The name in `&name;`.
+    Reference(&'a str),
+    Comment,
+    /// What stands between `<?` and `?>`.
+    Instruction(&'a str),
+    /// The beginning of a document type declaration. It is not read any further.
+    DocumentType,
+    /// The end of the text. Elements may still be open.
+    End,
+}
+
+impl<'a> Tokens<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        Self { rest: text, length: text.len(), open: Vec::new(), empty: false }
+    }
+
+    /// How many elements are open.
+    pub(super) fn depth(&self) -> usize {
+        self.open.len()
+    }
+
+    /// How far the text has been read, in bytes.
+    pub(super) fn position(&self) -> usize {
+        self.length - self.rest.len()
+    }
+
+    /// The next token, or what is wrong with it. After an error there is no next one.
+    #[inline]
+    pub(super) fn next(&mut self) -> Result<Token<'a>, &'static str> {
+        if std::mem::take(&mut self.empty) {
+            self.open.pop();
+            return Ok(Token::Close);
+        }
+        let Some(markup) = self.rest.strip_prefix('<') else { return self.characters() };
+        match markup.as_bytes().first() {
+            Some(b'/') => self.end_tag(markup),
+            Some(b'!') => self.declared(markup),
+            Some(b'?') => {
+                self.until("?>", "?".len(), markup, "a processing instruction does not end").map(Token::Instruction)
+            }
+            _ => self.start_tag(markup),
+        }
+    }
+
+    /// What is left of the element opened last, with its end tag, if that is plain text: no markup, no reference, no
+    /// line end to be changed. Nothing is read otherwise.
+    pub(super) fn plain(&mut self) -> Option<&'a str> {
+        if self.empty {
+            return None;
+        }
+        let end = self.rest.bytes().position(|byte| matches!(byte, b'<' | b'&' | b'\r'))?;
+        let (text, rest) = self.rest.split_at_checked(end)?;
+        let rest = rest.strip_prefix("</")?.strip_prefix(self.open.last()?)?.strip_prefix('>')?;
+        self.open.pop();
+        self.rest = rest;
+        Some(text)
+    }
+
+    fn characters(&mut self) -> Result<Token<'a>, &'static str> {
+        if self.rest.is_empty() {
+            return Ok(Token::End);
+        }
+        if let Some(reference) = self.rest.strip_prefix('&') {
+            let end = reference.bytes().position(|byte| matches!(byte, b';' | b'&' | b'<'));
+            let (name, rest) = end.and_then(|end| reference.split_at_checked(end)).ok_or("a reference does not end")?;
+            self.rest = rest.strip_prefix(';').ok_or("a reference does not end")?;
+            return Ok(Token::Reference(name));
+        }
+        let end = self.rest.bytes().position(|byte| matches!(byte, b'<' | b'&')).unwrap_or(self.rest.len());
+        let (text, rest) = self.rest.split_at(end);
+        self.rest = rest;
+        Ok(Token::Text(text))
+    }
+
+    #[inline]
+    fn start_tag(&mut self, markup: &'a str) -> Result<Token<'a>, &'static str> {
+        const CUT: &str = "a start tag does not end";
+        let end = markup.bytes().position(|byte| matches!(byte, b'>' | b'/') || byte.is_ascii_whitespace());
+        let (name, attributes) = end.and_then(|end| markup.split_at_checked(end)).ok_or(CUT)?;
+        let end = behind_attributes(attributes).ok_or(CUT)?;
+        let content = end.strip_prefix('/');
+        self.empty = content.is_some();
+        self.rest = content.unwrap_or(end).strip_prefix('>').ok_or(CUT)?;
+        self.open.push(name);
+        Ok(Token::Open(name))
+    }
+
+    #[inline]
+    fn end_tag(&mut self, markup: &'a str) -> Result<Token<'a>, &'static str> {
+        let name = self.open.pop().ok_or("an end tag closes nothing")?;
+        let after = markup.strip_prefix('/').and_then(|markup| markup.strip_prefix(name));
+        let end =
+            after.and_then(|after| after.strip_prefix('>').or_else(|| after.trim_ascii_start().strip_prefix('>')));
+        self.rest = end.ok_or("an end tag does not close the element that is open")?;
+        Ok(Token::Close)
+    }
+
+    /// What begins with `<!`.
+    fn declared(&mut self, markup: &'a str) -> Result<Token<'a>, &'static str> {
+        const COMMENT: &str = "!--";
+        const SECTION: &str = "![CDATA[";
+        const DOCUMENT_TYPE: &str = "!DOCTYPE";
+        if markup.starts_with(COMMENT) {
+            self.until("-->", COMMENT.len(), markup, "a comment does not end").map(|_| Token::Comment)
+        } else if markup.starts_with(SECTION) {
+            self.until("]]>", SECTION.len(), markup, "a CDATA section does not end").map(Token::Section)
+        } else if markup.get(..DOCUMENT_TYPE.len()).is_some_and(|start| start.eq_ignore_ascii_case(DOCUMENT_TYPE)) {
+            Ok(Token::DocumentType)
+        } else {
+            Err("a tag begins with an exclamation mark")
+        }
+    }
+
+    /// What stands between the first `start` bytes of `markup` and `end`.
+    fn until(&mut self, end: &str, start: usize, markup: &'a str, cut: &'static str) -> Result<&'a str, &'static str> {
+        let (content, rest) = markup.get(start..).and_then(|content| content.split_once(end)).ok_or(cut)?;
+        self.rest = rest;
+        Ok(content)
+    }
+}
+
+/// What begins with the `>` or `/>` that ends a start tag. A `>` in the quotes of an attribute does not end it; what else
+/// an attribute is made of does not matter.
+fn behind_attributes(mut tag: &str) -> Option<&str> {
+    loop {
+        let at = tag.bytes().position(|byte| matches!(byte, b'>' | b'/' | b'"' | b'\''))?;
+        let (_, from) = tag.split_at_checked(at)?;
+        let mut after = from.chars();
+        tag = match after.next()? {
+            '>' => return Some(from),
+            '/' if after.as_str().starts_with('>') => return Some(from),
+            '/' => after.as_str(),
+            quote => after.as_str().split_once(quote)?.1,
+        };
+    }
+}
