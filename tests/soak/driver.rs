@@ -83,9 +83,12 @@ impl Worker<'_> {
                 }
             }
             22 => {
+                // Nothing of this thread's is being written now, so whatever is there was left behind.
                 self.count("purge_uploads");
-                let folder = format!("/{}/w", self.prefix);
-                self.some(self.driver.purge_uploads(&folder, Duration::ZERO));
+                if let Some(purged) = self.some(self.driver.purge_uploads(&format!("/{}", self.prefix), Duration::ZERO))
+                {
+                    self.count_purged(purged.uploads);
+                }
             }
             // One thread does it, for the memory's sake: 5 MiB is the least that goes in parts.
             _ if self.number == 0 && self.dice.roll(3) == 0 => self.large(),

@@ -37,6 +37,7 @@ pub(crate) struct Figures {
     kinds: Mutex<BTreeMap<&'static str, u64>>,
     bytes: AtomicU64,
     surfaced: AtomicU64,
+    purged: AtomicU64,
 }
 
 impl Figures {
@@ -52,6 +53,9 @@ impl Figures {
     }
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
+    }
+    pub(crate) fn purged(&self) -> u64 {
+        self.purged.load(Ordering::Relaxed)
     }
     pub(crate) fn surfaced(&self) -> u64 {
         self.surfaced.load(Ordering::Relaxed)
@@ -105,6 +109,11 @@ impl<'a> Worker<'a> {
     /// Counts an operation.
     pub(crate) fn count(&self, kind: &'static str) {
         *self.figures.kinds.lock().unwrap().entry(kind).or_default() += 1;
+    }
+
+    /// Counts uploads that were left behind and have been ended.
+    pub(crate) fn count_purged(&self, uploads: u64) {
+        self.figures.purged.fetch_add(uploads, Ordering::Relaxed);
     }
 
     fn count_bytes(&self, bytes: usize) {

@@ -11,13 +11,21 @@ const ORDER: &str = "S3DRIVER_TEST_ORDER";
 /// # Panics
 /// When no process can be started.
 pub fn start(test: &str, words: &[&str]) -> Child {
-    Command::new(env::current_exe().expect("this program's path"))
+    command(test, words).spawn().expect("another process")
+}
+
+/// The same before it is started. Its output is to be read, its errors are shown.
+///
+/// # Panics
+/// When the path of this program is not known.
+pub fn command(test: &str, words: &[&str]) -> Command {
+    let mut command = Command::new(env::current_exe().expect("this program's path"));
+    command
         .args(["--exact", test, "--include-ignored", "--nocapture", "--test-threads=1"])
         .env(ORDER, words.join("\n"))
         .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
-        .spawn()
-        .expect("another process")
+        .stderr(Stdio::inherit());
+    command
 }
 
 /// What this process was started for; none in the process that was not.
