@@ -48,7 +48,7 @@ fn defaults_are_the_documented_ones() {
     assert_eq!((p.chunk_size(), p.multipart_copy_chunk_size()), (10_485_760, 33_554_432));
     assert_eq!((p.multipart_copy_max_concurrency(), p.multipart_copy_threshold_size()), (threads(100), 33_554_432));
     assert_eq!((p.concurrency(), p.max_memory(), p.part_sizes()), (threads(4), None, PartSizes::MayGrow));
-    assert_eq!(p.upload_purge_age(), Duration::from_secs(604_800));
+    assert_eq!((p.upload_purge_age(), p.max_requests()), (Duration::from_secs(604_800), threads(256)));
     assert_eq!((p.user_agent(), p.log_level()), (None, LogLevel::Off));
 }
 
@@ -82,6 +82,7 @@ fn every_option_has_its_effect() {
         ("loglevel", "DebugWithSigning"),
         ("concurrency", "64"),
         ("maxmemory", "5242880"),
+        ("maxrequests", "0xFFFF"),
         ("uniformparts", "true"),
         ("uploadpurgeage", "1h30m5s"),
     ]);
@@ -108,7 +109,7 @@ fn every_option_has_its_effect() {
         (p.concurrency(), p.max_memory(), p.part_sizes()),
         (threads(64), Some(MIN_PART_SIZE), PartSizes::Uniform)
     );
-    assert_eq!(p.upload_purge_age(), Duration::from_secs(5405));
+    assert_eq!((p.upload_purge_age(), p.max_requests()), (Duration::from_secs(5405), threads(65_535)));
 
     let host = |more: &[(&str, &str)]| good(more).endpoint().host();
     assert_eq!(host(&[("usedualstack", "true")]), "s3.dualstack.us-east-1.amazonaws.com");
@@ -150,6 +151,7 @@ fn empty_means_not_given() {
         "multipartcopythresholdsize",
         "concurrency",
         "maxmemory",
+        "maxrequests",
         "uniformparts",
         "uploadpurgeage",
         "useragent",
@@ -222,6 +224,7 @@ fn integers_are_whole_and_in_range() {
         ("multipartcopythresholdsize", ("0".to_owned(), part.1)),
         ("concurrency", ("1".to_owned(), "64".to_owned())),
         ("maxmemory", (10_485_760.to_string(), u64::MAX.to_string())),
+        ("maxrequests", ("1".to_owned(), "65535".to_owned())),
     ] {
         for text in [
             "5242880abc",
@@ -267,6 +270,8 @@ fn integers_are_whole_and_in_range() {
         ("multipartcopymaxconcurrency", "0"),
         ("multipartcopythresholdsize", "5368709121"),
         ("maxmemory", "10485759"),
+        ("maxrequests", "0"),
+        ("maxrequests", "65536"),
     ] {
         assert!(
             refusal(&[(name, text)]).starts_with(&format!("the {name} {text} parameter should be a number between "))
@@ -604,6 +609,7 @@ fn the_builder_reaches_every_option() {
         .multipart_copy_threshold_size(0)
         .concurrency(threads(2))
         .max_memory(Some(MAX_PART_SIZE))
+        .max_requests(threads(30))
         .part_sizes(PartSizes::Uniform)
         .upload_purge_age(Duration::from_secs(90))
         .user_agent("registry/3")
@@ -637,6 +643,7 @@ fn the_builder_reaches_every_option() {
         ("multipartcopythresholdsize", "0"),
         ("concurrency", "2"),
         ("maxmemory", "5368709120"),
+        ("maxrequests", "30"),
         ("uniformparts", "true"),
         ("uploadpurgeage", "90s"),
         ("useragent", "registry/3"),

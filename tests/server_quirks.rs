@@ -5,9 +5,14 @@
 mod support;
 
 use s3driver::ErrorKind;
-use s3driver::client::{Client, Condition, CopySource, ListObjects, ObjectSettings, UploadRef, UploadedPart};
+use s3driver::client::{
+    Checksum, Client, Condition, CopySource, GetObject, ListObjects, ObjectSettings, Presign, PresignMethod,
+    SignatureVersion, UploadRef, UploadedPart,
+};
 use s3driver::driver::{Parameters, S3Driver, StorageDriver};
 use std::collections::BTreeSet;
+use std::time::Duration;
+use support::fetch::fetch;
 use support::target::{Target, bytes_at};
 
 const PART: usize = 5 << 20;
@@ -165,5 +170,168 @@ checks! {
         assert_eq!(seen, [""; 0]);
         assert_eq!(driver.get_content("/folder").unwrap_err().kind(), ErrorKind::PathNotFound);
         assert_eq!(driver.delete("/folder").unwrap_err().kind(), ErrorKind::PathNotFound);
+    }
+
+    // A folder that SeaweedFS keeps although it is empty: no file can be put in its place, and nothing pretends so.
+    fn a_file_takes_the_place_of_an_emptied_folder_or_is_refused(target) {
+        let driver = target.driver(&target.scratch("place"));
+        driver.put_content("/x/file", b"x").unwrap();
+        driver.delete("/x/file").unwrap();
+        match driver.put_content("/x", b"content") {
+            Err(error) if target.server == "seaweedfs" => {
+                assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+                assert_eq!(driver.get_content("/x").unwrap_err().kind(), ErrorKind::PathNotFound);
+            }
+            result => {
+                result.unwrap();
+                assert_eq!(driver.get_content("/x").unwrap(), b"content");
+                driver.delete("/x").unwrap();
+            }
+        }
+    }
+
+    // SeaweedFS and rclone refuse `.` and `..` in keys: what they take, they keep under its own name.
+    fn a_path_with_dots_is_kept_as_it_is_or_refused(target) {
+        let driver = target.driver(&target.scratch("dots"));
+        driver.put_content("/x", b"other").unwrap();
+        for path in ["/a/../x", "/a/./x", "/.."] {
+            match driver.put_content(path, path.as_bytes()) {
+                Err(error) if matches!(target.server, "seaweedfs" | "rclone") => {
+                    assert!(!error.is_transient(), "{error}");
+                }
+                result => {
+                    result.unwrap();
+                    assert_eq!(driver.get_content(path).unwrap(), path.as_bytes());
+                    driver.delete(path).unwrap();
+                }
+            }
+        }
+        assert_eq!(driver.get_content("/x").unwrap(), b"other");
+        assert_eq!(driver.get_content("/a/x").unwrap_err().kind(), ErrorKind::PathNotFound);
+        driver.delete("/x").unwrap();
+    }
+
+    // Ceph wants the ETag of a write's If-Match without quotes: the condition never holds there, and nothing is written.
+    // rclone and Garage ignore it.
+    fn a_write_under_an_etag_happens_only_to_that_object(target) {
+        let (client, key, settings) = (target.client(), target.scratch("if-match"), ObjectSettings::default());
+        let first = client.put_object(&target.bucket, &key, b"first", &settings).unwrap().etag.unwrap();
+        let write = |content: &[u8], etag: &str| {
+            client.put_object_if(&target.bucket, &key, content, &settings, &Condition::IfMatch(etag.to_owned()))
+        };
+        let stored = || client.get_object(&target.bucket, &key, &GetObject::default()).unwrap().read_all(99).unwrap();
+        match (target.server, write(b"second", &first)) {
+            ("ceph", result) => {
+                assert_eq!(result.unwrap_err().kind(), ErrorKind::PreconditionFailed);
+                assert_eq!(stored(), b"first");
+            }
+            (_, result) => {
+                result.unwrap();
+                assert_eq!(stored(), b"second");
+                let again = write(b"third", &first);
+                if matches!(target.server, "rclone" | "garage") {
+                    again.unwrap();
+                } else {
+                    assert_eq!(again.unwrap_err().kind(), ErrorKind::PreconditionFailed);
+                    assert_eq!(stored(), b"second");
+                }
+            }
+        }
+        client.delete_object(&target.bucket, &key).unwrap();
+    }
+
+    // Ceph, rclone and moto ignore the condition on a copy's source; Ceph, rclone and Garage the one on a completion.
+    fn conditions_hold_where_the_server_knows_them(target) {
+        let (client, key, settings) = (target.client(), target.scratch("conditions"), ObjectSettings::default());
+        client.put_object(&target.bucket, &key, b"there", &settings).unwrap();
+        let stale = CopySource { bucket: &target.bucket, key: &key, if_match: Some("0123456789abcdef0123456789abcdef") };
+        let copied = client.copy_object(stale, &target.bucket, &format!("{key}-copy"), &settings);
+        if matches!(target.server, "ceph" | "rclone" | "moto") {
+            copied.unwrap();
+        } else {
+            assert_eq!(copied.unwrap_err().kind(), ErrorKind::PreconditionFailed);
+        }
+        let id = begin(&client, target, &key);
+        let upload = UploadRef { bucket: &target.bucket, key: &key, upload_id: &id };
+        let part = client.upload_part(upload, 1, b"instead").unwrap();
+        let completed = client.complete_multipart_upload(upload, &[part], &Condition::IfAbsent);
+        let stored = client.get_object(&target.bucket, &key, &GetObject::default()).unwrap().read_all(99).unwrap();
+        if matches!(target.server, "ceph" | "rclone" | "garage") {
+            completed.unwrap();
+            assert_eq!(stored, b"instead");
+        } else {
+            assert_eq!(completed.unwrap_err().kind(), ErrorKind::PreconditionFailed);
+            assert_eq!(stored, b"there");
+        }
+        client.abort_multipart_upload(upload).unwrap();
+        client.delete_objects(&target.bucket, &[&key, &format!("{key}-copy")]).unwrap();
+    }
+
+    // Under version 2 the values of response-* are signed decoded; SeaweedFS alone wants them signed form-encoded.
+    fn a_presigned_url_names_what_the_reply_says(target) {
+        let (client, key) = (target.client(), target.scratch("response"));
+        client.put_object(&target.bucket, &key, b"content", &ObjectSettings::default()).unwrap();
+        for disposition in ["inline", "attachment; filename=\"a b+c.txt\""] {
+            let presign = Presign::exactly(PresignMethod::Get, Duration::from_secs(60));
+            let presign = presign.query("response-content-disposition", disposition);
+            let url = client.presign(&target.bucket, &key, &presign).unwrap().url;
+            let reply = fetch(target, "GET", &url).unwrap();
+            if target.server == "seaweedfs" && target.signature == SignatureVersion::V2 && disposition.contains(' ') {
+                assert_eq!(reply.status, 403);
+                continue;
+            }
+            assert_eq!((reply.status, &*reply.body), (200, &b"content"[..]));
+            // rclone leaves the header out.
+            if target.server != "rclone" {
+                assert_eq!(reply.header("content-disposition"), Some(disposition));
+            }
+        }
+        client.delete_object(&target.bucket, &key).unwrap();
+    }
+
+    // Ceph does not compare checksums, and rclone knows none: sending one harms nowhere.
+    fn a_checksum_that_is_sent_harms_nowhere(target) {
+        let client = Client::new(target.config().checksum(Checksum::Crc32c)).unwrap();
+        let (key, content) = (target.scratch("checksum"), bytes_at(5, 0, PART + 77));
+        client.put_object(&target.bucket, &key, &content[..1_000], &ObjectSettings::default()).unwrap();
+        let read = |limit| client.get_object(&target.bucket, &key, &GetObject::default()).unwrap().read_all(limit).unwrap();
+        assert!(read(1_000) == content[..1_000]);
+        let id = begin(&client, target, &key);
+        let upload = UploadRef { bucket: &target.bucket, key: &key, upload_id: &id };
+        let parts: Vec<_> =
+            (1..).zip(content.chunks(PART)).map(|(n, part)| client.upload_part(upload, n, part).unwrap()).collect();
+        client.complete_multipart_upload(upload, &parts, &Condition::Always).unwrap();
+        assert!(read(content.len()) == content);
+        client.delete_object(&target.bucket, &key).unwrap();
+    }
+
+    // Ceph says `default` for the bucket's location, and takes `_` in the names of metadata for `-`: version 2 signs the
+    // name and is refused.
+    fn what_a_bucket_and_an_object_say_of_themselves_is_taken_as_it_is(target) {
+        let (client, key) = (target.client(), target.scratch("names"));
+        let location = client.get_bucket_location(&target.bucket).unwrap();
+        if target.server == "ceph" {
+            assert_eq!(location, "default");
+        } else {
+            assert_eq!(location, target.region);
+        }
+        let settings = ObjectSettings { metadata: vec![("a_b".to_owned(), "x".to_owned())], ..Default::default() };
+        let put = client.put_object(&target.bucket, &key, b"x", &settings);
+        if target.server == "ceph" && target.signature == SignatureVersion::V2 {
+            return assert_eq!(put.unwrap_err().kind(), ErrorKind::SignatureRejected);
+        }
+        put.unwrap();
+        let name = if target.server == "ceph" { "a-b" } else { "a_b" };
+        assert!(client.head_object(&target.bucket, &key).unwrap().metadata.contains(&(name.to_owned(), "x".to_owned())));
+        client.delete_object(&target.bucket, &key).unwrap();
+    }
+
+    // rclone and Garage know no version 2, and say so with a 400.
+    fn a_signature_version_the_server_does_not_know_is_told(target) {
+        if matches!(target.server, "rclone" | "garage") {
+            let client = Client::new(target.config().signature(SignatureVersion::V2)).unwrap();
+            let error = client.list_objects(&target.bucket, &ListObjects::default(), None).unwrap_err();
+            assert_eq!((error.status(), error.is_transient()), (Some(400), false), "{error}");
+        }
     }
 }

@@ -360,6 +360,41 @@ fn v2_unicode_keys() {
 }
 
 // The page's current text names another bucket than the one whose signature it kept, so the older one is taken.
+// The same examples in the documentation's older editions, under the key of those.
+#[test]
+fn v2_examples_of_older_editions() {
+    let older = Credentials::new("0PN5J17HBGZHT7JJ3X82", "uV3F3YluFJax1cknvbcGwgjvx4QpvB+leU8dUj2o");
+    let signed = |(method, path): (&str, &str), bucket, query: &[_], headers: &[_]| {
+        let request = Request { method, path, query, headers };
+        v2::sign(&request, bucket, &older, Timestamp::from_unix(0)).unwrap().signature
+    };
+    let (johnsmith, puppy) = (Some("johnsmith"), "/photos/puppy.jpg");
+    let date = ("Date", "Tue, 27 Mar 2007 19:36:42 +0000");
+    assert_eq!(signed(("GET", puppy), johnsmith, &[], &[date]), "xXjDGYUmKxnwqr5KXNPGldn5LbA=");
+    let put = [("Content-Type", "image/jpeg"), ("Date", "Tue, 27 Mar 2007 21:15:45 +0000")];
+    assert_eq!(signed(("PUT", puppy), johnsmith, &[], &put), "hcicpDDvL9SsO6AkvxqmIWkmOuQ=");
+    let (query, date) = ([("prefix", "photos"), ("max-keys", "50")], ("Date", "Tue, 27 Mar 2007 19:42:41 +0000"));
+    assert_eq!(signed(("GET", "/"), johnsmith, &query, &[date]), "jsRt/rhG+Vtp88HrYL706QhE4w4=");
+    let date = ("Date", "Tue, 27 Mar 2007 19:44:46 +0000");
+    assert_eq!(signed(("GET", "/"), johnsmith, &[("acl", "")], &[date]), "thdUi9VAkzhkniLj96JIrOPGi0g=");
+    let upload = [
+        ("Date", "Tue, 27 Mar 2007 21:06:08 +0000"),
+        ("x-amz-acl", "public-read"),
+        ("content-type", "application/x-download"),
+        ("Content-MD5", "4gJE4saaMU4BqNR0kLY+lw=="),
+        ("X-Amz-Meta-ReviewedBy", "joe@johnsmith.net,jane@johnsmith.net"),
+        ("X-Amz-Meta-FileChecksum", "0x02661779"),
+        ("X-Amz-Meta-ChecksumAlgorithm", "crc32"),
+        ("Content-Encoding", "gzip"),
+    ];
+    let backup = ("PUT", "/db-backup.dat.gz");
+    assert_eq!(signed(backup, Some("static.johnsmith.net"), &[], &upload), "C0FlOtU8Ylb9KDTpZqYkZPX91iI=");
+    let date = ("Date", "Wed, 28 Mar 2007 01:29:59 +0000");
+    assert_eq!(signed(("GET", "/"), None, &[], &[date]), "Db+gepJSUbZKwpx1FR0DLtEYoZA=");
+    let (path, date) = ("/dictionary/fran%C3%A7ais/pr%c3%a9f%c3%a8re", ("Date", "Wed, 28 Mar 2007 01:49:49 +0000"));
+    assert_eq!(signed(("GET", path), None, &[], &[date]), "dxhSBHoI6eVSPcXJqEghlUzZMnY=");
+}
+
 #[test]
 fn v2_query_string_authentication() {
     let request = Request { method: "GET", path: "/photos/puppy.jpg", query: &[], headers: &[] };

@@ -13,16 +13,12 @@ mod writing;
 use s3driver::ErrorKind;
 use s3driver::clock::{Clock, SystemClock};
 use s3driver::driver::{S3Driver, StorageDriver, WriteMode};
-use std::env;
 use std::io::{self, Write};
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use support::{Server, ServerOptions};
+use support::{Server, ServerOptions, process};
 use writing::{MIB, PART, Source, assert_nothing_pending, bytes, driver, parameters_for};
-
-/// Set for a process that is to write: where, what and how much.
-const ORDER: &str = "S3DRIVER_TEST_ORDER";
 
 fn below(limit: u64) -> u64 {
     SystemClock.random() % limit
@@ -30,21 +26,16 @@ fn below(limit: u64) -> u64 {
 
 /// Starts this program again, to run only the test called `test` under `order`.
 fn start(test: &str, server: &Server, order: &str) -> Child {
-    let place = [&server.endpoint(), server.access_key(), server.secret_key(), server.bucket()].join(" ");
-    Command::new(env::current_exe().unwrap())
-        .args(["--exact", test, "--include-ignored", "--nocapture", "--test-threads=1"])
-        .env(ORDER, format!("{place} {order}"))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
-        .spawn()
-        .unwrap()
+    let endpoint = server.endpoint();
+    let place = [&*endpoint, server.access_key(), server.secret_key(), server.bucket()];
+    let words: Vec<&str> = place.into_iter().chain(order.split(' ')).collect();
+    process::start(test, &words)
 }
 
 /// The driver and the numbers of an order, in the process that has one.
 fn order() -> Option<(S3Driver, Vec<u64>)> {
-    let order = env::var(ORDER).ok()?;
-    let words: Vec<&str> = order.split(' ').collect();
-    let parameters = parameters_for(words[0], words[1], words[2], words[3]);
+    let words = process::order()?;
+    let parameters = parameters_for(&words[0], &words[1], &words[2], &words[3]);
     let driver = S3Driver::new(&parameters.build().unwrap()).unwrap();
     Some((driver, words[4..].iter().map(|word| word.parse().unwrap()).collect()))
 }

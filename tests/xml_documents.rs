@@ -231,6 +231,9 @@ mod answers {
         let page = xml::list_parts_result(parts.as_bytes()).unwrap();
         assert_eq!(page.parts[0].etag, "0123456789abcdef-2");
         assert_eq!(page.next_part_number_marker, None);
+        // moto's root element.
+        let page = xml::list_parts_result(parts.replace("PartsResult", "PartsResponse").as_bytes()).unwrap();
+        assert_eq!(page.parts[0].size, 5_242_880);
         // IsTruncated without NextKeyMarker.
         let uploads = "<ListMultipartUploadsResult><Bucket>b</Bucket><KeyMarker></KeyMarker><MaxUploads>2</MaxUploads>\
                        <IsTruncated>true</IsTruncated><NextKeyMarker></NextKeyMarker></ListMultipartUploadsResult>";

@@ -1,5 +1,6 @@
 //! One operation from its parts to a believed reply: signed, sent, judged, and tried again where that is right.
 
+use super::admission::Place;
 use super::endpoint::{Located, Scheme};
 use super::reply;
 use super::retry;
@@ -141,7 +142,6 @@ impl Client {
     ) -> Result<T> {
         let inner = &*self.inner;
         super::endpoint::check_bucket(call.bucket).map_err(|e| call.place(e))?;
-        let started = inner.clock.instant();
         let region = inner.region_of(call.bucket);
         let mut attempt = Attempt {
             located: inner.locate(call.bucket, &region).map_err(|e| call.place(e))?,
@@ -154,14 +154,27 @@ impl Client {
         };
         // `attempts` are those that count against the policy, `sent` those the server may have seen.
         let (mut attempts, mut sent, mut unsettled, mut history) = (0, 0, false, History::default());
+        let (mut started, mut kept) = (None, None);
         loop {
             self.check_cancelled().map_err(|e| call.place(e).with_attempts(sent).with_unsettled(unsettled))?;
             attempts += 1;
+            let mut place = match kept.take().and_then(Place::again) {
+                Some(place) => place,
+                None => inner
+                    .admission
+                    .enter(inner.timeouts.operation, &*inner.clock, self.cancel.as_ref())
+                    .map_err(|e| call.place(e).with_attempts(sent).with_unsettled(unsettled))?,
+            };
+            // A reader of the caller's may wait for another request: with a place held that could be for ever.
+            if let Payload::Stream { .. } = payload {
+                place.give_back();
+            }
             let lease = inner
                 .credentials
                 .credentials()
                 .map_err(|e| call.place(e).with_attempts(sent).with_unsettled(unsettled))?;
             let now = inner.clock.instant();
+            let started = *started.get_or_insert(now);
             let deadline = match call.patience {
                 Patience::Small => now.checked_add(inner.timeouts.operation),
                 Patience::Bytes => None,
@@ -178,6 +191,7 @@ impl Client {
                     Ok(result) => {
                         let after = if attempts > 1 { retry::Retried::Yes } else { retry::Retried::No };
                         inner.budget.succeeded(after);
+                        place.answered();
                         return Ok(result);
                     }
                     Err(error) => {
@@ -200,6 +214,19 @@ impl Client {
                     (error, Next::Never)
                 }
             };
+            let throttled = error.kind() == ErrorKind::Throttled;
+            if throttled {
+                inner.counters.throttled.fetch_add(1, Ordering::Relaxed);
+                place.throttled();
+            }
+            // What is sent again at once keeps its place; so does what waits because the server throttles, see there.
+            if throttled || matches!(next, Next::Now) {
+                kept = Some(place);
+            } else if error.status().is_some_and(|status| status < 500) {
+                place.answered();
+            } else {
+                drop(place);
+            }
             let begun = matches!(payload, Payload::Stream { begun: true, .. });
             let wait = match next {
                 Next::Never => None,

@@ -5,6 +5,7 @@ use super::values::{Checksum, PayloadSigning, SignatureVersion, Verification};
 use crate::clock::{Clock, SystemClock};
 use crate::credentials::{Cache, Chain, Context, Credentials, Provider, Static};
 use crate::transport;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +16,8 @@ pub struct Timeouts {
     pub connect: Duration,
     /// The longest silence while bytes should flow, in either direction; a slow transfer that moves is never cut.
     pub idle: Duration,
-    /// One attempt of an operation whose request and reply are small: everything but object bodies.
+    /// One attempt of an operation whose request and reply are small: everything but object bodies. Also how long any
+    /// request waits for its turn, see [`Config::max_requests`].
     pub operation: Duration,
 }
 
@@ -49,12 +51,19 @@ pub struct Config {
     pub(super) user_agent: String,
     pub(super) timeouts: Timeouts,
     pub(super) retry: RetryPolicy,
+    pub(super) max_requests: NonZeroUsize,
     pub(super) idle_connections: usize,
     pub(super) clock: Arc<dyn Clock>,
 }
 
 /// Idle connections kept for one server: more threads than this in flight at once reconnect now and then.
 const IDLE_CONNECTIONS: usize = 64;
+
+/// Requests in flight at once. AWS counts on one for every 85 to 90 MB/s
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance-guidelines.html>), so these fill a link
+/// of 150 Gbit/s; and each has a connection, of which a process on Linux can have 1,024 unless its limit of open files
+/// is raised.
+pub(crate) const MAX_REQUESTS: NonZeroUsize = NonZeroUsize::new(256).expect("not zero");
 
 impl Config {
     /// For an endpoint, without credentials: requests go out unsigned until some are set.
@@ -71,6 +80,7 @@ impl Config {
             user_agent: concat!("s3driver/", env!("CARGO_PKG_VERSION")).to_owned(),
             timeouts: Timeouts::default(),
             retry: RetryPolicy::default(),
+            max_requests: MAX_REQUESTS,
             idle_connections: IDLE_CONNECTIONS,
             clock: Arc::new(SystemClock),
         }
@@ -156,6 +166,16 @@ impl Config {
     #[must_use]
     pub const fn retry(mut self, retry: RetryPolicy) -> Self {
         self.retry = retry;
+        self
+    }
+    /// How many requests may be in flight at once, over all clones of the client; 256 unless set. Further ones wait for
+    /// their turn, at most for [`Timeouts::operation`].
+    ///
+    /// A request is in flight until its reply is known: an object's body, while it is read, no longer counts, and neither
+    /// does a [`put_object_from`](super::Client::put_object_from), whose reader may itself wait for other requests.
+    #[must_use]
+    pub const fn max_requests(mut self, requests: NonZeroUsize) -> Self {
+        self.max_requests = requests;
         self
     }
     /// How many idle connections to keep for a server; 64 unless set.

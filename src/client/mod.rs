@@ -4,6 +4,10 @@
 //! counters. Every operation signs each attempt anew, tries again where that is safe ([`RetryPolicy`]), and believes a
 //! reply only when it is whole.
 //!
+//! All clones together have at most [`Config::max_requests`] requests in flight, in the order in which they were asked
+//! for, and fewer while the server asks to slow down: after `503 SlowDown`, `429` and the like three tenths fewer, and
+//! one more for every round of answers after that. A throttled request is sent again before others are let through.
+//!
 //! ```no_run
 //! use s3driver::client::{Client, Config, Endpoint, GetObject, ObjectSettings, Scheme, Variant};
 //! use s3driver::sign::Credentials;
@@ -16,6 +20,7 @@
 //! # Ok::<(), s3driver::Error>(())
 //! ```
 
+mod admission;
 mod bucket;
 mod call;
 mod checksum;
@@ -32,6 +37,7 @@ mod settings;
 pub(crate) mod values;
 
 pub use bucket::BucketInfo;
+pub(crate) use config::MAX_REQUESTS;
 pub use config::{Config, Timeouts};
 pub use endpoint::{Addressing, Endpoint, Scheme, Variant};
 pub use listing::{ListObjects, ListObjectsV1, Listing};
@@ -74,6 +80,7 @@ struct Inner {
     timeouts: Timeouts,
     retry: RetryPolicy,
     budget: retry::Budget,
+    admission: admission::Admission,
     clock: Arc<dyn Clock>,
     /// Seconds the server's clock is ahead of ours, learnt from `RequestTimeTooSkewed` only.
     clock_offset: AtomicI64,
@@ -88,6 +95,7 @@ struct Counters {
     requests: AtomicU64,
     retries: AtomicU64,
     stale: AtomicU64,
+    throttled: AtomicU64,
 }
 
 /// What a client did so far.
@@ -102,6 +110,10 @@ pub struct Stats {
     pub stale_connections: u64,
     /// Connections opened.
     pub connections: u64,
+    /// Replies that asked to slow down.
+    pub throttled: u64,
+    /// How many requests may be in flight at the moment: [`Config::max_requests`], fewer after the server throttled.
+    pub allowed_requests: usize,
 }
 
 /// How many buckets' regions are remembered: a program talks to a handful, and this ends what a hostile one could grow.
@@ -115,8 +127,19 @@ impl Client {
     pub fn new(config: Config) -> Result<Self> {
         let transport = Transport::new(config.transport_options())
             .map_err(|error| Error::new(ErrorKind::Configuration, error.0))?;
-        let Config { endpoint, credentials, signature, payload, checksum, user_agent, timeouts, retry, clock, .. } =
-            config;
+        let Config {
+            endpoint,
+            credentials,
+            signature,
+            payload,
+            checksum,
+            user_agent,
+            timeouts,
+            retry,
+            max_requests,
+            clock,
+            ..
+        } = config;
         if !user_agent.bytes().all(|b| b == b' ' || b.is_ascii_graphic()) {
             let text = "the user agent may hold visible ASCII characters and spaces only";
             return Err(Error::new(ErrorKind::Configuration, text));
@@ -132,6 +155,7 @@ impl Client {
             timeouts,
             retry,
             budget: retry::Budget::new(),
+            admission: admission::Admission::new(max_requests),
             clock,
             clock_offset: AtomicI64::new(0),
             regions: Mutex::default(),
@@ -162,6 +186,8 @@ impl Client {
             retries: counters.retries.load(Ordering::Relaxed),
             stale_connections: counters.stale.load(Ordering::Relaxed),
             connections: self.inner.transport.connections_opened(),
+            throttled: counters.throttled.load(Ordering::Relaxed),
+            allowed_requests: self.inner.admission.allowed(),
         }
     }
 

@@ -262,9 +262,14 @@ impl Client {
             .maybe_query("prefix", (!prefix.is_empty()).then_some(prefix))
             .maybe_query("key-marker", key_marker)
             .maybe_query("upload-id-marker", upload_id_marker);
-        self.run(&call, Payload::Empty, |response, deadline| {
+        let result = self.run(&call, Payload::Empty, |response, deadline| {
             document(response, deadline, &call, (xml::list_multipart_uploads_result, xml::MAX_LISTING_BYTES))
-        })
+        });
+        match result {
+            // rclone answers so until the bucket has had its first upload.
+            Err(error) if error.kind() == ErrorKind::NoSuchUpload => Ok(ListMultipartUploadsResult::default()),
+            result => result,
+        }
     }
 
     /// All pages of ListMultipartUploads, one at a time.

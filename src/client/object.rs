@@ -28,7 +28,8 @@ pub enum Condition {
     Always,
     /// No object has the key (`If-None-Match: *`).
     IfAbsent,
-    /// The object there has this ETag (`If-Match`), given without quotes.
+    /// The object there has this ETag (`If-Match`), given without quotes. On Ceph RGW 16, which compares it with the
+    /// quotes that AWS demands, this never holds.
     IfMatch(String),
 }
 

@@ -150,6 +150,9 @@ fn hint(error: &Error, region: Option<&str>) -> Option<String> {
             "the bucket has ACLs disabled: send none (objectacl: none)".to_owned()
         }
         (ErrorKind::ExpiredCredentials, _) => "fetch new temporary credentials".to_owned(),
+        (ErrorKind::Throttled, _) => {
+            "send fewer requests at once (maxrequests), or try again later: the server is at its limit".to_owned()
+        }
         _ => return None,
     })
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 cases! {
     /// Readers at different offsets of one file each get their own bytes.
     fn many_readers_of_one_file(trial) {
-        let size: u64 = trial.scaled(10 << 20, 128 << 20);
+        let size: u64 = trial.scaled(trial.chunk() as u64 + (1 << 20), 128 << 20);
         trial.write("/many/readers", Source::new(8, 0, size))?;
         together(10, |index| {
             // Offsets of no pattern, the same in every run.
@@ -19,7 +19,7 @@ cases! {
 
     /// Writers of different files at the same time each write their own.
     fn many_writers_of_many_files(trial) {
-        let (writers, size): (usize, u64) = trial.scaled((8, 6 << 20), (32, 32 << 20));
+        let (writers, size): (usize, u64) = trial.scaled((8, trial.chunk() as u64 + 77), (32, 32 << 20));
         together(writers, |index| {
             let (path, seed) = (format!("/many/writers/{index}"), index as u64);
             trial.write(&path, Source::new(seed, 0, size))?;

@@ -1,25 +1,7 @@
 //! What is in a directory.
 use super::Quirk;
-use super::trial::{Outcome, Stop, Trial, equal};
+use super::trial::{Stop, equal};
 use crate::driver::FileKind;
-
-fn many_files(trial: &Trial<'_>, count: usize) -> Outcome {
-    let path = |index: usize| format!("/many/{index:05}");
-    trial.put_many(count, path)?;
-    trial.driver.put_content("/many-more", b"x")?;
-    let mut listed = trial.driver.list("/many")?;
-    listed.sort();
-    let expected: Vec<String> = (0..count).map(path).collect();
-    equal("how many files are listed", listed.len(), count)?;
-    equal("whether all files are listed", listed == expected, true)?;
-    let mut walked = trial.walked("/many")?;
-    walked.sort();
-    equal("how many files are walked over", walked.len(), count)?;
-    equal("whether all files are walked over", walked == expected, true)?;
-    trial.driver.delete("/many")?;
-    trial.list_is("/", &["/many-more"])?;
-    trial.content_is("/many-more", b"x")
-}
 
 cases! {
     /// A list holds the children of a directory and nothing else.
@@ -50,30 +32,6 @@ cases! {
         for path in ["/list/di", "/lis", "/list/dir-"] {
             trial.not_found(&format!("list of {path}"), path, trial.driver.list(path))?;
         }
-    }
-
-    /// More than 1,000 files, which is S3's page, are all listed, walked over and deleted.
-    fn more_than_a_page_is_handled_whole(trial) {
-        many_files(trial, 1_050)?;
-    }
-
-    /// More than 10,000 files are all listed, walked over and deleted.
-    fn more_than_ten_pages_are_handled_whole(trial) {
-        if trial.scaled(true, false) {
-            return Err(Stop::Skipped("10,050 files are for the full scale".to_owned()));
-        }
-        many_files(trial, 10_050)?;
-    }
-
-    /// More than 1,000 directories, each listed once, are all listed and deleted.
-    fn more_than_a_page_of_directories_is_listed(trial) {
-        let count = trial.scaled(1_010, 2_020);
-        trial.put_many(2 * count, |index| format!("/many/{:05}/{}", index / 2, index % 2))?;
-        let mut listed = trial.driver.list("/many")?;
-        listed.sort();
-        let expected: Vec<String> = (0..count).map(|index| format!("/many/{index:05}")).collect();
-        equal("how many directories are listed", listed.len(), count)?;
-        equal("whether all directories are listed once", listed == expected, true)?;
     }
 
     /// Directory markers and other keys that no path can name are never shown as paths.

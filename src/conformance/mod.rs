@@ -40,6 +40,7 @@ mod empty;
 mod listing;
 mod moving;
 mod offsets;
+mod pages;
 mod paths;
 mod report;
 mod stating;
@@ -103,7 +104,8 @@ impl Case {
 pub enum Quirk {
     /// Directories are still there when the last file in them is gone.
     EmptiedDirectoriesStay,
-    /// Walks go directory by directory, and not in the order of whole paths.
+    /// Walks go directory by directory, and not in the order of whole paths: one that starts after a directory may leave
+    /// out what is in it.
     WalksByDirectory,
     /// `.` and `..` cannot be components of a path.
     NoDotComponents,
@@ -113,6 +115,8 @@ pub enum Quirk {
     ShortNames,
     /// Directory markers cannot be stored, or are shown.
     NoDirectoryMarkers,
+    /// A URL allows everything, whatever it was signed for.
+    UncheckedUrls,
 }
 
 /// How much data the cases use.
@@ -242,6 +246,7 @@ pub fn cases() -> &'static [Case] {
             writers::CASES,
             urls::CASES,
             concurrent::CASES,
+            pages::CASES,
         ]
         .concat()
     });

@@ -66,6 +66,7 @@ cases! {
                 other => return Err(failed(format!("no URL for {method:?}"), format!("{other:?}"))),
             }
         }
+        trial.needs_no(Quirk::UncheckedUrls)?;
         let got = fetched(trial, Method::Delete, &get)?;
         equal("whether a DELETE of a GET's URL succeeds", got.status < 400, false)?;
         trial.content_is("/url/file", b"content")?;

@@ -149,6 +149,9 @@ cases! {
             "/walk/folder3/subfolder2",
             "/walk/folder3/subfolder2/file1",
         ])?;
+        if !trial.has(Quirk::WalksByDirectory) {
+            told("after a folder", &from("/walk", "/walk/folder1")?, &ALL[1..])?;
+        }
         told("after the last file", &from("/walk", "/walk/folder4/file1")?, &[])?;
         told("after everything", &from("/walk/folder1", "/walk/folder2")?, &[])?;
         told("after the start itself", &from("/walk/folder3", "/walk/folder3")?, &ALL[8..14])?;

@@ -210,7 +210,7 @@ cases! {
 
     /// Single bytes and large pieces make the same file.
     fn any_pieces_of_writes_make_the_same(trial) {
-        let size = 3 * trial.chunk() + 17;
+        let size = 2 * trial.chunk() + 17;
         let content = bytes(6, 0, size);
         for piece in [size, trial.chunk() + 1, 1_000_003, 7_919] {
             let mut writer = trial.driver.writer("/writer/pieces", WriteMode::Create)?;

@@ -12,8 +12,8 @@ pub use values::LogLevel;
 use super::PartSizes;
 use crate::client::endpoint::{Acceleration, Addressing, Endpoint, Fips, Scheme, Stack, Variant, check_proxy_url};
 use crate::client::{
-    CannedAcl, Checksum, Encryption, MAX_PART_SIZE, MIN_PART_SIZE, PayloadSigning, SignatureVersion, StorageClass,
-    Verification,
+    CannedAcl, Checksum, Encryption, MAX_PART_SIZE, MAX_REQUESTS, MIN_PART_SIZE, PayloadSigning, SignatureVersion,
+    StorageClass, Verification,
 };
 use crate::error::{ErrorKind, Result};
 use crate::sign::Credentials;
@@ -31,6 +31,8 @@ const DEFAULT_COPY_CONCURRENCY: u64 = 100;
 const DEFAULT_CONCURRENCY: u64 = 4;
 /// More threads than these for one upload fill no link, and each costs a part's memory.
 const MAX_CONCURRENCY: u64 = 64;
+/// A machine has no more ports to connect from.
+const MOST_REQUESTS: u64 = 65_535;
 /// A week: what the registry gives its own unfinished uploads.
 const DEFAULT_PURGE_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Ten years; more is a mistake.
@@ -87,6 +89,7 @@ const V2_REGIONS: [&str; 9] = [
 /// | `multipartcopythresholdsize` | 32 MiB | objects of up to so many bytes are copied in one request: 0 to 5 GiB |
 /// | `concurrency` | 4 | threads that send one upload's parts: 1 to 64 |
 /// | `maxmemory` | no cap | bytes of part buffers over all writers: `chunksize` and more |
+/// | `maxrequests` | 256 | requests in flight at once, over all threads; fewer while the server throttles, see [`Config::max_requests`](crate::client::Config::max_requests): 1 to 65535 |
 /// | `uniformparts` | `false` | `true`: parts never grow, see [`PartSizes`] |
 /// | `uploadpurgeage` | `168h` | an older upload in the way of a new one is aborted from this age on: `1s` to ten years in `h`, `m`, `s` |
 /// | `useragent` | none | appended to the `User-Agent` header |
@@ -117,6 +120,7 @@ pub struct Parameters {
     multipart_copy_threshold_size: u64,
     concurrency: NonZeroUsize,
     max_memory: Option<u64>,
+    max_requests: NonZeroUsize,
     part_sizes: PartSizes,
     upload_purge_age: Duration,
     user_agent: Option<String>,
@@ -187,6 +191,7 @@ impl Parameters {
                 .unwrap_or(DEFAULT_COPY_CHUNK),
             concurrency: count(options.integer("concurrency", 1..=MAX_CONCURRENCY)?, DEFAULT_CONCURRENCY),
             max_memory: options.integer("maxmemory", chunk_size..=u64::MAX)?,
+            max_requests: count(options.integer("maxrequests", 1..=MOST_REQUESTS)?, MAX_REQUESTS.get() as u64),
             part_sizes: match options.boolean("uniformparts")? {
                 Some(true) => PartSizes::Uniform,
                 _ => PartSizes::MayGrow,
@@ -283,6 +288,10 @@ impl Parameters {
     /// Bytes of part buffers over all writers, at least one chunk; `None`: no cap.
     pub const fn max_memory(&self) -> Option<u64> {
         self.max_memory
+    }
+    /// Requests in flight at once: 1 to 65,535.
+    pub const fn max_requests(&self) -> NonZeroUsize {
+        self.max_requests
     }
     /// What gives way when part numbers run out.
     pub const fn part_sizes(&self) -> PartSizes {

@@ -63,6 +63,7 @@ impl Store {
             .signature(parameters.signature_version())
             .payload_signing(parameters.payload())
             .checksum(parameters.checksum())
+            .max_requests(parameters.max_requests())
             .verification(parameters.verification());
         if let Some(path) = parameters.ca_certificate_path() {
             let pem = std::fs::read(path).map_err(|error| {

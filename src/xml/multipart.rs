@@ -124,7 +124,8 @@ pub fn complete_multipart_upload_result(body: &[u8]) -> Result<CompleteMultipart
 
 /// Reads `ListPartsResult`, at most [`MAX_LISTING_BYTES`] of it.
 pub fn list_parts_result(body: &[u8]) -> Result<ListPartsResult, Error> {
-    parse(body, MAX_LISTING_BYTES, &["ListPartsResult"], |document, _| {
+    // moto names the root otherwise.
+    parse(body, MAX_LISTING_BYTES, &["ListPartsResult", "ListPartsResponse"], |document, _| {
         let mut parts = Vec::new();
         let (mut is_truncated, mut marker, mut storage_class) = (None, None, None);
         while let Some(child) = document.child()? {

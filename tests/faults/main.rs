@@ -10,6 +10,7 @@ mod connection;
 mod deleting;
 mod driver;
 mod listing;
+mod load;
 mod reading;
 mod server;
 mod status;

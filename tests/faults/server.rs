@@ -174,6 +174,7 @@ struct Shared {
     records: AtomicBool,
     open: AtomicU64,
     faults: AtomicU64,
+    hung: AtomicU64,
     stopped: AtomicBool,
 }
 
@@ -200,6 +201,7 @@ impl Faulty {
             records: AtomicBool::new(true),
             open: AtomicU64::new(0),
             faults: AtomicU64::new(0),
+            hung: AtomicU64::new(0),
             stopped: AtomicBool::new(false),
         });
         let own = shared.clone();
@@ -263,6 +265,11 @@ impl Faulty {
 
     pub(crate) fn faults(&self) -> u64 {
         self.shared.faults.load(Ordering::SeqCst)
+    }
+
+    /// Replies that have fallen silent ([`End::Hang`]) so far.
+    pub(crate) fn hung(&self) -> u64 {
+        self.shared.hung.load(Ordering::SeqCst)
     }
 
     /// Waits until no connection is open any more.
@@ -342,6 +349,7 @@ fn serve(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
                 return Ok(());
             }
             End::Hang => {
+                shared.hung.fetch_add(1, Ordering::SeqCst);
                 stream.read_exact(&mut [0])?;
                 if wanted == length {
                     io::copy(&mut stream, &mut io::sink())?;

@@ -180,7 +180,7 @@ pub(super) struct Bucket {
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub buckets: BTreeMap<String, Bucket>,
-    /// Every upload there ever was, by id: where it stands, and its result once completed.
+    /// Uploads by id: where each stands, and its result once completed.
     pub records: HashMap<String, UploadRecord>,
     /// How many uploads were begun.
     pub begun: u64,

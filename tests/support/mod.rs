@@ -21,6 +21,8 @@ pub mod fetch;
 pub mod gate;
 pub mod listing;
 pub mod multipart;
+pub mod outcome;
+pub mod process;
 pub mod relay;
 pub mod serve;
 pub mod target;

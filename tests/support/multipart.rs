@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use s3s::crypto::{Checksum as _, Md5};
 use s3s::{S3Error, S3Result, s3_error};
@@ -14,6 +14,12 @@ use super::listing::{Entry, Start, Walk, page_limit};
 
 /// Part numbers run from 1 to this.
 pub const MAX_PART_NUMBER: i32 = 10_000;
+
+/// A long test begins very many uploads. Now and then those are forgotten that ended [`REMEMBERED`] ago with nothing left
+/// to tell of them.
+const BETWEEN_SWEEPS: u64 = 1024;
+/// Long enough that no listing still has one of them as its marker.
+const REMEMBERED: Duration = Duration::from_secs(60);
 
 /// Open uploads by key, and within a key by the time they were begun, as S3 lists them.
 pub(super) type Uploads = BTreeMap<Key, BTreeMap<Position, Upload>>;
@@ -42,7 +48,7 @@ pub struct Part {
     pub modified: SystemTime,
 }
 
-/// What is remembered of every upload, also when it has ended.
+/// What is remembered of an upload, also when it was completed.
 #[derive(Debug)]
 pub(super) struct UploadRecord {
     pub bucket: String,
@@ -133,6 +139,18 @@ impl State {
         uploads.and_then(|uploads| uploads.get_mut(&position)).ok_or_else(no_such_upload)
     }
 
+    /// Forgets uploads that were begun long ago and are neither open nor have an object: asked about, they are unknown
+    /// anyway.
+    fn forget_ended(&mut self) {
+        let Self { buckets, records, .. } = self;
+        records.retain(|_, record| {
+            let uploads = buckets.get(&record.bucket).and_then(|bucket| bucket.uploads.get(record.key.as_bytes()));
+            record.position.0.elapsed().is_ok_and(|age| age < REMEMBERED)
+                || uploads.is_some_and(|uploads| uploads.contains_key(&record.position))
+                || record.completed.as_ref().is_some_and(|(_, object)| object.strong_count() > 0)
+        });
+    }
+
     fn take_upload(&mut self, name: UploadName<'_>) -> S3Result<Upload> {
         let position = self.position(name)?;
         let all = &mut self.bucket(name.bucket)?.uploads;
@@ -173,6 +191,9 @@ impl Store {
         let id = hex::encode(Md5::checksum(format!("{bucket}/{key} {since_epoch} {}", position.1).as_bytes()));
         let upload = Upload { id: id.clone(), attributes, checksum, parts: BTreeMap::new() };
         state.bucket(bucket)?.uploads.entry(Key(key.to_owned())).or_default().insert(position, upload);
+        if state.begun.is_multiple_of(BETWEEN_SWEEPS) {
+            state.forget_ended();
+        }
         let record = UploadRecord { bucket: bucket.to_owned(), key: key.to_owned(), position, completed: None };
         state.records.insert(id.clone(), record);
         Ok(id)

@@ -150,6 +150,10 @@ impl ParametersBuilder {
     pub fn max_memory(self, bytes: Option<u64>) -> Self {
         self.put("maxmemory", bytes.map(|bytes| bytes.to_string()).unwrap_or_default())
     }
+    /// Requests in flight at once (`maxrequests`).
+    pub fn max_requests(self, requests: NonZeroUsize) -> Self {
+        self.put("maxrequests", requests.to_string())
+    }
     /// What gives way when part numbers run out (`uniformparts`).
     pub fn part_sizes(self, sizes: PartSizes) -> Self {
         self.put_flag("uniformparts", sizes == PartSizes::Uniform)

@@ -21,7 +21,7 @@ pub(super) enum Kind {
 }
 
 /// Every option, in the order of the documentation.
-pub(super) const OPTIONS: [(&str, Kind); 33] = [
+pub(super) const OPTIONS: [(&str, Kind); 34] = [
     ("accesskey", Kind::Secret),
     ("secretkey", Kind::Secret),
     ("sessiontoken", Kind::Secret),
@@ -51,6 +51,7 @@ pub(super) const OPTIONS: [(&str, Kind); 33] = [
     ("multipartcopythresholdsize", Kind::Integer),
     ("concurrency", Kind::Integer),
     ("maxmemory", Kind::Integer),
+    ("maxrequests", Kind::Integer),
     ("uniformparts", Kind::Boolean),
     ("uploadpurgeage", Kind::Duration),
     ("useragent", Kind::Text),

@@ -1,0 +1,22 @@
+//! What the pieces of a request cost, one by one.
+//!
+//! ```sh
+//! cargo bench --bench micro            # all
+//! cargo bench --bench micro -- sign    # those whose names hold a word
+//! ```
+
+mod pieces;
+
+use divan::Bencher;
+use pieces::PIECES;
+
+fn main() {
+    divan::main();
+}
+
+#[divan::bench(args = PIECES.map(|(name, _)| name), min_time = 0.2)]
+fn piece(bencher: Bencher<'_, '_>, name: &str) {
+    let (_, make) = PIECES.iter().find(|(known, _)| *known == name).expect("one of the pieces");
+    let mut work = make();
+    bencher.bench_local(&mut work);
+}

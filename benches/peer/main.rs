@@ -1,0 +1,98 @@
+//! One piece of work at a time, measured: what a comparison of S3 clients runs, and what `scripts/guards` and
+//! `scripts/scaling` count and time.
+//!
+//! ```text
+//! upload FILE_OR_SIZE PART_MIB CONCURRENCY   a multipart upload; a number sends that many bytes from memory
+//! download SIZE PART_MIB CONCURRENCY         of the object obj-SIZE; with a concurrency of 1 one stream, else ranges
+//! put-small N SIZE THREADS                   N objects of SIZE bytes
+//! get-small N SIZE THREADS
+//! list N                                     the bucket list-N, every page to owned entries
+//! delete N                                   N keys in batches of 1,000
+//! repeat PIECE N                             one of the pieces of `micro/pieces.rs`, for counting its instructions
+//! serve                                      the server for all of this, until its standard input ends
+//! ```
+//!
+//! Environment: `BENCH_ENDPOINT`, `BENCH_CA` (a PEM file, for https), `BENCH_VIA=driver` to go through the storage driver
+//! instead of the client, `BENCH_UNSIGNED` to leave bodies unsigned, `BENCH_CHECKSUM` (`crc64nvme`, `crc32c`). The last
+//! line of the output is JSON: what was done, the time and the processor's time it took, and the most memory the process had.
+
+mod meter;
+mod order;
+#[path = "../micro/pieces.rs"]
+mod pieces;
+mod route;
+mod serve;
+mod threads;
+mod through_client;
+mod through_driver;
+
+use meter::Meter;
+use order::{Order, Setting, Work};
+use pieces::PIECES;
+use route::{Outcome, Route};
+use through_client::ThroughClient;
+use through_driver::ThroughDriver;
+
+fn main() -> Outcome {
+    match Order::from_arguments(std::env::args().skip(1))? {
+        Order::Serve => serve::run(),
+        Order::Repeat { piece, count } => repeat(&piece, count),
+        Order::Work(work) => {
+            let setting = Setting::from_environment()?;
+            let route: Box<dyn Route> = match std::env::var("BENCH_VIA").as_deref() {
+                Ok("driver") => Box::new(ThroughDriver::new(&setting, &work)?),
+                _ => Box::new(ThroughClient::new(&setting)?),
+            };
+            measured(&work, &*route)
+        }
+    }
+}
+
+fn repeat(piece: &str, count: u64) -> Outcome {
+    let (_, make) = PIECES.iter().find(|(name, _)| *name == piece).ok_or("there is no such piece")?;
+    let mut work = make();
+    (0..count).for_each(|_| work());
+    Ok(())
+}
+
+/// Does the work and prints the closing line.
+fn measured(work: &Work, route: &dyn Route) -> Outcome {
+    let data = work.data();
+    let meter = Meter::start();
+    let (operations, bytes) = match work {
+        Work::Upload { source, part, concurrency } => {
+            route.upload(source, &data, *part, *concurrency)?;
+            (1, source.len())
+        }
+        Work::Download { size, part, concurrency } => {
+            let received = route.download(*size, *part, *concurrency)?;
+            expect(received, *size)?;
+            (1, received)
+        }
+        Work::PutSmall { count, threads, .. } => {
+            threads::share(*count, *threads, |index| route.put(&order::small_key(index, data.len()), &data))?;
+            (*count, count * data.len() as u64)
+        }
+        Work::GetSmall { count, size, threads } => {
+            threads::share(*count, *threads, |index| {
+                expect(route.get(&order::small_key(index, *size))?, *size as u64)
+            })?;
+            (*count, count * *size as u64)
+        }
+        Work::List { count } => {
+            let found = route.list(&order::listed_bucket(*count))?;
+            expect(found, *count)?;
+            (found, 0)
+        }
+        Work::Delete { count } => {
+            route.delete(&order::listed_bucket(*count), *count)?;
+            (*count, 0)
+        }
+    };
+    println!("{}", meter.line(operations, bytes)?);
+    Ok(())
+}
+
+fn expect(found: u64, expected: u64) -> Outcome {
+    if found == expected { Ok(()) } else { Err(format!("{found} instead of {expected}").into()) }
+}

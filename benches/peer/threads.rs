@@ -1,0 +1,24 @@
+//! The same work many times, on plain threads that share one counter.
+use super::route::Outcome;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Does `work` for every index below `count`; on the caller's thread alone when one is enough.
+pub(crate) fn share(count: u64, threads: usize, work: impl Fn(u64) -> Outcome + Sync) -> Outcome {
+    let next = AtomicU64::new(0);
+    let run = || {
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            if index >= count {
+                return Ok(());
+            }
+            work(index)?;
+        }
+    };
+    if threads <= 1 {
+        return run();
+    }
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(run)).collect();
+        threads.into_iter().try_for_each(|thread| thread.join().map_err(|_| "a thread panicked")?)
+    })
+}

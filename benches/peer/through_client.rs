@@ -1,0 +1,102 @@
+//! The client, and `transfer` for files.
+use super::order::{BUCKET, REGION, Setting, Source, at_least_one, big_key, listed_key};
+use super::route::{Outcome, Route};
+use super::threads;
+use s3driver::client::{
+    ByteRange, Client, Condition, Config, DELETE_OBJECTS_KEYS, Endpoint, GetObject, ListObjects, ObjectSettings,
+    Scheme, UploadRef,
+};
+use s3driver::transfer::Transfer;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What one read takes from a connection.
+pub(crate) const BLOCK: usize = 256 << 10;
+
+pub(crate) struct ThroughClient {
+    client: Client,
+}
+
+impl ThroughClient {
+    pub(crate) fn new(setting: &Setting) -> Outcome<Self> {
+        let endpoint = Endpoint::custom(&setting.endpoint, Some(REGION), Scheme::Https)?;
+        let mut config = Config::new(endpoint)
+            .static_credentials(setting.credentials.clone())
+            .payload_signing(setting.payload)
+            .checksum(setting.checksum);
+        if let Some(file) = &setting.ca_file {
+            config = config.extra_roots_pem(std::fs::read(file)?);
+        }
+        Ok(Self { client: Client::new(config)? })
+    }
+}
+
+impl Route for ThroughClient {
+    fn upload(&self, source: &Source, data: &[u8], part: u64, concurrency: usize) -> Outcome {
+        let key = big_key(source.len());
+        let settings = ObjectSettings::default();
+        if let Source::File(path, _) = source {
+            let transfer = Transfer::new(&self.client).part_size(part).concurrency(at_least_one(concurrency));
+            transfer.upload_file(path, BUCKET, &key, &settings)?;
+            return Ok(());
+        }
+        let upload_id = self.client.create_multipart_upload(BUCKET, &key, &settings)?;
+        let upload = UploadRef { bucket: BUCKET, key: &key, upload_id: &upload_id };
+        let sent = Mutex::new(Vec::new());
+        threads::share(source.len().div_ceil(part), concurrency, |index| {
+            let length = part.min(source.len() - index * part) as usize;
+            let number = u32::try_from(index + 1)?;
+            let part = self.client.upload_part(upload, number, &data[..length])?;
+            sent.lock().map_err(|_| "a thread panicked")?.push(part);
+            Ok(())
+        })?;
+        let mut parts = sent.into_inner().map_err(|_| "a thread panicked")?;
+        parts.sort_unstable_by_key(|part| part.part_number);
+        self.client.complete_multipart_upload(upload, &parts, &Condition::Always)?;
+        Ok(())
+    }
+
+    fn download(&self, size: u64, part: u64, concurrency: usize) -> Outcome<u64> {
+        let key = big_key(size);
+        let received = AtomicU64::new(0);
+        let piece = if concurrency <= 1 { size } else { part };
+        threads::share(size.div_ceil(piece), concurrency, |index| {
+            let offset = index * piece;
+            let length = piece.min(size - offset);
+            let range = if length == size { ByteRange::All } else { ByteRange::Part { offset, length } };
+            let mut reader = self.client.get_object(BUCKET, &key, &GetObject::range(range))?;
+            let mut block = vec![0; BLOCK];
+            loop {
+                match reader.pull(&mut block)? {
+                    0 => return Ok(()),
+                    n => received.fetch_add(n as u64, Ordering::Relaxed),
+                };
+            }
+        })?;
+        Ok(received.into_inner())
+    }
+
+    fn put(&self, key: &str, data: &[u8]) -> Outcome {
+        self.client.put_object(BUCKET, key, data, &ObjectSettings::default())?;
+        Ok(())
+    }
+
+    fn get(&self, key: &str) -> Outcome<u64> {
+        let reader = self.client.get_object(BUCKET, key, &GetObject::default())?;
+        Ok(reader.read_all(1 << 20)?.len() as u64)
+    }
+
+    fn list(&self, bucket: &str) -> Outcome<u64> {
+        let mut found = 0;
+        for page in self.client.listing(bucket, ListObjects::default()) {
+            found += page?.contents.len() as u64;
+        }
+        Ok(found)
+    }
+
+    fn delete(&self, bucket: &str, count: u64) -> Outcome {
+        let keys: Vec<String> = (0..count).map(listed_key).collect();
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        keys.chunks(DELETE_OBJECTS_KEYS).try_for_each(|batch| Ok(self.client.delete_objects(bucket, batch)?))
+    }
+}

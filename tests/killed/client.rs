@@ -1,0 +1,186 @@
+//! The operations of the client and of its transfers.
+
+use crate::trial::Trial;
+use crate::writing::{PART, bytes};
+use s3driver::client::{Client, Condition, CopySource, ObjectSettings, UploadRef};
+use s3driver::driver::S3Driver;
+use s3driver::transfer::Transfer;
+use s3driver::{ErrorKind, Result};
+use std::fs;
+use std::path::Path;
+
+const LARGE: usize = 2 * PART + 9;
+
+fn settings() -> ObjectSettings {
+    ObjectSettings::default()
+}
+
+#[test]
+fn put_object() {
+    let (old, new) = (bytes(1, 0, 3000), bytes(2, 0, 2000));
+    Trial::new("client::put_object")
+        .before([("/file", &old)])
+        .after([("/file", &new)])
+        .run(|driver, _| driver.client().put_object(driver.bucket(), "file", &new, &settings()).map(drop));
+}
+
+#[test]
+fn put_object_from() {
+    let (old, new) = (bytes(3, 0, 3000), bytes(4, 0, 2000));
+    Trial::new("client::put_object_from").before([("/file", &old)]).after([("/file", &new)]).run(|driver, _| {
+        driver.client().put_object_from(driver.bucket(), "file", &mut &*new, 2000, &settings()).map(drop)
+    });
+}
+
+#[test]
+fn put_object_if() {
+    let content = bytes(5, 0, 2000);
+    Trial::new("client::put_object_if").after([("/file", &content)]).run(|driver, _| {
+        match driver.client().put_object_if(driver.bucket(), "file", &content, &settings(), &Condition::IfAbsent) {
+            // By the process before.
+            Err(error) if error.kind() == ErrorKind::PreconditionFailed => Ok(()),
+            result => result.map(drop),
+        }
+    });
+}
+
+#[test]
+fn copy_object() {
+    let (content, old) = (bytes(6, 0, 2000), bytes(7, 0, 1000));
+    Trial::new("client::copy_object")
+        .before([("/copy", &old)])
+        .after([("/copy", &content)])
+        .kept([("/file", &content)])
+        .run(|driver, _| {
+            let source = CopySource { bucket: driver.bucket(), key: "file", if_match: None };
+            driver.client().copy_object(source, driver.bucket(), "copy", &settings()).map(drop)
+        });
+}
+
+#[test]
+fn delete_object() {
+    let content = bytes(8, 0, 2000);
+    Trial::new("client::delete_object")
+        .before([("/file", &content)])
+        .run(|driver, _| driver.client().delete_object(driver.bucket(), "file"));
+}
+
+#[test]
+fn delete_objects() {
+    let content = bytes(9, 0, 2000);
+    Trial::new("client::delete_objects")
+        .before([("/x", &content), ("/y", &content)])
+        .kept([("/z", &content)])
+        .run(|driver, _| driver.client().delete_objects(driver.bucket(), &["x", "y"]));
+}
+
+/// Begins an upload of `file` and does `work` with it.
+fn upload(driver: &S3Driver, work: impl Fn(&Client, UploadRef<'_>) -> Result<()>) -> Result<()> {
+    let (client, bucket, key) = (driver.client(), driver.bucket(), "file");
+    let upload_id = client.create_multipart_upload(bucket, key, &settings())?;
+    work(client, UploadRef { bucket, key, upload_id: &upload_id })
+}
+
+#[test]
+fn create_multipart_upload() {
+    Trial::new("client::create_multipart_upload").leaves(1).run(|driver, _| upload(driver, |_, _| Ok(())));
+}
+
+#[test]
+fn complete_multipart_upload() {
+    let content = bytes(10, 0, PART + 100);
+    Trial::new("client::complete_multipart_upload").after([("/file", &content)]).run(|driver, _| {
+        upload(driver, |client, upload| {
+            let parts =
+                [client.upload_part(upload, 1, &content[..PART])?, client.upload_part(upload, 2, &content[PART..])?];
+            client.complete_multipart_upload(upload, &parts, &Condition::Always).map(drop)
+        })
+    });
+}
+
+#[test]
+fn abort_multipart_upload() {
+    let content = bytes(11, 0, 100);
+    Trial::new("client::abort_multipart_upload").run(|driver, _| {
+        upload(driver, |client, upload| {
+            client.upload_part(upload, 1, &content)?;
+            client.abort_multipart_upload(upload)
+        })
+    });
+}
+
+#[test]
+fn list_parts_and_uploads() {
+    let content = bytes(12, 0, 100);
+    Trial::new("client::list_parts_and_uploads").leaves(1).run(|driver, _| {
+        upload(driver, |client, upload| {
+            client.upload_part(upload, 1, &content)?;
+            client.parts(upload).try_for_each(|page| page.map(drop))?;
+            client.uploads(upload.bucket, "").try_for_each(|page| page.map(drop))
+        })
+    });
+}
+
+/// Buckets are there or not, and what is in others does not change.
+#[test]
+fn create_and_delete_bucket() {
+    let content = bytes(13, 0, 100);
+    Trial::new("client::create_and_delete_bucket").kept([("/file", &content)]).run(|driver, _| {
+        let client = driver.client();
+        match client.create_bucket("another") {
+            Err(error) if error.code() == Some("BucketAlreadyOwnedByYou") => {}
+            result => result?,
+        }
+        client.head_bucket("another")?;
+        client.get_bucket_location("another")?;
+        client.delete_bucket("another")
+    });
+}
+
+fn file(folder: &Path, content: &[u8]) -> std::path::PathBuf {
+    let path = folder.join("file");
+    fs::write(&path, content).unwrap();
+    path
+}
+
+#[test]
+fn upload_file() {
+    let (old, new) = (bytes(14, 0, 100), bytes(15, 0, LARGE));
+    Trial::new("client::upload_file").before([("/file", &old)]).after([("/file", &new)]).run(|driver, folder| {
+        let transfer = Transfer::new(driver.client()).part_size(PART as u64);
+        transfer.upload_file(file(folder, &new), driver.bucket(), "file", &settings()).map(drop)
+    });
+}
+
+#[test]
+fn copy() {
+    let content = bytes(16, 0, LARGE);
+    Trial::new("client::copy").after([("/copy", &content)]).kept([("/file", &content)]).run(|driver, _| {
+        let source = CopySource { bucket: driver.bucket(), key: "file", if_match: None };
+        let transfer = Transfer::new(driver.client()).part_size(PART as u64);
+        transfer.copy(source, driver.bucket(), "copy", &settings()).map(drop)
+    });
+}
+
+/// The local file has its name when it is whole, and not before.
+#[test]
+fn download_to_file() {
+    let content = bytes(17, 0, LARGE);
+    Trial::new("client::download_to_file")
+        .reads()
+        .kept([("/file", &content)])
+        .looking(|folder| {
+            if let Ok(read) = fs::read(folder.join("file")) {
+                assert!(read == content, "half a file has its name");
+            }
+            let mut others =
+                fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+            assert!(others.all(|name| name == "file" || (name.starts_with(".s3driver-") && name.ends_with(".part"))));
+        })
+        .run(|driver, folder| {
+            let transfer = Transfer::new(driver.client()).part_size(PART as u64);
+            transfer.download_to_file(driver.bucket(), "file", folder.join("file"))?;
+            assert!(fs::read(folder.join("file")).unwrap() == content);
+            Ok(())
+        });
+}

@@ -1,0 +1,196 @@
+//! Mixed work from 16 threads, one request in five meeting a fault: at the end the bucket holds what the threads think
+//! it does, byte for byte, no upload is left, no thread, and memory has not grown.
+//!
+//! Every thread works on keys of its own, through the client ([`client`]) and through the driver ([`driver`]), and keeps
+//! in a model what must be there. An operation that ends with an error may have happened or not, key by key, and nothing
+//! else; the error must be one the faults can lead to ([`worker::Worker::allowed`]).
+//!
+//! Memory is the resident set of the whole process, with the embedded server, what it stores and the faulty server before
+//! it, four times a second: the mean of the last third of the time is held against the mean of the second third.
+//!
+//! 15 seconds unless `S3DRIVER_SOAK_SECONDS` says otherwise. `cargo test --test soak -- --nocapture` prints the figures.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail that way")]
+
+mod client;
+mod driver;
+#[path = "../faults/server.rs"]
+mod server;
+#[path = "../support/mod.rs"]
+mod support;
+mod worker;
+
+use s3driver::client::{Addressing, Client, Config, Endpoint, RetryPolicy, Scheme, Timeouts};
+use s3driver::driver::{Parameters, S3Driver};
+use s3driver::sign::Credentials;
+use server::{End, Fault, Faulty, Seen, error_document};
+use std::collections::BTreeMap;
+use std::fs;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+use support::ServerOptions;
+use worker::{BUCKET, Figures, Worker, mix};
+
+const THREADS: u64 = 16;
+/// In the `User-Agent` of what the driver sends.
+const DRIVER: &str = "soak-driver";
+/// How much the mean of the resident memory may grow: what the allocator keeps for threads that come and go.
+const GROWTH: u64 = 24 << 20;
+
+/// One fault of many kinds, for one request in five.
+fn fault(seen: &Seen, number: u64) -> Option<Fault> {
+    let dice = mix(number.wrapping_mul(0xD6E8_FEB8_6659_FD93));
+    if !dice.is_multiple_of(5) {
+        return None;
+    }
+    let kind = (dice >> 8) % 64;
+    // The driver waits a minute through a silence, as its users want it: here that would be most of the time.
+    let waits = seen.header("user-agent").is_some_and(|agent| agent.contains(DRIVER));
+    // Nothing but a checksum could tell that a body under a good status is another one, and here there is none.
+    let reads = matches!(seen.operation, "GetObject" | "HeadObject");
+    Some(match kind {
+        0 | 1 if waits => Fault::silent(End::Close),
+        0 => Fault::silent(End::Hang),
+        1 => Fault::silent(End::Hang).after_commit(),
+        2..8 => Fault::silent(End::Reset),
+        8..14 => Fault::silent(End::Close),
+        14..20 => Fault::silent(End::Reset).after_commit(),
+        20..26 => Fault::silent(End::Close).after_commit(),
+        26..32 => Fault::silent(End::Close).mid_upload(1000),
+        32..38 => Fault::error(503, "SlowDown"),
+        38..42 => Fault::error(500, "InternalError").after_commit(),
+        42..46 => Fault::reply(502, "<html>Bad Gateway</html>"),
+        // The reply to a HEAD has no code that could tell this 400 from a refusal.
+        46..50 if seen.operation == "HeadObject" => Fault::error(500, "InternalError"),
+        46..50 => Fault::error(400, "RequestTimeout"),
+        50..54 => Fault::raw("HTTP/1.1 200 OK\r\ncontent-length: 9\r\ncontent-length: 8\r\n\r\n12345678"),
+        // What follows begins as a success.
+        54..60 => Fault::cut(700, End::Close),
+        _ if reads => Fault::silent(End::Close),
+        _ => Fault::reply(200, error_document("InternalError")),
+    })
+}
+
+fn count_threads() -> usize {
+    fs::read_dir("/proc/self/task").map_or(0, Iterator::count)
+}
+
+/// Resident memory in bytes; 0 where the system does not tell.
+fn resident() -> u64 {
+    let pages = fs::read_to_string("/proc/self/statm").ok();
+    pages.and_then(|text| text.split(' ').nth(1)?.parse::<u64>().ok()).map_or(0, |pages| pages * 4096)
+}
+
+/// The means of the resident memory in the second and in the last third of the time.
+fn watch_memory(begun: Instant, length: Duration) -> (u64, u64) {
+    let (mut second, mut last) = (Vec::new(), Vec::new());
+    while begun.elapsed() < length {
+        thread::sleep(Duration::from_millis(250));
+        match begun.elapsed() {
+            early if early < length / 3 => {}
+            middle if middle < length * 2 / 3 => second.push(resident()),
+            _ => last.push(resident()),
+        }
+    }
+    let mean = |samples: Vec<u64>| samples.iter().sum::<u64>() / (samples.len() as u64).max(1);
+    (mean(second), mean(last))
+}
+
+fn client(faulty: &Faulty) -> Client {
+    let endpoint = Endpoint::custom(&faulty.url(), Some("us-east-1"), Scheme::Http).unwrap();
+    let (base, throttled_base) = (Duration::from_millis(2), Duration::from_millis(4));
+    let config = Config::new(endpoint)
+        .static_credentials(Credentials::new(faulty.backend.access_key(), faulty.backend.secret_key()))
+        .timeouts(Timeouts { idle: Duration::from_secs(2), ..Timeouts::default() })
+        // Few attempts, so that some failures come through.
+        .retry(RetryPolicy { max_attempts: 3, base, throttled_base, ..RetryPolicy::default() });
+    Client::new(config).unwrap()
+}
+
+fn driver(faulty: &Faulty) -> S3Driver {
+    let parameters = Parameters::builder(BUCKET)
+        .region("us-east-1")
+        .endpoint(faulty.url())
+        .addressing(Addressing::Path)
+        .credentials(&Credentials::new(faulty.backend.access_key(), faulty.backend.secret_key()))
+        .chunk_size(driver::PART as u64)
+        .multipart_copy_chunk_size(driver::PART as u64)
+        .multipart_copy_threshold_size(driver::PART as u64)
+        .user_agent(DRIVER);
+    S3Driver::new(&parameters.build().unwrap()).unwrap()
+}
+
+#[test]
+fn nothing_is_lost_doubled_or_left() {
+    let seconds = std::env::var("S3DRIVER_SOAK_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(15);
+    let length = Duration::from_secs(seconds);
+    let threads_before = count_threads();
+    let faulty = Faulty::start(ServerOptions { min_part_size: 0, page_size: 5, ..ServerOptions::default() });
+    let requests = AtomicU64::new(0);
+    faulty.by_chance(move |seen| fault(seen, requests.fetch_add(1, Ordering::Relaxed)));
+    let (client, driver) = (client(&faulty), driver(&faulty));
+    let figures = Figures::default();
+    let begun = Instant::now();
+
+    let (models, memory): (Vec<_>, _) = thread::scope(|scope| {
+        let workers: Vec<_> = (0..THREADS)
+            .map(|number| {
+                let mut worker = Worker::new(number, &client, &driver, &faulty, &figures);
+                scope.spawn(move || {
+                    while begun.elapsed() < length {
+                        worker.step();
+                    }
+                    worker.model
+                })
+            })
+            .collect();
+        let memory = watch_memory(begun, length);
+        (workers.into_iter().map(|worker| worker.join().unwrap()).collect(), memory)
+    });
+
+    // Uploads whose reply was lost, or whose outcome was not known, are found and ended through the driver.
+    faulty.heal();
+    let found = driver.pending_uploads("/").unwrap().map(|upload| upload.unwrap()).count();
+    let ending = Instant::now();
+    let hidden = || faulty.backend.keys(BUCKET).iter().any(|key| key.starts_with('!'));
+    while !faulty.backend.open_uploads(BUCKET).is_empty() || hidden() {
+        assert!(ending.elapsed() < Duration::from_secs(10), "the purge leaves something");
+        driver.purge_uploads("/", Duration::ZERO).unwrap();
+    }
+    // What the threads know and what is stored.
+    let expected: BTreeMap<String, Vec<u8>> = models.into_iter().flatten().collect();
+    let stored = faulty.backend.keys(BUCKET);
+    assert!(stored.iter().eq(expected.keys()), "{stored:?} are stored, {:?} should be", expected.keys());
+    for (key, content) in &expected {
+        assert!(faulty.backend.object(BUCKET, key).expect("it is listed") == *content, "{key} differs");
+    }
+
+    let (stats, more) = (client.stats(), driver.client().stats());
+    println!("operations by kind: {}", figures.kinds());
+    println!(
+        "{seconds} s, {THREADS} threads: {} operations of {} kinds, {} MB, {} requests, {} faults, {} retries, {} errors surfaced, \
+         {found} uploads left by them found and ended, {} objects compared, nothing lost; memory {} MB, then {} MB",
+        figures.operations(),
+        figures.count_kinds(),
+        figures.bytes() / 1_000_000,
+        stats.requests + more.requests,
+        faulty.faults(),
+        stats.retries + more.retries,
+        figures.surfaced(),
+        expected.len(),
+        memory.0 / 1_000_000,
+        memory.1 / 1_000_000,
+    );
+    assert!(faulty.faults() * 7 > stats.requests + more.requests, "too few faults");
+    assert!(memory.1 < memory.0 + GROWTH, "memory grew from {} to {} bytes", memory.0, memory.1);
+
+    drop((client, driver));
+    faulty.assert_nothing_open();
+    drop(faulty);
+    let waited = Instant::now();
+    while count_threads() > threads_before {
+        assert!(waited.elapsed() < Duration::from_secs(10), "{} threads are left", count_threads() - threads_before);
+        thread::sleep(Duration::from_millis(20));
+    }
+}
