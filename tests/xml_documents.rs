@@ -608,6 +608,7 @@ mod strict {
                 (inside("<x\"y\"/>"), "holds a quote"),
                 (inside("<x y=\"/>"), "not well-formed"),
                 (inside("<!x>"), "exclamation mark"),
+                (inside("<?><x/><?y?>"), "has no name"),
                 (inside(&"<x>".repeat(16)), "nests more than 16"),
             ] {
                 let error = read(document.as_bytes()).unwrap_err();

@@ -59,10 +59,11 @@ impl<'a> Tokens<'a> {
             return Ok(Token::Close);
         }
         let Some(markup) = self.rest.strip_prefix('<') else { return self.characters() };
-        match markup.as_bytes().first() {
-            Some(b'/') => self.end_tag(markup),
-            Some(b'!') => self.declared(markup),
-            Some(b'?') => {
+        match markup.as_bytes() {
+            [b'/', ..] => self.end_tag(markup),
+            [b'!', ..] => self.declared(markup),
+            [b'?', b'?' | b'>' | b' ', ..] => Err("a processing instruction has no name"),
+            [b'?', ..] => {
                 self.until("?>", "?".len(), markup, "a processing instruction does not end").map(Token::Instruction)
             }
             _ => self.start_tag(markup),
