@@ -600,6 +600,15 @@ mod strict {
                 (format!("<?xml version='1.0' encoding='ISO-8859-1'?>{body}"), "encoding \"ISO-8859-1\""),
                 (format!("<?xml version='1.0' encoding='UTF-16'?>{body}"), "encoding \"UTF-16\""),
                 (format!("<?xml version='1.0' encoding=UTF-8?>{body}"), "malformed XML declaration"),
+                (format!("<?xml encoding='UTF-8'?>{body}"), "malformed XML declaration"),
+                (format!("<?xml version='1.0' encoding=''?>{body}"), "encoding \"\""),
+                (format!("<?xml version='1.0' standalone='yes' encoding='UTF-8'?>{body}"), "malformed XML declaration"),
+                (inside("<x/ >"), "stray slash"),
+                (inside("<x/y>"), "stray slash"),
+                (inside("<x\"y\"/>"), "holds a quote"),
+                (inside("<x y=\"/>"), "not well-formed"),
+                (inside("<!x>"), "exclamation mark"),
+                (inside("<?><x/><?y?>"), "has no name"),
                 (inside(&"<x>".repeat(16)), "nests more than 16"),
             ] {
                 let error = read(document.as_bytes()).unwrap_err();

@@ -438,22 +438,15 @@ impl Endpoint {
         let host = match &self.host {
             Host::Name(name) if self.prefers_virtual_host(name) && self.host_can_hold(bucket, name) => {
                 return Ok(Located {
-                    scheme: self.scheme,
-                    host: format!("{bucket}.{name}"),
-                    port: self.port,
+                    origin: origin(self.scheme, format!("{bucket}.{name}"), self.port),
                     path: self.base_path.clone(),
                     host_bucket: Some(bucket.to_owned()),
                 });
             }
             host => host.to_string(),
         };
-        Ok(Located {
-            scheme: self.scheme,
-            host,
-            port: self.port,
-            path: format!("{}/{bucket}", self.base_path),
-            host_bucket: None,
-        })
+        let path = format!("{}/{bucket}", self.base_path);
+        Ok(Located { origin: origin(self.scheme, host, self.port), path, host_bucket: None })
     }
 
     fn is_accelerated(&self) -> bool {
@@ -476,9 +469,7 @@ impl Endpoint {
 /// A bucket's place: what a request to it, or to an object in it, is addressed with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Located {
-    scheme: Scheme,
-    host: String,
-    port: u16,
+    origin: transport::Origin,
     path: String,
     host_bucket: Option<String>,
 }
@@ -486,15 +477,18 @@ pub struct Located {
 impl Located {
     /// With TLS or without.
     pub const fn scheme(&self) -> Scheme {
-        self.scheme
+        match self.origin.scheme {
+            transport::Scheme::Http => Scheme::Http,
+            transport::Scheme::Https => Scheme::Https,
+        }
     }
     /// A lower-case name, an IPv4 address, or an IPv6 address without brackets.
     pub fn host(&self) -> &str {
-        &self.host
+        &self.origin.host
     }
     /// The port, the scheme's default written out.
     pub const fn port(&self) -> u16 {
-        self.port
+        self.origin.port
     }
     /// The bucket, when it stands in the host: signature version 2 puts it back before the path.
     pub fn host_bucket(&self) -> Option<&str> {
@@ -502,16 +496,11 @@ impl Located {
     }
     /// The value of `Host`: an IPv6 address in brackets, the port left out when it is the scheme's default.
     pub fn host_header(&self) -> String {
-        let (open, close) = if self.host.contains(':') { ("[", "]") } else { ("", "") };
-        if self.port == self.scheme.default_port() {
-            format!("{open}{}{close}", self.host)
-        } else {
-            format!("{open}{}{close}:{}", self.host, self.port)
-        }
+        self.origin.host_header()
     }
     /// `scheme://host[:port]`, to which a path is appended.
     pub fn root_url(&self) -> String {
-        format!("{}://{}", self.scheme.as_str(), self.host_header())
+        format!("{}://{}", self.scheme().as_str(), self.host_header())
     }
     /// The path of a request to the bucket itself. Needs no encoding.
     pub fn bucket_path(&self) -> &str {
@@ -530,7 +519,14 @@ impl Located {
     }
     /// The path of a request: to the bucket, or to the object with this key, percent-encoded here.
     pub(super) fn path_of(&self, key: &str) -> String {
-        if key.is_empty() { self.bucket_path().to_owned() } else { format!("{}/{}", self.path, sign::encode_path(key)) }
+        if key.is_empty() {
+            return self.bucket_path().to_owned();
+        }
+        let mut path = String::with_capacity(self.path.len() + "/".len() + key.len());
+        path.push_str(&self.path);
+        path.push('/');
+        sign::push_path(&mut path, key);
+        path
     }
     /// The place a temporary redirect names, when it may be followed: the same scheme, and the same host or another one
     /// that S3 itself has in the same AWS domain. Whatever else a `Location` says is not to be trusted with a signed
@@ -541,23 +537,28 @@ impl Located {
         let (host, port) = parts.authority("Location", scheme).ok()?;
         let host = host.to_string();
         let aws = port == scheme.default_port()
-            && s3_domain(&host, bucket).is_some_and(|domain| s3_domain(&self.host, bucket) == Some(domain));
-        if scheme != self.scheme || !(aws || (host == self.host && port == self.port)) {
+            && s3_domain(&host, bucket).is_some_and(|domain| s3_domain(self.host(), bucket) == Some(domain));
+        if scheme != self.scheme() || !(aws || (host == self.host() && port == self.port())) {
             return None;
         }
         let in_host = host.strip_prefix(bucket).is_some_and(|rest| rest.starts_with('.'));
         let base =
             if self.host_bucket.is_some() { &self.path } else { self.path.strip_suffix(bucket)?.strip_suffix('/')? };
         let path = if in_host { base.to_owned() } else { format!("{base}/{bucket}") };
-        Some(Self { scheme, host, port, path, host_bucket: in_host.then(|| bucket.to_owned()) })
+        Some(Self { origin: origin(scheme, host, port), path, host_bucket: in_host.then(|| bucket.to_owned()) })
     }
-    pub(crate) fn origin(&self) -> transport::Origin {
-        let scheme = match self.scheme {
-            Scheme::Http => transport::Scheme::Http,
-            Scheme::Https => transport::Scheme::Https,
-        };
-        transport::Origin { scheme, host: self.host.clone(), port: self.port }
+    /// The server itself, as the transport knows it.
+    pub(crate) const fn origin(&self) -> &transport::Origin {
+        &self.origin
     }
+}
+
+fn origin(scheme: Scheme, host: String, port: u16) -> transport::Origin {
+    let scheme = match scheme {
+        Scheme::Http => transport::Scheme::Http,
+        Scheme::Https => transport::Scheme::Https,
+    };
+    transport::Origin { scheme, host, port }
 }
 
 /// Refuses a bucket name that no S3 ever allowed: 3 to 255 of `A-Za-z0-9._-`, one letter or digit at least. That is
@@ -1120,9 +1121,9 @@ mod tests {
 
     #[test]
     fn the_transport_gets_the_same_place() {
-        let origin = custom("http://[::1]:9000").locate("registry").unwrap().origin();
+        let place = custom("http://[::1]:9000").locate("registry").unwrap();
         let expected = transport::Origin { scheme: transport::Scheme::Http, host: "::1".to_owned(), port: 9000 };
-        assert_eq!(origin, expected);
+        assert_eq!(place.origin(), &expected);
     }
 
     #[test]

@@ -230,6 +230,10 @@ impl Client {
                     return failures;
                 }
             };
+            // Nearly always: every key, in the order of the request.
+            if result.errors.is_empty() && result.deleted == left {
+                return failures;
+            }
             let gone: HashSet<&str> = result.deleted.iter().map(String::as_str).collect();
             let failed: HashMap<&str, &xml::DeleteError> =
                 result.errors.iter().map(|error| (error.key.as_str(), error)).collect();

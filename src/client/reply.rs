@@ -191,6 +191,9 @@ pub(super) type Reader<T> = (fn(&[u8]) -> std::result::Result<T, xml::Error>, us
 /// A reply without a document. What some servers send all the same (white space, a document of their own) is passed
 /// over; an error document is that error, and a page of a proxy no answer of S3.
 pub(super) fn nothing(response: Response, deadline: Option<Instant>, call: &Call<'_>) -> Result<()> {
+    if response.content_length() == Some(0) {
+        return Ok(());
+    }
     let (status, ids) = (response.status, Ids::of(&response));
     let body =
         response.read_to_end(xml::MAX_REPLY_BYTES, deadline).map_err(|failure| transport_error(failure, None))?;

@@ -10,8 +10,13 @@ const PATH: [bool; 256] = table(UNRESERVED, Some(b'/'));
 /// Percent-encodes a key for the path: everything but `A-Za-z0-9-._~` and `/`.
 pub fn encode_path(key: &str) -> String {
     let mut out = String::with_capacity(key.len());
-    push_encoded(&mut out, key, &PATH);
+    push_path(&mut out, key);
     out
+}
+
+/// The same, behind what is there already.
+pub(crate) fn push_path(out: &mut String, key: &str) {
+    push_encoded(out, key, &PATH);
 }
 
 /// Percent-encodes a query name or value: everything but `A-Za-z0-9-._~`.

@@ -42,6 +42,8 @@ mod redact;
 pub mod v2;
 pub mod v4;
 pub use credentials::Credentials;
+#[cfg(feature = "client")]
+pub(crate) use encode::push_path;
 pub use encode::{encode_component, encode_path, query_string};
 pub use post::{PostForm, PostPolicy};
 

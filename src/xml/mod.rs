@@ -23,7 +23,7 @@
 //! An `Error` document, or an `Error` element directly under the root, where another document was asked for, is
 //! reported in [`Error::document`]: S3 sends failures with status 200.
 //!
-//! Not checked, because nothing depends on it: attributes, the spelling of names, `--` in comments.
+//! Not checked, because nothing depends on it: attributes but for their quotes, the spelling of names, `--` in comments.
 mod copy;
 mod delete;
 mod error;

@@ -59,10 +59,11 @@ impl<'a> Tokens<'a> {
             return Ok(Token::Close);
         }
         let Some(markup) = self.rest.strip_prefix('<') else { return self.characters() };
-        match markup.as_bytes().first() {
-            Some(b'/') => self.end_tag(markup),
-            Some(b'!') => self.declared(markup),
-            Some(b'?') => {
+        match markup.as_bytes() {
+            [b'/', ..] => self.end_tag(markup),
+            [b'!', ..] => self.declared(markup),
+            [b'?', b'?' | b'>' | b' ', ..] => Err("a processing instruction has no name"),
+            [b'?', ..] => {
                 self.until("?>", "?".len(), markup, "a processing instruction does not end").map(Token::Instruction)
             }
             _ => self.start_tag(markup),
@@ -101,13 +102,13 @@ impl<'a> Tokens<'a> {
 
     #[inline]
     fn start_tag(&mut self, markup: &'a str) -> Result<Token<'a>, &'static str> {
-        const CUT: &str = "a start tag does not end";
-        let end = markup.bytes().position(|byte| matches!(byte, b'>' | b'/') || byte.is_ascii_whitespace());
-        let (name, attributes) = end.and_then(|end| markup.split_at_checked(end)).ok_or(CUT)?;
-        let end = behind_attributes(attributes).ok_or(CUT)?;
+        let ends = |byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b'>' | b'/' | b'"' | b'\'');
+        let name = markup.bytes().position(ends).and_then(|end| markup.split_at_checked(end));
+        let (name, after) = name.ok_or("a start tag does not end")?;
+        let end = if after.starts_with('>') { after } else { behind_attributes(after)? };
         let content = end.strip_prefix('/');
         self.empty = content.is_some();
-        self.rest = content.unwrap_or(end).strip_prefix('>').ok_or(CUT)?;
+        self.rest = content.unwrap_or(end).strip_prefix('>').ok_or("a start tag has a stray slash")?;
         self.open.push(name);
         Ok(Token::Open(name))
     }
@@ -146,18 +147,21 @@ impl<'a> Tokens<'a> {
     }
 }
 
-/// What begins with the `>` or `/>` that ends a start tag. A `>` in the quotes of an attribute does not end it; what else
-/// an attribute is made of does not matter.
-fn behind_attributes(mut tag: &str) -> Option<&str> {
+/// What begins with the `>` or `/` that ends a start tag, given what follows its name. A `>` in the quotes of an attribute
+/// does not end it; what else an attribute is made of does not matter.
+fn behind_attributes(mut tag: &str) -> Result<&str, &'static str> {
+    if tag.starts_with(['"', '\'']) {
+        return Err("the name of a start tag holds a quote");
+    }
     loop {
-        let at = tag.bytes().position(|byte| matches!(byte, b'>' | b'/' | b'"' | b'\''))?;
-        let (_, from) = tag.split_at_checked(at)?;
+        let end = tag.bytes().position(|byte| matches!(byte, b'>' | b'/' | b'"' | b'\''));
+        let from = end.and_then(|end| tag.get(end..)).ok_or("a start tag does not end")?;
         let mut after = from.chars();
-        tag = match after.next()? {
-            '>' => return Some(from),
-            '/' if after.as_str().starts_with('>') => return Some(from),
-            '/' => after.as_str(),
-            quote => after.as_str().split_once(quote)?.1,
-        };
+        match after.next() {
+            Some(quote @ ('"' | '\'')) => {
+                (_, tag) = after.as_str().split_once(quote).ok_or("the quotes of an attribute do not end")?;
+            }
+            _ => return Ok(from),
+        }
     }
 }
