@@ -169,10 +169,7 @@ impl Client {
             if let Payload::Stream { .. } = payload {
                 place.give_back();
             }
-            let lease = inner
-                .credentials
-                .credentials()
-                .map_err(|e| call.place(e).with_attempts(sent).with_unsettled(unsettled))?;
+            let lease = self.lease().map_err(|e| call.place(e).with_attempts(sent).with_unsettled(unsettled))?;
             let now = inner.clock.instant();
             let started = *started.get_or_insert(now);
             let deadline = match call.patience {
@@ -330,9 +327,14 @@ impl Client {
         match error.kind() {
             ErrorKind::ExpiredCredentials if !attempt.refreshed => {
                 attempt.refreshed = true;
-                match inner.credentials.refresh(lease) {
+                let renewed = match &self.cancel {
+                    Some(cancel) => inner.credentials.refresh_until(lease, cancel),
+                    None => inner.credentials.refresh(lease),
+                };
+                match renewed {
                     Ok(true) => return (error, Next::Now),
                     Ok(false) => {}
+                    Err(cause) if cause.kind() == ErrorKind::Cancelled => return (cause, Next::Never),
                     Err(cause) => error = error.with_source(cause),
                 }
                 (error, Next::Never)
@@ -377,6 +379,14 @@ impl Client {
             }
             _ if retry::may_retry(&error) => (error, Next::Later(failed.retry_after)),
             _ => (error, Next::Never),
+        }
+    }
+
+    /// The credentials to sign with now.
+    pub(super) fn lease(&self) -> Result<Arc<Lease>> {
+        match &self.cancel {
+            Some(cancel) => self.inner.credentials.credentials_until(cancel),
+            None => self.inner.credentials.credentials(),
         }
     }
 

@@ -5,8 +5,10 @@ use crate::support::ServerOptions;
 use crate::support::target::bytes_at;
 use crate::{ATTEMPTS, BUCKET, Rig, quickly, retry, upload};
 use s3driver::client::{Client, Config, Endpoint, ObjectSettings, RetryPolicy, Scheme};
+use s3driver::credentials::{Cache, Context, Lease, Source, Unavailable};
 use s3driver::{Cancel, ErrorKind};
 use std::net::TcpListener;
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -298,6 +300,42 @@ fn cancel_ends_every_wait_within_a_second() {
         assert_eq!(error.kind(), ErrorKind::Cancelled, "{error}");
         rig.finish();
     }
+}
+
+/// The keys come from somewhere, too, and may be long in coming.
+#[test]
+fn cancel_ends_a_wait_for_credentials_within_a_second() {
+    #[derive(Debug)]
+    struct Stuck(Mutex<mpsc::Receiver<()>>);
+    impl Source for Stuck {
+        fn name(&self) -> &'static str {
+            "stuck"
+        }
+        fn fetch(&self) -> Result<Lease, Unavailable> {
+            self.0.lock().unwrap().recv().unwrap_err();
+            Err(Unavailable::Failed("the test is over".to_owned()))
+        }
+    }
+    let (release, stuck) = mpsc::channel();
+    let provider = Arc::new(Cache::new(Stuck(Mutex::new(stuck)), &Context::default()));
+    let rig = Rig::with(ServerOptions::default(), |config| config.credentials(provider));
+    let cancel = Cancel::new();
+    let client = rig.client.with_cancel(&cancel);
+    let workers = [(); 2].map(|()| {
+        let client = client.clone();
+        thread::spawn(move || client.head_object(BUCKET, "key").unwrap_err())
+    });
+    thread::sleep(Duration::from_millis(300));
+    let begun = Instant::now();
+    cancel.cancel();
+    for worker in workers {
+        let error = worker.join().unwrap();
+        assert_eq!((error.kind(), error.attempts()), (ErrorKind::Cancelled, 0), "{error}");
+        assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    }
+    assert_eq!(rig.count("HeadObject"), 0);
+    drop(release);
+    rig.finish();
 }
 
 fn worker_sent_more(rig: &Rig, operation: &str) -> bool {
