@@ -21,6 +21,10 @@ const MAX_WRITE: usize = 1 << 20;
 /// Longer times than this are taken for this: sums of times must not overflow.
 const FOREVER: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// Bytes per second below which a transfer is stalled: a modem's pace, at which the smallest part of an upload takes
+/// over an hour.
+const MIN_THROUGHPUT: u64 = 1 << 10;
+
 /// Most reads of one look that bring nothing for the caller: the other side could send TLS tickets without end.
 const MAX_LOOKS: u32 = 16;
 
@@ -30,6 +34,8 @@ pub(super) struct Limits<'a> {
     /// The longest time without progress.
     pub(super) idle: Duration,
     pub(super) deadline: Option<Instant>,
+    /// Over this much waiting a [`Pace`] must be kept; `None` where a deadline ends what drips.
+    pub(super) stall: Option<Duration>,
     pub(super) cancel: Option<&'a Cancel>,
 }
 
@@ -48,7 +54,7 @@ impl Limits<'_> {
     /// The same limits, ended after `time` at the latest.
     pub(super) fn within(self, time: Duration) -> Self {
         let deadline = Instant::now() + time.min(FOREVER);
-        Self { deadline: Some(self.deadline.map_or(deadline, |own| own.min(deadline))), ..self }
+        Self { deadline: Some(self.deadline.map_or(deadline, |own| own.min(deadline))), stall: None, ..self }
     }
 }
 
@@ -174,7 +180,84 @@ impl Idle {
     }
 }
 
+/// What a transfer moved, and how long it waited in the socket for that: bytes that drip would pass the idle limit for
+/// ever. The time between two calls is the caller's own and is not counted.
+#[derive(Default)]
+pub(super) struct Pace {
+    moved: u64,
+    waited: Duration,
+}
+
+impl Pace {
+    /// Runs a read and books it.
+    pub(super) fn keep(
+        &mut self,
+        limits: &Limits<'_>,
+        call: impl FnOnce() -> Result<usize, Failure>,
+    ) -> Result<usize, Failure> {
+        let began = Instant::now();
+        let count = call()?;
+        // The end of a stream moves nothing and is no stall.
+        if count > 0 {
+            self.book(limits, count, began.elapsed())?;
+        }
+        Ok(count)
+    }
+
+    /// Adds a call that moved `count` bytes in `waited`; fails when too little moved over [`Limits::stall`].
+    pub(super) fn book(&mut self, limits: &Limits<'_>, count: usize, waited: Duration) -> Result<(), Failure> {
+        let Some(stall) = limits.stall else { return Ok(()) };
+        self.moved += count as u64;
+        self.waited += waited;
+        if self.waited < stall.max(limits.idle) {
+            return Ok(());
+        }
+        let Self { moved, waited } = std::mem::take(self);
+        let stalled = u128::from(moved) * 1000 < u128::from(MIN_THROUGHPUT) * waited.as_millis();
+        if stalled { Err(Failure::Timeout) } else { Ok(()) }
+    }
+}
+
 /// A blocked call came back to let limits be looked at, or a signal interrupted it.
 pub(super) fn is_tick(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Books so many calls of the same kind; whether they were slow enough to be cut.
+    fn is_cut(pace: &mut Pace, calls: u32, count: usize, waited: Duration) -> bool {
+        let stall = Some(Duration::from_secs(120));
+        let limits = Limits { idle: Duration::from_secs(60), deadline: None, stall, cancel: None };
+        (0..calls).any(|_| pace.book(&limits, count, waited).is_err())
+    }
+
+    #[test]
+    fn a_pace_is_cut_below_its_floor_and_never_above() {
+        let second = Duration::from_secs(1);
+        assert!(is_cut(&mut Pace::default(), 120, 1023, second));
+        assert!(!is_cut(&mut Pace::default(), 119, 1, second), "only over the whole time");
+        assert!(!is_cut(&mut Pace::default(), 1200, 1024, second));
+        // A wait of nearly the idle limit before each piece, and pieces that are large enough.
+        assert!(!is_cut(&mut Pace::default(), 100, 64 << 10, 59 * second));
+        assert!(is_cut(&mut Pace::default(), 100, 32 << 10, 59 * second));
+        // What came fast long ago does not count for ever.
+        let mut pace = Pace::default();
+        assert!(!is_cut(&mut pace, 1, 1 << 30, second));
+        assert!(!is_cut(&mut pace, 119, 0, second));
+        assert!(is_cut(&mut pace, 120, 0, second));
+    }
+
+    #[test]
+    fn a_pace_is_measured_over_the_idle_limit_at_least_and_not_under_a_deadline() {
+        let second = Duration::from_secs(1);
+        let patient = Limits { idle: 300 * second, deadline: None, stall: Some(second), cancel: None };
+        let mut pace = Pace::default();
+        assert!(pace.book(&patient, 1, 299 * second).is_ok());
+        assert!(pace.book(&patient, 1, second).is_err());
+        let bounded = patient.within(second);
+        assert!(pace.book(&bounded, 1, 9000 * second).is_ok());
+    }
 }

@@ -192,6 +192,20 @@ fn trickle_without_end() {
     rig.finish();
 }
 
+/// An object that drips is never silent, and yet not read for ever; nor is each new attempt a new beginning.
+#[test]
+fn trickle_of_an_object_without_end() {
+    let rig = Rig::with(ServerOptions::default(), |config| {
+        config.timeouts(s3driver::client::Timeouts { stall: Duration::from_millis(400), ..crate::timeouts() })
+    });
+    rig.store("key", &bytes_at(1, 0, 1 << 20));
+    rig.faulty.always("GetObject", Fault::changed(|answer| answer).trickled(Duration::from_millis(10)));
+    let error = quickly(|| rig.get("key")).unwrap_err();
+    assert_eq!((error.kind(), error.attempts()), (ErrorKind::Timeout, ATTEMPTS), "{error}");
+    assert_eq!(rig.count("GetObject"), ATTEMPTS as usize);
+    rig.finish();
+}
+
 /// `bad-status-line`, `bad-header`, `chunked-bad`, `two-lengths`, `length-and-chunked`, `endless-headers`, `1xx-flood`.
 #[test]
 fn wrong_framing_is_asked_for_again_on_another_connection() {

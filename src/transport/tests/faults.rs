@@ -146,6 +146,55 @@ fn slow_body_is_not_cut() {
     assert_eq!(text(fetch(&Transport::new(impatient()).unwrap(), &server)), "x".repeat(12));
 }
 
+/// Well above the tests' own hiccups, well below `SOON`.
+const STALL: Duration = Duration::from_millis(300);
+
+fn paced() -> Transport {
+    Transport::new(Options { stall_timeout: STALL, ..impatient() }).unwrap()
+}
+
+/// One byte every 10 ms is never silent, and never comes to anything: neither as a body nor around one.
+#[test]
+fn dripping_body_is_cut() {
+    for head in [
+        "HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1;",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n",
+    ] {
+        let (server, transport) = (trickle(head), paced());
+        let result = quickly(|| fetch(&transport, &server));
+        assert!(matches!(failure(result), (Phase::Body, Failure::Timeout)), "{head}");
+    }
+}
+
+/// Slow, but above the floor: it takes many times the time over which the pace is measured.
+#[test]
+fn slow_body_above_the_floor_is_not_cut() {
+    let server = Server::start(|peer| {
+        peer.stream.set_nodelay(true).unwrap();
+        peer.request().unwrap();
+        peer.send("HTTP/1.1 200 OK\r\ncontent-length: 25600\r\n\r\n");
+        for _ in 0..100 {
+            thread::sleep(Duration::from_millis(10));
+            peer.send([b'x'; 256]);
+        }
+        peer.hang();
+    });
+    assert_eq!(fetch(&paced(), &server).unwrap().len(), 25600);
+}
+
+/// Bytes that wait for a slow caller say nothing about the connection.
+#[test]
+fn slow_caller_is_not_cut() {
+    let server = trickle("HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n");
+    let mut reply = get(&paced(), &server).unwrap();
+    for _ in 0..4 * STALL.as_millis() / 50 {
+        thread::sleep(Duration::from_millis(50));
+        assert_ne!(reply.read(&mut [0; 100]).unwrap(), 0);
+    }
+}
+
 /// `slow-read`: the server takes the body in sips.
 #[test]
 fn slow_reader_is_not_cut() {
