@@ -122,6 +122,20 @@ struct Attempt {
     stale: u32,
 }
 
+impl Attempt {
+    /// A server that looks for the bucket in the path has no host of its name, no certificate for one, or takes the path's
+    /// first part for a bucket.
+    fn with_advice(&self, error: Error, inner: &Inner) -> Error {
+        let lost = matches!(error.kind(), ErrorKind::Connect | ErrorKind::Tls | ErrorKind::NoSuchBucket);
+        if lost && self.located.host_bucket().is_some() && !inner.endpoint.is_aws() {
+            let text = "check the endpoint and the bucket's name, which stands in the host: if the server wants it in the \
+                        path, set forcepathstyle to true";
+            return error.with_hint(text);
+        }
+        error
+    }
+}
+
 /// What to do after a failed attempt.
 enum Next {
     /// Again at once: something was learnt, or the connection was dead before anything happened.
@@ -211,6 +225,7 @@ impl Client {
                     (error, Next::Never)
                 }
             };
+            let error = attempt.with_advice(error, inner);
             let throttled = error.kind() == ErrorKind::Throttled;
             if throttled {
                 inner.counters.throttled.fetch_add(1, Ordering::Relaxed);
