@@ -1,8 +1,8 @@
 //! Rows of the table "Connection".
 
 use crate::server::{End, Fault, error_document};
-use crate::support::ServerOptions;
 use crate::support::target::bytes_at;
+use crate::support::{Server, ServerOptions};
 use crate::{ATTEMPTS, BUCKET, Rig, quickly, retry, upload};
 use s3driver::client::{Client, Config, Endpoint, ObjectSettings, RetryPolicy, Scheme};
 use s3driver::credentials::{Cache, Context, Lease, Source, Unavailable};
@@ -123,7 +123,30 @@ fn stall_upload() {
     quickly(|| rig.put("key", &content)).unwrap();
     assert_eq!(rig.count("PutObject"), 2);
     assert!(rig.stored("key").unwrap() == content);
+    rig.faulty.always("PutObject", Fault::silent(End::Hang).mid_upload(1000));
+    let error = quickly(|| rig.put("never", &content)).unwrap_err();
+    assert_eq!((error.kind(), error.attempts()), (ErrorKind::Timeout, ATTEMPTS), "{error}");
+    assert_eq!(rig.stored("never"), None);
     rig.finish();
+}
+
+/// A certificate is refused once and for all, and nothing is sent without one.
+#[test]
+fn a_certificate_that_is_not_believed_is_asked_for_once() {
+    let secure = || Server::start(ServerOptions { tls: true, ..ServerOptions::default() });
+    let (server, stranger) = (secure(), secure());
+    let client = |trusted: &Server| {
+        let endpoint = Endpoint::custom(&server.endpoint(), None, Scheme::Https).unwrap();
+        let pem = trusted.ca_pem().unwrap().as_bytes();
+        Client::new(Config::new(endpoint).retry(retry()).extra_roots_pem(pem)).unwrap()
+    };
+    let error = client(&stranger).put_object(BUCKET, "key", b"content", &ObjectSettings::default()).unwrap_err();
+    assert_eq!((error.kind(), error.attempts()), (ErrorKind::Tls, 1), "{error}");
+    assert!(error.hint().is_some_and(|hint| hint.contains("cacert")), "{error}");
+    assert_eq!(server.keys(BUCKET), [""; 0]);
+    // The same server is good enough for those who trust it: what it refuses then is the missing signature.
+    let error = client(&server).put_object(BUCKET, "key", b"content", &ObjectSettings::default()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AccessDenied, "{error}");
 }
 
 #[test]
@@ -153,6 +176,23 @@ fn stall_and_stall_forever() {
     rig.faulty.always("GetObject", Fault::silent(End::Hang));
     let error = quickly(|| rig.get("key")).unwrap_err();
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Timeout, ATTEMPTS));
+    rig.finish();
+}
+
+/// `stall` for less than the limit: nothing is asked twice.
+#[test]
+fn stall_below_the_limit() {
+    let rig = Rig::new();
+    rig.store("key", b"content");
+    rig.faulty.once(
+        "GetObject",
+        Fault::scripted(|answer| {
+            thread::sleep(crate::timeouts().idle / 3);
+            answer.bytes()
+        }),
+    );
+    assert_eq!(rig.get("key").unwrap(), b"content");
+    assert_eq!(rig.count("GetObject"), 1);
     rig.finish();
 }
 
