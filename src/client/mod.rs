@@ -32,6 +32,7 @@ mod settings;
 pub(crate) mod values;
 
 pub use bucket::BucketInfo;
+pub(crate) use checksum::Expected;
 pub use config::{Config, Timeouts};
 pub use endpoint::{Addressing, Endpoint, Scheme, Variant};
 pub use listing::{ListObjects, ListObjectsV1, Listing};

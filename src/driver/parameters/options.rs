@@ -21,7 +21,7 @@ pub(super) enum Kind {
 }
 
 /// Every option, in the order of the documentation.
-pub(super) const OPTIONS: [(&str, Kind); 33] = [
+pub(super) const OPTIONS: [(&str, Kind); 34] = [
     ("accesskey", Kind::Secret),
     ("secretkey", Kind::Secret),
     ("sessiontoken", Kind::Secret),
@@ -50,6 +50,7 @@ pub(super) const OPTIONS: [(&str, Kind); 33] = [
     ("multipartcopymaxconcurrency", Kind::Integer),
     ("multipartcopythresholdsize", Kind::Integer),
     ("concurrency", Kind::Integer),
+    ("readahead", Kind::Integer),
     ("maxmemory", Kind::Integer),
     ("uniformparts", Kind::Boolean),
     ("uploadpurgeage", Kind::Duration),
