@@ -18,7 +18,7 @@ use std::fmt;
 use std::io::{self, Read};
 use std::num::NonZeroUsize;
 
-/// What the first connection still delivers while the first ranges are asked for: 25 ms at 80 MB/s.
+/// What the first connection still delivers, at least, while the first ranges are asked for: 25 ms at 80 MB/s.
 const HANDOVER: u64 = 2 << 20;
 
 impl Transfer<'_> {
@@ -144,7 +144,7 @@ impl ReadAhead {
 
     /// Begins to fetch ranges, if there is enough left for it and they can be held together.
     fn fetch_ahead(&mut self, at: u64, rate: f64) {
-        let boundary = at + HANDOVER;
+        let boundary = (at + HANDOVER).next_multiple_of(RANGE);
         let Source::Stream(stream) = &self.source else { return };
         if boundary + 2 * RANGE > self.meta.size || !stream.may_be_split() {
             return;

@@ -10,7 +10,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::ops::{Bound, Range};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -468,7 +468,8 @@ impl Shared {
         let most: usize = get("max-keys").parse().unwrap_or(1000);
         let objects = self.objects.lock().unwrap();
         let after = get("start-after").max(get("continuation-token"));
-        let mut from = if after >= prefix { Bound::Excluded(after.to_owned()) } else { Bound::Included(prefix.to_owned()) };
+        let mut from =
+            if after >= prefix { Bound::Excluded(after.to_owned()) } else { Bound::Included(prefix.to_owned()) };
         let (mut entries, mut last, mut truncated) = (String::new(), String::new(), false);
         for count in 0.. {
             let next = objects.range::<String, _>((from.clone(), Bound::Unbounded)).next();
@@ -517,6 +518,12 @@ fn decode(text: &str) -> String {
         }
     }
     String::from_utf8(decoded).unwrap()
+}
+
+/// Tests that count the threads of their process take turns.
+pub fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Threads of this process whose name begins so (Linux; the system keeps 15 characters).
