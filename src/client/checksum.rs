@@ -139,7 +139,7 @@ impl Running {
 }
 
 /// What the whole object must come to.
-pub(super) struct Expected {
+pub(crate) struct Expected {
     sum: Running,
     value: String,
 }
@@ -158,12 +158,12 @@ impl Expected {
         Some(Self { sum: Running::new(algorithm), value })
     }
 
-    pub(super) fn update(&mut self, bytes: &[u8]) {
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
         self.sum.update(bytes);
     }
 
     /// To be called with the last byte seen.
-    pub(super) fn check(self) -> Result<()> {
+    pub(crate) fn check(self) -> Result<()> {
         let Self { sum, value } = self;
         let name = sum.algorithm.name();
         let sum = sum.finish();
