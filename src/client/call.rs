@@ -323,7 +323,7 @@ impl Client {
             }
         };
         inner.counters.requests.fetch_add(1, Ordering::Relaxed);
-        let response = inner.transport.send(&attempt.located.origin(), &request, body).map_err(Sent::Failed)?;
+        let response = inner.transport.send(attempt.located.origin(), &request, body).map_err(Sent::Failed)?;
         Ok((response, signing))
     }
 
