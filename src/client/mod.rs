@@ -57,6 +57,7 @@ use crate::credentials::Provider;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sign::v4;
 use crate::transport::Transport;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -208,9 +209,12 @@ impl Client {
 }
 
 impl Inner {
-    fn region_of(&self, bucket: &str) -> String {
+    fn region_of(&self, bucket: &str) -> Cow<'_, str> {
         let learnt = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
-        learnt.get(bucket).cloned().unwrap_or_else(|| self.endpoint.region().to_owned())
+        match learnt.get(bucket) {
+            Some(region) => Cow::Owned(region.clone()),
+            None => Cow::Borrowed(self.endpoint.region()),
+        }
     }
     fn remember_region(&self, bucket: &str, region: &str) {
         let mut learnt = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
