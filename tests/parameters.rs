@@ -48,6 +48,7 @@ fn defaults_are_the_documented_ones() {
     assert_eq!((p.chunk_size(), p.multipart_copy_chunk_size()), (10_485_760, 33_554_432));
     assert_eq!((p.multipart_copy_max_concurrency(), p.multipart_copy_threshold_size()), (threads(100), 33_554_432));
     assert_eq!((p.concurrency(), p.max_memory(), p.part_sizes()), (threads(4), None, PartSizes::MayGrow));
+    assert_eq!(p.read_ahead(), threads(20));
     assert_eq!((p.upload_purge_age(), p.max_requests()), (Duration::from_secs(604_800), threads(256)));
     assert_eq!((p.user_agent(), p.log_level()), (None, LogLevel::Off));
 }
@@ -150,6 +151,7 @@ fn empty_means_not_given() {
         "multipartcopymaxconcurrency",
         "multipartcopythresholdsize",
         "concurrency",
+        "readahead",
         "maxmemory",
         "maxrequests",
         "uniformparts",
@@ -223,6 +225,7 @@ fn integers_are_whole_and_in_range() {
         ("multipartcopymaxconcurrency", copies),
         ("multipartcopythresholdsize", ("0".to_owned(), part.1)),
         ("concurrency", ("1".to_owned(), "64".to_owned())),
+        ("readahead", ("1".to_owned(), "64".to_owned())),
         ("maxmemory", (10_485_760.to_string(), u64::MAX.to_string())),
         ("maxrequests", ("1".to_owned(), "65535".to_owned())),
     ] {
@@ -266,6 +269,8 @@ fn integers_are_whole_and_in_range() {
         ("chunksize", "5242879"),
         ("chunksize", "5368709121"),
         ("concurrency", "0"),
+        ("readahead", "0"),
+        ("readahead", "65"),
         ("concurrency", "65"),
         ("multipartcopymaxconcurrency", "0"),
         ("multipartcopythresholdsize", "5368709121"),
@@ -608,6 +613,7 @@ fn the_builder_reaches_every_option() {
         .multipart_copy_max_concurrency(threads(7))
         .multipart_copy_threshold_size(0)
         .concurrency(threads(2))
+        .read_ahead(threads(3))
         .max_memory(Some(MAX_PART_SIZE))
         .max_requests(threads(30))
         .part_sizes(PartSizes::Uniform)
@@ -642,6 +648,7 @@ fn the_builder_reaches_every_option() {
         ("multipartcopymaxconcurrency", "7"),
         ("multipartcopythresholdsize", "0"),
         ("concurrency", "2"),
+        ("readahead", "3"),
         ("maxmemory", "5368709120"),
         ("maxrequests", "30"),
         ("uniformparts", "true"),

@@ -108,7 +108,7 @@ impl Running {
 }
 
 /// What the whole object must come to.
-pub(super) struct Expected {
+pub(crate) struct Expected {
     sum: Running,
     value: String,
 }
@@ -124,12 +124,12 @@ impl Expected {
         })
     }
 
-    pub(super) fn update(&mut self, bytes: &[u8]) {
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
         self.sum.update(bytes);
     }
 
     /// To be called with the last byte seen.
-    pub(super) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         let sum = self.sum.finish();
         if sum == self.value {
             return Ok(());

@@ -37,6 +37,7 @@ mod settings;
 pub(crate) mod values;
 
 pub use bucket::BucketInfo;
+pub(crate) use checksum::Expected;
 pub(crate) use config::MAX_REQUESTS;
 pub use config::{Config, Timeouts};
 pub use endpoint::{Addressing, Endpoint, Scheme, Variant};

@@ -139,6 +139,7 @@ pub struct ObjectReader {
     /// What the bytes of the whole object must come to, when the server said so.
     expected: Option<Expected>,
     beyond: Beyond,
+    ranges: AcceptRanges,
     /// Breaks since [`STEADY`] bytes came in a row.
     breaks: u32,
     /// Bytes since the last break.
@@ -173,6 +174,7 @@ impl Client {
             length: opened.length,
             expected: opened.expected,
             beyond: opened.beyond,
+            ranges: opened.ranges,
             breaks: 0,
             steady: 0,
         })
@@ -214,7 +216,8 @@ impl Client {
                     return Err(protocol(format!("asked for more than the range {text:?}")));
                 }
                 let meta = ObjectMeta::of(&response, size);
-                return Ok(Opened { meta, length: Some(length), expected: None, response, beyond: Beyond::Wrong });
+                let (ranges, beyond) = (AcceptRanges::Yes, Beyond::Wrong);
+                return Ok(Opened { meta, length: Some(length), expected: None, response, beyond, ranges });
             }
             if response.status != 200 {
                 return Err(protocol(format!("the status {} comes without an object", response.status)));
@@ -244,7 +247,11 @@ impl Client {
                 ByteRange::All | ByteRange::From(_) => rest,
             };
             let expected = if whole { Expected::of(&response) } else { None };
-            Ok(Opened { meta, length, expected, response, beyond: Beyond::Ignored })
+            let ranges = match response.header("accept-ranges") {
+                Some(unit) if unit.eq_ignore_ascii_case("bytes") => AcceptRanges::Yes,
+                _ => AcceptRanges::NotSaid,
+            };
+            Ok(Opened { meta, length, expected, response, beyond: Beyond::Ignored, ranges })
         })
     }
 }
@@ -256,6 +263,14 @@ struct Opened {
     expected: Option<Expected>,
     response: Response,
     beyond: Beyond,
+    ranges: AcceptRanges,
+}
+
+/// Whether the server has ranges of the object (`Accept-Ranges`, RFC 9110 section 14.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum AcceptRanges {
+    Yes,
+    NotSaid,
 }
 
 /// What bytes beyond the range are.
@@ -276,6 +291,23 @@ impl ObjectReader {
     /// Bytes this reader yields altogether, where that is known.
     pub const fn length(&self) -> Option<u64> {
         self.length
+    }
+
+    /// Whether what comes is the range that was asked for, and not the whole object with the range in it.
+    pub(crate) fn is_range(&self) -> bool {
+        self.beyond == Beyond::Wrong
+    }
+
+    /// Whether ranges of the same version can be read beside this one.
+    pub(crate) fn may_be_split(&self) -> bool {
+        self.ranges == AcceptRanges::Yes
+            && self.length.is_some()
+            && self.meta.etag.as_deref().is_some_and(|etag| !is_weak(etag))
+    }
+
+    /// What all bytes must come to, for whoever reads the rest by other means.
+    pub(crate) fn take_expected(&mut self) -> Option<Expected> {
+        self.expected.take()
     }
 
     /// Everything, refused beyond `limit` bytes.

@@ -203,7 +203,7 @@ impl Trial<'_> {
         start_after: Option<&str>,
         step: impl Fn(&str) -> WalkStep,
     ) -> Outcome<Vec<String>> {
-        let options = WalkOptions { start_after: start_after.map(str::to_owned) };
+        let options = WalkOptions { start_after: start_after.map(str::to_owned), ..WalkOptions::default() };
         let mut seen = Vec::new();
         self.driver.walk(from, &options, &mut |info| {
             seen.push(info.path.clone());

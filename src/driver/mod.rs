@@ -1,4 +1,6 @@
 //! The interface a registry programs against.
+#[cfg(feature = "client")]
+mod delete;
 mod memory;
 pub mod middleware;
 #[cfg(feature = "client")]
@@ -27,6 +29,7 @@ pub use uploads::{PendingUpload, PendingUploads, Purged};
 use crate::error::{Error, ErrorKind, Result};
 use std::io::{Read, Write};
 use std::net::IpAddr;
+use std::num::NonZeroUsize;
 use std::time::{Duration, SystemTime};
 
 /// What [`StorageDriver::stat`] and [`StorageDriver::walk`] tell of a path.
@@ -134,12 +137,16 @@ pub enum WalkStep {
     Stop,
 }
 
-/// Where a walk begins.
+/// Where a walk begins, and how it is done.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct WalkOptions {
     /// Only paths that sort after this one.
     pub start_after: Option<String>,
+    /// Requests at once, for drivers that list by requests. Not set: one after the other, which is the fewest requests
+    /// there can be. S3: large directories are listed at once, in the same order and with at most four pages of keys in
+    /// memory for each request; not together with `start_after`.
+    pub concurrency: Option<NonZeroUsize>,
 }
 
 /// Storage addressed by paths, as a registry uses it. Paths match `^(/[A-Za-z0-9._-]+)+$`; `list`, `stat` and `walk` also take `/`.

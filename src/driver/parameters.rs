@@ -33,6 +33,9 @@ const DEFAULT_CONCURRENCY: u64 = 4;
 const MAX_CONCURRENCY: u64 = 64;
 /// A machine has no more ports to connect from.
 const MOST_REQUESTS: u64 = 65_535;
+/// At 80 MB/s a connection and 25 ms to the first byte of a reply these fill 1 GB/s. They are an upper limit: a reader
+/// begins with one connection and opens more only while more bring more (`cargo bench --bench latency`).
+const DEFAULT_READ_AHEAD: u64 = 20;
 /// A week: what the registry gives its own unfinished uploads.
 const DEFAULT_PURGE_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Ten years; more is a mistake.
@@ -88,7 +91,8 @@ const V2_REGIONS: [&str; 9] = [
 /// | `multipartcopymaxconcurrency` | 100 | parts copied at once, an upper limit: 1 and more |
 /// | `multipartcopythresholdsize` | 32 MiB | objects of up to so many bytes are copied in one request: 0 to 5 GiB |
 /// | `concurrency` | 4 | threads that send one upload's parts: 1 to 64 |
-/// | `maxmemory` | no cap | bytes of part buffers over all writers: `chunksize` and more |
+/// | `readahead` | 20 | ranges of 4 MiB that one reader fetches at once, an upper limit: 1 (one connection for all) to 64 |
+/// | `maxmemory` | no cap | bytes of part buffers and read-ahead over all writers and readers: `chunksize` and more |
 /// | `maxrequests` | 256 | requests in flight at once, over all threads; fewer while the server throttles, see [`Config::max_requests`](crate::client::Config::max_requests): 1 to 65535 |
 /// | `uniformparts` | `false` | `true`: parts never grow, see [`PartSizes`] |
 /// | `uploadpurgeage` | `168h` | an older upload in the way of a new one is aborted from this age on: `1s` to ten years in `h`, `m`, `s` |
@@ -119,6 +123,7 @@ pub struct Parameters {
     multipart_copy_max_concurrency: NonZeroUsize,
     multipart_copy_threshold_size: u64,
     concurrency: NonZeroUsize,
+    read_ahead: NonZeroUsize,
     max_memory: Option<u64>,
     max_requests: NonZeroUsize,
     part_sizes: PartSizes,
@@ -190,6 +195,7 @@ impl Parameters {
                 .integer("multipartcopythresholdsize", 0..=MAX_PART_SIZE)?
                 .unwrap_or(DEFAULT_COPY_CHUNK),
             concurrency: count(options.integer("concurrency", 1..=MAX_CONCURRENCY)?, DEFAULT_CONCURRENCY),
+            read_ahead: count(options.integer("readahead", 1..=MAX_CONCURRENCY)?, DEFAULT_READ_AHEAD),
             max_memory: options.integer("maxmemory", chunk_size..=u64::MAX)?,
             max_requests: count(options.integer("maxrequests", 1..=MOST_REQUESTS)?, MAX_REQUESTS.get() as u64),
             part_sizes: match options.boolean("uniformparts")? {
@@ -285,7 +291,11 @@ impl Parameters {
     pub const fn concurrency(&self) -> NonZeroUsize {
         self.concurrency
     }
-    /// Bytes of part buffers over all writers, at least one chunk; `None`: no cap.
+    /// Ranges that one reader fetches at once, at most: 1 to 64.
+    pub const fn read_ahead(&self) -> NonZeroUsize {
+        self.read_ahead
+    }
+    /// Bytes of part buffers and read-ahead over all writers and readers, at least one chunk; `None`: no cap.
     pub const fn max_memory(&self) -> Option<u64> {
         self.max_memory
     }

@@ -1,4 +1,5 @@
 //! The driver itself: paths to keys, and the registry's contract on top of S3's operations.
+use super::delete::delete_below;
 use super::store::{DRIVER_NAME, Store};
 use super::walk::walk_store;
 use super::{
@@ -6,13 +7,10 @@ use super::{
     WalkStep, WriteMode, check_path,
 };
 use crate::cancel::Cancel;
-use crate::client::{
-    ByteRange, Client, CopySource, DELETE_OBJECTS_KEYS, GetObject, ListObjects, MAX_PART_SIZE, ObjectMeta, Presign,
-    PresignMethod,
-};
+use crate::client::{Client, CopySource, GetObject, ListObjects, MAX_PART_SIZE, ObjectMeta, Presign, PresignMethod};
 use crate::credentials::Provider;
 use crate::error::{Error, ErrorKind, Result};
-use crate::transfer::{Ranges, copy_object_in_parts};
+use crate::transfer::{Ranges, ReadAhead, copy_object_in_parts};
 use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -23,9 +21,6 @@ const URL_LIFETIME: Duration = Duration::from_secs(20 * 60);
 
 /// `get_content` is for small files; this is the most one PutObject could have stored.
 const CONTENT_LIMIT: usize = if usize::BITS > 32 { MAX_PART_SIZE as usize } else { usize::MAX };
-
-/// How often a directory is listed again because a deletion in several pages may have missed something.
-const DELETE_PASSES: u32 = 10;
 
 /// The storage driver for Amazon S3 and what speaks its API.
 ///
@@ -151,36 +146,6 @@ impl S3Driver {
         Ok(false)
     }
 
-    /// Deletes everything below `path`; whether there was anything.
-    fn delete_below(&self, path: &str) -> Result<bool> {
-        let store = &*self.store;
-        let prefix = store.prefix(path);
-        let mut any = false;
-        for _ in 0..DELETE_PASSES {
-            let (mut pages, mut found) = (0, false);
-            for page in store.client.listing(&store.bucket, ListObjects::prefix(&*prefix)) {
-                let page = page.map_err(|error| store.error(error, path))?;
-                pages += 1;
-                let keys: Vec<&str> = page.contents.iter().map(|object| object.key.as_str()).collect();
-                // The server's word is not enough: nothing outside of the directory is ever deleted.
-                if let Some(foreign) = keys.iter().find(|key| !key.starts_with(&*prefix)) {
-                    let text = format!("the listing below {prefix:?} holds the foreign key {foreign:?}");
-                    return Err(store.error(Error::new(ErrorKind::Protocol, text), path));
-                }
-                for batch in keys.chunks(DELETE_OBJECTS_KEYS) {
-                    store.client.delete_objects(&store.bucket, batch).map_err(|error| store.error(error, path))?;
-                    found = true;
-                }
-            }
-            any |= found;
-            // Some servers page by position: what moved up into a page already seen shows in another pass.
-            if !found || pages <= 1 {
-                return Ok(any);
-            }
-        }
-        Ok(any)
-    }
-
     /// Copies one object on the server, in parts when it is large.
     fn copy(&self, key: &str, meta: &ObjectMeta, to: &str) -> Result<()> {
         let store = &*self.store;
@@ -230,8 +195,7 @@ impl StorageDriver for S3Driver {
         let offset = self.checked_offset(path, offset)?;
         let key = self.checked(path)?;
         let store = &*self.store;
-        let range = if offset == 0 { ByteRange::All } else { ByteRange::From(offset) };
-        match store.client.get_object(&store.bucket, &key, &GetObject::range(range)) {
+        match ReadAhead::open(&store.client, (&store.bucket, &key), offset, store.read_ahead, &store.memory) {
             Ok(reader) => Ok(Box::new(PathReader { reader, store: Arc::clone(&self.store), path: path.to_owned() })),
             Err(error) if error.kind() == ErrorKind::InvalidRange => Ok(Box::new(io::empty())),
             Err(error) => Err(store.error(error, path)),
@@ -307,7 +271,7 @@ impl StorageDriver for S3Driver {
     fn delete(&self, path: &str) -> Result<()> {
         let key = self.checked(path)?;
         let store = &*self.store;
-        let below = self.delete_below(path)?;
+        let below = delete_below(store, path)?;
         let file = self.head(&key, path)?.is_some();
         if file {
             store.client.delete_object(&store.bucket, &key).map_err(|error| store.error(error, path))?;
@@ -359,7 +323,7 @@ impl StorageDriver for S3Driver {
 
 /// A reader whose errors name the path.
 struct PathReader {
-    reader: crate::client::ObjectReader,
+    reader: ReadAhead,
     store: Arc<Store>,
     path: String,
 }

@@ -1,9 +1,9 @@
 //! Where and how the driver stores: what every operation of it shares.
 use super::Parameters;
-use super::writer::MemoryLimit;
 use crate::client::{Client, Config, Endpoint, ObjectSettings};
 use crate::credentials::Provider;
 use crate::error::{Error, ErrorKind, Result};
+use crate::transfer::MemoryLimit;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,7 +42,9 @@ pub(crate) struct Store {
     /// Parts of one writer in flight at once.
     pub(crate) concurrency: NonZeroUsize,
     pub(crate) part_sizes: PartSizes,
-    /// Bytes of part buffers over all writers.
+    /// Ranges of one reader in flight at once.
+    pub(crate) read_ahead: NonZeroUsize,
+    /// Bytes of part buffers and read-ahead over all writers and readers.
     pub(crate) memory: MemoryLimit,
     pub(crate) copy: CopySettings,
     /// Uploads of a path older than this are aborted when a newer one is resumed.
@@ -97,6 +99,7 @@ impl Store {
             chunk_size: parameters.chunk_size(),
             concurrency: parameters.concurrency(),
             part_sizes: parameters.part_sizes(),
+            read_ahead: parameters.read_ahead(),
             memory: MemoryLimit::new(parameters.max_memory()),
             copy: CopySettings {
                 chunk_size: parameters.multipart_copy_chunk_size(),

@@ -5,9 +5,13 @@ use super::{FileKind, WalkOptions, store::Store};
 #[cfg(feature = "client")]
 use crate::client::ListObjects;
 use crate::error::{Error, ErrorKind, Result};
+#[cfg(feature = "client")]
+use crate::transfer::list_in_shards;
+#[cfg(feature = "client")]
+use crate::xml::Object;
 use std::cmp::Ordering;
 #[cfg(feature = "client")]
-use std::time::SystemTime;
+use std::{num::NonZeroUsize, ops::ControlFlow, time::SystemTime};
 
 /// Walks everything below `from` in the order of the server's listing: S3 sorts whole keys by their bytes, so that
 /// `/a-b/c` comes before `/a/b`. A `from` that is not there is an empty walk.
@@ -30,9 +34,8 @@ pub(super) fn walk_store(
         }
     }
     let mut walk = Walk::new(from, visit);
-    for page in store.client.listing(&store.bucket, request) {
-        let page = page.map_err(|error| store.error(error, from))?;
-        for object in &page.contents {
+    let mut page = |objects: Vec<Object>| -> Result<ControlFlow<()>> {
+        for object in objects {
             let Some(path) = store.path(&object.key) else { continue };
             if !object.key.starts_with(&*prefix) {
                 continue;
@@ -44,12 +47,30 @@ pub(super) fn walk_store(
                 kind: FileKind::File,
             };
             match walk.enter(&info).map_err(|error| error.or_driver(super::store::DRIVER_NAME))? {
-                WalkStep::Stop => return Ok(()),
+                WalkStep::Stop => return Ok(ControlFlow::Break(())),
                 WalkStep::Continue | WalkStep::SkipDirectory => {}
             }
         }
+        Ok(ControlFlow::Continue(()))
+    };
+    let most = options.concurrency.unwrap_or(NonZeroUsize::MIN);
+    // Whether a directory lies before the start depends on the server's order, so such a listing is never split.
+    if most.get() == 1 || !request.start_after.is_empty() {
+        for found in store.client.listing(&store.bucket, request) {
+            if page(found.map_err(|error| store.error(error, from))?.contents)?.is_break() {
+                break;
+            }
+        }
+        return Ok(());
     }
-    Ok(())
+    let mut failed = None;
+    let listed = list_in_shards(&store.client, &store.bucket, &prefix, most, &mut |objects| {
+        Ok(page(objects).unwrap_or_else(|error| {
+            failed = Some(error);
+            ControlFlow::Break(())
+        }))
+    });
+    failed.map_or_else(|| listed.map_err(|error| store.error(error, from)), Err)
 }
 
 /// One walk: fed with the files in order, it tells of them and of the directories before them.

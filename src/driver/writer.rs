@@ -36,21 +36,20 @@
 //! The first failure of a part is told by the next call, at the latest by `commit`. A commit that fails leaves nothing
 //! behind, with two exceptions: an upload that an earlier writer closed stays as that left it, and one whose completion
 //! may have happened is never aborted.
+mod buffer;
 pub(crate) mod checkpoint;
 mod layout;
-mod memory;
 pub(crate) mod resume;
 mod sender;
 
 pub(crate) use layout::Layout;
-pub(crate) use memory::MemoryLimit;
 
 use super::store::Store;
 use super::{FileWriter, WriteMode};
 use crate::client::{Client, Condition, UploadRef, UploadedPart};
 use crate::error::{Error, ErrorKind, Result};
+use buffer::Buffer;
 use checkpoint::Checkpoint;
-use memory::Buffer;
 use resume::{End, Kept, Resumed};
 use sender::Sender;
 use std::io::{self, Read, Write};

@@ -1,6 +1,6 @@
-//! Many parts at once on plain threads: files to objects, objects to files, objects to objects.
+//! Many parts at once on plain threads: files to objects, objects to files and readers, objects to objects.
 //!
-//! A transfer keeps no part in memory. It ends at the first failure, leaves nothing half done behind, and, made with
+//! A transfer keeps no part in memory, but for a [`ReadAhead`]. It ends at the first failure, leaves nothing half done behind, and, made with
 //! [`Client::with_cancel`], ends within a second when its token says so.
 //!
 //! ```no_run
@@ -16,14 +16,21 @@
 //! ```
 mod copy;
 mod download;
+mod each;
 mod file;
+mod memory;
 mod meter;
 mod parallel;
+mod read_ahead;
+mod shards;
 mod upload;
 
 pub(crate) use copy::{Ranges, copy_object_in_parts, copy_parts};
 pub use download::{Downloaded, Verified};
+pub(crate) use memory::{MemoryLimit, Share};
 pub use meter::Progress;
+pub use read_ahead::ReadAhead;
+pub(crate) use shards::list_in_shards;
 
 use crate::client::{Client, MAX_PART_SIZE, MIN_PART_SIZE};
 use std::fmt;

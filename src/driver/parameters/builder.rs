@@ -146,7 +146,11 @@ impl ParametersBuilder {
     pub fn concurrency(self, threads: NonZeroUsize) -> Self {
         self.put("concurrency", threads.to_string())
     }
-    /// Bytes of part buffers over all writers (`maxmemory`); `None`: no cap.
+    /// Ranges that one reader fetches at once, at most (`readahead`).
+    pub fn read_ahead(self, ranges: NonZeroUsize) -> Self {
+        self.put("readahead", ranges.to_string())
+    }
+    /// Bytes of part buffers and read-ahead over all writers and readers (`maxmemory`); `None`: no cap.
     pub fn max_memory(self, bytes: Option<u64>) -> Self {
         self.put("maxmemory", bytes.map(|bytes| bytes.to_string()).unwrap_or_default())
     }

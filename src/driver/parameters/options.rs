@@ -21,7 +21,7 @@ pub(super) enum Kind {
 }
 
 /// Every option, in the order of the documentation.
-pub(super) const OPTIONS: [(&str, Kind); 34] = [
+pub(super) const OPTIONS: [(&str, Kind); 35] = [
     ("accesskey", Kind::Secret),
     ("secretkey", Kind::Secret),
     ("sessiontoken", Kind::Secret),
@@ -50,6 +50,7 @@ pub(super) const OPTIONS: [(&str, Kind); 34] = [
     ("multipartcopymaxconcurrency", Kind::Integer),
     ("multipartcopythresholdsize", Kind::Integer),
     ("concurrency", Kind::Integer),
+    ("readahead", Kind::Integer),
     ("maxmemory", Kind::Integer),
     ("maxrequests", Kind::Integer),
     ("uniformparts", Kind::Boolean),

@@ -6,15 +6,33 @@ use crate::client::{MAX_PART_SIZE, MAX_PARTS};
 use crate::driver::PartSizes;
 use crate::error::{Error, ErrorKind, Result};
 
-/// Parts that have the chunk size before they begin to grow. An upload says nothing of its final size, so half of the
-/// numbers are kept for what may come: 5,000 parts of 10 MiB are 48 GiB, far more than a registry's layer has.
-const EQUAL_PARTS: u32 = 5_000;
+/// Parts that have the chunk size before they begin to grow. An upload says nothing of its final size, so the numbers
+/// behind these are kept for what may come. They are as many as leave room for 5 TiB with the smallest chunk size:
+/// 6,600 parts of the default 10 MiB are 64 GiB, far more than a registry's layer has.
+const EQUAL_PARTS: u32 = 6_600;
 
-/// How much larger than the one before every part after [`EQUAL_PARTS`] is. With this step even the smallest chunk size,
-/// 5 MiB, leads to 6 TiB, beyond the 5 TiB that S3-compatible servers take, and no part is larger than the chunk size
-/// and 2.5 GiB. AWS's own limit of 48.8 TiB (10,000 parts of 5 GiB, since December 2025;
-/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>) can only be reached with that chunk size.
-const STEP: u64 = 512 << 10;
+/// So many parts behind [`EQUAL_PARTS`] have the same size, then the next so many: buffers that come back fit again.
+const PARTS_PER_STEP: u32 = 50;
+
+/// In step `n` a part has `n * n` times this more than the chunk size. So a part has between a 500th and a 1,100th of
+/// the total, near the least that leads so far: with a size that grew evenly parts would be larger at first, with one
+/// that grew faster they would pass 5 GiB.
+///
+/// | total with the default of 10 MiB | size of its largest part |
+/// |---|---|
+/// | up to 64 GiB | 10 MiB |
+/// | 70 GiB | 46 MiB |
+/// | 80 GiB | 91 MiB |
+/// | 100 GiB | 154 MiB |
+/// | 200 GiB | 410 MiB |
+/// | 500 GiB | 910 MiB |
+/// | 1 TiB | 1,531 MiB |
+/// | 5 TiB | 4,634 MiB |
+///
+/// Even the smallest chunk size leads to 5.15 TiB, beyond the 5 TiB that S3-compatible servers take. AWS's own limit of
+/// 48.8 TiB (10,000 parts of 5 GiB, since December 2025;
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>) can only be reached with a chunk size near 5 GiB.
+const STEP: u64 = 1 << 20;
 
 /// The sizes of all parts of one upload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,8 +63,8 @@ impl Layout {
         Ok(match self.sizes {
             PartSizes::Uniform => self.chunk_size,
             PartSizes::MayGrow => {
-                let growth = u64::from(number.saturating_sub(EQUAL_PARTS)) * STEP;
-                (self.chunk_size + growth).min(MAX_PART_SIZE)
+                let step = u64::from(number.saturating_sub(EQUAL_PARTS).div_ceil(PARTS_PER_STEP));
+                (self.chunk_size + step * step * STEP).min(MAX_PART_SIZE)
             }
         })
     }
@@ -74,20 +92,25 @@ mod tests {
         unreachable!()
     }
 
+    /// The table in the documentation of [`STEP`].
     #[test]
-    fn a_tebibyte_fits_with_the_default_chunk_size() {
-        let parts = parts_for(Layout::new(10 * MIB, PartSizes::MayGrow), TIB);
-        assert_eq!(parts.iter().sum::<u64>(), TIB);
-        assert_eq!(parts.len(), 6_979);
-        assert!(parts[..5_000].iter().all(|size| *size == 10 * MIB), "the first half is equal");
-        assert!(parts[..parts.len() - 1].is_sorted(), "parts never shrink");
-        assert_eq!(parts[parts.len() - 2], 10 * MIB + 1_978 * 512 * 1024);
+    fn parts_stay_small_for_long() {
+        let layout = Layout::new(10 * MIB, PartSizes::MayGrow);
+        for (total, largest) in
+            [(64, 10), (70, 46), (80, 91), (100, 154), (200, 410), (500, 910), (1024, 1531), (5 * 1024, 4634)]
+        {
+            let mut parts = parts_for(layout, total * GIB);
+            let last = parts.pop().expect("a part");
+            assert_eq!(parts.iter().sum::<u64>() + last, total * GIB);
+            assert!(parts.is_sorted(), "parts never shrink");
+            assert_eq!(parts.last().map(|size| size / MIB), Some(largest), "{total} GiB");
+        }
     }
 
     #[test]
-    fn twelve_gibibytes_have_equal_parts_with_every_chunk_size() {
+    fn thirty_two_gibibytes_have_equal_parts_with_every_chunk_size() {
         for chunk_size in [MIN_PART_SIZE, 10 * MIB, 64 * MIB] {
-            let parts = parts_for(Layout::new(chunk_size, PartSizes::MayGrow), 12 * GIB);
+            let parts = parts_for(Layout::new(chunk_size, PartSizes::MayGrow), 32 * GIB);
             assert!(parts[..parts.len() - 1].iter().all(|size| *size == chunk_size));
         }
     }
@@ -98,6 +121,8 @@ mod tests {
             let layout = Layout::new(chunk_size, PartSizes::MayGrow);
             let sizes: Vec<u64> = (1..=MAX_PARTS).map(|number| layout.part_size(number).expect("a part")).collect();
             assert!(sizes.iter().sum::<u64>() >= 5 * TIB, "{chunk_size}");
+            assert!(sizes.is_sorted(), "parts never shrink");
+            assert!(sizes.chunk_by(PartialEq::eq).all(|run| run.len() >= 50), "buffers are used again");
             assert!(sizes.iter().all(|size| (MIN_PART_SIZE..=MAX_PART_SIZE).contains(size)));
         }
     }

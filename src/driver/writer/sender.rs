@@ -1,8 +1,9 @@
 //! The threads that send parts, and the buffers that go to them and come back.
-use super::memory::{Buffer, MemoryLimit};
+use super::buffer::Buffer;
 use crate::cancel::Cancel;
 use crate::client::{Client, UploadRef, UploadedPart};
 use crate::error::{Error, ErrorKind, Result};
+use crate::transfer::MemoryLimit;
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,0 +1,238 @@
+//! What latency and bandwidth leave of the speed: one reader, one writer, many keys, many small objects, at the other
+//! end of a line with 25 ms to the first byte of each reply and a bounded rate on each connection.
+//!
+//! ```sh
+//! cargo bench --bench latency              # all rows
+//! cargo bench --bench latency -- read      # those whose name holds this
+//! ```
+//!
+//! Beside each time stands the ideal (all bytes at the line's full rate, or all requests with as many at once as asked
+//! for, and one latency), and what the registry's Go driver would need. That is computed and not measured: its reader is
+//! one GET; its writer sends a part of 10 MiB, waits for the reply, and only then the next; it lists, and deletes, a
+//! thousand keys after the other; small objects go one by one. Memory is the peak of the process above what it was
+//! before (Linux; the server in the same process is part of it).
+#![allow(clippy::unwrap_used, reason = "a benchmark may fail that way")]
+
+#[path = "../tests/line/mod.rs"]
+mod line;
+
+use line::{BUCKET, Far, Line, is_content};
+use s3driver::client::{Checksum, GetObject, ObjectSettings, PayloadSigning};
+use s3driver::driver::{FileInfo, Parameters, S3Driver, StorageDriver, WalkOptions, WalkStep, WriteMode};
+use s3driver::sign::Credentials;
+use s3driver::transfer::Transfer;
+use std::io::{Read, Write};
+use std::num::NonZeroUsize;
+use std::time::{Duration, Instant};
+
+const LATENCY: Duration = Duration::from_millis(25);
+const MB: u64 = 1_000_000;
+const MIB: u64 = 1 << 20;
+/// Connections that fill the line.
+const FULL: u64 = 13;
+const KEYS: u32 = 100_000;
+const SMALL: u32 = 2_000;
+
+struct Row {
+    work: String,
+    wall: Duration,
+    ideal: Duration,
+    go: Duration,
+    memory: u64,
+}
+
+fn main() {
+    let wanted = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
+    println!("25 ms to the first byte of each reply; rates are those of one connection.\n");
+    println!("| work | wall s | ideal s | ratio | Go driver s (computed) | memory MiB |");
+    println!("|---|---|---|---|---|---|");
+    let run = |name: &str, work: &dyn Fn() -> Row| {
+        if name.contains(&wanted) {
+            let Row { work, wall, ideal, go, memory } = work();
+            let (wall, ideal, go) = (wall.as_secs_f64(), ideal.as_secs_f64(), go.as_secs_f64());
+            let memory = memory as f64 / MIB as f64;
+            println!("| {work} | {wall:.2} | {ideal:.2} | {:.2} | {go:.2} | {memory:.0} |", wall / ideal);
+        }
+    };
+    for rate in [20 * MB, 80 * MB] {
+        let size = 64 * rate / MB * MIB / 5;
+        for ranges in [1, 4, 20] {
+            run("read", &|| read(rate, size, ranges));
+        }
+        for threads in [1, 4, 16, 20] {
+            run("write", &|| write(rate, size, threads));
+        }
+    }
+    for concurrency in [1, 4, 16] {
+        run("walk", &|| walk(concurrency));
+    }
+    run("delete", &delete);
+    for concurrency in [1, 8, 32] {
+        run("small", &|| small(concurrency));
+    }
+}
+
+fn far(rate: u64) -> Far {
+    Far::start(Line { latency: LATENCY, rate: Some(rate) })
+}
+
+fn driver(
+    far: &Far,
+    adjust: impl FnOnce(s3driver::driver::ParametersBuilder) -> s3driver::driver::ParametersBuilder,
+) -> S3Driver {
+    // As over https, where bodies are not signed and TLS, which this line has not, guards them.
+    let parameters = Parameters::builder(BUCKET)
+        .endpoint(far.url())
+        .credentials(&Credentials::new("key", "secret"))
+        .payload(PayloadSigning::Unsigned)
+        .checksum(Checksum::Crc64Nvme);
+    S3Driver::new(&adjust(parameters).build().unwrap()).unwrap()
+}
+
+fn nonzero(count: u64) -> NonZeroUsize {
+    NonZeroUsize::new(usize::try_from(count).unwrap()).unwrap()
+}
+
+/// The time of `work`, and the memory it took at its peak.
+fn measured(work: impl FnOnce()) -> (Duration, u64) {
+    let memory = |name: &str| -> u64 {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.trim().strip_suffix(" kB")).unwrap_or("0");
+        line.trim().parse::<u64>().unwrap_or(0) << 10
+    };
+    // Resets the peak, where that is allowed.
+    drop(std::fs::write("/proc/self/clear_refs", "5"));
+    let before = memory("VmRSS:");
+    let begun = Instant::now();
+    work();
+    (begun.elapsed(), memory("VmHWM:").saturating_sub(before))
+}
+
+fn seconds(bytes: u64, rate: u64) -> Duration {
+    Duration::from_secs_f64(bytes as f64 / rate as f64)
+}
+
+fn read(rate: u64, size: u64, ranges: u64) -> Row {
+    let far = far(rate);
+    far.store("layer", size);
+    let driver = driver(&far, |parameters| parameters.read_ahead(nonzero(ranges)));
+    let mut buffer = vec![0; 1 << 20];
+    let (wall, memory) = measured(|| {
+        let mut reader = driver.reader("/layer", 0).unwrap();
+        let mut at = 0;
+        loop {
+            let count = reader.read(&mut buffer).unwrap();
+            if count == 0 {
+                break;
+            }
+            // Looks at a little of each block: all of it would cost more than reading it.
+            assert!(is_content(at, &buffer[..count.min(64)]));
+            at += count as u64;
+        }
+        assert_eq!(at, size);
+    });
+    Row {
+        work: format!("read {} MiB at {} MB/s, {ranges} ranges at most", size / MIB, rate / MB),
+        wall,
+        ideal: LATENCY + seconds(size, rate * ranges.min(FULL)),
+        go: LATENCY + seconds(size, rate),
+        memory,
+    }
+}
+
+fn write(rate: u64, size: u64, threads: u64) -> Row {
+    let far = far(rate);
+    let driver = driver(&far, |parameters| parameters.concurrency(nonzero(threads)));
+    let piece = vec![0x5a; 1 << 20];
+    let (wall, memory) = measured(|| {
+        let mut writer = driver.writer("/layer", WriteMode::Create).unwrap();
+        for _ in 0..size / MIB {
+            writer.write_all(&piece).unwrap();
+        }
+        writer.commit().unwrap();
+    });
+    assert_eq!(far.objects().get("layer"), Some(&size));
+    let parts = u32::try_from(size.div_ceil(10 * MIB)).unwrap();
+    Row {
+        work: format!("write {} MiB at {} MB/s, {threads} parts of 10 MiB at once", size / MIB, rate / MB),
+        wall,
+        ideal: LATENCY + seconds(size, rate * threads.min(FULL)),
+        // Create, the parts, complete.
+        go: LATENCY * (parts + 2) + seconds(size, rate),
+        memory,
+    }
+}
+
+/// Blobs as a registry keeps them, in 256 directories.
+fn blobs() -> Far {
+    let far = far(80 * MB);
+    for blob in 0..KEYS {
+        far.store(format!("docker/registry/v2/blobs/sha256/{:02x}/{blob:064x}/data", blob % 256), 1);
+    }
+    far
+}
+
+const PAGES: u32 = KEYS / 1000;
+
+fn walk(concurrency: u64) -> Row {
+    let far = blobs();
+    let driver = driver(&far, |parameters| parameters);
+    let mut options = WalkOptions::default();
+    options.concurrency = Some(nonzero(concurrency));
+    let mut files = 0;
+    let (wall, memory) = measured(|| {
+        let mut visit = |info: &FileInfo| {
+            files += u32::from(!info.is_directory());
+            Ok(WalkStep::Continue)
+        };
+        driver.walk("/docker/registry/v2/blobs", &options, &mut visit).unwrap();
+    });
+    assert_eq!(files, KEYS);
+    let requests = u32::try_from(far.count("ListObjectsV2")).unwrap();
+    Row {
+        work: format!("walk {KEYS} files, {concurrency} listings at once ({requests} requests)"),
+        wall,
+        ideal: LATENCY * (1 + PAGES / u32::try_from(concurrency).unwrap()),
+        go: LATENCY * PAGES,
+        memory,
+    }
+}
+
+fn delete() -> Row {
+    let far = blobs();
+    let driver = driver(&far, |parameters| parameters);
+    let (wall, memory) = measured(|| driver.delete("/docker/registry/v2/blobs").unwrap());
+    assert!(far.objects().is_empty());
+    let (lists, deletes) = (far.count("ListObjectsV2"), far.count("DeleteObjects"));
+    Row {
+        work: format!("delete {KEYS} files ({lists} listings, {deletes} deletions)"),
+        wall,
+        ideal: LATENCY * (1 + PAGES / 4),
+        // A page, its deletion, the next page.
+        go: LATENCY * PAGES * 2,
+        memory,
+    }
+}
+
+fn small(concurrency: u64) -> Row {
+    let far = far(80 * MB);
+    let driver = driver(&far, |parameters| parameters);
+    let keys: Vec<String> = (0..SMALL).map(|n| format!("links/{n:06}")).collect();
+    let transfer = Transfer::new(driver.client()).concurrency(nonzero(concurrency));
+    let content = vec![7; 4 << 10];
+    let (wall, memory) = measured(|| {
+        let settings = ObjectSettings::default();
+        transfer.each(&keys, |client, key| client.put_object(BUCKET, key, &content, &settings)).unwrap();
+        let get = GetObject::default();
+        let sizes =
+            transfer.each(&keys, |client, key| Ok(client.get_object(BUCKET, key, &get)?.read_all(8 << 10)?.len()));
+        assert!(sizes.unwrap().iter().all(|size| *size == 4 << 10));
+    });
+    Row {
+        work: format!("put and get {SMALL} objects of 4 KiB, {concurrency} at once"),
+        wall,
+        ideal: LATENCY * SMALL * 2 / u32::try_from(concurrency).unwrap(),
+        go: LATENCY * SMALL * 2,
+        memory,
+    }
+}

@@ -1,0 +1,204 @@
+//! An object read from one connection, and from several once one is too slow for the reader.
+//!
+//! A reader begins with one request for everything, as if there were no more to it: small objects, readers that want
+//! only the beginning, and readers that are slower than the connection never see anything else. Once a mebibyte has
+//! been read and the connection was what the reader waited for, ranges ahead are fetched by threads, each under
+//! `If-Match` with the first reply's ETag, while the first connection goes on to where they begin; then it is closed.
+//! How many there are at once follows from what they bring ([`pace`]).
+mod pace;
+mod ranges;
+
+use super::Transfer;
+use super::memory::MemoryLimit;
+use crate::client::{ByteRange, Client, Expected, GetObject, ObjectMeta, ObjectReader};
+use crate::error::{Error, ErrorKind, Result};
+use pace::{Pace, Probe};
+use ranges::{Object, RANGE, Ranges};
+use std::fmt;
+use std::io::{self, Read};
+use std::num::NonZeroUsize;
+
+/// What the first connection still delivers, at least, while the first ranges are asked for: 25 ms at 80 MB/s.
+const HANDOVER: u64 = 2 << 20;
+
+impl Transfer<'_> {
+    /// Opens an object for reading from `offset` on, with up to as many connections as this transfer has parts at once.
+    ///
+    /// # Errors
+    /// As those of [`Client::get_object`]; [`ErrorKind::InvalidRange`] when the object ends before `offset`.
+    pub fn reader(&self, bucket: &str, key: &str, offset: u64) -> Result<ReadAhead> {
+        ReadAhead::open(&self.client, (bucket, key), offset, self.concurrency, &MemoryLimit::new(None))
+    }
+}
+
+/// The bytes of an object in order, of one version, from as many connections as the reader can use.
+///
+/// `Ok(0)` means that the object has been read to its end, and, read from its beginning, has the checksum that the
+/// server keeps, if it was asked for one. Memory is at most 4 MiB for each range at once and 256 KiB. Dropped early, its
+/// threads end within a quarter of a second, and with them what they had asked for.
+pub struct ReadAhead {
+    client: Client,
+    bucket: String,
+    key: String,
+    meta: ObjectMeta,
+    source: Source,
+    /// Where in the object the next byte stands.
+    at: u64,
+    most: NonZeroUsize,
+    memory: MemoryLimit,
+    probe: Probe,
+}
+
+enum Source {
+    Stream(ObjectReader),
+    /// The stream goes on to where the ranges begin.
+    Both {
+        stream: ObjectReader,
+        ranges: Ranges,
+        boundary: u64,
+    },
+    Ranges {
+        ranges: Ranges,
+        expected: Option<Expected>,
+    },
+    /// What was read is not worth more than the error that told so.
+    Failed,
+}
+
+impl ReadAhead {
+    pub(crate) fn open(
+        client: &Client,
+        (bucket, key): (&str, &str),
+        offset: u64,
+        most: NonZeroUsize,
+        memory: &MemoryLimit,
+    ) -> Result<Self> {
+        let range = if offset == 0 { ByteRange::All } else { ByteRange::From(offset) };
+        let stream = client.get_object(bucket, key, &GetObject::range(range))?;
+        Ok(Self {
+            client: client.clone(),
+            bucket: bucket.to_owned(),
+            key: key.to_owned(),
+            meta: stream.meta().clone(),
+            source: Source::Stream(stream),
+            at: offset,
+            most,
+            memory: memory.clone(),
+            probe: Probe::default(),
+        })
+    }
+
+    /// What the server said of the object.
+    pub const fn meta(&self) -> &ObjectMeta {
+        &self.meta
+    }
+
+    /// As [`Read::read`], with this crate's error.
+    pub fn pull(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let result = self.step(buffer);
+        match &result {
+            Ok(count) => self.at += *count as u64,
+            // The stream may be asked again, and goes on where it broke.
+            Err(_) if matches!(self.source, Source::Ranges { .. }) => self.source = Source::Failed,
+            Err(_) => {}
+        }
+        result
+    }
+
+    fn step(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        match &mut self.source {
+            Source::Stream(stream) if self.most.get() == 1 => stream.pull(buffer),
+            Source::Stream(stream) => {
+                let begun = self.client.clock().instant();
+                let count = stream.pull(buffer)?;
+                let waited = self.client.clock().instant().saturating_duration_since(begun);
+                if let Some(rate) = self.probe.came(count, waited) {
+                    self.fetch_ahead(self.at + count as u64, rate);
+                }
+                Ok(count)
+            }
+            Source::Both { stream, boundary, .. } if self.at < *boundary => {
+                let room = usize::try_from(*boundary - self.at).map_or(buffer.len(), |left| left.min(buffer.len()));
+                stream.pull(&mut buffer[..room])
+            }
+            Source::Both { .. } => self.hand_over(buffer),
+            Source::Ranges { ranges, expected } => {
+                let count = ranges.pull(buffer)?;
+                if let Some(sum) = expected {
+                    sum.update(&buffer[..count]);
+                }
+                // Before the last bytes are handed out: nobody must take the object for whole otherwise.
+                match expected.take_if(|_| self.at + count as u64 == self.meta.size).map(|sum| sum.check()) {
+                    Some(Err(error)) => Err(self.place(error)),
+                    Some(Ok(())) | None => Ok(count),
+                }
+            }
+            Source::Failed => {
+                Err(self.place(Error::new(ErrorKind::Interrupted, "an earlier read of this object has failed")))
+            }
+        }
+    }
+
+    /// Begins to fetch ranges, if there is enough left for it and they can be held together.
+    fn fetch_ahead(&mut self, at: u64, rate: f64) {
+        let boundary = (at + HANDOVER).next_multiple_of(RANGE);
+        let Source::Stream(stream) = &self.source else { return };
+        if boundary + 2 * RANGE > self.meta.size || !stream.may_be_split() {
+            return;
+        }
+        let Some(etag) = self.meta.etag.clone() else { return };
+        let object = Object { bucket: self.bucket.clone(), key: self.key.clone(), etag, size: self.meta.size };
+        let pace = Pace::new(self.most, rate, self.client.clock().instant());
+        let Some(ranges) = Ranges::begin(&self.client, object, boundary, pace, &self.memory) else { return };
+        if let Source::Stream(stream) = std::mem::replace(&mut self.source, Source::Failed) {
+            self.source = Source::Both { stream, ranges, boundary };
+        }
+    }
+
+    /// Goes on with the ranges, or without them when the server has none.
+    fn hand_over(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let Source::Both { mut stream, mut ranges, .. } = std::mem::replace(&mut self.source, Source::Failed) else {
+            return Ok(0);
+        };
+        match ranges.pull(buffer) {
+            Err(_) if ranges.are_unsupported() => {
+                self.most = NonZeroUsize::MIN;
+                self.source = Source::Stream(stream);
+                self.step(buffer)
+            }
+            Err(error) => Err(error),
+            Ok(count) => {
+                let mut expected = stream.take_expected();
+                if let Some(sum) = &mut expected {
+                    sum.update(&buffer[..count]);
+                }
+                self.source = Source::Ranges { ranges, expected };
+                Ok(count)
+            }
+        }
+    }
+
+    fn place(&self, error: Error) -> Error {
+        error.with_operation("GetObject").with_bucket(&self.bucket).with_key(&self.key)
+    }
+}
+
+impl Read for ReadAhead {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.pull(buffer).map_err(io::Error::from)
+    }
+}
+
+impl fmt::Debug for ReadAhead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadAhead")
+            .field("bucket", &self.bucket)
+            .field("key", &self.key)
+            .field("at", &self.at)
+            .field("size", &self.meta.size)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,149 @@
+//! How many ranges are worth fetching at once: what is seen of the reading decides.
+use std::num::NonZeroUsize;
+use std::time::{Duration, Instant};
+
+/// Bytes after which the one connection a reader began with is judged: whoever reads less gets what one request gives.
+const PROBE: u64 = 1 << 20;
+
+/// Bytes a second of waiting that are enough: no second connection is opened beside one as fast as this. S3 sends some
+/// 80 to 100 MB/s on a connection.
+const ENOUGH: u64 = 256 << 20;
+
+/// Ranges at once to begin with.
+const FIRST: usize = 4;
+
+/// With fewer, the next request would wait for the end of the one before.
+const FEWEST: usize = 2;
+
+/// Twice as many ranges at once must bring so many times the bytes, or they fill a link that is full already.
+const WORTH: f64 = 1.25;
+
+/// Watches the one connection that a reader begins with.
+#[derive(Debug, Default)]
+pub(super) struct Probe {
+    bytes: u64,
+    waited: Duration,
+}
+
+impl Probe {
+    /// So many bytes came after so long. The bytes a second, once it is clear that they are what holds the reader up.
+    ///
+    /// Only the time in which the reader waits counts: one that takes its time finds the bytes there.
+    pub(super) fn came(&mut self, bytes: usize, after: Duration) -> Option<f64> {
+        self.bytes += bytes as u64;
+        self.waited += after;
+        if self.bytes < PROBE {
+            return None;
+        }
+        let Self { bytes, waited } = std::mem::take(self);
+        let rate = bytes as f64 / waited.as_secs_f64().max(f64::EPSILON);
+        (rate < ENOUGH as f64).then_some(rate)
+    }
+}
+
+/// Whether the reader found the bytes of a range there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Waited {
+    #[default]
+    No,
+    Yes,
+}
+
+/// Chooses how many ranges are fetched at once, round by round: a round is as many ranges as there are at once.
+#[derive(Debug)]
+pub(super) struct Pace {
+    most: usize,
+    /// Bytes a second before the number was raised last.
+    before: f64,
+    begun: Instant,
+    ranges: usize,
+    bytes: u64,
+    waited: Waited,
+}
+
+impl Pace {
+    /// After a connection that brought `rate` bytes a second.
+    pub(super) fn new(most: NonZeroUsize, rate: f64, now: Instant) -> Self {
+        Self { most: most.get(), before: rate, begun: now, ranges: 0, bytes: 0, waited: Waited::No }
+    }
+
+    /// Ranges at once to begin with.
+    pub(super) fn first(&self) -> usize {
+        FIRST.min(self.most)
+    }
+
+    /// One more range was read to its end, while `window` were being fetched at once. How many it should be now.
+    pub(super) fn read(&mut self, bytes: u64, waited: Waited, window: usize, now: Instant) -> usize {
+        self.ranges += 1;
+        self.bytes += bytes;
+        if waited == Waited::Yes {
+            self.waited = Waited::Yes;
+        }
+        if self.ranges < window {
+            return window;
+        }
+        let rate = self.bytes as f64 / now.saturating_duration_since(self.begun).as_secs_f64().max(f64::EPSILON);
+        let next = match self.waited {
+            // The reader is the slower side, and memory is held for nothing. Should that change, growing is tried again.
+            Waited::No => {
+                self.before = 0.0;
+                (window - 1).max(FEWEST)
+            }
+            Waited::Yes if rate > self.before * WORTH => {
+                self.before = rate;
+                window * 2
+            }
+            Waited::Yes => window,
+        };
+        (self.begun, self.ranges, self.bytes, self.waited) = (now, 0, 0, Waited::No);
+        next.min(self.most)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    /// Reads `rounds` rounds from a line that brings `rate(window)` bytes a second, by a reader that `waits` or not.
+    fn windows(rounds: usize, waited: Waited, rate: impl Fn(usize) -> f64) -> Vec<usize> {
+        let mut now = Instant::now();
+        let mut pace = Pace::new(NonZeroUsize::new(20).expect("not zero"), rate(1), now);
+        let mut window = pace.first();
+        let mut seen = vec![window];
+        for _ in 0..rounds {
+            for _ in 0..window {
+                now += Duration::from_secs_f64(4.0 * MIB as f64 / rate(window));
+                let next = pace.read(4 * MIB, waited, window, now);
+                if next != window {
+                    window = next;
+                    break;
+                }
+            }
+            seen.push(window);
+        }
+        seen
+    }
+
+    #[test]
+    fn more_ranges_are_fetched_while_more_bring_more() {
+        assert_eq!(windows(4, Waited::Yes, |window| window as f64 * 80e6), [4, 8, 16, 20, 20]);
+        assert_eq!(windows(3, Waited::Yes, |_| 12e6), [4, 4, 4, 4], "the line is full with one");
+        assert_eq!(windows(4, Waited::Yes, |window| (window as f64 * 80e6).min(500e6)), [4, 8, 16, 16, 16]);
+    }
+
+    #[test]
+    fn a_slow_reader_holds_ever_less() {
+        assert_eq!(windows(4, Waited::No, |_| 80e6), [4, 3, 2, 2, 2]);
+    }
+
+    #[test]
+    fn one_connection_is_judged_by_what_it_kept_waiting_for() {
+        let mut probe = Probe::default();
+        assert_eq!(probe.came(MIB as usize - 1, Duration::from_secs(1)), None, "too few bytes to tell");
+        assert!(probe.came(1, Duration::ZERO).is_some_and(|rate| rate > 1e6), "slow");
+        assert_eq!(probe.came(MIB as usize, Duration::from_millis(1)), None, "fast");
+        assert_eq!(probe.came(MIB as usize, Duration::ZERO), None, "the reader is slower");
+    }
+}

@@ -1,0 +1,348 @@
+//! Ranges of one object, fetched by several threads and handed out in order.
+use super::pace::{Pace, Waited};
+use crate::cancel::Cancel;
+use crate::client::{ByteRange, Client, GetObject};
+use crate::error::{Error, ErrorKind, Result};
+use crate::transfer::memory::{MemoryLimit, Share};
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+/// Bytes of one range. At 80 MB/s and 25 ms to the first byte a range takes 77 ms, two thirds of them well used; twice
+/// the size would need four fifths of the threads and almost twice the memory.
+pub(super) const RANGE: u64 = 4 << 20;
+
+/// Bytes handed from thread to thread at once.
+const BLOCK: usize = 256 << 10;
+
+const BLOCKS_PER_RANGE: usize = RANGE as usize / BLOCK;
+
+/// The object whose ranges are read: one version of it.
+#[derive(Debug)]
+pub(super) struct Object {
+    pub(super) bucket: String,
+    pub(super) key: String,
+    pub(super) etag: String,
+    pub(super) size: u64,
+}
+
+/// Hands out the bytes of an object from some offset on to its end.
+///
+/// Ranges are begun in order, and only as many as the window holds: what is in memory is [`RANGE`] for each of these and
+/// one [`BLOCK`]. Dropped, it begins no more, and its threads end when they next look, within a quarter of a second.
+#[derive(Debug)]
+pub(super) struct Ranges {
+    shared: Arc<Shared>,
+    cancel: Cancel,
+    memory: MemoryLimit,
+    pace: Pace,
+    /// What is being handed out, and how much of it has been.
+    current: Option<(Block, usize)>,
+    /// Bytes of the first range that were handed out.
+    read: u64,
+    waited: Waited,
+}
+
+#[derive(Debug)]
+struct Shared {
+    client: Client,
+    object: Object,
+    state: Mutex<State>,
+    /// A block or the end of a range has come: the reader waits for it.
+    arrived: Condvar,
+    /// Another range may be begun, or none any more: the threads wait for it.
+    room: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The ranges begun and not yet read to their end, in order.
+    begun: VecDeque<Begun>,
+    /// How many were read to their end: the number of the first in `begun`.
+    ended: u64,
+    /// The first byte of no range yet.
+    next: u64,
+    /// One for each range that may be fetched at once.
+    window: Vec<Share>,
+    /// Blocks to be filled again.
+    spare: Vec<Block>,
+    /// Blocks wherever they are.
+    blocks: usize,
+    threads: usize,
+    support: Support,
+}
+
+#[derive(Debug, Default)]
+struct Begun {
+    blocks: VecDeque<Block>,
+    outcome: Option<Result<()>>,
+}
+
+#[derive(Debug)]
+struct Block {
+    bytes: Vec<u8>,
+    /// How much of it is filled.
+    length: usize,
+}
+
+/// What became of the first range asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Support {
+    #[default]
+    Assumed,
+    /// The server sent the whole object.
+    Missing,
+}
+
+impl Ranges {
+    /// Begins to fetch from `start` on. `None` when there is no memory or no thread to be had.
+    pub(super) fn begin(client: &Client, object: Object, start: u64, pace: Pace, memory: &MemoryLimit) -> Option<Self> {
+        let (client, cancel) = client.with_child_cancel();
+        let state = State { next: start, ..State::default() };
+        let shared = Shared { client, object, state: Mutex::new(state), arrived: Condvar::new(), room: Condvar::new() };
+        let ranges = Self {
+            shared: Arc::new(shared),
+            cancel,
+            memory: memory.clone(),
+            current: None,
+            read: 0,
+            waited: Waited::No,
+            pace,
+        };
+        ranges.resize(ranges.pace.first());
+        let threads = ranges.shared.lock().threads;
+        (threads > 0).then_some(ranges)
+    }
+
+    /// Whether the server turned out to send the whole object whatever it is asked for.
+    pub(super) fn are_unsupported(&self) -> bool {
+        self.shared.lock().support == Support::Missing
+    }
+
+    /// The next bytes; 0 at the end of the object. The first failure in order is told when everything before was read.
+    pub(super) fn pull(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        if self.current.is_none() {
+            self.current = self.next_block()?.map(|block| (block, 0));
+        }
+        let Some((block, at)) = &mut self.current else { return Ok(0) };
+        let count = buffer.len().min(block.length - *at);
+        buffer[..count].copy_from_slice(&block.bytes[*at..*at + count]);
+        *at += count;
+        self.read += count as u64;
+        if *at == block.length
+            && let Some((block, _)) = self.current.take()
+        {
+            self.shared.lock().give_back(block);
+        }
+        Ok(count)
+    }
+
+    fn next_block(&mut self) -> Result<Option<Block>> {
+        let shared = Arc::clone(&self.shared);
+        let mut state = shared.lock();
+        loop {
+            let Some(first) = state.begun.front_mut() else {
+                if state.next >= shared.object.size {
+                    return Ok(None);
+                }
+                // No thread ends while there are ranges to begin, so one will begin it.
+                state = shared.wait(&shared.arrived, state);
+                continue;
+            };
+            if let Some(block) = first.blocks.pop_front() {
+                return Ok(Some(block));
+            }
+            match first.outcome.take() {
+                // Each request has its own limits of time, so this ends.
+                None => {
+                    self.waited = Waited::Yes;
+                    state = shared.wait(&shared.arrived, state);
+                }
+                Some(outcome) => {
+                    state.begun.pop_front();
+                    state.ended += 1;
+                    outcome?;
+                    let window = state.window.len();
+                    drop(state);
+                    let now = shared.client.clock().instant();
+                    let (read, waited) = (std::mem::take(&mut self.read), std::mem::take(&mut self.waited));
+                    let window = self.pace.read(read, waited, window, now);
+                    self.resize(window);
+                    state = shared.lock();
+                }
+            }
+        }
+    }
+
+    /// Lets so many ranges be fetched at once, or as many as there are memory and threads for, and wakes a thread for
+    /// the one that was read.
+    fn resize(&self, wanted: usize) {
+        let mut state = self.shared.lock();
+        state.window.truncate(wanted);
+        while state.window.len() < wanted {
+            let Some(share) = self.memory.try_take(RANGE) else { break };
+            state.window.push(share);
+        }
+        let left = (self.shared.object.size - state.next).div_ceil(RANGE) + state.begun.len() as u64;
+        let threads = state.window.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        while state.threads < threads {
+            let shared = Arc::clone(&self.shared);
+            let started = std::thread::Builder::new().name("s3driver-read".to_owned()).spawn(move || shared.work());
+            if started.is_err() {
+                break;
+            }
+            state.threads += 1;
+        }
+        drop(state);
+        self.shared.room.notify_all();
+    }
+}
+
+impl Drop for Ranges {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+        self.shared.lock().end(self.shared.object.size);
+        self.shared.room.notify_all();
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&self, condition: &Condvar, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        condition.wait(state).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One thread's life: it ends when no range is left to begin.
+    fn work(&self) {
+        while let Some((number, range)) = self.take() {
+            let panicked = Error::new(ErrorKind::LocalIo, "a thread that reads the object has panicked");
+            let mut fetching = Fetching { shared: self, number, outcome: Some(Err(panicked)) };
+            fetching.outcome = Some(self.fetch(number, &range));
+        }
+        self.lock().threads -= 1;
+    }
+
+    /// The next range, once there is room for it.
+    fn take(&self) -> Option<(u64, Range<u64>)> {
+        let mut state = self.lock();
+        loop {
+            if state.next >= self.object.size {
+                return None;
+            }
+            if state.begun.len() < state.window.len() {
+                let (start, number) = (state.next, state.ended + state.begun.len() as u64);
+                state.next = self.object.size.min(start + RANGE);
+                state.begun.push_back(Begun::default());
+                return Some((number, start..state.next));
+            }
+            state = self.wait(&self.room, state);
+        }
+    }
+
+    fn fetch(&self, number: u64, range: &Range<u64>) -> Result<()> {
+        let Object { bucket, key, etag, .. } = &self.object;
+        let length = range.end - range.start;
+        let request = GetObject::range(ByteRange::Part { offset: range.start, length }).if_match(etag);
+        let mut reader = match self.client.get_object(bucket, key, &request) {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::PreconditionFailed | ErrorKind::NoSuchKey | ErrorKind::InvalidRange
+                ) =>
+            {
+                return Err(self.changed().with_source(error));
+            }
+            reader => reader?,
+        };
+        if number == 0 && !reader.is_range() {
+            self.lock().support = Support::Missing;
+            return Err(Error::new(ErrorKind::Protocol, "the server sends the whole object in place of a range"));
+        }
+        // Servers that ignore If-Match are caught here.
+        if reader.meta().etag.as_ref() != Some(etag) || reader.length() != Some(length) {
+            return Err(self.changed());
+        }
+        let mut left = length;
+        while left > 0 {
+            let mut block = self.lock().block();
+            let wanted = usize::try_from(left).map_or(BLOCK, |left| left.min(BLOCK));
+            while block.length < wanted {
+                match reader.pull(&mut block.bytes[block.length..wanted])? {
+                    0 => return Err(self.changed()),
+                    count => block.length += count,
+                }
+            }
+            left -= wanted as u64;
+            let mut state = self.lock();
+            match state.of(number) {
+                Some(begun) => begun.blocks.push_back(block),
+                None => state.give_back(block),
+            }
+            drop(state);
+            self.arrived.notify_one();
+        }
+        // Reading the end, too, shows a reply that goes on, and gives the connection back to the pool.
+        reader.pull(&mut [0]).map(drop)
+    }
+
+    fn changed(&self) -> Error {
+        let error = Error::new(ErrorKind::Integrity, "the object changed while it was being read");
+        error.with_operation("GetObject").with_bucket(&self.object.bucket).with_key(&self.object.key)
+    }
+}
+
+impl State {
+    /// The range of that number, unless it is no longer wanted.
+    fn of(&mut self, number: u64) -> Option<&mut Begun> {
+        let index = usize::try_from(number.checked_sub(self.ended)?).ok()?;
+        self.begun.get_mut(index)
+    }
+
+    fn block(&mut self) -> Block {
+        self.spare.pop().unwrap_or_else(|| {
+            self.blocks += 1;
+            Block { bytes: vec![0; BLOCK], length: 0 }
+        })
+    }
+
+    /// Keeps a block for later, unless fewer are needed now.
+    fn give_back(&mut self, mut block: Block) {
+        if self.blocks > self.window.len() * BLOCKS_PER_RANGE {
+            self.blocks -= 1;
+            return;
+        }
+        block.length = 0;
+        self.spare.push(block);
+    }
+
+    /// No further range is begun.
+    fn end(&mut self, size: u64) {
+        self.next = size;
+    }
+}
+
+/// A range on its way; however its thread leaves it, the reader is told.
+struct Fetching<'a> {
+    shared: &'a Shared,
+    number: u64,
+    outcome: Option<Result<()>>,
+}
+
+impl Drop for Fetching<'_> {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        if matches!(self.outcome, Some(Err(_))) {
+            // Nothing behind this one can ever be handed out.
+            state.end(self.shared.object.size);
+        }
+        if let Some(begun) = state.of(self.number) {
+            begun.outcome = self.outcome.take();
+        }
+        drop(state);
+        self.shared.arrived.notify_one();
+        self.shared.room.notify_all();
+    }
+}

@@ -1,0 +1,356 @@
+//! A listing by several requests at once, in order.
+//!
+//! One listing is a chain: where a page begins is told by the page before. But what lies below two prefixes can be
+//! listed at once, and comes in the order of the prefixes. So a listing that does not end with its first page is split
+//! at the directories right below, where there are few and large ones, and these again; each directory is a shard.
+//! Nothing is assumed of the order of keys but that what lies below a prefix is listed in one run.
+use super::Transfer;
+use crate::client::{self, Client, ListObjects};
+use crate::error::{Error, ErrorKind, Result};
+use crate::xml::{ListBucketResult, Object};
+use std::collections::{HashSet, VecDeque};
+use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// What separates a key's directories.
+const DELIMITER: char = '/';
+
+/// A page with more directories than these is not split: each would cost a request of its own, for ever fewer keys.
+const DIRECTORIES_PER_PAGE: usize = 4;
+
+/// A directory with more directories than these is not split either; the first page may not have been like the others.
+const MOST_SHARDS: usize = 512;
+
+/// Directories with nothing in them but one more that are passed through in search of a place to split.
+const DEPTH: usize = 32;
+
+/// Pages of one shard that wait for those before it: with a thousand keys of a kilobyte each, 2 MiB or so.
+const PAGES_AHEAD: usize = 2;
+
+/// Shards begun for each request at once, so that the one that is waited for does not stop the others.
+const SHARDS_PER_THREAD: usize = 2;
+
+impl Transfer<'_> {
+    /// Lists everything below `prefix` and shows it to `visit` page by page, in the server's order, until that breaks.
+    /// Up to as many requests are made at once as this transfer has parts; what is in memory is at most four pages for
+    /// each.
+    ///
+    /// It takes more requests than one listing after the other: in the worst case one for each directory of up to 512,
+    /// where the first thousand keys lie in at most four.
+    ///
+    /// # Errors
+    /// The first in order, of a request or of `visit`.
+    pub fn list(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        visit: &mut dyn FnMut(Vec<Object>) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        list_in_shards(&self.client, bucket, prefix, self.concurrency, visit)
+    }
+}
+
+/// As [`Transfer::list`].
+pub(crate) fn list_in_shards(
+    client: &Client,
+    bucket: &str,
+    prefix: &str,
+    most: NonZeroUsize,
+    visit: &mut dyn FnMut(Vec<Object>) -> Result<ControlFlow<()>>,
+) -> Result<()> {
+    let (client, cancel) = client.with_child_cancel();
+    let mut shards = Shards {
+        client,
+        bucket,
+        most: most.get(),
+        state: Mutex::default(),
+        arrived: Condvar::new(),
+        room: Condvar::new(),
+    };
+    // Most listings have one page: no thread is started before there is something to split.
+    match shards.look(prefix)? {
+        Look::Pages(first, more) => {
+            for page in std::iter::once(Ok(*first)).chain(more) {
+                if visit(page?.contents)?.is_break() {
+                    break;
+                }
+            }
+            return Ok(());
+        }
+        Look::Split(entries) => shards.begin(entries),
+    }
+    let shards = &shards;
+    std::thread::scope(|scope| {
+        let _end = End { shards, cancel };
+        let threads = (0..most.get())
+            .map_while(|_| {
+                let thread = std::thread::Builder::new().name("s3driver-list".to_owned());
+                thread.spawn_scoped(scope, || shards.work()).ok()
+            })
+            .count();
+        if threads == 0 {
+            return Err(Error::new(ErrorKind::LocalIo, "no thread could be started to list"));
+        }
+        while let Some(page) = shards.next_page()? {
+            if visit(page)?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// What all threads of a listing share.
+struct Shards<'a> {
+    client: Client,
+    bucket: &'a str,
+    most: usize,
+    state: Mutex<State>,
+    /// A page has come, or the end of a shard.
+    arrived: Condvar,
+    /// There is something to list, or room for a page, or nothing more to do.
+    room: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// In order; the first one is being visited.
+    shards: VecDeque<Shard>,
+    /// Shards made so far.
+    made: u64,
+    ended: bool,
+}
+
+struct Shard {
+    number: u64,
+    /// The prefix to list, until somebody does.
+    prefix: Option<String>,
+    pages: VecDeque<Vec<Object>>,
+    outcome: Option<Result<()>>,
+}
+
+/// What was found below a prefix.
+enum Look {
+    /// The first page, and the further ones: not worth splitting.
+    Pages(Box<ListBucketResult>, client::Listing),
+    Split(Vec<Shard>),
+}
+
+impl Shard {
+    fn below(prefix: String) -> Self {
+        Self { number: 0, prefix: Some(prefix), pages: VecDeque::new(), outcome: None }
+    }
+    /// Keys that are known already.
+    fn known(keys: Vec<Object>) -> Self {
+        Self { number: 0, prefix: None, pages: VecDeque::from([keys]), outcome: Some(Ok(())) }
+    }
+}
+
+impl Shards<'_> {
+    fn begin(&mut self, shards: Vec<Shard>) {
+        self.lock().replace(0..0, shards);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next page in order, `None` at the end.
+    fn next_page(&self) -> Result<Option<Vec<Object>>> {
+        let mut state = self.lock();
+        loop {
+            let Some(first) = state.shards.front_mut() else { return Ok(None) };
+            if let Some(page) = first.pages.pop_front() {
+                self.room.notify_all();
+                return Ok(Some(page));
+            }
+            match first.outcome.take() {
+                Some(outcome) => {
+                    outcome?;
+                    state.shards.pop_front();
+                    self.room.notify_all();
+                }
+                // Each request has its own limits of time, so this ends.
+                None => state = self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+
+    /// One thread's life.
+    fn work(&self) {
+        while let Some((number, prefix)) = self.take() {
+            let panicked = Error::new(ErrorKind::LocalIo, "a thread that lists has panicked");
+            let mut listing = Listing { shards: self, number, outcome: Some(Err(panicked)) };
+            listing.outcome = self.list(number, &prefix).transpose();
+        }
+    }
+
+    /// The next shard to list, once there is one that is near enough.
+    fn take(&self) -> Option<(u64, String)> {
+        let mut state = self.lock();
+        loop {
+            if state.ended {
+                return None;
+            }
+            let mut near = state.shards.iter_mut().take(self.most * SHARDS_PER_THREAD);
+            if let Some(found) = near.find_map(|shard| Some((shard.number, shard.prefix.take()?))) {
+                return Some(found);
+            }
+            // What is being looked at may be split, so the end comes with the last shard.
+            if state.shards.iter().all(|shard| shard.outcome.is_some()) {
+                return None;
+            }
+            state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Lists a shard; `None` when others took its place.
+    fn list(&self, number: u64, prefix: &str) -> Result<Option<()>> {
+        match self.look(prefix)? {
+            Look::Split(shards) => {
+                let mut state = self.lock();
+                if let Some(at) = state.shards.iter().position(|shard| shard.number == number) {
+                    state.replace(at..at + 1, shards);
+                }
+                Ok(None)
+            }
+            Look::Pages(first, more) => {
+                for page in std::iter::once(Ok(*first)).chain(more) {
+                    if self.put(number, page?.contents).is_break() {
+                        break;
+                    }
+                }
+                Ok(Some(()))
+            }
+        }
+    }
+
+    /// Adds a page to a shard, once there is room for it.
+    fn put(&self, number: u64, page: Vec<Object>) -> ControlFlow<()> {
+        let mut state = self.lock();
+        loop {
+            if state.ended {
+                return ControlFlow::Break(());
+            }
+            let Some(shard) = state.shards.iter_mut().find(|shard| shard.number == number) else {
+                return ControlFlow::Break(());
+            };
+            if shard.pages.len() < PAGES_AHEAD {
+                shard.pages.push_back(page);
+                self.arrived.notify_one();
+                return ControlFlow::Continue(());
+            }
+            state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Asks for the first page, and for the directories if that is worth it.
+    fn look(&self, prefix: &str) -> Result<Look> {
+        let mut pages = self.client.listing(self.bucket, ListObjects::prefix(prefix));
+        let first = pages.next().transpose()?.unwrap_or_default();
+        if !is_truncated(&first) || !is_worth_splitting(prefix, &first) {
+            return Ok(Look::Pages(Box::new(first), pages));
+        }
+        let mut below = prefix.to_owned();
+        for _ in 0..DEPTH {
+            let request = ListObjects::prefix(&*below).delimiter(DELIMITER.to_string());
+            let level = self.client.list_objects(self.bucket, &request, None)?;
+            let sound = level.common_prefixes.iter().all(|prefix| prefix.starts_with(&below) && *prefix != below);
+            if is_truncated(&level) || level.common_prefixes.len() > MOST_SHARDS || !sound {
+                break;
+            }
+            match (&*level.common_prefixes, &*level.contents) {
+                ([], _) => break,
+                ([only], []) => below.clone_from(only),
+                _ => return Ok(Look::Split(entries(level))),
+            }
+        }
+        Ok(Look::Pages(Box::new(first), pages))
+    }
+}
+
+impl State {
+    /// Puts shards in the place of others.
+    fn replace(&mut self, range: std::ops::Range<usize>, shards: Vec<Shard>) {
+        let behind = self.shards.split_off(range.end);
+        self.shards.truncate(range.start);
+        for shard in shards {
+            self.shards.push_back(Shard { number: self.made, ..shard });
+            self.made += 1;
+        }
+        self.shards.extend(behind);
+    }
+}
+
+/// The shards of one level: its files and its directories, in the order of a listing.
+fn entries(level: ListBucketResult) -> Vec<Shard> {
+    let mut shards = Vec::with_capacity(level.common_prefixes.len() * 2 + 1);
+    let mut files = level.contents.into_iter().peekable();
+    for prefix in level.common_prefixes {
+        let mut before = Vec::new();
+        while let Some(file) = files.next_if(|file| file.key < prefix) {
+            before.push(file);
+        }
+        if !before.is_empty() {
+            shards.push(Shard::known(before));
+        }
+        shards.push(Shard::below(prefix));
+    }
+    let behind: Vec<Object> = files.collect();
+    if !behind.is_empty() {
+        shards.push(Shard::known(behind));
+    }
+    shards
+}
+
+/// Whether the keys of the first page lie in directories, and in few of them.
+fn is_worth_splitting(prefix: &str, page: &ListBucketResult) -> bool {
+    let directory = |object: &'_ Object| -> Option<usize> {
+        let at = object.key.strip_prefix(prefix)?.find(DELIMITER)?;
+        Some(prefix.len() + at)
+    };
+    let directories: HashSet<&str> =
+        page.contents.iter().filter_map(|object| object.key.get(..directory(object)?)).collect();
+    (1..=DIRECTORIES_PER_PAGE).contains(&directories.len())
+}
+
+fn is_truncated(page: &ListBucketResult) -> bool {
+    page.is_truncated.unwrap_or(page.next_continuation_token.is_some())
+}
+
+/// A shard being listed; however its thread leaves it, the visitor is told.
+struct Listing<'a> {
+    shards: &'a Shards<'a>,
+    number: u64,
+    /// `None` when others took its place.
+    outcome: Option<Result<()>>,
+}
+
+impl Drop for Listing<'_> {
+    fn drop(&mut self) {
+        let mut state = self.shards.lock();
+        if let Some(outcome) = self.outcome.take()
+            && let Some(shard) = state.shards.iter_mut().find(|shard| shard.number == self.number)
+        {
+            shard.outcome = Some(outcome);
+        }
+        drop(state);
+        self.shards.arrived.notify_one();
+        self.shards.room.notify_all();
+    }
+}
+
+/// Ends the threads, also when the visitor has had enough or panics.
+struct End<'a> {
+    shards: &'a Shards<'a>,
+    cancel: crate::Cancel,
+}
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.shards.lock().ended = true;
+        self.cancel.cancel();
+        self.shards.room.notify_all();
+    }
+}

@@ -1,0 +1,545 @@
+//! A server at the other end of a long line: so long to the first byte of each reply, so many bytes a second on each
+//! connection, each way. It checks no signature and keeps no content, so that it costs little of the machine it shares
+//! with the client: objects are sizes, and what is in them follows from the position.
+#![allow(dead_code, unreachable_pub, reason = "every test and benchmark uses a part of this")]
+
+use crc_fast::{CrcAlgorithm, Digest};
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::ops::{Bound, Range};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+pub const BUCKET: &str = "registry";
+pub const ETAG: &str = "0123456789abcdef-1";
+
+/// What a connection is like.
+#[derive(Clone, Copy, Debug)]
+pub struct Line {
+    /// From the last byte of a request to the first of its reply.
+    pub latency: Duration,
+    /// Bytes a second, each way; `None` for as many as there are.
+    pub rate: Option<u64>,
+}
+
+/// What happens to a request in place of an honest answer.
+#[derive(Clone, Debug, Default)]
+pub enum Fault {
+    #[default]
+    None,
+    /// The connection ends after so many bytes of the body.
+    Cut(u64),
+    /// Nothing more comes after so many bytes of the body.
+    Stall(u64),
+    /// An error document.
+    Status(u16, &'static str),
+    /// Another version of the object.
+    Etag(&'static str),
+    /// The whole object with status 200, whatever was asked for.
+    Whole,
+}
+
+/// A request, as far as it matters here.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub operation: &'static str,
+    pub key: String,
+    /// The first byte asked for.
+    pub start: u64,
+    pub if_match: Option<String>,
+    query: HashMap<String, String>,
+    headers: HashMap<String, String>,
+    length: u64,
+    body: String,
+}
+
+type Script = dyn Fn(&Request) -> Fault + Send + Sync;
+
+struct Shared {
+    line: Line,
+    objects: Mutex<BTreeMap<String, u64>>,
+    uploads: Mutex<HashMap<String, u64>>,
+    script: Mutex<Option<Arc<Script>>>,
+    seen: Mutex<Vec<Request>>,
+    wrong_checksum: AtomicBool,
+    open: AtomicUsize,
+    connections: AtomicUsize,
+    stopped: AtomicBool,
+}
+
+/// A running server.
+pub struct Far {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+impl Far {
+    pub fn start(line: Line) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let shared = Arc::new(Shared {
+            line,
+            objects: Mutex::default(),
+            uploads: Mutex::default(),
+            script: Mutex::default(),
+            seen: Mutex::default(),
+            wrong_checksum: AtomicBool::new(false),
+            open: AtomicUsize::new(0),
+            connections: AtomicUsize::new(0),
+            stopped: AtomicBool::new(false),
+        });
+        let own = Arc::clone(&shared);
+        thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                if own.stopped.load(Ordering::SeqCst) {
+                    return;
+                }
+                own.open.fetch_add(1, Ordering::SeqCst);
+                own.connections.fetch_add(1, Ordering::SeqCst);
+                let shared = Arc::clone(&own);
+                thread::spawn(move || {
+                    // An error is a client that has gone.
+                    drop(shared.serve(stream));
+                    shared.open.fetch_sub(1, Ordering::SeqCst);
+                });
+            }
+        });
+        Self { address, shared }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// An object of this size, under this key.
+    pub fn store(&self, key: impl Into<String>, size: u64) {
+        self.shared.objects.lock().unwrap().insert(key.into(), size);
+    }
+
+    pub fn objects(&self) -> BTreeMap<String, u64> {
+        self.shared.objects.lock().unwrap().clone()
+    }
+
+    /// Asks `script` about every request.
+    pub fn script(&self, script: impl Fn(&Request) -> Fault + Send + Sync + 'static) {
+        *self.shared.script.lock().unwrap() = Some(Arc::new(script));
+    }
+
+    /// From now on the checksums that are told are those of something else.
+    pub fn tell_wrong_checksums(&self) {
+        self.shared.wrong_checksum.store(true, Ordering::SeqCst);
+    }
+
+    /// What was asked for so far, without bodies.
+    pub fn seen(&self) -> Vec<Request> {
+        self.shared.seen.lock().unwrap().clone()
+    }
+
+    pub fn count(&self, operation: &str) -> usize {
+        self.shared.seen.lock().unwrap().iter().filter(|seen| seen.operation == operation).count()
+    }
+
+    /// Forgets what was asked for so far.
+    pub fn forget(&self) {
+        self.shared.seen.lock().unwrap().clear();
+    }
+
+    /// Connections open now.
+    pub fn open(&self) -> usize {
+        self.shared.open.load(Ordering::SeqCst)
+    }
+
+    /// Connections accepted so far.
+    pub fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Far {
+    fn drop(&mut self) {
+        self.shared.stopped.store(true, Ordering::SeqCst);
+        // Wakes the listener.
+        drop(TcpStream::connect(self.address));
+    }
+}
+
+/// The content of every object: no two pieces of a power of two are alike, so pieces in a wrong order show.
+fn table() -> &'static [u8] {
+    static TABLE: OnceLock<Vec<u8>> = OnceLock::new();
+    TABLE.get_or_init(|| {
+        let mut x = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut word = || {
+            x ^= x << 13;
+            x ^= x >> 7;
+            x ^= x << 17;
+            x.to_le_bytes()
+        };
+        (0..(4 << 20) / 8 + 509).flat_map(|_| word()).collect()
+    })
+}
+
+/// The longest run of an object's content from `position` on, up to `limit` bytes.
+fn run(position: u64, limit: usize) -> &'static [u8] {
+    let table = table();
+    let at = usize::try_from(position % table.len() as u64).expect("a position in the table");
+    &table[at..table.len().min(at + limit)]
+}
+
+/// Whether these are the bytes of an object from `position` on.
+pub fn is_content(mut position: u64, mut bytes: &[u8]) -> bool {
+    while !bytes.is_empty() {
+        let run = run(position, bytes.len());
+        let (head, rest) = bytes.split_at(run.len());
+        if head != run {
+            return false;
+        }
+        (position, bytes) = (position + head.len() as u64, rest);
+    }
+    true
+}
+
+/// The CRC-64/NVME of a whole object, as its header has it.
+fn checksum(size: u64) -> String {
+    let mut crc = Digest::new(CrcAlgorithm::Crc64Nvme);
+    let mut at = 0;
+    while at < size {
+        let run = run(at, usize::try_from(size - at).unwrap_or(usize::MAX));
+        crc.update(run);
+        at += run.len() as u64;
+    }
+    base64::Engine::encode(&base64::engine::general_purpose::STANDARD, crc.finalize().to_be_bytes())
+}
+
+/// Keeps bytes from moving faster than the line lets them.
+struct Pace {
+    begun: Instant,
+    moved: u64,
+    rate: Option<u64>,
+}
+
+/// What moves between two looks at the clock.
+const SLICE: usize = 128 << 10;
+
+impl Pace {
+    fn new(line: Line) -> Self {
+        Self { begun: Instant::now(), moved: 0, rate: line.rate }
+    }
+
+    fn moved(&mut self, bytes: usize) {
+        self.moved += bytes as u64;
+        let Some(rate) = self.rate else { return };
+        let due = self.begun + Duration::from_secs_f64(self.moved as f64 / rate as f64);
+        let early = due.saturating_duration_since(Instant::now());
+        if early > Duration::from_millis(1) {
+            thread::sleep(early);
+        }
+    }
+}
+
+struct Reply {
+    status: u16,
+    headers: String,
+    body: Body,
+}
+
+enum Body {
+    Text(String),
+    Object(Range<u64>),
+}
+
+impl Reply {
+    fn text(status: u16, body: impl Into<String>) -> Self {
+        Self { status, headers: String::new(), body: Body::Text(body.into()) }
+    }
+    fn error(status: u16, code: &str) -> Self {
+        Self::text(status, format!("<Error><Code>{code}</Code><Message>scripted</Message></Error>"))
+    }
+    fn length(&self) -> u64 {
+        match &self.body {
+            Body::Text(text) => text.len() as u64,
+            Body::Object(range) => range.end - range.start,
+        }
+    }
+}
+
+impl Shared {
+    fn serve(&self, mut stream: TcpStream) -> io::Result<()> {
+        stream.set_nodelay(true)?;
+        let mut reader = BufReader::with_capacity(SLICE, stream.try_clone()?);
+        while let Some(request) = self.read(&mut reader)? {
+            thread::sleep(self.line.latency);
+            let script = self.script.lock().unwrap().clone();
+            let fault = script.map_or(Fault::None, |script| script(&request));
+            let reply = match &fault {
+                Fault::Status(status, code) => Reply::error(*status, code),
+                _ => self.answer(&request, &fault),
+            };
+            self.seen.lock().unwrap().push(Request { body: String::new(), ..request.clone() });
+            let head = format!(
+                "HTTP/1.1 {} Scripted\r\ncontent-length: {}\r\n{}\r\n",
+                reply.status,
+                reply.length(),
+                reply.headers
+            );
+            stream.write_all(head.as_bytes())?;
+            let (limit, stalls) = match fault {
+                Fault::Cut(at) => (at, false),
+                Fault::Stall(at) => (at, true),
+                _ => (u64::MAX, false),
+            };
+            if request.operation != "HeadObject" {
+                self.write(&mut stream, &reply.body, limit)?;
+            }
+            if stalls {
+                // Until the client goes.
+                io::copy(&mut reader, &mut io::sink())?;
+            }
+            if limit < reply.length() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&self, stream: &mut TcpStream, body: &Body, limit: u64) -> io::Result<()> {
+        let mut pace = Pace::new(self.line);
+        match body {
+            Body::Text(text) => stream.write_all(&text.as_bytes()[..text.len().min(limit as usize)]),
+            Body::Object(range) => {
+                let (mut at, end) = (range.start, range.end.min(range.start.saturating_add(limit)));
+                while at < end {
+                    let run = run(at, SLICE.min((end - at) as usize));
+                    stream.write_all(run)?;
+                    pace.moved(run.len());
+                    at += run.len() as u64;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn read(&self, reader: &mut BufReader<TcpStream>) -> io::Result<Option<Request>> {
+        let mut line = String::new();
+        if reader.read_line(&mut line)? == 0 {
+            return Ok(None);
+        }
+        let mut words = line.split(' ');
+        let (method, target) = (words.next().unwrap().to_owned(), words.next().unwrap().to_owned());
+        let mut headers = HashMap::new();
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line)?;
+            match line.trim_end().split_once(": ") {
+                Some((name, value)) => headers.insert(name.to_ascii_lowercase(), value.to_owned()),
+                None => break,
+            };
+        }
+        let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+        let query: HashMap<String, String> = query
+            .split('&')
+            .filter(|pair| !pair.is_empty())
+            .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+            .map(|(name, value)| (name.to_owned(), decode(value)))
+            .collect();
+        let key = decode(path.trim_start_matches('/').split_once('/').map_or("", |(_, key)| key));
+        let has = |name: &str| query.contains_key(name);
+        let operation = match (method.as_str(), key.is_empty()) {
+            ("GET", true) => "ListObjectsV2",
+            ("POST", true) => "DeleteObjects",
+            ("GET", false) => "GetObject",
+            ("HEAD", false) => "HeadObject",
+            ("PUT", false) if has("uploadId") => "UploadPart",
+            ("PUT", false) => "PutObject",
+            ("POST", false) if has("uploads") => "CreateMultipartUpload",
+            ("POST", false) => "CompleteMultipartUpload",
+            ("DELETE", false) if has("uploadId") => "AbortMultipartUpload",
+            ("DELETE", false) => "DeleteObject",
+            _ => "unknown",
+        };
+        let length = headers.get("content-length").map_or(0, |value| value.parse().unwrap());
+        let mut body = String::new();
+        if matches!(operation, "UploadPart" | "PutObject") {
+            let mut pace = Pace::new(self.line);
+            let mut left = length;
+            while left > 0 {
+                let count = reader.fill_buf()?.len().min(left as usize);
+                if count == 0 {
+                    return Ok(None);
+                }
+                reader.consume(count);
+                pace.moved(count);
+                left -= count as u64;
+            }
+        } else {
+            reader.take(length).read_to_string(&mut body)?;
+        }
+        let start = headers
+            .get("range")
+            .and_then(|range| range.strip_prefix("bytes=")?.split('-').next()?.parse().ok())
+            .unwrap_or(0);
+        let if_match = headers.get("if-match").cloned();
+        Ok(Some(Request { operation, key, start, if_match, query, headers, length, body }))
+    }
+
+    fn answer(&self, request: &Request, fault: &Fault) -> Reply {
+        let upload = || request.query.get("uploadId").cloned().unwrap_or_default();
+        match request.operation {
+            "GetObject" | "HeadObject" => self.object(request, fault),
+            "ListObjectsV2" => self.list(request),
+            "DeleteObjects" => {
+                let mut result = String::from("<DeleteResult>");
+                let mut objects = self.objects.lock().unwrap();
+                for key in request.body.split("<Key>").skip(1).filter_map(|rest| rest.split("</Key>").next()) {
+                    objects.remove(key);
+                    write!(result, "<Deleted><Key>{key}</Key></Deleted>").unwrap();
+                }
+                Reply::text(200, result + "</DeleteResult>")
+            }
+            "DeleteObject" => {
+                self.objects.lock().unwrap().remove(&request.key);
+                Reply::text(204, "")
+            }
+            "PutObject" => {
+                self.objects.lock().unwrap().insert(request.key.clone(), request.length);
+                Reply { headers: format!("etag: \"{ETAG}\"\r\n"), ..Reply::text(200, "") }
+            }
+            "CreateMultipartUpload" => {
+                let id = format!("upload-{}", self.seen.lock().unwrap().len());
+                self.uploads.lock().unwrap().insert(id.clone(), 0);
+                let Request { key, .. } = request;
+                let head = "<InitiateMultipartUploadResult>";
+                let names = format!("<Bucket>{BUCKET}</Bucket><Key>{key}</Key><UploadId>{id}</UploadId>");
+                Reply::text(200, format!("{head}{names}</InitiateMultipartUploadResult>"))
+            }
+            "UploadPart" => {
+                *self.uploads.lock().unwrap().get_mut(&upload()).unwrap() += request.length;
+                Reply { headers: format!("etag: \"{ETAG}\"\r\n"), ..Reply::text(200, "") }
+            }
+            "CompleteMultipartUpload" => {
+                let size = self.uploads.lock().unwrap().remove(&upload()).unwrap();
+                self.objects.lock().unwrap().insert(request.key.clone(), size);
+                let Request { key, .. } = request;
+                let names = format!("<Bucket>{BUCKET}</Bucket><Key>{key}</Key><ETag>\"{ETAG}\"</ETag>");
+                let head = "<CompleteMultipartUploadResult>";
+                Reply::text(200, format!("{head}{names}</CompleteMultipartUploadResult>"))
+            }
+            "AbortMultipartUpload" => {
+                self.uploads.lock().unwrap().remove(&upload());
+                Reply::text(204, "")
+            }
+            _ => Reply::error(501, "NotImplemented"),
+        }
+    }
+
+    fn object(&self, request: &Request, fault: &Fault) -> Reply {
+        let Some(size) = self.objects.lock().unwrap().get(&request.key).copied() else {
+            return Reply::error(404, "NoSuchKey");
+        };
+        let etag = match fault {
+            Fault::Etag(etag) => etag,
+            _ => ETAG,
+        };
+        let mut headers = format!("etag: \"{etag}\"\r\naccept-ranges: bytes\r\n");
+        let asked = request.headers.get("range").filter(|_| !matches!(fault, Fault::Whole));
+        let Some(range) = asked.and_then(|range| range.strip_prefix("bytes=")?.split_once('-')) else {
+            if request.headers.get("x-amz-checksum-mode").is_some_and(|mode| mode == "ENABLED") {
+                let told = if self.wrong_checksum.load(Ordering::SeqCst) { size + 1 } else { size };
+                write!(headers, "x-amz-checksum-crc64nvme: {}\r\n", checksum(told)).unwrap();
+                headers.push_str("x-amz-checksum-type: FULL_OBJECT\r\n");
+            }
+            return Reply { status: 200, headers, body: Body::Object(0..size) };
+        };
+        let first: u64 = range.0.parse().unwrap();
+        let end = range.1.parse::<u64>().map_or(size, |last| (last + 1).min(size));
+        if first >= size {
+            return Reply::error(416, "InvalidRange");
+        }
+        write!(headers, "content-range: bytes {first}-{}/{size}\r\n", end - 1).unwrap();
+        Reply { status: 206, headers, body: Body::Object(first..end) }
+    }
+
+    fn list(&self, request: &Request) -> Reply {
+        let get = |name: &str| request.query.get(name).map_or("", String::as_str);
+        let (prefix, delimiter) = (get("prefix"), get("delimiter"));
+        let most: usize = get("max-keys").parse().unwrap_or(1000);
+        let objects = self.objects.lock().unwrap();
+        let after = get("start-after").max(get("continuation-token"));
+        let mut from =
+            if after >= prefix { Bound::Excluded(after.to_owned()) } else { Bound::Included(prefix.to_owned()) };
+        let (mut entries, mut last, mut truncated) = (String::new(), String::new(), false);
+        for count in 0.. {
+            let next = objects.range::<String, _>((from.clone(), Bound::Unbounded)).next();
+            let Some((key, size)) = next.filter(|(key, _)| key.starts_with(prefix)) else { break };
+            if count == most {
+                truncated = true;
+                break;
+            }
+            let rolled = (!delimiter.is_empty()).then(|| key[prefix.len()..].find(delimiter)).flatten();
+            match rolled {
+                Some(at) => {
+                    let rolled = &key[..prefix.len() + at + delimiter.len()];
+                    write!(entries, "<CommonPrefixes><Prefix>{rolled}</Prefix></CommonPrefixes>").unwrap();
+                    // Behind every key that begins like this.
+                    last = format!("{rolled}\u{10ffff}");
+                }
+                None => {
+                    write!(entries, "<Contents><Key>{key}</Key><Size>{size}</Size><ETag>\"{ETAG}\"</ETag>").unwrap();
+                    entries.push_str("<LastModified>2026-01-01T00:00:00.000Z</LastModified></Contents>");
+                    last.clone_from(key);
+                }
+            }
+            from = Bound::Excluded(last.clone());
+        }
+        let more = match truncated {
+            true => format!("<NextContinuationToken>{last}</NextContinuationToken>"),
+            false => String::new(),
+        };
+        Reply::text(
+            200,
+            format!("<ListBucketResult><IsTruncated>{truncated}</IsTruncated>{more}{entries}</ListBucketResult>"),
+        )
+    }
+}
+
+fn decode(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let (mut decoded, mut at) = (Vec::with_capacity(bytes.len()), 0);
+    while at < bytes.len() {
+        if bytes[at] == b'%' {
+            decoded.push(u8::from_str_radix(&text[at + 1..at + 3], 16).unwrap());
+            at += 3;
+        } else {
+            decoded.push(bytes[at]);
+            at += 1;
+        }
+    }
+    String::from_utf8(decoded).unwrap()
+}
+
+/// Tests that count the threads of their process take turns.
+pub fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Threads of this process whose name begins so (Linux; the system keeps 15 characters).
+pub fn threads_named(name: &str) -> usize {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    tasks
+        .filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok())
+        .filter(|comm| comm.starts_with(name))
+        .count()
+}
+
+/// Waits until `done`, for so long at most.
+pub fn wait_until(limit: Duration, what: &str, done: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !done() {
+        assert!(begun.elapsed() < limit, "{what} after {limit:?}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
