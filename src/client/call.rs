@@ -122,6 +122,20 @@ struct Attempt<'a> {
     stale: u32,
 }
 
+impl Attempt {
+    /// A server that looks for the bucket in the path has no host of its name, no certificate for one, or takes the path's
+    /// first part for a bucket.
+    fn with_advice(&self, error: Error, inner: &Inner) -> Error {
+        let lost = matches!(error.kind(), ErrorKind::Connect | ErrorKind::Tls | ErrorKind::NoSuchBucket);
+        if lost && self.located.host_bucket().is_some() && !inner.endpoint.is_aws() {
+            let text = "check the endpoint and the bucket's name, which stands in the host: if the server wants it in the \
+                        path, set forcepathstyle to true";
+            return error.with_hint(text);
+        }
+        error
+    }
+}
+
 /// What to do after a failed attempt.
 enum Next {
     /// Again at once: something was learnt, or the connection was dead before anything happened.
@@ -169,10 +183,7 @@ impl Client {
             if let Payload::Stream { .. } = payload {
                 place.give_back();
             }
-            let lease = inner
-                .credentials
-                .credentials()
-                .map_err(|e| call.place(e).with_attempts(sent).with_unsettled(unsettled))?;
+            let lease = self.lease().map_err(|e| call.place(e).with_attempts(sent).with_unsettled(unsettled))?;
             let now = inner.clock.instant();
             let started = *started.get_or_insert(now);
             let deadline = match call.patience {
@@ -214,6 +225,7 @@ impl Client {
                     (error, Next::Never)
                 }
             };
+            let error = attempt.with_advice(error, inner);
             let throttled = error.kind() == ErrorKind::Throttled;
             if throttled {
                 inner.counters.throttled.fetch_add(1, Ordering::Relaxed);
@@ -329,9 +341,14 @@ impl Client {
         match error.kind() {
             ErrorKind::ExpiredCredentials if !attempt.refreshed => {
                 attempt.refreshed = true;
-                match inner.credentials.refresh(lease) {
+                let renewed = match &self.cancel {
+                    Some(cancel) => inner.credentials.refresh_until(lease, cancel),
+                    None => inner.credentials.refresh(lease),
+                };
+                match renewed {
                     Ok(true) => return (error, Next::Now),
                     Ok(false) => {}
+                    Err(cause) if cause.kind() == ErrorKind::Cancelled => return (cause, Next::Never),
                     Err(cause) => error = error.with_source(cause),
                 }
                 (error, Next::Never)
@@ -376,6 +393,14 @@ impl Client {
             }
             _ if retry::may_retry(&error) => (error, Next::Later(failed.retry_after)),
             _ => (error, Next::Never),
+        }
+    }
+
+    /// The credentials to sign with now.
+    pub(super) fn lease(&self) -> Result<Arc<Lease>> {
+        match &self.cancel {
+            Some(cancel) => self.inner.credentials.credentials_until(cancel),
+            None => self.inner.credentials.credentials(),
         }
     }
 

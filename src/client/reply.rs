@@ -142,6 +142,10 @@ fn hint(error: &Error, region: Option<&str>) -> Option<String> {
         (ErrorKind::NoSuchBucket, _) => {
             "check the bucket's name and the endpoint; the bucket must exist before the driver starts".to_owned()
         }
+        // Alibaba Cloud's and Tencent Cloud's, whose buckets are named in the host only.
+        (_, "SecondLevelDomainForbidden" | "PathStyleDomainForbidden") => {
+            "the server wants the bucket's name in the host: set forcepathstyle to false".to_owned()
+        }
         (ErrorKind::AccessDenied, _) => "check the policies of these credentials and of the bucket".to_owned(),
         (ErrorKind::Conflict, "ConditionalRequestConflict") => {
             "somebody else changed the object meanwhile: read it and begin again".to_owned()
