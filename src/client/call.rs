@@ -226,18 +226,16 @@ impl Client {
                 }
             };
             let error = attempt.with_advice(error, inner);
-            let throttled = error.kind() == ErrorKind::Throttled;
-            if throttled {
-                inner.counters.throttled.fetch_add(1, Ordering::Relaxed);
-                place.throttled();
-            }
-            // What is sent again at once keeps its place; so does what waits because the server throttles, see there.
-            if throttled || matches!(next, Next::Now) {
-                kept = Some(place);
-            } else if error.status().is_some_and(|status| status < 500) {
-                place.answered();
-            } else {
-                drop(place);
+            match next {
+                // What is sent again at once keeps its place.
+                Next::Now => kept = Some(place),
+                _ if error.kind() == ErrorKind::Throttled => {
+                    inner.counters.throttled.fetch_add(1, Ordering::Relaxed);
+                    place.throttled();
+                    kept = place.is_last().then_some(place);
+                }
+                _ if error.status().is_some_and(|status| status < 500) => place.answered(),
+                _ => drop(place),
             }
             let begun = matches!(payload, Payload::Stream { begun: true, .. });
             let wait = match next {

@@ -5,8 +5,8 @@
 //! reply only when it is whole.
 //!
 //! All clones together have at most [`Config::max_requests`] requests in flight, in the order in which they were asked
-//! for, and fewer while the server asks to slow down: after `503 SlowDown`, `429` and the like three tenths fewer, and
-//! one more for every round of answers after that. A throttled request is sent again before others are let through.
+//! for, and fewer while the server asks to slow down: three tenths fewer after `503 SlowDown`, `429` and the like, and
+//! more again with the answers that come.
 //!
 //! ```no_run
 //! use s3driver::client::{Client, Config, Endpoint, GetObject, ObjectSettings, Scheme, Variant};
