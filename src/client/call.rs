@@ -112,9 +112,9 @@ impl<'a> Call<'a> {
 }
 
 /// One attempt's circumstances, learnt from what came before.
-struct Attempt {
+struct Attempt<'a> {
     located: Located,
-    region: String,
+    region: Cow<'a, str>,
     redirects: u32,
     learnt_region: bool,
     learnt_clock: bool,
@@ -226,18 +226,16 @@ impl Client {
                 }
             };
             let error = attempt.with_advice(error, inner);
-            let throttled = error.kind() == ErrorKind::Throttled;
-            if throttled {
-                inner.counters.throttled.fetch_add(1, Ordering::Relaxed);
-                place.throttled();
-            }
-            // What is sent again at once keeps its place; so does what waits because the server throttles, see there.
-            if throttled || matches!(next, Next::Now) {
-                kept = Some(place);
-            } else if error.status().is_some_and(|status| status < 500) {
-                place.answered();
-            } else {
-                drop(place);
+            match next {
+                // What is sent again at once keeps its place.
+                Next::Now => kept = Some(place),
+                _ if error.kind() == ErrorKind::Throttled => {
+                    inner.counters.throttled.fetch_add(1, Ordering::Relaxed);
+                    place.throttled();
+                    kept = place.is_last().then_some(place);
+                }
+                _ if error.status().is_some_and(|status| status < 500) => place.answered(),
+                _ => drop(place),
             }
             let begun = matches!(payload, Payload::Stream { begun: true, .. });
             let wait = match next {
@@ -263,19 +261,19 @@ impl Client {
     fn send(
         &self,
         call: &Call<'_>,
-        attempt: &Attempt,
+        attempt: &Attempt<'_>,
         lease: &Lease,
         payload: &mut Payload<'_>,
         deadline: Option<Instant>,
     ) -> std::result::Result<(Response, Signing), Sent> {
         let inner = &*self.inner;
-        let path = attempt.located.path_of(call.key);
+        let mut target = attempt.located.path_of(call.key);
         let query: Vec<(&str, &str)> = call.query.iter().map(|(n, v)| (&**n, &**v)).collect();
         let host = attempt.located.host_header();
         let mut headers: Vec<(&str, &str)> = Vec::with_capacity(call.headers.len() + 6);
         headers.push(("host", &host));
         headers.extend(call.headers.iter().map(|(n, v)| (&**n, &**v)));
-        let request = sign::Request { method: call.method, path: &path, query: &query, headers: &headers };
+        let request = sign::Request { method: call.method, path: &target, query: &query, headers: &headers };
         let signs_payload = inner.signs_payload(&attempt.located);
         let hash;
         let to_sign = match payload {
@@ -293,7 +291,6 @@ impl Client {
         let signing = inner.sign(&request, &attempt.located, &attempt.region, lease, to_sign).map_err(|error| {
             Sent::Refused(Error::new(ErrorKind::InvalidArgument, format!("the request cannot be signed: {error}")))
         })?;
-        let mut target = path.clone();
         if !query.is_empty() {
             target.push('?');
             target.push_str(&sign::query_string(&query));
@@ -331,7 +328,7 @@ impl Client {
     fn judge(
         &self,
         call: &Call<'_>,
-        attempt: &mut Attempt,
+        attempt: &mut Attempt<'_>,
         lease: &Lease,
         (response, signing): (Response, &Signing),
         deadline: Option<Instant>,
@@ -369,7 +366,7 @@ impl Client {
                     && let Ok(located) = inner.locate(call.bucket, region)
                 {
                     attempt.learnt_region = true;
-                    attempt.region.clone_from(region);
+                    attempt.region = Cow::Owned(region.clone());
                     attempt.located = located;
                     inner.remember_region(call.bucket, region);
                     return (error, Next::Now);
@@ -618,7 +615,7 @@ fn sha256(source: &mut dyn Read, length: u64) -> io::Result<[u8; 32]> {
 /// What a failure below HTTP means, and whether to try again. Every operation may be sent twice: it replaces itself, or,
 /// as CreateMultipartUpload, leaves an upload behind that can be found. What a repeated completion or conditional write
 /// meets of its own first attempt is looked up by the operation itself.
-fn judge_transport(attempt: &mut Attempt, failure: TransportError, inner: &Inner) -> (Error, Next) {
+fn judge_transport(attempt: &mut Attempt<'_>, failure: TransportError, inner: &Inner) -> (Error, Next) {
     let again = match failure.failure {
         Failure::Connect(_) | Failure::Timeout | Failure::Io(_) | Failure::Protocol(_) => true,
         Failure::Tls { fatal, .. } => !fatal,
