@@ -122,7 +122,7 @@ struct Attempt<'a> {
     stale: u32,
 }
 
-impl Attempt {
+impl Attempt<'_> {
     /// A server that looks for the bucket in the path has no host of its name, no certificate for one, or takes the path's
     /// first part for a bucket.
     fn with_advice(&self, error: Error, inner: &Inner) -> Error {
