@@ -17,7 +17,7 @@ mod cloudfront;
 
 pub use cloudfront::{cloudfront_pem, cloudfront_policy, ip_ranges};
 pub use credentials::{credential_document, shared_files};
-pub use driver::{driver_paths, endpoints, parameters};
+pub use driver::{driver_paths, endpoints, parameters, redirects};
 pub use signing::{aws_chunked, canonical, explain};
 pub use times::times;
 pub use transport::response_head;
@@ -39,6 +39,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("explain", explain),
     ("ip_ranges", ip_ranges),
     ("parameters", parameters),
+    ("redirects", redirects),
     ("response_head", response_head),
     ("shared_files", shared_files),
     ("times", times),
