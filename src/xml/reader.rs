@@ -168,7 +168,7 @@ impl<'a> Document<'a> {
             match self.next()? {
                 Token::Close | Token::End => break,
                 Token::Text(piece) if only.is_empty() && self.scratch.is_empty() && !piece.contains('\r') => {
-                    only = piece
+                    only = piece;
                 }
                 Token::Text(piece) => {
                     self.scratch.push_str(std::mem::take(&mut only));
