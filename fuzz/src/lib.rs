@@ -12,6 +12,7 @@ mod signing;
 mod times;
 mod transport;
 mod xml;
+mod xml_results;
 
 mod cloudfront;
 
@@ -22,6 +23,7 @@ pub use signing::{aws_chunked, canonical, explain};
 pub use times::times;
 pub use transport::response_head;
 pub use xml::{error_document, xml_listing, xml_readers, xml_writers};
+pub use xml_results::xml_results;
 
 /// A target: never returns but by itself.
 pub type Target = fn(&[u8]);
@@ -45,6 +47,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("times", times),
     ("xml_listing", xml_listing),
     ("xml_readers", xml_readers),
+    ("xml_results", xml_results),
     ("xml_writers", xml_writers),
 ];
 
