@@ -1,6 +1,10 @@
-//! Options, endpoints and paths of the driver.
-use s3driver::client::{Addressing, Endpoint, Scheme};
+//! Options, endpoints, redirects and paths of the driver.
+use s3driver::client::endpoint::{Located, Stack};
+use s3driver::client::{Addressing, Endpoint, Scheme, Variant};
 use s3driver::driver::{Parameters, S3Driver, StorageDriver as _, check_path};
+use s3driver::fuzzing::{path_of_key, redirected};
+use s3driver::sign::encode_path;
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 /// Options are accepted or refused in one line that shows no secret.
@@ -22,36 +26,65 @@ fn borrowed(pairs: &[(String, String)]) -> Vec<(&str, &str)> {
     pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
 }
 
-fn driver() -> &'static S3Driver {
-    static DRIVER: OnceLock<S3Driver> = OnceLock::new();
-    DRIVER.get_or_init(|| {
-        let pairs = [
-            ("accesskey", "AKIAIOSFODNN7EXAMPLE"),
-            ("secretkey", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
-            ("region", "us-east-1"),
-            ("regionendpoint", "http://127.0.0.1:1"),
-            ("bucket", "bucket"),
-            ("rootdirectory", "/a root/."),
-        ];
-        S3Driver::new(&Parameters::from_pairs(pairs).expect("good options")).expect("a driver")
+/// One driver for each shape of a root directory.
+fn drivers() -> &'static [S3Driver] {
+    static DRIVERS: OnceLock<Vec<S3Driver>> = OnceLock::new();
+    DRIVERS.get_or_init(|| {
+        let driver = |root| {
+            let pairs = [
+                ("accesskey", "AKIAIOSFODNN7EXAMPLE"),
+                ("secretkey", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
+                ("region", "us-east-1"),
+                ("regionendpoint", "http://127.0.0.1:1"),
+                ("bucket", "bucket"),
+                ("rootdirectory", root),
+            ];
+            S3Driver::new(&Parameters::from_pairs(pairs).expect("good options")).expect("a driver")
+        };
+        ["", "/a root/.", "a/.."].map(driver).into()
     })
 }
 
-/// A path is refused, or has a key below the root that is the path itself.
+/// A path is refused, or has a key below the root that is the path itself and leads back to it; different paths have
+/// different keys. A key, from a listing, leads to no path or to one that has this key. The lines are two paths and a key.
 pub fn driver_paths(data: &[u8]) {
-    let text = String::from_utf8_lossy(data);
-    for path in [text.clone(), format!("/{text}").into()] {
-        let good = check_path(&path).is_ok();
-        let key = driver().object_key(&path);
-        assert_eq!(good, key.is_some(), "{path:?}");
-        let Some(key) = key else { continue };
-        let root = driver().object_key("/x").and_then(|key| key.strip_suffix("/x").map(str::to_owned));
-        assert_eq!(key.strip_prefix(&root.expect("a root")), Some(&*path));
-        assert!(path.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-".contains(&b)) && !path.contains("//"));
+    let lines = crate::lines(data);
+    let line = |number: usize| lines.get(number).map_or("", String::as_str);
+    let paths = [line(0), line(1)].map(|path| [path.to_owned(), format!("/{path}")]).concat();
+    for driver in drivers() {
+        let root = driver.object_key("/x").expect("a key");
+        let root = root.strip_suffix('x').expect("the path at its end");
+        let mut keys = BTreeMap::new();
+        for path in &paths {
+            let key = driver.object_key(path);
+            assert_eq!(check_path(path).is_ok(), key.is_some(), "{path:?}");
+            let Some(key) = key else { continue };
+            assert_eq!(key.strip_prefix(root), path.strip_prefix('/'), "{path:?} {key:?}");
+            assert!(path.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-".contains(&b)) && !path.contains("//"));
+            assert_eq!(path_of_key(driver, &key).as_ref(), Some(path));
+            assert_eq!(sent(driver, &key), format!("/bucket/{key}"), "nothing is normalised on the way");
+            let other = keys.insert(key, path);
+            assert!(other.is_none_or(|other| other == path), "{path:?} {other:?}");
+        }
+        for key in [line(2).to_owned(), format!("{root}{}", line(2))] {
+            if let Some(path) = path_of_key(driver, &key) {
+                assert_eq!(driver.object_key(&path), Some(key));
+            }
+        }
     }
 }
 
-/// Endpoints and where redirects lead: a host has no path, user or blank in it, and object paths keep every byte.
+/// The path in the request line for an object, decoded.
+fn sent(driver: &S3Driver, key: &str) -> String {
+    let endpoint = driver.client().endpoint();
+    let located = endpoint.locate(driver.bucket()).expect("a place");
+    let path = located.object_path(&encode_path(key)).expect("a path");
+    // The encoder leaves these as they are, and the keys have no more than one character besides.
+    assert!(path.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-%".contains(&b)), "{path:?}");
+    path.replace("%20", " ")
+}
+
+/// Endpoints: a host has no path, user or blank in it, and object paths keep every byte.
 pub fn endpoints(data: &[u8]) {
     let lines = crate::lines(data);
     let line = |number: usize| lines.get(number).map_or("", String::as_str);
@@ -63,10 +96,78 @@ pub fn endpoints(data: &[u8]) {
             let Ok(located) = endpoint.locate(bucket) else { continue };
             let host = located.host_header();
             assert!(!host.is_empty() && !host.contains(['/', '@', ' ', '?', '#', '\r', '\n', '\0']), "{host:?}");
-            let encoded = s3driver::sign::encode_path(key);
+            let encoded = encode_path(key);
             if let Ok(path) = located.object_path(&encoded) {
                 assert!(path.starts_with('/') && path.ends_with(&encoded), "{path:?} {encoded:?}");
             }
         }
     }
+}
+
+/// The domains of AWS's partitions.
+const AWS: &[&str] = &[
+    "amazonaws.com",
+    "amazonaws.com.cn",
+    "amazonaws.eu",
+    "c2s.ic.gov",
+    "sc2s.sgov.gov",
+    "cloud.adc-e.uk",
+    "csp.hci.ic.gov",
+];
+
+/// A redirect is followed to the same place, or to another host of S3 in the same partition: never to another scheme or
+/// port, with user information, or to another bucket; what stands behind the host decides nothing. The lines are an
+/// endpoint or a region, a bucket, and what a server says in `Location`.
+pub fn redirects(data: &[u8]) {
+    let lines = crate::lines(data);
+    let line = |number: usize| lines.get(number).map_or("", String::as_str);
+    let (url, bucket, location) = (line(0), line(1), line(2));
+    let endpoints = [
+        Endpoint::custom(url, Some("us-east-1"), Scheme::Http),
+        Endpoint::aws(url, Scheme::Https, Variant::default()),
+        Endpoint::aws(url, Scheme::Http, Variant { stack: Stack::Dual, ..Variant::default() }),
+    ];
+    for endpoint in endpoints.into_iter().flatten() {
+        for addressing in [Addressing::Auto, Addressing::Path, Addressing::VirtualHost] {
+            let Ok(endpoint) = endpoint.clone().with_addressing(addressing) else { continue };
+            let Ok(from) = endpoint.locate(bucket) else { continue };
+            let Some(to) = redirected(&from, location, bucket) else { continue };
+            follow(&from, &to, location, bucket);
+        }
+    }
+}
+
+fn follow(from: &Located, to: &Located, location: &str, bucket: &str) {
+    let (scheme, rest) = location.split_once("://").expect("a whole URL");
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or("");
+    assert!(scheme.eq_ignore_ascii_case(from.scheme().as_str()) && to.scheme() == from.scheme(), "{location:?}");
+    assert!(!authority.contains('@'), "{location:?}");
+    let header = to.host_header();
+    assert!(!header.contains(['/', '@', ' ', '?', '#', '\r', '\n', '\0']), "{header:?}");
+
+    if (to.host(), to.port()) == (from.host(), from.port()) {
+        assert_eq!(to, from, "the bucket moved within the same host");
+    } else {
+        assert_eq!([to.port(), from.port()], [to.scheme().default_port(); 2]);
+        let domain = s3_domain(to.host(), bucket);
+        assert!(domain.is_some() && domain == s3_domain(from.host(), bucket), "{from:?} {to:?}");
+        assert!(authority.to_ascii_lowercase().starts_with(to.host()), "{location:?} {to:?}");
+        // The bucket is named once.
+        let in_host = to.host().strip_prefix(bucket).is_some_and(|rest| rest.starts_with('.'));
+        assert_eq!(to.host_bucket(), in_host.then_some(bucket));
+        assert_eq!(to.bucket_path().ends_with(&format!("/{bucket}")), !in_host, "{to:?}");
+    }
+    assert_eq!(redirected(from, &format!("{scheme}://{authority}"), bucket).as_ref(), Some(to));
+    assert_eq!(redirected(to, location, bucket).as_ref(), Some(to), "going on from there");
+}
+
+/// The domain of a host that can be S3's: `[bucket.]s3*[.word[.word]].domain`.
+fn s3_domain(host: &str, bucket: &str) -> Option<&'static str> {
+    let host = host.strip_prefix(bucket).and_then(|rest| rest.strip_prefix('.')).unwrap_or(host);
+    AWS.iter().copied().find(|domain| {
+        let labels = host.strip_suffix(domain).and_then(|rest| rest.strip_suffix('.'));
+        let labels: Vec<&str> = labels.map_or(Vec::new(), |labels| labels.split('.').collect());
+        let s3 = labels.first().is_some_and(|label| *label == "s3" || label.starts_with("s3-"));
+        s3 && labels.len() <= 3
+    })
 }

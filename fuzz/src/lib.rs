@@ -12,16 +12,18 @@ mod signing;
 mod times;
 mod transport;
 mod xml;
+mod xml_results;
 
 mod cloudfront;
 
 pub use cloudfront::{cloudfront_pem, cloudfront_policy, ip_ranges};
 pub use credentials::{credential_document, shared_files};
-pub use driver::{driver_paths, endpoints, parameters};
+pub use driver::{driver_paths, endpoints, parameters, redirects};
 pub use signing::{aws_chunked, canonical, explain};
 pub use times::times;
 pub use transport::response_head;
 pub use xml::{error_document, xml_listing, xml_readers, xml_writers};
+pub use xml_results::xml_results;
 
 /// A target: never returns but by itself.
 pub type Target = fn(&[u8]);
@@ -39,11 +41,13 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("explain", explain),
     ("ip_ranges", ip_ranges),
     ("parameters", parameters),
+    ("redirects", redirects),
     ("response_head", response_head),
     ("shared_files", shared_files),
     ("times", times),
     ("xml_listing", xml_listing),
     ("xml_readers", xml_readers),
+    ("xml_results", xml_results),
     ("xml_writers", xml_writers),
 ];
 

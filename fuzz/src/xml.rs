@@ -56,20 +56,20 @@ pub fn xml_listing(data: &[u8]) {
 }
 
 /// The text without a byte order mark, and without the white space before the declaration that S3 sends.
-fn independent(data: &[u8]) -> Option<String> {
+pub(crate) fn independent(data: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(data).ok()?;
     Some(text.trim_start_matches('\u{feff}').trim_start().to_owned())
 }
 
-fn children<'a, 'i: 'a>(node: Node<'a, 'i>, name: &'static str) -> impl Iterator<Item = Node<'a, 'i>> {
+pub(crate) fn children<'a, 'i: 'a>(node: Node<'a, 'i>, name: &'static str) -> impl Iterator<Item = Node<'a, 'i>> {
     node.children().filter(move |child| child.is_element() && child.tag_name().name() == name)
 }
 
-fn text(node: Node<'_, '_>) -> String {
+pub(crate) fn text(node: Node<'_, '_>) -> String {
     node.children().filter(Node::is_text).filter_map(|child| child.text()).collect()
 }
 
-fn text_of(node: Node<'_, '_>, name: &'static str) -> String {
+pub(crate) fn text_of(node: Node<'_, '_>, name: &'static str) -> String {
     children(node, name).map(text).collect()
 }
 
@@ -108,7 +108,7 @@ fn written(page: &ListBucketResult) -> String {
     out
 }
 
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('\r', "&#13;")
 }
 

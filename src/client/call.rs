@@ -334,7 +334,7 @@ impl Client {
         deadline: Option<Instant>,
     ) -> (Error, Next) {
         let inner = &*self.inner;
-        let failed = reply::Failed::read(response, call, signing, deadline);
+        let failed = reply::Failed::read(response, call, (signing, inner.now()), deadline);
         let mut error = failed.error;
         match error.kind() {
             ErrorKind::ExpiredCredentials if !attempt.refreshed => {

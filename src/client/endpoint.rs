@@ -536,9 +536,17 @@ impl Located {
         let scheme = parse_scheme(parts.scheme?)?;
         let (host, port) = parts.authority("Location", scheme).ok()?;
         let host = host.to_string();
-        let aws = port == scheme.default_port()
-            && s3_domain(&host, bucket).is_some_and(|domain| s3_domain(self.host(), bucket) == Some(domain));
-        if scheme != self.scheme() || !(aws || (host == self.host() && port == self.port())) {
+        if scheme != self.scheme() {
+            return None;
+        }
+        // The same place is addressed as before: the host alone does not tell whether it names the bucket, because a
+        // host of any name can take the bucket in the path.
+        if host == self.host() && port == self.port() {
+            return Some(self.clone());
+        }
+        let default = scheme.default_port();
+        let domain = s3_domain(&host, bucket)?;
+        if port != default || self.port() != default || s3_domain(self.host(), bucket) != Some(domain) {
             return None;
         }
         let in_host = host.strip_prefix(bucket).is_some_and(|rest| rest.starts_with('.'));
@@ -1117,6 +1125,16 @@ mod tests {
         assert_eq!((place(&moved, "registry").as_str(), moved.region()), ("http://s.example/registry", "eu"));
         assert!(aws("us-east-1", PLAIN).for_region("evil.example/").is_err());
         assert!(custom("http://s.example").for_region("a/b").is_err());
+    }
+
+    #[test]
+    fn a_redirect_to_the_same_host_changes_nothing() {
+        // The host begins with the bucket's name by chance: the bucket stays in the path.
+        let located = custom("http://registry.example:9000/base").locate("registry").unwrap();
+        let again = located.redirected("http://REGISTRY.example:9000/elsewhere?x", "registry").unwrap();
+        assert_eq!((again.path_of("a"), again.host_bucket()), ("/base/registry/a".to_owned(), None));
+        assert_eq!(located.redirected("http://registry.example/base", "registry"), None);
+        assert_eq!(located.redirected("https://registry.example:9000/", "registry"), None);
     }
 
     #[test]

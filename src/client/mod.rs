@@ -26,6 +26,8 @@ mod call;
 mod checksum;
 mod config;
 pub mod endpoint;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod listing;
 mod multipart;
 mod object;

@@ -11,6 +11,10 @@ use std::time::{Duration, Instant};
 /// Error documents are read up to this size: S3's have a few hundred bytes, those with a canonical request some KiB.
 const ERROR_BODY_LIMIT: usize = 1 << 20;
 
+/// Clocks that differ by more than this, in seconds, are told of when a request is refused. Servers refuse beyond 900; no
+/// reply of a small operation takes as long as this.
+const SKEW: u64 = 300;
+
 /// A reply of another class than 2xx.
 pub(super) struct Failed {
     pub(super) error: Error,
@@ -26,8 +30,14 @@ pub(super) struct Failed {
 }
 
 impl Failed {
-    /// Reads the error document, if there is one. Whatever goes wrong with it, the status stays the error.
-    pub(super) fn read(response: Response, call: &Call<'_>, signing: &Signing, deadline: Option<Instant>) -> Self {
+    /// Reads the error document, if there is one. Whatever goes wrong with it, the status stays the error. `now` is the
+    /// time that was signed.
+    pub(super) fn read(
+        response: Response,
+        call: &Call<'_>,
+        (signing, now): (&Signing, Timestamp),
+        deadline: Option<Instant>,
+    ) -> Self {
         let status = response.status;
         let header = |name: &str| response.header(name).map(str::to_owned);
         let date = header("date").and_then(|text| Timestamp::parse_http_date(&text));
@@ -47,7 +57,8 @@ impl Failed {
         if matches!(status, 301 | 400) && document.code.is_empty() && region.is_some() {
             error = error.with_kind(ErrorKind::WrongRegion);
         }
-        if let Some(hint) = explained(&document, signing).or_else(|| hint(&error, region.as_deref())) {
+        let clock = || date.and_then(|date| clock_hint(&error, now, date));
+        if let Some(hint) = explained(&document, signing).or_else(clock).or_else(|| hint(&error, region.as_deref())) {
             error = error.with_hint(hint);
         }
         if let Some(region) = &region {
@@ -125,6 +136,15 @@ fn explained(document: &xml::ErrorDocument, signing: &Signing) -> Option<String>
     signing.explain().filter(|_| refused).map(|ours| compare(&ours, &server).to_string())
 }
 
+/// That the clocks differ, when that can be why a request was refused: not every server says so by its code.
+fn clock_hint(error: &Error, now: Timestamp, server: Timestamp) -> Option<String> {
+    let signed = matches!(error.kind(), ErrorKind::SignatureRejected | ErrorKind::AccessDenied | ErrorKind::ClockSkew);
+    let seconds = now.unix().abs_diff(server.unix());
+    let side = if now.unix() < server.unix() { "behind" } else { "ahead of" };
+    (signed && seconds > SKEW)
+        .then(|| format!("this machine's clock is {seconds} s {side} the server's: set it, or ask the server's keeper"))
+}
+
 /// What to do about it, when it is known.
 fn hint(error: &Error, region: Option<&str>) -> Option<String> {
     Some(match (error.kind(), error.code().unwrap_or("")) {
@@ -136,7 +156,7 @@ fn hint(error: &Error, region: Option<&str>) -> Option<String> {
             "the server does not know the access key: check it and the endpoint".to_owned()
         }
         (ErrorKind::SignatureRejected, _) => {
-            "check the secret key, and that no proxy changes the host or the path".to_owned()
+            "check the secret key, and that no proxy changes the host, the path or the headers".to_owned()
         }
         (ErrorKind::ClockSkew, _) => "set this machine's clock".to_owned(),
         (ErrorKind::NoSuchBucket, _) => {
@@ -145,6 +165,10 @@ fn hint(error: &Error, region: Option<&str>) -> Option<String> {
         // Alibaba Cloud's and Tencent Cloud's, whose buckets are named in the host only.
         (_, "SecondLevelDomainForbidden" | "PathStyleDomainForbidden") => {
             "the server wants the bucket's name in the host: set forcepathstyle to false".to_owned()
+        }
+        // AWS, s3s and rclone say so in these words, under a code that policies have too.
+        (ErrorKind::AccessDenied, _) if error.message().contains("were not signed") => {
+            "something on the way added these headers after signing: let it leave x-amz- headers alone".to_owned()
         }
         (ErrorKind::AccessDenied, _) => "check the policies of these credentials and of the bucket".to_owned(),
         (ErrorKind::Conflict, "ConditionalRequestConflict") => {

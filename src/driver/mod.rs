@@ -1,6 +1,8 @@
 //! The interface a registry programs against.
 #[cfg(feature = "client")]
 mod delete;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod memory;
 pub mod middleware;
 #[cfg(feature = "client")]

@@ -109,6 +109,11 @@ impl S3Driver {
         super::uploads::purge(&self.store, path, age)
     }
 
+    #[cfg(feature = "fuzzing")]
+    pub(super) fn path_of_key(&self, key: &str) -> Option<String> {
+        self.store.path(key)
+    }
+
     fn named(&self, error: Error) -> Error {
         error.with_driver(DRIVER_NAME)
     }

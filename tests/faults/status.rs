@@ -7,6 +7,7 @@ use s3driver::client::{Addressing, Client, Config, Endpoint, ListObjects, RetryP
 use s3driver::clock::{Clock, SystemClock};
 use s3driver::credentials::{Lease, Provider};
 use s3driver::sign::Credentials;
+use s3driver::time::Timestamp;
 use s3driver::{Error, ErrorKind, Result};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -202,6 +203,25 @@ fn skew_that_does_not_end_is_surfaced() {
     let (error, count) = always(Fault::reply(403, document));
     assert_eq!((error.kind(), count), (ErrorKind::ClockSkew, 2), "{error}");
     assert!(error.hint().unwrap().contains("clock"));
+}
+
+#[test]
+fn a_refusal_tells_its_likely_cause() {
+    let refused = |code: &str, words: &str, date: &str| {
+        let document = format!("<Error><Code>{code}</Code><Message>{words}</Message></Error>");
+        let (error, count) = always(Fault::reply_with(403, &[("date", date)], document));
+        assert_eq!(count, 1, "{error}");
+        error.hint().unwrap().to_owned()
+    };
+    let now = Timestamp::from(SystemTime::now()).http_date();
+    let old = "Mon, 01 Jan 2001 00:00:00 GMT";
+    assert!(refused("AccessDenied", "Access Denied", &now).contains("policies"));
+    let unsigned = "There were headers present in the request which were not signed";
+    assert!(refused("AccessDenied", unsigned, &now).contains("added these headers"));
+    assert!(refused("SignatureDoesNotMatch", "", &now).contains("check the secret key"));
+    for code in ["AccessDenied", "SignatureDoesNotMatch"] {
+        assert!(refused(code, unsigned, old).contains(" s ahead of the server's"), "the clock is named first");
+    }
 }
 
 /// Keys that are replaced when the server says that they have expired.

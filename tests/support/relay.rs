@@ -1,11 +1,14 @@
-//! A forward proxy that knows one address: `BUCKET.localhost` resolves nowhere here, and so virtual hosts are reached
-//! through it. It passes everything on as it came.
+//! A proxy that knows one address. As a forward proxy it leads to virtual hosts, because `BUCKET.localhost` resolves
+//! nowhere here; as a reverse proxy it can meddle with what is sent through it.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+
+/// What a relay makes of the head of a connection's first request: lines without their ends.
+pub type Meddling = fn(&mut Vec<String>);
 
 /// A running relay; it ends when it is dropped.
 pub struct Relay {
@@ -15,8 +18,17 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// Passes whatever host a request names on to `to`.
+    /// Passes whatever host a request names on to `to`, as it came.
     pub fn start(to: SocketAddr) -> Self {
+        Self::run(move |client| serve(client, to))
+    }
+
+    /// Passes requests on to `to`, the first one of each connection with a changed head.
+    pub fn meddling(to: SocketAddr, meddling: Meddling) -> Self {
+        Self::run(move |client| meddle(client, to, meddling))
+    }
+
+    fn run(serve: impl Fn(TcpStream) -> io::Result<()> + Clone + Send + 'static) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let address = listener.local_addr().expect("an address");
         let ended = Arc::new(AtomicBool::new(false));
@@ -27,15 +39,16 @@ impl Relay {
                     return;
                 }
                 if let Ok(socket) = socket {
+                    let serve = serve.clone();
                     // A connection that breaks is the client's to notice.
-                    std::thread::spawn(move || drop(serve(socket, to)));
+                    std::thread::spawn(move || drop(serve(socket)));
                 }
             }
         });
         Self { address, ended, thread: Some(thread) }
     }
 
-    /// For the option `proxy`.
+    /// For the option `proxy`, or as an endpoint.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -59,16 +72,35 @@ fn serve(mut client: TcpStream, to: SocketAddr) -> io::Result<()> {
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
     if start == *b"CONNECT " {
-        let mut head = Vec::new();
-        let mut byte = [0];
-        while !head.ends_with(b"\r\n\r\n") {
-            client.read_exact(&mut byte)?;
-            head.extend(byte);
-        }
+        read_head(&mut client)?;
         client.write_all(b"HTTP/1.1 200 OK\r\n\r\n")?;
     } else {
         server.write_all(&start)?;
     }
+    join(client, server)
+}
+
+fn meddle(mut client: TcpStream, to: SocketAddr, meddling: Meddling) -> io::Result<()> {
+    let head = String::from_utf8(read_head(&mut client)?).map_err(io::Error::other)?;
+    let mut lines: Vec<String> = head.trim_end().split("\r\n").map(str::to_owned).collect();
+    meddling(&mut lines);
+    let mut server = TcpStream::connect(to)?;
+    server.write_all(format!("{}\r\n\r\n", lines.join("\r\n")).as_bytes())?;
+    join(client, server)
+}
+
+fn read_head(client: &mut TcpStream) -> io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") {
+        client.read_exact(&mut byte)?;
+        head.extend(byte);
+    }
+    Ok(head)
+}
+
+/// Both directions until the server ends its own.
+fn join(mut client: TcpStream, mut server: TcpStream) -> io::Result<()> {
     let (mut from_client, mut to_server) = (client.try_clone()?, server.try_clone()?);
     std::thread::spawn(move || {
         drop(io::copy(&mut from_client, &mut to_server));
