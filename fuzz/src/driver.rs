@@ -13,6 +13,10 @@ pub fn parameters(data: &[u8]) {
     let lines = crate::lines(data);
     let mut pairs: Vec<(String, String)> = lines.iter().flat_map(|line| crate::pairs(line, '\0')).collect();
     let _ = Parameters::from_pairs(borrowed(&pairs));
+    // Who writes it into another option, or into a name, does not keep it secret.
+    if lines.iter().any(|line| line.contains(SECRET)) {
+        return;
+    }
     pairs.retain(|(name, _)| name != "secretkey");
     pairs.push(("secretkey".to_owned(), SECRET.to_owned()));
     let text = match Parameters::from_pairs(borrowed(&pairs)) {

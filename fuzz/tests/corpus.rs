@@ -1,22 +1,87 @@
-//! Every corpus through its target, on a stable compiler and without libFuzzer.
+//! Every corpus through its target, as it is and mutated, on a stable compiler and without libFuzzer.
 use s3driver_fuzz::TARGETS;
-use std::path::Path;
+use std::panic::{catch_unwind, resume_unwind};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+fn corpus(name: &str) -> Vec<(PathBuf, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name);
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap_or_else(|error| panic!("{name} has a corpus: {error}"))
+        .map(|entry| entry.expect("an entry").path())
+        .map(|path| (path.clone(), std::fs::read(path).expect("a file")))
+        .collect();
+    files.sort();
+    assert!(!files.is_empty(), "{name} has seeds");
+    files
+}
 
 #[test]
 fn every_corpus_holds() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
     for (name, target) in TARGETS {
-        let mut files: Vec<_> = std::fs::read_dir(folder.join(name))
-            .unwrap_or_else(|error| panic!("{name} has a corpus: {error}"))
-            .map(|entry| entry.expect("an entry").path())
-            .collect();
-        files.sort();
-        assert!(!files.is_empty(), "{name} has seeds");
-        for file in files {
-            println!("{}", file.display());
-            target(&std::fs::read(&file).expect("a file"));
+        for (path, data) in corpus(name) {
+            println!("{}", path.display());
+            target(&data);
         }
     }
+}
+
+/// Two seconds of inputs for each target, or `S3DRIVER_FUZZ_SECONDS`. Each input comes from a number of its own, and the
+/// first number from the time: a run tries what no run before it tried. `S3DRIVER_FUZZ_SEED` begins at the number that a
+/// failure named.
+#[test]
+fn every_corpus_holds_mutated() {
+    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
+    let time = Duration::from_secs(number("S3DRIVER_FUZZ_SECONDS").unwrap_or(2));
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_secs() << 20;
+    let first = number("S3DRIVER_FUZZ_SEED").unwrap_or(now);
+    for (name, target) in TARGETS {
+        let seeds: Vec<_> = corpus(name).into_iter().map(|(_, data)| data).collect();
+        let end = Instant::now() + time;
+        let mut seed = first;
+        while Instant::now() < end {
+            let data = mutated(&seeds, seed);
+            if let Err(panic) = catch_unwind(|| target(&data)) {
+                eprintln!("{name} failed, S3DRIVER_FUZZ_SEED={seed}, on \"{}\"", data.escape_ascii());
+                resume_unwind(panic);
+            }
+            seed += 1;
+        }
+        println!("{name}: {} inputs", seed - first);
+    }
+}
+
+/// One of the seeds with one to four changes.
+fn mutated(seeds: &[Vec<u8>], mut state: u64) -> Vec<u8> {
+    /// What breaks readers: ends of texts, lines, elements, references and escapes; controls; no UTF-8.
+    const TELLING: &[u8] = b"\0\t\n\r \"#%&'+-/:;<=>?![]@Aaz09\x7f\x80\xc3\xff";
+    let mut below = |bound: usize| {
+        // SplitMix64.
+        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        usize::try_from((mixed ^ (mixed >> 31)) % bound as u64).expect("below a usize")
+    };
+    let mut data = seeds[below(seeds.len())].clone();
+    for _ in 0..=below(4) {
+        let from = below(data.len() + 1);
+        let to = from + below(data.len() - from + 1).min(1 << below(8));
+        let other = &seeds[below(seeds.len())];
+        let start = below(other.len() + 1);
+        let new = match below(6) {
+            0 => Vec::new(),
+            1 => data[from..to].repeat(2),
+            2 => other[start..start + below(other.len() - start + 1)].to_vec(),
+            3 => data[from..to].iter().map(|byte| byte ^ (1 << below(8))).collect(),
+            4 => (0..=below(4)).map(|_| TELLING[below(TELLING.len())]).collect(),
+            _ => {
+                data.truncate(to);
+                Vec::new()
+            }
+        };
+        data.splice(from..to, new);
+    }
+    data
 }
 
 /// A target without a binary would never be fuzzed, and one without an entry never replayed.
