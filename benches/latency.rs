@@ -41,11 +41,13 @@ struct Row {
     memory: u64,
 }
 
+type Measurement = Box<dyn Fn() -> Row>;
+
 /// Tells a process which row it is for: each has one of its own, so that none finds memory that another has freed.
 const ROW: &str = "S3DRIVER_LATENCY_ROW";
 
 fn main() {
-    let mut rows: Vec<(&str, Box<dyn Fn() -> Row>)> = Vec::new();
+    let mut rows: Vec<(&str, Measurement)> = Vec::new();
     for rate in [20 * MB, 80 * MB] {
         let size = 64 * rate / MB * MIB / 5;
         for ranges in [1, 4, 20] {
