@@ -116,6 +116,42 @@ fn bitflip_and_bad_checksum() {
     }
 }
 
+/// For servers that know no CRC: the digest that every server knows, and an ETag where it is one.
+#[test]
+fn md5_where_the_etag_is_one() {
+    let faulty = start();
+    let client = client(&faulty, Checksum::Md5);
+    let content = bytes_at(1, 0, 300_000);
+    client.put_object(BUCKET, "key", &content, &ObjectSettings::default()).unwrap();
+    assert!(seen(&faulty, "PutObject")[0].header("content-md5").is_some());
+    assert!(get(&client).unwrap() == content);
+    assert_eq!(seen(&faulty, "GetObject")[0].header("x-amz-checksum-mode"), None);
+    faulty.once("GetObject", Fault::changed(flipped));
+    let error = get(&client).unwrap_err();
+    assert_eq!((error.kind(), error.key()), (ErrorKind::Integrity, Some("key")), "{error}");
+    // A resumed read is held against the ETag of the first reply.
+    faulty.once("GetObject", Fault::cut(100_000, End::Close));
+    faulty.once("GetObject", Fault::changed(flipped));
+    assert_eq!(get(&client).unwrap_err().kind(), ErrorKind::Integrity);
+    faulty.once("GetObject", Fault::cut(100_000, End::Close));
+    assert!(get(&client).unwrap() == content);
+    // Whoever did not ask for it does not pay for it.
+    faulty.once("GetObject", Fault::changed(flipped));
+    assert!(get(&self::client(&faulty, Checksum::Auto)).unwrap() != content);
+    // No MD5 of the bytes: encrypted with a key of KMS, or made of parts.
+    faulty.once("GetObject", Fault::changed(|answer| flipped(answer).with("x-amz-server-side-encryption", "aws:kms")));
+    assert!(get(&client).unwrap() != content);
+    faulty.once("GetObject", Fault::changed(|answer| flipped(answer).with("x-amz-server-side-encryption", "AES256")));
+    assert_eq!(get(&client).unwrap_err().kind(), ErrorKind::Integrity);
+    let id = client.create_multipart_upload(BUCKET, "key", &ObjectSettings::default()).unwrap();
+    let upload = UploadRef { bucket: BUCKET, key: "key", upload_id: &id };
+    let parts = [1, 2].map(|number| client.upload_part(upload, number, &bytes_at(number.into(), 0, 1000)).unwrap());
+    client.complete_multipart_upload(upload, &parts, &Condition::Always).unwrap();
+    assert!(seen(&faulty, "UploadPart").iter().all(|seen| seen.header("content-md5").is_some()));
+    assert!(!seen(&faulty, "CreateMultipartUpload")[0].head.contains("x-amz-checksum"));
+    assert!(get(&client).unwrap() == [bytes_at(1, 0, 1000), bytes_at(2, 0, 1000)].concat());
+}
+
 /// Bytes that are damaged on their way up are refused, sent again, and stored right.
 #[test]
 fn damage_on_the_way_up() {

@@ -325,7 +325,7 @@ fn words_are_the_documented_ones() {
     for payload in ["auto", "signed", "unsigned"] {
         assert_eq!(good(&[("payload", payload)]).payload().as_str(), payload);
     }
-    for checksum in ["auto", "none", "crc32c", "crc64nvme"] {
+    for checksum in ["auto", "none", "crc32c", "crc64nvme", "md5"] {
         assert_eq!(good(&[("checksum", checksum)]).checksum().as_str(), checksum);
     }
     for (name, text, expected) in [
@@ -348,7 +348,7 @@ fn words_are_the_documented_ones() {
              debugwithrequestretries, debugwithrequesterrors, debugwitheventstreambody, verbose invalid",
         ),
         ("payload", "Signed", "the payload parameter must be one of auto, signed, unsigned, Signed invalid"),
-        ("checksum", "md5", "the checksum parameter must be one of auto, none, crc32c, crc64nvme, md5 invalid"),
+        ("checksum", "sha1", "the checksum parameter must be one of auto, none, crc32c, crc64nvme, md5, sha1 invalid"),
     ] {
         assert_eq!(refusal(&[(name, text)]), expected);
     }

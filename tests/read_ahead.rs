@@ -144,7 +144,7 @@ fn a_range_that_breaks_is_resumed() {
         let broken: Mutex<Vec<u64>> = Mutex::default();
         far.script(move |request| {
             let mut broken = broken.lock().unwrap();
-            let is_new = request.start >= BOUNDARY && (request.start - BOUNDARY) % RANGE == 0;
+            let is_new = request.start >= BOUNDARY && (request.start - BOUNDARY).is_multiple_of(RANGE);
             if is_new && !broken.contains(&request.start) && broken.len() < 4 {
                 broken.push(request.start);
                 return fault.clone();
@@ -236,10 +236,9 @@ fn cancelling_ends_a_reader_that_waits() {
     let client = client(&far, Checksum::None).with_cancel(&cancel);
     let mut reader = reader(&client, 8, 0);
     reader.read_exact(&mut vec![0; 5 * MIB as usize]).unwrap();
-    let late = cancel.clone();
     let canceller = std::thread::spawn(move || {
         std::thread::sleep(Duration::from_millis(100));
-        late.cancel();
+        cancel.cancel();
         Instant::now()
     });
     let (_, result) = read_on(&mut reader, 5 * MIB);

@@ -15,8 +15,11 @@ use std::time::Duration;
 /// A piece, made ready.
 pub(crate) type Piece = Box<dyn FnMut()>;
 
-/// Every piece: its name, and how to make it ready.
-pub(crate) const PIECES: [(&str, fn() -> Piece); 12] = [
+/// A piece's name, and how to make it ready.
+pub(crate) type Named = (&'static str, fn() -> Piece);
+
+/// Every piece.
+pub(crate) const PIECES: [Named; 12] = [
     ("sign-v4", sign_v4),
     ("sign-v4-derive", sign_v4_and_derive),
     ("sign-v2", sign_v2),

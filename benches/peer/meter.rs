@@ -32,7 +32,7 @@ fn processor_time() -> Outcome<(f64, f64)> {
     let stat = std::fs::read_to_string("/proc/self/stat")?;
     // The second field is the program's name in parentheses, which may hold anything.
     let (_, fields) = stat.rsplit_once(')').ok_or("/proc/self/stat has no name")?;
-    let mut fields = fields.split_whitespace().skip(11).map(|field| field.parse::<f64>());
+    let mut fields = fields.split_whitespace().skip(11).map(str::parse::<f64>);
     match (fields.next(), fields.next()) {
         (Some(user), Some(system)) => Ok((user? / TICKS_PER_SECOND, system? / TICKS_PER_SECOND)),
         _ => Err("/proc/self/stat is too short".into()),

@@ -90,7 +90,8 @@ fn read_head(input: &mut impl BufRead) -> Outcome<Option<Request>> {
     let mut words = line.split(' ');
     request.method = words.next().unwrap_or_default().to_owned();
     let (path, query) = words.next().map(|target| target.split_once('?').unwrap_or((target, ""))).unwrap_or_default();
-    let (bucket, key) = path.trim_start_matches('/').split_once('/').unwrap_or((path.trim_start_matches('/'), ""));
+    let path = path.trim_start_matches('/');
+    let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
     (request.bucket, request.key) = (bucket.to_owned(), key.to_owned());
     let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     request.query = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();

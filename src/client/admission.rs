@@ -6,13 +6,15 @@
 //! is under way: that reader may itself wait for another request.
 //!
 //! Places there are as many as configured, until the server throttles (503, 429, `SlowDown`). Then there are three
-//! tenths fewer than were taken, and one more after as many answers as there are places, while all of them are taken:
-//! additive increase, multiplicative decrease, as TCP and the adaptive mode of AWS's SDKs do it. Several throttled
-//! replies to requests sent before the first of them count once.
+//! tenths fewer than were taken. While all of them are taken, each answer brings one more up to where the server
+//! throttled, and from there on as many answers as there are places bring one: decrease by a share, increase in steps, as
+//! TCP and the adaptive mode of AWS's SDKs do it. Several throttled replies to requests sent before the first of them
+//! count once.
 //!
-//! A throttled request keeps its place while it waits to be sent again. With few places left its wait, which doubles
-//! from attempt to attempt and is at least the server's `Retry-After`, so holds for everybody: this limits the rate where
-//! one request at a time is still too many. Who has to wait for a place gets it in the order of arrival.
+//! A throttled request gives its place to others while it waits to be sent again, but for the last place: with that its
+//! wait, which doubles from attempt to attempt and is at least the server's `Retry-After`, holds for everybody. This
+//! limits the rate where one request at a time is still too many. Who has to wait for a place gets it in the order of
+//! arrival.
 
 use crate::cancel::Cancel;
 use crate::clock::Clock;
@@ -39,6 +41,10 @@ struct State {
     allowed: usize,
     /// Places given out; more than `allowed` for a while after that has fallen.
     taken: usize,
+    /// The most that were taken at once since `allowed` last changed.
+    busiest: usize,
+    /// `allowed` before it last fell.
+    fell_from: usize,
     /// Answers towards the next place.
     credit: usize,
     /// How often `allowed` has fallen.
@@ -60,7 +66,16 @@ pub(super) struct Place<'a> {
 impl Admission {
     pub(super) fn new(most: NonZeroUsize) -> Self {
         let most = most.get();
-        let state = State { allowed: most, taken: 0, credit: 0, falls: 0, queue: VecDeque::new(), next_ticket: 0 };
+        let state = State {
+            allowed: most,
+            taken: 0,
+            busiest: 0,
+            fell_from: most,
+            credit: 0,
+            falls: 0,
+            queue: VecDeque::new(),
+            next_ticket: 0,
+        };
         Self { most, state: Mutex::new(state) }
     }
 
@@ -76,7 +91,7 @@ impl Admission {
     pub(super) fn enter(&self, patience: Duration, clock: &dyn Clock, cancel: Option<&Cancel>) -> Result<Place<'_>> {
         let mut state = self.lock();
         if state.taken < state.allowed {
-            state.taken += 1;
+            state.take();
         } else {
             state = self.wait(state, patience, clock, cancel)?;
         }
@@ -132,30 +147,40 @@ impl Admission {
 }
 
 impl State {
+    fn take(&mut self) {
+        self.taken += 1;
+        self.busiest = self.busiest.max(self.taken);
+    }
+
     /// Gives free places to those who wait.
     fn admit(&mut self) {
         while self.taken < self.allowed
             && let Some((_, called)) = self.queue.pop_front()
         {
-            self.taken += 1;
+            self.take();
             called.notify_one();
         }
     }
 
-    /// An answer: a place more after as many as there are places. Places nobody takes prove nothing.
+    /// An answer: a place more for each one up to where it last fell, where the server was content before, and from there
+    /// on after as many as there are places. Places nobody takes prove nothing.
     fn grow(&mut self, most: usize) {
         if self.allowed == most || self.taken < self.allowed {
             return;
         }
         self.credit += 1;
-        if self.credit >= self.allowed {
+        if self.allowed + 1 < self.fell_from || self.credit >= self.allowed {
             self.credit = 0;
             self.allowed += 1;
+            self.busiest = self.taken;
         }
     }
 
+    /// Counted from the most that were in flight: at this very moment there may be fewer by chance.
     fn fall(&mut self) {
-        self.allowed = (self.allowed.min(self.taken) * LEFT_IN_TENTHS / 10).max(1);
+        self.fell_from = self.allowed.min(self.busiest);
+        self.allowed = (self.fell_from * LEFT_IN_TENTHS / 10).max(1);
+        self.busiest = self.taken;
         self.credit = 0;
         self.falls += 1;
     }
@@ -178,6 +203,11 @@ impl Place<'_> {
         if self.held && state.falls == self.falls {
             state.fall();
         }
+    }
+
+    /// Whether it is the only one left: kept while its request waits.
+    pub(super) fn is_last(&self) -> bool {
+        self.held && self.admission.allowed() == 1
     }
 
     /// The same place for the request's next attempt, unless there are too many now.

@@ -112,14 +112,28 @@ impl<'a> Call<'a> {
 }
 
 /// One attempt's circumstances, learnt from what came before.
-struct Attempt {
+struct Attempt<'a> {
     located: Located,
-    region: String,
+    region: Cow<'a, str>,
     redirects: u32,
     learnt_region: bool,
     learnt_clock: bool,
     refreshed: bool,
     stale: u32,
+}
+
+impl Attempt<'_> {
+    /// A server that looks for the bucket in the path has no host of its name, no certificate for one, or takes the path's
+    /// first part for a bucket.
+    fn with_advice(&self, error: Error, inner: &Inner) -> Error {
+        let lost = matches!(error.kind(), ErrorKind::Connect | ErrorKind::Tls | ErrorKind::NoSuchBucket);
+        if lost && self.located.host_bucket().is_some() && !inner.endpoint.is_aws() {
+            let text = "check the endpoint and the bucket's name, which stands in the host: if the server wants it in the \
+                        path, set forcepathstyle to true";
+            return error.with_hint(text);
+        }
+        error
+    }
 }
 
 /// What to do after a failed attempt.
@@ -169,10 +183,7 @@ impl Client {
             if let Payload::Stream { .. } = payload {
                 place.give_back();
             }
-            let lease = inner
-                .credentials
-                .credentials()
-                .map_err(|e| call.place(e).with_attempts(sent).with_unsettled(unsettled))?;
+            let lease = self.lease().map_err(|e| call.place(e).with_attempts(sent).with_unsettled(unsettled))?;
             let now = inner.clock.instant();
             let started = *started.get_or_insert(now);
             let deadline = match call.patience {
@@ -214,18 +225,17 @@ impl Client {
                     (error, Next::Never)
                 }
             };
-            let throttled = error.kind() == ErrorKind::Throttled;
-            if throttled {
-                inner.counters.throttled.fetch_add(1, Ordering::Relaxed);
-                place.throttled();
-            }
-            // What is sent again at once keeps its place; so does what waits because the server throttles, see there.
-            if throttled || matches!(next, Next::Now) {
-                kept = Some(place);
-            } else if error.status().is_some_and(|status| status < 500) {
-                place.answered();
-            } else {
-                drop(place);
+            let error = attempt.with_advice(error, inner);
+            match next {
+                // What is sent again at once keeps its place.
+                Next::Now => kept = Some(place),
+                _ if error.kind() == ErrorKind::Throttled => {
+                    inner.counters.throttled.fetch_add(1, Ordering::Relaxed);
+                    place.throttled();
+                    kept = place.is_last().then_some(place);
+                }
+                _ if error.status().is_some_and(|status| status < 500) => place.answered(),
+                _ => drop(place),
             }
             let begun = matches!(payload, Payload::Stream { begun: true, .. });
             let wait = match next {
@@ -251,19 +261,19 @@ impl Client {
     fn send(
         &self,
         call: &Call<'_>,
-        attempt: &Attempt,
+        attempt: &Attempt<'_>,
         lease: &Lease,
         payload: &mut Payload<'_>,
         deadline: Option<Instant>,
     ) -> std::result::Result<(Response, Signing), Sent> {
         let inner = &*self.inner;
-        let path = attempt.located.path_of(call.key);
+        let mut target = attempt.located.path_of(call.key);
         let query: Vec<(&str, &str)> = call.query.iter().map(|(n, v)| (&**n, &**v)).collect();
         let host = attempt.located.host_header();
         let mut headers: Vec<(&str, &str)> = Vec::with_capacity(call.headers.len() + 6);
         headers.push(("host", &host));
         headers.extend(call.headers.iter().map(|(n, v)| (&**n, &**v)));
-        let request = sign::Request { method: call.method, path: &path, query: &query, headers: &headers };
+        let request = sign::Request { method: call.method, path: &target, query: &query, headers: &headers };
         let signs_payload = inner.signs_payload(&attempt.located);
         let hash;
         let to_sign = match payload {
@@ -281,7 +291,6 @@ impl Client {
         let signing = inner.sign(&request, &attempt.located, &attempt.region, lease, to_sign).map_err(|error| {
             Sent::Refused(Error::new(ErrorKind::InvalidArgument, format!("the request cannot be signed: {error}")))
         })?;
-        let mut target = path.clone();
         if !query.is_empty() {
             target.push('?');
             target.push_str(&sign::query_string(&query));
@@ -311,7 +320,7 @@ impl Client {
             }
         };
         inner.counters.requests.fetch_add(1, Ordering::Relaxed);
-        let response = inner.transport.send(&attempt.located.origin(), &request, body).map_err(Sent::Failed)?;
+        let response = inner.transport.send(attempt.located.origin(), &request, body).map_err(Sent::Failed)?;
         Ok((response, signing))
     }
 
@@ -319,7 +328,7 @@ impl Client {
     fn judge(
         &self,
         call: &Call<'_>,
-        attempt: &mut Attempt,
+        attempt: &mut Attempt<'_>,
         lease: &Lease,
         (response, signing): (Response, &Signing),
         deadline: Option<Instant>,
@@ -330,9 +339,14 @@ impl Client {
         match error.kind() {
             ErrorKind::ExpiredCredentials if !attempt.refreshed => {
                 attempt.refreshed = true;
-                match inner.credentials.refresh(lease) {
+                let renewed = match &self.cancel {
+                    Some(cancel) => inner.credentials.refresh_until(lease, cancel),
+                    None => inner.credentials.refresh(lease),
+                };
+                match renewed {
                     Ok(true) => return (error, Next::Now),
                     Ok(false) => {}
+                    Err(cause) if cause.kind() == ErrorKind::Cancelled => return (cause, Next::Never),
                     Err(cause) => error = error.with_source(cause),
                 }
                 (error, Next::Never)
@@ -352,7 +366,7 @@ impl Client {
                     && let Ok(located) = inner.locate(call.bucket, region)
                 {
                     attempt.learnt_region = true;
-                    attempt.region.clone_from(region);
+                    attempt.region = Cow::Owned(region.clone());
                     attempt.located = located;
                     inner.remember_region(call.bucket, region);
                     return (error, Next::Now);
@@ -377,6 +391,14 @@ impl Client {
             }
             _ if retry::may_retry(&error) => (error, Next::Later(failed.retry_after)),
             _ => (error, Next::Never),
+        }
+    }
+
+    /// The credentials to sign with now.
+    pub(super) fn lease(&self) -> Result<Arc<Lease>> {
+        match &self.cancel {
+            Some(cancel) => self.inner.credentials.credentials_until(cancel),
+            None => self.inner.credentials.credentials(),
         }
     }
 
@@ -593,7 +615,7 @@ fn sha256(source: &mut dyn Read, length: u64) -> io::Result<[u8; 32]> {
 /// What a failure below HTTP means, and whether to try again. Every operation may be sent twice: it replaces itself, or,
 /// as CreateMultipartUpload, leaves an upload behind that can be found. What a repeated completion or conditional write
 /// meets of its own first attempt is looked up by the operation itself.
-fn judge_transport(attempt: &mut Attempt, failure: TransportError, inner: &Inner) -> (Error, Next) {
+fn judge_transport(attempt: &mut Attempt<'_>, failure: TransportError, inner: &Inner) -> (Error, Next) {
     let again = match failure.failure {
         Failure::Connect(_) | Failure::Timeout | Failure::Io(_) | Failure::Protocol(_) => true,
         Failure::Tls { fatal, .. } => !fatal,

@@ -1,22 +1,25 @@
 //! Checksums over an object's bytes: sent with uploads, so that the server stores what we had, and held against downloads.
 //!
-//! Only CRCs that S3 can combine to one of the whole object are used
+//! Besides MD5, only CRCs that S3 can combine to one of the whole object are used
 //! (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html>): a checksum of parts'
 //! checksums says nothing to a reader who does not know the parts.
 use super::call::{Call, Payload};
 use super::endpoint::Endpoint;
+use super::read::ObjectMeta;
 use super::values::Checksum;
 use crate::error::{Error, ErrorKind, Result};
 use crate::transport::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use crc_fast::{CrcAlgorithm, Digest};
+use crc_fast::CrcAlgorithm;
+use md5::{Digest as _, Md5};
 use std::io::{self, Read};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Algorithm {
     Crc32c,
     Crc64Nvme,
+    Md5,
 }
 
 impl Algorithm {
@@ -27,6 +30,7 @@ impl Algorithm {
             Checksum::None => None,
             Checksum::Crc32c => Some(Self::Crc32c),
             Checksum::Crc64Nvme => Some(Self::Crc64Nvme),
+            Checksum::Md5 => Some(Self::Md5),
         }
     }
 
@@ -34,6 +38,7 @@ impl Algorithm {
         match self {
             Self::Crc32c => "x-amz-checksum-crc32c",
             Self::Crc64Nvme => "x-amz-checksum-crc64nvme",
+            Self::Md5 => "content-md5",
         }
     }
 
@@ -41,6 +46,7 @@ impl Algorithm {
         match self {
             Self::Crc32c => "CRC32C",
             Self::Crc64Nvme => "CRC64NVME",
+            Self::Md5 => "MD5",
         }
     }
 
@@ -61,7 +67,20 @@ impl Algorithm {
 
     /// With the announcement that every part of the upload will have one.
     pub(super) fn announced(self, call: Call<'_>) -> Call<'_> {
-        call.header("x-amz-checksum-algorithm", self.name()).header("x-amz-checksum-type", "FULL_OBJECT")
+        match self {
+            Self::Crc32c | Self::Crc64Nvme => {
+                call.header("x-amz-checksum-algorithm", self.name()).header("x-amz-checksum-type", "FULL_OBJECT")
+            }
+            Self::Md5 => call,
+        }
+    }
+
+    /// With the wish to hear the checksum of what is read. An ETag comes unasked.
+    pub(super) fn asked_for(self, call: Call<'_>) -> Call<'_> {
+        match self {
+            Self::Crc32c | Self::Crc64Nvme => call.header("x-amz-checksum-mode", "ENABLED"),
+            Self::Md5 => call,
+        }
     }
 }
 
@@ -71,17 +90,31 @@ pub(super) struct Running {
     digest: Digest,
 }
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one per body, on the stack or inside a reader: nothing is gained by a box"
+)]
+enum Digest {
+    Crc(crc_fast::Digest),
+    Md5(Md5),
+}
+
 impl Running {
     fn new(algorithm: Algorithm) -> Self {
-        let digest = Digest::new(match algorithm {
-            Algorithm::Crc32c => CrcAlgorithm::Crc32Iscsi,
-            Algorithm::Crc64Nvme => CrcAlgorithm::Crc64Nvme,
-        });
+        let crc = |algorithm| Digest::Crc(crc_fast::Digest::new(algorithm));
+        let digest = match algorithm {
+            Algorithm::Crc32c => crc(CrcAlgorithm::Crc32Iscsi),
+            Algorithm::Crc64Nvme => crc(CrcAlgorithm::Crc64Nvme),
+            Algorithm::Md5 => Digest::Md5(Md5::new()),
+        };
         Self { algorithm, digest }
     }
 
     fn update(&mut self, bytes: &[u8]) {
-        self.digest.update(bytes);
+        match &mut self.digest {
+            Digest::Crc(crc) => crc.update(bytes),
+            Digest::Md5(md5) => md5.update(bytes),
+        }
     }
 
     fn update_from(&mut self, source: &mut dyn Read, length: u64) -> io::Result<()> {
@@ -97,12 +130,14 @@ impl Running {
         }
     }
 
-    /// As the header has it: base64 of the big-endian bytes.
-    fn finish(&self) -> String {
-        let bytes = self.digest.finalize().to_be_bytes();
-        match self.algorithm {
-            Algorithm::Crc32c => BASE64.encode(&bytes[4..]),
-            Algorithm::Crc64Nvme => BASE64.encode(bytes),
+    /// As the header has it: base64, of a CRC's big-endian bytes.
+    fn finish(self) -> String {
+        match self.digest {
+            Digest::Crc(crc) if self.algorithm == Algorithm::Crc32c => {
+                BASE64.encode(&crc.finalize().to_be_bytes()[4..])
+            }
+            Digest::Crc(crc) => BASE64.encode(crc.finalize().to_be_bytes()),
+            Digest::Md5(md5) => BASE64.encode(md5.finalize()),
         }
     }
 }
@@ -115,13 +150,16 @@ pub(crate) struct Expected {
 
 impl Expected {
     /// The checksum that a reply gives for the whole of its body, if it is one we can compute. That of an object's parts
-    /// (`...-3`) is not.
-    pub(super) fn of(response: &Response) -> Option<Self> {
+    /// (`...-3`) is not. An ETag counts only where `configured` says so.
+    pub(super) fn of(response: &Response, meta: &ObjectMeta, configured: Option<Algorithm>) -> Option<Self> {
         let composite = response.header("x-amz-checksum-type") == Some("COMPOSITE");
-        [Algorithm::Crc64Nvme, Algorithm::Crc32c].into_iter().find_map(|algorithm| {
+        let crc = [Algorithm::Crc64Nvme, Algorithm::Crc32c].into_iter().find_map(|algorithm| {
             let value = response.header(algorithm.header()).filter(|value| !composite && !value.contains('-'))?;
-            Some(Self { sum: Running::new(algorithm), value: value.to_owned() })
-        })
+            Some((algorithm, value.to_owned()))
+        });
+        let md5 = || meta.md5().filter(|_| configured == Some(Algorithm::Md5));
+        let (algorithm, value) = crc.or_else(|| Some((Algorithm::Md5, BASE64.encode(md5()?))))?;
+        Some(Self { sum: Running::new(algorithm), value })
     }
 
     pub(crate) fn update(&mut self, bytes: &[u8]) {
@@ -129,16 +167,14 @@ impl Expected {
     }
 
     /// To be called with the last byte seen.
-    pub(crate) fn check(&self) -> Result<()> {
-        let sum = self.sum.finish();
-        if sum == self.value {
+    pub(crate) fn check(self) -> Result<()> {
+        let Self { sum, value } = self;
+        let name = sum.algorithm.name();
+        let sum = sum.finish();
+        if sum == value {
             return Ok(());
         }
-        let text = format!(
-            "the bytes received are not those stored: their {} is {sum}, the server's {}",
-            self.sum.algorithm.name(),
-            self.value
-        );
+        let text = format!("the bytes received are not those stored: their {name} is {sum}, the server's {value}");
         Err(Error::new(ErrorKind::Integrity, text)
             .with_hint("read it again; if that ends the same, the stored object is damaged"))
     }
@@ -160,5 +196,11 @@ mod tests {
             let wanted = if algorithm == Algorithm::Crc32c { BASE64.encode(&bytes[4..]) } else { BASE64.encode(bytes) };
             assert_eq!(sum.finish(), wanted);
         }
+        // RFC 1321, A.5.
+        let mut sum = Running::new(Algorithm::Md5);
+        sum.update(b"message ");
+        sum.update(b"digest");
+        let wanted = hex::decode("f96b697d7cb7938d525a2f31aaf161d0").expect("hexadecimal");
+        assert_eq!(sum.finish(), BASE64.encode(wanted));
     }
 }

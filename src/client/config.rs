@@ -14,8 +14,12 @@ use std::time::Duration;
 pub struct Timeouts {
     /// Name lookup, TCP and TLS together.
     pub connect: Duration,
-    /// The longest silence while bytes should flow, in either direction; a slow transfer that moves is never cut.
+    /// The longest silence while bytes should flow, in either direction.
     pub idle: Duration,
+    /// Over this much waiting for the network, and at least over `idle`, the bytes of an object must move at 1 KiB/s on
+    /// average, in either direction: slower is stalled, however steadily it drips, and anything faster is never cut. Time
+    /// that the caller takes between reads, or to produce what is sent, does not count.
+    pub stall: Duration,
     /// One attempt of an operation whose request and reply are small: everything but object bodies. Also how long any
     /// request waits for its turn, see [`Config::max_requests`].
     pub operation: Duration,
@@ -23,9 +27,14 @@ pub struct Timeouts {
 
 impl Default for Timeouts {
     /// 10 s to connect; 60 s of silence, because a server may think that long before the first byte of a reply;
-    /// 120 s for a small operation.
+    /// 120 s to show a pace, so that one such silence in it is forgiven; 120 s for a small operation.
     fn default() -> Self {
-        Self { connect: Duration::from_secs(10), idle: Duration::from_secs(60), operation: Duration::from_secs(120) }
+        Self {
+            connect: Duration::from_secs(10),
+            idle: Duration::from_secs(60),
+            stall: Duration::from_secs(120),
+            operation: Duration::from_secs(120),
+        }
     }
 }
 
@@ -201,6 +210,7 @@ impl Config {
             proxy: self.proxy.clone(),
             connect_timeout: self.timeouts.connect,
             idle_timeout: self.timeouts.idle,
+            stall_timeout: self.timeouts.stall,
             idle_connections: self.idle_connections,
             ..transport::Options::default()
         }

@@ -5,8 +5,8 @@
 //! reply only when it is whole.
 //!
 //! All clones together have at most [`Config::max_requests`] requests in flight, in the order in which they were asked
-//! for, and fewer while the server asks to slow down: after `503 SlowDown`, `429` and the like three tenths fewer, and
-//! one more for every round of answers after that. A throttled request is sent again before others are let through.
+//! for, and fewer while the server asks to slow down: three tenths fewer after `503 SlowDown`, `429` and the like, and
+//! more again with the answers that come.
 //!
 //! ```no_run
 //! use s3driver::client::{Client, Config, Endpoint, GetObject, ObjectSettings, Scheme, Variant};
@@ -60,6 +60,7 @@ use crate::credentials::Provider;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sign::v4;
 use crate::transport::Transport;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -211,9 +212,12 @@ impl Client {
 }
 
 impl Inner {
-    fn region_of(&self, bucket: &str) -> String {
+    fn region_of(&self, bucket: &str) -> Cow<'_, str> {
         let learnt = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
-        learnt.get(bucket).cloned().unwrap_or_else(|| self.endpoint.region().to_owned())
+        match learnt.get(bucket) {
+            Some(region) => Cow::Owned(region.clone()),
+            None => Cow::Borrowed(self.endpoint.region()),
+        }
     }
     fn remember_region(&self, bucket: &str, region: &str) {
         let mut learnt = self.regions.lock().unwrap_or_else(PoisonError::into_inner);

@@ -132,10 +132,8 @@ impl Client {
         if meta.etag.as_deref() == Some(&hex::encode(Md5::digest(content))) {
             return Ok(PutResult { etag: meta.etag, version_id: meta.version_id });
         }
-        // Under KMS, and on some servers, the ETag is no MD5: it proves nothing either way.
-        let is_md5 = meta.encryption.as_deref().is_none_or(|name| name == "AES256")
-            && meta.etag.as_deref().is_some_and(|etag| etag.len() == 32 && etag.bytes().all(|b| b.is_ascii_hexdigit()));
-        if is_md5 && error.kind() == ErrorKind::PreconditionFailed { Err(error) } else { unknown(error) }
+        // An ETag that is no MD5 proves nothing either way.
+        if meta.md5().is_some() && error.kind() == ErrorKind::PreconditionFailed { Err(error) } else { unknown(error) }
     }
 
     /// PutObject from a reader that can be opened again for each attempt.

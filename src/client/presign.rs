@@ -114,7 +114,7 @@ impl Client {
             Some(endpoint) => endpoint.locate(bucket)?,
             None => inner.locate(bucket, &region)?,
         };
-        let lease = inner.credentials.credentials().map_err(|error| call.place(error))?;
+        let lease = self.lease().map_err(|error| call.place(error))?;
         let now = inner.now();
         let (expires_in, capped) = within_session(request, &lease, now).map_err(|error| call.place(error))?;
         let path = located.path_of(key);

@@ -119,6 +119,14 @@ impl ObjectMeta {
                 .and_then(|bytes| Some(u64::from_be_bytes(bytes.try_into().ok()?))),
         }
     }
+
+    /// The ETag, where it may be the MD5 of the object's bytes: it is that of what was put whole, unless it is encrypted
+    /// with keys that are not S3's own (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html>).
+    pub(crate) fn md5(&self) -> Option<[u8; 16]> {
+        let own_keys = self.encryption.as_deref().is_none_or(|name| name == "AES256");
+        let etag = self.etag.as_deref().filter(|_| own_keys)?;
+        hex::decode(etag).ok()?.try_into().ok()
+    }
 }
 
 /// The bytes of an object, as they come.
@@ -188,8 +196,8 @@ impl Client {
         call.patience = Patience::Bytes;
         // Stored checksums are of whole objects: a range has none.
         let whole = request.range == ByteRange::All && done == 0;
-        if whole && self.inner.checksum.is_some() {
-            call = call.header("x-amz-checksum-mode", "ENABLED");
+        if let Some(algorithm) = self.inner.checksum.filter(|_| whole) {
+            call = algorithm.asked_for(call);
         }
         let start = request.range.start().saturating_add(done);
         self.run(&call, Payload::Empty, |mut response, _| {
@@ -246,7 +254,7 @@ impl Client {
                 }
                 ByteRange::All | ByteRange::From(_) => rest,
             };
-            let expected = if whole { Expected::of(&response) } else { None };
+            let expected = if whole { Expected::of(&response, &meta, self.inner.checksum) } else { None };
             let ranges = match response.header("accept-ranges") {
                 Some(unit) if unit.eq_ignore_ascii_case("bytes") => AcceptRanges::Yes,
                 _ => AcceptRanges::NotSaid,

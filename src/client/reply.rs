@@ -162,6 +162,10 @@ fn hint(error: &Error, region: Option<&str>) -> Option<String> {
         (ErrorKind::NoSuchBucket, _) => {
             "check the bucket's name and the endpoint; the bucket must exist before the driver starts".to_owned()
         }
+        // Alibaba Cloud's and Tencent Cloud's, whose buckets are named in the host only.
+        (_, "SecondLevelDomainForbidden" | "PathStyleDomainForbidden") => {
+            "the server wants the bucket's name in the host: set forcepathstyle to false".to_owned()
+        }
         // AWS, s3s and rclone say so in these words, under a code that policies have too.
         (ErrorKind::AccessDenied, _) if error.message().contains("were not signed") => {
             "something on the way added these headers after signing: let it leave x-amz- headers alone".to_owned()

@@ -101,6 +101,11 @@ words! {
         Crc32c = "crc32c",
         /// CRC-64/NVME.
         Crc64Nvme = "crc64nvme",
+        /// MD5, for servers that know nothing better: `Content-MD5` with uploads, and whole downloads held against their
+        /// ETag where that is an MD5, as it is of what was put whole and not encrypted with a key of KMS. It costs far more
+        /// than a CRC, and is no protection against those who want to deceive. On a server whose ETags look like an MD5
+        /// and are none every read fails.
+        Md5 = "md5",
     }
 }
 

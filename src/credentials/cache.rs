@@ -12,6 +12,7 @@
 
 use super::http::share;
 use super::{Context, Lease, Observer, Provider, Source, Unavailable, Warning};
+use crate::cancel::Cancel;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use std::fmt;
@@ -42,6 +43,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// How long a thread without keys waits for another thread's refresh. This crate's sources end sooner; it bounds those
 /// of others.
 const LONGEST_WAIT: Duration = Duration::from_secs(120);
+
+/// How soon a cancelled wait notices.
+const SLICE: Duration = Duration::from_millis(200);
 
 /// A [`Provider`] over a [`Source`]: keeps the keys, renews them before they end in a thread of its own, one refresh at
 /// a time. A thread waits only while there are no valid keys. Cheap to clone; clones share the keys.
@@ -100,6 +104,24 @@ impl Cache {
 
 impl Provider for Cache {
     fn credentials(&self) -> Result<Arc<Lease>> {
+        self.current(None)
+    }
+
+    fn credentials_until(&self, cancel: &Cancel) -> Result<Arc<Lease>> {
+        self.current(Some(cancel))
+    }
+
+    fn refresh(&self, used: &Lease) -> Result<bool> {
+        self.replace(used, None)
+    }
+
+    fn refresh_until(&self, used: &Lease, cancel: &Cancel) -> Result<bool> {
+        self.replace(used, Some(cancel))
+    }
+}
+
+impl Cache {
+    fn current(&self, cancel: Option<&Cancel>) -> Result<Arc<Lease>> {
         let inner = &*self.0;
         let mut state = inner.lock();
         loop {
@@ -112,20 +134,11 @@ impl Provider for Cache {
                 }
                 return Ok(lease);
             }
-            if state.refreshing {
-                state = inner.wait(state)?;
-                continue;
-            }
-            if state.pauses(inner.clock.instant()) {
-                return Err(inner.error(&state));
-            }
-            Inner::begin(state);
-            inner.run();
-            state = inner.lock();
+            state = self.wait(state, cancel)?;
         }
     }
 
-    fn refresh(&self, used: &Lease) -> Result<bool> {
+    fn replace(&self, used: &Lease, cancel: Option<&Cancel>) -> Result<bool> {
         let inner = &*self.0;
         let mut state = inner.lock();
         let mut asked = false;
@@ -136,18 +149,34 @@ impl Provider for Cache {
                 Some(held) if !asked && inner.clock.instant() < held.fetched + SHORTEST_INTERVAL => return Ok(false),
                 _ => {}
             }
-            if state.refreshing {
-                state = inner.wait(state)?;
-            } else if state.pauses(inner.clock.instant()) {
-                return Err(inner.error(&state));
-            } else if asked {
+            if asked && !state.refreshing && !state.pauses(inner.clock.instant()) {
                 return Ok(false);
-            } else {
-                Inner::begin(state);
-                inner.run();
-                state = inner.lock();
             }
+            state = self.wait(state, cancel)?;
             asked = true;
+        }
+    }
+
+    /// Waits for the refresh under way, or for one of its own unless the latest failed just now.
+    fn wait<'a>(&'a self, state: MutexGuard<'a, State>, cancel: Option<&Cancel>) -> Result<MutexGuard<'a, State>> {
+        let inner = &*self.0;
+        if state.refreshing {
+            return inner.wait(state, cancel);
+        }
+        if state.pauses(inner.clock.instant()) {
+            return Err(inner.error(&state));
+        }
+        Inner::begin(state);
+        match cancel {
+            // A source cannot be interrupted, but the wait for it can.
+            Some(_) => {
+                Inner::run_in_thread(&self.0);
+                inner.wait(inner.lock(), cancel)
+            }
+            None => {
+                inner.run();
+                Ok(inner.lock())
+            }
         }
     }
 }
@@ -178,16 +207,21 @@ impl Inner {
         }
     }
 
-    /// Waits for the refresh under way.
-    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> Result<MutexGuard<'a, State>> {
-        let (state, waited) = self
-            .ended
-            .wait_timeout_while(state, LONGEST_WAIT, |state| state.refreshing)
-            .unwrap_or_else(PoisonError::into_inner);
-        if waited.timed_out() {
-            let seconds = LONGEST_WAIT.as_secs();
-            let name = self.source.name();
-            return Err(Error::new(ErrorKind::Credentials, format!("{name} gave no credentials within {seconds} s")));
+    /// Waits for the refresh under way, at most until it is cancelled.
+    fn wait<'a>(&self, mut state: MutexGuard<'a, State>, cancel: Option<&Cancel>) -> Result<MutexGuard<'a, State>> {
+        let began = Instant::now();
+        while state.refreshing {
+            if cancel.is_some_and(Cancel::is_cancelled) {
+                let text = "cancelled by the caller while waiting for credentials";
+                return Err(Error::new(ErrorKind::Cancelled, text));
+            }
+            if began.elapsed() >= LONGEST_WAIT {
+                let seconds = LONGEST_WAIT.as_secs();
+                let name = self.source.name();
+                let text = format!("{name} gave no credentials within {seconds} s");
+                return Err(Error::new(ErrorKind::Credentials, text));
+            }
+            state = self.ended.wait_timeout(state, SLICE).unwrap_or_else(PoisonError::into_inner).0;
         }
         Ok(state)
     }

@@ -69,6 +69,7 @@ pub use self::source::{Source, Unavailable};
 pub use self::sts::{AssumeRole, Role, WebIdentity};
 pub use crate::sign::Credentials;
 
+use crate::cancel::Cancel;
 use crate::error::Result;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -99,6 +100,25 @@ pub trait Provider: Debug + Send + Sync {
     fn refresh(&self, used: &Lease) -> Result<bool> {
         let _ = used;
         Ok(false)
+    }
+
+    /// [`Provider::credentials`] for an operation that can be cancelled: a provider that may block ends the wait within a
+    /// second of [`Cancel::cancel`]. One that does not block need not implement it.
+    ///
+    /// # Errors
+    /// Those of [`Provider::credentials`], and [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
+    fn credentials_until(&self, cancel: &Cancel) -> Result<Arc<Lease>> {
+        let _ = cancel;
+        self.credentials()
+    }
+
+    /// [`Provider::refresh`] for an operation that can be cancelled, see [`Provider::credentials_until`].
+    ///
+    /// # Errors
+    /// Those of [`Provider::refresh`], and [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
+    fn refresh_until(&self, used: &Lease, cancel: &Cancel) -> Result<bool> {
+        let _ = cancel;
+        self.refresh(used)
     }
 }
 

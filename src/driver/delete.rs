@@ -70,7 +70,7 @@ fn delete_once(store: &Store, prefix: &str) -> Result<Pass> {
                 let Some(before) = last.replace(batch) else { continue };
                 if threads < CONCURRENCY.get() {
                     let thread = std::thread::Builder::new().name("s3driver-delete".to_owned());
-                    threads += usize::from(thread.spawn_scoped(scope, &work).is_ok());
+                    threads += usize::from(thread.spawn_scoped(scope, work).is_ok());
                 }
                 if failed() {
                     return Ok(ControlFlow::Break(()));

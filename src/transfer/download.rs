@@ -146,15 +146,11 @@ fn verify(meta: &ObjectMeta, pieces: &[Range<u64>], crcs: &[u64], file: &File) -
         });
         return if whole == expected { Ok(Verified::Crc64Nvme) } else { wrong("CRC-64/NVME") };
     }
-    // The ETag is the MD5 of what was put whole, unless it is encrypted with keys that are not S3's own.
-    let encrypted = meta.encryption.as_deref().is_some_and(|encryption| encryption != "AES256");
-    let md5 =
-        meta.etag.as_deref().filter(|etag| etag.len() == 32 && !encrypted).and_then(|etag| hex::decode(etag).ok());
-    let Some(expected) = md5 else { return Ok(Verified::LengthAlone) };
+    let Some(expected) = meta.md5() else { return Ok(Verified::LengthAlone) };
     let digest = md5_of(file, meta.size).map_err(|error| {
         Error::new(ErrorKind::LocalIo, format!("the file cannot be read back: {error}")).with_source(error)
     })?;
-    if digest == *expected { Ok(Verified::Md5) } else { wrong("MD5") }
+    if digest == expected { Ok(Verified::Md5) } else { wrong("MD5") }
 }
 
 fn md5_of(file: &File, size: u64) -> io::Result<[u8; 16]> {

@@ -131,7 +131,7 @@ impl ReadAhead {
                     sum.update(&buffer[..count]);
                 }
                 // Before the last bytes are handed out: nobody must take the object for whole otherwise.
-                match expected.take_if(|_| self.at + count as u64 == self.meta.size).map(|sum| sum.check()) {
+                match expected.take_if(|_| self.at + count as u64 == self.meta.size).map(Expected::check) {
                     Some(Err(error)) => Err(self.place(error)),
                     Some(Ok(())) | None => Ok(count),
                 }

@@ -316,7 +316,7 @@ fn is_worth_splitting(prefix: &str, page: &ListBucketResult) -> bool {
 }
 
 fn is_truncated(page: &ListBucketResult) -> bool {
-    page.is_truncated.unwrap_or(page.next_continuation_token.is_some())
+    page.is_truncated.unwrap_or_else(|| page.next_continuation_token.is_some())
 }
 
 /// A shard being listed; however its thread leaves it, the visitor is told.

@@ -4,7 +4,7 @@ use super::connection::{Connection, READ_AHEAD};
 use super::error::{Failure, Phase, TransportError};
 use super::head::{After, Framing, Head};
 use super::pool::Pool;
-use super::stream::Limits;
+use super::stream::{Limits, Pace};
 use crate::cancel::Cancel;
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -27,6 +27,7 @@ pub(crate) struct Response {
     body: Body,
     deadline: Option<Instant>,
     idle: Duration,
+    stall: Duration,
     cancel: Option<Cancel>,
     pool: Arc<Pool>,
     /// Gone once the body is over, or broken.
@@ -56,8 +57,8 @@ enum Chunk {
 impl Response {
     pub(super) fn new(
         head: Head,
-        connection: Box<Connection>,
-        idle: Duration,
+        mut connection: Box<Connection>,
+        (idle, stall): (Duration, Duration),
         cancel: Option<Cancel>,
         pool: Arc<Pool>,
     ) -> Self {
@@ -67,8 +68,19 @@ impl Response {
             Framing::Chunked => Body::Chunked(Chunk::Size),
             Framing::Close => Body::Close,
         };
-        let mut response =
-            Self { status: head.status, head, body, deadline: None, idle, cancel, pool, connection: Some(connection) };
+        // The pace of what was sent is no part of the reply's.
+        connection.pace = Pace::default();
+        let mut response = Self {
+            status: head.status,
+            head,
+            body,
+            deadline: None,
+            idle,
+            stall,
+            cancel,
+            pool,
+            connection: Some(connection),
+        };
         if response.body == Body::Done {
             response.finish();
         }
@@ -140,7 +152,12 @@ impl Response {
             let Some(connection) = self.connection.as_deref_mut() else {
                 return Err(Failure::io(io::ErrorKind::NotConnected, "an earlier read of this body failed"));
             };
-            let limits = Limits { idle: self.idle, deadline: self.deadline, cancel: self.cancel.as_ref() };
+            let limits = Limits {
+                idle: self.idle,
+                deadline: self.deadline,
+                stall: self.deadline.is_none().then_some(self.stall),
+                cancel: self.cancel.as_ref(),
+            };
             let beyond = match self.body {
                 Body::Length(left) if left <= into.len() as u64 => 1,
                 Body::Chunked(Chunk::Data(left)) if left <= into.len() as u64 => READ_AHEAD,

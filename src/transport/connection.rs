@@ -3,7 +3,7 @@
 use super::Origin;
 use super::error::Failure;
 use super::head::{Head, Parsed};
-use super::stream::{Limits, Stream};
+use super::stream::{Limits, Pace, Stream};
 use std::io;
 use std::time::Instant;
 use zeroize::Zeroizing;
@@ -24,6 +24,8 @@ pub(super) struct Connection {
     pub(super) reused: bool,
     /// A byte of the current exchange's reply came.
     pub(super) answered: bool,
+    /// Of the current exchange's bodies.
+    pub(super) pace: Pace,
     /// When it was put into the pool.
     pub(super) idle_since: Instant,
     /// The request's head, kept for its capacity. Session tokens stand in it.
@@ -42,6 +44,7 @@ impl Connection {
             origin,
             reused: false,
             answered: false,
+            pace: Pace::default(),
             idle_since: Instant::now(),
             outgoing_head: Zeroizing::default(),
             outgoing_block: Vec::new(),
@@ -67,7 +70,8 @@ impl Connection {
     /// Reads more into the buffer; zero at the connection's end. Callers bound what they let pile up.
     pub(super) fn fill(&mut self, limits: &Limits<'_>) -> Result<usize, Failure> {
         self.make_room();
-        let count = self.stream.read(&mut self.ahead[self.end..], &mut [], limits)?;
+        let room = &mut self.ahead[self.end..];
+        let count = self.pace.keep(limits, || self.stream.read(room, &mut [], limits))?;
         self.received(count);
         Ok(count)
     }
@@ -95,7 +99,8 @@ impl Connection {
 
     /// Reads the next reply's head, interim ones too.
     pub(super) fn read_head(&mut self, method: &str, limits: &Limits<'_>) -> Result<Head, Failure> {
-        let mut limits = *limits;
+        // A server may think as long as the idle limit says before its first byte.
+        let mut limits = Limits { stall: None, ..*limits };
         let mut searched = 0;
         if self.buffered().is_empty() && self.fill(&limits)? == 0 {
             return Err(Failure::io(io::ErrorKind::UnexpectedEof, "closed before a reply"));
@@ -135,7 +140,7 @@ impl Connection {
     pub(super) fn read_body(&mut self, into: &mut [u8], beyond: usize, limits: &Limits<'_>) -> Result<usize, Failure> {
         if self.buffered().is_empty() && into.len() >= DIRECT {
             let beyond = self.ahead.get_mut(..beyond.min(READ_AHEAD)).unwrap_or_default();
-            let count = self.stream.read(into, beyond, limits)?;
+            let count = self.pace.keep(limits, || self.stream.read(into, beyond, limits))?;
             self.end = count.saturating_sub(into.len());
             return Ok(count.min(into.len()));
         }

@@ -24,7 +24,7 @@ pub(crate) enum Failure {
     Connect(io::Error),
     /// Certificate or handshake: not to be retried when `fatal` (certificate refused).
     Tls { fatal: bool, error: Box<dyn Error + Send + Sync> },
-    /// A deadline or the idle timeout passed.
+    /// A deadline or the idle timeout passed, or too little moved over a long wait.
     Timeout,
     /// The connection broke.
     Io(io::Error),
@@ -83,7 +83,7 @@ impl fmt::Display for TransportError {
             Failure::Connect(error) => write!(f, "no connection: {error}"),
             Failure::Tls { fatal: true, error } => write!(f, "the server's certificate is refused: {error}"),
             Failure::Tls { fatal: false, error } => write!(f, "the TLS handshake failed: {error}"),
-            Failure::Timeout => f.write_str("no progress within the time limit"),
+            Failure::Timeout => f.write_str("no progress, or too little, within the time limit"),
             Failure::Io(error) => write!(f, "the connection broke: {error}"),
             Failure::Protocol(text) => write!(f, "the reply breaks HTTP: {text}"),
             Failure::InvalidRequest(text) => write!(f, "the request cannot be sent: {text}"),

@@ -3,10 +3,10 @@
 use super::connection::Connection;
 use super::error::{Failure, Phase, TransportError};
 use super::head::{After, Head};
-use super::stream::{Idle, Limits, Step, TICK, is_tick};
+use super::stream::{Idle, Limits, Pace, Step, TICK, is_tick};
 use super::{Body, Request};
 use std::io::{self, Read};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A body that comes from a reader is sent in blocks of this size.
 const BLOCK: usize = 128 << 10;
@@ -36,6 +36,7 @@ pub(super) fn run(
     limits: &Limits<'_>,
 ) -> Result<Head, TransportError> {
     connection.answered = false;
+    connection.pace = Pace::default();
     // Taken out so that it can be read while the connection is written; put back for its capacity.
     let head = std::mem::take(&mut connection.outgoing_head);
     let mut exchange = Exchange::new(connection, request.method, limits);
@@ -152,7 +153,11 @@ impl<'a> Exchange<'a> {
         let mut idle = Idle::default();
         while !first.is_empty() || !second.is_empty() {
             self.limits.check()?;
-            let stuck = match self.connection.stream.write_step(first, second) {
+            let began = Instant::now();
+            let step = self.connection.stream.write_step(first, second);
+            let count = if let Ok(Step::Moved(count)) = step { count } else { 0 };
+            self.connection.pace.book(self.limits, count, began.elapsed())?;
+            let stuck = match step {
                 Ok(Step::Moved(0)) => return Err(Failure::io(io::ErrorKind::WriteZero, "nothing can be written")),
                 Ok(Step::Moved(count)) => {
                     idle = Idle::default();

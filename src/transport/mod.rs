@@ -109,6 +109,9 @@ pub(crate) struct Options {
     pub(crate) connect_timeout: Duration,
     /// The longest wait for one read or one write to make progress.
     pub(crate) idle_timeout: Duration,
+    /// Over this much waiting, and at least over the idle timeout, bytes without a deadline must keep a pace: see
+    /// `stream::Pace`.
+    pub(crate) stall_timeout: Duration,
     /// Idle connections kept per origin.
     pub(crate) idle_connections: usize,
     /// How long an idle connection is kept.
@@ -123,6 +126,7 @@ impl Default for Options {
             proxy: None,
             connect_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(30),
+            stall_timeout: Duration::from_secs(120),
             // More than the threads any one client is expected to run. An idle connection costs 16 KiB, with TLS some 150.
             idle_connections: 64,
             // S3 was seen to close connections idle for more than 5 s, which is AWS's own default for S3 clients too
@@ -141,6 +145,7 @@ impl fmt::Debug for Options {
             proxy,
             connect_timeout,
             idle_timeout,
+            stall_timeout,
             idle_connections,
             idle_lifetime,
         } = self;
@@ -150,6 +155,7 @@ impl fmt::Debug for Options {
             .field("proxy", &proxy.as_ref().map(|_| "set"))
             .field("connect_timeout", connect_timeout)
             .field("idle_timeout", idle_timeout)
+            .field("stall_timeout", stall_timeout)
             .field("idle_connections", idle_connections)
             .field("idle_lifetime", idle_lifetime)
             .finish()
@@ -192,6 +198,7 @@ struct Shared {
     connector: Connector,
     pool: Arc<Pool>,
     idle_timeout: Duration,
+    stall_timeout: Duration,
     opened: AtomicU64,
 }
 
@@ -203,6 +210,7 @@ impl Transport {
             connector: Connector::new(tls, proxy, options.connect_timeout, options.idle_timeout),
             pool: Arc::new(Pool::new(options.idle_connections, options.idle_lifetime)),
             idle_timeout: options.idle_timeout,
+            stall_timeout: options.stall_timeout,
             opened: AtomicU64::new(0),
         })))
     }
@@ -217,7 +225,13 @@ impl Transport {
         mut body: Body<'_>,
     ) -> Result<Response, TransportError> {
         let shared = &*self.0;
-        let limits = Limits { idle: shared.idle_timeout, deadline: request.deadline, cancel: request.cancel };
+        let (idle, stall) = (shared.idle_timeout, shared.stall_timeout);
+        let limits = Limits {
+            idle,
+            deadline: request.deadline,
+            stall: request.deadline.is_none().then_some(stall),
+            cancel: request.cancel,
+        };
         let length = match &body {
             Body::Empty if matches!(request.method, "PUT" | "POST") => Some(0),
             Body::Empty => None,
@@ -249,7 +263,7 @@ impl Transport {
         };
         connection.outgoing_head = head;
         let head = exchange::run(&mut connection, &request, &mut body, &limits)?;
-        Ok(Response::new(head, connection, shared.idle_timeout, request.cancel.cloned(), shared.pool.clone()))
+        Ok(Response::new(head, connection, (idle, stall), request.cancel.cloned(), shared.pool.clone()))
     }
 
     /// Connections opened so far.

@@ -21,6 +21,10 @@ const MAX_WRITE: usize = 1 << 20;
 /// Longer times than this are taken for this: sums of times must not overflow.
 const FOREVER: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// Bytes per second below which a transfer is stalled: a modem's pace, at which the smallest part of an upload takes
+/// over an hour.
+const MIN_THROUGHPUT: u64 = 1 << 10;
+
 /// Most reads of one look that bring nothing for the caller: the other side could send TLS tickets without end.
 const MAX_LOOKS: u32 = 16;
 
@@ -30,6 +34,8 @@ pub(super) struct Limits<'a> {
     /// The longest time without progress.
     pub(super) idle: Duration,
     pub(super) deadline: Option<Instant>,
+    /// Over this much waiting a [`Pace`] must be kept; `None` where a deadline ends what drips.
+    pub(super) stall: Option<Duration>,
     pub(super) cancel: Option<&'a Cancel>,
 }
 
@@ -48,7 +54,7 @@ impl Limits<'_> {
     /// The same limits, ended after `time` at the latest.
     pub(super) fn within(self, time: Duration) -> Self {
         let deadline = Instant::now() + time.min(FOREVER);
-        Self { deadline: Some(self.deadline.map_or(deadline, |own| own.min(deadline))), ..self }
+        Self { deadline: Some(self.deadline.map_or(deadline, |own| own.min(deadline))), stall: None, ..self }
     }
 }
 
@@ -171,6 +177,44 @@ impl Idle {
         let now = Instant::now();
         let since = *self.0.get_or_insert_with(|| now.checked_sub(waited.min(limits.idle)).unwrap_or(now));
         if now.duration_since(since) >= limits.idle { Err(Failure::Timeout) } else { Ok(()) }
+    }
+}
+
+/// What a transfer moved, and how long it waited in the socket for that: bytes that drip would pass the idle limit for
+/// ever. The time between two calls is the caller's own and is not counted.
+#[derive(Default)]
+pub(super) struct Pace {
+    moved: u64,
+    waited: Duration,
+}
+
+impl Pace {
+    /// Runs a read and books it.
+    pub(super) fn keep(
+        &mut self,
+        limits: &Limits<'_>,
+        call: impl FnOnce() -> Result<usize, Failure>,
+    ) -> Result<usize, Failure> {
+        let began = Instant::now();
+        let count = call()?;
+        // The end of a stream moves nothing and is no stall.
+        if count > 0 {
+            self.book(limits, count, began.elapsed())?;
+        }
+        Ok(count)
+    }
+
+    /// Adds a call that moved `count` bytes in `waited`; fails when too little moved over [`Limits::stall`].
+    pub(super) fn book(&mut self, limits: &Limits<'_>, count: usize, waited: Duration) -> Result<(), Failure> {
+        let Some(stall) = limits.stall else { return Ok(()) };
+        self.moved += count as u64;
+        self.waited += waited;
+        if self.waited < stall.max(limits.idle) {
+            return Ok(());
+        }
+        let Self { moved, waited } = std::mem::take(self);
+        let stalled = u128::from(moved) * 1000 < u128::from(MIN_THROUGHPUT) * waited.as_millis();
+        if stalled { Err(Failure::Timeout) } else { Ok(()) }
     }
 }
 

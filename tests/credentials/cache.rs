@@ -1,9 +1,9 @@
 //! One refresh at a time, before anyone notices: with a clock and a source that do what the test says.
 
 use super::{keys, listener};
-use s3driver::ErrorKind;
 use s3driver::clock::Clock;
 use s3driver::credentials::{Cache, Context, Credentials, Lease, Observer, Provider, Source, Unavailable, Warning};
+use s3driver::{Cancel, ErrorKind};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
@@ -413,4 +413,41 @@ fn a_source_that_panics_does_not_block_the_others() {
     assert!(thread::spawn(move || other.credentials().map(drop)).join().is_err());
     let error = cache.credentials().unwrap_err();
     assert_eq!(error.to_string(), "no credentials from panics: the source panicked");
+}
+
+/// A source cannot be interrupted; whoever waits for it can, also the one who asked.
+#[test]
+fn cancel_ends_a_wait_for_keys_within_a_second_and_the_refresh_goes_on() {
+    let clock = Stopped::new();
+    let source = Numbered::new(&clock, Some(HOUR));
+    let cache = cache(&source, Observer::default());
+    source.change(|state| state.passes = 0);
+    let cancelled = |wait: &(dyn Fn(&Cancel) -> s3driver::Result<()> + Sync)| {
+        let cancel = Cancel::new();
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| wait(&cancel).unwrap_err());
+            thread::sleep(Duration::from_millis(300));
+            assert!(!waiting.is_finished());
+            let begun = Instant::now();
+            cancel.cancel();
+            let error = waiting.join().unwrap();
+            assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+            assert_eq!(error.kind(), ErrorKind::Cancelled, "{error}");
+        });
+    };
+    // The first asks, the second waits for the first one's refresh.
+    for _ in 0..2 {
+        cancelled(&|cancel| cache.credentials_until(cancel).map(drop));
+    }
+    source.change(|state| state.passes = 1);
+    let used = cache.credentials().unwrap();
+    assert_eq!((keys(&used).0, source.begun()), ("K1", 1));
+    // The same when the server says that they have expired.
+    clock.advance(MINUTE);
+    for _ in 0..2 {
+        cancelled(&|cancel| cache.refresh_until(&used, cancel).map(drop));
+    }
+    source.change(|state| state.passes = 2);
+    assert!(cache.refresh_until(&used, &Cancel::new()).unwrap());
+    assert_eq!((id(&cache).as_str(), source.begun()), ("K2", 2));
 }

@@ -1,12 +1,14 @@
 //! Rows of the table "Connection".
 
 use crate::server::{End, Fault, error_document};
-use crate::support::ServerOptions;
 use crate::support::target::bytes_at;
+use crate::support::{Server, ServerOptions};
 use crate::{ATTEMPTS, BUCKET, Rig, quickly, retry, upload};
 use s3driver::client::{Client, Config, Endpoint, ObjectSettings, RetryPolicy, Scheme};
+use s3driver::credentials::{Cache, Context, Lease, Source, Unavailable};
 use s3driver::{Cancel, ErrorKind};
 use std::net::TcpListener;
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -121,7 +123,30 @@ fn stall_upload() {
     quickly(|| rig.put("key", &content)).unwrap();
     assert_eq!(rig.count("PutObject"), 2);
     assert!(rig.stored("key").unwrap() == content);
+    rig.faulty.always("PutObject", Fault::silent(End::Hang).mid_upload(1000));
+    let error = quickly(|| rig.put("never", &content)).unwrap_err();
+    assert_eq!((error.kind(), error.attempts()), (ErrorKind::Timeout, ATTEMPTS), "{error}");
+    assert_eq!(rig.stored("never"), None);
     rig.finish();
+}
+
+/// A certificate is refused once and for all, and nothing is sent without one.
+#[test]
+fn a_certificate_that_is_not_believed_is_asked_for_once() {
+    let secure = || Server::start(ServerOptions { tls: true, ..ServerOptions::default() });
+    let (server, stranger) = (secure(), secure());
+    let client = |trusted: &Server| {
+        let endpoint = Endpoint::custom(&server.endpoint(), None, Scheme::Https).unwrap();
+        let pem = trusted.ca_pem().unwrap().as_bytes();
+        Client::new(Config::new(endpoint).retry(retry()).extra_roots_pem(pem)).unwrap()
+    };
+    let error = client(&stranger).put_object(BUCKET, "key", b"content", &ObjectSettings::default()).unwrap_err();
+    assert_eq!((error.kind(), error.attempts()), (ErrorKind::Tls, 1), "{error}");
+    assert!(error.hint().is_some_and(|hint| hint.contains("cacert")), "{error}");
+    assert_eq!(server.keys(BUCKET), [""; 0]);
+    // The same server is good enough for those who trust it: what it refuses then is the missing signature.
+    let error = client(&server).put_object(BUCKET, "key", b"content", &ObjectSettings::default()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AccessDenied, "{error}");
 }
 
 #[test]
@@ -151,6 +176,23 @@ fn stall_and_stall_forever() {
     rig.faulty.always("GetObject", Fault::silent(End::Hang));
     let error = quickly(|| rig.get("key")).unwrap_err();
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Timeout, ATTEMPTS));
+    rig.finish();
+}
+
+/// `stall` for less than the limit: nothing is asked twice.
+#[test]
+fn stall_below_the_limit() {
+    let rig = Rig::new();
+    rig.store("key", b"content");
+    rig.faulty.once(
+        "GetObject",
+        Fault::scripted(|answer| {
+            thread::sleep(crate::timeouts().idle / 3);
+            answer.bytes()
+        }),
+    );
+    assert_eq!(rig.get("key").unwrap(), b"content");
+    assert_eq!(rig.count("GetObject"), 1);
     rig.finish();
 }
 
@@ -187,6 +229,20 @@ fn trickle_without_end() {
     rig.faulty.always("PutObject", Fault::raw(drip).trickled(Duration::from_millis(10)));
     let error = quickly(|| rig.put("key", b"content")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+    rig.finish();
+}
+
+/// An object that drips is never silent, and yet not read for ever; nor is each new attempt a new beginning.
+#[test]
+fn trickle_of_an_object_without_end() {
+    let rig = Rig::with(ServerOptions::default(), |config| {
+        config.timeouts(s3driver::client::Timeouts { stall: Duration::from_millis(400), ..crate::timeouts() })
+    });
+    rig.store("key", &bytes_at(1, 0, 1 << 20));
+    rig.faulty.always("GetObject", Fault::changed(|answer| answer).trickled(Duration::from_millis(10)));
+    let error = quickly(|| rig.get("key")).unwrap_err();
+    assert_eq!((error.kind(), error.attempts()), (ErrorKind::Timeout, ATTEMPTS), "{error}");
+    assert_eq!(rig.count("GetObject"), ATTEMPTS as usize);
     rig.finish();
 }
 
@@ -298,6 +354,42 @@ fn cancel_ends_every_wait_within_a_second() {
         assert_eq!(error.kind(), ErrorKind::Cancelled, "{error}");
         rig.finish();
     }
+}
+
+/// The keys come from somewhere, too, and may be long in coming.
+#[test]
+fn cancel_ends_a_wait_for_credentials_within_a_second() {
+    #[derive(Debug)]
+    struct Stuck(Mutex<mpsc::Receiver<()>>);
+    impl Source for Stuck {
+        fn name(&self) -> &'static str {
+            "stuck"
+        }
+        fn fetch(&self) -> Result<Lease, Unavailable> {
+            self.0.lock().unwrap().recv().unwrap_err();
+            Err(Unavailable::Failed("the test is over".to_owned()))
+        }
+    }
+    let (release, stuck) = mpsc::channel();
+    let provider = Arc::new(Cache::new(Stuck(Mutex::new(stuck)), &Context::default()));
+    let rig = Rig::with(ServerOptions::default(), |config| config.credentials(provider));
+    let cancel = Cancel::new();
+    let client = rig.client.with_cancel(&cancel);
+    let workers = [(); 2].map(|()| {
+        let client = client.clone();
+        thread::spawn(move || client.head_object(BUCKET, "key").unwrap_err())
+    });
+    thread::sleep(Duration::from_millis(300));
+    let begun = Instant::now();
+    cancel.cancel();
+    for worker in workers {
+        let error = worker.join().unwrap();
+        assert_eq!((error.kind(), error.attempts()), (ErrorKind::Cancelled, 0), "{error}");
+        assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    }
+    assert_eq!(rig.count("HeadObject"), 0);
+    drop(release);
+    rig.finish();
 }
 
 fn worker_sent_more(rig: &Rig, operation: &str) -> bool {

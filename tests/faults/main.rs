@@ -43,6 +43,7 @@ pub(crate) fn timeouts() -> Timeouts {
     Timeouts {
         connect: Duration::from_millis(500),
         idle: Duration::from_millis(300),
+        stall: Duration::from_secs(120),
         operation: Duration::from_secs(5),
     }
 }

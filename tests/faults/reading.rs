@@ -179,6 +179,27 @@ fn content_range_wrong() {
     rig.finish();
 }
 
+/// The right `Content-Range`, and bytes from elsewhere: no range can be checked, but the whole file is.
+#[test]
+fn range_shifted() {
+    let (rig, content) = rig();
+    let directory = tempfile::TempDir::new().unwrap();
+    let target = directory.path().join("target");
+    let download = || s3driver::transfer::Transfer::new(&rig.client).download_to_file(BUCKET, "key", &target);
+    rig.faulty.once(
+        "GetObject",
+        Fault::changed(|mut answer| {
+            answer.body.rotate_left(1);
+            answer
+        }),
+    );
+    assert_eq!(download().unwrap_err().kind(), ErrorKind::Integrity);
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+    download().unwrap();
+    assert!(std::fs::read(&target).unwrap() == content);
+    rig.finish();
+}
+
 /// `etag-changed`, `shrunk`: an object that is replaced while it is read is an error, never a mix.
 #[test]
 fn etag_changed_and_shrunk() {

@@ -3,7 +3,7 @@
 use crate::server::{Answer, Fault, error_document};
 use crate::support::ServerOptions;
 use crate::{ATTEMPTS, BUCKET, Rig, assert_no_secret, retry, timeouts};
-use s3driver::client::{Client, Config, Endpoint, ListObjects, RetryPolicy, Scheme, Variant};
+use s3driver::client::{Addressing, Client, Config, Endpoint, ListObjects, RetryPolicy, Scheme, Variant};
 use s3driver::clock::{Clock, SystemClock};
 use s3driver::credentials::{Lease, Provider};
 use s3driver::sign::Credentials;
@@ -437,6 +437,48 @@ fn statuses_that_are_surfaced_at_once() {
     }
     let (error, count) = always(Fault::raw("HTTP/1.1 304 Not Modified\r\n\r\n"));
     assert_eq!((error.kind(), count), (ErrorKind::PreconditionFailed, 1));
+}
+
+/// What to do about an error is told where it is known, and in its text.
+#[test]
+fn what_to_do_is_told() {
+    for (status, code, advice) in [
+        (403, "AccessDenied", "check the policies"),
+        (400, "AccessControlListNotSupported", "objectacl: none"),
+        (403, "InvalidAccessKeyId", "does not know the access key"),
+        (403, "SignatureDoesNotMatch", "check the secret key"),
+        (404, "NoSuchBucket", "check the bucket's name"),
+        (403, "RequestTimeTooSkewed", "set this machine's clock"),
+        (400, "ExpiredToken", "fetch new temporary credentials"),
+        (301, "PermanentRedirect", "check the region"),
+        (503, "SlowDown", "maxrequests"),
+        (403, "SecondLevelDomainForbidden", "set forcepathstyle to false"),
+        (403, "PathStyleDomainForbidden", "set forcepathstyle to false"),
+    ] {
+        let (error, _) = always(Fault::error(status, code));
+        let hint = error.hint().unwrap_or_else(|| panic!("{code}: {error}"));
+        assert!(hint.contains(advice) && error.to_string().contains(hint), "{code}: {error}");
+    }
+}
+
+/// A server that knows the bucket by the path alone, asked for it by the host.
+#[test]
+fn forcepathstyle_is_named() {
+    let rig = Rig::new();
+    let client = |proxy: Option<String>| {
+        let endpoint = Endpoint::custom("http://s3.invalid", None, Scheme::Http).unwrap();
+        let config = Config::new(endpoint.with_addressing(Addressing::VirtualHost).unwrap());
+        let config = config.retry(RetryPolicy::never()).timeouts(timeouts());
+        Client::new(proxy.into_iter().fold(config, Config::proxy)).unwrap()
+    };
+    rig.faulty.once("*", Fault::error(404, "NoSuchBucket"));
+    let unknown = client(Some(rig.faulty.url())).get_object(BUCKET, "key", &Default::default());
+    assert_eq!(rig.faulty.seen()[0].header("host"), Some("registry.s3.invalid"));
+    let unreachable = client(None).get_object(BUCKET, "key", &Default::default());
+    for error in [unknown.unwrap_err(), unreachable.unwrap_err()] {
+        assert!(error.hint().is_some_and(|hint| hint.contains("set forcepathstyle to true")), "{error}");
+    }
+    rig.finish();
 }
 
 #[test]

@@ -214,3 +214,32 @@ fn no_place_is_lost() {
     let state = admission.lock();
     assert_eq!((state.taken, state.queue.len()), (0, 0));
 }
+
+#[test]
+fn up_to_where_it_fell_each_answer_brings_a_place() {
+    let admission = admission(100);
+    let mut places: Vec<_> = (0..20).map(|_| enter(&admission)).collect();
+    // By chance hardly any is in flight when the server throttles: what counts is how many there were.
+    places.truncate(2);
+    places.pop().expect("one of two").throttled();
+    assert_eq!(counts(&admission), (14, 1));
+    let mut allowed = Vec::new();
+    for _ in 0..24 {
+        places.resize_with(counts(&admission).0, || enter(&admission));
+        places.pop().expect("at least one").answered();
+        allowed.push(counts(&admission).0);
+    }
+    assert_eq!(allowed[..6], [15, 16, 17, 18, 19, 19]);
+    assert_eq!(allowed[22..], [19, 20]);
+}
+
+#[test]
+fn only_the_last_place_is_kept_by_a_throttled_request() {
+    let admission = admission(2);
+    let mut place = enter(&admission);
+    assert!(!place.is_last());
+    place.throttled();
+    assert!(place.is_last());
+    place.give_back();
+    assert!(!place.is_last());
+}

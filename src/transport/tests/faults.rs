@@ -1,6 +1,7 @@
 //! Silence, slowness, floods and breaks: nothing hangs, and what is merely slow is not cut.
 
 use super::*;
+use crate::transport::stream::Pace;
 use std::net::Shutdown;
 
 /// Well above any limit the tests set, well below what a hang would take.
@@ -144,6 +145,89 @@ fn slow_body_is_not_cut() {
         peer.hang();
     });
     assert_eq!(text(fetch(&Transport::new(impatient()).unwrap(), &server)), "x".repeat(12));
+}
+
+/// Well above the tests' own hiccups, well below `SOON`.
+const STALL: Duration = Duration::from_millis(300);
+
+fn paced() -> Transport {
+    Transport::new(Options { stall_timeout: STALL, ..impatient() }).unwrap()
+}
+
+/// One byte every 10 ms is never silent, and never comes to anything: neither as a body nor around one.
+#[test]
+fn dripping_body_is_cut() {
+    for head in [
+        "HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1;",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n",
+    ] {
+        let (server, transport) = (trickle(head), paced());
+        let result = quickly(|| fetch(&transport, &server));
+        assert!(matches!(failure(result), (Phase::Body, Failure::Timeout)), "{head}");
+    }
+}
+
+/// Slow, but above the floor: it takes many times the time over which the pace is measured.
+#[test]
+fn slow_body_above_the_floor_is_not_cut() {
+    let server = Server::start(|peer| {
+        peer.stream.set_nodelay(true).unwrap();
+        peer.request().unwrap();
+        peer.send("HTTP/1.1 200 OK\r\ncontent-length: 25600\r\n\r\n");
+        for _ in 0..100 {
+            thread::sleep(Duration::from_millis(10));
+            peer.send([b'x'; 256]);
+        }
+        peer.hang();
+    });
+    assert_eq!(fetch(&paced(), &server).unwrap().len(), 25600);
+}
+
+/// Bytes that wait for a slow caller say nothing about the connection.
+#[test]
+fn slow_caller_is_not_cut() {
+    let server = trickle("HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n");
+    let mut reply = get(&paced(), &server).unwrap();
+    for _ in 0..4 * STALL.as_millis() / 50 {
+        thread::sleep(Duration::from_millis(50));
+        assert_ne!(reply.read(&mut [0; 100]).unwrap(), 0);
+    }
+}
+
+/// Books so many calls of the same kind; whether they were slow enough to be cut.
+fn is_cut(pace: &mut Pace, calls: u32, count: usize, waited: Duration) -> bool {
+    let stall = Some(Duration::from_secs(120));
+    let limits = Limits { idle: Duration::from_secs(60), deadline: None, stall, cancel: None };
+    (0..calls).any(|_| pace.book(&limits, count, waited).is_err())
+}
+
+#[test]
+fn a_pace_is_cut_below_its_floor_and_never_above() {
+    let second = Duration::from_secs(1);
+    assert!(is_cut(&mut Pace::default(), 120, 1023, second));
+    assert!(!is_cut(&mut Pace::default(), 119, 1, second), "only over the whole time");
+    assert!(!is_cut(&mut Pace::default(), 1200, 1024, second));
+    // A wait of nearly the idle limit before each piece, and pieces that are large enough.
+    assert!(!is_cut(&mut Pace::default(), 100, 64 << 10, 59 * second));
+    assert!(is_cut(&mut Pace::default(), 100, 32 << 10, 59 * second));
+    // What came fast long ago does not count for ever.
+    let mut pace = Pace::default();
+    assert!(!is_cut(&mut pace, 1, 1 << 30, second));
+    assert!(!is_cut(&mut pace, 119, 0, second));
+    assert!(is_cut(&mut pace, 120, 0, second));
+}
+
+#[test]
+fn a_pace_is_measured_over_the_idle_limit_at_least_and_not_under_a_deadline() {
+    let second = Duration::from_secs(1);
+    let patient = Limits { idle: 300 * second, deadline: None, stall: Some(second), cancel: None };
+    let mut pace = Pace::default();
+    assert!(pace.book(&patient, 1, 299 * second).is_ok());
+    assert!(pace.book(&patient, 1, second).is_err());
+    let bounded = patient.within(second);
+    assert!(pace.book(&bounded, 1, 9000 * second).is_ok());
 }
 
 /// `slow-read`: the server takes the body in sips.
