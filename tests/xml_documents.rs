@@ -127,7 +127,14 @@ mod answers {
             let copied = copied.unwrap();
             assert_eq!(copied.etag, "9b2cf535f27731c974343645a3985328");
             assert!(copied.last_modified.is_some());
+            assert_eq!(copied.checksum_crc64nvme, None);
         }
+        let summed =
+            "<CopyPartResult><ETag>e</ETag><ChecksumCRC64NVME>DHC/1gvTDPc=</ChecksumCRC64NVME></CopyPartResult>";
+        assert_eq!(
+            xml::copy_part_result(summed.as_bytes()).unwrap().checksum_crc64nvme.as_deref(),
+            Some("DHC/1gvTDPc=")
+        );
         let result = xml::delete_result(DELETED.as_bytes()).unwrap();
         assert_eq!(result.deleted, ["sample1.txt"]);
         let [error] = &result.errors[..] else { panic!("{result:?}") };
@@ -368,6 +375,8 @@ mod errors {
         );
         refused(xml::error_document(b"<!DOCTYPE html><html></html>"), "document type");
         refused(xml::error_document(br#"{"__type":"AccessDenied"}"#), "text outside");
+        let two = b"<ErrorResponse><Error><Code>a</Code></Error><Error><Code>b</Code></Error></ErrorResponse>";
+        assert_eq!(xml::error_document(two).unwrap().code, "a", "the first one counts");
         refused(xml::error_document(b"<ErrorResponse/>"), "<ErrorResponse> has no <Error>");
     }
 
@@ -388,6 +397,7 @@ mod errors {
         let wrapped = "<CompleteMultipartUploadResult><ETag>\"a\"</ETag><Error><Code>InternalError</Code></Error>\
                        </CompleteMultipartUploadResult>";
         let error = xml::complete_multipart_upload_result(wrapped.as_bytes()).unwrap_err();
+        assert_eq!(error.to_string(), "the document is an error report: InternalError ()", "no place is to blame");
         assert_eq!(error.document.unwrap().code, "InternalError");
         let error = keys("<Error><Code>InternalError</Code></Error>").unwrap_err();
         assert_eq!(error.document.unwrap().code, "InternalError");

@@ -66,7 +66,10 @@ pub(super) fn read_root(document: &mut Document<'_>, root: &str) -> Result<Error
     let mut request_id = None;
     while let Some(child) = document.child()? {
         match child.name() {
-            "Error" if found.is_none() => found = Some(read(document)?),
+            "Error" => {
+                let error = read(document)?;
+                found.get_or_insert(error);
+            }
             "RequestId" | "RequestID" => first(document, &child, &mut request_id)?,
             _ => document.unknown(&child)?,
         }
