@@ -102,7 +102,7 @@ checks! {
         client.delete_object(&target.bucket, &key).unwrap();
     }
 
-    // A key marker alone is inclusive on Ceph, SeaweedFS and rclone; SeaweedFS lists unsorted and names no marker.
+    // A key marker alone is inclusive on Ceph, SeaweedFS and rclone; SeaweedFS lists unsorted.
     fn every_upload_is_listed_once(target) {
         let (client, prefix) = (target.client(), target.scratch("uploads"));
         let mut begun = BTreeSet::new();
@@ -119,6 +119,30 @@ checks! {
         for (key, id) in &begun {
             client.abort_multipart_upload(UploadRef { bucket: &target.bucket, key, upload_id: id }).unwrap();
         }
+    }
+
+    // SeaweedFS names the last upload of a page and not its key, and with the key alone lists no other key.
+    fn uploads_beyond_a_page_are_listed_and_purged(target) {
+        const UPLOADS: usize = 1_050;
+        let (client, root) = (target.client(), target.scratch("many-uploads"));
+        let begun: BTreeSet<(String, String)> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8).map(|thread| {
+                let (client, root) = (&client, &root);
+                scope.spawn(move || {
+                    let keys = (thread..UPLOADS).step_by(8).map(|number| format!("{root}/{}", number / 2));
+                    keys.map(|key| (key.clone(), begin(client, target, &key))).collect::<Vec<_>>()
+                })
+            }).collect();
+            threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+        });
+        let pages: Vec<_> = client.uploads(&target.bucket, &format!("{root}/")).map(Result::unwrap).collect();
+        assert!(pages.len() > 1);
+        let listed = pages.into_iter().flat_map(|page| page.uploads).map(|upload| (upload.key, upload.upload_id));
+        assert!(listed.collect::<BTreeSet<_>>() == begun);
+        // What is aborted while it is listed.
+        let driver = target.driver(&root);
+        assert_eq!(driver.purge_uploads("/", Duration::ZERO).unwrap().uploads, UPLOADS as u64);
+        assert_eq!(driver.pending_uploads("/").unwrap().count(), 0);
     }
 
     // Listings with encoding-type=url differ in what they encode, and in how they write a space.
