@@ -4,8 +4,8 @@
 mod support;
 
 use s3driver::client::{
-    ByteRange, Client, Condition, CopySource, GetObject, ListObjects, ListObjectsV1, ObjectSettings, Presign,
-    PresignMethod, RetryPolicy, SignatureVersion, StorageClass, UploadRef, UploadedPart,
+    ByteRange, Client, Condition, CopySource, GetObject, HELD_BODY, ListObjects, ListObjectsV1, ObjectSettings,
+    Presign, PresignMethod, RetryPolicy, SignatureVersion, StorageClass, UploadRef, UploadedPart,
 };
 use s3driver::sign::Credentials;
 use s3driver::{ErrorKind, Result};
@@ -352,13 +352,16 @@ checks! {
     fn a_reader_streams_into_a_stored_object(target) {
         let client = target.client();
         let key = target.scratch("stream");
-        let content = bytes_at(3, 0, 300_000);
         let settings = ObjectSettings::default();
-        client.put_object_from(&target.bucket, &key, &mut &content[..], content.len() as u64, &settings).unwrap();
-        assert!(get(&client, target, &key).unwrap() == content);
-        let short = client.put_object_from(&target.bucket, &key, &mut &content[..10], 20, &settings).unwrap_err();
-        assert_eq!(short.kind(), ErrorKind::LocalIo, "{short}");
-        assert!(get(&client, target, &key).unwrap() == content, "a broken upload changed the object");
+        for length in [300_000, HELD_BODY as usize + 300_001] {
+            let content = bytes_at(3, 0, length);
+            client.put_object_from(&target.bucket, &key, &mut &content[..], content.len() as u64, &settings).unwrap();
+            assert!(get(&client, target, &key).unwrap() == content);
+            let missing = content.len() as u64 + 10;
+            let short = client.put_object_from(&target.bucket, &key, &mut &content[..], missing, &settings).unwrap_err();
+            assert_eq!(short.kind(), ErrorKind::LocalIo, "{short}");
+            assert!(get(&client, target, &key).unwrap() == content, "a broken upload changed the object");
+        }
         clean(&client, target, &key);
     }
 

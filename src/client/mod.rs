@@ -36,6 +36,7 @@ mod read;
 mod reply;
 mod retry;
 mod settings;
+mod stream;
 pub(crate) mod values;
 
 pub use bucket::BucketInfo;
@@ -52,6 +53,7 @@ pub use presign::{Presign, PresignMethod, PresignedUrl, SessionEnd};
 pub use read::{ByteRange, GetObject, ObjectMeta, ObjectReader};
 pub use retry::RetryPolicy;
 pub use settings::ObjectSettings;
+pub use stream::HELD_BODY;
 pub use values::{CannedAcl, Checksum, Encryption, PayloadSigning, SignatureVersion, StorageClass, Verification};
 
 use crate::cancel::Cancel;
