@@ -44,7 +44,7 @@ pub(crate) use checksum::Expected;
 pub(crate) use config::MAX_REQUESTS;
 pub use config::{Config, Timeouts};
 pub use endpoint::{Addressing, Endpoint, Scheme, Variant};
-pub use listing::{ListObjects, ListObjectsV1, Listing};
+pub use listing::{ListObjects, Listing};
 pub use multipart::{
     CompletedUpload, MAX_PART_SIZE, MAX_PARTS, MIN_PART_SIZE, PartListing, UploadListing, UploadRef, UploadedPart,
 };
