@@ -1,21 +1,27 @@
 //! TLS: one session over a socket.
 //!
-//! rustls takes records out of its input 4 KiB at a time and hands every record it made to the writer, so the input is
-//! read through a large buffer and the output is gathered into one vectored write of several records.
+//! rustls' unbuffered interface: a record is opened where the socket's read has put it, and records are made in a buffer
+//! that goes out in one write. The buffered interface copies each byte once more on its way in, and all of them between
+//! blocks of the heap that lie so that some processors copy them thirty times slower (`PERFORMANCE.md`, "https").
 
 use super::TlsVerification;
 use super::error::{Failure, OptionsError};
-use super::stream::{Limits, Step, wait};
+use super::stream::{Limits, Step, is_tick, wait};
 use super::trust::Trust;
+use rustls::client::UnbufferedClientConnection;
 use rustls::crypto;
 use rustls::pki_types::ServerName;
-use rustls::{CipherSuite, ClientConfig, ClientConnection};
-use std::io::{self, BufRead, IoSlice, Read, Write};
+use rustls::unbuffered::{
+    ConnectionState, EncodeError, EncryptError, InsufficientSizeError, UnbufferedStatus, WriteTraffic,
+};
+use rustls::{CipherSuite, ClientConfig};
+use std::borrow::Cow;
+use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 
-/// How much is read from the socket at once: eight records. Smaller buffers share the allocator's heap with the blocks in
-/// which rustls keeps plain text, and downloads were measured a third dearer then.
+/// How much is read from the socket at once: seven of the longest records. The longest handshake message that rustls
+/// takes, 64 KiB, has to fit.
 const INBOUND: usize = 128 << 10;
 
 /// How much plain text is turned into records before they are sent: four records, one system call. With 256 KiB they no
@@ -40,9 +46,21 @@ pub(super) fn config(verification: &TlsVerification, extra_pem: &[u8]) -> Result
 
 /// A session whose handshake is done.
 pub(super) struct Tls {
-    session: ClientConnection,
+    session: UnbufferedClientConnection,
     socket: TcpStream,
     inbound: Inbound,
+    plain: Plain,
+    outbound: Outbound,
+    /// The other side said that it sends no more.
+    ended: bool,
+}
+
+/// Where the session stands when it can do no more by itself.
+enum Turn {
+    /// It opened a record; so many bytes of it were for the caller.
+    Opened(usize),
+    /// It needs more records, or has none to open.
+    Waiting,
 }
 
 impl Tls {
@@ -54,9 +72,9 @@ impl Tls {
         limits: &Limits<'_>,
     ) -> Result<Self, Failure> {
         let name = ServerName::try_from(host.to_owned()).map_err(|error| refused(true, error))?;
-        let mut session = ClientConnection::new(config, name).map_err(|error| refused(true, error))?;
-        session.set_buffer_limit(Some(OUTBOUND));
-        let mut tls = Self { session, socket, inbound: Inbound::new() };
+        let session = UnbufferedClientConnection::new(config, name).map_err(|error| refused(true, error))?;
+        let (inbound, plain, outbound) = (Inbound::new(), Plain::default(), Outbound::default());
+        let mut tls = Self { session, socket, inbound, plain, outbound, ended: false };
         match wait(limits, || tls.handshake_step()) {
             Ok(_) => Ok(tls),
             Err(Failure::Io(error)) => {
@@ -74,71 +92,153 @@ impl Tls {
     /// Reads plain text, with one read of the socket at most. `Moved(0)` is an end that the other side announced;
     /// one it did not announce could be an attacker's cut, and is an error.
     pub(super) fn read(&mut self, into: &mut [u8]) -> io::Result<Step> {
+        let kept = self.plain.read(into);
+        if kept > 0 {
+            return Ok(Step::Moved(kept));
+        }
         let mut may_receive = true;
         loop {
-            match self.session.reader().read(into) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                result => return result.map(Step::Moved),
+            match self.turn(into, &[])? {
+                // A record may be empty.
+                Turn::Opened(0) => {}
+                Turn::Opened(count) => return Ok(Step::Moved(count)),
+                Turn::Waiting if self.ended => return Ok(Step::Moved(0)),
+                Turn::Waiting if std::mem::take(&mut may_receive) => {
+                    if self.inbound.receive(&self.socket)? == 0 {
+                        return Err(closed("the connection was closed in the middle of a TLS session"));
+                    }
+                }
+                Turn::Waiting => return Ok(Step::Session),
             }
-            if self.inbound.is_empty() && !std::mem::take(&mut may_receive) {
-                return Ok(Step::Session);
-            }
-            self.receive()?;
         }
     }
 
     /// Whether something was received that nobody has read.
     pub(super) fn has_surplus(&mut self) -> bool {
-        !self.inbound.is_empty() || self.session.reader().fill_buf().is_ok_and(|text| !text.is_empty())
+        // Records of the session itself are none; one that is not whole yet could be anything.
+        while matches!(self.turn(&mut [], &[]), Ok(Turn::Opened(_))) {}
+        !self.plain.is_empty() || !self.inbound.is_empty()
     }
 
     /// Encrypts some of both slices and sends what the socket takes.
     pub(super) fn write(&mut self, first: &[u8], second: &[u8]) -> io::Result<Step> {
-        if self.session.wants_write() {
-            self.session.write_tls(&mut self.socket)?;
+        if !self.outbound.is_empty() {
+            self.outbound.send(&self.socket)?;
             return Ok(Step::Session);
         }
-        let taken = self.session.writer().write_vectored(&[IoSlice::new(first), IoSlice::new(second)])?;
-        match self.session.write_tls(&mut self.socket) {
-            Err(error) if !super::stream::is_tick(&error) => Err(error),
+        let text = joined(first, second, OUTBOUND);
+        // An answer that is there already is opened and kept, as much as was read of it.
+        while let Turn::Opened(_) = self.turn(&mut [], &text)? {}
+        match self.outbound.send(&self.socket) {
+            Err(error) if !is_tick(&error) => Err(error),
             // What is not sent yet goes out first next time.
-            _ => Ok(Step::Moved(taken)),
+            _ => Ok(Step::Moved(text.len())),
         }
     }
 
     /// Sends all that is encrypted; `Session` as long as some is left.
     pub(super) fn flush(&mut self) -> io::Result<Step> {
-        if !self.session.wants_write() {
+        if self.outbound.is_empty() {
             return Ok(Step::Moved(0));
         }
-        self.session.write_tls(&mut self.socket)?;
+        self.outbound.send(&self.socket)?;
         Ok(Step::Session)
     }
 
     fn handshake_step(&mut self) -> io::Result<Step> {
-        if self.session.wants_write() {
-            self.session.write_tls(&mut self.socket)?;
-        } else if !self.session.is_handshaking() {
-            return Ok(Step::Moved(0));
-        } else if self.receive()? == 0 {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the connection was closed during the handshake"));
+        const CLOSED: &str = "the connection was closed during the handshake";
+        if !self.outbound.is_empty() {
+            self.outbound.send(&self.socket)?;
+            return Ok(Step::Session);
         }
-        Ok(Step::Session)
+        let turn = self.turn(&mut [], &[])?;
+        if !self.outbound.is_empty() {
+            return Ok(Step::Session);
+        }
+        if !self.session.is_handshaking() {
+            return Ok(Step::Moved(0));
+        }
+        match turn {
+            Turn::Waiting if self.ended => Err(closed(CLOSED)),
+            Turn::Waiting if self.inbound.receive(&self.socket)? == 0 => Err(closed(CLOSED)),
+            Turn::Waiting | Turn::Opened(_) => Ok(Step::Session),
+        }
     }
 
-    fn receive(&mut self) -> io::Result<usize> {
-        let count = self.session.read_tls(&mut self.inbound.over(&self.socket))?;
-        if let Err(error) = self.session.process_new_packets() {
-            // The alert that tells the other side why; it does not matter whether it arrives.
-            let _ = self.session.write_tls(&mut self.socket);
-            return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+    /// Lets the session work on what was received, up to a record of plain text: it goes to `into`, and what does not
+    /// fit is kept. When nothing is left to open, `text` is made into records.
+    fn turn(&mut self, into: &mut [u8], text: &[u8]) -> io::Result<Turn> {
+        loop {
+            let UnbufferedStatus { mut discard, state } = self.session.process_tls_records(self.inbound.filled());
+            let turn = match state {
+                Ok(ConnectionState::ReadTraffic(mut traffic)) => match traffic.next_record() {
+                    Some(Ok(record)) => {
+                        discard += record.discard;
+                        Ok(Some(Turn::Opened(self.plain.hand_over(record.payload, into))))
+                    }
+                    Some(Err(error)) => Err(error),
+                    None => Ok(None),
+                },
+                Ok(ConnectionState::EncodeTlsData(mut data)) => {
+                    self.outbound.append(|room| data.encode(room))?;
+                    Ok(None)
+                }
+                Ok(ConnectionState::TransmitTlsData(data)) => {
+                    // It is in `outbound`, before all that comes later.
+                    data.done();
+                    Ok(None)
+                }
+                Ok(ConnectionState::WriteTraffic(traffic)) => {
+                    self.outbound.seal(traffic, text)?;
+                    Ok(Some(Turn::Waiting))
+                }
+                Ok(ConnectionState::BlockedHandshake) => Ok(Some(Turn::Waiting)),
+                Ok(ConnectionState::PeerClosed) => {
+                    self.ended = true;
+                    Ok(None)
+                }
+                Ok(other) => Err(rustls::Error::General(format!("a TLS client cannot be in the state {other:?}"))),
+                Err(error) => Err(error),
+            };
+            self.inbound.discard(discard);
+            match turn {
+                Ok(None) => {}
+                Ok(Some(turn)) => return Ok(turn),
+                Err(error) => {
+                    self.alert();
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+                }
+            }
         }
-        Ok(count)
+    }
+
+    /// Tells the other side why the session ends; it does not matter whether that arrives.
+    fn alert(&mut self) {
+        let UnbufferedStatus { state, .. } = self.session.process_tls_records(self.inbound.filled());
+        if let Ok(ConnectionState::EncodeTlsData(mut data)) = state
+            && self.outbound.append(|room| data.encode(room)).is_ok()
+        {
+            let _ = self.outbound.send(&self.socket);
+        }
+    }
+}
+
+/// The start of `first` and `second`, one behind the other, `limit` bytes at most. A head and its body share records.
+fn joined<'a>(first: &'a [u8], second: &'a [u8], limit: usize) -> Cow<'a, [u8]> {
+    let first = first.get(..limit).unwrap_or(first);
+    let second = second.get(..limit - first.len()).unwrap_or(second);
+    match (first, second) {
+        (text, []) | ([], text) => Cow::Borrowed(text),
+        both => Cow::Owned([both.0, both.1].concat()),
     }
 }
 
 fn refused(fatal: bool, error: impl std::error::Error + Send + Sync + 'static) -> Failure {
     Failure::Tls { fatal, error: Box::new(error) }
+}
+
+fn closed(what: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, what)
 }
 
 /// Whether the same server would be refused again.
@@ -147,7 +247,7 @@ fn is_fatal(error: &rustls::Error) -> bool {
     matches!(error, InvalidCertificate(_) | NoCertificatesPresented | PeerIncompatible(_) | UnsupportedNameType)
 }
 
-/// Bytes received and not yet taken by the session.
+/// Records received and not yet opened.
 struct Inbound {
     bytes: Box<[u8]>,
     start: usize,
@@ -163,22 +263,128 @@ impl Inbound {
         self.start == self.end
     }
 
-    fn over<'a>(&'a mut self, socket: &'a TcpStream) -> impl Read + 'a {
-        struct Over<'a>(&'a mut Inbound, &'a TcpStream);
-        impl Read for Over<'_> {
-            fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-                let Self(inbound, socket) = self;
-                if inbound.is_empty() {
-                    (inbound.start, inbound.end) = (0, 0);
-                    inbound.end = socket.read(&mut inbound.bytes)?;
+    fn filled(&mut self) -> &mut [u8] {
+        &mut self.bytes[self.start..self.end]
+    }
+
+    fn discard(&mut self, count: usize) {
+        self.start = self.end.min(self.start + count);
+    }
+
+    /// Reads once from the socket; zero is the end.
+    fn receive(&mut self, mut socket: &TcpStream) -> io::Result<usize> {
+        self.bytes.copy_within(self.start..self.end, 0);
+        (self.start, self.end) = (0, self.end - self.start);
+        let room = &mut self.bytes[self.end..];
+        if room.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "a TLS message is too long"));
+        }
+        let count = socket.read(room)?;
+        self.end += count;
+        Ok(count)
+    }
+}
+
+/// Plain text of records that were opened before somebody could take all of it: no more than one [`INBOUND`] holds,
+/// since nothing is received while some is left.
+#[derive(Default)]
+struct Plain {
+    bytes: Vec<u8>,
+    start: usize,
+}
+
+impl Plain {
+    fn is_empty(&self) -> bool {
+        self.start == self.bytes.len()
+    }
+
+    fn read(&mut self, into: &mut [u8]) -> usize {
+        let ready = &self.bytes[self.start..];
+        let count = ready.len().min(into.len());
+        into[..count].copy_from_slice(&ready[..count]);
+        self.start += count;
+        if self.is_empty() {
+            self.bytes.clear();
+            self.start = 0;
+        }
+        count
+    }
+
+    /// Fills `into` from `text` and keeps the rest. What is kept already comes first, so nothing may be.
+    fn hand_over(&mut self, text: &[u8], into: &mut [u8]) -> usize {
+        let (now, later) = text.split_at(text.len().min(into.len()));
+        into[..now.len()].copy_from_slice(now);
+        self.bytes.extend_from_slice(later);
+        now.len()
+    }
+}
+
+/// Records made and not yet sent.
+#[derive(Default)]
+struct Outbound {
+    bytes: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+impl Outbound {
+    fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    fn seal<Data>(&mut self, mut traffic: WriteTraffic<'_, Data>, text: &[u8]) -> io::Result<()> {
+        if text.is_empty() { Ok(()) } else { self.append(|room| traffic.encrypt(text, room)) }
+    }
+
+    /// Lets `make` write records behind those that are here, in as much room as it asks for.
+    fn append<E: Refusal>(&mut self, mut make: impl FnMut(&mut [u8]) -> Result<usize, E>) -> io::Result<()> {
+        loop {
+            match make(&mut self.bytes[self.end..]) {
+                Ok(count) => {
+                    self.end += count;
+                    return Ok(());
                 }
-                let ready = inbound.bytes.get(inbound.start..inbound.end).unwrap_or_default();
-                let count = ready.len().min(into.len());
-                into[..count].copy_from_slice(&ready[..count]);
-                inbound.start += count;
-                Ok(count)
+                Err(error) => {
+                    let needed = self.end + error.required_size()?;
+                    if needed <= self.bytes.len() {
+                        return Err(io::Error::other("the TLS session asks for room that it has"));
+                    }
+                    self.bytes.resize(needed, 0);
+                }
             }
         }
-        Over(self, socket)
+    }
+
+    /// Sends what the socket takes with one write.
+    fn send(&mut self, mut socket: &TcpStream) -> io::Result<()> {
+        self.start += socket.write(&self.bytes[self.start..self.end])?;
+        if self.is_empty() {
+            (self.start, self.end) = (0, 0);
+        }
+        Ok(())
+    }
+}
+
+/// Why no records were made.
+trait Refusal {
+    /// The room that was missing, or an error that more room does not mend.
+    fn required_size(self) -> io::Result<usize>;
+}
+
+impl Refusal for EncodeError {
+    fn required_size(self) -> io::Result<usize> {
+        match self {
+            Self::InsufficientSize(InsufficientSizeError { required_size }) => Ok(required_size),
+            other @ Self::AlreadyEncoded => Err(io::Error::other(other)),
+        }
+    }
+}
+
+impl Refusal for EncryptError {
+    fn required_size(self) -> io::Result<usize> {
+        match self {
+            Self::InsufficientSize(InsufficientSizeError { required_size }) => Ok(required_size),
+            other @ Self::EncryptExhausted => Err(io::Error::other(other)),
+        }
     }
 }

@@ -3,7 +3,7 @@
 use super::super::trust::{certificates, roots};
 use super::*;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
-use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 type TlsStream = StreamOwned<ServerConnection, TcpStream>;
@@ -24,6 +24,13 @@ impl Authority {
         Self { issuer: Issuer::new(params, key), pem }
     }
 
+    /// A server that speaks this version only.
+    fn speaking(&self, version: &'static rustls::SupportedProtocolVersion) -> Arc<ServerConfig> {
+        let key = KeyPair::generate().unwrap();
+        let certificate = good().signed_by(&key, &self.issuer).unwrap().der().clone();
+        configured(certificate, &key, &[version])
+    }
+
     fn sign(&self, params: &CertificateParams) -> Arc<ServerConfig> {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
@@ -35,10 +42,18 @@ impl Authority {
     }
 }
 
-fn server_config(certificate: rustls::pki_types::CertificateDer<'static>, key: &KeyPair) -> Arc<ServerConfig> {
+fn server_config(certificate: CertificateDer<'static>, key: &KeyPair) -> Arc<ServerConfig> {
+    configured(certificate, key, rustls::DEFAULT_VERSIONS)
+}
+
+fn configured(
+    certificate: CertificateDer<'static>,
+    key: &KeyPair,
+    versions: &[&'static rustls::SupportedProtocolVersion],
+) -> Arc<ServerConfig> {
     let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
     Arc::new(builder.with_no_client_auth().with_single_cert(vec![certificate], key).unwrap())
 }
 
@@ -195,37 +210,80 @@ fn hosts_that_are_no_names() {
     assert_eq!(phase, Phase::Connect);
 }
 
-/// Eight MiB each way, over connections that are kept.
+/// Eight MiB each way, over connections that are kept, in each version; under 1.3 with new keys on the way.
 #[test]
 fn large_bodies() {
     const SIZE: usize = 8 << 20;
     let body: Vec<u8> = (0..SIZE).map(|at| (at * 7 % 251) as u8).collect();
     let authority = Authority::new();
-    let server = serve(authority.sign(&good()), |stream| {
-        for _ in 0..2 {
-            let mut body = vec![0; SIZE];
-            stream.read_exact(&mut body).unwrap();
-            stream.write_all(format!("HTTP/1.1 200 OK\r\ncontent-length: {SIZE}\r\n\r\n").as_bytes()).unwrap();
-            stream.write_all(&body).unwrap();
-            stream.flush().unwrap();
-            let mut head = [0; 1];
-            let mut seen = Vec::new();
-            while !seen.ends_with(b"\r\n\r\n") && stream.read(&mut head).is_ok_and(|count| count == 1) {
-                seen.push(head[0]);
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let server = serve(authority.speaking(version), move |stream| {
+            for _ in 0..2 {
+                let mut body = vec![0; SIZE];
+                let halves = body.split_at_mut(SIZE / 2);
+                stream.read_exact(halves.0).unwrap();
+                if version.version == rustls::ProtocolVersion::TLSv1_3 {
+                    // Asks the client for new keys too, in the middle of its body and of ours.
+                    stream.conn.refresh_traffic_keys().unwrap();
+                }
+                stream.read_exact(halves.1).unwrap();
+                stream.write_all(format!("HTTP/1.1 200 OK\r\ncontent-length: {SIZE}\r\n\r\n").as_bytes()).unwrap();
+                for piece in body.chunks(SIZE / 2 + 1) {
+                    stream.write_all(piece).unwrap();
+                    if version.version == rustls::ProtocolVersion::TLSv1_3 {
+                        stream.conn.refresh_traffic_keys().unwrap();
+                    }
+                }
+                stream.flush().unwrap();
+                let mut head = [0; 1];
+                let mut seen = Vec::new();
+                while !seen.ends_with(b"\r\n\r\n") && stream.read(&mut head).is_ok_and(|count| count == 1) {
+                    seen.push(head[0]);
+                }
             }
+        });
+        let transport = authority.trusted();
+        for round in 0..2 {
+            let mut source = &body[..];
+            let sent = match round {
+                0 => Body::Bytes(&body),
+                _ => Body::Reader { source: &mut source, length: SIZE as u64 },
+            };
+            let reply = transport.send(&server.origin, &request("PUT"), sent).unwrap();
+            assert!(reply.read_to_end(SIZE, None).unwrap() == body);
         }
-    });
-    let transport = authority.trusted();
-    for round in 0..2 {
-        let mut source = &body[..];
-        let sent = match round {
-            0 => Body::Bytes(&body),
-            _ => Body::Reader { source: &mut source, length: SIZE as u64 },
-        };
-        let reply = transport.send(&server.origin, &request("PUT"), sent).unwrap();
-        assert!(reply.read_to_end(SIZE, None).unwrap() == body);
+        assert_eq!(server.accepted(), 1);
     }
-    assert_eq!(server.accepted(), 1);
+}
+
+/// Records as small as they come, read into slices that hold part of one, one, and several.
+#[test]
+fn records_and_reads_of_every_size() {
+    let authority = Authority::new();
+    let body: Vec<u8> = (0..120_000_usize).map(|at| (at * 7 % 251) as u8).collect();
+    let sent = body.clone();
+    let server = serve(authority.sign(&good()), move |stream| {
+        stream.write_all(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", sent.len()).as_bytes()).unwrap();
+        let (mut rest, mut size) = (&sent[..], 1);
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(size.min(rest.len()));
+            // One record for each write.
+            stream.conn.writer().write_all(now).unwrap();
+            stream.flush().unwrap();
+            (rest, size) = (later, size * 3 / 2 + 1);
+        }
+        let _ = io::copy(stream, &mut io::sink());
+    });
+    for size in [1, 7, 4096, 16_384, 16_385, 50_000, 200_000] {
+        let mut reply = get(&authority.trusted(), &server).unwrap();
+        let (mut read, mut buffer) = (Vec::new(), vec![0; size]);
+        while read.len() < body.len() {
+            let count = reply.read(&mut buffer).unwrap();
+            assert!(count > 0, "{} of {}", read.len(), body.len());
+            read.extend_from_slice(&buffer[..count]);
+        }
+        assert!(read == body, "{size}");
+    }
 }
 
 #[test]
@@ -258,6 +316,68 @@ fn cut_sessions_are_no_end() {
             (false, body) => assert!(matches!(failure(body), (Phase::Body, Failure::Io(_)))),
         }
     }
+}
+
+/// An answer that is there before the body is sent is kept while the body goes on, and so is the end behind it.
+#[test]
+fn an_early_answer_with_an_end() {
+    let authority = Authority::new();
+    let server = serve(authority.sign(&good()), |stream| {
+        stream.write_all(b"HTTP/1.1 403 Forbidden\r\nconnection: close\r\n\r\ndenied").unwrap();
+        stream.conn.send_close_notify();
+        stream.flush().unwrap();
+        let _ = io::copy(&mut stream.sock, &mut io::sink());
+    });
+    for size in [0, 10, 100_000, 32 << 20] {
+        let reply = authority.trusted().send(&server.origin, &request("PUT"), Body::Bytes(&vec![1; size])).unwrap();
+        assert_eq!((reply.status, text(reply.read_to_end(10, None))), (403, "denied".into()), "{size}");
+    }
+}
+
+/// Whatever byte of the server's is changed on the way: an error or the whole answer, and no panic.
+#[test]
+fn a_changed_byte_in_any_place() {
+    let authority = Authority::new();
+    let target = serve(authority.sign(&good()), ok);
+    let port = target.origin.port;
+    let place = Arc::new(AtomicU64::new(0));
+    let current = place.clone();
+    let mut relay = Server::start(move |peer| {
+        let mut other = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let (mut from, mut to) = (peer.stream.try_clone().unwrap(), other.try_clone().unwrap());
+        thread::spawn(move || {
+            let _ = io::copy(&mut from, &mut to);
+            let _ = to.shutdown(std::net::Shutdown::Both);
+        });
+        let (place, mut passed, mut block) = (current.load(Ordering::SeqCst), 0, [0; 4096]);
+        while let Ok(count @ 1..) = other.read(&mut block) {
+            if let Some(byte) = place.checked_sub(passed).and_then(|at| block[..count].get_mut(at as usize)) {
+                *byte ^= 1 << (place % 8);
+            }
+            passed += count as u64;
+            peer.send(&block[..count]);
+        }
+        let _ = peer.stream.shutdown(std::net::Shutdown::Both);
+    });
+    relay.origin.scheme = Scheme::Https;
+    let (mut refused, mut whole) = (0, 0);
+    // The server's flight and its answer are some 1,000 bytes; those behind are the tickets and its end.
+    for at in (0..1400).step_by(7) {
+        place.store(at, Ordering::SeqCst);
+        match fetch(&Transport::new(Options { extra_roots_pem: authority.pem.clone(), ..impatient() }).unwrap(), &relay)
+        {
+            Ok(body) => {
+                assert_eq!(body, b"ok", "{at}");
+                whole += 1;
+            }
+            Err(error) => {
+                assert!(!error.to_string().is_empty());
+                refused += 1;
+            }
+        }
+    }
+    println!("{refused} refused, {whole} whole");
+    assert!(refused > 100 && whole > 5, "{refused} refused, {whole} whole");
 }
 
 /// Damage on the way is an error, never data.
