@@ -86,7 +86,7 @@ impl Client {
             .query("encoding-type", "url")
             .maybe_query("prefix", filled(prefix))
             .maybe_query("delimiter", filled(delimiter))
-            .maybe_query("marker", marker.or(filled(start_after)))
+            .maybe_query("marker", marker.or_else(|| filled(start_after)))
             .maybe_query("max-keys", max_keys.map(|keys| keys.to_string()));
         self.run(&call, Payload::Empty, |response, deadline| {
             document(response, deadline, &call, (xml::list_bucket_result, xml::MAX_LISTING_BYTES))

@@ -171,7 +171,10 @@ pub(super) struct Framing {
 impl Framing {
     pub(super) fn new(call: &Call<'_>, length: u64, checksum: Option<Algorithm>, endpoint: &Endpoint) -> Self {
         let trailer = checksum.and_then(Algorithm::trailer);
-        let layout = trailer.map_or(Layout::signed(length), |trailer| Layout::signed_with_trailer(length, trailer));
+        let layout = match trailer {
+            Some(trailer) => Layout::signed_with_trailer(length, trailer),
+            None => Layout::signed(length),
+        };
         let mut headers = layout.headers();
         headers.retain_mut(|(name, value)| {
             if *name == "content-encoding" {
