@@ -229,6 +229,11 @@ fn a_server_that_refuses_chunks_is_told_with_the_way_out() {
         assert_eq!(rig.count("PutObject"), 1);
         rig.finish();
     }
+    // What has no chunks is not refused for them.
+    let rig = Rig::with(ServerOptions::default(), |config| config.payload_signing(PayloadSigning::Unsigned));
+    rig.faulty.always("PutObject", Fault::error(400, "InvalidRequest"));
+    assert!(!put(&rig.client, &long()).unwrap_err().to_string().contains("chunks"));
+    rig.finish();
 }
 
 #[test]
