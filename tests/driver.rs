@@ -4,9 +4,11 @@
 
 mod support;
 
+use s3driver::client::{RetryPolicy, Timeouts};
 use s3driver::driver::{Method, Parameters, S3Driver, StorageDriver, UrlOptions, WriteMode};
 use s3driver::{Error, ErrorKind};
 use std::io::Write;
+use std::time::{Duration, Instant};
 use support::target::Target;
 
 fn assert_kind<T: std::fmt::Debug>(result: Result<T, Error>, kind: ErrorKind) {
@@ -85,4 +87,21 @@ checks! {
         let error = with(target, "", "secretkey", "wrong").stat("/a").unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::AccessDenied | ErrorKind::SignatureRejected), "{error}");
     }
+}
+
+/// A server that takes connections and says nothing: the caller's own limits hold, not the client's usual ones.
+#[test]
+fn the_clients_configuration_can_be_adjusted() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let pairs = [("accesskey", "AKIDEXAMPLE"), ("secretkey", "secret"), ("bucket", "bucket"), ("region", "us-east-1")];
+    let pairs = pairs.into_iter().chain([("regionendpoint", &*endpoint), ("secure", "false")]);
+    let parameters = Parameters::from_pairs(pairs).unwrap();
+    let limits = Timeouts { idle: Duration::from_millis(100), ..Timeouts::default() };
+    let driver =
+        S3Driver::with_config(&parameters, |config| config.timeouts(limits).retry(RetryPolicy::never())).unwrap();
+    let started = Instant::now();
+    assert_kind(driver.get_content("/a"), ErrorKind::Timeout);
+    assert!(started.elapsed() < Duration::from_secs(10));
+    assert_eq!(driver.client().stats().retries, 0);
 }

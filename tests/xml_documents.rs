@@ -504,6 +504,9 @@ mod lenient {
             (" a ", " a "),
             ("\n", "\n"),
             ("a\r\nb\rc\r\r\nd", "a\nb\nc\n\nd"),
+            // Nothing but line ends.
+            ("\r", "\n"),
+            ("a<![CDATA[\r]]>&amp;\r\r\n", "a\n&\n\n"),
             ("&#13;&#10;&#x9;", "\r\n\t"),
             ("&lt;&gt;&amp;&apos;&quot;", "<>&'\""),
             ("&amp;lt;", "&lt;"),

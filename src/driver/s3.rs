@@ -7,7 +7,9 @@ use super::{
     WalkStep, WriteMode, check_path,
 };
 use crate::cancel::Cancel;
-use crate::client::{Client, CopySource, GetObject, ListObjects, MAX_PART_SIZE, ObjectMeta, Presign, PresignMethod};
+use crate::client::{
+    Client, Config, CopySource, GetObject, ListObjects, MAX_PART_SIZE, ObjectMeta, Presign, PresignMethod,
+};
 use crate::credentials::Provider;
 use crate::error::{Error, ErrorKind, Result};
 use crate::transfer::{Ranges, ReadAhead, copy_object_in_parts};
@@ -47,7 +49,7 @@ impl S3Driver {
     /// # Errors
     /// [`ErrorKind::Configuration`] when a certificate file cannot be read or the options contradict each other.
     pub fn new(parameters: &Parameters) -> Result<Self> {
-        Ok(Self { store: Arc::new(Store::new(parameters, None)?) })
+        Ok(Self { store: Arc::new(Store::new(parameters, None, |config| config)?) })
     }
 
     /// The same with keys from `provider` instead.
@@ -55,7 +57,27 @@ impl S3Driver {
     /// # Errors
     /// As [`S3Driver::new`].
     pub fn with_credentials(parameters: &Parameters, provider: Arc<dyn Provider>) -> Result<Self> {
-        Ok(Self { store: Arc::new(Store::new(parameters, Some(provider))?) })
+        Ok(Self { store: Arc::new(Store::new(parameters, Some(provider), |config| config)?) })
+    }
+
+    /// The same with what `adjust` makes of the client's configuration, for what is no option of the registry's: time
+    /// limits, retries, a clock.
+    ///
+    /// ```no_run
+    /// use s3driver::client::Timeouts;
+    /// use s3driver::driver::{Parameters, S3Driver};
+    /// use std::time::Duration;
+    ///
+    /// let parameters = Parameters::from_pairs([("region", "eu-central-1"), ("bucket", "docker.example.org")])?;
+    /// let patience = Timeouts { idle: Duration::from_secs(15), ..Timeouts::default() };
+    /// let driver = S3Driver::with_config(&parameters, |config| config.timeouts(patience))?;
+    /// # Ok::<(), s3driver::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`S3Driver::new`].
+    pub fn with_config(parameters: &Parameters, adjust: impl FnOnce(Config) -> Config) -> Result<Self> {
+        Ok(Self { store: Arc::new(Store::new(parameters, None, adjust)?) })
     }
 
     /// Asks whether the bucket is there and these credentials may use it: a health check whose error tells what is wrong.

@@ -60,7 +60,11 @@ const CONTENT_TYPE: &str = "application/octet-stream";
 pub(crate) const DRIVER_NAME: &str = "s3aws";
 
 impl Store {
-    pub(crate) fn new(parameters: &Parameters, provider: Option<Arc<dyn Provider>>) -> Result<Self> {
+    pub(crate) fn new(
+        parameters: &Parameters,
+        provider: Option<Arc<dyn Provider>>,
+        adjust: impl FnOnce(Config) -> Config,
+    ) -> Result<Self> {
         let mut config = Config::new(parameters.endpoint().clone())
             .signature(parameters.signature_version())
             .payload_signing(parameters.payload())
@@ -86,7 +90,7 @@ impl Store {
             (None, None) => config.chain_credentials(),
         };
         Ok(Self {
-            client: Client::new(config).map_err(|error| error.with_driver(DRIVER_NAME))?,
+            client: Client::new(adjust(config)).map_err(|error| error.with_driver(DRIVER_NAME))?,
             bucket: parameters.bucket().to_owned(),
             root: parameters.root_directory().to_owned(),
             settings: ObjectSettings {
