@@ -6,8 +6,8 @@ mod support;
 
 use s3driver::ErrorKind;
 use s3driver::client::{
-    Checksum, Client, Condition, CopySource, GetObject, ListObjects, ObjectSettings, Presign, PresignMethod,
-    SignatureVersion, UploadRef, UploadedPart,
+    Checksum, Client, Condition, CopySource, GetObject, HELD_BODY, ListObjects, ObjectSettings, PayloadSigning,
+    Presign, PresignMethod, SignatureVersion, UploadRef, UploadedPart,
 };
 use s3driver::driver::{Parameters, S3Driver, StorageDriver};
 use std::collections::BTreeSet;
@@ -102,7 +102,7 @@ checks! {
         client.delete_object(&target.bucket, &key).unwrap();
     }
 
-    // A key marker alone is inclusive on Ceph, SeaweedFS and rclone; SeaweedFS lists unsorted and names no marker.
+    // A key marker alone is inclusive on Ceph, SeaweedFS and rclone; SeaweedFS lists unsorted.
     fn every_upload_is_listed_once(target) {
         let (client, prefix) = (target.client(), target.scratch("uploads"));
         let mut begun = BTreeSet::new();
@@ -119,6 +119,30 @@ checks! {
         for (key, id) in &begun {
             client.abort_multipart_upload(UploadRef { bucket: &target.bucket, key, upload_id: id }).unwrap();
         }
+    }
+
+    // SeaweedFS names the last upload of a page and not its key, and with the key alone lists no other key.
+    fn uploads_beyond_a_page_are_listed_and_purged(target) {
+        const UPLOADS: usize = 1_050;
+        let (client, root) = (target.client(), target.scratch("many-uploads"));
+        let begun: BTreeSet<(String, String)> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8).map(|thread| {
+                let (client, root) = (&client, &root);
+                scope.spawn(move || {
+                    let keys = (thread..UPLOADS).step_by(8).map(|number| format!("{root}/{}", number / 2));
+                    keys.map(|key| (key.clone(), begin(client, target, &key))).collect::<Vec<_>>()
+                })
+            }).collect();
+            threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+        });
+        let pages: Vec<_> = client.uploads(&target.bucket, &format!("{root}/")).map(Result::unwrap).collect();
+        assert!(pages.len() > 1);
+        let listed = pages.into_iter().flat_map(|page| page.uploads).map(|upload| (upload.key, upload.upload_id));
+        assert!(listed.collect::<BTreeSet<_>>() == begun);
+        // What is aborted while it is listed.
+        let driver = target.driver(&root);
+        assert_eq!(driver.purge_uploads("/", Duration::ZERO).unwrap().uploads, UPLOADS as u64);
+        assert_eq!(driver.pending_uploads("/").unwrap().count(), 0);
     }
 
     // Listings with encoding-type=url differ in what they encode, and in how they write a space.
@@ -146,15 +170,37 @@ checks! {
         client.delete_objects(&target.bucket, &keys).unwrap();
     }
 
-    // Ceph takes no trailers, rclone stores them: a body of unknown content is sent in a way that all take.
+    // All take chunks that are signed; SeaweedFS, Ceph and rclone would store `aws-chunked` as the object's encoding. Ceph
+    // and Garage take no checksum behind them, rclone stores it with the chunks.
     fn a_streamed_body_is_stored_without_its_framing(target) {
-        let (client, key) = (target.client(), target.scratch("streamed"));
-        let content = bytes_at(4, 0, 300_001);
-        let driver = target.driver(&key);
-        driver.write_stream("/file", 0, &mut &content[..]).unwrap();
-        assert!(driver.get_content("/file").unwrap() == content);
-        assert_eq!(client.head_object(&target.bucket, &format!("{key}/file")).unwrap().size, 300_001);
-        driver.delete("/file").unwrap();
+        let (key, content) = (target.scratch("streamed"), bytes_at(4, 0, HELD_BODY as usize + 300_001));
+        let settings = ObjectSettings { content_encoding: Some("gzip".to_owned()), ..Default::default() };
+        let put = |client: &Client| {
+            client.put_object_from(&target.bucket, &key, &mut &content[..], content.len() as u64, &settings)
+        };
+        for payload in [PayloadSigning::Auto, PayloadSigning::Signed, PayloadSigning::Unsigned] {
+            let client = Client::new(target.config().payload_signing(payload)).unwrap();
+            put(&client).unwrap();
+            let presign = Presign::exactly(PresignMethod::Get, Duration::from_secs(60));
+            let reply = fetch(target, "GET", &client.presign(&target.bucket, &key, &presign).unwrap().url).unwrap();
+            assert_eq!(reply.header("content-encoding"), Some("gzip"));
+            assert!(reply.body[..] == content);
+            client.delete_object(&target.bucket, &key).unwrap();
+        }
+        let client = Client::new(target.config().checksum(Checksum::Crc32c).payload_signing(PayloadSigning::Signed)).unwrap();
+        match (target.server, put(&client)) {
+            ("ceph" | "garage", result) if target.signature == SignatureVersion::V4 => {
+                let error = result.unwrap_err();
+                assert!(error.to_string().contains("set checksum to none"), "{error}");
+            }
+            ("rclone", result) => assert_eq!(result.unwrap_err().kind(), ErrorKind::Integrity),
+            (_, result) => {
+                result.unwrap();
+                let reader = client.get_object(&target.bucket, &key, &GetObject::default()).unwrap();
+                assert!(reader.read_all(content.len()).unwrap() == content);
+            }
+        }
+        client.delete_object(&target.bucket, &key).unwrap();
     }
 
     // SeaweedFS and rclone list folders that have become empty: nobody is told that a file is there.

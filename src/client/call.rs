@@ -4,10 +4,12 @@ use super::admission::Place;
 use super::endpoint::{Located, Scheme};
 use super::reply;
 use super::retry;
+use super::stream::{Framing, Progress, Watched};
 use super::values::{PayloadSigning, SignatureVersion};
 use super::{Client, Inner};
 use crate::credentials::Lease;
 use crate::error::{Error, ErrorKind, Result};
+use crate::sign::chunked::ChunkSigner;
 use crate::sign::explain::Explanation;
 use crate::sign::{self, v2, v4};
 use crate::time::Timestamp;
@@ -34,11 +36,11 @@ pub(super) enum Payload<'a> {
     Empty,
     /// Sent from its first byte at each attempt.
     Bytes(&'a [u8]),
-    /// Can be read once: no further attempt once it has `begun`.
+    /// Can be read once: no further attempt once it has begun.
     Stream {
         source: &'a mut dyn Read,
         length: u64,
-        begun: bool,
+        progress: &'a mut Progress,
     },
     /// Opened anew for each attempt, and once more to hash it where it is signed.
     Replay {
@@ -237,7 +239,7 @@ impl Client {
                 _ if error.status().is_some_and(|status| status < 500) => place.answered(),
                 _ => drop(place),
             }
-            let begun = matches!(payload, Payload::Stream { begun: true, .. });
+            let begun = matches!(&payload, Payload::Stream { progress, .. } if progress.begun);
             let wait = match next {
                 Next::Never => None,
                 _ if begun => None,
@@ -273,8 +275,17 @@ impl Client {
         let mut headers: Vec<(&str, &str)> = Vec::with_capacity(call.headers.len() + 6);
         headers.push(("host", &host));
         headers.extend(call.headers.iter().map(|(n, v)| (&**n, &**v)));
-        let request = sign::Request { method: call.method, path: &target, query: &query, headers: &headers };
         let signs_payload = inner.signs_payload(&attempt.located);
+        let framing = match payload {
+            Payload::Stream { length, .. } if signs_payload && lease.credentials.is_some() => {
+                Some(Framing::new(call, *length, inner.checksum, &inner.endpoint))
+            }
+            _ => None,
+        };
+        if let Some(framing) = &framing {
+            framing.announce(&mut headers);
+        }
+        let request = sign::Request { method: call.method, path: &target, query: &query, headers: &headers };
         let hash;
         let to_sign = match payload {
             Payload::Empty => v4::Payload::Bytes(b""),
@@ -286,11 +297,13 @@ impl Client {
                 })?;
                 v4::Payload::Hash(&hash)
             }
-            Payload::Bytes(_) | Payload::Stream { .. } | Payload::Replay { .. } => v4::Payload::Unsigned,
+            Payload::Stream { .. } => framing.as_ref().map_or(v4::Payload::Unsigned, Framing::payload),
+            Payload::Bytes(_) | Payload::Replay { .. } => v4::Payload::Unsigned,
         };
-        let signing = inner.sign(&request, &attempt.located, &attempt.region, lease, to_sign).map_err(|error| {
+        let unsignable = |error: sign::Error| {
             Sent::Refused(Error::new(ErrorKind::InvalidArgument, format!("the request cannot be signed: {error}")))
-        })?;
+        };
+        let signing = inner.sign(&request, &attempt.located, &attempt.region, lease, to_sign).map_err(unsignable)?;
         if !query.is_empty() {
             target.push('?');
             target.push_str(&sign::query_string(&query));
@@ -306,13 +319,21 @@ impl Client {
             cancel: self.cancel.as_ref(),
         };
         let mut watched;
+        let mut chunked;
         let mut replayed;
         let body = match payload {
             Payload::Empty => Body::Empty,
             Payload::Bytes(bytes) => Body::Bytes(bytes),
-            Payload::Stream { source, length, begun } => {
-                watched = Watched { source: *source, begun };
-                Body::Reader { source: &mut watched, length: *length }
+            Payload::Stream { source, length, progress } => {
+                progress.chunked = framing.is_some();
+                watched = Watched::new(*source, *length, progress);
+                match framing.as_ref().zip(signing.chunk_signer().map_err(unsignable)?) {
+                    Some((framing, signer)) => {
+                        chunked = framing.body(watched, signer).map_err(unsignable)?;
+                        Body::Reader { source: &mut chunked, length: framing.length() }
+                    }
+                    None => Body::Reader { source: &mut watched, length: *length },
+                }
             }
             Payload::Replay { open, length } => {
                 replayed = open();
@@ -446,19 +467,6 @@ const fn is_success(status: u16) -> bool {
     matches!(status, 200 | 201 | 204 | 206)
 }
 
-/// Notes when the first byte of a body is taken that can be read once only.
-struct Watched<'a> {
-    source: &'a mut dyn Read,
-    begun: &'a mut bool,
-}
-
-impl Read for Watched<'_> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        *self.begun = true;
-        self.source.read(into)
-    }
-}
-
 /// What earlier attempts met, in few words.
 #[derive(Default)]
 struct History(Vec<(String, u32)>);
@@ -512,7 +520,12 @@ enum Sent {
 pub(super) enum Signing {
     Anonymous,
     V2(v2::Signed),
-    V4(v4::Signed),
+    /// With what the chunks of a body are signed with behind it.
+    V4 {
+        signed: v4::Signed,
+        key: Arc<v4::SigningKey>,
+        time: Timestamp,
+    },
 }
 
 impl Signing {
@@ -520,7 +533,7 @@ impl Signing {
         match self {
             Self::Anonymous => &[],
             Self::V2(signed) => &signed.headers,
-            Self::V4(signed) => &signed.headers,
+            Self::V4 { signed, .. } => &signed.headers,
         }
     }
 
@@ -528,7 +541,15 @@ impl Signing {
         match self {
             Self::Anonymous => None,
             Self::V2(signed) => Some(signed.explain()),
-            Self::V4(signed) => Some(signed.explain()),
+            Self::V4 { signed, .. } => Some(signed.explain()),
+        }
+    }
+
+    /// What signs the chunks of a body; version 4 alone does that.
+    fn chunk_signer(&self) -> std::result::Result<Option<ChunkSigner>, sign::Error> {
+        match self {
+            Self::V4 { signed, key, time } => ChunkSigner::new(key, *time, &signed.signature).map(Some),
+            Self::Anonymous | Self::V2(_) => Ok(None),
         }
     }
 }
@@ -561,7 +582,8 @@ impl Inner {
             SignatureVersion::V4 => {
                 let scope = v4::Scope { region, service: "s3" };
                 let key = self.signing_key(credentials, time, scope);
-                v4::sign_with_key(request, payload, credentials, scope, time, &key).map(Signing::V4)
+                let signed = v4::sign_with_key(request, payload, credentials, scope, time, &key)?;
+                Ok(Signing::V4 { signed, key, time })
             }
         }
     }

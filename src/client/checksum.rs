@@ -8,12 +8,18 @@ use super::endpoint::Endpoint;
 use super::read::ObjectMeta;
 use super::values::Checksum;
 use crate::error::{Error, ErrorKind, Result};
+use crate::sign::chunked;
 use crate::transport::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use crc_fast::CrcAlgorithm;
 use md5::{Digest as _, Md5};
 use std::io::{self, Read};
+
+/// Characters of four bytes in base64, padding included.
+const BASE64_OF_4: usize = 8;
+/// The same of eight.
+const BASE64_OF_8: usize = 12;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Algorithm {
@@ -63,6 +69,21 @@ impl Algorithm {
             Payload::Stream { .. } => return Ok(call),
         }
         Ok(call.header(self.header(), sum.finish()))
+    }
+
+    /// The header that can follow a body sent in chunks; S3 takes no MD5 there.
+    pub(super) fn trailer(self) -> Option<chunked::Trailer> {
+        let value_length = match self {
+            Self::Crc32c => BASE64_OF_4,
+            Self::Crc64Nvme => BASE64_OF_8,
+            Self::Md5 => return None,
+        };
+        Some(chunked::Trailer { name: self.header(), value_length })
+    }
+
+    /// What computes its value on the way.
+    pub(super) fn behind(self) -> Box<dyn chunked::Checksum> {
+        Box::new(Running::new(self))
     }
 
     /// With the announcement that every part of the upload will have one.
@@ -130,15 +151,24 @@ impl Running {
         }
     }
 
-    /// As the header has it: base64, of a CRC's big-endian bytes.
-    fn finish(self) -> String {
-        match self.digest {
+    /// As the header has it: base64, of a CRC's big-endian bytes. What is taken in afterwards counts for nothing.
+    fn finish(&mut self) -> String {
+        match &mut self.digest {
             Digest::Crc(crc) if self.algorithm == Algorithm::Crc32c => {
                 BASE64.encode(&crc.finalize().to_be_bytes()[4..])
             }
             Digest::Crc(crc) => BASE64.encode(crc.finalize().to_be_bytes()),
-            Digest::Md5(md5) => BASE64.encode(md5.finalize()),
+            Digest::Md5(md5) => BASE64.encode(md5.finalize_reset()),
         }
+    }
+}
+
+impl chunked::Checksum for Running {
+    fn update(&mut self, data: &[u8]) {
+        Self::update(self, data);
+    }
+    fn finish(&mut self) -> String {
+        Self::finish(self)
     }
 }
 
@@ -168,7 +198,7 @@ impl Expected {
 
     /// To be called with the last byte seen.
     pub(crate) fn check(self) -> Result<()> {
-        let Self { sum, value } = self;
+        let Self { mut sum, value } = self;
         let name = sum.algorithm.name();
         let sum = sum.finish();
         if sum == value {

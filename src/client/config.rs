@@ -181,7 +181,8 @@ impl Config {
     /// their turn, at most for [`Timeouts::operation`].
     ///
     /// A request is in flight until its reply is known: an object's body, while it is read, no longer counts, and neither
-    /// does a [`put_object_from`](super::Client::put_object_from), whose reader may itself wait for other requests.
+    /// does a [`put_object_from`](super::Client::put_object_from) of more than [`HELD_BODY`](super::HELD_BODY), whose reader
+    /// may itself wait for other requests.
     #[must_use]
     pub const fn max_requests(mut self, requests: NonZeroUsize) -> Self {
         self.max_requests = requests;

@@ -7,7 +7,7 @@ use crate::xml::{self, ListBucketResult};
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-/// What ListObjectsV2 is asked for. The default lists everything.
+/// What to list. The default lists everything.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ListObjects {
@@ -46,45 +46,6 @@ impl ListObjects {
     }
 }
 
-/// What the older ListObjects is asked for.
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-pub struct ListObjectsV1 {
-    /// Only keys that begin so.
-    pub prefix: String,
-    /// As in version 2.
-    pub delimiter: String,
-    /// Only keys (or rolled-up prefixes) that sort after this one.
-    pub marker: String,
-    /// As in version 2.
-    pub max_keys: Option<u32>,
-}
-
-impl ListObjectsV1 {
-    /// Everything below a prefix.
-    pub fn prefix(prefix: impl Into<String>) -> Self {
-        Self { prefix: prefix.into(), ..Self::default() }
-    }
-    /// The same, rolled up at `delimiter`.
-    #[must_use]
-    pub fn delimiter(mut self, delimiter: impl Into<String>) -> Self {
-        self.delimiter = delimiter.into();
-        self
-    }
-    /// The same, after this key.
-    #[must_use]
-    pub fn marker(mut self, key: impl Into<String>) -> Self {
-        self.marker = key.into();
-        self
-    }
-    /// The same, with pages of at most this many entries (1 to 1,000).
-    #[must_use]
-    pub const fn max_keys(mut self, keys: u32) -> Self {
-        self.max_keys = Some(keys);
-        self
-    }
-}
-
 fn filled(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
 }
@@ -110,16 +71,22 @@ impl Client {
         })
     }
 
-    /// One page of the older [ListObjects], for servers without version 2.
+    /// One page of the older [ListObjects], for servers without version 2; `marker` is the last key or rolled-up prefix of
+    /// the page before: servers differ in when they name a `next_marker`, and in how they encode it.
     ///
     /// [ListObjects]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjects.html
-    pub fn list_objects_v1(&self, bucket: &str, request: &ListObjectsV1) -> Result<ListBucketResult> {
-        let ListObjectsV1 { prefix, delimiter, marker, max_keys } = request;
+    pub fn list_objects_v1(
+        &self,
+        bucket: &str,
+        request: &ListObjects,
+        marker: Option<&str>,
+    ) -> Result<ListBucketResult> {
+        let ListObjects { prefix, delimiter, start_after, max_keys } = request;
         let call = Call::new("ListObjects", "GET", bucket, "")
             .query("encoding-type", "url")
             .maybe_query("prefix", filled(prefix))
             .maybe_query("delimiter", filled(delimiter))
-            .maybe_query("marker", filled(marker))
+            .maybe_query("marker", marker.or_else(|| filled(start_after)))
             .maybe_query("max-keys", max_keys.map(|keys| keys.to_string()));
         self.run(&call, Payload::Empty, |response, deadline| {
             document(response, deadline, &call, (xml::list_bucket_result, xml::MAX_LISTING_BYTES))

@@ -36,6 +36,7 @@ mod read;
 mod reply;
 mod retry;
 mod settings;
+mod stream;
 pub(crate) mod values;
 
 pub use bucket::BucketInfo;
@@ -43,7 +44,7 @@ pub(crate) use checksum::Expected;
 pub(crate) use config::MAX_REQUESTS;
 pub use config::{Config, Timeouts};
 pub use endpoint::{Addressing, Endpoint, Scheme, Variant};
-pub use listing::{ListObjects, ListObjectsV1, Listing};
+pub use listing::{ListObjects, Listing};
 pub use multipart::{
     CompletedUpload, MAX_PART_SIZE, MAX_PARTS, MIN_PART_SIZE, PartListing, UploadListing, UploadRef, UploadedPart,
 };
@@ -52,6 +53,7 @@ pub use presign::{Presign, PresignMethod, PresignedUrl, SessionEnd};
 pub use read::{ByteRange, GetObject, ObjectMeta, ObjectReader};
 pub use retry::RetryPolicy;
 pub use settings::ObjectSettings;
+pub use stream::HELD_BODY;
 pub use values::{CannedAcl, Checksum, Encryption, PayloadSigning, SignatureVersion, StorageClass, Verification};
 
 use crate::cancel::Cancel;

@@ -242,7 +242,8 @@ impl Client {
         }
     }
 
-    /// One page of [ListMultipartUploads] below a prefix, after the upload `markers` name.
+    /// One page of [ListMultipartUploads], up to 1,000 uploads below a prefix, after the upload that `markers` name: its key
+    /// and its id. An empty key is not sent: SeaweedFS goes by the id alone, and takes a key for the only one to list.
     ///
     /// No encoding is asked for: Ceph encodes the keys of uploads without saying so when it is.
     ///
@@ -259,8 +260,10 @@ impl Client {
         };
         let call = Call::new("ListMultipartUploads", "GET", bucket, "")
             .query("uploads", "")
+            // What S3 gives unasked, and SeaweedFS tenfold.
+            .query("max-uploads", "1000")
             .maybe_query("prefix", (!prefix.is_empty()).then_some(prefix))
-            .maybe_query("key-marker", key_marker)
+            .maybe_query("key-marker", key_marker.filter(|key| !key.is_empty()))
             .maybe_query("upload-id-marker", upload_id_marker);
         let result = self.run(&call, Payload::Empty, |response, deadline| {
             document(response, deadline, &call, (xml::list_multipart_uploads_result, xml::MAX_LISTING_BYTES))
@@ -337,7 +340,8 @@ impl Iterator for PartListing {
     }
 }
 
-/// An iterator over the pages of ListMultipartUploads; it ends with the last one or the first error.
+/// An iterator over the pages of ListMultipartUploads; it ends with the last one or the first error. A server that says
+/// that there is more and not where is asked for what follows the last upload it told.
 #[derive(Debug)]
 pub struct UploadListing {
     client: Client,
@@ -346,6 +350,14 @@ pub struct UploadListing {
     markers: Option<(String, Option<String>)>,
     seen: HashSet<(String, Option<String>)>,
     ended: bool,
+}
+
+impl UploadListing {
+    fn fail(&mut self, text: &str) -> Option<Result<ListMultipartUploadsResult>> {
+        self.ended = true;
+        let error = Error::new(ErrorKind::Protocol, text);
+        Some(Err(error.with_operation("ListMultipartUploads").with_bucket(&self.bucket)))
+    }
 }
 
 impl Iterator for UploadListing {
@@ -363,18 +375,19 @@ impl Iterator for UploadListing {
                 return Some(Err(error));
             }
         };
-        // Both markers: AWS ignores upload-id-marker without key-marker. SeaweedFS says that there is more and names no
-        // marker: what it has beyond its first page cannot be had, and asking again would never end.
-        let next = match (page.is_truncated, &page.next_key_marker) {
-            (Some(true) | None, Some(key)) if !key.is_empty() => {
-                Some((key.clone(), page.next_upload_id_marker.clone().filter(|id| !id.is_empty())))
-            }
-            _ => None,
+        let named = |marker: &Option<String>| marker.clone().filter(|marker| !marker.is_empty());
+        let next = match (page.is_truncated, named(&page.next_key_marker), named(&page.next_upload_id_marker)) {
+            (Some(false), ..) | (None, None, None) => None,
+            // SeaweedFS names the upload alone, and goes on behind it when it is named alone.
+            (_, None, Some(id)) => Some((String::new(), Some(id))),
+            (_, Some(key), id) => Some((key, id)),
+            (Some(true), None, None) => match page.uploads.last() {
+                Some(last) => Some((last.key.clone(), Some(last.upload_id.clone()))),
+                None => return self.fail("the list of uploads goes on, but the server does not say where"),
+            },
         };
         if next.as_ref().is_some_and(|next| !self.seen.insert(next.clone())) {
-            self.ended = true;
-            let error = Error::new(ErrorKind::Protocol, "the server gave the same upload markers twice");
-            return Some(Err(error.with_operation("ListMultipartUploads").with_bucket(&self.bucket)));
+            return self.fail("the server gave the same upload markers twice");
         }
         self.ended = next.is_none();
         self.markers = next;

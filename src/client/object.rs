@@ -12,7 +12,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use md5::{Digest as _, Md5};
 use std::collections::{HashMap, HashSet};
-use std::io::Read;
 use std::time::Instant;
 
 /// Keys that one DeleteObjects takes
@@ -151,29 +150,6 @@ impl Client {
         }
         call.patience = Patience::Bytes;
         self.run(&call, Payload::Replay { open, length }, |response, deadline| put_result(response, deadline, &call))
-    }
-
-    /// PutObject from a reader of which exactly `length` bytes are stored. The body can be sent once only: nothing is
-    /// tried again after the first byte was read, and no checksum is known when the headers go out.
-    ///
-    /// The signature does not cover the body, whatever [`PayloadSigning`](super::PayloadSigning) says: it would have to be
-    /// read twice. Over plain http use [`Client::put_object`].
-    ///
-    /// # Errors
-    /// [`ErrorKind::LocalIo`] when the reader fails or ends before `length`; no object is stored then.
-    pub fn put_object_from(
-        &self,
-        bucket: &str,
-        key: &str,
-        source: &mut dyn Read,
-        length: u64,
-        settings: &ObjectSettings,
-    ) -> Result<PutResult> {
-        let mut call = settings.apply(object_call("PutObject", "PUT", bucket, key)?)?;
-        call.patience = Patience::Bytes;
-        self.run(&call, Payload::Stream { source, length, begun: false }, |response, deadline| {
-            put_result(response, deadline, &call)
-        })
     }
 
     /// [DeleteObject]. Succeeds as well when there is no such object.
@@ -352,7 +328,7 @@ pub(super) fn etag_of(response: &Response) -> Option<String> {
     (!bare.is_empty()).then(|| bare.to_owned())
 }
 
-fn put_result(response: Response, deadline: Option<Instant>, call: &Call<'_>) -> Result<PutResult> {
+pub(super) fn put_result(response: Response, deadline: Option<Instant>, call: &Call<'_>) -> Result<PutResult> {
     let result =
         PutResult { etag: etag_of(&response), version_id: response.header("x-amz-version-id").map(str::to_owned) };
     nothing(response, deadline, call)?;

@@ -82,7 +82,8 @@ words! {
     PayloadSigning {
         /// Unsigned over https, where TLS protects it already; signed over http.
         Auto = "auto",
-        /// Signed: its SHA-256 is computed before it is sent.
+        /// Signed: its SHA-256 is computed before it is sent, that of a body which can be read once chunk by chunk (see
+        /// [`Client::put_object_from`](crate::client::Client::put_object_from)).
         Signed = "signed",
         /// `UNSIGNED-PAYLOAD`: TLS alone protects it.
         Unsigned = "unsigned",

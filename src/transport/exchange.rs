@@ -131,7 +131,8 @@ impl<'a> Exchange<'a> {
             let want = usize::try_from(left).map_or(BLOCK, |left| left.min(BLOCK));
             let part = &mut block[..want];
             source.read_exact(part).map_err(|error| match error.kind() {
-                io::ErrorKind::UnexpectedEof => Failure::Source(io::Error::new(
+                // Not one that tells its own story.
+                io::ErrorKind::UnexpectedEof if error.get_ref().is_none() => Failure::Source(io::Error::new(
                     io::ErrorKind::UnexpectedEof,
                     format!("it ended within the last {left} of {length} bytes"),
                 )),

@@ -4,7 +4,7 @@ use crate::server::{End, Fault, error_document};
 use crate::support::target::bytes_at;
 use crate::support::{Server, ServerOptions};
 use crate::{ATTEMPTS, BUCKET, Rig, quickly, retry, upload};
-use s3driver::client::{Client, Config, Endpoint, ObjectSettings, RetryPolicy, Scheme};
+use s3driver::client::{Client, Config, Endpoint, HELD_BODY, ObjectSettings, RetryPolicy, Scheme};
 use s3driver::credentials::{Cache, Context, Lease, Source, Unavailable};
 use s3driver::{Cancel, ErrorKind};
 use std::net::TcpListener;
@@ -89,8 +89,9 @@ fn close_after_and_reset_after() {
 fn a_body_that_was_begun_is_not_sent_again() {
     let rig = Rig::new();
     rig.faulty.once("PutObject", Fault::silent(End::Close));
-    let mut source = &b"content"[..];
-    let error = rig.client.put_object_from(BUCKET, "key", &mut source, 7, &ObjectSettings::default()).unwrap_err();
+    let content = bytes_at(1, 0, HELD_BODY as usize + 1);
+    let settings = ObjectSettings::default();
+    let error = rig.client.put_object_from(BUCKET, "key", &mut &content[..], HELD_BODY + 1, &settings).unwrap_err();
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Interrupted, 1));
     assert_eq!(rig.count("PutObject"), 1);
     assert_eq!(rig.stored("key"), None);

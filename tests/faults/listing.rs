@@ -266,3 +266,63 @@ fn parts_and_uploads_over_many_pages() {
     }
     rig.finish();
 }
+
+/// ListMultipartUploads that goes on and names one marker, none, or what it named before.
+#[test]
+fn uploads_without_markers() {
+    let rig = Rig::with(ServerOptions { page_size: 2, ..ServerOptions::default() }, |config| config);
+    let mut ids: Vec<String> = (0..5).map(|number| rig.begin(&format!("k{}", number / 3))).collect();
+    ids.sort_unstable();
+    let uploads = || -> Result<Vec<String>> {
+        let mut found = Vec::new();
+        for page in rig.client.uploads(BUCKET, "") {
+            found.extend(page?.uploads.into_iter().map(|upload| upload.upload_id));
+        }
+        found.sort_unstable();
+        Ok(found)
+    };
+    let without = |names: &'static [&'static str]| {
+        Fault::changed(move |answer| {
+            let mut text = String::from_utf8(answer.body.clone()).unwrap();
+            for name in names {
+                if let (Some(start), Some(end)) = (text.find(&format!("<{name}>")), text.find(&format!("</{name}>"))) {
+                    text.replace_range(start..end + name.len() + 3, "");
+                }
+            }
+            answer.body(text)
+        })
+    };
+    // No marker: the last upload of a page says where to go on.
+    rig.faulty.always("ListMultipartUploads", without(&["NextKeyMarker", "NextUploadIdMarker"]));
+    assert_eq!(uploads().unwrap(), ids);
+    assert_eq!(rig.count("ListMultipartUploads"), 3);
+    rig.faulty.heal();
+    // The id alone, as SeaweedFS does it and wants it back; S3 begins anew then, which is noticed.
+    rig.faulty.always("ListMultipartUploads", without(&["NextKeyMarker"]));
+    let error = uploads().unwrap_err();
+    assert_eq!(
+        (error.kind(), error.operation(), rig.count("ListMultipartUploads")),
+        (ErrorKind::Protocol, Some("ListMultipartUploads"), 5)
+    );
+    rig.faulty.heal();
+    let page = |more, id, next| {
+        format!(
+            "<ListMultipartUploadsResult><IsTruncated>{more}</IsTruncated>{next}<Upload><Key>k</Key><UploadId>{id}</UploadId>\
+             </Upload></ListMultipartUploadsResult>"
+        )
+    };
+    let next = "<NextUploadIdMarker>one</NextUploadIdMarker>";
+    rig.faulty.once("ListMultipartUploads", Fault::reply(200, page(true, "one", next)));
+    rig.faulty.once("ListMultipartUploads", Fault::reply(200, page(false, "two", "")));
+    assert_eq!(uploads().unwrap(), ["one", "two"]);
+    let asked = rig.faulty.seen().pop().unwrap().head;
+    assert!(asked.contains("upload-id-marker=one") && !asked.contains("key-marker="), "{asked}");
+    // The same page without a marker comes again.
+    rig.faulty.times("ListMultipartUploads", 0, 2, Fault::reply(200, page(true, "one", "")));
+    assert_eq!(uploads().unwrap_err().kind(), ErrorKind::Protocol);
+    // Nothing to go on from.
+    let empty = "<ListMultipartUploadsResult><IsTruncated>true</IsTruncated></ListMultipartUploadsResult>";
+    rig.faulty.once("ListMultipartUploads", Fault::reply(200, empty));
+    assert_eq!(uploads().unwrap_err().kind(), ErrorKind::Protocol);
+    rig.finish_with_uploads();
+}

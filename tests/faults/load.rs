@@ -3,7 +3,7 @@
 use crate::server::{Answer, Fault, error_document};
 use crate::support::ServerOptions;
 use crate::{BUCKET, Rig, quickly, timeouts};
-use s3driver::client::{Client, Config, Endpoint, GetObject, ObjectSettings, RetryPolicy, Scheme, Timeouts};
+use s3driver::client::{Client, Config, Endpoint, GetObject, HELD_BODY, ObjectSettings, RetryPolicy, Scheme, Timeouts};
 use s3driver::{Cancel, Error, ErrorKind};
 use std::io::{self, BufRead as _, BufReader, Read, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -196,7 +196,8 @@ fn no_request_starves() {
 #[test]
 fn one_place_is_enough_for_a_thread_that_reads_while_it_writes() {
     let rig = Rig::with(ServerOptions::default(), |config| config.max_requests(places(1)));
-    let content = vec![7; 1 << 20];
+    let length = HELD_BODY + 1;
+    let content = vec![7; length as usize];
     rig.store("from", &content);
     let settings = ObjectSettings::default();
     quickly(|| {
@@ -204,13 +205,13 @@ fn one_place_is_enough_for_a_thread_that_reads_while_it_writes() {
             (0..3).map(|_| rig.client.get_object(BUCKET, "from", &GetObject::default()).unwrap()).collect();
         rig.put("beside", b"content").unwrap();
         for mut reader in open {
-            rig.client.put_object_from(BUCKET, "to", &mut reader, 1 << 20, &settings).unwrap();
+            rig.client.put_object_from(BUCKET, "to", &mut reader, length, &settings).unwrap();
             rig.client.delete_object(BUCKET, "beside").unwrap();
         }
         // The reader breaks while it is being uploaded, and asks for the rest.
         rig.faulty.once("GetObject", Fault::cut(1000, crate::server::End::Close));
         let mut reader = rig.client.get_object(BUCKET, "from", &GetObject::default()).unwrap();
-        rig.client.put_object_from(BUCKET, "again", &mut reader, 1 << 20, &settings).unwrap();
+        rig.client.put_object_from(BUCKET, "again", &mut reader, length, &settings).unwrap();
     });
     for key in ["to", "again"] {
         assert!(rig.stored(key).unwrap() == content);
@@ -231,7 +232,8 @@ fn an_upload_may_wait_for_another_request() {
         }
     }
     let rig = Rig::with(ServerOptions::default(), |config| config.max_requests(places(1)));
-    let content = crate::support::target::bytes_at(1, 0, 1 << 20);
+    let length = HELD_BODY + 1;
+    let content = crate::support::target::bytes_at(1, 0, length as usize);
     rig.store("from", &content);
     quickly(|| {
         thread::scope(|scope| {
@@ -240,7 +242,7 @@ fn an_upload_may_wait_for_another_request() {
             scope.spawn(move || {
                 let mut pipe = Pipe(receive, io::Cursor::default());
                 let settings = ObjectSettings::default();
-                rig.client.put_object_from(BUCKET, "to", &mut pipe, 1 << 20, &settings).unwrap();
+                rig.client.put_object_from(BUCKET, "to", &mut pipe, length, &settings).unwrap();
             });
             thread::sleep(Duration::from_millis(100));
             let mut reader = rig.client.get_object(BUCKET, "from", &GetObject::default()).unwrap();

@@ -14,6 +14,7 @@ mod load;
 mod reading;
 mod server;
 mod status;
+mod streaming;
 mod writing;
 
 use s3driver::client::{Client, Config, Endpoint, GetObject, ObjectSettings, RetryPolicy, Scheme, Timeouts, UploadRef};

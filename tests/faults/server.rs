@@ -74,6 +74,8 @@ type Script = dyn Fn(Answer) -> Vec<u8> + Send + Sync;
 pub(crate) struct Fault {
     /// How much of the request's body is read; `None` for all of it.
     upload: Option<usize>,
+    /// The byte of the request's body that is changed before it is passed on.
+    damaged: Option<usize>,
     /// Whether the embedded server gets the request.
     commits: bool,
     reply: Arc<Script>,
@@ -94,7 +96,14 @@ impl Fault {
     /// These bytes, and nothing is passed on.
     pub(crate) fn raw(bytes: impl Into<Vec<u8>>) -> Self {
         let bytes = bytes.into();
-        Self { upload: None, commits: false, reply: Arc::new(move |_| bytes.clone()), pace: None, end: End::Keep }
+        Self {
+            upload: None,
+            damaged: None,
+            commits: false,
+            reply: Arc::new(move |_| bytes.clone()),
+            pace: None,
+            end: End::Keep,
+        }
     }
     /// A whole reply with this status and body.
     pub(crate) fn reply(status: u16, body: impl Into<Vec<u8>>) -> Self {
@@ -119,7 +128,7 @@ impl Fault {
     }
     /// Bytes made of what the embedded server answers.
     pub(crate) fn scripted(script: impl Fn(Answer) -> Vec<u8> + Send + Sync + 'static) -> Self {
-        Self { upload: None, commits: true, reply: Arc::new(script), pace: None, end: End::Keep }
+        Self { upload: None, damaged: None, commits: true, reply: Arc::new(script), pace: None, end: End::Keep }
     }
     /// What the embedded server answers, up to this much of its body.
     pub(crate) fn cut(at: usize, end: End) -> Self {
@@ -137,6 +146,11 @@ impl Fault {
     /// Reads only so much of the request's body.
     pub(crate) fn mid_upload(mut self, bytes: usize) -> Self {
         self.upload = Some(bytes);
+        self
+    }
+    /// Changes one byte of the request's body on its way.
+    pub(crate) fn damaged_upload(mut self, at: usize) -> Self {
+        self.damaged = Some(at);
         self
     }
     pub(crate) fn end(mut self, end: End) -> Self {
@@ -318,6 +332,9 @@ fn serve(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
             if stream.peek(&mut seen.body[wanted - 1..])? == 0 {
                 return Ok(());
             }
+        }
+        if let Some(at) = fault.as_ref().and_then(|fault| fault.damaged) {
+            seen.body[at] ^= 1;
         }
         let answer = match &fault {
             Some(Fault { commits: false, .. }) => Answer::default(),

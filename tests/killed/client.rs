@@ -2,7 +2,7 @@
 
 use crate::trial::Trial;
 use crate::writing::{PART, bytes};
-use s3driver::client::{Client, Condition, CopySource, ObjectSettings, UploadRef};
+use s3driver::client::{Client, Condition, CopySource, HELD_BODY, ObjectSettings, UploadRef};
 use s3driver::driver::S3Driver;
 use s3driver::transfer::Transfer;
 use s3driver::{ErrorKind, Result};
@@ -26,9 +26,10 @@ fn put_object() {
 
 #[test]
 fn put_object_from() {
-    let (old, new) = (bytes(3, 0, 3000), bytes(4, 0, 2000));
+    let length = HELD_BODY + 2000;
+    let (old, new) = (bytes(3, 0, 3000), bytes(4, 0, length as usize));
     Trial::new("client::put_object_from").before([("/file", &old)]).after([("/file", &new)]).run(|driver, _| {
-        driver.client().put_object_from(driver.bucket(), "file", &mut &*new, 2000, &settings()).map(drop)
+        driver.client().put_object_from(driver.bucket(), "file", &mut &*new, length, &settings()).map(drop)
     });
 }
 

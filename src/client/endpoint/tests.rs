@@ -1,0 +1,257 @@
+use super::*;
+use std::fmt;
+
+const PLAIN: Variant = Variant { stack: Stack::Ipv4, fips: Fips::NotRequired, acceleration: Acceleration::Off };
+const DUAL: Variant = Variant { stack: Stack::Dual, ..PLAIN };
+const FIPS: Variant = Variant { fips: Fips::Required, ..PLAIN };
+const FIPS_DUAL: Variant = Variant { stack: Stack::Dual, ..FIPS };
+const ACCELERATED: Variant = Variant { acceleration: Acceleration::On, ..PLAIN };
+const ACCELERATED_DUAL: Variant = Variant { stack: Stack::Dual, ..ACCELERATED };
+
+fn aws(region: &str, variant: Variant) -> Endpoint {
+    Endpoint::aws(region, Scheme::Https, variant).unwrap()
+}
+pub(super) fn custom(url: &str) -> Endpoint {
+    Endpoint::custom(url, None, Scheme::Https).unwrap()
+}
+pub(super) fn message<T: fmt::Debug>(result: Result<T>) -> String {
+    let error = result.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Configuration | ErrorKind::InvalidArgument), "{error:?}");
+    error.message().to_owned()
+}
+/// Root URL and bucket path of a bucket.
+pub(super) fn place(endpoint: &Endpoint, bucket: &str) -> String {
+    let located = endpoint.locate(bucket).unwrap();
+    format!("{}{}", located.root_url(), located.bucket_path())
+}
+
+#[test]
+fn a_region_name_alone_decides_the_host() {
+    for (region, partition, host) in [
+        // Documented: the table of Amazon S3 endpoints, AWS General Reference.
+        ("us-east-1", "aws", "s3.us-east-1.amazonaws.com"),
+        ("eu-central-1", "aws", "s3.eu-central-1.amazonaws.com"),
+        ("ap-southeast-7", "aws", "s3.ap-southeast-7.amazonaws.com"),
+        ("mx-central-1", "aws", "s3.mx-central-1.amazonaws.com"),
+        ("il-central-1", "aws", "s3.il-central-1.amazonaws.com"),
+        ("us-gov-west-1", "aws-us-gov", "s3.us-gov-west-1.amazonaws.com"),
+        ("cn-north-1", "aws-cn", "s3.cn-north-1.amazonaws.com.cn"),
+        ("cn-northwest-1", "aws-cn", "s3.cn-northwest-1.amazonaws.com.cn"),
+        ("us-iso-east-1", "aws-iso", "s3.us-iso-east-1.c2s.ic.gov"),
+        ("us-isob-east-1", "aws-iso-b", "s3.us-isob-east-1.sc2s.sgov.gov"),
+        ("eu-isoe-west-1", "aws-iso-e", "s3.eu-isoe-west-1.cloud.adc-e.uk"),
+        ("us-isof-south-1", "aws-iso-f", "s3.us-isof-south-1.csp.hci.ic.gov"),
+        ("eusc-de-east-1", "aws-eusc", "s3.eusc-de-east-1.amazonaws.eu"),
+        // Not opened yet.
+        ("mx-central-9", "aws", "s3.mx-central-9.amazonaws.com"),
+        ("us-west-77", "aws", "s3.us-west-77.amazonaws.com"),
+        ("us-gov-south-1", "aws-us-gov", "s3.us-gov-south-1.amazonaws.com"),
+        ("zz-middle-1", "aws", "s3.zz-middle-1.amazonaws.com"),
+    ] {
+        assert_eq!(Partition::of_region(region).id(), partition, "{region}");
+        let endpoint = aws(region, PLAIN);
+        assert_eq!((endpoint.host(), endpoint.region(), endpoint.port()), (host.to_owned(), region, 443));
+        assert!(endpoint.is_aws());
+        assert_eq!(place(&endpoint, "registry"), format!("https://registry.{host}/"));
+    }
+}
+
+#[test]
+fn variants_have_the_documented_names() {
+    for (region, variant, host) in [
+        ("us-west-2", DUAL, "s3.dualstack.us-west-2.amazonaws.com"),
+        ("cn-north-1", DUAL, "s3.dualstack.cn-north-1.amazonaws.com.cn"),
+        ("us-east-2", FIPS, "s3-fips.us-east-2.amazonaws.com"),
+        ("us-gov-east-1", FIPS, "s3-fips.us-gov-east-1.amazonaws.com"),
+        ("ca-west-1", FIPS_DUAL, "s3-fips.dualstack.ca-west-1.amazonaws.com"),
+        ("us-gov-west-1", FIPS_DUAL, "s3-fips.dualstack.us-gov-west-1.amazonaws.com"),
+        ("us-iso-west-1", FIPS, "s3-fips.us-iso-west-1.c2s.ic.gov"),
+        ("eu-west-1", ACCELERATED, "s3-accelerate.amazonaws.com"),
+        ("eu-west-1", ACCELERATED_DUAL, "s3-accelerate.dualstack.amazonaws.com"),
+    ] {
+        let endpoint = aws(region, variant);
+        assert_eq!((endpoint.host(), endpoint.region()), (host.to_owned(), region));
+    }
+}
+
+#[test]
+fn variants_aws_does_not_have_are_refused() {
+    let refuse = |region, scheme, variant| message(Endpoint::aws(region, scheme, variant));
+    assert_eq!(
+        refuse("cn-north-1", Scheme::Https, FIPS),
+        "usefipsendpoint cannot be used with region cn-north-1: partition aws-cn has no FIPS endpoints"
+    );
+    assert_eq!(
+        refuse("us-east-1", Scheme::Http, FIPS),
+        "usefipsendpoint cannot be used with secure false: FIPS endpoints need TLS"
+    );
+    assert_eq!(
+        refuse("us-east-1", Scheme::Https, Variant { fips: Fips::Required, ..ACCELERATED }),
+        "accelerate cannot be used with usefipsendpoint: AWS has no such endpoint"
+    );
+    assert_eq!(
+        refuse("us-gov-west-1", Scheme::Https, ACCELERATED),
+        "accelerate cannot be used with region us-gov-west-1: partition aws-us-gov has no Transfer Acceleration"
+    );
+    assert_eq!(
+        message(aws("eu-west-1", ACCELERATED).with_addressing(Addressing::Path)),
+        "accelerate cannot be used with forcepathstyle: accelerated buckets are named in the host only"
+    );
+    for bucket in ["my.registry", "MyRegistry", "my_registry"] {
+        assert_eq!(
+            message(aws("eu-west-1", ACCELERATED).locate(bucket)),
+            format!(
+                "invalid bucket name provided: {bucket}; accelerate needs a bucket name that is a DNS name without dots"
+            )
+        );
+    }
+}
+
+#[test]
+fn a_region_cannot_change_the_host() {
+    let long = format!("us-{}-1", "a".repeat(64));
+    for region in [
+        "",
+        "us-east",
+        "useast1",
+        "us-east1",
+        "US-EAST-1",
+        "us_east_1",
+        "us-east-1 ",
+        " us-east-1",
+        "us-east-1.evil",
+        "us-east-1/x",
+        "us-east-1#",
+        "us-east-1@evil.example",
+        "us-east-1:80",
+        "us--1",
+        "-us-east-1",
+        "us-east-1-",
+        "1us-east-1",
+        "us-east-1\0",
+        "us-east-1\r\nHost: x",
+        "us-öst-1",
+        "<nil>",
+        "aws-global",
+        long.as_str(),
+    ] {
+        let error = message(Endpoint::aws(region, Scheme::Https, PLAIN));
+        assert!(error.starts_with("invalid region provided: "), "{error}");
+        assert!(!error.contains(char::is_control), "{error}");
+    }
+}
+
+#[test]
+fn the_bucket_stands_where_it_can_work() {
+    let https = aws("us-west-2", PLAIN);
+    let http = Endpoint::aws("us-west-2", Scheme::Http, PLAIN).unwrap();
+    let path = https.clone().with_addressing(Addressing::Path).unwrap();
+    let virtual_host = |url: &str| custom(url).with_addressing(Addressing::VirtualHost).unwrap();
+    let long = "b".repeat(64);
+    for (endpoint, bucket, expected) in [
+        (&https, "amzn-bucket", "https://amzn-bucket.s3.us-west-2.amazonaws.com/"),
+        (&https, "my.bucket", "https://s3.us-west-2.amazonaws.com/my.bucket"),
+        (&http, "my.bucket", "http://my.bucket.s3.us-west-2.amazonaws.com/"),
+        (&https, "My_Bucket", "https://s3.us-west-2.amazonaws.com/My_Bucket"),
+        (&http, "a..b", "http://s3.us-west-2.amazonaws.com/a..b"),
+        (&http, "a.-b", "http://s3.us-west-2.amazonaws.com/a.-b"),
+        (&http, "192.168.5.4", "http://s3.us-west-2.amazonaws.com/192.168.5.4"),
+        (&https, "-ab", "https://s3.us-west-2.amazonaws.com/-ab"),
+        (&https, &long, &format!("https://s3.us-west-2.amazonaws.com/{long}")),
+        (&path, "registry", "https://s3.us-west-2.amazonaws.com/registry"),
+        (&custom("https://s3.us-west-2.amazonaws.com"), "registry", "https://registry.s3.us-west-2.amazonaws.com/"),
+        (
+            &custom("https://bucket.vpce-1a2b.s3.us-east-1.vpce.amazonaws.com"),
+            "registry",
+            "https://bucket.vpce-1a2b.s3.us-east-1.vpce.amazonaws.com/registry",
+        ),
+        (&custom("https://amazonaws.com.evil.example"), "registry", "https://amazonaws.com.evil.example/registry"),
+        (&custom("https://notamazonaws.com"), "registry", "https://notamazonaws.com/registry"),
+        (&virtual_host("https://oss.example"), "registry", "https://registry.oss.example/"),
+        (&virtual_host("https://oss.example/base"), "registry", "https://registry.oss.example/base"),
+        (&virtual_host("http://localhost:9000"), "registry", "http://localhost:9000/registry"),
+        (&virtual_host("http://127.0.0.1"), "registry", "http://127.0.0.1/registry"),
+        (&virtual_host("http://[::1]"), "registry", "http://[::1]/registry"),
+    ] {
+        assert_eq!(place(endpoint, bucket), expected);
+        let in_host = endpoint.locate(bucket).unwrap().host_bucket().is_some();
+        assert_eq!(in_host, !expected.ends_with(bucket), "{expected}");
+    }
+}
+
+#[test]
+fn a_bucket_name_addresses_one_bucket() {
+    let long = "b".repeat(256);
+    for bucket in [
+        "",
+        "ab",
+        "..",
+        "...",
+        "---",
+        "a/b",
+        "/abc",
+        "abc/",
+        "a/../b",
+        "a b",
+        "a?b",
+        "a#b",
+        "a%2f",
+        "a:b",
+        "a\0b",
+        "a\nb",
+        "bücket",
+        "arn:aws:s3:::x",
+        long.as_str(),
+    ] {
+        for endpoint in [aws("us-east-1", PLAIN), custom("http://127.0.0.1:9000")] {
+            let error = endpoint.locate(bucket).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+            assert!(error.to_string().starts_with("invalid bucket name provided: "), "{error}");
+            assert!(!error.to_string().contains(char::is_control), "{error}");
+        }
+    }
+    assert_eq!(
+        message(aws("us-east-1", PLAIN).locate("base--usw2-az1--x-s3")),
+        "invalid bucket name provided: base--usw2-az1--x-s3; directory buckets (S3 Express One Zone) are not supported"
+    );
+    assert!(custom("http://s.example").locate("base--usw2-az1--x-s3").is_ok());
+}
+
+#[test]
+fn keys_keep_their_bytes() {
+    let located = custom("http://s.example/base").locate("registry").unwrap();
+    for key in ["a", "/a", "..", "../other", "a//b", "a/", "%2F"] {
+        assert_eq!(located.object_path(key).unwrap(), format!("/base/registry/{key}"));
+    }
+    assert_eq!(message(located.object_path("")), "the key is empty");
+    let located = aws("us-east-1", PLAIN).locate("registry").unwrap();
+    assert_eq!(located.object_path("/a").unwrap(), "//a");
+}
+
+#[test]
+fn another_region_is_another_host_only_where_the_region_chose_it() {
+    let moved = aws("us-east-1", DUAL).with_addressing(Addressing::Path).unwrap().for_region("eu-west-3").unwrap();
+    assert_eq!(place(&moved, "registry"), "https://s3.dualstack.eu-west-3.amazonaws.com/registry");
+    assert_eq!(moved.region(), "eu-west-3");
+    let moved = custom("http://s.example").for_region("eu").unwrap();
+    assert_eq!((place(&moved, "registry").as_str(), moved.region()), ("http://s.example/registry", "eu"));
+    assert!(aws("us-east-1", PLAIN).for_region("evil.example/").is_err());
+    assert!(custom("http://s.example").for_region("a/b").is_err());
+}
+
+#[test]
+fn a_redirect_to_the_same_host_changes_nothing() {
+    // The host begins with the bucket's name by chance: the bucket stays in the path.
+    let located = custom("http://registry.example:9000/base").locate("registry").unwrap();
+    let again = located.redirected("http://REGISTRY.example:9000/elsewhere?x", "registry").unwrap();
+    assert_eq!((again.path_of("a"), again.host_bucket()), ("/base/registry/a".to_owned(), None));
+    assert_eq!(located.redirected("http://registry.example/base", "registry"), None);
+    assert_eq!(located.redirected("https://registry.example:9000/", "registry"), None);
+}
+
+#[test]
+fn the_transport_gets_the_same_place() {
+    let place = custom("http://[::1]:9000").locate("registry").unwrap();
+    let expected = transport::Origin { scheme: transport::Scheme::Http, host: "::1".to_owned(), port: 9000 };
+    assert_eq!(place.origin(), &expected);
+}

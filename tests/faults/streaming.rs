@@ -1,0 +1,279 @@
+//! PutObject from a reader: held in memory and sent like any other up to a bound, signed in chunks beyond it.
+
+use crate::server::{End, Fault};
+use crate::support::ServerOptions;
+use crate::support::target::bytes_at;
+use crate::{BUCKET, Rig, assert_no_secret};
+use s3driver::client::{
+    Checksum, Client, Config, Endpoint, HELD_BODY, ObjectSettings, PayloadSigning, PutResult, Scheme, SignatureVersion,
+};
+use s3driver::sign::Credentials;
+use s3driver::{ErrorKind, Result};
+use sha2::{Digest as _, Sha256};
+use std::io::{self, Read};
+
+/// Some chunks of 64 KiB and a rest beyond the bound, position in every byte.
+fn long() -> Vec<u8> {
+    bytes_at(7, 0, HELD_BODY as usize + 100_003)
+}
+
+fn put_as(client: &Client, source: &mut dyn Read, length: usize, settings: &ObjectSettings) -> Result<PutResult> {
+    client.put_object_from(BUCKET, "key", source, length as u64, settings)
+}
+
+fn put(client: &Client, content: &[u8]) -> Result<PutResult> {
+    put_as(client, &mut &*content, content.len(), &ObjectSettings::default())
+}
+
+/// The only PutObject so far and a header of it.
+fn sent(rig: &Rig, name: &str) -> Option<String> {
+    let seen = rig.faulty.seen();
+    let mut puts = seen.iter().filter(|seen| seen.operation == "PutObject");
+    let (Some(put), None) = (puts.next(), puts.next()) else { panic!("{} requests to put", rig.count("PutObject")) };
+    put.header(name).map(str::to_owned)
+}
+
+fn with_checksum(checksum: Checksum) -> Rig {
+    Rig::with(ServerOptions::default(), |config| config.checksum(checksum))
+}
+
+#[test]
+fn a_short_body_is_signed() {
+    for length in [0, 1, 100_000, HELD_BODY as usize] {
+        let (rig, content) = (Rig::new(), bytes_at(7, 0, length));
+        put(&rig.client, &content).unwrap();
+        assert_eq!(sent(&rig, "x-amz-content-sha256"), Some(hex::encode(Sha256::digest(&content))));
+        assert!(rig.stored("key").unwrap() == content);
+        rig.finish();
+    }
+}
+
+#[test]
+fn a_short_body_has_its_checksum() {
+    for (checksum, header) in [
+        (Checksum::Crc32c, "x-amz-checksum-crc32c"),
+        (Checksum::Crc64Nvme, "x-amz-checksum-crc64nvme"),
+        (Checksum::Md5, "content-md5"),
+    ] {
+        let rig = with_checksum(checksum);
+        put(&rig.client, b"content").unwrap();
+        assert!(sent(&rig, header).is_some(), "{header}");
+        assert_eq!(rig.stored("key").unwrap(), b"content");
+        rig.finish();
+    }
+}
+
+#[test]
+fn a_short_body_is_sent_again() {
+    for fault in [Fault::error(503, "SlowDown"), Fault::silent(End::Close), Fault::error(400, "BadDigest")] {
+        let (rig, content) = (Rig::new(), bytes_at(7, 0, 100_000));
+        rig.faulty.times("PutObject", 0, 2, fault);
+        put(&rig.client, &content).unwrap();
+        assert_eq!(rig.count("PutObject"), 3);
+        assert!(rig.stored("key").unwrap() == content);
+        rig.finish();
+    }
+}
+
+/// Its bytes, and then a failure.
+struct Failing<'a>(&'a [u8]);
+
+impl Read for Failing<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.0.is_empty() { Err(io::Error::other("the disk is gone")) } else { self.0.read(into) }
+    }
+}
+
+#[test]
+fn a_reader_that_ends_early_or_fails_is_told_before_a_request() {
+    let (rig, content) = (Rig::new(), bytes_at(7, 0, 100_000));
+    let settings = ObjectSettings::default();
+    let early = put_as(&rig.client, &mut &content[..], 100_001, &settings).unwrap_err();
+    assert!(early.message().contains("ended after 100000 of 100001 bytes"), "{early}");
+    let failed = put_as(&rig.client, &mut Failing(&content), 100_001, &settings).unwrap_err();
+    assert!(failed.message().contains("after 100000 of 100001 bytes: the disk is gone"), "{failed}");
+    for error in [early, failed] {
+        assert_eq!((error.kind(), error.key(), error.attempts()), (ErrorKind::LocalIo, Some("key"), 0), "{error}");
+    }
+    assert_eq!(rig.faulty.seen().len(), 0);
+    rig.finish();
+}
+
+#[test]
+fn a_long_body_that_ends_early_or_fails_stores_nothing() {
+    let content = long();
+    let settings = ObjectSettings::default();
+    for payload in [PayloadSigning::Auto, PayloadSigning::Unsigned] {
+        let rig = Rig::with(ServerOptions::default(), |config| config.payload_signing(payload));
+        let length = content.len() + 1;
+        let early = put_as(&rig.client, &mut &content[..], length, &settings).unwrap_err();
+        assert!(early.to_string().contains(&format!("it ended after {} of {length} bytes", content.len())), "{early}");
+        let failed = put_as(&rig.client, &mut Failing(&content), length, &settings).unwrap_err();
+        assert!(failed.to_string().contains("the disk is gone"), "{failed}");
+        for error in [early, failed] {
+            assert_eq!((error.kind(), error.attempts()), (ErrorKind::LocalIo, 1), "{error}");
+        }
+        assert_eq!(rig.stored("key"), None);
+        rig.finish();
+    }
+}
+
+#[test]
+fn what_a_reader_has_beyond_the_length_is_left_in_it() {
+    for length in [100_000, HELD_BODY as usize + 5] {
+        let (rig, content) = (Rig::new(), bytes_at(7, 0, length + 9));
+        let mut source = &content[..];
+        put_as(&rig.client, &mut source, length, &ObjectSettings::default()).unwrap();
+        assert_eq!(source, &content[length..]);
+        assert!(rig.stored("key").unwrap() == content[..length]);
+        rig.finish();
+    }
+}
+
+#[test]
+fn a_long_body_is_signed_in_chunks() {
+    let content = long();
+    for encoding in [None, Some("gzip".to_owned())] {
+        let rig = Rig::new();
+        let settings = ObjectSettings { content_encoding: encoding.clone(), ..Default::default() };
+        put_as(&rig.client, &mut &content[..], content.len(), &settings).unwrap();
+        assert_eq!(sent(&rig, "x-amz-content-sha256").as_deref(), Some("STREAMING-AWS4-HMAC-SHA256-PAYLOAD"));
+        assert_eq!(sent(&rig, "x-amz-decoded-content-length"), Some(content.len().to_string()));
+        assert!(rig.stored("key").unwrap() == content);
+        let object = rig.faulty.backend.object_info(BUCKET, "key").unwrap();
+        assert_eq!(object.attributes.content_encoding, encoding);
+        // One look at what is stored, of 64 bytes.
+        let looks: Vec<_> = rig.faulty.seen().into_iter().filter(|seen| seen.operation == "GetObject").collect();
+        assert_eq!(looks.iter().map(|look| look.header("range")).collect::<Vec<_>>(), [Some("bytes=0-63")]);
+        rig.finish();
+    }
+}
+
+#[test]
+fn a_long_body_has_its_checksum_behind_it() {
+    let content = long();
+    for (checksum, name) in
+        [(Checksum::Crc32c, "x-amz-checksum-crc32c"), (Checksum::Crc64Nvme, "x-amz-checksum-crc64nvme")]
+    {
+        let rig = with_checksum(checksum);
+        put(&rig.client, &content).unwrap();
+        let payload = sent(&rig, "x-amz-content-sha256");
+        assert_eq!(payload.as_deref(), Some("STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"));
+        assert_eq!(sent(&rig, "x-amz-trailer").as_deref(), Some(name));
+        assert!(rig.stored("key").unwrap() == content);
+        // The server has compared it, and gives it back to a reader that compares it again.
+        assert!(rig.faulty.backend.object_info(BUCKET, "key").unwrap().checksum.is_some());
+        assert!(rig.get("key").unwrap() == content);
+        rig.finish();
+    }
+    // S3 takes no MD5 there.
+    let rig = with_checksum(Checksum::Md5);
+    put(&rig.client, &content).unwrap();
+    assert_eq!(sent(&rig, "x-amz-content-sha256").as_deref(), Some("STREAMING-AWS4-HMAC-SHA256-PAYLOAD"));
+    assert!(rig.stored("key").unwrap() == content);
+    rig.finish();
+}
+
+#[test]
+fn a_byte_changed_on_the_way_is_refused() {
+    let content = long();
+    // In the first chunk, in a later one, in the last one.
+    for at in [1_000, 70_000, content.len()] {
+        let rig = Rig::new();
+        rig.faulty.once("PutObject", Fault::changed(|answer| answer).damaged_upload(at));
+        let error = put(&rig.client, &content).unwrap_err();
+        assert_eq!((error.kind(), error.attempts()), (ErrorKind::SignatureRejected, 1), "{error}");
+        assert_no_secret(&error);
+        assert_eq!(rig.stored("key"), None);
+        rig.finish();
+    }
+    let rig = Rig::new();
+    rig.faulty.once("PutObject", Fault::changed(|answer| answer).damaged_upload(1_000));
+    put(&rig.client, &content[..100_000]).unwrap();
+    assert_eq!(rig.count("PutObject"), 2);
+    assert!(rig.stored("key").unwrap() == content[..100_000]);
+    rig.finish();
+}
+
+#[test]
+fn a_server_that_stores_the_chunks_as_they_come_is_found_out() {
+    let content = long();
+    let framed = b"10000;chunk-signature=0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\r\n";
+    let rig = Rig::new();
+    rig.faulty.once("GetObject", Fault::reply_with(206, &[("content-range", "bytes 0-63/8488611")], &framed[..64]));
+    let error = put(&rig.client, &content).unwrap_err();
+    assert_eq!((error.kind(), error.is_transient()), (ErrorKind::Integrity, false), "{error}");
+    assert!(error.to_string().contains("set payload to unsigned"), "{error}");
+    rig.finish();
+    // Where that cannot be looked at, nothing is claimed; where another object has taken the place, nothing is wrong.
+    for (fault, wanted) in [
+        (Fault::error(403, "AccessDenied"), Some(ErrorKind::OutcomeUnknown)),
+        (Fault::error(404, "NoSuchKey"), None),
+        (Fault::error(416, "InvalidRange"), None),
+        (Fault::reply_with(206, &[("content-range", "bytes 0-4/5")], "other"), None),
+    ] {
+        let rig = Rig::new();
+        rig.faulty.once("GetObject", fault);
+        assert_eq!(put(&rig.client, &content).err().map(|error| error.kind()), wanted);
+        rig.finish();
+    }
+}
+
+#[test]
+fn a_server_that_refuses_chunks_is_told_with_the_way_out() {
+    for (checksum, hint) in [(Checksum::None, "payload to unsigned"), (Checksum::Crc32c, "checksum to none")] {
+        let rig = with_checksum(checksum);
+        rig.faulty.always("PutObject", Fault::error(400, "XAmzContentSHA256Mismatch"));
+        let error = put(&rig.client, &long()).unwrap_err();
+        assert!(error.to_string().contains(hint), "{error}");
+        assert_eq!(rig.count("PutObject"), 1);
+        rig.finish();
+    }
+    // What has no chunks is not refused for them.
+    let rig = Rig::with(ServerOptions::default(), |config| config.payload_signing(PayloadSigning::Unsigned));
+    rig.faulty.always("PutObject", Fault::error(400, "InvalidRequest"));
+    assert!(!put(&rig.client, &long()).unwrap_err().to_string().contains("chunks"));
+    rig.finish();
+}
+
+#[test]
+fn a_long_body_goes_as_it_is_where_bodies_are_not_signed() {
+    let content = long();
+    let rig = Rig::with(ServerOptions::default(), |config| config.payload_signing(PayloadSigning::Unsigned));
+    put(&rig.client, &content).unwrap();
+    assert_eq!(sent(&rig, "x-amz-content-sha256").as_deref(), Some("UNSIGNED-PAYLOAD"));
+    assert_eq!(sent(&rig, "content-length"), Some(content.len().to_string()));
+    assert!(rig.stored("key").unwrap() == content);
+    assert_eq!(rig.count("GetObject"), 0);
+    rig.finish();
+    let rig = Rig::with(ServerOptions::default(), |config| config.signature(SignatureVersion::V2));
+    put(&rig.client, &content).unwrap();
+    assert_eq!((sent(&rig, "x-amz-content-sha256"), sent(&rig, "x-amz-decoded-content-length")), (None, None));
+    assert!(rig.stored("key").unwrap() == content);
+    rig.finish();
+    // Without credentials there is nothing to sign with.
+    let rig = Rig::new();
+    let endpoint = Endpoint::custom(&rig.faulty.url(), Some("us-east-1"), Scheme::Http).unwrap();
+    let nobody = Client::new(Config::new(endpoint)).unwrap();
+    assert_eq!(put(&nobody, &content).unwrap_err().kind(), ErrorKind::AccessDenied);
+    assert_eq!((sent(&rig, "x-amz-content-sha256"), sent(&rig, "x-amz-decoded-content-length")), (None, None));
+    drop(nobody);
+    rig.finish();
+}
+
+/// Over https, where the server's count of bytes tells whether there were chunks.
+#[test]
+fn over_https_bodies_are_signed_on_demand() {
+    let content = long();
+    for (payload, chunked) in [(PayloadSigning::Auto, false), (PayloadSigning::Signed, true)] {
+        let server = crate::support::Server::start(ServerOptions { tls: true, ..ServerOptions::default() });
+        let endpoint = Endpoint::custom(&server.endpoint(), Some("us-east-1"), Scheme::Https).unwrap();
+        let config = Config::new(endpoint)
+            .static_credentials(Credentials::new(server.access_key(), server.secret_key()))
+            .extra_roots_pem(server.ca_pem().unwrap())
+            .payload_signing(payload);
+        put(&Client::new(config).unwrap(), &content).unwrap();
+        assert!(*server.object(BUCKET, "key").unwrap() == content);
+        assert_eq!(server.bytes_in() > content.len() as u64, chunked);
+    }
+}
