@@ -437,6 +437,7 @@ mod credentials {
             assert_eq!(*credentials.session_token, "AQoDYXdzTOKEN");
             assert_eq!(Some(credentials.expiration), time("2014-10-24T23:00:23Z"));
             let shown = format!("{credentials:?}");
+            assert!(shown.contains("ASgeIAIOSFODNN7EXAMPLE"), "{shown}");
             assert!(!shown.contains("wJalr") && !shown.contains("TOKEN"), "{shown}");
         }
     }

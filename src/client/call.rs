@@ -4,7 +4,7 @@ use super::admission::Place;
 use super::endpoint::{Located, Scheme};
 use super::reply;
 use super::retry;
-use super::stream::{Framing, Progress, Watched};
+use super::stream::{Chunks, Framing, Progress, Watched};
 use super::values::{PayloadSigning, SignatureVersion};
 use super::{Client, Inner};
 use crate::credentials::Lease;
@@ -277,8 +277,11 @@ impl Client {
         headers.extend(call.headers.iter().map(|(n, v)| (&**n, &**v)));
         let signs_payload = inner.signs_payload(&attempt.located);
         let framing = match payload {
-            Payload::Stream { length, .. } if signs_payload && lease.credentials.is_some() => {
-                Some(Framing::new(call, *length, inner.checksum, &inner.endpoint))
+            Payload::Stream { length, .. }
+                if inner.signature == SignatureVersion::V4 && lease.credentials.is_some() =>
+            {
+                let chunks = if signs_payload { Chunks::Signed } else { Chunks::Unsigned };
+                Framing::new(call, *length, chunks, inner.checksum, &inner.endpoint)
             }
             _ => None,
         };

@@ -30,7 +30,7 @@ impl Client {
     ///
     /// A longer body can be sent once only: nothing is tried again after its first byte was read. Where bodies are not
     /// signed (over https, with `PayloadSigning::Unsigned`, under version 2, without credentials) it goes as it is and
-    /// without a checksum. Where they are, it is [signed in chunks](crate::sign::chunked), 64 KiB of it in memory at a
+    /// without a checksum; to AWS, under version 4, with a CRC of the configuration behind it. Where they are signed, it is [signed in chunks](crate::sign::chunked), 64 KiB of it in memory at a
     /// time, with a CRC of the configuration behind it; there is no MD5 then. Not every server takes that:
     ///
     /// - Servers other than AWS's are asked for the first bytes of what they stored, which takes the right to read: some
@@ -62,11 +62,13 @@ impl Client {
         let mut progress = Progress::default();
         let payload = Payload::Stream { source, length, progress: &mut progress };
         let result = self.run(&call, payload, |response, deadline| put_result(response, deadline, &call));
+        // AWS's own servers know all of this.
+        if !progress.chunked || self.inner.endpoint.is_aws() {
+            return result;
+        }
         match result {
-            Ok(result) if progress.chunked && !self.inner.endpoint.is_aws() => {
-                self.without_chunks(&call, &progress.beginning).map(|()| result)
-            }
-            Err(error) if progress.chunked && matches!(error.kind(), ErrorKind::Refused | ErrorKind::Integrity) => {
+            Ok(result) => self.without_chunks(&call, &progress.beginning).map(|()| result),
+            Err(error) if matches!(error.kind(), ErrorKind::Refused | ErrorKind::Integrity) => {
                 Err(error.with_hint(if self.inner.checksum.and_then(Algorithm::trailer).is_some() {
                     "not every server takes a body signed in chunks with a checksum behind it (Ceph does not): set checksum \
                      to none, or payload to unsigned"
@@ -161,19 +163,37 @@ impl Read for Watched<'_> {
     }
 }
 
-/// How a body is signed in chunks.
+/// Whether the chunks of a body are signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Chunks {
+    Signed,
+    Unsigned,
+}
+
+/// How a body is sent in chunks.
 pub(super) struct Framing {
     layout: Layout,
+    chunks: Chunks,
     checksum: Option<Algorithm>,
     headers: Vec<(&'static str, String)>,
 }
 
 impl Framing {
-    pub(super) fn new(call: &Call<'_>, length: u64, checksum: Option<Algorithm>, endpoint: &Endpoint) -> Self {
+    /// `None` for a body that goes as it is.
+    pub(super) fn new(
+        call: &Call<'_>,
+        length: u64,
+        chunks: Chunks,
+        checksum: Option<Algorithm>,
+        endpoint: &Endpoint,
+    ) -> Option<Self> {
         let trailer = checksum.and_then(Algorithm::trailer);
-        let layout = match trailer {
-            Some(trailer) => Layout::signed_with_trailer(length, trailer),
-            None => Layout::signed(length),
+        let layout = match (chunks, trailer) {
+            (Chunks::Signed, Some(trailer)) => Layout::signed_with_trailer(length, trailer),
+            (Chunks::Signed, None) => Layout::signed(length),
+            // For the checksum's sake alone, which other servers need not know.
+            (Chunks::Unsigned, Some(trailer)) if endpoint.is_aws() => Layout::unsigned_with_trailer(length, trailer),
+            (Chunks::Unsigned, _) => return None,
         };
         let mut headers = layout.headers();
         headers.retain_mut(|(name, value)| {
@@ -187,7 +207,7 @@ impl Framing {
             }
             true
         });
-        Self { layout, checksum: checksum.filter(|_| trailer.is_some()), headers }
+        Some(Self { layout, chunks, checksum: checksum.filter(|_| trailer.is_some()), headers })
     }
 
     /// Puts what announces the chunks among a request's headers.
@@ -209,7 +229,10 @@ impl Framing {
         data: R,
         signer: ChunkSigner,
     ) -> std::result::Result<chunked::Body<'a, R>, sign::Error> {
-        self.layout.signed_body(data, signer, self.checksum.map(Algorithm::behind))
+        match (self.chunks, self.checksum.map(Algorithm::behind)) {
+            (Chunks::Unsigned, Some(checksum)) => self.layout.unsigned_body(data, checksum),
+            (_, checksum) => self.layout.signed_body(data, signer, checksum),
+        }
     }
 }
 
@@ -230,7 +253,7 @@ mod tests {
             (&other, &plain, None),
             (&other, &packed, Some("gzip")),
         ] {
-            let framing = Framing::new(call, 9 << 20, Some(Algorithm::Crc64Nvme), endpoint);
+            let framing = Framing::new(call, 9 << 20, Chunks::Signed, Some(Algorithm::Crc64Nvme), endpoint).unwrap();
             let mut headers: Vec<_> = call.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
             framing.announce(&mut headers);
             let of = |name| headers.iter().filter(|(own, _)| *own == name).map(|(_, value)| *value).collect::<Vec<_>>();

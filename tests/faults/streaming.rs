@@ -6,6 +6,7 @@ use crate::support::target::bytes_at;
 use crate::{BUCKET, Rig, assert_no_secret};
 use s3driver::client::{
     Checksum, Client, Config, Endpoint, HELD_BODY, ObjectSettings, PayloadSigning, PutResult, Scheme, SignatureVersion,
+    Variant,
 };
 use s3driver::sign::Credentials;
 use s3driver::{ErrorKind, Result};
@@ -172,6 +173,54 @@ fn a_long_body_has_its_checksum_behind_it() {
     assert_eq!(sent(&rig, "x-amz-content-sha256").as_deref(), Some("STREAMING-AWS4-HMAC-SHA256-PAYLOAD"));
     assert!(rig.stored("key").unwrap() == content);
     rig.finish();
+}
+
+/// As over https, where AWS is sent a checksum behind a body that TLS protects.
+#[test]
+fn a_long_body_for_aws_has_its_checksum_where_bodies_are_not_signed() {
+    let content = long();
+    for (checksum, trailer) in [(Checksum::Auto, Some("x-amz-checksum-crc64nvme")), (Checksum::None, None)] {
+        let rig = Rig::new();
+        let endpoint = Endpoint::aws("us-east-1", Scheme::Http, Variant::default()).unwrap();
+        let config = Config::new(endpoint)
+            .static_credentials(Credentials::new("AKIDEXAMPLE", "secret"))
+            .payload_signing(PayloadSigning::Unsigned)
+            .checksum(checksum)
+            .proxy(rig.faulty.url());
+        let client = Client::new(config).unwrap();
+        rig.faulty
+            .always("*", Fault::reply_with(200, &[("etag", "\"e\""), ("connection", "close")], "").end(End::Close));
+        put(&client, &content).unwrap();
+        let seen = rig.faulty.seen();
+        let [request] = &seen[..] else { panic!("{} requests", seen.len()) };
+        assert_eq!(request.header("x-amz-trailer"), trailer);
+        let Some(trailer) = trailer else {
+            assert_eq!(request.header("x-amz-content-sha256"), Some("UNSIGNED-PAYLOAD"));
+            assert!(request.body == content);
+            continue;
+        };
+        assert_eq!(request.header("x-amz-content-sha256"), Some("STREAMING-UNSIGNED-PAYLOAD-TRAILER"));
+        assert_eq!(request.header("content-encoding"), Some("aws-chunked"));
+        assert_eq!(request.header("x-amz-decoded-content-length"), Some(&*content.len().to_string()));
+        let (mut rest, mut read) = (&request.body[..], Vec::new());
+        loop {
+            let end = rest.windows(2).position(|two| two == b"\r\n").unwrap();
+            let size = usize::from_str_radix(std::str::from_utf8(&rest[..end]).unwrap(), 16).unwrap();
+            rest = &rest[end + 2..];
+            if size == 0 {
+                break;
+            }
+            read.extend_from_slice(&rest[..size]);
+            assert_eq!(&rest[size..size + 2], b"\r\n");
+            rest = &rest[size + 2..];
+        }
+        assert!(read == content);
+        let sum = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, &content);
+        let sum = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, sum.to_be_bytes());
+        assert_eq!(std::str::from_utf8(rest).unwrap(), format!("{trailer}:{sum}\r\n\r\n"));
+        drop(client);
+        rig.finish();
+    }
 }
 
 #[test]
