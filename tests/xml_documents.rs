@@ -908,7 +908,9 @@ mod writers {
         for c in ['\0', '\u{1}', '\u{b}', '\u{1f}', '\u{fffe}', '\u{ffff}'] {
             let error = refused(xml::delete(&["fine", &format!("bad{c}")], DeleteMode::Quiet), "the key \"bad");
             assert!(error.to_string().contains("at byte 3"), "{error}");
+            assert!(!xml::can_carry(&format!("bad{c}")));
         }
+        assert!(xml::can_carry("fine\t\u{fffd}\u{10000}") && xml::can_carry(""));
     }
 
     #[test]

@@ -638,6 +638,7 @@ mod tests {
                     }
                 }
                 prop_assert_eq!(wire.len() as u64, layout.encoded_length());
+                prop_assert_eq!(data.len() as u64, layout.decoded_length());
                 prop_assert_eq!(body.checksum().map(str::to_owned), layout.trailer.map(|_| sum(&data)));
                 prop_assert_eq!(decode(&wire, layout), &data[..]);
             }
@@ -678,8 +679,9 @@ mod tests {
         assert!(signed.unsigned_body(io::empty(), checksum()).is_err());
         assert!(signed_trailer.signed_body(io::empty(), signer(), None).is_err());
         assert!(unsigned.signed_body(io::empty(), signer(), Some(checksum())).is_err());
-        assert!(signed.with_chunk_size(MIN_CHUNK_SIZE - 1).is_err());
-        assert!(signed.with_chunk_size(MAX_CHUNK_SIZE + 1).is_err());
+        for (size, taken) in [(8191, false), (8192, true), (16_777_216, true), (16_777_217, false)] {
+            assert_eq!(signed.with_chunk_size(size).is_ok(), taken, "{size}");
+        }
         let key = v4::SigningKey::derive(
             &Credentials::new("id", "secret"),
             Timestamp::from_unix(0),

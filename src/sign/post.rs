@@ -179,6 +179,7 @@ mod tests {
             PostPolicy::new(Timestamp::from_unix(0)).equals("x-amz-security-token", "s3cret4")
         );
         assert!(!text.contains("s3cret") && text.contains("shown"), "{text}");
+        assert!(text.contains("1970-01-01T00:00:00Z") && text.contains("conditions: 1"), "{text}");
     }
 
     proptest! {

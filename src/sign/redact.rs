@@ -104,3 +104,34 @@ impl fmt::Debug for Hidden {
         f.write_str(REDACTED)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secret_values_and_no_others_are_hidden() {
+        let text = "GET\nhost:shown\nX-Amz-Security-Token : s3cret\na=shown&X-Amz-Signature=s3cret&signature&=b";
+        assert_eq!(
+            format!("{:?}", Text(text)),
+            r#""GET\nhost:shown\nX-Amz-Security-Token :<redacted>\na=shown&X-Amz-Signature=<redacted>&signature&=b""#
+        );
+        assert_eq!(format!("{}", Line("authorization:s3cret")), "authorization:<redacted>");
+        assert_eq!(format!("{}", Line("a\u{1b}b\u{e9}")), "a\\u{1b}b\u{e9}");
+        let pairs = [("Authorization", "s3cret"), ("host", "shown")];
+        assert_eq!(format!("{:?}", Pairs(&pairs)), r#"[("Authorization", "<redacted>"), ("host", "shown")]"#);
+        assert_eq!(format!("{Hidden:?}"), "<redacted>");
+    }
+
+    #[test]
+    fn the_values_that_a_line_hides() {
+        for (line, hidden) in [
+            ("authorization:s3cret", &["s3cret"][..]),
+            ("a=b&x-amz-signature=1&Signature=2", &["1", "2"]),
+            ("host:shown", &[]),
+            ("signature", &[]),
+        ] {
+            assert_eq!(secrets(line).collect::<Vec<_>>(), hidden, "{line}");
+        }
+    }
+}
