@@ -438,20 +438,11 @@ impl<R: Read> Body<'_, R> {
     }
 
     fn refuse_more(&mut self) -> io::Result<()> {
-        loop {
-            return match self.data.read(&mut [0]) {
-                Ok(0) => Ok(()),
-                Ok(_) => {
-                    self.step = Step::Broken;
-                    Err(io::Error::new(
-                        ErrorKind::InvalidData,
-                        "the body goes on behind the length that was announced for it",
-                    ))
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) => Err(error),
-            };
+        if self.data.read(&mut [0])? == 0 {
+            return Ok(());
         }
+        self.step = Step::Broken;
+        Err(io::Error::new(ErrorKind::InvalidData, "the body goes on behind the length that was announced for it"))
     }
 }
 
@@ -662,6 +653,37 @@ mod tests {
         }
     }
 
+    /// Gives its bytes, then what it was told, then its end.
+    struct Ending<'a>(&'a [u8], Option<ErrorKind>);
+
+    impl Read for Ending<'_> {
+        fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+            match self.0.read(out) {
+                Ok(0) => self.1.take().map_or(Ok(0), |kind| Err(kind.into())),
+                result => result,
+            }
+        }
+    }
+
+    /// The body goes on where it was when the data do.
+    #[test]
+    fn an_error_at_the_end_of_the_data_is_told() {
+        for layout in layouts(3, MIN_CHUNK_SIZE) {
+            for kind in [ErrorKind::Interrupted, ErrorKind::TimedOut] {
+                let mut body = body(layout, Ending(b"abc", Some(kind)));
+                let (mut wire, mut told, mut buffer) = (Vec::new(), Vec::new(), [0; 100]);
+                loop {
+                    match body.read(&mut buffer) {
+                        Ok(0) => break,
+                        Ok(count) => wire.extend_from_slice(&buffer[..count]),
+                        Err(error) => told.push(error.kind()),
+                    }
+                }
+                assert_eq!((told, decode(&wire, layout)), (vec![kind], b"abc".to_vec()));
+            }
+        }
+    }
+
     #[test]
     fn a_checksum_of_another_length_fails() {
         let layout = Layout::unsigned_with_trailer(1, Trailer { value_length: 15, ..TRAILER });
@@ -706,5 +728,8 @@ mod tests {
         let link = signer.chunk(b"x");
         let text = format!("{link:?} {signer:?} {:?}", body(Layout::signed(0), io::empty()));
         assert!(!text.contains(&link.signature) && !text.contains(&"0".repeat(64)), "{text}");
+        for shown in ["Link", "ChunkSigner", "Body"] {
+            assert!(text.contains(shown), "{text}");
+        }
     }
 }
