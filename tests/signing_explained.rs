@@ -102,6 +102,7 @@ fn no_secret_is_printed() {
         (older.explain(), &older.signature),
         (old.explain(), &old.signature),
     ] {
+        assert_eq!(format!("{explanation:?}"), format!("Explanation(\n{explanation})"));
         // A server that repeats the token in the wrong place does not get it printed either.
         let repeats = format!("PUT\n/{TOKEN}");
         let server =
@@ -177,6 +178,62 @@ fn names_the_cause_line_and_byte() {
         let text = found.to_string();
         assert!(text.contains(&format!("in line {line} at byte {byte}: ")), "{text}");
         assert!(text.ends_with(&cause.to_string()) && !text.contains('\n') && !text.contains(TOKEN), "{text}");
+    }
+}
+
+#[test]
+fn shows_both_sides_around_the_place() {
+    let ours = signed().canonical_request;
+    for (from, to, our_line, their_line) in [
+        ("PUT", "GET", "PUT", "GET"),
+        ("storage.example:9000", "storage.example", "host:storage.example:9000", "host:storage.example"),
+        (TOKEN, "another", "x-amz-security-token:<redacted>", "x-amz-security-token:<redacted>"),
+        // The token in a place of its own is not shown either.
+        ("one two", TOKEN, "x-amz-meta-note:one two", "<redacted>"),
+    ] {
+        let found = against(&ours.replacen(from, to, 1));
+        let difference = found.difference().unwrap();
+        assert_eq!((&*difference.ours, &*difference.theirs), (our_line, their_line));
+    }
+    // 40 characters before the place and 80 from there on.
+    let noted = |note: &str| {
+        let headers = [("host", "h"), ("x-amz-meta-note", note)];
+        let request = Request { method: "GET", path: "/", query: &[], headers: &headers };
+        let scope = v4::Scope { region: "us-east-1", service: "s3" };
+        v4::sign(&request, v4::Payload::Unsigned, &Credentials::new("AKIDEXAMPLE", SECRET), scope, TIME).unwrap()
+    };
+    let name = "x-amz-meta-note:";
+    let digits = |from: usize, to: usize| (from..to).map(|at| char::from(b'0' + (at % 10) as u8)).collect::<String>();
+    for (place, length, our_line) in [
+        (10, 30, format!("{name}{}", digits(0, 30))),
+        (24, 104, format!("{name}{}", digits(0, 104))),
+        (24, 105, format!("{name}{}...", digits(0, 104))),
+        (25, 105, format!("...{}{}", &name[1..], digits(0, 105))),
+        (200, 280, format!("...{}", digits(160, 280))),
+        (200, 281, format!("...{}...", digits(160, 280))),
+    ] {
+        let note = digits(0, length);
+        let theirs = format!("{}#{}", &note[..place], &note[place + 1..]);
+        let (signed, theirs) = (noted(&note), noted(&theirs).canonical_request);
+        let server = ServerSide { canonical_request: Some(&theirs), ..ServerSide::default() };
+        let found = compare(&signed.explain(), &server);
+        let difference = found.difference().unwrap();
+        assert_eq!((difference.byte, &*difference.ours), (name.len() + place + 1, &*our_line));
+        let at = if our_line.starts_with("...") { "...".len() + 40 } else { name.len() + place };
+        assert_eq!(difference.theirs, format!("{}#{}", &our_line[..at], &our_line[at + 1..]));
+    }
+}
+
+#[test]
+fn bytes_that_are_none_do_not_count() {
+    let (signed, text) = (signed(), signed().canonical_request.replacen("PUT", "GET", 1));
+    for bytes in ["", "  ", "not hex", "4"] {
+        let server = ServerSide {
+            canonical_request: Some(&text),
+            canonical_request_bytes: Some(bytes),
+            ..ServerSide::default()
+        };
+        assert_eq!(compare(&signed.explain(), &server).cause(), Cause::MethodChanged, "{bytes:?}");
     }
 }
 
