@@ -156,6 +156,10 @@ fn names_the_cause_line_and_byte() {
         (swap("partNumber=7&", ""), Cause::ParameterRemoved, 3, 1),
         (swap("partNumber=7&", "partNumber=7&proxy=1&"), Cause::ParameterAdded, 3, 14),
         (swap("partNumber=7&uploadId=x%20y", "uploadId=x%20y&partNumber=7"), Cause::ParametersReordered, 3, 1),
+        (swap("uploadId=", "upload%49d="), Cause::EncodedOtherwise, 3, 20),
+        (swap("partNumber=7&", "other=1&third=2&"), Cause::ParameterAdded, 3, 1),
+        (swap("partNumber=7&uploadId=x%20y", "other=1"), Cause::ParameterRemoved, 3, 1),
+        (swap("partNumber=7", "other=7"), Cause::ParameterChanged, 3, 1),
         (swap("host:storage.example:9000", "host:storage.example"), Cause::HostRewritten, 5, 21),
         (swap("host:", "forwarded:for=10.0.0.1\nhost:"), Cause::HeaderAdded, 5, 1),
         (swap("x-amz-meta-note:one two\n", ""), Cause::HeaderRemoved, 8, 7),
@@ -178,6 +182,26 @@ fn names_the_cause_line_and_byte() {
         let text = found.to_string();
         assert!(text.contains(&format!("in line {line} at byte {byte}: ")), "{text}");
         assert!(text.ends_with(&cause.to_string()) && !text.contains('\n') && !text.contains(TOKEN), "{text}");
+    }
+}
+
+#[test]
+fn knows_a_normalised_path() {
+    for (ours, theirs, cause) in [
+        ("/bucket/a/../c", "/bucket/c", Cause::PathNormalised),
+        ("/bucket/c", "/bucket/a/../c", Cause::PathNormalised),
+        ("/bucket/./c", "/bucket/c", Cause::PathNormalised),
+        ("/bucket/a//", "/bucket/a/", Cause::PathNormalised),
+        ("/bucket/a/b/..", "/bucket/a/", Cause::PathNormalised),
+        ("/bucket/..", "/", Cause::PathNormalised),
+        ("/bucket/a/../c", "/bucket/a/c", Cause::PathChanged),
+        ("/bucket/a//", "/bucket/a", Cause::PathChanged),
+    ] {
+        let request = Request { path: ours, ..REQUEST };
+        let signed = v4::sign(&request, v4::Payload::Unsigned, &credentials(), SCOPE, TIME).unwrap();
+        let text = signed.canonical_request.replacen(&format!("\n{ours}\n"), &format!("\n{theirs}\n"), 1);
+        let server = ServerSide { canonical_request: Some(&text), ..ServerSide::default() };
+        assert_eq!(compare(&signed.explain(), &server).cause(), cause, "{ours} {theirs}");
     }
 }
 
