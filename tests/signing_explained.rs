@@ -261,14 +261,14 @@ fn shows_both_sides_around_the_place() {
 
 #[test]
 fn bytes_that_are_none_do_not_count() {
-    let (signed, text) = (signed(), signed().canonical_request.replacen("PUT", "GET", 1));
+    let (signed, text) = (signed(), signed().canonical_request.replacen(":9000", "", 1));
     for bytes in ["", "  ", "not hex", "4"] {
         let server = ServerSide {
             canonical_request: Some(&text),
             canonical_request_bytes: Some(bytes),
             ..ServerSide::default()
         };
-        assert_eq!(compare(&signed.explain(), &server).cause(), Cause::MethodChanged, "{bytes:?}");
+        assert_eq!(compare(&signed.explain(), &server).cause(), Cause::HostRewritten, "{bytes:?}");
     }
 }
 
