@@ -30,8 +30,8 @@ pub(super) struct Failed {
 }
 
 impl Failed {
-    /// Reads the error document, if there is one. Whatever goes wrong with it, the status stays the error. `now` is the
-    /// time that was signed.
+    /// Reads the error document, if there is one. Whatever goes wrong with it, the status stays the error. `now` is this
+    /// machine's time.
     pub(super) fn read(
         response: Response,
         call: &Call<'_>,

@@ -126,7 +126,7 @@ impl Tls {
             self.outbound.send(&self.socket)?;
             return Ok(Step::Session);
         }
-        let text = joined(first, second, OUTBOUND);
+        let text = joined(first, second);
         // An answer that is there already is opened and kept, as much as was read of it.
         while let Turn::Opened(_) = self.turn(&mut [], &text)? {}
         match self.outbound.send(&self.socket) {
@@ -223,13 +223,13 @@ impl Tls {
     }
 }
 
-/// The start of `first` and `second`, one behind the other, `limit` bytes at most. A head and its body share records.
-fn joined<'a>(first: &'a [u8], second: &'a [u8], limit: usize) -> Cow<'a, [u8]> {
-    let first = first.get(..limit).unwrap_or(first);
-    let second = second.get(..limit - first.len()).unwrap_or(second);
+/// The start of `first` and `second`, one behind the other: a head and its body share records.
+fn joined<'a>(first: &'a [u8], second: &'a [u8]) -> Cow<'a, [u8]> {
+    let first = first.get(..OUTBOUND).unwrap_or(first);
+    let second = second.get(..OUTBOUND - first.len()).unwrap_or(second);
     match (first, second) {
         (text, []) | ([], text) => Cow::Borrowed(text),
-        both => Cow::Owned([both.0, both.1].concat()),
+        (first, second) => Cow::Owned([first, second].concat()),
     }
 }
 
@@ -310,7 +310,7 @@ impl Plain {
         count
     }
 
-    /// Fills `into` from `text` and keeps the rest. What is kept already comes first, so nothing may be.
+    /// Fills `into` from `text` and keeps the rest. What is kept already comes first: `into` is empty then.
     fn hand_over(&mut self, text: &[u8], into: &mut [u8]) -> usize {
         let (now, later) = text.split_at(text.len().min(into.len()));
         into[..now.len()].copy_from_slice(now);

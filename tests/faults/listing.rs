@@ -216,14 +216,7 @@ fn parts_and_uploads_over_many_pages() {
         }
         Ok(parts)
     };
-    let uploads = || -> Result<Vec<String>> {
-        let mut found = Vec::new();
-        for page in rig.client.uploads(BUCKET, "") {
-            found.extend(page?.uploads.into_iter().map(|upload| upload.upload_id));
-        }
-        found.sort_unstable();
-        Ok(found)
-    };
+    let uploads = || upload_ids(&rig);
     let mut sorted = ids.clone();
     sorted.sort_unstable();
     assert_eq!(parts().unwrap(), [1, 2, 3, 4, 5]);
@@ -267,20 +260,23 @@ fn parts_and_uploads_over_many_pages() {
     rig.finish();
 }
 
+/// Of every page, sorted.
+fn upload_ids(rig: &Rig) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for page in rig.client.uploads(BUCKET, "") {
+        found.extend(page?.uploads.into_iter().map(|upload| upload.upload_id));
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
 /// ListMultipartUploads that goes on and names one marker, none, or what it named before.
 #[test]
 fn uploads_without_markers() {
     let rig = Rig::with(ServerOptions { page_size: 2, ..ServerOptions::default() }, |config| config);
     let mut ids: Vec<String> = (0..5).map(|number| rig.begin(&format!("k{}", number / 3))).collect();
     ids.sort_unstable();
-    let uploads = || -> Result<Vec<String>> {
-        let mut found = Vec::new();
-        for page in rig.client.uploads(BUCKET, "") {
-            found.extend(page?.uploads.into_iter().map(|upload| upload.upload_id));
-        }
-        found.sort_unstable();
-        Ok(found)
-    };
+    let uploads = || upload_ids(&rig);
     let without = |names: &'static [&'static str]| {
         Fault::changed(move |answer| {
             let mut text = String::from_utf8(answer.body.clone()).unwrap();

@@ -131,6 +131,23 @@ fn bad_certificates() {
     }
 }
 
+/// The server's keeper finds in its log why nobody comes.
+#[test]
+fn a_refusal_is_told_to_the_server() {
+    let (config, told) = (Authority::new().sign(&good()), Arc::new(Mutex::new(None)));
+    let note = told.clone();
+    let mut server = Server::start(move |peer| {
+        let mut session = ServerConnection::new(config.clone()).unwrap();
+        let error = session.complete_io(&mut peer.stream).unwrap_err();
+        *note.lock().unwrap() = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()).cloned();
+    });
+    server.origin.scheme = Scheme::Https;
+    assert!(matches!(failure(fetch(&transport(), &server)), (Phase::Connect, Failure::Tls { fatal: true, .. })));
+    wait_until(|| told.lock().unwrap().is_some());
+    let told = told.lock().unwrap().clone();
+    assert!(matches!(told, Some(rustls::Error::AlertReceived(rustls::AlertDescription::UnknownCA))), "{told:?}");
+}
+
 /// Extra roots stand beside the built-in ones.
 #[test]
 fn extra_roots_are_added() {
