@@ -148,6 +148,14 @@ fn a_refusal_is_told_to_the_server() {
     assert!(matches!(told, Some(rustls::Error::AlertReceived(rustls::AlertDescription::UnknownCA))), "{told:?}");
 }
 
+#[test]
+fn the_cheapest_cipher_is_asked_for_first() {
+    let config = super::super::tls::config(&TlsVerification::Full, &[]).unwrap();
+    let suites = &config.crypto_provider().cipher_suites;
+    assert_eq!(suites[0].suite(), rustls::CipherSuite::TLS13_AES_128_GCM_SHA256);
+    assert!(suites.len() > 5, "none is left out: {suites:?}");
+}
+
 /// Extra roots stand beside the built-in ones.
 #[test]
 fn extra_roots_are_added() {
