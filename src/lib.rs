@@ -57,17 +57,20 @@ pub mod conformance;
 #[cfg(feature = "client")]
 pub mod credentials;
 pub mod driver;
+#[cfg(feature = "cloudfront")]
+mod duration;
 pub mod error;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod middleware;
+mod net;
 pub mod sign;
 pub mod time;
 #[cfg(feature = "client")]
 pub mod transfer;
 #[cfg(feature = "client")]
 mod transport;
-mod url;
 pub mod xml;
 
 #[cfg(feature = "client")]

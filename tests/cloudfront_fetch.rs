@@ -4,8 +4,9 @@
 mod memory;
 
 use s3driver::ErrorKind;
-use s3driver::cloudfront::{CloudFront, Fetch, HttpFetch, IpFilter, Options, PrivateKey, Signer};
+use s3driver::cloudfront::{PrivateKey, Signer};
 use s3driver::driver::{Method, StorageDriver, UrlOptions};
+use s3driver::middleware::{CloudFront, CloudFrontOptions, Fetch, HttpFetch, IpFilter};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::sync::{Arc, mpsc};
@@ -64,7 +65,7 @@ fn gets_a_document_and_no_more_than_that() {
 
 fn middleware(url: &str) -> CloudFront {
     let key = PrivateKey::from_pem(include_str!("data/cloudfront/test_rsa2048_pkcs1.pem")).unwrap();
-    let options = Options::new("https://h", Signer::new(key, "K1").unwrap()).unwrap();
+    let options = CloudFrontOptions::new("https://h", Signer::new(key, "K1").unwrap()).unwrap();
     let options = options.ip_filter(IpFilter::Aws).ip_ranges_url(url).unwrap();
     CloudFront::new(memory::Memory::new(""), options).unwrap()
 }

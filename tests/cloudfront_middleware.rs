@@ -6,10 +6,9 @@ mod memory;
 use memory::Memory;
 use proptest::prelude::*;
 use s3driver::clock::Clock;
-use s3driver::cloudfront::{
-    CloudFront, Fetch, HashAlgorithm, IpFilter, Options, PrivateKey, PublicKey, Signer, decode_base64,
-};
-use s3driver::driver::{Method, UrlOptions, WalkOptions, WalkStep, check_path, middleware};
+use s3driver::cloudfront::{HashAlgorithm, PrivateKey, PublicKey, Signer, decode_base64};
+use s3driver::driver::{Method, UrlOptions, WalkOptions, WalkStep, check_path};
+use s3driver::middleware::{self, CloudFront, CloudFrontOptions, Fetch, IpFilter};
 use s3driver::{Error, ErrorKind, StorageDriver};
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -51,8 +50,10 @@ impl Clock for TestClock {
     }
 }
 
-fn options(base: &str) -> Options {
-    Options::new(base, Signer::new(PrivateKey::from_pem(RSA).unwrap(), ID).unwrap()).unwrap().clock(TestClock::new())
+fn options(base: &str) -> CloudFrontOptions {
+    CloudFrontOptions::new(base, Signer::new(PrivateKey::from_pem(RSA).unwrap(), ID).unwrap())
+        .unwrap()
+        .clock(TestClock::new())
 }
 
 fn url_of(driver: &dyn StorageDriver, path: &str) -> String {
@@ -132,7 +133,8 @@ mod urls {
     #[test]
     fn expire_when_they_should() {
         let clock = TestClock::new();
-        let driver = |options: Options| CloudFront::new(Memory::new(""), options.clock(clock.clone())).unwrap();
+        let driver =
+            |options: CloudFrontOptions| CloudFront::new(Memory::new(""), options.clock(clock.clone())).unwrap();
         assert_eq!(expiry(&url_of(&driver(options(BASE)), "/a")), START + 20 * 60);
         let hour = driver(options(BASE).duration(Duration::from_secs(3600)).unwrap());
         assert_eq!(expiry(&url_of(&hour, "/a")), START + 3600);
@@ -355,7 +357,7 @@ mod round_trip {
             let (store, clock) = (Memory::new("/ro ot/+"), TestClock::new());
             let distribution = Distribution::start(store.clone(), "", clock.clone());
             let signer = Signer::new(PrivateKey::from_pem(RSA).unwrap(), ID).unwrap().hash_algorithm(hash);
-            let options = Options::new(&distribution.base(), signer).unwrap().clock(clock.clone());
+            let options = CloudFrontOptions::new(&distribution.base(), signer).unwrap().clock(clock.clone());
             let driver = CloudFront::new(store, options).unwrap();
             driver.put_content("/a/b", b"content").unwrap();
             driver.put_content("/a/c", b"another").unwrap();
@@ -568,9 +570,9 @@ mod configuration {
     const GOOD: [(&str, &str); 3] = [("baseurl", BASE), ("privatekey", RSA), ("keypairid", ID)];
 
     /// The good options with some set otherwise, and some added.
-    fn read(changes: &[(&'static str, &'static str)]) -> s3driver::Result<Options> {
+    fn read(changes: &[(&'static str, &'static str)]) -> s3driver::Result<CloudFrontOptions> {
         let kept = GOOD.into_iter().filter(|(name, _)| changes.iter().all(|(changed, _)| changed != name));
-        Options::from_pairs(kept.chain(changes.iter().copied()))
+        CloudFrontOptions::from_pairs(kept.chain(changes.iter().copied()))
     }
 
     fn driver(changes: &[(&'static str, &'static str)]) -> CloudFront {

@@ -3,8 +3,8 @@
 mod memory;
 
 use memory::Memory;
-use s3driver::driver::middleware::{self, Redirect, Rewrite};
 use s3driver::driver::{Method, StorageDriver, UrlOptions};
+use s3driver::middleware::{self, Redirect, Rewrite};
 use s3driver::{Error, ErrorKind, Result};
 
 fn url(driver: &dyn StorageDriver, path: &str, method: Method) -> Result<String> {

@@ -1,5 +1,6 @@
 //! Policies, keys and address ranges of CloudFront.
-use s3driver::cloudfront::{HashAlgorithm, IpFilter, IpRanges, Ipv4Range, Policy, PrivateKey, PublicKey, RsaMinimum};
+use s3driver::cloudfront::{HashAlgorithm, Ipv4Range, Policy, PrivateKey, PublicKey, RsaMinimum};
+use s3driver::middleware::{IpFilter, IpRanges};
 use s3driver::time::Timestamp;
 use serde_json::Value;
 use std::net::{IpAddr, Ipv4Addr};

@@ -30,24 +30,12 @@
 //! [cookies with a custom policy](https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-setting-signed-cookie-custom-policy.html),
 //! and [hashing and signing with OpenSSL](https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-linux-openssl.html).
 mod base64;
-mod duration;
-mod fetch;
 mod key;
-mod middleware;
-mod options;
 mod pem;
 mod policy;
-mod ranges;
-mod refresh;
 mod signer;
 
 pub use self::base64::{decode_base64, encode_base64};
-pub use fetch::Fetch;
-#[cfg(feature = "client")]
-pub use fetch::HttpFetch;
 pub use key::{HashAlgorithm, PrivateKey, PublicKey, RsaMinimum};
-pub use middleware::CloudFront;
-pub use options::{IpFilter, Options};
 pub use policy::{Ipv4Range, LAST_END, Policy};
-pub use ranges::IpRanges;
 pub use signer::{CookieScope, SignedCookies, Signer};

@@ -1,7 +1,7 @@
 //! What a signature allows: which URLs, until when, from when, for whom.
 use crate::error::{Error, ErrorKind, Result};
+use crate::net::url::{self, Url};
 use crate::time::Timestamp;
-use crate::url::{self, Url};
 use std::fmt::{self, Write};
 use std::net::Ipv4Addr;
 use std::str::FromStr;

@@ -4,8 +4,8 @@ use super::key::{HashAlgorithm, PrivateKey, PublicKey};
 use super::pem::broken;
 use super::policy::{Policy, refused};
 use crate::error::Result;
+use crate::net::url::Url;
 use crate::time::Timestamp;
-use crate::url::Url;
 use std::fmt;
 
 /// What CloudFront adds to a URL, which a URL to be signed must therefore not hold.

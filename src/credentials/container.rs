@@ -158,7 +158,7 @@ pub(super) fn read_token(path: &Path, limit: usize) -> Result<Zeroizing<String>,
 }
 
 #[cfg(test)]
-mod unit {
+mod tests {
     use super::super::Environment;
     use super::*;
 

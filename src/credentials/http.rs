@@ -233,7 +233,7 @@ impl fmt::Display for Endpoint {
 }
 
 #[cfg(test)]
-mod unit {
+mod tests {
     use super::*;
 
     #[test]

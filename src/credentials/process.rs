@@ -152,7 +152,7 @@ fn words(command: &str) -> Result<Vec<String>, String> {
 }
 
 #[cfg(test)]
-mod unit {
+mod tests {
     use super::*;
 
     #[test]

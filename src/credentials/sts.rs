@@ -351,7 +351,7 @@ fn read_keys(body: &[u8]) -> Result<Lease, String> {
 }
 
 #[cfg(test)]
-mod unit {
+mod tests {
     use super::super::Environment;
     use super::*;
 

@@ -1,34 +1,18 @@
 //! The interface a registry programs against.
-#[cfg(feature = "client")]
-mod delete;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 mod memory;
-pub mod middleware;
+pub(crate) mod path;
 #[cfg(feature = "client")]
-mod parameters;
-#[cfg(feature = "client")]
-mod s3;
-#[cfg(feature = "client")]
-mod store;
-#[cfg(feature = "client")]
-mod uploads;
+pub(crate) mod s3;
 mod walk;
-#[cfg(feature = "client")]
-mod write_stream;
-#[cfg(feature = "client")]
-pub(crate) mod writer;
-pub use memory::MemoryDriver;
-#[cfg(feature = "client")]
-pub use parameters::{LogLevel, Parameters, ParametersBuilder};
-#[cfg(feature = "client")]
-pub use s3::S3Driver;
-#[cfg(feature = "client")]
-pub use store::PartSizes;
-#[cfg(feature = "client")]
-pub use uploads::{PendingUpload, PendingUploads, Purged};
 
-use crate::error::{Error, ErrorKind, Result};
+pub use memory::MemoryDriver;
+pub use path::check_path;
+#[cfg(feature = "client")]
+pub use s3::{LogLevel, Parameters, ParametersBuilder, PartSizes, PendingUpload, PendingUploads, Purged, S3Driver};
+
+use crate::error::Result;
 use std::io::{Read, Write};
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
@@ -201,14 +185,4 @@ pub trait FileWriter: Write + Send {
     fn cancel(&mut self) -> Result<()>;
     /// Makes the file visible, whole, exactly once.
     fn commit(&mut self) -> Result<()>;
-}
-
-/// Refuses what the registry's path expression refuses: `^(/[A-Za-z0-9._-]+)+$`.
-pub fn check_path(path: &str) -> Result<()> {
-    let good = path.strip_prefix('/').is_some_and(|rest| {
-        rest.split('/').all(|part| {
-            !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
-        })
-    });
-    if good { Ok(()) } else { Err(Error::new(ErrorKind::InvalidPath, "invalid path").with_path(path)) }
 }

@@ -1,77 +1,8 @@
 //! Walking: directories inferred from a flat listing, each told before what is in it.
+use super::path::is_below;
 use super::{FileInfo, WalkStep};
-#[cfg(feature = "client")]
-use super::{FileKind, WalkOptions, store::Store};
-#[cfg(feature = "client")]
-use crate::client::ListObjects;
 use crate::error::{Error, ErrorKind, Result};
-#[cfg(feature = "client")]
-use crate::transfer::list_in_shards;
-#[cfg(feature = "client")]
-use crate::xml::Object;
 use std::cmp::Ordering;
-#[cfg(feature = "client")]
-use std::{num::NonZeroUsize, ops::ControlFlow, time::SystemTime};
-
-/// Walks everything below `from` in the order of the server's listing: S3 sorts whole keys by their bytes, so that
-/// `/a-b/c` comes before `/a/b`. A `from` that is not there is an empty walk.
-#[cfg(feature = "client")]
-pub(super) fn walk_store(
-    store: &Store,
-    from: &str,
-    options: &WalkOptions,
-    visit: &mut dyn FnMut(&FileInfo) -> Result<WalkStep>,
-) -> Result<()> {
-    let prefix = store.prefix(from);
-    let mut request = ListObjects::prefix(&*prefix);
-    // Strict servers list nothing when the start lies outside of the prefix, so it is sent only when it says something.
-    if let Some(start) = options.start_after.as_deref().filter(|start| *start != "/") {
-        let start = store.key(start);
-        match start.as_str().cmp(&prefix) {
-            _ if start.starts_with(&*prefix) => request = request.start_after(start),
-            Ordering::Greater => return Ok(()),
-            Ordering::Less | Ordering::Equal => {}
-        }
-    }
-    let mut walk = Walk::new(from, visit);
-    let mut page = |objects: Vec<Object>| -> Result<ControlFlow<()>> {
-        for object in objects {
-            let Some(path) = store.path(&object.key) else { continue };
-            if !object.key.starts_with(&*prefix) {
-                continue;
-            }
-            let info = FileInfo {
-                path,
-                size: object.size,
-                modified: object.last_modified.map(SystemTime::from),
-                kind: FileKind::File,
-            };
-            match walk.enter(&info).map_err(|error| error.or_driver(super::store::DRIVER_NAME))? {
-                WalkStep::Stop => return Ok(ControlFlow::Break(())),
-                WalkStep::Continue | WalkStep::SkipDirectory => {}
-            }
-        }
-        Ok(ControlFlow::Continue(()))
-    };
-    let most = options.concurrency.unwrap_or(NonZeroUsize::MIN);
-    // Whether a directory lies before the start depends on the server's order, so such a listing is never split.
-    if most.get() == 1 || !request.start_after.is_empty() {
-        for found in store.client.listing(&store.bucket, request) {
-            if page(found.map_err(|error| store.error(error, from))?.contents)?.is_break() {
-                break;
-            }
-        }
-        return Ok(());
-    }
-    let mut failed = None;
-    let listed = list_in_shards(&store.client, &store.bucket, &prefix, most, &mut |objects| {
-        Ok(page(objects).unwrap_or_else(|error| {
-            failed = Some(error);
-            ControlFlow::Break(())
-        }))
-    });
-    failed.map_or_else(|| listed.map_err(|error| store.error(error, from)), Err)
-}
 
 /// One walk: fed with the files in order, it tells of them and of the directories before them.
 pub(super) struct Walk<'a> {
@@ -131,11 +62,6 @@ fn in_order(last: &str, path: &str) -> Option<Ordering> {
         return Some(Ordering::Equal);
     }
     (last < path || last.split('/').lt(path.split('/'))).then_some(Ordering::Less)
-}
-
-/// Whether `path` lies in `directory`, component by component: `/tags/1.20` is not in `/tags/1.2`.
-fn is_below(path: &str, directory: &str) -> bool {
-    path.strip_prefix(directory).is_some_and(|rest| rest.starts_with('/'))
 }
 
 #[cfg(test)]

@@ -2,16 +2,22 @@
 //!
 //! | name | what its URLs are |
 //! |---|---|
-//! | `cloudfront` | signed for a CloudFront distribution: `s3driver::cloudfront::CloudFront`, with feature `cloudfront` |
+//! | `cloudfront` | signed for a CloudFront distribution: `s3driver::middleware::CloudFront`, with feature `cloudfront` |
 //! | `redirect` | below a fixed base, never signed: [`Redirect`] |
 //! | `rewrite` | the wrapped driver's own with another scheme, host or path: [`Rewrite`] |
+#[cfg(feature = "cloudfront")]
+mod cloudfront;
 mod redirect;
 mod rewrite;
 
+#[cfg(all(feature = "cloudfront", feature = "client"))]
+pub use cloudfront::HttpFetch;
+#[cfg(feature = "cloudfront")]
+pub use cloudfront::{CloudFront, CloudFrontOptions, Fetch, IpFilter, IpRanges};
 pub use redirect::{Redirect, RedirectKey};
 pub use rewrite::{Rewrite, SignedUrls};
 
-use super::StorageDriver;
+use crate::driver::StorageDriver;
 use crate::error::{Error, ErrorKind, Result};
 use std::sync::Arc;
 
@@ -26,10 +32,7 @@ pub fn wrap<'a>(
 ) -> Result<Arc<dyn StorageDriver>> {
     match name {
         #[cfg(feature = "cloudfront")]
-        "cloudfront" => {
-            use crate::cloudfront::{CloudFront, Options};
-            Ok(Arc::new(CloudFront::new(inner, Options::from_pairs(options)?)?))
-        }
+        "cloudfront" => Ok(Arc::new(CloudFront::new(inner, CloudFrontOptions::from_pairs(options)?)?)),
         #[cfg(not(feature = "cloudfront"))]
         "cloudfront" => Err(bad("the middleware cloudfront needs s3driver's feature `cloudfront`")),
         "redirect" => Ok(Arc::new(Redirect::from_pairs(inner, options)?)),

@@ -7,7 +7,7 @@ const MAX_NANOS: u128 = i64::MAX as u128;
 /// Reads a duration; the error completes the sentence "invalid duration: ...".
 ///
 /// The grammar is that of [Go's `time.ParseDuration`](https://pkg.go.dev/time#ParseDuration) without a sign.
-pub(super) fn parse(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     let bad = |why: &str| format!("{why} in {text:?}");
     if text.starts_with(['-', '+']) {
         return Err(bad("a sign"));

@@ -2,7 +2,7 @@
 use super::{bad, delegate_to_inner};
 use crate::driver::{StorageDriver, UrlOptions};
 use crate::error::{Error, ErrorKind, Result};
-use crate::url::{self, Scheme, Url};
+use crate::net::url::{self, Scheme, Url};
 use std::fmt;
 use std::sync::Arc;
 

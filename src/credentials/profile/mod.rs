@@ -217,5 +217,4 @@ fn login(files: &Files, profile: &Profile) -> Result<Login, String> {
 }
 
 #[cfg(test)]
-#[path = "tests/profile.rs"]
-mod unit;
+mod tests;

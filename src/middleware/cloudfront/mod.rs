@@ -1,12 +1,23 @@
 //! The middleware: a storage driver whose URLs point to CloudFront.
-use super::options::{IpFilter, Options, bad};
-use super::ranges::IpRanges;
-use super::refresh::Refresher;
-use crate::driver::middleware::delegate_to_inner;
+mod fetch;
+mod options;
+mod ranges;
+mod refresh;
+
+pub use fetch::Fetch;
+#[cfg(feature = "client")]
+pub use fetch::HttpFetch;
+pub use options::{CloudFrontOptions, IpFilter};
+pub use ranges::IpRanges;
+
+use crate::driver::path::below;
 use crate::driver::{Method, StorageDriver, UrlOptions, check_path};
 use crate::error::{Error, ErrorKind, Result};
+use crate::middleware::delegate_to_inner;
 use crate::sign::encode_path;
 use crate::time::Timestamp;
+use options::bad;
+use refresh::Refresher;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -28,7 +39,7 @@ use std::time::{Duration, SystemTime};
 /// cost only: both URLs are signed, so that forging it gains nobody access.
 pub struct CloudFront {
     inner: Arc<dyn StorageDriver>,
-    options: Options,
+    options: CloudFrontOptions,
     refresher: Option<Refresher>,
 }
 
@@ -38,7 +49,7 @@ impl CloudFront {
     /// # Errors
     /// [`ErrorKind::Configuration`] when the driver keeps its objects outside of the Origin Path, when an IP filter is
     /// asked for and nothing is there to fetch the ranges with, or when no thread can be started.
-    pub fn new(inner: Arc<dyn StorageDriver>, options: Options) -> Result<Self> {
+    pub fn new(inner: Arc<dyn StorageDriver>, options: CloudFrontOptions) -> Result<Self> {
         // Any path will do: its key begins with the driver's root directory.
         if inner.object_key("/a").is_some_and(|key| below(&key, &options.origin_path).is_none()) {
             return Err(bad(format!(
@@ -121,18 +132,13 @@ impl fmt::Debug for CloudFront {
     }
 }
 
-/// What is left of `key` below the directory `root`; all of it below no directory.
-fn below<'a>(key: &'a str, root: &str) -> Option<&'a str> {
-    if root.is_empty() { Some(key) } else { key.strip_prefix(root)?.strip_prefix('/') }
-}
-
 #[cfg(feature = "client")]
-fn default_fetch() -> Result<Arc<dyn super::Fetch>> {
-    Ok(Arc::new(super::HttpFetch::new()?))
+fn default_fetch() -> Result<Arc<dyn Fetch>> {
+    Ok(Arc::new(HttpFetch::new()?))
 }
 
 #[cfg(not(feature = "client"))]
-fn default_fetch() -> Result<Arc<dyn super::Fetch>> {
+fn default_fetch() -> Result<Arc<dyn Fetch>> {
     Err(bad(
         "ipfilteredby needs a way to fetch the ip ranges: build s3driver with its feature `client`, or bring a Fetch",
     ))

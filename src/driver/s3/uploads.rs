@@ -2,6 +2,7 @@
 use super::store::Store;
 use super::writer::{checkpoint, resume};
 use crate::client::{ListObjects, UploadListing, UploadRef};
+use crate::driver::path::is_within;
 use crate::error::{Error, ErrorKind, Result};
 use crate::xml::Upload;
 use std::fmt;
@@ -39,7 +40,7 @@ pub struct PendingUploads {
     uploads: Uploads,
 }
 
-pub(crate) fn pending(store: &Arc<Store>, path: &str) -> PendingUploads {
+pub(super) fn pending(store: &Arc<Store>, path: &str) -> PendingUploads {
     PendingUploads { store: Arc::clone(store), uploads: Uploads::below(store, path) }
 }
 
@@ -179,9 +180,4 @@ impl Uploads {
     fn place(&self, store: &Store, error: Error) -> Error {
         store.error(error, &self.path)
     }
-}
-
-/// Whether `path` is `directory` or lies below it.
-fn is_within(path: &str, directory: &str) -> bool {
-    directory == "/" || path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

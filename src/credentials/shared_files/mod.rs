@@ -295,5 +295,4 @@ impl std::fmt::Debug for Value {
 }
 
 #[cfg(test)]
-#[path = "tests/shared_files.rs"]
-mod unit;
+mod tests;

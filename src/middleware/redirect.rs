@@ -2,8 +2,8 @@
 use super::{bad, delegate_to_inner};
 use crate::driver::{Method, StorageDriver, UrlOptions, check_path};
 use crate::error::Result;
+use crate::net::url::{Url, UrlError};
 use crate::sign::encode_path;
-use crate::url::{Url, UrlError};
 use std::fmt;
 use std::sync::Arc;
 

@@ -1,22 +1,33 @@
 //! The driver itself: paths to keys, and the registry's contract on top of S3's operations.
-use super::delete::delete_below;
-use super::store::{DRIVER_NAME, Store};
-use super::walk::walk_store;
-use super::{
-    FileInfo, FileKind, FileWriter, Method, Parameters, PendingUploads, Purged, StorageDriver, UrlOptions, WalkOptions,
-    WalkStep, WriteMode, check_path,
-};
+mod delete;
+mod parameters;
+mod store;
+mod uploads;
+mod walk;
+mod write_stream;
+mod writer;
+
+pub use parameters::{LogLevel, Parameters, ParametersBuilder};
+pub use store::PartSizes;
+pub use uploads::{PendingUpload, PendingUploads, Purged};
+
 use crate::cancel::Cancel;
 use crate::client::{
     Client, Config, CopySource, GetObject, ListObjects, MAX_PART_SIZE, ObjectMeta, Presign, PresignMethod,
 };
 use crate::credentials::Provider;
+use crate::driver::{
+    FileInfo, FileKind, FileWriter, Method, StorageDriver, UrlOptions, WalkOptions, WalkStep, WriteMode, check_path,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::transfer::{Ranges, ReadAhead, copy_object_in_parts};
+use delete::delete_below;
 use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+use store::{DRIVER_NAME, Store};
+use walk::walk_store;
 
 /// How long a URL is good unless the caller says otherwise: the registry's own figure.
 const URL_LIFETIME: Duration = Duration::from_secs(20 * 60);
@@ -115,7 +126,7 @@ impl S3Driver {
         if path != "/" {
             self.checked(path)?;
         }
-        Ok(super::uploads::pending(&self.store, path))
+        Ok(uploads::pending(&self.store, path))
     }
 
     /// Aborts the unfinished files below `path` (`/` for all) that were begun longer than `age` ago, and removes what was
@@ -128,7 +139,7 @@ impl S3Driver {
         if path != "/" {
             self.checked(path)?;
         }
-        super::uploads::purge(&self.store, path, age)
+        uploads::purge(&self.store, path, age)
     }
 
     #[cfg(feature = "fuzzing")]
@@ -231,13 +242,13 @@ impl StorageDriver for S3Driver {
 
     fn writer(&self, path: &str, mode: WriteMode) -> Result<Box<dyn FileWriter>> {
         self.checked(path)?;
-        super::writer::open_writer(&self.store, path, mode)
+        writer::open_writer(&self.store, path, mode)
     }
 
     fn write_stream(&self, path: &str, offset: i64, reader: &mut dyn Read) -> Result<u64> {
         self.checked_offset(path, offset)?;
         self.checked(path)?;
-        super::write_stream::write_stream(&self.store, path, offset, reader)
+        write_stream::write_stream(&self.store, path, offset, reader)
     }
 
     fn stat(&self, path: &str) -> Result<FileInfo> {

@@ -1,11 +1,10 @@
 //! The middleware's options: the registry's names and strings at the edge, types that cannot be wrong behind it.
-use super::duration;
 use super::fetch::Fetch;
-use super::key::{HashAlgorithm, PrivateKey};
-use super::signer::Signer;
 use crate::clock::{Clock, SystemClock};
+use crate::cloudfront::{HashAlgorithm, PrivateKey, Signer};
+use crate::duration;
 use crate::error::{Error, ErrorKind, Result};
-use crate::url::Url;
+use crate::net::url::Url;
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,10 +27,10 @@ pub enum IpFilter {
     AwsRegions(Vec<String>),
 }
 
-/// Everything [`CloudFront`](super::CloudFront) needs to know: built in code with [`Options::new`] and the methods below
-/// it, or from a registry's configuration with [`Options::from_pairs`].
+/// Everything [`CloudFront`](super::CloudFront) needs to know: built in code with [`CloudFrontOptions::new`] and the methods below
+/// it, or from a registry's configuration with [`CloudFrontOptions::from_pairs`].
 #[derive(Debug)]
-pub struct Options {
+pub struct CloudFrontOptions {
     pub(super) base_url: Url,
     pub(super) signer: Signer,
     pub(super) duration: Duration,
@@ -43,7 +42,7 @@ pub struct Options {
     pub(super) clock: Arc<dyn Clock>,
 }
 
-impl Options {
+impl CloudFrontOptions {
     /// Hands out URLs below `base_url`, signed by `signer`, good for 20 minutes.
     ///
     /// `base_url` is the distribution's, `https://d111111abcdef8.cloudfront.net`, with a path below it if the registry's
@@ -71,12 +70,12 @@ impl Options {
     ///
     /// | name | default | meaning |
     /// |---|---|---|
-    /// | `baseurl` | required | see [`Options::new`] |
+    /// | `baseurl` | required | see [`CloudFrontOptions::new`] |
     /// | `privatekey` | required | path of a PEM file, or the PEM text itself (anything that holds `-----BEGIN`; wiping that copy is up to the caller) |
     /// | `keypairid` | required | CloudFront's id of the public key |
     /// | `duration` | `20m` | how long a URL is good: Go's notation (`1h30m`, `300ms`) or a number of seconds |
     /// | `hashalgorithm` | `sha1` | `sha1` or `sha256` |
-    /// | `originpath` | none | the distribution's Origin Path, if it has one: see [`Options::origin_path`] |
+    /// | `originpath` | none | the distribution's Origin Path, if it has one: see [`CloudFrontOptions::origin_path`] |
     /// | `ipfilteredby` | `none` | `none`, `aws` or `awsregion` |
     /// | `awsregion` | none | with `awsregion` above: regions, separated by commas |
     /// | `updatefrequency` | `12h` | how often the IP ranges are fetched; `updatefrenquency`, an old misspelling, counts only without it |
@@ -231,7 +230,7 @@ impl<'a> Given<'a> {
         Ok(())
     }
 
-    fn options(self) -> Result<Options> {
+    fn options(self) -> Result<CloudFrontOptions> {
         let base_url = self.baseurl.ok_or_else(|| bad("no baseurl provided"))?;
         let private_key = self.privatekey.ok_or_else(|| bad("no privatekey provided"))?;
         let key_pair_id = self.keypairid.ok_or_else(|| bad("no keypairid provided"))?;
@@ -248,7 +247,7 @@ impl<'a> Given<'a> {
             "sha256" => HashAlgorithm::Sha256,
             _ => return Err(bad("hashalgorithm only allows the following values: sha1|sha256")),
         };
-        let mut options = Options::new(base_url, Signer::new(key, key_pair_id)?.hash_algorithm(hash))?
+        let mut options = CloudFrontOptions::new(base_url, Signer::new(key, key_pair_id)?.hash_algorithm(hash))?
             .origin_path(self.originpath.unwrap_or_default())
             .ip_filter(IpFilter::parse(self.ipfilteredby, self.awsregion)?);
         if let Some(text) = self.duration {

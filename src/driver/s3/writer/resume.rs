@@ -2,7 +2,7 @@
 use super::checkpoint::{self, Checkpoint, Stored};
 use crate::client::{MIN_PART_SIZE, UploadRef, UploadedPart};
 use crate::driver::PartSizes;
-use crate::driver::store::Store;
+use crate::driver::s3::store::Store;
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::Timestamp;
 use std::collections::BTreeMap;

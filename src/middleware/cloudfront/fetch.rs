@@ -20,8 +20,8 @@ mod http {
     use super::Fetch;
     use crate::cancel::Cancel;
     use crate::error::{Error, ErrorKind, Result};
+    use crate::net::url::{self, Url};
     use crate::transport::{Body, Failure, Options, Origin, Request, Scheme, Transport, TransportError};
-    use crate::url::{self, Url};
     use std::time::{Duration, Instant};
 
     /// Generous for two megabytes; nothing waits for the answer but the next refresh.

@@ -6,7 +6,7 @@ use super::Parameters;
 use super::options::{Options, refused};
 use crate::client::endpoint::{Acceleration, Addressing, Fips, Scheme, Stack, Variant};
 use crate::client::{CannedAcl, Checksum, Encryption, PayloadSigning, SignatureVersion, StorageClass, Verification};
-use crate::driver::PartSizes;
+use crate::driver::s3::PartSizes;
 use crate::error::{Error, Result};
 use crate::sign::Credentials;
 use std::fmt;

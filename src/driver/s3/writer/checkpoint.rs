@@ -12,7 +12,7 @@
 //! The object is the bytes themselves, a line of JSON that tells which upload they belong to and how many parts and
 //! bytes precede them, and 32 characters: the CRC-64/NVME of all before it, the length of the JSON, `s3driver`.
 use crate::client::{ByteRange, GetObject, MAX_PART_SIZE, MAX_PARTS, ObjectSettings};
-use crate::driver::store::Store;
+use crate::driver::s3::store::Store;
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::Timestamp;
 use crc_fast::{CrcAlgorithm, checksum};

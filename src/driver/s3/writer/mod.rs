@@ -37,16 +37,16 @@
 //! behind, with two exceptions: an upload that an earlier writer closed stays as that left it, and one whose completion
 //! may have happened is never aborted.
 mod buffer;
-pub(crate) mod checkpoint;
+pub(super) mod checkpoint;
 mod layout;
-pub(crate) mod resume;
+pub(super) mod resume;
 mod sender;
 
 pub(crate) use layout::Layout;
 
 use super::store::Store;
-use super::{FileWriter, WriteMode};
 use crate::client::{Client, Condition, UploadRef, UploadedPart};
+use crate::driver::{FileWriter, WriteMode};
 use crate::error::{Error, ErrorKind, Result};
 use buffer::Buffer;
 use checkpoint::Checkpoint;
