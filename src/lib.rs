@@ -66,6 +66,7 @@ pub mod fuzzing;
 pub mod middleware;
 mod net;
 pub mod sign;
+mod sync;
 pub mod time;
 #[cfg(feature = "client")]
 pub mod transfer;

@@ -12,6 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::sign::chunked::ChunkSigner;
 use crate::sign::explain::Explanation;
 use crate::sign::{self, v2, v4};
+use crate::sync;
 use crate::time::Timestamp;
 use crate::transport::{Body, Failure, Phase, Request, Response, TransportError};
 use sha2::{Digest as _, Sha256};
@@ -608,7 +609,7 @@ impl Inner {
         time: Timestamp,
         scope: v4::Scope<'_>,
     ) -> Arc<v4::SigningKey> {
-        let mut kept = self.signing_key.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut kept = sync::lock(&self.signing_key);
         match &*kept {
             Some(key) if key.is_for(credentials, time, scope) => Arc::clone(key),
             _ => Arc::clone(kept.insert(Arc::new(v4::SigningKey::derive(credentials, time, scope)))),

@@ -61,12 +61,13 @@ use crate::clock::Clock;
 use crate::credentials::Provider;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sign::v4;
+use crate::sync;
 use crate::transport::Transport;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// A client for one endpoint and one source of credentials.
 #[derive(Clone)]
@@ -215,14 +216,14 @@ impl Client {
 
 impl Inner {
     fn region_of(&self, bucket: &str) -> Cow<'_, str> {
-        let learnt = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
+        let learnt = sync::lock(&self.regions);
         match learnt.get(bucket) {
             Some(region) => Cow::Owned(region.clone()),
             None => Cow::Borrowed(self.endpoint.region()),
         }
     }
     fn remember_region(&self, bucket: &str, region: &str) {
-        let mut learnt = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut learnt = sync::lock(&self.regions);
         if learnt.len() < REMEMBERED_REGIONS || learnt.contains_key(bucket) {
             learnt.insert(bucket.to_owned(), region.to_owned());
         }

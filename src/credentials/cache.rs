@@ -15,8 +15,9 @@ use super::{Context, Lease, Observer, Provider, Source, Unavailable, Warning};
 use crate::cancel::Cancel;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
+use crate::sync;
 use std::fmt;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -184,7 +185,7 @@ impl Cache {
 impl Inner {
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing that may panic runs under the lock.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        sync::lock(&self.state)
     }
 
     /// Marks a refresh as under way and gives the lock back: none is held while the source is asked.
@@ -221,7 +222,7 @@ impl Inner {
                 let text = format!("{name} gave no credentials within {seconds} s");
                 return Err(Error::new(ErrorKind::Credentials, text));
             }
-            state = self.ended.wait_timeout(state, SLICE).unwrap_or_else(PoisonError::into_inner).0;
+            state = sync::wait_timeout(&self.ended, state, SLICE);
         }
         Ok(state)
     }

@@ -3,11 +3,12 @@
 use super::Environment;
 use super::shared_files::{Files, Profile};
 use crate::clock::{Clock, SystemClock};
+use crate::sync;
 use crate::transport::Options;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 /// The surroundings of the sources. The default reads the process's variables and clock and warns nobody.
@@ -120,9 +121,7 @@ impl Context {
         const GROUP_AND_OTHERS: u32 = 0o077;
         let Ok(metadata) = std::fs::metadata(path) else { return };
         let mode = metadata.permissions().mode() & 0o777;
-        if mode & GROUP_AND_OTHERS != 0
-            && self.open_files.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned())
-        {
+        if mode & GROUP_AND_OTHERS != 0 && sync::lock(&self.open_files).insert(path.to_owned()) {
             self.observer.warn(&Warning::OpenPermissions { path: path.to_owned(), mode });
         }
     }

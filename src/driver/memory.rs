@@ -3,10 +3,11 @@ use super::walk::Walk;
 use super::{FileInfo, FileKind, FileWriter, StorageDriver, UrlOptions, WalkOptions, WalkStep, WriteMode, check_path};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
+use crate::sync;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Cursor, Read, Write};
 use std::ops::Bound;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::SystemTime;
 
 /// The driver's name in errors, as the registry's own driver of this kind has it.
@@ -63,7 +64,7 @@ impl MemoryDriver {
 
     fn lock(&self) -> MutexGuard<'_, Store> {
         // Nothing under the lock leaves a store half changed.
-        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+        sync::lock(&self.store)
     }
 
     fn put(&self, path: &str, content: Arc<Vec<u8>>) {

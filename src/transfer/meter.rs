@@ -1,6 +1,7 @@
 //! What is told of a transfer while it runs.
 use crate::client::Client;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use crate::sync;
+use std::sync::{Mutex, MutexGuard};
 
 /// How far a transfer has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,6 +52,6 @@ impl<'a> Meter<'a> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Progress> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+        sync::lock(&self.progress)
     }
 }

@@ -1,9 +1,10 @@
 //! The same work for many pieces, on a bounded number of threads.
 use crate::Cancel;
 use crate::error::{Error, ErrorKind, Result};
+use crate::sync;
 use std::num::NonZeroUsize;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 /// Does `work` for every index below `count`, on up to `concurrency` threads; results are in order. The first failure
 /// cancels `cancel`, which `work` is expected to obey, and is the one reported.
@@ -16,7 +17,7 @@ pub(super) fn for_each<T: Send>(
     let next = AtomicUsize::new(0);
     let failure: Mutex<Option<Error>> = Mutex::new(None);
     let fail = |error: Error| {
-        failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        sync::lock(&failure).get_or_insert(error);
         cancel.cancel();
     };
     let run = || {
@@ -55,7 +56,7 @@ pub(super) fn for_each<T: Send>(
         }
         results
     });
-    if let Some(error) = failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+    if let Some(error) = sync::into_inner(failure) {
         return Err(error);
     }
     results.sort_unstable_by_key(|(index, _)| *index);

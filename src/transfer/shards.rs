@@ -7,11 +7,12 @@
 use super::Transfer;
 use crate::client::{self, Client, ListObjects};
 use crate::error::{Error, ErrorKind, Result};
+use crate::sync;
 use crate::xml::{ListBucketResult, Object};
 use std::collections::{HashSet, VecDeque};
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard};
 
 /// What separates a key's directories.
 const DELIMITER: char = '/';
@@ -153,7 +154,7 @@ impl Shards<'_> {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        sync::lock(&self.state)
     }
 
     /// The next page in order, `None` at the end.
@@ -172,7 +173,7 @@ impl Shards<'_> {
                     self.room.notify_all();
                 }
                 // Each request has its own limits of time, so this ends.
-                None => state = self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner),
+                None => state = sync::wait(&self.arrived, state),
             }
         }
     }
@@ -201,7 +202,7 @@ impl Shards<'_> {
             if state.shards.iter().all(|shard| shard.outcome.is_some()) {
                 return None;
             }
-            state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = sync::wait(&self.room, state);
         }
     }
 
@@ -241,7 +242,7 @@ impl Shards<'_> {
                 self.arrived.notify_one();
                 return ControlFlow::Continue(());
             }
-            state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = sync::wait(&self.room, state);
         }
     }
 

@@ -5,6 +5,7 @@ use super::error::{Failure, OptionsError};
 use super::stream::{Limits, Stream, TICK};
 use super::tls::Tls;
 use super::{Origin, Scheme};
+use crate::sync;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rustls::ClientConfig;
@@ -12,7 +13,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
@@ -134,12 +135,12 @@ fn dial_any(names: &Names, host: String, port: u16, deadline: Instant) -> io::Re
             Err(error) => last = Some(error),
         }
     }
-    names.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+    sync::lock(names).remove(&key);
     Err(last.unwrap_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("the name {} has no address", key.0))))
 }
 
 fn lookup(names: &Names, key: &(String, u16)) -> io::Result<Vec<SocketAddr>> {
-    if let Some((addresses, at)) = names.lock().unwrap_or_else(PoisonError::into_inner).get(key)
+    if let Some((addresses, at)) = sync::lock(names).get(key)
         && at.elapsed() < NAME_LIFETIME
     {
         return Ok(addresses.clone());
@@ -150,7 +151,7 @@ fn lookup(names: &Names, key: &(String, u16)) -> io::Result<Vec<SocketAddr>> {
         .map_err(|error| io::Error::new(error.kind(), format!("the name {host} cannot be looked up: {error}")))?
         .take(MAX_ADDRESSES)
         .collect();
-    let mut names = names.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut names = sync::lock(names);
     if names.len() >= MAX_NAMES {
         names.clear();
     }

@@ -2,8 +2,9 @@
 
 use super::Origin;
 use super::connection::Connection;
+use crate::sync;
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// A connection idle for less than this is taken as it is. After a longer rest one look, without waiting, tells
@@ -79,6 +80,6 @@ impl Pool {
 
     fn lock(&self) -> MutexGuard<'_, Idle> {
         // A list stays usable whatever happened to a thread that held it.
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+        sync::lock(&self.idle)
     }
 }

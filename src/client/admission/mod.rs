@@ -19,9 +19,10 @@
 use crate::cancel::Cancel;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
+use crate::sync;
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 /// What is left of the places in tenths, after the server throttled: the share the adaptive mode of AWS's SDKs leaves.
@@ -111,7 +112,7 @@ impl Admission {
         let called = Arc::new(Condvar::new());
         state.queue.push_back((ticket, Arc::clone(&called)));
         loop {
-            state = called.wait_timeout(state, SLICE).unwrap_or_else(PoisonError::into_inner).0;
+            state = sync::wait_timeout(&called, state, SLICE);
             let Ok(index) = state.queue.binary_search_by_key(&ticket, |(ticket, _)| *ticket) else {
                 return Ok(state);
             };
@@ -142,7 +143,7 @@ impl Admission {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing that may panic runs under the lock.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        sync::lock(&self.state)
     }
 }
 

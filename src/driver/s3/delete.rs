@@ -2,11 +2,12 @@
 use super::store::Store;
 use crate::client::DELETE_OBJECTS_KEYS;
 use crate::error::{Error, ErrorKind, Result};
+use crate::sync;
 use crate::transfer::list_in_shards;
 use crate::xml::Object;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
-use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Mutex, MutexGuard, mpsc};
 
 /// How often a directory is listed again because a deletion in several pages may have missed something.
 const PASSES: u32 = 10;
@@ -111,5 +112,5 @@ fn batches(page: Vec<Object>, prefix: &str) -> Result<Vec<Vec<String>>> {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    sync::lock(mutex)
 }

@@ -3,8 +3,9 @@ use super::fetch::Fetch;
 use super::options::IpFilter;
 use super::ranges::IpRanges;
 use crate::error::{Error, ErrorKind, Result};
+use crate::sync;
 use std::net::IpAddr;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
@@ -76,7 +77,7 @@ impl Drop for Refresher {
 impl Shared {
     /// Every change under the lock is one assignment: a panic elsewhere leaves nothing half-done.
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        sync::lock(&self.state)
     }
 }
 
@@ -98,6 +99,6 @@ fn run(shared: &Shared, fetch: &dyn Fetch, url: &str, filter: &IpFilter, interva
             }
         };
         let waited = shared.stopped.wait_timeout_while(state, wait, |state| !state.stop);
-        drop(waited.unwrap_or_else(PoisonError::into_inner));
+        drop(waited);
     }
 }

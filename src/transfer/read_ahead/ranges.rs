@@ -3,10 +3,11 @@ use super::pace::{Pace, Waited};
 use crate::cancel::Cancel;
 use crate::client::{ByteRange, Client, GetObject};
 use crate::error::{Error, ErrorKind, Result};
+use crate::sync;
 use crate::transfer::memory::{MemoryLimit, Share};
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 /// Bytes of one range. At 80 MB/s and 25 ms to the first byte a range takes 77 ms, two thirds of them well used; twice
 /// the size would need four fifths of the threads and almost twice the memory.
@@ -208,11 +209,11 @@ impl Drop for Ranges {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        sync::lock(&self.state)
     }
 
     fn wait<'a>(&self, condition: &Condvar, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        condition.wait(state).unwrap_or_else(PoisonError::into_inner)
+        sync::wait(condition, state)
     }
 
     /// One thread's life: it ends when no range is left to begin.

@@ -3,11 +3,12 @@ use super::buffer::Buffer;
 use crate::cancel::Cancel;
 use crate::client::{Client, UploadRef, UploadedPart};
 use crate::error::{Error, ErrorKind, Result};
+use crate::sync;
 use crate::transfer::MemoryLimit;
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 
 /// Sends the parts of one upload, several at once, while its owner fills the next one.
@@ -207,11 +208,11 @@ impl Drop for Sender {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        sync::lock(&self.state)
     }
 
     fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+        sync::wait(&self.changed, state)
     }
 
     /// One thread's life.
