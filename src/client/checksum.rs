@@ -78,7 +78,7 @@ impl Algorithm {
             Self::Crc64Nvme => BASE64_OF_8,
             Self::Md5 => return None,
         };
-        Some(chunked::Trailer { name: self.header(), value_length })
+        chunked::Trailer::new(self.header(), value_length).ok()
     }
 
     /// What computes its value on the way.

@@ -216,7 +216,7 @@ impl Framing {
         headers.extend(self.headers.iter().map(|(name, value)| (*name, value.as_str())));
     }
 
-    pub(super) const fn payload(&self) -> v4::Payload<'static> {
+    pub(super) fn payload(&self) -> v4::Payload<'static> {
         self.layout.payload()
     }
 
@@ -230,7 +230,7 @@ impl Framing {
         signer: ChunkSigner,
     ) -> std::result::Result<chunked::FramedBody<'a, R>, sign::Error> {
         match (self.chunks, self.checksum.map(Algorithm::behind)) {
-            (Chunks::Unsigned, Some(checksum)) => self.layout.unsigned_body(data, checksum),
+            (Chunks::Unsigned, Some(checksum)) => self.layout.unsigned_body(data, [checksum]),
             (_, checksum) => self.layout.signed_body(data, signer, checksum),
         }
     }

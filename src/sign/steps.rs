@@ -62,7 +62,30 @@ impl Presigned {
 }
 
 impl Steps {
-    fn explain(&self) -> Explanation<'_> {
+    /// `SignedHeaders`: the names of the signed headers, joined by semicolons. Empty in version 2, which signs every
+    /// `x-amz-*` header.
+    pub fn signed_headers(&self) -> &str {
+        self.canonical_request.rsplit('\n').nth(1).unwrap_or("")
+    }
+
+    /// The credential scope: `20130524/us-east-1/s3/aws4_request`. Empty in version 2.
+    pub fn scope(&self) -> &str {
+        self.line_of_task_2(2)
+    }
+
+    /// The SHA-256 of the canonical request in hex. Empty in version 2.
+    pub fn canonical_request_hash(&self) -> &str {
+        self.line_of_task_2(3)
+    }
+
+    fn line_of_task_2(&self, number: usize) -> &str {
+        match self.version {
+            Version::V2 => "",
+            Version::V4 => self.string_to_sign.split('\n').nth(number).unwrap_or(""),
+        }
+    }
+
+    pub(super) fn explain(&self) -> Explanation<'_> {
         match self.version {
             Version::V2 => Explanation::v2(&self.string_to_sign, &self.signature),
             Version::V4 => Explanation::v4(&self.canonical_request, &self.string_to_sign, &self.signature),

@@ -14,7 +14,7 @@
 //! use s3driver::sign::{Credentials, Request, v4};
 //! use s3driver::time::Timestamp;
 //!
-//! let request = Request { method: "GET", path: "/key", query: &[], headers: &[("host", "storage.example:9000")] };
+//! let request = Request::new("GET", "/key").headers(&[("host", "storage.example:9000")]);
 //! let credentials = Credentials::new("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
 //! let scope = v4::Scope { region: "us-east-1", service: "s3" };
 //! let signed = v4::sign(&request, v4::Payload::Bytes(b""), &credentials, scope, Timestamp::from_unix(1_369_353_600))?;
