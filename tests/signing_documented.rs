@@ -125,7 +125,7 @@ fn v4_presigned_url() {
 static STREAMED: [u8; 66_560] = [b'a'; 66_560];
 
 /// Signs the seed and returns the framed body, which must have the length known beforehand.
-fn streamed(layout: Layout, seed: &str, extra: &[(&str, &str)], checksum: Option<Box<dyn Checksum>>) -> String {
+fn streamed(layout: &Layout, seed: &str, extra: &[(&str, &str)], checksum: Option<Box<dyn Checksum>>) -> String {
     let framing = layout.headers();
     let mut headers = vec![("host", "s3.amazonaws.com"), ("x-amz-storage-class", "REDUCED_REDUNDANCY")];
     headers.extend_from_slice(extra);
@@ -146,7 +146,7 @@ fn v4_chunked_upload() {
     let layout = Layout::signed(66_560);
     assert_eq!(layout.encoded_length(), 66_824);
     let wire = streamed(
-        layout,
+        &layout,
         "4f232c4386841ef735655705268965c44a0e4690baa4adea153f7db9fa80a0a9",
         &[("content-length", "66824")],
         None,
@@ -184,7 +184,7 @@ fn v4_chunked_upload_with_trailer() {
     let layout = Layout::signed_with_trailer(66_560, Trailer::new("x-amz-checksum-crc32c", 8).unwrap());
     assert_eq!(layout.encoded_length(), 66_946);
     let wire = streamed(
-        layout,
+        &layout,
         "106e2a8a18243abcf37539882f36619c00e2dfc72633413f02d3b74544bfeb8e",
         &[],
         Some(Box::new(Crc32c(!0))),

@@ -41,6 +41,12 @@ impl<'a> Headers<'a> {
         Ok(headers)
     }
 
+    /// Collects the headers of a received request that a signature covers.
+    pub(super) fn select(request: &Request<'a>, is_signed: impl Fn(&str) -> bool) -> Self {
+        let lower = request.all_headers().map(|(name, value)| (Cow::Owned(name.to_ascii_lowercase()), value));
+        Self { all: lower.filter(|(name, _)| is_signed(name)).collect(), added: Vec::new() }
+    }
+
     /// The first value of this name.
     pub(super) fn get(&self, name: &str) -> Option<&'a str> {
         self.all.iter().find(|(given, _)| given == name).map(|(_, value)| *value)
@@ -198,6 +204,18 @@ pub(super) fn canonical_query(query: Query<'_>, signers: &[(&str, &str)]) -> Str
     if query.is_empty() && signers.is_empty() {
         return String::new();
     }
+    sorted_query(query.decoded(), signers)
+}
+
+/// `CanonicalQueryString` of a received request: the parameters without the signature itself.
+pub(super) fn canonical_query_without(query: Query<'_>, signature: &str) -> String {
+    sorted_query(query.decoded().filter(|(name, _)| !name.eq_ignore_ascii_case(signature.as_bytes())), &[])
+}
+
+fn sorted_query<'a>(
+    parameters: impl Iterator<Item = (Cow<'a, [u8]>, Cow<'a, [u8]>)>,
+    signers: &[(&str, &str)],
+) -> String {
     // All names and values in one buffer, and where in it each stands.
     let mut encoded = String::with_capacity(256);
     let mut spans = Vec::with_capacity(8 + signers.len());
@@ -208,7 +226,7 @@ pub(super) fn canonical_query(query: Query<'_>, signers: &[(&str, &str)]) -> Str
         push_component_bytes(&mut encoded, value);
         spans.push((start..middle, middle..encoded.len()));
     };
-    query.decoded().for_each(|(name, value)| push(&name, &value));
+    parameters.for_each(|(name, value)| push(&name, &value));
     signers.iter().for_each(|(name, value)| push(name.as_bytes(), value.as_bytes()));
     let mut pairs: Vec<_> = spans.into_iter().map(|(name, value)| (&encoded[name], &encoded[value])).collect();
     pairs.sort_unstable();

@@ -37,6 +37,9 @@ mod request;
 mod steps;
 pub mod v2;
 pub mod v4;
+#[cfg(feature = "sigv4a")]
+pub mod v4a;
+pub mod verify;
 pub use credentials::Credentials;
 #[cfg(feature = "client")]
 pub(crate) use encode::push_path;

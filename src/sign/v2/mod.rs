@@ -242,7 +242,7 @@ fn push_resource(out: &mut String, request: &Request<'_>, host_bucket: Option<&s
     Ok(())
 }
 
-fn steps(credentials: &Credentials, string_to_sign: String) -> Steps {
+pub(super) fn steps(credentials: &Credentials, string_to_sign: String) -> Steps {
     let signature = signature(credentials, &string_to_sign);
     Steps { version: Version::V2, canonical_request: String::new(), string_to_sign, signature }
 }

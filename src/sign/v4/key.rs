@@ -94,7 +94,7 @@ impl SigningKey {
     }
 
     /// Tasks 2 and 3: `StringToSign = Algorithm \n TimeStamp \n Scope \n Hex(SHA256Hash(CanonicalRequest))`, and its HMAC.
-    pub(super) fn steps(&self, amz_date: &str, canonical_request: String) -> Steps {
+    pub(in crate::sign) fn steps(&self, amz_date: &str, canonical_request: String) -> Steps {
         let hash = Hex::of(&sha256(canonical_request.as_bytes()));
         let string_to_sign = [ALGORITHM, "\n", amz_date, "\n", &self.scope, "\n", hash.as_str()].concat();
         let signature = self.mac(&string_to_sign).as_str().to_owned();

@@ -21,7 +21,11 @@ mod header;
 mod key;
 mod post;
 mod query;
+#[cfg(feature = "sigv4a")]
+pub(super) use header::REQUIRED;
 pub use key::SigningKey;
+#[cfg(feature = "sigv4a")]
+pub(super) use query::{check_expiry, presigned_headers};
 
 /// The shortest life of a presigned URL (`X-Amz-Expires`).
 pub const MIN_EXPIRY: Duration = Duration::from_secs(1);

@@ -64,7 +64,7 @@ pub(in crate::sign) fn presigned_headers<'a>(request: &Request<'a>, amz_date: &s
 }
 
 /// `X-Amz-Expires`: "The minimum value you can set is 1, and the maximum is 604800 (seven days)."
-fn check_expiry(expires: Duration) -> Result<(), Error> {
+pub(in crate::sign) fn check_expiry(expires: Duration) -> Result<(), Error> {
     match expires.subsec_nanos() == 0 && (MIN_EXPIRY..=MAX_EXPIRY).contains(&expires) {
         true => Ok(()),
         false => Err(Error::ExpiryOutOfRange(expires)),
