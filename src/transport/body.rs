@@ -4,7 +4,7 @@ use super::connection::{Connection, READ_AHEAD};
 use super::error::{Failure, Phase, TransportError};
 use super::head::{After, Framing, Head};
 use super::pool::Pool;
-use super::stream::{Limits, Pace};
+use super::wait::{Limits, Pace};
 use crate::cancel::Cancel;
 use std::io::{self, Read};
 use std::sync::Arc;

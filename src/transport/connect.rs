@@ -2,8 +2,9 @@
 
 use super::connection::Connection;
 use super::error::{Failure, OptionsError};
-use super::stream::{Limits, Stream, TICK};
+use super::stream::Stream;
 use super::tls::Tls;
+use super::wait::{Limits, TICK};
 use super::{Origin, Scheme};
 use crate::sync;
 use base64::Engine;

@@ -3,7 +3,8 @@
 use super::Origin;
 use super::error::Failure;
 use super::head::{Head, Parsed};
-use super::stream::{Limits, Pace, Stream};
+use super::stream::Stream;
+use super::wait::{Limits, Pace};
 use std::io;
 use std::time::Instant;
 use zeroize::Zeroizing;

@@ -3,7 +3,7 @@
 use super::connection::Connection;
 use super::error::{Failure, Phase, TransportError};
 use super::head::{After, Head};
-use super::stream::{Idle, Limits, Pace, Step, TICK, is_tick};
+use super::wait::{Idle, Limits, Pace, Step, TICK, is_tick};
 use super::{Body, Request};
 use std::io::{self, Read};
 use std::time::{Duration, Instant};

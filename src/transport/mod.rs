@@ -15,7 +15,8 @@
 //! | `head` | heads as text: written, parsed, judged |
 //! | `body` | the reply's body and its framing |
 //! | `connection` | a stream and its buffers |
-//! | `stream`, `tls` | sockets and sessions; the one rule for waiting |
+//! | `stream`, `tls` | sockets and sessions |
+//! | `wait` | the one rule for waiting |
 //! | `trust` | whose certificates are believed |
 
 mod body;
@@ -30,6 +31,7 @@ mod pool;
 mod stream;
 mod tls;
 mod trust;
+mod wait;
 
 #[cfg(test)]
 mod tests;
@@ -45,7 +47,7 @@ use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use stream::Limits;
+use wait::Limits;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Scheme {
@@ -110,7 +112,7 @@ pub(crate) struct Options {
     /// The longest wait for one read or one write to make progress.
     pub(crate) idle_timeout: Duration,
     /// Over this much waiting, and at least over the idle timeout, bytes without a deadline must keep a pace: see
-    /// `stream::Pace`.
+    /// `wait::Pace`.
     pub(crate) stall_timeout: Duration,
     /// Idle connections kept per origin.
     pub(crate) idle_connections: usize,

@@ -6,8 +6,8 @@
 
 use super::TlsVerification;
 use super::error::{Failure, OptionsError};
-use super::stream::{Limits, Step, is_tick, wait};
 use super::trust::Trust;
+use super::wait::{Limits, Step, is_tick, wait};
 use rustls::client::UnbufferedClientConnection;
 use rustls::crypto;
 use rustls::pki_types::ServerName;
