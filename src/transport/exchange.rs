@@ -3,8 +3,8 @@
 use super::connection::Connection;
 use super::error::{Failure, Phase, TransportError};
 use super::head::{After, Head};
+use super::request::{Body, Request};
 use super::wait::{Idle, Limits, Pace, Step, TICK, is_tick};
-use super::{Body, Request};
 use std::io::{self, Read};
 use std::time::{Duration, Instant};
 

@@ -9,6 +9,7 @@
 //!
 //! | file | what |
 //! | --- | --- |
+//! | `options`, `request` | what a caller passes |
 //! | `connect` | name lookup, TCP, proxy, TLS: from an origin to a connection |
 //! | `pool` | connections at rest |
 //! | `exchange` | one request, up to the head of its reply |
@@ -27,7 +28,9 @@ mod exchange;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 mod head;
+mod options;
 mod pool;
+mod request;
 mod stream;
 mod tls;
 mod trust;
@@ -38,15 +41,15 @@ mod tests;
 
 pub(crate) use body::Response;
 pub(crate) use error::{Failure, OptionsError, Phase, TransportError};
+pub(crate) use options::{Options, TlsVerification};
+pub(crate) use request::{Body, Request};
 
-use crate::cancel::Cancel;
 use connect::{Connector, Proxy};
 use pool::Pool;
 use std::fmt;
-use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use wait::Limits;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -89,107 +92,6 @@ impl Origin {
             format!("{}:{}", self.host, self.port)
         }
     }
-}
-
-/// How servers' certificates are judged.
-#[derive(Clone, Debug, Default)]
-pub(crate) enum TlsVerification {
-    #[default]
-    Full,
-    /// `skipverify`: any certificate is accepted.
-    Skip,
-}
-
-#[derive(Clone)]
-pub(crate) struct Options {
-    pub(crate) verification: TlsVerification,
-    /// PEM text: certificates trusted beside the built-in ones (webpki-roots).
-    pub(crate) extra_roots_pem: Vec<u8>,
-    /// `http://[user:password@]host:port`; never taken from the environment. User and password are percent-decoded.
-    pub(crate) proxy: Option<String>,
-    /// For name lookup, TCP, proxy and TLS together.
-    pub(crate) connect_timeout: Duration,
-    /// The longest wait for one read or one write to make progress.
-    pub(crate) idle_timeout: Duration,
-    /// Over this much waiting, and at least over the idle timeout, bytes without a deadline must keep a pace: see
-    /// `wait::Pace`.
-    pub(crate) stall_timeout: Duration,
-    /// Idle connections kept per origin.
-    pub(crate) idle_connections: usize,
-    /// How long an idle connection is kept.
-    pub(crate) idle_lifetime: Duration,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            verification: TlsVerification::Full,
-            extra_roots_pem: Vec::new(),
-            proxy: None,
-            connect_timeout: Duration::from_secs(10),
-            idle_timeout: Duration::from_secs(30),
-            stall_timeout: Duration::from_secs(120),
-            // More than the threads any one client is expected to run. An idle connection costs 16 KiB, with TLS some 150.
-            idle_connections: 64,
-            // S3 was seen to close connections idle for more than 5 s, which is AWS's own default for S3 clients too
-            // (aws-sdk-java-v2, pull request 1450).
-            idle_lifetime: Duration::from_secs(5),
-        }
-    }
-}
-
-/// The proxy's text may hold a password.
-impl fmt::Debug for Options {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            verification,
-            extra_roots_pem,
-            proxy,
-            connect_timeout,
-            idle_timeout,
-            stall_timeout,
-            idle_connections,
-            idle_lifetime,
-        } = self;
-        f.debug_struct("Options")
-            .field("verification", verification)
-            .field("extra_roots_pem", &format_args!("{} bytes", extra_roots_pem.len()))
-            .field("proxy", &proxy.as_ref().map(|_| "set"))
-            .field("connect_timeout", connect_timeout)
-            .field("idle_timeout", idle_timeout)
-            .field("stall_timeout", stall_timeout)
-            .field("idle_connections", idle_connections)
-            .field("idle_lifetime", idle_lifetime)
-            .finish()
-    }
-}
-
-#[derive(Clone, Copy)]
-pub(crate) struct Request<'a> {
-    pub(crate) method: &'a str,
-    /// Path and query exactly as they go on the wire.
-    pub(crate) target: &'a str,
-    /// Every header but `content-length`, `host` among them, in order; the transport adds nothing else but
-    /// `content-length`, `expect` when asked, and through a plain-http proxy `proxy-authorization` and the absolute form
-    /// of the target.
-    pub(crate) headers: &'a [(&'a str, &'a str)],
-    /// Send the head with `expect: 100-continue` and wait this long at most for the answer.
-    pub(crate) expect_continue: Option<Duration>,
-    /// The whole exchange up to the response's head must end by then (small operations: the body too, see `Response`).
-    pub(crate) deadline: Option<Instant>,
-    pub(crate) cancel: Option<&'a Cancel>,
-}
-
-pub(crate) enum Body<'a> {
-    /// No body; `content-length: 0` is sent for PUT and POST.
-    Empty,
-    Bytes(&'a [u8]),
-    /// Exactly `length` bytes are read and sent: a source that ends early is `Failure::Source(UnexpectedEof)`, one that
-    /// goes on is cut.
-    Reader {
-        source: &'a mut dyn Read,
-        length: u64,
-    },
 }
 
 /// Connections, kept alive and shared by threads. Cheap to clone.

@@ -1,7 +1,7 @@
 //! Whom a client trusts: the built-in authorities, certificates the user names, or anybody.
 
-use super::TlsVerification;
 use super::error::OptionsError;
+use super::options::TlsVerification;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{self, CryptoProvider};

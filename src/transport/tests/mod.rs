@@ -8,10 +8,12 @@ mod tls;
 mod traps;
 
 use super::*;
-use std::io::{self, Write};
+use crate::cancel::Cancel;
+use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Mutex;
 use std::thread;
+use std::time::Instant;
 
 /// A server on a port of its own: every connection runs `script` with its number, in a thread.
 struct Server {

@@ -1,0 +1,77 @@
+//! How a transport reaches servers, and for how long it waits.
+
+use std::fmt;
+use std::time::Duration;
+
+/// How servers' certificates are judged.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum TlsVerification {
+    #[default]
+    Full,
+    /// `skipverify`: any certificate is accepted.
+    Skip,
+}
+
+#[derive(Clone)]
+pub(crate) struct Options {
+    pub(crate) verification: TlsVerification,
+    /// PEM text: certificates trusted beside the built-in ones (webpki-roots).
+    pub(crate) extra_roots_pem: Vec<u8>,
+    /// `http://[user:password@]host:port`; never taken from the environment. User and password are percent-decoded.
+    pub(crate) proxy: Option<String>,
+    /// For name lookup, TCP, proxy and TLS together.
+    pub(crate) connect_timeout: Duration,
+    /// The longest wait for one read or one write to make progress.
+    pub(crate) idle_timeout: Duration,
+    /// Over this much waiting, and at least over the idle timeout, bytes without a deadline must keep a pace: see
+    /// `wait::Pace`.
+    pub(crate) stall_timeout: Duration,
+    /// Idle connections kept per origin.
+    pub(crate) idle_connections: usize,
+    /// How long an idle connection is kept.
+    pub(crate) idle_lifetime: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            verification: TlsVerification::Full,
+            extra_roots_pem: Vec::new(),
+            proxy: None,
+            connect_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(30),
+            stall_timeout: Duration::from_secs(120),
+            // More than the threads any one client is expected to run. An idle connection costs 16 KiB, with TLS some 150.
+            idle_connections: 64,
+            // S3 was seen to close connections idle for more than 5 s, which is AWS's own default for S3 clients too
+            // (aws-sdk-java-v2, pull request 1450).
+            idle_lifetime: Duration::from_secs(5),
+        }
+    }
+}
+
+/// The proxy's text may hold a password.
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            verification,
+            extra_roots_pem,
+            proxy,
+            connect_timeout,
+            idle_timeout,
+            stall_timeout,
+            idle_connections,
+            idle_lifetime,
+        } = self;
+        f.debug_struct("Options")
+            .field("verification", verification)
+            .field("extra_roots_pem", &format_args!("{} bytes", extra_roots_pem.len()))
+            .field("proxy", &proxy.as_ref().map(|_| "set"))
+            .field("connect_timeout", connect_timeout)
+            .field("idle_timeout", idle_timeout)
+            .field("stall_timeout", stall_timeout)
+            .field("idle_connections", idle_connections)
+            .field("idle_lifetime", idle_lifetime)
+            .finish()
+    }
+}
