@@ -14,7 +14,7 @@ use crate::sign::explain::Explanation;
 use crate::sign::{self, v2, v4};
 use crate::sync;
 use crate::time::Timestamp;
-use crate::transport::{Body, Failure, Phase, Request, Response, TransportError};
+use crate::transport::{Failure, Phase, Request, RequestBody, Response, TransportError};
 use sha2::{Digest as _, Sha256};
 use std::borrow::Cow;
 use std::io::{self, Read};
@@ -326,22 +326,22 @@ impl Client {
         let mut chunked;
         let mut replayed;
         let body = match payload {
-            Payload::Empty => Body::Empty,
-            Payload::Bytes(bytes) => Body::Bytes(bytes),
+            Payload::Empty => RequestBody::Empty,
+            Payload::Bytes(bytes) => RequestBody::Bytes(bytes),
             Payload::Stream { source, length, progress } => {
                 progress.chunked = framing.is_some();
                 watched = Watched::new(*source, *length, progress);
                 match framing.as_ref().zip(signing.chunk_signer().map_err(unsignable)?) {
                     Some((framing, signer)) => {
                         chunked = framing.body(watched, signer).map_err(unsignable)?;
-                        Body::Reader { source: &mut chunked, length: framing.length() }
+                        RequestBody::Reader { source: &mut chunked, length: framing.length() }
                     }
-                    None => Body::Reader { source: &mut watched, length: *length },
+                    None => RequestBody::Reader { source: &mut watched, length: *length },
                 }
             }
             Payload::Replay { open, length } => {
                 replayed = open();
-                Body::Reader { source: &mut *replayed, length: *length }
+                RequestBody::Reader { source: &mut *replayed, length: *length }
             }
         };
         inner.counters.requests.fetch_add(1, Ordering::Relaxed);

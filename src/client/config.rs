@@ -201,8 +201,8 @@ impl Config {
         self
     }
 
-    pub(super) fn transport_options(&self) -> transport::Options {
-        transport::Options {
+    pub(super) fn transport_options(&self) -> transport::TransportOptions {
+        transport::TransportOptions {
             verification: match self.verification {
                 Verification::Full => transport::TlsVerification::Full,
                 Verification::Skip => transport::TlsVerification::Skip,
@@ -213,7 +213,7 @@ impl Config {
             idle_timeout: self.timeouts.idle,
             stall_timeout: self.timeouts.stall,
             idle_connections: self.idle_connections,
-            ..transport::Options::default()
+            ..transport::TransportOptions::default()
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::{Context, Unavailable};
 use crate::clock::Clock;
 use crate::transport::{
-    self, Body, Failure, Options, Origin, Phase, Scheme, TlsVerification, Transport, TransportError,
+    self, Failure, Origin, Phase, RequestBody, Scheme, TlsVerification, Transport, TransportError, TransportOptions,
 };
 use std::fmt;
 use std::sync::OnceLock;
@@ -21,7 +21,7 @@ const BACKOFF: Duration = Duration::from_millis(100);
 
 /// A connection maker of one source, made when it is first needed.
 pub(super) struct Http {
-    options: Options,
+    options: TransportOptions,
     transport: OnceLock<Transport>,
 }
 
@@ -59,7 +59,7 @@ pub(super) enum Fault {
 impl Http {
     /// For endpoints on this machine or next to it: never through a proxy, which would learn the keys.
     pub(super) fn local(context: &Context, connect_timeout: Duration) -> Self {
-        Self::new(Options { proxy: None, ..context.transport().clone() }, connect_timeout)
+        Self::new(TransportOptions { proxy: None, ..context.transport().clone() }, connect_timeout)
     }
 
     /// For AWS's own endpoints, reached as the client's are.
@@ -67,8 +67,8 @@ impl Http {
         Self::new(context.transport().clone(), connect_timeout)
     }
 
-    fn new(options: Options, connect_timeout: Duration) -> Self {
-        let options = Options {
+    fn new(options: TransportOptions, connect_timeout: Duration) -> Self {
+        let options = TransportOptions {
             connect_timeout,
             // A refresh comes every few hours: no connection is worth keeping.
             idle_connections: 0,
@@ -90,7 +90,7 @@ impl Http {
             deadline: Some(call.deadline),
             cancel: None,
         };
-        let body = if call.body.is_empty() { Body::Empty } else { Body::Bytes(call.body) };
+        let body = if call.body.is_empty() { RequestBody::Empty } else { RequestBody::Bytes(call.body) };
         let response = self.transport()?.send(&call.endpoint.origin, &request, body)?;
         let status = response.status;
         let body = Zeroizing::new(response.read_to_end(DOCUMENT_LIMIT, Some(call.deadline))?);
@@ -272,10 +272,10 @@ mod tests {
 
     #[test]
     fn local_endpoints_see_no_proxy_and_nobody_goes_unverified() {
-        let options = Options {
+        let options = TransportOptions {
             proxy: Some("http://user:hunter2@proxy.example.com:3128".to_owned()),
             verification: TlsVerification::Skip,
-            ..Options::default()
+            ..TransportOptions::default()
         };
         let context = Context::default().with_transport(options);
         let local = Http::local(&context, BACKOFF);

@@ -53,7 +53,7 @@ pub(super) fn write_request<'h>(
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
     /// There is none: HEAD, 1xx, 204, 304.
-    None,
+    NoBody,
     Length(u64),
     Chunked,
     /// Where the connection ends.
@@ -108,7 +108,7 @@ impl Head {
         let status = reply.code.filter(|code| *code >= 100).ok_or("the status is not a number from 100")?;
         let mut head = Self {
             status,
-            framing: Framing::None,
+            framing: Framing::NoBody,
             after: After::Close,
             content_length: None,
             text: String::with_capacity(length),
@@ -183,7 +183,7 @@ impl Head {
         }
         self.content_length = length;
         self.framing = match length {
-            _ if method == "HEAD" || self.is_interim() || matches!(self.status, 204 | 304) => Framing::None,
+            _ if method == "HEAD" || self.is_interim() || matches!(self.status, 204 | 304) => Framing::NoBody,
             Some(length) => Framing::Length(length),
             None if chunked => Framing::Chunked,
             None => Framing::Close,

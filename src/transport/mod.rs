@@ -41,8 +41,8 @@ mod tests;
 
 pub(crate) use body::Response;
 pub(crate) use error::{Failure, OptionsError, Phase, TransportError};
-pub(crate) use options::{Options, TlsVerification};
-pub(crate) use request::{Body, Request};
+pub(crate) use options::{TlsVerification, TransportOptions};
+pub(crate) use request::{Request, RequestBody};
 
 use connect::{Connector, Proxy};
 use pool::Pool;
@@ -107,7 +107,7 @@ struct Shared {
 }
 
 impl Transport {
-    pub(crate) fn new(options: Options) -> Result<Self, OptionsError> {
+    pub(crate) fn new(options: TransportOptions) -> Result<Self, OptionsError> {
         let tls = tls::config(&options.verification, &options.extra_roots_pem)?;
         let proxy = options.proxy.map(|text| Proxy::parse(&text)).transpose()?;
         Ok(Self(Arc::new(Shared {
@@ -126,7 +126,7 @@ impl Transport {
         &self,
         origin: &Origin,
         request: &Request<'_>,
-        mut body: Body<'_>,
+        mut body: RequestBody<'_>,
     ) -> Result<Response, TransportError> {
         let shared = &*self.0;
         let (idle, stall) = (shared.idle_timeout, shared.stall_timeout);
@@ -137,10 +137,10 @@ impl Transport {
             cancel: request.cancel,
         };
         let length = match &body {
-            Body::Empty if matches!(request.method, "PUT" | "POST") => Some(0),
-            Body::Empty => None,
-            Body::Bytes(bytes) => Some(bytes.len() as u64),
-            Body::Reader { length, .. } => Some(*length),
+            RequestBody::Empty if matches!(request.method, "PUT" | "POST") => Some(0),
+            RequestBody::Empty => None,
+            RequestBody::Bytes(bytes) => Some(bytes.len() as u64),
+            RequestBody::Reader { length, .. } => Some(*length),
         };
         // Nothing can be waited for when there is nothing to send.
         let expect_continue = request.expect_continue.filter(|_| length.is_some_and(|length| length > 0));

@@ -13,7 +13,7 @@ pub(crate) enum TlsVerification {
 }
 
 #[derive(Clone)]
-pub(crate) struct Options {
+pub(crate) struct TransportOptions {
     pub(crate) verification: TlsVerification,
     /// PEM text: certificates trusted beside the built-in ones (webpki-roots).
     pub(crate) extra_roots_pem: Vec<u8>,
@@ -32,7 +32,7 @@ pub(crate) struct Options {
     pub(crate) idle_lifetime: Duration,
 }
 
-impl Default for Options {
+impl Default for TransportOptions {
     fn default() -> Self {
         Self {
             verification: TlsVerification::Full,
@@ -51,7 +51,7 @@ impl Default for Options {
 }
 
 /// The proxy's text may hold a password.
-impl fmt::Debug for Options {
+impl fmt::Debug for TransportOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             verification,
@@ -63,7 +63,7 @@ impl fmt::Debug for Options {
             idle_connections,
             idle_lifetime,
         } = self;
-        f.debug_struct("Options")
+        f.debug_struct("TransportOptions")
             .field("verification", verification)
             .field("extra_roots_pem", &format_args!("{} bytes", extra_roots_pem.len()))
             .field("proxy", &proxy.as_ref().map(|_| "set"))

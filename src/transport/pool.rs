@@ -12,21 +12,25 @@ use std::time::{Duration, Instant};
 /// its three system calls do not count, and a busy connection never pays them.
 const LOOK_AFTER: Duration = Duration::from_millis(1);
 
-/// Idle connections by origin, the freshest last. Nothing is connected, read or closed under the lock.
+/// IdleConnections connections by origin, the freshest last. Nothing is connected, read or closed under the lock.
 pub(super) struct Pool {
     per_origin: usize,
     lifetime: Duration,
-    idle: Mutex<Idle>,
+    idle: Mutex<IdleConnections>,
 }
 
-struct Idle {
+struct IdleConnections {
     by_origin: HashMap<Origin, VecDeque<Box<Connection>>>,
     swept: Instant,
 }
 
 impl Pool {
     pub(super) fn new(per_origin: usize, lifetime: Duration) -> Self {
-        Self { per_origin, lifetime, idle: Mutex::new(Idle { by_origin: HashMap::new(), swept: Instant::now() }) }
+        Self {
+            per_origin,
+            lifetime,
+            idle: Mutex::new(IdleConnections { by_origin: HashMap::new(), swept: Instant::now() }),
+        }
     }
 
     /// The freshest usable connection: servers close the stalest first.
@@ -78,7 +82,7 @@ impl Pool {
         drop(all);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Idle> {
+    fn lock(&self) -> MutexGuard<'_, IdleConnections> {
         // A list stays usable whatever happened to a thread that held it.
         sync::lock(&self.idle)
     }

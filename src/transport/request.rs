@@ -20,7 +20,7 @@ pub(crate) struct Request<'a> {
     pub(crate) cancel: Option<&'a Cancel>,
 }
 
-pub(crate) enum Body<'a> {
+pub(crate) enum RequestBody<'a> {
     /// No body; `content-length: 0` is sent for PUT and POST.
     Empty,
     Bytes(&'a [u8]),

@@ -21,7 +21,9 @@ mod http {
     use crate::cancel::Cancel;
     use crate::error::{Error, ErrorKind, Result};
     use crate::net::url::{self, Url};
-    use crate::transport::{Body, Failure, Options, Origin, Request, Scheme, Transport, TransportError};
+    use crate::transport::{
+        Failure, Origin, Request, RequestBody, Scheme, Transport, TransportError, TransportOptions,
+    };
     use std::time::{Duration, Instant};
 
     /// Generous for two megabytes; nothing waits for the answer but the next refresh.
@@ -41,7 +43,7 @@ mod http {
         /// [`ErrorKind::Configuration`] when the transport cannot be set up.
         pub fn new() -> Result<Self> {
             let transport =
-                Transport::new(Options::default()).map_err(|e| Error::new(ErrorKind::Configuration, e.0))?;
+                Transport::new(TransportOptions::default()).map_err(|e| Error::new(ErrorKind::Configuration, e.0))?;
             Ok(Self { transport, cancel: Cancel::new() })
         }
     }
@@ -68,7 +70,7 @@ mod http {
                 deadline,
                 cancel: Some(&self.cancel),
             };
-            let response = self.transport.send(&origin, &request, Body::Empty).map_err(failed)?;
+            let response = self.transport.send(&origin, &request, RequestBody::Empty).map_err(failed)?;
             if response.status != 200 {
                 return Err(Error::new(
                     ErrorKind::Refused,

@@ -119,13 +119,17 @@ fn field<'h>(head: &'h str, name: &str) -> Option<&'h str> {
 
 const SHORT: Duration = Duration::from_millis(150);
 
-fn options() -> Options {
-    Options { connect_timeout: Duration::from_secs(5), idle_timeout: Duration::from_secs(5), ..Options::default() }
+fn options() -> TransportOptions {
+    TransportOptions {
+        connect_timeout: Duration::from_secs(5),
+        idle_timeout: Duration::from_secs(5),
+        ..TransportOptions::default()
+    }
 }
 
 /// Limits so short that a test can wait for them.
-fn impatient() -> Options {
-    Options { connect_timeout: SHORT, idle_timeout: SHORT, ..Options::default() }
+fn impatient() -> TransportOptions {
+    TransportOptions { connect_timeout: SHORT, idle_timeout: SHORT, ..TransportOptions::default() }
 }
 
 fn transport() -> Transport {
@@ -144,7 +148,7 @@ fn request(method: &'static str) -> Request<'static> {
 }
 
 fn get(transport: &Transport, server: &Server) -> Result<Response, TransportError> {
-    transport.send(&server.origin, &request("GET"), Body::Empty)
+    transport.send(&server.origin, &request("GET"), RequestBody::Empty)
 }
 
 /// A GET and its whole body.
