@@ -1,5 +1,5 @@
 //! `CopyObjectResult` and `CopyPartResult`.
-use super::reader::parse;
+use super::reply::parse;
 use super::{Error, MAX_REPLY_BYTES, value};
 use crate::time::Timestamp;
 

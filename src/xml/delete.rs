@@ -1,5 +1,6 @@
 //! `DeleteResult`: what became of each key.
-use super::reader::{Document, parse};
+use super::reader::Document;
+use super::reply::parse;
 use super::{Error, MAX_LISTING_BYTES, value};
 
 /// One failure of [`DeleteResult`].

@@ -1,5 +1,6 @@
 //! `ListBucketResult`: a page of objects.
-use super::reader::{Document, parse};
+use super::reader::Document;
+use super::reply::parse;
 use super::{Error, MAX_LISTING_BYTES, percent, value};
 use crate::time::Timestamp;
 

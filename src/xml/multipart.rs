@@ -1,6 +1,7 @@
 //! What S3 answers about uploads in parts.
 use super::listing::{common_prefix, decode_all, encoding_type};
-use super::reader::{Document, parse};
+use super::reader::Document;
+use super::reply::parse;
 use super::{Error, MAX_LISTING_BYTES, MAX_REPLY_BYTES, percent, value};
 use crate::time::Timestamp;
 

@@ -1,5 +1,6 @@
 //! What STS answers: temporary credentials.
-use super::reader::{Document, parse};
+use super::reader::Document;
+use super::reply::parse;
 use super::{Error, MAX_REPLY_BYTES, value};
 use crate::time::Timestamp;
 use std::fmt;
