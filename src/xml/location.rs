@@ -18,10 +18,10 @@ pub fn location_constraint(body: &[u8]) -> Result<Option<String>, Error> {
                 Event::Close | Event::End => break,
                 Event::Text(text) => outer.push_str(text),
                 Event::Char(c) => outer.push(c),
-                Event::Open(child) if child.name() == "LocationConstraint" => {
-                    document.field(&child, &mut inner, value::word)?;
+                Event::Open(child) if child == "LocationConstraint" => {
+                    document.field(child, &mut inner, value::word)?;
                 }
-                Event::Open(child) => document.unknown(&child)?,
+                Event::Open(child) => document.unknown(child)?,
             }
         }
         match (outer.trim_ascii(), inner.flatten()) {

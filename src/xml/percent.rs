@@ -11,8 +11,16 @@
 use super::Error;
 use super::reader::excerpt;
 
-/// Decodes `text` in place of itself; most keys have nothing to decode and are returned as they came.
-pub(super) fn decode(text: String) -> Result<String, Error> {
+/// Decodes each of `keys`, in place of itself.
+pub(super) fn decode_all<'k>(keys: impl Iterator<Item = &'k mut String>) -> Result<(), Error> {
+    for key in keys {
+        *key = decode(std::mem::take(key))?;
+    }
+    Ok(())
+}
+
+/// Most keys have nothing to decode and are returned as they came.
+fn decode(text: String) -> Result<String, Error> {
     if !text.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
         return Ok(text);
     }
@@ -38,6 +46,5 @@ fn nibble(digit: u8) -> Option<u8> {
 }
 
 fn refused(text: &str, complaint: &str) -> Error {
-    let message = format!("the server says that keys are URL-encoded, but \"{}\" {complaint}", excerpt(text));
-    Error { message, offset: None, document: None }
+    Error::unplaced(format!("the server says that keys are URL-encoded, but \"{}\" {complaint}", excerpt(text)))
 }

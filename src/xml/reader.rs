@@ -30,8 +30,9 @@ pub(super) struct Document<'a> {
 
 /// What a document consists of, as far as readers care.
 pub(super) enum Event<'a> {
-    /// A start tag; also that of `<x/>`, which is followed by its own `Close`.
-    Open(Element<'a>),
+    /// A start tag; also that of `<x/>`, which is followed by its own `Close`. The name is without its prefix: servers
+    /// differ in namespaces, so they decide nothing here.
+    Open(&'a str),
     /// An end tag.
     Close,
     /// Character data, line ends as sent.
@@ -40,16 +41,6 @@ pub(super) enum Event<'a> {
     Char(char),
     /// The end of a document that is complete.
     End,
-}
-
-/// An element that has just been opened.
-pub(super) struct Element<'a>(&'a str);
-
-impl<'a> Element<'a> {
-    /// Its name without the prefix: servers differ in namespaces, so they decide nothing here.
-    pub(super) fn name(&self) -> &'a str {
-        self.0
-    }
 }
 
 impl<'a> Document<'a> {
@@ -100,12 +91,16 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// The next child of the element that is open, or `None` at its end. Text between children is ignored.
-    pub(super) fn child(&mut self) -> Result<Option<Element<'a>>, Error> {
+    /// Reads the element that is open up to its end: `read` gets the name of each child, which has just been opened, and
+    /// must consume it. Text between children is ignored.
+    pub(super) fn children(
+        &mut self,
+        mut read: impl FnMut(&mut Self, &'a str) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         loop {
             match self.next()? {
-                Event::Open(element) => return Ok(Some(element)),
-                Event::Close | Event::End => return Ok(None),
+                Event::Open(child) => read(self, child)?,
+                Event::Close | Event::End => return Ok(()),
                 Event::Text(_) | Event::Char(_) => {}
             }
         }
@@ -115,8 +110,8 @@ impl<'a> Document<'a> {
     ///
     /// An `Error` directly under the root is not an extension: the server failed after it had begun to respond. This
     /// fails then, before the content of the `Error`, and `error_at` states where it begins.
-    pub(super) fn unknown(&mut self, element: &Element<'_>) -> Result<(), Error> {
-        if self.tokens.depth() == 2 && element.name() == "Error" {
+    pub(super) fn unknown(&mut self, element: &str) -> Result<(), Error> {
+        if self.tokens.depth() == 2 && element == "Error" {
             self.error_at = Some(self.at);
             return Err(self.fail("the document is an error report"));
         }
@@ -130,7 +125,7 @@ impl<'a> Document<'a> {
     /// The text of `element`, which has just been opened: exactly as written, whatever comments and CDATA sections cut
     /// it into, with line ends as XML 1.0 section 2.11 has them. An element inside it is an error: there is no
     /// telling what the text would be.
-    pub(super) fn text(&mut self, element: &Element<'_>) -> Result<&str, Error> {
+    pub(super) fn text(&mut self, element: &str) -> Result<&str, Error> {
         // Nearly every text, and most of the time a page takes.
         if let Some(plain) = self.tokens.plain() {
             return Ok(plain);
@@ -155,8 +150,8 @@ impl<'a> Document<'a> {
                 Event::Open(inner) => {
                     let message = format!(
                         "<{}> holds the element <{}> where only text belongs",
-                        excerpt(element.name()),
-                        excerpt(inner.name())
+                        excerpt(element),
+                        excerpt(inner)
                     );
                     return Err(self.fail(message));
                 }
@@ -171,19 +166,18 @@ impl<'a> Document<'a> {
     /// `value` returns what is wrong with the text, as in "is not a whole number".
     pub(super) fn field<T>(
         &mut self,
-        element: &Element<'_>,
+        element: &str,
         slot: &mut Option<T>,
         value: impl FnOnce(&str) -> Result<T, &'static str>,
     ) -> Result<(), Error> {
         let at = self.at;
-        let name = element.name();
         if slot.is_some() {
-            return Err(Error::new(format!("<{name}> comes twice in one element"), at));
+            return Err(Error::new(format!("<{element}> comes twice in one element"), at));
         }
         let text = self.text(element)?;
         *slot = Some(value(text).map_err(|complaint| match text {
-            "" => Error::new(format!("<{name}> {complaint}"), at),
-            text => Error::new(format!("<{name}> {complaint}: \"{}\"", excerpt(text)), at),
+            "" => Error::new(format!("<{element}> {complaint}"), at),
+            text => Error::new(format!("<{element}> {complaint}: \"{}\"", excerpt(text)), at),
         })?);
         Ok(())
     }
@@ -210,7 +204,7 @@ impl<'a> Document<'a> {
         if local.is_empty() {
             return Err(self.fail("the document has an element without a name"));
         }
-        Ok(Event::Open(Element(local)))
+        Ok(Event::Open(local))
     }
 
     fn resolve(&self, name: &str) -> Result<char, Error> {

@@ -1,5 +1,5 @@
 //! The root of a reply: the document asked for, or an error in its place.
-use super::reader::{Document, Element, Event, excerpt};
+use super::reader::{Document, Event, excerpt};
 use super::{Error, ErrorDocument, MAX_REPLY_BYTES, value};
 
 /// Roots of error documents: S3's, and STS's, which holds S3's `Error`.
@@ -21,12 +21,12 @@ pub(super) fn parse<'a, T>(
         return Err(document.fail("the document has no root element"));
     };
     let root_at = document.at;
-    let result = if roots.contains(&root.name()) {
-        read(&mut document, root.name()).map(Ok)
-    } else if ERROR_ROOTS.contains(&root.name()) {
-        error_root(&mut document, root.name()).map(Err)
+    let result = if roots.contains(&root) {
+        read(&mut document, root).map(Ok)
+    } else if ERROR_ROOTS.contains(&root) {
+        error_root(&mut document, root).map(Err)
     } else {
-        let message = format!("the root element is <{}>, not <{}>", excerpt(root.name()), roots.join("> or <"));
+        let message = format!("the root element is <{}>, not <{}>", excerpt(root), roots.join("> or <"));
         return Err(document.fail(message));
     };
     if let Some(at) = document.error_at {
@@ -52,16 +52,11 @@ fn error_root(document: &mut Document<'_>, root: &str) -> Result<ErrorDocument, 
     }
     let mut found = None;
     let mut request_id = None;
-    while let Some(child) = document.child()? {
-        match child.name() {
-            "Error" => {
-                let error = error(document)?;
-                found.get_or_insert(error);
-            }
-            "RequestId" | "RequestID" => first(document, &child, &mut request_id)?,
-            _ => document.unknown(&child)?,
-        }
-    }
+    document.children(|document, child| match child {
+        "Error" => error(document).map(|error| found = found.take().or(Some(error))),
+        "RequestId" | "RequestID" => first(document, child, &mut request_id),
+        _ => document.unknown(child),
+    })?;
     let mut found = document.require(found, "ErrorResponse", "Error")?;
     found.request_id = found.request_id.or(request_id);
     Ok(found)
@@ -71,8 +66,8 @@ fn error_root(document: &mut Document<'_>, root: &str) -> Result<ErrorDocument, 
 fn error(document: &mut Document<'_>) -> Result<ErrorDocument, Error> {
     let mut found = ErrorDocument::default();
     let (mut code, mut message) = (None, None);
-    while let Some(child) = document.child()? {
-        let slot = match child.name() {
+    document.children(|document, child| {
+        let slot = match child {
             "Code" => &mut code,
             "Message" => &mut message,
             "RequestId" | "RequestID" => &mut found.request_id,
@@ -90,13 +85,10 @@ fn error(document: &mut Document<'_>) -> Result<ErrorDocument, Error> {
             "CanonicalRequestBytes" => &mut found.canonical_request_bytes,
             "StringToSign" => &mut found.string_to_sign,
             "StringToSignBytes" => &mut found.string_to_sign_bytes,
-            _ => {
-                document.unknown(&child)?;
-                continue;
-            }
+            _ => return document.unknown(child),
         };
-        first(document, &child, slot)?;
-    }
+        first(document, child, slot)
+    })?;
     found.code = code.unwrap_or_default();
     found.message = message.unwrap_or_default();
     Ok(found)
@@ -104,9 +96,9 @@ fn error(document: &mut Document<'_>) -> Result<ErrorDocument, Error> {
 
 /// Reads the text of `element` into `slot` unless there is one. A key, an argument and what was signed are kept as they
 /// are, the rest without white space around it and only if something is left.
-fn first(document: &mut Document<'_>, element: &Element<'_>, slot: &mut Option<String>) -> Result<(), Error> {
+fn first(document: &mut Document<'_>, element: &str, slot: &mut Option<String>) -> Result<(), Error> {
     let exact = matches!(
-        element.name(),
+        element,
         "Key" | "ArgumentValue" | "CanonicalRequest" | "CanonicalRequestBytes" | "StringToSign" | "StringToSignBytes"
     );
     let mut text = None;
