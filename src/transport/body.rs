@@ -4,11 +4,11 @@ use super::connection::{Connection, READ_AHEAD};
 use super::error::{Failure, Phase, TransportError};
 use super::head::{After, Framing, Head};
 use super::pool::Pool;
-use super::wait::{Limits, Pace};
+use super::wait::{Limits, Pace, Timeouts};
 use crate::cancel::Cancel;
 use std::io::{self, Read};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Most bytes of a chunk's size line, its extensions included.
 const MAX_CHUNK_LINE: usize = 1 << 10;
@@ -26,8 +26,7 @@ pub(crate) struct Response {
     head: Head,
     body: Unread,
     deadline: Option<Instant>,
-    idle: Duration,
-    stall: Duration,
+    timeouts: Timeouts,
     cancel: Option<Cancel>,
     pool: Arc<Pool>,
     /// Gone once the body is over, or broken.
@@ -40,7 +39,6 @@ enum Unread {
     Chunked(Chunk),
     Close,
     Done,
-    Broken,
 }
 
 /// Where in a chunked body (RFC 9112, 7.1) the next byte stands.
@@ -58,7 +56,7 @@ impl Response {
     pub(super) fn new(
         head: Head,
         mut connection: Box<Connection>,
-        (idle, stall): (Duration, Duration),
+        timeouts: Timeouts,
         cancel: Option<Cancel>,
         pool: Arc<Pool>,
     ) -> Self {
@@ -75,8 +73,7 @@ impl Response {
             head,
             body,
             deadline: None,
-            idle,
-            stall,
+            timeouts,
             cancel,
             pool,
             connection: Some(connection),
@@ -152,12 +149,7 @@ impl Response {
             let Some(connection) = self.connection.as_deref_mut() else {
                 return Err(Failure::io(io::ErrorKind::NotConnected, "an earlier read of this body failed"));
             };
-            let limits = Limits {
-                idle: self.idle,
-                deadline: self.deadline,
-                stall: self.deadline.is_none().then_some(self.stall),
-                cancel: self.cancel.as_ref(),
-            };
+            let limits = self.timeouts.limits(self.deadline, self.cancel.as_ref());
             let beyond = match self.body {
                 Unread::Length(left) if left <= into.len() as u64 => 1,
                 Unread::Chunked(Chunk::Data(left)) if left <= into.len() as u64 => READ_AHEAD,
@@ -191,7 +183,7 @@ impl Response {
                         self.finish();
                     }
                 }
-                Unread::Done | Unread::Broken => return Ok(0),
+                Unread::Done => return Ok(0),
             }
         }
     }
@@ -208,7 +200,6 @@ impl Response {
     }
 
     fn broken(&mut self, failure: Failure) -> TransportError {
-        self.body = Unread::Broken;
         self.connection = None;
         TransportError::new(Phase::Body, failure)
     }

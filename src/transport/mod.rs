@@ -49,8 +49,7 @@ use pool::Pool;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
-use wait::Limits;
+use wait::Timeouts;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Scheme {
@@ -101,8 +100,7 @@ pub(crate) struct Transport(Arc<Shared>);
 struct Shared {
     connector: Connector,
     pool: Arc<Pool>,
-    idle_timeout: Duration,
-    stall_timeout: Duration,
+    timeouts: Timeouts,
     opened: AtomicU64,
 }
 
@@ -113,8 +111,7 @@ impl Transport {
         Ok(Self(Arc::new(Shared {
             connector: Connector::new(tls, proxy, options.connect_timeout, options.idle_timeout),
             pool: Arc::new(Pool::new(options.idle_connections, options.idle_lifetime)),
-            idle_timeout: options.idle_timeout,
-            stall_timeout: options.stall_timeout,
+            timeouts: Timeouts { idle: options.idle_timeout, stall: options.stall_timeout },
             opened: AtomicU64::new(0),
         })))
     }
@@ -129,13 +126,7 @@ impl Transport {
         mut body: RequestBody<'_>,
     ) -> Result<Response, TransportError> {
         let shared = &*self.0;
-        let (idle, stall) = (shared.idle_timeout, shared.stall_timeout);
-        let limits = Limits {
-            idle,
-            deadline: request.deadline,
-            stall: request.deadline.is_none().then_some(stall),
-            cancel: request.cancel,
-        };
+        let limits = shared.timeouts.limits(request.deadline, request.cancel);
         let length = match &body {
             RequestBody::Empty if matches!(request.method, "PUT" | "POST") => Some(0),
             RequestBody::Empty => None,
@@ -167,7 +158,7 @@ impl Transport {
         };
         connection.outgoing_head = head;
         let head = exchange::run(&mut connection, &request, &mut body, &limits)?;
-        Ok(Response::new(head, connection, (idle, stall), request.cancel.cloned(), shared.pool.clone()))
+        Ok(Response::new(head, connection, shared.timeouts, request.cancel.cloned(), shared.pool.clone()))
     }
 
     /// Connections opened so far.

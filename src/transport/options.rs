@@ -50,28 +50,9 @@ impl Default for TransportOptions {
     }
 }
 
-/// The proxy's text may hold a password.
+/// Neither the proxy's text, which may hold a password, nor the certificates are shown.
 impl fmt::Debug for TransportOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            verification,
-            extra_roots_pem,
-            proxy,
-            connect_timeout,
-            idle_timeout,
-            stall_timeout,
-            idle_connections,
-            idle_lifetime,
-        } = self;
-        f.debug_struct("TransportOptions")
-            .field("verification", verification)
-            .field("extra_roots_pem", &format_args!("{} bytes", extra_roots_pem.len()))
-            .field("proxy", &proxy.as_ref().map(|_| "set"))
-            .field("connect_timeout", connect_timeout)
-            .field("idle_timeout", idle_timeout)
-            .field("stall_timeout", stall_timeout)
-            .field("idle_connections", idle_connections)
-            .field("idle_lifetime", idle_lifetime)
-            .finish()
+        f.debug_struct("TransportOptions").field("verification", &self.verification).finish_non_exhaustive()
     }
 }

@@ -4,7 +4,7 @@ use super::Origin;
 use super::connection::Connection;
 use crate::sync;
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 /// A connection idle for less than this is taken as it is. After a longer rest one look, without waiting, tells
@@ -36,7 +36,7 @@ impl Pool {
     /// The freshest usable connection: servers close the stalest first.
     pub(super) fn take(&self, origin: &Origin) -> Option<Box<Connection>> {
         loop {
-            let mut connection = self.lock().by_origin.get_mut(origin)?.pop_back()?;
+            let mut connection = sync::lock(&self.idle).by_origin.get_mut(origin)?.pop_back()?;
             let rested = connection.idle_since.elapsed();
             if rested >= self.lifetime {
                 // All others are older still; they go with the next sweep.
@@ -54,7 +54,7 @@ impl Pool {
         connection.idle_since = now;
         let mut dropped = Vec::new();
         {
-            let mut idle = self.lock();
+            let mut idle = sync::lock(&self.idle);
             if now.duration_since(idle.swept) >= self.lifetime {
                 idle.swept = now;
                 idle.by_origin.retain(|_, list| {
@@ -78,12 +78,7 @@ impl Pool {
 
     /// Closes every idle connection.
     pub(super) fn clear(&self) {
-        let all = std::mem::take(&mut self.lock().by_origin);
+        let all = std::mem::take(&mut sync::lock(&self.idle).by_origin);
         drop(all);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, IdleConnections> {
-        // A list stays usable whatever happened to a thread that held it.
-        sync::lock(&self.idle)
     }
 }

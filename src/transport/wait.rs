@@ -19,6 +19,19 @@ const FOREVER: Duration = Duration::from_secs(24 * 60 * 60);
 /// over an hour.
 const MIN_THROUGHPUT: u64 = 1 << 10;
 
+/// The times without progress that every exchange of a transport may take.
+#[derive(Clone, Copy)]
+pub(super) struct Timeouts {
+    pub(super) idle: Duration,
+    pub(super) stall: Duration,
+}
+
+impl Timeouts {
+    pub(super) fn limits(self, deadline: Option<Instant>, cancel: Option<&Cancel>) -> Limits<'_> {
+        Limits { idle: self.idle, deadline, stall: deadline.is_none().then_some(self.stall), cancel }
+    }
+}
+
 /// What bounds a wait.
 #[derive(Clone, Copy)]
 pub(super) struct Limits<'a> {

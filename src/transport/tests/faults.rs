@@ -1,7 +1,7 @@
 //! Silence, slowness, floods and breaks: nothing hangs, and what is merely slow is not cut.
 
 use super::*;
-use crate::transport::wait::Pace;
+use crate::transport::wait::{Limits, Pace};
 use std::net::Shutdown;
 
 /// Well above any limit the tests set, well below what a hang would take.

@@ -13,7 +13,7 @@ use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Mutex;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A server on a port of its own: every connection runs `script` with its number, in a thread.
 struct Server {

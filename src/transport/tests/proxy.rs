@@ -91,7 +91,7 @@ fn bad_options_are_refused_without_repeating_them() {
     ] {
         let options = TransportOptions { proxy: Some(proxy.into()), ..options() };
         assert!(!format!("{options:?}").contains("hid"));
-        let error = Transport::new(options).unwrap_err().to_string();
+        let error = Transport::new(options).unwrap_err().0;
         assert!(error.contains("option proxy") && !error.contains("hid"), "{proxy:?}: {error}");
     }
 }

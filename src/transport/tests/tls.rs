@@ -203,7 +203,7 @@ fn bad_roots_are_refused() {
     {
         for verification in [TlsVerification::Full, TlsVerification::Skip] {
             let options = TransportOptions { extra_roots_pem: pem.into(), verification, ..options() };
-            let error = Transport::new(options).unwrap_err().to_string();
+            let error = Transport::new(options).unwrap_err().0;
             assert!(error.contains("extra root certificates"), "{error}");
         }
     }
