@@ -123,15 +123,14 @@ fn excerpt(body: &[u8]) -> String {
 
 /// Where the server's steps to the signature leave ours, when it shows them (AWS does).
 fn explained(document: &xml::ErrorDocument, signing: &Signing) -> Option<String> {
-    let xml::ErrorDocument { canonical_request, canonical_request_bytes, string_to_sign, string_to_sign_bytes, .. } =
-        document;
+    let steps = &document.steps;
     let server = ServerSide {
-        canonical_request: canonical_request.as_deref(),
-        canonical_request_bytes: canonical_request_bytes.as_deref(),
-        string_to_sign: string_to_sign.as_deref(),
-        string_to_sign_bytes: string_to_sign_bytes.as_deref(),
+        canonical_request: steps.canonical_request.as_deref(),
+        canonical_request_bytes: steps.canonical_request_bytes.as_deref(),
+        string_to_sign: steps.string_to_sign.as_deref(),
+        string_to_sign_bytes: steps.string_to_sign_bytes.as_deref(),
     };
-    let shown = canonical_request.is_some() || string_to_sign.is_some();
+    let shown = steps.canonical_request.is_some() || steps.string_to_sign.is_some();
     let refused = document.code == "SignatureDoesNotMatch" && shown;
     signing.explain().filter(|_| refused).map(|ours| compare(&ours, &server).to_string())
 }

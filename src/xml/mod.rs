@@ -40,7 +40,7 @@ mod write;
 
 pub use copy::{CopyResult, copy_object_result, copy_part_result};
 pub use delete::{DeleteError, DeleteResult, delete_result};
-pub use error::ErrorDocument;
+pub use error::{ErrorDocument, ServerSteps};
 pub use listing::{ListBucketResult, Object, list_bucket_result};
 pub use location::location_constraint;
 pub use multipart::{

@@ -81,10 +81,10 @@ fn error(document: &mut Document<'_>) -> Result<ErrorDocument, Error> {
             "ArgumentValue" => &mut found.argument_value,
             "Condition" => &mut found.condition,
             "ServerTime" => &mut found.server_time,
-            "CanonicalRequest" => &mut found.canonical_request,
-            "CanonicalRequestBytes" => &mut found.canonical_request_bytes,
-            "StringToSign" => &mut found.string_to_sign,
-            "StringToSignBytes" => &mut found.string_to_sign_bytes,
+            "CanonicalRequest" => &mut found.steps.canonical_request,
+            "CanonicalRequestBytes" => &mut found.steps.canonical_request_bytes,
+            "StringToSign" => &mut found.steps.string_to_sign,
+            "StringToSignBytes" => &mut found.steps.string_to_sign_bytes,
             _ => return document.unknown(child),
         };
         first(document, child, slot)
