@@ -6,7 +6,7 @@
 #![allow(clippy::unwrap_used)] // What fails in a helper fails the test.
 use base64::Engine as _;
 use s3driver::sign::chunked::{Checksum, ChunkSigner, Layout, Trailer};
-use s3driver::sign::{Credentials, PostForm, Request, v2, v4};
+use s3driver::sign::{Credentials, PostForm, Request, Signed, v2, v4};
 use s3driver::time::Timestamp;
 use std::io::Read;
 use std::time::Duration;
@@ -25,13 +25,13 @@ fn header(headers: &[(&'static str, String)], name: &str) -> String {
 }
 
 /// Signs, and compares the canonical request's hash (the last line of the string to sign) and the signature.
-fn v4_example(request: &Request<'_>, body: &[u8], hash: &str, signature: &str) -> v4::Signed {
+fn v4_example(request: &Request<'_>, body: &[u8], hash: &str, signature: &str) -> Signed {
     let signed = v4::sign(request, v4::Payload::Bytes(body), &credentials(), SCOPE, TIME).unwrap();
     assert_eq!(
-        signed.string_to_sign,
+        signed.steps.string_to_sign,
         format!("AWS4-HMAC-SHA256\n20130524T000000Z\n20130524/us-east-1/s3/aws4_request\n{hash}")
     );
-    assert_eq!(signed.signature, signature);
+    assert_eq!(signed.steps.signature, signature);
     signed
 }
 
@@ -46,7 +46,7 @@ fn v4_get_object() {
         "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41",
     );
     assert_eq!(
-        signed.canonical_request,
+        signed.steps.canonical_request,
         "GET\n\
          /test.txt\n\
          \n\
@@ -108,10 +108,10 @@ fn v4_presigned_url() {
     let request = Request { method: "GET", path: "/test.txt", query: &[], headers: &[EXAMPLE_HOST] };
     let presigned = v4::presign(&request, &credentials(), SCOPE, TIME, Duration::from_secs(86_400)).unwrap();
     assert_eq!(
-        presigned.string_to_sign.lines().last(),
+        presigned.steps.string_to_sign.lines().last(),
         Some("3bfa292879f6447bbcda7001decf97f4a54dc650c8942174ae0a9121cf58ad04")
     );
-    assert_eq!(presigned.signature, "aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404");
+    assert_eq!(presigned.steps.signature, "aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404");
     assert_eq!(
         presigned.query,
         "X-Amz-Algorithm=AWS4-HMAC-SHA256\
@@ -133,8 +133,8 @@ fn streamed(layout: Layout, seed: &str, extra: &[(&str, &str)], checksum: Option
     let request = Request { method: "PUT", path: "/examplebucket/chunkObject.txt", query: &[], headers: &headers };
     let key = v4::SigningKey::derive(&credentials(), TIME, SCOPE);
     let signed = v4::sign_with_key(&request, layout.payload(), &credentials(), SCOPE, TIME, &key).unwrap();
-    assert_eq!(signed.signature, seed);
-    let signer = ChunkSigner::new(&key, TIME, &signed.signature).unwrap();
+    assert_eq!(signed.steps.signature, seed);
+    let signer = ChunkSigner::new(&key, TIME, &signed.steps.signature).unwrap();
     let mut wire = String::new();
     layout.signed_body(&STREAMED[..], signer, checksum).unwrap().read_to_string(&mut wire).unwrap();
     assert_eq!(wire.len() as u64, layout.encoded_length());
@@ -239,8 +239,8 @@ fn v4_post_policy() {
 
 fn v2_example(request: &Request<'_>, bucket: Option<&str>, string_to_sign: &str, signature: &str) {
     let signed = v2::sign(request, bucket, &credentials(), Timestamp::from_unix(0)).unwrap();
-    assert_eq!(signed.string_to_sign, string_to_sign);
-    assert_eq!(signed.signature, signature);
+    assert_eq!(signed.steps.string_to_sign, string_to_sign);
+    assert_eq!(signed.steps.signature, signature);
     assert_eq!(signed.headers, [("authorization", format!("AWS AKIAIOSFODNN7EXAMPLE:{signature}"))]);
 }
 
@@ -366,7 +366,7 @@ fn v2_examples_of_older_editions() {
     let older = Credentials::new("0PN5J17HBGZHT7JJ3X82", "uV3F3YluFJax1cknvbcGwgjvx4QpvB+leU8dUj2o");
     let signed = |(method, path): (&str, &str), bucket, query: &[_], headers: &[_]| {
         let request = Request { method, path, query, headers };
-        v2::sign(&request, bucket, &older, Timestamp::from_unix(0)).unwrap().signature
+        v2::sign(&request, bucket, &older, Timestamp::from_unix(0)).unwrap().steps.signature
     };
     let (johnsmith, puppy) = (Some("johnsmith"), "/photos/puppy.jpg");
     let date = ("Date", "Tue, 27 Mar 2007 19:36:42 +0000");
@@ -400,8 +400,8 @@ fn v2_query_string_authentication() {
     let request = Request { method: "GET", path: "/photos/puppy.jpg", query: &[], headers: &[] };
     let expires = Timestamp::from_unix(1_175_139_620);
     let presigned = v2::presign(&request, Some("johnsmith"), &credentials(), expires).unwrap();
-    assert_eq!(presigned.string_to_sign, "GET\n\n\n1175139620\n/johnsmith/photos/puppy.jpg");
-    assert_eq!(presigned.signature, "NpgCjnDzrM+WFzoENXmpNDUsSn8=");
+    assert_eq!(presigned.steps.string_to_sign, "GET\n\n\n1175139620\n/johnsmith/photos/puppy.jpg");
+    assert_eq!(presigned.steps.signature, "NpgCjnDzrM+WFzoENXmpNDUsSn8=");
     assert_eq!(
         presigned.query,
         "AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Expires=1175139620&Signature=NpgCjnDzrM%2BWFzoENXmpNDUsSn8%3D"
@@ -410,7 +410,7 @@ fn v2_query_string_authentication() {
     let older = Credentials::new("44CF9590006BF252F707", "OtxrzxIsfpFjA7SwPzILwy8Bw21TLhquhboDYROV");
     let request = Request { path: "/quotes/nelson", ..request };
     let presigned = v2::presign(&request, None, &older, Timestamp::from_unix(1_141_889_120)).unwrap();
-    assert_eq!(presigned.signature, "vjbyPxybdZaNmGa+yT272YEAiv4=");
+    assert_eq!(presigned.steps.signature, "vjbyPxybdZaNmGa+yT272YEAiv4=");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Explanations of signatures, and what is made of a server that computed another one.
 #![allow(clippy::unwrap_used)] // What fails in a helper fails the test.
-use s3driver::sign::explain::{Cause, Comparison, Explanation, ServerSide, Text, compare};
-use s3driver::sign::{Credentials, Request, v2, v4};
+use s3driver::sign::explain::{Cause, Comparison, Explanation, ServerSide, SignedText, compare};
+use s3driver::sign::{Credentials, Request, Signed, v2, v4};
 use s3driver::time::Timestamp;
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ const REQUEST: Request<'static> = Request {
     headers: &[("host", "storage.example:9000"), ("content-type", "text/plain"), ("x-amz-meta-note", "one two")],
 };
 
-fn signed() -> v4::Signed {
+fn signed() -> Signed {
     v4::sign(&REQUEST, v4::Payload::Bytes(b"body"), &credentials(), SCOPE, TIME).unwrap()
 }
 
@@ -57,7 +57,7 @@ Task 2: string to sign
         "DateRegionKey        = HMAC-SHA256(DateKey, \"us-east-1\")",
         "DateRegionServiceKey = HMAC-SHA256(DateRegionKey, \"s3\")",
         "SigningKey           = HMAC-SHA256(DateRegionServiceKey, \"aws4_request\")",
-        &format!("begins with {}\n", &signed().signature[..8]),
+        &format!("begins with {}\n", &signed().steps.signature[..8]),
     ] {
         assert!(text.contains(line), "{line}\n{text}");
     }
@@ -97,10 +97,10 @@ fn no_secret_is_printed() {
     let old = v2::presign(&REQUEST, None, &credentials(), TIME).unwrap();
     let (new, older) = (signed(), v2::sign(&REQUEST, None, &credentials(), TIME).unwrap());
     for (explanation, signature) in [
-        (new.explain(), &new.signature),
-        (presigned.explain(), &presigned.signature),
-        (older.explain(), &older.signature),
-        (old.explain(), &old.signature),
+        (new.explain(), &new.steps.signature),
+        (presigned.explain(), &presigned.steps.signature),
+        (older.explain(), &older.steps.signature),
+        (old.explain(), &old.steps.signature),
     ] {
         assert_eq!(format!("{explanation:?}"), format!("Explanation(\n{explanation})"));
         // A server that repeats the token in the wrong place does not get it printed either.
@@ -139,7 +139,7 @@ fn against(canonical_request: &str) -> Comparison {
 
 #[test]
 fn names_the_cause_line_and_byte() {
-    let ours = signed().canonical_request;
+    let ours = signed().steps.canonical_request;
     let swap = |from: &str, to: &str| {
         assert!(ours.contains(from), "{from}");
         ours.replacen(from, to, 1)
@@ -186,7 +186,7 @@ fn names_the_cause_line_and_byte() {
         let difference = found.difference().unwrap();
         assert_eq!(
             (found.cause(), difference.text, difference.line, difference.byte),
-            (cause, Text::CanonicalRequest, line, byte),
+            (cause, SignedText::CanonicalRequest, line, byte),
             "{found}"
         );
         let text = found.to_string();
@@ -210,7 +210,7 @@ fn knows_a_normalised_path() {
     ] {
         let request = Request { path: ours, ..REQUEST };
         let signed = v4::sign(&request, v4::Payload::Unsigned, &credentials(), SCOPE, TIME).unwrap();
-        let text = signed.canonical_request.replacen(&format!("\n{ours}\n"), &format!("\n{theirs}\n"), 1);
+        let text = signed.steps.canonical_request.replacen(&format!("\n{ours}\n"), &format!("\n{theirs}\n"), 1);
         let server = ServerSide { canonical_request: Some(&text), ..ServerSide::default() };
         assert_eq!(compare(&signed.explain(), &server).cause(), cause, "{ours} {theirs}");
     }
@@ -218,7 +218,7 @@ fn knows_a_normalised_path() {
 
 #[test]
 fn shows_both_sides_around_the_place() {
-    let ours = signed().canonical_request;
+    let ours = signed().steps.canonical_request;
     for (from, to, our_line, their_line) in [
         ("PUT", "GET", "PUT", "GET"),
         ("storage.example:9000", "storage.example", "host:storage.example:9000", "host:storage.example"),
@@ -249,7 +249,7 @@ fn shows_both_sides_around_the_place() {
     ] {
         let note = digits(0, length);
         let theirs = format!("{}#{}", &note[..place], &note[place + 1..]);
-        let (signed, theirs) = (noted(&note), noted(&theirs).canonical_request);
+        let (signed, theirs) = (noted(&note), noted(&theirs).steps.canonical_request);
         let server = ServerSide { canonical_request: Some(&theirs), ..ServerSide::default() };
         let found = compare(&signed.explain(), &server);
         let difference = found.difference().unwrap();
@@ -261,7 +261,7 @@ fn shows_both_sides_around_the_place() {
 
 #[test]
 fn bytes_that_are_none_do_not_count() {
-    let (signed, text) = (signed(), signed().canonical_request.replacen(":9000", "", 1));
+    let (signed, text) = (signed(), signed().steps.canonical_request.replacen(":9000", "", 1));
     for bytes in ["", "  ", "not hex", "4"] {
         let server = ServerSide {
             canonical_request: Some(&text),
@@ -277,13 +277,13 @@ fn names_the_cause_in_the_string_to_sign() {
     let signed = signed();
     let of = |string_to_sign: &str| {
         let server = ServerSide {
-            canonical_request: Some(&signed.canonical_request),
+            canonical_request: Some(&signed.steps.canonical_request),
             string_to_sign: Some(string_to_sign),
             ..ServerSide::default()
         };
         compare(&signed.explain(), &server)
     };
-    let ours = &signed.string_to_sign;
+    let ours = &signed.steps.string_to_sign;
     assert_eq!(of(ours).cause(), Cause::WrongSecret);
     assert_eq!(of(ours).difference(), None);
     assert_eq!(of(&ours.replace('\n', "\r\n")).cause(), Cause::WrongSecret, "line ends are XML's, not the signer's");
@@ -305,7 +305,7 @@ fn names_the_cause_in_the_string_to_sign() {
 #[test]
 fn names_the_cause_for_version_2() {
     let signed = v2::sign(&REQUEST, None, &credentials(), TIME).unwrap();
-    let ours = &signed.string_to_sign;
+    let ours = &signed.steps.string_to_sign;
     let of = |theirs: &str| {
         compare(&signed.explain(), &ServerSide { string_to_sign: Some(theirs), ..ServerSide::default() }).cause()
     };
@@ -334,8 +334,8 @@ fn names_the_cause_for_version_2() {
 fn presigned_parameters_tell_apart() {
     let presigned = v4::presign(&REQUEST, &credentials(), SCOPE, TIME, Duration::from_secs(60)).unwrap();
     let of = |from: &str, to: &str| {
-        assert!(presigned.canonical_request.contains(from), "{from}");
-        let theirs = presigned.canonical_request.replacen(from, to, 1);
+        assert!(presigned.steps.canonical_request.contains(from), "{from}");
+        let theirs = presigned.steps.canonical_request.replacen(from, to, 1);
         let server = ServerSide { canonical_request: Some(&theirs), ..ServerSide::default() };
         compare(&presigned.explain(), &server).cause()
     };

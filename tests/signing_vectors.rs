@@ -164,8 +164,8 @@ fn suite_case(name: &str, folder: &Path) {
 
     if NORMALISED.contains(&name) {
         for (canonical, expected) in [
-            (&signed.canonical_request, file("header-canonical-request.txt")),
-            (&presigned.canonical_request, file("query-canonical-request.txt")),
+            (&signed.steps.canonical_request, file("header-canonical-request.txt")),
+            (&presigned.steps.canonical_request, file("query-canonical-request.txt")),
         ] {
             assert_eq!(canonical.lines().nth(1), Some(&*path), "{name}: S3 signs the path as sent");
             assert_ne!(expected.lines().nth(1), Some(&*path), "{name}: belongs to the list");
@@ -176,16 +176,20 @@ fn suite_case(name: &str, folder: &Path) {
         }
         return;
     }
-    assert_eq!(signed.canonical_request, file("header-canonical-request.txt"), "{name}: canonical request");
-    assert_eq!(signed.string_to_sign, file("header-string-to-sign.txt"), "{name}: string to sign");
-    assert_eq!(signed.signature, file("header-signature.txt"), "{name}: signature");
+    assert_eq!(signed.steps.canonical_request, file("header-canonical-request.txt"), "{name}: canonical request");
+    assert_eq!(signed.steps.string_to_sign, file("header-string-to-sign.txt"), "{name}: string to sign");
+    assert_eq!(signed.steps.signature, file("header-signature.txt"), "{name}: signature");
     let sent_request = file("header-signed-request.txt");
     let expected = sent_request.lines().find_map(|line| line.strip_prefix("Authorization:")).unwrap();
     assert_eq!(sent(&signed.headers, "authorization"), Some(expected), "{name}: authorization");
 
-    assert_eq!(presigned.canonical_request, file("query-canonical-request.txt"), "{name}: canonical request, query");
-    assert_eq!(presigned.string_to_sign, file("query-string-to-sign.txt"), "{name}: string to sign, query");
-    assert_eq!(presigned.signature, file("query-signature.txt"), "{name}: signature, query");
+    assert_eq!(
+        presigned.steps.canonical_request,
+        file("query-canonical-request.txt"),
+        "{name}: canonical request, query"
+    );
+    assert_eq!(presigned.steps.string_to_sign, file("query-string-to-sign.txt"), "{name}: string to sign, query");
+    assert_eq!(presigned.steps.signature, file("query-signature.txt"), "{name}: signature, query");
     // What is sent holds the same pairs, in whatever order.
     let first_line = file("query-signed-request.txt");
     let (_, expected) = first_line.lines().next().unwrap().split_once('?').unwrap();
@@ -252,7 +256,7 @@ fn v4_header(case: &Value) {
         v4::sign(&request, v4::Payload::Bytes(body), &credentials(case), scope(case), time(case)).unwrap()
     };
     let signed = sign(&headers);
-    compare(case, "/computed", &signed.canonical_request, &signed.string_to_sign, &signed.signature);
+    compare(case, "/computed", &signed.steps.canonical_request, &signed.steps.string_to_sign, &signed.steps.signature);
     assert_eq!(sent(&signed.headers, "authorization"), Some(text(case, "/computed/authorization")));
     assert_eq!(signed.headers.len(), 1, "what the request has is not repeated");
 
@@ -260,7 +264,7 @@ fn v4_header(case: &Value) {
     let few: Vec<_> =
         headers.iter().copied().filter(|(name, _)| !["x-amz-date", "x-amz-content-sha256"].contains(name)).collect();
     let signed = sign(&few);
-    compare(case, "/computed", &signed.canonical_request, &signed.string_to_sign, &signed.signature);
+    compare(case, "/computed", &signed.steps.canonical_request, &signed.steps.string_to_sign, &signed.steps.signature);
     assert_eq!(sent(&signed.headers, "x-amz-date"), Some(text(case, "/amz_date")));
     assert_eq!(sent(&signed.headers, "x-amz-content-sha256"), Some(text(case, "/payload_hash")));
 }
@@ -275,7 +279,13 @@ fn v4_presign(case: &Value) {
     };
     let expires = Duration::from_secs(case["expires"].as_u64().unwrap());
     let presigned = v4::presign(&request, &credentials(case), scope(case), time(case), expires).unwrap();
-    compare(case, "/computed", &presigned.canonical_request, &presigned.string_to_sign, &presigned.signature);
+    compare(
+        case,
+        "/computed",
+        &presigned.steps.canonical_request,
+        &presigned.steps.string_to_sign,
+        &presigned.steps.signature,
+    );
     assert_eq!(presigned.query, text(case, "/computed/query"));
     assert!(text(case, "/documented/url").ends_with(&presigned.query));
 }
@@ -324,9 +334,9 @@ fn v4_streaming(case: &Value) {
     let key = v4::SigningKey::derive(&credentials(case), time(case), scope(case));
     let seed =
         v4::sign_with_key(&request, layout.payload(), &credentials(case), scope(case), time(case), &key).unwrap();
-    compare(case, "/computed/seed", &seed.canonical_request, &seed.string_to_sign, &seed.signature);
+    compare(case, "/computed/seed", &seed.steps.canonical_request, &seed.steps.string_to_sign, &seed.steps.signature);
 
-    let signer = ChunkSigner::new(&key, time(case), &seed.signature).unwrap();
+    let signer = ChunkSigner::new(&key, time(case), &seed.steps.signature).unwrap();
     if chunks_signed {
         let mut chain = signer.clone();
         let computed = case["computed"]["chunks"].as_array().unwrap();
@@ -428,9 +438,9 @@ fn v2_header(case: &Value) -> String {
         headers: &borrowed(&headers),
     };
     let signed = v2::sign(&request, host_bucket(case), &credentials(case), Timestamp::from_unix(0)).unwrap();
-    assert_eq!(signed.string_to_sign, text(case, "/computed/string_to_sign"), "{}", text(case, "/name"));
+    assert_eq!(signed.steps.string_to_sign, text(case, "/computed/string_to_sign"), "{}", text(case, "/name"));
     assert_eq!(signed.headers, [("authorization", text(case, "/computed/authorization").to_owned())]);
-    signed.signature
+    signed.steps.signature
 }
 
 fn v2_presign(case: &Value) -> String {
@@ -443,7 +453,7 @@ fn v2_presign(case: &Value) -> String {
     };
     let expires = Timestamp::from_unix(text(case, "/date").parse().unwrap());
     let presigned = v2::presign(&request, host_bucket(case), &credentials(case), expires).unwrap();
-    assert_eq!(presigned.string_to_sign, text(case, "/computed/string_to_sign"), "{}", text(case, "/name"));
+    assert_eq!(presigned.steps.string_to_sign, text(case, "/computed/string_to_sign"), "{}", text(case, "/name"));
     let mut ours = crate::query(&presigned.query);
     let mut expected = query;
     expected.extend([
@@ -458,7 +468,7 @@ fn v2_presign(case: &Value) -> String {
         ours.sort();
         assert_eq!(ours, documented);
     }
-    presigned.signature
+    presigned.steps.signature
 }
 
 fn v2_post(case: &Value) -> String {

@@ -178,11 +178,11 @@ pub fn explain(data: &[u8]) {
         }
     }
     if let Some(difference) = compare(&new.explain(), &server).difference()
-        && difference.text == s3driver::sign::explain::Text::CanonicalRequest
+        && difference.text == s3driver::sign::explain::SignedText::CanonicalRequest
     {
         let theirs = canonical_request.replace("\r\n", "\n");
         let (ours, theirs): (Vec<_>, Vec<_>) =
-            (new.canonical_request.split('\n').collect(), theirs.split('\n').collect());
+            (new.steps.canonical_request.split('\n').collect(), theirs.split('\n').collect());
         let before = difference.line - 1;
         assert_eq!(ours.get(..before), theirs.get(..before));
         let (ours, theirs) = (ours.get(before).copied().unwrap_or(""), theirs.get(before).copied().unwrap_or(""));

@@ -523,10 +523,10 @@ enum Sent {
 /// How a request was signed: what was sent for it, and, until the reply is there, how it came about.
 pub(super) enum Signing {
     Anonymous,
-    V2(v2::Signed),
+    V2(sign::Signed),
     /// With what the chunks of a body are signed with behind it.
     V4 {
-        signed: v4::Signed,
+        signed: sign::Signed,
         key: Arc<v4::SigningKey>,
         time: Timestamp,
     },
@@ -552,7 +552,7 @@ impl Signing {
     /// What signs the chunks of a body; version 4 alone does that.
     fn chunk_signer(&self) -> std::result::Result<Option<ChunkSigner>, sign::Error> {
         match self {
-            Self::V4 { signed, key, time } => ChunkSigner::new(key, *time, &signed.signature).map(Some),
+            Self::V4 { signed, key, time } => ChunkSigner::new(key, *time, &signed.steps.signature).map(Some),
             Self::Anonymous | Self::V2(_) => Ok(None),
         }
     }

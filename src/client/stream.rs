@@ -228,7 +228,7 @@ impl Framing {
         &self,
         data: R,
         signer: ChunkSigner,
-    ) -> std::result::Result<chunked::Body<'a, R>, sign::Error> {
+    ) -> std::result::Result<chunked::FramedBody<'a, R>, sign::Error> {
         match (self.chunks, self.checksum.map(Algorithm::behind)) {
             (Chunks::Unsigned, Some(checksum)) => self.layout.unsigned_body(data, checksum),
             (_, checksum) => self.layout.signed_body(data, signer, checksum),

@@ -29,12 +29,16 @@ pub(super) fn check(request: &Request<'_>) -> Result<(), Error> {
 }
 
 /// The headers to be signed, names in lower case. Sorted by [`Headers::sort`]; headers of one name keep their order.
-pub(super) struct Headers<'a>(Vec<(Cow<'a, str>, &'a str)>);
+pub(super) struct Headers<'a> {
+    all: Vec<(Cow<'a, str>, &'a str)>,
+    /// Those of [`Headers::add`] that the request did not have.
+    added: Vec<(&'static str, &'a str)>,
+}
 
 impl<'a> Headers<'a> {
     /// `more` is the number of headers that will be added.
     pub(super) fn collect(request: &Request<'a>, more: usize) -> Result<Self, Error> {
-        let mut headers = Vec::with_capacity(request.headers.len() + more);
+        let mut all = Vec::with_capacity(request.headers.len() + more);
         for &(name, value) in request.headers {
             if !is_token(name) {
                 return Err(Error::Invalid(format!(
@@ -51,45 +55,52 @@ impl<'a> Headers<'a> {
                     "the request is authorised already: leave the authorization header to the signature".into(),
                 ));
             }
-            headers.push((name, value));
+            all.push((name, value));
         }
-        Ok(Self(headers))
+        Ok(Self { all, added: Vec::with_capacity(more) })
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&'a str> {
-        self.0.iter().find(|(given, _)| given == name).map(|(_, value)| *value)
+        self.all.iter().find(|(given, _)| given == name).map(|(_, value)| *value)
     }
 
-    /// Adds what the signer wants to be signed and says whether it has to be sent: not if the request had it already.
-    /// Another value than the signer's would make a signature that no server accepts.
-    pub(super) fn add(&mut self, name: &'static str, value: &'a str) -> Result<bool, Error> {
+    /// Adds a header of the signer's, unless the request has it already. Another value than the signer's would make a
+    /// signature that no server accepts.
+    pub(super) fn add(&mut self, name: &'static str, value: &'a str) -> Result<(), Error> {
         check_value(name, value)?;
         match self.get(name) {
             None => {
-                self.0.push((Cow::Borrowed(name), value));
-                Ok(true)
+                self.all.push((Cow::Borrowed(name), value));
+                self.added.push((name, value));
+                Ok(())
             }
-            Some(given) if given.trim_ascii() == value => Ok(false),
+            Some(given) if given.trim_ascii() == value => Ok(()),
             Some(_) => Err(Error::Invalid(format!(
                 "the header {name} of the request differs from what is being signed: leave it out, it is added"
             ))),
         }
     }
 
+    /// What has to be sent in addition to the request's own headers: the added ones and `authorization`.
+    pub(super) fn to_send(&self, authorization: String) -> Vec<(&'static str, String)> {
+        let added = self.added.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        added.chain([("authorization", authorization)]).collect()
+    }
+
     pub(super) fn sort(&mut self) {
-        self.0.sort_by(|a, b| a.0.cmp(&b.0));
+        self.all.sort_by(|a, b| a.0.cmp(&b.0));
     }
 
     /// Names with all their values, in order; call after [`Headers::sort`].
     pub(super) fn groups(&self) -> impl Iterator<Item = (&str, impl Iterator<Item = &'a str>)> {
-        self.0.chunk_by(|a, b| a.0 == b.0).filter_map(|group| {
+        self.all.chunk_by(|a, b| a.0 == b.0).filter_map(|group| {
             let (name, _) = group.first()?;
             Some((&**name, group.iter().map(|(_, value)| *value)))
         })
     }
 
     fn len(&self) -> usize {
-        self.0.iter().map(|(name, value)| 2 * name.len() + value.len() + 3).sum()
+        self.all.iter().map(|(name, value)| 2 * name.len() + value.len() + 3).sum()
     }
 }
 

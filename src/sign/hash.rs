@@ -33,18 +33,13 @@ pub(super) struct Hex([u8; 64]);
 
 impl Hex {
     pub(super) fn of(bytes: &[u8; 32]) -> Self {
-        const DIGITS: [u8; 16] = *b"0123456789abcdef";
-        let mut hex = [0; 64];
-        for (pair, byte) in hex.chunks_exact_mut(2).zip(bytes) {
-            pair[0] = DIGITS[usize::from(byte >> 4)];
-            pair[1] = DIGITS[usize::from(byte & 15)];
-        }
-        Self(hex)
+        let mut digits = [0; 64];
+        hex::encode_to_slice(bytes, &mut digits).expect("32 bytes fill 64 digits");
+        Self(digits)
     }
 
     pub(super) fn as_str(&self) -> &str {
-        // Hex digits are always UTF-8.
-        std::str::from_utf8(&self.0).unwrap_or_default()
+        std::str::from_utf8(&self.0).expect("hex digits are UTF-8")
     }
 }
 

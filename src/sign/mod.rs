@@ -23,7 +23,7 @@
 //! let scope = v4::Scope { region: "us-east-1", service: "s3" };
 //! let time = Timestamp::from_unix(1_369_353_600);
 //! let signed = v4::sign(&request, v4::Payload::Bytes(b""), &credentials, scope, time)?;
-//! assert_eq!(signed.signature, "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41");
+//! assert_eq!(signed.steps.signature, "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41");
 //! # Ok::<(), s3driver::sign::Error>(())
 //! ```
 //!
@@ -39,6 +39,7 @@ pub mod explain;
 mod hash;
 mod post;
 mod redact;
+mod steps;
 pub mod v2;
 pub mod v4;
 pub use credentials::Credentials;
@@ -46,6 +47,7 @@ pub use credentials::Credentials;
 pub(crate) use encode::push_path;
 pub use encode::{encode_component, encode_path, query_string};
 pub use post::{PostForm, PostPolicy};
+pub use steps::{Presigned, Signed, Steps, Version};
 
 /// What is signed: borrowed parts, exactly as they go over the wire.
 ///

@@ -8,12 +8,10 @@ use super::canonical::{Headers, check};
 use super::encode::{push_component, query_string};
 use super::hash::mac_sha1;
 use super::post::{PostForm, PostPolicy, check_base64};
-use super::redact::{Hidden, Pairs, Text};
-use super::{Credentials, Error, Request};
+use super::{Credentials, Error, Presigned, Request, Signed, Steps, Version};
 use crate::time::Timestamp;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use std::fmt;
 
 /// The query parameters that belong to the resource and are signed, sorted.
 ///
@@ -66,32 +64,11 @@ pub const SUB_RESOURCES: [&str; 38] = [
     "website",
 ];
 
-/// A signed request with everything that led to the signature. `Debug` hides what is secret.
-#[derive(Clone)]
-pub struct Signed {
-    /// The string to sign (version 2 has no separate canonical request).
-    pub string_to_sign: String,
-    /// Base64 of HMAC-SHA1.
-    pub signature: String,
-    /// What to send beside the request's own headers: `date` (unless the request has `date` or `x-amz-date`),
-    /// `x-amz-security-token` (unless the request has it), `authorization`.
-    pub headers: Vec<(&'static str, String)>,
-}
-
-/// A presigned request with everything that led to the signature. `Debug` hides what is secret.
-#[derive(Clone)]
-pub struct Presigned {
-    /// The string to sign.
-    pub string_to_sign: String,
-    /// Base64 of HMAC-SHA1.
-    pub signature: String,
-    /// The whole query to send, without `?`. `content-md5`, `content-type` and `x-amz-*` headers have to be sent as they
-    /// were signed.
-    pub query: String,
-}
-
 /// Signs with the `Authorization` header. `host_bucket` is the bucket named by the host (virtual-host style), `None`
 /// when it stands in the path.
+///
+/// The headers to send are `date` (unless the request has `date` or `x-amz-date`), `x-amz-security-token` and
+/// `authorization`.
 ///
 /// # Errors
 /// [`Error::Invalid`] for parts that cannot be sent as given, an `authorization` header, or a session token in the
@@ -104,32 +81,28 @@ pub fn sign(
 ) -> Result<Signed, Error> {
     check(request)?;
     check_access_key(credentials)?;
-    let mut headers = Headers::collect(request, 1)?;
-    let token = credentials.session_token();
-    let sends_token = match token {
-        Some(token) => headers.add("x-amz-security-token", token)?,
-        None => false,
-    };
-    let mut send = Vec::with_capacity(3);
+    let now;
+    let mut headers = Headers::collect(request, 2)?;
     // "If you include the x-amz-date header, use the empty string for the Date when constructing the StringToSign."
     let date = match (headers.get("x-amz-date"), headers.get("date")) {
         (Some(_), _) => "",
         (None, Some(date)) => date,
         (None, None) => {
-            send.push(("date", time.http_date()));
-            &send[0].1
+            now = time.http_date();
+            headers.add("date", &now)?;
+            &now
         }
     };
-    let string_to_sign = string_to_sign(request, host_bucket, date, headers);
-    let signature = signature(credentials, &string_to_sign);
-    if let Some(token) = token.filter(|_| sends_token) {
-        send.push(("x-amz-security-token", token.to_owned()));
+    if let Some(token) = credentials.session_token() {
+        headers.add("x-amz-security-token", token)?;
     }
-    send.push(("authorization", format!("AWS {}:{signature}", credentials.access_key_id())));
-    Ok(Signed { string_to_sign, signature, headers: send })
+    let steps = steps(credentials, string_to_sign(request, host_bucket, date, &mut headers));
+    let authorization = format!("AWS {}:{}", credentials.access_key_id(), steps.signature);
+    Ok(Signed { steps, headers: headers.to_send(authorization) })
 }
 
-/// Signs in the query, for a URL that is good until `expires`, at or after the epoch.
+/// Signs in the query, for a URL that is good until `expires`, at or after the epoch. `content-md5`, `content-type` and
+/// `x-amz-*` headers have to be sent as they were signed.
 ///
 /// A session token goes into the query and is signed like a header of that name: Boto sends it so, and Ceph looks for it
 /// there (`get_v2_qs_map` in rgw_auth_s3.cc).
@@ -163,15 +136,14 @@ pub fn presign(
         headers.add("x-amz-security-token", token)?;
     }
     let seconds = expires.unix().to_string();
-    let string_to_sign = string_to_sign(request, host_bucket, &seconds, headers);
-    let signature = signature(credentials, &string_to_sign);
+    let steps = steps(credentials, string_to_sign(request, host_bucket, &seconds, &mut headers));
 
     let mut query = query_string(request.query);
     let token = token.map(|token| ("x-amz-security-token", token));
     for (name, value) in [("AWSAccessKeyId", credentials.access_key_id()), ("Expires", &seconds)]
         .into_iter()
         .chain(token)
-        .chain([("Signature", &*signature)])
+        .chain([("Signature", &*steps.signature)])
     {
         if !query.is_empty() {
             query.push('&');
@@ -180,7 +152,7 @@ pub fn presign(
         query.push('=');
         push_component(&mut query, value);
     }
-    Ok(Presigned { string_to_sign, signature, query })
+    Ok(Presigned { steps, query })
 }
 
 /// The form fields of a browser's upload under `policy`
@@ -211,7 +183,7 @@ pub fn sign_post_policy(policy: &str, credentials: &Credentials) -> Result<PostF
 }
 
 /// `HTTP-Verb \n Content-MD5 \n Content-Type \n Date \n CanonicalizedAmzHeaders CanonicalizedResource`
-fn string_to_sign(request: &Request<'_>, host_bucket: Option<&str>, date: &str, mut headers: Headers<'_>) -> String {
+fn string_to_sign(request: &Request<'_>, host_bucket: Option<&str>, date: &str, headers: &mut Headers<'_>) -> String {
     let mut out = String::with_capacity(256 + request.path.len());
     let positional = |name| headers.get(name).unwrap_or_default();
     for line in [request.method, positional("content-md5"), positional("content-type"), date] {
@@ -254,6 +226,11 @@ fn push_resource(out: &mut String, request: &Request<'_>, host_bucket: Option<&s
     }
 }
 
+fn steps(credentials: &Credentials, string_to_sign: String) -> Steps {
+    let signature = signature(credentials, &string_to_sign);
+    Steps { version: Version::V2, canonical_request: String::new(), string_to_sign, signature }
+}
+
 fn signature(credentials: &Credentials, string_to_sign: &str) -> String {
     STANDARD.encode(mac_sha1(credentials.secret_access_key().as_bytes(), string_to_sign.as_bytes()))
 }
@@ -267,26 +244,6 @@ fn check_access_key(credentials: &Credentials) -> Result<(), Error> {
         )));
     }
     Ok(())
-}
-
-impl fmt::Debug for Signed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Signed")
-            .field("string_to_sign", &Text(&self.string_to_sign))
-            .field("signature", &Hidden)
-            .field("headers", &Pairs(&self.headers))
-            .finish()
-    }
-}
-
-impl fmt::Debug for Presigned {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Presigned")
-            .field("string_to_sign", &Text(&self.string_to_sign))
-            .field("signature", &Hidden)
-            .field("query", &Text(&self.query))
-            .finish()
-    }
 }
 
 #[cfg(test)]
@@ -320,7 +277,7 @@ mod tests {
             ("response-content-type", "image/svg+xml"),
             ("versionid", "no"),
         ];
-        let text = signed(&[("date", "D")], &query).string_to_sign;
+        let text = signed(&[("date", "D")], &query).steps.string_to_sign;
         assert_eq!(text, "GET\n\n\nD\n/b/k?acl&partNumber=7&response-content-type=image/svg+xml&uploadId=a/b+c");
     }
 
@@ -328,13 +285,13 @@ mod tests {
     fn date_is_sent_unless_the_request_has_one() {
         let own = signed(&[], &[]);
         assert_eq!(own.headers[0], ("date", "Tue, 27 Mar 2007 19:36:42 GMT".to_owned()));
-        assert_eq!(own.string_to_sign, "GET\n\n\nTue, 27 Mar 2007 19:36:42 GMT\n/b/k");
+        assert_eq!(own.steps.string_to_sign, "GET\n\n\nTue, 27 Mar 2007 19:36:42 GMT\n/b/k");
         let given = signed(&[("Date", "D")], &[]);
         assert_eq!(given.headers.len(), 1);
-        assert_eq!(given.string_to_sign, "GET\n\n\nD\n/b/k");
+        assert_eq!(given.steps.string_to_sign, "GET\n\n\nD\n/b/k");
         let amz = signed(&[("Date", "D"), ("X-Amz-Date", "A")], &[]);
         assert_eq!(amz.headers.len(), 1);
-        assert_eq!(amz.string_to_sign, "GET\n\n\n\nx-amz-date:A\n/b/k");
+        assert_eq!(amz.steps.string_to_sign, "GET\n\n\n\nx-amz-date:A\n/b/k");
     }
 
     #[test]
@@ -349,7 +306,7 @@ mod tests {
             ("content-md5", "m"),
         ];
         assert_eq!(
-            signed(&headers, &[]).string_to_sign,
+            signed(&headers, &[]).steps.string_to_sign,
             "GET\nm\ntext/plain\nD\nx-amz-acl:private\nx-amz-meta-b:2  2,1\n/b/k"
         );
     }
@@ -358,7 +315,7 @@ mod tests {
     fn a_virtual_host_puts_the_bucket_before_the_path() {
         let request = Request { method: "GET", path: "/", query: &[], headers: &[("date", "D")] };
         let signed = sign(&request, Some("bucket"), &credentials(), TIME).unwrap();
-        assert_eq!(signed.string_to_sign, "GET\n\n\nD\n/bucket/");
+        assert_eq!(signed.steps.string_to_sign, "GET\n\n\nD\n/bucket/");
     }
 
     #[test]
@@ -366,10 +323,13 @@ mod tests {
         let token = credentials().with_session_token("to/ken");
         let request = Request { method: "GET", path: "/b/k", query: &[("acl", "")], headers: &[("x-amz-acl", "a")] };
         let signed = sign(&request, None, &token, TIME).unwrap();
-        assert!(signed.string_to_sign.ends_with("\nx-amz-acl:a\nx-amz-security-token:to/ken\n/b/k?acl"));
+        assert!(signed.steps.string_to_sign.ends_with("\nx-amz-acl:a\nx-amz-security-token:to/ken\n/b/k?acl"));
         assert!(signed.headers.contains(&("x-amz-security-token", "to/ken".to_owned())));
         let presigned = presign(&request, None, &token, TIME).unwrap();
-        assert_eq!(presigned.string_to_sign, "GET\n\n\n1175024202\nx-amz-acl:a\nx-amz-security-token:to/ken\n/b/k?acl");
+        assert_eq!(
+            presigned.steps.string_to_sign,
+            "GET\n\n\n1175024202\nx-amz-acl:a\nx-amz-security-token:to/ken\n/b/k?acl"
+        );
         assert!(presigned.query.starts_with(
             "acl&AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Expires=1175024202&x-amz-security-token=to%2Fken&Signature="
         ));
@@ -405,9 +365,9 @@ mod tests {
         for text in [format!("{signed:?}"), format!("{presigned:?}")] {
             for secret in [
                 "s3cret",
-                &*signed.signature,
-                &*presigned.signature,
-                &*super::super::encode_component(&presigned.signature),
+                &*signed.steps.signature,
+                &*presigned.steps.signature,
+                &*super::super::encode_component(&presigned.steps.signature),
             ] {
                 assert!(!text.contains(secret), "{text}");
             }
@@ -427,7 +387,7 @@ mod tests {
             headers.sort_unstable();
             let loud: Vec<_> = headers.iter().map(|name| name.to_ascii_uppercase()).collect();
             let loud: Vec<_> = loud.iter().map(|name| (name.as_str(), " v ")).collect();
-            prop_assert_eq!(first.string_to_sign, signed(&loud, &with(&query)).string_to_sign);
+            prop_assert_eq!(first.steps.string_to_sign, signed(&loud, &with(&query)).steps.string_to_sign);
         }
     }
 }

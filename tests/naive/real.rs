@@ -40,13 +40,13 @@ pub fn v4(case: &Case) -> Result<V4, Error> {
     };
     let signed = with_request(case, |request| v4::sign_with_key(request, payload, &credentials, scope, time, &key))?;
     let chunks = match &case.body {
-        Body::Chunks(data, size) => chunks(data, *size, ChunkSigner::new(&key, time, &signed.signature)?)?,
+        Body::Chunks(data, size) => chunks(data, *size, ChunkSigner::new(&key, time, &signed.steps.signature)?)?,
         _ => Vec::new(),
     };
     Ok(V4 {
-        canonical_request: signed.canonical_request,
-        string_to_sign: signed.string_to_sign,
-        signature: signed.signature,
+        canonical_request: signed.steps.canonical_request,
+        string_to_sign: signed.steps.string_to_sign,
+        signature: signed.steps.signature,
         sent: authorization(&signed.headers),
         chunks,
     })
@@ -88,9 +88,9 @@ pub fn v4_presigned(case: &Case, seconds: u64) -> Result<V4, Error> {
         v4::presign(request, &credentials(case), scope, time, Duration::from_secs(seconds))
     })?;
     Ok(V4 {
-        canonical_request: signed.canonical_request,
-        string_to_sign: signed.string_to_sign,
-        signature: signed.signature,
+        canonical_request: signed.steps.canonical_request,
+        string_to_sign: signed.steps.string_to_sign,
+        signature: signed.steps.signature,
         sent: signed.query,
         chunks: Vec::new(),
     })
@@ -100,12 +100,16 @@ pub fn v4_presigned(case: &Case, seconds: u64) -> Result<V4, Error> {
 pub fn v2(case: &Case, bucket: Option<&str>) -> Result<V2, Error> {
     let time = Timestamp::from_unix(case.time.unix);
     let signed = with_request(case, |request| v2::sign(request, bucket, &credentials(case), time))?;
-    Ok(V2 { string_to_sign: signed.string_to_sign, signature: signed.signature, sent: authorization(&signed.headers) })
+    Ok(V2 {
+        string_to_sign: signed.steps.string_to_sign,
+        signature: signed.steps.signature,
+        sent: authorization(&signed.headers),
+    })
 }
 
 /// Version 2 in the query.
 pub fn v2_presigned(case: &Case, bucket: Option<&str>) -> Result<V2, Error> {
     let expires = Timestamp::from_unix(case.time.unix);
     let signed = with_request(case, |request| v2::presign(request, bucket, &credentials(case), expires))?;
-    Ok(V2 { string_to_sign: signed.string_to_sign, signature: signed.signature, sent: signed.query })
+    Ok(V2 { string_to_sign: signed.steps.string_to_sign, signature: signed.steps.signature, sent: signed.query })
 }

@@ -1,6 +1,6 @@
 //! Our steps beside the server's: where they part, and what that usually means.
-use super::{Explanation, Version};
-use crate::sign::redact;
+use super::Explanation;
+use crate::sign::{Version, redact};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -21,7 +21,7 @@ pub struct ServerSide<'a> {
 
 /// Which of the two texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Text {
+pub enum SignedText {
     /// Task 1 of version 4.
     CanonicalRequest,
     /// Task 2, or step 1 of version 2.
@@ -33,7 +33,7 @@ pub enum Text {
 #[non_exhaustive]
 pub struct Difference {
     /// In which text.
-    pub text: Text,
+    pub text: SignedText,
     /// In which line, counted from 1.
     pub line: usize,
     /// At which byte of that line, counted from 1.
@@ -123,7 +123,7 @@ impl Comparison {
 pub fn compare(ours: &Explanation<'_>, server: &ServerSide<'_>) -> Comparison {
     let theirs = text_of(server.canonical_request, server.canonical_request_bytes);
     if let (Some(ours), Some(theirs)) = (ours.canonical_request, theirs) {
-        let found = first_difference(Text::CanonicalRequest, ours, &theirs, ours, canonical_cause);
+        let found = first_difference(SignedText::CanonicalRequest, ours, &theirs, ours, canonical_cause);
         if let Some(found) = found {
             return found;
         }
@@ -136,7 +136,7 @@ pub fn compare(ours: &Explanation<'_>, server: &ServerSide<'_>) -> Comparison {
         Version::V2 => v2_cause,
     };
     let secrets = ours.canonical_request.unwrap_or(ours.string_to_sign);
-    first_difference(Text::StringToSign, ours.string_to_sign, &theirs, secrets, cause)
+    first_difference(SignedText::StringToSign, ours.string_to_sign, &theirs, secrets, cause)
         .unwrap_or(Comparison { cause: Cause::WrongSecret, difference: None })
 }
 
@@ -155,7 +155,7 @@ fn text_of<'a>(text: Option<&'a str>, bytes: Option<&str>) -> Option<Cow<'a, str
 /// `cause` is given the number of the line (from 0) and both texts' lines. `secrets` is the text whose secret values must
 /// not be shown, wherever the server repeats them.
 fn first_difference(
-    text: Text,
+    text: SignedText,
     ours: &str,
     theirs: &str,
     secrets: &str,
@@ -166,10 +166,9 @@ fn first_difference(
     }
     let (ours, theirs): (Vec<_>, Vec<_>) = (ours.split('\n').collect(), theirs.split('\n').collect());
     let number = ours.iter().zip(&theirs).take_while(|(a, b)| a == b).count();
-    let line = |lines: &[&str]| lines.get(number).copied().unwrap_or_default().to_owned();
-    let (our_line, their_line) = (line(&ours), line(&theirs));
+    let (our_line, their_line) = (line(&ours, number), line(&theirs, number));
     let byte = our_line.bytes().zip(their_line.bytes()).take_while(|(a, b)| a == b).count();
-    let (shown, their_shown) = excerpts(&our_line, &their_line, secrets);
+    let (shown, their_shown) = excerpts(our_line, their_line, secrets);
     Some(Comparison {
         cause: cause(number, &ours, &theirs),
         difference: Some(Difference { text, line: number + 1, byte: byte + 1, ours: shown, theirs: their_shown }),
@@ -202,17 +201,21 @@ fn excerpts(ours: &str, theirs: &str, signed: &str) -> (String, String) {
     (cut(&ours), cut(&theirs))
 }
 
+/// The line of this number (from 0); empty after the last.
+fn line<'a>(lines: &[&'a str], number: usize) -> &'a str {
+    lines.get(number).copied().unwrap_or_default()
+}
+
 fn canonical_cause(number: usize, ours: &[&str], theirs: &[&str]) -> Cause {
-    let line = |lines: &[&str]| lines.get(number).copied().unwrap_or_default().to_owned();
-    let (our_line, their_line) = (line(ours), line(theirs));
+    let (our_line, their_line) = (line(ours, number), line(theirs, number));
     // Behind the headers stand an empty line, the list of names and the payload's hash.
     match (number, ours.len().saturating_sub(number)) {
         (0, _) => Cause::MethodChanged,
-        (1, _) => path_cause(&our_line, &their_line),
-        (2, _) => query_cause(&our_line, &their_line),
+        (1, _) => path_cause(our_line, their_line),
+        (2, _) => query_cause(our_line, their_line),
         (_, 0 | 1) => Cause::PayloadChanged,
         (_, 2) => Cause::HeadersReordered,
-        _ => header_cause(&our_line, &their_line, ours, theirs),
+        _ => header_cause(our_line, their_line, ours, theirs),
     }
 }
 
@@ -221,10 +224,8 @@ fn v4_cause(number: usize, ours: &[&str], theirs: &[&str]) -> Cause {
         0 => Cause::WrongCredential,
         1 => Cause::Clock,
         2 => {
-            let parts =
-                |lines: &[&str]| lines.get(2).map(|line| line.split('/').map(str::to_owned).collect::<Vec<_>>());
-            let (ours, theirs) = (parts(ours).unwrap_or_default(), parts(theirs).unwrap_or_default());
-            match ours.iter().zip(&theirs).take_while(|(a, b)| a == b).count() {
+            let (ours, theirs) = (line(ours, number).split('/'), line(theirs, number).split('/'));
+            match ours.zip(theirs).take_while(|(a, b)| a == b).count() {
                 0 => Cause::Clock,
                 1 => Cause::WrongRegion,
                 2 => Cause::WrongService,
@@ -236,8 +237,7 @@ fn v4_cause(number: usize, ours: &[&str], theirs: &[&str]) -> Cause {
 }
 
 fn v2_cause(number: usize, ours: &[&str], theirs: &[&str]) -> Cause {
-    let line = |lines: &[&str]| lines.get(number).copied().unwrap_or_default().to_owned();
-    let (our_line, their_line) = (line(ours), line(theirs));
+    let (our_line, their_line) = (line(ours, number), line(theirs, number));
     let amz = |line: &str| line.starts_with("x-amz-");
     match number {
         // A server that took the request for one of version 4.
@@ -247,18 +247,11 @@ fn v2_cause(number: usize, ours: &[&str], theirs: &[&str]) -> Cause {
         1 | 2 if our_line.is_empty() => Cause::HeaderAdded,
         1 | 2 => Cause::HeaderChanged,
         3 => Cause::Clock,
-        _ if amz(&our_line) || amz(&their_line) => header_cause(&our_line, &their_line, ours, theirs),
+        _ if amz(our_line) || amz(their_line) => header_cause(our_line, their_line, ours, theirs),
         _ => {
-            let split = |line: &str| {
-                let (path, query) = line.split_once('?').unwrap_or((line, ""));
-                (path.to_owned(), query.to_owned())
-            };
-            let ((our_path, our_query), (their_path, their_query)) = (split(&our_line), split(&their_line));
-            if our_path == their_path {
-                query_cause(&our_query, &their_query)
-            } else {
-                path_cause(&our_path, &their_path)
-            }
+            let (our_path, our_query) = our_line.split_once('?').unwrap_or((our_line, ""));
+            let (their_path, their_query) = their_line.split_once('?').unwrap_or((their_line, ""));
+            if our_path == their_path { query_cause(our_query, their_query) } else { path_cause(our_path, their_path) }
         }
     }
 }
@@ -317,16 +310,8 @@ fn normalised(path: &str) -> String {
 }
 
 fn query_cause(ours: &str, theirs: &str) -> Cause {
-    let pairs = |query: &str| {
-        let split = |pair: &str| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (name.to_owned(), value.to_owned())
-        };
-        query.split('&').filter(|pair| !pair.is_empty()).map(split).collect::<Vec<_>>()
-    };
     let (ours, theirs) = (pairs(ours), pairs(theirs));
-    let set = |pairs: &[(String, String)]| pairs.iter().cloned().collect::<BTreeSet<_>>();
-    let (our_set, their_set) = (set(&ours), set(&theirs));
+    let (our_set, their_set): (BTreeSet<_>, BTreeSet<_>) = (ours.iter().collect(), theirs.iter().collect());
     if our_set == their_set && ours.len() == theirs.len() {
         return Cause::ParametersReordered;
     }
@@ -337,15 +322,19 @@ fn query_cause(ours: &str, theirs: &str) -> Cause {
             "x-amz-date" | "expires" => Cause::Clock,
             "x-amz-security-token" => Cause::TokenChanged,
             "x-amz-credential" | "awsaccesskeyid" => Cause::WrongCredential,
-            _ => encoding_cause(&a.1, &b.1).unwrap_or(Cause::ParameterChanged),
+            _ => encoding_cause(a.1, b.1).unwrap_or(Cause::ParameterChanged),
         },
-        (Some(a), Some(b)) if encoding_cause(&a.0, &b.0).is_some() => Cause::EncodedOtherwise,
+        (Some(a), Some(b)) if encoding_cause(a.0, b.0).is_some() => Cause::EncodedOtherwise,
         (None, _) => Cause::ParameterAdded,
         (_, None) => Cause::ParameterRemoved,
         (Some(_), Some(_)) if ours.len() < theirs.len() => Cause::ParameterAdded,
         (Some(_), Some(_)) if ours.len() > theirs.len() => Cause::ParameterRemoved,
         (Some(_), Some(_)) => Cause::ParameterChanged,
     }
+}
+
+fn pairs(query: &str) -> Vec<(&str, &str)> {
+    query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, ""))).collect()
 }
 
 fn header_cause(our_line: &str, their_line: &str, ours: &[&str], theirs: &[&str]) -> Cause {
@@ -375,7 +364,7 @@ fn header_cause(our_line: &str, their_line: &str, ours: &[&str], theirs: &[&str]
     }
 }
 
-impl fmt::Display for Text {
+impl fmt::Display for SignedText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::CanonicalRequest => "canonical request",

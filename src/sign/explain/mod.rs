@@ -20,7 +20,7 @@
 //! let signed = v4::sign(&request, v4::Payload::Bytes(b""), &credentials, scope, Timestamp::from_unix(1_369_353_600))?;
 //! println!("{}", signed.explain());
 //!
-//! let theirs = signed.canonical_request.replace("storage.example:9000", "10.0.0.7");
+//! let theirs = signed.steps.canonical_request.replace("storage.example:9000", "10.0.0.7");
 //! let server = ServerSide { canonical_request: Some(&theirs), ..ServerSide::default() };
 //! let comparison = compare(&signed.explain(), &server);
 //! assert_eq!(comparison.cause(), Cause::HostRewritten);
@@ -29,12 +29,11 @@
 //! ```
 //!
 //! [page]: https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
-use super::redact;
-use super::{v2, v4};
+use super::{Version, redact};
 use std::fmt;
 
 mod compare;
-pub use compare::{Cause, Comparison, Difference, ServerSide, Text, compare};
+pub use compare::{Cause, Comparison, Difference, ServerSide, SignedText, compare};
 
 /// Everything that led to one signature, borrowed from it.
 #[derive(Clone, Copy)]
@@ -44,40 +43,6 @@ pub struct Explanation<'a> {
     canonical_request: Option<&'a str>,
     string_to_sign: &'a str,
     signature: &'a str,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Version {
-    V2,
-    V4,
-}
-
-impl v4::Signed {
-    /// The steps to this signature.
-    pub fn explain(&self) -> Explanation<'_> {
-        Explanation::v4(&self.canonical_request, &self.string_to_sign, &self.signature)
-    }
-}
-
-impl v4::Presigned {
-    /// The steps to this signature.
-    pub fn explain(&self) -> Explanation<'_> {
-        Explanation::v4(&self.canonical_request, &self.string_to_sign, &self.signature)
-    }
-}
-
-impl v2::Signed {
-    /// The steps to this signature.
-    pub fn explain(&self) -> Explanation<'_> {
-        Explanation::v2(&self.string_to_sign, &self.signature)
-    }
-}
-
-impl v2::Presigned {
-    /// The steps to this signature.
-    pub fn explain(&self) -> Explanation<'_> {
-        Explanation::v2(&self.string_to_sign, &self.signature)
-    }
 }
 
 impl<'a> Explanation<'a> {

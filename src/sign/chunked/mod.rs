@@ -20,7 +20,7 @@
 //! let key = v4::SigningKey::derive(&credentials, time, scope);
 //! let signed = v4::sign_with_key(&request, layout.payload(), &credentials, scope, time, &key)?;
 //!
-//! let signer = chunked::ChunkSigner::new(&key, time, &signed.signature)?;
+//! let signer = chunked::ChunkSigner::new(&key, time, &signed.steps.signature)?;
 //! let mut body = Vec::new();
 //! layout.signed_body(&b"hello"[..], signer, None)?.read_to_end(&mut body)?;
 //! assert_eq!(body.len() as u64, layout.encoded_length());
@@ -160,7 +160,7 @@ impl Layout {
         data: R,
         signer: ChunkSigner,
         checksum: Option<Box<dyn Checksum + 'a>>,
-    ) -> Result<Body<'a, R>, Error> {
+    ) -> Result<FramedBody<'a, R>, Error> {
         match self.chunks {
             Chunks::Signed => self.body(data, Some(signer), checksum),
             Chunks::Unsigned => Err(Error::Invalid("the layout is unsigned: frame the data with unsigned_body".into())),
@@ -171,7 +171,11 @@ impl Layout {
     ///
     /// # Errors
     /// [`Error::Invalid`] when the layout is signed.
-    pub fn unsigned_body<'a, R: Read>(self, data: R, checksum: Box<dyn Checksum + 'a>) -> Result<Body<'a, R>, Error> {
+    pub fn unsigned_body<'a, R: Read>(
+        self,
+        data: R,
+        checksum: Box<dyn Checksum + 'a>,
+    ) -> Result<FramedBody<'a, R>, Error> {
         match self.chunks {
             Chunks::Unsigned => self.body(data, None, Some(checksum)),
             Chunks::Signed => Err(Error::Invalid("the layout is signed: frame the data with signed_body".into())),
@@ -183,7 +187,7 @@ impl Layout {
         data: R,
         signer: Option<ChunkSigner>,
         checksum: Option<Box<dyn Checksum + 'a>>,
-    ) -> Result<Body<'a, R>, Error> {
+    ) -> Result<FramedBody<'a, R>, Error> {
         let trailer = match (self.trailer, checksum) {
             (Some(trailer), Some(checksum)) => Some((trailer, checksum)),
             (None, None) => None,
@@ -194,14 +198,14 @@ impl Layout {
                 return Err(Error::Invalid("the layout has no trailer to carry a checksum: announce one".into()));
             }
         };
-        Ok(Body {
+        Ok(FramedBody {
             data,
             chunk_size: self.chunk_size as u64,
             remaining: self.decoded_length,
             signer,
             trailer,
             checksum_value: None,
-            step: Step::Head,
+            stage: Stage::Head,
             pending: Vec::new(),
             sent: 0,
         })
@@ -282,7 +286,7 @@ impl ChunkSigner {
 
 /// A framed body. Reads exactly [`Layout::encoded_length`] bytes, or fails: with `UnexpectedEof` when the data end before
 /// the length that was announced, with `InvalidData` when they go on behind it.
-pub struct Body<'a, R> {
+pub struct FramedBody<'a, R> {
     data: R,
     chunk_size: u64,
     /// Bytes of data whose chunk has not begun.
@@ -290,7 +294,7 @@ pub struct Body<'a, R> {
     signer: Option<ChunkSigner>,
     trailer: Option<(Trailer, Box<dyn Checksum + 'a>)>,
     checksum_value: Option<String>,
-    step: Step,
+    stage: Stage,
     /// What is to go out next, `sent` bytes of which are gone.
     pending: Vec<u8>,
     sent: usize,
@@ -298,7 +302,7 @@ pub struct Body<'a, R> {
 
 /// What comes when `pending` has gone out.
 #[derive(Clone, Copy)]
-enum Step {
+enum Stage {
     /// The head of the next chunk, or the end.
     Head,
     /// A signed chunk: its head holds its signature, so the chunk has to be read first. `filled` bytes of `pending` are
@@ -312,14 +316,14 @@ enum Step {
     Broken,
 }
 
-impl<R> Body<'_, R> {
+impl<R> FramedBody<'_, R> {
     /// The trailer's value, once all has been read.
     pub fn checksum(&self) -> Option<&str> {
         self.checksum_value.as_deref()
     }
 }
 
-impl<R: Read> Body<'_, R> {
+impl<R: Read> FramedBody<'_, R> {
     /// Begins a chunk, or ends the body.
     fn head(&mut self) -> io::Result<()> {
         let size = self.remaining.min(self.chunk_size);
@@ -329,7 +333,7 @@ impl<R: Read> Body<'_, R> {
         }
         let digits = format!("{size:x}");
         self.remaining -= size;
-        self.step = match self.signer {
+        self.stage = match self.signer {
             Some(_) => {
                 let start = digits.len() + CHUNK_SIGNATURE.len() + SIGNATURE_LENGTH + "\r\n".len();
                 // No larger than MAX_CHUNK_SIZE. What the last chunk left is written over.
@@ -337,11 +341,11 @@ impl<R: Read> Body<'_, R> {
                 self.pending[..digits.len()].copy_from_slice(digits.as_bytes());
                 // Held back until the chunk is signed.
                 self.sent = self.pending.len();
-                Step::Collect { start, filled: start }
+                Stage::Collect { start, filled: start }
             }
             None => {
                 self.send(&format!("{digits}\r\n"));
-                Step::Pass { left: size }
+                Stage::Pass { left: size }
             }
         };
         Ok(())
@@ -355,7 +359,7 @@ impl<R: Read> Body<'_, R> {
         };
         let filled = filled + count;
         if filled < self.pending.len() {
-            self.step = Step::Collect { start, filled };
+            self.stage = Stage::Collect { start, filled };
             return Ok(());
         }
         let (head, data) = self.pending.split_at_mut(start);
@@ -369,7 +373,7 @@ impl<R: Read> Body<'_, R> {
         }
         self.pending.extend_from_slice(b"\r\n");
         self.sent = 0;
-        self.step = Step::Head;
+        self.stage = Stage::Head;
         Ok(())
     }
 
@@ -384,10 +388,10 @@ impl<R: Read> Body<'_, R> {
         if let Some((_, checksum)) = &mut self.trailer {
             checksum.update(&out[..count]);
         }
-        self.step = Step::Pass { left: left - count as u64 };
+        self.stage = Stage::Pass { left: left - count as u64 };
         if left == count as u64 {
             self.send("\r\n");
-            self.step = Step::Head;
+            self.stage = Stage::Head;
         }
         Ok(count)
     }
@@ -404,7 +408,7 @@ impl<R: Read> Body<'_, R> {
             let value = checksum.finish();
             // Another length would break the content-length, a line break the framing.
             if value.len() != trailer.value_length || !value.bytes().all(|b| b.is_ascii_graphic()) {
-                self.step = Step::Broken;
+                self.stage = Stage::Broken;
                 return Err(io::Error::new(
                     ErrorKind::InvalidData,
                     format!(
@@ -427,7 +431,7 @@ impl<R: Read> Body<'_, R> {
         }
         text.push_str("\r\n");
         self.send(&text);
-        self.step = Step::End;
+        self.stage = Stage::End;
         Ok(())
     }
 
@@ -441,12 +445,12 @@ impl<R: Read> Body<'_, R> {
         if self.data.read(&mut [0])? == 0 {
             return Ok(());
         }
-        self.step = Step::Broken;
+        self.stage = Stage::Broken;
         Err(io::Error::new(ErrorKind::InvalidData, "the body goes on behind the length that was announced for it"))
     }
 }
 
-impl<R: Read> Read for Body<'_, R> {
+impl<R: Read> Read for FramedBody<'_, R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         if out.is_empty() {
             return Ok(0);
@@ -459,13 +463,13 @@ impl<R: Read> Read for Body<'_, R> {
                 self.sent += count;
                 return Ok(count);
             }
-            // A step that could not read stays as it was, and goes on when the data do.
-            match self.step {
-                Step::Head => self.head()?,
-                Step::Collect { start, filled } => self.collect(start, filled)?,
-                Step::Pass { left } => return self.pass(left, out),
-                Step::End => return Ok(0),
-                Step::Broken => return Err(io::Error::new(ErrorKind::InvalidData, "the body has failed before")),
+            // A stage that could not read stays as it was, and goes on when the data do.
+            match self.stage {
+                Stage::Head => self.head()?,
+                Stage::Collect { start, filled } => self.collect(start, filled)?,
+                Stage::Pass { left } => return self.pass(left, out),
+                Stage::End => return Ok(0),
+                Stage::Broken => return Err(io::Error::new(ErrorKind::InvalidData, "the body has failed before")),
             }
         }
     }
@@ -487,9 +491,9 @@ impl fmt::Debug for Link {
     }
 }
 
-impl<R> fmt::Debug for Body<'_, R> {
+impl<R> fmt::Debug for FramedBody<'_, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Body")
+        f.debug_struct("FramedBody")
             .field("chunk_size", &self.chunk_size)
             .field("remaining", &self.remaining)
             .finish_non_exhaustive()
@@ -502,234 +506,4 @@ const SIGNATURE_LENGTH: usize = 64;
 const CRLF_LENGTH: u64 = 2;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::sign::{Credentials, v4};
-    use proptest::prelude::*;
-
-    const TRAILER: Trailer = Trailer { name: "x-amz-checksum-test", value_length: 16 };
-
-    /// Sixteen hex digits that depend on every byte and its place.
-    struct Sum(u64);
-
-    impl Checksum for Sum {
-        fn update(&mut self, data: &[u8]) {
-            for byte in data {
-                self.0 = self.0.wrapping_mul(31).wrapping_add(u64::from(*byte) + 1);
-            }
-        }
-        fn finish(&mut self) -> String {
-            format!("{:016x}", self.0)
-        }
-    }
-
-    fn sum(data: &[u8]) -> String {
-        let mut sum = Sum(7);
-        sum.update(data);
-        sum.finish()
-    }
-
-    /// Gives at most `step` bytes at a time, and now and then an interruption.
-    struct Drip<'a>(&'a [u8], usize, usize);
-
-    impl Read for Drip<'_> {
-        fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-            self.2 += 1;
-            if self.2.is_multiple_of(3) {
-                return Err(ErrorKind::Interrupted.into());
-            }
-            let count = self.0.len().min(out.len()).min(self.1);
-            self.0.read(&mut out[..count])
-        }
-    }
-
-    fn signer() -> ChunkSigner {
-        let credentials = Credentials::new("id", "secret");
-        let time = Timestamp::from_unix(1_369_353_600);
-        let key = v4::SigningKey::derive(&credentials, time, v4::Scope { region: "r", service: "s3" });
-        ChunkSigner::new(&key, time, &"0".repeat(64)).unwrap()
-    }
-
-    fn body<'a, R: Read>(layout: Layout, data: R) -> Body<'a, R> {
-        let checksum = layout.trailer.map(|_| Box::new(Sum(7)) as Box<dyn Checksum>);
-        match layout.chunks {
-            Chunks::Signed => layout.signed_body(data, signer(), checksum).unwrap(),
-            Chunks::Unsigned => layout.unsigned_body(data, checksum.unwrap()).unwrap(),
-        }
-    }
-
-    fn layouts(length: u64, chunk_size: usize) -> [Layout; 3] {
-        [
-            Layout::signed(length),
-            Layout::signed_with_trailer(length, TRAILER),
-            Layout::unsigned_with_trailer(length, TRAILER),
-        ]
-        .map(|layout| layout.with_chunk_size(chunk_size).unwrap())
-    }
-
-    fn line<'a>(wire: &mut &'a [u8]) -> &'a str {
-        let end = wire.windows(2).position(|pair| pair == b"\r\n").expect("a line's end");
-        let (line, rest) = wire.split_at(end);
-        *wire = &rest[2..];
-        std::str::from_utf8(line).unwrap()
-    }
-
-    /// Takes a framed body apart by the letter of the page, checking every signature and size.
-    fn decode(mut wire: &[u8], layout: Layout) -> Vec<u8> {
-        let mut chain = (layout.chunks == Chunks::Signed).then(signer);
-        let mut data = Vec::new();
-        loop {
-            let head = line(&mut wire);
-            let (size, signature) = match head.split_once(";chunk-signature=") {
-                Some((size, signature)) => (size, Some(signature)),
-                None => (head, None),
-            };
-            let size = usize::from_str_radix(size, 16).unwrap();
-            let chunk = &wire[..size];
-            assert_eq!(chain.as_mut().map(|chain| chain.chunk(chunk).signature).as_deref(), signature);
-            if size == 0 {
-                break;
-            }
-            let left = layout.decoded_length - data.len() as u64;
-            assert_eq!(size as u64, left.min(layout.chunk_size as u64), "only the last chunk is short");
-            data.extend_from_slice(chunk);
-            assert_eq!(&wire[size..size + 2], b"\r\n");
-            wire = &wire[size + 2..];
-        }
-        if let Some(trailer) = layout.trailer {
-            let text = line(&mut wire);
-            assert_eq!(text, format!("{}:{}", trailer.name, sum(&data)));
-            if let Some(chain) = &mut chain {
-                let signature = chain.trailer(&format!("{text}\n")).signature;
-                assert_eq!(line(&mut wire), format!("x-amz-trailer-signature:{signature}"));
-            }
-        }
-        assert_eq!(wire, b"\r\n");
-        data
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(48))]
-        #[test]
-        fn comes_back_whatever_the_read_sizes(
-            length in prop_oneof![0usize..40, 8180usize..8210, 0usize..60_000],
-            chunk_size in 8192usize..20_000,
-            given in 1usize..9000,
-            taken in prop::collection::vec(1usize..9000, 1..5),
-        ) {
-            let data: Vec<u8> = (0..length).map(|i| (i * 7 % 251) as u8).collect();
-            for layout in layouts(length as u64, chunk_size) {
-                let mut body = body(layout, Drip(&data, given, 0));
-                let (mut wire, mut sizes, mut buffer) = (Vec::new(), taken.iter().cycle(), vec![0; 9000]);
-                loop {
-                    match body.read(&mut buffer[..*sizes.next().unwrap()]) {
-                        Ok(0) => break,
-                        Ok(count) => wire.extend_from_slice(&buffer[..count]),
-                        Err(error) => prop_assert_eq!(error.kind(), ErrorKind::Interrupted),
-                    }
-                }
-                prop_assert_eq!(wire.len() as u64, layout.encoded_length());
-                prop_assert_eq!(data.len() as u64, layout.decoded_length());
-                prop_assert_eq!(body.checksum().map(str::to_owned), layout.trailer.map(|_| sum(&data)));
-                prop_assert_eq!(decode(&wire, layout), &data[..]);
-            }
-        }
-    }
-
-    #[test]
-    fn a_body_of_another_length_fails() {
-        for length in [1u64, 8192, 8193, 20_000] {
-            for layout in layouts(length, MIN_CHUNK_SIZE) {
-                let short = vec![1; length as usize - 1];
-                let error = body(layout, &short[..]).read_to_end(&mut Vec::new()).unwrap_err();
-                assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
-                let long = vec![1; length as usize + 1];
-                let mut body = body(layout, &long[..]);
-                for _ in 0..2 {
-                    let error = body.read_to_end(&mut Vec::new()).unwrap_err();
-                    assert_eq!(error.kind(), ErrorKind::InvalidData);
-                }
-            }
-        }
-    }
-
-    /// Gives its bytes, then what it was told, then its end.
-    struct Ending<'a>(&'a [u8], Option<ErrorKind>);
-
-    impl Read for Ending<'_> {
-        fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-            match self.0.read(out) {
-                Ok(0) => self.1.take().map_or(Ok(0), |kind| Err(kind.into())),
-                result => result,
-            }
-        }
-    }
-
-    /// The body goes on where it was when the data do.
-    #[test]
-    fn an_error_at_the_end_of_the_data_is_told() {
-        for layout in layouts(3, MIN_CHUNK_SIZE) {
-            for kind in [ErrorKind::Interrupted, ErrorKind::TimedOut] {
-                let mut body = body(layout, Ending(b"abc", Some(kind)));
-                let (mut wire, mut told, mut buffer) = (Vec::new(), Vec::new(), [0; 100]);
-                loop {
-                    match body.read(&mut buffer) {
-                        Ok(0) => break,
-                        Ok(count) => wire.extend_from_slice(&buffer[..count]),
-                        Err(error) => told.push(error.kind()),
-                    }
-                }
-                assert_eq!((told, decode(&wire, layout)), (vec![kind], b"abc".to_vec()));
-            }
-        }
-    }
-
-    #[test]
-    fn a_checksum_of_another_length_fails() {
-        let layout = Layout::unsigned_with_trailer(1, Trailer { value_length: 15, ..TRAILER });
-        let mut body = body(layout, &b"x"[..]);
-        for _ in 0..2 {
-            assert_eq!(body.read_to_end(&mut Vec::new()).unwrap_err().kind(), ErrorKind::InvalidData);
-        }
-    }
-
-    #[test]
-    fn layout_and_parts_must_go_together() {
-        let checksum = || Box::new(Sum(7)) as Box<dyn Checksum>;
-        let [signed, signed_trailer, unsigned] = layouts(1, MIN_CHUNK_SIZE);
-        assert!(signed.signed_body(io::empty(), signer(), Some(checksum())).is_err());
-        assert!(signed.unsigned_body(io::empty(), checksum()).is_err());
-        assert!(signed_trailer.signed_body(io::empty(), signer(), None).is_err());
-        assert!(unsigned.signed_body(io::empty(), signer(), Some(checksum())).is_err());
-        for (size, taken) in [(8191, false), (8192, true), (16_777_216, true), (16_777_217, false)] {
-            assert_eq!(signed.with_chunk_size(size).is_ok(), taken, "{size}");
-        }
-        let key = v4::SigningKey::derive(
-            &Credentials::new("id", "secret"),
-            Timestamp::from_unix(0),
-            v4::Scope { region: "r", service: "s3" },
-        );
-        assert!(ChunkSigner::new(&key, Timestamp::from_unix(0), "short").is_err());
-        assert!(ChunkSigner::new(&key, Timestamp::from_unix(86_400), &"0".repeat(64)).is_err());
-    }
-
-    #[test]
-    fn lengths_do_not_overflow() {
-        for layout in layouts(u64::MAX, MIN_CHUNK_SIZE) {
-            assert_eq!(layout.encoded_length(), u64::MAX);
-        }
-        let five_tib = Layout::signed(5 << 40);
-        assert_eq!(five_tib.encoded_length(), (5 << 40) + ((5 << 40) / 65_536) * 90 + 86);
-    }
-
-    #[test]
-    fn debug_shows_no_signature() {
-        let mut signer = signer();
-        let link = signer.chunk(b"x");
-        let text = format!("{link:?} {signer:?} {:?}", body(Layout::signed(0), io::empty()));
-        assert!(!text.contains(&link.signature) && !text.contains(&"0".repeat(64)), "{text}");
-        for shown in ["Link", "ChunkSigner", "Body"] {
-            assert!(text.contains(shown), "{text}");
-        }
-    }
-}
+mod tests;

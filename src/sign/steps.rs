@@ -1,0 +1,94 @@
+//! The outcome of signing, whatever the version of the signature.
+use super::explain::Explanation;
+use super::redact::{Hidden, Pairs, Text};
+use std::fmt;
+
+/// The steps that lead to a signature. `Debug` hides what is secret.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Steps {
+    /// The version of the signature.
+    pub version: Version,
+    /// Task 1 of version 4. Empty in version 2, which signs its string to sign alone.
+    pub canonical_request: String,
+    /// Task 2 of version 4, step 1 of version 2.
+    pub string_to_sign: String,
+    /// Hex in version 4, base64 in version 2.
+    pub signature: String,
+}
+
+/// A version of AWS's signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Version {
+    /// HMAC-SHA1 over a few headers and the resource: [`v2`](super::v2).
+    V2,
+    /// HMAC-SHA256 with a key derived for one day, region and service: [`v4`](super::v4).
+    V4,
+}
+
+/// A signed request.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Signed {
+    /// What led to the signature.
+    pub steps: Steps,
+    /// Headers to send in addition to the request's own. A header that the request already had is not repeated.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+/// A presigned request.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Presigned {
+    /// What led to the signature.
+    pub steps: Steps,
+    /// The whole query to send, without `?`.
+    pub query: String,
+}
+
+impl Signed {
+    /// Describes how the signature came about.
+    pub fn explain(&self) -> Explanation<'_> {
+        self.steps.explain()
+    }
+}
+
+impl Presigned {
+    /// Describes how the signature came about.
+    pub fn explain(&self) -> Explanation<'_> {
+        self.steps.explain()
+    }
+}
+
+impl Steps {
+    fn explain(&self) -> Explanation<'_> {
+        match self.version {
+            Version::V2 => Explanation::v2(&self.string_to_sign, &self.signature),
+            Version::V4 => Explanation::v4(&self.canonical_request, &self.string_to_sign, &self.signature),
+        }
+    }
+}
+
+impl fmt::Debug for Steps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Steps")
+            .field("version", &self.version)
+            .field("canonical_request", &Text(&self.canonical_request))
+            .field("string_to_sign", &Text(&self.string_to_sign))
+            .field("signature", &Hidden)
+            .finish()
+    }
+}
+
+impl fmt::Debug for Signed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signed").field("steps", &self.steps).field("headers", &Pairs(&self.headers)).finish()
+    }
+}
+
+impl fmt::Debug for Presigned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Presigned").field("steps", &self.steps).field("query", &Text(&self.query)).finish()
+    }
+}
