@@ -13,11 +13,8 @@ use zeroize::Zeroizing;
 const ECS: &str = "http://169.254.170.2";
 
 /// The endpoint is on this machine: what does not connect by then never will. The agent itself may have to ask AWS.
-const TIMEOUTS: Timeouts = Timeouts {
-    connect: Duration::from_secs(2),
-    attempt: Duration::from_secs(5),
-    total: Duration::from_secs(12),
-};
+const TIMEOUTS: Timeouts =
+    Timeouts { connect: Duration::from_secs(2), attempt: Duration::from_secs(5), total: Duration::from_secs(12) };
 
 /// The longest authorization token; that of EKS is a JWT of about 1 KiB.
 const TOKEN_LIMIT: usize = 32 * 1024;

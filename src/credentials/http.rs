@@ -31,11 +31,8 @@ pub(super) struct Timeouts {
 }
 
 /// The timeouts of AWS's own endpoints: three attempts with some time to spare.
-const REMOTE: Timeouts = Timeouts {
-    connect: Duration::from_secs(3),
-    attempt: Duration::from_secs(10),
-    total: Duration::from_secs(25),
-};
+const REMOTE: Timeouts =
+    Timeouts { connect: Duration::from_secs(3), attempt: Duration::from_secs(10), total: Duration::from_secs(25) };
 
 /// The connections of one source. The transport is created when it is first needed.
 pub(super) struct Http {

@@ -19,11 +19,8 @@ const TOKEN_TTL: &str = "21600";
 
 /// On EC2 the service answers a request within milliseconds; elsewhere nothing does. All requests of one refresh together
 /// take so little that a chain outside AWS ends within three seconds.
-const TIMEOUTS: Timeouts = Timeouts {
-    connect: Duration::from_secs(1),
-    attempt: Duration::from_secs(1),
-    total: Duration::from_millis(2500),
-};
+const TIMEOUTS: Timeouts =
+    Timeouts { connect: Duration::from_secs(1), attempt: Duration::from_secs(1), total: Duration::from_millis(2500) };
 
 /// How often a session token is asked for.
 const TOKEN_ATTEMPTS: u32 = 2;

@@ -33,3 +33,33 @@ pub(super) fn read_token(path: &Path, limit: usize) -> Result<Zeroizing<String>,
         token => Ok(Zeroizing::new(token.to_owned())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_bounded_and_text() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("f");
+        let error = |path: &Path, limit| read(path, limit).unwrap_err().to_string();
+        std::fs::write(&path, "12345").unwrap();
+        assert_eq!(&**read(&path, 5).unwrap(), "12345");
+        assert_eq!(error(&path, 4), "the file has more than 4 bytes");
+        std::fs::write(&path, b"\xff").unwrap();
+        assert_eq!(error(&path, 4), "the file is not UTF-8 text");
+        #[cfg(unix)]
+        assert_eq!(error(Path::new("/dev/zero"), 4), "the file has more than 4 bytes");
+    }
+
+    #[test]
+    fn tokens_are_trimmed_and_not_empty() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("token");
+        std::fs::write(&path, "\n one two \n").unwrap();
+        assert_eq!(&**read_token(&path, 20).unwrap(), "one two");
+        std::fs::write(&path, " \n").unwrap();
+        assert!(read_token(&path, 20).unwrap_err().reason().ends_with("token is empty"));
+        assert!(read_token(&path, 1).unwrap_err().reason().ends_with("more than 1 bytes"));
+    }
+}
