@@ -52,15 +52,11 @@ const IMPURE: &[&[&str]] = &[
 ];
 
 /// Public types that share a name.
-const SHARED_NAMES: &[Shared<'_>] = &[
-    (
-        "Error",
-        &["error", "sign", "xml"],
-        "the signer and the reader are usable alone, and their errors have neither a bucket nor a retry to report",
-    ),
-    ("Signed", &["sign::v2", "sign::v4"], "both versions of the signature have the same shape"),
-    ("Presigned", &["sign::v2", "sign::v4"], "both versions of the signature have the same shape"),
-];
+const SHARED_NAMES: &[Shared<'_>] = &[(
+    "Error",
+    &["error", "sign", "xml"],
+    "the signer and the reader are usable alone, and their errors have neither a bucket nor a retry to report",
+)];
 
 /// Documents that describe the past, in which a path may have gone.
 const HISTORY: &[&str] = &["CHANGELOG.md"];
