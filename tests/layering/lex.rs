@@ -2,14 +2,14 @@
 
 /// A word, a sign or a literal, and its line.
 #[derive(Clone, Debug)]
-pub struct Token {
-    pub text: String,
-    pub line: usize,
-    pub kind: Kind,
+pub(crate) struct Token {
+    pub(crate) text: String,
+    pub(crate) line: usize,
+    pub(crate) kind: Kind,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     Word,
     /// One character, or `::`.
     Sign,
@@ -17,13 +17,13 @@ pub enum Kind {
 }
 
 impl Token {
-    pub fn is(&self, text: &str) -> bool {
+    pub(crate) fn is(&self, text: &str) -> bool {
         self.kind != Kind::Literal && self.text == text
     }
 }
 
 /// Splits a source file. Comments and the contents of strings are left out, so that nothing in them counts as code.
-pub fn tokens(source: &str) -> Vec<Token> {
+pub(crate) fn tokens(source: &str) -> Vec<Token> {
     let chars: Vec<char> = source.chars().collect();
     let at = |place: usize| chars.get(place).copied().unwrap_or('\0');
     let mut found = Vec::new();
@@ -126,7 +126,7 @@ fn after_string(chars: &[char], place: usize) -> Option<usize> {
 }
 
 /// Returns the place after the bracket that closes the one at `open`.
-pub fn after_group(tokens: &[Token], open: usize) -> usize {
+pub(crate) fn after_group(tokens: &[Token], open: usize) -> usize {
     let mut depth = 0usize;
     for (place, token) in tokens.iter().enumerate().skip(open) {
         if token.kind == Kind::Sign {
@@ -144,7 +144,7 @@ pub fn after_group(tokens: &[Token], open: usize) -> usize {
 }
 
 /// The tokens outside `#[cfg(test)]`, and the names of the module files that were declared inside it.
-pub fn without_tests(tokens: &[Token]) -> (Vec<Token>, Vec<String>) {
+pub(crate) fn without_tests(tokens: &[Token]) -> (Vec<Token>, Vec<String>) {
     let (mut kept, mut modules) = (Vec::new(), Vec::new());
     let mut place = 0;
     while place < tokens.len() {
@@ -179,7 +179,7 @@ fn is_for_tests(attribute: &[Token]) -> bool {
 }
 
 /// The end of an item, a statement, a field or a match arm.
-pub fn after_item(tokens: &[Token], start: usize) -> usize {
+pub(crate) fn after_item(tokens: &[Token], start: usize) -> usize {
     const ITEMS: [&str; 12] =
         ["pub", "fn", "const", "static", "struct", "enum", "trait", "type", "impl", "mod", "use", "unsafe"];
     let is_item = tokens.get(start).is_some_and(|first| ITEMS.iter().any(|keyword| first.is(keyword)));

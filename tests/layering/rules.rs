@@ -15,7 +15,7 @@ fn part(path: &str) -> &str {
 }
 
 /// A part may use the rows below its own and itself; not its neighbours.
-pub fn upward(tree: &Tree, order: &[&[&str]]) -> Vec<String> {
+pub(crate) fn upward(tree: &Tree, order: &[&[&str]]) -> Vec<String> {
     let rows: BTreeMap<&str, usize> =
         order.iter().enumerate().flat_map(|(row, parts)| parts.iter().map(move |part| (*part, row))).collect();
     let mut breaches = Vec::new();
@@ -37,7 +37,7 @@ pub fn upward(tree: &Tree, order: &[&[&str]]) -> Vec<String> {
 }
 
 /// Pure parts are given the time and what to read: they open, wait for and look up nothing.
-pub fn impure(tree: &Tree, pure: &[&str], forbidden: &[&[&str]]) -> Vec<String> {
+pub(crate) fn impure(tree: &Tree, pure: &[&str], forbidden: &[&[&str]]) -> Vec<String> {
     let mut breaches = Vec::new();
     for (path, text) in tree.files.iter().filter(|(path, _)| pure.contains(&part(path))) {
         let (tokens, _) = lex::without_tests(&lex::tokens(text));
@@ -61,7 +61,7 @@ type Node = (String, String);
 ///
 /// The items of a `mod.rs` count one by one. Such a file often defines what its children need and assembles what they
 /// make; that is a cycle only if one item does both, by itself or through others.
-pub fn cycles(tree: &Tree) -> Vec<String> {
+pub(crate) fn cycles(tree: &Tree) -> Vec<String> {
     let mut arrows: BTreeMap<(Node, Node), String> = BTreeMap::new();
     for arrow in tree.arrows().into_iter().filter(|arrow| arrow.purpose == Purpose::Use) {
         let to = (arrow.to.clone(), if collects(&arrow.to) { arrow.name.clone() } else { String::new() });
@@ -155,7 +155,7 @@ fn shown(arrow: &Arrow) -> String {
     format!("{}:{} {verb} `{}` of {}", arrow.from, arrow.line, arrow.name, arrow.to)
 }
 
-pub fn lengths(tree: &Tree) -> Vec<String> {
+pub(crate) fn lengths(tree: &Tree) -> Vec<String> {
     let mut breaches = Vec::new();
     for (path, text) in &tree.files {
         let lines = text.lines().count();
@@ -199,7 +199,7 @@ fn body_end(tokens: &[Token], mut place: usize) -> Option<usize> {
 }
 
 /// A folder's own file is `mod.rs` inside it.
-pub fn twins(tree: &Tree) -> Vec<String> {
+pub(crate) fn twins(tree: &Tree) -> Vec<String> {
     let is_folder = |folder: &str| tree.files.keys().any(|path| path.starts_with(&format!("{folder}/")));
     let twin = |path: &&String| path.strip_suffix(".rs").is_some_and(is_folder);
     tree.files
@@ -212,10 +212,10 @@ pub fn twins(tree: &Tree) -> Vec<String> {
 }
 
 /// Public types that may share a name: the name, the modules that define it, and the reason.
-pub type Shared<'a> = (&'a str, &'a [&'a str], &'a str);
+pub(crate) type Shared<'a> = (&'a str, &'a [&'a str], &'a str);
 
 /// No two public types share a name, unless `allowed` has a reason for it.
-pub fn ambiguous(tree: &Tree, allowed: &[Shared<'_>]) -> Vec<String> {
+pub(crate) fn ambiguous(tree: &Tree, allowed: &[Shared<'_>]) -> Vec<String> {
     let mut breaches = Vec::new();
     let meanings = public_types(tree);
     for (name, owners) in meanings.iter().filter(|(_, owners)| owners.len() > 1) {
@@ -289,7 +289,7 @@ fn place_of(tree: &Tree, module: &Module, name: &str) -> String {
 
 /// Every path of a source file or folder that a document or a script names exists. `sign/v4.rs` is short for
 /// `src/sign/v4.rs`.
-pub fn missing_paths(document: &str, text: &str, exists: impl Fn(&str) -> bool) -> Vec<String> {
+pub(crate) fn missing_paths(document: &str, text: &str, exists: impl Fn(&str) -> bool) -> Vec<String> {
     let in_path = |c: char| c.is_ascii_alphanumeric() || "_-./*".contains(c);
     let mut breaches = Vec::new();
     for (line, text) in text.lines().enumerate() {
@@ -309,7 +309,7 @@ pub fn missing_paths(document: &str, text: &str, exists: impl Fn(&str) -> bool) 
 
 /// Every name such as `client::Client` that a document mentions exists. Paths that begin with neither a part of the crate
 /// nor a file next to the document, whose text `neighbour` returns, belong to other crates.
-pub fn missing_names(
+pub(crate) fn missing_names(
     tree: &Tree,
     document: &str,
     text: &str,

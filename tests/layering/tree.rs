@@ -5,49 +5,49 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 /// A module's path from the crate's root.
-pub type Module = Vec<String>;
+pub(crate) type Module = Vec<String>;
 
 /// The source files of a crate, by paths such as `src/client/mod.rs`.
-pub struct Tree {
-    pub files: BTreeMap<String, String>,
-    pub modules: BTreeMap<Module, Contents>,
+pub(crate) struct Tree {
+    pub(crate) files: BTreeMap<String, String>,
+    pub(crate) modules: BTreeMap<Module, Contents>,
     /// The items of each file in their order; an `impl` belongs to its type.
-    pub code: BTreeMap<String, Vec<Code>>,
+    pub(crate) code: BTreeMap<String, Vec<Code>>,
     references: Vec<Reference>,
 }
 
 /// One item of a file: its lines and the words in it.
-pub struct Code {
-    pub name: String,
-    pub lines: RangeInclusive<usize>,
-    pub words: BTreeSet<String>,
+pub(crate) struct Code {
+    pub(crate) name: String,
+    pub(crate) lines: RangeInclusive<usize>,
+    pub(crate) words: BTreeSet<String>,
 }
 
 /// What one module holds. Modules inside braces belong to their file.
 #[derive(Default)]
-pub struct Contents {
-    pub file: String,
+pub(crate) struct Contents {
+    pub(crate) file: String,
     /// Its own visibility.
-    pub visibility: Visibility,
-    pub items: BTreeMap<String, Item>,
-    pub imports: Vec<Import>,
+    pub(crate) visibility: Visibility,
+    pub(crate) items: BTreeMap<String, Item>,
+    pub(crate) imports: Vec<Import>,
 }
 
 #[derive(Clone, Copy)]
-pub struct Item {
-    pub class: Class,
-    pub visibility: Visibility,
-    pub line: usize,
+pub(crate) struct Item {
+    pub(crate) class: Class,
+    pub(crate) visibility: Visibility,
+    pub(crate) line: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Class {
+pub(crate) enum Class {
     Type,
     Other,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub enum Visibility {
+pub(crate) enum Visibility {
     Public,
     /// `pub(crate)`, `pub(super)` and the like.
     Restricted,
@@ -57,11 +57,11 @@ pub enum Visibility {
 
 /// One name of a `use` declaration; `*` for all names.
 #[derive(Clone)]
-pub struct Import {
-    pub path: Vec<String>,
-    pub name: String,
-    pub visibility: Visibility,
-    pub line: usize,
+pub(crate) struct Import {
+    pub(crate) path: Vec<String>,
+    pub(crate) name: String,
+    pub(crate) visibility: Visibility,
+    pub(crate) line: usize,
 }
 
 /// A path in code.
@@ -73,19 +73,19 @@ struct Reference {
 
 /// One file uses what another one defines.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Arrow {
-    pub from: String,
-    pub to: String,
-    pub line: usize,
+pub(crate) struct Arrow {
+    pub(crate) from: String,
+    pub(crate) to: String,
+    pub(crate) line: usize,
     /// What is used, as its own file names it.
-    pub name: String,
+    pub(crate) name: String,
     /// What the using file calls it.
-    pub alias: String,
-    pub purpose: Purpose,
+    pub(crate) alias: String,
+    pub(crate) purpose: Purpose,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Purpose {
+pub(crate) enum Purpose {
     Use,
     /// The file passes the name on and does not mention it otherwise.
     Reexport,
@@ -93,13 +93,13 @@ pub enum Purpose {
 
 /// Where a path leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
+pub(crate) enum Target {
     Module(Module),
     Item(Module, String),
 }
 
 impl Tree {
-    pub fn new<P: Into<String>, T: Into<String>>(sources: impl IntoIterator<Item = (P, T)>) -> Self {
+    pub(crate) fn new<P: Into<String>, T: Into<String>>(sources: impl IntoIterator<Item = (P, T)>) -> Self {
         let files = sources.into_iter().map(|(path, text)| (path.into(), text.into())).collect();
         let mut tree = Self { files, modules: BTreeMap::new(), code: BTreeMap::new(), references: Vec::new() };
         let mut tests: Vec<Module> = Vec::new();
@@ -123,7 +123,7 @@ impl Tree {
 
     /// Every use of one file by another. A module that is only imported to name what is in it gives no arrow, the names
     /// do; a name that is passed on by `pub use` leads to the file that defines it.
-    pub fn arrows(&self) -> Vec<Arrow> {
+    pub(crate) fn arrows(&self) -> Vec<Arrow> {
         let mut arrows = Vec::new();
         for (module, contents) in &self.modules {
             for import in &contents.imports {
@@ -163,7 +163,7 @@ impl Tree {
     }
 
     /// Follows a path to the module that defines its last name. `None`: it leads out of the crate.
-    pub fn resolve(&self, from: &Module, path: &[String]) -> Option<Target> {
+    pub(crate) fn resolve(&self, from: &Module, path: &[String]) -> Option<Target> {
         self.follow(from, path, 0)
     }
 
@@ -456,7 +456,7 @@ impl Walk<'_> {
                 return place + 1;
             }
             // `{self, Thing}` names the module itself; at the beginning of a path the word means the module here.
-            if !(token.is("self") && !path.is_empty()) {
+            if !token.is("self") || path.is_empty() {
                 path.push(token.text.clone());
             }
             place += 1;
