@@ -47,10 +47,12 @@ mod stating;
 mod streams;
 mod trial;
 mod urls;
+mod verdict;
 mod walking;
 mod writers;
 
-pub use report::{Failure, Report, Tried, Verdict};
+pub use report::{Report, Tried};
+pub use verdict::{Failure, Verdict};
 
 use crate::driver::{Method, StorageDriver};
 use crate::error::Result;
@@ -59,7 +61,7 @@ use std::fmt;
 use std::io;
 use std::sync::LazyLock;
 use std::time::Instant;
-use trial::{Outcome, Stop, Trial};
+use trial::{Outcome, Trial};
 
 /// Opens the driver under test; called anew where a case needs a second one on the same store, as another process has it.
 pub type Open<'a> = &'a (dyn Fn() -> Result<Box<dyn StorageDriver>> + Sync);

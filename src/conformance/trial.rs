@@ -1,7 +1,6 @@
 //! What the cases are written with: the driver, and expectations that say what came instead.
 use super::data::{self, Source};
-use super::report::Failure;
-use super::{Open, Options, Quirk, Scale};
+use super::{Failure, Open, Options, Quirk, Scale, Verdict};
 use crate::driver::{FileInfo, FileKind, StorageDriver, WalkOptions, WalkStep, WriteMode};
 use crate::error::{Error, ErrorKind, Result};
 use std::fmt::Debug;
@@ -13,6 +12,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub(super) enum Stop {
     Skipped(String),
     Failed(Failure),
+}
+
+impl From<Stop> for Verdict {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Skipped(reason) => Self::Skipped(reason),
+            Stop::Failed(failure) => Self::Failed(failure),
+        }
+    }
 }
 
 pub(super) type Outcome<T = ()> = std::result::Result<T, Stop>;

@@ -94,9 +94,14 @@ impl Context {
     /// as empty here: the source that takes keys from them is the one to complain.
     pub(super) fn setting(&self, variable: &str, key: &str) -> Option<String> {
         self.environment.get(variable).or_else(|| {
-            let files = Files::load(self).ok()?;
+            let files = self.shared_files().ok()?;
             files.profile(&self.profile_name()).and_then(|profile| profile.get(key)).map(str::to_owned)
         })
+    }
+
+    /// Reads the shared files, and warns when others may read one that holds a secret.
+    pub(super) fn shared_files(&self) -> Result<Files, String> {
+        Files::load(&self.environment, |path| self.check_permissions(path))
     }
 
     /// The region of STS: the variables, then the profile, then the one given.
