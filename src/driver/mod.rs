@@ -10,7 +10,10 @@ mod walk;
 pub use memory::MemoryDriver;
 pub use path::check_path;
 #[cfg(feature = "client")]
-pub use s3::{LogLevel, Parameters, ParametersBuilder, PartSizes, PendingUpload, PendingUploads, Purged, S3Driver};
+pub use s3::{
+    LogLevel, ParameterOption, ParameterValues, Parameters, ParametersBuilder, PartSizes, PendingUpload,
+    PendingUploads, Purged, S3Driver,
+};
 
 use crate::error::Result;
 use std::io::{Read, Write};

@@ -7,8 +7,7 @@ mod walk;
 mod write_stream;
 mod writer;
 
-pub use parameters::{LogLevel, Parameters, ParametersBuilder};
-pub use store::PartSizes;
+pub use parameters::{LogLevel, ParameterOption, ParameterValues, Parameters, ParametersBuilder, PartSizes};
 pub use uploads::{PendingUpload, PendingUploads, Purged};
 
 use crate::cancel::Cancel;

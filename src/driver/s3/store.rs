@@ -1,5 +1,5 @@
 //! Where and how the driver stores: what every operation of it shares.
-use super::Parameters;
+use super::parameters::{Parameters, PartSizes};
 use crate::client::{Client, Config, Endpoint, ObjectSettings};
 use crate::credentials::Provider;
 use crate::error::{Error, ErrorKind, Result};
@@ -7,16 +7,6 @@ use crate::transfer::MemoryLimit;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// How the parts of an upload may differ in size.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum PartSizes {
-    /// Parts grow when the object would need more than 10,000.
-    #[default]
-    MayGrow,
-    /// All parts but the last are equal, as Cloudflare R2 demands: an object ends at 10,000 parts of the chunk size.
-    Uniform,
-}
 
 /// How objects beyond one CopyObject are copied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,13 +55,13 @@ impl Store {
         provider: Option<Arc<dyn Provider>>,
         adjust: impl FnOnce(Config) -> Config,
     ) -> Result<Self> {
-        let mut config = Config::new(parameters.endpoint().clone())
-            .signature(parameters.signature_version())
-            .payload_signing(parameters.payload())
-            .checksum(parameters.checksum())
-            .max_requests(parameters.max_requests())
-            .verification(parameters.verification());
-        if let Some(path) = parameters.ca_certificate_path() {
+        let mut config = Config::new(parameters.endpoint.clone())
+            .signature(parameters.signature_version)
+            .payload_signing(parameters.payload)
+            .checksum(parameters.checksum)
+            .max_requests(parameters.max_requests)
+            .verification(parameters.verification);
+        if let Some(path) = &parameters.ca_certificate_path {
             let pem = std::fs::read(path).map_err(|error| {
                 let text = format!("the cacert file {} cannot be read: {error}", path.display());
                 Error::new(ErrorKind::Configuration, text).with_source(error)
@@ -81,37 +71,37 @@ impl Store {
         if let Some(proxy) = parameters.proxy() {
             config = config.proxy(proxy);
         }
-        if let Some(agent) = parameters.user_agent() {
+        if let Some(agent) = &parameters.user_agent {
             config = config.user_agent(agent);
         }
-        config = match (provider, parameters.credentials()) {
+        config = match (provider, &parameters.credentials) {
             (Some(provider), _) => config.credentials(provider),
             (None, Some(credentials)) => config.static_credentials(credentials.clone()),
             (None, None) => config.chain_credentials(),
         };
         Ok(Self {
             client: Client::new(adjust(config)).map_err(|error| error.with_driver(DRIVER_NAME))?,
-            bucket: parameters.bucket().to_owned(),
-            root: parameters.root_directory().to_owned(),
+            bucket: parameters.bucket.clone(),
+            root: parameters.root_directory.clone(),
             settings: ObjectSettings {
                 content_type: Some(CONTENT_TYPE.to_owned()),
-                encryption: parameters.encryption().clone(),
-                storage_class: parameters.storage_class(),
-                acl: parameters.acl(),
+                encryption: parameters.encryption.clone(),
+                storage_class: parameters.storage_class,
+                acl: parameters.acl,
                 ..ObjectSettings::default()
             },
-            chunk_size: parameters.chunk_size(),
-            concurrency: parameters.concurrency(),
-            part_sizes: parameters.part_sizes(),
-            read_ahead: parameters.read_ahead(),
-            memory: MemoryLimit::new(parameters.max_memory()),
+            chunk_size: parameters.chunk_size,
+            concurrency: parameters.concurrency,
+            part_sizes: parameters.part_sizes,
+            read_ahead: parameters.read_ahead,
+            memory: MemoryLimit::new(parameters.max_memory),
             copy: CopySettings {
-                chunk_size: parameters.multipart_copy_chunk_size(),
-                concurrency: parameters.multipart_copy_max_concurrency(),
-                threshold: parameters.multipart_copy_threshold_size(),
+                chunk_size: parameters.multipart_copy_chunk_size,
+                concurrency: parameters.multipart_copy_max_concurrency,
+                threshold: parameters.multipart_copy_threshold_size,
             },
-            stale_upload_age: parameters.upload_purge_age(),
-            redirect: parameters.redirect_endpoint().cloned(),
+            stale_upload_age: parameters.upload_purge_age,
+            redirect: parameters.redirect_endpoint.clone(),
         })
     }
 
@@ -139,7 +129,7 @@ impl Store {
     pub(crate) fn path(&self, key: &str) -> Option<String> {
         let below = if self.root.is_empty() { key } else { key.strip_prefix(&*self.root)?.strip_prefix('/')? };
         let path = format!("/{below}");
-        super::check_path(&path).is_ok().then_some(path)
+        crate::driver::check_path(&path).is_ok().then_some(path)
     }
 
     /// An error as the driver's callers see it: a missing key is a missing path, and driver and path are named.

@@ -2,7 +2,7 @@
 //!
 //! The file is replaced whole or not at all. What is kept of it is copied by the server, several ranges at once and under
 //! `If-Match`; only a beginning that is too small for a part is read and sent again.
-use super::PartSizes;
+use super::parameters::PartSizes;
 use super::store::Store;
 use super::writer::Writer;
 use crate::client::{ByteRange, CopySource, GetObject, MAX_PART_SIZE, MAX_PARTS, MIN_PART_SIZE, ObjectMeta, UploadRef};

@@ -4,7 +4,8 @@
 //! "invalid type" messages, which quote what they found, never come up.
 
 use super::Parameters;
-use super::options::{Kind, Options, known, refused};
+use super::options::GivenOptions;
+use super::table::{Kind, ParameterOption, known, refused};
 use crate::error::Result;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -32,12 +33,12 @@ impl<'de> Visitor<'de> for OptionsVisitor {
         Err(E::custom("the S3 parameters must be a map, not text"))
     }
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Parameters, A::Error> {
-        let mut options = Options::default();
+        let mut options = GivenOptions::default();
         while let Some(name) = map.next_key::<String>()? {
-            // A wrong name is told before its value is looked at.
-            known(&name).map_err(A::Error::custom)?;
+            // An unknown name is reported before its value is read.
+            let option = known(&name).map_err(A::Error::custom)?;
             let value = map.next_value::<Scalar>()?;
-            value.add_to(&mut options, &name).map_err(A::Error::custom)?;
+            value.add_to(&mut options, *option).map_err(A::Error::custom)?;
         }
         Parameters::resolve(&options).map_err(A::Error::custom)
     }
@@ -54,8 +55,8 @@ enum Scalar {
 }
 
 impl Scalar {
-    fn add_to(self, options: &mut Options, name: &str) -> Result<()> {
-        let (name, kind) = known(name)?;
+    fn add_to(self, options: &mut GivenOptions, option: ParameterOption) -> Result<()> {
+        let ParameterOption { name, kind, .. } = option;
         let text = match (self, kind) {
             (Self::Null, _) => return Ok(()),
             (Self::Text(text), _) => text,

@@ -1,7 +1,7 @@
 //! Finding the upload that an appending writer goes on with.
 use super::checkpoint::{self, Checkpoint, Stored};
 use crate::client::{MIN_PART_SIZE, UploadRef, UploadedPart};
-use crate::driver::PartSizes;
+use crate::driver::s3::parameters::PartSizes;
 use crate::driver::s3::store::Store;
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::Timestamp;
