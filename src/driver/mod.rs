@@ -146,12 +146,12 @@ pub trait StorageDriver: Send + Sync {
     fn get_content(&self, path: &str) -> Result<Vec<u8>>;
     /// Replaces a file's content, whole.
     fn put_content(&self, path: &str, content: &[u8]) -> Result<()>;
-    /// Reads from `offset` on. At or past the end: an empty reader. Negative: [`ErrorKind::InvalidOffset`].
+    /// Reads from `offset` on. At or past the end: an empty reader. Negative: [`ErrorKind::InvalidOffset`](crate::ErrorKind::InvalidOffset).
     fn reader(&self, path: &str, offset: i64) -> Result<Box<dyn Read + Send>>;
     /// Writes a file that becomes visible on [`FileWriter::commit`].
     fn writer(&self, path: &str, mode: WriteMode) -> Result<Box<dyn FileWriter>>;
     /// Writes everything from `reader` at `offset` and makes it visible: 0 replaces the file, an offset inside truncates there,
-    /// one past the end fills with zeros. Returns the bytes taken from the reader; on error see [`Error::bytes_taken`].
+    /// one past the end fills with zeros. Returns the bytes taken from the reader; on error see [`Error::bytes_taken`](crate::Error::bytes_taken).
     fn write_stream(&self, path: &str, offset: i64, reader: &mut dyn Read) -> Result<u64>;
     /// What is at a path.
     fn stat(&self, path: &str) -> Result<FileInfo>;
@@ -161,7 +161,7 @@ pub trait StorageDriver: Send + Sync {
     fn rename(&self, from: &str, to: &str) -> Result<()>;
     /// Removes a file and everything below the path.
     fn delete(&self, path: &str) -> Result<()>;
-    /// A URL from which a client can fetch the file without credentials, or [`ErrorKind::UnsupportedMethod`]
+    /// A URL from which a client can fetch the file without credentials, or [`ErrorKind::UnsupportedMethod`](crate::ErrorKind::UnsupportedMethod)
     /// when this method must go through the registry.
     fn url_for(&self, path: &str, options: &UrlOptions) -> Result<String>;
     /// Visits everything below `from`, directories before their content.

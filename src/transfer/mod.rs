@@ -25,7 +25,7 @@ mod read_ahead;
 mod shards;
 mod upload;
 
-pub(crate) use copy::{Ranges, copy_object_in_parts, copy_parts};
+pub(crate) use copy::{CopyRanges, cannot_copy_parts, copy_any_size, copy_parts, may_be_copied_in_parts};
 pub use download::{Downloaded, Verified};
 pub(crate) use memory::{MemoryLimit, Share};
 pub use meter::Progress;

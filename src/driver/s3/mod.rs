@@ -15,11 +15,13 @@ use crate::client::{
     Client, Config, CopySource, GetObject, ListObjects, MAX_PART_SIZE, ObjectMeta, Presign, PresignMethod,
 };
 use crate::credentials::Provider;
+use crate::driver::path::{check_directory, check_offset, check_path, not_found};
+use crate::driver::walk::check_walk;
 use crate::driver::{
-    FileInfo, FileKind, FileWriter, Method, StorageDriver, UrlOptions, WalkOptions, WalkStep, WriteMode, check_path,
+    FileInfo, FileKind, FileWriter, Method, StorageDriver, UrlOptions, WalkOptions, WalkStep, WriteMode,
 };
 use crate::error::{Error, ErrorKind, Result};
-use crate::transfer::{Ranges, ReadAhead, copy_object_in_parts};
+use crate::transfer::{ReadAhead, copy_any_size};
 use delete::delete_below;
 use std::collections::BTreeSet;
 use std::io::{self, Read};
@@ -122,9 +124,7 @@ impl S3Driver {
     /// # Errors
     /// [`ErrorKind::InvalidPath`]; those of the listing come from the iterator.
     pub fn pending_uploads(&self, path: &str) -> Result<PendingUploads> {
-        if path != "/" {
-            self.checked(path)?;
-        }
+        check_directory(path).map_err(|error| self.named(error))?;
         Ok(uploads::pending(&self.store, path))
     }
 
@@ -135,9 +135,7 @@ impl S3Driver {
     /// [`ErrorKind::InvalidPath`]; when some could not be removed the first failure, with the further ones in
     /// [`Error::others`].
     pub fn purge_uploads(&self, path: &str, age: Duration) -> Result<Purged> {
-        if path != "/" {
-            self.checked(path)?;
-        }
+        check_directory(path).map_err(|error| self.named(error))?;
         uploads::purge(&self.store, path, age)
     }
 
@@ -156,10 +154,7 @@ impl S3Driver {
     }
 
     fn checked_offset(&self, path: &str, offset: i64) -> Result<u64> {
-        u64::try_from(offset).map_err(|_| {
-            let error = Error::new(ErrorKind::InvalidOffset, format!("invalid offset: {offset} for path"));
-            self.named(error.with_path(path))
-        })
+        check_offset(path, offset).map_err(|error| self.named(error))
     }
 
     /// The object itself, `None` when there is none. Every other failure is told: a missing permission is no missing file.
@@ -181,28 +176,6 @@ impl S3Driver {
             }
         }
         Ok(false)
-    }
-
-    /// Copies one object on the server, in parts when it is large.
-    fn copy(&self, key: &str, meta: &ObjectMeta, to: &str) -> Result<()> {
-        let store = &*self.store;
-        let source = CopySource { bucket: &store.bucket, key, if_match: meta.etag.as_deref() };
-        // Ceph decodes the source of UploadPartCopy twice, and dies of some percent signs: avoid them there.
-        let plain = crate::sign::encode_path(key) == key;
-        if meta.size > MAX_PART_SIZE || (meta.size > store.copy.threshold && plain) {
-            let ranges =
-                Ranges { chunk_size: store.copy.chunk_size, concurrency: store.copy.concurrency, done: &|_| {} };
-            let target = (store.bucket.as_str(), to);
-            let copied = copy_object_in_parts(&store.client, source, meta.size, target, &store.settings, &ranges);
-            match copied {
-                // A server without UploadPartCopy may still know CopyObject.
-                Err(error)
-                    if meta.size <= MAX_PART_SIZE
-                        && (error.kind() == ErrorKind::Protocol || error.status() == Some(501)) => {}
-                copied => return copied.map(drop),
-            }
-        }
-        store.client.copy_object(source, &store.bucket, to, &store.settings).map(drop)
     }
 }
 
@@ -245,7 +218,7 @@ impl StorageDriver for S3Driver {
     }
 
     fn write_stream(&self, path: &str, offset: i64, reader: &mut dyn Read) -> Result<u64> {
-        self.checked_offset(path, offset)?;
+        let offset = self.checked_offset(path, offset)?;
         self.checked(path)?;
         write_stream::write_stream(&self.store, path, offset, reader)
     }
@@ -263,13 +236,15 @@ impl StorageDriver for S3Driver {
             }
         }
         // The root is there even when nothing is in it; asking tells whether it can be reached.
-        if self.is_directory(path)? || path == "/" { Ok(FileInfo::directory(path)) } else { self.store.not_found(path) }
+        if self.is_directory(path)? || path == "/" {
+            Ok(FileInfo::directory(path))
+        } else {
+            Err(self.named(not_found(path)))
+        }
     }
 
     fn list(&self, path: &str) -> Result<Vec<String>> {
-        if path != "/" {
-            self.checked(path)?;
-        }
+        check_directory(path).map_err(|error| self.named(error))?;
         let store = &*self.store;
         let prefix = store.prefix(path);
         let mut found = BTreeSet::new();
@@ -284,24 +259,26 @@ impl StorageDriver for S3Driver {
                 found.extend(store.path(key));
             }
         }
-        if exists { Ok(found.into_iter().collect()) } else { store.not_found(path) }
+        if exists { Ok(found.into_iter().collect()) } else { Err(self.named(not_found(path))) }
     }
 
     fn rename(&self, from: &str, to: &str) -> Result<()> {
         let (source, target) = (self.checked(from)?, self.checked(to)?);
         let store = &*self.store;
-        let Some(meta) = self.head(&source, from)? else { return store.not_found(from) };
+        let Some(meta) = self.head(&source, from)? else { return Err(self.named(not_found(from))) };
         // S3 refuses to copy an object onto itself, and deleting it afterwards would lose it.
         if source == target {
             return Ok(());
         }
-        match self.copy(&source, &meta, &target) {
+        let original = CopySource { bucket: &store.bucket, key: &source, if_match: meta.etag.as_deref() };
+        let copy = (&*store.bucket, &*target);
+        match copy_any_size(&store.client, original, &meta, copy, &store.settings, store.copy, &|_| {}) {
             Err(error) if error.kind() == ErrorKind::PreconditionFailed => {
                 let text = "the file changed while it was being moved";
                 Err(store.error(Error::new(ErrorKind::Conflict, text).with_source(error), from))
             }
             Err(error) => Err(store.error(error, from)),
-            Ok(()) => store.client.delete_object(&store.bucket, &source).map_err(|error| store.error(error, from)),
+            Ok(_) => store.client.delete_object(&store.bucket, &source).map_err(|error| store.error(error, from)),
         }
     }
 
@@ -313,7 +290,7 @@ impl StorageDriver for S3Driver {
         if file {
             store.client.delete_object(&store.bucket, &key).map_err(|error| store.error(error, path))?;
         }
-        if file || below { Ok(()) } else { store.not_found(path) }
+        if file || below { Ok(()) } else { Err(self.named(not_found(path))) }
     }
 
     fn url_for(&self, path: &str, options: &UrlOptions) -> Result<String> {
@@ -343,13 +320,8 @@ impl StorageDriver for S3Driver {
         options: &WalkOptions,
         visit: &mut dyn FnMut(&FileInfo) -> Result<WalkStep>,
     ) -> Result<()> {
-        if from != "/" {
-            self.checked(from)?;
-        }
-        if let Some(start) = options.start_after.as_deref().filter(|start| *start != "/") {
-            self.checked(start)?;
-        }
-        walk_store(&self.store, from, options, visit)
+        let start = check_walk(from, options).map_err(|error| self.named(error))?;
+        walk_store(&self.store, from, start, options.concurrency, visit)
     }
 
     fn object_key(&self, path: &str) -> Option<String> {

@@ -3,21 +3,10 @@ use super::parameters::{Parameters, PartSizes};
 use crate::client::{Client, Config, Endpoint, ObjectSettings};
 use crate::credentials::Provider;
 use crate::error::{Error, ErrorKind, Result};
-use crate::transfer::MemoryLimit;
+use crate::transfer::{CopyRanges, MemoryLimit};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// How objects beyond one CopyObject are copied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct CopySettings {
-    /// Bytes of one UploadPartCopy.
-    pub(crate) chunk_size: u64,
-    /// Copies in flight at once.
-    pub(crate) concurrency: NonZeroUsize,
-    /// Larger objects are copied in parts.
-    pub(crate) threshold: u64,
-}
 
 /// A bucket, the place in it, and how to write there.
 #[derive(Clone, Debug)]
@@ -36,7 +25,8 @@ pub(crate) struct Store {
     pub(crate) read_ahead: NonZeroUsize,
     /// Bytes of part buffers and read-ahead over all writers and readers.
     pub(crate) memory: MemoryLimit,
-    pub(crate) copy: CopySettings,
+    /// How objects are copied on the server.
+    pub(crate) copy: CopyRanges,
     /// Uploads of a path older than this are aborted when a newer one is resumed.
     pub(crate) stale_upload_age: Duration,
     /// Presigned URLs are made for this endpoint, when clients reach the server under another name.
@@ -95,10 +85,10 @@ impl Store {
             part_sizes: parameters.part_sizes,
             read_ahead: parameters.read_ahead,
             memory: MemoryLimit::new(parameters.max_memory),
-            copy: CopySettings {
+            copy: CopyRanges {
+                threshold: parameters.multipart_copy_threshold_size,
                 chunk_size: parameters.multipart_copy_chunk_size,
                 concurrency: parameters.multipart_copy_max_concurrency,
-                threshold: parameters.multipart_copy_threshold_size,
             },
             stale_upload_age: parameters.upload_purge_age,
             redirect: parameters.redirect_endpoint.clone(),
@@ -140,10 +130,5 @@ impl Store {
             error
         };
         error.with_driver(DRIVER_NAME).with_path(path)
-    }
-
-    /// That nothing is at `path`.
-    pub(crate) fn not_found<T>(&self, path: &str) -> Result<T> {
-        Err(Error::new(ErrorKind::PathNotFound, "path not found").with_driver(DRIVER_NAME).with_path(path))
     }
 }
