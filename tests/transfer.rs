@@ -5,7 +5,7 @@ mod support;
 mod writing;
 
 use s3driver::client::{CannedAcl, Client, CopySource, ObjectSettings};
-use s3driver::transfer::{Progress, Transfer, Verification, Verified};
+use s3driver::transfer::{DownloadVerification, Progress, Transfer, Verified};
 use s3driver::{Cancel, ErrorKind};
 use std::fs;
 use std::num::NonZeroUsize;
@@ -76,7 +76,7 @@ fn content_is_held_against_what_the_server_keeps() {
     server.put_object(server.bucket(), "whole", content);
     let received = transfer(&client).download_to_file(server.bucket(), "whole", &target).unwrap();
     assert!(matches!(received.verified, Verified::Crc64Nvme | Verified::Md5), "{received:?}");
-    let trusting = transfer(&client).verification(Verification::Length);
+    let trusting = transfer(&client).verification(DownloadVerification::Length);
     let received = trusting.download_to_file(server.bucket(), "whole", &target).unwrap();
     assert_eq!(received.verified, Verified::LengthAlone);
 }

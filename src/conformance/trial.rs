@@ -1,7 +1,7 @@
 //! What the cases are written with: the driver, and expectations that say what came instead.
 use super::data::{self, Source};
 use super::report::Failure;
-use super::{Open, Options, Quirk, Scale};
+use super::{Open, Quirk, Scale, SuiteOptions};
 use crate::driver::{FileInfo, FileKind, StorageDriver, WalkOptions, WalkStep, WriteMode};
 use crate::error::{Error, ErrorKind, Result};
 use std::fmt::Debug;
@@ -55,7 +55,7 @@ const WRITERS: usize = 8;
 pub(super) struct Trial<'a> {
     pub(super) driver: Box<dyn StorageDriver>,
     pub(super) open: Open<'a>,
-    pub(super) options: &'a Options<'a>,
+    pub(super) options: &'a SuiteOptions<'a>,
 }
 
 impl Trial<'_> {

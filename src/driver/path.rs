@@ -39,7 +39,7 @@ pub(super) fn is_within(path: &str, directory: &str) -> bool {
 }
 
 /// Returns the part of `key` below the directory `root`; the whole key when `root` is empty.
-#[cfg(feature = "cloudfront")]
+#[cfg(any(feature = "client", feature = "cloudfront"))]
 pub(crate) fn below<'a>(key: &'a str, root: &str) -> Option<&'a str> {
     if root.is_empty() { Some(key) } else { key.strip_prefix(root)?.strip_prefix('/') }
 }

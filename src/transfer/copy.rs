@@ -71,8 +71,18 @@ pub(crate) fn copy_any_size(
     ranges: CopyRanges,
     done: &(dyn Fn(u64) + Sync),
 ) -> Result<Transferred> {
+    let in_parts = || {
+        let pieces = cut(meta.size, ranges.chunk_size)?;
+        let upload_id = client.create_multipart_upload(bucket, key, &with_metadata_of(settings, meta))?;
+        let upload = UploadRef { bucket, key, upload_id: &upload_id };
+        let copy = copy_parts(client, source, &pieces, upload, ranges.concurrency, done)
+            .and_then(|parts| client.complete_multipart_upload(upload, &parts, &Condition::Always))
+            .map_err(|error| abort_after(client, upload, error))?;
+        let parts = u32::try_from(pieces.len()).unwrap_or(u32::MAX);
+        Ok(Transferred { bytes: meta.size, parts, etag: copy.etag })
+    };
     if meta.size > MAX_PART_SIZE || (meta.size > ranges.threshold && may_be_copied_in_parts(source.key)) {
-        match copy_in_parts(client, source, meta, (bucket, key), settings, ranges, done) {
+        match in_parts() {
             Err(error) if meta.size <= MAX_PART_SIZE && cannot_copy_parts(&error) => {}
             copied => return copied,
         }
@@ -92,26 +102,6 @@ pub(crate) fn cannot_copy_parts(error: &Error) -> bool {
 /// percent signs.
 pub(crate) fn may_be_copied_in_parts(key: &str) -> bool {
     !key.contains('%')
-}
-
-/// Copies an object in parts. A copy that fails is aborted, unless its completion may have happened.
-fn copy_in_parts(
-    client: &Client,
-    source: CopySource<'_>,
-    meta: &ObjectMeta,
-    (bucket, key): (&str, &str),
-    settings: &ObjectSettings,
-    ranges: CopyRanges,
-    done: &(dyn Fn(u64) + Sync),
-) -> Result<Transferred> {
-    let pieces = cut(meta.size, ranges.chunk_size)?;
-    let upload_id = client.create_multipart_upload(bucket, key, &with_metadata_of(settings, meta))?;
-    let upload = UploadRef { bucket, key, upload_id: &upload_id };
-    let parts = part_number(pieces.len().saturating_sub(1));
-    copy_parts(client, source, &pieces, upload, ranges.concurrency, done)
-        .and_then(|parts| client.complete_multipart_upload(upload, &parts, &Condition::Always))
-        .map(|copy| Transferred { bytes: meta.size, parts, etag: copy.etag })
-        .map_err(|error| abort_after(client, upload, error))
 }
 
 /// Copies `pieces` of `source` as the parts of `upload`, the first as part 1.

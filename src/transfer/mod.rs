@@ -49,12 +49,12 @@ pub struct Transfer<'a> {
     part_size: u64,
     concurrency: NonZeroUsize,
     progress: Option<&'a (dyn Fn(Progress) + Sync)>,
-    verification: Verification,
+    verification: DownloadVerification,
 }
 
 /// Whether a download is verified beyond its length and version.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Verification {
+pub enum DownloadVerification {
     /// By the CRC-64/NVME the server keeps; without one by an ETag that looks like an MD5, for which the file is read
     /// back.
     #[default]
@@ -83,7 +83,7 @@ impl<'a> Transfer<'a> {
             part_size: PART_SIZE,
             concurrency: CONCURRENCY,
             progress: None,
-            verification: Verification::default(),
+            verification: DownloadVerification::default(),
         }
     }
 
@@ -112,7 +112,7 @@ impl<'a> Transfer<'a> {
 
     /// How downloads are verified.
     #[must_use]
-    pub const fn verification(mut self, verification: Verification) -> Self {
+    pub const fn verification(mut self, verification: DownloadVerification) -> Self {
         self.verification = verification;
         self
     }

@@ -21,7 +21,7 @@ use crate::driver::{
     FileInfo, FileKind, FileWriter, Method, StorageDriver, UrlOptions, WalkOptions, WalkStep, WriteMode,
 };
 use crate::error::{Error, ErrorKind, Result};
-use crate::transfer::{ReadAhead, copy_any_size};
+use crate::transfer::{CopyRanges, ReadAhead, copy_any_size};
 use delete::delete_below;
 use std::collections::BTreeSet;
 use std::io::{self, Read};
@@ -205,7 +205,8 @@ impl StorageDriver for S3Driver {
         let offset = self.checked_offset(path, offset)?;
         let key = self.checked(path)?;
         let store = &*self.store;
-        match ReadAhead::open(&store.client, (&store.bucket, &key), offset, store.read_ahead, &store.memory) {
+        match ReadAhead::open(&store.client, (&store.bucket, &key), offset, store.parameters.read_ahead, &store.memory)
+        {
             Ok(reader) => Ok(Box::new(PathReader { reader, store: Arc::clone(&self.store), path: path.to_owned() })),
             Err(error) if error.kind() == ErrorKind::InvalidRange => Ok(Box::new(io::empty())),
             Err(error) => Err(store.error(error, path)),
@@ -272,7 +273,12 @@ impl StorageDriver for S3Driver {
         }
         let original = CopySource { bucket: &store.bucket, key: &source, if_match: meta.etag.as_deref() };
         let copy = (&*store.bucket, &*target);
-        match copy_any_size(&store.client, original, &meta, copy, &store.settings, store.copy, &|_| {}) {
+        let ranges = CopyRanges {
+            threshold: store.parameters.multipart_copy_threshold_size,
+            chunk_size: store.parameters.multipart_copy_chunk_size,
+            concurrency: store.parameters.multipart_copy_max_concurrency,
+        };
+        match copy_any_size(&store.client, original, &meta, copy, &store.settings, ranges, &|_| {}) {
             Err(error) if error.kind() == ErrorKind::PreconditionFailed => {
                 let text = "the file changed while it was being moved";
                 Err(store.error(Error::new(ErrorKind::Conflict, text).with_source(error), from))
@@ -308,7 +314,7 @@ impl StorageDriver for S3Driver {
             Some(expiry) => Presign::exactly(method, expiry),
             None => Presign::at_most(method, URL_LIFETIME),
         };
-        if let Some(endpoint) = &store.redirect {
+        if let Some(endpoint) = &store.parameters.redirect_endpoint {
             request = request.endpoint(endpoint);
         }
         store.client.presign(&store.bucket, &key, &request).map(|url| url.url).map_err(|e| store.error(e, path))

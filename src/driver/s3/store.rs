@@ -1,36 +1,22 @@
-//! Where and how the driver stores: what every operation of it shares.
-use super::parameters::{Parameters, PartSizes};
-use crate::client::{Client, Config, Endpoint, ObjectSettings};
+//! Where and how the driver stores: the state that all its operations share.
+use super::parameters::Parameters;
+use crate::client::{Client, Config, ObjectSettings};
 use crate::credentials::Provider;
+use crate::driver::path::{below, check_path};
 use crate::error::{Error, ErrorKind, Result};
-use crate::transfer::{CopyRanges, MemoryLimit};
-use std::num::NonZeroUsize;
+use crate::transfer::MemoryLimit;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// A bucket, the place in it, and how to write there.
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
     pub(crate) client: Client,
     pub(crate) bucket: String,
-    /// Without a leading or trailing slash; empty for the bucket's root.
-    pub(crate) root: String,
+    /// The settings of every object the driver writes.
     pub(crate) settings: ObjectSettings,
-    /// Bytes of one part: 5 MiB to 5 GiB.
-    pub(crate) chunk_size: u64,
-    /// Parts of one writer in flight at once.
-    pub(crate) concurrency: NonZeroUsize,
-    pub(crate) part_sizes: PartSizes,
-    /// Ranges of one reader in flight at once.
-    pub(crate) read_ahead: NonZeroUsize,
     /// Bytes of part buffers and read-ahead over all writers and readers.
     pub(crate) memory: MemoryLimit,
-    /// How objects are copied on the server.
-    pub(crate) copy: CopyRanges,
-    /// Uploads of a path older than this are aborted when a newer one is resumed.
-    pub(crate) stale_upload_age: Duration,
-    /// Presigned URLs are made for this endpoint, when clients reach the server under another name.
-    pub(crate) redirect: Option<Endpoint>,
+    pub(crate) parameters: Arc<Parameters>,
 }
 
 /// What the registry's drivers store everything as.
@@ -72,7 +58,6 @@ impl Store {
         Ok(Self {
             client: Client::new(adjust(config)).map_err(|error| error.with_driver(DRIVER_NAME))?,
             bucket: parameters.bucket.clone(),
-            root: parameters.root_directory.clone(),
             settings: ObjectSettings {
                 content_type: Some(CONTENT_TYPE.to_owned()),
                 encryption: parameters.encryption.clone(),
@@ -80,25 +65,15 @@ impl Store {
                 acl: parameters.acl,
                 ..ObjectSettings::default()
             },
-            chunk_size: parameters.chunk_size,
-            concurrency: parameters.concurrency,
-            part_sizes: parameters.part_sizes,
-            read_ahead: parameters.read_ahead,
             memory: MemoryLimit::new(parameters.max_memory),
-            copy: CopyRanges {
-                threshold: parameters.multipart_copy_threshold_size,
-                chunk_size: parameters.multipart_copy_chunk_size,
-                concurrency: parameters.multipart_copy_max_concurrency,
-            },
-            stale_upload_age: parameters.upload_purge_age,
-            redirect: parameters.redirect_endpoint.clone(),
+            parameters: Arc::new(parameters.clone()),
         })
     }
 
     /// The key of a driver path; of `/` the root without slashes.
     pub(crate) fn key(&self, path: &str) -> String {
         let path = path.trim_start_matches('/');
-        match (self.root.as_str(), path) {
+        match (self.parameters.root_directory.as_str(), path) {
             ("", path) => path.to_owned(),
             (root, "") => root.to_owned(),
             (root, path) => format!("{root}/{path}"),
@@ -117,9 +92,8 @@ impl Store {
     /// The driver path of a key; `None` for keys outside the root and those no driver path can name, such as the
     /// directory markers of other tools.
     pub(crate) fn path(&self, key: &str) -> Option<String> {
-        let below = if self.root.is_empty() { key } else { key.strip_prefix(&*self.root)?.strip_prefix('/')? };
-        let path = format!("/{below}");
-        crate::driver::check_path(&path).is_ok().then_some(path)
+        let path = format!("/{}", below(key, &self.parameters.root_directory)?);
+        check_path(&path).is_ok().then_some(path)
     }
 
     /// An error as the driver's callers see it: a missing key is a missing path, and driver and path are named.

@@ -28,7 +28,7 @@ fn write(store: &Arc<Store>, path: &str, offset: u64, reader: &mut dyn Read, tak
     if offset > MAX_PART_SIZE * u64::from(MAX_PARTS) {
         return Err(Error::new(ErrorKind::InvalidArgument, "the offset lies beyond the largest object S3 takes"));
     }
-    let mut writer = Writer::new(store, path, store.chunk_size);
+    let mut writer = Writer::new(store, path, store.parameters.chunk_size);
     if offset > 0 {
         let kept = match store.client.head_object(&store.bucket, &store.key(path)) {
             Ok(meta) => keep(store, path, &meta, offset.min(meta.size), &mut writer).map_err(changed)?,
@@ -104,7 +104,14 @@ fn copy(store: &Store, key: &str, meta: &ObjectMeta, ranges: &[Range<u64>], writ
     let upload_id = writer.begin()?;
     let source = CopySource { bucket: &store.bucket, key, if_match: meta.etag.as_deref() };
     let upload = UploadRef { bucket: &store.bucket, key, upload_id: &upload_id };
-    match transfer::copy_parts(&store.client, source, ranges, upload, store.copy.concurrency, &|_| {}) {
+    match transfer::copy_parts(
+        &store.client,
+        source,
+        ranges,
+        upload,
+        store.parameters.multipart_copy_max_concurrency,
+        &|_| {},
+    ) {
         Ok(parts) => {
             writer.take_over(Arc::clone(&upload_id), parts);
             Ok(last.end)
@@ -120,15 +127,17 @@ fn copy(store: &Store, key: &str, meta: &ObjectMeta, ranges: &[Range<u64>], writ
 
 /// What of the first `length` bytes the server can copy, cut into parts.
 fn copy_ranges(store: &Store, key: &str, length: u64) -> Vec<Range<u64>> {
-    match store.part_sizes {
+    match store.parameters.part_sizes {
         _ if !transfer::may_be_copied_in_parts(key) => Vec::new(),
         // Every part has the chunk size; what does not fill one is read.
-        PartSizes::Uniform => even_ranges(length - length % store.chunk_size, length / store.chunk_size),
+        PartSizes::Uniform => {
+            even_ranges(length - length % store.parameters.chunk_size, length / store.parameters.chunk_size)
+        }
         PartSizes::MayGrow if length < MIN_PART_SIZE => Vec::new(),
         PartSizes::MayGrow => {
             // Half of the part numbers are left for what follows.
             let most = u64::from(MAX_PARTS / 2);
-            let chunk = store.copy.chunk_size.max(length.div_ceil(most)).max(MIN_PART_SIZE);
+            let chunk = store.parameters.multipart_copy_chunk_size.max(length.div_ceil(most)).max(MIN_PART_SIZE);
             even_ranges(length, (length / chunk).max(length.div_ceil(MAX_PART_SIZE)).max(1))
         }
     }

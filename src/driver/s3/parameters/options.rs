@@ -41,7 +41,7 @@ impl GivenOptions {
         let option = known(name);
         debug_assert!(option.is_ok(), "{name} is not an option");
         let given = self.0.get(name).map(|value| value.as_str());
-        given.or(option.ok().map(|option| option.default)).filter(|text| !text.is_empty())
+        given.or_else(|| Some(option.ok()?.default)).filter(|text| !text.is_empty())
     }
 
     /// The text of an option that must be given or have a default.
@@ -79,21 +79,29 @@ impl GivenOptions {
     pub(super) fn integer(&self, name: &'static str, allowed: RangeInclusive<u64>) -> Result<u64> {
         let text = self.required(name)?;
         let (min, max) = (allowed.start(), allowed.end());
-        match parse_integer(text) {
-            Integer::Value(value) if allowed.contains(&value) => Ok(value),
-            Integer::Value(_) | Integer::Beyond => Err(refused(format!(
+        let not_an_integer =
+            |hint: &str| refused(format!("{name} parameter must be an integer, {} invalid: {hint}", shown(text)));
+        let (negative, digits) = match text.strip_prefix('-') {
+            Some(rest) => (true, rest),
+            None => (false, text.strip_prefix('+').unwrap_or(text)),
+        };
+        let radixes = [("0x", 16), ("0X", 16), ("0o", 8), ("0O", 8), ("0b", 2), ("0B", 2)];
+        let prefixed = radixes.into_iter().find_map(|(prefix, radix)| Some((digits.strip_prefix(prefix)?, radix)));
+        let (digits, radix) = prefixed.unwrap_or((digits, 10));
+        if digits.is_empty() || !digits.chars().all(|c| c.is_digit(radix)) {
+            return Err(not_an_integer(&format!("allowed are {min} to {max}")));
+        }
+        if radix == 10 && digits.len() > 1 && digits.starts_with('0') {
+            return Err(not_an_integer("a leading zero can mean octal; write 0o for octal, or no zero"));
+        }
+        // Too many digits are as far beyond the range as a number can be.
+        let value = u64::from_str_radix(digits, radix).ok();
+        value.filter(|value| (!negative || *value == 0) && allowed.contains(value)).ok_or_else(|| {
+            refused(format!(
                 "the {name} {} parameter should be a number between {min} and {max} (inclusive)",
                 shown(text)
-            ))),
-            Integer::Ambiguous => Err(refused(format!(
-                "{name} parameter must be an integer, {} invalid: a leading zero can mean octal; write 0o for octal, or no zero",
-                shown(text)
-            ))),
-            Integer::Not => Err(refused(format!(
-                "{name} parameter must be an integer, {} invalid: allowed are {min} to {max}",
-                shown(text)
-            ))),
-        }
+            ))
+        })
     }
 
     /// A number of threads or requests from 1 to `most`; more than the machine can count is as good as all.
@@ -135,35 +143,6 @@ impl GivenOptions {
 pub(super) enum Spaces {
     Inside,
     Nowhere,
-}
-
-enum Integer {
-    Value(u64),
-    /// A number, but negative or beyond 64 bits.
-    Beyond,
-    /// Decimal to one reader, octal to another.
-    Ambiguous,
-    Not,
-}
-
-fn parse_integer(text: &str) -> Integer {
-    let (negative, digits) = match text.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, text.strip_prefix('+').unwrap_or(text)),
-    };
-    let radixes = [("0x", 16), ("0X", 16), ("0o", 8), ("0O", 8), ("0b", 2), ("0B", 2)];
-    let prefixed = radixes.into_iter().find_map(|(prefix, radix)| Some((digits.strip_prefix(prefix)?, radix)));
-    let (digits, radix) = prefixed.unwrap_or((digits, 10));
-    if digits.is_empty() || !digits.chars().all(|c| c.is_digit(radix)) {
-        return Integer::Not;
-    }
-    if radix == 10 && digits.len() > 1 && digits.starts_with('0') {
-        return Integer::Ambiguous;
-    }
-    match u64::from_str_radix(digits, radix) {
-        Ok(value) if !negative || value == 0 => Integer::Value(value),
-        _ => Integer::Beyond,
-    }
 }
 
 fn parse_duration(text: &str) -> Option<Duration> {
