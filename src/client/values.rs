@@ -144,12 +144,12 @@ pub enum SignatureVersion {
     V4,
 }
 
-/// Whether the server's certificate is checked.
+/// Whether the server's certificate is verified.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Verification {
-    /// It is.
+    /// The certificate is verified.
     #[default]
     Full,
-    /// It is not (`skipverify`): anybody on the way can read and change everything.
+    /// The certificate is not verified (`skipverify`): anyone on the way can read and change everything.
     Skip,
 }

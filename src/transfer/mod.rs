@@ -52,14 +52,14 @@ pub struct Transfer<'a> {
     verification: DownloadVerification,
 }
 
-/// Whether a download is verified beyond its length and version.
+/// How a download is verified in addition to its length and version.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DownloadVerification {
-    /// By the CRC-64/NVME the server keeps; without one by an ETag that looks like an MD5, for which the file is read
-    /// back.
+    /// By the CRC-64/NVME that the server keeps; without one by an ETag that looks like an MD5, for which the file is
+    /// read back.
     #[default]
     Content,
-    /// By length and version alone, for servers whose ETags look like an MD5 and are none.
+    /// By length and version alone, for servers whose ETags look like an MD5 and are not one.
     Length,
 }
 

@@ -64,16 +64,16 @@ impl S3Driver {
         Ok(Self { store: Arc::new(Store::new(parameters, None, |config| config)?) })
     }
 
-    /// The same with keys from `provider` instead.
+    /// Makes the driver with keys from `provider`.
     ///
     /// # Errors
-    /// As [`S3Driver::new`].
+    /// Those of [`S3Driver::new`].
     pub fn with_credentials(parameters: &Parameters, provider: Arc<dyn Provider>) -> Result<Self> {
         Ok(Self { store: Arc::new(Store::new(parameters, Some(provider), |config| config)?) })
     }
 
-    /// The same with what `adjust` makes of the client's configuration, for what is no option of the registry's: time
-    /// limits, retries, a clock.
+    /// Makes the driver with the client's configuration as `adjust` returns it, for settings that the registry has no
+    /// option for: timeouts, retries, a clock.
     ///
     /// ```no_run
     /// use s3driver::client::Timeouts;
@@ -81,27 +81,27 @@ impl S3Driver {
     /// use std::time::Duration;
     ///
     /// let parameters = Parameters::from_pairs([("region", "eu-central-1"), ("bucket", "docker.example.org")])?;
-    /// let patience = Timeouts { idle: Duration::from_secs(15), ..Timeouts::default() };
-    /// let driver = S3Driver::with_config(&parameters, |config| config.timeouts(patience))?;
+    /// let timeouts = Timeouts { idle: Duration::from_secs(15), ..Timeouts::default() };
+    /// let driver = S3Driver::with_config(&parameters, |config| config.timeouts(timeouts))?;
     /// # Ok::<(), s3driver::Error>(())
     /// ```
     ///
     /// # Errors
-    /// As [`S3Driver::new`].
+    /// Those of [`S3Driver::new`].
     pub fn with_config(parameters: &Parameters, adjust: impl FnOnce(Config) -> Config) -> Result<Self> {
         Ok(Self { store: Arc::new(Store::new(parameters, None, adjust)?) })
     }
 
-    /// Asks whether the bucket is there and these credentials may use it: a health check whose error tells what is wrong.
+    /// Checks that the bucket exists and that these credentials may use it: a health check whose error says what is wrong.
     pub fn probe(&self) -> Result<()> {
         let store = &*self.store;
-        // A listing, because the reply to a HEAD has no body that could say what is wrong.
+        // A listing, because the response to a HEAD has no body that could say what is wrong.
         let request = ListObjects::prefix(store.prefix("/")).max_keys(1);
         store.client.list_objects(&store.bucket, &request, None).map_err(|error| self.named(error))?;
         Ok(())
     }
 
-    /// The same driver, whose operations and writers end within a second when `cancel` says so.
+    /// Returns a driver whose operations and writers end within a second once `cancel` is cancelled.
     #[must_use]
     pub fn with_cancel(&self, cancel: &Cancel) -> Self {
         let store = Store { client: self.store.client.with_cancel(cancel), ..(*self.store).clone() };
@@ -157,7 +157,8 @@ impl S3Driver {
         check_offset(path, offset).map_err(|error| self.named(error))
     }
 
-    /// The object itself, `None` when there is none. Every other failure is told: a missing permission is no missing file.
+    /// Returns the object's metadata, `None` when there is no object. Every other failure is an error: a missing permission
+    /// is not a missing file.
     fn head(&self, key: &str, path: &str) -> Result<Option<ObjectMeta>> {
         match self.store.client.head_object(&self.store.bucket, key) {
             Ok(meta) => Ok(Some(meta)),
@@ -236,7 +237,7 @@ impl StorageDriver for S3Driver {
                 });
             }
         }
-        // The root is there even when nothing is in it; asking tells whether it can be reached.
+        // The root exists even when it is empty; the listing shows whether it can be reached.
         if self.is_directory(path)? || path == "/" {
             Ok(FileInfo::directory(path))
         } else {

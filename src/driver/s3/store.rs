@@ -19,7 +19,7 @@ pub(crate) struct Store {
     pub(crate) parameters: Arc<Parameters>,
 }
 
-/// What the registry's drivers store everything as.
+/// The content type of everything that the registry's drivers store.
 const CONTENT_TYPE: &str = "application/octet-stream";
 
 /// The driver's name in errors, as today's registry has it.
@@ -70,7 +70,7 @@ impl Store {
         })
     }
 
-    /// The key of a driver path; of `/` the root without slashes.
+    /// Returns the key of a driver path; for `/` the root directory without slashes.
     pub(crate) fn key(&self, path: &str) -> String {
         let path = path.trim_start_matches('/');
         match (self.parameters.root_directory.as_str(), path) {
@@ -80,7 +80,7 @@ impl Store {
         }
     }
 
-    /// What every key below a driver path begins with.
+    /// Returns the beginning of every key below a driver path.
     pub(crate) fn prefix(&self, path: &str) -> String {
         let mut key = self.key(path);
         if !key.is_empty() {
@@ -89,14 +89,14 @@ impl Store {
         key
     }
 
-    /// The driver path of a key; `None` for keys outside the root and those no driver path can name, such as the
+    /// Returns the driver path of a key; `None` for keys outside the root and those no driver path can name, such as the
     /// directory markers of other tools.
     pub(crate) fn path(&self, key: &str) -> Option<String> {
         let path = format!("/{}", below(key, &self.parameters.root_directory)?);
         check_path(&path).is_ok().then_some(path)
     }
 
-    /// An error as the driver's callers see it: a missing key is a missing path, and driver and path are named.
+    /// Makes the driver's error of the client's: a missing key becomes a missing path, and driver and path are named.
     pub(crate) fn error(&self, error: Error, path: &str) -> Error {
         let error = if error.kind() == ErrorKind::NoSuchKey {
             error.with_kind(ErrorKind::PathNotFound).with_message("path not found")
