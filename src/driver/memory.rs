@@ -1,7 +1,7 @@
 //! Storage in memory, for an embedder's tests and as the second driver of the conformance suite.
 use super::path::{check_directory, check_offset, check_path};
 use super::walk::{Walk, check_walk};
-use super::{FileInfo, FileKind, FileWriter, StorageDriver, UrlOptions, WalkOptions, WalkStep, WriteMode, path};
+use super::{FileInfo, FileWriter, StorageDriver, UrlOptions, WalkOptions, WalkStep, WriteMode, path};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sync;
@@ -240,8 +240,7 @@ impl Store {
 
 impl File {
     fn info(&self, path: &str) -> FileInfo {
-        let size = self.content.len() as u64;
-        FileInfo { path: path.to_owned(), size, modified: Some(self.modified), kind: FileKind::File }
+        FileInfo::file(path, self.content.len() as u64, Some(self.modified))
     }
 }
 

@@ -35,6 +35,10 @@ pub struct FileInfo {
 }
 
 impl FileInfo {
+    /// A file of `size` bytes.
+    pub fn file(path: impl Into<String>, size: u64, modified: Option<SystemTime>) -> Self {
+        Self { path: path.into(), size, modified, kind: FileKind::File }
+    }
     /// A directory.
     pub fn directory(path: impl Into<String>) -> Self {
         Self { path: path.into(), size: 0, modified: None, kind: FileKind::Directory }

@@ -75,7 +75,6 @@ fn in_order(last: &str, path: &str) -> Option<Ordering> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::driver::FileKind;
 
     fn walk(keys: &[&str], step: impl Fn(&str) -> WalkStep) -> Result<Vec<String>> {
         let mut seen = Vec::new();
@@ -85,8 +84,7 @@ mod tests {
         };
         let mut walk = Walk::new("/", &mut visit);
         for key in keys {
-            let file = FileInfo { path: (*key).to_owned(), size: 1, modified: None, kind: FileKind::File };
-            if walk.enter(&file)? == WalkStep::Stop {
+            if walk.enter(&FileInfo::file(*key, 1, None))? == WalkStep::Stop {
                 break;
             }
         }

@@ -17,9 +17,7 @@ use crate::client::{
 use crate::credentials::Provider;
 use crate::driver::path::{check_directory, check_offset, check_path, not_found};
 use crate::driver::walk::check_walk;
-use crate::driver::{
-    FileInfo, FileKind, FileWriter, Method, StorageDriver, UrlOptions, WalkOptions, WalkStep, WriteMode,
-};
+use crate::driver::{FileInfo, FileWriter, Method, StorageDriver, UrlOptions, WalkOptions, WalkStep, WriteMode};
 use crate::error::{Error, ErrorKind, Result};
 use crate::transfer::{CopyRanges, ReadAhead, copy_any_size};
 use delete::delete_below;
@@ -229,12 +227,7 @@ impl StorageDriver for S3Driver {
         if path != "/" {
             let key = self.checked(path)?;
             if let Some(meta) = self.head(&key, path)? {
-                return Ok(FileInfo {
-                    path: path.to_owned(),
-                    size: meta.size,
-                    modified: meta.last_modified.map(SystemTime::from),
-                    kind: FileKind::File,
-                });
+                return Ok(FileInfo::file(path, meta.size, meta.last_modified.map(SystemTime::from)));
             }
         }
         // The root exists even when it is empty; the listing shows whether it can be reached.

@@ -2,7 +2,7 @@
 use super::store::{DRIVER_NAME, Store};
 use crate::client::ListObjects;
 use crate::driver::walk::Walk;
-use crate::driver::{FileInfo, FileKind, WalkStep};
+use crate::driver::{FileInfo, WalkStep};
 use crate::error::Result;
 use crate::transfer::list_in_shards;
 use crate::xml::Object;
@@ -38,12 +38,7 @@ pub(super) fn walk_store(
             if !object.key.starts_with(&*prefix) {
                 continue;
             }
-            let info = FileInfo {
-                path,
-                size: object.size,
-                modified: object.last_modified.map(SystemTime::from),
-                kind: FileKind::File,
-            };
+            let info = FileInfo::file(path, object.size, object.last_modified.map(SystemTime::from));
             match walk.enter(&info).map_err(|error| error.or_driver(DRIVER_NAME))? {
                 WalkStep::Stop => return Ok(ControlFlow::Break(())),
                 WalkStep::Continue | WalkStep::SkipDirectory => {}

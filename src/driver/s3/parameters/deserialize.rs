@@ -59,30 +59,23 @@ impl Scalar {
         let ParameterOption { name, kind, .. } = option;
         let text = match (self, kind) {
             (Self::Null, _) => return Ok(()),
-            (Self::Text(text), _) => text,
+            (Self::Text(text), _) => Ok(text),
             // YAML's `off` and `no` are booleans: for text they are most likely not what was meant.
             (Self::Boolean(_), Kind::Text | Kind::Secret | Kind::Duration) => {
-                return Err(refused(format!("the {name} parameter must be text, not a boolean; write it in quotes")));
+                Err("must be text, not a boolean; write it in quotes")
             }
-            (Self::Boolean(value), _) => Zeroizing::new(value.to_string()),
+            (Self::Boolean(value), _) => Ok(Zeroizing::new(value.to_string())),
             // What the format read as a number may not be written as it was: hexadecimal, or with zeros before it.
-            (Self::Integer(_), Kind::Secret) => {
-                return Err(refused(format!("the {name} parameter must be text, not a number; write it in quotes")));
-            }
-            (Self::Integer(value), _) => value,
+            (Self::Integer(_), Kind::Secret) => Err("must be text, not a number; write it in quotes"),
+            (Self::Integer(value), _) => Ok(value),
             (Self::Float, Kind::Integer) => {
-                return Err(refused(format!(
-                    "{name} parameter must be an integer, a floating-point number is invalid"
-                )));
+                let message = format!("{name} parameter must be an integer, a floating-point number is invalid");
+                return Err(refused(message));
             }
-            (Self::Float, _) => {
-                return Err(refused(format!("the {name} parameter must not be a number; write it in quotes")));
-            }
-            (Self::Other, _) => {
-                return Err(refused(format!("the {name} parameter must be a single value, not a list or a map")));
-            }
+            (Self::Float, _) => Err("must not be a number; write it in quotes"),
+            (Self::Other, _) => Err("must be a single value, not a list or a map"),
         };
-        options.add(name, text)
+        options.add(name, text.map_err(|reason| refused(format!("the {name} parameter {reason}")))?)
     }
 }
 
