@@ -41,6 +41,7 @@ pub(crate) mod values;
 
 pub use bucket::BucketInfo;
 pub(crate) use checksum::Expected;
+#[cfg(test)]
 pub(crate) use config::MAX_REQUESTS;
 pub use config::{Config, Timeouts};
 pub use endpoint::{Addressing, Endpoint, Scheme, Variant};

@@ -1,6 +1,6 @@
 //! What the cases are written with: the driver, and expectations that say what came instead.
 use super::data::{self, Source};
-use super::{Failure, Open, Options, Quirk, Scale, Verdict};
+use super::{Failure, Open, Quirk, Scale, SuiteOptions, Verdict};
 use crate::driver::{FileInfo, FileKind, StorageDriver, WalkOptions, WalkStep, WriteMode};
 use crate::error::{Error, ErrorKind, Result};
 use std::fmt::Debug;
@@ -63,7 +63,7 @@ const WRITERS: usize = 8;
 pub(super) struct Trial<'a> {
     pub(super) driver: Box<dyn StorageDriver>,
     pub(super) open: Open<'a>,
-    pub(super) options: &'a Options<'a>,
+    pub(super) options: &'a SuiteOptions<'a>,
 }
 
 impl Trial<'_> {
