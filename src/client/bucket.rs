@@ -1,7 +1,8 @@
 //! Operations on a bucket itself.
 use super::Client;
-use super::call::{Call, Payload};
+use super::body::Payload;
 use super::reply::{document, nothing};
+use super::request::Call;
 use crate::error::{ErrorKind, Result};
 use crate::xml;
 

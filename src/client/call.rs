@@ -1,29 +1,25 @@
 //! One operation from its parts to a believed reply: signed, sent, judged, and tried again where that is right.
 
 use super::admission::Place;
-use super::endpoint::{Located, Scheme};
+use super::body::{Payload, Watched, sha256};
+use super::endpoint::Located;
+use super::framing::{Chunks, Framing};
+use super::history::History;
 use super::reply;
+use super::request::{Call, LONGEST_WORK, Patience};
 use super::retry;
-use super::stream::{Chunks, Framing, Progress, Watched};
-use super::values::{PayloadSigning, SignatureVersion};
+use super::signing::Signing;
+use super::values::SignatureVersion;
 use super::{Client, Inner};
 use crate::credentials::Lease;
 use crate::error::{Error, ErrorKind, Result};
-use crate::sign::chunked::ChunkSigner;
-use crate::sign::explain::Explanation;
-use crate::sign::{self, v2, v4};
-use crate::sync;
+use crate::sign::{self, v4};
 use crate::time::Timestamp;
 use crate::transport::{Body, Failure, Phase, Request, Response, TransportError};
-use sha2::{Digest as _, Sha256};
 use std::borrow::Cow;
-use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-
-/// A name and its value, as headers and query parameters have them.
-pub(super) type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
 
 /// Temporary redirects followed for one attempt: S3 needs one, while a new bucket's name spreads.
 const REDIRECTS: u32 = 3;
@@ -31,88 +27,6 @@ const REDIRECTS: u32 = 3;
 /// Dead pooled connections passed over for one request: more than any pool keeps, so that a pool full of them empties
 /// itself, and still an end for a server that hangs up on everybody.
 const STALE_CONNECTIONS: u32 = 256;
-
-/// What travels with the request.
-pub(super) enum Payload<'a> {
-    Empty,
-    /// Sent from its first byte at each attempt.
-    Bytes(&'a [u8]),
-    /// Can be read once: no further attempt once it has begun.
-    Stream {
-        source: &'a mut dyn Read,
-        length: u64,
-        progress: &'a mut Progress,
-    },
-    /// Opened anew for each attempt, and once more to hash it where it is signed.
-    Replay {
-        open: &'a Reopen<'a>,
-        length: u64,
-    },
-}
-
-/// Opens a body from its first byte.
-pub(crate) type Reopen<'a> = dyn Fn() -> Box<dyn Read + 'a> + Sync + 'a;
-
-/// How long one attempt may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Patience {
-    /// Small both ways: `Timeouts::operation` for all of it.
-    Small,
-    /// Carries an object's bytes: as long as they move. What the server says of an upload is small again.
-    Bytes,
-    /// The server works on it for minutes, sending white space meanwhile: [`LONGEST_WORK`] for all of it.
-    Work,
-}
-
-/// How long the server may work on a completion or a copy while it sends white space: AWS speaks of several minutes for
-/// the largest objects.
-const LONGEST_WORK: Duration = Duration::from_secs(15 * 60);
-
-/// One operation on one bucket, before it is signed.
-pub(super) struct Call<'a> {
-    pub(super) operation: &'static str,
-    pub(super) method: &'static str,
-    pub(super) bucket: &'a str,
-    /// Empty for operations on the bucket.
-    pub(super) key: &'a str,
-    pub(super) query: Vec<Pair<'a>>,
-    pub(super) headers: Vec<Pair<'a>>,
-    pub(super) patience: Patience,
-}
-
-impl<'a> Call<'a> {
-    pub(super) const fn new(operation: &'static str, method: &'static str, bucket: &'a str, key: &'a str) -> Self {
-        Self { operation, method, bucket, key, query: Vec::new(), headers: Vec::new(), patience: Patience::Small }
-    }
-    pub(super) fn query(mut self, name: &'static str, value: impl Into<Cow<'a, str>>) -> Self {
-        self.query.push((Cow::Borrowed(name), value.into()));
-        self
-    }
-    pub(super) fn maybe_query(self, name: &'static str, value: Option<impl Into<Cow<'a, str>>>) -> Self {
-        match value {
-            Some(value) => self.query(name, value),
-            None => self,
-        }
-    }
-    pub(super) fn header(mut self, name: &'static str, value: impl Into<Cow<'a, str>>) -> Self {
-        self.headers.push((Cow::Borrowed(name), value.into()));
-        self
-    }
-    pub(super) fn maybe_header(self, name: &'static str, value: Option<impl Into<Cow<'a, str>>>) -> Self {
-        match value {
-            Some(value) => self.header(name, value),
-            None => self,
-        }
-    }
-    /// An error about this operation that is told before anything is sent.
-    pub(super) fn refuse(&self, message: impl Into<String>) -> Error {
-        self.place(Error::new(ErrorKind::InvalidArgument, message))
-    }
-    pub(super) fn place(&self, error: Error) -> Error {
-        let error = error.with_operation(self.operation).with_bucket(self.bucket);
-        if self.key.is_empty() { error } else { error.with_key(self.key) }
-    }
-}
 
 /// One attempt's circumstances, learnt from what came before.
 struct Attempt<'a> {
@@ -471,91 +385,11 @@ const fn is_success(status: u16) -> bool {
     matches!(status, 200 | 201 | 204 | 206)
 }
 
-/// What earlier attempts met, in few words.
-#[derive(Default)]
-struct History(Vec<(String, u32)>);
-
-impl History {
-    /// Different failures of one request beyond these are summed up.
-    const KINDS: usize = 4;
-
-    fn add(&mut self, error: &Error) {
-        let label = match (error.status(), error.code()) {
-            (Some(status), Some(code)) => format!("{status} {code}"),
-            (Some(status), None) => format!("status {status}"),
-            (None, _) => match error.kind() {
-                ErrorKind::Connect => "no connection",
-                ErrorKind::Timeout => "timeout",
-                ErrorKind::Interrupted => "broken connection",
-                _ => "no valid reply",
-            }
-            .to_owned(),
-        };
-        if let Some((_, times)) = self.0.iter_mut().find(|(seen, _)| *seen == label) {
-            *times += 1;
-        } else if self.0.len() < Self::KINDS {
-            self.0.push((label, 1));
-        } else if let Some((last, times)) = self.0.last_mut() {
-            "others".clone_into(last);
-            *times += 1;
-        }
-    }
-
-    fn told_with(self, error: Error) -> Error {
-        if self.0.is_empty() {
-            return error;
-        }
-        let words = self.0.into_iter().map(|(label, times)| match times {
-            1 => label,
-            _ => format!("{label} ({times} times)"),
-        });
-        error.with_history(words.collect::<Vec<_>>().join(", "))
-    }
-}
-
 /// Why there is no reply.
 enum Sent {
     /// The request was never sent: it cannot be signed.
     Refused(Error),
     Failed(TransportError),
-}
-
-/// How a request was signed: what was sent for it, and, until the reply is there, how it came about.
-pub(super) enum Signing {
-    Anonymous,
-    V2(v2::Signed),
-    /// With what the chunks of a body are signed with behind it.
-    V4 {
-        signed: v4::Signed,
-        key: Arc<v4::SigningKey>,
-        time: Timestamp,
-    },
-}
-
-impl Signing {
-    fn headers(&self) -> &[(&'static str, String)] {
-        match self {
-            Self::Anonymous => &[],
-            Self::V2(signed) => &signed.headers,
-            Self::V4 { signed, .. } => &signed.headers,
-        }
-    }
-
-    pub(super) fn explain(&self) -> Option<Explanation<'_>> {
-        match self {
-            Self::Anonymous => None,
-            Self::V2(signed) => Some(signed.explain()),
-            Self::V4 { signed, .. } => Some(signed.explain()),
-        }
-    }
-
-    /// What signs the chunks of a body; version 4 alone does that.
-    fn chunk_signer(&self) -> std::result::Result<Option<ChunkSigner>, sign::Error> {
-        match self {
-            Self::V4 { signed, key, time } => ChunkSigner::new(key, *time, &signed.signature).map(Some),
-            Self::Anonymous | Self::V2(_) => Ok(None),
-        }
-    }
 }
 
 impl Inner {
@@ -568,73 +402,6 @@ impl Inner {
         let wait = self.retry.wait(attempts, error, asked, &*self.clock);
         let elapsed = self.clock.instant().saturating_duration_since(started);
         (attempts < most && elapsed.saturating_add(wait) <= self.retry.total && self.budget.spend()).then_some(wait)
-    }
-
-    /// The headers that sign `request`.
-    fn sign(
-        &self,
-        request: &sign::Request<'_>,
-        located: &Located,
-        region: &str,
-        lease: &Lease,
-        payload: v4::Payload<'_>,
-    ) -> std::result::Result<Signing, sign::Error> {
-        let Some(credentials) = &lease.credentials else { return Ok(Signing::Anonymous) };
-        let time = self.now();
-        match self.signature {
-            SignatureVersion::V2 => v2::sign(request, located.host_bucket(), credentials, time).map(Signing::V2),
-            SignatureVersion::V4 => {
-                let scope = v4::Scope { region, service: "s3" };
-                let key = self.signing_key(credentials, time, scope);
-                let signed = v4::sign_with_key(request, payload, credentials, scope, time, &key)?;
-                Ok(Signing::V4 { signed, key, time })
-            }
-        }
-    }
-
-    /// Whether bodies are hashed: version 2 has no place for that.
-    fn signs_payload(&self, located: &Located) -> bool {
-        self.signature == SignatureVersion::V4
-            && match self.payload {
-                PayloadSigning::Auto => located.scheme() == Scheme::Http,
-                PayloadSigning::Signed => true,
-                PayloadSigning::Unsigned => false,
-            }
-    }
-
-    /// The derived key, kept from request to request: it changes once a day.
-    fn signing_key(
-        &self,
-        credentials: &sign::Credentials,
-        time: Timestamp,
-        scope: v4::Scope<'_>,
-    ) -> Arc<v4::SigningKey> {
-        let mut kept = sync::lock(&self.signing_key);
-        match &*kept {
-            Some(key) if key.is_for(credentials, time, scope) => Arc::clone(key),
-            _ => Arc::clone(kept.insert(Arc::new(v4::SigningKey::derive(credentials, time, scope)))),
-        }
-    }
-
-    /// The time of day as the server sees it.
-    pub(super) fn now(&self) -> Timestamp {
-        let own = Timestamp::from(self.clock.now()).unix();
-        Timestamp::from_unix(own.saturating_add(self.clock_offset.load(Ordering::Relaxed)))
-    }
-}
-
-/// The SHA-256 of the first `length` bytes of `source`, read in pieces that stay in the processor's cache.
-fn sha256(source: &mut dyn Read, length: u64) -> io::Result<[u8; 32]> {
-    let mut digest = Sha256::new();
-    let mut piece = [0; 16 << 10];
-    let mut source = source.take(length);
-    loop {
-        match source.read(&mut piece) {
-            Ok(0) => return Ok(digest.finalize().into()),
-            Ok(n) => digest.update(&piece[..n]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
     }
 }
 

@@ -3,9 +3,10 @@
 //! Besides MD5, only CRCs that S3 can combine to one of the whole object are used
 //! (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html>): a checksum of parts'
 //! checksums says nothing to a reader who does not know the parts.
-use super::call::{Call, Payload};
+use super::body::Payload;
 use super::endpoint::Endpoint;
-use super::read::ObjectMeta;
+use super::meta::ObjectMeta;
+use super::request::Call;
 use super::values::Checksum;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sign::chunked;

@@ -1,7 +1,8 @@
 //! Listings, page by page and whole.
 use super::Client;
-use super::call::{Call, Payload};
+use super::body::Payload;
 use super::reply::document;
+use super::request::Call;
 use crate::error::{Error, ErrorKind, Result};
 use crate::xml::{self, ListBucketResult};
 use std::collections::HashSet;

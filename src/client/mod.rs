@@ -21,22 +21,29 @@
 //! ```
 
 mod admission;
+mod body;
 mod bucket;
 mod call;
 mod checksum;
 mod config;
 pub mod endpoint;
+mod framing;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
+mod history;
 mod listing;
+mod meta;
 mod multipart;
 mod object;
 mod presign;
+mod put_from;
+mod range;
 mod read;
 mod reply;
+mod request;
 mod retry;
 mod settings;
-mod stream;
+mod signing;
 pub(crate) mod values;
 
 pub use bucket::BucketInfo;
@@ -45,15 +52,17 @@ pub(crate) use config::MAX_REQUESTS;
 pub use config::{Config, Timeouts};
 pub use endpoint::{Addressing, Endpoint, Scheme, Variant};
 pub use listing::{ListObjects, Listing};
+pub use meta::ObjectMeta;
 pub use multipart::{
     CompletedUpload, MAX_PART_SIZE, MAX_PARTS, MIN_PART_SIZE, PartListing, UploadListing, UploadRef, UploadedPart,
 };
 pub use object::{Condition, CopySource, DELETE_OBJECTS_KEYS, PutResult};
 pub use presign::{Presign, PresignMethod, PresignedUrl, SessionEnd};
-pub use read::{ByteRange, GetObject, ObjectMeta, ObjectReader};
+pub use put_from::HELD_BODY;
+pub use range::ByteRange;
+pub use read::{GetObject, ObjectReader};
 pub use retry::RetryPolicy;
 pub use settings::ObjectSettings;
-pub use stream::HELD_BODY;
 pub use values::{CannedAcl, Checksum, Encryption, PayloadSigning, SignatureVersion, StorageClass, Verification};
 
 use crate::cancel::Cancel;

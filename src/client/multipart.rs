@@ -1,9 +1,11 @@
 //! Multipart uploads: begin, send parts, complete or abort, and find what was begun before.
 use super::Client;
-use super::call::{Call, Patience, Payload, Reopen};
+use super::body::{Payload, Reopen};
 use super::checksum::Algorithm;
-use super::object::{Condition, CopySource, etag_of, object_call};
+use super::meta::etag_of;
+use super::object::{Condition, CopySource};
 use super::reply::{document, nothing};
+use super::request::{Call, Patience, object_call};
 use super::settings::ObjectSettings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::xml::{self, ListMultipartUploadsResult, ListPartsResult};

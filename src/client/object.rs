@@ -1,8 +1,10 @@
 //! Operations on one object, or on many by name: put, delete, copy.
 use super::Client;
-use super::call::{Call, Patience, Pause, Payload, Reopen};
-use super::read::ObjectMeta;
+use super::body::{Payload, Reopen};
+use super::call::Pause;
+use super::meta::{ObjectMeta, etag_of, quoted};
 use super::reply::{document, error_of, nothing};
+use super::request::{Call, Patience, object_call};
 use super::settings::ObjectSettings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sign;
@@ -298,34 +300,6 @@ impl Client {
             Ok(ObjectMeta::of(&response, size))
         })
     }
-}
-
-/// A call about one object. An empty key would address the bucket itself, so it never leaves this function.
-pub(super) fn object_call<'a>(
-    operation: &'static str,
-    method: &'static str,
-    bucket: &'a str,
-    key: &'a str,
-) -> Result<Call<'a>> {
-    let call = Call::new(operation, method, bucket, key);
-    if key.is_empty() { Err(call.refuse("the key is empty")) } else { Ok(call) }
-}
-
-/// An ETag as conditional headers have it. Weak ones keep the quotes they came with.
-pub(super) fn quoted(etag: &str) -> String {
-    if is_weak(etag) { etag.to_owned() } else { format!("\"{etag}\"") }
-}
-
-/// A weak ETag (RFC 9110 section 8.8.1), as a proxy makes it: no condition with it ever holds for bytes.
-pub(super) fn is_weak(etag: &str) -> bool {
-    etag.starts_with("W/")
-}
-
-/// The ETag of a reply, without quotes.
-pub(super) fn etag_of(response: &Response) -> Option<String> {
-    let text = response.header("etag")?.trim();
-    let bare = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text);
-    (!bare.is_empty()).then(|| bare.to_owned())
 }
 
 pub(super) fn put_result(response: Response, deadline: Option<Instant>, call: &Call<'_>) -> Result<PutResult> {

@@ -1,6 +1,6 @@
 //! URLs that carry their own signature.
 use super::Client;
-use super::object::object_call;
+use super::request::object_call;
 use super::values::SignatureVersion;
 use crate::credentials::Lease;
 use crate::error::{Error, ErrorKind, Result};

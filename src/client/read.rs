@@ -1,55 +1,17 @@
 //! GetObject, and a reader that goes on where a broken connection stopped.
 use super::Client;
-use super::call::{Patience, Pause, Payload};
+use super::body::Payload;
+use super::call::Pause;
 use super::checksum::Expected;
-use super::object::{etag_of, is_weak, object_call, quoted};
+use super::meta::{ObjectMeta, is_weak, quoted};
+use super::range::{ByteRange, ContentRange};
 use super::reply::transport_error;
+use super::request::{Patience, object_call};
 use super::retry;
 use crate::error::{Error, ErrorKind, Result};
-use crate::time::Timestamp;
 use crate::transport::{Response, TransportError};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use std::fmt;
 use std::io::{self, Read};
-
-/// Which bytes of an object.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ByteRange {
-    /// All of them.
-    #[default]
-    All,
-    /// From this offset to the end.
-    From(u64),
-    /// `length` bytes from `offset`; fewer when the object ends before. `length` is at least 1.
-    Part {
-        /// The first byte.
-        offset: u64,
-        /// How many.
-        length: u64,
-    },
-}
-
-impl ByteRange {
-    const fn start(self) -> u64 {
-        match self {
-            Self::All => 0,
-            Self::From(offset) | Self::Part { offset, .. } => offset,
-        }
-    }
-    /// The header's value (RFC 9110 section 14.1.2), once `done` bytes have arrived.
-    fn header(self, done: u64) -> Option<String> {
-        match self {
-            Self::All if done == 0 => None,
-            Self::All => Some(format!("bytes={done}-")),
-            Self::From(offset) => Some(format!("bytes={}-", offset.saturating_add(done))),
-            Self::Part { offset, length } => {
-                let last = offset.saturating_add(length).saturating_sub(1);
-                Some(format!("bytes={}-{last}", offset.saturating_add(done)))
-            }
-        }
-    }
-}
 
 /// What GetObject is asked for.
 #[derive(Clone, Debug, Default)]
@@ -71,61 +33,6 @@ impl GetObject {
     pub fn if_match(mut self, etag: impl Into<String>) -> Self {
         self.if_match = Some(etag.into());
         self
-    }
-}
-
-/// What is known of an object.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ObjectMeta {
-    /// Bytes of the whole object.
-    pub size: u64,
-    /// Without quotes; opaque.
-    pub etag: Option<String>,
-    /// When it was stored.
-    pub last_modified: Option<Timestamp>,
-    /// `Content-Type`.
-    pub content_type: Option<String>,
-    /// `x-amz-storage-class`; S3 leaves it out for `STANDARD`.
-    pub storage_class: Option<String>,
-    /// `x-amz-version-id`.
-    pub version_id: Option<String>,
-    /// `x-amz-meta-*` without the prefix, in the order sent.
-    pub metadata: Vec<(String, String)>,
-    /// `x-amz-server-side-encryption`.
-    pub encryption: Option<String>,
-    /// The CRC-64/NVME of the whole object, when the server keeps one and was asked for it.
-    pub(crate) crc64nvme: Option<u64>,
-}
-
-impl ObjectMeta {
-    pub(super) fn of(response: &Response, size: u64) -> Self {
-        let text = |name: &str| response.header(name).map(str::to_owned);
-        Self {
-            size,
-            etag: etag_of(response),
-            last_modified: response.header("last-modified").and_then(Timestamp::parse_http_date),
-            content_type: text("content-type"),
-            storage_class: text("x-amz-storage-class"),
-            version_id: text("x-amz-version-id"),
-            metadata: response
-                .headers()
-                .filter_map(|(name, value)| Some((name.strip_prefix("x-amz-meta-")?.to_owned(), value.to_owned())))
-                .collect(),
-            encryption: text("x-amz-server-side-encryption"),
-            crc64nvme: response
-                .header("x-amz-checksum-crc64nvme")
-                .and_then(|text| BASE64.decode(text).ok())
-                .and_then(|bytes| Some(u64::from_be_bytes(bytes.try_into().ok()?))),
-        }
-    }
-
-    /// The ETag, where it may be the MD5 of the object's bytes: it is that of what was put whole, unless it is encrypted
-    /// with keys that are not S3's own (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html>).
-    pub(crate) fn md5(&self) -> Option<[u8; 16]> {
-        let own_keys = self.encryption.as_deref().is_none_or(|name| name == "AES256");
-        let etag = self.etag.as_deref().filter(|_| own_keys)?;
-        hex::decode(etag).ok()?.try_into().ok()
     }
 }
 
@@ -500,60 +407,5 @@ fn read_error(error: io::Error) -> Error {
     match error.downcast::<TransportError>() {
         Ok(failure) => transport_error(failure, None),
         Err(error) => Error::new(ErrorKind::Interrupted, error.to_string()).with_source(error),
-    }
-}
-
-/// `Content-Range: bytes first-last/size` (RFC 9110 section 14.4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct ContentRange {
-    first: u64,
-    last: u64,
-    /// `None` for `*`.
-    size: Option<u64>,
-}
-
-impl ContentRange {
-    fn parse(text: &str) -> Option<Self> {
-        let number = |text: &str| text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse::<u64>().ok()).flatten();
-        let (range, size) = text.trim().strip_prefix("bytes ")?.split_once('/')?;
-        let (first, last) = range.split_once('-')?;
-        let (first, last) = (number(first)?, number(last)?);
-        let size = if size == "*" { None } else { Some(number(size)?) };
-        let sound = first <= last && last < u64::MAX && size.is_none_or(|size| last < size);
-        sound.then_some(Self { first, last, size })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn content_ranges_are_read_exactly() {
-        let good =
-            |text, first, last, size| assert_eq!(ContentRange::parse(text), Some(ContentRange { first, last, size }));
-        good("bytes 0-9/10", 0, 9, Some(10));
-        good("bytes 5-5/*", 5, 5, None);
-        for bad in [
-            "",
-            "bytes",
-            "bytes 0-9",
-            "bytes */10",
-            "bytes 9-0/10",
-            "bytes 0-10/10",
-            "bytes +1-2/9",
-            "items 0-9/10",
-            "bytes 0-18446744073709551615/*",
-        ] {
-            assert_eq!(ContentRange::parse(bad), None, "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_range_names_what_is_left() {
-        assert_eq!(ByteRange::All.header(0), None);
-        assert_eq!(ByteRange::All.header(7).as_deref(), Some("bytes=7-"));
-        assert_eq!(ByteRange::From(10).header(7).as_deref(), Some("bytes=17-"));
-        assert_eq!(ByteRange::Part { offset: 10, length: 20 }.header(7).as_deref(), Some("bytes=17-29"));
     }
 }

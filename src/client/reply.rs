@@ -1,6 +1,7 @@
 //! Replies that are no success: from status, headers and error document to an [`Error`] that says what to do.
-use super::call::{Call, Signing};
+use super::request::Call;
 use super::retry::kind_of_reply;
+use super::signing::Signing;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sign::explain::{ServerSide, compare};
 use crate::time::Timestamp;

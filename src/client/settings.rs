@@ -1,5 +1,5 @@
 //! What an object is stored with.
-use super::call::Call;
+use super::request::Call;
 use super::values::{CannedAcl, Encryption, StorageClass};
 use crate::error::Result;
 

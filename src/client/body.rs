@@ -1,0 +1,87 @@
+//! What travels with a request.
+use sha2::{Digest as _, Sha256};
+use std::io::{self, Read};
+
+/// Of a body that was sent in chunks as many of its first bytes are compared with those stored: about the line that heads
+/// a chunk.
+const COMPARED: usize = 64;
+
+/// What travels with the request.
+pub(super) enum Payload<'a> {
+    Empty,
+    /// Sent from its first byte at each attempt.
+    Bytes(&'a [u8]),
+    /// Can be read once: no further attempt once it has begun.
+    Stream {
+        source: &'a mut dyn Read,
+        length: u64,
+        progress: &'a mut Progress,
+    },
+    /// Opened anew for each attempt, and once more to hash it where it is signed.
+    Replay {
+        open: &'a Reopen<'a>,
+        length: u64,
+    },
+}
+
+/// Opens a body from its first byte.
+pub(crate) type Reopen<'a> = dyn Fn() -> Box<dyn Read + 'a> + Sync + 'a;
+
+/// How far a body has come that can be read once.
+#[derive(Default)]
+pub(super) struct Progress {
+    /// From the first read on, whatever came of it: no further attempt has the whole body.
+    pub(super) begun: bool,
+    /// The last attempt sent it signed in chunks.
+    pub(super) chunked: bool,
+    taken: u64,
+    /// Its first bytes, [`COMPARED`] of them.
+    pub(super) beginning: Vec<u8>,
+}
+
+/// Notes what is taken of a body.
+pub(super) struct Watched<'a> {
+    source: &'a mut dyn Read,
+    length: u64,
+    progress: &'a mut Progress,
+}
+
+impl<'a> Watched<'a> {
+    pub(super) fn new(source: &'a mut dyn Read, length: u64, progress: &'a mut Progress) -> io::Take<Self> {
+        Self { source, length, progress }.take(length)
+    }
+}
+
+impl Read for Watched<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.progress.begun = true;
+        let count = self.source.read(into)?;
+        if count == 0 && !into.is_empty() {
+            let text = format!("it {}", ended_early(self.progress.taken, self.length));
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
+        }
+        let wanted = COMPARED.saturating_sub(self.progress.beginning.len());
+        self.progress.beginning.extend(into.iter().take(count.min(wanted)));
+        self.progress.taken += count as u64;
+        Ok(count)
+    }
+}
+
+pub(super) fn ended_early(came: u64, length: u64) -> String {
+    format!("ended after {came} of {length} bytes")
+}
+
+/// The SHA-256 of the first `length` bytes of `source`, read in pieces that stay in the processor's cache.
+pub(super) fn sha256(source: &mut dyn Read, length: u64) -> io::Result<[u8; 32]> {
+    let mut digest = Sha256::new();
+    let mut piece = [0; 16 << 10];
+    let mut source = source.take(length);
+    loop {
+        match source.read(&mut piece) {
+            Ok(0) => return Ok(digest.finalize().into()),
+            Ok(n) => digest.update(&piece[..n]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! One operation on one bucket, before it is signed.
+use crate::error::{Error, ErrorKind, Result};
+use std::borrow::Cow;
+use std::time::Duration;
+
+/// A name and its value, as headers and query parameters have them.
+pub(super) type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
+
+/// How long one attempt may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// Small both ways: `Timeouts::operation` for all of it.
+    Small,
+    /// Carries an object's bytes: as long as they move. What the server says of an upload is small again.
+    Bytes,
+    /// The server works on it for minutes, sending white space meanwhile: [`LONGEST_WORK`] for all of it.
+    Work,
+}
+
+/// How long the server may work on a completion or a copy while it sends white space: AWS speaks of several minutes for
+/// the largest objects.
+pub(super) const LONGEST_WORK: Duration = Duration::from_secs(15 * 60);
+
+/// One operation on one bucket, before it is signed.
+pub(super) struct Call<'a> {
+    pub(super) operation: &'static str,
+    pub(super) method: &'static str,
+    pub(super) bucket: &'a str,
+    /// Empty for operations on the bucket.
+    pub(super) key: &'a str,
+    pub(super) query: Vec<Pair<'a>>,
+    pub(super) headers: Vec<Pair<'a>>,
+    pub(super) patience: Patience,
+}
+
+impl<'a> Call<'a> {
+    pub(super) const fn new(operation: &'static str, method: &'static str, bucket: &'a str, key: &'a str) -> Self {
+        Self { operation, method, bucket, key, query: Vec::new(), headers: Vec::new(), patience: Patience::Small }
+    }
+    pub(super) fn query(mut self, name: &'static str, value: impl Into<Cow<'a, str>>) -> Self {
+        self.query.push((Cow::Borrowed(name), value.into()));
+        self
+    }
+    pub(super) fn maybe_query(self, name: &'static str, value: Option<impl Into<Cow<'a, str>>>) -> Self {
+        match value {
+            Some(value) => self.query(name, value),
+            None => self,
+        }
+    }
+    pub(super) fn header(mut self, name: &'static str, value: impl Into<Cow<'a, str>>) -> Self {
+        self.headers.push((Cow::Borrowed(name), value.into()));
+        self
+    }
+    pub(super) fn maybe_header(self, name: &'static str, value: Option<impl Into<Cow<'a, str>>>) -> Self {
+        match value {
+            Some(value) => self.header(name, value),
+            None => self,
+        }
+    }
+    /// An error about this operation that is told before anything is sent.
+    pub(super) fn refuse(&self, message: impl Into<String>) -> Error {
+        self.place(Error::new(ErrorKind::InvalidArgument, message))
+    }
+    pub(super) fn place(&self, error: Error) -> Error {
+        let error = error.with_operation(self.operation).with_bucket(self.bucket);
+        if self.key.is_empty() { error } else { error.with_key(self.key) }
+    }
+}
+
+/// A call about one object. An empty key would address the bucket itself, so it never leaves this function.
+pub(super) fn object_call<'a>(
+    operation: &'static str,
+    method: &'static str,
+    bucket: &'a str,
+    key: &'a str,
+) -> Result<Call<'a>> {
+    let call = Call::new(operation, method, bucket, key);
+    if key.is_empty() { Err(call.refuse("the key is empty")) } else { Ok(call) }
+}
