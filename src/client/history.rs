@@ -31,7 +31,7 @@ impl History {
         }
     }
 
-    pub(super) fn told_with(self, error: Error) -> Error {
+    pub(super) fn attach_to(self, error: Error) -> Error {
         if self.0.is_empty() {
             return error;
         }

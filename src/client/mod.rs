@@ -35,6 +35,7 @@ mod listing;
 mod meta;
 mod multipart;
 mod object;
+mod outgoing;
 mod presign;
 mod put_from;
 mod range;
@@ -44,6 +45,7 @@ mod request;
 mod retry;
 mod settings;
 mod signing;
+mod step;
 pub(crate) mod values;
 
 pub use bucket::BucketInfo;

@@ -5,7 +5,7 @@ use super::checksum::Algorithm;
 use super::meta::etag_of;
 use super::object::{Condition, CopySource};
 use super::reply::{document, nothing};
-use super::request::{Call, Patience, object_call};
+use super::request::{Call, Recheck, TimeLimit, object_call};
 use super::settings::ObjectSettings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::xml::{self, ListMultipartUploadsResult, ListPartsResult};
@@ -99,7 +99,7 @@ impl Client {
             if let Some(algorithm) = checksum {
                 call = algorithm.sent(call, &content())?;
             }
-            call.patience = Patience::Bytes;
+            call.time_limit = TimeLimit::WhileBytesMove;
             self.run(&call, content(), |response, deadline| {
                 // Completion must name the ETag: a part without one is not stored as far as we can tell.
                 let etag = etag_of(&response)
@@ -137,7 +137,7 @@ impl Client {
         }
         let bytes = format!("bytes={}-{}", range.start, range.end - 1);
         let mut call = source.apply(call)?.header("x-amz-copy-source-range", bytes);
-        call.patience = Patience::Work;
+        call.time_limit = TimeLimit::ServerWork;
         // A reply without CopyPartResult is no copy: rclone answers 200 with nothing, and stores nothing.
         let copy = self.run(&call, Payload::Empty, |response, deadline| {
             document(response, deadline, &call, (xml::copy_part_result, xml::MAX_REPLY_BYTES))
@@ -164,7 +164,8 @@ impl Client {
         let named: Vec<(u32, &str)> = parts.iter().map(|part| (part.part_number, part.etag.as_str())).collect();
         let body = xml::complete_multipart_upload(&named).map_err(|error| call.refuse(error.to_string()))?;
         let mut call = condition.apply(call.header("content-type", "application/xml"));
-        call.patience = Patience::Work;
+        call.time_limit = TimeLimit::ServerWork;
+        call.recheck = Recheck::ByCaller;
         let result = self.run(&call, Payload::Bytes(body.as_bytes()), |response, deadline| {
             document(response, deadline, &call, (xml::complete_multipart_upload_result, xml::MAX_REPLY_BYTES))
         });

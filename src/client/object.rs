@@ -1,10 +1,10 @@
 //! Operations on one object, or on many by name: put, delete, copy.
 use super::Client;
 use super::body::{Payload, Reopen};
-use super::call::Pause;
+use super::call::Retry;
 use super::meta::{ObjectMeta, etag_of, quoted};
 use super::reply::{document, error_of, nothing};
-use super::request::{Call, Patience, object_call};
+use super::request::{Call, TimeLimit, object_call};
 use super::settings::ObjectSettings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sign;
@@ -104,7 +104,7 @@ impl Client {
         if let Some(algorithm) = self.inner.checksum {
             call = algorithm.sent(call, &Payload::Bytes(content))?;
         }
-        call.patience = Patience::Bytes;
+        call.time_limit = TimeLimit::WhileBytesMove;
         match self.run(&call, Payload::Bytes(content), |response, deadline| put_result(response, deadline, &call)) {
             Err(error) if *condition != Condition::Always && error.is_unsettled() => {
                 self.was_it_ours(bucket, key, content, error)
@@ -150,7 +150,7 @@ impl Client {
         if let Some(algorithm) = self.inner.checksum {
             call = algorithm.sent(call, &Payload::Replay { open, length })?;
         }
-        call.patience = Patience::Bytes;
+        call.time_limit = TimeLimit::WhileBytesMove;
         self.run(&call, Payload::Replay { open, length }, |response, deadline| put_result(response, deadline, &call))
     }
 
@@ -232,9 +232,9 @@ impl Client {
             }
             let Some((_, cause)) = again.first() else { return failures };
             let waited =
-                if rounds < self.inner.retry.max_attempts { self.pause(rounds, cause) } else { Ok(Pause::GiveUp) };
+                if rounds < self.inner.retry.max_attempts { self.pause(rounds, cause) } else { Ok(Retry::BudgetSpent) };
             match waited {
-                Ok(Pause::Over) => left = again.into_iter().map(|(key, _)| key).collect(),
+                Ok(Retry::Due) => left = again.into_iter().map(|(key, _)| key).collect(),
                 ended => {
                     failures.extend(ended.err().map(|error| call.place(error)));
                     let told = |(key, error)| call.place(error).with_key(key).with_attempts(rounds);
@@ -269,7 +269,7 @@ impl Client {
     ) -> Result<PutResult> {
         let call = object_call("CopyObject", "PUT", bucket, key)?;
         let mut call = source.apply(settings.apply(call)?)?;
-        call.patience = Patience::Work;
+        call.time_limit = TimeLimit::ServerWork;
         self.run(&call, Payload::Empty, |response, deadline| {
             let version_id = response.header("x-amz-version-id").map(str::to_owned);
             let copy = document(response, deadline, &call, (xml::copy_object_result, xml::MAX_REPLY_BYTES))?;

@@ -5,7 +5,7 @@ use super::checksum::Algorithm;
 use super::object::{PutResult, put_result};
 use super::range::ByteRange;
 use super::read::GetObject;
-use super::request::{Call, Patience, object_call};
+use super::request::{Call, TimeLimit, object_call};
 use super::settings::ObjectSettings;
 use crate::error::{Error, ErrorKind, Result};
 use std::io::Read;
@@ -53,7 +53,7 @@ impl Client {
             let content = read_whole(source, length).map_err(|error| call.place(error))?;
             return self.put_object(bucket, key, &content, settings);
         }
-        call.patience = Patience::Bytes;
+        call.time_limit = TimeLimit::WhileBytesMove;
         let mut progress = Progress::default();
         let payload = Payload::Stream { source, length, progress: &mut progress };
         let result = self.run(&call, payload, |response, deadline| put_result(response, deadline, &call));

@@ -1,12 +1,12 @@
 //! GetObject, and a reader that goes on where a broken connection stopped.
 use super::Client;
 use super::body::Payload;
-use super::call::Pause;
+use super::call::Retry;
 use super::checksum::Expected;
 use super::meta::{ObjectMeta, is_weak, quoted};
 use super::range::{ByteRange, ContentRange};
 use super::reply::transport_error;
-use super::request::{Patience, object_call};
+use super::request::{TimeLimit, object_call};
 use super::retry;
 use crate::error::{Error, ErrorKind, Result};
 use crate::transport::{Response, TransportError};
@@ -100,7 +100,7 @@ impl Client {
         let mut call = object_call("GetObject", "GET", bucket, key)?
             .maybe_header("range", request.range.header(done))
             .maybe_header("if-match", request.if_match.as_deref().map(quoted));
-        call.patience = Patience::Bytes;
+        call.time_limit = TimeLimit::WhileBytesMove;
         // Stored checksums are of whole objects: a range has none.
         let whole = request.range == ByteRange::All && done == 0;
         if let Some(algorithm) = self.inner.checksum.filter(|_| whole) {
@@ -342,7 +342,7 @@ impl ObjectReader {
             && self.length.is_some()
             && self.meta.etag.is_some();
         let go_on =
-            resumable && self.client.pause(self.breaks, &error).map_err(|error| self.place(error))? == Pause::Over;
+            resumable && self.client.pause(self.breaks, &error).map_err(|error| self.place(error))? == Retry::Due;
         if go_on { Ok(()) } else { Err(self.place(error.with_attempts(self.breaks))) }
     }
 

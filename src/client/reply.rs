@@ -1,6 +1,6 @@
 //! Replies that are no success: from status, headers and error document to an [`Error`] that says what to do.
 use super::request::Call;
-use super::retry::kind_of_reply;
+use super::retry::kind_of_response;
 use super::signing::Signing;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sign::explain::{ServerSide, compare};
@@ -95,7 +95,7 @@ impl Ids {
 
 /// The error that a status and a document tell of; also used for the document inside a reply that began with 200.
 pub(super) fn error_of(status: u16, document: &xml::ErrorDocument, call: &Call<'_>, body: &[u8]) -> Error {
-    let mut kind = kind_of_reply(status, &document.code);
+    let mut kind = kind_of_response(status, &document.code);
     if status == 404 && document.code.is_empty() && call.key.is_empty() {
         kind = ErrorKind::NoSuchBucket;
     }

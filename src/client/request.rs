@@ -1,25 +1,45 @@
 //! One operation on one bucket, before it is signed.
 use crate::error::{Error, ErrorKind, Result};
 use std::borrow::Cow;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A name and its value, as headers and query parameters have them.
 pub(super) type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
 
 /// How long one attempt may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Patience {
+pub(super) enum TimeLimit {
     /// Small both ways: `Timeouts::operation` for all of it.
-    Small,
+    Operation,
     /// Carries an object's bytes: as long as they move. What the server says of an upload is small again.
-    Bytes,
+    WhileBytesMove,
     /// The server works on it for minutes, sending white space meanwhile: [`LONGEST_WORK`] for all of it.
-    Work,
+    ServerWork,
+}
+
+impl TimeLimit {
+    /// Returns when an attempt that begins `now` must have ended, where `operation` is the limit of a small one.
+    pub(super) fn deadline(self, now: Instant, operation: Duration) -> Option<Instant> {
+        match self {
+            Self::Operation => now.checked_add(operation),
+            Self::WhileBytesMove => None,
+            Self::ServerWork => now.checked_add(LONGEST_WORK),
+        }
+    }
+}
+
+/// Who checks a write's condition again after a conflict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Recheck {
+    /// The server, when the request is sent again.
+    ByServer,
+    /// The caller: S3 wants the condition of a multipart upload considered again.
+    ByCaller,
 }
 
 /// How long the server may work on a completion or a copy while it sends white space: AWS speaks of several minutes for
 /// the largest objects.
-pub(super) const LONGEST_WORK: Duration = Duration::from_secs(15 * 60);
+const LONGEST_WORK: Duration = Duration::from_secs(15 * 60);
 
 /// One operation on one bucket, before it is signed.
 pub(super) struct Call<'a> {
@@ -30,12 +50,22 @@ pub(super) struct Call<'a> {
     pub(super) key: &'a str,
     pub(super) query: Vec<Pair<'a>>,
     pub(super) headers: Vec<Pair<'a>>,
-    pub(super) patience: Patience,
+    pub(super) time_limit: TimeLimit,
+    pub(super) recheck: Recheck,
 }
 
 impl<'a> Call<'a> {
     pub(super) const fn new(operation: &'static str, method: &'static str, bucket: &'a str, key: &'a str) -> Self {
-        Self { operation, method, bucket, key, query: Vec::new(), headers: Vec::new(), patience: Patience::Small }
+        Self {
+            operation,
+            method,
+            bucket,
+            key,
+            query: Vec::new(),
+            headers: Vec::new(),
+            time_limit: TimeLimit::Operation,
+            recheck: Recheck::ByServer,
+        }
     }
     pub(super) fn query(mut self, name: &'static str, value: impl Into<Cow<'a, str>>) -> Self {
         self.query.push((Cow::Borrowed(name), value.into()));

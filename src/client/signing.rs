@@ -3,6 +3,7 @@ use super::Inner;
 use super::endpoint::{Located, Scheme};
 use super::values::{PayloadSigning, SignatureVersion};
 use crate::credentials::Lease;
+use crate::error::{Error, ErrorKind};
 use crate::sign::chunked::ChunkSigner;
 use crate::sign::explain::Explanation;
 use crate::sign::{self, v2, v4};
@@ -101,4 +102,9 @@ impl Inner {
         let own = Timestamp::from(self.clock.now()).unix();
         Timestamp::from_unix(own.saturating_add(self.clock_offset.load(Ordering::Relaxed)))
     }
+}
+
+/// A request that cannot be signed, as this crate's error.
+pub(super) fn unsignable(error: sign::Error) -> Error {
+    Error::new(ErrorKind::InvalidArgument, format!("the request cannot be signed: {error}"))
 }

@@ -34,10 +34,10 @@ const SLICE: Duration = Duration::from_millis(100);
 /// The places of a client and its clones.
 pub(super) struct Admission {
     most: usize,
-    state: Mutex<State>,
+    state: Mutex<Occupancy>,
 }
 
-struct State {
+struct Occupancy {
     /// Places there are now: from 1 to `most`.
     allowed: usize,
     /// Places given out; more than `allowed` for a while after that has fallen.
@@ -60,14 +60,14 @@ pub(super) struct Place<'a> {
     admission: &'a Admission,
     /// Whether it still counts.
     held: bool,
-    /// `State::falls` when the request was let through: a later fall was none of its doing.
+    /// `Occupancy::falls` when the request was let through: a later fall was none of its doing.
     falls: u64,
 }
 
 impl Admission {
     pub(super) fn new(most: NonZeroUsize) -> Self {
         let most = most.get();
-        let state = State {
+        let state = Occupancy {
             allowed: most,
             taken: 0,
             busiest: 0,
@@ -101,11 +101,11 @@ impl Admission {
 
     fn wait<'a>(
         &self,
-        mut state: MutexGuard<'a, State>,
+        mut state: MutexGuard<'a, Occupancy>,
         patience: Duration,
         clock: &dyn Clock,
         cancel: Option<&Cancel>,
-    ) -> Result<MutexGuard<'a, State>> {
+    ) -> Result<MutexGuard<'a, Occupancy>> {
         let began = clock.instant();
         let ticket = state.next_ticket;
         state.next_ticket += 1;
@@ -128,7 +128,7 @@ impl Admission {
         }
     }
 
-    fn too_late(&self, state: &State, patience: Duration) -> Error {
+    fn too_late(&self, state: &Occupancy, patience: Duration) -> Error {
         let limit = match state.allowed {
             allowed if allowed < self.most => format!(
                 "{allowed} may be in flight at the moment, because the server throttles, and {} otherwise",
@@ -141,13 +141,13 @@ impl Admission {
             .with_hint("allow more requests at once (maxrequests), or send them from fewer threads")
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Occupancy> {
         // Nothing that may panic runs under the lock.
         sync::lock(&self.state)
     }
 }
 
-impl State {
+impl Occupancy {
     fn take(&mut self) {
         self.taken += 1;
         self.busiest = self.busiest.max(self.taken);
@@ -189,7 +189,7 @@ impl State {
 
 impl Place<'_> {
     /// The server answered, be it with a refusal: it has room for this many requests.
-    pub(super) fn answered(mut self) {
+    pub(super) fn record_response(mut self) {
         let mut state = self.admission.lock();
         state.grow(self.admission.most);
         if std::mem::take(&mut self.held) {
@@ -199,7 +199,7 @@ impl Place<'_> {
     }
 
     /// The server asked to slow down. A request without a place says nothing about their number.
-    pub(super) fn throttled(&mut self) {
+    pub(super) fn record_throttling(&mut self) {
         let mut state = self.admission.lock();
         if self.held && state.falls == self.falls {
             state.fall();
