@@ -1,4 +1,5 @@
 //! What travels with a request.
+use crate::error::{Error, ErrorKind};
 use sha2::{Digest as _, Sha256};
 use std::io::{self, Read};
 
@@ -71,17 +72,28 @@ pub(super) fn ended_early(came: u64, length: u64) -> String {
     format!("ended after {came} of {length} bytes")
 }
 
-/// The SHA-256 of the first `length` bytes of `source`, read in pieces that stay in the processor's cache.
+/// The SHA-256 of the first `length` bytes of `source`.
 pub(super) fn sha256(source: &mut dyn Read, length: u64) -> io::Result<[u8; 32]> {
     let mut digest = Sha256::new();
+    for_each_piece(source, length, |piece| digest.update(piece))?;
+    Ok(digest.finalize().into())
+}
+
+/// Visits the first `length` bytes of `source`, in pieces that stay in the processor's cache.
+pub(super) fn for_each_piece(source: &mut dyn Read, length: u64, mut visit: impl FnMut(&[u8])) -> io::Result<()> {
     let mut piece = [0; 16 << 10];
     let mut source = source.take(length);
     loop {
         match source.read(&mut piece) {
-            Ok(0) => return Ok(digest.finalize().into()),
-            Ok(n) => digest.update(&piece[..n]),
+            Ok(0) => return Ok(()),
+            Ok(n) => visit(&piece[..n]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
+}
+
+/// The error of a body that cannot be read for its hash or checksum.
+pub(super) fn unreadable(error: io::Error) -> Error {
+    Error::new(ErrorKind::LocalIo, format!("the data to send cannot be read: {error}")).with_source(error)
 }

@@ -3,7 +3,7 @@
 //! Besides MD5, only CRCs that S3 can combine to one of the whole object are used
 //! (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html>): a checksum of parts'
 //! checksums says nothing to a reader who does not know the parts.
-use super::body::Payload;
+use super::body::{Payload, for_each_piece, unreadable};
 use super::endpoint::Endpoint;
 use super::meta::ObjectMeta;
 use super::request::Call;
@@ -15,7 +15,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use crc_fast::CrcAlgorithm;
 use md5::{Digest as _, Md5};
-use std::io::{self, Read};
 
 /// Characters of four bytes in base64, padding included.
 const BASE64_OF_4: usize = 8;
@@ -57,16 +56,14 @@ impl Algorithm {
         }
     }
 
-    /// With the checksum of `content`, which the server compares. A body that is opened anew is read once for it.
-    pub(super) fn sent<'a>(self, call: Call<'a>, content: &Payload<'_>) -> Result<Call<'a>> {
+    /// Adds the checksum of `content`, which the server compares. A body that is opened again is read once for it.
+    pub(super) fn add_to<'a>(self, call: Call<'a>, content: &Payload<'_>) -> Result<Call<'a>> {
         let mut sum = Running::new(self);
         match content {
             Payload::Empty => {}
             Payload::Bytes(bytes) => sum.update(bytes),
-            Payload::Replay { open, length } => sum.update_from(&mut *open(), *length).map_err(|error| {
-                let text = format!("the data to send cannot be read: {error}");
-                call.place(Error::new(ErrorKind::LocalIo, text).with_source(error))
-            })?,
+            Payload::Replay { open, length } => for_each_piece(&mut *open(), *length, |piece| sum.update(piece))
+                .map_err(|error| call.place(unreadable(error)))?,
             Payload::Stream { .. } => return Ok(call),
         }
         Ok(call.header(self.header(), sum.finish()))
@@ -82,13 +79,13 @@ impl Algorithm {
         Some(chunked::Trailer { name: self.header(), value_length })
     }
 
-    /// What computes its value on the way.
-    pub(super) fn behind(self) -> Box<dyn chunked::Checksum> {
+    /// Returns what computes its value while a body is sent.
+    pub(super) fn running(self) -> Box<dyn chunked::Checksum> {
         Box::new(Running::new(self))
     }
 
-    /// With the announcement that every part of the upload will have one.
-    pub(super) fn announced(self, call: Call<'_>) -> Call<'_> {
+    /// Announces that every part of the upload will have a checksum.
+    pub(super) fn announce_in(self, call: Call<'_>) -> Call<'_> {
         match self {
             Self::Crc32c | Self::Crc64Nvme => {
                 call.header("x-amz-checksum-algorithm", self.name()).header("x-amz-checksum-type", "FULL_OBJECT")
@@ -97,8 +94,8 @@ impl Algorithm {
         }
     }
 
-    /// With the wish to hear the checksum of what is read. An ETag comes unasked.
-    pub(super) fn asked_for(self, call: Call<'_>) -> Call<'_> {
+    /// Requests the stored checksum. ETags are always returned.
+    pub(super) fn request_in(self, call: Call<'_>) -> Call<'_> {
         match self {
             Self::Crc32c | Self::Crc64Nvme => call.header("x-amz-checksum-mode", "ENABLED"),
             Self::Md5 => call,
@@ -136,19 +133,6 @@ impl Running {
         match &mut self.digest {
             Digest::Crc(crc) => crc.update(bytes),
             Digest::Md5(md5) => md5.update(bytes),
-        }
-    }
-
-    fn update_from(&mut self, source: &mut dyn Read, length: u64) -> io::Result<()> {
-        let mut piece = [0; 16 << 10];
-        let mut source = source.take(length);
-        loop {
-            match source.read(&mut piece) {
-                Ok(0) => return Ok(()),
-                Ok(n) => self.update(&piece[..n]),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
         }
     }
 

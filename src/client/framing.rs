@@ -72,7 +72,7 @@ impl Framing {
         data: R,
         signer: ChunkSigner,
     ) -> std::result::Result<chunked::Body<'a, R>, sign::Error> {
-        match (self.chunks, self.checksum.map(Algorithm::behind)) {
+        match (self.chunks, self.checksum.map(Algorithm::running)) {
             (Chunks::Unsigned, Some(checksum)) => self.layout.unsigned_body(data, checksum),
             (_, checksum) => self.layout.signed_body(data, signer, checksum),
         }

@@ -36,6 +36,7 @@ mod meta;
 mod multipart;
 mod object;
 mod outgoing;
+mod pages;
 mod presign;
 mod put_from;
 mod range;
@@ -53,12 +54,11 @@ pub(crate) use checksum::Expected;
 pub(crate) use config::MAX_REQUESTS;
 pub use config::{Config, Timeouts};
 pub use endpoint::{Addressing, Endpoint, Scheme, Variant};
-pub use listing::{ListObjects, Listing};
+pub use listing::ListObjects;
 pub use meta::ObjectMeta;
-pub use multipart::{
-    CompletedUpload, MAX_PART_SIZE, MAX_PARTS, MIN_PART_SIZE, PartListing, UploadListing, UploadRef, UploadedPart,
-};
+pub use multipart::{CompletedUpload, MAX_PART_SIZE, MAX_PARTS, MIN_PART_SIZE, UploadRef, UploadedPart};
 pub use object::{Condition, CopySource, DELETE_OBJECTS_KEYS, PutResult};
+pub use pages::Pages;
 pub use presign::{Presign, PresignMethod, PresignedUrl, SessionEnd};
 pub use put_from::HELD_BODY;
 pub use range::ByteRange;

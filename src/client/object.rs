@@ -102,7 +102,7 @@ impl Client {
     ) -> Result<PutResult> {
         let mut call = condition.apply(settings.apply(object_call("PutObject", "PUT", bucket, key)?)?);
         if let Some(algorithm) = self.inner.checksum {
-            call = algorithm.sent(call, &Payload::Bytes(content))?;
+            call = algorithm.add_to(call, &Payload::Bytes(content))?;
         }
         call.time_limit = TimeLimit::WhileBytesMove;
         match self.run(&call, Payload::Bytes(content), |response, deadline| put_result(response, deadline, &call)) {
@@ -148,7 +148,7 @@ impl Client {
     ) -> Result<PutResult> {
         let mut call = settings.apply(object_call("PutObject", "PUT", bucket, key)?)?;
         if let Some(algorithm) = self.inner.checksum {
-            call = algorithm.sent(call, &Payload::Replay { open, length })?;
+            call = algorithm.add_to(call, &Payload::Replay { open, length })?;
         }
         call.time_limit = TimeLimit::WhileBytesMove;
         self.run(&call, Payload::Replay { open, length }, |response, deadline| put_result(response, deadline, &call))

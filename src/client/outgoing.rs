@@ -1,13 +1,13 @@
 //! A payload on its way out: what the signature of one attempt covers of it, and the reader that is sent.
 use super::Inner;
-use super::body::{Payload, Watched, sha256};
+use super::body::{Payload, Watched, sha256, unreadable};
 use super::endpoint::Located;
 use super::framing::{Chunks, Framing};
 use super::request::Call;
 use super::signing::{Signing, unsignable};
 use super::values::SignatureVersion;
 use crate::credentials::Lease;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::sign::v4;
 use crate::transport::Body;
 use std::io::Read;
@@ -37,11 +37,7 @@ impl<'p> Coverage<'p> {
             Payload::Empty => Self::Bytes(b""),
             Payload::Bytes(bytes) if signed => Self::Bytes(bytes),
             Payload::Replay { open, length } if signed => {
-                let hash = sha256(&mut *open(), *length).map_err(|error| {
-                    let text = format!("the data to send cannot be read: {error}");
-                    Error::new(ErrorKind::LocalIo, text).with_source(error)
-                })?;
-                Self::Hash(hash)
+                Self::Hash(sha256(&mut *open(), *length).map_err(unreadable)?)
             }
             Payload::Stream { length, .. }
                 if inner.signature == SignatureVersion::V4 && lease.credentials.is_some() =>

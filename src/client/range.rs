@@ -24,15 +24,24 @@ impl ByteRange {
             Self::From(offset) | Self::Part { offset, .. } => offset,
         }
     }
-    /// The header's value (RFC 9110 section 14.1.2), once `done` bytes have arrived.
-    pub(super) fn header(self, done: u64) -> Option<String> {
+    /// Returns what is left of the range once `done` bytes have arrived.
+    pub(super) const fn rest(self, done: u64) -> Self {
         match self {
-            Self::All if done == 0 => None,
-            Self::All => Some(format!("bytes={done}-")),
-            Self::From(offset) => Some(format!("bytes={}-", offset.saturating_add(done))),
+            Self::All if done == 0 => Self::All,
+            Self::All => Self::From(done),
+            Self::From(offset) => Self::From(offset.saturating_add(done)),
             Self::Part { offset, length } => {
-                let last = offset.saturating_add(length).saturating_sub(1);
-                Some(format!("bytes={}-{last}", offset.saturating_add(done)))
+                Self::Part { offset: offset.saturating_add(done), length: length.saturating_sub(done) }
+            }
+        }
+    }
+    /// The value of `Range` (RFC 9110 section 14.1.2).
+    pub(super) fn header(self) -> Option<String> {
+        match self {
+            Self::All => None,
+            Self::From(offset) => Some(format!("bytes={offset}-")),
+            Self::Part { offset, length } => {
+                Some(format!("bytes={offset}-{}", offset.saturating_add(length).saturating_sub(1)))
             }
         }
     }
@@ -86,9 +95,11 @@ mod tests {
 
     #[test]
     fn a_range_names_what_is_left() {
-        assert_eq!(ByteRange::All.header(0), None);
-        assert_eq!(ByteRange::All.header(7).as_deref(), Some("bytes=7-"));
-        assert_eq!(ByteRange::From(10).header(7).as_deref(), Some("bytes=17-"));
-        assert_eq!(ByteRange::Part { offset: 10, length: 20 }.header(7).as_deref(), Some("bytes=17-29"));
+        let header = |range: ByteRange, done| range.rest(done).header();
+        assert_eq!(header(ByteRange::All, 0), None);
+        assert_eq!(header(ByteRange::All, 7).as_deref(), Some("bytes=7-"));
+        assert_eq!(header(ByteRange::From(10), 7).as_deref(), Some("bytes=17-"));
+        assert_eq!(header(ByteRange::Part { offset: 10, length: 20 }, 0).as_deref(), Some("bytes=10-29"));
+        assert_eq!(header(ByteRange::Part { offset: 10, length: 20 }, 7).as_deref(), Some("bytes=17-29"));
     }
 }

@@ -2,7 +2,7 @@
 use super::Client;
 use super::body::Payload;
 use super::call::Retry;
-use super::checksum::Expected;
+use super::checksum::{Algorithm, Expected};
 use super::meta::{ObjectMeta, is_weak, quoted};
 use super::range::{ByteRange, ContentRange};
 use super::reply::transport_error;
@@ -44,7 +44,7 @@ pub struct ObjectReader {
     client: Client,
     bucket: String,
     key: String,
-    request: GetObject,
+    range: ByteRange,
     meta: ObjectMeta,
     response: Option<Response>,
     /// Bytes of the range handed out.
@@ -53,8 +53,8 @@ pub struct ObjectReader {
     length: Option<u64>,
     /// What the bytes of the whole object must come to, when the server said so.
     expected: Option<Expected>,
-    beyond: Beyond,
-    ranges: AcceptRanges,
+    excess: Excess,
+    ranges: RangeSupport,
     /// Breaks since [`STEADY`] bytes came in a row.
     breaks: u32,
     /// Bytes since the last break.
@@ -77,127 +77,195 @@ impl Client {
         if matches!(request.range, ByteRange::Part { length: 0, .. }) {
             return Err(object_call("GetObject", "GET", bucket, key)?.refuse("the range has no bytes"));
         }
-        let opened = self.open(bucket, key, request, 0)?;
-        Ok(ObjectReader {
-            client: self.clone(),
+        let opened = self.open(bucket, key, request)?;
+        Ok(ObjectReader::new(self, bucket, key, request.range, opened))
+    }
+
+    /// Opens a range of one version of an object: the version that has this ETag, and `length` bytes in the range.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Integrity`] when the object has changed or is gone.
+    pub(crate) fn get_same_version(
+        &self,
+        bucket: &str,
+        key: &str,
+        range: ByteRange,
+        etag: Option<&str>,
+        length: u64,
+    ) -> Result<ObjectReader> {
+        let opened = self.open_same_version(bucket, key, range, etag, Some(length))?;
+        Ok(ObjectReader::new(self, bucket, key, range, opened))
+    }
+
+    fn open_same_version(
+        &self,
+        bucket: &str,
+        key: &str,
+        range: ByteRange,
+        etag: Option<&str>,
+        length: Option<u64>,
+    ) -> Result<Opened> {
+        // A weak ETag matches nothing; whether it is still the same is seen below.
+        let if_match = etag.filter(|etag| !is_weak(etag)).map(str::to_owned);
+        let opened = match self.open(bucket, key, &GetObject { range, if_match }) {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::PreconditionFailed | ErrorKind::NoSuchKey | ErrorKind::InvalidRange
+                ) =>
+            {
+                return Err(changed(bucket, key).with_source(error));
+            }
+            opened => opened?,
+        };
+        // Servers that ignore If-Match are caught here.
+        if opened.meta.etag.as_deref() != etag || opened.length != length {
+            return Err(changed(bucket, key));
+        }
+        Ok(opened)
+    }
+
+    /// Requests the range, and checks that the server sends just that.
+    fn open(&self, bucket: &str, key: &str, request: &GetObject) -> Result<Opened> {
+        let range = request.range;
+        let mut call = object_call("GetObject", "GET", bucket, key)?
+            .maybe_header("range", range.header())
+            .maybe_header("if-match", request.if_match.as_deref().map(quoted));
+        call.time_limit = TimeLimit::WhileBytesMove;
+        // Stored checksums are of whole objects: a range has none.
+        let algorithm = self.inner.checksum.filter(|_| range == ByteRange::All);
+        if let Some(algorithm) = algorithm {
+            call = algorithm.request_in(call);
+        }
+        self.run(&call, Payload::Empty, |response, _| match response.status {
+            206 => Opened::part(response, range),
+            // rclone sends the range with status 200: Content-Range shows what the body is.
+            _ if range != ByteRange::All && response.header("content-range").is_some() => Opened::part(response, range),
+            200 => Opened::object(response, range, algorithm),
+            status => {
+                let text = format!("the status {status} comes without an object");
+                Err(Error::new(ErrorKind::Protocol, text).with_status(status))
+            }
+        })
+    }
+}
+
+/// The error of an object that is not what it was when reading it began.
+fn changed(bucket: &str, key: &str) -> Error {
+    place(Error::new(ErrorKind::Integrity, "the object changed while it was being read"), bucket, key)
+}
+
+fn place(error: Error, bucket: &str, key: &str) -> Error {
+    error.with_operation("GetObject").with_bucket(bucket).with_key(key)
+}
+
+/// A response whose body is the range that was requested, or contains it.
+struct Opened {
+    meta: ObjectMeta,
+    /// Bytes of the range.
+    length: Option<u64>,
+    expected: Option<Expected>,
+    response: Response,
+    excess: Excess,
+    ranges: RangeSupport,
+}
+
+impl Opened {
+    /// Opens a body that is the range itself.
+    fn part(response: Response, wanted: ByteRange) -> Result<Self> {
+        let status = response.status;
+        let protocol = |text: String| Err(Error::new(ErrorKind::Protocol, text).with_status(status));
+        let text = response.header("content-range").unwrap_or_default();
+        let start = wanted.start();
+        let Some(range) = ContentRange::parse(text).filter(|range| range.first == start) else {
+            return protocol(format!("asked for the bytes from {start} on, got the range {text:?}"));
+        };
+        let length = range.last - range.first + 1;
+        if response.content_length().is_some_and(|announced| announced != length) {
+            return protocol(format!("the range {text:?} has another length than the reply"));
+        }
+        let size = range.size.unwrap_or(range.last + 1);
+        // Fewer bytes than asked for are right only where the object ends.
+        let end = match wanted {
+            ByteRange::Part { offset, length } => offset.saturating_add(length).min(size),
+            ByteRange::All | ByteRange::From(_) => size,
+        };
+        if range.last + 1 < end {
+            return protocol(format!("the server returned a shorter range ({text:?}) than was requested"));
+        }
+        let meta = ObjectMeta::of(&response, size);
+        let (excess, ranges) = (Excess::Contradiction, RangeSupport::Announced);
+        Ok(Self { meta, length: Some(length), expected: None, response, excess, ranges })
+    }
+
+    /// Opens the whole object, of which a server that ignores `Range` sends everything: what comes before the range is
+    /// passed over.
+    fn object(mut response: Response, wanted: ByteRange, algorithm: Option<Algorithm>) -> Result<Self> {
+        let size = response.content_length();
+        let meta = ObjectMeta::of(&response, size.unwrap_or(0));
+        let start = wanted.start();
+        let past_the_end = || {
+            let text = "the range begins at or past the end";
+            Error::new(ErrorKind::InvalidRange, text).with_status(416)
+        };
+        if start > 0 {
+            if size.is_some_and(|size| start >= size) {
+                return Err(past_the_end());
+            }
+            let skipped = io::copy(&mut (&mut response).take(start), &mut io::sink()).map_err(read_error)?;
+            if skipped < start {
+                return Err(past_the_end());
+            }
+        }
+        let rest = size.map(|size| size - start);
+        let length = match wanted {
+            ByteRange::Part { length, .. } => Some(rest.map_or(length, |rest| rest.min(length))),
+            ByteRange::All | ByteRange::From(_) => rest,
+        };
+        let whole = wanted == ByteRange::All;
+        let expected = whole.then(|| Expected::of(&response, &meta, algorithm)).flatten();
+        let ranges = match response.header("accept-ranges") {
+            Some(unit) if unit.eq_ignore_ascii_case("bytes") => RangeSupport::Announced,
+            _ => RangeSupport::Unknown,
+        };
+        Ok(Self { meta, length, expected, response, excess: Excess::RestOfObject, ranges })
+    }
+}
+
+/// Whether the server has ranges of the object (`Accept-Ranges`, RFC 9110 section 14.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum RangeSupport {
+    Announced,
+    Unknown,
+}
+
+/// What bytes after the range are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Excess {
+    /// The rest of an object of which the server sends all, whatever was requested.
+    RestOfObject,
+    /// A body that contradicts its own Content-Range.
+    Contradiction,
+}
+
+impl ObjectReader {
+    fn new(client: &Client, bucket: &str, key: &str, range: ByteRange, opened: Opened) -> Self {
+        Self {
+            client: client.clone(),
             bucket: bucket.to_owned(),
             key: key.to_owned(),
-            request: request.clone(),
+            range,
             meta: opened.meta,
             response: Some(opened.response),
             done: 0,
             length: opened.length,
             expected: opened.expected,
-            beyond: opened.beyond,
+            excess: opened.excess,
             ranges: opened.ranges,
             breaks: 0,
             steady: 0,
-        })
-    }
-
-    /// Asks for the range without its first `done` bytes, and checks that the server sends just that.
-    fn open(&self, bucket: &str, key: &str, request: &GetObject, done: u64) -> Result<Opened> {
-        let mut call = object_call("GetObject", "GET", bucket, key)?
-            .maybe_header("range", request.range.header(done))
-            .maybe_header("if-match", request.if_match.as_deref().map(quoted));
-        call.time_limit = TimeLimit::WhileBytesMove;
-        // Stored checksums are of whole objects: a range has none.
-        let whole = request.range == ByteRange::All && done == 0;
-        if let Some(algorithm) = self.inner.checksum.filter(|_| whole) {
-            call = algorithm.asked_for(call);
         }
-        let start = request.range.start().saturating_add(done);
-        self.run(&call, Payload::Empty, |mut response, _| {
-            let status = response.status;
-            let protocol = |text: String| Error::new(ErrorKind::Protocol, text).with_status(status);
-            // rclone sends the range with status 200: Content-Range tells what the body is.
-            let asked = request.range.header(done).is_some();
-            if response.status == 206 || (asked && response.header("content-range").is_some()) {
-                let text = response.header("content-range").unwrap_or_default().to_owned();
-                let range = ContentRange::parse(&text)
-                    .filter(|range| range.first == start)
-                    .ok_or_else(|| protocol(format!("asked for the bytes from {start} on, got the range {text:?}")))?;
-                let length = range.last - range.first + 1;
-                if response.content_length().is_some_and(|announced| announced != length) {
-                    return Err(protocol(format!("the range {text:?} has another length than the reply")));
-                }
-                let size = range.size.unwrap_or(range.last + 1);
-                // Fewer bytes than asked for are right only where the object ends.
-                let short = match request.range {
-                    ByteRange::Part { offset, length } => range.last + 1 < offset.saturating_add(length).min(size),
-                    ByteRange::All | ByteRange::From(_) => range.last + 1 < size,
-                };
-                if short {
-                    return Err(protocol(format!("asked for more than the range {text:?}")));
-                }
-                let meta = ObjectMeta::of(&response, size);
-                let (ranges, beyond) = (AcceptRanges::Yes, Beyond::Wrong);
-                return Ok(Opened { meta, length: Some(length), expected: None, response, beyond, ranges });
-            }
-            if response.status != 200 {
-                return Err(protocol(format!("the status {} comes without an object", response.status)));
-            }
-            let size = response.content_length();
-            let meta = ObjectMeta::of(&response, size.unwrap_or(0));
-            // A server that ignores Range sends everything: pass over what was not asked for.
-            if start > 0 {
-                if size.is_some_and(|size| start >= size) {
-                    return Err(
-                        Error::new(ErrorKind::InvalidRange, "the range begins at or past the end").with_status(416)
-                    );
-                }
-                let skipped = io::copy(&mut (&mut response).take(start), &mut io::sink()).map_err(read_error)?;
-                if skipped < start {
-                    return Err(
-                        Error::new(ErrorKind::InvalidRange, "the range begins at or past the end").with_status(416)
-                    );
-                }
-            }
-            let rest = size.map(|size| size - start);
-            let length = match request.range {
-                ByteRange::Part { offset, length } => {
-                    let wanted = length.saturating_sub(start - offset);
-                    Some(rest.map_or(wanted, |rest| rest.min(wanted)))
-                }
-                ByteRange::All | ByteRange::From(_) => rest,
-            };
-            let expected = if whole { Expected::of(&response, &meta, self.inner.checksum) } else { None };
-            let ranges = match response.header("accept-ranges") {
-                Some(unit) if unit.eq_ignore_ascii_case("bytes") => AcceptRanges::Yes,
-                _ => AcceptRanges::NotSaid,
-            };
-            Ok(Opened { meta, length, expected, response, beyond: Beyond::Ignored, ranges })
-        })
     }
-}
-
-struct Opened {
-    meta: ObjectMeta,
-    /// Bytes still to come.
-    length: Option<u64>,
-    expected: Option<Expected>,
-    response: Response,
-    beyond: Beyond,
-    ranges: AcceptRanges,
-}
-
-/// Whether the server has ranges of the object (`Accept-Ranges`, RFC 9110 section 14.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum AcceptRanges {
-    Yes,
-    NotSaid,
-}
-
-/// What bytes beyond the range are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Beyond {
-    /// The rest of an object of which the server sends all, whatever was asked for.
-    Ignored,
-    /// A reply that contradicts its own Content-Range.
-    Wrong,
-}
-
-impl ObjectReader {
     /// What the server said of the object.
     pub const fn meta(&self) -> &ObjectMeta {
         &self.meta
@@ -210,12 +278,12 @@ impl ObjectReader {
 
     /// Whether what comes is the range that was asked for, and not the whole object with the range in it.
     pub(crate) fn is_range(&self) -> bool {
-        self.beyond == Beyond::Wrong
+        self.excess == Excess::Contradiction
     }
 
     /// Whether ranges of the same version can be read beside this one.
     pub(crate) fn may_be_split(&self) -> bool {
-        self.ranges == AcceptRanges::Yes
+        self.ranges == RangeSupport::Announced
             && self.length.is_some()
             && self.meta.etag.as_deref().is_some_and(|etag| !is_weak(etag))
     }
@@ -278,7 +346,7 @@ impl ObjectReader {
                 let end = response.read(&mut beyond);
                 self.response = None;
                 return match end {
-                    Ok(n) if n > 0 && self.beyond == Beyond::Wrong => {
+                    Ok(n) if n > 0 && self.excess == Excess::Contradiction => {
                         Err(self.error(ErrorKind::Protocol, "the server sent more than the range it announced"))
                     }
                     Ok(_) => Ok(0),
@@ -291,12 +359,12 @@ impl ObjectReader {
                     match self.length {
                         None => {
                             self.length = Some(self.done);
-                            self.check_sum()?;
+                            self.verify_checksum()?;
                             return Ok(0);
                         }
                         Some(length) => {
                             let text = format!("the body ended after {} of {length} bytes", self.done);
-                            self.broke(Error::new(ErrorKind::Interrupted, text))?;
+                            self.recover_from(Error::new(ErrorKind::Interrupted, text))?;
                         }
                     }
                 }
@@ -308,7 +376,7 @@ impl ObjectReader {
                     }
                     if self.length == Some(self.done) {
                         // Before the last bytes are handed out: nobody must take the object for whole otherwise.
-                        self.check_sum()?;
+                        self.verify_checksum()?;
                     }
                     if self.steady >= STEADY {
                         self.breaks = 0;
@@ -318,14 +386,14 @@ impl ObjectReader {
                 Err(error) => {
                     self.response = None;
                     let error = read_error(error);
-                    self.broke(error)?;
+                    self.recover_from(error)?;
                 }
             }
         }
     }
 
     /// Holds what came against the checksum the server gave.
-    fn check_sum(&mut self) -> Result<()> {
+    fn verify_checksum(&mut self) -> Result<()> {
         let Some(expected) = self.expected.take() else { return Ok(()) };
         expected.check().map_err(|error| {
             self.response = None;
@@ -334,7 +402,7 @@ impl ObjectReader {
     }
 
     /// Decides whether the reading can go on after a break, and waits before it does.
-    fn broke(&mut self, error: Error) -> Result<()> {
+    fn recover_from(&mut self, error: Error) -> Result<()> {
         self.breaks += 1;
         self.steady = 0;
         let resumable = retry::may_retry(&error)
@@ -346,31 +414,19 @@ impl ObjectReader {
         if go_on { Ok(()) } else { Err(self.place(error.with_attempts(self.breaks))) }
     }
 
-    /// Asks for the rest, of the same version only.
+    /// Requests the rest, of the same version only.
     fn resume(&mut self) -> Result<()> {
-        // A weak ETag matches nothing; whether it is still the same is seen below.
-        let if_match = self.meta.etag.clone().filter(|etag| !is_weak(etag));
-        let request = GetObject { if_match, ..self.request.clone() };
-        let opened = match self.client.open(&self.bucket, &self.key, &request, self.done) {
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    ErrorKind::PreconditionFailed | ErrorKind::NoSuchKey | ErrorKind::InvalidRange
-                ) =>
-            {
-                return Err(self
-                    .error(ErrorKind::Integrity, "the object changed while it was being read")
-                    .with_source(error));
-            }
-            opened => opened?,
-        };
-        // Servers that ignore If-Match are caught here.
-        if opened.meta.etag != self.meta.etag || opened.length != self.length.map(|length| length - self.done) {
-            return Err(self.error(ErrorKind::Integrity, "the object changed while it was being read"));
-        }
+        let left = self.length.map(|length| length - self.done);
+        let (range, etag) = (self.range.rest(self.done), self.meta.etag.as_deref());
+        let opened = self.client.open_same_version(&self.bucket, &self.key, range, etag, left)?;
         self.response = Some(opened.response);
-        self.beyond = opened.beyond;
+        self.excess = opened.excess;
         Ok(())
+    }
+
+    /// The error of an object that is not what it was when reading it began.
+    pub(crate) fn changed(&self) -> Error {
+        changed(&self.bucket, &self.key)
     }
 
     fn error(&self, kind: ErrorKind, message: impl Into<String>) -> Error {
@@ -378,7 +434,7 @@ impl ObjectReader {
     }
 
     fn place(&self, error: Error) -> Error {
-        error.with_operation("GetObject").with_bucket(&self.bucket).with_key(&self.key)
+        place(error, &self.bucket, &self.key)
     }
 }
 
