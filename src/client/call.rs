@@ -4,11 +4,11 @@ use super::body::Payload;
 use super::endpoint::Located;
 use super::history::History;
 use super::outgoing::Coverage;
-use super::reply;
+use super::reply::{self, Reader};
 use super::request::Call;
 use super::retry::{Success, may_retry};
 use super::signing::{Signing, unsignable};
-use super::step::{self, BodyState, Connection, Lesson, Outcome, Refusal, State, Step, Then};
+use super::step::{self, BodyState, Lesson, Outcome, Refusal, State, Step, Then};
 use super::{Client, Inner};
 use crate::credentials::Lease;
 use crate::error::{Error, ErrorKind, Result};
@@ -38,17 +38,7 @@ struct Attempts<'a> {
 impl<'a> Attempts<'a> {
     fn new(inner: &'a Inner, call: &'a Call<'a>) -> Result<Self> {
         let region = inner.region_of(call.bucket);
-        let state = State {
-            max_attempts: inner.retry.max_attempts,
-            recheck: call.recheck,
-            attempts: 0,
-            body: BodyState::Repeatable,
-            stale_connections: 0,
-            redirects: 0,
-            credentials_refreshed: false,
-            clock_corrected: false,
-            region_learnt: false,
-        };
+        let state = State { max_attempts: inner.config.retry.max_attempts, recheck: call.recheck, ..State::default() };
         Ok(Self {
             call,
             located: inner.locate(call.bucket, &region)?,
@@ -70,7 +60,7 @@ impl<'a> Attempts<'a> {
     /// certificate for one, or takes the path's first part for a bucket.
     fn with_addressing_hint(&self, error: Error, inner: &Inner) -> Error {
         let lost = matches!(error.kind(), ErrorKind::Connect | ErrorKind::Tls | ErrorKind::NoSuchBucket);
-        if lost && self.located.host_bucket().is_some() && !inner.endpoint.is_aws() {
+        if lost && self.located.host_bucket().is_some() && !inner.config.endpoint.is_aws() {
             let text = "check the endpoint and the bucket's name, which stands in the host: if the server wants it in the \
                         path, set forcepathstyle to true";
             return error.with_hint(text);
@@ -84,7 +74,7 @@ impl<'a> Attempts<'a> {
         let bucket = self.call.bucket;
         let moved = error.kind() == ErrorKind::WrongRegion;
         let region = region
-            .filter(|region| moved && *region != self.region && inner.endpoint.may_learn_region())
+            .filter(|region| moved && *region != self.region && inner.config.endpoint.may_learn_region())
             .and_then(|region| inner.locate(bucket, &region).ok().map(|located| (region, located)));
         let redirect =
             location.filter(|_| moved && status == 307).and_then(|location| self.located.redirected(&location, bucket));
@@ -129,13 +119,25 @@ impl Client {
         }
     }
 
+    /// Runs `call`, whose response is a document: read whole, within bounds. An error document in it is that error.
+    pub(super) fn run_for_document<T>(&self, call: &Call<'_>, payload: Payload<'_>, reader: Reader<T>) -> Result<T> {
+        self.run(call, payload, |response, deadline| reply::read_document(response, deadline, call, reader))
+    }
+
+    /// Runs `call`, whose response has no document.
+    pub(super) fn run_for_nothing(&self, call: &Call<'_>, payload: Payload<'_>) -> Result<()> {
+        self.run(call, payload, |response, deadline| reply::expect_nothing(response, deadline, call))
+    }
+
     /// Waits for the call's turn, unless it has kept its place.
     fn admit<'a>(&'a self, kept: Option<Place<'a>>, payload: &Payload<'_>) -> Result<Place<'a>> {
         let inner = &*self.inner;
         self.check_cancelled()?;
         let mut place = match kept.and_then(Place::again) {
             Some(place) => place,
-            None => inner.admission.enter(inner.timeouts.operation, &*inner.clock, self.cancel.as_ref())?,
+            None => {
+                inner.admission.enter(inner.config.timeouts.operation, &*inner.config.clock, self.cancel.as_ref())?
+            }
         };
         // The caller's reader may wait for another request: with a place held that could be for ever.
         if let Payload::Stream { .. } = payload {
@@ -154,10 +156,10 @@ impl Client {
     ) -> std::result::Result<T, (Error, Outcome)> {
         let inner = &*self.inner;
         let call = attempts.call;
-        let now = inner.clock.instant();
+        let now = inner.config.clock.instant();
         attempts.started.get_or_insert(now);
         attempts.state.attempts += 1;
-        let limit = inner.timeouts.operation;
+        let limit = inner.config.timeouts.operation;
         let deadline = call.time_limit.deadline(now, limit);
         let sent = self.send(attempts, lease, payload, deadline);
         if matches!(payload, Payload::Stream { progress, .. } if progress.begun) {
@@ -165,22 +167,22 @@ impl Client {
         }
         let (response, signing) = match sent {
             Ok(sent) => sent,
-            Err(SendError::NotSent(error)) => return Err((error, Outcome::NotSent)),
+            Err(SendError::NotSent(error)) => return Err((error, Outcome::Unanswered)),
             Err(SendError::Failed(failure)) => {
                 attempts.sent += 1;
                 attempts.unsettled |= failure.phase != Phase::Connect;
-                let connection = if failure.stale { Connection::Stale } else { Connection::Live };
+                let outcome = if failure.stale { Outcome::StaleConnection } else { Outcome::Unanswered };
                 let error = reply::transport_error(failure, Some(&attempts.located.host_header()));
-                return Err((error, Outcome::NoResponse(connection)));
+                return Err((error, outcome));
             }
         };
         attempts.sent += 1;
         // Once an object's bytes are sent, what the server says of them is small.
-        let deadline = deadline.or_else(|| inner.clock.instant().checked_add(limit));
+        let deadline = deadline.or_else(|| inner.config.clock.instant().checked_add(limit));
         if is_success(response.status) {
             return accept(response, deadline).map_err(|error| {
                 attempts.unsettled |= may_retry(&error) || error.kind() == ErrorKind::Cancelled;
-                (error, Outcome::Unacceptable)
+                (error, Outcome::Unanswered)
             });
         }
         // A server that fails, or a gateway in front of it, may have acted before; one that refuses has not.
@@ -217,7 +219,7 @@ impl Client {
             target.push('?');
             target.push_str(&sign::query_string(&query));
         }
-        headers.push(("user-agent", &inner.user_agent));
+        headers.push(("user-agent", &inner.config.user_agent));
         headers.extend(signing.headers().iter().map(|(name, value)| (*name, value.as_str())));
         let mut body = coverage.open(payload, &signing).map_err(SendError::NotSent)?;
         let request = Request {
@@ -246,8 +248,8 @@ impl Client {
             Some(Lesson::ExpiredCredentials) => {
                 state.credentials_refreshed = true;
                 let renewed = match &self.cancel {
-                    Some(cancel) => inner.credentials.refresh_until(lease, cancel),
-                    None => inner.credentials.refresh(lease),
+                    Some(cancel) => inner.config.credentials.refresh_until(lease, cancel),
+                    None => inner.config.credentials.refresh(lease),
                 };
                 match renewed {
                     Ok(true) => {}
@@ -258,7 +260,7 @@ impl Client {
             }
             Some(Lesson::Clock(server)) => {
                 state.clock_corrected = true;
-                let now = Timestamp::from(inner.clock.now()).unix();
+                let now = Timestamp::from(inner.config.clock.now()).unix();
                 inner.clock_offset.store(server.unix().saturating_sub(now), Ordering::Relaxed);
             }
             Some(Lesson::Region(region, located)) => {
@@ -278,8 +280,8 @@ impl Client {
     /// The credentials to sign with now.
     pub(super) fn lease(&self) -> Result<Arc<Lease>> {
         match &self.cancel {
-            Some(cancel) => self.inner.credentials.credentials_until(cancel),
-            None => self.inner.credentials.credentials(),
+            Some(cancel) => self.inner.config.credentials.credentials_until(cancel),
+            None => self.inner.config.credentials.credentials(),
         }
     }
 
@@ -296,7 +298,7 @@ impl Client {
         if !inner.budget.spend() {
             return Ok(Retry::BudgetSpent);
         }
-        self.sleep(inner.retry.wait(failures, cause, None, &*inner.clock)).map(|()| Retry::Due)
+        self.sleep(inner.config.retry.wait(failures, cause, None, &*inner.config.clock)).map(|()| Retry::Due)
     }
 
     /// Waits, but ends early when the caller cancels.
@@ -305,11 +307,11 @@ impl Client {
         const SLICE: Duration = Duration::from_millis(200);
         let mut left = wait;
         while self.cancel.is_some() && left > SLICE {
-            self.inner.clock.sleep(SLICE);
+            self.inner.config.clock.sleep(SLICE);
             self.check_cancelled()?;
             left -= SLICE;
         }
-        self.inner.clock.sleep(left);
+        self.inner.config.clock.sleep(left);
         self.check_cancelled()
     }
 }
@@ -362,8 +364,8 @@ impl Inner {
             }
             Then::SendLater(asked) => asked,
         };
-        let wait = self.retry.wait(attempts.state.attempts, error, asked, &*self.clock);
-        let elapsed = self.clock.instant().saturating_duration_since(attempts.started?);
-        (elapsed.saturating_add(wait) <= self.retry.total && self.budget.spend()).then_some(wait)
+        let wait = self.config.retry.wait(attempts.state.attempts, error, asked, &*self.config.clock);
+        let elapsed = self.config.clock.instant().saturating_duration_since(attempts.started?);
+        (elapsed.saturating_add(wait) <= self.config.retry.total && self.budget.spend()).then_some(wait)
     }
 }

@@ -2,7 +2,6 @@
 use super::Client;
 use super::body::Payload;
 use super::pages::{Pages, Seen};
-use super::reply::document;
 use super::request::Call;
 use crate::error::{Error, ErrorKind, Result};
 use crate::xml::{self, ListBucketResult};
@@ -67,9 +66,7 @@ impl Client {
             .maybe_query("start-after", filled(start_after).filter(|_| token.is_none()))
             .maybe_query("continuation-token", token)
             .maybe_query("max-keys", max_keys.map(|keys| keys.to_string()));
-        self.run(&call, Payload::Empty, |response, deadline| {
-            document(response, deadline, &call, (xml::list_bucket_result, xml::MAX_LISTING_BYTES))
-        })
+        self.run_for_document(&call, Payload::Empty, (xml::list_bucket_result, xml::MAX_LISTING_BYTES))
     }
 
     /// One page of the older [ListObjects], for servers without version 2; `marker` is the last key or rolled-up prefix of
@@ -89,9 +86,7 @@ impl Client {
             .maybe_query("delimiter", filled(delimiter))
             .maybe_query("marker", marker.or_else(|| filled(start_after)))
             .maybe_query("max-keys", max_keys.map(|keys| keys.to_string()));
-        self.run(&call, Payload::Empty, |response, deadline| {
-            document(response, deadline, &call, (xml::list_bucket_result, xml::MAX_LISTING_BYTES))
-        })
+        self.run_for_document(&call, Payload::Empty, (xml::list_bucket_result, xml::MAX_LISTING_BYTES))
     }
 
     /// Returns an iterator over all pages of ListObjectsV2.

@@ -6,7 +6,7 @@ use super::listing::broken;
 use super::meta::etag_of;
 use super::object::{Condition, CopySource};
 use super::pages::{Pages, Seen};
-use super::reply::{document, nothing};
+use super::reply::expect_nothing;
 use super::request::{Call, Recheck, TimeLimit, object_call};
 use super::settings::ObjectSettings;
 use crate::error::{Error, ErrorKind, Result};
@@ -61,13 +61,15 @@ impl Client {
     /// [CreateMultipartUpload]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html
     pub fn create_multipart_upload(&self, bucket: &str, key: &str, settings: &ObjectSettings) -> Result<String> {
         let mut call =
-            settings.apply(object_call("CreateMultipartUpload", "POST", bucket, key)?.query("uploads", ""))?;
+            settings.apply_to(object_call("CreateMultipartUpload", "POST", bucket, key)?.query("uploads", ""))?;
         if let Some(algorithm) = self.inner.checksum {
             call = algorithm.announce_in(call);
         }
-        let result = self.run(&call, Payload::Empty, |response, deadline| {
-            document(response, deadline, &call, (xml::initiate_multipart_upload_result, xml::MAX_REPLY_BYTES))
-        })?;
+        let result = self.run_for_document(
+            &call,
+            Payload::Empty,
+            (xml::initiate_multipart_upload_result, xml::MAX_REPLY_BYTES),
+        )?;
         Ok(result.upload_id)
     }
 
@@ -106,7 +108,7 @@ impl Client {
                 // Completion must name the ETag: a part without one is not stored as far as we can tell.
                 let etag = etag_of(&response)
                     .ok_or_else(|| Error::new(ErrorKind::Protocol, "the server sent no ETag for the part"))?;
-                nothing(response, deadline, &call)?;
+                expect_nothing(response, deadline, &call)?;
                 Ok(UploadedPart { part_number, etag, size })
             })
         };
@@ -138,12 +140,10 @@ impl Client {
             return Err(call.refuse("the range to copy has no bytes"));
         }
         let bytes = format!("bytes={}-{}", range.start, range.end - 1);
-        let mut call = source.apply(call)?.header("x-amz-copy-source-range", bytes);
+        let mut call = source.apply_to(call)?.header("x-amz-copy-source-range", bytes);
         call.time_limit = TimeLimit::ServerWork;
         // A reply without CopyPartResult is no copy: rclone answers 200 with nothing, and stores nothing.
-        let copy = self.run(&call, Payload::Empty, |response, deadline| {
-            document(response, deadline, &call, (xml::copy_part_result, xml::MAX_REPLY_BYTES))
-        })?;
+        let copy = self.run_for_document(&call, Payload::Empty, (xml::copy_part_result, xml::MAX_REPLY_BYTES))?;
         Ok(UploadedPart { part_number, etag: copy.etag, size: range.end - range.start })
     }
 
@@ -165,25 +165,32 @@ impl Client {
         let call = upload_call("CompleteMultipartUpload", "POST", upload)?;
         let named: Vec<(u32, &str)> = parts.iter().map(|part| (part.part_number, part.etag.as_str())).collect();
         let body = xml::complete_multipart_upload(&named).map_err(|error| call.refuse(error.to_string()))?;
-        let mut call = condition.apply(call.header("content-type", "application/xml"));
+        let mut call = condition.apply_to(call.header("content-type", "application/xml"));
         call.time_limit = TimeLimit::ServerWork;
         call.recheck = Recheck::ByCaller;
-        let result = self.run(&call, Payload::Bytes(body.as_bytes()), |response, deadline| {
-            document(response, deadline, &call, (xml::complete_multipart_upload_result, xml::MAX_REPLY_BYTES))
-        });
+        let result = self.run_for_document(
+            &call,
+            Payload::Bytes(body.as_bytes()),
+            (xml::complete_multipart_upload_result, xml::MAX_REPLY_BYTES),
+        );
         match result {
             Ok(xml::CompleteMultipartUploadResult { etag: Some(etag), .. }) => Ok(CompletedUpload { etag: Some(etag) }),
             // Ceph leaves the ETag out of its first answer.
             Ok(_) => {
                 Ok(CompletedUpload { etag: self.head_object(upload.bucket, upload.key).ok().and_then(|m| m.etag) })
             }
-            Err(error) if leaves_open(&error) => self.was_it_completed(upload, parts, error),
+            Err(error) if may_have_completed(&error) => self.settle_completion(upload, parts, error),
             Err(error) => Err(error),
         }
     }
 
     /// Looks whether the object at `key` is what `parts` make.
-    fn was_it_completed(&self, upload: UploadRef<'_>, parts: &[UploadedPart], error: Error) -> Result<CompletedUpload> {
+    fn settle_completion(
+        &self,
+        upload: UploadRef<'_>,
+        parts: &[UploadedPart],
+        error: Error,
+    ) -> Result<CompletedUpload> {
         let unknown = |error: Error| {
             let text = format!("it is not known whether the upload was completed: {}", error.message());
             error.with_message(text).with_kind(ErrorKind::OutcomeUnknown)
@@ -213,7 +220,7 @@ impl Client {
     /// [AbortMultipartUpload]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html
     pub fn abort_multipart_upload(&self, upload: UploadRef<'_>) -> Result<()> {
         let call = upload_call("AbortMultipartUpload", "DELETE", upload)?;
-        match self.run(&call, Payload::Empty, |response, deadline| nothing(response, deadline, &call)) {
+        match self.run_for_nothing(&call, Payload::Empty) {
             Err(error) if error.is_not_found() => Ok(()),
             result => result,
         }
@@ -228,9 +235,7 @@ impl Client {
     pub fn list_parts(&self, upload: UploadRef<'_>, marker: Option<u32>) -> Result<ListPartsResult> {
         let call = upload_call("ListParts", "GET", upload)?
             .maybe_query("part-number-marker", marker.map(|marker| marker.to_string()));
-        let result = self.run(&call, Payload::Empty, |response, deadline| {
-            document(response, deadline, &call, (xml::list_parts_result, xml::MAX_LISTING_BYTES))
-        });
+        let result = self.run_for_document(&call, Payload::Empty, (xml::list_parts_result, xml::MAX_LISTING_BYTES));
         // Ceph answers NoSuchKey for an upload it does not know.
         result.map_err(|e| if e.kind() == ErrorKind::NoSuchKey { e.with_kind(ErrorKind::NoSuchUpload) } else { e })
     }
@@ -276,9 +281,8 @@ impl Client {
             .maybe_query("prefix", (!prefix.is_empty()).then_some(prefix))
             .maybe_query("key-marker", key_marker.filter(|key| !key.is_empty()))
             .maybe_query("upload-id-marker", upload_id_marker);
-        let result = self.run(&call, Payload::Empty, |response, deadline| {
-            document(response, deadline, &call, (xml::list_multipart_uploads_result, xml::MAX_LISTING_BYTES))
-        });
+        let result =
+            self.run_for_document(&call, Payload::Empty, (xml::list_multipart_uploads_result, xml::MAX_LISTING_BYTES));
         match result {
             // rclone answers so until the bucket has had its first upload.
             Err(error) if error.kind() == ErrorKind::NoSuchUpload => Ok(ListMultipartUploadsResult::default()),
@@ -355,7 +359,7 @@ fn part_call<'a>(operation: &'static str, upload: UploadRef<'a>, part_number: u3
 
 /// Whether a failed completion may have happened all the same. An upload that is unknown may be unknown because it is
 /// complete; what the server refuses for another reason is there still.
-fn leaves_open(error: &Error) -> bool {
+fn may_have_completed(error: &Error) -> bool {
     match error.kind() {
         ErrorKind::NoSuchUpload => true,
         ErrorKind::Refused | ErrorKind::Conflict | ErrorKind::Cancelled => false,

@@ -3,18 +3,16 @@ use super::Client;
 use super::body::{Payload, Reopen};
 use super::call::Retry;
 use super::meta::{ObjectMeta, etag_of, quoted};
-use super::reply::{document, error_of, nothing};
+use super::reply::{error_of, expect_nothing, read_document};
 use super::request::{Call, TimeLimit, object_call};
 use super::settings::ObjectSettings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sign;
-use crate::transport::Response;
 use crate::xml;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use md5::{Digest as _, Md5};
 use std::collections::{HashMap, HashSet};
-use std::time::Instant;
 
 /// Keys that one DeleteObjects takes
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>).
@@ -35,7 +33,7 @@ pub enum Condition {
 }
 
 impl Condition {
-    pub(super) fn apply<'a>(&'a self, call: Call<'a>) -> Call<'a> {
+    pub(super) fn apply_to<'a>(&'a self, call: Call<'a>) -> Call<'a> {
         match self {
             Self::Always => call,
             Self::IfAbsent => call.header("if-none-match", "*"),
@@ -67,7 +65,7 @@ pub struct CopySource<'a> {
 
 impl CopySource<'_> {
     /// `x-amz-copy-source` and its condition; the value is percent-encoded as AWS demands.
-    pub(super) fn apply<'a>(self, call: Call<'a>) -> Result<Call<'a>> {
+    pub(super) fn apply_to<'a>(self, call: Call<'a>) -> Result<Call<'a>> {
         super::endpoint::check_bucket(self.bucket)?;
         if self.key.is_empty() {
             return Err(call.refuse("the key to copy from is empty"));
@@ -100,21 +98,17 @@ impl Client {
         settings: &ObjectSettings,
         condition: &Condition,
     ) -> Result<PutResult> {
-        let mut call = condition.apply(settings.apply(object_call("PutObject", "PUT", bucket, key)?)?);
-        if let Some(algorithm) = self.inner.checksum {
-            call = algorithm.add_to(call, &Payload::Bytes(content))?;
-        }
-        call.time_limit = TimeLimit::WhileBytesMove;
-        match self.run(&call, Payload::Bytes(content), |response, deadline| put_result(response, deadline, &call)) {
+        let call = condition.apply_to(settings.apply_to(object_call("PutObject", "PUT", bucket, key)?)?);
+        match self.put(call, Payload::Bytes(content)) {
             Err(error) if *condition != Condition::Always && error.is_unsettled() => {
-                self.was_it_ours(bucket, key, content, error)
+                self.settle_put(bucket, key, content, error)
             }
             result => result,
         }
     }
 
     /// Whether the object at `key` is what an attempt wrote of which we heard no answer.
-    fn was_it_ours(&self, bucket: &str, key: &str, content: &[u8], error: Error) -> Result<PutResult> {
+    fn settle_put(&self, bucket: &str, key: &str, content: &[u8], error: Error) -> Result<PutResult> {
         if error.kind() == ErrorKind::Cancelled {
             return Err(error);
         }
@@ -146,12 +140,22 @@ impl Client {
         length: u64,
         settings: &ObjectSettings,
     ) -> Result<PutResult> {
-        let mut call = settings.apply(object_call("PutObject", "PUT", bucket, key)?)?;
+        let call = settings.apply_to(object_call("PutObject", "PUT", bucket, key)?)?;
+        self.put(call, Payload::Replay { open, length })
+    }
+
+    /// Sends a PutObject with its checksum.
+    pub(super) fn put(&self, mut call: Call<'_>, payload: Payload<'_>) -> Result<PutResult> {
         if let Some(algorithm) = self.inner.checksum {
-            call = algorithm.add_to(call, &Payload::Replay { open, length })?;
+            call = algorithm.add_to(call, &payload)?;
         }
         call.time_limit = TimeLimit::WhileBytesMove;
-        self.run(&call, Payload::Replay { open, length }, |response, deadline| put_result(response, deadline, &call))
+        self.run(&call, payload, |response, deadline| {
+            let version_id = response.header("x-amz-version-id").map(str::to_owned);
+            let result = PutResult { etag: etag_of(&response), version_id };
+            expect_nothing(response, deadline, &call)?;
+            Ok(result)
+        })
     }
 
     /// [DeleteObject]. Succeeds as well when there is no such object.
@@ -159,7 +163,7 @@ impl Client {
     /// [DeleteObject]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html
     pub fn delete_object(&self, bucket: &str, key: &str) -> Result<()> {
         let call = object_call("DeleteObject", "DELETE", bucket, key)?;
-        match self.run(&call, Payload::Empty, |response, deadline| nothing(response, deadline, &call)) {
+        match self.run_for_nothing(&call, Payload::Empty) {
             Err(error) if error.kind() == ErrorKind::NoSuchKey => Ok(()),
             result => result,
         }
@@ -231,8 +235,11 @@ impl Client {
                 }
             }
             let Some((_, cause)) = again.first() else { return failures };
-            let waited =
-                if rounds < self.inner.retry.max_attempts { self.pause(rounds, cause) } else { Ok(Retry::BudgetSpent) };
+            let waited = if rounds < self.inner.config.retry.max_attempts {
+                self.pause(rounds, cause)
+            } else {
+                Ok(Retry::BudgetSpent)
+            };
             match waited {
                 Ok(Retry::Due) => left = again.into_iter().map(|(key, _)| key).collect(),
                 ended => {
@@ -252,9 +259,7 @@ impl Client {
         let call = call
             .header("content-type", "application/xml")
             .header("content-md5", BASE64.encode(Md5::digest(body.as_bytes())));
-        self.run(&call, Payload::Bytes(body.as_bytes()), |response, deadline| {
-            document(response, deadline, &call, (xml::delete_result, xml::MAX_LISTING_BYTES))
-        })
+        self.run_for_document(&call, Payload::Bytes(body.as_bytes()), (xml::delete_result, xml::MAX_LISTING_BYTES))
     }
 
     /// [CopyObject]: copies up to 5 GB on the server, storing the copy with `settings` and the source's metadata.
@@ -268,11 +273,11 @@ impl Client {
         settings: &ObjectSettings,
     ) -> Result<PutResult> {
         let call = object_call("CopyObject", "PUT", bucket, key)?;
-        let mut call = source.apply(settings.apply(call)?)?;
+        let mut call = source.apply_to(settings.apply_to(call)?)?;
         call.time_limit = TimeLimit::ServerWork;
         self.run(&call, Payload::Empty, |response, deadline| {
             let version_id = response.header("x-amz-version-id").map(str::to_owned);
-            let copy = document(response, deadline, &call, (xml::copy_object_result, xml::MAX_REPLY_BYTES))?;
+            let copy = read_document(response, deadline, &call, (xml::copy_object_result, xml::MAX_REPLY_BYTES))?;
             Ok(PutResult { etag: Some(copy.etag), version_id })
         })
     }
@@ -300,13 +305,6 @@ impl Client {
             Ok(ObjectMeta::of(&response, size))
         })
     }
-}
-
-pub(super) fn put_result(response: Response, deadline: Option<Instant>, call: &Call<'_>) -> Result<PutResult> {
-    let result =
-        PutResult { etag: etag_of(&response), version_id: response.header("x-amz-version-id").map(str::to_owned) };
-    nothing(response, deadline, call)?;
-    Ok(result)
 }
 
 /// No failure, or the first one with the others behind it.

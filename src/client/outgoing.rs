@@ -40,10 +40,11 @@ impl<'p> Coverage<'p> {
                 Self::Hash(sha256(&mut *open(), *length).map_err(unreadable)?)
             }
             Payload::Stream { length, .. }
-                if inner.signature == SignatureVersion::V4 && lease.credentials.is_some() =>
+                if inner.config.signature == SignatureVersion::V4 && lease.credentials.is_some() =>
             {
                 let chunks = if signed { Chunks::Signed } else { Chunks::Unsigned };
-                Framing::new(call, *length, chunks, inner.checksum, &inner.endpoint).map_or(Self::Nothing, Self::Chunks)
+                Framing::new(call, *length, chunks, inner.checksum, &inner.config.endpoint)
+                    .map_or(Self::Nothing, Self::Chunks)
             }
             _ => Self::Nothing,
         })

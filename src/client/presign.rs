@@ -122,7 +122,7 @@ impl Client {
         let headers = [("host", host.as_str())];
         let parts = sign::Request { method, path: &path, query: &request.query, headers: &headers };
         let refused = |error: sign::Error| call.place(Error::new(ErrorKind::InvalidArgument, error.to_string()));
-        let query = match (&lease.credentials, inner.signature) {
+        let query = match (&lease.credentials, inner.config.signature) {
             (None, _) => sign::query_string(&request.query),
             (Some(credentials), SignatureVersion::V2) => {
                 v2::presign(&parts, located.host_bucket(), credentials, now.plus(expires_in)).map_err(refused)?.query

@@ -2,10 +2,10 @@
 use super::Client;
 use super::body::{Payload, Progress, ended_early};
 use super::checksum::Algorithm;
-use super::object::{PutResult, put_result};
+use super::object::PutResult;
 use super::range::ByteRange;
 use super::read::GetObject;
-use super::request::{Call, TimeLimit, object_call};
+use super::request::{Call, object_call};
 use super::settings::ObjectSettings;
 use crate::error::{Error, ErrorKind, Result};
 use std::io::Read;
@@ -48,21 +48,19 @@ impl Client {
         length: u64,
         settings: &ObjectSettings,
     ) -> Result<PutResult> {
-        let mut call = settings.apply(object_call("PutObject", "PUT", bucket, key)?)?;
+        let call = settings.apply_to(object_call("PutObject", "PUT", bucket, key)?)?;
         if length <= HELD_BODY {
             let content = read_whole(source, length).map_err(|error| call.place(error))?;
             return self.put_object(bucket, key, &content, settings);
         }
-        call.time_limit = TimeLimit::WhileBytesMove;
         let mut progress = Progress::default();
-        let payload = Payload::Stream { source, length, progress: &mut progress };
-        let result = self.run(&call, payload, |response, deadline| put_result(response, deadline, &call));
+        let result = self.put(call, Payload::Stream { source, length, progress: &mut progress });
         // AWS's own servers know all of this.
-        if !progress.chunked || self.inner.endpoint.is_aws() {
+        if !progress.chunked || self.inner.config.endpoint.is_aws() {
             return result;
         }
         match result {
-            Ok(result) => self.without_chunks(&call, &progress.beginning).map(|()| result),
+            Ok(result) => self.check_beginning(&Call::new("PutObject", "PUT", bucket, key), &progress.beginning).map(|()| result),
             Err(error) if matches!(error.kind(), ErrorKind::Refused | ErrorKind::Integrity) => {
                 Err(error.with_hint(if self.inner.checksum.and_then(Algorithm::trailer).is_some() {
                     "not every server takes a body signed in chunks with a checksum behind it (Ceph does not): set checksum \
@@ -76,7 +74,7 @@ impl Client {
     }
 
     /// Whether the object begins as what was sent, and not with the head of its first chunk.
-    fn without_chunks(&self, call: &Call<'_>, beginning: &[u8]) -> Result<()> {
+    fn check_beginning(&self, call: &Call<'_>, beginning: &[u8]) -> Result<()> {
         let range = ByteRange::Part { offset: 0, length: beginning.len() as u64 };
         let reader = self.get_object(call.bucket, call.key, &GetObject::range(range));
         let stored = match reader.and_then(|reader| reader.read_all(beginning.len())) {

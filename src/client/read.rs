@@ -91,20 +91,8 @@ impl Client {
         key: &str,
         range: ByteRange,
         etag: Option<&str>,
-        length: u64,
-    ) -> Result<ObjectReader> {
-        let opened = self.open_same_version(bucket, key, range, etag, Some(length))?;
-        Ok(ObjectReader::new(self, bucket, key, range, opened))
-    }
-
-    fn open_same_version(
-        &self,
-        bucket: &str,
-        key: &str,
-        range: ByteRange,
-        etag: Option<&str>,
         length: Option<u64>,
-    ) -> Result<Opened> {
+    ) -> Result<ObjectReader> {
         // A weak ETag matches nothing; whether it is still the same is seen below.
         let if_match = etag.filter(|etag| !is_weak(etag)).map(str::to_owned);
         let opened = match self.open(bucket, key, &GetObject { range, if_match }) {
@@ -122,7 +110,7 @@ impl Client {
         if opened.meta.etag.as_deref() != etag || opened.length != length {
             return Err(changed(bucket, key));
         }
-        Ok(opened)
+        Ok(ObjectReader::new(self, bucket, key, range, opened))
     }
 
     /// Requests the range, and checks that the server sends just that.
@@ -406,7 +394,7 @@ impl ObjectReader {
         self.breaks += 1;
         self.steady = 0;
         let resumable = retry::may_retry(&error)
-            && self.breaks < self.client.inner.retry.max_attempts
+            && self.breaks < self.client.inner.config.retry.max_attempts
             && self.length.is_some()
             && self.meta.etag.is_some();
         let go_on =
@@ -418,9 +406,8 @@ impl ObjectReader {
     fn resume(&mut self) -> Result<()> {
         let left = self.length.map(|length| length - self.done);
         let (range, etag) = (self.range.rest(self.done), self.meta.etag.as_deref());
-        let opened = self.client.open_same_version(&self.bucket, &self.key, range, etag, left)?;
-        self.response = Some(opened.response);
-        self.excess = opened.excess;
+        let rest = self.client.get_same_version(&self.bucket, &self.key, range, etag, left)?;
+        (self.response, self.excess) = (rest.response, rest.excess);
         Ok(())
     }
 

@@ -29,8 +29,9 @@ impl TimeLimit {
 }
 
 /// Who checks a write's condition again after a conflict.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Recheck {
+    #[default]
     /// The server, when the request is sent again.
     ByServer,
     /// The caller: S3 wants the condition of a multipart upload considered again.

@@ -26,7 +26,7 @@ pub struct ObjectSettings {
 
 impl ObjectSettings {
     /// Adds the headers.
-    pub(super) fn apply<'a>(&'a self, call: Call<'a>) -> Result<Call<'a>> {
+    pub(super) fn apply_to<'a>(&'a self, call: Call<'a>) -> Result<Call<'a>> {
         let Self {
             content_type,
             content_encoding,

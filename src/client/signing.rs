@@ -62,7 +62,7 @@ impl Inner {
     ) -> std::result::Result<Signing, sign::Error> {
         let Some(credentials) = &lease.credentials else { return Ok(Signing::Anonymous) };
         let time = self.now();
-        match self.signature {
+        match self.config.signature {
             SignatureVersion::V2 => v2::sign(request, located.host_bucket(), credentials, time).map(Signing::V2),
             SignatureVersion::V4 => {
                 let scope = v4::Scope { region, service: "s3" };
@@ -75,8 +75,8 @@ impl Inner {
 
     /// Whether bodies are hashed: version 2 has no place for that.
     pub(super) fn signs_payload(&self, located: &Located) -> bool {
-        self.signature == SignatureVersion::V4
-            && match self.payload {
+        self.config.signature == SignatureVersion::V4
+            && match self.config.payload {
                 PayloadSigning::Auto => located.scheme() == Scheme::Http,
                 PayloadSigning::Signed => true,
                 PayloadSigning::Unsigned => false,
@@ -99,7 +99,7 @@ impl Inner {
 
     /// The time of day as the server sees it.
     pub(super) fn now(&self) -> Timestamp {
-        let own = Timestamp::from(self.clock.now()).unix();
+        let own = Timestamp::from(self.config.clock.now()).unix();
         Timestamp::from_unix(own.saturating_add(self.clock_offset.load(Ordering::Relaxed)))
     }
 }

@@ -13,26 +13,15 @@ const REDIRECTS: u32 = 3;
 /// itself, and still an end for a server that hangs up on every request.
 const STALE_CONNECTIONS: u32 = 256;
 
-/// How far a failed attempt came.
+/// How an attempt failed.
 #[derive(Clone, Debug)]
 pub(super) enum Outcome {
-    /// Nothing was sent: the request could not be signed or its data not be read.
-    NotSent,
-    /// No response came over this connection.
-    NoResponse(Connection),
-    /// The response began as a success, but its content was not accepted.
-    Unacceptable,
+    /// The server had closed a connection of the pool before it saw the request.
+    StaleConnection,
     /// The response reports a failure.
     Refused(Box<Refusal>),
-}
-
-/// The connection over which no response came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Connection {
-    /// From the pool, and closed by the server before it saw the request.
-    Stale,
-    /// New, or used.
-    Live,
+    /// There is no response, or none that says how to go on.
+    Unanswered,
 }
 
 /// What a response that reports a failure says about the way on.
@@ -49,7 +38,7 @@ pub(super) struct Refusal {
 }
 
 /// What bears on the next step besides the failure: what the request is, and what its attempts have used up.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct State {
     pub(super) max_attempts: u32,
     pub(super) recheck: Recheck,
@@ -64,8 +53,9 @@ pub(super) struct State {
 }
 
 /// Whether the body can be sent from its first byte.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum BodyState {
+    #[default]
     Repeatable,
     /// It can be read once, and its first bytes were.
     Consumed,
@@ -134,7 +124,7 @@ pub(super) fn next(error: &Error, outcome: Outcome, state: &State) -> Step {
 /// Each lesson can be learnt once, so that a server which insists on it ends in an error.
 fn lesson(error: &Error, outcome: Outcome, state: &State) -> Option<Lesson> {
     let refusal = match outcome {
-        Outcome::NoResponse(Connection::Stale) if state.stale_connections < STALE_CONNECTIONS => {
+        Outcome::StaleConnection if state.stale_connections < STALE_CONNECTIONS => {
             return Some(Lesson::StaleConnection);
         }
         Outcome::Refused(refusal) => *refusal,
@@ -267,13 +257,11 @@ mod tests {
     #[test]
     fn without_a_refusal_nothing_is_learnt_and_no_wait_is_asked_for() {
         for (kind, code, _, helps) in failures() {
-            for outcome in [Outcome::NotSent, Outcome::NoResponse(Connection::Live), Outcome::Unacceptable] {
-                let step = next(&error(kind, code), outcome, &STATE);
-                // A conflict reported inside a success comes from no server that would check the condition again.
-                let helps = helps && code != "ConditionalRequestConflict";
-                let then = if helps { Then::SendLater(None) } else { Then::GiveUp };
-                assert_eq!(step, Step { lesson: None, then }, "{kind:?} {code}");
-            }
+            let step = next(&error(kind, code), Outcome::Unanswered, &STATE);
+            // A conflict reported inside a success comes from no server that would check the condition again.
+            let helps = helps && code != "ConditionalRequestConflict";
+            let then = if helps { Then::SendLater(None) } else { Then::GiveUp };
+            assert_eq!(step, Step { lesson: None, then }, "{kind:?} {code}");
         }
     }
 
@@ -297,7 +285,7 @@ mod tests {
 
     #[test]
     fn a_stale_connection_costs_no_attempt_until_there_were_too_many() {
-        let stale = |state| next(&error(ErrorKind::Interrupted, ""), Outcome::NoResponse(Connection::Stale), &state);
+        let stale = |state| next(&error(ErrorKind::Interrupted, ""), Outcome::StaleConnection, &state);
         let lesson = Some(Lesson::StaleConnection);
         let last = State { attempts: 6, stale_connections: 255, ..STATE };
         assert_eq!(stale(last), Step { lesson: lesson.clone(), then: Then::SendNow });

@@ -135,16 +135,6 @@ pub enum SignatureVersion {
     V4,
 }
 
-/// Whether the server's certificate is checked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Verification {
-    /// It is.
-    #[default]
-    Full,
-    /// It is not (`skipverify`): anybody on the way can read and change everything.
-    Skip,
-}
-
 // An enum made by `words!` has no place for `#[default]`.
 #[expect(clippy::derivable_impls, reason = "the macro's variants carry documentation only")]
 impl Default for PayloadSigning {

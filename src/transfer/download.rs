@@ -91,7 +91,7 @@ impl Fetch<'_> {
         let length = piece.end - piece.start;
         let range = ByteRange::Part { offset: piece.start, length };
         let etag = self.meta.etag.as_deref();
-        let mut reader = self.client.get_same_version(self.bucket, self.key, range, etag, length)?;
+        let mut reader = self.client.get_same_version(self.bucket, self.key, range, etag, Some(length))?;
         // Without an ETag the size alone shows another version.
         if reader.meta().size != self.meta.size {
             return Err(reader.changed());

@@ -193,7 +193,7 @@ impl S3Driver {
         if meta.size > MAX_PART_SIZE || (meta.size > store.copy.threshold && plain) {
             let ranges =
                 Ranges { chunk_size: store.copy.chunk_size, concurrency: store.copy.concurrency, done: &|_| {} };
-            let target = (store.bucket.as_str(), to);
+            let target = (&*store.bucket, to);
             let copied = copy_object_in_parts(&store.client, source, meta.size, target, &store.settings, &ranges);
             match copied {
                 // A server without UploadPartCopy may still know CopyObject.

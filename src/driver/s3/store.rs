@@ -1,6 +1,6 @@
 //! Where and how the driver stores: what every operation of it shares.
 use super::Parameters;
-use crate::client::{Client, Config, Endpoint, ObjectSettings};
+use crate::client::{BucketName, Client, Config, Endpoint, ObjectSettings};
 use crate::credentials::Provider;
 use crate::error::{Error, ErrorKind, Result};
 use crate::transfer::MemoryLimit;
@@ -33,7 +33,7 @@ pub(crate) struct CopySettings {
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
     pub(crate) client: Client,
-    pub(crate) bucket: String,
+    pub(crate) bucket: BucketName,
     /// Without a leading or trailing slash; empty for the bucket's root.
     pub(crate) root: String,
     pub(crate) settings: ObjectSettings,
@@ -70,7 +70,7 @@ impl Store {
             .payload_signing(parameters.payload())
             .checksum(parameters.checksum())
             .max_requests(parameters.max_requests())
-            .verification(parameters.verification());
+            .tls_verification(parameters.verification());
         if let Some(path) = parameters.ca_certificate_path() {
             let pem = std::fs::read(path).map_err(|error| {
                 let text = format!("the cacert file {} cannot be read: {error}", path.display());
@@ -91,7 +91,7 @@ impl Store {
         };
         Ok(Self {
             client: Client::new(adjust(config)).map_err(|error| error.with_driver(DRIVER_NAME))?,
-            bucket: parameters.bucket().to_owned(),
+            bucket: parameters.bucket_name().clone(),
             root: parameters.root_directory().to_owned(),
             settings: ObjectSettings {
                 content_type: Some(CONTENT_TYPE.to_owned()),

@@ -247,7 +247,7 @@ impl Shared {
         let Object { bucket, key, etag, .. } = &self.object;
         let length = range.end - range.start;
         let range = ByteRange::Part { offset: range.start, length };
-        let mut reader = self.client.get_same_version(bucket, key, range, Some(etag), length)?;
+        let mut reader = self.client.get_same_version(bucket, key, range, Some(etag), Some(length))?;
         if number == 0 && !reader.is_range() {
             self.lock().support = Support::Missing;
             return Err(Error::new(ErrorKind::Protocol, "the server sends the whole object in place of a range"));

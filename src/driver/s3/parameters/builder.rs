@@ -5,7 +5,7 @@ use super::LogLevel;
 use super::Parameters;
 use super::options::{Options, refused};
 use crate::client::endpoint::{Acceleration, Addressing, Fips, Scheme, Stack, Variant};
-use crate::client::{CannedAcl, Checksum, Encryption, PayloadSigning, SignatureVersion, StorageClass, Verification};
+use crate::client::{CannedAcl, Checksum, Encryption, PayloadSigning, SignatureVersion, StorageClass, TlsVerification};
 use crate::driver::s3::PartSizes;
 use crate::error::{Error, Result};
 use crate::sign::Credentials;
@@ -103,8 +103,8 @@ impl ParametersBuilder {
         self.put("objectacl", acl.map_or("none", CannedAcl::as_str).to_owned())
     }
     /// Whether certificates are checked (`skipverify`).
-    pub fn verification(self, verification: Verification) -> Self {
-        self.put_flag("skipverify", verification == Verification::Skip)
+    pub fn verification(self, verification: TlsVerification) -> Self {
+        self.put_flag("skipverify", verification == TlsVerification::Skip)
     }
     /// A PEM file with certificates to trust besides the built-in ones (`cacert`).
     pub fn ca_certificate_path(self, path: impl Into<String>) -> Self {

@@ -12,8 +12,8 @@ pub use values::LogLevel;
 use super::PartSizes;
 use crate::client::endpoint::{Acceleration, Addressing, Endpoint, Fips, Scheme, Stack, Variant, check_proxy_url};
 use crate::client::{
-    CannedAcl, Checksum, Encryption, MAX_PART_SIZE, MAX_REQUESTS, MIN_PART_SIZE, PayloadSigning, SignatureVersion,
-    StorageClass, Verification,
+    BucketName, CannedAcl, Checksum, Encryption, MAX_PART_SIZE, MAX_REQUESTS, MIN_PART_SIZE, PayloadSigning,
+    SignatureVersion, StorageClass, TlsVerification,
 };
 use crate::error::{ErrorKind, Result};
 use crate::sign::Credentials;
@@ -107,12 +107,12 @@ pub struct Parameters {
     credentials: Option<Credentials>,
     endpoint: Endpoint,
     redirect_endpoint: Option<Endpoint>,
-    bucket: String,
+    bucket: BucketName,
     root_directory: String,
     encryption: Encryption,
     storage_class: Option<StorageClass>,
     acl: Option<CannedAcl>,
-    verification: Verification,
+    verification: TlsVerification,
     ca_certificate_path: Option<PathBuf>,
     proxy: Option<Proxy>,
     signature_version: SignatureVersion,
@@ -154,7 +154,8 @@ impl Parameters {
     fn resolve(options: &Options) -> Result<Self> {
         let endpoint = endpoint(options)?;
         let bucket = options.text("bucket").ok_or_else(|| refused("no bucket parameter provided"))?;
-        endpoint.locate(bucket).map_err(|error| error.with_kind(ErrorKind::Configuration))?;
+        let bucket = bucket.parse::<BucketName>().and_then(|bucket| endpoint.locate(&bucket).map(|_| bucket));
+        let bucket = bucket.map_err(|error| error.with_kind(ErrorKind::Configuration))?;
         let redirect_endpoint = match options.text("redirectendpoint") {
             None => None,
             Some(url) => Some(Endpoint::redirect(url, endpoint.region())?.with_addressing(endpoint.addressing())?),
@@ -162,16 +163,16 @@ impl Parameters {
         let signature_version = signature_version(options, &endpoint)?;
         let chunk_size = options.integer("chunksize", MIN_PART_SIZE..=MAX_PART_SIZE)?.unwrap_or(DEFAULT_CHUNK);
         let verification = match options.boolean("skipverify")? {
-            Some(true) => Verification::Skip,
-            _ => Verification::Full,
+            Some(true) => TlsVerification::Skip,
+            _ => TlsVerification::Full,
         };
         let ca_certificate_path = options.text("cacert").map(PathBuf::from);
-        if verification == Verification::Skip && ca_certificate_path.is_some() {
+        if verification == TlsVerification::Skip && ca_certificate_path.is_some() {
             return Err(refused("cacert cannot be used with skipverify true: no certificate would be checked"));
         }
         Ok(Self {
             credentials: credentials(options)?,
-            bucket: bucket.to_owned(),
+            bucket,
             redirect_endpoint,
             root_directory: root_directory(options)?,
             encryption: encryption(options)?,
@@ -223,6 +224,9 @@ impl Parameters {
     pub const fn redirect_endpoint(&self) -> Option<&Endpoint> {
         self.redirect_endpoint.as_ref()
     }
+    pub(super) const fn bucket_name(&self) -> &BucketName {
+        &self.bucket
+    }
     /// The bucket's name.
     pub fn bucket(&self) -> &str {
         &self.bucket
@@ -248,7 +252,7 @@ impl Parameters {
         self.acl
     }
     /// Whether certificates are checked.
-    pub const fn verification(&self) -> Verification {
+    pub const fn verification(&self) -> TlsVerification {
         self.verification
     }
     /// A PEM file with certificates to trust besides the built-in ones.
