@@ -1,24 +1,24 @@
-//! What travels with a request.
+//! The bodies of requests.
 use crate::error::{Error, ErrorKind};
 use sha2::{Digest as _, Sha256};
 use std::io::{self, Read};
 
-/// Of a body that was sent in chunks as many of its first bytes are compared with those stored: about the line that heads
-/// a chunk.
+/// How many leading bytes of a chunked upload are compared with what the server stored: about as many as the line that
+/// heads a chunk has.
 const COMPARED: usize = 64;
 
-/// What travels with the request.
+/// The body of a request.
 pub(super) enum Payload<'a> {
     Empty,
     /// Sent from its first byte at each attempt.
     Bytes(&'a [u8]),
-    /// Can be read once: no further attempt once it has begun.
+    /// Can be read once: no further attempt follows the first read.
     Stream {
         source: &'a mut dyn Read,
         length: u64,
         progress: &'a mut Progress,
     },
-    /// Opened anew for each attempt, and once more to hash it where it is signed.
+    /// Opened again for each attempt, and once more to hash it where it is signed.
     Replay {
         open: &'a Reopen<'a>,
         length: u64,
@@ -28,19 +28,19 @@ pub(super) enum Payload<'a> {
 /// Opens a body from its first byte.
 pub(crate) type Reopen<'a> = dyn Fn() -> Box<dyn Read + 'a> + Sync + 'a;
 
-/// How far a body has come that can be read once.
+/// How much of a body that can be read once was read.
 #[derive(Default)]
 pub(super) struct Progress {
-    /// From the first read on, whatever came of it: no further attempt has the whole body.
+    /// Whether it was read from at all, with or without success: no further attempt has the whole body then.
     pub(super) begun: bool,
-    /// The last attempt sent it signed in chunks.
+    /// Whether the last attempt sent it in chunks.
     pub(super) chunked: bool,
     taken: u64,
     /// Its first bytes, [`COMPARED`] of them.
     pub(super) beginning: Vec<u8>,
 }
 
-/// Notes what is taken of a body.
+/// Records what is read of a body.
 pub(super) struct Watched<'a> {
     source: &'a mut dyn Read,
     length: u64,
@@ -72,7 +72,7 @@ pub(super) fn ended_early(came: u64, length: u64) -> String {
     format!("ended after {came} of {length} bytes")
 }
 
-/// The SHA-256 of the first `length` bytes of `source`.
+/// Returns the SHA-256 of the first `length` bytes of `source`.
 pub(super) fn sha256(source: &mut dyn Read, length: u64) -> io::Result<[u8; 32]> {
     let mut digest = Sha256::new();
     for_each_piece(source, length, |piece| digest.update(piece))?;
@@ -93,7 +93,7 @@ pub(super) fn for_each_piece(source: &mut dyn Read, length: u64, mut visit: impl
     }
 }
 
-/// The error of a body that cannot be read for its hash or checksum.
+/// Returns the error of a body that cannot be read for its hash or checksum.
 pub(super) fn unreadable(error: io::Error) -> Error {
     Error::new(ErrorKind::LocalIo, format!("the data to send cannot be read: {error}")).with_source(error)
 }

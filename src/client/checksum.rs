@@ -1,6 +1,6 @@
 //! Checksums over an object's bytes: sent with uploads, so that the server stores what we had, and held against downloads.
 //!
-//! Besides MD5, only CRCs that S3 can combine to one of the whole object are used
+//! In addition to MD5, only CRCs that S3 can combine to one of the whole object are used
 //! (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html>): a checksum of parts'
 //! checksums says nothing to a reader who does not know the parts.
 use super::body::{Payload, for_each_piece, unreadable};
@@ -18,7 +18,7 @@ use md5::{Digest as _, Md5};
 
 /// Characters of four bytes in base64, padding included.
 const BASE64_OF_4: usize = 8;
-/// The same of eight.
+/// Characters of eight bytes in base64, padding included.
 const BASE64_OF_8: usize = 12;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub(super) enum Algorithm {
 }
 
 impl Algorithm {
-    /// What the configuration means for an endpoint. Other servers than AWS's were seen to refuse the headers.
+    /// Returns what the configuration means for an endpoint. Other servers than AWS's were seen to refuse the headers.
     pub(super) fn of(checksum: Checksum, endpoint: &Endpoint) -> Option<Self> {
         match checksum {
             Checksum::Auto => endpoint.is_aws().then_some(Self::Crc64Nvme),
@@ -157,14 +157,14 @@ impl chunked::Checksum for Running {
     }
 }
 
-/// What the whole object must come to.
+/// The checksum that a whole object must have.
 pub(crate) struct Expected {
     sum: Running,
     value: String,
 }
 
 impl Expected {
-    /// The checksum that a reply gives for the whole of its body, if it is one we can compute. That of an object's parts
+    /// Returns the checksum of a response's whole body, if this client can compute it. That of an object's parts
     /// (`...-3`) is not. An ETag counts only where `configured` says so.
     pub(super) fn of(response: &Response, meta: &ObjectMeta, configured: Option<Algorithm>) -> Option<Self> {
         let composite = response.header("x-amz-checksum-type") == Some("COMPOSITE");

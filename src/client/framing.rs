@@ -1,4 +1,4 @@
-//! How a body is sent in chunks.
+//! Bodies that are sent in chunks.
 use super::checksum::Algorithm;
 use super::endpoint::Endpoint;
 use super::request::Call;
@@ -13,7 +13,7 @@ pub(super) enum Chunks {
     Unsigned,
 }
 
-/// How a body is sent in chunks.
+/// The chunks that a body is sent in, and the headers that announce them.
 pub(super) struct Framing {
     layout: Layout,
     chunks: Chunks,
@@ -22,7 +22,7 @@ pub(super) struct Framing {
 }
 
 impl Framing {
-    /// `None` for a body that goes as it is.
+    /// Returns `None` for a body that is sent as it is.
     pub(super) fn new(
         call: &Call<'_>,
         length: u64,
@@ -34,7 +34,7 @@ impl Framing {
         let layout = match (chunks, trailer) {
             (Chunks::Signed, Some(trailer)) => Layout::signed_with_trailer(length, trailer),
             (Chunks::Signed, None) => Layout::signed(length),
-            // For the checksum's sake alone, which other servers need not know.
+            // Only for the checksum, which other servers may not know.
             (Chunks::Unsigned, Some(trailer)) if endpoint.is_aws() => Layout::unsigned_with_trailer(length, trailer),
             (Chunks::Unsigned, _) => return None,
         };
@@ -45,7 +45,7 @@ impl Framing {
                     value.push(',');
                     value.push_str(own);
                 }
-                // AWS says to send it, and does not store it. Others do, and know the chunks without it.
+                // AWS documents this value and does not store it. Other servers store it, and recognise chunks without it.
                 return endpoint.is_aws();
             }
             true
@@ -53,7 +53,7 @@ impl Framing {
         Some(Self { layout, chunks, checksum: checksum.filter(|_| trailer.is_some()), headers })
     }
 
-    /// Puts what announces the chunks among a request's headers.
+    /// Adds the headers that announce the chunks, in place of the request's own of the same names.
     pub(super) fn announce<'a>(&'a self, headers: &mut Vec<(&'a str, &'a str)>) {
         headers.retain(|(name, _)| self.headers.iter().all(|(own, _)| own != name));
         headers.extend(self.headers.iter().map(|(name, value)| (*name, value.as_str())));

@@ -1,7 +1,7 @@
-//! What the earlier attempts of a request met.
+//! The failures of a request's earlier attempts.
 use crate::error::{Error, ErrorKind};
 
-/// What earlier attempts met, in few words.
+/// The failures of earlier attempts, in few words.
 #[derive(Default)]
 pub(super) struct History(Vec<(String, u32)>);
 

@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::xml::{self, ListBucketResult};
 use std::sync::Arc;
 
-/// What to list. The default lists everything.
+/// A selection of keys to list. The default lists everything.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ListObjects {
@@ -26,19 +26,19 @@ impl ListObjects {
     pub fn prefix(prefix: impl Into<String>) -> Self {
         Self { prefix: prefix.into(), ..Self::default() }
     }
-    /// The same, rolled up at `delimiter`.
+    /// Rolls up keys at `delimiter`.
     #[must_use]
     pub fn delimiter(mut self, delimiter: impl Into<String>) -> Self {
         self.delimiter = delimiter.into();
         self
     }
-    /// The same, after this key.
+    /// Lists the keys after this one.
     #[must_use]
     pub fn start_after(mut self, key: impl Into<String>) -> Self {
         self.start_after = key.into();
         self
     }
-    /// The same, with pages of at most this many entries (1 to 1,000).
+    /// Requests pages of at most this many entries (1 to 1,000).
     #[must_use]
     pub const fn max_keys(mut self, keys: u32) -> Self {
         self.max_keys = Some(keys);

@@ -1,10 +1,10 @@
-//! What the server says of an object, and the notation of ETags.
+//! The description of an object in a response, and the notation of ETags.
 use crate::time::Timestamp;
 use crate::transport::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-/// What is known of an object.
+/// An object's description, from the headers of a response.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ObjectMeta {
@@ -24,7 +24,7 @@ pub struct ObjectMeta {
     pub metadata: Vec<(String, String)>,
     /// `x-amz-server-side-encryption`.
     pub encryption: Option<String>,
-    /// The CRC-64/NVME of the whole object, when the server keeps one and was asked for it.
+    /// The CRC-64/NVME of the whole object, when the server keeps one and it was requested.
     pub(crate) crc64nvme: Option<u64>,
 }
 
@@ -50,7 +50,7 @@ impl ObjectMeta {
         }
     }
 
-    /// The ETag, where it may be the MD5 of the object's bytes: it is that of what was put whole, unless it is encrypted
+    /// Returns the ETag, where it may be the MD5 of the object's bytes: it is that of what was put whole, unless it is encrypted
     /// with keys that are not S3's own (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html>).
     pub(crate) fn md5(&self) -> Option<[u8; 16]> {
         let own_keys = self.encryption.as_deref().is_none_or(|name| name == "AES256");
@@ -59,17 +59,17 @@ impl ObjectMeta {
     }
 }
 
-/// An ETag as conditional headers have it. Weak ones keep the quotes they came with.
+/// Returns an ETag as conditional headers have it. Weak ones keep the quotes they came with.
 pub(super) fn quoted(etag: &str) -> String {
     if is_weak(etag) { etag.to_owned() } else { format!("\"{etag}\"") }
 }
 
-/// A weak ETag (RFC 9110 section 8.8.1), as a proxy makes it: no condition with it ever holds for bytes.
+/// Returns whether an ETag is weak (RFC 9110 section 8.8.1), as those of proxies are: no condition with it ever holds for bytes.
 pub(super) fn is_weak(etag: &str) -> bool {
     etag.starts_with("W/")
 }
 
-/// The ETag of a reply, without quotes.
+/// Returns the ETag of a response, without quotes.
 pub(super) fn etag_of(response: &Response) -> Option<String> {
     let text = response.header("etag")?.trim();
     let bare = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text);

@@ -40,7 +40,7 @@ pub struct UploadRef<'a> {
     pub bucket: &'a str,
     /// The key the upload was begun for.
     pub key: &'a str,
-    /// What [`Client::create_multipart_upload`] returned.
+    /// The id that [`Client::create_multipart_upload`] returned.
     pub upload_id: &'a str,
 }
 
@@ -48,14 +48,14 @@ pub struct UploadRef<'a> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CompletedUpload {
-    /// Without quotes; `None` when the server tells it nowhere.
+    /// Without quotes; `None` when the server returns it nowhere.
     pub etag: Option<String>,
 }
 
 impl Client {
     /// [CreateMultipartUpload]: begins an upload and returns its id. What the object is stored with is said here.
     ///
-    /// When the reply is lost the request is sent again, and an upload that nobody knows stays behind:
+    /// When the response is lost the request is sent again, and the first upload stays open:
     /// [`Client::uploads`] finds it.
     ///
     /// [CreateMultipartUpload]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html
@@ -80,7 +80,7 @@ impl Client {
         self.send_part(upload, part_number, || Payload::Bytes(content), content.len() as u64)
     }
 
-    /// The same from a reader that can be opened again for each attempt.
+    /// Sends a part from a reader that can be opened again for each attempt.
     pub(crate) fn upload_part_from<'a>(
         &self,
         upload: UploadRef<'_>,
@@ -142,14 +142,14 @@ impl Client {
         let bytes = format!("bytes={}-{}", range.start, range.end - 1);
         let mut call = source.apply_to(call)?.header("x-amz-copy-source-range", bytes);
         call.time_limit = TimeLimit::ServerWork;
-        // A reply without CopyPartResult is no copy: rclone answers 200 with nothing, and stores nothing.
+        // A response without CopyPartResult is not a copy: rclone sends an empty 200, and stores nothing.
         let copy = self.run_for_document(&call, Payload::Empty, (xml::copy_part_result, xml::MAX_REPLY_BYTES))?;
         Ok(UploadedPart { part_number, etag: copy.etag, size: range.end - range.start })
     }
 
     /// [CompleteMultipartUpload]: makes the object visible, whole. `parts` must be in ascending order.
     ///
-    /// When it cannot be told from the replies whether the upload was completed (a lost reply, an upload that is suddenly
+    /// When the responses do not show whether the upload was completed (a lost response, an upload that is suddenly
     /// unknown), the object is looked at: the same size and the ETag that these parts make is a success.
     ///
     /// # Errors
@@ -175,7 +175,7 @@ impl Client {
         );
         match result {
             Ok(xml::CompleteMultipartUploadResult { etag: Some(etag), .. }) => Ok(CompletedUpload { etag: Some(etag) }),
-            // Ceph leaves the ETag out of its first answer.
+            // Ceph leaves the ETag out of its first response.
             Ok(_) => {
                 Ok(CompletedUpload { etag: self.head_object(upload.bucket, upload.key).ok().and_then(|m| m.etag) })
             }

@@ -18,7 +18,7 @@ use std::collections::{HashMap, HashSet};
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>).
 pub const DELETE_OBJECTS_KEYS: usize = 1000;
 
-/// What must hold for a write to happen
+/// A condition for a write
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html>).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Condition {
@@ -42,7 +42,7 @@ impl Condition {
     }
 }
 
-/// What the server says of a stored object or part.
+/// The result of storing an object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PutResult {
@@ -85,7 +85,7 @@ impl Client {
         self.put_object_if(bucket, key, content, settings, &Condition::Always)
     }
 
-    /// The same under a condition; [`ErrorKind::PreconditionFailed`] when it does not hold. Servers that know no
+    /// Stores `content` under a condition; [`ErrorKind::PreconditionFailed`] when it does not hold. Servers without
     /// conditional writes (Garage, rclone) ignore it.
     ///
     /// When the connection broke after the server may have stored the object, the next attempt would meet its own first
@@ -107,7 +107,7 @@ impl Client {
         }
     }
 
-    /// Whether the object at `key` is what an attempt wrote of which we heard no answer.
+    /// Finds out whether the object at `key` was written by an attempt whose response was lost.
     fn settle_put(&self, bucket: &str, key: &str, content: &[u8], error: Error) -> Result<PutResult> {
         if error.kind() == ErrorKind::Cancelled {
             return Err(error);
@@ -121,13 +121,13 @@ impl Client {
             Err(look) => return unknown(error.with_source(look)),
         };
         if meta.size != content.len() as u64 {
-            // What was told last is true of the object that is there now.
+            // The last response describes the object that is there now.
             return if error.kind() == ErrorKind::PreconditionFailed { Err(error) } else { unknown(error) };
         }
         if meta.etag.as_deref() == Some(&hex::encode(Md5::digest(content))) {
             return Ok(PutResult { etag: meta.etag, version_id: meta.version_id });
         }
-        // An ETag that is no MD5 proves nothing either way.
+        // An ETag that is not an MD5 proves nothing either way.
         if meta.md5().is_some() && error.kind() == ErrorKind::PreconditionFailed { Err(error) } else { unknown(error) }
     }
 
@@ -292,7 +292,7 @@ impl Client {
         self.head(&object_call("HeadObject", "HEAD", bucket, key)?)
     }
 
-    /// The same, asking for the object's checksum. S3 demands the right to decrypt for that, as it does for reading.
+    /// Requests the object's checksum as well. S3 demands the right to decrypt for that, as it does for reading.
     pub(crate) fn head_object_with_checksum(&self, bucket: &str, key: &str) -> Result<ObjectMeta> {
         self.head(&object_call("HeadObject", "HEAD", bucket, key)?.header("x-amz-checksum-mode", "ENABLED"))
     }
@@ -307,7 +307,7 @@ impl Client {
     }
 }
 
-/// No failure, or the first one with the others behind it.
+/// Returns the first failure, with the others attached to it.
 pub(super) fn first_with_others(failures: Vec<Error>) -> Result<()> {
     let mut failures = failures.into_iter();
     match failures.next() {

@@ -1,6 +1,6 @@
-//! Ranges of an object's bytes, as they are asked for and as they come.
+//! Ranges of an object's bytes: requested ones and received ones.
 
-/// Which bytes of an object.
+/// A range of an object's bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ByteRange {
     /// All of them.
@@ -35,7 +35,7 @@ impl ByteRange {
             }
         }
     }
-    /// The value of `Range` (RFC 9110 section 14.1.2).
+    /// Returns the value of `Range` (RFC 9110 section 14.1.2).
     pub(super) fn header(self) -> Option<String> {
         match self {
             Self::All => None,

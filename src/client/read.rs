@@ -13,7 +13,7 @@ use crate::transport::{Response, TransportError};
 use std::fmt;
 use std::io::{self, Read};
 
-/// What GetObject is asked for.
+/// A request for an object or a range of it.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct GetObject {
@@ -28,7 +28,7 @@ impl GetObject {
     pub const fn range(range: ByteRange) -> Self {
         Self { range, if_match: None }
     }
-    /// The same, only if the object still has this ETag.
+    /// Requires that the object still has this ETag.
     #[must_use]
     pub fn if_match(mut self, etag: impl Into<String>) -> Self {
         self.if_match = Some(etag.into());
@@ -51,7 +51,7 @@ pub struct ObjectReader {
     done: u64,
     /// Bytes of the range altogether; `None` when the server named neither length nor range.
     length: Option<u64>,
-    /// What the bytes of the whole object must come to, when the server said so.
+    /// The checksum of the whole object, when the server sent one.
     expected: Option<Expected>,
     excess: Excess,
     ranges: RangeSupport,
@@ -93,7 +93,7 @@ impl Client {
         etag: Option<&str>,
         length: Option<u64>,
     ) -> Result<ObjectReader> {
-        // A weak ETag matches nothing; whether it is still the same is seen below.
+        // A weak ETag never matches; it is compared below.
         let if_match = etag.filter(|etag| !is_weak(etag)).map(str::to_owned);
         let opened = match self.open(bucket, key, &GetObject { range, if_match }) {
             Err(error)
@@ -227,7 +227,7 @@ enum RangeSupport {
     Unknown,
 }
 
-/// What bytes after the range are.
+/// The meaning of bytes after the range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Excess {
     /// The rest of an object of which the server sends all, whatever was requested.
@@ -254,7 +254,7 @@ impl ObjectReader {
             steady: 0,
         }
     }
-    /// What the server said of the object.
+    /// Returns the server's description of the object.
     pub const fn meta(&self) -> &ObjectMeta {
         &self.meta
     }
@@ -269,14 +269,14 @@ impl ObjectReader {
         self.excess == Excess::Contradiction
     }
 
-    /// Whether ranges of the same version can be read beside this one.
+    /// Returns whether ranges of the same version can be read in addition to this one.
     pub(crate) fn may_be_split(&self) -> bool {
         self.ranges == RangeSupport::Announced
             && self.length.is_some()
             && self.meta.etag.as_deref().is_some_and(|etag| !is_weak(etag))
     }
 
-    /// What all bytes must come to, for whoever reads the rest by other means.
+    /// Takes the checksum of the whole object, for a caller that reads the rest by other means.
     pub(crate) fn take_expected(&mut self) -> Option<Expected> {
         self.expected.take()
     }

@@ -9,11 +9,11 @@ pub(super) type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
 /// How long one attempt may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TimeLimit {
-    /// Small both ways: `Timeouts::operation` for all of it.
+    /// Request and response are small: `Timeouts::operation` for the whole attempt.
     Operation,
-    /// Carries an object's bytes: as long as they move. What the server says of an upload is small again.
+    /// The attempt carries an object's bytes, and may last as long as they move. The response to an upload is small again.
     WhileBytesMove,
-    /// The server works on it for minutes, sending white space meanwhile: [`LONGEST_WORK`] for all of it.
+    /// The server works for minutes and sends white space meanwhile: [`LONGEST_WORK`] for the whole attempt.
     ServerWork,
 }
 
@@ -88,17 +88,18 @@ impl<'a> Call<'a> {
             None => self,
         }
     }
-    /// An error about this operation that is told before anything is sent.
+    /// Returns an error about this operation that is reported before anything is sent.
     pub(super) fn refuse(&self, message: impl Into<String>) -> Error {
         self.place(Error::new(ErrorKind::InvalidArgument, message))
     }
+    /// Names the operation, the bucket and the key in an error.
     pub(super) fn place(&self, error: Error) -> Error {
         let error = error.with_operation(self.operation).with_bucket(self.bucket);
         if self.key.is_empty() { error } else { error.with_key(self.key) }
     }
 }
 
-/// A call about one object. An empty key would address the bucket itself, so it never leaves this function.
+/// Returns a call about one object. An empty key would address the bucket itself, so it is refused here.
 pub(super) fn object_call<'a>(
     operation: &'static str,
     method: &'static str,

@@ -12,11 +12,11 @@ use crate::time::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-/// How a request was signed: what was sent for it, and, until the reply is there, how it came about.
+/// How a request was signed: the headers that were sent and, until the response has arrived, the steps to the signature.
 pub(super) enum Signing {
     Anonymous,
     V2(v2::Signed),
-    /// With what the chunks of a body are signed with behind it.
+    /// With the key and the time that the chunks of a body are signed with.
     V4 {
         signed: v4::Signed,
         key: Arc<v4::SigningKey>,
@@ -41,7 +41,7 @@ impl Signing {
         }
     }
 
-    /// What signs the chunks of a body; version 4 alone does that.
+    /// Returns the signer of a body's chunks, which version 4 alone has.
     pub(super) fn chunk_signer(&self) -> std::result::Result<Option<ChunkSigner>, sign::Error> {
         match self {
             Self::V4 { signed, key, time } => ChunkSigner::new(key, *time, &signed.signature).map(Some),
@@ -51,7 +51,7 @@ impl Signing {
 }
 
 impl Inner {
-    /// The headers that sign `request`.
+    /// Signs `request`.
     pub(super) fn sign(
         &self,
         request: &sign::Request<'_>,
@@ -73,7 +73,7 @@ impl Inner {
         }
     }
 
-    /// Whether bodies are hashed: version 2 has no place for that.
+    /// Returns whether bodies are hashed: version 2 has no header for the hash.
     pub(super) fn signs_payload(&self, located: &Located) -> bool {
         self.config.signature == SignatureVersion::V4
             && match self.config.payload {
@@ -83,7 +83,7 @@ impl Inner {
             }
     }
 
-    /// The derived key, kept from request to request: it changes once a day.
+    /// Returns the derived key, which is kept from request to request: it changes once a day.
     fn signing_key(
         &self,
         credentials: &sign::Credentials,
@@ -97,14 +97,14 @@ impl Inner {
         }
     }
 
-    /// The time of day as the server sees it.
+    /// Returns the time of the server's clock, as far as it is known.
     pub(super) fn now(&self) -> Timestamp {
         let own = Timestamp::from(self.config.clock.now()).unix();
         Timestamp::from_unix(own.saturating_add(self.clock_offset.load(Ordering::Relaxed)))
     }
 }
 
-/// A request that cannot be signed, as this crate's error.
+/// Returns the error of a request that cannot be signed.
 pub(super) fn unsignable(error: sign::Error) -> Error {
     Error::new(ErrorKind::InvalidArgument, format!("the request cannot be signed: {error}"))
 }

@@ -88,13 +88,13 @@ impl Admission {
     /// Takes a place, waiting for one if need be.
     ///
     /// # Errors
-    /// [`ErrorKind::Timeout`] after `patience`, [`ErrorKind::Cancelled`].
-    pub(super) fn enter(&self, patience: Duration, clock: &dyn Clock, cancel: Option<&Cancel>) -> Result<Place<'_>> {
+    /// [`ErrorKind::Timeout`] after `limit`, [`ErrorKind::Cancelled`].
+    pub(super) fn enter(&self, limit: Duration, clock: &dyn Clock, cancel: Option<&Cancel>) -> Result<Place<'_>> {
         let mut state = self.lock();
         if state.taken < state.allowed {
             state.take();
         } else {
-            state = self.wait(state, patience, clock, cancel)?;
+            state = self.wait(state, limit, clock, cancel)?;
         }
         Ok(Place { admission: self, held: true, falls: state.falls })
     }
@@ -102,7 +102,7 @@ impl Admission {
     fn wait<'a>(
         &self,
         mut state: MutexGuard<'a, Occupancy>,
-        patience: Duration,
+        limit: Duration,
         clock: &dyn Clock,
         cancel: Option<&Cancel>,
     ) -> Result<MutexGuard<'a, Occupancy>> {
@@ -118,8 +118,8 @@ impl Admission {
             };
             let error = if cancel.is_some_and(Cancel::is_cancelled) {
                 Error::new(ErrorKind::Cancelled, "cancelled by the caller while waiting for its turn")
-            } else if clock.instant().saturating_duration_since(began) >= patience {
-                self.too_late(&state, patience)
+            } else if clock.instant().saturating_duration_since(began) >= limit {
+                self.too_late(&state, limit)
             } else {
                 continue;
             };
@@ -128,15 +128,15 @@ impl Admission {
         }
     }
 
-    fn too_late(&self, state: &Occupancy, patience: Duration) -> Error {
-        let limit = match state.allowed {
+    fn too_late(&self, state: &Occupancy, limit: Duration) -> Error {
+        let places = match state.allowed {
             allowed if allowed < self.most => format!(
                 "{allowed} may be in flight at the moment, because the server throttles, and {} otherwise",
                 self.most
             ),
             allowed => format!("{allowed} may be in flight"),
         };
-        let text = format!("the request was not sent: its turn did not come within {patience:?} ({limit})");
+        let text = format!("the request was not sent: its turn did not come within {limit:?} ({places})");
         Error::new(ErrorKind::Timeout, text)
             .with_hint("allow more requests at once (maxrequests), or send them from fewer threads")
     }
