@@ -5,7 +5,7 @@
 use proptest::prelude::*;
 use s3driver::client::endpoint::{Acceleration, Addressing, Fips, Scheme, Stack, Variant};
 use s3driver::client::{
-    Checksum, Encryption, MAX_PART_SIZE, MIN_PART_SIZE, PayloadSigning, SignatureVersion, StorageClass, Verification,
+    Checksum, Encryption, MAX_PART_SIZE, MIN_PART_SIZE, PayloadSigning, SignatureVersion, StorageClass, TlsVerification,
 };
 use s3driver::driver::{LogLevel, Parameters, PartSizes};
 use s3driver::sign::Credentials;
@@ -43,7 +43,7 @@ fn defaults_are_the_documented_ones() {
     assert_eq!(p.redirect_endpoint, None);
     assert_eq!(p.encryption, Encryption::None);
     assert_eq!((p.storage_class, p.acl), (Some(StorageClass::Standard), None));
-    assert_eq!((p.verification, p.ca_certificate_path.as_deref(), p.proxy()), (Verification::Full, None, None));
+    assert_eq!((p.verification, p.ca_certificate_path.as_deref(), p.proxy()), (TlsVerification::Full, None, None));
     assert_eq!(p.signature_version, SignatureVersion::V4);
     assert_eq!((p.payload, p.checksum), (PayloadSigning::Auto, Checksum::Auto));
     assert_eq!((p.chunk_size, p.multipart_copy_chunk_size), (10_485_760, 33_554_432));
@@ -114,7 +114,7 @@ fn every_option_has_its_effect() {
     assert_eq!(host(&[("usedualstack", "true")]), "s3.dualstack.us-east-1.amazonaws.com");
     assert_eq!(host(&[("usefipsendpoint", "true")]), "s3-fips.us-east-1.amazonaws.com");
     assert_eq!(host(&[("accelerate", "true")]), "s3-accelerate.amazonaws.com");
-    assert_eq!(good(&[("skipverify", "true")]).verification, Verification::Skip);
+    assert_eq!(good(&[("skipverify", "true")]).verification, TlsVerification::Skip);
     assert_eq!(good(&[("encrypt", "true")]).encryption, Encryption::Aes256);
     assert_eq!(good(&[("storageclass", "none")]).storage_class, None);
     assert_eq!(good(&[("loglevel", "false")]).log_level, LogLevel::Off);
@@ -580,7 +580,7 @@ fn the_builder_reaches_every_option() {
         .encryption(Encryption::Kms { key_id: "key".to_owned() })
         .storage_class(None)
         .acl(None)
-        .verification(Verification::Full)
+        .verification(TlsVerification::Full)
         .ca_certificate_path("ca.pem")
         .proxy("http://proxy:3128")
         .signature_version(SignatureVersion::V2)

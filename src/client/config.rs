@@ -1,10 +1,10 @@
 //! What a client is made from.
 use super::endpoint::Endpoint;
 use super::retry::RetryPolicy;
-use super::values::{Checksum, PayloadSigning, SignatureVersion, Verification};
+use super::values::{Checksum, PayloadSigning, SignatureVersion};
 use crate::clock::{Clock, SystemClock};
 use crate::credentials::{Cache, Chain, Context, Credentials, Provider, Static};
-use crate::transport;
+use crate::transport::{self, TlsVerification};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,7 +54,7 @@ pub struct Config {
     pub(super) signature: SignatureVersion,
     pub(super) payload: PayloadSigning,
     pub(super) checksum: Checksum,
-    pub(super) verification: Verification,
+    pub(super) verification: TlsVerification,
     pub(super) extra_roots_pem: Vec<u8>,
     pub(super) proxy: Option<String>,
     pub(super) user_agent: String,
@@ -83,7 +83,7 @@ impl Config {
             signature: SignatureVersion::V4,
             payload: PayloadSigning::Auto,
             checksum: Checksum::Auto,
-            verification: Verification::Full,
+            verification: TlsVerification::Full,
             extra_roots_pem: Vec::new(),
             proxy: None,
             user_agent: concat!("s3driver/", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -138,9 +138,9 @@ impl Config {
         self.checksum = checksum;
         self
     }
-    /// Chooses how certificates are judged.
+    /// Chooses whether certificates are verified.
     #[must_use]
-    pub const fn verification(mut self, verification: Verification) -> Self {
+    pub const fn tls_verification(mut self, verification: TlsVerification) -> Self {
         self.verification = verification;
         self
     }
@@ -203,10 +203,7 @@ impl Config {
 
     pub(super) fn transport_options(&self) -> transport::TransportOptions {
         transport::TransportOptions {
-            verification: match self.verification {
-                Verification::Full => transport::TlsVerification::Full,
-                Verification::Skip => transport::TlsVerification::Skip,
-            },
+            verification: self.verification,
             extra_roots_pem: self.extra_roots_pem.clone(),
             proxy: self.proxy.clone(),
             connect_timeout: self.timeouts.connect,

@@ -21,45 +21,56 @@
 //! ```
 
 mod admission;
+mod body;
 mod bucket;
 mod call;
 mod checksum;
 mod config;
 pub mod endpoint;
+mod framing;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
+mod history;
 mod listing;
+mod meta;
 mod multipart;
 mod object;
+mod outgoing;
+mod pages;
 mod presign;
+mod put_from;
+mod range;
 mod read;
 mod reply;
+mod request;
 mod retry;
 mod settings;
-mod stream;
+mod signing;
+mod step;
 pub(crate) mod values;
 
-pub use bucket::BucketInfo;
+pub use crate::transport::TlsVerification;
+pub use bucket::{BucketInfo, BucketName};
 pub(crate) use checksum::Expected;
 #[cfg(test)]
 pub(crate) use config::MAX_REQUESTS;
 pub use config::{Config, Timeouts};
 pub use endpoint::{Addressing, Endpoint, Scheme, Variant};
-pub use listing::{ListObjects, Listing};
-pub use multipart::{
-    CompletedUpload, MAX_PART_SIZE, MAX_PARTS, MIN_PART_SIZE, PartListing, UploadListing, UploadRef, UploadedPart,
-};
+pub use listing::ListObjects;
+pub use meta::ObjectMeta;
+pub use multipart::{CompletedUpload, MAX_PART_SIZE, MAX_PARTS, MIN_PART_SIZE, UploadRef, UploadedPart};
 pub use object::{Condition, CopySource, DELETE_OBJECTS_KEYS, PutResult};
+pub use pages::Pages;
 pub use presign::{Presign, PresignMethod, PresignedUrl, SessionEnd};
-pub use read::{ByteRange, GetObject, ObjectMeta, ObjectReader};
+pub use put_from::HELD_BODY;
+pub use range::ByteRange;
+pub use read::{GetObject, ObjectReader};
 pub use retry::RetryPolicy;
 pub use settings::ObjectSettings;
-pub use stream::HELD_BODY;
-pub use values::{CannedAcl, Checksum, Encryption, PayloadSigning, SignatureVersion, StorageClass, Verification};
+pub use values::{CannedAcl, Checksum, Encryption, PayloadSigning, SignatureVersion, StorageClass};
 
 use crate::cancel::Cancel;
 use crate::clock::Clock;
-use crate::credentials::Provider;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sign::v4;
 use crate::sync;
@@ -79,17 +90,10 @@ pub struct Client {
 
 struct Inner {
     transport: Transport,
-    endpoint: Endpoint,
-    credentials: Arc<dyn Provider>,
-    signature: SignatureVersion,
-    payload: PayloadSigning,
+    config: Config,
     checksum: Option<checksum::Algorithm>,
-    user_agent: String,
-    timeouts: Timeouts,
-    retry: RetryPolicy,
     budget: retry::Budget,
     admission: admission::Admission,
-    clock: Arc<dyn Clock>,
     /// Seconds the server's clock is ahead of ours, learnt from `RequestTimeTooSkewed` only.
     clock_offset: AtomicI64,
     /// Regions of buckets that turned out to live elsewhere than configured.
@@ -135,40 +139,20 @@ impl Client {
     pub fn new(config: Config) -> Result<Self> {
         let transport = Transport::new(config.transport_options())
             .map_err(|error| Error::new(ErrorKind::Configuration, error.0))?;
-        let Config {
-            endpoint,
-            credentials,
-            signature,
-            payload,
-            checksum,
-            user_agent,
-            timeouts,
-            retry,
-            max_requests,
-            clock,
-            ..
-        } = config;
-        if !user_agent.bytes().all(|b| b == b' ' || b.is_ascii_graphic()) {
+        if !config.user_agent.bytes().all(|b| b == b' ' || b.is_ascii_graphic()) {
             let text = "the user agent may hold visible ASCII characters and spaces only";
             return Err(Error::new(ErrorKind::Configuration, text));
         }
         let inner = Inner {
             transport,
-            checksum: checksum::Algorithm::of(checksum, &endpoint),
-            endpoint,
-            credentials,
-            signature,
-            payload,
-            user_agent,
-            timeouts,
-            retry,
+            checksum: checksum::Algorithm::of(config.checksum, &config.endpoint),
             budget: retry::Budget::new(),
-            admission: admission::Admission::new(max_requests),
-            clock,
+            admission: admission::Admission::new(config.max_requests),
             clock_offset: AtomicI64::new(0),
             regions: Mutex::default(),
             signing_key: Mutex::default(),
             counters: Counters::default(),
+            config,
         };
         Ok(Self { inner: Arc::new(inner), cancel: None })
     }
@@ -206,12 +190,12 @@ impl Client {
 
     /// The endpoint requests go to.
     pub fn endpoint(&self) -> &Endpoint {
-        &self.inner.endpoint
+        &self.inner.config.endpoint
     }
 
     /// The clock this client goes by.
     pub fn clock(&self) -> &Arc<dyn Clock> {
-        &self.inner.clock
+        &self.inner.config.clock
     }
 }
 
@@ -220,7 +204,7 @@ impl Inner {
         let learnt = sync::lock(&self.regions);
         match learnt.get(bucket) {
             Some(region) => Cow::Owned(region.clone()),
-            None => Cow::Borrowed(self.endpoint.region()),
+            None => Cow::Borrowed(self.config.endpoint.region()),
         }
     }
     fn remember_region(&self, bucket: &str, region: &str) {
@@ -230,19 +214,19 @@ impl Inner {
         }
     }
     fn locate(&self, bucket: &str, region: &str) -> Result<endpoint::Located> {
-        if region == self.endpoint.region() {
-            return self.endpoint.locate(bucket);
+        if region == self.config.endpoint.region() {
+            return self.config.endpoint.locate(bucket);
         }
-        self.endpoint.for_region(region)?.locate(bucket)
+        self.config.endpoint.for_region(region)?.locate(bucket)
     }
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("endpoint", &self.inner.endpoint)
-            .field("credentials", &self.inner.credentials)
-            .field("signature", &self.inner.signature)
+            .field("endpoint", &self.inner.config.endpoint)
+            .field("credentials", &self.inner.config.credentials)
+            .field("signature", &self.inner.config.signature)
             .finish_non_exhaustive()
     }
 }

@@ -143,13 +143,3 @@ pub enum SignatureVersion {
     #[default]
     V4,
 }
-
-/// Whether the server's certificate is verified.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Verification {
-    /// The certificate is verified.
-    #[default]
-    Full,
-    /// The certificate is not verified (`skipverify`): anyone on the way can read and change everything.
-    Skip,
-}

@@ -3,7 +3,7 @@ use super::copy::cut;
 use super::file::{Section, Unfinished, local_error, write_all_at};
 use super::meter::Meter;
 use super::{DownloadVerification, Transfer, parallel};
-use crate::client::{ByteRange, Client, GetObject, ObjectMeta};
+use crate::client::{ByteRange, Client, ObjectMeta};
 use crate::error::{Error, ErrorKind, Result};
 use crc_fast::{CrcAlgorithm, Digest as Crc, checksum_combine};
 use md5::{Digest as _, Md5};
@@ -89,17 +89,12 @@ impl RangeFetch<'_> {
     /// Fetches one range and gives back its CRC, 0 where none is wanted.
     fn piece(&self, piece: &Range<u64>, verification: DownloadVerification) -> Result<u64> {
         let length = piece.end - piece.start;
-        let mut request = GetObject::range(ByteRange::Part { offset: piece.start, length });
-        request.if_match.clone_from(&self.meta.etag);
-        let mut reader = match self.client.get_object(self.bucket, self.key, &request) {
-            Err(error) if matches!(error.kind(), ErrorKind::PreconditionFailed | ErrorKind::InvalidRange) => {
-                return Err(self.changed().with_source(error));
-            }
-            reader => reader?,
-        };
-        // Not every server knows If-Match.
-        if reader.meta().etag != self.meta.etag || reader.meta().size != self.meta.size {
-            return Err(self.changed());
+        let range = ByteRange::Part { offset: piece.start, length };
+        let etag = self.meta.etag.as_deref();
+        let mut reader = self.client.get_same_version(self.bucket, self.key, range, etag, Some(length))?;
+        // Without an ETag the size alone shows another version.
+        if reader.meta().size != self.meta.size {
+            return Err(reader.changed());
         }
         let mut crc = Crc::new(CrcAlgorithm::Crc64Nvme);
         let mut block = vec![0; BLOCK.min(usize::try_from(length).unwrap_or(BLOCK))];
@@ -124,10 +119,6 @@ impl RangeFetch<'_> {
         }
         self.meter.part(0);
         Ok(crc.finalize())
-    }
-
-    fn changed(&self) -> Error {
-        self.error(ErrorKind::Integrity, "the object changed while it was being read")
     }
 
     fn error(&self, kind: ErrorKind, message: &str) -> Error {

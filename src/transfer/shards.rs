@@ -134,7 +134,7 @@ struct Shard {
 /// What was found below a prefix.
 enum Look {
     /// The first page, and the further ones: not worth splitting.
-    Pages(Box<ListBucketResult>, client::Listing),
+    Pages(Box<ListBucketResult>, client::Pages<ListBucketResult>),
     Split(Vec<Shard>),
 }
 

@@ -41,7 +41,8 @@ mod tests;
 
 pub(crate) use body::Response;
 pub(crate) use error::{Failure, OptionsError, Phase, TransportError};
-pub(crate) use options::{TlsVerification, TransportOptions};
+pub use options::TlsVerification;
+pub(crate) use options::TransportOptions;
 pub(crate) use request::{Request, RequestBody};
 
 use connect::{Connector, Proxy};

@@ -3,12 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
-/// How servers' certificates are judged.
-#[derive(Clone, Debug, Default)]
-pub(crate) enum TlsVerification {
+/// Whether a server's certificate is verified.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum TlsVerification {
+    /// The certificate is verified.
     #[default]
     Full,
-    /// `skipverify`: any certificate is accepted.
+    /// The certificate is not verified (`skipverify`): anyone between here and the server can read and change everything.
     Skip,
 }
 

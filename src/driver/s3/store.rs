@@ -1,6 +1,6 @@
 //! Where and how the driver stores: the state that all its operations share.
 use super::parameters::Parameters;
-use crate::client::{Client, Config, ObjectSettings};
+use crate::client::{BucketName, Client, Config, ObjectSettings};
 use crate::credentials::Provider;
 use crate::driver::path::{below, check_path};
 use crate::error::{Error, ErrorKind, Result};
@@ -11,7 +11,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
     pub(crate) client: Client,
-    pub(crate) bucket: String,
+    pub(crate) bucket: BucketName,
     /// The settings of every object the driver writes.
     pub(crate) settings: ObjectSettings,
     /// Bytes of part buffers and read-ahead over all writers and readers.
@@ -36,7 +36,7 @@ impl Store {
             .payload_signing(parameters.payload)
             .checksum(parameters.checksum)
             .max_requests(parameters.max_requests)
-            .verification(parameters.verification);
+            .tls_verification(parameters.verification);
         if let Some(path) = &parameters.ca_certificate_path {
             let pem = std::fs::read(path).map_err(|error| {
                 let text = format!("the cacert file {} cannot be read: {error}", path.display());

@@ -1,10 +1,10 @@
 //! Unfinished uploads: which there are, and the end of those that nobody will finish.
 use super::store::Store;
 use super::writer::{checkpoint, resume};
-use crate::client::{ListObjects, UploadListing, UploadRef};
+use crate::client::{ListObjects, Pages, UploadRef};
 use crate::driver::path::is_within;
 use crate::error::{ErrorKind, Result};
-use crate::xml::Upload;
+use crate::xml::{ListMultipartUploadsResult, Upload};
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -148,7 +148,7 @@ fn remove_orphan(store: &Store, path: &str, purged: &mut Purged) -> Result<()> {
 
 /// The open uploads whose keys are those of driver paths: others in the bucket are not ours.
 struct Uploads {
-    pages: UploadListing,
+    pages: Pages<ListMultipartUploadsResult>,
     page: std::vec::IntoIter<Upload>,
     path: String,
 }

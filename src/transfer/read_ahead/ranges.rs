@@ -1,7 +1,7 @@
 //! Ranges of one object, fetched by several threads and handed out in order.
 use super::pace::{Bottleneck, Pace};
 use crate::cancel::Cancel;
-use crate::client::{ByteRange, Client, GetObject};
+use crate::client::{ByteRange, Client};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sync;
 use crate::transfer::memory::{MemoryLimit, Share};
@@ -252,25 +252,11 @@ impl Shared {
     fn fetch(&self, number: u64, range: &Range<u64>) -> Result<()> {
         let ObjectVersion { bucket, key, etag, .. } = &self.object;
         let length = range.end - range.start;
-        let request = GetObject::range(ByteRange::Part { offset: range.start, length }).if_match(etag);
-        let mut reader = match self.client.get_object(bucket, key, &request) {
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    ErrorKind::PreconditionFailed | ErrorKind::NoSuchKey | ErrorKind::InvalidRange
-                ) =>
-            {
-                return Err(self.changed().with_source(error));
-            }
-            reader => reader?,
-        };
+        let range = ByteRange::Part { offset: range.start, length };
+        let mut reader = self.client.get_same_version(bucket, key, range, Some(etag), Some(length))?;
         if number == 0 && !reader.is_range() {
             self.lock().support = RangeSupport::Missing;
             return Err(Error::new(ErrorKind::Protocol, "the server sends the whole object in place of a range"));
-        }
-        // Servers that ignore If-Match are caught here.
-        if reader.meta().etag.as_ref() != Some(etag) || reader.length() != Some(length) {
-            return Err(self.changed());
         }
         let mut left = length;
         while left > 0 {
@@ -278,7 +264,7 @@ impl Shared {
             let wanted = usize::try_from(left).map_or(BLOCK, |left| left.min(BLOCK));
             while block.length < wanted {
                 match reader.pull(&mut block.bytes[block.length..wanted])? {
-                    0 => return Err(self.changed()),
+                    0 => return Err(reader.changed()),
                     count => block.length += count,
                 }
             }
@@ -293,11 +279,6 @@ impl Shared {
         }
         // Reading the end, too, shows a reply that goes on, and gives the connection back to the pool.
         reader.pull(&mut [0]).map(drop)
-    }
-
-    fn changed(&self) -> Error {
-        let error = Error::new(ErrorKind::Integrity, "the object changed while it was being read");
-        error.with_operation("GetObject").with_bucket(&self.object.bucket).with_key(&self.object.key)
     }
 }
 

@@ -6,7 +6,7 @@ use super::options::GivenOptions;
 use super::table::refused;
 use super::values::{LogLevel, PartSizes};
 use crate::client::endpoint::{Acceleration, Addressing, Fips, Scheme, Stack, Variant};
-use crate::client::{CannedAcl, Checksum, Encryption, PayloadSigning, SignatureVersion, StorageClass, Verification};
+use crate::client::{CannedAcl, Checksum, Encryption, PayloadSigning, SignatureVersion, StorageClass, TlsVerification};
 use crate::error::{Error, Result};
 use crate::sign::Credentials;
 use std::fmt;
@@ -112,7 +112,7 @@ setters! {
     /// Sets the canned ACL of new objects; `None` sends no header
     acl(acl: Option<CannedAcl>) => "objectacl" acl.map_or("none", CannedAcl::as_str).to_owned();
     /// Sets whether certificates are verified
-    verification(verification: Verification) => "skipverify" (verification == Verification::Skip).to_string();
+    verification(verification: TlsVerification) => "skipverify" (verification == TlsVerification::Skip).to_string();
     /// Names a PEM file with certificates to trust in addition to the built-in ones
     ca_certificate_path(path: impl Into<String>) => "cacert" path.into();
     /// Sets the proxy, `http://[user:password@]host:port`

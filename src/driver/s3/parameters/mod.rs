@@ -21,8 +21,8 @@ pub use values::{LogLevel, PartSizes};
 use crate::client::endpoint::{Acceleration, Addressing, Endpoint, Fips, Scheme, Stack, Variant, check_proxy_url};
 use crate::client::values::Word;
 use crate::client::{
-    CannedAcl, Checksum, Encryption, MAX_PART_SIZE, MIN_PART_SIZE, PayloadSigning, SignatureVersion, StorageClass,
-    Verification,
+    BucketName, CannedAcl, Checksum, Encryption, MAX_PART_SIZE, MIN_PART_SIZE, PayloadSigning, SignatureVersion,
+    StorageClass, TlsVerification,
 };
 use crate::error::{ErrorKind, Result};
 use crate::sign::Credentials;
@@ -97,7 +97,7 @@ pub struct ParameterValues {
     /// Where presigned URLs lead; `None`: to the endpoint itself.
     pub redirect_endpoint: Option<Endpoint>,
     /// The bucket's name.
-    pub bucket: String,
+    pub bucket: BucketName,
     /// What stands before every key, without slashes at its ends; empty for the bucket's root.
     pub root_directory: String,
     /// How the server encrypts new objects.
@@ -107,7 +107,7 @@ pub struct ParameterValues {
     /// The canned ACL of new objects; `None`: no header is sent.
     pub acl: Option<CannedAcl>,
     /// Whether certificates are verified.
-    pub verification: Verification,
+    pub verification: TlsVerification,
     /// A PEM file with certificates to trust in addition to the built-in ones.
     pub ca_certificate_path: Option<PathBuf>,
     proxy: Option<Proxy>,
@@ -164,8 +164,9 @@ impl Parameters {
     /// The one place where options become parameters.
     fn resolve(options: &GivenOptions) -> Result<Self> {
         let endpoint = endpoint(options)?;
-        let bucket = options.required("bucket")?.to_owned();
-        endpoint.locate(&bucket).map_err(|error| error.with_kind(ErrorKind::Configuration))?;
+        let bucket = options.required("bucket")?;
+        let bucket = bucket.parse::<BucketName>().and_then(|bucket| endpoint.locate(&bucket).map(|_| bucket));
+        let bucket = bucket.map_err(|error| error.with_kind(ErrorKind::Configuration))?;
         let redirect_endpoint = match options.text("redirectendpoint") {
             None => None,
             Some(url) => Some(Endpoint::redirect(url, endpoint.region())?.with_addressing(endpoint.addressing())?),
@@ -281,12 +282,12 @@ fn signature_version(options: &GivenOptions, endpoint: &Endpoint) -> Result<Sign
 }
 
 /// Whether certificates are verified, and the file with further ones to trust.
-fn verification(options: &GivenOptions) -> Result<(Verification, Option<PathBuf>)> {
+fn verification(options: &GivenOptions) -> Result<(TlsVerification, Option<PathBuf>)> {
     let ca_certificate_path = options.text("cacert").map(PathBuf::from);
     match (options.boolean("skipverify")?, ca_certificate_path) {
         (true, Some(_)) => Err(refused("cacert cannot be used with skipverify true: no certificate would be checked")),
-        (true, None) => Ok((Verification::Skip, None)),
-        (false, path) => Ok((Verification::Full, path)),
+        (true, None) => Ok((TlsVerification::Skip, None)),
+        (false, path) => Ok((TlsVerification::Full, path)),
     }
 }
 

@@ -81,7 +81,7 @@ impl Checkpoint {
         let sound = Self::parse(&tail, &store.key(path)).filter(|(_, _, crc)| *crc == Crc::Match);
         let Some((checkpoint, length, _)) = sound else {
             let text = "what was kept of an unfinished file is damaged";
-            return Err(Error::new(ErrorKind::Integrity, text).with_bucket(&store.bucket).with_key(key));
+            return Err(Error::new(ErrorKind::Integrity, text).with_bucket(&*store.bucket).with_key(key));
         };
         tail.truncate(length);
         Ok(Some(StoredCheckpoint { checkpoint, tail, modified }))

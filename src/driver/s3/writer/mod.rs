@@ -130,7 +130,7 @@ impl Writer {
     /// A writer that begins with nothing. Asks the server nothing.
     pub(crate) fn new(store: &Arc<Store>, path: &str, chunk_size: u64) -> Self {
         let key = store.key(path);
-        let place = (store.bucket.as_str(), key.as_str());
+        let place = (&*store.bucket, key.as_str());
         let sender = Sender::new(&store.client, place, store.parameters.concurrency, chunk_size, &store.memory);
         Self {
             layout: Layout::new(chunk_size, store.parameters.part_sizes),
