@@ -158,18 +158,12 @@ pub(super) fn with_retries<T>(
             Err(Attempt::Again(reason)) => reason,
         };
         attempts += 1;
-        let pause = share(BACKOFF * attempts, clock.random());
+        let pause = clock.jitter(BACKOFF * attempts);
         if attempts == ATTEMPTS || clock.instant() + pause >= deadline {
             return Err(reason);
         }
         clock.sleep(pause);
     }
-}
-
-/// A random part of `whole`.
-pub(super) fn share(whole: Duration, random: u64) -> Duration {
-    const STEPS: u32 = 1024;
-    whole * u32::try_from(random % u64::from(STEPS)).unwrap_or(0) / STEPS
 }
 
 /// A parsed URL: `http` or `https`, a host, perhaps a port, and the path and query as they are sent.
@@ -285,13 +279,6 @@ mod tests {
         for http in [local, remote] {
             assert!(matches!(http.options.verification, TlsVerification::Full));
             assert!(!format!("{http:?}").contains("hunter2"));
-        }
-    }
-
-    #[test]
-    fn a_share_is_never_more_than_the_whole() {
-        for random in [0, 1, 1023, 1024, u64::MAX] {
-            assert!(share(BACKOFF, random) < BACKOFF);
         }
     }
 }
