@@ -67,6 +67,7 @@ pub mod middleware;
 mod net;
 pub mod sign;
 mod sync;
+mod text;
 pub mod time;
 #[cfg(feature = "client")]
 pub mod transfer;

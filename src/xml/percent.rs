@@ -9,7 +9,7 @@
 //! - An escape that is none (`100%`), or that makes bad UTF-8, is an error. It comes from a server that claims to
 //!   encode and does not, and a guess would name another object, which a caller may be about to delete.
 use super::Error;
-use super::reader::excerpt;
+use crate::text::shown;
 
 /// Decodes `text` in place of itself; most keys have nothing to decode and are returned as they came.
 pub(super) fn decode(text: String) -> Result<String, Error> {
@@ -38,6 +38,6 @@ fn nibble(digit: u8) -> Option<u8> {
 }
 
 fn refused(text: &str, complaint: &str) -> Error {
-    let message = format!("the server says that keys are URL-encoded, but \"{}\" {complaint}", excerpt(text));
+    let message = format!("the server says that keys are URL-encoded, but \"{}\" {complaint}", shown(text));
     Error { message, offset: None, document: None }
 }

@@ -5,13 +5,11 @@
 //! size and depth. Nothing is ever expanded, nothing recurses, and the page is read in one pass.
 use super::tokens::{Token as Piece, Tokens};
 use super::{Error, ErrorDocument, error};
+use crate::text::shown;
 use zeroize::Zeroizing;
 
 /// Elements inside each other. S3's and STS's own documents need four; the rest is room for foreign extensions.
 const MAX_DEPTH: usize = 16;
-
-/// What of a foreign text is repeated in a message, in characters.
-const EXCERPT: usize = 80;
 
 /// Reads `body`, whose root must be one of `roots`, with `read`, which gets the document with the root just opened and
 /// must consume it up to its end.
@@ -33,7 +31,7 @@ pub(super) fn parse<'a, T>(
         document.finish()?;
         return Ok(value);
     }
-    let fail = document.fail(format!("the root element is <{}>, not <{}>", excerpt(root.name()), roots.join("> or <")));
+    let fail = document.fail(format!("the root element is <{}>, not <{}>", shown(root.name()), roots.join("> or <")));
     if !error::ROOTS.contains(&root.name()) {
         return Err(fail);
     }
@@ -181,8 +179,8 @@ impl<'a> Document<'a> {
                 Token::Open(inner) => {
                     let message = format!(
                         "<{}> holds the element <{}> where only text belongs",
-                        excerpt(element.name()),
-                        excerpt(inner.name())
+                        shown(element.name()),
+                        shown(inner.name())
                     );
                     return Err(self.fail(message));
                 }
@@ -209,7 +207,7 @@ impl<'a> Document<'a> {
         let text = self.text(element)?;
         *slot = Some(value(text).map_err(|complaint| match text {
             "" => Error::new(format!("<{name}> {complaint}"), at),
-            text => Error::new(format!("<{name}> {complaint}: \"{}\"", excerpt(text)), at),
+            text => Error::new(format!("<{name}> {complaint}: \"{}\"", shown(text)), at),
         })?);
         Ok(())
     }
@@ -248,7 +246,7 @@ impl<'a> Document<'a> {
             "quot" => Some('"'),
             _ => name.strip_prefix('#').and_then(character),
         };
-        resolved.ok_or_else(|| self.fail(format!("the document has an unknown reference &{};", excerpt(name))))
+        resolved.ok_or_else(|| self.fail(format!("the document has an unknown reference &{};", shown(name))))
     }
 
     fn instruction(&mut self, text: &str) -> Result<(), Error> {
@@ -262,7 +260,7 @@ impl<'a> Document<'a> {
                 Some(Some(name)) if ["utf-8", "utf8"].iter().any(|utf8| name.eq_ignore_ascii_case(utf8)) => Ok(()),
                 // Read as UTF-8, keys in another encoding would be wrong keys.
                 Some(Some(name)) => {
-                    Err(self.fail(format!("the document declares the encoding \"{}\", not UTF-8", excerpt(name))))
+                    Err(self.fail(format!("the document declares the encoding \"{}\", not UTF-8", shown(name))))
                 }
                 None => Err(self.fail("the document has a malformed XML declaration")),
             },
@@ -314,14 +312,6 @@ pub(super) fn forbidden(text: &str) -> Option<usize> {
     text.char_indices().find(|(_, c)| !is_xml_char(*c)).map(|(at, _)| at)
 }
 
-/// A foreign text for a message: short, and without characters that would upset a terminal or a log.
-pub(super) fn excerpt(text: &str) -> String {
-    match text.char_indices().nth(EXCERPT) {
-        Some((end, _)) => text.get(..end).unwrap_or_default().escape_debug().chain("...".chars()).collect(),
-        None => text.escape_debug().collect(),
-    }
-}
-
 /// `Char` of XML 1.0 section 2.2; surrogates are no `char` in the first place.
 fn is_xml_char(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..)
@@ -366,7 +356,7 @@ impl Error {
     /// The server answered with an error document where something else was asked for.
     fn reported(document: ErrorDocument, offset: Option<u64>) -> Self {
         let message =
-            format!("the document is an error report: {} ({})", excerpt(&document.code), excerpt(&document.message));
+            format!("the document is an error report: {} ({})", shown(&document.code), shown(&document.message));
         Self { message, offset, document: Some(Box::new(document)) }
     }
 }

@@ -1,6 +1,7 @@
 //! The documents that a client sends.
-use super::reader::{excerpt, forbidden};
+use super::reader::forbidden;
 use super::{Error, MAX_PART_NUMBER};
+use crate::text::shown;
 
 /// S3's namespace, without which some servers refuse a document.
 const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
@@ -51,7 +52,7 @@ pub fn complete_multipart_upload(parts: &[(u32, &str)]) -> Result<String, Error>
         push_text(&mut document, etag).map_err(|at| {
             refused(format!(
                 "the ETag \"{}\" of part {number} has a character at byte {at} that XML cannot carry",
-                excerpt(etag)
+                shown(etag)
             ))
         })?;
         document.push_str(quote);
@@ -85,7 +86,7 @@ pub fn delete(keys: &[&str], mode: DeleteMode) -> Result<String, Error> {
         push_text(&mut document, key).map_err(|at| {
             refused(format!(
                 "the key \"{}\" has a character at byte {at} that XML cannot carry: delete the object by itself",
-                excerpt(key)
+                shown(key)
             ))
         })?;
         document.push_str("</Key></Object>");
@@ -103,7 +104,7 @@ pub fn create_bucket_configuration(location: &str) -> Result<String, Error> {
     }
     let mut document = format!("<CreateBucketConfiguration xmlns=\"{NAMESPACE}\"><LocationConstraint>");
     push_text(&mut document, location).map_err(|at| {
-        refused(format!("the location \"{}\" has a character at byte {at} that XML cannot carry", excerpt(location)))
+        refused(format!("the location \"{}\" has a character at byte {at} that XML cannot carry", shown(location)))
     })?;
     document.push_str("</LocationConstraint></CreateBucketConfiguration>");
     Ok(document)
