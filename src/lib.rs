@@ -57,7 +57,7 @@ pub mod conformance;
 #[cfg(feature = "client")]
 pub mod credentials;
 pub mod driver;
-#[cfg(feature = "cloudfront")]
+#[cfg(any(feature = "client", feature = "cloudfront"))]
 mod duration;
 pub mod error;
 #[cfg(feature = "fuzzing")]

@@ -356,14 +356,24 @@ fn words_are_the_documented_ones() {
 
 #[test]
 fn ages_have_units() {
-    for (text, seconds) in [("1s", 1), ("168h", 604_800), ("2m", 120), ("1h1m1s", 3661), ("87600h", 315_360_000)] {
+    for (text, seconds) in [
+        ("1s", 1),
+        ("168h", 604_800),
+        ("2m", 120),
+        ("1h1m1s", 3661),
+        ("1.5h", 5400),
+        ("90", 90),
+        ("60000ms", 60),
+        ("87600h", 315_360_000),
+    ] {
         assert_eq!(good(&[("uploadpurgeage", text)]).upload_purge_age(), Duration::from_secs(seconds));
     }
     for text in [
-        "168",
+        "0",
+        "1.5",
         "7d",
         "h",
-        "1.5h",
+        "300ms",
         "-1h",
         "0s",
         "1h ",

@@ -17,7 +17,8 @@ use crate::client::{
 };
 use crate::error::{ErrorKind, Result};
 use crate::sign::Credentials;
-use options::{Options, Spaces, find_word, refused, shown, words};
+use crate::text::shown;
+use options::{Options, Spaces, find_word, refused, words};
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -95,7 +96,7 @@ const V2_REGIONS: [&str; 9] = [
 /// | `maxmemory` | no cap | bytes of part buffers and read-ahead over all writers and readers: `chunksize` and more |
 /// | `maxrequests` | 256 | requests in flight at once, over all threads; fewer while the server throttles, see [`Config::max_requests`](crate::client::Config::max_requests): 1 to 65535 |
 /// | `uniformparts` | `false` | `true`: parts never grow, see [`PartSizes`] |
-/// | `uploadpurgeage` | `168h` | an older upload in the way of a new one is aborted from this age on: `1s` to ten years in `h`, `m`, `s` |
+/// | `uploadpurgeage` | `168h` | an older upload in the way of a new one is aborted from this age on: `1s` to ten years, in Go's notation (`1h30m`) or as a number of seconds |
 /// | `useragent` | none | appended to the `User-Agent` header |
 /// | `loglevel` | `off` | a [`LogLevel`] in any case, or `false`; this library itself logs nothing |
 ///

@@ -1,8 +1,9 @@
 //! Options as text: which names there are, and how text becomes a boolean, a number, a word or a time.
 
-pub(super) use crate::client::endpoint::shown;
 use crate::client::values::Word;
+use crate::duration;
 use crate::error::{Error, ErrorKind, Result};
+use crate::text::shown;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -147,11 +148,11 @@ impl Options {
         })
     }
 
-    /// Hours, minutes and seconds in Go's notation: `168h`, `1h30m`, `90s`.
+    /// A duration in Go's notation (`168h`, `1h30m`), or a number of seconds.
     pub(super) fn duration(&self, name: &'static str, allowed: RangeInclusive<Duration>) -> Result<Option<Duration>> {
         let Some(text) = self.text(name) else { return Ok(None) };
-        match parse_duration(text) {
-            Some(duration) if allowed.contains(&duration) => Ok(Some(duration)),
+        match duration::parse(text) {
+            Ok(duration) if allowed.contains(&duration) => Ok(Some(duration)),
             _ => Err(refused(format!(
                 "the {name} parameter should be a duration such as 168h or 1h30m, between {}s and {}s: {} invalid",
                 allowed.start().as_secs(),
@@ -218,23 +219,6 @@ fn parse_integer(text: &str) -> Integer {
         Ok(value) if !negative || value == 0 => Integer::Value(value),
         _ => Integer::Beyond,
     }
-}
-
-fn parse_duration(text: &str) -> Option<Duration> {
-    let mut rest = text;
-    let mut seconds = 0_u64;
-    while !rest.is_empty() {
-        let (digits, unit) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit())?);
-        let unit_seconds = match unit.bytes().next()? {
-            b'h' => 3600,
-            b'm' => 60,
-            b's' => 1,
-            _ => return None,
-        };
-        seconds = digits.parse::<u64>().ok()?.checked_mul(unit_seconds)?.checked_add(seconds)?;
-        rest = unit.get(1..)?;
-    }
-    Some(Duration::from_secs(seconds))
 }
 
 /// The option a misspelt name most likely stands for.
