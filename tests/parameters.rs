@@ -5,7 +5,8 @@
 use proptest::prelude::*;
 use s3driver::client::endpoint::{Acceleration, Addressing, Fips, Scheme, Stack, Variant};
 use s3driver::client::{
-    Checksum, Encryption, MAX_PART_SIZE, MIN_PART_SIZE, PayloadSigning, SignatureVersion, StorageClass, Verification,
+    Checksum, Encryption, MAX_PART_SIZE, MIN_PART_SIZE, PayloadSigning, Proxy, SignatureVersion, StorageClass,
+    Verification,
 };
 use s3driver::driver::{LogLevel, Parameters, PartSizes};
 use s3driver::sign::Credentials;
@@ -97,7 +98,7 @@ fn every_option_has_its_effect() {
     assert_eq!((p.region(), p.redirect_endpoint().unwrap().region()), ("eu-west-1", "eu-west-1"));
     assert_eq!(p.encryption(), &Encryption::Kms { key_id: "arn:aws:kms:eu-west-1:1:key/x".to_owned() });
     assert_eq!(p.ca_certificate_path(), Some(Path::new("/etc/ssl/ca.pem")));
-    assert_eq!(p.proxy(), Some("http://user:pass@proxy:3128"));
+    assert_eq!(p.proxy(), Some(&Proxy::parse("http://user:pass@proxy:3128").unwrap()));
     assert_eq!(p.signature_version(), SignatureVersion::V2);
     assert_eq!((p.payload(), p.checksum()), (PayloadSigning::Unsigned, Checksum::Crc32c));
     assert_eq!((p.chunk_size(), p.multipart_copy_chunk_size()), (MIN_PART_SIZE, MIN_PART_SIZE));
@@ -669,7 +670,7 @@ fn the_builder_reaches_every_option() {
     assert_eq!(format!("{built:?}"), format!("{read:?}"));
     assert_eq!(built.credentials().unwrap().secret_access_key(), "secret");
     assert_eq!(built.credentials().unwrap().session_token(), Some("token"));
-    assert_eq!(built.proxy(), Some("http://proxy:3128"));
+    assert_eq!(built.proxy(), Some(&Proxy::parse("http://proxy:3128").unwrap()));
 
     let custom = Parameters::builder("registry").endpoint("http://minio:9000").build().unwrap();
     assert_eq!(custom.endpoint().host(), "minio");

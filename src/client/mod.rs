@@ -39,6 +39,7 @@ mod settings;
 mod stream;
 pub(crate) mod values;
 
+pub use crate::net::proxy::Proxy;
 pub use bucket::BucketInfo;
 pub(crate) use checksum::Expected;
 pub(crate) use config::MAX_REQUESTS;
@@ -130,7 +131,7 @@ impl Client {
     /// Makes a client. Opens no connection and asks for no credentials yet.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] when certificates, proxy or user agent cannot be used.
+    /// [`ErrorKind::Configuration`] when certificates or user agent cannot be used.
     pub fn new(config: Config) -> Result<Self> {
         let transport = Transport::new(config.transport_options())
             .map_err(|error| Error::new(ErrorKind::Configuration, error.0))?;

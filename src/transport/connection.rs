@@ -1,9 +1,9 @@
 //! One connection: a stream, the bytes read ahead of need, and the buffers its exchanges share.
 
-use super::Origin;
 use super::error::Failure;
 use super::head::{Head, Parsed};
 use super::stream::{Limits, Pace, Stream};
+use crate::net::origin::Origin;
 use std::io;
 use std::time::Instant;
 use zeroize::Zeroizing;

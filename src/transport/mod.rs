@@ -38,7 +38,9 @@ pub(crate) use body::Response;
 pub(crate) use error::{Failure, OptionsError, Phase, TransportError};
 
 use crate::cancel::Cancel;
-use connect::{Connector, Proxy};
+use crate::net::origin::Origin;
+use crate::net::proxy::Proxy;
+use connect::Connector;
 use pool::Pool;
 use std::fmt;
 use std::io::Read;
@@ -46,48 +48,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use stream::Limits;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum Scheme {
-    Http,
-    Https,
-}
-
-impl Scheme {
-    fn default_port(self) -> u16 {
-        match self {
-            Self::Http => 80,
-            Self::Https => 443,
-        }
-    }
-}
-
-/// Where a request goes: scheme, host and port. `host` is a name, an IPv4 address, or an IPv6 address without brackets.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Origin {
-    pub(crate) scheme: Scheme,
-    pub(crate) host: String,
-    pub(crate) port: u16,
-}
-
-impl Origin {
-    /// The value of `Host`: port left out when it is the scheme's default, IPv6 in brackets.
-    pub(crate) fn host_header(&self) -> String {
-        if self.port != self.scheme.default_port() {
-            return self.authority();
-        }
-        if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() }
-    }
-
-    /// Host and port, the port always there.
-    fn authority(&self) -> String {
-        if self.host.contains(':') {
-            format!("[{}]:{}", self.host, self.port)
-        } else {
-            format!("{}:{}", self.host, self.port)
-        }
-    }
-}
 
 /// How servers' certificates are judged.
 #[derive(Clone, Debug, Default)]
@@ -103,8 +63,8 @@ pub(crate) struct Options {
     pub(crate) verification: TlsVerification,
     /// PEM text: certificates trusted beside the built-in ones (webpki-roots).
     pub(crate) extra_roots_pem: Vec<u8>,
-    /// `http://[user:password@]host:port`; never taken from the environment. User and password are percent-decoded.
-    pub(crate) proxy: Option<String>,
+    /// Never taken from the environment.
+    pub(crate) proxy: Option<Proxy>,
     /// For name lookup, TCP, proxy and TLS together.
     pub(crate) connect_timeout: Duration,
     /// The longest wait for one read or one write to make progress.
@@ -136,7 +96,7 @@ impl Default for Options {
     }
 }
 
-/// The proxy's text may hold a password.
+/// Shows the size of the certificates only.
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
@@ -152,7 +112,7 @@ impl fmt::Debug for Options {
         f.debug_struct("Options")
             .field("verification", verification)
             .field("extra_roots_pem", &format_args!("{} bytes", extra_roots_pem.len()))
-            .field("proxy", &proxy.as_ref().map(|_| "set"))
+            .field("proxy", proxy)
             .field("connect_timeout", connect_timeout)
             .field("idle_timeout", idle_timeout)
             .field("stall_timeout", stall_timeout)
@@ -205,9 +165,8 @@ struct Shared {
 impl Transport {
     pub(crate) fn new(options: Options) -> Result<Self, OptionsError> {
         let tls = tls::config(&options.verification, &options.extra_roots_pem)?;
-        let proxy = options.proxy.map(|text| Proxy::parse(&text)).transpose()?;
         Ok(Self(Arc::new(Shared {
-            connector: Connector::new(tls, proxy, options.connect_timeout, options.idle_timeout),
+            connector: Connector::new(tls, options.proxy, options.connect_timeout, options.idle_timeout),
             pool: Arc::new(Pool::new(options.idle_connections, options.idle_lifetime)),
             idle_timeout: options.idle_timeout,
             stall_timeout: options.stall_timeout,

@@ -79,7 +79,7 @@ impl Store {
             config = config.extra_roots_pem(pem);
         }
         if let Some(proxy) = parameters.proxy() {
-            config = config.proxy(proxy);
+            config = config.proxy(proxy.clone());
         }
         if let Some(agent) = parameters.user_agent() {
             config = config.user_agent(agent);

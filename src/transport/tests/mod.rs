@@ -8,6 +8,7 @@ mod tls;
 mod traps;
 
 use super::*;
+use crate::net::host::Scheme;
 use std::io::{self, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Mutex;

@@ -466,7 +466,7 @@ fn through_a_tunnel() {
         let _ = io::copy(&mut other, &mut peer.stream);
     });
     let transport = Transport::new(Options {
-        proxy: Some(format!("http://user:secret@127.0.0.1:{}", proxy.origin.port)),
+        proxy: Some(Proxy::parse(&format!("http://user:secret@127.0.0.1:{}", proxy.origin.port)).unwrap()),
         extra_roots_pem: authority.pem,
         ..options()
     })

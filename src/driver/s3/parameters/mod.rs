@@ -10,16 +10,15 @@ pub use builder::ParametersBuilder;
 pub use values::LogLevel;
 
 use super::PartSizes;
-use crate::client::endpoint::{Acceleration, Addressing, Endpoint, Fips, Scheme, Stack, Variant, check_proxy_url};
+use crate::client::endpoint::{Acceleration, Addressing, Endpoint, Fips, Scheme, Stack, Variant};
 use crate::client::{
-    CannedAcl, Checksum, Encryption, MAX_PART_SIZE, MAX_REQUESTS, MIN_PART_SIZE, PayloadSigning, SignatureVersion,
-    StorageClass, Verification,
+    CannedAcl, Checksum, Encryption, MAX_PART_SIZE, MAX_REQUESTS, MIN_PART_SIZE, PayloadSigning, Proxy,
+    SignatureVersion, StorageClass, Verification,
 };
 use crate::error::{ErrorKind, Result};
 use crate::sign::Credentials;
 use crate::text::shown;
 use options::{Options, Spaces, find_word, refused, words};
-use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -180,7 +179,7 @@ impl Parameters {
             acl: acl(options)?,
             verification,
             ca_certificate_path,
-            proxy: proxy(options)?,
+            proxy: options.text("proxy").map(Proxy::parse).transpose()?,
             signature_version,
             payload: payload(options, signature_version)?,
             checksum: options.word("checksum")?.unwrap_or(Checksum::Auto),
@@ -256,9 +255,9 @@ impl Parameters {
     pub fn ca_certificate_path(&self) -> Option<&Path> {
         self.ca_certificate_path.as_deref()
     }
-    /// `http://[user:password@]host:port`. Handle with care: it can hold a password.
-    pub fn proxy(&self) -> Option<&str> {
-        self.proxy.as_ref().map(|proxy| proxy.0.as_str())
+    /// The proxy that requests go through.
+    pub const fn proxy(&self) -> Option<&Proxy> {
+        self.proxy.as_ref()
     }
     /// The signature algorithm.
     pub const fn signature_version(&self) -> SignatureVersion {
@@ -319,16 +318,6 @@ impl Parameters {
     /// What the embedding program should log.
     pub const fn log_level(&self) -> LogLevel {
         self.log_level
-    }
-}
-
-/// A proxy's URL, whose user information stays out of `Debug`.
-#[derive(Clone)]
-struct Proxy(Zeroizing<String>);
-
-impl fmt::Debug for Proxy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(not shown)")
     }
 }
 
@@ -455,12 +444,6 @@ fn acl(options: &Options) -> Result<Option<CannedAcl>> {
             ))
         }),
     }
-}
-
-fn proxy(options: &Options) -> Result<Option<Proxy>> {
-    let Some(url) = options.text("proxy") else { return Ok(None) };
-    check_proxy_url(url)?;
-    Ok(Some(Proxy(Zeroizing::new(url.to_owned()))))
 }
 
 fn payload(options: &Options, version: SignatureVersion) -> Result<PayloadSigning> {
