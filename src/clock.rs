@@ -15,7 +15,7 @@ pub trait Clock: Debug + Send + Sync {
     fn sleep(&self, wait: Duration);
     /// 64 random bits, for jitter and unique names; not for secrets.
     fn random(&self) -> u64;
-    /// A random part of `bound`: from nothing up to all of it.
+    /// Returns a random part of `bound`: from nothing up to all of it.
     fn jitter(&self, bound: Duration) -> Duration {
         // Neither the product nor the quotient can overflow: a duration has fewer than 2^94 nanoseconds.
         let part = bound.as_nanos() * u128::from(self.random() >> 32) / u128::from(u32::MAX);

@@ -321,3 +321,21 @@ impl From<Error> for std::io::Error {
         Self::new(kind, error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_one_line_that_reads_as_it_is_written() {
+        let nasty = "a\u{202e}b\u{2028}c\u{200b}d\ne";
+        let error = Error::new(ErrorKind::Refused, nasty).with_path(nasty).with_bucket(nasty).with_key(nasty);
+        let error = error.with_request_id(nasty).with_history(nasty).with_hint(nasty);
+        let error = error.with_others(vec![Error::new(ErrorKind::Refused, nasty)]);
+        for text in [error.to_string(), format!("{error:?}")] {
+            assert!(text.is_ascii() && !text.contains('\n'), "{text}");
+            assert_eq!(text.matches("a\\u{202e}b\\u{2028}c\\u{200b}d\\ne").count(), 8, "{text}");
+        }
+        assert_eq!(error.message(), nasty, "the text itself stays as it came");
+    }
+}

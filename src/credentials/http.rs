@@ -3,7 +3,7 @@
 use super::{Context, Unavailable};
 use crate::clock::Clock;
 use crate::net::origin::Origin;
-use crate::net::url::Url;
+use crate::net::url::{Url, shown_url};
 use crate::transport::{self, Body, Failure, Options, Phase, TlsVerification, Transport, TransportError};
 use std::fmt;
 use std::sync::OnceLock;
@@ -177,8 +177,7 @@ pub(super) struct Endpoint {
 impl Endpoint {
     /// Reads `http://host[:port][/path][?query]`.
     pub(super) fn parse(url: &str) -> Result<Self, String> {
-        let parsed = Url::parse(url)
-            .map_err(|why| format!("`{}` is not a usable URL: it {why}", super::document::shown(url)))?;
+        let parsed = Url::parse(url).map_err(|why| format!("`{}` is not a usable URL: it {why}", shown_url(url)))?;
         Ok(Self { origin: parsed.origin(), target: parsed.target() })
     }
 
@@ -239,6 +238,8 @@ mod tests {
         for (text, accepted, why) in forms::URLS {
             assert_eq!(Endpoint::parse(text).is_ok(), accepted.contains(&Place::Credentials), "{text:?}: {why}");
         }
+        let secret = Endpoint::parse("http://user:hunter2@h/").unwrap_err();
+        assert!(!secret.contains("hunter2"), "{secret}");
         for (text, kept, why) in forms::AUTHORITIES {
             let endpoint = Endpoint::parse(&format!("http://{text}/a")).ok();
             let kept = kept.map(|kept| format!("http://{kept}"));

@@ -286,11 +286,11 @@ impl Sts {
     }
 }
 
-/// The domain of a region's partition
+/// Returns the domain of a region's partition
 /// (<https://docs.aws.amazon.com/general/latest/gr/rande.html>).
 ///
 /// # Errors
-/// The text is no region's name: it would change the host.
+/// The text does not have the form of a region's name.
 pub(super) fn domain(region: &str) -> Result<&'static str, String> {
     if !is_region_name(region) {
         return Err(format!("`{}` is not a region's name", shown(region)));

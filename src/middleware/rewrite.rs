@@ -3,8 +3,7 @@ use super::{bad, delegate_to_inner};
 use crate::driver::{StorageDriver, UrlOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::net::host::{Host, Scheme};
-use crate::net::url::{self, Url};
-use crate::text::shown;
+use crate::net::url::{Url, shown_url, split_authority};
 use std::fmt;
 use std::sync::Arc;
 
@@ -57,7 +56,7 @@ impl Rewrite {
     /// # Errors
     /// [`ErrorKind::Configuration`] when it is neither a name nor an address.
     pub fn host(mut self, host: &str) -> Result<Self> {
-        let authority = url::split_authority(host).map_err(|e| bad(format!("host \"{}\" {e}", shown(host))))?;
+        let authority = split_authority(host).map_err(|e| bad(format!("host \"{}\" {e}", shown_url(host))))?;
         self.rules.host = Some(authority);
         Ok(self)
     }

@@ -35,12 +35,13 @@ impl Partition {
         Self::EuropeanSovereignCloud,
     ];
 
-    /// The partition a region belongs to, by the region's prefix. What no rule knows is `aws`.
+    /// Returns the partition of a region by the region's prefix; without a known prefix it is `aws`, so that a region
+    /// opened tomorrow works today.
     pub fn of_region(region: &str) -> Self {
         let claims = |partition: &Self| partition.prefix().is_some_and(|prefix| region.starts_with(prefix));
         Self::ALL.into_iter().find(claims).unwrap_or(Self::Aws)
     }
-    /// The identifier that stands in ARNs, such as `aws-cn`.
+    /// Returns the identifier that ARNs contain, such as `aws-cn`.
     pub const fn id(self) -> &'static str {
         match self {
             Self::Aws => "aws",
@@ -53,7 +54,7 @@ impl Partition {
             Self::EuropeanSovereignCloud => "aws-eusc",
         }
     }
-    /// The domain its services live under.
+    /// Returns the domain of the partition's services.
     pub const fn dns_suffix(self) -> &'static str {
         match self {
             Self::Aws | Self::GovCloud => "amazonaws.com",
@@ -65,6 +66,7 @@ impl Partition {
             Self::EuropeanSovereignCloud => "amazonaws.eu",
         }
     }
+    /// The beginning that the names of its regions have in common.
     const fn prefix(self) -> Option<&'static str> {
         match self {
             Self::Aws => None,
@@ -79,7 +81,8 @@ impl Partition {
     }
 }
 
-/// `aa-word-1`, with any number of words: every AWS region so far, and a guard against text that would change the host.
+/// Whether `region` has the form of an AWS region: `aa-word-1`, with any number of words. Other text could change the
+/// host of which it becomes a part.
 pub(crate) fn is_region_name(region: &str) -> bool {
     let word = |part: &str| {
         part.starts_with(|c: char| c.is_ascii_lowercase())

@@ -107,6 +107,7 @@ pub(crate) const AUTHORITIES: &[(&str, Option<&str>, &str)] = &[
     ("s.example\u{7f}:80", None, "a control character"),
     ("s\\example:80", None, "browsers read a slash"),
     ("s!example:80", None, "not a character of DNS names"),
+    ("user@h:80", None, "user information, which a proxy takes, does not belong to the host"),
     ("*.example:80", None, "a pattern is not a host"),
     ("a,b:80", None, "two hosts"),
     (

@@ -7,7 +7,7 @@ pub(crate) const MAX_HOST: usize = 253;
 /// The longest label of a host name (RFC 1035, section 2.3.4).
 pub(crate) const MAX_LABEL: usize = 63;
 
-/// With TLS or without.
+/// The scheme of a URL: with TLS or without.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Scheme {
     /// Plain TCP: bodies can be read on the way, and changed where they are not signed.
@@ -18,14 +18,14 @@ pub enum Scheme {
 }
 
 impl Scheme {
-    /// `http` or `https`.
+    /// Returns `http` or `https`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Http => "http",
             Self::Https => "https",
         }
     }
-    /// 80 or 443.
+    /// Returns 80 or 443.
     pub const fn default_port(self) -> u16 {
         match self {
             Self::Http => 80,

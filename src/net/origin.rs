@@ -1,4 +1,4 @@
-//! Where a request goes.
+//! The server that a request goes to.
 use super::host::Scheme;
 
 /// Scheme, host and port of a server. `host` is a name, an IPv4 address, or an IPv6 address without brackets.

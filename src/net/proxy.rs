@@ -47,18 +47,19 @@ impl Proxy {
             Some(user) => {
                 let decoded = percent::decode(user).map(Zeroizing::new);
                 let decoded = decoded.ok_or_else(|| refused(&UrlError::Percent))?;
-                Some(Zeroizing::new(format!("Basic {}", STANDARD.encode(&*decoded))))
+                let encoded = Zeroizing::new(STANDARD.encode(&*decoded));
+                Some(Zeroizing::new(format!("Basic {}", *encoded)))
             }
         };
         Ok(Self { origin: url.origin(), authorization })
     }
 
-    /// The host: a lower-case name, an IPv4 address, or an IPv6 address without brackets.
+    /// Returns the host: a lower-case name, an IPv4 address, or an IPv6 address without brackets.
     pub fn host(&self) -> &str {
         &self.origin.host
     }
 
-    /// The port.
+    /// Returns the port.
     pub const fn port(&self) -> u16 {
         self.origin.port
     }
@@ -68,7 +69,7 @@ impl Proxy {
         self.authorization.is_some()
     }
 
-    /// The value of `proxy-authorization`.
+    /// Returns the value of `proxy-authorization`.
     pub(crate) fn authorization(&self) -> Option<&str> {
         self.authorization.as_ref().map(|value| value.as_str())
     }

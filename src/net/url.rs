@@ -2,6 +2,7 @@
 use super::host::{Host, Scheme};
 use super::origin::Origin;
 use super::percent::{self, Piece};
+use crate::text::shown;
 use std::fmt;
 
 /// `scheme://host[:port]/path[?query]`: the one form in which URLs are kept and handed out.
@@ -74,18 +75,18 @@ impl Url {
         Ok((Self { scheme, host, port, path, query }, user))
     }
 
-    /// Where a request for this URL goes.
+    /// Returns the server that a request for this URL goes to.
     pub(crate) fn origin(&self) -> Origin {
         let port = self.port.unwrap_or_else(|| self.scheme.default_port());
         Origin { scheme: self.scheme, host: self.host.to_string(), port }
     }
 
-    /// `host`, or `host:port` with a port other than the scheme's default.
+    /// Returns `host`, or `host:port` with a port other than the scheme's default.
     pub(crate) fn authority(&self) -> String {
         self.origin().host_header()
     }
 
-    /// Path and query as a request line carries them.
+    /// Returns path and query as a request line carries them.
     pub(crate) fn target(&self) -> String {
         self.query.as_ref().map_or_else(|| self.path.clone(), |query| format!("{}?{query}", self.path))
     }
@@ -115,6 +116,9 @@ fn without_user((url, user): (Url, Option<&str>)) -> Result<Url, UrlError> {
 
 /// Reads `host[:port]`, where the host is a name, an IPv4 address or an IPv6 address in brackets.
 pub(crate) fn split_authority(authority: &str) -> Result<(Host, Option<u16>), UrlError> {
+    if authority.contains('@') {
+        return Err(UrlError::UserInfo);
+    }
     // In an IPv6 address colons are part of the host, which ends with its bracket.
     let bracket = authority.rfind(']').unwrap_or(0);
     let colon = authority.get(bracket..).and_then(|end| end.rfind(':'));
@@ -127,6 +131,11 @@ pub(crate) fn split_authority(authority: &str) -> Result<(Host, Option<u16>), Ur
     }
     let host = Host::parse(host).ok_or(UrlError::Host)?;
     Ok((host, port.map(parse_port).transpose()?))
+}
+
+/// Returns the text of a URL or of an authority for a message, unless it may hold user information and so a secret.
+pub(crate) fn shown_url(text: &str) -> String {
+    if text.contains('@') { "(not shown)".to_owned() } else { shown(text).to_string() }
 }
 
 fn parse_port(digits: &str) -> Result<u16, UrlError> {

@@ -20,7 +20,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::net::aws::is_region_name;
 use crate::net::host::{Host, MAX_HOST, MAX_LABEL};
 use crate::net::origin::Origin;
-use crate::net::url::{Url, UrlError};
+use crate::net::url::{Url, UrlError, shown_url};
 use crate::sign;
 use crate::text::shown;
 use std::fmt;
@@ -220,7 +220,7 @@ impl Endpoint {
         Ok(Self::at(&parsed, checked_custom_region(region)?, RegionSource::Given))
     }
 
-    /// The server that a URL names, without the URL's path.
+    /// Returns the server that a URL names, without the URL's path.
     fn at(url: &Url, region: String, source: RegionSource) -> Self {
         Self {
             scheme: url.scheme,
@@ -500,11 +500,6 @@ fn unusable(option: &str, url: &str, why: &dyn fmt::Display) -> Error {
 fn malformed(option: &str, url: &str, why: UrlError) -> Error {
     let error = unusable(option, url, &why);
     if why == UrlError::UserInfo { error.with_hint("give the keys as accesskey and secretkey") } else { error }
-}
-
-/// A URL for a message. User information can hold a secret.
-fn shown_url(url: &str) -> String {
-    if url.contains('@') { "(not shown)".to_owned() } else { shown(url).to_string() }
 }
 
 fn is_base_path(path: &str) -> bool {

@@ -82,7 +82,7 @@ const V2_REGIONS: [&str; 9] = [
 /// | `secure` | `true` | `false`: plain http. A scheme in `regionendpoint` wins |
 /// | `skipverify` | `false` | `true`: certificates are not checked; excludes `cacert` |
 /// | `cacert` | none | path of a PEM file with certificates to trust besides the built-in ones |
-/// | `proxy` | none | `http://[user:password@]host:port`; the environment is not asked |
+/// | `proxy` | none | `http://[user:password@]host:port`, see [`Proxy::parse`]; the environment's variables are not read |
 /// | `v4auth` | `true` | `false`: signature version 2; an error in every AWS region that never had it |
 /// | `payload` | `auto` | a [`PayloadSigning`] |
 /// | `checksum` | `auto` | a [`Checksum`] |
@@ -255,7 +255,7 @@ impl Parameters {
     pub fn ca_certificate_path(&self) -> Option<&Path> {
         self.ca_certificate_path.as_deref()
     }
-    /// The proxy that requests go through.
+    /// Returns the proxy that requests go through, if there is one.
     pub const fn proxy(&self) -> Option<&Proxy> {
         self.proxy.as_ref()
     }
