@@ -17,7 +17,8 @@ pub trait Clock: Debug + Send + Sync {
     fn random(&self) -> u64;
     /// Returns a random part of `bound`: from nothing up to all of it.
     fn jitter(&self, bound: Duration) -> Duration {
-        // Neither the product nor the quotient can overflow: a duration has fewer than 2^94 nanoseconds.
+        // Neither the product nor the quotient can overflow: a duration has fewer than 2^94
+        // nanoseconds.
         let part = bound.as_nanos() * u128::from(self.random() >> 32) / u128::from(u32::MAX);
         let nanos = u32::try_from(part % NANOS_PER_SECOND).unwrap_or(0);
         Duration::new(u64::try_from(part / NANOS_PER_SECOND).unwrap_or(u64::MAX), nanos)

@@ -1,5 +1,5 @@
-//! Durations as registry configurations write them: Go's `1h30m`, `1.5h`, `300ms`, or a plain number of seconds. The one
-//! rule for every option; bounds are the option's own.
+//! Durations as registry configurations write them: Go's `1h30m`, `1.5h`, `300ms`, or a plain
+//! number of seconds. The one rule for every option; bounds are the option's own.
 use crate::text::shown;
 use std::time::Duration;
 

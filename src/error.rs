@@ -3,7 +3,8 @@ use crate::text::shown_to;
 use std::error::Error as StdError;
 use std::fmt;
 
-/// The longest part of an error's line, in characters: a key has at most 1,024 bytes, and longer text says no more.
+/// The longest part of an error's line, in characters: a key has at most 1,024 bytes, and longer
+/// text says no more.
 const LIMIT: usize = 1024;
 
 /// The crate's result.

@@ -1,4 +1,5 @@
-//! Foreign text in messages: on one line, of bounded length, and without characters that hide or reorder it.
+//! Foreign text in messages: on one line, of bounded length, and without characters that hide or
+//! reorder it.
 use std::fmt::{self, Write};
 
 /// The longest value that is repeated inside of a message, in characters: enough to recognise it.
@@ -14,7 +15,8 @@ pub(crate) fn shown_to(text: &str, limit: usize) -> Shown<'_> {
     Shown { text, limit }
 }
 
-/// Foreign text for a message. `Display` writes it on one line, and `...` in place of what was cut off.
+/// Foreign text for a message. `Display` writes it on one line, and `...` in place of what was cut
+/// off.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shown<'a> {
     text: &'a str,
@@ -39,9 +41,10 @@ pub(crate) fn write_char(f: &mut fmt::Formatter<'_>, c: char) -> fmt::Result {
     }
 }
 
-/// Whether `c` is invisible, ends a line, or changes the direction of the text around it: a file name with one of these
-/// reads as another one, and a log line as two. From the general categories Cf, Zl and Zp of Unicode, and the characters
-/// with the property `Default_Ignorable_Code_Point`, without the variation selectors of emoji.
+/// Whether `c` is invisible, ends a line, or changes the direction of the text around it: a file
+/// name with one of these reads as another one, and a log line as two. From the general categories
+/// Cf, Zl and Zp of Unicode, and the characters with the property `Default_Ignorable_Code_Point`,
+/// without the variation selectors of emoji.
 const fn is_deceptive(c: char) -> bool {
     matches!(
         c,

@@ -35,8 +35,8 @@ impl Partition {
         Self::EuropeanSovereignCloud,
     ];
 
-    /// Returns the partition of a region by the region's prefix; without a known prefix it is `aws`, so that a region
-    /// opened tomorrow works today.
+    /// Returns the partition of a region by the region's prefix; without a known prefix it is
+    /// `aws`, so that a region opened tomorrow works today.
     pub fn of_region(region: &str) -> Self {
         let claims = |partition: &Self| partition.prefix().is_some_and(|prefix| region.starts_with(prefix));
         Self::ALL.into_iter().find(claims).unwrap_or(Self::Aws)
@@ -81,8 +81,8 @@ impl Partition {
     }
 }
 
-/// Whether `region` has the form of an AWS region: `aa-word-1`, with any number of words. Other text could change the
-/// host of which it becomes a part.
+/// Whether `region` has the form of an AWS region: `aa-word-1`, with any number of words. Other
+/// text could change the host of which it becomes a part.
 pub(crate) fn is_region_name(region: &str) -> bool {
     let word = |part: &str| {
         part.starts_with(|c: char| c.is_ascii_lowercase())

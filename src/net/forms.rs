@@ -1,5 +1,6 @@
-//! Accepted and refused forms of URLs, and the reason for each: one table for every place that reads a URL.
-//! `tests/urls.rs` reads it too, for the places that only the public interface reaches.
+//! Accepted and refused forms of URLs, and the reason for each: one table for every place that
+//! reads a URL. `tests/urls.rs` reads it too, for the places that only the public interface
+//! reaches.
 
 /// Places that read a URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +33,8 @@ use Place::{
 pub(crate) const ALL: &[Place] =
     &[Endpoint, RedirectEndpoint, RedirectBase, Rewritten, CloudFrontBase, IpRanges, Proxy, Credentials, Location];
 
-/// `host[:port]`: the text, the form in which it is kept (none when it is refused), and the reason. The same for every
-/// place, with `http://` before it.
+/// `host[:port]`: the text, the form in which it is kept (none when it is refused), and the reason.
+/// The same for every place, with `http://` before it.
 pub(crate) const AUTHORITIES: &[(&str, Option<&str>, &str)] = &[
     ("s3.example:9000", Some("s3.example:9000"), "a name and a port"),
     ("localhost:1", Some("localhost:1"), "one label is a name on this machine or in a container network"),

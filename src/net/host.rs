@@ -38,7 +38,8 @@ impl Scheme {
     }
 }
 
-/// A host of a URL. `Display` writes an IPv6 address without brackets, as the system's resolver takes it.
+/// A host of a URL. `Display` writes an IPv6 address without brackets, as the system's resolver
+/// takes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Host {
     /// A DNS name in lower case.
@@ -50,9 +51,10 @@ pub(crate) enum Host {
 impl Host {
     /// Reads a DNS name, an IPv4 address, or an IPv6 address in brackets.
     ///
-    /// A text that resolvers understand differently is refused: a last label that is a number, decimal or hexadecimal,
-    /// makes an IPv4 address for some of them (`1.2.3`, `0x7f000001`) and a name for others. Underscores do not belong
-    /// in host names, but container engines hand them out.
+    /// A text that resolvers understand differently is refused: a last label that is a number,
+    /// decimal or hexadecimal, makes an IPv4 address for some of them (`1.2.3`, `0x7f000001`) and a
+    /// name for others. Underscores do not belong in host names, but container engines hand them
+    /// out.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         if let Some(inner) = text.strip_prefix('[') {
             return inner.strip_suffix(']')?.parse().ok().map(Self::V6);

@@ -1,7 +1,8 @@
 //! The server that a request goes to.
 use super::host::Scheme;
 
-/// Scheme, host and port of a server. `host` is a name, an IPv4 address, or an IPv6 address without brackets.
+/// Scheme, host and port of a server. `host` is a name, an IPv4 address, or an IPv6 address without
+/// brackets.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Origin {
     pub(crate) scheme: Scheme,
@@ -10,7 +11,8 @@ pub(crate) struct Origin {
 }
 
 impl Origin {
-    /// Returns the value of `Host`: the port left out when it is the scheme's default, IPv6 in brackets.
+    /// Returns the value of `Host`: the port left out when it is the scheme's default, IPv6 in
+    /// brackets.
     pub(crate) fn host_header(&self) -> String {
         if self.port != self.scheme.default_port() {
             return self.authority();

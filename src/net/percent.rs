@@ -7,7 +7,8 @@ pub(crate) enum Piece {
     Plain(u8),
     /// The byte that an escape stands for.
     Escaped(u8),
-    /// A `%` without two hexadecimal digits after it. The bytes after it follow as pieces of their own.
+    /// A `%` without two hexadecimal digits after it. The bytes after it follow as pieces of their
+    /// own.
     Broken,
 }
 

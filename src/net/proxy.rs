@@ -9,7 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// A forward proxy (RFC 9110, section 3.7), spoken to over plain http: `http://[user:password@]host:port`.
+/// A forward proxy (RFC 9110, section 3.7), spoken to over plain http:
+/// `http://[user:password@]host:port`.
 ///
 /// `Debug` and `Display` show the host and the port only.
 #[derive(Clone, PartialEq, Eq)]
@@ -19,8 +20,8 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Reads `http://[user:password@]host:port`. User and password are percent-decoded; a `%` in one of them is written
-    /// as `%25`, and an empty password as `user:@`.
+    /// Reads `http://[user:password@]host:port`. User and password are percent-decoded; a `%` in
+    /// one of them is written as `%25`, and an empty password as `user:@`.
     ///
     /// # Errors
     /// [`ErrorKind::Configuration`], without a part of the text, which may hold a password.
@@ -42,7 +43,8 @@ impl Proxy {
         }
         let authorization = match user {
             None => None,
-            // A forgotten password would otherwise be noticed at the first request, as a status 407.
+            // A forgotten password would otherwise be noticed at the first request, as a status
+            // 407.
             Some(user) if !user.contains(':') => return Err(refused(&"has a user without a password")),
             Some(user) => {
                 let decoded = percent::decode(user).map(Zeroizing::new);

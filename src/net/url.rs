@@ -1,4 +1,5 @@
-//! Http(s) URLs taken apart without changing a byte of path or query: a signature covers exactly what is sent.
+//! Http(s) URLs taken apart without changing a byte of path or query: a signature covers exactly
+//! what is sent.
 use super::host::{Host, Scheme};
 use super::origin::Origin;
 use super::percent::{self, Piece};
@@ -7,8 +8,9 @@ use std::fmt;
 
 /// `scheme://host[:port]/path[?query]`: the one form in which URLs are kept and handed out.
 ///
-/// Scheme and host are lower-case and `Display` omits a default port, because that is how a user agent sends them; an
-/// empty path is `/`, and a `?` without a query is dropped. Path and query are kept byte for byte.
+/// Scheme and host are lower-case and `Display` omits a default port, because that is how a user
+/// agent sends them; an empty path is `/`, and a `?` without a query is dropped. Path and query are
+/// kept byte for byte.
 #[derive(Clone, Debug)]
 pub(crate) struct Url {
     pub(crate) scheme: Scheme,
@@ -65,7 +67,8 @@ impl Url {
             Some((user, authority)) => (Some(user), authority),
             None => (None, authority),
         };
-        // Programs disagree on where the host of `http://a\@b` is: what must be encoded is refused here too.
+        // Programs disagree on where the host of `http://a\@b` is: what must be encoded is refused
+        // here too.
         check_characters(user.unwrap_or_default())?;
         let (host, port) = split_authority(authority)?;
         check_characters(tail)?;
@@ -133,7 +136,8 @@ pub(crate) fn split_authority(authority: &str) -> Result<(Host, Option<u16>), Ur
     Ok((host, port.map(parse_port).transpose()?))
 }
 
-/// Returns the text of a URL or of an authority for a message, unless it may hold user information and so a secret.
+/// Returns the text of a URL or of an authority for a message, unless it may hold user information
+/// and so a secret.
 pub(crate) fn shown_url(text: &str) -> String {
     if text.contains('@') { "(not shown)".to_owned() } else { shown(text).to_string() }
 }
@@ -144,8 +148,9 @@ fn parse_port(digits: &str) -> Result<u16, UrlError> {
     digits.and_then(|digits| digits.parse().ok()).filter(|port| *port != 0).ok_or(UrlError::Port)
 }
 
-/// Checks for the characters of RFC 3986 section 2, with `%` only before two hexadecimal digits. The others (quotes,
-/// backslash, white space, control and non-ASCII characters) are those that could break out of a JSON string or a header.
+/// Checks for the characters of RFC 3986 section 2, with `%` only before two hexadecimal digits.
+/// The others (quotes, backslash, white space, control and non-ASCII characters) are those that
+/// could break out of a JSON string or a header.
 pub(crate) fn check_characters(text: &str) -> Result<(), UrlError> {
     percent::pieces(text).try_for_each(|piece| match piece {
         Piece::Escaped(_) => Ok(()),

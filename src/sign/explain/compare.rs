@@ -288,7 +288,8 @@ fn encoding_cause(ours: &str, theirs: &str) -> Option<Cause> {
     }
 }
 
-/// Decodes percent-encoding, with a plus as a space and broken escapes as they are, to compare spellings.
+/// Decodes percent-encoding, with a plus as a space and broken escapes as they are, to compare
+/// spellings.
 fn decoded(text: &str) -> Vec<u8> {
     let byte = |piece| match piece {
         Piece::Plain(b'+') => b' ',
