@@ -58,7 +58,7 @@ pub mod conformance;
 #[cfg(feature = "client")]
 pub mod credentials;
 pub mod driver;
-#[cfg(feature = "cloudfront")]
+#[cfg(any(feature = "client", feature = "cloudfront"))]
 mod duration;
 pub mod error;
 #[cfg(feature = "fuzzing")]
@@ -68,6 +68,7 @@ pub mod middleware;
 mod net;
 pub mod sign;
 mod sync;
+mod text;
 pub mod time;
 #[cfg(feature = "client")]
 pub mod transfer;

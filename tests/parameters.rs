@@ -5,7 +5,8 @@
 use proptest::prelude::*;
 use s3driver::client::endpoint::{Acceleration, Addressing, Fips, Scheme, Stack, Variant};
 use s3driver::client::{
-    Checksum, Encryption, MAX_PART_SIZE, MIN_PART_SIZE, PayloadSigning, SignatureVersion, StorageClass, TlsVerification,
+    Checksum, Encryption, MAX_PART_SIZE, MIN_PART_SIZE, PayloadSigning, Proxy, SignatureVersion, StorageClass,
+    TlsVerification,
 };
 use s3driver::driver::{LogLevel, Parameters, PartSizes};
 use s3driver::sign::Credentials;
@@ -43,7 +44,10 @@ fn defaults_are_the_documented_ones() {
     assert_eq!(p.redirect_endpoint, None);
     assert_eq!(p.encryption, Encryption::None);
     assert_eq!((p.storage_class, p.acl), (Some(StorageClass::Standard), None));
-    assert_eq!((p.verification, p.ca_certificate_path.as_deref(), p.proxy()), (TlsVerification::Full, None, None));
+    assert_eq!(
+        (p.verification, p.ca_certificate_path.as_deref(), p.proxy.as_ref()),
+        (TlsVerification::Full, None, None)
+    );
     assert_eq!(p.signature_version, SignatureVersion::V4);
     assert_eq!((p.payload, p.checksum), (PayloadSigning::Auto, Checksum::Auto));
     assert_eq!((p.chunk_size, p.multipart_copy_chunk_size), (10_485_760, 33_554_432));
@@ -98,7 +102,7 @@ fn every_option_has_its_effect() {
     assert_eq!((p.endpoint.region(), p.redirect_endpoint.as_ref().unwrap().region()), ("eu-west-1", "eu-west-1"));
     assert_eq!(p.encryption, Encryption::Kms { key_id: "arn:aws:kms:eu-west-1:1:key/x".to_owned() });
     assert_eq!(p.ca_certificate_path.as_deref(), Some(Path::new("/etc/ssl/ca.pem")));
-    assert_eq!(p.proxy(), Some("http://user:pass@proxy:3128"));
+    assert_eq!(p.proxy, Some(Proxy::parse("http://user:pass@proxy:3128").unwrap()));
     assert_eq!(p.signature_version, SignatureVersion::V2);
     assert_eq!((p.payload, p.checksum), (PayloadSigning::Unsigned, Checksum::Crc32c));
     assert_eq!((p.chunk_size, p.multipart_copy_chunk_size), (MIN_PART_SIZE, MIN_PART_SIZE));
@@ -334,14 +338,24 @@ fn words_are_the_documented_ones() {
 
 #[test]
 fn ages_have_units() {
-    for (text, seconds) in [("1s", 1), ("168h", 604_800), ("2m", 120), ("1h1m1s", 3661), ("87600h", 315_360_000)] {
+    for (text, seconds) in [
+        ("1s", 1),
+        ("168h", 604_800),
+        ("2m", 120),
+        ("1h1m1s", 3661),
+        ("1.5h", 5400),
+        ("90", 90),
+        ("60000ms", 60),
+        ("87600h", 315_360_000),
+    ] {
         assert_eq!(good(&[("uploadpurgeage", text)]).upload_purge_age, Duration::from_secs(seconds));
     }
     for text in [
-        "168",
+        "0",
+        "1.5",
         "7d",
         "h",
-        "1.5h",
+        "300ms",
         "-1h",
         "0s",
         "1h ",
@@ -637,7 +651,7 @@ fn the_builder_reaches_every_option() {
     assert_eq!(format!("{built:?}"), format!("{read:?}"));
     assert_eq!(built.credentials.as_ref().unwrap().secret_access_key(), "secret");
     assert_eq!(built.credentials.as_ref().unwrap().session_token(), Some("token"));
-    assert_eq!(built.proxy(), Some("http://proxy:3128"));
+    assert_eq!(built.proxy, Some(Proxy::parse("http://proxy:3128").unwrap()));
 
     let custom = Parameters::builder("registry").endpoint("http://minio:9000").build().unwrap();
     assert_eq!(custom.endpoint.host(), "minio");

@@ -4,6 +4,7 @@ use super::retry::RetryPolicy;
 use super::values::{Checksum, PayloadSigning, SignatureVersion};
 use crate::clock::{Clock, SystemClock};
 use crate::credentials::{Cache, Chain, Context, Credentials, Provider, Static};
+use crate::net::proxy::Proxy;
 use crate::transport::{self, TlsVerification};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -56,7 +57,7 @@ pub struct Config {
     pub(super) checksum: Checksum,
     pub(super) verification: TlsVerification,
     pub(super) extra_roots_pem: Vec<u8>,
-    pub(super) proxy: Option<String>,
+    pub(super) proxy: Option<Proxy>,
     pub(super) user_agent: String,
     pub(super) timeouts: Timeouts,
     pub(super) retry: RetryPolicy,
@@ -150,10 +151,10 @@ impl Config {
         self.extra_roots_pem = pem.into();
         self
     }
-    /// Goes through `http://[user:password@]host:port`. The environment's proxy variables are never read.
+    /// Sends requests through a proxy. The environment's proxy variables are never read.
     #[must_use]
-    pub fn proxy(mut self, proxy: impl Into<String>) -> Self {
-        self.proxy = Some(proxy.into());
+    pub fn proxy(mut self, proxy: Proxy) -> Self {
+        self.proxy = Some(proxy);
         self
     }
     /// Appends to `User-Agent`. Visible ASCII and spaces only: anything else fails at [`Client::new`](super::Client::new).

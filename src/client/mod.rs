@@ -49,6 +49,7 @@ mod signing;
 mod step;
 pub(crate) mod values;
 
+pub use crate::net::proxy::Proxy;
 pub use crate::transport::TlsVerification;
 pub use bucket::{BucketInfo, BucketName};
 pub(crate) use checksum::Expected;
@@ -135,7 +136,7 @@ impl Client {
     /// Makes a client. Opens no connection and asks for no credentials yet.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] when certificates, proxy or user agent cannot be used.
+    /// [`ErrorKind::Configuration`] when certificates or user agent cannot be used.
     pub fn new(config: Config) -> Result<Self> {
         let transport = Transport::new(config.transport_options())
             .map_err(|error| Error::new(ErrorKind::Configuration, error.0))?;

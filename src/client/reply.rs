@@ -4,6 +4,7 @@ use super::retry::kind_of_response;
 use super::signing::Signing;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sign::explain::{ServerSide, compare};
+use crate::text::shown_to;
 use crate::time::Timestamp;
 use crate::transport::{Failure, Response, TransportError};
 use crate::xml;
@@ -116,12 +117,13 @@ pub(super) fn error_of(status: u16, document: &xml::ErrorDocument, call: &Call<'
     error
 }
 
-/// The first words of a body that is no XML, on one line.
+/// The first words of a body that is not XML, with runs of white space as one space.
 fn excerpt(body: &[u8]) -> String {
     /// Enough to recognise a proxy's error page.
     const LIMIT: usize = 120;
     let text = String::from_utf8_lossy(&body[..body.len().min(4 * LIMIT)]);
-    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(LIMIT).collect()
+    let words: Vec<_> = text.split_whitespace().collect();
+    shown_to(&words.join(" "), LIMIT).to_string()
 }
 
 /// Where the server's steps to the signature leave ours, when it shows them (AWS does).

@@ -48,7 +48,7 @@ impl RetryPolicy {
     pub(super) fn wait(&self, attempt: u32, error: &Error, asked: Option<Duration>, clock: &dyn Clock) -> Duration {
         let base = if error.kind() == ErrorKind::Throttled { self.throttled_base } else { self.base };
         let bound = base.saturating_mul(1 << attempt.saturating_sub(1).min(20)).min(self.longest_wait);
-        let jittered = bound.mul_f64(clock.random() as f64 / u64::MAX as f64);
+        let jittered = clock.jitter(bound);
         // The server's word is the least we wait, and the jitter on top keeps many clients from coming back at once.
         asked.map_or(jittered, |asked| asked.saturating_add(jittered)).min(self.longest_wait)
     }

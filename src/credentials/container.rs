@@ -3,7 +3,7 @@
 use super::document::{Document, LOCAL_ENDPOINT, shown};
 use super::http::{Call, Endpoint, Http, Reply, Timeouts};
 use super::{Context, Lease, Source, Unavailable, secret_file};
-use crate::transport::Scheme;
+use crate::net::host::Scheme;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::time::Duration;

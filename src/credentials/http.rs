@@ -2,8 +2,10 @@
 
 use super::{Context, Unavailable};
 use crate::clock::Clock;
+use crate::net::origin::Origin;
+use crate::net::url::{Url, shown_url};
 use crate::transport::{
-    self, Failure, Origin, Phase, RequestBody, Scheme, TlsVerification, Transport, TransportError, TransportOptions,
+    self, Failure, Phase, RequestBody, TlsVerification, Transport, TransportError, TransportOptions,
 };
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -153,7 +155,7 @@ impl Http {
                 Err(Attempt::Again(reason)) => reason,
             };
             attempts += 1;
-            let pause = share(BACKOFF * attempts, self.clock.random());
+            let pause = self.clock.jitter(BACKOFF * attempts);
             if attempts == ATTEMPTS || self.clock.instant() + pause >= deadline {
                 return Err(reason);
             }
@@ -240,12 +242,6 @@ impl<R> Attempt<R> {
     }
 }
 
-/// A random part of `whole`.
-pub(super) fn share(whole: Duration, random: u64) -> Duration {
-    const STEPS: u32 = 1024;
-    whole * u32::try_from(random % u64::from(STEPS)).unwrap_or(0) / STEPS
-}
-
 /// A parsed URL: `http` or `https`, a host, perhaps a port, and the path and query as they are sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Endpoint {
@@ -255,39 +251,10 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
-    /// Reads `http://host[:port][/path][?query]`. User names and fragments are refused.
+    /// Reads `http://host[:port][/path][?query]`.
     pub(super) fn parse(url: &str) -> Result<Self, String> {
-        let refuse = |what: &str| Err(format!("`{}` is not a usable URL: {what}", super::document::shown(url)));
-        let (scheme, port, rest) = match url.split_once("://") {
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => (Scheme::Http, 80, rest),
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => (Scheme::Https, 443, rest),
-            _ => return refuse("it begins with neither http:// nor https://"),
-        };
-        if rest.bytes().any(|b| !b.is_ascii_graphic() || matches!(b, b'#' | b'\\' | b'"' | b'<' | b'>')) {
-            return refuse("it has characters that must be percent-encoded, or a fragment");
-        }
-        let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-        let (host, port_text) = match authority.strip_prefix('[') {
-            Some(bracketed) => match bracketed.split_once(']') {
-                Some((host, rest)) if host.parse::<std::net::Ipv6Addr>().is_ok() => (host, rest),
-                _ => return refuse("its IPv6 address is malformed"),
-            },
-            None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
-        };
-        let port = match port_text.strip_prefix(':') {
-            None if port_text.is_empty() => port,
-            Some(digits) => match digits.parse() {
-                Ok(port) if port != 0 && digits.bytes().all(|b| b.is_ascii_digit()) => port,
-                _ => return refuse("its port is not a number from 1 to 65535"),
-            },
-            None => return refuse("something follows the address"),
-        };
-        let is_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
-        if host.is_empty() || !(authority.starts_with('[') || host.bytes().all(is_name)) {
-            return refuse("its host is malformed");
-        }
-        let target = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
-        Ok(Self { origin: Origin { scheme, host: host.to_ascii_lowercase(), port }, target })
+        let parsed = Url::parse(url).map_err(|why| format!("`{}` is not a usable URL: it {why}", shown_url(url)))?;
+        Ok(Self { origin: parsed.origin(), target: parsed.target() })
     }
 
     /// The target with `path` after the endpoint's own path.
@@ -298,17 +265,15 @@ impl Endpoint {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = match self.origin.scheme {
-            Scheme::Http => "http",
-            Scheme::Https => "https",
-        };
-        write!(f, "{scheme}://{}", self.origin.host_header())
+        write!(f, "{}://{}", self.origin.scheme.as_str(), self.origin.host_header())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::forms::{self, Place};
+    use crate::net::proxy::Proxy;
 
     #[test]
     fn urls_are_read_strictly() {
@@ -345,9 +310,23 @@ mod tests {
     }
 
     #[test]
+    fn the_table_of_forms_holds_here_too() {
+        for (text, accepted, why) in forms::URLS {
+            assert_eq!(Endpoint::parse(text).is_ok(), accepted.contains(&Place::Credentials), "{text:?}: {why}");
+        }
+        let secret = Endpoint::parse("http://user:hunter2@h/").unwrap_err();
+        assert!(!secret.contains("hunter2"), "{secret}");
+        for (text, kept, why) in forms::AUTHORITIES {
+            let endpoint = Endpoint::parse(&format!("http://{text}/a")).ok();
+            let kept = kept.map(|kept| format!("http://{kept}"));
+            assert_eq!(endpoint.map(|endpoint| endpoint.to_string()), kept, "{text:?}: {why}");
+        }
+    }
+
+    #[test]
     fn local_endpoints_see_no_proxy_and_nobody_goes_unverified() {
         let options = TransportOptions {
-            proxy: Some("http://user:hunter2@proxy.example.com:3128".to_owned()),
+            proxy: Some(Proxy::parse("http://user:hunter2@proxy.example.com:3128").unwrap()),
             verification: TlsVerification::Skip,
             ..TransportOptions::default()
         };
@@ -359,13 +338,6 @@ mod tests {
         for http in [local, remote] {
             assert!(matches!(http.options.verification, TlsVerification::Full));
             assert!(!format!("{http:?}").contains("hunter2"));
-        }
-    }
-
-    #[test]
-    fn a_share_is_never_more_than_the_whole() {
-        for random in [0, 1, 1023, 1024, u64::MAX] {
-            assert!(share(BACKOFF, random) < BACKOFF);
         }
     }
 }

@@ -4,6 +4,7 @@ use super::document::{keys, shown};
 use super::http::{Attempt, Call, Endpoint, Http, Reply};
 use super::secret_file::read_token;
 use super::{Context, Credentials, Lease, Source, Unavailable};
+use crate::net::aws::{Partition, is_region_name};
 use crate::sign::{self, encode_component, v4};
 use crate::time::Timestamp;
 use crate::xml;
@@ -262,26 +263,16 @@ impl Sts {
     }
 }
 
-/// The domain of a region's partition
+/// Returns the domain of a region's partition
 /// (<https://docs.aws.amazon.com/general/latest/gr/rande.html>).
 ///
 /// # Errors
-/// The text is no region's name: it would change the host.
+/// The text does not have the form of a region's name.
 pub(super) fn domain(region: &str) -> Result<&'static str, String> {
-    const PARTITIONS: [(&str, &str); 6] = [
-        ("cn-", "amazonaws.com.cn"),
-        ("eusc-", "amazonaws.eu"),
-        ("us-iso-", "c2s.ic.gov"),
-        ("us-isob-", "sc2s.sgov.gov"),
-        ("eu-isoe-", "cloud.adc-e.uk"),
-        ("us-isof-", "csp.hci.ic.gov"),
-    ];
-    const LONGEST_LABEL: usize = 63;
-    let in_name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    if region.is_empty() || region.len() > LONGEST_LABEL || !region.bytes().all(in_name) {
+    if !is_region_name(region) {
         return Err(format!("`{}` is not a region's name", shown(region)));
     }
-    Ok(PARTITIONS.iter().find(|(prefix, _)| region.starts_with(prefix)).map_or("amazonaws.com", |(_, domain)| domain))
+    Ok(Partition::of_region(region).dns_suffix())
 }
 
 /// A response other than 200.

@@ -1,10 +1,10 @@
 //! One connection: a stream, the bytes read ahead of need, and the buffers its exchanges share.
 
-use super::Origin;
 use super::error::Failure;
 use super::head::Head;
 use super::stream::Stream;
 use super::wait::{Limits, Pace};
+use crate::net::origin::Origin;
 use std::io;
 use std::time::Instant;
 use zeroize::Zeroizing;

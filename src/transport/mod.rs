@@ -45,54 +45,13 @@ pub use options::TlsVerification;
 pub(crate) use options::TransportOptions;
 pub(crate) use request::{Request, RequestBody};
 
-use connect::{Connector, Proxy};
+use crate::net::origin::Origin;
+use connect::Connector;
 use pool::Pool;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use wait::Timeouts;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum Scheme {
-    Http,
-    Https,
-}
-
-impl Scheme {
-    fn default_port(self) -> u16 {
-        match self {
-            Self::Http => 80,
-            Self::Https => 443,
-        }
-    }
-}
-
-/// Where a request goes: scheme, host and port. `host` is a name, an IPv4 address, or an IPv6 address without brackets.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Origin {
-    pub(crate) scheme: Scheme,
-    pub(crate) host: String,
-    pub(crate) port: u16,
-}
-
-impl Origin {
-    /// The value of `Host`: port left out when it is the scheme's default, IPv6 in brackets.
-    pub(crate) fn host_header(&self) -> String {
-        if self.port != self.scheme.default_port() {
-            return self.authority();
-        }
-        if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() }
-    }
-
-    /// Host and port, the port always there.
-    fn authority(&self) -> String {
-        if self.host.contains(':') {
-            format!("[{}]:{}", self.host, self.port)
-        } else {
-            format!("{}:{}", self.host, self.port)
-        }
-    }
-}
 
 /// Connections, kept alive and shared by threads. Cheap to clone.
 #[derive(Clone)]
@@ -108,9 +67,8 @@ struct Shared {
 impl Transport {
     pub(crate) fn new(options: TransportOptions) -> Result<Self, OptionsError> {
         let tls = tls::config(&options.verification, &options.extra_roots_pem)?;
-        let proxy = options.proxy.map(|text| Proxy::parse(&text)).transpose()?;
         Ok(Self(Arc::new(Shared {
-            connector: Connector::new(tls, proxy, options.connect_timeout, options.idle_timeout),
+            connector: Connector::new(tls, options.proxy, options.connect_timeout, options.idle_timeout),
             pool: Arc::new(Pool::new(options.idle_connections, options.idle_lifetime)),
             timeouts: Timeouts { idle: options.idle_timeout, stall: options.stall_timeout },
             opened: AtomicU64::new(0),

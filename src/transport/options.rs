@@ -1,5 +1,6 @@
 //! How a transport reaches servers, and for how long it waits.
 
+use crate::net::proxy::Proxy;
 use std::fmt;
 use std::time::Duration;
 
@@ -18,8 +19,8 @@ pub(crate) struct TransportOptions {
     pub(crate) verification: TlsVerification,
     /// PEM text: certificates trusted beside the built-in ones (webpki-roots).
     pub(crate) extra_roots_pem: Vec<u8>,
-    /// `http://[user:password@]host:port`; never taken from the environment. User and password are percent-decoded.
-    pub(crate) proxy: Option<String>,
+    /// Never taken from the environment.
+    pub(crate) proxy: Option<Proxy>,
     /// For name lookup, TCP, proxy and TLS together.
     pub(crate) connect_timeout: Duration,
     /// The longest wait for one read or one write to make progress.

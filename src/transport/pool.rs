@@ -1,7 +1,7 @@
 //! Connections that wait for their next request.
 
-use super::Origin;
 use super::connection::Connection;
+use crate::net::origin::Origin;
 use crate::sync;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;

@@ -5,13 +5,11 @@
 //! size and depth. Nothing is ever expanded, nothing recurses, and the page is read in one pass.
 use super::Error;
 use super::tokens::{Token, Tokens};
+use crate::text::shown;
 use zeroize::Zeroizing;
 
 /// Elements inside each other. S3's and STS's own documents need four; the rest is room for foreign extensions.
 const MAX_DEPTH: usize = 16;
-
-/// What of a foreign text is repeated in a message, in characters.
-const EXCERPT: usize = 80;
 
 /// A document that is being read.
 pub(super) struct Document<'a> {
@@ -148,11 +146,8 @@ impl<'a> Document<'a> {
                     self.scratch.push(c);
                 }
                 Event::Open(inner) => {
-                    let message = format!(
-                        "<{}> holds the element <{}> where only text belongs",
-                        excerpt(element),
-                        excerpt(inner)
-                    );
+                    let message =
+                        format!("<{}> holds the element <{}> where only text belongs", shown(element), shown(inner));
                     return Err(self.fail(message));
                 }
             }
@@ -177,7 +172,7 @@ impl<'a> Document<'a> {
         let text = self.text(element)?;
         *slot = Some(value(text).map_err(|complaint| match text {
             "" => Error::new(format!("<{element}> {complaint}"), at),
-            text => Error::new(format!("<{element}> {complaint}: \"{}\"", excerpt(text)), at),
+            text => Error::new(format!("<{element}> {complaint}: \"{}\"", shown(text)), at),
         })?);
         Ok(())
     }
@@ -216,7 +211,7 @@ impl<'a> Document<'a> {
             "quot" => Some('"'),
             _ => name.strip_prefix('#').and_then(character),
         };
-        resolved.ok_or_else(|| self.fail(format!("the document has an unknown reference &{};", excerpt(name))))
+        resolved.ok_or_else(|| self.fail(format!("the document has an unknown reference &{};", shown(name))))
     }
 
     fn instruction(&mut self, text: &str) -> Result<(), Error> {
@@ -230,7 +225,7 @@ impl<'a> Document<'a> {
                 Some(Some(name)) if ["utf-8", "utf8"].iter().any(|utf8| name.eq_ignore_ascii_case(utf8)) => Ok(()),
                 // Read as UTF-8, keys in another encoding would be wrong keys.
                 Some(Some(name)) => {
-                    Err(self.fail(format!("the document declares the encoding \"{}\", not UTF-8", excerpt(name))))
+                    Err(self.fail(format!("the document declares the encoding \"{}\", not UTF-8", shown(name))))
                 }
                 None => Err(self.fail("the document has a malformed XML declaration")),
             },
@@ -275,14 +270,6 @@ pub(super) fn forbidden(text: &str) -> Option<usize> {
         return None;
     }
     text.char_indices().find(|(_, c)| !is_xml_char(*c)).map(|(at, _)| at)
-}
-
-/// A foreign text for a message: short, and without characters that would upset a terminal or a log.
-pub(super) fn excerpt(text: &str) -> String {
-    match text.char_indices().nth(EXCERPT) {
-        Some((end, _)) => text.get(..end).unwrap_or_default().escape_debug().chain("...".chars()).collect(),
-        None => text.escape_debug().collect(),
-    }
 }
 
 /// `Char` of XML 1.0 section 2.2; surrogates are no `char` in the first place.

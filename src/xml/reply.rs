@@ -1,6 +1,7 @@
 //! The root of a reply: the document asked for, or an error in its place.
-use super::reader::{Document, Event, excerpt};
+use super::reader::{Document, Event};
 use super::{Error, ErrorDocument, MAX_REPLY_BYTES, value};
+use crate::text::shown;
 
 /// Roots of error documents: S3's, and STS's, which holds S3's `Error`.
 const ERROR_ROOTS: &[&str] = &["Error", "ErrorResponse"];
@@ -26,7 +27,7 @@ pub(super) fn parse<'a, T>(
     } else if ERROR_ROOTS.contains(&root) {
         error_root(&mut document, root).map(Err)
     } else {
-        let message = format!("the root element is <{}>, not <{}>", excerpt(root), roots.join("> or <"));
+        let message = format!("the root element is <{}>, not <{}>", shown(root), roots.join("> or <"));
         return Err(document.fail(message));
     };
     if let Some(at) = document.error_at {
@@ -111,7 +112,6 @@ fn first(document: &mut Document<'_>, element: &str, slot: &mut Option<String>) 
 
 /// The error for a reply in which the server reports `document`, which begins at `offset`.
 fn reported(document: ErrorDocument, offset: usize) -> Error {
-    let message =
-        format!("the document is an error report: {} ({})", excerpt(&document.code), excerpt(&document.message));
+    let message = format!("the document is an error report: {} ({})", shown(&document.code), shown(&document.message));
     Error { document: Some(Box::new(document)), ..Error::new(message, offset) }
 }

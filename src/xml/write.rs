@@ -1,6 +1,7 @@
 //! The documents that a client sends.
-use super::reader::{excerpt, forbidden};
+use super::reader::forbidden;
 use super::{Error, MAX_PART_NUMBER};
+use crate::text::shown;
 
 /// S3's namespace, without which some servers refuse a document.
 const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
@@ -110,7 +111,7 @@ fn opened(root: &str, room: usize) -> String {
 /// (XML 1.0 section 2.11).
 fn push_text(document: &mut String, text: &str, name: impl FnOnce(&str) -> String, advice: &str) -> Result<(), Error> {
     if let Some(at) = forbidden(text) {
-        let name = name(&excerpt(text));
+        let name = name(&shown(text).to_string());
         return Err(Error::unplaced(format!("{name} has a character at byte {at} that XML cannot carry{advice}")));
     }
     for piece in text.split_inclusive(['&', '<', '>', '\t', '\n', '\r']) {

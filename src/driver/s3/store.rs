@@ -44,8 +44,8 @@ impl Store {
             })?;
             config = config.extra_roots_pem(pem);
         }
-        if let Some(proxy) = parameters.proxy() {
-            config = config.proxy(proxy);
+        if let Some(proxy) = &parameters.proxy {
+            config = config.proxy(proxy.clone());
         }
         if let Some(agent) = &parameters.user_agent {
             config = config.user_agent(agent);

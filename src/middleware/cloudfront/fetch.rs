@@ -20,10 +20,8 @@ mod http {
     use super::Fetch;
     use crate::cancel::Cancel;
     use crate::error::{Error, ErrorKind, Result};
-    use crate::net::url::{self, Url};
-    use crate::transport::{
-        Failure, Origin, Request, RequestBody, Scheme, Transport, TransportError, TransportOptions,
-    };
+    use crate::net::url::Url;
+    use crate::transport::{Failure, Request, RequestBody, Transport, TransportError, TransportOptions};
     use std::time::{Duration, Instant};
 
     /// Generous for two megabytes; nothing waits for the answer but the next refresh.
@@ -52,16 +50,8 @@ mod http {
         fn get(&self, url: &str, limit: usize) -> Result<Vec<u8>> {
             let url =
                 Url::parse(url).map_err(|e| Error::new(ErrorKind::Configuration, format!("the URL to fetch {e}")))?;
-            let origin = Origin {
-                scheme: match url.scheme {
-                    url::Scheme::Http => Scheme::Http,
-                    url::Scheme::Https => Scheme::Https,
-                },
-                host: url.host.trim_matches(['[', ']']).to_owned(),
-                port: url.port.unwrap_or_else(|| url.scheme.default_port()),
-            };
+            let (origin, target) = (url.origin(), url.target());
             let deadline = Some(Instant::now() + DEADLINE);
-            let target = url.query.as_ref().map_or_else(|| url.path.clone(), |query| format!("{}?{query}", url.path));
             let request = Request {
                 method: "GET",
                 target: &target,

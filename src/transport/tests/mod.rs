@@ -9,6 +9,7 @@ mod traps;
 
 use super::*;
 use crate::cancel::Cancel;
+use crate::net::host::Scheme;
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Mutex;

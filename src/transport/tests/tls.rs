@@ -2,6 +2,7 @@
 
 use super::super::trust::{certificates, roots};
 use super::*;
+use crate::net::proxy::Proxy;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -469,7 +470,7 @@ fn through_a_tunnel() {
         let _ = io::copy(&mut other, &mut peer.stream);
     });
     let transport = Transport::new(TransportOptions {
-        proxy: Some(format!("http://user:secret@127.0.0.1:{}", proxy.origin.port)),
+        proxy: Some(Proxy::parse(&format!("http://user:secret@127.0.0.1:{}", proxy.origin.port)).unwrap()),
         extra_roots_pem: authority.pem,
         ..options()
     })

@@ -18,16 +18,16 @@ pub use builder::ParametersBuilder;
 pub use table::ParameterOption;
 pub use values::{LogLevel, PartSizes};
 
-use crate::client::endpoint::{Acceleration, Addressing, Endpoint, Fips, Scheme, Stack, Variant, check_proxy_url};
+use crate::client::endpoint::{Acceleration, Addressing, Endpoint, Fips, Scheme, Stack, Variant};
 use crate::client::values::Word;
 use crate::client::{
-    BucketName, CannedAcl, Checksum, Encryption, MAX_PART_SIZE, MIN_PART_SIZE, PayloadSigning, SignatureVersion,
+    BucketName, CannedAcl, Checksum, Encryption, MAX_PART_SIZE, MIN_PART_SIZE, PayloadSigning, Proxy, SignatureVersion,
     StorageClass, TlsVerification,
 };
 use crate::error::{ErrorKind, Result};
 use crate::sign::Credentials;
-use options::{GivenOptions, Spaces, shown};
-use std::fmt;
+use crate::text::shown;
+use options::{GivenOptions, Spaces};
 use std::num::NonZeroUsize;
 use std::ops::Deref;
 use std::path::PathBuf;
@@ -110,7 +110,8 @@ pub struct ParameterValues {
     pub verification: TlsVerification,
     /// A PEM file with certificates to trust in addition to the built-in ones.
     pub ca_certificate_path: Option<PathBuf>,
-    proxy: Option<Proxy>,
+    /// The proxy that requests go through.
+    pub proxy: Option<Proxy>,
     /// The signature algorithm.
     pub signature_version: SignatureVersion,
     /// Whether bodies are signed.
@@ -185,7 +186,7 @@ impl Parameters {
             acl: acl(options)?,
             verification,
             ca_certificate_path,
-            proxy: proxy(options)?,
+            proxy: options.text("proxy").map(Proxy::parse).transpose()?,
             signature_version,
             payload: payload(options, signature_version)?,
             checksum: options.word("checksum", str::to_owned, &[])?,
@@ -214,23 +215,6 @@ impl Deref for Parameters {
 
     fn deref(&self) -> &ParameterValues {
         &self.0
-    }
-}
-
-impl ParameterValues {
-    /// Returns `http://[user:password@]host:port`. Handle with care: it can hold a password.
-    pub fn proxy(&self) -> Option<&str> {
-        self.proxy.as_ref().map(|proxy| proxy.0.as_str())
-    }
-}
-
-/// A proxy's URL, whose user information stays out of `Debug`.
-#[derive(Clone)]
-struct Proxy(Zeroizing<String>);
-
-impl fmt::Debug for Proxy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(not shown)")
     }
 }
 
@@ -352,12 +336,6 @@ fn acl(options: &GivenOptions) -> Result<Option<CannedAcl>> {
             ))
         }),
     }
-}
-
-fn proxy(options: &GivenOptions) -> Result<Option<Proxy>> {
-    let Some(url) = options.text("proxy") else { return Ok(None) };
-    check_proxy_url(url)?;
-    Ok(Some(Proxy(Zeroizing::new(url.to_owned()))))
 }
 
 fn payload(options: &GivenOptions, version: SignatureVersion) -> Result<PayloadSigning> {

@@ -1,9 +1,10 @@
 //! Options as text, and how text becomes a boolean, a number, a word or a duration.
 
 use super::table::{known, refused};
-pub(super) use crate::client::endpoint::shown;
 use crate::client::values::Word;
+use crate::duration;
 use crate::error::Result;
+use crate::text::shown;
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
@@ -123,11 +124,11 @@ impl GivenOptions {
         })
     }
 
-    /// Hours, minutes and seconds in Go's notation: `168h`, `1h30m`, `90s`.
+    /// A duration in Go's notation (`168h`, `1h30m`), or a number of seconds.
     pub(super) fn duration(&self, name: &'static str, allowed: RangeInclusive<Duration>) -> Result<Duration> {
         let text = self.required(name)?;
-        match parse_duration(text) {
-            Some(duration) if allowed.contains(&duration) => Ok(duration),
+        match duration::parse(text) {
+            Ok(duration) if allowed.contains(&duration) => Ok(duration),
             _ => Err(refused(format!(
                 "the {name} parameter should be a duration such as 168h or 1h30m, between {}s and {}s: {} invalid",
                 allowed.start().as_secs(),
@@ -143,21 +144,4 @@ impl GivenOptions {
 pub(super) enum Spaces {
     Inside,
     Nowhere,
-}
-
-fn parse_duration(text: &str) -> Option<Duration> {
-    let mut rest = text;
-    let mut seconds = 0_u64;
-    while !rest.is_empty() {
-        let (digits, unit) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit())?);
-        let unit_seconds = match unit.bytes().next()? {
-            b'h' => 3600,
-            b'm' => 60,
-            b's' => 1,
-            _ => return None,
-        };
-        seconds = digits.parse::<u64>().ok()?.checked_mul(unit_seconds)?.checked_add(seconds)?;
-        rest = unit.get(1..)?;
-    }
-    Some(Duration::from_secs(seconds))
 }

@@ -1,8 +1,8 @@
 //! The options: one table of names, kinds, defaults and meanings. The string pairs, `Deserialize`, the suggestions for
 //! misspelt names, the public list and the documentation of `Parameters` all read it.
 
-use crate::client::endpoint::shown;
 use crate::error::{Error, ErrorKind, Result};
+use crate::text::shown;
 
 /// One option of the driver, as [`Parameters::options`](super::Parameters::options) lists it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
