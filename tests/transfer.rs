@@ -190,6 +190,8 @@ fn failed_downloads_leave_no_file_and_keep_the_old_one() {
         ("AccessDenied", 403, ErrorKind::AccessDenied),
         // The object is replaced after its head was seen.
         ("PreconditionFailed", 412, ErrorKind::Integrity),
+        // The object is deleted after its head was seen.
+        ("NoSuchKey", 404, ErrorKind::Integrity),
     ] {
         server.fail_next("GetObject", status, code, 1);
         let error = transfer(&client).download_to_file(server.bucket(), "f", &target).unwrap_err();

@@ -214,7 +214,7 @@ impl Client {
         let request = sign::Request { method: call.method, path: &target, query: &query, headers: &headers };
         let signing = inner
             .sign(&request, located, region, lease, coverage.to_sign())
-            .map_err(|error| SendError::NotSent(unsignable(error)))?;
+            .map_err(|error| SendError::NotSent(unsignable(&error)))?;
         if !query.is_empty() {
             target.push('?');
             target.push_str(&sign::query_string(&query));

@@ -1,8 +1,8 @@
 //! The S3 client: one method per operation, blocking, safe to share between threads.
 //!
 //! Usable alone, without the driver. A [`Client`] is cheap to clone; clones share connections, learnt regions and
-//! counters. Every operation signs each attempt anew, tries again where that is safe ([`RetryPolicy`]), and believes a
-//! reply only when it is whole.
+//! counters. Every operation signs each attempt again, retries where that is safe ([`RetryPolicy`]), and accepts a
+//! response only when it is complete.
 //!
 //! All clones together have at most [`Config::max_requests`] requests in flight, in the order in which they were asked
 //! for, and fewer while the server asks to slow down: three tenths fewer after `503 SlowDown`, `429` and the like, and
@@ -111,7 +111,7 @@ struct Counters {
     throttled: AtomicU64,
 }
 
-/// What a client did so far.
+/// Counts of a client's requests and connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
@@ -123,7 +123,7 @@ pub struct Stats {
     pub stale_connections: u64,
     /// Connections opened.
     pub connections: u64,
-    /// Replies that asked to slow down.
+    /// Responses that asked to slow down.
     pub throttled: u64,
     /// How many requests may be in flight at the moment: [`Config::max_requests`], fewer after the server throttled.
     pub allowed_requests: usize,
@@ -158,20 +158,20 @@ impl Client {
         Ok(Self { inner: Arc::new(inner), cancel: None })
     }
 
-    /// The same client, whose operations end when `cancel` says so, also while they are blocked in a read or a write.
+    /// Returns a clone whose operations end when `cancel` is cancelled, also while they are blocked in a read or a write.
     #[must_use]
     pub fn with_cancel(&self, cancel: &Cancel) -> Self {
         Self { inner: Arc::clone(&self.inner), cancel: Some(cancel.clone()) }
     }
 
-    /// The same client and a token of its own, which is cancelled with the client's too: for work on several threads that
+    /// Returns a clone and its own token, which is cancelled with the client's as well: for work on several threads that
     /// ends as soon as one of them fails.
     pub(crate) fn with_child_cancel(&self) -> (Self, Cancel) {
         let child = self.cancel.as_ref().map_or_else(Cancel::new, Cancel::child);
         (self.with_cancel(&child), child)
     }
 
-    /// What this client and its clones did so far.
+    /// Returns the counts of this client and its clones.
     pub fn stats(&self) -> Stats {
         let counters = &self.inner.counters;
         Stats {
@@ -184,17 +184,17 @@ impl Client {
         }
     }
 
-    /// Closes the connections nobody uses at the moment, as before a long pause.
+    /// Closes idle connections, as before a long pause.
     pub fn close_idle_connections(&self) {
         self.inner.transport.close_idle();
     }
 
-    /// The endpoint requests go to.
+    /// Returns the endpoint that requests go to.
     pub fn endpoint(&self) -> &Endpoint {
         &self.inner.config.endpoint
     }
 
-    /// The clock this client goes by.
+    /// Returns the clock this client uses.
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.inner.config.clock
     }

@@ -4,7 +4,7 @@ use super::body::{Payload, Reopen};
 use super::checksum::Algorithm;
 use super::listing::broken;
 use super::meta::etag_of;
-use super::object::{Condition, CopySource};
+use super::object::{Condition, CopySource, outcome_unknown};
 use super::pages::{Pages, Seen};
 use super::reply::expect_nothing;
 use super::request::{Call, Recheck, TimeLimit, object_call};
@@ -191,10 +191,7 @@ impl Client {
         parts: &[UploadedPart],
         error: Error,
     ) -> Result<CompletedUpload> {
-        let unknown = |error: Error| {
-            let text = format!("it is not known whether the upload was completed: {}", error.message());
-            error.with_message(text).with_kind(ErrorKind::OutcomeUnknown)
-        };
+        let unknown = |error| outcome_unknown(error, "the upload was completed");
         let settled = matches!(error.kind(), ErrorKind::NoSuchUpload | ErrorKind::PreconditionFailed);
         let meta = match self.head_object(upload.bucket, upload.key) {
             Ok(meta) => meta,

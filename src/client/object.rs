@@ -112,10 +112,7 @@ impl Client {
         if error.kind() == ErrorKind::Cancelled {
             return Err(error);
         }
-        let unknown = |error: Error| {
-            let text = format!("it is not known whether the object was stored: {}", error.message());
-            Err(error.with_message(text).with_kind(ErrorKind::OutcomeUnknown))
-        };
+        let unknown = |error| Err(outcome_unknown(error, "the object was stored"));
         let meta = match self.head_object(bucket, key) {
             Ok(meta) => meta,
             Err(look) => return unknown(error.with_source(look)),
@@ -305,6 +302,12 @@ impl Client {
             Ok(ObjectMeta::of(&response, size))
         })
     }
+}
+
+/// Returns the error of a request that may have had its effect, where a look at the object could not settle it.
+pub(super) fn outcome_unknown(error: Error, effect: &str) -> Error {
+    let text = format!("it is not known whether {effect}: {}", error.message());
+    error.with_message(text).with_kind(ErrorKind::OutcomeUnknown)
 }
 
 /// Returns the first failure, with the others attached to it.

@@ -70,13 +70,13 @@ impl<'p> Coverage<'p> {
             Payload::Bytes(bytes) => Outgoing::Bytes(bytes),
             Payload::Replay { open, length } => Outgoing::Reader(open(), *length),
             Payload::Stream { source, length, progress } => {
-                let signer = signing.chunk_signer().map_err(unsignable)?;
+                let signer = signing.chunk_signer().map_err(|error| unsignable(&error))?;
                 let framing = self.framing().zip(signer);
                 progress.chunked = framing.is_some();
                 let watched = Watched::new(*source, *length, progress);
                 match framing {
                     Some((framing, signer)) => {
-                        let chunked = framing.body(watched, signer).map_err(unsignable)?;
+                        let chunked = framing.body(watched, signer).map_err(|error| unsignable(&error))?;
                         Outgoing::Reader(Box::new(chunked), framing.length())
                     }
                     None => Outgoing::Reader(Box::new(watched), *length),

@@ -105,6 +105,6 @@ impl Inner {
 }
 
 /// Returns the error of a request that cannot be signed.
-pub(super) fn unsignable(error: sign::Error) -> Error {
+pub(super) fn unsignable(error: &sign::Error) -> Error {
     Error::new(ErrorKind::InvalidArgument, format!("the request cannot be signed: {error}"))
 }

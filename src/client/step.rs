@@ -136,7 +136,7 @@ fn lesson(error: &Error, outcome: Outcome, state: &State) -> Option<Lesson> {
         ErrorKind::WrongRegion => {
             let region = refusal.region.filter(|_| !state.region_learnt);
             let redirect = refusal.redirect.filter(|_| state.redirects < REDIRECTS);
-            region.map(|(name, located)| Lesson::Region(name, located)).or(redirect.map(Lesson::Redirect))
+            region.map(|(name, located)| Lesson::Region(name, located)).or_else(|| redirect.map(Lesson::Redirect))
         }
         _ => None,
     }
