@@ -1,13 +1,13 @@
 //! How a case ended.
 use std::fmt;
 
-/// What was expected and what came.
+/// A difference between the contract and the behaviour of a driver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Failure {
-    /// What the contract demands.
+    /// The behaviour that the contract demands.
     pub expected: String,
-    /// What the driver did.
+    /// The behaviour of the driver.
     pub got: String,
 }
 

@@ -1,7 +1,7 @@
 //! The local endpoint of ECS, EKS Pod Identity and whoever speaks their protocol.
 
-use super::document::{Document, LOCAL_ENDPOINT, shown};
-use super::http::{Call, Endpoint, Http, Reply, Timeouts};
+use super::document::{Document, LOCAL_ENDPOINT};
+use super::http::{Call, Endpoint, Http, Timeouts};
 use super::{Context, Lease, Source, Unavailable, secret_file};
 use crate::net::host::Scheme;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -91,19 +91,7 @@ impl Source for Container {
         let target = &endpoint.target;
         let call = Call { endpoint: &endpoint, method: "GET", target, headers: &headers, body: &[] };
         let read = |body: &[u8]| Document::parse(body)?.lease(&LOCAL_ENDPOINT);
-        self.http.ask(&call, read, |reply| reply.attempt(refusal(reply)))
-    }
-}
-
-/// `answered 403 (AccessDenied: not this task)`.
-fn refusal(reply: &Reply) -> String {
-    let document = Document::parse(&reply.body).ok();
-    let text = |name| document.as_ref().and_then(|document| document.text(name)).map(shown);
-    match (reply.status, text("code"), text("message")) {
-        (status @ 300..400, _, _) => format!("answered {status}, and redirects are not followed"),
-        (status, Some(code), Some(message)) => format!("answered {status} ({code}: {message})"),
-        (status, Some(only), None) | (status, None, Some(only)) => format!("answered {status} ({only})"),
-        (status, None, None) => format!("answered {status}"),
+        self.http.ask(&call, read, |reply| reply.attempt(reply.json_summary()))
     }
 }
 

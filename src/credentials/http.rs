@@ -1,5 +1,6 @@
 //! Small requests to the services that hand out keys: no redirects, bounded responses, a deadline each, few retries.
 
+use super::document::{Document, shown};
 use super::{Context, Unavailable};
 use crate::clock::Clock;
 use crate::net::origin::Origin;
@@ -206,6 +207,23 @@ impl Reply {
             429 | 500.. => Attempt::Again(text),
             _ => Attempt::Stop(text),
         }
+    }
+
+    /// Describes a refusal: `answered 403 (AccessDenied: not this task)`. Code and message may be empty.
+    pub(super) fn summary(&self, code: &str, message: &str) -> String {
+        match (self.status, code, message) {
+            (status @ 300..400, ..) => format!("answered {status}, and redirects are not followed"),
+            (status, "", "") => format!("answered {status}"),
+            (status, only, "") | (status, "", only) => format!("answered {status} ({})", shown(only)),
+            (status, code, message) => format!("answered {status} ({}: {})", shown(code), shown(message)),
+        }
+    }
+
+    /// Describes a refusal by the `code` and the `message` of its JSON document.
+    pub(super) fn json_summary(&self) -> String {
+        let document = Document::parse(&self.body).ok();
+        let text = |name| document.as_ref().and_then(|document| document.text(name)).unwrap_or_default();
+        self.summary(text("code"), text("message"))
     }
 }
 

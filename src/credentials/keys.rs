@@ -5,7 +5,7 @@ use super::{Context, Credentials, Lease, Provider, Source, Unavailable};
 use crate::error::Result;
 use std::sync::Arc;
 
-/// Fixed credentials. As a [`Source`] they are what an [`AssumeRole`] may begin with.
+/// Fixed credentials. As a [`Source`] they are what an [`AssumeRole`](super::AssumeRole) may begin with.
 #[derive(Clone, Debug)]
 pub struct Static(Arc<Lease>);
 

@@ -183,7 +183,7 @@ impl Session<'_> {
             (Ok(Reply { status: 403, .. }), _) => return elsewhere("refuses metadata (403)"),
             // Neither the token request nor this one was answered: whatever accepts connections there is no EC2.
             (Err(Fault::Silent), Protocol::V1 { .. }) => return elsewhere("does not answer"),
-            (Ok(reply), _) => reply.attempt(format!("answered {}", reply.status)),
+            (Ok(reply), _) => reply.attempt(reply.summary("", "")),
             (Err(fault), _) => fault.attempt(),
         };
         attempt.map(|text| Unavailable::Failed(at(&text)))

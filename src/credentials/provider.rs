@@ -16,7 +16,7 @@ pub struct Lease {
     pub expires: Option<SystemTime>,
 }
 
-/// What the client asks before every request. Implement it to bring your own; it must be quick when nothing changed.
+/// A provider of credentials, which the client calls before every request. It must be quick while nothing has changed.
 pub trait Provider: Debug + Send + Sync {
     /// Credentials that are good now.
     ///
@@ -24,8 +24,8 @@ pub trait Provider: Debug + Send + Sync {
     /// [`ErrorKind::Credentials`](crate::ErrorKind::Credentials) when there are none.
     fn credentials(&self) -> Result<Arc<Lease>>;
 
-    /// The server said that `used` have expired, whatever the clock says: fetch anew. `Ok(true)` when other credentials
-    /// are held now, so that sending the request again makes sense.
+    /// Fetches other credentials after the server said that `used` have expired, whatever the clock says. Returns
+    /// `Ok(true)` when other credentials are held now, so that sending the request again makes sense.
     ///
     /// # Errors
     /// [`ErrorKind::Credentials`](crate::ErrorKind::Credentials) when fetching them failed.

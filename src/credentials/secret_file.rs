@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 /// Reads a text file of at most `limit` bytes. The error does not name the file.
 pub(super) fn read(path: &Path, limit: usize) -> io::Result<Zeroizing<String>> {
     let file = File::open(path)?;
-    // The file's own size first, so that a secret is not left behind in an allocation that grew.
+    // The file's own size first, so that no part of a secret stays in an allocation that was outgrown.
     let size = file.metadata().map_or(0, |metadata| metadata.len());
     let capacity = usize::try_from(size).unwrap_or(limit).min(limit) + 1;
     let mut bytes = Zeroizing::new(Vec::with_capacity(capacity));

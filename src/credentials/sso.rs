@@ -1,6 +1,6 @@
 //! IAM Identity Center: keys for the login that `aws sso login` left in its cache.
 
-use super::document::{Document, Members, Presence, shown};
+use super::document::{Document, Members, Presence};
 use super::http::{Call, DOCUMENT_LIMIT, Endpoint, Http};
 use super::{Context, Lease, Source, Unavailable, secret_file, sts};
 use crate::sign::encode_component;
@@ -88,11 +88,8 @@ impl Source for Sso {
         let call = Call { endpoint: &endpoint, method: "GET", target: &target, headers: &headers, body: &[] };
         let read = |body: &[u8]| Document::parse(body)?.object("roleCredentials")?.lease(&MEMBERS);
         self.http.ask(&call, read, |reply| {
-            let document = Document::parse(&reply.body).ok();
-            let message = document.as_ref().and_then(|document| document.text("message")).map(shown);
-            let status = reply.status;
-            let hint = if status == 401 { ": run `aws sso login`" } else { "" };
-            reply.attempt(format!("answered {status}: {}{hint}", message.as_deref().unwrap_or("no reason given")))
+            let hint = if reply.status == 401 { ": run `aws sso login`" } else { "" };
+            reply.attempt(format!("{}{hint}", reply.json_summary()))
         })
     }
 }

@@ -1,7 +1,7 @@
 //! Roles assumed at AWS's Security Token Service (STS).
 
 use super::document::{keys, shown};
-use super::http::{Attempt, Call, Endpoint, Http, Reply};
+use super::http::{Attempt, Call, Endpoint, Http};
 use super::secret_file::read_token;
 use super::{Context, Credentials, Lease, Source, Unavailable};
 use crate::net::aws::{Partition, is_region_name};
@@ -15,6 +15,10 @@ use zeroize::Zeroizing;
 /// The longest web identity token STS takes
 /// (<https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html>).
 const TOKEN_LIMIT: usize = 20_000;
+
+/// The codes after which the same request may succeed later, whatever the status. `IDPCommunicationError` comes with
+/// status 400: STS could not reach the identity provider.
+const PASSING: [&str; 4] = ["IDPCommunicationError", "Throttling", "ThrottlingException", "RequestLimitExceeded"];
 
 const VERSION: &str = "2011-06-15";
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
@@ -223,7 +227,8 @@ impl Sts {
             self.http.ask_once(&call, deadline, read_keys, |reply| {
                 let document = xml::error_document(&reply.body).unwrap_or_default();
                 expired = document.code == "ExpiredTokenException";
-                refusal(reply, &document.code, &document.message)
+                let text = reply.summary(&document.code, &document.message);
+                if PASSING.contains(&document.code.as_str()) { Attempt::Again(text) } else { reply.attempt(text) }
             })
         });
         let refused = if expired { Refused::Expired } else { Refused::Other };
@@ -273,18 +278,6 @@ pub(super) fn domain(region: &str) -> Result<&'static str, String> {
         return Err(format!("`{}` is not a region's name", shown(region)));
     }
     Ok(Partition::of_region(region).dns_suffix())
-}
-
-/// A response other than 200.
-fn refusal(reply: &Reply, code: &str, message: &str) -> Attempt<String> {
-    // `IDPCommunicationError` comes with status 400: STS could not reach the identity provider.
-    const PASSING: [&str; 4] = ["IDPCommunicationError", "Throttling", "ThrottlingException", "RequestLimitExceeded"];
-    let text = match (code, message) {
-        ("", _) => format!("answered {}", reply.status),
-        (code, "") => format!("answered {} ({})", reply.status, shown(code)),
-        (code, message) => format!("answered {} ({}: {})", reply.status, shown(code), shown(message)),
-    };
-    if PASSING.contains(&code) { Attempt::Again(text) } else { reply.attempt(text) }
 }
 
 fn read_keys(body: &[u8]) -> Result<Lease, String> {

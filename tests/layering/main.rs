@@ -38,7 +38,7 @@ const ORDER: &[&[&str]] = &[
 /// Parts whose results depend on their arguments alone.
 const PURE: &[&str] = &["sign", "xml", "net", "text", "duration", "time"];
 
-/// What a pure part must not name: the clock, files, sockets, threads and the process.
+/// Names that a pure part must not use: the clock, files, sockets, threads and the process.
 const IMPURE: &[&[&str]] = &[
     &["crate", "clock"],
     &["std", "env"],

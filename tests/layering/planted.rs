@@ -242,8 +242,10 @@ fn a_public_name_with_two_meanings_is_found() {
     }
     assert_breaches(&rules::ambiguous(&sources("pub enum Options {}"), &row(&["left::inner", "right"])), &[]);
     assert_breaches(&rules::ambiguous(&sources("pub enum Options {}"), &row(&["right"])), &two);
+    let twice = "pub enum Options {}\npub mod inner { pub enum Options {} }";
+    assert_breaches(&rules::ambiguous(&sources(twice), &row(&["left", "right"])), &["3 meanings"]);
     assert_breaches(
-        &rules::ambiguous(&sources(""), &row(&["left::inner", "right"])),
+        &rules::ambiguous(&sources(""), &row(&["left", "right"])),
         &["`right` has no public type `Options` any more"],
     );
 }

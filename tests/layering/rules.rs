@@ -211,7 +211,7 @@ pub(crate) fn twins(tree: &Tree) -> Vec<String> {
         .collect()
 }
 
-/// Public types that may share a name: the name, the modules that define it, and the reason.
+/// Public types that may share a name: the name, the modules that define it or in which it is defined, and the reason.
 pub(crate) type Shared<'a> = (&'a str, &'a [&'a str], &'a str);
 
 /// No two public types share a name, unless `allowed` has a reason for it.
@@ -220,21 +220,29 @@ pub(crate) fn ambiguous(tree: &Tree, allowed: &[Shared<'_>]) -> Vec<String> {
     let meanings = public_types(tree);
     for (name, owners) in meanings.iter().filter(|(_, owners)| owners.len() > 1) {
         let row = allowed.iter().find(|(allowed, ..)| allowed == name);
-        let permitted =
-            |owner: &Module| row.is_some_and(|(_, modules, _)| modules.contains(&owner.join("::").as_str()));
+        // Two in the same part are two meanings again.
+        let covers = |module: &&&str| owners.iter().filter(|owner| is_below(owner, module)).count() == 1;
+        let modules: Vec<_> = row.map(|(_, modules, _)| modules.iter().filter(covers).collect()).unwrap_or_default();
+        let permitted = |owner: &Module| modules.iter().any(|module| is_below(owner, module));
         if !owners.iter().all(permitted) {
             let places: Vec<_> = owners.iter().map(|owner| place_of(tree, owner, name)).collect();
             breaches.push(format!("the public type `{name}` has {} meanings: {}", owners.len(), places.join(", ")));
         }
     }
     for (name, modules, reason) in allowed {
-        let owners = meanings.get(*name).into_iter().flatten().map(|owner| owner.join("::")).collect::<Vec<_>>();
-        for module in modules.iter().filter(|module| !owners.iter().any(|owner| owner == *module)) {
+        let owners: Vec<_> = meanings.get(*name).into_iter().flatten().collect();
+        for module in modules.iter().filter(|module| !owners.iter().any(|owner| is_below(owner, module))) {
             breaches
                 .push(format!("`{module}` has no public type `{name}` any more, so it needs no exception ({reason})"));
         }
     }
     breaches
+}
+
+/// Whether a module is the named one or inside it.
+fn is_below(owner: &Module, module: &str) -> bool {
+    let named: Vec<&str> = module.split("::").collect();
+    owner.iter().map(String::as_str).take(named.len()).eq(named.iter().copied())
 }
 
 /// The types in the crate's public modules, and the modules that define them.

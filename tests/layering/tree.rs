@@ -23,7 +23,7 @@ pub(crate) struct Code {
     pub(crate) words: BTreeSet<String>,
 }
 
-/// What one module holds. Modules inside braces belong to their file.
+/// The contents of one module. Modules inside braces belong to their file.
 #[derive(Default)]
 pub(crate) struct Contents {
     pub(crate) file: String,
@@ -77,9 +77,9 @@ pub(crate) struct Arrow {
     pub(crate) from: String,
     pub(crate) to: String,
     pub(crate) line: usize,
-    /// What is used, as its own file names it.
+    /// The used name in the file that defines it.
     pub(crate) name: String,
-    /// What the using file calls it.
+    /// The used name in the file that uses it.
     pub(crate) alias: String,
     pub(crate) purpose: Purpose,
 }
