@@ -108,10 +108,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let document = xml::error_document(&body)?;
     println!("The server says: {} {}\n", document.code, document.message);
     let server = ServerSide {
-        canonical_request: document.canonical_request.as_deref(),
-        canonical_request_bytes: document.canonical_request_bytes.as_deref(),
-        string_to_sign: document.string_to_sign.as_deref(),
-        string_to_sign_bytes: document.string_to_sign_bytes.as_deref(),
+        canonical_request: document.steps.canonical_request.as_deref(),
+        canonical_request_bytes: document.steps.canonical_request_bytes.as_deref(),
+        string_to_sign: document.steps.string_to_sign.as_deref(),
+        string_to_sign_bytes: document.steps.string_to_sign_bytes.as_deref(),
     };
     for (name, explanation) in &explanations {
         println!("{name}: {}", compare(explanation, &server));

@@ -3,6 +3,8 @@ use std::fmt::Debug;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{Duration, Instant, SystemTime};
 
+const NANOS_PER_SECOND: u128 = 1_000_000_000;
+
 /// The wall clock, a way to wait, and a source of jitter.
 pub trait Clock: Debug + Send + Sync {
     /// The time of day, used for signatures and expiry.
@@ -13,6 +15,14 @@ pub trait Clock: Debug + Send + Sync {
     fn sleep(&self, wait: Duration);
     /// 64 random bits, for jitter and unique names; not for secrets.
     fn random(&self) -> u64;
+    /// Returns a random part of `bound`: from nothing up to all of it.
+    fn jitter(&self, bound: Duration) -> Duration {
+        // Neither the product nor the quotient can overflow: a duration has fewer than 2^94
+        // nanoseconds.
+        let part = bound.as_nanos() * u128::from(self.random() >> 32) / u128::from(u32::MAX);
+        let nanos = u32::try_from(part % NANOS_PER_SECOND).unwrap_or(0);
+        Duration::new(u64::try_from(part / NANOS_PER_SECOND).unwrap_or(u64::MAX), nanos)
+    }
 }
 
 /// The machine's own clock.
@@ -33,5 +43,37 @@ impl Clock for SystemClock {
     // and to name temporary things, without a dependency.
     fn random(&self) -> u64 {
         RandomState::new().build_hasher().finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Fixed(u64);
+
+    impl Clock for Fixed {
+        fn now(&self) -> SystemTime {
+            SystemTime::UNIX_EPOCH
+        }
+        fn instant(&self) -> Instant {
+            Instant::now()
+        }
+        fn sleep(&self, _: Duration) {}
+        fn random(&self) -> u64 {
+            self.0
+        }
+    }
+
+    #[test]
+    fn jitter_is_a_part_of_its_bound() {
+        for bound in [Duration::ZERO, Duration::from_nanos(1), Duration::from_millis(100), Duration::MAX] {
+            let parts = [0, 1 << 32, 1 << 62, 1 << 63, u64::MAX].map(|random| Fixed(random).jitter(bound));
+            assert!(parts.is_sorted(), "{parts:?}");
+            assert_eq!((parts[0], parts[4]), (Duration::ZERO, bound));
+        }
+        let clock: &dyn Clock = &Fixed(u64::MAX / 4);
+        assert_eq!(clock.jitter(Duration::from_secs(4)).as_millis(), 999);
     }
 }

@@ -1,4 +1,6 @@
-//! Durations as registry configurations write them: Go's `1h30m`, `1.5h`, `300ms`, or a plain number of seconds.
+//! Durations as registry configurations write them: Go's `1h30m`, `1.5h`, `300ms`, or a plain
+//! number of seconds. The one rule for every option; bounds are the option's own.
+use crate::text::shown;
 use std::time::Duration;
 
 /// Go keeps a duration in 64 bits of nanoseconds, about 292 years; what does not fit there is refused here too.
@@ -8,7 +10,7 @@ const MAX_NANOS: u128 = i64::MAX as u128;
 ///
 /// The grammar is that of [Go's `time.ParseDuration`](https://pkg.go.dev/time#ParseDuration) without a sign.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
-    let bad = |why: &str| format!("{why} in {text:?}");
+    let bad = |why: &str| format!("{why} in \"{}\"", shown(text));
     if text.starts_with(['-', '+']) {
         return Err(bad("a sign"));
     }
@@ -120,5 +122,7 @@ mod tests {
             let error = parse(text).unwrap_err();
             assert!(error.starts_with(why), "{text}: {error}");
         }
+        let long = parse(&"9".repeat(10_000)).unwrap_err();
+        assert!(long.len() < 200, "{long}");
     }
 }

@@ -1,6 +1,11 @@
 //! The crate's one error type.
+use crate::text::shown_to;
 use std::error::Error as StdError;
 use std::fmt;
+
+/// The longest part of an error's line, in characters: a key has at most 1,024 bytes, and longer
+/// text says no more.
+const LIMIT: usize = 1024;
 
 /// The crate's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -241,9 +246,9 @@ impl fmt::Display for Error {
         if let Some(operation) = e.operation {
             write!(f, "{operation}: ")?;
         }
-        write!(f, "{}", Shown(&e.message))?;
+        write!(f, "{}", shown_to(&e.message, LIMIT))?;
         if let Some(path) = &e.path {
-            write!(f, ": {}", Shown(path))?;
+            write!(f, ": {}", shown_to(path, LIMIT))?;
         }
         let mut details = Details { f, any: false };
         if let Some(bucket) = &e.bucket {
@@ -269,7 +274,7 @@ impl fmt::Display for Error {
             write!(f, "; {other}")?;
         }
         if let Some(hint) = &e.hint {
-            write!(f, "; {}", Shown(hint))?;
+            write!(f, "; {}", shown_to(hint, LIMIT))?;
         }
         Ok(())
     }
@@ -284,24 +289,10 @@ struct Details<'a, 'f> {
 impl Details<'_, '_> {
     fn add(&mut self, name: &str, value: &str) -> fmt::Result {
         self.f.write_str(if std::mem::replace(&mut self.any, true) { ", " } else { " (" })?;
-        write!(self.f, "{name}{}", Shown(value))
+        write!(self.f, "{name}{}", shown_to(value, LIMIT))
     }
     fn end(&mut self) -> fmt::Result {
         if self.any { self.f.write_str(")") } else { Ok(()) }
-    }
-}
-
-/// Foreign text on one line: control characters escaped, cut where it would drown the rest.
-struct Shown<'a>(&'a str);
-
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// A key has at most 1,024 bytes; whatever is longer says no more.
-        const LIMIT: usize = 1024;
-        for c in self.0.chars().take(LIMIT) {
-            if c.is_control() { write!(f, "{}", c.escape_default())? } else { fmt::Write::write_char(f, c)? }
-        }
-        if self.0.chars().nth(LIMIT).is_some() { f.write_str("...") } else { Ok(()) }
     }
 }
 
@@ -329,5 +320,23 @@ impl From<Error> for std::io::Error {
             _ => Io::Other,
         };
         Self::new(kind, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_one_line_that_reads_as_it_is_written() {
+        let nasty = "a\u{202e}b\u{2028}c\u{200b}d\ne";
+        let error = Error::new(ErrorKind::Refused, nasty).with_path(nasty).with_bucket(nasty).with_key(nasty);
+        let error = error.with_request_id(nasty).with_history(nasty).with_hint(nasty);
+        let error = error.with_others(vec![Error::new(ErrorKind::Refused, nasty)]);
+        for text in [error.to_string(), format!("{error:?}")] {
+            assert!(text.is_ascii() && !text.contains('\n'), "{text}");
+            assert_eq!(text.matches("a\\u{202e}b\\u{2028}c\\u{200b}d\\ne").count(), 8, "{text}");
+        }
+        assert_eq!(error.message(), nasty, "the text itself stays as it came");
     }
 }

@@ -28,13 +28,14 @@
 //!
 //! | module | what | feature |
 //! |---|---|---|
-//! | [`driver`] | [`StorageDriver`], what a registry programs against; `S3Driver`, and middlewares | the interface always, the rest `client` |
+//! | [`middleware`] | wrappers around a driver: redirects, rewritten paths, CloudFront's URLs | always; CloudFront's with `cloudfront` |
+//! | [`driver`] | [`StorageDriver`], what a registry programs against, and `S3Driver` | the interface always, `S3Driver` with `client` |
 //! | `transfer` | files and objects in many parts at once, on plain threads | `client` |
 //! | `client` | one method per S3 operation | `client` |
 //! | `credentials` | where keys come from, and when they are fetched anew | `client` |
 //! | [`sign`] | signature versions 2 and 4 and aws-chunked: pure, every intermediate value visible | always |
 //! | [`xml`] | S3's documents from bytes and back: pure, bounded, never panics | always |
-//! | `cloudfront` | policies, signed URLs and cookies, and the middleware that hands them out | `cloudfront` |
+//! | `cloudfront` | policies, signed URLs and cookies | `cloudfront` |
 //!
 //! # Features
 //!
@@ -57,7 +58,7 @@ pub mod conformance;
 #[cfg(feature = "client")]
 pub mod credentials;
 pub mod driver;
-#[cfg(feature = "cloudfront")]
+#[cfg(any(feature = "client", feature = "cloudfront"))]
 mod duration;
 pub mod error;
 #[cfg(feature = "fuzzing")]
@@ -67,6 +68,7 @@ pub mod middleware;
 mod net;
 pub mod sign;
 mod sync;
+mod text;
 pub mod time;
 #[cfg(feature = "client")]
 pub mod transfer;

@@ -203,7 +203,9 @@ fn auto_is_for_aws_alone() {
     client(&faulty, Checksum::Auto).put_object(BUCKET, "key", b"content", &ObjectSettings::default()).unwrap();
     assert!(!faulty.seen()[0].head.contains("x-amz-checksum"));
     let endpoint = Endpoint::aws("us-east-1", Scheme::Http, Variant::default()).unwrap();
-    let aws = Config::new(endpoint).static_credentials(Credentials::new("AKID", "secret")).proxy(faulty.url());
+    let aws = Config::new(endpoint)
+        .static_credentials(Credentials::new("AKID", "secret"))
+        .proxy(s3driver::client::Proxy::parse(&faulty.url()).unwrap());
     faulty.once("*", Fault::reply(200, ""));
     Client::new(aws).unwrap().put_object(BUCKET, "a/key", b"content", &ObjectSettings::default()).unwrap();
     assert!(faulty.seen()[1].header("x-amz-checksum-crc64nvme").is_some());

@@ -589,7 +589,7 @@ mod configuration {
             (vec![("baseurl", "https://")], "invalid baseurl: it has no host"),
             (
                 vec![("baseurl", "https://u:p@h/")],
-                "invalid baseurl: it holds a user name, which belongs nowhere in a URL that is handed out",
+                "invalid baseurl: it holds a user name, which is allowed for a proxy only",
             ),
             (vec![("baseurl", "https://h/?a=b")], "invalid baseurl: it has a query, which would belong to no object"),
             (

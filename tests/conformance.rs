@@ -5,7 +5,7 @@
 mod support;
 
 use s3driver::client::ObjectSettings;
-use s3driver::conformance::{self, Answer, End, Options, Quirk, Report, Scale, Verdict};
+use s3driver::conformance::{self, HttpResponse, Quirk, Report, RunUntil, Scale, SuiteOptions, Verdict};
 use s3driver::driver::{MemoryDriver, Method, Parameters, S3Driver};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
@@ -41,14 +41,15 @@ fn scale() -> Scale {
 }
 
 /// With `S3_END=first-failure` a run ends there.
-fn end() -> End {
-    if std::env::var("S3_END").as_deref() == Ok("first-failure") { End::FirstFailure } else { End::LastCase }
+fn run_until() -> RunUntil {
+    if std::env::var("S3_END").as_deref() == Ok("first-failure") { RunUntil::FirstFailure } else { RunUntil::LastCase }
 }
 
-fn options(server: &str) -> Options<'static> {
+fn options(server: &str) -> SuiteOptions<'static> {
     let quirks = QUIRKS.iter().filter(|(of, _, _)| *of == server);
-    quirks
-        .fold(Options::default().scale(scale()).end(end()), |options, (_, quirk, reason)| options.quirk(*quirk, reason))
+    quirks.fold(SuiteOptions::default().scale(scale()).run_until(run_until()), |options, (_, quirk, reason)| {
+        options.quirk(*quirk, reason)
+    })
 }
 
 /// A line for the table, and the words for whoever reads the test's output.
@@ -102,7 +103,7 @@ fn conforms(target: &Target, proxy: Option<&str>) -> bool {
     options = options.fetch(|asked, url| {
         let reply = fetch(target, method(asked), url)?;
         let content_length = reply.header("content-length").and_then(|length| length.parse().ok());
-        Ok(Answer { status: reply.status, content_length, body: reply.body })
+        Ok(HttpResponse { status: reply.status, content_length, body: reply.body })
     });
     let report = conformance::run(&|| Ok(Box::new(open(target, &root, proxy)?)), &options);
     let name = if proxy.is_some() { format!("{} virtual-host", target.name) } else { target.name.clone() };
@@ -168,7 +169,7 @@ fn the_s3_driver_conforms_on_virtual_hosts() {
 #[test]
 fn ten_thousand_files_are_handled_whole() {
     let case = conformance::cases().iter().find(|case| case.name() == "more_than_ten_pages_are_handled_whole").unwrap();
-    let full = Options::default().scale(Scale::Full);
+    let full = SuiteOptions::default().scale(Scale::Full);
     let store = MemoryDriver::new();
     assert_eq!(case.run(&|| Ok(Box::new(store.clone())), &full), Verdict::Passed);
     for target in targets().into_iter().filter(|target| target.embedded.is_some()).take(1) {

@@ -4,12 +4,13 @@
 
 mod support;
 
-use s3driver::client::{RetryPolicy, Timeouts};
+use s3driver::client::{ObjectSettings, RetryPolicy, Timeouts};
 use s3driver::driver::{Method, Parameters, S3Driver, StorageDriver, UrlOptions, WriteMode};
 use s3driver::{Error, ErrorKind};
 use std::io::Write;
 use std::time::{Duration, Instant};
 use support::target::Target;
+use support::{Server, ServerOptions};
 
 fn assert_kind<T: std::fmt::Debug>(result: Result<T, Error>, kind: ErrorKind) {
     let error = result.unwrap_err();
@@ -86,6 +87,30 @@ checks! {
         assert_kind(with(target, "", "bucket", "no-such-bucket-here").probe(), ErrorKind::NoSuchBucket);
         let error = with(target, "", "secretkey", "wrong").stat("/a").unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::AccessDenied | ErrorKind::SignatureRejected), "{error}");
+    }
+}
+
+/// A small file is copied in one request and a large one in parts: both keep the metadata another program gave them.
+#[test]
+fn a_moved_file_keeps_its_metadata() {
+    let server = Server::start(ServerOptions::default());
+    let endpoint = server.endpoint();
+    let pairs = [
+        ("accesskey", server.access_key()),
+        ("secretkey", server.secret_key()),
+        ("bucket", server.bucket()),
+        ("regionendpoint", &*endpoint),
+        ("multipartcopythresholdsize", "1"),
+    ];
+    let driver = S3Driver::new(&Parameters::from_pairs(pairs).unwrap()).unwrap();
+    let metadata = vec![("origin".to_owned(), "here".to_owned())];
+    let settings = ObjectSettings { metadata, ..ObjectSettings::default() };
+    for (size, parts) in [(1, 0), (2, 1)] {
+        driver.client().put_object(server.bucket(), "from", &[7; 2][..size], &settings).unwrap();
+        driver.rename("/from", "/to").unwrap();
+        let moved = driver.client().head_object(server.bucket(), "to").unwrap();
+        assert_eq!((moved.size, moved.metadata), (size as u64, settings.metadata.clone()));
+        assert_eq!(server.count("UploadPartCopy"), parts);
     }
 }
 

@@ -115,7 +115,7 @@ fn open(target: &Target, root: &str, scale: &Scale) -> (S3Driver, usize) {
     pairs.retain(|(name, _)| *name != "chunksize");
     pairs.extend([("chunksize", scale.part.to_string()), ("maxmemory", scale.memory.to_string())]);
     let parameters = Parameters::from_pairs(pairs).unwrap();
-    (S3Driver::new(&parameters).unwrap(), parameters.concurrency().get())
+    (S3Driver::new(&parameters).unwrap(), parameters.concurrency.get())
 }
 
 /// Files and their sizes, as a walk tells them.

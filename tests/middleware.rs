@@ -152,9 +152,9 @@ mod rewrite {
     fn refuses_what_it_cannot_use() {
         for (pair, expected) in [
             (("scheme", "ftp"), "scheme must be http or https"),
-            (("host", "a b"), "host \"a b\" has a host that is neither a name nor an address"),
-            (("host", "u@h"), "host \"u@h\" holds a user name, which belongs nowhere in a URL that is handed out"),
-            (("host", "h/path"), "host \"h/path\" has a host that is neither a name nor an address"),
+            (("host", "a b"), "host \"a b\" has a host that is neither a name nor an address (IPv6 in brackets)"),
+            (("host", "u@h"), "host \"(not shown)\" holds a user name, which is allowed for a proxy only"),
+            (("host", "h/path"), "host \"h/path\" has a host that is neither a name nor an address (IPv6 in brackets)"),
             (("host", "h:x"), "host \"h:x\" has a port that is not a number from 1 to 65535"),
             (("signedurls", "yes"), "signedurls only allows the following values: refuse|rewrite"),
             (("port", "1"), "unknown option of the rewrite middleware: port"),

@@ -5,11 +5,13 @@
 use proptest::prelude::*;
 use s3driver::client::endpoint::{Acceleration, Addressing, Fips, Scheme, Stack, Variant};
 use s3driver::client::{
-    Checksum, Encryption, MAX_PART_SIZE, MIN_PART_SIZE, PayloadSigning, SignatureVersion, StorageClass, Verification,
+    Checksum, Encryption, MAX_PART_SIZE, MIN_PART_SIZE, PayloadSigning, Proxy, SignatureVersion, StorageClass,
+    TlsVerification,
 };
 use s3driver::driver::{LogLevel, Parameters, PartSizes};
 use s3driver::sign::Credentials;
 use s3driver::{ErrorKind, Result};
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::Duration;
@@ -35,22 +37,25 @@ fn threads(count: usize) -> NonZeroUsize {
 #[test]
 fn defaults_are_the_documented_ones() {
     let p = good(&[]);
-    assert!(p.credentials().is_none());
-    assert_eq!((p.bucket(), p.region(), p.root_directory()), ("registry", "us-east-1", ""));
-    assert_eq!(p.endpoint().host(), "s3.us-east-1.amazonaws.com");
-    assert_eq!((p.endpoint().scheme(), p.endpoint().addressing()), (Scheme::Https, Addressing::Auto));
-    assert_eq!(p.redirect_endpoint(), None);
-    assert_eq!(p.encryption(), &Encryption::None);
-    assert_eq!((p.storage_class(), p.acl()), (Some(StorageClass::Standard), None));
-    assert_eq!((p.verification(), p.ca_certificate_path(), p.proxy()), (Verification::Full, None, None));
-    assert_eq!(p.signature_version(), SignatureVersion::V4);
-    assert_eq!((p.payload(), p.checksum()), (PayloadSigning::Auto, Checksum::Auto));
-    assert_eq!((p.chunk_size(), p.multipart_copy_chunk_size()), (10_485_760, 33_554_432));
-    assert_eq!((p.multipart_copy_max_concurrency(), p.multipart_copy_threshold_size()), (threads(100), 33_554_432));
-    assert_eq!((p.concurrency(), p.max_memory(), p.part_sizes()), (threads(4), None, PartSizes::MayGrow));
-    assert_eq!(p.read_ahead(), threads(20));
-    assert_eq!((p.upload_purge_age(), p.max_requests()), (Duration::from_secs(604_800), threads(256)));
-    assert_eq!((p.user_agent(), p.log_level()), (None, LogLevel::Off));
+    assert!(p.credentials.is_none());
+    assert_eq!((&*p.bucket, p.endpoint.region(), &*p.root_directory), ("registry", "us-east-1", ""));
+    assert_eq!(p.endpoint.host(), "s3.us-east-1.amazonaws.com");
+    assert_eq!((p.endpoint.scheme(), p.endpoint.addressing()), (Scheme::Https, Addressing::Auto));
+    assert_eq!(p.redirect_endpoint, None);
+    assert_eq!(p.encryption, Encryption::None);
+    assert_eq!((p.storage_class, p.acl), (Some(StorageClass::Standard), None));
+    assert_eq!(
+        (p.verification, p.ca_certificate_path.as_deref(), p.proxy.as_ref()),
+        (TlsVerification::Full, None, None)
+    );
+    assert_eq!(p.signature_version, SignatureVersion::V4);
+    assert_eq!((p.payload, p.checksum), (PayloadSigning::Auto, Checksum::Auto));
+    assert_eq!((p.chunk_size, p.multipart_copy_chunk_size), (10_485_760, 33_554_432));
+    assert_eq!((p.multipart_copy_max_concurrency, p.multipart_copy_threshold_size), (threads(100), 33_554_432));
+    assert_eq!((p.concurrency, p.max_memory, p.part_sizes), (threads(4), None, PartSizes::MayGrow));
+    assert_eq!(p.read_ahead, threads(20));
+    assert_eq!((p.upload_purge_age, p.max_requests), (Duration::from_secs(604_800), threads(256)));
+    assert_eq!((p.user_agent.as_deref(), p.log_level), (None, LogLevel::Off));
 }
 
 #[test]
@@ -87,80 +92,57 @@ fn every_option_has_its_effect() {
         ("uniformparts", "true"),
         ("uploadpurgeage", "1h30m5s"),
     ]);
-    let credentials = p.credentials().unwrap();
+    let credentials = p.credentials.as_ref().unwrap();
     assert_eq!(credentials.access_key_id(), "AKIDEXAMPLE");
     assert_eq!(credentials.secret_access_key(), "wJalr/EXAMPLE+KEY=");
     assert_eq!(credentials.session_token(), Some("IQoJb3JpZ2luX2VjEXAMPLE=="));
-    let located = p.endpoint().locate(p.bucket()).unwrap();
+    let located = p.endpoint.locate(&p.bucket).unwrap();
     assert_eq!(located.root_url() + located.bucket_path(), "http://minio.example:9000/base/blobs");
-    assert_eq!(p.redirect_endpoint().unwrap().locate(p.bucket()).unwrap().root_url(), "https://cdn.example");
-    assert_eq!((p.region(), p.redirect_endpoint().unwrap().region()), ("eu-west-1", "eu-west-1"));
-    assert_eq!(p.encryption(), &Encryption::Kms { key_id: "arn:aws:kms:eu-west-1:1:key/x".to_owned() });
-    assert_eq!(p.ca_certificate_path(), Some(Path::new("/etc/ssl/ca.pem")));
-    assert_eq!(p.proxy(), Some("http://user:pass@proxy:3128"));
-    assert_eq!(p.signature_version(), SignatureVersion::V2);
-    assert_eq!((p.payload(), p.checksum()), (PayloadSigning::Unsigned, Checksum::Crc32c));
-    assert_eq!((p.chunk_size(), p.multipart_copy_chunk_size()), (MIN_PART_SIZE, MIN_PART_SIZE));
-    assert_eq!(p.multipart_copy_max_concurrency().get() as u64, i64::MAX as u64);
-    assert_eq!(p.multipart_copy_threshold_size(), 0);
-    assert_eq!(p.root_directory(), "a/../b//c");
-    assert_eq!((p.storage_class(), p.acl()), (Some(StorageClass::OneZoneIa), None));
-    assert_eq!((p.user_agent(), p.log_level()), (Some("registry/3 (x)"), LogLevel::DebugWithSigning));
-    assert_eq!(
-        (p.concurrency(), p.max_memory(), p.part_sizes()),
-        (threads(64), Some(MIN_PART_SIZE), PartSizes::Uniform)
-    );
-    assert_eq!((p.upload_purge_age(), p.max_requests()), (Duration::from_secs(5405), threads(65_535)));
+    assert_eq!(p.redirect_endpoint.as_ref().unwrap().locate(&p.bucket).unwrap().root_url(), "https://cdn.example");
+    assert_eq!((p.endpoint.region(), p.redirect_endpoint.as_ref().unwrap().region()), ("eu-west-1", "eu-west-1"));
+    assert_eq!(p.encryption, Encryption::Kms { key_id: "arn:aws:kms:eu-west-1:1:key/x".to_owned() });
+    assert_eq!(p.ca_certificate_path.as_deref(), Some(Path::new("/etc/ssl/ca.pem")));
+    assert_eq!(p.proxy, Some(Proxy::parse("http://user:pass@proxy:3128").unwrap()));
+    assert_eq!(p.signature_version, SignatureVersion::V2);
+    assert_eq!((p.payload, p.checksum), (PayloadSigning::Unsigned, Checksum::Crc32c));
+    assert_eq!((p.chunk_size, p.multipart_copy_chunk_size), (MIN_PART_SIZE, MIN_PART_SIZE));
+    assert_eq!(p.multipart_copy_max_concurrency.get() as u64, i64::MAX as u64);
+    assert_eq!(p.multipart_copy_threshold_size, 0);
+    assert_eq!(p.root_directory, "a/../b//c");
+    assert_eq!((p.storage_class, p.acl), (Some(StorageClass::OneZoneIa), None));
+    assert_eq!((p.user_agent.as_deref(), p.log_level), (Some("registry/3 (x)"), LogLevel::DebugWithSigning));
+    assert_eq!((p.concurrency, p.max_memory, p.part_sizes), (threads(64), Some(MIN_PART_SIZE), PartSizes::Uniform));
+    assert_eq!((p.upload_purge_age, p.max_requests), (Duration::from_secs(5405), threads(65_535)));
 
-    let host = |more: &[(&str, &str)]| good(more).endpoint().host();
+    let host = |more: &[(&str, &str)]| good(more).endpoint.host();
     assert_eq!(host(&[("usedualstack", "true")]), "s3.dualstack.us-east-1.amazonaws.com");
     assert_eq!(host(&[("usefipsendpoint", "true")]), "s3-fips.us-east-1.amazonaws.com");
     assert_eq!(host(&[("accelerate", "true")]), "s3-accelerate.amazonaws.com");
-    assert_eq!(good(&[("skipverify", "true")]).verification(), Verification::Skip);
-    assert_eq!(good(&[("encrypt", "true")]).encryption(), &Encryption::Aes256);
-    assert_eq!(good(&[("storageclass", "none")]).storage_class(), None);
-    assert_eq!(good(&[("loglevel", "false")]).log_level(), LogLevel::Off);
+    assert_eq!(good(&[("skipverify", "true")]).verification, TlsVerification::Skip);
+    assert_eq!(good(&[("encrypt", "true")]).encryption, Encryption::Aes256);
+    assert_eq!(good(&[("storageclass", "none")]).storage_class, None);
+    assert_eq!(good(&[("loglevel", "false")]).log_level, LogLevel::Off);
 }
 
 #[test]
 fn empty_means_not_given() {
-    let names = [
-        "accesskey",
-        "secretkey",
-        "sessiontoken",
-        "regionendpoint",
-        "redirectendpoint",
-        "forcepathstyle",
-        "usedualstack",
-        "usefipsendpoint",
-        "accelerate",
-        "rootdirectory",
-        "encrypt",
-        "keyid",
-        "storageclass",
-        "objectacl",
-        "secure",
-        "skipverify",
-        "cacert",
-        "proxy",
-        "v4auth",
-        "payload",
-        "checksum",
-        "chunksize",
-        "multipartcopychunksize",
-        "multipartcopymaxconcurrency",
-        "multipartcopythresholdsize",
-        "concurrency",
-        "readahead",
-        "maxmemory",
-        "maxrequests",
-        "uniformparts",
-        "uploadpurgeage",
-        "useragent",
-        "loglevel",
-    ];
-    let empty: Vec<_> = names.map(|name| (name, "")).into();
+    let optional = Parameters::options().iter().filter(|option| !["region", "bucket"].contains(&option.name));
+    let empty: Vec<_> = optional.map(|option| (option.name, "")).collect();
     assert_eq!(format!("{:?}", good(&empty)), format!("{:?}", good(&[])));
+}
+
+#[test]
+fn the_listed_defaults_are_what_applies() {
+    let options = Parameters::options();
+    let names: BTreeSet<_> = options.iter().map(|option| option.name).collect();
+    assert_eq!(names.len(), options.len(), "each option is listed once");
+    let defaults: Vec<_> =
+        options.iter().map(|option| (option.name, option.default)).filter(|(_, default)| !default.is_empty()).collect();
+    assert!(defaults.contains(&("chunksize", "10485760")) && defaults.contains(&("storageclass", "STANDARD")));
+    assert_eq!(format!("{:?}", good(&defaults)), format!("{:?}", good(&[])));
+    for option in options {
+        assert!(!option.meaning.is_empty() && !option.meaning.contains(['\n', '|']), "{option:?}");
+    }
 }
 
 #[test]
@@ -173,16 +155,16 @@ fn what_is_required_is_asked_for_in_the_registrys_words() {
     assert_eq!(message(&[("region", "us-east-1")]), "no bucket parameter provided");
     assert_eq!(message(&[("region", "us-east-1"), ("bucket", "")]), "no bucket parameter provided");
     let alone = Parameters::from_pairs([("regionendpoint", "http://minio:9000"), ("bucket", "registry")]).unwrap();
-    assert_eq!(alone.region(), "us-east-1");
+    assert_eq!(alone.endpoint.region(), "us-east-1");
 }
 
 #[test]
 fn booleans_are_go_booleans() {
     for text in ["1", "t", "T", "true", "TRUE", "True"] {
-        assert_eq!(good(&[("encrypt", text)]).encryption(), &Encryption::Aes256, "{text}");
+        assert_eq!(good(&[("encrypt", text)]).encryption, Encryption::Aes256, "{text}");
     }
     for text in ["0", "f", "F", "false", "FALSE", "False"] {
-        assert_eq!(good(&[("secure", text)]).endpoint().scheme(), Scheme::Http, "{text}");
+        assert_eq!(good(&[("secure", text)]).endpoint.scheme(), Scheme::Http, "{text}");
     }
     for name in [
         "forcepathstyle",
@@ -215,7 +197,7 @@ fn integers_are_whole_and_in_range() {
         ("0b10100000000000000000000", MIN_PART_SIZE),
         ("5368709120", MAX_PART_SIZE),
     ] {
-        assert_eq!(good(&[("chunksize", text)]).chunk_size(), bytes, "{text}");
+        assert_eq!(good(&[("chunksize", text)]).chunk_size, bytes, "{text}");
     }
     let part = (MIN_PART_SIZE.to_string(), MAX_PART_SIZE.to_string());
     let copies = ("1".to_owned(), i64::MAX.to_string());
@@ -282,7 +264,7 @@ fn integers_are_whole_and_in_range() {
             refusal(&[(name, text)]).starts_with(&format!("the {name} {text} parameter should be a number between "))
         );
     }
-    assert_eq!(good(&[("multipartcopythresholdsize", "-0")]).multipart_copy_threshold_size(), 0);
+    assert_eq!(good(&[("multipartcopythresholdsize", "-0")]).multipart_copy_threshold_size, 0);
 }
 
 #[test]
@@ -297,8 +279,8 @@ fn words_are_the_documented_ones() {
         "GLACIER_IR",
         "EXPRESS_ONEZONE",
     ] {
-        assert_eq!(good(&[("storageclass", class)]).storage_class().unwrap().as_str(), class);
-        assert_eq!(good(&[("storageclass", &class.to_lowercase())]).storage_class().unwrap().as_str(), class);
+        assert_eq!(good(&[("storageclass", class)]).storage_class.unwrap().as_str(), class);
+        assert_eq!(good(&[("storageclass", &class.to_lowercase())]).storage_class.unwrap().as_str(), class);
     }
     for acl in [
         "private",
@@ -309,7 +291,7 @@ fn words_are_the_documented_ones() {
         "bucket-owner-read",
         "bucket-owner-full-control",
     ] {
-        assert_eq!(good(&[("objectacl", acl)]).acl().unwrap().as_str(), acl);
+        assert_eq!(good(&[("objectacl", acl)]).acl.unwrap().as_str(), acl);
     }
     for level in [
         "off",
@@ -320,13 +302,13 @@ fn words_are_the_documented_ones() {
         "debugwithrequesterrors",
         "debugwitheventstreambody",
     ] {
-        assert_eq!(good(&[("loglevel", &level.to_uppercase())]).log_level().as_str(), level);
+        assert_eq!(good(&[("loglevel", &level.to_uppercase())]).log_level.as_str(), level);
     }
     for payload in ["auto", "signed", "unsigned"] {
-        assert_eq!(good(&[("payload", payload)]).payload().as_str(), payload);
+        assert_eq!(good(&[("payload", payload)]).payload.as_str(), payload);
     }
     for checksum in ["auto", "none", "crc32c", "crc64nvme", "md5"] {
-        assert_eq!(good(&[("checksum", checksum)]).checksum().as_str(), checksum);
+        assert_eq!(good(&[("checksum", checksum)]).checksum.as_str(), checksum);
     }
     for (name, text, expected) in [
         (
@@ -356,14 +338,24 @@ fn words_are_the_documented_ones() {
 
 #[test]
 fn ages_have_units() {
-    for (text, seconds) in [("1s", 1), ("168h", 604_800), ("2m", 120), ("1h1m1s", 3661), ("87600h", 315_360_000)] {
-        assert_eq!(good(&[("uploadpurgeage", text)]).upload_purge_age(), Duration::from_secs(seconds));
+    for (text, seconds) in [
+        ("1s", 1),
+        ("168h", 604_800),
+        ("2m", 120),
+        ("1h1m1s", 3661),
+        ("1.5h", 5400),
+        ("90", 90),
+        ("60000ms", 60),
+        ("87600h", 315_360_000),
+    ] {
+        assert_eq!(good(&[("uploadpurgeage", text)]).upload_purge_age, Duration::from_secs(seconds));
     }
     for text in [
-        "168",
+        "0",
+        "1.5",
         "7d",
         "h",
-        "1.5h",
+        "300ms",
         "-1h",
         "0s",
         "1h ",
@@ -395,7 +387,7 @@ fn version_2_is_refused_where_it_never_was() {
         "us-gov-west-1",
     ] {
         let p = good(&[("region", region), ("v4auth", "false")]);
-        assert_eq!(p.signature_version(), SignatureVersion::V2);
+        assert_eq!(p.signature_version, SignatureVersion::V2);
     }
     for region in
         ["eu-central-1", "us-east-2", "eu-west-2", "cn-north-1", "us-gov-east-1", "eusc-de-east-1", "mx-central-9"]
@@ -404,9 +396,9 @@ fn version_2_is_refused_where_it_never_was() {
         assert_eq!(refusal(&[("region", region), ("v4auth", "false")]), expected);
         let url = ("regionendpoint", "https://s3.eu-central-1.amazonaws.com");
         assert_eq!(refusal(&[("region", region), ("v4auth", "false"), url]), expected);
-        assert_eq!(good(&[("region", region), ("v4auth", "true")]).signature_version(), SignatureVersion::V4);
+        assert_eq!(good(&[("region", region), ("v4auth", "true")]).signature_version, SignatureVersion::V4);
         let other = good(&[("region", region), ("v4auth", "false"), ("regionendpoint", "http://rgw.example")]);
-        assert_eq!(other.signature_version(), SignatureVersion::V2);
+        assert_eq!(other.signature_version, SignatureVersion::V2);
     }
     assert_eq!(
         refusal(&[("region", ""), ("v4auth", "false"), ("regionendpoint", "s3.amazonaws.com")]),
@@ -512,13 +504,13 @@ fn root_directory_loses_only_the_slashes_at_its_ends() {
         ("/../a", "../a"),
         ("ä +%", "ä +%"),
     ] {
-        assert_eq!(good(&[("rootdirectory", text)]).root_directory(), root);
+        assert_eq!(good(&[("rootdirectory", text)]).root_directory, root);
     }
 }
 
 #[test]
 fn forcepathstyle_has_three_states() {
-    let root = |more: &[(&str, &str)]| good(more).endpoint().locate("registry").unwrap().root_url();
+    let root = |more: &[(&str, &str)]| good(more).endpoint.locate("registry").unwrap().root_url();
     let custom = ("regionendpoint", "https://s.example");
     assert_eq!(root(&[]), "https://registry.s3.us-east-1.amazonaws.com");
     assert_eq!(root(&[("forcepathstyle", "false")]), "https://registry.s3.us-east-1.amazonaws.com");
@@ -556,7 +548,7 @@ fn secrets_are_never_shown() {
     let mut all = keys.to_vec();
     all.push(("proxy", "http://user:hunter2-proxy@proxy:1"));
     let p = good(&all);
-    for text in [format!("{p:?}"), format!("{p:#?}"), format!("{:?}", p.credentials())] {
+    for text in [format!("{p:?}"), format!("{p:#?}"), format!("{:?}", p.credentials.as_ref())] {
         assert!(!text.contains("hunter2"), "{text}");
     }
     let builder = Parameters::builder("registry")
@@ -602,7 +594,7 @@ fn the_builder_reaches_every_option() {
         .encryption(Encryption::Kms { key_id: "key".to_owned() })
         .storage_class(None)
         .acl(None)
-        .verification(Verification::Full)
+        .verification(TlsVerification::Full)
         .ca_certificate_path("ca.pem")
         .proxy("http://proxy:3128")
         .signature_version(SignatureVersion::V2)
@@ -657,14 +649,14 @@ fn the_builder_reaches_every_option() {
         ("loglevel", "debug"),
     ]);
     assert_eq!(format!("{built:?}"), format!("{read:?}"));
-    assert_eq!(built.credentials().unwrap().secret_access_key(), "secret");
-    assert_eq!(built.credentials().unwrap().session_token(), Some("token"));
-    assert_eq!(built.proxy(), Some("http://proxy:3128"));
+    assert_eq!(built.credentials.as_ref().unwrap().secret_access_key(), "secret");
+    assert_eq!(built.credentials.as_ref().unwrap().session_token(), Some("token"));
+    assert_eq!(built.proxy, Some(Proxy::parse("http://proxy:3128").unwrap()));
 
     let custom = Parameters::builder("registry").endpoint("http://minio:9000").build().unwrap();
-    assert_eq!(custom.endpoint().host(), "minio");
+    assert_eq!(custom.endpoint.host(), "minio");
     let last = Parameters::builder("one").region("us-east-1").region("us-east-2").max_memory(Some(1)).max_memory(None);
-    assert_eq!(last.build().unwrap().region(), "us-east-2");
+    assert_eq!(last.build().unwrap().endpoint.region(), "us-east-2");
     let kms = Parameters::builder("one").region("us-east-1").encryption(Encryption::Kms { key_id: String::new() });
     assert_eq!(kms.build().unwrap_err().message(), "keyid is empty: encryption with KMS needs a key's id");
     let half = Parameters::builder("one").region("us-east-1").credentials(&Credentials::new("AKID", ""));
@@ -686,7 +678,7 @@ proptest! {
     #[test]
     fn an_accepted_endpoint_has_a_host_of_one_name(url in "(https?://)?[a-zA-Z0-9.:@/?#\\[\\]%\\\\ _-]{0,40}", bucket in "[a-z0-9.-]{3,12}") {
         if let Ok(p) = with(&[("regionendpoint", &url), ("bucket", &bucket)]) {
-            let located = p.endpoint().locate(p.bucket()).unwrap();
+            let located = p.endpoint.locate(&p.bucket).unwrap();
             let host = located.host();
             let clean = host.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-_:".contains(c));
             prop_assert!(clean && !host.is_empty(), "{}", host);

@@ -5,7 +5,7 @@ mod support;
 mod writing;
 
 use s3driver::client::{CannedAcl, Client, CopySource, ObjectSettings};
-use s3driver::transfer::{Progress, Transfer, Verification, Verified};
+use s3driver::transfer::{DownloadVerification, Progress, Transfer, Verified};
 use s3driver::{Cancel, ErrorKind};
 use std::fs;
 use std::num::NonZeroUsize;
@@ -76,7 +76,7 @@ fn content_is_held_against_what_the_server_keeps() {
     server.put_object(server.bucket(), "whole", content);
     let received = transfer(&client).download_to_file(server.bucket(), "whole", &target).unwrap();
     assert!(matches!(received.verified, Verified::Crc64Nvme | Verified::Md5), "{received:?}");
-    let trusting = transfer(&client).verification(Verification::Length);
+    let trusting = transfer(&client).verification(DownloadVerification::Length);
     let received = trusting.download_to_file(server.bucket(), "whole", &target).unwrap();
     assert_eq!(received.verified, Verified::LengthAlone);
 }
@@ -163,6 +163,21 @@ fn failures_leave_nothing_on_the_server() {
     assert_eq!(server.keys(server.bucket()), ["source"]);
 }
 
+/// Ceph fails to copy parts of some keys with percent signs.
+#[test]
+fn keys_with_percent_signs_are_copied_in_one_request() {
+    let server = server();
+    let client = client(&server);
+    for (key, parts) in [("p%zz", 1), ("p+x y", 3)] {
+        let content = bytes(5, 0, 2 * PART + 7);
+        server.put_object(server.bucket(), key, content.clone());
+        let from = CopySource { bucket: server.bucket(), key, if_match: None };
+        let copied = transfer(&client).copy(from, server.bucket(), "copy", &ObjectSettings::default()).unwrap();
+        assert_eq!(copied.parts, parts, "{key}");
+        assert!(server.object(server.bucket(), "copy").unwrap() == content);
+    }
+}
+
 #[test]
 fn failed_downloads_leave_no_file_and_keep_the_old_one() {
     let server = server();
@@ -175,6 +190,8 @@ fn failed_downloads_leave_no_file_and_keep_the_old_one() {
         ("AccessDenied", 403, ErrorKind::AccessDenied),
         // The object is replaced after its head was seen.
         ("PreconditionFailed", 412, ErrorKind::Integrity),
+        // The object is deleted after its head was seen.
+        ("NoSuchKey", 404, ErrorKind::Integrity),
     ] {
         server.fail_next("GetObject", status, code, 1);
         let error = transfer(&client).download_to_file(server.bucket(), "f", &target).unwrap_err();

@@ -317,10 +317,10 @@ mod errors {
         assert_eq!(error.region.as_deref(), Some("eu-west-1"));
         assert_eq!(error.request_id.as_deref(), Some("4442587FB7D0A2F9"));
         assert_eq!(error.host_id.as_deref(), Some("h+h="));
-        assert_eq!(error.string_to_sign.as_deref(), Some("AWS4-HMAC-SHA256\n20130524T000000Z"));
-        assert_eq!(error.string_to_sign_bytes.as_deref(), Some("41 57 53"));
-        assert_eq!(error.canonical_request.as_deref(), Some("GET\n/\n\nx-amz-security-token:TOPSECRET"));
-        assert_eq!(error.canonical_request_bytes.as_deref(), Some("47 45 54"));
+        assert_eq!(error.steps.string_to_sign.as_deref(), Some("AWS4-HMAC-SHA256\n20130524T000000Z"));
+        assert_eq!(error.steps.string_to_sign_bytes.as_deref(), Some("41 57 53"));
+        assert_eq!(error.steps.canonical_request.as_deref(), Some("GET\n/\n\nx-amz-security-token:TOPSECRET"));
+        assert_eq!(error.steps.canonical_request_bytes.as_deref(), Some("47 45 54"));
         let shown = format!("{error:?}");
         assert!(!shown.contains("TOPSECRET") && !shown.contains("47 45") && !shown.contains("deadbeef"), "{shown}");
         assert!(shown.contains("bytes]") && shown.contains("eu-west-1"), "{shown}");
@@ -401,6 +401,13 @@ mod errors {
         assert_eq!(error.document.unwrap().code, "InternalError");
         let error = keys("<Error><Code>InternalError</Code></Error>").unwrap_err();
         assert_eq!(error.document.unwrap().code, "InternalError");
+        // Under the root of another error too, with a place of its own.
+        let nested = "<Error><Code>a</Code><Error><Code>b</Code></Error></Error>";
+        for (name, read, _) in READERS {
+            let error = refused(read(nested.as_bytes()), "error report: b ()");
+            assert_eq!((error.document.unwrap().code.as_str(), error.offset), ("b", Some(21)), "{name}");
+            refused(read(&nested.as_bytes()[..35]), "cut off");
+        }
         // Deeper, it is somebody's extension.
         assert_eq!(keys("<Extension><Error><Code>x</Code></Error></Extension>").unwrap(), [""; 0]);
     }

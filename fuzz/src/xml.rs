@@ -117,7 +117,7 @@ pub fn error_document(data: &[u8]) {
     let Ok(document) = xml::error_document(data) else { return };
     let mut written = String::from("<Error>");
     {
-        let ErrorDocument { code, message, request_id, region, key, canonical_request, string_to_sign, .. } = &document;
+        let ErrorDocument { code, message, request_id, region, key, steps, .. } = &document;
         let mut element = |name: &str, text: Option<&str>| {
             if let Some(text) = text.filter(|text| !text.is_empty()) {
                 let _ = write!(written, "<{name}>{}</{name}>", escaped(text));
@@ -128,8 +128,8 @@ pub fn error_document(data: &[u8]) {
         element("RequestId", request_id.as_deref());
         element("Region", region.as_deref());
         element("Key", key.as_deref());
-        element("CanonicalRequest", canonical_request.as_deref());
-        element("StringToSign", string_to_sign.as_deref());
+        element("CanonicalRequest", steps.canonical_request.as_deref());
+        element("StringToSign", steps.string_to_sign.as_deref());
     }
     written.push_str("</Error>");
     let again = xml::error_document(written.as_bytes()).expect("what was written is read");
@@ -139,8 +139,8 @@ pub fn error_document(data: &[u8]) {
         (document.request_id.as_ref(), again.request_id.as_ref()),
         (document.region.as_ref(), again.region.as_ref()),
         (document.key.as_ref(), again.key.as_ref()),
-        (document.canonical_request.as_ref(), again.canonical_request.as_ref()),
-        (document.string_to_sign.as_ref(), again.string_to_sign.as_ref()),
+        (document.steps.canonical_request.as_ref(), again.steps.canonical_request.as_ref()),
+        (document.steps.string_to_sign.as_ref(), again.steps.string_to_sign.as_ref()),
     ] {
         assert_eq!(first, second, "{written}");
     }

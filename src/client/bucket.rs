@@ -1,9 +1,35 @@
 //! Operations on a bucket itself.
 use super::Client;
-use super::call::{Call, Payload};
-use super::reply::{document, nothing};
-use crate::error::{ErrorKind, Result};
+use super::body::Payload;
+use super::endpoint::check_bucket;
+use super::request::Call;
+use crate::error::{Error, ErrorKind, Result};
 use crate::xml;
+use std::ops::Deref;
+use std::str::FromStr;
+
+/// A bucket's name, checked when it was parsed. The client's methods accept it as `&str`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct BucketName(String);
+
+impl FromStr for BucketName {
+    type Err = Error;
+
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`], see [`check_bucket`].
+    fn from_str(name: &str) -> Result<Self> {
+        check_bucket(name)?;
+        Ok(Self(name.to_owned()))
+    }
+}
+
+impl Deref for BucketName {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
 
 /// What HeadBucket says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,14 +56,14 @@ impl Client {
     pub fn create_bucket(&self, bucket: &str) -> Result<()> {
         let call = Call::new("CreateBucket", "PUT", bucket, "");
         // us-east-1 is the one region that must not be named.
-        let region = self.inner.endpoint.region();
+        let region = self.inner.config.endpoint.region();
         let body = if region == "us-east-1" {
             String::new()
         } else {
             xml::create_bucket_configuration(region).map_err(|error| call.refuse(error.to_string()))?
         };
         let payload = if body.is_empty() { Payload::Empty } else { Payload::Bytes(body.as_bytes()) };
-        match self.run(&call, payload, |response, deadline| nothing(response, deadline, &call)) {
+        match self.run_for_nothing(&call, payload) {
             // Our own, of an attempt whose answer was lost.
             Err(error) if error.is_unsettled() && error.code() == Some("BucketAlreadyOwnedByYou") => Ok(()),
             result => result,
@@ -49,7 +75,7 @@ impl Client {
     /// [DeleteBucket]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucket.html
     pub fn delete_bucket(&self, bucket: &str) -> Result<()> {
         let call = Call::new("DeleteBucket", "DELETE", bucket, "");
-        match self.run(&call, Payload::Empty, |response, deadline| nothing(response, deadline, &call)) {
+        match self.run_for_nothing(&call, Payload::Empty) {
             Err(error) if error.is_unsettled() && error.kind() == ErrorKind::NoSuchBucket => Ok(()),
             result => result,
         }
@@ -60,9 +86,8 @@ impl Client {
     /// [GetBucketLocation]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLocation.html
     pub fn get_bucket_location(&self, bucket: &str) -> Result<String> {
         let call = Call::new("GetBucketLocation", "GET", bucket, "").query("location", "");
-        let location = self.run(&call, Payload::Empty, |response, deadline| {
-            document(response, deadline, &call, (xml::location_constraint, xml::MAX_REPLY_BYTES))
-        })?;
+        let location =
+            self.run_for_document(&call, Payload::Empty, (xml::location_constraint, xml::MAX_REPLY_BYTES))?;
         Ok(match location.as_deref() {
             None | Some("") => "us-east-1".to_owned(),
             Some("EU") => "eu-west-1".to_owned(),

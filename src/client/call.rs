@@ -1,319 +1,227 @@
-//! One operation from its parts to a believed reply: signed, sent, judged, and tried again where that is right.
-
+//! Runs one operation: signs and sends its request, validates the response, and retries where that is safe.
 use super::admission::Place;
-use super::endpoint::{Located, Scheme};
-use super::reply;
-use super::retry;
-use super::stream::{Chunks, Framing, Progress, Watched};
-use super::values::{PayloadSigning, SignatureVersion};
+use super::body::Payload;
+use super::endpoint::Located;
+use super::history::History;
+use super::outgoing::Coverage;
+use super::reply::{self, Reader};
+use super::request::Call;
+use super::retry::{Success, may_retry};
+use super::signing::{Signing, unsignable};
+use super::step::{self, BodyState, Lesson, Outcome, Refusal, State, Step, Then};
 use super::{Client, Inner};
 use crate::credentials::Lease;
 use crate::error::{Error, ErrorKind, Result};
-use crate::sign::chunked::ChunkSigner;
-use crate::sign::explain::Explanation;
-use crate::sign::{self, v2, v4};
-use crate::sync;
+use crate::sign;
 use crate::time::Timestamp;
-use crate::transport::{Body, Failure, Phase, Request, Response, TransportError};
-use sha2::{Digest as _, Sha256};
+use crate::transport::{Phase, Request, Response, TransportError};
 use std::borrow::Cow;
-use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-/// A name and its value, as headers and query parameters have them.
-pub(super) type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
-
-/// Temporary redirects followed for one attempt: S3 needs one, while a new bucket's name spreads.
-const REDIRECTS: u32 = 3;
-
-/// Dead pooled connections passed over for one request: more than any pool keeps, so that a pool full of them empties
-/// itself, and still an end for a server that hangs up on everybody.
-const STALE_CONNECTIONS: u32 = 256;
-
-/// What travels with the request.
-pub(super) enum Payload<'a> {
-    Empty,
-    /// Sent from its first byte at each attempt.
-    Bytes(&'a [u8]),
-    /// Can be read once: no further attempt once it has begun.
-    Stream {
-        source: &'a mut dyn Read,
-        length: u64,
-        progress: &'a mut Progress,
-    },
-    /// Opened anew for each attempt, and once more to hash it where it is signed.
-    Replay {
-        open: &'a Reopen<'a>,
-        length: u64,
-    },
-}
-
-/// Opens a body from its first byte.
-pub(crate) type Reopen<'a> = dyn Fn() -> Box<dyn Read + 'a> + Sync + 'a;
-
-/// How long one attempt may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Patience {
-    /// Small both ways: `Timeouts::operation` for all of it.
-    Small,
-    /// Carries an object's bytes: as long as they move. What the server says of an upload is small again.
-    Bytes,
-    /// The server works on it for minutes, sending white space meanwhile: [`LONGEST_WORK`] for all of it.
-    Work,
-}
-
-/// How long the server may work on a completion or a copy while it sends white space: AWS speaks of several minutes for
-/// the largest objects.
-const LONGEST_WORK: Duration = Duration::from_secs(15 * 60);
-
-/// One operation on one bucket, before it is signed.
-pub(super) struct Call<'a> {
-    pub(super) operation: &'static str,
-    pub(super) method: &'static str,
-    pub(super) bucket: &'a str,
-    /// Empty for operations on the bucket.
-    pub(super) key: &'a str,
-    pub(super) query: Vec<Pair<'a>>,
-    pub(super) headers: Vec<Pair<'a>>,
-    pub(super) patience: Patience,
-}
-
-impl<'a> Call<'a> {
-    pub(super) const fn new(operation: &'static str, method: &'static str, bucket: &'a str, key: &'a str) -> Self {
-        Self { operation, method, bucket, key, query: Vec::new(), headers: Vec::new(), patience: Patience::Small }
-    }
-    pub(super) fn query(mut self, name: &'static str, value: impl Into<Cow<'a, str>>) -> Self {
-        self.query.push((Cow::Borrowed(name), value.into()));
-        self
-    }
-    pub(super) fn maybe_query(self, name: &'static str, value: Option<impl Into<Cow<'a, str>>>) -> Self {
-        match value {
-            Some(value) => self.query(name, value),
-            None => self,
-        }
-    }
-    pub(super) fn header(mut self, name: &'static str, value: impl Into<Cow<'a, str>>) -> Self {
-        self.headers.push((Cow::Borrowed(name), value.into()));
-        self
-    }
-    pub(super) fn maybe_header(self, name: &'static str, value: Option<impl Into<Cow<'a, str>>>) -> Self {
-        match value {
-            Some(value) => self.header(name, value),
-            None => self,
-        }
-    }
-    /// An error about this operation that is told before anything is sent.
-    pub(super) fn refuse(&self, message: impl Into<String>) -> Error {
-        self.place(Error::new(ErrorKind::InvalidArgument, message))
-    }
-    pub(super) fn place(&self, error: Error) -> Error {
-        let error = error.with_operation(self.operation).with_bucket(self.bucket);
-        if self.key.is_empty() { error } else { error.with_key(self.key) }
-    }
-}
-
-/// One attempt's circumstances, learnt from what came before.
-struct Attempt<'a> {
+/// The attempts of one call: what they have met and learnt so far.
+struct Attempts<'a> {
+    call: &'a Call<'a>,
     located: Located,
     region: Cow<'a, str>,
-    redirects: u32,
-    learnt_region: bool,
-    learnt_clock: bool,
-    refreshed: bool,
-    stale: u32,
+    state: State,
+    /// Requests that the server may have seen.
+    sent: u32,
+    /// Whether one of them may have taken effect.
+    unsettled: bool,
+    /// When the first one was sent.
+    started: Option<Instant>,
+    history: History,
 }
 
-impl Attempt<'_> {
-    /// A server that looks for the bucket in the path has no host of its name, no certificate for one, or takes the path's
-    /// first part for a bucket.
-    fn with_advice(&self, error: Error, inner: &Inner) -> Error {
+impl<'a> Attempts<'a> {
+    fn new(inner: &'a Inner, call: &'a Call<'a>) -> Result<Self> {
+        let region = inner.region_of(call.bucket);
+        let state = State { max_attempts: inner.config.retry.max_attempts, recheck: call.recheck, ..State::default() };
+        Ok(Self {
+            call,
+            located: inner.locate(call.bucket, &region)?,
+            region,
+            state,
+            sent: 0,
+            unsettled: false,
+            started: None,
+            history: History::default(),
+        })
+    }
+
+    /// Completes an error that ends the call.
+    fn fail(&self, error: Error) -> Error {
+        self.call.place(error).with_attempts(self.sent).with_unsettled(self.unsettled)
+    }
+
+    /// Adds a hint for a server that looks for the bucket in the path: it has no host of the bucket's name, no
+    /// certificate for one, or takes the path's first part for a bucket.
+    fn with_addressing_hint(&self, error: Error, inner: &Inner) -> Error {
         let lost = matches!(error.kind(), ErrorKind::Connect | ErrorKind::Tls | ErrorKind::NoSuchBucket);
-        if lost && self.located.host_bucket().is_some() && !inner.endpoint.is_aws() {
+        if lost && self.located.host_bucket().is_some() && !inner.config.endpoint.is_aws() {
             let text = "check the endpoint and the bucket's name, which stands in the host: if the server wants it in the \
                         path, set forcepathstyle to true";
             return error.with_hint(text);
         }
         error
     }
-}
 
-/// What to do after a failed attempt.
-enum Next {
-    /// Again at once: something was learnt, or the connection was dead before anything happened.
-    Now,
-    /// Again after a wait; counts as an attempt.
-    Later(Option<Duration>),
-    Never,
+    /// What the refusing response says about the way on.
+    fn refusal(&self, inner: &Inner, failed: reply::Failed) -> (Error, Outcome) {
+        let reply::Failed { error, status, retry_after, region, location, server_time } = failed;
+        let bucket = self.call.bucket;
+        let moved = error.kind() == ErrorKind::WrongRegion;
+        let region = region
+            .filter(|region| moved && *region != self.region && inner.config.endpoint.may_learn_region())
+            .and_then(|region| inner.locate(bucket, &region).ok().map(|located| (region, located)));
+        let redirect =
+            location.filter(|_| moved && status == 307).and_then(|location| self.located.redirected(&location, bucket));
+        (error, Outcome::Refused(Box::new(Refusal { retry_after, server_time, region, redirect })))
+    }
 }
 
 impl Client {
-    /// Runs `call`. `believe` turns a reply of class 2xx into the result; its error is retried like any other, because S3
-    /// may put an error, or nothing, into a reply that began with 200.
+    /// Runs `call`. `accept` turns a response of class 2xx into the result; its error is retried like any other, because
+    /// S3 may put an error, or nothing, into a response that began with 200.
     pub(super) fn run<T>(
         &self,
         call: &Call<'_>,
         mut payload: Payload<'_>,
-        mut believe: impl FnMut(Response, Option<Instant>) -> Result<T>,
+        mut accept: impl FnMut(Response, Option<Instant>) -> Result<T>,
     ) -> Result<T> {
         let inner = &*self.inner;
-        super::endpoint::check_bucket(call.bucket).map_err(|e| call.place(e))?;
-        let region = inner.region_of(call.bucket);
-        let mut attempt = Attempt {
-            located: inner.locate(call.bucket, &region).map_err(|e| call.place(e))?,
-            region,
-            redirects: 0,
-            learnt_region: false,
-            learnt_clock: false,
-            refreshed: false,
-            stale: 0,
-        };
-        // `attempts` are those that count against the policy, `sent` those the server may have seen.
-        let (mut attempts, mut sent, mut unsettled, mut history) = (0, 0, false, History::default());
-        let (mut started, mut kept) = (None, None);
+        let mut attempts = Attempts::new(inner, call).map_err(|error| call.place(error))?;
+        let mut kept = None;
         loop {
-            self.check_cancelled().map_err(|e| call.place(e).with_attempts(sent).with_unsettled(unsettled))?;
-            attempts += 1;
-            let mut place = match kept.take().and_then(Place::again) {
-                Some(place) => place,
-                None => inner
-                    .admission
-                    .enter(inner.timeouts.operation, &*inner.clock, self.cancel.as_ref())
-                    .map_err(|e| call.place(e).with_attempts(sent).with_unsettled(unsettled))?,
-            };
-            // A reader of the caller's may wait for another request: with a place held that could be for ever.
-            if let Payload::Stream { .. } = payload {
-                place.give_back();
-            }
-            let lease = self.lease().map_err(|e| call.place(e).with_attempts(sent).with_unsettled(unsettled))?;
-            let now = inner.clock.instant();
-            let started = *started.get_or_insert(now);
-            let deadline = match call.patience {
-                Patience::Small => now.checked_add(inner.timeouts.operation),
-                Patience::Bytes => None,
-                Patience::Work => now.checked_add(LONGEST_WORK),
-            };
-            let reply = self.send(call, &attempt, &lease, &mut payload, deadline);
-            let deadline = match call.patience {
-                Patience::Bytes => inner.clock.instant().checked_add(inner.timeouts.operation),
-                Patience::Small | Patience::Work => deadline,
-            };
-            sent += 1;
-            let (error, next) = match reply {
-                Ok((response, _)) if is_success(response.status) => match believe(response, deadline) {
-                    Ok(result) => {
-                        let after = if attempts > 1 { retry::Retried::Yes } else { retry::Retried::No };
-                        inner.budget.succeeded(after);
-                        place.answered();
-                        return Ok(result);
-                    }
-                    Err(error) => {
-                        let again = retry::may_retry(&error);
-                        unsettled |= again || error.kind() == ErrorKind::Cancelled;
-                        (error, if again { Next::Later(None) } else { Next::Never })
-                    }
-                },
-                Ok((response, signing)) => {
-                    // A server, or a gateway before it, that fails may have acted before; one that refuses has not.
-                    unsettled |= response.status >= 500;
-                    self.judge(call, &mut attempt, &lease, (response, &signing), deadline)
+            let place = self.admit(kept, &payload).map_err(|error| attempts.fail(error))?;
+            let lease = self.lease().map_err(|error| attempts.fail(error))?;
+            let (error, outcome) = match self.attempt(&mut attempts, &lease, &mut payload, &mut accept) {
+                Ok(result) => {
+                    inner.budget.record(if attempts.state.attempts > 1 { Success::Retried } else { Success::AtOnce });
+                    place.record_response();
+                    return Ok(result);
                 }
-                Err(Sent::Failed(failure)) => {
-                    unsettled |= failure.phase != Phase::Connect;
-                    judge_transport(&mut attempt, failure, inner)
-                }
-                Err(Sent::Refused(error)) => {
-                    sent -= 1;
-                    (error, Next::Never)
-                }
+                Err(failed) => failed,
             };
-            let error = attempt.with_advice(error, inner);
-            match next {
-                // What is sent again at once keeps its place.
-                Next::Now => kept = Some(place),
-                _ if error.kind() == ErrorKind::Throttled => {
-                    inner.counters.throttled.fetch_add(1, Ordering::Relaxed);
-                    place.throttled();
-                    kept = place.is_last().then_some(place);
-                }
-                _ if error.status().is_some_and(|status| status < 500) => place.answered(),
-                _ => drop(place),
-            }
-            let begun = matches!(&payload, Payload::Stream { progress, .. } if progress.begun);
-            let wait = match next {
-                Next::Never => None,
-                _ if begun => None,
-                Next::Now => Some(Duration::ZERO),
-                Next::Later(asked) => inner.next_wait(attempts, started, &error, asked),
+            let step = step::next(&error, outcome, &attempts.state);
+            let (error, then) = self.learn(step, &mut attempts, &lease, error);
+            let error = attempts.with_addressing_hint(error, inner);
+            kept = inner.release(place, &error, then);
+            let Some(wait) = inner.wait_before_next(&mut attempts, &error, then) else {
+                let error = attempts.fail(error);
+                return Err(attempts.history.attach_to(error));
             };
-            let Some(wait) = wait else {
-                let error = call.place(error).with_attempts(sent).with_unsettled(unsettled);
-                return Err(history.told_with(error));
-            };
-            if let Next::Now = next {
-                attempts -= 1;
-            }
-            history.add(&error);
-            self.sleep(wait).map_err(|e| call.place(e).with_attempts(sent).with_unsettled(unsettled))?;
+            attempts.history.add(&error);
+            self.sleep(wait).map_err(|error| attempts.fail(error))?;
             inner.counters.retries.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Signs and sends once; says how it was signed.
+    /// Runs `call`, whose response is a document: read whole, within bounds. An error document in it is that error.
+    pub(super) fn run_for_document<T>(&self, call: &Call<'_>, payload: Payload<'_>, reader: Reader<T>) -> Result<T> {
+        self.run(call, payload, |response, deadline| reply::read_document(response, deadline, call, reader))
+    }
+
+    /// Runs `call`, whose response has no document.
+    pub(super) fn run_for_nothing(&self, call: &Call<'_>, payload: Payload<'_>) -> Result<()> {
+        self.run(call, payload, |response, deadline| reply::expect_nothing(response, deadline, call))
+    }
+
+    /// Waits for the call's turn, unless it has kept its place.
+    fn admit<'a>(&'a self, kept: Option<Place<'a>>, payload: &Payload<'_>) -> Result<Place<'a>> {
+        let inner = &*self.inner;
+        self.check_cancelled()?;
+        let mut place = match kept.and_then(Place::again) {
+            Some(place) => place,
+            None => {
+                inner.admission.enter(inner.config.timeouts.operation, &*inner.config.clock, self.cancel.as_ref())?
+            }
+        };
+        // The caller's reader may wait for another request: with a place held that could be for ever.
+        if let Payload::Stream { .. } = payload {
+            place.give_back();
+        }
+        Ok(place)
+    }
+
+    /// Sends the request once, and reads the response.
+    fn attempt<T>(
+        &self,
+        attempts: &mut Attempts<'_>,
+        lease: &Lease,
+        payload: &mut Payload<'_>,
+        accept: &mut impl FnMut(Response, Option<Instant>) -> Result<T>,
+    ) -> std::result::Result<T, (Error, Outcome)> {
+        let inner = &*self.inner;
+        let call = attempts.call;
+        let now = inner.config.clock.instant();
+        attempts.started.get_or_insert(now);
+        attempts.state.attempts += 1;
+        let limit = inner.config.timeouts.operation;
+        let deadline = call.time_limit.deadline(now, limit);
+        let sent = self.send(attempts, lease, payload, deadline);
+        if matches!(payload, Payload::Stream { progress, .. } if progress.begun) {
+            attempts.state.body = BodyState::Consumed;
+        }
+        let (response, signing) = match sent {
+            Ok(sent) => sent,
+            Err(SendError::NotSent(error)) => return Err((error, Outcome::Unanswered)),
+            Err(SendError::Failed(failure)) => {
+                attempts.sent += 1;
+                attempts.unsettled |= failure.phase != Phase::Connect;
+                let outcome = if failure.stale { Outcome::StaleConnection } else { Outcome::Unanswered };
+                let error = reply::transport_error(failure, Some(&attempts.located.host_header()));
+                return Err((error, outcome));
+            }
+        };
+        attempts.sent += 1;
+        // Once an object's bytes are sent, what the server says of them is small.
+        let deadline = deadline.or_else(|| inner.config.clock.instant().checked_add(limit));
+        if is_success(response.status) {
+            return accept(response, deadline).map_err(|error| {
+                attempts.unsettled |= may_retry(&error) || error.kind() == ErrorKind::Cancelled;
+                (error, Outcome::Unanswered)
+            });
+        }
+        // A server that fails, or a gateway in front of it, may have acted before; one that refuses has not.
+        attempts.unsettled |= response.status >= 500;
+        let failed = reply::Failed::read(response, call, (&signing, inner.now()), deadline);
+        Err(attempts.refusal(inner, failed))
+    }
+
+    /// Signs the request and sends it; returns how it was signed as well.
     fn send(
         &self,
-        call: &Call<'_>,
-        attempt: &Attempt<'_>,
+        attempts: &Attempts<'_>,
         lease: &Lease,
         payload: &mut Payload<'_>,
         deadline: Option<Instant>,
-    ) -> std::result::Result<(Response, Signing), Sent> {
+    ) -> std::result::Result<(Response, Signing), SendError> {
         let inner = &*self.inner;
-        let mut target = attempt.located.path_of(call.key);
-        let query: Vec<(&str, &str)> = call.query.iter().map(|(n, v)| (&**n, &**v)).collect();
-        let host = attempt.located.host_header();
+        let Attempts { call, located, region, .. } = attempts;
+        let coverage = Coverage::choose(payload, inner, call, located, lease).map_err(SendError::NotSent)?;
+        let mut target = located.path_of(call.key);
+        let host = located.host_header();
+        let query: Vec<(&str, &str)> = call.query.iter().map(|(name, value)| (&**name, &**value)).collect();
         let mut headers: Vec<(&str, &str)> = Vec::with_capacity(call.headers.len() + 6);
         headers.push(("host", &host));
-        headers.extend(call.headers.iter().map(|(n, v)| (&**n, &**v)));
-        let signs_payload = inner.signs_payload(&attempt.located);
-        let framing = match payload {
-            Payload::Stream { length, .. }
-                if inner.signature == SignatureVersion::V4 && lease.credentials.is_some() =>
-            {
-                let chunks = if signs_payload { Chunks::Signed } else { Chunks::Unsigned };
-                Framing::new(call, *length, chunks, inner.checksum, &inner.endpoint)
-            }
-            _ => None,
-        };
-        if let Some(framing) = &framing {
+        headers.extend(call.headers.iter().map(|(name, value)| (&**name, &**value)));
+        if let Some(framing) = coverage.framing() {
             framing.announce(&mut headers);
         }
         let request = sign::Request::new(call.method, &target).query(&query).headers(&headers);
-        let hash;
-        let to_sign = match payload {
-            Payload::Empty => v4::Payload::Bytes(b""),
-            Payload::Bytes(bytes) if signs_payload => v4::Payload::Bytes(bytes),
-            Payload::Replay { open, length } if signs_payload => {
-                hash = sha256(&mut *open(), *length).map_err(|error| {
-                    let text = format!("the data to send cannot be read: {error}");
-                    Sent::Refused(Error::new(ErrorKind::LocalIo, text).with_source(error))
-                })?;
-                v4::Payload::Hash(&hash)
-            }
-            Payload::Stream { .. } => framing.as_ref().map_or(v4::Payload::Unsigned, Framing::payload),
-            Payload::Bytes(_) | Payload::Replay { .. } => v4::Payload::Unsigned,
-        };
-        let unsignable = |error: sign::Error| {
-            Sent::Refused(Error::new(ErrorKind::InvalidArgument, format!("the request cannot be signed: {error}")))
-        };
-        let signing = inner.sign(&request, &attempt.located, &attempt.region, lease, to_sign).map_err(unsignable)?;
+        let signing = inner
+            .sign(&request, located, region, lease, coverage.to_sign())
+            .map_err(|error| SendError::NotSent(unsignable(&error)))?;
         if !query.is_empty() {
             target.push('?');
             target.push_str(&sign::query_string(&query));
         }
-        headers.push(("user-agent", &inner.user_agent));
-        headers.extend(signing.headers().iter().map(|(n, v)| (*n, v.as_str())));
+        headers.push(("user-agent", &inner.config.user_agent));
+        headers.extend(signing.headers().iter().map(|(name, value)| (*name, value.as_str())));
+        let mut body = coverage.open(payload, &signing).map_err(SendError::NotSent)?;
         let request = Request {
             method: call.method,
             target: &target,
@@ -322,108 +230,58 @@ impl Client {
             deadline,
             cancel: self.cancel.as_ref(),
         };
-        let mut watched;
-        let mut chunked;
-        let mut replayed;
-        let body = match payload {
-            Payload::Empty => Body::Empty,
-            Payload::Bytes(bytes) => Body::Bytes(bytes),
-            Payload::Stream { source, length, progress } => {
-                progress.chunked = framing.is_some();
-                watched = Watched::new(*source, *length, progress);
-                match framing.as_ref().zip(signing.chunk_signer().map_err(unsignable)?) {
-                    Some((framing, signer)) => {
-                        chunked = framing.body(watched, signer).map_err(unsignable)?;
-                        Body::Reader { source: &mut chunked, length: framing.length() }
-                    }
-                    None => Body::Reader { source: &mut watched, length: *length },
-                }
-            }
-            Payload::Replay { open, length } => {
-                replayed = open();
-                Body::Reader { source: &mut *replayed, length: *length }
-            }
-        };
         inner.counters.requests.fetch_add(1, Ordering::Relaxed);
-        let response = inner.transport.send(attempt.located.origin(), &request, body).map_err(Sent::Failed)?;
+        let response = inner.transport.send(located.origin(), &request, body.as_body()).map_err(SendError::Failed)?;
         Ok((response, signing))
     }
 
-    /// What a reply that is no success means, and whether to try again.
-    fn judge(
-        &self,
-        call: &Call<'_>,
-        attempt: &mut Attempt<'_>,
-        lease: &Lease,
-        (response, signing): (Response, &Signing),
-        deadline: Option<Instant>,
-    ) -> (Error, Next) {
+    /// Applies what a failure taught; when that fails, no further attempt follows.
+    fn learn(&self, step: Step, attempts: &mut Attempts<'_>, lease: &Lease, error: Error) -> (Error, Then) {
         let inner = &*self.inner;
-        let failed = reply::Failed::read(response, call, (signing, inner.now()), deadline);
-        let mut error = failed.error;
-        match error.kind() {
-            ErrorKind::ExpiredCredentials if !attempt.refreshed => {
-                attempt.refreshed = true;
+        let state = &mut attempts.state;
+        match step.lesson {
+            None => {}
+            Some(Lesson::StaleConnection) => {
+                state.stale_connections += 1;
+                inner.counters.stale.fetch_add(1, Ordering::Relaxed);
+            }
+            Some(Lesson::ExpiredCredentials) => {
+                state.credentials_refreshed = true;
                 let renewed = match &self.cancel {
-                    Some(cancel) => inner.credentials.refresh_until(lease, cancel),
-                    None => inner.credentials.refresh(lease),
+                    Some(cancel) => inner.config.credentials.refresh_until(lease, cancel),
+                    None => inner.config.credentials.refresh(lease),
                 };
                 match renewed {
-                    Ok(true) => return (error, Next::Now),
-                    Ok(false) => {}
-                    Err(cause) if cause.kind() == ErrorKind::Cancelled => return (cause, Next::Never),
-                    Err(cause) => error = error.with_source(cause),
+                    Ok(true) => {}
+                    Ok(false) => return (error, Then::GiveUp),
+                    Err(cause) if cause.kind() == ErrorKind::Cancelled => return (cause, Then::GiveUp),
+                    Err(cause) => return (error.with_source(cause), Then::GiveUp),
                 }
-                (error, Next::Never)
             }
-            ErrorKind::ClockSkew if !attempt.learnt_clock => {
-                attempt.learnt_clock = true;
-                let Some(server) = failed.server_time else { return (error, Next::Never) };
-                let now = Timestamp::from(inner.clock.now()).unix();
+            Some(Lesson::Clock(server)) => {
+                state.clock_corrected = true;
+                let now = Timestamp::from(inner.config.clock.now()).unix();
                 inner.clock_offset.store(server.unix().saturating_sub(now), Ordering::Relaxed);
-                (error, Next::Now)
             }
-            ErrorKind::WrongRegion => {
-                if let Some(region) = &failed.region
-                    && !attempt.learnt_region
-                    && *region != attempt.region
-                    && inner.endpoint.may_learn_region()
-                    && let Ok(located) = inner.locate(call.bucket, region)
-                {
-                    attempt.learnt_region = true;
-                    attempt.region = Cow::Owned(region.clone());
-                    attempt.located = located;
-                    inner.remember_region(call.bucket, region);
-                    return (error, Next::Now);
-                }
-                if failed.status == 307
-                    && attempt.redirects < REDIRECTS
-                    && let Some(location) = &failed.location
-                    && let Some(located) = attempt.located.redirected(location, call.bucket)
-                {
-                    attempt.redirects += 1;
-                    attempt.located = located;
-                    return (error, Next::Now);
-                }
-                (error, Next::Never)
+            Some(Lesson::Region(region, located)) => {
+                state.region_learnt = true;
+                inner.remember_region(attempts.call.bucket, &region);
+                attempts.region = Cow::Owned(region);
+                attempts.located = located;
             }
-            // S3 wants the conditions of an upload in parts thought over; those of a single write it can check again.
-            ErrorKind::Conflict
-                if error.code() == Some("ConditionalRequestConflict")
-                    && call.operation != "CompleteMultipartUpload" =>
-            {
-                (error, Next::Later(failed.retry_after))
+            Some(Lesson::Redirect(located)) => {
+                state.redirects += 1;
+                attempts.located = located;
             }
-            _ if retry::may_retry(&error) => (error, Next::Later(failed.retry_after)),
-            _ => (error, Next::Never),
         }
+        (error, step.then)
     }
 
     /// The credentials to sign with now.
     pub(super) fn lease(&self) -> Result<Arc<Lease>> {
         match &self.cancel {
-            Some(cancel) => self.inner.credentials.credentials_until(cancel),
-            None => self.inner.credentials.credentials(),
+            Some(cancel) => self.inner.config.credentials.credentials_until(cancel),
+            None => self.inner.config.credentials.credentials(),
         }
     }
 
@@ -435,12 +293,12 @@ impl Client {
     }
 
     /// Waits as after failure number `failures` of an operation in several requests, if it may go on at all.
-    pub(super) fn pause(&self, failures: u32, cause: &Error) -> Result<Pause> {
+    pub(super) fn pause(&self, failures: u32, cause: &Error) -> Result<Retry> {
         let inner = &*self.inner;
         if !inner.budget.spend() {
-            return Ok(Pause::GiveUp);
+            return Ok(Retry::BudgetSpent);
         }
-        self.sleep(inner.retry.wait(failures, cause, None, &*inner.clock)).map(|()| Pause::Over)
+        self.sleep(inner.config.retry.wait(failures, cause, None, &*inner.config.clock)).map(|()| Retry::Due)
     }
 
     /// Waits, but ends early when the caller cancels.
@@ -449,21 +307,22 @@ impl Client {
         const SLICE: Duration = Duration::from_millis(200);
         let mut left = wait;
         while self.cancel.is_some() && left > SLICE {
-            self.inner.clock.sleep(SLICE);
+            self.inner.config.clock.sleep(SLICE);
             self.check_cancelled()?;
             left -= SLICE;
         }
-        self.inner.clock.sleep(left);
+        self.inner.config.clock.sleep(left);
         self.check_cancelled()
     }
 }
 
-/// How a pause ended.
+/// Whether the client may retry once more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Pause {
-    Over,
-    /// There was none: the client has tried again too often.
-    GiveUp,
+pub(super) enum Retry {
+    /// Yes, and the wait before it is over.
+    Due,
+    /// The client has retried too often.
+    BudgetSpent,
 }
 
 /// The statuses with which S3 says yes. Others of the class are nothing it sends, so nothing is built on them.
@@ -471,188 +330,42 @@ const fn is_success(status: u16) -> bool {
     matches!(status, 200 | 201 | 204 | 206)
 }
 
-/// What earlier attempts met, in few words.
-#[derive(Default)]
-struct History(Vec<(String, u32)>);
-
-impl History {
-    /// Different failures of one request beyond these are summed up.
-    const KINDS: usize = 4;
-
-    fn add(&mut self, error: &Error) {
-        let label = match (error.status(), error.code()) {
-            (Some(status), Some(code)) => format!("{status} {code}"),
-            (Some(status), None) => format!("status {status}"),
-            (None, _) => match error.kind() {
-                ErrorKind::Connect => "no connection",
-                ErrorKind::Timeout => "timeout",
-                ErrorKind::Interrupted => "broken connection",
-                _ => "no valid reply",
-            }
-            .to_owned(),
-        };
-        if let Some((_, times)) = self.0.iter_mut().find(|(seen, _)| *seen == label) {
-            *times += 1;
-        } else if self.0.len() < Self::KINDS {
-            self.0.push((label, 1));
-        } else if let Some((last, times)) = self.0.last_mut() {
-            "others".clone_into(last);
-            *times += 1;
-        }
-    }
-
-    fn told_with(self, error: Error) -> Error {
-        if self.0.is_empty() {
-            return error;
-        }
-        let words = self.0.into_iter().map(|(label, times)| match times {
-            1 => label,
-            _ => format!("{label} ({times} times)"),
-        });
-        error.with_history(words.collect::<Vec<_>>().join(", "))
-    }
-}
-
-/// Why there is no reply.
-enum Sent {
-    /// The request was never sent: it cannot be signed.
-    Refused(Error),
+/// Why there is no response.
+enum SendError {
+    /// The request cannot be signed, or its data not be read.
+    NotSent(Error),
     Failed(TransportError),
 }
 
-/// How a request was signed: what was sent for it, and, until the reply is there, how it came about.
-pub(super) enum Signing {
-    Anonymous,
-    V2(sign::Signed),
-    /// With what the chunks of a body are signed with behind it.
-    V4 {
-        signed: sign::Signed,
-        key: Arc<v4::SigningKey>,
-        time: Timestamp,
-    },
-}
-
-impl Signing {
-    fn headers(&self) -> &[(&'static str, String)] {
-        match self {
-            Self::Anonymous => &[],
-            Self::V2(signed) => &signed.headers,
-            Self::V4 { signed, .. } => &signed.headers,
-        }
-    }
-
-    pub(super) fn explain(&self) -> Option<Explanation<'_>> {
-        match self {
-            Self::Anonymous => None,
-            Self::V2(signed) => Some(signed.explain()),
-            Self::V4 { signed, .. } => Some(signed.explain()),
-        }
-    }
-
-    /// What signs the chunks of a body; version 4 alone does that.
-    fn chunk_signer(&self) -> std::result::Result<Option<ChunkSigner>, sign::Error> {
-        match self {
-            Self::V4 { signed, key, time } => ChunkSigner::new(key, *time, &signed.steps.signature).map(Some),
-            Self::Anonymous | Self::V2(_) => Ok(None),
-        }
-    }
-}
-
 impl Inner {
-    /// How long to wait before the next attempt; `None` when there is to be none.
-    fn next_wait(&self, attempts: u32, started: Instant, error: &Error, asked: Option<Duration>) -> Option<Duration> {
-        let most = match error.kind() {
-            ErrorKind::Integrity => self.retry.max_attempts.min(retry::DAMAGED_ATTEMPTS),
-            _ => self.retry.max_attempts,
+    /// Releases the place of a failed attempt, unless the next one keeps it.
+    fn release<'a>(&self, mut place: Place<'a>, error: &Error, then: Then) -> Option<Place<'a>> {
+        if then == Then::SendNow {
+            return Some(place);
+        }
+        if error.kind() == ErrorKind::Throttled {
+            self.counters.throttled.fetch_add(1, Ordering::Relaxed);
+            place.record_throttling();
+            return place.is_last().then_some(place);
+        }
+        if error.status().is_some_and(|status| status < 500) {
+            place.record_response();
+        }
+        None
+    }
+
+    /// Returns how long to wait before the next attempt; `None` when there is to be none.
+    fn wait_before_next(&self, attempts: &mut Attempts<'_>, error: &Error, then: Then) -> Option<Duration> {
+        let asked = match then {
+            Then::GiveUp => return None,
+            Then::SendNow => {
+                attempts.state.attempts -= 1;
+                return Some(Duration::ZERO);
+            }
+            Then::SendLater(asked) => asked,
         };
-        let wait = self.retry.wait(attempts, error, asked, &*self.clock);
-        let elapsed = self.clock.instant().saturating_duration_since(started);
-        (attempts < most && elapsed.saturating_add(wait) <= self.retry.total && self.budget.spend()).then_some(wait)
+        let wait = self.config.retry.wait(attempts.state.attempts, error, asked, &*self.config.clock);
+        let elapsed = self.config.clock.instant().saturating_duration_since(attempts.started?);
+        (elapsed.saturating_add(wait) <= self.config.retry.total && self.budget.spend()).then_some(wait)
     }
-
-    /// The headers that sign `request`.
-    fn sign(
-        &self,
-        request: &sign::Request<'_>,
-        located: &Located,
-        region: &str,
-        lease: &Lease,
-        payload: v4::Payload<'_>,
-    ) -> std::result::Result<Signing, sign::Error> {
-        let Some(credentials) = &lease.credentials else { return Ok(Signing::Anonymous) };
-        let time = self.now();
-        match self.signature {
-            SignatureVersion::V2 => v2::sign(request, located.host_bucket(), credentials, time).map(Signing::V2),
-            SignatureVersion::V4 => {
-                let scope = v4::Scope { region, service: "s3" };
-                let key = self.signing_key(credentials, time, scope)?;
-                let signed = key.sign(request, payload, time)?;
-                Ok(Signing::V4 { signed, key, time })
-            }
-        }
-    }
-
-    /// Whether bodies are hashed: version 2 has no place for that.
-    fn signs_payload(&self, located: &Located) -> bool {
-        self.signature == SignatureVersion::V4
-            && match self.payload {
-                PayloadSigning::Auto => located.scheme() == Scheme::Http,
-                PayloadSigning::Signed => true,
-                PayloadSigning::Unsigned => false,
-            }
-    }
-
-    /// The derived key, kept from request to request: it changes once a day.
-    pub(super) fn signing_key(
-        &self,
-        credentials: &sign::Credentials,
-        time: Timestamp,
-        scope: v4::Scope<'_>,
-    ) -> std::result::Result<Arc<v4::SigningKey>, sign::Error> {
-        let mut kept = sync::lock(&self.signing_key);
-        match &*kept {
-            Some(key) if key.is_for(credentials, time, scope) => Ok(Arc::clone(key)),
-            _ => Ok(Arc::clone(kept.insert(Arc::new(v4::SigningKey::derive(credentials, time, scope)?)))),
-        }
-    }
-
-    /// The time of day as the server sees it.
-    pub(super) fn now(&self) -> Timestamp {
-        let own = Timestamp::from(self.clock.now()).unix();
-        Timestamp::from_unix(own.saturating_add(self.clock_offset.load(Ordering::Relaxed)))
-    }
-}
-
-/// The SHA-256 of the first `length` bytes of `source`, read in pieces that stay in the processor's cache.
-fn sha256(source: &mut dyn Read, length: u64) -> io::Result<[u8; 32]> {
-    let mut digest = Sha256::new();
-    let mut piece = [0; 16 << 10];
-    let mut source = source.take(length);
-    loop {
-        match source.read(&mut piece) {
-            Ok(0) => return Ok(digest.finalize().into()),
-            Ok(n) => digest.update(&piece[..n]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-/// What a failure below HTTP means, and whether to try again. Every operation may be sent twice: it replaces itself, or,
-/// as CreateMultipartUpload, leaves an upload behind that can be found. What a repeated completion or conditional write
-/// meets of its own first attempt is looked up by the operation itself.
-fn judge_transport(attempt: &mut Attempt<'_>, failure: TransportError, inner: &Inner) -> (Error, Next) {
-    let again = match failure.failure {
-        Failure::Connect(_) | Failure::Timeout | Failure::Io(_) | Failure::Protocol(_) => true,
-        Failure::Tls { fatal, .. } => !fatal,
-        _ => false,
-    };
-    let stale = failure.stale && attempt.stale < STALE_CONNECTIONS;
-    let error = reply::transport_error(failure, Some(&attempt.located.host_header()));
-    if stale {
-        attempt.stale += 1;
-        inner.counters.stale.fetch_add(1, Ordering::Relaxed);
-        return (error, Next::Now);
-    }
-    (error, if again { Next::Later(None) } else { Next::Never })
 }

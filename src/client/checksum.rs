@@ -1,11 +1,12 @@
 //! Checksums over an object's bytes: sent with uploads, so that the server stores what we had, and held against downloads.
 //!
-//! Besides MD5, only CRCs that S3 can combine to one of the whole object are used
+//! In addition to MD5, only CRCs that S3 can combine to one of the whole object are used
 //! (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html>): a checksum of parts'
 //! checksums says nothing to a reader who does not know the parts.
-use super::call::{Call, Payload};
+use super::body::{Payload, for_each_piece, unreadable};
 use super::endpoint::Endpoint;
-use super::read::ObjectMeta;
+use super::meta::ObjectMeta;
+use super::request::Call;
 use super::values::Checksum;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sign::chunked;
@@ -14,11 +15,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use crc_fast::CrcAlgorithm;
 use md5::{Digest as _, Md5};
-use std::io::{self, Read};
 
 /// Characters of four bytes in base64, padding included.
 const BASE64_OF_4: usize = 8;
-/// The same of eight.
+/// Characters of eight bytes in base64, padding included.
 const BASE64_OF_8: usize = 12;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub(super) enum Algorithm {
 }
 
 impl Algorithm {
-    /// What the configuration means for an endpoint. Other servers than AWS's were seen to refuse the headers.
+    /// Returns what the configuration means for an endpoint. Other servers than AWS's were seen to refuse the headers.
     pub(super) fn of(checksum: Checksum, endpoint: &Endpoint) -> Option<Self> {
         match checksum {
             Checksum::Auto => endpoint.is_aws().then_some(Self::Crc64Nvme),
@@ -56,16 +56,14 @@ impl Algorithm {
         }
     }
 
-    /// With the checksum of `content`, which the server compares. A body that is opened anew is read once for it.
-    pub(super) fn sent<'a>(self, call: Call<'a>, content: &Payload<'_>) -> Result<Call<'a>> {
+    /// Adds the checksum of `content`, which the server compares. A body that is opened again is read once for it.
+    pub(super) fn add_to<'a>(self, call: Call<'a>, content: &Payload<'_>) -> Result<Call<'a>> {
         let mut sum = Running::new(self);
         match content {
             Payload::Empty => {}
             Payload::Bytes(bytes) => sum.update(bytes),
-            Payload::Replay { open, length } => sum.update_from(&mut *open(), *length).map_err(|error| {
-                let text = format!("the data to send cannot be read: {error}");
-                call.place(Error::new(ErrorKind::LocalIo, text).with_source(error))
-            })?,
+            Payload::Replay { open, length } => for_each_piece(&mut *open(), *length, |piece| sum.update(piece))
+                .map_err(|error| call.place(unreadable(error)))?,
             Payload::Stream { .. } => return Ok(call),
         }
         Ok(call.header(self.header(), sum.finish()))
@@ -81,13 +79,13 @@ impl Algorithm {
         chunked::Trailer::new(self.header(), value_length).ok()
     }
 
-    /// What computes its value on the way.
-    pub(super) fn behind(self) -> Box<dyn chunked::Checksum> {
+    /// Returns what computes its value while a body is sent.
+    pub(super) fn running(self) -> Box<dyn chunked::Checksum> {
         Box::new(Running::new(self))
     }
 
-    /// With the announcement that every part of the upload will have one.
-    pub(super) fn announced(self, call: Call<'_>) -> Call<'_> {
+    /// Announces that every part of the upload will have a checksum.
+    pub(super) fn announce_in(self, call: Call<'_>) -> Call<'_> {
         match self {
             Self::Crc32c | Self::Crc64Nvme => {
                 call.header("x-amz-checksum-algorithm", self.name()).header("x-amz-checksum-type", "FULL_OBJECT")
@@ -96,8 +94,8 @@ impl Algorithm {
         }
     }
 
-    /// With the wish to hear the checksum of what is read. An ETag comes unasked.
-    pub(super) fn asked_for(self, call: Call<'_>) -> Call<'_> {
+    /// Requests the stored checksum. ETags are always returned.
+    pub(super) fn request_in(self, call: Call<'_>) -> Call<'_> {
         match self {
             Self::Crc32c | Self::Crc64Nvme => call.header("x-amz-checksum-mode", "ENABLED"),
             Self::Md5 => call,
@@ -138,19 +136,6 @@ impl Running {
         }
     }
 
-    fn update_from(&mut self, source: &mut dyn Read, length: u64) -> io::Result<()> {
-        let mut piece = [0; 16 << 10];
-        let mut source = source.take(length);
-        loop {
-            match source.read(&mut piece) {
-                Ok(0) => return Ok(()),
-                Ok(n) => self.update(&piece[..n]),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
     /// As the header has it: base64, of a CRC's big-endian bytes. What is taken in afterwards counts for nothing.
     fn finish(&mut self) -> String {
         match &mut self.digest {
@@ -172,14 +157,14 @@ impl chunked::Checksum for Running {
     }
 }
 
-/// What the whole object must come to.
+/// The checksum that a whole object must have.
 pub(crate) struct Expected {
     sum: Running,
     value: String,
 }
 
 impl Expected {
-    /// The checksum that a reply gives for the whole of its body, if it is one we can compute. That of an object's parts
+    /// Returns the checksum of a response's whole body, if this client can compute it. That of an object's parts
     /// (`...-3`) is not. An ETag counts only where `configured` says so.
     pub(super) fn of(response: &Response, meta: &ObjectMeta, configured: Option<Algorithm>) -> Option<Self> {
         let composite = response.header("x-amz-checksum-type") == Some("COMPOSITE");

@@ -1,10 +1,11 @@
 //! What a client is made from.
 use super::endpoint::Endpoint;
 use super::retry::RetryPolicy;
-use super::values::{Checksum, PayloadSigning, SignatureVersion, Verification};
+use super::values::{Checksum, PayloadSigning, SignatureVersion};
 use crate::clock::{Clock, SystemClock};
 use crate::credentials::{Cache, Chain, Context, Credentials, Provider, Static};
-use crate::transport;
+use crate::net::proxy::Proxy;
+use crate::transport::{self, TlsVerification};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,9 +55,9 @@ pub struct Config {
     pub(super) signature: SignatureVersion,
     pub(super) payload: PayloadSigning,
     pub(super) checksum: Checksum,
-    pub(super) verification: Verification,
+    pub(super) verification: TlsVerification,
     pub(super) extra_roots_pem: Vec<u8>,
-    pub(super) proxy: Option<String>,
+    pub(super) proxy: Option<Proxy>,
     pub(super) user_agent: String,
     pub(super) timeouts: Timeouts,
     pub(super) retry: RetryPolicy,
@@ -83,7 +84,7 @@ impl Config {
             signature: SignatureVersion::V4,
             payload: PayloadSigning::Auto,
             checksum: Checksum::Auto,
-            verification: Verification::Full,
+            verification: TlsVerification::Full,
             extra_roots_pem: Vec::new(),
             proxy: None,
             user_agent: concat!("s3driver/", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -138,9 +139,9 @@ impl Config {
         self.checksum = checksum;
         self
     }
-    /// Chooses how certificates are judged.
+    /// Chooses whether certificates are verified.
     #[must_use]
-    pub const fn verification(mut self, verification: Verification) -> Self {
+    pub const fn tls_verification(mut self, verification: TlsVerification) -> Self {
         self.verification = verification;
         self
     }
@@ -150,10 +151,10 @@ impl Config {
         self.extra_roots_pem = pem.into();
         self
     }
-    /// Goes through `http://[user:password@]host:port`. The environment's proxy variables are never read.
+    /// Sends requests through a proxy. The environment's proxy variables are never read.
     #[must_use]
-    pub fn proxy(mut self, proxy: impl Into<String>) -> Self {
-        self.proxy = Some(proxy.into());
+    pub fn proxy(mut self, proxy: Proxy) -> Self {
+        self.proxy = Some(proxy);
         self
     }
     /// Appends to `User-Agent`. Visible ASCII and spaces only: anything else fails at [`Client::new`](super::Client::new).
@@ -201,19 +202,16 @@ impl Config {
         self
     }
 
-    pub(super) fn transport_options(&self) -> transport::Options {
-        transport::Options {
-            verification: match self.verification {
-                Verification::Full => transport::TlsVerification::Full,
-                Verification::Skip => transport::TlsVerification::Skip,
-            },
+    pub(super) fn transport_options(&self) -> transport::TransportOptions {
+        transport::TransportOptions {
+            verification: self.verification,
             extra_roots_pem: self.extra_roots_pem.clone(),
             proxy: self.proxy.clone(),
             connect_timeout: self.timeouts.connect,
             idle_timeout: self.timeouts.idle,
             stall_timeout: self.timeouts.stall,
             idle_connections: self.idle_connections,
-            ..transport::Options::default()
+            ..transport::TransportOptions::default()
         }
     }
 }

@@ -1,13 +1,13 @@
 //! Listings, page by page and whole.
 use super::Client;
-use super::call::{Call, Payload};
-use super::reply::document;
+use super::body::Payload;
+use super::pages::{Pages, Seen};
+use super::request::Call;
 use crate::error::{Error, ErrorKind, Result};
 use crate::xml::{self, ListBucketResult};
-use std::collections::HashSet;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
 
-/// What to list. The default lists everything.
+/// A selection of keys to list. The default lists everything.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ListObjects {
@@ -26,19 +26,19 @@ impl ListObjects {
     pub fn prefix(prefix: impl Into<String>) -> Self {
         Self { prefix: prefix.into(), ..Self::default() }
     }
-    /// The same, rolled up at `delimiter`.
+    /// Rolls up keys at `delimiter`.
     #[must_use]
     pub fn delimiter(mut self, delimiter: impl Into<String>) -> Self {
         self.delimiter = delimiter.into();
         self
     }
-    /// The same, after this key.
+    /// Lists the keys after this one.
     #[must_use]
     pub fn start_after(mut self, key: impl Into<String>) -> Self {
         self.start_after = key.into();
         self
     }
-    /// The same, with pages of at most this many entries (1 to 1,000).
+    /// Requests pages of at most this many entries (1 to 1,000).
     #[must_use]
     pub const fn max_keys(mut self, keys: u32) -> Self {
         self.max_keys = Some(keys);
@@ -66,9 +66,7 @@ impl Client {
             .maybe_query("start-after", filled(start_after).filter(|_| token.is_none()))
             .maybe_query("continuation-token", token)
             .maybe_query("max-keys", max_keys.map(|keys| keys.to_string()));
-        self.run(&call, Payload::Empty, |response, deadline| {
-            document(response, deadline, &call, (xml::list_bucket_result, xml::MAX_LISTING_BYTES))
-        })
+        self.run_for_document(&call, Payload::Empty, (xml::list_bucket_result, xml::MAX_LISTING_BYTES))
     }
 
     /// One page of the older [ListObjects], for servers without version 2; `marker` is the last key or rolled-up prefix of
@@ -88,75 +86,41 @@ impl Client {
             .maybe_query("delimiter", filled(delimiter))
             .maybe_query("marker", marker.or_else(|| filled(start_after)))
             .maybe_query("max-keys", max_keys.map(|keys| keys.to_string()));
-        self.run(&call, Payload::Empty, |response, deadline| {
-            document(response, deadline, &call, (xml::list_bucket_result, xml::MAX_LISTING_BYTES))
-        })
+        self.run_for_document(&call, Payload::Empty, (xml::list_bucket_result, xml::MAX_LISTING_BYTES))
     }
 
-    /// All pages of ListObjectsV2, one at a time.
-    pub fn listing(&self, bucket: &str, request: ListObjects) -> Listing {
-        Listing { client: self.clone(), bucket: bucket.to_owned(), request, state: State::First, seen: HashSet::new() }
-    }
-}
-
-/// An iterator over the pages of a listing. It ends with the last page or with the first error; a server that repeats a
-/// token, or says that there is more without saying where, is an error and never a shorter or an endless list.
-#[derive(Debug)]
-pub struct Listing {
-    client: Client,
-    bucket: String,
-    request: ListObjects,
-    state: State,
-    /// Hashes of the tokens, and of the entries pages began with: 8 bytes or so for a thousand keys.
-    seen: HashSet<u64>,
-}
-
-#[derive(Debug)]
-enum State {
-    First,
-    Token(String),
-    End,
-}
-
-impl Iterator for Listing {
-    type Item = Result<ListBucketResult>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let token = match std::mem::replace(&mut self.state, State::End) {
-            State::First => None,
-            State::Token(token) => Some(token),
-            State::End => return None,
-        };
-        let page = match self.client.list_objects(&self.bucket, &self.request, token.as_deref()) {
-            Ok(page) => page,
-            Err(error) => return Some(Err(error)),
-        };
-        let broken = |text: &str| {
-            let error = Error::new(ErrorKind::Protocol, text).with_operation("ListObjectsV2").with_bucket(&self.bucket);
-            Some(Err(error))
-        };
-        match (page.is_truncated, &page.next_continuation_token) {
-            (Some(true), None) => return broken("the listing goes on, but the server did not say where"),
-            (Some(true) | None, Some(next)) if !self.seen.insert(hash(&("token", next))) => {
-                return broken("the server gave the same continuation token twice");
-            }
-            (Some(true) | None, Some(next)) => self.state = State::Token(next.clone()),
-            (Some(false), _) | (None, None) => {}
-        }
-        // New tokens that lead to the same pages again would never end either.
-        let first = page.contents.first().map(|object| ("key", &object.key));
-        let first = first.or_else(|| page.common_prefixes.first().map(|prefix| ("prefix", prefix)));
-        if first.is_some_and(|first| !self.seen.insert(hash(&first))) {
-            self.state = State::End;
-            return broken("the server gave the same page twice");
-        }
-        Some(Ok(page))
+    /// Returns an iterator over all pages of ListObjectsV2.
+    pub fn listing(&self, bucket: &str, request: ListObjects) -> Pages<ListBucketResult> {
+        let (client, bucket) = (self.clone(), Arc::<str>::from(bucket));
+        let place = Arc::clone(&bucket);
+        Pages::new(
+            move |token: Option<&String>| client.list_objects(&bucket, &request, token.map(String::as_str)),
+            move |page, _, seen| next_token(page, seen).map_err(|text| broken("ListObjectsV2", &place, text)),
+        )
     }
 }
 
-/// Two different tokens of a listing meet in 64 bits less often than a disk misreads.
-fn hash(text: &(&str, &String)) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    text.hash(&mut hasher);
-    hasher.finish()
+/// Finds the token of the page after `page`. The guard against repeats keeps the tokens and the entries that pages began
+/// with: 8 bytes or so for a thousand keys.
+fn next_token(page: &ListBucketResult, seen: &mut Seen) -> std::result::Result<Option<String>, &'static str> {
+    let next = match (page.is_truncated, &page.next_continuation_token) {
+        (Some(true), None) => return Err("the listing goes on, but the server did not say where"),
+        (Some(true) | None, Some(next)) => Some(next.clone()),
+        (Some(false), _) | (None, None) => None,
+    };
+    if next.as_ref().is_some_and(|next| !seen.insert(&("token", next))) {
+        return Err("the server gave the same continuation token twice");
+    }
+    // New tokens that lead to the same pages again would never end either.
+    let first = page.contents.first().map(|object| ("key", &object.key));
+    let first = first.or_else(|| page.common_prefixes.first().map(|prefix| ("prefix", prefix)));
+    if first.is_some_and(|first| !seen.insert(&first)) {
+        return Err("the server gave the same page twice");
+    }
+    Ok(next)
+}
+
+/// A listing that cannot go on.
+pub(super) fn broken(operation: &'static str, bucket: &str, text: &str) -> Error {
+    Error::new(ErrorKind::Protocol, text).with_operation(operation).with_bucket(bucket)
 }

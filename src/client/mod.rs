@@ -1,8 +1,8 @@
 //! The S3 client: one method per operation, blocking, safe to share between threads.
 //!
 //! Usable alone, without the driver. A [`Client`] is cheap to clone; clones share connections, learnt regions and
-//! counters. Every operation signs each attempt anew, tries again where that is safe ([`RetryPolicy`]), and believes a
-//! reply only when it is whole.
+//! counters. Every operation signs each attempt again, retries where that is safe ([`RetryPolicy`]), and accepts a
+//! response only when it is complete.
 //!
 //! All clones together have at most [`Config::max_requests`] requests in flight, in the order in which they were asked
 //! for, and fewer while the server asks to slow down: three tenths fewer after `503 SlowDown`, `429` and the like, and
@@ -21,44 +21,57 @@
 //! ```
 
 mod admission;
+mod body;
 mod bucket;
 mod call;
 mod checksum;
 mod config;
 pub mod endpoint;
+mod framing;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
+mod history;
 mod listing;
+mod meta;
 mod multipart;
 mod object;
+mod outgoing;
+mod pages;
 mod presign;
+mod put_from;
+mod range;
 mod read;
 mod reply;
+mod request;
 mod retry;
 mod settings;
-mod stream;
+mod signing;
+mod step;
 pub(crate) mod values;
 
-pub use bucket::BucketInfo;
+pub use crate::net::proxy::Proxy;
+pub use crate::transport::TlsVerification;
+pub use bucket::{BucketInfo, BucketName};
 pub(crate) use checksum::Expected;
+#[cfg(test)]
 pub(crate) use config::MAX_REQUESTS;
 pub use config::{Config, Timeouts};
 pub use endpoint::{Addressing, Endpoint, Scheme, Variant};
-pub use listing::{ListObjects, Listing};
-pub use multipart::{
-    CompletedUpload, MAX_PART_SIZE, MAX_PARTS, MIN_PART_SIZE, PartListing, UploadListing, UploadRef, UploadedPart,
-};
+pub use listing::ListObjects;
+pub use meta::ObjectMeta;
+pub use multipart::{CompletedUpload, MAX_PART_SIZE, MAX_PARTS, MIN_PART_SIZE, UploadRef, UploadedPart};
 pub use object::{Condition, CopySource, DELETE_OBJECTS_KEYS, PutResult};
+pub use pages::Pages;
 pub use presign::{Presign, PresignMethod, PresignedUrl, SessionEnd};
-pub use read::{ByteRange, GetObject, ObjectMeta, ObjectReader};
+pub use put_from::HELD_BODY;
+pub use range::ByteRange;
+pub use read::{GetObject, ObjectReader};
 pub use retry::RetryPolicy;
 pub use settings::ObjectSettings;
-pub use stream::HELD_BODY;
-pub use values::{CannedAcl, Checksum, Encryption, PayloadSigning, SignatureVersion, StorageClass, Verification};
+pub use values::{CannedAcl, Checksum, Encryption, PayloadSigning, SignatureVersion, StorageClass};
 
 use crate::cancel::Cancel;
 use crate::clock::Clock;
-use crate::credentials::Provider;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sign::v4;
 use crate::sync;
@@ -78,17 +91,10 @@ pub struct Client {
 
 struct Inner {
     transport: Transport,
-    endpoint: Endpoint,
-    credentials: Arc<dyn Provider>,
-    signature: SignatureVersion,
-    payload: PayloadSigning,
+    config: Config,
     checksum: Option<checksum::Algorithm>,
-    user_agent: String,
-    timeouts: Timeouts,
-    retry: RetryPolicy,
     budget: retry::Budget,
     admission: admission::Admission,
-    clock: Arc<dyn Clock>,
     /// Seconds the server's clock is ahead of ours, learnt from `RequestTimeTooSkewed` only.
     clock_offset: AtomicI64,
     /// Regions of buckets that turned out to live elsewhere than configured.
@@ -105,7 +111,7 @@ struct Counters {
     throttled: AtomicU64,
 }
 
-/// What a client did so far.
+/// Counts of a client's requests and connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
@@ -117,7 +123,7 @@ pub struct Stats {
     pub stale_connections: u64,
     /// Connections opened.
     pub connections: u64,
-    /// Replies that asked to slow down.
+    /// Responses that asked to slow down.
     pub throttled: u64,
     /// How many requests may be in flight at the moment: [`Config::max_requests`], fewer after the server throttled.
     pub allowed_requests: usize,
@@ -130,62 +136,42 @@ impl Client {
     /// Makes a client. Opens no connection and asks for no credentials yet.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] when certificates, proxy or user agent cannot be used.
+    /// [`ErrorKind::Configuration`] when certificates or user agent cannot be used.
     pub fn new(config: Config) -> Result<Self> {
         let transport = Transport::new(config.transport_options())
             .map_err(|error| Error::new(ErrorKind::Configuration, error.0))?;
-        let Config {
-            endpoint,
-            credentials,
-            signature,
-            payload,
-            checksum,
-            user_agent,
-            timeouts,
-            retry,
-            max_requests,
-            clock,
-            ..
-        } = config;
-        if !user_agent.bytes().all(|b| b == b' ' || b.is_ascii_graphic()) {
+        if !config.user_agent.bytes().all(|b| b == b' ' || b.is_ascii_graphic()) {
             let text = "the user agent may hold visible ASCII characters and spaces only";
             return Err(Error::new(ErrorKind::Configuration, text));
         }
         let inner = Inner {
             transport,
-            checksum: checksum::Algorithm::of(checksum, &endpoint),
-            endpoint,
-            credentials,
-            signature,
-            payload,
-            user_agent,
-            timeouts,
-            retry,
+            checksum: checksum::Algorithm::of(config.checksum, &config.endpoint),
             budget: retry::Budget::new(),
-            admission: admission::Admission::new(max_requests),
-            clock,
+            admission: admission::Admission::new(config.max_requests),
             clock_offset: AtomicI64::new(0),
             regions: Mutex::default(),
             signing_key: Mutex::default(),
             counters: Counters::default(),
+            config,
         };
         Ok(Self { inner: Arc::new(inner), cancel: None })
     }
 
-    /// The same client, whose operations end when `cancel` says so, also while they are blocked in a read or a write.
+    /// Returns a clone whose operations end when `cancel` is cancelled, also while they are blocked in a read or a write.
     #[must_use]
     pub fn with_cancel(&self, cancel: &Cancel) -> Self {
         Self { inner: Arc::clone(&self.inner), cancel: Some(cancel.clone()) }
     }
 
-    /// The same client and a token of its own, which is cancelled with the client's too: for work on several threads that
+    /// Returns a clone and its own token, which is cancelled with the client's as well: for work on several threads that
     /// ends as soon as one of them fails.
     pub(crate) fn with_child_cancel(&self) -> (Self, Cancel) {
         let child = self.cancel.as_ref().map_or_else(Cancel::new, Cancel::child);
         (self.with_cancel(&child), child)
     }
 
-    /// What this client and its clones did so far.
+    /// Returns the counts of this client and its clones.
     pub fn stats(&self) -> Stats {
         let counters = &self.inner.counters;
         Stats {
@@ -198,19 +184,19 @@ impl Client {
         }
     }
 
-    /// Closes the connections nobody uses at the moment, as before a long pause.
+    /// Closes idle connections, as before a long pause.
     pub fn close_idle_connections(&self) {
         self.inner.transport.close_idle();
     }
 
-    /// The endpoint requests go to.
+    /// Returns the endpoint that requests go to.
     pub fn endpoint(&self) -> &Endpoint {
-        &self.inner.endpoint
+        &self.inner.config.endpoint
     }
 
-    /// The clock this client goes by.
+    /// Returns the clock this client uses.
     pub fn clock(&self) -> &Arc<dyn Clock> {
-        &self.inner.clock
+        &self.inner.config.clock
     }
 }
 
@@ -219,7 +205,7 @@ impl Inner {
         let learnt = sync::lock(&self.regions);
         match learnt.get(bucket) {
             Some(region) => Cow::Owned(region.clone()),
-            None => Cow::Borrowed(self.endpoint.region()),
+            None => Cow::Borrowed(self.config.endpoint.region()),
         }
     }
     fn remember_region(&self, bucket: &str, region: &str) {
@@ -229,19 +215,19 @@ impl Inner {
         }
     }
     fn locate(&self, bucket: &str, region: &str) -> Result<endpoint::Located> {
-        if region == self.endpoint.region() {
-            return self.endpoint.locate(bucket);
+        if region == self.config.endpoint.region() {
+            return self.config.endpoint.locate(bucket);
         }
-        self.endpoint.for_region(region)?.locate(bucket)
+        self.config.endpoint.for_region(region)?.locate(bucket)
     }
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("endpoint", &self.inner.endpoint)
-            .field("credentials", &self.inner.credentials)
-            .field("signature", &self.inner.signature)
+            .field("endpoint", &self.inner.config.endpoint)
+            .field("credentials", &self.inner.config.credentials)
+            .field("signature", &self.inner.config.signature)
             .finish_non_exhaustive()
     }
 }

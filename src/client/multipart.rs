@@ -1,15 +1,19 @@
 //! Multipart uploads: begin, send parts, complete or abort, and find what was begun before.
 use super::Client;
-use super::call::{Call, Patience, Payload, Reopen};
+use super::body::{Payload, Reopen};
 use super::checksum::Algorithm;
-use super::object::{Condition, CopySource, etag_of, object_call};
-use super::reply::{document, nothing};
+use super::listing::broken;
+use super::meta::etag_of;
+use super::object::{Condition, CopySource, outcome_unknown};
+use super::pages::{Pages, Seen};
+use super::reply::expect_nothing;
+use super::request::{Call, Recheck, TimeLimit, object_call};
 use super::settings::ObjectSettings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::xml::{self, ListMultipartUploadsResult, ListPartsResult};
 use md5::{Digest as _, Md5};
-use std::collections::HashSet;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// The most parts one upload can have (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>).
 pub const MAX_PARTS: u32 = 10_000;
@@ -36,7 +40,7 @@ pub struct UploadRef<'a> {
     pub bucket: &'a str,
     /// The key the upload was begun for.
     pub key: &'a str,
-    /// What [`Client::create_multipart_upload`] returned.
+    /// The id that [`Client::create_multipart_upload`] returned.
     pub upload_id: &'a str,
 }
 
@@ -44,26 +48,28 @@ pub struct UploadRef<'a> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CompletedUpload {
-    /// Without quotes; `None` when the server tells it nowhere.
+    /// Without quotes; `None` when the server returns it nowhere.
     pub etag: Option<String>,
 }
 
 impl Client {
     /// [CreateMultipartUpload]: begins an upload and returns its id. What the object is stored with is said here.
     ///
-    /// When the reply is lost the request is sent again, and an upload that nobody knows stays behind:
+    /// When the response is lost the request is sent again, and the first upload stays open:
     /// [`Client::uploads`] finds it.
     ///
     /// [CreateMultipartUpload]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html
     pub fn create_multipart_upload(&self, bucket: &str, key: &str, settings: &ObjectSettings) -> Result<String> {
         let mut call =
-            settings.apply(object_call("CreateMultipartUpload", "POST", bucket, key)?.query("uploads", ""))?;
+            settings.apply_to(object_call("CreateMultipartUpload", "POST", bucket, key)?.query("uploads", ""))?;
         if let Some(algorithm) = self.inner.checksum {
-            call = algorithm.announced(call);
+            call = algorithm.announce_in(call);
         }
-        let result = self.run(&call, Payload::Empty, |response, deadline| {
-            document(response, deadline, &call, (xml::initiate_multipart_upload_result, xml::MAX_REPLY_BYTES))
-        })?;
+        let result = self.run_for_document(
+            &call,
+            Payload::Empty,
+            (xml::initiate_multipart_upload_result, xml::MAX_REPLY_BYTES),
+        )?;
         Ok(result.upload_id)
     }
 
@@ -74,7 +80,7 @@ impl Client {
         self.send_part(upload, part_number, || Payload::Bytes(content), content.len() as u64)
     }
 
-    /// The same from a reader that can be opened again for each attempt.
+    /// Sends a part from a reader that can be opened again for each attempt.
     pub(crate) fn upload_part_from<'a>(
         &self,
         upload: UploadRef<'_>,
@@ -95,14 +101,14 @@ impl Client {
         let send = |checksum: Option<Algorithm>| {
             let mut call = part_call("UploadPart", upload, part_number)?;
             if let Some(algorithm) = checksum {
-                call = algorithm.sent(call, &content())?;
+                call = algorithm.add_to(call, &content())?;
             }
-            call.patience = Patience::Bytes;
+            call.time_limit = TimeLimit::WhileBytesMove;
             self.run(&call, content(), |response, deadline| {
                 // Completion must name the ETag: a part without one is not stored as far as we can tell.
                 let etag = etag_of(&response)
                     .ok_or_else(|| Error::new(ErrorKind::Protocol, "the server sent no ETag for the part"))?;
-                nothing(response, deadline, &call)?;
+                expect_nothing(response, deadline, &call)?;
                 Ok(UploadedPart { part_number, etag, size })
             })
         };
@@ -134,18 +140,16 @@ impl Client {
             return Err(call.refuse("the range to copy has no bytes"));
         }
         let bytes = format!("bytes={}-{}", range.start, range.end - 1);
-        let mut call = source.apply(call)?.header("x-amz-copy-source-range", bytes);
-        call.patience = Patience::Work;
-        // A reply without CopyPartResult is no copy: rclone answers 200 with nothing, and stores nothing.
-        let copy = self.run(&call, Payload::Empty, |response, deadline| {
-            document(response, deadline, &call, (xml::copy_part_result, xml::MAX_REPLY_BYTES))
-        })?;
+        let mut call = source.apply_to(call)?.header("x-amz-copy-source-range", bytes);
+        call.time_limit = TimeLimit::ServerWork;
+        // A response without CopyPartResult is not a copy: rclone sends an empty 200, and stores nothing.
+        let copy = self.run_for_document(&call, Payload::Empty, (xml::copy_part_result, xml::MAX_REPLY_BYTES))?;
         Ok(UploadedPart { part_number, etag: copy.etag, size: range.end - range.start })
     }
 
     /// [CompleteMultipartUpload]: makes the object visible, whole. `parts` must be in ascending order.
     ///
-    /// When it cannot be told from the replies whether the upload was completed (a lost reply, an upload that is suddenly
+    /// When the responses do not show whether the upload was completed (a lost response, an upload that is suddenly
     /// unknown), the object is looked at: the same size and the ETag that these parts make is a success.
     ///
     /// # Errors
@@ -161,28 +165,33 @@ impl Client {
         let call = upload_call("CompleteMultipartUpload", "POST", upload)?;
         let named: Vec<(u32, &str)> = parts.iter().map(|part| (part.part_number, part.etag.as_str())).collect();
         let body = xml::complete_multipart_upload(&named).map_err(|error| call.refuse(error.to_string()))?;
-        let mut call = condition.apply(call.header("content-type", "application/xml"));
-        call.patience = Patience::Work;
-        let result = self.run(&call, Payload::Bytes(body.as_bytes()), |response, deadline| {
-            document(response, deadline, &call, (xml::complete_multipart_upload_result, xml::MAX_REPLY_BYTES))
-        });
+        let mut call = condition.apply_to(call.header("content-type", "application/xml"));
+        call.time_limit = TimeLimit::ServerWork;
+        call.recheck = Recheck::ByCaller;
+        let result = self.run_for_document(
+            &call,
+            Payload::Bytes(body.as_bytes()),
+            (xml::complete_multipart_upload_result, xml::MAX_REPLY_BYTES),
+        );
         match result {
             Ok(xml::CompleteMultipartUploadResult { etag: Some(etag), .. }) => Ok(CompletedUpload { etag: Some(etag) }),
-            // Ceph leaves the ETag out of its first answer.
+            // Ceph leaves the ETag out of its first response.
             Ok(_) => {
                 Ok(CompletedUpload { etag: self.head_object(upload.bucket, upload.key).ok().and_then(|m| m.etag) })
             }
-            Err(error) if leaves_open(&error) => self.was_it_completed(upload, parts, error),
+            Err(error) if may_have_completed(&error) => self.settle_completion(upload, parts, error),
             Err(error) => Err(error),
         }
     }
 
     /// Looks whether the object at `key` is what `parts` make.
-    fn was_it_completed(&self, upload: UploadRef<'_>, parts: &[UploadedPart], error: Error) -> Result<CompletedUpload> {
-        let unknown = |error: Error| {
-            let text = format!("it is not known whether the upload was completed: {}", error.message());
-            error.with_message(text).with_kind(ErrorKind::OutcomeUnknown)
-        };
+    fn settle_completion(
+        &self,
+        upload: UploadRef<'_>,
+        parts: &[UploadedPart],
+        error: Error,
+    ) -> Result<CompletedUpload> {
+        let unknown = |error| outcome_unknown(error, "the upload was completed");
         let settled = matches!(error.kind(), ErrorKind::NoSuchUpload | ErrorKind::PreconditionFailed);
         let meta = match self.head_object(upload.bucket, upload.key) {
             Ok(meta) => meta,
@@ -208,7 +217,7 @@ impl Client {
     /// [AbortMultipartUpload]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html
     pub fn abort_multipart_upload(&self, upload: UploadRef<'_>) -> Result<()> {
         let call = upload_call("AbortMultipartUpload", "DELETE", upload)?;
-        match self.run(&call, Payload::Empty, |response, deadline| nothing(response, deadline, &call)) {
+        match self.run_for_nothing(&call, Payload::Empty) {
             Err(error) if error.is_not_found() => Ok(()),
             result => result,
         }
@@ -223,23 +232,27 @@ impl Client {
     pub fn list_parts(&self, upload: UploadRef<'_>, marker: Option<u32>) -> Result<ListPartsResult> {
         let call = upload_call("ListParts", "GET", upload)?
             .maybe_query("part-number-marker", marker.map(|marker| marker.to_string()));
-        let result = self.run(&call, Payload::Empty, |response, deadline| {
-            document(response, deadline, &call, (xml::list_parts_result, xml::MAX_LISTING_BYTES))
-        });
+        let result = self.run_for_document(&call, Payload::Empty, (xml::list_parts_result, xml::MAX_LISTING_BYTES));
         // Ceph answers NoSuchKey for an upload it does not know.
         result.map_err(|e| if e.kind() == ErrorKind::NoSuchKey { e.with_kind(ErrorKind::NoSuchUpload) } else { e })
     }
 
-    /// All pages of ListParts, one at a time.
-    pub fn parts(&self, upload: UploadRef<'_>) -> PartListing {
-        PartListing {
-            client: self.clone(),
-            bucket: upload.bucket.to_owned(),
-            key: upload.key.to_owned(),
-            upload_id: upload.upload_id.to_owned(),
-            marker: None,
-            ended: false,
-        }
+    /// Returns an iterator over all pages of ListParts.
+    pub fn parts(&self, upload: UploadRef<'_>) -> Pages<ListPartsResult> {
+        let [bucket, key, upload_id] = [upload.bucket, upload.key, upload.upload_id].map(Arc::<str>::from);
+        let (client, place) = (self.clone(), (Arc::clone(&bucket), Arc::clone(&key)));
+        Pages::new(
+            move |marker: Option<&u32>| {
+                let upload = UploadRef { bucket: &bucket, key: &key, upload_id: &upload_id };
+                let mut page = client.list_parts(upload, marker.copied())?;
+                // rclone ignores the marker and begins again.
+                page.parts.retain(|part| marker.is_none_or(|marker| part.part_number > *marker));
+                Ok(page)
+            },
+            move |page, marker, _| {
+                next_part(page, marker.copied()).map_err(|text| broken("ListParts", &place.0, text).with_key(&*place.1))
+            },
+        )
     }
 
     /// One page of [ListMultipartUploads], up to 1,000 uploads below a prefix, after the upload that `markers` name: its key
@@ -265,9 +278,8 @@ impl Client {
             .maybe_query("prefix", (!prefix.is_empty()).then_some(prefix))
             .maybe_query("key-marker", key_marker.filter(|key| !key.is_empty()))
             .maybe_query("upload-id-marker", upload_id_marker);
-        let result = self.run(&call, Payload::Empty, |response, deadline| {
-            document(response, deadline, &call, (xml::list_multipart_uploads_result, xml::MAX_LISTING_BYTES))
-        });
+        let result =
+            self.run_for_document(&call, Payload::Empty, (xml::list_multipart_uploads_result, xml::MAX_LISTING_BYTES));
         match result {
             // rclone answers so until the bucket has had its first upload.
             Err(error) if error.kind() == ErrorKind::NoSuchUpload => Ok(ListMultipartUploadsResult::default()),
@@ -275,124 +287,51 @@ impl Client {
         }
     }
 
-    /// All pages of ListMultipartUploads, one at a time.
-    pub fn uploads(&self, bucket: &str, prefix: &str) -> UploadListing {
-        UploadListing {
-            client: self.clone(),
-            bucket: bucket.to_owned(),
-            prefix: prefix.to_owned(),
-            markers: None,
-            seen: HashSet::new(),
-            ended: false,
-        }
-    }
-}
-
-/// An iterator over the pages of ListParts; it ends with the last one or the first error.
-#[derive(Debug)]
-pub struct PartListing {
-    client: Client,
-    bucket: String,
-    key: String,
-    upload_id: String,
-    marker: Option<u32>,
-    ended: bool,
-}
-
-impl Iterator for PartListing {
-    type Item = Result<ListPartsResult>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.ended {
-            return None;
-        }
-        let upload = UploadRef { bucket: &self.bucket, key: &self.key, upload_id: &self.upload_id };
-        let mut page = self.client.list_parts(upload, self.marker);
-        if let (Ok(page), Some(marker)) = (&mut page, self.marker) {
-            // rclone ignores the marker and begins anew.
-            page.parts.retain(|part| part.part_number > marker);
-        }
-        let next = match &page {
-            Ok(page) if page.is_truncated == Some(true) => {
-                // The last part listed says as well where to go on, should the server not.
-                page.next_part_number_marker.or_else(|| page.parts.last().map(|part| part.part_number))
-            }
-            // A server that does not say whether there is more, but where: its next page may be empty.
-            Ok(page)
-                if page.is_truncated.is_none()
-                    && !page.parts.is_empty()
-                    && page.next_part_number_marker > self.marker =>
-            {
-                page.next_part_number_marker
-            }
-            _ => {
-                self.ended = true;
-                return Some(page);
-            }
-        };
-        if next.is_none() || next <= self.marker {
-            self.ended = true;
-            let error = Error::new(ErrorKind::Protocol, "the list of parts goes on, but not forward");
-            return Some(Err(error.with_operation("ListParts").with_bucket(&self.bucket).with_key(&self.key)));
-        }
-        self.marker = next;
-        Some(page)
-    }
-}
-
-/// An iterator over the pages of ListMultipartUploads; it ends with the last one or the first error. A server that says
-/// that there is more and not where is asked for what follows the last upload it told.
-#[derive(Debug)]
-pub struct UploadListing {
-    client: Client,
-    bucket: String,
-    prefix: String,
-    markers: Option<(String, Option<String>)>,
-    seen: HashSet<(String, Option<String>)>,
-    ended: bool,
-}
-
-impl UploadListing {
-    fn fail(&mut self, text: &str) -> Option<Result<ListMultipartUploadsResult>> {
-        self.ended = true;
-        let error = Error::new(ErrorKind::Protocol, text);
-        Some(Err(error.with_operation("ListMultipartUploads").with_bucket(&self.bucket)))
-    }
-}
-
-impl Iterator for UploadListing {
-    type Item = Result<ListMultipartUploadsResult>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.ended {
-            return None;
-        }
-        let markers = self.markers.as_ref().map(|(key, id)| (key.as_str(), id.as_deref()));
-        let page = match self.client.list_multipart_uploads(&self.bucket, &self.prefix, markers) {
-            Ok(page) => page,
-            Err(error) => {
-                self.ended = true;
-                return Some(Err(error));
-            }
-        };
-        let named = |marker: &Option<String>| marker.clone().filter(|marker| !marker.is_empty());
-        let next = match (page.is_truncated, named(&page.next_key_marker), named(&page.next_upload_id_marker)) {
-            (Some(false), ..) | (None, None, None) => None,
-            // SeaweedFS names the upload alone, and goes on behind it when it is named alone.
-            (_, None, Some(id)) => Some((String::new(), Some(id))),
-            (_, Some(key), id) => Some((key, id)),
-            (Some(true), None, None) => match page.uploads.last() {
-                Some(last) => Some((last.key.clone(), Some(last.upload_id.clone()))),
-                None => return self.fail("the list of uploads goes on, but the server does not say where"),
+    /// Returns an iterator over all pages of ListMultipartUploads. A server that reports more uploads and no marker is
+    /// asked for what follows the last upload it listed.
+    pub fn uploads(&self, bucket: &str, prefix: &str) -> Pages<ListMultipartUploadsResult> {
+        let (client, prefix, bucket) = (self.clone(), prefix.to_owned(), Arc::<str>::from(bucket));
+        let place = Arc::clone(&bucket);
+        Pages::new(
+            move |markers: Option<&(String, Option<String>)>| {
+                let markers = markers.map(|(key, upload_id)| (key.as_str(), upload_id.as_deref()));
+                client.list_multipart_uploads(&bucket, &prefix, markers)
             },
-        };
-        if next.as_ref().is_some_and(|next| !self.seen.insert(next.clone())) {
-            return self.fail("the server gave the same upload markers twice");
-        }
-        self.ended = next.is_none();
-        self.markers = next;
-        Some(Ok(page))
+            move |page, _, seen| next_upload(page, seen).map_err(|text| broken("ListMultipartUploads", &place, text)),
+        )
     }
+}
+
+/// Finds the marker of the page of parts after `page`: markers rise, so that no listing of parts is endless.
+fn next_part(page: &ListPartsResult, marker: Option<u32>) -> std::result::Result<Option<u32>, &'static str> {
+    let named = page.next_part_number_marker;
+    let next = match page.is_truncated {
+        // The last part listed shows as well where to go on, should the server not name a marker.
+        Some(true) => named.or_else(|| page.parts.last().map(|part| part.part_number)),
+        // A server that does not report whether there is more, but where: its next page may be empty.
+        None if !page.parts.is_empty() && named > marker => named,
+        Some(false) | None => return Ok(None),
+    };
+    if next > marker { Ok(next) } else { Err("the list of parts goes on, but not forward") }
+}
+
+/// Finds the markers of the page of uploads after `page`.
+fn next_upload(
+    page: &ListMultipartUploadsResult,
+    seen: &mut Seen,
+) -> std::result::Result<Option<(String, Option<String>)>, &'static str> {
+    let named = |marker: &Option<String>| marker.clone().filter(|marker| !marker.is_empty());
+    let next = match (page.is_truncated, named(&page.next_key_marker), named(&page.next_upload_id_marker)) {
+        (Some(false), ..) | (None, None, None) => return Ok(None),
+        // SeaweedFS names the upload alone, and goes on after it when it is named alone.
+        (_, None, Some(id)) => (String::new(), Some(id)),
+        (_, Some(key), id) => (key, id),
+        (Some(true), None, None) => match page.uploads.last() {
+            Some(last) => (last.key.clone(), Some(last.upload_id.clone())),
+            None => return Err("the list of uploads goes on, but the server does not say where"),
+        },
+    };
+    if seen.insert(&next) { Ok(Some(next)) } else { Err("the server gave the same upload markers twice") }
 }
 
 fn upload_call<'a>(operation: &'static str, method: &'static str, upload: UploadRef<'a>) -> Result<Call<'a>> {
@@ -417,7 +356,7 @@ fn part_call<'a>(operation: &'static str, upload: UploadRef<'a>, part_number: u3
 
 /// Whether a failed completion may have happened all the same. An upload that is unknown may be unknown because it is
 /// complete; what the server refuses for another reason is there still.
-fn leaves_open(error: &Error) -> bool {
+fn may_have_completed(error: &Error) -> bool {
     match error.kind() {
         ErrorKind::NoSuchUpload => true,
         ErrorKind::Refused | ErrorKind::Conflict | ErrorKind::Cancelled => false,

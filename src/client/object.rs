@@ -1,24 +1,24 @@
 //! Operations on one object, or on many by name: put, delete, copy.
 use super::Client;
-use super::call::{Call, Patience, Pause, Payload, Reopen};
-use super::read::ObjectMeta;
-use super::reply::{document, error_of, nothing};
+use super::body::{Payload, Reopen};
+use super::call::Retry;
+use super::meta::{ObjectMeta, etag_of, quoted};
+use super::reply::{error_of, expect_nothing, read_document};
+use super::request::{Call, TimeLimit, object_call};
 use super::settings::ObjectSettings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sign;
-use crate::transport::Response;
 use crate::xml;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use md5::{Digest as _, Md5};
 use std::collections::{HashMap, HashSet};
-use std::time::Instant;
 
 /// Keys that one DeleteObjects takes
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>).
 pub const DELETE_OBJECTS_KEYS: usize = 1000;
 
-/// What must hold for a write to happen
+/// A condition for a write
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html>).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Condition {
@@ -33,7 +33,7 @@ pub enum Condition {
 }
 
 impl Condition {
-    pub(super) fn apply<'a>(&'a self, call: Call<'a>) -> Call<'a> {
+    pub(super) fn apply_to<'a>(&'a self, call: Call<'a>) -> Call<'a> {
         match self {
             Self::Always => call,
             Self::IfAbsent => call.header("if-none-match", "*"),
@@ -42,7 +42,7 @@ impl Condition {
     }
 }
 
-/// What the server says of a stored object or part.
+/// The result of storing an object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PutResult {
@@ -65,7 +65,7 @@ pub struct CopySource<'a> {
 
 impl CopySource<'_> {
     /// `x-amz-copy-source` and its condition; the value is percent-encoded as AWS demands.
-    pub(super) fn apply<'a>(self, call: Call<'a>) -> Result<Call<'a>> {
+    pub(super) fn apply_to<'a>(self, call: Call<'a>) -> Result<Call<'a>> {
         super::endpoint::check_bucket(self.bucket)?;
         if self.key.is_empty() {
             return Err(call.refuse("the key to copy from is empty"));
@@ -85,7 +85,7 @@ impl Client {
         self.put_object_if(bucket, key, content, settings, &Condition::Always)
     }
 
-    /// The same under a condition; [`ErrorKind::PreconditionFailed`] when it does not hold. Servers that know no
+    /// Stores `content` under a condition; [`ErrorKind::PreconditionFailed`] when it does not hold. Servers without
     /// conditional writes (Garage, rclone) ignore it.
     ///
     /// When the connection broke after the server may have stored the object, the next attempt would meet its own first
@@ -98,40 +98,33 @@ impl Client {
         settings: &ObjectSettings,
         condition: &Condition,
     ) -> Result<PutResult> {
-        let mut call = condition.apply(settings.apply(object_call("PutObject", "PUT", bucket, key)?)?);
-        if let Some(algorithm) = self.inner.checksum {
-            call = algorithm.sent(call, &Payload::Bytes(content))?;
-        }
-        call.patience = Patience::Bytes;
-        match self.run(&call, Payload::Bytes(content), |response, deadline| put_result(response, deadline, &call)) {
+        let call = condition.apply_to(settings.apply_to(object_call("PutObject", "PUT", bucket, key)?)?);
+        match self.put(call, Payload::Bytes(content)) {
             Err(error) if *condition != Condition::Always && error.is_unsettled() => {
-                self.was_it_ours(bucket, key, content, error)
+                self.settle_put(bucket, key, content, error)
             }
             result => result,
         }
     }
 
-    /// Whether the object at `key` is what an attempt wrote of which we heard no answer.
-    fn was_it_ours(&self, bucket: &str, key: &str, content: &[u8], error: Error) -> Result<PutResult> {
+    /// Finds out whether the object at `key` was written by an attempt whose response was lost.
+    fn settle_put(&self, bucket: &str, key: &str, content: &[u8], error: Error) -> Result<PutResult> {
         if error.kind() == ErrorKind::Cancelled {
             return Err(error);
         }
-        let unknown = |error: Error| {
-            let text = format!("it is not known whether the object was stored: {}", error.message());
-            Err(error.with_message(text).with_kind(ErrorKind::OutcomeUnknown))
-        };
+        let unknown = |error| Err(outcome_unknown(error, "the object was stored"));
         let meta = match self.head_object(bucket, key) {
             Ok(meta) => meta,
             Err(look) => return unknown(error.with_source(look)),
         };
         if meta.size != content.len() as u64 {
-            // What was told last is true of the object that is there now.
+            // The last response describes the object that is there now.
             return if error.kind() == ErrorKind::PreconditionFailed { Err(error) } else { unknown(error) };
         }
         if meta.etag.as_deref() == Some(&hex::encode(Md5::digest(content))) {
             return Ok(PutResult { etag: meta.etag, version_id: meta.version_id });
         }
-        // An ETag that is no MD5 proves nothing either way.
+        // An ETag that is not an MD5 proves nothing either way.
         if meta.md5().is_some() && error.kind() == ErrorKind::PreconditionFailed { Err(error) } else { unknown(error) }
     }
 
@@ -144,12 +137,22 @@ impl Client {
         length: u64,
         settings: &ObjectSettings,
     ) -> Result<PutResult> {
-        let mut call = settings.apply(object_call("PutObject", "PUT", bucket, key)?)?;
+        let call = settings.apply_to(object_call("PutObject", "PUT", bucket, key)?)?;
+        self.put(call, Payload::Replay { open, length })
+    }
+
+    /// Sends a PutObject with its checksum.
+    pub(super) fn put(&self, mut call: Call<'_>, payload: Payload<'_>) -> Result<PutResult> {
         if let Some(algorithm) = self.inner.checksum {
-            call = algorithm.sent(call, &Payload::Replay { open, length })?;
+            call = algorithm.add_to(call, &payload)?;
         }
-        call.patience = Patience::Bytes;
-        self.run(&call, Payload::Replay { open, length }, |response, deadline| put_result(response, deadline, &call))
+        call.time_limit = TimeLimit::WhileBytesMove;
+        self.run(&call, payload, |response, deadline| {
+            let version_id = response.header("x-amz-version-id").map(str::to_owned);
+            let result = PutResult { etag: etag_of(&response), version_id };
+            expect_nothing(response, deadline, &call)?;
+            Ok(result)
+        })
     }
 
     /// [DeleteObject]. Succeeds as well when there is no such object.
@@ -157,7 +160,7 @@ impl Client {
     /// [DeleteObject]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html
     pub fn delete_object(&self, bucket: &str, key: &str) -> Result<()> {
         let call = object_call("DeleteObject", "DELETE", bucket, key)?;
-        match self.run(&call, Payload::Empty, |response, deadline| nothing(response, deadline, &call)) {
+        match self.run_for_nothing(&call, Payload::Empty) {
             Err(error) if error.kind() == ErrorKind::NoSuchKey => Ok(()),
             result => result,
         }
@@ -229,10 +232,13 @@ impl Client {
                 }
             }
             let Some((_, cause)) = again.first() else { return failures };
-            let waited =
-                if rounds < self.inner.retry.max_attempts { self.pause(rounds, cause) } else { Ok(Pause::GiveUp) };
+            let waited = if rounds < self.inner.config.retry.max_attempts {
+                self.pause(rounds, cause)
+            } else {
+                Ok(Retry::BudgetSpent)
+            };
             match waited {
-                Ok(Pause::Over) => left = again.into_iter().map(|(key, _)| key).collect(),
+                Ok(Retry::Due) => left = again.into_iter().map(|(key, _)| key).collect(),
                 ended => {
                     failures.extend(ended.err().map(|error| call.place(error)));
                     let told = |(key, error)| call.place(error).with_key(key).with_attempts(rounds);
@@ -250,9 +256,7 @@ impl Client {
         let call = call
             .header("content-type", "application/xml")
             .header("content-md5", BASE64.encode(Md5::digest(body.as_bytes())));
-        self.run(&call, Payload::Bytes(body.as_bytes()), |response, deadline| {
-            document(response, deadline, &call, (xml::delete_result, xml::MAX_LISTING_BYTES))
-        })
+        self.run_for_document(&call, Payload::Bytes(body.as_bytes()), (xml::delete_result, xml::MAX_LISTING_BYTES))
     }
 
     /// [CopyObject]: copies up to 5 GB on the server, storing the copy with `settings` and the source's metadata.
@@ -266,11 +270,11 @@ impl Client {
         settings: &ObjectSettings,
     ) -> Result<PutResult> {
         let call = object_call("CopyObject", "PUT", bucket, key)?;
-        let mut call = source.apply(settings.apply(call)?)?;
-        call.patience = Patience::Work;
+        let mut call = source.apply_to(settings.apply_to(call)?)?;
+        call.time_limit = TimeLimit::ServerWork;
         self.run(&call, Payload::Empty, |response, deadline| {
             let version_id = response.header("x-amz-version-id").map(str::to_owned);
-            let copy = document(response, deadline, &call, (xml::copy_object_result, xml::MAX_REPLY_BYTES))?;
+            let copy = read_document(response, deadline, &call, (xml::copy_object_result, xml::MAX_REPLY_BYTES))?;
             Ok(PutResult { etag: Some(copy.etag), version_id })
         })
     }
@@ -285,7 +289,7 @@ impl Client {
         self.head(&object_call("HeadObject", "HEAD", bucket, key)?)
     }
 
-    /// The same, asking for the object's checksum. S3 demands the right to decrypt for that, as it does for reading.
+    /// Requests the object's checksum as well. S3 demands the right to decrypt for that, as it does for reading.
     pub(crate) fn head_object_with_checksum(&self, bucket: &str, key: &str) -> Result<ObjectMeta> {
         self.head(&object_call("HeadObject", "HEAD", bucket, key)?.header("x-amz-checksum-mode", "ENABLED"))
     }
@@ -300,42 +304,13 @@ impl Client {
     }
 }
 
-/// A call about one object. An empty key would address the bucket itself, so it never leaves this function.
-pub(super) fn object_call<'a>(
-    operation: &'static str,
-    method: &'static str,
-    bucket: &'a str,
-    key: &'a str,
-) -> Result<Call<'a>> {
-    let call = Call::new(operation, method, bucket, key);
-    if key.is_empty() { Err(call.refuse("the key is empty")) } else { Ok(call) }
+/// Returns the error of a request that may have had its effect, where a look at the object could not settle it.
+pub(super) fn outcome_unknown(error: Error, effect: &str) -> Error {
+    let text = format!("it is not known whether {effect}: {}", error.message());
+    error.with_message(text).with_kind(ErrorKind::OutcomeUnknown)
 }
 
-/// An ETag as conditional headers have it. Weak ones keep the quotes they came with.
-pub(super) fn quoted(etag: &str) -> String {
-    if is_weak(etag) { etag.to_owned() } else { format!("\"{etag}\"") }
-}
-
-/// A weak ETag (RFC 9110 section 8.8.1), as a proxy makes it: no condition with it ever holds for bytes.
-pub(super) fn is_weak(etag: &str) -> bool {
-    etag.starts_with("W/")
-}
-
-/// The ETag of a reply, without quotes.
-pub(super) fn etag_of(response: &Response) -> Option<String> {
-    let text = response.header("etag")?.trim();
-    let bare = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text);
-    (!bare.is_empty()).then(|| bare.to_owned())
-}
-
-pub(super) fn put_result(response: Response, deadline: Option<Instant>, call: &Call<'_>) -> Result<PutResult> {
-    let result =
-        PutResult { etag: etag_of(&response), version_id: response.header("x-amz-version-id").map(str::to_owned) };
-    nothing(response, deadline, call)?;
-    Ok(result)
-}
-
-/// No failure, or the first one with the others behind it.
+/// Returns the first failure, with the others attached to it.
 pub(super) fn first_with_others(failures: Vec<Error>) -> Result<()> {
     let mut failures = failures.into_iter();
     match failures.next() {

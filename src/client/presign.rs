@@ -1,6 +1,6 @@
 //! URLs that carry their own signature.
 use super::Client;
-use super::object::object_call;
+use super::request::object_call;
 use super::values::SignatureVersion;
 use crate::credentials::Lease;
 use crate::error::{Error, ErrorKind, Result};
@@ -122,7 +122,7 @@ impl Client {
         let headers = [("host", host.as_str())];
         let parts = sign::Request::new(method, &path).query(&request.query).headers(&headers);
         let refused = |error: sign::Error| call.place(Error::new(ErrorKind::InvalidArgument, error.to_string()));
-        let query = match (&lease.credentials, inner.signature) {
+        let query = match (&lease.credentials, inner.config.signature) {
             (None, _) => sign::query_string(&request.query),
             (Some(credentials), SignatureVersion::V2) => {
                 v2::presign(&parts, located.host_bucket(), credentials, now.plus(expires_in)).map_err(refused)?.query

@@ -1,57 +1,19 @@
 //! GetObject, and a reader that goes on where a broken connection stopped.
 use super::Client;
-use super::call::{Patience, Pause, Payload};
-use super::checksum::Expected;
-use super::object::{etag_of, is_weak, object_call, quoted};
+use super::body::Payload;
+use super::call::Retry;
+use super::checksum::{Algorithm, Expected};
+use super::meta::{ObjectMeta, is_weak, quoted};
+use super::range::{ByteRange, ContentRange};
 use super::reply::transport_error;
+use super::request::{TimeLimit, object_call};
 use super::retry;
 use crate::error::{Error, ErrorKind, Result};
-use crate::time::Timestamp;
 use crate::transport::{Response, TransportError};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use std::fmt;
 use std::io::{self, Read};
 
-/// Which bytes of an object.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ByteRange {
-    /// All of them.
-    #[default]
-    All,
-    /// From this offset to the end.
-    From(u64),
-    /// `length` bytes from `offset`; fewer when the object ends before. `length` is at least 1.
-    Part {
-        /// The first byte.
-        offset: u64,
-        /// How many.
-        length: u64,
-    },
-}
-
-impl ByteRange {
-    const fn start(self) -> u64 {
-        match self {
-            Self::All => 0,
-            Self::From(offset) | Self::Part { offset, .. } => offset,
-        }
-    }
-    /// The header's value (RFC 9110 section 14.1.2), once `done` bytes have arrived.
-    fn header(self, done: u64) -> Option<String> {
-        match self {
-            Self::All if done == 0 => None,
-            Self::All => Some(format!("bytes={done}-")),
-            Self::From(offset) => Some(format!("bytes={}-", offset.saturating_add(done))),
-            Self::Part { offset, length } => {
-                let last = offset.saturating_add(length).saturating_sub(1);
-                Some(format!("bytes={}-{last}", offset.saturating_add(done)))
-            }
-        }
-    }
-}
-
-/// What GetObject is asked for.
+/// A request for an object or a range of it.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct GetObject {
@@ -66,66 +28,11 @@ impl GetObject {
     pub const fn range(range: ByteRange) -> Self {
         Self { range, if_match: None }
     }
-    /// The same, only if the object still has this ETag.
+    /// Requires that the object still has this ETag.
     #[must_use]
     pub fn if_match(mut self, etag: impl Into<String>) -> Self {
         self.if_match = Some(etag.into());
         self
-    }
-}
-
-/// What is known of an object.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ObjectMeta {
-    /// Bytes of the whole object.
-    pub size: u64,
-    /// Without quotes; opaque.
-    pub etag: Option<String>,
-    /// When it was stored.
-    pub last_modified: Option<Timestamp>,
-    /// `Content-Type`.
-    pub content_type: Option<String>,
-    /// `x-amz-storage-class`; S3 leaves it out for `STANDARD`.
-    pub storage_class: Option<String>,
-    /// `x-amz-version-id`.
-    pub version_id: Option<String>,
-    /// `x-amz-meta-*` without the prefix, in the order sent.
-    pub metadata: Vec<(String, String)>,
-    /// `x-amz-server-side-encryption`.
-    pub encryption: Option<String>,
-    /// The CRC-64/NVME of the whole object, when the server keeps one and was asked for it.
-    pub(crate) crc64nvme: Option<u64>,
-}
-
-impl ObjectMeta {
-    pub(super) fn of(response: &Response, size: u64) -> Self {
-        let text = |name: &str| response.header(name).map(str::to_owned);
-        Self {
-            size,
-            etag: etag_of(response),
-            last_modified: response.header("last-modified").and_then(Timestamp::parse_http_date),
-            content_type: text("content-type"),
-            storage_class: text("x-amz-storage-class"),
-            version_id: text("x-amz-version-id"),
-            metadata: response
-                .headers()
-                .filter_map(|(name, value)| Some((name.strip_prefix("x-amz-meta-")?.to_owned(), value.to_owned())))
-                .collect(),
-            encryption: text("x-amz-server-side-encryption"),
-            crc64nvme: response
-                .header("x-amz-checksum-crc64nvme")
-                .and_then(|text| BASE64.decode(text).ok())
-                .and_then(|bytes| Some(u64::from_be_bytes(bytes.try_into().ok()?))),
-        }
-    }
-
-    /// The ETag, where it may be the MD5 of the object's bytes: it is that of what was put whole, unless it is encrypted
-    /// with keys that are not S3's own (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html>).
-    pub(crate) fn md5(&self) -> Option<[u8; 16]> {
-        let own_keys = self.encryption.as_deref().is_none_or(|name| name == "AES256");
-        let etag = self.etag.as_deref().filter(|_| own_keys)?;
-        hex::decode(etag).ok()?.try_into().ok()
     }
 }
 
@@ -137,17 +44,17 @@ pub struct ObjectReader {
     client: Client,
     bucket: String,
     key: String,
-    request: GetObject,
+    range: ByteRange,
     meta: ObjectMeta,
     response: Option<Response>,
     /// Bytes of the range handed out.
     done: u64,
     /// Bytes of the range altogether; `None` when the server named neither length nor range.
     length: Option<u64>,
-    /// What the bytes of the whole object must come to, when the server said so.
+    /// The checksum of the whole object, when the server sent one.
     expected: Option<Expected>,
-    beyond: Beyond,
-    ranges: AcceptRanges,
+    excess: Excess,
+    ranges: RangeSupport,
     /// Breaks since [`STEADY`] bytes came in a row.
     breaks: u32,
     /// Bytes since the last break.
@@ -170,128 +77,184 @@ impl Client {
         if matches!(request.range, ByteRange::Part { length: 0, .. }) {
             return Err(object_call("GetObject", "GET", bucket, key)?.refuse("the range has no bytes"));
         }
-        let opened = self.open(bucket, key, request, 0)?;
-        Ok(ObjectReader {
-            client: self.clone(),
+        let opened = self.open(bucket, key, request)?;
+        Ok(ObjectReader::new(self, bucket, key, request.range, opened))
+    }
+
+    /// Opens a range of one version of an object: the version that has this ETag, and `length` bytes in the range.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Integrity`] when the object has changed or is gone.
+    pub(crate) fn get_same_version(
+        &self,
+        bucket: &str,
+        key: &str,
+        range: ByteRange,
+        etag: Option<&str>,
+        length: Option<u64>,
+    ) -> Result<ObjectReader> {
+        // A weak ETag never matches; it is compared below.
+        let if_match = etag.filter(|etag| !is_weak(etag)).map(str::to_owned);
+        let opened = match self.open(bucket, key, &GetObject { range, if_match }) {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::PreconditionFailed | ErrorKind::NoSuchKey | ErrorKind::InvalidRange
+                ) =>
+            {
+                return Err(changed(bucket, key).with_source(error));
+            }
+            opened => opened?,
+        };
+        // Servers that ignore If-Match are caught here.
+        if opened.meta.etag.as_deref() != etag || opened.length != length {
+            return Err(changed(bucket, key));
+        }
+        Ok(ObjectReader::new(self, bucket, key, range, opened))
+    }
+
+    /// Requests the range, and checks that the server sends just that.
+    fn open(&self, bucket: &str, key: &str, request: &GetObject) -> Result<Opened> {
+        let range = request.range;
+        let mut call = object_call("GetObject", "GET", bucket, key)?
+            .maybe_header("range", range.header())
+            .maybe_header("if-match", request.if_match.as_deref().map(quoted));
+        call.time_limit = TimeLimit::WhileBytesMove;
+        // Stored checksums are of whole objects: a range has none.
+        let algorithm = self.inner.checksum.filter(|_| range == ByteRange::All);
+        if let Some(algorithm) = algorithm {
+            call = algorithm.request_in(call);
+        }
+        self.run(&call, Payload::Empty, |response, _| match response.status {
+            206 => Opened::part(response, range),
+            // rclone sends the range with status 200: Content-Range shows what the body is.
+            _ if range != ByteRange::All && response.header("content-range").is_some() => Opened::part(response, range),
+            200 => Opened::object(response, range, algorithm),
+            status => {
+                let text = format!("the status {status} comes without an object");
+                Err(Error::new(ErrorKind::Protocol, text).with_status(status))
+            }
+        })
+    }
+}
+
+/// The error of an object that is not what it was when reading it began.
+fn changed(bucket: &str, key: &str) -> Error {
+    place(Error::new(ErrorKind::Integrity, "the object changed while it was being read"), bucket, key)
+}
+
+fn place(error: Error, bucket: &str, key: &str) -> Error {
+    error.with_operation("GetObject").with_bucket(bucket).with_key(key)
+}
+
+/// A response whose body is the range that was requested, or contains it.
+struct Opened {
+    meta: ObjectMeta,
+    /// Bytes of the range.
+    length: Option<u64>,
+    expected: Option<Expected>,
+    response: Response,
+    excess: Excess,
+    ranges: RangeSupport,
+}
+
+impl Opened {
+    /// Opens a body that is the range itself.
+    fn part(response: Response, wanted: ByteRange) -> Result<Self> {
+        let status = response.status;
+        let protocol = |text: String| Err(Error::new(ErrorKind::Protocol, text).with_status(status));
+        let text = response.header("content-range").unwrap_or_default();
+        let start = wanted.start();
+        let Some(range) = ContentRange::parse(text).filter(|range| range.first == start) else {
+            return protocol(format!("asked for the bytes from {start} on, got the range {text:?}"));
+        };
+        let length = range.last - range.first + 1;
+        if response.content_length().is_some_and(|announced| announced != length) {
+            return protocol(format!("the range {text:?} has another length than the reply"));
+        }
+        let size = range.size.unwrap_or(range.last + 1);
+        // Fewer bytes than asked for are right only where the object ends.
+        let end = match wanted {
+            ByteRange::Part { offset, length } => offset.saturating_add(length).min(size),
+            ByteRange::All | ByteRange::From(_) => size,
+        };
+        if range.last + 1 < end {
+            return protocol(format!("the server returned a shorter range ({text:?}) than was requested"));
+        }
+        let meta = ObjectMeta::of(&response, size);
+        let (excess, ranges) = (Excess::Contradiction, RangeSupport::Announced);
+        Ok(Self { meta, length: Some(length), expected: None, response, excess, ranges })
+    }
+
+    /// Opens the whole object, of which a server that ignores `Range` sends everything: what comes before the range is
+    /// passed over.
+    fn object(mut response: Response, wanted: ByteRange, algorithm: Option<Algorithm>) -> Result<Self> {
+        let size = response.content_length();
+        let meta = ObjectMeta::of(&response, size.unwrap_or(0));
+        let start = wanted.start();
+        let past_the_end = || {
+            let text = "the range begins at or past the end";
+            Error::new(ErrorKind::InvalidRange, text).with_status(416)
+        };
+        if start > 0 {
+            if size.is_some_and(|size| start >= size) {
+                return Err(past_the_end());
+            }
+            let skipped = io::copy(&mut (&mut response).take(start), &mut io::sink()).map_err(read_error)?;
+            if skipped < start {
+                return Err(past_the_end());
+            }
+        }
+        let rest = size.map(|size| size - start);
+        let length = match wanted {
+            ByteRange::Part { length, .. } => Some(rest.map_or(length, |rest| rest.min(length))),
+            ByteRange::All | ByteRange::From(_) => rest,
+        };
+        let whole = wanted == ByteRange::All;
+        let expected = whole.then(|| Expected::of(&response, &meta, algorithm)).flatten();
+        let ranges = match response.header("accept-ranges") {
+            Some(unit) if unit.eq_ignore_ascii_case("bytes") => RangeSupport::Announced,
+            _ => RangeSupport::Unknown,
+        };
+        Ok(Self { meta, length, expected, response, excess: Excess::RestOfObject, ranges })
+    }
+}
+
+/// Whether the server has ranges of the object (`Accept-Ranges`, RFC 9110 section 14.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum RangeSupport {
+    Announced,
+    Unknown,
+}
+
+/// The meaning of bytes after the range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Excess {
+    /// The rest of an object of which the server sends all, whatever was requested.
+    RestOfObject,
+    /// A body that contradicts its own Content-Range.
+    Contradiction,
+}
+
+impl ObjectReader {
+    fn new(client: &Client, bucket: &str, key: &str, range: ByteRange, opened: Opened) -> Self {
+        Self {
+            client: client.clone(),
             bucket: bucket.to_owned(),
             key: key.to_owned(),
-            request: request.clone(),
+            range,
             meta: opened.meta,
             response: Some(opened.response),
             done: 0,
             length: opened.length,
             expected: opened.expected,
-            beyond: opened.beyond,
+            excess: opened.excess,
             ranges: opened.ranges,
             breaks: 0,
             steady: 0,
-        })
-    }
-
-    /// Asks for the range without its first `done` bytes, and checks that the server sends just that.
-    fn open(&self, bucket: &str, key: &str, request: &GetObject, done: u64) -> Result<Opened> {
-        let mut call = object_call("GetObject", "GET", bucket, key)?
-            .maybe_header("range", request.range.header(done))
-            .maybe_header("if-match", request.if_match.as_deref().map(quoted));
-        call.patience = Patience::Bytes;
-        // Stored checksums are of whole objects: a range has none.
-        let whole = request.range == ByteRange::All && done == 0;
-        if let Some(algorithm) = self.inner.checksum.filter(|_| whole) {
-            call = algorithm.asked_for(call);
         }
-        let start = request.range.start().saturating_add(done);
-        self.run(&call, Payload::Empty, |mut response, _| {
-            let status = response.status;
-            let protocol = |text: String| Error::new(ErrorKind::Protocol, text).with_status(status);
-            // rclone sends the range with status 200: Content-Range tells what the body is.
-            let asked = request.range.header(done).is_some();
-            if response.status == 206 || (asked && response.header("content-range").is_some()) {
-                let text = response.header("content-range").unwrap_or_default().to_owned();
-                let range = ContentRange::parse(&text)
-                    .filter(|range| range.first == start)
-                    .ok_or_else(|| protocol(format!("asked for the bytes from {start} on, got the range {text:?}")))?;
-                let length = range.last - range.first + 1;
-                if response.content_length().is_some_and(|announced| announced != length) {
-                    return Err(protocol(format!("the range {text:?} has another length than the reply")));
-                }
-                let size = range.size.unwrap_or(range.last + 1);
-                // Fewer bytes than asked for are right only where the object ends.
-                let short = match request.range {
-                    ByteRange::Part { offset, length } => range.last + 1 < offset.saturating_add(length).min(size),
-                    ByteRange::All | ByteRange::From(_) => range.last + 1 < size,
-                };
-                if short {
-                    return Err(protocol(format!("asked for more than the range {text:?}")));
-                }
-                let meta = ObjectMeta::of(&response, size);
-                let (ranges, beyond) = (AcceptRanges::Yes, Beyond::Wrong);
-                return Ok(Opened { meta, length: Some(length), expected: None, response, beyond, ranges });
-            }
-            if response.status != 200 {
-                return Err(protocol(format!("the status {} comes without an object", response.status)));
-            }
-            let size = response.content_length();
-            let meta = ObjectMeta::of(&response, size.unwrap_or(0));
-            // A server that ignores Range sends everything: pass over what was not asked for.
-            if start > 0 {
-                if size.is_some_and(|size| start >= size) {
-                    return Err(
-                        Error::new(ErrorKind::InvalidRange, "the range begins at or past the end").with_status(416)
-                    );
-                }
-                let skipped = io::copy(&mut (&mut response).take(start), &mut io::sink()).map_err(read_error)?;
-                if skipped < start {
-                    return Err(
-                        Error::new(ErrorKind::InvalidRange, "the range begins at or past the end").with_status(416)
-                    );
-                }
-            }
-            let rest = size.map(|size| size - start);
-            let length = match request.range {
-                ByteRange::Part { offset, length } => {
-                    let wanted = length.saturating_sub(start - offset);
-                    Some(rest.map_or(wanted, |rest| rest.min(wanted)))
-                }
-                ByteRange::All | ByteRange::From(_) => rest,
-            };
-            let expected = if whole { Expected::of(&response, &meta, self.inner.checksum) } else { None };
-            let ranges = match response.header("accept-ranges") {
-                Some(unit) if unit.eq_ignore_ascii_case("bytes") => AcceptRanges::Yes,
-                _ => AcceptRanges::NotSaid,
-            };
-            Ok(Opened { meta, length, expected, response, beyond: Beyond::Ignored, ranges })
-        })
     }
-}
-
-struct Opened {
-    meta: ObjectMeta,
-    /// Bytes still to come.
-    length: Option<u64>,
-    expected: Option<Expected>,
-    response: Response,
-    beyond: Beyond,
-    ranges: AcceptRanges,
-}
-
-/// Whether the server has ranges of the object (`Accept-Ranges`, RFC 9110 section 14.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum AcceptRanges {
-    Yes,
-    NotSaid,
-}
-
-/// What bytes beyond the range are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Beyond {
-    /// The rest of an object of which the server sends all, whatever was asked for.
-    Ignored,
-    /// A reply that contradicts its own Content-Range.
-    Wrong,
-}
-
-impl ObjectReader {
-    /// What the server said of the object.
+    /// Returns the server's description of the object.
     pub const fn meta(&self) -> &ObjectMeta {
         &self.meta
     }
@@ -303,17 +266,17 @@ impl ObjectReader {
 
     /// Whether what comes is the range that was asked for, and not the whole object with the range in it.
     pub(crate) fn is_range(&self) -> bool {
-        self.beyond == Beyond::Wrong
+        self.excess == Excess::Contradiction
     }
 
-    /// Whether ranges of the same version can be read beside this one.
+    /// Returns whether ranges of the same version can be read in addition to this one.
     pub(crate) fn may_be_split(&self) -> bool {
-        self.ranges == AcceptRanges::Yes
+        self.ranges == RangeSupport::Announced
             && self.length.is_some()
             && self.meta.etag.as_deref().is_some_and(|etag| !is_weak(etag))
     }
 
-    /// What all bytes must come to, for whoever reads the rest by other means.
+    /// Takes the checksum of the whole object, for a caller that reads the rest by other means.
     pub(crate) fn take_expected(&mut self) -> Option<Expected> {
         self.expected.take()
     }
@@ -371,7 +334,7 @@ impl ObjectReader {
                 let end = response.read(&mut beyond);
                 self.response = None;
                 return match end {
-                    Ok(n) if n > 0 && self.beyond == Beyond::Wrong => {
+                    Ok(n) if n > 0 && self.excess == Excess::Contradiction => {
                         Err(self.error(ErrorKind::Protocol, "the server sent more than the range it announced"))
                     }
                     Ok(_) => Ok(0),
@@ -384,12 +347,12 @@ impl ObjectReader {
                     match self.length {
                         None => {
                             self.length = Some(self.done);
-                            self.check_sum()?;
+                            self.verify_checksum()?;
                             return Ok(0);
                         }
                         Some(length) => {
                             let text = format!("the body ended after {} of {length} bytes", self.done);
-                            self.broke(Error::new(ErrorKind::Interrupted, text))?;
+                            self.recover_from(Error::new(ErrorKind::Interrupted, text))?;
                         }
                     }
                 }
@@ -401,7 +364,7 @@ impl ObjectReader {
                     }
                     if self.length == Some(self.done) {
                         // Before the last bytes are handed out: nobody must take the object for whole otherwise.
-                        self.check_sum()?;
+                        self.verify_checksum()?;
                     }
                     if self.steady >= STEADY {
                         self.breaks = 0;
@@ -411,14 +374,14 @@ impl ObjectReader {
                 Err(error) => {
                     self.response = None;
                     let error = read_error(error);
-                    self.broke(error)?;
+                    self.recover_from(error)?;
                 }
             }
         }
     }
 
     /// Holds what came against the checksum the server gave.
-    fn check_sum(&mut self) -> Result<()> {
+    fn verify_checksum(&mut self) -> Result<()> {
         let Some(expected) = self.expected.take() else { return Ok(()) };
         expected.check().map_err(|error| {
             self.response = None;
@@ -427,43 +390,30 @@ impl ObjectReader {
     }
 
     /// Decides whether the reading can go on after a break, and waits before it does.
-    fn broke(&mut self, error: Error) -> Result<()> {
+    fn recover_from(&mut self, error: Error) -> Result<()> {
         self.breaks += 1;
         self.steady = 0;
         let resumable = retry::may_retry(&error)
-            && self.breaks < self.client.inner.retry.max_attempts
+            && self.breaks < self.client.inner.config.retry.max_attempts
             && self.length.is_some()
             && self.meta.etag.is_some();
         let go_on =
-            resumable && self.client.pause(self.breaks, &error).map_err(|error| self.place(error))? == Pause::Over;
+            resumable && self.client.pause(self.breaks, &error).map_err(|error| self.place(error))? == Retry::Due;
         if go_on { Ok(()) } else { Err(self.place(error.with_attempts(self.breaks))) }
     }
 
-    /// Asks for the rest, of the same version only.
+    /// Requests the rest, of the same version only.
     fn resume(&mut self) -> Result<()> {
-        // A weak ETag matches nothing; whether it is still the same is seen below.
-        let if_match = self.meta.etag.clone().filter(|etag| !is_weak(etag));
-        let request = GetObject { if_match, ..self.request.clone() };
-        let opened = match self.client.open(&self.bucket, &self.key, &request, self.done) {
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    ErrorKind::PreconditionFailed | ErrorKind::NoSuchKey | ErrorKind::InvalidRange
-                ) =>
-            {
-                return Err(self
-                    .error(ErrorKind::Integrity, "the object changed while it was being read")
-                    .with_source(error));
-            }
-            opened => opened?,
-        };
-        // Servers that ignore If-Match are caught here.
-        if opened.meta.etag != self.meta.etag || opened.length != self.length.map(|length| length - self.done) {
-            return Err(self.error(ErrorKind::Integrity, "the object changed while it was being read"));
-        }
-        self.response = Some(opened.response);
-        self.beyond = opened.beyond;
+        let left = self.length.map(|length| length - self.done);
+        let (range, etag) = (self.range.rest(self.done), self.meta.etag.as_deref());
+        let rest = self.client.get_same_version(&self.bucket, &self.key, range, etag, left)?;
+        (self.response, self.excess) = (rest.response, rest.excess);
         Ok(())
+    }
+
+    /// The error of an object that is not what it was when reading it began.
+    pub(crate) fn changed(&self) -> Error {
+        changed(&self.bucket, &self.key)
     }
 
     fn error(&self, kind: ErrorKind, message: impl Into<String>) -> Error {
@@ -471,7 +421,7 @@ impl ObjectReader {
     }
 
     fn place(&self, error: Error) -> Error {
-        error.with_operation("GetObject").with_bucket(&self.bucket).with_key(&self.key)
+        place(error, &self.bucket, &self.key)
     }
 }
 
@@ -500,60 +450,5 @@ fn read_error(error: io::Error) -> Error {
     match error.downcast::<TransportError>() {
         Ok(failure) => transport_error(failure, None),
         Err(error) => Error::new(ErrorKind::Interrupted, error.to_string()).with_source(error),
-    }
-}
-
-/// `Content-Range: bytes first-last/size` (RFC 9110 section 14.4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct ContentRange {
-    first: u64,
-    last: u64,
-    /// `None` for `*`.
-    size: Option<u64>,
-}
-
-impl ContentRange {
-    fn parse(text: &str) -> Option<Self> {
-        let number = |text: &str| text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse::<u64>().ok()).flatten();
-        let (range, size) = text.trim().strip_prefix("bytes ")?.split_once('/')?;
-        let (first, last) = range.split_once('-')?;
-        let (first, last) = (number(first)?, number(last)?);
-        let size = if size == "*" { None } else { Some(number(size)?) };
-        let sound = first <= last && last < u64::MAX && size.is_none_or(|size| last < size);
-        sound.then_some(Self { first, last, size })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn content_ranges_are_read_exactly() {
-        let good =
-            |text, first, last, size| assert_eq!(ContentRange::parse(text), Some(ContentRange { first, last, size }));
-        good("bytes 0-9/10", 0, 9, Some(10));
-        good("bytes 5-5/*", 5, 5, None);
-        for bad in [
-            "",
-            "bytes",
-            "bytes 0-9",
-            "bytes */10",
-            "bytes 9-0/10",
-            "bytes 0-10/10",
-            "bytes +1-2/9",
-            "items 0-9/10",
-            "bytes 0-18446744073709551615/*",
-        ] {
-            assert_eq!(ContentRange::parse(bad), None, "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_range_names_what_is_left() {
-        assert_eq!(ByteRange::All.header(0), None);
-        assert_eq!(ByteRange::All.header(7).as_deref(), Some("bytes=7-"));
-        assert_eq!(ByteRange::From(10).header(7).as_deref(), Some("bytes=17-"));
-        assert_eq!(ByteRange::Part { offset: 10, length: 20 }.header(7).as_deref(), Some("bytes=17-29"));
     }
 }

@@ -1,8 +1,10 @@
 //! Replies that are no success: from status, headers and error document to an [`Error`] that says what to do.
-use super::call::{Call, Signing};
-use super::retry::kind_of_reply;
+use super::request::Call;
+use super::retry::kind_of_response;
+use super::signing::Signing;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sign::explain::{ServerSide, compare};
+use crate::text::shown_to;
 use crate::time::Timestamp;
 use crate::transport::{Failure, Response, TransportError};
 use crate::xml;
@@ -51,14 +53,16 @@ impl Failed {
             response.read_to_end(ERROR_BODY_LIMIT, deadline).unwrap_or_default()
         };
         let document = xml::error_document(&body).unwrap_or_default();
-        let mut error = ids.onto(error_of(status, &document, call, &body), &document);
+        let mut error = ids.attach_to(error_of(status, &document, call, &body), &document);
         let region = region.or_else(|| document.region.clone()).filter(|region| !region.is_empty());
         // A HEAD has no body: S3 answers 301 or 400 and names the region in a header alone.
         if matches!(status, 301 | 400) && document.code.is_empty() && region.is_some() {
             error = error.with_kind(ErrorKind::WrongRegion);
         }
         let clock = || date.and_then(|date| clock_hint(&error, now, date));
-        if let Some(hint) = explained(&document, signing).or_else(clock).or_else(|| hint(&error, region.as_deref())) {
+        if let Some(hint) =
+            explain_refusal(&document, signing).or_else(clock).or_else(|| hint(&error, region.as_deref()))
+        {
             error = error.with_hint(hint);
         }
         if let Some(region) = &region {
@@ -81,7 +85,7 @@ impl Ids {
         Self { request_id: header("x-amz-request-id"), host_id: header("x-amz-id-2") }
     }
 
-    pub(super) fn onto(self, mut error: Error, document: &xml::ErrorDocument) -> Error {
+    pub(super) fn attach_to(self, mut error: Error, document: &xml::ErrorDocument) -> Error {
         if let Some(id) = self.request_id.or_else(|| document.request_id.clone()) {
             error = error.with_request_id(id);
         }
@@ -94,7 +98,7 @@ impl Ids {
 
 /// The error that a status and a document tell of; also used for the document inside a reply that began with 200.
 pub(super) fn error_of(status: u16, document: &xml::ErrorDocument, call: &Call<'_>, body: &[u8]) -> Error {
-    let mut kind = kind_of_reply(status, &document.code);
+    let mut kind = kind_of_response(status, &document.code);
     if status == 404 && document.code.is_empty() && call.key.is_empty() {
         kind = ErrorKind::NoSuchBucket;
     }
@@ -113,25 +117,25 @@ pub(super) fn error_of(status: u16, document: &xml::ErrorDocument, call: &Call<'
     error
 }
 
-/// The first words of a body that is no XML, on one line.
+/// The first words of a body that is not XML, with runs of white space as one space.
 fn excerpt(body: &[u8]) -> String {
     /// Enough to recognise a proxy's error page.
     const LIMIT: usize = 120;
     let text = String::from_utf8_lossy(&body[..body.len().min(4 * LIMIT)]);
-    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(LIMIT).collect()
+    let words: Vec<_> = text.split_whitespace().collect();
+    shown_to(&words.join(" "), LIMIT).to_string()
 }
 
 /// Where the server's steps to the signature leave ours, when it shows them (AWS does).
-fn explained(document: &xml::ErrorDocument, signing: &Signing) -> Option<String> {
-    let xml::ErrorDocument { canonical_request, canonical_request_bytes, string_to_sign, string_to_sign_bytes, .. } =
-        document;
+fn explain_refusal(document: &xml::ErrorDocument, signing: &Signing) -> Option<String> {
+    let steps = &document.steps;
     let server = ServerSide {
-        canonical_request: canonical_request.as_deref(),
-        canonical_request_bytes: canonical_request_bytes.as_deref(),
-        string_to_sign: string_to_sign.as_deref(),
-        string_to_sign_bytes: string_to_sign_bytes.as_deref(),
+        canonical_request: steps.canonical_request.as_deref(),
+        canonical_request_bytes: steps.canonical_request_bytes.as_deref(),
+        string_to_sign: steps.string_to_sign.as_deref(),
+        string_to_sign_bytes: steps.string_to_sign_bytes.as_deref(),
     };
-    let shown = canonical_request.is_some() || string_to_sign.is_some();
+    let shown = steps.canonical_request.is_some() || steps.string_to_sign.is_some();
     let refused = document.code == "SignatureDoesNotMatch" && shown;
     signing.explain().filter(|_| refused).map(|ours| compare(&ours, &server).to_string())
 }
@@ -195,7 +199,7 @@ fn retry_after(text: &str, date: Option<Timestamp>) -> Option<Duration> {
 }
 
 /// A reply that is a document: read whole, within bounds, and an error document in it is that error.
-pub(super) fn document<T>(
+pub(super) fn read_document<T>(
     response: Response,
     deadline: Option<Instant>,
     call: &Call<'_>,
@@ -208,7 +212,7 @@ pub(super) fn document<T>(
         None => {
             let text = format!("the reply is no document of this operation: {error}");
             let told = Error::new(ErrorKind::Protocol, text).with_status(status).with_source(error);
-            ids.onto(told, &xml::ErrorDocument::default())
+            ids.attach_to(told, &xml::ErrorDocument::default())
         }
     })
 }
@@ -218,7 +222,7 @@ pub(super) type Reader<T> = (fn(&[u8]) -> std::result::Result<T, xml::Error>, us
 
 /// A reply without a document. What some servers send all the same (white space, a document of their own) is passed
 /// over; an error document is that error, and a page of a proxy no answer of S3.
-pub(super) fn nothing(response: Response, deadline: Option<Instant>, call: &Call<'_>) -> Result<()> {
+pub(super) fn expect_nothing(response: Response, deadline: Option<Instant>, call: &Call<'_>) -> Result<()> {
     if response.content_length() == Some(0) {
         return Ok(());
     }
@@ -238,14 +242,14 @@ pub(super) fn nothing(response: Response, deadline: Option<Instant>, call: &Call
     if html || !text.starts_with(b"<") {
         let text = format!("the server answered with \u{201c}{}\u{201d}, which is not S3's", excerpt(text));
         let error = Error::new(ErrorKind::Protocol, text).with_status(status);
-        return Err(ids.onto(error, &xml::ErrorDocument::default()));
+        return Err(ids.attach_to(error, &xml::ErrorDocument::default()));
     }
     Ok(())
 }
 
 /// The error in a reply that began as a success.
 fn failure_within(status: u16, document: &xml::ErrorDocument, call: &Call<'_>, body: &[u8], ids: Ids) -> Error {
-    let error = ids.onto(error_of(status, document, call, body), document);
+    let error = ids.attach_to(error_of(status, document, call, body), document);
     match hint(&error, document.region.as_deref()) {
         Some(hint) => error.with_hint(hint),
         None => error,

@@ -48,7 +48,7 @@ impl RetryPolicy {
     pub(super) fn wait(&self, attempt: u32, error: &Error, asked: Option<Duration>, clock: &dyn Clock) -> Duration {
         let base = if error.kind() == ErrorKind::Throttled { self.throttled_base } else { self.base };
         let bound = base.saturating_mul(1 << attempt.saturating_sub(1).min(20)).min(self.longest_wait);
-        let jittered = bound.mul_f64(clock.random() as f64 / u64::MAX as f64);
+        let jittered = clock.jitter(bound);
         // The server's word is the least we wait, and the jitter on top keeps many clients from coming back at once.
         asked.map_or(jittered, |asked| asked.saturating_add(jittered)).min(self.longest_wait)
     }
@@ -74,10 +74,10 @@ impl Budget {
         let spend = |left: u32| left.checked_sub(Self::RETRY);
         self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, spend).is_ok()
     }
-    pub(super) fn succeeded(&self, after: Retried) {
-        let back = match after {
-            Retried::Yes => Self::RETRY,
-            Retried::No => Self::SUCCESS,
+    pub(super) fn record(&self, success: Success) {
+        let back = match success {
+            Success::AtOnce => Self::SUCCESS,
+            Success::Retried => Self::RETRY,
         };
         let fill = |left: u32| (left < Self::FULL).then(|| left.saturating_add(back).min(Self::FULL));
         // An error means that it is full already.
@@ -85,11 +85,11 @@ impl Budget {
     }
 }
 
-/// Whether a success took a retry.
+/// How a request succeeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Retried {
-    Yes,
-    No,
+pub(super) enum Success {
+    AtOnce,
+    Retried,
 }
 
 /// How often a request is sent whose bytes arrived damaged: what happens more often is no accident of the way.
@@ -129,7 +129,7 @@ const THROTTLING_CODES: &[&str] = &[
 ];
 
 /// What kind of failure a reply's status and code tell of. The class of the status decides first; a code narrows it down.
-pub(super) fn kind_of_reply(status: u16, code: &str) -> ErrorKind {
+pub(super) fn kind_of_response(status: u16, code: &str) -> ErrorKind {
     let throttled = THROTTLING_CODES.contains(&code);
     match status {
         501 => return ErrorKind::Refused,
@@ -206,7 +206,7 @@ mod tests {
             (999, "", ErrorKind::Refused),
             (299, "", ErrorKind::Refused),
         ] {
-            assert_eq!(kind_of_reply(status, code), kind, "{status} {code}");
+            assert_eq!(kind_of_response(status, code), kind, "{status} {code}");
         }
     }
 
@@ -214,11 +214,11 @@ mod tests {
     fn a_spent_budget_fills_with_successes_only() {
         let budget = Budget::new();
         assert_eq!((0..200).filter(|_| budget.spend()).count(), 100);
-        budget.succeeded(Retried::Yes);
+        budget.record(Success::Retried);
         assert!(budget.spend() && !budget.spend());
-        (0..5).for_each(|_| budget.succeeded(Retried::No));
+        (0..5).for_each(|_| budget.record(Success::AtOnce));
         assert!(budget.spend() && !budget.spend());
-        (0..10_000).for_each(|_| budget.succeeded(Retried::Yes));
+        (0..10_000).for_each(|_| budget.record(Success::Retried));
         assert_eq!((0..200).filter(|_| budget.spend()).count(), 100);
     }
 }

@@ -1,5 +1,5 @@
 //! What an object is stored with.
-use super::call::Call;
+use super::request::Call;
 use super::values::{CannedAcl, Encryption, StorageClass};
 use crate::error::Result;
 
@@ -26,7 +26,7 @@ pub struct ObjectSettings {
 
 impl ObjectSettings {
     /// Adds the headers.
-    pub(super) fn apply<'a>(&'a self, call: Call<'a>) -> Result<Call<'a>> {
+    pub(super) fn apply_to<'a>(&'a self, call: Call<'a>) -> Result<Call<'a>> {
         let Self {
             content_type,
             content_encoding,

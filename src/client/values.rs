@@ -9,28 +9,33 @@ macro_rules! words {
         pub enum $name { $($(#[$variant_doc])* $variant,)* }
 
         impl $name {
-            pub(crate) const ALL: &[Self] = &[$(Self::$variant,)*];
-            /// The word for it.
+            /// The word that stands for this value.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word,)* }
             }
         }
 
         impl $crate::client::values::Word for $name {
-            const ALL: &[Self] = Self::ALL;
-            fn word(self) -> &'static str {
-                self.as_str()
-            }
+            const WORDS: &[(Self, &'static str)] = &[$((Self::$variant, $word),)*];
         }
     };
 }
 
 pub(crate) use words;
 
-/// Such an enum, to whoever reads its words.
+/// An enum made by [`words!`], to be read from its words.
 pub(crate) trait Word: Copy + 'static {
-    const ALL: &[Self];
-    fn word(self) -> &'static str;
+    const WORDS: &[(Self, &'static str)];
+
+    /// The value that `text` stands for.
+    fn find(text: &str) -> Option<Self> {
+        Self::WORDS.iter().find(|(_, word)| *word == text).map(|(value, _)| *value)
+    }
+
+    /// All words of the enum and some more, as a list for a message.
+    fn list(more: &[&'static str]) -> String {
+        Self::WORDS.iter().map(|(_, word)| *word).chain(more.iter().copied()).collect::<Vec<_>>().join(", ")
+    }
 }
 
 words! {
@@ -79,8 +84,10 @@ words! {
 
 words! {
     /// Whether the signature covers the body of an upload.
+    #[derive(Default)]
     PayloadSigning {
         /// Unsigned over https, where TLS protects it already; signed over http.
+        #[default]
         Auto = "auto",
         /// Signed: its SHA-256 is computed before it is sent, that of a body which can be read once chunk by chunk (see
         /// [`Client::put_object_from`](crate::client::Client::put_object_from)).
@@ -93,8 +100,10 @@ words! {
 words! {
     /// The checksum that goes with every upload, and that downloads are held against
     /// ([AWS](https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html)).
+    #[derive(Default)]
     Checksum {
         /// CRC-64/NVME, AWS's own default, for AWS; none for other servers, some of which refuse it.
+        #[default]
         Auto = "auto",
         /// None.
         None = "none",
@@ -133,29 +142,4 @@ pub enum SignatureVersion {
     /// HMAC-SHA256.
     #[default]
     V4,
-}
-
-/// Whether the server's certificate is checked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Verification {
-    /// It is.
-    #[default]
-    Full,
-    /// It is not (`skipverify`): anybody on the way can read and change everything.
-    Skip,
-}
-
-// An enum made by `words!` has no place for `#[default]`.
-#[expect(clippy::derivable_impls, reason = "the macro's variants carry documentation only")]
-impl Default for PayloadSigning {
-    fn default() -> Self {
-        Self::Auto
-    }
-}
-
-#[expect(clippy::derivable_impls, reason = "the macro's variants carry documentation only")]
-impl Default for Checksum {
-    fn default() -> Self {
-        Self::Auto
-    }
 }

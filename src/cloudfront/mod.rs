@@ -1,9 +1,11 @@
-//! Signed URLs and signed cookies for Amazon CloudFront, and the middleware that hands them out for a storage driver.
+//! Signed URLs and signed cookies for Amazon CloudFront.
 //!
-//! A policy says which URL is allowed until when; the private key signs it; CloudFront, which holds the public key,
-//! lets requests pass that carry the signature. [`Policy`], [`PrivateKey`] and [`Signer`] are pure: no clock, no socket,
-//! no file but the key's. [`CloudFront`] wraps a [`StorageDriver`](crate::StorageDriver) and adds the clock; it encodes
-//! keys with [`sign::encode_path`](crate::sign::encode_path), so that one object has one URL path in the whole crate.
+//! A policy says which URL is allowed until when; the private key signs it; CloudFront, which holds
+//! the public key, lets requests pass that carry the signature. [`Policy`], [`PrivateKey`] and
+//! [`Signer`] are pure: no clock, no socket, no file but the key's.
+//! [`CloudFront`](crate::middleware::CloudFront) wraps a [`StorageDriver`](crate::StorageDriver)
+//! and adds the clock; it encodes keys with [`sign::encode_path`](crate::sign::encode_path), so
+//! that one object has one URL path in the whole crate.
 //!
 //! ```
 //! # fn main() -> s3driver::Result<()> {

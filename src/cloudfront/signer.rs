@@ -4,6 +4,7 @@ use super::key::{HashAlgorithm, PrivateKey, PublicKey};
 use super::pem::broken;
 use super::policy::{Policy, refused};
 use crate::error::Result;
+use crate::net::percent;
 use crate::net::url::Url;
 use crate::time::Timestamp;
 use std::fmt;
@@ -208,11 +209,6 @@ fn signable(url: &str) -> Result<Url> {
 /// CloudFront's name of a query parameter, if it is one of its own, also when letters of it are percent-encoded.
 fn reserved(parameter: &str) -> Option<&'static str> {
     let name = parameter.split_once('=').map_or(parameter, |(name, _)| name);
-    let mut decoded = Vec::with_capacity(name.len());
-    let mut bytes = name.bytes();
-    while let Some(byte) = bytes.next() {
-        let digit = |b: Option<u8>| b.and_then(|b| char::from(b).to_digit(16)).unwrap_or(0) as u8;
-        decoded.push(if byte == b'%' { digit(bytes.next()) << 4 | digit(bytes.next()) } else { byte });
-    }
+    let decoded = percent::decode(name)?;
     RESERVED.into_iter().find(|own| own.as_bytes() == decoded)
 }

@@ -8,15 +8,16 @@
 //! store cannot do is declared by name ([`Quirk`]) and skipped with its reason, never silently.
 //!
 //! ```
-//! use s3driver::conformance::{self, Options};
+//! use s3driver::conformance::{self, SuiteOptions};
 //! use s3driver::driver::MemoryDriver;
 //!
 //! let store = MemoryDriver::new();
-//! let report = conformance::run(&|| Ok(Box::new(store.clone())), &Options::default().chunk_size(1 << 16));
+//! let report = conformance::run(&|| Ok(Box::new(store.clone())), &SuiteOptions::default().chunk_size(1 << 16));
 //! assert!(report.is_ok(), "{report}");
 //! ```
 //!
 //! The driver must be opened on a place of its own that is empty and that nobody else uses: the suite deletes all it finds.
+
 /// Declares a module's cases: functions of a [`Trial`] whose doc comment says what holds.
 macro_rules! cases {
     ($(#[doc = $about:literal] fn $name:ident($trial:ident) $body:block)*) => {
@@ -47,10 +48,12 @@ mod stating;
 mod streams;
 mod trial;
 mod urls;
+mod verdict;
 mod walking;
 mod writers;
 
-pub use report::{Failure, Report, Tried, Verdict};
+pub use report::{Report, Tried};
+pub use verdict::{Failure, Verdict};
 
 use crate::driver::{Method, StorageDriver};
 use crate::error::Result;
@@ -59,7 +62,7 @@ use std::fmt;
 use std::io;
 use std::sync::LazyLock;
 use std::time::Instant;
-use trial::{Outcome, Stop, Trial};
+use trial::{Outcome, Trial};
 
 /// Opens the driver under test; called anew where a case needs a second one on the same store, as another process has it.
 pub type Open<'a> = &'a (dyn Fn() -> Result<Box<dyn StorageDriver>> + Sync);
@@ -84,7 +87,7 @@ impl Case {
     }
 
     /// Tries this case alone. Everything in the store is deleted afterwards.
-    pub fn run(&self, open: Open<'_>, options: &Options<'_>) -> Verdict {
+    pub fn run(&self, open: Open<'_>, options: &SuiteOptions<'_>) -> Verdict {
         let trial = match open() {
             Ok(driver) => Trial { driver, open, options },
             Err(error) => return Verdict::Failed(Failure::new("a driver", error.to_string())),
@@ -131,7 +134,7 @@ pub enum Scale {
 
 /// Where a run ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum End {
+pub enum RunUntil {
     /// With the last case.
     #[default]
     LastCase,
@@ -139,9 +142,9 @@ pub enum End {
     FirstFailure,
 }
 
-/// What an HTTP client got for a URL.
+/// The response that an HTTP client received for a URL.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Answer {
+pub struct HttpResponse {
     /// The HTTP status.
     pub status: u16,
     /// The value of `content-length`.
@@ -150,23 +153,23 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-type Fetch<'a> = Box<dyn Fn(Method, &str) -> io::Result<Answer> + Sync + 'a>;
+type Fetch<'a> = Box<dyn Fn(Method, &str) -> io::Result<HttpResponse> + Sync + 'a>;
 type Foreign<'a> = Box<dyn Fn(&str, Option<&[u8]>) -> Result<()> + Sync + 'a>;
 type Rooted<'a> = Box<dyn Fn(&str) -> Result<Box<dyn StorageDriver>> + Sync + 'a>;
 
 /// How to run the suite, and what it can use beside the driver.
 #[derive(Default)]
-pub struct Options<'a> {
+pub struct SuiteOptions<'a> {
     quirks: BTreeMap<Quirk, &'static str>,
     scale: Scale,
-    end: End,
+    run_until: RunUntil,
     chunk_size: Option<usize>,
     fetch: Option<Fetch<'a>>,
     foreign: Option<Foreign<'a>>,
     rooted: Option<Rooted<'a>>,
 }
 
-impl<'a> Options<'a> {
+impl<'a> SuiteOptions<'a> {
     /// Declares a quirk of the store, with the reason that reports give.
     #[must_use]
     pub fn quirk(mut self, quirk: Quirk, reason: &'static str) -> Self {
@@ -183,8 +186,8 @@ impl<'a> Options<'a> {
 
     /// With the last case unless set.
     #[must_use]
-    pub const fn end(mut self, end: End) -> Self {
-        self.end = end;
+    pub const fn run_until(mut self, end: RunUntil) -> Self {
+        self.run_until = end;
         self
     }
 
@@ -198,7 +201,7 @@ impl<'a> Options<'a> {
 
     /// How to fetch a URL that the driver handed out. Without it what is behind the URLs is not looked at.
     #[must_use]
-    pub fn fetch(mut self, fetch: impl Fn(Method, &str) -> io::Result<Answer> + Sync + 'a) -> Self {
+    pub fn fetch(mut self, fetch: impl Fn(Method, &str) -> io::Result<HttpResponse> + Sync + 'a) -> Self {
         self.fetch = Some(Box::new(fetch));
         self
     }
@@ -220,11 +223,15 @@ impl<'a> Options<'a> {
     }
 }
 
-impl fmt::Debug for Options<'_> {
+impl fmt::Debug for SuiteOptions<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { quirks, scale, end, chunk_size, fetch: _, foreign: _, rooted: _ } = self;
-        let mut shown = f.debug_struct("Options");
-        shown.field("quirks", quirks).field("scale", scale).field("end", end).field("chunk_size", chunk_size);
+        let Self { quirks, scale, run_until, chunk_size, fetch: _, foreign: _, rooted: _ } = self;
+        let mut shown = f.debug_struct("SuiteOptions");
+        shown
+            .field("quirks", quirks)
+            .field("scale", scale)
+            .field("run_until", run_until)
+            .field("chunk_size", chunk_size);
         shown.finish_non_exhaustive()
     }
 }
@@ -254,12 +261,12 @@ pub fn cases() -> &'static [Case] {
 }
 
 /// Tries the cases, one after the other.
-pub fn run(open: Open<'_>, options: &Options<'_>) -> Report {
+pub fn run(open: Open<'_>, options: &SuiteOptions<'_>) -> Report {
     let mut report = Report::default();
     for case in cases() {
         let start = Instant::now();
         let verdict = case.run(open, options);
-        let last = options.end == End::FirstFailure && matches!(verdict, Verdict::Failed(_));
+        let last = options.run_until == RunUntil::FirstFailure && matches!(verdict, Verdict::Failed(_));
         report.tried.push(Tried { case: *case, verdict, took: start.elapsed() });
         if last {
             break;

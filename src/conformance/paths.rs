@@ -1,6 +1,6 @@
 //! Which paths there are.
 use super::Quirk;
-use super::trial::{Outcome, Trial, equal, refused};
+use super::trial::{Outcome, Stop, Trial, equal, refused};
 use crate::driver::{FileKind, UrlOptions, WalkOptions, WalkStep, WriteMode};
 use crate::driver::{Method, check_path};
 use crate::error::ErrorKind;
@@ -134,7 +134,7 @@ cases! {
     /// A root directory is no part of any path, however it is written, and hides what lies beside it.
     fn root_directories_are_no_part_of_paths(trial) {
         let Some(rooted) = &trial.options.rooted else {
-            return Err(super::Stop::Skipped("nothing was given to open drivers with other root directories".to_owned()));
+            return Err(Stop::Skipped("nothing was given to open drivers with other root directories".to_owned()));
         };
         let name = format!("conformance-{:016x}", crate::clock::Clock::random(&crate::clock::SystemClock));
         let beside = rooted(&format!("{name}-beside"))?;

@@ -1,49 +1,7 @@
 //! What a run of the suite found.
-use super::{Case, Stop};
+use super::{Case, Failure, Verdict};
 use std::fmt;
 use std::time::Duration;
-
-/// What was expected and what came.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Failure {
-    /// What the contract demands.
-    pub expected: String,
-    /// What the driver did.
-    pub got: String,
-}
-
-impl Failure {
-    pub(super) fn new(expected: impl Into<String>, got: impl Into<String>) -> Self {
-        Self { expected: expected.into(), got: got.into() }
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "expected {}, got {}", self.expected, self.got)
-    }
-}
-
-/// How a case ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// It holds.
-    Passed,
-    /// It was not tried, for this reason.
-    Skipped(String),
-    /// It does not hold.
-    Failed(Failure),
-}
-
-impl From<Stop> for Verdict {
-    fn from(stop: Stop) -> Self {
-        match stop {
-            Stop::Skipped(reason) => Self::Skipped(reason),
-            Stop::Failed(failure) => Self::Failed(failure),
-        }
-    }
-}
 
 /// A case that was tried.
 #[derive(Clone, Debug)]

@@ -1,7 +1,6 @@
 //! What the cases are written with: the driver, and expectations that say what came instead.
 use super::data::{self, Source};
-use super::report::Failure;
-use super::{Open, Options, Quirk, Scale};
+use super::{Failure, Open, Quirk, Scale, SuiteOptions, Verdict};
 use crate::driver::{FileInfo, FileKind, StorageDriver, WalkOptions, WalkStep, WriteMode};
 use crate::error::{Error, ErrorKind, Result};
 use std::fmt::Debug;
@@ -13,6 +12,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub(super) enum Stop {
     Skipped(String),
     Failed(Failure),
+}
+
+impl From<Stop> for Verdict {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Skipped(reason) => Self::Skipped(reason),
+            Stop::Failed(failure) => Self::Failed(failure),
+        }
+    }
 }
 
 pub(super) type Outcome<T = ()> = std::result::Result<T, Stop>;
@@ -55,7 +63,7 @@ const WRITERS: usize = 8;
 pub(super) struct Trial<'a> {
     pub(super) driver: Box<dyn StorageDriver>,
     pub(super) open: Open<'a>,
-    pub(super) options: &'a Options<'a>,
+    pub(super) options: &'a SuiteOptions<'a>,
 }
 
 impl Trial<'_> {

@@ -1,7 +1,7 @@
 //! URLs that a client fetches without the registry.
 use super::data::bytes;
 use super::trial::{Outcome, Stop, Trial, equal, failed};
-use super::{Answer, Quirk};
+use super::{HttpResponse, Quirk};
 use crate::driver::{Method, UrlOptions};
 use crate::error::ErrorKind;
 use std::time::Duration;
@@ -17,7 +17,7 @@ fn url(trial: &Trial<'_>, path: &str, method: Method) -> Outcome<String> {
     }
 }
 
-fn fetched(trial: &Trial<'_>, method: Method, url: &str) -> Outcome<Answer> {
+fn fetched(trial: &Trial<'_>, method: Method, url: &str) -> Outcome<HttpResponse> {
     match &trial.options.fetch {
         Some(fetch) => Ok(fetch(method, url)?),
         None => Err(Stop::Skipped("nothing was given to fetch URLs with".to_owned())),

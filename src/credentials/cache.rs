@@ -10,7 +10,6 @@
 //! A failed refresh is not repeated before a pause: while it lasts the keys held are given out or, when there are none
 //! left, the failure is told again without asking.
 
-use super::http::share;
 use super::{Context, Lease, Observer, Provider, Source, Unavailable, Warning};
 use crate::cancel::Cancel;
 use crate::clock::Clock;
@@ -249,7 +248,7 @@ impl Inner {
                 let count = state.failure.as_ref().map_or(0, |failed| failed.count).saturating_add(1);
                 let pause = FIRST_PAUSE.saturating_mul(1 << (count - 1).min(16)).min(LONGEST_PAUSE);
                 // Half of it is random, so that many machines do not ask at the same moment.
-                let pause_ends = instant + pause / 2 + share(pause / 2, self.clock.random());
+                let pause_ends = instant + pause / 2 + self.clock.jitter(pause / 2);
                 let usable = state.held.as_ref().filter(|held| held.is_usable(now));
                 let warning = usable
                     .map(|held| Warning::RefreshFailed { reason: reason.to_string(), expires: held.lease.expires });

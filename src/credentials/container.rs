@@ -1,9 +1,9 @@
 //! The local endpoint of ECS, EKS Pod Identity and whoever speaks their protocol.
 
-use super::document::{Document, LOCAL_ENDPOINT, shown};
-use super::http::{Attempt, Call, Endpoint, Fault, Http, with_retries};
-use super::{Context, Lease, Source, Unavailable};
-use crate::transport::Scheme;
+use super::document::{Document, LOCAL_ENDPOINT};
+use super::http::{Call, Endpoint, Http, Timeouts};
+use super::{Context, Lease, Source, Unavailable, secret_file};
+use crate::net::host::Scheme;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::time::Duration;
@@ -12,14 +12,9 @@ use zeroize::Zeroizing;
 /// Where `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` is relative to.
 const ECS: &str = "http://169.254.170.2";
 
-/// The endpoint is on this machine: what does not connect by then never will.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// One attempt; the agent itself may have to ask AWS.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// All attempts together.
-const TOTAL_TIMEOUT: Duration = Duration::from_secs(12);
+/// The endpoint is on this machine: what does not connect by then never will. The agent itself may have to ask AWS.
+const TIMEOUTS: Timeouts =
+    Timeouts { connect: Duration::from_secs(2), attempt: Duration::from_secs(5), total: Duration::from_secs(12) };
 
 /// The longest authorization token; that of EKS is a JWT of about 1 KiB.
 const TOKEN_LIMIT: usize = 32 * 1024;
@@ -39,7 +34,7 @@ pub struct Container {
 impl Container {
     /// Reads the variables of `context`.
     pub fn new(context: &Context) -> Self {
-        Self { context: context.clone(), http: Http::local(context, CONNECT_TIMEOUT) }
+        Self { context: context.clone(), http: Http::local(context, TIMEOUTS) }
     }
 
     fn endpoint(&self) -> Result<Endpoint, Unavailable> {
@@ -70,7 +65,7 @@ impl Container {
     fn authorization(&self) -> Result<Option<Zeroizing<String>>, Unavailable> {
         let environment = self.context.environment();
         let token = match environment.get("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE") {
-            Some(path) => Some(read_token(Path::new(&path), TOKEN_LIMIT)?),
+            Some(path) => Some(secret_file::read_token(Path::new(&path), TOKEN_LIMIT)?),
             None => environment.secret("AWS_CONTAINER_AUTHORIZATION_TOKEN"),
         };
         match token {
@@ -93,44 +88,10 @@ impl Source for Container {
         let authorization = self.authorization()?;
         let mut headers = vec![("accept", "application/json")];
         headers.extend(authorization.as_deref().map(|token| ("authorization", token.as_str())));
-        let clock = &**self.context.clock();
-        let deadline = clock.instant() + TOTAL_TIMEOUT;
-        with_retries(clock, deadline, || {
-            let reply = self.http.send(&Call {
-                endpoint: &endpoint,
-                method: "GET",
-                target: &endpoint.target,
-                headers: &headers,
-                body: &[],
-                deadline: deadline.min(clock.instant() + ATTEMPT_TIMEOUT),
-            });
-            let at = |reason: &str| Unavailable::Failed(format!("{endpoint}: {reason}"));
-            let reply = reply.map_err(|fault| match fault {
-                Fault::Final(reason) => Attempt::Stop(at(&reason)),
-                fault => Attempt::Again(at(&fault.to_string())),
-            })?;
-            match reply.status {
-                200 => Document::parse(&reply.body)
-                    .and_then(|mut document| document.lease(&LOCAL_ENDPOINT))
-                    .map_err(|reason| Attempt::Stop(at(&reason))),
-                status @ (429 | 500..) => Err(Attempt::Again(at(&refusal(status, &reply.body)))),
-                status @ 300..400 => {
-                    Err(Attempt::Stop(at(&format!("answered {status}, and redirects are not followed"))))
-                }
-                status => Err(Attempt::Stop(at(&refusal(status, &reply.body)))),
-            }
-        })
-    }
-}
-
-/// `answered 403 (AccessDenied: not this task)`.
-fn refusal(status: u16, body: &[u8]) -> String {
-    let document = Document::parse(body).ok();
-    let text = |name| document.as_ref().and_then(|document| document.text(name)).map(shown);
-    match (text("code"), text("message")) {
-        (Some(code), Some(message)) => format!("answered {status} ({code}: {message})"),
-        (Some(only), None) | (None, Some(only)) => format!("answered {status} ({only})"),
-        (None, None) => format!("answered {status}"),
+        let target = &endpoint.target;
+        let call = Call { endpoint: &endpoint, method: "GET", target, headers: &headers, body: &[] };
+        let read = |body: &[u8]| Document::parse(body)?.lease(&LOCAL_ENDPOINT);
+        self.http.ask(&call, read, |reply| reply.attempt(reply.json_summary()))
     }
 }
 
@@ -143,17 +104,6 @@ fn is_local(host: &str) -> bool {
         }
         Ok(IpAddr::V6(ip)) => ip.is_loopback() || ip == Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23),
         Err(_) => host == "localhost",
-    }
-}
-
-/// A token file, trimmed. Files of tokens are often readable by all (Kubernetes projects them so) and are not warned
-/// about.
-pub(super) fn read_token(path: &Path, limit: usize) -> Result<Zeroizing<String>, Unavailable> {
-    let text = super::shared_files::read_bounded(path, limit)
-        .map_err(|reason| Unavailable::Failed(format!("{}: {reason}", path.display())))?;
-    match text.trim() {
-        "" => Err(Unavailable::Failed(format!("{} is empty", path.display()))),
-        token => Ok(Zeroizing::new(token.to_owned())),
     }
 }
 

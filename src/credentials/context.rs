@@ -4,7 +4,7 @@ use super::Environment;
 use super::shared_files::{Files, Profile};
 use crate::clock::{Clock, SystemClock};
 use crate::sync;
-use crate::transport::Options;
+use crate::transport::TransportOptions;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ pub struct Context {
     clock: Arc<dyn Clock>,
     observer: Observer,
     /// For STS and IAM Identity Center; local endpoints are reached without its proxy.
-    transport: Options,
+    transport: TransportOptions,
     /// The files warned about already: as many as the configuration names, so it cannot grow without end.
     open_files: Arc<Mutex<BTreeSet<PathBuf>>>,
 }
@@ -31,7 +31,7 @@ impl Default for Context {
             region: None,
             clock: Arc::new(SystemClock),
             observer: Observer::default(),
-            transport: Options::default(),
+            transport: TransportOptions::default(),
             open_files: Arc::default(),
         }
     }
@@ -69,7 +69,7 @@ impl Context {
 
     /// The same with the client's proxy and certificates, which STS and IAM Identity Center are reached with.
     #[must_use]
-    pub(crate) fn with_transport(mut self, options: Options) -> Self {
+    pub(crate) fn with_transport(mut self, options: TransportOptions) -> Self {
         self.transport = options;
         self
     }
@@ -86,7 +86,7 @@ impl Context {
         &self.observer
     }
 
-    pub(super) fn transport(&self) -> &Options {
+    pub(super) fn transport(&self) -> &TransportOptions {
         &self.transport
     }
 
@@ -94,9 +94,14 @@ impl Context {
     /// as empty here: the source that takes keys from them is the one to complain.
     pub(super) fn setting(&self, variable: &str, key: &str) -> Option<String> {
         self.environment.get(variable).or_else(|| {
-            let files = Files::load(self).ok()?;
+            let files = self.shared_files().ok()?;
             files.profile(&self.profile_name()).and_then(|profile| profile.get(key)).map(str::to_owned)
         })
+    }
+
+    /// Reads the shared files, and warns when others may read one that holds a secret.
+    pub(super) fn shared_files(&self) -> Result<Files, String> {
+        Files::load(&self.environment, |path| self.check_permissions(path))
     }
 
     /// The region of STS: the variables, then the profile, then the one given.

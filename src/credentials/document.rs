@@ -1,6 +1,7 @@
 //! The JSON documents keys come in: strict, and wiped after reading.
 
 use super::{Credentials, Lease};
+use crate::text::shown_to;
 use crate::time::Timestamp;
 use serde_json::{Map, Value};
 use zeroize::{Zeroize, Zeroizing};
@@ -142,8 +143,9 @@ pub(super) fn keys(
     }
 }
 
-/// A server's words, fit for one line of an error.
+/// Returns a server's words for an error.
 pub(super) fn shown(text: &str) -> String {
+    /// STS explains a refusal in up to so many characters.
     const LONGEST: usize = 300;
-    text.chars().take(LONGEST).map(|c| if c.is_control() { ' ' } else { c }).collect()
+    shown_to(text, LONGEST).to_string()
 }

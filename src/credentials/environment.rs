@@ -1,7 +1,5 @@
-//! Environment variables: the lookup, and the keys in them.
+//! Environment variables.
 
-use super::document::keys;
-use super::{Context, Lease, Source, Unavailable};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
@@ -49,38 +47,5 @@ impl Environment {
 impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0.is_none() { "Environment(process)" } else { "Environment(given)" })
-    }
-}
-
-/// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and, for temporary keys, `AWS_SESSION_TOKEN`
-/// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-static-credentials.html>). The older names
-/// `AWS_ACCESS_KEY` and `AWS_SECRET_KEY` are read too, as earlier registries did.
-#[derive(Clone, Debug)]
-pub struct EnvironmentKeys(Context);
-
-impl EnvironmentKeys {
-    /// Reads the variables of `context`.
-    pub fn new(context: &Context) -> Self {
-        Self(context.clone())
-    }
-}
-
-impl Source for EnvironmentKeys {
-    fn name(&self) -> &'static str {
-        "environment"
-    }
-
-    fn fetch(&self) -> Result<Lease, Unavailable> {
-        let environment = self.0.environment();
-        let either = |name, older| environment.secret(name).or_else(|| environment.secret(older));
-        match (either("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY"), either("AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY")) {
-            (Some(id), Some(secret)) => Ok(Lease {
-                credentials: Some(keys(id, secret, environment.secret("AWS_SESSION_TOKEN"))),
-                expires: None,
-            }),
-            (None, None) => Err(Unavailable::not_configured("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set")),
-            (Some(_), None) => Err(Unavailable::failed("AWS_ACCESS_KEY_ID is set but AWS_SECRET_ACCESS_KEY is not")),
-            (None, Some(_)) => Err(Unavailable::failed("AWS_SECRET_ACCESS_KEY is set but AWS_ACCESS_KEY_ID is not")),
-        }
     }
 }

@@ -1,12 +1,15 @@
-//! Small requests to the services that hand out keys: no redirects, bounded answers, a deadline each, few retries.
+//! Small requests to the services that hand out keys: no redirects, bounded responses, a deadline each, few retries.
 
+use super::document::{Document, shown};
 use super::{Context, Unavailable};
 use crate::clock::Clock;
+use crate::net::origin::Origin;
+use crate::net::url::{Url, shown_url};
 use crate::transport::{
-    self, Body, Failure, Options, Origin, Phase, Scheme, TlsVerification, Transport, TransportError,
+    self, Failure, Phase, RequestBody, TlsVerification, Transport, TransportError, TransportOptions,
 };
 use std::fmt;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
@@ -19,9 +22,26 @@ pub(super) const ATTEMPTS: u32 = 3;
 /// The longest wait after the first attempt, and so much longer after each further one; a random part is taken.
 const BACKOFF: Duration = Duration::from_millis(100);
 
-/// A connection maker of one source, made when it is first needed.
+/// How long the requests of one source may take.
+#[derive(Clone, Copy)]
+pub(super) struct Timeouts {
+    /// Establishing a connection.
+    pub(super) connect: Duration,
+    /// One attempt.
+    pub(super) attempt: Duration,
+    /// All attempts together.
+    pub(super) total: Duration,
+}
+
+/// The timeouts of AWS's own endpoints: three attempts with some time to spare.
+const REMOTE: Timeouts =
+    Timeouts { connect: Duration::from_secs(3), attempt: Duration::from_secs(10), total: Duration::from_secs(25) };
+
+/// The connections of one source. The transport is created when it is first needed.
 pub(super) struct Http {
-    options: Options,
+    options: TransportOptions,
+    timeouts: Timeouts,
+    clock: Arc<dyn Clock>,
     transport: OnceLock<Transport>,
 }
 
@@ -34,52 +54,119 @@ pub(super) struct Call<'a> {
     /// Without `host`.
     pub(super) headers: &'a [(&'a str, &'a str)],
     pub(super) body: &'a [u8],
-    pub(super) deadline: Instant,
 }
 
-/// An answer, read whole.
+/// A response, read whole.
 pub(super) struct Reply {
     pub(super) status: u16,
     pub(super) body: Zeroizing<Vec<u8>>,
 }
 
-/// Why there is no answer.
+/// Why there is no response.
 #[derive(Debug)]
 pub(super) enum Fault {
     /// No connection.
     Unreachable(String),
     /// A connection, and then nothing until the deadline.
     Silent,
-    /// The connection broke before an answer.
+    /// The connection broke before a response.
     Broken(String),
     /// Nothing that another attempt would change.
     Final(String),
 }
 
+/// Why an attempt gave nothing, and whether another one may help.
+pub(super) enum Attempt<R> {
+    /// Another attempt may help.
+    Again(R),
+    /// No further attempt helps.
+    Stop(R),
+}
+
 impl Http {
     /// For endpoints on this machine or next to it: never through a proxy, which would learn the keys.
-    pub(super) fn local(context: &Context, connect_timeout: Duration) -> Self {
-        Self::new(Options { proxy: None, ..context.transport().clone() }, connect_timeout)
+    pub(super) fn local(context: &Context, timeouts: Timeouts) -> Self {
+        Self::new(context, TransportOptions { proxy: None, ..context.transport().clone() }, timeouts)
     }
 
     /// For AWS's own endpoints, reached as the client's are.
-    pub(super) fn remote(context: &Context, connect_timeout: Duration) -> Self {
-        Self::new(context.transport().clone(), connect_timeout)
+    pub(super) fn remote(context: &Context) -> Self {
+        Self::new(context, context.transport().clone(), REMOTE)
     }
 
-    fn new(options: Options, connect_timeout: Duration) -> Self {
-        let options = Options {
-            connect_timeout,
+    fn new(context: &Context, options: TransportOptions, timeouts: Timeouts) -> Self {
+        let options = TransportOptions {
+            connect_timeout: timeouts.connect,
             // A refresh comes every few hours: no connection is worth keeping.
             idle_connections: 0,
             // A client may trust its own endpoint without a certificate, but who hands out keys must prove who it is.
             verification: TlsVerification::Full,
             ..options
         };
-        Self { options, transport: OnceLock::new() }
+        Self { options, timeouts, clock: Arc::clone(context.clock()), transport: OnceLock::new() }
     }
 
-    pub(super) fn send(&self, call: &Call<'_>) -> Result<Reply, Fault> {
+    /// Returns the moment at which a refresh that begins now gives up.
+    pub(super) fn deadline(&self) -> Instant {
+        self.clock.instant() + self.timeouts.total
+    }
+
+    /// Sends `call` until a response has status 200, and returns what `read` makes of it. `describe` puts any other
+    /// response into words, mostly with [`Reply::attempt`].
+    pub(super) fn ask<T>(
+        &self,
+        call: &Call<'_>,
+        read: impl Fn(&[u8]) -> Result<T, String>,
+        mut describe: impl FnMut(&Reply) -> Attempt<String>,
+    ) -> Result<T, Unavailable> {
+        let deadline = self.deadline();
+        self.with_retries(deadline, || self.ask_once(call, deadline, &read, &mut describe))
+    }
+
+    /// Makes one attempt of [`Http::ask`], for requests that differ from one attempt to the next.
+    pub(super) fn ask_once<T>(
+        &self,
+        call: &Call<'_>,
+        deadline: Instant,
+        read: impl Fn(&[u8]) -> Result<T, String>,
+        mut describe: impl FnMut(&Reply) -> Attempt<String>,
+    ) -> Result<T, Attempt<Unavailable>> {
+        let attempt = match self.send(call, deadline) {
+            Ok(Reply { status: 200, body }) => match read(&body) {
+                Ok(value) => return Ok(value),
+                Err(reason) => Attempt::Stop(format!("answered with no usable keys: {reason}")),
+            },
+            Ok(reply) => describe(&reply),
+            Err(fault) => fault.attempt(),
+        };
+        Err(attempt.map(|text| Unavailable::Failed(format!("{} {text}", call.endpoint))))
+    }
+
+    /// Makes up to [`ATTEMPTS`] attempts with a random wait after each failed one, none of them after `deadline`.
+    pub(super) fn with_retries<T>(
+        &self,
+        deadline: Instant,
+        mut attempt: impl FnMut() -> Result<T, Attempt<Unavailable>>,
+    ) -> Result<T, Unavailable> {
+        let mut attempts = 0;
+        loop {
+            let reason = match attempt() {
+                Ok(value) => return Ok(value),
+                Err(Attempt::Stop(reason)) => return Err(reason),
+                Err(Attempt::Again(reason)) => reason,
+            };
+            attempts += 1;
+            let pause = self.clock.jitter(BACKOFF * attempts);
+            if attempts == ATTEMPTS || self.clock.instant() + pause >= deadline {
+                return Err(reason);
+            }
+            self.clock.sleep(pause);
+        }
+    }
+
+    /// Sends one request and reads the response; both end at `deadline` or at the end of an attempt's time.
+    pub(super) fn send(&self, call: &Call<'_>, deadline: Instant) -> Result<Reply, Fault> {
+        let deadline = Some(deadline.min(self.clock.instant() + self.timeouts.attempt));
         let host = call.endpoint.origin.host_header();
         let headers: Vec<_> = [("host", host.as_str())].into_iter().chain(call.headers.iter().copied()).collect();
         let request = transport::Request {
@@ -87,13 +174,13 @@ impl Http {
             target: call.target,
             headers: &headers,
             expect_continue: None,
-            deadline: Some(call.deadline),
+            deadline,
             cancel: None,
         };
-        let body = if call.body.is_empty() { Body::Empty } else { Body::Bytes(call.body) };
+        let body = if call.body.is_empty() { RequestBody::Empty } else { RequestBody::Bytes(call.body) };
         let response = self.transport()?.send(&call.endpoint.origin, &request, body)?;
         let status = response.status;
-        let body = Zeroizing::new(response.read_to_end(DOCUMENT_LIMIT, Some(call.deadline))?);
+        let body = Zeroizing::new(response.read_to_end(DOCUMENT_LIMIT, deadline)?);
         Ok(Reply { status, body })
     }
 
@@ -113,6 +200,43 @@ impl fmt::Debug for Http {
     }
 }
 
+impl Reply {
+    /// Decides by the status whether another attempt may help.
+    pub(super) fn attempt(&self, text: String) -> Attempt<String> {
+        match self.status {
+            429 | 500.. => Attempt::Again(text),
+            _ => Attempt::Stop(text),
+        }
+    }
+
+    /// Describes a refusal: `answered 403 (AccessDenied: not this task)`. Code and message may be empty.
+    pub(super) fn summary(&self, code: &str, message: &str) -> String {
+        match (self.status, code, message) {
+            (status @ 300..400, ..) => format!("answered {status}, and redirects are not followed"),
+            (status, "", "") => format!("answered {status}"),
+            (status, only, "") | (status, "", only) => format!("answered {status} ({})", shown(only)),
+            (status, code, message) => format!("answered {status} ({}: {})", shown(code), shown(message)),
+        }
+    }
+
+    /// Describes a refusal by the `code` and the `message` of its JSON document.
+    pub(super) fn json_summary(&self) -> String {
+        let document = Document::parse(&self.body).ok();
+        let text = |name| document.as_ref().and_then(|document| document.text(name)).unwrap_or_default();
+        self.summary(text("code"), text("message"))
+    }
+}
+
+impl Fault {
+    pub(super) fn attempt(self) -> Attempt<String> {
+        match self {
+            Self::Silent => Attempt::Again("failed: no answer in time".to_owned()),
+            Self::Unreachable(reason) | Self::Broken(reason) => Attempt::Again(format!("failed: {reason}")),
+            Self::Final(reason) => Attempt::Stop(format!("failed: {reason}")),
+        }
+    }
+}
+
 impl From<TransportError> for Fault {
     fn from(error: TransportError) -> Self {
         match (error.phase, &error.failure) {
@@ -127,49 +251,13 @@ impl From<TransportError> for Fault {
     }
 }
 
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl<R> Attempt<R> {
+    pub(super) fn map<T>(self, with: impl FnOnce(R) -> T) -> Attempt<T> {
         match self {
-            Self::Silent => f.write_str("no answer in time"),
-            Self::Unreachable(reason) | Self::Broken(reason) | Self::Final(reason) => f.write_str(reason),
+            Self::Again(reason) => Attempt::Again(with(reason)),
+            Self::Stop(reason) => Attempt::Stop(with(reason)),
         }
     }
-}
-
-/// What an attempt says about the next one.
-pub(super) enum Attempt {
-    /// Another may help.
-    Again(Unavailable),
-    /// None will.
-    Stop(Unavailable),
-}
-
-/// Tries up to [`ATTEMPTS`] times, waiting a random while in between, and not beyond `deadline`.
-pub(super) fn with_retries<T>(
-    clock: &dyn Clock,
-    deadline: Instant,
-    mut attempt: impl FnMut() -> Result<T, Attempt>,
-) -> Result<T, Unavailable> {
-    let mut attempts = 0;
-    loop {
-        let reason = match attempt() {
-            Ok(value) => return Ok(value),
-            Err(Attempt::Stop(reason)) => return Err(reason),
-            Err(Attempt::Again(reason)) => reason,
-        };
-        attempts += 1;
-        let pause = share(BACKOFF * attempts, clock.random());
-        if attempts == ATTEMPTS || clock.instant() + pause >= deadline {
-            return Err(reason);
-        }
-        clock.sleep(pause);
-    }
-}
-
-/// A random part of `whole`.
-pub(super) fn share(whole: Duration, random: u64) -> Duration {
-    const STEPS: u32 = 1024;
-    whole * u32::try_from(random % u64::from(STEPS)).unwrap_or(0) / STEPS
 }
 
 /// A parsed URL: `http` or `https`, a host, perhaps a port, and the path and query as they are sent.
@@ -181,39 +269,10 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
-    /// Reads `http://host[:port][/path][?query]`. User names and fragments are refused.
+    /// Reads `http://host[:port][/path][?query]`.
     pub(super) fn parse(url: &str) -> Result<Self, String> {
-        let refuse = |what: &str| Err(format!("`{}` is not a usable URL: {what}", super::document::shown(url)));
-        let (scheme, port, rest) = match url.split_once("://") {
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => (Scheme::Http, 80, rest),
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => (Scheme::Https, 443, rest),
-            _ => return refuse("it begins with neither http:// nor https://"),
-        };
-        if rest.bytes().any(|b| !b.is_ascii_graphic() || matches!(b, b'#' | b'\\' | b'"' | b'<' | b'>')) {
-            return refuse("it has characters that must be percent-encoded, or a fragment");
-        }
-        let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-        let (host, port_text) = match authority.strip_prefix('[') {
-            Some(bracketed) => match bracketed.split_once(']') {
-                Some((host, rest)) if host.parse::<std::net::Ipv6Addr>().is_ok() => (host, rest),
-                _ => return refuse("its IPv6 address is malformed"),
-            },
-            None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
-        };
-        let port = match port_text.strip_prefix(':') {
-            None if port_text.is_empty() => port,
-            Some(digits) => match digits.parse() {
-                Ok(port) if port != 0 && digits.bytes().all(|b| b.is_ascii_digit()) => port,
-                _ => return refuse("its port is not a number from 1 to 65535"),
-            },
-            None => return refuse("something follows the address"),
-        };
-        let is_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
-        if host.is_empty() || !(authority.starts_with('[') || host.bytes().all(is_name)) {
-            return refuse("its host is malformed");
-        }
-        let target = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
-        Ok(Self { origin: Origin { scheme, host: host.to_ascii_lowercase(), port }, target })
+        let parsed = Url::parse(url).map_err(|why| format!("`{}` is not a usable URL: it {why}", shown_url(url)))?;
+        Ok(Self { origin: parsed.origin(), target: parsed.target() })
     }
 
     /// The target with `path` after the endpoint's own path.
@@ -224,17 +283,15 @@ impl Endpoint {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = match self.origin.scheme {
-            Scheme::Http => "http",
-            Scheme::Https => "https",
-        };
-        write!(f, "{scheme}://{}", self.origin.host_header())
+        write!(f, "{}://{}", self.origin.scheme.as_str(), self.origin.host_header())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::forms::{self, Place};
+    use crate::net::proxy::Proxy;
 
     #[test]
     fn urls_are_read_strictly() {
@@ -271,27 +328,34 @@ mod tests {
     }
 
     #[test]
+    fn the_table_of_forms_holds_here_too() {
+        for (text, accepted, why) in forms::URLS {
+            assert_eq!(Endpoint::parse(text).is_ok(), accepted.contains(&Place::Credentials), "{text:?}: {why}");
+        }
+        let secret = Endpoint::parse("http://user:hunter2@h/").unwrap_err();
+        assert!(!secret.contains("hunter2"), "{secret}");
+        for (text, kept, why) in forms::AUTHORITIES {
+            let endpoint = Endpoint::parse(&format!("http://{text}/a")).ok();
+            let kept = kept.map(|kept| format!("http://{kept}"));
+            assert_eq!(endpoint.map(|endpoint| endpoint.to_string()), kept, "{text:?}: {why}");
+        }
+    }
+
+    #[test]
     fn local_endpoints_see_no_proxy_and_nobody_goes_unverified() {
-        let options = Options {
-            proxy: Some("http://user:hunter2@proxy.example.com:3128".to_owned()),
+        let options = TransportOptions {
+            proxy: Some(Proxy::parse("http://user:hunter2@proxy.example.com:3128").unwrap()),
             verification: TlsVerification::Skip,
-            ..Options::default()
+            ..TransportOptions::default()
         };
         let context = Context::default().with_transport(options);
-        let local = Http::local(&context, BACKOFF);
-        let remote = Http::remote(&context, BACKOFF);
+        let local = Http::local(&context, REMOTE);
+        let remote = Http::remote(&context);
         assert_eq!(local.options.proxy, None);
         assert!(remote.options.proxy.is_some());
         for http in [local, remote] {
             assert!(matches!(http.options.verification, TlsVerification::Full));
             assert!(!format!("{http:?}").contains("hunter2"));
-        }
-    }
-
-    #[test]
-    fn a_share_is_never_more_than_the_whole() {
-        for random in [0, 1, 1023, 1024, u64::MAX] {
-            assert!(share(BACKOFF, random) < BACKOFF);
         }
     }
 }

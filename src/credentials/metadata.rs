@@ -1,7 +1,7 @@
 //! The metadata service of EC2 (IMDS).
 
 use super::document::{Document, LOCAL_ENDPOINT, shown};
-use super::http::{Attempt, Call, Endpoint, Fault, Http, Reply, with_retries};
+use super::http::{Attempt, Call, Endpoint, Fault, Http, Reply, Timeouts};
 use super::{Context, Lease, Source, Unavailable};
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
@@ -17,11 +17,10 @@ const ROLES_PATH: &str = "/latest/meta-data/iam/security-credentials/";
 /// look-alikes know only this value.
 const TOKEN_TTL: &str = "21600";
 
-/// One request. On EC2 the service answers within milliseconds; elsewhere nothing does.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// All requests of one refresh together: a chain outside AWS ends within three seconds.
-const TOTAL_TIMEOUT: Duration = Duration::from_millis(2500);
+/// On EC2 the service answers a request within milliseconds; elsewhere nothing does. All requests of one refresh together
+/// take so little that a chain outside AWS ends within three seconds.
+const TIMEOUTS: Timeouts =
+    Timeouts { connect: Duration::from_secs(1), attempt: Duration::from_secs(1), total: Duration::from_millis(2500) };
 
 /// How often a session token is asked for.
 const TOKEN_ATTEMPTS: u32 = 2;
@@ -43,7 +42,7 @@ pub struct Metadata {
 impl Metadata {
     /// Reads the settings of `context`.
     pub fn new(context: &Context) -> Self {
-        Self { context: context.clone(), http: Http::local(context, ATTEMPT_TIMEOUT) }
+        Self { context: context.clone(), http: Http::local(context, TIMEOUTS) }
     }
 
     fn endpoint(&self) -> Result<Endpoint, Unavailable> {
@@ -74,10 +73,10 @@ impl Source for Metadata {
         let mut session = Session {
             source: self,
             endpoint: self.endpoint()?,
-            deadline: self.context.clock().instant() + TOTAL_TIMEOUT,
-            token: Token::None(String::new()),
+            deadline: self.http.deadline(),
+            protocol: Protocol::V1 { because: String::new() },
         };
-        session.token = session.fetch_token()?;
+        session.protocol = session.fetch_token()?;
         let roles = session.get(ROLES_PATH)?;
         let Some(role) = first_role(&roles.body)? else {
             return Err(Unavailable::not_configured("no role is attached to this instance"));
@@ -92,36 +91,32 @@ struct Session<'a> {
     source: &'a Metadata,
     endpoint: Endpoint,
     deadline: Instant,
-    token: Token,
+    protocol: Protocol,
 }
 
-/// What version 2 wants.
-enum Token {
-    Some(Zeroizing<String>),
-    /// Why there is none: version 1 is tried.
-    None(String),
+/// The version of the service that is in use.
+enum Protocol {
+    /// Version 2 wants this token with each request.
+    V2(Zeroizing<String>),
+    /// Version 1, and why there is no token for version 2.
+    V1 { because: String },
 }
 
 impl Session<'_> {
     fn send(&self, method: &str, target: &str, headers: &[(&str, &str)]) -> Result<Reply, Fault> {
-        self.source.http.send(&Call {
-            endpoint: &self.endpoint,
-            method,
-            target: &self.endpoint.join(target),
-            headers,
-            body: &[],
-            deadline: self.deadline.min(self.source.context.clock().instant() + ATTEMPT_TIMEOUT),
-        })
+        let target = &self.endpoint.join(target);
+        let call = Call { endpoint: &self.endpoint, method, target, headers, body: &[] };
+        self.source.http.send(&call, self.deadline)
     }
 
-    fn fetch_token(&self) -> Result<Token, Unavailable> {
+    fn fetch_token(&self) -> Result<Protocol, Unavailable> {
         let mut remaining = TOKEN_ATTEMPTS;
         let reason = loop {
             remaining -= 1;
             let sent = self.send("PUT", TOKEN_PATH, &[("x-aws-ec2-metadata-token-ttl-seconds", TOKEN_TTL)]);
             match sent {
                 Ok(Reply { status: 200, body }) => match token_text(&body) {
-                    Some(token) => return Ok(Token::Some(token)),
+                    Some(token) => return Ok(Protocol::V2(token)),
                     None => break "the service answered the token request with something else".to_owned(),
                 },
                 Ok(Reply { status: 400, .. }) => {
@@ -150,53 +145,48 @@ impl Session<'_> {
         if disabled.is_some_and(|value| value.eq_ignore_ascii_case("true")) {
             return Err(Unavailable::Failed(format!("{reason}, and version 1 is disabled")));
         }
-        Ok(Token::None(reason))
+        Ok(Protocol::V1 { because: reason })
     }
 
     /// Gets a document, with a new token if the one held is refused.
     fn get(&mut self, path: &str) -> Result<Reply, Unavailable> {
-        let context = &self.source.context;
-        let clock = &**context.clock();
+        let http = &self.source.http;
         let mut renewed = false;
-        with_retries(clock, self.deadline, || {
+        http.with_retries(self.deadline, || {
             loop {
-                let sent = match &self.token {
-                    Token::Some(token) => self.send("GET", path, &[("x-aws-ec2-metadata-token", token)]),
-                    Token::None(_) => self.send("GET", path, &[]),
+                let sent = match &self.protocol {
+                    Protocol::V2(token) => self.send("GET", path, &[("x-aws-ec2-metadata-token", token)]),
+                    Protocol::V1 { .. } => self.send("GET", path, &[]),
                 };
-                match (sent, &self.token) {
+                match (sent, &self.protocol) {
                     (Ok(reply @ Reply { status: 200, .. }), _) => return Ok(reply),
-                    (Ok(Reply { status: 401, .. }), Token::Some(_)) if !renewed => {
+                    (Ok(Reply { status: 401, .. }), Protocol::V2(_)) if !renewed => {
                         renewed = true;
-                        self.token = self.fetch_token().map_err(Attempt::Stop)?;
+                        self.protocol = self.fetch_token().map_err(Attempt::Stop)?;
                     }
-                    (outcome, token) => return Err(refused(outcome, token, &self.endpoint)),
+                    (outcome, _) => return Err(self.refused(outcome)),
                 }
             }
         })
     }
-}
 
-/// What an answer other than 200 means.
-fn refused(outcome: Result<Reply, Fault>, token: &Token, endpoint: &Endpoint) -> Attempt {
-    let because = match token {
-        Token::None(reason) => format!("; version 1 was tried because {reason}"),
-        Token::Some(_) => String::new(),
-    };
-    let failed = |what: String| Unavailable::Failed(format!("{endpoint} {what}{because}"));
-    let elsewhere = |what: String| Unavailable::NotConfigured(format!("{endpoint} {what}{because}"));
-    match outcome {
-        Ok(Reply { status: 404, .. }) => Attempt::Stop(elsewhere("knows no role of this instance (404)".to_owned())),
-        Ok(Reply { status: 403, .. }) => Attempt::Stop(elsewhere("refuses metadata (403)".to_owned())),
-        Ok(Reply { status: status @ (429 | 500..), .. }) => Attempt::Again(failed(format!("answered {status}"))),
-        Ok(Reply { status, .. }) => Attempt::Stop(failed(format!("answered {status}"))),
-        Err(Fault::Silent) => match token {
-            Token::Some(_) => Attempt::Again(failed("does not answer".to_owned())),
+    /// Explains every outcome other than 200.
+    fn refused(&self, outcome: Result<Reply, Fault>) -> Attempt<Unavailable> {
+        let because = match &self.protocol {
+            Protocol::V1 { because } => format!("; version 1 was tried because {because}"),
+            Protocol::V2(_) => String::new(),
+        };
+        let at = |text: &str| format!("{} {text}{because}", self.endpoint);
+        let elsewhere = |text| Attempt::Stop(Unavailable::NotConfigured(at(text)));
+        let attempt = match (outcome, &self.protocol) {
+            (Ok(Reply { status: 404, .. }), _) => return elsewhere("knows no role of this instance (404)"),
+            (Ok(Reply { status: 403, .. }), _) => return elsewhere("refuses metadata (403)"),
             // Neither the token request nor this one was answered: whatever accepts connections there is no EC2.
-            Token::None(_) => Attempt::Stop(elsewhere("does not answer".to_owned())),
-        },
-        Err(fault @ (Fault::Unreachable(_) | Fault::Broken(_))) => Attempt::Again(failed(format!("failed: {fault}"))),
-        Err(fault @ Fault::Final(_)) => Attempt::Stop(failed(format!("failed: {fault}"))),
+            (Err(Fault::Silent), Protocol::V1 { .. }) => return elsewhere("does not answer"),
+            (Ok(reply), _) => reply.attempt(reply.summary("", "")),
+            (Err(fault), _) => fault.attempt(),
+        };
+        attempt.map(|text| Unavailable::Failed(at(&text)))
     }
 }
 

@@ -49,9 +49,12 @@ mod environment;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 mod http;
+mod keys;
 mod metadata;
 mod process;
 mod profile;
+mod provider;
+mod secret_file;
 mod shared_files;
 mod source;
 mod sso;
@@ -61,95 +64,12 @@ pub use self::cache::Cache;
 pub use self::chain::Chain;
 pub use self::container::Container;
 pub use self::context::{Context, Observer, Warning};
-pub use self::environment::{Environment, EnvironmentKeys};
+pub use self::environment::Environment;
+pub use self::keys::{EnvironmentKeys, Static};
 pub use self::metadata::Metadata;
 pub use self::process::Process;
 pub use self::profile::SharedFiles;
+pub use self::provider::{Lease, Provider};
 pub use self::source::{Source, Unavailable};
 pub use self::sts::{AssumeRole, Role, WebIdentity};
 pub use crate::sign::Credentials;
-
-use crate::cancel::Cancel;
-use crate::error::Result;
-use std::fmt::Debug;
-use std::sync::Arc;
-use std::time::SystemTime;
-
-/// Credentials and when they end.
-#[derive(Clone, Debug)]
-pub struct Lease {
-    /// `None`: requests are sent unsigned.
-    pub credentials: Option<Credentials>,
-    /// `None`: never.
-    pub expires: Option<SystemTime>,
-}
-
-/// What the client asks before every request. Implement it to bring your own; it must be quick when nothing changed.
-pub trait Provider: Debug + Send + Sync {
-    /// Credentials that are good now.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Credentials`](crate::ErrorKind::Credentials) when there are none.
-    fn credentials(&self) -> Result<Arc<Lease>>;
-
-    /// The server said that `used` have expired, whatever the clock says: fetch anew. `Ok(true)` when other credentials
-    /// are held now, so that sending the request again makes sense.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Credentials`](crate::ErrorKind::Credentials) when fetching them failed.
-    fn refresh(&self, used: &Lease) -> Result<bool> {
-        let _ = used;
-        Ok(false)
-    }
-
-    /// [`Provider::credentials`] for an operation that can be cancelled: a provider that may block ends the wait within a
-    /// second of [`Cancel::cancel`]. One that does not block need not implement it.
-    ///
-    /// # Errors
-    /// Those of [`Provider::credentials`], and [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
-    fn credentials_until(&self, cancel: &Cancel) -> Result<Arc<Lease>> {
-        let _ = cancel;
-        self.credentials()
-    }
-
-    /// [`Provider::refresh`] for an operation that can be cancelled, see [`Provider::credentials_until`].
-    ///
-    /// # Errors
-    /// Those of [`Provider::refresh`], and [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
-    fn refresh_until(&self, used: &Lease, cancel: &Cancel) -> Result<bool> {
-        let _ = cancel;
-        self.refresh(used)
-    }
-}
-
-/// Fixed credentials. As a [`Source`] they are what an [`AssumeRole`] may begin with.
-#[derive(Clone, Debug)]
-pub struct Static(Arc<Lease>);
-
-impl Static {
-    /// These, for ever; with a session token they work until the session ends.
-    pub fn new(credentials: Credentials) -> Self {
-        Self(Arc::new(Lease { credentials: Some(credentials), expires: None }))
-    }
-
-    /// No credentials: public buckets.
-    pub fn anonymous() -> Self {
-        Self(Arc::new(Lease { credentials: None, expires: None }))
-    }
-}
-
-impl Provider for Static {
-    fn credentials(&self) -> Result<Arc<Lease>> {
-        Ok(Arc::clone(&self.0))
-    }
-}
-
-impl Source for Static {
-    fn name(&self) -> &'static str {
-        "fixed keys"
-    }
-
-    fn fetch(&self) -> Result<Lease, Unavailable> {
-        Ok((*self.0).clone())
-    }
-}

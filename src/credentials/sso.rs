@@ -1,17 +1,13 @@
 //! IAM Identity Center: keys for the login that `aws sso login` left in its cache.
 
-use super::document::{Document, Members, Presence, shown};
-use super::http::{Attempt, Call, DOCUMENT_LIMIT, Endpoint, Fault, Http, with_retries};
-use super::{Context, Lease, Source, Unavailable, shared_files, sts};
+use super::document::{Document, Members, Presence};
+use super::http::{Call, DOCUMENT_LIMIT, Endpoint, Http};
+use super::{Context, Lease, Source, Unavailable, secret_file, sts};
 use crate::sign::encode_component;
 use sha1::{Digest, Sha1};
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 use zeroize::Zeroizing;
-
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
-const TOTAL_TIMEOUT: Duration = Duration::from_secs(25);
 
 const MEMBERS: Members = Members {
     access_key_id: "accessKeyId",
@@ -42,7 +38,7 @@ pub(super) struct Sso {
 
 impl Sso {
     pub(super) fn new(context: &Context, login: Login) -> Self {
-        Self { context: context.clone(), http: Http::remote(context, CONNECT_TIMEOUT), login }
+        Self { context: context.clone(), http: Http::remote(context), login }
     }
 
     /// The access token of the login.
@@ -50,7 +46,7 @@ impl Sso {
         const LOG_IN: &str = "run `aws sso login`";
         let path = self.cache_file()?;
         let at = |reason: &str| format!("{}: {reason}: {LOG_IN}", path.display());
-        let text = shared_files::read_bounded(&path, DOCUMENT_LIMIT).map_err(|reason| at(&reason))?;
+        let text = secret_file::read(&path, DOCUMENT_LIMIT).map_err(|error| at(&error.to_string()))?;
         self.context.check_permissions(&path);
         let mut document = Document::parse(text.as_bytes()).map_err(|reason| at(&reason))?;
         let ends = document.time("expiresAt").map_err(|reason| at(&reason))?;
@@ -88,38 +84,12 @@ impl Source for Sso {
             encode_component(&self.login.account_id),
             encode_component(&self.login.role_name)
         ));
-        let clock = &**self.context.clock();
-        let deadline = clock.instant() + TOTAL_TIMEOUT;
-        with_retries(clock, deadline, || {
-            let sent = self.http.send(&Call {
-                endpoint: &endpoint,
-                method: "GET",
-                target: &target,
-                headers: &[("x-amz-sso_bearer_token", &token)],
-                body: &[],
-                deadline: deadline.min(clock.instant() + ATTEMPT_TIMEOUT),
-            });
-            let at = |reason: String| Unavailable::Failed(format!("{endpoint}: {reason}"));
-            let reply = sent.map_err(|fault| match fault {
-                Fault::Final(reason) => Attempt::Stop(at(reason)),
-                fault => Attempt::Again(at(fault.to_string())),
-            })?;
-            match reply.status {
-                200 => Document::parse(&reply.body)
-                    .and_then(|mut document| document.object("roleCredentials"))
-                    .and_then(|mut keys| keys.lease(&MEMBERS))
-                    .map_err(|reason| Attempt::Stop(at(reason))),
-                status => {
-                    let document = Document::parse(&reply.body).ok();
-                    let message = document.as_ref().and_then(|document| document.text("message")).map(shown);
-                    let told = format!("answered {status}: {}", message.as_deref().unwrap_or("no reason given"));
-                    match status {
-                        429 | 500.. => Err(Attempt::Again(at(told))),
-                        401 => Err(Attempt::Stop(at(format!("{told}: run `aws sso login`")))),
-                        _ => Err(Attempt::Stop(at(told))),
-                    }
-                }
-            }
+        let headers = [("x-amz-sso_bearer_token", token.as_str())];
+        let call = Call { endpoint: &endpoint, method: "GET", target: &target, headers: &headers, body: &[] };
+        let read = |body: &[u8]| Document::parse(body)?.object("roleCredentials")?.lease(&MEMBERS);
+        self.http.ask(&call, read, |reply| {
+            let hint = if reply.status == 401 { ": run `aws sso login`" } else { "" };
+            reply.attempt(format!("{}{hint}", reply.json_summary()))
         })
     }
 }

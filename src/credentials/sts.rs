@@ -1,9 +1,10 @@
 //! Roles assumed at AWS's Security Token Service (STS).
 
-use super::container::read_token;
 use super::document::{keys, shown};
-use super::http::{Attempt, Call, Endpoint, Fault, Http, Reply, with_retries};
+use super::http::{Attempt, Call, Endpoint, Http};
+use super::secret_file::read_token;
 use super::{Context, Credentials, Lease, Source, Unavailable};
+use crate::net::aws::{Partition, is_region_name};
 use crate::sign::{self, encode_component, v4};
 use crate::time::Timestamp;
 use crate::xml;
@@ -11,17 +12,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// One attempt.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// All attempts together.
-const TOTAL_TIMEOUT: Duration = Duration::from_secs(25);
-
 /// The longest web identity token STS takes
 /// (<https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html>).
 const TOKEN_LIMIT: usize = 20_000;
+
+/// The codes after which the same request may succeed later, whatever the status. `IDPCommunicationError` comes with
+/// status 400: STS could not reach the identity provider.
+const PASSING: [&str; 4] = ["IDPCommunicationError", "Throttling", "ThrottlingException", "RequestLimitExceeded"];
 
 const VERSION: &str = "2011-06-15";
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
@@ -180,7 +177,7 @@ struct Sts {
 
 impl Sts {
     fn new(context: &Context) -> Self {
-        Self { context: context.clone(), http: Http::remote(context, CONNECT_TIMEOUT), region: None }
+        Self { context: context.clone(), http: Http::remote(context), region: None }
     }
 
     /// The body of the request.
@@ -214,10 +211,9 @@ impl Sts {
     /// Posts the form, signed if there are keys to sign with.
     fn ask(&self, form: &str, keys: Option<&Credentials>) -> Result<Lease, Refused> {
         let (endpoint, region) = self.endpoint().map_err(Refused::Other)?;
-        let clock = &**self.context.clock();
-        let deadline = clock.instant() + TOTAL_TIMEOUT;
+        let deadline = self.http.deadline();
         let mut expired = false;
-        let asked = with_retries(clock, deadline, || {
+        let asked = self.http.with_retries(deadline, || {
             let signed = match keys {
                 None => Vec::new(),
                 Some(keys) => self.signature(&endpoint, &region, form, keys).map_err(|error| {
@@ -226,27 +222,14 @@ impl Sts {
             };
             let signed = signed.iter().map(|(name, value)| (*name, value.as_str()));
             let headers: Vec<_> = [FORM].into_iter().chain(signed).collect();
-            let sent = self.http.send(&Call {
-                endpoint: &endpoint,
-                method: "POST",
-                target: &endpoint.target,
-                headers: &headers,
-                body: form.as_bytes(),
-                deadline: deadline.min(clock.instant() + ATTEMPT_TIMEOUT),
-            });
-            let at = |reason: String| Unavailable::Failed(format!("{endpoint} {reason}"));
-            match sent {
-                Ok(Reply { status: 200, body }) => read_keys(&body)
-                    .map_err(|reason| Attempt::Stop(at(format!("answered with no usable keys: {reason}")))),
-                Ok(reply) => {
-                    let answer = Refusal::read(&reply);
-                    expired = answer.code == "ExpiredTokenException";
-                    let then = if answer.may_pass() { Attempt::Again } else { Attempt::Stop };
-                    Err(then(at(answer.told())))
-                }
-                Err(Fault::Final(reason)) => Err(Attempt::Stop(at(format!("failed: {reason}")))),
-                Err(fault) => Err(Attempt::Again(at(format!("failed: {fault}")))),
-            }
+            let (target, body) = (&endpoint.target, form.as_bytes());
+            let call = Call { endpoint: &endpoint, method: "POST", target, headers: &headers, body };
+            self.http.ask_once(&call, deadline, read_keys, |reply| {
+                let document = xml::error_document(&reply.body).unwrap_or_default();
+                expired = document.code == "ExpiredTokenException";
+                let text = reply.summary(&document.code, &document.message);
+                if PASSING.contains(&document.code.as_str()) { Attempt::Again(text) } else { reply.attempt(text) }
+            })
         });
         let refused = if expired { Refused::Expired } else { Refused::Other };
         asked.map_err(|reason| refused(reason.to_string()))
@@ -286,56 +269,16 @@ impl Sts {
     }
 }
 
-/// The domain of a region's partition
+/// Returns the domain of a region's partition
 /// (<https://docs.aws.amazon.com/general/latest/gr/rande.html>).
 ///
 /// # Errors
-/// The text is no region's name: it would change the host.
+/// The text does not have the form of a region's name.
 pub(super) fn domain(region: &str) -> Result<&'static str, String> {
-    const PARTITIONS: [(&str, &str); 6] = [
-        ("cn-", "amazonaws.com.cn"),
-        ("eusc-", "amazonaws.eu"),
-        ("us-iso-", "c2s.ic.gov"),
-        ("us-isob-", "sc2s.sgov.gov"),
-        ("eu-isoe-", "cloud.adc-e.uk"),
-        ("us-isof-", "csp.hci.ic.gov"),
-    ];
-    const LONGEST_LABEL: usize = 63;
-    let in_name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    if region.is_empty() || region.len() > LONGEST_LABEL || !region.bytes().all(in_name) {
+    if !is_region_name(region) {
         return Err(format!("`{}` is not a region's name", shown(region)));
     }
-    Ok(PARTITIONS.iter().find(|(prefix, _)| region.starts_with(prefix)).map_or("amazonaws.com", |(_, domain)| domain))
-}
-
-/// An answer other than 200.
-struct Refusal {
-    status: u16,
-    code: String,
-    message: String,
-}
-
-impl Refusal {
-    fn read(reply: &Reply) -> Self {
-        let document = xml::error_document(&reply.body).unwrap_or_default();
-        Self { status: reply.status, code: document.code, message: document.message }
-    }
-
-    /// Whether the same request may succeed later. `IDPCommunicationError` comes with status 400: STS could not reach
-    /// the identity provider.
-    fn may_pass(&self) -> bool {
-        const PASSING: [&str; 4] =
-            ["IDPCommunicationError", "Throttling", "ThrottlingException", "RequestLimitExceeded"];
-        self.status >= 500 || self.status == 429 || PASSING.contains(&self.code.as_str())
-    }
-
-    fn told(&self) -> String {
-        match (&*self.code, &*self.message) {
-            ("", _) => format!("answered {}", self.status),
-            (code, "") => format!("answered {} ({})", self.status, shown(code)),
-            (code, message) => format!("answered {} ({}: {})", self.status, shown(code), shown(message)),
-        }
-    }
+    Ok(Partition::of_region(region).dns_suffix())
 }
 
 fn read_keys(body: &[u8]) -> Result<Lease, String> {

@@ -1,6 +1,7 @@
-//! Storage in memory: for an embedder's tests, and the second judge of the conformance suite.
-use super::walk::Walk;
-use super::{FileInfo, FileKind, FileWriter, StorageDriver, UrlOptions, WalkOptions, WalkStep, WriteMode, check_path};
+//! Storage in memory, for an embedder's tests and as the second driver of the conformance suite.
+use super::path::{check_directory, check_offset, check_path};
+use super::walk::{Walk, check_walk};
+use super::{FileInfo, FileWriter, StorageDriver, UrlOptions, WalkOptions, WalkStep, WriteMode, path};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sync;
@@ -95,7 +96,7 @@ impl StorageDriver for MemoryDriver {
     }
 
     fn reader(&self, path: &str, offset: i64) -> Result<Box<dyn Read + Send>> {
-        let offset = checked_offset(path, offset)?;
+        let offset = check_offset(path, offset).map_err(named)?;
         check(path)?;
         let mut reader = Cursor::new(Bytes(self.content(path)?));
         reader.set_position(offset);
@@ -119,11 +120,11 @@ impl StorageDriver for MemoryDriver {
                 }
             }
         };
-        Ok(Box::new(Writer { driver: self.clone(), path: path.to_owned(), content, mode, state: State::Open }))
+        Ok(Box::new(Writer { driver: self.clone(), path: path.to_owned(), content, mode, stage: Stage::Open }))
     }
 
     fn write_stream(&self, path: &str, offset: i64, reader: &mut dyn Read) -> Result<u64> {
-        let offset = checked_offset(path, offset)?;
+        let offset = check_offset(path, offset).map_err(named)?;
         check(path)?;
         let offset = usize::try_from(offset)
             .ok()
@@ -146,9 +147,7 @@ impl StorageDriver for MemoryDriver {
     }
 
     fn stat(&self, path: &str) -> Result<FileInfo> {
-        if path != "/" {
-            check(path)?;
-        }
+        check_directory(path).map_err(named)?;
         let store = self.lock();
         match store.files.get(path) {
             Some(file) => Ok(file.info(path)),
@@ -158,9 +157,7 @@ impl StorageDriver for MemoryDriver {
     }
 
     fn list(&self, path: &str) -> Result<Vec<String>> {
-        if path != "/" {
-            check(path)?;
-        }
+        check_directory(path).map_err(named)?;
         let store = self.lock();
         let start = path.trim_end_matches('/').len() + 1;
         let children: BTreeSet<&str> = store
@@ -211,12 +208,8 @@ impl StorageDriver for MemoryDriver {
         options: &WalkOptions,
         visit: &mut dyn FnMut(&FileInfo) -> Result<WalkStep>,
     ) -> Result<()> {
-        if from != "/" {
-            check(from)?;
-        }
-        let start = options.start_after.as_deref().filter(|start| *start != "/");
-        start.map_or(Ok(()), check)?;
-        // The visitor may call the driver: no lock is held meanwhile, and what it deletes is not told.
+        let start = check_walk(from, options).map_err(named)?;
+        // The visitor may call the driver: no lock is held meanwhile, and files it deletes are not visited.
         let paths: Vec<String> = {
             let store = self.lock();
             let below = store.below(from).map(|(path, _)| path);
@@ -247,8 +240,7 @@ impl Store {
 
 impl File {
     fn info(&self, path: &str) -> FileInfo {
-        let size = self.content.len() as u64;
-        FileInfo { path: path.to_owned(), size, modified: Some(self.modified), kind: FileKind::File }
+        FileInfo::file(path, self.content.len() as u64, Some(self.modified))
     }
 }
 
@@ -266,11 +258,11 @@ struct Writer {
     path: String,
     content: Vec<u8>,
     mode: WriteMode,
-    state: State,
+    stage: Stage,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
+enum Stage {
     Open,
     Ended,
 }
@@ -279,14 +271,14 @@ impl Writer {
     /// Ends the writer, or says that it has ended.
     fn end(&mut self) -> Result<()> {
         self.check_open()?;
-        self.state = State::Ended;
+        self.stage = Stage::Ended;
         Ok(())
     }
 
     fn check_open(&self) -> Result<()> {
-        match self.state {
-            State::Open => Ok(()),
-            State::Ended => Err(error(ErrorKind::Closed, "the writer has ended", &self.path)),
+        match self.stage {
+            Stage::Open => Ok(()),
+            Stage::Ended => Err(error(ErrorKind::Closed, "the writer has ended", &self.path)),
         }
     }
 
@@ -338,25 +330,24 @@ impl FileWriter for Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        if self.state == State::Open {
+        if self.stage == Stage::Open {
             self.forget();
         }
     }
 }
 
 fn check(path: &str) -> Result<()> {
-    check_path(path).map_err(|error| error.with_driver(DRIVER_NAME))
+    check_path(path).map_err(named)
 }
 
-fn checked_offset(path: &str, offset: i64) -> Result<u64> {
-    u64::try_from(offset)
-        .map_err(|_| error(ErrorKind::InvalidOffset, format!("invalid offset: {offset} for path"), path))
+fn named(error: Error) -> Error {
+    error.with_driver(DRIVER_NAME)
 }
 
 fn error(kind: ErrorKind, text: impl Into<String>, path: &str) -> Error {
-    Error::new(kind, text).with_driver(DRIVER_NAME).with_path(path)
+    named(Error::new(kind, text)).with_path(path)
 }
 
 fn not_found(path: &str) -> Error {
-    error(ErrorKind::PathNotFound, "path not found", path)
+    named(path::not_found(path))
 }

@@ -10,7 +10,10 @@ mod walk;
 pub use memory::MemoryDriver;
 pub use path::check_path;
 #[cfg(feature = "client")]
-pub use s3::{LogLevel, Parameters, ParametersBuilder, PartSizes, PendingUpload, PendingUploads, Purged, S3Driver};
+pub use s3::{
+    LogLevel, ParameterOption, ParameterValues, Parameters, ParametersBuilder, PartSizes, PendingUpload,
+    PendingUploads, Purged, S3Driver,
+};
 
 use crate::error::Result;
 use std::io::{Read, Write};
@@ -32,6 +35,10 @@ pub struct FileInfo {
 }
 
 impl FileInfo {
+    /// A file of `size` bytes.
+    pub fn file(path: impl Into<String>, size: u64, modified: Option<SystemTime>) -> Self {
+        Self { path: path.into(), size, modified, kind: FileKind::File }
+    }
     /// A directory.
     pub fn directory(path: impl Into<String>) -> Self {
         Self { path: path.into(), size: 0, modified: None, kind: FileKind::Directory }
@@ -143,12 +150,12 @@ pub trait StorageDriver: Send + Sync {
     fn get_content(&self, path: &str) -> Result<Vec<u8>>;
     /// Replaces a file's content, whole.
     fn put_content(&self, path: &str, content: &[u8]) -> Result<()>;
-    /// Reads from `offset` on. At or past the end: an empty reader. Negative: [`ErrorKind::InvalidOffset`].
+    /// Reads from `offset` on. At or past the end: an empty reader. Negative: [`ErrorKind::InvalidOffset`](crate::ErrorKind::InvalidOffset).
     fn reader(&self, path: &str, offset: i64) -> Result<Box<dyn Read + Send>>;
     /// Writes a file that becomes visible on [`FileWriter::commit`].
     fn writer(&self, path: &str, mode: WriteMode) -> Result<Box<dyn FileWriter>>;
     /// Writes everything from `reader` at `offset` and makes it visible: 0 replaces the file, an offset inside truncates there,
-    /// one past the end fills with zeros. Returns the bytes taken from the reader; on error see [`Error::bytes_taken`].
+    /// one past the end fills with zeros. Returns the bytes taken from the reader; on error see [`Error::bytes_taken`](crate::Error::bytes_taken).
     fn write_stream(&self, path: &str, offset: i64, reader: &mut dyn Read) -> Result<u64>;
     /// What is at a path.
     fn stat(&self, path: &str) -> Result<FileInfo>;
@@ -158,7 +165,7 @@ pub trait StorageDriver: Send + Sync {
     fn rename(&self, from: &str, to: &str) -> Result<()>;
     /// Removes a file and everything below the path.
     fn delete(&self, path: &str) -> Result<()>;
-    /// A URL from which a client can fetch the file without credentials, or [`ErrorKind::UnsupportedMethod`]
+    /// A URL from which a client can fetch the file without credentials, or [`ErrorKind::UnsupportedMethod`](crate::ErrorKind::UnsupportedMethod)
     /// when this method must go through the registry.
     fn url_for(&self, path: &str, options: &UrlOptions) -> Result<String>;
     /// Visits everything below `from`, directories before their content.

@@ -1,4 +1,4 @@
-//! Driver paths: which are legal, and which lie below which.
+//! Driver paths: which are legal, which lie below which, and the errors that every driver returns for them.
 use crate::error::{Error, ErrorKind, Result};
 
 /// Refuses what the registry's path expression refuses: `^(/[A-Za-z0-9._-]+)+$`.
@@ -11,19 +11,35 @@ pub fn check_path(path: &str) -> Result<()> {
     if good { Ok(()) } else { Err(Error::new(ErrorKind::InvalidPath, "invalid path").with_path(path)) }
 }
 
+/// Refuses paths that are neither `/` nor legal: [`check_path`] for calls that take a directory.
+pub(super) fn check_directory(path: &str) -> Result<()> {
+    if path == "/" { Ok(()) } else { check_path(path) }
+}
+
+/// Refuses negative offsets.
+pub(super) fn check_offset(path: &str, offset: i64) -> Result<u64> {
+    u64::try_from(offset)
+        .map_err(|_| Error::new(ErrorKind::InvalidOffset, format!("invalid offset: {offset} for path")).with_path(path))
+}
+
+/// The error of a path where there is neither a file nor a directory.
+pub(super) fn not_found(path: &str) -> Error {
+    Error::new(ErrorKind::PathNotFound, "path not found").with_path(path)
+}
+
 /// Whether `path` lies in `directory`, component by component: `/tags/1.20` is not in `/tags/1.2`.
 pub(super) fn is_below(path: &str, directory: &str) -> bool {
     path.strip_prefix(directory).is_some_and(|rest| rest.starts_with('/'))
 }
 
-#[cfg(feature = "client")]
 /// Whether `path` is `directory` or lies below it.
+#[cfg(feature = "client")]
 pub(super) fn is_within(path: &str, directory: &str) -> bool {
     directory == "/" || path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-#[cfg(feature = "cloudfront")]
-/// What is left of `key` below the directory `root`; all of it below no directory.
+/// Returns the part of `key` below the directory `root`; the whole key when `root` is empty.
+#[cfg(any(feature = "client", feature = "cloudfront"))]
 pub(crate) fn below<'a>(key: &'a str, root: &str) -> Option<&'a str> {
     if root.is_empty() { Some(key) } else { key.strip_prefix(root)?.strip_prefix('/') }
 }

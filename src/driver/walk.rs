@@ -1,12 +1,20 @@
-//! Walking: directories inferred from a flat listing, each told before what is in it.
-use super::path::is_below;
-use super::{FileInfo, WalkStep};
+//! Walking: directories inferred from a flat listing, each visited before its content.
+use super::path::{check_directory, check_path, is_below};
+use super::{FileInfo, WalkOptions, WalkStep};
 use crate::error::{Error, ErrorKind, Result};
 use std::cmp::Ordering;
 
-/// One walk: fed with the files in order, it tells of them and of the directories before them.
+/// Checks the paths of a walk. Returns the path after which the visits start, `None` when they start with the first.
+pub(super) fn check_walk<'a>(from: &str, options: &'a WalkOptions) -> Result<Option<&'a str>> {
+    check_directory(from)?;
+    let start = options.start_after.as_deref().filter(|start| *start != "/");
+    start.map_or(Ok(()), check_path)?;
+    Ok(start)
+}
+
+/// A walk that receives files in order, and visits them and the directories they are the first of.
 pub(super) struct Walk<'a> {
-    /// The directories that hold the path told last, outermost first.
+    /// The directories that hold the path visited last, outermost first.
     open: Vec<String>,
     /// The directory whose content is left out.
     skipped: Option<String>,
@@ -20,7 +28,7 @@ impl<'a> Walk<'a> {
         Self { open: Vec::new(), skipped: None, last: String::new(), base, visit }
     }
 
-    /// Tells of a file, and before it of the directories that begin with it.
+    /// Visits a file, and before it the directories that begin with it.
     pub(super) fn enter(&mut self, file: &FileInfo) -> Result<WalkStep> {
         let path = file.path.as_str();
         match in_order(&self.last, path) {
@@ -67,7 +75,6 @@ fn in_order(last: &str, path: &str) -> Option<Ordering> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::driver::FileKind;
 
     fn walk(keys: &[&str], step: impl Fn(&str) -> WalkStep) -> Result<Vec<String>> {
         let mut seen = Vec::new();
@@ -77,8 +84,7 @@ mod tests {
         };
         let mut walk = Walk::new("/", &mut visit);
         for key in keys {
-            let file = FileInfo { path: (*key).to_owned(), size: 1, modified: None, kind: FileKind::File };
-            if walk.enter(&file)? == WalkStep::Stop {
+            if walk.enter(&FileInfo::file(*key, 1, None))? == WalkStep::Stop {
                 break;
             }
         }

@@ -2,7 +2,8 @@
 use super::{bad, delegate_to_inner};
 use crate::driver::{StorageDriver, UrlOptions};
 use crate::error::{Error, ErrorKind, Result};
-use crate::net::url::{self, Scheme, Url};
+use crate::net::host::{Host, Scheme};
+use crate::net::url::{Url, shown_url, split_authority};
 use std::fmt;
 use std::sync::Arc;
 
@@ -29,8 +30,8 @@ pub struct Rewrite {
 #[derive(Debug, Default)]
 struct Rules {
     scheme: Option<Scheme>,
-    /// In lower-case, and its port.
-    host: Option<(String, Option<u16>)>,
+    /// The host and its port.
+    host: Option<(Host, Option<u16>)>,
     trim_path_prefix: String,
     signed_urls: SignedUrls,
 }
@@ -55,8 +56,8 @@ impl Rewrite {
     /// # Errors
     /// [`ErrorKind::Configuration`] when it is neither a name nor an address.
     pub fn host(mut self, host: &str) -> Result<Self> {
-        let (name, port) = url::split_authority(host).map_err(|e| bad(format!("host {host:?} {e}")))?;
-        self.rules.host = Some((name.to_ascii_lowercase(), port));
+        let authority = split_authority(host).map_err(|e| bad(format!("host \"{}\" {e}", shown_url(host))))?;
+        self.rules.host = Some(authority);
         Ok(self)
     }
 
@@ -111,16 +112,16 @@ impl Rules {
             .map_err(|e| Error::new(ErrorKind::Configuration, format!("the URL to rewrite {e}")))?;
         let mut after = before.clone();
         if let Some(scheme) = self.scheme {
-            after.scheme = scheme;
+            after.set_scheme(scheme);
         }
         if let Some((host, port)) = &self.host {
             (after.host, after.port) = (host.clone(), *port);
         }
-        after.port = after.port.filter(|port| *port != after.scheme.default_port());
         if let Some(rest) = after.path.strip_prefix(&self.trim_path_prefix) {
             after.path = if rest.starts_with('/') { rest.to_owned() } else { format!("/{rest}") };
         }
-        if after == before {
+        let rewritten = after.to_string();
+        if rewritten == before.to_string() {
             return Ok(original.to_owned());
         }
         if self.signed_urls == SignedUrls::Refuse && Signature::of(&before).is_some_and(|s| s.breaks(&before, &after)) {
@@ -130,7 +131,7 @@ impl Rules {
                  or set signedurls to rewrite if a proxy restores the original",
             ));
         }
-        Ok(after.to_string())
+        Ok(rewritten)
     }
 }
 

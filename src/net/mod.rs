@@ -1,2 +1,12 @@
-//! URLs and what they consist of: one parser for each rule.
+//! URLs and their parts: one parser for each rule.
+#[cfg(feature = "client")]
+pub(crate) mod aws;
+#[cfg(test)]
+pub(crate) mod forms;
+#[cfg_attr(not(feature = "client"), allow(unreachable_pub, reason = "`Scheme` is part of the client's interface"))]
+pub(crate) mod host;
+pub(crate) mod origin;
+pub(crate) mod percent;
+#[cfg(feature = "client")]
+pub(crate) mod proxy;
 pub(crate) mod url;

@@ -1,23 +1,24 @@
-//! Absolute http(s) URLs taken apart without changing a byte of path or query: a signature covers exactly what is sent.
+//! Http(s) URLs taken apart without changing a byte of path or query: a signature covers exactly
+//! what is sent.
+use super::host::{Host, Scheme};
+use super::origin::Origin;
+use super::percent::{self, Piece};
+use crate::text::shown;
 use std::fmt;
 
-/// `scheme://host[:port]/path[?query]`, the only form this crate hands out or accepts whole.
+/// `scheme://host[:port]/path[?query]`: the one form in which URLs are kept and handed out.
 ///
-/// Scheme and host are lower-case and a default port is gone, because that is how a user agent sends them; an empty path
-/// is `/`, and a `?` without a query is dropped. Path and query are kept byte for byte.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Scheme and host are lower-case and `Display` omits a default port, because that is how a user
+/// agent sends them; an empty path is `/`, and a `?` without a query is dropped. Path and query are
+/// kept byte for byte.
+#[derive(Clone, Debug)]
 pub(crate) struct Url {
     pub(crate) scheme: Scheme,
-    pub(crate) host: String,
+    pub(crate) host: Host,
+    /// The port as it was written, also when it is the scheme's default.
     pub(crate) port: Option<u16>,
     pub(crate) path: String,
     pub(crate) query: Option<String>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Scheme {
-    Http,
-    Https,
 }
 
 /// Why a text is not such a URL. `Display` completes the sentence "the URL ...".
@@ -35,117 +36,128 @@ pub(crate) enum UrlError {
 }
 
 impl Url {
+    /// Reads an absolute URL without user information.
     pub(crate) fn parse(text: &str) -> Result<Self, UrlError> {
-        check_characters(text)?;
-        let (scheme, rest) = text.split_once("://").ok_or(UrlError::NoScheme)?;
-        let scheme = Scheme::parse(scheme).ok_or(UrlError::OtherScheme)?;
+        Self::read(text, None).and_then(without_user)
+    }
+
+    /// Like [`Url::parse`], but a text without a scheme is a URL of the scheme `default`.
+    #[cfg(any(feature = "client", feature = "cloudfront"))]
+    pub(crate) fn parse_with_default(text: &str, default: Scheme) -> Result<Self, UrlError> {
+        Self::read(text, Some(default)).and_then(without_user)
+    }
+
+    /// Reads an absolute URL, and returns the user information before its host as it was written.
+    #[cfg(feature = "client")]
+    pub(crate) fn parse_with_user(text: &str) -> Result<(Self, Option<&str>), UrlError> {
+        Self::read(text, None)
+    }
+
+    fn read(text: &str, default: Option<Scheme>) -> Result<(Self, Option<&str>), UrlError> {
+        let (scheme, rest) = match (text.split_once("://"), default) {
+            (Some((scheme, rest)), _) => (Scheme::parse(scheme).ok_or(UrlError::OtherScheme)?, rest),
+            (None, Some(default)) => (default, text),
+            (None, None) => return Err(UrlError::NoScheme),
+        };
         if rest.contains('#') {
             return Err(UrlError::Fragment);
         }
         let (authority, tail) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-        let (host, port) = split_authority(authority)?;
-        let (path, query) = match tail.split_once('?') {
-            Some((path, query)) => (path, Some(query)),
-            None => (tail, None),
+        let (user, authority) = match authority.rsplit_once('@') {
+            Some((user, authority)) => (Some(user), authority),
+            None => (None, authority),
         };
-        Ok(Self {
-            scheme,
-            host: host.to_ascii_lowercase(),
-            port: port.filter(|port| *port != scheme.default_port()),
-            path: if path.is_empty() { "/".to_owned() } else { path.to_owned() },
-            query: query.filter(|query| !query.is_empty()).map(str::to_owned),
-        })
+        // Programs disagree on where the host of `http://a\@b` is: what must be encoded is refused
+        // here too.
+        check_characters(user.unwrap_or_default())?;
+        let (host, port) = split_authority(authority)?;
+        check_characters(tail)?;
+        let (path, query) = tail.split_once('?').unwrap_or((tail, ""));
+        let path = if path.is_empty() { "/" } else { path }.to_owned();
+        let query = Some(query).filter(|query| !query.is_empty()).map(str::to_owned);
+        Ok((Self { scheme, host, port, path, query }, user))
     }
 
-    /// `host` or `host:port`.
+    /// Returns the server that a request for this URL goes to.
+    pub(crate) fn origin(&self) -> Origin {
+        let port = self.port.unwrap_or_else(|| self.scheme.default_port());
+        Origin { scheme: self.scheme, host: self.host.to_string(), port }
+    }
+
+    /// Returns `host`, or `host:port` with a port other than the scheme's default.
     pub(crate) fn authority(&self) -> String {
-        self.port.map_or_else(|| self.host.clone(), |port| format!("{}:{port}", self.host))
+        self.origin().host_header()
+    }
+
+    /// Returns path and query as a request line carries them.
+    pub(crate) fn target(&self) -> String {
+        self.query.as_ref().map_or_else(|| self.path.clone(), |query| format!("{}?{query}", self.path))
+    }
+
+    /// Changes the scheme; a default port changes with it.
+    pub(crate) fn set_scheme(&mut self, scheme: Scheme) {
+        self.port = self.port.filter(|port| *port != self.scheme.default_port());
+        self.scheme = scheme;
     }
 
     /// Whether the path has a component `.` or `..`, also percent-encoded: user agents remove those before they send.
     pub(crate) fn has_dot_segment(&self) -> bool {
-        self.path.split('/').any(|part| {
-            let dots = part.to_ascii_lowercase().replace("%2e", ".");
-            dots == "." || dots == ".."
-        })
+        let is_dots = |part| percent::decode(part).is_some_and(|part| matches!(&*part, b"." | b".."));
+        self.path.split('/').any(is_dots)
     }
 }
 
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}{}", self.scheme.name(), self.authority(), self.path)?;
-        self.query.as_ref().map_or(Ok(()), |query| write!(f, "?{query}"))
+        write!(f, "{}://{}{}", self.scheme.as_str(), self.authority(), self.target())
     }
 }
 
-impl Scheme {
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        match text.to_ascii_lowercase().as_str() {
-            "http" => Some(Self::Http),
-            "https" => Some(Self::Https),
-            _ => None,
-        }
-    }
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Http => "http",
-            Self::Https => "https",
-        }
-    }
-    pub(crate) const fn default_port(self) -> u16 {
-        match self {
-            Self::Http => 80,
-            Self::Https => 443,
-        }
-    }
+fn without_user((url, user): (Url, Option<&str>)) -> Result<Url, UrlError> {
+    if user.is_some() { Err(UrlError::UserInfo) } else { Ok(url) }
 }
 
-/// `host[:port]`, the host a name, an IPv4 address or an IPv6 address in brackets.
-pub(crate) fn split_authority(authority: &str) -> Result<(&str, Option<u16>), UrlError> {
+/// Reads `host[:port]`, where the host is a name, an IPv4 address or an IPv6 address in brackets.
+pub(crate) fn split_authority(authority: &str) -> Result<(Host, Option<u16>), UrlError> {
     if authority.contains('@') {
         return Err(UrlError::UserInfo);
     }
-    let end_of_host = match authority.strip_prefix('[') {
-        Some(_) => authority.find(']').ok_or(UrlError::Host)? + 1,
-        None => authority.find(':').unwrap_or(authority.len()),
+    // In an IPv6 address colons are part of the host, which ends with its bracket.
+    let bracket = authority.rfind(']').unwrap_or(0);
+    let colon = authority.get(bracket..).and_then(|end| end.rfind(':'));
+    let (host, port) = match colon.and_then(|colon| authority.split_at_checked(bracket + colon)) {
+        Some((host, port)) => (host, port.strip_prefix(':')),
+        None => (authority, None),
     };
-    let (host, port) = authority.split_at(end_of_host);
-    let port = match port.strip_prefix(':') {
-        None if port.is_empty() => None,
-        None => return Err(UrlError::Host),
-        Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => {
-            Some(digits.parse().ok().filter(|port| *port != 0).ok_or(UrlError::Port)?)
-        }
-        Some(_) => return Err(UrlError::Port),
-    };
-    let good = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_')),
-    };
-    match () {
-        () if host.is_empty() => Err(UrlError::NoHost),
-        () if !good => Err(UrlError::Host),
-        () => Ok((host, port)),
+    if host.is_empty() {
+        return Err(UrlError::NoHost);
     }
+    let host = Host::parse(host).ok_or(UrlError::Host)?;
+    Ok((host, port.map(parse_port).transpose()?))
 }
 
-/// The characters of RFC 3986 section 2, `%` only before two hexadecimal digits. What is left out (quotes, backslash,
-/// white space, control and non-ASCII characters) is what could break out of a JSON string or a header.
+/// Returns the text of a URL or of an authority for a message, unless it may hold user information
+/// and so a secret.
+pub(crate) fn shown_url(text: &str) -> String {
+    if text.contains('@') { "(not shown)".to_owned() } else { shown(text).to_string() }
+}
+
+fn parse_port(digits: &str) -> Result<u16, UrlError> {
+    // `u16::from_str` would take a sign.
+    let digits = Some(digits).filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
+    digits.and_then(|digits| digits.parse().ok()).filter(|port| *port != 0).ok_or(UrlError::Port)
+}
+
+/// Checks for the characters of RFC 3986 section 2, with `%` only before two hexadecimal digits.
+/// The others (quotes, backslash, white space, control and non-ASCII characters) are those that
+/// could break out of a JSON string or a header.
 pub(crate) fn check_characters(text: &str) -> Result<(), UrlError> {
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'%' => {
-                let hex = |b: Option<u8>| b.is_some_and(|b| b.is_ascii_hexdigit());
-                if !(hex(bytes.next()) && hex(bytes.next())) {
-                    return Err(UrlError::Percent);
-                }
-            }
-            b if b.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=".contains(&b) => {}
-            _ => return Err(UrlError::Character),
-        }
-    }
-    Ok(())
+    percent::pieces(text).try_for_each(|piece| match piece {
+        Piece::Escaped(_) => Ok(()),
+        Piece::Broken => Err(UrlError::Percent),
+        Piece::Plain(b) if b.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=".contains(&b) => Ok(()),
+        Piece::Plain(_) => Err(UrlError::Character),
+    })
 }
 
 impl fmt::Display for UrlError {
@@ -154,9 +166,9 @@ impl fmt::Display for UrlError {
             Self::NoScheme => "has no scheme: it must begin with http:// or https://",
             Self::OtherScheme => "has a scheme other than http and https",
             Self::NoHost => "has no host",
-            Self::Host => "has a host that is neither a name nor an address",
+            Self::Host => "has a host that is neither a name nor an address (IPv6 in brackets)",
             Self::Port => "has a port that is not a number from 1 to 65535",
-            Self::UserInfo => "holds a user name, which belongs nowhere in a URL that is handed out",
+            Self::UserInfo => "holds a user name, which is allowed for a proxy only",
             Self::Fragment => "has a fragment (#), which is never sent to a server",
             Self::Character => "holds a character that must be percent-encoded",
             Self::Percent => "holds a % that is not followed by two hexadecimal digits",
@@ -166,6 +178,7 @@ impl fmt::Display for UrlError {
 
 #[cfg(test)]
 mod tests {
+    use super::super::forms;
     use super::*;
 
     fn normalised(text: &str) -> String {
@@ -213,6 +226,7 @@ mod tests {
             ("https://h!/", "Host"),
             ("https://[::1/", "Host"),
             ("https://[::1]x/", "Host"),
+            ("https://::1/", "Host"),
             ("https://[v1]/", "Host"),
             ("https://h%41/", "Host"),
             ("https://h/#f", "Fragment"),
@@ -226,6 +240,33 @@ mod tests {
             ("https://h/%zz", "Percent"),
         ] {
             assert_eq!(normalised(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn hosts_and_ports_have_one_rule() {
+        for (text, kept, why) in forms::AUTHORITIES {
+            let url = Url::parse(&format!("http://{text}/")).ok();
+            assert_eq!(url.map(|url| url.authority()).as_deref(), *kept, "{text:?}: {why}");
+            let authority = split_authority(text).ok();
+            let shown = authority.map(|(host, port)| (host.to_string(), port.is_some()));
+            assert_eq!(shown.is_some(), kept.is_some(), "{text:?}: {why}");
+        }
+    }
+
+    #[test]
+    fn a_default_port_follows_the_scheme() {
+        for (text, scheme, expected) in [
+            ("https://h/a", Scheme::Http, "http://h/a"),
+            ("https://h:443/a", Scheme::Http, "http://h/a"),
+            ("https://h:80/a", Scheme::Http, "http://h/a"),
+            ("https://h:81/a", Scheme::Http, "http://h:81/a"),
+            ("http://h:443/a", Scheme::Https, "https://h/a"),
+            ("http://h:443/a", Scheme::Http, "http://h:443/a"),
+        ] {
+            let mut url = Url::parse(text).unwrap();
+            url.set_scheme(scheme);
+            assert_eq!(url.to_string(), expected, "{text} {scheme:?}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! What `Debug` shows of signed things: everything except the values that grant access.
+use crate::text::write_char;
 use std::fmt;
-use std::fmt::Write as _;
 
 /// Headers and query parameters whose values stay hidden.
 pub(super) const SECRETS: [&str; 11] = [
@@ -46,10 +46,7 @@ impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = String::with_capacity(self.0.len());
         push_line(&mut out, self.0);
-        for c in out.chars() {
-            if c.is_control() { write!(f, "{}", c.escape_default())? } else { f.write_char(c)? }
-        }
-        Ok(())
+        out.chars().try_for_each(|c| write_char(f, c))
     }
 }
 

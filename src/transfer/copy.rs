@@ -3,22 +3,22 @@ use super::meter::Meter;
 use super::{Transfer, Transferred, parallel};
 use crate::Cancel;
 use crate::client::{
-    Client, CompletedUpload, Condition, CopySource, MAX_PART_SIZE, MAX_PARTS, MIN_PART_SIZE, ObjectMeta,
-    ObjectSettings, UploadRef, UploadedPart,
+    Client, Condition, CopySource, MAX_PART_SIZE, MAX_PARTS, MIN_PART_SIZE, ObjectMeta, ObjectSettings, UploadRef,
+    UploadedPart,
 };
 use crate::error::{Error, ErrorKind, Result};
 use std::num::NonZeroUsize;
 use std::ops::Range;
 
 impl Transfer<'_> {
-    /// Copies an object on the server, of any size and without downloading it; what is larger than a part in ranges,
-    /// all of the same version. Replaces what is there whole or not at all.
+    /// Copies an object on the server, of any size and without downloading it. An object larger than a part is copied in
+    /// ranges, all of the same version. Replaces what is there whole or not at all.
     ///
     /// The copy is stored with `settings`; content headers and metadata that these do not name are the source's.
     ///
     /// # Errors
-    /// [`ErrorKind::NoSuchKey`]; [`ErrorKind::PreconditionFailed`] when the source is not, or no more, the version asked
-    /// for.
+    /// [`ErrorKind::NoSuchKey`]; [`ErrorKind::PreconditionFailed`] when the source is not, or is no longer, the requested
+    /// version.
     pub fn copy(
         &self,
         source: CopySource<'_>,
@@ -29,26 +29,13 @@ impl Transfer<'_> {
         let meta = self.client.head_object(source.bucket, source.key)?;
         let source = CopySource { if_match: source.if_match.or(meta.etag.as_deref()), ..source };
         let meter = Meter::new(&self.client, self.progress, meta.size);
-        if meta.size > self.part_size {
-            let ranges =
-                Ranges { chunk_size: self.part_size, concurrency: self.concurrency, done: &|bytes| meter.part(bytes) };
-            let settings = with_metadata_of(settings, &meta);
-            match copy_object_in_parts(&self.client, source, meta.size, (bucket, key), &settings, &ranges) {
-                Ok(copy) => return Ok(Transferred { bytes: meta.size, parts: meter.parts(), etag: copy.etag }),
-                // A server without UploadPartCopy may still know CopyObject.
-                Err(error)
-                    if meta.size <= MAX_PART_SIZE
-                        && (error.kind() == ErrorKind::Protocol || error.status() == Some(501)) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        let copy = self.client.copy_object(source, bucket, key, settings)?;
-        meter.part(meta.size);
-        Ok(Transferred { bytes: meta.size, parts: 1, etag: copy.etag })
+        let ranges =
+            CopyRanges { threshold: self.part_size, chunk_size: self.part_size, concurrency: self.concurrency };
+        copy_any_size(&self.client, source, &meta, (bucket, key), settings, ranges, &|bytes| meter.part(bytes))
     }
 }
 
-/// CopyObject takes the source's metadata along; an upload in parts has to be told them.
+/// Adds the source's metadata, which CopyObject keeps by itself and an upload in parts must be given.
 fn with_metadata_of(settings: &ObjectSettings, meta: &ObjectMeta) -> ObjectSettings {
     let mut settings = settings.clone();
     if settings.content_type.is_none() {
@@ -61,33 +48,60 @@ fn with_metadata_of(settings: &ObjectSettings, meta: &ObjectMeta) -> ObjectSetti
 }
 
 /// How an object is copied in ranges.
-pub(crate) struct Ranges<'a> {
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CopyRanges {
+    /// Objects of up to this many bytes are copied in one request.
+    pub(crate) threshold: u64,
     /// Bytes of one range; more where there would be too many.
     pub(crate) chunk_size: u64,
     /// Ranges in flight at once.
     pub(crate) concurrency: NonZeroUsize,
-    /// Told the bytes of each range that has been copied.
-    pub(crate) done: &'a (dyn Fn(u64) + Sync),
 }
 
-/// Copies an object of `size` bytes in parts, replacing what is at the target (bucket and key) whole or not at all. With
-/// [`CopySource::if_match`] all parts are of one version.
-///
-/// A copy that fails is aborted, unless its completion may have happened.
-pub(crate) fn copy_object_in_parts(
+/// Copies an object of any size to the target (bucket and key), replacing what is there whole or not at all: with one
+/// CopyObject up to the threshold, in parts above, and with CopyObject again where the server cannot copy parts and the
+/// object has no more than 5 GiB. `meta` is what the server said of the source. With [`CopySource::if_match`] all parts
+/// are of one version.
+pub(crate) fn copy_any_size(
     client: &Client,
     source: CopySource<'_>,
-    size: u64,
+    meta: &ObjectMeta,
     (bucket, key): (&str, &str),
     settings: &ObjectSettings,
-    ranges: &Ranges<'_>,
-) -> Result<CompletedUpload> {
-    let pieces = cut(size, ranges.chunk_size)?;
-    let upload_id = client.create_multipart_upload(bucket, key, settings)?;
-    let upload = UploadRef { bucket, key, upload_id: &upload_id };
-    copy_parts(client, source, &pieces, upload, ranges.concurrency, ranges.done)
-        .and_then(|parts| client.complete_multipart_upload(upload, &parts, &Condition::Always))
-        .map_err(|error| abort_after(client, upload, error))
+    ranges: CopyRanges,
+    done: &(dyn Fn(u64) + Sync),
+) -> Result<Transferred> {
+    let in_parts = || {
+        let pieces = cut(meta.size, ranges.chunk_size)?;
+        let upload_id = client.create_multipart_upload(bucket, key, &with_metadata_of(settings, meta))?;
+        let upload = UploadRef { bucket, key, upload_id: &upload_id };
+        let copy = copy_parts(client, source, &pieces, upload, ranges.concurrency, done)
+            .and_then(|parts| client.complete_multipart_upload(upload, &parts, &Condition::Always))
+            .map_err(|error| abort_after(client, upload, error))?;
+        let parts = u32::try_from(pieces.len()).unwrap_or(u32::MAX);
+        Ok(Transferred { bytes: meta.size, parts, etag: copy.etag })
+    };
+    if meta.size > MAX_PART_SIZE || (meta.size > ranges.threshold && may_be_copied_in_parts(source.key)) {
+        match in_parts() {
+            Err(error) if meta.size <= MAX_PART_SIZE && cannot_copy_parts(&error) => {}
+            copied => return copied,
+        }
+    }
+    let copy = client.copy_object(source, bucket, key, settings)?;
+    done(meta.size);
+    Ok(Transferred { bytes: meta.size, parts: 1, etag: copy.etag })
+}
+
+/// Whether `error`, of a part's copy, means that the server does not have UploadPartCopy. Some servers say so; rclone
+/// responds with 200, copies nothing and returns no ETag.
+pub(crate) fn cannot_copy_parts(error: &Error) -> bool {
+    error.kind() == ErrorKind::Protocol || error.status() == Some(501)
+}
+
+/// Whether every server that has UploadPartCopy can copy from this key. Ceph decodes the source twice and fails with some
+/// percent signs.
+pub(crate) fn may_be_copied_in_parts(key: &str) -> bool {
+    !key.contains('%')
 }
 
 /// Copies `pieces` of `source` as the parts of `upload`, the first as part 1.
@@ -123,7 +137,7 @@ pub(super) fn cut(size: u64, chunk_size: u64) -> Result<Vec<Range<u64>>> {
     Ok((0..size.div_ceil(chunk)).map(|index| index * chunk..(index * chunk + chunk).min(size)).collect())
 }
 
-/// Throws away the parts of a failed upload and gives the failure back.
+/// Discards the parts of a failed upload and returns the failure.
 pub(super) fn abort_after(client: &Client, upload: UploadRef<'_>, error: Error) -> Error {
     if error.kind() == ErrorKind::OutcomeUnknown {
         return error;

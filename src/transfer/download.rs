@@ -2,8 +2,8 @@
 use super::copy::cut;
 use super::file::{Section, Unfinished, local_error, write_all_at};
 use super::meter::Meter;
-use super::{Transfer, Verification, parallel};
-use crate::client::{ByteRange, Client, GetObject, ObjectMeta};
+use super::{DownloadVerification, Transfer, parallel};
+use crate::client::{ByteRange, Client, ObjectMeta};
 use crate::error::{Error, ErrorKind, Result};
 use crc_fast::{CrcAlgorithm, Digest as Crc, checksum_combine};
 use md5::{Digest as _, Md5};
@@ -41,7 +41,7 @@ pub enum Verified {
 
 impl Transfer<'_> {
     /// Fetches an object into a file, several ranges at once, all of the same version. The file has another name until
-    /// all of it has arrived and was verified ([`Verification`]); what had the name before is replaced then.
+    /// all of it has arrived and was verified ([`DownloadVerification`]); what had the name before is replaced then.
     ///
     /// # Errors
     /// [`ErrorKind::Integrity`] when the object changes meanwhile, or the content is not what was stored;
@@ -49,8 +49,8 @@ impl Transfer<'_> {
     pub fn download_to_file(&self, bucket: &str, key: &str, file: impl AsRef<Path>) -> Result<Downloaded> {
         let path = file.as_ref();
         let meta = match self.verification {
-            Verification::Content => self.client.head_object_with_checksum(bucket, key)?,
-            Verification::Length => self.client.head_object(bucket, key)?,
+            DownloadVerification::Content => self.client.head_object_with_checksum(bucket, key)?,
+            DownloadVerification::Length => self.client.head_object(bucket, key)?,
         };
         let unfinished = Unfinished::beside(path, self.client.clock().random())?;
         unfinished.file.set_len(meta.size).map_err(|error| local_error("writing", path, error))?;
@@ -61,13 +61,13 @@ impl Transfer<'_> {
         let (client, cancel) = self.client.with_child_cancel();
         let crcs = parallel::for_each(pieces.len(), self.concurrency, &cancel, |index| {
             let fetch =
-                Fetch { client: &client, bucket, key, meta: &meta, file: &unfinished.file, path, meter: &meter };
+                RangeFetch { client: &client, bucket, key, meta: &meta, file: &unfinished.file, path, meter: &meter };
             fetch.piece(&pieces[index], self.verification)
         })?;
         let verified = match self.verification {
-            Verification::Content => verify(&meta, &pieces, &crcs, &unfinished.file)
+            DownloadVerification::Content => verify(&meta, &pieces, &crcs, &unfinished.file)
                 .map_err(|error| error.with_bucket(bucket).with_key(key))?,
-            Verification::Length => Verified::LengthAlone,
+            DownloadVerification::Length => Verified::LengthAlone,
         };
         unfinished.finish()?;
         Ok(Downloaded { bytes: meta.size, etag: meta.etag, verified })
@@ -75,7 +75,7 @@ impl Transfer<'_> {
 }
 
 /// What all ranges of a download have in common.
-struct Fetch<'a> {
+struct RangeFetch<'a> {
     client: &'a Client,
     bucket: &'a str,
     key: &'a str,
@@ -85,21 +85,16 @@ struct Fetch<'a> {
     meter: &'a Meter<'a>,
 }
 
-impl Fetch<'_> {
+impl RangeFetch<'_> {
     /// Fetches one range and gives back its CRC, 0 where none is wanted.
-    fn piece(&self, piece: &Range<u64>, verification: Verification) -> Result<u64> {
+    fn piece(&self, piece: &Range<u64>, verification: DownloadVerification) -> Result<u64> {
         let length = piece.end - piece.start;
-        let mut request = GetObject::range(ByteRange::Part { offset: piece.start, length });
-        request.if_match.clone_from(&self.meta.etag);
-        let mut reader = match self.client.get_object(self.bucket, self.key, &request) {
-            Err(error) if matches!(error.kind(), ErrorKind::PreconditionFailed | ErrorKind::InvalidRange) => {
-                return Err(self.changed().with_source(error));
-            }
-            reader => reader?,
-        };
-        // Not every server knows If-Match.
-        if reader.meta().etag != self.meta.etag || reader.meta().size != self.meta.size {
-            return Err(self.changed());
+        let range = ByteRange::Part { offset: piece.start, length };
+        let etag = self.meta.etag.as_deref();
+        let mut reader = self.client.get_same_version(self.bucket, self.key, range, etag, Some(length))?;
+        // Without an ETag the size alone shows another version.
+        if reader.meta().size != self.meta.size {
+            return Err(reader.changed());
         }
         let mut crc = Crc::new(CrcAlgorithm::Crc64Nvme);
         let mut block = vec![0; BLOCK.min(usize::try_from(length).unwrap_or(BLOCK))];
@@ -112,7 +107,7 @@ impl Fetch<'_> {
             if at + n as u64 > piece.end {
                 return Err(self.error(ErrorKind::Protocol, "the server sent more than the range asked for"));
             }
-            if verification == Verification::Content {
+            if verification == DownloadVerification::Content {
                 crc.update(&block[..n]);
             }
             write_all_at(self.file, &block[..n], at).map_err(|error| local_error("writing", self.path, error))?;
@@ -124,10 +119,6 @@ impl Fetch<'_> {
         }
         self.meter.part(0);
         Ok(crc.finalize())
-    }
-
-    fn changed(&self) -> Error {
-        self.error(ErrorKind::Integrity, "the object changed while it was being read")
     }
 
     fn error(&self, kind: ErrorKind, message: &str) -> Error {

@@ -25,7 +25,7 @@ mod read_ahead;
 mod shards;
 mod upload;
 
-pub(crate) use copy::{Ranges, copy_object_in_parts, copy_parts};
+pub(crate) use copy::{CopyRanges, cannot_copy_parts, copy_any_size, copy_parts, may_be_copied_in_parts};
 pub use download::{Downloaded, Verified};
 pub(crate) use memory::{MemoryLimit, Share};
 pub use meter::Progress;
@@ -49,17 +49,17 @@ pub struct Transfer<'a> {
     part_size: u64,
     concurrency: NonZeroUsize,
     progress: Option<&'a (dyn Fn(Progress) + Sync)>,
-    verification: Verification,
+    verification: DownloadVerification,
 }
 
-/// Whether a download is verified beyond its length and version.
+/// How a download is verified in addition to its length and version.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Verification {
-    /// By the CRC-64/NVME the server keeps; without one by an ETag that looks like an MD5, for which the file is read
-    /// back.
+pub enum DownloadVerification {
+    /// By the CRC-64/NVME that the server keeps; without one by an ETag that looks like an MD5, for which the file is
+    /// read back.
     #[default]
     Content,
-    /// By length and version alone, for servers whose ETags look like an MD5 and are none.
+    /// By length and version alone, for servers whose ETags look like an MD5 and are not one.
     Length,
 }
 
@@ -83,7 +83,7 @@ impl<'a> Transfer<'a> {
             part_size: PART_SIZE,
             concurrency: CONCURRENCY,
             progress: None,
-            verification: Verification::default(),
+            verification: DownloadVerification::default(),
         }
     }
 
@@ -112,7 +112,7 @@ impl<'a> Transfer<'a> {
 
     /// How downloads are verified.
     #[must_use]
-    pub const fn verification(mut self, verification: Verification) -> Self {
+    pub const fn verification(mut self, verification: DownloadVerification) -> Self {
         self.verification = verification;
         self
     }

@@ -83,7 +83,7 @@ pub(crate) fn list_in_shards(
     }
     let shards = &shards;
     std::thread::scope(|scope| {
-        let _end = End { shards, cancel };
+        let _end = EndThreads { shards, cancel };
         let threads = (0..most.get())
             .map_while(|_| {
                 let thread = std::thread::Builder::new().name("s3driver-list".to_owned());
@@ -107,7 +107,7 @@ struct Shards<'a> {
     client: Client,
     bucket: &'a str,
     most: usize,
-    state: Mutex<State>,
+    state: Mutex<ShardQueue>,
     /// A page has come, or the end of a shard.
     arrived: Condvar,
     /// There is something to list, or room for a page, or nothing more to do.
@@ -115,7 +115,7 @@ struct Shards<'a> {
 }
 
 #[derive(Default)]
-struct State {
+struct ShardQueue {
     /// In order; the first one is being visited.
     shards: VecDeque<Shard>,
     /// Shards made so far.
@@ -134,7 +134,7 @@ struct Shard {
 /// What was found below a prefix.
 enum Look {
     /// The first page, and the further ones: not worth splitting.
-    Pages(Box<ListBucketResult>, client::Listing),
+    Pages(Box<ListBucketResult>, client::Pages<ListBucketResult>),
     Split(Vec<Shard>),
 }
 
@@ -153,7 +153,7 @@ impl Shards<'_> {
         self.lock().replace(0..0, shards);
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, ShardQueue> {
         sync::lock(&self.state)
     }
 
@@ -182,7 +182,7 @@ impl Shards<'_> {
     fn work(&self) {
         while let Some((number, prefix)) = self.take() {
             let panicked = Error::new(ErrorKind::LocalIo, "a thread that lists has panicked");
-            let mut listing = Listing { shards: self, number, outcome: Some(Err(panicked)) };
+            let mut listing = ShardListing { shards: self, number, outcome: Some(Err(panicked)) };
             listing.outcome = self.list(number, &prefix).transpose();
         }
     }
@@ -271,7 +271,7 @@ impl Shards<'_> {
     }
 }
 
-impl State {
+impl ShardQueue {
     /// Puts shards in the place of others.
     fn replace(&mut self, range: std::ops::Range<usize>, shards: Vec<Shard>) {
         let behind = self.shards.split_off(range.end);
@@ -321,14 +321,14 @@ fn is_truncated(page: &ListBucketResult) -> bool {
 }
 
 /// A shard being listed; however its thread leaves it, the visitor is told.
-struct Listing<'a> {
+struct ShardListing<'a> {
     shards: &'a Shards<'a>,
     number: u64,
     /// `None` when others took its place.
     outcome: Option<Result<()>>,
 }
 
-impl Drop for Listing<'_> {
+impl Drop for ShardListing<'_> {
     fn drop(&mut self) {
         let mut state = self.shards.lock();
         if let Some(outcome) = self.outcome.take()
@@ -343,12 +343,12 @@ impl Drop for Listing<'_> {
 }
 
 /// Ends the threads, also when the visitor has had enough or panics.
-struct End<'a> {
+struct EndThreads<'a> {
     shards: &'a Shards<'a>,
     cancel: crate::Cancel,
 }
 
-impl Drop for End<'_> {
+impl Drop for EndThreads<'_> {
     fn drop(&mut self) {
         self.shards.lock().ended = true;
         self.cancel.cancel();

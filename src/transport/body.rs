@@ -4,11 +4,11 @@ use super::connection::{Connection, READ_AHEAD};
 use super::error::{Failure, Phase, TransportError};
 use super::head::{After, Framing, Head};
 use super::pool::Pool;
-use super::stream::{Limits, Pace};
+use super::wait::{Limits, Pace, Timeouts};
 use crate::cancel::Cancel;
 use std::io::{self, Read};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Most bytes of a chunk's size line, its extensions included.
 const MAX_CHUNK_LINE: usize = 1 << 10;
@@ -24,10 +24,9 @@ const MAX_RESERVE: usize = 1 << 20;
 pub(crate) struct Response {
     pub(crate) status: u16,
     head: Head,
-    body: Body,
+    body: Unread,
     deadline: Option<Instant>,
-    idle: Duration,
-    stall: Duration,
+    timeouts: Timeouts,
     cancel: Option<Cancel>,
     pool: Arc<Pool>,
     /// Gone once the body is over, or broken.
@@ -35,12 +34,11 @@ pub(crate) struct Response {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Body {
+enum Unread {
     Length(u64),
     Chunked(Chunk),
     Close,
     Done,
-    Broken,
 }
 
 /// Where in a chunked body (RFC 9112, 7.1) the next byte stands.
@@ -58,15 +56,15 @@ impl Response {
     pub(super) fn new(
         head: Head,
         mut connection: Box<Connection>,
-        (idle, stall): (Duration, Duration),
+        timeouts: Timeouts,
         cancel: Option<Cancel>,
         pool: Arc<Pool>,
     ) -> Self {
         let body = match head.framing {
-            Framing::None | Framing::Length(0) => Body::Done,
-            Framing::Length(length) => Body::Length(length),
-            Framing::Chunked => Body::Chunked(Chunk::Size),
-            Framing::Close => Body::Close,
+            Framing::NoBody | Framing::Length(0) => Unread::Done,
+            Framing::Length(length) => Unread::Length(length),
+            Framing::Chunked => Unread::Chunked(Chunk::Size),
+            Framing::Close => Unread::Close,
         };
         // The pace of what was sent is no part of the reply's.
         connection.pace = Pace::default();
@@ -75,13 +73,12 @@ impl Response {
             head,
             body,
             deadline: None,
-            idle,
-            stall,
+            timeouts,
             cancel,
             pool,
             connection: Some(connection),
         };
-        if response.body == Body::Done {
+        if response.body == Unread::Done {
             response.finish();
         }
         response
@@ -107,11 +104,11 @@ impl Response {
         self.deadline = deadline;
         let too_long = || Failure::Protocol(format!("the body is longer than the {limit} bytes allowed here"));
         let expected = match self.body {
-            Body::Length(length) => match usize::try_from(length) {
+            Unread::Length(length) => match usize::try_from(length) {
                 Ok(length) if length <= limit => length,
                 _ => return Err(self.broken(too_long())),
             },
-            Body::Done => return Ok(Vec::new()),
+            Unread::Done => return Ok(Vec::new()),
             _ => 0,
         };
         let mut whole = Vec::with_capacity(expected.min(MAX_RESERVE));
@@ -129,7 +126,7 @@ impl Response {
             if filled > limit {
                 return Err(self.broken(too_long()));
             }
-            if count == 0 || (self.body == Body::Done) {
+            if count == 0 || (self.body == Unread::Done) {
                 whole.truncate(filled);
                 return Ok(whole);
             }
@@ -146,25 +143,20 @@ impl Response {
 
     fn step(&mut self, into: &mut [u8]) -> Result<usize, Failure> {
         loop {
-            if self.body == Body::Done {
+            if self.body == Unread::Done {
                 return Ok(0);
             }
             let Some(connection) = self.connection.as_deref_mut() else {
                 return Err(Failure::io(io::ErrorKind::NotConnected, "an earlier read of this body failed"));
             };
-            let limits = Limits {
-                idle: self.idle,
-                deadline: self.deadline,
-                stall: self.deadline.is_none().then_some(self.stall),
-                cancel: self.cancel.as_ref(),
-            };
+            let limits = self.timeouts.limits(self.deadline, self.cancel.as_ref());
             let beyond = match self.body {
-                Body::Length(left) if left <= into.len() as u64 => 1,
-                Body::Chunked(Chunk::Data(left)) if left <= into.len() as u64 => READ_AHEAD,
+                Unread::Length(left) if left <= into.len() as u64 => 1,
+                Unread::Chunked(Chunk::Data(left)) if left <= into.len() as u64 => READ_AHEAD,
                 _ => 0,
             };
             match &mut self.body {
-                Body::Length(left) | Body::Chunked(Chunk::Data(left)) => {
+                Unread::Length(left) | Unread::Chunked(Chunk::Data(left)) => {
                     let room = usize::try_from(*left).map_or(into.len(), |left| into.len().min(left));
                     let count = connection.read_body(&mut into[..room], beyond, &limits)?;
                     if count == 0 {
@@ -172,33 +164,33 @@ impl Response {
                     }
                     *left -= count as u64;
                     match self.body {
-                        Body::Length(0) => self.finish(),
-                        Body::Chunked(Chunk::Data(0)) => self.body = Body::Chunked(Chunk::End),
+                        Unread::Length(0) => self.finish(),
+                        Unread::Chunked(Chunk::Data(0)) => self.body = Unread::Chunked(Chunk::End),
                         _ => {}
                     }
                     return Ok(count);
                 }
-                Body::Close => {
+                Unread::Close => {
                     let count = connection.read_body(into, beyond, &limits)?;
                     if count == 0 {
                         self.finish();
                     }
                     return Ok(count);
                 }
-                Body::Chunked(chunk) => {
+                Unread::Chunked(chunk) => {
                     let over = next_chunk(connection, chunk, &limits)?;
                     if over {
                         self.finish();
                     }
                 }
-                Body::Done | Body::Broken => return Ok(0),
+                Unread::Done => return Ok(0),
             }
         }
     }
 
     /// The body is whole: the connection goes back to the pool when its next byte can only be the next reply's.
     fn finish(&mut self) {
-        self.body = Body::Done;
+        self.body = Unread::Done;
         if let Some(mut connection) = self.connection.take()
             && self.head.after == After::Reuse
             && !connection.has_surplus()
@@ -208,7 +200,6 @@ impl Response {
     }
 
     fn broken(&mut self, failure: Failure) -> TransportError {
-        self.body = Body::Broken;
         self.connection = None;
         TransportError::new(Phase::Body, failure)
     }
@@ -224,7 +215,7 @@ impl Read for Response {
 /// A small body that has come already need not cost its connection.
 impl Drop for Response {
     fn drop(&mut self) {
-        if let (Some(connection), Body::Length(left)) = (self.connection.as_deref_mut(), self.body)
+        if let (Some(connection), Unread::Length(left)) = (self.connection.as_deref_mut(), self.body)
             && connection.buffered().len() as u64 == left
         {
             connection.consume(connection.buffered().len());

@@ -1,13 +1,14 @@
 //! From an origin to a connection: name lookup, TCP, proxy, TLS.
 
 use super::connection::Connection;
-use super::error::{Failure, OptionsError};
-use super::stream::{Limits, Stream, TICK};
+use super::error::Failure;
+use super::stream::Stream;
 use super::tls::Tls;
-use super::{Origin, Scheme};
+use super::wait::{Limits, TICK};
+use crate::net::host::Scheme;
+use crate::net::origin::Origin;
+use crate::net::proxy::Proxy;
 use crate::sync;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use rustls::ClientConfig;
 use std::collections::HashMap;
 use std::io;
@@ -16,7 +17,6 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
-use zeroize::Zeroizing;
 
 /// How long the addresses of a name are believed. S3 changes them every few seconds to spread load; this spares the
 /// lookups of threads that start together.
@@ -39,14 +39,6 @@ pub(super) struct Connector {
     names: Arc<Names>,
 }
 
-/// A forward proxy (RFC 9110, 3.7). Has no `Debug`: it holds a password.
-pub(super) struct Proxy {
-    host: String,
-    port: u16,
-    /// The value of `proxy-authorization`.
-    authorization: Option<Zeroizing<String>>,
-}
-
 impl Connector {
     pub(super) fn new(tls: Arc<ClientConfig>, proxy: Option<Proxy>, timeout: Duration, idle: Duration) -> Self {
         Self { tls, proxy, timeout, idle, names: Arc::default() }
@@ -56,8 +48,8 @@ impl Connector {
     pub(super) fn connect(&self, origin: &Origin, limits: &Limits<'_>) -> Result<Connection, Failure> {
         let limits = Limits { idle: self.timeout, ..*limits }.within(self.timeout);
         let (host, port) = match &self.proxy {
-            Some(proxy) => (&proxy.host, proxy.port),
-            None => (&origin.host, origin.port),
+            Some(proxy) => (proxy.host(), proxy.port()),
+            None => (origin.host.as_str(), origin.port),
         };
         let socket = self.dial(host, port, &limits)?;
         let stream = Stream::new(socket, self.idle).map_err(Failure::Connect)?;
@@ -66,7 +58,7 @@ impl Connector {
             return Ok(connection);
         }
         if let Some(proxy) = &self.proxy {
-            proxy.open_tunnel(&mut connection, &limits)?;
+            open_tunnel(proxy, &mut connection, &limits)?;
         }
         let Stream::Plain(socket) = connection.stream else { return Ok(connection) };
         let tls = Tls::connect(self.tls.clone(), &origin.host, socket, &limits)?;
@@ -76,7 +68,7 @@ impl Connector {
     /// What a plain-http request carries for the proxy: the target's prefix, and the authorization.
     pub(super) fn absolute_form(&self, origin: &Origin) -> Option<(String, Option<&str>)> {
         let proxy = self.proxy.as_ref().filter(|_| origin.scheme == Scheme::Http)?;
-        Some((format!("http://{}", origin.host_header()), proxy.authorization.as_ref().map(|value| value.as_str())))
+        Some((format!("http://{}", origin.host_header()), proxy.authorization()))
     }
 
     /// Connects in a thread of its own, because neither a name lookup nor a connect can be interrupted: a caller who
@@ -159,69 +151,19 @@ fn lookup(names: &Names, key: &(String, u16)) -> io::Result<Vec<SocketAddr>> {
     Ok(addresses)
 }
 
-impl Proxy {
-    /// Reads `http://[user:password@]host:port`. The text is never repeated: it may hold a password.
-    pub(super) fn parse(text: &str) -> Result<Self, OptionsError> {
-        let wrong =
-            |what: &str| OptionsError(format!("the option proxy {what}; http://[user:password@]host:port is allowed"));
-        let rest = text.strip_prefix("http://").ok_or_else(|| wrong("does not start with http://"))?;
-        let rest = rest.strip_suffix('/').unwrap_or(rest);
-        let (user, address) = rest.rsplit_once('@').map_or((None, rest), |(user, address)| (Some(user), address));
-        let (host, port) = address.rsplit_once(':').ok_or_else(|| wrong("has no port"))?;
-        let port = port
-            .parse()
-            .ok()
-            .filter(|port| *port > 0)
-            .ok_or_else(|| wrong("has a port that is no number from 1 to 65535"))?;
-        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        if host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:".contains(&byte)) {
-            return Err(wrong("has no valid host"));
-        }
-        let authorization = match user {
-            None => None,
-            Some(user) => {
-                let decoded =
-                    percent_decode(user).ok_or_else(|| wrong("has a user or password with a wrong %-escape"))?;
-                if !decoded.contains(&b':') {
-                    return Err(wrong("has a user without a password"));
-                }
-                Some(Zeroizing::new(format!("Basic {}", STANDARD.encode(decoded))))
-            }
-        };
-        Ok(Self { host: host.to_owned(), port, authorization })
+/// Asks for a tunnel to the connection's origin (RFC 9110, 9.3.6).
+fn open_tunnel(proxy: &Proxy, connection: &mut Connection, limits: &Limits<'_>) -> Result<(), Failure> {
+    let authority = connection.origin.authority();
+    let authorization = proxy.authorization().map(|value| ("proxy-authorization", value));
+    let mut request = Vec::new();
+    let headers = [("host", authority.as_str())].into_iter().chain(authorization);
+    super::head::write_request(&mut request, "CONNECT", ("", &authority), headers, None)
+        .map_err(Failure::InvalidRequest)?;
+    let head = super::exchange::bare(connection, "CONNECT", &request, limits)?;
+    match head.status {
+        200..300 if connection.buffered().is_empty() => Ok(()),
+        200..300 => Err(Failure::Protocol("the proxy sent more than the reply to CONNECT".into())),
+        407 => Err(Failure::Connect(io::Error::other("the proxy wants other credentials (407)"))),
+        status => Err(Failure::Connect(io::Error::other(format!("the proxy refused the tunnel with status {status}")))),
     }
-
-    /// Asks for a tunnel to the connection's origin (RFC 9110, 9.3.6).
-    fn open_tunnel(&self, connection: &mut Connection, limits: &Limits<'_>) -> Result<(), Failure> {
-        let authority = connection.origin.authority();
-        let authorization = self.authorization.as_ref().map(|value| ("proxy-authorization", value.as_str()));
-        let mut request = Vec::new();
-        let headers = [("host", authority.as_str())].into_iter().chain(authorization);
-        super::head::write_request(&mut request, "CONNECT", ("", &authority), headers, None)
-            .map_err(Failure::InvalidRequest)?;
-        let head = super::exchange::bare(connection, "CONNECT", &request, limits)?;
-        match head.status {
-            200..300 if connection.buffered().is_empty() => Ok(()),
-            200..300 => Err(Failure::Protocol("the proxy sent more than the reply to CONNECT".into())),
-            407 => Err(Failure::Connect(io::Error::other("the proxy wants other credentials (407)"))),
-            status => {
-                Err(Failure::Connect(io::Error::other(format!("the proxy refused the tunnel with status {status}"))))
-            }
-        }
-    }
-}
-
-fn percent_decode(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = text.bytes();
-    let mut decoded = Vec::with_capacity(text.len());
-    while let Some(byte) = bytes.next() {
-        decoded.push(match byte {
-            b'%' => {
-                let mut digit = || bytes.next().and_then(|byte| char::from(byte).to_digit(16));
-                u8::try_from(digit()? * 16 + digit()?).ok()?
-            }
-            byte => byte,
-        });
-    }
-    Some(decoded)
 }

@@ -1,9 +1,10 @@
 //! One connection: a stream, the bytes read ahead of need, and the buffers its exchanges share.
 
-use super::Origin;
 use super::error::Failure;
-use super::head::{Head, Parsed};
-use super::stream::{Limits, Pace, Stream};
+use super::head::Head;
+use super::stream::Stream;
+use super::wait::{Limits, Pace};
+use crate::net::origin::Origin;
 use std::io;
 use std::time::Instant;
 use zeroize::Zeroizing;
@@ -87,14 +88,11 @@ impl Connection {
             return true;
         }
         self.make_room();
-        match self.stream.read_now(&mut self.ahead[self.end..]) {
-            Ok(Some(count)) => {
-                self.received(count);
-                true
-            }
-            Ok(None) => false,
-            Err(_) => true,
+        let news = self.stream.read_now(&mut self.ahead[self.end..]);
+        if let Ok(Some(count)) = news {
+            self.received(count);
         }
+        !matches!(news, Ok(None))
     }
 
     /// Reads the next reply's head, interim ones too.
@@ -107,15 +105,15 @@ impl Connection {
         }
         loop {
             match Head::parse(self.buffered(), method).map_err(Failure::Protocol)? {
-                Parsed::Whole(head, length) => {
+                Some((head, length)) => {
                     self.consume(length);
                     return Ok(head);
                 }
-                Parsed::Partial if searched == 0 => {
+                None if searched == 0 => {
                     // From its first byte on, a head has one idle limit to come whole.
                     limits = limits.within(limits.idle);
                 }
-                Parsed::Partial => return Err(Failure::Protocol("the head ends too early".into())),
+                None => return Err(Failure::Protocol("the head ends too early".into())),
             }
             // Parsing again at every byte that trickles in would take quadratic time: wait for the empty line.
             loop {

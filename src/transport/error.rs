@@ -112,11 +112,3 @@ impl From<TransportError> for io::Error {
 /// Why the options cannot be used: one sentence naming the option.
 #[derive(Debug)]
 pub(crate) struct OptionsError(pub(crate) String);
-
-impl fmt::Display for OptionsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl Error for OptionsError {}

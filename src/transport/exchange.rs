@@ -3,8 +3,8 @@
 use super::connection::Connection;
 use super::error::{Failure, Phase, TransportError};
 use super::head::{After, Head};
-use super::stream::{Idle, Limits, Pace, Step, TICK, is_tick};
-use super::{Body, Request};
+use super::request::{Request, RequestBody};
+use super::wait::{Idle, Limits, Pace, Step, TICK, is_tick};
 use std::io::{self, Read};
 use std::time::{Duration, Instant};
 
@@ -32,7 +32,7 @@ const MAX_INTERIM: u32 = 16;
 pub(super) fn run(
     connection: &mut Connection,
     request: &Request<'_>,
-    body: &mut Body<'_>,
+    body: &mut RequestBody<'_>,
     limits: &Limits<'_>,
 ) -> Result<Head, TransportError> {
     connection.answered = false;
@@ -77,7 +77,12 @@ impl<'a> Exchange<'a> {
         Self { connection, method, limits, interim: 0, early: None, sent: 0, looked_at: 0 }
     }
 
-    fn run(&mut self, head: &[u8], expect: Option<Duration>, body: &mut Body<'_>) -> Result<Head, (Phase, Failure)> {
+    fn run(
+        &mut self,
+        head: &[u8],
+        expect: Option<Duration>,
+        body: &mut RequestBody<'_>,
+    ) -> Result<Head, (Phase, Failure)> {
         if let Err(failure) = self.send(head, expect, body) {
             return match failure {
                 // The server may have said why before it closed; what it said is the outcome.
@@ -92,7 +97,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// Sends everything, or stops because `early` is there.
-    fn send(&mut self, head: &[u8], expect: Option<Duration>, body: &mut Body<'_>) -> Result<(), Failure> {
+    fn send(&mut self, head: &[u8], expect: Option<Duration>, body: &mut RequestBody<'_>) -> Result<(), Failure> {
         let mut head = head;
         if let Some(patience) = expect {
             self.write(head, &[], 0)?;
@@ -103,9 +108,9 @@ impl<'a> Exchange<'a> {
             }
         }
         match body {
-            Body::Empty => self.write(head, &[], 0),
-            Body::Bytes(bytes) => self.write(head, bytes, 0),
-            Body::Reader { source, length } => {
+            RequestBody::Empty => self.write(head, &[], 0),
+            RequestBody::Bytes(bytes) => self.write(head, bytes, 0),
+            RequestBody::Reader { source, length } => {
                 let mut block = std::mem::take(&mut self.connection.outgoing_block);
                 let result = self.send_source(head, source, *length, &mut block);
                 self.connection.outgoing_block = block;

@@ -16,13 +16,10 @@ pub struct Head {
 
 /// Reads the head of an answer to `method`; `Ok(None)` when it goes on.
 pub fn response_head(bytes: &[u8], method: &str) -> Result<Option<Head>, String> {
-    Ok(match head::Head::parse(bytes, method)? {
-        head::Parsed::Partial => None,
-        head::Parsed::Whole(head, length) => Some(Head {
-            status: head.status,
-            content_length: head.content_length,
-            fields: head.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
-            length,
-        }),
-    })
+    Ok(head::Head::parse(bytes, method)?.map(|(head, length)| Head {
+        status: head.status,
+        content_length: head.content_length,
+        fields: head.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        length,
+    }))
 }

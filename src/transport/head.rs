@@ -1,5 +1,6 @@
 //! The heads of messages: how a request's is written and a reply's is read. No I/O.
 
+use std::io::Write;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
@@ -41,9 +42,8 @@ pub(super) fn write_request<'h>(
         }
     }
     if let Some(length) = content_length {
-        out.extend_from_slice(b"content-length: ");
-        write_decimal(out, length);
-        out.extend_from_slice(b"\r\n");
+        // Writing to a `Vec` cannot fail.
+        let _ = write!(out, "content-length: {length}\r\n");
     }
     out.extend_from_slice(b"\r\n");
     Ok(())
@@ -53,7 +53,7 @@ pub(super) fn write_request<'h>(
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
     /// There is none: HEAD, 1xx, 204, 304.
-    None,
+    NoBody,
     Length(u64),
     Chunked,
     /// Where the connection ends.
@@ -86,29 +86,22 @@ struct Field {
     exact: bool,
 }
 
-/// A parse of bytes that may not be there yet.
-#[derive(Debug)]
-pub(super) enum Parsed {
-    /// The head, and how many bytes it took.
-    Whole(Head, usize),
-    Partial,
-}
-
 impl Head {
-    /// Reads a head from the front of `bytes`: the answer to a request with `method`.
-    pub(super) fn parse(bytes: &[u8], method: &str) -> Result<Parsed, String> {
+    /// Reads the head of a response to `method` from the front of `bytes`. Returns it with the bytes it took, or `None`
+    /// while it is not whole.
+    pub(super) fn parse(bytes: &[u8], method: &str) -> Result<Option<(Self, usize)>, String> {
         let mut slots = [const { MaybeUninit::uninit() }; MAX_HEADERS];
         let mut reply = httparse::Response::new(&mut []);
         let length =
             match httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut reply, bytes, &mut slots) {
                 Ok(httparse::Status::Complete(length)) => length,
-                Ok(httparse::Status::Partial) => return Ok(Parsed::Partial),
+                Ok(httparse::Status::Partial) => return Ok(None),
                 Err(error) => return Err(error.to_string()),
             };
         let status = reply.code.filter(|code| *code >= 100).ok_or("the status is not a number from 100")?;
         let mut head = Self {
             status,
-            framing: Framing::None,
+            framing: Framing::NoBody,
             after: After::Close,
             content_length: None,
             text: String::with_capacity(length),
@@ -118,7 +111,7 @@ impl Head {
             head.push(header.name, header.value);
         }
         head.frame(method, reply.version == Some(1))?;
-        Ok(Parsed::Whole(head, length))
+        Ok(Some((head, length)))
     }
 
     /// The first field of that (lower-case) name, when it is visible text.
@@ -183,7 +176,7 @@ impl Head {
         }
         self.content_length = length;
         self.framing = match length {
-            _ if method == "HEAD" || self.is_interim() || matches!(self.status, 204 | 304) => Framing::None,
+            _ if method == "HEAD" || self.is_interim() || matches!(self.status, 204 | 304) => Framing::NoBody,
             Some(length) => Framing::Length(length),
             None if chunked => Framing::Chunked,
             None => Framing::Close,
@@ -200,10 +193,4 @@ fn parse_length(text: &str) -> Option<u64> {
 
 fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
-}
-
-fn write_decimal(out: &mut Vec<u8>, number: u64) {
-    use std::io::Write;
-    // Writing to a `Vec` cannot fail.
-    let _ = write!(out, "{number}");
 }

@@ -9,13 +9,15 @@
 //!
 //! | file | what |
 //! | --- | --- |
+//! | `options`, `request` | what a caller passes |
 //! | `connect` | name lookup, TCP, proxy, TLS: from an origin to a connection |
 //! | `pool` | connections at rest |
 //! | `exchange` | one request, up to the head of its reply |
 //! | `head` | heads as text: written, parsed, judged |
 //! | `body` | the reply's body and its framing |
 //! | `connection` | a stream and its buffers |
-//! | `stream`, `tls` | sockets and sessions; the one rule for waiting |
+//! | `stream`, `tls` | sockets and sessions |
+//! | `wait` | the one rule for waiting |
 //! | `trust` | whose certificates are believed |
 
 mod body;
@@ -26,169 +28,30 @@ mod exchange;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 mod head;
+mod options;
 mod pool;
+mod request;
 mod stream;
 mod tls;
 mod trust;
+mod wait;
 
 #[cfg(test)]
 mod tests;
 
 pub(crate) use body::Response;
 pub(crate) use error::{Failure, OptionsError, Phase, TransportError};
+pub use options::TlsVerification;
+pub(crate) use options::TransportOptions;
+pub(crate) use request::{Request, RequestBody};
 
-use crate::cancel::Cancel;
-use connect::{Connector, Proxy};
+use crate::net::origin::Origin;
+use connect::Connector;
 use pool::Pool;
 use std::fmt;
-use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
-use stream::Limits;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum Scheme {
-    Http,
-    Https,
-}
-
-impl Scheme {
-    fn default_port(self) -> u16 {
-        match self {
-            Self::Http => 80,
-            Self::Https => 443,
-        }
-    }
-}
-
-/// Where a request goes: scheme, host and port. `host` is a name, an IPv4 address, or an IPv6 address without brackets.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Origin {
-    pub(crate) scheme: Scheme,
-    pub(crate) host: String,
-    pub(crate) port: u16,
-}
-
-impl Origin {
-    /// The value of `Host`: port left out when it is the scheme's default, IPv6 in brackets.
-    pub(crate) fn host_header(&self) -> String {
-        if self.port != self.scheme.default_port() {
-            return self.authority();
-        }
-        if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() }
-    }
-
-    /// Host and port, the port always there.
-    fn authority(&self) -> String {
-        if self.host.contains(':') {
-            format!("[{}]:{}", self.host, self.port)
-        } else {
-            format!("{}:{}", self.host, self.port)
-        }
-    }
-}
-
-/// How servers' certificates are judged.
-#[derive(Clone, Debug, Default)]
-pub(crate) enum TlsVerification {
-    #[default]
-    Full,
-    /// `skipverify`: any certificate is accepted.
-    Skip,
-}
-
-#[derive(Clone)]
-pub(crate) struct Options {
-    pub(crate) verification: TlsVerification,
-    /// PEM text: certificates trusted beside the built-in ones (webpki-roots).
-    pub(crate) extra_roots_pem: Vec<u8>,
-    /// `http://[user:password@]host:port`; never taken from the environment. User and password are percent-decoded.
-    pub(crate) proxy: Option<String>,
-    /// For name lookup, TCP, proxy and TLS together.
-    pub(crate) connect_timeout: Duration,
-    /// The longest wait for one read or one write to make progress.
-    pub(crate) idle_timeout: Duration,
-    /// Over this much waiting, and at least over the idle timeout, bytes without a deadline must keep a pace: see
-    /// `stream::Pace`.
-    pub(crate) stall_timeout: Duration,
-    /// Idle connections kept per origin.
-    pub(crate) idle_connections: usize,
-    /// How long an idle connection is kept.
-    pub(crate) idle_lifetime: Duration,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            verification: TlsVerification::Full,
-            extra_roots_pem: Vec::new(),
-            proxy: None,
-            connect_timeout: Duration::from_secs(10),
-            idle_timeout: Duration::from_secs(30),
-            stall_timeout: Duration::from_secs(120),
-            // More than the threads any one client is expected to run. An idle connection costs 16 KiB, with TLS some 150.
-            idle_connections: 64,
-            // S3 was seen to close connections idle for more than 5 s, which is AWS's own default for S3 clients too
-            // (aws-sdk-java-v2, pull request 1450).
-            idle_lifetime: Duration::from_secs(5),
-        }
-    }
-}
-
-/// The proxy's text may hold a password.
-impl fmt::Debug for Options {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            verification,
-            extra_roots_pem,
-            proxy,
-            connect_timeout,
-            idle_timeout,
-            stall_timeout,
-            idle_connections,
-            idle_lifetime,
-        } = self;
-        f.debug_struct("Options")
-            .field("verification", verification)
-            .field("extra_roots_pem", &format_args!("{} bytes", extra_roots_pem.len()))
-            .field("proxy", &proxy.as_ref().map(|_| "set"))
-            .field("connect_timeout", connect_timeout)
-            .field("idle_timeout", idle_timeout)
-            .field("stall_timeout", stall_timeout)
-            .field("idle_connections", idle_connections)
-            .field("idle_lifetime", idle_lifetime)
-            .finish()
-    }
-}
-
-#[derive(Clone, Copy)]
-pub(crate) struct Request<'a> {
-    pub(crate) method: &'a str,
-    /// Path and query exactly as they go on the wire.
-    pub(crate) target: &'a str,
-    /// Every header but `content-length`, `host` among them, in order; the transport adds nothing else but
-    /// `content-length`, `expect` when asked, and through a plain-http proxy `proxy-authorization` and the absolute form
-    /// of the target.
-    pub(crate) headers: &'a [(&'a str, &'a str)],
-    /// Send the head with `expect: 100-continue` and wait this long at most for the answer.
-    pub(crate) expect_continue: Option<Duration>,
-    /// The whole exchange up to the response's head must end by then (small operations: the body too, see `Response`).
-    pub(crate) deadline: Option<Instant>,
-    pub(crate) cancel: Option<&'a Cancel>,
-}
-
-pub(crate) enum Body<'a> {
-    /// No body; `content-length: 0` is sent for PUT and POST.
-    Empty,
-    Bytes(&'a [u8]),
-    /// Exactly `length` bytes are read and sent: a source that ends early is `Failure::Source(UnexpectedEof)`, one that
-    /// goes on is cut.
-    Reader {
-        source: &'a mut dyn Read,
-        length: u64,
-    },
-}
+use wait::Timeouts;
 
 /// Connections, kept alive and shared by threads. Cheap to clone.
 #[derive(Clone)]
@@ -197,20 +60,17 @@ pub(crate) struct Transport(Arc<Shared>);
 struct Shared {
     connector: Connector,
     pool: Arc<Pool>,
-    idle_timeout: Duration,
-    stall_timeout: Duration,
+    timeouts: Timeouts,
     opened: AtomicU64,
 }
 
 impl Transport {
-    pub(crate) fn new(options: Options) -> Result<Self, OptionsError> {
+    pub(crate) fn new(options: TransportOptions) -> Result<Self, OptionsError> {
         let tls = tls::config(&options.verification, &options.extra_roots_pem)?;
-        let proxy = options.proxy.map(|text| Proxy::parse(&text)).transpose()?;
         Ok(Self(Arc::new(Shared {
-            connector: Connector::new(tls, proxy, options.connect_timeout, options.idle_timeout),
+            connector: Connector::new(tls, options.proxy, options.connect_timeout, options.idle_timeout),
             pool: Arc::new(Pool::new(options.idle_connections, options.idle_lifetime)),
-            idle_timeout: options.idle_timeout,
-            stall_timeout: options.stall_timeout,
+            timeouts: Timeouts { idle: options.idle_timeout, stall: options.stall_timeout },
             opened: AtomicU64::new(0),
         })))
     }
@@ -222,21 +82,15 @@ impl Transport {
         &self,
         origin: &Origin,
         request: &Request<'_>,
-        mut body: Body<'_>,
+        mut body: RequestBody<'_>,
     ) -> Result<Response, TransportError> {
         let shared = &*self.0;
-        let (idle, stall) = (shared.idle_timeout, shared.stall_timeout);
-        let limits = Limits {
-            idle,
-            deadline: request.deadline,
-            stall: request.deadline.is_none().then_some(stall),
-            cancel: request.cancel,
-        };
+        let limits = shared.timeouts.limits(request.deadline, request.cancel);
         let length = match &body {
-            Body::Empty if matches!(request.method, "PUT" | "POST") => Some(0),
-            Body::Empty => None,
-            Body::Bytes(bytes) => Some(bytes.len() as u64),
-            Body::Reader { length, .. } => Some(*length),
+            RequestBody::Empty if matches!(request.method, "PUT" | "POST") => Some(0),
+            RequestBody::Empty => None,
+            RequestBody::Bytes(bytes) => Some(bytes.len() as u64),
+            RequestBody::Reader { length, .. } => Some(*length),
         };
         // Nothing can be waited for when there is nothing to send.
         let expect_continue = request.expect_continue.filter(|_| length.is_some_and(|length| length > 0));
@@ -263,7 +117,7 @@ impl Transport {
         };
         connection.outgoing_head = head;
         let head = exchange::run(&mut connection, &request, &mut body, &limits)?;
-        Ok(Response::new(head, connection, (idle, stall), request.cancel.cloned(), shared.pool.clone()))
+        Ok(Response::new(head, connection, shared.timeouts, request.cancel.cloned(), shared.pool.clone()))
     }
 
     /// Connections opened so far.

@@ -1,10 +1,10 @@
 //! Connections that wait for their next request.
 
-use super::Origin;
 use super::connection::Connection;
+use crate::net::origin::Origin;
 use crate::sync;
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 /// A connection idle for less than this is taken as it is. After a longer rest one look, without waiting, tells
@@ -12,27 +12,31 @@ use std::time::{Duration, Instant};
 /// its three system calls do not count, and a busy connection never pays them.
 const LOOK_AFTER: Duration = Duration::from_millis(1);
 
-/// Idle connections by origin, the freshest last. Nothing is connected, read or closed under the lock.
+/// IdleConnections connections by origin, the freshest last. Nothing is connected, read or closed under the lock.
 pub(super) struct Pool {
     per_origin: usize,
     lifetime: Duration,
-    idle: Mutex<Idle>,
+    idle: Mutex<IdleConnections>,
 }
 
-struct Idle {
+struct IdleConnections {
     by_origin: HashMap<Origin, VecDeque<Box<Connection>>>,
     swept: Instant,
 }
 
 impl Pool {
     pub(super) fn new(per_origin: usize, lifetime: Duration) -> Self {
-        Self { per_origin, lifetime, idle: Mutex::new(Idle { by_origin: HashMap::new(), swept: Instant::now() }) }
+        Self {
+            per_origin,
+            lifetime,
+            idle: Mutex::new(IdleConnections { by_origin: HashMap::new(), swept: Instant::now() }),
+        }
     }
 
     /// The freshest usable connection: servers close the stalest first.
     pub(super) fn take(&self, origin: &Origin) -> Option<Box<Connection>> {
         loop {
-            let mut connection = self.lock().by_origin.get_mut(origin)?.pop_back()?;
+            let mut connection = sync::lock(&self.idle).by_origin.get_mut(origin)?.pop_back()?;
             let rested = connection.idle_since.elapsed();
             if rested >= self.lifetime {
                 // All others are older still; they go with the next sweep.
@@ -50,7 +54,7 @@ impl Pool {
         connection.idle_since = now;
         let mut dropped = Vec::new();
         {
-            let mut idle = self.lock();
+            let mut idle = sync::lock(&self.idle);
             if now.duration_since(idle.swept) >= self.lifetime {
                 idle.swept = now;
                 idle.by_origin.retain(|_, list| {
@@ -74,12 +78,7 @@ impl Pool {
 
     /// Closes every idle connection.
     pub(super) fn clear(&self) {
-        let all = std::mem::take(&mut self.lock().by_origin);
+        let all = std::mem::take(&mut sync::lock(&self.idle).by_origin);
         drop(all);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Idle> {
-        // A list stays usable whatever happened to a thread that held it.
-        sync::lock(&self.idle)
     }
 }

@@ -4,10 +4,10 @@
 //! that goes out in one write. The buffered interface copies each byte once more on its way in, and all of them between
 //! blocks of the heap that lie so that some processors copy them thirty times slower (`PERFORMANCE.md`, "https").
 
-use super::TlsVerification;
 use super::error::{Failure, OptionsError};
-use super::stream::{Limits, Step, is_tick, wait};
+use super::options::TlsVerification;
 use super::trust::Trust;
+use super::wait::{Limits, Step, is_tick, wait};
 use rustls::client::UnbufferedClientConnection;
 use rustls::crypto;
 use rustls::pki_types::ServerName;

@@ -1,7 +1,7 @@
 //! Whom a client trusts: the built-in authorities, certificates the user names, or anybody.
 
-use super::TlsVerification;
 use super::error::OptionsError;
+use super::options::TlsVerification;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{self, CryptoProvider};
@@ -25,8 +25,8 @@ enum Rule {
         /// The certificates the user named, which a server may also show as its own.
         named: Vec<CertificateDer<'static>>,
     },
-    /// `skipverify`: any certificate will do. Signatures of the handshake are still checked, as they cost nothing.
-    Anybody,
+    /// `skipverify`. Signatures of the handshake are still checked, as they cost nothing.
+    AnyCertificate,
 }
 
 impl Trust {
@@ -40,7 +40,7 @@ impl Trust {
         let named = certificates(extra_pem)?;
         let roots = Arc::new(roots(&named)?);
         let rule = match verification {
-            TlsVerification::Skip => Rule::Anybody,
+            TlsVerification::Skip => Rule::AnyCertificate,
             TlsVerification::Full => {
                 let verifier = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider));
                 let verifier =

@@ -1,5 +1,5 @@
 //! `CopyObjectResult` and `CopyPartResult`.
-use super::reader::parse;
+use super::reply::parse;
 use super::{Error, MAX_REPLY_BYTES, value};
 use crate::time::Timestamp;
 
@@ -30,14 +30,12 @@ pub fn copy_part_result(body: &[u8]) -> Result<CopyResult, Error> {
 fn copy_result(body: &[u8], root: &str) -> Result<CopyResult, Error> {
     parse(body, MAX_REPLY_BYTES, &[root], |document, _| {
         let (mut etag, mut last_modified, mut checksum_crc64nvme) = (None, None, None);
-        while let Some(child) = document.child()? {
-            match child.name() {
-                "ETag" => document.field(&child, &mut etag, value::etag)?,
-                "LastModified" => document.field(&child, &mut last_modified, value::time)?,
-                "ChecksumCRC64NVME" => document.field(&child, &mut checksum_crc64nvme, value::word)?,
-                _ => document.unknown(&child)?,
-            }
-        }
+        document.children(|document, child| match child {
+            "ETag" => document.field(child, &mut etag, value::etag),
+            "LastModified" => document.field(child, &mut last_modified, value::time),
+            "ChecksumCRC64NVME" => document.field(child, &mut checksum_crc64nvme, value::word),
+            _ => document.unknown(child),
+        })?;
         Ok(CopyResult {
             etag: document.require(etag, root, "ETag")?,
             last_modified: last_modified.flatten(),

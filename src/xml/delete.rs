@@ -1,5 +1,6 @@
 //! `DeleteResult`: what became of each key.
-use super::reader::{Document, parse};
+use super::reader::Document;
+use super::reply::parse;
 use super::{Error, MAX_LISTING_BYTES, value};
 
 /// One failure of [`DeleteResult`].
@@ -28,38 +29,32 @@ pub struct DeleteResult {
 pub fn delete_result(body: &[u8]) -> Result<DeleteResult, Error> {
     parse(body, MAX_LISTING_BYTES, &["DeleteResult"], |document, _| {
         let mut result = DeleteResult::default();
-        while let Some(child) = document.child()? {
-            match child.name() {
-                "Deleted" => result.deleted.push(deleted(document)?),
-                "Error" => result.errors.push(error(document)?),
-                _ => document.unknown(&child)?,
-            }
-        }
+        document.children(|document, child| match child {
+            "Deleted" => deleted(document).map(|key| result.deleted.push(key)),
+            "Error" => error(document).map(|error| result.errors.push(error)),
+            _ => document.unknown(child),
+        })?;
         Ok(result)
     })
 }
 
 fn deleted(document: &mut Document<'_>) -> Result<String, Error> {
     let mut key = None;
-    while let Some(child) = document.child()? {
-        match child.name() {
-            "Key" => document.field(&child, &mut key, value::key)?,
-            _ => document.unknown(&child)?,
-        }
-    }
+    document.children(|document, child| match child {
+        "Key" => document.field(child, &mut key, value::key),
+        _ => document.unknown(child),
+    })?;
     document.require(key, "Deleted", "Key")
 }
 
 fn error(document: &mut Document<'_>) -> Result<DeleteError, Error> {
     let (mut key, mut code, mut message) = (None, None, None);
-    while let Some(child) = document.child()? {
-        match child.name() {
-            "Key" => document.field(&child, &mut key, value::key)?,
-            "Code" => document.field(&child, &mut code, value::word)?,
-            "Message" => document.field(&child, &mut message, value::word)?,
-            _ => document.unknown(&child)?,
-        }
-    }
+    document.children(|document, child| match child {
+        "Key" => document.field(child, &mut key, value::key),
+        "Code" => document.field(child, &mut code, value::word),
+        "Message" => document.field(child, &mut message, value::word),
+        _ => document.unknown(child),
+    })?;
     Ok(DeleteError {
         key: document.require(key, "Error", "Key")?,
         code: code.flatten().unwrap_or_default(),

@@ -1,5 +1,6 @@
 //! `ListBucketResult`: a page of objects.
-use super::reader::{Document, parse};
+use super::reader::Document;
+use super::reply::parse;
 use super::{Error, MAX_LISTING_BYTES, percent, value};
 use crate::time::Timestamp;
 
@@ -50,26 +51,21 @@ pub fn list_bucket_result(body: &[u8]) -> Result<ListBucketResult, Error> {
         let mut common_prefixes = Vec::new();
         let (mut name, mut prefix, mut encoding, mut is_truncated) = (None, None, None, None);
         let (mut next_continuation_token, mut next_marker) = (None, None);
-        while let Some(child) = document.child()? {
-            match child.name() {
-                "Contents" => contents.push(object(document)?),
-                "CommonPrefixes" => common_prefix(document, &mut common_prefixes)?,
-                "Name" => document.field(&child, &mut name, value::verbatim)?,
-                "Prefix" => document.field(&child, &mut prefix, value::verbatim)?,
-                "EncodingType" => document.field(&child, &mut encoding, encoding_type)?,
-                "IsTruncated" => document.field(&child, &mut is_truncated, value::boolean)?,
-                "NextContinuationToken" => document.field(&child, &mut next_continuation_token, value::marker)?,
-                "NextMarker" => document.field(&child, &mut next_marker, value::marker)?,
-                _ => document.unknown(&child)?,
-            }
-        }
+        document.children(|document, child| match child {
+            "Contents" => object(document).map(|object| contents.push(object)),
+            "CommonPrefixes" => common_prefix(document, &mut common_prefixes),
+            "Name" => document.field(child, &mut name, value::verbatim),
+            "Prefix" => document.field(child, &mut prefix, value::verbatim),
+            "EncodingType" => document.field(child, &mut encoding, encoding_type),
+            "IsTruncated" => document.field(child, &mut is_truncated, value::boolean),
+            "NextContinuationToken" => document.field(child, &mut next_continuation_token, value::marker),
+            "NextMarker" => document.field(child, &mut next_marker, value::marker),
+            _ => document.unknown(child),
+        })?;
         let encoding_type = encoding.flatten();
         // Only now, because `EncodingType` may come after the keys it is about.
         if encoding_type.is_some() {
-            for object in &mut contents {
-                object.key = percent::decode(std::mem::take(&mut object.key))?;
-            }
-            decode_all(&mut common_prefixes)?;
+            percent::decode_all(contents.iter_mut().map(|object| &mut object.key).chain(&mut common_prefixes))?;
         }
         Ok(ListBucketResult {
             name,
@@ -86,16 +82,14 @@ pub fn list_bucket_result(body: &[u8]) -> Result<ListBucketResult, Error> {
 
 fn object(document: &mut Document<'_>) -> Result<Object, Error> {
     let (mut key, mut size, mut last_modified, mut etag, mut storage_class) = (None, None, None, None, None);
-    while let Some(child) = document.child()? {
-        match child.name() {
-            "Key" => document.field(&child, &mut key, value::key)?,
-            "LastModified" => document.field(&child, &mut last_modified, value::time)?,
-            "ETag" => document.field(&child, &mut etag, value::optional_etag)?,
-            "Size" => document.field(&child, &mut size, value::number)?,
-            "StorageClass" => document.field(&child, &mut storage_class, value::word)?,
-            _ => document.unknown(&child)?,
-        }
-    }
+    document.children(|document, child| match child {
+        "Key" => document.field(child, &mut key, value::key),
+        "LastModified" => document.field(child, &mut last_modified, value::time),
+        "ETag" => document.field(child, &mut etag, value::optional_etag),
+        "Size" => document.field(child, &mut size, value::number),
+        "StorageClass" => document.field(child, &mut storage_class, value::word),
+        _ => document.unknown(child),
+    })?;
     Ok(Object {
         key: document.require(key, "Contents", "Key")?,
         size: document.require(size, "Contents", "Size")?,
@@ -108,15 +102,10 @@ fn object(document: &mut Document<'_>) -> Result<Object, Error> {
 /// Reads one `CommonPrefixes`. S3 puts one `Prefix` into each; its first schema allowed several, which lose nothing.
 pub(super) fn common_prefix(document: &mut Document<'_>, prefixes: &mut Vec<String>) -> Result<(), Error> {
     let before = prefixes.len();
-    while let Some(child) = document.child()? {
-        if child.name() == "Prefix" {
-            let mut prefix = None;
-            document.field(&child, &mut prefix, value::verbatim)?;
-            prefixes.extend(prefix);
-        } else {
-            document.unknown(&child)?;
-        }
-    }
+    document.children(|document, child| match child {
+        "Prefix" => document.text(child).map(|prefix| prefixes.push(prefix.to_owned())),
+        _ => document.unknown(child),
+    })?;
     if prefixes.len() == before {
         return Err(document.fail("<CommonPrefixes> has no <Prefix>"));
     }
@@ -131,11 +120,4 @@ pub(super) fn encoding_type(text: &str) -> Result<Option<String>, &'static str> 
         Some(name) if name.eq_ignore_ascii_case("url") => Ok(Some("url".to_owned())),
         Some(_) => Err("is not \"url\""),
     }
-}
-
-pub(super) fn decode_all(texts: &mut [String]) -> Result<(), Error> {
-    for text in texts {
-        *text = percent::decode(std::mem::take(text))?;
-    }
-    Ok(())
 }

@@ -1,5 +1,6 @@
 //! `LocationConstraint`: the region of a bucket.
-use super::reader::{Token, parse, trim};
+use super::reader::Event;
+use super::reply::parse;
 use super::{Error, MAX_REPLY_BYTES, value};
 
 /// Reads the answer to [GetBucketLocation](https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLocation.html),
@@ -14,16 +15,16 @@ pub fn location_constraint(body: &[u8]) -> Result<Option<String>, Error> {
         let mut inner = None;
         loop {
             match document.next()? {
-                Token::Close | Token::End => break,
-                Token::Text(text) => outer.push_str(text),
-                Token::Char(c) => outer.push(c),
-                Token::Open(child) if child.name() == "LocationConstraint" => {
-                    document.field(&child, &mut inner, value::word)?;
+                Event::Close | Event::End => break,
+                Event::Text(text) => outer.push_str(text),
+                Event::Char(c) => outer.push(c),
+                Event::Open(child) if child == "LocationConstraint" => {
+                    document.field(child, &mut inner, value::word)?;
                 }
-                Token::Open(child) => document.unknown(&child)?,
+                Event::Open(child) => document.unknown(child)?,
             }
         }
-        match (trim(&outer), inner.flatten()) {
+        match (outer.trim_ascii(), inner.flatten()) {
             ("", inner) => Ok(inner),
             (outer, None) => Ok(Some(outer.to_owned())),
             (_, Some(_)) => Err(document.fail("<LocationConstraint> has two values")),

@@ -32,6 +32,7 @@ mod location;
 mod multipart;
 mod percent;
 mod reader;
+mod reply;
 mod sts;
 mod tokens;
 mod value;
@@ -39,7 +40,7 @@ mod write;
 
 pub use copy::{CopyResult, copy_object_result, copy_part_result};
 pub use delete::{DeleteError, DeleteResult, delete_result};
-pub use error::{ErrorDocument, error_document};
+pub use error::{ErrorDocument, ServerSteps};
 pub use listing::{ListBucketResult, Object, list_bucket_result};
 pub use location::location_constraint;
 pub use multipart::{
@@ -47,6 +48,7 @@ pub use multipart::{
     Upload, complete_multipart_upload_result, initiate_multipart_upload_result, list_multipart_uploads_result,
     list_parts_result,
 };
+pub use reply::error_document;
 pub use sts::{StsCredentials, sts_credentials};
 pub use write::{
     DeleteMode, MAX_DELETE_KEYS, can_carry, complete_multipart_upload, create_bucket_configuration, delete,
@@ -74,6 +76,17 @@ pub struct Error {
     pub offset: Option<u64>,
     /// The error that the server reports in place of the document asked for: decide by its code.
     pub document: Option<Box<ErrorDocument>>,
+}
+
+impl Error {
+    fn new(message: impl Into<String>, offset: usize) -> Self {
+        Self { offset: Some(offset as u64), ..Self::unplaced(message) }
+    }
+
+    /// An error for which no single place is to blame.
+    fn unplaced(message: impl Into<String>) -> Self {
+        Self { message: message.into(), offset: None, document: None }
+    }
 }
 
 impl fmt::Display for Error {

@@ -1,6 +1,7 @@
 //! What S3 answers about uploads in parts.
-use super::listing::{common_prefix, decode_all, encoding_type};
-use super::reader::{Document, parse};
+use super::listing::{common_prefix, encoding_type};
+use super::reader::Document;
+use super::reply::parse;
 use super::{Error, MAX_LISTING_BYTES, MAX_REPLY_BYTES, percent, value};
 use crate::time::Timestamp;
 
@@ -86,12 +87,10 @@ pub fn initiate_multipart_upload_result(body: &[u8]) -> Result<InitiateMultipart
     const SHORT_ROOT: &str = "InitiateMultipartUpload";
     parse(body, MAX_REPLY_BYTES, &[ROOT, SHORT_ROOT], |document, _| {
         let mut upload_id = None;
-        while let Some(child) = document.child()? {
-            match child.name() {
-                "UploadId" => document.field(&child, &mut upload_id, value::id)?,
-                _ => document.unknown(&child)?,
-            }
-        }
+        document.children(|document, child| match child {
+            "UploadId" => document.field(child, &mut upload_id, value::id),
+            _ => document.unknown(child),
+        })?;
         Ok(InitiateMultipartUploadResult { upload_id: document.require(upload_id, ROOT, "UploadId")? })
     })
 }
@@ -105,14 +104,12 @@ pub fn complete_multipart_upload_result(body: &[u8]) -> Result<CompleteMultipart
     const ROOT: &str = "CompleteMultipartUploadResult";
     parse(body, MAX_REPLY_BYTES, &[ROOT], |document, _| {
         let (mut etag, mut location, mut checksum_crc64nvme) = (None, None, None);
-        while let Some(child) = document.child()? {
-            match child.name() {
-                "ETag" => document.field(&child, &mut etag, value::optional_etag)?,
-                "Location" => document.field(&child, &mut location, value::word)?,
-                "ChecksumCRC64NVME" => document.field(&child, &mut checksum_crc64nvme, value::word)?,
-                _ => document.unknown(&child)?,
-            }
-        }
+        document.children(|document, child| match child {
+            "ETag" => document.field(child, &mut etag, value::optional_etag),
+            "Location" => document.field(child, &mut location, value::word),
+            "ChecksumCRC64NVME" => document.field(child, &mut checksum_crc64nvme, value::word),
+            _ => document.unknown(child),
+        })?;
         Ok(CompleteMultipartUploadResult {
             // The element must be there, even if it is empty: without it this could be any document with that name.
             etag: document.require(etag, ROOT, "ETag")?,
@@ -128,15 +125,13 @@ pub fn list_parts_result(body: &[u8]) -> Result<ListPartsResult, Error> {
     parse(body, MAX_LISTING_BYTES, &["ListPartsResult", "ListPartsResponse"], |document, _| {
         let mut parts = Vec::new();
         let (mut is_truncated, mut marker, mut storage_class) = (None, None, None);
-        while let Some(child) = document.child()? {
-            match child.name() {
-                "Part" => parts.push(part(document)?),
-                "IsTruncated" => document.field(&child, &mut is_truncated, value::boolean)?,
-                "NextPartNumberMarker" => document.field(&child, &mut marker, value::part_number_marker)?,
-                "StorageClass" => document.field(&child, &mut storage_class, value::word)?,
-                _ => document.unknown(&child)?,
-            }
-        }
+        document.children(|document, child| match child {
+            "Part" => part(document).map(|part| parts.push(part)),
+            "IsTruncated" => document.field(child, &mut is_truncated, value::boolean),
+            "NextPartNumberMarker" => document.field(child, &mut marker, value::part_number_marker),
+            "StorageClass" => document.field(child, &mut storage_class, value::word),
+            _ => document.unknown(child),
+        })?;
         Ok(ListPartsResult {
             parts,
             is_truncated,
@@ -153,22 +148,17 @@ pub fn list_multipart_uploads_result(body: &[u8]) -> Result<ListMultipartUploads
         let mut common_prefixes = Vec::new();
         let (mut encoding, mut is_truncated) = (None, None);
         let (mut next_key_marker, mut next_upload_id_marker) = (None, None);
-        while let Some(child) = document.child()? {
-            match child.name() {
-                "Upload" => uploads.push(upload(document)?),
-                "CommonPrefixes" => common_prefix(document, &mut common_prefixes)?,
-                "EncodingType" => document.field(&child, &mut encoding, encoding_type)?,
-                "IsTruncated" => document.field(&child, &mut is_truncated, value::boolean)?,
-                "NextKeyMarker" => document.field(&child, &mut next_key_marker, value::marker)?,
-                "NextUploadIdMarker" => document.field(&child, &mut next_upload_id_marker, value::marker)?,
-                _ => document.unknown(&child)?,
-            }
-        }
+        document.children(|document, child| match child {
+            "Upload" => upload(document).map(|upload| uploads.push(upload)),
+            "CommonPrefixes" => common_prefix(document, &mut common_prefixes),
+            "EncodingType" => document.field(child, &mut encoding, encoding_type),
+            "IsTruncated" => document.field(child, &mut is_truncated, value::boolean),
+            "NextKeyMarker" => document.field(child, &mut next_key_marker, value::marker),
+            "NextUploadIdMarker" => document.field(child, &mut next_upload_id_marker, value::marker),
+            _ => document.unknown(child),
+        })?;
         if encoding.flatten().is_some() {
-            for upload in &mut uploads {
-                upload.key = percent::decode(std::mem::take(&mut upload.key))?;
-            }
-            decode_all(&mut common_prefixes)?;
+            percent::decode_all(uploads.iter_mut().map(|upload| &mut upload.key).chain(&mut common_prefixes))?;
         }
         Ok(ListMultipartUploadsResult {
             uploads,
@@ -182,15 +172,13 @@ pub fn list_multipart_uploads_result(body: &[u8]) -> Result<ListMultipartUploads
 
 fn part(document: &mut Document<'_>) -> Result<Part, Error> {
     let (mut part_number, mut size, mut etag, mut last_modified) = (None, None, None, None);
-    while let Some(child) = document.child()? {
-        match child.name() {
-            "PartNumber" => document.field(&child, &mut part_number, value::part_number)?,
-            "Size" => document.field(&child, &mut size, value::number)?,
-            "ETag" => document.field(&child, &mut etag, value::etag)?,
-            "LastModified" => document.field(&child, &mut last_modified, value::time)?,
-            _ => document.unknown(&child)?,
-        }
-    }
+    document.children(|document, child| match child {
+        "PartNumber" => document.field(child, &mut part_number, value::part_number),
+        "Size" => document.field(child, &mut size, value::number),
+        "ETag" => document.field(child, &mut etag, value::etag),
+        "LastModified" => document.field(child, &mut last_modified, value::time),
+        _ => document.unknown(child),
+    })?;
     Ok(Part {
         part_number: document.require(part_number, "Part", "PartNumber")?,
         size: document.require(size, "Part", "Size")?,
@@ -201,15 +189,13 @@ fn part(document: &mut Document<'_>) -> Result<Part, Error> {
 
 fn upload(document: &mut Document<'_>) -> Result<Upload, Error> {
     let (mut key, mut upload_id, mut initiated, mut storage_class) = (None, None, None, None);
-    while let Some(child) = document.child()? {
-        match child.name() {
-            "Key" => document.field(&child, &mut key, value::key)?,
-            "UploadId" => document.field(&child, &mut upload_id, value::id)?,
-            "Initiated" => document.field(&child, &mut initiated, value::time)?,
-            "StorageClass" => document.field(&child, &mut storage_class, value::word)?,
-            _ => document.unknown(&child)?,
-        }
-    }
+    document.children(|document, child| match child {
+        "Key" => document.field(child, &mut key, value::key),
+        "UploadId" => document.field(child, &mut upload_id, value::id),
+        "Initiated" => document.field(child, &mut initiated, value::time),
+        "StorageClass" => document.field(child, &mut storage_class, value::word),
+        _ => document.unknown(child),
+    })?;
     Ok(Upload {
         key: document.require(key, "Upload", "Key")?,
         upload_id: document.require(upload_id, "Upload", "UploadId")?,

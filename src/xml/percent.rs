@@ -9,35 +9,33 @@
 //! - An escape that is none (`100%`), or that makes bad UTF-8, is an error. It comes from a server that claims to
 //!   encode and does not, and a guess would name another object, which a caller may be about to delete.
 use super::Error;
-use super::reader::excerpt;
+use crate::net::percent::{Piece, pieces};
+use crate::text::shown;
 
-/// Decodes `text` in place of itself; most keys have nothing to decode and are returned as they came.
-pub(super) fn decode(text: String) -> Result<String, Error> {
+/// Decodes each of `keys`, in place of itself.
+pub(super) fn decode_all<'k>(keys: impl Iterator<Item = &'k mut String>) -> Result<(), Error> {
+    for key in keys {
+        *key = decode(std::mem::take(key))?;
+    }
+    Ok(())
+}
+
+/// Most keys have nothing to decode and are returned as they came.
+fn decode(text: String) -> Result<String, Error> {
     if !text.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
         return Ok(text);
     }
     let mut decoded = Vec::with_capacity(text.len());
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        decoded.push(match byte {
-            b'+' => b' ',
-            b'%' => {
-                let high = bytes.next().and_then(nibble);
-                let low = bytes.next().and_then(nibble);
-                let (Some(high), Some(low)) = (high, low) else { return Err(refused(&text, "is no percent-encoding")) };
-                high << 4 | low
-            }
-            byte => byte,
+    for piece in pieces(&text) {
+        decoded.push(match piece {
+            Piece::Plain(b'+') => b' ',
+            Piece::Plain(byte) | Piece::Escaped(byte) => byte,
+            Piece::Broken => return Err(refused(&text, "is no percent-encoding")),
         });
     }
     String::from_utf8(decoded).map_err(|_| refused(&text, "does not decode to UTF-8"))
 }
 
-fn nibble(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
-}
-
 fn refused(text: &str, complaint: &str) -> Error {
-    let message = format!("the server says that keys are URL-encoded, but \"{}\" {complaint}", excerpt(text));
-    Error { message, offset: None, document: None }
+    Error::unplaced(format!("the server says that keys are URL-encoded, but \"{}\" {complaint}", shown(text)))
 }

@@ -1,46 +1,15 @@
-//! A pull parser of a page: what every reader of this module stands on.
+//! A pull parser of a document: the ground of every reader of this module.
 //!
 //! [`Tokens`] sees to it that tags match. What they may mean is decided here, once: one root, nothing outside it, no
 //! document type, no characters that XML 1.0 forbids, references resolved, text put together from its pieces, limits on
 //! size and depth. Nothing is ever expanded, nothing recurses, and the page is read in one pass.
-use super::tokens::{Token as Piece, Tokens};
-use super::{Error, ErrorDocument, error};
+use super::Error;
+use super::tokens::{Token, Tokens};
+use crate::text::shown;
 use zeroize::Zeroizing;
 
 /// Elements inside each other. S3's and STS's own documents need four; the rest is room for foreign extensions.
 const MAX_DEPTH: usize = 16;
-
-/// What of a foreign text is repeated in a message, in characters.
-const EXCERPT: usize = 80;
-
-/// Reads `body`, whose root must be one of `roots`, with `read`, which gets the document with the root just opened and
-/// must consume it up to its end.
-///
-/// A root `Error` (or STS's `ErrorResponse`) where it is not asked for is read too, and reported in
-/// [`Error::document`].
-pub(super) fn parse<'a, T>(
-    body: &'a [u8],
-    max_bytes: usize,
-    roots: &[&str],
-    read: impl FnOnce(&mut Document<'a>, &str) -> Result<T, Error>,
-) -> Result<T, Error> {
-    let mut document = Document::new(body, max_bytes)?;
-    let Token::Open(root) = document.next()? else {
-        return Err(document.fail("the document has no root element"));
-    };
-    if roots.contains(&root.name()) {
-        let value = read(&mut document, root.name())?;
-        document.finish()?;
-        return Ok(value);
-    }
-    let fail = document.fail(format!("the root element is <{}>, not <{}>", excerpt(root.name()), roots.join("> or <")));
-    if !error::ROOTS.contains(&root.name()) {
-        return Err(fail);
-    }
-    let found = error::read_root(&mut document, root.name())?;
-    document.finish()?;
-    Err(Error::reported(found, fail.offset))
-}
 
 /// A document that is being read.
 pub(super) struct Document<'a> {
@@ -48,7 +17,9 @@ pub(super) struct Document<'a> {
     /// Where the text begins in the body: after the byte order mark, if there is one.
     base: usize,
     /// Where the token read last begins.
-    at: usize,
+    pub(super) at: usize,
+    /// Where the `Error` begins at which [`Document::unknown`] stopped.
+    pub(super) error_at: Option<usize>,
     seen_root: bool,
     seen_declaration: bool,
     /// Text that is not one piece of the body. Wiped: it may have held a secret of STS's.
@@ -56,9 +27,10 @@ pub(super) struct Document<'a> {
 }
 
 /// What a document consists of, as far as readers care.
-pub(super) enum Token<'a> {
-    /// A start tag; also that of `<x/>`, which is followed by its own `Close`.
-    Open(Element<'a>),
+pub(super) enum Event<'a> {
+    /// A start tag; also that of `<x/>`, which is followed by its own `Close`. The name is without its prefix: servers
+    /// differ in namespaces, so they decide nothing here.
+    Open(&'a str),
     /// An end tag.
     Close,
     /// Character data, line ends as sent.
@@ -69,18 +41,8 @@ pub(super) enum Token<'a> {
     End,
 }
 
-/// An element that has just been opened.
-pub(super) struct Element<'a>(&'a str);
-
-impl<'a> Element<'a> {
-    /// Its name without the prefix: servers differ in namespaces, so they decide nothing here.
-    pub(super) fn name(&self) -> &'a str {
-        self.0
-    }
-}
-
 impl<'a> Document<'a> {
-    fn new(body: &'a [u8], max_bytes: usize) -> Result<Self, Error> {
+    pub(super) fn new(body: &'a [u8], max_bytes: usize) -> Result<Self, Error> {
         if body.len() > max_bytes {
             return Err(Error::new(format!("the document is longer than {max_bytes} bytes"), max_bytes));
         }
@@ -93,58 +55,63 @@ impl<'a> Document<'a> {
             tokens: Tokens::new(unmarked),
             base: text.len() - unmarked.len(),
             at: 0,
+            error_at: None,
             seen_root: false,
             seen_declaration: false,
             scratch: Zeroizing::default(),
         })
     }
 
-    /// The next token. Comments and processing instructions are passed over: they say nothing about a bucket.
-    pub(super) fn next(&mut self) -> Result<Token<'a>, Error> {
+    /// The next event. Comments and processing instructions are passed over: they say nothing about a bucket.
+    pub(super) fn next(&mut self) -> Result<Event<'a>, Error> {
         loop {
             self.at = self.base + self.tokens.position();
             let inside = self.tokens.depth() > 0;
-            let piece = self.tokens.next().map_err(|e| self.fail(format!("the document is not well-formed: {e}")))?;
-            match piece {
-                Piece::Open(name) => return self.open(name),
-                Piece::Close => return Ok(Token::Close),
-                Piece::Text(text) | Piece::Section(text) if inside => return Ok(Token::Text(text)),
-                Piece::Reference(name) if inside => return self.resolve(name).map(Token::Char),
-                Piece::Text(text) if trim(text).is_empty() => {}
-                Piece::Text(_) | Piece::Section(_) | Piece::Reference(_) => {
+            let token = self.tokens.next().map_err(|e| self.fail(format!("the document is not well-formed: {e}")))?;
+            match token {
+                Token::Open(name) => return self.open(name),
+                Token::Close => return Ok(Event::Close),
+                Token::Text(text) | Token::Section(text) if inside => return Ok(Event::Text(text)),
+                Token::Reference(name) if inside => return self.resolve(name).map(Event::Char),
+                Token::Text(text) if text.trim_ascii().is_empty() => {}
+                Token::Text(_) | Token::Section(_) | Token::Reference(_) => {
                     return Err(self.fail("the document has text outside its root element"));
                 }
-                Piece::Comment => {}
-                Piece::Instruction(text) => self.instruction(text)?,
+                Token::Comment => {}
+                Token::Instruction(text) => self.instruction(text)?,
                 // Nothing of S3 has one, and everything that makes entities grow begins with one.
-                Piece::DocumentType => return Err(self.fail("the document has a document type declaration")),
-                Piece::End if inside => {
+                Token::DocumentType => return Err(self.fail("the document has a document type declaration")),
+                Token::End if inside => {
                     return Err(self.fail("the document is cut off: it ends inside its root element"));
                 }
-                Piece::End => return Ok(Token::End),
+                Token::End => return Ok(Event::End),
             }
         }
     }
 
-    /// The next child of the element that is open, or `None` at its end. Text between children is ignored.
-    pub(super) fn child(&mut self) -> Result<Option<Element<'a>>, Error> {
+    /// Reads the element that is open up to its end: `read` gets the name of each child, which has just been opened, and
+    /// must consume it. Text between children is ignored.
+    pub(super) fn children(
+        &mut self,
+        mut read: impl FnMut(&mut Self, &'a str) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         loop {
             match self.next()? {
-                Token::Open(element) => return Ok(Some(element)),
-                Token::Close | Token::End => return Ok(None),
-                Token::Text(_) | Token::Char(_) => {}
+                Event::Open(child) => read(self, child)?,
+                Event::Close | Event::End => return Ok(()),
+                Event::Text(_) | Event::Char(_) => {}
             }
         }
     }
 
     /// Passes over an element that the reader does not know, with all that is in it.
     ///
-    /// An `Error` directly under the root is no extension but a server that changed its mind after it had begun to
-    /// answer: reported as in [`parse`].
-    pub(super) fn unknown(&mut self, element: &Element<'_>) -> Result<(), Error> {
-        if self.tokens.depth() == 2 && element.name() == "Error" {
-            let at = self.at;
-            return Err(Error::reported(error::read(self)?, Some(at as u64)));
+    /// An `Error` directly under the root is not an extension: the server failed after it had begun to respond. This
+    /// fails then, before the content of the `Error`, and `error_at` states where it begins.
+    pub(super) fn unknown(&mut self, element: &str) -> Result<(), Error> {
+        if self.tokens.depth() == 2 && element == "Error" {
+            self.error_at = Some(self.at);
+            return Err(self.fail("the document is an error report"));
         }
         let inside = self.tokens.depth();
         while self.tokens.depth() >= inside {
@@ -156,7 +123,7 @@ impl<'a> Document<'a> {
     /// The text of `element`, which has just been opened: exactly as written, whatever comments and CDATA sections cut
     /// it into, with line ends as XML 1.0 section 2.11 has them. An element inside it is an error: there is no
     /// telling what the text would be.
-    pub(super) fn text(&mut self, element: &Element<'_>) -> Result<&str, Error> {
+    pub(super) fn text(&mut self, element: &str) -> Result<&str, Error> {
         // Nearly every text, and most of the time a page takes.
         if let Some(plain) = self.tokens.plain() {
             return Ok(plain);
@@ -166,24 +133,21 @@ impl<'a> Document<'a> {
         let mut only = "";
         loop {
             match self.next()? {
-                Token::Close | Token::End => break,
-                Token::Text(piece) if only.is_empty() && self.scratch.is_empty() && !piece.contains('\r') => {
+                Event::Close | Event::End => break,
+                Event::Text(piece) if only.is_empty() && self.scratch.is_empty() && !piece.contains('\r') => {
                     only = piece;
                 }
-                Token::Text(piece) => {
+                Event::Text(piece) => {
                     self.scratch.push_str(std::mem::take(&mut only));
                     push_normalised(&mut self.scratch, piece);
                 }
-                Token::Char(c) => {
+                Event::Char(c) => {
                     self.scratch.push_str(std::mem::take(&mut only));
                     self.scratch.push(c);
                 }
-                Token::Open(inner) => {
-                    let message = format!(
-                        "<{}> holds the element <{}> where only text belongs",
-                        excerpt(element.name()),
-                        excerpt(inner.name())
-                    );
+                Event::Open(inner) => {
+                    let message =
+                        format!("<{}> holds the element <{}> where only text belongs", shown(element), shown(inner));
                     return Err(self.fail(message));
                 }
             }
@@ -197,19 +161,18 @@ impl<'a> Document<'a> {
     /// `value` returns what is wrong with the text, as in "is not a whole number".
     pub(super) fn field<T>(
         &mut self,
-        element: &Element<'_>,
+        element: &str,
         slot: &mut Option<T>,
         value: impl FnOnce(&str) -> Result<T, &'static str>,
     ) -> Result<(), Error> {
         let at = self.at;
-        let name = element.name();
         if slot.is_some() {
-            return Err(Error::new(format!("<{name}> comes twice in one element"), at));
+            return Err(Error::new(format!("<{element}> comes twice in one element"), at));
         }
         let text = self.text(element)?;
         *slot = Some(value(text).map_err(|complaint| match text {
-            "" => Error::new(format!("<{name}> {complaint}"), at),
-            text => Error::new(format!("<{name}> {complaint}: \"{}\"", excerpt(text)), at),
+            "" => Error::new(format!("<{element}> {complaint}"), at),
+            text => Error::new(format!("<{element}> {complaint}: \"{}\"", shown(text)), at),
         })?);
         Ok(())
     }
@@ -224,7 +187,7 @@ impl<'a> Document<'a> {
         slot.ok_or_else(|| self.fail(format!("<{element}> has no <{field}>")))
     }
 
-    fn open(&mut self, name: &'a str) -> Result<Token<'a>, Error> {
+    fn open(&mut self, name: &'a str) -> Result<Event<'a>, Error> {
         match self.tokens.depth() {
             1 if std::mem::replace(&mut self.seen_root, true) => {
                 return Err(self.fail("the document has a second root element"));
@@ -236,7 +199,7 @@ impl<'a> Document<'a> {
         if local.is_empty() {
             return Err(self.fail("the document has an element without a name"));
         }
-        Ok(Token::Open(Element(local)))
+        Ok(Event::Open(local))
     }
 
     fn resolve(&self, name: &str) -> Result<char, Error> {
@@ -248,7 +211,7 @@ impl<'a> Document<'a> {
             "quot" => Some('"'),
             _ => name.strip_prefix('#').and_then(character),
         };
-        resolved.ok_or_else(|| self.fail(format!("the document has an unknown reference &{};", excerpt(name))))
+        resolved.ok_or_else(|| self.fail(format!("the document has an unknown reference &{};", shown(name))))
     }
 
     fn instruction(&mut self, text: &str) -> Result<(), Error> {
@@ -262,7 +225,7 @@ impl<'a> Document<'a> {
                 Some(Some(name)) if ["utf-8", "utf8"].iter().any(|utf8| name.eq_ignore_ascii_case(utf8)) => Ok(()),
                 // Read as UTF-8, keys in another encoding would be wrong keys.
                 Some(Some(name)) => {
-                    Err(self.fail(format!("the document declares the encoding \"{}\", not UTF-8", excerpt(name))))
+                    Err(self.fail(format!("the document declares the encoding \"{}\", not UTF-8", shown(name))))
                 }
                 None => Err(self.fail("the document has a malformed XML declaration")),
             },
@@ -272,22 +235,17 @@ impl<'a> Document<'a> {
     }
 
     /// After the root's end: only white space, comments and processing instructions may follow.
-    fn finish(&mut self) -> Result<(), Error> {
+    pub(super) fn finish(&mut self) -> Result<(), Error> {
         // At depth 0 `next` itself refuses whatever else there is.
-        while !matches!(self.next()?, Token::End) {}
+        while !matches!(self.next()?, Event::End) {}
         Ok(())
     }
-}
-
-/// `text` without white space around it. ASCII's is XML's, but for the form feed, which no document holds.
-pub(super) fn trim(text: &str) -> &str {
-    text.trim_ascii()
 }
 
 /// What an XML declaration (XML 1.0 section 2.8) says of the encoding, if anything, from the part after `<?xml`; `None`
 /// for what is no declaration.
 fn encoding(declaration: &str) -> Option<Option<&str>> {
-    let (mut rest, mut encoding) = (trim(declaration), None);
+    let (mut rest, mut encoding) = (declaration.trim_ascii(), None);
     for expected in ["version", "encoding", "standalone"] {
         let Some(value) = rest.strip_prefix(expected) else {
             if expected == "version" { return None } else { continue }
@@ -312,14 +270,6 @@ pub(super) fn forbidden(text: &str) -> Option<usize> {
         return None;
     }
     text.char_indices().find(|(_, c)| !is_xml_char(*c)).map(|(at, _)| at)
-}
-
-/// A foreign text for a message: short, and without characters that would upset a terminal or a log.
-pub(super) fn excerpt(text: &str) -> String {
-    match text.char_indices().nth(EXCERPT) {
-        Some((end, _)) => text.get(..end).unwrap_or_default().escape_debug().chain("...".chars()).collect(),
-        None => text.escape_debug().collect(),
-    }
 }
 
 /// `Char` of XML 1.0 section 2.2; surrogates are no `char` in the first place.
@@ -355,18 +305,5 @@ fn push_normalised(to: &mut String, text: &str) {
     for line in lines {
         to.push('\n');
         to.push_str(line.strip_prefix('\n').unwrap_or(line));
-    }
-}
-
-impl Error {
-    fn new(message: impl Into<String>, offset: usize) -> Self {
-        Self { message: message.into(), offset: Some(offset as u64), document: None }
-    }
-
-    /// The server answered with an error document where something else was asked for.
-    fn reported(document: ErrorDocument, offset: Option<u64>) -> Self {
-        let message =
-            format!("the document is an error report: {} ({})", excerpt(&document.code), excerpt(&document.message));
-        Self { message, offset, document: Some(Box::new(document)) }
     }
 }

@@ -1,5 +1,6 @@
 //! What STS answers: temporary credentials.
-use super::reader::{Document, parse};
+use super::reader::Document;
+use super::reply::parse;
 use super::{Error, MAX_REPLY_BYTES, value};
 use crate::time::Timestamp;
 use std::fmt;
@@ -26,41 +27,33 @@ pub struct StsCredentials {
 pub fn sts_credentials(body: &[u8]) -> Result<StsCredentials, Error> {
     parse(body, MAX_REPLY_BYTES, &["AssumeRoleWithWebIdentityResponse", "AssumeRoleResponse"], |document, root| {
         let mut found = None;
-        while let Some(child) = document.child()? {
-            match child.name() {
-                "AssumeRoleWithWebIdentityResult" | "AssumeRoleResult" => result(document, &mut found)?,
-                _ => document.unknown(&child)?,
-            }
-        }
+        document.children(|document, child| match child {
+            "AssumeRoleWithWebIdentityResult" | "AssumeRoleResult" => result(document, &mut found),
+            _ => document.unknown(child),
+        })?;
         document.require(found, root, "Credentials")
     })
 }
 
 fn result(document: &mut Document<'_>, found: &mut Option<StsCredentials>) -> Result<(), Error> {
-    while let Some(child) = document.child()? {
-        match child.name() {
-            "Credentials" if found.is_some() => {
-                return Err(document.fail("<Credentials> comes twice in one document"));
-            }
-            "Credentials" => *found = Some(credentials(document)?),
-            _ => document.unknown(&child)?,
-        }
-    }
+    document.children(|document, child| match child {
+        "Credentials" if found.is_some() => Err(document.fail("<Credentials> comes twice in one document")),
+        "Credentials" => credentials(document).map(|keys| *found = Some(keys)),
+        _ => document.unknown(child),
+    })?;
     Ok(())
 }
 
 fn credentials(document: &mut Document<'_>) -> Result<StsCredentials, Error> {
     const NAME: &str = "Credentials";
     let (mut access_key_id, mut secret_access_key, mut session_token, mut expiration) = (None, None, None, None);
-    while let Some(child) = document.child()? {
-        match child.name() {
-            "AccessKeyId" => document.field(&child, &mut access_key_id, value::word)?,
-            "SecretAccessKey" => document.field(&child, &mut secret_access_key, secret)?,
-            "SessionToken" => document.field(&child, &mut session_token, secret)?,
-            "Expiration" => document.field(&child, &mut expiration, value::time)?,
-            _ => document.unknown(&child)?,
-        }
-    }
+    document.children(|document, child| match child {
+        "AccessKeyId" => document.field(child, &mut access_key_id, value::word),
+        "SecretAccessKey" => document.field(child, &mut secret_access_key, secret),
+        "SessionToken" => document.field(child, &mut session_token, secret),
+        "Expiration" => document.field(child, &mut expiration, value::time),
+        _ => document.unknown(child),
+    })?;
     Ok(StsCredentials {
         access_key_id: document.require(access_key_id.flatten(), NAME, "AccessKeyId")?,
         secret_access_key: document.require(secret_access_key.flatten(), NAME, "SecretAccessKey")?,

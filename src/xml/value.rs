@@ -1,5 +1,4 @@
 //! What the text of an element stands for. Each function returns what is wrong with it as the end of a sentence.
-use super::reader::trim;
 use crate::time::Timestamp;
 
 /// As it is: keys, prefixes and whatever goes back to the server as it came. White space belongs to it.
@@ -19,19 +18,19 @@ pub(super) fn key(text: &str) -> Result<String, &'static str> {
 
 /// An identifier that must be there; as it is, for it goes back to the server.
 pub(super) fn id(text: &str) -> Result<String, &'static str> {
-    if trim(text).is_empty() { Err("is empty") } else { Ok(text.to_owned()) }
+    if text.trim_ascii().is_empty() { Err("is empty") } else { Ok(text.to_owned()) }
 }
 
 /// A word or a sentence; without white space around it, `None` when empty.
 pub(super) fn word(text: &str) -> Result<Option<String>, &'static str> {
-    let text = trim(text);
+    let text = text.trim_ascii();
     Ok((!text.is_empty()).then(|| text.to_owned()))
 }
 
 /// An ETag without its quotes; `None` when there is nothing between them. Opaque otherwise: a weak one (`W/"..."`)
 /// and one with a single quote stay as they are.
 pub(super) fn optional_etag(text: &str) -> Result<Option<String>, &'static str> {
-    let text = trim(text);
+    let text = text.trim_ascii();
     let bare = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
     Ok((!bare.is_empty()).then(|| bare.to_owned()))
 }
@@ -43,7 +42,7 @@ pub(super) fn etag(text: &str) -> Result<String, &'static str> {
 
 /// A whole number of at least 0: digits and nothing else.
 pub(super) fn number(text: &str) -> Result<u64, &'static str> {
-    let text = trim(text);
+    let text = text.trim_ascii();
     // `parse` would take a leading plus.
     if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
         return Err("is not a whole number");
@@ -61,7 +60,7 @@ pub(super) fn part_number(text: &str) -> Result<u32, &'static str> {
 
 /// The number of the part after which to go on; `None` when empty.
 pub(super) fn part_number_marker(text: &str) -> Result<Option<u32>, &'static str> {
-    if trim(text).is_empty() {
+    if text.trim_ascii().is_empty() {
         return Ok(None);
     }
     u32::try_from(number(text)?).map(Some).map_err(|_| "is larger than 32 bits")
@@ -69,7 +68,7 @@ pub(super) fn part_number_marker(text: &str) -> Result<Option<u32>, &'static str
 
 /// `true` or `false`, in any case.
 pub(super) fn boolean(text: &str) -> Result<bool, &'static str> {
-    match trim(text) {
+    match text.trim_ascii() {
         text if text.eq_ignore_ascii_case("true") => Ok(true),
         text if text.eq_ignore_ascii_case("false") => Ok(false),
         _ => Err("is neither true nor false"),
@@ -78,7 +77,7 @@ pub(super) fn boolean(text: &str) -> Result<bool, &'static str> {
 
 /// A point in time (ISO-8601); `None` when empty.
 pub(super) fn time(text: &str) -> Result<Option<Timestamp>, &'static str> {
-    match trim(text) {
+    match text.trim_ascii() {
         "" => Ok(None),
         text => Timestamp::parse_iso8601(text).map(Some).ok_or("is not a point in time"),
     }

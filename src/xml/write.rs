@@ -1,6 +1,7 @@
 //! The documents that a client sends.
-use super::reader::{excerpt, forbidden};
+use super::reader::forbidden;
 use super::{Error, MAX_PART_NUMBER};
+use crate::text::shown;
 
 /// S3's namespace, without which some servers refuse a document.
 const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
@@ -23,24 +24,23 @@ pub enum DeleteMode {
 /// list, and what it makes of it is not what was uploaded.
 pub fn complete_multipart_upload(parts: &[(u32, &str)]) -> Result<String, Error> {
     if parts.is_empty() {
-        return Err(refused("an upload cannot be completed without parts"));
+        return Err(Error::unplaced("an upload cannot be completed without parts"));
     }
     let room: usize = parts.iter().map(|(_, etag)| etag.len() + 64).sum();
-    let mut document = String::with_capacity(room + 128);
-    document.push_str("<CompleteMultipartUpload xmlns=\"");
-    document.push_str(NAMESPACE);
-    document.push_str("\">");
+    let mut document = opened("CompleteMultipartUpload", room);
     let mut previous = 0;
     for (number, etag) in parts {
         if !(1..=MAX_PART_NUMBER).contains(number) {
-            return Err(refused(format!("the part number {number} is not between 1 and {MAX_PART_NUMBER}")));
+            return Err(Error::unplaced(format!("the part number {number} is not between 1 and {MAX_PART_NUMBER}")));
         }
         if *number <= previous {
-            return Err(refused(format!("part {number} comes after part {previous}: sort the parts by number")));
+            return Err(Error::unplaced(format!(
+                "part {number} comes after part {previous}: sort the parts by number"
+            )));
         }
         previous = *number;
         if etag.is_empty() || *etag == "\"\"" {
-            return Err(refused(format!("part {number} has an empty ETag")));
+            return Err(Error::unplaced(format!("part {number} has an empty ETag")));
         }
         document.push_str("<Part><PartNumber>");
         document.push_str(&number.to_string());
@@ -48,12 +48,7 @@ pub fn complete_multipart_upload(parts: &[(u32, &str)]) -> Result<String, Error>
         // One that has quotes came in a form of its own (such as `W/"..."`) and goes back as it came.
         let quote = if etag.contains('"') { "" } else { "\"" };
         document.push_str(quote);
-        push_text(&mut document, etag).map_err(|at| {
-            refused(format!(
-                "the ETag \"{}\" of part {number} has a character at byte {at} that XML cannot carry",
-                excerpt(etag)
-            ))
-        })?;
+        push_text(&mut document, etag, |shown| format!("the ETag \"{shown}\" of part {number}"), "")?;
         document.push_str(quote);
         document.push_str("</ETag></Part>");
     }
@@ -67,27 +62,19 @@ pub fn complete_multipart_upload(parts: &[(u32, &str)]) -> Result<String, Error>
 /// (most control characters, U+FFFE, U+FFFF): delete such an object by itself.
 pub fn delete(keys: &[&str], mode: DeleteMode) -> Result<String, Error> {
     if keys.is_empty() || keys.len() > MAX_DELETE_KEYS {
-        return Err(refused(format!("one request deletes 1 to {MAX_DELETE_KEYS} keys, not {}", keys.len())));
+        return Err(Error::unplaced(format!("one request deletes 1 to {MAX_DELETE_KEYS} keys, not {}", keys.len())));
     }
     let room: usize = keys.iter().map(|key| key.len() + 32).sum();
-    let mut document = String::with_capacity(room + 128);
-    document.push_str("<Delete xmlns=\"");
-    document.push_str(NAMESPACE);
-    document.push_str("\">");
+    let mut document = opened("Delete", room);
     if mode == DeleteMode::Quiet {
         document.push_str("<Quiet>true</Quiet>");
     }
     for key in keys {
         if key.is_empty() {
-            return Err(refused("an empty key cannot be deleted"));
+            return Err(Error::unplaced("an empty key cannot be deleted"));
         }
         document.push_str("<Object><Key>");
-        push_text(&mut document, key).map_err(|at| {
-            refused(format!(
-                "the key \"{}\" has a character at byte {at} that XML cannot carry: delete the object by itself",
-                excerpt(key)
-            ))
-        })?;
+        push_text(&mut document, key, |shown| format!("the key \"{shown}\""), ": delete the object by itself")?;
         document.push_str("</Key></Object>");
     }
     document.push_str("</Delete>");
@@ -99,23 +86,33 @@ pub fn delete(keys: &[&str], mode: DeleteMode) -> Result<String, Error> {
 /// Fails on an empty name and on one with a character that XML 1.0 cannot carry.
 pub fn create_bucket_configuration(location: &str) -> Result<String, Error> {
     if location.is_empty() {
-        return Err(refused("a bucket's location cannot be empty"));
+        return Err(Error::unplaced("a bucket's location cannot be empty"));
     }
-    let mut document = format!("<CreateBucketConfiguration xmlns=\"{NAMESPACE}\"><LocationConstraint>");
-    push_text(&mut document, location).map_err(|at| {
-        refused(format!("the location \"{}\" has a character at byte {at} that XML cannot carry", excerpt(location)))
-    })?;
+    let mut document = opened("CreateBucketConfiguration", location.len());
+    document.push_str("<LocationConstraint>");
+    push_text(&mut document, location, |shown| format!("the location \"{shown}\""), "")?;
     document.push_str("</LocationConstraint></CreateBucketConfiguration>");
     Ok(document)
 }
 
-/// Appends `text` escaped; fails with the place of a character that cannot be.
+/// Begins a document with the start tag of `root`, with space for another `room` bytes.
+fn opened(root: &str, room: usize) -> String {
+    let mut document = String::with_capacity(room + 128);
+    for piece in ["<", root, " xmlns=\"", NAMESPACE, "\">"] {
+        document.push_str(piece);
+    }
+    document
+}
+
+/// Appends `text` escaped. Fails on a character that XML 1.0 cannot carry: `name` names the text, of which it gets an
+/// excerpt, and `advice` ends the message.
 ///
 /// White space other than the plain space goes as a reference too: a raw carriage return would arrive as a line feed
 /// (XML 1.0 section 2.11).
-fn push_text(document: &mut String, text: &str) -> Result<(), usize> {
+fn push_text(document: &mut String, text: &str, name: impl FnOnce(&str) -> String, advice: &str) -> Result<(), Error> {
     if let Some(at) = forbidden(text) {
-        return Err(at);
+        let name = name(&shown(text).to_string());
+        return Err(Error::unplaced(format!("{name} has a character at byte {at} that XML cannot carry{advice}")));
     }
     for piece in text.split_inclusive(['&', '<', '>', '\t', '\n', '\r']) {
         let (plain, escape) = match piece.as_bytes().last() {
@@ -131,10 +128,6 @@ fn push_text(document: &mut String, text: &str) -> Result<(), usize> {
         document.push_str(escape);
     }
     Ok(())
-}
-
-fn refused(message: impl Into<String>) -> Error {
-    Error { message: message.into(), offset: None, document: None }
 }
 
 /// Whether XML 1.0 can carry every character of `text`, so that a request about it can be written.

@@ -3,10 +3,11 @@
 use crate::server::{Answer, End, Fault, error_document};
 use crate::support::ServerOptions;
 use crate::{ATTEMPTS, BUCKET, Rig, quickly, upload};
-use s3driver::client::{ListObjects, Listing};
+use s3driver::client::{ListObjects, Pages};
+use s3driver::xml::ListBucketResult;
 use s3driver::{ErrorKind, Result};
 
-fn keys(listing: Listing) -> Result<Vec<String>> {
+fn keys(listing: Pages<ListBucketResult>) -> Result<Vec<String>> {
     let mut keys = Vec::new();
     for page in listing {
         keys.extend(page?.contents.into_iter().map(|object| object.key));

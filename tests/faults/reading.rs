@@ -281,6 +281,22 @@ fn a_weak_etag_is_compared() {
     rig.finish();
 }
 
+/// A download is not refused because of a weak ETag, and another one shows another object.
+#[test]
+fn a_weak_etag_is_compared_by_downloads() {
+    let (rig, content) = rig();
+    let directory = tempfile::TempDir::new().unwrap();
+    let target = directory.path().join("target");
+    let download = || s3driver::transfer::Transfer::new(&rig.client).download_to_file(BUCKET, "key", &target);
+    rig.faulty.always("HeadObject", Fault::changed(|answer| answer.with("etag", "W/\"weak\"")));
+    rig.faulty.once("GetObject", Fault::changed(|answer| answer.with("etag", "W/\"weak\"")));
+    download().unwrap();
+    assert!(std::fs::read(&target).unwrap() == content);
+    assert!(rig.faulty.seen().iter().all(|request| request.header("if-match").is_none()));
+    assert_eq!(download().unwrap_err().kind(), ErrorKind::Integrity);
+    rig.finish();
+}
+
 /// A status of success that carries no object is no empty object.
 #[test]
 fn a_success_without_an_object() {

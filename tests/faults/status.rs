@@ -268,7 +268,11 @@ fn aws(rig: &Rig) -> Client {
     let endpoint = Endpoint::aws("us-east-1", Scheme::Http, Variant::default()).unwrap();
     let keys = Credentials::new("AKIDEXAMPLE", "secret").with_session_token("token");
     Client::new(
-        Config::new(endpoint).static_credentials(keys).proxy(rig.faulty.url()).retry(retry()).timeouts(timeouts()),
+        Config::new(endpoint)
+            .static_credentials(keys)
+            .proxy(s3driver::client::Proxy::parse(&rig.faulty.url()).unwrap())
+            .retry(retry())
+            .timeouts(timeouts()),
     )
     .unwrap()
 }
@@ -469,6 +473,7 @@ fn forcepathstyle_is_named() {
         let endpoint = Endpoint::custom("http://s3.invalid", None, Scheme::Http).unwrap();
         let config = Config::new(endpoint.with_addressing(Addressing::VirtualHost).unwrap());
         let config = config.retry(RetryPolicy::never()).timeouts(timeouts());
+        let proxy = proxy.map(|url| s3driver::client::Proxy::parse(&url).unwrap());
         Client::new(proxy.into_iter().fold(config, Config::proxy)).unwrap()
     };
     rig.faulty.once("*", Fault::error(404, "NoSuchBucket"));

@@ -34,10 +34,10 @@ const SLICE: Duration = Duration::from_millis(100);
 /// The places of a client and its clones.
 pub(super) struct Admission {
     most: usize,
-    state: Mutex<State>,
+    state: Mutex<Occupancy>,
 }
 
-struct State {
+struct Occupancy {
     /// Places there are now: from 1 to `most`.
     allowed: usize,
     /// Places given out; more than `allowed` for a while after that has fallen.
@@ -60,14 +60,14 @@ pub(super) struct Place<'a> {
     admission: &'a Admission,
     /// Whether it still counts.
     held: bool,
-    /// `State::falls` when the request was let through: a later fall was none of its doing.
+    /// `Occupancy::falls` when the request was let through: a later fall was none of its doing.
     falls: u64,
 }
 
 impl Admission {
     pub(super) fn new(most: NonZeroUsize) -> Self {
         let most = most.get();
-        let state = State {
+        let state = Occupancy {
             allowed: most,
             taken: 0,
             busiest: 0,
@@ -88,24 +88,24 @@ impl Admission {
     /// Takes a place, waiting for one if need be.
     ///
     /// # Errors
-    /// [`ErrorKind::Timeout`] after `patience`, [`ErrorKind::Cancelled`].
-    pub(super) fn enter(&self, patience: Duration, clock: &dyn Clock, cancel: Option<&Cancel>) -> Result<Place<'_>> {
+    /// [`ErrorKind::Timeout`] after `limit`, [`ErrorKind::Cancelled`].
+    pub(super) fn enter(&self, limit: Duration, clock: &dyn Clock, cancel: Option<&Cancel>) -> Result<Place<'_>> {
         let mut state = self.lock();
         if state.taken < state.allowed {
             state.take();
         } else {
-            state = self.wait(state, patience, clock, cancel)?;
+            state = self.wait(state, limit, clock, cancel)?;
         }
         Ok(Place { admission: self, held: true, falls: state.falls })
     }
 
     fn wait<'a>(
         &self,
-        mut state: MutexGuard<'a, State>,
-        patience: Duration,
+        mut state: MutexGuard<'a, Occupancy>,
+        limit: Duration,
         clock: &dyn Clock,
         cancel: Option<&Cancel>,
-    ) -> Result<MutexGuard<'a, State>> {
+    ) -> Result<MutexGuard<'a, Occupancy>> {
         let began = clock.instant();
         let ticket = state.next_ticket;
         state.next_ticket += 1;
@@ -118,8 +118,8 @@ impl Admission {
             };
             let error = if cancel.is_some_and(Cancel::is_cancelled) {
                 Error::new(ErrorKind::Cancelled, "cancelled by the caller while waiting for its turn")
-            } else if clock.instant().saturating_duration_since(began) >= patience {
-                self.too_late(&state, patience)
+            } else if clock.instant().saturating_duration_since(began) >= limit {
+                self.too_late(&state, limit)
             } else {
                 continue;
             };
@@ -128,26 +128,26 @@ impl Admission {
         }
     }
 
-    fn too_late(&self, state: &State, patience: Duration) -> Error {
-        let limit = match state.allowed {
+    fn too_late(&self, state: &Occupancy, limit: Duration) -> Error {
+        let places = match state.allowed {
             allowed if allowed < self.most => format!(
                 "{allowed} may be in flight at the moment, because the server throttles, and {} otherwise",
                 self.most
             ),
             allowed => format!("{allowed} may be in flight"),
         };
-        let text = format!("the request was not sent: its turn did not come within {patience:?} ({limit})");
+        let text = format!("the request was not sent: its turn did not come within {limit:?} ({places})");
         Error::new(ErrorKind::Timeout, text)
             .with_hint("allow more requests at once (maxrequests), or send them from fewer threads")
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Occupancy> {
         // Nothing that may panic runs under the lock.
         sync::lock(&self.state)
     }
 }
 
-impl State {
+impl Occupancy {
     fn take(&mut self) {
         self.taken += 1;
         self.busiest = self.busiest.max(self.taken);
@@ -189,7 +189,7 @@ impl State {
 
 impl Place<'_> {
     /// The server answered, be it with a refusal: it has room for this many requests.
-    pub(super) fn answered(mut self) {
+    pub(super) fn record_response(mut self) {
         let mut state = self.admission.lock();
         state.grow(self.admission.most);
         if std::mem::take(&mut self.held) {
@@ -199,7 +199,7 @@ impl Place<'_> {
     }
 
     /// The server asked to slow down. A request without a place says nothing about their number.
-    pub(super) fn throttled(&mut self) {
+    pub(super) fn record_throttling(&mut self) {
         let mut state = self.admission.lock();
         if self.held && state.falls == self.falls {
             state.fall();

@@ -54,7 +54,7 @@ fn places_are_given_in_the_order_of_arrival() {
             scope.spawn(move || {
                 let place = enter(admission);
                 order.lock().expect("no panic").push(number);
-                place.answered();
+                place.record_response();
             });
             await_waiting(admission, number + 1);
         }
@@ -68,17 +68,17 @@ fn places_are_given_in_the_order_of_arrival() {
 fn a_burst_of_throttled_replies_counts_once() {
     let admission = admission(100);
     let mut places: Vec<_> = (0..20).map(|_| enter(&admission)).collect();
-    places.iter_mut().for_each(Place::throttled);
+    places.iter_mut().for_each(Place::record_throttling);
     // Of the twenty that were in flight, not of the hundred that never were.
     assert_eq!(counts(&admission), (14, 20));
     // What is sent after that counts anew; while too many places are taken, the surplus is given up.
     let mut again: Vec<_> = places.into_iter().filter_map(Place::again).collect();
     assert_eq!((again.len(), counts(&admission)), (14, (14, 14)));
-    again.iter_mut().for_each(Place::throttled);
+    again.iter_mut().for_each(Place::record_throttling);
     assert_eq!(counts(&admission), (9, 14));
     drop(again);
     for _ in 0..20 {
-        enter(&admission).throttled();
+        enter(&admission).record_throttling();
     }
     assert_eq!(counts(&admission), (1, 0));
 }
@@ -86,22 +86,22 @@ fn a_burst_of_throttled_replies_counts_once() {
 #[test]
 fn one_place_more_for_every_round_of_answers() {
     let admission = admission(4);
-    enter(&admission).throttled();
+    enter(&admission).record_throttling();
     let mut allowed = Vec::new();
     for _ in 0..12 {
         let mut places: Vec<_> = (0..counts(&admission).0).map(|_| enter(&admission)).collect();
         // All are taken when the last one is answered.
-        places.pop().expect("at least one").answered();
+        places.pop().expect("at least one").record_response();
         drop(places);
         allowed.push(counts(&admission).0);
     }
     assert_eq!(allowed, [2, 2, 3, 3, 3, 4, 4, 4, 4, 4, 4, 4]);
     // Places that nobody takes prove nothing.
     let mut place = enter(&admission);
-    place.throttled();
-    place.answered();
+    place.record_throttling();
+    place.record_response();
     assert_eq!(counts(&admission).0, 2);
-    (0..100).for_each(|_| enter(&admission).answered());
+    (0..100).for_each(|_| enter(&admission).record_response());
     assert_eq!(counts(&admission), (2, 0));
 }
 
@@ -109,7 +109,7 @@ fn one_place_more_for_every_round_of_answers() {
 fn a_place_gained_lets_in_two() {
     let admission = admission(2);
     let mut first = enter(&admission);
-    first.throttled();
+    first.record_throttling();
     assert_eq!(counts(&admission), (1, 1));
     let inside = AtomicUsize::new(0);
     thread::scope(|scope| {
@@ -124,7 +124,7 @@ fn a_place_gained_lets_in_two() {
             });
         }
         await_waiting(&admission, 2);
-        first.answered();
+        first.record_response();
     });
     assert_eq!(counts(&admission), (2, 0));
 }
@@ -136,7 +136,7 @@ fn a_place_given_back_lets_another_in_and_is_not_kept() {
     stream.give_back();
     let other = enter(&admission);
     // It says nothing about the number of places.
-    stream.throttled();
+    stream.record_throttling();
     assert_eq!(counts(&admission), (1, 1));
     assert!(stream.again().is_none());
     drop(other);
@@ -152,7 +152,7 @@ fn who_waits_too_long_is_told_why() {
     assert_eq!(error.kind(), ErrorKind::Timeout);
     assert_eq!(error.message(), "the request was not sent: its turn did not come within 3s (10 may be in flight)");
     assert!(error.hint().is_some_and(|hint| hint.contains("maxrequests")));
-    places[0].throttled();
+    places[0].record_throttling();
     let error = admission.enter(Duration::from_secs(3), &clock, None).err().expect("no place");
     assert!(
         error.message().contains("7 may be in flight at the moment, because the server throttles, and 10 otherwise"),
@@ -202,10 +202,10 @@ fn no_place_is_lost() {
                     thread::yield_now();
                     inside.fetch_sub(1, Ordering::SeqCst);
                     match (thread * 7 + round) % 11 {
-                        0 => place.throttled(),
+                        0 => place.record_throttling(),
                         1 => drop(place.again()),
                         2 => place.give_back(),
-                        _ => place.answered(),
+                        _ => place.record_response(),
                     }
                 }
             });
@@ -221,12 +221,12 @@ fn up_to_where_it_fell_each_answer_brings_a_place() {
     let mut places: Vec<_> = (0..20).map(|_| enter(&admission)).collect();
     // By chance hardly any is in flight when the server throttles: what counts is how many there were.
     places.truncate(2);
-    places.pop().expect("one of two").throttled();
+    places.pop().expect("one of two").record_throttling();
     assert_eq!(counts(&admission), (14, 1));
     let mut allowed = Vec::new();
     for _ in 0..24 {
         places.resize_with(counts(&admission).0, || enter(&admission));
-        places.pop().expect("at least one").answered();
+        places.pop().expect("at least one").record_response();
         allowed.push(counts(&admission).0);
     }
     assert_eq!(allowed[..6], [15, 16, 17, 18, 19, 19]);
@@ -238,7 +238,7 @@ fn only_the_last_place_is_kept_by_a_throttled_request() {
     let admission = admission(2);
     let mut place = enter(&admission);
     assert!(!place.is_last());
-    place.throttled();
+    place.record_throttling();
     assert!(place.is_last());
     place.give_back();
     assert!(!place.is_last());

@@ -13,48 +13,24 @@
 //!
 //! Out of scope: directory buckets (S3 Express), whose zonal endpoints need sessions of their own; they are refused.
 
-mod url;
-
-pub(crate) use url::check_proxy_url;
+pub use crate::net::aws::Partition;
+pub use crate::net::host::Scheme;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::{sign, transport};
+use crate::net::aws::is_region_name;
+use crate::net::host::{Host, MAX_HOST, MAX_LABEL};
+use crate::net::origin::Origin;
+use crate::net::url::{Url, UrlError, shown_url};
+use crate::sign;
+use crate::text::shown;
+use std::fmt;
 use std::net::Ipv4Addr;
-use url::{Host, UrlParts, is_base_path, parse_scheme};
 
 /// The region requests are signed for when an endpoint is given without one.
 pub const DEFAULT_SIGNING_REGION: &str = "us-east-1";
 
-/// Host names end here (RFC 1035, section 2.3.4, without the closing dot).
-const MAX_HOST: usize = 253;
-/// A label of a host name ends here (RFC 1035, section 2.3.4).
-const MAX_LABEL: usize = 63;
-/// With TLS or without.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Scheme {
-    /// Plain TCP: bodies can be read on the way, and changed where they are not signed.
-    Http,
-    /// TLS.
-    #[default]
-    Https,
-}
-
-impl Scheme {
-    /// `http` or `https`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Http => "http",
-            Self::Https => "https",
-        }
-    }
-    /// 80 or 443.
-    pub const fn default_port(self) -> u16 {
-        match self {
-            Self::Http => 80,
-            Self::Https => 443,
-        }
-    }
-}
+/// No base path of a real server comes near; longer ones are mistakes.
+const MAX_BASE_PATH: usize = 1024;
 
 /// Where the bucket's name stands: first in the host, or first in the path.
 ///
@@ -115,84 +91,6 @@ pub struct Variant {
     pub acceleration: Acceleration,
 }
 
-/// A group of AWS regions with a domain, accounts and credentials of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Partition {
-    /// `aws`: every region that no other partition claims.
-    Aws,
-    /// `aws-cn`: `cn-*`.
-    China,
-    /// `aws-us-gov`: `us-gov-*`.
-    GovCloud,
-    /// `aws-iso`: `us-iso-*`.
-    Iso,
-    /// `aws-iso-b`: `us-isob-*`.
-    IsoB,
-    /// `aws-iso-e`: `eu-isoe-*`.
-    IsoE,
-    /// `aws-iso-f`: `us-isof-*`.
-    IsoF,
-    /// `aws-eusc`, the European Sovereign Cloud: `eusc-*`.
-    EuropeanSovereignCloud,
-}
-
-impl Partition {
-    const ALL: [Self; 8] = [
-        Self::Aws,
-        Self::China,
-        Self::GovCloud,
-        Self::Iso,
-        Self::IsoB,
-        Self::IsoE,
-        Self::IsoF,
-        Self::EuropeanSovereignCloud,
-    ];
-
-    /// The partition a region belongs to, by the region's prefix. What no rule knows is `aws`.
-    pub fn of_region(region: &str) -> Self {
-        let claims = |partition: &Self| partition.prefix().is_some_and(|prefix| region.starts_with(prefix));
-        Self::ALL.into_iter().find(claims).unwrap_or(Self::Aws)
-    }
-    /// The identifier that stands in ARNs, such as `aws-cn`.
-    pub const fn id(self) -> &'static str {
-        match self {
-            Self::Aws => "aws",
-            Self::China => "aws-cn",
-            Self::GovCloud => "aws-us-gov",
-            Self::Iso => "aws-iso",
-            Self::IsoB => "aws-iso-b",
-            Self::IsoE => "aws-iso-e",
-            Self::IsoF => "aws-iso-f",
-            Self::EuropeanSovereignCloud => "aws-eusc",
-        }
-    }
-    /// The domain its services live under.
-    pub const fn dns_suffix(self) -> &'static str {
-        match self {
-            Self::Aws | Self::GovCloud => "amazonaws.com",
-            Self::China => "amazonaws.com.cn",
-            Self::Iso => "c2s.ic.gov",
-            Self::IsoB => "sc2s.sgov.gov",
-            Self::IsoE => "cloud.adc-e.uk",
-            Self::IsoF => "csp.hci.ic.gov",
-            Self::EuropeanSovereignCloud => "amazonaws.eu",
-        }
-    }
-    const fn prefix(self) -> Option<&'static str> {
-        match self {
-            Self::Aws => None,
-            Self::China => Some("cn-"),
-            Self::GovCloud => Some("us-gov-"),
-            Self::Iso => Some("us-iso-"),
-            Self::IsoB => Some("us-isob-"),
-            Self::IsoE => Some("eu-isoe-"),
-            Self::IsoF => Some("us-isof-"),
-            Self::EuropeanSovereignCloud => Some("eusc-"),
-        }
-    }
-}
-
 /// A server that speaks S3, and the region its requests are signed for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
@@ -203,12 +101,12 @@ pub struct Endpoint {
     base_path: String,
     region: String,
     addressing: Addressing,
-    origin: Origin,
+    source: HostSource,
 }
 
 /// How the host came about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Origin {
+enum HostSource {
     Region(Variant),
     Url(RegionSource),
 }
@@ -228,7 +126,7 @@ impl Endpoint {
     /// [`ErrorKind::Configuration`]: the name has not the shape of an AWS region (`us-west-2`), or the variant is one
     /// that AWS does not have: FIPS in China, FIPS with acceleration or plain http, acceleration outside `aws`.
     pub fn aws(region: &str, scheme: Scheme, variant: Variant) -> Result<Self> {
-        if !has_region_shape(region) {
+        if !is_region_name(region) {
             return Err(configuration(format!(
                 "invalid region provided: {}; an AWS region is a lower-case name such as us-east-1",
                 shown(region)
@@ -270,7 +168,7 @@ impl Endpoint {
             base_path: String::new(),
             region: region.to_owned(),
             addressing: Addressing::Auto,
-            origin: Origin::Region(variant),
+            source: HostSource::Region(variant),
         })
     }
 
@@ -287,32 +185,16 @@ impl Endpoint {
     pub fn custom(url: &str, region: Option<&str>, default: Scheme) -> Result<Self> {
         let source = if region.is_some() { RegionSource::Given } else { RegionSource::Assumed };
         let region = checked_custom_region(region.unwrap_or(DEFAULT_SIGNING_REGION))?;
-        let parts = UrlParts::split(url);
-        let refuse = |why: &str| Err(parts.error("regionendpoint", why));
-        if parts.query {
-            return refuse("it cannot contain query parameters");
+        let parsed = Url::parse_with_default(url, default).map_err(|why| malformed("regionendpoint", url, why))?;
+        if parsed.query.is_some() {
+            return Err(unusable("regionendpoint", url, &"cannot contain query parameters"));
         }
-        let scheme = match parts.scheme {
-            None => default,
-            Some(scheme) => match parse_scheme(scheme) {
-                Some(scheme) => scheme,
-                None => return refuse("the scheme must be http or https"),
-            },
-        };
-        let (host, port) = parts.authority("regionendpoint", scheme)?;
-        let base_path = parts.path.trim_end_matches('/');
+        let base_path = parsed.path.trim_end_matches('/');
         if !is_base_path(base_path) {
-            return refuse("between the slashes of the base path only A-Za-z0-9._~- may stand");
+            let why = "may have only A-Za-z0-9._~- between the slashes of the base path";
+            return Err(unusable("regionendpoint", url, &why));
         }
-        Ok(Self {
-            scheme,
-            host,
-            port,
-            base_path: base_path.to_owned(),
-            region,
-            addressing: Addressing::Auto,
-            origin: Origin::Url(source),
-        })
+        Ok(Self { base_path: base_path.to_owned(), ..Self::at(&parsed, region, source) })
     }
 
     /// The address clients reach the same server under (`redirectendpoint`): presigned URLs are built and signed for
@@ -321,38 +203,34 @@ impl Endpoint {
     /// # Errors
     /// [`ErrorKind::Configuration`] naming `redirectendpoint`.
     pub fn redirect(url: &str, region: &str) -> Result<Self> {
-        let parts = UrlParts::split(url);
-        let Some(scheme) = parts.scheme else {
-            return Err(configuration(format!(
+        let parsed = Url::parse(url).map_err(|why| match why {
+            UrlError::NoScheme => configuration(format!(
                 "no scheme specified for redirectendpoint: {}; it must begin with http:// or https://",
-                parts.shown()
-            )));
-        };
-        if parts.host.is_empty() {
-            return Err(configuration(format!("no host specified for redirectendpoint: {}", parts.shown())));
+                shown_url(url)
+            )),
+            UrlError::NoHost => configuration(format!("no host specified for redirectendpoint: {}", shown_url(url))),
+            why => malformed("redirectendpoint", url, why),
+        })?;
+        if parsed.path != "/" {
+            return Err(configuration(format!("redirectendpoint cannot contain a base path: {}", shown(&parsed.path))));
         }
-        let Some(scheme) = parse_scheme(scheme) else {
-            return Err(parts.error("redirectendpoint", "the scheme must be http or https"));
-        };
-        if !matches!(parts.path, "" | "/") {
-            return Err(configuration(format!(
-                "redirectendpoint cannot contain a base path: {}",
-                if parts.userinfo { "..." } else { parts.path }.escape_debug()
-            )));
-        }
-        if parts.query {
+        if parsed.query.is_some() {
             return Err(configuration("redirectendpoint cannot contain query parameters"));
         }
-        let (host, port) = parts.authority("redirectendpoint", scheme)?;
-        Ok(Self {
-            scheme,
-            host,
-            port,
+        Ok(Self::at(&parsed, checked_custom_region(region)?, RegionSource::Given))
+    }
+
+    /// Returns the server that a URL names, without the URL's path.
+    fn at(url: &Url, region: String, source: RegionSource) -> Self {
+        Self {
+            scheme: url.scheme,
+            host: url.host.clone(),
+            port: url.origin().port,
             base_path: String::new(),
-            region: checked_custom_region(region)?,
+            region,
             addressing: Addressing::Auto,
-            origin: Origin::Url(RegionSource::Given),
-        })
+            source: HostSource::Url(source),
+        }
     }
 
     /// The same with another addressing.
@@ -375,15 +253,15 @@ impl Endpoint {
     /// # Errors
     /// As [`Endpoint::aws`] for the region's name.
     pub fn for_region(&self, region: &str) -> Result<Self> {
-        match self.origin {
-            Origin::Region(variant) => Self::aws(region, self.scheme, variant)?.with_addressing(self.addressing),
-            Origin::Url(_) => Ok(Self { region: checked_custom_region(region)?, ..self.clone() }),
+        match self.source {
+            HostSource::Region(variant) => Self::aws(region, self.scheme, variant)?.with_addressing(self.addressing),
+            HostSource::Url(_) => Ok(Self { region: checked_custom_region(region)?, ..self.clone() }),
         }
     }
 
     /// Whether a server may tell us another region: not when the configuration fixed both endpoint and region.
     pub(super) const fn may_learn_region(&self) -> bool {
-        matches!(self.origin, Origin::Region(_) | Origin::Url(RegionSource::Assumed))
+        matches!(self.source, HostSource::Region(_) | HostSource::Url(RegionSource::Assumed))
     }
     /// The region requests are signed for.
     pub fn region(&self) -> &str {
@@ -407,12 +285,12 @@ impl Endpoint {
     }
     /// Whether the host is one of AWS's, by region or by its domain.
     pub fn is_aws(&self) -> bool {
-        match (&self.origin, &self.host) {
-            (Origin::Region(_), _) => true,
-            (Origin::Url(_), Host::Name(name)) => Partition::ALL.iter().any(|partition| {
+        match (&self.source, &self.host) {
+            (HostSource::Region(_), _) => true,
+            (HostSource::Url(_), Host::Name(name)) => Partition::ALL.iter().any(|partition| {
                 name.strip_suffix(partition.dns_suffix()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
             }),
-            (Origin::Url(_), _) => false,
+            (HostSource::Url(_), _) => false,
         }
     }
 
@@ -432,7 +310,7 @@ impl Endpoint {
         let host = match &self.host {
             Host::Name(name) if self.prefers_virtual_host(name) && self.host_can_hold(bucket, name) => {
                 return Ok(Located {
-                    origin: origin(self.scheme, format!("{bucket}.{name}"), self.port),
+                    origin: self.origin(format!("{bucket}.{name}")),
                     path: self.base_path.clone(),
                     host_bucket: Some(bucket.to_owned()),
                 });
@@ -440,11 +318,14 @@ impl Endpoint {
             host => host.to_string(),
         };
         let path = format!("{}/{bucket}", self.base_path);
-        Ok(Located { origin: origin(self.scheme, host, self.port), path, host_bucket: None })
+        Ok(Located { origin: self.origin(host), path, host_bucket: None })
     }
 
+    fn origin(&self, host: String) -> Origin {
+        Origin { scheme: self.scheme, host, port: self.port }
+    }
     fn is_accelerated(&self) -> bool {
-        matches!(self.origin, Origin::Region(Variant { acceleration: Acceleration::On, .. }))
+        matches!(self.source, HostSource::Region(Variant { acceleration: Acceleration::On, .. }))
     }
     fn prefers_virtual_host(&self, name: &str) -> bool {
         match self.addressing {
@@ -463,7 +344,7 @@ impl Endpoint {
 /// A bucket's place: what a request to it, or to an object in it, is addressed with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Located {
-    origin: transport::Origin,
+    origin: Origin,
     path: String,
     host_bucket: Option<String>,
 }
@@ -471,10 +352,7 @@ pub struct Located {
 impl Located {
     /// With TLS or without.
     pub const fn scheme(&self) -> Scheme {
-        match self.origin.scheme {
-            transport::Scheme::Http => Scheme::Http,
-            transport::Scheme::Https => Scheme::Https,
-        }
+        self.origin.scheme
     }
     /// A lower-case name, an IPv4 address, or an IPv6 address without brackets.
     pub fn host(&self) -> &str {
@@ -526,41 +404,30 @@ impl Located {
     /// that S3 itself has in the same AWS domain. Whatever else a `Location` says is not to be trusted with a signed
     /// request: others than S3 have hosts below these domains.
     pub(super) fn redirected(&self, location: &str, bucket: &str) -> Option<Self> {
-        let parts = UrlParts::split(location);
-        let scheme = parse_scheme(parts.scheme?)?;
-        let (host, port) = parts.authority("Location", scheme).ok()?;
-        let host = host.to_string();
-        if scheme != self.scheme() {
-            return None;
-        }
+        let to = Url::parse(location).ok()?.origin();
         // The same place is addressed as before: the host alone does not tell whether it names the bucket, because a
         // host of any name can take the bucket in the path.
-        if host == self.host() && port == self.port() {
+        if to == self.origin {
             return Some(self.clone());
         }
-        let default = scheme.default_port();
-        let domain = s3_domain(&host, bucket)?;
-        if port != default || self.port() != default || s3_domain(self.host(), bucket) != Some(domain) {
+        let default = self.scheme().default_port();
+        let domain = s3_domain(&to.host, bucket)?;
+        if to.scheme != self.scheme()
+            || [to.port, self.port()] != [default; 2]
+            || s3_domain(self.host(), bucket) != Some(domain)
+        {
             return None;
         }
-        let in_host = host.strip_prefix(bucket).is_some_and(|rest| rest.starts_with('.'));
+        let in_host = to.host.strip_prefix(bucket).is_some_and(|rest| rest.starts_with('.'));
         let base =
             if self.host_bucket.is_some() { &self.path } else { self.path.strip_suffix(bucket)?.strip_suffix('/')? };
         let path = if in_host { base.to_owned() } else { format!("{base}/{bucket}") };
-        Some(Self { origin: origin(scheme, host, port), path, host_bucket: in_host.then(|| bucket.to_owned()) })
+        Some(Self { origin: to, path, host_bucket: in_host.then(|| bucket.to_owned()) })
     }
     /// The server itself, as the transport knows it.
-    pub(crate) const fn origin(&self) -> &transport::Origin {
+    pub(crate) const fn origin(&self) -> &Origin {
         &self.origin
     }
-}
-
-fn origin(scheme: Scheme, host: String, port: u16) -> transport::Origin {
-    let scheme = match scheme {
-        Scheme::Http => transport::Scheme::Http,
-        Scheme::Https => transport::Scheme::Https,
-    };
-    transport::Origin { scheme, host, port }
 }
 
 /// Refuses a bucket name that no S3 ever allowed: 3 to 255 of `A-Za-z0-9._-`, one letter or digit at least. That is
@@ -588,9 +455,9 @@ fn s3_domain(host: &str, bucket: &str) -> Option<&'static str> {
         let Some(service) = host.strip_suffix(suffix).and_then(|rest| rest.strip_suffix('.')) else { return false };
         let (name, rest) = service.split_once('.').unwrap_or((service, ""));
         let region = rest.strip_prefix("dualstack").map_or(rest, |rest| rest.trim_start_matches('.'));
-        let known = matches!(name, "s3" | "s3-fips" | "s3-accelerate")
-            || name.strip_prefix("s3-").is_some_and(has_region_shape);
-        known && (region.is_empty() || has_region_shape(region))
+        let known =
+            matches!(name, "s3" | "s3-fips" | "s3-accelerate") || name.strip_prefix("s3-").is_some_and(is_region_name);
+        known && (region.is_empty() || is_region_name(region))
     })
 }
 
@@ -603,20 +470,6 @@ fn is_dns_bucket(bucket: &str) -> bool {
             && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
     };
     (3..=MAX_LABEL).contains(&bucket.len()) && bucket.split('.').all(label) && bucket.parse::<Ipv4Addr>().is_err()
-}
-
-/// `aa-word-1`, with any number of words: every AWS region so far, and a guard against text that would change the host.
-fn has_region_shape(region: &str) -> bool {
-    let word = |part: &str| {
-        part.starts_with(|c: char| c.is_ascii_lowercase())
-            && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
-    };
-    let Some((words, number)) = region.rsplit_once('-') else { return false };
-    region.len() <= MAX_LABEL
-        && !number.is_empty()
-        && number.bytes().all(|b| b.is_ascii_digit())
-        && words.contains('-')
-        && words.split('-').all(word)
 }
 
 fn checked_custom_region(region: &str) -> Result<String> {
@@ -638,11 +491,23 @@ fn bucket_error(bucket: &str, why: &str) -> Error {
     Error::new(ErrorKind::InvalidArgument, format!("invalid bucket name provided: {}; {why}", shown(bucket)))
 }
 
-/// Foreign text for a message: on one line, and not endless.
-pub(crate) fn shown(text: &str) -> String {
-    const LIMIT: usize = 100;
-    let shown: String = text.chars().take(LIMIT).flat_map(char::escape_debug).collect();
-    if text.chars().nth(LIMIT).is_some() { shown + "..." } else { shown }
+/// The error for a URL that cannot be used. `why` completes the sentence "it ...".
+fn unusable(option: &str, url: &str, why: &dyn fmt::Display) -> Error {
+    configuration(format!("unable to parse {option}: {}: it {why}", shown_url(url)))
+}
+
+/// The error for a text that is not a URL.
+fn malformed(option: &str, url: &str, why: UrlError) -> Error {
+    let error = unusable(option, url, &why);
+    if why == UrlError::UserInfo { error.with_hint("give the keys as accesskey and secretkey") } else { error }
+}
+
+fn is_base_path(path: &str) -> bool {
+    let part = |part: &str| {
+        !matches!(part, "" | "." | "..")
+            && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'~' | b'-'))
+    };
+    path.is_empty() || path.len() <= MAX_BASE_PATH && path.strip_prefix('/').is_some_and(|p| p.split('/').all(part))
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 use super::*;
-use std::fmt;
+use crate::net::forms::{self, Place};
 
 const PLAIN: Variant = Variant { stack: Stack::Ipv4, fips: Fips::NotRequired, acceleration: Acceleration::Off };
 const DUAL: Variant = Variant { stack: Stack::Dual, ..PLAIN };
@@ -11,16 +11,16 @@ const ACCELERATED_DUAL: Variant = Variant { stack: Stack::Dual, ..ACCELERATED };
 fn aws(region: &str, variant: Variant) -> Endpoint {
     Endpoint::aws(region, Scheme::Https, variant).unwrap()
 }
-pub(super) fn custom(url: &str) -> Endpoint {
+fn custom(url: &str) -> Endpoint {
     Endpoint::custom(url, None, Scheme::Https).unwrap()
 }
-pub(super) fn message<T: fmt::Debug>(result: Result<T>) -> String {
+fn message<T: fmt::Debug>(result: Result<T>) -> String {
     let error = result.unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Configuration | ErrorKind::InvalidArgument), "{error:?}");
     error.message().to_owned()
 }
 /// Root URL and bucket path of a bucket.
-pub(super) fn place(endpoint: &Endpoint, bucket: &str) -> String {
+fn place(endpoint: &Endpoint, bucket: &str) -> String {
     let located = endpoint.locate(bucket).unwrap();
     format!("{}{}", located.root_url(), located.bucket_path())
 }
@@ -252,6 +252,130 @@ fn a_redirect_to_the_same_host_changes_nothing() {
 #[test]
 fn the_transport_gets_the_same_place() {
     let place = custom("http://[::1]:9000").locate("registry").unwrap();
-    let expected = transport::Origin { scheme: transport::Scheme::Http, host: "::1".to_owned(), port: 9000 };
+    let expected = Origin { scheme: Scheme::Http, host: "::1".to_owned(), port: 9000 };
     assert_eq!(place.origin(), &expected);
+}
+
+#[test]
+fn a_custom_endpoint_is_taken_apart() {
+    for (url, default, root, bucket_path) in [
+        ("minio.example:9000", Scheme::Https, "https://minio.example:9000", "/registry"),
+        ("minio.example:9000", Scheme::Http, "http://minio.example:9000", "/registry"),
+        ("http://minio.example", Scheme::Https, "http://minio.example", "/registry"),
+        ("HTTPS://MinIO.Example:443/", Scheme::Http, "https://minio.example", "/registry"),
+        ("http://minio.example:443", Scheme::Https, "http://minio.example:443", "/registry"),
+        ("https://x.supabase.co/storage/v1/s3", Scheme::Http, "https://x.supabase.co", "/storage/v1/s3/registry"),
+        ("http://minio_1:9000//", Scheme::Http, "http://minio_1:9000", "/registry"),
+        ("127.0.0.1:8000", Scheme::Http, "http://127.0.0.1:8000", "/registry"),
+        ("http://[::1]:8000/", Scheme::Http, "http://[::1]:8000", "/registry"),
+        ("[2001:DB8::1]", Scheme::Https, "https://[2001:db8::1]", "/registry"),
+    ] {
+        let endpoint = Endpoint::custom(url, None, default).unwrap();
+        let located = endpoint.locate("registry").unwrap();
+        assert_eq!((located.root_url().as_str(), located.bucket_path()), (root, bucket_path), "{url}");
+        assert_eq!((located.host_bucket(), endpoint.region(), endpoint.is_aws()), (None, "us-east-1", false));
+    }
+    assert_eq!(Endpoint::custom("s.example", Some("RegionOne"), Scheme::Http).unwrap().region(), "RegionOne");
+    assert_eq!(custom("http://[::1]:8000").locate("registry").unwrap().host(), "::1");
+    for region in ["", "a/b", "a b", "a,b", "a\n"] {
+        assert!(
+            message(Endpoint::custom("s.example", Some(region), Scheme::Http)).starts_with("invalid region provided: ")
+        );
+    }
+}
+
+#[test]
+fn what_is_no_endpoint_is_refused() {
+    let host = "it has a host that is neither a name nor an address (IPv6 in brackets)";
+    let no_host = "it has no host";
+    let port = "it has a port that is not a number from 1 to 65535";
+    let base = "it may have only A-Za-z0-9._~- between the slashes of the base path";
+    let scheme = "it has a scheme other than http and https";
+    let long = "a".repeat(254);
+    for (url, why) in [
+        ("ftp://s.example", scheme),
+        ("://s.example", scheme),
+        ("http://s.example?x=1", "it cannot contain query parameters"),
+        ("http://s.example/#x", "it has a fragment (#), which is never sent to a server"),
+        ("http://", no_host),
+        ("http:///registry", no_host),
+        ("http://-s.example", host),
+        ("http://s..example", host),
+        ("http://s.example.", host),
+        ("http://s example", host),
+        ("http://s.example\\x", host),
+        ("http://s%2eexample", host),
+        ("http://1.2.3", host),
+        ("http://1.2.3.4.5", host),
+        ("http://0x7f.1", host),
+        ("http://::1", host),
+        ("http://[::1", host),
+        ("http://[::1%25eth0]", host),
+        ("http://[::1]x", host),
+        (long.as_str(), host),
+        ("http://s.example:", port),
+        ("http://s.example:0", port),
+        ("http://s.example:65536", port),
+        ("http://s.example:+80", port),
+        ("http://s.example:8o", port),
+        ("http://s.example/a//b", base),
+        ("http://s.example/a/../b", base),
+        ("http://s.example/a%2fb", base),
+        ("http://s.example/a b", "it holds a character that must be percent-encoded"),
+    ] {
+        let error = message(Endpoint::custom(url, None, Scheme::Http));
+        assert!(error.starts_with("unable to parse regionendpoint: ") && error.ends_with(why), "{url:?}: {error}");
+    }
+    let error = message(Endpoint::custom("http://key:hunter2@s.example", None, Scheme::Http));
+    assert_eq!(
+        error,
+        "unable to parse regionendpoint: (not shown): it holds a user name, which is allowed for a proxy only"
+    );
+    let error = message(Endpoint::custom("http://key:hunter2@s.example?x", None, Scheme::Http));
+    assert!(!error.contains("hunter2"), "{error}");
+}
+
+#[test]
+fn a_redirect_endpoint_is_scheme_host_and_port() {
+    let endpoint = Endpoint::redirect("https://cdn.example:8443/", "eu-west-1").unwrap();
+    assert_eq!(
+        (place(&endpoint, "registry").as_str(), endpoint.region()),
+        ("https://cdn.example:8443/registry", "eu-west-1")
+    );
+    for (url, expected) in [
+        (
+            "cdn.example",
+            "no scheme specified for redirectendpoint: cdn.example; it must begin with http:// or https://",
+        ),
+        ("https://", "no host specified for redirectendpoint: https://"),
+        ("https:///x", "no host specified for redirectendpoint: https:///x"),
+        ("https://cdn.example/base", "redirectendpoint cannot contain a base path: /base"),
+        ("https://cdn.example?x=1", "redirectendpoint cannot contain query parameters"),
+        (
+            "ftp://cdn.example",
+            "unable to parse redirectendpoint: ftp://cdn.example: it has a scheme other than http and https",
+        ),
+        (
+            "https://a:b@cdn.example",
+            "unable to parse redirectendpoint: (not shown): it holds a user name, which is allowed for a proxy only",
+        ),
+        (
+            "https://cdn.example#x",
+            "unable to parse redirectendpoint: https://cdn.example#x: it has a fragment (#), which is never sent to a server",
+        ),
+    ] {
+        assert_eq!(message(Endpoint::redirect(url, "us-east-1")), expected);
+    }
+    let error = message(Endpoint::redirect("https://a:hunter2@cdn.example/base", "us-east-1"));
+    assert!(!error.contains("hunter2"), "{error}");
+}
+
+#[test]
+fn a_location_is_followed_when_it_is_a_url() {
+    let places = ["http://h:81", "http://h", "https://h:81", "http://evil:81", "http://evil"];
+    let places = places.map(|place| custom(place).locate("registry").unwrap());
+    for (text, accepted, why) in forms::URLS {
+        let followed = places.iter().any(|from| from.redirected(text, "registry").is_some());
+        assert_eq!(followed, accepted.contains(&Place::Location), "{text:?}: {why}");
+    }
 }

@@ -41,7 +41,7 @@ impl Source for SharedFiles {
     }
 
     fn fetch(&self) -> Result<Lease, Unavailable> {
-        let files = Files::load(&self.context).map_err(Unavailable::Failed)?;
+        let files = self.context.shared_files().map_err(Unavailable::Failed)?;
         let chosen = self.profile.clone().or_else(|| self.context.environment().get("AWS_PROFILE"));
         let name = chosen.as_deref().unwrap_or("default");
         if files.profile(name).is_none() {

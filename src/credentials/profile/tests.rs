@@ -10,7 +10,7 @@ fn plan(config: &str) -> Result<String, Unavailable> {
     std::fs::write(&path, config).unwrap();
     let context =
         Context::default().with_environment(Environment::from_pairs([("AWS_CONFIG_FILE", path.to_str().unwrap())]));
-    let Plan { base, roles } = Plan::of(&Files::load(&context).unwrap(), "a")?;
+    let Plan { base, roles } = Plan::of(&context.shared_files().unwrap(), "a")?;
     let mut line = match base {
         Base::Keys(keys) => format!("keys {} {:?}", keys.access_key_id(), keys.session_token()),
         Base::Process(command) => format!("process {command}"),

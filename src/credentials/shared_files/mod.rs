@@ -16,10 +16,9 @@
 //! Keys know no case, sections do. A key or section that occurs again adds to and replaces what was there; the
 //! credentials file replaces the config file. Sections and keys with names that cannot be are skipped.
 
-use super::Context;
+use super::{Environment, secret_file};
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -62,25 +61,25 @@ impl Profile {
 }
 
 impl Files {
-    /// Reads both files. One that does not exist is empty.
-    pub(super) fn load(context: &Context) -> Result<Self, String> {
+    /// Reads both files. One that does not exist is empty. `found_keys` is called with each file that may hold a
+    /// long-term secret.
+    pub(super) fn load(environment: &Environment, found_keys: impl Fn(&Path)) -> Result<Self, String> {
         let mut files = Self::default();
         for (kind, variable, name) in [
             (Kind::Config, "AWS_CONFIG_FILE", "config"),
             (Kind::Credentials, "AWS_SHARED_CREDENTIALS_FILE", "credentials"),
         ] {
-            let home = context.environment().home();
-            let path = match (context.environment().get(variable), home) {
+            let home = environment.home();
+            let path = match (environment.get(variable), home) {
                 (Some(path), home) => expand(&path, home),
                 (None, Some(home)) => home.join(".aws").join(name),
                 (None, None) => continue,
             };
-            match File::open(&path) {
-                Ok(file) => {
-                    let text = read(file, FILE_LIMIT).map_err(|reason| format!("{}: {reason}", path.display()))?;
-                    let secrets = files.parse(kind, &text).map_err(|reason| format!("{}: {reason}", path.display()))?;
-                    if secrets == Secrets::Some || kind == Kind::Credentials {
-                        context.check_permissions(&path);
+            match secret_file::read(&path, FILE_LIMIT) {
+                Ok(text) => {
+                    let keys = files.parse(kind, &text).map_err(|reason| format!("{}: {reason}", path.display()))?;
+                    if keys == LongTermKeys::Present || kind == Kind::Credentials {
+                        found_keys(&path);
                     }
                 }
                 Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
@@ -100,10 +99,10 @@ impl Files {
     }
 
     /// Adds what one file says. Errors name the line and never quote it: it may hold a secret.
-    pub(super) fn parse(&mut self, kind: Kind, text: &str) -> Result<Secrets, String> {
+    pub(super) fn parse(&mut self, kind: Kind, text: &str) -> Result<LongTermKeys, String> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut parsed = Parsed::default();
-        let mut secrets = Secrets::None;
+        let mut keys = LongTermKeys::Absent;
         let mut section = Section::Missing;
         let mut property = Property::Missing;
         for (index, line) in text.lines().enumerate() {
@@ -145,13 +144,13 @@ impl Files {
             property = Property::Named(name.clone());
             if let Some(settings) = parsed.settings(&section) {
                 if name == "aws_secret_access_key" {
-                    secrets = Secrets::Some;
+                    keys = LongTermKeys::Present;
                 }
                 settings.0.insert(name, Value(Zeroizing::new(without_comment(value).trim().to_owned())));
             }
         }
         self.merge(parsed);
-        Ok(secrets)
+        Ok(keys)
     }
 
     fn merge(&mut self, mut parsed: Parsed) {
@@ -205,9 +204,9 @@ impl Parsed {
 
 /// Whether a file holds a long-term secret.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Secrets {
-    None,
-    Some,
+pub(super) enum LongTermKeys {
+    Absent,
+    Present,
 }
 
 enum Section {
@@ -265,26 +264,6 @@ fn expand(path: &str, home: Option<PathBuf>) -> PathBuf {
     match (path.strip_prefix("~/"), home) {
         (Some(rest), Some(home)) => home.join(rest),
         _ => PathBuf::from(path),
-    }
-}
-
-/// A text file of at most `limit` bytes.
-pub(super) fn read_bounded(path: &Path, limit: usize) -> Result<Zeroizing<String>, String> {
-    read(File::open(path).map_err(|error| error.to_string())?, limit)
-}
-
-fn read(file: File, limit: usize) -> Result<Zeroizing<String>, String> {
-    // The file's own size first, so that a secret is not left behind in an allocation that grew.
-    let size = file.metadata().map_or(0, |metadata| metadata.len());
-    let capacity = usize::try_from(size).unwrap_or(limit).min(limit) + 1;
-    let mut bytes = Zeroizing::new(Vec::with_capacity(capacity));
-    file.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
-    if bytes.len() > limit {
-        return Err(format!("the file has more than {limit} bytes"));
-    }
-    match std::str::from_utf8(&bytes) {
-        Ok(text) => Ok(Zeroizing::new(text.to_owned())),
-        Err(_) => Err("the file is not UTF-8 text".to_owned()),
     }
 }
 

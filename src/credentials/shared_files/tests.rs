@@ -106,16 +106,3 @@ fn values_are_not_shown() {
     files.parse(Kind::Credentials, "[a]\naws_secret_access_key = hunter2").unwrap();
     assert!(!format!("{files:?}").contains("hunter2"));
 }
-
-#[test]
-fn files_are_bounded_and_text() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("f");
-    std::fs::write(&path, "12345").unwrap();
-    assert_eq!(&**read_bounded(&path, 5).unwrap(), "12345");
-    assert_eq!(read_bounded(&path, 4).unwrap_err(), "the file has more than 4 bytes");
-    std::fs::write(&path, b"\xff").unwrap();
-    assert_eq!(read_bounded(&path, 4).unwrap_err(), "the file is not UTF-8 text");
-    #[cfg(unix)]
-    assert!(read_bounded(Path::new("/dev/zero"), 4).unwrap_err().contains("more than 4 bytes"));
-}

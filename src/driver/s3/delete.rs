@@ -7,7 +7,7 @@ use crate::transfer::list_in_shards;
 use crate::xml::Object;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
-use std::sync::{Mutex, MutexGuard, mpsc};
+use std::sync::{Mutex, mpsc};
 
 /// How often a directory is listed again because a deletion in several pages may have missed something.
 const PASSES: u32 = 10;
@@ -44,16 +44,16 @@ fn delete_once(store: &Store, prefix: &str) -> Result<Pass> {
     };
     // The first failure: after it the rest is left alone.
     let failure: Mutex<Option<Error>> = Mutex::new(None);
-    let failed = || lock(&failure).is_some();
+    let failed = || sync::lock(&failure).is_some();
     let (sender, receiver) = mpsc::sync_channel::<Vec<String>>(CONCURRENCY.get());
     let receiver = Mutex::new(receiver);
     let work = || {
-        let next = || lock(&receiver).recv();
+        let next = || sync::lock(&receiver).recv();
         while let Ok(keys) = next() {
             if !failed()
                 && let Err(error) = delete(&keys)
             {
-                lock(&failure).get_or_insert(error);
+                sync::lock(&failure).get_or_insert(error);
             }
         }
     };
@@ -90,7 +90,7 @@ fn delete_once(store: &Store, prefix: &str) -> Result<Pass> {
             None => Ok(()),
         }
     })?;
-    let failure = lock(&failure).take();
+    let failure = sync::lock(&failure).take();
     failure.map_or(Ok(pass), Err)
 }
 
@@ -109,8 +109,4 @@ fn batches(page: Vec<Object>, prefix: &str) -> Result<Vec<Vec<String>>> {
         }
     }
     Ok(batches)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    sync::lock(mutex)
 }

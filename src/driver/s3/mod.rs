@@ -7,8 +7,7 @@ mod walk;
 mod write_stream;
 mod writer;
 
-pub use parameters::{LogLevel, Parameters, ParametersBuilder};
-pub use store::PartSizes;
+pub use parameters::{LogLevel, ParameterOption, ParameterValues, Parameters, ParametersBuilder, PartSizes};
 pub use uploads::{PendingUpload, PendingUploads, Purged};
 
 use crate::cancel::Cancel;
@@ -16,11 +15,11 @@ use crate::client::{
     Client, Config, CopySource, GetObject, ListObjects, MAX_PART_SIZE, ObjectMeta, Presign, PresignMethod,
 };
 use crate::credentials::Provider;
-use crate::driver::{
-    FileInfo, FileKind, FileWriter, Method, StorageDriver, UrlOptions, WalkOptions, WalkStep, WriteMode, check_path,
-};
+use crate::driver::path::{check_directory, check_offset, check_path, not_found};
+use crate::driver::walk::check_walk;
+use crate::driver::{FileInfo, FileWriter, Method, StorageDriver, UrlOptions, WalkOptions, WalkStep, WriteMode};
 use crate::error::{Error, ErrorKind, Result};
-use crate::transfer::{Ranges, ReadAhead, copy_object_in_parts};
+use crate::transfer::{CopyRanges, ReadAhead, copy_any_size};
 use delete::delete_below;
 use std::collections::BTreeSet;
 use std::io::{self, Read};
@@ -63,16 +62,16 @@ impl S3Driver {
         Ok(Self { store: Arc::new(Store::new(parameters, None, |config| config)?) })
     }
 
-    /// The same with keys from `provider` instead.
+    /// Makes the driver with keys from `provider`.
     ///
     /// # Errors
-    /// As [`S3Driver::new`].
+    /// Those of [`S3Driver::new`].
     pub fn with_credentials(parameters: &Parameters, provider: Arc<dyn Provider>) -> Result<Self> {
         Ok(Self { store: Arc::new(Store::new(parameters, Some(provider), |config| config)?) })
     }
 
-    /// The same with what `adjust` makes of the client's configuration, for what is no option of the registry's: time
-    /// limits, retries, a clock.
+    /// Makes the driver with the client's configuration as `adjust` returns it, for settings that the registry has no
+    /// option for: timeouts, retries, a clock.
     ///
     /// ```no_run
     /// use s3driver::client::Timeouts;
@@ -80,27 +79,27 @@ impl S3Driver {
     /// use std::time::Duration;
     ///
     /// let parameters = Parameters::from_pairs([("region", "eu-central-1"), ("bucket", "docker.example.org")])?;
-    /// let patience = Timeouts { idle: Duration::from_secs(15), ..Timeouts::default() };
-    /// let driver = S3Driver::with_config(&parameters, |config| config.timeouts(patience))?;
+    /// let timeouts = Timeouts { idle: Duration::from_secs(15), ..Timeouts::default() };
+    /// let driver = S3Driver::with_config(&parameters, |config| config.timeouts(timeouts))?;
     /// # Ok::<(), s3driver::Error>(())
     /// ```
     ///
     /// # Errors
-    /// As [`S3Driver::new`].
+    /// Those of [`S3Driver::new`].
     pub fn with_config(parameters: &Parameters, adjust: impl FnOnce(Config) -> Config) -> Result<Self> {
         Ok(Self { store: Arc::new(Store::new(parameters, None, adjust)?) })
     }
 
-    /// Asks whether the bucket is there and these credentials may use it: a health check whose error tells what is wrong.
+    /// Checks that the bucket exists and that these credentials may use it: a health check whose error says what is wrong.
     pub fn probe(&self) -> Result<()> {
         let store = &*self.store;
-        // A listing, because the reply to a HEAD has no body that could say what is wrong.
+        // A listing, because the response to a HEAD has no body that could say what is wrong.
         let request = ListObjects::prefix(store.prefix("/")).max_keys(1);
         store.client.list_objects(&store.bucket, &request, None).map_err(|error| self.named(error))?;
         Ok(())
     }
 
-    /// The same driver, whose operations and writers end within a second when `cancel` says so.
+    /// Returns a driver whose operations and writers end within a second once `cancel` is cancelled.
     #[must_use]
     pub fn with_cancel(&self, cancel: &Cancel) -> Self {
         let store = Store { client: self.store.client.with_cancel(cancel), ..(*self.store).clone() };
@@ -123,9 +122,7 @@ impl S3Driver {
     /// # Errors
     /// [`ErrorKind::InvalidPath`]; those of the listing come from the iterator.
     pub fn pending_uploads(&self, path: &str) -> Result<PendingUploads> {
-        if path != "/" {
-            self.checked(path)?;
-        }
+        check_directory(path).map_err(|error| self.named(error))?;
         Ok(uploads::pending(&self.store, path))
     }
 
@@ -136,9 +133,7 @@ impl S3Driver {
     /// [`ErrorKind::InvalidPath`]; when some could not be removed the first failure, with the further ones in
     /// [`Error::others`].
     pub fn purge_uploads(&self, path: &str, age: Duration) -> Result<Purged> {
-        if path != "/" {
-            self.checked(path)?;
-        }
+        check_directory(path).map_err(|error| self.named(error))?;
         uploads::purge(&self.store, path, age)
     }
 
@@ -157,13 +152,11 @@ impl S3Driver {
     }
 
     fn checked_offset(&self, path: &str, offset: i64) -> Result<u64> {
-        u64::try_from(offset).map_err(|_| {
-            let error = Error::new(ErrorKind::InvalidOffset, format!("invalid offset: {offset} for path"));
-            self.named(error.with_path(path))
-        })
+        check_offset(path, offset).map_err(|error| self.named(error))
     }
 
-    /// The object itself, `None` when there is none. Every other failure is told: a missing permission is no missing file.
+    /// Returns the object's metadata, `None` when there is no object. Every other failure is an error: a missing permission
+    /// is not a missing file.
     fn head(&self, key: &str, path: &str) -> Result<Option<ObjectMeta>> {
         match self.store.client.head_object(&self.store.bucket, key) {
             Ok(meta) => Ok(Some(meta)),
@@ -182,28 +175,6 @@ impl S3Driver {
             }
         }
         Ok(false)
-    }
-
-    /// Copies one object on the server, in parts when it is large.
-    fn copy(&self, key: &str, meta: &ObjectMeta, to: &str) -> Result<()> {
-        let store = &*self.store;
-        let source = CopySource { bucket: &store.bucket, key, if_match: meta.etag.as_deref() };
-        // Ceph decodes the source of UploadPartCopy twice, and dies of some percent signs: avoid them there.
-        let plain = crate::sign::encode_path(key) == key;
-        if meta.size > MAX_PART_SIZE || (meta.size > store.copy.threshold && plain) {
-            let ranges =
-                Ranges { chunk_size: store.copy.chunk_size, concurrency: store.copy.concurrency, done: &|_| {} };
-            let target = (store.bucket.as_str(), to);
-            let copied = copy_object_in_parts(&store.client, source, meta.size, target, &store.settings, &ranges);
-            match copied {
-                // A server without UploadPartCopy may still know CopyObject.
-                Err(error)
-                    if meta.size <= MAX_PART_SIZE
-                        && (error.kind() == ErrorKind::Protocol || error.status() == Some(501)) => {}
-                copied => return copied.map(drop),
-            }
-        }
-        store.client.copy_object(source, &store.bucket, to, &store.settings).map(drop)
     }
 }
 
@@ -233,7 +204,8 @@ impl StorageDriver for S3Driver {
         let offset = self.checked_offset(path, offset)?;
         let key = self.checked(path)?;
         let store = &*self.store;
-        match ReadAhead::open(&store.client, (&store.bucket, &key), offset, store.read_ahead, &store.memory) {
+        match ReadAhead::open(&store.client, (&store.bucket, &key), offset, store.parameters.read_ahead, &store.memory)
+        {
             Ok(reader) => Ok(Box::new(PathReader { reader, store: Arc::clone(&self.store), path: path.to_owned() })),
             Err(error) if error.kind() == ErrorKind::InvalidRange => Ok(Box::new(io::empty())),
             Err(error) => Err(store.error(error, path)),
@@ -246,7 +218,7 @@ impl StorageDriver for S3Driver {
     }
 
     fn write_stream(&self, path: &str, offset: i64, reader: &mut dyn Read) -> Result<u64> {
-        self.checked_offset(path, offset)?;
+        let offset = self.checked_offset(path, offset)?;
         self.checked(path)?;
         write_stream::write_stream(&self.store, path, offset, reader)
     }
@@ -255,22 +227,19 @@ impl StorageDriver for S3Driver {
         if path != "/" {
             let key = self.checked(path)?;
             if let Some(meta) = self.head(&key, path)? {
-                return Ok(FileInfo {
-                    path: path.to_owned(),
-                    size: meta.size,
-                    modified: meta.last_modified.map(SystemTime::from),
-                    kind: FileKind::File,
-                });
+                return Ok(FileInfo::file(path, meta.size, meta.last_modified.map(SystemTime::from)));
             }
         }
-        // The root is there even when nothing is in it; asking tells whether it can be reached.
-        if self.is_directory(path)? || path == "/" { Ok(FileInfo::directory(path)) } else { self.store.not_found(path) }
+        // The root exists even when it is empty; the listing shows whether it can be reached.
+        if self.is_directory(path)? || path == "/" {
+            Ok(FileInfo::directory(path))
+        } else {
+            Err(self.named(not_found(path)))
+        }
     }
 
     fn list(&self, path: &str) -> Result<Vec<String>> {
-        if path != "/" {
-            self.checked(path)?;
-        }
+        check_directory(path).map_err(|error| self.named(error))?;
         let store = &*self.store;
         let prefix = store.prefix(path);
         let mut found = BTreeSet::new();
@@ -285,24 +254,31 @@ impl StorageDriver for S3Driver {
                 found.extend(store.path(key));
             }
         }
-        if exists { Ok(found.into_iter().collect()) } else { store.not_found(path) }
+        if exists { Ok(found.into_iter().collect()) } else { Err(self.named(not_found(path))) }
     }
 
     fn rename(&self, from: &str, to: &str) -> Result<()> {
         let (source, target) = (self.checked(from)?, self.checked(to)?);
         let store = &*self.store;
-        let Some(meta) = self.head(&source, from)? else { return store.not_found(from) };
+        let Some(meta) = self.head(&source, from)? else { return Err(self.named(not_found(from))) };
         // S3 refuses to copy an object onto itself, and deleting it afterwards would lose it.
         if source == target {
             return Ok(());
         }
-        match self.copy(&source, &meta, &target) {
+        let original = CopySource { bucket: &store.bucket, key: &source, if_match: meta.etag.as_deref() };
+        let copy = (&*store.bucket, &*target);
+        let ranges = CopyRanges {
+            threshold: store.parameters.multipart_copy_threshold_size,
+            chunk_size: store.parameters.multipart_copy_chunk_size,
+            concurrency: store.parameters.multipart_copy_max_concurrency,
+        };
+        match copy_any_size(&store.client, original, &meta, copy, &store.settings, ranges, &|_| {}) {
             Err(error) if error.kind() == ErrorKind::PreconditionFailed => {
                 let text = "the file changed while it was being moved";
                 Err(store.error(Error::new(ErrorKind::Conflict, text).with_source(error), from))
             }
             Err(error) => Err(store.error(error, from)),
-            Ok(()) => store.client.delete_object(&store.bucket, &source).map_err(|error| store.error(error, from)),
+            Ok(_) => store.client.delete_object(&store.bucket, &source).map_err(|error| store.error(error, from)),
         }
     }
 
@@ -314,7 +290,7 @@ impl StorageDriver for S3Driver {
         if file {
             store.client.delete_object(&store.bucket, &key).map_err(|error| store.error(error, path))?;
         }
-        if file || below { Ok(()) } else { store.not_found(path) }
+        if file || below { Ok(()) } else { Err(self.named(not_found(path))) }
     }
 
     fn url_for(&self, path: &str, options: &UrlOptions) -> Result<String> {
@@ -332,7 +308,7 @@ impl StorageDriver for S3Driver {
             Some(expiry) => Presign::exactly(method, expiry),
             None => Presign::at_most(method, URL_LIFETIME),
         };
-        if let Some(endpoint) = &store.redirect {
+        if let Some(endpoint) = &store.parameters.redirect_endpoint {
             request = request.endpoint(endpoint);
         }
         store.client.presign(&store.bucket, &key, &request).map(|url| url.url).map_err(|e| store.error(e, path))
@@ -344,13 +320,8 @@ impl StorageDriver for S3Driver {
         options: &WalkOptions,
         visit: &mut dyn FnMut(&FileInfo) -> Result<WalkStep>,
     ) -> Result<()> {
-        if from != "/" {
-            self.checked(from)?;
-        }
-        if let Some(start) = options.start_after.as_deref().filter(|start| *start != "/") {
-            self.checked(start)?;
-        }
-        walk_store(&self.store, from, options, visit)
+        let start = check_walk(from, options).map_err(|error| self.named(error))?;
+        walk_store(&self.store, from, start, options.concurrency, visit)
     }
 
     fn object_key(&self, path: &str) -> Option<String> {

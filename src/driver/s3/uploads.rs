@@ -1,10 +1,10 @@
 //! Unfinished uploads: which there are, and the end of those that nobody will finish.
 use super::store::Store;
 use super::writer::{checkpoint, resume};
-use crate::client::{ListObjects, UploadListing, UploadRef};
+use crate::client::{ListObjects, Pages, UploadRef};
 use crate::driver::path::is_within;
-use crate::error::{Error, ErrorKind, Result};
-use crate::xml::Upload;
+use crate::error::{ErrorKind, Result};
+use crate::xml::{ListMultipartUploadsResult, Upload};
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -88,15 +88,15 @@ fn bytes_of(store: &Store, path: &str, upload: &Upload) -> Result<u64> {
 pub(crate) fn purge(store: &Arc<Store>, path: &str, age: Duration) -> Result<Purged> {
     let mut purged = Purged::default();
     let mut failures = Vec::new();
+    let mut note = |result: Result<()>, path: &str| match result {
+        Err(error) if failures.len() < FAILURES => failures.push(store.error(error, path)),
+        _ => {}
+    };
     let mut uploads = Uploads::below(store, path);
     while let Some(found) = uploads.next(store) {
         let (path, upload) = found?;
         if resume::is_older(store, upload.initiated, age) {
-            match end(store, &path, &upload, &mut purged) {
-                Ok(()) => {}
-                Err(error) if failures.len() < FAILURES => failures.push(store.error(error, &path)),
-                Err(_) => {}
-            }
+            note(end(store, &path, &upload, &mut purged), &path);
         }
     }
     let request = ListObjects::prefix(checkpoint::checkpoint_key(store, path));
@@ -104,11 +104,7 @@ pub(crate) fn purge(store: &Arc<Store>, path: &str, age: Duration) -> Result<Pur
         for object in page.map_err(|error| store.error(error, path))?.contents {
             let Some(of) = checkpoint::path_of(store, &object.key).filter(|of| is_within(of, path)) else { continue };
             if resume::is_older(store, object.last_modified, age) {
-                match remove_orphan(store, &of, &mut purged) {
-                    Ok(()) => {}
-                    Err(error) if failures.len() < FAILURES => failures.push(store.error(error, &of)),
-                    Err(_) => {}
-                }
+                note(remove_orphan(store, &of, &mut purged), &of);
             }
         }
     }
@@ -152,7 +148,7 @@ fn remove_orphan(store: &Store, path: &str, purged: &mut Purged) -> Result<()> {
 
 /// The open uploads whose keys are those of driver paths: others in the bucket are not ours.
 struct Uploads {
-    pages: UploadListing,
+    pages: Pages<ListMultipartUploadsResult>,
     page: std::vec::IntoIter<Upload>,
     path: String,
 }
@@ -172,12 +168,8 @@ impl Uploads {
             }
             match self.pages.next()? {
                 Ok(page) => self.page = page.uploads.into_iter(),
-                Err(error) => return Some(Err(self.place(store, error))),
+                Err(error) => return Some(Err(store.error(error, &self.path))),
             }
         }
-    }
-
-    fn place(&self, store: &Store, error: Error) -> Error {
-        store.error(error, &self.path)
     }
 }

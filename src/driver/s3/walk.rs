@@ -2,7 +2,7 @@
 use super::store::{DRIVER_NAME, Store};
 use crate::client::ListObjects;
 use crate::driver::walk::Walk;
-use crate::driver::{FileInfo, FileKind, WalkOptions, WalkStep};
+use crate::driver::{FileInfo, WalkStep};
 use crate::error::Result;
 use crate::transfer::list_in_shards;
 use crate::xml::Object;
@@ -16,13 +16,14 @@ use std::time::SystemTime;
 pub(super) fn walk_store(
     store: &Store,
     from: &str,
-    options: &WalkOptions,
+    start: Option<&str>,
+    concurrency: Option<NonZeroUsize>,
     visit: &mut dyn FnMut(&FileInfo) -> Result<WalkStep>,
 ) -> Result<()> {
     let prefix = store.prefix(from);
     let mut request = ListObjects::prefix(&*prefix);
     // Strict servers list nothing when the start lies outside of the prefix, so it is sent only when it says something.
-    if let Some(start) = options.start_after.as_deref().filter(|start| *start != "/") {
+    if let Some(start) = start {
         let start = store.key(start);
         match start.as_str().cmp(&prefix) {
             _ if start.starts_with(&*prefix) => request = request.start_after(start),
@@ -37,12 +38,7 @@ pub(super) fn walk_store(
             if !object.key.starts_with(&*prefix) {
                 continue;
             }
-            let info = FileInfo {
-                path,
-                size: object.size,
-                modified: object.last_modified.map(SystemTime::from),
-                kind: FileKind::File,
-            };
+            let info = FileInfo::file(path, object.size, object.last_modified.map(SystemTime::from));
             match walk.enter(&info).map_err(|error| error.or_driver(DRIVER_NAME))? {
                 WalkStep::Stop => return Ok(ControlFlow::Break(())),
                 WalkStep::Continue | WalkStep::SkipDirectory => {}
@@ -50,7 +46,7 @@ pub(super) fn walk_store(
         }
         Ok(ControlFlow::Continue(()))
     };
-    let most = options.concurrency.unwrap_or(NonZeroUsize::MIN);
+    let most = concurrency.unwrap_or(NonZeroUsize::MIN);
     // Whether a directory lies before the start depends on the server's order, so such a listing is never split.
     if most.get() == 1 || !request.start_after.is_empty() {
         for found in store.client.listing(&store.bucket, request) {

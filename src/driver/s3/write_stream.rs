@@ -1,8 +1,9 @@
-//! The seed's way to write: everything from a reader, at an offset, visible when the call returns.
+//! `write_stream`: the WriteStream contract of Distribution 2.x. Everything from a reader is written at an offset, and
+//! visible when the call returns.
 //!
-//! The file is replaced whole or not at all. What is kept of it is copied by the server, several ranges at once and under
-//! `If-Match`; only a beginning that is too small for a part is read and sent again.
-use super::PartSizes;
+//! The file is replaced whole or not at all. The server copies the bytes before the offset, several ranges at once and
+//! under `If-Match`; only a beginning that is too small for a part is read and sent again.
+use super::parameters::PartSizes;
 use super::store::Store;
 use super::writer::Writer;
 use crate::client::{ByteRange, CopySource, GetObject, MAX_PART_SIZE, MAX_PARTS, MIN_PART_SIZE, ObjectMeta, UploadRef};
@@ -15,13 +16,9 @@ use std::sync::Arc;
 
 /// Writes all of `reader` at `offset` of `path`: 0 replaces the file, an offset inside truncates there, one past the end,
 /// or of no file, fills with zeros. Returns the bytes taken from the reader; so does the error, in [`Error::bytes_taken`].
-pub(crate) fn write_stream(store: &Arc<Store>, path: &str, offset: i64, reader: &mut dyn Read) -> Result<u64> {
+pub(crate) fn write_stream(store: &Arc<Store>, path: &str, offset: u64, reader: &mut dyn Read) -> Result<u64> {
     let mut taken = 0;
-    let written = match u64::try_from(offset) {
-        Ok(offset) => write(store, path, offset, reader, &mut taken),
-        Err(_) => Err(Error::new(ErrorKind::InvalidOffset, format!("invalid offset: {offset} for path"))),
-    };
-    match written {
+    match write(store, path, offset, reader, &mut taken) {
         Ok(()) => Ok(taken),
         Err(error) => Err(store.error(error, path).with_bytes_taken(taken)),
     }
@@ -31,7 +28,7 @@ fn write(store: &Arc<Store>, path: &str, offset: u64, reader: &mut dyn Read, tak
     if offset > MAX_PART_SIZE * u64::from(MAX_PARTS) {
         return Err(Error::new(ErrorKind::InvalidArgument, "the offset lies beyond the largest object S3 takes"));
     }
-    let mut writer = Writer::new(store, path, store.chunk_size);
+    let mut writer = Writer::new(store, path, store.parameters.chunk_size);
     if offset > 0 {
         let kept = match store.client.head_object(&store.bucket, &store.key(path)) {
             Ok(meta) => keep(store, path, &meta, offset.min(meta.size), &mut writer).map_err(changed)?,
@@ -107,12 +104,19 @@ fn copy(store: &Store, key: &str, meta: &ObjectMeta, ranges: &[Range<u64>], writ
     let upload_id = writer.begin()?;
     let source = CopySource { bucket: &store.bucket, key, if_match: meta.etag.as_deref() };
     let upload = UploadRef { bucket: &store.bucket, key, upload_id: &upload_id };
-    match transfer::copy_parts(&store.client, source, ranges, upload, store.copy.concurrency, &|_| {}) {
+    match transfer::copy_parts(
+        &store.client,
+        source,
+        ranges,
+        upload,
+        store.parameters.multipart_copy_max_concurrency,
+        &|_| {},
+    ) {
         Ok(parts) => {
             writer.take_over(Arc::clone(&upload_id), parts);
             Ok(last.end)
         }
-        Err(error) if error.kind() == ErrorKind::Protocol || error.status() == Some(501) => {
+        Err(error) if transfer::cannot_copy_parts(&error) => {
             // Not the same upload again: rclone does not let a part be replaced.
             writer.start_over()?;
             Ok(0)
@@ -123,16 +127,17 @@ fn copy(store: &Store, key: &str, meta: &ObjectMeta, ranges: &[Range<u64>], writ
 
 /// What of the first `length` bytes the server can copy, cut into parts.
 fn copy_ranges(store: &Store, key: &str, length: u64) -> Vec<Range<u64>> {
-    match store.part_sizes {
-        // Ceph decodes the source of UploadPartCopy twice, and dies of some percent signs.
-        _ if key.contains('%') => Vec::new(),
+    match store.parameters.part_sizes {
+        _ if !transfer::may_be_copied_in_parts(key) => Vec::new(),
         // Every part has the chunk size; what does not fill one is read.
-        PartSizes::Uniform => even_ranges(length - length % store.chunk_size, length / store.chunk_size),
+        PartSizes::Uniform => {
+            even_ranges(length - length % store.parameters.chunk_size, length / store.parameters.chunk_size)
+        }
         PartSizes::MayGrow if length < MIN_PART_SIZE => Vec::new(),
         PartSizes::MayGrow => {
             // Half of the part numbers are left for what follows.
             let most = u64::from(MAX_PARTS / 2);
-            let chunk = store.copy.chunk_size.max(length.div_ceil(most)).max(MIN_PART_SIZE);
+            let chunk = store.parameters.multipart_copy_chunk_size.max(length.div_ceil(most)).max(MIN_PART_SIZE);
             even_ranges(length, (length / chunk).max(length.div_ceil(MAX_PART_SIZE)).max(1))
         }
     }

@@ -20,8 +20,8 @@ mod http {
     use super::Fetch;
     use crate::cancel::Cancel;
     use crate::error::{Error, ErrorKind, Result};
-    use crate::net::url::{self, Url};
-    use crate::transport::{Body, Failure, Options, Origin, Request, Scheme, Transport, TransportError};
+    use crate::net::url::Url;
+    use crate::transport::{Failure, Request, RequestBody, Transport, TransportError, TransportOptions};
     use std::time::{Duration, Instant};
 
     /// Generous for two megabytes; nothing waits for the answer but the next refresh.
@@ -41,7 +41,7 @@ mod http {
         /// [`ErrorKind::Configuration`] when the transport cannot be set up.
         pub fn new() -> Result<Self> {
             let transport =
-                Transport::new(Options::default()).map_err(|e| Error::new(ErrorKind::Configuration, e.0))?;
+                Transport::new(TransportOptions::default()).map_err(|e| Error::new(ErrorKind::Configuration, e.0))?;
             Ok(Self { transport, cancel: Cancel::new() })
         }
     }
@@ -50,16 +50,8 @@ mod http {
         fn get(&self, url: &str, limit: usize) -> Result<Vec<u8>> {
             let url =
                 Url::parse(url).map_err(|e| Error::new(ErrorKind::Configuration, format!("the URL to fetch {e}")))?;
-            let origin = Origin {
-                scheme: match url.scheme {
-                    url::Scheme::Http => Scheme::Http,
-                    url::Scheme::Https => Scheme::Https,
-                },
-                host: url.host.trim_matches(['[', ']']).to_owned(),
-                port: url.port.unwrap_or_else(|| url.scheme.default_port()),
-            };
+            let (origin, target) = (url.origin(), url.target());
             let deadline = Some(Instant::now() + DEADLINE);
-            let target = url.query.as_ref().map_or_else(|| url.path.clone(), |query| format!("{}?{query}", url.path));
             let request = Request {
                 method: "GET",
                 target: &target,
@@ -68,7 +60,7 @@ mod http {
                 deadline,
                 cancel: Some(&self.cancel),
             };
-            let response = self.transport.send(&origin, &request, Body::Empty).map_err(failed)?;
+            let response = self.transport.send(&origin, &request, RequestBody::Empty).map_err(failed)?;
             if response.status != 200 {
                 return Err(Error::new(
                     ErrorKind::Refused,

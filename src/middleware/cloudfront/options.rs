@@ -4,6 +4,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::cloudfront::{HashAlgorithm, PrivateKey, Signer};
 use crate::duration;
 use crate::error::{Error, ErrorKind, Result};
+use crate::net::host::Scheme;
 use crate::net::url::Url;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -266,9 +267,7 @@ impl<'a> Given<'a> {
 }
 
 fn parse_base_url(text: &str) -> Result<Url, String> {
-    let text = text.trim();
-    let with_scheme = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
-    let mut url = Url::parse(&with_scheme).map_err(|why| format!("it {why}"))?;
+    let mut url = Url::parse_with_default(text.trim(), Scheme::Https).map_err(|why| format!("it {why}"))?;
     if url.query.is_some() {
         return Err("it has a query, which would belong to no object".to_owned());
     }

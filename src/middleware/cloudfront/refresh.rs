@@ -17,19 +17,19 @@ const RETRY_AFTER: Duration = Duration::from_secs(60);
 /// Fetches at once and then every `interval`, until it is dropped. The last document that could be read stays in use.
 #[derive(Debug)]
 pub(super) struct Refresher {
-    shared: Arc<Shared>,
+    shared: Arc<SharedRanges>,
     fetch: Arc<dyn Fetch>,
     thread: Option<JoinHandle<()>>,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
-    state: Mutex<State>,
+struct SharedRanges {
+    state: Mutex<Latest>,
     stopped: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct Latest {
     stop: bool,
     ranges: Option<Arc<IpRanges>>,
     last_error: Option<Arc<Error>>,
@@ -37,7 +37,7 @@ struct State {
 
 impl Refresher {
     pub(super) fn start(fetch: Arc<dyn Fetch>, url: String, filter: IpFilter, interval: Duration) -> Result<Self> {
-        let shared = Arc::<Shared>::default();
+        let shared = Arc::<SharedRanges>::default();
         let thread = Builder::new()
             .name("s3driver-ip-ranges".to_owned())
             .spawn({
@@ -74,14 +74,14 @@ impl Drop for Refresher {
     }
 }
 
-impl Shared {
+impl SharedRanges {
     /// Every change under the lock is one assignment: a panic elsewhere leaves nothing half-done.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Latest> {
         sync::lock(&self.state)
     }
 }
 
-fn run(shared: &Shared, fetch: &dyn Fetch, url: &str, filter: &IpFilter, interval: Duration) {
+fn run(shared: &SharedRanges, fetch: &dyn Fetch, url: &str, filter: &IpFilter, interval: Duration) {
     loop {
         if shared.lock().stop {
             return;

@@ -140,7 +140,7 @@ impl Layout {
     }
 
     /// Returns the payload to sign the request with.
-    pub fn payload(&self) -> Payload<'static> {
+    pub const fn payload(&self) -> Payload<'static> {
         match (self.chunks, self.trailers.is_empty()) {
             (Chunks::Signed, true) => Payload::StreamingSigned,
             (Chunks::Signed, false) => Payload::StreamingSignedTrailer,

@@ -1,5 +1,6 @@
 //! Our steps beside the server's: where they part, and what that usually means.
 use super::Explanation;
+use crate::net::percent::{Piece, pieces};
 use crate::sign::{Version, redact};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -307,20 +308,15 @@ fn encoding_cause(ours: &str, theirs: &str) -> Option<Cause> {
     }
 }
 
-/// Percent-decoded, a plus as a space, to compare spellings; what is no escape stays.
+/// Decodes percent-encoding, with a plus as a space and broken escapes as they are, to compare
+/// spellings.
 fn decoded(text: &str) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, tail)) = rest.split_first() {
-        let escape = tail.get(..2).filter(|_| byte == b'%').and_then(|digits| hex::decode(digits).ok());
-        let (byte, tail) = match escape.as_deref() {
-            Some(&[decoded]) => (decoded, tail.get(2..).unwrap_or_default()),
-            _ => (if byte == b'+' { b' ' } else { byte }, tail),
-        };
-        out.push(byte);
-        rest = tail;
-    }
-    out
+    let byte = |piece| match piece {
+        Piece::Plain(b'+') => b' ',
+        Piece::Plain(byte) | Piece::Escaped(byte) => byte,
+        Piece::Broken => b'%',
+    };
+    pieces(text).map(byte).collect()
 }
 
 /// As RFC 3986 section 5.2.4 resolves dots, and with runs of slashes made one.

@@ -13,7 +13,7 @@ use super::memory::MemoryLimit;
 use crate::client::{ByteRange, Client, Expected, GetObject, ObjectMeta, ObjectReader};
 use crate::error::{Error, ErrorKind, Result};
 use pace::{Pace, Probe};
-use ranges::{Object, RANGE, Ranges};
+use ranges::{ObjectVersion, RANGE, Ranges};
 use std::fmt;
 use std::io::{self, Read};
 use std::num::NonZeroUsize;
@@ -150,7 +150,7 @@ impl ReadAhead {
             return;
         }
         let Some(etag) = self.meta.etag.clone() else { return };
-        let object = Object { bucket: self.bucket.clone(), key: self.key.clone(), etag, size: self.meta.size };
+        let object = ObjectVersion { bucket: self.bucket.clone(), key: self.key.clone(), etag, size: self.meta.size };
         let pace = Pace::new(self.most, rate, self.client.clock().instant());
         let Some(ranges) = Ranges::begin(&self.client, object, boundary, pace, &self.memory) else { return };
         if let Source::Stream(stream) = std::mem::replace(&mut self.source, Source::Failed) {

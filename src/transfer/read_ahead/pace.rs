@@ -41,12 +41,14 @@ impl Probe {
     }
 }
 
-/// Whether the reader found the bytes of a range there.
+/// What a range's bytes had to wait for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Waited {
+pub(super) enum Bottleneck {
+    /// The bytes had arrived before the reader wanted them.
     #[default]
-    No,
-    Yes,
+    Reader,
+    /// The reader waited for bytes.
+    Network,
 }
 
 /// Chooses how many ranges are fetched at once, round by round: a round is as many ranges as there are at once.
@@ -58,13 +60,13 @@ pub(super) struct Pace {
     begun: Instant,
     ranges: usize,
     bytes: u64,
-    waited: Waited,
+    bottleneck: Bottleneck,
 }
 
 impl Pace {
     /// After a connection that brought `rate` bytes a second.
     pub(super) fn new(most: NonZeroUsize, rate: f64, now: Instant) -> Self {
-        Self { most: most.get(), before: rate, begun: now, ranges: 0, bytes: 0, waited: Waited::No }
+        Self { most: most.get(), before: rate, begun: now, ranges: 0, bytes: 0, bottleneck: Bottleneck::Reader }
     }
 
     /// Ranges at once to begin with.
@@ -73,29 +75,29 @@ impl Pace {
     }
 
     /// One more range was read to its end, while `window` were being fetched at once. How many it should be now.
-    pub(super) fn read(&mut self, bytes: u64, waited: Waited, window: usize, now: Instant) -> usize {
+    pub(super) fn read(&mut self, bytes: u64, bottleneck: Bottleneck, window: usize, now: Instant) -> usize {
         self.ranges += 1;
         self.bytes += bytes;
-        if waited == Waited::Yes {
-            self.waited = Waited::Yes;
+        if bottleneck == Bottleneck::Network {
+            self.bottleneck = Bottleneck::Network;
         }
         if self.ranges < window {
             return window;
         }
         let rate = self.bytes as f64 / now.saturating_duration_since(self.begun).as_secs_f64().max(f64::EPSILON);
-        let next = match self.waited {
+        let next = match self.bottleneck {
             // The reader is the slower side, and memory is held for nothing. Should that change, growing is tried again.
-            Waited::No => {
+            Bottleneck::Reader => {
                 self.before = 0.0;
                 (window - 1).max(FEWEST)
             }
-            Waited::Yes if rate > self.before * WORTH => {
+            Bottleneck::Network if rate > self.before * WORTH => {
                 self.before = rate;
                 window * 2
             }
-            Waited::Yes => window,
+            Bottleneck::Network => window,
         };
-        (self.begun, self.ranges, self.bytes, self.waited) = (now, 0, 0, Waited::No);
+        (self.begun, self.ranges, self.bytes, self.bottleneck) = (now, 0, 0, Bottleneck::Reader);
         next.min(self.most)
     }
 }
@@ -107,7 +109,7 @@ mod tests {
     const MIB: u64 = 1 << 20;
 
     /// Reads `rounds` rounds from a line that brings `rate(window)` bytes a second, by a reader that `waits` or not.
-    fn windows(rounds: usize, waited: Waited, rate: impl Fn(usize) -> f64) -> Vec<usize> {
+    fn windows(rounds: usize, bottleneck: Bottleneck, rate: impl Fn(usize) -> f64) -> Vec<usize> {
         let mut now = Instant::now();
         let mut pace = Pace::new(NonZeroUsize::new(20).expect("not zero"), rate(1), now);
         let mut window = pace.first();
@@ -115,7 +117,7 @@ mod tests {
         for _ in 0..rounds {
             for _ in 0..window {
                 now += Duration::from_secs_f64(4.0 * MIB as f64 / rate(window));
-                let next = pace.read(4 * MIB, waited, window, now);
+                let next = pace.read(4 * MIB, bottleneck, window, now);
                 if next != window {
                     window = next;
                     break;
@@ -128,14 +130,14 @@ mod tests {
 
     #[test]
     fn more_ranges_are_fetched_while_more_bring_more() {
-        assert_eq!(windows(4, Waited::Yes, |window| window as f64 * 80e6), [4, 8, 16, 20, 20]);
-        assert_eq!(windows(3, Waited::Yes, |_| 12e6), [4, 4, 4, 4], "the line is full with one");
-        assert_eq!(windows(4, Waited::Yes, |window| (window as f64 * 80e6).min(500e6)), [4, 8, 16, 16, 16]);
+        assert_eq!(windows(4, Bottleneck::Network, |window| window as f64 * 80e6), [4, 8, 16, 20, 20]);
+        assert_eq!(windows(3, Bottleneck::Network, |_| 12e6), [4, 4, 4, 4], "the line is full with one");
+        assert_eq!(windows(4, Bottleneck::Network, |window| (window as f64 * 80e6).min(500e6)), [4, 8, 16, 16, 16]);
     }
 
     #[test]
     fn a_slow_reader_holds_ever_less() {
-        assert_eq!(windows(4, Waited::No, |_| 80e6), [4, 3, 2, 2, 2]);
+        assert_eq!(windows(4, Bottleneck::Reader, |_| 80e6), [4, 3, 2, 2, 2]);
     }
 
     #[test]

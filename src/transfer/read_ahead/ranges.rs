@@ -1,7 +1,7 @@
 //! Ranges of one object, fetched by several threads and handed out in order.
-use super::pace::{Pace, Waited};
+use super::pace::{Bottleneck, Pace};
 use crate::cancel::Cancel;
-use crate::client::{ByteRange, Client, GetObject};
+use crate::client::{ByteRange, Client};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sync;
 use crate::transfer::memory::{MemoryLimit, Share};
@@ -20,7 +20,7 @@ const BLOCKS_PER_RANGE: usize = RANGE as usize / BLOCK;
 
 /// The object whose ranges are read: one version of it.
 #[derive(Debug)]
-pub(super) struct Object {
+pub(super) struct ObjectVersion {
     pub(super) bucket: String,
     pub(super) key: String,
     pub(super) etag: String,
@@ -41,14 +41,14 @@ pub(super) struct Ranges {
     current: Option<(Block, usize)>,
     /// Bytes of the first range that were handed out.
     read: u64,
-    waited: Waited,
+    bottleneck: Bottleneck,
 }
 
 #[derive(Debug)]
 struct Shared {
     client: Client,
-    object: Object,
-    state: Mutex<State>,
+    object: ObjectVersion,
+    state: Mutex<Fetches>,
     /// A block or the end of a range has come: the reader waits for it.
     arrived: Condvar,
     /// Another range may be begun, or none any more: the threads wait for it.
@@ -56,7 +56,7 @@ struct Shared {
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct Fetches {
     /// The ranges begun and not yet read to their end, in order.
     begun: VecDeque<Begun>,
     /// How many were read to their end: the number of the first in `begun`.
@@ -70,7 +70,7 @@ struct State {
     /// Blocks wherever they are.
     blocks: usize,
     threads: usize,
-    support: Support,
+    support: RangeSupport,
 }
 
 #[derive(Debug, Default)]
@@ -88,7 +88,7 @@ struct Block {
 
 /// What became of the first range asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Support {
+enum RangeSupport {
     #[default]
     Assumed,
     /// The server sent the whole object.
@@ -97,9 +97,15 @@ enum Support {
 
 impl Ranges {
     /// Begins to fetch from `start` on. `None` when there is no memory or no thread to be had.
-    pub(super) fn begin(client: &Client, object: Object, start: u64, pace: Pace, memory: &MemoryLimit) -> Option<Self> {
+    pub(super) fn begin(
+        client: &Client,
+        object: ObjectVersion,
+        start: u64,
+        pace: Pace,
+        memory: &MemoryLimit,
+    ) -> Option<Self> {
         let (client, cancel) = client.with_child_cancel();
-        let state = State { next: start, ..State::default() };
+        let state = Fetches { next: start, ..Fetches::default() };
         let shared = Shared { client, object, state: Mutex::new(state), arrived: Condvar::new(), room: Condvar::new() };
         let ranges = Self {
             shared: Arc::new(shared),
@@ -107,7 +113,7 @@ impl Ranges {
             memory: memory.clone(),
             current: None,
             read: 0,
-            waited: Waited::No,
+            bottleneck: Bottleneck::Reader,
             pace,
         };
         ranges.resize(ranges.pace.first());
@@ -117,7 +123,7 @@ impl Ranges {
 
     /// Whether the server turned out to send the whole object whatever it is asked for.
     pub(super) fn are_unsupported(&self) -> bool {
-        self.shared.lock().support == Support::Missing
+        self.shared.lock().support == RangeSupport::Missing
     }
 
     /// The next bytes; 0 at the end of the object. The first failure in order is told when everything before was read.
@@ -156,7 +162,7 @@ impl Ranges {
             match first.outcome.take() {
                 // Each request has its own limits of time, so this ends.
                 None => {
-                    self.waited = Waited::Yes;
+                    self.bottleneck = Bottleneck::Network;
                     state = shared.wait(&shared.arrived, state);
                 }
                 Some(outcome) => {
@@ -166,8 +172,8 @@ impl Ranges {
                     let window = state.window.len();
                     drop(state);
                     let now = shared.client.clock().instant();
-                    let (read, waited) = (std::mem::take(&mut self.read), std::mem::take(&mut self.waited));
-                    let window = self.pace.read(read, waited, window, now);
+                    let (read, bottleneck) = (std::mem::take(&mut self.read), std::mem::take(&mut self.bottleneck));
+                    let window = self.pace.read(read, bottleneck, window, now);
                     self.resize(window);
                     state = shared.lock();
                 }
@@ -208,11 +214,11 @@ impl Drop for Ranges {
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Fetches> {
         sync::lock(&self.state)
     }
 
-    fn wait<'a>(&self, condition: &Condvar, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+    fn wait<'a>(&self, condition: &Condvar, state: MutexGuard<'a, Fetches>) -> MutexGuard<'a, Fetches> {
         sync::wait(condition, state)
     }
 
@@ -244,27 +250,13 @@ impl Shared {
     }
 
     fn fetch(&self, number: u64, range: &Range<u64>) -> Result<()> {
-        let Object { bucket, key, etag, .. } = &self.object;
+        let ObjectVersion { bucket, key, etag, .. } = &self.object;
         let length = range.end - range.start;
-        let request = GetObject::range(ByteRange::Part { offset: range.start, length }).if_match(etag);
-        let mut reader = match self.client.get_object(bucket, key, &request) {
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    ErrorKind::PreconditionFailed | ErrorKind::NoSuchKey | ErrorKind::InvalidRange
-                ) =>
-            {
-                return Err(self.changed().with_source(error));
-            }
-            reader => reader?,
-        };
+        let range = ByteRange::Part { offset: range.start, length };
+        let mut reader = self.client.get_same_version(bucket, key, range, Some(etag), Some(length))?;
         if number == 0 && !reader.is_range() {
-            self.lock().support = Support::Missing;
+            self.lock().support = RangeSupport::Missing;
             return Err(Error::new(ErrorKind::Protocol, "the server sends the whole object in place of a range"));
-        }
-        // Servers that ignore If-Match are caught here.
-        if reader.meta().etag.as_ref() != Some(etag) || reader.length() != Some(length) {
-            return Err(self.changed());
         }
         let mut left = length;
         while left > 0 {
@@ -272,7 +264,7 @@ impl Shared {
             let wanted = usize::try_from(left).map_or(BLOCK, |left| left.min(BLOCK));
             while block.length < wanted {
                 match reader.pull(&mut block.bytes[block.length..wanted])? {
-                    0 => return Err(self.changed()),
+                    0 => return Err(reader.changed()),
                     count => block.length += count,
                 }
             }
@@ -288,14 +280,9 @@ impl Shared {
         // Reading the end, too, shows a reply that goes on, and gives the connection back to the pool.
         reader.pull(&mut [0]).map(drop)
     }
-
-    fn changed(&self) -> Error {
-        let error = Error::new(ErrorKind::Integrity, "the object changed while it was being read");
-        error.with_operation("GetObject").with_bucket(&self.object.bucket).with_key(&self.object.key)
-    }
 }
 
-impl State {
+impl Fetches {
     /// The range of that number, unless it is no longer wanted.
     fn of(&mut self, number: u64) -> Option<&mut Begun> {
         let index = usize::try_from(number.checked_sub(self.ended)?).ok()?;

@@ -1,7 +1,7 @@
 //! Silence, slowness, floods and breaks: nothing hangs, and what is merely slow is not cut.
 
 use super::*;
-use crate::transport::stream::Pace;
+use crate::transport::wait::{Limits, Pace};
 use std::net::Shutdown;
 
 /// Well above any limit the tests set, well below what a hang would take.
@@ -22,14 +22,14 @@ fn silent() -> Server {
 fn connection_refused() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let origin = Origin { scheme: Scheme::Http, host: "127.0.0.1".into(), port };
-    let result = quickly(|| transport().send(&origin, &request("GET"), Body::Empty));
+    let result = quickly(|| transport().send(&origin, &request("GET"), RequestBody::Empty));
     assert!(matches!(failure(result), (Phase::Connect, Failure::Connect(_))));
 }
 
 #[test]
 fn name_that_does_not_exist() {
     let origin = Origin { scheme: Scheme::Http, host: "no-such-host.invalid".into(), port: 80 };
-    let (phase, broke) = failure(transport().send(&origin, &request("GET"), Body::Empty));
+    let (phase, broke) = failure(transport().send(&origin, &request("GET"), RequestBody::Empty));
     assert!(matches!((phase, broke), (Phase::Connect, Failure::Connect(_) | Failure::Timeout)));
 }
 
@@ -57,7 +57,7 @@ fn syn_never_answered() {
     }
     let origin = Origin { scheme: Scheme::Http, host: "127.0.0.1".into(), port: address.port() };
     let transport = Transport::new(impatient()).unwrap();
-    let result = quickly(|| transport.send(&origin, &request("GET"), Body::Empty));
+    let result = quickly(|| transport.send(&origin, &request("GET"), RequestBody::Empty));
     assert!(matches!(failure(result), (Phase::Connect, Failure::Timeout)));
 }
 
@@ -86,7 +86,7 @@ fn upload_stalls() {
     });
     let transport = Transport::new(impatient()).unwrap();
     let body = vec![0; 32 << 20];
-    let result = quickly(|| transport.send(&server.origin, &request("PUT"), Body::Bytes(&body)));
+    let result = quickly(|| transport.send(&server.origin, &request("PUT"), RequestBody::Bytes(&body)));
     assert!(matches!(failure(result), (Phase::Send, Failure::Timeout)));
 }
 
@@ -94,10 +94,10 @@ fn upload_stalls() {
 fn deadline_of_the_exchange() {
     let (server, transport) = (silent(), transport());
     let request = Request { deadline: Some(Instant::now() + SHORT), ..request("GET") };
-    let result = quickly(|| transport.send(&server.origin, &request, Body::Empty));
+    let result = quickly(|| transport.send(&server.origin, &request, RequestBody::Empty));
     assert!(matches!(failure(result), (Phase::Await, Failure::Timeout)));
     // One that has passed already costs nothing.
-    let result = quickly(|| transport.send(&server.origin, &request, Body::Empty));
+    let result = quickly(|| transport.send(&server.origin, &request, RequestBody::Empty));
     assert!(matches!(failure(result), (Phase::Connect, Failure::Timeout)));
     assert_eq!(server.accepted(), 1);
 }
@@ -151,7 +151,7 @@ fn slow_body_is_not_cut() {
 const STALL: Duration = Duration::from_millis(300);
 
 fn paced() -> Transport {
-    Transport::new(Options { stall_timeout: STALL, ..impatient() }).unwrap()
+    Transport::new(TransportOptions { stall_timeout: STALL, ..impatient() }).unwrap()
 }
 
 /// One byte every 10 ms is never silent, and never comes to anything: neither as a body nor around one.
@@ -248,7 +248,7 @@ fn slow_reader_is_not_cut() {
     });
     let transport = Transport::new(impatient()).unwrap();
     let body = vec![0; 16 << 20];
-    assert_eq!(transport.send(&server.origin, &request("PUT"), Body::Bytes(&body)).unwrap().status, 200);
+    assert_eq!(transport.send(&server.origin, &request("PUT"), RequestBody::Bytes(&body)).unwrap().status, 200);
 }
 
 /// Sends `start`, then `more` for ever.
@@ -334,7 +334,7 @@ fn source_errors_are_the_sources() {
         }
     }
     let server = silent();
-    let body = Body::Reader { source: &mut Failing, length: 10 };
+    let body = RequestBody::Reader { source: &mut Failing, length: 10 };
     let error = transport().send(&server.origin, &request("PUT"), body).unwrap_err();
     assert_eq!(error.to_string(), "sending the request: the source of the body failed: the disk is gone");
 }
@@ -356,17 +356,17 @@ fn cancelled(work: impl FnOnce(&Cancel) -> TransportError) -> Phase {
 #[test]
 fn cancel_interrupts_every_wait() {
     let (transport, server) = (transport(), silent());
-    let send = |cancel: &Cancel, body: Body<'_>| {
+    let send = |cancel: &Cancel, body: RequestBody<'_>| {
         let request = Request { cancel: Some(cancel), ..request("PUT") };
         transport.send(&server.origin, &request, body).unwrap_err()
     };
-    assert_eq!(cancelled(|cancel| send(cancel, Body::Empty)), Phase::Await);
+    assert_eq!(cancelled(|cancel| send(cancel, RequestBody::Empty)), Phase::Await);
 
     let deaf = Server::start(|_| thread::park());
     let body = vec![0; 32 << 20];
     let phase = cancelled(|cancel| {
         let request = Request { cancel: Some(cancel), ..request("PUT") };
-        transport.send(&deaf.origin, &request, Body::Bytes(&body)).unwrap_err()
+        transport.send(&deaf.origin, &request, RequestBody::Bytes(&body)).unwrap_err()
     });
     assert_eq!(phase, Phase::Send);
 
@@ -377,7 +377,7 @@ fn cancel_interrupts_every_wait() {
     });
     let phase = cancelled(|cancel| {
         let request = Request { cancel: Some(cancel), ..request("GET") };
-        transport.send(&stalling.origin, &request, Body::Empty).unwrap().read_to_end(10, None).unwrap_err()
+        transport.send(&stalling.origin, &request, RequestBody::Empty).unwrap().read_to_end(10, None).unwrap_err()
     });
     assert_eq!(phase, Phase::Body);
 }
@@ -387,7 +387,7 @@ fn cancelled_tokens_send_nothing() {
     let (server, cancel) = (silent(), Cancel::new());
     cancel.cancel();
     let request = Request { cancel: Some(&cancel), ..request("GET") };
-    let result = transport().send(&server.origin, &request, Body::Empty);
+    let result = transport().send(&server.origin, &request, RequestBody::Empty);
     assert!(matches!(failure(result), (Phase::Connect, Failure::Cancelled)));
     assert_eq!(server.accepted(), 0);
 }
@@ -402,6 +402,6 @@ fn half_closed_during_upload() {
         peer.hang();
     });
     let body = vec![0; 16 << 20];
-    let reply = transport().send(&server.origin, &request("PUT"), Body::Bytes(&body)).unwrap();
+    let reply = transport().send(&server.origin, &request("PUT"), RequestBody::Bytes(&body)).unwrap();
     assert_eq!((reply.status, text(reply.read_to_end(10, None))), (400, "bad".into()));
 }

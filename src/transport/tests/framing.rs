@@ -1,6 +1,6 @@
 //! Where bodies end, which replies are refused, and what goes on the wire.
 
-use super::head::{Head, Parsed};
+use super::head::Head;
 use super::*;
 use proptest::prelude::*;
 
@@ -105,7 +105,7 @@ fn http10_and_connection_close_are_not_reused() {
 fn no_body() {
     let (server, transport) = (Server::always("HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n"), transport());
     for _ in 0..2 {
-        let reply = transport.send(&server.origin, &request("HEAD"), Body::Empty).unwrap();
+        let reply = transport.send(&server.origin, &request("HEAD"), RequestBody::Empty).unwrap();
         assert_eq!(reply.content_length(), Some(1000));
         assert_eq!(reply.read_to_end(10, None).unwrap(), b"");
     }
@@ -247,7 +247,7 @@ fn surplus_costs_the_connection() {
                 peer.hang();
             });
             let transport = transport();
-            let reply = transport.send(&server.origin, &request(method), Body::Empty).unwrap();
+            let reply = transport.send(&server.origin, &request(method), RequestBody::Empty).unwrap();
             reply.read_to_end(1 << 20, None).unwrap();
             if late {
                 wait_until(|| server.seen().contains(&"late".to_owned()));
@@ -278,9 +278,12 @@ fn a_body_over_the_limit_is_refused() {
 fn what_is_sent_is_what_was_asked() {
     let (server, transport) = (Server::always("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"), transport());
     let headers = [("host", "h"), ("x-amz-meta-B", "  two  spaces "), ("a", "1"), ("a", "2"), ("empty", "")];
-    for (method, body) in
-        [("GET", Body::Empty), ("DELETE", Body::Empty), ("PUT", Body::Empty), ("POST", Body::Bytes(b"x"))]
-    {
+    for (method, body) in [
+        ("GET", RequestBody::Empty),
+        ("DELETE", RequestBody::Empty),
+        ("PUT", RequestBody::Empty),
+        ("POST", RequestBody::Bytes(b"x")),
+    ] {
         let request = Request { target: "//b/../%2F+~?x=%7e&y", headers: &headers, ..request(method) };
         transport.send(&server.origin, &request, body).unwrap();
     }
@@ -317,14 +320,14 @@ fn requests_cannot_be_split() {
         Request { headers: &[("Content-Length", "5")], ..good },
         Request { headers: &[("transfer-encoding", "chunked")], ..good },
     ] {
-        let (phase, failure) = failure(transport.send(&server.origin, &bad, Body::Empty));
+        let (phase, failure) = failure(transport.send(&server.origin, &bad, RequestBody::Empty));
         assert!(matches!((phase, failure), (Phase::Connect, Failure::InvalidRequest(_))));
     }
     assert_eq!(server.accepted(), 0, "a bad request costs no connection");
-    transport.send(&server.origin, &good, Body::Empty).unwrap();
+    transport.send(&server.origin, &good, RequestBody::Empty).unwrap();
     let bad = Request { target: "/a b", ..good };
-    failure(transport.send(&server.origin, &bad, Body::Empty));
-    transport.send(&server.origin, &good, Body::Empty).unwrap();
+    failure(transport.send(&server.origin, &bad, RequestBody::Empty));
+    transport.send(&server.origin, &good, RequestBody::Empty).unwrap();
     assert_eq!((server.accepted(), server.seen().len()), (1, 2), "nor the one that waited in the pool");
 }
 
@@ -338,7 +341,7 @@ fn expectation_failed_is_the_callers() {
     });
     let transport = transport();
     let request = Request { expect_continue: Some(Duration::from_secs(5)), ..request("PUT") };
-    assert_eq!(transport.send(&server.origin, &request, Body::Bytes(b"data")).unwrap().status, 417);
+    assert_eq!(transport.send(&server.origin, &request, RequestBody::Bytes(b"data")).unwrap().status, 417);
     wait_until(|| server.seen().contains(&"rest: None".to_owned()));
 }
 
@@ -364,14 +367,14 @@ proptest! {
     #[test]
     fn any_bytes(pieces in prop::collection::vec(piece(), 0..12), rest in prop::collection::vec(any::<u8>(), 0..20)) {
         let bytes = pieces.concat();
-        if let Ok(Parsed::Whole(head, length)) = Head::parse(&bytes, "GET") {
+        if let Ok(Some((head, length))) = Head::parse(&bytes, "GET") {
             prop_assert!(length <= bytes.len());
             for (name, _) in head.headers() {
                 prop_assert_eq!(name, name.to_ascii_lowercase());
             }
             let longer = [&bytes[..length], &rest].concat();
             match Head::parse(&longer, "GET") {
-                Ok(Parsed::Whole(again, same)) => prop_assert_eq!((again.framing, again.after, same), (head.framing, head.after, length)),
+                Ok(Some((again, same))) => prop_assert_eq!((again.framing, again.after, same), (head.framing, head.after, length)),
                 other => prop_assert!(false, "{:?}", other),
             }
         }

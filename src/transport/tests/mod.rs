@@ -8,10 +8,13 @@ mod tls;
 mod traps;
 
 use super::*;
-use std::io::{self, Write};
+use crate::cancel::Cancel;
+use crate::net::host::Scheme;
+use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Mutex;
 use std::thread;
+use std::time::{Duration, Instant};
 
 /// A server on a port of its own: every connection runs `script` with its number, in a thread.
 struct Server {
@@ -117,13 +120,17 @@ fn field<'h>(head: &'h str, name: &str) -> Option<&'h str> {
 
 const SHORT: Duration = Duration::from_millis(150);
 
-fn options() -> Options {
-    Options { connect_timeout: Duration::from_secs(5), idle_timeout: Duration::from_secs(5), ..Options::default() }
+fn options() -> TransportOptions {
+    TransportOptions {
+        connect_timeout: Duration::from_secs(5),
+        idle_timeout: Duration::from_secs(5),
+        ..TransportOptions::default()
+    }
 }
 
 /// Limits so short that a test can wait for them.
-fn impatient() -> Options {
-    Options { connect_timeout: SHORT, idle_timeout: SHORT, ..Options::default() }
+fn impatient() -> TransportOptions {
+    TransportOptions { connect_timeout: SHORT, idle_timeout: SHORT, ..TransportOptions::default() }
 }
 
 fn transport() -> Transport {
@@ -142,7 +149,7 @@ fn request(method: &'static str) -> Request<'static> {
 }
 
 fn get(transport: &Transport, server: &Server) -> Result<Response, TransportError> {
-    transport.send(&server.origin, &request("GET"), Body::Empty)
+    transport.send(&server.origin, &request("GET"), RequestBody::Empty)
 }
 
 /// A GET and its whole body.

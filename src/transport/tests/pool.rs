@@ -49,7 +49,7 @@ fn the_freshest_connection_is_taken_first() {
 #[test]
 fn idle_connections_are_bounded() {
     let server = Server::always(OK);
-    let transport = Transport::new(Options { idle_connections: 2, ..options() }).unwrap();
+    let transport = Transport::new(TransportOptions { idle_connections: 2, ..options() }).unwrap();
     for _ in 0..2 {
         let replies: Vec<_> = (0..4).map(|_| get(&transport, &server).unwrap()).collect();
         replies.into_iter().for_each(|reply| drop(reply.read_to_end(10, None).unwrap()));
@@ -60,7 +60,7 @@ fn idle_connections_are_bounded() {
 #[test]
 fn idle_connections_grow_old() {
     let server = Server::always(OK);
-    let transport = Transport::new(Options { idle_lifetime: Duration::from_millis(30), ..options() }).unwrap();
+    let transport = Transport::new(TransportOptions { idle_lifetime: Duration::from_millis(30), ..options() }).unwrap();
     fetch(&transport, &server).unwrap();
     fetch(&transport, &server).unwrap();
     assert_eq!(server.accepted(), 1);
@@ -79,7 +79,7 @@ fn forgotten_origins_are_swept() {
         peer.seen.lock().unwrap().push("closed".into());
     });
     let other = Server::always(OK);
-    let transport = Transport::new(Options { idle_lifetime: Duration::from_millis(30), ..options() }).unwrap();
+    let transport = Transport::new(TransportOptions { idle_lifetime: Duration::from_millis(30), ..options() }).unwrap();
     fetch(&transport, &server).unwrap();
     thread::sleep(Duration::from_millis(40));
     fetch(&transport, &other).unwrap();

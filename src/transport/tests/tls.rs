@@ -2,6 +2,7 @@
 
 use super::super::trust::{certificates, roots};
 use super::*;
+use crate::net::proxy::Proxy;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -38,7 +39,7 @@ impl Authority {
     }
 
     fn trusted(&self) -> Transport {
-        Transport::new(Options { extra_roots_pem: self.pem.clone(), ..options() }).unwrap()
+        Transport::new(TransportOptions { extra_roots_pem: self.pem.clone(), ..options() }).unwrap()
     }
 }
 
@@ -126,7 +127,7 @@ fn bad_certificates() {
         assert_eq!((server.seen(), server.accepted()), (vec![String::new()], 1), "{what}");
         assert_eq!(transport.connections_opened(), 0);
 
-        let skipping = Transport::new(Options { verification: TlsVerification::Skip, ..options() }).unwrap();
+        let skipping = Transport::new(TransportOptions { verification: TlsVerification::Skip, ..options() }).unwrap();
         assert_eq!(text(fetch(&skipping, &serve(config, ok))), "ok", "{what}");
     }
 }
@@ -161,7 +162,7 @@ fn the_cheapest_cipher_is_asked_for_first() {
 fn extra_roots_are_added() {
     let two = [Authority::new(), Authority::new()];
     let pem = [two[0].pem.clone(), b"# a comment\n".to_vec(), two[1].pem.clone()].concat();
-    let transport = Transport::new(Options { extra_roots_pem: pem.clone(), ..options() }).unwrap();
+    let transport = Transport::new(TransportOptions { extra_roots_pem: pem.clone(), ..options() }).unwrap();
     for authority in &two {
         assert_eq!(text(fetch(&transport, &serve(authority.sign(&good()), ok))), "ok");
     }
@@ -181,7 +182,7 @@ fn a_self_signed_certificate_is_believed_when_it_is_named() {
         let certificate = params.self_signed(&key).unwrap();
         (server_config(certificate.der().clone(), &key), certificate.pem().into_bytes())
     };
-    let with = |pem: &[u8]| Transport::new(Options { extra_roots_pem: pem.to_vec(), ..options() }).unwrap();
+    let with = |pem: &[u8]| Transport::new(TransportOptions { extra_roots_pem: pem.to_vec(), ..options() }).unwrap();
     let (config, pem) = make(&["localhost", "127.0.0.1"], 2100);
     assert_eq!(text(fetch(&with(&pem), &serve(config.clone(), ok))), "ok");
 
@@ -202,8 +203,8 @@ fn bad_roots_are_refused() {
     for pem in ["\n", "no PEM at all", cut, bad, &format!("{good}{bad}"), &KeyPair::generate().unwrap().serialize_pem()]
     {
         for verification in [TlsVerification::Full, TlsVerification::Skip] {
-            let options = Options { extra_roots_pem: pem.into(), verification, ..options() };
-            let error = Transport::new(options).unwrap_err().to_string();
+            let options = TransportOptions { extra_roots_pem: pem.into(), verification, ..options() };
+            let error = Transport::new(options).unwrap_err().0;
             assert!(error.contains("extra root certificates"), "{error}");
         }
     }
@@ -271,8 +272,8 @@ fn large_bodies() {
         for round in 0..2 {
             let mut source = &body[..];
             let sent = match round {
-                0 => Body::Bytes(&body),
-                _ => Body::Reader { source: &mut source, length: SIZE as u64 },
+                0 => RequestBody::Bytes(&body),
+                _ => RequestBody::Reader { source: &mut source, length: SIZE as u64 },
             };
             let reply = transport.send(&server.origin, &request("PUT"), sent).unwrap();
             assert!(reply.read_to_end(SIZE, None).unwrap() == body);
@@ -320,7 +321,7 @@ fn early_answers() {
         thread::park();
     });
     let body = vec![0; 32 << 20];
-    let reply = authority.trusted().send(&server.origin, &request("PUT"), Body::Bytes(&body)).unwrap();
+    let reply = authority.trusted().send(&server.origin, &request("PUT"), RequestBody::Bytes(&body)).unwrap();
     assert_eq!((reply.status, text(reply.read_to_end(10, None))), (403, "denied".into()));
 }
 
@@ -354,7 +355,8 @@ fn an_early_answer_with_an_end() {
         let _ = io::copy(&mut stream.sock, &mut io::sink());
     });
     for size in [0, 10, 100_000, 32 << 20] {
-        let reply = authority.trusted().send(&server.origin, &request("PUT"), Body::Bytes(&vec![1; size])).unwrap();
+        let reply =
+            authority.trusted().send(&server.origin, &request("PUT"), RequestBody::Bytes(&vec![1; size])).unwrap();
         assert_eq!((reply.status, text(reply.read_to_end(10, None))), (403, "denied".into()), "{size}");
     }
 }
@@ -389,8 +391,10 @@ fn a_changed_byte_in_any_place() {
     // The server's flight and its answer are some 1,000 bytes; those behind are the tickets and its end.
     for at in (0..1400).step_by(7) {
         place.store(at, Ordering::SeqCst);
-        match fetch(&Transport::new(Options { extra_roots_pem: authority.pem.clone(), ..impatient() }).unwrap(), &relay)
-        {
+        match fetch(
+            &Transport::new(TransportOptions { extra_roots_pem: authority.pem.clone(), ..impatient() }).unwrap(),
+            &relay,
+        ) {
             Ok(body) => {
                 assert_eq!(body, b"ok", "{at}");
                 whole += 1;
@@ -465,8 +469,8 @@ fn through_a_tunnel() {
         thread::spawn(move || io::copy(&mut from, &mut to));
         let _ = io::copy(&mut other, &mut peer.stream);
     });
-    let transport = Transport::new(Options {
-        proxy: Some(format!("http://user:secret@127.0.0.1:{}", proxy.origin.port)),
+    let transport = Transport::new(TransportOptions {
+        proxy: Some(Proxy::parse(&format!("http://user:secret@127.0.0.1:{}", proxy.origin.port)).unwrap()),
         extra_roots_pem: authority.pem,
         ..options()
     })

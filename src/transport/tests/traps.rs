@@ -4,7 +4,7 @@ use super::*;
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
-fn upload<'a>(transport: &Transport, server: &Server, body: Body<'a>) -> Result<Response, TransportError> {
+fn upload<'a>(transport: &Transport, server: &Server, body: RequestBody<'a>) -> Result<Response, TransportError> {
     transport.send(&server.origin, &request("PUT"), body)
 }
 
@@ -17,14 +17,15 @@ fn t1_short_source_fails_and_closes() {
     });
     let transport = transport();
     let mut source: &[u8] = b"12345";
-    let (phase, failure) = failure(upload(&transport, &server, Body::Reader { source: &mut source, length: 10 }));
+    let (phase, failure) =
+        failure(upload(&transport, &server, RequestBody::Reader { source: &mut source, length: 10 }));
     assert_eq!(phase, Phase::Send);
     assert!(matches!(failure, Failure::Source(error) if error.kind() == io::ErrorKind::UnexpectedEof));
 
     // Beyond the first block, when a part has been sent already.
     let mut source = io::repeat(1).take(300 << 10);
     let (_, failure) =
-        super::failure(upload(&transport, &server, Body::Reader { source: &mut source, length: 1 << 20 }));
+        super::failure(upload(&transport, &server, RequestBody::Reader { source: &mut source, length: 1 << 20 }));
     assert!(matches!(failure, Failure::Source(error) if error.kind() == io::ErrorKind::UnexpectedEof));
     wait_until(|| server.seen().contains(&"whole: false".to_owned()));
     assert!(!server.seen().contains(&"whole: true".to_owned()));
@@ -38,7 +39,7 @@ fn t1_long_source_is_cut() {
         peer.send(body);
     });
     let mut source: &[u8] = b"1234567890";
-    let reply = upload(&transport(), &server, Body::Reader { source: &mut source, length: 4 }).unwrap();
+    let reply = upload(&transport(), &server, RequestBody::Reader { source: &mut source, length: 4 }).unwrap();
     assert_eq!(reply.read_to_end(100, None).unwrap(), b"1234");
     assert_eq!(source, b"567890", "no more is read than is sent");
 }
@@ -58,7 +59,7 @@ fn t2_early_answer_is_the_reply() {
         let transport = transport();
         let body = vec![7; 32 << 20];
         let mut source = io::repeat(7);
-        for body in [Body::Bytes(&body), Body::Reader { source: &mut source, length: 32 << 20 }] {
+        for body in [RequestBody::Bytes(&body), RequestBody::Reader { source: &mut source, length: 32 << 20 }] {
             let reply = upload(&transport, &server, body).unwrap();
             assert_eq!(reply.status, 403);
             assert_eq!(reply.read_to_end(100, None).unwrap(), b"denied");
@@ -75,7 +76,7 @@ fn t2_early_answer_is_found_while_stuck() {
         peer.send("HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 503 Slow Down\r\ncontent-length: 0\r\n\r\n");
         thread::park();
     });
-    assert_eq!(upload(&transport(), &server, Body::Bytes(&vec![7; 32 << 20])).unwrap().status, 503);
+    assert_eq!(upload(&transport(), &server, RequestBody::Bytes(&vec![7; 32 << 20])).unwrap().status, 503);
 }
 
 #[test]
@@ -88,7 +89,7 @@ fn t3_interim_replies_with_headers() {
         peer.send(OK);
     });
     let request = Request { expect_continue: Some(Duration::from_secs(5)), ..request("PUT") };
-    let reply = transport().send(&server.origin, &request, Body::Bytes(b"data")).unwrap();
+    let reply = transport().send(&server.origin, &request, RequestBody::Bytes(b"data")).unwrap();
     assert_eq!(text(reply.read_to_end(10, None)), "ok");
     assert_eq!(field(&server.seen()[0], "expect"), Some("100-continue"));
 }
@@ -225,7 +226,7 @@ fn t11_wait_for_100_ends_in_time_and_not_before() {
         peer.hang();
     });
     let request = Request { expect_continue: Some(Duration::from_millis(250)), ..request("PUT") };
-    let reply = transport().send(&server.origin, &request, Body::Bytes(b"data")).unwrap();
+    let reply = transport().send(&server.origin, &request, RequestBody::Bytes(b"data")).unwrap();
     assert_eq!(reply.status, 200);
     let waited: u64 = server.seen()[1].parse().unwrap();
     assert!((200..3000).contains(&waited), "{waited} ms");
@@ -239,10 +240,10 @@ fn t12_phases() {
     assert!(matches!((phase, broke), (Phase::Connect, Failure::Connect(_))));
 
     let server = Server::start(|peer| drop(peer.head()));
-    let (phase, broke) = failure(upload(&transport(), &server, Body::Bytes(&vec![7; 32 << 20])));
+    let (phase, broke) = failure(upload(&transport(), &server, RequestBody::Bytes(&vec![7; 32 << 20])));
     assert!(matches!((phase, broke), (Phase::Send, Failure::Io(_))));
 
-    let (phase, broke) = failure(upload(&transport(), &server, Body::Bytes(b"")));
+    let (phase, broke) = failure(upload(&transport(), &server, RequestBody::Bytes(b"")));
     assert!(matches!((phase, broke), (Phase::Await, Failure::Io(_))));
 
     let server = Server::start(|peer| {
@@ -258,9 +259,12 @@ fn t12_phases() {
 fn t13_requests_of_every_kind_share_a_connection() {
     let (server, transport) = (Server::always("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"), transport());
     let cancel = Cancel::new();
-    for (method, body) in
-        [("GET", Body::Empty), ("HEAD", Body::Empty), ("PUT", Body::Bytes(b"x")), ("POST", Body::Empty)]
-    {
+    for (method, body) in [
+        ("GET", RequestBody::Empty),
+        ("HEAD", RequestBody::Empty),
+        ("PUT", RequestBody::Bytes(b"x")),
+        ("POST", RequestBody::Empty),
+    ] {
         let request = Request {
             headers: &[("host", "test"), ("user-agent", method)],
             deadline: Some(Instant::now() + Duration::from_secs(9)),

@@ -4,7 +4,8 @@
 //! "invalid type" messages, which quote what they found, never come up.
 
 use super::Parameters;
-use super::options::{Kind, Options, known, refused};
+use super::options::GivenOptions;
+use super::table::{Kind, ParameterOption, known, refused};
 use crate::error::Result;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -32,12 +33,12 @@ impl<'de> Visitor<'de> for OptionsVisitor {
         Err(E::custom("the S3 parameters must be a map, not text"))
     }
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Parameters, A::Error> {
-        let mut options = Options::default();
+        let mut options = GivenOptions::default();
         while let Some(name) = map.next_key::<String>()? {
-            // A wrong name is told before its value is looked at.
-            known(&name).map_err(A::Error::custom)?;
+            // An unknown name is reported before its value is read.
+            let option = known(&name).map_err(A::Error::custom)?;
             let value = map.next_value::<Scalar>()?;
-            value.add_to(&mut options, &name).map_err(A::Error::custom)?;
+            value.add_to(&mut options, *option).map_err(A::Error::custom)?;
         }
         Parameters::resolve(&options).map_err(A::Error::custom)
     }
@@ -54,34 +55,27 @@ enum Scalar {
 }
 
 impl Scalar {
-    fn add_to(self, options: &mut Options, name: &str) -> Result<()> {
-        let (name, kind) = known(name)?;
+    fn add_to(self, options: &mut GivenOptions, option: ParameterOption) -> Result<()> {
+        let ParameterOption { name, kind, .. } = option;
         let text = match (self, kind) {
             (Self::Null, _) => return Ok(()),
-            (Self::Text(text), _) => text,
+            (Self::Text(text), _) => Ok(text),
             // YAML's `off` and `no` are booleans: for text they are most likely not what was meant.
             (Self::Boolean(_), Kind::Text | Kind::Secret | Kind::Duration) => {
-                return Err(refused(format!("the {name} parameter must be text, not a boolean; write it in quotes")));
+                Err("must be text, not a boolean; write it in quotes")
             }
-            (Self::Boolean(value), _) => Zeroizing::new(value.to_string()),
+            (Self::Boolean(value), _) => Ok(Zeroizing::new(value.to_string())),
             // What the format read as a number may not be written as it was: hexadecimal, or with zeros before it.
-            (Self::Integer(_), Kind::Secret) => {
-                return Err(refused(format!("the {name} parameter must be text, not a number; write it in quotes")));
-            }
-            (Self::Integer(value), _) => value,
+            (Self::Integer(_), Kind::Secret) => Err("must be text, not a number; write it in quotes"),
+            (Self::Integer(value), _) => Ok(value),
             (Self::Float, Kind::Integer) => {
-                return Err(refused(format!(
-                    "{name} parameter must be an integer, a floating-point number is invalid"
-                )));
+                let message = format!("{name} parameter must be an integer, a floating-point number is invalid");
+                return Err(refused(message));
             }
-            (Self::Float, _) => {
-                return Err(refused(format!("the {name} parameter must not be a number; write it in quotes")));
-            }
-            (Self::Other, _) => {
-                return Err(refused(format!("the {name} parameter must be a single value, not a list or a map")));
-            }
+            (Self::Float, _) => Err("must not be a number; write it in quotes"),
+            (Self::Other, _) => Err("must be a single value, not a list or a map"),
         };
-        options.add(name, text)
+        options.add(name, text.map_err(|reason| refused(format!("the {name} parameter {reason}")))?)
     }
 }
 

@@ -1,13 +1,13 @@
-//! The value of `loglevel`.
+//! The values of `loglevel` and `uniformparts`.
 use crate::client::values::words;
 
 words! {
     /// How much the embedding program should log of S3 requests. This library writes no log: the value is checked,
-    /// and handed to whoever embeds it.
+    /// and handed to the program that embeds the driver.
     LogLevel {
         /// Nothing.
         Off = "off",
-        /// Requests and replies.
+        /// Requests and responses.
         Debug = "debug",
         /// Signing as well.
         DebugWithSigning = "debugwithsigning",
@@ -20,4 +20,14 @@ words! {
         /// Event streams as well.
         DebugWithEventStreamBody = "debugwitheventstreambody",
     }
+}
+
+/// How the parts of an upload may differ in size.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum PartSizes {
+    /// Parts grow when the object would need more than 10,000.
+    #[default]
+    MayGrow,
+    /// All parts but the last are equal, as Cloudflare R2 demands: an object ends at 10,000 parts of the chunk size.
+    Uniform,
 }

@@ -12,6 +12,7 @@
 //! The object is the bytes themselves, a line of JSON that tells which upload they belong to and how many parts and
 //! bytes precede them, and 32 characters: the CRC-64/NVME of all before it, the length of the JSON, `s3driver`.
 use crate::client::{ByteRange, GetObject, MAX_PART_SIZE, MAX_PARTS, ObjectSettings};
+use crate::driver::path::{below, check_path};
 use crate::driver::s3::store::Store;
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::Timestamp;
@@ -43,7 +44,7 @@ pub(crate) struct Checkpoint {
 
 /// A stored checkpoint.
 #[derive(Debug)]
-pub(crate) struct Stored {
+pub(crate) struct StoredCheckpoint {
     pub(crate) checkpoint: Checkpoint,
     /// The bytes behind the parts.
     pub(crate) tail: Vec<u8>,
@@ -68,7 +69,7 @@ impl Checkpoint {
     ///
     /// # Errors
     /// [`ErrorKind::Integrity`] when it is not what was stored.
-    pub(super) fn load(store: &Store, path: &str) -> Result<Option<Stored>> {
+    pub(super) fn load(store: &Store, path: &str) -> Result<Option<StoredCheckpoint>> {
         let key = checkpoint_key(store, path);
         let reader = match store.client.get_object(&store.bucket, &key, &GetObject::default()) {
             Err(error) if error.kind() == ErrorKind::NoSuchKey => return Ok(None),
@@ -77,13 +78,13 @@ impl Checkpoint {
         let modified = reader.meta().last_modified;
         let limit = usize::try_from(MAX_PART_SIZE).unwrap_or(usize::MAX).saturating_add(TRAILER_LIMIT);
         let mut tail = reader.read_all(limit)?;
-        let sound = Self::parse(&tail, &store.key(path)).filter(|(_, _, crc)| *crc == Crc::Right);
+        let sound = Self::parse(&tail, &store.key(path)).filter(|(_, _, crc)| *crc == Crc::Match);
         let Some((checkpoint, length, _)) = sound else {
             let text = "what was kept of an unfinished file is damaged";
-            return Err(Error::new(ErrorKind::Integrity, text).with_bucket(&store.bucket).with_key(key));
+            return Err(Error::new(ErrorKind::Integrity, text).with_bucket(&*store.bucket).with_key(key));
         };
         tail.truncate(length);
-        Ok(Some(Stored { checkpoint, tail, modified }))
+        Ok(Some(StoredCheckpoint { checkpoint, tail, modified }))
     }
 
     /// The checkpoint at `key` without its tail, and how many bytes that has; `None` when it is gone or not readable as one.
@@ -149,16 +150,16 @@ impl Checkpoint {
             && !upload_id.is_empty()
             && *parts <= MAX_PARTS
             && (1..=MAX_PART_SIZE).contains(chunk_size);
-        let crc = if checksum(CrcAlgorithm::Crc64Nvme, body) == crc { Crc::Right } else { Crc::Wrong };
+        let crc = if checksum(CrcAlgorithm::Crc64Nvme, body) == crc { Crc::Match } else { Crc::Mismatch };
         sound.then_some((checkpoint, tail.len(), crc))
     }
 }
 
-/// Whether the checksum fits. It cannot when only the end was read.
+/// How the stored checksum compares with the bytes that were read. It cannot match when only the end was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Crc {
-    Right,
-    Wrong,
+    Match,
+    Mismatch,
 }
 
 /// Removes a path's checkpoint. None there is a success.
@@ -168,9 +169,8 @@ pub(crate) fn remove(store: &Store, path: &str) -> Result<()> {
 
 /// The path whose checkpoint has this key.
 pub(crate) fn path_of(store: &Store, key: &str) -> Option<String> {
-    let below = if store.root.is_empty() { key } else { key.strip_prefix(&*store.root)?.strip_prefix('/')? };
-    let path = below.strip_prefix(DIRECTORY)?;
-    crate::driver::check_path(path).is_ok().then(|| path.to_owned())
+    let path = below(key, &store.parameters.root_directory)?.strip_prefix(DIRECTORY)?;
+    check_path(path).is_ok().then(|| path.to_owned())
 }
 
 /// The key of a path's checkpoint, and of `/` what all of them begin with.
@@ -192,7 +192,7 @@ mod tests {
             let mut content = tail.to_vec();
             checkpoint().append_to("a/b", &mut content);
             let (read, length, crc) = Checkpoint::parse(&content, "a/b").expect("a checkpoint");
-            assert_eq!((read, length, crc), (checkpoint(), tail.len(), Crc::Right));
+            assert_eq!((read, length, crc), (checkpoint(), tail.len(), Crc::Match));
             assert!(Checkpoint::parse(&content, "a/c").is_none(), "belongs to another key");
         }
     }
@@ -214,8 +214,8 @@ mod tests {
             damaged[at] ^= 1;
             let found = Checkpoint::parse(&damaged, "k");
             // The case of a hex digit is the one bit that means nothing; an exclusive or by 1 never changes it.
-            assert!(!matches!(found, Some((_, _, Crc::Right))), "byte {at}");
-            assert!(!matches!(Checkpoint::parse(&content[..at], "k"), Some((_, _, Crc::Right))), "cut at {at}");
+            assert!(!matches!(found, Some((_, _, Crc::Match))), "byte {at}");
+            assert!(!matches!(Checkpoint::parse(&content[..at], "k"), Some((_, _, Crc::Match))), "cut at {at}");
         }
     }
 }

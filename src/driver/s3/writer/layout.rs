@@ -3,7 +3,7 @@
 //! The size of a part follows from its number alone, so that whoever resumes an upload goes on as it was begun, and a
 //! part sent again takes the place of its first copy.
 use crate::client::{MAX_PART_SIZE, MAX_PARTS};
-use crate::driver::PartSizes;
+use crate::driver::s3::parameters::PartSizes;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Parts that have the chunk size before they begin to grow. An upload says nothing of its final size, so the numbers

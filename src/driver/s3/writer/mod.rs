@@ -50,7 +50,7 @@ use crate::driver::{FileWriter, WriteMode};
 use crate::error::{Error, ErrorKind, Result};
 use buffer::Buffer;
 use checkpoint::Checkpoint;
-use resume::{End, Kept, Resumed};
+use resume::{Kept, LastPart, Resumed};
 use sender::Sender;
 use std::io::{self, Read, Write};
 use std::sync::{Arc, mpsc};
@@ -65,7 +65,7 @@ const CLEANUP_LIMIT: Duration = Duration::from_secs(10);
 /// Appending: [`ErrorKind::PathNotFound`] when there is neither an unfinished upload nor a file;
 /// [`ErrorKind::InvalidArgument`] when a file with content is committed there.
 pub(crate) fn open_writer(store: &Arc<Store>, path: &str, mode: WriteMode) -> Result<Box<dyn FileWriter>> {
-    let mut writer = Writer::new(store, path, store.chunk_size);
+    let mut writer = Writer::new(store, path, store.parameters.chunk_size);
     if mode == WriteMode::Append {
         match resume::find(store, path).map_err(|error| store.error(error, path))? {
             Some(resumed) => writer = Writer::resume(store, path, resumed)?,
@@ -102,22 +102,22 @@ pub(crate) struct Writer {
     /// The number of that part.
     number: u32,
     size: u64,
-    end: End,
+    last_part: LastPart,
     /// Whether the stored checkpoint is this upload's.
     kept: Kept,
-    origin: Origin,
-    state: State,
+    origin: UploadOrigin,
+    stage: Stage,
 }
 
-/// Whose upload it is: what an earlier writer closed was promised to somebody.
+/// Which writer began the upload. An upload that an earlier writer closed was promised to last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Origin {
-    Own,
-    Resumed,
+enum UploadOrigin {
+    ThisWriter,
+    EarlierWriter,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum Stage {
     Open,
     Closed,
     Committed,
@@ -130,10 +130,10 @@ impl Writer {
     /// A writer that begins with nothing. Asks the server nothing.
     pub(crate) fn new(store: &Arc<Store>, path: &str, chunk_size: u64) -> Self {
         let key = store.key(path);
-        let place = (store.bucket.as_str(), key.as_str());
-        let sender = Sender::new(&store.client, place, store.concurrency, chunk_size, &store.memory);
+        let place = (&*store.bucket, key.as_str());
+        let sender = Sender::new(&store.client, place, store.parameters.concurrency, chunk_size, &store.memory);
         Self {
-            layout: Layout::new(chunk_size, store.part_sizes),
+            layout: Layout::new(chunk_size, store.parameters.part_sizes),
             store: Arc::clone(store),
             path: path.to_owned(),
             key,
@@ -143,19 +143,19 @@ impl Writer {
             buffer: None,
             number: 1,
             size: 0,
-            end: End::Open,
+            last_part: LastPart::MayBeFollowed,
             kept: Kept::PartsAlone,
-            origin: Origin::Own,
-            state: State::Open,
+            origin: UploadOrigin::ThisWriter,
+            stage: Stage::Open,
         }
     }
 
     fn resume(store: &Arc<Store>, path: &str, resumed: Resumed) -> Result<Self> {
-        let Resumed { upload_id, parts, tail, chunk_size, end, kept } = resumed;
+        let Resumed { upload_id, parts, tail, chunk_size, last_part, kept } = resumed;
         let mut writer = Self::new(store, path, chunk_size);
-        writer.origin = Origin::Resumed;
+        writer.origin = UploadOrigin::EarlierWriter;
         writer.kept = kept;
-        writer.end = end;
+        writer.last_part = last_part;
         writer.take_over(upload_id.into(), parts);
         if !tail.is_empty() {
             writer.size += tail.len() as u64;
@@ -164,7 +164,7 @@ impl Writer {
                 Ok(buffer) => writer.buffer = Some(buffer),
                 Err(error) => {
                     // Dropped as it is, it would abort what it could not take over.
-                    writer.state = State::Failed;
+                    writer.stage = Stage::Failed;
                     return Err(writer.error(error));
                 }
             }
@@ -249,7 +249,7 @@ impl Writer {
 
     /// The part being filled, with room for at least one byte.
     fn room(&mut self) -> Result<&mut Buffer> {
-        if let End::Sealed(size) = self.end {
+        if let LastPart::IsFinal(size) = self.last_part {
             let text = format!(
                 "the unfinished file ends with a part of {size} bytes, and S3 takes no part behind one of that size"
             );
@@ -278,7 +278,7 @@ impl Writer {
 
     fn try_close(&mut self) -> Result<()> {
         self.sender.check()?;
-        if self.end != End::Open {
+        if self.last_part != LastPart::MayBeFollowed {
             // Nothing was written, and a checkpoint could not tell more than the parts do.
             return Ok(());
         }
@@ -363,12 +363,12 @@ impl Writer {
     }
 
     fn check_open(&self) -> Result<()> {
-        let text = match self.state {
-            State::Open => return Ok(()),
-            State::Closed => "the writer is already closed",
-            State::Committed => "the file is already committed",
-            State::Cancelled => "the writer is already cancelled",
-            State::Failed => "the file could not be committed, and the writer has ended",
+        let text = match self.stage {
+            Stage::Open => return Ok(()),
+            Stage::Closed => "the writer is already closed",
+            Stage::Committed => "the file is already committed",
+            Stage::Cancelled => "the writer is already cancelled",
+            Stage::Failed => "the file could not be committed, and the writer has ended",
         };
         Err(Error::new(ErrorKind::Closed, text))
     }
@@ -378,8 +378,8 @@ impl Writer {
     }
 
     /// Ends the threads and gives the memory back.
-    fn end(&mut self, state: State) {
-        self.state = state;
+    fn end(&mut self, stage: Stage) {
+        self.stage = stage;
         self.sender.stop();
         self.buffer = None;
     }
@@ -404,24 +404,24 @@ impl FileWriter for Writer {
 
     fn close(&mut self) -> Result<()> {
         self.check_open().and_then(|()| self.try_close()).map_err(|error| self.error(error))?;
-        self.end(State::Closed);
+        self.end(Stage::Closed);
         Ok(())
     }
 
     fn cancel(&mut self) -> Result<()> {
         self.check_open().map_err(|error| self.error(error))?;
-        self.end(State::Cancelled);
+        self.end(Stage::Cancelled);
         self.cleanup(Self::discard).map_err(|error| self.error(error))
     }
 
     fn commit(&mut self) -> Result<()> {
         self.check_open().map_err(|error| self.error(error))?;
         let result = self.try_commit();
-        self.end(if result.is_ok() { State::Committed } else { State::Failed });
+        self.end(if result.is_ok() { Stage::Committed } else { Stage::Failed });
         result.map_err(|error| {
             let mut error = error;
             if error.kind() != ErrorKind::OutcomeUnknown
-                && self.origin == Origin::Own
+                && self.origin == UploadOrigin::ThisWriter
                 && let Err(second) = self.cleanup(Self::discard)
             {
                 error = error.with_others(vec![second]);
@@ -433,13 +433,13 @@ impl FileWriter for Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        if self.state != State::Open {
+        if self.stage != Stage::Open {
             return;
         }
         let failed = self.sender.has_failed();
         self.sender.stop();
         // A failure is not the caller's wish to throw away what an earlier writer closed.
-        let keep = failed && self.origin == Origin::Resumed;
+        let keep = failed && self.origin == UploadOrigin::EarlierWriter;
         if !keep && self.upload_id.is_some() {
             drop(self.cleanup(Self::discard));
         }

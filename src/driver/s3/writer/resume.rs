@@ -1,7 +1,7 @@
 //! Finding the upload that an appending writer goes on with.
-use super::checkpoint::{self, Checkpoint, Stored};
+use super::checkpoint::{self, Checkpoint, StoredCheckpoint};
 use crate::client::{MIN_PART_SIZE, UploadRef, UploadedPart};
-use crate::driver::PartSizes;
+use crate::driver::s3::parameters::PartSizes;
 use crate::driver::s3::store::Store;
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::Timestamp;
@@ -19,22 +19,22 @@ pub(super) struct Resumed {
     /// The bytes behind them.
     pub(super) tail: Vec<u8>,
     pub(super) chunk_size: u64,
-    pub(super) end: End,
+    pub(super) last_part: LastPart,
     pub(super) kept: Kept,
 }
 
-/// What may follow the parts.
+/// Whether more parts may follow the last one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
-    /// More parts.
-    Open,
-    /// Nothing: the last part has this size, which only the last one may have.
-    Sealed(u64),
+pub(super) enum LastPart {
+    MayBeFollowed,
+    /// The last part has this size, which only the last one may have.
+    IsFinal(u64),
 }
 
-/// Whether a checkpoint tells where the upload stands.
+/// What an earlier writer left of the upload in addition to its parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kept {
+    /// A checkpoint, which says where the upload stands.
     Checkpoint,
     PartsAlone,
 }
@@ -80,46 +80,46 @@ pub(super) fn find(store: &Store, path: &str) -> Result<Option<Resumed>> {
 
 /// Goes on where the last close left off. What a writer sent after it and did not close does not count: nobody was
 /// promised it, and the same part numbers are sent again.
-fn closed(upload_id: String, parts: BTreeMap<u32, UploadedPart>, stored: Stored) -> Result<Resumed> {
-    let Stored { checkpoint: Checkpoint { parts: count, bytes, chunk_size, .. }, tail, .. } = stored;
+fn closed(upload_id: String, parts: BTreeMap<u32, UploadedPart>, stored: StoredCheckpoint) -> Result<Resumed> {
+    let StoredCheckpoint { checkpoint: Checkpoint { parts: count, bytes, chunk_size, .. }, tail, .. } = stored;
     let parts: Vec<UploadedPart> = parts.into_values().filter(|part| part.part_number <= count).collect();
     if parts.len() != count as usize || parts.iter().map(|part| part.size).sum::<u64>() != bytes {
-        let text = format!("the upload has not the {count} parts and {bytes} bytes that were there when it was closed");
+        let text = format!("the upload no longer has the {count} parts ({bytes} bytes) it had when it was closed");
         return Err(Error::new(ErrorKind::Integrity, text));
     }
-    Ok(Resumed { upload_id, parts, tail, chunk_size, end: End::Open, kept: Kept::Checkpoint })
+    Ok(Resumed { upload_id, parts, tail, chunk_size, last_part: LastPart::MayBeFollowed, kept: Kept::Checkpoint })
 }
 
 /// Takes what is there from the first part on: a writer of ours that was killed before it closed, or another
 /// program's (the registry's Go driver closes by sending what it has as a part of any size).
 fn never_closed(store: &Store, upload_id: String, parts: BTreeMap<u32, UploadedPart>) -> Resumed {
     let mut run: Vec<UploadedPart> = Vec::new();
-    let mut end = End::Open;
+    let mut last_part = LastPart::MayBeFollowed;
     for (number, part) in (1..).zip(parts.into_values()) {
         // Parts behind a gap were in flight when the writer ended; an empty one is better sent again.
-        if part.part_number != number || part.size == 0 || end != End::Open {
+        if part.part_number != number || part.size == 0 || last_part != LastPart::MayBeFollowed {
             break;
         }
         let first = run.first().map_or(part.size, |first| first.size);
-        if part.size < MIN_PART_SIZE || (store.part_sizes == PartSizes::Uniform && part.size != first) {
-            end = End::Sealed(part.size);
+        if part.size < MIN_PART_SIZE || (store.parameters.part_sizes == PartSizes::Uniform && part.size != first) {
+            last_part = LastPart::IsFinal(part.size);
         }
         run.push(part);
     }
-    let chunk_size = match (store.part_sizes, run.first()) {
+    let chunk_size = match (store.parameters.part_sizes, run.first()) {
         (PartSizes::Uniform, Some(first)) => first.size,
-        _ => store.chunk_size,
+        _ => store.parameters.chunk_size,
     };
-    Resumed { upload_id, parts: run, tail: Vec::new(), chunk_size, end, kept: Kept::PartsAlone }
+    Resumed { upload_id, parts: run, tail: Vec::new(), chunk_size, last_part, kept: Kept::PartsAlone }
 }
 
-struct Listed {
+struct ListedUpload {
     upload_id: String,
     initiated: Option<Timestamp>,
 }
 
 /// The uploads of exactly this key, the newest last; of those begun at the same time the one that is listed last.
-fn uploads_of(store: &Store, key: &str) -> Result<Vec<Listed>> {
+fn uploads_of(store: &Store, key: &str) -> Result<Vec<ListedUpload>> {
     let mut found = Vec::new();
     for page in store.client.uploads(&store.bucket, key) {
         // Keys that only begin like this one are other files, and not every server lists in order: look at all.
@@ -128,7 +128,7 @@ fn uploads_of(store: &Store, key: &str) -> Result<Vec<Listed>> {
                 .uploads
                 .into_iter()
                 .filter(|upload| upload.key == key)
-                .map(|upload| Listed { upload_id: upload.upload_id, initiated: upload.initiated }),
+                .map(|upload| ListedUpload { upload_id: upload.upload_id, initiated: upload.initiated }),
         );
         if found.len() > UPLOADS_OF_A_KEY {
             let text = format!("the file has more than {UPLOADS_OF_A_KEY} unfinished uploads");
@@ -163,8 +163,8 @@ pub(crate) fn is_older(store: &Store, initiated: Option<Timestamp>, age: std::ti
 }
 
 /// Aborts what nobody will go on with. That it fails is no reason not to write: maintenance finds it again.
-fn abort_old(store: &Store, key: &str, uploads: &[Listed]) {
-    for upload in uploads.iter().filter(|upload| is_older(store, upload.initiated, store.stale_upload_age)) {
+fn abort_old(store: &Store, key: &str, uploads: &[ListedUpload]) {
+    for upload in uploads.iter().filter(|upload| is_older(store, upload.initiated, store.parameters.upload_purge_age)) {
         let upload = UploadRef { bucket: &store.bucket, key, upload_id: &upload.upload_id };
         drop(store.client.abort_multipart_upload(upload));
     }

@@ -17,7 +17,7 @@ use std::thread::JoinHandle;
 /// most (threads + 1) times the chunk size; where a single part has outgrown that, parts go one after the other.
 #[derive(Debug)]
 pub(super) struct Sender {
-    shared: Arc<Shared>,
+    shared: Arc<SharedSender>,
     threads: Vec<JoinHandle<()>>,
     concurrency: NonZeroUsize,
     /// Bytes of all buffers.
@@ -26,19 +26,19 @@ pub(super) struct Sender {
 }
 
 #[derive(Debug)]
-struct Shared {
+struct SharedSender {
     client: Client,
     cancel: Cancel,
     bucket: String,
     key: String,
-    state: Mutex<State>,
+    state: Mutex<SendQueue>,
     changed: Condvar,
     /// Whether `state.failure` is set, to be seen without the lock.
     failed: AtomicBool,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct SendQueue {
     queue: VecDeque<Job>,
     /// Parts queued or being sent.
     busy: usize,
@@ -46,7 +46,7 @@ struct State {
     held: u64,
     free: Vec<Buffer>,
     sent: Vec<UploadedPart>,
-    failure: Option<Failure>,
+    failure: Option<FirstFailure>,
     ended: bool,
 }
 
@@ -59,7 +59,7 @@ struct Job {
 
 /// The first failure: the error itself for whoever asks first, its words for all who ask later.
 #[derive(Debug)]
-struct Failure {
+struct FirstFailure {
     kind: ErrorKind,
     text: String,
     error: Option<Error>,
@@ -74,7 +74,7 @@ impl Sender {
         memory: &MemoryLimit,
     ) -> Self {
         let (client, cancel) = client.with_child_cancel();
-        let shared = Shared {
+        let shared = SharedSender {
             client,
             cancel,
             bucket: bucket.to_owned(),
@@ -206,12 +206,12 @@ impl Drop for Sender {
     }
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl SharedSender {
+    fn lock(&self) -> MutexGuard<'_, SendQueue> {
         sync::lock(&self.state)
     }
 
-    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+    fn wait<'a>(&self, state: MutexGuard<'a, SendQueue>) -> MutexGuard<'a, SendQueue> {
         sync::wait(&self.changed, state)
     }
 
@@ -246,10 +246,10 @@ impl Shared {
     }
 
     /// Remembers the first failure and ends everything else: what the others report is its consequence.
-    fn fail(&self, state: &mut State, error: Error) {
+    fn fail(&self, state: &mut SendQueue, error: Error) {
         if state.failure.is_none() {
             let text = error.message().to_owned();
-            state.failure = Some(Failure { kind: error.kind(), text, error: Some(error) });
+            state.failure = Some(FirstFailure { kind: error.kind(), text, error: Some(error) });
             self.failed.store(true, Ordering::Release);
         }
         state.busy -= state.queue.len();
@@ -258,7 +258,7 @@ impl Shared {
     }
 }
 
-impl State {
+impl SendQueue {
     fn failure(&mut self) -> Result<()> {
         let Some(failure) = &mut self.failure else { return Ok(()) };
         Err(failure.error.take().unwrap_or_else(|| {

@@ -1,0 +1,99 @@
+//! The bodies of requests.
+use crate::error::{Error, ErrorKind};
+use sha2::{Digest as _, Sha256};
+use std::io::{self, Read};
+
+/// How many leading bytes of a chunked upload are compared with what the server stored: about as many as the line that
+/// heads a chunk has.
+const COMPARED: usize = 64;
+
+/// The body of a request.
+pub(super) enum Payload<'a> {
+    Empty,
+    /// Sent from its first byte at each attempt.
+    Bytes(&'a [u8]),
+    /// Can be read once: no further attempt follows the first read.
+    Stream {
+        source: &'a mut dyn Read,
+        length: u64,
+        progress: &'a mut Progress,
+    },
+    /// Opened again for each attempt, and once more to hash it where it is signed.
+    Replay {
+        open: &'a Reopen<'a>,
+        length: u64,
+    },
+}
+
+/// Opens a body from its first byte.
+pub(crate) type Reopen<'a> = dyn Fn() -> Box<dyn Read + 'a> + Sync + 'a;
+
+/// How much of a body that can be read once was read.
+#[derive(Default)]
+pub(super) struct Progress {
+    /// Whether it was read from at all, with or without success: no further attempt has the whole body then.
+    pub(super) begun: bool,
+    /// Whether the last attempt sent it in chunks.
+    pub(super) chunked: bool,
+    taken: u64,
+    /// Its first bytes, [`COMPARED`] of them.
+    pub(super) beginning: Vec<u8>,
+}
+
+/// Records what is read of a body.
+pub(super) struct Watched<'a> {
+    source: &'a mut dyn Read,
+    length: u64,
+    progress: &'a mut Progress,
+}
+
+impl<'a> Watched<'a> {
+    pub(super) fn new(source: &'a mut dyn Read, length: u64, progress: &'a mut Progress) -> io::Take<Self> {
+        Self { source, length, progress }.take(length)
+    }
+}
+
+impl Read for Watched<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.progress.begun = true;
+        let count = self.source.read(into)?;
+        if count == 0 && !into.is_empty() {
+            let text = format!("it {}", ended_early(self.progress.taken, self.length));
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
+        }
+        let wanted = COMPARED.saturating_sub(self.progress.beginning.len());
+        self.progress.beginning.extend(into.iter().take(count.min(wanted)));
+        self.progress.taken += count as u64;
+        Ok(count)
+    }
+}
+
+pub(super) fn ended_early(came: u64, length: u64) -> String {
+    format!("ended after {came} of {length} bytes")
+}
+
+/// Returns the SHA-256 of the first `length` bytes of `source`.
+pub(super) fn sha256(source: &mut dyn Read, length: u64) -> io::Result<[u8; 32]> {
+    let mut digest = Sha256::new();
+    for_each_piece(source, length, |piece| digest.update(piece))?;
+    Ok(digest.finalize().into())
+}
+
+/// Visits the first `length` bytes of `source`, in pieces that stay in the processor's cache.
+pub(super) fn for_each_piece(source: &mut dyn Read, length: u64, mut visit: impl FnMut(&[u8])) -> io::Result<()> {
+    let mut piece = [0; 16 << 10];
+    let mut source = source.take(length);
+    loop {
+        match source.read(&mut piece) {
+            Ok(0) => return Ok(()),
+            Ok(n) => visit(&piece[..n]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Returns the error of a body that cannot be read for its hash or checksum.
+pub(super) fn unreadable(error: io::Error) -> Error {
+    Error::new(ErrorKind::LocalIo, format!("the data to send cannot be read: {error}")).with_source(error)
+}

@@ -1,0 +1,44 @@
+//! The failures of a request's earlier attempts.
+use crate::error::{Error, ErrorKind};
+
+/// The failures of earlier attempts, in few words.
+#[derive(Default)]
+pub(super) struct History(Vec<(String, u32)>);
+
+impl History {
+    /// Different failures of one request beyond these are summed up.
+    const KINDS: usize = 4;
+
+    pub(super) fn add(&mut self, error: &Error) {
+        let label = match (error.status(), error.code()) {
+            (Some(status), Some(code)) => format!("{status} {code}"),
+            (Some(status), None) => format!("status {status}"),
+            (None, _) => match error.kind() {
+                ErrorKind::Connect => "no connection",
+                ErrorKind::Timeout => "timeout",
+                ErrorKind::Interrupted => "broken connection",
+                _ => "no valid reply",
+            }
+            .to_owned(),
+        };
+        if let Some((_, times)) = self.0.iter_mut().find(|(seen, _)| *seen == label) {
+            *times += 1;
+        } else if self.0.len() < Self::KINDS {
+            self.0.push((label, 1));
+        } else if let Some((last, times)) = self.0.last_mut() {
+            "others".clone_into(last);
+            *times += 1;
+        }
+    }
+
+    pub(super) fn attach_to(self, error: Error) -> Error {
+        if self.0.is_empty() {
+            return error;
+        }
+        let words = self.0.into_iter().map(|(label, times)| match times {
+            1 => label,
+            _ => format!("{label} ({times} times)"),
+        });
+        error.with_history(words.collect::<Vec<_>>().join(", "))
+    }
+}

@@ -1,0 +1,104 @@
+//! A payload on its way out: what the signature of one attempt covers of it, and the reader that is sent.
+use super::Inner;
+use super::body::{Payload, Watched, sha256, unreadable};
+use super::endpoint::Located;
+use super::framing::{Chunks, Framing};
+use super::request::Call;
+use super::signing::{Signing, unsignable};
+use super::values::SignatureVersion;
+use crate::credentials::Lease;
+use crate::error::Result;
+use crate::sign::v4;
+use crate::transport::RequestBody;
+use std::io::Read;
+
+/// How a signature covers the body.
+pub(super) enum Coverage<'p> {
+    /// By the hash of these bytes, which signing computes.
+    Bytes(&'p [u8]),
+    /// By a hash computed from a reader.
+    Hash([u8; 32]),
+    /// Chunk by chunk, or not at all but for the checksum that follows the chunks.
+    Chunks(Framing),
+    /// The body is not covered.
+    Nothing,
+}
+
+impl<'p> Coverage<'p> {
+    pub(super) fn choose(
+        payload: &Payload<'p>,
+        inner: &Inner,
+        call: &Call<'_>,
+        located: &Located,
+        lease: &Lease,
+    ) -> Result<Self> {
+        let signed = inner.signs_payload(located);
+        Ok(match payload {
+            Payload::Empty => Self::Bytes(b""),
+            Payload::Bytes(bytes) if signed => Self::Bytes(bytes),
+            Payload::Replay { open, length } if signed => {
+                Self::Hash(sha256(&mut *open(), *length).map_err(unreadable)?)
+            }
+            Payload::Stream { length, .. }
+                if inner.config.signature == SignatureVersion::V4 && lease.credentials.is_some() =>
+            {
+                let chunks = if signed { Chunks::Signed } else { Chunks::Unsigned };
+                Framing::new(call, *length, chunks, inner.checksum, &inner.config.endpoint)
+                    .map_or(Self::Nothing, Self::Chunks)
+            }
+            _ => Self::Nothing,
+        })
+    }
+
+    pub(super) const fn framing(&self) -> Option<&Framing> {
+        if let Self::Chunks(framing) = self { Some(framing) } else { None }
+    }
+
+    pub(super) fn to_sign(&self) -> v4::Payload<'_> {
+        match self {
+            Self::Bytes(bytes) => v4::Payload::Bytes(bytes),
+            Self::Hash(hash) => v4::Payload::Hash(hash),
+            Self::Chunks(framing) => framing.payload(),
+            Self::Nothing => v4::Payload::Unsigned,
+        }
+    }
+
+    /// Opens the body of a request that is signed with `signing`.
+    pub(super) fn open<'a>(&self, payload: &'a mut Payload<'_>, signing: &Signing) -> Result<Outgoing<'a>> {
+        Ok(match payload {
+            Payload::Empty => Outgoing::Bytes(b""),
+            Payload::Bytes(bytes) => Outgoing::Bytes(bytes),
+            Payload::Replay { open, length } => Outgoing::Reader(open(), *length),
+            Payload::Stream { source, length, progress } => {
+                let signer = signing.chunk_signer().map_err(|error| unsignable(&error))?;
+                let framing = self.framing().zip(signer);
+                progress.chunked = framing.is_some();
+                let watched = Watched::new(*source, *length, progress);
+                match framing {
+                    Some((framing, signer)) => {
+                        let chunked = framing.body(watched, signer).map_err(|error| unsignable(&error))?;
+                        Outgoing::Reader(Box::new(chunked), framing.length())
+                    }
+                    None => Outgoing::Reader(Box::new(watched), *length),
+                }
+            }
+        })
+    }
+}
+
+/// The body of one attempt.
+pub(super) enum Outgoing<'a> {
+    Bytes(&'a [u8]),
+    /// A reader and the number of bytes that it yields.
+    Reader(Box<dyn Read + 'a>, u64),
+}
+
+impl Outgoing<'_> {
+    pub(super) fn as_body(&mut self) -> RequestBody<'_> {
+        match self {
+            Self::Bytes(b"") => RequestBody::Empty,
+            Self::Bytes(bytes) => RequestBody::Bytes(bytes),
+            Self::Reader(source, length) => RequestBody::Reader { source: &mut **source, length: *length },
+        }
+    }
+}

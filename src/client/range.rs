@@ -1,0 +1,105 @@
+//! Ranges of an object's bytes: requested ones and received ones.
+
+/// A range of an object's bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ByteRange {
+    /// All of them.
+    #[default]
+    All,
+    /// From this offset to the end.
+    From(u64),
+    /// `length` bytes from `offset`; fewer when the object ends before. `length` is at least 1.
+    Part {
+        /// The first byte.
+        offset: u64,
+        /// How many.
+        length: u64,
+    },
+}
+
+impl ByteRange {
+    pub(super) const fn start(self) -> u64 {
+        match self {
+            Self::All => 0,
+            Self::From(offset) | Self::Part { offset, .. } => offset,
+        }
+    }
+    /// Returns what is left of the range once `done` bytes have arrived.
+    pub(super) const fn rest(self, done: u64) -> Self {
+        match self {
+            Self::All if done == 0 => Self::All,
+            Self::All => Self::From(done),
+            Self::From(offset) => Self::From(offset.saturating_add(done)),
+            Self::Part { offset, length } => {
+                Self::Part { offset: offset.saturating_add(done), length: length.saturating_sub(done) }
+            }
+        }
+    }
+    /// Returns the value of `Range` (RFC 9110 section 14.1.2).
+    pub(super) fn header(self) -> Option<String> {
+        match self {
+            Self::All => None,
+            Self::From(offset) => Some(format!("bytes={offset}-")),
+            Self::Part { offset, length } => {
+                Some(format!("bytes={offset}-{}", offset.saturating_add(length).saturating_sub(1)))
+            }
+        }
+    }
+}
+
+/// `Content-Range: bytes first-last/size` (RFC 9110 section 14.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ContentRange {
+    pub(super) first: u64,
+    pub(super) last: u64,
+    /// `None` for `*`.
+    pub(super) size: Option<u64>,
+}
+
+impl ContentRange {
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let number = |text: &str| text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse::<u64>().ok()).flatten();
+        let (range, size) = text.trim().strip_prefix("bytes ")?.split_once('/')?;
+        let (first, last) = range.split_once('-')?;
+        let (first, last) = (number(first)?, number(last)?);
+        let size = if size == "*" { None } else { Some(number(size)?) };
+        let sound = first <= last && last < u64::MAX && size.is_none_or(|size| last < size);
+        sound.then_some(Self { first, last, size })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_ranges_are_read_exactly() {
+        let good =
+            |text, first, last, size| assert_eq!(ContentRange::parse(text), Some(ContentRange { first, last, size }));
+        good("bytes 0-9/10", 0, 9, Some(10));
+        good("bytes 5-5/*", 5, 5, None);
+        for bad in [
+            "",
+            "bytes",
+            "bytes 0-9",
+            "bytes */10",
+            "bytes 9-0/10",
+            "bytes 0-10/10",
+            "bytes +1-2/9",
+            "items 0-9/10",
+            "bytes 0-18446744073709551615/*",
+        ] {
+            assert_eq!(ContentRange::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_range_names_what_is_left() {
+        let header = |range: ByteRange, done| range.rest(done).header();
+        assert_eq!(header(ByteRange::All, 0), None);
+        assert_eq!(header(ByteRange::All, 7).as_deref(), Some("bytes=7-"));
+        assert_eq!(header(ByteRange::From(10), 7).as_deref(), Some("bytes=17-"));
+        assert_eq!(header(ByteRange::Part { offset: 10, length: 20 }, 0).as_deref(), Some("bytes=10-29"));
+        assert_eq!(header(ByteRange::Part { offset: 10, length: 20 }, 7).as_deref(), Some("bytes=17-29"));
+    }
+}

@@ -1,0 +1,111 @@
+//! One operation on one bucket, before it is signed.
+use crate::error::{Error, ErrorKind, Result};
+use std::borrow::Cow;
+use std::time::{Duration, Instant};
+
+/// A name and its value, as headers and query parameters have them.
+pub(super) type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
+
+/// How long one attempt may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TimeLimit {
+    /// Request and response are small: `Timeouts::operation` for the whole attempt.
+    Operation,
+    /// The attempt carries an object's bytes, and may last as long as they move. The response to an upload is small again.
+    WhileBytesMove,
+    /// The server works for minutes and sends white space meanwhile: [`LONGEST_WORK`] for the whole attempt.
+    ServerWork,
+}
+
+impl TimeLimit {
+    /// Returns when an attempt that begins `now` must have ended, where `operation` is the limit of a small one.
+    pub(super) fn deadline(self, now: Instant, operation: Duration) -> Option<Instant> {
+        match self {
+            Self::Operation => now.checked_add(operation),
+            Self::WhileBytesMove => None,
+            Self::ServerWork => now.checked_add(LONGEST_WORK),
+        }
+    }
+}
+
+/// Who checks a write's condition again after a conflict.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Recheck {
+    #[default]
+    /// The server, when the request is sent again.
+    ByServer,
+    /// The caller: S3 wants the condition of a multipart upload considered again.
+    ByCaller,
+}
+
+/// How long the server may work on a completion or a copy while it sends white space: AWS speaks of several minutes for
+/// the largest objects.
+const LONGEST_WORK: Duration = Duration::from_secs(15 * 60);
+
+/// One operation on one bucket, before it is signed.
+pub(super) struct Call<'a> {
+    pub(super) operation: &'static str,
+    pub(super) method: &'static str,
+    pub(super) bucket: &'a str,
+    /// Empty for operations on the bucket.
+    pub(super) key: &'a str,
+    pub(super) query: Vec<Pair<'a>>,
+    pub(super) headers: Vec<Pair<'a>>,
+    pub(super) time_limit: TimeLimit,
+    pub(super) recheck: Recheck,
+}
+
+impl<'a> Call<'a> {
+    pub(super) const fn new(operation: &'static str, method: &'static str, bucket: &'a str, key: &'a str) -> Self {
+        Self {
+            operation,
+            method,
+            bucket,
+            key,
+            query: Vec::new(),
+            headers: Vec::new(),
+            time_limit: TimeLimit::Operation,
+            recheck: Recheck::ByServer,
+        }
+    }
+    pub(super) fn query(mut self, name: &'static str, value: impl Into<Cow<'a, str>>) -> Self {
+        self.query.push((Cow::Borrowed(name), value.into()));
+        self
+    }
+    pub(super) fn maybe_query(self, name: &'static str, value: Option<impl Into<Cow<'a, str>>>) -> Self {
+        match value {
+            Some(value) => self.query(name, value),
+            None => self,
+        }
+    }
+    pub(super) fn header(mut self, name: &'static str, value: impl Into<Cow<'a, str>>) -> Self {
+        self.headers.push((Cow::Borrowed(name), value.into()));
+        self
+    }
+    pub(super) fn maybe_header(self, name: &'static str, value: Option<impl Into<Cow<'a, str>>>) -> Self {
+        match value {
+            Some(value) => self.header(name, value),
+            None => self,
+        }
+    }
+    /// Returns an error about this operation that is reported before anything is sent.
+    pub(super) fn refuse(&self, message: impl Into<String>) -> Error {
+        self.place(Error::new(ErrorKind::InvalidArgument, message))
+    }
+    /// Names the operation, the bucket and the key in an error.
+    pub(super) fn place(&self, error: Error) -> Error {
+        let error = error.with_operation(self.operation).with_bucket(self.bucket);
+        if self.key.is_empty() { error } else { error.with_key(self.key) }
+    }
+}
+
+/// Returns a call about one object. An empty key would address the bucket itself, so it is refused here.
+pub(super) fn object_call<'a>(
+    operation: &'static str,
+    method: &'static str,
+    bucket: &'a str,
+    key: &'a str,
+) -> Result<Call<'a>> {
+    let call = Call::new(operation, method, bucket, key);
+    if key.is_empty() { Err(call.refuse("the key is empty")) } else { Ok(call) }
+}

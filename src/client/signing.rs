@@ -1,0 +1,110 @@
+//! How a request is signed.
+use super::Inner;
+use super::endpoint::{Located, Scheme};
+use super::values::{PayloadSigning, SignatureVersion};
+use crate::credentials::Lease;
+use crate::error::{Error, ErrorKind};
+use crate::sign::chunked::ChunkSigner;
+use crate::sign::explain::Explanation;
+use crate::sign::{self, v2, v4};
+use crate::sync;
+use crate::time::Timestamp;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// How a request was signed: the headers that were sent and, until the response has arrived, the steps to the signature.
+pub(super) enum Signing {
+    Anonymous,
+    V2(sign::Signed),
+    /// With the key and the time that the chunks of a body are signed with.
+    V4 {
+        signed: sign::Signed,
+        key: Arc<v4::SigningKey>,
+        time: Timestamp,
+    },
+}
+
+impl Signing {
+    pub(super) fn headers(&self) -> &[(&'static str, String)] {
+        match self {
+            Self::Anonymous => &[],
+            Self::V2(signed) => &signed.headers,
+            Self::V4 { signed, .. } => &signed.headers,
+        }
+    }
+
+    pub(super) fn explain(&self) -> Option<Explanation<'_>> {
+        match self {
+            Self::Anonymous => None,
+            Self::V2(signed) => Some(signed.explain()),
+            Self::V4 { signed, .. } => Some(signed.explain()),
+        }
+    }
+
+    /// Returns the signer of a body's chunks, which version 4 alone has.
+    pub(super) fn chunk_signer(&self) -> std::result::Result<Option<ChunkSigner>, sign::Error> {
+        match self {
+            Self::V4 { signed, key, time } => ChunkSigner::new(key, *time, &signed.steps.signature).map(Some),
+            Self::Anonymous | Self::V2(_) => Ok(None),
+        }
+    }
+}
+
+impl Inner {
+    /// Signs `request`.
+    pub(super) fn sign(
+        &self,
+        request: &sign::Request<'_>,
+        located: &Located,
+        region: &str,
+        lease: &Lease,
+        payload: v4::Payload<'_>,
+    ) -> std::result::Result<Signing, sign::Error> {
+        let Some(credentials) = &lease.credentials else { return Ok(Signing::Anonymous) };
+        let time = self.now();
+        match self.config.signature {
+            SignatureVersion::V2 => v2::sign(request, located.host_bucket(), credentials, time).map(Signing::V2),
+            SignatureVersion::V4 => {
+                let scope = v4::Scope { region, service: "s3" };
+                let key = self.signing_key(credentials, time, scope)?;
+                let signed = key.sign(request, payload, time)?;
+                Ok(Signing::V4 { signed, key, time })
+            }
+        }
+    }
+
+    /// Returns whether bodies are hashed: version 2 has no header for the hash.
+    pub(super) fn signs_payload(&self, located: &Located) -> bool {
+        self.config.signature == SignatureVersion::V4
+            && match self.config.payload {
+                PayloadSigning::Auto => located.scheme() == Scheme::Http,
+                PayloadSigning::Signed => true,
+                PayloadSigning::Unsigned => false,
+            }
+    }
+
+    /// Returns the derived key, which is kept from request to request: it changes once a day.
+    pub(super) fn signing_key(
+        &self,
+        credentials: &sign::Credentials,
+        time: Timestamp,
+        scope: v4::Scope<'_>,
+    ) -> std::result::Result<Arc<v4::SigningKey>, sign::Error> {
+        let mut kept = sync::lock(&self.signing_key);
+        match &*kept {
+            Some(key) if key.is_for(credentials, time, scope) => Ok(Arc::clone(key)),
+            _ => Ok(Arc::clone(kept.insert(Arc::new(v4::SigningKey::derive(credentials, time, scope)?)))),
+        }
+    }
+
+    /// Returns the time of the server's clock, as far as it is known.
+    pub(super) fn now(&self) -> Timestamp {
+        let own = Timestamp::from(self.config.clock.now()).unix();
+        Timestamp::from_unix(own.saturating_add(self.clock_offset.load(Ordering::Relaxed)))
+    }
+}
+
+/// Returns the error of a request that cannot be signed.
+pub(super) fn unsignable(error: &sign::Error) -> Error {
+    Error::new(ErrorKind::InvalidArgument, format!("the request cannot be signed: {error}"))
+}

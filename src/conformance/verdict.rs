@@ -1,0 +1,35 @@
+//! How a case ended.
+use std::fmt;
+
+/// A difference between the contract and the behaviour of a driver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Failure {
+    /// The behaviour that the contract demands.
+    pub expected: String,
+    /// The behaviour of the driver.
+    pub got: String,
+}
+
+impl Failure {
+    pub(super) fn new(expected: impl Into<String>, got: impl Into<String>) -> Self {
+        Self { expected: expected.into(), got: got.into() }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "expected {}, got {}", self.expected, self.got)
+    }
+}
+
+/// How a case ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It holds.
+    Passed,
+    /// It was not tried, for this reason.
+    Skipped(String),
+    /// It does not hold.
+    Failed(Failure),
+}

@@ -1,0 +1,65 @@
+//! Files that hold secrets: read with a bound, into memory that is wiped.
+
+use super::Unavailable;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use zeroize::Zeroizing;
+
+/// Reads a text file of at most `limit` bytes. The error does not name the file.
+pub(super) fn read(path: &Path, limit: usize) -> io::Result<Zeroizing<String>> {
+    let file = File::open(path)?;
+    // The file's own size first, so that no part of a secret stays in an allocation that was outgrown.
+    let size = file.metadata().map_or(0, |metadata| metadata.len());
+    let capacity = usize::try_from(size).unwrap_or(limit).min(limit) + 1;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(capacity));
+    file.take(limit as u64 + 1).read_to_end(&mut bytes)?;
+    let unusable = |reason: String| io::Error::new(io::ErrorKind::InvalidData, reason);
+    if bytes.len() > limit {
+        return Err(unusable(format!("the file has more than {limit} bytes")));
+    }
+    match std::str::from_utf8(&bytes) {
+        Ok(text) => Ok(Zeroizing::new(text.to_owned())),
+        Err(_) => Err(unusable("the file is not UTF-8 text".to_owned())),
+    }
+}
+
+/// Reads a token and trims it. Files of tokens are often readable by all (Kubernetes projects them so) and cause no
+/// warning.
+pub(super) fn read_token(path: &Path, limit: usize) -> Result<Zeroizing<String>, Unavailable> {
+    let text = read(path, limit).map_err(|error| Unavailable::Failed(format!("{}: {error}", path.display())))?;
+    match text.trim() {
+        "" => Err(Unavailable::Failed(format!("{} is empty", path.display()))),
+        token => Ok(Zeroizing::new(token.to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_bounded_and_text() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("f");
+        let error = |path: &Path, limit| read(path, limit).unwrap_err().to_string();
+        std::fs::write(&path, "12345").unwrap();
+        assert_eq!(&**read(&path, 5).unwrap(), "12345");
+        assert_eq!(error(&path, 4), "the file has more than 4 bytes");
+        std::fs::write(&path, b"\xff").unwrap();
+        assert_eq!(error(&path, 4), "the file is not UTF-8 text");
+        #[cfg(unix)]
+        assert_eq!(error(Path::new("/dev/zero"), 4), "the file has more than 4 bytes");
+    }
+
+    #[test]
+    fn tokens_are_trimmed_and_not_empty() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("token");
+        std::fs::write(&path, "\n one two \n").unwrap();
+        assert_eq!(&**read_token(&path, 20).unwrap(), "one two");
+        std::fs::write(&path, " \n").unwrap();
+        assert!(read_token(&path, 20).unwrap_err().reason().ends_with("token is empty"));
+        assert!(read_token(&path, 1).unwrap_err().reason().ends_with("more than 1 bytes"));
+    }
+}

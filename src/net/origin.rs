@@ -1,0 +1,31 @@
+//! The server that a request goes to.
+use super::host::Scheme;
+
+/// Scheme, host and port of a server. `host` is a name, an IPv4 address, or an IPv6 address without
+/// brackets.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Origin {
+    pub(crate) scheme: Scheme,
+    pub(crate) host: String,
+    pub(crate) port: u16,
+}
+
+impl Origin {
+    /// Returns the value of `Host`: the port left out when it is the scheme's default, IPv6 in
+    /// brackets.
+    pub(crate) fn host_header(&self) -> String {
+        if self.port != self.scheme.default_port() {
+            return self.authority();
+        }
+        if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() }
+    }
+
+    /// Returns host and port, the default port written out.
+    pub(crate) fn authority(&self) -> String {
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Foreign text in messages: on one line, of bounded length, and without characters that hide or
+//! reorder it.
+use std::fmt::{self, Write};
+
+/// The longest value that is repeated inside of a message, in characters: enough to recognise it.
+const VALUE: usize = 100;
+
+/// Returns `text` for a message, cut after 100 characters.
+pub(crate) fn shown(text: &str) -> Shown<'_> {
+    shown_to(text, VALUE)
+}
+
+/// Returns `text` for a message, cut after `limit` characters.
+pub(crate) fn shown_to(text: &str, limit: usize) -> Shown<'_> {
+    Shown { text, limit }
+}
+
+/// Foreign text for a message. `Display` writes it on one line, and `...` in place of what was cut
+/// off.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shown<'a> {
+    text: &'a str,
+    limit: usize,
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut chars = self.text.chars();
+        chars.by_ref().take(self.limit).try_for_each(|c| write_char(f, c))?;
+        if chars.next().is_some() { f.write_str("...") } else { Ok(()) }
+    }
+}
+
+/// Writes `c`, or its escape when it would break the line or deceive the reader.
+pub(crate) fn write_char(f: &mut fmt::Formatter<'_>, c: char) -> fmt::Result {
+    match c {
+        // `\n` and its like, `\u{1b}` for the others.
+        c if c.is_control() => write!(f, "{}", c.escape_debug()),
+        c if is_deceptive(c) => write!(f, "{}", c.escape_unicode()),
+        c => f.write_char(c),
+    }
+}
+
+/// Whether `c` is invisible, ends a line, or changes the direction of the text around it: a file
+/// name with one of these reads as another one, and a log line as two. From the general categories
+/// Cf, Zl and Zp of Unicode, and the characters with the property `Default_Ignorable_Code_Point`,
+/// without the variation selectors of emoji.
+const fn is_deceptive(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{34f}'
+            | '\u{61c}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{3164}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffb}'
+            | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}'
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_cut_at_characters() {
+        for (text, limit, expected) in [
+            ("", 0, ""),
+            ("", 3, ""),
+            ("abc", 3, "abc"),
+            ("abcd", 3, "abc..."),
+            ("\u{e9}\u{1F980}\u{e9}x", 3, "\u{e9}\u{1F980}\u{e9}..."),
+            ("x", 0, "..."),
+            // An escape counts as the character that it stands for.
+            ("\n\n", 2, "\\n\\n"),
+        ] {
+            assert_eq!(shown_to(text, limit).to_string(), expected, "{text:?} {limit}");
+        }
+        assert_eq!(shown(&"x".repeat(101)).to_string(), format!("{}...", "x".repeat(100)));
+    }
+
+    #[test]
+    fn characters_that_hide_or_reorder_text_are_escaped() {
+        for c in [
+            '\0',
+            '\t',
+            '\n',
+            '\r',
+            '\u{1b}',
+            '\u{7f}',
+            '\u{85}',
+            '\u{9b}',
+            '\u{ad}',
+            '\u{61c}',
+            '\u{180e}',
+            '\u{200b}',
+            '\u{200c}',
+            '\u{200d}',
+            '\u{200e}',
+            '\u{200f}',
+            '\u{2028}',
+            '\u{2029}',
+            '\u{202a}',
+            '\u{202b}',
+            '\u{202c}',
+            '\u{202d}',
+            '\u{202e}',
+            '\u{2060}',
+            '\u{2066}',
+            '\u{2067}',
+            '\u{2068}',
+            '\u{2069}',
+            '\u{206f}',
+            '\u{feff}',
+            '\u{fff9}',
+            '\u{e0001}',
+            '\u{e007f}',
+        ] {
+            let text = format!("a{c}b");
+            let written = shown(&text).to_string();
+            assert!(written.is_ascii() && written.starts_with("a\\") && written.ends_with('b'), "{written}");
+        }
+    }
+
+    #[test]
+    fn readable_text_stays_as_it_is() {
+        for text in [
+            "a b\"c'd\\e",
+            "gr\u{fc}n",
+            "\u{928}\u{92e}\u{938}\u{94d}\u{924}\u{947}",
+            "\u{5e9}\u{5dc}\u{5d5}\u{5dd}",
+            "\u{1F980}\u{fe0f}",
+            "\u{202f}",
+        ] {
+            assert_eq!(shown(text).to_string(), text);
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! How a transport reaches servers, and for how long it waits.
+
+use crate::net::proxy::Proxy;
+use std::fmt;
+use std::time::Duration;
+
+/// Whether a server's certificate is verified.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum TlsVerification {
+    /// The certificate is verified.
+    #[default]
+    Full,
+    /// The certificate is not verified (`skipverify`): anyone between here and the server can read and change everything.
+    Skip,
+}
+
+#[derive(Clone)]
+pub(crate) struct TransportOptions {
+    pub(crate) verification: TlsVerification,
+    /// PEM text: certificates trusted beside the built-in ones (webpki-roots).
+    pub(crate) extra_roots_pem: Vec<u8>,
+    /// Never taken from the environment.
+    pub(crate) proxy: Option<Proxy>,
+    /// For name lookup, TCP, proxy and TLS together.
+    pub(crate) connect_timeout: Duration,
+    /// The longest wait for one read or one write to make progress.
+    pub(crate) idle_timeout: Duration,
+    /// Over this much waiting, and at least over the idle timeout, bytes without a deadline must keep a pace: see
+    /// `wait::Pace`.
+    pub(crate) stall_timeout: Duration,
+    /// Idle connections kept per origin.
+    pub(crate) idle_connections: usize,
+    /// How long an idle connection is kept.
+    pub(crate) idle_lifetime: Duration,
+}
+
+impl Default for TransportOptions {
+    fn default() -> Self {
+        Self {
+            verification: TlsVerification::Full,
+            extra_roots_pem: Vec::new(),
+            proxy: None,
+            connect_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(30),
+            stall_timeout: Duration::from_secs(120),
+            // More than the threads any one client is expected to run. An idle connection costs 16 KiB, with TLS some 150.
+            idle_connections: 64,
+            // S3 was seen to close connections idle for more than 5 s, which is AWS's own default for S3 clients too
+            // (aws-sdk-java-v2, pull request 1450).
+            idle_lifetime: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Neither the proxy's text, which may hold a password, nor the certificates are shown.
+impl fmt::Debug for TransportOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TransportOptions").field("verification", &self.verification).finish_non_exhaustive()
+    }
+}

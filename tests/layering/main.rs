@@ -1,0 +1,176 @@
+//! The structure of `src/`: which part may use which, no cycles, nothing too long, one meaning for each public name.
+//!
+//! A use is a `use` declaration, or a path in code such as `super::retry::pause`. Names are followed through `pub use` to
+//! the file that defines them, so `use super::Context` is a use of `context.rs`. A file that only passes a name on
+//! (`pub use child::Name`, and no other mention of it) does not use the child. Importing a module is not a use of it; the
+//! paths that go through it are. Methods are not followed, since they need no import. Code of unit tests is exempt, and
+//! so are the bodies of macros, whose paths belong to the places where the macro is used.
+//!
+//! A `mod.rs` collects the names of its children, defines what they share and assembles what they make. It takes part in
+//! a cycle item by item (an `impl` belongs to its type): a cycle needs one item that a child uses and that uses the
+//! child, by itself or through other items.
+
+mod lex;
+mod planted;
+mod rules;
+mod tree;
+
+use rules::Shared;
+use std::fs;
+use std::path::{Path, PathBuf};
+use tree::Tree;
+
+/// The parts of the crate from top to bottom. A part may use the rows below its own, not its neighbours.
+/// `docs/design.md` shows the same rows.
+const ORDER: &[&[&str]] = &[
+    &["lib", "fuzzing"],
+    &["middleware", "conformance"],
+    &["driver"],
+    &["transfer"],
+    &["client"],
+    &["credentials"],
+    &["cloudfront", "transport", "sign", "xml"],
+    &["net"],
+    &["error", "duration", "clock", "sync"],
+    &["text", "time", "cancel"],
+];
+
+/// Parts whose results depend on their arguments alone.
+const PURE: &[&str] = &["sign", "xml", "net", "text", "duration", "time"];
+
+/// Names that a pure part must not use: the clock, files, sockets, threads and the process.
+const IMPURE: &[&[&str]] = &[
+    &["crate", "clock"],
+    &["std", "env"],
+    &["std", "fs"],
+    &["std", "process"],
+    &["std", "thread"],
+    &["Instant", "now"],
+    &["SystemTime", "now"],
+    &["TcpStream"],
+    &["ToSocketAddrs"],
+];
+
+/// Public types that share a name.
+const SHARED_NAMES: &[Shared<'_>] = &[(
+    "Error",
+    &["error", "sign", "xml"],
+    "the signer and the reader are usable alone, and their errors have neither a bucket nor a retry to report",
+)];
+
+/// Documents that describe the past, in which a path may have gone.
+const HISTORY: &[&str] = &["CHANGELOG.md"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The files below `folder`, as paths from the root with `/`.
+fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("a readable folder") {
+        let path = entry.expect("a readable entry").path();
+        if path.is_dir() {
+            files(&path, found);
+        } else {
+            found.push(path);
+        }
+    }
+}
+
+fn name(path: &Path) -> String {
+    let inner = path.strip_prefix(root()).expect("a path below the root");
+    inner.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
+}
+
+fn crate_tree() -> Tree {
+    let mut found = Vec::new();
+    files(&root().join("src"), &mut found);
+    found.retain(|path| path.extension().is_some_and(|extension| extension == "rs"));
+    let tree = Tree::new(found.iter().map(|path| (name(path), fs::read_to_string(path).expect("source text"))));
+    assert!(tree.modules.len() > 50 && tree.arrows().len() > 200, "the sources were read");
+    tree
+}
+
+#[track_caller]
+fn assert_none(breaches: &[String]) {
+    assert!(breaches.is_empty(), "{} breaches\n{}", breaches.len(), breaches.join("\n"));
+}
+
+#[test]
+fn no_part_uses_one_above_it() {
+    assert_none(&rules::upward(&crate_tree(), ORDER));
+}
+
+#[test]
+fn the_design_shows_the_same_order() {
+    let design = fs::read_to_string(root().join("docs/design.md")).expect("docs/design.md");
+    let rows: Vec<_> = ORDER.iter().map(|parts| parts.join(" ")).collect();
+    let block = format!("```text\n{}\n```", rows.join("\n"));
+    assert!(design.contains(&block), "docs/design.md does not show the order of the parts:\n{block}");
+}
+
+#[test]
+fn pure_parts_use_no_clock_files_or_sockets() {
+    assert_none(&rules::impure(&crate_tree(), PURE, IMPURE));
+}
+
+#[test]
+fn no_files_use_each_other_in_a_cycle() {
+    assert_none(&rules::cycles(&crate_tree()));
+}
+
+#[test]
+fn functions_and_files_are_short() {
+    assert_none(&rules::lengths(&crate_tree()));
+}
+
+#[test]
+fn every_folder_has_its_own_file_inside() {
+    assert_none(&rules::twins(&crate_tree()));
+}
+
+#[test]
+fn public_type_names_have_one_meaning() {
+    assert_none(&rules::ambiguous(&crate_tree(), SHARED_NAMES));
+}
+
+/// The documents and scripts of the repository, by path, without those that describe the past.
+fn documents() -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for folder in ["scripts", ".ci", "docs", "tests", "fuzz", "benches", "examples"] {
+        let folder = root().join(folder);
+        if folder.is_dir() {
+            files(&folder, &mut found);
+        }
+    }
+    found.extend(fs::read_dir(root()).expect("the root").map(|entry| entry.expect("an entry").path()));
+    let is_script = |name: &str| name.starts_with("scripts/") || name.starts_with(".ci/");
+    let documents: Vec<_> = found
+        .iter()
+        .map(|path| (name(path), path))
+        .filter(|(name, _)| (name.ends_with(".md") || is_script(name)) && !HISTORY.contains(&name.as_str()))
+        .filter_map(|(name, path)| Some((name, fs::read_to_string(path).ok()?)))
+        .collect();
+    for expected in ["README.md", "SECURITY.md", "docs/design.md", "tests/faults/README.md"] {
+        assert!(documents.iter().any(|(name, _)| name == expected), "{expected} was not read");
+    }
+    documents
+}
+
+#[test]
+fn documents_and_scripts_name_existing_paths() {
+    let exists = |path: &str| root().join(path).exists();
+    let breaches = documents().into_iter().flat_map(|(name, text)| rules::missing_paths(&name, &text, exists));
+    assert_none(&breaches.collect::<Vec<_>>());
+}
+
+#[test]
+fn documents_name_existing_modules_types_and_tests() {
+    let tree = crate_tree();
+    let documents = documents().into_iter().filter(|(name, _)| name.ends_with(".md"));
+    let breaches = documents.flat_map(|(name, text)| {
+        let folder = root().join(&name).parent().map(Path::to_path_buf).unwrap_or_default();
+        rules::missing_names(&tree, &name, &text, |module| fs::read_to_string(folder.join(format!("{module}.rs"))).ok())
+    });
+    assert_none(&breaches.collect::<Vec<_>>());
+}
