@@ -12,7 +12,7 @@ use s3driver::middleware;
 use serde_json::{Value, json};
 use service::collect::{Collection, Mode, Untagged};
 use service::http::{Request, Server};
-use service::{Deletion, Downloads, Options, Registry};
+use service::{Deletion, Downloads, Log, Options, Registry};
 use sha2::{Digest, Sha256};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -35,7 +35,11 @@ struct Process {
 
 impl Process {
     fn start(target: &Target, root: &str) -> Self {
-        Self::with(target, root, Options { deletion: Deletion::Allowed, downloads: Downloads::Served, secret: None })
+        Self::with(
+            target,
+            root,
+            Options { deletion: Deletion::Allowed, downloads: Downloads::Served, secret: None, log: Log::Failures },
+        )
     }
     fn with(target: &Target, root: &str, options: Options) -> Self {
         let driver = target.driver(root);
@@ -671,7 +675,7 @@ checks! {
     }
 
     fn deletion_can_be_disabled(target) {
-        let options = Options { deletion: Deletion::Refused, downloads: Downloads::Served, secret: None };
+        let options = Options { deletion: Deletion::Refused, downloads: Downloads::Served, secret: None, log: Log::Failures };
         let registry = Process::with(target, &target.scratch("http"), options);
         let digest = registry.image("a", "one", 1);
         for path in ["manifests/one".to_owned(), format!("manifests/{digest}"), format!("blobs/{digest}")] {
@@ -741,7 +745,7 @@ checks! {
 
     fn downloads_are_redirected_to_the_storage_and_to_a_mirror(target) {
         let root = target.scratch("http");
-        let options = Options { deletion: Deletion::Allowed, downloads: Downloads::Redirected, secret: None };
+        let options = Options { deletion: Deletion::Allowed, downloads: Downloads::Redirected, secret: None, log: Log::Failures };
         let registry = Process::with(target, &root, options.clone());
         let digest = registry.store("a", b"redirected");
         let path = format!("/v2/a/blobs/{digest}");
@@ -813,8 +817,12 @@ checks! {
 #[test]
 fn upload_tokens_are_those_of_distribution() {
     let driver = s3driver::driver::MemoryDriver::new();
-    let options =
-        Options { deletion: Deletion::Allowed, downloads: Downloads::Served, secret: Some("secret".to_owned()) };
+    let options = Options {
+        deletion: Deletion::Allowed,
+        downloads: Downloads::Served,
+        secret: Some("secret".to_owned()),
+        log: Log::Failures,
+    };
     let server = serve(Arc::new(Registry::new(Arc::new(driver), options)));
     let place = send(server.address(), "POST", "/v2/a/b/blobs/uploads/", &[], b"").expect(202).location();
     let reply = send(server.address(), "PATCH", &place, &[], b"abc").expect(202).location();
@@ -833,4 +841,139 @@ fn upload_tokens_are_those_of_distribution() {
     assert!(started.len() == 20 && started.ends_with('Z'), "{started}");
     // The address works as it is, with the token in it.
     send(server.address(), "PUT", &format!("{reply}&digest={}", digest(b"abc")), &[], b"").expect(201);
+}
+
+/// A registry that needs no S3 server.
+fn in_memory() -> Server {
+    let options =
+        Options { deletion: Deletion::Allowed, downloads: Downloads::Served, secret: None, log: Log::Failures };
+    serve(Arc::new(Registry::new(Arc::new(s3driver::driver::MemoryDriver::new()), options)))
+}
+
+/// A connection on which a response that takes longer than a few seconds is a failure.
+fn connect(server: &Server) -> TcpStream {
+    let socket = TcpStream::connect(server.address()).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    socket
+}
+
+#[test]
+fn what_is_not_http_is_refused_at_once() {
+    let server = in_memory();
+    let long = format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(40_000));
+    let many = format!("GET / HTTP/1.1\r\n{}\r\n", "X: y\r\n".repeat(101));
+    for request in [
+        // The beginning of a TLS handshake, as a client sends it that tries TLS first.
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".as_slice(),
+        b"GET / HTTP/3.0\r\n",
+        b"GET /v2/ HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n",
+        b"GET /v2/ HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"GET /v2/ HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n",
+        b"GET /v2/ HTTP/1.1\r\nContent-Length: +1\r\n\r\n",
+        b"GET /v2/ HTTP/1.1\r\nContent-Length: 18446744073709551616\r\n\r\n",
+        b"GET /v2/ HTTP/1.1\r\nContent-Length:\r\n\r\n",
+        long.as_bytes(),
+        many.as_bytes(),
+    ] {
+        let mut socket = connect(&server);
+        drop(socket.write_all(request));
+        let reply = read_reply(&mut socket, "GET").expect(400);
+        assert_eq!(reply.header("connection"), Some("close"));
+    }
+    send(server.address(), "GET", "/v2/", &[], b"").expect(200);
+}
+
+#[test]
+fn connections_are_kept_and_bodies_that_were_not_read_do_not_disturb_the_next_request() {
+    let server = in_memory();
+    let mut socket = connect(&server);
+    // Two requests in one piece, then one whose head comes byte by byte.
+    socket
+        .write_all(b"GET /v2/ HTTP/1.1\r\n\r\nPUT /v2/ HTTP/1.1\r\nContent-Length: 5\r\n\r\nabcdeGET /v2/ HTT")
+        .unwrap();
+    read_reply(&mut socket, "GET").expect(200);
+    read_reply(&mut socket, "PUT").expect(405);
+    for byte in b"P/1.1\r\nHost: x\r\n\r\n" {
+        socket.write_all(&[*byte]).unwrap();
+    }
+    let reply = read_reply(&mut socket, "GET").expect(200);
+    assert_eq!(reply.header("connection"), None);
+    // A body too large to be skipped ends the connection, after the response.
+    write!(socket, "PUT /v2/ HTTP/1.1\r\nContent-Length: 100000000\r\n\r\n").unwrap();
+    drop(socket.write_all(&vec![0; 8 * MIB]));
+    assert_eq!(read_reply(&mut socket, "PUT").expect(405).header("connection"), Some("close"));
+    // So does one that the client holds back until it is asked for.
+    let mut socket = connect(&server);
+    write!(socket, "PUT /v2/ HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n").unwrap();
+    assert_eq!(read_reply(&mut socket, "PUT").expect(405).header("connection"), Some("close"));
+}
+
+#[test]
+fn broken_chunks_are_refused() {
+    let server = in_memory();
+    for body in ["x\r\n", "3\r\nabcd\r\n0\r\n\r\n", "fffffffffffffffff\r\n", "-1\r\n", "\r\n", "3\r\nab"] {
+        let place = send(server.address(), "POST", "/v2/a/blobs/uploads/", &[], b"").location();
+        let mut socket = connect(&server);
+        write!(socket, "PATCH {place} HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n{body}").unwrap();
+        socket.shutdown(std::net::Shutdown::Write).unwrap();
+        read_reply(&mut socket, "PATCH").fails(400, "BLOB_UPLOAD_INVALID");
+    }
+}
+
+#[test]
+fn a_configuration_is_read_as_it_is_written_and_not_beyond() {
+    use service::config::{Config, duration};
+    let whole = "
+version: 0.1
+log: { level: info, accesslog: { disabled: true } }
+storage:
+  s3:
+    accesskey: 0123
+    secretkey: 'null'
+    region: us-east-1
+    bucket: registry
+    sessiontoken: ~
+    v4auth: true
+  delete: { enabled: true }
+  maintenance:
+    uploadpurging: { enabled: true, age: 1h30m, interval: 24h }
+middleware:
+  storage:
+    - name: redirect
+      options: { baseurl: https://mirror.example.org }
+http:
+  addr: :5000
+  secret: shared
+";
+    let config = Config::read(whole).unwrap();
+    let Options { deletion, downloads, secret, log } = config.options;
+    assert_eq!((deletion, downloads, log), (Deletion::Allowed, Downloads::Redirected, Log::Failures));
+    assert_eq!((secret.as_deref(), &*config.address, config.s3.is_some()), (Some("shared"), ":5000", true));
+    assert_eq!(config.purging.map(|purging| purging.age), Some(Duration::from_secs(5_400)));
+    let memory = Config::read("storage: { inmemory: {}, redirect: { disable: true } }").unwrap();
+    assert_eq!((memory.options.deletion, memory.options.downloads), (Deletion::Refused, Downloads::Served));
+    for (bad, expected) in [
+        ("", "one document"),
+        ("storage: {}", "needs one of"),
+        ("storage: { inmemory: {}, s3: {} }", "needs one of"),
+        ("storage: { filesystem: {} }", "storage.filesystem is not supported"),
+        ("storage: { inmemory: {} }\nauth: { htpasswd: {} }", "auth is not supported"),
+        ("storage: { inmemory: {} }\nproxy: {}", "proxy is not supported"),
+        ("storage: { inmemory: {} }\nhttp: { tls: { clientcas: [x] } }", "http.tls.clientcas is not supported"),
+        ("storage: { inmemory: {} }\nhttp: { tls: { certificate: x } }", "both a certificate and a key"),
+        ("storage: { inmemory: {}, delete: { enabled: 1 } }", "neither true nor false"),
+        ("storage: { inmemory: {} }\nstorage: { inmemory: {} }", "twice"),
+        ("storage: { s3: { bucket: b, region: us-east-1, colour: red } }", "colour"),
+        ("storage: { s3: { bucket: { a: b } } }", "storage.s3.bucket is not a value"),
+        ("storage: &a { inmemory: {} }\nhttp: *a", "alias"),
+        ("storage: [", ""),
+        ("storage: { inmemory: {} }\nmiddleware: { storage: [ { name: other } ] }", "other"),
+    ] {
+        let error = Config::read(bad).err().unwrap_or_else(|| panic!("{bad:?} was accepted"));
+        assert!(error.contains(expected), "{bad:?}: {error}");
+    }
+    assert!(Config::read(&"[".repeat(100_000)).is_err());
+    for bad in ["", "h", "1", "1d", "-1h", "1h-", "99999999999h", "1.5h"] {
+        assert!(duration(bad).is_err(), "{bad}");
+    }
 }

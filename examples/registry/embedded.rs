@@ -20,7 +20,8 @@ pub(crate) fn serve_embedded() -> Outcome {
         "version: 0.1\n\
          storage:\n  s3: {{ regionendpoint: '{}', region: '{}', accesskey: '{}', secretkey: '{}', bucket: '{}' }}\n  \
          delete: {{ enabled: true }}\n\
-         http: {{ addr: '127.0.0.1:{port}' }}\n",
+         http: {{ addr: '127.0.0.1:{port}' }}\n\
+         log: {{ accesslog: {{ disabled: true }} }}\n",
         server.endpoint(),
         server.region(),
         server.access_key(),

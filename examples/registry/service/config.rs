@@ -1,7 +1,7 @@
 //! A registry's `config.yml`: the parts that matter here. What would change who may do what, and is not supported, is an
 //! error and not ignored.
 use super::tls;
-use super::{Deletion, Downloads, Options};
+use super::{Deletion, Downloads, Log, Options};
 use rustls::ServerConfig;
 use s3driver::driver::{MemoryDriver, Parameters, S3Driver, StorageDriver};
 use s3driver::middleware;
@@ -61,6 +61,10 @@ impl Config {
             },
             downloads: if disabled && !redirected { Downloads::Served } else { Downloads::Redirected },
             secret: http.get("secret").text().map(str::to_owned),
+            log: match document.get("log").get("accesslog").get("disabled").flag(false)? {
+                true => Log::Failures,
+                false => Log::Requests,
+            },
         };
         let tls = http.get("tls");
         tls.check("http.tls.", &["certificate", "key", "minimumtls"])?;

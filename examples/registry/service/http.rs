@@ -174,9 +174,13 @@ fn serve(
     socket.set_write_timeout(Some(IDLE_TIME))?;
     let mut connection = Connection::new(tls::accept(socket, tls)?);
     loop {
-        let Some(head) = connection.read_until(b"\r\n\r\n", HEAD_TIME)? else { return Ok(()) };
-        let parsed = Head::parse(&head);
-        let Ok(Head { method, path, query, headers, framing, keep_alive }) = parsed else {
+        let head = match connection.read_head() {
+            Ok(None) => return Ok(()),
+            Ok(Some(bytes)) => Head::parse(&bytes),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => Err("not an HTTP request"),
+            Err(error) => return Err(error),
+        };
+        let Ok(Head { method, path, query, headers, framing, keep_alive }) = head else {
             connection.respond(Response::new(400), "GET", false)?;
             return connection.linger();
         };
@@ -389,28 +393,23 @@ impl Connection {
         Ok(read)
     }
 
-    /// Takes the bytes up to and including `end`, once they are complete within `time` from the first one on. `None` when
-    /// the client has closed the connection.
-    fn read_until(&mut self, end: &[u8], time: Duration) -> io::Result<Option<Vec<u8>>> {
-        let (mut searched, mut deadline) = (0, None);
+    /// Takes as many bytes as `end` says, once there are enough. They must be complete within [`HEAD_TIME`] from the first
+    /// one on. `None` when the client has closed the connection.
+    fn read_until(&mut self, end: impl Fn(&[u8]) -> io::Result<Option<usize>>) -> io::Result<Option<Vec<u8>>> {
+        let mut deadline = None;
         loop {
             let bytes = &self.buffer[self.pending.clone()];
-            if let Some(position) = bytes[searched..].windows(end.len()).position(|window| window == end) {
-                let found = bytes[..searched + position + end.len()].to_vec();
-                self.pending.start += found.len();
-                self.socket.tcp().set_read_timeout(Some(IDLE_TIME))?;
-                return Ok(Some(found));
-            }
-            if bytes.len() > HEAD_LIMIT {
-                return Err(invalid("a line or a head is too long"));
-            }
-            // The end may lie across two reads.
-            searched = bytes.len().saturating_sub(end.len() - 1);
             if !bytes.is_empty() {
-                let left =
-                    deadline.get_or_insert_with(|| Instant::now() + time).saturating_duration_since(Instant::now());
-                if left.is_zero() {
-                    return Err(io::ErrorKind::TimedOut.into());
+                if let Some(length) = end(bytes)? {
+                    let found = bytes[..length].to_vec();
+                    self.pending.start += length;
+                    self.socket.tcp().set_read_timeout(Some(IDLE_TIME))?;
+                    return Ok(Some(found));
+                }
+                let now = Instant::now();
+                let left = deadline.get_or_insert(now + HEAD_TIME).saturating_duration_since(now);
+                if bytes.len() > HEAD_LIMIT || left.is_zero() {
+                    return Err(invalid("a line or a head is too long, or takes too long"));
                 }
                 self.socket.tcp().set_read_timeout(Some(left))?;
             }
@@ -420,9 +419,22 @@ impl Connection {
         }
     }
 
+    /// Reads a request's head. What cannot become one is an error at once: a client that tries TLS on a plain connection
+    /// would wait for its own timeout.
+    fn read_head(&mut self) -> io::Result<Option<Vec<u8>>> {
+        self.read_until(|bytes| {
+            let mut fields = [httparse::EMPTY_HEADER; HEADERS];
+            match httparse::Request::new(&mut fields).parse(bytes) {
+                Ok(httparse::Status::Complete(length)) => Ok(Some(length)),
+                Ok(httparse::Status::Partial) => Ok(None),
+                Err(error) => Err(io::Error::new(io::ErrorKind::InvalidData, error)),
+            }
+        })
+    }
+
     /// Reads a line, without its end.
     fn read_line(&mut self) -> io::Result<Vec<u8>> {
-        let line = self.read_until(b"\r\n", HEAD_TIME)?;
+        let line = self.read_until(|bytes| Ok(bytes.windows(2).position(|two| two == b"\r\n").map(|at| at + 2)))?;
         let mut line = line.ok_or(io::ErrorKind::UnexpectedEof)?;
         line.truncate(line.len().saturating_sub(2));
         Ok(line)

@@ -28,7 +28,7 @@ use places::Places;
 use s3driver::driver::StorageDriver;
 use serde_json::Value;
 use std::collections::HashSet;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::sync::{Arc, Mutex};
 
 /// A link file holds a digest; anything longer is not one.
@@ -43,6 +43,14 @@ pub(crate) struct Options {
     pub(crate) downloads: Downloads,
     /// The key of the upload tokens, which lets another registry with the same key continue an upload.
     pub(crate) secret: Option<String>,
+    pub(crate) log: Log,
+}
+
+/// Whether each request leaves a line on standard output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Log {
+    Requests,
+    Failures,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +90,12 @@ impl Registry {
             failure.log(&request.method, &request.path);
             failure.into_response()
         });
+        if self.options.log == Log::Requests {
+            // Without the token, which is signed. A closed standard output ends no request.
+            let query: Vec<_> = request.query.split('&').filter(|pair| !pair.starts_with("_state=")).collect();
+            let line = format!("{} {}?{} {}\n", request.method, request.path, query.join("&"), response.status);
+            drop(std::io::stdout().write_all(line.as_bytes()));
+        }
         response.header("Docker-Distribution-Api-Version", "registry/2.0")
     }
 

@@ -277,8 +277,17 @@ fn copy(body: &mut Body<'_>, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> O
         let read = body.read(&mut piece);
         match read.map_err(|_| Failure::new(Code::BlobUploadInvalid, "the request's body is incomplete"))? {
             0 => return Ok(()),
-            read => take(&piece[..read]).map_err(from_io)?,
+            read => take(&piece[..read]).map_err(refused)?,
         }
+    }
+}
+
+/// An upload of another program may end with a part that nothing can follow: a fault that only the client can mend.
+fn refused(error: io::Error) -> Failure {
+    let refusal = error.get_ref().and_then(|error| error.downcast_ref::<s3driver::Error>());
+    match refusal.filter(|error| error.kind() == ErrorKind::InvalidArgument) {
+        Some(_) => Failure::new(Code::BlobUploadInvalid, "the upload cannot be continued: finish it or begin again"),
+        None => from_io(error),
     }
 }
 
