@@ -65,7 +65,7 @@ def storage(name):
             server.wait()
         return
     script = Path(os.environ["S3DRIVER_SERVERS"]) / name
-    subprocess.run([script, "install"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([script, "install"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         yield settings_of(run(script, "start"))
     finally:

@@ -34,11 +34,12 @@ pub(crate) struct Purging {
     pub(crate) interval: Duration,
 }
 
-/// Names that a configuration may have at a place, and what becomes of them.
-const SECTIONS: &[&str] = &["version", "log", "storage", "http", "middleware", "health", "catalog", "validation"];
+/// Names that a configuration may have at each place: those that are read here, and those that can be left out without
+/// giving anyone more than the configuration allows.
+const SECTIONS: &[&str] = &["version", "log", "storage", "http", "middleware", "health", "catalog"];
 const STORAGE: &[&str] = &["s3", "s3aws", "inmemory", "delete", "redirect", "cache", "maintenance", "tag"];
 const HTTP: &[&str] =
-    &["addr", "net", "host", "secret", "tls", "headers", "debug", "http2", "h2c", "relativeurls", "draintimeout"];
+    &["addr", "host", "secret", "tls", "headers", "debug", "http2", "h2c", "relativeurls", "draintimeout"];
 
 impl Config {
     /// Reads a configuration and opens its storage. No connection is made.
@@ -47,6 +48,7 @@ impl Config {
         document.check("", SECTIONS)?;
         let storage = document.get("storage");
         storage.check("storage.", STORAGE)?;
+        storage.get("maintenance").check("storage.maintenance.", &["uploadpurging"])?;
         let http = document.get("http");
         http.check("http.", HTTP)?;
         let (driver, s3) = open(&storage)?;
@@ -96,7 +98,7 @@ fn open(storage: &Node) -> Result<(Arc<dyn StorageDriver>, Option<S3Driver>), St
 
 /// Wraps the storage in the configured middlewares, and reports whether there are any.
 fn wrap(mut driver: Arc<dyn StorageDriver>, section: &Node) -> Result<(Arc<dyn StorageDriver>, bool), String> {
-    section.check("middleware.", &["storage", "registry", "repository"])?;
+    section.check("middleware.", &["storage"])?;
     let list = section.get("storage");
     let mut any = false;
     for entry in list.entries() {

@@ -400,7 +400,7 @@ impl Connection {
         loop {
             let bytes = &self.buffer[self.pending.clone()];
             if !bytes.is_empty() {
-                if let Some(length) = end(bytes)? {
+                if let Some(length) = end(bytes)?.filter(|length| *length <= HEAD_LIMIT) {
                     let found = bytes[..length].to_vec();
                     self.pending.start += length;
                     self.socket.tcp().set_read_timeout(Some(IDLE_TIME))?;
