@@ -4,7 +4,7 @@
 //! the examples of AWS's S3 pages and some of the same make. What stands in AWS's pages is in `signing_documented.rs`
 //! too, for those who have no such folder.
 #![allow(clippy::unwrap_used)] // What fails in a helper fails the test.
-use s3driver::sign::chunked::{Checksum, ChunkSigner, Layout, Trailer};
+use s3driver::sign::chunked::{ChunkSigner, Layout, Trailer, TrailerChecksum};
 use s3driver::sign::{Credentials, PathRule, Request, encode_path, v2, v4};
 use s3driver::time::Timestamp;
 use serde_json::Value;
@@ -271,7 +271,7 @@ fn v4_presign(case: &Value) {
 /// A checksum that is known beforehand.
 struct Known(String, u64);
 
-impl Checksum for Known {
+impl TrailerChecksum for Known {
     fn update(&mut self, data: &[u8]) {
         self.1 -= data.len() as u64;
     }
@@ -332,7 +332,8 @@ fn v4_streaming(case: &Value) {
     }
 
     let data = vec![b'a'; length as usize];
-    let checksum = trailers.first().map(|(_, value)| Box::new(Known(value.clone(), length)) as Box<dyn Checksum>);
+    let checksum =
+        trailers.first().map(|(_, value)| Box::new(Known(value.clone(), length)) as Box<dyn TrailerChecksum>);
     let mut body = match chunks_signed {
         true => layout.signed_body(&data[..], signer, checksum).unwrap(),
         false => layout.unsigned_body(&data[..], checksum).unwrap(),

@@ -1,5 +1,5 @@
 //! What is signed: the parts of a request, exactly as they go over the wire.
-use super::check::{check_host, check_method, check_path, check_query_text};
+use super::syntax::{check_host, check_method, check_path, check_query_text};
 use super::{Error, UrlPart, encode, redact};
 use std::borrow::Cow;
 use std::fmt;

@@ -1,6 +1,8 @@
 //! Version 4 and SigV4A, in the header and in the query.
-use super::chunks::{ChunkVerifier, decode};
-use super::{Carrier, Content, Once, Refusal, SignedBody, Verified, Verifier, signed_headers};
+use super::chunks::{ChunkVerifier, Decoded, decode};
+use super::outcome::{Carrier, SignedBody, SignedBy};
+use super::received::{Content, Once, Verifier, signed_headers};
+use super::refusal::Refusal;
 use crate::sign::canonical::{canonical_query_without, canonical_request};
 use crate::sign::explain::Cause;
 use crate::sign::hash::{EMPTY_SHA256, equal, sha256};
@@ -32,7 +34,7 @@ pub(super) fn header(
     request: &Request<'_>,
     content: Content<'_>,
     authorization: &str,
-) -> Result<Verified, Refusal> {
+) -> Result<SignedBy, Refusal> {
     let malformed = |place: &str| Refusal::at(Cause::Malformed, place);
     let (algorithm, rest) = authorization.split_once(' ').ok_or_else(|| malformed("authorization"))?;
     let parts = rest.split(',').map(|part| part.trim_ascii().split_once('=').unwrap_or((part, "")));
@@ -63,7 +65,7 @@ pub(super) fn header(
 }
 
 /// Verifies a presigned URL.
-pub(super) fn query(verifier: &Verifier<'_>, request: &Request<'_>, content: Content<'_>) -> Result<Verified, Refusal> {
+pub(super) fn query(verifier: &Verifier<'_>, request: &Request<'_>, content: Content<'_>) -> Result<SignedBy, Refusal> {
     let parameters = Once::of_query(request)?;
     let time = Timestamp::parse_amz_date(parameters.require("X-Amz-Date")?)
         .ok_or_else(|| Refusal::at(Cause::Malformed, "X-Amz-Date"))?;
@@ -159,7 +161,7 @@ impl<'a> Claim<'a> {
         content: Content<'_>,
         payload_hash: &str,
         token: Option<&str>,
-    ) -> Result<Verified, Refusal> {
+    ) -> Result<SignedBy, Refusal> {
         let place =
             |parameter: &str, part: &str| if self.carrier == Carrier::Query { parameter } else { part }.to_owned();
         self.check_scope(verifier)?;
@@ -170,7 +172,7 @@ impl<'a> Claim<'a> {
         let canonical = canonical_request(request, path_rule(request, self.service), &query, &headers, payload_hash);
         let checked = self.check_signature(&credentials, canonical, &place("X-Amz-Signature", "Signature"))?;
         let (body, decoded) = self.check_body(request, content, payload_hash, &checked)?;
-        Ok(Verified {
+        Ok(SignedBy {
             version: checked.steps.version,
             carrier: self.carrier,
             access_key_id: self.access_key_id.to_owned(),
@@ -226,7 +228,7 @@ impl<'a> Claim<'a> {
         let amz_date = self.time.amz_date();
         #[cfg(feature = "sigv4a")]
         if self.algorithm == v4a::ALGORITHM {
-            let key = v4a::SigningKey::derive(credentials)?;
+            let key = v4a::KeyPair::derive(credentials)?;
             let steps = v4a::steps_to_verify(&amz_date, self.day, self.service, canonical);
             let signature = hex::decode(self.signature).map_err(|_| Refusal::at(Cause::Malformed, place))?;
             return match key.verifies(&steps.string_to_sign, &signature) {
@@ -254,7 +256,7 @@ impl<'a> Claim<'a> {
         content: Content<'_>,
         payload_hash: &str,
         checked: &Checked,
-    ) -> Result<(SignedBody, Option<super::Decoded>), Refusal> {
+    ) -> Result<(SignedBody, Option<Decoded>), Refusal> {
         let changed = || Refusal::at(Cause::PayloadChanged, "x-amz-content-sha256");
         let chunks = || -> Result<ChunkVerifier, Refusal> {
             let key = checked.key.as_ref().filter(|_| checked.steps.version == Version::V4).ok_or_else(changed)?;
