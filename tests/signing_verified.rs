@@ -487,9 +487,8 @@ fn ten_thousand_requests_altered_in_one_place_are_refused_with_that_place() {
         }
         let mut altered = signed.wire.clone();
         alter(&mut altered);
-        let refusal = match signed.verify(&altered, SECRET) {
-            Err(refusal) => refusal,
-            Ok(_) => panic!("{mode:?}, {name}: {altered:?} verifies"),
+        let Err(refusal) = signed.verify(&altered, SECRET) else {
+            panic!("{mode:?}, {name}: {altered:?} verifies");
         };
         let cause = signed.cause(&refusal);
         assert!(expected.contains(&cause), "{mode:?}, {name}: {cause:?} ({refusal})\n{altered:?}");

@@ -98,6 +98,12 @@ impl<'a> Request<'a> {
         Ok(Self { host: Some(host), ..request })
     }
 
+    /// With another method.
+    #[must_use]
+    pub const fn method(self, method: &'a str) -> Self {
+        Self { method, ..self }
+    }
+
     /// With the query as decoded pairs in the order they are sent. An empty value is sent as a bare name (`?acl`).
     #[must_use]
     pub const fn query(self, pairs: &'a [(&'a str, &'a str)]) -> Self {
