@@ -12,6 +12,7 @@
 mod embedded;
 mod service;
 
+use s3driver::StorageDriver;
 use s3driver::driver::S3Driver;
 use service::Registry;
 use service::collect::{Collection, Mode, Untagged};
