@@ -1,7 +1,7 @@
 //! The option names of other registries: those that mean what one of this driver's options means, and those that do not,
 //! with the option to use in their place.
 
-use super::table::{Kind, refused};
+use super::kind::{Kind, boolean, refused};
 use crate::error::{Error, Result};
 use crate::text::shown;
 use zeroize::Zeroizing;
@@ -115,7 +115,7 @@ impl OptionAlias {
             _ if value.is_empty() => Ok(value),
             Rule::Same => Ok(value),
             Rule::Switch { on, off } => {
-                let on_or_off = if super::options::boolean(self.name, &value)? { on } else { off };
+                let on_or_off = if boolean(self.name, &value)? { on } else { off };
                 Ok(Zeroizing::new(on_or_off.to_owned()))
             }
             Rule::Expected(words) if words.iter().any(|word| word.eq_ignore_ascii_case(text)) => {

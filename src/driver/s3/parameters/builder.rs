@@ -2,8 +2,9 @@
 //! registry's configuration share every check.
 
 use super::Parameters;
+use super::kind::refused;
 use super::options::GivenOptions;
-use super::table::refused;
+
 use super::values::{LogLevel, PartSizes};
 use crate::client::endpoint::{Acceleration, Addressing, Fips, Scheme, Stack, Variant};
 use crate::client::{CannedAcl, Checksum, Encryption, PayloadSigning, SignatureVersion, StorageClass, TlsVerification};

@@ -3,8 +3,9 @@
 //! No message shows a value that could be a secret.
 
 use super::Parameters;
+use super::kind::{Kind, refused};
 use super::options::GivenOptions;
-use super::table::{Kind, lookup, refused};
+use super::table::lookup;
 use super::value::Value;
 use crate::error::Result;
 use serde::Deserialize;

@@ -11,6 +11,7 @@ mod aliases;
 mod builder;
 #[cfg(feature = "serde")]
 mod deserialize;
+mod kind;
 mod options;
 mod table;
 #[cfg(feature = "serde")]
@@ -33,12 +34,13 @@ use crate::client::{
 use crate::error::{ErrorKind, Result};
 use crate::sign::Credentials;
 use crate::text::shown;
+use kind::refused;
 use options::{GivenOptions, Spaces};
 use std::num::NonZeroUsize;
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::time::Duration;
-use table::{OPTIONS, option_rows, refused};
+use table::{OPTIONS, option_rows};
 use zeroize::Zeroizing;
 
 /// More threads than these for one upload fill no link, and each costs a part's memory.

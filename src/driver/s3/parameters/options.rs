@@ -1,7 +1,8 @@
 //! Options as text, and how text becomes a boolean, a number, a word or a duration.
 
 use super::aliases::OptionAlias;
-use super::table::{Named, OPTIONS, lookup, refused};
+use super::kind::{boolean, refused};
+use super::table::{Named, OPTIONS, lookup};
 use crate::client::values::Word;
 use crate::duration;
 use crate::error::{Error, Result};
@@ -143,17 +144,6 @@ impl GivenOptions {
                 allowed.end().as_secs(),
                 shown(text)
             ))),
-        }
-    }
-}
-
-/// Reads `true`, `false` and the other words of Go's `strconv.ParseBool`, in any case.
-pub(super) fn boolean(name: &str, text: &str) -> Result<bool> {
-    match text.to_ascii_lowercase().as_str() {
-        "1" | "t" | "true" => Ok(true),
-        "0" | "f" | "false" => Ok(false),
-        _ => {
-            Err(refused(format!("the {name} parameter should be a boolean: {} is neither true nor false", shown(text))))
         }
     }
 }

@@ -2,6 +2,7 @@
 //! misspelt names, the public list and the documentation of `Parameters` all read it.
 
 use super::aliases::OptionAlias;
+use super::kind::Kind;
 use crate::error::{Error, ErrorKind, Result};
 use crate::text::shown;
 
@@ -16,20 +17,6 @@ pub struct ParameterOption {
     /// The meaning and the values, in Markdown without line breaks.
     pub meaning: &'static str,
     pub(super) kind: Kind,
-}
-
-/// The form of an option's text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Text,
-    /// Text that no message shows.
-    Secret,
-    Boolean,
-    Integer,
-    Word,
-    /// One or more words, separated by commas.
-    Words,
-    Duration,
 }
 
 macro_rules! options {
@@ -165,10 +152,6 @@ pub(super) fn lookup(name: &str) -> Result<Named> {
             }
         }
     })
-}
-
-pub(super) fn refused(message: impl Into<String>) -> Error {
-    Error::new(ErrorKind::Configuration, message)
 }
 
 /// The option a misspelt name most likely stands for.
