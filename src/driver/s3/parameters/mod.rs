@@ -158,7 +158,7 @@ pub struct ParameterValues {
     pub upload_purge_age: Duration,
     /// The text that is appended to the `User-Agent` header: visible ASCII and spaces.
     pub user_agent: Option<String>,
-    /// What the embedding program should log; empty: nothing.
+    /// The parts that the embedding program should log; empty: nothing.
     pub log_levels: Vec<LogLevel>,
 }
 

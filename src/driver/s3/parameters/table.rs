@@ -115,7 +115,7 @@ options! {
 
 pub(super) use option_rows;
 
-/// What a name in a configuration stands for.
+/// The meaning of a name in a configuration.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Named {
     Option(&'static ParameterOption),
