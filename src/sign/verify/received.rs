@@ -96,9 +96,9 @@ impl<'a> Once<'a> {
     }
 
     /// The parameters of a query, decoded.
-    pub(super) fn of_query(request: &Request<'a>) -> Result<Self, Refusal> {
+    pub(super) fn of_query(request: &Request<'a>) -> Self {
         let text = |bytes: Cow<'_, [u8]>| String::from_utf8_lossy(&bytes).into_owned();
-        Ok(Self(request.query.decoded().map(|(name, value)| (text(name), text(value).into())).collect()))
+        Self(request.query.decoded().map(|(name, value)| (text(name), text(value).into())).collect())
     }
 
     pub(super) fn of_headers(request: &Request<'a>) -> Self {
