@@ -30,7 +30,7 @@ pub enum Content<'a> {
     Bytes(&'a [u8]),
     /// Its SHA-256.
     Hash(&'a [u8; 32]),
-    /// Not read yet. The hash that the request names is not compared: see [`SignedBy::body`].
+    /// Not read yet. The hash that the request names is not compared: see [`SignedBy::body`](super::SignedBy::body).
     NotRead,
 }
 
