@@ -20,6 +20,8 @@ LAYER = "application/vnd.oci.image.layer.v1.tar"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 # A client that hangs is a failure, not something to wait for.
 PATIENCE = 600
+# Docker's registry does not start where this is set.
+PLAIN = {name: value for name, value in os.environ.items() if name != "AWS_CA_BUNDLE"}
 SECRET = "shared-by-the-registries-of-a-cluster"
 
 
@@ -37,10 +39,10 @@ def need(*packages):
         subprocess.run(install, check=True, stdout=subprocess.DEVNULL)
 
 
-def run(*command, fails=False):
+def run(*command, fails=False, env=None):
     """The standard output of a command. It must succeed, or, where `fails` is set, fail."""
     command = [str(part) for part in command]
-    ran = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=PATIENCE)
+    ran = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=PATIENCE, env=env)
     if (ran.returncode != 0) != fails:
         sys.exit(f"{shlex.join(command)}\nended with {ran.returncode}\n{ran.stdout}{ran.stderr}")
     return ran.stdout
@@ -103,9 +105,6 @@ class Registry:
             "rootdirectory": f"/{root}" if kind == "docker" else root,
             "v4auth": signature == "v4",
         }
-        if kind == "docker":
-            # Docker's driver takes a name it does not know, such as the server's, for an error unless it has an endpoint.
-            s3["secure"] = False
         self.settings = {
             "version": 0.1,
             "log": {"accesslog": {"disabled": kind == "docker"}, "level": "error" if kind == "docker" else "info"},
@@ -129,7 +128,7 @@ class Registry:
         self.config.write_text(json.dumps(self.settings))
         self.log = self.config.with_suffix(".log").open("a")
         if self.kind == "docker":
-            self.process = subprocess.Popen(["docker-registry", "serve", self.config], stdout=self.log, stderr=self.log)
+            self.process = subprocess.Popen(["docker-registry", "serve", self.config], env=PLAIN, stdout=self.log, stderr=self.log)
             self.port = int(self.settings["http"]["addr"].rsplit(":", 1)[1])
             wait_for(lambda: answers(self.port), self.process)
         else:
@@ -167,7 +166,7 @@ class Registry:
     def maintain(self, *command):
         """Runs one of the registry's subcommands on its configuration."""
         program = ["docker-registry", *command] if self.kind == "docker" else [TARGET / "registry", *command]
-        return run(*program, self.config)
+        return run(*program, self.config, env=PLAIN)
 
     def http(self, method, path, body=b"", **headers):
         """One request without a client of its own: status, headers, body."""
