@@ -83,7 +83,7 @@ def s3(settings, query):
 
 
 def left(settings, root):
-    """The keys below a root directory, and the uploads that nobody finished."""
+    """The keys below a root directory, and the uploads that were never finished."""
     keys = s3(settings, "list-type=2&prefix=" + urllib.parse.quote(f"{root}/", safe="")).split("<Key>")[1:]
     uploads = s3(settings, "uploads=").split("<Upload>")[1:]
     uploads = [upload.split("<Key>")[1] for upload in uploads]
@@ -93,7 +93,7 @@ def left(settings, root):
 class Registry:
     """A registry process, `ours` or Docker's (`docker`), with a configuration of its own."""
 
-    def __init__(self, folder, settings, root, kind="ours", signature="v4", redirect=False, tls=None, port=0):
+    def __init__(self, folder, settings, root, kind="ours", signature="v4", redirect=False, tls=None, port=0, options=None):
         self.kind, self.tls, self.port = kind, tls, port
         self.config = Path(folder) / f"{kind}-{signature}-{'redirect' if redirect else 'serve'}-{'tls' if tls else 'plain'}.yml"
         s3 = {
@@ -104,6 +104,7 @@ class Registry:
             "bucket": settings["S3_BUCKET"],
             "rootdirectory": f"/{root}" if kind == "docker" else root,
             "v4auth": signature == "v4",
+            **(options or {}),
         }
         self.settings = {
             "version": 0.1,
@@ -130,7 +131,7 @@ class Registry:
         if self.kind == "docker":
             self.process = subprocess.Popen(["docker-registry", "serve", self.config], env=PLAIN, stdout=self.log, stderr=self.log)
             self.port = int(self.settings["http"]["addr"].rsplit(":", 1)[1])
-            wait_for(lambda: answers(self.port), self.process)
+            wait_for(lambda: responds(self.port), self.process)
         else:
             command = [TARGET / "registry", "serve", self.config]
             path = self.config.with_suffix(".out")
@@ -186,7 +187,7 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def answers(port):
+def responds(port):
     try:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
         connection.request("GET", "/v2/")

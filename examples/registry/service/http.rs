@@ -18,7 +18,7 @@ const CONNECTIONS: usize = 256;
 const HEAD_LIMIT: usize = 32 << 10;
 /// Headers of one request, and trailers of one body.
 const HEADERS: usize = 100;
-/// How long a client may take to send a complete request head, from its first byte on.
+/// How long a client may take for a TLS handshake, and for a complete request head from its first byte on.
 const HEAD_TIME: Duration = Duration::from_secs(20);
 /// How long a connection may stay open without a request, and a body or a response without progress.
 const IDLE_TIME: Duration = Duration::from_secs(60);
@@ -30,7 +30,7 @@ const LINGER_TIME: Duration = Duration::from_secs(2);
 const BUFFER: usize = 64 << 10;
 /// Bytes moved at a time.
 pub(crate) const PIECE: usize = 128 << 10;
-/// A connection's thread: deep recursion happens nowhere, and JSON is limited to 128 levels.
+/// The stack of a connection's thread. The deepest recursion is JSON's, which is limited to 128 levels.
 const STACK: usize = 512 << 10;
 
 /// Produces the response to one request.
@@ -153,7 +153,7 @@ fn accept(listener: &TcpListener, tls: Option<&Arc<ServerConfig>>, handler: &Arc
         }
         let (tls, handler, stop) = (tls.cloned(), Arc::clone(handler), Arc::clone(stop));
         let serve = move || {
-            // A connection that breaks is the client's to notice.
+            // A broken connection needs no report: the client notices it.
             drop(serve(socket, peer.ip(), tls, &*handler, &place, &stop));
         };
         // Without a thread the connection is closed, and the client may try again.
@@ -170,9 +170,9 @@ fn serve(
     stop: &AtomicBool,
 ) -> io::Result<()> {
     socket.set_nodelay(true)?;
-    socket.set_read_timeout(Some(IDLE_TIME))?;
     socket.set_write_timeout(Some(IDLE_TIME))?;
-    let mut connection = Connection::new(tls::accept(socket, tls)?);
+    let mut connection = Connection::new(tls::accept(socket, tls, HEAD_TIME)?);
+    connection.socket.tcp().set_read_timeout(Some(IDLE_TIME))?;
     loop {
         let head = match connection.read_head() {
             Ok(None) => return Ok(()),
@@ -312,7 +312,7 @@ impl Body<'_> {
         Ok(read)
     }
 
-    /// Reads the line that begins a chunk; the last chunk is followed by trailers, which nobody needs.
+    /// Reads the line that begins a chunk; the last chunk is followed by trailers, which are skipped.
     fn next_chunk(&mut self, first: bool) -> io::Result<Framing> {
         if !first && !self.connection.read_line()?.is_empty() {
             return Err(invalid("a chunk is longer than announced"));
@@ -333,7 +333,7 @@ impl Body<'_> {
         }
     }
 
-    /// Skips what the handler left, and reports whether the connection can go on.
+    /// Skips the bytes that the handler left, and reports whether the connection can be used again.
     fn skip(&mut self) -> bool {
         if self.expects && self.framing != Framing::Length(0) {
             // The client was never asked to send, and may or may not do so.
@@ -393,7 +393,7 @@ impl Connection {
         Ok(read)
     }
 
-    /// Takes as many bytes as `end` says, once there are enough. They must be complete within [`HEAD_TIME`] from the first
+    /// Takes as many bytes as `end` returns, once there are enough. They must be complete within [`HEAD_TIME`] from the first
     /// one on. `None` when the client has closed the connection.
     fn read_until(&mut self, end: impl Fn(&[u8]) -> io::Result<Option<usize>>) -> io::Result<Option<Vec<u8>>> {
         let mut deadline = None;

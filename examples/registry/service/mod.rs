@@ -1,4 +1,4 @@
-//! An OCI distribution registry on top of any storage driver: the requests, and what they are made of.
+//! An OCI distribution registry on top of any storage driver: routing, and the helpers that all requests share.
 #![allow(dead_code, reason = "the example's program and each test use a part of this")]
 
 mod blobs;
@@ -19,8 +19,6 @@ pub(crate) mod tls;
 mod token;
 mod uploads;
 
-pub(crate) use layout::ROOT;
-
 use failure::{Code, Failure};
 use http::{Content, Request, Response};
 use names::{Digest, Name, UploadId};
@@ -36,7 +34,7 @@ const LINK_LIMIT: u64 = 1 << 10;
 /// Manifests that are read as JSON at the same time: a parsed document needs many times its size.
 const PARSERS: usize = 4;
 
-/// What clients may do, and how they are served.
+/// The choices of a registry's operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Options {
     pub(crate) deletion: Deletion,

@@ -1,4 +1,4 @@
-//! What a client may name: repositories, tags, digests, uploads. A value of these types is valid, and safe in a path.
+//! The names in requests: repositories, tags, digests, uploads. A value of these types is valid, and safe in a path.
 use super::failure::{Code, Failure};
 use std::fmt;
 

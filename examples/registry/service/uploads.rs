@@ -31,7 +31,7 @@ struct Upload<'a> {
 }
 
 impl Registry {
-    /// POST: mounts a blob of another repository, stores a blob that is sent at once, or begins an upload.
+    /// Handles POST: mounts a blob of another repository, stores a blob that is sent at once, or begins an upload.
     pub(super) fn begin_upload(&self, name: &Name, request: &mut Request<'_>) -> Outcome {
         if let (Some(digest), Some(from)) = (parameter(request, "mount"), parameter(request, "from")) {
             let (digest, from) = (Digest::parse(&digest)?, Name::parse(&from)?);
@@ -51,13 +51,13 @@ impl Registry {
         Ok(self.progress(202, name, &id, 0, &started))
     }
 
-    /// GET: reports how far an upload is.
+    /// Handles GET: reports how far an upload is.
     pub(super) fn upload_status(&self, name: &Name, id: &UploadId) -> Outcome {
         let upload = self.open(name, id)?;
         Ok(self.progress(204, name, id, upload.size(), &upload.started))
     }
 
-    /// PATCH: appends a chunk.
+    /// Handles PATCH: appends a chunk.
     pub(super) fn append_upload(&self, name: &Name, id: &UploadId, request: &mut Request<'_>) -> Outcome {
         let mut upload = self.open(name, id)?;
         upload.check_range(request)?;
@@ -67,7 +67,7 @@ impl Registry {
         Ok(self.progress(202, name, id, size, &upload.started))
     }
 
-    /// PUT: appends the last chunk, if there is one, and turns the upload into a blob.
+    /// Handles PUT: appends the last chunk, if there is one, and turns the upload into a blob.
     pub(super) fn finish_upload(&self, name: &Name, id: &UploadId, request: &mut Request<'_>) -> Outcome {
         let digest = parameter(request, "digest");
         let digest = digest.ok_or_else(|| Failure::new(Code::DigestInvalid, "the parameter digest is missing"))?;
@@ -86,13 +86,13 @@ impl Registry {
         Ok(response)
     }
 
-    /// DELETE: ends an upload.
+    /// Handles DELETE: ends an upload.
     pub(super) fn cancel_upload(&self, name: &Name, id: &UploadId) -> Outcome {
         self.open(name, id)?.discard()?;
         Ok(Response::new(204))
     }
 
-    /// Links a blob into the repository and says where it is.
+    /// Links a blob into the repository, and returns the response with its address.
     fn finished(&self, name: &Name, digest: &Digest) -> Outcome {
         self.link(&layout::layer(name, digest), digest)?;
         Ok(Response::new(201)
@@ -100,7 +100,7 @@ impl Registry {
             .header("Docker-Content-Digest", digest.to_string()))
     }
 
-    /// Says where an upload goes on.
+    /// Returns the response that states where an upload continues.
     fn progress(&self, status: u16, name: &Name, id: &UploadId, size: u64, started: &str) -> Response {
         let secret = self.options.secret.as_deref();
         let token = secret.and_then(|secret| token::sign(secret, name, id, size, started));
@@ -168,7 +168,7 @@ impl Upload<'_> {
         layout::upload_data(self.name, self.id)
     }
 
-    /// Checks that a chunk begins where the upload ends, and is as long as it says.
+    /// Checks that a chunk begins where the upload ends, and that its two lengths agree.
     fn check_range(&self, request: &Request<'_>) -> Outcome<()> {
         let Some(text) = request.header("content-range") else { return Ok(()) };
         // Docker's specification has the unit in front, OCI's has not.
@@ -270,7 +270,7 @@ impl Drop for Upload<'_> {
     }
 }
 
-/// Passes a body on piece by piece, and tells the client's failures from those of the storage.
+/// Passes a body on piece by piece. Failures of the client and of the storage become different responses.
 fn copy(body: &mut Body<'_>, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> Outcome<()> {
     let mut piece = vec![0; PIECE];
     loop {
