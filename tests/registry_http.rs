@@ -1,5 +1,5 @@
-//! The registry of `examples/registry` over real sockets: every requirement of the OCI distribution specification 1.1 that
-//! its README lists, on every server there is.
+//! The registry of `examples/registry` over real sockets: every requirement of the OCI distribution
+//! specification 1.1 that its README lists, on every server there is.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail that way")]
 
 mod support;
@@ -655,7 +655,8 @@ checks! {
         registry.get("/v2/a/manifests/three").fails(404, "MANIFEST_UNKNOWN");
         registry.get(&format!("/v2/a/manifests/{second}")).expect(200);
         delete("manifests/three").fails(404, "MANIFEST_UNKNOWN");
-        // A manifest that a tag once led to goes without the tag, one that tags lead to goes with them.
+        // A manifest that a tag once led to goes without the tag, one that tags lead to goes with
+        // them.
         delete(&format!("manifests/{first}")).expect(202);
         assert_eq!(registry.get("/v2/a/manifests/one").expect(200).digest(), second);
         delete(&format!("manifests/{second}")).expect(202);
@@ -692,7 +693,8 @@ checks! {
         let index = json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [{ "mediaType": OCI_MANIFEST, "digest": part, "size": 1 }] });
         registry.put_manifest("a", "index", OCI_INDEX, &index).expect(201);
         registry.send("DELETE", "/v2/a/manifests/part", &[], b"").expect(202);
-        // A signature of the part, and a signature of the signature; and an image that has lost its tag.
+        // A signature of the part, and a signature of the signature; and an image that has lost its
+        // tag.
         let mut about = part.clone();
         for _ in 0..2 {
             let mut manifest = image(&config, &config);

@@ -32,7 +32,8 @@ const USAGE: &str = "usage: registry [serve CONFIG
 
 /// Blobs that are younger are not collected: their manifest may be on its way.
 const GRACE: &str = "1h";
-/// Where S3 keeps uploads that the registry does not know of: blobs that were being written, and what purges missed.
+/// Where S3 keeps uploads that the registry does not know of: blobs that were being written, and
+/// what purges missed.
 const UPLOADS: &str = "/docker/registry/v2";
 /// Uploads that are older are purged.
 const AGE: &str = "168h";

@@ -74,7 +74,8 @@ impl Registry {
         }
     }
 
-    /// Handles DELETE of a blob, which leaves the repository. The garbage collection removes its bytes once no manifest needs them.
+    /// Handles DELETE of a blob, which leaves the repository. The garbage collection removes its
+    /// bytes once no manifest needs them.
     pub(super) fn delete_blob(&self, name: &Name, digest: &Digest) -> Outcome {
         self.check_deletion()?;
         if self.remove(&layout::layer(name, digest))? { Ok(Response::new(202)) } else { Err(unknown()) }
@@ -85,7 +86,8 @@ fn unknown() -> Failure {
     Failure::new(Code::BlobUnknown, "the repository does not have this blob")
 }
 
-/// Reads a `Range` header with one range of bytes. `None` when it is to be ignored; an empty range cannot be satisfied.
+/// Reads a `Range` header with one range of bytes. `None` when it is to be ignored; an empty range
+/// cannot be satisfied.
 fn parse_range(text: &str, size: u64) -> Option<Range<u64>> {
     let (first, last) = text.strip_prefix("bytes=")?.trim().split_once('-')?;
     match (first, last) {

@@ -56,7 +56,8 @@ struct Contents {
 }
 
 impl Registry {
-    /// Marks what every manifest refers to, and removes the rest. Nothing is removed when a manifest cannot be read.
+    /// Marks what every manifest refers to, and removes the rest. Nothing is removed when a
+    /// manifest cannot be read.
     pub(crate) fn collect(&self, collection: &Collection) -> Outcome<Collected> {
         let repositories = self.contents()?;
         let (mut marked, mut doomed) = (HashSet::new(), Vec::new());
@@ -65,7 +66,8 @@ impl Registry {
         }
         let mut collected = Collected { manifests: doomed.len(), ..Collected::default() };
         let remove = collection.mode == Mode::Remove;
-        // Links go before blobs: a collection that is killed leaves blobs without links, and the next one finds them.
+        // Links go before blobs: a collection that is killed leaves blobs without links, and the
+        // next one finds them.
         for (name, digest) in doomed.iter().filter(|_| remove) {
             self.forget_manifest(name, digest)?;
         }
@@ -120,7 +122,8 @@ impl Registry {
         Ok(repositories)
     }
 
-    /// Marks the manifests of one repository that stay and what they refer to, and names those that go.
+    /// Marks the manifests of one repository that stay and what they refer to, and names those that
+    /// go.
     fn mark(
         &self,
         name: &Name,

@@ -86,7 +86,8 @@ impl Manifest {
     }
 }
 
-/// Returns the type that the content states, or, as Distribution does, the OCI type that it looks like.
+/// Returns the type that the content states, or, as Distribution does, the OCI type that it looks
+/// like.
 fn media_type(document: &Map<String, Value>) -> Result<&'static str, Failure> {
     match document.get("mediaType") {
         Some(stated) => [OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST]

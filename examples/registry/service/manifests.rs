@@ -94,7 +94,8 @@ impl Registry {
         self.remove(&layout::revision(name, digest)).map(drop)
     }
 
-    /// Returns the tags that lead to a manifest or once did, from their indexes: one listing, however many tags there are.
+    /// Returns the tags that lead to a manifest or once did, from their indexes: one listing,
+    /// however many tags there are.
     fn tags_of(&self, name: &Name, digest: &Digest) -> Outcome<Vec<Tag>> {
         let (root, end) = (layout::tags(name), layout::link(&format!("/index/sha256/{}", digest.hex())));
         let mut tags = Vec::new();

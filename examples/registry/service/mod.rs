@@ -1,4 +1,5 @@
-//! An OCI distribution registry on top of any storage driver: routing, and the helpers that all requests share.
+//! An OCI distribution registry on top of any storage driver: routing, and the helpers that all
+//! requests share.
 #![allow(dead_code, reason = "the example's program and each test use a part of this")]
 
 mod blobs;
@@ -39,7 +40,8 @@ const PARSERS: usize = 4;
 pub(crate) struct Options {
     pub(crate) deletion: Deletion,
     pub(crate) downloads: Downloads,
-    /// The key of the upload tokens, which lets another registry with the same key continue an upload.
+    /// The key of the upload tokens, which lets another registry with the same key continue an
+    /// upload.
     pub(crate) secret: Option<String>,
     pub(crate) log: Log,
 }
@@ -231,7 +233,8 @@ fn decode(text: &str) -> Option<String> {
     String::from_utf8(decoded).ok()
 }
 
-/// Returns the decoded value of a query parameter. A plus stands for itself, as in media types and digests.
+/// Returns the decoded value of a query parameter. A plus stands for itself, as in media types and
+/// digests.
 fn parameter(request: &Request<'_>, name: &str) -> Option<String> {
     let mut pairs = request.query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     pairs.find(|(key, _)| *key == name).and_then(|(_, value)| decode(value))

@@ -42,8 +42,8 @@ impl Registry {
         Ok(with_link(response, next))
     }
 
-    /// Returns the manifests that were pushed here with this subject, and those of the tag that clients keep up to date
-    /// where a registry has no referrers.
+    /// Returns the manifests that were pushed here with this subject, and those of the tag that
+    /// clients keep up to date where a registry has no referrers.
     fn referring(&self, name: &Name, subject: &Digest) -> Outcome<BTreeSet<Digest>> {
         let linked = found(self.driver.list(&layout::referrers(name, subject)))?.unwrap_or_default();
         let mut digests: BTreeSet<_> =

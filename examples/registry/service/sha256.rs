@@ -1,4 +1,5 @@
-//! SHA-256 that can be set aside and continued by another process, in the form in which Distribution stores it.
+//! SHA-256 that can be set aside and continued by another process, in the form in which
+//! Distribution stores it.
 use super::names::Digest;
 use sha2::block_api::compress256;
 

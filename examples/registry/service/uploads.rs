@@ -17,7 +17,8 @@ pub(super) const STARTED_LIMIT: u64 = 64;
 /// A hash's state is 108 bytes.
 const STATE_LIMIT: u64 = 1 << 10;
 
-/// An upload that this request alone is writing to. Dropped, it keeps what has arrived, whatever went wrong.
+/// An upload that this request alone is writing to. Dropped, it keeps what has arrived, whatever
+/// went wrong.
 struct Upload<'a> {
     registry: &'a Registry,
     name: &'a Name,
@@ -25,13 +26,15 @@ struct Upload<'a> {
     started: String,
     /// `None` before the first byte.
     writer: Option<Box<dyn FileWriter>>,
-    /// `None` when the bytes of earlier requests passed by another program that left no state of the hash.
+    /// `None` when the bytes of earlier requests passed by another program that left no state of
+    /// the hash.
     hash: Option<Sha256>,
     appended: bool,
 }
 
 impl Registry {
-    /// Handles POST: mounts a blob of another repository, stores a blob that is sent at once, or begins an upload.
+    /// Handles POST: mounts a blob of another repository, stores a blob that is sent at once, or
+    /// begins an upload.
     pub(super) fn begin_upload(&self, name: &Name, request: &mut Request<'_>) -> Outcome {
         if let (Some(digest), Some(from)) = (parameter(request, "mount"), parameter(request, "from")) {
             let (digest, from) = (Digest::parse(&digest)?, Name::parse(&from)?);
@@ -112,7 +115,8 @@ impl Registry {
             .header("Docker-Upload-UUID", id.to_string())
     }
 
-    /// Writes a blob that comes in one piece to its place. Nothing is there before its digest has been verified.
+    /// Writes a blob that comes in one piece to its place. Nothing is there before its digest has
+    /// been verified.
     fn store_whole(&self, digest: &Digest, body: &mut Body<'_>) -> Outcome<()> {
         let path = layout::blob_data(digest);
         let mut writer = self.driver.writer(&path, WriteMode::Create)?;
@@ -239,7 +243,8 @@ impl Upload<'_> {
         Ok(driver.rename(&self.data(), &blob)?)
     }
 
-    /// Computes the digest from the stored bytes: the only way when another program took some of them.
+    /// Computes the digest from the stored bytes: the only way when another program took some of
+    /// them.
     fn read_back(&self) -> Outcome<Digest> {
         let mut hash = Sha256::new();
         let mut reader = self.registry.driver.reader(&self.data(), 0)?;
@@ -270,7 +275,8 @@ impl Drop for Upload<'_> {
     }
 }
 
-/// Passes a body on piece by piece. Failures of the client and of the storage become different responses.
+/// Passes a body on piece by piece. Failures of the client and of the storage become different
+/// responses.
 fn copy(body: &mut Body<'_>, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> Outcome<()> {
     let mut piece = vec![0; PIECE];
     loop {
@@ -282,7 +288,8 @@ fn copy(body: &mut Body<'_>, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> O
     }
 }
 
-/// An upload of another program may end with a part that nothing can follow: a fault that only the client can mend.
+/// An upload of another program may end with a part that nothing can follow: a fault that only the
+/// client can mend.
 fn refused(error: io::Error) -> Failure {
     let refusal = error.get_ref().and_then(|error| error.downcast_ref::<s3driver::Error>());
     match refusal.filter(|error| error.kind() == ErrorKind::InvalidArgument) {
