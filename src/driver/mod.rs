@@ -136,11 +136,10 @@ pub enum WalkStep {
 pub struct WalkOptions {
     /// Only paths that sort after this one.
     pub start_after: Option<String>,
-    /// Requests at once, for drivers that list by requests. `None`: as the driver is configured (S3:
-    /// `walkconcurrency`), else one after the other, with the
-    /// fewest requests. S3: large directories are listed with several requests at once, in the same
-    /// order and with at most four pages of keys in memory for each of them; not together with
-    /// `start_after`.
+    /// Requests at once, for drivers that list by requests. `None`: as the driver is configured
+    /// (S3: `walkconcurrency`), else one after the other, with the fewest requests. S3: large
+    /// directories are listed with several requests at once, in the same order and with at most
+    /// four pages of keys in memory for each of them; not together with `start_after`.
     pub concurrency: Option<NonZeroUsize>,
 }
 
@@ -234,13 +233,16 @@ pub trait StorageDriver: Send + Sync {
     /// [`WriteMode::Create`] begins with nothing, whatever is at the path. [`WriteMode::Append`]
     /// continues the file that an earlier writer closed and did not commit, in this process or
     /// another, and its [`size`](FileWriter::size) begins with those bytes. An empty committed file
-    /// can be appended to as well.
+    /// can be appended to as well. A writer that is open and was never closed promises nothing:
+    /// another one that appends finds no file, or the beginning of it.
     ///
     /// # Errors
     /// [`InvalidPath`](crate::ErrorKind::InvalidPath). With `Append`:
     /// [`PathNotFound`](crate::ErrorKind::PathNotFound) when nothing was closed at the path and no
-    /// file is there; an error of the driver's choice when a file with content is committed there
-    /// and nothing unfinished, because committed content cannot be appended to.
+    /// file is there; an error of the driver's choice when nothing was closed and a file with
+    /// content is committed there, because committed content cannot be appended to, or when the
+    /// file was committed after the unfinished one was closed, because the older one would replace
+    /// it.
     fn writer(&self, path: &str, mode: WriteMode) -> Result<Box<dyn FileWriter>>;
 
     /// Writes everything from `reader` at `offset` of a file, and makes the result visible. Returns
@@ -302,9 +304,9 @@ pub trait StorageDriver: Send + Sync {
     ///
     /// # Errors
     /// [`InvalidPath`](crate::ErrorKind::InvalidPath), also for `/`;
-    /// [`PathNotFound`](crate::ErrorKind::PathNotFound) when there was nothing to remove. When a
-    /// part could not be removed, the first failure, with further ones in
-    /// [`Error::others`](crate::Error::others).
+    /// [`PathNotFound`](crate::ErrorKind::PathNotFound) when there was nothing to remove, or an
+    /// unfinished file alone. When a part could not be removed, the first failure, with further
+    /// ones in [`Error::others`](crate::Error::others).
     fn delete(&self, path: &str) -> Result<()>;
 
     /// Returns a URL under which a client can fetch the file without credentials. The store is not
