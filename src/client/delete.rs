@@ -31,7 +31,8 @@ struct Fates<'k> {
 impl Client {
     /// [DeleteObject]. Succeeds as well when there is no such object.
     ///
-    /// When no response shows whether the object was deleted, it is looked for: its absence is a success.
+    /// When no response shows whether the object was deleted, it is looked for: its absence is a
+    /// success.
     ///
     /// [DeleteObject]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html
     pub fn delete_object(&self, bucket: &str, key: &str) -> Result<()> {
@@ -52,9 +53,10 @@ impl Client {
 
     /// [DeleteObjects]: up to 1,000 keys in one request. `Ok` means that every key is gone.
     ///
-    /// Keys with characters that XML cannot carry are deleted one by one; so are all keys on servers that do not know the
-    /// operation (Google Cloud Storage), whatever they call that. Keys of which the response says nothing are looked for,
-    /// and deleted one by one if they are still there.
+    /// Keys with characters that XML cannot carry are deleted one by one; so are all keys on
+    /// servers that do not know the operation (Google Cloud Storage), whatever they call that. Keys
+    /// of which the response says nothing are looked for, and deleted one by one if they are still
+    /// there.
     ///
     /// # Errors
     /// When some keys are left: the first failure, with the further ones in [`Error::others`].
@@ -71,8 +73,8 @@ impl Client {
         first_with_others(failures)
     }
 
-    /// One DeleteObjects request, and further ones for the keys whose deletion failed for a moment. The failures are
-    /// complete: every key not named in them is gone.
+    /// One DeleteObjects request, and further ones for the keys whose deletion failed for a moment.
+    /// The failures are complete: every key not named in them is gone.
     fn delete_batch(&self, bucket: &str, keys: &[&str]) -> Vec<Error> {
         let call = Call::new("DeleteObjects", "POST", bucket, "");
         let (mut left, mut failures, mut rounds) = (keys.to_vec(), Vec::new(), 0);
@@ -110,8 +112,8 @@ impl Client {
         }
     }
 
-    /// Deletes one by one what a server without DeleteObjects has `refused`. Where the first key is refused as well, that
-    /// was not the reason.
+    /// Deletes one by one what a server without DeleteObjects has `refused`. Where the first key is
+    /// refused as well, that was not the reason.
     fn delete_each(&self, bucket: &str, keys: &[&str], refused: Error) -> Vec<Error> {
         let mut failures = Vec::new();
         for (index, key) in keys.iter().enumerate() {

@@ -1,5 +1,5 @@
-//! What a refusal means, whatever words a server has for it: that it does not have an operation, or that a request needs
-//! a digest.
+//! What a refusal means, whatever words a server has for it: that it does not have an operation, or
+//! that a request needs a digest.
 use crate::error::{Error, ErrorKind};
 
 /// Codes with which servers say that they do not have an operation, whatever the status.
@@ -17,10 +17,11 @@ const MISSING_OPERATION: &[&str] = &[
 
 /// Returns whether `error` may mean that the server does not have the operation.
 ///
-/// Servers say so with 501 or 405, with 400 and the code of whatever they took the request for (Google: `InvalidArgument`),
-/// or with a 404 of the router in front of them. A refusal that has a meaning of its own (credentials, permission, clock,
-/// region, conditions, load) is none. The caller must be able to reach the same end in another way, so that a refusal
-/// that meant something else costs a request and is met again.
+/// Servers say so with 501 or 405, with 400 and the code of whatever they took the request for
+/// (Google: `InvalidArgument`), or with a 404 of the router in front of them. A refusal that has a
+/// meaning of its own (credentials, permission, clock, region, conditions, load) is none. The
+/// caller must be able to reach the same end in another way, so that a refusal that meant something
+/// else costs a request and is met again.
 pub(crate) fn lacks_operation(error: &Error) -> bool {
     let named = error.code().is_some_and(|code| MISSING_OPERATION.contains(&code));
     match error.kind() {
@@ -41,9 +42,10 @@ const DIGEST: &[&str] = &["content-md5", "content_md5", "contentmd5", "content m
 const MISSING: &[&str] =
     &["required", "require", "missing", "must", "need", "mandatory", "not provided", "not specified"];
 
-/// Returns whether `error` means that the request is taken with a `Content-MD5` header only, as those are that store
-/// objects in a bucket with a default retention. AWS, MinIO, IONOS, Backblaze and others say so in words of their own,
-/// most of them under codes that mean other things as well.
+/// Returns whether `error` means that the request is taken with a `Content-MD5` header only, as
+/// those are that store objects in a bucket with a default retention. AWS, MinIO, IONOS, Backblaze
+/// and others say so in words of their own, most of them under codes that mean other things as
+/// well.
 pub(super) fn needs_digest(error: &Error) -> bool {
     let refused =
         error.kind() == ErrorKind::Refused && error.status().is_some_and(|status| (400..500).contains(&status));

@@ -60,11 +60,13 @@ impl ObjectMeta {
     }
 }
 
-/// Returns whether headers, of a request or a response, show an encryption under which ETags are not MD5s.
+/// Returns whether headers, of a request or a response, show an encryption under which ETags are
+/// not MD5s.
 ///
-/// The ETag of what was put whole is the MD5 of its bytes, unless it is encrypted with keys that are not S3's own
-/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html>): those of KMS or of a customer. Every other header
-/// about encryption, such as other vendors', counts as one of these.
+/// The ETag of what was put whole is the MD5 of its bytes, unless it is encrypted with keys that
+/// are not S3's own (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html>): those of
+/// KMS or of a customer. Every other header about encryption, such as other vendors', counts as one
+/// of these.
 pub(super) fn has_opaque_etag<'h>(mut headers: impl Iterator<Item = (&'h str, &'h str)>) -> bool {
     headers.any(|(name, value)| match name {
         "x-amz-server-side-encryption" => !value.eq_ignore_ascii_case("AES256"),
@@ -77,14 +79,16 @@ pub(super) fn md5_of(etag: &str) -> Option<[u8; 16]> {
     hex::decode(etag).ok()?.try_into().ok()
 }
 
-/// Returns the number of parts that an ETag ends with: 32 hexadecimal digits, a dash and the number.
+/// Returns the number of parts that an ETag ends with: 32 hexadecimal digits, a dash and the
+/// number.
 pub(super) fn parts_of(etag: &str) -> Option<u64> {
     let (digits, count) = etag.split_once('-')?;
     md5_of(digits)?;
     count.parse().ok().filter(|_| count.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// Returns whether two ETags are the same. Alibaba's are in upper case, and others differ from response to response.
+/// Returns whether two ETags are the same. Alibaba's are in upper case, and others differ from
+/// response to response.
 pub(super) fn same_etag(one: &str, other: &str) -> bool {
     let hexadecimal = |etag: &str| md5_of(etag).is_some() || parts_of(etag).is_some();
     one == other || hexadecimal(one) && one.eq_ignore_ascii_case(other)

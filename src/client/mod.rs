@@ -67,7 +67,7 @@ pub(crate) use fallback::lacks_operation;
 pub use listing::ListObjects;
 pub use meta::ObjectMeta;
 pub use multipart::{CompletedUpload, MAX_PART_SIZE, MAX_PARTS, MIN_PART_SIZE, UploadRef, UploadedPart};
-pub use object::{Condition, CopySource, PutResult};
+pub use object::{Condition, CopySource};
 pub use pages::Pages;
 pub use presign::{Presign, PresignMethod, PresignedUrl, SessionEnd};
 pub use put_from::HELD_BODY;
@@ -75,6 +75,7 @@ pub use range::ByteRange;
 pub use read::{GetObject, ObjectReader};
 pub use retry::RetryPolicy;
 pub use settings::ObjectSettings;
+pub use store::PutResult;
 pub use values::{CannedAcl, Checksum, Encryption, PayloadSigning, SignatureVersion, StorageClass};
 
 use crate::cancel::Cancel;
@@ -140,8 +141,8 @@ pub struct Stats {
     pub allowed_requests: usize,
 }
 
-/// How many buckets' regions and peculiarities are remembered: a program talks to a handful, and this ends what a hostile
-/// one could grow.
+/// How many buckets' regions and peculiarities are remembered: a program talks to a handful, and
+/// this ends what a hostile one could grow.
 const REMEMBERED_BUCKETS: usize = 1024;
 
 impl Client {

@@ -145,9 +145,9 @@ impl Client {
 
     /// [CompleteMultipartUpload]: makes the object visible, whole. `parts` must be in ascending order.
     ///
-    /// When the responses do not show whether the upload was completed (a lost response, a success that says nothing, an
-    /// upload that is suddenly unknown), the object is looked at: the same size and the ETag that these parts make is a
-    /// success.
+    /// When the responses do not show whether the upload was completed (a lost response, a success
+    /// that says nothing, an upload that is suddenly unknown), the object is looked at: the same
+    /// size and the ETag that these parts make is a success.
     ///
     /// # Errors
     /// [`ErrorKind::Integrity`] when the response names another bucket or key, or an ETag of another number of parts.
@@ -329,7 +329,7 @@ fn part_call<'a>(operation: &'static str, upload: UploadRef<'a>, part_number: u3
 fn may_have_completed(error: &Error) -> bool {
     match error.kind() {
         ErrorKind::NoSuchUpload => true,
-        ErrorKind::Refused | ErrorKind::Conflict | ErrorKind::OutcomeUnknown => false,
+        ErrorKind::Refused | ErrorKind::Conflict => false,
         _ => may_have_happened(error),
     }
 }
@@ -339,7 +339,8 @@ fn made_of(parts: &[UploadedPart]) -> Wanted {
     Wanted { size: total_size(parts), md5: None, etag: expected_etag(parts), parts: Some(parts.len() as u64) }
 }
 
-/// Compares a completion with what was asked for. Where the response has no ETag, as Ceph's first one, `look` finds it.
+/// Compares a completion with what was asked for. Where the response has no ETag, as Ceph's first
+/// one, `look` finds it.
 fn check_completion(
     call: &Call<'_>,
     parts: &[UploadedPart],
@@ -382,13 +383,15 @@ fn settle_completion(error: Error, found: Found) -> Result<CompletedUpload> {
         Found::Wanted(meta) => Ok(CompletedUpload { etag: meta.etag }),
         Found::Unknown(look) => unknown(error.with_source(look)),
         Found::Other | Found::Nothing if settled => Err(error),
-        // Where ETags are no MD5 (KMS, some servers), an object of this size and of as many parts may be ours or not.
+        // Where ETags are no MD5 (KMS, some servers), an object of this size and of as many parts
+        // may be ours or not.
         Found::Similar(..) if settled && !error.is_unsettled() => Err(error),
         Found::Other | Found::Nothing | Found::Similar(..) => unknown(error),
     }
 }
 
-/// Returns how many bytes the parts have together; `None` for sizes, which a server may have named, beyond all reason.
+/// Returns how many bytes the parts have together; `None` for sizes, which a server may have named,
+/// beyond all reason.
 pub(crate) fn total_size(parts: &[UploadedPart]) -> Option<u64> {
     parts.iter().try_fold(0_u64, |sum, part| sum.checked_add(part.size))
 }

@@ -6,7 +6,7 @@ use super::outcome::{Age, Ended, Found, Wanted, may_have_happened, outcome_unkno
 use super::reply::{Reader, Said, read_what_is_said};
 use super::request::{Call, TimeLimit, object_call};
 use super::settings::ObjectSettings;
-use super::store::{Content, Etag};
+use super::store::{Content, Etag, PutResult};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sign;
 use crate::transport::Response;
@@ -23,8 +23,9 @@ pub enum Condition {
     Always,
     /// No object has the key (`If-None-Match: *`).
     IfAbsent,
-    /// The object there has this ETag (`If-Match`), given without quotes; a weak one (`W/"..."`), which never holds, is
-    /// refused. On Ceph RGW 16, which compares it with the quotes that AWS demands, this never holds.
+    /// The object there has this ETag (`If-Match`), given without quotes; a weak one (`W/"..."`),
+    /// which never holds, is refused. On Ceph RGW 16, which compares it with the quotes that AWS
+    /// demands, this never holds.
     IfMatch(String),
 }
 
@@ -41,16 +42,6 @@ impl Condition {
     }
 }
 
-/// The result of storing an object.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct PutResult {
-    /// Without quotes; opaque. `None` when the server sent none.
-    pub etag: Option<String>,
-    /// The version in a versioned bucket.
-    pub version_id: Option<String>,
-}
-
 /// The object a copy is made from.
 #[derive(Clone, Copy, Debug)]
 pub struct CopySource<'a> {
@@ -58,13 +49,15 @@ pub struct CopySource<'a> {
     pub bucket: &'a str,
     /// Its key.
     pub key: &'a str,
-    /// Only if it still has this ETag, given without quotes. A weak one (`W/"..."`) never holds, and is not sent.
+    /// Only if it still has this ETag, given without quotes. A weak one (`W/"..."`) never holds,
+    /// and is not sent.
     pub if_match: Option<&'a str>,
 }
 
 impl CopySource<'_> {
-    /// `x-amz-copy-source` and its condition. The value is percent-encoded as AWS demands, and has no slash before the
-    /// bucket, as Amazon's SDKs write it: Cloudflare R2 finds the name of an empty bucket before one.
+    /// `x-amz-copy-source` and its condition. The value is percent-encoded as AWS demands, and has
+    /// no slash before the bucket, as Amazon's SDKs write it: Cloudflare R2 finds the name of an
+    /// empty bucket before one.
     pub(super) fn apply_to<'a>(self, call: Call<'a>) -> Result<Call<'a>> {
         super::endpoint::check_bucket(self.bucket)?;
         if self.key.is_empty() {
@@ -138,8 +131,9 @@ impl Client {
 
     /// [CopyObject]: copies up to 5 GB on the server, storing the copy with `settings` and the source's metadata.
     ///
-    /// Where the responses do not show whether the object was copied (a lost response, a success that says nothing), the
-    /// copy is looked at: of the source's size, and with its ETag where that is an MD5, it is a success.
+    /// Where the responses do not show whether the object was copied (a lost response, a success
+    /// that says nothing), the copy is looked at: of the source's size, and with its ETag where
+    /// that is an MD5, it is a success.
     ///
     /// [CopyObject]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
     pub fn copy_object(
@@ -152,7 +146,8 @@ impl Client {
         self.copy_known_object(source, None, (bucket, key), settings)
     }
 
-    /// Copies an object of which the server has said `meta`; what it is matters only where the responses do not tell.
+    /// Copies an object of which the server has said `meta`; what it is matters only where the
+    /// responses do not tell.
     pub(crate) fn copy_known_object(
         &self,
         source: CopySource<'_>,

@@ -1,8 +1,9 @@
 //! Whether a write took effect: the one place that answers this where the responses do not.
 //!
-//! A response can be lost, and it can be a success that says nothing: an empty 200 to a copy or a completion, a result with
-//! another root or without the field that proves something. The object then says what happened. It is looked at once, and
-//! compared with [what the write makes](Wanted). Puts, copies, completions and deletions all decide here.
+//! A response can be lost, and it can be a success that says nothing: an empty 200 to a copy or a
+//! completion, a result with another root or without the field that proves something. The object
+//! then says what happened. It is looked at once, and compared with [what the write makes](Wanted).
+//! Puts, copies, completions and deletions all decide here.
 use super::Client;
 use super::body::Payload;
 use super::call::Retry;
@@ -16,7 +17,8 @@ use crate::transport::Response;
 use crate::xml;
 use std::time::{Duration, Instant};
 
-/// `Date` and `Last-Modified` have whole seconds, and the object may have been stored before the response was begun.
+/// `Date` and `Last-Modified` have whole seconds, and the object may have been stored before the
+/// response was begun.
 const SLACK: Duration = Duration::from_secs(5);
 
 /// What a write makes of the object at its key, as far as that is known.
@@ -78,6 +80,8 @@ impl Wanted {
             (Some(found), Some(wanted)) if found == wanted => Found::Wanted(meta),
             (Some(_), Some(_)) => Found::Other,
             _ if parts.is_some() && self.parts.is_some() && parts != self.parts => Found::Other,
+            // AWS dates such an object back to the beginning of its upload.
+            _ if parts.is_some() && self.parts.is_some() => Found::Similar(meta, Age::Unknown),
             _ => Found::Similar(meta, age),
         }
     }
@@ -100,8 +104,9 @@ impl Client {
         }
     }
 
-    /// Runs a write whose responses need not say what happened. A success that says nothing is settled by a look at the
-    /// object; where that does not show what the write makes, the write is sent again.
+    /// Runs a write whose responses need not say what happened. A success that says nothing is
+    /// settled by a look at the object; where that does not show what the write makes, the write is
+    /// sent again.
     pub(super) fn run_and_look<'p, T>(
         &self,
         call: &Call<'_>,
@@ -113,7 +118,12 @@ impl Client {
         let mut rounds = 0;
         loop {
             rounds += 1;
-            let silence = match self.run(call, payload(), &accept)? {
+            // A round before this one may have had its effect.
+            let said = self.run(call, payload(), &accept).map_err(|error| {
+                let unsettled = rounds > 1 || error.is_unsettled();
+                error.with_unsettled(unsettled)
+            });
+            let silence = match said? {
                 Said::Result(result) => return Ok(Ended::Said(result)),
                 Said::Nothing(silence) => call.place(silence).with_attempts(rounds).with_unsettled(true),
             };
@@ -135,15 +145,17 @@ fn age(date: Option<Timestamp>, last_modified: Option<Timestamp>, elapsed: Durat
     if last_modified.plus(elapsed).plus(SLACK) >= date { Age::Since } else { Age::Before }
 }
 
-/// Returns the error of a request that may have had its effect, where a look at the object could not settle it.
+/// Returns the error of a request that may have had its effect, where a look at the object could
+/// not settle it.
 pub(super) fn outcome_unknown(error: Error, effect: &str) -> Error {
     let text = format!("it is not known whether {effect}: {}", error.message());
     error.with_message(text).with_kind(ErrorKind::OutcomeUnknown)
 }
 
-/// Returns whether a write that failed with `error` is worth a look: it may have taken effect, and the caller still waits.
+/// Returns whether a write that failed with `error` is worth a look: it may have taken effect, and
+/// the caller still waits.
 pub(super) fn may_have_happened(error: &Error) -> bool {
-    error.is_unsettled() && error.kind() != ErrorKind::Cancelled
+    error.is_unsettled() && !matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::OutcomeUnknown)
 }
 
 /// Checks that a response names the bucket and the key of its request, if it names any.
@@ -161,15 +173,16 @@ pub(super) fn check_names(call: &Call<'_>, bucket: Option<&str>, key: Option<&st
 
 /// Returns whether `named` may be another way to write the name of `bucket`.
 ///
-/// AWS names the bucket itself where an alias of an access point was given, and Ceph leaves out the tenant.
+/// AWS names the bucket itself where an alias of an access point was given, and Ceph leaves out the
+/// tenant.
 fn names_bucket(named: &str, bucket: &str) -> bool {
     let alias = ["-s3alias", "--ol-s3", "--op-s3", "--xa-s3", ".mrap"].iter().any(|ending| bucket.ends_with(ending));
     let last = |name: &str| name.rsplit([':', '/']).next().map(str::to_ascii_lowercase);
     alias || last(named) == last(bucket)
 }
 
-/// Returns whether `named` may be another way to write `key`: with a slash before it, or percent-encoded. What XML does to
-/// control characters is not compared.
+/// Returns whether `named` may be another way to write `key`: with a slash before it, or
+/// percent-encoded. What XML does to control characters is not compared.
 fn names_key(named: &str, key: &str) -> bool {
     let same = |named: &str| named == key || named.strip_prefix('/') == Some(key);
     let decoded = |named: &str| percent::decode(named).and_then(|bytes| String::from_utf8(bytes).ok());

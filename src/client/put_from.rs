@@ -2,11 +2,11 @@
 use super::Client;
 use super::body::{Progress, ended_early};
 use super::checksum::Algorithm;
-use super::object::PutResult;
 use super::range::ByteRange;
 use super::read::GetObject;
 use super::request::{Call, object_call};
 use super::settings::ObjectSettings;
+use super::store::PutResult;
 use crate::error::{Error, ErrorKind, Result};
 use std::io::Read;
 

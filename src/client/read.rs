@@ -19,8 +19,8 @@ use std::io::{self, Read};
 pub struct GetObject {
     /// Which bytes.
     pub range: ByteRange,
-    /// Only if the object has this ETag, given without quotes. A weak one (`W/"..."`) never holds as `If-Match`, so it is
-    /// compared with that of the response.
+    /// Only if the object has this ETag, given without quotes. A weak one (`W/"..."`) never holds
+    /// as `If-Match`, so it is compared with that of the response.
     pub if_match: Option<String>,
 }
 

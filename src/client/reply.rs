@@ -215,7 +215,8 @@ pub(super) fn read_document<T>(
 pub(super) enum Said<T> {
     /// The result.
     Result(T),
-    /// Neither that it took effect nor that it failed; the error is for a caller who cannot find out.
+    /// Neither that it took effect nor that it failed; the error is for a caller who cannot find
+    /// out.
     Nothing(Error),
 }
 

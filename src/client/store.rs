@@ -1,18 +1,19 @@
-//! The bytes of an object or of a part on their way: their checksum is sent along, and whatever the response offers for
-//! verification is verified.
+//! The bytes of an object or of a part on their way: their checksum is sent along, and whatever the
+//! response offers for verification is verified.
 //!
-//! Every `x-amz-checksum-*` of the response is compared with the bytes that were sent; so is the ETag, where no checksum
-//! proved the bytes already and it is plainly their MD5: 32 hexadecimal digits, in the response to a PutObject or an
-//! UploadPart, and nothing that speaks of an encryption under which ETags are something else, in the request, in the response or in
-//! an earlier response about the bucket. S3 defines ETags so, and s3cmd, rclone and Amazon's SDK for Java 1 rely on it;
-//! for servers whose ETags only look like it there is [`Checksum::None`], which compares nothing. A difference is
-//! [`ErrorKind::Integrity`], and is not tried again: what TLS or a signed body lets through is no accident of the way.
+//! Every `x-amz-checksum-*` of the response is compared with the bytes that were sent; so is the
+//! ETag, where no checksum proved the bytes already and it is plainly their MD5: 32 hexadecimal
+//! digits, in the response to a PutObject or an UploadPart, and nothing that speaks of an
+//! encryption under which ETags are something else, in the request, in the response or in an
+//! earlier response about the bucket. S3 defines ETags so, and s3cmd, rclone and Amazon's SDK for
+//! Java 1 rely on it; for servers whose ETags only look like it there is [`Checksum::None`], which
+//! compares nothing. A difference is [`ErrorKind::Integrity`], and is not tried again: what TLS or
+//! a signed body lets through is no accident of the way.
 use super::Client;
 use super::body::{Payload, Progress, Reopen, for_each_piece, unreadable};
 use super::checksum::{Algorithm, IN_HEADERS, Running};
 use super::fallback::needs_digest;
 use super::meta::{etag_of, has_opaque_etag, md5_of};
-use super::object::PutResult;
 use super::reply::expect_nothing;
 use super::request::{Call, TimeLimit};
 use super::values::Checksum;
@@ -21,6 +22,16 @@ use crate::transport::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use std::io::Read;
+
+/// The result of storing an object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PutResult {
+    /// Without quotes; opaque. `None` when the server sent none.
+    pub etag: Option<String>,
+    /// The version in a versioned bucket.
+    pub version_id: Option<String>,
+}
 
 /// Bytes that can be read as often as needed.
 #[derive(Clone, Copy)]
@@ -59,8 +70,8 @@ pub(super) enum Etag {
 }
 
 impl Client {
-    /// Sends `content` with `call`, a PutObject or an UploadPart. A server that demands `Content-MD5` gets it at once in a
-    /// second request, and in every first one from then on.
+    /// Sends `content` with `call`, a PutObject or an UploadPart. A server that demands
+    /// `Content-MD5` gets it at once in a second request, and in every first one from then on.
     pub(super) fn store(
         &self,
         call: &Call<'_>,
@@ -109,7 +120,8 @@ impl Client {
         Ok(result)
     }
 
-    /// Sends a body that can be read once, with `call`, a PutObject. What is to be compared is computed on its way.
+    /// Sends a body that can be read once, with `call`, a PutObject. What is to be compared is
+    /// computed on its way.
     pub(super) fn store_stream(
         &self,
         mut call: Call<'_>,
@@ -148,7 +160,8 @@ impl Client {
         })
     }
 
-    /// Returns whether the ETag in the response to `call` may be compared with the MD5 of what is sent.
+    /// Returns whether the ETag in the response to `call` may be compared with the MD5 of what is
+    /// sent.
     fn compares_etags(&self, call: &Call<'_>) -> bool {
         self.inner.config.checksum != Checksum::None
             && !self.inner.has_opaque_etags.contains(call.bucket)
@@ -178,8 +191,8 @@ impl Offered {
         Self { sums: sums.collect(), md5 }
     }
 
-    /// Compares everything with the checksums of the bytes that were sent, as far as `sum` knows them. An ETag counts only
-    /// where no checksum does.
+    /// Compares everything with the checksums of the bytes that were sent, as far as `sum` knows
+    /// them. An ETag counts only where no checksum does.
     fn check(self, mut sum: impl FnMut(Algorithm) -> Result<Option<String>>) -> Result<()> {
         let mut proved = false;
         for (algorithm, stored) in self.sums {

@@ -58,14 +58,16 @@ pub(crate) struct CopyRanges {
     pub(crate) concurrency: NonZeroUsize,
 }
 
-/// Bytes of one part, and parts in flight at once, of an object that passes through this process: 32 MiB are held at most.
+/// Bytes of one part, and parts in flight at once, of an object that passes through this process:
+/// 32 MiB are held at most.
 const RELAYED_PART: u64 = 8 << 20;
 const RELAYS: NonZeroUsize = NonZeroUsize::new(4).expect("not zero");
 
-/// Copies an object of any size to the target (bucket and key), replacing what is there whole or not at all: with one
-/// CopyObject up to the threshold, in parts above, and with CopyObject again where the server cannot copy parts and the
-/// object has no more than 5 GiB. Where the server cannot copy at all, the object is read and stored. `meta` is what the server said of the source. With [`CopySource::if_match`] all parts
-/// are of one version.
+/// Copies an object of any size to the target (bucket and key), replacing what is there whole or
+/// not at all: with one CopyObject up to the threshold, in parts above, and with CopyObject again
+/// where the server cannot copy parts and the object has no more than 5 GiB. Where the server
+/// cannot copy at all, the object is read and stored. `meta` is what the server said of the source.
+/// With [`CopySource::if_match`] all parts are of one version.
 pub(crate) fn copy_any_size(
     client: &Client,
     source: CopySource<'_>,
@@ -150,8 +152,9 @@ impl Version<'_> {
     }
 }
 
-/// Whether `error`, of a part's copy, means that the server does not have UploadPartCopy. Some servers say so, each in its
-/// own way; rclone responds with 200, copies nothing and returns no ETag.
+/// Whether `error`, of a part's copy, means that the server does not have UploadPartCopy. Some
+/// servers say so, each in its own way; rclone responds with 200, copies nothing and returns no
+/// ETag.
 pub(crate) fn cannot_copy_parts(error: &Error) -> bool {
     error.operation() == Some("UploadPartCopy") && (error.kind() == ErrorKind::Protocol || lacks_operation(error))
 }

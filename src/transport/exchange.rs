@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 /// A body that comes from a reader is sent in blocks of this size.
 const BLOCK: usize = 128 << 10;
 
-/// After this many bytes of a body the sender checks, without waiting, whether the response is there already. It also
-/// checks whenever the server has not taken anything for a tick, and before the last [`BLOCK`] of a body.
+/// After this many bytes of a body the sender checks, without waiting, whether the response is
+/// there already. It also checks whenever the server has not taken anything for a tick, and before
+/// the last [`BLOCK`] of a body.
 const LOOK_EVERY: u64 = 4 << 20;
 
 /// How long the reply is waited for after sending has failed: if there is one, it lies in the socket already.
@@ -94,7 +95,8 @@ impl<'a> Exchange<'a> {
             };
         }
         match self.early.take() {
-            // Such a response ends the wait for `100 Continue` when there is nothing to send after it.
+            // Such a response ends the wait for `100 Continue` when there is nothing to send after
+            // it.
             Some(reply) if body.is_empty() => Ok(reply),
             Some(reply) => early_outcome(reply),
             None => self.final_head(&self.patient()).map_err(|failure| (Phase::Await, failure)),
@@ -282,10 +284,11 @@ impl<'a> Exchange<'a> {
     }
 }
 
-/// Decides what a final response to a request is worth of which the server did not get the whole body.
+/// Decides what a final response to a request is worth of which the server did not get the whole
+/// body.
 ///
-/// A refusal is the outcome, whatever followed. A success is not: the server cannot have stored bytes that were never
-/// sent, so the response belongs to another request, or the server is broken.
+/// A refusal is the outcome, whatever followed. A success is not: the server cannot have stored
+/// bytes that were never sent, so the response belongs to another request, or the server is broken.
 fn early_outcome(mut reply: Head) -> Result<Head, (Phase, Failure)> {
     if (200..300).contains(&reply.status) {
         let text = format!("status {} before the body of the request was sent whole", reply.status);

@@ -1,11 +1,13 @@
 //! Connections that wait for their next request.
 //!
-//! Before each reuse one check, without waiting, finds out whether the server has closed the connection or sent something
-//! unasked: a `408`, or bytes after the end of the last response, which the next request would take for its own response.
-//! A body after the head of a response that has none (to HEAD, `204`, `304`) is the usual case. What arrives later than
-//! this check cannot be recognised, because HTTP/1.1 has no request numbers: a second response that is still on its way, or
-//! held back by the server's Nagle algorithm until it sees the next request, answers that request. Only what the response
-//! itself offers for verification (lengths, ranges, ETags, checksums) protects a caller from such a server.
+//! Before each reuse one check, without waiting, finds out whether the server has closed the
+//! connection or sent something unasked: a `408`, or bytes after the end of the last response,
+//! which the next request would take for its own response. A body after the head of a response that
+//! has none (to HEAD, `204`, `304`) is the usual case. What arrives later than this check cannot be
+//! recognised, because HTTP/1.1 has no request numbers: a second response that is still on its way,
+//! or held back by the server's Nagle algorithm until it sees the next request, answers that
+//! request. Only what the response itself offers for verification (lengths, ranges, ETags,
+//! checksums) protects a caller from such a server.
 
 use super::connection::Connection;
 use crate::net::origin::Origin;

@@ -16,8 +16,8 @@ pub struct DeleteError {
 
 /// The answer to [DeleteObjects](https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html).
 ///
-/// A key that stands in neither list was deleted only if quiet mode was asked for, or by a server that is always quiet: a
-/// look at the object shows it.
+/// A key that stands in neither list was deleted only if quiet mode was asked for, or by a server
+/// that is always quiet: a look at the object shows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeleteResult {
     /// The keys that are gone; some servers list them in quiet mode too.

@@ -20,8 +20,9 @@
 //! elements; an element inside a text; a known element twice in one entry; a number or boolean that is none; an entry
 //! without its key, size, part number, ETag of a part, or upload id.
 //!
-//! Fields on which nothing depends (times of parts and copies, locations, names that are only compared, all of a completion
-//! but for an error in it) are not known when they are odd: what took effect is not reported as failed because of them.
+//! Fields on which nothing depends (times of parts and copies, locations, names that are only
+//! compared, all of a completion but for an error in it) are not known when they are odd: what took
+//! effect is not reported as failed because of them.
 //!
 //! An `Error` document, or an `Error` element directly under the root, where another document was asked for, is
 //! reported in [`Error::document`]: S3 sends failures with status 200.

@@ -19,7 +19,8 @@ pub struct InitiateMultipartUploadResult {
 /// The answer to [CompleteMultipartUpload](https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CompleteMultipartUploadResult {
-    /// Without quotes. Ceph sends it empty in its first response, ECS not at all: `None`; ask for the object's head then.
+    /// Without quotes. Ceph sends it empty in its first response, ECS not at all: `None`; ask for
+    /// the object's head then.
     pub etag: Option<String>,
     /// The bucket that the server names.
     pub bucket: Option<String>,

@@ -177,8 +177,9 @@ impl<'a> Document<'a> {
         Ok(())
     }
 
-    /// Reads the text of `element`, on which nothing depends, into `slot`. It is not known, `Some(None)`, when it is empty,
-    /// not what `value` expects, given twice, or no mere text: an operation that took effect must not fail because of it.
+    /// Reads the text of `element`, on which nothing depends, into `slot`. It is not known,
+    /// `Some(None)`, when it is empty, not what `value` expects, given twice, or no mere text: an
+    /// operation that took effect must not fail because of it.
     pub(super) fn aside<T>(
         &mut self,
         slot: &mut Option<Option<T>>,
@@ -191,7 +192,8 @@ impl<'a> Document<'a> {
         Ok(())
     }
 
-    /// Returns the text of the element that is open, up to its end; an empty one when there are elements in it.
+    /// Returns the text of the element that is open, up to its end; an empty one when there are
+    /// elements in it.
     fn mere_text(&mut self) -> Result<&str, Error> {
         let inside = self.tokens.depth();
         let mut mere = true;

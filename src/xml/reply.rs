@@ -9,8 +9,8 @@ const ERROR_ROOTS: &[&str] = &["Error", "ErrorResponse"];
 /// What servers call the document that AWS calls `...Result`.
 const ENDINGS: &[&str] = &["Result", "Response", "Output"];
 
-/// Reads `body`, whose root must be one of `roots` or [such a name](named), with `read`, which gets the document with the root just opened and
-/// must consume it up to its end.
+/// Reads `body`, whose root must be one of `roots` or [such a name](named), with `read`, which gets
+/// the document with the root just opened and must consume it up to its end.
 ///
 /// A root `Error` (or STS's `ErrorResponse`) where it is not asked for is read too, and reported in
 /// [`Error::document`]; so is an `Error` directly under the root that `read` does not know.
@@ -47,8 +47,9 @@ fn named(root: &str, name: &str) -> bool {
     root == name || stem(root).is_some_and(|root| stem(name) == Some(root))
 }
 
-/// Returns whether a response says neither what happened nor that something went wrong: it is empty, or a whole document
-/// that is neither an error report nor a page for people. The caller has to look at what the operation should have done.
+/// Returns whether a response says neither what happened nor that something went wrong: it is
+/// empty, or a whole document that is neither an error report nor a page for people. The caller has
+/// to look at what the operation should have done.
 pub fn says_nothing(body: &[u8]) -> bool {
     if body.trim_ascii().is_empty() {
         return true;

@@ -1,5 +1,5 @@
-//! Stored means stored: whatever a response offers for verification is verified, and a response that says nothing is
-//! settled by a look at the object.
+//! Stored means stored: whatever a response offers for verification is verified, and a response
+//! that says nothing is settled by a look at the object.
 
 use crate::driver::driver;
 use crate::server::{Answer, End, Fault};
@@ -285,8 +285,8 @@ fn p13_a_response_about_another_object_is_an_integrity_error() {
     }
 }
 
-/// The result without an ETag, or under another name, is a success; so is a reply that says nothing, when the object is
-/// there.
+/// The result without an ETag, or under another name, is a success; so is a reply that says
+/// nothing, when the object is there.
 #[test]
 fn case_29_a_completion_without_an_etag_is_a_success() {
     let silent = [

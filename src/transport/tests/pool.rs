@@ -122,8 +122,8 @@ fn an_unread_body_costs_its_connection_unless_it_has_come_already() {
     assert_eq!(server.accepted(), 2);
 }
 
-/// A response without a body that is followed by one, which looks like a response: it must never answer the next
-/// request, however soon that follows.
+/// A response without a body that is followed by one, which looks like a response: it must never
+/// answer the next request, however soon that follows.
 #[test]
 fn p08_a_surplus_does_not_answer_the_next_request() {
     const SURPLUS: &str = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nwrong";

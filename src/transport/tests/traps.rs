@@ -143,7 +143,8 @@ fn p01_a_200_in_place_of_100_continue_is_not_stored() {
     assert_eq!(transport().send(&server.origin, &request, RequestBody::Empty).unwrap().status, 200);
 }
 
-/// A response that was there before the last block of the body was sent is early, although nothing ever blocked.
+/// A response that was there before the last block of the body was sent is early, although nothing
+/// ever blocked.
 #[test]
 fn p01_an_early_200_to_a_body_that_fits_the_buffers_is_not_stored() {
     /// Waits, before its last block, until the server has responded.
