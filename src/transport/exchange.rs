@@ -71,11 +71,13 @@ struct Exchange<'a> {
     sent: u64,
     /// How much was sent at the last look for an early reply.
     looked_at: u64,
+    /// Whether the last block of the body is being sent.
+    at_last_block: bool,
 }
 
 impl<'a> Exchange<'a> {
     fn new(connection: &'a mut Connection, method: &'a str, limits: &'a Limits<'a>) -> Self {
-        Self { connection, method, limits, interim: 0, early: None, sent: 0, looked_at: 0 }
+        Self { connection, method, limits, interim: 0, early: None, sent: 0, looked_at: 0, at_last_block: false }
     }
 
     fn run(
@@ -166,6 +168,10 @@ impl<'a> Exchange<'a> {
         let mut idle = Idle::default();
         while !first.is_empty() || !second.is_empty() {
             self.limits.check()?;
+            let last = (1..=BLOCK as u64).contains(&(second.len() as u64).saturating_add(rest));
+            if last && self.sent > 0 && !std::mem::replace(&mut self.at_last_block, true) && self.is_answered()? {
+                return Ok(());
+            }
             let began = Instant::now();
             // The last block waits until the check before it.
             let held = if rest == 0 && second.len() > BLOCK { BLOCK } else { 0 };
@@ -192,19 +198,21 @@ impl<'a> Exchange<'a> {
                 }
                 Err(error) => return Err(Failure::Io(error)),
             };
-            let unsent = (second.len() as u64).saturating_add(rest);
-            let last_block = unsent <= BLOCK as u64 && self.sent > self.looked_at;
-            if unsent > 0 && (stuck || last_block || self.sent - self.looked_at >= LOOK_EVERY) {
-                self.looked_at = self.sent;
-                if self.connection.has_news() {
-                    self.take_early(self.limits)?;
-                    if self.early.is_some() {
-                        return Ok(());
-                    }
-                }
+            let unsent = !second.is_empty() || rest > 0;
+            if unsent && (stuck || self.sent - self.looked_at >= LOOK_EVERY) && self.is_answered()? {
+                return Ok(());
             }
         }
         self.connection.stream.flush(self.limits)
+    }
+
+    /// Checks, without waiting, whether the final response is there already.
+    fn is_answered(&mut self) -> Result<bool, Failure> {
+        self.looked_at = self.sent;
+        if self.connection.has_news() {
+            self.take_early(self.limits)?;
+        }
+        Ok(self.early.is_some())
     }
 
     /// Waits for `100 Continue`, but sends the body without it when it does not come in time (RFC 9110, 10.1.1).
