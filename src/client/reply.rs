@@ -203,18 +203,43 @@ pub(super) fn read_document<T>(
     response: Response,
     deadline: Option<Instant>,
     call: &Call<'_>,
-    (read, limit): Reader<T>,
+    reader: Reader<T>,
 ) -> Result<T> {
+    match read_what_is_said(response, deadline, call, reader)? {
+        Said::Result(result) => Ok(result),
+        Said::Nothing(error) => Err(error),
+    }
+}
+
+/// What a response of class 2xx says of a write.
+pub(super) enum Said<T> {
+    /// The result.
+    Result(T),
+    /// Neither that it took effect nor that it failed; the error is for a caller who cannot find
+    /// out.
+    Nothing(Error),
+}
+
+/// Reads a document like [`read_document`], where a response that says nothing is no failure yet.
+pub(super) fn read_what_is_said<T>(
+    response: Response,
+    deadline: Option<Instant>,
+    call: &Call<'_>,
+    (read, limit): Reader<T>,
+) -> Result<Said<T>> {
     let (status, ids) = (response.status, Ids::of(&response));
     let body = response.read_to_end(limit, deadline).map_err(|failure| transport_error(failure, None))?;
-    read(&body).map_err(|error| match &error.document {
-        Some(document) => failure_within(status, document, call, &body, ids),
-        None => {
-            let text = format!("the reply is no document of this operation: {error}");
-            let told = Error::new(ErrorKind::Protocol, text).with_status(status).with_source(error);
-            ids.attach_to(told, &xml::ErrorDocument::default())
-        }
-    })
+    let error = match read(&body) {
+        Ok(result) => return Ok(Said::Result(result)),
+        Err(error) => error,
+    };
+    if let Some(document) = &error.document {
+        return Err(failure_within(status, document, call, &body, ids));
+    }
+    let text = format!("the reply is no document of this operation: {error}");
+    let told = Error::new(ErrorKind::Protocol, text).with_status(status).with_source(error);
+    let told = ids.attach_to(told, &xml::ErrorDocument::default());
+    if xml::says_nothing(&body) { Ok(Said::Nothing(told)) } else { Err(told) }
 }
 
 /// How a document is read, and how long it may be.

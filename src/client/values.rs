@@ -105,7 +105,7 @@ words! {
         /// CRC-64/NVME, AWS's own default, for AWS; none for other servers, some of which refuse it.
         #[default]
         Auto = "auto",
-        /// None.
+        /// None; and the ETags that servers return for what was stored are not compared with it.
         None = "none",
         /// CRC-32C.
         Crc32c = "crc32c",

@@ -14,6 +14,7 @@ mod load;
 mod reading;
 mod server;
 mod status;
+mod stored;
 mod streaming;
 mod writing;
 
