@@ -101,6 +101,7 @@ struct Inner {
     bytes_taken: Option<u64>,
     history: Option<String>,
     unsettled: bool,
+    lasting: bool,
     hint: Option<String>,
     others: Vec<Error>,
     source: Option<Box<dyn StdError + Send + Sync>>,
@@ -182,7 +183,8 @@ impl Error {
     /// Whether the same call may succeed later although nothing is changed.
     pub fn is_transient(&self) -> bool {
         use ErrorKind::*;
-        matches!(self.kind(), Throttled | Server | Connect | Timeout | Interrupted | Protocol | Conflict)
+        !self.0.lasting
+            && matches!(self.kind(), Throttled | Server | Connect | Timeout | Interrupted | Protocol | Conflict)
     }
 }
 
@@ -220,6 +222,14 @@ impl Error {
     }
     pub(crate) fn is_unsettled(&self) -> bool {
         self.0.unsettled
+    }
+    /// Notes that another attempt would fail in the same way, whatever the kind says.
+    pub(crate) fn with_lasting(mut self) -> Self {
+        self.0.lasting = true;
+        self
+    }
+    pub(crate) fn is_lasting(&self) -> bool {
+        self.0.lasting
     }
     pub(crate) fn with_bytes_taken(mut self, bytes: u64) -> Self {
         self.0.bytes_taken = Some(bytes);

@@ -30,7 +30,9 @@ pub mod endpoint;
 mod framing;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
+mod hint;
 mod history;
+mod inquiry;
 mod listing;
 mod meta;
 mod multipart;
@@ -44,13 +46,16 @@ mod read;
 mod reply;
 mod request;
 mod retry;
+mod send;
 mod settings;
 mod signing;
 mod step;
+mod transport_failure;
 pub(crate) mod values;
 
 pub use crate::net::proxy::Proxy;
 pub use crate::transport::TlsVerification;
+pub(crate) use crate::transport::check_roots;
 pub use bucket::{BucketInfo, BucketName};
 pub(crate) use checksum::Expected;
 #[cfg(test)]
@@ -68,7 +73,7 @@ pub use range::ByteRange;
 pub use read::{GetObject, ObjectReader};
 pub use retry::RetryPolicy;
 pub use settings::ObjectSettings;
-pub use values::{CannedAcl, Checksum, Encryption, PayloadSigning, SignatureVersion, StorageClass};
+pub use values::{CannedAcl, Checksum, Encryption, PayloadSigning, RequestPayer, SignatureVersion, StorageClass};
 
 use crate::cancel::Cancel;
 use crate::clock::Clock;

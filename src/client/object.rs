@@ -2,7 +2,9 @@
 use super::Client;
 use super::body::{Payload, Reopen};
 use super::call::Retry;
+use super::listing::ListObjects;
 use super::meta::{ObjectMeta, etag_of, quoted};
+use super::range::ContentRange;
 use super::reply::{error_of, expect_nothing, read_document};
 use super::request::{Call, TimeLimit, object_call};
 use super::settings::ObjectSettings;
@@ -283,6 +285,7 @@ impl Client {
     ///
     /// # Errors
     /// [`ErrorKind::NoSuchKey`] when there is no such object. A HEAD has no error document: a missing bucket looks the same.
+    /// The reason of a bare refusal (400, 401, 403, or a redirect) is asked for once, with a GET of one byte.
     ///
     /// [HeadObject]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
     pub fn head_object(&self, bucket: &str, key: &str) -> Result<ObjectMeta> {
@@ -295,12 +298,38 @@ impl Client {
     }
 
     fn head(&self, call: &Call<'_>) -> Result<ObjectMeta> {
-        self.run(call, Payload::Empty, |response, _| {
-            let size = response
-                .content_length()
-                .ok_or_else(|| call.place(Error::new(ErrorKind::Protocol, "the reply names no Content-Length")))?;
-            Ok(ObjectMeta::of(&response, size))
-        })
+        let (meta, size) = self.run(call, Payload::Empty, |response, _| {
+            let size = response.content_length();
+            Ok((ObjectMeta::of(&response, size.unwrap_or_default()), size))
+        })?;
+        match size {
+            Some(_) => Ok(meta),
+            None => Ok(ObjectMeta { size: self.size_without_head(call)?, ..meta }),
+        }
+    }
+
+    /// Finds the size of an object whose HEAD does not state it, as with proxies that compress or stream what they pass on:
+    /// by a range of one byte or, where that states no size either, by the listing.
+    fn size_without_head(&self, head: &Call<'_>) -> Result<u64> {
+        let call = object_call("GetObject", "GET", head.bucket, head.key)?.header("range", "bytes=0-0");
+        let found = self.run(&call, Payload::Empty, |response, _| {
+            let range = response.header("content-range").map(ContentRange::parse);
+            Ok(match range {
+                Some(range) => range.and_then(|range| range.size),
+                None if response.status == 200 => response.content_length(),
+                None => None,
+            })
+        });
+        match found {
+            Ok(Some(size)) => return Ok(size),
+            Ok(None) => {}
+            // An empty object has no range.
+            Err(error) if error.kind() == ErrorKind::InvalidRange => {}
+            Err(error) => return Err(error),
+        }
+        let page = self.list_objects(head.bucket, &ListObjects::prefix(head.key).max_keys(1), None)?;
+        let listed = page.contents.iter().find(|object| object.key == head.key).map(|object| object.size);
+        listed.ok_or_else(|| head.place(Error::new(ErrorKind::Protocol, "the server does not state the object's size")))
     }
 }
 
