@@ -21,8 +21,8 @@ pub use values::{LogLevel, PartSizes};
 use crate::client::endpoint::{Acceleration, Addressing, Endpoint, Fips, Scheme, Stack, Variant};
 use crate::client::values::Word;
 use crate::client::{
-    BucketName, CannedAcl, Checksum, Encryption, MAX_PART_SIZE, MIN_PART_SIZE, PayloadSigning, Proxy, SignatureVersion,
-    StorageClass, TlsVerification,
+    BucketName, CannedAcl, Checksum, Encryption, MAX_PART_SIZE, MIN_PART_SIZE, PayloadSigning, Proxy, RequestPayer,
+    SignatureVersion, StorageClass, TlsVerification,
 };
 use crate::error::{ErrorKind, Result};
 use crate::sign::Credentials;
@@ -80,6 +80,7 @@ const V2_REGIONS: [&str; 9] = [
 /// reference drivers disagree on it (one reads octal, the other decimal); so are fractions and units (`10MB`).
 ///
 /// The words of an option are those of its type: [`StorageClass`], [`CannedAcl`], [`PayloadSigning`], [`Checksum`],
+/// [`RequestPayer`],
 /// [`LogLevel`]. See also [`Endpoint::custom`] for `regionendpoint`, [`Addressing::Auto`] for `forcepathstyle`,
 /// [`check_bucket`](crate::client::endpoint::check_bucket) for `bucket` and
 /// [`Config::max_requests`](crate::client::Config::max_requests) for `maxrequests`.
@@ -118,6 +119,8 @@ pub struct ParameterValues {
     pub payload: PayloadSigning,
     /// The checksum of uploads and downloads.
     pub checksum: Checksum,
+    /// Who pays for requests.
+    pub request_payer: RequestPayer,
     /// Bytes of an upload's parts: 5 MiB to 5 GiB.
     pub chunk_size: u64,
     /// Bytes of a copy's parts: 5 MiB to 5 GiB.
@@ -190,6 +193,7 @@ impl Parameters {
             signature_version,
             payload: payload(options, signature_version)?,
             checksum: options.word("checksum", str::to_owned, &[])?,
+            request_payer: options.word("requestpayer", str::to_ascii_lowercase, &[])?,
             chunk_size,
             multipart_copy_chunk_size: options.integer("multipartcopychunksize", part)?,
             multipart_copy_max_concurrency: options.count("multipartcopymaxconcurrency", i64::MAX.unsigned_abs())?,
