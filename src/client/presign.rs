@@ -123,7 +123,7 @@ impl Client {
         // A browser that follows the URL sends no header of S3's.
         let payer = inner.config.request_payer.header();
         let query: Vec<_> = request.query.iter().copied().chain(payer).collect();
-        let parts = sign::Request { method, path: &path, query: &query, headers: &headers };
+        let parts = sign::Request::new(method, &path).query(&query).headers(&headers);
         let refused = |error: sign::Error| call.place(Error::new(ErrorKind::InvalidArgument, error.to_string()));
         let query = match (&lease.credentials, inner.config.signature) {
             (None, _) => sign::query_string(&query),
@@ -132,7 +132,8 @@ impl Client {
             }
             (Some(credentials), SignatureVersion::V4) => {
                 let scope = v4::Scope { region: &region, service: "s3" };
-                v4::presign(&parts, credentials, scope, now, expires_in).map_err(refused)?.query
+                let key = inner.signing_key(credentials, now, scope).map_err(refused)?;
+                key.presign(&parts, v4::Payload::Unsigned, now, expires_in).map_err(refused)?.query
             }
         };
         let question = if query.is_empty() { "" } else { "?" };

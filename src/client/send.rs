@@ -50,7 +50,7 @@ impl Client {
         if let Some(framing) = coverage.framing() {
             framing.announce(&mut headers);
         }
-        let request = sign::Request { method: call.method, path: &path, query: &query, headers: &headers };
+        let request = sign::Request::new(call.method, &path).query(&query).headers(&headers);
         let signing = inner
             .sign(&request, located, region, lease, coverage.to_sign())
             .map_err(|error| SendError::NotSent(unsignable(&error)))?;
