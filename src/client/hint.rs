@@ -65,6 +65,10 @@ pub(super) fn of_refusal(situation: &Situation<'_>) -> Option<String> {
             "check the policies of these credentials and of the bucket; without the permission s3:ListBucket, S3 denies \
              access to objects that do not exist"
         }
+        (ErrorKind::AccessDenied, _) if situation.body == BodySignature::Unsigned => {
+            "check the policies of these credentials and of the bucket; if one of them denies unsigned bodies, set payload \
+             to signed"
+        }
         (ErrorKind::AccessDenied, _) => "check the policies of these credentials and of the bucket",
         (ErrorKind::Conflict, "ConditionalRequestConflict") => {
             "another request changed the object in the meantime: read it and begin again"

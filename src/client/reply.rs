@@ -3,7 +3,7 @@ use super::endpoint::{Located, Redirect};
 use super::hint::{self, BodySignature, Situation};
 use super::request::Call;
 use super::retry::kind_of_response;
-use super::signing::Signing;
+use super::signing::{MAX_CLOCK_OFFSET, Signing};
 use super::transport_failure::transport_error;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sign::explain::{ServerSide, compare};
@@ -167,9 +167,10 @@ fn redirected(error: Error, to: &Redirect) -> (Error, Option<String>) {
     }
 }
 
-/// Whether the server's clock differs so much from the time of a signature that S3 refuses it.
+/// Whether the server's clock differs so much from the time of a signature that S3 refuses it, and yet can be right.
 fn is_skewed(signed_at: Timestamp, date: Option<Timestamp>) -> bool {
-    date.is_some_and(|date| date.unix().abs_diff(signed_at.unix()) > SKEW_ALLOWED)
+    let apart = date.map_or(0, |date| date.unix().abs_diff(signed_at.unix()));
+    apart > SKEW_ALLOWED && apart <= MAX_CLOCK_OFFSET
 }
 
 /// What a support desk asks for: from the headers, or else from the document.

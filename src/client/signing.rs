@@ -72,7 +72,7 @@ impl Signing {
 /// A server's time that differs by more than this from the machine's is not believed. A machine whose clock has no battery
 /// starts at the date of its firmware, which is a few years old; a difference of a decade is a mistake of the server's, and
 /// signatures for such a time would be good for that long.
-const MAX_CLOCK_OFFSET: u64 = 5 * 366 * 24 * 60 * 60;
+pub(super) const MAX_CLOCK_OFFSET: u64 = 5 * 366 * 24 * 60 * 60;
 
 impl Inner {
     /// Returns `server`, the time of the server's clock, when it may be believed.

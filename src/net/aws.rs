@@ -239,7 +239,7 @@ mod tests {
     use S3Service::{AccessPoint, Api, Express, Interface, Website};
 
     #[test]
-    fn hosts_of_s3_are_told_from_other_hosts_of_aws() {
+    fn hosts_of_s3_are_distinguished_from_other_hosts_of_aws() {
         for (host, expected) in [
             ("s3.amazonaws.com", Some((None, Api, "aws"))),
             ("s3.us-east-1.amazonaws.com", Some((None, Api, "aws"))),

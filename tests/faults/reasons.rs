@@ -332,7 +332,7 @@ fn p33_one_bad_key_does_not_starve_the_others() {
     rig.finish();
 }
 
-/// The error of a PUT, and of a HEAD, that ends in `fault`.
+/// The error of a GET whose every attempt ends in `fault`.
 fn refused(fault: Fault) -> Error {
     let rig = Rig::new();
     rig.faulty.always("GetObject", fault);
@@ -453,7 +453,20 @@ fn payload_signed_is_named_where_unsigned_bodies_are_refused() {
     }
 }
 
-/// The hint of an error, with the port of the test's server left out.
+/// A policy that denies unsigned bodies says no more than any other.
+#[test]
+fn payload_signed_is_mentioned_where_a_policy_may_ask_for_it() {
+    let check = "check the policies of these credentials and of the bucket";
+    let unsigned = format!("{check}; if one of them denies unsigned bodies, set payload to signed");
+    for (payload, hint) in [(PayloadSigning::Unsigned, unsigned.as_str()), (PayloadSigning::Signed, check)] {
+        let rig = Rig::with(ServerOptions::default(), |config| config.payload_signing(payload));
+        rig.faulty.always("PutObject", Fault::error(403, "AccessDenied"));
+        assert_eq!(rig.put("key", b"content").unwrap_err().hint(), Some(hint));
+        rig.finish();
+    }
+}
+
+/// Kind, attempts, message and hint of an error.
 fn outcome(config: Config) -> (ErrorKind, u32, String, Option<String>) {
     let client = Client::new(config.retry(retry()).timeouts(timeouts())).unwrap();
     let error = client.put_object(BUCKET, "key", b"content", &ObjectSettings::default()).unwrap_err();
