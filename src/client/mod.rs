@@ -32,7 +32,9 @@ mod fallback;
 mod framing;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
+mod hint;
 mod history;
+mod inquiry;
 mod learnt;
 mod listing;
 mod meta;
@@ -48,14 +50,17 @@ mod read;
 mod reply;
 mod request;
 mod retry;
+mod send;
 mod settings;
 mod signing;
 mod step;
 mod store;
+mod transport_failure;
 pub(crate) mod values;
 
 pub use crate::net::proxy::Proxy;
 pub use crate::transport::TlsVerification;
+pub(crate) use crate::transport::check_roots;
 pub use bucket::{BucketInfo, BucketName};
 pub(crate) use checksum::Expected;
 #[cfg(test)]
@@ -76,7 +81,7 @@ pub use read::{GetObject, ObjectReader};
 pub use retry::RetryPolicy;
 pub use settings::ObjectSettings;
 pub use store::PutResult;
-pub use values::{CannedAcl, Checksum, Encryption, PayloadSigning, SignatureVersion, StorageClass};
+pub use values::{CannedAcl, Checksum, Encryption, PayloadSigning, RequestPayer, SignatureVersion, StorageClass};
 
 use crate::cancel::Cancel;
 use crate::clock::Clock;

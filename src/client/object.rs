@@ -1,8 +1,10 @@
 //! Operations on one object: put, copy, head.
 use super::Client;
 use super::body::{Payload, Reopen};
+use super::listing::ListObjects;
 use super::meta::{ObjectMeta, condition};
 use super::outcome::{Age, Ended, Found, Wanted, may_have_happened, outcome_unknown};
+use super::range::ContentRange;
 use super::reply::{Reader, Said, read_what_is_said};
 use super::request::{Call, TimeLimit, object_call};
 use super::settings::ObjectSettings;
@@ -196,24 +198,57 @@ impl Client {
     ///
     /// # Errors
     /// [`ErrorKind::NoSuchKey`] when there is no such object. A HEAD has no error document: a missing bucket looks the same.
+    /// The reason of a bare refusal (400, 401, 403, or a redirect) is asked for once, with a GET of one byte.
     ///
     /// [HeadObject]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
     pub fn head_object(&self, bucket: &str, key: &str) -> Result<ObjectMeta> {
-        self.head(&object_call("HeadObject", "HEAD", bucket, key)?, |_, meta| meta)
+        self.head(&object_call("HeadObject", "HEAD", bucket, key)?, |_, _| ()).map(|((), meta)| meta)
     }
 
     /// Requests the object's checksum as well. S3 demands the right to decrypt for that, as it does for reading.
     pub(crate) fn head_object_with_checksum(&self, bucket: &str, key: &str) -> Result<ObjectMeta> {
         let call = object_call("HeadObject", "HEAD", bucket, key)?.header("x-amz-checksum-mode", "ENABLED");
-        self.head(&call, |_, meta| meta)
+        self.head(&call, |_, _| ()).map(|((), meta)| meta)
     }
 
-    pub(super) fn head<T>(&self, call: &Call<'_>, read: impl Fn(&Response, ObjectMeta) -> T) -> Result<T> {
-        self.run(call, Payload::Empty, |response, _| {
-            let size = response
-                .content_length()
-                .ok_or_else(|| call.place(Error::new(ErrorKind::Protocol, "the reply names no Content-Length")))?;
-            Ok(read(&response, ObjectMeta::of(&response, size)))
-        })
+    /// Requests the object's metadata, and returns it with the value that `read` takes from the response.
+    pub(super) fn head<T>(
+        &self,
+        call: &Call<'_>,
+        read: impl Fn(&Response, &ObjectMeta) -> T,
+    ) -> Result<(T, ObjectMeta)> {
+        let (value, meta, size) = self.run(call, Payload::Empty, |response, _| {
+            let size = response.content_length();
+            let meta = ObjectMeta::of(&response, size.unwrap_or_default());
+            Ok((read(&response, &meta), meta, size))
+        })?;
+        match size {
+            Some(_) => Ok((value, meta)),
+            None => Ok((value, ObjectMeta { size: self.size_without_head(call)?, ..meta })),
+        }
+    }
+
+    /// Finds the size of an object whose HEAD does not state it, as with proxies that compress or stream what they pass on:
+    /// by a range of one byte or, where that states no size either, by the listing.
+    fn size_without_head(&self, head: &Call<'_>) -> Result<u64> {
+        let call = object_call("GetObject", "GET", head.bucket, head.key)?.header("range", "bytes=0-0");
+        let found = self.run(&call, Payload::Empty, |response, _| {
+            let range = response.header("content-range").map(ContentRange::parse);
+            Ok(match range {
+                Some(range) => range.and_then(|range| range.size),
+                None if response.status == 200 => response.content_length(),
+                None => None,
+            })
+        });
+        match found {
+            Ok(Some(size)) => return Ok(size),
+            Ok(None) => {}
+            // An empty object has no range.
+            Err(error) if error.kind() == ErrorKind::InvalidRange => {}
+            Err(error) => return Err(error),
+        }
+        let page = self.list_objects(head.bucket, &ListObjects::prefix(head.key).max_keys(1), None)?;
+        let listed = page.contents.iter().find(|object| object.key == head.key).map(|object| object.size);
+        listed.ok_or_else(|| head.place(Error::new(ErrorKind::Protocol, "the server does not state the object's size")))
     }
 }

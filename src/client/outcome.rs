@@ -94,7 +94,7 @@ impl Client {
             self.head(&call, |response, meta| {
                 let date = response.header("date").and_then(Timestamp::parse_http_date);
                 let elapsed = self.inner.config.clock.instant().saturating_duration_since(begun);
-                (age(date, meta.last_modified, elapsed), meta)
+                age(date, meta.last_modified, elapsed)
             })
         });
         match head {

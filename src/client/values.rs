@@ -119,6 +119,26 @@ words! {
     }
 }
 
+words! {
+    /// Who pays for requests to a bucket that charges its readers
+    /// ([AWS](https://docs.aws.amazon.com/AmazonS3/latest/userguide/RequesterPaysBuckets.html)).
+    #[derive(Default)]
+    RequestPayer {
+        /// The bucket's owner; no header is sent.
+        #[default]
+        BucketOwner = "bucketowner",
+        /// The owner of the credentials: `x-amz-request-payer: requester` goes with every request and presigned URL.
+        Requester = "requester",
+    }
+}
+
+impl RequestPayer {
+    /// The name and the value of the header or query parameter that says so.
+    pub(super) fn header(self) -> Option<(&'static str, &'static str)> {
+        (self == Self::Requester).then_some(("x-amz-request-payer", self.as_str()))
+    }
+}
+
 /// Encryption by the server.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Encryption {

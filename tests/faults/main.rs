@@ -12,6 +12,7 @@ mod driver;
 mod listing;
 mod load;
 mod reading;
+mod reasons;
 mod server;
 mod status;
 mod stored;
