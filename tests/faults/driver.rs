@@ -6,7 +6,7 @@ use s3driver::driver::{Parameters, S3Driver, StorageDriver, WalkOptions, WalkSte
 use s3driver::{ErrorKind, Result};
 
 /// A driver whose requests meet the faults too.
-fn driver(rig: &Rig) -> S3Driver {
+pub(crate) fn driver(rig: &Rig) -> S3Driver {
     driver_with(rig, &[])
 }
 
