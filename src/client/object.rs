@@ -159,7 +159,15 @@ impl Client {
     ///
     /// [DeleteObject]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html
     pub fn delete_object(&self, bucket: &str, key: &str) -> Result<()> {
-        let call = object_call("DeleteObject", "DELETE", bucket, key)?;
+        self.delete_object_if(bucket, key, &Condition::Always)
+    }
+
+    /// Deletes an object under a condition. Servers without conditional deletes ignore it or refuse the request (501).
+    ///
+    /// # Errors
+    /// [`ErrorKind::PreconditionFailed`] when the condition does not hold.
+    pub fn delete_object_if(&self, bucket: &str, key: &str, condition: &Condition) -> Result<()> {
+        let call = condition.apply_to(object_call("DeleteObject", "DELETE", bucket, key)?);
         match self.run_for_nothing(&call, Payload::Empty) {
             Err(error) if error.kind() == ErrorKind::NoSuchKey => Ok(()),
             result => result,

@@ -100,11 +100,6 @@ impl Sender {
         self.shared.lock().failure()
     }
 
-    /// Whether a part has failed for good.
-    pub(super) fn has_failed(&self) -> bool {
-        self.shared.failed.load(Ordering::Acquire)
-    }
-
     /// An empty buffer for a part of `size` bytes. Waits until there is room.
     pub(super) fn buffer(&self, size: u64) -> Result<Buffer> {
         self.buffer_with(Vec::new(), size)
