@@ -50,7 +50,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for header in options.iter().filter_map(|option| option.strip_prefix("header=")) {
         headers.push(header.split_once(':').ok_or_else(|| format!("a header is written name:value, not {header}"))?);
     }
-    let request = Request { method, path, query: &query, headers: &headers };
+    let request = Request::new(method, path).query(&query).headers(&headers);
 
     let variable = |name: &str, variable: &str| given(name).map(str::to_owned).or_else(|| std::env::var(variable).ok());
     let access = variable("access", "AWS_ACCESS_KEY_ID").ok_or("no access key: set AWS_ACCESS_KEY_ID")?;
@@ -84,7 +84,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let ends = Timestamp::from_unix(time.unix().saturating_add(i64::try_from(expires.as_secs())?));
     let in_header = v4::sign(&request, payload, &credentials, scope, time)?;
-    let in_query = v4::presign(&request, &credentials, scope, time, expires)?;
+    let in_query = v4::presign(&request, v4::Payload::Unsigned, &credentials, scope, time, expires)?;
     let old_in_header = v2::sign(&request, given("bucket"), &credentials, time)?;
     let old_in_query = v2::presign(&request, given("bucket"), &credentials, ends)?;
     let explanations: [(&str, Explanation<'_>); 4] = [

@@ -279,12 +279,12 @@ checks! {
         };
         close();
         // It finds one upload, whose parts come without a gap and hold the whole file. It goes on from the whole size.
-        let (mut id, mut parts) = go.resume().expect("an upload");
+        let (_, parts) = go.resume().expect("an upload");
         let size = parts.iter().map(|part| part.size).sum::<u64>() as usize;
         assert_eq!(size, 12 * MIB);
         assert_eq!(driver.stat("/up/data").unwrap_err().kind(), ErrorKind::PathNotFound);
         assert_eq!(go.append(&content[size..]), size);
-        (id, parts) = go.resume().expect("an upload");
+        let (id, parts) = go.resume().expect("an upload");
         go.complete(&id, &parts);
         assert!(driver.get_content("/up/data").unwrap() == content);
         // What we kept beside means nothing now, and is no reason to append to a committed file.

@@ -5,7 +5,7 @@
 //! and older one with johnsmith): RESTAuthentication, HTTPPOSTExamples.
 #![allow(clippy::unwrap_used)] // What fails in a helper fails the test.
 use base64::Engine as _;
-use s3driver::sign::chunked::{Checksum, ChunkSigner, Layout, Trailer};
+use s3driver::sign::chunked::{ChunkSigner, Layout, Trailer, TrailerChecksum};
 use s3driver::sign::{Credentials, PostForm, Request, Signed, v2, v4};
 use s3driver::time::Timestamp;
 use std::io::Read;
@@ -37,8 +37,7 @@ fn v4_example(request: &Request<'_>, body: &[u8], hash: &str, signature: &str) -
 
 #[test]
 fn v4_get_object() {
-    let request =
-        Request { method: "GET", path: "/test.txt", query: &[], headers: &[EXAMPLE_HOST, ("Range", "bytes=0-9")] };
+    let request = Request::new("GET", "/test.txt").headers(&[EXAMPLE_HOST, ("Range", "bytes=0-9")]);
     let signed = v4_example(
         &request,
         b"",
@@ -72,7 +71,7 @@ fn v4_put_object() {
     let headers =
         [("Date", "Fri, 24 May 2013 00:00:00 GMT"), EXAMPLE_HOST, ("x-amz-storage-class", "REDUCED_REDUNDANCY")];
     let signed = v4_example(
-        &Request { method: "PUT", path: &path, query: &[], headers: &headers },
+        &Request::new("PUT", &path).headers(&headers),
         b"Welcome to Amazon S3.",
         "9e0e90d9c76de8fa5b200d8c849cd5b8dc7a3be3951ddb7f6a76b4158342019d",
         "98ad721746da40c64f1a55b78f14c238d841ea1380cd77a1b5971af0ece108bd",
@@ -86,7 +85,7 @@ fn v4_put_object() {
 #[test]
 fn v4_get_bucket_lifecycle() {
     v4_example(
-        &Request { method: "GET", path: "/", query: &[("lifecycle", "")], headers: &[EXAMPLE_HOST] },
+        &Request::new("GET", "/").query(&[("lifecycle", "")]).headers(&[EXAMPLE_HOST]),
         b"",
         "9766c798316ff2757b517bc739a67f6213b4ab36dd5da2f94eaebf79c77395ca",
         "fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543",
@@ -96,7 +95,7 @@ fn v4_get_bucket_lifecycle() {
 #[test]
 fn v4_list_objects() {
     v4_example(
-        &Request { method: "GET", path: "/", query: &[("prefix", "J"), ("max-keys", "2")], headers: &[EXAMPLE_HOST] },
+        &Request::new("GET", "/").query(&[("prefix", "J"), ("max-keys", "2")]).headers(&[EXAMPLE_HOST]),
         b"",
         "df57d21db20da04d7fa30298dd4488ba3a2b47ca3a489c74750e0f1e7df1b9b7",
         "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7",
@@ -105,8 +104,9 @@ fn v4_list_objects() {
 
 #[test]
 fn v4_presigned_url() {
-    let request = Request { method: "GET", path: "/test.txt", query: &[], headers: &[EXAMPLE_HOST] };
-    let presigned = v4::presign(&request, &credentials(), SCOPE, TIME, Duration::from_secs(86_400)).unwrap();
+    let request = Request::new("GET", "/test.txt").headers(&[EXAMPLE_HOST]);
+    let presigned =
+        v4::presign(&request, v4::Payload::Unsigned, &credentials(), SCOPE, TIME, Duration::from_secs(86_400)).unwrap();
     assert_eq!(
         presigned.steps.string_to_sign.lines().last(),
         Some("3bfa292879f6447bbcda7001decf97f4a54dc650c8942174ae0a9121cf58ad04")
@@ -125,14 +125,14 @@ fn v4_presigned_url() {
 static STREAMED: [u8; 66_560] = [b'a'; 66_560];
 
 /// Signs the seed and returns the framed body, which must have the length known beforehand.
-fn streamed(layout: Layout, seed: &str, extra: &[(&str, &str)], checksum: Option<Box<dyn Checksum>>) -> String {
+fn streamed(layout: &Layout, seed: &str, extra: &[(&str, &str)], checksum: Option<Box<dyn TrailerChecksum>>) -> String {
     let framing = layout.headers();
     let mut headers = vec![("host", "s3.amazonaws.com"), ("x-amz-storage-class", "REDUCED_REDUNDANCY")];
     headers.extend_from_slice(extra);
     headers.extend(framing.iter().map(|(name, value)| (*name, value.as_str())));
-    let request = Request { method: "PUT", path: "/examplebucket/chunkObject.txt", query: &[], headers: &headers };
-    let key = v4::SigningKey::derive(&credentials(), TIME, SCOPE);
-    let signed = v4::sign_with_key(&request, layout.payload(), &credentials(), SCOPE, TIME, &key).unwrap();
+    let request = Request::new("PUT", "/examplebucket/chunkObject.txt").headers(&headers);
+    let key = v4::SigningKey::derive(&credentials(), TIME, SCOPE).unwrap();
+    let signed = key.sign(&request, layout.payload(), TIME).unwrap();
     assert_eq!(signed.steps.signature, seed);
     let signer = ChunkSigner::new(&key, TIME, &signed.steps.signature).unwrap();
     let mut wire = String::new();
@@ -146,7 +146,7 @@ fn v4_chunked_upload() {
     let layout = Layout::signed(66_560);
     assert_eq!(layout.encoded_length(), 66_824);
     let wire = streamed(
-        layout,
+        &layout,
         "4f232c4386841ef735655705268965c44a0e4690baa4adea153f7db9fa80a0a9",
         &[("content-length", "66824")],
         None,
@@ -164,7 +164,7 @@ fn v4_chunked_upload() {
 /// CRC-32C bit by bit, to know that the documented trailer is that of the documented body.
 struct Crc32c(u32);
 
-impl Checksum for Crc32c {
+impl TrailerChecksum for Crc32c {
     fn update(&mut self, data: &[u8]) {
         for byte in data {
             self.0 ^= u32::from(*byte);
@@ -181,10 +181,10 @@ impl Checksum for Crc32c {
 // The page prints 66824 as the length of this body too; what it describes has 66946 bytes.
 #[test]
 fn v4_chunked_upload_with_trailer() {
-    let layout = Layout::signed_with_trailer(66_560, Trailer { name: "x-amz-checksum-crc32c", value_length: 8 });
+    let layout = Layout::signed_with_trailer(66_560, Trailer::new("x-amz-checksum-crc32c", 8).unwrap());
     assert_eq!(layout.encoded_length(), 66_946);
     let wire = streamed(
-        layout,
+        &layout,
         "106e2a8a18243abcf37539882f36619c00e2dfc72633413f02d3b74544bfeb8e",
         &[],
         Some(Box::new(Crc32c(!0))),
@@ -247,7 +247,7 @@ fn v2_example(request: &Request<'_>, bucket: Option<&str>, string_to_sign: &str,
 #[test]
 fn v2_object_get() {
     let headers = [("Date", "Tue, 27 Mar 2007 19:36:42 +0000")];
-    let request = Request { method: "GET", path: "/photos/puppy.jpg", query: &[], headers: &headers };
+    let request = Request::new("GET", "/photos/puppy.jpg").headers(&headers);
     for (bucket, signature) in
         [("awsexamplebucket1", "qgk2+6Sv9/oM7G3qLEjTH1a1l1g="), ("johnsmith", "bWq2s1WEIj+Ydj0vQ697zp+IXMU=")]
     {
@@ -260,7 +260,7 @@ fn v2_object_get() {
 fn v2_object_put() {
     let headers =
         [("Content-Type", "image/jpeg"), ("Content-Length", "94328"), ("Date", "Tue, 27 Mar 2007 21:15:45 +0000")];
-    let request = Request { method: "PUT", path: "/photos/puppy.jpg", query: &[], headers: &headers };
+    let request = Request::new("PUT", "/photos/puppy.jpg").headers(&headers);
     for (bucket, signature) in
         [("awsexamplebucket1", "iqRzw+ileNPu1fhspnRs8nOjjIA="), ("johnsmith", "MyyxeRY7whkBe+bq8fHCL/2kKUg=")]
     {
@@ -273,7 +273,7 @@ fn v2_object_put() {
 fn v2_list() {
     let headers = [("User-Agent", "Mozilla/5.0"), ("Date", "Tue, 27 Mar 2007 19:42:41 +0000")];
     let query = [("prefix", "photos"), ("max-keys", "50"), ("marker", "puppy")];
-    let request = Request { method: "GET", path: "/", query: &query, headers: &headers };
+    let request = Request::new("GET", "/").query(&query).headers(&headers);
     for (bucket, signature) in
         [("awsexamplebucket1", "m0WP8eCtspQl5Ahe6L1SozdX9YA="), ("johnsmith", "htDYFYduRNen8P9ZfE/s9SuKy0U=")]
     {
@@ -284,7 +284,7 @@ fn v2_list() {
 #[test]
 fn v2_fetch() {
     let headers = [("Date", "Tue, 27 Mar 2007 19:44:46 +0000")];
-    let request = Request { method: "GET", path: "/", query: &[("acl", "")], headers: &headers };
+    let request = Request::new("GET", "/").query(&[("acl", "")]).headers(&headers);
     for (bucket, signature) in
         [("awsexamplebucket1", "82ZHiFIjc+WbcwFKGUVEQspPn+0="), ("johnsmith", "c2WLPFtWHVgbEmeEG93a4cG37dM=")]
     {
@@ -305,7 +305,7 @@ fn v2_delete() {
         [("awsexamplebucket1", "XbyTlbQdu9Xw5o8P4iMwPktxQd8="), ("johnsmith", "lx3byBScXR6KzyMaifNkardMwNk=")]
     {
         let path = format!("/{bucket}/photos/puppy.jpg");
-        let request = Request { method: "DELETE", path: &path, query: &[], headers: &headers };
+        let request = Request::new("DELETE", &path).headers(&headers);
         v2_example(&request, None, &format!("DELETE\n\n\nTue, 27 Mar 2007 21:20:26 +0000\n{path}"), signature);
     }
 }
@@ -337,7 +337,7 @@ fn v2_upload() {
              x-amz-acl:public-read\nx-amz-meta-checksumalgorithm:crc32\nx-amz-meta-filechecksum:0x02661779\n\
              x-amz-meta-reviewedby:{joe},{jane}\n/{bucket}/db-backup.dat.gz"
         );
-        let request = Request { method: "PUT", path: "/db-backup.dat.gz", query: &[], headers: &headers };
+        let request = Request::new("PUT", "/db-backup.dat.gz").headers(&headers);
         v2_example(&request, Some(&bucket), &text, signature);
     }
 }
@@ -345,7 +345,7 @@ fn v2_upload() {
 #[test]
 fn v2_list_all_my_buckets() {
     let headers = [("Date", "Wed, 28 Mar 2007 01:29:59 +0000")];
-    let request = Request { method: "GET", path: "/", query: &[], headers: &headers };
+    let request = Request::new("GET", "/").headers(&headers);
     v2_example(&request, None, "GET\n\n\nWed, 28 Mar 2007 01:29:59 +0000\n/", "qGdzdERIC03wnaRNKh6OqZehG9s=");
 }
 
@@ -354,7 +354,7 @@ fn v2_list_all_my_buckets() {
 fn v2_unicode_keys() {
     let headers = [("Date", "Wed, 28 Mar 2007 01:49:49 +0000")];
     let path = "/dictionary/fran%C3%A7ais/pr%c3%a9f%c3%a8re";
-    let request = Request { method: "GET", path, query: &[], headers: &headers };
+    let request = Request::new("GET", path).headers(&headers);
     let text = format!("GET\n\n\nWed, 28 Mar 2007 01:49:49 +0000\n{path}");
     v2_example(&request, None, &text, "DNEZGsoieTZ92F3bUfSPQcbGmlM=");
 }
@@ -365,7 +365,7 @@ fn v2_unicode_keys() {
 fn v2_examples_of_older_editions() {
     let older = Credentials::new("0PN5J17HBGZHT7JJ3X82", "uV3F3YluFJax1cknvbcGwgjvx4QpvB+leU8dUj2o");
     let signed = |(method, path): (&str, &str), bucket, query: &[_], headers: &[_]| {
-        let request = Request { method, path, query, headers };
+        let request = Request::new(method, path).query(query).headers(headers);
         v2::sign(&request, bucket, &older, Timestamp::from_unix(0)).unwrap().steps.signature
     };
     let (johnsmith, puppy) = (Some("johnsmith"), "/photos/puppy.jpg");
@@ -397,7 +397,7 @@ fn v2_examples_of_older_editions() {
 
 #[test]
 fn v2_query_string_authentication() {
-    let request = Request { method: "GET", path: "/photos/puppy.jpg", query: &[], headers: &[] };
+    let request = Request::new("GET", "/photos/puppy.jpg");
     let expires = Timestamp::from_unix(1_175_139_620);
     let presigned = v2::presign(&request, Some("johnsmith"), &credentials(), expires).unwrap();
     assert_eq!(presigned.steps.string_to_sign, "GET\n\n\n1175139620\n/johnsmith/photos/puppy.jpg");
@@ -408,7 +408,7 @@ fn v2_query_string_authentication() {
     );
 
     let older = Credentials::new("44CF9590006BF252F707", "OtxrzxIsfpFjA7SwPzILwy8Bw21TLhquhboDYROV");
-    let request = Request { path: "/quotes/nelson", ..request };
+    let request = Request::new("GET", "/quotes/nelson");
     let presigned = v2::presign(&request, None, &older, Timestamp::from_unix(1_141_889_120)).unwrap();
     assert_eq!(presigned.steps.signature, "vjbyPxybdZaNmGa+yT272YEAiv4=");
 }

@@ -14,12 +14,9 @@ fn credentials() -> Credentials {
     Credentials::new("AKIAIOSFODNN7EXAMPLE", SECRET).with_session_token(TOKEN)
 }
 
-const REQUEST: Request<'static> = Request {
-    method: "PUT",
-    path: "/bucket/a%20b//c",
-    query: &[("partNumber", "7"), ("uploadId", "x y")],
-    headers: &[("host", "storage.example:9000"), ("content-type", "text/plain"), ("x-amz-meta-note", "one two")],
-};
+const REQUEST: Request<'static> = Request::new("PUT", "/bucket/a%20b//c")
+    .query(&[("partNumber", "7"), ("uploadId", "x y")])
+    .headers(&[("host", "storage.example:9000"), ("content-type", "text/plain"), ("x-amz-meta-note", "one two")]);
 
 fn signed() -> Signed {
     v4::sign(&REQUEST, v4::Payload::Bytes(b"body"), &credentials(), SCOPE, TIME).unwrap()
@@ -93,7 +90,7 @@ fn control_characters_are_escaped_everywhere() {
 #[test]
 fn no_secret_is_printed() {
     let hour = Duration::from_secs(3600);
-    let presigned = v4::presign(&REQUEST, &credentials(), SCOPE, TIME, hour).unwrap();
+    let presigned = v4::presign(&REQUEST, v4::Payload::Unsigned, &credentials(), SCOPE, TIME, hour).unwrap();
     let old = v2::presign(&REQUEST, None, &credentials(), TIME).unwrap();
     let (new, older) = (signed(), v2::sign(&REQUEST, None, &credentials(), TIME).unwrap());
     for (explanation, signature) in [
@@ -208,7 +205,7 @@ fn knows_a_normalised_path() {
         ("/bucket/a/../c", "/bucket/a/c", Cause::PathChanged),
         ("/bucket/a//", "/bucket/a", Cause::PathChanged),
     ] {
-        let request = Request { path: ours, ..REQUEST };
+        let request = Request::new("PUT", ours).headers(&[("host", "h")]);
         let signed = v4::sign(&request, v4::Payload::Unsigned, &credentials(), SCOPE, TIME).unwrap();
         let text = signed.steps.canonical_request.replacen(&format!("\n{ours}\n"), &format!("\n{theirs}\n"), 1);
         let server = ServerSide { canonical_request: Some(&text), ..ServerSide::default() };
@@ -233,7 +230,7 @@ fn shows_both_sides_around_the_place() {
     // 40 characters before the place and 80 from there on.
     let noted = |note: &str| {
         let headers = [("host", "h"), ("x-amz-meta-note", note)];
-        let request = Request { method: "GET", path: "/", query: &[], headers: &headers };
+        let request = Request::new("GET", "/").headers(&headers);
         let scope = v4::Scope { region: "us-east-1", service: "s3" };
         v4::sign(&request, v4::Payload::Unsigned, &Credentials::new("AKIDEXAMPLE", SECRET), scope, TIME).unwrap()
     };
@@ -332,7 +329,8 @@ fn names_the_cause_for_version_2() {
 
 #[test]
 fn presigned_parameters_tell_apart() {
-    let presigned = v4::presign(&REQUEST, &credentials(), SCOPE, TIME, Duration::from_secs(60)).unwrap();
+    let presigned =
+        v4::presign(&REQUEST, v4::Payload::Unsigned, &credentials(), SCOPE, TIME, Duration::from_secs(60)).unwrap();
     let of = |from: &str, to: &str| {
         assert!(presigned.steps.canonical_request.contains(from), "{from}");
         let theirs = presigned.steps.canonical_request.replacen(from, to, 1);

@@ -949,6 +949,29 @@ fn f8_a_push_takes_no_more_requests_than_its_parts() {
     assert!(stored(&server, "f").unwrap() == content);
 }
 
+/// As rclone does it: a part that was sent stays as it is, and parts of any size may follow.
+#[test]
+fn f8_a_server_that_keeps_the_part_of_a_close_gets_the_rest_after_it() {
+    let server = Server::start(ServerOptions { min_part_size: 1, ..ServerOptions::default() });
+    let driver = driver(&server);
+    let content = bytes(45, 0, 3 * PART);
+    for sizes in [&[100, 2 * PART][..], &[100, 200, 3 * PART], &[PART, 2 * PART], &[PART + 7, PART + 9, 2 * PART + 1]] {
+        let mut at = 0;
+        for (index, size) in sizes.iter().enumerate() {
+            let mut writer = if index == 0 { create(&driver, "/f") } else { append(&driver, "/f") };
+            assert_eq!(writer.size(), at as u64);
+            if index > 0 {
+                server.fail_next("UploadPart", 501, "NotImplemented", 1);
+            }
+            writer.write_all(&content[at..*size]).unwrap();
+            at = *size;
+            if index + 1 == sizes.len() { writer.commit().unwrap() } else { writer.close().unwrap() }
+        }
+        assert!(stored(&server, "f").unwrap() == content[..at], "{sizes:?}");
+        assert_nothing_pending(&server);
+    }
+}
+
 #[test]
 fn a_polling_reader_sees_nothing_or_all() {
     let server = server();

@@ -19,11 +19,12 @@ pub(crate) type Piece = Box<dyn FnMut()>;
 pub(crate) type Named = (&'static str, fn() -> Piece);
 
 /// Every piece.
-pub(crate) const PIECES: [Named; 12] = [
+pub(crate) const PIECES: [Named; 13] = [
     ("sign-v4", sign_v4),
     ("sign-v4-derive", sign_v4_and_derive),
     ("sign-v2", sign_v2),
     ("presign-v4", presign_v4),
+    ("presign-v4-kept", presign_v4_with_kept_key),
     ("presign-v2", presign_v2),
     ("encode-key", encode_key),
     ("frame-1mib", frame_1mib),
@@ -36,8 +37,7 @@ pub(crate) const PIECES: [Named; 12] = [
 
 const KEY: &str = "/registry/docker/registry/v2/blobs/sha256/3e/3e25960a79dbc69b674cd4ec67a72c62ff5a/data";
 const HOST: &str = "s3.eu-central-1.amazonaws.com";
-const REQUEST: Request<'static> =
-    Request { method: "GET", path: KEY, query: &[], headers: &[("host", HOST), ("range", "bytes=0-4095")] };
+const REQUEST: Request<'static> = Request::new("GET", KEY).headers(&[("host", HOST), ("range", "bytes=0-4095")]);
 const SCOPE: Scope<'static> = Scope { region: "eu-central-1", service: "s3" };
 const NOW: Timestamp = Timestamp::from_unix(1_767_286_800);
 const KEYS: usize = 1000;
@@ -49,10 +49,9 @@ fn credentials() -> Credentials {
 /// A small request with a key derived before: what a client does all day.
 fn sign_v4() -> Piece {
     let credentials = credentials();
-    let key = SigningKey::derive(&credentials, NOW, SCOPE);
+    let key = SigningKey::derive(&credentials, NOW, SCOPE).expect("a key");
     Box::new(move || {
-        black_box(v4::sign_with_key(black_box(&REQUEST), Payload::Unsigned, &credentials, SCOPE, NOW, &key))
-            .expect("signed");
+        black_box(key.sign(black_box(&REQUEST), Payload::Unsigned, NOW)).expect("signed");
     })
 }
 
@@ -73,16 +72,33 @@ fn sign_v2() -> Piece {
 
 fn presign_v4() -> Piece {
     let credentials = credentials();
-    let request = Request { headers: &[("host", HOST)], ..REQUEST };
+    let request = REQUEST.headers(&[("host", HOST)]);
     Box::new(move || {
-        black_box(v4::presign(black_box(&request), &credentials, SCOPE, NOW, Duration::from_secs(1200)))
+        black_box(v4::presign(
+            black_box(&request),
+            v4::Payload::Unsigned,
+            &credentials,
+            SCOPE,
+            NOW,
+            Duration::from_secs(1200),
+        ))
+        .expect("presigned");
+    })
+}
+
+/// A URL with a key derived before.
+fn presign_v4_with_kept_key() -> Piece {
+    let key = SigningKey::derive(&credentials(), NOW, SCOPE).expect("a key");
+    let request = REQUEST.headers(&[("host", HOST)]);
+    Box::new(move || {
+        black_box(key.presign(black_box(&request), Payload::Unsigned, NOW, Duration::from_secs(1200)))
             .expect("presigned");
     })
 }
 
 fn presign_v2() -> Piece {
     let credentials = credentials();
-    let request = Request { headers: &[], ..REQUEST };
+    let request = REQUEST.headers(&[]);
     let expires = Timestamp::from_unix(NOW.unix() + 1200);
     Box::new(move || {
         black_box(v2::presign(black_box(&request), None, &credentials, expires)).expect("presigned");
@@ -98,7 +114,7 @@ fn encode_key() -> Piece {
 /// A signed body of 1 MiB in chunks of 64 KiB.
 fn frame_1mib() -> Piece {
     let credentials = credentials();
-    let key = SigningKey::derive(&credentials, NOW, SCOPE);
+    let key = SigningKey::derive(&credentials, NOW, SCOPE).expect("a key");
     let data = bytes(1 << 20);
     let mut framed = Vec::with_capacity((1 << 20) + (4 << 10));
     let seed = "0".repeat(64);
@@ -113,11 +129,11 @@ fn frame_1mib() -> Piece {
 /// What the signature of a part costs: its SHA-256.
 fn sha256_8mib() -> Piece {
     let credentials = credentials();
-    let key = SigningKey::derive(&credentials, NOW, SCOPE);
+    let key = SigningKey::derive(&credentials, NOW, SCOPE).expect("a key");
     let data = bytes(8 << 20);
     Box::new(move || {
         let payload = Payload::Bytes(black_box(&data));
-        black_box(v4::sign_with_key(&REQUEST, payload, &credentials, SCOPE, NOW, &key)).expect("signed");
+        black_box(key.sign(&REQUEST, payload, NOW)).expect("signed");
     })
 }
 

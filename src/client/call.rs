@@ -211,7 +211,7 @@ impl Client {
         if let Some(framing) = coverage.framing() {
             framing.announce(&mut headers);
         }
-        let request = sign::Request { method: call.method, path: &target, query: &query, headers: &headers };
+        let request = sign::Request::new(call.method, &target).query(&query).headers(&headers);
         let signing = inner
             .sign(&request, located, region, lease, coverage.to_sign())
             .map_err(|error| SendError::NotSent(unsignable(&error)))?;

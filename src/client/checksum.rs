@@ -76,11 +76,11 @@ impl Algorithm {
             Self::Crc64Nvme => BASE64_OF_8,
             Self::Md5 => return None,
         };
-        Some(chunked::Trailer { name: self.header(), value_length })
+        chunked::Trailer::new(self.header(), value_length).ok()
     }
 
     /// Returns what computes its value while a body is sent.
-    pub(super) fn running(self) -> Box<dyn chunked::Checksum> {
+    pub(super) fn running(self) -> Box<dyn chunked::TrailerChecksum> {
         Box::new(Running::new(self))
     }
 
@@ -148,7 +148,7 @@ impl Running {
     }
 }
 
-impl chunked::Checksum for Running {
+impl chunked::TrailerChecksum for Running {
     fn update(&mut self, data: &[u8]) {
         Self::update(self, data);
     }

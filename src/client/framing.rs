@@ -73,7 +73,7 @@ impl Framing {
         signer: ChunkSigner,
     ) -> std::result::Result<chunked::FramedBody<'a, R>, sign::Error> {
         match (self.chunks, self.checksum.map(Algorithm::running)) {
-            (Chunks::Unsigned, Some(checksum)) => self.layout.unsigned_body(data, checksum),
+            (Chunks::Unsigned, Some(checksum)) => self.layout.unsigned_body(data, [checksum]),
             (_, checksum) => self.layout.signed_body(data, signer, checksum),
         }
     }

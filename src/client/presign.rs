@@ -120,7 +120,7 @@ impl Client {
         let path = located.path_of(key);
         let host = located.host_header();
         let headers = [("host", host.as_str())];
-        let parts = sign::Request { method, path: &path, query: &request.query, headers: &headers };
+        let parts = sign::Request::new(method, &path).query(&request.query).headers(&headers);
         let refused = |error: sign::Error| call.place(Error::new(ErrorKind::InvalidArgument, error.to_string()));
         let query = match (&lease.credentials, inner.config.signature) {
             (None, _) => sign::query_string(&request.query),
@@ -129,7 +129,8 @@ impl Client {
             }
             (Some(credentials), SignatureVersion::V4) => {
                 let scope = v4::Scope { region: &region, service: "s3" };
-                v4::presign(&parts, credentials, scope, now, expires_in).map_err(refused)?.query
+                let key = inner.signing_key(credentials, now, scope).map_err(refused)?;
+                key.presign(&parts, v4::Payload::Unsigned, now, expires_in).map_err(refused)?.query
             }
         };
         let question = if query.is_empty() { "" } else { "?" };

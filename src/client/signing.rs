@@ -66,8 +66,8 @@ impl Inner {
             SignatureVersion::V2 => v2::sign(request, located.host_bucket(), credentials, time).map(Signing::V2),
             SignatureVersion::V4 => {
                 let scope = v4::Scope { region, service: "s3" };
-                let key = self.signing_key(credentials, time, scope);
-                let signed = v4::sign_with_key(request, payload, credentials, scope, time, &key)?;
+                let key = self.signing_key(credentials, time, scope)?;
+                let signed = key.sign(request, payload, time)?;
                 Ok(Signing::V4 { signed, key, time })
             }
         }
@@ -84,16 +84,16 @@ impl Inner {
     }
 
     /// Returns the derived key, which is kept from request to request: it changes once a day.
-    fn signing_key(
+    pub(super) fn signing_key(
         &self,
         credentials: &sign::Credentials,
         time: Timestamp,
         scope: v4::Scope<'_>,
-    ) -> Arc<v4::SigningKey> {
+    ) -> std::result::Result<Arc<v4::SigningKey>, sign::Error> {
         let mut kept = sync::lock(&self.signing_key);
         match &*kept {
-            Some(key) if key.is_for(credentials, time, scope) => Arc::clone(key),
-            _ => Arc::clone(kept.insert(Arc::new(v4::SigningKey::derive(credentials, time, scope)))),
+            Some(key) if key.is_for(credentials, time, scope) => Ok(Arc::clone(key)),
+            _ => Ok(Arc::clone(kept.insert(Arc::new(v4::SigningKey::derive(credentials, time, scope)?)))),
         }
     }
 

@@ -136,7 +136,7 @@ cases! {
             Err(Error::new(ErrorKind::LocalIo, "seen enough"))
         });
         let error = refused("the walk", failed, ErrorKind::LocalIo)?;
-        equal("whether the error is the visitor's", error.to_string().contains("seen enough"), true)?;
+        equal("the visitor's error", error.to_string(), "seen enough".to_owned())?;
         equal("how often it was called", calls, 1)?;
     }
 
@@ -203,7 +203,7 @@ cases! {
         trial.put_many(directories * FILES_EACH, |index| {
             format!("/walk/d{:02}{}/file{:03}", index % directories, ["", "-x", ".y"][index % 3], index / directories)
         })?;
-        trial.put_named(&["/walk/a", "/walk/d00x", "/walk/d03-", "/walk/d05", "/walk/z/z", "/walk/zz"])?;
+        trial.put_named(&["/walk/a", "/walk/d00x", "/walk/d03-", "/walk/d05z", "/walk/z/z", "/walk/zz"])?;
         let all = trial.walked("/walk")?;
         for entered in ["none", "d01", "d02"] {
             let skip = |path: &str| match path.strip_prefix("/walk/d") {

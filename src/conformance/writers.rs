@@ -1,4 +1,5 @@
 //! Files that are written over time: closed, resumed, cancelled, committed.
+use super::Quirk;
 use super::data::{Source, bytes};
 use super::trial::{Outcome, Trial, equal, failed, refused};
 use crate::driver::{FileWriter, StorageDriver, WriteMode};
@@ -37,7 +38,11 @@ fn ended(writer: &mut dyn FileWriter, closed: Closed) -> Outcome {
         writer.close()?;
     }
     refused("write", writer.write(b"x").map_err(into_error), ErrorKind::Closed)?;
-    refused("close", writer.close(), ErrorKind::Closed)?;
+    // Registries close every writer: the first close after a commit may succeed.
+    if let Err(error) = writer.close() {
+        refused::<()>("close", Err(error), ErrorKind::Closed)?;
+    }
+    refused("a further close", writer.close(), ErrorKind::Closed)?;
     refused("cancel", writer.cancel(), ErrorKind::Closed)?;
     refused("commit", writer.commit(), ErrorKind::Closed)?;
     Ok(())
@@ -190,7 +195,7 @@ cases! {
         beside.cancel()?;
     }
 
-    /// Every call to a writer after its end is an error.
+    /// Every call to a writer after its end is an error, but for one close.
     fn ended_writers_refuse_everything(trial) {
         let path = "/writer/ended";
         let mut writer = trial.driver.writer(path, WriteMode::Create)?;
@@ -231,7 +236,8 @@ cases! {
         let (path, chunk) = ("/writer/resumed", trial.chunk() as u64);
         for size in [0, 10, chunk, 2 * chunk + 7] {
             close(trial, path, size)?;
-            for more in [0, 3, 2 * chunk] {
+            let most = if trial.has(Quirk::NoReplacedParts) { 3 } else { 2 * chunk };
+            for more in [0, 3, most] {
                 let mut writer = trial.another()?.writer(path, WriteMode::Append)?;
                 write(&mut *writer, size, size + more)?;
                 drop(writer);
@@ -293,13 +299,13 @@ cases! {
         equal("a walk", trial.walked("/writer")?, ["/writer/hidden", "/writer/hidden/other"].map(str::to_owned).to_vec())?;
     }
 
-    /// Appending is refused beside a file that was committed after the unfinished one was closed, and goes on beside an older.
+    /// Appending is refused where a file was committed after the unfinished one was closed, and not where it is older.
     fn newer_files_are_not_replaced_by_older(trial) {
         let path = "/writer/newer";
         trial.driver.put_content(path, b"older")?;
         close(trial, path, 10)?;
         let writer = trial.driver.writer(path, WriteMode::Append)?;
-        equal("the size beside an older file", writer.size(), 10)?;
+        equal("the size where the committed file is older", writer.size(), 10)?;
         drop(writer);
         trial.driver.put_content(path, b"newer")?;
         cannot_append(&*trial.driver, path)?;

@@ -244,7 +244,8 @@ impl Sts {
     ) -> Result<Vec<(&'static str, String)>, sign::Error> {
         let host = endpoint.origin.host_header();
         let (path, _) = endpoint.target.split_once('?').unwrap_or((&endpoint.target, ""));
-        let request = sign::Request { method: "POST", path, query: &[], headers: &[("host", &host), FORM] };
+        let headers = [("host", &*host), FORM];
+        let request = sign::Request::new("POST", path).headers(&headers);
         let scope = v4::Scope { region, service: "sts" };
         let time = Timestamp::from(self.context.clock().now());
         Ok(v4::sign(&request, v4::Payload::Bytes(form.as_bytes()), keys, scope, time)?.headers)

@@ -1,7 +1,10 @@
 //! Storage in memory, for an embedder's tests and as the second driver of the conformance suite.
-use super::path::{check_directory, check_offset, check_path, is_below};
+use super::path::{check_directory, check_offset, check_path, is_within};
 use super::walk::{Walk, check_walk};
-use super::{FileInfo, FileWriter, StorageDriver, UrlOptions, WalkOptions, WalkStep, WriteMode, path};
+use super::{
+    FileInfo, FileWriter, PendingUpload, PendingUploads, Purged, StorageDriver, UrlOptions, WalkOptions, WalkStep,
+    WriteMode, path,
+};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sync;
@@ -9,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Cursor, Read, Write};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// The driver's name in errors, as the registry's own driver of this kind has it.
 const DRIVER_NAME: &str = "inmemory";
@@ -45,8 +48,10 @@ struct Store {
 #[derive(Clone, Debug)]
 struct Unfinished {
     content: Arc<Vec<u8>>,
-    /// The version of the file that was committed at the path.
-    beside: Option<u64>,
+    /// When it was last closed.
+    modified: SystemTime,
+    /// The version of the file that a commit would replace.
+    replaces: Option<u64>,
 }
 
 #[derive(Clone, Debug)]
@@ -125,18 +130,25 @@ impl StorageDriver for MemoryDriver {
             let text = format!("cannot append: a file of {} bytes {when}", file.content.len());
             error(ErrorKind::InvalidArgument, text, path)
         };
-        let (content, beside) = match (mode, store.unfinished.get(path), committed) {
+        let (content, replaces) = match (mode, store.unfinished.get(path), committed) {
             (WriteMode::Create, _, _) => (Vec::new(), None),
-            (WriteMode::Append, Some(Unfinished { beside, .. }), Some(file)) if *beside != Some(file.version) => {
+            (WriteMode::Append, Some(Unfinished { replaces, .. }), Some(file)) if *replaces != Some(file.version) => {
                 return Err(cannot(file, "was committed here after the unfinished one was closed"));
             }
-            (WriteMode::Append, Some(unfinished), _) => (unfinished.content.to_vec(), unfinished.beside),
+            (WriteMode::Append, Some(unfinished), _) => (unfinished.content.to_vec(), unfinished.replaces),
             (WriteMode::Append, None, Some(file)) if file.content.is_empty() => (Vec::new(), Some(file.version)),
             (WriteMode::Append, None, Some(file)) => return Err(cannot(file, "is committed here")),
             (WriteMode::Append, None, None) => return Err(not_found(path)),
         };
         drop(store);
-        Ok(Box::new(Writer { driver: self.clone(), path: path.to_owned(), content, mode, beside, stage: Stage::Open }))
+        Ok(Box::new(Writer {
+            driver: self.clone(),
+            path: path.to_owned(),
+            content,
+            mode,
+            replaces,
+            stage: Stage::Open,
+        }))
     }
 
     fn write_stream(&self, path: &str, offset: i64, reader: &mut dyn Read) -> Result<u64> {
@@ -212,8 +224,8 @@ impl StorageDriver for MemoryDriver {
         check(path)?;
         let mut store = self.lock();
         let before = store.files.len() + store.unfinished.len();
-        store.files.retain(|file, _| !is_at_or_below(file, path));
-        store.unfinished.retain(|file, _| !is_at_or_below(file, path));
+        store.files.retain(|file, _| !is_within(file, path));
+        store.unfinished.retain(|file, _| !is_within(file, path));
         if before == store.files.len() + store.unfinished.len() {
             return Err(not_found(path));
         }
@@ -238,18 +250,47 @@ impl StorageDriver for MemoryDriver {
             let below = store.below(from).map(|(path, _)| path);
             below.filter(|path| start.is_none_or(|start| *path > start)).map(str::to_owned).collect()
         };
-        let mut walk = Walk::new(from, visit);
+        let mut walk = Walk::new(DRIVER_NAME, from, visit);
         for path in paths {
             let Some(info) = self.lock().files.get(&path).map(|file| file.info(&path)) else { continue };
-            if walk.enter(&info).map_err(|error| error.or_driver(DRIVER_NAME))? == WalkStep::Stop {
+            if walk.enter(&info)? == WalkStep::Stop {
                 break;
             }
         }
         Ok(())
     }
+
+    /// A file counts as begun when it was last closed.
+    fn pending_uploads(&self, path: &str) -> Result<PendingUploads> {
+        check_directory(path).map_err(named)?;
+        let store = self.lock();
+        let found: Vec<_> = store
+            .unfinished_within(path)
+            .map(|(path, file)| Ok(PendingUpload::new(path, file.content.len() as u64).started(file.modified)))
+            .collect();
+        Ok(PendingUploads::new(found.into_iter()))
+    }
+
+    fn purge_uploads(&self, path: &str, age: Duration) -> Result<Purged> {
+        check_directory(path).map_err(named)?;
+        let now = self.clock.now();
+        let old = |file: &Unfinished| now.duration_since(file.modified).is_ok_and(|elapsed| elapsed >= age);
+        let mut store = self.lock();
+        let gone: Vec<String> =
+            store.unfinished_within(path).filter(|(_, file)| old(file)).map(|(path, _)| path.to_owned()).collect();
+        for path in &gone {
+            store.unfinished.remove(path);
+        }
+        Ok(Purged::new(gone.len() as u64))
+    }
 }
 
 impl Store {
+    /// The unfinished files at and below a path.
+    fn unfinished_within(&self, path: &str) -> impl Iterator<Item = (&str, &Unfinished)> {
+        self.unfinished.iter().filter(move |(of, _)| is_within(of, path)).map(|(path, file)| (path.as_str(), file))
+    }
+
     /// The files below a directory, in the order of their paths.
     fn below(&self, directory: &str) -> impl Iterator<Item = (&str, &File)> {
         let prefix = format!("{}/", directory.trim_end_matches('/'));
@@ -281,8 +322,8 @@ struct Writer {
     path: String,
     content: Vec<u8>,
     mode: WriteMode,
-    /// The version of the file that was committed at the path when the unfinished one was closed.
-    beside: Option<u64>,
+    /// The version of the file that a commit would replace.
+    replaces: Option<u64>,
     stage: Stage,
 }
 
@@ -338,12 +379,13 @@ impl FileWriter for Writer {
         if self.stage != Stage::Ended {
             self.check_open()?;
             let content = Arc::new(self.content.clone());
+            let modified = self.driver.clock.now();
             let mut store = self.driver.lock();
-            let beside = match self.mode {
+            let replaces = match self.mode {
                 WriteMode::Create => store.files.get(&self.path).map(|file| file.version),
-                WriteMode::Append => self.beside,
+                WriteMode::Append => self.replaces,
             };
-            store.unfinished.insert(self.path.clone(), Unfinished { content, beside });
+            store.unfinished.insert(self.path.clone(), Unfinished { content, modified, replaces });
         }
         self.stage = Stage::Closed;
         Ok(())
@@ -361,10 +403,6 @@ impl FileWriter for Writer {
         self.forget();
         Ok(())
     }
-}
-
-fn is_at_or_below(path: &str, directory: &str) -> bool {
-    path == directory || is_below(path, directory)
 }
 
 fn check(path: &str) -> Result<()> {

@@ -6,7 +6,32 @@ use zeroize::Zeroizing;
 pub struct Credentials {
     access_key_id: String,
     secret_access_key: Zeroizing<String>,
-    session_token: Option<Zeroizing<String>>,
+    session_token: Option<(SessionTokenKind, Zeroizing<String>)>,
+}
+
+/// Who issued a session token, which decides the header it is sent in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SessionTokenKind {
+    /// STS and everything that hands out its credentials.
+    Sts,
+    /// CreateSession of S3 Express.
+    S3Express,
+}
+
+impl SessionTokenKind {
+    pub(super) const fn header(self) -> &'static str {
+        match self {
+            Self::Sts => "x-amz-security-token",
+            Self::S3Express => "x-amz-s3session-token",
+        }
+    }
+
+    pub(super) const fn parameter(self) -> &'static str {
+        match self {
+            Self::Sts => "X-Amz-Security-Token",
+            Self::S3Express => "X-Amz-S3session-Token",
+        }
+    }
 }
 
 impl Credentials {
@@ -19,9 +44,16 @@ impl Credentials {
         }
     }
 
-    /// The same with a session token.
+    /// Temporary credentials: with the session token that STS issued.
     pub fn with_session_token(mut self, token: impl Into<String>) -> Self {
-        self.session_token = Some(Zeroizing::new(token.into()));
+        self.session_token = Some((SessionTokenKind::Sts, Zeroizing::new(token.into())));
+        self
+    }
+
+    /// Credentials of one session with a directory bucket: with the session token that CreateSession of S3 Express
+    /// returned. They sign requests to the service `s3express`.
+    pub fn with_s3_session_token(mut self, token: impl Into<String>) -> Self {
+        self.session_token = Some((SessionTokenKind::S3Express, Zeroizing::new(token.into())));
         self
     }
 
@@ -37,7 +69,35 @@ impl Credentials {
 
     /// The session token of temporary credentials.
     pub fn session_token(&self) -> Option<&str> {
-        self.session_token.as_ref().map(|t| t.as_str())
+        self.session_token.as_ref().map(|(_, token)| token.as_str())
+    }
+
+    /// These credentials with an empty secret.
+    pub(super) fn without_secret(&self) -> Self {
+        Self {
+            access_key_id: self.access_key_id.clone(),
+            secret_access_key: Zeroizing::default(),
+            session_token: self.session_token.clone(),
+        }
+    }
+
+    /// Whether access key and session token are the same.
+    pub(super) fn is_named_like(&self, other: &Self) -> bool {
+        self.access_key_id == other.access_key_id && self.session_token == other.session_token
+    }
+
+    pub(super) fn session_token_kind(&self) -> Option<SessionTokenKind> {
+        self.session_token.as_ref().map(|(kind, _)| *kind)
+    }
+
+    /// The header that carries the session token, and the token.
+    pub(super) fn token_header(&self) -> Option<(&'static str, &str)> {
+        self.session_token.as_ref().map(|(kind, token)| (kind.header(), token.as_str()))
+    }
+
+    /// The query parameter that carries the session token, and the token.
+    pub(super) fn token_parameter(&self) -> Option<(&'static str, &str)> {
+        self.session_token.as_ref().map(|(kind, token)| (kind.parameter(), token.as_str()))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Policies of browser uploads (POST Object), shared by both versions of the signature.
 use super::Error;
+use super::check::check_year;
 use super::redact::{Hidden, Pairs};
 use crate::time::Timestamp;
 use base64::Engine as _;
@@ -21,11 +22,12 @@ use std::ops::RangeInclusive;
 /// let policy = PostPolicy::new(Timestamp::from_unix(1_451_476_800))
 ///     .equals("bucket", "uploads")
 ///     .starts_with("key", "user/user1/")
-///     .content_length(1..=1_048_576);
+///     .content_length(1..=1_048_576)?;
 /// assert_eq!(
 ///     policy.to_json(),
 ///     r#"{"expiration":"2015-12-30T12:00:00Z","conditions":[{"bucket":"uploads"},["starts-with","$key","user/user1/"],["content-length-range",1,1048576]]}"#
 /// );
+/// # Ok::<(), s3driver::sign::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct PostPolicy {
@@ -67,10 +69,21 @@ impl PostPolicy {
     }
 
     /// The file must have this many bytes.
-    #[must_use]
-    pub fn content_length(mut self, bytes: RangeInclusive<u64>) -> Self {
-        self.conditions.push(format!("[\"content-length-range\",{},{}]", bytes.start(), bytes.end()));
-        self
+    ///
+    /// # Errors
+    /// [`Error::ContentLengthRange`] for a range without a member.
+    pub fn content_length(mut self, bytes: RangeInclusive<u64>) -> Result<Self, Error> {
+        let (&least, &most) = (bytes.start(), bytes.end());
+        if least > most {
+            return Err(Error::ContentLengthRange { least, most });
+        }
+        self.conditions.push(format!("[\"content-length-range\",{least},{most}]"));
+        Ok(self)
+    }
+
+    /// Refuses a policy that no server can read.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        check_year(self.expiration)
     }
 
     /// The policy document.
@@ -115,13 +128,6 @@ impl fmt::Debug for PostForm {
             .field("fields", &Pairs(&shown))
             .finish_non_exhaustive()
     }
-}
-
-pub(super) fn check_base64(policy: &str) -> Result<(), Error> {
-    if policy.is_empty() || !policy.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=".contains(&b)) {
-        return Err(Error::Invalid("the policy is not in base64: encode the JSON document first".into()));
-    }
-    Ok(())
 }
 
 /// A JSON string in ASCII. S3 wants `$` and everything beyond ASCII escaped; `\u0024` is an escape that JSON knows too,
@@ -188,14 +194,15 @@ mod tests {
             let json = PostPolicy::new(Timestamp::from_unix(0))
                 .equals(&field, &value)
                 .starts_with(&field, &value)
-                .content_length(range.0..=range.1)
+                .content_length(range.0.min(range.1)..=range.0.max(range.1))
+                .unwrap()
                 .to_json();
             prop_assert!(json.is_ascii());
             let read: serde_json::Value = serde_json::from_str(&json).unwrap();
             prop_assert_eq!(&read["conditions"][0][&field], &value);
             prop_assert_eq!(&read["conditions"][1][1], &format!("${field}"));
             prop_assert_eq!(&read["conditions"][1][2], &value);
-            prop_assert_eq!(read["conditions"][2][2].as_u64(), Some(range.1));
+            prop_assert_eq!(read["conditions"][2][2].as_u64(), Some(range.0.max(range.1)));
         }
     }
 }

@@ -1,12 +1,17 @@
-//! What `Debug` shows of signed things: all but the values with which somebody else could act.
+//! What `Debug` shows of signed things: everything except the values that grant access.
 use crate::text::write_char;
 use std::fmt;
 
 /// Headers and query parameters whose values stay hidden.
-const SECRETS: [&str; 6] = [
+pub(super) const SECRETS: [&str; 11] = [
     "authorization",
+    "cookie",
+    "proxy-authorization",
+    "set-cookie",
     "signature",
     "x-amz-copy-source-server-side-encryption-customer-key",
+    "x-amz-mfa",
+    "x-amz-s3session-token",
     "x-amz-security-token",
     "x-amz-server-side-encryption-customer-key",
     "x-amz-signature",

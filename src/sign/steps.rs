@@ -1,5 +1,4 @@
 //! The outcome of signing, whatever the version of the signature.
-use super::explain::Explanation;
 use super::redact::{Hidden, Pairs, Text};
 use std::fmt;
 
@@ -13,7 +12,7 @@ pub struct Steps {
     pub canonical_request: String,
     /// Task 2 of version 4, step 1 of version 2.
     pub string_to_sign: String,
-    /// Hex in version 4, base64 in version 2.
+    /// Hex in version 4 and SigV4A, base64 in version 2.
     pub signature: String,
 }
 
@@ -25,6 +24,8 @@ pub enum Version {
     V2,
     /// HMAC-SHA256 with a key derived for one day, region and service: [`v4`](super::v4).
     V4,
+    /// SigV4A: ECDSA over P-256, for a set of regions (the module `v4a`, with the feature `sigv4a`).
+    V4a,
 }
 
 /// A signed request.
@@ -47,25 +48,27 @@ pub struct Presigned {
     pub query: String,
 }
 
-impl Signed {
-    /// Describes how the signature came about.
-    pub fn explain(&self) -> Explanation<'_> {
-        self.steps.explain()
-    }
-}
-
-impl Presigned {
-    /// Describes how the signature came about.
-    pub fn explain(&self) -> Explanation<'_> {
-        self.steps.explain()
-    }
-}
-
 impl Steps {
-    fn explain(&self) -> Explanation<'_> {
+    /// `SignedHeaders`: the names of the signed headers, joined by semicolons. Empty in version 2, which signs every
+    /// `x-amz-*` header.
+    pub fn signed_headers(&self) -> &str {
+        self.canonical_request.rsplit('\n').nth(1).unwrap_or("")
+    }
+
+    /// The credential scope: `20130524/us-east-1/s3/aws4_request`, without the region in SigV4A. Empty in version 2.
+    pub fn scope(&self) -> &str {
+        self.line_of_task_2(2)
+    }
+
+    /// The SHA-256 of the canonical request in hex. Empty in version 2.
+    pub fn canonical_request_hash(&self) -> &str {
+        self.line_of_task_2(3)
+    }
+
+    fn line_of_task_2(&self, number: usize) -> &str {
         match self.version {
-            Version::V2 => Explanation::v2(&self.string_to_sign, &self.signature),
-            Version::V4 => Explanation::v4(&self.canonical_request, &self.string_to_sign, &self.signature),
+            Version::V2 => "",
+            _ => self.string_to_sign.split('\n').nth(number).unwrap_or(""),
         }
     }
 }

@@ -523,7 +523,7 @@ impl Naive {
         let mut signed: Pairs = case
             .query
             .iter()
-            .filter(|(name, _)| SUB_RESOURCES.contains(&name.as_str()) || self.makes(Mistake::AllParametersSigned))
+            .filter(|(name, _)| is_sub_resource(name) || self.makes(Mistake::AllParametersSigned))
             .cloned()
             .collect();
         if !self.makes(Mistake::QueryNotSorted) {
@@ -555,21 +555,34 @@ impl Naive {
     }
 }
 
-/// Those of AWS's page that the tests use.
-pub const SUB_RESOURCES: [&str; 12] = [
-    "acl",
-    "delete",
-    "location",
-    "partNumber",
-    "policy",
-    "response-content-disposition",
-    "response-content-type",
-    "uploadId",
-    "uploads",
-    "versionId",
-    "versions",
-    "website",
-];
+/// The sub-resources in three lists, in the order of their sources.
+///
+/// [AWS's page][v2], "Constructing the CanonicalizedResource Element": "The subresources that must be included when
+/// constructing the CanonicalizedResource Element are acl, lifecycle, location, logging, notification, partNumber, policy,
+/// requestPayment, uploadId, uploads, versionId, versioning, versions, and website", then the `response-` parameters and
+/// "the delete query string parameter"; `torrent` in its older editions.
+///
+/// [v2]: https://docs.aws.amazon.com/AmazonS3/latest/userguide/RESTAuthentication.html
+pub const SUB_RESOURCES_OF_AWS: &str = "acl lifecycle location logging notification partNumber policy requestPayment \
+    uploadId uploads versionId versioning versions website \
+    response-content-type response-content-language response-expires response-cache-control \
+    response-content-disposition response-content-encoding \
+    delete torrent";
+/// `QSAOfInterest` of botocore, without those that AWS's page has.
+pub const SUB_RESOURCES_OF_BOTO: &str = "accelerate cors defaultObjectAcl tagging restore storageClass object-lock \
+    replication analytics inventory metrics select select-type";
+/// `signed_subresources` of Ceph's RGW, without those that the others have.
+pub const SUB_RESOURCES_OF_CEPH: &str = "encryption policyStatus publicAccessBlock";
+
+pub fn is_sub_resource(name: &str) -> bool {
+    sub_resources().any(|listed| listed == name)
+}
+
+pub fn sub_resources() -> impl Iterator<Item = &'static str> {
+    [SUB_RESOURCES_OF_AWS, SUB_RESOURCES_OF_BOTO, SUB_RESOURCES_OF_CEPH]
+        .into_iter()
+        .flat_map(str::split_ascii_whitespace)
+}
 
 fn names(headers: &Pairs) -> String {
     headers.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(";")

@@ -21,7 +21,7 @@ fn borrowed(pairs: &Pairs) -> Vec<(&str, &str)> {
 fn with_request<T>(case: &Case, run: impl FnOnce(&Request<'_>) -> T) -> T {
     let (query, headers) = (borrowed(&case.query), borrowed(&case.headers));
     let path = encode_path(&format!("/{}", case.key));
-    run(&Request { method: &case.method, path: &path, query: &query, headers: &headers })
+    run(&Request::new(&case.method, &path).query(&query).headers(&headers))
 }
 
 fn authorization(headers: &[(&'static str, String)]) -> String {
@@ -32,13 +32,13 @@ fn authorization(headers: &[(&'static str, String)]) -> String {
 pub fn v4(case: &Case) -> Result<V4, Error> {
     let (credentials, time) = (credentials(case), Timestamp::from_unix(case.time.unix));
     let scope = v4::Scope { region: &case.region, service: "s3" };
-    let key = v4::SigningKey::derive(&credentials, time, scope);
+    let key = v4::SigningKey::derive(&credentials, time, scope)?;
     let payload = match &case.body {
         Body::Bytes(bytes) => v4::Payload::Bytes(bytes),
         Body::Unsigned => v4::Payload::Unsigned,
         Body::Chunks(..) => v4::Payload::StreamingSigned,
     };
-    let signed = with_request(case, |request| v4::sign_with_key(request, payload, &credentials, scope, time, &key))?;
+    let signed = with_request(case, |request| key.sign(request, payload, time))?;
     let chunks = match &case.body {
         Body::Chunks(data, size) => chunks(data, *size, ChunkSigner::new(&key, time, &signed.steps.signature)?)?,
         _ => Vec::new(),
@@ -85,7 +85,7 @@ pub fn v4_presigned(case: &Case, seconds: u64) -> Result<V4, Error> {
     let scope = v4::Scope { region: &case.region, service: "s3" };
     let time = Timestamp::from_unix(case.time.unix);
     let signed = with_request(case, |request| {
-        v4::presign(request, &credentials(case), scope, time, Duration::from_secs(seconds))
+        v4::presign(request, v4::Payload::Unsigned, &credentials(case), scope, time, Duration::from_secs(seconds))
     })?;
     Ok(V4 {
         canonical_request: signed.steps.canonical_request,

@@ -30,14 +30,14 @@ pub(super) fn delete_path(store: &Store, path: &str, key: &str) -> Result<bool> 
     let located = |error| store.error(error, path);
     // One page shows both the file and what is below it, unless there are many keys that begin like the path.
     let page = store.client.list_objects(&store.bucket, &ListObjects::prefix(key), None).map_err(located)?;
-    let beside = checkpoint_key(store, path);
+    let checkpoint = checkpoint_key(store, path);
     let file = page.contents.iter().any(|object| object.key == key);
     let below = format!("{key}/");
     if page.is_truncated.unwrap_or(page.next_continuation_token.is_some()) {
-        let below = delete_below(store, path, [key, &beside])?;
+        let below = delete_below(store, path, [key, &checkpoint])?;
         if below || file || head(store, key).map_err(located)? {
             if !below {
-                store.client.delete_objects(&store.bucket, &[key, &beside]).map_err(located)?;
+                store.client.delete_objects(&store.bucket, &[key, &checkpoint]).map_err(located)?;
             }
             return Ok(true);
         }
@@ -45,7 +45,7 @@ pub(super) fn delete_path(store: &Store, path: &str, key: &str) -> Result<bool> 
         let keys = page.contents.iter().map(|object| object.key.as_str());
         let mut keys: Vec<&str> = keys.filter(|found| *found == key || found.starts_with(&below)).collect();
         if !keys.is_empty() {
-            keys.push(&beside);
+            keys.push(&checkpoint);
             for keys in keys.chunks(DELETE_OBJECTS_KEYS) {
                 store.client.delete_objects(&store.bucket, keys).map_err(located)?;
             }
@@ -53,7 +53,7 @@ pub(super) fn delete_path(store: &Store, path: &str, key: &str) -> Result<bool> 
         }
     }
     if ended > 0 {
-        store.client.delete_object(&store.bucket, &beside).map_err(located)?;
+        store.client.delete_object(&store.bucket, &checkpoint).map_err(located)?;
     }
     Ok(ended > 0)
 }

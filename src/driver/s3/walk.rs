@@ -40,7 +40,7 @@ pub(super) fn walk_store(
             Ordering::Less | Ordering::Equal => {}
         }
     }
-    let mut walk = Walk::new(from, visit);
+    let mut walk = Walk::new(DRIVER_NAME, from, visit);
     let most = concurrency.unwrap_or(NonZeroUsize::MIN);
     // Whether a directory lies before the start depends on the server's order, so such a listing is never split.
     if most.get() == 1 || !request.start_after.is_empty() {
@@ -91,7 +91,7 @@ fn walk_siblings(store: &Store, from: &str, skipped: &str, walk: &mut Walk<'_>) 
                 Entry::Directory(directory) => {
                     let path = directory.strip_suffix('/').and_then(|key| store.path(key));
                     let Some(path) = path.filter(|_| directory.starts_with(&*parent)) else { continue };
-                    let step = walk.enter_directory(&path).map_err(|error| error.or_driver(DRIVER_NAME))?;
+                    let step = walk.enter_directory(&path)?;
                     if step == WalkStep::Continue && walk.skipped() != Some(&*path) {
                         return Ok(Some(directory));
                     }
@@ -150,5 +150,5 @@ fn visit_object(store: &Store, prefix: &str, object: &Object, walk: &mut Walk<'_
         let modified = object.last_modified.map(SystemTime::from);
         store.path(&object.key).map(|path| walk.enter(&FileInfo::file(path, object.size, modified)))
     };
-    step.unwrap_or(Ok(WalkStep::Continue)).map_err(|error| error.or_driver(DRIVER_NAME))
+    step.unwrap_or(Ok(WalkStep::Continue))
 }

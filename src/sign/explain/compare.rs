@@ -99,6 +99,22 @@ pub enum Cause {
     WrongCredential,
     /// The canonical request differs, and the server does not show its own.
     CanonicalRequestDiffers,
+    /// The request is not signed.
+    NotSigned,
+    /// The request has more than one signature.
+    SignedTwice,
+    /// The signature, or what it refers to, cannot be read.
+    Malformed,
+    /// The access key is not known.
+    UnknownAccessKey,
+    /// The presigned URL's time has passed.
+    Expired,
+    /// The server computed another signature. [`compare`] with the client's own steps names the place.
+    SignatureDiffers,
+    /// A chunk of the body differs from the one signed.
+    ChunkChanged,
+    /// A trailer differs from the ones announced and signed.
+    TrailerChanged,
 }
 
 /// What [`compare`] found.
@@ -134,6 +150,7 @@ pub fn compare(ours: &Explanation<'_>, server: &ServerSide<'_>) -> Comparison {
     };
     let cause = match ours.version {
         Version::V4 => v4_cause,
+        Version::V4a => v4a_cause,
         Version::V2 => v2_cause,
     };
     let secrets = ours.canonical_request.unwrap_or(ours.string_to_sign);
@@ -234,6 +251,16 @@ fn v4_cause(number: usize, ours: &[&str], theirs: &[&str]) -> Cause {
             }
         }
         _ => Cause::CanonicalRequestDiffers,
+    }
+}
+
+/// The scope of SigV4A names no region.
+fn v4a_cause(number: usize, ours: &[&str], theirs: &[&str]) -> Cause {
+    let (our_day, their_day) = (line(ours, number).split('/').next(), line(theirs, number).split('/').next());
+    match number {
+        2 if our_day == their_day => Cause::WrongService,
+        2 => Cause::Clock,
+        _ => v4_cause(number, ours, theirs),
     }
 }
 
@@ -397,6 +424,14 @@ impl fmt::Display for Cause {
             Self::WrongService => "the server expects another service: S3 is signed as s3, STS as sts",
             Self::WrongCredential => "the algorithm or the access key differs: check the version of the signature and the access key",
             Self::CanonicalRequestDiffers => "the canonical request differs and the server does not show its own: look for a proxy that changes host, path, query or headers",
+            Self::NotSigned => "the request is not signed: sign it, or allow anonymous access",
+            Self::SignedTwice => "the request has more than one signature: send one, in a header or in the query",
+            Self::Malformed => "the signature cannot be read: send every part of it once, as the page of its version spells it",
+            Self::UnknownAccessKey => "the access key is not known: check it, and that it belongs to this server",
+            Self::Expired => "the presigned URL has expired: make a new one, and check the clock",
+            Self::SignatureDiffers => "the signature differs from the one computed: compare the canonical request and the string to sign, and check the secret key",
+            Self::ChunkChanged => "a chunk of the body differs from the one signed: send the chunks as they were signed, in order",
+            Self::TrailerChanged => "the trailers differ from those announced and signed: send each once, as it was signed",
         })
     }
 }

@@ -14,7 +14,7 @@
 //! use s3driver::sign::{Credentials, Request, v4};
 //! use s3driver::time::Timestamp;
 //!
-//! let request = Request { method: "GET", path: "/key", query: &[], headers: &[("host", "storage.example:9000")] };
+//! let request = Request::new("GET", "/key").headers(&[("host", "storage.example:9000")]);
 //! let credentials = Credentials::new("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
 //! let scope = v4::Scope { region: "us-east-1", service: "s3" };
 //! let signed = v4::sign(&request, v4::Payload::Bytes(b""), &credentials, scope, Timestamp::from_unix(1_369_353_600))?;
@@ -29,7 +29,7 @@
 //! ```
 //!
 //! [page]: https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
-use super::{Version, redact};
+use super::{Presigned, Signed, Steps, Version, redact};
 use std::fmt;
 
 mod compare;
@@ -45,10 +45,38 @@ pub struct Explanation<'a> {
     signature: &'a str,
 }
 
+impl Signed {
+    /// Describes how the signature came about.
+    pub fn explain(&self) -> Explanation<'_> {
+        self.steps.explain()
+    }
+}
+
+impl Presigned {
+    /// Describes how the signature came about.
+    pub fn explain(&self) -> Explanation<'_> {
+        self.steps.explain()
+    }
+}
+
+impl Steps {
+    /// Describes how the signature came about.
+    pub fn explain(&self) -> Explanation<'_> {
+        let canonical_request = Some(&*self.canonical_request).filter(|_| self.version != Version::V2);
+        let Self { version, string_to_sign, signature, .. } = self;
+        Explanation { version: *version, canonical_request, string_to_sign, signature }
+    }
+}
+
 impl<'a> Explanation<'a> {
     /// Of a signature of version 4 from anywhere: its canonical request, string to sign and signature in hex.
     pub const fn v4(canonical_request: &'a str, string_to_sign: &'a str, signature: &'a str) -> Self {
         Self { version: Version::V4, canonical_request: Some(canonical_request), string_to_sign, signature }
+    }
+
+    /// Of a signature of SigV4A from anywhere: its canonical request, string to sign and signature in hex.
+    pub const fn v4a(canonical_request: &'a str, string_to_sign: &'a str, signature: &'a str) -> Self {
+        Self { version: Version::V4a, ..Self::v4(canonical_request, string_to_sign, signature) }
     }
 
     /// Of a signature of version 2 from anywhere: its string to sign and signature in base64.
@@ -67,23 +95,7 @@ impl<'a> Explanation<'a> {
 impl fmt::Display for Explanation<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.version {
-            Version::V4 => {
-                writeln!(f, "Task 1: canonical request")?;
-                if let Some(text) = self.canonical_request {
-                    Lines { text, label: canonical_label }.fmt(f)?;
-                }
-                writeln!(f, "Task 2: string to sign")?;
-                Lines { text: self.string_to_sign, label: v4_label }.fmt(f)?;
-                writeln!(f, "Task 3: signature")?;
-                let scope = self.string_to_sign.split('\n').nth(2).unwrap_or_default();
-                let mut parts = scope.split('/');
-                let mut part = || redact::Line(parts.next().unwrap_or_default());
-                writeln!(f, "     DateKey              = HMAC-SHA256(\"AWS4\" + secret access key, \"{}\")", part())?;
-                writeln!(f, "     DateRegionKey        = HMAC-SHA256(DateKey, \"{}\")", part())?;
-                writeln!(f, "     DateRegionServiceKey = HMAC-SHA256(DateRegionKey, \"{}\")", part())?;
-                writeln!(f, "     SigningKey           = HMAC-SHA256(DateRegionServiceKey, \"{}\")", part())?;
-                write!(f, "     signature            = hex(HMAC-SHA256(SigningKey, string to sign))")?;
-            }
+            Version::V4 | Version::V4a => self.fmt_tasks(f)?,
             Version::V2 => {
                 writeln!(f, "Step 1: string to sign")?;
                 Lines { text: self.string_to_sign, label: v2_label }.fmt(f)?;
@@ -92,6 +104,30 @@ impl fmt::Display for Explanation<'_> {
             }
         }
         writeln!(f, ", begins with {}", redact::Line(self.signature_start()))
+    }
+}
+
+impl Explanation<'_> {
+    fn fmt_tasks(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "Task 1: canonical request")?;
+        if let Some(text) = self.canonical_request {
+            write!(f, "{}", Lines { text, label: canonical_label })?;
+        }
+        writeln!(f, "Task 2: string to sign")?;
+        write!(f, "{}", Lines { text: self.string_to_sign, label: v4_label })?;
+        writeln!(f, "Task 3: signature")?;
+        if self.version == Version::V4a {
+            writeln!(f, "     PrivateKey           = KDF(\"AWS4A\" + secret access key, access key) + 1")?;
+            return write!(f, "     signature            = hex(ECDSA-P256-SHA256(PrivateKey, string to sign))");
+        }
+        let scope = self.string_to_sign.split('\n').nth(2).unwrap_or("");
+        let mut parts = scope.split('/');
+        let mut part = || redact::Line(parts.next().unwrap_or(""));
+        writeln!(f, "     DateKey              = HMAC-SHA256(\"AWS4\" + secret access key, \"{}\")", part())?;
+        writeln!(f, "     DateRegionKey        = HMAC-SHA256(DateKey, \"{}\")", part())?;
+        writeln!(f, "     DateRegionServiceKey = HMAC-SHA256(DateRegionKey, \"{}\")", part())?;
+        writeln!(f, "     SigningKey           = HMAC-SHA256(DateRegionServiceKey, \"{}\")", part())?;
+        write!(f, "     signature            = hex(HMAC-SHA256(SigningKey, string to sign))")
     }
 }
 

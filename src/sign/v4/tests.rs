@@ -9,12 +9,12 @@ fn credentials() -> Credentials {
 }
 
 fn signed(headers: &[(&str, &str)], query: &[(&str, &str)]) -> Signed {
-    let request = Request { method: "GET", path: "/key", query, headers };
+    let request = Request::new("GET", "/key").query(query).headers(headers);
     sign(&request, Payload::Unsigned, &credentials(), SCOPE, TIME).unwrap()
 }
 
 fn error(headers: &[(&str, &str)]) -> Error {
-    let request = Request { method: "GET", path: "/key", query: &[], headers };
+    let request = Request::new("GET", "/key").headers(headers);
     sign(&request, Payload::Unsigned, &credentials(), SCOPE, TIME).unwrap_err()
 }
 
@@ -53,7 +53,7 @@ fn runs_of_blanks_and_repeated_names_are_folded_in_order() {
 #[test]
 fn adds_what_is_missing() {
     let names = |signed: &Signed| signed.headers.iter().map(|(name, _)| *name).collect::<Vec<_>>();
-    let request = Request { method: "GET", path: "/", query: &[], headers: &[("host", "h")] };
+    let request = Request::new("GET", "/").headers(&[("host", "h")]);
     let temporary = credentials().with_session_token("token");
     let s3 = sign(&request, Payload::Bytes(b""), &temporary, SCOPE, TIME).unwrap();
     assert_eq!(names(&s3), ["x-amz-date", "x-amz-content-sha256", "x-amz-security-token", "authorization"]);
@@ -71,44 +71,134 @@ fn adds_what_is_missing() {
 
 #[test]
 fn refuses_contradictions() {
-    assert_eq!(error(&[]), Error::MissingHost);
-    for header in [
-        ("x-amz-date", "20130524T000001Z"),
-        ("x-amz-content-sha256", EMPTY_SHA256),
-        ("authorization", "AWS4-HMAC-SHA256"),
-        ("a", "b\nc"),
+    assert_eq!(error(&[]), Error::MissingHeader { name: "host" });
+    assert_eq!(error(&[("host", " ")]), Error::MissingHeader { name: "host" });
+    for (header, refused) in [
+        (("x-amz-date", "20130524T000001Z"), Error::ConflictingHeader { name: "x-amz-date" }),
+        (("x-amz-date", "20130524t000000z"), Error::ConflictingHeader { name: "x-amz-date" }),
+        (("x-amz-content-sha256", EMPTY_SHA256), Error::ConflictingHeader { name: "x-amz-content-sha256" }),
+        (("x-amz-content-sha256", "unsigned-payload"), Error::ConflictingHeader { name: "x-amz-content-sha256" }),
+        (("authorization", "AWS4-HMAC-SHA256"), Error::ReservedHeader { name: "authorization".into() }),
+        (("a", "b\nc"), Error::HeaderValue { name: "a".into() }),
+        (("a", "b\u{7f}c"), Error::HeaderValue { name: "a".into() }),
+        (("a/b", "c"), Error::HeaderName { name: "a/b".into() }),
+        (("Host", "h"), Error::RepeatedHeader { name: "host".into() }),
     ] {
-        let error = error(&[("host", "h"), header]);
-        assert!(matches!(&error, Error::Invalid(text) if text.contains("header")), "{error:?}");
+        assert_eq!(error(&[("host", "h"), header]), refused);
     }
-    let request = Request { method: "GET", path: "/", query: &[], headers: &[("host", "h")] };
-    let bad = |credentials: &Credentials, region, service, time| {
-        sign(&request, Payload::Unsigned, credentials, Scope { region, service }, time).is_err()
+    let key = SigningKey::derive(&credentials(), TIME, SCOPE).unwrap();
+    let tomorrow = TIME.plus(Duration::from_secs(86_400));
+    let request = Request::new("GET", "/").headers(&[("host", "h")]);
+    assert_eq!(key.sign(&request, Payload::Unsigned, tomorrow).unwrap_err(), Error::SigningKeyDay { time: tomorrow });
+}
+
+#[test]
+fn keys_are_derived_from_what_can_be_sent_alone() {
+    let derive = |credentials: &Credentials, region, service, time| {
+        SigningKey::derive(credentials, time, Scope { region, service }).map(|key| key.scope)
     };
-    assert!(bad(&Credentials::new("", "s"), "r", "s3", TIME));
-    assert!(bad(&Credentials::new("a/b", "s"), "r", "s3", TIME));
-    assert!(bad(&credentials(), "", "s3", TIME));
-    assert!(bad(&credentials(), "r\n", "s3", TIME));
-    assert!(bad(&credentials(), "r", "s3,x", TIME));
-    assert!(bad(&credentials(), "r", "s3", Timestamp::from_unix(i64::MAX)));
-    assert!(!bad(&credentials(), "r", "s3", TIME));
-    assert!(bad(&credentials().with_session_token("to\r\nken"), "r", "s3", TIME));
-    let key = SigningKey::derive(&credentials(), TIME, SCOPE);
-    for (scope, time) in [
-        (SCOPE, TIME.plus(Duration::from_secs(86_400))),
-        (Scope { region: "eu-west-1", ..SCOPE }, TIME),
-        (Scope { service: "sts", ..SCOPE }, TIME),
+    assert_eq!(derive(&credentials(), "r", "s3", TIME).unwrap(), "20130524/r/s3/aws4_request");
+    // Some servers issue access keys with a slash.
+    assert!(derive(&Credentials::new("a/b", "s"), "r", "s3", TIME).is_ok());
+    for id in ["", "a,b", "a b", "a\n", "\u{e9}"] {
+        let error = derive(&Credentials::new(id, "s"), "r", "s3", TIME).unwrap_err();
+        assert_eq!(error, Error::AccessKey { access_key_id: id.into() });
+    }
+    assert_eq!(derive(&Credentials::new("a", ""), "r", "s3", TIME), Err(Error::EmptySecret));
+    for token in ["", " ", "to\r\nken", "\u{7f}"] {
+        assert_eq!(derive(&credentials().with_session_token(token), "r", "s3", TIME), Err(Error::SessionToken));
+    }
+    for region in ["", "r\n", "a/b", "a,b", "a b", "\u{e9}"] {
+        assert_eq!(derive(&credentials(), region, "s3", TIME), Err(Error::Region { region: region.into() }));
+    }
+    for service in ["", "s3,x", "s/3", "s 3"] {
+        assert_eq!(derive(&credentials(), "r", service, TIME), Err(Error::Service { service: service.into() }));
+    }
+    for (seconds, good) in
+        [(-62_167_219_201, false), (-62_167_219_200, true), (253_402_300_799, true), (253_402_300_800, false)]
+    {
+        assert_eq!(derive(&credentials(), "r", "s3", Timestamp::from_unix(seconds)).is_ok(), good, "{seconds}");
+    }
+    let express = credentials().with_s3_session_token("t");
+    assert!(derive(&express, "r", "s3express", TIME).is_ok());
+    assert_eq!(derive(&express, "r", "s3", TIME), Err(Error::SessionTokenService { service: "s3".into() }));
+}
+
+/// S3 Express, Outposts and Object Lambda follow the rules of S3.
+#[test]
+fn services_that_begin_with_s3_send_the_hash_and_sign_the_path_as_sent() {
+    let request = Request::new("GET", "/a//%20/..").headers(&[("host", "h")]);
+    for (service, is_s3) in [
+        ("s3", true),
+        ("s3express", true),
+        ("s3-outposts", true),
+        ("s3-object-lambda", true),
+        ("sts", false),
+        ("execute-api", false),
+        ("S3", false),
     ] {
-        assert!(sign_with_key(&request, Payload::Unsigned, &credentials(), scope, time, &key).is_err());
+        let signed = sign(&request, Payload::Unsigned, &credentials(), Scope { service, ..SCOPE }, TIME).unwrap();
+        assert_eq!(signed.headers.iter().any(|(name, _)| *name == "x-amz-content-sha256"), is_s3, "{service}");
+        let path = if is_s3 { "/a//%20/.." } else { "/a/" };
+        assert_eq!(signed.steps.canonical_request.lines().nth(1), Some(path), "{service}");
     }
 }
 
 #[test]
+fn the_session_token_of_s3_express_has_a_name_of_its_own() {
+    let scope = Scope { service: "s3express", ..SCOPE };
+    let express = credentials().with_s3_session_token("to/ken");
+    let request = Request::new("GET", "/").headers(&[("host", "h")]);
+    let signed = sign(&request, Payload::Unsigned, &express, scope, TIME).unwrap();
+    assert!(signed.headers.contains(&("x-amz-s3session-token", "to/ken".to_owned())));
+    assert_eq!(signed.steps.signed_headers(), "host;x-amz-content-sha256;x-amz-date;x-amz-s3session-token");
+    assert_eq!(signed.steps.scope(), "20130524/us-east-1/s3express/aws4_request");
+    let presigned = presign(&request, Payload::Unsigned, &express, scope, TIME, MIN_EXPIRY).unwrap();
+    assert!(presigned.query.contains("&X-Amz-S3session-Token=to%2Fken&X-Amz-SignedHeaders=host&X-Amz-Signature="));
+}
+
+#[test]
+fn headers_can_be_excluded_unless_servers_require_them() {
+    let headers = [("host", "h"), ("User-Agent", "u"), ("x-amz-acl", "private"), ("content-type", "t")];
+    let request = Request::new("GET", "/").headers(&headers);
+    let sign = |request: &Request<'_>| sign(request, Payload::Unsigned, &credentials(), SCOPE, TIME);
+    let signed = sign(&request.without_signing(&["user-agent"])).unwrap();
+    assert_eq!(signed.steps.signed_headers(), "content-type;host;x-amz-acl;x-amz-content-sha256;x-amz-date");
+    for name in ["host", "X-Amz-ACL", "Content-Type"] {
+        let error = sign(&request.without_signing(&[name])).unwrap_err();
+        assert_eq!(error, Error::RequiredHeader { name: name.to_ascii_lowercase() });
+    }
+}
+
+#[test]
+fn steps_name_their_parts() {
+    let steps = signed(&[("host", "h"), ("range", "bytes=0-9")], &[]).steps;
+    assert_eq!(steps.signed_headers(), "host;range;x-amz-content-sha256;x-amz-date");
+    assert_eq!(steps.scope(), "20130524/us-east-1/s3/aws4_request");
+    assert_eq!(steps.canonical_request_hash(), hex::encode(sha256(steps.canonical_request.as_bytes())));
+}
+
+#[test]
+fn a_key_that_was_kept_signs_like_one_for_a_single_request() {
+    let token = credentials().with_session_token("token");
+    let key = SigningKey::derive(&token, TIME, SCOPE).unwrap();
+    let request = Request::new("PUT", "/k").query(&[("partNumber", "1")]).headers(&[("host", "h")]);
+    let once = sign(&request, Payload::Bytes(b"x"), &token, SCOPE, TIME).unwrap();
+    let kept = key.sign(&request, Payload::Bytes(b"x"), TIME).unwrap();
+    assert_eq!((once.headers, once.steps.signature), (kept.headers, kept.steps.signature));
+    let once = presign(&request, Payload::Unsigned, &token, SCOPE, TIME, MAX_EXPIRY).unwrap();
+    assert_eq!(once.query, key.presign(&request, Payload::Unsigned, TIME, MAX_EXPIRY).unwrap().query);
+    let policy = PostPolicy::new(TIME).equals("bucket", "b");
+    let once = post_policy(&policy, &token, SCOPE, TIME).unwrap();
+    assert_eq!(once.fields, key.post_policy(&policy, TIME).unwrap().fields);
+}
+
+#[test]
 fn a_signing_key_knows_what_it_is_for() {
-    let key = SigningKey::derive(&credentials(), TIME, SCOPE);
+    let key = SigningKey::derive(&credentials(), TIME, SCOPE).unwrap();
     assert!(key.is_for(&credentials(), TIME.plus(Duration::from_secs(86_399)), SCOPE));
-    assert!(key.is_for(&credentials().with_session_token("new"), TIME, SCOPE), "tokens are not part of the key");
     assert!(!key.is_for(&credentials(), TIME.plus(Duration::from_secs(86_400)), SCOPE));
+    assert!(!key.is_for(&credentials().with_session_token("new"), TIME, SCOPE), "the key holds the token");
     assert!(!key.is_for(&credentials(), TIME, Scope { region: "us-east-2", ..SCOPE }));
     assert!(!key.is_for(&credentials(), TIME, Scope { service: "sts", ..SCOPE }));
     assert!(!key.is_for(&Credentials::new("AKIAIOSFODNN7EXAMPLE", "other"), TIME, SCOPE));
@@ -117,8 +207,8 @@ fn a_signing_key_knows_what_it_is_for() {
 
 #[test]
 fn presigned_urls_live_one_second_to_seven_days() {
-    let request = Request { method: "GET", path: "/", query: &[], headers: &[("host", "h")] };
-    let presign = |expires| presign(&request, &credentials(), SCOPE, TIME, expires);
+    let request = Request::new("GET", "/").headers(&[("host", "h")]);
+    let presign = |expires| presign(&request, Payload::Unsigned, &credentials(), SCOPE, TIME, expires);
     for expires in [MIN_EXPIRY, MAX_EXPIRY] {
         assert!(presign(expires).is_ok());
     }
@@ -137,23 +227,39 @@ fn presigned_urls_live_one_second_to_seven_days() {
 #[test]
 fn presigning_covers_token_query_and_headers() {
     let headers = [("Host", "h"), ("content-type", "text/plain")];
-    let request =
-        Request { method: "PUT", path: "/a", query: &[("uploadId", "x/y"), ("partNumber", "1")], headers: &headers };
+    let request = Request::new("PUT", "/a").query(&[("uploadId", "x/y"), ("partNumber", "1")]).headers(&headers);
     let hour = Duration::from_secs(3600);
     let token = credentials().with_session_token("to/ken=");
-    let presigned = presign(&request, &token, SCOPE, TIME, hour).unwrap();
+    let presigned = presign(&request, Payload::Unsigned, &token, SCOPE, TIME, hour).unwrap();
     assert!(presigned.query.starts_with("X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential="));
     assert!(presigned.query.contains("&X-Amz-Security-Token=to%2Fken%3D&X-Amz-SignedHeaders=content-type%3Bhost&"));
     assert!(presigned.query.contains("&partNumber=1&uploadId=x%2Fy&X-Amz-Signature="));
     assert!(presigned.steps.canonical_request.ends_with("\ncontent-type;host\nUNSIGNED-PAYLOAD"));
-    assert!(presign(&Request { headers: &[], ..request }, &token, SCOPE, TIME, hour).is_err());
-    let twice = Request { query: &[("x-amz-signature", "0")], ..request };
-    assert!(presign(&twice, &token, SCOPE, TIME, hour).is_err());
-    // S3 has to be told the hash of a body that is covered.
+    let refused = |request: Request<'_>, payload| presign(&request, payload, &token, SCOPE, TIME, hour).unwrap_err();
+    assert_eq!(refused(request.headers(&[]), Payload::Unsigned), Error::MissingHeader { name: "host" });
+    for name in ["x-amz-signature", "X-Amz-Expires", "X-AMZ-DATE", "Signature"] {
+        assert_eq!(
+            refused(request.query(&[(name, "0")]), Payload::Unsigned),
+            Error::ReservedParameter { name: name.into() }
+        );
+    }
+    for name in ["x-amz-security-token", "X-Amz-S3session-Token"] {
+        assert_eq!(
+            refused(request.headers(&[("host", "h"), (name, "token")]), Payload::Unsigned),
+            Error::ReservedHeader { name: name.to_ascii_lowercase() }
+        );
+    }
+    // The hash of a body that is covered has to be sent, and no other.
     let body = Payload::Bytes(b"");
-    assert!(presign_with_payload(&request, body, &token, SCOPE, TIME, hour).is_err());
-    let told = [("host", "h"), ("x-amz-content-sha256", EMPTY_SHA256)];
-    assert!(presign_with_payload(&Request { headers: &told, ..request }, body, &token, SCOPE, TIME, hour).is_ok());
+    assert_eq!(refused(request, body), Error::MissingHeader { name: "x-amz-content-sha256" });
+    let hashed = [("host", "h"), ("x-amz-content-sha256", EMPTY_SHA256)];
+    assert!(presign(&request.headers(&hashed), body, &token, SCOPE, TIME, hour).is_ok());
+    assert_eq!(
+        refused(request.headers(&hashed), Payload::Unsigned),
+        Error::ConflictingHeader { name: "x-amz-content-sha256" }
+    );
+    let dated = [("host", "h"), ("x-amz-date", "20130524T000001Z")];
+    assert_eq!(refused(request.headers(&dated), Payload::Unsigned), Error::ConflictingHeader { name: "x-amz-date" });
 }
 
 #[test]
@@ -183,10 +289,10 @@ fn forms_name_every_field_of_the_signature() {
 #[test]
 fn debug_hides_signatures_and_tokens() {
     let token = credentials().with_session_token("s3cret");
-    let request = Request { method: "GET", path: "/", query: &[], headers: &[("host", "shown")] };
+    let request = Request::new("GET", "/").headers(&[("host", "shown")]);
     let signed = sign(&request, Payload::Bytes(b"body"), &token, SCOPE, TIME).unwrap();
-    let presigned = presign(&request, &token, SCOPE, TIME, MIN_EXPIRY).unwrap();
-    let key = SigningKey::derive(&token, TIME, SCOPE);
+    let presigned = presign(&request, Payload::Unsigned, &token, SCOPE, TIME, MIN_EXPIRY).unwrap();
+    let key = SigningKey::derive(&token, TIME, SCOPE).unwrap();
     for text in [format!("{signed:?}"), format!("{presigned:?}")] {
         for secret in ["s3cret", &*signed.steps.signature, &*presigned.steps.signature] {
             assert!(!text.contains(secret), "{text}");
@@ -223,9 +329,11 @@ proptest! {
         method in any::<String>(), path in any::<String>(), name in any::<String>(), value in any::<String>(),
     ) {
         let headers = [("host", "h"), (&*name, &*value)];
-        let request = Request { method: &method, path: &path, query: &[(&name, &value)], headers: &headers };
+        let pairs = [(&*name, &*value)];
+        let request = Request::new(&method, &path).query(&pairs).headers(&headers);
         let _ = sign(&request, Payload::Unsigned, &credentials(), SCOPE, TIME);
-        let request = Request { method: "GET", path: "/", ..request };
-        let _ = presign(&request, &credentials(), SCOPE, TIME, MIN_EXPIRY);
+        let _ = Request::from_url(&method, &path).map(|request| sign(&request, Payload::Unsigned, &credentials(), SCOPE, TIME));
+        let request = Request::new("GET", "/").query(&pairs).headers(&headers);
+        let _ = presign(&request, Payload::Unsigned, &credentials(), SCOPE, TIME, MIN_EXPIRY);
     }
 }

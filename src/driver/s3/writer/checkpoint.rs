@@ -43,7 +43,7 @@ pub(crate) struct Checkpoint {
     pub(crate) later: LaterParts,
 }
 
-/// What parts mean that are there without being part of a state that was closed without any bytes.
+/// The meaning of parts that are found although the upload was closed without any bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LaterParts {
     /// They belong to the file: another program has gone on with it, or a writer that was killed.
@@ -58,7 +58,7 @@ pub(crate) enum CommittedFile {
     Absent,
     /// A file with this ETag.
     Version(String),
-    /// Nobody looked.
+    /// Not looked at.
     Unknown,
 }
 

@@ -13,7 +13,8 @@
 //! returns none, so `close` stores them as a [`checkpoint`] in the file's directory. In this order: all full parts; the
 //! checkpoint, which names the upload and how many parts and bytes precede its own; and once more these bytes, as the part
 //! that follows, so that other programs see the same size. The next writer replaces that part before it sends further
-//! ones, or commits it as it is. After a kill at any point the next appending writer finds one of these:
+//! ones, or commits it as it is. (A server that lets no part be replaced, such as rclone, takes parts of any size: there
+//! the bytes after it become the next part.) After a kill at any point the next appending writer finds one of these:
 //!
 //! | killed | found | goes on |
 //! |---|---|---|
@@ -139,9 +140,19 @@ enum UploadOrigin {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Found {
     parts: u32,
+    /// Bytes of these parts and of the checkpoint.
     size: u64,
-    /// The part that holds the bytes after these parts.
-    tail_part: Option<UploadedPart>,
+    /// Bytes of the checkpoint.
+    tail: u64,
+    /// The next part, if it holds the first bytes of the checkpoint.
+    next_part: Option<UploadedPart>,
+}
+
+impl Found {
+    /// The part that holds all bytes of the checkpoint.
+    fn tail_part(&self) -> Option<&UploadedPart> {
+        self.next_part.as_ref().filter(|part| part.size == self.tail)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -180,15 +191,15 @@ impl Writer {
     }
 
     fn resume(store: &Arc<Store>, path: &str, resumed: Resumed) -> Result<Self> {
-        let Resumed { upload_id, parts, tail, tail_part, chunk_size, last_part, kept, file } = resumed;
+        let Resumed { upload_id, parts, tail, next_part, chunk_size, last_part, kept, file } = resumed;
         let mut writer = Self::new(store, path, chunk_size);
         writer.kept = kept;
         writer.file = file;
         writer.last_part = last_part;
         writer.take_over(upload_id.into(), parts);
-        let (parts, size) = (writer.number - 1, writer.size.saturating_add(tail.len() as u64));
-        writer.origin = UploadOrigin::EarlierWriter(Found { parts, size, tail_part });
-        writer.size = size;
+        let (parts, bytes) = (writer.number - 1, tail.len() as u64);
+        writer.size = writer.size.saturating_add(bytes);
+        writer.origin = UploadOrigin::EarlierWriter(Found { parts, size: writer.size, tail: bytes, next_part });
         if !tail.is_empty() {
             let size = writer.layout.part_size(writer.number)?;
             writer.buffer = Some(writer.sender.buffer_with(tail, size)?);
@@ -293,14 +304,16 @@ impl Writer {
     /// Hands the part being filled to the threads, whatever its size.
     fn send(&mut self) -> Result<()> {
         let upload_id = self.begin()?;
-        let replaced = self.found().and_then(|found| found.tail_part.as_ref()).map(|part| part.part_number);
-        if replaced.is_some_and(|replaced| self.number.checked_sub(1) == Some(replaced)) {
+        let next_part = self.found().and_then(|found| found.next_part.clone());
+        if next_part.as_ref().is_some_and(|part| self.number.checked_sub(1) == Some(part.part_number)) {
             // As long as the part that the last close sent is there, parts after it are another program's.
             let sent = self.sender.finish()?;
             self.earlier.extend(sent);
+            self.number = self.earlier.last().map_or(1, |part| part.part_number.saturating_add(1));
         }
         if let Some(buffer) = self.buffer.take() {
-            self.sender.send(&upload_id, self.number, buffer)?;
+            let replaces = next_part.filter(|part| part.part_number == self.number);
+            self.sender.send(&upload_id, self.number, buffer, replaces)?;
             self.number += 1;
         }
         Ok(())
@@ -313,7 +326,7 @@ impl Writer {
         }
     }
 
-    /// What the last close left, while this writer has accepted nothing that follows it.
+    /// The state of the last close, while this writer has accepted nothing that follows it.
     fn unchanged(&self) -> Option<&Found> {
         self.found().filter(|found| found.size == self.size)
     }
@@ -325,7 +338,7 @@ impl Writer {
             return Ok(());
         }
         if self.kept == Kept::Checkpoint
-            && self.unchanged().is_some_and(|found| found.size == 0 || found.tail_part.is_some())
+            && self.unchanged().is_some_and(|found| found.size == 0 || found.tail_part().is_some())
         {
             return Ok(());
         }
@@ -334,6 +347,7 @@ impl Writer {
         }
         let upload_id = self.begin()?;
         self.earlier.extend(self.sender.finish()?);
+        self.number = self.earlier.last().map_or(1, |part| part.part_number.saturating_add(1));
         if self.size > 0 && self.origin == UploadOrigin::ThisWriter {
             self.file = resume::committed_file(&self.store, &self.key);
         }
@@ -353,9 +367,11 @@ impl Writer {
             return Ok(());
         }
         let upload = UploadRef { bucket: &store.bucket, key: &self.key, upload_id };
-        let sent = store.client.upload_part(upload, self.number, tail);
-        // An empty part shows no more than that the file ends here, and not every server takes one.
-        if tail.is_empty() { Ok(()) } else { sent.map(drop) }
+        match store.client.upload_part(upload, self.number, tail) {
+            // An empty part shows no more than that the file ends here, and not every server takes one.
+            Err(error) if tail.is_empty() || sender::cannot_replace(&error) => Ok(()),
+            sent => sent.map(drop),
+        }
     }
 
     /// Stores the checkpoint of the parts that are there and of the bytes in `tail`, which are the same afterwards.
@@ -393,7 +409,7 @@ impl Writer {
             return Ok(());
         };
         let empty = self.buffer.as_ref().is_none_or(|buffer| buffer.bytes.is_empty());
-        let tail_part = self.unchanged().and_then(|found| found.tail_part.clone());
+        let tail_part = self.unchanged().and_then(|found| found.tail_part().cloned());
         if let Some(part) = tail_part.filter(|part| part.size > 0) {
             self.buffer = None;
             self.earlier.push(part);

@@ -22,8 +22,8 @@ pub(super) struct Resumed {
     pub(super) parts: Vec<UploadedPart>,
     /// The bytes after them.
     pub(super) tail: Vec<u8>,
-    /// The part with the bytes of `tail`, as the last close sent it.
-    pub(super) tail_part: Option<UploadedPart>,
+    /// The part after `parts`, if it holds the first bytes of `tail`: all of them, as the last close has sent it.
+    pub(super) next_part: Option<UploadedPart>,
     pub(super) chunk_size: u64,
     pub(super) last_part: LastPart,
     pub(super) kept: Kept,
@@ -143,9 +143,8 @@ fn closed(
     stored: StoredCheckpoint,
 ) -> Result<Resumed> {
     let StoredCheckpoint { checkpoint, tail, .. } = stored;
-    let etag = hex::encode(Md5::digest(&tail));
-    let tail_part = tail_part(&parts, &checkpoint, tail.len() as u64, Some(&etag)).cloned();
-    if went_on(&parts, &checkpoint, tail.len() as u64, tail_part.as_ref()) {
+    let next_part = next_part(&parts, &checkpoint).filter(|part| begins(&tail, part)).cloned();
+    if went_on(&parts, &checkpoint, tail.len() as u64, next_part.as_ref()) {
         return Ok(Resumed { kept: Kept::OldCheckpoint, ..never_closed(store, upload_id, parts) });
     }
     let Checkpoint { parts: count, bytes, chunk_size, .. } = checkpoint;
@@ -158,7 +157,7 @@ fn closed(
         upload_id,
         parts,
         tail,
-        tail_part,
+        next_part,
         chunk_size,
         last_part: LastPart::MayBeFollowed,
         kept: Kept::Checkpoint,
@@ -168,17 +167,20 @@ fn closed(
 
 /// Finds the part that the last close made of the bytes which fill no part. A writer that goes on replaces it before it
 /// sends any further part.
-fn tail_part<'a>(
-    parts: &'a BTreeMap<u32, UploadedPart>,
-    checkpoint: &Checkpoint,
-    tail: u64,
-    md5: Option<&str>,
-) -> Option<&'a UploadedPart> {
-    let part = parts.get(&checkpoint.parts.saturating_add(1))?;
+fn next_part<'a>(parts: &'a BTreeMap<u32, UploadedPart>, checkpoint: &Checkpoint) -> Option<&'a UploadedPart> {
+    parts.get(&checkpoint.parts.saturating_add(1))
+}
+
+/// Whether `part` holds the first bytes of `tail`. On servers that let no part be replaced it may be that of an earlier close.
+fn begins(tail: &[u8], part: &UploadedPart) -> bool {
+    let Some(beginning) = usize::try_from(part.size).ok().and_then(|size| tail.get(..size)) else { return false };
     // ETags that do not look like an MD5 (KMS, some servers) prove nothing.
     let is_md5 = part.etag.len() == 32 && part.etag.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let same = md5.is_none_or(|md5| !is_md5 || part.etag.eq_ignore_ascii_case(md5));
-    (part.size == tail && same).then_some(part)
+    if is_md5 {
+        part.etag.eq_ignore_ascii_case(&hex::encode(Md5::digest(beginning)))
+    } else {
+        beginning.len() == tail.len()
+    }
 }
 
 /// Whether another program added parts to what was closed. After a close without any bytes all parts count: nothing was
@@ -187,11 +189,12 @@ fn went_on(
     parts: &BTreeMap<u32, UploadedPart>,
     checkpoint: &Checkpoint,
     tail: u64,
-    tail_part: Option<&UploadedPart>,
+    next_part: Option<&UploadedPart>,
 ) -> bool {
     if checkpoint.parts == 0 && tail == 0 {
         return checkpoint.later == LaterParts::Count && !parts.is_empty();
     }
+    let tail_part = next_part.filter(|part| part.size == tail);
     tail_part.is_some_and(|part| parts.contains_key(&part.part_number.saturating_add(1)))
 }
 
@@ -224,7 +227,7 @@ fn never_closed(store: &Store, upload_id: String, parts: BTreeMap<u32, UploadedP
         upload_id,
         parts: run,
         tail: Vec::new(),
-        tail_part: None,
+        next_part: None,
         chunk_size,
         last_part,
         kept: Kept::PartsAlone,

@@ -1,0 +1,290 @@
+//! What is signed: the parts of a request, exactly as they go over the wire.
+use super::syntax::{check_host, check_method, check_path, check_query_text};
+use super::{Error, UrlPart, encode, redact};
+use std::borrow::Cow;
+use std::fmt;
+
+/// A request to sign or to verify: borrowed parts, exactly as they go over the wire.
+///
+/// `Debug` leaves out session tokens, signatures and customer-provided encryption keys.
+///
+/// ```
+/// use s3driver::sign::Request;
+///
+/// let parts = Request::new("GET", "/bucket/a%20key").query(&[("versionId", "7")]).headers(&[("host", "localhost:9000")]);
+/// let url = Request::from_url("GET", "http://localhost:9000/bucket/a%20key?versionId=7")?;
+/// # let _ = (parts, url);
+/// # Ok::<(), s3driver::sign::Error>(())
+/// ```
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    pub(super) method: &'a str,
+    pub(super) path: &'a str,
+    pub(super) query: Query<'a>,
+    /// The host of the URL that the request was made from.
+    host: Option<&'a str>,
+    headers: &'a [(&'a str, &'a str)],
+    unsigned: &'a [&'a str],
+    pub(super) path_rule: Option<PathRule>,
+}
+
+/// How version 4 writes the path into the canonical request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PathRule {
+    /// As it is sent: the rule of S3, which stores `//` and `..` as keys.
+    AsSent,
+    /// Dot segments and empty segments resolved (RFC 3986 section 5.2.4), and every segment percent-encoded once more:
+    /// the rule of all other services.
+    NormalizedAndEncoded,
+}
+
+/// The query, decoded or as it is sent.
+#[derive(Clone, Copy)]
+pub(super) enum Query<'a> {
+    Pairs(&'a [(&'a str, &'a str)]),
+    Text(&'a str),
+}
+
+impl<'a> Request<'a> {
+    /// A request without query and headers. `path` is the path as it is sent: percent-encoded (see
+    /// [`encode_path`](super::encode_path)), never normalised.
+    pub const fn new(method: &'a str, path: &'a str) -> Self {
+        Self { method, path, query: Query::Pairs(&[]), host: None, headers: &[], unsigned: &[], path_rule: None }
+    }
+
+    /// Takes a request line's target as it stands: a path and, after `?`, a query.
+    ///
+    /// # Errors
+    /// [`Error::Method`], [`Error::Path`], [`Error::UnnamedParameter`] and [`Error::QueryEncoding`] for what cannot be
+    /// sent, or is read differently by different servers.
+    pub fn from_target(method: &'a str, target: &'a str) -> Result<Self, Error> {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        check_method(method)?;
+        check_path(path)?;
+        check_query_text(query)?;
+        Ok(Self { query: Query::Text(query), ..Self::new(method, path) })
+    }
+
+    /// Takes a URL as it stands. The `host` header is the URL's host with its port, unless that is the scheme's own
+    /// (443, 80), which clients do not send. A missing path is sent as `/`.
+    ///
+    /// # Errors
+    /// [`Error::Url`] for a part that clients do not send, or change before they send it, and the errors of
+    /// [`Request::from_target`].
+    pub fn from_url(method: &'a str, url: &'a str) -> Result<Self, Error> {
+        let refused = |part| Error::Url { part };
+        let (scheme, rest) = url.split_once("://").ok_or_else(|| refused(UrlPart::Scheme))?;
+        let own_port = match scheme {
+            "https" => "443",
+            "http" => "80",
+            _ => return Err(refused(UrlPart::Scheme)),
+        };
+        let (authority, target) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+        if target.contains('#') {
+            return Err(refused(UrlPart::Fragment));
+        }
+        check_host(authority)?;
+        let host = authority.rsplit_once(':').filter(|(_, port)| *port == own_port).map_or(authority, |(host, _)| host);
+        let request = match target.split_once('?') {
+            Some(("", query)) => {
+                check_query_text(query)?;
+                check_method(method)?;
+                Self { query: Query::Text(query), ..Self::new(method, "/") }
+            }
+            _ if target.is_empty() => Self::from_target(method, "/")?,
+            _ => Self::from_target(method, target)?,
+        };
+        Ok(Self { host: Some(host), ..request })
+    }
+
+    /// With another method.
+    #[must_use]
+    pub const fn method(self, method: &'a str) -> Self {
+        Self { method, ..self }
+    }
+
+    /// With the query as decoded pairs in the order they are sent. An empty value is sent as a bare name (`?acl`).
+    #[must_use]
+    pub const fn query(self, pairs: &'a [(&'a str, &'a str)]) -> Self {
+        Self { query: Query::Pairs(pairs), ..self }
+    }
+
+    /// With the headers to sign, `host` among them unless the request was made from a URL. A name may occur more than
+    /// once if the header allows it; its values are joined in the order given.
+    #[must_use]
+    pub const fn headers(self, headers: &'a [(&'a str, &'a str)]) -> Self {
+        Self { headers, ..self }
+    }
+
+    /// Excludes headers from the signature: those that a proxy may change, such as `user-agent`. `host`, `content-type`
+    /// and `x-amz-*` cannot be excluded, for servers require them to be signed; in version 2 `content-md5` and `date`
+    /// neither.
+    #[must_use]
+    pub const fn without_signing(self, names: &'a [&'a str]) -> Self {
+        Self { unsigned: names, ..self }
+    }
+
+    /// With another rule for the path than the service's own: [`PathRule::AsSent`] for services whose name begins with
+    /// `s3`, [`PathRule::NormalizedAndEncoded`] for others.
+    #[must_use]
+    pub const fn path_rule(self, rule: PathRule) -> Self {
+        Self { path_rule: Some(rule), ..self }
+    }
+
+    /// Every header of the request, and the `host` of its URL.
+    pub(super) fn all_headers(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
+        self.host.map(|host| ("host", host)).into_iter().chain(self.headers.iter().copied())
+    }
+
+    pub(super) fn header_count(&self) -> usize {
+        self.headers.len() + 1
+    }
+
+    /// Whether a header was excluded from the signature.
+    pub(super) fn excludes(&self, name: &str) -> bool {
+        self.unsigned.iter().any(|excluded| excluded.eq_ignore_ascii_case(name))
+    }
+}
+
+impl<'a> Query<'a> {
+    pub(super) fn is_empty(&self) -> bool {
+        match self {
+            Self::Pairs(pairs) => pairs.is_empty(),
+            Self::Text(text) => text.is_empty(),
+        }
+    }
+
+    /// Names and values, decoded.
+    pub(super) fn decoded(&self) -> impl Iterator<Item = (Cow<'a, [u8]>, Cow<'a, [u8]>)> + use<'a> {
+        let (pairs, text): (&[_], _) = match *self {
+            Query::Pairs(pairs) => (pairs, ""),
+            Query::Text(text) => (&[], text),
+        };
+        let given = pairs.iter().map(|(name, value)| (Cow::Borrowed(name.as_bytes()), Cow::Borrowed(value.as_bytes())));
+        let split = text.split('&').filter(|piece| !piece.is_empty()).map(|piece| {
+            let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
+            (percent_decoded(name), percent_decoded(value))
+        });
+        given.chain(split)
+    }
+
+    /// The query as it is sent, without `?`.
+    pub(super) fn to_text(self) -> String {
+        match self {
+            Self::Pairs(pairs) => encode::query_string(pairs),
+            Self::Text(text) => text.to_owned(),
+        }
+    }
+}
+
+/// The bytes of a text whose escapes were checked.
+fn percent_decoded(text: &str) -> Cow<'_, [u8]> {
+    if !text.contains('%') {
+        return Cow::Borrowed(text.as_bytes());
+    }
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, tail)) = rest.split_first() {
+        match (byte, tail.split_at_checked(2).map(|(digits, after)| (hex::decode(digits), after))) {
+            (b'%', Some((Ok(decoded), after))) => {
+                out.extend_from_slice(&decoded);
+                rest = after;
+            }
+            _ => {
+                out.push(byte);
+                rest = tail;
+            }
+        }
+    }
+    Cow::Owned(out)
+}
+
+impl fmt::Debug for Request<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let headers: Vec<_> = self.all_headers().collect();
+        f.debug_struct("Request")
+            .field("method", &self.method)
+            .field("path", &self.path)
+            .field("query", &redact::Text(&self.query.to_text()))
+            .field("headers", &redact::Pairs(&headers))
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_of_a_request_keeps_secrets() {
+        let request =
+            Request::new("GET", "/key").query(&[("X-Amz-Security-Token", "s3cret1"), ("prefix", "shown")]).headers(&[
+                ("x-amz-security-token", "s3cret2"),
+                ("X-Amz-Server-Side-Encryption-Customer-Key", "s3cret3"),
+                ("Authorization", "s3cret4"),
+                ("host", "example.com"),
+            ]);
+        let text = format!("{request:?}");
+        assert!(!text.contains("s3cret"), "{text}");
+        assert!(text.contains("example.com") && text.contains("shown") && text.contains("redacted"), "{text}");
+    }
+
+    #[test]
+    fn a_url_is_taken_as_it_stands() {
+        for (url, host, path, query) in [
+            ("https://h", "h", "/", ""),
+            ("https://h?acl", "h", "/", "acl"),
+            ("https://h:443/a/../%2f//", "h", "/a/../%2f//", ""),
+            ("http://h:443/?a=b=c&d", "h:443", "/", "a=b=c&d"),
+            ("http://[::1]:80/k", "[::1]", "/k", ""),
+            ("http://[::1]:9000/k", "[::1]:9000", "/k", ""),
+            ("https://b.s3.eu-west-1.amazonaws.com/k?x=%C3%A9", "b.s3.eu-west-1.amazonaws.com", "/k", "x=%C3%A9"),
+        ] {
+            let request = Request::from_url("GET", url).unwrap();
+            assert_eq!((request.host, request.path, &*request.query.to_text()), (Some(host), path, query), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_url_that_cannot_be_represented_is_refused() {
+        for (url, part) in [
+            ("h/k", UrlPart::Scheme),
+            ("ftp://h/k", UrlPart::Scheme),
+            ("HTTPS://h/k", UrlPart::Scheme),
+            ("https://user@h/k", UrlPart::UserInformation),
+            ("https:///k", UrlPart::Host),
+            ("https://H/k", UrlPart::Host),
+            ("https://a b/k", UrlPart::Host),
+            ("https://h\u{e9}/k", UrlPart::Host),
+            ("https://[::1/k", UrlPart::Host),
+            ("https://::1/k", UrlPart::Host),
+            ("https://h:/k", UrlPart::Port),
+            ("https://h:0/k", UrlPart::Port),
+            ("https://h:65536/k", UrlPart::Port),
+            ("https://h:+1/k", UrlPart::Port),
+            ("https://h/k#part", UrlPart::Fragment),
+            ("https://h#part", UrlPart::Fragment),
+        ] {
+            assert_eq!(Request::from_url("GET", url).unwrap_err(), Error::Url { part }, "{url}");
+        }
+        for url in ["https://h/%zz", "https://h/a b", "https://h/\"", "https://h/[", "https://h/%2"] {
+            assert!(matches!(Request::from_url("GET", url), Err(Error::Path { .. })), "{url}");
+        }
+        for url in ["https://h/?a+b", "https://h?a=%zz", "https://h/?a=%4", "https://h/?a=\"", "https://h/?a=\u{e9}"] {
+            assert!(matches!(Request::from_url("GET", url), Err(Error::QueryEncoding { .. })), "{url}");
+        }
+        for url in ["https://h/?=a", "https://h/?a&&b", "https://h/?a&"] {
+            assert_eq!(Request::from_url("GET", url).unwrap_err(), Error::UnnamedParameter, "{url}");
+        }
+        assert!(matches!(Request::from_url("GET ", "https://h?a"), Err(Error::Method { .. })));
+    }
+
+    #[test]
+    fn escapes_are_decoded_to_bytes() {
+        let query = Query::Text("a%2Fb=%ff%00&c&d=e=f");
+        let pairs: Vec<_> = query.decoded().map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
+        let expected: [(&[u8], &[u8]); 3] = [(b"a/b", b"\xff\0"), (b"c", b""), (b"d", b"e=f")];
+        assert_eq!(pairs, expected.map(|(name, value)| (name.to_vec(), value.to_vec())));
+    }
+}

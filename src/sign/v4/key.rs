@@ -1,0 +1,117 @@
+//! Task 3, first half: the signing key.
+use super::{ALGORITHM, Scope, TERMINATOR};
+use crate::sign::check::{check_credentials, check_token_service, check_year, is_scope_part};
+use crate::sign::hash::{Hex, HmacSha256, hmac_sha256, mac_sha256, sha256};
+use crate::sign::{Credentials, Error, Steps, Version};
+use crate::time::Timestamp;
+use std::fmt;
+use zeroize::Zeroizing;
+
+/// The derived key of one day, region and service, and the credentials it stands for. Deriving it takes four HMACs, so a
+/// client keeps it.
+#[derive(Clone)]
+pub struct SigningKey {
+    /// The access key and the session token; the secret is left out.
+    pub(super) credentials: Credentials,
+    /// To notice another secret without keeping this one.
+    secret_hash: Zeroizing<[u8; 32]>,
+    day: i64,
+    region: String,
+    pub(super) service: String,
+    /// `20130524/us-east-1/s3/aws4_request`
+    pub(super) scope: String,
+    keyed: HmacSha256,
+}
+
+impl SigningKey {
+    /// Derives the key: `SigningKey = HMAC(HMAC(HMAC(HMAC("AWS4" + secret, date), region), service), "aws4_request")`.
+    ///
+    /// # Errors
+    /// [`Error::AccessKey`], [`Error::EmptySecret`], [`Error::SessionToken`], [`Error::SessionTokenService`],
+    /// [`Error::Region`], [`Error::Service`] and [`Error::Year`] for what cannot be part of a signature.
+    pub fn derive(credentials: &Credentials, time: Timestamp, scope: Scope<'_>) -> Result<Self, Error> {
+        let Scope { region, service } = scope;
+        // A comma ends the credential in the header. A slash may be part of the access key: scopes are read from the end.
+        check_credentials(credentials, ',')?;
+        check_year(time)?;
+        if !is_scope_part(region) {
+            return Err(Error::Region { region: region.to_owned() });
+        }
+        if !is_scope_part(service) {
+            return Err(Error::Service { service: service.to_owned() });
+        }
+        check_token_service(credentials, service)?;
+        Ok(Self::of_checked(credentials, time, scope))
+    }
+
+    /// Derives the key from parts that were checked.
+    fn of_checked(credentials: &Credentials, time: Timestamp, Scope { region, service }: Scope<'_>) -> Self {
+        let day = time.date();
+        let secret = credentials.secret_access_key();
+        let mut first = Zeroizing::new(String::with_capacity("AWS4".len() + secret.len()));
+        first.push_str("AWS4");
+        first.push_str(secret);
+        let date_key = Zeroizing::new(mac_sha256(&hmac_sha256(first.as_bytes()), day.as_bytes()));
+        let date_region_key = Zeroizing::new(mac_sha256(&hmac_sha256(&*date_key), region.as_bytes()));
+        let date_region_service_key = Zeroizing::new(mac_sha256(&hmac_sha256(&*date_region_key), service.as_bytes()));
+        let signing_key = Zeroizing::new(mac_sha256(&hmac_sha256(&*date_region_service_key), TERMINATOR.as_bytes()));
+        Self {
+            credentials: credentials.without_secret(),
+            secret_hash: Zeroizing::new(sha256(secret.as_bytes())),
+            day: time.day_number(),
+            region: region.to_owned(),
+            service: service.to_owned(),
+            scope: [&*day, region, service, TERMINATOR].join("/"),
+            keyed: hmac_sha256(&*signing_key),
+        }
+    }
+
+    /// Whether this key was derived from these credentials for this day and scope.
+    pub fn is_for(&self, credentials: &Credentials, time: Timestamp, scope: Scope<'_>) -> bool {
+        self.day == time.day_number()
+            && self.region == scope.region
+            && self.service == scope.service
+            && self.credentials.is_named_like(credentials)
+            && *self.secret_hash == sha256(credentials.secret_access_key().as_bytes())
+    }
+
+    /// `x-amz-date`, if it is of the key's day.
+    pub(in crate::sign) fn amz_date(&self, time: Timestamp) -> Result<String, Error> {
+        match self.day == time.day_number() {
+            true => Ok(time.amz_date()),
+            false => Err(Error::SigningKeyDay { time }),
+        }
+    }
+
+    /// The two lines that every chunk's string to sign repeats.
+    pub(in crate::sign) fn date_and_scope(&self, time: Timestamp) -> Result<String, Error> {
+        Ok([&*self.amz_date(time)?, "\n", &self.scope].concat())
+    }
+
+    /// `X-Amz-Credential`: the access key and the scope.
+    pub(super) fn credential(&self) -> String {
+        [self.credentials.access_key_id(), "/", &self.scope].concat()
+    }
+
+    /// Tasks 2 and 3: `StringToSign = Algorithm \n TimeStamp \n Scope \n Hex(SHA256Hash(CanonicalRequest))`, and its HMAC.
+    pub(in crate::sign) fn steps(&self, amz_date: &str, canonical_request: String) -> Steps {
+        let hash = Hex::of(&sha256(canonical_request.as_bytes()));
+        let string_to_sign = [ALGORITHM, "\n", amz_date, "\n", &self.scope, "\n", hash.as_str()].concat();
+        let signature = self.mac(&string_to_sign).as_str().to_owned();
+        Steps { version: Version::V4, canonical_request, string_to_sign, signature }
+    }
+
+    /// Task 3: the HMAC of a string to sign.
+    pub(in crate::sign) fn mac(&self, string_to_sign: &str) -> Hex {
+        Hex::of(&mac_sha256(&self.keyed, string_to_sign.as_bytes()))
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SigningKey")
+            .field("access_key_id", &self.credentials.access_key_id())
+            .field("scope", &self.scope)
+            .finish_non_exhaustive()
+    }
+}

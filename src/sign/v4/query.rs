@@ -1,0 +1,72 @@
+//! Presigned URLs (<https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html>).
+use super::header::REQUIRED;
+use super::{ALGORITHM, MAX_EXPIRY, MIN_EXPIRY, Payload, SigningKey, is_s3, path_rule};
+use crate::sign::canonical::{Headers, canonical_query, canonical_request};
+use crate::sign::check::check_request;
+use crate::sign::{Error, Presigned, Request};
+use crate::time::Timestamp;
+use std::time::Duration;
+
+impl SigningKey {
+    /// Signs in the query, as [`presign`](super::presign) does.
+    ///
+    /// # Errors
+    /// As for [`presign`](super::presign), and [`Error::SigningKeyDay`] when the key is for another day.
+    pub fn presign(
+        &self,
+        request: &Request<'_>,
+        payload: Payload<'_>,
+        time: Timestamp,
+        expires: Duration,
+    ) -> Result<Presigned, Error> {
+        check_expiry(expires)?;
+        check_request(request)?;
+        let amz_date = self.amz_date(time)?;
+        let payload_hash = payload.hash();
+        let headers = presigned_headers(request, &amz_date)?;
+        let sends_hash = headers.agree("x-amz-content-sha256", &payload_hash)?;
+        if is_s3(&self.service) && !matches!(payload, Payload::Unsigned) && !sends_hash {
+            return Err(Error::MissingHeader { name: "x-amz-content-sha256" });
+        }
+
+        let credential = self.credential();
+        let mut signed_headers = String::with_capacity(64);
+        headers.push_names(&mut signed_headers);
+        let seconds = expires.as_secs().to_string();
+        let mut parameters = vec![
+            ("X-Amz-Algorithm", ALGORITHM),
+            ("X-Amz-Credential", &credential),
+            ("X-Amz-Date", &amz_date),
+            ("X-Amz-Expires", &seconds),
+            ("X-Amz-SignedHeaders", &signed_headers),
+        ];
+        parameters.extend(self.credentials.token_parameter());
+        let mut query = canonical_query(request.query, &parameters);
+
+        let canonical = canonical_request(request, path_rule(request, &self.service), &query, &headers, &payload_hash);
+        let steps = self.steps(&amz_date, canonical);
+        query.push_str("&X-Amz-Signature=");
+        query.push_str(&steps.signature);
+        Ok(Presigned { steps, query })
+    }
+}
+
+/// The headers that a presigned URL covers. The time and the session token are in the query; in a header too they would
+/// be signed twice, and read once.
+pub(in crate::sign) fn presigned_headers<'a>(request: &Request<'a>, amz_date: &str) -> Result<Headers<'a>, Error> {
+    let mut headers = Headers::collect(request, &REQUIRED, 0)?;
+    headers.require("host")?;
+    headers.agree("x-amz-date", amz_date)?;
+    headers.refuse("x-amz-security-token")?;
+    headers.refuse("x-amz-s3session-token")?;
+    headers.sort()?;
+    Ok(headers)
+}
+
+/// `X-Amz-Expires`: "The minimum value you can set is 1, and the maximum is 604800 (seven days)."
+pub(in crate::sign) fn check_expiry(expires: Duration) -> Result<(), Error> {
+    match expires.subsec_nanos() == 0 && (MIN_EXPIRY..=MAX_EXPIRY).contains(&expires) {
+        true => Ok(()),
+        false => Err(Error::ExpiryOutOfRange(expires)),
+    }
+}

@@ -1,0 +1,75 @@
+//! Verification: who signed a request that a server received.
+//!
+//! A [`Verifier`] takes a request as it arrived, looks up the secret of the access key that the request names, and computes
+//! the signature by the same rules as the signers. It returns who signed and how, or a [`Refusal`] that names the cause in
+//! the words of [`explain`](super::explain). Signatures and session tokens are compared in constant time.
+//!
+//! ```
+//! use s3driver::sign::verify::{Content, Verifier};
+//! use s3driver::sign::{Credentials, Request};
+//! use s3driver::time::Timestamp;
+//!
+//! let keys = |id: &str| {
+//!     (id == "AKIAIOSFODNN7EXAMPLE").then(|| Credentials::new(id, "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"))
+//! };
+//! let headers = [
+//!     ("Host", "examplebucket.s3.amazonaws.com"),
+//!     ("Range", "bytes=0-9"),
+//!     ("x-amz-content-sha256", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+//!     ("x-amz-date", "20130524T000000Z"),
+//!     ("Authorization", "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request,\
+//!         SignedHeaders=host;range;x-amz-content-sha256;x-amz-date,\
+//!         Signature=f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41"),
+//! ];
+//! let request = Request::from_target("GET", "/test.txt")?.headers(&headers);
+//! let verified = Verifier::new(&keys, Timestamp::from_unix(1_369_353_660)).verify(&request, Content::Bytes(b""))?;
+//! assert_eq!(verified.access_key_id, "AKIAIOSFODNN7EXAMPLE");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+use super::Request;
+use super::explain::Cause;
+
+mod chunks;
+mod form;
+mod outcome;
+mod received;
+mod refusal;
+mod v2;
+mod v4;
+pub use chunks::{ChunkVerifier, Decoded};
+pub use outcome::{Carrier, SignedBody, SignedBy};
+pub use received::{Content, MAX_SKEW, Verifier};
+pub use refusal::Refusal;
+
+impl Verifier<'_> {
+    /// Verifies a request with an `Authorization` header or a presigned URL.
+    ///
+    /// # Errors
+    /// A [`Refusal`] with the cause.
+    pub fn verify(&self, request: &Request<'_>, content: Content<'_>) -> Result<SignedBy, Refusal> {
+        let authorizations = request.all_headers().filter(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+        let mut authorizations = authorizations.map(|(_, value)| value.trim_ascii());
+        let has = |wanted: &str| request.query.decoded().any(|(name, _)| name.eq_ignore_ascii_case(wanted.as_bytes()));
+        let (newer, older) =
+            (has("X-Amz-Algorithm") || has("X-Amz-Signature"), has("AWSAccessKeyId") || has("Signature"));
+        let header = authorizations.next();
+        if usize::from(newer) + usize::from(older) + usize::from(header.is_some()) + authorizations.count() > 1 {
+            return Err(Refusal::at(Cause::SignedTwice, "authorization"));
+        }
+        match header.map(|text| (text, text.split_once(' ').map_or("", |(scheme, _)| scheme))) {
+            Some((text, "AWS")) => v2::header(self, request, text),
+            Some((text, _)) => v4::header(self, request, content, text),
+            None if newer => v4::query(self, request, content),
+            None if older => v2::query(self, request),
+            None => Err(Refusal::new(Cause::NotSigned)),
+        }
+    }
+
+    /// Verifies the fields of a browser's form (POST Object), except for `file`.
+    ///
+    /// # Errors
+    /// A [`Refusal`] with the cause.
+    pub fn verify_form(&self, fields: &[(&str, &str)]) -> Result<SignedBy, Refusal> {
+        form::verify(self, fields)
+    }
+}

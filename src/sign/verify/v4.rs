@@ -1,0 +1,307 @@
+//! Version 4 and SigV4A, in the header and in the query.
+use super::chunks::{ChunkVerifier, Decoded, decode};
+use super::outcome::{Carrier, SignedBody, SignedBy};
+use super::received::{Content, Once, Verifier, signed_headers};
+use super::refusal::Refusal;
+use crate::sign::canonical::{canonical_query_without, canonical_request};
+use crate::sign::explain::Cause;
+use crate::sign::hash::{EMPTY_SHA256, equal, sha256};
+use crate::sign::v4::{ALGORITHM, MAX_EXPIRY, MIN_EXPIRY, Scope, SigningKey, TERMINATOR, is_s3, path_rule};
+use crate::sign::{Credentials, Request, Steps, Version};
+use crate::time::Timestamp;
+use std::borrow::Cow;
+
+#[cfg(feature = "sigv4a")]
+use crate::sign::v4a;
+
+/// What a request says about its signature.
+struct Claim<'a> {
+    version: Version,
+    access_key_id: &'a str,
+    /// The region of version 4, the region set of SigV4A.
+    region: &'a str,
+    service: &'a str,
+    signed_headers: &'a str,
+    signature: &'a str,
+    time: Timestamp,
+    carrier: Carrier,
+}
+
+/// Verifies `Authorization: AWS4-HMAC-SHA256 Credential=..., SignedHeaders=..., Signature=...`.
+pub(super) fn header(
+    verifier: &Verifier<'_>,
+    request: &Request<'_>,
+    content: Content<'_>,
+    authorization: &str,
+) -> Result<SignedBy, Refusal> {
+    let malformed = |place: &str| Refusal::at(Cause::Malformed, place);
+    let (algorithm, rest) = authorization.split_once(' ').ok_or_else(|| malformed("authorization"))?;
+    let parts = rest.split(',').map(|part| part.trim_ascii().split_once('=').unwrap_or((part, "")));
+    let parts: Vec<_> = parts.collect();
+    let parts = Once::of_fields(&parts);
+    let headers = Once::of_headers(request);
+    let time = match (headers.get("x-amz-date")?, headers.get("date")?) {
+        (Some(text), _) => Timestamp::parse_amz_date(text),
+        (None, Some(text)) => Timestamp::parse_http_date(text),
+        (None, None) => return Err(Refusal::at(Cause::HeaderRemoved, "x-amz-date")),
+    };
+    let time = time.ok_or_else(|| malformed("x-amz-date"))?;
+    verifier.check_skew(time, "x-amz-date")?;
+    let region_set = headers.get("x-amz-region-set")?;
+    let claim = Claim::read(algorithm, parts.require("Credential")?, region_set, Carrier::Header, time)?
+        .with(parts.require("SignedHeaders")?, parts.require("Signature")?);
+    let (name, other) = token_headers(&headers, claim.service)?;
+    if other.is_some() {
+        return Err(Refusal::new(Cause::TokenChanged));
+    }
+    let named_hash = headers.get("x-amz-content-sha256")?;
+    let payload_hash = match named_hash {
+        Some(hash) => Cow::Borrowed(hash),
+        None if is_s3(claim.service) => return Err(Refusal::at(Cause::HeaderRemoved, "x-amz-content-sha256")),
+        None => hash_of(content),
+    };
+    claim.verify(verifier, request, content, &payload_hash, name)
+}
+
+/// Verifies a presigned URL.
+pub(super) fn query(verifier: &Verifier<'_>, request: &Request<'_>, content: Content<'_>) -> Result<SignedBy, Refusal> {
+    let parameters = Once::of_query(request)?;
+    let time = Timestamp::parse_amz_date(parameters.require("X-Amz-Date")?)
+        .ok_or_else(|| Refusal::at(Cause::Malformed, "X-Amz-Date"))?;
+    let expires = parameters.require("X-Amz-Expires")?;
+    let expires = Some(expires).filter(|text| text.bytes().all(|b| b.is_ascii_digit())).and_then(|t| t.parse().ok());
+    let expires = expires
+        .filter(|seconds| (MIN_EXPIRY.as_secs()..=MAX_EXPIRY.as_secs()).contains(seconds))
+        .ok_or_else(|| Refusal::at(Cause::Malformed, "X-Amz-Expires"))?;
+    // A URL made by a clock that is ahead is good before its time, as a header would be.
+    if time.unix() > verifier.now.unix() {
+        verifier.check_skew(time, "X-Amz-Date")?;
+    }
+    if verifier.now.unix() > time.unix().saturating_add_unsigned(expires) {
+        return Err(Refusal::at(Cause::Expired, "X-Amz-Expires"));
+    }
+    let claim = Claim::read(
+        parameters.require("X-Amz-Algorithm")?,
+        parameters.require("X-Amz-Credential")?,
+        parameters.get("X-Amz-Region-Set")?,
+        Carrier::Query,
+        time,
+    )?
+    .with(parameters.require("X-Amz-SignedHeaders")?, parameters.require("X-Amz-Signature")?);
+    let (token, other) = match claim.service {
+        "s3express" => (parameters.get("X-Amz-S3session-Token")?, parameters.get("X-Amz-Security-Token")?),
+        _ => (parameters.get("X-Amz-Security-Token")?, parameters.get("X-Amz-S3session-Token")?),
+    };
+    let token = if claim.service == "s3express" { token.or(other) } else { token };
+    let headers = Once::of_headers(request);
+    let payload_hash = match headers.get("x-amz-content-sha256")? {
+        Some(hash) => Cow::Borrowed(hash),
+        None if is_s3(claim.service) => Cow::Borrowed("UNSIGNED-PAYLOAD"),
+        None => hash_of(content),
+    };
+    claim.verify(verifier, request, content, &payload_hash, token)
+}
+
+/// The session token of a request, and one in the other header. CreateSession of S3 Express takes tokens of STS.
+fn token_headers<'a>(headers: &'a Once<'_>, service: &str) -> Result<(Option<&'a str>, Option<&'a str>), Refusal> {
+    let (sts, express) = (headers.get("x-amz-security-token")?, headers.get("x-amz-s3session-token")?);
+    Ok(match express {
+        Some(_) if service == "s3express" => (express, sts),
+        _ => (sts, express),
+    })
+}
+
+fn hash_of(content: Content<'_>) -> Cow<'static, str> {
+    match content {
+        Content::Bytes(bytes) => hex::encode(sha256(bytes)).into(),
+        Content::Hash(hash) => hex::encode(hash).into(),
+        Content::NotRead => EMPTY_SHA256.into(),
+    }
+}
+
+impl<'a> Claim<'a> {
+    fn read(
+        algorithm: &'a str,
+        credential: &'a str,
+        region_set: Option<&'a str>,
+        carrier: Carrier,
+        time: Timestamp,
+    ) -> Result<Self, Refusal> {
+        let place = if carrier == Carrier::Query { "X-Amz-Credential" } else { "Credential" };
+        let malformed = || Refusal::at(Cause::Malformed, place);
+        let (version, region_set) = match algorithm {
+            ALGORITHM => (Version::V4, None),
+            #[cfg(feature = "sigv4a")]
+            v4a::ALGORITHM => {
+                let set = region_set.ok_or_else(|| Refusal::at(Cause::HeaderRemoved, "x-amz-region-set"))?;
+                (Version::V4a, Some(set))
+            }
+            _ => return Err(Refusal::at(Cause::WrongCredential, algorithm)),
+        };
+        // Read from the end, for an access key may hold slashes. The scope of SigV4A names no region.
+        let mut parts = credential.rsplitn(if region_set.is_some() { 4 } else { 5 }, '/');
+        if parts.next() != Some(TERMINATOR) {
+            return Err(malformed());
+        }
+        let service = parts.next().ok_or_else(malformed)?;
+        let region = match region_set {
+            Some(set) => set,
+            None => parts.next().ok_or_else(malformed)?,
+        };
+        let (day, access_key_id) = (parts.next().ok_or_else(malformed)?, parts.next().ok_or_else(malformed)?);
+        if day != time.date() {
+            return Err(Refusal::at(Cause::Clock, place));
+        }
+        Ok(Self { version, access_key_id, region, service, signed_headers: "", signature: "", time, carrier })
+    }
+
+    const fn with(self, signed_headers: &'a str, signature: &'a str) -> Self {
+        Self { signed_headers, signature, ..self }
+    }
+
+    fn verify(
+        &self,
+        verifier: &Verifier<'_>,
+        request: &Request<'_>,
+        content: Content<'_>,
+        payload_hash: &str,
+        token: Option<&str>,
+    ) -> Result<SignedBy, Refusal> {
+        let place =
+            |parameter: &str, part: &str| if self.carrier == Carrier::Query { parameter } else { part }.to_owned();
+        self.check_scope(verifier)?;
+        self.check_signed_headers(request)?;
+        let credentials = verifier.credentials(self.access_key_id, token)?;
+        let headers = signed_headers(request, |name| self.signed_headers.split(';').any(|signed| signed == name))?;
+        let query = canonical_query_without(request.query, "X-Amz-Signature");
+        let canonical = canonical_request(request, path_rule(request, self.service), &query, &headers, payload_hash);
+        let checked = self.check_signature(&credentials, canonical, &place("X-Amz-Signature", "Signature"))?;
+        let (body, decoded) = self.check_body(request, content, payload_hash, &checked)?;
+        Ok(SignedBy {
+            version: checked.steps.version,
+            carrier: self.carrier,
+            access_key_id: self.access_key_id.to_owned(),
+            region: self.region.to_owned(),
+            service: self.service.to_owned(),
+            steps: checked.steps,
+            body,
+            decoded,
+        })
+    }
+
+    fn check_scope(&self, verifier: &Verifier<'_>) -> Result<(), Refusal> {
+        let is_service = self.service == verifier.service || (is_s3(self.service) && is_s3(verifier.service));
+        if !is_service {
+            return Err(Refusal::at(Cause::WrongService, self.service));
+        }
+        match verifier.region {
+            Some(region) if !self.covers_region(region) => Err(Refusal::at(Cause::WrongRegion, self.region)),
+            _ => Ok(()),
+        }
+    }
+
+    fn covers_region(&self, region: &str) -> bool {
+        match self.version {
+            #[cfg(feature = "sigv4a")]
+            Version::V4a => v4a::set_covers(self.region, region),
+            _ => self.region == region,
+        }
+    }
+
+    /// The list is sorted, names no header twice, and holds `host` and every `x-amz-*` header; all of them arrived.
+    fn check_signed_headers(&self, request: &Request<'_>) -> Result<(), Refusal> {
+        let names: Vec<&str> = self.signed_headers.split(';').collect();
+        if !names.is_sorted_by(|a, b| a < b) || names.iter().any(|name| name.bytes().any(|b| b.is_ascii_uppercase())) {
+            return Err(Refusal::at(Cause::Malformed, "SignedHeaders"));
+        }
+        if !names.contains(&"host") {
+            return Err(Refusal::at(Cause::HeaderAdded, "host"));
+        }
+        for (name, _) in request.all_headers() {
+            let name = name.to_ascii_lowercase();
+            if name.starts_with("x-amz-") && !names.contains(&&*name) {
+                return Err(Refusal::at(Cause::HeaderAdded, name));
+            }
+        }
+        match names.iter().find(|name| !request.all_headers().any(|(given, _)| given.eq_ignore_ascii_case(name))) {
+            Some(missing) => Err(Refusal::at(Cause::HeaderRemoved, *missing)),
+            None => Ok(()),
+        }
+    }
+
+    fn check_signature(&self, credentials: &Credentials, canonical: String, place: &str) -> Result<Checked, Refusal> {
+        let amz_date = self.time.amz_date();
+        #[cfg(feature = "sigv4a")]
+        if self.version == Version::V4a {
+            let key = v4a::KeyPair::derive(credentials)?;
+            let steps = v4a::steps_to_verify(&amz_date, &self.time.date(), self.service, canonical);
+            let signature = hex::decode(self.signature).map_err(|_| Refusal::at(Cause::Malformed, place))?;
+            return match key.verifies(&steps.string_to_sign, &signature) {
+                true => Ok(Checked { steps: Steps { signature: self.signature.to_owned(), ..steps }, key: None }),
+                false => Err(Refusal::differs(steps)),
+            };
+        }
+        if self.signature.len() != 64 || !self.signature.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+            return Err(Refusal::at(Cause::Malformed, place));
+        }
+        let scope = Scope { region: self.region, service: self.service };
+        let key = SigningKey::derive(credentials, self.time, scope)?;
+        let steps = key.steps(&amz_date, canonical);
+        match equal(steps.signature.as_bytes(), self.signature.as_bytes()) {
+            true => Ok(Checked { steps, key: Some(key) }),
+            false => Err(Refusal::differs(steps)),
+        }
+    }
+
+    /// Compares the body with what was signed for it.
+    fn check_body(
+        &self,
+        request: &Request<'_>,
+        content: Content<'_>,
+        payload_hash: &str,
+        checked: &Checked,
+    ) -> Result<(SignedBody, Option<Decoded>), Refusal> {
+        let changed = || Refusal::at(Cause::PayloadChanged, "x-amz-content-sha256");
+        let chunks = || -> Result<ChunkVerifier, Refusal> {
+            let key = checked.key.as_ref().ok_or_else(changed)?;
+            Ok(ChunkVerifier::new(key, self.time, self.signature)?)
+        };
+        let announced = Once::of_headers(request);
+        let trailers = announced.get("x-amz-trailer")?.unwrap_or("").to_owned();
+        let length = announced.get("x-amz-decoded-content-length")?;
+        let (body, verifier) = match payload_hash {
+            "UNSIGNED-PAYLOAD" => return Ok((SignedBody::Unsigned, None)),
+            "STREAMING-AWS4-HMAC-SHA256-PAYLOAD" | "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER" => {
+                let verifier = chunks()?;
+                (SignedBody::Chunks(Box::new(verifier.clone())), Some(verifier))
+            }
+            "STREAMING-UNSIGNED-PAYLOAD-TRAILER" => (SignedBody::UnsignedChunks, None),
+            hash => {
+                let mut named = [0; 32];
+                hex::decode_to_slice(hash, &mut named).map_err(|_| changed())?;
+                let same = match content {
+                    Content::Bytes(bytes) => sha256(bytes) == named,
+                    Content::Hash(hash) => *hash == named,
+                    Content::NotRead => true,
+                };
+                return if same { Ok((SignedBody::Hash(named), None)) } else { Err(changed()) };
+            }
+        };
+        let has_trailer = payload_hash.ends_with("-TRAILER");
+        match content {
+            Content::Bytes(bytes) => {
+                let decoded = decode(bytes, verifier, if has_trailer { &trailers } else { "" }, length)?;
+                Ok((body, Some(decoded)))
+            }
+            Content::NotRead => Ok((body, None)),
+            // A hash of the framed body proves nothing about its chunks.
+            Content::Hash(_) => Err(changed()),
+        }
+    }
+}
+
+/// A signature that is right, and the key that made it.
+struct Checked {
+    steps: Steps,
+    key: Option<SigningKey>,
+}
