@@ -281,7 +281,7 @@ pub(crate) fn resumable_bytes(
     closed: Option<(Checkpoint, u64)>,
 ) -> u64 {
     match closed {
-        Some((checkpoint, tail)) if !went_on(&parts, &checkpoint, tail, tail_part(&parts, &checkpoint, tail, None)) => {
+        Some((checkpoint, tail)) if !went_on(&parts, &checkpoint, tail, next_part(&parts, &checkpoint)) => {
             checkpoint.bytes.saturating_add(tail)
         }
         _ => total(never_closed(store, String::new(), parts).parts.iter()),
