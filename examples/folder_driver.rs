@@ -167,7 +167,7 @@ impl StorageDriver for FolderDriver {
             scratch.publish(self, &self.file(path))
         };
         write().map_err(|error| failure(error, path))?;
-        // An appending writer must not continue an older file and replace this one with it.
+        // An unfinished file is older than this one, and its commit must not replace it.
         self.end_upload(path)
     }
 

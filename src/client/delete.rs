@@ -3,6 +3,7 @@ use super::Client;
 use super::body::Payload;
 use super::call::Retry;
 use super::fallback::lacks_operation;
+use super::object::Condition;
 use super::outcome::{Found, Wanted, may_have_happened};
 use super::reply::{Reader, Said, error_of, read_what_is_said};
 use super::request::{Call, object_call};
@@ -36,7 +37,16 @@ impl Client {
     ///
     /// [DeleteObject]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html
     pub fn delete_object(&self, bucket: &str, key: &str) -> Result<()> {
-        let call = object_call("DeleteObject", "DELETE", bucket, key)?;
+        self.delete_object_if(bucket, key, &Condition::Always)
+    }
+
+    /// Deletes an object under a condition. Servers without conditional deletes ignore it or refuse
+    /// the request (501).
+    ///
+    /// # Errors
+    /// [`ErrorKind::PreconditionFailed`] when the condition does not hold.
+    pub fn delete_object_if(&self, bucket: &str, key: &str, condition: &Condition) -> Result<()> {
+        let call = condition.apply_to(object_call("DeleteObject", "DELETE", bucket, key)?)?;
         match self.run_for_nothing(&call, Payload::Empty) {
             // With another status it is a refusal, and the object is still there.
             Err(error) if error.kind() == ErrorKind::NoSuchKey && error.status() == Some(404) => Ok(()),

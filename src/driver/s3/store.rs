@@ -6,6 +6,7 @@ use crate::driver::path::{below, check_path};
 use crate::error::{Error, ErrorKind, Result};
 use crate::transfer::MemoryLimit;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A bucket, the place in it, and how to write there.
 #[derive(Clone, Debug)]
@@ -17,6 +18,23 @@ pub(crate) struct Store {
     /// Bytes of part buffers and read-ahead over all writers and readers.
     pub(crate) memory: MemoryLimit,
     pub(crate) parameters: Arc<Parameters>,
+    pub(crate) conditional_deletes: ConditionalDeletes,
+}
+
+/// Whether the server is known to refuse a DELETE with `If-Match`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ConditionalDeletes {
+    refused: Arc<AtomicBool>,
+}
+
+impl ConditionalDeletes {
+    pub(crate) fn are_supported(&self) -> bool {
+        !self.refused.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn are_not_supported(&self) {
+        self.refused.store(true, Ordering::Relaxed);
+    }
 }
 
 /// The content type of everything that the registry's drivers store.
@@ -24,6 +42,15 @@ const CONTENT_TYPE: &str = "application/octet-stream";
 
 /// The driver's name in errors, as today's registry has it.
 pub(crate) const DRIVER_NAME: &str = "s3aws";
+
+/// The beginning of the names that the driver keeps for its own objects, the checkpoints of unfinished files. No name
+/// that the registry gives begins with a dot.
+pub(crate) const RESERVED: &str = ".s3driver-";
+
+/// Whether a component of `path` begins with [`RESERVED`].
+pub(crate) fn is_reserved(path: &str) -> bool {
+    path.split('/').any(|component| component.starts_with(RESERVED))
+}
 
 impl Store {
     pub(crate) fn new(
@@ -73,6 +100,7 @@ impl Store {
             },
             memory: MemoryLimit::new(parameters.max_memory),
             parameters: Arc::new(parameters.clone()),
+            conditional_deletes: ConditionalDeletes::default(),
         })
     }
 
@@ -96,10 +124,15 @@ impl Store {
     }
 
     /// Returns the driver path of a key; `None` for keys outside the root and those no driver path can name, such as the
-    /// directory markers of other tools.
+    /// directory markers of other tools and the driver's own checkpoints.
     pub(crate) fn path(&self, key: &str) -> Option<String> {
         let path = format!("/{}", below(key, &self.parameters.root_directory)?);
-        check_path(&path).is_ok().then_some(path)
+        (check_path(&path).is_ok() && !is_reserved(&path)).then_some(path)
+    }
+
+    /// Whether the driver keeps the key for itself.
+    pub(crate) fn is_reserved_key(&self, key: &str) -> bool {
+        below(key, &self.parameters.root_directory).is_some_and(is_reserved)
     }
 
     /// Makes the driver's error of the client's: a missing key becomes a missing path, and driver and path are named.
