@@ -132,6 +132,7 @@ struct Inner {
     offset: Option<i64>,
     history: Option<String>,
     unsettled: bool,
+    lasting: bool,
     hint: Option<String>,
     others: Vec<Error>,
     source: Option<Box<dyn StdError + Send + Sync>>,
@@ -243,7 +244,8 @@ impl Error {
     /// Whether the same call may succeed later although nothing is changed.
     pub fn is_transient(&self) -> bool {
         use ErrorKind::*;
-        matches!(self.kind(), Throttled | Server | Connect | Timeout | Interrupted | Protocol | Conflict)
+        !self.0.lasting
+            && matches!(self.kind(), Throttled | Server | Connect | Timeout | Interrupted | Protocol | Conflict)
     }
 }
 
@@ -281,6 +283,14 @@ impl Error {
     }
     pub(crate) fn is_unsettled(&self) -> bool {
         self.0.unsettled
+    }
+    /// Notes that another attempt would fail in the same way, whatever the kind says.
+    pub(crate) fn with_lasting(mut self) -> Self {
+        self.0.lasting = true;
+        self
+    }
+    pub(crate) fn is_lasting(&self) -> bool {
+        self.0.lasting
     }
     pub(crate) fn with_others(mut self, others: Vec<Self>) -> Self {
         self.0.others = others;

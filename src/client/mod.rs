@@ -26,15 +26,21 @@ mod bucket;
 mod call;
 mod checksum;
 mod config;
+mod delete;
 pub mod endpoint;
+mod fallback;
 mod framing;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
+mod hint;
 mod history;
+mod inquiry;
+mod learnt;
 mod listing;
 mod meta;
 mod multipart;
 mod object;
+mod outcome;
 mod outgoing;
 mod pages;
 mod presign;
@@ -44,23 +50,29 @@ mod read;
 mod reply;
 mod request;
 mod retry;
+mod send;
 mod settings;
 mod signing;
 mod step;
+mod store;
+mod transport_failure;
 pub(crate) mod values;
 
 pub use crate::net::proxy::Proxy;
 pub use crate::transport::TlsVerification;
+pub(crate) use crate::transport::check_roots;
 pub use bucket::{BucketInfo, BucketName};
 pub(crate) use checksum::Expected;
 #[cfg(test)]
 pub(crate) use config::MAX_REQUESTS;
 pub use config::{Config, Timeouts};
+pub use delete::DELETE_OBJECTS_KEYS;
 pub use endpoint::{Addressing, Endpoint, Scheme, Variant};
+pub(crate) use fallback::lacks_operation;
 pub use listing::ListObjects;
 pub use meta::ObjectMeta;
 pub use multipart::{CompletedUpload, MAX_PART_SIZE, MAX_PARTS, MIN_PART_SIZE, UploadRef, UploadedPart};
-pub use object::{Condition, CopySource, DELETE_OBJECTS_KEYS, PutResult};
+pub use object::{Condition, CopySource};
 pub use pages::Pages;
 pub use presign::{Presign, PresignMethod, PresignedUrl, SessionEnd};
 pub use put_from::HELD_BODY;
@@ -68,7 +80,8 @@ pub use range::ByteRange;
 pub use read::{GetObject, ObjectReader};
 pub use retry::RetryPolicy;
 pub use settings::ObjectSettings;
-pub use values::{CannedAcl, Checksum, Encryption, PayloadSigning, SignatureVersion, StorageClass};
+pub use store::PutResult;
+pub use values::{CannedAcl, Checksum, Encryption, PayloadSigning, RequestPayer, SignatureVersion, StorageClass};
 
 use crate::cancel::Cancel;
 use crate::clock::Clock;
@@ -100,6 +113,10 @@ struct Inner {
     /// Regions of buckets that turned out to live elsewhere than configured.
     regions: Mutex<HashMap<String, String>>,
     signing_key: Mutex<Option<Arc<v4::SigningKey>>>,
+    /// Buckets whose server stores nothing without `Content-MD5`.
+    wants_digest: learnt::LearntBuckets,
+    /// Buckets whose ETags are not MD5s, because of an encryption.
+    has_opaque_etags: learnt::LearntBuckets,
     counters: Counters,
 }
 
@@ -129,8 +146,9 @@ pub struct Stats {
     pub allowed_requests: usize,
 }
 
-/// How many buckets' regions are remembered: a program talks to a handful, and this ends what a hostile one could grow.
-const REMEMBERED_REGIONS: usize = 1024;
+/// How many buckets' regions and peculiarities are remembered: a program talks to a handful, and
+/// this ends what a hostile one could grow.
+const REMEMBERED_BUCKETS: usize = 1024;
 
 impl Client {
     /// Makes a client. Opens no connection and asks for no credentials yet.
@@ -152,6 +170,8 @@ impl Client {
             clock_offset: AtomicI64::new(0),
             regions: Mutex::default(),
             signing_key: Mutex::default(),
+            wants_digest: learnt::LearntBuckets::default(),
+            has_opaque_etags: learnt::LearntBuckets::default(),
             counters: Counters::default(),
             config,
         };
@@ -210,7 +230,7 @@ impl Inner {
     }
     fn remember_region(&self, bucket: &str, region: &str) {
         let mut learnt = sync::lock(&self.regions);
-        if learnt.len() < REMEMBERED_REGIONS || learnt.contains_key(bucket) {
+        if learnt.len() < REMEMBERED_BUCKETS || learnt.contains_key(bucket) {
             learnt.insert(bucket.to_owned(), region.to_owned());
         }
     }

@@ -20,6 +20,10 @@
 //! elements; an element inside a text; a known element twice in one entry; a number or boolean that is none; an entry
 //! without its key, size, part number, ETag of a part, or upload id.
 //!
+//! Fields on which nothing depends (times of parts and copies, locations, names that are only
+//! compared, all of a completion but for an error in it) are not known when they are odd: what took
+//! effect is not reported as failed because of them.
+//!
 //! An `Error` document, or an `Error` element directly under the root, where another document was asked for, is
 //! reported in [`Error::document`]: S3 sends failures with status 200.
 //!
@@ -48,7 +52,7 @@ pub use multipart::{
     Upload, complete_multipart_upload_result, initiate_multipart_upload_result, list_multipart_uploads_result,
     list_parts_result,
 };
-pub use reply::error_document;
+pub use reply::{error_document, says_nothing};
 pub use sts::{StsCredentials, sts_credentials};
 pub use write::{
     DeleteMode, MAX_DELETE_KEYS, can_carry, complete_multipart_upload, create_bucket_configuration, delete,

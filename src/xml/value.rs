@@ -75,10 +75,13 @@ pub(super) fn boolean(text: &str) -> Result<bool, &'static str> {
     }
 }
 
-/// A point in time (ISO-8601); `None` when empty.
+/// A point in time: ISO-8601, or an HTTP date, as some servers write it; `None` when empty.
 pub(super) fn time(text: &str) -> Result<Option<Timestamp>, &'static str> {
     match text.trim_ascii() {
         "" => Ok(None),
-        text => Timestamp::parse_iso8601(text).map(Some).ok_or("is not a point in time"),
+        text => Timestamp::parse_iso8601(text)
+            .or_else(|| Timestamp::parse_http_date(text))
+            .map(Some)
+            .ok_or("is not a point in time"),
     }
 }

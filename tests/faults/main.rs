@@ -12,8 +12,10 @@ mod driver;
 mod listing;
 mod load;
 mod reading;
+mod reasons;
 mod server;
 mod status;
+mod stored;
 mod streaming;
 mod writing;
 

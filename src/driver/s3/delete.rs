@@ -71,7 +71,9 @@ fn head(store: &Store, key: &str) -> Result<bool> {
 /// [`ErrorKind::Conflict`] when another version is there now: it stays.
 pub(super) fn delete_copied(store: &Store, key: &str, etag: Option<&str>) -> Result<()> {
     let (client, bucket) = (&store.client, &*store.bucket);
-    let Some(etag) = etag.filter(|_| store.conditional_deletes.are_supported()) else {
+    // No condition with a weak ETag ever holds (RFC 9110 section 13.1.1).
+    let strong = etag.filter(|etag| !etag.starts_with("W/"));
+    let Some(etag) = strong.filter(|_| store.conditional_deletes.are_supported()) else {
         return client.delete_object(bucket, key);
     };
     match client.delete_object_if(bucket, key, &Condition::IfMatch(etag.to_owned())) {

@@ -1,6 +1,6 @@
 //! Where and how the driver stores: the state that all its operations share.
 use super::parameters::Parameters;
-use crate::client::{BucketName, Client, Config, ObjectSettings};
+use crate::client::{BucketName, Client, Config, ObjectSettings, RetryPolicy, check_roots};
 use crate::credentials::Provider;
 use crate::driver::path::{below, check_path};
 use crate::error::{Error, ErrorKind, Result};
@@ -62,12 +62,18 @@ impl Store {
             .signature(parameters.signature_version)
             .payload_signing(parameters.payload)
             .checksum(parameters.checksum)
+            .request_payer(parameters.request_payer)
             .max_requests(parameters.max_requests)
+            .retry(RetryPolicy { max_attempts: parameters.max_retries.saturating_add(1), ..RetryPolicy::default() })
             .tls_verification(parameters.verification);
         if let Some(path) = &parameters.ca_certificate_path {
             let pem = std::fs::read(path).map_err(|error| {
                 let text = format!("the cacert file {} cannot be read: {error}", path.display());
                 Error::new(ErrorKind::Configuration, text).with_source(error)
+            })?;
+            check_roots(&pem).map_err(|error| {
+                let text = format!("the cacert file {} cannot be used: {}", path.display(), error.0);
+                Error::new(ErrorKind::Configuration, text).with_hint("give a file of certificates in PEM form")
             })?;
             config = config.extra_roots_pem(pem);
         }

@@ -26,7 +26,7 @@ pub(super) fn walk_store(
     store: &Store,
     from: &str,
     start: Option<&str>,
-    concurrency: Option<NonZeroUsize>,
+    concurrency: NonZeroUsize,
     visit: &mut dyn FnMut(&FileInfo) -> Result<WalkStep>,
 ) -> Result<()> {
     let prefix = store.prefix(from);
@@ -41,13 +41,12 @@ pub(super) fn walk_store(
         }
     }
     let mut walk = Walk::new(DRIVER_NAME, from, visit);
-    let most = concurrency.unwrap_or(NonZeroUsize::MIN);
     // Whether a directory lies before the start depends on the server's order, so such a listing is never split.
-    if most.get() == 1 || !request.start_after.is_empty() {
+    if concurrency.get() == 1 || !request.start_after.is_empty() {
         return walk_in_turn(store, from, request, &mut walk);
     }
     let mut failed = None;
-    let listed = list_in_shards(&store.client, &store.bucket, &prefix, most, &mut |objects| {
+    let listed = list_in_shards(&store.client, &store.bucket, &prefix, concurrency, &mut |objects| {
         Ok(visit_page(store, &prefix, objects, &mut walk).unwrap_or_else(|error| {
             failed = Some(error);
             ControlFlow::Break(())

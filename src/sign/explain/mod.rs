@@ -32,8 +32,12 @@
 use super::{Presigned, Signed, Steps, Version, redact};
 use std::fmt;
 
+mod cause;
 mod compare;
-pub use compare::{Cause, Comparison, Difference, ServerSide, SignedText, compare};
+mod diagnose;
+pub use cause::Cause;
+pub use compare::{Comparison, Difference, ServerSide, SignedText, compare};
+pub use diagnose::{Diagnosis, diagnose, scope_of_host};
 
 /// Everything that led to one signature, borrowed from it.
 #[derive(Clone, Copy)]
@@ -88,7 +92,7 @@ impl<'a> Explanation<'a> {
     fn signature_start(&self) -> &'a str {
         /// 32 bits in hex, 48 in base64.
         const SHOWN: usize = 8;
-        self.signature.get(..SHOWN).unwrap_or_default()
+        self.signature.get(..SHOWN).unwrap_or("")
     }
 }
 
@@ -137,6 +141,10 @@ impl fmt::Debug for Explanation<'_> {
     }
 }
 
+/// More lines than a request has. Each is printed with a number and a name, so that a text of line ends alone would grow
+/// to sixty times its size.
+const MAX_LINES: usize = 200;
+
 /// Numbered lines, each with its name before it, secret values taken out.
 struct Lines<'a> {
     text: &'a str,
@@ -147,11 +155,14 @@ struct Lines<'a> {
 impl fmt::Display for Lines<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = self.text.split('\n').count();
-        for (number, line) in self.text.split('\n').enumerate() {
+        for (number, line) in self.text.split('\n').enumerate().take(MAX_LINES) {
             let label = (self.label)(number, count);
             writeln!(f, "{:>3}  {label:<20} {}", number + 1, redact::Line(line))?;
         }
-        Ok(())
+        match count.checked_sub(MAX_LINES) {
+            None | Some(0) => Ok(()),
+            Some(more) => writeln!(f, "     {more} more lines"),
+        }
     }
 }
 
