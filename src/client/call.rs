@@ -270,6 +270,14 @@ impl Client {
         })
     }
 
+    /// Takes the secrets out of an error that was made of a response after its attempt had succeeded.
+    pub(super) fn without_secrets(&self, error: Error) -> Error {
+        match self.lease() {
+            Ok(lease) => error.without(&secrets_of(&lease, None, self.inner.config.proxy.as_ref())),
+            Err(_) => error,
+        }
+    }
+
     pub(super) fn check_cancelled(&self) -> Result<()> {
         match &self.cancel {
             Some(cancel) if cancel.is_cancelled() => Err(Error::new(ErrorKind::Cancelled, "cancelled by the caller")),

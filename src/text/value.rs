@@ -89,7 +89,10 @@ impl fmt::Display for ShownValue<'_> {
                 text.len() <= NAME && pieces.clone().all(|piece| is_word(piece, NAME) || is_short(piece))
             }
             Form::Region => text.len() <= REGION && is_region(text),
-            Form::Bucket => text.len() <= 63 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-/".contains(&b)),
+            Form::Bucket => {
+                let is_name = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-/".contains(&b));
+                text.len() <= 63 && (is_name(text) || text.starts_with("arn:"))
+            }
             Form::Path => text.len() <= PATH && is_path(text),
             Form::Program => text.len() <= PATH && (is_path(text) || is_word(text, NAME)),
             Form::Profile => text.len() <= NAME && !text.contains(['"', '=']),
@@ -310,7 +313,10 @@ mod tests {
             (Form::Word, &["GLACIER", "yes", "Private", "<nil>", "tru-e", "sha256", "2", " true", "\u{663}"]),
             (Form::Name, &["acesskey", "region_endpoint", "multipart-copy-chunk-size", "storage.s3"]),
             (Form::Region, &["us-east-1.evil", "<nil>", "EU", "US_EAST_1", "eu-central-1a", "us-gov-west-1"]),
-            (Form::Bucket, &["a/b", "..", "my.registry", "Registry_1"]),
+            (
+                Form::Bucket,
+                &["a/b", "..", "my.registry", "Registry_1", "arn:aws:s3:us-west-2:123456789012:accesspoint/mine"],
+            ),
             (Form::Url, &["http://h:81/a b", "ftp://h", "h:0", "s3.example.org:x", "localhost", "", "//h"]),
             (Form::Path, &["/etc/ssl/registry.pem", "./key", "key.PEM", "C:\\keys\\cf", "~/cf.key", "../a b"]),
         ] {

@@ -22,6 +22,7 @@ const OPTIONS: &[(&str, &str)] = &[
     ("usefipsendpoint", "false"),
     ("accelerate", "false"),
     ("bucket", "registry"),
+    ("requestpayer", "bucketowner"),
     ("rootdirectory", "root"),
     ("encrypt", "true"),
     ("keyid", "key-1"),
@@ -194,7 +195,7 @@ const MIDDLEWARE: &[(&str, &[(&str, &str)])] = &[
             ("hashalgorithm", "sha1"),
             ("originpath", ""),
             ("ipfilteredby", "none"),
-            ("awsregion", "updatefrenquency", "us-east-1"),
+            ("awsregion", "us-east-1"),
             ("updatefrequency", "12h"),
             ("updatefrenquency", "12h"),
             ("iprangesurl", "http://127.0.0.1:1/"),
@@ -217,6 +218,7 @@ fn p03_a_secret_in_any_option_of_a_middleware_is_not_shown() {
                     Ok(_) => assert!(
                         [
                             "awsregion",
+                            "updatefrenquency",
                             "baseurl",
                             "host",
                             "trimpathprefix",
