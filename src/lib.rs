@@ -62,6 +62,8 @@ pub mod driver;
 #[cfg(any(feature = "client", feature = "cloudfront"))]
 mod duration;
 pub mod error;
+#[cfg(any(feature = "client", feature = "cloudfront"))]
+mod files;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;

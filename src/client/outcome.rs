@@ -125,7 +125,9 @@ impl Client {
             });
             let silence = match said? {
                 Said::Result(result) => return Ok(Ended::Said(result)),
-                Said::Nothing(silence) => call.place(silence).with_attempts(rounds).with_unsettled(true),
+                Said::Nothing(silence) => {
+                    self.without_secrets(call.place(silence)).with_attempts(rounds).with_unsettled(true)
+                }
             };
             match wanted().map_or_else(Found::Unknown, |wanted| self.look(call.bucket, call.key, &wanted, begun)) {
                 Found::Wanted(meta) | Found::Similar(meta, Age::Since | Age::Unknown) => return Ok(Ended::Seen(meta)),
