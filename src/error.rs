@@ -100,6 +100,7 @@ struct Inner {
     attempts: u32,
     bytes_taken: Option<u64>,
     history: Option<String>,
+    object_size: Option<u64>,
     unsettled: bool,
     hint: Option<String>,
     others: Vec<Error>,
@@ -220,6 +221,14 @@ impl Error {
     }
     pub(crate) fn is_unsettled(&self) -> bool {
         self.0.unsettled
+    }
+    /// Notes the size of the object, which a response named that refused a range of it.
+    pub(crate) fn with_object_size(mut self, bytes: u64) -> Self {
+        self.0.object_size = Some(bytes);
+        self
+    }
+    pub(crate) fn object_size(&self) -> Option<u64> {
+        self.0.object_size
     }
     pub(crate) fn with_bytes_taken(mut self, bytes: u64) -> Self {
         self.0.bytes_taken = Some(bytes);

@@ -556,7 +556,6 @@ mod lenient {
         let object = &page.contents[0];
         assert_eq!((&*object.key, object.size, object.last_modified), ("k", 7, None));
         assert_eq!((&object.etag, &object.storage_class, page.is_truncated), (&None, &None, None));
-        assert_eq!(xml::list_bucket_result(b"<ListBucketResult/>").unwrap(), xml::ListBucketResult::default());
     }
 }
 
@@ -693,7 +692,6 @@ mod strict {
             ("<Key>k</Key><Size>١</Size>", "not a whole number"),
             ("<Key>k</Key><Size>NaN</Size>", "not a whole number"),
             ("<Key>k</Key><Size>18446744073709551616</Size>", "larger than 64 bits"),
-            ("<Key>k</Key><Size>1</Size><LastModified>yesterday</LastModified>", "not a point in time"),
         ] {
             refused(entry(fields), why);
         }

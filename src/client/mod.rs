@@ -59,6 +59,7 @@ pub use config::{Config, Timeouts};
 pub use endpoint::{Addressing, Endpoint, Scheme, Variant};
 pub use listing::ListObjects;
 pub use meta::ObjectMeta;
+pub(crate) use multipart::total_size;
 pub use multipart::{CompletedUpload, MAX_PART_SIZE, MAX_PARTS, MIN_PART_SIZE, UploadRef, UploadedPart};
 pub use object::{Condition, CopySource, DELETE_OBJECTS_KEYS, PutResult};
 pub use pages::Pages;
@@ -77,7 +78,7 @@ use crate::sign::v4;
 use crate::sync;
 use crate::transport::Transport;
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -99,6 +100,8 @@ struct Inner {
     clock_offset: AtomicI64,
     /// Regions of buckets that turned out to live elsewhere than configured.
     regions: Mutex<HashMap<String, String>>,
+    /// Buckets whose server does not have version 2 of listings.
+    listing_versions: Mutex<Remembered>,
     signing_key: Mutex<Option<Arc<v4::SigningKey>>>,
     counters: Counters,
 }
@@ -129,8 +132,23 @@ pub struct Stats {
     pub allowed_requests: usize,
 }
 
-/// How many buckets' regions are remembered: a program talks to a handful, and this ends what a hostile one could grow.
-const REMEMBERED_REGIONS: usize = 1024;
+/// How many buckets something is remembered of: a program talks to a handful, and this ends what a hostile one could grow.
+const REMEMBERED_BUCKETS: usize = 1024;
+
+/// Names of buckets, at most [`REMEMBERED_BUCKETS`].
+#[derive(Default)]
+struct Remembered(HashSet<String>);
+
+impl Remembered {
+    fn contains(&self, bucket: &str) -> bool {
+        self.0.contains(bucket)
+    }
+    fn insert(&mut self, bucket: &str) {
+        if self.0.len() < REMEMBERED_BUCKETS {
+            self.0.insert(bucket.to_owned());
+        }
+    }
+}
 
 impl Client {
     /// Makes a client. Opens no connection and asks for no credentials yet.
@@ -151,6 +169,7 @@ impl Client {
             admission: admission::Admission::new(config.max_requests),
             clock_offset: AtomicI64::new(0),
             regions: Mutex::default(),
+            listing_versions: Mutex::default(),
             signing_key: Mutex::default(),
             counters: Counters::default(),
             config,
@@ -210,7 +229,7 @@ impl Inner {
     }
     fn remember_region(&self, bucket: &str, region: &str) {
         let mut learnt = sync::lock(&self.regions);
-        if learnt.len() < REMEMBERED_REGIONS || learnt.contains_key(bucket) {
+        if learnt.len() < REMEMBERED_BUCKETS || learnt.contains_key(bucket) {
             learnt.insert(bucket.to_owned(), region.to_owned());
         }
     }

@@ -2,10 +2,9 @@
 use super::Client;
 use super::body::{Payload, Reopen};
 use super::checksum::Algorithm;
-use super::listing::broken;
 use super::meta::etag_of;
 use super::object::{Condition, CopySource, outcome_unknown};
-use super::pages::{Pages, Seen};
+use super::pages::{Follow, Page, Pages, Seen};
 use super::reply::expect_nothing;
 use super::request::{Call, Recheck, TimeLimit, object_call};
 use super::settings::ObjectSettings;
@@ -199,8 +198,7 @@ impl Client {
             Err(look) if look.kind() == ErrorKind::NoSuchKey => return Err(unknown(error)),
             Err(look) => return Err(unknown(error.with_source(look))),
         };
-        let size: u64 = parts.iter().map(|part| part.size).sum();
-        if meta.size != size {
+        if Some(meta.size) != total_size(parts) {
             return Err(if settled { error } else { unknown(error) });
         }
         if meta.etag.is_some() && meta.etag == expected_etag(parts) {
@@ -242,6 +240,7 @@ impl Client {
         let [bucket, key, upload_id] = [upload.bucket, upload.key, upload.upload_id].map(Arc::<str>::from);
         let (client, place) = (self.clone(), (Arc::clone(&bucket), Arc::clone(&key)));
         Pages::new(
+            self,
             move |marker: Option<&u32>| {
                 let upload = UploadRef { bucket: &bucket, key: &key, upload_id: &upload_id };
                 let mut page = client.list_parts(upload, marker.copied())?;
@@ -249,9 +248,8 @@ impl Client {
                 page.parts.retain(|part| marker.is_none_or(|marker| part.part_number > *marker));
                 Ok(page)
             },
-            move |page, marker, _| {
-                next_part(page, marker.copied()).map_err(|text| broken("ListParts", &place.0, text).with_key(&*place.1))
-            },
+            move |page, marker, _| next_part(page, marker.copied()),
+            move |error| error.with_operation("ListParts").with_bucket(&*place.0).with_key(&*place.1),
         )
     }
 
@@ -293,17 +291,31 @@ impl Client {
         let (client, prefix, bucket) = (self.clone(), prefix.to_owned(), Arc::<str>::from(bucket));
         let place = Arc::clone(&bucket);
         Pages::new(
+            self,
             move |markers: Option<&(String, Option<String>)>| {
                 let markers = markers.map(|(key, upload_id)| (key.as_str(), upload_id.as_deref()));
                 client.list_multipart_uploads(&bucket, &prefix, markers)
             },
-            move |page, _, seen| next_upload(page, seen).map_err(|text| broken("ListMultipartUploads", &place, text)),
+            move |page, _, seen| next_upload(page, seen),
+            move |error| error.with_operation("ListMultipartUploads").with_bucket(&*place),
         )
     }
 }
 
+impl Page for ListPartsResult {
+    fn entries(&self) -> usize {
+        self.parts.len()
+    }
+}
+
+impl Page for ListMultipartUploadsResult {
+    fn entries(&self) -> usize {
+        self.uploads.len().saturating_add(self.common_prefixes.len())
+    }
+}
+
 /// Finds the marker of the page of parts after `page`: markers rise, so that no listing of parts is endless.
-fn next_part(page: &ListPartsResult, marker: Option<u32>) -> std::result::Result<Option<u32>, &'static str> {
+fn next_part(page: &ListPartsResult, marker: Option<u32>) -> Follow<u32> {
     let named = page.next_part_number_marker;
     let next = match page.is_truncated {
         // The last part listed shows as well where to go on, should the server not name a marker.
@@ -316,10 +328,7 @@ fn next_part(page: &ListPartsResult, marker: Option<u32>) -> std::result::Result
 }
 
 /// Finds the markers of the page of uploads after `page`.
-fn next_upload(
-    page: &ListMultipartUploadsResult,
-    seen: &mut Seen,
-) -> std::result::Result<Option<(String, Option<String>)>, &'static str> {
+fn next_upload(page: &ListMultipartUploadsResult, seen: &mut Seen) -> Follow<(String, Option<String>)> {
     let named = |marker: &Option<String>| marker.clone().filter(|marker| !marker.is_empty());
     let next = match (page.is_truncated, named(&page.next_key_marker), named(&page.next_upload_id_marker)) {
         (Some(false), ..) | (None, None, None) => return Ok(None),
@@ -331,7 +340,7 @@ fn next_upload(
             None => return Err("the list of uploads goes on, but the server does not say where"),
         },
     };
-    if seen.insert(&next) { Ok(Some(next)) } else { Err("the server gave the same upload markers twice") }
+    if seen.markers.insert(&next) { Ok(Some(next)) } else { Err("the server gave the same upload markers twice") }
 }
 
 fn upload_call<'a>(operation: &'static str, method: &'static str, upload: UploadRef<'a>) -> Result<Call<'a>> {
@@ -354,6 +363,11 @@ fn part_call<'a>(operation: &'static str, upload: UploadRef<'a>, part_number: u3
     }
 }
 
+/// Returns the bytes of all parts together; `None` for more than 64 bits can count. Sizes may be a server's.
+pub(crate) fn total_size(parts: &[UploadedPart]) -> Option<u64> {
+    parts.iter().try_fold(0_u64, |sum, part| sum.checked_add(part.size))
+}
+
 /// Whether a failed completion may have happened all the same. An upload that is unknown may be unknown because it is
 /// complete; what the server refuses for another reason is there still.
 fn may_have_completed(error: &Error) -> bool {
@@ -373,4 +387,21 @@ pub(crate) fn expected_etag(parts: &[UploadedPart]) -> Option<String> {
         digest.update(md5);
     }
     Some(format!("{}-{}", hex::encode(digest.finalize()), parts.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p10_sizes_of_parts_are_added_with_an_end() {
+        let size = |sizes: &[u64]| {
+            let part = |size: &u64| UploadedPart { part_number: 1, etag: String::new(), size: *size };
+            total_size(&sizes.iter().map(part).collect::<Vec<_>>())
+        };
+        assert_eq!(size(&[]), Some(0));
+        assert_eq!(size(&[1, u64::MAX - 1]), Some(u64::MAX));
+        assert_eq!(size(&[1, u64::MAX]), None);
+        assert_eq!(size(&[u64::MAX; 3]), None);
+    }
 }

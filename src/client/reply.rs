@@ -1,4 +1,5 @@
 //! Replies that are no success: from status, headers and error document to an [`Error`] that says what to do.
+use super::range::{ContentRange, number};
 use super::request::Call;
 use super::retry::kind_of_response;
 use super::signing::Signing;
@@ -47,6 +48,7 @@ impl Failed {
         let region = header("x-amz-bucket-region");
         let location = header("location");
         let ids = Ids::of(&response);
+        let size = response.header("content-range").and_then(ContentRange::unsatisfied);
         let body = if call.method == "HEAD" {
             Vec::new()
         } else {
@@ -55,6 +57,11 @@ impl Failed {
         let document = xml::error_document(&body).unwrap_or_default();
         let mut error = ids.attach_to(error_of(status, &document, call, &body), &document);
         let region = region.or_else(|| document.region.clone()).filter(|region| !region.is_empty());
+        if error.kind() == ErrorKind::InvalidRange
+            && let Some(size) = size.or_else(|| document.actual_object_size.as_deref().and_then(number))
+        {
+            error = error.with_object_size(size);
+        }
         // A HEAD has no body: S3 answers 301 or 400 and names the region in a header alone.
         if matches!(status, 301 | 400) && document.code.is_empty() && region.is_some() {
             error = error.with_kind(ErrorKind::WrongRegion);
@@ -191,7 +198,7 @@ fn hint(error: &Error, region: Option<&str>) -> Option<String> {
 
 /// `Retry-After` in seconds or as a date, which is held against the reply's own `Date` so that no clock need agree.
 fn retry_after(text: &str, date: Option<Timestamp>) -> Option<Duration> {
-    if let Ok(seconds) = text.trim().parse() {
+    if let Some(seconds) = number(text.trim_ascii()) {
         return Some(Duration::from_secs(seconds));
     }
     let until = Timestamp::parse_http_date(text)?.unix();

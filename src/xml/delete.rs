@@ -30,8 +30,8 @@ pub fn delete_result(body: &[u8]) -> Result<DeleteResult, Error> {
     parse(body, MAX_LISTING_BYTES, &["DeleteResult"], |document, _| {
         let mut result = DeleteResult::default();
         document.children(|document, child| match child {
-            "Deleted" => deleted(document).map(|key| result.deleted.push(key)),
-            "Error" => error(document).map(|error| result.errors.push(error)),
+            "Deleted" => document.entry(deleted, &mut result.deleted),
+            "Error" => document.entry(error, &mut result.errors),
             _ => document.unknown(child),
         })?;
         Ok(result)

@@ -52,7 +52,7 @@ pub fn list_bucket_result(body: &[u8]) -> Result<ListBucketResult, Error> {
         let (mut name, mut prefix, mut encoding, mut is_truncated) = (None, None, None, None);
         let (mut next_continuation_token, mut next_marker) = (None, None);
         document.children(|document, child| match child {
-            "Contents" => object(document).map(|object| contents.push(object)),
+            "Contents" => document.entry(object, &mut contents),
             "CommonPrefixes" => common_prefix(document, &mut common_prefixes),
             "Name" => document.field(child, &mut name, value::verbatim),
             "Prefix" => document.field(child, &mut prefix, value::verbatim),
@@ -62,6 +62,8 @@ pub fn list_bucket_result(body: &[u8]) -> Result<ListBucketResult, Error> {
             "NextMarker" => document.field(child, &mut next_marker, value::marker),
             _ => document.unknown(child),
         })?;
+        let more = next_continuation_token.is_some() || next_marker.is_some();
+        document.check_page(&[name.is_some(), is_truncated.is_some(), more])?;
         let encoding_type = encoding.flatten();
         // Only now, because `EncodingType` may come after the keys it is about.
         if encoding_type.is_some() {
@@ -103,7 +105,7 @@ fn object(document: &mut Document<'_>) -> Result<Object, Error> {
 pub(super) fn common_prefix(document: &mut Document<'_>, prefixes: &mut Vec<String>) -> Result<(), Error> {
     let before = prefixes.len();
     document.children(|document, child| match child {
-        "Prefix" => document.text(child).map(|prefix| prefixes.push(prefix.to_owned())),
+        "Prefix" => document.entry(|document| document.text(child).map(str::to_owned), prefixes),
         _ => document.unknown(child),
     })?;
     if prefixes.len() == before {

@@ -124,14 +124,16 @@ pub fn list_parts_result(body: &[u8]) -> Result<ListPartsResult, Error> {
     // moto names the root otherwise.
     parse(body, MAX_LISTING_BYTES, &["ListPartsResult", "ListPartsResponse"], |document, _| {
         let mut parts = Vec::new();
-        let (mut is_truncated, mut marker, mut storage_class) = (None, None, None);
+        let (mut upload_id, mut is_truncated, mut marker, mut storage_class) = (None, None, None, None);
         document.children(|document, child| match child {
-            "Part" => part(document).map(|part| parts.push(part)),
+            "UploadId" => document.field(child, &mut upload_id, value::verbatim),
+            "Part" => document.entry(part, &mut parts),
             "IsTruncated" => document.field(child, &mut is_truncated, value::boolean),
             "NextPartNumberMarker" => document.field(child, &mut marker, value::part_number_marker),
             "StorageClass" => document.field(child, &mut storage_class, value::word),
             _ => document.unknown(child),
         })?;
+        document.check_page(&[upload_id.is_some(), is_truncated.is_some(), marker.is_some()])?;
         Ok(ListPartsResult {
             parts,
             is_truncated,
@@ -146,10 +148,11 @@ pub fn list_multipart_uploads_result(body: &[u8]) -> Result<ListMultipartUploads
     parse(body, MAX_LISTING_BYTES, &["ListMultipartUploadsResult"], |document, _| {
         let mut uploads = Vec::new();
         let mut common_prefixes = Vec::new();
-        let (mut encoding, mut is_truncated) = (None, None);
+        let (mut bucket, mut encoding, mut is_truncated) = (None, None, None);
         let (mut next_key_marker, mut next_upload_id_marker) = (None, None);
         document.children(|document, child| match child {
-            "Upload" => upload(document).map(|upload| uploads.push(upload)),
+            "Bucket" => document.field(child, &mut bucket, value::verbatim),
+            "Upload" => document.entry(upload, &mut uploads),
             "CommonPrefixes" => common_prefix(document, &mut common_prefixes),
             "EncodingType" => document.field(child, &mut encoding, encoding_type),
             "IsTruncated" => document.field(child, &mut is_truncated, value::boolean),
@@ -157,6 +160,8 @@ pub fn list_multipart_uploads_result(body: &[u8]) -> Result<ListMultipartUploads
             "NextUploadIdMarker" => document.field(child, &mut next_upload_id_marker, value::marker),
             _ => document.unknown(child),
         })?;
+        let more = next_key_marker.is_some() || next_upload_id_marker.is_some();
+        document.check_page(&[bucket.is_some(), is_truncated.is_some(), more])?;
         if encoding.flatten().is_some() {
             percent::decode_all(uploads.iter_mut().map(|upload| &mut upload.key).chain(&mut common_prefixes))?;
         }

@@ -3,8 +3,8 @@
 //! [`Tokens`] sees to it that tags match. What they may mean is decided here, once: one root, nothing outside it, no
 //! document type, no characters that XML 1.0 forbids, references resolved, text put together from its pieces, limits on
 //! size and depth. Nothing is ever expanded, nothing recurses, and the page is read in one pass.
-use super::Error;
 use super::tokens::{Token, Tokens};
+use super::{Error, MAX_ENTRIES};
 use crate::text::shown;
 use zeroize::Zeroizing;
 
@@ -22,6 +22,8 @@ pub(super) struct Document<'a> {
     pub(super) error_at: Option<usize>,
     seen_root: bool,
     seen_declaration: bool,
+    /// Entries of lists that were read.
+    entries: usize,
     /// Text that is not one piece of the body. Wiped: it may have held a secret of STS's.
     scratch: Zeroizing<String>,
 }
@@ -58,6 +60,7 @@ impl<'a> Document<'a> {
             error_at: None,
             seen_root: false,
             seen_declaration: false,
+            entries: 0,
             scratch: Zeroizing::default(),
         })
     }
@@ -102,6 +105,28 @@ impl<'a> Document<'a> {
                 Event::Text(_) | Event::Char(_) => {}
             }
         }
+    }
+
+    /// Appends the entry that `read` makes of the element just opened. A document has at most [`MAX_ENTRIES`] of them.
+    pub(super) fn entry<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, Error>,
+        entries: &mut Vec<T>,
+    ) -> Result<(), Error> {
+        if self.entries >= MAX_ENTRIES {
+            return Err(self.fail(format!("the document has more than {MAX_ENTRIES} entries")));
+        }
+        self.entries += 1;
+        entries.push(read(self)?);
+        Ok(())
+    }
+
+    /// Checks that the document is a page of a listing: it has an entry, or one of the `other` elements of a page.
+    pub(super) fn check_page(&self, other: &[bool]) -> Result<(), Error> {
+        if self.entries == 0 && !other.contains(&true) {
+            return Err(self.fail("the document has no element of a page of a listing"));
+        }
+        Ok(())
     }
 
     /// Passes over an element that the reader does not know, with all that is in it.

@@ -75,10 +75,13 @@ pub(super) fn boolean(text: &str) -> Result<bool, &'static str> {
     }
 }
 
-/// A point in time (ISO-8601); `None` when empty.
+/// A point in time (ISO-8601); `None` when it is not known. Servers also write HTTP dates, times without a zone and
+/// milliseconds, and no listing is refused for a time.
 pub(super) fn time(text: &str) -> Result<Option<Timestamp>, &'static str> {
-    match text.trim_ascii() {
-        "" => Ok(None),
-        text => Timestamp::parse_iso8601(text).map(Some).ok_or("is not a point in time"),
-    }
+    Ok(Timestamp::parse_iso8601(text.trim_ascii()))
+}
+
+/// A point in time (ISO-8601) that must be known.
+pub(super) fn known_time(text: &str) -> Result<Timestamp, &'static str> {
+    time(text)?.ok_or("is not a point in time")
 }

@@ -6,7 +6,12 @@ use s3driver::driver::{Parameters, S3Driver, StorageDriver, WalkOptions, WalkSte
 use s3driver::{ErrorKind, Result};
 
 /// A driver whose requests meet the faults too.
-fn driver(rig: &Rig) -> S3Driver {
+pub(crate) fn driver(rig: &Rig) -> S3Driver {
+    driver_below(rig, "root")
+}
+
+/// A driver with this root directory.
+pub(crate) fn driver_below(rig: &Rig, root: &str) -> S3Driver {
     let url = rig.faulty.url();
     let pairs = [
         ("accesskey", rig.faulty.backend.access_key()),
@@ -14,7 +19,7 @@ fn driver(rig: &Rig) -> S3Driver {
         ("region", "us-east-1"),
         ("regionendpoint", &url),
         ("bucket", BUCKET),
-        ("rootdirectory", "root"),
+        ("rootdirectory", root),
     ];
     S3Driver::new(&Parameters::from_pairs(pairs).unwrap()).unwrap()
 }

@@ -6,9 +6,12 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bounded;
 mod connection;
 mod deleting;
 mod driver;
+mod foreign;
+mod guards;
 mod listing;
 mod load;
 mod reading;

@@ -34,6 +34,9 @@ const URL_LIFETIME: Duration = Duration::from_secs(20 * 60);
 /// `get_content` is for small files; this is the most one PutObject could have stored.
 const CONTENT_LIMIT: usize = if usize::BITS > 32 { MAX_PART_SIZE as usize } else { usize::MAX };
 
+/// The most bytes that the names in one directory have: millions of them. What `list` returns is in memory as a whole.
+const LIST_BYTES: usize = 512 << 20;
+
 /// The storage driver for Amazon S3 and what speaks its API.
 ///
 /// Cheap to clone, safe to share. Holds no state of its own: any number of processes can share a bucket.
@@ -95,7 +98,7 @@ impl S3Driver {
         let store = &*self.store;
         // A listing, because the response to a HEAD has no body that could say what is wrong.
         let request = ListObjects::prefix(store.prefix("/")).max_keys(1);
-        store.client.list_objects(&store.bucket, &request, None).map_err(|error| self.named(error))?;
+        store.client.first_page(&store.bucket, &request).map_err(|error| self.named(error))?;
         Ok(())
     }
 
@@ -165,6 +168,16 @@ impl S3Driver {
         }
     }
 
+    /// Returns whether a range was refused because the object ends at or before `offset`. A refusal alone shows nothing:
+    /// the size in the response decides, or that in a HEAD where the response does not name it.
+    fn ends_before(&self, offset: u64, key: &str, refusal: &Error) -> bool {
+        let store = &*self.store;
+        let size = || store.client.head_object(&store.bucket, key).ok().map(|meta| meta.size);
+        refusal.kind() == ErrorKind::InvalidRange
+            && offset > 0
+            && refusal.object_size().or_else(size).is_some_and(|size| size <= offset)
+    }
+
     /// Whether anything lies below `path`.
     fn is_directory(&self, path: &str) -> Result<bool> {
         let request = ListObjects::prefix(self.store.prefix(path)).max_keys(1);
@@ -207,7 +220,7 @@ impl StorageDriver for S3Driver {
         match ReadAhead::open(&store.client, (&store.bucket, &key), offset, store.parameters.read_ahead, &store.memory)
         {
             Ok(reader) => Ok(Box::new(PathReader { reader, store: Arc::clone(&self.store), path: path.to_owned() })),
-            Err(error) if error.kind() == ErrorKind::InvalidRange => Ok(Box::new(io::empty())),
+            Err(error) if self.ends_before(offset, &key, &error) => Ok(Box::new(io::empty())),
             Err(error) => Err(store.error(error, path)),
         }
     }
@@ -244,14 +257,25 @@ impl StorageDriver for S3Driver {
         let prefix = store.prefix(path);
         let mut found = BTreeSet::new();
         let mut exists = path == "/";
+        let mut bytes = 0_usize;
         for page in store.client.listing(&store.bucket, ListObjects::prefix(&*prefix).delimiter("/")) {
             let page = page.map_err(|error| store.error(error, path))?;
-            let files = page.contents.iter().map(|object| object.key.as_str());
-            let directories = page.common_prefixes.iter().map(|prefix| prefix.strip_suffix('/').unwrap_or(prefix));
-            for key in files.chain(directories).filter(|key| key.starts_with(&*prefix)) {
+            let keys = page.contents.iter().map(|object| object.key.as_str());
+            for below in keys.chain(page.common_prefixes.iter().map(String::as_str)) {
                 exists = true;
+                // Servers that ignore the delimiter list what lies deeper as well.
+                let name = below.strip_prefix(&*prefix).and_then(|rest| rest.split('/').next()).unwrap_or_default();
                 // Directory markers and other tools' keys, which no path can name, are not shown.
-                found.extend(store.path(key));
+                let Some(path) = store.path(&format!("{prefix}{name}")) else { continue };
+                let length = path.len();
+                if found.insert(path) {
+                    bytes = bytes.saturating_add(length);
+                }
+            }
+            if bytes > LIST_BYTES {
+                let text = format!("the names in the directory have more than {LIST_BYTES} bytes");
+                let error = Error::new(ErrorKind::InvalidArgument, text).with_hint("walk the directory instead");
+                return Err(store.error(error, path));
             }
         }
         if exists { Ok(found.into_iter().collect()) } else { Err(self.named(not_found(path))) }

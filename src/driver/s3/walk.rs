@@ -35,9 +35,6 @@ pub(super) fn walk_store(
     let mut page = |objects: Vec<Object>| -> Result<ControlFlow<()>> {
         for object in objects {
             let Some(path) = store.path(&object.key) else { continue };
-            if !object.key.starts_with(&*prefix) {
-                continue;
-            }
             let info = FileInfo::file(path, object.size, object.last_modified.map(SystemTime::from));
             match walk.enter(&info).map_err(|error| error.or_driver(DRIVER_NAME))? {
                 WalkStep::Stop => return Ok(ControlFlow::Break(())),

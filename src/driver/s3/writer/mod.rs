@@ -45,7 +45,7 @@ mod sender;
 pub(crate) use layout::Layout;
 
 use super::store::Store;
-use crate::client::{Client, Condition, UploadRef, UploadedPart};
+use crate::client::{Client, Condition, UploadRef, UploadedPart, total_size};
 use crate::driver::{FileWriter, WriteMode};
 use crate::error::{Error, ErrorKind, Result};
 use buffer::Buffer;
@@ -175,7 +175,7 @@ impl Writer {
     /// Goes on behind parts that are there.
     pub(crate) fn take_over(&mut self, upload_id: Arc<str>, parts: Vec<UploadedPart>) {
         self.upload_id = Some(upload_id);
-        self.size = parts.iter().map(|part| part.size).sum();
+        self.size = total_size(&parts).unwrap_or(u64::MAX);
         self.number = parts.last().map_or(1, |part| part.part_number + 1);
         self.earlier = parts;
     }
@@ -290,7 +290,7 @@ impl Writer {
         let checkpoint = Checkpoint {
             upload_id: upload_id.to_string(),
             parts: self.number - 1,
-            bytes: self.earlier.iter().map(|part| part.size).sum(),
+            bytes: total_size(&self.earlier).unwrap_or(u64::MAX),
             chunk_size: self.layout.chunk_size(),
         };
         let mut nothing = Vec::new();

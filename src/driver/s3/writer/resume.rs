@@ -1,6 +1,6 @@
 //! Finding the upload that an appending writer goes on with.
 use super::checkpoint::{self, Checkpoint, StoredCheckpoint};
-use crate::client::{MIN_PART_SIZE, UploadRef, UploadedPart};
+use crate::client::{MAX_PART_SIZE, MIN_PART_SIZE, UploadRef, UploadedPart, total_size};
 use crate::driver::s3::parameters::PartSizes;
 use crate::driver::s3::store::Store;
 use crate::error::{Error, ErrorKind, Result};
@@ -9,6 +9,10 @@ use std::collections::BTreeMap;
 
 /// Uploads of one key that are looked at: whoever has more of them open has another problem.
 const UPLOADS_OF_A_KEY: usize = 10_000;
+
+/// The most bytes that the parts of an upload can have: 8 EiB, which leaves room for the bytes of a checkpoint. S3
+/// ends at 50 TiB, other servers later.
+const MAX_UPLOAD_BYTES: u64 = i64::MAX as u64;
 
 /// An upload to go on with.
 #[derive(Debug)]
@@ -83,7 +87,7 @@ pub(super) fn find(store: &Store, path: &str) -> Result<Option<Resumed>> {
 fn closed(upload_id: String, parts: BTreeMap<u32, UploadedPart>, stored: StoredCheckpoint) -> Result<Resumed> {
     let StoredCheckpoint { checkpoint: Checkpoint { parts: count, bytes, chunk_size, .. }, tail, .. } = stored;
     let parts: Vec<UploadedPart> = parts.into_values().filter(|part| part.part_number <= count).collect();
-    if parts.len() != count as usize || parts.iter().map(|part| part.size).sum::<u64>() != bytes {
+    if u32::try_from(parts.len()) != Ok(count) || total_size(&parts) != Some(bytes) {
         let text = format!("the upload no longer has the {count} parts ({bytes} bytes) it had when it was closed");
         return Err(Error::new(ErrorKind::Integrity, text));
     }
@@ -101,13 +105,14 @@ fn never_closed(store: &Store, upload_id: String, parts: BTreeMap<u32, UploadedP
             break;
         }
         let first = run.first().map_or(part.size, |first| first.size);
-        if part.size < MIN_PART_SIZE || (store.parameters.part_sizes == PartSizes::Uniform && part.size != first) {
+        let is_part = (MIN_PART_SIZE..=MAX_PART_SIZE).contains(&part.size);
+        if !is_part || (store.parameters.part_sizes == PartSizes::Uniform && part.size != first) {
             last_part = LastPart::IsFinal(part.size);
         }
         run.push(part);
     }
     let chunk_size = match (store.parameters.part_sizes, run.first()) {
-        (PartSizes::Uniform, Some(first)) => first.size,
+        (PartSizes::Uniform, Some(first)) => first.size.min(MAX_PART_SIZE),
         _ => store.parameters.chunk_size,
     };
     Resumed { upload_id, parts: run, tail: Vec::new(), chunk_size, last_part, kept: Kept::PartsAlone }
@@ -148,12 +153,18 @@ pub(crate) fn parts_of(store: &Store, key: &str, upload_id: &str) -> Result<BTre
             (number, UploadedPart { part_number: number, etag: part.etag, size: part.size })
         }));
     }
+    // Whoever adds up some of them can rely on it.
+    let sizes = parts.values().try_fold(0_u64, |sum, part: &UploadedPart| sum.checked_add(part.size));
+    if sizes.is_none_or(|size| size > MAX_UPLOAD_BYTES) {
+        let text = format!("the server's sizes of the upload's parts make more than {MAX_UPLOAD_BYTES} bytes");
+        return Err(Error::new(ErrorKind::Protocol, text).with_operation("ListParts").with_key(key));
+    }
     Ok(parts)
 }
 
 /// How many bytes of a never closed upload an appending writer would go on with.
 pub(crate) fn resumable_bytes(store: &Store, parts: BTreeMap<u32, UploadedPart>) -> u64 {
-    never_closed(store, String::new(), parts).parts.iter().map(|part| part.size).sum()
+    total_size(&never_closed(store, String::new(), parts).parts).unwrap_or(u64::MAX)
 }
 
 /// Whether an upload is older than `age`; one whose server tells no time is not.
