@@ -56,8 +56,10 @@ pub enum ErrorKind {
     Refused,
     /// An argument was refused before anything was sent.
     InvalidArgument,
-    /// The configuration cannot be used.
+    /// The configuration cannot be used: an option's value, or options that contradict each other.
     Configuration,
+    /// The configuration names an option that does not exist.
+    UnknownOption,
     /// No connection could be made: name lookup, TCP or proxy.
     Connect,
     /// TLS failed; retrying cannot help.
@@ -81,6 +83,34 @@ pub enum ErrorKind {
 /// What failed, where, what the server said and what to do about it.
 ///
 /// One word wide. `Display` is one line; [`Error::source`](StdError::source) leads to the cause.
+///
+/// # A driver of your own
+///
+/// A [`StorageDriver`](crate::StorageDriver) outside of this crate builds its errors with [`Error::new`] and the `with_`
+/// methods. Callers expect the driver's name and the path in each of them:
+///
+/// ```
+/// use s3driver::{Error, ErrorKind};
+///
+/// let error = Error::new(ErrorKind::PathNotFound, "path not found").with_driver("folder").with_path("/a");
+/// assert_eq!(error.to_string(), "folder: path not found: /a");
+/// ```
+///
+/// # Errors inside an `io::Error`
+///
+/// A reader and a writer of a driver report failures as [`std::io::Error`], because `Read` and `Write` demand it. The
+/// `io::Error` contains the `Error`: [`std::io::Error::downcast`] and `Error::from` return it, with its kind, path and
+/// cause. `Error::from` also accepts an `io::Error` of another origin, which becomes [`ErrorKind::LocalIo`].
+///
+/// ```
+/// use s3driver::{Error, ErrorKind};
+/// use std::io;
+///
+/// let error = Error::new(ErrorKind::Closed, "the writer has ended").with_path("/a");
+/// let inside = io::Error::from(error);
+/// let error = Error::from(inside);
+/// assert_eq!((error.kind(), error.path()), (ErrorKind::Closed, Some("/a")));
+/// ```
 pub struct Error(Box<Inner>);
 
 #[derive(Default)]
@@ -99,6 +129,7 @@ struct Inner {
     region: Option<String>,
     attempts: u32,
     bytes_taken: Option<u64>,
+    offset: Option<i64>,
     history: Option<String>,
     object_size: Option<u64>,
     unsettled: bool,
@@ -108,13 +139,15 @@ struct Inner {
 }
 
 macro_rules! parts {
-    ($($(#[$doc:meta])* $get:ident, $with:ident, $field:ident: $type:ty;)*) => {$(
+    ($($(#[$doc:meta])* $get:ident, $(#[$with_doc:meta])* $visible:vis $with:ident, $field:ident: $type:ty;)*) => {$(
         $(#[$doc])*
         pub fn $get(&self) -> Option<&$type> {
             self.0.$field.as_deref()
         }
+        $(#[$with_doc])*
         #[allow(dead_code, reason = "each feature set uses its own part of these")]
-        pub(crate) fn $with(mut self, value: impl Into<String>) -> Self {
+        #[must_use]
+        $visible fn $with(mut self, value: impl Into<String>) -> Self {
             self.0.$field = Some(value.into());
             self
         }
@@ -136,25 +169,31 @@ impl Error {
     }
     parts! {
         /// The driver's name, once a driver has seen the error.
-        driver, with_driver, driver: str;
+        driver,
+        /// Names the driver that failed.
+        pub with_driver, driver: str;
         /// The driver path the failed call was about.
-        path, with_path, path: str;
+        path,
+        /// Names the driver path that the failed call was about.
+        pub with_path, path: str;
         /// The bucket.
-        bucket, with_bucket, bucket: str;
+        bucket, pub(crate) with_bucket, bucket: str;
         /// The object's key.
-        key, with_key, key: str;
+        key, pub(crate) with_key, key: str;
         /// S3's error code, such as `AccessDenied`.
-        code, with_code, code: str;
+        code, pub(crate) with_code, code: str;
         /// The value of `x-amz-request-id`, which AWS's support asks for.
-        request_id, with_request_id, request_id: str;
+        request_id, pub(crate) with_request_id, request_id: str;
         /// The value of `x-amz-id-2`.
-        host_id, with_host_id, host_id: str;
+        host_id, pub(crate) with_host_id, host_id: str;
         /// The region the server named, when it said that we used the wrong one.
-        region, with_region, region: str;
+        region, pub(crate) with_region, region: str;
         /// What the attempts before the last one met, such as `503 SlowDown (3 times)`.
-        history, with_history, history: str;
+        history, pub(crate) with_history, history: str;
         /// What to do about it, when that is known.
-        hint, with_hint, hint: str;
+        hint,
+        /// States what to do about the failure, in a clause that can follow a semicolon.
+        pub with_hint, hint: str;
     }
     /// The S3 operation, such as `PutObject`.
     pub fn operation(&self) -> Option<&'static str> {
@@ -171,6 +210,28 @@ impl Error {
     /// How many bytes `write_stream` had taken from its reader.
     pub fn bytes_taken(&self) -> Option<u64> {
         self.0.bytes_taken
+    }
+    /// Records how many bytes `write_stream` had taken from its reader when it failed.
+    #[must_use]
+    pub fn with_bytes_taken(mut self, bytes: u64) -> Self {
+        self.0.bytes_taken = Some(bytes);
+        self
+    }
+    /// The offset that was refused, for [`ErrorKind::InvalidOffset`].
+    pub fn offset(&self) -> Option<i64> {
+        self.0.offset
+    }
+    /// Records the offset that was refused.
+    #[must_use]
+    pub fn with_offset(mut self, offset: i64) -> Self {
+        self.0.offset = Some(offset);
+        self
+    }
+    /// Records the cause, which [`Error::source`](StdError::source) returns.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
     }
     /// The other failures of an operation on many objects, such as the keys a batch delete could not delete.
     pub fn others(&self) -> &[Self] {
@@ -230,16 +291,8 @@ impl Error {
     pub(crate) fn object_size(&self) -> Option<u64> {
         self.0.object_size
     }
-    pub(crate) fn with_bytes_taken(mut self, bytes: u64) -> Self {
-        self.0.bytes_taken = Some(bytes);
-        self
-    }
     pub(crate) fn with_others(mut self, others: Vec<Self>) -> Self {
         self.0.others = others;
-        self
-    }
-    pub(crate) fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        self.0.source = Some(source.into());
         self
     }
 }
@@ -317,6 +370,17 @@ impl StdError for Error {
     }
 }
 
+/// Returns the `Error` that the `io::Error` contains; any other `io::Error` becomes [`ErrorKind::LocalIo`], with that error
+/// as its cause.
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Self {
+        error
+            .downcast::<Self>()
+            .unwrap_or_else(|error| Self::new(ErrorKind::LocalIo, error.to_string()).with_source(error))
+    }
+}
+
+/// Puts the `Error` into an `io::Error` with the nearest kind. `Error::from` takes it out again.
 impl From<Error> for std::io::Error {
     fn from(error: Error) -> Self {
         use std::io::ErrorKind as Io;
@@ -335,6 +399,17 @@ impl From<Error> for std::io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_survives_the_way_through_io() {
+        let error = Error::new(ErrorKind::InvalidOffset, "no").with_path("/a").with_offset(-1).with_bytes_taken(7);
+        let back = Error::from(std::io::Error::from(error.with_source("cause")));
+        assert_eq!((back.kind(), back.path(), back.offset()), (ErrorKind::InvalidOffset, Some("/a"), Some(-1)));
+        assert_eq!((back.bytes_taken(), back.source().unwrap().to_string()), (Some(7), "cause".to_owned()));
+        let other = Error::from(std::io::Error::other("the disk is full"));
+        assert_eq!((other.kind(), other.message()), (ErrorKind::LocalIo, "the disk is full"));
+        assert!(other.source().is_some());
+    }
 
     #[test]
     fn an_error_is_one_line_that_reads_as_it_is_written() {

@@ -2,12 +2,17 @@
 //! the one the environment names. Each run prints one line for the table of `scripts/server-matrix`.
 #![allow(clippy::unwrap_used, reason = "a test may fail that way")]
 #![cfg(feature = "conformance")]
+#[allow(dead_code, reason = "the example's own program is not run here")]
+#[path = "../examples/folder_driver.rs"]
+mod folder_driver;
 mod support;
 
+use folder_driver::FolderDriver;
 use s3driver::client::ObjectSettings;
 use s3driver::conformance::{self, HttpResponse, Quirk, Report, RunUntil, Scale, SuiteOptions, Verdict};
 use s3driver::driver::{MemoryDriver, Method, Parameters, S3Driver};
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use support::fetch::fetch;
 use support::relay::Relay;
@@ -24,6 +29,8 @@ const QUIRKS: &[(&str, Quirk, &str)] = &[
     ("rclone", Quirk::NoFileWithChildren, "keeps keys in a file system: no x beside x/y"),
     ("rclone", Quirk::NoDirectoryMarkers, "answers 500 to keys that end with a slash"),
     ("rclone", Quirk::ShortNames, "a component has at most 255 bytes"),
+    ("folder", Quirk::NoFileWithChildren, "keeps files in a file system: no x next to x/y"),
+    ("folder", Quirk::ShortNames, "a component has at most 255 bytes"),
     ("moto", Quirk::UncheckedUrls, "checks no signature"),
 ];
 
@@ -129,6 +136,27 @@ fn the_driver_in_memory_conforms() {
     let report = conformance::run(&|| Ok(Box::new(store.clone())), &options("memory").chunk_size(1 << 16));
     tell("memory", &report);
     assert!(report.is_ok(), "{report}");
+}
+
+#[test]
+fn the_folder_example_conforms() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = options("folder").chunk_size(1 << 16);
+    let report = conformance::run(&|| Ok(Box::new(FolderDriver::new(folder.path())?)), &options);
+    tell("folder", &report);
+    assert!(report.is_ok(), "{report}");
+    // Neither a directory nor an unfinished file is left.
+    let mut left: Vec<_> = walkdir(folder.path());
+    left.sort();
+    assert_eq!(left, ["files", "scratch", "uploads"].map(|name| folder.path().join(name)));
+}
+
+/// Everything below a folder of the file system.
+fn walkdir(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| if path.is_dir() { [vec![path.clone()], walkdir(&path)].concat() } else { vec![path] })
+        .collect()
 }
 
 /// Tries all targets at once: each waits for its server more than for the others. The names of those that failed.

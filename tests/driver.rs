@@ -5,7 +5,7 @@
 mod support;
 
 use s3driver::client::{ObjectSettings, RetryPolicy, Timeouts};
-use s3driver::driver::{Method, Parameters, S3Driver, StorageDriver, UrlOptions, WriteMode};
+use s3driver::driver::{Method, Parameters, S3Driver, StorageDriver, UrlOptions, WalkOptions, WalkStep, WriteMode};
 use s3driver::{Error, ErrorKind};
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -39,8 +39,9 @@ checks! {
             assert_kind(driver.writer(path, WriteMode::Create).map(drop), ErrorKind::InvalidPath);
             assert_kind(driver.url_for(path, &UrlOptions::new(Method::Get)), ErrorKind::InvalidPath);
         }
-        // The offset is judged first.
+        // The offset is checked first.
         assert_kind(driver.reader("", -1).map(drop), ErrorKind::InvalidOffset);
+        assert_eq!(driver.reader("", i64::MIN).map(drop).unwrap_err().offset(), Some(i64::MIN));
         assert_eq!(driver.client().stats().requests, 0);
     }
 
@@ -54,6 +55,40 @@ checks! {
             assert_eq!(driver.client().head_object(&target.bucket, &key).unwrap().size, 1);
             driver.delete("/a").unwrap();
         }
+    }
+
+    fn a_driver_with_another_root_shares_everything_else(target) {
+        let base = target.scratch("with-root");
+        let driver = target.driver(&base);
+        driver.put_content("/a/b", b"x").unwrap();
+        for (root, path) in [("", format!("/{base}/a/b")), ("/", format!("/{base}/a/b")), (&*format!("//{base}/a/"), "/b".to_owned())] {
+            let other = driver.with_root(root).unwrap();
+            assert_eq!(other.object_key(&path).unwrap(), format!("{base}/a/b"));
+            assert_eq!(other.get_content(&path).unwrap(), b"x");
+        }
+        // One client: its requests are counted together.
+        let before = driver.client().stats().requests;
+        driver.with_root("elsewhere").unwrap().stat("/").unwrap();
+        assert_eq!(driver.client().stats().requests, before + 1);
+        assert_eq!(driver.object_key("/a").unwrap(), format!("{base}/a"));
+        let error = driver.with_root("a\nb").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Configuration);
+        driver.delete("/a").unwrap();
+    }
+
+    fn the_visitors_error_is_returned_unchanged(target) {
+        let driver = target.driver(&target.scratch("visitor"));
+        driver.put_content("/a/b", b"x").unwrap();
+        for at in ["/a", "/a/b"] {
+            let error = driver.walk("/", &WalkOptions::default(), &mut |info| {
+                let mine = std::fmt::Error;
+                if info.path == at { Err(Error::new(ErrorKind::Cancelled, "enough").with_source(mine)) } else { Ok(WalkStep::Continue) }
+            });
+            let error = error.unwrap_err();
+            assert_eq!((error.to_string().as_str(), error.driver(), error.path()), ("enough", None, None));
+            assert!(std::error::Error::source(&error).unwrap().is::<std::fmt::Error>());
+        }
+        driver.delete("/a").unwrap();
     }
 
     fn everything_is_stored_in_the_class_asked_for(target) {

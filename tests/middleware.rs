@@ -3,9 +3,12 @@
 mod memory;
 
 use memory::Memory;
-use s3driver::driver::{Method, StorageDriver, UrlOptions};
+use s3driver::driver::{MemoryDriver, Method, StorageDriver, UrlOptions, WriteMode};
 use s3driver::middleware::{self, Redirect, Rewrite};
 use s3driver::{Error, ErrorKind, Result};
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
 
 fn url(driver: &dyn StorageDriver, path: &str, method: Method) -> Result<String> {
     driver.url_for(path, &UrlOptions::new(method))
@@ -15,6 +18,28 @@ fn message<T>(result: Result<T>) -> String {
     let error: Error = result.err().expect("an error");
     assert_eq!(error.kind(), ErrorKind::Configuration);
     error.message().to_owned()
+}
+
+#[test]
+fn unfinished_uploads_are_reachable_through_any_wrapper() {
+    let plain = MemoryDriver::new();
+    for (path, bytes) in [("/a/x", 3), ("/a/y", 0), ("/ab", 5)] {
+        let mut writer = plain.writer(path, WriteMode::Create).unwrap();
+        writer.write_all(&vec![7; bytes]).unwrap();
+        writer.close().unwrap();
+    }
+    let redirected = middleware::wrap("redirect", Arc::new(plain), [("baseurl", "https://h/x")]).unwrap();
+    let driver: Arc<dyn StorageDriver> = middleware::wrap("rewrite", redirected, []).unwrap();
+    let pending = |path: &str| -> Vec<(String, u64)> {
+        let uploads = driver.pending_uploads(path).unwrap();
+        uploads.map(|upload| upload.map(|upload| (upload.path, upload.bytes)).unwrap()).collect()
+    };
+    assert_eq!(pending("/a"), [("/a/x".to_owned(), 3), ("/a/y".to_owned(), 0)]);
+    assert_eq!(pending("/").len(), 3);
+    assert_eq!(driver.purge_uploads("/", Duration::from_secs(3600)).unwrap().uploads, 0);
+    assert_eq!(driver.purge_uploads("/a", Duration::ZERO).unwrap().uploads, 2);
+    assert_eq!(pending("/"), [("/ab".to_owned(), 5)]);
+    assert_eq!(driver.purge_uploads("a", Duration::ZERO).unwrap_err().kind(), ErrorKind::InvalidPath);
 }
 
 mod redirect {

@@ -5,7 +5,7 @@
 //! and older one with johnsmith): RESTAuthentication, HTTPPOSTExamples.
 #![allow(clippy::unwrap_used)] // What fails in a helper fails the test.
 use base64::Engine as _;
-use s3driver::sign::chunked::{Checksum, ChunkSigner, Layout, Trailer};
+use s3driver::sign::chunked::{ChunkSigner, Layout, Trailer, TrailerChecksum};
 use s3driver::sign::{Credentials, PostForm, Request, Signed, v2, v4};
 use s3driver::time::Timestamp;
 use std::io::Read;
@@ -125,7 +125,7 @@ fn v4_presigned_url() {
 static STREAMED: [u8; 66_560] = [b'a'; 66_560];
 
 /// Signs the seed and returns the framed body, which must have the length known beforehand.
-fn streamed(layout: &Layout, seed: &str, extra: &[(&str, &str)], checksum: Option<Box<dyn Checksum>>) -> String {
+fn streamed(layout: &Layout, seed: &str, extra: &[(&str, &str)], checksum: Option<Box<dyn TrailerChecksum>>) -> String {
     let framing = layout.headers();
     let mut headers = vec![("host", "s3.amazonaws.com"), ("x-amz-storage-class", "REDUCED_REDUNDANCY")];
     headers.extend_from_slice(extra);
@@ -164,7 +164,7 @@ fn v4_chunked_upload() {
 /// CRC-32C bit by bit, to know that the documented trailer is that of the documented body.
 struct Crc32c(u32);
 
-impl Checksum for Crc32c {
+impl TrailerChecksum for Crc32c {
     fn update(&mut self, data: &[u8]) {
         for byte in data {
             self.0 ^= u32::from(*byte);

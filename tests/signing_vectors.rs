@@ -4,8 +4,11 @@
 //! the examples of AWS's S3 pages and some of the same make. What stands in AWS's pages is in `signing_documented.rs`
 //! too, for those who have no such folder.
 #![allow(clippy::unwrap_used)] // What fails in a helper fails the test.
-use s3driver::sign::chunked::{Checksum, ChunkSigner, Layout, Trailer};
-use s3driver::sign::{Credentials, PathRule, Request, encode_path, v2, v4};
+mod suite;
+
+use s3driver::sign::chunked::{ChunkSigner, Layout, Trailer, TrailerChecksum};
+use s3driver::sign::verify::{Content, Verifier};
+use s3driver::sign::{Credentials, Request, Signed, v2, v4};
 use s3driver::time::Timestamp;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -13,6 +16,7 @@ use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use suite::{Case, borrowed, query_pairs};
 
 fn folder(below: &str) -> Option<PathBuf> {
     let Some(folder) = std::env::var_os("S3DRIVER_VECTORS") else {
@@ -35,40 +39,32 @@ fn pairs(list: &Value) -> Vec<(String, String)> {
     list.as_array().unwrap().iter().map(|pair| (string(&pair[0]), string(&pair[1]))).collect()
 }
 
-fn borrowed(pairs: &[(String, String)]) -> Vec<(&str, &str)> {
-    pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
-}
-
-fn percent_decode(text: &str) -> String {
-    let (mut out, mut rest) = (Vec::new(), text.as_bytes());
-    while let Some((&byte, tail)) = rest.split_first() {
-        rest = tail;
-        out.push(match byte {
-            b'%' => {
-                let (digits, tail) = tail.split_at(2);
-                rest = tail;
-                u8::from_str_radix(std::str::from_utf8(digits).unwrap(), 16).unwrap()
-            }
-            byte => byte,
-        });
-    }
-    String::from_utf8(out).unwrap()
-}
-
-fn query(text: &str) -> Vec<(String, String)> {
-    let pair = |pair: &str| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        (percent_decode(name), percent_decode(value))
-    };
-    text.split('&').filter(|part| !part.is_empty()).map(pair).collect()
-}
-
 fn sha256_hex(data: &[u8]) -> String {
     Sha256::digest(data).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn sent<'a>(headers: &'a [(&'static str, String)], name: &str) -> Option<&'a str> {
     headers.iter().find(|(given, _)| *given == name).map(|(_, value)| value.as_str())
+}
+
+/// What was signed verifies, and does not with another method.
+fn verifies(
+    request: &Request<'_>,
+    other_method: &Request<'_>,
+    content: Content<'_>,
+    credentials: &Credentials,
+    service: &str,
+    (now, bucket): (Timestamp, Option<&str>),
+) {
+    let keys = |id: &str| (id == credentials.access_key_id()).then(|| credentials.clone());
+    let verifier = Verifier::new(&keys, now).service(service).host_bucket(bucket);
+    verifier.verify(request, content).unwrap_or_else(|refusal| panic!("{refusal}: {request:?}"));
+    assert!(verifier.verify(other_method, content).is_err());
+}
+
+/// With the headers that the signer added.
+fn complete<'a>(given: &[(&'a str, &'a str)], signed: &'a Signed) -> Vec<(&'a str, &'a str)> {
+    given.iter().copied().chain(signed.headers.iter().map(|(name, value)| (*name, value.as_str()))).collect()
 }
 
 fn cases(file: &Path) -> Vec<Value> {
@@ -114,15 +110,9 @@ fn suite_of_aws_c_auth() {
 fn suite_case(name: &str, folder: &Path) {
     let file = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
     let context: Value = serde_json::from_str(&file("context.json")).unwrap();
-    let raw = file("request.txt");
-    let (head, body) = raw.split_once("\n\n").unwrap_or_else(|| (raw.trim_end_matches('\n'), ""));
-    // RFC 9112 section 5.2: a folded line is one with a space in it.
-    let head = head.replace("\n ", "  ");
-    let mut lines = head.lines();
-    let (method, target) = lines.next().unwrap().strip_suffix(" HTTP/1.1").unwrap().split_once(' ').unwrap();
-    let (path, query_text) = target.split_once('?').unwrap_or((target, ""));
-    let query = query(query_text);
-    let mut headers: Vec<(&str, &str)> = lines.map(|line| line.split_once(':').unwrap()).collect();
+    let case = Case::read(&file("request.txt"), context["normalize"] == true);
+    let query = borrowed(&case.query);
+    let mut headers = borrowed(&case.headers);
 
     let mut credentials = Credentials::new(
         text(&context, "/credentials/access_key_id"),
@@ -135,26 +125,17 @@ fn suite_case(name: &str, folder: &Path) {
     }
     let scope = v4::Scope { region: text(&context, "/region"), service: text(&context, "/service") };
     let time = Timestamp::parse_iso8601(text(&context, "/timestamp")).unwrap();
-    let payload = v4::Payload::Bytes(if context["sign_body"] == true { body.as_bytes() } else { b"" });
+    let payload = v4::Payload::Bytes(if context["sign_body"] == true { case.body.as_bytes() } else { b"" });
 
     let expires = Duration::from_secs(context["expiration_in_seconds"].as_u64().unwrap());
-    let query = borrowed(&query);
-    // The suite names no real service: its paths are signed by the rule of all services but S3, unless the case says
-    // otherwise or the path could not be sent. Those are encoded once, as S3's are.
-    let encoded = encode_path(path);
-    let rule_of_others = context["normalize"] == true && encoded.len() == path.len();
-    let parts = match rule_of_others {
-        true => Request::new(method, path),
-        false => Request::new(method, &encoded).path_rule(PathRule::AsSent),
-    };
-    let request = parts.query(&query).headers(&headers);
+    let request = case.parts().query(&query).headers(&headers);
     let presigned = v4::presign(&request, payload, &credentials, scope, time, expires).unwrap();
 
-    let hash = sha256_hex(body.as_bytes());
+    let hash = sha256_hex(case.body.as_bytes());
     if context["sign_body"] == true {
         headers.push(("x-amz-content-sha256", &hash));
     }
-    let request = parts.query(&query).headers(&headers);
+    let request = case.parts().query(&query).headers(&headers);
     let signed = v4::sign(&request, payload, &credentials, scope, time).unwrap();
 
     assert_eq!(signed.steps.canonical_request, file("header-canonical-request.txt"), "{name}: canonical request");
@@ -171,17 +152,110 @@ fn suite_case(name: &str, folder: &Path) {
     );
     assert_eq!(presigned.steps.string_to_sign, file("query-string-to-sign.txt"), "{name}: string to sign, query");
     assert_eq!(presigned.steps.signature, file("query-signature.txt"), "{name}: signature, query");
+    let content = if context["sign_body"] == true { Content::Bytes(case.body.as_bytes()) } else { Content::Bytes(b"") };
+    let given: Vec<_> = headers.iter().copied().filter(|(name, _)| *name != "x-amz-content-sha256").collect();
+    let complete = complete(&headers, &signed);
+    let of = |method| case.parts().method(method).query(&query).headers(&complete);
+    verifies(&of(&case.method), &of("PATCH"), content, &credentials, scope.service, (time, None));
+    let target = format!("{}?{}", case.path, presigned.query);
+    let of = |method| Request::from_target(method, &target).unwrap().headers(&given).path_rule(case.rule());
+    verifies(&of(&case.method), &of("PATCH"), content, &credentials, scope.service, (time, None));
     // What is sent holds the same pairs, in whatever order.
     let first_line = file("query-signed-request.txt");
     let (_, expected) = first_line.lines().next().unwrap().split_once('?').unwrap();
-    let mut expected = crate::query(expected.strip_suffix(" HTTP/1.1").unwrap());
-    let mut ours = crate::query(&presigned.query);
+    let mut expected = query_pairs(expected.strip_suffix(" HTTP/1.1").unwrap());
+    let mut ours = query_pairs(&presigned.query);
     if context["omit_session_token"] == true {
         expected.retain(|(name, _)| name != "X-Amz-Security-Token");
     }
     expected.sort();
     ours.sort();
     assert_eq!(ours, expected, "{name}: query sent");
+}
+
+/// The 40 cases of SigV4A. Two hold a request alone: what is signed for those verifies. The others are compared step by
+/// step; published signatures verify, since every signature of SigV4A is another one.
+#[cfg(feature = "sigv4a")]
+#[test]
+fn suite_of_sigv4a() {
+    let Some(folder) = folder("sigv4a/aws-c-auth") else { return };
+    let mut names: Vec<String> = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(Result::unwrap)
+        .filter(|entry| entry.file_type().unwrap().is_dir())
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    let mut tally = Tally::of(names.iter().map(String::as_str));
+    let mut bare = 0;
+    for name in &names {
+        bare += usize::from(!sigv4a_case(name, &folder.join(name)));
+        tally.done(name);
+    }
+    assert_eq!(bare, 2, "cases without figures");
+    tally.finish(names.len());
+}
+
+/// Returns whether the case has figures.
+#[cfg(feature = "sigv4a")]
+fn sigv4a_case(name: &str, folder: &Path) -> bool {
+    use s3driver::sign::v4a;
+    let file = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+    let context: Value = serde_json::from_str(&file("context.json")).unwrap();
+    let case = Case::read(&file("request.txt"), context["normalize"] == true);
+    let query = borrowed(&case.query);
+    let mut headers = borrowed(&case.headers);
+    let mut credentials = Credentials::new(
+        text(&context, "/credentials/access_key_id"),
+        text(&context, "/credentials/secret_access_key"),
+    );
+    let token = context.pointer("/credentials/token").and_then(Value::as_str);
+    if let Some(token) = token.filter(|_| context["omit_session_token"] != true) {
+        credentials = credentials.with_session_token(token);
+    }
+    let (region, service) = (text(&context, "/region"), text(&context, "/service"));
+    let scope = v4a::MultiRegionScope { regions: &[region], service };
+    let time = Timestamp::parse_iso8601(text(&context, "/timestamp")).unwrap();
+    let body = if context["sign_body"] == true { case.body.as_bytes() } else { b"" };
+    let expires = Duration::from_secs(context["expiration_in_seconds"].as_u64().unwrap());
+    let key = v4a::KeyPair::derive(&credentials).unwrap();
+
+    let request = case.parts().query(&query).headers(&headers);
+    let presigned = key.presign(&request, v4::Payload::Bytes(body), scope, time, expires).unwrap();
+    let given = headers.clone();
+    let hash = sha256_hex(case.body.as_bytes());
+    if context["sign_body"] == true {
+        headers.push(("x-amz-content-sha256", &hash));
+    }
+    let request = case.parts().query(&query).headers(&headers);
+    let signed = key.sign(&request, v4::Payload::Bytes(body), scope, time).unwrap();
+
+    let complete = complete(&headers, &signed);
+    let of = |method| case.parts().method(method).query(&query).headers(&complete);
+    verifies(&of(&case.method), &of("PATCH"), Content::Bytes(body), &credentials, service, (time, None));
+    let target = format!("{}?{}", case.path, presigned.query);
+    let of = |method| Request::from_target(method, &target).unwrap().headers(&given).path_rule(case.rule());
+    verifies(&of(&case.method), &of("PATCH"), Content::Bytes(body), &credentials, service, (time, None));
+    if !folder.join("public-key.json").exists() {
+        return false;
+    }
+    let published: Value = serde_json::from_str(&file("public-key.json")).unwrap();
+    let (x, y) = key.public_key();
+    let digits = |bytes: [u8; 32]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    assert_eq!((&*digits(x), &*digits(y)), (text(&published, "/X"), text(&published, "/Y")), "{name}: public key");
+    for (steps, way) in [(&signed.steps, "header"), (&presigned.steps, "query")] {
+        assert_eq!(steps.canonical_request, file(&format!("{way}-canonical-request.txt")), "{name}, {way}");
+        assert_eq!(steps.string_to_sign, file(&format!("{way}-string-to-sign.txt")), "{name}, {way}");
+        let signature = file(&format!("{way}-signature.txt"));
+        let signature: Vec<u8> = signature
+            .trim()
+            .as_bytes()
+            .chunks(2)
+            .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
+            .collect();
+        assert!(key.verifies(&steps.string_to_sign, &signature), "{name}, {way}: the published signature");
+    }
+    true
 }
 
 #[test]
@@ -229,7 +303,7 @@ fn compare(case: &Value, at: &str, canonical_request: &str, string_to_sign: &str
 }
 
 fn v4_header(case: &Value) {
-    let (headers, query) = (pairs(&case["headers"]), query(text(case, "/query")));
+    let (headers, query) = (pairs(&case["headers"]), query_pairs(text(case, "/query")));
     let (headers, query) = (borrowed(&headers), borrowed(&query));
     let body = text(case, "/body_utf8").as_bytes();
     let sign = |headers: &[(&str, &str)]| {
@@ -246,12 +320,22 @@ fn v4_header(case: &Value) {
         headers.iter().copied().filter(|(name, _)| !["x-amz-date", "x-amz-content-sha256"].contains(name)).collect();
     let signed = sign(&few);
     compare(case, "/computed", &signed.steps.canonical_request, &signed.steps.string_to_sign, &signed.steps.signature);
+    let complete = complete(&few, &signed);
+    let of = |method| Request::new(method, text(case, "/path")).query(&query).headers(&complete);
+    verifies(
+        &of(text(case, "/method")),
+        &of("PATCH"),
+        Content::Bytes(body),
+        &credentials(case),
+        text(case, "/service"),
+        (time(case), None),
+    );
     assert_eq!(sent(&signed.headers, "x-amz-date"), Some(text(case, "/amz_date")));
     assert_eq!(sent(&signed.headers, "x-amz-content-sha256"), Some(text(case, "/payload_hash")));
 }
 
 fn v4_presign(case: &Value) {
-    let (headers, query) = (pairs(&case["headers"]), query(text(case, "/query")));
+    let (headers, query) = (pairs(&case["headers"]), query_pairs(text(case, "/query")));
     let (headers, query) = (borrowed(&headers), borrowed(&query));
     let request = Request::new(text(case, "/method"), text(case, "/path")).query(&query).headers(&headers);
     let expires = Duration::from_secs(case["expires"].as_u64().unwrap());
@@ -265,13 +349,24 @@ fn v4_presign(case: &Value) {
         &presigned.steps.signature,
     );
     assert_eq!(presigned.query, text(case, "/computed/query"));
+    let target = format!("{}?{}", text(case, "/path"), presigned.query);
+    let of = |method| Request::from_target(method, &target).unwrap().headers(&headers);
+    let service = text(case, "/service");
+    verifies(
+        &of(text(case, "/method")),
+        &of("PATCH"),
+        Content::NotRead,
+        &credentials(case),
+        service,
+        (time(case), None),
+    );
     assert!(text(case, "/documented/url").ends_with(&presigned.query));
 }
 
 /// A checksum that is known beforehand.
 struct Known(String, u64);
 
-impl Checksum for Known {
+impl TrailerChecksum for Known {
     fn update(&mut self, data: &[u8]) {
         self.1 -= data.len() as u64;
     }
@@ -302,7 +397,7 @@ fn v4_streaming(case: &Value) {
         let given = given.iter().find(|(name, _)| name.eq_ignore_ascii_case(header)).map(|(_, value)| value.as_str());
         assert_eq!(given, Some(&*value), "{name}: {header}");
     }
-    let query = query(text(case, "/query"));
+    let query = query_pairs(text(case, "/query"));
     let (headers, query) = (borrowed(&given), borrowed(&query));
     let request = Request::new(text(case, "/method"), text(case, "/path")).query(&query).headers(&headers);
     let key = v4::SigningKey::derive(&credentials(case), time(case), scope(case)).unwrap();
@@ -332,7 +427,8 @@ fn v4_streaming(case: &Value) {
     }
 
     let data = vec![b'a'; length as usize];
-    let checksum = trailers.first().map(|(_, value)| Box::new(Known(value.clone(), length)) as Box<dyn Checksum>);
+    let checksum =
+        trailers.first().map(|(_, value)| Box::new(Known(value.clone(), length)) as Box<dyn TrailerChecksum>);
     let mut body = match chunks_signed {
         true => layout.signed_body(&data[..], signer, checksum).unwrap(),
         false => layout.unsigned_body(&data[..], checksum).unwrap(),
@@ -342,6 +438,11 @@ fn v4_streaming(case: &Value) {
     assert_eq!(wire.len() as u64, case["computed"]["wire_length"].as_u64().unwrap(), "{name}: length");
     assert_eq!(wire.len() as u64, layout.encoded_length(), "{name}: length known beforehand");
     assert_eq!(sha256_hex(&wire), text(case, "/computed/wire_sha256"), "{name}: bytes sent");
+    let complete = complete(&headers, &seed);
+    let of = |method| request.headers(&complete).method(method);
+    let service = text(case, "/service");
+    let content = Content::Bytes(&wire);
+    verifies(&of(text(case, "/method")), &of("PATCH"), content, &credentials(case), service, (time(case), None));
 }
 
 fn v4_post(case: &Value) {
@@ -351,6 +452,7 @@ fn v4_post(case: &Value) {
     assert_eq!(form.signature, text(case, "/computed/signature"));
     assert_eq!(form.signature, text(case, "/documented/signature"));
     assert_eq!(sent(&form.fields, "x-amz-signature"), Some(&*form.signature));
+    form_verifies(&form.fields, &credentials(case), time(case));
     assert_eq!(sent(&form.fields, "x-amz-date"), Some(text(case, "/amz_date")));
 }
 
@@ -403,23 +505,29 @@ fn host_bucket(case: &Value) -> Option<&str> {
 }
 
 fn v2_header(case: &Value) -> String {
-    let (headers, query) = (pairs(&case["headers"]), query(text(case, "/query")));
+    let (headers, query) = (pairs(&case["headers"]), query_pairs(text(case, "/query")));
     let (headers, query) = (borrowed(&headers), borrowed(&query));
     let request = Request::new(text(case, "/method"), text(case, "/path")).query(&query).headers(&headers);
     let signed = v2::sign(&request, host_bucket(case), &credentials(case), Timestamp::from_unix(0)).unwrap();
     assert_eq!(signed.steps.string_to_sign, text(case, "/computed/string_to_sign"), "{}", text(case, "/name"));
     assert_eq!(signed.headers, [("authorization", text(case, "/computed/authorization").to_owned())]);
+    let complete = complete(&headers, &signed);
+    let date = ["x-amz-date", "date"].map(|wanted| complete.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)));
+    let now = date.into_iter().flatten().next().and_then(|(_, date)| Timestamp::parse_http_date(date)).unwrap();
+    let of = |method| request.headers(&complete).method(method);
+    let at = (now, host_bucket(case));
+    verifies(&of(text(case, "/method")), &of("PATCH"), Content::NotRead, &credentials(case), "s3", at);
     signed.steps.signature
 }
 
 fn v2_presign(case: &Value) -> String {
-    let (headers, query) = (pairs(&case["headers"]), query(text(case, "/query")));
+    let (headers, query) = (pairs(&case["headers"]), query_pairs(text(case, "/query")));
     let (headers, sent_query) = (borrowed(&headers), borrowed(&query));
     let request = Request::new(text(case, "/method"), text(case, "/path")).query(&sent_query).headers(&headers);
     let expires = Timestamp::from_unix(text(case, "/date").parse().unwrap());
     let presigned = v2::presign(&request, host_bucket(case), &credentials(case), expires).unwrap();
     assert_eq!(presigned.steps.string_to_sign, text(case, "/computed/string_to_sign"), "{}", text(case, "/name"));
-    let mut ours = crate::query(&presigned.query);
+    let mut ours = query_pairs(&presigned.query);
     let mut expected = query.clone();
     expected.extend([
         ("AWSAccessKeyId".to_owned(), text(case, "/access_key").to_owned()),
@@ -428,12 +536,26 @@ fn v2_presign(case: &Value) -> String {
     ]);
     assert_eq!(ours, expected);
     if let Some(url) = case["url"].as_str() {
-        let mut documented = crate::query(url.split_once('?').unwrap().1);
+        let mut documented = query_pairs(url.split_once('?').unwrap().1);
         documented.sort();
         ours.sort();
         assert_eq!(ours, documented);
     }
+    let target = format!("{}?{}", text(case, "/path"), presigned.query);
+    let of = |method| Request::from_target(method, &target).unwrap().headers(&headers);
+    let at = (expires, host_bucket(case));
+    verifies(&of(text(case, "/method")), &of("PATCH"), Content::NotRead, &credentials(case), "s3", at);
     presigned.steps.signature
+}
+
+/// A form verifies, and does not with another policy.
+fn form_verifies(fields: &[(&'static str, String)], credentials: &Credentials, now: Timestamp) {
+    let keys = |id: &str| (id == credentials.access_key_id()).then(|| credentials.clone());
+    let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    Verifier::new(&keys, now).verify_form(&fields).unwrap();
+    let altered: Vec<_> =
+        fields.iter().map(|(name, value)| (*name, if *name == "policy" { "e30=" } else { value })).collect();
+    assert!(Verifier::new(&keys, now).verify_form(&altered).is_err());
 }
 
 fn v2_post(case: &Value) -> String {
@@ -441,5 +563,6 @@ fn v2_post(case: &Value) -> String {
     assert_eq!(form.string_to_sign, text(case, "/computed/policy_base64"));
     assert_eq!(sent(&form.fields, "policy"), Some(&*form.string_to_sign));
     assert_eq!(sent(&form.fields, "signature"), Some(&*form.signature));
+    form_verifies(&form.fields, &credentials(case), Timestamp::from_unix(0));
     form.signature
 }

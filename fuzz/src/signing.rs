@@ -1,6 +1,6 @@
 //! Signatures, held against the naive signer; chunked bodies; what servers say about signatures.
 use crate::naive::{Body, Case, Mistake, Naive, Time, real};
-use s3driver::sign::chunked::{self, Checksum, ChunkSigner, Layout, MIN_CHUNK_SIZE, Trailer};
+use s3driver::sign::chunked::{self, TrailerChecksum, ChunkSigner, Layout, MIN_CHUNK_SIZE, Trailer};
 use s3driver::sign::explain::{Explanation, ServerSide, compare};
 use s3driver::sign::{Credentials, Request, v2, v4};
 use s3driver::time::Timestamp;
@@ -62,7 +62,7 @@ fn trailer() -> Trailer {
 /// Eight digits that depend on every byte and its place.
 struct Sum(u32);
 
-impl Checksum for Sum {
+impl TrailerChecksum for Sum {
     fn update(&mut self, data: &[u8]) {
         self.0 = data.iter().fold(self.0, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(*byte)));
     }
@@ -87,7 +87,7 @@ pub fn aws_chunked(data: &[u8]) {
         let layout = layout.with_chunk_size(chunk_size).expect("a size in range");
         let signed = !matches!(layout.payload(), v4::Payload::StreamingUnsignedTrailer);
         let has_trailer = !matches!(layout.payload(), v4::Payload::StreamingSigned);
-        let checksum = has_trailer.then(|| Box::new(Sum(7)) as Box<dyn Checksum>);
+        let checksum = has_trailer.then(|| Box::new(Sum(7)) as Box<dyn TrailerChecksum>);
         let mut body = match (signed, checksum) {
             (false, checksum) => layout.unsigned_body(&data[..], checksum),
             (true, checksum) => layout.signed_body(&data[..], signer(), checksum),

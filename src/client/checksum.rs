@@ -80,7 +80,7 @@ impl Algorithm {
     }
 
     /// Returns what computes its value while a body is sent.
-    pub(super) fn running(self) -> Box<dyn chunked::Checksum> {
+    pub(super) fn running(self) -> Box<dyn chunked::TrailerChecksum> {
         Box::new(Running::new(self))
     }
 
@@ -148,7 +148,7 @@ impl Running {
     }
 }
 
-impl chunked::Checksum for Running {
+impl chunked::TrailerChecksum for Running {
     fn update(&mut self, data: &[u8]) {
         Self::update(self, data);
     }

@@ -1,7 +1,10 @@
 //! Storage in memory, for an embedder's tests and as the second driver of the conformance suite.
-use super::path::{check_directory, check_offset, check_path};
+use super::path::{check_directory, check_offset, check_path, is_within};
 use super::walk::{Walk, check_walk};
-use super::{FileInfo, FileWriter, StorageDriver, UrlOptions, WalkOptions, WalkStep, WriteMode, path};
+use super::{
+    FileInfo, FileWriter, PendingUpload, PendingUploads, Purged, StorageDriver, UrlOptions, WalkOptions, WalkStep,
+    WriteMode, path,
+};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sync;
@@ -9,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Cursor, Read, Write};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// The driver's name in errors, as the registry's own driver of this kind has it.
 const DRIVER_NAME: &str = "inmemory";
@@ -37,7 +40,7 @@ pub struct MemoryDriver {
 struct Store {
     files: BTreeMap<String, File>,
     /// What was closed and not committed, the last of each path.
-    unfinished: BTreeMap<String, Arc<Vec<u8>>>,
+    unfinished: BTreeMap<String, File>,
 }
 
 #[derive(Clone, Debug)]
@@ -110,7 +113,7 @@ impl StorageDriver for MemoryDriver {
             WriteMode::Append => {
                 let store = self.lock();
                 match (store.unfinished.get(path), store.files.get(path)) {
-                    (Some(unfinished), _) => unfinished.to_vec(),
+                    (Some(unfinished), _) => unfinished.content.to_vec(),
                     (None, Some(file)) if file.content.is_empty() => Vec::new(),
                     (None, Some(file)) => {
                         let text = format!("cannot append: a file of {} bytes is committed here", file.content.len());
@@ -215,18 +218,47 @@ impl StorageDriver for MemoryDriver {
             let below = store.below(from).map(|(path, _)| path);
             below.filter(|path| start.is_none_or(|start| *path > start)).map(str::to_owned).collect()
         };
-        let mut walk = Walk::new(from, visit);
+        let mut walk = Walk::new(DRIVER_NAME, from, visit);
         for path in paths {
             let Some(info) = self.lock().files.get(&path).map(|file| file.info(&path)) else { continue };
-            if walk.enter(&info).map_err(|error| error.or_driver(DRIVER_NAME))? == WalkStep::Stop {
+            if walk.enter(&info)? == WalkStep::Stop {
                 break;
             }
         }
         Ok(())
     }
+
+    /// A file counts as begun when it was last closed.
+    fn pending_uploads(&self, path: &str) -> Result<PendingUploads> {
+        check_directory(path).map_err(named)?;
+        let store = self.lock();
+        let found: Vec<_> = store
+            .unfinished_within(path)
+            .map(|(path, file)| Ok(PendingUpload::new(path, file.content.len() as u64).started(file.modified)))
+            .collect();
+        Ok(PendingUploads::new(found.into_iter()))
+    }
+
+    fn purge_uploads(&self, path: &str, age: Duration) -> Result<Purged> {
+        check_directory(path).map_err(named)?;
+        let now = self.clock.now();
+        let old = |file: &File| now.duration_since(file.modified).is_ok_and(|elapsed| elapsed >= age);
+        let mut store = self.lock();
+        let gone: Vec<String> =
+            store.unfinished_within(path).filter(|(_, file)| old(file)).map(|(path, _)| path.to_owned()).collect();
+        for path in &gone {
+            store.unfinished.remove(path);
+        }
+        Ok(Purged::new(gone.len() as u64))
+    }
 }
 
 impl Store {
+    /// The unfinished files at and below a path.
+    fn unfinished_within(&self, path: &str) -> impl Iterator<Item = (&str, &File)> {
+        self.unfinished.iter().filter(move |(of, _)| is_within(of, path)).map(|(path, file)| (path.as_str(), file))
+    }
+
     /// The files below a directory, in the order of their paths.
     fn below(&self, directory: &str) -> impl Iterator<Item = (&str, &File)> {
         let prefix = format!("{}/", directory.trim_end_matches('/'));
@@ -309,8 +341,8 @@ impl FileWriter for Writer {
 
     fn close(&mut self) -> Result<()> {
         self.end()?;
-        let content = Arc::new(self.content.clone());
-        self.driver.lock().unfinished.insert(self.path.clone(), content);
+        let file = File { content: Arc::new(self.content.clone()), modified: self.driver.clock.now() };
+        self.driver.lock().unfinished.insert(self.path.clone(), file);
         Ok(())
     }
 

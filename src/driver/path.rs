@@ -18,8 +18,10 @@ pub(super) fn check_directory(path: &str) -> Result<()> {
 
 /// Refuses negative offsets.
 pub(super) fn check_offset(path: &str, offset: i64) -> Result<u64> {
-    u64::try_from(offset)
-        .map_err(|_| Error::new(ErrorKind::InvalidOffset, format!("invalid offset: {offset} for path")).with_path(path))
+    u64::try_from(offset).map_err(|_| {
+        let text = format!("invalid offset: {offset} for path");
+        Error::new(ErrorKind::InvalidOffset, text).with_path(path).with_offset(offset)
+    })
 }
 
 /// The error of a path where there is neither a file nor a directory.
@@ -33,7 +35,6 @@ pub(super) fn is_below(path: &str, directory: &str) -> bool {
 }
 
 /// Whether `path` is `directory` or lies below it.
-#[cfg(feature = "client")]
 pub(super) fn is_within(path: &str, directory: &str) -> bool {
     directory == "/" || path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

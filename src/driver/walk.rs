@@ -19,16 +19,18 @@ pub(super) struct Walk<'a> {
     /// The directory whose content is left out.
     skipped: Option<String>,
     last: String,
+    /// The driver, which this walk's own errors name.
+    driver: &'a str,
     base: &'a str,
     visit: &'a mut dyn FnMut(&FileInfo) -> Result<WalkStep>,
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(base: &'a str, visit: &'a mut dyn FnMut(&FileInfo) -> Result<WalkStep>) -> Self {
-        Self { open: Vec::new(), skipped: None, last: String::new(), base, visit }
+    pub(super) fn new(driver: &'a str, base: &'a str, visit: &'a mut dyn FnMut(&FileInfo) -> Result<WalkStep>) -> Self {
+        Self { open: Vec::new(), skipped: None, last: String::new(), driver, base, visit }
     }
 
-    /// Visits a file, and before it the directories that begin with it.
+    /// Visits a file, and before it the directories that begin with it. An error of the visitor is returned unchanged.
     pub(super) fn enter(&mut self, file: &FileInfo) -> Result<WalkStep> {
         let path = file.path.as_str();
         match in_order(&self.last, path) {
@@ -37,7 +39,7 @@ impl<'a> Walk<'a> {
             None => {
                 let text =
                     format!("the server listed {path} after {}: a walk over it could miss or repeat files", self.last);
-                return Err(Error::new(ErrorKind::Protocol, text));
+                return Err(Error::new(ErrorKind::Protocol, text).with_driver(self.driver));
             }
         }
         path.clone_into(&mut self.last);
@@ -82,7 +84,7 @@ mod tests {
             seen.push(info.path.clone());
             Ok(step(&info.path))
         };
-        let mut walk = Walk::new("/", &mut visit);
+        let mut walk = Walk::new("test", "/", &mut visit);
         for key in keys {
             if walk.enter(&FileInfo::file(*key, 1, None))? == WalkStep::Stop {
                 break;

@@ -91,6 +91,12 @@ macro_rules! delegate_to_inner {
         ) -> $crate::error::Result<()> {
             self.inner.walk(from, options, visit)
         }
+        fn pending_uploads(&self, path: &str) -> $crate::error::Result<$crate::driver::PendingUploads> {
+            self.inner.pending_uploads(path)
+        }
+        fn purge_uploads(&self, path: &str, age: std::time::Duration) -> $crate::error::Result<$crate::driver::Purged> {
+            self.inner.purge_uploads(path, age)
+        }
         fn object_key(&self, path: &str) -> Option<String> {
             self.inner.object_key(path)
         }

@@ -3,9 +3,10 @@
 //! `HTTPMethod \n CanonicalURI \n CanonicalQueryString \n CanonicalHeaders \n SignedHeaders \n HashedPayload`, by the
 //! rules of S3 (<https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>). Version 2 collects its
 //! headers here too.
-use super::check::{SINGLE_HEADERS, check_header_name, check_header_value};
+use super::check::SINGLE_HEADERS;
 use super::encode::{push_component, push_component_bytes};
 use super::request::{PathRule, Query};
+use super::syntax::{check_header_name, check_header_value};
 use super::{Error, Request};
 use std::borrow::Cow;
 

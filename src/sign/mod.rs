@@ -35,6 +35,7 @@ mod post;
 mod redact;
 mod request;
 mod steps;
+mod syntax;
 pub mod v2;
 pub mod v4;
 #[cfg(feature = "sigv4a")]

@@ -1,5 +1,5 @@
 //! What is signed: the parts of a request, exactly as they go over the wire.
-use super::check::{check_host, check_method, check_path, check_query_text};
+use super::syntax::{check_host, check_method, check_path, check_query_text};
 use super::{Error, UrlPart, encode, redact};
 use std::borrow::Cow;
 use std::fmt;
@@ -96,6 +96,12 @@ impl<'a> Request<'a> {
             _ => Self::from_target(method, target)?,
         };
         Ok(Self { host: Some(host), ..request })
+    }
+
+    /// With another method.
+    #[must_use]
+    pub const fn method(self, method: &'a str) -> Self {
+        Self { method, ..self }
     }
 
     /// With the query as decoded pairs in the order they are sent. An empty value is sent as a bare name (`?acl`).

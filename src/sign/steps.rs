@@ -1,5 +1,4 @@
 //! The outcome of signing, whatever the version of the signature.
-use super::explain::Explanation;
 use super::redact::{Hidden, Pairs, Text};
 use std::fmt;
 
@@ -49,20 +48,6 @@ pub struct Presigned {
     pub query: String,
 }
 
-impl Signed {
-    /// Describes how the signature came about.
-    pub fn explain(&self) -> Explanation<'_> {
-        self.steps.explain()
-    }
-}
-
-impl Presigned {
-    /// Describes how the signature came about.
-    pub fn explain(&self) -> Explanation<'_> {
-        self.steps.explain()
-    }
-}
-
 impl Steps {
     /// `SignedHeaders`: the names of the signed headers, joined by semicolons. Empty in version 2, which signs every
     /// `x-amz-*` header.
@@ -84,14 +69,6 @@ impl Steps {
         match self.version {
             Version::V2 => "",
             _ => self.string_to_sign.split('\n').nth(number).unwrap_or(""),
-        }
-    }
-
-    pub(super) fn explain(&self) -> Explanation<'_> {
-        match self.version {
-            Version::V2 => Explanation::v2(&self.string_to_sign, &self.signature),
-            Version::V4 => Explanation::v4(&self.canonical_request, &self.string_to_sign, &self.signature),
-            Version::V4a => Explanation::v4a(&self.canonical_request, &self.string_to_sign, &self.signature),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Every list and limit of the signer next to one that was written from its source, and what each refusal says.
-use super::check::{SIGNERS_PARAMETERS, SINGLE_HEADERS, is_token};
+use super::check::{SIGNERS_PARAMETERS, SINGLE_HEADERS};
+use super::syntax::is_token;
 use super::*;
 use crate::time::Timestamp;
 use std::collections::BTreeSet;

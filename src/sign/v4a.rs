@@ -10,9 +10,9 @@
 //! use s3driver::time::Timestamp;
 //!
 //! let credentials = Credentials::new("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
-//! let key = v4a::SigningKey::derive(&credentials)?;
+//! let key = v4a::KeyPair::derive(&credentials)?;
 //! let request = Request::from_url("GET", "https://mrap.accesspoint.s3-global.amazonaws.com/key")?;
-//! let scope = v4a::Scope { regions: &["us-east-1", "eu-*"], service: "s3" };
+//! let scope = v4a::MultiRegionScope { regions: &["us-east-1", "eu-*"], service: "s3" };
 //! let signed = key.sign(&request, v4::Payload::Bytes(b""), scope, Timestamp::from_unix(1_369_353_600))?;
 //! assert!(signed.headers.contains(&("x-amz-region-set", "us-east-1,eu-*".to_owned())));
 //! # Ok::<(), s3driver::sign::Error>(())
@@ -41,7 +41,7 @@ const ORDER_LESS_TWO: [u8; 32] = [
 
 /// The regions and the service a signature is good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Scope<'a> {
+pub struct MultiRegionScope<'a> {
     /// Names of regions, or patterns with `*`: `us-east-1`, `eu-*`, `*`.
     pub regions: &'a [&'a str],
     /// `s3`, ... as in [`v4::Scope`](super::v4::Scope).
@@ -51,13 +51,13 @@ pub struct Scope<'a> {
 /// The derived key pair of an access key. It is good for every day, region and service; deriving it takes a multiplication
 /// on the curve, so a client keeps it.
 #[derive(Clone)]
-pub struct SigningKey {
+pub struct KeyPair {
     /// The access key and the session token; the secret is left out.
     credentials: Credentials,
     private: PrivateKey,
 }
 
-impl SigningKey {
+impl KeyPair {
     /// Derives the key pair: NIST SP 800-108 in counter mode with HMAC-SHA256 over `"AWS4A" + secret`, until a candidate is
     /// a private key less one.
     ///
@@ -100,7 +100,7 @@ impl SigningKey {
         &self,
         request: &Request<'_>,
         payload: Payload<'_>,
-        scope: Scope<'_>,
+        scope: MultiRegionScope<'_>,
         time: Timestamp,
     ) -> Result<Signed, Error> {
         check_request(request)?;
@@ -140,7 +140,7 @@ impl SigningKey {
         &self,
         request: &Request<'_>,
         payload: Payload<'_>,
-        scope: Scope<'_>,
+        scope: MultiRegionScope<'_>,
         time: Timestamp,
         expires: Duration,
     ) -> Result<Presigned, Error> {
@@ -184,7 +184,7 @@ impl SigningKey {
     }
 
     /// Returns `x-amz-region-set`.
-    fn check_scope(&self, scope: Scope<'_>, time: Timestamp) -> Result<String, Error> {
+    fn check_scope(&self, scope: MultiRegionScope<'_>, time: Timestamp) -> Result<String, Error> {
         check_year(time)?;
         check_token_service(&self.credentials, scope.service)?;
         if !is_scope_part(scope.service) {
@@ -244,9 +244,9 @@ fn plus_one(number: &[u8; 32]) -> Zeroizing<[u8; 32]> {
     sum
 }
 
-impl fmt::Debug for SigningKey {
+impl fmt::Debug for KeyPair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SigningKey").field("access_key_id", &self.credentials.access_key_id()).finish_non_exhaustive()
+        f.debug_struct("KeyPair").field("access_key_id", &self.credentials.access_key_id()).finish_non_exhaustive()
     }
 }
 
@@ -256,8 +256,8 @@ mod tests {
 
     const TIME: Timestamp = Timestamp::from_unix(1_440_938_160);
 
-    fn key() -> SigningKey {
-        SigningKey::derive(&Credentials::new("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")).unwrap()
+    fn key() -> KeyPair {
+        KeyPair::derive(&Credentials::new("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")).unwrap()
     }
 
     /// The figures of aws-c-auth's suite, case `get-vanilla`.
@@ -267,7 +267,7 @@ mod tests {
         assert_eq!(hex::encode(x), "b6618f6a65740a99e650b33b6b4b5bd0d43b176d721a3edfea7e7d2d56d936b1");
         assert_eq!(hex::encode(y), "865ed22a7eadc9c5cb9d2cbaca1b3699139fedc5043dc6661864218330c8e518");
         let request = Request::new("GET", "/").headers(&[("Host", "example.amazonaws.com")]);
-        let scope = Scope { regions: &["us-east-1"], service: "service" };
+        let scope = MultiRegionScope { regions: &["us-east-1"], service: "service" };
         let signed = key().sign(&request, Payload::Bytes(b""), scope, TIME).unwrap();
         assert_eq!(
             signed.steps.string_to_sign,
@@ -297,7 +297,7 @@ mod tests {
     fn scopes_and_payloads_that_cannot_be_signed_are_refused() {
         let request = Request::new("GET", "/").headers(&[("Host", "h")]);
         let refused = |regions: &[&str], service, payload| {
-            key().sign(&request, payload, Scope { regions, service }, TIME).unwrap_err()
+            key().sign(&request, payload, MultiRegionScope { regions, service }, TIME).unwrap_err()
         };
         assert_eq!(refused(&[], "s3", Payload::Unsigned), Error::Region { region: String::new() });
         assert_eq!(refused(&["a", "b,c"], "s3", Payload::Unsigned), Error::Region { region: "b,c".into() });
@@ -329,6 +329,6 @@ mod tests {
         let mut number = [0; 32];
         number[30..].copy_from_slice(&[7, 0xff]);
         assert_eq!(plus_one(&number)[30..], [8, 0]);
-        assert_eq!(format!("{:?}", key()), "SigningKey { access_key_id: \"AKIDEXAMPLE\", .. }");
+        assert_eq!(format!("{:?}", key()), "KeyPair { access_key_id: \"AKIDEXAMPLE\", .. }");
     }
 }

@@ -352,7 +352,8 @@ fn hostile_sizes_in_a_limited_address_space() {
     let run = |name: &str, kibibytes: u64| {
         let limited = format!("ulimit -v {kibibytes} && exec \"$0\" --exact --ignored --nocapture \"$1\"");
         let program = std::env::current_exe().unwrap();
-        let child = Command::new("sh").arg("-c").arg(limited).arg(program).arg(name).env("MALLOC_ARENA_MAX", "1");
+        let mut child = Command::new("sh");
+        child.arg("-c").arg(limited).arg(program).arg(name).env("MALLOC_ARENA_MAX", "1");
         let output = child.output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success() && text.contains("1 passed"), "{name}: {}\n{text}", output.status);

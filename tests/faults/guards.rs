@@ -46,7 +46,7 @@ fn pages_by_position(keys: &Arc<Mutex<Vec<String>>>, page_size: usize) -> impl F
 /// A deletion lists again until nothing is left.
 #[test]
 fn a_directory_is_deleted_whole_where_pages_are_positions() {
-    for count in [1, 9, 10, 11, 95, 1_000] {
+    for count in [1_usize, 9, 10, 11, 95, 1_000] {
         let rig = Rig::new();
         let all: Vec<String> = (0..count).map(|number| format!("root/a/{number:04}")).collect();
         let keys = Arc::new(Mutex::new(all));

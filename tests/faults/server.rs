@@ -192,8 +192,9 @@ struct Shared {
     stopped: AtomicBool,
 }
 
-/// How long a peer that stopped reading stays: longer than the clients of these tests are patient.
-const UNREAD: Duration = Duration::from_secs(1);
+/// How long a peer that stopped reading stays. The clients of these tests give up after 300 ms without progress, but a
+/// kernel that enlarges its buffers is progress, several times on a busy machine.
+const UNREAD: Duration = Duration::from_secs(3);
 
 /// The faulty server and the honest one behind it.
 pub(crate) struct Faulty {

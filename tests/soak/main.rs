@@ -23,7 +23,7 @@ mod worker;
 
 use s3driver::Result;
 use s3driver::client::{Addressing, Client, Config, Endpoint, RetryPolicy, Scheme, Timeouts};
-use s3driver::driver::{Parameters, S3Driver};
+use s3driver::driver::{Parameters, S3Driver, StorageDriver};
 use s3driver::sign::Credentials;
 use server::{End, Fault, Faulty, Seen, error_document};
 use std::collections::BTreeMap;

@@ -8,7 +8,6 @@ mod write_stream;
 mod writer;
 
 pub use parameters::{LogLevel, ParameterOption, ParameterValues, Parameters, ParametersBuilder, PartSizes};
-pub use uploads::{PendingUpload, PendingUploads, Purged};
 
 use crate::cancel::Cancel;
 use crate::client::{
@@ -17,7 +16,9 @@ use crate::client::{
 use crate::credentials::Provider;
 use crate::driver::path::{check_directory, check_offset, check_path, not_found};
 use crate::driver::walk::check_walk;
-use crate::driver::{FileInfo, FileWriter, Method, StorageDriver, UrlOptions, WalkOptions, WalkStep, WriteMode};
+use crate::driver::{
+    FileInfo, FileWriter, Method, PendingUploads, Purged, StorageDriver, UrlOptions, WalkOptions, WalkStep, WriteMode,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::transfer::{CopyRanges, ReadAhead, copy_any_size};
 use delete::delete_below;
@@ -119,25 +120,14 @@ impl S3Driver {
         &self.store.bucket
     }
 
-    /// The files below `path` (`/` for all) that were begun and neither committed nor cancelled, with two or three requests
-    /// for each.
+    /// Returns a driver with the same client, credentials and limits for another root directory of the bucket. `""` and
+    /// `/` are the bucket's own root.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidPath`]; those of the listing come from the iterator.
-    pub fn pending_uploads(&self, path: &str) -> Result<PendingUploads> {
-        check_directory(path).map_err(|error| self.named(error))?;
-        Ok(uploads::pending(&self.store, path))
-    }
-
-    /// Aborts the unfinished files below `path` (`/` for all) that were begun longer than `age` ago, and removes what was
-    /// kept of them.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidPath`]; when some could not be removed the first failure, with the further ones in
-    /// [`Error::others`].
-    pub fn purge_uploads(&self, path: &str, age: Duration) -> Result<Purged> {
-        check_directory(path).map_err(|error| self.named(error))?;
-        uploads::purge(&self.store, path, age)
+    /// [`ErrorKind::Configuration`] for a root that the option `rootdirectory` refuses.
+    pub fn with_root(&self, root: &str) -> Result<Self> {
+        let parameters = Arc::new(self.store.parameters.with_root(root)?);
+        Ok(Self { store: Arc::new(Store { parameters, ..(*self.store).clone() }) })
     }
 
     #[cfg(feature = "fuzzing")]
@@ -346,6 +336,16 @@ impl StorageDriver for S3Driver {
     ) -> Result<()> {
         let start = check_walk(from, options).map_err(|error| self.named(error))?;
         walk_store(&self.store, from, start, options.concurrency, visit)
+    }
+
+    fn pending_uploads(&self, path: &str) -> Result<PendingUploads> {
+        check_directory(path).map_err(|error| self.named(error))?;
+        Ok(uploads::pending(&self.store, path))
+    }
+
+    fn purge_uploads(&self, path: &str, age: Duration) -> Result<Purged> {
+        check_directory(path).map_err(|error| self.named(error))?;
+        uploads::purge(&self.store, path, age)
     }
 
     fn object_key(&self, path: &str) -> Option<String> {

@@ -3,48 +3,24 @@ use super::store::Store;
 use super::writer::{checkpoint, resume};
 use crate::client::{ListObjects, Pages, UploadRef};
 use crate::driver::path::is_within;
+use crate::driver::{PendingUpload, PendingUploads, Purged};
 use crate::error::{ErrorKind, Result};
 use crate::xml::{ListMultipartUploadsResult, Upload};
-use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-/// A file that was begun and neither committed nor cancelled.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct PendingUpload {
-    /// The driver path.
-    pub path: String,
-    /// When it was begun; `None` when the server does not tell.
-    pub started: Option<SystemTime>,
-    /// Where an appending writer would go on.
-    pub bytes: u64,
-    /// S3's name for it.
-    pub upload_id: String,
-}
-
-/// What a purge removed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Purged {
-    /// Uploads aborted.
-    pub uploads: u64,
-    /// Objects removed that had kept the last bytes of an upload.
-    pub checkpoints: u64,
-}
-
 /// The unfinished uploads of a path and of all below it, asked for page by page. An upload that cannot be looked at is an
 /// error in its place; when the listing fails, it ends.
-pub struct PendingUploads {
+struct Pending {
     store: Arc<Store>,
     uploads: Uploads,
 }
 
 pub(super) fn pending(store: &Arc<Store>, path: &str) -> PendingUploads {
-    PendingUploads { store: Arc::clone(store), uploads: Uploads::below(store, path) }
+    PendingUploads::new(Pending { store: Arc::clone(store), uploads: Uploads::below(store, path) })
 }
 
-impl Iterator for PendingUploads {
+impl Iterator for Pending {
     type Item = Result<PendingUpload>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -60,16 +36,11 @@ impl Iterator for PendingUploads {
                 Err(error) => return Some(Err(store.error(error, &path))),
                 Ok(bytes) => {
                     let started = upload.initiated.map(SystemTime::from);
-                    return Some(Ok(PendingUpload { path, started, bytes, upload_id: upload.upload_id }));
+                    let found = PendingUpload::new(path, bytes).upload_id(upload.upload_id);
+                    return Some(Ok(PendingUpload { started, ..found }));
                 }
             }
         }
-    }
-}
-
-impl fmt::Debug for PendingUploads {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PendingUploads").finish_non_exhaustive()
     }
 }
 

@@ -31,12 +31,12 @@ pub(super) fn walk_store(
             Ordering::Less | Ordering::Equal => {}
         }
     }
-    let mut walk = Walk::new(from, visit);
+    let mut walk = Walk::new(DRIVER_NAME, from, visit);
     let mut page = |objects: Vec<Object>| -> Result<ControlFlow<()>> {
         for object in objects {
             let Some(path) = store.path(&object.key) else { continue };
             let info = FileInfo::file(path, object.size, object.last_modified.map(SystemTime::from));
-            match walk.enter(&info).map_err(|error| error.or_driver(DRIVER_NAME))? {
+            match walk.enter(&info)? {
                 WalkStep::Stop => return Ok(ControlFlow::Break(())),
                 WalkStep::Continue | WalkStep::SkipDirectory => {}
             }

@@ -1,5 +1,5 @@
 //! A body that is framed, and where wanted signed, while it is read.
-use super::{CHUNK_SIGNATURE, Checksum, ChunkSigner, SIGNATURE_LENGTH, TRAILER_SIGNATURE, Trailer};
+use super::{CHUNK_SIGNATURE, ChunkSigner, SIGNATURE_LENGTH, TRAILER_SIGNATURE, Trailer, TrailerChecksum};
 use std::fmt;
 use std::io::{self, ErrorKind, Read};
 
@@ -11,7 +11,7 @@ pub struct FramedBody<'a, R> {
     /// Bytes of data whose chunk has not begun.
     remaining: u64,
     signer: Option<ChunkSigner>,
-    trailers: Vec<(Trailer, Box<dyn Checksum + 'a>)>,
+    trailers: Vec<(Trailer, Box<dyn TrailerChecksum + 'a>)>,
     checksums: Vec<(&'static str, String)>,
     stage: Stage,
     /// What is to go out next, `sent` bytes of which are gone.
@@ -42,7 +42,7 @@ impl<'a, R> FramedBody<'a, R> {
         chunk_size: u64,
         remaining: u64,
         signer: Option<ChunkSigner>,
-        trailers: Vec<(Trailer, Box<dyn Checksum + 'a>)>,
+        trailers: Vec<(Trailer, Box<dyn TrailerChecksum + 'a>)>,
     ) -> Self {
         Self {
             data,

@@ -31,7 +31,7 @@
 //! [streaming]: https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html
 //! [trailers]: https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming-trailers.html
 use super::Error;
-use super::check::is_token;
+use super::syntax::is_token;
 use super::v4::Payload;
 use std::io::Read;
 
@@ -48,7 +48,7 @@ pub const DEFAULT_CHUNK_SIZE: usize = 64 * 1024;
 pub const MAX_CHUNK_SIZE: usize = 16 * 1024 * 1024;
 
 /// A checksum that is computed while the body goes out and sent after it.
-pub trait Checksum: Send {
+pub trait TrailerChecksum: Send {
     /// Takes the next bytes of the body, before framing.
     fn update(&mut self, data: &[u8]);
     /// Returns the value of the trailer, of the length given to [`Trailer::new`]: base64 for all of S3's checksums.
@@ -195,7 +195,7 @@ impl Layout {
         &self,
         data: R,
         signer: ChunkSigner,
-        checksums: impl IntoIterator<Item = Box<dyn Checksum + 'a>>,
+        checksums: impl IntoIterator<Item = Box<dyn TrailerChecksum + 'a>>,
     ) -> Result<FramedBody<'a, R>, Error> {
         match self.chunks {
             Chunks::Signed => self.body(data, Some(signer), checksums.into_iter().collect()),
@@ -210,7 +210,7 @@ impl Layout {
     pub fn unsigned_body<'a, R: Read>(
         &self,
         data: R,
-        checksums: impl IntoIterator<Item = Box<dyn Checksum + 'a>>,
+        checksums: impl IntoIterator<Item = Box<dyn TrailerChecksum + 'a>>,
     ) -> Result<FramedBody<'a, R>, Error> {
         match self.chunks {
             Chunks::Unsigned => self.body(data, None, checksums.into_iter().collect()),
@@ -222,7 +222,7 @@ impl Layout {
         &self,
         data: R,
         signer: Option<ChunkSigner>,
-        checksums: Vec<Box<dyn Checksum + 'a>>,
+        checksums: Vec<Box<dyn TrailerChecksum + 'a>>,
     ) -> Result<FramedBody<'a, R>, Error> {
         if self.trailers.len() != checksums.len() {
             return Err(Error::Checksums { trailers: self.trailers.len(), checksums: checksums.len() });

@@ -11,7 +11,7 @@ fn trailer() -> Trailer {
 /// Sixteen hex digits that depend on every byte and its place.
 struct Sum(u64);
 
-impl Checksum for Sum {
+impl TrailerChecksum for Sum {
     fn update(&mut self, data: &[u8]) {
         for byte in data {
             self.0 = self.0.wrapping_mul(31).wrapping_add(u64::from(*byte) + 1);
@@ -50,7 +50,7 @@ fn signer() -> ChunkSigner {
 }
 
 fn body<'a, R: Read>(layout: &Layout, data: R) -> FramedBody<'a, R> {
-    let checksum = (!layout.trailers.is_empty()).then(|| Box::new(Sum(7)) as Box<dyn Checksum>);
+    let checksum = (!layout.trailers.is_empty()).then(|| Box::new(Sum(7)) as Box<dyn TrailerChecksum>);
     match layout.chunks {
         Chunks::Signed => layout.signed_body(data, signer(), checksum).unwrap(),
         Chunks::Unsigned => layout.unsigned_body(data, checksum).unwrap(),
@@ -194,7 +194,7 @@ fn a_checksum_of_another_length_fails() {
 
 #[test]
 fn layout_and_parts_must_go_together() {
-    let checksum = || Box::new(Sum(7)) as Box<dyn Checksum>;
+    let checksum = || Box::new(Sum(7)) as Box<dyn TrailerChecksum>;
     let [signed, signed_trailer, unsigned] = layouts(1, MIN_CHUNK_SIZE);
     assert!(signed.signed_body(io::empty(), signer(), Some(checksum())).is_err());
     assert!(signed.unsigned_body(io::empty(), [checksum()]).is_err());
@@ -241,13 +241,13 @@ fn several_trailers_are_announced_sent_and_signed_in_order() {
     assert!(layout.headers().contains(&("x-amz-trailer", "x-amz-checksum-test,x-amz-meta-z".to_owned())));
     /// A value that does not depend on the data.
     struct Fixed;
-    impl Checksum for Fixed {
+    impl TrailerChecksum for Fixed {
         fn update(&mut self, _: &[u8]) {}
         fn finish(&mut self) -> String {
             "abcd".to_owned()
         }
     }
-    let checksums: [Box<dyn Checksum>; 2] = [Box::new(Sum(7)), Box::new(Fixed)];
+    let checksums: [Box<dyn TrailerChecksum>; 2] = [Box::new(Sum(7)), Box::new(Fixed)];
     let mut body = layout.signed_body(&b"abc"[..], signer(), checksums).unwrap();
     let mut wire = String::new();
     body.read_to_string(&mut wire).unwrap();

@@ -29,7 +29,7 @@
 //! ```
 //!
 //! [page]: https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
-use super::{Version, redact};
+use super::{Presigned, Signed, Steps, Version, redact};
 use std::fmt;
 
 mod compare;
@@ -43,6 +43,29 @@ pub struct Explanation<'a> {
     canonical_request: Option<&'a str>,
     string_to_sign: &'a str,
     signature: &'a str,
+}
+
+impl Signed {
+    /// Describes how the signature came about.
+    pub fn explain(&self) -> Explanation<'_> {
+        self.steps.explain()
+    }
+}
+
+impl Presigned {
+    /// Describes how the signature came about.
+    pub fn explain(&self) -> Explanation<'_> {
+        self.steps.explain()
+    }
+}
+
+impl Steps {
+    /// Describes how the signature came about.
+    pub fn explain(&self) -> Explanation<'_> {
+        let canonical_request = Some(&*self.canonical_request).filter(|_| self.version != Version::V2);
+        let Self { version, string_to_sign, signature, .. } = self;
+        Explanation { version: *version, canonical_request, string_to_sign, signature }
+    }
 }
 
 impl<'a> Explanation<'a> {

@@ -1,5 +1,5 @@
 //! Bodies that were received in chunks (`aws-chunked`).
-use super::Refusal;
+use super::refusal::Refusal;
 use crate::sign::Error;
 use crate::sign::chunked::ChunkSigner;
 use crate::sign::explain::Cause;

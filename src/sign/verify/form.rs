@@ -1,5 +1,7 @@
 //! Forms of browser uploads, of both versions.
-use super::{Carrier, Once, Refusal, SignedBody, Verified, Verifier};
+use super::outcome::{Carrier, SignedBody, SignedBy};
+use super::received::{Once, Verifier};
+use super::refusal::Refusal;
 use crate::sign::check::check_policy;
 use crate::sign::explain::Cause;
 use crate::sign::hash::equal;
@@ -9,7 +11,7 @@ use crate::time::Timestamp;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-pub(super) fn verify(verifier: &Verifier<'_>, fields: &[(&str, &str)]) -> Result<Verified, Refusal> {
+pub(super) fn verify(verifier: &Verifier<'_>, fields: &[(&str, &str)]) -> Result<SignedBy, Refusal> {
     let fields = Once::of_fields(fields);
     let policy = fields.require("policy")?;
     check_policy(policy)?;
@@ -35,9 +37,9 @@ pub(super) fn verify(verifier: &Verifier<'_>, fields: &[(&str, &str)]) -> Result
     let given = fields.require(if is_v4 { "x-amz-signature" } else { "signature" })?;
     let steps = steps(version, &form);
     if !equal(form.signature.as_bytes(), given.as_bytes()) {
-        return Err(Refusal::differs(steps));
+        return Err(Refusal::differs(steps).with_place("policy"));
     }
-    Ok(Verified {
+    Ok(SignedBy {
         version,
         carrier: Carrier::Form,
         access_key_id: access_key_id.to_owned(),

@@ -1,5 +1,7 @@
 //! Version 2, in the header and in the query.
-use super::{Carrier, Once, Refusal, SignedBody, Verified, Verifier, signed_headers};
+use super::outcome::{Carrier, SignedBody, SignedBy};
+use super::received::{Once, Verifier, signed_headers};
+use super::refusal::Refusal;
 use crate::sign::explain::Cause;
 use crate::sign::hash::equal;
 use crate::sign::v2::{steps, string_to_sign};
@@ -7,7 +9,7 @@ use crate::sign::{Request, Version};
 use crate::time::Timestamp;
 
 /// Verifies `Authorization: AWS AccessKeyId:Signature`.
-pub(super) fn header(verifier: &Verifier<'_>, request: &Request<'_>, authorization: &str) -> Result<Verified, Refusal> {
+pub(super) fn header(verifier: &Verifier<'_>, request: &Request<'_>, authorization: &str) -> Result<SignedBy, Refusal> {
     let (id, signature) = authorization
         .strip_prefix("AWS ")
         .and_then(|rest| rest.trim_ascii().split_once(':'))
@@ -28,7 +30,7 @@ pub(super) fn header(verifier: &Verifier<'_>, request: &Request<'_>, authorizati
 }
 
 /// Verifies a presigned URL.
-pub(super) fn query(verifier: &Verifier<'_>, request: &Request<'_>) -> Result<Verified, Refusal> {
+pub(super) fn query(verifier: &Verifier<'_>, request: &Request<'_>) -> Result<SignedBy, Refusal> {
     let parameters = Once::of_query(request)?;
     let expires = parameters.require("Expires")?;
     let end: i64 = Some(expires)
@@ -55,7 +57,7 @@ fn verify(
     signature: &str,
     date: &str,
     token: Option<&str>,
-) -> Result<Verified, Refusal> {
+) -> Result<SignedBy, Refusal> {
     let credentials = verifier.credentials(access_key_id, token)?;
     let positional = ["content-md5", "content-type", "date"];
     let mut headers = signed_headers(request, |name| name.starts_with("x-amz-") || positional.contains(&name))?;
@@ -67,7 +69,7 @@ fn verify(
     if !equal(steps.signature.as_bytes(), signature.as_bytes()) {
         return Err(Refusal::differs(steps));
     }
-    Ok(Verified {
+    Ok(SignedBy {
         version: Version::V2,
         carrier,
         access_key_id: access_key_id.to_owned(),

@@ -1,6 +1,8 @@
 //! Version 4 and SigV4A, in the header and in the query.
-use super::chunks::{ChunkVerifier, decode};
-use super::{Carrier, Content, Once, Refusal, SignedBody, Verified, Verifier, signed_headers};
+use super::chunks::{ChunkVerifier, Decoded, decode};
+use super::outcome::{Carrier, SignedBody, SignedBy};
+use super::received::{Content, Once, Verifier, signed_headers};
+use super::refusal::Refusal;
 use crate::sign::canonical::{canonical_query_without, canonical_request};
 use crate::sign::explain::Cause;
 use crate::sign::hash::{EMPTY_SHA256, equal, sha256};
@@ -14,9 +16,8 @@ use crate::sign::v4a;
 
 /// What a request says about its signature.
 struct Claim<'a> {
-    algorithm: &'a str,
+    version: Version,
     access_key_id: &'a str,
-    day: &'a str,
     /// The region of version 4, the region set of SigV4A.
     region: &'a str,
     service: &'a str,
@@ -32,7 +33,7 @@ pub(super) fn header(
     request: &Request<'_>,
     content: Content<'_>,
     authorization: &str,
-) -> Result<Verified, Refusal> {
+) -> Result<SignedBy, Refusal> {
     let malformed = |place: &str| Refusal::at(Cause::Malformed, place);
     let (algorithm, rest) = authorization.split_once(' ').ok_or_else(|| malformed("authorization"))?;
     let parts = rest.split(',').map(|part| part.trim_ascii().split_once('=').unwrap_or((part, "")));
@@ -63,7 +64,7 @@ pub(super) fn header(
 }
 
 /// Verifies a presigned URL.
-pub(super) fn query(verifier: &Verifier<'_>, request: &Request<'_>, content: Content<'_>) -> Result<Verified, Refusal> {
+pub(super) fn query(verifier: &Verifier<'_>, request: &Request<'_>, content: Content<'_>) -> Result<SignedBy, Refusal> {
     let parameters = Once::of_query(request)?;
     let time = Timestamp::parse_amz_date(parameters.require("X-Amz-Date")?)
         .ok_or_else(|| Refusal::at(Cause::Malformed, "X-Amz-Date"))?;
@@ -128,24 +129,30 @@ impl<'a> Claim<'a> {
     ) -> Result<Self, Refusal> {
         let place = if carrier == Carrier::Query { "X-Amz-Credential" } else { "Credential" };
         let malformed = || Refusal::at(Cause::Malformed, place);
-        // Read from the end, for an access key may hold slashes.
-        let mut parts = credential.rsplitn(if algorithm == ALGORITHM { 5 } else { 4 }, '/');
+        let (version, region_set) = match algorithm {
+            ALGORITHM => (Version::V4, None),
+            #[cfg(feature = "sigv4a")]
+            v4a::ALGORITHM => {
+                let set = region_set.ok_or_else(|| Refusal::at(Cause::HeaderRemoved, "x-amz-region-set"))?;
+                (Version::V4a, Some(set))
+            }
+            _ => return Err(Refusal::at(Cause::WrongCredential, algorithm)),
+        };
+        // Read from the end, for an access key may hold slashes. The scope of SigV4A names no region.
+        let mut parts = credential.rsplitn(if region_set.is_some() { 4 } else { 5 }, '/');
         if parts.next() != Some(TERMINATOR) {
             return Err(malformed());
         }
         let service = parts.next().ok_or_else(malformed)?;
-        let region = match algorithm {
-            ALGORITHM => parts.next().ok_or_else(malformed)?,
-            #[cfg(feature = "sigv4a")]
-            v4a::ALGORITHM => region_set.ok_or_else(|| Refusal::at(Cause::HeaderRemoved, "x-amz-region-set"))?,
-            _ => return Err(Refusal::at(Cause::WrongCredential, algorithm)),
+        let region = match region_set {
+            Some(set) => set,
+            None => parts.next().ok_or_else(malformed)?,
         };
         let (day, access_key_id) = (parts.next().ok_or_else(malformed)?, parts.next().ok_or_else(malformed)?);
-        let _ = region_set;
         if day != time.date() {
             return Err(Refusal::at(Cause::Clock, place));
         }
-        Ok(Self { algorithm, access_key_id, day, region, service, signed_headers: "", signature: "", time, carrier })
+        Ok(Self { version, access_key_id, region, service, signed_headers: "", signature: "", time, carrier })
     }
 
     const fn with(self, signed_headers: &'a str, signature: &'a str) -> Self {
@@ -159,7 +166,7 @@ impl<'a> Claim<'a> {
         content: Content<'_>,
         payload_hash: &str,
         token: Option<&str>,
-    ) -> Result<Verified, Refusal> {
+    ) -> Result<SignedBy, Refusal> {
         let place =
             |parameter: &str, part: &str| if self.carrier == Carrier::Query { parameter } else { part }.to_owned();
         self.check_scope(verifier)?;
@@ -170,7 +177,7 @@ impl<'a> Claim<'a> {
         let canonical = canonical_request(request, path_rule(request, self.service), &query, &headers, payload_hash);
         let checked = self.check_signature(&credentials, canonical, &place("X-Amz-Signature", "Signature"))?;
         let (body, decoded) = self.check_body(request, content, payload_hash, &checked)?;
-        Ok(Verified {
+        Ok(SignedBy {
             version: checked.steps.version,
             carrier: self.carrier,
             access_key_id: self.access_key_id.to_owned(),
@@ -194,11 +201,11 @@ impl<'a> Claim<'a> {
     }
 
     fn covers_region(&self, region: &str) -> bool {
-        #[cfg(feature = "sigv4a")]
-        if self.algorithm == v4a::ALGORITHM {
-            return v4a::set_covers(self.region, region);
+        match self.version {
+            #[cfg(feature = "sigv4a")]
+            Version::V4a => v4a::set_covers(self.region, region),
+            _ => self.region == region,
         }
-        self.region == region
     }
 
     /// The list is sorted, names no header twice, and holds `host` and every `x-amz-*` header; all of them arrived.
@@ -225,16 +232,15 @@ impl<'a> Claim<'a> {
     fn check_signature(&self, credentials: &Credentials, canonical: String, place: &str) -> Result<Checked, Refusal> {
         let amz_date = self.time.amz_date();
         #[cfg(feature = "sigv4a")]
-        if self.algorithm == v4a::ALGORITHM {
-            let key = v4a::SigningKey::derive(credentials)?;
-            let steps = v4a::steps_to_verify(&amz_date, self.day, self.service, canonical);
+        if self.version == Version::V4a {
+            let key = v4a::KeyPair::derive(credentials)?;
+            let steps = v4a::steps_to_verify(&amz_date, &self.time.date(), self.service, canonical);
             let signature = hex::decode(self.signature).map_err(|_| Refusal::at(Cause::Malformed, place))?;
             return match key.verifies(&steps.string_to_sign, &signature) {
                 true => Ok(Checked { steps: Steps { signature: self.signature.to_owned(), ..steps }, key: None }),
                 false => Err(Refusal::differs(steps)),
             };
         }
-        debug_assert_eq!(self.day, self.time.date());
         if self.signature.len() != 64 || !self.signature.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
             return Err(Refusal::at(Cause::Malformed, place));
         }
@@ -254,10 +260,10 @@ impl<'a> Claim<'a> {
         content: Content<'_>,
         payload_hash: &str,
         checked: &Checked,
-    ) -> Result<(SignedBody, Option<super::Decoded>), Refusal> {
+    ) -> Result<(SignedBody, Option<Decoded>), Refusal> {
         let changed = || Refusal::at(Cause::PayloadChanged, "x-amz-content-sha256");
         let chunks = || -> Result<ChunkVerifier, Refusal> {
-            let key = checked.key.as_ref().filter(|_| checked.steps.version == Version::V4).ok_or_else(changed)?;
+            let key = checked.key.as_ref().ok_or_else(changed)?;
             Ok(ChunkVerifier::new(key, self.time, self.signature)?)
         };
         let announced = Once::of_headers(request);

@@ -162,6 +162,11 @@ impl Parameters {
         OPTIONS
     }
 
+    /// Returns the same parameters with another `rootdirectory`.
+    pub(crate) fn with_root(&self, root: &str) -> Result<Self> {
+        Ok(Self(ParameterValues { root_directory: root_directory(root)?, ..self.0.clone() }))
+    }
+
     /// The one place where options become parameters.
     fn resolve(options: &GivenOptions) -> Result<Self> {
         let endpoint = endpoint(options)?;
@@ -180,7 +185,7 @@ impl Parameters {
             credentials: credentials(options)?,
             bucket,
             redirect_endpoint,
-            root_directory: root_directory(options)?,
+            root_directory: root_directory(options.text("rootdirectory").unwrap_or_default())?,
             encryption: encryption(options)?,
             storage_class: storage_class(options)?,
             acl: acl(options)?,
@@ -291,8 +296,7 @@ fn credentials(options: &GivenOptions) -> Result<Option<Credentials>> {
     }
 }
 
-fn root_directory(options: &GivenOptions) -> Result<String> {
-    let root = options.text("rootdirectory").unwrap_or_default();
+fn root_directory(root: &str) -> Result<String> {
     if root.len() > MAX_ROOT || root.chars().any(char::is_control) {
         return Err(refused(format!(
             "the rootdirectory parameter should have at most {MAX_ROOT} bytes and no control characters: {} invalid",

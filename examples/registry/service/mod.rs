@@ -1,0 +1,252 @@
+//! An OCI distribution registry on top of any storage driver: the requests, and what they are made of.
+#![allow(dead_code, reason = "the example's program and each test use a part of this")]
+
+mod blobs;
+pub(crate) mod collect;
+pub(crate) mod config;
+mod failure;
+pub(crate) mod http;
+mod layout;
+mod listings;
+mod manifest;
+mod manifests;
+mod names;
+mod places;
+pub(crate) mod purge;
+mod referrers;
+mod sha256;
+pub(crate) mod tls;
+mod token;
+mod uploads;
+
+pub(crate) use layout::ROOT;
+
+use failure::{Code, Failure};
+use http::{Content, Request, Response};
+use names::{Digest, Name, UploadId};
+use places::Places;
+use s3driver::driver::StorageDriver;
+use serde_json::Value;
+use std::collections::HashSet;
+use std::io::{Read, Write};
+use std::sync::{Arc, Mutex};
+
+/// A link file holds a digest; anything longer is not one.
+const LINK_LIMIT: u64 = 1 << 10;
+/// Manifests that are read as JSON at the same time: a parsed document needs many times its size.
+const PARSERS: usize = 4;
+
+/// What clients may do, and how they are served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Options {
+    pub(crate) deletion: Deletion,
+    pub(crate) downloads: Downloads,
+    /// The key of the upload tokens, which lets another registry with the same key continue an upload.
+    pub(crate) secret: Option<String>,
+    pub(crate) log: Log,
+}
+
+/// Whether each request leaves a line on standard output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Log {
+    Requests,
+    Failures,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Deletion {
+    Allowed,
+    Refused,
+}
+
+/// Where the bytes of blobs come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Downloads {
+    /// From the storage itself, or its CDN, where the driver has a URL for it.
+    Redirected,
+    /// Through this process.
+    Served,
+}
+
+/// The registry. All of its state is in the storage: any number of processes can serve the same.
+pub(crate) struct Registry {
+    driver: Arc<dyn StorageDriver>,
+    options: Options,
+    /// Uploads that a request of this process is writing to.
+    busy: Mutex<HashSet<UploadId>>,
+    parsers: Places,
+}
+
+type Outcome<T = Response> = Result<T, Failure>;
+
+impl Registry {
+    pub(crate) fn new(driver: Arc<dyn StorageDriver>, options: Options) -> Self {
+        Self { driver, options, busy: Mutex::default(), parsers: Places::new(PARSERS) }
+    }
+
+    /// Responds to one request.
+    pub(crate) fn handle(&self, request: &mut Request<'_>) -> Response {
+        let response = self.route(request).unwrap_or_else(|failure| {
+            failure.log(&request.method, &request.path);
+            failure.into_response()
+        });
+        if self.options.log == Log::Requests {
+            // Without the token, which is signed. A closed standard output ends no request.
+            let query: Vec<_> = request.query.split('&').filter(|pair| !pair.starts_with("_state=")).collect();
+            let line = format!("{} {}?{} {}\n", request.method, request.path, query.join("&"), response.status);
+            drop(std::io::stdout().write_all(line.as_bytes()));
+        }
+        response.header("Docker-Distribution-Api-Version", "registry/2.0")
+    }
+
+    fn route(&self, request: &mut Request<'_>) -> Outcome {
+        let path = decode(&request.path).ok_or_else(unknown_endpoint)?;
+        let method = request.method.clone();
+        let get = matches!(&*method, "GET" | "HEAD");
+        let parts: Vec<&str> = path.strip_prefix("/v2").ok_or_else(unknown_endpoint)?.split('/').skip(1).collect();
+        match &*parts {
+            [] | [""] if get => Ok(json(200, &Value::Object(serde_json::Map::new()))),
+            ["_catalog"] if get => self.catalog(request),
+            [name @ .., "tags", "list"] if get => self.tags(&parse_name(name)?, request),
+            [name @ .., "referrers", digest] if get => {
+                self.referrers(&parse_name(name)?, &Digest::parse(digest)?, request)
+            }
+            [name @ .., "blobs", "uploads"] | [name @ .., "blobs", "uploads", ""] if method == "POST" => {
+                self.begin_upload(&parse_name(name)?, request)
+            }
+            [name @ .., "blobs", "uploads", id] if !id.is_empty() => {
+                let name = parse_name(name)?;
+                let id = UploadId::parse(id).ok_or_else(uploads::unknown)?;
+                match &*method {
+                    "GET" | "HEAD" => self.upload_status(&name, &id),
+                    "PATCH" => self.append_upload(&name, &id, request),
+                    "PUT" => self.finish_upload(&name, &id, request),
+                    "DELETE" => self.cancel_upload(&name, &id),
+                    _ => Err(wrong_method("GET, HEAD, PATCH, PUT, DELETE")),
+                }
+            }
+            [name @ .., "blobs", digest] if *digest != "uploads" => {
+                let (name, digest) = (parse_name(name)?, Digest::parse(digest)?);
+                match &*method {
+                    "GET" | "HEAD" => self.blob(&name, &digest, request),
+                    "DELETE" => self.delete_blob(&name, &digest),
+                    _ => Err(wrong_method("GET, HEAD, DELETE")),
+                }
+            }
+            [name @ .., "manifests", reference] => {
+                let name = parse_name(name)?;
+                match &*method {
+                    "GET" | "HEAD" => self.manifest(&name, reference),
+                    "PUT" => self.put_manifest(&name, reference, request),
+                    "DELETE" => self.delete_manifest(&name, reference),
+                    _ => Err(wrong_method("GET, HEAD, PUT, DELETE")),
+                }
+            }
+            [] | [""] | ["_catalog"] | [.., "tags", "list"] | [.., "referrers", _] => Err(wrong_method("GET, HEAD")),
+            [.., "blobs", "uploads"] | [.., "blobs", "uploads", ""] => Err(wrong_method("POST")),
+            _ => Err(unknown_endpoint()),
+        }
+    }
+
+    fn exists(&self, path: &str) -> Outcome<bool> {
+        Ok(found(self.driver.stat(path))?.is_some_and(|info| !info.is_directory()))
+    }
+
+    /// Reads a small file of the registry's own; `None` when it does not exist or cannot be one.
+    fn small(&self, path: &str, limit: u64) -> Outcome<Option<Vec<u8>>> {
+        let Some(reader) = found(self.driver.reader(path, 0))? else { return Ok(None) };
+        let mut content = Vec::new();
+        reader.take(limit + 1).read_to_end(&mut content).map_err(from_io)?;
+        Ok(Some(content).filter(|content| content.len() as u64 <= limit))
+    }
+
+    /// Reads the digest that a directory's link names.
+    fn linked(&self, directory: &str) -> Outcome<Option<Digest>> {
+        let link = self.small(&layout::link(directory), LINK_LIMIT)?;
+        Ok(link.and_then(|bytes| Digest::parse(std::str::from_utf8(&bytes).ok()?.trim()).ok()))
+    }
+
+    fn link(&self, directory: &str, digest: &Digest) -> Outcome<()> {
+        Ok(self.driver.put_content(&layout::link(directory), digest.to_string().as_bytes())?)
+    }
+
+    /// Deletes what is at a path and below, if anything is. Returns whether something was.
+    fn remove(&self, path: &str) -> Outcome<bool> {
+        Ok(found(self.driver.delete(path))?.is_some())
+    }
+
+    fn check_deletion(&self) -> Outcome<()> {
+        match self.options.deletion {
+            Deletion::Allowed => Ok(()),
+            Deletion::Refused => Err(Failure::new(Code::Unsupported, "deletion is disabled in this registry")),
+        }
+    }
+}
+
+/// Turns "not found" into `None`.
+fn found<T>(result: s3driver::Result<T>) -> s3driver::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Takes the driver's error out of a reader's or a writer's.
+fn from_io(error: std::io::Error) -> Failure {
+    match error.downcast::<s3driver::Error>() {
+        Ok(error) => error.into(),
+        Err(error) => s3driver::Error::new(s3driver::ErrorKind::LocalIo, error.to_string()).into(),
+    }
+}
+
+fn parse_name(parts: &[&str]) -> Outcome<Name> {
+    Name::parse(&parts.join("/"))
+}
+
+fn unknown_endpoint() -> Failure {
+    Failure::new(Code::NotFound, "the registry has no such endpoint")
+}
+
+fn wrong_method(allowed: &'static str) -> Failure {
+    Failure::new(Code::Unsupported, "the endpoint does not support this method").header("Allow", allowed)
+}
+
+fn json(status: u16, body: &Value) -> Response {
+    let content = Content::Bytes(body.to_string().into_bytes());
+    Response::new(status).header("Content-Type", "application/json").content(content)
+}
+
+/// Decodes percent-encoding; `None` where it is broken or the result is not UTF-8.
+fn decode(text: &str) -> Option<String> {
+    let (mut bytes, mut decoded) = (text.bytes(), Vec::with_capacity(text.len()));
+    while let Some(byte) = bytes.next() {
+        decoded.push(match byte {
+            b'%' => {
+                let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
+                let value = digit(bytes.next())? << 4 | digit(bytes.next())?;
+                u8::try_from(value).ok()?
+            }
+            byte => byte,
+        });
+    }
+    String::from_utf8(decoded).ok()
+}
+
+/// Returns the decoded value of a query parameter. A plus stands for itself, as in media types and digests.
+fn parameter(request: &Request<'_>, name: &str) -> Option<String> {
+    let mut pairs = request.query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    pairs.find(|(key, _)| *key == name).and_then(|(_, value)| decode(value))
+}
+
+/// Encodes a value for a query.
+fn encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(char::from(byte)),
+            byte => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}

@@ -1,0 +1,83 @@
+//! Unfinished files: the types of
+//! [`StorageDriver::pending_uploads`](super::StorageDriver::pending_uploads) and
+//! [`StorageDriver::purge_uploads`](super::StorageDriver::purge_uploads).
+use crate::error::Result;
+use std::fmt;
+use std::time::SystemTime;
+
+/// A file that was begun and neither committed nor cancelled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PendingUpload {
+    /// The driver path.
+    pub path: String,
+    /// When it was begun; `None` when the store does not record it.
+    pub started: Option<SystemTime>,
+    /// The size at which an appending writer continues.
+    pub bytes: u64,
+    /// The store's own identifier, such as S3's upload id; empty when the store has none.
+    pub upload_id: String,
+}
+
+impl PendingUpload {
+    /// An unfinished file of `bytes` bytes, without a time and an identifier.
+    pub fn new(path: impl Into<String>, bytes: u64) -> Self {
+        Self { path: path.into(), started: None, bytes, upload_id: String::new() }
+    }
+    /// Sets when the file was begun.
+    #[must_use]
+    pub const fn started(mut self, started: SystemTime) -> Self {
+        self.started = Some(started);
+        self
+    }
+    /// Sets the store's identifier.
+    #[must_use]
+    pub fn upload_id(mut self, id: impl Into<String>) -> Self {
+        self.upload_id = id.into();
+        self
+    }
+}
+
+/// The unfinished files of a path and of everything below it, in no particular order.
+///
+/// An entry that cannot be examined is an error in its place, and the iteration continues; after a
+/// failure of the listing itself it ends.
+pub struct PendingUploads(Box<dyn Iterator<Item = Result<PendingUpload>> + Send>);
+
+impl PendingUploads {
+    /// Wraps the iterator of a driver.
+    pub fn new(uploads: impl Iterator<Item = Result<PendingUpload>> + Send + 'static) -> Self {
+        Self(Box::new(uploads))
+    }
+}
+
+impl Iterator for PendingUploads {
+    type Item = Result<PendingUpload>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next()
+    }
+}
+
+impl fmt::Debug for PendingUploads {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PendingUploads").finish_non_exhaustive()
+    }
+}
+
+/// The number of things that a purge removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Purged {
+    /// Unfinished files that were ended.
+    pub uploads: u64,
+    /// Objects removed that had kept the last bytes of an unfinished file.
+    pub checkpoints: u64,
+}
+
+impl Purged {
+    /// A purge that ended this many unfinished files.
+    pub const fn new(uploads: u64) -> Self {
+        Self { uploads, checkpoints: 0 }
+    }
+}

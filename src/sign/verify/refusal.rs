@@ -1,0 +1,84 @@
+//! The reasons for which a request does not verify.
+use crate::sign::explain::{Cause, Comparison, Explanation, ServerSide, compare};
+use crate::sign::{Error, Steps, redact};
+use std::fmt;
+
+/// The reason for which a request does not verify. Never holds a secret, nor the signature that would have been right.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Refusal {
+    cause: Cause,
+    place: Option<String>,
+    /// The canonical request and the string to sign that the server computed.
+    computed: Option<Box<(String, String)>>,
+}
+
+impl Refusal {
+    pub(super) const fn new(cause: Cause) -> Self {
+        Self { cause, place: None, computed: None }
+    }
+
+    pub(super) fn at(cause: Cause, place: impl Into<String>) -> Self {
+        Self { cause, place: Some(place.into()), computed: None }
+    }
+
+    /// The signatures differ: what the server computed is kept, except for the signature.
+    pub(super) fn differs(steps: Steps) -> Self {
+        let computed = Some(Box::new((steps.canonical_request, steps.string_to_sign)));
+        Self { cause: Cause::SignatureDiffers, place: None, computed }
+    }
+
+    pub(super) fn with_place(self, place: &str) -> Self {
+        Self { place: Some(place.to_owned()), ..self }
+    }
+
+    /// The cause.
+    pub const fn cause(&self) -> Cause {
+        self.cause
+    }
+
+    /// The header, parameter, field, access key or chunk concerned, where it is one.
+    pub fn place(&self) -> Option<&str> {
+        self.place.as_deref()
+    }
+
+    /// The texts that the server computed, for a `SignatureDoesNotMatch` document. Empty unless the signatures differ.
+    pub fn server_side(&self) -> ServerSide<'_> {
+        let (canonical_request, string_to_sign) = match &self.computed {
+            Some(computed) => (Some(&*computed.0), Some(&*computed.1)),
+            None => (None, None),
+        };
+        ServerSide {
+            canonical_request: canonical_request.filter(|text| !text.is_empty()),
+            string_to_sign,
+            ..ServerSide::default()
+        }
+    }
+
+    /// Compares what the server computed with what the client signed: names the first place that differs.
+    pub fn compare_with(&self, ours: &Explanation<'_>) -> Comparison {
+        compare(ours, &self.server_side())
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::at(Cause::Malformed, error.to_string())
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Some(place) => write!(f, "{}: {}", redact::Line(place), self.cause),
+            None => self.cause.fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Refusal").field("cause", &self.cause).field("place", &self.place).finish_non_exhaustive()
+    }
+}
+
+impl std::error::Error for Refusal {}

@@ -1,0 +1,75 @@
+//! The suite of aws-c-auth in figures, for those who do not have its folder: every signature of version 4, and with the
+//! feature `sigv4a` every canonical request and a published signature of SigV4A. `signing_vectors.rs` compares the steps
+//! text by text.
+#![allow(clippy::unwrap_used, reason = "a test may fail that way")]
+#[path = "suite/published.rs"]
+mod published;
+mod suite;
+
+use published::{ACCESS_KEY, PUBLISHED, Published, SECRET};
+use s3driver::sign::{Credentials, v4};
+use s3driver::time::Timestamp;
+use std::time::Duration;
+use suite::{Case, borrowed};
+
+const TIME: Timestamp = Timestamp::from_unix(1_440_938_160);
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn credentials(published: &Published) -> Credentials {
+    let credentials = Credentials::new(ACCESS_KEY, SECRET);
+    match published.token {
+        Some(token) => credentials.with_session_token(token),
+        None => credentials,
+    }
+}
+
+/// The header that the suite adds where it signs the body.
+fn body_header(case: &Case, published: &Published) -> Option<String> {
+    use sha2::Digest as _;
+    let digest = sha2::Sha256::digest(case.body.as_bytes());
+    published.signs_body.then(|| digest.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+#[test]
+fn version_4() {
+    let scope = v4::Scope { region: "us-east-1", service: "service" };
+    for published in PUBLISHED {
+        let case = Case::read(published.request, published.normalizes);
+        let body = if published.signs_body { case.body.as_bytes() } else { b"" };
+        let key = v4::SigningKey::derive(&credentials(published), TIME, scope).unwrap();
+        let (query, mut headers) = (borrowed(&case.query), borrowed(&case.headers));
+        let request = case.parts().query(&query).headers(&headers);
+        let presigned = key.presign(&request, v4::Payload::Bytes(body), TIME, HOUR).unwrap();
+        assert_eq!(presigned.steps.signature, published.query, "{}, query", published.name);
+        let hash = body_header(&case, published);
+        headers.extend(hash.iter().map(|hash| ("x-amz-content-sha256", hash.as_str())));
+        let request = case.parts().query(&query).headers(&headers);
+        let signed = key.sign(&request, v4::Payload::Bytes(body), TIME).unwrap();
+        assert_eq!(signed.steps.signature, published.header, "{}, header", published.name);
+    }
+    assert_eq!(PUBLISHED.len(), 38);
+}
+
+#[cfg(feature = "sigv4a")]
+#[test]
+fn sigv4a() {
+    use s3driver::sign::v4a;
+    let scope = v4a::MultiRegionScope { regions: &["us-east-1"], service: "service" };
+    for published in PUBLISHED {
+        let case = Case::read(published.request, published.normalizes);
+        let body = if published.signs_body { case.body.as_bytes() } else { b"" };
+        let key = v4a::KeyPair::derive(&credentials(published)).unwrap();
+        let (query, mut headers) = (borrowed(&case.query), borrowed(&case.headers));
+        let request = case.parts().query(&query).headers(&headers);
+        let presigned = key.presign(&request, v4::Payload::Bytes(body), scope, TIME, HOUR).unwrap();
+        assert_eq!(presigned.steps.canonical_request_hash(), published.v4a_query_hash, "{}, query", published.name);
+        let hash = body_header(&case, published);
+        headers.extend(hash.iter().map(|hash| ("x-amz-content-sha256", hash.as_str())));
+        let request = case.parts().query(&query).headers(&headers);
+        let signed = key.sign(&request, v4::Payload::Bytes(body), scope, TIME).unwrap();
+        assert_eq!(signed.steps.canonical_request_hash(), published.v4a_header_hash, "{}, header", published.name);
+        let digit = |place: usize| u8::from_str_radix(&published.v4a_header[place..place + 2], 16).unwrap();
+        let signature: Vec<u8> = (0..published.v4a_header.len()).step_by(2).map(digit).collect();
+        assert!(key.verifies(&signed.steps.string_to_sign, &signature), "{}", published.name);
+    }
+}
