@@ -548,6 +548,15 @@ mod lenient {
     }
 
     #[test]
+    fn a_time_that_cannot_be_read_is_not_known() {
+        for time in ["yesterday", "Tue, 13 Mar 2018 17:25:04 GMT", "1433809946492", ":2024-10-11T13:22:41Z"] {
+            let body = format!("<Contents><Key>k</Key><Size>1</Size><LastModified>{time}</LastModified></Contents>");
+            let page = xml::list_bucket_result(format!("<ListBucketResult>{body}</ListBucketResult>").as_bytes());
+            assert_eq!(page.unwrap().contents[0].last_modified, None, "{time}");
+        }
+    }
+
+    #[test]
     fn sparse_listing() {
         let page = xml::list_bucket_result(
             b"<ListBucketResult><Contents><Size>7</Size><LastModified/><ETag/><StorageClass/><Key>k</Key></Contents></ListBucketResult>",
@@ -556,6 +565,7 @@ mod lenient {
         let object = &page.contents[0];
         assert_eq!((&*object.key, object.size, object.last_modified), ("k", 7, None));
         assert_eq!((&object.etag, &object.storage_class, page.is_truncated), (&None, &None, None));
+        assert_eq!(xml::list_bucket_result(b"<ListBucketResult/>").unwrap(), xml::ListBucketResult::default());
     }
 }
 

@@ -149,7 +149,7 @@ impl Client {
     }
 
     fn list(&self, call: &Call<'_>, prefix: &str) -> Result<ListBucketResult> {
-        let page = self.run_for_document(call, Payload::Empty, (xml::list_bucket_result, xml::MAX_LISTING_BYTES))?;
+        let page = self.run_for_document(call, Payload::Empty, (xml::page_of_objects, xml::MAX_LISTING_BYTES))?;
         let mut keys = page.contents.iter().map(|object| &object.key).chain(&page.common_prefixes);
         // A caller may be about to delete what was listed, or take a directory for empty.
         match keys.find(|key| !key.starts_with(prefix)) {

@@ -230,7 +230,7 @@ impl Client {
     pub fn list_parts(&self, upload: UploadRef<'_>, marker: Option<u32>) -> Result<ListPartsResult> {
         let call = upload_call("ListParts", "GET", upload)?
             .maybe_query("part-number-marker", marker.map(|marker| marker.to_string()));
-        let result = self.run_for_document(&call, Payload::Empty, (xml::list_parts_result, xml::MAX_LISTING_BYTES));
+        let result = self.run_for_document(&call, Payload::Empty, (xml::page_of_parts, xml::MAX_LISTING_BYTES));
         // Ceph answers NoSuchKey for an upload it does not know.
         result.map_err(|e| if e.kind() == ErrorKind::NoSuchKey { e.with_kind(ErrorKind::NoSuchUpload) } else { e })
     }
@@ -276,8 +276,7 @@ impl Client {
             .maybe_query("prefix", (!prefix.is_empty()).then_some(prefix))
             .maybe_query("key-marker", key_marker.filter(|key| !key.is_empty()))
             .maybe_query("upload-id-marker", upload_id_marker);
-        let result =
-            self.run_for_document(&call, Payload::Empty, (xml::list_multipart_uploads_result, xml::MAX_LISTING_BYTES));
+        let result = self.run_for_document(&call, Payload::Empty, (xml::page_of_uploads, xml::MAX_LISTING_BYTES));
         match result {
             // rclone answers so until the bucket has had its first upload.
             Err(error) if error.kind() == ErrorKind::NoSuchUpload => Ok(ListMultipartUploadsResult::default()),

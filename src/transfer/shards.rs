@@ -389,3 +389,46 @@ impl Drop for EndThreads<'_> {
         self.shards.room.notify_all();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(key: &str) -> Object {
+        Object { key: key.to_owned(), size: 1, last_modified: None, etag: None, storage_class: None }
+    }
+
+    #[test]
+    fn splitting_ends() {
+        let queue = |made, known| ShardQueue { made, known, ..ShardQueue::default() };
+        assert!(queue(SHARDS - 1, KNOWN_KEYS - 1).may_split(SPLITS - 1));
+        assert!(!queue(0, 0).may_split(SPLITS), "too deep");
+        assert!(!queue(SHARDS, 0).may_split(0), "too many shards");
+        assert!(!queue(0, KNOWN_KEYS).may_split(0), "too many keys that wait");
+    }
+
+    #[test]
+    fn shards_take_the_place_of_the_one_that_was_split() {
+        let mut queue = ShardQueue::default();
+        queue.replace(0..0, vec![Shard::below("a/".to_owned()), Shard::below("b/".to_owned())], 1);
+        let files = vec![object("a/0"), object("a/1")];
+        queue.replace(0..1, vec![Shard::known(files), Shard::below("a/x/".to_owned())], 2);
+        let shards: Vec<_> = queue.shards.iter().map(|s| (s.number, s.depth, s.prefix.as_deref())).collect();
+        assert_eq!(shards, [(2, 2, None), (3, 2, Some("a/x/")), (1, 1, Some("b/"))]);
+        assert_eq!((queue.made, queue.known), (4, 2));
+    }
+
+    #[test]
+    fn files_and_directories_of_a_level_keep_their_order() {
+        let level = ListBucketResult {
+            contents: ["d/a", "d/b", "d/m", "d/z"].map(object).into(),
+            common_prefixes: ["d/c/", "d/n/"].map(str::to_owned).into(),
+            ..ListBucketResult::default()
+        };
+        let shown = entries(level).into_iter().map(|shard| match shard.prefix {
+            Some(prefix) => prefix,
+            None => shard.pages.iter().flatten().map(|object| object.key.as_str()).collect::<Vec<_>>().join(" "),
+        });
+        assert_eq!(shown.collect::<Vec<_>>(), ["d/a d/b", "d/c/", "d/m", "d/n/", "d/z"]);
+    }
+}

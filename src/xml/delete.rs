@@ -1,5 +1,5 @@
 //! `DeleteResult`: what became of each key.
-use super::reader::Document;
+use super::reader::{Demand, Document};
 use super::reply::parse;
 use super::{Error, MAX_LISTING_BYTES, value};
 
@@ -25,9 +25,10 @@ pub struct DeleteResult {
     pub errors: Vec<DeleteError>,
 }
 
-/// Reads `DeleteResult`, at most [`MAX_LISTING_BYTES`] of it.
+/// Reads `DeleteResult`, at most [`MAX_LISTING_BYTES`] of it and at most [`MAX_ENTRIES`](super::MAX_ENTRIES) keys.
 pub fn delete_result(body: &[u8]) -> Result<DeleteResult, Error> {
     parse(body, MAX_LISTING_BYTES, &["DeleteResult"], |document, _| {
+        document.demand(Demand::Page);
         let mut result = DeleteResult::default();
         document.children(|document, child| match child {
             "Deleted" => document.entry(deleted, &mut result.deleted),

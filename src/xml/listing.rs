@@ -1,5 +1,5 @@
 //! `ListBucketResult`: a page of objects.
-use super::reader::Document;
+use super::reader::{Demand, Document};
 use super::reply::parse;
 use super::{Error, MAX_LISTING_BYTES, percent, value};
 use crate::time::Timestamp;
@@ -46,7 +46,19 @@ pub struct ListBucketResult {
 
 /// Reads `ListBucketResult`, at most [`MAX_LISTING_BYTES`] of it.
 pub fn list_bucket_result(body: &[u8]) -> Result<ListBucketResult, Error> {
+    read(body, Demand::Document)
+}
+
+/// Reads a page of a listing: a [`ListBucketResult`] with at most [`MAX_ENTRIES`](super::MAX_ENTRIES) entries, which an
+/// empty element is not.
+#[cfg(feature = "client")]
+pub(crate) fn page_of_objects(body: &[u8]) -> Result<ListBucketResult, Error> {
+    read(body, Demand::Page)
+}
+
+fn read(body: &[u8], demand: Demand) -> Result<ListBucketResult, Error> {
     parse(body, MAX_LISTING_BYTES, &["ListBucketResult"], |document, _| {
+        document.demand(demand);
         let mut contents = Vec::new();
         let mut common_prefixes = Vec::new();
         let (mut name, mut prefix, mut encoding, mut is_truncated) = (None, None, None, None);

@@ -19,8 +19,9 @@
 //! for, with text outside it; a document type declaration; bytes that are not UTF-8, or declared to be something else;
 //! a character that XML 1.0 forbids, raw or as a reference; a reference to anything unknown; more than 16 levels of
 //! elements; an element inside a text; a known element twice in one entry; a number or boolean that is none; an entry
-//! without its key, size, part number, ETag of a part, or upload id; more than [`MAX_ENTRIES`] entries; a page without
-//! an entry and without any other element that shows it to be a page, since it would look like the end of a listing.
+//! without its key, size, part number, ETag of a part, or upload id. The client, which knows that it requested a page, also
+//! refuses one with more than [`MAX_ENTRIES`] entries, and one without an entry and without any other element that a page
+//! has, since it would look like the end of a listing.
 //!
 //! An `Error` document, or an `Error` element directly under the root, where another document was asked for, is
 //! reported in [`Error::document`]: S3 sends failures with status 200.
@@ -43,6 +44,8 @@ mod write;
 pub use copy::{CopyResult, copy_object_result, copy_part_result};
 pub use delete::{DeleteError, DeleteResult, delete_result};
 pub use error::{ErrorDocument, ServerSteps};
+#[cfg(feature = "client")]
+pub(crate) use listing::page_of_objects;
 pub use listing::{ListBucketResult, Object, list_bucket_result};
 pub use location::location_constraint;
 pub use multipart::{
@@ -50,6 +53,8 @@ pub use multipart::{
     Upload, complete_multipart_upload_result, initiate_multipart_upload_result, list_multipart_uploads_result,
     list_parts_result,
 };
+#[cfg(feature = "client")]
+pub(crate) use multipart::{page_of_parts, page_of_uploads};
 pub use reply::error_document;
 pub use sts::{StsCredentials, sts_credentials};
 pub use write::{
@@ -62,7 +67,7 @@ use std::fmt;
 /// every key with its owner, stays below 10 MB.
 pub const MAX_LISTING_BYTES: usize = 32 << 20;
 
-/// The most entries of a document with lists in it: ten times the thousand that S3 has in a page, for servers that ignore
+/// The most entries of a page that was requested: ten times the thousand that S3 has in a page, for servers that ignore
 /// the size that was requested. In memory an entry takes several times the bytes it has in the document.
 pub const MAX_ENTRIES: usize = 10_000;
 

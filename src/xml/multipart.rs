@@ -1,6 +1,6 @@
 //! What S3 answers about uploads in parts.
 use super::listing::{common_prefix, encoding_type};
-use super::reader::Document;
+use super::reader::{Demand, Document};
 use super::reply::parse;
 use super::{Error, MAX_LISTING_BYTES, MAX_REPLY_BYTES, percent, value};
 use crate::time::Timestamp;
@@ -121,8 +121,20 @@ pub fn complete_multipart_upload_result(body: &[u8]) -> Result<CompleteMultipart
 
 /// Reads `ListPartsResult`, at most [`MAX_LISTING_BYTES`] of it.
 pub fn list_parts_result(body: &[u8]) -> Result<ListPartsResult, Error> {
+    parts(body, Demand::Document)
+}
+
+/// Reads a page of a listing: a [`ListPartsResult`] with at most [`MAX_ENTRIES`](super::MAX_ENTRIES) parts, which an empty
+/// element is not.
+#[cfg(feature = "client")]
+pub(crate) fn page_of_parts(body: &[u8]) -> Result<ListPartsResult, Error> {
+    parts(body, Demand::Page)
+}
+
+fn parts(body: &[u8], demand: Demand) -> Result<ListPartsResult, Error> {
     // moto names the root otherwise.
     parse(body, MAX_LISTING_BYTES, &["ListPartsResult", "ListPartsResponse"], |document, _| {
+        document.demand(demand);
         let mut parts = Vec::new();
         let (mut upload_id, mut is_truncated, mut marker, mut storage_class) = (None, None, None, None);
         document.children(|document, child| match child {
@@ -145,7 +157,19 @@ pub fn list_parts_result(body: &[u8]) -> Result<ListPartsResult, Error> {
 
 /// Reads `ListMultipartUploadsResult`, at most [`MAX_LISTING_BYTES`] of it.
 pub fn list_multipart_uploads_result(body: &[u8]) -> Result<ListMultipartUploadsResult, Error> {
+    uploads(body, Demand::Document)
+}
+
+/// Reads a page of a listing: a [`ListMultipartUploadsResult`] with at most [`MAX_ENTRIES`](super::MAX_ENTRIES) entries,
+/// which an empty element is not.
+#[cfg(feature = "client")]
+pub(crate) fn page_of_uploads(body: &[u8]) -> Result<ListMultipartUploadsResult, Error> {
+    uploads(body, Demand::Page)
+}
+
+fn uploads(body: &[u8], demand: Demand) -> Result<ListMultipartUploadsResult, Error> {
     parse(body, MAX_LISTING_BYTES, &["ListMultipartUploadsResult"], |document, _| {
+        document.demand(demand);
         let mut uploads = Vec::new();
         let mut common_prefixes = Vec::new();
         let (mut bucket, mut encoding, mut is_truncated) = (None, None, None);

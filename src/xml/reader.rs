@@ -24,8 +24,19 @@ pub(super) struct Document<'a> {
     seen_declaration: bool,
     /// Entries of lists that were read.
     entries: usize,
+    demand: Demand,
     /// Text that is not one piece of the body. Wiped: it may have held a secret of STS's.
     scratch: Zeroizing<String>,
+}
+
+/// What a list must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Demand {
+    /// A document of its kind, with as many entries as its bytes hold.
+    Document,
+    /// A page of a listing that was requested: at most [`MAX_ENTRIES`] entries, and not a document with nothing in it.
+    #[cfg_attr(not(feature = "client"), allow(dead_code, reason = "only the client requests pages"))]
+    Page,
 }
 
 /// What a document consists of, as far as readers care.
@@ -61,6 +72,7 @@ impl<'a> Document<'a> {
             seen_root: false,
             seen_declaration: false,
             entries: 0,
+            demand: Demand::Document,
             scratch: Zeroizing::default(),
         })
     }
@@ -107,13 +119,13 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// Appends the entry that `read` makes of the element just opened. A document has at most [`MAX_ENTRIES`] of them.
+    /// Appends the entry that `read` makes of the element just opened.
     pub(super) fn entry<T>(
         &mut self,
         read: impl FnOnce(&mut Self) -> Result<T, Error>,
         entries: &mut Vec<T>,
     ) -> Result<(), Error> {
-        if self.entries >= MAX_ENTRIES {
+        if self.demand == Demand::Page && self.entries >= MAX_ENTRIES {
             return Err(self.fail(format!("the document has more than {MAX_ENTRIES} entries")));
         }
         self.entries += 1;
@@ -121,9 +133,13 @@ impl<'a> Document<'a> {
         Ok(())
     }
 
-    /// Checks that the document is a page of a listing: it has an entry, or one of the `other` elements of a page.
+    pub(super) fn demand(&mut self, demand: Demand) {
+        self.demand = demand;
+    }
+
+    /// Checks that what must be a page has an entry, or one of the `other` elements of a page.
     pub(super) fn check_page(&self, other: &[bool]) -> Result<(), Error> {
-        if self.entries == 0 && !other.contains(&true) {
+        if self.demand == Demand::Page && self.entries == 0 && !other.contains(&true) {
             return Err(self.fail("the document has no element of a page of a listing"));
         }
         Ok(())

@@ -51,14 +51,14 @@ fn credentials(document: &mut Document<'_>) -> Result<StsCredentials, Error> {
         "AccessKeyId" => document.field(child, &mut access_key_id, value::word),
         "SecretAccessKey" => document.field(child, &mut secret_access_key, secret),
         "SessionToken" => document.field(child, &mut session_token, secret),
-        "Expiration" => document.field(child, &mut expiration, value::known_time),
+        "Expiration" => document.field(child, &mut expiration, value::exact_time),
         _ => document.unknown(child),
     })?;
     Ok(StsCredentials {
         access_key_id: document.require(access_key_id.flatten(), NAME, "AccessKeyId")?,
         secret_access_key: document.require(secret_access_key.flatten(), NAME, "SecretAccessKey")?,
         session_token: document.require(session_token.flatten(), NAME, "SessionToken")?,
-        expiration: document.require(expiration, NAME, "Expiration")?,
+        expiration: document.require(expiration.flatten(), NAME, "Expiration")?,
     })
 }
 

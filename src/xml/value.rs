@@ -81,7 +81,10 @@ pub(super) fn time(text: &str) -> Result<Option<Timestamp>, &'static str> {
     Ok(Timestamp::parse_iso8601(text.trim_ascii()))
 }
 
-/// A point in time (ISO-8601) that must be known.
-pub(super) fn known_time(text: &str) -> Result<Timestamp, &'static str> {
-    time(text)?.ok_or("is not a point in time")
+/// A point in time (ISO-8601), where another text is an error; `None` when empty.
+pub(super) fn exact_time(text: &str) -> Result<Option<Timestamp>, &'static str> {
+    match text.trim_ascii() {
+        "" => Ok(None),
+        text => Timestamp::parse_iso8601(text).map(Some).ok_or("is not a point in time"),
+    }
 }

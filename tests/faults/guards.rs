@@ -4,42 +4,31 @@ use crate::driver::driver;
 use crate::server::{Fault, Seen};
 use crate::{BUCKET, Rig};
 use s3driver::ErrorKind;
+use s3driver::client::{Client, Config, Endpoint, ListObjects, Scheme};
 use s3driver::driver::{Parameters, S3Driver, StorageDriver};
-use std::sync::{Arc, Mutex};
+use s3driver::sign::Credentials;
 
-/// A server that keeps its keys in a list and pages by position: a deletion moves the later keys up, past a page that was
-/// listed already.
-fn pages_by_position(keys: &Arc<Mutex<Vec<String>>>, page_size: usize) -> impl Fn(&Seen) -> Option<Fault> + use<> {
-    let keys = Arc::clone(keys);
+/// A server that pages by position: a deletion moves the later keys up, past a page that was listed already. `backend`
+/// looks at the keys that are there.
+fn pages_by_position(backend: Client, page_size: usize) -> impl Fn(&Seen) -> Option<Fault> {
     move |seen| {
-        let mut keys = keys.lock().unwrap();
-        match seen.operation {
-            "ListObjectsV2" => {
-                let token = seen.head.split("continuation-token=").nth(1);
-                let at = token.map_or(0, |token| token.split(['&', ' ']).next().unwrap().parse::<usize>().unwrap());
-                let end = (at + page_size).min(keys.len());
-                let page: String = keys[at.min(end)..end]
-                    .iter()
-                    .map(|key| format!("<Contents><Key>{key}</Key><Size>1</Size></Contents>"))
-                    .collect();
-                let more = end < keys.len();
-                let token = format!("<NextContinuationToken>{end}</NextContinuationToken>");
-                let token = if more { token } else { String::new() };
-                Some(Fault::reply(
-                    200,
-                    format!("<ListBucketResult><IsTruncated>{more}</IsTruncated>{token}{page}</ListBucketResult>"),
-                ))
-            }
-            "DeleteObjects" => {
-                let body = String::from_utf8(seen.body.clone()).unwrap();
-                let named: Vec<_> = body.split("<Key>").skip(1).map(|rest| rest.split('<').next().unwrap()).collect();
-                keys.retain(|key| !named.contains(&key.as_str()));
-                let deleted: String = named.iter().map(|key| format!("<Deleted><Key>{key}</Key></Deleted>")).collect();
-                Some(Fault::reply(200, format!("<DeleteResult>{deleted}</DeleteResult>")))
-            }
-            "HeadObject" => Some(Fault::reply(404, "")),
-            _ => None,
+        if seen.operation != "ListObjectsV2" {
+            return None;
         }
+        let pages = backend.listing(BUCKET, ListObjects::prefix("root/a/"));
+        let keys: Vec<String> = pages.flat_map(|page| page.unwrap().contents).map(|object| object.key).collect();
+        let token = seen.head.split("continuation-token=").nth(1);
+        let at = token.map_or(0, |token| token.split(['&', ' ']).next().unwrap().parse::<usize>().unwrap());
+        let end = (at + page_size).min(keys.len());
+        let page: String = keys[at.min(end)..end]
+            .iter()
+            .map(|key| format!("<Contents><Key>{key}</Key><Size>1</Size></Contents>"))
+            .collect();
+        let more = end < keys.len();
+        let token = format!("<NextContinuationToken>{end}</NextContinuationToken>");
+        let token = if more { token } else { String::new() };
+        let text = format!("<ListBucketResult><IsTruncated>{more}</IsTruncated>{token}{page}</ListBucketResult>");
+        Some(Fault::reply(200, text))
     }
 }
 
@@ -48,12 +37,16 @@ fn pages_by_position(keys: &Arc<Mutex<Vec<String>>>, page_size: usize) -> impl F
 fn a_directory_is_deleted_whole_where_pages_are_positions() {
     for count in [1_usize, 9, 10, 11, 95, 1_000] {
         let rig = Rig::new();
-        let all: Vec<String> = (0..count).map(|number| format!("root/a/{number:04}")).collect();
-        let keys = Arc::new(Mutex::new(all));
-        rig.faulty.by_chance(pages_by_position(&keys, 10 * count.div_ceil(100).max(1)));
+        for number in 0..count {
+            rig.store(&format!("root/a/{number:04}"), b"x");
+        }
+        let endpoint = Endpoint::custom(&rig.faulty.backend.endpoint(), Some("us-east-1"), Scheme::Http).unwrap();
+        let keys = Credentials::new(rig.faulty.backend.access_key(), rig.faulty.backend.secret_key());
+        let backend = Client::new(Config::new(endpoint).static_credentials(keys)).unwrap();
+        rig.faulty.by_chance(pages_by_position(backend, 10 * count.div_ceil(100)));
         let driver = driver(&rig);
         driver.delete("/a").unwrap();
-        assert_eq!(*keys.lock().unwrap(), [""; 0], "of {count}");
+        assert_eq!(rig.faulty.backend.keys(BUCKET), [""; 0], "of {count}");
         drop(driver);
         rig.finish();
     }

@@ -48,6 +48,8 @@ const REVIEWED: &[(&str, &str, usize, &str)] = &[
     ("src/driver/memory.rs", "read_to_end", 1, "the caller's reader, into a driver that keeps all in memory"),
     ("src/driver/memory.rs", "reserve", 1, "the caller's offset, with an error where it cannot be had"),
     ("src/driver/memory.rs", "resize", 1, "the caller's offset, which was reserved before"),
+    ("src/driver/provided.rs", "vec![value; size]", 1, "PIECE, a constant"),
+    ("src/driver/provided.rs", "repeat", 1, "zeros up to the caller's offset, never in memory at once"),
     ("src/driver/s3/delete.rs", "with_capacity", 1, "one batch, a constant"),
     ("src/driver/s3/mod.rs", "as", 1, "a constant on machines where it fits"),
     ("src/driver/s3/store.rs", "read_to_end", 1, "MAX_CERTIFICATES, a constant"),
@@ -108,6 +110,7 @@ const LOOPS: &[(&str, &str)] = &[
     ("src/credentials/metadata.rs", "ends after two tokens, or the attempts of the policy"),
     ("src/credentials/process.rs", "ends with the process, or at the deadline"),
     ("src/credentials/profile/mod.rs", "follows each profile once"),
+    ("src/driver/provided.rs", "each turn takes a piece of a reader"),
     ("src/driver/s3/uploads.rs", "each turn takes an upload of pages that end"),
     ("src/driver/s3/writer/resume.rs", "each turn removes an upload from a list of at most UPLOADS_OF_A_KEY"),
     ("src/driver/s3/writer/sender.rs", "ends with the parts that were sent, whose requests have deadlines"),
@@ -223,7 +226,7 @@ fn planted_places_are_found() {
         ("sum", "fn f(v: &[u64]) { v.iter().product::<u64>(); }"),
         ("as", "fn f(n: u64) -> usize { n as usize }"),
         ("read_to_end", "fn f(r: &mut dyn Read, v: &mut Vec<u8>) { r.read_to_end(v); }"),
-        ("fs::read", "fn f() { std::fs::read_to_string(\"x\"); }"),
+        ("fs::read", "fn f() { std::fs::read(\"x\"); }"),
     ];
     for (pattern, source) in planted {
         let tree = Tree::new([("src/lib.rs", source)].into_iter());
