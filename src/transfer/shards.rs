@@ -44,7 +44,7 @@ const SHARDS_PER_THREAD: usize = 2;
 impl Transfer<'_> {
     /// Lists everything below `prefix` and shows it to `visit` page by page, in the server's order, until that breaks.
     /// Up to as many requests are made at once as this transfer has parts; what is in memory is at most four pages for
-    /// each.
+    /// each, and some ten thousand keys that were found while splitting.
     ///
     /// It takes more requests than one listing after the other: in the worst case one for each directory of up to 512,
     /// where the first thousand keys lie in at most four.
