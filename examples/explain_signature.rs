@@ -3,14 +3,14 @@
 //! ```text
 //! cargo run --example explain_signature -- GET https://bucket.s3.eu-west-1.amazonaws.com/key?acl \
 //!     [header=range:bytes=0-9 ...] [payload=unsigned|empty|sha256:HEX|streaming|text:...] \
-//!     [region=us-east-1] [time=20130524T000000Z] [expires=3600] [bucket=NAME] \
+//!     [region=eu-west-1] [time=20130524T000000Z] [expires=3600] [bucket=NAME] \
 //!     [access=AKIA...] [secret=...] [token=...] [< error.xml]
 //! ```
 //!
-//! Keys that are not given come from `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`. The path of the
-//! URL is signed as it is written. `bucket` is the one the host names, which version 2 puts before the path. An error
+//! Keys that are not given come from `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`. The URL
+//! is signed as it is written; without `region` its host names the region. `bucket` is the one the host names, which version 2 puts before the path. An error
 //! document on the standard input is compared with all four signatures; sign with the time that the request had.
-use s3driver::sign::explain::{Explanation, ServerSide, compare};
+use s3driver::sign::explain::{Explanation, ServerSide, compare, scope_of_host};
 use s3driver::sign::{Credentials, Request, v2, v4};
 use s3driver::time::Timestamp;
 use s3driver::xml;
@@ -31,26 +31,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err(format!("there is no option {name}: use {}", known.join(", ")).into());
     }
 
-    // The URL's own spelling counts: a URL type would change it.
-    let rest =
-        url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")).ok_or("the URL begins with http(s)://")?;
-    let (authority, rest) = rest.find(['/', '?']).map_or((rest, ""), |at| rest.split_at(at));
-    let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let path = if path.is_empty() { "/" } else { path };
-    let query = query
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            Ok((decoded(name)?, decoded(value)?))
-        })
-        .collect::<Result<Vec<_>, String>>()?;
-    let query: Vec<(&str, &str)> = query.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    let mut headers = vec![("host", authority)];
+    let mut headers = Vec::new();
     for header in options.iter().filter_map(|option| option.strip_prefix("header=")) {
         headers.push(header.split_once(':').ok_or_else(|| format!("a header is written name:value, not {header}"))?);
     }
-    let request = Request::new(method, path).query(&query).headers(&headers);
+    // The URL's own spelling counts: a URL type would change it.
+    let request = Request::from_url(method, url)?.headers(&headers);
 
     let variable = |name: &str, variable: &str| given(name).map(str::to_owned).or_else(|| std::env::var(variable).ok());
     let access = variable("access", "AWS_ACCESS_KEY_ID").ok_or("no access key: set AWS_ACCESS_KEY_ID")?;
@@ -66,7 +52,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         None => Timestamp::from(SystemTime::now()),
     };
     let expires = Duration::from_secs(given("expires").unwrap_or("3600").parse()?);
-    let scope = v4::Scope { region: given("region").unwrap_or("us-east-1"), service: "s3" };
+    let host = url.split('/').nth(2).unwrap_or("");
+    let scope = scope_of_host(host);
+    let scope = v4::Scope { region: given("region").unwrap_or(scope.region), ..scope };
     let hash: [u8; 32];
     let payload = match given("payload").unwrap_or("empty") {
         "unsigned" => v4::Payload::Unsigned,
@@ -117,26 +105,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("{name}: {}", compare(explanation, &server));
     }
     Ok(())
-}
-
-/// Undoes the percent-encoding of a query as a server would; a plus is a plus.
-fn decoded(text: &str) -> Result<String, String> {
-    let (mut out, mut rest) = (Vec::new(), text.as_bytes());
-    while let Some((&byte, tail)) = rest.split_first() {
-        let digits = tail.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
-        match digits.filter(|_| byte == b'%').map(|digits| u8::from_str_radix(digits, 16)) {
-            Some(Ok(byte)) => {
-                out.push(byte);
-                rest = &tail[2..];
-            }
-            _ if byte == b'%' => return Err(format!("{text} holds an escape that is none")),
-            _ => {
-                out.push(byte);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8(out).map_err(|_| format!("{text} does not decode to UTF-8"))
 }
 
 fn sha256(digits: &str) -> Option<[u8; 32]> {

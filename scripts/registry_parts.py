@@ -20,6 +20,8 @@ LAYER = "application/vnd.oci.image.layer.v1.tar"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 # A client that hangs is a failure, not something to wait for.
 PATIENCE = 600
+# Docker's registry does not start where this is set.
+PLAIN = {name: value for name, value in os.environ.items() if name != "AWS_CA_BUNDLE"}
 SECRET = "shared-by-the-registries-of-a-cluster"
 
 
@@ -37,10 +39,10 @@ def need(*packages):
         subprocess.run(install, check=True, stdout=subprocess.DEVNULL)
 
 
-def run(*command, fails=False):
+def run(*command, fails=False, env=None):
     """The standard output of a command. It must succeed, or, where `fails` is set, fail."""
     command = [str(part) for part in command]
-    ran = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=PATIENCE)
+    ran = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=PATIENCE, env=env)
     if (ran.returncode != 0) != fails:
         sys.exit(f"{shlex.join(command)}\nended with {ran.returncode}\n{ran.stdout}{ran.stderr}")
     return ran.stdout
@@ -81,7 +83,7 @@ def s3(settings, query):
 
 
 def left(settings, root):
-    """The keys below a root directory, and the uploads that nobody finished."""
+    """The keys below a root directory, and the uploads that were never finished."""
     keys = s3(settings, "list-type=2&prefix=" + urllib.parse.quote(f"{root}/", safe="")).split("<Key>")[1:]
     uploads = s3(settings, "uploads=").split("<Upload>")[1:]
     uploads = [upload.split("<Key>")[1] for upload in uploads]
@@ -91,7 +93,7 @@ def left(settings, root):
 class Registry:
     """A registry process, `ours` or Docker's (`docker`), with a configuration of its own."""
 
-    def __init__(self, folder, settings, root, kind="ours", signature="v4", redirect=False, tls=None, port=0):
+    def __init__(self, folder, settings, root, kind="ours", signature="v4", redirect=False, tls=None, port=0, options=None):
         self.kind, self.tls, self.port = kind, tls, port
         self.config = Path(folder) / f"{kind}-{signature}-{'redirect' if redirect else 'serve'}-{'tls' if tls else 'plain'}.yml"
         s3 = {
@@ -102,10 +104,8 @@ class Registry:
             "bucket": settings["S3_BUCKET"],
             "rootdirectory": f"/{root}" if kind == "docker" else root,
             "v4auth": signature == "v4",
+            **(options or {}),
         }
-        if kind == "docker":
-            # Docker's driver takes a name it does not know, such as the server's, for an error unless it has an endpoint.
-            s3["secure"] = False
         self.settings = {
             "version": 0.1,
             "log": {"accesslog": {"disabled": kind == "docker"}, "level": "error" if kind == "docker" else "info"},
@@ -129,9 +129,9 @@ class Registry:
         self.config.write_text(json.dumps(self.settings))
         self.log = self.config.with_suffix(".log").open("a")
         if self.kind == "docker":
-            self.process = subprocess.Popen(["docker-registry", "serve", self.config], stdout=self.log, stderr=self.log)
+            self.process = subprocess.Popen(["docker-registry", "serve", self.config], env=PLAIN, stdout=self.log, stderr=self.log)
             self.port = int(self.settings["http"]["addr"].rsplit(":", 1)[1])
-            wait_for(lambda: answers(self.port), self.process)
+            wait_for(lambda: responds(self.port), self.process)
         else:
             command = [TARGET / "registry", "serve", self.config]
             path = self.config.with_suffix(".out")
@@ -167,7 +167,7 @@ class Registry:
     def maintain(self, *command):
         """Runs one of the registry's subcommands on its configuration."""
         program = ["docker-registry", *command] if self.kind == "docker" else [TARGET / "registry", *command]
-        return run(*program, self.config)
+        return run(*program, self.config, env=PLAIN)
 
     def http(self, method, path, body=b"", **headers):
         """One request without a client of its own: status, headers, body."""
@@ -187,7 +187,7 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def answers(port):
+def responds(port):
     try:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
         connection.request("GET", "/v2/")

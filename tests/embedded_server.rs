@@ -639,3 +639,31 @@ fn a_dropped_server_closes_what_is_open() {
     assert_eq!(idle.read(&mut [0]).unwrap(), 0, "a kept connection ends");
     assert!(TcpStream::connect(address).is_err(), "nobody listens any more");
 }
+
+/// The two verifiers of the server are held against each other: an opinion that differs is an error.
+#[test]
+fn verifiers_that_disagree_are_noticed() {
+    use s3driver::sign::{Credentials, Request, v4};
+    use s3driver::time::Timestamp;
+    use support::second::Second;
+    let second = Second { access_key: "id".to_owned(), secret_key: "secret".to_owned(), session_token: None };
+    let scope = v4::Scope { region: "us-east-1", service: "s3" };
+    let now = Timestamp::from(std::time::SystemTime::now());
+    for (secret, agrees) in [("secret", true), ("another", false)] {
+        let request = Request::new("GET", "/registry/key").headers(&[("host", "localhost")]);
+        let signed = v4::sign(&request, v4::Payload::Bytes(b""), &Credentials::new("id", secret), scope, now).unwrap();
+        let mut head = hyper::Request::get("/registry/key").header("host", "localhost");
+        for (name, value) in &signed.headers {
+            head = head.header(*name, value);
+        }
+        let (head, ()) = head.body(()).unwrap().into_parts();
+        let opinion = second.opinion(&head);
+        assert_eq!(opinion.disagrees(hyper::StatusCode::FORBIDDEN), agrees, "refused by s3s");
+        assert!(!opinion.disagrees(hyper::StatusCode::OK));
+        assert_eq!(opinion.agree(true).is_ok(), agrees, "accepted by s3s");
+        assert!(!opinion.disagrees(hyper::StatusCode::FORBIDDEN), "an operation may refuse what is signed rightly");
+    }
+    let (unsigned, ()) =
+        hyper::Request::get("/registry/key").header("host", "localhost").body(()).unwrap().into_parts();
+    assert!(second.opinion(&unsigned).agree(false).is_ok() && second.opinion(&unsigned).agree(true).is_err());
+}

@@ -2,6 +2,8 @@
 #![cfg(all(feature = "client", feature = "serde"))]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod registry_config;
+
 use proptest::prelude::*;
 use s3driver::client::Encryption;
 use s3driver::driver::{LogLevel, Parameters};
@@ -26,7 +28,9 @@ fn booleans_and_integers_may_be_text() {
         assert_eq!(read(json!({ "chunksize": value })).unwrap().chunk_size, 6_000_000);
     }
     assert_eq!(read(json!({ "rootdirectory": 2026 })).unwrap().root_directory, "2026");
-    assert_eq!(read(json!({ "loglevel": false })).unwrap().log_level, LogLevel::Off);
+    let levels = read(json!({ "loglevel": ["debug", "LogSigning", null] })).unwrap().log_levels.clone();
+    assert_eq!(levels, [LogLevel::Debug, LogLevel::DebugWithSigning]);
+    assert_eq!(read(json!({ "loglevel": false })).unwrap().log_levels, []);
 }
 
 #[test]

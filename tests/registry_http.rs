@@ -1,5 +1,5 @@
-//! The registry of `examples/registry` over real sockets: every requirement of the OCI distribution specification 1.1 that
-//! its README lists, on every server there is.
+//! The registry of `examples/registry` over real sockets: every requirement of the OCI distribution
+//! specification 1.1 that its README lists, on every server there is.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail that way")]
 
 mod support;
@@ -375,7 +375,7 @@ checks! {
             let id = place.rsplit('/').next().unwrap();
             let directory = format!("/docker/registry/v2/repositories/a/_uploads/{id}/hashstates/sha256");
             let file = format!("{directory}/{}", content.len() - 1);
-            assert_eq!(registry.driver.list(&directory).unwrap(), [file.clone()]);
+            assert_eq!(registry.driver.list(&directory).unwrap().join(" "), file);
             let saved = registry.driver.get_content(&file).unwrap();
             assert_eq!((&saved[..4], saved.len(), &saved[100..]), (&b"sha\x03"[..], 108, &(content.len() as u64 - 1).to_be_bytes()[..]));
             match state {
@@ -655,7 +655,8 @@ checks! {
         registry.get("/v2/a/manifests/three").fails(404, "MANIFEST_UNKNOWN");
         registry.get(&format!("/v2/a/manifests/{second}")).expect(200);
         delete("manifests/three").fails(404, "MANIFEST_UNKNOWN");
-        // A manifest that a tag once led to goes without the tag, one that tags lead to goes with them.
+        // A manifest that a tag once led to goes without the tag, one that tags lead to goes with
+        // them.
         delete(&format!("manifests/{first}")).expect(202);
         assert_eq!(registry.get("/v2/a/manifests/one").expect(200).digest(), second);
         delete(&format!("manifests/{second}")).expect(202);
@@ -692,7 +693,8 @@ checks! {
         let index = json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [{ "mediaType": OCI_MANIFEST, "digest": part, "size": 1 }] });
         registry.put_manifest("a", "index", OCI_INDEX, &index).expect(201);
         registry.send("DELETE", "/v2/a/manifests/part", &[], b"").expect(202);
-        // A signature of the part, and a signature of the signature; and an image that has lost its tag.
+        // A signature of the part, and a signature of the signature; and an image that has lost its
+        // tag.
         let mut about = part.clone();
         for _ in 0..2 {
             let mut manifest = image(&config, &config);
@@ -759,7 +761,7 @@ checks! {
             assert_eq!(read_reply(&mut socket, "GET").expect(200).body, b"redirected");
         }
         registry.send("HEAD", &path, &[], b"").expect(200);
-        let mirror = middleware::wrap("redirect", Arc::new(registry.driver.clone()), [("baseurl", "https://mirror.example.org")]);
+        let mirror = middleware::wrap("redirect", Arc::new(registry.driver), [("baseurl", "https://mirror.example.org")]);
         let server = serve(Arc::new(Registry::new(mirror.unwrap(), options)));
         let location = send(server.address(), "GET", &path, &[], b"").expect(307).location();
         let hex = digest.strip_prefix("sha256:").unwrap();
@@ -979,4 +981,51 @@ http:
     for bad in ["", "h", "1", "1d", "-1h", "1h-", "99999999999h", "1.5h"] {
         assert!(duration(bad).is_err(), "{bad}");
     }
+}
+
+#[test]
+fn the_registry_speaks_tls() {
+    use rustls::pki_types::ServerName;
+    use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap().self_signed(&key).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (chain, secret) = (folder.path().join("chain.pem"), folder.path().join("key.pem"));
+    std::fs::write(&chain, certificate.pem()).unwrap();
+    std::fs::write(&secret, key.serialize_pem()).unwrap();
+    let configuration = service::tls::configuration(&chain, &secret).unwrap();
+    assert!(service::tls::configuration(&secret, &secret).is_err());
+    assert!(service::tls::configuration(&chain, &folder.path().join("none")).unwrap_err().contains("none"));
+
+    let options =
+        Options { deletion: Deletion::Allowed, downloads: Downloads::Served, secret: None, log: Log::Failures };
+    let registry = Registry::new(Arc::new(s3driver::driver::MemoryDriver::new()), options);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let handler = Arc::new(move |request: &mut Request<'_>| registry.handle(request));
+    let server = Server::start(listener, Some(configuration), handler).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate.der().clone()).unwrap();
+    let client = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let connection = ClientConnection::new(Arc::new(client), ServerName::try_from("127.0.0.1").unwrap()).unwrap();
+    let mut stream = StreamOwned::new(connection, connect(&server));
+    let content = bytes_at(12, 0, MIB);
+    let digest = digest(&content);
+    // Two requests on one connection, both larger than a TLS record.
+    let head = format!("POST /v2/a/blobs/uploads/?digest={digest} HTTP/1.1\r\nContent-Length: {MIB}\r\n\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(&content).unwrap();
+    read_reply(&mut stream, "POST").expect(201);
+    write!(stream, "GET /v2/a/blobs/{digest} HTTP/1.1\r\nConnection: close\r\n\r\n").unwrap();
+    assert!(read_reply(&mut stream, "GET").expect(200).body == content);
+    assert_eq!(stream.read(&mut [0]).unwrap(), 0, "an orderly end");
+    // Plain HTTP is not understood, and ends the connection.
+    let mut plain = connect(&server);
+    plain.write_all(b"GET /v2/ HTTP/1.1\r\n\r\n").unwrap();
+    let mut rest = Vec::new();
+    drop(plain.read_to_end(&mut rest));
+    assert!(!rest.starts_with(b"HTTP"));
 }

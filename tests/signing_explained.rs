@@ -6,6 +6,7 @@ use s3driver::time::Timestamp;
 use std::time::Duration;
 
 const TIME: Timestamp = Timestamp::from_unix(1_369_353_600);
+const MINUTE: Duration = Duration::from_secs(60);
 const SCOPE: v4::Scope<'static> = v4::Scope { region: "us-east-1", service: "s3" };
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 const TOKEN: &str = "T0KEN/of+a=session";
@@ -361,4 +362,83 @@ fn survives_whatever_a_server_says() {
             assert!(text.len() < 1000 && !text.contains(['\n', '\0', '\u{1b}', '\u{202e}']), "{text}");
         }
     }
+}
+
+/// A request as it was sent names its version, region, service and time; an unsigned one is signed as the server says.
+#[test]
+fn diagnoses_requests_and_urls() {
+    use s3driver::sign::explain::{Diagnosis, diagnose, scope_of_host};
+    use s3driver::sign::verify::Content;
+    let credentials = Credentials::new("AKIAIOSFODNN7EXAMPLE", SECRET);
+    let scope = v4::Scope { region: "ap-south-2", service: "s3" };
+    let later = TIME.plus(Duration::from_secs(40 * 86_400));
+    let ask = |request: &Request<'_>, server: &ServerSide<'_>| -> Diagnosis {
+        diagnose(request, Content::Bytes(b""), &credentials, None, server, later).unwrap()
+    };
+    let nothing = ServerSide::default();
+    let host = [("host", "h")];
+    let plain = Request::new("GET", "/k").headers(&host);
+
+    // A header of version 4.
+    let signed = v4::sign(&plain, v4::Payload::Bytes(b""), &credentials, scope, TIME).unwrap();
+    let sent: Vec<_> =
+        host.iter().copied().chain(signed.headers.iter().map(|(name, value)| (*name, value.as_str()))).collect();
+    let request = Request::new("GET", "/k").headers(&sent);
+    let diagnosis = ask(&request, &nothing);
+    assert_eq!((diagnosis.signature_sent, &diagnosis.steps.string_to_sign), (Some(true), &signed.steps.string_to_sign));
+    assert!(diagnosis.comparison.is_none());
+    let theirs = signed.steps.canonical_request.replace("host:h", "host:proxy");
+    let server = ServerSide { canonical_request: Some(&theirs), ..nothing };
+    let diagnosis = ask(&request, &server);
+    assert_eq!(diagnosis.comparison.as_ref().map(Comparison::cause), Some(Cause::HostRewritten));
+    assert!(diagnosis.to_string().contains("ap-south-2") && diagnosis.to_string().contains("host:proxy"));
+    let diagnosis = ask(&request.method("PUT"), &nothing);
+    assert_eq!(diagnosis.signature_sent, Some(false));
+
+    // URLs of both versions.
+    let url = v4::presign(&plain, v4::Payload::Unsigned, &credentials, scope, TIME, MINUTE).unwrap();
+    let text = format!("http://h/k?{}", url.query);
+    let diagnosis = ask(&Request::from_url("GET", &text).unwrap(), &nothing);
+    assert_eq!((diagnosis.signature_sent, diagnosis.steps.signature), (Some(true), url.steps.signature));
+    let url = v2::presign(&plain, None, &credentials, TIME).unwrap();
+    let text = format!("http://h/k?{}", url.query);
+    let diagnosis = ask(&Request::from_url("GET", &text).unwrap(), &nothing);
+    assert_eq!((diagnosis.signature_sent, diagnosis.steps.signature), (Some(true), url.steps.signature));
+
+    // Not signed: by what the server shows, or by the host.
+    let server = ServerSide { string_to_sign: Some(&signed.steps.string_to_sign), ..nothing };
+    let diagnosis = ask(&plain, &server);
+    assert_eq!((diagnosis.signature_sent, &diagnosis.steps.signature), (None, &signed.steps.signature));
+    assert_eq!(diagnosis.comparison.as_ref().map(Comparison::cause), Some(Cause::WrongSecret));
+    let server = ServerSide { string_to_sign: Some("GET\n\n\nTue, 27 Mar 2007 19:36:42 GMT\n/k"), ..nothing };
+    assert_eq!(ask(&plain, &server).comparison.as_ref().map(Comparison::cause), Some(Cause::Clock));
+    let request = Request::from_url("GET", "https://b.s3.eu-west-3.amazonaws.com/k").unwrap();
+    assert!(ask(&request, &nothing).steps.string_to_sign.contains("/eu-west-3/s3/aws4_request"));
+
+    for (host, region, service) in [
+        ("s3.amazonaws.com", "us-east-1", "s3"),
+        ("b.s3.dualstack.eu-west-1.amazonaws.com:443", "eu-west-1", "s3"),
+        ("b.s3-eu-west-1.amazonaws.com", "eu-west-1", "s3"),
+        ("s3.cn-north-1.amazonaws.com.cn", "cn-north-1", "s3"),
+        ("b--euw1-az1--x-s3.s3express-euw1-az1.eu-west-1.amazonaws.com", "eu-west-1", "s3express"),
+        ("sts.us-gov-west-1.amazonaws.com", "us-gov-west-1", "sts"),
+        ("abc.execute-api.us-east-2.amazonaws.com", "us-east-2", "execute-api"),
+        ("storage.example:9000", "us-east-1", "s3"),
+    ] {
+        assert_eq!(scope_of_host(host), v4::Scope { region, service }, "{host}");
+    }
+}
+
+/// Texts that grow with what a server shows are bounded.
+#[test]
+fn many_lines_are_counted_and_not_printed() {
+    let text = "\n".repeat(100_000);
+    let shown = Explanation::v4(&text, "", "").to_string();
+    assert!(shown.len() < 20_000 && shown.contains(" 99801 more lines"), "{}", shown.len());
+    // Each of these is a secret, and the server's line is longer than all of them.
+    let ours = "signature=abc&".repeat(20_000);
+    let theirs = "x".repeat(200_000);
+    let server = ServerSide { string_to_sign: Some(&theirs), ..ServerSide::default() };
+    let comparison = compare(&Explanation::v2(&ours, ""), &server);
+    assert_eq!(comparison.difference().unwrap().theirs, "<redacted>");
 }

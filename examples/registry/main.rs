@@ -33,6 +33,9 @@ const USAGE: &str = "usage: registry [serve CONFIG
 
 /// Blobs that are younger are not collected: their manifest may be on its way.
 const GRACE: &str = "1h";
+/// Where S3 keeps uploads that the registry does not know of: blobs that were being written, and
+/// what purges missed.
+const UPLOADS: &str = "/docker/registry/v2";
 /// Uploads that are older are purged.
 const AGE: &str = "168h";
 
@@ -122,7 +125,7 @@ fn collect(arguments: &Arguments, config: Config) -> Outcome {
 fn purge(registry: &Registry, s3: Option<&S3Driver>, age: Duration, mode: Mode) -> Outcome<usize> {
     let uploads = registry.purge(age, mode)?;
     match s3.filter(|_| mode == Mode::Remove) {
-        Some(s3) => Ok(uploads + usize::try_from(s3.purge_uploads(service::ROOT, age)?.uploads)?),
+        Some(s3) => Ok(uploads + usize::try_from(s3.purge_uploads(UPLOADS, age)?.uploads)?),
         None => Ok(uploads),
     }
 }

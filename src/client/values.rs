@@ -27,9 +27,9 @@ pub(crate) use words;
 pub(crate) trait Word: Copy + 'static {
     const WORDS: &[(Self, &'static str)];
 
-    /// The value that `text` stands for.
+    /// The value that `text` stands for, whatever the case of its letters.
     fn find(text: &str) -> Option<Self> {
-        Self::WORDS.iter().find(|(_, word)| *word == text).map(|(value, _)| *value)
+        Self::WORDS.iter().find(|(_, word)| word.eq_ignore_ascii_case(text)).map(|(value, _)| *value)
     }
 
     /// All words of the enum and some more, as a list for a message.

@@ -6,6 +6,8 @@ mod memory;
 mod method;
 pub(crate) mod path;
 mod provided;
+#[cfg(all(feature = "client", feature = "serde"))]
+mod registry_config;
 #[cfg(feature = "client")]
 pub(crate) mod s3;
 mod walk;
@@ -14,8 +16,15 @@ pub use maintenance::{PendingUpload, PendingUploads, Purged};
 pub use memory::MemoryDriver;
 pub use method::Method;
 pub use path::check_path;
+#[cfg(all(feature = "client", feature = "serde"))]
+pub use registry_config::{
+    Access, Backend, BlobCache, Deletion, MiddlewareConfig, PurgeRun, Redirects, RegistryConfig, StorageConfig,
+    UploadPurging,
+};
 #[cfg(feature = "client")]
-pub use s3::{LogLevel, ParameterOption, ParameterValues, Parameters, ParametersBuilder, PartSizes, S3Driver};
+pub use s3::{
+    LogLevel, OptionAlias, ParameterOption, ParameterValues, Parameters, ParametersBuilder, PartSizes, S3Driver,
+};
 
 use crate::error::Result;
 use provided::{Target, Tree};
@@ -127,7 +136,8 @@ pub enum WalkStep {
 pub struct WalkOptions {
     /// Only paths that sort after this one.
     pub start_after: Option<String>,
-    /// Requests at once, for drivers that list by requests. `None`: one after the other, with the
+    /// Requests at once, for drivers that list by requests. `None`: as the driver is configured (S3:
+    /// `walkconcurrency`), else one after the other, with the
     /// fewest requests. S3: large directories are listed with several requests at once, in the same
     /// order and with at most four pages of keys in memory for each of them; not together with
     /// `start_after`.

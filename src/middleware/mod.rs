@@ -17,6 +17,8 @@ pub use cloudfront::{CloudFront, CloudFrontOptions, Fetch, IpFilter, IpRanges};
 pub use redirect::{Redirect, RedirectKey};
 pub use rewrite::{Rewrite, SignedUrls};
 
+#[cfg(all(feature = "client", feature = "serde"))]
+use crate::driver::RegistryConfig;
 use crate::driver::StorageDriver;
 use crate::error::{Error, ErrorKind, Result};
 use std::sync::Arc;
@@ -39,6 +41,18 @@ pub fn wrap<'a>(
         "rewrite" => Ok(Arc::new(Rewrite::from_pairs(inner, options)?)),
         _ => Err(bad(format!("no storage middleware registered with name: {name}"))),
     }
+}
+
+/// Opens the storage of a registry's configuration, wrapped in its middlewares. Opens no connection.
+///
+/// # Errors
+/// Those of [`Backend::open`](crate::driver::Backend::open) and [`wrap`].
+#[cfg(all(feature = "client", feature = "serde"))]
+pub fn open(config: &RegistryConfig) -> Result<Arc<dyn StorageDriver>> {
+    config.middleware.iter().try_fold(config.storage.backend.open()?, |driver, middleware| {
+        let options = middleware.options.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        wrap(&middleware.name, driver, options)
+    })
 }
 
 fn bad(message: impl Into<String>) -> Error {

@@ -1,5 +1,8 @@
 //! URLs and their parts: one parser for each rule.
-#[cfg(feature = "client")]
+#[cfg_attr(
+    not(feature = "client"),
+    allow(dead_code, unreachable_pub, reason = "`Partition` is part of the client's interface")
+)]
 pub(crate) mod aws;
 #[cfg(test)]
 pub(crate) mod forms;

@@ -231,7 +231,8 @@ fn sorted_query<'a>(
     signers.iter().for_each(|(name, value)| push(name.as_bytes(), value.as_bytes()));
     let mut pairs: Vec<_> = spans.into_iter().map(|(name, value)| (&encoded[name], &encoded[value])).collect();
     pairs.sort_unstable();
-    let mut out = String::with_capacity(encoded.len() + 2 * pairs.len());
+    // A presigned URL's signature follows.
+    let mut out = String::with_capacity(encoded.len() + 2 * pairs.len() + 96);
     for (number, (name, value)) in pairs.into_iter().enumerate() {
         if number > 0 {
             out.push('&');

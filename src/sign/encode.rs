@@ -61,13 +61,19 @@ fn uri_encode(out: &mut String, bytes: &[u8], kept: &[bool; 256]) {
     }
 }
 
-/// The fast path of [`uri_encode`]: what comes before the first byte to encode is copied at once. Kept bytes are ASCII, so
-/// the place is a character's boundary.
+/// The fast path of [`uri_encode`]: runs of kept bytes are copied at once. Kept bytes are ASCII, so each run ends at a
+/// character's boundary.
 fn push_encoded(out: &mut String, text: &str, kept: &[bool; 256]) {
-    let start = text.bytes().position(|byte| !kept[usize::from(byte)]).unwrap_or(text.len());
-    let (plain, rest) = text.split_at(start);
-    out.push_str(plain);
-    uri_encode(out, rest.as_bytes(), kept);
+    let mut rest = text;
+    while let Some(start) = rest.bytes().position(|byte| !kept[usize::from(byte)]) {
+        let (plain, tail) = rest.split_at(start);
+        out.push_str(plain);
+        let (foreign, tail) =
+            tail.split_at(tail.bytes().position(|byte| kept[usize::from(byte)]).unwrap_or(tail.len()));
+        uri_encode(out, foreign.as_bytes(), kept);
+        rest = tail;
+    }
+    out.push_str(rest);
 }
 
 /// The unreserved characters of RFC 3986 section 2.3.

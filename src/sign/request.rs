@@ -1,6 +1,8 @@
 //! What is signed: the parts of a request, exactly as they go over the wire.
-use super::syntax::{check_host, check_method, check_path, check_query_text};
+use super::syntax::{check_method, check_path, check_query_text};
 use super::{Error, UrlPart, encode, redact};
+use crate::net::percent;
+use crate::net::url::{Url, UrlError};
 use std::borrow::Cow;
 use std::fmt;
 
@@ -73,29 +75,35 @@ impl<'a> Request<'a> {
     /// [`Error::Url`] for a part that clients do not send, or change before they send it, and the errors of
     /// [`Request::from_target`].
     pub fn from_url(method: &'a str, url: &'a str) -> Result<Self, Error> {
-        let refused = |part| Error::Url { part };
-        let (scheme, rest) = url.split_once("://").ok_or_else(|| refused(UrlPart::Scheme))?;
-        let own_port = match scheme {
-            "https" => "443",
-            "http" => "80",
-            _ => return Err(refused(UrlPart::Scheme)),
+        let part = |part| Error::Url { part };
+        let parsed = match Url::parse(url) {
+            Ok(parsed) => Some(parsed),
+            Err(UrlError::NoScheme | UrlError::OtherScheme) => return Err(part(UrlPart::Scheme)),
+            Err(UrlError::NoHost | UrlError::Host) => return Err(part(UrlPart::Host)),
+            Err(UrlError::Port) => return Err(part(UrlPart::Port)),
+            Err(UrlError::UserInfo) => return Err(part(UrlPart::UserInformation)),
+            Err(UrlError::Fragment) => return Err(part(UrlPart::Fragment)),
+            // Path and query are checked below, with the place.
+            Err(UrlError::Character | UrlError::Percent) => None,
         };
-        let (authority, target) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-        if target.contains('#') {
-            return Err(refused(UrlPart::Fragment));
-        }
-        check_host(authority)?;
-        let host = authority.rsplit_once(':').filter(|(_, port)| *port == own_port).map_or(authority, |(host, _)| host);
+        let (_, rest) = url.split_once("://").ok_or_else(|| part(UrlPart::Scheme))?;
+        let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
         let request = match target.split_once('?') {
             Some(("", query)) => {
-                check_query_text(query)?;
                 check_method(method)?;
+                check_query_text(query)?;
                 Self { query: Query::Text(query), ..Self::new(method, "/") }
             }
             _ if target.is_empty() => Self::from_target(method, "/")?,
             _ => Self::from_target(method, target)?,
         };
-        Ok(Self { host: Some(host), ..request })
+        // Written as it is sent, except for the scheme's own port.
+        let sent = parsed.map(|parsed| (parsed.authority(), parsed.scheme.default_port()));
+        let host = sent.and_then(|(sent, own_port)| {
+            let host = authority.rsplit_once(':').filter(|(_, port)| port.parse() == Ok(own_port));
+            Some(host.map_or(authority, |(host, _)| host)).filter(|host| *host == sent)
+        });
+        Ok(Self { host: Some(host.ok_or_else(|| part(UrlPart::Host))?), ..request })
     }
 
     /// With another method.
@@ -180,24 +188,10 @@ impl<'a> Query<'a> {
 
 /// The bytes of a text whose escapes were checked.
 fn percent_decoded(text: &str) -> Cow<'_, [u8]> {
-    if !text.contains('%') {
-        return Cow::Borrowed(text.as_bytes());
+    match text.contains('%') {
+        true => percent::decode(text).map_or(Cow::Borrowed(text.as_bytes()), Cow::Owned),
+        false => Cow::Borrowed(text.as_bytes()),
     }
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, tail)) = rest.split_first() {
-        match (byte, tail.split_at_checked(2).map(|(digits, after)| (hex::decode(digits), after))) {
-            (b'%', Some((Ok(decoded), after))) => {
-                out.extend_from_slice(&decoded);
-                rest = after;
-            }
-            _ => {
-                out.push(byte);
-                rest = tail;
-            }
-        }
-    }
-    Cow::Owned(out)
 }
 
 impl fmt::Debug for Request<'_> {
@@ -251,7 +245,6 @@ mod tests {
         for (url, part) in [
             ("h/k", UrlPart::Scheme),
             ("ftp://h/k", UrlPart::Scheme),
-            ("HTTPS://h/k", UrlPart::Scheme),
             ("https://user@h/k", UrlPart::UserInformation),
             ("https:///k", UrlPart::Host),
             ("https://H/k", UrlPart::Host),

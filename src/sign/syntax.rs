@@ -1,6 +1,6 @@
 //! The syntax of what goes over the wire: methods, paths, queries, hosts and headers.
+use super::Error;
 use super::encode::table;
-use super::{Error, UrlPart};
 
 /// `method = token` (RFC 9110 section 9.1).
 pub(super) fn check_method(method: &str) -> Result<(), Error> {
@@ -37,40 +37,6 @@ pub(super) fn check_query_text(query: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// `[ userinfo "@" ] host [ ":" port ]` (RFC 3986 section 3.2) as clients send it.
-pub(super) fn check_host(authority: &str) -> Result<(), Error> {
-    let refused = |part| Err(Error::Url { part });
-    if authority.contains('@') {
-        return refused(UrlPart::UserInformation);
-    }
-    let (host, port) = match authority.strip_prefix('[').map(|rest| rest.split_once(']')) {
-        Some(None) => return refused(UrlPart::Host),
-        Some(Some((address, port))) => {
-            if address.parse::<std::net::Ipv6Addr>().is_err() {
-                return refused(UrlPart::Host);
-            }
-            (address, port)
-        }
-        None => {
-            let (host, port) = authority.split_at(authority.find(':').unwrap_or(authority.len()));
-            if !host.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b'_')) {
-                return refused(UrlPart::Host);
-            }
-            (host, port)
-        }
-    };
-    if host.is_empty() {
-        return refused(UrlPart::Host);
-    }
-    match port.strip_prefix(':') {
-        None if port.is_empty() => Ok(()),
-        Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) && digits.parse::<u16>().is_ok_and(|n| n > 0) => {
-            Ok(())
-        }
-        _ => refused(UrlPart::Port),
-    }
-}
-
 /// `field-name = token` (RFC 9110 section 5.1).
 pub(super) fn check_header_name(name: &str) -> Result<(), Error> {
     match is_token(name) {
@@ -81,9 +47,9 @@ pub(super) fn check_header_name(name: &str) -> Result<(), Error> {
 
 /// Control characters cannot be sent (RFC 9110 section 5.5): a line break would end the header and begin another.
 pub(super) fn check_header_value(name: &str, value: &str) -> Result<(), Error> {
-    match value.bytes().any(|byte| byte.is_ascii_control() && byte != b'\t') {
-        true => Err(Error::HeaderValue { name: name.to_owned() }),
-        false => Ok(()),
+    match value.bytes().filter(|&byte| byte.is_ascii_control() && byte != b'\t').count() {
+        0 => Ok(()),
+        _ => Err(Error::HeaderValue { name: name.to_owned() }),
     }
 }
 
@@ -94,8 +60,12 @@ pub(super) fn is_token(text: &str) -> bool {
 }
 
 /// The first byte that is neither allowed nor the beginning of an escape.
-fn first_unsendable(text: &str, allowed: fn(u8) -> bool) -> Option<usize> {
+fn first_unsendable(text: &str, allowed: impl Fn(u8) -> bool) -> Option<usize> {
     let bytes = text.as_bytes();
+    // Most texts are sendable throughout. Counting does not stop early, which makes it faster than a search.
+    if bytes.iter().filter(|&&byte| !allowed(byte)).count() == 0 {
+        return None;
+    }
     let is_escape =
         |at: usize| bytes.get(at + 1..at + 3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
     (0..bytes.len()).find(|&at| match bytes[at] {

@@ -8,6 +8,7 @@ use s3s::access::{S3Access, S3AccessContext};
 use s3s::host::{S3Host, VirtualHost};
 use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 
+use super::second::Opinion;
 use super::traffic::Traffic;
 
 /// Lets requests through to the operations.
@@ -26,7 +27,12 @@ pub struct Verdict(pub S3ErrorCode, pub String);
 #[async_trait::async_trait]
 impl S3Access for Gate {
     async fn check(&self, cx: &mut S3AccessContext<'_>) -> S3Result<()> {
-        if cx.credentials().is_none() {
+        let signed = cx.credentials().is_some();
+        let opinion = cx.extensions_mut().get::<Opinion>().cloned();
+        if !signed && let Some(opinion) = &opinion {
+            opinion.agree(false)?;
+        }
+        if !signed {
             return Err(s3_error!(AccessDenied, "Access Denied"));
         }
         let query: Vec<_> = cx.uri().query().into_iter().flat_map(query_pairs).collect();
@@ -52,6 +58,9 @@ impl S3Access for Gate {
             check_region(scope, expected)?;
         }
 
+        if let Some(opinion) = opinion {
+            opinion.agree(true)?;
+        }
         self.traffic.count(cx.s3_op().name());
         if let Some(fault) = self.traffic.take_fault(cx.s3_op().name()) {
             return Err(fault);

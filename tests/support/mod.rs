@@ -1,7 +1,7 @@
 //! An S3 server inside the test process.
 //!
-//! The `s3s` crate speaks the protocol and checks every signature (versions 2 and 4, in headers, URLs and chunks); the
-//! buckets live in memory, in code of this project. Test files include it with `mod support;`, examples with
+//! The `s3s` crate speaks the protocol and checks every signature (versions 2 and 4, in headers, URLs and chunks), and
+//! this project's own verifier checks it a second time: where the two disagree, the request fails. The buckets live in memory, in code of this project. Test files include it with `mod support;`, examples with
 //! `#[path = "../tests/support/mod.rs"] mod support;`.
 //!
 //! ```ignore
@@ -24,6 +24,7 @@ pub mod multipart;
 pub mod outcome;
 pub mod process;
 pub mod relay;
+pub mod second;
 pub mod serve;
 pub mod target;
 pub mod tls;
@@ -48,6 +49,7 @@ use backend::{MAX_PAGE, Rules};
 use body::{Received, Retention};
 use gate::{Gate, Localhost};
 use multipart::UploadName;
+use second::Second;
 use serve::Connections;
 use traffic::Traffic;
 
@@ -137,7 +139,12 @@ impl Server {
         });
         builder.set_host(Localhost);
 
-        let connections = Connections { service: builder.build(), traffic: traffic.clone(), tls };
+        let second = Second {
+            access_key: options.access_key.clone(),
+            secret_key: options.secret_key.clone(),
+            session_token: options.session_token.clone(),
+        };
+        let connections = Connections { service: builder.build(), second, traffic: traffic.clone(), tls };
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new()
             .name("s3-server".to_owned())

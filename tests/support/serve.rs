@@ -27,6 +27,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::body::Algorithm;
 use super::gate::{Verdict, restore_v2_token};
+use super::second::Second;
 use super::traffic::Traffic;
 
 /// DeleteObjects bodies are collected up to this size (1000 keys of 1024 bytes, escaped, fit).
@@ -38,6 +39,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 #[derive(Clone)]
 pub struct Connections {
     pub service: S3Service,
+    pub second: Second,
     pub traffic: Arc<Traffic>,
     pub tls: Option<TlsAcceptor>,
 }
@@ -92,6 +94,8 @@ impl Connections {
         }
 
         let (mut head, incoming) = request.into_parts();
+        let opinion = self.second.opinion(&head);
+        head.extensions.insert(opinion.clone());
         restore_v2_token(&mut head);
         let mut body = SharedBody { incoming: Arc::new(Mutex::new(incoming)), traffic: self.traffic.clone() };
         let expects = head.headers.contains_key(EXPECT);
@@ -110,6 +114,12 @@ impl Connections {
             Ok(answer) => answer,
             Err(_) => hyper::Response::builder().status(500).body(Body::empty()).expect("a valid response"),
         };
+        if opinion.disagrees(answer.status()) {
+            let text = "s3s refuses a signature that the second verifier accepts";
+            eprintln!("{text}: {answer:?}");
+            answer =
+                hyper::Response::builder().status(500).body(Body::from(text.to_owned())).expect("a valid response");
+        }
         // What was refused early is read all the same, so that the client finds the answer and not a reset connection.
         if !expects {
             body.collect(0).await;

@@ -17,7 +17,7 @@ impl Registry {
         Ok(info.filter(|info| !info.is_directory()).map(|info| info.size))
     }
 
-    /// GET and HEAD of a blob.
+    /// Handles GET and HEAD of a blob.
     pub(super) fn blob(&self, name: &Name, digest: &Digest, request: &Request<'_>) -> Outcome {
         let size = self.blob_size(name, digest)?.ok_or_else(unknown)?;
         let tag = format!("\"{digest}\"");
@@ -40,7 +40,7 @@ impl Registry {
         if let Some(url) = self.blob_url(digest, request)? {
             return Ok(described(307).header("Location", url));
         }
-        // A range of another version is not asked for, and there is no other version.
+        // If-Range names the only version that there is, or the range is ignored.
         let condition = request.header("if-range").is_none_or(|known| known == tag);
         let wanted = request.header("range").filter(|_| condition).and_then(|range| parse_range(range, size));
         let (status, range) = match wanted {
@@ -74,7 +74,8 @@ impl Registry {
         }
     }
 
-    /// DELETE of a blob: it leaves the repository. The garbage collection removes its bytes when no repository has it.
+    /// Handles DELETE of a blob, which leaves the repository. The garbage collection removes its
+    /// bytes once no manifest needs them.
     pub(super) fn delete_blob(&self, name: &Name, digest: &Digest) -> Outcome {
         self.check_deletion()?;
         if self.remove(&layout::layer(name, digest))? { Ok(Response::new(202)) } else { Err(unknown()) }
@@ -85,7 +86,8 @@ fn unknown() -> Failure {
     Failure::new(Code::BlobUnknown, "the repository does not have this blob")
 }
 
-/// Reads a `Range` header with one range of bytes. `None` when it is to be ignored; an empty range cannot be satisfied.
+/// Reads a `Range` header with one range of bytes. `None` when it is to be ignored; an empty range
+/// cannot be satisfied.
 fn parse_range(text: &str, size: u64) -> Option<Range<u64>> {
     let (first, last) = text.strip_prefix("bytes=")?.trim().split_once('-')?;
     match (first, last) {

@@ -1,15 +1,15 @@
-//! Garbage collection: what no manifest refers to is removed.
+//! Garbage collection: removes everything that no manifest refers to.
 use super::names::{Digest, Name, Tag};
 use super::{Outcome, Registry, found, layout};
 use s3driver::driver::{FileInfo, WalkOptions, WalkStep};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::{Duration, SystemTime};
 
-/// What a collection removes.
+/// The rules of a collection.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Collection {
     pub(crate) untagged: Untagged,
-    /// What is younger than this stays: the manifest or the tag that needs it may be on its way.
+    /// Anything younger than this stays: the manifest or the tag that needs it may be on its way.
     pub(crate) grace: Duration,
     pub(crate) mode: Mode,
 }
@@ -22,7 +22,7 @@ impl Collection {
     }
 }
 
-/// What becomes of manifests without a tag.
+/// The treatment of manifests without a tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Untagged {
     Kept,
@@ -37,7 +37,7 @@ pub(crate) enum Mode {
     DryRun,
 }
 
-/// What a collection removed, or would have removed.
+/// The result of a collection, or of its rehearsal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Collected {
     pub(crate) manifests: usize,
@@ -46,7 +46,7 @@ pub(crate) struct Collected {
     pub(crate) links: usize,
 }
 
-/// What is stored of one repository.
+/// The links of one repository.
 #[derive(Default)]
 struct Contents {
     revisions: Vec<(Digest, Option<SystemTime>)>,
@@ -56,7 +56,8 @@ struct Contents {
 }
 
 impl Registry {
-    /// Marks what every manifest refers to, and removes the rest. Nothing is removed when a manifest cannot be read.
+    /// Marks what every manifest refers to, and removes the rest. Nothing is removed when a
+    /// manifest cannot be read.
     pub(crate) fn collect(&self, collection: &Collection) -> Outcome<Collected> {
         let repositories = self.contents()?;
         let (mut marked, mut doomed) = (HashSet::new(), Vec::new());
@@ -65,7 +66,8 @@ impl Registry {
         }
         let mut collected = Collected { manifests: doomed.len(), ..Collected::default() };
         let remove = collection.mode == Mode::Remove;
-        // Links go before blobs: a collection that is killed leaves blobs without links, and the next one finds them.
+        // Links go before blobs: a collection that is killed leaves blobs without links, and the
+        // next one finds them.
         for (name, digest) in doomed.iter().filter(|_| remove) {
             self.forget_manifest(name, digest)?;
         }
@@ -120,7 +122,8 @@ impl Registry {
         Ok(repositories)
     }
 
-    /// Marks the manifests of one repository that stay and what they refer to, and names those that go.
+    /// Marks the manifests of one repository that stay and what they refer to, and names those that
+    /// go.
     fn mark(
         &self,
         name: &Name,
@@ -133,7 +136,8 @@ impl Registry {
         for (digest, _) in &contents.revisions {
             match self.revision(name, digest)? {
                 Some(content) => {
-                    let manifest = self.parse(&content)?;
+                    let manifest =
+                        self.parse(&content).map_err(|failure| failure.about(&format!("{name}@{digest}")))?;
                     let references: Vec<Digest> = manifest.references().cloned().collect();
                     manifests.insert(digest, (references, manifest.subject));
                 }

@@ -1,5 +1,5 @@
-//! A registry's `config.yml`: the parts that matter here. What would change who may do what, and is not supported, is an
-//! error and not ignored.
+//! A registry's `config.yml`: the parts that matter here. What would change who may do what, and is
+//! not supported, is an error and not ignored.
 use super::tls;
 use super::{Deletion, Downloads, Log, Options};
 use rustls::ServerConfig;
@@ -34,8 +34,8 @@ pub(crate) struct Purging {
     pub(crate) interval: Duration,
 }
 
-/// Names that a configuration may have at each place: those that are read here, and those that can be left out without
-/// giving anyone more than the configuration allows.
+/// Names that a configuration may have at each place: those that are read here, and those that can
+/// be left out without giving anyone more than the configuration allows.
 const SECTIONS: &[&str] = &["version", "log", "storage", "http", "middleware", "health", "catalog"];
 const STORAGE: &[&str] = &["s3", "s3aws", "inmemory", "delete", "redirect", "cache", "maintenance", "tag"];
 const HTTP: &[&str] =
@@ -147,7 +147,8 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     if text.is_empty() { Err(unreadable()) } else { Ok(total) }
 }
 
-/// A part of the configuration. Scalars stay the text they were written as: an access key of digits is not a number.
+/// A part of the configuration. Scalars stay the text they were written as: an access key of digits
+/// is not a number.
 #[derive(Clone, Debug)]
 enum Node {
     Nothing,
@@ -233,7 +234,8 @@ impl Node {
         }
     }
 
-    /// Returns the options of a driver or a middleware. A list is written with commas, null is left out.
+    /// Returns the options of a driver or a middleware. A list is written with commas, null is left
+    /// out.
     fn pairs(&self, place: &str) -> Result<Vec<(String, String)>, String> {
         let Self::Map(pairs) = self else { return Ok(Vec::new()) };
         let mut options = Vec::new();

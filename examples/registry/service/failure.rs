@@ -3,13 +3,13 @@ use super::http::{Content, Response};
 use serde_json::json;
 use std::fmt;
 
-/// What went wrong, in the specification's words. Each code has one status.
+/// A kind of failure, named as in the specification. Each has one status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Code {
     BlobUnknown,
     BlobUploadInvalid,
     BlobUploadUnknown,
-    /// Not in the specification's table, which only asks for the status: what Distribution says.
+    /// Distribution's own code: the specification only names the status.
     RangeInvalid,
     DigestInvalid,
     ManifestBlobUnknown,
@@ -58,7 +58,7 @@ pub(crate) struct Failure {
     code: Code,
     message: String,
     headers: Vec<(&'static str, String)>,
-    /// For the log; a client is not told.
+    /// The details, for the log alone.
     cause: Option<String>,
 }
 
@@ -70,12 +70,17 @@ impl Failure {
         self.headers.push((name, value.into()));
         self
     }
+    /// Names the subject of the failure in the details.
+    pub(crate) fn about(mut self, subject: &dyn fmt::Display) -> Self {
+        self.cause = Some(format!("{subject}: {self}"));
+        self
+    }
     /// Takes over the headers of a response.
     pub(crate) fn with_headers_of(mut self, response: Response) -> Self {
         self.headers.extend(response.headers);
         self
     }
-    /// Writes what a client is not told to standard error.
+    /// Writes the details that no response contains to standard error.
     pub(crate) fn log(&self, method: &str, path: &str) {
         if self.cause.is_some() {
             eprintln!("registry: {method} {}: {self}", path.escape_default());
@@ -95,7 +100,7 @@ impl Failure {
     }
 }
 
-/// For the log and the command line: with everything that a client is not told.
+/// The text for the log and the command line: with the details, which no response contains.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.cause.as_ref().unwrap_or(&self.message))

@@ -1,4 +1,5 @@
-//! A small blocking HTTP/1.1 server: one thread for each connection, every size and every wait bounded.
+//! A small blocking HTTP/1.1 server: one thread for each connection, every size and every wait
+//! bounded.
 use super::places::{Place, Places};
 use super::tls::{self, Socket};
 use rustls::ServerConfig;
@@ -12,25 +13,31 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
-/// Connections served at once, which is also the number of threads. Further ones wait in the listener's queue.
+/// Connections served at once, which is also the number of threads. Further ones wait in the
+/// listener's queue.
 const CONNECTIONS: usize = 256;
 /// A request's line and headers. Manifest references and upload tokens stay far below.
 const HEAD_LIMIT: usize = 32 << 10;
 /// Headers of one request, and trailers of one body.
 const HEADERS: usize = 100;
-/// How long a client may take to send a complete request head, from its first byte on.
+/// How long a client may take for a TLS handshake, and for a complete request head from its first
+/// byte on.
 const HEAD_TIME: Duration = Duration::from_secs(20);
-/// How long a connection may stay open without a request, and a body or a response without progress.
+/// How long a connection may stay open without a request, and a body or a response without
+/// progress.
 const IDLE_TIME: Duration = Duration::from_secs(60);
-/// The rest of a body that the handler did not read: up to this size it is skipped to keep the connection.
+/// The rest of a body that the handler did not read: up to this size it is skipped to keep the
+/// connection.
 const SKIP_LIMIT: u64 = 256 << 10;
-/// How long a connection that is being closed is read, so that the client sees the response before the end.
+/// How long a connection that is being closed is read, so that the client sees the response before
+/// the end.
 const LINGER_TIME: Duration = Duration::from_secs(2);
 /// A connection's buffer: room for a head, and for many chunks of a chunked body.
 const BUFFER: usize = 64 << 10;
 /// Bytes moved at a time.
 pub(crate) const PIECE: usize = 128 << 10;
-/// A connection's thread: deep recursion happens nowhere, and JSON is limited to 128 levels.
+/// The stack of a connection's thread. The deepest recursion is JSON's, which is limited to 128
+/// levels.
 const STACK: usize = 512 << 10;
 
 /// Produces the response to one request.
@@ -67,7 +74,8 @@ pub(crate) fn number(text: &str) -> Option<u64> {
 /// The content of a response.
 pub(crate) enum Content {
     Bytes(Vec<u8>),
-    /// Exactly this many bytes of a reader. A reader that fails or ends early breaks the connection.
+    /// Exactly this many bytes of a reader. A reader that fails or ends early breaks the
+    /// connection.
     Stream(Box<dyn Read + Send>, u64),
     /// Only the length, as the response to HEAD states it.
     Length(u64),
@@ -153,7 +161,7 @@ fn accept(listener: &TcpListener, tls: Option<&Arc<ServerConfig>>, handler: &Arc
         }
         let (tls, handler, stop) = (tls.cloned(), Arc::clone(handler), Arc::clone(stop));
         let serve = move || {
-            // A connection that breaks is the client's to notice.
+            // A broken connection needs no report: the client notices it.
             drop(serve(socket, peer.ip(), tls, &*handler, &place, &stop));
         };
         // Without a thread the connection is closed, and the client may try again.
@@ -170,9 +178,9 @@ fn serve(
     stop: &AtomicBool,
 ) -> io::Result<()> {
     socket.set_nodelay(true)?;
-    socket.set_read_timeout(Some(IDLE_TIME))?;
     socket.set_write_timeout(Some(IDLE_TIME))?;
-    let mut connection = Connection::new(tls::accept(socket, tls)?);
+    let mut connection = Connection::new(tls::accept(socket, tls, HEAD_TIME)?);
+    connection.socket.tcp().set_read_timeout(Some(IDLE_TIME))?;
     loop {
         let head = match connection.read_head() {
             Ok(None) => return Ok(()),
@@ -250,7 +258,8 @@ impl Head {
         })
     }
 
-    /// A request with two lengths is refused: another server on the way may have read the other one.
+    /// A request with two lengths is refused: another server on the way may have read the other
+    /// one.
     fn framing(headers: &[(String, String)]) -> Result<Framing, &'static str> {
         let values = |wanted: &str| headers.iter().filter(|(name, _)| name == wanted).count();
         match (values("content-length"), values("transfer-encoding")) {
@@ -312,7 +321,8 @@ impl Body<'_> {
         Ok(read)
     }
 
-    /// Reads the line that begins a chunk; the last chunk is followed by trailers, which nobody needs.
+    /// Reads the line that begins a chunk; the last chunk is followed by trailers, which are
+    /// skipped.
     fn next_chunk(&mut self, first: bool) -> io::Result<Framing> {
         if !first && !self.connection.read_line()?.is_empty() {
             return Err(invalid("a chunk is longer than announced"));
@@ -333,7 +343,7 @@ impl Body<'_> {
         }
     }
 
-    /// Skips what the handler left, and reports whether the connection can go on.
+    /// Skips the bytes that the handler left, and reports whether the connection can be used again.
     fn skip(&mut self) -> bool {
         if self.expects && self.framing != Framing::Length(0) {
             // The client was never asked to send, and may or may not do so.
@@ -393,8 +403,8 @@ impl Connection {
         Ok(read)
     }
 
-    /// Takes as many bytes as `end` says, once there are enough. They must be complete within [`HEAD_TIME`] from the first
-    /// one on. `None` when the client has closed the connection.
+    /// Takes as many bytes as `end` returns, once there are enough. They must be complete within
+    /// [`HEAD_TIME`] from the first one on. `None` when the client has closed the connection.
     fn read_until(&mut self, end: impl Fn(&[u8]) -> io::Result<Option<usize>>) -> io::Result<Option<Vec<u8>>> {
         let mut deadline = None;
         loop {
@@ -419,8 +429,8 @@ impl Connection {
         }
     }
 
-    /// Reads a request's head. What cannot become one is an error at once: a client that tries TLS on a plain connection
-    /// would wait for its own timeout.
+    /// Reads a request's head. What cannot become one is an error at once: a client that tries TLS
+    /// on a plain connection would wait for its own timeout.
     fn read_head(&mut self) -> io::Result<Option<Vec<u8>>> {
         self.read_until(|bytes| {
             let mut fields = [httparse::EMPTY_HEADER; HEADERS];
@@ -485,7 +495,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Ends the connection in an orderly way: unread bytes would reset it, and take the response along.
+    /// Ends the connection in an orderly way: unread bytes would reset it, and take the response
+    /// along.
     fn linger(&mut self) -> io::Result<()> {
         self.socket.finish()?;
         let deadline = Instant::now() + LINGER_TIME;

@@ -10,7 +10,7 @@ use serde_json::json;
 const PAGE: usize = 1_000;
 
 impl Registry {
-    /// GET of the tags of a repository.
+    /// Handles GET of the tags of a repository.
     pub(super) fn tags(&self, name: &Name, request: &Request<'_>) -> Outcome {
         let paths = found(self.driver.list(&layout::tags(name)))?;
         if paths.is_none() && found(self.driver.list(&layout::repository(name)))?.is_none() {
@@ -31,7 +31,7 @@ impl Registry {
         Ok(with_link(json(200, &json!({ "name": name.to_string(), "tags": tags })), next))
     }
 
-    /// GET of the repositories, in the storage's order: that of their paths.
+    /// Handles GET of the repositories, in the storage's order of their paths.
     pub(super) fn catalog(&self, request: &Request<'_>) -> Outcome {
         let (limit, last) = page(request)?;
         let mut options = WalkOptions::default();

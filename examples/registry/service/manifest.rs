@@ -1,4 +1,4 @@
-//! What a manifest says: its type, what it refers to, and what it is about.
+//! The content of a manifest: its type, its references, and its subject.
 use super::failure::{Code, Failure};
 use super::names::Digest;
 use serde_json::{Map, Value};
@@ -13,7 +13,7 @@ pub(super) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 
-/// What the registry keeps in mind of a manifest's content.
+/// The parts of a manifest that the registry acts on.
 #[derive(Debug)]
 pub(super) struct Manifest {
     /// The type to serve it as. The layout has no place for it, so the content must imply it.
@@ -76,7 +76,7 @@ impl Manifest {
         self.manifests.iter().chain(&self.blobs).chain(&self.foreign)
     }
 
-    /// Checks the type that a client declared for the manifest. Parameters do not count.
+    /// Checks the type that a client declared for the manifest. Its parameters are ignored.
     pub(super) fn check_type(&self, declared: &str) -> Result<(), Failure> {
         let declared = declared.split(';').next().unwrap_or_default().trim();
         if declared.is_empty() || declared == self.media_type {
@@ -86,7 +86,8 @@ impl Manifest {
     }
 }
 
-/// Returns the type that the content states, or, as Distribution does, the OCI type that it looks like.
+/// Returns the type that the content states, or, as Distribution does, the OCI type that it looks
+/// like.
 fn media_type(document: &Map<String, Value>) -> Result<&'static str, Failure> {
     match document.get("mediaType") {
         Some(stated) => [OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST]

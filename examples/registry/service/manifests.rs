@@ -10,7 +10,7 @@ use s3driver::driver::{WalkOptions, WalkStep};
 use std::io::Read;
 
 impl Registry {
-    /// GET and HEAD.
+    /// Handles GET and HEAD of a manifest.
     pub(super) fn manifest(&self, name: &Name, reference: &str) -> Outcome {
         // What is not a reference cannot exist.
         let reference = Reference::parse(reference).map_err(|_| unknown())?;
@@ -24,7 +24,7 @@ impl Registry {
             .content(Content::Bytes(content)))
     }
 
-    /// PUT.
+    /// Handles PUT of a manifest, by tag or by digest.
     pub(super) fn put_manifest(&self, name: &Name, reference: &str, request: &mut Request<'_>) -> Outcome {
         let reference = Reference::parse(reference)?;
         let content = read_manifest(request)?;
@@ -36,7 +36,7 @@ impl Registry {
         manifest.check_type(request.header("content-type").unwrap_or_default())?;
         self.check_references(name, &manifest)?;
 
-        // In this order: whoever finds a tag finds what it leads to.
+        // In this order, a tag never leads to a manifest that is not there yet.
         self.driver.put_content(&layout::blob_data(&digest), &content)?;
         self.link(&layout::revision(name, &digest), &digest)?;
         if let Some(subject) = &manifest.subject {
@@ -55,7 +55,7 @@ impl Registry {
         Ok(response)
     }
 
-    /// DELETE: of a tag, or of a manifest with all tags that lead to it.
+    /// Handles DELETE of a tag, or of a manifest with all tags that lead to it.
     pub(super) fn delete_manifest(&self, name: &Name, reference: &str) -> Outcome {
         self.check_deletion()?;
         match Reference::parse(reference).map_err(|_| unknown())? {
@@ -94,7 +94,8 @@ impl Registry {
         self.remove(&layout::revision(name, digest)).map(drop)
     }
 
-    /// Returns the tags that lead to a manifest or once did, from their indexes: one listing, however many tags there are.
+    /// Returns the tags that lead to a manifest or once did, from their indexes: one listing,
+    /// however many tags there are.
     fn tags_of(&self, name: &Name, digest: &Digest) -> Outcome<Vec<Tag>> {
         let (root, end) = (layout::tags(name), layout::link(&format!("/index/sha256/{}", digest.hex())));
         let mut tags = Vec::new();
@@ -131,7 +132,7 @@ impl Registry {
         }
     }
 
-    /// Parses a manifest; few at a time.
+    /// Parses a manifest. Only a few are parsed at a time.
     pub(super) fn parse(&self, content: &[u8]) -> Outcome<Manifest> {
         let _place = self.parsers.take();
         Manifest::parse(content)

@@ -1,4 +1,5 @@
-//! An OCI distribution registry on top of any storage driver: the requests, and what they are made of.
+//! An OCI distribution registry on top of any storage driver: routing, and the helpers that all
+//! requests share.
 #![allow(dead_code, reason = "the example's program and each test use a part of this")]
 
 mod blobs;
@@ -19,8 +20,6 @@ pub(crate) mod tls;
 mod token;
 mod uploads;
 
-pub(crate) use layout::ROOT;
-
 use failure::{Code, Failure};
 use http::{Content, Request, Response};
 use names::{Digest, Name, UploadId};
@@ -36,12 +35,13 @@ const LINK_LIMIT: u64 = 1 << 10;
 /// Manifests that are read as JSON at the same time: a parsed document needs many times its size.
 const PARSERS: usize = 4;
 
-/// What clients may do, and how they are served.
+/// The choices of a registry's operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Options {
     pub(crate) deletion: Deletion,
     pub(crate) downloads: Downloads,
-    /// The key of the upload tokens, which lets another registry with the same key continue an upload.
+    /// The key of the upload tokens, which lets another registry with the same key continue an
+    /// upload.
     pub(crate) secret: Option<String>,
     pub(crate) log: Log,
 }
@@ -233,7 +233,8 @@ fn decode(text: &str) -> Option<String> {
     String::from_utf8(decoded).ok()
 }
 
-/// Returns the decoded value of a query parameter. A plus stands for itself, as in media types and digests.
+/// Returns the decoded value of a query parameter. A plus stands for itself, as in media types and
+/// digests.
 fn parameter(request: &Request<'_>, name: &str) -> Option<String> {
     let mut pairs = request.query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     pairs.find(|(key, _)| *key == name).and_then(|(_, value)| decode(value))

@@ -1,8 +1,10 @@
-//! What a client may name: repositories, tags, digests, uploads. A value of these types is valid, and safe in a path.
+//! The names in requests: repositories, tags, digests, uploads. A value of these types is valid,
+//! and safe in a path.
 use super::failure::{Code, Failure};
 use std::fmt;
 
-/// The longest repository name. Clients count the registry's host name into a limit of the same size.
+/// The longest repository name. Clients count the registry's host name into a limit of the same
+/// size.
 const NAME_LIMIT: usize = 255;
 const TAG_LIMIT: usize = 128;
 
@@ -48,7 +50,8 @@ impl Tag {
 pub(crate) struct Digest(String);
 
 impl Digest {
-    /// Reads `sha256:HEX`. Distribution stores every blob under this algorithm; no other is supported.
+    /// Reads `sha256:HEX`. Distribution stores every blob under this algorithm; no other is
+    /// supported.
     pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
         let digest = text.strip_prefix("sha256:").and_then(Self::from_hex);
         let message = "the digest is not of the form sha256:<64 hexadecimal digits>";

@@ -1,4 +1,5 @@
-//! A bounded number of places, for connections and for anything else that must not grow without end.
+//! A bounded number of places, for connections and for anything else that must not grow without
+//! end.
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// The places that are taken, and how many there are.

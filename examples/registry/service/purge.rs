@@ -1,4 +1,4 @@
-//! The end of uploads that nobody will finish.
+//! Removal of uploads that were begun and never finished.
 use super::collect::{Mode, split};
 use super::names::{Name, UploadId};
 use super::uploads::STARTED_LIMIT;
@@ -11,14 +11,14 @@ use std::time::{Duration, SystemTime};
 impl Registry {
     /// Removes the uploads that began longer than `age` ago, and returns how many there are.
     pub(crate) fn purge(&self, age: Duration, mode: Mode) -> Outcome<usize> {
-        // When each upload began, as far as the storage's own dates say.
+        // The last change of each upload, for those whose own file with the date is missing.
         let mut uploads: BTreeMap<(Name, String), Option<SystemTime>> = BTreeMap::new();
         let walked = self.driver.walk(layout::REPOSITORIES, &WalkOptions::default(), &mut |info| {
-            if let Some((name, path)) = split(info) {
-                if let ["_uploads", id, ..] = *path {
-                    let began = uploads.entry((name, id.to_owned())).or_default();
-                    *began = info.modified.max(*began);
-                }
+            if let Some((name, path)) = split(info)
+                && let ["_uploads", id, ..] = *path
+            {
+                let began = uploads.entry((name, id.to_owned())).or_default();
+                *began = info.modified.max(*began);
             }
             Ok(WalkStep::Continue)
         });

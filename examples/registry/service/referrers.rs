@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 const PAGE: usize = 100;
 
 impl Registry {
-    /// GET of the referrers of a manifest, which need not exist.
+    /// Handles GET of the referrers of a manifest, which need not exist.
     pub(super) fn referrers(&self, name: &Name, subject: &Digest, request: &Request<'_>) -> Outcome {
         let kind = parameter(request, "artifactType").filter(|kind| !kind.is_empty());
         let last = parameter(request, "last").map(|last| Digest::parse(&last)).transpose()?;
@@ -42,17 +42,17 @@ impl Registry {
         Ok(with_link(response, next))
     }
 
-    /// Returns the manifests that were pushed here with this subject, and those of the tag that clients keep up to date
-    /// where a registry has no referrers.
+    /// Returns the manifests that were pushed here with this subject, and those of the tag that
+    /// clients keep up to date where a registry has no referrers.
     fn referring(&self, name: &Name, subject: &Digest) -> Outcome<BTreeSet<Digest>> {
         let linked = found(self.driver.list(&layout::referrers(name, subject)))?.unwrap_or_default();
         let mut digests: BTreeSet<_> =
             linked.iter().filter_map(|path| Digest::from_hex(path.rsplit('/').next()?)).collect();
         let Some(tag) = Tag::parse(&format!("sha256-{}", subject.hex())) else { return Ok(digests) };
-        if let Some(index) = self.linked(&layout::tag_current(name, &tag))? {
-            if let Some(content) = self.revision(name, &index)? {
-                digests.extend(self.parse(&content)?.manifests);
-            }
+        if let Some(index) = self.linked(&layout::tag_current(name, &tag))?
+            && let Some(content) = self.revision(name, &index)?
+        {
+            digests.extend(self.parse(&content)?.manifests);
         }
         Ok(digests)
     }

@@ -1,8 +1,9 @@
-//! SHA-256 that can be set aside and continued by another process, in the form in which Distribution stores it.
+//! SHA-256 that can be set aside and continued by another process, in the form in which
+//! Distribution stores it.
 use super::names::Digest;
 use sha2::block_api::compress256;
 
-/// What Go's `crypto/sha256` writes first when its state is marshalled.
+/// The first bytes of the state that Go's `crypto/sha256` marshals.
 const MAGIC: &[u8; 4] = b"sha\x03";
 const BLOCK: usize = 64;
 const START: [u32; 8] =

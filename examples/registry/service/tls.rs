@@ -7,6 +7,7 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 pub(crate) enum Socket {
     Plain(TcpStream),
@@ -26,15 +27,31 @@ pub(crate) fn configuration(certificate: &Path, key: &Path) -> Result<Arc<Server
         .map_err(|error| format!("the certificate {} cannot be used: {error}", certificate.display()))
 }
 
-/// Begins a connection. The handshake happens with the first read.
-pub(crate) fn accept(socket: TcpStream, tls: Option<Arc<ServerConfig>>) -> io::Result<Socket> {
-    Ok(match tls {
-        None => Socket::Plain(socket),
-        Some(tls) => {
-            let connection = ServerConnection::new(tls).map_err(io::Error::other)?;
-            Socket::Tls(Box::new(StreamOwned::new(connection, socket)))
+/// Begins a connection; a TLS handshake must be complete within `time`.
+pub(crate) fn accept(mut socket: TcpStream, tls: Option<Arc<ServerConfig>>, time: Duration) -> io::Result<Socket> {
+    let Some(tls) = tls else { return Ok(Socket::Plain(socket)) };
+    let mut connection = ServerConnection::new(tls).map_err(io::Error::other)?;
+    let deadline = Instant::now() + time;
+    while connection.is_handshaking() {
+        if connection.wants_write() {
+            connection.write_tls(&mut socket)?;
+            continue;
         }
-    })
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        socket.set_read_timeout(Some(left))?;
+        if connection.read_tls(&mut socket)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if let Err(error) = connection.process_new_packets() {
+            // The alert that says why.
+            drop(connection.write_tls(&mut socket));
+            return Err(io::Error::other(error));
+        }
+    }
+    Ok(Socket::Tls(Box::new(StreamOwned::new(connection, socket))))
 }
 
 impl Socket {

@@ -1,4 +1,5 @@
-//! The token in an upload's address. This registry does not need it; Distribution refuses to continue an upload without.
+//! The token in an upload's address. This registry does not need it; Distribution refuses to
+//! continue an upload without.
 use super::names::{Name, UploadId};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE;

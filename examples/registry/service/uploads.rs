@@ -17,7 +17,8 @@ pub(super) const STARTED_LIMIT: u64 = 64;
 /// A hash's state is 108 bytes.
 const STATE_LIMIT: u64 = 1 << 10;
 
-/// An upload that this request alone is writing to. Dropped, it keeps what has arrived, whatever went wrong.
+/// An upload that this request alone is writing to. Dropped, it keeps what has arrived, whatever
+/// went wrong.
 struct Upload<'a> {
     registry: &'a Registry,
     name: &'a Name,
@@ -25,13 +26,15 @@ struct Upload<'a> {
     started: String,
     /// `None` before the first byte.
     writer: Option<Box<dyn FileWriter>>,
-    /// `None` when the bytes of earlier requests passed by another program that left no state of the hash.
+    /// `None` when the bytes of earlier requests passed by another program that left no state of
+    /// the hash.
     hash: Option<Sha256>,
     appended: bool,
 }
 
 impl Registry {
-    /// POST: mounts a blob of another repository, stores a blob that is sent at once, or begins an upload.
+    /// Handles POST: mounts a blob of another repository, stores a blob that is sent at once, or
+    /// begins an upload.
     pub(super) fn begin_upload(&self, name: &Name, request: &mut Request<'_>) -> Outcome {
         if let (Some(digest), Some(from)) = (parameter(request, "mount"), parameter(request, "from")) {
             let (digest, from) = (Digest::parse(&digest)?, Name::parse(&from)?);
@@ -51,13 +54,13 @@ impl Registry {
         Ok(self.progress(202, name, &id, 0, &started))
     }
 
-    /// GET: reports how far an upload is.
+    /// Handles GET: reports how far an upload is.
     pub(super) fn upload_status(&self, name: &Name, id: &UploadId) -> Outcome {
         let upload = self.open(name, id)?;
         Ok(self.progress(204, name, id, upload.size(), &upload.started))
     }
 
-    /// PATCH: appends a chunk.
+    /// Handles PATCH: appends a chunk.
     pub(super) fn append_upload(&self, name: &Name, id: &UploadId, request: &mut Request<'_>) -> Outcome {
         let mut upload = self.open(name, id)?;
         upload.check_range(request)?;
@@ -67,7 +70,7 @@ impl Registry {
         Ok(self.progress(202, name, id, size, &upload.started))
     }
 
-    /// PUT: appends the last chunk, if there is one, and turns the upload into a blob.
+    /// Handles PUT: appends the last chunk, if there is one, and turns the upload into a blob.
     pub(super) fn finish_upload(&self, name: &Name, id: &UploadId, request: &mut Request<'_>) -> Outcome {
         let digest = parameter(request, "digest");
         let digest = digest.ok_or_else(|| Failure::new(Code::DigestInvalid, "the parameter digest is missing"))?;
@@ -86,13 +89,13 @@ impl Registry {
         Ok(response)
     }
 
-    /// DELETE: ends an upload.
+    /// Handles DELETE: ends an upload.
     pub(super) fn cancel_upload(&self, name: &Name, id: &UploadId) -> Outcome {
         self.open(name, id)?.discard()?;
         Ok(Response::new(204))
     }
 
-    /// Links a blob into the repository and says where it is.
+    /// Links a blob into the repository, and returns the response with its address.
     fn finished(&self, name: &Name, digest: &Digest) -> Outcome {
         self.link(&layout::layer(name, digest), digest)?;
         Ok(Response::new(201)
@@ -100,7 +103,7 @@ impl Registry {
             .header("Docker-Content-Digest", digest.to_string()))
     }
 
-    /// Says where an upload goes on.
+    /// Returns the response that states where an upload continues.
     fn progress(&self, status: u16, name: &Name, id: &UploadId, size: u64, started: &str) -> Response {
         let secret = self.options.secret.as_deref();
         let token = secret.and_then(|secret| token::sign(secret, name, id, size, started));
@@ -112,7 +115,8 @@ impl Registry {
             .header("Docker-Upload-UUID", id.to_string())
     }
 
-    /// Writes a blob that comes in one piece to its place. Nothing is there before its digest has been verified.
+    /// Writes a blob that comes in one piece to its place. Nothing is there before its digest has
+    /// been verified.
     fn store_whole(&self, digest: &Digest, body: &mut Body<'_>) -> Outcome<()> {
         let path = layout::blob_data(digest);
         let mut writer = self.driver.writer(&path, WriteMode::Create)?;
@@ -168,7 +172,7 @@ impl Upload<'_> {
         layout::upload_data(self.name, self.id)
     }
 
-    /// Checks that a chunk begins where the upload ends, and is as long as it says.
+    /// Checks that a chunk begins where the upload ends, and that its two lengths agree.
     fn check_range(&self, request: &Request<'_>) -> Outcome<()> {
         let Some(text) = request.header("content-range") else { return Ok(()) };
         // Docker's specification has the unit in front, OCI's has not.
@@ -239,7 +243,8 @@ impl Upload<'_> {
         Ok(driver.rename(&self.data(), &blob)?)
     }
 
-    /// Computes the digest from the stored bytes: the only way when another program took some of them.
+    /// Computes the digest from the stored bytes: the only way when another program took some of
+    /// them.
     fn read_back(&self) -> Outcome<Digest> {
         let mut hash = Sha256::new();
         let mut reader = self.registry.driver.reader(&self.data(), 0)?;
@@ -270,7 +275,8 @@ impl Drop for Upload<'_> {
     }
 }
 
-/// Passes a body on piece by piece, and tells the client's failures from those of the storage.
+/// Passes a body on piece by piece. Failures of the client and of the storage become different
+/// responses.
 fn copy(body: &mut Body<'_>, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> Outcome<()> {
     let mut piece = vec![0; PIECE];
     loop {
@@ -282,7 +288,8 @@ fn copy(body: &mut Body<'_>, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> O
     }
 }
 
-/// An upload of another program may end with a part that nothing can follow: a fault that only the client can mend.
+/// An upload of another program may end with a part that nothing can follow: a fault that only the
+/// client can mend.
 fn refused(error: io::Error) -> Failure {
     let refusal = error.get_ref().and_then(|error| error.downcast_ref::<s3driver::Error>());
     match refusal.filter(|error| error.kind() == ErrorKind::InvalidArgument) {

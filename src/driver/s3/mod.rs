@@ -7,7 +7,11 @@ mod walk;
 mod write_stream;
 mod writer;
 
-pub use parameters::{LogLevel, ParameterOption, ParameterValues, Parameters, ParametersBuilder, PartSizes};
+#[cfg(feature = "serde")]
+pub(crate) use parameters::Value;
+pub use parameters::{
+    LogLevel, OptionAlias, ParameterOption, ParameterValues, Parameters, ParametersBuilder, PartSizes,
+};
 
 use crate::cancel::Cancel;
 use crate::client::{
@@ -335,7 +339,8 @@ impl StorageDriver for S3Driver {
         visit: &mut dyn FnMut(&FileInfo) -> Result<WalkStep>,
     ) -> Result<()> {
         let start = check_walk(from, options).map_err(|error| self.named(error))?;
-        walk_store(&self.store, from, start, options.concurrency, visit)
+        let concurrency = options.concurrency.unwrap_or(self.store.parameters.walk_concurrency);
+        walk_store(&self.store, from, start, concurrency, visit)
     }
 
     fn pending_uploads(&self, path: &str) -> Result<PendingUploads> {

@@ -1,6 +1,6 @@
 //! Where and how the driver stores: the state that all its operations share.
 use super::parameters::Parameters;
-use crate::client::{BucketName, Client, Config, ObjectSettings};
+use crate::client::{BucketName, Client, Config, ObjectSettings, RetryPolicy};
 use crate::credentials::Provider;
 use crate::driver::path::{below, check_path};
 use crate::error::{Error, ErrorKind, Result};
@@ -57,6 +57,7 @@ impl Store {
             .payload_signing(parameters.payload)
             .checksum(parameters.checksum)
             .max_requests(parameters.max_requests)
+            .retry(RetryPolicy { max_attempts: parameters.max_retries.saturating_add(1), ..RetryPolicy::default() })
             .tls_verification(parameters.verification);
         if let Some(path) = &parameters.ca_certificate_path {
             let pem = read_certificates(path).map_err(|error| {

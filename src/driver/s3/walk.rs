@@ -17,7 +17,7 @@ pub(super) fn walk_store(
     store: &Store,
     from: &str,
     start: Option<&str>,
-    concurrency: Option<NonZeroUsize>,
+    concurrency: NonZeroUsize,
     visit: &mut dyn FnMut(&FileInfo) -> Result<WalkStep>,
 ) -> Result<()> {
     let prefix = store.prefix(from);
@@ -43,9 +43,8 @@ pub(super) fn walk_store(
         }
         Ok(ControlFlow::Continue(()))
     };
-    let most = concurrency.unwrap_or(NonZeroUsize::MIN);
     // Whether a directory lies before the start depends on the server's order, so such a listing is never split.
-    if most.get() == 1 || !request.start_after.is_empty() {
+    if concurrency.get() == 1 || !request.start_after.is_empty() {
         for found in store.client.listing(&store.bucket, request) {
             if page(found.map_err(|error| store.error(error, from))?.contents)?.is_break() {
                 break;
@@ -54,7 +53,7 @@ pub(super) fn walk_store(
         return Ok(());
     }
     let mut failed = None;
-    let listed = list_in_shards(&store.client, &store.bucket, &prefix, most, &mut |objects| {
+    let listed = list_in_shards(&store.client, &store.bucket, &prefix, concurrency, &mut |objects| {
         Ok(page(objects).unwrap_or_else(|error| {
             failed = Some(error);
             ControlFlow::Break(())

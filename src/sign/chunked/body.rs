@@ -3,7 +3,7 @@ use super::{CHUNK_SIGNATURE, ChunkSigner, SIGNATURE_LENGTH, TRAILER_SIGNATURE, T
 use std::fmt;
 use std::io::{self, ErrorKind, Read};
 
-/// A framed body. Reads exactly [`Layout::encoded_length`] bytes, or fails: with `UnexpectedEof` when the data end before
+/// A framed body. Reads exactly [`Layout::encoded_length`](super::Layout::encoded_length) bytes, or fails: with `UnexpectedEof` when the data end before
 /// the length that was announced, with `InvalidData` when they go on behind it.
 pub struct FramedBody<'a, R> {
     data: R,

@@ -1,6 +1,7 @@
 //! Our steps beside the server's: where they part, and what that usually means.
 use super::Explanation;
 use crate::net::percent::{Piece, pieces};
+use crate::sign::canonical::normalized;
 use crate::sign::{Version, redact};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -198,11 +199,8 @@ fn excerpts(ours: &str, theirs: &str, signed: &str) -> (String, String) {
     /// Kept before and behind the place.
     const BEFORE: usize = 40;
     const BEHIND: usize = 80;
-    // However it is spelled.
-    let plain = |text: &str| String::from_utf8_lossy(&decoded(text)).replace('+', " ");
-    let repeats = |secret: &str| !secret.is_empty() && plain(theirs).contains(&plain(secret));
     let ours = redact::Line(ours).to_string();
-    let theirs = match signed.split('\n').flat_map(redact::secrets).any(repeats) {
+    let theirs = match repeats_a_secret(theirs, signed) {
         true => redact::REDACTED.to_owned(),
         false => redact::Line(theirs).to_string(),
     };
@@ -217,6 +215,21 @@ fn excerpts(ours: &str, theirs: &str, signed: &str) -> (String, String) {
         out
     };
     (cut(&ours), cut(&theirs))
+}
+
+/// Whether a line of the server's repeats a secret value of `signed`, however it is spelled. A text with more secrets than
+/// any request has is not searched for each of them, which would take the product of both lengths.
+fn repeats_a_secret(theirs: &str, signed: &str) -> bool {
+    const MAX_SECRETS: usize = 16;
+    let plain = |text: &str| String::from_utf8_lossy(&decoded(text)).replace('+', " ");
+    let secrets: Vec<&str> = signed
+        .split('\n')
+        .flat_map(redact::secrets)
+        .filter(|secret| !secret.is_empty())
+        .take(MAX_SECRETS + 1)
+        .collect();
+    let theirs = plain(theirs);
+    secrets.len() > MAX_SECRETS || secrets.into_iter().any(|secret| theirs.contains(&plain(secret)))
 }
 
 /// The line of this number (from 0); empty after the last.
@@ -287,7 +300,7 @@ fn v2_cause(number: usize, ours: &[&str], theirs: &[&str]) -> Cause {
 fn path_cause(ours: &str, theirs: &str) -> Cause {
     if let Some(cause) = encoding_cause(ours, theirs) {
         cause
-    } else if normalised(ours) == theirs || ours == normalised(theirs) {
+    } else if normalized(ours) == theirs || ours == normalized(theirs) {
         Cause::PathNormalised
     } else if ours.ends_with(theirs) || theirs.ends_with(ours) {
         Cause::PathPrefix
@@ -317,19 +330,6 @@ fn decoded(text: &str) -> Vec<u8> {
         Piece::Broken => b'%',
     };
     pieces(text).map(byte).collect()
-}
-
-/// As RFC 3986 section 5.2.4 resolves dots, and with runs of slashes made one.
-fn normalised(path: &str) -> String {
-    let mut kept = Vec::new();
-    for segment in path.split('/').filter(|segment| !segment.is_empty() && *segment != ".") {
-        match segment {
-            ".." => _ = kept.pop(),
-            _ => kept.push(segment),
-        }
-    }
-    let slash = ["/", "/.", "/.."].iter().any(|end| path.ends_with(end)) && !kept.is_empty();
-    format!("/{}{}", kept.join("/"), if slash { "/" } else { "" })
 }
 
 fn query_cause(ours: &str, theirs: &str) -> Cause {

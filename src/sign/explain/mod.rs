@@ -33,7 +33,9 @@ use super::{Presigned, Signed, Steps, Version, redact};
 use std::fmt;
 
 mod compare;
+mod diagnose;
 pub use compare::{Cause, Comparison, Difference, ServerSide, SignedText, compare};
+pub use diagnose::{Diagnosis, diagnose, scope_of_host};
 
 /// Everything that led to one signature, borrowed from it.
 #[derive(Clone, Copy)]
@@ -137,6 +139,10 @@ impl fmt::Debug for Explanation<'_> {
     }
 }
 
+/// More lines than a request has. Each is printed with a number and a name, so that a text of line ends alone would grow
+/// to sixty times its size.
+const MAX_LINES: usize = 200;
+
 /// Numbered lines, each with its name before it, secret values taken out.
 struct Lines<'a> {
     text: &'a str,
@@ -147,11 +153,14 @@ struct Lines<'a> {
 impl fmt::Display for Lines<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = self.text.split('\n').count();
-        for (number, line) in self.text.split('\n').enumerate() {
+        for (number, line) in self.text.split('\n').enumerate().take(MAX_LINES) {
             let label = (self.label)(number, count);
             writeln!(f, "{:>3}  {label:<20} {}", number + 1, redact::Line(line))?;
         }
-        Ok(())
+        match count.checked_sub(MAX_LINES) {
+            None | Some(0) => Ok(()),
+            Some(more) => writeln!(f, "     {more} more lines"),
+        }
     }
 }
 

@@ -33,14 +33,15 @@ impl SigningKey {
         let mut signed_headers = String::with_capacity(64);
         headers.push_names(&mut signed_headers);
         let seconds = expires.as_secs().to_string();
-        let mut parameters = vec![
+        let mut parameters = Vec::with_capacity(6);
+        parameters.extend([
             ("X-Amz-Algorithm", ALGORITHM),
-            ("X-Amz-Credential", &credential),
-            ("X-Amz-Date", &amz_date),
-            ("X-Amz-Expires", &seconds),
-            ("X-Amz-SignedHeaders", &signed_headers),
-        ];
+            ("X-Amz-Credential", &*credential),
+            ("X-Amz-Date", &*amz_date),
+            ("X-Amz-Expires", &*seconds),
+        ]);
         parameters.extend(self.credentials.token_parameter());
+        parameters.push(("X-Amz-SignedHeaders", &signed_headers));
         let mut query = canonical_query(request.query, &parameters);
 
         let canonical = canonical_request(request, path_rule(request, &self.service), &query, &headers, &payload_hash);

@@ -28,6 +28,8 @@
 //! ```
 use super::Request;
 use super::explain::Cause;
+use crate::time::Timestamp;
+use received::Once;
 
 mod chunks;
 mod form;
@@ -63,6 +65,31 @@ impl Verifier<'_> {
             None if older => v2::query(self, request),
             None => Err(Refusal::new(Cause::NotSigned)),
         }
+    }
+
+    /// The time that a signed request names: of a presigned URL, one at which it is good.
+    pub(super) fn claimed_time(request: &Request<'_>) -> Option<Timestamp> {
+        let read = |text: &str| Timestamp::parse_amz_date(text).or_else(|| Timestamp::parse_http_date(text));
+        let parameters = Once::of_query(request);
+        let headers = Once::of_headers(request);
+        let of = |names: &Once<'_>, name: &str| names.get(name).ok().flatten().map(str::to_owned);
+        let expires = || of(&parameters, "Expires").and_then(|seconds| seconds.parse().ok());
+        of(&parameters, "X-Amz-Date")
+            .or_else(|| of(&headers, "x-amz-date"))
+            .or_else(|| of(&headers, "date"))
+            .and_then(|text| read(&text))
+            .or_else(|| expires().map(Timestamp::from_unix))
+    }
+
+    /// The service that a request signed with version 4 names.
+    pub(super) fn claimed_service(request: &Request<'_>) -> Option<String> {
+        let parameters = Once::of_query(request);
+        let headers = Once::of_headers(request);
+        let credential = match headers.get("authorization").ok()? {
+            Some(text) => text.split_once("Credential=")?.1.split(',').next()?.to_owned(),
+            None => parameters.get("X-Amz-Credential").ok()??.to_owned(),
+        };
+        credential.rsplit('/').nth(1).map(str::to_owned)
     }
 
     /// Verifies the fields of a browser's form (POST Object), except for `file`.

@@ -30,7 +30,7 @@ pub enum Content<'a> {
     Bytes(&'a [u8]),
     /// Its SHA-256.
     Hash(&'a [u8; 32]),
-    /// Not read yet. The hash that the request names is not compared: see [`SignedBy::body`].
+    /// Not read yet. The hash that the request names is not compared: see [`SignedBy::body`](super::SignedBy::body).
     NotRead,
 }
 
@@ -96,9 +96,9 @@ impl<'a> Once<'a> {
     }
 
     /// The parameters of a query, decoded.
-    pub(super) fn of_query(request: &Request<'a>) -> Result<Self, Refusal> {
+    pub(super) fn of_query(request: &Request<'a>) -> Self {
         let text = |bytes: Cow<'_, [u8]>| String::from_utf8_lossy(&bytes).into_owned();
-        Ok(Self(request.query.decoded().map(|(name, value)| (text(name), text(value).into())).collect()))
+        Self(request.query.decoded().map(|(name, value)| (text(name), text(value).into())).collect())
     }
 
     pub(super) fn of_headers(request: &Request<'a>) -> Self {

@@ -4,12 +4,12 @@ use crate::sign::{Error, Steps, redact};
 use std::fmt;
 
 /// The reason for which a request does not verify. Never holds a secret, nor the signature that would have been right.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Refusal {
     cause: Cause,
     place: Option<String>,
-    /// The canonical request and the string to sign that the server computed.
-    computed: Option<Box<(String, String)>>,
+    /// The steps that the server computed, without the signature.
+    computed: Option<Box<Steps>>,
 }
 
 impl Refusal {
@@ -23,7 +23,7 @@ impl Refusal {
 
     /// The signatures differ: what the server computed is kept, except for the signature.
     pub(super) fn differs(steps: Steps) -> Self {
-        let computed = Some(Box::new((steps.canonical_request, steps.string_to_sign)));
+        let computed = Some(Box::new(Steps { signature: String::new(), ..steps }));
         Self { cause: Cause::SignatureDiffers, place: None, computed }
     }
 
@@ -43,15 +43,17 @@ impl Refusal {
 
     /// The texts that the server computed, for a `SignatureDoesNotMatch` document. Empty unless the signatures differ.
     pub fn server_side(&self) -> ServerSide<'_> {
-        let (canonical_request, string_to_sign) = match &self.computed {
-            Some(computed) => (Some(&*computed.0), Some(&*computed.1)),
-            None => (None, None),
-        };
+        let computed = self.computed.as_deref();
         ServerSide {
-            canonical_request: canonical_request.filter(|text| !text.is_empty()),
-            string_to_sign,
+            canonical_request: computed.map(|steps| &*steps.canonical_request).filter(|text| !text.is_empty()),
+            string_to_sign: computed.map(|steps| &*steps.string_to_sign),
             ..ServerSide::default()
         }
+    }
+
+    /// The steps that the server computed, without the signature.
+    pub(in crate::sign) fn into_steps(self) -> Option<Steps> {
+        self.computed.map(|steps| *steps)
     }
 
     /// Compares what the server computed with what the client signed: names the first place that differs.

@@ -65,7 +65,7 @@ pub(super) fn header(
 
 /// Verifies a presigned URL.
 pub(super) fn query(verifier: &Verifier<'_>, request: &Request<'_>, content: Content<'_>) -> Result<SignedBy, Refusal> {
-    let parameters = Once::of_query(request)?;
+    let parameters = Once::of_query(request);
     let time = Timestamp::parse_amz_date(parameters.require("X-Amz-Date")?)
         .ok_or_else(|| Refusal::at(Cause::Malformed, "X-Amz-Date"))?;
     let expires = parameters.require("X-Amz-Expires")?;
@@ -129,14 +129,15 @@ impl<'a> Claim<'a> {
     ) -> Result<Self, Refusal> {
         let place = if carrier == Carrier::Query { "X-Amz-Credential" } else { "Credential" };
         let malformed = || Refusal::at(Cause::Malformed, place);
-        let (version, region_set) = match algorithm {
-            ALGORITHM => (Version::V4, None),
+        let version = match algorithm {
+            ALGORITHM => Version::V4,
             #[cfg(feature = "sigv4a")]
-            v4a::ALGORITHM => {
-                let set = region_set.ok_or_else(|| Refusal::at(Cause::HeaderRemoved, "x-amz-region-set"))?;
-                (Version::V4a, Some(set))
-            }
+            v4a::ALGORITHM => Version::V4a,
             _ => return Err(Refusal::at(Cause::WrongCredential, algorithm)),
+        };
+        let region_set = match version {
+            Version::V4a => Some(region_set.ok_or_else(|| Refusal::at(Cause::HeaderRemoved, "x-amz-region-set"))?),
+            _ => None,
         };
         // Read from the end, for an access key may hold slashes. The scope of SigV4A names no region.
         let mut parts = credential.rsplitn(if region_set.is_some() { 4 } else { 5 }, '/');

@@ -2,8 +2,9 @@
 //! registry's configuration share every check.
 
 use super::Parameters;
+use super::kind::refused;
 use super::options::GivenOptions;
-use super::table::refused;
+
 use super::values::{LogLevel, PartSizes};
 use crate::client::endpoint::{Acceleration, Addressing, Fips, Scheme, Stack, Variant};
 use crate::client::{CannedAcl, Checksum, Encryption, PayloadSigning, SignatureVersion, StorageClass, TlsVerification};
@@ -145,8 +146,12 @@ setters! {
     upload_purge_age(age: Duration) => "uploadpurgeage" format!("{}s", age.as_secs());
     /// Appends to the `User-Agent` header
     user_agent(product: impl Into<String>) => "useragent" product.into();
-    /// Sets how much the embedding program should log
-    log_level(level: LogLevel) => "loglevel" level.as_str().to_owned();
+    /// Sets how often a request is sent again after a failure that may pass
+    max_retries(retries: u32) => "maxretries" retries.to_string();
+    /// Sets with how many requests a walk lists at once, unless its caller chooses
+    walk_concurrency(requests: NonZeroUsize) => "walkconcurrency" requests.to_string();
+    /// Sets what the embedding program should log; nothing when the list is empty
+    log_levels(levels: &[LogLevel]) => "loglevel" levels.iter().map(|level| level.as_str()).collect::<Vec<_>>().join(",");
 }
 
 /// Shows which options are set; their values can be secrets.

@@ -7,15 +7,22 @@
 //! mutably. Public fields of `Parameters` itself could be assigned after the checks, and a getter for each would repeat
 //! every name and type. A driver takes `Parameters`, which only the checks can make.
 
+mod aliases;
 mod builder;
 #[cfg(feature = "serde")]
 mod deserialize;
+mod kind;
 mod options;
 mod table;
+#[cfg(feature = "serde")]
+mod value;
 mod values;
 
+pub use aliases::OptionAlias;
 pub use builder::ParametersBuilder;
 pub use table::ParameterOption;
+#[cfg(feature = "serde")]
+pub(crate) use value::Value;
 pub use values::{LogLevel, PartSizes};
 
 use crate::client::endpoint::{Acceleration, Addressing, Endpoint, Fips, Scheme, Stack, Variant};
@@ -27,18 +34,21 @@ use crate::client::{
 use crate::error::{ErrorKind, Result};
 use crate::sign::Credentials;
 use crate::text::shown;
+use kind::refused;
 use options::{GivenOptions, Spaces};
 use std::num::NonZeroUsize;
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::time::Duration;
-use table::{OPTIONS, option_rows, refused};
+use table::{OPTIONS, option_rows};
 use zeroize::Zeroizing;
 
 /// More threads than these for one upload fill no link, and each costs a part's memory.
 const MAX_CONCURRENCY: u64 = 64;
 /// A machine has no more ports to connect from.
 const MOST_REQUESTS: u64 = 65_535;
+/// The retries end after three minutes, however many are allowed.
+const MAX_RETRIES: u64 = 100;
 /// Ten years; more is a mistake.
 const MAX_PURGE_AGE: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 /// Keys have 1024 bytes at most; the registry's own paths need the other half.
@@ -61,7 +71,7 @@ const V2_REGIONS: [&str; 9] = [
 ///
 /// It is made from the registry's options ([`Parameters::from_pairs`], or `Deserialize` with the feature `serde`) or by
 /// [`Parameters::builder`]; all three end in the same checks. A name that is not an option is an error. Null and the
-/// empty text mean "not given", for every option.
+/// empty text mean "not given", for every option. Names, booleans and words are accepted in any case.
 ///
 /// ```
 /// use s3driver::driver::Parameters;
@@ -75,9 +85,13 @@ const V2_REGIONS: [&str; 9] = [
 /// |---|---|---|
 #[doc = option_rows!()]
 ///
-/// Booleans are `true`, `false` and the other words of Go's `strconv.ParseBool` (`1`, `0`, `t`, `F`, `TRUE`, ...).
+/// Booleans are `true`, `false` and the other words of Go's `strconv.ParseBool` (`1`, `0`, `t`, `F`, ...). Durations are
+/// those of Go (`168h`, `1h30m`, `1.5s`), or a number of seconds.
 /// Integers are decimal, or hexadecimal, octal or binary after `0x`, `0o` or `0b`. A leading zero is refused, because the
 /// reference drivers disagree on it (one reads octal, the other decimal); so are fractions and units (`10MB`).
+///
+/// [`Parameters::aliases`] lists the option names of GitLab and zot that are accepted as well, and `docs/migrating.md`
+/// compares the options one by one.
 ///
 /// The words of an option are those of its type: [`StorageClass`], [`CannedAcl`], [`PayloadSigning`], [`Checksum`],
 /// [`LogLevel`]. See also [`Endpoint::custom`] for `regionendpoint`, [`Addressing::Auto`] for `forcepathstyle`,
@@ -134,21 +148,27 @@ pub struct ParameterValues {
     pub max_memory: Option<u64>,
     /// Requests in flight at once: 1 to 65,535.
     pub max_requests: NonZeroUsize,
+    /// How often a request is sent again after a failure that may pass: 0 to 100.
+    pub max_retries: u32,
+    /// Requests with which a walk lists at once, unless its caller chooses: 1 to 64.
+    pub walk_concurrency: NonZeroUsize,
     /// Whether parts may grow when part numbers run out.
     pub part_sizes: PartSizes,
     /// From this age on an unfinished upload in the way of a new one is aborted.
     pub upload_purge_age: Duration,
     /// The text that is appended to the `User-Agent` header: visible ASCII and spaces.
     pub user_agent: Option<String>,
-    /// How much the embedding program should log.
-    pub log_level: LogLevel,
+    /// What the embedding program should log; empty: nothing.
+    pub log_levels: Vec<LogLevel>,
 }
 
 impl Parameters {
     /// Reads the registry's options: name and value, each name once, in any order.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`], naming the option, its value unless that could be a secret, and what is allowed.
+    /// [`ErrorKind::UnknownOption`] for a name that is not an option, with the option that was probably meant.
+    /// [`ErrorKind::Configuration`] for a value that an option does not have, and for options that contradict each other,
+    /// naming the option, its value unless that could be a secret, and what is allowed.
     pub fn from_pairs(pairs: impl IntoIterator<Item = (impl AsRef<str>, impl AsRef<str>)>) -> Result<Self> {
         let mut options = GivenOptions::default();
         for (name, value) in pairs {
@@ -162,6 +182,11 @@ impl Parameters {
         OPTIONS
     }
 
+    /// Lists the option names of other registries that are accepted, or refused with the option to use in their place.
+    pub const fn aliases() -> &'static [OptionAlias] {
+        OptionAlias::ALL
+    }
+
     /// Returns the same parameters with another `rootdirectory`.
     pub(crate) fn with_root(&self, root: &str) -> Result<Self> {
         Ok(Self(ParameterValues { root_directory: root_directory(root)?, ..self.0.clone() }))
@@ -169,6 +194,10 @@ impl Parameters {
 
     /// The one place where options become parameters.
     fn resolve(options: &GivenOptions) -> Result<Self> {
+        Self::checked(options).map_err(|error| options.explain(error))
+    }
+
+    fn checked(options: &GivenOptions) -> Result<Self> {
         let endpoint = endpoint(options)?;
         let bucket = options.required("bucket")?;
         let bucket = bucket.parse::<BucketName>().and_then(|bucket| endpoint.locate(&bucket).map(|_| bucket));
@@ -194,7 +223,7 @@ impl Parameters {
             proxy: options.text("proxy").map(Proxy::parse).transpose()?,
             signature_version,
             payload: payload(options, signature_version)?,
-            checksum: options.word("checksum", str::to_owned, &[])?,
+            checksum: options.word("checksum", &[])?,
             chunk_size,
             multipart_copy_chunk_size: options.integer("multipartcopychunksize", part)?,
             multipart_copy_max_concurrency: options.count("multipartcopymaxconcurrency", i64::MAX.unsigned_abs())?,
@@ -206,10 +235,12 @@ impl Parameters {
                 Some(_) => Some(options.integer("maxmemory", chunk_size..=u64::MAX)?),
             },
             max_requests: options.count("maxrequests", MOST_REQUESTS)?,
+            max_retries: u32::try_from(options.integer("maxretries", 0..=MAX_RETRIES)?).unwrap_or(u32::MAX),
+            walk_concurrency: options.count("walkconcurrency", MAX_CONCURRENCY)?,
             part_sizes: if options.boolean("uniformparts")? { PartSizes::Uniform } else { PartSizes::MayGrow },
             upload_purge_age: options.duration("uploadpurgeage", Duration::from_secs(1)..=MAX_PURGE_AGE)?,
             user_agent: options.header_text("useragent", Spaces::Inside)?.map(str::to_owned),
-            log_level: log_level(options)?,
+            log_levels: log_levels(options)?,
             endpoint,
         }))
     }
@@ -323,7 +354,7 @@ fn storage_class(options: &GivenOptions) -> Result<Option<StorageClass>> {
     const OMITTED: &str = "NONE";
     match options.text("storageclass") {
         Some(text) if text.eq_ignore_ascii_case(OMITTED) => Ok(None),
-        _ => options.word("storageclass", str::to_ascii_uppercase, &[OMITTED]).map(Some),
+        _ => options.word("storageclass", &[OMITTED]).map(Some),
     }
 }
 
@@ -331,7 +362,8 @@ fn acl(options: &GivenOptions) -> Result<Option<CannedAcl>> {
     const OMITTED: &str = "none";
     match options.text("objectacl") {
         // What the reference drivers send by default, `private`, is what S3 does without the header.
-        None | Some(OMITTED) => Ok(None),
+        None => Ok(None),
+        Some(text) if text.eq_ignore_ascii_case(OMITTED) => Ok(None),
         Some(text) => CannedAcl::find(text).map(Some).ok_or_else(|| {
             refused(format!(
                 "invalid value for objectacl parameter: {}; it must be one of {}",
@@ -343,7 +375,7 @@ fn acl(options: &GivenOptions) -> Result<Option<CannedAcl>> {
 }
 
 fn payload(options: &GivenOptions, version: SignatureVersion) -> Result<PayloadSigning> {
-    match options.word("payload", str::to_owned, &[])? {
+    match options.word("payload", &[])? {
         PayloadSigning::Signed if version == SignatureVersion::V2 => {
             Err(refused("payload signed cannot be used with v4auth false: version 2 signs no bodies"))
         }
@@ -351,10 +383,27 @@ fn payload(options: &GivenOptions, version: SignatureVersion) -> Result<PayloadS
     }
 }
 
-fn log_level(options: &GivenOptions) -> Result<LogLevel> {
-    match options.text("loglevel") {
-        // YAML reads a bare `off` as the boolean.
-        Some(text) if text.eq_ignore_ascii_case("false") => Ok(LogLevel::Off),
-        _ => options.word("loglevel", str::to_ascii_lowercase, &[]),
+/// Reads the words of Distribution, and those of GitLab, which begin with `log` and name the parts of the Go SDK's log.
+fn log_levels(options: &GivenOptions) -> Result<Vec<LogLevel>> {
+    let text = options.required("loglevel")?;
+    // YAML reads a bare `off` as the boolean.
+    if text.eq_ignore_ascii_case("false") {
+        return Ok(Vec::new());
     }
+    let mut levels = Vec::new();
+    for word in text.split(',').map(str::trim) {
+        match LogLevel::find(word).map(Some).or_else(|| LogLevel::find_in_gitlab(word)) {
+            Some(level) => levels.extend(level.filter(|level| *level != LogLevel::Off)),
+            None => {
+                return Err(refused(format!(
+                    "the loglevel parameter must be one of {}, {} invalid",
+                    LogLevel::list(&[]),
+                    shown(word)
+                )));
+            }
+        }
+    }
+    levels.sort_unstable();
+    levels.dedup();
+    Ok(levels)
 }

@@ -1,9 +1,11 @@
 //! Options as text, and how text becomes a boolean, a number, a word or a duration.
 
-use super::table::{known, refused};
+use super::aliases::OptionAlias;
+use super::kind::{boolean, refused};
+use super::table::{Named, OPTIONS, lookup};
 use crate::client::values::Word;
 use crate::duration;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::text::shown;
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -13,36 +15,56 @@ use zeroize::Zeroizing;
 
 /// The options that were given. An empty text counts as not given. Wiped on drop.
 #[derive(Default)]
-pub(super) struct GivenOptions(BTreeMap<&'static str, Zeroizing<String>>);
+pub(super) struct GivenOptions {
+    values: BTreeMap<&'static str, Zeroizing<String>>,
+    /// The names of other registries among those that were given.
+    aliases: Vec<&'static OptionAlias>,
+}
 
 impl GivenOptions {
     /// One option from a list that may name each once.
     pub(super) fn add(&mut self, name: &str, value: Zeroizing<String>) -> Result<()> {
-        let name = known(name)?.name;
-        if self.0.contains_key(name) && !value.is_empty() {
-            return Err(refused(format!("the {name} parameter is given twice")));
+        self.set(lookup(name)?, value)
+    }
+    /// One option, or what an alias means, from a list that may set each once.
+    pub(super) fn set(&mut self, named: Named, value: Zeroizing<String>) -> Result<()> {
+        let (name, value) = match named {
+            Named::Option(option) => (option.name, value),
+            Named::Alias(alias) => {
+                let value = alias.translate(value)?;
+                let Some(option) = alias.option.filter(|_| !value.is_empty()) else { return Ok(()) };
+                self.aliases.push(alias);
+                (option, value)
+            }
+        };
+        if self.values.contains_key(name) && !value.is_empty() {
+            return Err(self.explain(refused(format!("the {name} parameter is given twice"))));
         }
         self.put(name, value);
         Ok(())
     }
+    /// Adds to an error the name under which its option was given.
+    pub(super) fn explain(&self, error: Error) -> Error {
+        self.aliases.iter().fold(error, |error, alias| alias.explain(error))
+    }
     /// One option in place of what it was before.
     pub(super) fn put(&mut self, name: &'static str, value: Zeroizing<String>) {
         if value.is_empty() {
-            self.0.remove(name);
+            self.values.remove(name);
         } else {
-            self.0.insert(name, value);
+            self.values.insert(name, value);
         }
     }
     pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.0.keys().copied()
+        self.values.keys().copied()
     }
 
     /// The text of an option: what was given, or the default; `None` when there is neither.
     pub(super) fn text(&self, name: &'static str) -> Option<&str> {
-        let option = known(name);
-        debug_assert!(option.is_ok(), "{name} is not an option");
-        let given = self.0.get(name).map(|value| value.as_str());
-        given.or_else(|| Some(option.ok()?.default)).filter(|text| !text.is_empty())
+        let option = OPTIONS.iter().find(|option| option.name == name);
+        debug_assert!(option.is_some(), "{name} is not an option");
+        let given = self.values.get(name).map(|value| value.as_str());
+        given.or_else(|| Some(option?.default)).filter(|text| !text.is_empty())
     }
 
     /// The text of an option that must be given or have a default.
@@ -64,16 +86,8 @@ impl GivenOptions {
         Ok(Some(text))
     }
 
-    /// `true`, `false` and the other words of Go's `strconv.ParseBool`.
     pub(super) fn boolean(&self, name: &'static str) -> Result<bool> {
-        match self.required(name)? {
-            "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
-            "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
-            text => Err(refused(format!(
-                "the {name} parameter should be a boolean: {} is neither true nor false",
-                shown(text)
-            ))),
-        }
+        boolean(name, self.required(name)?)
     }
 
     /// A whole number: decimal, or after `0x`, `0o` or `0b`.
@@ -111,15 +125,10 @@ impl GivenOptions {
         Ok(usize::try_from(count).ok().and_then(NonZeroUsize::new).unwrap_or(NonZeroUsize::MAX))
     }
 
-    /// One of an enum's words, written as `fold` makes it. The message also lists `others`, which the caller handles.
-    pub(super) fn word<T: Word>(
-        &self,
-        name: &'static str,
-        fold: fn(&str) -> String,
-        others: &[&'static str],
-    ) -> Result<T> {
+    /// One of an enum's words, in any case. The message also lists `others`, which the caller handles.
+    pub(super) fn word<T: Word>(&self, name: &'static str, others: &[&'static str]) -> Result<T> {
         let text = self.required(name)?;
-        T::find(&fold(text)).ok_or_else(|| {
+        T::find(text).ok_or_else(|| {
             refused(format!("the {name} parameter must be one of {}, {} invalid", T::list(others), shown(text)))
         })
     }

@@ -1,6 +1,8 @@
 //! The options: one table of names, kinds, defaults and meanings. The string pairs, `Deserialize`, the suggestions for
 //! misspelt names, the public list and the documentation of `Parameters` all read it.
 
+use super::aliases::OptionAlias;
+use super::kind::Kind;
 use crate::error::{Error, ErrorKind, Result};
 use crate::text::shown;
 
@@ -15,18 +17,6 @@ pub struct ParameterOption {
     /// The meaning and the values, in Markdown without line breaks.
     pub meaning: &'static str,
     pub(super) kind: Kind,
-}
-
-/// The form of an option's text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Text,
-    /// Text that no message shows.
-    Secret,
-    Boolean,
-    Integer,
-    Word,
-    Duration,
 }
 
 macro_rules! options {
@@ -108,6 +98,10 @@ options! {
         "bytes of part buffers and read-ahead over all writers and readers: `chunksize` and more; not given: no limit"
     "maxrequests" Integer "256"
         "requests in flight at once, over all threads; fewer while the server throttles: 1 to 65535"
+    "maxretries" Integer "5"
+        "how often a request is sent again after a failure that may pass: 0 to 100"
+    "walkconcurrency" Integer "1"
+        "requests at once with which a walk lists large directories, unless the caller of the walk chooses: 1 to 64"
     "uniformparts" Boolean "false"
         "`true`: parts never grow, as Cloudflare R2 demands; an object ends at 10,000 parts of `chunksize`"
     // A week: what the registry gives its own unfinished uploads.
@@ -115,26 +109,49 @@ options! {
         "an older upload in the way of a new one is aborted from this age on: `1s` to ten years in `h`, `m`, `s`"
     "useragent" Text ""
         "appended to the `User-Agent` header"
-    "loglevel" Word "off"
-        "what the embedding program should log, in any case, or `false`; this library itself logs nothing"
+    "loglevel" Words "off"
+        "what the embedding program should log: one of its words or several, separated by commas, or `false`; this library itself logs nothing"
 }
 
 pub(super) use option_rows;
 
-/// The option with that name.
-pub(super) fn known(name: &str) -> Result<&'static ParameterOption> {
-    OPTIONS.iter().find(|option| option.name == name).ok_or_else(|| match nearest(name) {
-        Some(meant) => refused(format!("unknown parameter {}: did you mean {meant}?", shown(name))),
-        None => {
-            let names: Vec<_> = OPTIONS.iter().map(|option| option.name).collect();
-            refused(format!("unknown parameter {}", shown(name)))
-                .with_hint(format!("the parameters are {}", names.join(", ")))
-        }
-    })
+/// What a name in a configuration stands for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Named {
+    Option(&'static ParameterOption),
+    Alias(&'static OptionAlias),
 }
 
-pub(super) fn refused(message: impl Into<String>) -> Error {
-    Error::new(ErrorKind::Configuration, message)
+impl Named {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Option(option) => option.name,
+            Self::Alias(alias) => alias.name,
+        }
+    }
+    pub(super) fn kind(self) -> Kind {
+        match self {
+            Self::Option(option) => option.kind,
+            Self::Alias(alias) => alias.kind,
+        }
+    }
+}
+
+/// Returns the option with that name, in any case, or the alias of another registry.
+pub(super) fn lookup(name: &str) -> Result<Named> {
+    let option = OPTIONS.iter().find(|option| option.name.eq_ignore_ascii_case(name)).map(Named::Option);
+    let alias = || OptionAlias::ALL.iter().find(|alias| alias.name.eq_ignore_ascii_case(name)).map(Named::Alias);
+    option.or_else(alias).ok_or_else(|| {
+        let unknown = |text: String| Error::new(ErrorKind::UnknownOption, text);
+        match nearest(name) {
+            Some(meant) => unknown(format!("unknown parameter {}: did you mean {meant}?", shown(name))),
+            None => {
+                let names: Vec<_> = OPTIONS.iter().map(|option| option.name).collect();
+                unknown(format!("unknown parameter {}", shown(name)))
+                    .with_hint(format!("the parameters are {}", names.join(", ")))
+            }
+        }
+    })
 }
 
 /// The option a misspelt name most likely stands for.
@@ -172,10 +189,31 @@ fn edits(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::MAX_REQUESTS;
+    use crate::client::{MAX_REQUESTS, RetryPolicy};
+    use std::collections::BTreeSet;
+
+    fn known(name: &str) -> &'static ParameterOption {
+        OPTIONS.iter().find(|option| option.name == name).expect("an option")
+    }
+
+    #[test]
+    fn the_default_number_of_retries_is_the_clients() {
+        assert_eq!(known("maxretries").default, (RetryPolicy::default().max_attempts - 1).to_string());
+    }
+
+    #[test]
+    fn names_are_lower_case_and_stand_for_one_thing() {
+        let options = OPTIONS.iter().map(|option| option.name);
+        let names: Vec<_> = options.chain(OptionAlias::ALL.iter().map(|alias| alias.name)).collect();
+        assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
+        assert!(names.iter().all(|name| *name == name.to_ascii_lowercase()));
+        for option in OptionAlias::ALL.iter().filter_map(|alias| alias.option) {
+            known(option);
+        }
+    }
 
     #[test]
     fn the_default_number_of_requests_is_the_clients() {
-        assert_eq!(known("maxrequests").expect("an option").default, MAX_REQUESTS.to_string());
+        assert_eq!(known("maxrequests").default, MAX_REQUESTS.to_string());
     }
 }

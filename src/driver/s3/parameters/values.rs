@@ -2,8 +2,9 @@
 use crate::client::values::words;
 
 words! {
-    /// How much the embedding program should log of S3 requests. This library writes no log: the value is checked,
-    /// and handed to the program that embeds the driver.
+    /// What the embedding program should log of S3 requests. This library writes no log: the value is checked, and
+    /// handed to the program that embeds the driver.
+    #[derive(PartialOrd, Ord)]
     LogLevel {
         /// Nothing.
         Off = "off",
@@ -19,6 +20,25 @@ words! {
         DebugWithRequestErrors = "debugwithrequesterrors",
         /// Event streams as well.
         DebugWithEventStreamBody = "debugwitheventstreambody",
+    }
+}
+
+impl LogLevel {
+    /// Reads a word of GitLab's registry; `Some(None)` for the one that concerns nothing but the Go SDK.
+    pub(super) fn find_in_gitlab(word: &str) -> Option<Option<Self>> {
+        Some(match word.to_ascii_lowercase().strip_prefix("log")? {
+            "off" => Some(Self::Off),
+            "debug" | "request" | "response" => Some(Self::Debug),
+            "signing" | "debugwithsigning" => Some(Self::DebugWithSigning),
+            "requestwithbody" | "responsewithbody" | "debugwithhttpbody" => Some(Self::DebugWithHttpBody),
+            "retries" | "debugwithrequestretries" => Some(Self::DebugWithRequestRetries),
+            "debugwithrequesterrors" => Some(Self::DebugWithRequestErrors),
+            "requesteventmessage" | "responseeventmessage" | "debugwitheventstreambody" => {
+                Some(Self::DebugWithEventStreamBody)
+            }
+            "deprecatedusage" => None,
+            _ => return None,
+        })
     }
 }
 

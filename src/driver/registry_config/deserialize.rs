@@ -1,0 +1,274 @@
+//! From the file to [`RegistryConfig`].
+use super::section::{Section, refused};
+use super::{
+    Access, Backend, BlobCache, Deletion, MiddlewareConfig, PurgeRun, Redirects, RegistryConfig, StorageConfig,
+    UploadPurging,
+};
+use crate::driver::s3::{Parameters, Value};
+use crate::error::{Error, ErrorKind, Result};
+use crate::text::shown;
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// The defaults of Distribution.
+const PURGE_AGE: Duration = Duration::from_secs(168 * 60 * 60);
+const PURGE_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The names of the S3 driver: Distribution has two, GitLab has had two versions.
+const S3_NAMES: [&str; 4] = ["s3", "s3aws", "s3_v1", "s3_v2"];
+const MEMORY_NAME: &str = "inmemory";
+/// Drivers of the registries that this crate does not have.
+const OTHER_DRIVERS: [&str; 7] = ["filesystem", "azure", "azure_v2", "gcs", "swift", "oss", "rados"];
+
+/// What zot's `storage` section holds beyond its driver. These are the registry's own, or concern local files.
+const ZOT_OPTIONS: [&str; 16] = [
+    "rootdirectory",
+    "dedupe",
+    "commit",
+    "gc",
+    "gcdelay",
+    "gcinterval",
+    "gcreferrers",
+    "gcmaxschedulerdelay",
+    "untaggedimageretentiondelay",
+    "remotecache",
+    "cachedriver",
+    "retention",
+    "scrub",
+    "maxrepos",
+    "maxuploads",
+    "redirectbloburl",
+];
+
+impl<'de> Deserialize<'de> for RegistryConfig {
+    /// From the whole configuration file, or a map of its sections `storage` and `middleware`.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(FileVisitor)
+    }
+}
+
+struct FileVisitor;
+
+impl<'de> Visitor<'de> for FileVisitor {
+    type Value = RegistryConfig;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a registry's configuration")
+    }
+    fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<RegistryConfig, E> {
+        Err(E::custom("a registry's configuration must be a map, not text"))
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RegistryConfig, A::Error> {
+        let (mut storage, mut middleware) = (None, None);
+        while let Some(name) = map.next_key::<String>()? {
+            let section = match name.to_ascii_lowercase().as_str() {
+                "storage" => &mut storage,
+                "middleware" => &mut middleware,
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                    continue;
+                }
+            };
+            if section.replace(map.next_value::<Value>()?).is_some() {
+                return Err(A::Error::custom(format!("the section {} is given twice", shown(&name))));
+            }
+        }
+        let storage = storage.ok_or_else(|| A::Error::custom("the configuration has no section storage"))?;
+        let config = || {
+            let storage = read_storage(storage)?;
+            Ok(RegistryConfig { storage, middleware: read_middleware(middleware.unwrap_or(Value::Null))? })
+        };
+        config().map_err(|error: Error| A::Error::custom(error))
+    }
+}
+
+fn read_storage(value: Value) -> Result<StorageConfig> {
+    // Distribution accepts `storage: inmemory`.
+    let value = match value {
+        Value::Text(name) => Value::Map(vec![(name.to_string(), Value::Null)]),
+        value => value,
+    };
+    let mut section = Section::new("storage", value)?;
+    if section.has("storagedriver") || section.has("subpaths") {
+        return read_zot(section);
+    }
+    let deletion = {
+        let mut delete = section.section("delete")?;
+        let enabled = delete.flag("enabled", false)?;
+        delete.finish()?;
+        if enabled { Deletion::Allowed } else { Deletion::Refused }
+    };
+    let redirects = read_redirect(section.section("redirect")?)?;
+    let (access, upload_purging) = read_maintenance(section.section("maintenance")?)?;
+    let cache = read_cache(section.section("cache")?)?;
+    let tag_concurrency = {
+        let mut tag = section.section("tag")?;
+        let limit = tag.count("concurrencylimit")?;
+        tag.finish()?;
+        limit.and_then(|limit| usize::try_from(limit).ok()).and_then(NonZeroUsize::new)
+    };
+    let backend = read_backend(&mut section)?;
+    section.finish()?;
+    let sub_paths = BTreeMap::new();
+    Ok(StorageConfig { backend, deletion, redirects, access, upload_purging, cache, tag_concurrency, sub_paths })
+}
+
+/// Takes the one driver out of a section that has nothing else left.
+fn read_backend(section: &mut Section) -> Result<Backend> {
+    let names = || S3_NAMES.into_iter().chain([MEMORY_NAME]).chain(OTHER_DRIVERS);
+    let given: Vec<&str> = names().filter(|name| section.has(name)).collect();
+    match *given {
+        [] => Err(refused("the section storage names no storage driver: it needs s3 or inmemory")),
+        [name] if S3_NAMES.contains(&name) => {
+            let place = section.place(name);
+            Ok(Backend::S3(Box::new(parameters(&place, section.take(name))?)))
+        }
+        [MEMORY_NAME] => {
+            section.section(MEMORY_NAME)?.finish()?;
+            Ok(Backend::Memory)
+        }
+        [name] => Err(refused(format!("storage.{name}: s3driver does not have this storage driver"))
+            .with_hint("the storage drivers are s3 and inmemory")),
+        _ => Err(refused(format!("the section storage names more than one storage driver: {}", given.join(", ")))),
+    }
+}
+
+fn parameters(place: &str, value: Value) -> Result<Parameters> {
+    Parameters::from_value(value).map_err(|error| {
+        let text = format!("{place}: {}", error.message());
+        error.with_message(text)
+    })
+}
+
+fn read_redirect(mut section: Section) -> Result<Redirects> {
+    let disabled = section.flag("disable", false)?;
+    let expires_in = section.duration("expirydelay")?;
+    section.finish()?;
+    Ok(if disabled { Redirects::Disabled } else { Redirects::Enabled { expires_in } })
+}
+
+fn read_maintenance(mut section: Section) -> Result<(Access, Option<UploadPurging>)> {
+    let mut purging = section.section("uploadpurging")?;
+    let enabled = purging.flag("enabled", true)?;
+    let age = purging.duration("age")?.unwrap_or(PURGE_AGE);
+    let interval = purging.duration("interval")?.unwrap_or(PURGE_INTERVAL);
+    let run = if purging.flag("dryrun", false)? { PurgeRun::Report } else { PurgeRun::Remove };
+    let place = purging.place("interval");
+    purging.finish()?;
+    if interval.is_zero() {
+        return Err(refused(format!("{place} must be more than zero")));
+    }
+    let mut readonly = section.section("readonly")?;
+    let access = if readonly.flag("enabled", false)? { Access::ReadOnly } else { Access::ReadWrite };
+    readonly.finish()?;
+    section.finish()?;
+    Ok((access, enabled.then_some(UploadPurging { age, interval, run })))
+}
+
+fn read_cache(mut section: Section) -> Result<Option<BlobCache>> {
+    // `layerinfo` is what Distribution 2.0 called it.
+    let kind = section.word("blobdescriptor")?.or(section.word("layerinfo")?);
+    let size = section.count("blobdescriptorsize")?;
+    section.finish()?;
+    Ok(kind.map(|kind| BlobCache { kind, size }))
+}
+
+/// zot's form: the driver has its name among its options, and sub-paths can have drivers of their own.
+fn read_zot(mut section: Section) -> Result<StorageConfig> {
+    let backend = read_zot_driver(&mut section)?;
+    let mut sub_paths = BTreeMap::new();
+    let mut given = section.section("subpaths")?;
+    while let Some((path, value)) = given.take_first() {
+        let mut section = Section::new(given.place(&shown(&path).to_string()), value)?;
+        let backend = read_zot_driver(&mut section)?;
+        finish_zot(section)?;
+        sub_paths.insert(path, backend);
+    }
+    finish_zot(section)?;
+    Ok(StorageConfig {
+        backend,
+        deletion: Deletion::Allowed,
+        redirects: Redirects::Disabled,
+        access: Access::ReadWrite,
+        upload_purging: None,
+        cache: None,
+        tag_concurrency: None,
+        sub_paths,
+    })
+}
+
+fn read_zot_driver(section: &mut Section) -> Result<Backend> {
+    let place = section.place("storageDriver");
+    match section.take("storagedriver") {
+        Value::Null => Err(refused(format!("{place} is missing: s3driver does not keep images in a local folder"))),
+        value => Ok(Backend::S3(Box::new(parameters(&place, value)?))),
+    }
+}
+
+fn finish_zot(mut section: Section) -> Result<()> {
+    for name in ZOT_OPTIONS {
+        section.take(name);
+    }
+    section.finish()
+}
+
+fn read_middleware(value: Value) -> Result<Vec<MiddlewareConfig>> {
+    let mut section = Section::new("middleware", value)?;
+    // Those around the registry and its repositories are its own.
+    section.take("registry");
+    section.take("repository");
+    let entries = match section.take("storage") {
+        Value::Null => Vec::new(),
+        Value::List(entries) => entries,
+        _ => return Err(refused("middleware.storage must be a list")),
+    };
+    section.finish()?;
+    let mut list = Vec::new();
+    for entry in entries {
+        let mut entry = Section::new("middleware.storage", entry)?;
+        let name = entry.word("name")?.ok_or_else(|| refused("an entry of middleware.storage has no name"))?;
+        let place = format!("middleware.storage.{}", shown(&name));
+        let disabled = entry.flag("disabled", false)?;
+        let mut given = Section::new(place, entry.take("options"))?;
+        entry.finish()?;
+        let mut options = Vec::new();
+        while let Some((option, value)) = given.take_first() {
+            if let Some(text) = option_text(&given.place(&shown(&option).to_string()), value)? {
+                options.push((option, text));
+            }
+        }
+        if !disabled {
+            list.push(MiddlewareConfig { name, options });
+        }
+    }
+    Ok(list)
+}
+
+/// Returns the text of a middleware's option. A list is written with commas, as the options have it that take one.
+fn option_text(place: &str, value: Value) -> Result<Option<Zeroizing<String>>> {
+    Ok(Some(match value {
+        Value::Null => return Ok(None),
+        Value::Text(text) | Value::Integer(text) => text,
+        Value::Boolean(value) => Zeroizing::new(value.to_string()),
+        Value::List(list) => {
+            let mut parts = Vec::new();
+            for value in list {
+                match value {
+                    Value::Text(text) | Value::Integer(text) => parts.push(text),
+                    _ => return Err(not_a_value(place)),
+                }
+            }
+            Zeroizing::new(parts.iter().map(|part| part.as_str()).collect::<Vec<_>>().join(","))
+        }
+        Value::Float | Value::Bytes | Value::Map(_) => return Err(not_a_value(place)),
+    }))
+}
+
+fn not_a_value(place: &str) -> Error {
+    Error::new(ErrorKind::Configuration, format!("{place} must be text, a boolean or a whole number"))
+}

@@ -1,0 +1,33 @@
+//! The form of an option's text, and the error of text that does not have it.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::text::shown;
+
+/// The form of an option's text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Text,
+    /// Text that no message shows.
+    Secret,
+    Boolean,
+    Integer,
+    Word,
+    /// One or more words, separated by commas.
+    Words,
+    Duration,
+}
+
+/// Reads `true`, `false` and the other words of Go's `strconv.ParseBool`, in any case.
+pub(super) fn boolean(name: &str, text: &str) -> Result<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "1" | "t" | "true" => Ok(true),
+        "0" | "f" | "false" => Ok(false),
+        _ => {
+            Err(refused(format!("the {name} parameter should be a boolean: {} is neither true nor false", shown(text))))
+        }
+    }
+}
+
+pub(super) fn refused(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Configuration, message)
+}
