@@ -1,12 +1,14 @@
 //! Guards of the driver that protect data: each test fails without its guard.
 
 use crate::driver::driver;
-use crate::server::{Fault, Seen};
+use crate::server::{Answer, Fault, Seen};
 use crate::{BUCKET, Rig};
 use s3driver::ErrorKind;
 use s3driver::client::{Client, Config, Endpoint, ListObjects, Scheme};
-use s3driver::driver::{Parameters, S3Driver, StorageDriver};
+use s3driver::driver::{FileInfo, Parameters, S3Driver, StorageDriver, WalkOptions, WalkStep};
 use s3driver::sign::Credentials;
+use s3driver::transfer::Transfer;
+use std::ops::ControlFlow;
 
 /// A server that pages by position: a deletion moves the later keys up, past a page that was listed already. `backend`
 /// looks at the keys that are there.
@@ -73,7 +75,7 @@ fn a_rename_refuses_a_source_that_changed_after_the_look() {
         ];
         let driver = S3Driver::new(&Parameters::from_pairs(pairs).unwrap()).unwrap();
         // The look shows the version before the last one.
-        let before = |answer: crate::server::Answer| answer.with("etag", "\"00000000000000000000000000000000\"");
+        let before = |answer: Answer| answer.with("etag", "\"00000000000000000000000000000000\"");
         rig.faulty.once("HeadObject", Fault::changed(before));
         let error = driver.rename("/a", "/b").unwrap_err();
         assert_eq!((error.kind(), error.path()), (ErrorKind::Conflict, Some("/a")), "{error}");
@@ -102,5 +104,70 @@ fn a_directory_ends_at_its_slash() {
     assert_eq!(driver.stat("/a").unwrap_err().kind(), ErrorKind::PathNotFound);
     assert_eq!(driver.delete("/a").unwrap_err().kind(), ErrorKind::PathNotFound);
     drop(driver);
+    rig.finish();
+}
+
+/// A walk that starts after everything below its directory visits nothing.
+#[test]
+fn a_walk_that_starts_after_its_directory_is_empty() {
+    let rig = Rig::new();
+    for key in ["root/a/x", "root/a/y", "root/b"] {
+        rig.store(key, b"x");
+    }
+    let driver = driver(&rig);
+    let mut options = WalkOptions::default();
+    options.start_after = Some("/b".to_owned());
+    let mut seen = Vec::new();
+    let mut note = |info: &FileInfo| {
+        seen.push(info.path.clone());
+        Ok(WalkStep::Continue)
+    };
+    driver.walk("/a", &options, &mut note).unwrap();
+    assert_eq!(seen, [""; 0]);
+    drop(driver);
+    rig.finish();
+}
+
+/// Without an ETag, the size alone shows that an object changed after the look at it.
+#[test]
+fn a_download_without_an_etag_refuses_an_object_that_grew() {
+    let rig = Rig::new();
+    rig.store("k", b"0123456789");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("file");
+    let before = |answer: Answer| answer.without("etag").with("content-length", "7");
+    rig.faulty.once("HeadObject", Fault::changed(before));
+    rig.faulty.always("GetObject", Fault::changed(|answer| answer.without("etag")));
+    let error = Transfer::new(&rig.client).download_to_file(BUCKET, "k", &path).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Integrity, "{error}");
+    assert_eq!(directory.path().read_dir().unwrap().count(), 0, "no file is left");
+    rig.finish();
+}
+
+/// A server that lists a common prefix twice is not listed in shards: each key comes once.
+#[test]
+fn a_common_prefix_that_comes_twice_is_not_listed_twice() {
+    let rig = Rig::new();
+    rig.faulty.by_chance(|seen: &Seen| {
+        let entry = |key: &str| format!("<Contents><Key>{key}</Key><Size>1</Size></Contents>");
+        let prefix = "<CommonPrefixes><Prefix>p/a/</Prefix></CommonPrefixes>";
+        let token = "<NextContinuationToken>t</NextContinuationToken>";
+        let (more, inner) = match () {
+            () if seen.head.contains("delimiter=") => (false, prefix.repeat(2)),
+            () if seen.head.contains("continuation-token=") => (false, entry("p/a/2")),
+            () if seen.head.contains("prefix=p%2Fa%2F") => (false, entry("p/a/1") + &entry("p/a/2")),
+            () => (true, entry("p/a/1") + token),
+        };
+        let text = format!("<ListBucketResult><IsTruncated>{more}</IsTruncated>{inner}</ListBucketResult>");
+        Some(Fault::reply(200, text))
+    });
+    let mut keys = Vec::new();
+    Transfer::new(&rig.client)
+        .list(BUCKET, "p/", &mut |page| {
+            keys.extend(page.into_iter().map(|object| object.key));
+            Ok(ControlFlow::Continue(()))
+        })
+        .unwrap();
+    assert_eq!(keys, ["p/a/1", "p/a/2"]);
     rig.finish();
 }
