@@ -166,7 +166,9 @@ impl StorageDriver for FolderDriver {
             scratch.file.write_all(content)?;
             scratch.publish(self, &self.file(path))
         };
-        write().map_err(|error| failure(error, path))
+        write().map_err(|error| failure(error, path))?;
+        // An unfinished file is older than this one, and its commit must not replace it.
+        self.end_upload(path)
     }
 
     fn reader(&self, path: &str, offset: i64) -> Result<Box<dyn Read + Send>> {

@@ -133,6 +133,7 @@ struct Inner {
     history: Option<String>,
     object_size: Option<u64>,
     unsettled: bool,
+    lasting: bool,
     hint: Option<String>,
     others: Vec<Error>,
     source: Option<Box<dyn StdError + Send + Sync>>,
@@ -244,7 +245,8 @@ impl Error {
     /// Whether the same call may succeed later although nothing is changed.
     pub fn is_transient(&self) -> bool {
         use ErrorKind::*;
-        matches!(self.kind(), Throttled | Server | Connect | Timeout | Interrupted | Protocol | Conflict)
+        !self.0.lasting
+            && matches!(self.kind(), Throttled | Server | Connect | Timeout | Interrupted | Protocol | Conflict)
     }
 }
 
@@ -290,6 +292,14 @@ impl Error {
     }
     pub(crate) fn object_size(&self) -> Option<u64> {
         self.0.object_size
+    }
+    /// Notes that another attempt would fail in the same way, whatever the kind says.
+    pub(crate) fn with_lasting(mut self) -> Self {
+        self.0.lasting = true;
+        self
+    }
+    pub(crate) fn is_lasting(&self) -> bool {
+        self.0.lasting
     }
     pub(crate) fn with_others(mut self, others: Vec<Self>) -> Self {
         self.0.others = others;

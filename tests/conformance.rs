@@ -31,6 +31,7 @@ const QUIRKS: &[(&str, Quirk, &str)] = &[
     ("rclone", Quirk::ShortNames, "a component has at most 255 bytes"),
     ("folder", Quirk::NoFileWithChildren, "keeps files in a file system: no x next to x/y"),
     ("folder", Quirk::ShortNames, "a component has at most 255 bytes"),
+    ("rclone", Quirk::NoReplacedParts, "passes parts on as they come"),
     ("moto", Quirk::UncheckedUrls, "checks no signature"),
 ];
 

@@ -125,6 +125,23 @@ checks! {
     }
 }
 
+fn embedded_with(server: &Server, v4auth: &str) -> S3Driver {
+    let endpoint = server.endpoint();
+    let pairs = [
+        ("accesskey", server.access_key()),
+        ("secretkey", server.secret_key()),
+        ("bucket", server.bucket()),
+        ("region", server.region()),
+        ("regionendpoint", &*endpoint),
+        ("v4auth", v4auth),
+    ];
+    S3Driver::new(&Parameters::from_pairs(pairs).unwrap()).unwrap()
+}
+
+fn embedded(server: &Server) -> S3Driver {
+    embedded_with(server, "true")
+}
+
 /// A small file is copied in one request and a large one in parts: both keep the metadata another program gave them.
 #[test]
 fn a_moved_file_keeps_its_metadata() {
@@ -164,4 +181,189 @@ fn the_clients_configuration_can_be_adjusted() {
     assert_kind(driver.get_content("/a"), ErrorKind::Timeout);
     assert!(started.elapsed() < Duration::from_secs(10));
     assert_eq!(driver.client().stats().retries, 0);
+}
+
+/// What is written between the copy and the deletion of a move stays, on servers with conditional deletes and without.
+#[test]
+fn f12_a_move_deletes_only_what_it_copied() {
+    let server = Server::start(ServerOptions::default());
+    let driver = embedded(&server);
+    driver.put_content("/from", b"content").unwrap();
+    driver.rename("/from", "/to").unwrap();
+    assert_eq!((server.keys(server.bucket()), server.count("DeleteObject")), (vec!["to".to_owned()], 1));
+    // A server that does not know the condition is asked once.
+    for attempts in [2, 1] {
+        driver.put_content("/from", b"content").unwrap();
+        server.fail_next("DeleteObject", 501, "NotImplemented", attempts - 1);
+        let before = server.count("DeleteObject");
+        driver.rename("/from", "/to").unwrap();
+        assert_eq!(server.count("DeleteObject") - before, attempts as u64);
+        assert_eq!(server.keys(server.bucket()), ["to"]);
+    }
+    // One that compares ETags in a way of its own is not believed.
+    let driver = embedded(&server);
+    driver.put_content("/from", b"content").unwrap();
+    server.fail_next("DeleteObject", 412, "PreconditionFailed", 1);
+    driver.rename("/from", "/to").unwrap();
+    assert_eq!(server.keys(server.bucket()), ["to"]);
+}
+
+#[test]
+fn f12_what_is_written_during_a_move_is_not_lost() {
+    let server = Server::start(ServerOptions::default());
+    let driver = embedded(&server);
+    driver.put_content("/from", b"old").unwrap();
+    server.delay(Duration::from_millis(200));
+    let error = std::thread::scope(|scope| {
+        let moving = scope.spawn(|| driver.rename("/from", "/to"));
+        while server.count("ListMultipartUploads") == 0 {
+            std::thread::yield_now();
+        }
+        server.put_object(server.bucket(), "from", "new");
+        moving.join().unwrap().unwrap_err()
+    });
+    server.delay(Duration::ZERO);
+    assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+    assert_eq!(driver.get_content("/from").unwrap(), b"new");
+    assert_eq!(driver.get_content("/to").unwrap(), b"old");
+}
+
+/// A deadline minus the present moment always has fractions of a second.
+#[test]
+fn f3_fractions_of_a_second_are_rounded_down() {
+    let server = Server::start(ServerOptions::default());
+    for v4auth in ["true", "false"] {
+        let driver = embedded_with(&server, v4auth);
+        let url = |expiry| driver.url_for("/a", &UrlOptions::new(Method::Get).expires_in(expiry));
+        for (millis, seconds) in [(1_000, 1), (1_999, 1), (60_001, 60), (604_799_999, 604_799)] {
+            let url = url(Duration::from_millis(millis)).unwrap();
+            if v4auth == "true" {
+                assert!(url.contains(&format!("X-Amz-Expires={seconds}&")), "{url}");
+            }
+        }
+        if v4auth == "true" {
+            for (millis, named) in [(999, "0.999 s"), (0, " 0 s"), (604_801_500, "604801 s")] {
+                let error = url(Duration::from_millis(millis)).unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+                assert!(error.to_string().contains(named), "{error}");
+            }
+            assert!(url(Duration::from_millis(604_800_900)).unwrap().contains("X-Amz-Expires=604800&"));
+        }
+    }
+}
+
+/// Walks with `skip`, and returns what was visited and how many listings that took.
+fn walk_skipping(server: &Server, driver: &S3Driver, from: &str, skip: impl Fn(&str) -> bool) -> (Vec<String>, u64) {
+    let (before, mut seen) = (server.count("ListObjectsV2"), Vec::new());
+    let mut visit = |info: &s3driver::driver::FileInfo| {
+        seen.push(info.path.clone());
+        Ok(if info.is_directory() && skip(&info.path) { WalkStep::SkipDirectory } else { WalkStep::Continue })
+    };
+    driver.walk(from, &WalkOptions::default(), &mut visit).unwrap();
+    (seen, server.count("ListObjectsV2") - before)
+}
+
+#[test]
+fn f13_skipped_repositories_are_not_listed() {
+    let server = Server::start(ServerOptions::default());
+    let driver = embedded(&server);
+    for base in ["", "docker/registry/v2/repositories/"] {
+        let expected: Vec<String> = (0..20).map(|repository| format!("/{base}repo{repository:02}")).collect();
+        for repository in &expected {
+            for file in 0..500 {
+                server.put_object(server.bucket(), &format!("{}/_layers/{file:03}/link", &repository[1..]), "x");
+            }
+        }
+        let is_repository =
+            |path: &str| path.rsplit('/').next().is_some_and(|name| name.starts_with("repo") && name.len() == 6);
+        let from = format!("/{}", base.trim_end_matches('/'));
+        let (seen, listings) = walk_skipping(&server, &driver, &from, is_repository);
+        assert_eq!(seen, expected);
+        assert!(listings <= 2, "{listings}");
+        let (seen, listings) = walk_skipping(&server, &driver, "/", is_repository);
+        assert_eq!(seen.iter().filter(|path| is_repository(path)).count(), 20);
+        assert!(listings <= 3, "{listings}");
+        driver.delete(&format!("/{}", if base.is_empty() { "repo00" } else { "docker" })).unwrap();
+        for repository in expected.iter().filter(|_| base.is_empty()).skip(1) {
+            driver.delete(repository).unwrap();
+        }
+    }
+}
+
+/// The catalog of a registry: the directories of each repository are skipped, and what they hold costs nothing.
+#[test]
+fn f13_a_catalog_costs_requests_for_repositories_and_not_for_blobs() {
+    let mut costs = Vec::new();
+    for blobs in [30, 300] {
+        let server = Server::start(ServerOptions { page_size: 50, ..ServerOptions::default() });
+        let driver = embedded(&server);
+        for repository in 0..20 {
+            for directory in ["_layers", "_manifests", "_uploads"] {
+                for blob in 0..blobs {
+                    server.put_object(server.bucket(), &format!("v2/r{repository:02}/{directory}/{blob:04}/link"), "x");
+                }
+            }
+        }
+        let skip = |path: &str| path.rsplit('/').next().is_some_and(|name| name.starts_with('_'));
+        let (seen, listings) = walk_skipping(&server, &driver, "/v2", skip);
+        assert_eq!(seen.len(), 20 * 4, "{seen:?}");
+        assert!(seen.iter().zip(seen.iter().skip(1)).all(|(a, b)| a < b), "{seen:?}");
+        costs.push(listings);
+    }
+    assert!(costs[1] <= 60, "{costs:?}: ten times the blobs are ten times as many pages");
+}
+
+/// Whatever is skipped, a walk visits what it visits without skipping, except what is below.
+#[test]
+fn f13_skipping_never_changes_the_order() {
+    let server = Server::start(ServerOptions { page_size: 7, ..ServerOptions::default() });
+    let driver = embedded(&server);
+    let names = ["a", "a-b", "a.c", "a0", "b", "b-", "b.b", "c"];
+    for (index, name) in names.iter().enumerate() {
+        for below in ["x", "x-y/1", "x-y/2", "x/1", "x/2", "x/3/4", "x/3/5", "y/1", "z"] {
+            if !(index + below.len()).is_multiple_of(5) {
+                server.put_object(server.bucket(), &format!("w/{name}/{below}"), "x");
+            }
+        }
+        server.put_object(server.bucket(), &format!("w/{name}-file"), "x");
+        server.put_object(server.bucket(), &format!("w/{name}/marker/"), "");
+        server.put_object(server.bucket(), &format!("w/{name}/{{foreign}}/file"), "x");
+    }
+    for from in ["/", "/w", "/w/a"] {
+        let (all, _) = walk_skipping(&server, &driver, from, |_| false);
+        for seed in 0..64_u64 {
+            let skip = |path: &str| {
+                (path.bytes().fold(seed, |hash, byte| hash.wrapping_mul(31) + u64::from(byte)) >> 3) % 3 == 0
+            };
+            let is_left_out = |path: &str| {
+                let slashes = path.char_indices().filter(|(at, c)| *at > 0 && *c == '/').map(|(at, _)| at);
+                slashes.filter(|at| *at > from.trim_end_matches('/').len()).any(|at| skip(&path[..at]))
+            };
+            let expected: Vec<&String> = all.iter().filter(|path| !is_left_out(path)).collect();
+            let (seen, _) = walk_skipping(&server, &driver, from, skip);
+            assert_eq!(seen.iter().collect::<Vec<_>>(), expected, "{from}, {seed}");
+        }
+    }
+}
+
+#[test]
+fn f2_a_walk_visits_directories_that_only_a_marker_makes() {
+    let server = Server::start(ServerOptions::default());
+    let driver = embedded(&server);
+    for key in ["a/", "a/b/", "a/b/file", "c/d/", "c/with space/", "e/f/g/", "h/", "h-/x"] {
+        server.put_object(server.bucket(), key, "");
+    }
+    let (seen, _) = walk_skipping(&server, &driver, "/", |_| false);
+    assert_eq!(seen, ["/a", "/a/b", "/a/b/file", "/c", "/c/d", "/e", "/e/f", "/e/f/g", "/h-", "/h-/x", "/h"]);
+    for path in seen {
+        let info = driver.stat(&path).unwrap();
+        let (parent, _) = path.rsplit_once('/').unwrap();
+        let parent = if parent.is_empty() { "/" } else { parent };
+        assert!(driver.list(parent).unwrap().contains(&path), "{path}: {info:?}");
+    }
+    assert_eq!(walk_skipping(&server, &driver, "/e/f/g", |_| false).0, [""; 0]);
+    assert_eq!(
+        walk_skipping(&server, &driver, "/", |path| path == "/a" || path == "/e").0,
+        ["/a", "/c", "/c/d", "/e", "/h-", "/h-/x", "/h"]
+    );
 }

@@ -94,6 +94,15 @@ fn a_walk_in_shards_tells_the_same_in_the_same_order() {
     assert!(far.count("ListObjectsV2") > requests, "it was split");
     assert!(one_after_the_other.len() > 64 * 60 * 2);
     assert!(far.connections() <= 8, "{}", far.connections());
+    // The configuration's number counts where the caller gives none.
+    far.forget();
+    let parameters = Parameters::builder(BUCKET).endpoint(far.url()).credentials(&Credentials::new("key", "secret"));
+    let configured = S3Driver::new(&parameters.walk_concurrency(EIGHT).build().unwrap()).unwrap();
+    assert!(paths(&configured, &WalkOptions::default()) == one_after_the_other);
+    assert!(far.count("ListObjectsV2") > requests, "it was split");
+    far.forget();
+    assert!(paths(&configured, &WalkOptions::default().concurrency(NonZeroUsize::MIN)) == one_after_the_other);
+    assert_eq!(far.count("ListObjectsV2"), requests);
     // A start is for one listing.
     far.forget();
     options.start_after = Some("/docker/registry/v2/blobs/sha256/3e".to_owned());

@@ -5,8 +5,8 @@
 use proptest::prelude::*;
 use s3driver::client::endpoint::{Acceleration, Addressing, Fips, Scheme, Stack, Variant};
 use s3driver::client::{
-    Checksum, Encryption, MAX_PART_SIZE, MIN_PART_SIZE, PayloadSigning, Proxy, SignatureVersion, StorageClass,
-    TlsVerification,
+    Checksum, Encryption, MAX_PART_SIZE, MIN_PART_SIZE, PayloadSigning, Proxy, RequestPayer, SignatureVersion,
+    StorageClass, TlsVerification,
 };
 use s3driver::driver::{LogLevel, Parameters, PartSizes};
 use s3driver::sign::Credentials;
@@ -78,6 +78,7 @@ fn every_option_has_its_effect() {
         ("v4auth", "false"),
         ("payload", "unsigned"),
         ("checksum", "crc32c"),
+        ("requestpayer", "Requester"),
         ("chunksize", "5242880"),
         ("multipartcopychunksize", "0x500000"),
         ("multipartcopymaxconcurrency", "9223372036854775807"),
@@ -108,6 +109,7 @@ fn every_option_has_its_effect() {
     assert_eq!(p.proxy, Some(Proxy::parse("http://user:pass@proxy:3128").unwrap()));
     assert_eq!(p.signature_version, SignatureVersion::V2);
     assert_eq!((p.payload, p.checksum), (PayloadSigning::Unsigned, Checksum::Crc32c));
+    assert_eq!(p.request_payer, RequestPayer::Requester);
     assert_eq!((p.chunk_size, p.multipart_copy_chunk_size), (MIN_PART_SIZE, MIN_PART_SIZE));
     assert_eq!(p.multipart_copy_max_concurrency.get() as u64, i64::MAX as u64);
     assert_eq!(p.multipart_copy_threshold_size, 0);
@@ -691,6 +693,7 @@ fn the_builder_reaches_every_option() {
         .signature_version(SignatureVersion::V2)
         .payload(PayloadSigning::Unsigned)
         .checksum(Checksum::None)
+        .request_payer(RequestPayer::Requester)
         .chunk_size(MIN_PART_SIZE)
         .multipart_copy_chunk_size(MAX_PART_SIZE)
         .multipart_copy_max_concurrency(threads(7))
@@ -728,6 +731,7 @@ fn the_builder_reaches_every_option() {
         ("v4auth", "false"),
         ("payload", "unsigned"),
         ("checksum", "none"),
+        ("requestpayer", "requester"),
         ("chunksize", "5242880"),
         ("multipartcopychunksize", "5368709120"),
         ("multipartcopymaxconcurrency", "7"),

@@ -53,7 +53,8 @@ fn version_4() {
 #[cfg(feature = "sigv4a")]
 #[test]
 fn sigv4a() {
-    use s3driver::sign::v4a;
+    use s3driver::sign::verify::{Content, Verifier};
+    use s3driver::sign::{Version, v4a};
     let scope = v4a::MultiRegionScope { regions: &["us-east-1"], service: "service" };
     for published in PUBLISHED {
         let case = Case::read(published.request, published.normalizes);
@@ -71,5 +72,23 @@ fn sigv4a() {
         let digit = |place: usize| u8::from_str_radix(&published.v4a_header[place..place + 2], 16).unwrap();
         let signature: Vec<u8> = (0..published.v4a_header.len()).step_by(2).map(digit).collect();
         assert!(key.verifies(&signed.steps.string_to_sign, &signature), "{}", published.name);
+
+        // The published signature in a request, as a server receives it.
+        let authorization = format!(
+            "AWS4-ECDSA-P256-SHA256 Credential={ACCESS_KEY}/{}, SignedHeaders={}, Signature={}",
+            signed.steps.scope(),
+            signed.steps.signed_headers(),
+            published.v4a_header
+        );
+        let added = signed.headers.iter().filter(|(name, _)| *name != "authorization");
+        headers.extend(added.map(|(name, value)| (*name, value.as_str())));
+        headers.push(("authorization", &authorization));
+        let keys = |id: &str| (id == ACCESS_KEY).then(|| credentials(published));
+        let verifier = Verifier::new(&keys, TIME).service("service").region("us-east-1");
+        let request = case.parts().query(&query).headers(&headers);
+        let signed_by = verifier.verify(&request, Content::Bytes(body)).unwrap();
+        assert_eq!((signed_by.version, &*signed_by.region), (Version::V4a, "us-east-1"), "{}", published.name);
+        assert!(verifier.verify(&request.method("PATCH"), Content::Bytes(body)).is_err());
+        assert!(verifier.region("us-east-2").verify(&request, Content::Bytes(body)).is_err());
     }
 }

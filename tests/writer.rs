@@ -144,22 +144,39 @@ fn what_close_keeps_is_not_seen_through_the_driver() {
 }
 
 #[test]
-fn every_call_after_the_end_is_an_error() {
+fn f1_the_first_close_after_the_end_succeeds_and_every_other_call_is_an_error() {
     let server = server();
     let driver = driver(&server);
     let ends: [fn(&mut dyn FileWriter); 3] = [|w| w.close().unwrap(), |w| w.cancel().unwrap(), |w| w.commit().unwrap()];
-    for end in ends {
+    for (end, closes) in ends.into_iter().zip([0, 1, 1]) {
         let mut writer = create(&driver, "/f");
         writer.write_all(b"x").unwrap();
         end(&mut *writer);
+        let requests = server.requests();
+        for _ in 0..2 {
+            assert_eq!(writer.cancel().unwrap_err().kind(), ErrorKind::Closed);
+            assert_eq!(writer.commit().unwrap_err().kind(), ErrorKind::Closed);
+            let error = writer.write(b"y").unwrap_err().downcast::<s3driver::Error>().unwrap();
+            assert_eq!((error.kind(), error.path(), error.driver()), (ErrorKind::Closed, Some("/f"), Some("s3aws")));
+            assert!(writer.flush().is_err());
+            assert_eq!(writer.size(), 1);
+            for _ in 0..closes {
+                if let Err(error) = writer.close() {
+                    assert_eq!(error.kind(), ErrorKind::Closed);
+                }
+            }
+        }
         assert_eq!(writer.close().unwrap_err().kind(), ErrorKind::Closed);
-        assert_eq!(writer.cancel().unwrap_err().kind(), ErrorKind::Closed);
-        assert_eq!(writer.commit().unwrap_err().kind(), ErrorKind::Closed);
-        let error = writer.write(b"y").unwrap_err().downcast::<s3driver::Error>().unwrap();
-        assert_eq!((error.kind(), error.path(), error.driver()), (ErrorKind::Closed, Some("/f"), Some("s3aws")));
-        assert!(writer.flush().is_err());
-        assert_eq!(writer.size(), 1);
+        assert_eq!(server.requests(), requests, "nothing is sent after the end");
     }
+    let mut writer = create(&driver, "/g");
+    writer.cancel().unwrap();
+    writer.close().unwrap();
+    assert_eq!(writer.close().unwrap_err().kind(), ErrorKind::Closed);
+    let mut writer = create(&driver, "/g");
+    server.fail_next("PutObject", 403, "AccessDenied", 1);
+    writer.commit().unwrap_err();
+    assert_eq!(writer.close().unwrap_err().kind(), ErrorKind::Closed, "a failed commit has kept nothing");
 }
 
 #[test]
@@ -182,10 +199,51 @@ fn dropped_and_cancelled_writers_leave_nothing() {
         writer.close().unwrap();
         let mut writer = append(&driver, "/resumed");
         writer.write_all(b"more").unwrap();
-        drop(writer);
+        writer.cancel().unwrap();
         assert_nothing_pending(&server);
     }
     assert_eq!(server.keys(server.bucket()), [""; 0]);
+}
+
+/// A handler that returns early drops its writer: the next one goes on where the last close left off, whoever closed.
+#[test]
+fn f5_a_dropped_resumed_writer_leaves_what_was_closed() {
+    let server = server();
+    let driver = driver(&server);
+    let content = bytes(40, 0, 4 * PART);
+    for closed in [0, 1, PART - 1, PART, PART + 1, 2 * PART, 2 * PART + 9] {
+        for more in [0, 3, PART, 2 * PART - 10] {
+            let mut writer = create(&driver, "/f");
+            writer.write_all(&content[..closed]).unwrap();
+            writer.close().unwrap();
+            for _ in 0..2 {
+                let mut writer = append(&driver, "/f");
+                assert_eq!(writer.size(), closed as u64, "closed at {closed}, {more} more bytes were dropped");
+                writer.write_all(&vec![7; more]).unwrap();
+            }
+            let mut writer = append(&driver, "/f");
+            assert_eq!(writer.size(), closed as u64, "closed at {closed}, {more} more bytes were dropped twice");
+            writer.write_all(&content[closed..]).unwrap();
+            writer.commit().unwrap();
+            assert!(stored(&server, "f").unwrap() == content, "closed at {closed}, {more} more bytes were dropped");
+            assert_nothing_pending(&server);
+            driver.delete("/f").unwrap();
+        }
+    }
+    // What another program closed, without a checkpoint.
+    let id = server.begin_upload(server.bucket(), "go", SystemTime::now());
+    server.put_part(server.bucket(), "go", &id, 1, content[..PART].to_vec());
+    for _ in 0..2 {
+        let mut writer = append(&driver, "/go");
+        assert_eq!(writer.size(), PART as u64);
+        writer.write_all(&vec![7; 2 * PART]).unwrap();
+    }
+    let mut writer = append(&driver, "/go");
+    assert_eq!(writer.size(), PART as u64);
+    writer.write_all(&content[PART..]).unwrap();
+    writer.commit().unwrap();
+    assert!(stored(&server, "go").unwrap() == content);
+    assert_nothing_pending(&server);
 }
 
 #[test]
@@ -316,6 +374,35 @@ fn appending_needs_something_unfinished_or_empty() {
         writer.commit().unwrap();
         assert_eq!(driver.get_content(path).unwrap(), b"now filled");
     }
+}
+
+/// The commit of the older file would replace the newer one.
+#[test]
+fn f10_an_unfinished_file_is_not_appended_to_beside_a_newer_one() {
+    let server = server();
+    let driver = driver(&server);
+    for size in [1, PART + 1] {
+        driver.put_content("/f", b"first").unwrap();
+        let mut writer = create(&driver, "/f");
+        writer.write_all(&bytes(41, 0, size)).unwrap();
+        writer.close().unwrap();
+        // What was there before is no reason, however soon after it the writer was closed.
+        append(&driver, "/f").close().unwrap();
+        driver.put_content("/f", b"second").unwrap();
+        let error = driver.writer("/f", WriteMode::Append).err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+        assert!(error.to_string().contains("a file of 6 bytes was committed here after"), "{error}");
+        assert_eq!(driver.get_content("/f").unwrap(), b"second");
+        driver.delete("/f").unwrap();
+        assert_eq!(driver.writer("/f", WriteMode::Append).err().unwrap().kind(), ErrorKind::PathNotFound);
+        assert_nothing_pending(&server);
+    }
+    // Without a checkpoint the times decide.
+    server.begin_upload(server.bucket(), "f", SystemTime::now() - DAY);
+    driver.put_content("/f", b"newer").unwrap();
+    assert_eq!(driver.writer("/f", WriteMode::Append).err().unwrap().kind(), ErrorKind::InvalidArgument);
+    server.begin_upload(server.bucket(), "f", SystemTime::now() + Duration::from_secs(60));
+    append(&driver, "/f").cancel().unwrap();
 }
 
 #[test]
@@ -481,7 +568,7 @@ fn what_an_object_is_stored_with_survives_close() {
     let mut writer = create(&driver, "/f");
     writer.write_all(&bytes(13, 0, PART + 1)).unwrap();
     writer.close().unwrap();
-    let kept = server.object_info(server.bucket(), "!uploads/f").unwrap();
+    let kept = server.object_info(server.bucket(), ".s3driver-f").unwrap();
     assert_eq!(kept.attributes.kms_key.as_deref(), Some("the-key"), "the last bytes are as secret as the others");
     let mut writer = append(&driver, "/f");
     writer.write_all(b"end").unwrap();
@@ -527,9 +614,9 @@ fn a_damaged_checkpoint_is_told_and_never_appended_to() {
     let mut writer = create(&driver, "/f");
     writer.write_all(b"tail").unwrap();
     writer.close().unwrap();
-    let mut kept = stored(&server, "!uploads/f").unwrap();
+    let mut kept = stored(&server, ".s3driver-f").unwrap();
     kept[0] ^= 1;
-    server.put_object(server.bucket(), "!uploads/f", kept);
+    server.put_object(server.bucket(), ".s3driver-f", kept);
     assert_eq!(driver.writer("/f", WriteMode::Append).err().unwrap().kind(), ErrorKind::Integrity);
 }
 
@@ -664,6 +751,225 @@ fn unfinished_uploads_are_listed_and_purged() {
     let keys: Vec<String> = server.open_uploads(server.bucket()).into_iter().map(|upload| upload.key).collect();
     assert_eq!(keys, ["elsewhere/a/x", "root/not a path"], "what is not the driver's is left alone");
     assert_eq!(server.keys(server.bucket()), [""; 0]);
+}
+
+/// Returns what `act` asks of the server.
+fn asked(server: &Server, act: impl FnOnce()) -> Vec<(String, u64)> {
+    let before = server.operations();
+    act();
+    since(server, &before)
+}
+
+fn counts(expected: &[(&str, u64)]) -> Vec<(String, u64)> {
+    expected.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect()
+}
+
+#[test]
+fn f6_delete_ends_unfinished_files_with_no_more_requests_than_the_files_alone() {
+    let server = server();
+    let driver = driver(&server);
+    let three = counts(&[("DeleteObjects", 1), ("ListMultipartUploads", 1), ("ListObjectsV2", 1)]);
+    driver.put_content("/blobs/ab/data", b"x").unwrap();
+    assert_eq!(asked(&server, || driver.delete("/blobs/ab/data").unwrap()), three, "a file");
+    driver.put_content("/blobs/ab/data", b"x").unwrap();
+    assert_eq!(asked(&server, || driver.delete("/blobs/ab").unwrap()), three, "a directory with one file");
+    for index in 0..999 {
+        server.put_object(server.bucket(), &format!("many/{index}"), "x");
+    }
+    assert_eq!(asked(&server, || driver.delete("/many").unwrap()), three, "a directory with a page of files");
+    let two = counts(&[("ListMultipartUploads", 1), ("ListObjectsV2", 1)]);
+    assert_eq!(asked(&server, || assert!(driver.delete("/blobs").is_err())), two, "nothing");
+
+    // Every kind of unfinished file, at the path and below, and its siblings.
+    let close = |path: &str, size: usize| {
+        let mut writer = create(&driver, path);
+        writer.write_all(&bytes(42, 0, size)).unwrap();
+        writer.close().unwrap();
+    };
+    for path in ["/u", "/u/x", "/u/y/z"] {
+        for committed in [false, true] {
+            for size in [0, 1, PART + 1] {
+                close(path, size);
+                close("/u-2/x", 1);
+                close("/uu", 1);
+                server.begin_upload(server.bucket(), &path[1..], SystemTime::now());
+                if committed {
+                    server.put_object(server.bucket(), &path[1..], "committed");
+                }
+                driver.delete("/u").unwrap();
+                assert_eq!(driver.writer(path, WriteMode::Append).err().unwrap().kind(), ErrorKind::PathNotFound);
+                assert_eq!(server.keys(server.bucket()), [".s3driver-uu", "u-2/.s3driver-x"]);
+                assert_eq!(server.open_uploads(server.bucket()).len(), 2);
+                assert_eq!(driver.delete("/u").unwrap_err().kind(), ErrorKind::PathNotFound);
+                for sibling in ["/u-2/x", "/uu"] {
+                    append(&driver, sibling).cancel().unwrap();
+                }
+            }
+        }
+    }
+    // A server that cannot list uploads is no reason to keep the files.
+    driver.put_content("/f", b"x").unwrap();
+    server.fail_next("ListMultipartUploads", 501, "NotImplemented", 1);
+    driver.delete("/f").unwrap();
+    server.fail_next("ListMultipartUploads", 403, "AccessDenied", 1);
+    assert_eq!(driver.delete("/f").unwrap_err().kind(), ErrorKind::AccessDenied);
+}
+
+#[test]
+fn f6_many_files_and_their_unfinished_ones_are_deleted_together() {
+    let server = Server::start(ServerOptions { page_size: 100, ..ServerOptions::default() });
+    let driver = driver(&server);
+    for index in 0..250 {
+        server.put_object(server.bucket(), &format!("d/{index}"), "x");
+        server.put_object(server.bucket(), &format!("d-2/{index}"), "x");
+    }
+    server.put_object(server.bucket(), "d", "x");
+    let mut writer = create(&driver, "/d/0");
+    writer.write_all(b"tail").unwrap();
+    writer.close().unwrap();
+    let mut writer = create(&driver, "/d");
+    writer.write_all(b"tail").unwrap();
+    writer.close().unwrap();
+    driver.delete("/d").unwrap();
+    assert!(server.keys(server.bucket()).iter().all(|key| key.starts_with("d-2/")));
+    assert_nothing_pending(&server);
+    // Many siblings that begin with its name, and the file alone.
+    server.put_object(server.bucket(), "d", "x");
+    driver.delete("/d").unwrap();
+    assert_eq!(server.keys(server.bucket()).len(), 250);
+    assert_eq!(driver.delete("/d").unwrap_err().kind(), ErrorKind::PathNotFound);
+}
+
+#[test]
+fn f6_rename_ends_the_unfinished_file_at_the_old_place() {
+    let server = server();
+    let driver = driver(&server);
+    for size in [1, PART + 1] {
+        let mut writer = create(&driver, "/from");
+        writer.write_all(&bytes(43, 0, size)).unwrap();
+        writer.close().unwrap();
+        server.begin_upload(server.bucket(), "from/below", SystemTime::now());
+        driver.put_content("/from", b"content").unwrap();
+        driver.rename("/from", "/to").unwrap();
+        assert_eq!(driver.writer("/from", WriteMode::Append).err().unwrap().kind(), ErrorKind::PathNotFound);
+        assert_eq!(server.keys(server.bucket()), ["to"]);
+        assert_eq!(server.open_uploads(server.bucket()).len(), 1, "the file below was not moved");
+        driver.delete("/from").unwrap();
+    }
+    driver.put_content("/from", b"content").unwrap();
+    let expected = [("CopyObject", 1), ("DeleteObject", 1), ("HeadObject", 1), ("ListMultipartUploads", 1)];
+    assert_eq!(asked(&server, || driver.rename("/from", "/to").unwrap()), counts(&expected));
+}
+
+#[test]
+fn f7_checkpoints_have_names_that_no_caller_can_use() {
+    let server = server();
+    let driver = driver(&server);
+    let mut writer = create(&driver, "/d/f");
+    writer.write_all(b"tail").unwrap();
+    writer.close().unwrap();
+    let kept = ["d/.s3driver-f".to_owned()];
+    assert_eq!(server.keys(server.bucket()), kept);
+    for path in ["/d/.s3driver-f", "/d/.s3driver-", "/.s3driver-x/y"] {
+        let missing = [
+            driver.get_content(path).map(drop),
+            driver.reader(path, 0).map(drop),
+            driver.stat(path).map(drop),
+            driver.list(path).map(drop),
+            driver.delete(path),
+            driver.rename(path, "/elsewhere"),
+        ];
+        for result in missing {
+            assert_eq!(result.unwrap_err().kind(), ErrorKind::PathNotFound, "{path}");
+        }
+        driver.put_content("/source", b"x").unwrap();
+        let refused = [
+            driver.put_content(path, b"x"),
+            driver.writer(path, WriteMode::Create).map(drop),
+            driver.writer(path, WriteMode::Append).map(drop),
+            driver.write_stream(path, 0, &mut &b"x"[..]).map(drop),
+            driver.rename("/source", path),
+        ];
+        for result in refused {
+            let error = result.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidPath);
+            assert!(error.to_string().contains("reserved for the driver's own objects"), "{error}");
+        }
+        driver.delete("/source").unwrap();
+    }
+    // Names that begin alike are not reserved, and the checkpoint of one is not taken for another's.
+    driver.put_content("/d/.s3drive", b"x").unwrap();
+    driver.put_content("/d/.s3driver", b"x").unwrap();
+    assert_eq!(driver.list("/d").unwrap(), ["/d/.s3drive", "/d/.s3driver"]);
+    // Any deletion of the directory takes it along, whichever program deletes.
+    driver.delete("/d").unwrap();
+    assert_nothing_pending(&server);
+}
+
+/// A page that begins with checkpoints does not hide the files after them.
+#[test]
+fn f7_files_are_found_among_many_checkpoints() {
+    let server = Server::start(ServerOptions { page_size: 3, ..ServerOptions::default() });
+    let driver = driver(&server);
+    for name in ["a", "b", "c", "d", "e"] {
+        let mut writer = create(&driver, &format!("/d/{name}"));
+        writer.write_all(b"tail").unwrap();
+        writer.close().unwrap();
+    }
+    assert_eq!(driver.stat("/d").unwrap_err().kind(), ErrorKind::PathNotFound);
+    driver.put_content("/d/z", b"x").unwrap();
+    assert!(driver.stat("/d").unwrap().is_directory());
+    assert_eq!(driver.list("/d").unwrap(), ["/d/z"]);
+    driver.delete("/d").unwrap();
+    assert_nothing_pending(&server);
+}
+
+/// The bytes of a part are sent once more by `close`, and once less by `commit`.
+#[test]
+fn f8_a_push_takes_no_more_requests_than_its_parts() {
+    let server = server();
+    let driver = driver(&server);
+    let content = bytes(44, 0, PART + 9);
+    assert_eq!(
+        asked(&server, || create(&driver, "/f").close().unwrap()),
+        counts(&[("CreateMultipartUpload", 1), ("PutObject", 1)])
+    );
+    let resumed = [("GetObject", 1), ("HeadObject", 1), ("ListMultipartUploads", 1), ("ListParts", 1)];
+    let written = asked(&server, || {
+        let mut writer = append(&driver, "/f");
+        writer.write_all(&content).unwrap();
+        writer.close().unwrap();
+    });
+    assert_eq!(written, counts(&[&resumed[..], &[("PutObject", 1), ("UploadPart", 2)]].concat()));
+    assert_eq!(asked(&server, || append(&driver, "/f").close().unwrap()), counts(&resumed), "nothing has changed");
+    let committed = asked(&server, || append(&driver, "/f").commit().unwrap());
+    let mut expected = counts(&[&resumed[..], &[("CompleteMultipartUpload", 1), ("DeleteObject", 1)]].concat());
+    expected.sort();
+    assert_eq!(committed, expected, "the last part is there");
+    assert!(stored(&server, "f").unwrap() == content);
+}
+
+/// As rclone does it: a part that was sent stays as it is, and parts of any size may follow.
+#[test]
+fn f8_a_server_that_keeps_the_part_of_a_close_gets_the_rest_after_it() {
+    let server = Server::start(ServerOptions { min_part_size: 1, ..ServerOptions::default() });
+    let driver = driver(&server);
+    let content = bytes(45, 0, 3 * PART);
+    for sizes in [&[100, 2 * PART][..], &[100, 200, 3 * PART], &[PART, 2 * PART], &[PART + 7, PART + 9, 2 * PART + 1]] {
+        let mut at = 0;
+        for (index, size) in sizes.iter().enumerate() {
+            let mut writer = if index == 0 { create(&driver, "/f") } else { append(&driver, "/f") };
+            assert_eq!(writer.size(), at as u64);
+            if index > 0 {
+                server.fail_next("UploadPart", 501, "NotImplemented", 1);
+            }
+            writer.write_all(&content[at..*size]).unwrap();
+            at = *size;
+            if index + 1 == sizes.len() { writer.commit().unwrap() } else { writer.close().unwrap() }
+        }
+        assert!(stored(&server, "f").unwrap() == content[..at], "{sizes:?}");
+        assert_nothing_pending(&server);
+    }
 }
 
 #[test]

@@ -19,7 +19,7 @@ mod cloudfront;
 pub use cloudfront::{cloudfront_pem, cloudfront_policy, ip_ranges};
 pub use credentials::{credential_document, shared_files};
 pub use driver::{driver_paths, endpoints, parameters, redirects};
-pub use signing::{aws_chunked, canonical, explain};
+pub use signing::{aws_chunked, canonical, explain, verify};
 pub use times::times;
 pub use transport::response_head;
 pub use xml::{error_document, xml_listing, xml_readers, xml_writers};
@@ -45,6 +45,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("response_head", response_head),
     ("shared_files", shared_files),
     ("times", times),
+    ("verify", verify),
     ("xml_listing", xml_listing),
     ("xml_readers", xml_readers),
     ("xml_results", xml_results),

@@ -2,7 +2,8 @@
 use crate::naive::{Body, Case, Mistake, Naive, Time, real};
 use s3driver::sign::chunked::{self, TrailerChecksum, ChunkSigner, Layout, MIN_CHUNK_SIZE, Trailer};
 use s3driver::sign::explain::{Explanation, ServerSide, compare};
-use s3driver::sign::{Credentials, Request, v2, v4};
+use s3driver::sign::verify::{Content, Verifier};
+use s3driver::sign::{Credentials, Request, Version, v2, v4};
 use s3driver::time::Timestamp;
 use std::io::Read;
 
@@ -54,6 +55,43 @@ pub fn canonical(data: &[u8]) {
         }
     }
 }
+
+/// A verifier takes any request: it refuses it, or the naive signer computes the same signature. The lines are method,
+/// target and body, then headers, which are a form's fields too.
+pub fn verify(data: &[u8]) {
+    let lines = crate::lines(data);
+    let line = |number: usize| lines.get(number).map_or("", String::as_str);
+    let headers: Vec<(&str, &str)> = lines.iter().skip(3).filter_map(|line| line.split_once(':')).collect();
+    let Ok(request) = Request::from_target(line(0), line(1)) else { return };
+    let request = request.headers(&headers);
+    let keys = |id: &str| (id == ID).then(|| Credentials::new(ID, SECRET));
+    let verifier = Verifier::new(&keys, Timestamp::from_unix(1_369_353_600));
+    for verified in [
+        verifier.verify(&request, Content::Bytes(line(2).as_bytes())),
+        verifier.verify(&request, Content::NotRead),
+        verifier.verify_form(&headers),
+    ] {
+        match verified {
+            Ok(signed_by) => {
+                let steps = &signed_by.steps;
+                let scope: Vec<&str> = steps.scope().split('/').collect();
+                let expected = match (signed_by.version, &scope[..]) {
+                    (Version::V4, [day, region, service, _]) => {
+                        crate::naive::v4_signature(SECRET, day, region, service, &steps.string_to_sign)
+                    }
+                    // The string to sign of a form is its policy, which names no scope.
+                    (Version::V4, _) => continue,
+                    _ => crate::naive::v2_signature(SECRET, &steps.string_to_sign),
+                };
+                assert_eq!(steps.signature, expected);
+            }
+            Err(refusal) => assert!(!format!("{refusal} {refusal:?}").contains(SECRET)),
+        }
+    }
+}
+
+const ID: &str = "AKIAIOSFODNN7EXAMPLE";
+const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 
 fn trailer() -> Trailer {
     Trailer::new("x-amz-checksum-crc32", 8).expect("a name in lower case")

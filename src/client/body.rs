@@ -1,4 +1,5 @@
 //! The bodies of requests.
+use super::checksum::Running;
 use crate::error::{Error, ErrorKind};
 use sha2::{Digest as _, Sha256};
 use std::io::{self, Read};
@@ -38,6 +39,8 @@ pub(super) struct Progress {
     taken: u64,
     /// Its first bytes, [`COMPARED`] of them.
     pub(super) beginning: Vec<u8>,
+    /// The checksums of what was read.
+    pub(super) sums: Vec<Running>,
 }
 
 /// Records what is read of a body.
@@ -61,6 +64,8 @@ impl Read for Watched<'_> {
             let text = format!("it {}", ended_early(self.progress.taken, self.length));
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
         }
+        let read = into.get(..count).unwrap_or_default();
+        self.progress.sums.iter_mut().for_each(|sum| sum.update(read));
         let wanted = COMPARED.saturating_sub(self.progress.beginning.len());
         self.progress.beginning.extend(into.iter().take(count.min(wanted)));
         self.progress.taken += count as u64;

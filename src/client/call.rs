@@ -3,18 +3,17 @@ use super::admission::Place;
 use super::body::Payload;
 use super::endpoint::Located;
 use super::history::History;
-use super::outgoing::Coverage;
-use super::reply::{self, Reader};
+use super::reply::{self, Failed, Reader, Sent};
 use super::request::Call;
-use super::retry::{Success, may_retry};
-use super::signing::{Signing, unsignable};
+use super::retry::{Retried, Success, may_retry};
+use super::send::{SendError, Target};
 use super::step::{self, BodyState, Lesson, Outcome, Refusal, State, Step, Then};
+use super::transport_failure::{Way, named_proxy, transport_error};
 use super::{Client, Inner};
 use crate::credentials::Lease;
 use crate::error::{Error, ErrorKind, Result};
-use crate::sign;
 use crate::time::Timestamp;
-use crate::transport::{Phase, Request, Response, TransportError};
+use crate::transport::{Phase, Response};
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -32,6 +31,8 @@ struct Attempts<'a> {
     unsettled: bool,
     /// When the first one was sent.
     started: Option<Instant>,
+    /// Whether the reason of a refused HEAD was asked for.
+    inquired: bool,
     history: History,
 }
 
@@ -47,6 +48,7 @@ impl<'a> Attempts<'a> {
             sent: 0,
             unsettled: false,
             started: None,
+            inquired: false,
             history: History::default(),
         })
     }
@@ -56,10 +58,19 @@ impl<'a> Attempts<'a> {
         self.call.place(error).with_attempts(self.sent).with_unsettled(self.unsettled)
     }
 
-    /// Adds a hint for a server that looks for the bucket in the path: it has no host of the bucket's name, no
-    /// certificate for one, or takes the path's first part for a bucket.
+    /// Where the next request goes.
+    fn target(&self) -> Target<'_> {
+        Target { call: self.call, located: &self.located, region: &self.region }
+    }
+
+    /// What the next retry would be charged for.
+    fn retried(&self) -> Retried<'a> {
+        Retried { bucket: self.call.bucket, key: self.call.key, attempts: self.state.attempts }
+    }
+
+    /// Adds a hint for a server that takes the path's first part for a bucket, which stands in the host.
     fn with_addressing_hint(&self, error: Error, inner: &Inner) -> Error {
-        let lost = matches!(error.kind(), ErrorKind::Connect | ErrorKind::Tls | ErrorKind::NoSuchBucket);
+        let lost = error.kind() == ErrorKind::NoSuchBucket;
         if lost && self.located.host_bucket().is_some() && !inner.config.endpoint.is_aws() {
             let text = "check the endpoint and the bucket's name, which stands in the host: if the server wants it in the \
                         path, set forcepathstyle to true";
@@ -69,15 +80,15 @@ impl<'a> Attempts<'a> {
     }
 
     /// What the refusing response says about the way on.
-    fn refusal(&self, inner: &Inner, failed: reply::Failed) -> (Error, Outcome) {
-        let reply::Failed { error, status, retry_after, region, location, server_time } = failed;
+    fn refusal(&self, inner: &Inner, failed: Failed) -> (Error, Outcome) {
+        let Failed { error, retry_after, region, redirect, server_time, .. } = failed;
         let bucket = self.call.bucket;
         let moved = error.kind() == ErrorKind::WrongRegion;
         let region = region
-            .filter(|region| moved && *region != self.region && inner.config.endpoint.may_learn_region())
+            .filter(|region| moved && *region != self.region && inner.config.endpoint.may_learn_region(region))
             .and_then(|region| inner.locate(bucket, &region).ok().map(|located| (region, located)));
-        let redirect =
-            location.filter(|_| moved && status == 307).and_then(|location| self.located.redirected(&location, bucket));
+        let redirect = redirect.filter(|_| moved);
+        let server_time = server_time.and_then(|time| inner.believable(time));
         (error, Outcome::Refused(Box::new(Refusal { retry_after, server_time, region, redirect })))
     }
 }
@@ -110,6 +121,9 @@ impl Client {
             let error = attempts.with_addressing_hint(error, inner);
             kept = inner.release(place, &error, then);
             let Some(wait) = inner.wait_before_next(&mut attempts, &error, then) else {
+                if may_retry(&error) {
+                    inner.budget.record_failure(attempts.retried());
+                }
                 let error = attempts.fail(error);
                 return Err(attempts.history.attach_to(error));
             };
@@ -161,7 +175,7 @@ impl Client {
         attempts.state.attempts += 1;
         let limit = inner.config.timeouts.operation;
         let deadline = call.time_limit.deadline(now, limit);
-        let sent = self.send(attempts, lease, payload, deadline);
+        let sent = self.send(attempts.target(), lease, payload, deadline);
         if matches!(payload, Payload::Stream { progress, .. } if progress.begun) {
             attempts.state.body = BodyState::Consumed;
         }
@@ -172,7 +186,9 @@ impl Client {
                 attempts.sent += 1;
                 attempts.unsettled |= failure.phase != Phase::Connect;
                 let outcome = if failure.stale { Outcome::StaleConnection } else { Outcome::Unanswered };
-                let error = reply::transport_error(failure, Some(&attempts.located.host_header()));
+                let (endpoint, proxy) = (&inner.config.endpoint, inner.config.proxy.as_ref());
+                let way = Way { endpoint, located: &attempts.located, region: &attempts.region, proxy };
+                let error = transport_error(failure, Some(way));
                 return Err((error, outcome));
             }
         };
@@ -187,52 +203,15 @@ impl Client {
         }
         // A server that fails, or a gateway in front of it, may have acted before; one that refuses has not.
         attempts.unsettled |= response.status >= 500;
-        let failed = reply::Failed::read(response, call, (&signing, inner.now()), deadline);
+        let sent = Sent { call, located: &attempts.located, signing: &signing, now: inner.now() };
+        let mut failed = Failed::read(response, &sent, deadline);
+        if failed.lacks_reason(call) && !std::mem::replace(&mut attempts.inquired, true) {
+            failed = self.inquire(failed, attempts.target(), lease, deadline);
+        }
+        if let (407, Some(proxy)) = (failed.status, &inner.config.proxy) {
+            failed.error = named_proxy(failed.error, proxy);
+        }
         Err(attempts.refusal(inner, failed))
-    }
-
-    /// Signs the request and sends it; returns how it was signed as well.
-    fn send(
-        &self,
-        attempts: &Attempts<'_>,
-        lease: &Lease,
-        payload: &mut Payload<'_>,
-        deadline: Option<Instant>,
-    ) -> std::result::Result<(Response, Signing), SendError> {
-        let inner = &*self.inner;
-        let Attempts { call, located, region, .. } = attempts;
-        let coverage = Coverage::choose(payload, inner, call, located, lease).map_err(SendError::NotSent)?;
-        let mut target = located.path_of(call.key);
-        let host = located.host_header();
-        let query: Vec<(&str, &str)> = call.query.iter().map(|(name, value)| (&**name, &**value)).collect();
-        let mut headers: Vec<(&str, &str)> = Vec::with_capacity(call.headers.len() + 6);
-        headers.push(("host", &host));
-        headers.extend(call.headers.iter().map(|(name, value)| (&**name, &**value)));
-        if let Some(framing) = coverage.framing() {
-            framing.announce(&mut headers);
-        }
-        let request = sign::Request::new(call.method, &target).query(&query).headers(&headers);
-        let signing = inner
-            .sign(&request, located, region, lease, coverage.to_sign())
-            .map_err(|error| SendError::NotSent(unsignable(&error)))?;
-        if !query.is_empty() {
-            target.push('?');
-            target.push_str(&sign::query_string(&query));
-        }
-        headers.push(("user-agent", &inner.config.user_agent));
-        headers.extend(signing.headers().iter().map(|(name, value)| (*name, value.as_str())));
-        let mut body = coverage.open(payload, &signing).map_err(SendError::NotSent)?;
-        let request = Request {
-            method: call.method,
-            target: &target,
-            headers: &headers,
-            expect_continue: None,
-            deadline,
-            cancel: self.cancel.as_ref(),
-        };
-        inner.counters.requests.fetch_add(1, Ordering::Relaxed);
-        let response = inner.transport.send(located.origin(), &request, body.as_body()).map_err(SendError::Failed)?;
-        Ok((response, signing))
     }
 
     /// Applies what a failure taught; when that fails, no further attempt follows.
@@ -295,7 +274,8 @@ impl Client {
     /// Waits as after failure number `failures` of an operation in several requests, if it may go on at all.
     pub(super) fn pause(&self, failures: u32, cause: &Error) -> Result<Retry> {
         let inner = &*self.inner;
-        if !inner.budget.spend() {
+        let (bucket, key) = (cause.bucket().unwrap_or_default(), cause.key().unwrap_or_default());
+        if !inner.budget.spend(Retried { bucket, key, attempts: failures }) {
             return Ok(Retry::BudgetSpent);
         }
         self.sleep(inner.config.retry.wait(failures, cause, None, &*inner.config.clock)).map(|()| Retry::Due)
@@ -330,13 +310,6 @@ const fn is_success(status: u16) -> bool {
     matches!(status, 200 | 201 | 204 | 206)
 }
 
-/// Why there is no response.
-enum SendError {
-    /// The request cannot be signed, or its data not be read.
-    NotSent(Error),
-    Failed(TransportError),
-}
-
 impl Inner {
     /// Releases the place of a failed attempt, unless the next one keeps it.
     fn release<'a>(&self, mut place: Place<'a>, error: &Error, then: Then) -> Option<Place<'a>> {
@@ -366,6 +339,7 @@ impl Inner {
         };
         let wait = self.config.retry.wait(attempts.state.attempts, error, asked, &*self.config.clock);
         let elapsed = self.config.clock.instant().saturating_duration_since(attempts.started?);
-        (elapsed.saturating_add(wait) <= self.config.retry.total && self.budget.spend()).then_some(wait)
+        (elapsed.saturating_add(wait) <= self.config.retry.total && self.budget.spend(attempts.retried()))
+            .then_some(wait)
     }
 }

@@ -3,7 +3,6 @@
 //! In addition to MD5, only CRCs that S3 can combine to one of the whole object are used
 //! (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html>): a checksum of parts'
 //! checksums says nothing to a reader who does not know the parts.
-use super::body::{Payload, for_each_piece, unreadable};
 use super::endpoint::Endpoint;
 use super::meta::ObjectMeta;
 use super::request::Call;
@@ -15,6 +14,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use crc_fast::CrcAlgorithm;
 use md5::{Digest as _, Md5};
+use sha1::Sha1;
+use sha2::Sha256;
 
 /// Characters of four bytes in base64, padding included.
 const BASE64_OF_4: usize = 8;
@@ -23,10 +24,20 @@ const BASE64_OF_8: usize = 12;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Algorithm {
+    /// Compared, never sent.
+    Crc32,
     Crc32c,
     Crc64Nvme,
     Md5,
+    /// Compared, never sent.
+    Sha1,
+    /// Compared, never sent.
+    Sha256,
 }
+
+/// The algorithms whose checksums servers name in headers of their own, the cheapest first.
+pub(super) const IN_HEADERS: [Algorithm; 5] =
+    [Algorithm::Crc64Nvme, Algorithm::Crc32c, Algorithm::Crc32, Algorithm::Sha1, Algorithm::Sha256];
 
 impl Algorithm {
     /// Returns what the configuration means for an endpoint. Other servers than AWS's were seen to refuse the headers.
@@ -40,33 +51,37 @@ impl Algorithm {
         }
     }
 
-    const fn header(self) -> &'static str {
+    pub(super) const fn header(self) -> &'static str {
         match self {
+            Self::Crc32 => "x-amz-checksum-crc32",
+            Self::Sha1 => "x-amz-checksum-sha1",
+            Self::Sha256 => "x-amz-checksum-sha256",
             Self::Crc32c => "x-amz-checksum-crc32c",
             Self::Crc64Nvme => "x-amz-checksum-crc64nvme",
             Self::Md5 => "content-md5",
         }
     }
 
-    const fn name(self) -> &'static str {
+    pub(super) const fn name(self) -> &'static str {
         match self {
+            Self::Crc32 => "CRC32",
+            Self::Sha1 => "SHA1",
+            Self::Sha256 => "SHA256",
             Self::Crc32c => "CRC32C",
             Self::Crc64Nvme => "CRC64NVME",
             Self::Md5 => "MD5",
         }
     }
 
-    /// Adds the checksum of `content`, which the server compares. A body that is opened again is read once for it.
-    pub(super) fn add_to<'a>(self, call: Call<'a>, content: &Payload<'_>) -> Result<Call<'a>> {
-        let mut sum = Running::new(self);
-        match content {
-            Payload::Empty => {}
-            Payload::Bytes(bytes) => sum.update(bytes),
-            Payload::Replay { open, length } => for_each_piece(&mut *open(), *length, |piece| sum.update(piece))
-                .map_err(|error| call.place(unreadable(error)))?,
-            Payload::Stream { .. } => return Ok(call),
+    /// Bytes of a value.
+    pub(super) const fn size(self) -> usize {
+        match self {
+            Self::Crc32 | Self::Crc32c => 4,
+            Self::Crc64Nvme => 8,
+            Self::Md5 => 16,
+            Self::Sha1 => 20,
+            Self::Sha256 => 32,
         }
-        Ok(call.header(self.header(), sum.finish()))
     }
 
     /// The header that can follow a body sent in chunks; S3 takes no MD5 there.
@@ -74,7 +89,7 @@ impl Algorithm {
         let value_length = match self {
             Self::Crc32c => BASE64_OF_4,
             Self::Crc64Nvme => BASE64_OF_8,
-            Self::Md5 => return None,
+            Self::Crc32 | Self::Md5 | Self::Sha1 | Self::Sha256 => return None,
         };
         chunked::Trailer::new(self.header(), value_length).ok()
     }
@@ -90,7 +105,7 @@ impl Algorithm {
             Self::Crc32c | Self::Crc64Nvme => {
                 call.header("x-amz-checksum-algorithm", self.name()).header("x-amz-checksum-type", "FULL_OBJECT")
             }
-            Self::Md5 => call,
+            Self::Crc32 | Self::Md5 | Self::Sha1 | Self::Sha256 => call,
         }
     }
 
@@ -98,7 +113,7 @@ impl Algorithm {
     pub(super) fn request_in(self, call: Call<'_>) -> Call<'_> {
         match self {
             Self::Crc32c | Self::Crc64Nvme => call.header("x-amz-checksum-mode", "ENABLED"),
-            Self::Md5 => call,
+            Self::Crc32 | Self::Md5 | Self::Sha1 | Self::Sha256 => call,
         }
     }
 }
@@ -116,12 +131,17 @@ pub(super) struct Running {
 enum Digest {
     Crc(crc_fast::Digest),
     Md5(Md5),
+    Sha1(Sha1),
+    Sha256(Sha256),
 }
 
 impl Running {
-    fn new(algorithm: Algorithm) -> Self {
+    pub(super) fn new(algorithm: Algorithm) -> Self {
         let crc = |algorithm| Digest::Crc(crc_fast::Digest::new(algorithm));
         let digest = match algorithm {
+            Algorithm::Crc32 => crc(CrcAlgorithm::Crc32IsoHdlc),
+            Algorithm::Sha1 => Digest::Sha1(Sha1::new()),
+            Algorithm::Sha256 => Digest::Sha256(Sha256::new()),
             Algorithm::Crc32c => crc(CrcAlgorithm::Crc32Iscsi),
             Algorithm::Crc64Nvme => crc(CrcAlgorithm::Crc64Nvme),
             Algorithm::Md5 => Digest::Md5(Md5::new()),
@@ -129,21 +149,29 @@ impl Running {
         Self { algorithm, digest }
     }
 
-    fn update(&mut self, bytes: &[u8]) {
+    pub(super) const fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    pub(super) fn update(&mut self, bytes: &[u8]) {
         match &mut self.digest {
             Digest::Crc(crc) => crc.update(bytes),
             Digest::Md5(md5) => md5.update(bytes),
+            Digest::Sha1(sha1) => sha1.update(bytes),
+            Digest::Sha256(sha256) => sha256.update(bytes),
         }
     }
 
     /// As the header has it: base64, of a CRC's big-endian bytes. What is taken in afterwards counts for nothing.
-    fn finish(&mut self) -> String {
+    pub(super) fn finish(&mut self) -> String {
         match &mut self.digest {
-            Digest::Crc(crc) if self.algorithm == Algorithm::Crc32c => {
+            Digest::Crc(crc) if matches!(self.algorithm, Algorithm::Crc32 | Algorithm::Crc32c) => {
                 BASE64.encode(&crc.finalize().to_be_bytes()[4..])
             }
             Digest::Crc(crc) => BASE64.encode(crc.finalize().to_be_bytes()),
             Digest::Md5(md5) => BASE64.encode(md5.finalize_reset()),
+            Digest::Sha1(sha1) => BASE64.encode(sha1.finalize_reset()),
+            Digest::Sha256(sha256) => BASE64.encode(sha256.finalize_reset()),
         }
     }
 }
@@ -202,20 +230,29 @@ mod tests {
     #[test]
     fn checksums_are_the_documented_ones() {
         // The check values of the CRC catalogue for "123456789".
-        for (algorithm, value) in [(Algorithm::Crc32c, 0xE306_9283_u64), (Algorithm::Crc64Nvme, 0xAE8B_1486_0A79_9888)]
-        {
+        for (algorithm, value) in [
+            (Algorithm::Crc32, 0xCBF4_3926_u64),
+            (Algorithm::Crc32c, 0xE306_9283),
+            (Algorithm::Crc64Nvme, 0xAE8B_1486_0A79_9888),
+        ] {
             let mut sum = Running::new(algorithm);
             sum.update(b"12345");
             sum.update(b"6789");
             let bytes = value.to_be_bytes();
-            let wanted = if algorithm == Algorithm::Crc32c { BASE64.encode(&bytes[4..]) } else { BASE64.encode(bytes) };
+            let short = algorithm != Algorithm::Crc64Nvme;
+            let wanted = if short { BASE64.encode(&bytes[4..]) } else { BASE64.encode(bytes) };
             assert_eq!(sum.finish(), wanted);
         }
-        // RFC 1321, A.5.
-        let mut sum = Running::new(Algorithm::Md5);
-        sum.update(b"message ");
-        sum.update(b"digest");
-        let wanted = hex::decode("f96b697d7cb7938d525a2f31aaf161d0").expect("hexadecimal");
-        assert_eq!(sum.finish(), BASE64.encode(wanted));
+        // RFC 1321, A.5; the others are what coreutils say of the same text.
+        for (algorithm, digits) in [
+            (Algorithm::Md5, "f96b697d7cb7938d525a2f31aaf161d0"),
+            (Algorithm::Sha1, "c12252ceda8be8994d5fa0290a47231c1d16aae3"),
+            (Algorithm::Sha256, "f7846f55cf23e14eebeab5b4e1550cad5b509e3348fbc4efa3a1413d393cb650"),
+        ] {
+            let mut sum = Running::new(algorithm);
+            sum.update(b"message ");
+            sum.update(b"digest");
+            assert_eq!(sum.finish(), BASE64.encode(hex::decode(digits).expect("hexadecimal")));
+        }
     }
 }

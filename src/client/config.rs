@@ -1,7 +1,7 @@
 //! What a client is made from.
 use super::endpoint::Endpoint;
 use super::retry::RetryPolicy;
-use super::values::{Checksum, PayloadSigning, SignatureVersion};
+use super::values::{Checksum, PayloadSigning, RequestPayer, SignatureVersion};
 use crate::clock::{Clock, SystemClock};
 use crate::credentials::{Cache, Chain, Context, Credentials, Provider, Static};
 use crate::net::proxy::Proxy;
@@ -22,7 +22,7 @@ pub struct Timeouts {
     /// that the caller takes between reads, or to produce what is sent, does not count.
     pub stall: Duration,
     /// One attempt of an operation whose request and reply are small: everything but object bodies. Also how long any
-    /// request waits for its turn, see [`Config::max_requests`].
+    /// request waits for its turn while no other request gets one, see [`Config::max_requests`].
     pub operation: Duration,
 }
 
@@ -55,6 +55,7 @@ pub struct Config {
     pub(super) signature: SignatureVersion,
     pub(super) payload: PayloadSigning,
     pub(super) checksum: Checksum,
+    pub(super) request_payer: RequestPayer,
     pub(super) verification: TlsVerification,
     pub(super) extra_roots_pem: Vec<u8>,
     pub(super) proxy: Option<Proxy>,
@@ -84,6 +85,7 @@ impl Config {
             signature: SignatureVersion::V4,
             payload: PayloadSigning::Auto,
             checksum: Checksum::Auto,
+            request_payer: RequestPayer::BucketOwner,
             verification: TlsVerification::Full,
             extra_roots_pem: Vec::new(),
             proxy: None,
@@ -139,6 +141,12 @@ impl Config {
         self.checksum = checksum;
         self
     }
+    /// Chooses who pays for requests.
+    #[must_use]
+    pub const fn request_payer(mut self, payer: RequestPayer) -> Self {
+        self.request_payer = payer;
+        self
+    }
     /// Chooses whether certificates are verified.
     #[must_use]
     pub const fn tls_verification(mut self, verification: TlsVerification) -> Self {
@@ -179,7 +187,7 @@ impl Config {
         self
     }
     /// How many requests may be in flight at once, over all clones of the client; 256 unless set. Further ones wait for
-    /// their turn, at most for [`Timeouts::operation`].
+    /// their turn, and fail when no request gets one for [`Timeouts::operation`].
     ///
     /// A request is in flight until its reply is known: an object's body, while it is read, no longer counts, and neither
     /// does a [`put_object_from`](super::Client::put_object_from) of more than [`HELD_BODY`](super::HELD_BODY), whose reader

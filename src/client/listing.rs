@@ -1,10 +1,10 @@
 //! Listings, page by page and whole.
 use super::Client;
 use super::body::Payload;
+use super::fallback::lacks_operation;
 use super::pages::{Follow, Page, Pages, Seen};
 use super::request::Call;
 use crate::error::{Error, ErrorKind, Result};
-use crate::sync;
 use crate::text::shown;
 use crate::xml::{self, ListBucketResult};
 use std::sync::Arc;
@@ -51,9 +51,6 @@ impl ListObjects {
 fn filled(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
 }
-
-/// Codes of servers that do not have an operation, whatever the status they come with.
-const MISSING_CODES: &[&str] = &["NotImplemented", "XNotImplemented", "MethodNotAllowed", "UnsupportedOperation"];
 
 /// Where a listing goes on.
 enum Next {
@@ -134,16 +131,17 @@ impl Client {
     /// The first page of a listing, in version 1 where the server does not have version 2.
     pub(crate) fn first_page(&self, bucket: &str, request: &ListObjects) -> Result<ListBucketResult> {
         let versions = &self.inner.listing_versions;
-        if sync::lock(versions).contains(bucket) {
+        if versions.contains(bucket) {
             return self.list_objects_v1(bucket, request, None);
         }
         self.list_objects(bucket, request, None).or_else(|error| {
-            if !may_lack_version_2(&error) {
+            // A listing has no key, so that none can be missing.
+            if !lacks_operation(&error) && error.kind() != ErrorKind::NoSuchKey {
                 return Err(error);
             }
             // Where version 1 is refused too, the first refusal has the reason.
             let Ok(page) = self.list_objects_v1(bucket, request, None) else { return Err(error) };
-            sync::lock(versions).insert(bucket);
+            versions.insert(bucket);
             Ok(page)
         })
     }
@@ -161,13 +159,6 @@ impl Client {
             }
         }
     }
-}
-
-/// Returns whether the refusal of a listing may mean that the server does not have version 2: whatever is not about the
-/// bucket, the credentials or the moment.
-fn may_lack_version_2(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Refused | ErrorKind::NoSuchKey)
-        || error.code().is_some_and(|code| MISSING_CODES.contains(&code))
 }
 
 impl Page for ListBucketResult {
@@ -313,17 +304,5 @@ mod tests {
         assert_eq!(next(Some(true), None, None, &["c"], &["b/"]).as_deref(), Ok("marker c"));
         assert_eq!(next(Some(true), None, Some("m"), &[], &[]).as_deref(), Ok("marker m"));
         assert!(next(Some(true), None, None, &[], &[]).is_err());
-    }
-
-    #[test]
-    fn refusals_that_may_mean_a_missing_operation() {
-        let error = |kind| Error::new(kind, "refused");
-        for kind in [ErrorKind::Refused, ErrorKind::NoSuchKey] {
-            assert!(may_lack_version_2(&error(kind)), "{kind:?}");
-        }
-        assert!(may_lack_version_2(&error(ErrorKind::Server).with_code("NotImplemented")));
-        for kind in [ErrorKind::AccessDenied, ErrorKind::NoSuchBucket, ErrorKind::Throttled, ErrorKind::Protocol] {
-            assert!(!may_lack_version_2(&error(kind)), "{kind:?}");
-        }
     }
 }

@@ -24,6 +24,8 @@ pub struct ObjectMeta {
     pub metadata: Vec<(String, String)>,
     /// `x-amz-server-side-encryption`.
     pub encryption: Option<String>,
+    /// Whether the headers show an encryption under which ETags are not MD5s.
+    pub(crate) has_opaque_etag: bool,
     /// The CRC-64/NVME of the whole object, when the server keeps one and it was requested.
     pub(crate) crc64nvme: Option<u64>,
 }
@@ -43,6 +45,7 @@ impl ObjectMeta {
                 .filter_map(|(name, value)| Some((name.strip_prefix("x-amz-meta-")?.to_owned(), value.to_owned())))
                 .collect(),
             encryption: text("x-amz-server-side-encryption"),
+            has_opaque_etag: has_opaque_etag(response.headers()),
             crc64nvme: response
                 .header("x-amz-checksum-crc64nvme")
                 .and_then(|text| BASE64.decode(text).ok())
@@ -50,18 +53,50 @@ impl ObjectMeta {
         }
     }
 
-    /// Returns the ETag, where it may be the MD5 of the object's bytes: it is that of what was put whole, unless it is encrypted
-    /// with keys that are not S3's own (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html>).
+    /// Returns the ETag where it may be the MD5 of the object's bytes.
     pub(crate) fn md5(&self) -> Option<[u8; 16]> {
-        let own_keys = self.encryption.as_deref().is_none_or(|name| name == "AES256");
-        let etag = self.etag.as_deref().filter(|_| own_keys)?;
-        hex::decode(etag).ok()?.try_into().ok()
+        let own_keys = self.encryption.as_deref().is_none_or(|name| name.eq_ignore_ascii_case("AES256"));
+        self.etag.as_deref().filter(|_| own_keys && !self.has_opaque_etag).and_then(md5_of)
     }
 }
 
-/// Returns an ETag as conditional headers have it. Weak ones keep the quotes they came with.
-pub(super) fn quoted(etag: &str) -> String {
-    if is_weak(etag) { etag.to_owned() } else { format!("\"{etag}\"") }
+/// Returns whether headers, of a request or a response, show an encryption under which ETags are
+/// not MD5s.
+///
+/// The ETag of what was put whole is the MD5 of its bytes, unless it is encrypted with keys that
+/// are not S3's own (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html>): those of
+/// KMS or of a customer. Every other header about encryption, such as other vendors', counts as one
+/// of these.
+pub(super) fn has_opaque_etag<'h>(mut headers: impl Iterator<Item = (&'h str, &'h str)>) -> bool {
+    headers.any(|(name, value)| match name {
+        "x-amz-server-side-encryption" => !value.eq_ignore_ascii_case("AES256"),
+        _ => name.contains("encryption") && !name.starts_with("x-amz-meta-"),
+    })
+}
+
+/// Returns the MD5 that an ETag stands for: 32 hexadecimal digits, of either case.
+pub(super) fn md5_of(etag: &str) -> Option<[u8; 16]> {
+    hex::decode(etag).ok()?.try_into().ok()
+}
+
+/// Returns the number of parts that an ETag ends with: 32 hexadecimal digits, a dash and the
+/// number.
+pub(super) fn parts_of(etag: &str) -> Option<u64> {
+    let (digits, count) = etag.split_once('-')?;
+    md5_of(digits)?;
+    count.parse().ok().filter(|_| count.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Returns whether two ETags are the same. Alibaba's are in upper case, and others differ from
+/// response to response.
+pub(super) fn same_etag(one: &str, other: &str) -> bool {
+    let hexadecimal = |etag: &str| md5_of(etag).is_some() || parts_of(etag).is_some();
+    one == other || hexadecimal(one) && one.eq_ignore_ascii_case(other)
+}
+
+/// Returns an ETag as conditional headers have it, `None` for a [weak](is_weak) one.
+pub(super) fn condition(etag: &str) -> Option<String> {
+    (!is_weak(etag)).then(|| format!("\"{etag}\""))
 }
 
 /// Returns whether an ETag is weak (RFC 9110 section 8.8.1), as those of proxies are: no condition with it ever holds for bytes.

@@ -26,15 +26,21 @@ mod bucket;
 mod call;
 mod checksum;
 mod config;
+mod delete;
 pub mod endpoint;
+mod fallback;
 mod framing;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
+mod hint;
 mod history;
+mod inquiry;
+mod learnt;
 mod listing;
 mod meta;
 mod multipart;
 mod object;
+mod outcome;
 mod outgoing;
 mod pages;
 mod presign;
@@ -44,24 +50,29 @@ mod read;
 mod reply;
 mod request;
 mod retry;
+mod send;
 mod settings;
 mod signing;
 mod step;
+mod store;
+mod transport_failure;
 pub(crate) mod values;
 
 pub use crate::net::proxy::Proxy;
 pub use crate::transport::TlsVerification;
+pub(crate) use crate::transport::check_roots;
 pub use bucket::{BucketInfo, BucketName};
 pub(crate) use checksum::Expected;
 #[cfg(test)]
 pub(crate) use config::MAX_REQUESTS;
 pub use config::{Config, Timeouts};
+pub use delete::DELETE_OBJECTS_KEYS;
 pub use endpoint::{Addressing, Endpoint, Scheme, Variant};
+pub(crate) use fallback::lacks_operation;
 pub use listing::ListObjects;
 pub use meta::ObjectMeta;
-pub(crate) use multipart::total_size;
 pub use multipart::{CompletedUpload, MAX_PART_SIZE, MAX_PARTS, MIN_PART_SIZE, UploadRef, UploadedPart};
-pub use object::{Condition, CopySource, DELETE_OBJECTS_KEYS, PutResult};
+pub use object::{Condition, CopySource};
 pub use pages::Pages;
 pub use presign::{Presign, PresignMethod, PresignedUrl, SessionEnd};
 pub use put_from::HELD_BODY;
@@ -69,7 +80,8 @@ pub use range::ByteRange;
 pub use read::{GetObject, ObjectReader};
 pub use retry::RetryPolicy;
 pub use settings::ObjectSettings;
-pub use values::{CannedAcl, Checksum, Encryption, PayloadSigning, SignatureVersion, StorageClass};
+pub use store::PutResult;
+pub use values::{CannedAcl, Checksum, Encryption, PayloadSigning, RequestPayer, SignatureVersion, StorageClass};
 
 use crate::cancel::Cancel;
 use crate::clock::Clock;
@@ -78,7 +90,7 @@ use crate::sign::v4;
 use crate::sync;
 use crate::transport::Transport;
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -101,8 +113,12 @@ struct Inner {
     /// Regions of buckets that turned out to live elsewhere than configured.
     regions: Mutex<HashMap<String, String>>,
     /// Buckets whose server does not have version 2 of listings.
-    listing_versions: Mutex<Remembered>,
+    listing_versions: learnt::LearntBuckets,
     signing_key: Mutex<Option<Arc<v4::SigningKey>>>,
+    /// Buckets whose server stores nothing without `Content-MD5`.
+    wants_digest: learnt::LearntBuckets,
+    /// Buckets whose ETags are not MD5s, because of an encryption.
+    has_opaque_etags: learnt::LearntBuckets,
     counters: Counters,
 }
 
@@ -132,23 +148,9 @@ pub struct Stats {
     pub allowed_requests: usize,
 }
 
-/// How many buckets something is remembered of: a program talks to a handful, and this ends what a hostile one could grow.
+/// How many buckets' regions and peculiarities are remembered: a program talks to a handful, and
+/// this ends what a hostile one could grow.
 const REMEMBERED_BUCKETS: usize = 1024;
-
-/// Names of buckets, at most [`REMEMBERED_BUCKETS`].
-#[derive(Default)]
-struct Remembered(HashSet<String>);
-
-impl Remembered {
-    fn contains(&self, bucket: &str) -> bool {
-        self.0.contains(bucket)
-    }
-    fn insert(&mut self, bucket: &str) {
-        if self.0.len() < REMEMBERED_BUCKETS {
-            self.0.insert(bucket.to_owned());
-        }
-    }
-}
 
 impl Client {
     /// Makes a client. Opens no connection and asks for no credentials yet.
@@ -169,8 +171,10 @@ impl Client {
             admission: admission::Admission::new(config.max_requests),
             clock_offset: AtomicI64::new(0),
             regions: Mutex::default(),
-            listing_versions: Mutex::default(),
+            listing_versions: learnt::LearntBuckets::default(),
             signing_key: Mutex::default(),
+            wants_digest: learnt::LearntBuckets::default(),
+            has_opaque_etags: learnt::LearntBuckets::default(),
             counters: Counters::default(),
             config,
         };

@@ -1,13 +1,14 @@
 //! Multipart uploads: begin, send parts, complete or abort, and find what was begun before.
 use super::Client;
 use super::body::{Payload, Reopen};
-use super::checksum::Algorithm;
-use super::meta::etag_of;
-use super::object::{Condition, CopySource, outcome_unknown};
+use super::meta::{has_opaque_etag, md5_of, parts_of};
+use super::object::{Condition, CopySource};
+use super::outcome::{Ended, Found, Wanted, check_names, may_have_happened, outcome_unknown};
 use super::pages::{Follow, Page, Pages, Seen};
-use super::reply::expect_nothing;
+use super::reply::{Reader, read_document, read_what_is_said};
 use super::request::{Call, Recheck, TimeLimit, object_call};
 use super::settings::ObjectSettings;
+use super::store::{Content, Etag};
 use crate::error::{Error, ErrorKind, Result};
 use crate::xml::{self, ListMultipartUploadsResult, ListPartsResult};
 use md5::{Digest as _, Md5};
@@ -64,11 +65,17 @@ impl Client {
         if let Some(algorithm) = self.inner.checksum {
             call = algorithm.announce_in(call);
         }
-        let result = self.run_for_document(
-            &call,
-            Payload::Empty,
-            (xml::initiate_multipart_upload_result, xml::MAX_REPLY_BYTES),
-        )?;
+        let opaque = has_opaque_etag(call.headers.iter().map(|(name, value)| (&**name, &**value)));
+        let result = self.run(&call, Payload::Empty, |response, deadline| {
+            // Not every server repeats the encryption with the parts.
+            if opaque || has_opaque_etag(response.headers()) {
+                self.inner.has_opaque_etags.insert(bucket);
+            }
+            let reader: Reader<xml::InitiateMultipartUploadResult> =
+                (xml::initiate_multipart_upload_result, xml::MAX_REPLY_BYTES);
+            read_document(response, deadline, &call, reader)
+        })?;
+        check_names(&call, result.bucket.as_deref(), result.key.as_deref())?;
         Ok(result.upload_id)
     }
 
@@ -76,7 +83,7 @@ impl Client {
     ///
     /// [UploadPart]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPart.html
     pub fn upload_part(&self, upload: UploadRef<'_>, part_number: u32, content: &[u8]) -> Result<UploadedPart> {
-        self.send_part(upload, part_number, || Payload::Bytes(content), content.len() as u64)
+        self.send_part(upload, part_number, Content::Bytes(content), content.len() as u64)
     }
 
     /// Sends a part from a reader that can be opened again for each attempt.
@@ -87,41 +94,30 @@ impl Client {
         open: &'a Reopen<'a>,
         length: u64,
     ) -> Result<UploadedPart> {
-        self.send_part(upload, part_number, || Payload::Replay { open, length }, length)
+        self.send_part(upload, part_number, Content::Replay { open, length }, length)
     }
 
-    fn send_part<'a>(
+    fn send_part(
         &self,
         upload: UploadRef<'_>,
         part_number: u32,
-        content: impl Fn() -> Payload<'a>,
+        content: Content<'_>,
         size: u64,
     ) -> Result<UploadedPart> {
-        let send = |checksum: Option<Algorithm>| {
-            let mut call = part_call("UploadPart", upload, part_number)?;
-            if let Some(algorithm) = checksum {
-                call = algorithm.add_to(call, &content())?;
-            }
-            call.time_limit = TimeLimit::WhileBytesMove;
-            self.run(&call, content(), |response, deadline| {
-                // Completion must name the ETag: a part without one is not stored as far as we can tell.
-                let etag = etag_of(&response)
-                    .ok_or_else(|| Error::new(ErrorKind::Protocol, "the server sent no ETag for the part"))?;
-                expect_nothing(response, deadline, &call)?;
-                Ok(UploadedPart { part_number, etag, size })
-            })
-        };
-        match send(self.inner.checksum) {
+        let call = part_call("UploadPart", upload, part_number)?;
+        let checksum = self.inner.checksum;
+        let stored = match self.store(&call, content, checksum, Etag::Required) {
             // An upload that another program began without a checksum takes no part with one.
             Err(error)
-                if self.inner.checksum.is_some()
+                if checksum.is_some()
                     && error.code() == Some("InvalidRequest")
                     && error.message().contains("Checksum Type mismatch") =>
             {
-                send(None)
+                self.store(&call, content, None, Etag::Required)
             }
             result => result,
-        }
+        }?;
+        Ok(UploadedPart { part_number, etag: stored.etag.unwrap_or_default(), size })
     }
 
     /// [UploadPartCopy]: makes a part from the bytes `range` (start included, end not) of another object.
@@ -148,10 +144,12 @@ impl Client {
 
     /// [CompleteMultipartUpload]: makes the object visible, whole. `parts` must be in ascending order.
     ///
-    /// When the responses do not show whether the upload was completed (a lost response, an upload that is suddenly
-    /// unknown), the object is looked at: the same size and the ETag that these parts make is a success.
+    /// When the responses do not show whether the upload was completed (a lost response, a success
+    /// that says nothing, an upload that is suddenly unknown), the object is looked at: the same
+    /// size and the ETag that these parts make is a success.
     ///
     /// # Errors
+    /// [`ErrorKind::Integrity`] when the response names another bucket or key, or an ETag of another number of parts.
     /// [`ErrorKind::OutcomeUnknown`] when that look could not settle it: the upload must not be aborted then.
     ///
     /// [CompleteMultipartUpload]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
@@ -164,50 +162,22 @@ impl Client {
         let call = upload_call("CompleteMultipartUpload", "POST", upload)?;
         let named: Vec<(u32, &str)> = parts.iter().map(|part| (part.part_number, part.etag.as_str())).collect();
         let body = xml::complete_multipart_upload(&named).map_err(|error| call.refuse(error.to_string()))?;
-        let mut call = condition.apply_to(call.header("content-type", "application/xml"));
+        let mut call = condition.apply_to(call.header("content-type", "application/xml"))?;
         call.time_limit = TimeLimit::ServerWork;
         call.recheck = Recheck::ByCaller;
-        let result = self.run_for_document(
-            &call,
-            Payload::Bytes(body.as_bytes()),
-            (xml::complete_multipart_upload_result, xml::MAX_REPLY_BYTES),
-        );
-        match result {
-            Ok(xml::CompleteMultipartUploadResult { etag: Some(etag), .. }) => Ok(CompletedUpload { etag: Some(etag) }),
-            // Ceph leaves the ETag out of its first response.
-            Ok(_) => {
-                Ok(CompletedUpload { etag: self.head_object(upload.bucket, upload.key).ok().and_then(|m| m.etag) })
-            }
-            Err(error) if may_have_completed(&error) => self.settle_completion(upload, parts, error),
+        let begun = self.inner.config.clock.instant();
+        let look = || self.look(upload.bucket, upload.key, &made_of(parts), begun);
+        let accept = |response, deadline| {
+            let reader: Reader<xml::CompleteMultipartUploadResult> =
+                (xml::complete_multipart_upload_result, xml::MAX_REPLY_BYTES);
+            read_what_is_said(response, deadline, &call, reader)
+        };
+        match self.run_and_look(&call, || Payload::Bytes(body.as_bytes()), accept, || Ok(made_of(parts))) {
+            Ok(Ended::Said(result)) => check_completion(&call, parts, result, look),
+            Ok(Ended::Seen(meta)) => Ok(CompletedUpload { etag: meta.etag }),
+            Err(error) if may_have_completed(&error) => settle_completion(error, look()),
             Err(error) => Err(error),
         }
-    }
-
-    /// Looks whether the object at `key` is what `parts` make.
-    fn settle_completion(
-        &self,
-        upload: UploadRef<'_>,
-        parts: &[UploadedPart],
-        error: Error,
-    ) -> Result<CompletedUpload> {
-        let unknown = |error| outcome_unknown(error, "the upload was completed");
-        let settled = matches!(error.kind(), ErrorKind::NoSuchUpload | ErrorKind::PreconditionFailed);
-        let meta = match self.head_object(upload.bucket, upload.key) {
-            Ok(meta) => meta,
-            Err(look) if look.kind() == ErrorKind::NoSuchKey && settled => return Err(error),
-            Err(look) if look.kind() == ErrorKind::NoSuchKey => return Err(unknown(error)),
-            Err(look) => return Err(unknown(error.with_source(look))),
-        };
-        if Some(meta.size) != total_size(parts) {
-            return Err(if settled { error } else { unknown(error) });
-        }
-        if meta.etag.is_some() && meta.etag == expected_etag(parts) {
-            return Ok(CompletedUpload { etag: meta.etag });
-        }
-        // Where ETags are no MD5 (KMS, some servers), an object of this size and of as many parts may be ours or not.
-        let parts_of_it = meta.etag.as_deref().and_then(|etag| etag.rsplit_once('-')).map(|(_, count)| count);
-        let comparable = parts_of_it.is_some_and(|count| count != parts.len().to_string());
-        Err(if settled && (comparable || !error.is_unsettled()) { error } else { unknown(error) })
     }
 
     /// [AbortMultipartUpload]. An upload that is not there (any more) is a success.
@@ -216,7 +186,8 @@ impl Client {
     pub fn abort_multipart_upload(&self, upload: UploadRef<'_>) -> Result<()> {
         let call = upload_call("AbortMultipartUpload", "DELETE", upload)?;
         match self.run_for_nothing(&call, Payload::Empty) {
-            Err(error) if error.is_not_found() => Ok(()),
+            // With another status it is a refusal, and the parts are still there.
+            Err(error) if error.is_not_found() && error.status() == Some(404) => Ok(()),
             result => result,
         }
     }
@@ -362,19 +333,76 @@ fn part_call<'a>(operation: &'static str, upload: UploadRef<'a>, part_number: u3
     }
 }
 
-/// Returns the bytes of all parts together; `None` for more than 64 bits can count. Sizes may be a server's.
-pub(crate) fn total_size(parts: &[UploadedPart]) -> Option<u64> {
-    parts.iter().try_fold(0_u64, |sum, part| sum.checked_add(part.size))
-}
-
 /// Whether a failed completion may have happened all the same. An upload that is unknown may be unknown because it is
 /// complete; what the server refuses for another reason is there still.
 fn may_have_completed(error: &Error) -> bool {
     match error.kind() {
         ErrorKind::NoSuchUpload => true,
-        ErrorKind::Refused | ErrorKind::Conflict | ErrorKind::Cancelled => false,
-        _ => error.is_unsettled(),
+        ErrorKind::Refused | ErrorKind::Conflict => false,
+        _ => may_have_happened(error),
     }
+}
+
+/// Returns what the completion of an upload makes of its parts.
+fn made_of(parts: &[UploadedPart]) -> Wanted {
+    Wanted { size: total_size(parts), md5: None, etag: expected_etag(parts), parts: Some(parts.len() as u64) }
+}
+
+/// Compares a completion with what was asked for. Where the response has no ETag, as Ceph's first
+/// one, `look` finds it.
+fn check_completion(
+    call: &Call<'_>,
+    parts: &[UploadedPart],
+    result: xml::CompleteMultipartUploadResult,
+    look: impl FnOnce() -> Found,
+) -> Result<CompletedUpload> {
+    check_names(call, result.bucket.as_deref(), result.key.as_deref())?;
+    let incomplete = |text: String| {
+        let error = call.place(Error::new(ErrorKind::Integrity, text));
+        error.with_hint("the object is damaged: store it again, and report this to the server's administrator")
+    };
+    if let Some(etag) = result.etag {
+        return match parts_of(&etag) {
+            Some(count) if count != parts.len() as u64 => Err(incomplete(format!(
+                "the server made the object of {count} parts, and {} were named: its ETag is {etag}",
+                parts.len()
+            ))),
+            _ => Ok(CompletedUpload { etag: Some(etag) }),
+        };
+    }
+    match look() {
+        Found::Wanted(meta) | Found::Similar(meta, _) => Ok(CompletedUpload { etag: meta.etag }),
+        Found::Other => {
+            Err(incomplete("the object is not what its parts make, although they were completed".to_owned()))
+        }
+        Found::Nothing => {
+            let text = "the server completed the upload, and has no object";
+            Err(outcome_unknown(call.place(Error::new(ErrorKind::Protocol, text)), "the upload was completed"))
+        }
+        // The result itself says that it was completed.
+        Found::Unknown(_) => Ok(CompletedUpload { etag: None }),
+    }
+}
+
+/// Decides with the object what became of a completion that failed with `error`.
+fn settle_completion(error: Error, found: Found) -> Result<CompletedUpload> {
+    let unknown = |error| Err(outcome_unknown(error, "the upload was completed"));
+    let settled = matches!(error.kind(), ErrorKind::NoSuchUpload | ErrorKind::PreconditionFailed);
+    match found {
+        Found::Wanted(meta) => Ok(CompletedUpload { etag: meta.etag }),
+        Found::Unknown(look) => unknown(error.with_source(look)),
+        Found::Other | Found::Nothing if settled => Err(error),
+        // Where ETags are no MD5 (KMS, some servers), an object of this size and of as many parts
+        // may be ours or not.
+        Found::Similar(..) if settled && !error.is_unsettled() => Err(error),
+        Found::Other | Found::Nothing | Found::Similar(..) => unknown(error),
+    }
+}
+
+/// Returns how many bytes the parts have together; `None` for sizes, which a server may have named,
+/// beyond all reason.
+pub(crate) fn total_size(parts: &[UploadedPart]) -> Option<u64> {
+    parts.iter().try_fold(0_u64, |sum, part| sum.checked_add(part.size))
 }
 
 /// The ETag S3 gives to an object of these parts: the MD5 of the parts' MD5s, a dash and their number. `None` when a part's
@@ -382,8 +410,7 @@ fn may_have_completed(error: &Error) -> bool {
 pub(crate) fn expected_etag(parts: &[UploadedPart]) -> Option<String> {
     let mut digest = Md5::new();
     for part in parts {
-        let md5 = hex::decode(&part.etag).ok().filter(|bytes| bytes.len() == 16)?;
-        digest.update(md5);
+        digest.update(md5_of(&part.etag)?);
     }
     Some(format!("{}-{}", hex::encode(digest.finalize()), parts.len()))
 }
@@ -393,14 +420,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn p10_sizes_of_parts_are_added_with_an_end() {
-        let size = |sizes: &[u64]| {
-            let part = |size: &u64| UploadedPart { part_number: 1, etag: String::new(), size: *size };
-            total_size(&sizes.iter().map(part).collect::<Vec<_>>())
-        };
-        assert_eq!(size(&[]), Some(0));
-        assert_eq!(size(&[1, u64::MAX - 1]), Some(u64::MAX));
-        assert_eq!(size(&[1, u64::MAX]), None);
-        assert_eq!(size(&[u64::MAX; 3]), None);
+    fn p10_sizes_are_added_without_overflow() {
+        let part = |size| UploadedPart { part_number: 1, etag: "e".to_owned(), size };
+        assert_eq!(total_size(&[]), Some(0));
+        assert_eq!(total_size(&[part(3), part(4)]), Some(7));
+        assert_eq!(total_size(&[part(u64::MAX), part(0)]), Some(u64::MAX));
+        assert_eq!(total_size(&[part(u64::MAX), part(1)]), None);
+        assert_eq!(made_of(&[part(u64::MAX), part(u64::MAX)]).size, None);
     }
 }

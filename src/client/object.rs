@@ -1,22 +1,20 @@
-//! Operations on one object, or on many by name: put, delete, copy.
+//! Operations on one object: put, copy, head.
 use super::Client;
 use super::body::{Payload, Reopen};
-use super::call::Retry;
-use super::meta::{ObjectMeta, etag_of, quoted};
-use super::reply::{error_of, expect_nothing, read_document};
+use super::listing::ListObjects;
+use super::meta::{ObjectMeta, condition};
+use super::outcome::{Age, Ended, Found, Wanted, may_have_happened, outcome_unknown};
+use super::range::ContentRange;
+use super::reply::{Reader, Said, read_what_is_said};
 use super::request::{Call, TimeLimit, object_call};
 use super::settings::ObjectSettings;
+use super::store::{Content, Etag, PutResult};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sign;
+use crate::transport::Response;
 use crate::xml;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use md5::{Digest as _, Md5};
-use std::collections::{HashMap, HashSet};
-
-/// Keys that one DeleteObjects takes
-/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>).
-pub const DELETE_OBJECTS_KEYS: usize = 1000;
+use std::time::Instant;
 
 /// A condition for a write
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html>).
@@ -27,29 +25,23 @@ pub enum Condition {
     Always,
     /// No object has the key (`If-None-Match: *`).
     IfAbsent,
-    /// The object there has this ETag (`If-Match`), given without quotes. On Ceph RGW 16, which compares it with the
-    /// quotes that AWS demands, this never holds.
+    /// The object there has this ETag (`If-Match`), given without quotes; a weak one (`W/"..."`),
+    /// which never holds, is refused. On Ceph RGW 16, which compares it with the quotes that AWS
+    /// demands, this never holds.
     IfMatch(String),
 }
 
 impl Condition {
-    pub(super) fn apply_to<'a>(&'a self, call: Call<'a>) -> Call<'a> {
+    pub(super) fn apply_to<'a>(&'a self, call: Call<'a>) -> Result<Call<'a>> {
         match self {
-            Self::Always => call,
-            Self::IfAbsent => call.header("if-none-match", "*"),
-            Self::IfMatch(etag) => call.header("if-match", quoted(etag)),
+            Self::Always => Ok(call),
+            Self::IfAbsent => Ok(call.header("if-none-match", "*")),
+            Self::IfMatch(etag) => match condition(etag) {
+                Some(etag) => Ok(call.header("if-match", etag)),
+                None => Err(call.refuse("a weak ETag cannot be the condition of a write: it never holds")),
+            },
         }
     }
-}
-
-/// The result of storing an object.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct PutResult {
-    /// Without quotes; opaque. `None` when the server sent none.
-    pub etag: Option<String>,
-    /// The version in a versioned bucket.
-    pub version_id: Option<String>,
 }
 
 /// The object a copy is made from.
@@ -59,21 +51,24 @@ pub struct CopySource<'a> {
     pub bucket: &'a str,
     /// Its key.
     pub key: &'a str,
-    /// Only if it still has this ETag, given without quotes.
+    /// Only if it still has this ETag, given without quotes. A weak one (`W/"..."`) never holds,
+    /// and is not sent.
     pub if_match: Option<&'a str>,
 }
 
 impl CopySource<'_> {
-    /// `x-amz-copy-source` and its condition; the value is percent-encoded as AWS demands.
+    /// `x-amz-copy-source` and its condition. The value is percent-encoded as AWS demands, and has
+    /// no slash before the bucket, as Amazon's SDKs write it: Cloudflare R2 finds the name of an
+    /// empty bucket before one.
     pub(super) fn apply_to<'a>(self, call: Call<'a>) -> Result<Call<'a>> {
         super::endpoint::check_bucket(self.bucket)?;
         if self.key.is_empty() {
             return Err(call.refuse("the key to copy from is empty"));
         }
-        let source = format!("/{}/{}", self.bucket, sign::encode_path(self.key));
+        let source = format!("{}/{}", self.bucket, sign::encode_path(self.key));
         Ok(call
             .header("x-amz-copy-source", source)
-            .maybe_header("x-amz-copy-source-if-match", self.if_match.map(quoted)))
+            .maybe_header("x-amz-copy-source-if-match", self.if_match.and_then(condition)))
     }
 }
 
@@ -98,34 +93,29 @@ impl Client {
         settings: &ObjectSettings,
         condition: &Condition,
     ) -> Result<PutResult> {
-        let call = condition.apply_to(settings.apply_to(object_call("PutObject", "PUT", bucket, key)?)?);
-        match self.put(call, Payload::Bytes(content)) {
-            Err(error) if *condition != Condition::Always && error.is_unsettled() => {
-                self.settle_put(bucket, key, content, error)
+        let call = condition.apply_to(settings.apply_to(object_call("PutObject", "PUT", bucket, key)?)?)?;
+        let begun = self.inner.config.clock.instant();
+        match self.store(&call, Content::Bytes(content), self.inner.checksum, Etag::Optional) {
+            Err(error) if *condition != Condition::Always && may_have_happened(&error) => {
+                self.settle_put(&call, content, begun, error)
             }
             result => result,
         }
     }
 
-    /// Finds out whether the object at `key` was written by an attempt whose response was lost.
-    fn settle_put(&self, bucket: &str, key: &str, content: &[u8], error: Error) -> Result<PutResult> {
-        if error.kind() == ErrorKind::Cancelled {
-            return Err(error);
-        }
+    /// Finds out whether the object was written by an attempt whose response was lost.
+    fn settle_put(&self, call: &Call<'_>, content: &[u8], begun: Instant, error: Error) -> Result<PutResult> {
+        let wanted =
+            Wanted { size: Some(content.len() as u64), md5: Some(Md5::digest(content).into()), ..Wanted::default() };
         let unknown = |error| Err(outcome_unknown(error, "the object was stored"));
-        let meta = match self.head_object(bucket, key) {
-            Ok(meta) => meta,
-            Err(look) => return unknown(error.with_source(look)),
-        };
-        if meta.size != content.len() as u64 {
+        match self.look(call.bucket, call.key, &wanted, begun) {
+            Found::Wanted(meta) => Ok(PutResult { etag: meta.etag, version_id: meta.version_id }),
             // The last response describes the object that is there now.
-            return if error.kind() == ErrorKind::PreconditionFailed { Err(error) } else { unknown(error) };
+            Found::Other if error.kind() == ErrorKind::PreconditionFailed => Err(error),
+            Found::Unknown(look) => unknown(error.with_source(look)),
+            // An ETag that is not an MD5 proves nothing either way.
+            Found::Other | Found::Similar(..) | Found::Nothing => unknown(error),
         }
-        if meta.etag.as_deref() == Some(&hex::encode(Md5::digest(content))) {
-            return Ok(PutResult { etag: meta.etag, version_id: meta.version_id });
-        }
-        // An ETag that is not an MD5 proves nothing either way.
-        if meta.md5().is_some() && error.kind() == ErrorKind::PreconditionFailed { Err(error) } else { unknown(error) }
     }
 
     /// PutObject from a reader that can be opened again for each attempt.
@@ -138,128 +128,14 @@ impl Client {
         settings: &ObjectSettings,
     ) -> Result<PutResult> {
         let call = settings.apply_to(object_call("PutObject", "PUT", bucket, key)?)?;
-        self.put(call, Payload::Replay { open, length })
-    }
-
-    /// Sends a PutObject with its checksum.
-    pub(super) fn put(&self, mut call: Call<'_>, payload: Payload<'_>) -> Result<PutResult> {
-        if let Some(algorithm) = self.inner.checksum {
-            call = algorithm.add_to(call, &payload)?;
-        }
-        call.time_limit = TimeLimit::WhileBytesMove;
-        self.run(&call, payload, |response, deadline| {
-            let version_id = response.header("x-amz-version-id").map(str::to_owned);
-            let result = PutResult { etag: etag_of(&response), version_id };
-            expect_nothing(response, deadline, &call)?;
-            Ok(result)
-        })
-    }
-
-    /// [DeleteObject]. Succeeds as well when there is no such object.
-    ///
-    /// [DeleteObject]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html
-    pub fn delete_object(&self, bucket: &str, key: &str) -> Result<()> {
-        let call = object_call("DeleteObject", "DELETE", bucket, key)?;
-        match self.run_for_nothing(&call, Payload::Empty) {
-            Err(error) if error.kind() == ErrorKind::NoSuchKey => Ok(()),
-            result => result,
-        }
-    }
-
-    /// [DeleteObjects]: up to 1,000 keys in one request. `Ok` means that the server said of every key that it is gone.
-    ///
-    /// Keys with characters that XML cannot carry are deleted one by one; so are all keys on servers that do not know the
-    /// operation (Google Cloud Storage).
-    ///
-    /// # Errors
-    /// When some keys are left: the first failure, with the further ones in [`Error::others`].
-    ///
-    /// [DeleteObjects]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
-    pub fn delete_objects(&self, bucket: &str, keys: &[&str]) -> Result<()> {
-        if keys.len() > DELETE_OBJECTS_KEYS {
-            let call = Call::new("DeleteObjects", "POST", bucket, "");
-            return Err(call.refuse(format!("{} keys given, 1,000 are allowed", keys.len())));
-        }
-        let (in_xml, alone): (Vec<&str>, Vec<&str>) = keys.iter().partition(|key| xml::can_carry(key));
-        let mut failures = Vec::new();
-        if !in_xml.is_empty() {
-            failures = self.delete_batch(bucket, &in_xml);
-            let unknown = |error: &Error| error.status() == Some(501) || error.code() == Some("NotImplemented");
-            if failures.first().is_some_and(unknown) {
-                failures = in_xml.iter().filter_map(|key| self.delete_object(bucket, key).err()).collect();
-            }
-        }
-        failures.extend(alone.iter().filter_map(|key| self.delete_object(bucket, key).err()));
-        first_with_others(failures)
-    }
-
-    /// One DeleteObjects request, and further ones for the keys whose deletion failed for a moment. The failures are
-    /// complete: every key not named in them is gone.
-    fn delete_batch(&self, bucket: &str, keys: &[&str]) -> Vec<Error> {
-        let call = Call::new("DeleteObjects", "POST", bucket, "");
-        let (mut left, mut failures, mut rounds) = (keys.to_vec(), Vec::new(), 0);
-        loop {
-            rounds += 1;
-            let result = match self.delete_once(bucket, &left) {
-                Ok(result) => result,
-                Err(error) => {
-                    failures.insert(0, error);
-                    return failures;
-                }
-            };
-            // Nearly always: every key, in the order of the request.
-            if result.errors.is_empty() && result.deleted == left {
-                return failures;
-            }
-            let gone: HashSet<&str> = result.deleted.iter().map(String::as_str).collect();
-            let failed: HashMap<&str, &xml::DeleteError> =
-                result.errors.iter().map(|error| (error.key.as_str(), error)).collect();
-            let mut again = Vec::new();
-            for key in left {
-                let error = match failed.get(key) {
-                    None if gone.contains(key) => continue,
-                    None => Error::new(ErrorKind::Protocol, "the server did not say what became of the key"),
-                    Some(error) => {
-                        let (code, message) = (error.code.clone(), error.message.clone());
-                        let document = xml::ErrorDocument { code, message, ..Default::default() };
-                        error_of(200, &document, &call, b"")
-                    }
-                };
-                match error.kind() {
-                    ErrorKind::NoSuchKey => {}
-                    ErrorKind::Server | ErrorKind::Throttled => again.push((key, error)),
-                    _ => failures.push(call.place(error).with_key(key).with_attempts(rounds)),
-                }
-            }
-            let Some((_, cause)) = again.first() else { return failures };
-            let waited = if rounds < self.inner.config.retry.max_attempts {
-                self.pause(rounds, cause)
-            } else {
-                Ok(Retry::BudgetSpent)
-            };
-            match waited {
-                Ok(Retry::Due) => left = again.into_iter().map(|(key, _)| key).collect(),
-                ended => {
-                    failures.extend(ended.err().map(|error| call.place(error)));
-                    let told = |(key, error)| call.place(error).with_key(key).with_attempts(rounds);
-                    failures.extend(again.into_iter().map(told));
-                    return failures;
-                }
-            }
-        }
-    }
-
-    fn delete_once(&self, bucket: &str, keys: &[&str]) -> Result<xml::DeleteResult> {
-        let call = Call::new("DeleteObjects", "POST", bucket, "").query("delete", "");
-        let body = xml::delete(keys, xml::DeleteMode::Verbose).map_err(|error| call.refuse(error.to_string()))?;
-        // AWS demands a digest of this body, and SigV2 and older servers know no other.
-        let call = call
-            .header("content-type", "application/xml")
-            .header("content-md5", BASE64.encode(Md5::digest(body.as_bytes())));
-        self.run_for_document(&call, Payload::Bytes(body.as_bytes()), (xml::delete_result, xml::MAX_LISTING_BYTES))
+        self.store(&call, Content::Replay { open, length }, self.inner.checksum, Etag::Optional)
     }
 
     /// [CopyObject]: copies up to 5 GB on the server, storing the copy with `settings` and the source's metadata.
+    ///
+    /// Where the responses do not show whether the object was copied (a lost response, a success
+    /// that says nothing), the copy is looked at: of the source's size, and with its ETag where
+    /// that is an MD5, it is a success.
     ///
     /// [CopyObject]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
     pub fn copy_object(
@@ -269,52 +145,110 @@ impl Client {
         key: &str,
         settings: &ObjectSettings,
     ) -> Result<PutResult> {
+        self.copy_known_object(source, None, (bucket, key), settings)
+    }
+
+    /// Copies an object of which the server has said `meta`; what it is matters only where the
+    /// responses do not tell.
+    pub(crate) fn copy_known_object(
+        &self,
+        source: CopySource<'_>,
+        meta: Option<&ObjectMeta>,
+        (bucket, key): (&str, &str),
+        settings: &ObjectSettings,
+    ) -> Result<PutResult> {
         let call = object_call("CopyObject", "PUT", bucket, key)?;
         let mut call = source.apply_to(settings.apply_to(call)?)?;
         call.time_limit = TimeLimit::ServerWork;
-        self.run(&call, Payload::Empty, |response, deadline| {
+        let begun = self.inner.config.clock.instant();
+        let accept = |response: Response, deadline| {
             let version_id = response.header("x-amz-version-id").map(str::to_owned);
-            let copy = read_document(response, deadline, &call, (xml::copy_object_result, xml::MAX_REPLY_BYTES))?;
-            Ok(PutResult { etag: Some(copy.etag), version_id })
-        })
+            let reader: Reader<xml::CopyResult> = (xml::copy_object_result, xml::MAX_REPLY_BYTES);
+            Ok(match read_what_is_said(response, deadline, &call, reader)? {
+                Said::Result(copy) => Said::Result(PutResult { etag: Some(copy.etag), version_id }),
+                Said::Nothing(silence) => Said::Nothing(silence),
+            })
+        };
+        let wanted = || {
+            let looked_up;
+            let meta = match meta {
+                Some(meta) => meta,
+                None => {
+                    looked_up = self.head_object(source.bucket, source.key)?;
+                    &looked_up
+                }
+            };
+            Ok(Wanted { size: Some(meta.size), md5: meta.md5(), etag: meta.etag.clone(), parts: None })
+        };
+        let seen = |meta: ObjectMeta| PutResult { etag: meta.etag, version_id: meta.version_id };
+        match self.run_and_look(&call, || Payload::Empty, accept, wanted) {
+            Ok(Ended::Said(result)) => Ok(result),
+            Ok(Ended::Seen(meta)) => Ok(seen(meta)),
+            Err(error) if may_have_happened(&error) => {
+                match wanted().map_or_else(Found::Unknown, |wanted| self.look(bucket, key, &wanted, begun)) {
+                    Found::Wanted(meta) | Found::Similar(meta, Age::Since) => Ok(seen(meta)),
+                    _ => Err(error),
+                }
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// [HeadObject]: size, type and metadata.
     ///
     /// # Errors
     /// [`ErrorKind::NoSuchKey`] when there is no such object. A HEAD has no error document: a missing bucket looks the same.
+    /// The reason of a bare refusal (400, 401, 403, or a redirect) is asked for once, with a GET of one byte.
     ///
     /// [HeadObject]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
     pub fn head_object(&self, bucket: &str, key: &str) -> Result<ObjectMeta> {
-        self.head(&object_call("HeadObject", "HEAD", bucket, key)?)
+        self.head(&object_call("HeadObject", "HEAD", bucket, key)?, |_, _| ()).map(|((), meta)| meta)
     }
 
     /// Requests the object's checksum as well. S3 demands the right to decrypt for that, as it does for reading.
     pub(crate) fn head_object_with_checksum(&self, bucket: &str, key: &str) -> Result<ObjectMeta> {
-        self.head(&object_call("HeadObject", "HEAD", bucket, key)?.header("x-amz-checksum-mode", "ENABLED"))
+        let call = object_call("HeadObject", "HEAD", bucket, key)?.header("x-amz-checksum-mode", "ENABLED");
+        self.head(&call, |_, _| ()).map(|((), meta)| meta)
     }
 
-    fn head(&self, call: &Call<'_>) -> Result<ObjectMeta> {
-        self.run(call, Payload::Empty, |response, _| {
-            let size = response
-                .content_length()
-                .ok_or_else(|| call.place(Error::new(ErrorKind::Protocol, "the reply names no Content-Length")))?;
-            Ok(ObjectMeta::of(&response, size))
-        })
+    /// Requests the object's metadata, and returns it with the value that `read` takes from the response.
+    pub(super) fn head<T>(
+        &self,
+        call: &Call<'_>,
+        read: impl Fn(&Response, &ObjectMeta) -> T,
+    ) -> Result<(T, ObjectMeta)> {
+        let (value, meta, size) = self.run(call, Payload::Empty, |response, _| {
+            let size = response.content_length();
+            let meta = ObjectMeta::of(&response, size.unwrap_or_default());
+            Ok((read(&response, &meta), meta, size))
+        })?;
+        match size {
+            Some(_) => Ok((value, meta)),
+            None => Ok((value, ObjectMeta { size: self.size_without_head(call)?, ..meta })),
+        }
     }
-}
 
-/// Returns the error of a request that may have had its effect, where a look at the object could not settle it.
-pub(super) fn outcome_unknown(error: Error, effect: &str) -> Error {
-    let text = format!("it is not known whether {effect}: {}", error.message());
-    error.with_message(text).with_kind(ErrorKind::OutcomeUnknown)
-}
-
-/// Returns the first failure, with the others attached to it.
-pub(super) fn first_with_others(failures: Vec<Error>) -> Result<()> {
-    let mut failures = failures.into_iter();
-    match failures.next() {
-        None => Ok(()),
-        Some(first) => Err(first.with_others(failures.collect())),
+    /// Finds the size of an object whose HEAD does not state it, as with proxies that compress or stream what they pass on:
+    /// by a range of one byte or, where that states no size either, by the listing.
+    fn size_without_head(&self, head: &Call<'_>) -> Result<u64> {
+        let call = object_call("GetObject", "GET", head.bucket, head.key)?.header("range", "bytes=0-0");
+        let found = self.run(&call, Payload::Empty, |response, _| {
+            let range = response.header("content-range").map(ContentRange::parse);
+            Ok(match range {
+                Some(range) => range.and_then(|range| range.size),
+                None if response.status == 200 => response.content_length(),
+                None => None,
+            })
+        });
+        match found {
+            Ok(Some(size)) => return Ok(size),
+            Ok(None) => {}
+            // An empty object has no range.
+            Err(error) if error.kind() == ErrorKind::InvalidRange => {}
+            Err(error) => return Err(error),
+        }
+        let page = self.first_page(head.bucket, &ListObjects::prefix(head.key).max_keys(1))?;
+        let listed = page.contents.iter().find(|object| object.key == head.key).map(|object| object.size);
+        listed.ok_or_else(|| head.place(Error::new(ErrorKind::Protocol, "the server does not state the object's size")))
     }
 }

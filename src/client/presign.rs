@@ -120,10 +120,13 @@ impl Client {
         let path = located.path_of(key);
         let host = located.host_header();
         let headers = [("host", host.as_str())];
-        let parts = sign::Request::new(method, &path).query(&request.query).headers(&headers);
+        // A browser that follows the URL sends no header of S3's.
+        let payer = inner.config.request_payer.header();
+        let query: Vec<_> = request.query.iter().copied().chain(payer).collect();
+        let parts = sign::Request::new(method, &path).query(&query).headers(&headers);
         let refused = |error: sign::Error| call.place(Error::new(ErrorKind::InvalidArgument, error.to_string()));
         let query = match (&lease.credentials, inner.config.signature) {
-            (None, _) => sign::query_string(&request.query),
+            (None, _) => sign::query_string(&query),
             (Some(credentials), SignatureVersion::V2) => {
                 v2::presign(&parts, located.host_bucket(), credentials, now.plus(expires_in)).map_err(refused)?.query
             }

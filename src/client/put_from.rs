@@ -1,12 +1,12 @@
 //! PutObject from a reader that gives its bytes once.
 use super::Client;
-use super::body::{Payload, Progress, ended_early};
+use super::body::{Progress, ended_early};
 use super::checksum::Algorithm;
-use super::object::PutResult;
 use super::range::ByteRange;
 use super::read::GetObject;
 use super::request::{Call, object_call};
 use super::settings::ObjectSettings;
+use super::store::PutResult;
 use crate::error::{Error, ErrorKind, Result};
 use std::io::Read;
 
@@ -55,7 +55,7 @@ impl Client {
             return self.put_object(bucket, key, &content, settings);
         }
         let mut progress = Progress::default();
-        let result = self.put(call, Payload::Stream { source, length, progress: &mut progress });
+        let result = self.store_stream(call, source, length, &mut progress);
         // AWS's own servers support chunks and trailers.
         if !progress.chunked || self.inner.config.endpoint.is_aws() {
             return result;

@@ -3,11 +3,11 @@ use super::Client;
 use super::body::Payload;
 use super::call::Retry;
 use super::checksum::{Algorithm, Expected};
-use super::meta::{ObjectMeta, is_weak, quoted};
+use super::meta::{ObjectMeta, condition, is_weak};
 use super::range::{ByteRange, ContentRange};
-use super::reply::transport_error;
 use super::request::{TimeLimit, object_call};
 use super::retry;
+use super::transport_failure::transport_error;
 use crate::bounds;
 use crate::error::{Error, ErrorKind, Result};
 use crate::transport::{Response, TransportError};
@@ -20,7 +20,8 @@ use std::io::{self, Read};
 pub struct GetObject {
     /// Which bytes.
     pub range: ByteRange,
-    /// Only if the object has this ETag, given without quotes.
+    /// Only if the object has this ETag, given without quotes. A weak one (`W/"..."`) never holds
+    /// as `If-Match`, so it is compared with that of the response.
     pub if_match: Option<String>,
 }
 
@@ -79,6 +80,13 @@ impl Client {
             return Err(object_call("GetObject", "GET", bucket, key)?.refuse("the range has no bytes"));
         }
         let opened = self.open(bucket, key, request)?;
+        // A weak ETag is not sent as a condition, and is compared here.
+        if let Some(wanted) = request.if_match.as_deref().filter(|etag| is_weak(etag))
+            && opened.meta.etag.as_deref() != Some(wanted)
+        {
+            let error = Error::new(ErrorKind::PreconditionFailed, "the object has another ETag");
+            return Err(object_call("GetObject", "GET", bucket, key)?.place(error));
+        }
         Ok(ObjectReader::new(self, bucket, key, request.range, opened))
     }
 
@@ -119,7 +127,7 @@ impl Client {
         let range = request.range;
         let mut call = object_call("GetObject", "GET", bucket, key)?
             .maybe_header("range", range.header())
-            .maybe_header("if-match", request.if_match.as_deref().map(quoted));
+            .maybe_header("if-match", request.if_match.as_deref().and_then(condition));
         call.time_limit = TimeLimit::WhileBytesMove;
         // Stored checksums are of whole objects: a range has none.
         let algorithm = self.inner.checksum.filter(|_| range == ByteRange::All);

@@ -1,24 +1,37 @@
 //! Replies that are no success: from status, headers and error document to an [`Error`] that says what to do.
+use super::endpoint::{Located, Redirect};
+use super::hint::{self, BodySignature, Situation};
 use super::range::{ContentRange, number};
 use super::request::Call;
 use super::retry::kind_of_response;
-use super::signing::Signing;
+use super::signing::{MAX_CLOCK_OFFSET, Signing};
+use super::transport_failure::transport_error;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sign::explain::{ServerSide, compare};
 use crate::text::shown_to;
 use crate::time::Timestamp;
-use crate::transport::{Failure, Response, TransportError};
+use crate::transport::Response;
 use crate::xml;
 use std::time::{Duration, Instant};
 
 /// Error documents are read up to this size: S3's have a few hundred bytes, those with a canonical request some KiB.
 const ERROR_BODY_LIMIT: usize = 1 << 20;
 
-/// Clocks that differ by more than this, in seconds, are told of when a request is refused. Servers refuse beyond 900; no
-/// reply of a small operation takes as long as this.
-const SKEW: u64 = 300;
+/// A refusal without a code is put down to the clocks when they differ by more than this many seconds: what S3 allows
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>, `RequestTimeTooSkewed`).
+const SKEW_ALLOWED: u64 = 900;
 
-/// A reply of another class than 2xx.
+/// The request that a response belongs to.
+#[derive(Clone, Copy)]
+pub(super) struct Sent<'a> {
+    pub(super) call: &'a Call<'a>,
+    pub(super) located: &'a Located,
+    pub(super) signing: &'a Signing,
+    /// The time it was signed with.
+    pub(super) now: Timestamp,
+}
+
+/// A response of another class than 2xx.
 pub(super) struct Failed {
     pub(super) error: Error,
     pub(super) status: u16,
@@ -26,27 +39,23 @@ pub(super) struct Failed {
     pub(super) retry_after: Option<Duration>,
     /// The region the server would have us use.
     pub(super) region: Option<String>,
-    /// Where a redirect leads.
-    pub(super) location: Option<String>,
+    /// Where a redirect leads that may be followed.
+    pub(super) redirect: Option<Located>,
     /// The server's clock.
     pub(super) server_time: Option<Timestamp>,
 }
 
 impl Failed {
-    /// Reads the error document, if there is one. Whatever goes wrong with it, the status stays the error. `now` is this
-    /// machine's time.
-    pub(super) fn read(
-        response: Response,
-        call: &Call<'_>,
-        (signing, now): (&Signing, Timestamp),
-        deadline: Option<Instant>,
-    ) -> Self {
+    /// Reads the error document, if there is one. Whatever goes wrong with it, the status stays the error.
+    pub(super) fn read(response: Response, sent: &Sent<'_>, deadline: Option<Instant>) -> Self {
+        let Sent { call, located, signing, now } = *sent;
         let status = response.status;
         let header = |name: &str| response.header(name).map(str::to_owned);
         let date = header("date").and_then(|text| Timestamp::parse_http_date(&text));
         let retry_after = header("retry-after").and_then(|text| retry_after(&text, date));
         let region = header("x-amz-bucket-region");
         let location = header("location");
+        let (code, words) = reason_in_headers(&response);
         let ids = Ids::of(&response);
         let size = response.header("content-range").and_then(ContentRange::unsatisfied);
         let body = if call.method == "HEAD" {
@@ -54,30 +63,121 @@ impl Failed {
         } else {
             response.read_to_end(ERROR_BODY_LIMIT, deadline).unwrap_or_default()
         };
-        let document = xml::error_document(&body).unwrap_or_default();
+        let mut document = xml::error_document(&body).unwrap_or_default();
+        if document.code.is_empty() {
+            (document.code, document.message) = (code, words);
+        }
+        let region = region.or_else(|| region_in(&document)).filter(|region| !region.is_empty());
         let mut error = ids.attach_to(error_of(status, &document, call, &body), &document);
-        let region = region.or_else(|| document.region.clone()).filter(|region| !region.is_empty());
         if error.kind() == ErrorKind::InvalidRange
             && let Some(size) = size.or_else(|| document.actual_object_size.as_deref().and_then(number))
         {
             error = error.with_object_size(size);
         }
-        // A HEAD has no body: S3 answers 301 or 400 and names the region in a header alone.
-        if matches!(status, 301 | 400) && document.code.is_empty() && region.is_some() {
-            error = error.with_kind(ErrorKind::WrongRegion);
+        let mut hint = explain_refusal(&document, signing);
+        let bare = document.code.is_empty() && region.is_none();
+        let mut redirect = None;
+        match location.filter(|_| matches!(status, 300..=399) && status != 304) {
+            Some(location) => match located.redirect(&location, call.bucket) {
+                Redirect::Same(located) => redirect = Some(located).filter(|_| status == 307),
+                Redirect::Amazon => {}
+                to if bare => {
+                    (error, hint) = redirected(error, &to);
+                }
+                _ => {}
+            },
+            // A HEAD has no body: S3 responds with 301 or 400 and names the region in a header alone.
+            None if matches!(status, 301 | 400) && document.code.is_empty() && !bare => {
+                error = error.with_kind(ErrorKind::WrongRegion);
+            }
+            None => {}
         }
-        let clock = || date.and_then(|date| clock_hint(&error, now, date));
-        if let Some(hint) =
-            explain_refusal(&document, signing).or_else(clock).or_else(|| hint(&error, region.as_deref()))
-        {
+        let server_time = document.server_time.as_deref().and_then(Timestamp::parse_iso8601).or(date);
+        if bare && signing.is_signed() && matches!(status, 400 | 403) && is_skewed(now, date) {
+            error = error.with_kind(ErrorKind::ClockSkew);
+        }
+        let hint = hint
+            .or_else(|| server_time.and_then(|time| hint::of_clocks(&error, now, time)))
+            .or_else(|| hint::of_plain_request(&body).filter(|_| bare && status == 400).map(str::to_owned))
+            .or_else(|| {
+                let (region, own_region) = (region.as_deref(), signing.region());
+                let body = signing.body();
+                hint::of_refusal(&Situation { error: &error, call, region, own_region, body })
+            });
+        if let Some(hint) = hint {
             error = error.with_hint(hint);
         }
         if let Some(region) = &region {
             error = error.with_region(region);
         }
-        let server_time = document.server_time.as_deref().and_then(Timestamp::parse_iso8601).or(date);
-        Self { error, status, retry_after, region, location, server_time }
+        Self { error, status, retry_after, region, redirect, server_time }
     }
+
+    /// Whether this is the response to a HEAD that does not say why it was refused.
+    pub(super) fn lacks_reason(&self, call: &Call<'_>) -> bool {
+        let bare = self.error.code().is_none() && self.region.is_none() && self.redirect.is_none();
+        let unclear = match self.error.kind() {
+            ErrorKind::AccessDenied | ErrorKind::WrongRegion => true,
+            ErrorKind::Refused => matches!(self.status, 400 | 401),
+            _ => false,
+        };
+        call.method == "HEAD" && bare && unclear
+    }
+}
+
+/// Returns the code and the message that headers carry, as some servers send them where there is no body; empty without.
+fn reason_in_headers(response: &Response) -> (String, String) {
+    /// The headers with a code and with a message: those of S3's own website endpoints, of MinIO, and of AWS's gateways.
+    const HEADERS: &[(&str, &str)] = &[
+        ("x-amz-error-code", "x-amz-error-message"),
+        ("x-minio-error-code", "x-minio-error-desc"),
+        ("x-rgw-error-code", "x-rgw-error-message"),
+        ("x-amzn-errortype", "x-amzn-errormessage"),
+    ];
+    /// S3's longest code has half as many letters.
+    const LONGEST: usize = 80;
+    let found = HEADERS.iter().find_map(|(code, message)| {
+        // `x-amzn-errortype` may be followed by a colon and a URL.
+        let code = response.header(code)?.split(':').next()?.trim().trim_matches('"');
+        let valid = (1..=LONGEST).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.');
+        let words = response.header(message).unwrap_or_default().trim().trim_matches('"');
+        valid.then(|| (code.to_owned(), words.to_owned()))
+    });
+    found.unwrap_or_default()
+}
+
+/// Returns the region that an error document names, in an element of its own or in words: AWS and MinIO write
+/// `expecting 'eu-west-1'`, Garage `expected: 20261129/garage/s3/aws4_request`.
+fn region_in(document: &xml::ErrorDocument) -> Option<String> {
+    if document.region.is_some() || document.code != "AuthorizationHeaderMalformed" {
+        return document.region.clone();
+    }
+    let message = document.message.as_str();
+    let quoted = || message.split_once("expecting '")?.1.split_once('\'').map(|(region, _)| region);
+    let scope = || message.split_once("expected: ")?.1.split('/').nth(1);
+    quoted().or_else(scope).map(str::to_owned)
+}
+
+/// Returns the error of a redirect that is not S3's, and what to do about it.
+fn redirected(error: Error, to: &Redirect) -> (Error, Option<String>) {
+    match to {
+        Redirect::ToTls { host, .. } => {
+            let error = error.with_message(format!("the server redirects from http to https://{host}"));
+            (error.with_kind(ErrorKind::Refused), Some(hint::WRITE_HTTPS.to_owned()))
+        }
+        Redirect::Elsewhere(place) => {
+            let text = format!("the server redirects to {place}, and redirects to other places are not followed");
+            let hint = "check the endpoint: it may be that of a web page, or of a login before the server";
+            (error.with_message(text).with_kind(ErrorKind::Refused), Some(hint.to_owned()))
+        }
+        Redirect::Same(_) | Redirect::Amazon => (error, None),
+    }
+}
+
+/// Whether the server's clock differs so much from the time of a signature that S3 refuses it, and yet can be right.
+fn is_skewed(signed_at: Timestamp, date: Option<Timestamp>) -> bool {
+    let apart = date.map_or(0, |date| date.unix().abs_diff(signed_at.unix()));
+    apart > SKEW_ALLOWED && apart <= MAX_CLOCK_OFFSET
 }
 
 /// What a support desk asks for: from the headers, or else from the document.
@@ -147,55 +247,6 @@ fn explain_refusal(document: &xml::ErrorDocument, signing: &Signing) -> Option<S
     signing.explain().filter(|_| refused).map(|ours| compare(&ours, &server).to_string())
 }
 
-/// That the clocks differ, when that can be why a request was refused: not every server says so by its code.
-fn clock_hint(error: &Error, now: Timestamp, server: Timestamp) -> Option<String> {
-    let signed = matches!(error.kind(), ErrorKind::SignatureRejected | ErrorKind::AccessDenied | ErrorKind::ClockSkew);
-    let seconds = now.unix().abs_diff(server.unix());
-    let side = if now.unix() < server.unix() { "behind" } else { "ahead of" };
-    (signed && seconds > SKEW)
-        .then(|| format!("this machine's clock is {seconds} s {side} the server's: set it, or ask the server's keeper"))
-}
-
-/// What to do about it, when it is known.
-fn hint(error: &Error, region: Option<&str>) -> Option<String> {
-    Some(match (error.kind(), error.code().unwrap_or("")) {
-        (ErrorKind::WrongRegion, _) => match region {
-            Some(region) => format!("the bucket is in the region {region}: set that region"),
-            None => "the bucket is elsewhere: check the region and the endpoint".to_owned(),
-        },
-        (ErrorKind::SignatureRejected, "InvalidAccessKeyId" | "NotSignedUp") => {
-            "the server does not know the access key: check it and the endpoint".to_owned()
-        }
-        (ErrorKind::SignatureRejected, _) => {
-            "check the secret key, and that no proxy changes the host, the path or the headers".to_owned()
-        }
-        (ErrorKind::ClockSkew, _) => "set this machine's clock".to_owned(),
-        (ErrorKind::NoSuchBucket, _) => {
-            "check the bucket's name and the endpoint; the bucket must exist before the driver starts".to_owned()
-        }
-        // Alibaba Cloud's and Tencent Cloud's, whose buckets are named in the host only.
-        (_, "SecondLevelDomainForbidden" | "PathStyleDomainForbidden") => {
-            "the server wants the bucket's name in the host: set forcepathstyle to false".to_owned()
-        }
-        // AWS, s3s and rclone say so in these words, under a code that policies have too.
-        (ErrorKind::AccessDenied, _) if error.message().contains("were not signed") => {
-            "something on the way added these headers after signing: let it leave x-amz- headers alone".to_owned()
-        }
-        (ErrorKind::AccessDenied, _) => "check the policies of these credentials and of the bucket".to_owned(),
-        (ErrorKind::Conflict, "ConditionalRequestConflict") => {
-            "somebody else changed the object meanwhile: read it and begin again".to_owned()
-        }
-        (ErrorKind::Refused, "AccessControlListNotSupported") => {
-            "the bucket has ACLs disabled: send none (objectacl: none)".to_owned()
-        }
-        (ErrorKind::ExpiredCredentials, _) => "fetch new temporary credentials".to_owned(),
-        (ErrorKind::Throttled, _) => {
-            "send fewer requests at once (maxrequests), or try again later: the server is at its limit".to_owned()
-        }
-        _ => return None,
-    })
-}
-
 /// `Retry-After` in seconds or as a date, which is held against the reply's own `Date` so that no clock need agree.
 fn retry_after(text: &str, date: Option<Timestamp>) -> Option<Duration> {
     if let Some(seconds) = number(text.trim_ascii()) {
@@ -210,18 +261,43 @@ pub(super) fn read_document<T>(
     response: Response,
     deadline: Option<Instant>,
     call: &Call<'_>,
-    (read, limit): Reader<T>,
+    reader: Reader<T>,
 ) -> Result<T> {
+    match read_what_is_said(response, deadline, call, reader)? {
+        Said::Result(result) => Ok(result),
+        Said::Nothing(error) => Err(error),
+    }
+}
+
+/// What a response of class 2xx says of a write.
+pub(super) enum Said<T> {
+    /// The result.
+    Result(T),
+    /// Neither that it took effect nor that it failed; the error is for a caller who cannot find
+    /// out.
+    Nothing(Error),
+}
+
+/// Reads a document like [`read_document`], where a response that says nothing is no failure yet.
+pub(super) fn read_what_is_said<T>(
+    response: Response,
+    deadline: Option<Instant>,
+    call: &Call<'_>,
+    (read, limit): Reader<T>,
+) -> Result<Said<T>> {
     let (status, ids) = (response.status, Ids::of(&response));
     let body = response.read_to_end(limit, deadline).map_err(|failure| transport_error(failure, None))?;
-    read(&body).map_err(|error| match &error.document {
-        Some(document) => failure_within(status, document, call, &body, ids),
-        None => {
-            let text = format!("the reply is no document of this operation: {error}");
-            let told = Error::new(ErrorKind::Protocol, text).with_status(status).with_source(error);
-            ids.attach_to(told, &xml::ErrorDocument::default())
-        }
-    })
+    let error = match read(&body) {
+        Ok(result) => return Ok(Said::Result(result)),
+        Err(error) => error,
+    };
+    if let Some(document) = &error.document {
+        return Err(failure_within(status, document, call, &body, ids));
+    }
+    let text = format!("the reply is no document of this operation: {error}");
+    let told = Error::new(ErrorKind::Protocol, text).with_status(status).with_source(error);
+    let told = ids.attach_to(told, &xml::ErrorDocument::default());
+    if xml::says_nothing(&body) { Ok(Said::Nothing(told)) } else { Err(told) }
 }
 
 /// How a document is read, and how long it may be.
@@ -257,33 +333,10 @@ pub(super) fn expect_nothing(response: Response, deadline: Option<Instant>, call
 /// The error in a reply that began as a success.
 fn failure_within(status: u16, document: &xml::ErrorDocument, call: &Call<'_>, body: &[u8], ids: Ids) -> Error {
     let error = ids.attach_to(error_of(status, document, call, body), document);
-    match hint(&error, document.region.as_deref()) {
+    let region = document.region.as_deref();
+    let situation = Situation { error: &error, call, region, own_region: None, body: BodySignature::Covered };
+    match hint::of_refusal(&situation) {
         Some(hint) => error.with_hint(hint),
         None => error,
-    }
-}
-
-/// A failure below HTTP as an error; `host` is named while it is not known to be the right one.
-pub(super) fn transport_error(failure: TransportError, host: Option<&str>) -> Error {
-    let text = match host {
-        Some(host) => format!("{host}: {failure}"),
-        None => failure.to_string(),
-    };
-    let kind = match &failure.failure {
-        Failure::Connect(_) => ErrorKind::Connect,
-        Failure::Tls { fatal: true, .. } => ErrorKind::Tls,
-        Failure::Tls { fatal: false, .. } => ErrorKind::Connect,
-        Failure::Timeout => ErrorKind::Timeout,
-        Failure::Io(_) => ErrorKind::Interrupted,
-        Failure::Protocol(_) => ErrorKind::Protocol,
-        Failure::InvalidRequest(_) => ErrorKind::InvalidArgument,
-        Failure::Source(_) => ErrorKind::LocalIo,
-        Failure::Cancelled => ErrorKind::Cancelled,
-    };
-    let error = Error::new(kind, text).with_source(failure);
-    match kind {
-        ErrorKind::Connect => error.with_hint("check the endpoint and that the server runs"),
-        ErrorKind::Tls => error.with_hint("trust the server's CA (cacert), or check the host name"),
-        _ => error,
     }
 }

@@ -43,6 +43,7 @@ pub(super) enum Recheck {
 const LONGEST_WORK: Duration = Duration::from_secs(15 * 60);
 
 /// One operation on one bucket, before it is signed.
+#[derive(Clone)]
 pub(super) struct Call<'a> {
     pub(super) operation: &'static str,
     pub(super) method: &'static str,

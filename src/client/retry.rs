@@ -1,6 +1,10 @@
 //! Which failures are tried again, how often and how long apart. The one place that decides it.
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
+use crate::sync;
+use std::collections::VecDeque;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -56,24 +60,49 @@ impl RetryPolicy {
 
 /// What all calls of a client together may spend on trying again, so that an outage does not multiply their load: with
 /// the budget spent, each request is sent once, until requests succeed again.
-pub(super) struct Budget(AtomicU32);
+///
+/// Objects that fail for good must not use up what others need. So a part of the budget is kept for first retries, and of
+/// these for the objects that have not lately failed in spite of their retries.
+pub(super) struct Budget {
+    left: AtomicU32,
+    /// The objects whose requests lately failed in spite of their retries, as hashes, the latest last.
+    failing: Mutex<VecDeque<u64>>,
+    hasher: RandomState,
+}
+
+/// What a retry is for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Retried<'a> {
+    pub(super) bucket: &'a str,
+    /// Empty for operations on the bucket.
+    pub(super) key: &'a str,
+    /// Attempts so far: 1 before the first retry.
+    pub(super) attempts: u32,
+}
 
 impl Budget {
     /// Enough for a hundred retries in a row.
     const FULL: u32 = 500;
+    /// What only first retries may spend: fifty of them.
+    const RESERVE: u32 = 250;
     /// What a retry costs; it is given back when the retry succeeds.
     const RETRY: u32 = 5;
     /// What a request that succeeds at once adds: one retry for five of them, however long the outage was.
     const SUCCESS: u32 = 1;
+    /// Failing objects remembered: in an outage there are more, and then none of them deserves the reserve.
+    const FAILING: usize = 64;
 
-    pub(super) const fn new() -> Self {
-        Self(AtomicU32::new(Self::FULL))
+    pub(super) fn new() -> Self {
+        Self { left: AtomicU32::new(Self::FULL), failing: Mutex::default(), hasher: RandomState::new() }
     }
+
     /// Pays for one retry; `false` when there is nothing left to pay with.
-    pub(super) fn spend(&self) -> bool {
-        let spend = |left: u32| left.checked_sub(Self::RETRY);
-        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, spend).is_ok()
+    pub(super) fn spend(&self, retried: Retried<'_>) -> bool {
+        let floor = if retried.attempts > 1 || self.is_failing(retried) { Self::RESERVE } else { 0 };
+        let spend = |left: u32| left.checked_sub(Self::RETRY).filter(|left| *left >= floor);
+        self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, spend).is_ok()
     }
+
     pub(super) fn record(&self, success: Success) {
         let back = match success {
             Success::AtOnce => Self::SUCCESS,
@@ -81,7 +110,26 @@ impl Budget {
         };
         let fill = |left: u32| (left < Self::FULL).then(|| left.saturating_add(back).min(Self::FULL));
         // An error means that it is full already.
-        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fill);
+        let _ = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fill);
+    }
+
+    /// Notes that a request failed for good although a retry could have helped.
+    pub(super) fn record_failure(&self, retried: Retried<'_>) {
+        let object = self.object(retried);
+        let mut failing = sync::lock(&self.failing);
+        failing.retain(|known| *known != object);
+        failing.push_back(object);
+        if failing.len() > Self::FAILING {
+            failing.pop_front();
+        }
+    }
+
+    fn is_failing(&self, retried: Retried<'_>) -> bool {
+        sync::lock(&self.failing).contains(&self.object(retried))
+    }
+
+    fn object(&self, retried: Retried<'_>) -> u64 {
+        self.hasher.hash_one((retried.bucket, retried.key))
     }
 }
 
@@ -158,6 +206,8 @@ pub(super) fn kind_of_response(status: u16, code: &str) -> ErrorKind {
             return ErrorKind::WrongRegion;
         }
         "InvalidRange" => return ErrorKind::InvalidRange,
+        // An archived object, with the status of a missing permission.
+        "InvalidObjectState" => return ErrorKind::Refused,
         "PreconditionFailed" => return ErrorKind::PreconditionFailed,
         _ if DAMAGE_CODES.contains(&code) => return ErrorKind::Integrity,
         _ if TRANSIENT_CODES.contains(&code) && status != 409 => return ErrorKind::Server,
@@ -178,6 +228,7 @@ pub(super) fn kind_of_response(status: u16, code: &str) -> ErrorKind {
 /// Whether a request that failed with `error` may be sent again, when it does the same thing twice as once.
 pub(super) fn may_retry(error: &Error) -> bool {
     match error.kind() {
+        _ if error.is_lasting() => false,
         ErrorKind::Throttled | ErrorKind::Server => true,
         ErrorKind::Connect | ErrorKind::Timeout | ErrorKind::Interrupted | ErrorKind::Protocol => true,
         ErrorKind::Conflict => error.code() == Some("OperationAborted"),
@@ -210,15 +261,38 @@ mod tests {
         }
     }
 
+    fn retry(key: &str, attempts: u32) -> Retried<'_> {
+        Retried { bucket: "registry", key, attempts }
+    }
+
+    /// How many retries in a row the budget pays for.
+    fn affordable(budget: &Budget, retried: Retried<'_>) -> usize {
+        (0..200).take_while(|_| budget.spend(retried)).count()
+    }
+
     #[test]
     fn a_spent_budget_fills_with_successes_only() {
-        let budget = Budget::new();
-        assert_eq!((0..200).filter(|_| budget.spend()).count(), 100);
+        let (budget, first) = (Budget::new(), retry("key", 1));
+        assert_eq!(affordable(&budget, first), 100);
         budget.record(Success::Retried);
-        assert!(budget.spend() && !budget.spend());
+        assert_eq!(affordable(&budget, first), 1);
         (0..5).for_each(|_| budget.record(Success::AtOnce));
-        assert!(budget.spend() && !budget.spend());
+        assert_eq!(affordable(&budget, first), 1);
         (0..10_000).for_each(|_| budget.record(Success::Retried));
-        assert_eq!((0..200).filter(|_| budget.spend()).count(), 100);
+        assert_eq!(affordable(&budget, first), 100);
+    }
+
+    /// P33: neither the further retries of any key nor a key that fails for good use what the others need.
+    #[test]
+    fn p33_first_retries_have_a_reserve() {
+        let budget = Budget::new();
+        assert_eq!(affordable(&budget, retry("bad", 2)), 50);
+        budget.record_failure(retry("bad", 6));
+        assert_eq!(affordable(&budget, retry("bad", 1)), 0);
+        assert_eq!(affordable(&budget, retry("good", 1)), 50);
+        // In an outage all keys fail, and the oldest are forgotten; but nothing is left to spend.
+        (0..1000).for_each(|key| budget.record_failure(retry(&key.to_string(), 6)));
+        assert_eq!(sync::lock(&budget.failing).len(), 64);
+        assert_eq!(affordable(&budget, retry("another", 1)), 0);
     }
 }

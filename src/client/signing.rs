@@ -1,6 +1,7 @@
 //! How a request is signed.
 use super::Inner;
 use super::endpoint::{Located, Scheme};
+use super::hint::BodySignature;
 use super::values::{PayloadSigning, SignatureVersion};
 use crate::credentials::Lease;
 use crate::error::{Error, ErrorKind};
@@ -21,6 +22,7 @@ pub(super) enum Signing {
         signed: sign::Signed,
         key: Arc<v4::SigningKey>,
         time: Timestamp,
+        region: String,
     },
 }
 
@@ -31,6 +33,23 @@ impl Signing {
             Self::V2(signed) => &signed.headers,
             Self::V4 { signed, .. } => &signed.headers,
         }
+    }
+
+    pub(super) const fn is_signed(&self) -> bool {
+        !matches!(self, Self::Anonymous)
+    }
+
+    /// Returns the region that the request was signed for, which version 2 does not name.
+    pub(super) fn region(&self) -> Option<&str> {
+        if let Self::V4 { region, .. } = self { Some(region) } else { None }
+    }
+
+    /// Returns whether the signature covers the body.
+    pub(super) fn body(&self) -> BodySignature {
+        let unsigned =
+            |(name, value): &(&str, String)| *name == "x-amz-content-sha256" && value.starts_with("UNSIGNED");
+        let unsigned = matches!(self, Self::V4 { signed, .. } if signed.headers.iter().any(unsigned));
+        if unsigned { BodySignature::Unsigned } else { BodySignature::Covered }
     }
 
     pub(super) fn explain(&self) -> Option<Explanation<'_>> {
@@ -44,13 +63,24 @@ impl Signing {
     /// Returns the signer of a body's chunks, which version 4 alone has.
     pub(super) fn chunk_signer(&self) -> std::result::Result<Option<ChunkSigner>, sign::Error> {
         match self {
-            Self::V4 { signed, key, time } => ChunkSigner::new(key, *time, &signed.steps.signature).map(Some),
+            Self::V4 { signed, key, time, .. } => ChunkSigner::new(key, *time, &signed.steps.signature).map(Some),
             Self::Anonymous | Self::V2(_) => Ok(None),
         }
     }
 }
 
+/// A server's time that differs by more than this from the machine's is not believed. A machine whose clock has no battery
+/// starts at the date of its firmware, which is a few years old; a difference of a decade is a mistake of the server's, and
+/// signatures for such a time would be good for that long.
+pub(super) const MAX_CLOCK_OFFSET: u64 = 5 * 366 * 24 * 60 * 60;
+
 impl Inner {
+    /// Returns `server`, the time of the server's clock, when it may be believed.
+    pub(super) fn believable(&self, server: Timestamp) -> Option<Timestamp> {
+        let own = Timestamp::from(self.config.clock.now()).unix();
+        Some(server).filter(|server| server.unix().abs_diff(own) <= MAX_CLOCK_OFFSET)
+    }
+
     /// Signs `request`.
     pub(super) fn sign(
         &self,
@@ -68,7 +98,7 @@ impl Inner {
                 let scope = v4::Scope { region, service: "s3" };
                 let key = self.signing_key(credentials, time, scope)?;
                 let signed = key.sign(request, payload, time)?;
-                Ok(Signing::V4 { signed, key, time })
+                Ok(Signing::V4 { signed, key, time, region: region.to_owned() })
             }
         }
     }

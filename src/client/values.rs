@@ -105,7 +105,7 @@ words! {
         /// CRC-64/NVME, AWS's own default, for AWS; none for other servers, some of which refuse it.
         #[default]
         Auto = "auto",
-        /// None.
+        /// None; and the ETags that servers return for what was stored are not compared with it.
         None = "none",
         /// CRC-32C.
         Crc32c = "crc32c",
@@ -116,6 +116,26 @@ words! {
         /// than a CRC, and is no protection against those who want to deceive. On a server whose ETags look like an MD5
         /// and are none every read fails.
         Md5 = "md5",
+    }
+}
+
+words! {
+    /// Who pays for requests to a bucket that charges its readers
+    /// ([AWS](https://docs.aws.amazon.com/AmazonS3/latest/userguide/RequesterPaysBuckets.html)).
+    #[derive(Default)]
+    RequestPayer {
+        /// The bucket's owner; no header is sent.
+        #[default]
+        BucketOwner = "bucketowner",
+        /// The owner of the credentials: `x-amz-request-payer: requester` goes with every request and presigned URL.
+        Requester = "requester",
+    }
+}
+
+impl RequestPayer {
+    /// The name and the value of the header or query parameter that says so.
+    pub(super) fn header(self) -> Option<(&'static str, &'static str)> {
+        (self == Self::Requester).then_some(("x-amz-request-payer", self.as_str()))
     }
 }
 

@@ -53,6 +53,11 @@ cases! {
         let walked = trial.walked("/")?;
         equal("files that end with a slash", walked.iter().any(|path| path.ends_with('/') || path.contains(' ')), false)?;
         equal("a walk over the file", walked.contains(&"/repo/_layers/link".to_owned()), true)?;
+        if !trial.has(Quirk::WalksByDirectory) {
+            let directories = ["/marker", "/repo", "/repo/_layers", "/repo/_uploads"];
+            let seen = directories.map(|path| walked.iter().filter(|seen| *seen == path).count());
+            equal("how often a walk visits the directories of markers", seen, [1; 4])?;
+        }
         // With the directory goes everything in it, whatever its name.
         trial.driver.delete("/repo")?;
         trial.not_found("stat of /repo", "/repo", trial.driver.stat("/repo"))?;

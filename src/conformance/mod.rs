@@ -120,6 +120,8 @@ pub enum Quirk {
     NoDirectoryMarkers,
     /// A URL allows everything, whatever it was signed for.
     UncheckedUrls,
+    /// Data of an unfinished file that was sent cannot be replaced: a writer that is dropped may spoil the file.
+    NoReplacedParts,
 }
 
 /// How much data the cases use.

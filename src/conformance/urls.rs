@@ -71,4 +71,18 @@ cases! {
         equal("whether a DELETE of a GET's URL succeeds", got.status < 400, false)?;
         trial.content_is("/url/file", b"content")?;
     }
+
+    /// The time a URL is good for is rounded down to what the store can express, and refused when that is nothing.
+    fn urls_live_no_longer_than_asked(trial) {
+        trial.driver.put_content("/url/file", b"content")?;
+        let asked = |millis| UrlOptions::new(Method::Get).expires_in(Duration::from_millis(millis));
+        url(trial, "/url/file", Method::Get)?;
+        for millis in [1_500, 59_999, 1_199_999] {
+            let whole = trial.driver.url_for("/url/file", &asked(millis - millis % 1_000))?;
+            let rounded = trial.driver.url_for("/url/file", &asked(millis))?;
+            equal("the length of the URL", rounded.len(), whole.len())?;
+        }
+        let got = fetched(trial, Method::Get, &trial.driver.url_for("/url/file", &asked(60_500))?)?;
+        equal("the status", got.status, 200)?;
+    }
 }

@@ -38,6 +38,9 @@ const ALL: [&str; 16] = [
 /// The place at which the directories `folder1` and `folder1-suffix` are told in the other order.
 const SWAPPED: std::ops::Range<usize> = 1..5;
 
+/// Files in each of many directories, so that a page of a listing ends inside of some.
+const FILES_EACH: usize = 500;
+
 fn every(_: &str) -> WalkStep {
     WalkStep::Continue
 }
@@ -192,5 +195,29 @@ cases! {
         seen.retain(|path| !path.starts_with("/walk/folder2"));
         let expected: Vec<&str> = ordered(trial).into_iter().filter(|path| !path.starts_with("/walk/folder2")).collect();
         told("a walk", &seen, &expected)?;
+    }
+
+    /// A walk that skips large directories has the same order as one that does not.
+    fn skipping_does_not_change_the_order(trial) {
+        let directories = trial.scaled(6, 20);
+        trial.put_many(directories * FILES_EACH, |index| {
+            format!("/walk/d{:02}{}/file{:03}", index % directories, ["", "-x", ".y"][index % 3], index / directories)
+        })?;
+        trial.put_named(&["/walk/a", "/walk/d00x", "/walk/d03-", "/walk/d05z", "/walk/z/z", "/walk/zz"])?;
+        let all = trial.walked("/walk")?;
+        for entered in ["none", "d01", "d02"] {
+            let skip = |path: &str| match path.strip_prefix("/walk/d") {
+                Some(name) if !path.contains(entered) && !name.contains('/') => WalkStep::SkipDirectory,
+                _ => WalkStep::Continue,
+            };
+            let left = |path: &&str| {
+                path.strip_prefix("/walk/d").is_none_or(|name| path.contains(entered) || !name.contains('/'))
+            };
+            let expected: Vec<&str> = all.iter().map(String::as_str).filter(left).collect();
+            told("a walk that skips", &trial.walked_with("/walk", None, skip)?, &expected)?;
+            let mut whole = vec!["/walk"];
+            whole.extend(&expected);
+            told("a walk of / that skips", &trial.walked_with("/", None, skip)?, &whole)?;
+        }
     }
 }

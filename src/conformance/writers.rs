@@ -1,4 +1,5 @@
 //! Files that are written over time: closed, resumed, cancelled, committed.
+use super::Quirk;
 use super::data::{Source, bytes};
 use super::trial::{Outcome, Trial, equal, failed, refused};
 use crate::driver::{FileWriter, StorageDriver, WriteMode};
@@ -29,7 +30,13 @@ fn in_pieces(trial: &Trial<'_>, path: &str, piece: u64, count: u64) -> Outcome {
     trial.streams(path, 0, Source::new(4, 0, piece * count))
 }
 
-fn ended(writer: &mut dyn FileWriter) -> Outcome {
+/// That every call to an ended writer is refused. Closing what was committed or cancelled succeeds once, so that a caller
+/// may close whatever it has opened.
+fn ended(writer: &mut dyn FileWriter, closed: Closed) -> Outcome {
+    if closed == Closed::NotYet {
+        refused("write", writer.write(b"x").map_err(into_error), ErrorKind::Closed)?;
+        writer.close()?;
+    }
     refused("write", writer.write(b"x").map_err(into_error), ErrorKind::Closed)?;
     // Registries close every writer: the first close after a commit may succeed.
     if let Err(error) = writer.close() {
@@ -39,6 +46,19 @@ fn ended(writer: &mut dyn FileWriter) -> Outcome {
     refused("cancel", writer.cancel(), ErrorKind::Closed)?;
     refused("commit", writer.commit(), ErrorKind::Closed)?;
     Ok(())
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Closed {
+    Already,
+    NotYet,
+}
+
+/// Writes a file of `size` bytes and closes it without committing it.
+fn close(trial: &Trial<'_>, path: &str, size: u64) -> Outcome {
+    let mut writer = trial.driver.writer(path, WriteMode::Create)?;
+    write(&mut *writer, 0, size)?;
+    Ok(writer.close()?)
 }
 
 /// The driver's own error inside of an `io::Error`.
@@ -181,16 +201,115 @@ cases! {
         let mut writer = trial.driver.writer(path, WriteMode::Create)?;
         writer.write_all(b"content")?;
         writer.close()?;
-        ended(&mut *writer)?;
+        ended(&mut *writer, Closed::Already)?;
         let mut writer = trial.driver.writer(path, WriteMode::Append)?;
         writer.commit()?;
-        ended(&mut *writer)?;
+        ended(&mut *writer, Closed::NotYet)?;
         trial.content_is(path, b"content")?;
         let mut writer = trial.driver.writer(path, WriteMode::Create)?;
         writer.cancel()?;
-        ended(&mut *writer)?;
+        ended(&mut *writer, Closed::NotYet)?;
         drop(writer);
         trial.content_is(path, b"content")?;
+    }
+
+    /// A writer that is open and has never been closed has promised nothing: appending finds no file, or its beginning.
+    fn an_open_writer_promises_nothing(trial) {
+        let (path, chunk) = ("/writer/open", trial.chunk() as u64);
+        for size in [0, 10, 2 * chunk + 1] {
+            let mut open = trial.driver.writer(path, WriteMode::Create)?;
+            write(&mut *open, 0, size)?;
+            match trial.another()?.writer(path, WriteMode::Append) {
+                Ok(mut other) => {
+                    equal("whether no more is there than was written", other.size() <= size, true)?;
+                    other.cancel()?;
+                }
+                result => trial.not_found("appending", path, result)?,
+            }
+            drop(open);
+            trial.missing(path)?;
+        }
+    }
+
+    /// A writer that resumed a file and is dropped leaves what the last close kept.
+    fn dropped_resumed_writers_leave_the_last_close(trial) {
+        let (path, chunk) = ("/writer/resumed", trial.chunk() as u64);
+        for size in [0, 10, chunk, 2 * chunk + 7] {
+            close(trial, path, size)?;
+            let most = if trial.has(Quirk::NoReplacedParts) { 3 } else { 2 * chunk };
+            for more in [0, 3, most] {
+                let mut writer = trial.another()?.writer(path, WriteMode::Append)?;
+                write(&mut *writer, size, size + more)?;
+                drop(writer);
+                let writer = trial.another()?.writer(path, WriteMode::Append)?;
+                equal("the size after a writer was dropped", writer.size(), size)?;
+            }
+            let mut writer = trial.driver.writer(path, WriteMode::Append)?;
+            write(&mut *writer, size, size + chunk)?;
+            writer.commit()?;
+            trial.streams(path, 0, Source::new(4, 0, size + chunk))?;
+            trial.driver.delete(path)?;
+        }
+    }
+
+    /// Deleting a path, or the directory above it, ends its unfinished file; a sibling's stays.
+    fn deleting_ends_unfinished_files(trial) {
+        let (path, chunk) = ("/writer/deleted/file", trial.chunk() as u64);
+        for deleted in [path, "/writer/deleted"] {
+            for size in [0, 10, chunk + 1] {
+                close(trial, path, size)?;
+                close(trial, "/writer/deleted2/file", 10)?;
+                close(trial, "/writer/deleted-file", 10)?;
+                trial.driver.put_content("/writer/deleted/other", b"x")?;
+                match trial.driver.delete(deleted) {
+                    // The unfinished file alone is nothing that can be seen.
+                    Err(error) if error.kind() == ErrorKind::PathNotFound && deleted == path => {}
+                    result => result?,
+                }
+                trial.not_found("appending", path, trial.driver.writer(path, WriteMode::Append))?;
+                for sibling in ["/writer/deleted2/file", "/writer/deleted-file"] {
+                    let mut writer = trial.driver.writer(sibling, WriteMode::Append)?;
+                    equal("the size of the sibling", writer.size(), 10)?;
+                    writer.cancel()?;
+                }
+            }
+        }
+    }
+
+    /// Moving a file away ends the unfinished one at its old place.
+    fn moving_ends_the_unfinished_file(trial) {
+        let path = "/writer/moved";
+        close(trial, path, trial.chunk() as u64 + 1)?;
+        trial.driver.put_content(path, b"content")?;
+        trial.driver.rename(path, "/writer/target")?;
+        trial.not_found("appending", path, trial.driver.writer(path, WriteMode::Append))?;
+        trial.content_is("/writer/target", b"content")?;
+    }
+
+    /// What is kept of an unfinished file is not seen, and does not make its directory.
+    fn unfinished_files_are_hidden(trial) {
+        close(trial, "/writer/hidden/file", 10)?;
+        trial.missing("/writer/hidden/file")?;
+        trial.missing("/writer/hidden")?;
+        trial.list_is("/", &[])?;
+        equal("a walk", trial.walked("/")?, Vec::<String>::new())?;
+        trial.driver.put_content("/writer/hidden/other", b"x")?;
+        trial.directory_is("/writer/hidden")?;
+        trial.list_is("/writer/hidden", &["/writer/hidden/other"])?;
+        equal("a walk", trial.walked("/writer")?, ["/writer/hidden", "/writer/hidden/other"].map(str::to_owned).to_vec())?;
+    }
+
+    /// Appending is refused where a file was committed after the unfinished one was closed, and not where it is older.
+    fn newer_files_are_not_replaced_by_older(trial) {
+        let path = "/writer/newer";
+        trial.driver.put_content(path, b"older")?;
+        close(trial, path, 10)?;
+        let writer = trial.driver.writer(path, WriteMode::Append)?;
+        equal("the size where the committed file is older", writer.size(), 10)?;
+        drop(writer);
+        trial.driver.put_content(path, b"newer")?;
+        cannot_append(&*trial.driver, path)?;
+        trial.content_is(path, b"newer")?;
     }
 
     /// A file begun anew starts from nothing, whatever was left unfinished there.
@@ -205,7 +324,7 @@ cases! {
         writer.write_all(b"new")?;
         writer.commit()?;
         trial.content_is(path, b"new")?;
-        // What was closed may still be there, for nobody but an appending writer.
+        // What was closed may still be there, for an appending writer alone.
         if let Ok(mut writer) = trial.driver.writer(path, WriteMode::Append) {
             writer.cancel()?;
         }

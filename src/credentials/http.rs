@@ -240,10 +240,8 @@ impl Fault {
 impl From<TransportError> for Fault {
     fn from(error: TransportError) -> Self {
         match (error.phase, &error.failure) {
-            (Phase::Body, _)
-            | (_, Failure::Tls { fatal: true, .. } | Failure::Protocol(_) | Failure::InvalidRequest(_)) => {
-                Self::Final(error.to_string())
-            }
+            (Phase::Body, _) | (_, Failure::Protocol(_) | Failure::InvalidRequest(_)) => Self::Final(error.to_string()),
+            _ if error.is_lasting() => Self::Final(error.to_string()),
             (Phase::Connect, _) => Self::Unreachable(error.to_string()),
             (_, Failure::Timeout) => Self::Silent,
             _ => Self::Broken(error.to_string()),

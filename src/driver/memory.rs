@@ -39,14 +39,27 @@ pub struct MemoryDriver {
 #[derive(Debug, Default)]
 struct Store {
     files: BTreeMap<String, File>,
-    /// What was closed and not committed, the last of each path.
-    unfinished: BTreeMap<String, File>,
+    /// The files that were closed and not committed, the last of each path.
+    unfinished: BTreeMap<String, Unfinished>,
+    /// How many files were written.
+    written: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Unfinished {
+    content: Arc<Vec<u8>>,
+    /// When it was last closed.
+    modified: SystemTime,
+    /// The version of the file that a commit would replace.
+    replaces: Option<u64>,
 }
 
 #[derive(Clone, Debug)]
 struct File {
     content: Arc<Vec<u8>>,
     modified: SystemTime,
+    /// Differs between any two files that were ever written.
+    version: u64,
 }
 
 impl Default for MemoryDriver {
@@ -72,8 +85,11 @@ impl MemoryDriver {
     }
 
     fn put(&self, path: &str, content: Arc<Vec<u8>>) {
-        let file = File { content, modified: self.clock.now() };
-        self.lock().files.insert(path.to_owned(), file);
+        let modified = self.clock.now();
+        let mut store = self.lock();
+        store.written += 1;
+        let file = File { content, modified, version: store.written };
+        store.files.insert(path.to_owned(), file);
     }
 
     fn content(&self, path: &str) -> Result<Arc<Vec<u8>>> {
@@ -108,22 +124,31 @@ impl StorageDriver for MemoryDriver {
 
     fn writer(&self, path: &str, mode: WriteMode) -> Result<Box<dyn FileWriter>> {
         check(path)?;
-        let content = match mode {
-            WriteMode::Create => Vec::new(),
-            WriteMode::Append => {
-                let store = self.lock();
-                match (store.unfinished.get(path), store.files.get(path)) {
-                    (Some(unfinished), _) => unfinished.content.to_vec(),
-                    (None, Some(file)) if file.content.is_empty() => Vec::new(),
-                    (None, Some(file)) => {
-                        let text = format!("cannot append: a file of {} bytes is committed here", file.content.len());
-                        return Err(error(ErrorKind::InvalidArgument, text, path));
-                    }
-                    (None, None) => return Err(not_found(path)),
-                }
-            }
+        let store = self.lock();
+        let committed = store.files.get(path);
+        let cannot = |file: &File, when: &str| {
+            let text = format!("cannot append: a file of {} bytes {when}", file.content.len());
+            error(ErrorKind::InvalidArgument, text, path)
         };
-        Ok(Box::new(Writer { driver: self.clone(), path: path.to_owned(), content, mode, stage: Stage::Open }))
+        let (content, replaces) = match (mode, store.unfinished.get(path), committed) {
+            (WriteMode::Create, _, _) => (Vec::new(), None),
+            (WriteMode::Append, Some(Unfinished { replaces, .. }), Some(file)) if *replaces != Some(file.version) => {
+                return Err(cannot(file, "was committed here after the unfinished one was closed"));
+            }
+            (WriteMode::Append, Some(unfinished), _) => (unfinished.content.to_vec(), unfinished.replaces),
+            (WriteMode::Append, None, Some(file)) if file.content.is_empty() => (Vec::new(), Some(file.version)),
+            (WriteMode::Append, None, Some(file)) => return Err(cannot(file, "is committed here")),
+            (WriteMode::Append, None, None) => return Err(not_found(path)),
+        };
+        drop(store);
+        Ok(Box::new(Writer {
+            driver: self.clone(),
+            path: path.to_owned(),
+            content,
+            mode,
+            replaces,
+            stage: Stage::Open,
+        }))
     }
 
     fn write_stream(&self, path: &str, offset: i64, reader: &mut dyn Read) -> Result<u64> {
@@ -180,22 +205,29 @@ impl StorageDriver for MemoryDriver {
         check(from)?;
         check(to)?;
         let mut store = self.lock();
-        let file = store.files.remove(from).ok_or_else(|| not_found(from))?;
-        let file = if from == to { file } else { File { modified: self.clock.now(), ..file } };
-        store.files.insert(to.to_owned(), file);
+        if !store.files.contains_key(from) {
+            return Err(not_found(from));
+        }
+        if from == to {
+            return Ok(());
+        }
+        store.written += 1;
+        let version = store.written;
+        if let Some(file) = store.files.remove(from) {
+            store.files.insert(to.to_owned(), File { modified: self.clock.now(), version, ..file });
+        }
+        store.unfinished.remove(from);
         Ok(())
     }
 
     fn delete(&self, path: &str) -> Result<()> {
         check(path)?;
         let mut store = self.lock();
-        let gone: Vec<String> = store.below(path).map(|(below, _)| below.to_owned()).collect();
-        let file = store.files.remove(path);
-        if file.is_none() && gone.is_empty() {
+        let before = store.files.len() + store.unfinished.len();
+        store.files.retain(|file, _| !is_within(file, path));
+        store.unfinished.retain(|file, _| !is_within(file, path));
+        if before == store.files.len() + store.unfinished.len() {
             return Err(not_found(path));
-        }
-        for below in gone {
-            store.files.remove(&below);
         }
         Ok(())
     }
@@ -242,7 +274,7 @@ impl StorageDriver for MemoryDriver {
     fn purge_uploads(&self, path: &str, age: Duration) -> Result<Purged> {
         check_directory(path).map_err(named)?;
         let now = self.clock.now();
-        let old = |file: &File| now.duration_since(file.modified).is_ok_and(|elapsed| elapsed >= age);
+        let old = |file: &Unfinished| now.duration_since(file.modified).is_ok_and(|elapsed| elapsed >= age);
         let mut store = self.lock();
         let gone: Vec<String> =
             store.unfinished_within(path).filter(|(_, file)| old(file)).map(|(path, _)| path.to_owned()).collect();
@@ -255,7 +287,7 @@ impl StorageDriver for MemoryDriver {
 
 impl Store {
     /// The unfinished files at and below a path.
-    fn unfinished_within(&self, path: &str) -> impl Iterator<Item = (&str, &File)> {
+    fn unfinished_within(&self, path: &str) -> impl Iterator<Item = (&str, &Unfinished)> {
         self.unfinished.iter().filter(move |(of, _)| is_within(of, path)).map(|(path, file)| (path.as_str(), file))
     }
 
@@ -290,17 +322,21 @@ struct Writer {
     path: String,
     content: Vec<u8>,
     mode: WriteMode,
+    /// The version of the file that a commit would replace.
+    replaces: Option<u64>,
     stage: Stage,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Open,
+    /// Committed or cancelled.
     Ended,
+    Closed,
 }
 
 impl Writer {
-    /// Ends the writer, or says that it has ended.
+    /// Ends the writer, or reports that it has ended.
     fn end(&mut self) -> Result<()> {
         self.check_open()?;
         self.stage = Stage::Ended;
@@ -310,7 +346,7 @@ impl Writer {
     fn check_open(&self) -> Result<()> {
         match self.stage {
             Stage::Open => Ok(()),
-            Stage::Ended => Err(error(ErrorKind::Closed, "the writer has ended", &self.path)),
+            Stage::Ended | Stage::Closed => Err(error(ErrorKind::Closed, "the writer has ended", &self.path)),
         }
     }
 
@@ -340,9 +376,18 @@ impl FileWriter for Writer {
     }
 
     fn close(&mut self) -> Result<()> {
-        self.end()?;
-        let file = File { content: Arc::new(self.content.clone()), modified: self.driver.clock.now() };
-        self.driver.lock().unfinished.insert(self.path.clone(), file);
+        if self.stage != Stage::Ended {
+            self.check_open()?;
+            let content = Arc::new(self.content.clone());
+            let modified = self.driver.clock.now();
+            let mut store = self.driver.lock();
+            let replaces = match self.mode {
+                WriteMode::Create => store.files.get(&self.path).map(|file| file.version),
+                WriteMode::Append => self.replaces,
+            };
+            store.unfinished.insert(self.path.clone(), Unfinished { content, modified, replaces });
+        }
+        self.stage = Stage::Closed;
         Ok(())
     }
 
@@ -357,14 +402,6 @@ impl FileWriter for Writer {
         self.driver.put(&self.path, Arc::new(self.content.clone()));
         self.forget();
         Ok(())
-    }
-}
-
-impl Drop for Writer {
-    fn drop(&mut self) {
-        if self.stage == Stage::Open {
-            self.forget();
-        }
     }
 }
 

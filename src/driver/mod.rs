@@ -236,11 +236,16 @@ pub trait StorageDriver: Send + Sync {
     /// another, and its [`size`](FileWriter::size) begins with those bytes. An empty committed file
     /// can be appended to as well.
     ///
+    /// A writer that was opened with `Create` and has not been closed promises nothing. Appending
+    /// finds no file then, or the beginning of one: as many bytes as `size` states.
+    ///
     /// # Errors
     /// [`InvalidPath`](crate::ErrorKind::InvalidPath). With `Append`:
     /// [`PathNotFound`](crate::ErrorKind::PathNotFound) when nothing was closed at the path and no
     /// file is there; an error of the driver's choice when a file with content is committed there
-    /// and nothing unfinished, because committed content cannot be appended to.
+    /// and nothing unfinished, because committed content cannot be appended to, and when a file was
+    /// committed there after the unfinished one was closed, because a commit would replace it by
+    /// the older one.
     fn writer(&self, path: &str, mode: WriteMode) -> Result<Box<dyn FileWriter>>;
 
     /// Writes everything from `reader` at `offset` of a file, and makes the result visible. Returns
@@ -289,7 +294,8 @@ pub trait StorageDriver: Send + Sync {
 
     /// Moves one file, and replaces the file at the new path. What lies below either path stays.
     ///
-    /// A file that is moved onto itself stays as it is. Unfinished files at `from` and `to` end.
+    /// A file that is moved onto itself stays as it is. An unfinished file at `from` ends. One at `to` is
+    /// older than the file that is there now, so that it cannot be appended to any more.
     ///
     /// # Errors
     /// [`InvalidPath`](crate::ErrorKind::InvalidPath), for `from` before `to`;

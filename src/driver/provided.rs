@@ -1,4 +1,4 @@
-//! What [`StorageDriver`](super::StorageDriver) provides on top of its other methods: a walk by
+//! The provided methods of [`StorageDriver`](super::StorageDriver): a walk by
 //! listing directories, and a stream that is written through a writer.
 use super::path::{check_directory, check_offset, check_path};
 use super::walk::check_walk;

@@ -33,20 +33,72 @@ impl<'a> Walk<'a> {
     /// Visits a file, and before it the directories that begin with it. An error of the visitor is returned unchanged.
     pub(super) fn enter(&mut self, file: &FileInfo) -> Result<WalkStep> {
         let path = file.path.as_str();
+        if !self.moves_on(path)? {
+            return Ok(WalkStep::Continue);
+        }
+        path.clone_into(&mut self.last);
+        if self.is_left_out(path) {
+            return Ok(WalkStep::Continue);
+        }
+        match self.open_directories(path)? {
+            WalkStep::Continue => (self.visit)(file),
+            WalkStep::SkipDirectory => Ok(WalkStep::Continue),
+            WalkStep::Stop => Ok(WalkStep::Stop),
+        }
+    }
+
+    /// Visits a directory that was found by itself, and before it those that hold it, unless they are being visited.
+    #[cfg(feature = "client")]
+    pub(super) fn enter_directory(&mut self, path: &str) -> Result<WalkStep> {
+        if self.is_left_out(path) || self.open.iter().any(|open| open == path) {
+            return Ok(WalkStep::Continue);
+        }
+        let place = format!("{path}/");
+        if !self.moves_on(&place)? {
+            return Ok(WalkStep::Continue);
+        }
+        self.last = place;
+        match self.open_directories(&format!("{path}/"))? {
+            WalkStep::Stop => Ok(WalkStep::Stop),
+            WalkStep::Continue | WalkStep::SkipDirectory => Ok(WalkStep::Continue),
+        }
+    }
+
+    /// The directory whose content is being left out.
+    #[cfg(feature = "client")]
+    pub(super) fn skipped(&self) -> Option<&str> {
+        self.skipped.as_deref()
+    }
+
+    /// Ends the skipping, because what will be entered next lies after the skipped directory.
+    #[cfg(feature = "client")]
+    pub(super) fn pass_skipped(&mut self) {
+        self.skipped = None;
+    }
+
+    /// Whether `path` follows what was visited last, and is not that once more.
+    fn moves_on(&self, path: &str) -> Result<bool> {
         match in_order(&self.last, path) {
-            Some(Ordering::Equal) => return Ok(WalkStep::Continue),
-            Some(_) => {}
+            Some(order) => Ok(order != Ordering::Equal),
             None => {
                 let text =
                     format!("the server listed {path} after {}: a walk over it could miss or repeat files", self.last);
-                return Err(Error::new(ErrorKind::Protocol, text).with_driver(self.driver));
+                Err(Error::new(ErrorKind::Protocol, text).with_driver(self.driver))
             }
         }
-        path.clone_into(&mut self.last);
-        if self.skipped.as_deref().is_some_and(|directory| is_below(path, directory)) {
-            return Ok(WalkStep::Continue);
+    }
+
+    /// Whether `path` is the skipped directory or lies in it. If not, nothing is skipped any more.
+    fn is_left_out(&mut self, path: &str) -> bool {
+        if self.skipped.as_deref().is_some_and(|directory| path == directory || is_below(path, directory)) {
+            return true;
         }
         self.skipped = None;
+        false
+    }
+
+    /// Visits the directories that hold `path` and have not been visited yet.
+    fn open_directories(&mut self, path: &str) -> Result<WalkStep> {
         self.open.retain(|directory| is_below(path, directory));
         let known = self.open.last().map_or_else(|| self.base.trim_end_matches('/'), String::as_str).len();
         let slashes = path.char_indices().skip(1).filter(|(at, c)| *c == '/' && *at > known).map(|(at, _)| at);
@@ -56,12 +108,12 @@ impl<'a> Walk<'a> {
                 WalkStep::Continue => self.open.push(directory.to_owned()),
                 WalkStep::SkipDirectory => {
                     self.skipped = Some(directory.to_owned());
-                    return Ok(WalkStep::Continue);
+                    return Ok(WalkStep::SkipDirectory);
                 }
                 WalkStep::Stop => return Ok(WalkStep::Stop),
             }
         }
-        (self.visit)(file)
+        Ok(WalkStep::Continue)
     }
 }
 
@@ -104,6 +156,29 @@ mod tests {
         let skip = |path: &str| if path == "/tags/1.2" { WalkStep::SkipDirectory } else { WalkStep::Continue };
         let seen = walk(&["/tags/1.2/x", "/tags/1.2/y", "/tags/1.20/x"], skip).unwrap();
         assert_eq!(seen, ["/tags", "/tags/1.2", "/tags/1.20", "/tags/1.20/x"]);
+    }
+
+    #[cfg(feature = "client")]
+    #[test]
+    fn a_directory_that_is_found_by_itself_is_visited_once() {
+        let mut seen = Vec::new();
+        let mut visit = |info: &FileInfo| {
+            seen.push(info.path.clone());
+            Ok(if info.path == "/c" { WalkStep::SkipDirectory } else { WalkStep::Continue })
+        };
+        let mut walk = Walk::new("test", "/", &mut visit);
+        for marker in ["/a/b", "/a/b"] {
+            assert_eq!(walk.enter_directory(marker).unwrap(), WalkStep::Continue);
+        }
+        walk.enter(&FileInfo::file("/a/b/x", 1, None)).unwrap();
+        walk.enter_directory("/c").unwrap();
+        assert_eq!(walk.skipped(), Some("/c"));
+        walk.enter_directory("/c").unwrap();
+        walk.enter(&FileInfo::file("/c/x", 1, None)).unwrap();
+        walk.enter_directory("/d").unwrap();
+        assert_eq!(walk.skipped(), None);
+        assert_eq!(walk.enter_directory("/b").unwrap_err().kind(), ErrorKind::Protocol);
+        assert_eq!(seen, ["/a", "/a/b", "/a/b/x", "/c", "/d"]);
     }
 
     #[test]

@@ -95,3 +95,200 @@ pub(crate) fn is_region_name(region: &str) -> bool {
         && words.contains('-')
         && words.split('-').all(word)
 }
+
+/// A host of Amazon S3 itself, taken apart. Other hosts below AWS's domains, such as those of load
+/// balancers, virtual machines and API gateways, can be anyone's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg(feature = "client")]
+pub(crate) struct S3Host<'a> {
+    /// What stands before the name of the service: a bucket's name, or the name of an interface
+    /// endpoint.
+    pub(crate) before: Option<&'a str>,
+    pub(crate) service: S3Service,
+    /// `None` for names without a region, such as `s3.amazonaws.com`.
+    region: Option<&'a str>,
+    partition: Partition,
+}
+
+/// What a host of Amazon S3 serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg(feature = "client")]
+pub(crate) enum S3Service {
+    /// The S3 API: `s3.REGION`, `s3-fips.dualstack.REGION`, the old `s3-REGION`, and others.
+    Api,
+    /// The S3 API inside of a private network: `vpce-1a2b.s3.REGION.vpce`.
+    Interface,
+    /// Pages of buckets: `s3-website-REGION` or `s3-website.REGION`.
+    Website,
+    /// Access points, object Lambdas and outposts: `s3-accesspoint.REGION` and others.
+    AccessPoint,
+    /// Directory buckets: `s3express-ZONE.REGION`.
+    Express,
+}
+
+#[cfg(feature = "client")]
+impl<'a> S3Host<'a> {
+    /// Takes a lower-case host name apart; `None` when the host is not Amazon S3's.
+    pub(crate) fn parse(host: &'a str) -> Option<Self> {
+        let in_domain = |partition: Partition| host.strip_suffix(partition.dns_suffix())?.strip_suffix('.');
+        let (domain, rest) =
+            Partition::ALL.into_iter().find_map(|partition| Some((partition, in_domain(partition)?)))?;
+        let (rest, private) = match rest.strip_suffix(".vpce") {
+            Some(rest) => (rest, true),
+            None => (rest, false),
+        };
+        let (mut rest, mut label) = last_label(rest);
+        let mut region = None;
+        if service_of(label).is_none() && is_region_name(label) {
+            region = Some(label);
+            (rest, label) = last_label(rest);
+        }
+        if label == "dualstack" {
+            (rest, label) = last_label(rest);
+        }
+        let (service, in_name) = service_of(label)?;
+        let service = if private && service == S3Service::Api { S3Service::Interface } else { service };
+        let region = region.or(in_name);
+        let partition = region.map_or(domain, Partition::of_region);
+        let before = Some(rest).filter(|rest| !rest.is_empty());
+        (partition.dns_suffix() == domain.dns_suffix()).then_some(Self { before, service, region, partition })
+    }
+
+    pub(crate) const fn partition(&self) -> Partition {
+        self.partition
+    }
+
+    /// Whether buckets are reached through this host by the S3 API.
+    pub(crate) const fn serves_buckets(&self) -> bool {
+        matches!(self.service, S3Service::Api | S3Service::Interface)
+    }
+}
+
+/// Returns what the label of a host name that names the service stands for, and the region in it.
+#[cfg(feature = "client")]
+fn service_of(label: &str) -> Option<(S3Service, Option<&str>)> {
+    let region_after = |prefix: &str| label.strip_prefix(prefix).filter(|region| is_region_name(region));
+    match label {
+        "s3" | "s3-fips" | "s3-accelerate" | "s3-external-1" => return Some((S3Service::Api, None)),
+        "s3-website" => return Some((S3Service::Website, None)),
+        "s3-accesspoint" | "s3-accesspoint-fips" | "s3-global" | "s3-object-lambda" | "s3-outposts" | "s3-control" => {
+            return Some((S3Service::AccessPoint, None));
+        }
+        _ if label.starts_with("s3express-") => return Some((S3Service::Express, None)),
+        _ => {}
+    }
+    // The longest prefix first: `website-eu-west-1` has the form of a region.
+    let prefixes = [("s3-website-", S3Service::Website), ("s3-fips-", S3Service::Api), ("s3-", S3Service::Api)];
+    prefixes.into_iter().find_map(|(prefix, service)| Some((service, Some(region_after(prefix)?))))
+}
+
+/// Splits the last label off a host name.
+#[cfg(feature = "client")]
+fn last_label(name: &str) -> (&str, &str) {
+    name.rsplit_once('.').unwrap_or(("", name))
+}
+
+/// Whether AWS has, or is known to plan, regions whose names differ from `region` in the number
+/// alone. A region that is not known may still be a new one.
+#[cfg(feature = "client")]
+pub(crate) fn is_known_area(region: &str) -> bool {
+    region.rsplit_once('-').is_some_and(|(area, _)| AREAS.contains(&area))
+}
+
+/// The areas of AWS's regions
+/// (<https://docs.aws.amazon.com/global-infrastructure/latest/regions/aws-regions.html>).
+#[cfg(feature = "client")]
+const AREAS: &[&str] = &[
+    "af-south",
+    "ap-east",
+    "ap-northeast",
+    "ap-south",
+    "ap-southeast",
+    "ca-central",
+    "ca-west",
+    "cn-north",
+    "cn-northwest",
+    "eu-central",
+    "eu-isoe-west",
+    "eu-north",
+    "eu-south",
+    "eu-west",
+    "eusc-de-east",
+    "il-central",
+    "me-central",
+    "me-south",
+    "me-west",
+    "mx-central",
+    "sa-east",
+    "sa-west",
+    "us-east",
+    "us-gov-east",
+    "us-gov-west",
+    "us-iso-east",
+    "us-iso-west",
+    "us-isob-east",
+    "us-isob-west",
+    "us-isof-east",
+    "us-isof-south",
+    "us-west",
+];
+
+#[cfg(all(test, feature = "client"))]
+mod tests {
+    use super::*;
+    use S3Service::{AccessPoint, Api, Express, Interface, Website};
+
+    #[test]
+    fn hosts_of_s3_are_distinguished_from_other_hosts_of_aws() {
+        for (host, expected) in [
+            ("s3.amazonaws.com", Some((None, Api, "aws"))),
+            ("s3.us-east-1.amazonaws.com", Some((None, Api, "aws"))),
+            ("s3-us-west-2.amazonaws.com", Some((None, Api, "aws"))),
+            ("s3-external-1.amazonaws.com", Some((None, Api, "aws"))),
+            ("s3-fips.dualstack.ca-west-1.amazonaws.com", Some((None, Api, "aws"))),
+            ("s3-accelerate.dualstack.amazonaws.com", Some((None, Api, "aws"))),
+            ("s3.cn-north-1.amazonaws.com.cn", Some((None, Api, "aws-cn"))),
+            ("s3-fips-us-gov-west-1.amazonaws.com", Some((None, Api, "aws-us-gov"))),
+            ("s3.us-gov-east-1.amazonaws.com", Some((None, Api, "aws-us-gov"))),
+            ("s3.eusc-de-east-1.amazonaws.eu", Some((None, Api, "aws-eusc"))),
+            ("registry.s3.eu-west-1.amazonaws.com", Some((Some("registry"), Api, "aws"))),
+            ("a.b.s3.amazonaws.com", Some((Some("a.b"), Api, "aws"))),
+            ("s3-us-west-2.s3.eu-west-1.amazonaws.com", Some((Some("s3-us-west-2"), Api, "aws"))),
+            ("vpce-1a2b.s3.us-east-1.vpce.amazonaws.com", Some((Some("vpce-1a2b"), Interface, "aws"))),
+            ("bucket.vpce-1a2b.s3.us-east-1.vpce.amazonaws.com", Some((Some("bucket.vpce-1a2b"), Interface, "aws"))),
+            ("registry.s3-website-eu-west-1.amazonaws.com", Some((Some("registry"), Website, "aws"))),
+            ("s3-website.eu-central-1.amazonaws.com", Some((None, Website, "aws"))),
+            ("ap-123.s3-accesspoint.us-west-2.amazonaws.com", Some((Some("ap-123"), AccessPoint, "aws"))),
+            ("x.mrap.accesspoint.s3-global.amazonaws.com", Some((Some("x.mrap.accesspoint"), AccessPoint, "aws"))),
+            ("s3express-use1-az4.us-east-1.amazonaws.com", Some((None, Express, "aws"))),
+            ("amazonaws.com", None),
+            ("us-east-1.amazonaws.com", None),
+            ("my-lb-123.us-east-1.elb.amazonaws.com", None),
+            ("s3.us-east-1.elb.amazonaws.com", None),
+            ("s3-mine-1234.us-east-1.elb.amazonaws.com", None),
+            ("my-nlb-123.elb.us-east-1.amazonaws.com", None),
+            ("ec2-203-0-113-1.compute-1.amazonaws.com", None),
+            ("ec2-203-0-113-1.eu-west-1.compute.amazonaws.com", None),
+            ("abc123.execute-api.us-east-1.amazonaws.com", None),
+            ("s3-proxy.us-east-1.amazonaws.com", None),
+            ("sts.us-east-1.amazonaws.com", None),
+            ("s3.cn-north-1.amazonaws.com", None),
+            ("s3.us-east-1.amazonaws.com.cn", None),
+            ("s3.us-east-1.amazonaws.com.evil.example", None),
+            ("nots3.amazonaws.com", None),
+            ("s3.example.com", None),
+        ] {
+            let parsed = S3Host::parse(host).map(|host| (host.before, host.service, host.partition().id()));
+            assert_eq!(parsed, expected, "{host}");
+        }
+    }
+
+    #[test]
+    fn a_misspelt_region_is_in_no_known_area() {
+        for (region, known) in
+            [("us-east-1", true), ("ap-southeast-77", true), ("us-esat-1", false), ("eu-centrl-1", false), ("x", false)]
+        {
+            assert_eq!(is_known_area(region), known, "{region}");
+        }
+    }
+}

@@ -3,8 +3,8 @@ use super::meter::Meter;
 use super::{Transfer, Transferred, parallel};
 use crate::Cancel;
 use crate::client::{
-    Client, Condition, CopySource, MAX_PART_SIZE, MAX_PARTS, MIN_PART_SIZE, ObjectMeta, ObjectSettings, UploadRef,
-    UploadedPart,
+    ByteRange, Client, Condition, CopySource, MAX_PART_SIZE, MAX_PARTS, MIN_PART_SIZE, ObjectMeta, ObjectSettings,
+    UploadRef, UploadedPart, lacks_operation,
 };
 use crate::error::{Error, ErrorKind, Result};
 use std::num::NonZeroUsize;
@@ -58,10 +58,16 @@ pub(crate) struct CopyRanges {
     pub(crate) concurrency: NonZeroUsize,
 }
 
-/// Copies an object of any size to the target (bucket and key), replacing what is there whole or not at all: with one
-/// CopyObject up to the threshold, in parts above, and with CopyObject again where the server cannot copy parts and the
-/// object has no more than 5 GiB. `meta` is what the server said of the source. With [`CopySource::if_match`] all parts
-/// are of one version.
+/// Bytes of one part, and parts in flight at once, of an object that passes through this process:
+/// 32 MiB are held at most.
+const RELAYED_PART: u64 = 8 << 20;
+const RELAYS: NonZeroUsize = NonZeroUsize::new(4).expect("not zero");
+
+/// Copies an object of any size to the target (bucket and key), replacing what is there whole or
+/// not at all: with one CopyObject up to the threshold, in parts above, and with CopyObject again
+/// where the server cannot copy parts and the object has no more than 5 GiB. Where the server
+/// cannot copy at all, the object is read and stored. `meta` is what the server said of the source.
+/// With [`CopySource::if_match`] all parts are of one version.
 pub(crate) fn copy_any_size(
     client: &Client,
     source: CopySource<'_>,
@@ -71,31 +77,86 @@ pub(crate) fn copy_any_size(
     ranges: CopyRanges,
     done: &(dyn Fn(u64) + Sync),
 ) -> Result<Transferred> {
-    let in_parts = || {
-        let pieces = cut(meta.size, ranges.chunk_size)?;
-        let upload_id = client.create_multipart_upload(bucket, key, &with_metadata_of(settings, meta))?;
-        let upload = UploadRef { bucket, key, upload_id: &upload_id };
-        let copy = copy_parts(client, source, &pieces, upload, ranges.concurrency, done)
-            .and_then(|parts| client.complete_multipart_upload(upload, &parts, &Condition::Always))
-            .map_err(|error| abort_after(client, upload, error))?;
-        let parts = u32::try_from(pieces.len()).unwrap_or(u32::MAX);
-        Ok(Transferred { bytes: meta.size, parts, etag: copy.etag })
-    };
+    let settings_of_parts = || with_metadata_of(settings, meta);
     if meta.size > MAX_PART_SIZE || (meta.size > ranges.threshold && may_be_copied_in_parts(source.key)) {
-        match in_parts() {
-            Err(error) if meta.size <= MAX_PART_SIZE && cannot_copy_parts(&error) => {}
+        let copied = in_parts(
+            client,
+            &cut(meta.size, ranges.chunk_size)?,
+            (bucket, key),
+            &settings_of_parts(),
+            |pieces, upload| copy_parts(client, source, pieces, upload, ranges.concurrency, done),
+        );
+        match copied {
+            Err(error) if cannot_copy_parts(&error) => {}
             copied => return copied,
         }
     }
-    let copy = client.copy_object(source, bucket, key, settings)?;
-    done(meta.size);
-    Ok(Transferred { bytes: meta.size, parts: 1, etag: copy.etag })
+    if meta.size <= MAX_PART_SIZE {
+        match client.copy_known_object(source, Some(meta), (bucket, key), settings) {
+            Err(error) if lacks_operation(&error) => {}
+            copied => {
+                let copy = copied?;
+                done(meta.size);
+                return Ok(Transferred { bytes: meta.size, parts: 1, etag: copy.etag });
+            }
+        }
+    }
+    let version = Version { source, etag: source.if_match.or(meta.etag.as_deref()) };
+    if meta.size <= RELAYED_PART {
+        let content = version.read(client, 0..meta.size)?;
+        let stored = client.put_object(bucket, key, &content, &settings_of_parts())?;
+        done(meta.size);
+        return Ok(Transferred { bytes: meta.size, parts: 1, etag: stored.etag });
+    }
+    in_parts(client, &cut(meta.size, RELAYED_PART)?, (bucket, key), &settings_of_parts(), |pieces, upload| {
+        for_each_part(client, pieces, RELAYS, done, |client, piece, number| {
+            client.upload_part(upload, number, &version.read(client, piece)?)
+        })
+    })
 }
 
-/// Whether `error`, of a part's copy, means that the server does not have UploadPartCopy. Some servers say so; rclone
-/// responds with 200, copies nothing and returns no ETag.
+/// Makes an object of the parts that `send` sends of the `pieces`, or leaves nothing.
+fn in_parts(
+    client: &Client,
+    pieces: &[Range<u64>],
+    (bucket, key): (&str, &str),
+    settings: &ObjectSettings,
+    send: impl FnOnce(&[Range<u64>], UploadRef<'_>) -> Result<Vec<UploadedPart>>,
+) -> Result<Transferred> {
+    let upload_id = client.create_multipart_upload(bucket, key, settings)?;
+    let upload = UploadRef { bucket, key, upload_id: &upload_id };
+    let copy = send(pieces, upload)
+        .and_then(|parts| client.complete_multipart_upload(upload, &parts, &Condition::Always))
+        .map_err(|error| abort_after(client, upload, error))?;
+    let bytes = pieces.last().map_or(0, |piece| piece.end);
+    Ok(Transferred { bytes, parts: u32::try_from(pieces.len()).unwrap_or(u32::MAX), etag: copy.etag })
+}
+
+/// One version of an object, to be read.
+#[derive(Clone, Copy)]
+struct Version<'a> {
+    source: CopySource<'a>,
+    etag: Option<&'a str>,
+}
+
+impl Version<'_> {
+    fn read(self, client: &Client, piece: Range<u64>) -> Result<Vec<u8>> {
+        let length = piece.end.saturating_sub(piece.start);
+        if length == 0 {
+            return Ok(Vec::new());
+        }
+        let range = ByteRange::Part { offset: piece.start, length };
+        let CopySource { bucket, key, .. } = self.source;
+        let limit = usize::try_from(length).unwrap_or(usize::MAX);
+        client.get_same_version(bucket, key, range, self.etag, Some(length))?.read_all(limit)
+    }
+}
+
+/// Whether `error`, of a part's copy, means that the server does not have UploadPartCopy. Some
+/// servers say so, each in its own way; rclone responds with 200, copies nothing and returns no
+/// ETag.
 pub(crate) fn cannot_copy_parts(error: &Error) -> bool {
-    error.kind() == ErrorKind::Protocol || error.status() == Some(501)
+    error.operation() == Some("UploadPartCopy") && (error.kind() == ErrorKind::Protocol || lacks_operation(error))
 }
 
 /// Whether every server that has UploadPartCopy can copy from this key. Ceph decodes the source twice and fails with some
@@ -113,9 +174,22 @@ pub(crate) fn copy_parts(
     concurrency: NonZeroUsize,
     done: &(dyn Fn(u64) + Sync),
 ) -> Result<Vec<UploadedPart>> {
+    for_each_part(client, pieces, concurrency, done, |client, piece, number| {
+        client.upload_part_copy(source, piece, upload, number)
+    })
+}
+
+/// Has `send` make each of the `pieces` a part, the first part 1.
+fn for_each_part(
+    client: &Client,
+    pieces: &[Range<u64>],
+    concurrency: NonZeroUsize,
+    done: &(dyn Fn(u64) + Sync),
+    send: impl Fn(&Client, Range<u64>, u32) -> Result<UploadedPart> + Sync,
+) -> Result<Vec<UploadedPart>> {
     let (client, cancel) = client.with_child_cancel();
     parallel::for_each(pieces.len(), concurrency, &cancel, |index| {
-        let part = client.upload_part_copy(source, pieces[index].clone(), upload, part_number(index))?;
+        let part = send(&client, pieces[index].clone(), part_number(index))?;
         done(part.size);
         Ok(part)
     })

@@ -1,12 +1,12 @@
 //! From an origin to a connection: name lookup, TCP, proxy, TLS.
 
 use super::connection::Connection;
-use super::error::Failure;
+use super::error::{Failure, NoConnection, Obstacle, Party};
 use super::stream::Stream;
 use super::tls::Tls;
 use super::wait::{Limits, TICK};
 use crate::net::host::Scheme;
-use crate::net::origin::Origin;
+use crate::net::origin::{Origin, authority};
 use crate::net::proxy::Proxy;
 use crate::sync;
 use rustls::ClientConfig;
@@ -25,8 +25,11 @@ const NAME_LIFETIME: Duration = Duration::from_secs(5);
 /// Most names remembered; a client speaks to a handful.
 const MAX_NAMES: usize = 64;
 
-/// Most addresses of one name that are tried.
+/// Most addresses of one name that are tried: of both families, where it has both.
 const MAX_ADDRESSES: usize = 8;
+
+/// Most addresses of one name that are looked at. Amazon's dual-stack names have eight of each family.
+const MAX_LOOKED_AT: usize = 64;
 
 type Names = Mutex<HashMap<(String, u16), (Vec<SocketAddr>, Instant)>>;
 
@@ -47,18 +50,18 @@ impl Connector {
     /// Opens a connection to `origin`, TLS and proxy included, within the connect timeout.
     pub(super) fn connect(&self, origin: &Origin, limits: &Limits<'_>) -> Result<Connection, Failure> {
         let limits = Limits { idle: self.timeout, ..*limits }.within(self.timeout);
-        let (host, port) = match &self.proxy {
-            Some(proxy) => (proxy.host(), proxy.port()),
-            None => (origin.host.as_str(), origin.port),
+        let place = match &self.proxy {
+            Some(proxy) => Place { party: Party::Proxy, host: proxy.host().to_owned(), port: proxy.port() },
+            None => Place { party: Party::Server, host: origin.host.clone(), port: origin.port },
         };
-        let socket = self.dial(host, port, &limits)?;
-        let stream = Stream::new(socket, self.idle).map_err(Failure::Connect)?;
+        let socket = self.dial(&place, &limits)?;
+        let stream = Stream::new(socket, self.idle).map_err(|error| place.failure(Obstacle::Local, error))?;
         let mut connection = Connection::new(stream, origin.clone());
         if origin.scheme == Scheme::Http {
             return Ok(connection);
         }
         if let Some(proxy) = &self.proxy {
-            open_tunnel(proxy, &mut connection, &limits)?;
+            open_tunnel(proxy, &place, &mut connection, &limits)?;
         }
         let Stream::Plain(socket) = connection.stream else { return Ok(connection) };
         let tls = Tls::connect(self.tls.clone(), &origin.host, socket, &limits)?;
@@ -73,29 +76,47 @@ impl Connector {
 
     /// Connects in a thread of its own, because neither a name lookup nor a connect can be interrupted: a caller who
     /// gives up leaves the thread behind, to end at the connect timeout (or the system resolver's).
-    fn dial(&self, host: &str, port: u16, limits: &Limits<'_>) -> Result<TcpStream, Failure> {
+    fn dial(&self, place: &Place, limits: &Limits<'_>) -> Result<TcpStream, Failure> {
         limits.check()?;
         let (sender, receiver) = mpsc::sync_channel(1);
-        let (host, names) = (host.to_owned(), self.names.clone());
+        let (other_end, names) = (place.clone(), self.names.clone());
         let deadline = limits.deadline.unwrap_or_else(Instant::now);
         thread::Builder::new()
             .name("s3driver-connect".into())
             .spawn(move || {
                 // Nobody may be listening any more.
-                let _ = sender.send(dial_any(&names, host, port, deadline));
+                let _ = sender.send(dial_any(&names, &other_end, deadline));
             })
-            .map_err(Failure::Connect)?;
+            .map_err(|error| place.failure(Obstacle::Local, error))?;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             match receiver.recv_timeout(TICK.min(left)) {
-                Ok(Err(error)) if error.kind() == io::ErrorKind::TimedOut => return Err(Failure::Timeout),
-                Ok(result) => return result.map_err(Failure::Connect),
+                Ok(result) => return result,
                 Err(RecvTimeoutError::Timeout) => limits.check()?,
                 Err(RecvTimeoutError::Disconnected) => {
-                    return Err(Failure::Connect(io::Error::other("the connecting thread ended without a result")));
+                    let error = io::Error::other("the connecting thread ended without a result");
+                    return Err(place.failure(Obstacle::Local, error));
                 }
             }
         }
+    }
+}
+
+/// The other end of the TCP connection.
+#[derive(Clone)]
+struct Place {
+    party: Party,
+    host: String,
+    port: u16,
+}
+
+impl Place {
+    fn failure(&self, obstacle: Obstacle, error: io::Error) -> Failure {
+        let name = match obstacle {
+            Obstacle::Name => self.host.clone(),
+            _ => authority(&self.host, self.port),
+        };
+        Failure::Connect(NoConnection::new(self.party, obstacle, name, error))
     }
 }
 
@@ -110,10 +131,9 @@ impl Connector {
     }
 }
 
-/// Tries every address in the resolver's order, each with an even share of the time that is left.
-fn dial_any(names: &Names, host: String, port: u16, deadline: Instant) -> io::Result<TcpStream> {
-    let key = (host, port);
-    let addresses = lookup(names, &key)?;
+/// Tries the addresses in turn, each with an even share of the time that is left.
+fn dial_any(names: &Names, place: &Place, deadline: Instant) -> Result<TcpStream, Failure> {
+    let addresses = lookup(names, place).map_err(|error| place.failure(Obstacle::Name, error))?;
     let mut last = None;
     for (at, address) in addresses.iter().enumerate() {
         let left =
@@ -127,32 +147,52 @@ fn dial_any(names: &Names, host: String, port: u16, deadline: Instant) -> io::Re
             Err(error) => last = Some(error),
         }
     }
-    sync::lock(names).remove(&key);
-    Err(last.unwrap_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("the name {} has no address", key.0))))
+    sync::lock(names).remove(&(place.host.clone(), place.port));
+    Err(match last {
+        Some(error) if error.kind() == io::ErrorKind::TimedOut => Failure::Timeout,
+        Some(error) => place.failure(Obstacle::Tcp, error),
+        None => place.failure(Obstacle::Name, io::Error::new(io::ErrorKind::NotFound, "it has no address")),
+    })
 }
 
-fn lookup(names: &Names, key: &(String, u16)) -> io::Result<Vec<SocketAddr>> {
-    if let Some((addresses, at)) = sync::lock(names).get(key)
+fn lookup(names: &Names, place: &Place) -> io::Result<Vec<SocketAddr>> {
+    let key = (place.host.clone(), place.port);
+    if let Some((addresses, at)) = sync::lock(names).get(&key)
         && at.elapsed() < NAME_LIFETIME
     {
         return Ok(addresses.clone());
     }
-    let (host, port) = key;
-    let addresses: Vec<_> = (host.as_str(), *port)
-        .to_socket_addrs()
-        .map_err(|error| io::Error::new(error.kind(), format!("the name {host} cannot be looked up: {error}")))?
-        .take(MAX_ADDRESSES)
-        .collect();
+    let found: Vec<_> = (place.host.as_str(), place.port).to_socket_addrs()?.take(MAX_LOOKED_AT).collect();
+    let addresses = in_turns(&found);
     let mut names = sync::lock(names);
     if names.len() >= MAX_NAMES {
         names.clear();
     }
-    names.insert(key.clone(), (addresses.clone(), Instant::now()));
+    names.insert(key, (addresses.clone(), Instant::now()));
     Ok(addresses)
 }
 
+/// Returns the addresses to try: those of both families in turns, beginning with the family that the resolver put first
+/// (RFC 8305, section 4), so that a family that leads nowhere does not use up all attempts.
+fn in_turns(found: &[SocketAddr]) -> Vec<SocketAddr> {
+    let six_first = found.first().is_some_and(SocketAddr::is_ipv6);
+    let (first, second): (Vec<_>, Vec<_>) = found.iter().copied().partition(|address| address.is_ipv6() == six_first);
+    let (mut first, mut second) = (first.into_iter(), second.into_iter());
+    let mut turns = Vec::with_capacity(MAX_ADDRESSES);
+    while turns.len() < MAX_ADDRESSES {
+        let before = turns.len();
+        turns.extend(first.next());
+        turns.extend(second.next());
+        if turns.len() == before {
+            break;
+        }
+    }
+    turns.truncate(MAX_ADDRESSES);
+    turns
+}
+
 /// Asks for a tunnel to the connection's origin (RFC 9110, 9.3.6).
-fn open_tunnel(proxy: &Proxy, connection: &mut Connection, limits: &Limits<'_>) -> Result<(), Failure> {
+fn open_tunnel(proxy: &Proxy, place: &Place, connection: &mut Connection, limits: &Limits<'_>) -> Result<(), Failure> {
     let authority = connection.origin.authority();
     let authorization = proxy.authorization().map(|value| ("proxy-authorization", value));
     let mut request = Vec::new();
@@ -163,7 +203,28 @@ fn open_tunnel(proxy: &Proxy, connection: &mut Connection, limits: &Limits<'_>) 
     match head.status {
         200..300 if connection.buffered().is_empty() => Ok(()),
         200..300 => Err(Failure::Protocol("the proxy sent more than the reply to CONNECT".into())),
-        407 => Err(Failure::Connect(io::Error::other("the proxy wants other credentials (407)"))),
-        status => Err(Failure::Connect(io::Error::other(format!("the proxy refused the tunnel with status {status}")))),
+        status => Err(place.failure(Obstacle::Tunnel(status), io::Error::other("CONNECT was refused"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Case 39: of eight addresses that lead nowhere and one that works, all but one would be tried in vain.
+    #[test]
+    fn case_39_addresses_of_both_families_take_turns() {
+        let address = |text: &str| SocketAddr::new(text.parse().expect("an address"), 443);
+        let six: Vec<_> = (1..=8).map(|n| address(&format!("2001:db8::{n}"))).collect();
+        let four: Vec<_> = (1..=8).map(|n| address(&format!("192.0.2.{n}"))).collect();
+        let found = [&six[..], &four[..1]].concat();
+        let tried = in_turns(&found);
+        assert_eq!(tried[..3], [six[0], four[0], six[1]]);
+        assert_eq!((tried.len(), &tried[3..]), (MAX_ADDRESSES, &six[2..7]));
+        let tried = in_turns(&[&four[..], &six[..]].concat());
+        assert_eq!(tried, [four[0], six[0], four[1], six[1], four[2], six[2], four[3], six[3]]);
+        assert_eq!(in_turns(&six), six);
+        assert_eq!(in_turns(&four[..2]), four[..2]);
+        assert_eq!(in_turns(&[]), []);
     }
 }

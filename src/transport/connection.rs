@@ -2,7 +2,9 @@
 
 use super::error::Failure;
 use super::head::Head;
+use super::problem::TlsProblem;
 use super::stream::Stream;
+use super::tls::is_alert;
 use super::wait::{Limits, Pace};
 use crate::net::origin::Origin;
 use std::io;
@@ -104,6 +106,10 @@ impl Connection {
             return Err(Failure::io(io::ErrorKind::UnexpectedEof, "closed before a reply"));
         }
         loop {
+            if is_alert(self.buffered()) && matches!(self.stream, Stream::Plain(_)) {
+                let error = "the response is a TLS alert".into();
+                return Err(Failure::Tls(TlsProblem::TlsServer, error));
+            }
             match Head::parse(self.buffered(), method).map_err(Failure::Protocol)? {
                 Some((head, length)) => {
                     self.consume(length);

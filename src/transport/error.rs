@@ -1,5 +1,6 @@
 //! What can go wrong with one exchange, told so that a retry policy can decide.
 
+use super::problem::TlsProblem;
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -21,9 +22,9 @@ pub(crate) enum Phase {
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// Name lookup, TCP, proxy.
-    Connect(io::Error),
-    /// Certificate or handshake: not to be retried when `fatal` (certificate refused).
-    Tls { fatal: bool, error: Box<dyn Error + Send + Sync> },
+    Connect(NoConnection),
+    /// Certificate or handshake.
+    Tls(TlsProblem, Box<dyn Error + Send + Sync>),
     /// A deadline or the idle timeout passed, or too little moved over a long wait.
     Timeout,
     /// The connection broke.
@@ -45,6 +46,71 @@ impl Failure {
     }
 }
 
+/// The party at which a connection ended before it began, and why.
+#[derive(Debug)]
+pub(crate) struct NoConnection {
+    pub(crate) party: Party,
+    pub(crate) obstacle: Obstacle,
+    /// The party's host, or host and port.
+    place: String,
+    error: io::Error,
+}
+
+/// The other end of a TCP connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Party {
+    Server,
+    Proxy,
+}
+
+/// What a connection failed of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Obstacle {
+    /// The host name has no address, or cannot be looked up.
+    Name,
+    /// No TCP connection.
+    Tcp,
+    /// The proxy responded to `CONNECT` with this status.
+    Tunnel(u16),
+    /// This machine's own limits: threads or files.
+    Local,
+}
+
+impl NoConnection {
+    pub(super) fn new(party: Party, obstacle: Obstacle, place: impl Into<String>, error: io::Error) -> Self {
+        Self { party, obstacle, place: place.into(), error }
+    }
+
+    /// Whether another attempt would end in the same way: a proxy that refuses a client or a destination goes on to do so.
+    pub(crate) const fn is_lasting(&self) -> bool {
+        matches!(self.obstacle, Obstacle::Tunnel(400..=428 | 430..=499))
+    }
+}
+
+impl fmt::Display for NoConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { place, error, .. } = self;
+        let party = match self.party {
+            Party::Server => "server",
+            Party::Proxy => "proxy",
+        };
+        match self.obstacle {
+            Obstacle::Name => write!(f, "the host name of the {party}, {place}, cannot be looked up: {error}"),
+            Obstacle::Tcp => write!(f, "no connection to the {party} {place}: {error}"),
+            Obstacle::Tunnel(status) => {
+                write!(f, "the {party} {place} refused the tunnel to the server with status {status}")
+            }
+            Obstacle::Local => write!(f, "no connection can be opened to the {party} {place}: {error}"),
+        }
+    }
+}
+
+impl Error for NoConnection {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.error)
+    }
+}
+
 /// Why there is no reply, or no whole one.
 #[derive(Debug)]
 pub(crate) struct TransportError {
@@ -59,14 +125,24 @@ impl TransportError {
         Self { phase, stale: false, failure }
     }
 
+    /// Whether another attempt would end in the same way, however often it is made.
+    pub(crate) fn is_lasting(&self) -> bool {
+        match &self.failure {
+            Failure::Connect(failure) => failure.is_lasting(),
+            Failure::Tls(problem, _) => problem.is_lasting(),
+            _ => false,
+        }
+    }
+
     /// The kind of `io::Error` this travels in when a body is read.
     fn kind(&self) -> io::ErrorKind {
         match &self.failure {
-            Failure::Connect(error) | Failure::Io(error) | Failure::Source(error) => error.kind(),
+            Failure::Connect(failure) => failure.error.kind(),
+            Failure::Io(error) | Failure::Source(error) => error.kind(),
             Failure::Timeout => io::ErrorKind::TimedOut,
             Failure::Protocol(_) => io::ErrorKind::InvalidData,
             Failure::InvalidRequest(_) => io::ErrorKind::InvalidInput,
-            Failure::Tls { .. } | Failure::Cancelled => io::ErrorKind::Other,
+            Failure::Tls(..) | Failure::Cancelled => io::ErrorKind::Other,
         }
     }
 }
@@ -80,9 +156,13 @@ impl fmt::Display for TransportError {
             Phase::Body => "reading the reply's body: ",
         })?;
         match &self.failure {
-            Failure::Connect(error) => write!(f, "no connection: {error}"),
-            Failure::Tls { fatal: true, error } => write!(f, "the server's certificate is refused: {error}"),
-            Failure::Tls { fatal: false, error } => write!(f, "the TLS handshake failed: {error}"),
+            Failure::Connect(failure) => failure.fmt(f),
+            // It is its own explanation, and rustls' words for it are none.
+            Failure::Tls(
+                problem @ (TlsProblem::AuthorityAsServer | TlsProblem::PlainServer | TlsProblem::TlsServer),
+                _,
+            ) => problem.fmt(f),
+            Failure::Tls(problem, error) => write!(f, "{problem} ({error})"),
             Failure::Timeout => f.write_str("no progress, or too little, within the time limit"),
             Failure::Io(error) => write!(f, "the connection broke: {error}"),
             Failure::Protocol(text) => write!(f, "the reply breaks HTTP: {text}"),
@@ -96,8 +176,9 @@ impl fmt::Display for TransportError {
 impl Error for TransportError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.failure {
-            Failure::Connect(error) | Failure::Io(error) | Failure::Source(error) => Some(error),
-            Failure::Tls { error, .. } => Some(&**error),
+            Failure::Connect(failure) => Some(failure),
+            Failure::Io(error) | Failure::Source(error) => Some(error),
+            Failure::Tls(_, error) => Some(&**error),
             _ => None,
         }
     }

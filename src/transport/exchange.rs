@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 /// A body that comes from a reader is sent in blocks of this size.
 const BLOCK: usize = 128 << 10;
 
-/// After so many bytes of a body the sender looks, without waiting, whether the reply is there already. It also looks
-/// whenever the server has not taken anything for a tick.
+/// After this many bytes of a body the sender checks, without waiting, whether the response is
+/// there already. It also checks whenever the server has not taken anything for a tick, and before
+/// the last [`BLOCK`] of a body.
 const LOOK_EVERY: u64 = 4 << 20;
 
 /// How long the reply is waited for after sending has failed: if there is one, it lies in the socket already.
@@ -70,11 +71,13 @@ struct Exchange<'a> {
     sent: u64,
     /// How much was sent at the last look for an early reply.
     looked_at: u64,
+    /// Whether the last block of the body is being sent.
+    at_last_block: bool,
 }
 
 impl<'a> Exchange<'a> {
     fn new(connection: &'a mut Connection, method: &'a str, limits: &'a Limits<'a>) -> Self {
-        Self { connection, method, limits, interim: 0, early: None, sent: 0, looked_at: 0 }
+        Self { connection, method, limits, interim: 0, early: None, sent: 0, looked_at: 0, at_last_block: false }
     }
 
     fn run(
@@ -86,12 +89,18 @@ impl<'a> Exchange<'a> {
         if let Err(failure) = self.send(head, expect, body) {
             return match failure {
                 // The server may have said why before it closed; what it said is the outcome.
-                Failure::Io(_) => self.last_words().ok_or((Phase::Send, failure)),
+                Failure::Io(_) => match self.last_words() {
+                    Some(reply) => early_outcome(reply),
+                    None => Err((Phase::Send, failure)),
+                },
                 failure => Err((Phase::Send, failure)),
             };
         }
         match self.early.take() {
-            Some(reply) => Ok(closing(reply)),
+            // Such a response ends the wait for `100 Continue` when there is nothing to send after
+            // it.
+            Some(reply) if body.is_empty() => Ok(reply),
+            Some(reply) => early_outcome(reply),
             None => self.final_head(&self.patient()).map_err(|failure| (Phase::Await, failure)),
         }
     }
@@ -159,8 +168,14 @@ impl<'a> Exchange<'a> {
         let mut idle = Idle::default();
         while !first.is_empty() || !second.is_empty() {
             self.limits.check()?;
+            let last = (1..=BLOCK as u64).contains(&(second.len() as u64).saturating_add(rest));
+            if last && self.sent > 0 && !std::mem::replace(&mut self.at_last_block, true) && self.is_answered()? {
+                return Ok(());
+            }
             let began = Instant::now();
-            let step = self.connection.stream.write_step(first, second);
+            // The last block waits until the check before it.
+            let held = if rest == 0 && second.len() > BLOCK { BLOCK } else { 0 };
+            let step = self.connection.stream.write_step(first, &second[..second.len() - held]);
             let count = if let Ok(Step::Moved(count)) = step { count } else { 0 };
             self.connection.pace.book(self.limits, count, began.elapsed())?;
             let stuck = match step {
@@ -184,17 +199,20 @@ impl<'a> Exchange<'a> {
                 Err(error) => return Err(Failure::Io(error)),
             };
             let unsent = !second.is_empty() || rest > 0;
-            if unsent && (stuck || self.sent - self.looked_at >= LOOK_EVERY) {
-                self.looked_at = self.sent;
-                if self.connection.has_news() {
-                    self.take_early(self.limits)?;
-                    if self.early.is_some() {
-                        return Ok(());
-                    }
-                }
+            if unsent && (stuck || self.sent - self.looked_at >= LOOK_EVERY) && self.is_answered()? {
+                return Ok(());
             }
         }
         self.connection.stream.flush(self.limits)
+    }
+
+    /// Checks, without waiting, whether the final response is there already.
+    fn is_answered(&mut self) -> Result<bool, Failure> {
+        self.looked_at = self.sent;
+        if self.connection.has_news() {
+            self.take_early(self.limits)?;
+        }
+        Ok(self.early.is_some())
     }
 
     /// Waits for `100 Continue`, but sends the body without it when it does not come in time (RFC 9110, 10.1.1).
@@ -242,12 +260,12 @@ impl<'a> Exchange<'a> {
         Limits { idle, ..*self.limits }
     }
 
-    /// The reply that was sent before the connection broke.
+    /// The response that was sent before the connection broke.
     fn last_words(&mut self) -> Option<Head> {
         if let Some(reply) = self.early.take() {
-            return Some(closing(reply));
+            return Some(reply);
         }
-        self.final_head(&self.limits.within(LAST_WORDS)).ok().map(closing)
+        self.final_head(&self.limits.within(LAST_WORDS)).ok()
     }
 
     fn final_head(&mut self, limits: &Limits<'_>) -> Result<Head, Failure> {
@@ -274,8 +292,17 @@ impl<'a> Exchange<'a> {
     }
 }
 
-/// A reply to a request that was not sent whole: the rest of the request can never follow.
-fn closing(mut reply: Head) -> Head {
+/// Decides what a final response to a request is worth of which the server did not get the whole
+/// body.
+///
+/// A refusal is the outcome, whatever followed. A success is not: the server cannot have stored
+/// bytes that were never sent, so the response belongs to another request, or the server is broken.
+fn early_outcome(mut reply: Head) -> Result<Head, (Phase, Failure)> {
+    if (200..300).contains(&reply.status) {
+        let text = format!("status {} before the body of the request was sent whole", reply.status);
+        return Err((Phase::Send, Failure::Protocol(text)));
+    }
+    // The rest of the request can never follow.
     reply.after = After::Close;
-    reply
+    Ok(reply)
 }

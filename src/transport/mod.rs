@@ -17,6 +17,7 @@
 //! | `body` | the reply's body and its framing |
 //! | `connection` | a stream and its buffers |
 //! | `stream`, `tls` | sockets and sessions |
+//! | `problem` | why a handshake failed |
 //! | `wait` | the one rule for waiting |
 //! | `trust` | whose certificates are believed |
 
@@ -30,6 +31,7 @@ pub(crate) mod fuzzing;
 mod head;
 mod options;
 mod pool;
+mod problem;
 mod request;
 mod stream;
 mod tls;
@@ -40,10 +42,12 @@ mod wait;
 mod tests;
 
 pub(crate) use body::Response;
-pub(crate) use error::{Failure, OptionsError, Phase, TransportError};
+pub(crate) use error::{Failure, NoConnection, Obstacle, OptionsError, Party, Phase, TransportError};
 pub use options::TlsVerification;
 pub(crate) use options::TransportOptions;
+pub(crate) use problem::TlsProblem;
 pub(crate) use request::{Request, RequestBody};
+pub(crate) use trust::check_roots;
 
 use crate::net::origin::Origin;
 use connect::Connector;
@@ -116,7 +120,8 @@ impl Transport {
             }
         };
         connection.outgoing_head = head;
-        let head = exchange::run(&mut connection, &request, &mut body, &limits)?;
+        let head = exchange::run(&mut connection, &request, &mut body, &limits)
+            .map_err(|error| TransportError { failure: tls::named(error.failure), ..error })?;
         Ok(Response::new(head, connection, shared.timeouts, request.cancel.cloned(), shared.pool.clone()))
     }
 

@@ -5,6 +5,10 @@ use std::fmt;
 use std::time::Duration;
 
 /// Whether a server's certificate is verified.
+///
+/// Verified are RSA keys of 2048 to 8192 bits, P-256 and P-384 keys with SHA-256 or SHA-384, and Ed25519 keys, over TLS 1.2
+/// and 1.3 with ECDHE. Servers that have only P-521 keys, P-256 with SHA-512, SHA-1 signatures, static RSA key exchange or
+/// TLS 1.1 cannot be reached, whatever is chosen here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum TlsVerification {
     /// The certificate is verified.

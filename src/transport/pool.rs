@@ -1,4 +1,13 @@
 //! Connections that wait for their next request.
+//!
+//! Before each reuse one check, without waiting, finds out whether the server has closed the
+//! connection or sent something unasked: a `408`, or bytes after the end of the last response,
+//! which the next request would take for its own response. A body after the head of a response that
+//! has none (to HEAD, `204`, `304`) is the usual case. What arrives later than this check cannot be
+//! recognised, because HTTP/1.1 has no request numbers: a second response that is still on its way,
+//! or held back by the server's Nagle algorithm until it sees the next request, answers that
+//! request. Only what the response itself offers for verification (lengths, ranges, ETags,
+//! checksums) protects a caller from such a server.
 
 use super::connection::Connection;
 use crate::net::origin::Origin;
@@ -6,11 +15,6 @@ use crate::sync;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
-
-/// A connection idle for less than this is taken as it is. After a longer rest one look, without waiting, tells
-/// whether the server has closed it or sent what nobody asked for (a late surplus, a 408): next to that much idle time
-/// its three system calls do not count, and a busy connection never pays them.
-const LOOK_AFTER: Duration = Duration::from_millis(1);
 
 /// IdleConnections connections by origin, the freshest last. Nothing is connected, read or closed under the lock.
 pub(super) struct Pool {
@@ -37,12 +41,11 @@ impl Pool {
     pub(super) fn take(&self, origin: &Origin) -> Option<Box<Connection>> {
         loop {
             let mut connection = sync::lock(&self.idle).by_origin.get_mut(origin)?.pop_back()?;
-            let rested = connection.idle_since.elapsed();
-            if rested >= self.lifetime {
+            if connection.idle_since.elapsed() >= self.lifetime {
                 // All others are older still; they go with the next sweep.
                 return None;
             }
-            if rested < LOOK_AFTER || !connection.has_news() {
+            if !connection.has_news() {
                 connection.reused = true;
                 return Some(connection);
             }

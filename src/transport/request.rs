@@ -31,3 +31,14 @@ pub(crate) enum RequestBody<'a> {
         length: u64,
     },
 }
+
+impl RequestBody<'_> {
+    /// Returns whether nothing follows the head.
+    pub(super) fn is_empty(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Bytes(bytes) => bytes.is_empty(),
+            Self::Reader { length, .. } => *length == 0,
+        }
+    }
+}

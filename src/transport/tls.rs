@@ -6,6 +6,7 @@
 
 use super::error::{Failure, OptionsError};
 use super::options::TlsVerification;
+use super::problem::TlsProblem;
 use super::trust::Trust;
 use super::wait::{Limits, Step, is_tick, wait};
 use rustls::client::UnbufferedClientConnection;
@@ -14,7 +15,7 @@ use rustls::pki_types::ServerName;
 use rustls::unbuffered::{
     ConnectionState, EncodeError, EncryptError, InsufficientSizeError, UnbufferedStatus, WriteTraffic,
 };
-use rustls::{CipherSuite, ClientConfig};
+use rustls::{CipherSuite, ClientConfig, Error};
 use std::borrow::Cow;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -27,6 +28,17 @@ const INBOUND: usize = 128 << 10;
 /// How much plain text is turned into records before they are sent, with one system call: four records that fit into one
 /// segment of TCP's. 64 KiB do not, and a second, tiny segment for each call was measured to cost a tenth of an upload.
 const OUTBOUND: usize = 60 << 10;
+
+/// The types of TLS records: change_cipher_spec, alert, handshake, application_data and heartbeat.
+const RECORD_TYPES: std::ops::RangeInclusive<u8> = 20..=24;
+
+/// The beginning of an alert: its type, and the first byte of every version of SSL 3 and TLS.
+const ALERT: [u8; 2] = [21, 3];
+
+/// Whether bytes that should begin a response over plain TCP are those of a TLS server that complains.
+pub(super) fn is_alert(bytes: &[u8]) -> bool {
+    bytes.starts_with(&ALERT)
+}
 
 /// Builds the configuration all sessions share, with it the store of sessions that can be resumed.
 pub(super) fn config(verification: &TlsVerification, extra_pem: &[u8]) -> Result<Arc<ClientConfig>, OptionsError> {
@@ -71,15 +83,20 @@ impl Tls {
         socket: TcpStream,
         limits: &Limits<'_>,
     ) -> Result<Self, Failure> {
-        let name = ServerName::try_from(host.to_owned()).map_err(|error| refused(true, error))?;
-        let session = UnbufferedClientConnection::new(config, name).map_err(|error| refused(true, error))?;
+        let name = ServerName::try_from(host.to_owned()).map_err(|error| refused(TlsProblem::HostName, error))?;
+        let session =
+            UnbufferedClientConnection::new(config, name).map_err(|error| refused(TlsProblem::of(&error), error))?;
         let (inbound, plain, outbound) = (Inbound::new(), Plain::default(), Outbound::default());
         let mut tls = Self { session, socket, inbound, plain, outbound, ended: false };
         match wait(limits, || tls.handshake_step()) {
             Ok(_) => Ok(tls),
             Err(Failure::Io(error)) => {
-                let fatal = error.get_ref().and_then(|inner| inner.downcast_ref()).is_some_and(is_fatal);
-                Err(refused(fatal, error))
+                let problem = match session_error(&error) {
+                    _ if tls.inbound.is_foreign() => TlsProblem::PlainServer,
+                    Some(error) => TlsProblem::of(error),
+                    None => TlsProblem::Broken,
+                };
+                Err(refused(problem, error))
             }
             Err(other) => Err(other),
         }
@@ -233,18 +250,28 @@ fn joined<'a>(first: &'a [u8], second: &'a [u8]) -> Cow<'a, [u8]> {
     }
 }
 
-fn refused(fatal: bool, error: impl std::error::Error + Send + Sync + 'static) -> Failure {
-    Failure::Tls { fatal, error: Box::new(error) }
+fn refused(problem: TlsProblem, error: impl std::error::Error + Send + Sync + 'static) -> Failure {
+    Failure::Tls(problem, Box::new(error))
+}
+
+/// Names a failure of a session whose handshake is done: under TLS 1.3 a server refuses a client only after that.
+pub(super) fn named(failure: Failure) -> Failure {
+    let Failure::Io(error) = failure else { return failure };
+    match session_error(&error) {
+        Some(alert @ Error::AlertReceived(_)) if TlsProblem::of(alert).is_lasting() => {
+            refused(TlsProblem::of(alert), error)
+        }
+        _ => Failure::Io(error),
+    }
+}
+
+/// Returns the error of the TLS session inside an error of its stream.
+fn session_error(error: &io::Error) -> Option<&Error> {
+    error.get_ref()?.downcast_ref()
 }
 
 fn closed(what: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::UnexpectedEof, what)
-}
-
-/// Whether the same server would be refused again.
-fn is_fatal(error: &rustls::Error) -> bool {
-    use rustls::Error::{InvalidCertificate, NoCertificatesPresented, PeerIncompatible, UnsupportedNameType};
-    matches!(error, InvalidCertificate(_) | NoCertificatesPresented | PeerIncompatible(_) | UnsupportedNameType)
 }
 
 /// Records received and not yet opened.
@@ -252,11 +279,18 @@ struct Inbound {
     bytes: Box<[u8]>,
     start: usize,
     end: usize,
+    /// The first byte of the connection.
+    first: Option<u8>,
 }
 
 impl Inbound {
     fn new() -> Self {
-        Self { bytes: vec![0; INBOUND].into_boxed_slice(), start: 0, end: 0 }
+        Self { bytes: vec![0; INBOUND].into_boxed_slice(), start: 0, end: 0, first: None }
+    }
+
+    /// Whether the connection began with a byte that begins no record of TLS (RFC 8446, 5.1).
+    fn is_foreign(&self) -> bool {
+        self.first.is_some_and(|first| !RECORD_TYPES.contains(&first))
     }
 
     fn is_empty(&self) -> bool {
@@ -280,6 +314,9 @@ impl Inbound {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "a TLS message is too long"));
         }
         let count = socket.read(room)?;
+        if self.first.is_none() && count > 0 {
+            self.first = room.first().copied();
+        }
         self.end += count;
         Ok(count)
     }

@@ -2,13 +2,14 @@
 
 use super::error::OptionsError;
 use super::options::TlsVerification;
+use super::problem::is_authority;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{self, CryptoProvider};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use std::sync::Arc;
 
 /// The judge of servers' certificates.
@@ -91,6 +92,15 @@ pub(super) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, O
     }
 }
 
+/// Checks that a file of certificates to trust holds at least one, and none that cannot be used.
+pub(crate) fn check_roots(pem: &[u8]) -> Result<(), OptionsError> {
+    let named = certificates(pem)?;
+    if named.is_empty() {
+        return Err(OptionsError("it is empty".into()));
+    }
+    roots(&named).map(drop)
+}
+
 fn unusable(error: impl std::fmt::Display) -> OptionsError {
     OptionsError(format!("the extra root certificates hold none that can be used: {error}"))
 }
@@ -109,7 +119,7 @@ impl ServerCertVerifier for Trust {
             // `openssl req -x509` makes certificates that are their own authority, and webpki accepts none of these from
             // a server, whoever trusts it. One that the user named, to the byte, is what the user meant. At this point
             // webpki has found it within its dates (they come before the constraints); the name is still to be judged.
-            Err(error) if is_authority(&error) && named.contains(certificate) => {
+            Err(Error::InvalidCertificate(error)) if is_authority(&error) && named.contains(certificate) => {
                 verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
                 Ok(ServerCertVerified::assertion())
             }
@@ -138,10 +148,4 @@ impl ServerCertVerifier for Trust {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
     }
-}
-
-/// Whether a server's certificate was refused for being an authority's.
-fn is_authority(error: &Error) -> bool {
-    let Error::InvalidCertificate(CertificateError::Other(other)) = error else { return false };
-    other.0.to_string() == "CaUsedAsEndEntity"
 }

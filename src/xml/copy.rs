@@ -18,22 +18,23 @@ pub struct CopyResult {
 /// Reads `CopyObjectResult`, at most [`MAX_REPLY_BYTES`] of it. Like a completion, a copy can fail with status 200: the
 /// failure is then in [`Error::document`].
 pub fn copy_object_result(body: &[u8]) -> Result<CopyResult, Error> {
-    copy_result(body, "CopyObjectResult")
+    copy_result(body, &["CopyObjectResult", "CopyPartResult"])
 }
 
 /// Reads `CopyPartResult`, at most [`MAX_REPLY_BYTES`] of it. An empty reply is an error: rclone sends one and copies
 /// nothing.
 pub fn copy_part_result(body: &[u8]) -> Result<CopyResult, Error> {
-    copy_result(body, "CopyPartResult")
+    // A server that reports the copy of a whole object here did not make a part.
+    copy_result(body, &["CopyPartResult", "UploadPartCopyResult"])
 }
 
-fn copy_result(body: &[u8], root: &str) -> Result<CopyResult, Error> {
-    parse(body, MAX_REPLY_BYTES, &[root], |document, _| {
+fn copy_result(body: &[u8], roots: &[&str]) -> Result<CopyResult, Error> {
+    parse(body, MAX_REPLY_BYTES, roots, |document, root| {
         let (mut etag, mut last_modified, mut checksum_crc64nvme) = (None, None, None);
         document.children(|document, child| match child {
             "ETag" => document.field(child, &mut etag, value::etag),
-            "LastModified" => document.field(child, &mut last_modified, value::time),
-            "ChecksumCRC64NVME" => document.field(child, &mut checksum_crc64nvme, value::word),
+            "LastModified" => document.aside(&mut last_modified, value::time),
+            "ChecksumCRC64NVME" => document.aside(&mut checksum_crc64nvme, value::word),
             _ => document.unknown(child),
         })?;
         Ok(CopyResult {

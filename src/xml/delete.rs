@@ -16,7 +16,8 @@ pub struct DeleteError {
 
 /// The answer to [DeleteObjects](https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html).
 ///
-/// A key that stands in neither list was deleted only if quiet mode was asked for.
+/// A key that stands in neither list was deleted only if quiet mode was asked for, or by a server
+/// that is always quiet: a look at the object shows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeleteResult {
     /// The keys that are gone; some servers list them in quiet mode too.
@@ -27,7 +28,7 @@ pub struct DeleteResult {
 
 /// Reads `DeleteResult`, at most [`MAX_LISTING_BYTES`] of it and at most [`MAX_ENTRIES`](super::MAX_ENTRIES) keys.
 pub fn delete_result(body: &[u8]) -> Result<DeleteResult, Error> {
-    parse(body, MAX_LISTING_BYTES, &["DeleteResult"], |document, _| {
+    parse(body, MAX_LISTING_BYTES, &["DeleteResult", "DeleteObjectsResult"], |document, _| {
         document.demand(Demand::Page);
         let mut result = DeleteResult::default();
         document.children(|document, child| match child {

@@ -23,6 +23,10 @@
 //! refuses one with more than [`MAX_ENTRIES`] entries, and one without an entry and without any other element that a page
 //! has, since it would look like the end of a listing.
 //!
+//! Fields on which nothing depends (times of parts and copies, locations, names that are only
+//! compared, all of a completion but for an error in it) are not known when they are odd: what took
+//! effect is not reported as failed because of them.
+//!
 //! An `Error` document, or an `Error` element directly under the root, where another document was asked for, is
 //! reported in [`Error::document`]: S3 sends failures with status 200.
 //!
@@ -55,7 +59,7 @@ pub use multipart::{
 };
 #[cfg(feature = "client")]
 pub(crate) use multipart::{page_of_parts, page_of_uploads};
-pub use reply::error_document;
+pub use reply::{error_document, says_nothing};
 pub use sts::{StsCredentials, sts_credentials};
 pub use write::{
     DeleteMode, MAX_DELETE_KEYS, can_carry, complete_multipart_upload, create_bucket_configuration, delete,

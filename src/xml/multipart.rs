@@ -10,13 +10,22 @@ use crate::time::Timestamp;
 pub struct InitiateMultipartUploadResult {
     /// The new upload's id, never empty.
     pub upload_id: String,
+    /// The bucket that the server names.
+    pub bucket: Option<String>,
+    /// The key that the server names.
+    pub key: Option<String>,
 }
 
 /// The answer to [CompleteMultipartUpload](https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CompleteMultipartUploadResult {
-    /// Without quotes. Ceph sends it empty on the first answer: `None`; ask for the object's head then.
+    /// Without quotes. Ceph sends it empty in its first response, ECS not at all: `None`; ask for
+    /// the object's head then.
     pub etag: Option<String>,
+    /// The bucket that the server names.
+    pub bucket: Option<String>,
+    /// The key that the server names.
+    pub key: Option<String>,
     /// Where the object is.
     pub location: Option<String>,
     /// Base64 of the big-endian CRC-64/NVME; `None` when the server keeps none.
@@ -85,13 +94,21 @@ pub fn initiate_multipart_upload_result(body: &[u8]) -> Result<InitiateMultipart
     const ROOT: &str = "InitiateMultipartUploadResult";
     /// What rclone calls it.
     const SHORT_ROOT: &str = "InitiateMultipartUpload";
-    parse(body, MAX_REPLY_BYTES, &[ROOT, SHORT_ROOT], |document, _| {
-        let mut upload_id = None;
+    /// After the operation's name.
+    const OTHER_ROOT: &str = "CreateMultipartUploadResult";
+    parse(body, MAX_REPLY_BYTES, &[ROOT, SHORT_ROOT, OTHER_ROOT], |document, _| {
+        let (mut upload_id, mut bucket, mut key) = (None, None, None);
         document.children(|document, child| match child {
             "UploadId" => document.field(child, &mut upload_id, value::id),
+            "Bucket" => document.aside(&mut bucket, value::marker),
+            "Key" => document.aside(&mut key, value::marker),
             _ => document.unknown(child),
         })?;
-        Ok(InitiateMultipartUploadResult { upload_id: document.require(upload_id, ROOT, "UploadId")? })
+        Ok(InitiateMultipartUploadResult {
+            upload_id: document.require(upload_id, ROOT, "UploadId")?,
+            bucket: bucket.flatten(),
+            key: key.flatten(),
+        })
     })
 }
 
@@ -103,16 +120,20 @@ pub fn initiate_multipart_upload_result(body: &[u8]) -> Result<InitiateMultipart
 pub fn complete_multipart_upload_result(body: &[u8]) -> Result<CompleteMultipartUploadResult, Error> {
     const ROOT: &str = "CompleteMultipartUploadResult";
     parse(body, MAX_REPLY_BYTES, &[ROOT], |document, _| {
-        let (mut etag, mut location, mut checksum_crc64nvme) = (None, None, None);
+        let (mut etag, mut bucket, mut key) = (None, None, None);
+        let (mut location, mut checksum_crc64nvme) = (None, None);
         document.children(|document, child| match child {
-            "ETag" => document.field(child, &mut etag, value::optional_etag),
-            "Location" => document.field(child, &mut location, value::word),
-            "ChecksumCRC64NVME" => document.field(child, &mut checksum_crc64nvme, value::word),
+            "ETag" => document.aside(&mut etag, value::optional_etag),
+            "Bucket" => document.aside(&mut bucket, value::marker),
+            "Key" => document.aside(&mut key, value::marker),
+            "Location" => document.aside(&mut location, value::word),
+            "ChecksumCRC64NVME" => document.aside(&mut checksum_crc64nvme, value::word),
             _ => document.unknown(child),
         })?;
         Ok(CompleteMultipartUploadResult {
-            // The element must be there, even if it is empty: without it this could be any document with that name.
-            etag: document.require(etag, ROOT, "ETag")?,
+            etag: etag.flatten(),
+            bucket: bucket.flatten(),
+            key: key.flatten(),
             location: location.flatten(),
             checksum_crc64nvme: checksum_crc64nvme.flatten(),
         })
@@ -142,7 +163,7 @@ fn parts(body: &[u8], demand: Demand) -> Result<ListPartsResult, Error> {
             "Part" => document.entry(part, &mut parts),
             "IsTruncated" => document.field(child, &mut is_truncated, value::boolean),
             "NextPartNumberMarker" => document.field(child, &mut marker, value::part_number_marker),
-            "StorageClass" => document.field(child, &mut storage_class, value::word),
+            "StorageClass" => document.aside(&mut storage_class, value::word),
             _ => document.unknown(child),
         })?;
         document.check_page(&[upload_id.is_some(), is_truncated.is_some(), marker.is_some()])?;
@@ -205,7 +226,7 @@ fn part(document: &mut Document<'_>) -> Result<Part, Error> {
         "PartNumber" => document.field(child, &mut part_number, value::part_number),
         "Size" => document.field(child, &mut size, value::number),
         "ETag" => document.field(child, &mut etag, value::etag),
-        "LastModified" => document.field(child, &mut last_modified, value::time),
+        "LastModified" => document.aside(&mut last_modified, value::time),
         _ => document.unknown(child),
     })?;
     Ok(Part {
@@ -221,8 +242,8 @@ fn upload(document: &mut Document<'_>) -> Result<Upload, Error> {
     document.children(|document, child| match child {
         "Key" => document.field(child, &mut key, value::key),
         "UploadId" => document.field(child, &mut upload_id, value::id),
-        "Initiated" => document.field(child, &mut initiated, value::time),
-        "StorageClass" => document.field(child, &mut storage_class, value::word),
+        "Initiated" => document.aside(&mut initiated, value::time),
+        "StorageClass" => document.aside(&mut storage_class, value::word),
         _ => document.unknown(child),
     })?;
     Ok(Upload {

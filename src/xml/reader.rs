@@ -218,6 +218,38 @@ impl<'a> Document<'a> {
         Ok(())
     }
 
+    /// Reads the text of `element`, on which nothing depends, into `slot`. It is not known,
+    /// `Some(None)`, when it is empty, not what `value` expects, given twice, or no mere text: an
+    /// operation that took effect must not fail because of it.
+    pub(super) fn aside<T>(
+        &mut self,
+        slot: &mut Option<Option<T>>,
+        value: impl FnOnce(&str) -> Result<Option<T>, &'static str>,
+    ) -> Result<(), Error> {
+        let twice = slot.is_some();
+        let plain = self.tokens.plain().map(Ok);
+        let text = plain.unwrap_or_else(|| self.mere_text())?;
+        *slot = Some(if twice { None } else { value(text).ok().flatten() });
+        Ok(())
+    }
+
+    /// Returns the text of the element that is open, up to its end; an empty one when there are
+    /// elements in it.
+    fn mere_text(&mut self) -> Result<&str, Error> {
+        let inside = self.tokens.depth();
+        let mut mere = true;
+        self.scratch.clear();
+        while self.tokens.depth() >= inside {
+            match self.next()? {
+                Event::Text(piece) => push_normalised(&mut self.scratch, piece),
+                Event::Char(c) => self.scratch.push(c),
+                Event::Open(_) => mere = false,
+                Event::Close | Event::End => {}
+            }
+        }
+        Ok(if mere { &self.scratch } else { "" })
+    }
+
     /// The error that `message` describes, at the token read last.
     pub(super) fn fail(&self, message: impl Into<String>) -> Error {
         Error::new(message, self.at)

@@ -6,8 +6,11 @@ use crate::text::shown;
 /// Roots of error documents: S3's, and STS's, which holds S3's `Error`.
 const ERROR_ROOTS: &[&str] = &["Error", "ErrorResponse"];
 
-/// Reads `body`, whose root must be one of `roots`, with `read`, which gets the document with the root just opened and
-/// must consume it up to its end.
+/// What servers call the document that AWS calls `...Result`.
+const ENDINGS: &[&str] = &["Result", "Response", "Output"];
+
+/// Reads `body`, whose root must be one of `roots` or [such a name](named), with `read`, which gets
+/// the document with the root just opened and must consume it up to its end.
 ///
 /// A root `Error` (or STS's `ErrorResponse`) where it is not asked for is read too, and reported in
 /// [`Error::document`]; so is an `Error` directly under the root that `read` does not know.
@@ -22,7 +25,7 @@ pub(super) fn parse<'a, T>(
         return Err(document.fail("the document has no root element"));
     };
     let root_at = document.at;
-    let result = if roots.contains(&root) {
+    let result = if roots.iter().any(|name| named(root, name)) {
         read(&mut document, root).map(Ok)
     } else if ERROR_ROOTS.contains(&root) {
         error_root(&mut document, root).map(Err)
@@ -36,6 +39,31 @@ pub(super) fn parse<'a, T>(
     let outcome = result?;
     document.finish()?;
     outcome.map_err(|found| reported(found, root_at))
+}
+
+/// Returns whether `root` is `name`, or differs from it in the word for a result alone.
+fn named(root: &str, name: &str) -> bool {
+    let stem = |text| ENDINGS.iter().find_map(|ending| str::strip_suffix(text, ending));
+    root == name || stem(root).is_some_and(|root| stem(name) == Some(root))
+}
+
+/// Returns whether a response says neither what happened nor that something went wrong: it is
+/// empty, or a whole document that is neither an error report nor a page for people. The caller has
+/// to look at what the operation should have done.
+pub fn says_nothing(body: &[u8]) -> bool {
+    if body.trim_ascii().is_empty() {
+        return true;
+    }
+    let whole = || {
+        let mut document = Document::new(body, MAX_REPLY_BYTES)?;
+        let root = match document.next()? {
+            Event::Open(root) => root,
+            _ => return Err(document.fail("the document has no root element")),
+        };
+        document.children(|document, child| document.unknown(child))?;
+        document.finish().map(|()| root)
+    };
+    whole().is_ok_and(|root| !ERROR_ROOTS.contains(&root) && !root.eq_ignore_ascii_case("html"))
 }
 
 /// Reads an error document of S3 or STS, at most [`MAX_REPLY_BYTES`] of it.

@@ -85,6 +85,9 @@ pub(super) fn time(text: &str) -> Result<Option<Timestamp>, &'static str> {
 pub(super) fn exact_time(text: &str) -> Result<Option<Timestamp>, &'static str> {
     match text.trim_ascii() {
         "" => Ok(None),
-        text => Timestamp::parse_iso8601(text).map(Some).ok_or("is not a point in time"),
+        text => Timestamp::parse_iso8601(text)
+            .or_else(|| Timestamp::parse_http_date(text))
+            .map(Some)
+            .ok_or("is not a point in time"),
     }
 }

@@ -1,7 +1,7 @@
 //! Rows of the table "Writing, multipart, copy, delete" that delete.
 
 use crate::server::{Answer, End, Fault, error_document};
-use crate::{ATTEMPTS, BUCKET, Rig};
+use crate::{ATTEMPTS, BUCKET, Rig, upload};
 use s3driver::ErrorKind;
 
 fn rig() -> Rig {
@@ -76,10 +76,10 @@ fn delete_partial_then_refused() {
     rig.finish();
 }
 
-/// `ok-empty`, `ok-error`, and keys of which the server says nothing.
+/// `ok-error`, and replies that are no document: asked again.
 #[test]
-fn delete_objects_ok_empty() {
-    for reply in [String::new(), "<html/>".to_owned(), "<DeleteResult>".to_owned(), error_document("InternalError")] {
+fn delete_objects_ok_error() {
+    for reply in ["<html/>".to_owned(), "<DeleteResult>".to_owned(), error_document("InternalError")] {
         let rig = rig();
         rig.faulty.once("DeleteObjects", Fault::reply(200, reply.clone()));
         rig.client.delete_objects(BUCKET, &["a", "b"]).unwrap();
@@ -89,11 +89,58 @@ fn delete_objects_ok_empty() {
         assert_eq!(error.attempts(), ATTEMPTS, "{error}");
         rig.finish();
     }
+}
+
+/// Replies that say nothing of some keys.
+const SILENT: [&str; 7] = [
+    "",
+    " \n",
+    "<DeleteResult/>",
+    "<DeleteResult><Deleted/></DeleteResult>",
+    "<DeleteResult><Deleted><VersionId>1</VersionId></Deleted></DeleteResult>",
+    "<DeleteResponse/>",
+    "<DeleteResult><Deleted><Key>x</Key></Deleted></DeleteResult>",
+];
+
+/// A server that is always quiet has deleted all the same: a look at each key shows it.
+#[test]
+fn case_15_a_quiet_deletion_is_settled_by_a_look() {
+    for reply in SILENT {
+        let rig = rig();
+        rig.faulty.always("DeleteObjects", Fault::changed(move |answer: Answer| answer.body(reply)));
+        rig.client.delete_objects(BUCKET, &["a", "b", "c"]).unwrap();
+        assert_eq!(rig.faulty.backend.keys(BUCKET), ["d"], "{reply}");
+        assert_eq!(
+            (rig.count("DeleteObjects"), rig.count("HeadObject"), rig.count("DeleteObject")),
+            (1, 3, 0),
+            "{reply}"
+        );
+        rig.finish();
+    }
+}
+
+/// What is still there is deleted alone, and its failure is reported.
+#[test]
+fn delete_objects_ok_empty() {
+    for reply in SILENT {
+        let rig = rig();
+        rig.faulty.always("DeleteObjects", Fault::reply(200, reply));
+        rig.faulty.times("DeleteObject", 1, 1, Fault::error(403, "AccessDenied"));
+        let error = rig.client.delete_objects(BUCKET, &["a", "b", "c"]).unwrap_err();
+        assert_eq!(
+            (error.kind(), error.key(), error.others().len()),
+            (ErrorKind::AccessDenied, Some("b"), 0),
+            "{error}"
+        );
+        assert_eq!(rig.faulty.backend.keys(BUCKET), ["b", "d"], "{reply}");
+        rig.finish();
+    }
+    // Nobody may look: each key is deleted alone.
     let rig = rig();
-    rig.faulty
-        .always("DeleteObjects", Fault::reply(200, "<DeleteResult><Deleted><Key>a</Key></Deleted></DeleteResult>"));
-    let error = rig.client.delete_objects(BUCKET, &["a", "b", "c"]).unwrap_err();
-    assert_eq!((error.kind(), error.key(), error.others().len()), (ErrorKind::Protocol, Some("b"), 1), "{error}");
+    rig.faulty.always("DeleteObjects", Fault::reply(200, ""));
+    rig.faulty.always("HeadObject", Fault::reply(403, ""));
+    rig.client.delete_objects(BUCKET, &["a", "b", "c"]).unwrap();
+    assert_eq!(rig.faulty.backend.keys(BUCKET), ["d"]);
     rig.finish();
 }
 
@@ -124,14 +171,80 @@ fn delete_objects_not_implemented() {
     rig.finish();
 }
 
-/// An answer about another key than those asked for proves nothing.
+/// Google takes the request for one that creates a bucket; others have other words for it.
 #[test]
-fn delete_objects_of_another_key() {
+fn case_01_a_server_without_batch_deletes_is_asked_one_by_one() {
+    let google = "<?xml version='1.0' encoding='UTF-8'?><Error><Code>InvalidArgument</Code><Message>Invalid argument.\
+                  </Message><Details>Cannot create buckets using a POST.</Details></Error>";
+    for fault in [
+        Fault::reply(400, google),
+        Fault::error(400, "MalformedXML"),
+        Fault::error(400, "NotImplemented"),
+        Fault::error(400, "InvalidRequest"),
+        Fault::error(403, "MethodNotAllowed"),
+        Fault::error(405, "MethodNotAllowed"),
+        Fault::reply(405, ""),
+        Fault::reply(415, ""),
+        Fault::reply(404, "404 page not found"),
+        Fault::reply(501, ""),
+    ] {
+        let rig = rig();
+        rig.faulty.always("DeleteObjects", fault);
+        rig.client.delete_objects(BUCKET, &["a", "b", "c"]).unwrap();
+        assert_eq!(rig.faulty.backend.keys(BUCKET), ["d"]);
+        assert_eq!((rig.count("DeleteObjects"), rig.count("DeleteObject")), (1, 3));
+        rig.finish();
+    }
+    // A refusal with a meaning of its own is one, and so is one that each key meets as well.
+    for (fault, kind) in [
+        (Fault::error(403, "AccessDenied"), ErrorKind::AccessDenied),
+        (Fault::error(404, "NoSuchBucket"), ErrorKind::NoSuchBucket),
+    ] {
+        let rig = rig();
+        rig.faulty.always("DeleteObjects", fault);
+        let error = rig.client.delete_objects(BUCKET, &["a", "b"]).unwrap_err();
+        assert_eq!((error.kind(), rig.count("DeleteObject")), (kind, 0));
+        rig.finish();
+    }
     let rig = rig();
-    rig.faulty.always(
-        "DeleteObjects",
-        Fault::changed(|answer: Answer| answer.body("<DeleteResult><Deleted><Key>x</Key></Deleted></DeleteResult>")),
-    );
-    assert_eq!(rig.client.delete_objects(BUCKET, &["a"]).unwrap_err().kind(), ErrorKind::Protocol);
+    rig.faulty.always("*", Fault::error(400, "InvalidArgument"));
+    let error = rig.client.delete_objects(BUCKET, &["a", "b", "c"]).unwrap_err();
+    assert_eq!((error.operation(), rig.count("DeleteObject")), (Some("DeleteObjects"), 1), "{error}");
+    rig.finish();
+}
+
+/// A refusal that names a missing key is still a refusal: only 404 says that there is nothing.
+#[test]
+fn p22_a_refused_deletion_is_no_success() {
+    for status in [400, 403, 409, 410] {
+        let rig = rig();
+        rig.faulty.always("DeleteObject", Fault::error(status, "NoSuchKey"));
+        let error = rig.client.delete_object(BUCKET, "a").unwrap_err();
+        assert_eq!(error.status(), Some(status), "{error}");
+        assert_eq!(rig.faulty.backend.keys(BUCKET).len(), 4);
+        let id = rig.begin("parts");
+        rig.faulty.always("AbortMultipartUpload", Fault::error(status, "NoSuchUpload"));
+        assert!(rig.client.abort_multipart_upload(upload("parts", &id)).is_err());
+        rig.faulty.heal();
+        rig.client.abort_multipart_upload(upload("parts", &id)).unwrap();
+        rig.finish();
+    }
+    let rig = rig();
+    rig.faulty.once("DeleteObject", Fault::error(404, "NoSuchKey"));
+    rig.client.delete_object(BUCKET, "a").unwrap();
+    rig.finish();
+}
+
+/// No response ever comes, and the object is gone.
+#[test]
+fn p18_a_deletion_whose_responses_are_lost_is_settled_by_a_look() {
+    let rig = rig();
+    rig.faulty.always("DeleteObject", Fault::silent(End::Close).after_commit());
+    rig.client.delete_object(BUCKET, "a").unwrap();
+    assert_eq!(rig.count("HeadObject"), 1);
+    rig.faulty.heal();
+    rig.faulty.always("DeleteObject", Fault::silent(End::Close));
+    assert_eq!(rig.client.delete_object(BUCKET, "b").unwrap_err().kind(), ErrorKind::Interrupted);
+    assert_eq!(rig.faulty.backend.keys(BUCKET), ["b", "c", "d"]);
     rig.finish();
 }

@@ -12,6 +12,10 @@ pub(crate) fn driver(rig: &Rig) -> S3Driver {
 
 /// A driver with this root directory.
 pub(crate) fn driver_below(rig: &Rig, root: &str) -> S3Driver {
+    driver_with(rig, &[("rootdirectory", root)])
+}
+
+fn driver_with(rig: &Rig, more: &[(&str, &str)]) -> S3Driver {
     let url = rig.faulty.url();
     let pairs = [
         ("accesskey", rig.faulty.backend.access_key()),
@@ -19,9 +23,23 @@ pub(crate) fn driver_below(rig: &Rig, root: &str) -> S3Driver {
         ("region", "us-east-1"),
         ("regionendpoint", &url),
         ("bucket", BUCKET),
-        ("rootdirectory", root),
     ];
-    S3Driver::new(&Parameters::from_pairs(pairs).unwrap()).unwrap()
+    S3Driver::new(&Parameters::from_pairs(pairs.iter().chain(more).copied()).unwrap()).unwrap()
+}
+
+/// The option `maxretries` counts the requests after the first one.
+#[test]
+fn maxretries_bounds_the_requests() {
+    for (retries, requests) in [("0", 1), ("2", 3)] {
+        let rig = Rig::new();
+        rig.faulty.always("GetObject", Fault::error(500, "InternalError"));
+        let driver = driver_with(&rig, &[("rootdirectory", "root"), ("maxretries", retries)]);
+        let error = driver.get_content("/a").unwrap_err();
+        assert_eq!((error.kind(), error.attempts()), (ErrorKind::Server, requests));
+        assert_eq!(rig.count("GetObject"), requests as usize);
+        drop(driver);
+        rig.finish();
+    }
 }
 
 fn listing(keys: &[&str]) -> Fault {

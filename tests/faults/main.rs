@@ -15,8 +15,10 @@ mod guards;
 mod listing;
 mod load;
 mod reading;
+mod reasons;
 mod server;
 mod status;
+mod stored;
 mod streaming;
 mod writing;
 

@@ -263,6 +263,14 @@ impl Faulty {
         *self.shared.chance.lock().unwrap() = Some(Arc::new(chance));
     }
 
+    /// Every object or part without `Content-MD5` meets `fault`.
+    pub(crate) fn by_digest(&self, fault: Fault) {
+        *self.shared.chance.lock().unwrap() = Some(Arc::new(move |seen: &Seen| {
+            let stores = matches!(seen.operation, "PutObject" | "UploadPart");
+            (stores && seen.header("content-md5").is_none()).then(|| fault.clone())
+        }));
+    }
+
     /// From now on everything is passed on.
     pub(crate) fn heal(&self) {
         self.shared.rules.lock().unwrap().clear();

@@ -379,6 +379,7 @@ fn copy_ok_error_and_ok_empty() {
             rig.faulty.once(operation, fault);
             run(&rig, &id).unwrap();
             assert_eq!(rig.count(operation), before + 2);
+            rig.client.delete_object(BUCKET, "copy").unwrap();
         }
         rig.faulty.always(operation, Fault::reply(200, ""));
         let error: Error = run(&rig, &id).unwrap_err();

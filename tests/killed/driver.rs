@@ -222,6 +222,64 @@ fn delete_of_a_folder() {
     trial.run(|driver, _| or_gone(driver.delete("/a")));
 }
 
+/// An unfinished file goes with its directory, and with itself.
+#[test]
+fn delete_of_an_unfinished_file() {
+    let (content, other) = (bytes(31, 0, PART + 100), bytes(32, 0, 100));
+    Trial::new("driver::delete_of_an_unfinished_file")
+        .kept([("/a/y", &other), ("/ab/z", &other)])
+        .prepared(|driver| close(driver, "/a/x", &content).unwrap())
+        .run(|driver, _| or_gone(driver.delete("/a/x")));
+}
+
+#[test]
+fn delete_of_a_folder_with_unfinished_files() {
+    let (content, other) = (bytes(33, 0, PART + 100), bytes(34, 0, 100));
+    Trial::new("driver::delete_of_a_folder_with_unfinished_files")
+        .before([("/a/y", &other)])
+        .kept([("/ab/z", &other)])
+        .prepared(|driver| {
+            close(driver, "/a/x", &content).unwrap();
+            close(driver, "/a/y", &content[..100]).unwrap();
+        })
+        .run(|driver, _| or_gone(driver.delete("/a")));
+}
+
+#[test]
+fn rename_of_a_file_with_an_unfinished_one() {
+    let (content, other) = (bytes(35, 0, PART + 100), bytes(36, 0, 100));
+    Trial::new("driver::rename_of_a_file_with_an_unfinished_one")
+        .before([("/a/x", &other)])
+        .after([("/b/x", &other)])
+        .prepared(|driver| close(driver, "/a/x", &content).unwrap())
+        .run(|driver, _| or_gone(driver.rename("/a/x", "/b/x")));
+}
+
+/// A file that was begun in another process and is closed again at several sizes.
+#[test]
+fn writer_closed_again_and_again() {
+    let content = bytes(37, 0, LARGE);
+    Trial::new("driver::writer_closed_again_and_again")
+        .after([("/a/file", &content)])
+        .run(|driver, _| write_to_the_end(driver, "/a/file", &content, &[PART, 2 * PART, 2 * PART + 4]));
+}
+
+/// A resumed writer that is dropped, at any moment of the cleaning up.
+#[test]
+fn writer_dropped_after_it_resumed() {
+    let content = bytes(38, 0, PART + 100);
+    Trial::new("driver::writer_dropped_after_it_resumed")
+        .leaves(1)
+        .prepared(|driver| close(driver, "/a/file", b"").unwrap())
+        .run(|driver, _| match driver.writer("/a/file", WriteMode::Append) {
+            Err(error) => or_gone(Err(error)),
+            Ok(mut writer) => {
+                writer.write_all(&content).unwrap();
+                Ok(())
+            }
+        });
+}
+
 fn reading(test: &'static str, act: impl Fn(&S3Driver) -> Result<()>) {
     let (large, small) = (bytes(26, 0, 300_000), bytes(27, 0, 10));
     Trial::new(test).reads().kept([("/a/large", &large), ("/a/b/small", &small)]).run(|driver, _| act(driver));

@@ -20,9 +20,10 @@
 //! | a writer, before `commit` | the old file, if there was one, is still the one that is seen. An appending writer goes on behind the last `close`, or, without one, behind the last whole part |
 //! | `close` | the same: behind this `close` or the one before |
 //! | `cancel`, or a writer being dropped | no file; the upload is still there or it is gone |
+//! | a writer that resumed an upload, being dropped | the upload is there, as the last `close` left it |
 //! | `rename` of a file, in parts or not | the file is at its old place, at both, or at the new one; at the new one it is whole. The same `rename` again finishes the move, or says that the old place is empty |
 //! | a folder moved file by file, as its user must: `rename` refuses folders | the same for each file; those not yet begun are at their old places |
-//! | `delete` of a file | it is there or it is gone |
+//! | `delete` of a file | it is there or it is gone; so is an unfinished file at the path |
 //! | `delete` of a folder | some files are gone, the others are whole. The same `delete` again takes the rest |
 //! | `purge_uploads` | some uploads are gone; again, and the rest is |
 //! | whatever reads | nothing has changed |

@@ -284,9 +284,10 @@ fn purge(driver: &S3Driver, server: &Server, place: &str) {
     }
 }
 
+/// The path of a key that users of the driver can see: not that of a checkpoint.
 fn driver_path(key: &str) -> Option<String> {
     let path = format!("/{key}");
-    s3driver::driver::check_path(&path).is_ok().then_some(path)
+    (s3driver::driver::check_path(&path).is_ok() && !path.contains("/.s3driver-")).then_some(path)
 }
 
 /// For an operation done again: that nothing is left of it to do is a success.

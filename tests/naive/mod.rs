@@ -584,6 +584,20 @@ pub fn sub_resources() -> impl Iterator<Item = &'static str> {
         .flat_map(str::split_ascii_whitespace)
 }
 
+/// The signature of version 4 over a string to sign.
+pub fn v4_signature(secret: &str, day: &str, region: &str, service: &str, string_to_sign: &str) -> String {
+    let mut key = format!("AWS4{secret}").into_bytes();
+    for part in [day, region, service, "aws4_request"] {
+        key = hmac_sha256(&key, part.as_bytes());
+    }
+    hex(&hmac_sha256(&key, string_to_sign.as_bytes()))
+}
+
+/// The signature of version 2 over a string to sign.
+pub fn v2_signature(secret: &str, string_to_sign: &str) -> String {
+    base64(&hmac(&sha1, 64, secret.as_bytes(), string_to_sign.as_bytes()))
+}
+
 fn names(headers: &Pairs) -> String {
     headers.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(";")
 }

@@ -1,7 +1,7 @@
 //! Whole configuration files of registries.
 mod yaml;
 
-use s3driver::client::{Checksum, Encryption};
+use s3driver::client::{CannedAcl, Checksum, Encryption};
 use s3driver::driver::{
     Access, Backend, Deletion, LogLevel, Parameters, PartSizes, PurgeRun, Redirects, RegistryConfig,
 };
@@ -28,8 +28,8 @@ fn refusal(config: Value) -> String {
 }
 
 /// A section `storage` with a driver and one entry more.
-fn with(name: &str, value: Value) -> Value {
-    json!({ "storage": { "inmemory": null, name: value } })
+fn with(name: &str, value: impl Into<Value>) -> Value {
+    json!({ "storage": { "inmemory": null, name: value.into() } })
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn the_configuration_of_distribution_2_is_read() {
     let p = parameters(&storage.backend);
     assert_eq!((&*p.bucket, p.endpoint.region(), &*p.root_directory), ("images", "eu-west-1", "registry/data"));
     assert_eq!(p.encryption, Encryption::Kms { key_id: "alias/images".to_owned() });
-    assert_eq!((p.chunk_size, p.acl.map(|acl| acl.as_str())), (5 << 20, Some("private")));
+    assert_eq!((p.chunk_size, p.acl.map(CannedAcl::as_str)), (5 << 20, Some("private")));
     assert_eq!((storage.deletion, storage.access), (Deletion::Refused, Access::ReadWrite));
     assert_eq!(storage.redirects, Redirects::Enabled { expires_in: None });
     let purging = storage.upload_purging.unwrap();

@@ -94,6 +94,6 @@ pub fn assert_nothing_pending(server: &Server) {
         "uploads are left: {:?}",
         server.open_uploads(server.bucket())
     );
-    let kept: Vec<String> = server.keys(server.bucket()).into_iter().filter(|key| key.contains("!uploads")).collect();
+    let kept: Vec<String> = server.keys(server.bucket()).into_iter().filter(|key| key.contains(".s3driver-")).collect();
     assert_eq!(kept, [""; 0], "checkpoints are left");
 }

@@ -50,6 +50,8 @@ struct Occupancy {
     credit: usize,
     /// How often `allowed` has fallen.
     falls: u64,
+    /// Places given out so far: while this number grows, requests are admitted.
+    granted: u64,
     /// Who waits: in order, so by rising ticket too. While there is anybody, all places are taken.
     queue: VecDeque<(u64, Arc<Condvar>)>,
     next_ticket: u64,
@@ -74,6 +76,7 @@ impl Admission {
             fell_from: most,
             credit: 0,
             falls: 0,
+            granted: 0,
             queue: VecDeque::new(),
             next_ticket: 0,
         };
@@ -85,10 +88,11 @@ impl Admission {
         self.lock().allowed
     }
 
-    /// Takes a place, waiting for one if need be.
+    /// Takes a place, waiting for one if need be. The wait begins again whenever another request is given a place: the
+    /// order of arrival bounds how often that can happen.
     ///
     /// # Errors
-    /// [`ErrorKind::Timeout`] after `limit`, [`ErrorKind::Cancelled`].
+    /// [`ErrorKind::Timeout`] when no request was given a place for `limit`, [`ErrorKind::Cancelled`].
     pub(super) fn enter(&self, limit: Duration, clock: &dyn Clock, cancel: Option<&Cancel>) -> Result<Place<'_>> {
         let mut state = self.lock();
         if state.taken < state.allowed {
@@ -106,7 +110,7 @@ impl Admission {
         clock: &dyn Clock,
         cancel: Option<&Cancel>,
     ) -> Result<MutexGuard<'a, Occupancy>> {
-        let began = clock.instant();
+        let (mut began, mut granted) = (clock.instant(), state.granted);
         let ticket = state.next_ticket;
         state.next_ticket += 1;
         let called = Arc::new(Condvar::new());
@@ -116,6 +120,9 @@ impl Admission {
             let Ok(index) = state.queue.binary_search_by_key(&ticket, |(ticket, _)| *ticket) else {
                 return Ok(state);
             };
+            if std::mem::replace(&mut granted, state.granted) != state.granted {
+                began = clock.instant();
+            }
             let error = if cancel.is_some_and(Cancel::is_cancelled) {
                 Error::new(ErrorKind::Cancelled, "cancelled by the caller while waiting for its turn")
             } else if clock.instant().saturating_duration_since(began) >= limit {
@@ -150,6 +157,7 @@ impl Admission {
 impl Occupancy {
     fn take(&mut self) {
         self.taken += 1;
+        self.granted += 1;
         self.busiest = self.busiest.max(self.taken);
     }
 

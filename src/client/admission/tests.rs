@@ -243,3 +243,42 @@ fn only_the_last_place_is_kept_by_a_throttled_request() {
     place.give_back();
     assert!(!place.is_last());
 }
+
+/// P16: a queue that moves is no stall, however long the last in it waits.
+#[test]
+fn p16_a_wait_begins_again_whenever_a_place_is_given() {
+    const LIMIT: Duration = Duration::from_secs(20);
+    // A look at the clock takes a second, and comes ten times a second: twenty grants are far more than `LIMIT`.
+    let clock = Ticking(Instant::now(), AtomicU64::new(0));
+    let admission = admission(1);
+    let first = enter(&admission);
+    thread::scope(|scope| {
+        let mut before: Vec<_> = (0..20)
+            .map(|number| {
+                let (release, released) = std::sync::mpsc::channel::<()>();
+                let admission = &admission;
+                scope.spawn(move || {
+                    let place = enter(admission);
+                    let _ = released.recv();
+                    drop(place);
+                });
+                await_waiting(admission, number + 1);
+                release
+            })
+            .collect();
+        let last = scope.spawn(|| admission.enter(LIMIT, &clock, None).map(drop));
+        await_waiting(&admission, 21);
+        drop(first);
+        // Each of the others keeps its place for a part of the limit, as the clock of the last one shows.
+        for release in before.drain(..) {
+            let since = clock.1.load(Ordering::Relaxed);
+            while clock.1.load(Ordering::Relaxed) < since + 5 {
+                thread::sleep(Duration::from_millis(5));
+            }
+            drop(release);
+        }
+        last.join().expect("no panic").expect("the queue moved all the time");
+    });
+    assert!(clock.1.load(Ordering::Relaxed) > 3 * LIMIT.as_secs(), "the wait was longer than the limit");
+    assert_eq!(counts(&admission), (1, 0));
+}

@@ -17,7 +17,7 @@ pub use crate::net::aws::Partition;
 pub use crate::net::host::Scheme;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::net::aws::is_region_name;
+use crate::net::aws::{S3Host, S3Service, is_region_name};
 use crate::net::host::{Host, MAX_HOST, MAX_LABEL};
 use crate::net::origin::Origin;
 use crate::net::url::{Url, UrlError, shown_url};
@@ -181,7 +181,8 @@ impl Endpoint {
     ///
     /// # Errors
     /// [`ErrorKind::Configuration`] naming `regionendpoint`: another scheme, user information, a query, a fragment, a
-    /// host or port that is none, a base path with anything but `A-Za-z0-9._~-` between its slashes.
+    /// host or port that is none, a base path with anything but `A-Za-z0-9._~-` between its slashes; a host of AWS that
+    /// serves something other than buckets (websites, access points, directory buckets).
     pub fn custom(url: &str, region: Option<&str>, default: Scheme) -> Result<Self> {
         let source = if region.is_some() { RegionSource::Given } else { RegionSource::Assumed };
         let region = checked_custom_region(region.unwrap_or(DEFAULT_SIGNING_REGION))?;
@@ -193,6 +194,9 @@ impl Endpoint {
         if !is_base_path(base_path) {
             let why = "may have only A-Za-z0-9._~- between the slashes of the base path";
             return Err(unusable("regionendpoint", url, &why));
+        }
+        if let Host::Name(name) = &parsed.host {
+            check_service(name)?;
         }
         Ok(Self { base_path: base_path.to_owned(), ..Self::at(&parsed, region, source) })
     }
@@ -259,9 +263,16 @@ impl Endpoint {
         }
     }
 
-    /// Whether a server may tell us another region: not when the configuration fixed both endpoint and region.
-    pub(super) const fn may_learn_region(&self) -> bool {
-        matches!(self.source, HostSource::Region(_) | HostSource::Url(RegionSource::Assumed))
+    /// Whether requests may be signed for a region that the server names: not when the configuration fixed both endpoint
+    /// and region, and on AWS only for a region of the same partition, because partitions share neither accounts nor
+    /// buckets.
+    pub(super) fn may_learn_region(&self, region: &str) -> bool {
+        let fixed = matches!(self.source, HostSource::Url(RegionSource::Given));
+        !fixed && (!self.is_aws() || Partition::of_region(region) == Partition::of_region(&self.region))
+    }
+    /// Whether the host is AWS's own name of a region's endpoint, and not one that a URL names.
+    pub(super) const fn host_is_amazons(&self) -> bool {
+        matches!(self.source, HostSource::Region(_))
     }
     /// The region requests are signed for.
     pub fn region(&self) -> &str {
@@ -283,27 +294,29 @@ impl Endpoint {
     pub const fn addressing(&self) -> Addressing {
         self.addressing
     }
-    /// Whether the host is one of AWS's, by region or by its domain.
+    /// Whether the server is Amazon S3: a region's endpoint, or a host of S3's own. Load balancers, virtual machines and
+    /// API gateways below AWS's domains are not.
     pub fn is_aws(&self) -> bool {
-        match (&self.source, &self.host) {
-            (HostSource::Region(_), _) => true,
-            (HostSource::Url(_), Host::Name(name)) => Partition::ALL.iter().any(|partition| {
-                name.strip_suffix(partition.dns_suffix()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-            }),
-            (HostSource::Url(_), _) => false,
-        }
+        matches!(self.source, HostSource::Region(_)) || self.s3_host().is_some_and(|host| host.serves_buckets())
     }
 
     /// Where a bucket's requests go.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`]: see [`check_bucket`]; a directory bucket on AWS; a name that cannot stand in a
-    /// host while the endpoint takes no other (Transfer Acceleration).
+    /// [`ErrorKind::InvalidArgument`]: see [`check_bucket`]; a directory bucket or a multi-region access point on AWS; a
+    /// name that cannot stand in a host while the endpoint takes no other (Transfer Acceleration).
+    /// [`ErrorKind::Configuration`]: the endpoint's URL names a bucket already, in its host or at the end of its path. A
+    /// host that begins with the bucket's name by chance is accepted with [`Addressing::Path`].
     pub fn locate(&self, bucket: &str) -> Result<Located> {
         check_bucket(bucket)?;
         if self.is_aws() && bucket.ends_with("--x-s3") {
             return Err(bucket_error(bucket, "directory buckets (S3 Express One Zone) are not supported"));
         }
+        if self.is_aws() && bucket.ends_with(".mrap") {
+            return Err(bucket_error(bucket, "multi-region access points (.mrap) are not supported")
+                .with_hint("use the name of one of the buckets that the access point leads to"));
+        }
+        self.check_names_no_bucket(bucket)?;
         if self.is_accelerated() && (bucket.contains('.') || !is_dns_bucket(bucket)) {
             return Err(bucket_error(bucket, "accelerate needs a bucket name that is a DNS name without dots"));
         }
@@ -324,6 +337,49 @@ impl Endpoint {
     fn origin(&self, host: String) -> Origin {
         Origin { scheme: self.scheme, host, port: self.port }
     }
+    /// Returns the parts of the host when it is Amazon S3's.
+    fn s3_host(&self) -> Option<S3Host<'_>> {
+        if let Host::Name(name) = &self.host { S3Host::parse(name) } else { None }
+    }
+
+    /// Refuses a URL, as consoles display it, in which the bucket stands already: a request would name the bucket twice,
+    /// and address a folder of that name or a bucket that does not exist.
+    fn check_names_no_bucket(&self, bucket: &str) -> Result<()> {
+        let HostSource::Url(_) = self.source else { return Ok(()) };
+        let base = self.base_path.strip_suffix(bucket).and_then(|base| base.strip_suffix('/'));
+        let host = self.host_without_bucket(bucket);
+        let text = match (host, base) {
+            (None, None) => return Ok(()),
+            (Some((named, _)), _) => {
+                format!("the endpoint's host {} begins with the bucket {}", self.host, shown(named))
+            }
+            (None, Some(_)) => format!("the endpoint's path {} ends with the bucket's name", shown(&self.base_path)),
+        };
+        let origin = self.origin(host.map_or_else(|| self.host.to_string(), |(_, rest)| rest.to_owned()));
+        let (scheme, base) = (self.scheme.as_str(), base.unwrap_or(&self.base_path));
+        let right = format!("give the endpoint without the bucket: {scheme}://{}{base}", origin.host_header());
+        Err(configuration(text).with_hint(right))
+    }
+
+    /// Returns the bucket that the host begins with, and the rest.
+    fn host_without_bucket<'a>(&'a self, bucket: &'a str) -> Option<(&'a str, &'a str)> {
+        let Host::Name(host) = &self.host else { return None };
+        let (named, rest) = match S3Host::parse(host) {
+            Some(S3Host { service: S3Service::Api, before: Some(named), .. }) => (named, host.strip_prefix(named)),
+            Some(_) => return None,
+            // By chance a server's own name can begin in the same way.
+            None => (bucket, host.strip_prefix(bucket).filter(|rest| self.may_name_bucket(rest))),
+        };
+        Some((named, rest?.strip_prefix('.')?))
+    }
+
+    /// Whether a host that begins with the bucket's name, followed by `rest`, is likely to be the bucket's own.
+    fn may_name_bucket(&self, rest: &str) -> bool {
+        let domain = rest.strip_prefix('.').unwrap_or_default();
+        let service = domain.starts_with("s3.") || domain.starts_with("s3-") || domain.starts_with("oss-");
+        domain.contains('.') && (service || self.addressing != Addressing::Path)
+    }
+
     fn is_accelerated(&self) -> bool {
         matches!(self.source, HostSource::Region(Variant { acceleration: Acceleration::On, .. }))
     }
@@ -331,7 +387,9 @@ impl Endpoint {
         match self.addressing {
             Addressing::Path => false,
             Addressing::VirtualHost => name != "localhost",
-            Addressing::Auto => self.is_aws() && !name.contains(".vpce."),
+            Addressing::Auto => {
+                self.is_aws() && S3Host::parse(name).is_none_or(|host| host.service != S3Service::Interface)
+            }
         }
     }
     fn host_can_hold(&self, bucket: &str, name: &str) -> bool {
@@ -411,23 +469,56 @@ impl Located {
             return Some(self.clone());
         }
         let default = self.scheme().default_port();
-        let domain = s3_domain(&to.host, bucket)?;
+        let (own, other) = (S3Host::parse(self.host())?, S3Host::parse(&to.host)?);
+        let in_host = match other.before {
+            None => false,
+            Some(name) if name == bucket => true,
+            Some(_) => return None,
+        };
         if to.scheme != self.scheme()
             || [to.port, self.port()] != [default; 2]
-            || s3_domain(self.host(), bucket) != Some(domain)
+            || [own.service, other.service] != [S3Service::Api; 2]
+            || own.partition() != other.partition()
         {
             return None;
         }
-        let in_host = to.host.strip_prefix(bucket).is_some_and(|rest| rest.starts_with('.'));
         let base =
             if self.host_bucket.is_some() { &self.path } else { self.path.strip_suffix(bucket)?.strip_suffix('/')? };
         let path = if in_host { base.to_owned() } else { format!("{base}/{bucket}") };
         Some(Self { origin: to, path, host_bucket: in_host.then(|| bucket.to_owned()) })
     }
+    /// Where a `Location` leads.
+    pub(super) fn redirect(&self, location: &str, bucket: &str) -> Redirect {
+        if let Some(located) = self.redirected(location, bucket) {
+            return Redirect::Same(located);
+        }
+        if S3Host::parse(self.host()).is_some() {
+            return Redirect::Amazon;
+        }
+        let Ok(to) = Url::parse(location) else { return Redirect::Elsewhere("another path".to_owned()) };
+        let to = to.origin();
+        if (self.scheme(), to.scheme) == (Scheme::Http, Scheme::Https) && to.host == self.host() {
+            return Redirect::ToTls { host: to.host_header() };
+        }
+        Redirect::Elsewhere(format!("{}://{}", to.scheme.as_str(), to.host_header()))
+    }
     /// The server itself, as the transport knows it.
     pub(crate) const fn origin(&self) -> &Origin {
         &self.origin
     }
+}
+
+/// Where a redirect leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Redirect {
+    /// To a place of the same bucket, which may be trusted with a signed request.
+    Same(Located),
+    /// From Amazon S3, which redirects only to tell of another region.
+    Amazon,
+    /// From plain http to https on the same host.
+    ToTls { host: String },
+    /// To another place.
+    Elsewhere(String),
 }
 
 /// Refuses a bucket name that no S3 ever allowed: 3 to 255 of `A-Za-z0-9._-`, one letter or digit at least. That is
@@ -437,6 +528,10 @@ impl Located {
 /// # Errors
 /// [`ErrorKind::InvalidArgument`].
 pub fn check_bucket(bucket: &str) -> Result<()> {
+    if bucket.starts_with("arn:") {
+        return Err(bucket_error(bucket, "ARNs are not supported")
+            .with_hint("give the bucket's name, or the alias of the access point"));
+    }
     let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
     if !(3..=255).contains(&bucket.len()) {
         Err(bucket_error(bucket, "a name has 3 to 63 characters (255 in old buckets)"))
@@ -447,18 +542,23 @@ pub fn check_bucket(bucket: &str) -> Result<()> {
     }
 }
 
-/// The AWS domain of a host that is S3's: `[bucket.]s3[-fips|-accelerate][.dualstack][.region]`, or the old `s3-region`,
-/// before the domain.
-fn s3_domain(host: &str, bucket: &str) -> Option<&'static str> {
-    let host = host.strip_prefix(bucket).and_then(|rest| rest.strip_prefix('.')).unwrap_or(host);
-    Partition::ALL.iter().map(|partition| partition.dns_suffix()).find(|suffix| {
-        let Some(service) = host.strip_suffix(suffix).and_then(|rest| rest.strip_suffix('.')) else { return false };
-        let (name, rest) = service.split_once('.').unwrap_or((service, ""));
-        let region = rest.strip_prefix("dualstack").map_or(rest, |rest| rest.trim_start_matches('.'));
-        let known =
-            matches!(name, "s3" | "s3-fips" | "s3-accelerate") || name.strip_prefix("s3-").is_some_and(is_region_name);
-        known && (region.is_empty() || is_region_name(region))
-    })
+/// Refuses hosts of AWS that do not serve buckets by the S3 API.
+fn check_service(host: &str) -> Result<()> {
+    let (what, instead) = match S3Host::parse(host).map(|host| host.service) {
+        None | Some(S3Service::Api | S3Service::Interface) => return Ok(()),
+        Some(S3Service::Website) => (
+            "serves websites, not the S3 API",
+            "leave regionendpoint out and set region, or use s3.REGION.amazonaws.com",
+        ),
+        Some(S3Service::AccessPoint) => (
+            "belongs to an access point, which is not supported by its own host",
+            "leave regionendpoint out, set region, and give the access point's alias as bucket",
+        ),
+        Some(S3Service::Express) => {
+            ("serves directory buckets (S3 Express One Zone), which are not supported", "use a general purpose bucket")
+        }
+    };
+    Err(unusable("regionendpoint", host, &what).with_hint(instead))
 }
 
 /// Whether a bucket's name can be the beginning of a host name: today's rule for general purpose buckets.
@@ -499,7 +599,14 @@ fn unusable(option: &str, url: &str, why: &dyn fmt::Display) -> Error {
 /// The error for a text that is not a URL.
 fn malformed(option: &str, url: &str, why: UrlError) -> Error {
     let error = unusable(option, url, &why);
-    if why == UrlError::UserInfo { error.with_hint("give the keys as accesskey and secretkey") } else { error }
+    let host_end = url.find("://").map_or(0, |scheme| scheme + "://".len());
+    let authority = url.get(host_end..).unwrap_or_default().split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+    match why {
+        UrlError::UserInfo => error.with_hint("give the keys as accesskey and secretkey"),
+        UrlError::Host if host.ends_with('.') => error.with_hint("leave out the dot at the end of the host name"),
+        _ => error,
+    }
 }
 
 fn is_base_path(path: &str) -> bool {

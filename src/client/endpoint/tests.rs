@@ -379,3 +379,165 @@ fn a_location_is_followed_when_it_is_a_url() {
         assert_eq!(followed, accepted.contains(&Place::Location), "{text:?}: {why}");
     }
 }
+
+/// P12: hosts of other services below AWS's domains are anyone's, such as MinIO on a virtual machine.
+#[test]
+fn p12_only_hosts_of_s3_count_as_amazon_s3() {
+    for host in [
+        "my-lb-123.us-east-1.elb.amazonaws.com",
+        "s3-lb-123.elb.eu-west-1.amazonaws.com",
+        "ec2-203-0-113-1.eu-west-1.compute.amazonaws.com",
+        "ec2-203-0-113-1.compute-1.amazonaws.com",
+        "ec2-203-0-113-1.cn-north-1.compute.amazonaws.com.cn",
+        "abc123.execute-api.us-east-1.amazonaws.com",
+        "d111.cloudfront.amazonaws.com",
+        "amazonaws.com",
+    ] {
+        for url in [format!("https://{host}"), format!("http://{host}:9000")] {
+            let endpoint = custom(&url);
+            assert!(!endpoint.is_aws(), "{url}");
+            assert_eq!(place(&endpoint, "registry"), format!("{url}/registry"));
+        }
+    }
+    for host in ["s3.amazonaws.com", "s3-us-west-2.amazonaws.com", "s3.dualstack.eu-west-1.amazonaws.com"] {
+        let endpoint = custom(&format!("https://{host}"));
+        assert!(endpoint.is_aws(), "{host}");
+        assert_eq!(place(&endpoint, "registry"), format!("https://registry.{host}/"));
+    }
+    assert!(custom("https://vpce-1a2b.s3.us-east-1.vpce.amazonaws.com").is_aws());
+}
+
+#[test]
+fn p32_hosts_of_other_services_of_s3_are_refused_by_name() {
+    for (host, why, hint) in [
+        ("s3-website-us-east-1.amazonaws.com", "serves websites, not the S3 API", "s3.REGION.amazonaws.com"),
+        ("registry.s3-website.eu-central-1.amazonaws.com", "serves websites, not the S3 API", "set region"),
+        ("ap-123.s3-accesspoint.us-west-2.amazonaws.com", "belongs to an access point", "alias"),
+        ("m.mrap.accesspoint.s3-global.amazonaws.com", "belongs to an access point", "alias"),
+        ("s3express-use1-az4.us-east-1.amazonaws.com", "S3 Express One Zone", "general purpose"),
+    ] {
+        let error = Endpoint::custom(&format!("https://{host}"), None, Scheme::Https).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Configuration);
+        assert!(error.message().contains(why) && error.message().contains(host), "{error}");
+        assert!(error.hint().is_some_and(|text| text.contains(hint)), "{error}");
+    }
+}
+
+/// P32: a redirect names the bucket in the host only where the host is that of a bucket.
+#[test]
+fn p32_a_redirect_never_moves_the_bucket() {
+    let follow = |bucket: &str, location: &str| {
+        let endpoint = Endpoint::aws("us-east-1", Scheme::Https, PLAIN).unwrap();
+        let to = endpoint.locate(bucket).unwrap().redirected(location, bucket)?;
+        Some(format!("{}{}", to.root_url(), to.path_of("key")))
+    };
+    for (bucket, location, to) in [
+        (
+            "registry",
+            "https://registry.s3.eu-west-1.amazonaws.com/key",
+            Some("https://registry.s3.eu-west-1.amazonaws.com/key"),
+        ),
+        (
+            "registry",
+            "https://s3-us-west-2.amazonaws.com/registry/key",
+            Some("https://s3-us-west-2.amazonaws.com/registry/key"),
+        ),
+        // The bucket has the name of a region's old host.
+        (
+            "s3-us-west-2",
+            "https://s3-us-west-2.amazonaws.com/x",
+            Some("https://s3-us-west-2.amazonaws.com/s3-us-west-2/key"),
+        ),
+        (
+            "s3-us-west-2",
+            "https://s3-us-west-2.s3.eu-west-1.amazonaws.com/",
+            Some("https://s3-us-west-2.s3.eu-west-1.amazonaws.com/key"),
+        ),
+        ("registry", "https://other.s3.eu-west-1.amazonaws.com/key", None),
+        ("registry", "https://registry.s3-website-eu-west-1.amazonaws.com/key", None),
+        ("registry", "https://s3-website-eu-west-1.amazonaws.com/registry/key", None),
+        ("registry", "https://registry.s3.us-gov-west-1.amazonaws.com/key", None),
+        ("registry", "https://registry.s3.cn-north-1.amazonaws.com.cn/key", None),
+    ] {
+        assert_eq!(follow(bucket, location).as_deref(), to, "{bucket} {location}");
+    }
+}
+
+#[test]
+fn p23_a_region_is_learnt_within_its_partition() {
+    let assumed = |url: &str| Endpoint::custom(url, None, Scheme::Https).unwrap();
+    for (endpoint, region, may) in [
+        (aws("us-east-1", PLAIN), "eu-west-1", true),
+        (aws("us-east-1", PLAIN), "cn-north-1", false),
+        (aws("us-east-1", PLAIN), "us-gov-west-1", false),
+        (aws("us-gov-west-1", PLAIN), "us-gov-east-1", true),
+        (aws("us-gov-west-1", PLAIN), "us-east-1", false),
+        (assumed("https://s3.amazonaws.com"), "eu-west-1", true),
+        (assumed("https://s3.amazonaws.com"), "cn-north-1", false),
+        (assumed("https://s3.example.com"), "cn-north-1", true),
+        (assumed("https://s3.example.com"), "garage", true),
+        (Endpoint::custom("https://s3.example.com", Some("a"), Scheme::Https).unwrap(), "b", false),
+    ] {
+        assert_eq!(endpoint.may_learn_region(region), may, "{endpoint:?} {region}");
+    }
+}
+
+/// Case 14: an endpoint as a console displays it, with the bucket in its host or its path.
+#[test]
+fn case_14_an_endpoint_that_names_the_bucket_is_refused() {
+    let located = |url: &str, addressing: Addressing| {
+        custom(url).with_addressing(addressing).and_then(|endpoint| endpoint.locate("registry"))
+    };
+    for (url, right) in [
+        ("https://registry.nyc3.digitaloceanspaces.com", "https://nyc3.digitaloceanspaces.com"),
+        ("https://REGISTRY.nyc3.digitaloceanspaces.com/", "https://nyc3.digitaloceanspaces.com"),
+        ("https://registry.s3.eu-central-1.amazonaws.com", "https://s3.eu-central-1.amazonaws.com"),
+        ("https://other.s3.eu-central-1.amazonaws.com", "https://s3.eu-central-1.amazonaws.com"),
+        ("https://registry.s3.eu-central-1.amazonaws.com/registry", "https://s3.eu-central-1.amazonaws.com"),
+        ("http://registry.s3.example.com:9000/base", "http://s3.example.com:9000/base"),
+        ("https://s3.example.com/registry", "https://s3.example.com"),
+        ("https://s3.example.com/registry/", "https://s3.example.com"),
+        ("https://127.0.0.1:9000/base/registry", "https://127.0.0.1:9000/base"),
+    ] {
+        for addressing in [Addressing::Auto, Addressing::VirtualHost] {
+            let error = located(url, addressing).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Configuration, "{url}");
+            assert_eq!(
+                error.hint(),
+                Some(&*format!("give the endpoint without the bucket: {right}")),
+                "{url}: {error}"
+            );
+        }
+    }
+    // With the path asked for, a host may begin so by chance; that of a service, or a path that ends so, hardly can.
+    assert!(located("https://registry.example.com", Addressing::Path).is_ok());
+    for url in ["https://registry.s3.example.com", "https://s3.example.com/registry"] {
+        assert!(located(url, Addressing::Path).is_err(), "{url}");
+    }
+    for url in [
+        "http://registry:9000",
+        "http://registry.example",
+        "https://registry-s3.example.com",
+        "https://s3.example.com/registry/base",
+    ] {
+        assert!(located(url, Addressing::Auto).is_ok(), "{url}");
+    }
+    for url in ["https://registry.nyc3.digitaloceanspaces.com.", "https://s3.example.com.:9000/x", "s3.example.com."] {
+        let error = Endpoint::custom(url, None, Scheme::Https).unwrap_err();
+        assert_eq!(error.hint(), Some("leave out the dot at the end of the host name"), "{error}");
+    }
+}
+
+#[test]
+fn access_points_are_refused_by_name() {
+    for arn in ["arn:aws:s3:us-west-2:123456789012:accesspoint/mine", "arn:aws:s3:::registry"] {
+        let error = aws("us-east-1", PLAIN).locate(arn).unwrap_err();
+        assert_eq!(error.message(), format!("invalid bucket name provided: {arn}; ARNs are not supported"));
+        assert_eq!(error.hint(), Some("give the bucket's name, or the alias of the access point"));
+    }
+    for endpoint in [aws("us-east-1", PLAIN), custom("https://s3.eu-west-1.amazonaws.com")] {
+        let error = endpoint.locate("mfzwi23gnjvgw.mrap").unwrap_err();
+        assert!(error.message().contains("multi-region access points (.mrap) are not supported"), "{error}");
+    }
+    assert!(custom("https://s3.example.com").locate("name.mrap").is_ok());
+}

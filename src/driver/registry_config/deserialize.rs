@@ -25,7 +25,8 @@ const MEMORY_NAME: &str = "inmemory";
 /// Drivers of the registries that this crate does not have.
 const OTHER_DRIVERS: [&str; 7] = ["filesystem", "azure", "azure_v2", "gcs", "swift", "oss", "rados"];
 
-/// What zot's `storage` section holds beyond its driver. These are the registry's own, or concern local files.
+/// The options of zot's `storage` section next to its driver. These are the registry's own, or
+/// concern local files.
 const ZOT_OPTIONS: [&str; 16] = [
     "rootdirectory",
     "dedupe",
@@ -178,7 +179,8 @@ fn read_cache(mut section: Section) -> Result<Option<BlobCache>> {
     Ok(kind.map(|kind| BlobCache { kind, size }))
 }
 
-/// zot's form: the driver has its name among its options, and sub-paths can have drivers of their own.
+/// zot's form: the driver has its name among its options, and sub-paths can have drivers of their
+/// own.
 fn read_zot(mut section: Section) -> Result<StorageConfig> {
     let backend = read_zot_driver(&mut section)?;
     let mut sub_paths = BTreeMap::new();
@@ -249,7 +251,8 @@ fn read_middleware(value: Value) -> Result<Vec<MiddlewareConfig>> {
     Ok(list)
 }
 
-/// Returns the text of a middleware's option. A list is written with commas, as the options have it that take one.
+/// Returns the text of a middleware's option. A list is written with commas, as the options have it
+/// that take one.
 fn option_text(place: &str, value: Value) -> Result<Option<Zeroizing<String>>> {
     Ok(Some(match value {
         Value::Null => return Ok(None),

@@ -1,4 +1,5 @@
-//! A registry's `config.yml`: the sections `storage` and `middleware`, in the forms of Distribution, GitLab and zot.
+//! A registry's `config.yml`: the sections `storage` and `middleware`, in the forms of
+//! Distribution, GitLab and zot.
 mod deserialize;
 mod section;
 
@@ -14,12 +15,14 @@ use zeroize::Zeroizing;
 
 /// The storage of a registry, as its configuration file describes it, with the feature `serde`.
 ///
-/// `Deserialize` reads the whole file and takes its sections `storage` and `middleware`; the other ones belong to the
-/// registry and are left alone. Names are accepted in any case. An option that these two sections do not have is an error,
-/// because a misspelt `delete` or `readonly` must not go unnoticed.
+/// `Deserialize` reads the whole file and takes its sections `storage` and `middleware`; the other
+/// ones belong to the registry and are left alone. Names are accepted in any case. An option that
+/// these two sections do not have is an error, because a misspelt `delete` or `readonly` must not
+/// go unnoticed.
 ///
-/// `s3driver::middleware::open` opens the storage and wraps it in the middlewares. What the registry does itself (whether
-/// it deletes, redirects or purges) is for the embedding program to read from [`StorageConfig`].
+/// `s3driver::middleware::open` opens the storage and wraps it in the middlewares. What the
+/// registry does itself (whether it deletes, redirects or purges) is for the embedding program to
+/// read from [`StorageConfig`].
 ///
 /// ```
 /// use s3driver::driver::{Deletion, RegistryConfig};
@@ -57,13 +60,15 @@ pub struct RegistryConfig {
 pub struct StorageConfig {
     /// The driver.
     pub backend: Backend,
-    /// Whether the registry deletes (`delete.enabled`). zot has no such option and deletes.
+    /// The registry's response to deletions (`delete.enabled`). zot has no such option and deletes.
     pub deletion: Deletion,
-    /// Whether downloads are redirected to the store (`redirect`). zot has no such option and serves them itself.
+    /// Where the registry sends downloads (`redirect`). zot has no such option and
+    /// serves them itself.
     pub redirects: Redirects,
-    /// Whether the registry accepts pushes (`maintenance.readonly.enabled`).
+    /// The requests that the registry accepts (`maintenance.readonly.enabled`).
     pub access: Access,
-    /// When abandoned uploads are purged (`maintenance.uploadpurging`); `None`: never. zot has no such option.
+    /// When abandoned uploads are purged (`maintenance.uploadpurging`); `None`: never. zot has no
+    /// such option.
     pub upload_purging: Option<UploadPurging>,
     /// Where descriptors of blobs are cached (`cache`).
     pub cache: Option<BlobCache>,
@@ -96,28 +101,29 @@ impl Backend {
     }
 }
 
-/// Whether a registry deletes what clients ask it to delete.
+/// The response of a registry to deletions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deletion {
-    /// It does.
+    /// They are carried out.
     Allowed,
-    /// It refuses.
+    /// They are refused.
     Refused,
 }
 
-/// Whether a registry sends clients to the store for downloads.
+/// The way in which a registry serves downloads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Redirects {
-    /// To a URL that is valid for so long (GitLab's `expirydelay`); `None`: the driver's default.
+    /// By a redirect to a URL of the store.
     Enabled {
-        /// For [`UrlOptions::expires_in`](super::UrlOptions::expires_in).
+        /// How long the URL is valid (GitLab's `expirydelay`), for
+        /// [`UrlOptions::expires_in`](super::UrlOptions::expires_in); `None`: the driver's default.
         expires_in: Option<Duration>,
     },
-    /// The registry serves the content itself.
+    /// From the registry itself.
     Disabled,
 }
 
-/// Whether a registry accepts pushes.
+/// The requests that a registry accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// Pushes and pulls.
@@ -134,16 +140,16 @@ pub struct UploadPurging {
     pub age: Duration,
     /// The time between two purges.
     pub interval: Duration,
-    /// Whether anything is removed.
+    /// What happens to the uploads that are found.
     pub run: PurgeRun,
 }
 
-/// Whether a purge removes what it finds.
+/// The effect of a purge on the uploads that it finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PurgeRun {
-    /// It does.
+    /// They are removed.
     Remove,
-    /// It only reports (`dryrun`).
+    /// They are reported and stay (`dryrun`).
     Report,
 }
 
@@ -157,7 +163,8 @@ pub struct BlobCache {
     pub size: Option<u64>,
 }
 
-/// A storage middleware and its options, for [`middleware::wrap`](crate::middleware::wrap). The options are wiped on drop.
+/// A storage middleware and its options, for [`middleware::wrap`](crate::middleware::wrap). The
+/// options are wiped on drop.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct MiddlewareConfig {

@@ -104,7 +104,7 @@ impl Section {
         }
     }
 
-    /// Refuses what nobody has taken.
+    /// Refuses the entries that were not taken.
     pub(super) fn finish(self) -> Result<()> {
         let Some((name, _)) = self.entries.first() else { return Ok(()) };
         let text = format!("unknown option {}.{}", self.place, shown(name));

@@ -1,6 +1,8 @@
-//! Deleting a directory: what the listing finds is deleted while it goes on.
+//! Deleting a path: the file, everything below it while the listing goes on, and the unfinished files of both.
 use super::store::Store;
-use crate::client::DELETE_OBJECTS_KEYS;
+use super::uploads;
+use super::writer::checkpoint::checkpoint_key;
+use crate::client::{Condition, DELETE_OBJECTS_KEYS, ListObjects};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sync;
 use crate::transfer::list_in_shards;
@@ -17,11 +19,88 @@ const PASSES: u32 = 10;
 /// past that already, and more would only be throttled.
 const CONCURRENCY: NonZeroUsize = NonZeroUsize::new(4).expect("not zero");
 
-/// Deletes everything below `path`; whether there was anything.
-pub(super) fn delete_below(store: &Store, path: &str) -> Result<bool> {
+/// Deletes the file at `path` and everything below it, and ends the unfinished files of both; returns whether there was
+/// anything.
+///
+/// A file takes three requests (the listing of uploads, the listing of keys, the deletion), and so does a directory of up to
+/// a thousand keys. Uploads end first: a checkpoint without its upload means nothing, but an upload without its checkpoint
+/// would go on without its last bytes.
+pub(super) fn delete_path(store: &Store, path: &str, key: &str) -> Result<bool> {
+    let ended = uploads::end_within(store, path)?;
+    let located = |error| store.error(error, path);
+    // One page shows both the file and what is below it, unless there are many keys that begin like the path.
+    let page = store.client.first_page(&store.bucket, &ListObjects::prefix(key)).map_err(located)?;
+    let checkpoint = checkpoint_key(store, path);
+    let file = page.contents.iter().any(|object| object.key == key);
+    let below = format!("{key}/");
+    if page.is_truncated.unwrap_or(page.next_continuation_token.is_some()) {
+        let below = delete_below(store, path, [key, &checkpoint])?;
+        if below || file || head(store, key).map_err(located)? {
+            if !below {
+                store.client.delete_objects(&store.bucket, &[key, &checkpoint]).map_err(located)?;
+            }
+            return Ok(true);
+        }
+    } else {
+        let keys = page.contents.iter().map(|object| object.key.as_str());
+        let mut keys: Vec<&str> = keys.filter(|found| *found == key || found.starts_with(&below)).collect();
+        if !keys.is_empty() {
+            keys.push(&checkpoint);
+            for keys in keys.chunks(DELETE_OBJECTS_KEYS) {
+                store.client.delete_objects(&store.bucket, keys).map_err(located)?;
+            }
+            return Ok(true);
+        }
+    }
+    if ended > 0 {
+        store.client.delete_object(&store.bucket, &checkpoint).map_err(located)?;
+    }
+    Ok(ended > 0)
+}
+
+fn head(store: &Store, key: &str) -> Result<bool> {
+    match store.client.head_object(&store.bucket, key) {
+        Err(error) if error.kind() == ErrorKind::NoSuchKey => Ok(false),
+        meta => meta.map(|_| true),
+    }
+}
+
+/// Deletes an object that was copied, in the version that was copied.
+///
+/// # Errors
+/// [`ErrorKind::Conflict`] when another version is there now: it stays.
+pub(super) fn delete_copied(store: &Store, key: &str, etag: Option<&str>) -> Result<()> {
+    let (client, bucket) = (&store.client, &*store.bucket);
+    // No condition with a weak ETag ever holds (RFC 9110 section 13.1.1).
+    let strong = etag.filter(|etag| !etag.starts_with("W/"));
+    let Some(etag) = strong.filter(|_| store.conditional_deletes.are_supported()) else {
+        return client.delete_object(bucket, key);
+    };
+    match client.delete_object_if(bucket, key, &Condition::IfMatch(etag.to_owned())) {
+        Err(error) if error.kind() == ErrorKind::PreconditionFailed => match client.head_object(bucket, key) {
+            // An attempt whose response was lost has deleted it.
+            Err(look) if look.kind() == ErrorKind::NoSuchKey => return Ok(()),
+            Err(look) => return Err(look),
+            Ok(meta) if meta.etag.as_deref() != Some(etag) => {
+                let text = "the file was written again while it was being moved: the new content is still here, and its \
+                            destination has the old one";
+                return Err(Error::new(ErrorKind::Conflict, text).with_source(error).with_hint("move it again"));
+            }
+            // The server compares ETags in its own way.
+            Ok(_) => {}
+        },
+        Err(error) if error.status() == Some(501) || error.code() == Some("NotImplemented") => {}
+        result => return result,
+    }
+    store.conditional_deletes.are_not_supported();
+    client.delete_object(bucket, key)
+}
+
+/// Deletes everything below `path`, and with it the keys of `also`; returns whether there was anything.
+fn delete_below(store: &Store, path: &str, also: [&str; 2]) -> Result<bool> {
     let mut any = false;
     for _ in 0..PASSES {
-        let pass = delete_once(store, &store.prefix(path)).map_err(|error| store.error(error, path))?;
+        let pass = delete_once(store, &store.prefix(path), also).map_err(|error| store.error(error, path))?;
         any |= pass.batches > 0;
         // Some servers page by position: what moved up into a page already seen shows in another pass.
         if pass.batches == 0 || pass.pages <= 1 {
@@ -36,8 +115,8 @@ struct Pass {
     batches: u32,
 }
 
-/// Lists once and deletes what is found.
-fn delete_once(store: &Store, prefix: &str) -> Result<Pass> {
+/// Lists once and deletes what is found, and the keys of `also` if anything is.
+fn delete_once(store: &Store, prefix: &str, also: [&str; 2]) -> Result<Pass> {
     let delete = |keys: &Vec<String>| {
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         store.client.delete_objects(&store.bucket, &keys)
@@ -85,10 +164,14 @@ fn delete_once(store: &Store, prefix: &str) -> Result<Pass> {
             }
             Ok(ControlFlow::Continue(()))
         })?;
-        match last.filter(|_| !failed()) {
-            Some(keys) => delete(&keys),
-            None => Ok(()),
+        let Some(mut keys) = last.filter(|_| !failed()) else { return Ok(()) };
+        let also = also.map(str::to_owned);
+        if keys.len() + also.len() > DELETE_OBJECTS_KEYS {
+            delete(&Vec::from(also))?;
+        } else {
+            keys.extend(also);
         }
+        delete(&keys)
     })?;
     let failure = sync::lock(&failure).take();
     failure.map_or(Ok(pass), Err)

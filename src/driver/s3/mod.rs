@@ -25,12 +25,12 @@ use crate::driver::{
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::transfer::{CopyRanges, ReadAhead, copy_any_size};
-use delete::delete_below;
+use delete::{delete_copied, delete_path};
 use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use store::{DRIVER_NAME, Store};
+use store::{DRIVER_NAME, RESERVED, Store, is_reserved};
 use walk::walk_store;
 
 /// How long a URL is good unless the caller says otherwise: the registry's own figure.
@@ -143,8 +143,19 @@ impl S3Driver {
         error.with_driver(DRIVER_NAME)
     }
 
+    /// Returns the key of a path to read or remove. Nothing is at the names that the driver keeps for itself.
     fn checked(&self, path: &str) -> Result<String> {
         check_path(path).map_err(|error| self.named(error))?;
+        if is_reserved(path) { Err(self.named(not_found(path))) } else { Ok(self.store.key(path)) }
+    }
+
+    /// Returns the key of a path to write to.
+    fn checked_to_write(&self, path: &str) -> Result<String> {
+        check_path(path).map_err(|error| self.named(error))?;
+        if is_reserved(path) {
+            let text = format!("names that begin with {RESERVED} are reserved for the driver's own objects");
+            return Err(self.named(Error::new(ErrorKind::InvalidPath, text)).with_path(path));
+        }
         Ok(self.store.key(path))
     }
 
@@ -174,14 +185,28 @@ impl S3Driver {
 
     /// Whether anything lies below `path`.
     fn is_directory(&self, path: &str) -> Result<bool> {
-        let request = ListObjects::prefix(self.store.prefix(path)).max_keys(1);
-        for page in self.store.client.listing(&self.store.bucket, request) {
-            let page = page.map_err(|error| self.store.error(error, path))?;
-            if !page.contents.is_empty() {
-                return Ok(true);
-            }
+        if is_reserved(path) {
+            return Ok(false);
         }
-        Ok(false)
+        let store = &*self.store;
+        // Nearly always the first key is a file. A checkpoint is not, and many of them may come before the first file.
+        let mut request = ListObjects::prefix(store.prefix(path)).max_keys(1);
+        loop {
+            let mut hidden = None;
+            let size = request.max_keys;
+            for page in store.client.listing(&store.bucket, request) {
+                let page = page.map_err(|error| store.error(error, path))?;
+                if page.contents.iter().any(|object| !store.is_reserved_key(&object.key)) {
+                    return Ok(true);
+                }
+                hidden = page.contents.into_iter().next_back().map(|object| object.key).or(hidden);
+                if size.is_some() && hidden.is_some() {
+                    break;
+                }
+            }
+            let (Some(_), Some(hidden)) = (size, hidden) else { return Ok(false) };
+            request = ListObjects::prefix(store.prefix(path)).start_after(hidden);
+        }
     }
 }
 
@@ -201,7 +226,7 @@ impl StorageDriver for S3Driver {
     }
 
     fn put_content(&self, path: &str, content: &[u8]) -> Result<()> {
-        let key = self.checked(path)?;
+        let key = self.checked_to_write(path)?;
         let store = &*self.store;
         store.client.put_object(&store.bucket, &key, content, &store.settings).map_err(|e| store.error(e, path))?;
         Ok(())
@@ -220,13 +245,13 @@ impl StorageDriver for S3Driver {
     }
 
     fn writer(&self, path: &str, mode: WriteMode) -> Result<Box<dyn FileWriter>> {
-        self.checked(path)?;
+        self.checked_to_write(path)?;
         writer::open_writer(&self.store, path, mode)
     }
 
     fn write_stream(&self, path: &str, offset: i64, reader: &mut dyn Read) -> Result<u64> {
         let offset = self.checked_offset(path, offset)?;
-        self.checked(path)?;
+        self.checked_to_write(path)?;
         write_stream::write_stream(&self.store, path, offset, reader)
     }
 
@@ -249,34 +274,26 @@ impl StorageDriver for S3Driver {
         check_directory(path).map_err(|error| self.named(error))?;
         let store = &*self.store;
         let prefix = store.prefix(path);
-        let mut found = BTreeSet::new();
-        let mut exists = path == "/";
-        let mut bytes = 0_usize;
-        for page in store.client.listing(&store.bucket, ListObjects::prefix(&*prefix).delimiter("/")) {
-            let page = page.map_err(|error| store.error(error, path))?;
-            let keys = page.contents.iter().map(|object| object.key.as_str());
-            for below in keys.chain(page.common_prefixes.iter().map(String::as_str)) {
-                exists = true;
-                // Servers that ignore the delimiter list what lies deeper as well.
-                let name = below.strip_prefix(&*prefix).and_then(|rest| rest.split('/').next()).unwrap_or_default();
-                // Directory markers and other tools' keys, which no path can name, are not shown.
-                let Some(path) = store.path(&format!("{prefix}{name}")) else { continue };
-                let length = path.len();
-                if found.insert(path) {
-                    bytes = bytes.saturating_add(length);
-                }
-            }
-            if bytes > LIST_BYTES {
-                let text = format!("the names in the directory have more than {LIST_BYTES} bytes");
-                let error = Error::new(ErrorKind::InvalidArgument, text).with_hint("walk the directory instead");
-                return Err(store.error(error, path));
+        let mut children = Children { store, prefix: &prefix, found: BTreeSet::new(), bytes: 0, exists: path == "/" };
+        let located = |error| store.error(error, path);
+        // All keys below, if one page shows them: so a directory that holds nothing but checkpoints can be left out.
+        let all = store.client.first_page(&store.bucket, &ListObjects::prefix(&*prefix)).map_err(located)?;
+        if !all.is_truncated.unwrap_or(all.next_continuation_token.is_some()) {
+            all.contents.iter().for_each(|object| children.add(&object.key));
+        } else {
+            for page in store.client.listing(&store.bucket, ListObjects::prefix(&*prefix).delimiter("/")) {
+                let page = page.map_err(located)?;
+                page.contents.iter().for_each(|object| children.add(&object.key));
+                page.common_prefixes.iter().for_each(|directory| children.add(directory));
+                children.check_size().map_err(located)?;
             }
         }
+        let Children { found, exists, .. } = children;
         if exists { Ok(found.into_iter().collect()) } else { Err(self.named(not_found(path))) }
     }
 
     fn rename(&self, from: &str, to: &str) -> Result<()> {
-        let (source, target) = (self.checked(from)?, self.checked(to)?);
+        let (source, target) = (self.checked(from)?, self.checked_to_write(to)?);
         let store = &*self.store;
         let Some(meta) = self.head(&source, from)? else { return Err(self.named(not_found(from))) };
         // S3 refuses to copy an object onto itself, and deleting it afterwards would lose it.
@@ -296,19 +313,16 @@ impl StorageDriver for S3Driver {
                 Err(store.error(Error::new(ErrorKind::Conflict, text).with_source(error), from))
             }
             Err(error) => Err(store.error(error, from)),
-            Ok(_) => store.client.delete_object(&store.bucket, &source).map_err(|error| store.error(error, from)),
+            Ok(_) => {
+                uploads::end_at(store, from)?;
+                delete_copied(store, &source, meta.etag.as_deref()).map_err(|error| store.error(error, from))
+            }
         }
     }
 
     fn delete(&self, path: &str) -> Result<()> {
         let key = self.checked(path)?;
-        let store = &*self.store;
-        let below = delete_below(store, path)?;
-        let file = self.head(&key, path)?.is_some();
-        if file {
-            store.client.delete_object(&store.bucket, &key).map_err(|error| store.error(error, path))?;
-        }
-        if file || below { Ok(()) } else { Err(self.named(not_found(path))) }
+        if delete_path(&self.store, path, &key)? { Ok(()) } else { Err(self.named(not_found(path))) }
     }
 
     fn url_for(&self, path: &str, options: &UrlOptions) -> Result<String> {
@@ -323,7 +337,7 @@ impl StorageDriver for S3Driver {
             }
         };
         let mut request = match options.expires_in {
-            Some(expiry) => Presign::exactly(method, expiry),
+            Some(expiry) => Presign::exactly(method, whole_seconds(expiry)),
             None => Presign::at_most(method, URL_LIFETIME),
         };
         if let Some(endpoint) = &store.parameters.redirect_endpoint {
@@ -357,6 +371,45 @@ impl StorageDriver for S3Driver {
         check_path(path).ok()?;
         Some(self.store.key(path))
     }
+}
+
+/// The paths directly below a directory, found among the keys below it.
+struct Children<'a> {
+    store: &'a Store,
+    prefix: &'a str,
+    found: BTreeSet<String>,
+    /// Bytes of what was found.
+    bytes: usize,
+    exists: bool,
+}
+
+impl Children<'_> {
+    /// Adds the child that a key is or lies in.
+    fn add(&mut self, key: &str) {
+        let Some(below) = key.strip_prefix(self.prefix).filter(|_| !self.store.is_reserved_key(key)) else { return };
+        self.exists = true;
+        let child = below.split('/').next().unwrap_or(below);
+        // Directory markers and other tools' keys, which no path can name, are not shown.
+        let Some(path) = self.store.path(&format!("{}{child}", self.prefix)) else { return };
+        let length = path.len();
+        if self.found.insert(path) {
+            self.bytes = self.bytes.saturating_add(length);
+        }
+    }
+
+    fn check_size(&self) -> Result<()> {
+        if self.bytes <= LIST_BYTES {
+            return Ok(());
+        }
+        let text = format!("the names in the directory have more than {LIST_BYTES} bytes");
+        Err(Error::new(ErrorKind::InvalidArgument, text).with_hint("walk the directory instead"))
+    }
+}
+
+/// Rounds down what a URL of version 4 cannot express: it never lives longer than requested. What is below a second stays,
+/// for the error that names it.
+fn whole_seconds(expiry: Duration) -> Duration {
+    if expiry.as_secs() == 0 { expiry } else { Duration::from_secs(expiry.as_secs()) }
 }
 
 /// A reader whose errors name the path.

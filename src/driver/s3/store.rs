@@ -1,6 +1,6 @@
 //! Where and how the driver stores: the state that all its operations share.
 use super::parameters::Parameters;
-use crate::client::{BucketName, Client, Config, ObjectSettings, RetryPolicy};
+use crate::client::{BucketName, Client, Config, ObjectSettings, RetryPolicy, check_roots};
 use crate::credentials::Provider;
 use crate::driver::path::{below, check_path};
 use crate::error::{Error, ErrorKind, Result};
@@ -9,6 +9,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A bucket, the place in it, and how to write there.
 #[derive(Clone, Debug)]
@@ -20,6 +21,23 @@ pub(crate) struct Store {
     /// Bytes of part buffers and read-ahead over all writers and readers.
     pub(crate) memory: MemoryLimit,
     pub(crate) parameters: Arc<Parameters>,
+    pub(crate) conditional_deletes: ConditionalDeletes,
+}
+
+/// Whether the server is known to refuse a DELETE with `If-Match`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ConditionalDeletes {
+    refused: Arc<AtomicBool>,
+}
+
+impl ConditionalDeletes {
+    pub(crate) fn are_supported(&self) -> bool {
+        !self.refused.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn are_not_supported(&self) {
+        self.refused.store(true, Ordering::Relaxed);
+    }
 }
 
 /// The content type of everything that the registry's drivers store.
@@ -46,6 +64,15 @@ fn read_certificates(path: &Path) -> io::Result<Vec<u8>> {
     Ok(pem)
 }
 
+/// The beginning of the names that the driver keeps for its own objects, the checkpoints of unfinished files. No name
+/// that the registry gives begins with a dot.
+pub(crate) const RESERVED: &str = ".s3driver-";
+
+/// Whether a component of `path` begins with [`RESERVED`].
+pub(crate) fn is_reserved(path: &str) -> bool {
+    path.split('/').any(|component| component.starts_with(RESERVED))
+}
+
 impl Store {
     pub(crate) fn new(
         parameters: &Parameters,
@@ -56,6 +83,7 @@ impl Store {
             .signature(parameters.signature_version)
             .payload_signing(parameters.payload)
             .checksum(parameters.checksum)
+            .request_payer(parameters.request_payer)
             .max_requests(parameters.max_requests)
             .retry(RetryPolicy { max_attempts: parameters.max_retries.saturating_add(1), ..RetryPolicy::default() })
             .tls_verification(parameters.verification);
@@ -63,6 +91,10 @@ impl Store {
             let pem = read_certificates(path).map_err(|error| {
                 let text = format!("the cacert file {} cannot be read: {error}", path.display());
                 Error::new(ErrorKind::Configuration, text).with_source(error)
+            })?;
+            check_roots(&pem).map_err(|error| {
+                let text = format!("the cacert file {} cannot be used: {}", path.display(), error.0);
+                Error::new(ErrorKind::Configuration, text).with_hint("give a file of certificates in PEM form")
             })?;
             config = config.extra_roots_pem(pem);
         }
@@ -89,6 +121,7 @@ impl Store {
             },
             memory: MemoryLimit::new(parameters.max_memory),
             parameters: Arc::new(parameters.clone()),
+            conditional_deletes: ConditionalDeletes::default(),
         })
     }
 
@@ -112,10 +145,15 @@ impl Store {
     }
 
     /// Returns the driver path of a key; `None` for keys outside the root and those no driver path can name, such as the
-    /// directory markers of other tools.
+    /// directory markers of other tools and the driver's own checkpoints.
     pub(crate) fn path(&self, key: &str) -> Option<String> {
         let path = format!("/{}", below(key, &self.parameters.root_directory)?);
-        check_path(&path).is_ok().then_some(path)
+        (check_path(&path).is_ok() && !is_reserved(&path)).then_some(path)
+    }
+
+    /// Whether the driver keeps the key for itself.
+    pub(crate) fn is_reserved_key(&self, key: &str) -> bool {
+        below(key, &self.parameters.root_directory).is_some_and(is_reserved)
     }
 
     /// Makes the driver's error of the client's: a missing key becomes a missing path, and driver and path are named.

@@ -2,7 +2,7 @@
 use super::store::Store;
 use super::writer::{checkpoint, resume};
 use crate::client::{ListObjects, Pages, UploadRef};
-use crate::driver::path::is_within;
+use crate::driver::path::{check_path, is_within};
 use crate::driver::{PendingUpload, PendingUploads, Purged};
 use crate::error::{ErrorKind, Result};
 use crate::xml::{ListMultipartUploadsResult, Upload};
@@ -46,14 +46,46 @@ impl Iterator for Pending {
 
 fn bytes_of(store: &Store, path: &str, upload: &Upload) -> Result<u64> {
     let parts = resume::parts_of(store, &upload.key, &upload.upload_id)?;
-    Ok(match checkpoint::Checkpoint::peek(store, path)? {
-        Some((checkpoint, tail)) if checkpoint.upload_id == upload.upload_id => checkpoint.bytes.saturating_add(tail),
-        _ => resume::resumable_bytes(store, parts),
-    })
+    let closed = checkpoint::Checkpoint::peek(store, path)?;
+    let closed = closed.filter(|(checkpoint, _)| checkpoint.upload_id == upload.upload_id);
+    Ok(resume::resumable_bytes(store, parts, closed))
 }
 
-/// Aborts the uploads of a path and of all below it that were begun longer than `age` ago, and removes what was kept of
-/// them, also of uploads that something else (such as a lifecycle rule) has ended.
+/// Aborts every unfinished upload of a path and of all below it; returns how many there were. One listing, and one
+/// request for each upload that is found.
+///
+/// A server that cannot list uploads has none that this driver could resume.
+pub(super) fn end_within(store: &Store, path: &str) -> Result<u64> {
+    end_all(store, Uploads::below(store, path), |_| true)
+}
+
+/// Aborts every unfinished upload of exactly this path, and removes its checkpoint.
+pub(super) fn end_at(store: &Store, path: &str) -> Result<()> {
+    if end_all(store, Uploads::below(store, path), |found| found == path)? > 0 {
+        checkpoint::remove(store, path).map_err(|error| store.error(error, path))?;
+    }
+    Ok(())
+}
+
+fn end_all(store: &Store, mut uploads: Uploads, wanted: impl Fn(&str) -> bool) -> Result<u64> {
+    let mut ended = 0;
+    while let Some(found) = uploads.next(store) {
+        let (path, upload) = match found {
+            Err(error) if error.status() == Some(501) || error.code() == Some("NotImplemented") => break,
+            found => found?,
+        };
+        if wanted(&path) {
+            let upload = UploadRef { bucket: &store.bucket, key: &upload.key, upload_id: &upload.upload_id };
+            store.client.abort_multipart_upload(upload).map_err(|error| store.error(error, &path))?;
+            ended += 1;
+        }
+    }
+    Ok(ended)
+}
+
+/// Aborts the uploads of a path and of all below it that were begun longer than `age` ago, and removes their checkpoints,
+/// also those of uploads that something else (such as a lifecycle rule) has ended. Checkpoints lie among the files, so this
+/// lists everything below the path: one request for a thousand files.
 ///
 /// What cannot be removed keeps nothing else from being removed, and is told at the end.
 pub(crate) fn purge(store: &Arc<Store>, path: &str, age: Duration) -> Result<Purged> {
@@ -70,11 +102,13 @@ pub(crate) fn purge(store: &Arc<Store>, path: &str, age: Duration) -> Result<Pur
             note(end(store, &path, &upload, &mut purged), &path);
         }
     }
-    let request = ListObjects::prefix(checkpoint::checkpoint_key(store, path));
-    for page in store.client.listing(&store.bucket, request) {
-        for object in page.map_err(|error| store.error(error, path))?.contents {
-            let Some(of) = checkpoint::path_of(store, &object.key).filter(|of| is_within(of, path)) else { continue };
-            if resume::is_older(store, object.last_modified, age) {
+    // The checkpoint of the path itself is in the directory of the path, and those of all below it are below it.
+    let itself = check_path(path).is_ok().then(|| ListObjects::prefix(checkpoint::checkpoint_key(store, path)));
+    for request in [Some(ListObjects::prefix(store.prefix(path))), itself].into_iter().flatten() {
+        for page in store.client.listing(&store.bucket, request) {
+            for object in page.map_err(|error| store.error(error, path))?.contents {
+                let of = checkpoint::path_of(store, &object.key).filter(|of| is_within(of, path));
+                let Some(of) = of.filter(|_| resume::is_older(store, object.last_modified, age)) else { continue };
                 note(remove_orphan(store, &of, &mut purged), &of);
             }
         }

@@ -1,15 +1,24 @@
 //! Walks a bucket: a flat listing turned into files and the directories that contain them.
+//!
+//! A flat listing shows a thousand keys in each request, whichever directories they are in. Where the visitor skips a
+//! directory and the page ends inside it, the rest of it is not listed: the next request rolls up what follows in the same
+//! directory at the delimiter. The walk goes on so as long as all that it finds there are files and directories to skip,
+//! and flat again at the first directory to enter. The order is the same: a directory's name and its slash sort among the
+//! keys exactly where the keys in it do.
 use super::store::{DRIVER_NAME, Store};
 use crate::client::ListObjects;
 use crate::driver::walk::Walk;
 use crate::driver::{FileInfo, WalkStep};
 use crate::error::Result;
 use crate::transfer::list_in_shards;
-use crate::xml::Object;
+use crate::xml::{ListBucketResult, Object};
 use std::cmp::Ordering;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::time::SystemTime;
+
+/// Sorts after every character of a path: no file of the driver lies in a directory after this name.
+const AFTER_EVERY_NAME: char = '~';
 
 /// Walks everything below `from` in the order of the server's listing: S3 sorts whole keys by their bytes, so that
 /// `/a-b/c` comes before `/a/b`. A `from` that is not there is an empty walk.
@@ -32,32 +41,113 @@ pub(super) fn walk_store(
         }
     }
     let mut walk = Walk::new(DRIVER_NAME, from, visit);
-    let mut page = |objects: Vec<Object>| -> Result<ControlFlow<()>> {
-        for object in objects {
-            let Some(path) = store.path(&object.key) else { continue };
-            let info = FileInfo::file(path, object.size, object.last_modified.map(SystemTime::from));
-            match walk.enter(&info)? {
-                WalkStep::Stop => return Ok(ControlFlow::Break(())),
-                WalkStep::Continue | WalkStep::SkipDirectory => {}
-            }
-        }
-        Ok(ControlFlow::Continue(()))
-    };
     // Whether a directory lies before the start depends on the server's order, so such a listing is never split.
     if concurrency.get() == 1 || !request.start_after.is_empty() {
-        for found in store.client.listing(&store.bucket, request) {
-            if page(found.map_err(|error| store.error(error, from))?.contents)?.is_break() {
-                break;
-            }
-        }
-        return Ok(());
+        return walk_in_turn(store, from, request, &mut walk);
     }
     let mut failed = None;
     let listed = list_in_shards(&store.client, &store.bucket, &prefix, concurrency, &mut |objects| {
-        Ok(page(objects).unwrap_or_else(|error| {
+        Ok(visit_page(store, &prefix, objects, &mut walk).unwrap_or_else(|error| {
             failed = Some(error);
             ControlFlow::Break(())
         }))
     });
     failed.map_or_else(|| listed.map_err(|error| store.error(error, from)), Err)
+}
+
+/// Walks with one request at a time, and with as few as the skipped directories allow.
+fn walk_in_turn(store: &Store, from: &str, first: ListObjects, walk: &mut Walk<'_>) -> Result<()> {
+    let prefix = first.prefix.clone();
+    let mut next = Some(first);
+    while let Some(request) = next.take() {
+        for page in store.client.listing(&store.bucket, request) {
+            let page = page.map_err(|error| store.error(error, from))?;
+            let more = page.is_truncated.unwrap_or(page.next_continuation_token.is_some());
+            if visit_page(store, &prefix, page.contents, walk)?.is_break() {
+                return Ok(());
+            }
+            if let Some(skipped) = walk.skipped().filter(|_| more).map(str::to_owned) {
+                let start = walk_siblings(store, from, &skipped, walk)?;
+                walk.pass_skipped();
+                next = start.map(|start| ListObjects::prefix(&*prefix).start_after(start));
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Visits what follows a skipped directory in the directory that holds it, as long as that are files and directories to
+/// skip. Returns where the flat listing goes on, `None` at the end of the walk.
+fn walk_siblings(store: &Store, from: &str, skipped: &str, walk: &mut Walk<'_>) -> Result<Option<String>> {
+    let parent = store.prefix(skipped.rsplit_once('/').map_or("/", |(parent, _)| parent));
+    let start = format!("{}{AFTER_EVERY_NAME}", store.prefix(skipped));
+    let request = ListObjects::prefix(&*parent).delimiter("/").start_after(start);
+    for page in store.client.listing(&store.bucket, request) {
+        for entry in entries(page.map_err(|error| store.error(error, from))?) {
+            let step = match entry {
+                Entry::File(object) => visit_object(store, &parent, &object, walk)?,
+                Entry::Directory(directory) => {
+                    let path = directory.strip_suffix('/').and_then(|key| store.path(key));
+                    let Some(path) = path.filter(|_| directory.starts_with(&*parent)) else { continue };
+                    let step = walk.enter_directory(&path)?;
+                    if step == WalkStep::Continue && walk.skipped() != Some(&*path) {
+                        return Ok(Some(directory));
+                    }
+                    step
+                }
+            };
+            if step == WalkStep::Stop {
+                return Ok(None);
+            }
+        }
+    }
+    Ok((parent != store.prefix(from)).then(|| format!("{parent}{AFTER_EVERY_NAME}")))
+}
+
+enum Entry {
+    File(Object),
+    /// A directory's key, with the slash at its end.
+    Directory(String),
+}
+
+impl Entry {
+    fn key(&self) -> &str {
+        match self {
+            Self::File(object) => &object.key,
+            Self::Directory(key) => key,
+        }
+    }
+}
+
+/// The entries of a page, in the order in which a flat listing has them or what is in them.
+fn entries(page: ListBucketResult) -> Vec<Entry> {
+    let files = page.contents.into_iter().map(Entry::File);
+    let mut entries: Vec<Entry> = files.chain(page.common_prefixes.into_iter().map(Entry::Directory)).collect();
+    entries.sort_by(|a, b| a.key().cmp(b.key()));
+    entries
+}
+
+fn visit_page(store: &Store, prefix: &str, objects: Vec<Object>, walk: &mut Walk<'_>) -> Result<ControlFlow<()>> {
+    for object in objects {
+        if visit_object(store, prefix, &object, walk)? == WalkStep::Stop {
+            return Ok(ControlFlow::Break(()));
+        }
+    }
+    Ok(ControlFlow::Continue(()))
+}
+
+/// Visits a file, or the directory that a marker stands for: a key with a slash at its end.
+fn visit_object(store: &Store, prefix: &str, object: &Object, walk: &mut Walk<'_>) -> Result<WalkStep> {
+    let Some(name) = object.key.strip_prefix(prefix).filter(|name| !name.is_empty()) else {
+        return Ok(WalkStep::Continue);
+    };
+    let step = if name.ends_with('/') {
+        let path = object.key.strip_suffix('/').and_then(|key| store.path(key));
+        path.map(|path| walk.enter_directory(&path))
+    } else {
+        let modified = object.last_modified.map(SystemTime::from);
+        store.path(&object.key).map(|path| walk.enter(&FileInfo::file(path, object.size, modified)))
+    };
+    step.unwrap_or(Ok(WalkStep::Continue))
 }

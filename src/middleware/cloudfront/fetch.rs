@@ -79,7 +79,7 @@ mod http {
     fn failed(error: TransportError) -> Error {
         let kind = match &error.failure {
             Failure::Connect(_) => ErrorKind::Connect,
-            Failure::Tls { .. } => ErrorKind::Tls,
+            Failure::Tls(..) => ErrorKind::Tls,
             Failure::Timeout => ErrorKind::Timeout,
             Failure::Protocol(_) => ErrorKind::Protocol,
             Failure::Cancelled => ErrorKind::Cancelled,

@@ -195,7 +195,7 @@ impl<R: Read> Read for FramedBody<'_, R> {
             return Ok(0);
         }
         loop {
-            let pending = self.pending.get(self.sent..).unwrap_or_default();
+            let pending = self.pending.get(self.sent..).unwrap_or(&[]);
             if !pending.is_empty() {
                 let count = pending.len().min(out.len());
                 out[..count].copy_from_slice(&pending[..count]);

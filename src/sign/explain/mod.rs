@@ -32,9 +32,11 @@
 use super::{Presigned, Signed, Steps, Version, redact};
 use std::fmt;
 
+mod cause;
 mod compare;
 mod diagnose;
-pub use compare::{Cause, Comparison, Difference, ServerSide, SignedText, compare};
+pub use cause::Cause;
+pub use compare::{Comparison, Difference, ServerSide, SignedText, compare};
 pub use diagnose::{Diagnosis, diagnose, scope_of_host};
 
 /// Everything that led to one signature, borrowed from it.
@@ -90,7 +92,7 @@ impl<'a> Explanation<'a> {
     fn signature_start(&self) -> &'a str {
         /// 32 bits in hex, 48 in base64.
         const SHOWN: usize = 8;
-        self.signature.get(..SHOWN).unwrap_or_default()
+        self.signature.get(..SHOWN).unwrap_or("")
     }
 }
 

@@ -17,7 +17,10 @@ pub(super) fn verify(verifier: &Verifier<'_>, fields: &[(&str, &str)]) -> Result
     check_policy(policy)?;
     let document = STANDARD.decode(policy).map_err(|_| Refusal::at(Cause::Malformed, "policy"))?;
     let is_v4 = fields.get("x-amz-algorithm")?.is_some();
-    let token = fields.get("x-amz-security-token")?;
+    let token = match fields.get("x-amz-security-token")? {
+        Some(token) => Some(token),
+        None => fields.get("x-amz-s3session-token")?,
+    };
     let (version, access_key_id, region, service, form) = match is_v4 {
         true => {
             if fields.get("AWSAccessKeyId")?.is_some() {

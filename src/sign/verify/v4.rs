@@ -5,7 +5,7 @@ use super::received::{Content, Once, Verifier, signed_headers};
 use super::refusal::Refusal;
 use crate::sign::canonical::{canonical_query_without, canonical_request};
 use crate::sign::explain::Cause;
-use crate::sign::hash::{EMPTY_SHA256, equal, sha256};
+use crate::sign::hash::{equal, sha256};
 use crate::sign::v4::{ALGORITHM, MAX_EXPIRY, MIN_EXPIRY, Scope, SigningKey, TERMINATOR, is_s3, path_rule};
 use crate::sign::{Credentials, Request, Steps, Version};
 use crate::time::Timestamp;
@@ -58,7 +58,7 @@ pub(super) fn header(
     let payload_hash = match named_hash {
         Some(hash) => Cow::Borrowed(hash),
         None if is_s3(claim.service) => return Err(Refusal::at(Cause::HeaderRemoved, "x-amz-content-sha256")),
-        None => hash_of(content),
+        None => hash_of(content)?,
     };
     claim.verify(verifier, request, content, &payload_hash, name)
 }
@@ -97,7 +97,7 @@ pub(super) fn query(verifier: &Verifier<'_>, request: &Request<'_>, content: Con
     let payload_hash = match headers.get("x-amz-content-sha256")? {
         Some(hash) => Cow::Borrowed(hash),
         None if is_s3(claim.service) => Cow::Borrowed("UNSIGNED-PAYLOAD"),
-        None => hash_of(content),
+        None => hash_of(content)?,
     };
     claim.verify(verifier, request, content, &payload_hash, token)
 }
@@ -111,11 +111,12 @@ fn token_headers<'a>(headers: &'a Once<'_>, service: &str) -> Result<(Option<&'a
     })
 }
 
-fn hash_of(content: Content<'_>) -> Cow<'static, str> {
+/// Services other than S3 hash the body they receive.
+fn hash_of(content: Content<'_>) -> Result<Cow<'static, str>, Refusal> {
     match content {
-        Content::Bytes(bytes) => hex::encode(sha256(bytes)).into(),
-        Content::Hash(hash) => hex::encode(hash).into(),
-        Content::NotRead => EMPTY_SHA256.into(),
+        Content::Bytes(bytes) => Ok(hex::encode(sha256(bytes)).into()),
+        Content::Hash(hash) => Ok(hex::encode(hash).into()),
+        Content::NotRead => Err(Refusal::at(Cause::PayloadChanged, "the body was not read")),
     }
 }
 
@@ -220,7 +221,8 @@ impl<'a> Claim<'a> {
         }
         for (name, _) in request.all_headers() {
             let name = name.to_ascii_lowercase();
-            if name.starts_with("x-amz-") && !names.contains(&&*name) {
+            // The hash of the body is the last line of the canonical request: it is covered without being listed.
+            if name.starts_with("x-amz-") && name != "x-amz-content-sha256" && !names.contains(&&*name) {
                 return Err(Refusal::at(Cause::HeaderAdded, name));
             }
         }

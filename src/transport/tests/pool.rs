@@ -122,6 +122,38 @@ fn an_unread_body_costs_its_connection_unless_it_has_come_already() {
     assert_eq!(server.accepted(), 2);
 }
 
+/// A response without a body that is followed by one, which looks like a response: it must never
+/// answer the next request, however soon that follows.
+#[test]
+fn p08_a_surplus_does_not_answer_the_next_request() {
+    const SURPLUS: &str = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nwrong";
+    for (method, head) in
+        [("HEAD", "200 OK\r\ncontent-length: 50"), ("GET", "204 No Content"), ("GET", "304 Not Modified")]
+    {
+        let server = Server::start(move |peer| {
+            peer.stream.set_nodelay(true).unwrap();
+            while let Some((request, _)) = peer.request() {
+                if request.contains("/first ") {
+                    peer.send(format!("HTTP/1.1 {head}\r\n\r\n"));
+                    // In a segment of its own.
+                    peer.send(SURPLUS);
+                    peer.seen.lock().unwrap().push("surplus".into());
+                } else {
+                    peer.send(OK);
+                }
+            }
+        });
+        let transport = transport();
+        for round in 1..=50 {
+            let first = Request { target: "/first", ..request(method) };
+            drop(transport.send(&server.origin, &first, RequestBody::Empty).unwrap());
+            // The kernel of the same machine delivers what was sent at once.
+            wait_until(|| server.seen().iter().filter(|note| *note == "surplus").count() == round);
+            assert_eq!(text(fetch(&transport, &server)), "ok", "{method} {head}");
+        }
+    }
+}
+
 #[test]
 fn origins_do_not_share() {
     let (one, two, transport) = (Server::always(OK), Server::always(OK), transport());

@@ -122,7 +122,10 @@ fn bad_certificates() {
         let server = serve(config.clone(), ok);
         let transport = authority.trusted();
         let (phase, broke) = failure(fetch(&transport, &server));
-        assert!(matches!((phase, &broke), (Phase::Connect, Failure::Tls { fatal: true, .. })), "{what}: {broke:?}");
+        assert!(
+            matches!((phase, &broke), (Phase::Connect, Failure::Tls(problem, _)) if problem.is_lasting()),
+            "{what}: {broke:?}"
+        );
         wait_until(|| !server.seen().is_empty());
         assert_eq!((server.seen(), server.accepted()), (vec![String::new()], 1), "{what}");
         assert_eq!(transport.connections_opened(), 0);
@@ -143,7 +146,10 @@ fn a_refusal_is_told_to_the_server() {
         *note.lock().unwrap() = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()).cloned();
     });
     server.origin.scheme = Scheme::Https;
-    assert!(matches!(failure(fetch(&transport(), &server)), (Phase::Connect, Failure::Tls { fatal: true, .. })));
+    assert!(matches!(
+        failure(fetch(&transport(), &server)),
+        (Phase::Connect, Failure::Tls(TlsProblem::UnknownAuthority, _))
+    ));
     wait_until(|| told.lock().unwrap().is_some());
     let told = told.lock().unwrap().clone();
     assert!(matches!(told, Some(rustls::Error::AlertReceived(rustls::AlertDescription::UnknownCA))), "{told:?}");
@@ -191,7 +197,7 @@ fn a_self_signed_certificate_is_believed_when_it_is_named() {
     let (old, old_pem) = make(&["localhost", "127.0.0.1"], 2020);
     for (config, pem) in [(config.clone(), another), (config, Vec::new()), (elsewhere, elsewhere_pem), (old, old_pem)] {
         let failure = fetch(&with(&pem), &serve(config, ok)).err().unwrap().failure;
-        assert!(matches!(failure, Failure::Tls { fatal: true, .. }), "{failure:?}");
+        assert!(matches!(failure, Failure::Tls(problem, _) if problem.is_lasting()), "{failure:?}");
     }
 }
 
@@ -234,14 +240,11 @@ fn p30_an_undecodable_certificate_does_not_refuse_the_bundle() {
 #[test]
 fn handshakes_that_fail_may_be_tried_again() {
     let closing = Server::start(|peer| drop(peer.stream.read(&mut [0; 100])));
-    let garbage = Server::start(|peer| {
-        peer.send("HTTP/1.1 400 Bad Request\r\n\r\n");
-        peer.hang();
-    });
+    let garbage = Server::start(|peer| peer.send(b"\x16\x03\x03\x00\x02\xff\xff"));
     for mut server in [closing, garbage] {
         server.origin.scheme = Scheme::Https;
         let (phase, broke) = failure(fetch(&transport(), &server));
-        assert!(matches!((phase, &broke), (Phase::Connect, Failure::Tls { fatal: false, .. })), "{broke:?}");
+        assert!(matches!((phase, &broke), (Phase::Connect, Failure::Tls(TlsProblem::Broken, _))), "{broke:?}");
     }
     let mut silent = Server::start(Peer::hang);
     silent.origin.scheme = Scheme::Https;
@@ -536,5 +539,53 @@ fn surplus_costs_the_session() {
             }
             assert_eq!(text(fetch(&transport, &server)), "ok", "{size} bytes, {records} records");
         }
+    }
+}
+
+/// Every refusal of a certificate is named for what it is, with this machine's clock where that can be the cause.
+#[test]
+fn refused_certificates_are_named() {
+    let authority = Authority::new();
+    let now = crate::time::Timestamp::from(std::time::SystemTime::now()).unix();
+    let mut expired = good();
+    (expired.not_before, expired.not_after) = (date_time_ymd(2001, 1, 1), date_time_ymd(2002, 1, 1));
+    let mut early = good();
+    (early.not_before, early.not_after) = (date_time_ymd(2090, 1, 1), date_time_ymd(2091, 1, 1));
+    let mut own = good();
+    own.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let problem = |config| match failure(fetch(&authority.trusted(), &serve(config, ok))) {
+        (Phase::Connect, Failure::Tls(problem, _)) => problem,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(problem(authority.sign(&params(&["other.example"]))), TlsProblem::WrongName);
+    assert_eq!(problem(Authority::new().sign(&good())), TlsProblem::UnknownAuthority);
+    assert_eq!(problem(authority.sign(&own)), TlsProblem::AuthorityAsServer);
+    let TlsProblem::Expired(shown) = problem(authority.sign(&expired)) else { panic!("not expired") };
+    assert!(shown.unix().abs_diff(now) < 60, "{shown:?}");
+    let TlsProblem::NotYetValid(shown) = problem(authority.sign(&early)) else { panic!("valid") };
+    assert!(shown.unix().abs_diff(now) < 60, "{shown:?}");
+}
+
+/// A server that has only TLS 1.1, or wants a certificate of the client's, refuses every attempt; under TLS 1.3 it does so
+/// after the handshake.
+#[test]
+fn a_server_that_wants_a_client_certificate_is_named() {
+    let authority = Authority::new();
+    let key = KeyPair::generate().unwrap();
+    let certificate = good().signed_by(&key, &authority.issuer).unwrap().der().clone();
+    let mut trusted = rustls::RootCertStore::empty();
+    certificates(&authority.pem).unwrap().into_iter().for_each(|root| trusted.add(root).unwrap());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let wanted =
+            rustls::server::WebPkiClientVerifier::builder_with_provider(trusted.clone().into(), provider.clone());
+        let config = ServerConfig::builder_with_provider(provider.clone())
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_client_cert_verifier(wanted.build().unwrap());
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        let config = Arc::new(config.with_single_cert(vec![certificate.clone()], key).unwrap());
+        let (_, broke) = failure(fetch(&authority.trusted(), &serve(config, ok)));
+        assert!(matches!(broke, Failure::Tls(TlsProblem::ClientCertificate, _)), "{broke:?}");
     }
 }

@@ -79,6 +79,110 @@ fn t2_early_answer_is_found_while_stuck() {
     assert_eq!(upload(&transport(), &server, RequestBody::Bytes(&vec![7; 32 << 20])).unwrap().status, 503);
 }
 
+/// How a server goes on after a response that came too early.
+#[derive(Clone, Copy, Debug)]
+enum Afterwards {
+    Drains,
+    Stalls,
+    Closes,
+    Resets,
+}
+
+/// The first MiB is read at most: no server can have stored the rest, whatever it says.
+#[test]
+fn p01_an_early_200_is_not_stored() {
+    const SIZE: usize = 32 << 20;
+    let heads = ["200 OK\r\netag: \"e\"", "204 No Content", "201 Created", "206 Partial Content", "299 Odd"];
+    for (head, read) in heads.into_iter().flat_map(|head| [(head, 0), (head, 1 << 20)]) {
+        for afterwards in [Afterwards::Drains, Afterwards::Stalls, Afterwards::Closes, Afterwards::Resets] {
+            let close = if matches!(afterwards, Afterwards::Closes) { "connection: close\r\n" } else { "" };
+            let reply = format!("HTTP/1.1 {head}\r\ncontent-length: 0\r\n{close}\r\n");
+            let server = Server::start(move |peer| {
+                peer.head().unwrap();
+                assert!(read == 0 || peer.body(read).is_some());
+                peer.send(&reply);
+                match afterwards {
+                    Afterwards::Drains => peer.hang(),
+                    Afterwards::Stalls => thread::park(),
+                    Afterwards::Closes => peer.stream.shutdown(std::net::Shutdown::Write).unwrap(),
+                    Afterwards::Resets => {}
+                }
+            });
+            let transport = transport();
+            let body = vec![7; SIZE];
+            let mut source = io::repeat(7);
+            for body in [RequestBody::Bytes(&body), RequestBody::Reader { source: &mut source, length: SIZE as u64 }] {
+                let (phase, failure) = failure(upload(&transport, &server, body));
+                assert_eq!(phase, Phase::Send, "{head} {read} {afterwards:?}");
+                match failure {
+                    Failure::Protocol(text) => assert!(text.contains("before the body"), "{text}"),
+                    // The connection broke before the response could be read.
+                    Failure::Io(_) if matches!(afterwards, Afterwards::Resets) => {}
+                    failure => panic!("{head} {read} {afterwards:?}: {failure:?}"),
+                }
+            }
+            assert_eq!(server.accepted(), 2, "the connection must not be used again");
+        }
+    }
+}
+
+/// A success in place of `100 Continue` is as early as one in the middle of the body.
+#[test]
+fn p01_a_200_in_place_of_100_continue_is_not_stored() {
+    let server = Server::start(|peer| {
+        peer.head().unwrap();
+        peer.send("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+        peer.hang();
+    });
+    let request = Request { expect_continue: Some(Duration::from_secs(5)), ..request("PUT") };
+    let (phase, failure) = failure(transport().send(&server.origin, &request, RequestBody::Bytes(b"data")));
+    assert_eq!(phase, Phase::Send);
+    assert!(matches!(failure, Failure::Protocol(_)), "{failure:?}");
+    // Without a body there is nothing that the server could have missed.
+    let request = Request { expect_continue: Some(Duration::from_secs(5)), ..super::request("PUT") };
+    assert_eq!(transport().send(&server.origin, &request, RequestBody::Empty).unwrap().status, 200);
+}
+
+/// A response that was there before the last block of the body was sent is early, although nothing
+/// ever blocked.
+#[test]
+fn p01_an_early_200_to_a_body_that_fits_the_buffers_is_not_stored() {
+    /// Waits, before its last block, until the server has responded.
+    struct Patient<'a>(u64, &'a Server);
+    impl Read for Patient<'_> {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            if self.0 <= 128 << 10 {
+                wait_until(|| self.1.seen().contains(&"responded".to_owned()));
+            }
+            let count = into.len().min(usize::try_from(self.0).unwrap());
+            self.0 -= count as u64;
+            Ok(count)
+        }
+    }
+    let server = Server::start(|peer| {
+        peer.head().unwrap();
+        peer.send("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+        peer.seen.lock().unwrap().push("responded".into());
+        peer.hang();
+    });
+    let length = 257 << 10;
+    let mut source = Patient(length, &server);
+    let (_, failure) = failure(upload(&transport(), &server, RequestBody::Reader { source: &mut source, length }));
+    assert!(matches!(failure, Failure::Protocol(_)), "{failure:?}");
+}
+
+#[test]
+fn p01_an_early_refusal_is_the_outcome() {
+    for status in [301, 307, 400, 403, 412, 500, 503] {
+        let server = Server::start(move |peer| {
+            peer.head().unwrap();
+            peer.send(format!("HTTP/1.1 {status} Early\r\ncontent-length: 0\r\n\r\n"));
+            peer.hang();
+        });
+        assert_eq!(upload(&transport(), &server, RequestBody::Bytes(&vec![7; 32 << 20])).unwrap().status, status);
+    }
+}
+
 #[test]
 fn t3_interim_replies_with_headers() {
     let server = Server::start(|peer| {

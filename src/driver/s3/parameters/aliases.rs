@@ -1,12 +1,13 @@
-//! The option names of other registries: those that mean what one of this driver's options means, and those that do not,
-//! with the option to use in their place.
+//! The option names of other registries: those that mean what one of this driver's options means,
+//! and those that do not, with the option to use in their place.
 
 use super::kind::{Kind, boolean, refused};
 use crate::error::{Error, Result};
 use crate::text::shown;
 use zeroize::Zeroizing;
 
-/// A name from another registry's configuration, as [`Parameters::aliases`](super::Parameters::aliases) lists it.
+/// A name from another registry's configuration, as
+/// [`Parameters::aliases`](super::Parameters::aliases) lists it.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct OptionAlias {
@@ -14,7 +15,8 @@ pub struct OptionAlias {
     pub name: &'static str,
     /// The registry that has it.
     pub registry: &'static str,
-    /// The option of this driver that it sets, or that takes its place; `None` where it means nothing here.
+    /// The option of this driver that it sets, or that takes its place; `None` where it means
+    /// nothing here.
     pub option: Option<&'static str>,
     /// What becomes of its values, in Markdown without line breaks.
     pub meaning: &'static str,
@@ -35,7 +37,8 @@ enum Rule {
     Zero,
 }
 
-/// Requests that a walk sends at once with `parallelwalk`: as many as one upload has threads at most.
+/// Requests that a walk sends at once with `parallelwalk`: as many as one upload has threads at
+/// most.
 const PARALLEL_WALK: &str = "16";
 
 const ALIASES: &[OptionAlias] = &[

@@ -7,7 +7,9 @@ use super::options::GivenOptions;
 
 use super::values::{LogLevel, PartSizes};
 use crate::client::endpoint::{Acceleration, Addressing, Fips, Scheme, Stack, Variant};
-use crate::client::{CannedAcl, Checksum, Encryption, PayloadSigning, SignatureVersion, StorageClass, TlsVerification};
+use crate::client::{
+    CannedAcl, Checksum, Encryption, PayloadSigning, RequestPayer, SignatureVersion, StorageClass, TlsVerification,
+};
 use crate::error::{Error, Result};
 use crate::sign::Credentials;
 use std::fmt;
@@ -124,6 +126,8 @@ setters! {
     payload(payload: PayloadSigning) => "payload" payload.as_str().to_owned();
     /// Sets the checksum of uploads and downloads
     checksum(checksum: Checksum) => "checksum" checksum.as_str().to_owned();
+    /// Sets who pays for requests
+    request_payer(payer: RequestPayer) => "requestpayer" payer.as_str().to_owned();
     /// Sets the bytes of an upload's parts
     chunk_size(bytes: u64) => "chunksize" bytes.to_string();
     /// Sets the bytes of a copy's parts

@@ -28,8 +28,8 @@ pub use values::{LogLevel, PartSizes};
 use crate::client::endpoint::{Acceleration, Addressing, Endpoint, Fips, Scheme, Stack, Variant};
 use crate::client::values::Word;
 use crate::client::{
-    BucketName, CannedAcl, Checksum, Encryption, MAX_PART_SIZE, MIN_PART_SIZE, PayloadSigning, Proxy, SignatureVersion,
-    StorageClass, TlsVerification,
+    BucketName, CannedAcl, Checksum, Encryption, MAX_PART_SIZE, MIN_PART_SIZE, PayloadSigning, Proxy, RequestPayer,
+    SignatureVersion, StorageClass, TlsVerification,
 };
 use crate::error::{ErrorKind, Result};
 use crate::sign::Credentials;
@@ -94,7 +94,7 @@ const V2_REGIONS: [&str; 9] = [
 /// compares the options one by one.
 ///
 /// The words of an option are those of its type: [`StorageClass`], [`CannedAcl`], [`PayloadSigning`], [`Checksum`],
-/// [`LogLevel`]. See also [`Endpoint::custom`] for `regionendpoint`, [`Addressing::Auto`] for `forcepathstyle`,
+/// [`RequestPayer`], [`LogLevel`]. See also [`Endpoint::custom`] for `regionendpoint`, [`Addressing::Auto`] for `forcepathstyle`,
 /// [`check_bucket`](crate::client::endpoint::check_bucket) for `bucket` and
 /// [`Config::max_requests`](crate::client::Config::max_requests) for `maxrequests`.
 #[derive(Clone, Debug)]
@@ -132,6 +132,8 @@ pub struct ParameterValues {
     pub payload: PayloadSigning,
     /// The checksum of uploads and downloads.
     pub checksum: Checksum,
+    /// Who pays for requests.
+    pub request_payer: RequestPayer,
     /// Bytes of an upload's parts: 5 MiB to 5 GiB.
     pub chunk_size: u64,
     /// Bytes of a copy's parts: 5 MiB to 5 GiB.
@@ -158,7 +160,7 @@ pub struct ParameterValues {
     pub upload_purge_age: Duration,
     /// The text that is appended to the `User-Agent` header: visible ASCII and spaces.
     pub user_agent: Option<String>,
-    /// What the embedding program should log; empty: nothing.
+    /// The parts that the embedding program should log; empty: nothing.
     pub log_levels: Vec<LogLevel>,
 }
 
@@ -224,6 +226,7 @@ impl Parameters {
             signature_version,
             payload: payload(options, signature_version)?,
             checksum: options.word("checksum", &[])?,
+            request_payer: options.word("requestpayer", &[])?,
             chunk_size,
             multipart_copy_chunk_size: options.integer("multipartcopychunksize", part)?,
             multipart_copy_max_concurrency: options.count("multipartcopymaxconcurrency", i64::MAX.unsigned_abs())?,

@@ -79,6 +79,8 @@ options! {
         "whether the signature covers bodies: `auto`, `signed` or `unsigned`"
     "checksum" Word "auto"
         "the checksum of uploads and downloads: `auto`, `none`, `crc32c`, `crc64nvme` or `md5`"
+    "requestpayer" Word "bucketowner"
+        "who pays for requests to a bucket that charges its readers: `bucketowner`, or `requester` for these credentials' owner"
     "chunksize" Integer "10485760"
         "bytes of an upload's parts: 5 MiB to 5 GiB"
     "multipartcopychunksize" Integer "33554432"
@@ -115,7 +117,7 @@ options! {
 
 pub(super) use option_rows;
 
-/// What a name in a configuration stands for.
+/// The meaning of a name in a configuration.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Named {
     Option(&'static ParameterOption),

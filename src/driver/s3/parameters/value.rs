@@ -1,7 +1,7 @@
 //! A value of a configuration file, of any shape, on its way to an option.
 //!
-//! Values are read without a type first, because serde's own "invalid type" messages quote what they found, which could
-//! be a secret.
+//! Values are read without a type first, because serde's own "invalid type" messages quote what
+//! they found, which could be a secret.
 
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};

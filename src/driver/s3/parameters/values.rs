@@ -2,8 +2,8 @@
 use crate::client::values::words;
 
 words! {
-    /// What the embedding program should log of S3 requests. This library writes no log: the value is checked, and
-    /// handed to the program that embeds the driver.
+    /// A part of the S3 requests that the embedding program should log. This library writes no log:
+    /// the value is checked, and handed to the program that embeds the driver.
     #[derive(PartialOrd, Ord)]
     LogLevel {
         /// Nothing.

@@ -1,26 +1,24 @@
-//! What keeps the bytes below one part between `close` and the next writer.
+//! The bytes below one part, kept between `close` and the next writer.
 //!
-//! S3 takes no part below 5 MiB but the last, and gives no part back before the upload is completed. So `close` stores
-//! what does not fill a part in an object beside, the checkpoint: `!uploads/` and the path, under the driver's root.
-//! No driver path can name that key, because `!` is not among the characters of a path, so no listing, walk or stat
-//! of the driver shows it. There is at most one for a path. It is written in one PutObject, and so is there whole or not
-//! at all.
+//! S3 takes no part below 5 MiB but the last, and returns no part before the upload is completed. So `close` stores the
+//! bytes that do not fill a part in an object, the checkpoint, in the file's own directory: `.s3driver-` and the file's
+//! name. The name is a legal one, so that every driver's listing can show it and every deletion of the directory, by any
+//! program, removes it; the registry has no file or directory whose name begins with a dot. This driver reserves the
+//! prefix: it never shows such a name and writes nothing under it. There is at most one checkpoint for a path. It is
+//! written in one PutObject, and so is there whole or not at all.
 //!
-//! Two limits follow: a file whose key has more than 1,015 bytes can be written but not closed without commit, because
+//! Two limits follow: a file whose key has more than 1,014 bytes can be written but not closed without commit, because
 //! S3's keys end at 1,024; and in a versioned bucket past checkpoints stay as old versions until a lifecycle rule ends them.
 //!
-//! The object is the bytes themselves, a line of JSON that tells which upload they belong to and how many parts and
-//! bytes precede them, and 32 characters: the CRC-64/NVME of all before it, the length of the JSON, `s3driver`.
-use crate::client::{ByteRange, GetObject, MAX_PART_SIZE, MAX_PARTS, ObjectSettings};
+//! The object consists of the bytes, a line of JSON that names the upload they belong to and how many parts and bytes
+//! precede them, and 32 characters: the CRC-64/NVME of all before it, the length of the JSON, `s3driver`.
+use crate::client::{ByteRange, Client, GetObject, MAX_PART_SIZE, MAX_PARTS, ObjectSettings};
 use crate::driver::path::{below, check_path};
-use crate::driver::s3::store::Store;
+use crate::driver::s3::store::{RESERVED, Store};
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::Timestamp;
 use crc_fast::{CrcAlgorithm, checksum};
 use serde_json::{Value, json};
-
-/// The first component of every checkpoint's key. `!` is a safe character in keys and none of a path.
-const DIRECTORY: &str = "!uploads";
 
 /// The end of every checkpoint.
 const MAGIC: &[u8] = b"s3driver";
@@ -40,27 +38,49 @@ pub(crate) struct Checkpoint {
     pub(crate) bytes: u64,
     /// The size of the upload's first parts.
     pub(crate) chunk_size: u64,
+    /// The file that was committed at the path when the upload was closed.
+    pub(crate) file: CommittedFile,
+    pub(crate) later: LaterParts,
+}
+
+/// The meaning of parts that are found although the upload was closed without any bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LaterParts {
+    /// They belong to the file: another program has gone on with it, or a writer that was killed.
+    Count,
+    /// They were sent by a writer that was dropped.
+    Ignore,
+}
+
+/// The file that readers of a path see while another one is being written there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum CommittedFile {
+    Absent,
+    /// A file with this ETag.
+    Version(String),
+    /// Not looked at.
+    Unknown,
 }
 
 /// A stored checkpoint.
 #[derive(Debug)]
 pub(crate) struct StoredCheckpoint {
     pub(crate) checkpoint: Checkpoint,
-    /// The bytes behind the parts.
+    /// The bytes after the parts.
     pub(crate) tail: Vec<u8>,
     /// When it was stored, to the second.
     pub(crate) modified: Option<Timestamp>,
 }
 
 impl Checkpoint {
-    /// Stores it, in the place of the path's last one. `tail` has the same bytes afterwards as before.
-    pub(super) fn save(&self, store: &Store, path: &str, tail: &mut Vec<u8>) -> Result<()> {
+    /// Stores the checkpoint in the place of the path's last one. `tail` has the same bytes afterwards as before.
+    pub(super) fn save(&self, store: &Store, client: &Client, path: &str, tail: &mut Vec<u8>) -> Result<()> {
         let length = tail.len();
         self.append_to(&store.key(path), tail);
         // The bytes are the caller's, so they are encrypted and guarded like the file; but not put into a class that
         // charges months for an object that lives for minutes.
         let settings = ObjectSettings { storage_class: None, ..store.settings.clone() };
-        let stored = store.client.put_object(&store.bucket, &checkpoint_key(store, path), tail, &settings);
+        let stored = client.put_object(&store.bucket, &checkpoint_key(store, path), tail, &settings);
         tail.truncate(length);
         stored.map(drop)
     }
@@ -112,11 +132,19 @@ impl Checkpoint {
     }
 
     fn append_to(&self, key: &str, tail: &mut Vec<u8>) {
-        let Self { upload_id, parts, bytes, chunk_size } = self;
-        let json = json!({
+        let Self { upload_id, parts, bytes, chunk_size, file, later } = self;
+        let mut json = json!({
             "version": 1, "key": key, "upload": upload_id, "parts": parts, "bytes": bytes, "chunk_size": chunk_size,
-        })
-        .to_string();
+        });
+        match file {
+            CommittedFile::Unknown => {}
+            CommittedFile::Absent => json["file"] = Value::Null,
+            CommittedFile::Version(etag) => json["file"] = Value::from(etag.as_str()),
+        }
+        if *later == LaterParts::Ignore {
+            json["later_parts"] = Value::from("ignore");
+        }
+        let json = json.to_string();
         // The tail may be as large as a part: without this the vector would double.
         tail.reserve_exact(json.len() + SUFFIX);
         tail.extend_from_slice(json.as_bytes());
@@ -142,6 +170,15 @@ impl Checkpoint {
             parts: u32::try_from(number("parts")?).ok()?,
             bytes: number("bytes")?,
             chunk_size: number("chunk_size")?,
+            file: match json.get("file") {
+                None => CommittedFile::Unknown,
+                Some(Value::Null) => CommittedFile::Absent,
+                Some(etag) => CommittedFile::Version(etag.as_str()?.to_owned()),
+            },
+            later: match json.get("later_parts") {
+                None => LaterParts::Count,
+                Some(_) => LaterParts::Ignore,
+            },
         };
         let Self { upload_id, parts, chunk_size, .. } = &checkpoint;
         let sound = magic == MAGIC
@@ -167,15 +204,19 @@ pub(crate) fn remove(store: &Store, path: &str) -> Result<()> {
     store.client.delete_object(&store.bucket, &checkpoint_key(store, path))
 }
 
-/// The path whose checkpoint has this key.
+/// Returns the path whose checkpoint has this key.
 pub(crate) fn path_of(store: &Store, key: &str) -> Option<String> {
-    let path = below(key, &store.parameters.root_directory)?.strip_prefix(DIRECTORY)?;
-    check_path(path).is_ok().then(|| path.to_owned())
+    let (directory, name) = key.rsplit_once('/').unwrap_or(("", key));
+    let name = name.strip_prefix(RESERVED)?;
+    let key = if directory.is_empty() { name.to_owned() } else { format!("{directory}/{name}") };
+    let path = format!("/{}", below(&key, &store.parameters.root_directory)?);
+    check_path(&path).is_ok().then_some(path)
 }
 
-/// The key of a path's checkpoint, and of `/` what all of them begin with.
+/// Returns the key of a path's checkpoint.
 pub(crate) fn checkpoint_key(store: &Store, path: &str) -> String {
-    store.key(&format!("/{DIRECTORY}{path}"))
+    let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
+    store.key(&format!("{directory}/{RESERVED}{name}"))
 }
 
 #[cfg(test)]
@@ -183,7 +224,15 @@ mod tests {
     use super::*;
 
     fn checkpoint() -> Checkpoint {
-        Checkpoint { upload_id: "id \"1\"".to_owned(), parts: 3, bytes: 30, chunk_size: 10 }
+        let file = CommittedFile::Version("e\"tag".to_owned());
+        Checkpoint {
+            upload_id: "id \"1\"".to_owned(),
+            parts: 3,
+            bytes: 30,
+            chunk_size: 10,
+            file,
+            later: LaterParts::Ignore,
+        }
     }
 
     #[test]
@@ -194,6 +243,12 @@ mod tests {
             let (read, length, crc) = Checkpoint::parse(&content, "a/b").expect("a checkpoint");
             assert_eq!((read, length, crc), (checkpoint(), tail.len(), Crc::Match));
             assert!(Checkpoint::parse(&content, "a/c").is_none(), "belongs to another key");
+        }
+        for file in [CommittedFile::Absent, CommittedFile::Unknown] {
+            let checkpoint = Checkpoint { file, later: LaterParts::Count, ..checkpoint() };
+            let mut content = Vec::new();
+            checkpoint.append_to("k", &mut content);
+            assert_eq!(Checkpoint::parse(&content, "k").map(|found| found.0), Some(checkpoint));
         }
     }
 

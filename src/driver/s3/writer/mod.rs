@@ -8,34 +8,51 @@
 //!
 //! # How it survives `close`
 //!
-//! The unfinished file is the multipart upload: S3 keeps its parts, shows them to nobody, and tells every process what
-//! is there. What does not fill a part cannot be a part, since S3 takes small ones only at the end and gives none back, so
-//! `close` stores it as a [`checkpoint`] beside. In this order: all parts, then the checkpoint, which names the upload and
-//! how many parts and bytes precede its own. After a kill at any point the next appending writer finds one of these:
+//! The unfinished file is the multipart upload: S3 keeps its parts, shows them to no reader, and reports to every process
+//! what is there. The bytes that fill no part cannot be a part for good, since S3 takes small ones only at the end and
+//! returns none, so `close` stores them as a [`checkpoint`] in the file's directory. In this order: all full parts; the
+//! checkpoint, which names the upload and how many parts and bytes precede its own; and once more these bytes, as the part
+//! that follows, so that other programs see the same size. The next writer replaces that part before it sends further
+//! ones, or commits it as it is. (A server that lets no part be replaced, such as rclone, takes parts of any size: there
+//! the bytes after it become the next part.) After a kill at any point the next appending writer finds one of these:
 //!
 //! | killed | found | goes on |
 //! |---|---|---|
-//! | before the first `close` | parts, no checkpoint | after the last whole part, without a gap |
+//! | before the first `close` with bytes | parts | after the last whole part, without a gap |
 //! | after a `close`, also in a later `close` | the checkpoint of the last whole `close` | exactly where that left off; parts sent later are sent again under the same numbers |
 //! | in `commit`, before the completion | the same | the same |
 //! | in `commit`, after the completion | the object, and a checkpoint whose upload is gone | the checkpoint is removed; the file is committed |
 //! | in `cancel`, after the abort | a checkpoint whose upload is gone | the checkpoint is removed; there is no file |
 //!
-//! [`FileWriter::size`] tells where it goes on. Every `close` writes a checkpoint, also one without bytes: what was
-//! promised is written down, and parts that a killed writer left can never shift what a caller appends next.
+//! [`FileWriter::size`] reports where it goes on. Every `close` writes a checkpoint, also one without bytes, unless nothing
+//! has changed since the last one.
+//!
+//! # Before the first `close`
+//!
+//! Opening a writer sends nothing, and a file of at most one part is committed with one PutObject. Beginning the upload at
+//! once, as the registry's Go driver does, would take three requests for each small file (CreateMultipartUpload,
+//! UploadPart, CompleteMultipartUpload) instead of one. So a writer that has sent nothing and is not closed does not
+//! exist for others: an appending writer finds no file, and a process that is killed there leaves nothing. The registry
+//! closes the writer with which it begins an upload before it replies to the client.
 //!
 //! # Uploads of other programs
 //!
 //! The registry's Go driver closes by sending what it has as a part, however small. Such an upload can be committed as it
-//! is, and goes on when its last part has 5 MiB or more (with uniform parts: the size of the others). What cannot be had
-//! without showing half a file to readers is to append behind a smaller part: S3 gives no part back and takes no other
-//! behind it. Writing then fails with an error that says so; the upload is left as it is.
+//! is, and goes on when its last part has 5 MiB or more (with uniform parts: the size of the others). To append after a
+//! smaller part would show half a file to readers, since S3 returns no part and takes no other after it. Writing then
+//! fails with an error that says so; the upload is left as it is.
+//!
+//! Parts that another program adds to a closed upload count, because they follow the part that `close` sent. What it
+//! cannot add to, it completes or replaces; then the upload of the checkpoint is gone, and the newest upload counts.
+//!
+//! A file that was committed at the path after the last close is newer than the unfinished one. Appending is refused then:
+//! a commit would replace it by the older one.
 //!
 //! # Failures
 //!
-//! The first failure of a part is told by the next call, at the latest by `commit`. A commit that fails leaves nothing
-//! behind, with two exceptions: an upload that an earlier writer closed stays as that left it, and one whose completion
-//! may have happened is never aborted.
+//! The next call reports the first failure of a part, at the latest `commit`. A commit that fails leaves nothing, with two
+//! exceptions: an upload that an earlier writer closed stays as that left it, and one whose completion may have happened
+//! is never aborted. A resumed writer that is dropped leaves the upload as it found it, too: only `cancel` ends it.
 mod buffer;
 pub(super) mod checkpoint;
 mod layout;
@@ -45,11 +62,11 @@ mod sender;
 pub(crate) use layout::Layout;
 
 use super::store::Store;
-use crate::client::{Client, Condition, UploadRef, UploadedPart, total_size};
+use crate::client::{Client, Condition, UploadRef, UploadedPart};
 use crate::driver::{FileWriter, WriteMode};
 use crate::error::{Error, ErrorKind, Result};
 use buffer::Buffer;
-use checkpoint::Checkpoint;
+use checkpoint::{Checkpoint, CommittedFile, LaterParts};
 use resume::{Kept, LastPart, Resumed};
 use sender::Sender;
 use std::io::{self, Read, Write};
@@ -68,7 +85,9 @@ pub(crate) fn open_writer(store: &Arc<Store>, path: &str, mode: WriteMode) -> Re
     let mut writer = Writer::new(store, path, store.parameters.chunk_size);
     if mode == WriteMode::Append {
         match resume::find(store, path).map_err(|error| store.error(error, path))? {
-            Some(resumed) => writer = Writer::resume(store, path, resumed)?,
+            Some(resumed) => {
+                writer = Writer::resume(store, path, resumed).map_err(|error| store.error(error, path))?;
+            }
             None => check_empty(store, path)?,
         }
     }
@@ -103,17 +122,37 @@ pub(crate) struct Writer {
     number: u32,
     size: u64,
     last_part: LastPart,
-    /// Whether the stored checkpoint is this upload's.
     kept: Kept,
+    /// The file that readers of the path see.
+    file: CommittedFile,
     origin: UploadOrigin,
     stage: Stage,
 }
 
 /// Which writer began the upload. An upload that an earlier writer closed was promised to last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum UploadOrigin {
     ThisWriter,
-    EarlierWriter,
+    EarlierWriter(Found),
+}
+
+/// Where an upload stood when this writer resumed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Found {
+    parts: u32,
+    /// Bytes of these parts and of the checkpoint.
+    size: u64,
+    /// Bytes of the checkpoint.
+    tail: u64,
+    /// The next part, if it holds the first bytes of the checkpoint.
+    next_part: Option<UploadedPart>,
+}
+
+impl Found {
+    /// The part that holds all bytes of the checkpoint.
+    fn tail_part(&self) -> Option<&UploadedPart> {
+        self.next_part.as_ref().filter(|part| part.size == self.tail)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,38 +184,34 @@ impl Writer {
             size: 0,
             last_part: LastPart::MayBeFollowed,
             kept: Kept::PartsAlone,
+            file: CommittedFile::Unknown,
             origin: UploadOrigin::ThisWriter,
             stage: Stage::Open,
         }
     }
 
     fn resume(store: &Arc<Store>, path: &str, resumed: Resumed) -> Result<Self> {
-        let Resumed { upload_id, parts, tail, chunk_size, last_part, kept } = resumed;
+        let Resumed { upload_id, parts, tail, next_part, chunk_size, last_part, kept, file } = resumed;
         let mut writer = Self::new(store, path, chunk_size);
-        writer.origin = UploadOrigin::EarlierWriter;
         writer.kept = kept;
+        writer.file = file;
         writer.last_part = last_part;
         writer.take_over(upload_id.into(), parts);
+        let (parts, bytes) = (writer.number - 1, tail.len() as u64);
+        writer.size = writer.size.saturating_add(bytes);
+        writer.origin = UploadOrigin::EarlierWriter(Found { parts, size: writer.size, tail: bytes, next_part });
         if !tail.is_empty() {
-            writer.size += tail.len() as u64;
-            let size = writer.layout.part_size(writer.number).and_then(|size| writer.sender.buffer_with(tail, size));
-            match size {
-                Ok(buffer) => writer.buffer = Some(buffer),
-                Err(error) => {
-                    // Dropped as it is, it would abort what it could not take over.
-                    writer.stage = Stage::Failed;
-                    return Err(writer.error(error));
-                }
-            }
+            let size = writer.layout.part_size(writer.number)?;
+            writer.buffer = Some(writer.sender.buffer_with(tail, size)?);
         }
         Ok(writer)
     }
 
-    /// Goes on behind parts that are there.
+    /// Goes on after parts that are there.
     pub(crate) fn take_over(&mut self, upload_id: Arc<str>, parts: Vec<UploadedPart>) {
         self.upload_id = Some(upload_id);
-        self.size = total_size(&parts).unwrap_or(u64::MAX);
-        self.number = parts.last().map_or(1, |part| part.part_number + 1);
+        self.size = resume::total(parts.iter());
+        self.number = parts.last().map_or(1, |part| part.part_number.saturating_add(1));
         self.earlier = parts;
     }
 
@@ -269,17 +304,42 @@ impl Writer {
     /// Hands the part being filled to the threads, whatever its size.
     fn send(&mut self) -> Result<()> {
         let upload_id = self.begin()?;
+        let next_part = self.found().and_then(|found| found.next_part.clone());
+        if next_part.as_ref().is_some_and(|part| self.number.checked_sub(1) == Some(part.part_number)) {
+            // As long as the part that the last close sent is there, parts after it are another program's.
+            let sent = self.sender.finish()?;
+            self.earlier.extend(sent);
+            self.number = self.earlier.last().map_or(1, |part| part.part_number.saturating_add(1));
+        }
         if let Some(buffer) = self.buffer.take() {
-            self.sender.send(&upload_id, self.number, buffer)?;
+            let replaces = next_part.filter(|part| part.part_number == self.number);
+            self.sender.send(&upload_id, self.number, buffer, replaces)?;
             self.number += 1;
         }
         Ok(())
     }
 
+    fn found(&self) -> Option<&Found> {
+        match &self.origin {
+            UploadOrigin::ThisWriter => None,
+            UploadOrigin::EarlierWriter(found) => Some(found),
+        }
+    }
+
+    /// The state of the last close, while this writer has accepted nothing that follows it.
+    fn unchanged(&self) -> Option<&Found> {
+        self.found().filter(|found| found.size == self.size)
+    }
+
     fn try_close(&mut self) -> Result<()> {
         self.sender.check()?;
         if self.last_part != LastPart::MayBeFollowed {
-            // Nothing was written, and a checkpoint could not tell more than the parts do.
+            // Nothing was written, and a checkpoint could not say more than the parts do.
+            return Ok(());
+        }
+        if self.kept == Kept::Checkpoint
+            && self.unchanged().is_some_and(|found| found.size == 0 || found.tail_part().is_some())
+        {
             return Ok(());
         }
         if self.is_full() {
@@ -287,17 +347,57 @@ impl Writer {
         }
         let upload_id = self.begin()?;
         self.earlier.extend(self.sender.finish()?);
+        self.number = self.earlier.last().map_or(1, |part| part.part_number.saturating_add(1));
+        if self.size > 0 && self.origin == UploadOrigin::ThisWriter {
+            self.file = resume::committed_file(&self.store, &self.key);
+        }
+        let mut buffer = self.buffer.take();
+        let mut nothing = Vec::new();
+        let result = self.keep(&upload_id, buffer.as_mut().map_or(&mut nothing, |buffer| &mut buffer.bytes));
+        self.buffer = buffer;
+        result
+    }
+
+    /// Stores the bytes of `tail` for the next writer, and shows them to other programs as a part.
+    fn keep(&mut self, upload_id: &str, tail: &mut Vec<u8>) -> Result<()> {
+        let store = Arc::clone(&self.store);
+        self.save(&store.client, tail, LaterParts::Count)?;
+        self.kept = Kept::Checkpoint;
+        if self.size == 0 {
+            return Ok(());
+        }
+        let upload = UploadRef { bucket: &store.bucket, key: &self.key, upload_id };
+        match store.client.upload_part(upload, self.number, tail) {
+            // An empty part shows no more than that the file ends here, and not every server takes one.
+            Err(error) if tail.is_empty() || sender::cannot_replace(&error) => Ok(()),
+            sent => sent.map(drop),
+        }
+    }
+
+    /// Stores the checkpoint of the parts that are there and of the bytes in `tail`, which are the same afterwards.
+    fn save(&self, client: &Client, tail: &mut Vec<u8>, later: LaterParts) -> Result<()> {
+        let Some(upload_id) = &self.upload_id else { return Ok(()) };
         let checkpoint = Checkpoint {
             upload_id: upload_id.to_string(),
-            parts: self.number - 1,
-            bytes: total_size(&self.earlier).unwrap_or(u64::MAX),
+            parts: self.earlier.last().map_or(0, |part| part.part_number),
+            bytes: resume::total(self.earlier.iter()),
             chunk_size: self.layout.chunk_size(),
+            file: self.file.clone(),
+            later,
         };
-        let mut nothing = Vec::new();
-        let tail = self.buffer.as_mut().map_or(&mut nothing, |buffer| &mut buffer.bytes);
-        checkpoint.save(&self.store, &self.path, tail)?;
-        self.kept = Kept::Checkpoint;
-        Ok(())
+        checkpoint.save(&self.store, client, &self.path, tail)
+    }
+
+    /// Leaves a resumed upload as it was found. The checkpoint of a close with bytes does that by itself; without it, the
+    /// parts that this writer sent would count.
+    fn preserve(&mut self) -> Result<()> {
+        let Some(Found { parts, size, .. }) = self.found() else { return Ok(()) };
+        let (parts, size) = (*parts, *size);
+        if self.number - 1 == parts || (self.kept == Kept::Checkpoint && size > 0) {
+            return Ok(());
+        }
+        self.earlier.retain(|part| part.part_number <= parts);
+        self.cleanup(|writer, client| writer.save(client, &mut Vec::new(), LaterParts::Ignore))
     }
 
     fn try_commit(&mut self) -> Result<()> {
@@ -309,18 +409,24 @@ impl Writer {
             return Ok(());
         };
         let empty = self.buffer.as_ref().is_none_or(|buffer| buffer.bytes.is_empty());
-        if empty && self.number > 1 {
+        let tail_part = self.unchanged().and_then(|found| found.tail_part().cloned());
+        if let Some(part) = tail_part.filter(|part| part.size > 0) {
+            self.buffer = None;
+            self.earlier.push(part);
+        } else if empty && self.number > 1 {
             self.buffer = None;
         } else if self.buffer.is_none() {
             // S3 completes no upload without a part: an empty file has an empty one.
             self.buffer = Some(self.sender.buffer(0)?);
         }
-        self.send()?;
+        if self.buffer.is_some() {
+            self.send()?;
+        }
         self.earlier.extend(self.sender.finish()?);
         let upload = UploadRef { bucket: &store.bucket, key: &self.key, upload_id: &upload_id };
         store.client.complete_multipart_upload(upload, &self.earlier, &Condition::Always)?;
-        // The file is committed, whatever becomes of this: left behind, the checkpoint is found to be of no upload.
-        if self.kept == Kept::Checkpoint {
+        // The file is committed, whatever becomes of this: a checkpoint that stays is found to have no upload.
+        if self.kept != Kept::PartsAlone {
             drop(self.cleanup(Self::forget));
         }
         Ok(())
@@ -330,7 +436,7 @@ impl Writer {
     fn forget(&self, client: &Client) -> Result<()> {
         match self.kept {
             Kept::PartsAlone => Ok(()),
-            Kept::Checkpoint => {
+            Kept::Checkpoint | Kept::OldCheckpoint => {
                 client.delete_object(&self.store.bucket, &checkpoint::checkpoint_key(&self.store, &self.path))
             }
         }
@@ -403,6 +509,11 @@ impl FileWriter for Writer {
     }
 
     fn close(&mut self) -> Result<()> {
+        if matches!(self.stage, Stage::Committed | Stage::Cancelled) {
+            // There is nothing left to keep: closing once after the end lets every caller close what it has opened.
+            self.stage = Stage::Closed;
+            return Ok(());
+        }
         self.check_open().and_then(|()| self.try_close()).map_err(|error| self.error(error))?;
         self.end(Stage::Closed);
         Ok(())
@@ -419,14 +530,15 @@ impl FileWriter for Writer {
         let result = self.try_commit();
         self.end(if result.is_ok() { Stage::Committed } else { Stage::Failed });
         result.map_err(|error| {
-            let mut error = error;
-            if error.kind() != ErrorKind::OutcomeUnknown
-                && self.origin == UploadOrigin::ThisWriter
-                && let Err(second) = self.cleanup(Self::discard)
-            {
-                error = error.with_others(vec![second]);
-            }
-            self.error(error)
+            let cleaned = match self.origin {
+                _ if error.kind() == ErrorKind::OutcomeUnknown => Ok(()),
+                UploadOrigin::ThisWriter => self.cleanup(Self::discard),
+                UploadOrigin::EarlierWriter(_) => self.preserve(),
+            };
+            self.error(match cleaned {
+                Ok(()) => error,
+                Err(second) => error.with_others(vec![second]),
+            })
         })
     }
 }
@@ -436,12 +548,11 @@ impl Drop for Writer {
         if self.stage != Stage::Open {
             return;
         }
-        let failed = self.sender.has_failed();
         self.sender.stop();
-        // A failure is not the caller's wish to throw away what an earlier writer closed.
-        let keep = failed && self.origin == UploadOrigin::EarlierWriter;
-        if !keep && self.upload_id.is_some() {
-            drop(self.cleanup(Self::discard));
+        match self.origin {
+            UploadOrigin::EarlierWriter(_) => drop(self.preserve()),
+            UploadOrigin::ThisWriter if self.upload_id.is_some() => drop(self.cleanup(Self::discard)),
+            UploadOrigin::ThisWriter => {}
         }
     }
 }

@@ -1,10 +1,11 @@
 //! Finding the upload that an appending writer goes on with.
-use super::checkpoint::{self, Checkpoint, StoredCheckpoint};
-use crate::client::{MAX_PART_SIZE, MIN_PART_SIZE, UploadRef, UploadedPart, total_size};
+use super::checkpoint::{self, Checkpoint, CommittedFile, LaterParts, StoredCheckpoint};
+use crate::client::{MAX_PART_SIZE, MIN_PART_SIZE, ObjectMeta, UploadRef, UploadedPart};
 use crate::driver::s3::parameters::PartSizes;
 use crate::driver::s3::store::Store;
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::Timestamp;
+use md5::{Digest as _, Md5};
 use std::collections::BTreeMap;
 
 /// Uploads of one key that are looked at: whoever has more of them open has another problem.
@@ -14,17 +15,24 @@ const UPLOADS_OF_A_KEY: usize = 10_000;
 /// ends at 50 TiB, other servers later.
 const MAX_UPLOAD_BYTES: u64 = i64::MAX as u64;
 
+/// The longest ETag that a checkpoint records. AWS's have 38 characters at most.
+const ETAG_LENGTH: usize = 256;
+
 /// An upload to go on with.
 #[derive(Debug)]
 pub(super) struct Resumed {
     pub(super) upload_id: String,
     /// The parts that count, from the first on without a gap.
     pub(super) parts: Vec<UploadedPart>,
-    /// The bytes behind them.
+    /// The bytes after them.
     pub(super) tail: Vec<u8>,
+    /// The part after `parts`, if it holds the first bytes of `tail`: all of them, as the last close has sent it.
+    pub(super) next_part: Option<UploadedPart>,
     pub(super) chunk_size: u64,
     pub(super) last_part: LastPart,
     pub(super) kept: Kept,
+    /// The file that is committed at the path.
+    pub(super) file: CommittedFile,
 }
 
 /// Whether more parts may follow the last one.
@@ -35,11 +43,13 @@ pub(super) enum LastPart {
     IsFinal(u64),
 }
 
-/// What an earlier writer left of the upload in addition to its parts.
+/// The object that an earlier writer left in addition to the upload's parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kept {
-    /// A checkpoint, which says where the upload stands.
+    /// A checkpoint that says where the upload stands.
     Checkpoint,
+    /// A checkpoint that another program, or a later writer, has left behind: the parts say where the upload stands.
+    OldCheckpoint,
     PartsAlone,
 }
 
@@ -66,32 +76,135 @@ pub(super) fn find(store: &Store, path: &str) -> Result<Option<Resumed>> {
             (None, Some(newest)) => (newest.upload_id.clone(), None),
             (None, None) => return Ok(None),
         };
+        let begun = listed.iter().find(|upload| upload.upload_id == upload_id).and_then(|upload| upload.initiated);
         listed.retain(|upload| upload.upload_id != upload_id);
-        let resumed = match (parts_of(store, &key, &upload_id), by_checkpoint) {
+        let mut known = (CommittedFile::Unknown, begun);
+        let mut resumed = match (parts_of(store, &key, &upload_id), by_checkpoint) {
             // It was completed or aborted, and the process ended before the checkpoint was removed.
             (Err(error), Some(_)) if error.kind() == ErrorKind::NoSuchUpload => {
                 checkpoint::remove(store, path)?;
                 continue;
             }
             (Err(error), None) if error.kind() == ErrorKind::NoSuchUpload => continue,
-            (parts, Some(stored)) => closed(upload_id, parts?, stored)?,
+            (parts, Some(stored)) => {
+                known = (stored.checkpoint.file.clone(), begun.or(stored.modified));
+                closed(store, upload_id, parts?, stored)?
+            }
             (parts, None) => never_closed(store, upload_id, parts?),
         };
+        let file = head(store, &key)?;
+        if let Some(meta) = file.as_ref().filter(|meta| is_newer(meta, &known)) {
+            let text = format!(
+                "cannot append: a file of {} bytes was committed here after the unfinished one was closed",
+                meta.size
+            );
+            let hint = "delete the path, or write the file again from its beginning";
+            return Err(Error::new(ErrorKind::InvalidArgument, text).with_hint(hint));
+        }
+        resumed.file = committed(file);
         abort_old(store, &key, &listed);
         return Ok(Some(resumed));
     }
 }
 
-/// Goes on where the last close left off. What a writer sent after it and did not close does not count: nobody was
-/// promised it, and the same part numbers are sent again.
-fn closed(upload_id: String, parts: BTreeMap<u32, UploadedPart>, stored: StoredCheckpoint) -> Result<Resumed> {
-    let StoredCheckpoint { checkpoint: Checkpoint { parts: count, bytes, chunk_size, .. }, tail, .. } = stored;
+/// Looks at the file that is committed at `key`.
+fn head(store: &Store, key: &str) -> Result<Option<ObjectMeta>> {
+    match store.client.head_object(&store.bucket, key) {
+        Err(error) if error.kind() == ErrorKind::NoSuchKey => Ok(None),
+        meta => meta.map(Some),
+    }
+}
+
+/// Returns the file that is committed at `key`, for a checkpoint. A failure leaves it unknown: then times are compared.
+pub(super) fn committed_file(store: &Store, key: &str) -> CommittedFile {
+    head(store, key).map_or(CommittedFile::Unknown, committed)
+}
+
+fn committed(file: Option<ObjectMeta>) -> CommittedFile {
+    match file.map(|meta| meta.etag) {
+        None => CommittedFile::Absent,
+        Some(Some(etag)) if etag.len() <= ETAG_LENGTH => CommittedFile::Version(etag),
+        Some(_) => CommittedFile::Unknown,
+    }
+}
+
+/// Whether the file was committed after what is `known`: the file at the last close, or the time the upload was begun.
+/// Servers report times in seconds, and a file of the same second counts as older.
+fn is_newer(file: &ObjectMeta, known: &(CommittedFile, Option<Timestamp>)) -> bool {
+    match (known, &file.etag) {
+        ((CommittedFile::Absent, _), _) => true,
+        ((CommittedFile::Version(then), _), Some(now)) => then != now,
+        ((_, begun), _) => begun.zip(file.last_modified).is_some_and(|(begun, stored)| stored.unix() > begun.unix()),
+    }
+}
+
+/// Goes on where the last close left off. Parts that a writer sent after it without closing do not count: they were
+/// promised to no caller, and the same part numbers are sent again. Parts that another program added to the closed state do.
+fn closed(
+    store: &Store,
+    upload_id: String,
+    parts: BTreeMap<u32, UploadedPart>,
+    stored: StoredCheckpoint,
+) -> Result<Resumed> {
+    let StoredCheckpoint { checkpoint, tail, .. } = stored;
+    let next_part = next_part(&parts, &checkpoint).filter(|part| begins(&tail, part)).cloned();
+    if went_on(&parts, &checkpoint, tail.len() as u64, next_part.as_ref()) {
+        return Ok(Resumed { kept: Kept::OldCheckpoint, ..never_closed(store, upload_id, parts) });
+    }
+    let Checkpoint { parts: count, bytes, chunk_size, .. } = checkpoint;
     let parts: Vec<UploadedPart> = parts.into_values().filter(|part| part.part_number <= count).collect();
-    if u32::try_from(parts.len()) != Ok(count) || total_size(&parts) != Some(bytes) {
+    if parts.len() != count as usize || total(parts.iter()) != bytes {
         let text = format!("the upload no longer has the {count} parts ({bytes} bytes) it had when it was closed");
         return Err(Error::new(ErrorKind::Integrity, text));
     }
-    Ok(Resumed { upload_id, parts, tail, chunk_size, last_part: LastPart::MayBeFollowed, kept: Kept::Checkpoint })
+    Ok(Resumed {
+        upload_id,
+        parts,
+        tail,
+        next_part,
+        chunk_size,
+        last_part: LastPart::MayBeFollowed,
+        kept: Kept::Checkpoint,
+        file: CommittedFile::Unknown,
+    })
+}
+
+/// Finds the part that the last close made of the bytes which fill no part. A writer that goes on replaces it before it
+/// sends any further part.
+fn next_part<'a>(parts: &'a BTreeMap<u32, UploadedPart>, checkpoint: &Checkpoint) -> Option<&'a UploadedPart> {
+    parts.get(&checkpoint.parts.saturating_add(1))
+}
+
+/// Whether `part` holds the first bytes of `tail`. On servers that let no part be replaced it may be that of an earlier close.
+fn begins(tail: &[u8], part: &UploadedPart) -> bool {
+    let Some(beginning) = usize::try_from(part.size).ok().and_then(|size| tail.get(..size)) else { return false };
+    // ETags that do not look like an MD5 (KMS, some servers) prove nothing.
+    let is_md5 = part.etag.len() == 32 && part.etag.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_md5 {
+        part.etag.eq_ignore_ascii_case(&hex::encode(Md5::digest(beginning)))
+    } else {
+        beginning.len() == tail.len()
+    }
+}
+
+/// Whether another program added parts to what was closed. After a close without any bytes all parts count: nothing was
+/// promised that they could contradict.
+fn went_on(
+    parts: &BTreeMap<u32, UploadedPart>,
+    checkpoint: &Checkpoint,
+    tail: u64,
+    next_part: Option<&UploadedPart>,
+) -> bool {
+    if checkpoint.parts == 0 && tail == 0 {
+        return checkpoint.later == LaterParts::Count && !parts.is_empty();
+    }
+    let tail_part = next_part.filter(|part| part.size == tail);
+    tail_part.is_some_and(|part| parts.contains_key(&part.part_number.saturating_add(1)))
+}
+
+/// The bytes of some parts.
+pub(super) fn total<'a>(parts: impl Iterator<Item = &'a UploadedPart>) -> u64 {
+    parts.fold(0, |sum, part| sum.saturating_add(part.size))
 }
 
 /// Takes what is there from the first part on: a writer of ours that was killed before it closed, or another
@@ -100,7 +213,7 @@ fn never_closed(store: &Store, upload_id: String, parts: BTreeMap<u32, UploadedP
     let mut run: Vec<UploadedPart> = Vec::new();
     let mut last_part = LastPart::MayBeFollowed;
     for (number, part) in (1..).zip(parts.into_values()) {
-        // Parts behind a gap were in flight when the writer ended; an empty one is better sent again.
+        // Parts after a gap were in flight when the writer ended; an empty one is better sent again.
         if part.part_number != number || part.size == 0 || last_part != LastPart::MayBeFollowed {
             break;
         }
@@ -115,7 +228,16 @@ fn never_closed(store: &Store, upload_id: String, parts: BTreeMap<u32, UploadedP
         (PartSizes::Uniform, Some(first)) => first.size.min(MAX_PART_SIZE),
         _ => store.parameters.chunk_size,
     };
-    Resumed { upload_id, parts: run, tail: Vec::new(), chunk_size, last_part, kept: Kept::PartsAlone }
+    Resumed {
+        upload_id,
+        parts: run,
+        tail: Vec::new(),
+        next_part: None,
+        chunk_size,
+        last_part,
+        kept: Kept::PartsAlone,
+        file: CommittedFile::Unknown,
+    }
 }
 
 struct ListedUpload {
@@ -162,9 +284,19 @@ pub(crate) fn parts_of(store: &Store, key: &str, upload_id: &str) -> Result<BTre
     Ok(parts)
 }
 
-/// How many bytes of a never closed upload an appending writer would go on with.
-pub(crate) fn resumable_bytes(store: &Store, parts: BTreeMap<u32, UploadedPart>) -> u64 {
-    total_size(&never_closed(store, String::new(), parts).parts).unwrap_or(u64::MAX)
+/// Returns the size at which an appending writer would go on: `closed` is the checkpoint of the upload, if it has one,
+/// and the length of its tail.
+pub(crate) fn resumable_bytes(
+    store: &Store,
+    parts: BTreeMap<u32, UploadedPart>,
+    closed: Option<(Checkpoint, u64)>,
+) -> u64 {
+    match closed {
+        Some((checkpoint, tail)) if !went_on(&parts, &checkpoint, tail, next_part(&parts, &checkpoint)) => {
+            checkpoint.bytes.saturating_add(tail)
+        }
+        _ => total(never_closed(store, String::new(), parts).parts.iter()),
+    }
 }
 
 /// Whether an upload is older than `age`; one whose server tells no time is not.

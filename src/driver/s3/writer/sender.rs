@@ -55,6 +55,8 @@ struct Job {
     upload_id: Arc<str>,
     number: u32,
     buffer: Buffer,
+    /// The part with this number that is there and holds the first bytes of `buffer`.
+    replaces: Option<UploadedPart>,
 }
 
 /// The first failure: the error itself for whoever asks first, its words for all who ask later.
@@ -100,11 +102,6 @@ impl Sender {
         self.shared.lock().failure()
     }
 
-    /// Whether a part has failed for good.
-    pub(super) fn has_failed(&self) -> bool {
-        self.shared.failed.load(Ordering::Acquire)
-    }
-
     /// An empty buffer for a part of `size` bytes. Waits until there is room.
     pub(super) fn buffer(&self, size: u64) -> Result<Buffer> {
         self.buffer_with(Vec::new(), size)
@@ -141,11 +138,18 @@ impl Sender {
         }
     }
 
-    /// Hands a part to the threads.
-    pub(super) fn send(&mut self, upload_id: &Arc<str>, number: u32, buffer: Buffer) -> Result<()> {
+    /// Hands a part to the threads. Where the server keeps the part that it `replaces`, which holds its first bytes, the
+    /// others become a part after that one: then [`Sender::finish`] returns two.
+    pub(super) fn send(
+        &mut self,
+        upload_id: &Arc<str>,
+        number: u32,
+        buffer: Buffer,
+        replaces: Option<UploadedPart>,
+    ) -> Result<()> {
         let mut state = self.shared.lock();
         state.failure()?;
-        state.queue.push_back(Job { upload_id: Arc::clone(upload_id), number, buffer });
+        state.queue.push_back(Job { upload_id: Arc::clone(upload_id), number, buffer, replaces });
         state.busy += 1;
         let wanted = state.busy.min(self.concurrency.get());
         drop(state);
@@ -227,8 +231,7 @@ impl SharedSender {
                 continue;
             };
             drop(state);
-            let upload = UploadRef { bucket: &self.bucket, key: &self.key, upload_id: &job.upload_id };
-            let result = self.client.upload_part(upload, job.number, &job.buffer.bytes);
+            let result = self.upload(&job);
             state = self.lock();
             state.busy -= 1;
             if state.ended || state.failure.is_some() {
@@ -238,10 +241,23 @@ impl SharedSender {
                 state.free.push(job.buffer);
             }
             match result {
-                Ok(part) => state.sent.push(part),
+                Ok(parts) => state.sent.extend(parts),
                 Err(error) => self.fail(&mut state, error),
             }
             self.changed.notify_all();
+        }
+    }
+
+    fn upload(&self, job: &Job) -> Result<Vec<UploadedPart>> {
+        let upload = UploadRef { bucket: &self.bucket, key: &self.key, upload_id: &job.upload_id };
+        match (self.client.upload_part(upload, job.number, &job.buffer.bytes), &job.replaces) {
+            (Err(error), Some(kept)) if cannot_replace(&error) => {
+                let kept_bytes = usize::try_from(kept.size).unwrap_or(usize::MAX);
+                let rest = job.buffer.bytes.get(kept_bytes..).unwrap_or_default();
+                let next = self.client.upload_part(upload, job.number.saturating_add(1), rest)?;
+                Ok(vec![kept.clone(), next])
+            }
+            (result, _) => result.map(|part| vec![part]),
         }
     }
 
@@ -256,6 +272,11 @@ impl SharedSender {
         state.queue.clear();
         self.cancel.cancel();
     }
+}
+
+/// Whether the server keeps a part that was sent before. rclone passes parts on as they come, and takes parts of any size.
+pub(super) fn cannot_replace(error: &Error) -> bool {
+    error.status() == Some(501) || error.code() == Some("NotImplemented")
 }
 
 impl SendQueue {

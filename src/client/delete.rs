@@ -1,0 +1,193 @@
+//! Deletions: of one object, and of many in one request.
+use super::Client;
+use super::body::Payload;
+use super::call::Retry;
+use super::fallback::lacks_operation;
+use super::object::Condition;
+use super::outcome::{Found, Wanted, may_have_happened};
+use super::reply::{Reader, Said, error_of, read_what_is_said};
+use super::request::{Call, object_call};
+use crate::error::{Error, ErrorKind, Result};
+use crate::xml;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use md5::{Digest as _, Md5};
+use std::collections::{HashMap, HashSet};
+
+/// Keys that one DeleteObjects takes
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>).
+pub const DELETE_OBJECTS_KEYS: usize = 1000;
+
+/// What a response says of the keys of a DeleteObjects.
+#[derive(Default)]
+struct Fates<'k> {
+    /// Failed for a moment.
+    again: Vec<(&'k str, Error)>,
+    /// Failed for good.
+    failed: Vec<(&'k str, Error)>,
+    /// Not named at all.
+    unnamed: Vec<&'k str>,
+}
+
+impl Client {
+    /// [DeleteObject]. Succeeds as well when there is no such object.
+    ///
+    /// When no response shows whether the object was deleted, it is looked for: its absence is a
+    /// success.
+    ///
+    /// [DeleteObject]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html
+    pub fn delete_object(&self, bucket: &str, key: &str) -> Result<()> {
+        self.delete_object_if(bucket, key, &Condition::Always)
+    }
+
+    /// Deletes an object under a condition. Servers without conditional deletes ignore it or refuse
+    /// the request (501).
+    ///
+    /// # Errors
+    /// [`ErrorKind::PreconditionFailed`] when the condition does not hold.
+    pub fn delete_object_if(&self, bucket: &str, key: &str, condition: &Condition) -> Result<()> {
+        let call = condition.apply_to(object_call("DeleteObject", "DELETE", bucket, key)?)?;
+        match self.run_for_nothing(&call, Payload::Empty) {
+            // With another status it is a refusal, and the object is still there.
+            Err(error) if error.kind() == ErrorKind::NoSuchKey && error.status() == Some(404) => Ok(()),
+            Err(error) if may_have_happened(&error) && self.is_gone(bucket, key) => Ok(()),
+            result => result,
+        }
+    }
+
+    /// Looks whether there is no object at `key`.
+    fn is_gone(&self, bucket: &str, key: &str) -> bool {
+        let begun = self.inner.config.clock.instant();
+        matches!(self.look(bucket, key, &Wanted::default(), begun), Found::Nothing)
+    }
+
+    /// [DeleteObjects]: up to 1,000 keys in one request. `Ok` means that every key is gone.
+    ///
+    /// Keys with characters that XML cannot carry are deleted one by one; so are all keys on
+    /// servers that do not know the operation (Google Cloud Storage), whatever they call that. Keys
+    /// of which the response says nothing are looked for, and deleted one by one if they are still
+    /// there.
+    ///
+    /// # Errors
+    /// When some keys are left: the first failure, with the further ones in [`Error::others`].
+    ///
+    /// [DeleteObjects]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
+    pub fn delete_objects(&self, bucket: &str, keys: &[&str]) -> Result<()> {
+        if keys.len() > DELETE_OBJECTS_KEYS {
+            let call = Call::new("DeleteObjects", "POST", bucket, "");
+            return Err(call.refuse(format!("{} keys given, 1,000 are allowed", keys.len())));
+        }
+        let (in_xml, alone): (Vec<&str>, Vec<&str>) = keys.iter().partition(|key| xml::can_carry(key));
+        let mut failures = if in_xml.is_empty() { Vec::new() } else { self.delete_batch(bucket, &in_xml) };
+        failures.extend(alone.iter().filter_map(|key| self.delete_object(bucket, key).err()));
+        first_with_others(failures)
+    }
+
+    /// One DeleteObjects request, and further ones for the keys whose deletion failed for a moment.
+    /// The failures are complete: every key not named in them is gone.
+    fn delete_batch(&self, bucket: &str, keys: &[&str]) -> Vec<Error> {
+        let call = Call::new("DeleteObjects", "POST", bucket, "");
+        let (mut left, mut failures, mut rounds) = (keys.to_vec(), Vec::new(), 0);
+        loop {
+            rounds += 1;
+            let Fates { again, failed, unnamed } = match self.delete_once(bucket, &left) {
+                Ok(fates) => fates,
+                Err(error) if lacks_operation(&error) => {
+                    failures.extend(self.delete_each(bucket, &left, error));
+                    return failures;
+                }
+                Err(error) => {
+                    failures.insert(0, error);
+                    return failures;
+                }
+            };
+            let named = |(key, error)| call.place(error).with_key(key).with_attempts(rounds);
+            failures.extend(failed.into_iter().map(named));
+            let still_there = unnamed.into_iter().filter(|key| !self.is_gone(bucket, key));
+            failures.extend(still_there.filter_map(|key| self.delete_object(bucket, key).err()));
+            let Some((_, cause)) = again.first() else { return failures };
+            let waited = if rounds < self.inner.config.retry.max_attempts {
+                self.pause(rounds, cause)
+            } else {
+                Ok(Retry::BudgetSpent)
+            };
+            match waited {
+                Ok(Retry::Due) => left = again.into_iter().map(|(key, _)| key).collect(),
+                ended => {
+                    failures.extend(ended.err().map(|error| call.place(error)));
+                    failures.extend(again.into_iter().map(named));
+                    return failures;
+                }
+            }
+        }
+    }
+
+    /// Deletes one by one what a server without DeleteObjects has `refused`. Where the first key is
+    /// refused as well, that was not the reason.
+    fn delete_each(&self, bucket: &str, keys: &[&str], refused: Error) -> Vec<Error> {
+        let mut failures = Vec::new();
+        for (index, key) in keys.iter().enumerate() {
+            let Err(error) = self.delete_object(bucket, key) else { continue };
+            if index == 0 && lacks_operation(&error) {
+                return vec![refused.with_others(vec![error])];
+            }
+            failures.push(error);
+        }
+        failures
+    }
+
+    fn delete_once<'k>(&self, bucket: &str, keys: &[&'k str]) -> Result<Fates<'k>> {
+        let call = Call::new("DeleteObjects", "POST", bucket, "").query("delete", "");
+        let body = xml::delete(keys, xml::DeleteMode::Verbose).map_err(|error| call.refuse(error.to_string()))?;
+        // AWS demands a digest of this body, and SigV2 and older servers know no other.
+        let call = call
+            .header("content-type", "application/xml")
+            .header("content-md5", BASE64.encode(Md5::digest(body.as_bytes())));
+        let reader: Reader<xml::DeleteResult> = (xml::delete_result, xml::MAX_LISTING_BYTES);
+        let said = self.run(&call, Payload::Bytes(body.as_bytes()), |response, deadline| {
+            read_what_is_said(response, deadline, &call, reader)
+        })?;
+        Ok(match said {
+            Said::Result(result) => fates(&call, keys, &result),
+            Said::Nothing(_) => Fates { unnamed: keys.to_vec(), ..Fates::default() },
+        })
+    }
+}
+
+/// Finds out what a response says of each of the `keys`.
+fn fates<'k>(call: &Call<'_>, keys: &[&'k str], result: &xml::DeleteResult) -> Fates<'k> {
+    let mut fates = Fates::default();
+    // Nearly always: every key, in the order of the request.
+    if result.errors.is_empty() && result.deleted == keys {
+        return fates;
+    }
+    let gone: HashSet<&str> = result.deleted.iter().map(String::as_str).collect();
+    let failed: HashMap<&str, &xml::DeleteError> =
+        result.errors.iter().map(|error| (error.key.as_str(), error)).collect();
+    for key in keys {
+        let Some(error) = failed.get(key) else {
+            if !gone.contains(key) {
+                fates.unnamed.push(key);
+            }
+            continue;
+        };
+        let (code, message) = (error.code.clone(), error.message.clone());
+        let document = xml::ErrorDocument { code, message, ..Default::default() };
+        let error = error_of(200, &document, call, b"");
+        match error.kind() {
+            ErrorKind::NoSuchKey => {}
+            ErrorKind::Server | ErrorKind::Throttled => fates.again.push((key, error)),
+            _ => fates.failed.push((key, error)),
+        }
+    }
+    fates
+}
+
+/// Returns the first failure, with the others attached to it.
+fn first_with_others(failures: Vec<Error>) -> Result<()> {
+    let mut failures = failures.into_iter();
+    match failures.next() {
+        None => Ok(()),
+        Some(first) => Err(first.with_others(failures.collect())),
+    }
+}

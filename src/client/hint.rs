@@ -1,0 +1,169 @@
+//! What to do about a refusal: one sentence for each situation that is known, and none for others. A hint that blames the
+//! wrong thing costs more than it helps.
+use super::request::Call;
+use crate::error::{Error, ErrorKind};
+use crate::net::aws::Partition;
+use crate::time::Timestamp;
+
+/// When a request is refused and the clocks differ by more than this many seconds, the error says so. Servers refuse
+/// beyond 900 seconds; no response of a small operation takes as long as this.
+const SKEW: u64 = 300;
+
+/// A request that was refused.
+pub(super) struct Situation<'a> {
+    pub(super) error: &'a Error,
+    pub(super) call: &'a Call<'a>,
+    /// The region that the server named.
+    pub(super) region: Option<&'a str>,
+    /// The region that the request was signed for, where there is one.
+    pub(super) own_region: Option<&'a str>,
+    pub(super) body: BodySignature,
+}
+
+/// Whether the signature of a refused request covered its body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BodySignature {
+    Covered,
+    /// `UNSIGNED-PAYLOAD`.
+    Unsigned,
+}
+
+/// Returns what to do about a refusal, when that is known.
+pub(super) fn of_refusal(situation: &Situation<'_>) -> Option<String> {
+    let Situation { error, call, .. } = situation;
+    let code = error.code().unwrap_or("");
+    if situation.body == BodySignature::Unsigned && speaks_of_unsigned_bodies(error) {
+        return Some("the server accepts signed bodies only: set payload to signed".to_owned());
+    }
+    let hint = match (error.kind(), code) {
+        (ErrorKind::WrongRegion, _) => return Some(of_wrong_region(situation)),
+        (ErrorKind::SignatureRejected, "InvalidAccessKeyId" | "NotSignedUp") => {
+            "the server does not know the access key: check it and the endpoint"
+        }
+        (ErrorKind::SignatureRejected, _) => {
+            "check the secret key, and that no proxy changes the host, the path or the headers"
+        }
+        (ErrorKind::ClockSkew, _) => "set this machine's clock",
+        (ErrorKind::NoSuchBucket, _) => {
+            "check the bucket's name and the endpoint; the bucket must exist before the driver starts"
+        }
+        (ErrorKind::NoSuchKey, "NoSuchKey") if call.key.is_empty() => {
+            "the server looked for an object where the bucket should be: check the path and the host of the endpoint"
+        }
+        // Alibaba Cloud's and Tencent Cloud's, whose buckets are named in the host only.
+        (_, "SecondLevelDomainForbidden" | "PathStyleDomainForbidden") => {
+            "the server wants the bucket's name in the host: set forcepathstyle to false"
+        }
+        (_, "InvalidObjectState") => {
+            "the object is archived: restore it before it is read, or keep archiving rules away from these keys"
+        }
+        // AWS, s3s and rclone say so in these words, under a code that policies have too.
+        (ErrorKind::AccessDenied, _) if error.message().contains("were not signed") => {
+            "something on the way added these headers after signing: let it leave x-amz- headers alone"
+        }
+        (ErrorKind::AccessDenied, _) if reads_object(call) => {
+            "check the policies of these credentials and of the bucket; without the permission s3:ListBucket, S3 denies \
+             access to objects that do not exist"
+        }
+        (ErrorKind::AccessDenied, _) if situation.body == BodySignature::Unsigned => {
+            "check the policies of these credentials and of the bucket; if one of them denies unsigned bodies, set payload \
+             to signed"
+        }
+        (ErrorKind::AccessDenied, _) => "check the policies of these credentials and of the bucket",
+        (ErrorKind::Conflict, "ConditionalRequestConflict") => {
+            "another request changed the object in the meantime: read it and begin again"
+        }
+        (ErrorKind::Refused, "AccessControlListNotSupported") => {
+            "the bucket has ACLs disabled: send none (objectacl: none)"
+        }
+        (ErrorKind::ExpiredCredentials, _) => "fetch new temporary credentials",
+        (ErrorKind::Throttled, _) => {
+            "send fewer requests at once (maxrequests), or try again later: the server is at its limit"
+        }
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+/// Returns that the clocks differ, when that can be why a request was refused: not every server says so by its code.
+pub(super) fn of_clocks(error: &Error, now: Timestamp, server: Timestamp) -> Option<String> {
+    let signed = matches!(error.kind(), ErrorKind::SignatureRejected | ErrorKind::AccessDenied | ErrorKind::ClockSkew);
+    let seconds = now.unix().abs_diff(server.unix());
+    let side = if now.unix() < server.unix() { "behind" } else { "ahead of" };
+    (signed && seconds > SKEW).then(|| {
+        format!(
+            "this machine's clock is {seconds} s {side} the server's: set it, or contact the server's administrator"
+        )
+    })
+}
+
+/// Returns what the first words of a response say about TLS, when a request without TLS reached a port with it. The words
+/// are those of Go's net/http, nginx, Apache and Tomcat.
+pub(super) fn of_plain_request(body: &[u8]) -> Option<&'static str> {
+    const WORDS: &[&str] = &[
+        "client sent an http request to an https server",
+        "plain http request was sent to https port",
+        "speaking plain http to an ssl-enabled server port",
+        "combination of host and port requires tls",
+    ];
+    /// The sentence stands at the beginning of a short page.
+    const LOOKED_AT: usize = 4096;
+    let text = String::from_utf8_lossy(body.get(..LOOKED_AT).unwrap_or(body)).to_ascii_lowercase();
+    WORDS.iter().any(|words| text.contains(words)).then_some(WRITE_HTTPS)
+}
+
+/// What to do when the server wants TLS.
+pub(super) const WRITE_HTTPS: &str = "the server wants TLS: write https:// in the endpoint, or set secure to true";
+
+fn of_wrong_region(Situation { region, own_region, .. }: &Situation<'_>) -> String {
+    let partition = |region: &str| Partition::of_region(region);
+    match (region, own_region) {
+        (Some(region), Some(own)) if partition(region) != partition(own) => {
+            format!(
+                "the bucket is in the region {region} of the partition {}: set that region, and use credentials of that \
+                 partition",
+                partition(region).id()
+            )
+        }
+        (Some(region), _) => format!("the bucket is in the region {region}: set that region"),
+        (None, _) => "the bucket is elsewhere: check the region and the endpoint".to_owned(),
+    }
+}
+
+/// Whether a refusal names the hash of the body, which a request with an unsigned body does not have.
+fn speaks_of_unsigned_bodies(error: &Error) -> bool {
+    let message = error.message().to_ascii_lowercase();
+    ["unsigned-payload", "unsigned payload", "x-amz-content-sha256"].iter().any(|words| message.contains(words))
+}
+
+/// Whether the call reads an object or its metadata.
+fn reads_object(call: &Call<'_>) -> bool {
+    matches!(call.method, "GET" | "HEAD") && !call.key.is_empty() && call.query.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_region_is_named_with_its_partition_where_that_differs() {
+        let call = Call::new("GetObject", "GET", "registry", "key");
+        let error = Error::new(ErrorKind::WrongRegion, "elsewhere");
+        for (region, own, hint) in [
+            (Some("eu-west-3"), Some("us-east-1"), "the bucket is in the region eu-west-3: set that region"),
+            (Some("garage"), Some("us-east-1"), "the bucket is in the region garage: set that region"),
+            (Some("eu-west-3"), None, "the bucket is in the region eu-west-3: set that region"),
+            (
+                Some("cn-north-1"),
+                Some("us-east-1"),
+                "the bucket is in the region cn-north-1 of the partition aws-cn: set that region, and use credentials of \
+                 that partition",
+            ),
+            (None, Some("us-east-1"), "the bucket is elsewhere: check the region and the endpoint"),
+        ] {
+            let body = BodySignature::Covered;
+            let situation = Situation { error: &error, call: &call, region, own_region: own, body };
+            assert_eq!(of_refusal(&situation).as_deref(), Some(hint));
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Why a HEAD was refused. Its response has no body, so S3 cannot say it: expired credentials look like a malformed
+//! request (400), a wrong clock like a missing permission (403), and a region is named to other methods alone. One request
+//! whose response has a body finds out.
+use super::Client;
+use super::body::Payload;
+use super::reply::{Failed, Sent};
+use super::request::Call;
+use super::send::Target;
+use crate::credentials::Lease;
+use crate::error::ErrorKind;
+use std::time::Instant;
+
+/// Returns the request to ask with. It needs the permission that the HEAD needs as well: `s3:GetObject` for an object,
+/// `s3:ListBucket` for a bucket.
+fn question<'a>(call: &Call<'a>) -> Call<'a> {
+    let question = Call::new(call.operation, "GET", call.bucket, call.key);
+    if call.key.is_empty() {
+        question.query("list-type", "2").query("max-keys", "1")
+    } else {
+        question.header("range", "bytes=0-0")
+    }
+}
+
+impl Client {
+    /// Sends one request whose response to the same refusal has a body. Returns the refusal when it says more than
+    /// `failed`, the response to a HEAD, and `failed` itself otherwise.
+    pub(super) fn inquire(
+        &self,
+        failed: Failed,
+        target: Target<'_>,
+        lease: &Lease,
+        deadline: Option<Instant>,
+    ) -> Failed {
+        let call = question(target.call);
+        let target = Target { call: &call, ..target };
+        let Ok((response, signing)) = self.send(target, lease, &mut Payload::Empty, deadline) else { return failed };
+        if response.status < 300 {
+            return failed;
+        }
+        let sent = Sent { call: &call, located: target.located, signing: &signing, now: self.inner.now() };
+        let found = Failed::read(response, &sent, deadline);
+        // A range of an empty object, or a server that fails only now, explains nothing.
+        let telling = !matches!(
+            found.error.kind(),
+            ErrorKind::NoSuchKey | ErrorKind::InvalidRange | ErrorKind::Server | ErrorKind::Throttled
+        );
+        if telling && (found.error.code().is_some() || found.status == failed.status) { found } else { failed }
+    }
+}

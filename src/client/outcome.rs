@@ -1,0 +1,263 @@
+//! Whether a write took effect: the one place that answers this where the responses do not.
+//!
+//! A response can be lost, and it can be a success that says nothing: an empty 200 to a copy or a
+//! completion, a result with another root or without the field that proves something. The object
+//! then says what happened. It is looked at once, and compared with [what the write makes](Wanted).
+//! Puts, copies, completions and deletions all decide here.
+use super::Client;
+use super::body::Payload;
+use super::call::Retry;
+use super::meta::{ObjectMeta, parts_of, same_etag};
+use super::reply::Said;
+use super::request::{Call, object_call};
+use crate::error::{Error, ErrorKind, Result};
+use crate::net::percent;
+use crate::time::Timestamp;
+use crate::transport::Response;
+use crate::xml;
+use std::time::{Duration, Instant};
+
+/// `Date` and `Last-Modified` have whole seconds, and the object may have been stored before the
+/// response was begun.
+const SLACK: Duration = Duration::from_secs(5);
+
+/// What a write makes of the object at its key, as far as that is known.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Wanted {
+    pub(super) size: Option<u64>,
+    /// The MD5 of its bytes, where its ETag may be that.
+    pub(super) md5: Option<[u8; 16]>,
+    /// An ETag that proves it.
+    pub(super) etag: Option<String>,
+    /// The number of its parts.
+    pub(super) parts: Option<u64>,
+}
+
+/// What a look at the object shows.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// What the write makes.
+    Wanted(ObjectMeta),
+    /// An object of the right size whose ETag proves nothing.
+    Similar(ObjectMeta, Age),
+    /// Another object.
+    Other,
+    /// No object.
+    Nothing,
+    /// The object cannot be looked at.
+    Unknown(Error),
+}
+
+/// Whether an object was stored since the write began, by the server's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Age {
+    Since,
+    Before,
+    Unknown,
+}
+
+/// How a write ended.
+#[derive(Debug)]
+pub(super) enum Ended<T> {
+    /// As the response says.
+    Said(T),
+    /// As the object shows.
+    Seen(ObjectMeta),
+}
+
+impl Wanted {
+    /// Compares the object that is there with what is wanted.
+    fn compare(&self, meta: ObjectMeta, age: Age) -> Found {
+        if self.size.is_some_and(|size| size != meta.size) {
+            return Found::Other;
+        }
+        let etag = meta.etag.as_deref();
+        if etag.zip(self.etag.as_deref()).is_some_and(|(found, wanted)| same_etag(found, wanted)) {
+            return Found::Wanted(meta);
+        }
+        let parts = etag.and_then(parts_of);
+        match (meta.md5(), self.md5) {
+            (Some(found), Some(wanted)) if found == wanted => Found::Wanted(meta),
+            (Some(_), Some(_)) => Found::Other,
+            _ if parts.is_some() && self.parts.is_some() && parts != self.parts => Found::Other,
+            // AWS dates such an object back to the beginning of its upload.
+            _ if parts.is_some() && self.parts.is_some() => Found::Similar(meta, Age::Unknown),
+            _ => Found::Similar(meta, age),
+        }
+    }
+}
+
+impl Client {
+    /// Looks at the object at `key`, which a write that began at `begun` may have made.
+    pub(super) fn look(&self, bucket: &str, key: &str, wanted: &Wanted, begun: Instant) -> Found {
+        let head = object_call("HeadObject", "HEAD", bucket, key).and_then(|call| {
+            self.head(&call, |response, meta| {
+                let date = response.header("date").and_then(Timestamp::parse_http_date);
+                let elapsed = self.inner.config.clock.instant().saturating_duration_since(begun);
+                age(date, meta.last_modified, elapsed)
+            })
+        });
+        match head {
+            Ok((age, meta)) => wanted.compare(meta, age),
+            Err(look) if look.kind() == ErrorKind::NoSuchKey => Found::Nothing,
+            Err(look) => Found::Unknown(look),
+        }
+    }
+
+    /// Runs a write whose responses need not say what happened. A success that says nothing is
+    /// settled by a look at the object; where that does not show what the write makes, the write is
+    /// sent again.
+    pub(super) fn run_and_look<'p, T>(
+        &self,
+        call: &Call<'_>,
+        payload: impl Fn() -> Payload<'p>,
+        accept: impl Fn(Response, Option<Instant>) -> Result<Said<T>>,
+        wanted: impl Fn() -> Result<Wanted>,
+    ) -> Result<Ended<T>> {
+        let begun = self.inner.config.clock.instant();
+        let mut rounds = 0;
+        loop {
+            rounds += 1;
+            // A round before this one may have had its effect.
+            let said = self.run(call, payload(), &accept).map_err(|error| {
+                let unsettled = rounds > 1 || error.is_unsettled();
+                error.with_unsettled(unsettled)
+            });
+            let silence = match said? {
+                Said::Result(result) => return Ok(Ended::Said(result)),
+                Said::Nothing(silence) => call.place(silence).with_attempts(rounds).with_unsettled(true),
+            };
+            match wanted().map_or_else(Found::Unknown, |wanted| self.look(call.bucket, call.key, &wanted, begun)) {
+                Found::Wanted(meta) | Found::Similar(meta, Age::Since | Age::Unknown) => return Ok(Ended::Seen(meta)),
+                Found::Unknown(look) => return Err(outcome_unknown(silence.with_source(look), "it took effect")),
+                Found::Similar(_, Age::Before) | Found::Other | Found::Nothing => {}
+            }
+            if rounds >= self.inner.config.retry.max_attempts || self.pause(rounds, &silence)? != Retry::Due {
+                return Err(silence);
+            }
+        }
+    }
+}
+
+/// Returns whether an object was stored within the time since a write began.
+fn age(date: Option<Timestamp>, last_modified: Option<Timestamp>, elapsed: Duration) -> Age {
+    let Some((date, last_modified)) = date.zip(last_modified) else { return Age::Unknown };
+    if last_modified.plus(elapsed).plus(SLACK) >= date { Age::Since } else { Age::Before }
+}
+
+/// Returns the error of a request that may have had its effect, where a look at the object could
+/// not settle it.
+pub(super) fn outcome_unknown(error: Error, effect: &str) -> Error {
+    let text = format!("it is not known whether {effect}: {}", error.message());
+    error.with_message(text).with_kind(ErrorKind::OutcomeUnknown)
+}
+
+/// Returns whether a write that failed with `error` is worth a look: it may have taken effect, and
+/// the caller still waits.
+pub(super) fn may_have_happened(error: &Error) -> bool {
+    error.is_unsettled() && !matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::OutcomeUnknown)
+}
+
+/// Checks that a response names the bucket and the key of its request, if it names any.
+pub(super) fn check_names(call: &Call<'_>, bucket: Option<&str>, key: Option<&str>) -> Result<()> {
+    let text = if bucket.is_some_and(|named| !names_bucket(named, call.bucket)) {
+        format!("the server did this in another bucket, {}", bucket.unwrap_or_default())
+    } else if key.is_some_and(|named| !names_key(named, call.key)) {
+        format!("the server did this to another key, {}", key.unwrap_or_default())
+    } else {
+        return Ok(());
+    };
+    let hint = "check what is between this client and the server: a proxy may mix up responses";
+    Err(call.place(Error::new(ErrorKind::Integrity, text)).with_hint(hint))
+}
+
+/// Returns whether `named` may be another way to write the name of `bucket`.
+///
+/// AWS names the bucket itself where an alias of an access point was given, and Ceph leaves out the
+/// tenant.
+fn names_bucket(named: &str, bucket: &str) -> bool {
+    let alias = ["-s3alias", "--ol-s3", "--op-s3", "--xa-s3", ".mrap"].iter().any(|ending| bucket.ends_with(ending));
+    let last = |name: &str| name.rsplit([':', '/']).next().map(str::to_ascii_lowercase);
+    alias || last(named) == last(bucket)
+}
+
+/// Returns whether `named` may be another way to write `key`: with a slash before it, or
+/// percent-encoded. What XML does to control characters is not compared.
+fn names_key(named: &str, key: &str) -> bool {
+    let same = |named: &str| named == key || named.strip_prefix('/') == Some(key);
+    let decoded = |named: &str| percent::decode(named).and_then(|bytes| String::from_utf8(bytes).ok());
+    same(named)
+        || [decoded(named), decoded(&named.replace('+', " "))].iter().flatten().any(|named| same(named))
+        || !xml::can_carry(key)
+        || key.contains(|c: char| c.is_control())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p13_names_are_compared_as_servers_write_them() {
+        for (named, bucket, same) in [
+            ("registry", "registry", true),
+            ("tenant:registry", "registry", true),
+            ("registry", "tenant:registry", true),
+            ("real-bucket", "my-point-abcdefgh-s3alias", true),
+            ("other", "registry", false),
+            ("registry2", "registry", false),
+        ] {
+            assert_eq!(names_bucket(named, bucket), same, "{named} {bucket}");
+        }
+        for (named, key, same) in [
+            ("a/b c+d", "a/b c+d", true),
+            ("/a/b", "a/b", true),
+            ("a%2Fb%20c", "a/b c", true),
+            ("a/b+c", "a/b c", true),
+            ("100%", "100%", true),
+            ("a/c", "a/b", false),
+            ("a/b/", "a/b", false),
+            ("a//b", "a/b", false),
+        ] {
+            assert_eq!(names_key(named, key), same, "{named} {key}");
+        }
+    }
+
+    #[test]
+    fn p18_an_object_is_compared_with_what_the_write_makes() {
+        const MD5: [u8; 16] = [0xab; 16];
+        let digits = "ab".repeat(16);
+        let meta = |etag: &str| ObjectMeta { size: 5, etag: Some(etag.to_owned()), ..ObjectMeta::default() };
+        let sized = Wanted { size: Some(5), ..Wanted::default() };
+        let whole = Wanted { md5: Some(MD5), ..sized.clone() };
+        let parts = Wanted { etag: Some(format!("{digits}-3")), parts: Some(3), ..sized.clone() };
+        let found = |wanted: &Wanted, etag: &str| match wanted.compare(meta(etag), Age::Unknown) {
+            Found::Wanted(_) => "wanted",
+            Found::Similar(..) => "similar",
+            _ => "other",
+        };
+        assert_eq!(found(&whole, &digits), "wanted");
+        assert_eq!(found(&whole, &digits.to_uppercase()), "wanted", "case_33");
+        assert_eq!(found(&whole, &"cd".repeat(16)), "other");
+        assert_eq!(found(&whole, "opaque"), "similar");
+        assert_eq!(found(&whole, &format!("W/\"{digits}\"")), "similar");
+        assert_eq!(found(&parts, &format!("{}-3", digits.to_uppercase())), "wanted", "case_33");
+        assert_eq!(found(&parts, &format!("{digits}-2")), "other");
+        assert_eq!(found(&parts, &format!("{}-3", "cd".repeat(16))), "similar");
+        assert_eq!(found(&parts, "00"), "similar");
+        assert!(matches!(Wanted { size: Some(6), ..whole.clone() }.compare(meta(&digits), Age::Unknown), Found::Other));
+        // Under another key's encryption no ETag is an MD5.
+        let encrypted = ObjectMeta { has_opaque_etag: true, ..meta(&"cd".repeat(16)) };
+        assert!(matches!(whole.compare(encrypted, Age::Since), Found::Similar(_, Age::Since)));
+    }
+
+    #[test]
+    fn p18_the_age_of_an_object_is_the_servers() {
+        let at = |second: i64| Some(Timestamp::from_unix(1_000_000_000 + second));
+        let elapsed = Duration::from_secs(10);
+        assert_eq!(age(at(100), at(100), elapsed), Age::Since);
+        assert_eq!(age(at(100), at(85), elapsed), Age::Since);
+        assert_eq!(age(at(100), at(84), elapsed), Age::Before);
+        assert_eq!(age(None, at(84), elapsed), Age::Unknown);
+        assert_eq!(age(at(100), None, elapsed), Age::Unknown);
+    }
+}

@@ -1,0 +1,221 @@
+//! The bytes of an object or of a part on their way: their checksum is sent along, and whatever the
+//! response offers for verification is verified.
+//!
+//! Every `x-amz-checksum-*` of the response is compared with the bytes that were sent; so is the
+//! ETag, where no checksum proved the bytes already and it is plainly their MD5: 32 hexadecimal
+//! digits, in the response to a PutObject or an UploadPart, and nothing that speaks of an
+//! encryption under which ETags are something else, in the request, in the response or in an
+//! earlier response about the bucket. S3 defines ETags so, and s3cmd, rclone and Amazon's SDK for
+//! Java 1 rely on it; for servers whose ETags only look like it there is [`Checksum::None`], which
+//! compares nothing. A difference is [`ErrorKind::Integrity`], and is not tried again: what TLS or
+//! a signed body lets through is no accident of the way.
+use super::Client;
+use super::body::{Payload, Progress, Reopen, for_each_piece, unreadable};
+use super::checksum::{Algorithm, IN_HEADERS, Running};
+use super::fallback::needs_digest;
+use super::meta::{etag_of, has_opaque_etag, md5_of};
+use super::reply::expect_nothing;
+use super::request::{Call, TimeLimit};
+use super::values::Checksum;
+use crate::error::{Error, ErrorKind, Result};
+use crate::transport::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use std::io::Read;
+
+/// The result of storing an object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PutResult {
+    /// Without quotes; opaque. `None` when the server sent none.
+    pub etag: Option<String>,
+    /// The version in a versioned bucket.
+    pub version_id: Option<String>,
+}
+
+/// Bytes that can be read as often as needed.
+#[derive(Clone, Copy)]
+pub(super) enum Content<'a> {
+    Bytes(&'a [u8]),
+    Replay { open: &'a Reopen<'a>, length: u64 },
+}
+
+impl<'a> Content<'a> {
+    fn payload(self) -> Payload<'a> {
+        match self {
+            Self::Bytes(bytes) => Payload::Bytes(bytes),
+            Self::Replay { open, length } => Payload::Replay { open, length },
+        }
+    }
+
+    /// Returns a checksum of the bytes.
+    fn sum(self, algorithm: Algorithm) -> Result<String> {
+        let mut sum = Running::new(algorithm);
+        match self {
+            Self::Bytes(bytes) => sum.update(bytes),
+            Self::Replay { open, length } => {
+                for_each_piece(&mut *open(), length, |piece| sum.update(piece)).map_err(unreadable)?;
+            }
+        }
+        Ok(sum.finish())
+    }
+}
+
+/// Whether the operation's response must have an ETag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Etag {
+    Optional,
+    /// A completion must name it: a part without one is not stored, as far as can be known.
+    Required,
+}
+
+impl Client {
+    /// Sends `content` with `call`, a PutObject or an UploadPart. A server that demands
+    /// `Content-MD5` gets it at once in a second request, and in every first one from then on.
+    pub(super) fn store(
+        &self,
+        call: &Call<'_>,
+        content: Content<'_>,
+        checksum: Option<Algorithm>,
+        etag: Etag,
+    ) -> Result<PutResult> {
+        let learnt = self.inner.wants_digest.contains(call.bucket);
+        let digest = (learnt && checksum != Some(Algorithm::Md5)).then_some(Algorithm::Md5);
+        match self.store_once(call, content, [checksum, digest], etag) {
+            Err(error) if digest.is_none() && checksum != Some(Algorithm::Md5) && needs_digest(&error) => {
+                let stored = self.store_once(call, content, [checksum, Some(Algorithm::Md5)], etag);
+                if stored.is_ok() {
+                    self.inner.wants_digest.insert(call.bucket);
+                }
+                stored.map_err(|again| {
+                    let unsettled = again.is_unsettled() || error.is_unsettled();
+                    again.with_unsettled(unsettled)
+                })
+            }
+            result => result,
+        }
+    }
+
+    fn store_once(
+        &self,
+        call: &Call<'_>,
+        content: Content<'_>,
+        checksums: [Option<Algorithm>; 2],
+        etag: Etag,
+    ) -> Result<PutResult> {
+        let mut call = call.clone();
+        let mut sent = Vec::new();
+        for algorithm in checksums.into_iter().flatten() {
+            let sum = content.sum(algorithm).map_err(|error| call.place(error))?;
+            call = call.header(algorithm.header(), sum.clone());
+            sent.push((algorithm, sum));
+        }
+        let (result, offered) = self.send_content(&mut call, content.payload(), etag)?;
+        offered
+            .check(|algorithm| match sent.iter().find(|(of, _)| *of == algorithm) {
+                Some((_, sum)) => Ok(Some(sum.clone())),
+                None => content.sum(algorithm).map(Some),
+            })
+            .map_err(|error| call.place(error))?;
+        Ok(result)
+    }
+
+    /// Sends a body that can be read once, with `call`, a PutObject. What is to be compared is
+    /// computed on its way.
+    pub(super) fn store_stream(
+        &self,
+        mut call: Call<'_>,
+        source: &mut dyn Read,
+        length: u64,
+        progress: &mut Progress,
+    ) -> Result<PutResult> {
+        progress.sums.extend([Algorithm::Crc64Nvme, Algorithm::Crc32c, Algorithm::Crc32].map(Running::new));
+        // AWS always names a checksum.
+        if self.compares_etags(&call) && !self.inner.config.endpoint.is_aws() {
+            progress.sums.push(Running::new(Algorithm::Md5));
+        }
+        let payload = Payload::Stream { source, length, progress };
+        let (result, offered) = self.send_content(&mut call, payload, Etag::Optional)?;
+        let mut of = |algorithm| progress.sums.iter_mut().find(|sum| sum.algorithm() == algorithm).map(Running::finish);
+        offered.check(|algorithm| Ok(of(algorithm))).map_err(|error| call.place(error))?;
+        Ok(result)
+    }
+
+    /// Sends the request; returns what the response says and offers.
+    fn send_content(&self, call: &mut Call<'_>, payload: Payload<'_>, etag: Etag) -> Result<(PutResult, Offered)> {
+        call.time_limit = TimeLimit::WhileBytesMove;
+        let call = &*call;
+        self.run(call, payload, |response, deadline| {
+            if has_opaque_etag(response.headers()) {
+                self.inner.has_opaque_etags.insert(call.bucket);
+            }
+            let version_id = response.header("x-amz-version-id").map(str::to_owned);
+            let result = PutResult { etag: etag_of(&response), version_id };
+            let offered = Offered::of(&response, self.compares_etags(call));
+            expect_nothing(response, deadline, call)?;
+            if etag == Etag::Required && result.etag.is_none() {
+                return Err(Error::new(ErrorKind::Protocol, "the server sent no ETag for the part"));
+            }
+            Ok((result, offered))
+        })
+    }
+
+    /// Returns whether the ETag in the response to `call` may be compared with the MD5 of what is
+    /// sent.
+    fn compares_etags(&self, call: &Call<'_>) -> bool {
+        self.inner.config.checksum != Checksum::None
+            && !self.inner.has_opaque_etags.contains(call.bucket)
+            && !has_opaque_etag(call.headers.iter().map(|(name, value)| (&**name, &**value)))
+    }
+}
+
+/// What a response to an upload offers for verification.
+#[derive(Debug, Default)]
+struct Offered {
+    /// Checksums of the whole body, in base64.
+    sums: Vec<(Algorithm, String)>,
+    /// The ETag, where it is plainly an MD5.
+    md5: Option<[u8; 16]>,
+}
+
+impl Offered {
+    fn of(response: &Response, compares_etags: bool) -> Self {
+        let composite = response.header("x-amz-checksum-type").is_some_and(|of| of.eq_ignore_ascii_case("COMPOSITE"));
+        let sums = IN_HEADERS.into_iter().filter(|_| !composite).filter_map(|algorithm| {
+            let value = response.header(algorithm.header())?;
+            // A value of another form is none of this algorithm's.
+            let sum = BASE64.decode(value).ok().filter(|bytes| bytes.len() == algorithm.size())?;
+            Some((algorithm, BASE64.encode(sum)))
+        });
+        let md5 = etag_of(response).filter(|_| compares_etags).and_then(|etag| md5_of(&etag));
+        Self { sums: sums.collect(), md5 }
+    }
+
+    /// Compares everything with the checksums of the bytes that were sent, as far as `sum` knows
+    /// them. An ETag counts only where no checksum does.
+    fn check(self, mut sum: impl FnMut(Algorithm) -> Result<Option<String>>) -> Result<()> {
+        let mut proved = false;
+        for (algorithm, stored) in self.sums {
+            let Some(sent) = sum(algorithm)? else { continue };
+            if sent != stored {
+                return Err(differs(algorithm.name(), &sent, &stored));
+            }
+            proved = true;
+        }
+        let Some(stored) = self.md5.filter(|_| !proved).map(|md5| BASE64.encode(md5)) else { return Ok(()) };
+        match sum(Algorithm::Md5)? {
+            Some(sent) if sent != stored => Err(differs("MD5", &sent, &stored).with_hint(
+                "store it again; if the server's ETags look like MD5s and are something else, set checksum to none",
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Returns the error of bytes that are not stored as they were sent.
+fn differs(name: &str, sent: &str, stored: &str) -> Error {
+    let text =
+        format!("the server did not store the bytes that were sent: their {name} is {sent}, the server's {stored}");
+    Error::new(ErrorKind::Integrity, text)
+        .with_hint("store it again; if that ends the same, the server damages what it gets")
+}

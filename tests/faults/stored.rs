@@ -1,0 +1,619 @@
+//! Stored means stored: whatever a response offers for verification is verified, and a response
+//! that says nothing is settled by a look at the object.
+
+use crate::driver::driver;
+use crate::server::{Answer, End, Fault};
+use crate::support::ServerOptions;
+use crate::support::target::bytes_at;
+use crate::{ATTEMPTS, BUCKET, Rig, upload};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use md5::{Digest as _, Md5};
+use s3driver::client::{
+    Checksum, Condition, CopySource, Encryption, GetObject, HELD_BODY, ObjectSettings, PayloadSigning, UploadedPart,
+};
+use s3driver::driver::StorageDriver;
+use s3driver::transfer::Transfer;
+use s3driver::{Error, ErrorKind, Result};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+const CONTENT: &[u8] = b"abc";
+const OTHER_MD5: &str = "0123456789abcdef0123456789abcdef";
+
+fn rig_with(checksum: Checksum) -> Rig {
+    Rig::with(ServerOptions { min_part_size: 1, ..ServerOptions::default() }, |config| config.checksum(checksum))
+}
+
+fn settings() -> ObjectSettings {
+    ObjectSettings::default()
+}
+
+/// One of the operations that send bytes.
+type Send = fn(&Rig, &[u8]) -> Result<()>;
+
+fn put(rig: &Rig, content: &[u8]) -> Result<()> {
+    rig.put("key", content)
+}
+
+fn put_from(rig: &Rig, content: &[u8]) -> Result<()> {
+    rig.client.put_object_from(BUCKET, "key", &mut &*content, content.len() as u64, &settings()).map(drop)
+}
+
+fn part(rig: &Rig, content: &[u8]) -> Result<()> {
+    let id = rig.begin("key");
+    let sent = rig.client.upload_part(upload("key", &id), 1, content).map(drop);
+    rig.client.abort_multipart_upload(upload("key", &id)).unwrap();
+    sent
+}
+
+fn file(rig: &Rig, content: &[u8]) -> Result<()> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("file");
+    std::fs::write(&path, content).unwrap();
+    Transfer::new(&rig.client).part_size(64 << 20).upload_file(&path, BUCKET, "key", &settings()).map(drop)
+}
+
+/// A way to send bytes: the operation that large ones take, and whether they can be sent again.
+struct Way {
+    operation: &'static str,
+    send: Send,
+    repeatable: bool,
+}
+
+const WAYS: [Way; 4] = [
+    Way { operation: "PutObject", send: put, repeatable: true },
+    Way { operation: "PutObject", send: put_from, repeatable: false },
+    Way { operation: "UploadPart", send: part, repeatable: true },
+    Way { operation: "PutObject", send: file, repeatable: true },
+];
+
+/// A server that responds before it has the body has not stored it; the next attempt does.
+#[test]
+fn p01_an_early_200_is_not_stored() {
+    const SIZE: usize = 16 << 20;
+    let content = bytes_at(1, 0, SIZE);
+    let early = |end: End| Fault::reply_with(200, &[("etag", "\"e\"")], "").mid_upload(1 << 20).end(end);
+    for Way { operation, send, repeatable } in WAYS {
+        for end in [End::Close, End::Reset, End::Hang] {
+            let rig = Rig::new();
+            rig.faulty.once(operation, early(end));
+            let sent = send(&rig, &content);
+            assert_eq!(sent.is_ok(), repeatable, "{operation} {end:?}");
+            assert_eq!(rig.count(operation), if repeatable { 2 } else { 1 }, "{operation} {end:?}");
+            match rig.stored("key") {
+                Some(stored) => assert!(repeatable && stored == content),
+                None => assert!(!repeatable || operation == "UploadPart"),
+            }
+            rig.faulty.heal();
+            rig.faulty.always(operation, early(end));
+            let error = send(&rig, &content).unwrap_err();
+            assert!(
+                matches!(error.kind(), ErrorKind::Protocol | ErrorKind::Interrupted),
+                "{operation} {end:?}: {error}"
+            );
+            rig.finish_with_uploads();
+        }
+    }
+}
+
+/// The server names another MD5, or another checksum, than that of the bytes that were sent.
+#[test]
+fn p13_a_stored_object_that_differs_is_an_integrity_error() {
+    let large = bytes_at(3, 0, usize::try_from(HELD_BODY).unwrap() + 1000);
+    for (name, value) in [
+        ("etag", format!("\"{OTHER_MD5}\"")),
+        ("etag", format!("\"{}\"", OTHER_MD5.to_uppercase())),
+        ("x-amz-checksum-crc32", "AAAAAA==".to_owned()),
+        ("x-amz-checksum-crc32c", "AAAAAA==".to_owned()),
+        ("x-amz-checksum-crc64nvme", "AAAAAAAAAAA=".to_owned()),
+        ("x-amz-checksum-sha1", BASE64.encode([0; 20])),
+        ("x-amz-checksum-sha256", BASE64.encode([0; 32])),
+    ] {
+        for Way { operation, send, repeatable } in WAYS {
+            for content in [CONTENT, &large] {
+                // What a body that is read once is not worth.
+                if !repeatable && content.len() > CONTENT.len() && name.contains("-sha") {
+                    continue;
+                }
+                let rig = Rig::new();
+                let changed = value.clone();
+                rig.faulty.always(operation, Fault::changed(move |answer| answer.with(name, &changed)));
+                let error = send(&rig, content).unwrap_err();
+                assert_eq!(
+                    (error.kind(), rig.count(operation)),
+                    (ErrorKind::Integrity, 1),
+                    "{operation} {name}: {error}"
+                );
+                assert!(error.hint().is_some());
+                rig.finish();
+            }
+        }
+    }
+}
+
+/// A byte that changes on its way, and a server that stores what it gets.
+#[test]
+fn p13_a_byte_damaged_on_its_way_is_found_by_the_etag() {
+    let rig = Rig::with(ServerOptions { min_part_size: 1, ..ServerOptions::default() }, |config| {
+        config.payload_signing(PayloadSigning::Unsigned)
+    });
+    for Way { operation, send, .. } in WAYS {
+        rig.faulty.once(operation, Fault::changed(|answer| answer).damaged_upload(1));
+        assert_eq!(send(&rig, CONTENT).unwrap_err().kind(), ErrorKind::Integrity, "{operation}");
+        send(&rig, CONTENT).unwrap();
+    }
+    rig.finish();
+}
+
+/// What is not plainly an MD5, or no checksum of the whole, is not compared.
+#[test]
+fn p13_what_cannot_be_compared_is_no_error() {
+    let foreign: [&[(&str, &str)]; 14] = [
+        &[("etag", "\"opaque\"")],
+        &[("etag", "\"00\"")],
+        &[("etag", "W/\"0123456789abcdef0123456789abcdef\"")],
+        &[("etag", "\"0123456789abcdef0123456789abcdef-1\"")],
+        &[("etag", "\"0123456789abcdef0123456789abcde\"")],
+        &[("etag", "\"0123456789abcdef0123456789abcdeg\"")],
+        &[("etag", "\"0123456789abcdef0123456789abcdef\""), ("x-amz-server-side-encryption", "aws:kms")],
+        &[("etag", "\"0123456789abcdef0123456789abcdef\""), ("x-amz-server-side-encryption", "aws:kms:dsse")],
+        &[
+            ("etag", "\"0123456789abcdef0123456789abcdef\""),
+            ("x-amz-server-side-encryption-customer-algorithm", "AES256"),
+        ],
+        &[("etag", "\"0123456789abcdef0123456789abcdef\""), ("x-goog-encryption-kms-key-name", "projects/p")],
+        &[("x-amz-checksum-crc32c", "AAAAAA==-3")],
+        &[("x-amz-checksum-crc32c", "AAAAAA=="), ("x-amz-checksum-type", "COMPOSITE")],
+        &[("x-amz-checksum-crc64nvme", "not base64")],
+        &[("x-amz-checksum-md6", "AAAAAA==")],
+    ];
+    for headers in foreign {
+        for Way { operation, send, .. } in WAYS {
+            let rig = Rig::new();
+            let changed = move |answer: Answer| headers.iter().fold(answer, |a, (name, value)| a.with(name, value));
+            rig.faulty.always(operation, Fault::changed(changed));
+            send(&rig, CONTENT).unwrap_or_else(|error| panic!("{operation} {headers:?}: {error}"));
+            rig.finish();
+        }
+    }
+    // A checksum that agrees proves more than an ETag that does not.
+    let rig = Rig::new();
+    let crc = "x-amz-checksum-crc32c";
+    rig.faulty.always(
+        "PutObject",
+        Fault::changed(move |answer| answer.with("etag", &format!("\"{OTHER_MD5}\"")).with(crc, "Nks/tw==")),
+    );
+    put(&rig, CONTENT).unwrap();
+    rig.finish();
+}
+
+/// The encryption is known from another request, or its absence was configured away.
+#[test]
+fn p13_etags_are_not_compared_where_they_are_known_to_be_opaque() {
+    let other = || Fault::changed(|answer| answer.with("etag", &format!("\"{OTHER_MD5}\"")));
+    let rig = Rig::new();
+    rig.faulty.always("UploadPart", other());
+    let kms = |answer: Answer| answer.with("x-amz-server-side-encryption", "aws:kms");
+    rig.faulty.once("CreateMultipartUpload", Fault::changed(kms));
+    part(&rig, CONTENT).unwrap();
+    rig.faulty.always("PutObject", other());
+    put(&rig, CONTENT).unwrap();
+    rig.finish();
+
+    let rig = Rig::new();
+    let settings = ObjectSettings { encryption: Encryption::Kms { key_id: "key".to_owned() }, ..settings() };
+    rig.faulty.always("PutObject", other());
+    rig.client.put_object(BUCKET, "key", CONTENT, &settings).unwrap();
+    rig.finish();
+
+    let rig = rig_with(Checksum::None);
+    rig.faulty.always("*", other());
+    put(&rig, CONTENT).unwrap();
+    part(&rig, CONTENT).unwrap();
+    rig.finish();
+}
+
+fn uploaded(rig: &Rig, count: u32) -> (String, Vec<UploadedPart>) {
+    let id = rig.begin("parts");
+    let part =
+        |number: u32| rig.client.upload_part(upload("parts", &id), number, &bytes_at(number.into(), 0, 1000)).unwrap();
+    let parts = (1..=count).map(part).collect();
+    (id, parts)
+}
+
+fn complete(rig: &Rig, id: &str, parts: &[UploadedPart]) -> Result<Option<String>> {
+    rig.client.complete_multipart_upload(upload("parts", id), parts, &Condition::Always).map(|done| done.etag)
+}
+
+fn completed(fields: &str) -> String {
+    format!("<CompleteMultipartUploadResult>{fields}</CompleteMultipartUploadResult>")
+}
+
+/// A completion of three parts that names the ETag of two: a part was dropped.
+#[test]
+fn case_54_a_completion_that_drops_a_part_is_no_success() {
+    const MD5: &str = "53df582dbda3d50e8e4ff0a4927e408c";
+    for (etag, kind) in [
+        (format!("\"{MD5}-2\""), Some(ErrorKind::Integrity)),
+        (format!("&quot;{}-4&quot;", MD5.to_uppercase()), Some(ErrorKind::Integrity)),
+        (format!("{MD5}-1"), Some(ErrorKind::Integrity)),
+        (format!("{MD5}-0"), Some(ErrorKind::Integrity)),
+        (format!("\"{MD5}-3\""), None),
+        // Other forms say nothing of parts.
+        (MD5.to_owned(), None),
+        ("opaque-2".to_owned(), None),
+        ("00".to_owned(), None),
+        (format!("{MD5}-2-x"), None),
+    ] {
+        let rig = Rig::new();
+        let (id, parts) = uploaded(&rig, 3);
+        let body = completed(&format!("<Bucket>{BUCKET}</Bucket><Key>parts</Key><ETag>{etag}</ETag>"));
+        rig.faulty.always("CompleteMultipartUpload", Fault::changed(move |answer| answer.body(&*body)));
+        let result = complete(&rig, &id, &parts);
+        assert_eq!(result.err().map(|error| error.kind()), kind, "{etag}");
+        assert_eq!(rig.count("CompleteMultipartUpload"), 1);
+        rig.finish();
+    }
+}
+
+/// Bucket and key are those of another request.
+#[test]
+fn p13_a_response_about_another_object_is_an_integrity_error() {
+    let named = |bucket: &str, key: &str| format!("<Bucket>{bucket}</Bucket><Key>{key}</Key>");
+    for (fields, same) in [
+        (named(BUCKET, "parts"), true),
+        (named("tenant:registry", "/parts"), true),
+        (named(BUCKET, "p%61rts"), true),
+        (named("", ""), true),
+        (named("other", "parts"), false),
+        (named(BUCKET, "another"), false),
+        (named(BUCKET, "parts/"), false),
+    ] {
+        let rig = Rig::new();
+        let (id, parts) = uploaded(&rig, 1);
+        let body = completed(&format!("{fields}<ETag>\"e\"</ETag>"));
+        rig.faulty.always("CompleteMultipartUpload", Fault::changed(move |answer| answer.body(&*body)));
+        let kind = complete(&rig, &id, &parts).err().map(|error| error.kind());
+        assert_eq!(kind, (!same).then_some(ErrorKind::Integrity), "{fields}");
+        let body =
+            format!("<InitiateMultipartUploadResult>{fields}<UploadId>id</UploadId></InitiateMultipartUploadResult>");
+        rig.faulty.always("CreateMultipartUpload", Fault::reply(200, body));
+        let begun = rig.client.create_multipart_upload(BUCKET, "parts", &settings());
+        assert_eq!(begun.err().map(|error| error.kind()), (!same).then_some(ErrorKind::Integrity), "{fields}");
+        rig.finish();
+    }
+}
+
+/// The result without an ETag, or under another name, is a success; so is a reply that says
+/// nothing, when the object is there.
+#[test]
+fn case_29_a_completion_without_an_etag_is_a_success() {
+    let silent = [
+        completed("<Location>l</Location>"),
+        completed("<ETag/>"),
+        completed("<ETag>a</ETag><ETag>b</ETag>"),
+        "<CompleteMultipartUploadResponse><Key>parts</Key></CompleteMultipartUploadResponse>".to_owned(),
+        "<CompleteMultipartUploadOutput/>".to_owned(),
+        "<Done/>".to_owned(),
+        String::new(),
+        "   \n".to_owned(),
+    ];
+    for body in silent {
+        // ETags that are MD5s, and others.
+        for opaque in [false, true] {
+            let rig = Rig::new();
+            let etag = |answer: Answer| answer.with("etag", "\"opaque\"");
+            if opaque {
+                rig.faulty.always("UploadPart", Fault::changed(etag));
+                rig.faulty.always("HeadObject", Fault::changed(etag));
+            }
+            let (id, mut parts) = uploaded(&rig, 2);
+            // The embedded server wants its own.
+            for (number, part) in (1..).zip(&mut parts) {
+                part.etag =
+                    if opaque { hex::encode(Md5::digest(bytes_at(number, 0, 1000))) } else { part.etag.clone() };
+            }
+            let body = body.clone();
+            rig.faulty.always("CompleteMultipartUpload", Fault::changed(move |answer| answer.body(&*body)));
+            assert!(complete(&rig, &id, &parts).unwrap().is_some());
+            assert_eq!((rig.count("CompleteMultipartUpload"), rig.count("HeadObject")), (1, 1));
+            assert_eq!(rig.stored("parts").unwrap().len(), 2000);
+            rig.finish();
+        }
+    }
+}
+
+/// The result says that it is done; the object says something else.
+#[test]
+fn p13_a_completion_without_an_etag_is_compared_with_the_object() {
+    let rig = Rig::new();
+    let (id, parts) = uploaded(&rig, 2);
+    let done = Fault::reply(200, completed(""));
+    rig.faulty.always("CompleteMultipartUpload", done);
+    assert_eq!(complete(&rig, &id, &parts).unwrap_err().kind(), ErrorKind::OutcomeUnknown);
+    rig.store("parts", b"short");
+    let error = complete(&rig, &id, &parts).unwrap_err();
+    assert_eq!((error.kind(), error.key()), (ErrorKind::Integrity, Some("parts")), "{error}");
+    // Whoever may not look has the server's word.
+    rig.faulty.always("HeadObject", Fault::reply(403, ""));
+    assert_eq!(complete(&rig, &id, &parts).unwrap(), None);
+    rig.client.abort_multipart_upload(upload("parts", &id)).unwrap();
+    rig.finish();
+}
+
+/// ETags in upper case, where only the object can say what happened.
+#[test]
+fn case_33_upper_case_etags_are_compared_without_case() {
+    let upper = || {
+        Fault::changed(|answer: Answer| {
+            let etag = answer.headers.iter().find(|(name, _)| name == "etag").unwrap().1.to_uppercase();
+            answer.with("etag", &etag)
+        })
+    };
+    let rig = Rig::new();
+    rig.faulty.always("HeadObject", upper());
+    rig.faulty.once("PutObject", Fault::silent(End::Close).after_commit());
+    rig.client.put_object_if(BUCKET, "key", CONTENT, &settings(), &Condition::IfAbsent).unwrap();
+    assert_eq!((rig.count("PutObject"), rig.count("HeadObject")), (2, 1));
+    let (id, parts) = uploaded(&rig, 2);
+    rig.faulty.once("CompleteMultipartUpload", Fault::silent(End::Close).after_commit());
+    rig.faulty.once("CompleteMultipartUpload", Fault::error(404, "NoSuchUpload"));
+    complete(&rig, &id, &parts).unwrap();
+    for Way { operation, send, .. } in WAYS {
+        rig.faulty.once(operation, upper());
+        send(&rig, CONTENT).unwrap();
+    }
+    rig.finish();
+}
+
+fn copy(rig: &Rig) -> Result<Option<String>> {
+    let source = CopySource { bucket: BUCKET, key: "source", if_match: None };
+    rig.client.copy_object(source, BUCKET, "copy", &settings()).map(|copied| copied.etag)
+}
+
+/// Replies to a copy that was made.
+const COPIED: [&str; 9] = [
+    "",
+    " \n",
+    "<CopyObjectResult/>",
+    "<CopyObjectResult><LastModified>2016-11-09T16:16:12Z</LastModified></CopyObjectResult>",
+    "<CopyObjectResult><ETag></ETag></CopyObjectResult>",
+    "<CopyObjectResult><ETag>a</ETag><ETag>b</ETag></CopyObjectResult>",
+    "<CopyObjectResponse><CopyObjectResult><ETag>a</ETag></CopyObjectResult></CopyObjectResponse>",
+    "<Copied/>",
+    "<?xml version=\"1.0\"?><ns:CopyObjectOutput xmlns:ns=\"n\"/>",
+];
+
+/// One look settles a copy of which the reply says nothing, and a file is moved.
+#[test]
+fn case_56_a_copy_reply_that_says_nothing_is_settled_by_a_look() {
+    for body in COPIED {
+        let rig = Rig::new();
+        rig.store("source", CONTENT);
+        rig.faulty.always("CopyObject", Fault::changed(move |answer| answer.body(body)));
+        assert_eq!(copy(&rig).unwrap().unwrap(), hex::encode(Md5::digest(CONTENT)), "{body}");
+        assert_eq!(rig.count("CopyObject"), 1, "{body}");
+        rig.store("root/from", CONTENT);
+        let before = rig.count("HeadObject");
+        driver(&rig).rename("/from", "/to").unwrap();
+        assert_eq!((rig.count("CopyObject"), rig.count("HeadObject")), (2, before + 2), "{body}");
+        assert_eq!(rig.faulty.backend.keys(BUCKET), ["copy", "root/to", "source"]);
+        rig.finish();
+    }
+}
+
+/// The same where no copy was made: another object is there, or none.
+#[test]
+fn case_56_a_copy_that_was_not_made_is_an_error() {
+    for body in COPIED {
+        for there in [None, Some(&b"xyz"[..]), Some(b"longer")] {
+            let rig = Rig::new();
+            rig.store("source", CONTENT);
+            if let Some(there) = there {
+                rig.store("copy", there);
+            }
+            rig.faulty.always("CopyObject", Fault::reply(200, body));
+            let error: Error = copy(&rig).unwrap_err();
+            assert_eq!((error.kind(), error.attempts()), (ErrorKind::Protocol, ATTEMPTS), "{body}: {error}");
+            assert_eq!(rig.stored("copy").as_deref(), there);
+            rig.faulty.heal();
+            rig.faulty.once("CopyObject", Fault::reply(200, body));
+            copy(&rig).unwrap();
+            assert_eq!(rig.stored("copy").unwrap(), CONTENT);
+            rig.finish();
+        }
+    }
+    // Nobody may look.
+    let rig = Rig::new();
+    rig.store("source", CONTENT);
+    rig.faulty.always("CopyObject", Fault::reply(200, ""));
+    rig.faulty.times("HeadObject", 1, 1, Fault::reply(403, ""));
+    let error = copy(&rig).unwrap_err();
+    assert_eq!((error.kind(), rig.count("CopyObject")), (ErrorKind::OutcomeUnknown, 1), "{error}");
+    rig.finish();
+}
+
+/// Where ETags say nothing, an object of the size that was there before is no copy.
+#[test]
+fn p18_an_old_object_with_an_opaque_etag_is_no_copy() {
+    let rig = Rig::new();
+    rig.store("source", CONTENT);
+    rig.store("copy", b"xyz");
+    let heads = Arc::new(AtomicU64::new(0));
+    let opaque = move |answer: Answer| answer.with("etag", &format!("\"e{}\"", heads.fetch_add(1, Ordering::Relaxed)));
+    let old = opaque.clone();
+    let old = move |answer| old(answer).with("last-modified", "Wed, 09 Nov 2016 16:16:12 GMT");
+    rig.faulty.always("CopyObject", Fault::reply(200, ""));
+    rig.faulty.always("HeadObject", Fault::changed(old));
+    assert_eq!(copy(&rig).unwrap_err().kind(), ErrorKind::Protocol);
+    assert_eq!(rig.stored("copy").unwrap(), b"xyz");
+    rig.faulty.heal();
+    rig.faulty.always("CopyObject", Fault::changed(|answer| answer.body("")));
+    rig.faulty.always("HeadObject", Fault::changed(opaque));
+    copy(&rig).unwrap();
+    assert_eq!(rig.stored("copy").unwrap(), CONTENT);
+    rig.finish();
+}
+
+/// Dates as they should not be.
+#[test]
+fn case_09_a_copy_result_with_an_odd_date_is_a_success() {
+    for date in ["Wed, 09 Nov 2016 16:16:12 GMT", "2016-11-09T16:16:12", "yesterday", "", "<x/>", "1478708172"] {
+        let rig = Rig::new();
+        rig.store("root/from", CONTENT);
+        let body = format!(
+            "<CopyObjectResult><LastModified>{date}</LastModified><ETag>&quot;{}&quot;</ETag></CopyObjectResult>",
+            hex::encode(Md5::digest(CONTENT))
+        );
+        rig.faulty.always("CopyObject", Fault::changed(move |answer| answer.body(&*body)));
+        driver(&rig).rename("/from", "/to").unwrap();
+        assert_eq!((rig.count("CopyObject"), rig.count("HeadObject")), (1, 1), "{date}");
+        assert_eq!(rig.faulty.backend.keys(BUCKET), ["root/to"]);
+        rig.finish();
+    }
+}
+
+/// Every response is lost, as those of a gateway that waits for a minute and not for the copy.
+#[test]
+fn p18_a_copy_whose_responses_are_lost_is_settled_by_a_look() {
+    for fault in [Fault::silent(End::Close), Fault::error(500, "InternalError"), Fault::reply(504, "timeout")] {
+        let rig = Rig::new();
+        rig.store("root/from", CONTENT);
+        rig.faulty.always("CopyObject", fault.after_commit());
+        driver(&rig).rename("/from", "/to").unwrap();
+        assert_eq!(rig.faulty.backend.keys(BUCKET), ["root/to"]);
+        rig.finish();
+    }
+}
+
+/// A weak ETag never holds, so it is no condition.
+#[test]
+fn p20_weak_etags_are_never_sent_as_conditions() {
+    let weak = || Fault::changed(|answer| answer.with("etag", "W/\"weak\""));
+    let rig = Rig::new();
+    rig.faulty.always("HeadObject", weak());
+    rig.faulty.always("GetObject", weak());
+    let content = bytes_at(5, 0, 6 << 20);
+    rig.store("root/from", &content);
+    let driver = driver(&rig);
+    driver.rename("/from", "/to").unwrap();
+    driver.write_stream("/to", 1000, &mut &b"tail"[..]).unwrap();
+    driver.write_stream("/to", 1000, &mut &content[..]).unwrap();
+    let transfer = Transfer::new(&rig.client);
+    let source = CopySource { bucket: BUCKET, key: "root/to", if_match: Some("W/\"weak\"") };
+    transfer.copy(source, BUCKET, "copy", &settings()).unwrap();
+    rig.client.copy_object(source, BUCKET, "copy", &settings()).unwrap();
+    let read = GetObject::default().if_match("W/\"weak\"");
+    rig.client.get_object(BUCKET, "copy", &read).unwrap();
+    assert!(rig.faulty.seen().iter().all(|seen| !seen.head.to_ascii_lowercase().contains("w/\"weak")));
+    // What is not sent is compared here, and the condition of a write is refused.
+    let other = GetObject::default().if_match("W/\"other\"");
+    assert_eq!(rig.client.get_object(BUCKET, "copy", &other).unwrap_err().kind(), ErrorKind::PreconditionFailed);
+    let weak = Condition::IfMatch("W/\"weak\"".to_owned());
+    let error = rig.client.put_object_if(BUCKET, "copy", CONTENT, &settings(), &weak).unwrap_err();
+    assert_eq!((error.kind(), error.attempts()), (ErrorKind::InvalidArgument, 0), "{error}");
+    drop(driver);
+    rig.finish();
+}
+
+/// Cloudflare R2 reads the name of an empty bucket from a slash before it.
+#[test]
+fn a_copy_source_has_no_slash_before_the_bucket() {
+    let rig = Rig::new();
+    let key = "a b/%/é+\u{1F98A}";
+    rig.store(key, CONTENT);
+    let source = CopySource { bucket: BUCKET, key, if_match: None };
+    rig.client.copy_object(source, BUCKET, "copy", &settings()).unwrap();
+    let id = rig.begin("parts");
+    rig.client.upload_part_copy(source, 0..3, upload("parts", &id), 1).unwrap();
+    for seen in rig.faulty.seen() {
+        if let Some(source) = seen.header("x-amz-copy-source") {
+            assert_eq!(source, "registry/a%20b/%25/%C3%A9%2B%F0%9F%A6%8A");
+        }
+    }
+    rig.client.abort_multipart_upload(upload("parts", &id)).unwrap();
+    rig.finish();
+}
+
+/// The reason stands in the document, and no missing ETag hides it.
+#[test]
+fn p31_an_error_in_the_response_to_a_part_is_shown() {
+    let rig = Rig::new();
+    let id = rig.begin("parts");
+    for code in ["AccessDenied", "NoSuchUpload", "QuotaExceeded"] {
+        rig.faulty.once("UploadPart", Fault::reply(200, crate::server::error_document(code)));
+        let error = rig.client.upload_part(upload("parts", &id), 1, CONTENT).unwrap_err();
+        assert_eq!((error.code(), error.attempts()), (Some(code), 1), "{error}");
+    }
+    rig.client.abort_multipart_upload(upload("parts", &id)).unwrap();
+    rig.finish();
+}
+
+/// A bucket that takes nothing without a digest: learnt once.
+#[test]
+fn case_07_a_digest_is_sent_where_the_server_demands_it() {
+    const BODY: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>InvalidRequest</Code><Message>Content-MD5 OR \
+                        x-amz-checksum- HTTP header is required for Put Object requests with Object Lock parameters\
+                        </Message></Error>";
+    for checksum in [Checksum::Auto, Checksum::Crc32c, Checksum::None] {
+        for Way { operation, send, .. } in WAYS {
+            let rig = rig_with(checksum);
+            rig.faulty.by_digest(Fault::reply(400, BODY));
+            send(&rig, CONTENT).unwrap();
+            send(&rig, CONTENT).unwrap();
+            assert_eq!(rig.faulty.faults(), 1, "{operation}");
+            rig.finish();
+        }
+    }
+    // A server that refuses the digest as well.
+    let rig = Rig::new();
+    rig.faulty.always("PutObject", Fault::reply(400, BODY));
+    let error = put(&rig, CONTENT).unwrap_err();
+    assert_eq!((error.kind(), rig.count("PutObject")), (ErrorKind::Refused, 2), "{error}");
+    let digests: Vec<_> = rig.faulty.seen().iter().map(|seen| seen.header("content-md5").map(str::to_owned)).collect();
+    assert_eq!(digests, [None, Some(BASE64.encode(Md5::digest(CONTENT)))]);
+    rig.finish();
+}
+
+/// A large file is moved whatever a server without copies of parts, or of objects, has to say.
+#[test]
+fn copies_fall_back_to_what_the_server_has() {
+    let missing = || {
+        [
+            Fault::error(501, "NotImplemented"),
+            Fault::error(405, "MethodNotAllowed"),
+            Fault::error(400, "InvalidArgument"),
+            Fault::error(400, "NotImplemented"),
+            Fault::error(403, "MethodNotAllowed"),
+            Fault::reply(404, "404 page not found"),
+            Fault::reply(415, ""),
+        ]
+    };
+    let empty = [Fault::reply(200, ""), Fault::reply(200, "<CopyObjectResult><ETag>e</ETag></CopyObjectResult>")];
+    let content = bytes_at(7, 0, (17 << 20) + 77);
+    let source = CopySource { bucket: BUCKET, key: "source", if_match: None };
+    for (index, fault) in missing().into_iter().chain(empty).enumerate() {
+        let rig = Rig::new();
+        rig.store("source", &content);
+        rig.faulty.always("UploadPartCopy", fault);
+        let transfer = Transfer::new(&rig.client);
+        transfer.copy(source, BUCKET, "copy", &settings()).unwrap();
+        assert!(rig.stored("copy").unwrap() == content, "{index}");
+        assert_eq!((rig.count("CopyObject"), rig.count("GetObject")), (1, 0), "{index}");
+        drop(transfer);
+        rig.finish();
+    }
+    for (index, fault) in missing().into_iter().enumerate() {
+        for size in [0, 1000, content.len()] {
+            let rig = Rig::new();
+            rig.store("source", &content[..size]);
+            rig.faulty.always("UploadPartCopy", fault.clone());
+            rig.faulty.always("CopyObject", fault.clone());
+            let copied = Transfer::new(&rig.client).copy(source, BUCKET, "copy", &settings()).unwrap();
+            assert!(rig.stored("copy").unwrap() == content[..size], "{index}");
+            assert_eq!(copied.bytes, size as u64);
+            rig.finish();
+        }
+    }
+}
