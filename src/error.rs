@@ -137,6 +137,7 @@ struct Inner {
     bytes_taken: Option<u64>,
     offset: Option<i64>,
     history: Option<String>,
+    object_size: Option<u64>,
     unsettled: bool,
     lasting: bool,
     hint: Option<String>,
@@ -289,6 +290,14 @@ impl Error {
     }
     pub(crate) fn is_unsettled(&self) -> bool {
         self.0.unsettled
+    }
+    /// Notes the size of the object, which a response named that refused a range of it.
+    pub(crate) fn with_object_size(mut self, bytes: u64) -> Self {
+        self.0.object_size = Some(bytes);
+        self
+    }
+    pub(crate) fn object_size(&self) -> Option<u64> {
+        self.0.object_size
     }
     /// Notes that another attempt would fail in the same way, whatever the kind says.
     pub(crate) fn with_lasting(mut self) -> Self {

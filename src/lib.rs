@@ -48,6 +48,8 @@
 //! `default-features = false` leaves [`sign`] and [`xml`]: what an auditor reads and a fuzzer builds.
 
 #[cfg(feature = "client")]
+mod bounds;
+#[cfg(feature = "client")]
 pub mod cancel;
 #[cfg(feature = "client")]
 pub mod client;

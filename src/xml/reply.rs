@@ -107,6 +107,7 @@ fn error(document: &mut Document<'_>) -> Result<ErrorDocument, Error> {
             "Key" => &mut found.key,
             "ArgumentName" => &mut found.argument_name,
             "ArgumentValue" => &mut found.argument_value,
+            "ActualObjectSize" => &mut found.actual_object_size,
             "Condition" => &mut found.condition,
             "ServerTime" => &mut found.server_time,
             "CanonicalRequest" => &mut found.steps.canonical_request,

@@ -8,9 +8,12 @@ mod planting;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bounded;
 mod connection;
 mod deleting;
 mod driver;
+mod foreign;
+mod guards;
 mod listing;
 mod load;
 mod panics;

@@ -29,7 +29,7 @@ pub(super) fn delete_path(store: &Store, path: &str, key: &str) -> Result<bool> 
     let ended = uploads::end_within(store, path)?;
     let located = |error| store.error(error, path);
     // One page shows both the file and what is below it, unless there are many keys that begin like the path.
-    let page = store.client.list_objects(&store.bucket, &ListObjects::prefix(key), None).map_err(located)?;
+    let page = store.client.first_page(&store.bucket, &ListObjects::prefix(key)).map_err(located)?;
     let checkpoint = checkpoint_key(store, path);
     let file = page.contents.iter().any(|object| object.key == key);
     let below = format!("{key}/");
@@ -192,4 +192,33 @@ fn batches(page: Vec<Object>, prefix: &str) -> Result<Vec<Vec<String>>> {
         }
     }
     Ok(batches)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(keys: impl Iterator<Item = String>) -> Vec<Object> {
+        keys.map(|key| Object { key, size: 1, last_modified: None, etag: None, storage_class: None }).collect()
+    }
+
+    #[test]
+    fn a_foreign_key_refuses_the_whole_page() {
+        let keys = |foreign: &str| ["d/a", "d/", foreign, "d/b"].map(str::to_owned).into_iter();
+        for foreign in ["", "d", "da", "e/a", "D/a", "/d/a", "x/d/a"] {
+            assert_eq!(batches(page(keys(foreign)), "d/").expect_err(foreign).kind(), ErrorKind::Protocol);
+        }
+        assert_eq!(batches(page(keys("d/x")), "d/").expect("all below").concat().len(), 4);
+    }
+
+    #[test]
+    fn a_page_is_cut_into_requests() {
+        let lengths = |keys: usize| -> Vec<usize> {
+            let page = page((0..keys).map(|number| format!("d/{number}")));
+            batches(page, "d/").expect("all below").iter().map(Vec::len).collect()
+        };
+        assert_eq!(lengths(0), [0; 0]);
+        assert_eq!(lengths(1000), [1000]);
+        assert_eq!(lengths(2001), [1000, 1000, 1]);
+    }
 }
