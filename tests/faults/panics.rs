@@ -4,7 +4,7 @@
 use crate::server::Fault;
 use crate::support::ServerOptions;
 use crate::{BUCKET, Rig, quickly};
-use s3driver::client::{
+use s3driver::client::{Config, 
     Client, CopySource, GetObject, ObjectSettings, Presign, PresignMethod, RetryPolicy, SignatureVersion, Timeouts,
 };
 use s3driver::clock::{Clock, SystemClock};
@@ -117,8 +117,8 @@ impl<'a> Tried<'a> {
         ];
         let driver = S3Driver::with_config(&Parameters::from_pairs(pairs).unwrap(), |config| {
             let config = config.timeouts(crate::timeouts()).retry(crate::retry());
-            let config = clock.into_iter().fold(config, |config, clock| config.clock(clock));
-            provider.into_iter().fold(config, |config, provider| config.credentials(provider))
+            let config = clock.into_iter().fold(config, Config::clock);
+            provider.into_iter().fold(config, Config::credentials)
         });
         Self { rig, driver: driver.unwrap(), directory: tempfile::tempdir().unwrap() }
     }

@@ -55,7 +55,9 @@ fn call_all(client: &Client) -> Vec<(&'static str, Error)> {
 }
 
 /// How the words of a server repeat a text.
-const SPELLINGS: &[(&str, fn(&str) -> String)] = &[
+type Spelling = (&'static str, fn(&str) -> String);
+
+const SPELLINGS: &[Spelling] = &[
     ("as it is", str::to_owned),
     ("in capitals", str::to_uppercase),
     ("in small letters", str::to_lowercase),
@@ -73,7 +75,9 @@ const SPELLINGS: &[(&str, fn(&str) -> String)] = &[
 ];
 
 /// Where the words stand.
-const PLACES: &[(&str, fn(&str) -> Answer)] = &[
+type Place = (&'static str, fn(&str) -> Answer);
+
+const PLACES: &[Place] = &[
     ("message", |said| document("AccessDenied", said)),
     ("code", |said| document(said, "refused")),
     ("ids", |said| {
