@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail that way")]
 
+#[path = "../support/planted.rs"]
+mod planting;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -11,8 +13,11 @@ mod deleting;
 mod driver;
 mod listing;
 mod load;
+mod panics;
+mod planted;
 mod reading;
 mod reasons;
+mod secrets;
 mod server;
 mod status;
 mod stored;

@@ -32,7 +32,7 @@ const ORDER: &[&[&str]] = &[
     &["cloudfront", "transport", "sign", "xml"],
     &["net"],
     &["error", "duration", "clock", "sync"],
-    &["text", "time", "cancel"],
+    &["text", "time", "cancel", "files"],
 ];
 
 /// Parts whose results depend on their arguments alone.

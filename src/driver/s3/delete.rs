@@ -3,7 +3,7 @@ use super::store::Store;
 use super::uploads;
 use super::writer::checkpoint::checkpoint_key;
 use crate::client::{Condition, DELETE_OBJECTS_KEYS, ListObjects};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, catch_panic};
 use crate::sync;
 use crate::transfer::list_in_shards;
 use crate::xml::Object;
@@ -119,7 +119,7 @@ struct Pass {
 fn delete_once(store: &Store, prefix: &str, also: [&str; 2]) -> Result<Pass> {
     let delete = |keys: &Vec<String>| {
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        store.client.delete_objects(&store.bucket, &keys)
+        catch_panic("a thread that deletes", || store.client.delete_objects(&store.bucket, &keys))
     };
     // The first failure: after it the rest is left alone.
     let failure: Mutex<Option<Error>> = Mutex::new(None);
