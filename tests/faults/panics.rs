@@ -4,8 +4,9 @@
 use crate::server::Fault;
 use crate::support::ServerOptions;
 use crate::{BUCKET, Rig, quickly};
-use s3driver::client::{Config, 
-    Client, CopySource, GetObject, ObjectSettings, Presign, PresignMethod, RetryPolicy, SignatureVersion, Timeouts,
+use s3driver::client::{
+    Client, Config, CopySource, GetObject, ObjectSettings, Presign, PresignMethod, RetryPolicy, SignatureVersion,
+    Timeouts,
 };
 use s3driver::clock::{Clock, SystemClock};
 use s3driver::credentials::{Credentials, Lease, Provider};
