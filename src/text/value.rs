@@ -279,7 +279,7 @@ pub(crate) fn base64_of(text: &str) -> Option<Zeroizing<Vec<u8>>> {
             _ => return None,
         }
     }
-    while plain.len() % 4 != 0 {
+    while !plain.len().is_multiple_of(4) {
         plain.push('=');
     }
     STANDARD.decode(&*plain).ok().map(Zeroizing::new)
