@@ -231,7 +231,7 @@ mod tests {
         let meta = |etag: &str| ObjectMeta { size: 5, etag: Some(etag.to_owned()), ..ObjectMeta::default() };
         let sized = Wanted { size: Some(5), ..Wanted::default() };
         let whole = Wanted { md5: Some(MD5), ..sized.clone() };
-        let parts = Wanted { etag: Some(format!("{digits}-3")), parts: Some(3), ..sized.clone() };
+        let parts = Wanted { etag: Some(format!("{digits}-3")), parts: Some(3), ..sized };
         let found = |wanted: &Wanted, etag: &str| match wanted.compare(meta(etag), Age::Unknown) {
             Found::Wanted(_) => "wanted",
             Found::Similar(..) => "similar",

@@ -250,7 +250,7 @@ impl Shards<'_> {
     fn look(&self, prefix: &str) -> Result<Look> {
         let mut pages = self.client.listing(self.bucket, ListObjects::prefix(prefix));
         let first = pages.next().transpose()?.unwrap_or_default();
-        if !is_truncated(&first) || !is_worth_splitting(prefix, &first) {
+        if !first.is_followed() || !is_worth_splitting(prefix, &first) {
             return Ok(Look::Pages(Box::new(first), pages));
         }
         let mut below = prefix.to_owned();
@@ -258,7 +258,7 @@ impl Shards<'_> {
             let request = ListObjects::prefix(&*below).delimiter(DELIMITER.to_string());
             let level = self.client.list_objects(self.bucket, &request, None)?;
             let sound = level.common_prefixes.iter().all(|prefix| prefix.starts_with(&below) && *prefix != below);
-            if is_truncated(&level) || level.common_prefixes.len() > MOST_SHARDS || !sound {
+            if level.is_followed() || level.common_prefixes.len() > MOST_SHARDS || !sound {
                 break;
             }
             match (&*level.common_prefixes, &*level.contents) {
@@ -314,10 +314,6 @@ fn is_worth_splitting(prefix: &str, page: &ListBucketResult) -> bool {
     let directories: HashSet<&str> =
         page.contents.iter().filter_map(|object| object.key.get(..directory(object)?)).collect();
     (1..=DIRECTORIES_PER_PAGE).contains(&directories.len())
-}
-
-fn is_truncated(page: &ListBucketResult) -> bool {
-    page.is_truncated.unwrap_or_else(|| page.next_continuation_token.is_some())
 }
 
 /// A shard being listed; however its thread leaves it, the visitor is told.

@@ -44,6 +44,14 @@ pub struct ListBucketResult {
     pub common_prefixes: Vec<String>,
 }
 
+impl ListBucketResult {
+    /// Returns whether more pages follow. A server that does not say so names where they begin.
+    #[cfg(feature = "client")]
+    pub(crate) fn is_followed(&self) -> bool {
+        self.is_truncated.unwrap_or_else(|| self.next_continuation_token.is_some())
+    }
+}
+
 /// Reads `ListBucketResult`, at most [`MAX_LISTING_BYTES`] of it.
 pub fn list_bucket_result(body: &[u8]) -> Result<ListBucketResult, Error> {
     parse(body, MAX_LISTING_BYTES, &["ListBucketResult"], |document, _| {

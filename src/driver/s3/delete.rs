@@ -33,7 +33,7 @@ pub(super) fn delete_path(store: &Store, path: &str, key: &str) -> Result<bool> 
     let checkpoint = checkpoint_key(store, path);
     let file = page.contents.iter().any(|object| object.key == key);
     let below = format!("{key}/");
-    if page.is_truncated.unwrap_or(page.next_continuation_token.is_some()) {
+    if page.is_followed() {
         let below = delete_below(store, path, [key, &checkpoint])?;
         if below || file || head(store, key).map_err(located)? {
             if !below {

@@ -20,6 +20,7 @@ pub struct OptionAlias {
     pub option: Option<&'static str>,
     /// What becomes of its values, in Markdown without line breaks.
     pub meaning: &'static str,
+    #[cfg_attr(not(feature = "serde"), allow(dead_code, reason = "text has no type to be checked"))]
     pub(super) kind: Kind,
     rule: Rule,
 }

@@ -124,6 +124,7 @@ pub(super) enum Named {
     Alias(&'static OptionAlias),
 }
 
+#[cfg(feature = "serde")]
 impl Named {
     pub(super) fn name(self) -> &'static str {
         match self {
