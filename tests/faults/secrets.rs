@@ -54,10 +54,11 @@ fn call_all(client: &Client) -> Vec<(&'static str, Error)> {
     .collect()
 }
 
-/// How the words of a server repeat a text.
-type Spelling = (&'static str, fn(&str) -> String);
+type Spell = fn(&str) -> String;
+type Place = fn(&str) -> Answer;
 
-const SPELLINGS: &[Spelling] = &[
+/// How the words of a server repeat a text.
+const SPELLINGS: &[(&str, Spell)] = &[
     ("as it is", str::to_owned),
     ("in capitals", str::to_uppercase),
     ("in small letters", str::to_lowercase),
@@ -75,9 +76,7 @@ const SPELLINGS: &[Spelling] = &[
 ];
 
 /// Where the words stand.
-type Place = (&'static str, fn(&str) -> Answer);
-
-const PLACES: &[Place] = &[
+const PLACES: &[(&str, Place)] = &[
     ("message", |said| document("AccessDenied", said)),
     ("code", |said| document(said, "refused")),
     ("ids", |said| {
