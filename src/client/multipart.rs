@@ -173,7 +173,9 @@ impl Client {
             read_what_is_said(response, deadline, &call, reader)
         };
         match self.run_and_look(&call, || Payload::Bytes(body.as_bytes()), accept, || Ok(made_of(parts))) {
-            Ok(Ended::Said(result)) => check_completion(&call, parts, result, look),
+            Ok(Ended::Said(result)) => {
+                check_completion(&call, parts, result, look).map_err(|error| self.without_secrets(error))
+            }
             Ok(Ended::Seen(meta)) => Ok(CompletedUpload { etag: meta.etag }),
             Err(error) if may_have_completed(&error) => settle_completion(error, look()),
             Err(error) => Err(error),

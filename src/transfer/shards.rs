@@ -277,7 +277,7 @@ impl Shards<'_> {
     fn look(&self, prefix: &str, depth: u32) -> Result<Look> {
         let mut pages = self.client.listing(self.bucket, ListObjects::prefix(prefix));
         let first = pages.next().transpose()?.unwrap_or_default();
-        if !is_truncated(&first) || !is_worth_splitting(prefix, &first) || !self.lock().may_split(depth) {
+        if !first.is_followed() || !is_worth_splitting(prefix, &first) || !self.lock().may_split(depth) {
             return Ok(Look::Pages(Box::new(first), pages));
         }
         let mut below = prefix.to_owned();
@@ -286,7 +286,7 @@ impl Shards<'_> {
             let level = self.client.first_page(self.bucket, &request)?;
             let mut different = HashSet::new();
             let sound = level.common_prefixes.iter().all(|prefix| *prefix != below && different.insert(prefix));
-            if is_truncated(&level) || level.common_prefixes.len() > MOST_SHARDS || !sound {
+            if level.is_followed() || level.common_prefixes.len() > MOST_SHARDS || !sound {
                 break;
             }
             match (&*level.common_prefixes, &*level.contents) {
@@ -348,10 +348,6 @@ fn is_worth_splitting(prefix: &str, page: &ListBucketResult) -> bool {
     let directories: HashSet<&str> =
         page.contents.iter().filter_map(|object| object.key.get(..directory(object)?)).collect();
     (1..=DIRECTORIES_PER_PAGE).contains(&directories.len())
-}
-
-fn is_truncated(page: &ListBucketResult) -> bool {
-    page.is_truncated.unwrap_or_else(|| page.next_continuation_token.is_some() || page.next_marker.is_some())
 }
 
 /// A shard being listed; however its thread leaves it, the visitor is told.

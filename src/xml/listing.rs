@@ -44,6 +44,15 @@ pub struct ListBucketResult {
     pub common_prefixes: Vec<String>,
 }
 
+impl ListBucketResult {
+    /// Returns whether more pages follow. A server that does not say so names where they begin.
+    #[cfg(feature = "client")]
+    pub(crate) fn is_followed(&self) -> bool {
+        let named = self.next_continuation_token.is_some() || self.next_marker.is_some();
+        self.is_truncated.unwrap_or(named)
+    }
+}
+
 /// Reads `ListBucketResult`, at most [`MAX_LISTING_BYTES`] of it.
 pub fn list_bucket_result(body: &[u8]) -> Result<ListBucketResult, Error> {
     read(body, Demand::Document)

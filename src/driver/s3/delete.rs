@@ -3,7 +3,7 @@ use super::store::Store;
 use super::uploads;
 use super::writer::checkpoint::checkpoint_key;
 use crate::client::{Condition, DELETE_OBJECTS_KEYS, ListObjects};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, catch_panic};
 use crate::sync;
 use crate::transfer::list_in_shards;
 use crate::xml::Object;
@@ -33,7 +33,7 @@ pub(super) fn delete_path(store: &Store, path: &str, key: &str) -> Result<bool> 
     let checkpoint = checkpoint_key(store, path);
     let file = page.contents.iter().any(|object| object.key == key);
     let below = format!("{key}/");
-    if page.is_truncated.unwrap_or(page.next_continuation_token.is_some()) {
+    if page.is_followed() {
         let below = delete_below(store, path, [key, &checkpoint])?;
         if below || file || head(store, key).map_err(located)? {
             if !below {
@@ -119,7 +119,7 @@ struct Pass {
 fn delete_once(store: &Store, prefix: &str, also: [&str; 2]) -> Result<Pass> {
     let delete = |keys: &Vec<String>| {
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        store.client.delete_objects(&store.bucket, &keys)
+        catch_panic("a thread that deletes", || store.client.delete_objects(&store.bucket, &keys))
     };
     // The first failure: after it the rest is left alone.
     let failure: Mutex<Option<Error>> = Mutex::new(None);

@@ -278,7 +278,7 @@ impl StorageDriver for S3Driver {
         let located = |error| store.error(error, path);
         // All keys below, if one page shows them: so a directory that holds nothing but checkpoints can be left out.
         let all = store.client.first_page(&store.bucket, &ListObjects::prefix(&*prefix)).map_err(located)?;
-        if !all.is_truncated.unwrap_or(all.next_continuation_token.is_some()) {
+        if !all.is_followed() {
             all.contents.iter().for_each(|object| children.add(&object.key));
         } else {
             for page in store.client.listing(&store.bucket, ListObjects::prefix(&*prefix).delimiter("/")) {
