@@ -182,6 +182,7 @@ pub(crate) fn may_be_secret(text: &str) -> bool {
 }
 
 /// Whether `text` is a URL with a password in it.
+#[cfg(feature = "client")]
 pub(crate) fn is_url_with_password(text: &str) -> bool {
     let authority = text.split_once("://").map(|(_, rest)| rest);
     authority.and_then(|rest| rest.rsplit_once('@')).is_some_and(|(user, _)| user.contains(':'))
@@ -279,7 +280,7 @@ pub(crate) fn base64_of(text: &str) -> Option<Zeroizing<Vec<u8>>> {
             _ => return None,
         }
     }
-    while plain.len() % 4 != 0 {
+    while !plain.len().is_multiple_of(4) {
         plain.push('=');
     }
     STANDARD.decode(&*plain).ok().map(Zeroizing::new)

@@ -48,8 +48,7 @@ impl ListBucketResult {
     /// Returns whether more pages follow. A server that does not say so names where they begin.
     #[cfg(feature = "client")]
     pub(crate) fn is_followed(&self) -> bool {
-        let named = self.next_continuation_token.is_some() || self.next_marker.is_some();
-        self.is_truncated.unwrap_or(named)
+        self.is_truncated.unwrap_or_else(|| self.next_continuation_token.is_some() || self.next_marker.is_some())
     }
 }
 

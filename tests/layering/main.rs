@@ -33,7 +33,7 @@ const ORDER: &[&[&str]] = &[
     &["cloudfront", "transport", "sign", "xml"],
     &["net"],
     &["error", "duration", "clock", "sync"],
-    &["text", "time", "cancel", "bounds", "files"],
+    &["text", "time", "cancel", "files", "bounds"],
 ];
 
 /// Parts whose results depend on their arguments alone.

@@ -325,7 +325,7 @@ fn check_own_option(options: &GivenOptions) -> Result<()> {
     const GENERATED: usize = 16;
     let kind = |name| options.text(name).and_then(resemblance);
     let [id, secret] = [kind("accesskey"), kind("secretkey")];
-    if id == Some(Resemblance::SecretKey) && secret != id || secret == Some(Resemblance::AccessKeyId) && secret != id {
+    if id != secret && (id == Some(Resemblance::SecretKey) || secret == Some(Resemblance::AccessKeyId)) {
         return Err(refused("accesskey and secretkey are swapped: each holds what looks like the other one"));
     }
     for name in ["secretkey", "sessiontoken"] {
