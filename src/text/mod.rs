@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn characters_that_hide_or_reorder_text_are_escaped() {
+    fn p26_characters_that_hide_or_reorder_text_are_escaped() {
         for c in [
             '\0',
             '\t',
