@@ -1,5 +1,5 @@
 //! Every corpus through its target, as it is and mutated, on a stable compiler and without libFuzzer.
-use s3driver_fuzz::TARGETS;
+use s3driver_fuzz::{TARGETS, converse};
 use std::panic::{catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -82,6 +82,27 @@ fn mutated(seeds: &[Vec<u8>], mut state: u64) -> Vec<u8> {
         data.splice(from..to, new);
     }
     data
+}
+
+/// The names of the conversations begin with their end, so that the target cannot hold because nothing ever succeeds.
+#[test]
+fn conversations_end_as_their_names_say() {
+    let seeds = corpus("conversation");
+    assert!(seeds.len() >= 40, "{} conversations", seeds.len());
+    let wrong: Vec<_> = seeds
+        .into_iter()
+        .filter_map(|(path, data)| {
+            let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+            let expected = match name.split_once('-') {
+                Some(("ok", _)) => true,
+                Some(("fails", _)) => false,
+                _ => panic!("{name} does not begin with its end"),
+            };
+            let result = converse(&data);
+            (result.is_ok() != expected).then(|| format!("{name}: {result:?}"))
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// A target without a binary would never be fuzzed, and one without an entry never replayed.
