@@ -1,6 +1,6 @@
 //! Durations as registry configurations write them: Go's `1h30m`, `1.5h`, `300ms`, or a plain
 //! number of seconds. The one rule for every option; bounds are the option's own.
-use crate::text::shown;
+use crate::text::{Form, shown_value};
 use std::time::Duration;
 
 /// Go keeps a duration in 64 bits of nanoseconds, about 292 years; what does not fit there is refused here too.
@@ -10,7 +10,7 @@ const MAX_NANOS: u128 = i64::MAX as u128;
 ///
 /// The grammar is that of [Go's `time.ParseDuration`](https://pkg.go.dev/time#ParseDuration) without a sign.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
-    let bad = |why: &str| format!("{why} in \"{}\"", shown(text));
+    let bad = |why: &str| format!("{why} in \"{}\"", shown_value(text, Form::Duration));
     if text.starts_with(['-', '+']) {
         return Err(bad("a sign"));
     }

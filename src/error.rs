@@ -1,7 +1,13 @@
 //! The crate's one error type.
+#[cfg(feature = "client")]
+use crate::text::Secrets;
 use crate::text::shown_to;
+#[cfg(feature = "client")]
+use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
+#[cfg(any(feature = "client", feature = "cloudfront"))]
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// The longest part of an error's line, in characters: a key has at most 1,024 bytes, and longer
 /// text says no more.
@@ -131,6 +137,7 @@ struct Inner {
     bytes_taken: Option<u64>,
     offset: Option<i64>,
     history: Option<String>,
+    object_size: Option<u64>,
     unsettled: bool,
     lasting: bool,
     hint: Option<String>,
@@ -284,6 +291,14 @@ impl Error {
     pub(crate) fn is_unsettled(&self) -> bool {
         self.0.unsettled
     }
+    /// Notes the size of the object, which a response named that refused a range of it.
+    pub(crate) fn with_object_size(mut self, bytes: u64) -> Self {
+        self.0.object_size = Some(bytes);
+        self
+    }
+    pub(crate) fn object_size(&self) -> Option<u64> {
+        self.0.object_size
+    }
     /// Notes that another attempt would fail in the same way, whatever the kind says.
     pub(crate) fn with_lasting(mut self) -> Self {
         self.0.lasting = true;
@@ -298,8 +313,93 @@ impl Error {
     }
 }
 
-// One line: `driver: operation: message: place (what the server said); what to do`. Secrets never come here: the
-// parts that make an error are the request's names and the server's words, not its headers.
+/// Runs `work`, and turns a panic in it into an error that names `what` panicked. Panics come from code of the caller: a
+/// provider of credentials, a clock, a callback, a reader. What they say is left to the panic hook: it may hold anything.
+///
+/// `work` must leave behind whatever it shares with others in a state that they can go on with.
+#[cfg(any(feature = "client", feature = "cloudfront"))]
+pub(crate) fn catch_panic<T>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(Error::new(ErrorKind::LocalIo, format!("{what} panicked"))))
+}
+
+#[cfg(feature = "client")]
+impl Error {
+    /// Takes `secrets` out of everything that a server, a proxy or a provider of credentials may have put into this
+    /// error: its own words, and those of its causes. The request's bucket, key and path stay as they are.
+    pub(crate) fn without(mut self, secrets: &Secrets) -> Self {
+        let inner = &mut *self.0;
+        let words = [
+            &mut inner.code,
+            &mut inner.request_id,
+            &mut inner.host_id,
+            &mut inner.region,
+            &mut inner.history,
+            &mut inner.hint,
+        ];
+        for text in words.into_iter().flatten().chain([&mut inner.message]) {
+            if let Cow::Owned(hidden) = secrets.hide(text) {
+                *text = hidden;
+            }
+        }
+        inner.others = std::mem::take(&mut inner.others).into_iter().map(|other| other.without(secrets)).collect();
+        inner.source = inner.source.take().map(|source| Cause::without(source, secrets));
+        self
+    }
+}
+
+/// A cause in words, where the cause itself repeats a secret.
+#[cfg(feature = "client")]
+#[derive(Debug)]
+struct Cause {
+    text: String,
+    source: Option<Box<Self>>,
+}
+
+#[cfg(feature = "client")]
+impl Cause {
+    /// More causes than these are a circle.
+    const DEPTH: usize = 16;
+
+    fn without(source: Box<dyn StdError + Send + Sync>, secrets: &Secrets) -> Box<dyn StdError + Send + Sync> {
+        let source = match source.downcast::<Error>() {
+            Ok(error) => return Box::new(error.without(secrets)),
+            Err(source) => source,
+        };
+        let chain =
+            std::iter::successors(Some(&*source as &(dyn StdError + 'static)), |cause| StdError::source(*cause));
+        let shows = |text: String| matches!(secrets.hide(&text), Cow::Owned(_));
+        if !chain.clone().take(Self::DEPTH).any(|cause| shows(cause.to_string()) || shows(format!("{cause:?}"))) {
+            return source;
+        }
+        let texts: Vec<_> =
+            chain.take(Self::DEPTH).map(|cause| secrets.hide(&cause.to_string()).into_owned()).collect();
+        let causes = texts.into_iter().rev();
+        let cause = causes.fold(None, |source, text| Some(Box::new(Self { text, source })));
+        match cause {
+            Some(cause) => cause,
+            None => source,
+        }
+    }
+}
+
+#[cfg(feature = "client")]
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", shown_to(&self.text, LIMIT))
+    }
+}
+
+#[cfg(feature = "client")]
+impl StdError for Cause {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+// One line: `driver: operation: message: place (what the server said); what to do`. What the configuration contributes is
+// decided by `text::shown_value`, and the client takes the secrets of its requests out of everything else
+// ([`Error::without`]).
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let e = &*self.0;

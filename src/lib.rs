@@ -42,10 +42,13 @@
 //! - `client` (on): the client and the driver. Brings rustls with ring.
 //! - `cloudfront` (on): the CloudFront signer with RSA keys; with `client`, its middleware can fetch AWS's address ranges.
 //! - `ecdsa` (off): ECDSA P-256 keys for CloudFront.
+//! - `sigv4a` (off): SigV4A, signatures for a set of regions.
 //! - `serde` (off): `Deserialize` for the driver's parameters and for a registry's whole configuration.
 //!
 //! `default-features = false` leaves [`sign`] and [`xml`]: what an auditor reads and a fuzzer builds.
 
+#[cfg(feature = "client")]
+mod bounds;
 #[cfg(feature = "client")]
 pub mod cancel;
 #[cfg(feature = "client")]
@@ -61,6 +64,8 @@ pub mod driver;
 #[cfg(any(feature = "client", feature = "cloudfront"))]
 mod duration;
 pub mod error;
+#[cfg(any(feature = "client", feature = "cloudfront"))]
+mod files;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;

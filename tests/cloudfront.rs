@@ -570,3 +570,114 @@ mod openssl {
         }
     }
 }
+
+/// Keys as variables, parameter stores, JSON and people hand them on.
+mod keys_as_they_come {
+    use super::*;
+    use base64::Engine;
+    use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+
+    const FILES: &[&str] = &[
+        "test_rsa2048_pkcs1.pem",
+        "test_rsa2048_pkcs8.pem",
+        #[cfg(feature = "ecdsa")]
+        "test_p256_pkcs8.pem",
+        #[cfg(feature = "ecdsa")]
+        "test_p256_sec1.pem",
+    ];
+
+    fn der(pem: &str) -> Vec<u8> {
+        let (_, rest) = pem.split_once("-----BEGIN ").unwrap();
+        let (_, rest) = rest.split_once("-----\n").unwrap();
+        let (body, _) = rest.split_once("\n-----END").unwrap();
+        STANDARD.decode(body.replace('\n', "")).unwrap()
+    }
+
+    fn forms(pem: &str) -> Vec<(&'static str, String)> {
+        let certificate = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
+        let wrapped = |text: &str, width: usize| {
+            let lines: Vec<_> = text.as_bytes().chunks(width).map(String::from_utf8_lossy).collect();
+            lines.join("\n")
+        };
+        let encoded = STANDARD.encode(pem);
+        vec![
+            ("as it is", pem.to_owned()),
+            ("line ends written out", pem.replace('\n', "\\n")),
+            ("line ends of Windows written out", pem.replace('\n', "\\r\\n")),
+            ("written out twice", pem.replace('\n', "\\\\n")),
+            ("written out and real", pem.replace('\n', "\\n\n")),
+            ("in JSON of PHP", pem.replace('/', "\\/").replace('\n', "\\n")),
+            ("in double quotes", format!("\"{}\"", pem.replace('\n', "\\n"))),
+            ("in single quotes", format!("'{}'", pem.replace('\n', "\\n"))),
+            ("quoted and real", format!("\"{pem}\"")),
+            ("one line with blanks", pem.replace('\n', " ")),
+            ("one line without anything", pem.replace('\n', "")),
+            ("lines of Windows", pem.replace('\n', "\r\n")),
+            ("lines of old Macs", pem.replace('\n', "\r")),
+            ("indented", pem.replace('\n', "\n      ")),
+            ("with a mark", format!("\u{feff}{pem}")),
+            ("with a certificate first", format!("{certificate}{pem}")),
+            ("with a certificate first, written out", format!("{certificate}{pem}").replace('\n', "\\n")),
+            ("PEM in base64", encoded.clone()),
+            ("PEM in base64, in lines", wrapped(&encoded, 76)),
+            ("PEM in base64, lines written out", wrapped(&encoded, 76).replace('\n', "\\n")),
+            ("PEM in base64, in quotes", format!("\"{encoded}\"\n")),
+            ("PEM with lines of Windows in base64", STANDARD.encode(pem.replace('\n', "\r\n"))),
+            ("PEM in base64 for URLs", URL_SAFE_NO_PAD.encode(pem)),
+            ("DER in base64", STANDARD.encode(der(pem))),
+            ("DER in base64, in lines", wrapped(&STANDARD.encode(der(pem)), 64)),
+            ("DER in base64 for URLs", URL_SAFE_NO_PAD.encode(der(pem))),
+        ]
+    }
+
+    #[test]
+    fn case_42_keys_with_line_ends_written_out_and_in_base64_are_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("key.pem");
+        for name in FILES {
+            let pem = key_file(name);
+            let public = PrivateKey::from_pem(&pem).unwrap().public_key();
+            for (form, text) in forms(&pem) {
+                std::fs::write(&path, &text).unwrap();
+                let pairs = [
+                    ("baseurl", "https://d111111abcdef8.cloudfront.net"),
+                    ("keypairid", ID),
+                    ("privatekey", text.as_str()),
+                ];
+                let inner = std::sync::Arc::new(s3driver::driver::MemoryDriver::new());
+                s3driver::middleware::wrap("cloudfront", inner, pairs).unwrap_or_else(|e| panic!("{name} {form}: {e}"));
+                for key in [PrivateKey::from_pem(&text), PrivateKey::from_file(&path)] {
+                    let key = key.unwrap_or_else(|error| panic!("{name} {form}: {error}"));
+                    let signature = key.sign(b"message", HashAlgorithm::Sha256).unwrap();
+                    public.verify(b"message", &signature, HashAlgorithm::Sha256).unwrap();
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn case_42_a_file_that_powershell_wrote_is_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("key.pem");
+        for bytes in [u16::to_le_bytes, u16::to_be_bytes] {
+            let text = format!("\u{feff}{}", RSA.replace('\n', "\r\n"));
+            let units: Vec<u8> = text.encode_utf16().flat_map(bytes).collect();
+            std::fs::write(&path, units).unwrap();
+            PrivateKey::from_file(&path).unwrap();
+        }
+    }
+
+    #[test]
+    fn case_42_damaged_keys_stay_damaged() {
+        for text in [
+            RSA.replacen('\n', "\\x", 3),
+            RSA.replace('A', "!"),
+            RSA.replacen("MII", "MIJ", 1),
+            STANDARD.encode(&der(RSA)[..600]),
+            STANDARD.encode("-----BEGIN PRIVATE KEY-----"),
+        ] {
+            let reason = refusal(PrivateKey::from_pem(&text));
+            assert!(!reason.is_empty());
+        }
+    }
+}

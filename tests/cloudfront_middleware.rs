@@ -635,11 +635,13 @@ mod configuration {
         }
         let error = read(&[("privatekey", "/does/not/exist.pem")]).unwrap_err();
         assert_eq!(error.to_string(), "failed to read privatekey file: /does/not/exist.pem");
-        // A key in a form that is not known must not be printed as a path.
+        // A key without its first and last lines is known by its form; cut, it must not be printed as a path.
         let bare: &'static str = RSA.split_once("KEY-----\n").unwrap().1.split_once("-----END").unwrap().0;
         for text in [bare, bare.replace('\n', "").leak()] {
-            let error = read(&[("privatekey", text)]).unwrap_err();
-            assert_eq!(error.to_string(), "privatekey is neither the path of a file nor PEM text");
+            read(&[("privatekey", text)]).unwrap();
+            let error = read(&[("privatekey", &text[4..])]).unwrap_err();
+            let expected = "privatekey is neither the path of a file nor a private key in PEM or in base64";
+            assert_eq!(error.to_string(), expected);
         }
         let Err(error) = middleware::wrap("cloudfont", Memory::new(""), GOOD) else { panic!("there is none") };
         assert_eq!(error.message(), "no storage middleware registered with name: cloudfont");

@@ -952,7 +952,7 @@ fn f8_a_push_takes_no_more_requests_than_its_parts() {
 /// As rclone does it: a part that was sent stays as it is, and parts of any size may follow.
 #[test]
 fn f8_a_server_that_keeps_the_part_of_a_close_gets_the_rest_after_it() {
-    let server = Server::start(ServerOptions { min_part_size: 1, ..ServerOptions::default() });
+    let server = Server::start(ServerOptions { min_part_size: 0, ..ServerOptions::default() });
     let driver = driver(&server);
     let content = bytes(45, 0, 3 * PART);
     for sizes in [&[100, 2 * PART][..], &[100, 200, 3 * PART], &[PART, 2 * PART], &[PART + 7, PART + 9, 2 * PART + 1]] {

@@ -80,6 +80,8 @@ fn unfinished_files_are_cancelled_dropped_found_and_purged() {
         driver.writer("/cancelled", WriteMode::Append).unwrap().cancel().unwrap();
         close("/dropped");
         drop(driver.writer("/dropped", WriteMode::Append).unwrap());
+        assert_eq!(driver.writer("/dropped", WriteMode::Append).unwrap().size(), content.len() as u64);
+        driver.delete("/dropped").unwrap();
         assert_nothing_pending(&driver, &root);
 
         close("/purged");

@@ -7,11 +7,12 @@ use super::reply::{self, Failed, Reader, Sent};
 use super::request::Call;
 use super::retry::{Retried, Success, may_retry};
 use super::send::{SendError, Target};
+use super::signing::secrets_of;
 use super::step::{self, BodyState, Lesson, Outcome, Refusal, State, Step, Then};
 use super::transport_failure::{Way, named_proxy, transport_error};
 use super::{Client, Inner};
 use crate::credentials::Lease;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, catch_panic};
 use crate::time::Timestamp;
 use crate::transport::{Phase, Response};
 use std::borrow::Cow;
@@ -179,6 +180,7 @@ impl Client {
         if matches!(payload, Payload::Stream { progress, .. } if progress.begun) {
             attempts.state.body = BodyState::Consumed;
         }
+        let proxy = inner.config.proxy.as_ref();
         let (response, signing) = match sent {
             Ok(sent) => sent,
             Err(SendError::NotSent(error)) => return Err((error, Outcome::Unanswered)),
@@ -186,9 +188,9 @@ impl Client {
                 attempts.sent += 1;
                 attempts.unsettled |= failure.phase != Phase::Connect;
                 let outcome = if failure.stale { Outcome::StaleConnection } else { Outcome::Unanswered };
-                let (endpoint, proxy) = (&inner.config.endpoint, inner.config.proxy.as_ref());
+                let endpoint = &inner.config.endpoint;
                 let way = Way { endpoint, located: &attempts.located, region: &attempts.region, proxy };
-                let error = transport_error(failure, Some(way));
+                let error = transport_error(failure, Some(way)).without(&secrets_of(lease, None, proxy));
                 return Err((error, outcome));
             }
         };
@@ -197,6 +199,7 @@ impl Client {
         let deadline = deadline.or_else(|| inner.config.clock.instant().checked_add(limit));
         if is_success(response.status) {
             return accept(response, deadline).map_err(|error| {
+                let error = error.without(&secrets_of(lease, signing.signature(), proxy));
                 attempts.unsettled |= may_retry(&error) || error.kind() == ErrorKind::Cancelled;
                 (error, Outcome::Unanswered)
             });
@@ -205,6 +208,7 @@ impl Client {
         attempts.unsettled |= response.status >= 500;
         let sent = Sent { call, located: &attempts.located, signing: &signing, now: inner.now() };
         let mut failed = Failed::read(response, &sent, deadline);
+        failed.error = failed.error.without(&secrets_of(lease, signing.signature(), proxy));
         if failed.lacks_reason(call) && !std::mem::replace(&mut attempts.inquired, true) {
             failed = self.inquire(failed, attempts.target(), lease, deadline);
         }
@@ -226,10 +230,11 @@ impl Client {
             }
             Some(Lesson::ExpiredCredentials) => {
                 state.credentials_refreshed = true;
-                let renewed = match &self.cancel {
-                    Some(cancel) => inner.config.credentials.refresh_until(lease, cancel),
-                    None => inner.config.credentials.refresh(lease),
-                };
+                let provider = &inner.config.credentials;
+                let renewed = catch_panic("the provider of credentials", || match &self.cancel {
+                    Some(cancel) => provider.refresh_until(lease, cancel),
+                    None => provider.refresh(lease),
+                });
                 match renewed {
                     Ok(true) => {}
                     Ok(false) => return (error, Then::GiveUp),
@@ -258,9 +263,18 @@ impl Client {
 
     /// The credentials to sign with now.
     pub(super) fn lease(&self) -> Result<Arc<Lease>> {
-        match &self.cancel {
-            Some(cancel) => self.inner.config.credentials.credentials_until(cancel),
-            None => self.inner.config.credentials.credentials(),
+        let provider = &self.inner.config.credentials;
+        catch_panic("the provider of credentials", || match &self.cancel {
+            Some(cancel) => provider.credentials_until(cancel),
+            None => provider.credentials(),
+        })
+    }
+
+    /// Takes the secrets out of an error that was made of a response after its attempt had succeeded.
+    pub(super) fn without_secrets(&self, error: Error) -> Error {
+        match self.lease() {
+            Ok(lease) => error.without(&secrets_of(&lease, None, self.inner.config.proxy.as_ref())),
+            Err(_) => error,
         }
     }
 

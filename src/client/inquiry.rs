@@ -6,6 +6,7 @@ use super::body::Payload;
 use super::reply::{Failed, Sent};
 use super::request::Call;
 use super::send::Target;
+use super::signing::secrets_of;
 use crate::credentials::Lease;
 use crate::error::ErrorKind;
 use std::time::Instant;
@@ -38,7 +39,8 @@ impl Client {
             return failed;
         }
         let sent = Sent { call: &call, located: target.located, signing: &signing, now: self.inner.now() };
-        let found = Failed::read(response, &sent, deadline);
+        let mut found = Failed::read(response, &sent, deadline);
+        found.error = found.error.without(&secrets_of(lease, signing.signature(), self.inner.config.proxy.as_ref()));
         // A range of an empty object, or a server that fails only now, explains nothing.
         let telling = !matches!(
             found.error.kind(),

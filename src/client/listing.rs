@@ -1,9 +1,11 @@
 //! Listings, page by page and whole.
 use super::Client;
 use super::body::Payload;
-use super::pages::{Pages, Seen};
+use super::fallback::lacks_operation;
+use super::pages::{Follow, Page, Pages, Seen};
 use super::request::Call;
 use crate::error::{Error, ErrorKind, Result};
+use crate::text::shown;
 use crate::xml::{self, ListBucketResult};
 use std::sync::Arc;
 
@@ -50,10 +52,21 @@ fn filled(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
 }
 
+/// Where a listing goes on.
+enum Next {
+    Token(String),
+    /// In version 1, after this key or common prefix.
+    Marker(String),
+}
+
 impl Client {
     /// One page of [ListObjectsV2]; `token` is the `next_continuation_token` of the page before.
     ///
     /// Keys come decoded: `encoding-type=url` is asked for, because XML cannot carry every key, and undone once.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Protocol`] when the page has a key without the prefix: the server ignores prefixes, or encodes keys
+    /// and does not say so.
     ///
     /// [ListObjectsV2]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
     pub fn list_objects(&self, bucket: &str, request: &ListObjects, token: Option<&str>) -> Result<ListBucketResult> {
@@ -66,11 +79,14 @@ impl Client {
             .maybe_query("start-after", filled(start_after).filter(|_| token.is_none()))
             .maybe_query("continuation-token", token)
             .maybe_query("max-keys", max_keys.map(|keys| keys.to_string()));
-        self.run_for_document(&call, Payload::Empty, (xml::list_bucket_result, xml::MAX_LISTING_BYTES))
+        self.list(&call, prefix)
     }
 
     /// One page of the older [ListObjects], for servers without version 2; `marker` is the last key or rolled-up prefix of
     /// the page before: servers differ in when they name a `next_marker`, and in how they encode it.
+    ///
+    /// # Errors
+    /// Those of [`Client::list_objects`].
     ///
     /// [ListObjects]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjects.html
     pub fn list_objects_v1(
@@ -86,41 +102,207 @@ impl Client {
             .maybe_query("delimiter", filled(delimiter))
             .maybe_query("marker", marker.or_else(|| filled(start_after)))
             .maybe_query("max-keys", max_keys.map(|keys| keys.to_string()));
-        self.run_for_document(&call, Payload::Empty, (xml::list_bucket_result, xml::MAX_LISTING_BYTES))
+        self.list(&call, prefix)
     }
 
-    /// Returns an iterator over all pages of ListObjectsV2.
+    /// Returns an iterator over all pages of a listing: of ListObjectsV2, and of ListObjects where the server does not
+    /// have version 2 or does not return its tokens. Keys up to `start_after` are left out, also where the server ignores
+    /// it.
     pub fn listing(&self, bucket: &str, request: ListObjects) -> Pages<ListBucketResult> {
         let (client, bucket) = (self.clone(), Arc::<str>::from(bucket));
         let place = Arc::clone(&bucket);
+        let mut start = StartAfter { key: request.start_after.clone(), is_ignored: false };
         Pages::new(
-            move |token: Option<&String>| client.list_objects(&bucket, &request, token.map(String::as_str)),
-            move |page, _, seen| next_token(page, seen).map_err(|text| broken("ListObjectsV2", &place, text)),
+            self,
+            move |next: Option<&Next>| match next {
+                None => client.first_page(&bucket, &request),
+                Some(Next::Token(token)) => client.list_objects(&bucket, &request, Some(token)),
+                Some(Next::Marker(marker)) => client.list_objects_v1(&bucket, &request, Some(marker)),
+            },
+            move |page, _, seen| {
+                let next = next_page(page, seen)?;
+                start.apply_to(page);
+                Ok(next)
+            },
+            move |error| error.with_operation("ListObjectsV2").with_bucket(&*place),
         )
+    }
+
+    /// The first page of a listing, in version 1 where the server does not have version 2.
+    pub(crate) fn first_page(&self, bucket: &str, request: &ListObjects) -> Result<ListBucketResult> {
+        let versions = &self.inner.listing_versions;
+        if versions.contains(bucket) {
+            return self.list_objects_v1(bucket, request, None);
+        }
+        self.list_objects(bucket, request, None).or_else(|error| {
+            // A listing has no key, so that none can be missing.
+            if !lacks_operation(&error) && error.kind() != ErrorKind::NoSuchKey {
+                return Err(error);
+            }
+            // Where version 1 is refused too, the first refusal has the reason.
+            let Ok(page) = self.list_objects_v1(bucket, request, None) else { return Err(error) };
+            versions.insert(bucket);
+            Ok(page)
+        })
+    }
+
+    fn list(&self, call: &Call<'_>, prefix: &str) -> Result<ListBucketResult> {
+        let page = self.run_for_document(call, Payload::Empty, (xml::page_of_objects, xml::MAX_LISTING_BYTES))?;
+        let mut keys = page.contents.iter().map(|object| &object.key).chain(&page.common_prefixes);
+        // A caller may be about to delete what was listed, or take a directory for empty.
+        match keys.find(|key| !key.starts_with(prefix)) {
+            None => Ok(page),
+            Some(key) => {
+                let text = format!("the listing below \"{}\" holds the foreign key \"{}\"", shown(prefix), shown(key));
+                let hint = "the server ignores the prefix, or encodes keys without saying so";
+                Err(call.place(Error::new(ErrorKind::Protocol, text)).with_hint(hint))
+            }
+        }
     }
 }
 
-/// Finds the token of the page after `page`. The guard against repeats keeps the tokens and the entries that pages began
-/// with: 8 bytes or so for a thousand keys.
-fn next_token(page: &ListBucketResult, seen: &mut Seen) -> std::result::Result<Option<String>, &'static str> {
-    let next = match (page.is_truncated, &page.next_continuation_token) {
-        (Some(true), None) => return Err("the listing goes on, but the server did not say where"),
-        (Some(true) | None, Some(next)) => Some(next.clone()),
-        (Some(false), _) | (None, None) => None,
-    };
-    if next.as_ref().is_some_and(|next| !seen.insert(&("token", next))) {
-        return Err("the server gave the same continuation token twice");
+impl Page for ListBucketResult {
+    fn entries(&self) -> usize {
+        self.contents.len().saturating_add(self.common_prefixes.len())
     }
-    // New tokens that lead to the same pages again would never end either.
+}
+
+/// Finds where the listing goes on after `page`. A page that is truncated and has no token is one of version 1: the next
+/// one begins after its last entry.
+fn next_page(page: &ListBucketResult, seen: &mut Seen) -> Follow<Next> {
+    let last = || {
+        let key = page.contents.last().map(|object| &object.key);
+        // The marker that the server names is encoded by some servers, and not by others.
+        key.max(page.common_prefixes.last()).or(page.next_marker.as_ref()).cloned()
+    };
+    let next = match (page.is_truncated, &page.next_continuation_token, &page.next_marker) {
+        (Some(false), _, _) | (None, None, None) => None,
+        (_, Some(token), _) => Some(Next::Token(token.clone())),
+        (_, None, _) => {
+            let marker = last().ok_or("the listing goes on, but the server did not say where")?;
+            Some(Next::Marker(marker))
+        }
+    };
+    let is_new = match &next {
+        None => true,
+        Some(Next::Token(token)) => seen.markers.insert(&("token", token)),
+        Some(Next::Marker(marker)) => seen.markers.insert(&("marker", marker)),
+    };
+    if !is_new {
+        return Err("the server gave the same continuation token or marker twice");
+    }
     let first = page.contents.first().map(|object| ("key", &object.key));
     let first = first.or_else(|| page.common_prefixes.first().map(|prefix| ("prefix", prefix)));
-    if first.is_some_and(|first| !seen.insert(&first)) {
+    if first.is_some_and(|first| !seen.pages.insert(&first)) {
         return Err("the server gave the same page twice");
     }
     Ok(next)
 }
 
-/// A listing that cannot go on.
-pub(super) fn broken(operation: &'static str, bucket: &str, text: &str) -> Error {
-    Error::new(ErrorKind::Protocol, text).with_operation(operation).with_bucket(bucket)
+/// The key after which a listing starts, for servers that ignore it.
+struct StartAfter {
+    /// Empty when the listing starts with the first key.
+    key: String,
+    /// A key was listed that comes before in any order.
+    is_ignored: bool,
+}
+
+impl StartAfter {
+    /// Removes the entries up to the key.
+    ///
+    /// S3 sorts keys by their bytes, and servers that keep a tree (SeaweedFS) component by component. A server that
+    /// honours the parameter is right in its own order, so a key is removed when it comes before in both orders; once
+    /// there was such a key, the server ignores the parameter, and the order of bytes decides.
+    fn apply_to(&mut self, page: &mut ListBucketResult) {
+        if self.key.is_empty() {
+            return;
+        }
+        let start = self.key.as_str();
+        let follows = |key: &str| start < key;
+        let follows_in_a_tree = |key: &str| start.split('/').lt(key.split('/'));
+        self.is_ignored |= page.contents.iter().any(|object| !follows(&object.key) && !follows_in_a_tree(&object.key));
+        let is_ignored = self.is_ignored;
+        page.contents.retain(|object| follows(&object.key) || (!is_ignored && follows_in_a_tree(&object.key)));
+        // Keys after the start may lie below a prefix that the start begins with.
+        page.common_prefixes.retain(|prefix| {
+            start.starts_with(&**prefix) || follows(prefix) || (!is_ignored && follows_in_a_tree(prefix))
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::xml::Object;
+
+    fn page(keys: &[&str], prefixes: &[&str]) -> ListBucketResult {
+        let object = |key: &&str| Object {
+            key: (*key).to_owned(),
+            size: 1,
+            last_modified: None,
+            etag: None,
+            storage_class: None,
+        };
+        ListBucketResult {
+            contents: keys.iter().map(object).collect(),
+            common_prefixes: prefixes.iter().map(|prefix| (*prefix).to_owned()).collect(),
+            ..ListBucketResult::default()
+        }
+    }
+
+    fn kept(start: &str, pages: &[&[&str]]) -> Vec<String> {
+        let mut filter = StartAfter { key: start.to_owned(), is_ignored: false };
+        let keys = pages.iter().flat_map(|keys| {
+            let mut page = page(keys, &[]);
+            filter.apply_to(&mut page);
+            page.contents.into_iter().map(|object| object.key)
+        });
+        keys.collect()
+    }
+
+    #[test]
+    fn keys_up_to_the_start_are_left_out_in_either_order() {
+        assert_eq!(kept("", &[&["a", "b"]]), ["a", "b"]);
+        assert_eq!(kept("b", &[&["a", "b"], &["b/x", "c"]]), ["b/x", "c"], "also on later pages");
+        assert_eq!(kept("a/b", &[&["a/c", "a-b/c"]]), ["a/c", "a-b/c"], "a server that keeps a tree");
+        assert_eq!(kept("a/b", &[&["a-b/c", "a/a", "a/b", "a/c"]]), ["a/c"], "a server that ignores the start");
+    }
+
+    #[test]
+    fn prefixes_with_keys_after_the_start_stay() {
+        let mut filter = StartAfter { key: "b/m".to_owned(), is_ignored: false };
+        let mut page = page(&["a"], &["a/", "b/", "b-/", "c/"]);
+        filter.apply_to(&mut page);
+        assert_eq!((page.contents.len(), page.common_prefixes), (0, vec!["b/".to_owned(), "c/".to_owned()]));
+    }
+
+    #[test]
+    fn a_page_names_where_the_next_one_begins() {
+        let next = |is_truncated, token: Option<&str>, marker: Option<&str>, keys: &[&str], prefixes: &[&str]| {
+            let mut page = page(keys, prefixes);
+            page.is_truncated = is_truncated;
+            page.next_continuation_token = token.map(str::to_owned);
+            page.next_marker = marker.map(str::to_owned);
+            next_page(&page, &mut Seen::default()).map(|next| match next {
+                None => String::new(),
+                Some(Next::Token(token)) => format!("token {token}"),
+                Some(Next::Marker(marker)) => format!("marker {marker}"),
+            })
+        };
+        for (is_truncated, token, marker, expected) in [
+            (Some(false), Some("t"), Some("m"), ""),
+            (None, None, None, ""),
+            (Some(true), Some("t"), Some("m"), "token t"),
+            (None, Some("t"), None, "token t"),
+            (Some(true), None, None, "marker k"),
+            (Some(true), None, Some("m"), "marker k"),
+            (None, None, Some("m"), "marker k"),
+        ] {
+            assert_eq!(next(is_truncated, token, marker, &["a", "k"], &[]).as_deref(), Ok(expected));
+        }
+        assert_eq!(next(Some(true), None, None, &["a"], &["b/"]).as_deref(), Ok("marker b/"));
+        assert_eq!(next(Some(true), None, None, &["c"], &["b/"]).as_deref(), Ok("marker c"));
+        assert_eq!(next(Some(true), None, Some("m"), &[], &[]).as_deref(), Ok("marker m"));
+        assert!(next(Some(true), None, None, &[], &[]).is_err());
+    }
 }

@@ -106,7 +106,7 @@ pub(super) fn is_weak(etag: &str) -> bool {
 
 /// Returns the ETag of a response, without quotes.
 pub(super) fn etag_of(response: &Response) -> Option<String> {
-    let text = response.header("etag")?.trim();
+    let text = response.header("etag")?.trim_ascii();
     let bare = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text);
     (!bare.is_empty()).then(|| bare.to_owned())
 }

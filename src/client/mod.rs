@@ -112,6 +112,8 @@ struct Inner {
     clock_offset: AtomicI64,
     /// Regions of buckets that turned out to live elsewhere than configured.
     regions: Mutex<HashMap<String, String>>,
+    /// Buckets whose server does not have version 2 of listings.
+    listing_versions: learnt::LearntBuckets,
     signing_key: Mutex<Option<Arc<v4::SigningKey>>>,
     /// Buckets whose server stores nothing without `Content-MD5`.
     wants_digest: learnt::LearntBuckets,
@@ -169,6 +171,7 @@ impl Client {
             admission: admission::Admission::new(config.max_requests),
             clock_offset: AtomicI64::new(0),
             regions: Mutex::default(),
+            listing_versions: learnt::LearntBuckets::default(),
             signing_key: Mutex::default(),
             wants_digest: learnt::LearntBuckets::default(),
             has_opaque_etags: learnt::LearntBuckets::default(),

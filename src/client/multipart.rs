@@ -1,11 +1,10 @@
 //! Multipart uploads: begin, send parts, complete or abort, and find what was begun before.
 use super::Client;
 use super::body::{Payload, Reopen};
-use super::listing::broken;
 use super::meta::{has_opaque_etag, md5_of, parts_of};
 use super::object::{Condition, CopySource};
 use super::outcome::{Ended, Found, Wanted, check_names, may_have_happened, outcome_unknown};
-use super::pages::{Pages, Seen};
+use super::pages::{Follow, Page, Pages, Seen};
 use super::reply::{Reader, read_document, read_what_is_said};
 use super::request::{Call, Recheck, TimeLimit, object_call};
 use super::settings::ObjectSettings;
@@ -174,7 +173,9 @@ impl Client {
             read_what_is_said(response, deadline, &call, reader)
         };
         match self.run_and_look(&call, || Payload::Bytes(body.as_bytes()), accept, || Ok(made_of(parts))) {
-            Ok(Ended::Said(result)) => check_completion(&call, parts, result, look),
+            Ok(Ended::Said(result)) => {
+                check_completion(&call, parts, result, look).map_err(|error| self.without_secrets(error))
+            }
             Ok(Ended::Seen(meta)) => Ok(CompletedUpload { etag: meta.etag }),
             Err(error) if may_have_completed(&error) => settle_completion(error, look()),
             Err(error) => Err(error),
@@ -202,7 +203,7 @@ impl Client {
     pub fn list_parts(&self, upload: UploadRef<'_>, marker: Option<u32>) -> Result<ListPartsResult> {
         let call = upload_call("ListParts", "GET", upload)?
             .maybe_query("part-number-marker", marker.map(|marker| marker.to_string()));
-        let result = self.run_for_document(&call, Payload::Empty, (xml::list_parts_result, xml::MAX_LISTING_BYTES));
+        let result = self.run_for_document(&call, Payload::Empty, (xml::page_of_parts, xml::MAX_LISTING_BYTES));
         // Ceph answers NoSuchKey for an upload it does not know.
         result.map_err(|e| if e.kind() == ErrorKind::NoSuchKey { e.with_kind(ErrorKind::NoSuchUpload) } else { e })
     }
@@ -212,6 +213,7 @@ impl Client {
         let [bucket, key, upload_id] = [upload.bucket, upload.key, upload.upload_id].map(Arc::<str>::from);
         let (client, place) = (self.clone(), (Arc::clone(&bucket), Arc::clone(&key)));
         Pages::new(
+            self,
             move |marker: Option<&u32>| {
                 let upload = UploadRef { bucket: &bucket, key: &key, upload_id: &upload_id };
                 let mut page = client.list_parts(upload, marker.copied())?;
@@ -219,9 +221,8 @@ impl Client {
                 page.parts.retain(|part| marker.is_none_or(|marker| part.part_number > *marker));
                 Ok(page)
             },
-            move |page, marker, _| {
-                next_part(page, marker.copied()).map_err(|text| broken("ListParts", &place.0, text).with_key(&*place.1))
-            },
+            move |page, marker, _| next_part(page, marker.copied()),
+            move |error| error.with_operation("ListParts").with_bucket(&*place.0).with_key(&*place.1),
         )
     }
 
@@ -248,8 +249,7 @@ impl Client {
             .maybe_query("prefix", (!prefix.is_empty()).then_some(prefix))
             .maybe_query("key-marker", key_marker.filter(|key| !key.is_empty()))
             .maybe_query("upload-id-marker", upload_id_marker);
-        let result =
-            self.run_for_document(&call, Payload::Empty, (xml::list_multipart_uploads_result, xml::MAX_LISTING_BYTES));
+        let result = self.run_for_document(&call, Payload::Empty, (xml::page_of_uploads, xml::MAX_LISTING_BYTES));
         match result {
             // rclone answers so until the bucket has had its first upload.
             Err(error) if error.kind() == ErrorKind::NoSuchUpload => Ok(ListMultipartUploadsResult::default()),
@@ -263,17 +263,31 @@ impl Client {
         let (client, prefix, bucket) = (self.clone(), prefix.to_owned(), Arc::<str>::from(bucket));
         let place = Arc::clone(&bucket);
         Pages::new(
+            self,
             move |markers: Option<&(String, Option<String>)>| {
                 let markers = markers.map(|(key, upload_id)| (key.as_str(), upload_id.as_deref()));
                 client.list_multipart_uploads(&bucket, &prefix, markers)
             },
-            move |page, _, seen| next_upload(page, seen).map_err(|text| broken("ListMultipartUploads", &place, text)),
+            move |page, _, seen| next_upload(page, seen),
+            move |error| error.with_operation("ListMultipartUploads").with_bucket(&*place),
         )
     }
 }
 
+impl Page for ListPartsResult {
+    fn entries(&self) -> usize {
+        self.parts.len()
+    }
+}
+
+impl Page for ListMultipartUploadsResult {
+    fn entries(&self) -> usize {
+        self.uploads.len().saturating_add(self.common_prefixes.len())
+    }
+}
+
 /// Finds the marker of the page of parts after `page`: markers rise, so that no listing of parts is endless.
-fn next_part(page: &ListPartsResult, marker: Option<u32>) -> std::result::Result<Option<u32>, &'static str> {
+fn next_part(page: &ListPartsResult, marker: Option<u32>) -> Follow<u32> {
     let named = page.next_part_number_marker;
     let next = match page.is_truncated {
         // The last part listed shows as well where to go on, should the server not name a marker.
@@ -286,10 +300,7 @@ fn next_part(page: &ListPartsResult, marker: Option<u32>) -> std::result::Result
 }
 
 /// Finds the markers of the page of uploads after `page`.
-fn next_upload(
-    page: &ListMultipartUploadsResult,
-    seen: &mut Seen,
-) -> std::result::Result<Option<(String, Option<String>)>, &'static str> {
+fn next_upload(page: &ListMultipartUploadsResult, seen: &mut Seen) -> Follow<(String, Option<String>)> {
     let named = |marker: &Option<String>| marker.clone().filter(|marker| !marker.is_empty());
     let next = match (page.is_truncated, named(&page.next_key_marker), named(&page.next_upload_id_marker)) {
         (Some(false), ..) | (None, None, None) => return Ok(None),
@@ -301,7 +312,7 @@ fn next_upload(
             None => return Err("the list of uploads goes on, but the server does not say where"),
         },
     };
-    if seen.insert(&next) { Ok(Some(next)) } else { Err("the server gave the same upload markers twice") }
+    if seen.markers.insert(&next) { Ok(Some(next)) } else { Err("the server gave the same upload markers twice") }
 }
 
 fn upload_call<'a>(operation: &'static str, method: &'static str, upload: UploadRef<'a>) -> Result<Call<'a>> {

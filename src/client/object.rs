@@ -247,7 +247,7 @@ impl Client {
             Err(error) if error.kind() == ErrorKind::InvalidRange => {}
             Err(error) => return Err(error),
         }
-        let page = self.list_objects(head.bucket, &ListObjects::prefix(head.key).max_keys(1), None)?;
+        let page = self.first_page(head.bucket, &ListObjects::prefix(head.key).max_keys(1))?;
         let listed = page.contents.iter().find(|object| object.key == head.key).map(|object| object.size);
         listed.ok_or_else(|| head.place(Error::new(ErrorKind::Protocol, "the server does not state the object's size")))
     }

@@ -125,7 +125,9 @@ impl Client {
             });
             let silence = match said? {
                 Said::Result(result) => return Ok(Ended::Said(result)),
-                Said::Nothing(silence) => call.place(silence).with_attempts(rounds).with_unsettled(true),
+                Said::Nothing(silence) => {
+                    self.without_secrets(call.place(silence)).with_attempts(rounds).with_unsettled(true)
+                }
             };
             match wanted().map_or_else(Found::Unknown, |wanted| self.look(call.bucket, call.key, &wanted, begun)) {
                 Found::Wanted(meta) | Found::Similar(meta, Age::Since | Age::Unknown) => return Ok(Ended::Seen(meta)),
@@ -229,7 +231,7 @@ mod tests {
         let meta = |etag: &str| ObjectMeta { size: 5, etag: Some(etag.to_owned()), ..ObjectMeta::default() };
         let sized = Wanted { size: Some(5), ..Wanted::default() };
         let whole = Wanted { md5: Some(MD5), ..sized.clone() };
-        let parts = Wanted { etag: Some(format!("{digits}-3")), parts: Some(3), ..sized.clone() };
+        let parts = Wanted { etag: Some(format!("{digits}-3")), parts: Some(3), ..sized };
         let found = |wanted: &Wanted, etag: &str| match wanted.compare(meta(etag), Age::Unknown) {
             Found::Wanted(_) => "wanted",
             Found::Similar(..) => "similar",

@@ -147,6 +147,10 @@ impl Client {
 
 /// How long the URL can live, and whether that is less than asked for.
 fn within_session(request: &Presign<'_>, lease: &Lease, now: Timestamp) -> Result<(Duration, bool)> {
+    // Version 2 has whole seconds and no lower limit: the URL would have ended when it is handed out.
+    if lease.credentials.is_some() && request.expires_in < Duration::from_secs(1) {
+        return Err(Error::new(ErrorKind::InvalidArgument, "a presigned URL must live for one second at least"));
+    }
     let Some(end) = lease.expires.filter(|_| lease.credentials.is_some()) else {
         return Ok((request.expires_in, false));
     };

@@ -58,14 +58,23 @@ pub(super) struct ContentRange {
 
 impl ContentRange {
     pub(super) fn parse(text: &str) -> Option<Self> {
-        let number = |text: &str| text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse::<u64>().ok()).flatten();
-        let (range, size) = text.trim().strip_prefix("bytes ")?.split_once('/')?;
+        let (range, size) = text.trim_ascii().strip_prefix("bytes ")?.split_once('/')?;
         let (first, last) = range.split_once('-')?;
         let (first, last) = (number(first)?, number(last)?);
         let size = if size == "*" { None } else { Some(number(size)?) };
         let sound = first <= last && last < u64::MAX && size.is_none_or(|size| last < size);
         sound.then_some(Self { first, last, size })
     }
+
+    /// Returns the size in `bytes */size`, which a response names that refuses a range.
+    pub(super) fn unsatisfied(text: &str) -> Option<u64> {
+        number(text.trim_ascii().strip_prefix("bytes */")?)
+    }
+}
+
+/// Reads digits and nothing else: `str::parse` would take a sign.
+pub(super) fn number(text: &str) -> Option<u64> {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
 }
 
 #[cfg(test)]
@@ -90,6 +99,14 @@ mod tests {
             "bytes 0-18446744073709551615/*",
         ] {
             assert_eq!(ContentRange::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_size_is_read_from_a_refusal() {
+        assert_eq!(ContentRange::unsatisfied(" bytes */10 "), Some(10));
+        for bad in ["bytes */*", "bytes */", "bytes 0-9/10", "bytes */+1", "bytes */-1", "10", ""] {
+            assert_eq!(ContentRange::unsatisfied(bad), None, "{bad}");
         }
     }
 

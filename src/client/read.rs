@@ -8,6 +8,7 @@ use super::range::{ByteRange, ContentRange};
 use super::request::{TimeLimit, object_call};
 use super::retry;
 use super::transport_failure::transport_error;
+use crate::bounds;
 use crate::error::{Error, ErrorKind, Result};
 use crate::transport::{Response, TransportError};
 use std::fmt;
@@ -200,20 +201,20 @@ impl Opened {
         let size = response.content_length();
         let meta = ObjectMeta::of(&response, size.unwrap_or(0));
         let start = wanted.start();
-        let past_the_end = || {
+        let past_the_end = |size: u64| {
             let text = "the range begins at or past the end";
-            Error::new(ErrorKind::InvalidRange, text).with_status(416)
+            Error::new(ErrorKind::InvalidRange, text).with_status(416).with_object_size(size)
         };
         if start > 0 {
-            if size.is_some_and(|size| start >= size) {
-                return Err(past_the_end());
+            if let Some(size) = size.filter(|size| start >= *size) {
+                return Err(past_the_end(size));
             }
             let skipped = io::copy(&mut (&mut response).take(start), &mut io::sink()).map_err(read_error)?;
             if skipped < start {
-                return Err(past_the_end());
+                return Err(past_the_end(skipped));
             }
         }
-        let rest = size.map(|size| size - start);
+        let rest = size.map(|size| size.saturating_sub(start));
         let length = match wanted {
             ByteRange::Part { length, .. } => Some(rest.map_or(length, |rest| rest.min(length))),
             ByteRange::All | ByteRange::From(_) => rest,
@@ -298,36 +299,40 @@ impl ObjectReader {
             reader
                 .error(ErrorKind::InvalidArgument, format!("the object is larger than the {limit} bytes allowed here"))
         };
-        if self.length.is_some_and(|length| length > limit as u64) {
+        // One byte over the limit is enough to see that it is passed.
+        let beyond = limit.saturating_add(1);
+        let expected = self.left().map_or(beyond, |left| usize::try_from(left).unwrap_or(usize::MAX));
+        if self.left().is_some() && expected > limit {
             return Err(too_much(&self));
         }
-        // The length is the server's word: reserve what it says only within the caller's own limit.
-        let mut content = Vec::with_capacity(usize::try_from(self.length.unwrap_or(0)).unwrap_or(0));
-        loop {
-            if content.len() == content.capacity() {
-                content.reserve(READ_STEP.min(limit.saturating_sub(content.len()) + 1));
+        let mut content = Vec::new();
+        let mut filled = 0_usize;
+        while self.left() != Some(0) {
+            if filled == content.len() {
+                bounds::extend(&mut content, filled, expected).map_err(|error| {
+                    self.error(ErrorKind::LocalIo, format!("there is no memory for more than the first {filled} bytes"))
+                        .with_source(error)
+                })?;
             }
-            let filled = content.len();
-            content.resize(content.capacity(), 0);
-            let n = self.pull(&mut content[filled..])?;
-            content.truncate(filled + n);
-            if content.len() > limit {
+            let count = self.pull(&mut content[filled..])?;
+            filled = filled.saturating_add(count);
+            if filled > limit {
                 return Err(too_much(&self));
             }
-            if n == 0 {
-                return Ok(content);
-            }
-            if self.length == Some(content.len() as u64) {
-                self.pull(&mut [0])?;
-                return Ok(content);
+            if count == 0 {
+                break;
             }
         }
+        // Reads the end as well.
+        self.pull(&mut [0])?;
+        content.truncate(filled);
+        Ok(content)
     }
 
     /// As [`Read::read`], with this crate's error.
     pub fn pull(&mut self, buffer: &mut [u8]) -> Result<usize> {
         loop {
-            let left = self.length.map(|length| length - self.done);
+            let left = self.left();
             if buffer.is_empty() || (left == Some(0) && self.response.is_none()) {
                 return Ok(0);
             }
@@ -388,6 +393,11 @@ impl ObjectReader {
         }
     }
 
+    /// Returns how many bytes of the range are still to come, where that is known.
+    fn left(&self) -> Option<u64> {
+        self.length.map(|length| length.saturating_sub(self.done))
+    }
+
     /// Holds what came against the checksum the server gave.
     fn verify_checksum(&mut self) -> Result<()> {
         let Some(expected) = self.expected.take() else { return Ok(()) };
@@ -412,7 +422,7 @@ impl ObjectReader {
 
     /// Requests the rest, of the same version only.
     fn resume(&mut self) -> Result<()> {
-        let left = self.length.map(|length| length - self.done);
+        let left = self.left();
         let (range, etag) = (self.range.rest(self.done), self.meta.etag.as_deref());
         let rest = self.client.get_same_version(&self.bucket, &self.key, range, etag, left)?;
         (self.response, self.excess) = (rest.response, rest.excess);
@@ -432,9 +442,6 @@ impl ObjectReader {
         place(error, &self.bucket, &self.key)
     }
 }
-
-/// How much a body of unknown length grows its buffer by.
-const READ_STEP: usize = 256 << 10;
 
 impl Read for ObjectReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {

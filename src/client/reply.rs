@@ -1,6 +1,7 @@
 //! Replies that are no success: from status, headers and error document to an [`Error`] that says what to do.
 use super::endpoint::{Located, Redirect};
 use super::hint::{self, BodySignature, Situation};
+use super::range::{ContentRange, number};
 use super::request::Call;
 use super::retry::kind_of_response;
 use super::signing::{MAX_CLOCK_OFFSET, Signing};
@@ -56,6 +57,7 @@ impl Failed {
         let location = header("location");
         let (code, words) = reason_in_headers(&response);
         let ids = Ids::of(&response);
+        let size = response.header("content-range").and_then(ContentRange::unsatisfied);
         let body = if call.method == "HEAD" {
             Vec::new()
         } else {
@@ -67,6 +69,11 @@ impl Failed {
         }
         let region = region.or_else(|| region_in(&document)).filter(|region| !region.is_empty());
         let mut error = ids.attach_to(error_of(status, &document, call, &body), &document);
+        if error.kind() == ErrorKind::InvalidRange
+            && let Some(size) = size.or_else(|| document.actual_object_size.as_deref().and_then(number))
+        {
+            error = error.with_object_size(size);
+        }
         let mut hint = explain_refusal(&document, signing);
         let bare = document.code.is_empty() && region.is_none();
         let mut redirect = None;
@@ -242,7 +249,7 @@ fn explain_refusal(document: &xml::ErrorDocument, signing: &Signing) -> Option<S
 
 /// `Retry-After` in seconds or as a date, which is held against the reply's own `Date` so that no clock need agree.
 fn retry_after(text: &str, date: Option<Timestamp>) -> Option<Duration> {
-    if let Ok(seconds) = text.trim().parse() {
+    if let Some(seconds) = number(text.trim_ascii()) {
         return Some(Duration::from_secs(seconds));
     }
     let until = Timestamp::parse_http_date(text)?.unix();

@@ -5,10 +5,12 @@ use super::hint::BodySignature;
 use super::values::{PayloadSigning, SignatureVersion};
 use crate::credentials::Lease;
 use crate::error::{Error, ErrorKind};
+use crate::net::proxy::Proxy;
 use crate::sign::chunked::ChunkSigner;
 use crate::sign::explain::Explanation;
 use crate::sign::{self, v2, v4};
 use crate::sync;
+use crate::text::Secrets;
 use crate::time::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -60,12 +62,39 @@ impl Signing {
         }
     }
 
+    /// Returns the signature, which authorizes the request.
+    pub(super) fn signature(&self) -> Option<&str> {
+        match self {
+            Self::Anonymous => None,
+            Self::V2(signed) => Some(&signed.steps.signature),
+            Self::V4 { signed, .. } => Some(&signed.steps.signature),
+        }
+    }
+
     /// Returns the signer of a body's chunks, which version 4 alone has.
     pub(super) fn chunk_signer(&self) -> std::result::Result<Option<ChunkSigner>, sign::Error> {
         match self {
             Self::V4 { signed, key, time, .. } => ChunkSigner::new(key, *time, &signed.steps.signature).map(Some),
             Self::Anonymous | Self::V2(_) => Ok(None),
         }
+    }
+}
+
+/// Returns what no error about a request may show: the keys it was signed with, the signature in its headers, and what
+/// authorizes it at the proxy.
+pub(super) fn secrets_of(lease: &Lease, signature: Option<&str>, proxy: Option<&Proxy>) -> Secrets {
+    /// Shorter access keys are chosen by people, and may be words that stand in every message.
+    const GENERATED_ID: usize = 16;
+    let keys = lease.credentials.iter();
+    let keys = keys.flat_map(|keys| {
+        let id = Some(keys.access_key_id()).filter(|id| id.len() >= GENERATED_ID);
+        id.into_iter().chain([keys.secret_access_key()]).chain(keys.session_token())
+    });
+    let authorization = proxy.and_then(Proxy::authorization).and_then(|value| value.strip_prefix("Basic "));
+    let secrets = keys.chain(signature).chain(authorization).fold(Secrets::new(), Secrets::with);
+    match proxy.and_then(Proxy::password) {
+        Some(password) => secrets.with(&password),
+        None => secrets,
     }
 }
 

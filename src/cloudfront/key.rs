@@ -4,6 +4,9 @@
 //! ([API reference, `PublicKey`](https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_PublicKey.html)).
 use super::pem::{self, Block, broken};
 use crate::error::{Error, ErrorKind, Result};
+use crate::files;
+use crate::text::{Form, Resemblance, base64_of, der_of, resemblance, shown_value};
+use base64::{Engine, engine::general_purpose::STANDARD};
 use rsa::pkcs1::{DecodeRsaPrivateKey, DecodeRsaPublicKey};
 use rsa::pkcs8::spki::SubjectPublicKeyInfoRef;
 use rsa::pkcs8::{DecodePrivateKey, DecodePublicKey, Document, ObjectIdentifier, PrivateKeyInfoRef, SecretDocument};
@@ -12,8 +15,7 @@ use rsa::{Pkcs1v15Sign, sha2::Digest};
 use sha1::Sha1;
 use sha2::Sha256;
 use std::fmt;
-use std::fs::File;
-use std::io::Read;
+use std::io;
 use std::path::Path;
 use zeroize::Zeroizing;
 
@@ -75,7 +77,8 @@ enum Public {
 
 impl PrivateKey {
     /// Reads a key from PEM text: `RSA PRIVATE KEY` (PKCS#1), `PRIVATE KEY` (PKCS#8) or, with feature `ecdsa`,
-    /// `EC PRIVATE KEY` (SEC1). Text, certificates and parameters around it are ignored.
+    /// `EC PRIVATE KEY` (SEC1). Text, certificates and parameters around it are ignored; line ends may be written out (`\n`).
+    /// All of it may be in base64, as PEM or as DER.
     ///
     /// # Errors
     /// [`ErrorKind::Configuration`] for a text without a key, with two, with an encrypted or a public key, with a key
@@ -89,6 +92,8 @@ impl PrivateKey {
     /// # Errors
     /// As [`PrivateKey::from_pem`].
     pub fn from_pem_with_minimum(text: &str, minimum: RsaMinimum) -> Result<Self> {
+        let inner = nested(text);
+        let text = inner.as_ref().map_or(text, |inner| inner);
         let blocks = pem::blocks(text)?;
         let mut keys = blocks.iter().filter(|block| block.label.ends_with("PRIVATE KEY"));
         let Some(block) = keys.next() else {
@@ -106,20 +111,24 @@ impl PrivateKey {
     /// Reads a PEM file of at most 64 KiB. What was read is wiped after parsing.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] when the file cannot be read, and as [`PrivateKey::from_pem`].
+    /// [`ErrorKind::Configuration`] when the file cannot be read, and as [`PrivateKey::from_pem`]. The error names the path
+    /// unless that may be the text of a key, given in place of one.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self> {
-        let failed =
-            |e| broken("failed to read privatekey file").with_path(path.as_ref().to_string_lossy()).with_source(e);
-        let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_PEM_BYTES + 1));
-        let file = File::open(&path).map_err(failed)?;
-        file.take(MAX_PEM_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
-        if bytes.len() > MAX_PEM_BYTES {
-            return Err(broken("the privatekey file is larger than 64 KiB, so it is no key")
-                .with_path(path.as_ref().to_string_lossy()));
-        }
+        let shown = shown_value(&path.as_ref().to_string_lossy(), Form::Path).to_string();
+        let bytes = files::read(path.as_ref(), MAX_PEM_BYTES).map_err(|e| {
+            let text = match e.kind() {
+                io::ErrorKind::FileTooLarge => "the privatekey file is larger than 64 KiB, so it is no key",
+                _ => "failed to read privatekey file",
+            };
+            broken(text).with_path(&*shown).with_source(e)
+        })?;
         // Bytes that are no text hold no PEM block either: the same advice fits.
-        Self::from_pem(std::str::from_utf8(&bytes).unwrap_or_default())
-            .map_err(|e| e.with_path(path.as_ref().to_string_lossy()))
+        Self::from_pem(&text_of(&bytes)).map_err(|e| e.with_path(shown))
+    }
+
+    /// Whether `text` is a key as [`PrivateKey::from_pem`] reads it, good or damaged, rather than the path of one.
+    pub(crate) fn is_text(text: &str) -> bool {
+        resemblance(text) == Some(Resemblance::PrivateKey) || nested(text).is_some()
     }
 
     /// The public half.
@@ -337,6 +346,48 @@ impl fmt::Debug for PublicKey {
             #[cfg(feature = "ecdsa")]
             Public::P256(_) => "PublicKey(P-256)",
         })
+    }
+}
+
+/// Returns the PEM text that `text` holds in base64: that of a PEM document, or of a DER document, which gets the label
+/// of its kind here.
+fn nested(text: &str) -> Option<Zeroizing<String>> {
+    if text.contains("-----BEGIN") {
+        return None;
+    }
+    let plain = text.trim_start_matches('\u{feff}').trim().trim_matches(['"', '\'']);
+    // Line ends that are written out would be letters of base64.
+    let plain = Zeroizing::new(plain.replace("\\r", "\n").replace("\\n", "\n").replace('\\', ""));
+    let bytes = base64_of(&plain)?;
+    if let Some(inner) = std::str::from_utf8(&bytes).ok().filter(|inner| inner.contains("-----BEGIN")) {
+        return Some(Zeroizing::new(inner.to_owned()));
+    }
+    let der = der_of(&plain)?;
+    let label = if PrivateKeyInfoRef::try_from(&**der).is_ok() {
+        "PRIVATE KEY"
+    } else if rsa::PrivateKey::from_pkcs1_der(&der).is_ok() {
+        "RSA PRIVATE KEY"
+    } else {
+        "EC PRIVATE KEY"
+    };
+    Some(Zeroizing::new(format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", &*in_base64(&der))))
+}
+
+/// Encodes a document into memory that is wiped.
+fn in_base64(der: &[u8]) -> Zeroizing<String> {
+    Zeroizing::new(STANDARD.encode(der))
+}
+
+/// Returns the text of a file: UTF-8, or UTF-16 with its mark, as PowerShell writes. Other bytes are an empty text.
+fn text_of(bytes: &[u8]) -> Zeroizing<String> {
+    let units = |unit: fn([u8; 2]) -> u16| {
+        let units = bytes.chunks_exact(2).skip(1).map(|pair| unit([pair[0], pair[1]]));
+        Zeroizing::new(char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect())
+    };
+    match bytes {
+        [0xff, 0xfe, ..] => units(u16::from_le_bytes),
+        [0xfe, 0xff, ..] => units(u16::from_be_bytes),
+        _ => Zeroizing::new(std::str::from_utf8(bytes).unwrap_or_default().to_owned()),
     }
 }
 

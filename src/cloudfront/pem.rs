@@ -1,4 +1,5 @@
-//! PEM blocks as people have them: text around them, CRLF, indented by YAML, unwrapped by a shell, several in one file.
+//! PEM blocks as people have them: text around them, CRLF, indented by YAML, unwrapped by a shell, with line ends written
+//! out, several in one file, or all of it in base64.
 use crate::error::{Error, ErrorKind, Result};
 use zeroize::Zeroizing;
 
@@ -33,6 +34,9 @@ impl Block<'_> {
     }
 
     /// The block alone as strict decoders want it: nothing around it, 64 characters to a line.
+    ///
+    /// Variables, parameter stores and JSON documents hold line ends written out, as a backslash and a letter, often
+    /// twice over; a slash may have a backslash too, and lines may be quoted. None of these characters is one of base64.
     pub(super) fn normalised(&self) -> Zeroizing<String> {
         const WIDTH: usize = 64;
         // Room for all of it at once: a buffer that grows leaves copies of the key behind.
@@ -41,11 +45,23 @@ impl Block<'_> {
         text.push_str("-----BEGIN ");
         text.push_str(self.label);
         text.push_str("-----");
-        for (i, c) in self.body.chars().filter(|c| !c.is_ascii_whitespace()).enumerate() {
-            if i % WIDTH == 0 {
-                text.push('\n');
+        let mut written = 0;
+        let mut escaped = false;
+        for c in self.body.chars() {
+            match c {
+                '\\' => escaped = true,
+                // A line end that is written out, in place of a letter of base64.
+                'n' | 'r' | 't' if escaped => escaped = false,
+                c if c.is_ascii_whitespace() || matches!(c, '"' | '\'' | ',') => escaped = false,
+                c => {
+                    escaped = false;
+                    if written % WIDTH == 0 {
+                        text.push('\n');
+                    }
+                    text.push(c);
+                    written += 1;
+                }
             }
-            text.push(c);
         }
         text.push_str("\n-----END ");
         text.push_str(self.label);
@@ -79,6 +95,15 @@ mod tests {
             format!("    {}", expected.replace('\n', "\n\t")),
             format!("-----BEGIN A KEY-----\n{body}\n-----END A KEY-----"),
             format!("-----BEGIN A KEY-----{body}-----END A KEY-----"),
+            expected.replace('\n', "\\n"),
+            expected.replace('\n', "\\r\\n"),
+            expected.replace('\n', "\\\\n"),
+            expected.replace('\n', "\\n\n"),
+            expected.replace('\n', " "),
+            expected.replace('\n', "\\n\" +\n \"").replace('+', ","),
+            format!("\"{}\"", expected.replace('\n', "\\n")),
+            format!("'{}'", expected.trim_end()),
+            format!("\u{feff}{expected}"),
             format!("\nBag Attributes\n  friendlyName: x\n{expected}trailing words"),
         ] {
             let found = blocks(&text).unwrap();

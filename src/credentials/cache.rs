@@ -13,7 +13,7 @@
 use super::{Context, Lease, Observer, Provider, Source, Unavailable, Warning};
 use crate::cancel::Cancel;
 use crate::clock::Clock;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, catch_panic};
 use crate::sync;
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -39,6 +39,9 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 /// The longest pause between failing refreshes: well below [`LEAD`], so that several fit before keys end.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// The longest pause while no keys are valid: every operation fails meanwhile, so it ends soon after the outage does.
+const LONGEST_PAUSE_WITHOUT_KEYS: Duration = Duration::from_secs(2);
 
 /// How long a thread without keys waits for another thread's refresh. This crate's sources end sooner; it bounds those
 /// of others.
@@ -192,10 +195,25 @@ impl Inner {
         state.refreshing = true;
     }
 
-    /// Asks the source in this thread.
+    /// Asks the source in this thread. A panic of the source is a failure like any other.
     fn run(&self) {
-        let mut ending = Ending { inner: self, outcome: Err(Unavailable::failed("the source panicked")) };
-        ending.outcome = self.source.fetch();
+        let refresh = Refresh(self);
+        let outcome = catch_panic("the source", || Ok(self.source.fetch()));
+        let outcome = outcome.unwrap_or_else(|panic| Err(Unavailable::failed(panic.message())));
+        let warning = catch_panic("the clock", || Ok(self.finish(outcome))).unwrap_or_else(|panic| {
+            let pause_ends = Instant::now() + FIRST_PAUSE;
+            let reason = Unavailable::failed(panic.message());
+            self.lock().failure = Some(Failed { reason, count: 1, pause_ends });
+            None
+        });
+        drop(refresh);
+        if let Some(warning) = warning {
+            // The keys are good, whatever becomes of the warning.
+            drop(catch_panic("the observer", || {
+                self.observer.warn(&warning);
+                Ok(())
+            }));
+        }
     }
 
     /// Asks the source in a thread of its own, or in this one when the system has no more threads.
@@ -231,12 +249,11 @@ impl Inner {
         Error::new(ErrorKind::Credentials, format!("no credentials from {}: {reason}", self.source.name()))
     }
 
-    /// Books the outcome of a refresh, then warns.
-    fn finish(&self, outcome: Result<Lease, Unavailable>) {
+    /// Records the outcome of a refresh, and returns what to warn of.
+    fn finish(&self, outcome: Result<Lease, Unavailable>) -> Option<Warning> {
         let (now, instant) = (self.clock.now(), self.clock.instant());
         let mut state = self.lock();
-        state.refreshing = false;
-        let warning = match outcome {
+        match outcome {
             Ok(lease) => {
                 let held = Held::new(lease, now, instant);
                 let expired = held.lease.expires.filter(|_| held.expired_on_arrival);
@@ -246,20 +263,16 @@ impl Inner {
             }
             Err(reason) => {
                 let count = state.failure.as_ref().map_or(0, |failed| failed.count).saturating_add(1);
-                let pause = FIRST_PAUSE.saturating_mul(1 << (count - 1).min(16)).min(LONGEST_PAUSE);
+                let usable = state.held.as_ref().filter(|held| held.is_usable(now));
+                let longest = if usable.is_some() { LONGEST_PAUSE } else { LONGEST_PAUSE_WITHOUT_KEYS };
+                let pause = FIRST_PAUSE.saturating_mul(1 << (count - 1).min(16)).min(longest);
                 // Half of it is random, so that many machines do not ask at the same moment.
                 let pause_ends = instant + pause / 2 + self.clock.jitter(pause / 2);
-                let usable = state.held.as_ref().filter(|held| held.is_usable(now));
                 let warning = usable
                     .map(|held| Warning::RefreshFailed { reason: reason.to_string(), expires: held.lease.expires });
                 state.failure = Some(Failed { reason, count, pause_ends });
                 warning
             }
-        };
-        drop(state);
-        self.ended.notify_all();
-        if let Some(warning) = warning {
-            self.observer.warn(&warning);
         }
     }
 }
@@ -299,16 +312,14 @@ impl Held {
     }
 }
 
-/// Books the outcome when it is dropped, so that a source that panics ends its refresh too.
-struct Ending<'a> {
-    inner: &'a Inner,
-    outcome: Result<Lease, Unavailable>,
-}
+/// A refresh under way. However its thread leaves it, the threads that wait for it go on; nothing of the caller's is
+/// called here, so that the end of one panic is not the beginning of another.
+struct Refresh<'a>(&'a Inner);
 
-impl Drop for Ending<'_> {
+impl Drop for Refresh<'_> {
     fn drop(&mut self) {
-        let booked = Err(Unavailable::failed("this outcome is booked already"));
-        self.inner.finish(std::mem::replace(&mut self.outcome, booked));
+        self.0.lock().refreshing = false;
+        self.0.ended.notify_all();
     }
 }
 

@@ -4,6 +4,7 @@ use super::document::{Document, LOCAL_ENDPOINT};
 use super::http::{Call, Endpoint, Http, Timeouts};
 use super::{Context, Lease, Source, Unavailable, secret_file};
 use crate::net::host::Scheme;
+use crate::text::{Form, shown_value};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::time::Duration;
@@ -56,7 +57,7 @@ impl Container {
             return Err(Unavailable::Failed(format!(
                 "AWS_CONTAINER_CREDENTIALS_FULL_URI names {} over http, which is allowed for this machine and the \
                  addresses of ECS and EKS only: use https",
-                endpoint.origin.host
+                shown_value(&endpoint.origin.host, Form::Url)
             )));
         }
         Ok(endpoint)

@@ -1,6 +1,7 @@
 //! What the sources need from outside: variables, a clock, somebody to warn, and how to reach AWS.
 
 use super::Environment;
+use super::secret_file::shown_path;
 use super::shared_files::{Files, Profile};
 use crate::clock::{Clock, SystemClock};
 use crate::sync;
@@ -178,7 +179,7 @@ impl fmt::Display for Warning {
                 f.write_str("the source gave credentials that have ended already, they are used all the same")
             }
             Self::OpenPermissions { path, mode } => {
-                write!(f, "{} holds a secret and has mode {mode:o}, set it to 600", path.display())
+                write!(f, "{} holds a secret and has mode {mode:o}, set it to 600", shown_path(path))
             }
         }
     }

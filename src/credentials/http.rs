@@ -4,7 +4,8 @@ use super::document::{Document, shown};
 use super::{Context, Unavailable};
 use crate::clock::Clock;
 use crate::net::origin::Origin;
-use crate::net::url::{Url, shown_url};
+use crate::net::url::Url;
+use crate::text::{Form, Secrets, shown_value};
 use crate::transport::{
     self, Failure, Phase, RequestBody, TlsVerification, Transport, TransportError, TransportOptions,
 };
@@ -16,11 +17,9 @@ use zeroize::Zeroizing;
 /// The largest document read. Real ones have 1 to 3 KiB.
 pub(super) const DOCUMENT_LIMIT: usize = 64 * 1024;
 
-/// How often a request is sent at most.
-pub(super) const ATTEMPTS: u32 = 3;
-
-/// The longest wait after the first attempt, and so much longer after each further one; a random part is taken.
-const BACKOFF: Duration = Duration::from_millis(100);
+/// The waits between the attempts of a request: a service that restarts, or throttles, is back within seconds. Up to a
+/// quarter is added, so that many machines do not ask at the same moment.
+const WAITS: [Duration; 3] = [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
 
 /// How long the requests of one source may take.
 #[derive(Clone, Copy)]
@@ -83,6 +82,14 @@ pub(super) enum Attempt<R> {
     Stop(R),
 }
 
+impl Call<'_> {
+    /// Returns what no error about this request may show: the values of its headers, of which tokens and signatures are.
+    fn secrets(&self) -> Secrets {
+        let values = self.headers.iter().filter(|(name, _)| !matches!(*name, "accept" | "content-type"));
+        values.fold(Secrets::new(), |secrets, (_, value)| secrets.with(value))
+    }
+}
+
 impl Http {
     /// For endpoints on this machine or next to it: never through a proxy, which would learn the keys.
     pub(super) fn local(context: &Context, timeouts: Timeouts) -> Self {
@@ -139,28 +146,29 @@ impl Http {
             Ok(reply) => describe(&reply),
             Err(fault) => fault.attempt(),
         };
-        Err(attempt.map(|text| Unavailable::Failed(format!("{} {text}", call.endpoint))))
+        let hidden = call.secrets();
+        Err(attempt.map(|text| Unavailable::Failed(format!("{} {}", call.endpoint, hidden.hide(&text)))))
     }
 
-    /// Makes up to [`ATTEMPTS`] attempts with a random wait after each failed one, none of them after `deadline`.
+    /// Makes one attempt more than there are [`WAITS`], none of them after `deadline`.
     pub(super) fn with_retries<T>(
         &self,
         deadline: Instant,
         mut attempt: impl FnMut() -> Result<T, Attempt<Unavailable>>,
     ) -> Result<T, Unavailable> {
-        let mut attempts = 0;
+        let mut waits = WAITS.into_iter();
         loop {
             let reason = match attempt() {
                 Ok(value) => return Ok(value),
                 Err(Attempt::Stop(reason)) => return Err(reason),
                 Err(Attempt::Again(reason)) => reason,
             };
-            attempts += 1;
-            let pause = self.clock.jitter(BACKOFF * attempts);
-            if attempts == ATTEMPTS || self.clock.instant() + pause >= deadline {
+            let Some(wait) = waits.next() else { return Err(reason) };
+            let wait = wait + self.clock.jitter(wait / 4);
+            if self.clock.instant() + wait >= deadline {
                 return Err(reason);
             }
-            self.clock.sleep(pause);
+            self.clock.sleep(wait);
         }
     }
 
@@ -269,7 +277,8 @@ pub(super) struct Endpoint {
 impl Endpoint {
     /// Reads `http://host[:port][/path][?query]`.
     pub(super) fn parse(url: &str) -> Result<Self, String> {
-        let parsed = Url::parse(url).map_err(|why| format!("`{}` is not a usable URL: it {why}", shown_url(url)))?;
+        let parsed = Url::parse(url)
+            .map_err(|why| format!("`{}` is not a usable URL: it {why}", shown_value(url, Form::Url)))?;
         Ok(Self { origin: parsed.origin(), target: parsed.target() })
     }
 

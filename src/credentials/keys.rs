@@ -2,8 +2,9 @@
 
 use super::document::keys;
 use super::{Context, Credentials, Lease, Provider, Source, Unavailable};
-use crate::error::Result;
+use crate::text::{Resemblance, resemblance};
 use std::sync::Arc;
+use zeroize::Zeroizing;
 
 /// Fixed credentials. As a [`Source`] they are what an [`AssumeRole`](super::AssumeRole) may begin with.
 #[derive(Clone, Debug)]
@@ -22,7 +23,7 @@ impl Static {
 }
 
 impl Provider for Static {
-    fn credentials(&self) -> Result<Arc<Lease>> {
+    fn credentials(&self) -> crate::error::Result<Arc<Lease>> {
         Ok(Arc::clone(&self.0))
     }
 }
@@ -58,14 +59,41 @@ impl Source for EnvironmentKeys {
     fn fetch(&self) -> Result<Lease, Unavailable> {
         let environment = self.0.environment();
         let either = |name, older| environment.secret(name).or_else(|| environment.secret(older));
-        match (either("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY"), either("AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY")) {
-            (Some(id), Some(secret)) => Ok(Lease {
-                credentials: Some(keys(id, secret, environment.secret("AWS_SESSION_TOKEN"))),
-                expires: None,
-            }),
-            (None, None) => Err(Unavailable::not_configured("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set")),
-            (Some(_), None) => Err(Unavailable::failed("AWS_ACCESS_KEY_ID is set but AWS_SECRET_ACCESS_KEY is not")),
-            (None, Some(_)) => Err(Unavailable::failed("AWS_SECRET_ACCESS_KEY is set but AWS_ACCESS_KEY_ID is not")),
+        let names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY");
+        let found = (either(names.0, "AWS_ACCESS_KEY"), either(names.1, "AWS_SECRET_KEY"));
+        match pair(names, found, either("AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")) {
+            Some(Ok(keys)) => Ok(Lease { credentials: Some(keys), expires: None }),
+            Some(Err(reason)) => Err(Unavailable::Failed(reason)),
+            None => Err(Unavailable::not_configured("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set")),
         }
     }
+}
+
+/// Makes credentials of an access key and its secret, which stand in settings of these `names`; `None` when there is
+/// neither.
+///
+/// # Errors
+/// One of them is missing, or they are swapped.
+pub(super) fn pair(
+    names: (&str, &str),
+    found: (Option<Zeroizing<String>>, Option<Zeroizing<String>>),
+    token: Option<Zeroizing<String>>,
+) -> Option<Result<Credentials, String>> {
+    use Resemblance::{AccessKeyId, SecretKey};
+    let (id, secret) = match found {
+        (None, None) => return None,
+        (Some(_), None) => return Some(Err(format!("{} is set but {} is not", names.0, names.1))),
+        (None, Some(_)) => return Some(Err(format!("{} is set but {} is not", names.1, names.0))),
+        (Some(id), Some(secret)) => (id, secret),
+    };
+    let kinds = (resemblance(&id), resemblance(&secret));
+    let swapped = kinds.0 != kinds.1 && (kinds.0 == Some(SecretKey) || kinds.1 == Some(AccessKeyId));
+    Some(match kinds {
+        _ if swapped => Err(format!("{} and {} are swapped", names.0, names.1)),
+        (Some(kind), _) if !matches!(kind, AccessKeyId | SecretKey) => {
+            Err(format!("{} holds what looks like {kind}", names.0))
+        }
+        (_, Some(kind)) if kind != SecretKey => Err(format!("{} holds what looks like {kind}", names.1)),
+        _ => Ok(keys(id, secret, token)),
+    })
 }

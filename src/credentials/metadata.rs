@@ -22,6 +22,10 @@ const TOKEN_TTL: &str = "21600";
 const TIMEOUTS: Timeouts =
     Timeouts { connect: Duration::from_secs(1), attempt: Duration::from_secs(1), total: Duration::from_millis(2500) };
 
+/// All requests of one refresh together once the service has given a token, so that it is known to be there: time for a
+/// service that is slow, or away for some seconds.
+const TOTAL_ONCE_FOUND: Duration = Duration::from_secs(10);
+
 /// How often a session token is asked for.
 const TOKEN_ATTEMPTS: u32 = 2;
 
@@ -77,6 +81,9 @@ impl Source for Metadata {
             protocol: Protocol::V1 { because: String::new() },
         };
         session.protocol = session.fetch_token()?;
+        if let Protocol::V2(_) = session.protocol {
+            session.deadline = self.context.clock().instant() + TOTAL_ONCE_FOUND;
+        }
         let roles = session.get(ROLES_PATH)?;
         let Some(role) = first_role(&roles.body)? else {
             return Err(Unavailable::not_configured("no role is attached to this instance"));

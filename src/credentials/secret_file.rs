@@ -1,35 +1,32 @@
 //! Files that hold secrets: read with a bound, into memory that is wiped.
 
 use super::Unavailable;
-use std::fs::File;
-use std::io::{self, Read};
+use crate::files;
+use crate::text::{Form, shown_value};
+use std::io;
 use std::path::Path;
 use zeroize::Zeroizing;
 
 /// Reads a text file of at most `limit` bytes. The error does not name the file.
 pub(super) fn read(path: &Path, limit: usize) -> io::Result<Zeroizing<String>> {
-    let file = File::open(path)?;
-    // The file's own size first, so that no part of a secret stays in an allocation that was outgrown.
-    let size = file.metadata().map_or(0, |metadata| metadata.len());
-    let capacity = usize::try_from(size).unwrap_or(limit).min(limit) + 1;
-    let mut bytes = Zeroizing::new(Vec::with_capacity(capacity));
-    file.take(limit as u64 + 1).read_to_end(&mut bytes)?;
-    let unusable = |reason: String| io::Error::new(io::ErrorKind::InvalidData, reason);
-    if bytes.len() > limit {
-        return Err(unusable(format!("the file has more than {limit} bytes")));
-    }
+    let bytes = files::read(path, limit)?;
     match std::str::from_utf8(&bytes) {
         Ok(text) => Ok(Zeroizing::new(text.to_owned())),
-        Err(_) => Err(unusable("the file is not UTF-8 text".to_owned())),
+        Err(_) => Err(io::Error::new(io::ErrorKind::InvalidData, "the file is not UTF-8 text")),
     }
+}
+
+/// Returns a path for a message: it may be the text of a token that was given in place of a file.
+pub(super) fn shown_path(path: &Path) -> String {
+    shown_value(&path.to_string_lossy(), Form::Path).to_string()
 }
 
 /// Reads a token and trims it. Files of tokens are often readable by all (Kubernetes projects them so) and cause no
 /// warning.
 pub(super) fn read_token(path: &Path, limit: usize) -> Result<Zeroizing<String>, Unavailable> {
-    let text = read(path, limit).map_err(|error| Unavailable::Failed(format!("{}: {error}", path.display())))?;
+    let text = read(path, limit).map_err(|error| Unavailable::Failed(format!("{}: {error}", shown_path(path))))?;
     match text.trim() {
-        "" => Err(Unavailable::Failed(format!("{} is empty", path.display()))),
+        "" => Err(Unavailable::Failed(format!("{} is empty", shown_path(path)))),
         token => Ok(Zeroizing::new(token.to_owned())),
     }
 }
@@ -49,7 +46,7 @@ mod tests {
         std::fs::write(&path, b"\xff").unwrap();
         assert_eq!(error(&path, 4), "the file is not UTF-8 text");
         #[cfg(unix)]
-        assert_eq!(error(Path::new("/dev/zero"), 4), "the file has more than 4 bytes");
+        assert_eq!(error(Path::new("/dev/zero"), 4), "it is not a regular file");
     }
 
     #[test]

@@ -45,7 +45,7 @@ impl Sso {
     fn token(&self) -> Result<Zeroizing<String>, String> {
         const LOG_IN: &str = "run `aws sso login`";
         let path = self.cache_file()?;
-        let at = |reason: &str| format!("{}: {reason}: {LOG_IN}", path.display());
+        let at = |reason: &str| format!("{}: {reason}: {LOG_IN}", secret_file::shown_path(&path));
         let text = secret_file::read(&path, DOCUMENT_LIMIT).map_err(|error| at(&error.to_string()))?;
         self.context.check_permissions(&path);
         let mut document = Document::parse(text.as_bytes()).map_err(|reason| at(&reason))?;

@@ -1,13 +1,15 @@
 //! Roles assumed at AWS's Security Token Service (STS).
 
-use super::document::{keys, shown};
+use super::document::keys;
 use super::http::{Attempt, Call, Endpoint, Http};
-use super::secret_file::read_token;
+use super::secret_file::{read_token, shown_path};
 use super::{Context, Credentials, Lease, Source, Unavailable};
 use crate::net::aws::{Partition, is_region_name};
 use crate::sign::{self, encode_component, v4};
+use crate::text::{Form, Secrets, may_be_secret, shown_value};
 use crate::time::Timestamp;
 use crate::xml;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -21,11 +23,13 @@ const TOKEN_LIMIT: usize = 20_000;
 const PASSING: [&str; 4] = ["IDPCommunicationError", "Throttling", "ThrottlingException", "RequestLimitExceeded"];
 
 const VERSION: &str = "2011-06-15";
+/// The last field of the form, which the token follows.
+const TOKEN_FIELD: &str = "&WebIdentityToken=";
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 
 /// Which role to assume, and how
 /// (<https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Role {
     /// Such as `arn:aws:iam::123456789012:role/registry`.
@@ -45,16 +49,36 @@ impl Role {
     }
 }
 
+/// Without the external id, which is agreed upon like a password.
+impl fmt::Debug for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { arn, session_name, duration, .. } = self;
+        let arn = shown_value(arn, Form::Arn).to_string();
+        f.debug_struct("Role")
+            .field("arn", &arn)
+            .field("session_name", session_name)
+            .field("duration", duration)
+            .finish_non_exhaustive()
+    }
+}
+
 /// A role assumed with a token of an identity provider, such as EKS's (IRSA): `AWS_WEB_IDENTITY_TOKEN_FILE`,
 /// `AWS_ROLE_ARN` and `AWS_ROLE_SESSION_NAME`
 /// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-assume-role-credentials.html>). The file is read at every
 /// refresh. STS is asked in the region of `AWS_REGION`, `AWS_DEFAULT_REGION`, the profile or the context, at its global
 /// endpoint when there is none, or where `AWS_ENDPOINT_URL_STS` says.
-#[derive(Debug)]
 pub struct WebIdentity {
     context: Context,
     sts: Sts,
     given: Option<(Role, PathBuf)>,
+}
+
+/// Without the path, which may be a token that was given in place of one.
+impl fmt::Debug for WebIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let role = self.given.as_ref().map(|(role, _)| role);
+        f.debug_struct("WebIdentity").field("context", &self.context).field("role", &role).finish_non_exhaustive()
+    }
 }
 
 impl WebIdentity {
@@ -106,7 +130,7 @@ impl Source for WebIdentity {
         // The file may have been replaced since it was read.
         let newer = read_token(&file, TOKEN_LIMIT)?;
         if newer == token {
-            let reason = format!("{refused}; {} still holds that token", file.display());
+            let reason = format!("{refused}; {} still holds that token", shown_path(&file));
             return Err(Refused::Expired(reason).for_role(&role));
         }
         ask(&newer).map_err(|refused| refused.for_role(&role))
@@ -162,7 +186,7 @@ enum Refused {
 impl Refused {
     fn for_role(self, role: &Role) -> Unavailable {
         let (Self::Expired(reason) | Self::Other(reason)) = self;
-        Unavailable::Failed(format!("assuming {}: {reason}", shown(&role.arn)))
+        Unavailable::Failed(format!("assuming {}: {reason}", shown_value(&role.arn, Form::Arn)))
     }
 }
 
@@ -200,8 +224,8 @@ impl Sts {
             Some(token) => {
                 let token = Zeroizing::new(encode_component(token));
                 // One allocation of the right size, so that no part of the token stays behind in a smaller one.
-                form.reserve_exact("&WebIdentityToken=".len() + token.len());
-                form.push_str("&WebIdentityToken=");
+                form.reserve_exact(TOKEN_FIELD.len() + token.len());
+                form.push_str(TOKEN_FIELD);
                 form.push_str(&token);
                 Zeroizing::new(form)
             }
@@ -232,7 +256,16 @@ impl Sts {
             })
         });
         let refused = if expired { Refused::Expired } else { Refused::Other };
-        asked.map_err(|reason| refused(reason.to_string()))
+        // The token, and what was given as a role or a name by mistake.
+        let fields = form.split('&').filter_map(|field| field.split_once('=')).map(|(_, value)| value);
+        let secret = keys.map(Credentials::secret_access_key);
+        let secrets = fields.filter(|value| may_be_secret(value)).chain(secret);
+        let hidden = match form.split_once(TOKEN_FIELD) {
+            Some((_, token)) => Secrets::new().with(token),
+            None => Secrets::new(),
+        };
+        let hidden = secrets.fold(hidden, Secrets::with);
+        asked.map_err(|reason| refused(hidden.hide(reason.reason()).into_owned()))
     }
 
     fn signature(
@@ -255,6 +288,11 @@ impl Sts {
     fn endpoint(&self) -> Result<(Endpoint, String), String> {
         let region = self.region.clone().or_else(|| self.context.region(None));
         let region = region.as_deref().filter(|region| *region != "aws-global");
+        // Another server's regions may have names of their own, but what cannot be signed for may be anything.
+        let is_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+        if let Some(region) = region.filter(|region| may_be_secret(region) || !region.bytes().all(is_name)) {
+            return Err(format!("`{}` is not a region's name", shown_value(region, Form::Region)));
+        }
         let url = match (self.context.environment().get("AWS_ENDPOINT_URL_STS"), region) {
             (Some(url), _) => {
                 if url.contains('?') {
@@ -276,7 +314,7 @@ impl Sts {
 /// The text does not have the form of a region's name.
 pub(super) fn domain(region: &str) -> Result<&'static str, String> {
     if !is_region_name(region) {
-        return Err(format!("`{}` is not a region's name", shown(region)));
+        return Err(format!("`{}` is not a region's name", shown_value(region, Form::Region)));
     }
     Ok(Partition::of_region(region).dns_suffix())
 }

@@ -136,11 +136,10 @@ pub enum WalkStep {
 pub struct WalkOptions {
     /// Only paths that sort after this one.
     pub start_after: Option<String>,
-    /// Requests at once, for drivers that list by requests. `None`: as the driver is configured (S3:
-    /// `walkconcurrency`), else one after the other, with the
-    /// fewest requests. S3: large directories are listed with several requests at once, in the same
-    /// order and with at most four pages of keys in memory for each of them; not together with
-    /// `start_after`.
+    /// Requests at once, for drivers that list by requests. `None`: as the driver is configured
+    /// (S3: `walkconcurrency`), else one after the other, with the fewest requests. S3: large
+    /// directories are listed with several requests at once, in the same order and with at most
+    /// four pages of keys in memory for each of them; not together with `start_after`.
     pub concurrency: Option<NonZeroUsize>,
 }
 
@@ -308,9 +307,9 @@ pub trait StorageDriver: Send + Sync {
     ///
     /// # Errors
     /// [`InvalidPath`](crate::ErrorKind::InvalidPath), also for `/`;
-    /// [`PathNotFound`](crate::ErrorKind::PathNotFound) when there was nothing to remove. When a
-    /// part could not be removed, the first failure, with further ones in
-    /// [`Error::others`](crate::Error::others).
+    /// [`PathNotFound`](crate::ErrorKind::PathNotFound) when there was nothing to remove, or an
+    /// unfinished file alone. When a part could not be removed, the first failure, with further
+    /// ones in [`Error::others`](crate::Error::others).
     fn delete(&self, path: &str) -> Result<()>;
 
     /// Returns a URL under which a client can fetch the file without credentials. The store is not

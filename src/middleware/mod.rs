@@ -21,6 +21,7 @@ pub use rewrite::{Rewrite, SignedUrls};
 use crate::driver::RegistryConfig;
 use crate::driver::StorageDriver;
 use crate::error::{Error, ErrorKind, Result};
+use crate::text::{Form, shown_value};
 use std::sync::Arc;
 
 /// Wraps `inner` in the middleware of that name, configured as in a registry.
@@ -39,7 +40,7 @@ pub fn wrap<'a>(
         "cloudfront" => Err(bad("the middleware cloudfront needs s3driver's feature `cloudfront`")),
         "redirect" => Ok(Arc::new(Redirect::from_pairs(inner, options)?)),
         "rewrite" => Ok(Arc::new(Rewrite::from_pairs(inner, options)?)),
-        _ => Err(bad(format!("no storage middleware registered with name: {name}"))),
+        _ => Err(bad(format!("no storage middleware registered with name: {}", shown_value(name, Form::Name)))),
     }
 }
 

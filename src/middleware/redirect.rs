@@ -4,6 +4,7 @@ use crate::driver::{Method, StorageDriver, UrlOptions, check_path};
 use crate::error::Result;
 use crate::net::url::{Url, UrlError};
 use crate::sign::encode_path;
+use crate::text::{Form, shown_value};
 use std::fmt;
 use std::sync::Arc;
 
@@ -61,7 +62,12 @@ impl Redirect {
                 ("key", "" | "object") => key = RedirectKey::Object,
                 ("key", "path") => key = RedirectKey::Path,
                 ("key", _) => return Err(bad("key only allows the following values: object|path")),
-                _ => return Err(bad(format!("unknown option of the redirect middleware: {name}"))),
+                _ => {
+                    return Err(bad(format!(
+                        "unknown option of the redirect middleware: {}",
+                        shown_value(name, Form::Name)
+                    )));
+                }
             }
         }
         if base_url.is_empty() {

@@ -3,7 +3,8 @@ use super::{bad, delegate_to_inner};
 use crate::driver::{StorageDriver, UrlOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::net::host::{Host, Scheme};
-use crate::net::url::{Url, shown_url, split_authority};
+use crate::net::url::{Url, split_authority};
+use crate::text::{Form, shown_value};
 use std::fmt;
 use std::sync::Arc;
 
@@ -56,7 +57,8 @@ impl Rewrite {
     /// # Errors
     /// [`ErrorKind::Configuration`] when it is neither a name nor an address.
     pub fn host(mut self, host: &str) -> Result<Self> {
-        let authority = split_authority(host).map_err(|e| bad(format!("host \"{}\" {e}", shown_url(host))))?;
+        let authority =
+            split_authority(host).map_err(|e| bad(format!("host \"{}\" {e}", shown_value(host, Form::Url))))?;
         self.rules.host = Some(authority);
         Ok(self)
     }
@@ -92,7 +94,7 @@ impl Rewrite {
             ("signedurls", "refuse") => Ok(rewrite.signed_urls(SignedUrls::Refuse)),
             ("signedurls", "rewrite") => Ok(rewrite.signed_urls(SignedUrls::Rewrite)),
             ("signedurls", _) => Err(bad("signedurls only allows the following values: refuse|rewrite")),
-            _ => Err(bad(format!("unknown option of the rewrite middleware: {name}"))),
+            _ => Err(bad(format!("unknown option of the rewrite middleware: {}", shown_value(name, Form::Name)))),
         })
     }
 }

@@ -87,3 +87,20 @@ impl fmt::Display for Host {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p29_a_number_is_not_a_name() {
+        for text in
+            ["0x7f000001", "0X7F000001", "0x", "0x7f.1", "2130706433", "127.1", "1.2.3.0x4", "a.0x1", "017700000001"]
+        {
+            assert_eq!(Host::parse(text), None, "{text}");
+        }
+        for text in ["0x7f000001.example", "x7f000001", "0x7g", "a0x1"] {
+            assert_eq!(Host::parse(text), Some(Host::Name(text.to_owned())), "{text}");
+        }
+    }
+}

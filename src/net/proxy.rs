@@ -71,6 +71,14 @@ impl Proxy {
         self.authorization.is_some()
     }
 
+    /// Returns the password.
+    pub(crate) fn password(&self) -> Option<Zeroizing<String>> {
+        let encoded = self.authorization.as_ref()?.strip_prefix("Basic ")?;
+        let decoded = Zeroizing::new(STANDARD.decode(encoded).ok()?);
+        let (_, password) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
+        Some(Zeroizing::new(password.to_owned()))
+    }
+
     /// Returns the value of `proxy-authorization`.
     pub(crate) fn authorization(&self) -> Option<&str> {
         self.authorization.as_ref().map(|value| value.as_str())

@@ -3,7 +3,6 @@
 use super::host::{Host, Scheme};
 use super::origin::Origin;
 use super::percent::{self, Piece};
-use crate::text::shown;
 use std::fmt;
 
 /// `scheme://host[:port]/path[?query]`: the one form in which URLs are kept and handed out.
@@ -134,12 +133,6 @@ pub(crate) fn split_authority(authority: &str) -> Result<(Host, Option<u16>), Ur
     }
     let host = Host::parse(host).ok_or(UrlError::Host)?;
     Ok((host, port.map(parse_port).transpose()?))
-}
-
-/// Returns the text of a URL or of an authority for a message, unless it may hold user information
-/// and so a secret.
-pub(crate) fn shown_url(text: &str) -> String {
-    if text.contains('@') { "(not shown)".to_owned() } else { shown(text).to_string() }
 }
 
 fn parse_port(digits: &str) -> Result<u16, UrlError> {

@@ -89,7 +89,7 @@ impl<'a> Headers<'a> {
         Ok(())
     }
 
-    /// What has to be sent in addition to the request's own headers: the added ones and `authorization`.
+    /// Returns the headers to send in addition to the request's own: the added ones and `authorization`.
     pub(super) fn to_send(&self, authorization: String) -> Vec<(&'static str, String)> {
         let added = self.added.iter().map(|(name, value)| (*name, (*value).to_owned()));
         added.chain([("authorization", authorization)]).collect()

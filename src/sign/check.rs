@@ -1,4 +1,4 @@
-//! What every signer refuses: one set of checks for both versions, headers, queries and forms.
+//! The checks of every signer: one set for all versions, headers, queries and forms.
 use super::credentials::SessionTokenKind;
 use super::request::Query;
 use super::syntax::{check_header_value, check_method, check_path, check_query_text};

@@ -1,3 +1,5 @@
+use super::redact::REDACTED;
+use crate::text::{Resemblance, may_be_secret, resemblance};
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -103,7 +105,11 @@ impl Credentials {
 
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials").field("access_key_id", &self.access_key_id).finish_non_exhaustive()
+        // A secret key that was given in place of the identifier is not shown either.
+        let id = &*self.access_key_id;
+        let swapped = may_be_secret(id) && resemblance(id) != Some(Resemblance::AccessKeyId);
+        let id = if swapped { REDACTED } else { id };
+        f.debug_struct("Credentials").field("access_key_id", &id).finish_non_exhaustive()
     }
 }
 

@@ -9,7 +9,7 @@ use std::fmt;
 use std::fmt::Write as _;
 use std::ops::RangeInclusive;
 
-/// What a browser's form may upload, and until when
+/// The uploads that a browser's form may make, and until when
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html>).
 ///
 /// S3 refuses a form with a field that no condition names, so name them all: `bucket`, `key`, `acl`, `Content-Type`, ...
@@ -107,7 +107,7 @@ impl fmt::Debug for PostPolicy {
     }
 }
 
-/// What a form has to send beside its own fields and, last of all, `file`. `Debug` hides what is secret.
+/// The fields that a form has to send in addition to its own and, last of all, `file`. `Debug` hides what is secret.
 #[derive(Clone)]
 pub struct PostForm {
     /// The policy in base64.

@@ -1,4 +1,4 @@
-//! What `Debug` shows of signed things: everything except the values that grant access.
+//! `Debug` of signed things: everything except the values that grant access.
 use crate::text::write_char;
 use std::fmt;
 

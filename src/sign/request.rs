@@ -1,4 +1,4 @@
-//! What is signed: the parts of a request, exactly as they go over the wire.
+//! The parts of a request, exactly as they go over the wire.
 use super::syntax::{check_method, check_path, check_query_text};
 use super::{Error, UrlPart, encode, redact};
 use crate::net::percent;

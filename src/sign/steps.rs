@@ -1,4 +1,4 @@
-//! The outcome of signing, whatever the version of the signature.
+//! The outcome of signing, in every version.
 use super::redact::{Hidden, Pairs, Text};
 use std::fmt;
 
@@ -32,7 +32,7 @@ pub enum Version {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Signed {
-    /// What led to the signature.
+    /// The steps that led to the signature.
     pub steps: Steps,
     /// Headers to send in addition to the request's own. A header that the request already had is not repeated.
     pub headers: Vec<(&'static str, String)>,
@@ -42,7 +42,7 @@ pub struct Signed {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Presigned {
-    /// What led to the signature.
+    /// The steps that led to the signature.
     pub steps: Steps,
     /// The whole query to send, without `?`.
     pub query: String,

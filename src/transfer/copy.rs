@@ -6,7 +6,7 @@ use crate::client::{
     ByteRange, Client, Condition, CopySource, MAX_PART_SIZE, MAX_PARTS, MIN_PART_SIZE, ObjectMeta, ObjectSettings,
     UploadRef, UploadedPart, lacks_operation,
 };
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, catch_panic};
 use std::num::NonZeroUsize;
 use std::ops::Range;
 
@@ -125,9 +125,10 @@ fn in_parts(
 ) -> Result<Transferred> {
     let upload_id = client.create_multipart_upload(bucket, key, settings)?;
     let upload = UploadRef { bucket, key, upload_id: &upload_id };
-    let copy = send(pieces, upload)
-        .and_then(|parts| client.complete_multipart_upload(upload, &parts, &Condition::Always))
-        .map_err(|error| abort_after(client, upload, error))?;
+    let copy = catch_panic("the copy", || {
+        client.complete_multipart_upload(upload, &send(pieces, upload)?, &Condition::Always)
+    })
+    .map_err(|error| abort_after(client, upload, error))?;
     let bytes = pieces.last().map_or(0, |piece| piece.end);
     Ok(Transferred { bytes, parts: u32::try_from(pieces.len()).unwrap_or(u32::MAX), etag: copy.etag })
 }
@@ -217,7 +218,8 @@ pub(super) fn abort_after(client: &Client, upload: UploadRef<'_>, error: Error) 
         return error;
     }
     // The token that ended the upload must not keep its parts from being removed.
-    match client.with_cancel(&Cancel::new()).abort_multipart_upload(upload) {
+    let client = client.with_cancel(&Cancel::new());
+    match catch_panic("aborting the upload", || client.abort_multipart_upload(upload)) {
         Ok(()) => error,
         Err(second) => error.with_others(vec![second]),
     }

@@ -1,13 +1,13 @@
 //! The same work for many pieces, on a bounded number of threads.
 use crate::Cancel;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, catch_panic};
 use crate::sync;
 use std::num::NonZeroUsize;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Does `work` for every index below `count`, on up to `concurrency` threads; results are in order. The first failure
-/// cancels `cancel`, which `work` is expected to obey, and is the one reported.
+/// Does `work` for every index below `count`, on up to `concurrency` threads; results are in order. The first failure,
+/// a panic among them, cancels `cancel`, which `work` is expected to obey, and is the one reported.
 pub(super) fn for_each<T: Send>(
     count: usize,
     concurrency: NonZeroUsize,
@@ -31,7 +31,7 @@ pub(super) fn for_each<T: Send>(
                 fail(Error::new(ErrorKind::Cancelled, "cancelled by the caller"));
                 return done;
             }
-            match work(index) {
+            match catch_panic("a thread that transfers", || work(index)) {
                 Ok(result) => done.push((index, result)),
                 Err(error) => {
                     fail(error);
@@ -49,10 +49,8 @@ pub(super) fn for_each<T: Send>(
         // The caller's thread works too, so that it goes on when no other can be had.
         let mut results = run();
         for thread in threads {
-            match thread.join() {
-                Ok(more) => results.extend(more),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
+            // What panics is caught around `work`.
+            results.extend(thread.join().unwrap_or_default());
         }
         results
     });
@@ -87,5 +85,19 @@ mod tests {
         .expect_err("the seventh fails");
         assert_eq!(error.message(), "seven");
         assert!(cancel.is_cancelled());
+    }
+
+    #[test]
+    fn p07_a_panic_is_a_failure_and_ends_the_rest() {
+        for thrower in [0, 7] {
+            let cancel = Cancel::new();
+            let error = for_each(1_000_000, FOUR, &cancel, |index| {
+                assert!(index != thrower, "planted");
+                if cancel.is_cancelled() { Err(Error::new(ErrorKind::Cancelled, "another")) } else { Ok(index) }
+            })
+            .expect_err("it panics");
+            assert_eq!(error.message(), "a thread that transfers panicked");
+            assert!(cancel.is_cancelled());
+        }
     }
 }

@@ -26,6 +26,15 @@ const MOST_SHARDS: usize = 512;
 /// Directories with nothing in them but one more that are passed through in search of a place to split.
 const DEPTH: usize = 32;
 
+/// How often a directory is split again: a registry's layout needs four levels, and a server may invent new ones for ever.
+const SPLITS: u32 = 8;
+
+/// Shards of one listing. What is not split is listed page after page.
+const SHARDS: u64 = 4096;
+
+/// Keys that splitting has brought along and that wait to be visited. With more, nothing is split.
+const KNOWN_KEYS: usize = 10_000;
+
 /// Pages of one shard that wait for those before it: with a thousand keys of a kilobyte each, 2 MiB or so.
 const PAGES_AHEAD: usize = 2;
 
@@ -35,7 +44,7 @@ const SHARDS_PER_THREAD: usize = 2;
 impl Transfer<'_> {
     /// Lists everything below `prefix` and shows it to `visit` page by page, in the server's order, until that breaks.
     /// Up to as many requests are made at once as this transfer has parts; what is in memory is at most four pages for
-    /// each.
+    /// each, and some ten thousand keys that were found while splitting.
     ///
     /// It takes more requests than one listing after the other: in the worst case one for each directory of up to 512,
     /// where the first thousand keys lie in at most four.
@@ -70,7 +79,7 @@ pub(crate) fn list_in_shards(
         room: Condvar::new(),
     };
     // Most listings have one page: no thread is started before there is something to split.
-    match shards.look(prefix)? {
+    match shards.look(prefix, 0)? {
         Look::Pages(first, more) => {
             for page in std::iter::once(Ok(*first)).chain(more) {
                 if visit(page?.contents)?.is_break() {
@@ -120,15 +129,28 @@ struct ShardQueue {
     shards: VecDeque<Shard>,
     /// Shards made so far.
     made: u64,
+    /// Keys of shards that were known when these were made.
+    known: usize,
     ended: bool,
 }
 
 struct Shard {
     number: u64,
-    /// The prefix to list, until somebody does.
+    /// How many splits lead to it.
+    depth: u32,
+    /// The prefix to list, until a thread takes it.
     prefix: Option<String>,
+    origin: Origin,
     pages: VecDeque<Vec<Object>>,
     outcome: Option<Result<()>>,
+}
+
+/// Where the keys of a shard come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    Listing,
+    /// The split that made the shard brought them along.
+    Split,
 }
 
 /// What was found below a prefix.
@@ -140,17 +162,19 @@ enum Look {
 
 impl Shard {
     fn below(prefix: String) -> Self {
-        Self { number: 0, prefix: Some(prefix), pages: VecDeque::new(), outcome: None }
+        let (pages, outcome) = (VecDeque::new(), None);
+        Self { number: 0, depth: 0, prefix: Some(prefix), origin: Origin::Listing, pages, outcome }
     }
     /// Keys that are known already.
     fn known(keys: Vec<Object>) -> Self {
-        Self { number: 0, prefix: None, pages: VecDeque::from([keys]), outcome: Some(Ok(())) }
+        let (pages, outcome) = (VecDeque::from([keys]), Some(Ok(())));
+        Self { number: 0, depth: 0, prefix: None, origin: Origin::Split, pages, outcome }
     }
 }
 
 impl Shards<'_> {
     fn begin(&mut self, shards: Vec<Shard>) {
-        self.lock().replace(0..0, shards);
+        self.lock().replace(0..0, shards, 1);
     }
 
     fn lock(&self) -> MutexGuard<'_, ShardQueue> {
@@ -163,6 +187,9 @@ impl Shards<'_> {
         loop {
             let Some(first) = state.shards.front_mut() else { return Ok(None) };
             if let Some(page) = first.pages.pop_front() {
+                if first.origin == Origin::Split {
+                    state.known = state.known.saturating_sub(page.len());
+                }
                 self.room.notify_all();
                 return Ok(Some(page));
             }
@@ -180,22 +207,22 @@ impl Shards<'_> {
 
     /// One thread's life.
     fn work(&self) {
-        while let Some((number, prefix)) = self.take() {
+        while let Some((number, depth, prefix)) = self.take() {
             let panicked = Error::new(ErrorKind::LocalIo, "a thread that lists has panicked");
             let mut listing = ShardListing { shards: self, number, outcome: Some(Err(panicked)) };
-            listing.outcome = self.list(number, &prefix).transpose();
+            listing.outcome = self.list(number, depth, &prefix).transpose();
         }
     }
 
     /// The next shard to list, once there is one that is near enough.
-    fn take(&self) -> Option<(u64, String)> {
+    fn take(&self) -> Option<(u64, u32, String)> {
         let mut state = self.lock();
         loop {
             if state.ended {
                 return None;
             }
             let mut near = state.shards.iter_mut().take(self.most * SHARDS_PER_THREAD);
-            if let Some(found) = near.find_map(|shard| Some((shard.number, shard.prefix.take()?))) {
+            if let Some(found) = near.find_map(|shard| Some((shard.number, shard.depth, shard.prefix.take()?))) {
                 return Some(found);
             }
             // What is being looked at may be split, so the end comes with the last shard.
@@ -207,12 +234,12 @@ impl Shards<'_> {
     }
 
     /// Lists a shard; `None` when others took its place.
-    fn list(&self, number: u64, prefix: &str) -> Result<Option<()>> {
-        match self.look(prefix)? {
+    fn list(&self, number: u64, depth: u32, prefix: &str) -> Result<Option<()>> {
+        match self.look(prefix, depth)? {
             Look::Split(shards) => {
                 let mut state = self.lock();
                 if let Some(at) = state.shards.iter().position(|shard| shard.number == number) {
-                    state.replace(at..at + 1, shards);
+                    state.replace(at..at + 1, shards, depth + 1);
                 }
                 Ok(None)
             }
@@ -247,18 +274,19 @@ impl Shards<'_> {
     }
 
     /// Asks for the first page, and for the directories if that is worth it.
-    fn look(&self, prefix: &str) -> Result<Look> {
+    fn look(&self, prefix: &str, depth: u32) -> Result<Look> {
         let mut pages = self.client.listing(self.bucket, ListObjects::prefix(prefix));
         let first = pages.next().transpose()?.unwrap_or_default();
-        if !is_truncated(&first) || !is_worth_splitting(prefix, &first) {
+        if !first.is_followed() || !is_worth_splitting(prefix, &first) || !self.lock().may_split(depth) {
             return Ok(Look::Pages(Box::new(first), pages));
         }
         let mut below = prefix.to_owned();
         for _ in 0..DEPTH {
             let request = ListObjects::prefix(&*below).delimiter(DELIMITER.to_string());
-            let level = self.client.list_objects(self.bucket, &request, None)?;
-            let sound = level.common_prefixes.iter().all(|prefix| prefix.starts_with(&below) && *prefix != below);
-            if is_truncated(&level) || level.common_prefixes.len() > MOST_SHARDS || !sound {
+            let level = self.client.first_page(self.bucket, &request)?;
+            let mut different = HashSet::new();
+            let sound = level.common_prefixes.iter().all(|prefix| *prefix != below && different.insert(prefix));
+            if level.is_followed() || level.common_prefixes.len() > MOST_SHARDS || !sound {
                 break;
             }
             match (&*level.common_prefixes, &*level.contents) {
@@ -273,20 +301,26 @@ impl Shards<'_> {
 
 impl ShardQueue {
     /// Puts shards in the place of others.
-    fn replace(&mut self, range: std::ops::Range<usize>, shards: Vec<Shard>) {
+    fn replace(&mut self, range: std::ops::Range<usize>, shards: Vec<Shard>, depth: u32) {
         let behind = self.shards.split_off(range.end);
         self.shards.truncate(range.start);
         for shard in shards {
-            self.shards.push_back(Shard { number: self.made, ..shard });
+            self.known = self.known.saturating_add(shard.pages.iter().map(Vec::len).fold(0, usize::saturating_add));
+            self.shards.push_back(Shard { number: self.made, depth, ..shard });
             self.made += 1;
         }
         self.shards.extend(behind);
+    }
+
+    /// Returns whether one more directory may be split, which `depth` splits lead to.
+    fn may_split(&self, depth: u32) -> bool {
+        depth < SPLITS && self.made < SHARDS && self.known < KNOWN_KEYS
     }
 }
 
 /// The shards of one level: its files and its directories, in the order of a listing.
 fn entries(level: ListBucketResult) -> Vec<Shard> {
-    let mut shards = Vec::with_capacity(level.common_prefixes.len() * 2 + 1);
+    let mut shards = Vec::new();
     let mut files = level.contents.into_iter().peekable();
     for prefix in level.common_prefixes {
         let mut before = Vec::new();
@@ -314,10 +348,6 @@ fn is_worth_splitting(prefix: &str, page: &ListBucketResult) -> bool {
     let directories: HashSet<&str> =
         page.contents.iter().filter_map(|object| object.key.get(..directory(object)?)).collect();
     (1..=DIRECTORIES_PER_PAGE).contains(&directories.len())
-}
-
-fn is_truncated(page: &ListBucketResult) -> bool {
-    page.is_truncated.unwrap_or_else(|| page.next_continuation_token.is_some())
 }
 
 /// A shard being listed; however its thread leaves it, the visitor is told.
@@ -353,5 +383,48 @@ impl Drop for EndThreads<'_> {
         self.shards.lock().ended = true;
         self.cancel.cancel();
         self.shards.room.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(key: &str) -> Object {
+        Object { key: key.to_owned(), size: 1, last_modified: None, etag: None, storage_class: None }
+    }
+
+    #[test]
+    fn splitting_ends() {
+        let queue = |made, known| ShardQueue { made, known, ..ShardQueue::default() };
+        assert!(queue(SHARDS - 1, KNOWN_KEYS - 1).may_split(SPLITS - 1));
+        assert!(!queue(0, 0).may_split(SPLITS), "too deep");
+        assert!(!queue(SHARDS, 0).may_split(0), "too many shards");
+        assert!(!queue(0, KNOWN_KEYS).may_split(0), "too many keys that wait");
+    }
+
+    #[test]
+    fn shards_take_the_place_of_the_one_that_was_split() {
+        let mut queue = ShardQueue::default();
+        queue.replace(0..0, vec![Shard::below("a/".to_owned()), Shard::below("b/".to_owned())], 1);
+        let files = vec![object("a/0"), object("a/1")];
+        queue.replace(0..1, vec![Shard::known(files), Shard::below("a/x/".to_owned())], 2);
+        let shards: Vec<_> = queue.shards.iter().map(|s| (s.number, s.depth, s.prefix.as_deref())).collect();
+        assert_eq!(shards, [(2, 2, None), (3, 2, Some("a/x/")), (1, 1, Some("b/"))]);
+        assert_eq!((queue.made, queue.known), (4, 2));
+    }
+
+    #[test]
+    fn files_and_directories_of_a_level_keep_their_order() {
+        let level = ListBucketResult {
+            contents: ["d/a", "d/b", "d/m", "d/z"].map(object).into(),
+            common_prefixes: ["d/c/", "d/n/"].map(str::to_owned).into(),
+            ..ListBucketResult::default()
+        };
+        let shown = entries(level).into_iter().map(|shard| match shard.prefix {
+            Some(prefix) => prefix,
+            None => shard.pages.iter().flatten().map(|object| object.key.as_str()).collect::<Vec<_>>().join(" "),
+        });
+        assert_eq!(shown.collect::<Vec<_>>(), ["d/a d/b", "d/c/", "d/m", "d/n/", "d/z"]);
     }
 }

@@ -4,7 +4,7 @@ use super::file::{Section, local_error};
 use super::meter::Meter;
 use super::{Transfer, Transferred, parallel};
 use crate::client::{Condition, ObjectSettings, UploadRef};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, catch_panic};
 use std::fs::{File, Metadata};
 use std::io::Read;
 use std::path::Path;
@@ -54,12 +54,12 @@ impl Transfer<'_> {
             meter.part(part.size);
             Ok(part)
         });
-        let completed = sent
-            .and_then(|parts| {
-                unchanged()?;
-                self.client.complete_multipart_upload(upload, &parts, &Condition::Always)
-            })
-            .map_err(|error| abort_after(&self.client, upload, error))?;
+        let completed = catch_panic("the upload", || {
+            let parts = sent?;
+            unchanged()?;
+            self.client.complete_multipart_upload(upload, &parts, &Condition::Always)
+        })
+        .map_err(|error| abort_after(&self.client, upload, error))?;
         Ok(Transferred { bytes: size, parts: meter.parts(), etag: completed.etag })
     }
 }

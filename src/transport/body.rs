@@ -5,6 +5,7 @@ use super::error::{Failure, Phase, TransportError};
 use super::head::{After, Framing, Head};
 use super::pool::Pool;
 use super::wait::{Limits, Pace, Timeouts};
+use crate::bounds;
 use crate::cancel::Cancel;
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -15,9 +16,6 @@ const MAX_CHUNK_LINE: usize = 1 << 10;
 
 /// Most bytes of the trailer behind the last chunk.
 const MAX_TRAILER: usize = 16 << 10;
-
-/// How far a buffer for a whole body grows ahead of what has come: a length that is only promised costs no memory.
-const MAX_RESERVE: usize = 1 << 20;
 
 /// A reply whose body has not been read yet. Dropping it unread closes the connection; read to the end it goes back
 /// to the pool.
@@ -109,20 +107,17 @@ impl Response {
                 _ => return Err(self.broken(too_long())),
             },
             Unread::Done => return Ok(Vec::new()),
-            _ => 0,
+            // One byte over the limit is enough to see that it is passed.
+            _ => limit.saturating_add(1),
         };
-        let mut whole = Vec::with_capacity(expected.min(MAX_RESERVE));
-        let mut filled = 0;
+        let mut whole = Vec::new();
+        let mut filled = 0_usize;
         loop {
             if filled == whole.len() {
-                // One byte over the limit is enough to see that it is passed.
-                let step = whole.capacity().clamp(4 << 10, MAX_RESERVE);
-                let room =
-                    if expected > 0 { expected - filled } else { limit.saturating_add(1).saturating_sub(filled) };
-                whole.resize(filled + step.min(room), 0);
+                bounds::extend(&mut whole, filled, expected).map_err(|error| self.broken(no_memory(error)))?;
             }
             let count = self.read_some(&mut whole[filled..])?;
-            filled += count;
+            filled = filled.saturating_add(count);
             if filled > limit {
                 return Err(self.broken(too_long()));
             }
@@ -269,6 +264,10 @@ fn parse_chunk_size(line: &[u8]) -> Option<u64> {
     let size = line.split(|byte| *byte == b';').next()?.trim_ascii_end();
     let digits = std::str::from_utf8(size).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
     u64::from_str_radix(digits, 16).ok()
+}
+
+fn no_memory(error: std::collections::TryReserveError) -> Failure {
+    Failure::Io(io::Error::new(io::ErrorKind::OutOfMemory, error))
 }
 
 fn bad_chunk(text: &str) -> Failure {

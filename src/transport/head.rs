@@ -98,6 +98,11 @@ impl Head {
                 Ok(httparse::Status::Partial) => return Ok(None),
                 Err(error) => return Err(error.to_string()),
             };
+        // RFC 9112, 2.2 lets a bare LF end a line. A gateway that does not see it as one reads another head, with another
+        // end, from the same bytes.
+        if bytes.get(..length).is_none_or(has_bare_line_feed) {
+            return Err("a line of the head does not end in CR LF".into());
+        }
         let status = reply.code.filter(|code| *code >= 100).ok_or("the status is not a number from 100")?;
         let mut head = Self {
             status,
@@ -157,7 +162,7 @@ impl Head {
             match name {
                 "content-length" => {
                     for part in value.split(',') {
-                        let number = parse_length(part.trim()).ok_or("content-length is not a number")?;
+                        let number = parse_length(trimmed(part)).ok_or("content-length is not a number")?;
                         if length.replace(number).is_some_and(|before| before != number) {
                             return Err("two different content-lengths".into());
                         }
@@ -166,7 +171,7 @@ impl Head {
                 "transfer-encoding" if !chunked && http11 && value.eq_ignore_ascii_case("chunked") => chunked = true,
                 "transfer-encoding" => return Err("a transfer-encoding other than chunked".into()),
                 "connection" => {
-                    close |= value.split(',').any(|option| option.trim().eq_ignore_ascii_case("close"));
+                    close |= value.split(',').any(|option| trimmed(option).eq_ignore_ascii_case("close"));
                 }
                 _ => {}
             }
@@ -184,6 +189,16 @@ impl Head {
         self.after = if close || self.framing == Framing::Close { After::Close } else { After::Reuse };
         Ok(())
     }
+}
+
+fn has_bare_line_feed(head: &[u8]) -> bool {
+    let mut before = 0;
+    head.iter().any(|byte| std::mem::replace(&mut before, *byte) != b'\r' && *byte == b'\n')
+}
+
+/// Without the white space that HTTP has (RFC 9110, 5.6.3). `str::trim` would remove Unicode's as well.
+fn trimmed(text: &str) -> &str {
+    text.trim_matches([' ', '\t'])
 }
 
 /// Digits only: `str::parse` would take a sign.

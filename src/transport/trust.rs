@@ -54,20 +54,42 @@ impl Trust {
 }
 
 /// The built-in authorities and, beside them, the named ones.
+///
+/// A bundle may have certificates that cannot be used, such as old ones with negative serial numbers: these are passed
+/// over as long as one can be used.
 pub(super) fn roots(named: &[CertificateDer<'static>]) -> Result<RootCertStore, OptionsError> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let built_in = roots.len();
+    let mut refused = None;
     for certificate in named {
-        roots.add(certificate.clone()).map_err(unusable)?;
+        if let Err(error) = roots.add(certificate.clone()) {
+            refused.get_or_insert(error);
+        }
     }
-    Ok(roots)
+    match refused {
+        Some(error) if roots.len() == built_in => Err(unusable(error)),
+        _ => Ok(roots),
+    }
 }
 
 pub(super) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, OptionsError> {
-    let named: Vec<_> = CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(unusable)?;
-    if named.is_empty() && !pem.is_empty() {
-        return Err(OptionsError("the extra root certificates hold no PEM block of type CERTIFICATE".into()));
+    let mut refused = None;
+    let mut named = Vec::new();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        match certificate {
+            Ok(certificate) => named.push(certificate),
+            Err(error) => {
+                refused.get_or_insert(error);
+            }
+        }
     }
-    Ok(named)
+    match refused {
+        Some(error) if named.is_empty() => Err(unusable(error)),
+        None if named.is_empty() && !pem.is_empty() => {
+            Err(OptionsError("the extra root certificates hold no PEM block of type CERTIFICATE".into()))
+        }
+        _ => Ok(named),
+    }
 }
 
 /// Checks that a file of certificates to trust holds at least one, and none that cannot be used.
@@ -80,7 +102,7 @@ pub(crate) fn check_roots(pem: &[u8]) -> Result<(), OptionsError> {
 }
 
 fn unusable(error: impl std::fmt::Display) -> OptionsError {
-    OptionsError(format!("the extra root certificates hold one that cannot be used: {error}"))
+    OptionsError(format!("the extra root certificates hold none that can be used: {error}"))
 }
 
 impl ServerCertVerifier for Trust {

@@ -1,5 +1,5 @@
 //! `DeleteResult`: what became of each key.
-use super::reader::Document;
+use super::reader::{Demand, Document};
 use super::reply::parse;
 use super::{Error, MAX_LISTING_BYTES, value};
 
@@ -26,13 +26,14 @@ pub struct DeleteResult {
     pub errors: Vec<DeleteError>,
 }
 
-/// Reads `DeleteResult`, at most [`MAX_LISTING_BYTES`] of it.
+/// Reads `DeleteResult`, at most [`MAX_LISTING_BYTES`] of it and at most [`MAX_ENTRIES`](super::MAX_ENTRIES) keys.
 pub fn delete_result(body: &[u8]) -> Result<DeleteResult, Error> {
     parse(body, MAX_LISTING_BYTES, &["DeleteResult", "DeleteObjectsResult"], |document, _| {
+        document.demand(Demand::Page);
         let mut result = DeleteResult::default();
         document.children(|document, child| match child {
-            "Deleted" => deleted(document).map(|key| result.deleted.push(key)),
-            "Error" => error(document).map(|error| result.errors.push(error)),
+            "Deleted" => document.entry(deleted, &mut result.deleted),
+            "Error" => document.entry(error, &mut result.errors),
             _ => document.unknown(child),
         })?;
         Ok(result)

@@ -29,6 +29,8 @@ pub struct ErrorDocument {
     pub argument_name: Option<String>,
     /// What was given for it.
     pub argument_value: Option<String>,
+    /// The size of the object, with `InvalidRange`.
+    pub actual_object_size: Option<String>,
     /// The condition that did not hold, with `PreconditionFailed`.
     pub condition: Option<String>,
     /// The server's clock, with `RequestTimeTooSkewed`.

@@ -1,5 +1,5 @@
 //! `ListBucketResult`: a page of objects.
-use super::reader::Document;
+use super::reader::{Demand, Document};
 use super::reply::parse;
 use super::{Error, MAX_LISTING_BYTES, percent, value};
 use crate::time::Timestamp;
@@ -44,15 +44,35 @@ pub struct ListBucketResult {
     pub common_prefixes: Vec<String>,
 }
 
+impl ListBucketResult {
+    /// Returns whether more pages follow. A server that does not say so names where they begin.
+    #[cfg(feature = "client")]
+    pub(crate) fn is_followed(&self) -> bool {
+        self.is_truncated.unwrap_or_else(|| self.next_continuation_token.is_some() || self.next_marker.is_some())
+    }
+}
+
 /// Reads `ListBucketResult`, at most [`MAX_LISTING_BYTES`] of it.
 pub fn list_bucket_result(body: &[u8]) -> Result<ListBucketResult, Error> {
+    read(body, Demand::Document)
+}
+
+/// Reads a page of a listing: a [`ListBucketResult`] with at most [`MAX_ENTRIES`](super::MAX_ENTRIES) entries, which an
+/// empty element is not.
+#[cfg(feature = "client")]
+pub(crate) fn page_of_objects(body: &[u8]) -> Result<ListBucketResult, Error> {
+    read(body, Demand::Page)
+}
+
+fn read(body: &[u8], demand: Demand) -> Result<ListBucketResult, Error> {
     parse(body, MAX_LISTING_BYTES, &["ListBucketResult"], |document, _| {
+        document.demand(demand);
         let mut contents = Vec::new();
         let mut common_prefixes = Vec::new();
         let (mut name, mut prefix, mut encoding, mut is_truncated) = (None, None, None, None);
         let (mut next_continuation_token, mut next_marker) = (None, None);
         document.children(|document, child| match child {
-            "Contents" => object(document).map(|object| contents.push(object)),
+            "Contents" => document.entry(object, &mut contents),
             "CommonPrefixes" => common_prefix(document, &mut common_prefixes),
             "Name" => document.field(child, &mut name, value::verbatim),
             "Prefix" => document.field(child, &mut prefix, value::verbatim),
@@ -62,6 +82,8 @@ pub fn list_bucket_result(body: &[u8]) -> Result<ListBucketResult, Error> {
             "NextMarker" => document.field(child, &mut next_marker, value::marker),
             _ => document.unknown(child),
         })?;
+        let more = next_continuation_token.is_some() || next_marker.is_some();
+        document.check_page(&[name.is_some(), is_truncated.is_some(), more])?;
         let encoding_type = encoding.flatten();
         // Only now, because `EncodingType` may come after the keys it is about.
         if encoding_type.is_some() {
@@ -103,7 +125,7 @@ fn object(document: &mut Document<'_>) -> Result<Object, Error> {
 pub(super) fn common_prefix(document: &mut Document<'_>, prefixes: &mut Vec<String>) -> Result<(), Error> {
     let before = prefixes.len();
     document.children(|document, child| match child {
-        "Prefix" => document.text(child).map(|prefix| prefixes.push(prefix.to_owned())),
+        "Prefix" => document.entry(|document| document.text(child).map(str::to_owned), prefixes),
         _ => document.unknown(child),
     })?;
     if prefixes.len() == before {

@@ -10,7 +10,8 @@
 //! passed over with all that is in them, comments and processing instructions too. Text may be cut by CDATA sections
 //! and comments and hold character references and the five predefined ones. White space around numbers, booleans,
 //! times, ETags and words is dropped; in keys and markers it belongs to them. A byte order mark is passed over, and so
-//! is white space before the XML declaration, with which S3 keeps a connection alive.
+//! is white space before the XML declaration, with which S3 keeps a connection alive. A time that cannot be read is not
+//! known.
 //!
 //! # Strict where data would be lost
 //!
@@ -18,7 +19,9 @@
 //! for, with text outside it; a document type declaration; bytes that are not UTF-8, or declared to be something else;
 //! a character that XML 1.0 forbids, raw or as a reference; a reference to anything unknown; more than 16 levels of
 //! elements; an element inside a text; a known element twice in one entry; a number or boolean that is none; an entry
-//! without its key, size, part number, ETag of a part, or upload id.
+//! without its key, size, part number, ETag of a part, or upload id. The client, which knows that it requested a page, also
+//! refuses one with more than [`MAX_ENTRIES`] entries, and one without an entry and without any other element that a page
+//! has, since it would look like the end of a listing.
 //!
 //! Fields on which nothing depends (times of parts and copies, locations, names that are only
 //! compared, all of a completion but for an error in it) are not known when they are odd: what took
@@ -45,6 +48,8 @@ mod write;
 pub use copy::{CopyResult, copy_object_result, copy_part_result};
 pub use delete::{DeleteError, DeleteResult, delete_result};
 pub use error::{ErrorDocument, ServerSteps};
+#[cfg(feature = "client")]
+pub(crate) use listing::page_of_objects;
 pub use listing::{ListBucketResult, Object, list_bucket_result};
 pub use location::location_constraint;
 pub use multipart::{
@@ -52,6 +57,8 @@ pub use multipart::{
     Upload, complete_multipart_upload_result, initiate_multipart_upload_result, list_multipart_uploads_result,
     list_parts_result,
 };
+#[cfg(feature = "client")]
+pub(crate) use multipart::{page_of_parts, page_of_uploads};
 pub use reply::{error_document, says_nothing};
 pub use sts::{StsCredentials, sts_credentials};
 pub use write::{
@@ -61,8 +68,12 @@ pub use write::{
 use std::fmt;
 
 /// The largest document with a list in it, in bytes. A page of 1,000 keys of 1,024 bytes each, every byte escaped and
-/// every key with its owner, stays below 10 MB; the number of entries is bounded by this too.
+/// every key with its owner, stays below 10 MB.
 pub const MAX_LISTING_BYTES: usize = 32 << 20;
+
+/// The most entries of a page that was requested: ten times the thousand that S3 has in a page, for servers that ignore
+/// the size that was requested. In memory an entry takes several times the bytes it has in the document.
+pub const MAX_ENTRIES: usize = 10_000;
 
 /// The largest of all other documents, in bytes. The longest of them repeats a canonical request four times over.
 pub const MAX_REPLY_BYTES: usize = 1 << 20;

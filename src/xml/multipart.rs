@@ -1,6 +1,6 @@
 //! What S3 answers about uploads in parts.
 use super::listing::{common_prefix, encoding_type};
-use super::reader::Document;
+use super::reader::{Demand, Document};
 use super::reply::parse;
 use super::{Error, MAX_LISTING_BYTES, MAX_REPLY_BYTES, percent, value};
 use crate::time::Timestamp;
@@ -142,16 +142,31 @@ pub fn complete_multipart_upload_result(body: &[u8]) -> Result<CompleteMultipart
 
 /// Reads `ListPartsResult`, at most [`MAX_LISTING_BYTES`] of it.
 pub fn list_parts_result(body: &[u8]) -> Result<ListPartsResult, Error> {
-    parse(body, MAX_LISTING_BYTES, &["ListPartsResult"], |document, _| {
+    parts(body, Demand::Document)
+}
+
+/// Reads a page of a listing: a [`ListPartsResult`] with at most [`MAX_ENTRIES`](super::MAX_ENTRIES) parts, which an empty
+/// element is not.
+#[cfg(feature = "client")]
+pub(crate) fn page_of_parts(body: &[u8]) -> Result<ListPartsResult, Error> {
+    parts(body, Demand::Page)
+}
+
+fn parts(body: &[u8], demand: Demand) -> Result<ListPartsResult, Error> {
+    // moto names the root otherwise.
+    parse(body, MAX_LISTING_BYTES, &["ListPartsResult", "ListPartsResponse"], |document, _| {
+        document.demand(demand);
         let mut parts = Vec::new();
-        let (mut is_truncated, mut marker, mut storage_class) = (None, None, None);
+        let (mut upload_id, mut is_truncated, mut marker, mut storage_class) = (None, None, None, None);
         document.children(|document, child| match child {
-            "Part" => part(document).map(|part| parts.push(part)),
+            "UploadId" => document.field(child, &mut upload_id, value::verbatim),
+            "Part" => document.entry(part, &mut parts),
             "IsTruncated" => document.field(child, &mut is_truncated, value::boolean),
             "NextPartNumberMarker" => document.field(child, &mut marker, value::part_number_marker),
             "StorageClass" => document.aside(&mut storage_class, value::word),
             _ => document.unknown(child),
         })?;
+        document.check_page(&[upload_id.is_some(), is_truncated.is_some(), marker.is_some()])?;
         Ok(ListPartsResult {
             parts,
             is_truncated,
@@ -163,13 +178,26 @@ pub fn list_parts_result(body: &[u8]) -> Result<ListPartsResult, Error> {
 
 /// Reads `ListMultipartUploadsResult`, at most [`MAX_LISTING_BYTES`] of it.
 pub fn list_multipart_uploads_result(body: &[u8]) -> Result<ListMultipartUploadsResult, Error> {
+    uploads(body, Demand::Document)
+}
+
+/// Reads a page of a listing: a [`ListMultipartUploadsResult`] with at most [`MAX_ENTRIES`](super::MAX_ENTRIES) entries,
+/// which an empty element is not.
+#[cfg(feature = "client")]
+pub(crate) fn page_of_uploads(body: &[u8]) -> Result<ListMultipartUploadsResult, Error> {
+    uploads(body, Demand::Page)
+}
+
+fn uploads(body: &[u8], demand: Demand) -> Result<ListMultipartUploadsResult, Error> {
     parse(body, MAX_LISTING_BYTES, &["ListMultipartUploadsResult"], |document, _| {
+        document.demand(demand);
         let mut uploads = Vec::new();
         let mut common_prefixes = Vec::new();
-        let (mut encoding, mut is_truncated) = (None, None);
+        let (mut bucket, mut encoding, mut is_truncated) = (None, None, None);
         let (mut next_key_marker, mut next_upload_id_marker) = (None, None);
         document.children(|document, child| match child {
-            "Upload" => upload(document).map(|upload| uploads.push(upload)),
+            "Bucket" => document.field(child, &mut bucket, value::verbatim),
+            "Upload" => document.entry(upload, &mut uploads),
             "CommonPrefixes" => common_prefix(document, &mut common_prefixes),
             "EncodingType" => document.field(child, &mut encoding, encoding_type),
             "IsTruncated" => document.field(child, &mut is_truncated, value::boolean),
@@ -177,6 +205,8 @@ pub fn list_multipart_uploads_result(body: &[u8]) -> Result<ListMultipartUploads
             "NextUploadIdMarker" => document.field(child, &mut next_upload_id_marker, value::marker),
             _ => document.unknown(child),
         })?;
+        let more = next_key_marker.is_some() || next_upload_id_marker.is_some();
+        document.check_page(&[bucket.is_some(), is_truncated.is_some(), more])?;
         if encoding.flatten().is_some() {
             percent::decode_all(uploads.iter_mut().map(|upload| &mut upload.key).chain(&mut common_prefixes))?;
         }

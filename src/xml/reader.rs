@@ -3,8 +3,8 @@
 //! [`Tokens`] sees to it that tags match. What they may mean is decided here, once: one root, nothing outside it, no
 //! document type, no characters that XML 1.0 forbids, references resolved, text put together from its pieces, limits on
 //! size and depth. Nothing is ever expanded, nothing recurses, and the page is read in one pass.
-use super::Error;
 use super::tokens::{Token, Tokens};
+use super::{Error, MAX_ENTRIES};
 use crate::text::shown;
 use zeroize::Zeroizing;
 
@@ -22,8 +22,21 @@ pub(super) struct Document<'a> {
     pub(super) error_at: Option<usize>,
     seen_root: bool,
     seen_declaration: bool,
+    /// Entries of lists that were read.
+    entries: usize,
+    demand: Demand,
     /// Text that is not one piece of the body. Wiped: it may have held a secret of STS's.
     scratch: Zeroizing<String>,
+}
+
+/// What a list must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Demand {
+    /// A document of its kind, with as many entries as its bytes hold.
+    Document,
+    /// A page of a listing that was requested: at most [`MAX_ENTRIES`] entries, and not a document with nothing in it.
+    #[cfg_attr(not(feature = "client"), allow(dead_code, reason = "only the client requests pages"))]
+    Page,
 }
 
 /// What a document consists of, as far as readers care.
@@ -58,6 +71,8 @@ impl<'a> Document<'a> {
             error_at: None,
             seen_root: false,
             seen_declaration: false,
+            entries: 0,
+            demand: Demand::Document,
             scratch: Zeroizing::default(),
         })
     }
@@ -102,6 +117,32 @@ impl<'a> Document<'a> {
                 Event::Text(_) | Event::Char(_) => {}
             }
         }
+    }
+
+    /// Appends the entry that `read` makes of the element just opened.
+    pub(super) fn entry<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, Error>,
+        entries: &mut Vec<T>,
+    ) -> Result<(), Error> {
+        if self.demand == Demand::Page && self.entries >= MAX_ENTRIES {
+            return Err(self.fail(format!("the document has more than {MAX_ENTRIES} entries")));
+        }
+        self.entries += 1;
+        entries.push(read(self)?);
+        Ok(())
+    }
+
+    pub(super) fn demand(&mut self, demand: Demand) {
+        self.demand = demand;
+    }
+
+    /// Checks that what must be a page has an entry, or one of the `other` elements of a page.
+    pub(super) fn check_page(&self, other: &[bool]) -> Result<(), Error> {
+        if self.demand == Demand::Page && self.entries == 0 && !other.contains(&true) {
+            return Err(self.fail("the document has no element of a page of a listing"));
+        }
+        Ok(())
     }
 
     /// Passes over an element that the reader does not know, with all that is in it.

@@ -56,11 +56,10 @@ pub fn says_nothing(body: &[u8]) -> bool {
     }
     let whole = || {
         let mut document = Document::new(body, MAX_REPLY_BYTES)?;
-        let root = match document.next()? {
-            Event::Open(root) => root,
-            _ => return Err(document.fail("the document has no root element")),
+        let Event::Open(root) = document.next()? else {
+            return Err(document.fail("the document has no root element"));
         };
-        document.children(|document, child| document.unknown(child))?;
+        document.children(Document::unknown)?;
         document.finish().map(|()| root)
     };
     whole().is_ok_and(|root| !ERROR_ROOTS.contains(&root) && !root.eq_ignore_ascii_case("html"))
@@ -108,6 +107,7 @@ fn error(document: &mut Document<'_>) -> Result<ErrorDocument, Error> {
             "Key" => &mut found.key,
             "ArgumentName" => &mut found.argument_name,
             "ArgumentValue" => &mut found.argument_value,
+            "ActualObjectSize" => &mut found.actual_object_size,
             "Condition" => &mut found.condition,
             "ServerTime" => &mut found.server_time,
             "CanonicalRequest" => &mut found.steps.canonical_request,

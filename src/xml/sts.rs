@@ -51,7 +51,7 @@ fn credentials(document: &mut Document<'_>) -> Result<StsCredentials, Error> {
         "AccessKeyId" => document.field(child, &mut access_key_id, value::word),
         "SecretAccessKey" => document.field(child, &mut secret_access_key, secret),
         "SessionToken" => document.field(child, &mut session_token, secret),
-        "Expiration" => document.field(child, &mut expiration, value::time),
+        "Expiration" => document.field(child, &mut expiration, value::exact_time),
         _ => document.unknown(child),
     })?;
     Ok(StsCredentials {

@@ -75,8 +75,14 @@ pub(super) fn boolean(text: &str) -> Result<bool, &'static str> {
     }
 }
 
-/// A point in time: ISO-8601, or an HTTP date, as some servers write it; `None` when empty.
+/// A point in time (ISO-8601); `None` when it is not known. Servers also write HTTP dates, times without a zone and
+/// milliseconds, and no listing is refused for a time.
 pub(super) fn time(text: &str) -> Result<Option<Timestamp>, &'static str> {
+    Ok(Timestamp::parse_iso8601(text.trim_ascii()))
+}
+
+/// A point in time (ISO-8601), where another text is an error; `None` when empty.
+pub(super) fn exact_time(text: &str) -> Result<Option<Timestamp>, &'static str> {
     match text.trim_ascii() {
         "" => Ok(None),
         text => Timestamp::parse_iso8601(text)

@@ -410,7 +410,7 @@ fn a_source_that_panics_does_not_block_the_others() {
     }
     let cache = Cache::new(Panics, &Context::default());
     let other = cache.clone();
-    assert!(thread::spawn(move || other.credentials().map(drop)).join().is_err());
+    assert!(thread::spawn(move || other.credentials().map(drop)).join().unwrap().is_err());
     let error = cache.credentials().unwrap_err();
     assert_eq!(error.to_string(), "no credentials from panics: the source panicked");
 }

@@ -102,7 +102,7 @@ fn container_errors_are_told_and_passing_ones_retried() {
 
     let server = Server::start(|_| reply(503, "busy"));
     assert!(failed(&source(&server, &[])).ends_with("answered 503"));
-    assert_eq!(server.log().len(), 3);
+    assert_eq!(server.log().len(), 4);
 }
 
 #[test]

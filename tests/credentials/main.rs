@@ -8,6 +8,10 @@ mod chain;
 mod container;
 mod files;
 mod metadata;
+mod outage;
+mod planted;
+#[path = "../support/planted.rs"]
+mod planting;
 mod server;
 mod sts;
 

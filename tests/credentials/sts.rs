@@ -122,7 +122,7 @@ fn sts_idp_communication_error_and_5xx_are_retried() {
 
     let server = Server::start(|_| refusal(400, "IDPCommunicationError"));
     assert!(failed(&WebIdentity::new(&Pod::at(&server).context)).contains("IDPCommunicationError"));
-    assert_eq!(server.log().len(), 3);
+    assert_eq!(server.log().len(), 4);
 }
 
 #[test]

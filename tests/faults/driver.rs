@@ -7,7 +7,12 @@ use s3driver::{ErrorKind, Result};
 
 /// A driver whose requests meet the faults too.
 pub(crate) fn driver(rig: &Rig) -> S3Driver {
-    driver_with(rig, &[])
+    driver_below(rig, "root")
+}
+
+/// A driver with this root directory.
+pub(crate) fn driver_below(rig: &Rig, root: &str) -> S3Driver {
+    driver_with(rig, &[("rootdirectory", root)])
 }
 
 fn driver_with(rig: &Rig, more: &[(&str, &str)]) -> S3Driver {
@@ -18,7 +23,6 @@ fn driver_with(rig: &Rig, more: &[(&str, &str)]) -> S3Driver {
         ("region", "us-east-1"),
         ("regionendpoint", &url),
         ("bucket", BUCKET),
-        ("rootdirectory", "root"),
     ];
     S3Driver::new(&Parameters::from_pairs(pairs.iter().chain(more).copied()).unwrap()).unwrap()
 }
@@ -29,7 +33,7 @@ fn maxretries_bounds_the_requests() {
     for (retries, requests) in [("0", 1), ("2", 3)] {
         let rig = Rig::new();
         rig.faulty.always("GetObject", Fault::error(500, "InternalError"));
-        let driver = driver_with(&rig, &[("maxretries", retries)]);
+        let driver = driver_with(&rig, &[("rootdirectory", "root"), ("maxretries", retries)]);
         let error = driver.get_content("/a").unwrap_err();
         assert_eq!((error.kind(), error.attempts()), (ErrorKind::Server, requests));
         assert_eq!(rig.count("GetObject"), requests as usize);

@@ -150,11 +150,17 @@ fn list_loop() {
 
 #[test]
 fn list_no_token() {
-    let (rig, _) = rig();
-    rig.faulty.times("ListObjectsV2", 1, 1, Fault::reply(200, page(&entry("k3")).replace("false", "true")));
+    let (rig, all) = rig();
+    // A page of version 1: the next one begins after its last entry.
+    let without = page(&entry("k2")).replace("false", "true");
+    rig.faulty.times("ListObjectsV2", 1, 1, Fault::reply(200, without));
+    assert_eq!(list(&rig).unwrap(), all);
+    assert_eq!((rig.count("ListObjectsV2"), rig.count("ListObjects")), (2, 4));
+    // Neither a token nor an entry.
+    rig.faulty.times("ListObjectsV2", 1, 1, Fault::reply(200, page("").replace("false", "true")));
     let error = list(&rig).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Protocol, "{error}");
-    assert_eq!(rig.count("ListObjectsV2"), 2);
+    assert_eq!(rig.count("ListObjectsV2"), 4);
     rig.finish();
 }
 

@@ -3,16 +3,24 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail that way")]
 
+#[path = "../support/planted.rs"]
+mod planting;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bounded;
 mod connection;
 mod deleting;
 mod driver;
+mod foreign;
+mod guards;
 mod listing;
 mod load;
+mod panics;
+mod planted;
 mod reading;
 mod reasons;
+mod secrets;
 mod server;
 mod status;
 mod stored;
@@ -139,7 +147,8 @@ fn the_table_names_tests_that_exist() {
                 None if token.ends_with(".rs") => {
                     let inside = if token.contains('/') { "" } else { "tests/credentials/" };
                     file = format!("{inside}{token}");
-                    assert!(read(&file).contains("#[test]"), "{file}");
+                    let text = read(&file);
+                    assert!(text.contains("#[test]") || text.contains("checks! {"), "{file}");
                     continue;
                 }
                 None => token.trim_start_matches("..."),

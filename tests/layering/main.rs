@@ -10,6 +10,7 @@
 //! a cycle item by item (an `impl` belongs to its type): a cycle needs one item that a child uses and that uses the
 //! child, by itself or through other items.
 
+mod bounds;
 mod lex;
 mod planted;
 mod rules;
@@ -32,7 +33,7 @@ const ORDER: &[&[&str]] = &[
     &["cloudfront", "transport", "sign", "xml"],
     &["net"],
     &["error", "duration", "clock", "sync"],
-    &["text", "time", "cancel"],
+    &["text", "time", "cancel", "files", "bounds"],
 ];
 
 /// Parts whose results depend on their arguments alone.

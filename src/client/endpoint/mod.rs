@@ -20,9 +20,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::net::aws::{S3Host, S3Service, is_region_name};
 use crate::net::host::{Host, MAX_HOST, MAX_LABEL};
 use crate::net::origin::Origin;
-use crate::net::url::{Url, UrlError, shown_url};
+use crate::net::url::{Url, UrlError};
 use crate::sign;
-use crate::text::shown;
+use crate::text::{Form, shown_value};
 use std::fmt;
 use std::net::Ipv4Addr;
 
@@ -129,7 +129,7 @@ impl Endpoint {
         if !is_region_name(region) {
             return Err(configuration(format!(
                 "invalid region provided: {}; an AWS region is a lower-case name such as us-east-1",
-                shown(region)
+                shown_value(region, Form::Region)
             ))
             .with_hint("for a server other than AWS set regionendpoint as well"));
         }
@@ -210,13 +210,18 @@ impl Endpoint {
         let parsed = Url::parse(url).map_err(|why| match why {
             UrlError::NoScheme => configuration(format!(
                 "no scheme specified for redirectendpoint: {}; it must begin with http:// or https://",
-                shown_url(url)
+                shown_value(url, Form::Url)
             )),
-            UrlError::NoHost => configuration(format!("no host specified for redirectendpoint: {}", shown_url(url))),
+            UrlError::NoHost => {
+                configuration(format!("no host specified for redirectendpoint: {}", shown_value(url, Form::Url)))
+            }
             why => malformed("redirectendpoint", url, why),
         })?;
         if parsed.path != "/" {
-            return Err(configuration(format!("redirectendpoint cannot contain a base path: {}", shown(&parsed.path))));
+            return Err(configuration(format!(
+                "redirectendpoint cannot contain a base path: {}",
+                shown_value(&parsed.path, Form::Url)
+            )));
         }
         if parsed.query.is_some() {
             return Err(configuration("redirectendpoint cannot contain query parameters"));
@@ -351,9 +356,11 @@ impl Endpoint {
         let text = match (host, base) {
             (None, None) => return Ok(()),
             (Some((named, _)), _) => {
-                format!("the endpoint's host {} begins with the bucket {}", self.host, shown(named))
+                format!("the endpoint's host {} begins with the bucket {}", self.host, shown_value(named, Form::Bucket))
             }
-            (None, Some(_)) => format!("the endpoint's path {} ends with the bucket's name", shown(&self.base_path)),
+            (None, Some(_)) => {
+                format!("the endpoint's path {} ends with the bucket's name", shown_value(&self.base_path, Form::Url))
+            }
         };
         let origin = self.origin(host.map_or_else(|| self.host.to_string(), |(_, rest)| rest.to_owned()));
         let (scheme, base) = (self.scheme.as_str(), base.unwrap_or(&self.base_path));
@@ -577,7 +584,7 @@ fn checked_custom_region(region: &str) -> Result<String> {
     if region.is_empty() || region.len() > MAX_LABEL || !region.bytes().all(legal) {
         return Err(configuration(format!(
             "invalid region provided: {}; a region has 1 to {MAX_LABEL} of A-Za-z0-9._-",
-            shown(region)
+            shown_value(region, Form::Region)
         )));
     }
     Ok(region.to_owned())
@@ -588,12 +595,15 @@ fn configuration(message: impl Into<String>) -> Error {
 }
 
 fn bucket_error(bucket: &str, why: &str) -> Error {
-    Error::new(ErrorKind::InvalidArgument, format!("invalid bucket name provided: {}; {why}", shown(bucket)))
+    Error::new(
+        ErrorKind::InvalidArgument,
+        format!("invalid bucket name provided: {}; {why}", shown_value(bucket, Form::Bucket)),
+    )
 }
 
 /// The error for a URL that cannot be used. `why` completes the sentence "it ...".
 fn unusable(option: &str, url: &str, why: &dyn fmt::Display) -> Error {
-    configuration(format!("unable to parse {option}: {}: it {why}", shown_url(url)))
+    configuration(format!("unable to parse {option}: {}: it {why}", shown_value(url, Form::Url)))
 }
 
 /// The error for a text that is not a URL.

@@ -1,12 +1,15 @@
 //! From a profile to its keys.
 
-use super::document::keys;
+use super::keys::pair;
+use super::secret_file::shown_path;
 use super::shared_files::{Files, Profile};
 use super::sso::{Login, Sso};
 use super::{
     AssumeRole, Container, Context, Credentials, EnvironmentKeys, Lease, Metadata, Process, Role, Source, Static,
     Unavailable, WebIdentity,
 };
+use crate::text::{Form, ShownValue, shown_value};
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,10 +20,16 @@ use std::time::Duration;
 /// `credential_source` or `web_identity_token_file`, and `role_session_name`, `external_id`, `duration_seconds`;
 /// `credential_process`; `sso_session`, `sso_start_url`, `sso_region`, `sso_account_id`, `sso_role_name`; `region` for
 /// STS (<https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html>).
-#[derive(Debug)]
 pub struct SharedFiles {
     context: Context,
     profile: Option<String>,
+}
+
+impl fmt::Debug for SharedFiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let profile = self.profile.as_deref().map(|name| shown_name(name).to_string());
+        f.debug_struct("SharedFiles").field("context", &self.context).field("profile", &profile).finish()
+    }
 }
 
 impl SharedFiles {
@@ -45,11 +54,11 @@ impl Source for SharedFiles {
         let chosen = self.profile.clone().or_else(|| self.context.environment().get("AWS_PROFILE"));
         let name = chosen.as_deref().unwrap_or("default");
         if files.profile(name).is_none() {
-            let paths: Vec<_> = files.paths.iter().map(|path| path.display().to_string()).collect();
+            let paths: Vec<_> = files.paths.iter().map(|path| shown_path(path)).collect();
             let reason = if paths.is_empty() {
                 "HOME is not set, so there are no shared files".to_owned()
             } else {
-                format!("there is no profile `{name}` in {}", paths.join(" or "))
+                format!("there is no profile `{}` in {}", shown_name(name), paths.join(" or "))
             };
             return Err(match chosen {
                 Some(_) => Unavailable::Failed(reason),
@@ -61,7 +70,7 @@ impl Source for SharedFiles {
         let source = plan.into_source(&self.context, region.as_deref());
         // The profile chose this source, so there is no other to ask.
         source.fetch().map_err(|reason| {
-            Unavailable::Failed(format!("profile `{name}`: {}: {}", source.name(), reason.demanded()))
+            Unavailable::Failed(format!("profile `{}`: {}: {}", shown_name(name), source.name(), reason.demanded()))
         })
     }
 }
@@ -89,12 +98,13 @@ impl Plan {
         let mut roles = Vec::new();
         let mut name = name;
         let base = loop {
-            let at = |reason: &str| Unavailable::Failed(format!("profile `{name}`: {reason}"));
+            let at = |reason: &str| Unavailable::Failed(format!("profile `{}`: {reason}", shown_name(name)));
             let Some(profile) = files.profile(name) else {
                 return Err(at("there is no such profile, though another names it as its source_profile"));
             };
             if visited.contains(&name) {
-                return Err(at(&format!("source_profile leads in a circle: {} -> {name}", visited.join(" -> "))));
+                let way: Vec<_> = visited.iter().chain([&name]).map(|name| shown_name(name).to_string()).collect();
+                return Err(at(&format!("source_profile leads in a circle: {}", way.join(" -> "))));
             }
             // A profile others refer to gives its keys if it has any, rather than its role.
             if let Some(keys) = static_keys(profile).filter(|_| !visited.is_empty()) {
@@ -161,7 +171,7 @@ impl Plan {
 impl Base {
     /// Where a profile without a role has its keys. The order is that of AWS's SDKs.
     fn of(files: &Files, name: &str, profile: &Profile) -> Result<Self, Unavailable> {
-        let at = |reason: &str| Unavailable::Failed(format!("profile `{name}`: {reason}"));
+        let at = |reason: &str| Unavailable::Failed(format!("profile `{}`: {reason}", shown_name(name)));
         if profile.get("web_identity_token_file").is_some() {
             return Err(at("web_identity_token_file needs role_arn"));
         }
@@ -173,19 +183,31 @@ impl Base {
         }
         match profile.get("credential_process") {
             Some(command) => Ok(Self::Process(command.to_owned())),
-            None => Err(Unavailable::NotConfigured(format!("profile `{name}` has no keys and no way to get them"))),
+            None => Err(Unavailable::NotConfigured(format!(
+                "profile `{}` has no keys and no way to get them",
+                shown_name(name)
+            ))),
         }
     }
 }
 
-/// The keys in a profile; an error when only one half is there.
+/// Returns the name of a profile for a message.
+fn shown_name(name: &str) -> ShownValue<'_> {
+    shown_value(name, Form::Profile)
+}
+
+/// The keys in a profile; an error when only one half is there, or one is in quotes.
 fn static_keys(profile: &Profile) -> Option<Result<Credentials, String>> {
-    match (profile.secret("aws_access_key_id"), profile.secret("aws_secret_access_key")) {
-        (None, None) => None,
-        (Some(id), Some(secret)) => Some(Ok(keys(id, secret, profile.secret("aws_session_token")))),
-        (Some(_), None) => Some(Err("aws_access_key_id is set but aws_secret_access_key is not".to_owned())),
-        (None, Some(_)) => Some(Err("aws_secret_access_key is set but aws_access_key_id is not".to_owned())),
+    let names = ("aws_access_key_id", "aws_secret_access_key");
+    let token = profile.secret("aws_session_token").or_else(|| profile.secret("aws_security_token"));
+    let is_quoted = |name: &str| {
+        let ends = ['"', '\''].map(|quote| profile.get(name).is_some_and(|value| value.starts_with(quote)));
+        ends.contains(&true)
+    };
+    if let Some(name) = [names.0, names.1, "aws_session_token"].into_iter().find(|name| is_quoted(name)) {
+        return Some(Err(format!("{name} is in quotes, which would be a part of it: remove them")));
     }
+    pair(names, (profile.secret(names.0), profile.secret(names.1)), token)
 }
 
 fn duration(profile: &Profile) -> Result<Option<Duration>, String> {
@@ -200,7 +222,10 @@ fn duration(profile: &Profile) -> Result<Option<Duration>, String> {
 fn login(files: &Files, profile: &Profile) -> Result<Login, String> {
     let session = match profile.get("sso_session") {
         None => None,
-        Some(name) => Some((name, files.sso_session(name).ok_or_else(|| format!("there is no [sso-session {name}]"))?)),
+        Some(name) => Some((
+            name,
+            files.sso_session(name).ok_or_else(|| format!("there is no [sso-session {}]", shown_name(name)))?,
+        )),
     };
     let holder = session.map_or(profile, |(_, session)| session);
     let wanted =

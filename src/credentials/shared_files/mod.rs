@@ -9,6 +9,10 @@
 //! [sso-session name]             ; in the config file
 //! Key = value # a comment needs white space before it
 //!   continued
+//!
+//! [profile "two words"]          ; in the config file
+//!   indented = as a whole
+//!   name: value                  ; a colon, too
 //! s3 =
 //!   nested = value
 //! ```
@@ -77,13 +81,15 @@ impl Files {
             };
             match secret_file::read(&path, FILE_LIMIT) {
                 Ok(text) => {
-                    let keys = files.parse(kind, &text).map_err(|reason| format!("{}: {reason}", path.display()))?;
+                    let keys = files
+                        .parse(kind, &text)
+                        .map_err(|reason| format!("{}: {reason}", secret_file::shown_path(&path)))?;
                     if keys == LongTermKeys::Present || kind == Kind::Credentials {
                         found_keys(&path);
                     }
                 }
                 Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
-                Err(error) => return Err(format!("{}: {error}", path.display())),
+                Err(error) => return Err(format!("{}: {error}", secret_file::shown_path(&path))),
             }
             files.paths.push(path);
         }
@@ -105,25 +111,16 @@ impl Files {
         let mut keys = LongTermKeys::Absent;
         let mut section = Section::Missing;
         let mut property = Property::Missing;
+        // Of the setting last begun: what is indented further continues it, as Python's `configparser` has it.
+        let mut indent = 0;
         for (index, line) in text.lines().enumerate() {
             let at = |reason: &str| format!("line {}: {reason}", index + 1);
             let content = line.trim();
             if content.is_empty() || content.starts_with(['#', ';']) {
                 continue;
             }
-            if line.starts_with('[') {
-                section = Section::parse(kind, content).map_err(at)?;
-                property = Property::Missing;
-                parsed.settings(&section);
-                continue;
-            }
-            if let Section::Missing = section {
-                return Err(at("a `[section]` must come first"));
-            }
-            if line.starts_with(char::is_whitespace) {
-                if let Property::Missing = property {
-                    return Err(at("an indented line must follow the setting it belongs to"));
-                }
+            let indentation = line.chars().take_while(|c| c.is_whitespace()).count();
+            if indentation > indent && !matches!(property, Property::Missing) {
                 let settings = parsed.settings(&section);
                 if let (Property::Named(name), Some(settings)) = (&property, settings)
                     && let Some(value) = settings.0.get_mut(name)
@@ -132,7 +129,17 @@ impl Files {
                 }
                 continue;
             }
-            let Some((name, value)) = line.split_once('=') else { return Err(at("a setting needs `=`")) };
+            indent = indentation;
+            if content.starts_with('[') {
+                section = Section::parse(kind, content).map_err(at)?;
+                property = Property::Missing;
+                parsed.settings(&section);
+                continue;
+            }
+            if let Section::Missing = section {
+                return Err(at("a `[section]` must come first"));
+            }
+            let Some((name, value)) = line.split_once(['=', ':']) else { return Err(at("a setting needs `=` or `:`")) };
             let name = name.trim().to_ascii_lowercase();
             if name.is_empty() {
                 return Err(at("a setting needs a name"));
@@ -171,7 +178,7 @@ impl Value {
     /// Adds an indented line. Under a key without a value stand nested settings, which have a name and a value too.
     fn go_on(&mut self, line: &str) -> Result<(), &'static str> {
         if self.0.is_empty() || self.0.starts_with('\n') {
-            let (name, _) = line.split_once('=').ok_or("a nested setting needs `=`")?;
+            let (name, _) = line.split_once(['=', ':']).ok_or("a nested setting needs `=` or `:`")?;
             if name.trim().is_empty() {
                 return Err("a nested setting needs a name");
             }
@@ -225,6 +232,9 @@ impl Section {
         let inside = inside.trim();
         let (word, name) =
             inside.split_once(char::is_whitespace).map_or((inside, ""), |(word, rest)| (word, rest.trim()));
+        let quoted = ['"', '\''].iter().find_map(|quote| name.strip_prefix(*quote)?.strip_suffix(*quote));
+        let is_name = |name: &str| is_name(name) || quoted == Some(name) && !name.is_empty();
+        let name = quoted.unwrap_or(name);
         Ok(match (kind, word, name) {
             (Kind::Config, "default", "") => Self::Profile("default".to_owned()),
             (Kind::Config, "profile", "default") => Self::PrefixedDefault,

@@ -74,6 +74,34 @@ fn the_credentials_file_has_no_prefix_and_comes_last() {
     }
 }
 
+/// The expected outcomes are those of `botocore.configloader`, but for comments after values, which the SDKs' common format
+/// has and Python's `configparser` does not.
+#[test]
+fn files_are_read_as_the_aws_cli_reads_them() {
+    for (text, expected) in [
+        // A section indented as a whole, or a part of it.
+        ("[profile a]\n  x = 1\n  y = 2", &["a", "a.x=1", "a.y=2"][..]),
+        ("  [profile a]\n  x = 1\n\ty = 2", &["a", "a.x=1", "a.y=2"]),
+        ("[profile a]\n    x = 1\n  y = 2\nz = 3", &["a", "a.x=1", "a.y=2", "a.z=3"]),
+        ("[profile a]\n  x = 1\n  [profile b]\n  y = 2", &["a", "a.x=1", "b", "b.y=2"]),
+        ("[profile a]\n  x = 1\n    2\n  y = 3", &["a", "a.x=1\n2", "a.y=3"]),
+        ("[profile a]\n  s3 =\n    x = 1\n    y = 2\n  z = 3", &["a", "a.s3=\nx = 1\ny = 2", "a.z=3"]),
+        ("[profile a]\n\tx=1\n\ty=2\n", &["a", "a.x=1", "a.y=2"]),
+        // The first of both delimiters counts.
+        ("[profile a]\nx: 1\ny : 2\nz:3", &["a", "a.x=1", "a.y=2", "a.z=3"]),
+        ("[profile a]\nx = a:b\ny: a=b", &["a", "a.x=a:b", "a.y=a=b"]),
+        ("[profile a]\ns3:\n  x: 1\nz = 3", &["a", "a.s3=\nx: 1", "a.z=3"]),
+        // Quotes are part of a value, and not of a profile's name.
+        ("[profile a]\nx = \"1\"", &["a", "a.x=\"1\""]),
+        ("[profile \"a b\"]\nx = 1\n[profile 'c']\ny = 2", &["a b", "a b.x=1", "c", "c.y=2"]),
+        ("[profile \"a b]\nx = 1\n[profile \"\"]\ny = 2", &[]),
+        ("\u{feff}[profile a]\r\n  X = 1\r\n\r\n  y: 2\r\n", &["a", "a.x=1", "a.y=2"]),
+        ("[profile a]\n  # c\n  x = 1\n ; c\n  y = 2", &["a", "a.x=1", "a.y=2"]),
+    ] {
+        assert_eq!(settings(text, "").unwrap(), expected, "{text}");
+    }
+}
+
 #[test]
 fn errors_name_the_line_and_never_quote_it() {
     for (text, expected) in [
@@ -81,11 +109,12 @@ fn errors_name_the_line_and_never_quote_it() {
         (" secret", "line 1: a `[section]` must come first"),
         ("[profile a]\nx=1\n[secret", "line 3: a section must end in `]`"),
         ("[profile secret] x", "line 1: a section must end in `]`"),
-        ("[profile a]\n\n# c\nsecret : 1", "line 4: a setting needs `=`"),
+        ("[profile a]\n\n# c\nsecret 1", "line 4: a setting needs `=` or `:`"),
         ("[profile a]\n= secret", "line 2: a setting needs a name"),
-        ("[profile a]\n secret", "line 2: an indented line must follow the setting it belongs to"),
-        ("[profile a]\nx=1\n[profile a]\n secret", "line 4: an indented line must follow the setting it belongs to"),
-        ("[profile a]\ns3 =\n secret", "line 3: a nested setting needs `=`"),
+        ("[profile a]\n secret", "line 2: a setting needs `=` or `:`"),
+        ("[profile a]\nx=1\n[profile a]\n secret", "line 4: a setting needs `=` or `:`"),
+        ("[profile a]\n  : secret", "line 2: a setting needs a name"),
+        ("[profile a]\ns3 =\n secret", "line 3: a nested setting needs `=` or `:`"),
         ("[profile a]\ns3 =\n = secret", "line 3: a nested setting needs a name"),
     ] {
         assert_eq!(settings(text, "").unwrap_err(), expected);

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::driver::s3::{Parameters, Value};
 use crate::error::{Error, ErrorKind, Result};
-use crate::text::shown;
+use crate::text::{Form, shown_value};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use std::collections::BTreeMap;
@@ -76,7 +76,7 @@ impl<'de> Visitor<'de> for FileVisitor {
                 }
             };
             if section.replace(map.next_value::<Value>()?).is_some() {
-                return Err(A::Error::custom(format!("the section {} is given twice", shown(&name))));
+                return Err(A::Error::custom(format!("the section {} is given twice", shown_value(&name, Form::Name))));
             }
         }
         let storage = storage.ok_or_else(|| A::Error::custom("the configuration has no section storage"))?;
@@ -186,7 +186,7 @@ fn read_zot(mut section: Section) -> Result<StorageConfig> {
     let mut sub_paths = BTreeMap::new();
     let mut given = section.section("subpaths")?;
     while let Some((path, value)) = given.take_first() {
-        let mut section = Section::new(given.place(&shown(&path).to_string()), value)?;
+        let mut section = Section::new(given.place(&shown_value(&path, Form::Name).to_string()), value)?;
         let backend = read_zot_driver(&mut section)?;
         finish_zot(section)?;
         sub_paths.insert(path, backend);
@@ -234,13 +234,13 @@ fn read_middleware(value: Value) -> Result<Vec<MiddlewareConfig>> {
     for entry in entries {
         let mut entry = Section::new("middleware.storage", entry)?;
         let name = entry.word("name")?.ok_or_else(|| refused("an entry of middleware.storage has no name"))?;
-        let place = format!("middleware.storage.{}", shown(&name));
+        let place = format!("middleware.storage.{}", shown_value(&name, Form::Name));
         let disabled = entry.flag("disabled", false)?;
         let mut given = Section::new(place, entry.take("options"))?;
         entry.finish()?;
         let mut options = Vec::new();
         while let Some((option, value)) = given.take_first() {
-            if let Some(text) = option_text(&given.place(&shown(&option).to_string()), value)? {
+            if let Some(text) = option_text(&given.place(&shown_value(&option, Form::Name).to_string()), value)? {
                 options.push((option, text));
             }
         }

@@ -2,7 +2,7 @@
 use crate::driver::s3::Value;
 use crate::duration;
 use crate::error::{Error, ErrorKind, Result};
-use crate::text::shown;
+use crate::text::{Form, shown_value};
 use std::time::Duration;
 
 /// A section and its place in the file, such as `storage.delete`.
@@ -28,7 +28,7 @@ impl Section {
         let repeated =
             entries.iter().enumerate().find(|(at, (name, _))| entries.iter().skip(at + 1).any(|(n, _)| n == name));
         if let Some((_, (name, _))) = repeated {
-            return Err(refused(format!("{place}.{} is given twice", shown(name))));
+            return Err(refused(format!("{place}.{} is given twice", shown_value(name, Form::Name))));
         }
         Ok(Self { place, entries, known: Vec::new() })
     }
@@ -107,7 +107,7 @@ impl Section {
     /// Refuses the entries that were not taken.
     pub(super) fn finish(self) -> Result<()> {
         let Some((name, _)) = self.entries.first() else { return Ok(()) };
-        let text = format!("unknown option {}.{}", self.place, shown(name));
+        let text = format!("unknown option {}.{}", self.place, shown_value(name, Form::Name));
         let error = Error::new(ErrorKind::UnknownOption, text);
         Err(if self.known.is_empty() {
             error

@@ -3,7 +3,7 @@ use super::store::Store;
 use super::uploads;
 use super::writer::checkpoint::checkpoint_key;
 use crate::client::{Condition, DELETE_OBJECTS_KEYS, ListObjects};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, catch_panic};
 use crate::sync;
 use crate::transfer::list_in_shards;
 use crate::xml::Object;
@@ -29,11 +29,11 @@ pub(super) fn delete_path(store: &Store, path: &str, key: &str) -> Result<bool> 
     let ended = uploads::end_within(store, path)?;
     let located = |error| store.error(error, path);
     // One page shows both the file and what is below it, unless there are many keys that begin like the path.
-    let page = store.client.list_objects(&store.bucket, &ListObjects::prefix(key), None).map_err(located)?;
+    let page = store.client.first_page(&store.bucket, &ListObjects::prefix(key)).map_err(located)?;
     let checkpoint = checkpoint_key(store, path);
     let file = page.contents.iter().any(|object| object.key == key);
     let below = format!("{key}/");
-    if page.is_truncated.unwrap_or(page.next_continuation_token.is_some()) {
+    if page.is_followed() {
         let below = delete_below(store, path, [key, &checkpoint])?;
         if below || file || head(store, key).map_err(located)? {
             if !below {
@@ -119,7 +119,7 @@ struct Pass {
 fn delete_once(store: &Store, prefix: &str, also: [&str; 2]) -> Result<Pass> {
     let delete = |keys: &Vec<String>| {
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        store.client.delete_objects(&store.bucket, &keys)
+        catch_panic("a thread that deletes", || store.client.delete_objects(&store.bucket, &keys))
     };
     // The first failure: after it the rest is left alone.
     let failure: Mutex<Option<Error>> = Mutex::new(None);
@@ -192,4 +192,33 @@ fn batches(page: Vec<Object>, prefix: &str) -> Result<Vec<Vec<String>>> {
         }
     }
     Ok(batches)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(keys: impl Iterator<Item = String>) -> Vec<Object> {
+        keys.map(|key| Object { key, size: 1, last_modified: None, etag: None, storage_class: None }).collect()
+    }
+
+    #[test]
+    fn a_foreign_key_refuses_the_whole_page() {
+        let keys = |foreign: &str| ["d/a", "d/", foreign, "d/b"].map(str::to_owned).into_iter();
+        for foreign in ["", "d", "da", "e/a", "D/a", "/d/a", "x/d/a"] {
+            assert_eq!(batches(page(keys(foreign)), "d/").expect_err(foreign).kind(), ErrorKind::Protocol);
+        }
+        assert_eq!(batches(page(keys("d/x")), "d/").expect("all below").concat().len(), 4);
+    }
+
+    #[test]
+    fn a_page_is_cut_into_requests() {
+        let lengths = |keys: usize| -> Vec<usize> {
+            let page = page((0..keys).map(|number| format!("d/{number}")));
+            batches(page, "d/").expect("all below").iter().map(Vec::len).collect()
+        };
+        assert_eq!(lengths(0), [0; 0]);
+        assert_eq!(lengths(1000), [1000]);
+        assert_eq!(lengths(2001), [1000, 1000, 1]);
+    }
 }

@@ -39,6 +39,9 @@ const URL_LIFETIME: Duration = Duration::from_secs(20 * 60);
 /// `get_content` is for small files; this is the most one PutObject could have stored.
 const CONTENT_LIMIT: usize = if usize::BITS > 32 { MAX_PART_SIZE as usize } else { usize::MAX };
 
+/// The most bytes that the names in one directory have: millions of them. What `list` returns is in memory as a whole.
+const LIST_BYTES: usize = 512 << 20;
+
 /// The storage driver for Amazon S3 and what speaks its API.
 ///
 /// Cheap to clone, safe to share. Holds no state of its own: any number of processes can share a bucket.
@@ -100,7 +103,7 @@ impl S3Driver {
         let store = &*self.store;
         // A listing, because the response to a HEAD has no body that could say what is wrong.
         let request = ListObjects::prefix(store.prefix("/")).max_keys(1);
-        store.client.list_objects(&store.bucket, &request, None).map_err(|error| self.named(error))?;
+        store.client.first_page(&store.bucket, &request).map_err(|error| self.named(error))?;
         Ok(())
     }
 
@@ -170,6 +173,16 @@ impl S3Driver {
         }
     }
 
+    /// Returns whether a range was refused because the object ends at or before `offset`. A refusal alone shows nothing:
+    /// the size in the response decides, or that in a HEAD where the response does not name it.
+    fn ends_before(&self, offset: u64, key: &str, refusal: &Error) -> bool {
+        let store = &*self.store;
+        let size = || store.client.head_object(&store.bucket, key).ok().map(|meta| meta.size);
+        refusal.kind() == ErrorKind::InvalidRange
+            && offset > 0
+            && refusal.object_size().or_else(size).is_some_and(|size| size <= offset)
+    }
+
     /// Whether anything lies below `path`.
     fn is_directory(&self, path: &str) -> Result<bool> {
         if is_reserved(path) {
@@ -226,7 +239,7 @@ impl StorageDriver for S3Driver {
         match ReadAhead::open(&store.client, (&store.bucket, &key), offset, store.parameters.read_ahead, &store.memory)
         {
             Ok(reader) => Ok(Box::new(PathReader { reader, store: Arc::clone(&self.store), path: path.to_owned() })),
-            Err(error) if error.kind() == ErrorKind::InvalidRange => Ok(Box::new(io::empty())),
+            Err(error) if self.ends_before(offset, &key, &error) => Ok(Box::new(io::empty())),
             Err(error) => Err(store.error(error, path)),
         }
     }
@@ -261,17 +274,18 @@ impl StorageDriver for S3Driver {
         check_directory(path).map_err(|error| self.named(error))?;
         let store = &*self.store;
         let prefix = store.prefix(path);
-        let mut children = Children { store, prefix: &prefix, found: BTreeSet::new(), exists: path == "/" };
+        let mut children = Children { store, prefix: &prefix, found: BTreeSet::new(), bytes: 0, exists: path == "/" };
         let located = |error| store.error(error, path);
         // All keys below, if one page shows them: so a directory that holds nothing but checkpoints can be left out.
-        let all = store.client.list_objects(&store.bucket, &ListObjects::prefix(&*prefix), None).map_err(located)?;
-        if !all.is_truncated.unwrap_or(all.next_continuation_token.is_some()) {
+        let all = store.client.first_page(&store.bucket, &ListObjects::prefix(&*prefix)).map_err(located)?;
+        if !all.is_followed() {
             all.contents.iter().for_each(|object| children.add(&object.key));
         } else {
             for page in store.client.listing(&store.bucket, ListObjects::prefix(&*prefix).delimiter("/")) {
                 let page = page.map_err(located)?;
                 page.contents.iter().for_each(|object| children.add(&object.key));
                 page.common_prefixes.iter().for_each(|directory| children.add(directory));
+                children.check_size().map_err(located)?;
             }
         }
         let Children { found, exists, .. } = children;
@@ -364,6 +378,8 @@ struct Children<'a> {
     store: &'a Store,
     prefix: &'a str,
     found: BTreeSet<String>,
+    /// Bytes of what was found.
+    bytes: usize,
     exists: bool,
 }
 
@@ -374,7 +390,19 @@ impl Children<'_> {
         self.exists = true;
         let child = below.split('/').next().unwrap_or(below);
         // Directory markers and other tools' keys, which no path can name, are not shown.
-        self.found.extend(self.store.path(&format!("{}{child}", self.prefix)));
+        let Some(path) = self.store.path(&format!("{}{child}", self.prefix)) else { return };
+        let length = path.len();
+        if self.found.insert(path) {
+            self.bytes = self.bytes.saturating_add(length);
+        }
+    }
+
+    fn check_size(&self) -> Result<()> {
+        if self.bytes <= LIST_BYTES {
+            return Ok(());
+        }
+        let text = format!("the names in the directory have more than {LIST_BYTES} bytes");
+        Err(Error::new(ErrorKind::InvalidArgument, text).with_hint("walk the directory instead"))
     }
 }
 

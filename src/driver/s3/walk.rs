@@ -62,7 +62,7 @@ fn walk_in_turn(store: &Store, from: &str, first: ListObjects, walk: &mut Walk<'
     while let Some(request) = next.take() {
         for page in store.client.listing(&store.bucket, request) {
             let page = page.map_err(|error| store.error(error, from))?;
-            let more = page.is_truncated.unwrap_or(page.next_continuation_token.is_some());
+            let more = page.is_followed();
             if visit_page(store, &prefix, page.contents, walk)?.is_break() {
                 return Ok(());
             }

@@ -1,4 +1,5 @@
 //! The middleware: a storage driver whose URLs point to CloudFront.
+mod document;
 mod fetch;
 mod options;
 mod ranges;

@@ -6,7 +6,8 @@ use crate::duration;
 use crate::error::{Error, ErrorKind, Result};
 use crate::net::host::Scheme;
 use crate::net::url::Url;
-use std::fmt::Debug;
+use crate::text::{Form, resemblance, shown_value};
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,7 +31,6 @@ pub enum IpFilter {
 
 /// Everything [`CloudFront`](super::CloudFront) needs to know: built in code with [`CloudFrontOptions::new`] and the methods below
 /// it, or from a registry's configuration with [`CloudFrontOptions::from_pairs`].
-#[derive(Debug)]
 pub struct CloudFrontOptions {
     pub(super) base_url: Url,
     pub(super) signer: Signer,
@@ -41,6 +41,21 @@ pub struct CloudFrontOptions {
     pub(super) ip_ranges_url: String,
     pub(super) fetch: Option<Arc<dyn Fetch>>,
     pub(super) clock: Arc<dyn Clock>,
+}
+
+/// Without the URL of the IP ranges, whose query may hold a token.
+impl fmt::Debug for CloudFrontOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { base_url, signer, duration, origin_path, ip_filter, update_frequency, .. } = self;
+        f.debug_struct("CloudFrontOptions")
+            .field("base_url", base_url)
+            .field("signer", signer)
+            .field("duration", duration)
+            .field("origin_path", origin_path)
+            .field("ip_filter", ip_filter)
+            .field("update_frequency", update_frequency)
+            .finish_non_exhaustive()
+    }
 }
 
 impl CloudFrontOptions {
@@ -72,7 +87,7 @@ impl CloudFrontOptions {
     /// | name | default | meaning |
     /// |---|---|---|
     /// | `baseurl` | required | see [`CloudFrontOptions::new`] |
-    /// | `privatekey` | required | path of a PEM file, or the PEM text itself (anything that holds `-----BEGIN`; wiping that copy is up to the caller) |
+    /// | `privatekey` | required | path of a PEM file, or the key itself, in PEM, also with its line ends written out (`\n`), or in base64 of PEM or DER; wiping that copy is up to the caller |
     /// | `keypairid` | required | CloudFront's id of the public key |
     /// | `duration` | `20m` | how long a URL is good: Go's notation (`1h30m`, `300ms`) or a number of seconds |
     /// | `hashalgorithm` | `sha1` | `sha1` or `sha256` |
@@ -220,10 +235,19 @@ impl<'a> Given<'a> {
             "updatefrequency" => &mut self.updatefrequency,
             "updatefrenquency" => &mut self.updatefrenquency,
             "iprangesurl" => &mut self.iprangesurl,
-            _ => return Err(bad(format!("unknown option of the cloudfront middleware: {name}"))),
+            _ => {
+                return Err(bad(format!(
+                    "unknown option of the cloudfront middleware: {}",
+                    shown_value(name, Form::Name)
+                )));
+            }
         };
         if slot.is_some() {
             return Err(bad(format!("option given twice: {name}")));
+        }
+        // A key that was swapped with its id, say, would be shown or sent from here on.
+        if let Some(kind) = resemblance(value).filter(|_| name != "privatekey") {
+            return Err(bad(format!("{name} holds what looks like {kind}: give each value in its own option")));
         }
         if !value.is_empty() {
             *slot = Some(value);
@@ -236,12 +260,14 @@ impl<'a> Given<'a> {
         let private_key = self.privatekey.ok_or_else(|| bad("no privatekey provided"))?;
         let key_pair_id = self.keypairid.ok_or_else(|| bad("no keypairid provided"))?;
         let key = match private_key {
-            text if text.contains("-----BEGIN") => PrivateKey::from_pem(text)?,
-            // Could be a key in some other form: it must not get into an error as the name of a missing file.
+            text if PrivateKey::is_text(text) => PrivateKey::from_pem(text)?,
             text if text.len() > MAX_PATH || text.contains('\n') => {
-                return Err(bad("privatekey is neither the path of a file nor PEM text"));
+                return Err(bad("privatekey is neither the path of a file nor a private key in PEM or in base64"));
             }
-            path => PrivateKey::from_file(path)?,
+            path => match resemblance(path) {
+                Some(kind) => return Err(bad(format!("privatekey holds what looks like {kind}"))),
+                None => PrivateKey::from_file(path)?,
+            },
         };
         let hash = match self.hashalgorithm.unwrap_or("sha1").to_ascii_lowercase().as_str() {
             "sha1" => HashAlgorithm::Sha1,

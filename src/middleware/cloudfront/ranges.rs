@@ -1,8 +1,9 @@
 //! The addresses AWS publishes as its own, looked up in logarithmic time.
+use super::document::{self, Range};
 use super::options::IpFilter;
 use crate::error::{Error, ErrorKind, Result};
-use serde_json::Value;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use crate::text::shown;
+use std::net::IpAddr;
 
 /// Address ranges, sorted and merged. IPv4 and IPv6 are kept apart.
 ///
@@ -18,33 +19,23 @@ pub struct IpRanges {
 
 impl IpRanges {
     /// Reads the document, taking the ranges `filter` asks for. Unknown members are ignored, ranges that cannot be read
-    /// are skipped and counted.
+    /// are skipped and counted. What is kept is a fraction of the document, whatever is in it.
     ///
     /// # Errors
-    /// [`ErrorKind::Protocol`] when it is not such a document or not one range remains: an empty filter would look like a
-    /// working one.
+    /// [`ErrorKind::Protocol`] when it is not such a document, has more than 100,000 ranges or not one range remains: an
+    /// empty filter would look like a working one.
     pub fn parse(document: &[u8], filter: &IpFilter) -> Result<Self> {
-        let bad = |message: &str| Error::new(ErrorKind::Protocol, message);
-        let document: Value = serde_json::from_slice(document)
-            .map_err(|e| bad("the document of ip ranges is not valid JSON").with_source(e))?;
         let mut ranges = Self::default();
-        for (list, member) in [("prefixes", "ip_prefix"), ("ipv6_prefixes", "ipv6_prefix")] {
-            let Some(entries) = document.get(list).and_then(Value::as_array) else {
-                return Err(bad("the document of ip ranges lacks the list `prefixes` or `ipv6_prefixes`"));
-            };
-            for entry in entries {
-                let text = |name| entry.get(name).and_then(Value::as_str);
-                if filter.takes(text("region").unwrap_or_default())
-                    && !text(member).is_some_and(|cidr| ranges.add(cidr))
-                {
-                    ranges.skipped += 1;
-                }
-            }
-        }
+        let takes = |region: &str| filter.takes(region);
+        document::read(document, &takes, &mut |range| ranges.add(range)).map_err(|error| {
+            let text = format!("the document of ip ranges cannot be read: {}", shown(&error.to_string()));
+            Error::new(ErrorKind::Protocol, text).with_source(error)
+        })?;
         merge(&mut ranges.v4, |last| last.checked_add(1));
         merge(&mut ranges.v6, |last| last.checked_add(1));
-        if ranges.v4.is_empty() && ranges.v6.is_empty() {
-            return Err(bad("the document of ip ranges has no range of the regions asked for"));
+        if ranges.is_empty() {
+            let text = "the document of ip ranges has no range of the regions asked for";
+            return Err(Error::new(ErrorKind::Protocol, text));
         }
         Ok(ranges)
     }
@@ -59,7 +50,7 @@ impl IpRanges {
 
     /// How many separate ranges there are after merging.
     pub fn len(&self) -> usize {
-        self.v4.len() + self.v6.len()
+        self.v4.len().saturating_add(self.v6.len())
     }
 
     /// Whether there is no range.
@@ -72,25 +63,13 @@ impl IpRanges {
         self.skipped
     }
 
-    fn add(&mut self, cidr: &str) -> bool {
-        let Some((address, bits)) = cidr.split_once('/') else { return false };
-        let Some(bits) = bits.parse::<u32>().ok().filter(|_| bits.bytes().all(|b| b.is_ascii_digit())) else {
-            return false;
-        };
-        if let Ok(address) = address.parse::<Ipv4Addr>() {
-            let Some(host_bits) = 32u32.checked_sub(bits) else { return false };
-            let hosts = u32::MAX.checked_shr(32 - host_bits).unwrap_or(0);
-            let first = u32::from(address) & !hosts;
-            self.v4.push((first, first | hosts));
-        } else if let Ok(address) = address.parse::<Ipv6Addr>() {
-            let Some(host_bits) = 128u32.checked_sub(bits) else { return false };
-            let hosts = u128::MAX.checked_shr(128 - host_bits).unwrap_or(0);
-            let first = u128::from(address) & !hosts;
-            self.v6.push((first, first | hosts));
-        } else {
-            return false;
+    /// Adds a range, or counts that it could not be read.
+    fn add(&mut self, range: Option<Range>) {
+        match range {
+            Some(Range::V4(first, last)) => self.v4.push((first, last)),
+            Some(Range::V6(first, last)) => self.v6.push((first, last)),
+            None => self.skipped = self.skipped.saturating_add(1),
         }
-        true
     }
 }
 
@@ -115,6 +94,8 @@ fn holds<T: Copy + Ord>(ranges: &[(T, T)], address: T) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::Value;
+    use std::net::Ipv4Addr;
 
     fn document(v4: &[&str], v6: &[&str]) -> Vec<u8> {
         let list = |member: &str, cidrs: &[&str]| -> Vec<Value> {

@@ -2,7 +2,7 @@
 use super::fetch::Fetch;
 use super::options::IpFilter;
 use super::ranges::IpRanges;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, catch_panic};
 use crate::sync;
 use std::net::IpAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -68,8 +68,11 @@ impl Drop for Refresher {
     fn drop(&mut self) {
         self.shared.lock().stop = true;
         self.shared.stopped.notify_all();
-        self.fetch.cancel();
-        // A fetcher that panicked has ended its thread already: nothing is left to do about it here.
+        // Nothing is left to do about a fetcher that panics.
+        drop(catch_panic("the fetcher of IP ranges", || {
+            self.fetch.cancel();
+            Ok(())
+        }));
         let _ = self.thread.take().map(JoinHandle::join);
     }
 }
@@ -86,7 +89,8 @@ fn run(shared: &SharedRanges, fetch: &dyn Fetch, url: &str, filter: &IpFilter, i
         if shared.lock().stop {
             return;
         }
-        let fetched = fetch.get(url, MAX_DOCUMENT_BYTES).and_then(|document| IpRanges::parse(&document, filter));
+        let fetched = catch_panic("the fetcher of IP ranges", || fetch.get(url, MAX_DOCUMENT_BYTES))
+            .and_then(|document| IpRanges::parse(&document, filter));
         let mut state = shared.lock();
         let wait = match fetched {
             Ok(ranges) => {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, ErrorKind, Read};
 
 /// A framed body. Reads exactly [`Layout::encoded_length`](super::Layout::encoded_length) bytes, or fails: with `UnexpectedEof` when the data end before
-/// the length that was announced, with `InvalidData` when they go on behind it.
+/// the length that was announced, with `InvalidData` when they continue after it.
 pub struct FramedBody<'a, R> {
     data: R,
     chunk_size: u64,
@@ -14,12 +14,12 @@ pub struct FramedBody<'a, R> {
     trailers: Vec<(Trailer, Box<dyn TrailerChecksum + 'a>)>,
     checksums: Vec<(&'static str, String)>,
     stage: Stage,
-    /// What is to go out next, `sent` bytes of which are gone.
+    /// The bytes to send next, `sent` of which are gone.
     pending: Vec<u8>,
     sent: usize,
 }
 
-/// What comes when `pending` has gone out.
+/// The stage that follows when `pending` has been sent.
 #[derive(Clone, Copy)]
 enum Stage {
     /// The head of the next chunk, or the end.
@@ -27,7 +27,7 @@ enum Stage {
     /// A signed chunk: its head holds its signature, so the chunk has to be read first. `filled` bytes of `pending` are
     /// there, `start` of them room for the head.
     Collect { start: usize, filled: usize },
-    /// An unsigned chunk's data, straight from the reader to whoever reads.
+    /// An unsigned chunk's data, straight from the reader to the caller.
     Pass { left: u64 },
     /// Nothing.
     End,
@@ -185,7 +185,7 @@ impl<R: Read> FramedBody<'_, R> {
             return Ok(());
         }
         self.stage = Stage::Broken;
-        Err(io::Error::new(ErrorKind::InvalidData, "the body goes on behind the length that was announced for it"))
+        Err(io::Error::new(ErrorKind::InvalidData, "the body continues after the length that was announced for it"))
     }
 }
 
@@ -202,7 +202,7 @@ impl<R: Read> Read for FramedBody<'_, R> {
                 self.sent += count;
                 return Ok(count);
             }
-            // A stage that could not read stays as it was, and goes on when the data do.
+            // A stage that could not read stays as it was, and continues when the data do.
             match self.stage {
                 Stage::Head => self.head()?,
                 Stage::Collect { start, filled } => self.collect(start, filled)?,

@@ -149,7 +149,7 @@ impl Layout {
     }
 
     /// Returns the headers to send and to sign: `content-encoding`, `x-amz-decoded-content-length` and, with trailers,
-    /// `x-amz-trailer`. An object that has an encoding of its own adds it: `aws-chunked,gzip`.
+    /// `x-amz-trailer`. An object with another encoding adds it: `aws-chunked,gzip`.
     pub fn headers(&self) -> Vec<(&'static str, String)> {
         let mut headers = vec![
             ("content-encoding", "aws-chunked".to_owned()),

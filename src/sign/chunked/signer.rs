@@ -20,7 +20,7 @@ pub struct ChunkSigner {
 /// One link of the chain. `Debug` hides what is secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Link {
-    /// What was signed.
+    /// The text that was signed.
     pub string_to_sign: String,
     /// In hex.
     pub signature: String,

@@ -13,7 +13,7 @@ pub enum Cause {
     MethodChanged,
     /// The path or a parameter holds `%25` where the other side has `%`.
     EncodedTwice,
-    /// The same text in another spelling: `+` for a space, lower-case hex, letters that were encoded.
+    /// One text in two spellings: `+` for a space, lower-case hex, letters that were encoded.
     EncodedOtherwise,
     /// `//`, `.` or `..` were resolved on the way.
     PathNormalised,

@@ -1,4 +1,4 @@
-//! Our steps beside the server's: where they part, and what that usually means.
+//! Our steps compared with the server's: where they part, and what that usually means.
 use super::Explanation;
 use super::cause::Cause;
 use crate::net::percent::{Piece, pieces};
@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// What a server says it signed: elements of S3's `SignatureDoesNotMatch` document. The bytes, hex with blanks between,
+/// The texts that a server says it signed: elements of S3's `SignatureDoesNotMatch` document. The bytes, hex with blanks between,
 /// count for more than the text, in which line ends and control characters may have suffered.
 #[derive(Clone, Copy, Default)]
 pub struct ServerSide<'a> {
@@ -41,13 +41,13 @@ pub struct Difference {
     pub line: usize,
     /// At which byte of that line, counted from 1.
     pub byte: usize,
-    /// What we have there.
+    /// Our text at that place.
     pub ours: String,
-    /// What the server has there.
+    /// The server's text at that place.
     pub theirs: String,
 }
 
-/// What [`compare`] found.
+/// The outcome of [`compare`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Comparison {
     cause: Cause,
@@ -125,7 +125,7 @@ fn first_difference(
 
 /// Both lines without secrets, cut around the first character that differs.
 fn excerpts(ours: &str, theirs: &str, signed: &str) -> (String, String) {
-    /// Kept before and behind the place.
+    /// Kept before and after the place.
     const BEFORE: usize = 40;
     const BEHIND: usize = 80;
     let ours = redact::Line(ours).to_string();
@@ -325,7 +325,7 @@ impl fmt::Display for SignedText {
     }
 }
 
-/// One sentence, ready to stand behind an error.
+/// One sentence, ready to follow an error.
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(Difference { text, line, byte, ours, theirs }) = &self.difference {

@@ -112,7 +112,7 @@ fn sign_again(
     Ok(v4::sign(request, payload, credentials, scope, time)?.steps)
 }
 
-/// What a server's string to sign says about a signature.
+/// A server's string to sign, as far as it names version, time and scope.
 struct Shown<'a> {
     is_version_2: bool,
     time: Option<Timestamp>,

@@ -2,7 +2,7 @@
 //! when a server computed another one.
 //!
 //! `Display` of an [`Explanation`] prints the steps in the order of AWS's page [Signature Calculations for the
-//! Authorization Header][page], so that they can be laid beside the page, or beside what a server says it signed.
+//! Authorization Header][page], so that they can be compared with the page, or with what a server says it signed.
 //! [`compare`] does the latter for you: given the texts of a `SignatureDoesNotMatch` document it names the first line
 //! and byte that differ, and the usual cause.
 //!
@@ -88,7 +88,7 @@ impl<'a> Explanation<'a> {
         Self { version: Version::V2, canonical_request: None, string_to_sign, signature }
     }
 
-    /// The first characters of the signature: enough to tell two apart, too few to use.
+    /// The first characters of the signature: enough to distinguish two, too few to use.
     fn signature_start(&self) -> &'a str {
         /// 32 bits in hex, 48 in base64.
         const SHOWN: usize = 8;

@@ -2,7 +2,7 @@
 //!
 //! Each file follows one page of the S3 API reference: `header.rs` the [Authorization header][header], `query.rs` the
 //! [query parameters][query], `post.rs` [POST][post]. `key.rs` derives the key for all of them. Bodies that are signed
-//! piece by piece go on in [`chunked`](super::chunked).
+//! piece by piece continue in [`chunked`](super::chunked).
 //!
 //! A [`SigningKey`] signs with what it was derived from. The functions of this module derive one for a single request.
 //!

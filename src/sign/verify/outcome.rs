@@ -1,4 +1,4 @@
-//! What is known about a request whose signature is right.
+//! The facts about a request whose signature is right.
 use super::chunks::{ChunkVerifier, Decoded};
 use crate::sign::{Steps, Version};
 use std::fmt;

@@ -1,4 +1,4 @@
-//! What a server knows, and what it received.
+//! A server's knowledge, and the request it received.
 use super::refusal::Refusal;
 use crate::sign::canonical::Headers;
 use crate::sign::explain::Cause;
@@ -12,7 +12,7 @@ use std::time::Duration;
 /// "The difference between the request time and the server's time is too large": more than 15 minutes.
 pub const MAX_SKEW: Duration = Duration::from_secs(15 * 60);
 
-/// What a server knows when it verifies requests.
+/// The knowledge with which a server verifies requests.
 #[derive(Clone, Copy)]
 pub struct Verifier<'a> {
     keys: &'a dyn Fn(&str) -> Option<Credentials>,

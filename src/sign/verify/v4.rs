@@ -14,7 +14,7 @@ use std::borrow::Cow;
 #[cfg(feature = "sigv4a")]
 use crate::sign::v4a;
 
-/// What a request says about its signature.
+/// A request's own account of its signature.
 struct Claim<'a> {
     version: Version,
     access_key_id: &'a str,

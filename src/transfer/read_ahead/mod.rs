@@ -97,7 +97,7 @@ impl ReadAhead {
     pub fn pull(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let result = self.step(buffer);
         match &result {
-            Ok(count) => self.at += *count as u64,
+            Ok(count) => self.at = self.at.saturating_add(*count as u64),
             // The stream may be asked again, and goes on where it broke.
             Err(_) if matches!(self.source, Source::Ranges { .. }) => self.source = Source::Failed,
             Err(_) => {}
@@ -116,7 +116,7 @@ impl ReadAhead {
                 let count = stream.pull(buffer)?;
                 let waited = self.client.clock().instant().saturating_duration_since(begun);
                 if let Some(rate) = self.probe.came(count, waited) {
-                    self.fetch_ahead(self.at + count as u64, rate);
+                    self.fetch_ahead(self.at.saturating_add(count as u64), rate);
                 }
                 Ok(count)
             }
@@ -131,7 +131,8 @@ impl ReadAhead {
                     sum.update(&buffer[..count]);
                 }
                 // Before the last bytes are handed out: nobody must take the object for whole otherwise.
-                match expected.take_if(|_| self.at + count as u64 == self.meta.size).map(Expected::check) {
+                match expected.take_if(|_| self.at.saturating_add(count as u64) == self.meta.size).map(Expected::check)
+                {
                     Some(Err(error)) => Err(self.place(error)),
                     Some(Ok(())) | None => Ok(count),
                 }
@@ -144,9 +145,10 @@ impl ReadAhead {
 
     /// Begins to fetch ranges, if there is enough left for it and they can be held together.
     fn fetch_ahead(&mut self, at: u64, rate: f64) {
-        let boundary = (at + HANDOVER).next_multiple_of(RANGE);
+        let boundary = at.checked_add(HANDOVER).and_then(|at| at.checked_next_multiple_of(RANGE));
+        let Some(boundary) = boundary.filter(|at| at.saturating_add(2 * RANGE) <= self.meta.size) else { return };
         let Source::Stream(stream) = &self.source else { return };
-        if boundary + 2 * RANGE > self.meta.size || !stream.may_be_split() {
+        if !stream.may_be_split() {
             return;
         }
         let Some(etag) = self.meta.etag.clone() else { return };

@@ -241,7 +241,7 @@ impl Shared {
             }
             if state.begun.len() < state.window.len() {
                 let (start, number) = (state.next, state.ended + state.begun.len() as u64);
-                state.next = self.object.size.min(start + RANGE);
+                state.next = self.object.size.min(start.saturating_add(RANGE));
                 state.begun.push_back(Begun::default());
                 return Some((number, start..state.next));
             }

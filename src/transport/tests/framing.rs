@@ -202,6 +202,40 @@ fn bad_heads() {
     }
 }
 
+/// P25: only what RFC 9110 has as white space stands around a number, and only CR LF ends a line.
+#[test]
+fn p25_white_space_and_line_ends_are_those_of_http() {
+    for head in [
+        "HTTP/1.1 200 OK\r\ncontent-length: 4\u{a0}\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: \u{2003}4\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 4,\u{85}4\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 4,\u{3000}4\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\u{a0}\r\n\r\n",
+        "HTTP/1.1 200 OK\ncontent-length: 4\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 4\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\n",
+        "HTTP/1.1 200 OK\ncontent-length: 4\n\n",
+        "\nHTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n",
+        "HTTP/1.1 100 Continue\n\nHTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n",
+    ] {
+        protocol_error(head);
+    }
+    // Spaces and tabs are white space, and a body may begin with a line feed.
+    let server = once("HTTP/1.1 200 OK\r\ncontent-length: \t2 , 2\t\r\n\r\n\nx".to_owned());
+    assert_eq!(text(fetch(&transport(), &server)), "\nx");
+    // An option that only resembles `close` leaves the connection open.
+    let server = Server::start(|peer| {
+        while peer.request().is_some() {
+            peer.send("HTTP/1.1 200 OK\r\nconnection: close\u{a0}\r\ncontent-length: 0\r\n\r\n");
+        }
+    });
+    let transport = transport();
+    for _ in 0..2 {
+        get(&transport, &server).unwrap();
+    }
+    assert_eq!(transport.connections_opened(), 1);
+}
+
 #[test]
 fn weird_statuses_are_the_callers() {
     for status in [299, 600, 999] {

@@ -206,14 +206,35 @@ fn bad_roots_are_refused() {
     let good = String::from_utf8(Authority::new().pem).unwrap();
     let bad = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     let cut = &good[..good.len() / 2];
-    for pem in ["\n", "no PEM at all", cut, bad, &format!("{good}{bad}"), &KeyPair::generate().unwrap().serialize_pem()]
-    {
+    for pem in ["\n", "no PEM at all", cut, bad, &bad.repeat(2), &KeyPair::generate().unwrap().serialize_pem()] {
         for verification in [TlsVerification::Full, TlsVerification::Skip] {
             let options = TransportOptions { extra_roots_pem: pem.into(), verification, ..options() };
             let error = Transport::new(options).unwrap_err().0;
             assert!(error.contains("extra root certificates"), "{error}");
         }
     }
+}
+
+/// P30: a certificate that cannot be decoded does not refuse the others of its bundle, wherever it stands.
+#[test]
+fn p30_an_undecodable_certificate_does_not_refuse_the_bundle() {
+    let authority = Authority::new();
+    let own = String::from_utf8(authority.pem.clone()).unwrap();
+    for bad in [
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n",
+        "-----BEGIN CERTIFICATE-----\nnot base64!\n-----END CERTIFICATE-----\n",
+        "-----BEGIN CERTIFICATE----\nAAAA\n-----END CERTIFICATE-----\n",
+        "-----BEGIN TRUSTED CERTIFICATE-----\nAAAA\n-----END TRUSTED CERTIFICATE-----\n",
+    ] {
+        for bundle in [format!("{bad}{own}"), format!("{own}{bad}"), format!("{bad}{own}{bad}")] {
+            let options = TransportOptions { extra_roots_pem: bundle.clone().into_bytes(), ..options() };
+            let transport = Transport::new(options).unwrap_or_else(|error| panic!("{bundle}: {}", error.0));
+            assert_eq!(text(fetch(&transport, &serve(authority.sign(&good()), ok))), "ok");
+        }
+    }
+    let cut = format!("{own}-----BEGIN CERTIFICATE-----\nAAAA\n");
+    assert!(Transport::new(TransportOptions { extra_roots_pem: cut.into_bytes(), ..options() }).is_ok());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use super::kind::{Kind, boolean, refused};
 use crate::error::{Error, Result};
-use crate::text::shown;
+use crate::text::{Form, shown_value};
 use zeroize::Zeroizing;
 
 /// A name from another registry's configuration, as
@@ -20,6 +20,7 @@ pub struct OptionAlias {
     pub option: Option<&'static str>,
     /// What becomes of its values, in Markdown without line breaks.
     pub meaning: &'static str,
+    #[cfg_attr(not(feature = "serde"), allow(dead_code, reason = "text has no type to be checked"))]
     pub(super) kind: Kind,
     rule: Rule,
 }
@@ -128,7 +129,7 @@ impl OptionAlias {
                 "the {} parameter must be one of {}, {} invalid",
                 self.name,
                 words.join(", "),
-                shown(text)
+                shown_value(text, Form::Word)
             ))),
             Rule::Zero if text == "0" => Ok(Zeroizing::default()),
             Rule::Zero => Err(refused(format!("the {} parameter has no equivalent in this driver", self.name))

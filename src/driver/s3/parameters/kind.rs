@@ -1,7 +1,7 @@
 //! The form of an option's text, and the error of text that does not have it.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::text::shown;
+use crate::text::{Form, shown_value};
 
 /// The form of an option's text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,9 +22,10 @@ pub(super) fn boolean(name: &str, text: &str) -> Result<bool> {
     match text.to_ascii_lowercase().as_str() {
         "1" | "t" | "true" => Ok(true),
         "0" | "f" | "false" => Ok(false),
-        _ => {
-            Err(refused(format!("the {name} parameter should be a boolean: {} is neither true nor false", shown(text))))
-        }
+        _ => Err(refused(format!(
+            "the {name} parameter should be a boolean: {} is neither true nor false",
+            shown_value(text, Form::Word)
+        ))),
     }
 }
 

@@ -33,8 +33,8 @@ use crate::client::{
 };
 use crate::error::{ErrorKind, Result};
 use crate::sign::Credentials;
-use crate::text::shown;
-use kind::refused;
+use crate::text::{Form, Resemblance, is_url_with_password, may_be_secret, resemblance, shown_value};
+use kind::{Kind, refused};
 use options::{GivenOptions, Spaces};
 use std::num::NonZeroUsize;
 use std::ops::Deref;
@@ -200,6 +200,7 @@ impl Parameters {
     }
 
     fn checked(options: &GivenOptions) -> Result<Self> {
+        check_places(options)?;
         let endpoint = endpoint(options)?;
         let bucket = options.required("bucket")?;
         let bucket = bucket.parse::<BucketName>().and_then(|bucket| endpoint.locate(&bucket).map(|_| bucket));
@@ -285,6 +286,60 @@ fn endpoint(options: &GivenOptions) -> Result<Endpoint> {
     })
 }
 
+/// Checks that no secret stands in an option that is shown or sent, and that the keys are not swapped: from here on
+/// the values of these options are no secrets.
+fn check_places(options: &GivenOptions) -> Result<()> {
+    use Resemblance::{AccessKeyId, PrivateKey, SecretKey, Token};
+    for option in OPTIONS.iter().filter(|option| option.kind != Kind::Secret) {
+        // Endpoints have an error of their own for it, and a region is no secret only while it looks like a name.
+        let misplaced = |text: &&str| match option.name {
+            "regionendpoint" | "redirectendpoint" => false,
+            "region" => may_be_secret(text),
+            _ => is_url_with_password(text),
+        };
+        if options.text(option.name).filter(misplaced).is_some() {
+            return Err(refused(format!("the {} parameter holds what looks like a password or a key", option.name)));
+        }
+        if let Some(kind) = options.text(option.name).and_then(resemblance) {
+            return Err(refused(format!("the {} parameter holds what looks like {kind}", option.name))
+                .with_hint("give keys as accesskey, secretkey and sessiontoken, each value in its own option"));
+        }
+    }
+    check_own_option(options)?;
+    for (name, wrong) in [
+        ("accesskey", &[PrivateKey, Token][..]),
+        ("secretkey", &[PrivateKey, Token]),
+        ("sessiontoken", &[PrivateKey, SecretKey, AccessKeyId]),
+        ("proxy", &[PrivateKey, SecretKey, AccessKeyId, Token]),
+    ] {
+        if let Some(kind) = options.text(name).and_then(resemblance).filter(|kind| wrong.contains(kind)) {
+            return Err(refused(format!("the {name} parameter holds what looks like {kind}")));
+        }
+    }
+    Ok(())
+}
+
+/// Checks that accesskey and secretkey hold their own values, and no other option the value of one of the secrets.
+fn check_own_option(options: &GivenOptions) -> Result<()> {
+    /// Shorter values may be the same by choice, such as `minioadmin` for a test.
+    const GENERATED: usize = 16;
+    let kind = |name| options.text(name).and_then(resemblance);
+    let [id, secret] = [kind("accesskey"), kind("secretkey")];
+    if id != secret && (id == Some(Resemblance::SecretKey) || secret == Some(Resemblance::AccessKeyId)) {
+        return Err(refused("accesskey and secretkey are swapped: each holds what looks like the other one"));
+    }
+    for name in ["secretkey", "sessiontoken"] {
+        let Some(secret) = options.text(name).filter(|secret| secret.len() >= GENERATED) else { continue };
+        let holds_secret = |option: &&ParameterOption| {
+            option.name != name && options.text(option.name).is_some_and(|text| text.contains(secret))
+        };
+        if let Some(option) = OPTIONS.iter().find(holds_secret) {
+            return Err(refused(format!("the {} parameter holds the value of {name}", option.name)));
+        }
+    }
+    Ok(())
+}
+
 /// Version 2 on AWS only where AWS still knows it; on another server it is the user's choice.
 fn signature_version(options: &GivenOptions, endpoint: &Endpoint) -> Result<SignatureVersion> {
     if options.boolean("v4auth")? {
@@ -334,7 +389,7 @@ fn root_directory(root: &str) -> Result<String> {
     if root.len() > MAX_ROOT || root.chars().any(char::is_control) {
         return Err(refused(format!(
             "the rootdirectory parameter should have at most {MAX_ROOT} bytes and no control characters: {} invalid",
-            shown(root)
+            shown_value(root, Form::Word)
         )));
     }
     Ok(root.trim_matches('/').to_owned())
@@ -347,7 +402,7 @@ fn encryption(options: &GivenOptions) -> Result<Encryption> {
         (true, None) => Ok(Encryption::Aes256),
         (false, Some(key_id)) => Err(refused(format!(
             "keyid {} is given, but encrypt is not true: nothing would be encrypted with it",
-            shown(key_id)
+            shown_value(key_id, Form::Word)
         ))),
         (false, None) => Ok(Encryption::None),
     }
@@ -370,7 +425,7 @@ fn acl(options: &GivenOptions) -> Result<Option<CannedAcl>> {
         Some(text) => CannedAcl::find(text).map(Some).ok_or_else(|| {
             refused(format!(
                 "invalid value for objectacl parameter: {}; it must be one of {}",
-                shown(text),
+                shown_value(text, Form::Word),
                 CannedAcl::list(&[OMITTED])
             ))
         }),
@@ -401,7 +456,7 @@ fn log_levels(options: &GivenOptions) -> Result<Vec<LogLevel>> {
                 return Err(refused(format!(
                     "the loglevel parameter must be one of {}, {} invalid",
                     LogLevel::list(&[]),
-                    shown(word)
+                    shown_value(word, Form::Word)
                 )));
             }
         }

@@ -6,7 +6,7 @@ use super::table::{Named, OPTIONS, lookup};
 use crate::client::values::Word;
 use crate::duration;
 use crate::error::{Error, Result};
-use crate::text::shown;
+use crate::text::{Form, shown_value};
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
@@ -94,8 +94,9 @@ impl GivenOptions {
     pub(super) fn integer(&self, name: &'static str, allowed: RangeInclusive<u64>) -> Result<u64> {
         let text = self.required(name)?;
         let (min, max) = (allowed.start(), allowed.end());
-        let not_an_integer =
-            |hint: &str| refused(format!("{name} parameter must be an integer, {} invalid: {hint}", shown(text)));
+        let not_an_integer = |hint: &str| {
+            refused(format!("{name} parameter must be an integer, {} invalid: {hint}", shown_value(text, Form::Number)))
+        };
         let (negative, digits) = match text.strip_prefix('-') {
             Some(rest) => (true, rest),
             None => (false, text.strip_prefix('+').unwrap_or(text)),
@@ -114,7 +115,7 @@ impl GivenOptions {
         value.filter(|value| (!negative || *value == 0) && allowed.contains(value)).ok_or_else(|| {
             refused(format!(
                 "the {name} {} parameter should be a number between {min} and {max} (inclusive)",
-                shown(text)
+                shown_value(text, Form::Number)
             ))
         })
     }
@@ -129,7 +130,11 @@ impl GivenOptions {
     pub(super) fn word<T: Word>(&self, name: &'static str, others: &[&'static str]) -> Result<T> {
         let text = self.required(name)?;
         T::find(text).ok_or_else(|| {
-            refused(format!("the {name} parameter must be one of {}, {} invalid", T::list(others), shown(text)))
+            refused(format!(
+                "the {name} parameter must be one of {}, {} invalid",
+                T::list(others),
+                shown_value(text, Form::Word)
+            ))
         })
     }
 
@@ -142,7 +147,7 @@ impl GivenOptions {
                 "the {name} parameter should be a duration such as 168h or 1h30m, between {}s and {}s: {} invalid",
                 allowed.start().as_secs(),
                 allowed.end().as_secs(),
-                shown(text)
+                shown_value(text, Form::Duration)
             ))),
         }
     }

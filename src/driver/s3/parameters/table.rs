@@ -4,7 +4,7 @@
 use super::aliases::OptionAlias;
 use super::kind::Kind;
 use crate::error::{Error, ErrorKind, Result};
-use crate::text::shown;
+use crate::text::{Form, shown_value};
 
 /// One option of the driver, as [`Parameters::options`](super::Parameters::options) lists it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,6 +124,7 @@ pub(super) enum Named {
     Alias(&'static OptionAlias),
 }
 
+#[cfg(feature = "serde")]
 impl Named {
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -146,10 +147,12 @@ pub(super) fn lookup(name: &str) -> Result<Named> {
     option.or_else(alias).ok_or_else(|| {
         let unknown = |text: String| Error::new(ErrorKind::UnknownOption, text);
         match nearest(name) {
-            Some(meant) => unknown(format!("unknown parameter {}: did you mean {meant}?", shown(name))),
+            Some(meant) => {
+                unknown(format!("unknown parameter {}: did you mean {meant}?", shown_value(name, Form::Name)))
+            }
             None => {
                 let names: Vec<_> = OPTIONS.iter().map(|option| option.name).collect();
-                unknown(format!("unknown parameter {}", shown(name)))
+                unknown(format!("unknown parameter {}", shown_value(name, Form::Name)))
                     .with_hint(format!("the parameters are {}", names.join(", ")))
             }
         }

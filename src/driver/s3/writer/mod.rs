@@ -64,7 +64,7 @@ pub(crate) use layout::Layout;
 use super::store::Store;
 use crate::client::{Client, Condition, UploadRef, UploadedPart};
 use crate::driver::{FileWriter, WriteMode};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, catch_panic};
 use buffer::Buffer;
 use checkpoint::{Checkpoint, CommittedFile, LaterParts};
 use resume::{Kept, LastPart, Resumed};
@@ -459,7 +459,7 @@ impl Writer {
             let (done, result) = mpsc::channel();
             std::thread::Builder::new()
                 .name("s3driver-cleanup".to_owned())
-                .spawn_scoped(scope, move || done.send(work(self, &client)))
+                .spawn_scoped(scope, move || done.send(catch_panic("cleaning up", || work(self, &client))))
                 .map_err(|error| Error::new(ErrorKind::LocalIo, "no thread to clean up").with_source(error))?;
             result.recv_timeout(CLEANUP_LIMIT).or_else(|_| {
                 cancel.cancel();

@@ -1,6 +1,6 @@
 //! Finding the upload that an appending writer goes on with.
 use super::checkpoint::{self, Checkpoint, CommittedFile, LaterParts, StoredCheckpoint};
-use crate::client::{MIN_PART_SIZE, ObjectMeta, UploadRef, UploadedPart};
+use crate::client::{MAX_PART_SIZE, MIN_PART_SIZE, ObjectMeta, UploadRef, UploadedPart};
 use crate::driver::s3::parameters::PartSizes;
 use crate::driver::s3::store::Store;
 use crate::error::{Error, ErrorKind, Result};
@@ -10,6 +10,10 @@ use std::collections::BTreeMap;
 
 /// Uploads of one key that are looked at: whoever has more of them open has another problem.
 const UPLOADS_OF_A_KEY: usize = 10_000;
+
+/// The most bytes that the parts of an upload can have: 8 EiB, which leaves room for the bytes of a checkpoint. S3
+/// ends at 50 TiB, other servers later.
+const MAX_UPLOAD_BYTES: u64 = i64::MAX as u64;
 
 /// The longest ETag that a checkpoint records. AWS's have 38 characters at most.
 const ETAG_LENGTH: usize = 256;
@@ -214,13 +218,14 @@ fn never_closed(store: &Store, upload_id: String, parts: BTreeMap<u32, UploadedP
             break;
         }
         let first = run.first().map_or(part.size, |first| first.size);
-        if part.size < MIN_PART_SIZE || (store.parameters.part_sizes == PartSizes::Uniform && part.size != first) {
+        let is_part = (MIN_PART_SIZE..=MAX_PART_SIZE).contains(&part.size);
+        if !is_part || (store.parameters.part_sizes == PartSizes::Uniform && part.size != first) {
             last_part = LastPart::IsFinal(part.size);
         }
         run.push(part);
     }
     let chunk_size = match (store.parameters.part_sizes, run.first()) {
-        (PartSizes::Uniform, Some(first)) => first.size,
+        (PartSizes::Uniform, Some(first)) => first.size.min(MAX_PART_SIZE),
         _ => store.parameters.chunk_size,
     };
     Resumed {
@@ -269,6 +274,12 @@ pub(crate) fn parts_of(store: &Store, key: &str, upload_id: &str) -> Result<BTre
             let number = part.part_number;
             (number, UploadedPart { part_number: number, etag: part.etag, size: part.size })
         }));
+    }
+    // Whoever adds up some of them can rely on it.
+    let sizes = parts.values().try_fold(0_u64, |sum, part: &UploadedPart| sum.checked_add(part.size));
+    if sizes.is_none_or(|size| size > MAX_UPLOAD_BYTES) {
+        let text = format!("the server's sizes of the upload's parts make more than {MAX_UPLOAD_BYTES} bytes");
+        return Err(Error::new(ErrorKind::Protocol, text).with_operation("ListParts").with_key(key));
     }
     Ok(parts)
 }

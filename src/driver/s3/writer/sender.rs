@@ -2,7 +2,7 @@
 use super::buffer::Buffer;
 use crate::cancel::Cancel;
 use crate::client::{Client, UploadRef, UploadedPart};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, catch_panic};
 use crate::sync;
 use crate::transfer::MemoryLimit;
 use std::collections::VecDeque;
@@ -198,7 +198,7 @@ impl Sender {
         }
         self.shared.changed.notify_all();
         for thread in self.threads.drain(..) {
-            // A thread that panicked has nothing more to say than its failed part.
+            // What panics is caught where a part is sent.
             drop(thread.join());
         }
     }
@@ -231,7 +231,7 @@ impl SharedSender {
                 continue;
             };
             drop(state);
-            let result = self.upload(&job);
+            let result = catch_panic("a thread that sends parts", || self.upload(&job));
             state = self.lock();
             state.busy -= 1;
             if state.ended || state.failure.is_some() {

@@ -1,5 +1,18 @@
 //! Foreign text in messages: on one line, of bounded length, and without characters that hide or
-//! reorder it.
+//! reorder it. [`value`] decides what of the configuration may be shown, [`hidden`] takes secrets out of foreign text.
+#[cfg(feature = "client")]
+mod hidden;
+mod value;
+
+#[cfg(feature = "client")]
+pub(crate) use hidden::Secrets;
+pub(crate) use value::{Form, may_be_secret, shown_value};
+pub(crate) use value::{Resemblance, resemblance};
+#[cfg(feature = "client")]
+pub(crate) use value::{ShownValue, is_url_with_password};
+#[cfg(feature = "cloudfront")]
+pub(crate) use value::{base64_of, der_of};
+
 use std::fmt::{self, Write};
 
 /// The longest value that is repeated inside of a message, in characters: enough to recognise it.

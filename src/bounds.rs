@@ -1,0 +1,77 @@
+//! The crate's rule for sizes that come from outside.
+//!
+//! A server, a file, a configuration or a caller can name any number. Therefore no allocation, loop or sum takes its size
+//! from outside without a named bound:
+//!
+//! - A buffer grows with the bytes that have arrived. A length that was only announced reserves at most [`MAX_RESERVE`]
+//!   bytes ahead of them, and [`extend`] returns an error where the memory cannot be had.
+//! - A document, a file or a list has a limit with a named constant, which is checked before the excess is kept.
+//! - Sums, products and differences of foreign numbers are checked or saturate. A saturated number is never taken for a
+//!   size that exists.
+//! - A loop over foreign pages ends: pages without an entry are counted, repeated pages are recognised in constant memory,
+//!   and all of the waiting has a deadline.
+//!
+//! `tests/layering/bounds.rs` searches the sources for the places where memory is reserved, numbers are added up or converted, and
+//! compares them with a reviewed list that gives a reason for each.
+use std::collections::TryReserveError;
+
+/// How far a buffer grows ahead of the bytes that have arrived: a length that is only announced costs no more memory.
+pub(crate) const MAX_RESERVE: usize = 1 << 20;
+
+/// Lengthens `buffer`, whose first `filled` bytes have arrived and which will have `expected` bytes if the server keeps
+/// its word, by room for the next bytes. The room grows with what has arrived, so that all of it takes linear time, and
+/// ends at `expected`.
+///
+/// # Errors
+/// When the memory cannot be had.
+pub(crate) fn extend(buffer: &mut Vec<u8>, filled: usize, expected: usize) -> Result<(), TryReserveError> {
+    /// The least room, for bodies of unknown or no length.
+    const MIN_ROOM: usize = 4 << 10;
+    let ahead = expected.saturating_sub(filled).clamp(1, MAX_RESERVE);
+    let room = filled.clamp(MIN_ROOM, MAX_RESERVE).min(ahead);
+    let length = filled.saturating_add(room);
+    if length > buffer.capacity() {
+        // As much again as has arrived, so that nothing is moved more than twice on average.
+        let wanted = filled.saturating_mul(2).clamp(length, expected.max(length));
+        buffer.try_reserve_exact(wanted.saturating_sub(buffer.len()))?;
+    }
+    buffer.resize(length.max(buffer.len()), 0);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_announced_length_reserves_no_more_than_the_bound() {
+        for expected in [1, 4096, MAX_RESERVE, 5 << 30, usize::MAX] {
+            let mut buffer = Vec::new();
+            extend(&mut buffer, 0, expected).expect("memory");
+            assert!(!buffer.is_empty() && buffer.len() <= expected && buffer.capacity() <= MAX_RESERVE, "{expected}");
+        }
+    }
+
+    #[test]
+    fn room_grows_with_what_arrived_and_ends_at_the_length() {
+        for expected in [10, 5_000, (3 << 20) + 7, 20 << 20] {
+            let (mut buffer, mut moves, mut capacity) = (Vec::new(), 0, 0);
+            while buffer.len() < expected {
+                let filled = buffer.len();
+                extend(&mut buffer, filled, expected).expect("memory");
+                assert!(buffer.len() > filled && buffer.len() - filled <= MAX_RESERVE);
+                assert!(buffer.capacity() <= (2 * filled).max(MAX_RESERVE));
+                moves += usize::from(buffer.capacity() != capacity);
+                capacity = buffer.capacity();
+            }
+            assert_eq!((buffer.len(), buffer.capacity()), (expected, expected));
+            assert!(moves < 20, "{moves} moves for {expected} bytes");
+        }
+    }
+
+    #[test]
+    fn memory_that_cannot_be_had_is_an_error() {
+        let mut buffer = Vec::new();
+        assert!(extend(&mut buffer, usize::MAX - 1, usize::MAX).is_err());
+    }
+}

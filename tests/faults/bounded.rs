@@ -1,0 +1,452 @@
+//! Sizes and numbers that a server invents: errors, and no memory and no time for what does not come.
+
+use crate::driver::driver;
+use crate::server::{Answer, End, Fault, Seen};
+use crate::{BUCKET, Rig, quickly, upload};
+use s3driver::client::{ByteRange, GetObject, ListObjects};
+use s3driver::credentials::{Container, Context, Environment, Source};
+use s3driver::driver::{S3Driver, StorageDriver, WalkOptions, WalkStep, WriteMode};
+use s3driver::middleware::{IpFilter, IpRanges};
+use s3driver::transfer::Transfer;
+use s3driver::xml::delete_result;
+use s3driver::{Error, ErrorKind};
+use std::io::Read;
+use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// What no test here may ever have in memory.
+const HUGE: u64 = 5 << 30;
+
+/// A response that announces `length` bytes and sends five.
+fn promise(length: u64) -> Fault {
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\netag: \"e\"\r\n\r\nhello");
+    Fault::raw(head).end(End::Close)
+}
+
+/// A page that goes on with another token each time.
+fn truncated(inner: &str) -> String {
+    static TOKENS: AtomicUsize = AtomicUsize::new(0);
+    let token = TOKENS.fetch_add(1, Ordering::Relaxed);
+    format!(
+        "<ListBucketResult><Name>registry</Name><IsTruncated>true</IsTruncated>\
+         <NextContinuationToken>t{token}</NextContinuationToken>{inner}</ListBucketResult>"
+    )
+}
+
+fn entries(count: usize) -> String {
+    let entry = |number| format!("<Contents><Key>root/a/{number:07}</Key><Size>1</Size></Contents>");
+    (0..count).map(entry).collect()
+}
+
+fn walk(driver: &S3Driver, concurrency: usize) -> Result<usize, Error> {
+    let mut options = WalkOptions::default();
+    options.concurrency = NonZeroUsize::new(concurrency);
+    let mut seen = 0;
+    driver.walk("/", &options, &mut |_| {
+        seen += 1;
+        Ok(WalkStep::Continue)
+    })?;
+    Ok(seen)
+}
+
+/// The value of a parameter of a request's query, decoded as far as keys of these tests need it.
+fn parameter(seen: &Seen, name: &str) -> Option<String> {
+    let target = seen.head.split(' ').nth(1)?;
+    let pairs = target.split_once('?')?.1.split('&');
+    let value = pairs.filter_map(|pair| pair.split_once('=')).find(|(found, _)| *found == name)?.1;
+    Some(value.replace("%2F", "/"))
+}
+
+/// A length that is only announced reserves nothing: the error is that of the connection.
+#[test]
+fn p02_an_announced_length_is_not_reserved() {
+    for length in [6, HUGE, HUGE + 1, i64::MAX as u64, u64::MAX] {
+        let rig = Rig::new();
+        rig.faulty.always("GetObject", promise(length));
+        let driver = driver(&rig);
+        let kind = if length > HUGE { ErrorKind::InvalidArgument } else { ErrorKind::Integrity };
+        let error = quickly(|| driver.get_content("/a")).unwrap_err();
+        assert!([kind, ErrorKind::Interrupted].contains(&error.kind()), "{length}: {error}");
+        let get = || rig.client.get_object(BUCKET, "k", &GetObject::default());
+        quickly(|| get().unwrap().read_all(usize::MAX)).unwrap_err();
+        let mut content = Vec::new();
+        quickly(|| driver.reader("/a", 0).unwrap().read_to_end(&mut content)).unwrap_err();
+        assert_eq!(content, b"hello");
+        drop(driver);
+        rig.finish();
+    }
+}
+
+/// An object arrives in linear time, whatever its length and whoever reads some of it before.
+#[test]
+fn p02_a_whole_object_is_read_in_linear_time() {
+    let rig = Rig::new();
+    let content: Vec<u8> = (0..48_u32 << 20).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    rig.store("k", &content);
+    assert!(quickly(|| rig.get("k")).unwrap() == content);
+    let mut reader = rig.client.get_object(BUCKET, "k", &GetObject::default()).unwrap();
+    let mut start = [0; 1000];
+    reader.read_exact(&mut start).unwrap();
+    assert!(start[..] == content[..1000]);
+    assert!(quickly(|| reader.read_all(content.len() - 1000)).unwrap() == content[1000..]);
+    // The limit is that of what is still to come.
+    let range = GetObject::range(ByteRange::Part { offset: 7, length: 100 });
+    let get = || rig.client.get_object(BUCKET, "k", &range).unwrap();
+    assert_eq!(get().read_all(100).unwrap(), content[7..107]);
+    assert_eq!(get().read_all(99).unwrap_err().kind(), ErrorKind::InvalidArgument);
+    rig.finish();
+}
+
+/// A body without a length ends at the caller's limit.
+#[test]
+fn p02_a_body_without_a_length_ends_at_the_limit() {
+    let rig = Rig::new();
+    let content = vec![7; 3 << 20];
+    let reply = Answer { status: 200, ..Answer::default() }.body(content.clone()).without("content-length").bytes();
+    rig.faulty.always("GetObject", Fault::raw(reply).end(End::Close));
+    let get = |limit| rig.client.get_object(BUCKET, "k", &GetObject::default()).unwrap().read_all(limit);
+    assert_eq!(get(content.len() - 1).unwrap_err().kind(), ErrorKind::InvalidArgument);
+    rig.finish();
+}
+
+/// Pages without an entry that never end, with a new marker each.
+#[test]
+fn p05_empty_pages_without_end() {
+    let rig = Rig::new();
+    rig.faulty.by_chance(|seen| {
+        static MARKERS: AtomicUsize = AtomicUsize::new(1);
+        let marker = MARKERS.fetch_add(1, Ordering::Relaxed);
+        match seen.operation {
+            "ListObjectsV2" => Some(Fault::reply(200, truncated(""))),
+            "ListMultipartUploads" => Some(Fault::reply(200, format!(
+                "<ListMultipartUploadsResult><IsTruncated>true</IsTruncated><NextKeyMarker>k{marker}</NextKeyMarker>\
+                 </ListMultipartUploadsResult>"
+            ))),
+            "ListParts" => Some(Fault::reply(200, format!(
+                "<ListPartsResult><IsTruncated>true</IsTruncated><NextPartNumberMarker>{marker}</NextPartNumberMarker>\
+                 </ListPartsResult>"
+            ))),
+            "HeadObject" => Some(Fault::reply(404, "")),
+            _ => None,
+        }
+    });
+    let driver = driver(&rig);
+    let errors = [
+        ("list", quickly(|| driver.list("/a").err())),
+        ("stat", quickly(|| driver.stat("/a").err())),
+        ("walk", quickly(|| walk(&driver, 1).err())),
+        ("walk in shards", quickly(|| walk(&driver, 4).err())),
+        ("delete", quickly(|| driver.delete("/a").err())),
+        ("pending uploads", quickly(|| driver.pending_uploads("/").unwrap().find_map(Result::err))),
+        ("parts", quickly(|| rig.client.parts(upload("k", "u")).find_map(Result::err))),
+    ];
+    for (operation, error) in errors {
+        let error = error.unwrap_or_else(|| panic!("{operation} ends without an error"));
+        assert_eq!(error.kind(), ErrorKind::Protocol, "{operation}: {error}");
+        assert!(error.message().contains("1000 pages in a row"), "{operation}: {error}");
+    }
+    drop(driver);
+    rig.finish();
+}
+
+/// New directories at every level, below which there is no end either: splitting ends, and so does the listing.
+#[test]
+fn p05_fresh_directories_at_every_level() {
+    for names in [&["x/"][..], &["x/", "y/"], &["a/", "b/", "c/", "d/"]] {
+        let rig = Rig::new();
+        let levels = AtomicUsize::new(0);
+        rig.faulty.by_chance(move |seen| {
+            let prefix = parameter(seen, "prefix").unwrap_or_default();
+            let reply = if parameter(seen, "delimiter").is_some() {
+                levels.fetch_add(1, Ordering::Relaxed);
+                let common = |name: &&str| format!("<CommonPrefixes><Prefix>{prefix}{name}</Prefix></CommonPrefixes>");
+                let prefixes: String = names.iter().map(common).collect();
+                format!("<ListBucketResult><IsTruncated>false</IsTruncated>{prefixes}</ListBucketResult>")
+            } else if parameter(seen, "continuation-token").is_some() {
+                truncated("")
+            } else {
+                truncated(&format!("<Contents><Key>{prefix}{}f</Key><Size>1</Size></Contents>", names[0]))
+            };
+            (seen.operation == "ListObjectsV2").then(|| Fault::reply(200, reply))
+        });
+        let four = NonZeroUsize::new(4).unwrap();
+        let mut visit = |_| Ok(ControlFlow::Continue(()));
+        let before = rig.client.stats().requests;
+        let error =
+            quickly(|| Transfer::new(&rig.client).concurrency(four).list(BUCKET, "p/", &mut visit)).unwrap_err();
+        assert!(error.message().contains("1000 pages in a row"), "{error}");
+        let requests = rig.client.stats().requests - before;
+        assert!(requests < 10_000, "{requests} requests");
+        rig.finish();
+    }
+}
+
+/// More entries than were requested: ten times as many are taken, in any page.
+#[test]
+fn p06_pages_larger_than_requested() {
+    let rig = Rig::new();
+    let driver = driver(&rig);
+    let page =
+        |count| format!("<ListBucketResult><IsTruncated>false</IsTruncated>{}</ListBucketResult>", entries(count));
+    rig.faulty.always("ListObjectsV2", Fault::reply(200, page(10_000)));
+    assert_eq!(driver.list("/a").unwrap().len(), 10_000);
+    assert!(driver.stat("/a").is_ok(), "a server that ignores the size that was requested");
+    rig.faulty.heal();
+    let prefixes = |count| -> String {
+        (0..count).map(|n| format!("<CommonPrefixes><Prefix>root/a/{n}/</Prefix></CommonPrefixes>")).collect()
+    };
+    let both = format!(
+        "<ListBucketResult><IsTruncated>false</IsTruncated>{}{}</ListBucketResult>",
+        entries(5_000),
+        prefixes(5_001)
+    );
+    for body in [page(10_001), page(200_000), both] {
+        rig.faulty.always("ListObjectsV2", Fault::reply(200, body));
+        let errors = [driver.list("/a").err(), driver.stat("/a").err(), walk(&driver, 1).err(), walk(&driver, 4).err()];
+        for error in errors {
+            let error = error.expect("refused");
+            assert!(
+                error.kind() == ErrorKind::Protocol && error.message().contains("more than 10000 entries"),
+                "{error}"
+            );
+        }
+        rig.faulty.heal();
+    }
+    let part = "<Part><PartNumber>1</PartNumber><ETag>e</ETag><Size>1</Size></Part>".repeat(10_001);
+    rig.faulty.always("ListParts", Fault::reply(200, format!("<ListPartsResult>{part}</ListPartsResult>")));
+    assert_eq!(rig.client.list_parts(upload("k", "u"), None).unwrap_err().kind(), ErrorKind::Protocol);
+    let begun = "<Upload><Key>k</Key><UploadId>u</UploadId></Upload>".repeat(10_001);
+    let uploads = format!("<ListMultipartUploadsResult>{begun}</ListMultipartUploadsResult>");
+    rig.faulty.always("ListMultipartUploads", Fault::reply(200, uploads));
+    assert_eq!(rig.client.list_multipart_uploads(BUCKET, "", None).unwrap_err().kind(), ErrorKind::Protocol);
+    let deleted = "<Deleted><Key>k</Key></Deleted>".repeat(10_001);
+    let error = delete_result(format!("<DeleteResult>{deleted}</DeleteResult>").as_bytes()).unwrap_err();
+    assert!(error.message.contains("more than 10000 entries"), "{error}");
+    drop(driver);
+    rig.finish();
+}
+
+/// Sizes of parts whose sum no number of 64 bits can hold, and sizes that no upload has.
+#[test]
+fn p10_sizes_of_parts_that_overflow() {
+    for sizes in [&[u64::MAX][..], &[u64::MAX, u64::MAX], &[u64::MAX, 1], &[1 << 63, 1 << 63], &[i64::MAX as u64, 1]] {
+        let rig = Rig::new();
+        let id = rig.begin("root/a");
+        let parts: String = (1..)
+            .zip(sizes)
+            .map(|(number, size)| {
+                format!("<Part><PartNumber>{number}</PartNumber><ETag>e</ETag><Size>{size}</Size></Part>")
+            })
+            .collect();
+        let parts = format!("<ListPartsResult><IsTruncated>false</IsTruncated>{parts}</ListPartsResult>");
+        rig.faulty.always("ListParts", Fault::reply(200, parts));
+        let driver = driver(&rig);
+        assert_eq!(
+            driver.writer("/a", WriteMode::Append).map(drop).unwrap_err().kind(),
+            ErrorKind::Protocol,
+            "{sizes:?}"
+        );
+        let pending: Vec<_> = driver.pending_uploads("/").unwrap().collect();
+        assert_eq!(pending.len(), 1);
+        assert_eq!(pending[0].as_ref().unwrap_err().kind(), ErrorKind::Protocol, "{sizes:?}");
+        rig.faulty.heal();
+        rig.client.abort_multipart_upload(upload("root/a", &id)).unwrap();
+        drop(driver);
+        rig.finish();
+    }
+    // The largest sum is only a number.
+    let rig = Rig::new();
+    let id = rig.begin("root/a");
+    let part = format!("<Part><PartNumber>1</PartNumber><ETag>e</ETag><Size>{}</Size></Part>", i64::MAX);
+    rig.faulty.always("ListParts", Fault::reply(200, format!("<ListPartsResult>{part}</ListPartsResult>")));
+    let driver = driver(&rig);
+    let pending: Vec<_> = driver.pending_uploads("/").unwrap().map(|upload| upload.unwrap().bytes).collect();
+    assert_eq!(pending, [i64::MAX as u64]);
+    let mut writer = driver.writer("/a", WriteMode::Append).unwrap();
+    assert_eq!(writer.size(), i64::MAX as u64);
+    std::io::Write::write(&mut writer, b"x").unwrap_err();
+    writer.cancel().unwrap();
+    drop((writer, driver));
+    drop(id);
+    rig.finish();
+}
+
+/// A 416 makes an empty reader where the object ends, and nowhere else: the size in the response decides, or a HEAD.
+#[test]
+fn p14_a_refused_range_is_believed_with_the_size_alone() {
+    let refusal = |size: Option<&str>, inside: Option<&str>| {
+        let inside = inside.map(|size| format!("<ActualObjectSize>{size}</ActualObjectSize>")).unwrap_or_default();
+        let headers: Vec<_> = size.iter().map(|size| ("content-range", *size)).collect();
+        Fault::reply_with(416, &headers, format!("<Error><Code>InvalidRange</Code>{inside}</Error>"))
+    };
+    // (what the response says, offset, whether the reader is empty, requests of HEAD)
+    for (header, inside, offset, is_empty, heads) in [
+        (None, None, 0, false, 0),
+        (Some("bytes */0"), None, 0, false, 0),
+        (Some("bytes */10240"), None, 1, false, 0),
+        (Some("bytes */10240"), None, 10_239, false, 0),
+        (Some("bytes */10240"), None, 10_240, true, 0),
+        (Some("bytes */10240"), None, 10_241, true, 0),
+        (None, Some("10240"), 5_000, false, 0),
+        (None, Some("10240"), 10_240, true, 0),
+        (None, None, 5_000, false, 1),
+        (None, None, 10_240, true, 1),
+        (Some("bytes */*"), Some("-1"), 10_239, false, 1),
+        (Some("bytes 0-9/10"), Some("+1"), 10_239, false, 1),
+        (Some("bytes */99999999999999999999"), None, 10_239, false, 1),
+    ] {
+        let rig = Rig::new();
+        rig.store("root/a", &[7; 10_240]);
+        rig.faulty.always("GetObject", refusal(header, inside));
+        let driver = driver(&rig);
+        let case = format!("{header:?} {inside:?} {offset}");
+        match driver.reader("/a", offset) {
+            Ok(mut reader) => {
+                assert!(is_empty, "{case}");
+                assert_eq!(reader.read(&mut [0; 10]).unwrap(), 0);
+            }
+            Err(error) => {
+                assert!(!is_empty, "{case}: {error}");
+                assert_eq!((error.kind(), error.path()), (ErrorKind::InvalidRange, Some("/a")), "{case}");
+            }
+        }
+        assert_eq!(rig.count("HeadObject"), heads, "{case}");
+        drop(driver);
+        rig.finish();
+    }
+    // Where the HEAD shows nothing, the refusal is the error.
+    let rig = Rig::new();
+    rig.faulty.always("GetObject", refusal(None, None));
+    let driver = driver(&rig);
+    assert_eq!(driver.reader("/a", 5).map(drop).unwrap_err().kind(), ErrorKind::InvalidRange);
+    drop(driver);
+    rig.finish();
+}
+
+/// A document of at least `bytes` bytes, with the piece again and again.
+fn ip_ranges(bytes: usize, piece: &str) -> Vec<u8> {
+    let mut document = String::with_capacity(bytes + (1 << 10));
+    document += "{\"prefixes\":[";
+    while document.len() < bytes {
+        document += piece;
+        document.push(',');
+    }
+    document.pop();
+    document += "],\"ipv6_prefixes\":[{\"ipv6_prefix\":\"2001:db8::/32\"}]}";
+    document.into_bytes()
+}
+
+/// The most memory this process has had, in bytes.
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+}
+
+/// Runs the tests that are ignored otherwise in a process with little address space: what reserves the sizes that a server
+/// invents ends there, as an allocation failure cannot be caught.
+#[cfg(target_os = "linux")]
+#[test]
+fn hostile_sizes_in_a_limited_address_space() {
+    let run = |name: &str, kibibytes: u64| {
+        let limited = format!("ulimit -v {kibibytes} && exec \"$0\" --exact --ignored --nocapture \"$1\"");
+        let program = std::env::current_exe().unwrap();
+        let mut child = Command::new("sh");
+        child.arg("-c").arg(limited).arg(program).arg(name).env("MALLOC_ARENA_MAX", "1");
+        let output = child.output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && text.contains("1 passed"), "{name}: {}\n{text}", output.status);
+    };
+    run("bounded::limited_servers_that_promise_gibibytes", 1 << 20);
+    run("bounded::limited_documents_of_ip_ranges", 1 << 20);
+}
+
+#[test]
+#[ignore = "run by hostile_sizes_in_a_limited_address_space"]
+fn limited_servers_that_promise_gibibytes() {
+    // The limit is there: this is what would end the process.
+    assert!(Vec::<u8>::new().try_reserve_exact(2 << 30).is_err(), "the address space is not limited");
+    for length in [HUGE, 2 << 30, u64::MAX] {
+        let rig = Rig::new();
+        let id = rig.begin("root/a");
+        rig.faulty.always("GetObject", promise(length));
+        let driver = driver(&rig);
+        driver.get_content("/a").unwrap_err();
+        driver.writer("/a", WriteMode::Append).map(drop).unwrap_err();
+        driver.reader("/a", 0).unwrap().read_to_end(&mut Vec::new()).unwrap_err();
+        let whole = rig.client.get_object(BUCKET, "k", &GetObject::default()).unwrap();
+        whole.read_all(usize::MAX).unwrap_err();
+        for operation in ["ListObjectsV2", "ListParts", "ListMultipartUploads", "DeleteObjects", "CopyObject"] {
+            rig.faulty.always(operation, promise(length));
+        }
+        driver.list("/a").unwrap_err();
+        walk(&driver, 4).unwrap_err();
+        driver.pending_uploads("/").unwrap().next().unwrap().unwrap_err();
+        rig.client.delete_objects(BUCKET, &["k"]).unwrap_err();
+        rig.faulty.heal();
+        // Parts of any size, and pages as large as any may be.
+        let part = format!("<Part><PartNumber>1</PartNumber><ETag>e</ETag><Size>{}</Size></Part>", i64::MAX);
+        rig.faulty.always("ListParts", Fault::reply(200, format!("<ListPartsResult>{part}</ListPartsResult>")));
+        let mut writer = driver.writer("/a", WriteMode::Append).unwrap();
+        std::io::Write::write(&mut writer, b"x").unwrap_err();
+        writer.cancel().unwrap();
+        let entry = "<Contents><Key>root/a/b</Key><Size>1</Size></Contents>";
+        let many = entry.repeat((31 << 20) / entry.len());
+        rig.faulty.always("ListObjectsV2", Fault::reply(200, truncated(&many)));
+        driver.list("/a").unwrap_err();
+        rig.client.listing(BUCKET, ListObjects::prefix("")).next().unwrap().unwrap_err();
+        // Credentials.
+        rig.faulty.always("*", promise(length));
+        let url = format!("{}/v1/credentials", rig.faulty.url());
+        let variables = [("AWS_CONTAINER_CREDENTIALS_FULL_URI", url.as_str())];
+        let context = Context::default().with_environment(Environment::from_pairs(variables));
+        Container::new(&context).fetch().unwrap_err();
+        drop((writer, driver, id));
+        rig.finish();
+    }
+}
+
+#[test]
+#[ignore = "run by hostile_sizes_in_a_limited_address_space"]
+fn limited_documents_of_ip_ranges() {
+    const SIZE: usize = 8 << 20;
+    let entry = "{\"ip_prefix\":\"10.0.0.0/8\",\"region\":\"us-east-1\"}";
+    for piece in ["0", "{}", "[]", "\"\"", "{\"a\":0}", "{\"ip_prefix\":\"1\"}", entry, "[[[[[[[[[[]]]]]]]]]]"] {
+        let document = ip_ranges(SIZE, piece);
+        let before = peak();
+        drop(IpRanges::parse(&document, &IpFilter::Aws));
+        drop(IpRanges::parse(&document, &IpFilter::AwsRegions(vec!["eu-west-1".to_owned()])));
+        // The document is the third.
+        let more = peak() - before;
+        assert!(more < 2 * SIZE as u64, "{more} bytes for a document of {SIZE} with {piece}");
+    }
+    let nested = "[".repeat(SIZE);
+    IpRanges::parse(nested.as_bytes(), &IpFilter::Aws).unwrap_err();
+}
+
+/// A document of AWS's form is read whole, with a fraction of its size.
+#[test]
+fn p11_a_document_of_aws_is_read_and_capped() {
+    let entry = |number: u32| {
+        format!(
+            "{{\"ip_prefix\":\"{}.{}.0.0/16\",\"region\":\"r\",\"service\":\"AMAZON\"}}",
+            10 + number / 256,
+            number % 256
+        )
+    };
+    let document = |count: u32| {
+        let entries: Vec<String> = (0..count).map(|number| entry(number % 8192)).collect();
+        format!(
+            "{{\"syncToken\":\"1\",\"createDate\":\"x\",\"prefixes\":[{}],\"ipv6_prefixes\":[]}}",
+            entries.join(",")
+        )
+    };
+    let ranges = IpRanges::parse(document(10_000).as_bytes(), &IpFilter::Aws).unwrap();
+    assert!(ranges.contains("10.255.1.1".parse().unwrap()) && ranges.contains("41.0.0.1".parse().unwrap()));
+    assert_eq!((ranges.len(), ranges.skipped()), (1, 0));
+    let error = IpRanges::parse(document(100_001).as_bytes(), &IpFilter::Aws).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Protocol);
+    assert!(error.message().contains("more than 100000 ranges"), "{error}");
+}
