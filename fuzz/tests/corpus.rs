@@ -28,14 +28,16 @@ fn every_corpus_holds() {
 
 /// Two seconds of inputs for each target, or `S3DRIVER_FUZZ_SECONDS`. Each input comes from a number of its own, and the
 /// first number from the time: a run tries what no run before it tried. `S3DRIVER_FUZZ_SEED` begins at the number that a
-/// failure named.
+/// failure named, and `S3DRIVER_FUZZ_TARGET` names the only target to run.
 #[test]
 fn every_corpus_holds_mutated() {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
     let time = Duration::from_secs(number("S3DRIVER_FUZZ_SECONDS").unwrap_or(2));
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_secs() << 20;
     let first = number("S3DRIVER_FUZZ_SEED").unwrap_or(now);
-    for (name, target) in TARGETS {
+    let only = std::env::var("S3DRIVER_FUZZ_TARGET").ok();
+    assert!(only.iter().all(|only| TARGETS.iter().any(|(name, _)| name == only)), "{only:?} is not a target");
+    for (name, target) in TARGETS.iter().filter(|(name, _)| only.as_ref().is_none_or(|only| name == only)) {
         let seeds: Vec<_> = corpus(name).into_iter().map(|(_, data)| data).collect();
         let end = Instant::now() + time;
         let mut seed = first;

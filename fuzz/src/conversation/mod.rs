@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 const SECRET: &str = "conversation+secret/key";
+const TOKEN: &str = "a+session/token+of+this+conversation";
 
 /// The longest that one conversation may take. A `hang` costs 0.2 s, a server hangs four times, and the machine may be
 /// busy.
@@ -75,7 +76,7 @@ fn client(port: u16) -> Client {
     let endpoint = Endpoint::custom(&format!("http://127.0.0.1:{port}"), Some("eu-west-1"), Scheme::Http);
     let short = Duration::from_millis(400);
     let config = Config::new(endpoint.expect("an endpoint"))
-        .static_credentials(Credentials::new("AKIDEXAMPLE", SECRET))
+        .static_credentials(Credentials::new("AKIDEXAMPLE", SECRET).with_session_token(TOKEN))
         .payload_signing(PayloadSigning::Unsigned)
         .timeouts(Timeouts { connect: short, idle: Duration::from_millis(100), stall: short, operation: short })
         .retry(RetryPolicy {
@@ -150,7 +151,7 @@ fn proves(operation: &Operation, exchange: &Exchange) -> bool {
 fn check_error(error: &Error) {
     let (line, debug) = (error.to_string(), format!("{error:?}"));
     assert!(!line.contains(['\n', '\r']), "{line:?}");
-    assert!(![&line, &debug].into_iter().any(|text| text.contains(SECRET)), "{line}");
+    assert!(![&line, &debug].into_iter().any(|text| text.contains(SECRET) || text.contains(TOKEN)), "{line}");
 }
 
 /// What this process has used at most, as far as the system says it.

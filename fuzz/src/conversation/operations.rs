@@ -144,7 +144,8 @@ fn part_replayed(client: &Client, shared: &Shared) -> Result<Vec<u8>> {
 }
 
 fn complete(client: &Client, condition: &Condition) -> Result<Vec<u8>> {
-    let part = |part_number, size| UploadedPart { part_number, etag: "e".to_owned(), size };
+    let etag = "5d41402abc4b2a76b9719d911017c592";
+    let part = |part_number, size| UploadedPart { part_number, etag: etag.to_owned(), size };
     nothing(client.complete_multipart_upload(UPLOAD, &[part(1, 5 << 20), part(2, 7)], condition))
 }
 
