@@ -78,3 +78,44 @@ fn chunks(mut rest: &[u8]) -> Chunks {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn responses_end_where_their_framing_says() {
+        let complete = |status, body: &str, surplus| Framing::Complete { status, body: body.into(), surplus };
+        for (method, sent, framing) in [
+            ("GET", "", Framing::Truncated),
+            ("GET", "HTTP/1.1 200 OK\r\nContent-Le", Framing::Truncated),
+            ("GET", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab", Framing::Truncated),
+            ("GET", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", complete(200, "abc", 0)),
+            ("GET", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabcd", complete(200, "abc", 1)),
+            ("HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", complete(200, "", 3)),
+            ("PUT", "HTTP/1.1 204 No Content\r\n\r\n", complete(204, "", 0)),
+            ("PUT", "HTTP/1.1 100 Continue\r\n\r\n", Framing::Truncated),
+            ("PUT", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\nx", complete(204, "", 1)),
+            ("PUT", "HTTP/1.1 101 Switching Protocols\r\n\r\n", Framing::Unclear),
+            ("GET", "HTTP/1.1 200 OK\r\n\r\nuntil the end", Framing::Unclear),
+            ("GET", "SSH-2.0\r\n\r\n", Framing::Unclear),
+        ] {
+            assert_eq!(Framing::of(sent.as_bytes(), method), framing, "{method} {sent:?}");
+        }
+        for (chunks, framing) in [
+            ("", Framing::Truncated),
+            ("3", Framing::Truncated),
+            ("3\r\nab", Framing::Truncated),
+            ("3\r\nabc", Framing::Truncated),
+            ("3\r\nabc\r\n0\r\n", Framing::Truncated),
+            ("3\r\nabc\r\n0\r\n\r\n", complete(200, "abc", 0)),
+            ("3\r\nabc\r\n1\r\nd\r\n0\r\n\r\nxy", complete(200, "abcd", 2)),
+            ("3\r\nabcd\r\n", Framing::Unclear),
+            ("3;a=b\r\nabc\r\n", Framing::Unclear),
+            ("0\r\ntrailer: x\r\n\r\n", Framing::Unclear),
+        ] {
+            let sent = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}");
+            assert_eq!(Framing::of(sent.as_bytes(), "GET"), framing, "{chunks:?}");
+        }
+    }
+}

@@ -19,6 +19,9 @@ const BLOCKS: u64 = 300 << 10;
 const BLOCK: u64 = 128 << 10;
 /// The most bytes of an object that are read into memory.
 const LIMIT: usize = 1 << 20;
+/// The range of partial reads.
+const RANGE_START: usize = 2;
+const RANGE_LENGTH: usize = 5;
 /// The most pages of a listing: more than a server of this size sends.
 const PAGES: usize = 1000;
 
@@ -30,6 +33,18 @@ pub(super) struct Operation {
     pub(super) run: Run,
     /// Methods and statuses, from and to, of the responses that prove it.
     pub(super) proofs: &'static [(&'static str, u16, u16)],
+}
+
+impl Operation {
+    /// The bytes that a read wants of a whole object.
+    pub(super) fn range_of<'a>(&self, object: &'a [u8]) -> &'a [u8] {
+        let from = object.get(RANGE_START..).unwrap_or_default();
+        match self.name {
+            "get-part" => from.get(..RANGE_LENGTH).unwrap_or(from),
+            "get-rest" => from,
+            _ => object,
+        }
+    }
 }
 
 const fn operation(name: &'static str, run: Run, proofs: &'static [(&'static str, u16, u16)]) -> Operation {
@@ -78,8 +93,12 @@ pub(super) const OPERATIONS: &[Operation] = &[
     ),
     operation("delete-many", |client, _| nothing(client.delete_objects(BUCKET, &["a", "b", "\u{1}"])), ALL_GONE),
     operation("get", |client, _| get(client, ByteRange::All), READ),
-    operation("get-part", |client, _| get(client, ByteRange::Part { offset: 2, length: 5 }), READ),
-    operation("get-rest", |client, _| get(client, ByteRange::From(2)), READ),
+    operation(
+        "get-part",
+        |client, _| get(client, ByteRange::Part { offset: RANGE_START as u64, length: RANGE_LENGTH as u64 }),
+        READ,
+    ),
+    operation("get-rest", |client, _| get(client, ByteRange::From(RANGE_START as u64)), READ),
     operation("get-if-match", get_if_match, READ),
     operation("get-and-head", get_and_head, READ),
     operation("head", |client, _| nothing(client.head_object(BUCKET, KEY)), HEAD),

@@ -95,3 +95,45 @@ fn repeat(line: &[u8]) -> Option<(usize, usize)> {
 fn number(text: &[u8]) -> Option<u64> {
     std::str::from_utf8(text).ok()?.trim().parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_is_an_event_or_a_comment() {
+        let text =
+            "put\nread\n> a\n+ b\n| c\n>\nhead\nbody 7\n# a comment\npause\nhang\nfinish\nclose\nrepeat 2 2\n|x\nread";
+        let script = Script::parse(text.as_bytes());
+        let send = |text: &str| Event::Send(text.into());
+        assert_eq!(script.operation, "put");
+        let events = [
+            Event::Request,
+            send("a\r\nb\nc\r\n"),
+            Event::Head,
+            Event::Body(7),
+            Event::Pause,
+            Event::Hang,
+            Event::Finish,
+            Event::Close,
+            send("x"),
+            Event::Request,
+            send("x"),
+            Event::Request,
+        ];
+        assert_eq!(script.events, events);
+    }
+
+    #[test]
+    fn conversations_are_bounded() {
+        let events = Script::parse(b"put\nrepeat 1000 9\nread\nread\nread\nread\nread\nread\nread\nread\nread").events;
+        assert_eq!(events.len(), MAX_EVENTS);
+        let text = format!("put\nrepeat 999999 1\n| {}", "x".repeat(8000));
+        let sent: usize = Script::parse(text.as_bytes()).events.iter().map(sent_by).sum();
+        assert!((MAX_SENT - 8000..=MAX_SENT).contains(&sent), "{sent}");
+    }
+
+    fn sent_by(event: &Event) -> usize {
+        if let Event::Send(bytes) = event { bytes.len() } else { 0 }
+    }
+}

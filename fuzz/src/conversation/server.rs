@@ -1,6 +1,7 @@
 //! The server of a conversation: plays its events on loopback sockets and records what it saw.
 use super::framing::Framing;
 use super::script::Event;
+use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Condvar, Mutex, MutexGuard};
@@ -38,6 +39,14 @@ pub(super) struct Exchange {
 impl Exchange {
     pub(super) fn framing(&self) -> Framing {
         if self.unclear { Framing::Unclear } else { Framing::of(&self.sent, &self.method) }
+    }
+}
+
+impl fmt::Display for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { method, length, consumed, early, unclear, sent } = self;
+        write!(f, "{method}, {consumed} of {length} bytes read, early: {early}, unclear: {unclear}, ")?;
+        write!(f, "sent \"{}\"", sent.escape_ascii())
     }
 }
 
