@@ -149,7 +149,9 @@ impl Client {
 fn within_session(request: &Presign<'_>, lease: &Lease, now: Timestamp) -> Result<(Duration, bool)> {
     // Version 2 has whole seconds and no lower limit: the URL would have ended when it is handed out.
     if lease.credentials.is_some() && request.expires_in < Duration::from_secs(1) {
-        return Err(Error::new(ErrorKind::InvalidArgument, "a presigned URL must live for one second at least"));
+        let seconds = request.expires_in.as_secs_f64();
+        let text = format!("a presigned URL cannot live for {seconds} s: it must live for one second at least");
+        return Err(Error::new(ErrorKind::InvalidArgument, text));
     }
     let Some(end) = lease.expires.filter(|_| lease.credentials.is_some()) else {
         return Ok((request.expires_in, false));

@@ -182,6 +182,7 @@ pub(crate) fn may_be_secret(text: &str) -> bool {
 }
 
 /// Whether `text` is a URL with a password in it.
+#[cfg(feature = "client")]
 pub(crate) fn is_url_with_password(text: &str) -> bool {
     let authority = text.split_once("://").map(|(_, rest)| rest);
     authority.and_then(|rest| rest.rsplit_once('@')).is_some_and(|(user, _)| user.contains(':'))

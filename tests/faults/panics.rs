@@ -5,7 +5,8 @@ use crate::server::Fault;
 use crate::support::ServerOptions;
 use crate::{BUCKET, Rig, quickly};
 use s3driver::client::{
-    Client, CopySource, GetObject, ObjectSettings, Presign, PresignMethod, RetryPolicy, SignatureVersion, Timeouts,
+    Client, Config, CopySource, GetObject, ObjectSettings, Presign, PresignMethod, RetryPolicy, SignatureVersion,
+    Timeouts,
 };
 use s3driver::clock::{Clock, SystemClock};
 use s3driver::credentials::{Credentials, Lease, Provider};
@@ -117,8 +118,8 @@ impl<'a> Tried<'a> {
         ];
         let driver = S3Driver::with_config(&Parameters::from_pairs(pairs).unwrap(), |config| {
             let config = config.timeouts(crate::timeouts()).retry(crate::retry());
-            let config = clock.into_iter().fold(config, |config, clock| config.clock(clock));
-            provider.into_iter().fold(config, |config, provider| config.credentials(provider))
+            let config = clock.into_iter().fold(config, Config::clock);
+            provider.into_iter().fold(config, Config::credentials)
         });
         Self { rig, driver: driver.unwrap(), directory: tempfile::tempdir().unwrap() }
     }

@@ -54,8 +54,11 @@ fn call_all(client: &Client) -> Vec<(&'static str, Error)> {
     .collect()
 }
 
+type Spell = fn(&str) -> String;
+type Place = fn(&str) -> Answer;
+
 /// How the words of a server repeat a text.
-const SPELLINGS: &[(&str, fn(&str) -> String)] = &[
+const SPELLINGS: &[(&str, Spell)] = &[
     ("as it is", str::to_owned),
     ("in capitals", str::to_uppercase),
     ("in small letters", str::to_lowercase),
@@ -73,7 +76,7 @@ const SPELLINGS: &[(&str, fn(&str) -> String)] = &[
 ];
 
 /// Where the words stand.
-const PLACES: &[(&str, fn(&str) -> Answer)] = &[
+const PLACES: &[(&str, Place)] = &[
     ("message", |said| document("AccessDenied", said)),
     ("code", |said| document(said, "refused")),
     ("ids", |said| {

@@ -348,6 +348,7 @@ impl Shared {
         let key = decode(path.trim_start_matches('/').split_once('/').map_or("", |(_, key)| key));
         let has = |name: &str| query.contains_key(name);
         let operation = match (method.as_str(), key.is_empty()) {
+            ("GET", true) if has("uploads") => "ListMultipartUploads",
             ("GET", true) => "ListObjectsV2",
             ("POST", true) => "DeleteObjects",
             ("GET", false) => "GetObject",
@@ -390,6 +391,10 @@ impl Shared {
         match request.operation {
             "GetObject" | "HeadObject" => self.object(request, fault),
             "ListObjectsV2" => self.list(request),
+            "ListMultipartUploads" => {
+                let page = "<IsTruncated>false</IsTruncated>";
+                Reply::text(200, format!("<ListMultipartUploadsResult>{page}</ListMultipartUploadsResult>"))
+            }
             "DeleteObjects" => {
                 let mut result = String::from("<DeleteResult>");
                 let mut objects = self.objects.lock().unwrap();

@@ -191,7 +191,7 @@ impl S3Driver {
         let store = &*self.store;
         // Nearly always the first key is a file. A checkpoint is not, and many of them may come before the first file.
         let mut request = ListObjects::prefix(store.prefix(path)).max_keys(1);
-        loop {
+        for _ in 0..2 {
             let mut hidden = None;
             let size = request.max_keys;
             for page in store.client.listing(&store.bucket, request) {
@@ -207,6 +207,7 @@ impl S3Driver {
             let (Some(_), Some(hidden)) = (size, hidden) else { return Ok(false) };
             request = ListObjects::prefix(store.prefix(path)).start_after(hidden);
         }
+        Ok(false)
     }
 }
 
