@@ -3,6 +3,7 @@
 #![doc = include_str!("../README.md")]
 #![allow(clippy::missing_panics_doc, reason = "a panic is how a target reports")]
 
+mod conversation;
 mod credentials;
 mod driver;
 #[path = "../../tests/naive/mod.rs"]
@@ -17,6 +18,7 @@ mod xml_results;
 mod cloudfront;
 
 pub use cloudfront::{cloudfront_pem, cloudfront_policy, ip_ranges};
+pub use conversation::{conversation, converse};
 pub use credentials::{credential_document, shared_files};
 pub use driver::{driver_paths, endpoints, parameters, redirects};
 pub use signing::{aws_chunked, canonical, explain, verify};
@@ -34,6 +36,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("canonical", canonical),
     ("cloudfront_pem", cloudfront_pem),
     ("cloudfront_policy", cloudfront_policy),
+    ("conversation", conversation),
     ("credential_document", credential_document),
     ("driver_paths", driver_paths),
     ("endpoints", endpoints),

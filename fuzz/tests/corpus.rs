@@ -1,5 +1,5 @@
 //! Every corpus through its target, as it is and mutated, on a stable compiler and without libFuzzer.
-use s3driver_fuzz::TARGETS;
+use s3driver_fuzz::{TARGETS, converse};
 use std::panic::{catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -28,14 +28,16 @@ fn every_corpus_holds() {
 
 /// Two seconds of inputs for each target, or `S3DRIVER_FUZZ_SECONDS`. Each input comes from a number of its own, and the
 /// first number from the time: a run tries what no run before it tried. `S3DRIVER_FUZZ_SEED` begins at the number that a
-/// failure named.
+/// failure named, and `S3DRIVER_FUZZ_TARGET` names the only target to run.
 #[test]
 fn every_corpus_holds_mutated() {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
     let time = Duration::from_secs(number("S3DRIVER_FUZZ_SECONDS").unwrap_or(2));
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_secs() << 20;
     let first = number("S3DRIVER_FUZZ_SEED").unwrap_or(now);
-    for (name, target) in TARGETS {
+    let only = std::env::var("S3DRIVER_FUZZ_TARGET").ok();
+    assert!(only.iter().all(|only| TARGETS.iter().any(|(name, _)| name == only)), "{only:?} is not a target");
+    for (name, target) in TARGETS.iter().filter(|(name, _)| only.as_ref().is_none_or(|only| name == only)) {
         let seeds: Vec<_> = corpus(name).into_iter().map(|(_, data)| data).collect();
         let end = Instant::now() + time;
         let mut seed = first;
@@ -82,6 +84,27 @@ fn mutated(seeds: &[Vec<u8>], mut state: u64) -> Vec<u8> {
         data.splice(from..to, new);
     }
     data
+}
+
+/// The names of the conversations begin with their end, so that the target cannot hold because nothing ever succeeds.
+#[test]
+fn conversations_end_as_their_names_say() {
+    let seeds = corpus("conversation");
+    assert!(seeds.len() >= 40, "{} conversations", seeds.len());
+    let wrong: Vec<_> = seeds
+        .into_iter()
+        .filter_map(|(path, data)| {
+            let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+            let expected = match name.split_once('-') {
+                Some(("ok", _)) => true,
+                Some(("fails", _)) => false,
+                _ => panic!("{name} does not begin with its end"),
+            };
+            let result = converse(&data);
+            (result.is_ok() != expected).then(|| format!("{name}: {result:?}"))
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// A target without a binary would never be fuzzed, and one without an entry never replayed.

@@ -1,7 +1,31 @@
-//! Where redirects lead, for the fuzz targets.
+//! What the fuzz targets reach of the client: where redirects lead, and uploads whose body can be opened again.
+use super::body::Reopen;
 use super::endpoint::Located;
+use super::{Client, ObjectSettings, PutResult, UploadRef, UploadedPart};
+use crate::error::Result;
 
 /// The place that a `Location` sends a request for `bucket` to, when it may be followed.
 pub fn redirected(from: &Located, location: &str, bucket: &str) -> Option<Located> {
     from.redirected(location, bucket)
+}
+
+/// Stores an object from a reader that is opened again for each attempt.
+pub fn put_object_replayed<'a>(
+    client: &Client,
+    bucket: &str,
+    key: &str,
+    open: &'a Reopen<'a>,
+    length: u64,
+) -> Result<PutResult> {
+    client.put_object_replayed(bucket, key, open, length, &ObjectSettings::default())
+}
+
+/// Sends a part from a reader that is opened again for each attempt.
+pub fn upload_part_replayed<'a>(
+    client: &Client,
+    upload: UploadRef<'_>,
+    open: &'a Reopen<'a>,
+    length: u64,
+) -> Result<UploadedPart> {
+    client.upload_part_from(upload, 1, open, length)
 }

@@ -46,7 +46,9 @@ pub(super) struct Failed {
 }
 
 impl Failed {
-    /// Reads the error document, if there is one. Whatever goes wrong with it, the status stays the error.
+    /// Reads the error document, if there is one. Whatever goes wrong with it, the status stays the error, except for a
+    /// 404: a deletion takes it for a success, and only a whole response shows that the object, and not the bucket, is
+    /// absent.
     pub(super) fn read(response: Response, sent: &Sent<'_>, deadline: Option<Instant>) -> Self {
         let Sent { call, located, signing, now } = *sent;
         let status = response.status;
@@ -58,17 +60,15 @@ impl Failed {
         let (code, words) = reason_in_headers(&response);
         let ids = Ids::of(&response);
         let size = response.header("content-range").and_then(ContentRange::unsatisfied);
-        let body = if call.method == "HEAD" {
-            Vec::new()
-        } else {
-            response.read_to_end(ERROR_BODY_LIMIT, deadline).unwrap_or_default()
-        };
+        let (body, unread) = read_body(response, call, deadline);
         let mut document = xml::error_document(&body).unwrap_or_default();
         if document.code.is_empty() {
             (document.code, document.message) = (code, words);
         }
         let region = region.or_else(|| region_in(&document)).filter(|region| !region.is_empty());
-        let mut error = ids.attach_to(error_of(status, &document, call, &body), &document);
+        let unread = unread.filter(|_| status == 404 && document.code.is_empty());
+        let error = unread.unwrap_or_else(|| error_of(status, &document, call, &body));
+        let mut error = ids.attach_to(error.with_status(status), &document);
         if error.kind() == ErrorKind::InvalidRange
             && let Some(size) = size.or_else(|| document.actual_object_size.as_deref().and_then(number))
         {
@@ -122,6 +122,17 @@ impl Failed {
             _ => false,
         };
         call.method == "HEAD" && bare && unclear
+    }
+}
+
+/// Reads the body of a refusal; returns why where it cannot be read whole.
+fn read_body(response: Response, call: &Call<'_>, deadline: Option<Instant>) -> (Vec<u8>, Option<Error>) {
+    if call.method == "HEAD" {
+        return (Vec::new(), None);
+    }
+    match response.read_to_end(ERROR_BODY_LIMIT, deadline) {
+        Ok(body) => (body, None),
+        Err(failure) => (Vec::new(), Some(transport_error(failure, None))),
     }
 }
 

@@ -248,3 +248,35 @@ fn p18_a_deletion_whose_responses_are_lost_is_settled_by_a_look() {
     assert_eq!(rig.faulty.backend.keys(BUCKET), ["b", "c", "d"]);
     rig.finish();
 }
+
+/// The rest of the response could name a bucket that does not exist, or come from a proxy.
+#[test]
+fn p18_a_404_that_is_cut_off_is_not_a_success() {
+    let cut = || {
+        let text = "HTTP/1.1 404 Not Found\r\ncontent-length: 100\r\n\r\n<Error><Code>NoSuch";
+        Fault::raw(text).end(End::Close)
+    };
+    let rig = rig();
+    let id = rig.begin("parts");
+    for operation in ["DeleteObject", "AbortMultipartUpload", "GetObject"] {
+        rig.faulty.always(operation, cut());
+    }
+    let errors = [
+        rig.client.delete_object(BUCKET, "a").unwrap_err(),
+        rig.client.abort_multipart_upload(upload("parts", &id)).unwrap_err(),
+        rig.get("a").unwrap_err(),
+    ];
+    for error in errors {
+        assert_eq!((error.kind(), error.status()), (ErrorKind::Interrupted, Some(404)), "{error}");
+        assert_eq!(error.attempts(), ATTEMPTS, "{error}");
+    }
+    assert_eq!(rig.faulty.backend.keys(BUCKET).len(), 4);
+    rig.faulty.heal();
+    for operation in ["DeleteObject", "AbortMultipartUpload"] {
+        rig.faulty.once(operation, cut());
+    }
+    rig.client.delete_object(BUCKET, "a").unwrap();
+    rig.client.abort_multipart_upload(upload("parts", &id)).unwrap();
+    assert_eq!(rig.faulty.backend.keys(BUCKET), ["b", "c", "d"]);
+    rig.finish();
+}
