@@ -109,7 +109,12 @@ impl Worker<'_> {
         let names = names.map(|rest| rest.split_once('/').map_or(rest, |(name, _)| name));
         let expected: BTreeSet<String> = names.map(|name| format!("{folder}/{name}")).collect();
         match self.driver.list(&folder) {
-            Ok(found) => assert!(found.iter().eq(&expected), "{found:?} are listed, {expected:?} are there"),
+            Ok(mut found) => {
+                // In a listing of several pages a directory that holds unfinished files alone is shown (`docs/sharing.md`).
+                let unfinished = format!("{folder}/w");
+                found.retain(|path| expected.contains(path) || *path != unfinished);
+                assert!(found.iter().eq(&expected), "{found:?} are listed, {expected:?} are there");
+            }
             Err(error) if error.kind() == ErrorKind::PathNotFound && expected.is_empty() => {}
             Err(error) => self.allowed(&error),
         }
