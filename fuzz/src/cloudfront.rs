@@ -43,12 +43,14 @@ pub fn cloudfront_pem(data: &[u8]) {
 /// are not.
 pub fn ip_ranges(data: &[u8]) {
     let Ok(ranges) = IpRanges::parse(data, &IpFilter::Aws) else { return };
-    let document: Value = serde_json::from_slice(data).expect("what was accepted is JSON");
+    // The reader skips strings that it does not need without decoding them; `serde_json` refuses them without UTF-8.
+    let Ok(document) = serde_json::from_slice::<Value>(data) else { return };
     let mut all: Vec<(u32, u32)> = Vec::new();
     for entry in document["prefixes"].as_array().expect("a list") {
         let Some((address, bits)) = entry["ip_prefix"].as_str().and_then(|cidr| cidr.split_once('/')) else { continue };
         let (Ok(address), Ok(bits)) = (address.parse::<Ipv4Addr>(), bits.parse::<u32>()) else { continue };
-        if bits <= 32 {
+        // `parse` takes a sign, which no range has.
+        if bits <= 32 && !entry["ip_prefix"].as_str().is_some_and(|cidr| cidr.contains('+')) {
             let size = 1u64 << (32 - bits);
             let first = u64::from(u32::from(address)) / size * size;
             all.push((first as u32, (first + size - 1) as u32));

@@ -103,7 +103,9 @@ fn completions(data: &[u8], root: Option<Node<'_, '_>>) {
         if let Some(root) = root {
             assert_eq!(text_of(root, "UploadId"), begun.upload_id);
         }
-        let text = written("InitiateMultipartUploadResult", [("UploadId", Some(begun.upload_id.clone()))], []);
+        let fields =
+            [("UploadId", Some(begun.upload_id.clone())), ("Bucket", begun.bucket.clone()), ("Key", begun.key.clone())];
+        let text = written("InitiateMultipartUploadResult", fields, []);
         assert_eq!(xml::initiate_multipart_upload_result(text.as_bytes()), Ok(begun));
     }
     if let Ok(result) = xml::complete_multipart_upload_result(data) {
@@ -114,6 +116,8 @@ fn completions(data: &[u8], root: Option<Node<'_, '_>>) {
         }
         let fields = [
             ("ETag", Some(quoted(result.etag.as_deref().unwrap_or_default()))),
+            ("Bucket", result.bucket.clone()),
+            ("Key", result.key.clone()),
             ("Location", result.location.clone()),
             ("ChecksumCRC64NVME", result.checksum_crc64nvme.clone()),
         ];
