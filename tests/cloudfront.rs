@@ -587,7 +587,8 @@ mod keys_as_they_come {
     ];
 
     fn der(pem: &str) -> Vec<u8> {
-        let (_, rest) = pem.split_once("-----BEGIN ").unwrap();
+        // A key of SEC 1 may come after its parameters.
+        let (_, rest) = pem.rsplit_once("-----BEGIN ").unwrap();
         let (_, rest) = rest.split_once("-----\n").unwrap();
         let (body, _) = rest.split_once("\n-----END").unwrap();
         STANDARD.decode(body.replace('\n', "")).unwrap()
