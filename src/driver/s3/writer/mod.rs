@@ -409,8 +409,9 @@ impl Writer {
             return Ok(());
         };
         let empty = self.buffer.as_ref().is_none_or(|buffer| buffer.bytes.is_empty());
+        // An empty one too: Ceph completes an upload with all of its parts or not at all.
         let tail_part = self.unchanged().and_then(|found| found.tail_part().cloned());
-        if let Some(part) = tail_part.filter(|part| part.size > 0) {
+        if let Some(part) = tail_part {
             self.buffer = None;
             self.earlier.push(part);
         } else if empty && self.number > 1 {
