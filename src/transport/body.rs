@@ -190,6 +190,7 @@ impl Response {
             && self.head.after == After::Reuse
             && !connection.has_surplus()
         {
+            connection.had_no_body = matches!(self.head.framing, Framing::NoBody);
             self.pool.put(connection);
         }
     }

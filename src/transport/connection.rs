@@ -25,6 +25,8 @@ pub(super) struct Connection {
     pub(super) origin: Origin,
     /// It served an earlier exchange.
     pub(super) reused: bool,
+    /// Whether the last response had none, whatever its head announced.
+    pub(super) had_no_body: bool,
     /// A byte of the current exchange's reply came.
     pub(super) answered: bool,
     /// Of the current exchange's bodies.
@@ -46,6 +48,7 @@ impl Connection {
             stream,
             origin,
             reused: false,
+            had_no_body: false,
             answered: false,
             pace: Pace::default(),
             idle_since: Instant::now(),

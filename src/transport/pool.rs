@@ -1,9 +1,11 @@
 //! Connections that wait for their next request.
 //!
-//! Before each reuse one check, without waiting, finds out whether the server has closed the
+//! Before a reuse one check, without waiting, finds out whether the server has closed the
 //! connection or sent something unasked: a `408`, or bytes after the end of the last response,
 //! which the next request would take for its own response. A body after the head of a response that
-//! has none (to HEAD, `204`, `304`) is the usual case. What arrives later than this check cannot be
+//! has none (to HEAD, `204`, `304`) is the usual case. The check costs three system calls, so it is
+//! left out where the connection has rested for less than [`LOOK_AFTER`] since a response whose end
+//! was read: bytes after that end were noticed when it was read. What arrives later than this check cannot be
 //! recognised, because HTTP/1.1 has no request numbers: a second response that is still on its way,
 //! or held back by the server's Nagle algorithm until it sees the next request, answers that
 //! request. Only what the response itself offers for verification (lengths, ranges, ETags,
@@ -15,6 +17,9 @@ use crate::sync;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
+
+/// A connection that rested for less than this after a response with a body is used without a look.
+const LOOK_AFTER: Duration = Duration::from_millis(1);
 
 /// IdleConnections connections by origin, the freshest last. Nothing is connected, read or closed under the lock.
 pub(super) struct Pool {
@@ -41,11 +46,13 @@ impl Pool {
     pub(super) fn take(&self, origin: &Origin) -> Option<Box<Connection>> {
         loop {
             let mut connection = sync::lock(&self.idle).by_origin.get_mut(origin)?.pop_back()?;
-            if connection.idle_since.elapsed() >= self.lifetime {
+            let rested = connection.idle_since.elapsed();
+            if rested >= self.lifetime {
                 // All others are older still; they go with the next sweep.
                 return None;
             }
-            if !connection.has_news() {
+            let looks = connection.had_no_body || rested >= LOOK_AFTER;
+            if !looks || !connection.has_news() {
                 connection.reused = true;
                 return Some(connection);
             }

@@ -7,6 +7,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::time::Timestamp;
 use md5::{Digest as _, Md5};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// Uploads of one key that are looked at: whoever has more of them open has another problem.
 const UPLOADS_OF_A_KEY: usize = 10_000;
@@ -268,12 +269,17 @@ fn uploads_of(store: &Store, key: &str) -> Result<Vec<ListedUpload>> {
 
 /// All parts of an upload by number.
 pub(crate) fn parts_of(store: &Store, key: &str, upload_id: &str) -> Result<BTreeMap<u32, UploadedPart>> {
-    let mut parts = BTreeMap::new();
+    let mut parts = BTreeMap::<u32, UploadedPart>::new();
     for page in store.client.parts(UploadRef { bucket: &store.bucket, key, upload_id }) {
-        parts.extend(page?.parts.into_iter().map(|part| {
-            let number = part.part_number;
-            (number, UploadedPart { part_number: number, etag: part.etag, size: part.size })
-        }));
+        for part in page?.parts {
+            let part = UploadedPart { part_number: part.part_number, etag: part.etag, size: part.size };
+            // SeaweedFS lists a part that was replaced as well: a writer replaces parts by longer ones.
+            match parts.entry(part.part_number) {
+                Entry::Occupied(known) if known.get().size > part.size => {}
+                Entry::Occupied(mut known) => drop(known.insert(part)),
+                Entry::Vacant(free) => drop(free.insert(part)),
+            }
+        }
     }
     // Whoever adds up some of them can rely on it.
     let sizes = parts.values().try_fold(0_u64, |sum, part: &UploadedPart| sum.checked_add(part.size));
