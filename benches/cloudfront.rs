@@ -8,7 +8,8 @@ use s3driver::cloudfront::{HashAlgorithm, PrivateKey, Signer};
 use s3driver::time::Timestamp;
 
 const RSA: &str = include_str!("../tests/data/cloudfront/test_rsa2048_pkcs1.pem");
-const URL: &str = "https://d111111abcdef8.cloudfront.net/docker/registry/v2/blobs/sha256/aa/aabbccddeeff/data";
+const URL: &str =
+    "https://d111111abcdef8.cloudfront.net/docker/registry/v2/blobs/sha256/aa/aabbccddeeff/data";
 const NOW: Timestamp = Timestamp::from_unix(1_767_286_800);
 const ENDS: Timestamp = Timestamp::from_unix(1_767_288_000);
 

@@ -18,7 +18,9 @@ mod line;
 
 use line::{BUCKET, Far, Line, is_content};
 use s3driver::client::{Checksum, GetObject, ObjectSettings, PayloadSigning};
-use s3driver::driver::{FileInfo, Parameters, S3Driver, StorageDriver, WalkOptions, WalkStep, WriteMode};
+use s3driver::driver::{
+    FileInfo, Parameters, S3Driver, StorageDriver, WalkOptions, WalkStep, WriteMode,
+};
 use s3driver::sign::Credentials;
 use s3driver::transfer::Transfer;
 use std::io::{Read, Write};
@@ -72,16 +74,21 @@ fn main() {
         let Row { work, wall, ideal, go, memory } = rows[row.parse::<usize>().unwrap()].1();
         let (wall, ideal, go) = (wall.as_secs_f64(), ideal.as_secs_f64(), go.as_secs_f64());
         let memory = memory as f64 / MIB as f64;
-        println!("| {work} | {wall:.2} | {ideal:.2} | {:.2} | {go:.2} | {memory:.0} |", wall / ideal);
+        println!(
+            "| {work} | {wall:.2} | {ideal:.2} | {:.2} | {go:.2} | {memory:.0} |",
+            wall / ideal
+        );
         return;
     }
-    let wanted = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
+    let wanted =
+        std::env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
     println!("25 ms to the first byte of each reply; rates are those of one connection.\n");
     println!("| work | wall s | ideal s | ratio | Go driver s (computed) | memory MiB |");
     println!("|---|---|---|---|---|---|");
     for (index, _) in rows.iter().enumerate().filter(|(_, (name, _))| name.contains(&wanted)) {
         let program = std::env::current_exe().unwrap();
-        let ended = std::process::Command::new(program).env(ROW, index.to_string()).status().unwrap();
+        let ended =
+            std::process::Command::new(program).env(ROW, index.to_string()).status().unwrap();
         assert!(ended.success(), "{ended}");
     }
 }
@@ -111,7 +118,10 @@ fn nonzero(count: u64) -> NonZeroUsize {
 fn measured(work: impl FnOnce()) -> (Duration, u64) {
     let memory = |name: &str| -> u64 {
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix(name)?.trim().strip_suffix(" kB")).unwrap_or("0");
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.trim().strip_suffix(" kB"))
+            .unwrap_or("0");
         line.trim().parse::<u64>().unwrap_or(0) << 10
     };
     // Resets the peak, where that is allowed.
@@ -168,7 +178,11 @@ fn write(rate: u64, size: u64, threads: u64) -> Row {
     assert_eq!(far.objects().get("layer"), Some(&size));
     let parts = u32::try_from(size.div_ceil(10 * MIB)).unwrap();
     Row {
-        work: format!("write {} MiB at {} MB/s, {threads} parts of 10 MiB at once", size / MIB, rate / MB),
+        work: format!(
+            "write {} MiB at {} MB/s, {threads} parts of 10 MiB at once",
+            size / MIB,
+            rate / MB
+        ),
         wall,
         ideal: LATENCY + seconds(size, rate * threads.min(FULL)),
         // Create, the parts, complete.
@@ -181,7 +195,10 @@ fn write(rate: u64, size: u64, threads: u64) -> Row {
 fn blobs() -> Far {
     let far = far(80 * MB);
     for blob in 0..KEYS {
-        far.store(format!("docker/registry/v2/blobs/sha256/{:02x}/{blob:064x}/data", blob % 256), 1);
+        far.store(
+            format!("docker/registry/v2/blobs/sha256/{:02x}/{blob:064x}/data", blob % 256),
+            1,
+        );
     }
     far
 }
@@ -236,10 +253,13 @@ fn small(concurrency: u64) -> Row {
     let content = vec![7; 4 << 10];
     let (wall, memory) = measured(|| {
         let settings = ObjectSettings::default();
-        transfer.each(&keys, |client, key| client.put_object(BUCKET, key, &content, &settings)).unwrap();
+        transfer
+            .each(&keys, |client, key| client.put_object(BUCKET, key, &content, &settings))
+            .unwrap();
         let get = GetObject::default();
-        let sizes =
-            transfer.each(&keys, |client, key| Ok(client.get_object(BUCKET, key, &get)?.read_all(8 << 10)?.len()));
+        let sizes = transfer.each(&keys, |client, key| {
+            Ok(client.get_object(BUCKET, key, &get)?.read_all(8 << 10)?.len())
+        });
         assert!(sizes.unwrap().iter().all(|size| *size == 4 << 10));
     });
     Row {

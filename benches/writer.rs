@@ -25,7 +25,8 @@ const LATENCY: Duration = Duration::from_millis(25);
 
 fn main() {
     let server = std::env::var("S3_ENDPOINT").is_err().then(|| {
-        let server = Server::start(ServerOptions { discard_bodies: true, ..ServerOptions::default() });
+        let server =
+            Server::start(ServerOptions { discard_bodies: true, ..ServerOptions::default() });
         server.delay(LATENCY);
         server
     });
@@ -58,7 +59,12 @@ fn main() {
 fn driver(server: Option<&Server>, root: &str, threads: usize) -> S3Driver {
     let get = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set"));
     let (endpoint, access_key, secret_key, bucket) = match server {
-        Some(s) => (s.endpoint(), s.access_key().to_owned(), s.secret_key().to_owned(), s.bucket().to_owned()),
+        Some(s) => (
+            s.endpoint(),
+            s.access_key().to_owned(),
+            s.secret_key().to_owned(),
+            s.bucket().to_owned(),
+        ),
         None => (get("S3_ENDPOINT"), get("S3_ACCESS_KEY"), get("S3_SECRET_KEY"), get("S3_BUCKET")),
     };
     let parameters = Parameters::builder(bucket)

@@ -14,8 +14,11 @@ use std::time::SystemTime;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let given: HashMap<&str, &str> = arguments.iter().filter_map(|argument| argument.split_once('=')).collect();
-    let required = |name: &str| given.get(name).copied().ok_or_else(|| format!("missing argument: {name}=..."));
+    let given: HashMap<&str, &str> =
+        arguments.iter().filter_map(|argument| argument.split_once('=')).collect();
+    let required = |name: &str| {
+        given.get(name).copied().ok_or_else(|| format!("missing argument: {name}=..."))
+    };
 
     let hash = match given.get("hash").copied().unwrap_or("sha1") {
         "sha1" => HashAlgorithm::Sha1,
@@ -46,13 +49,22 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 
     // A canned policy is not sent: whoever checks it writes it down from the URL, here from what stands before `Expires`.
-    let sent = signed.split(['?', '&']).find_map(|part| part.strip_prefix("Signature=")).unwrap_or_default();
-    let resource =
-        signed.rsplit_once("Expires=").and_then(|(before, _)| before.strip_suffix(['?', '&'])).unwrap_or_default();
+    let sent = signed
+        .split(['?', '&'])
+        .find_map(|part| part.strip_prefix("Signature="))
+        .unwrap_or_default();
+    let resource = signed
+        .rsplit_once("Expires=")
+        .and_then(|(before, _)| before.strip_suffix(['?', '&']))
+        .unwrap_or_default();
     let policy = if custom { policy } else { Policy::new(resource, ends)? };
-    let in_cookies = cookies.pairs().find(|(name, _)| *name == "CloudFront-Signature").map_or("", |(_, value)| value);
+    let in_cookies = cookies
+        .pairs()
+        .find(|(name, _)| *name == "CloudFront-Signature")
+        .map_or("", |(_, value)| value);
     for signature in [sent, in_cookies] {
-        let signature = decode_base64(signature).ok_or("the signature is not CloudFront's base64")?;
+        let signature =
+            decode_base64(signature).ok_or("the signature is not CloudFront's base64")?;
         signer.public_key().verify(policy.to_json().as_bytes(), &signature, hash)?;
     }
     println!("\npolicy:\n{}\n\nthe public key accepts both signatures", policy.to_json());

@@ -23,9 +23,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let [method, url, options @ ..] = &arguments[..] else {
         return Err("give a method, a URL and options as name=value; the first lines of this example name them".into());
     };
-    let given = |name: &str| options.iter().rev().find_map(|option| option.strip_prefix(name)?.strip_prefix('='));
-    let known = ["header", "payload", "region", "time", "expires", "bucket", "access", "secret", "token"];
-    if let Some(wrong) = options.iter().find(|option| !option.split_once('=').is_some_and(|(n, _)| known.contains(&n)))
+    let given = |name: &str| {
+        options.iter().rev().find_map(|option| option.strip_prefix(name)?.strip_prefix('='))
+    };
+    let known =
+        ["header", "payload", "region", "time", "expires", "bucket", "access", "secret", "token"];
+    if let Some(wrong) = options
+        .iter()
+        .find(|option| !option.split_once('=').is_some_and(|(n, _)| known.contains(&n)))
     {
         let name = wrong.split('=').next().unwrap_or_default();
         return Err(format!("there is no option {name}: use {}", known.join(", ")).into());
@@ -33,22 +38,30 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let mut headers = Vec::new();
     for header in options.iter().filter_map(|option| option.strip_prefix("header=")) {
-        headers.push(header.split_once(':').ok_or_else(|| format!("a header is written name:value, not {header}"))?);
+        headers.push(
+            header
+                .split_once(':')
+                .ok_or_else(|| format!("a header is written name:value, not {header}"))?,
+        );
     }
     // The URL's own spelling counts: a URL type would change it.
     let request = Request::from_url(method, url)?.headers(&headers);
 
-    let variable = |name: &str, variable: &str| given(name).map(str::to_owned).or_else(|| std::env::var(variable).ok());
-    let access = variable("access", "AWS_ACCESS_KEY_ID").ok_or("no access key: set AWS_ACCESS_KEY_ID")?;
-    let secret = variable("secret", "AWS_SECRET_ACCESS_KEY").ok_or("no secret: set AWS_SECRET_ACCESS_KEY")?;
+    let variable = |name: &str, variable: &str| {
+        given(name).map(str::to_owned).or_else(|| std::env::var(variable).ok())
+    };
+    let access =
+        variable("access", "AWS_ACCESS_KEY_ID").ok_or("no access key: set AWS_ACCESS_KEY_ID")?;
+    let secret = variable("secret", "AWS_SECRET_ACCESS_KEY")
+        .ok_or("no secret: set AWS_SECRET_ACCESS_KEY")?;
     let mut credentials = Credentials::new(access, secret);
     if let Some(token) = variable("token", "AWS_SESSION_TOKEN").filter(|token| !token.is_empty()) {
         credentials = credentials.with_session_token(token);
     }
     let time = match given("time") {
-        Some(text) => {
-            Timestamp::parse_amz_date(text).or_else(|| Timestamp::parse_iso8601(text)).ok_or("no such time")?
-        }
+        Some(text) => Timestamp::parse_amz_date(text)
+            .or_else(|| Timestamp::parse_iso8601(text))
+            .ok_or("no such time")?,
         None => Timestamp::from(SystemTime::now()),
     };
     let expires = Duration::from_secs(given("expires").unwrap_or("3600").parse()?);
@@ -72,7 +85,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let ends = Timestamp::from_unix(time.unix().saturating_add(i64::try_from(expires.as_secs())?));
     let in_header = v4::sign(&request, payload, &credentials, scope, time)?;
-    let in_query = v4::presign(&request, v4::Payload::Unsigned, &credentials, scope, time, expires)?;
+    let in_query =
+        v4::presign(&request, v4::Payload::Unsigned, &credentials, scope, time, expires)?;
     let old_in_header = v2::sign(&request, given("bucket"), &credentials, time)?;
     let old_in_query = v2::presign(&request, given("bucket"), &credentials, ends)?;
     let explanations: [(&str, Explanation<'_>); 4] = [

@@ -13,8 +13,8 @@
 //! a writer has closed. `scratch` holds what is being written; a file leaves it by `rename`, which
 //! replaces its target atomically.
 use s3driver::driver::{
-    FileInfo, FileWriter, PendingUpload, PendingUploads, Purged, StorageDriver, UrlOptions, WalkOptions, WalkStep,
-    WriteMode, check_path,
+    FileInfo, FileWriter, PendingUpload, PendingUploads, Purged, StorageDriver, UrlOptions,
+    WalkOptions, WalkStep, WriteMode, check_path,
 };
 use s3driver::{Error, ErrorKind, Result};
 use std::env;
@@ -124,7 +124,8 @@ impl FolderDriver {
     /// Returns the unfinished files at and below a path.
     fn unfinished(&self, path: &str) -> Result<Vec<PendingUpload>> {
         let mut found = Vec::new();
-        let mut directories = vec![(mirrored(self.uploads(), path), path.trim_end_matches('/').to_owned())];
+        let mut directories =
+            vec![(mirrored(self.uploads(), path), path.trim_end_matches('/').to_owned())];
         while let Some((directory, path)) = directories.pop() {
             let entries = match fs::read_dir(&directory) {
                 Err(error) if is_missing(&error) => continue,
@@ -198,20 +199,33 @@ impl StorageDriver for FolderDriver {
         if mode == WriteMode::Append {
             // A copy: when this writer is dropped, what the last one closed is still there.
             match File::open(self.upload(path)) {
-                Ok(mut closed) => size = io::copy(&mut closed, &mut scratch.file).map_err(failed)?,
+                Ok(mut closed) => {
+                    size = io::copy(&mut closed, &mut scratch.file).map_err(failed)?
+                }
                 Err(error) if !is_missing(&error) => return Err(failed(error)),
                 Err(_) => match self.stat(path)? {
-                    info if info.is_directory() => return Err(failed(io::ErrorKind::NotFound.into())),
+                    info if info.is_directory() => {
+                        return Err(failed(io::ErrorKind::NotFound.into()));
+                    }
                     info if info.size == 0 => {}
                     info => {
-                        let text = format!("cannot append: a file of {} bytes is committed here", info.size);
+                        let text = format!(
+                            "cannot append: a file of {} bytes is committed here",
+                            info.size
+                        );
                         return Err(error(ErrorKind::InvalidArgument, text, path));
                     }
                 },
             }
         }
         let (driver, path) = (self.clone(), path.to_owned());
-        Ok(Box::new(FolderWriter { driver, path, scratch: Some(scratch), size, state: State::Open }))
+        Ok(Box::new(FolderWriter {
+            driver,
+            path,
+            scratch: Some(scratch),
+            size,
+            state: State::Open,
+        }))
     }
 
     fn stat(&self, path: &str) -> Result<FileInfo> {
@@ -297,7 +311,8 @@ impl StorageDriver for FolderDriver {
         let mut ended = 0;
         for upload in self.pending_uploads(path)? {
             let upload = upload?;
-            let elapsed = upload.started.and_then(|started| SystemTime::now().duration_since(started).ok());
+            let elapsed =
+                upload.started.and_then(|started| SystemTime::now().duration_since(started).ok());
             if elapsed.is_some_and(|elapsed| elapsed >= age) {
                 self.end_upload(&upload.path)?;
                 ended += 1;
@@ -378,7 +393,9 @@ impl FolderWriter {
         let scratch = self.scratch.take();
         let broken = std::mem::replace(&mut self.state, state) == State::Broken;
         match scratch {
-            Some(_) if broken => Err(error(ErrorKind::LocalIo, "an earlier write to the file failed", &self.path)),
+            Some(_) if broken => {
+                Err(error(ErrorKind::LocalIo, "an earlier write to the file failed", &self.path))
+            }
             Some(scratch) => Ok(scratch),
             None => Err(error(ErrorKind::Closed, "the writer has ended", &self.path)),
         }
@@ -482,7 +499,8 @@ fn error(kind: ErrorKind, text: impl Into<String>, path: &str) -> Error {
 }
 
 fn main() -> Result<()> {
-    let folder = env::args_os().nth(1).unwrap_or_else(|| env::temp_dir().join("folder_driver").into());
+    let folder =
+        env::args_os().nth(1).unwrap_or_else(|| env::temp_dir().join("folder_driver").into());
     let driver = FolderDriver::new(&folder)?;
     driver.put_content("/repositories/alpine/tags/latest/link", b"sha256:...")?;
     let mut writer = driver.writer("/blobs/layer", WriteMode::Create)?;

@@ -24,7 +24,11 @@ pub(crate) const MAX_RESERVE: usize = 1 << 20;
 ///
 /// # Errors
 /// When the memory cannot be had.
-pub(crate) fn extend(buffer: &mut Vec<u8>, filled: usize, expected: usize) -> Result<(), TryReserveError> {
+pub(crate) fn extend(
+    buffer: &mut Vec<u8>,
+    filled: usize,
+    expected: usize,
+) -> Result<(), TryReserveError> {
     /// The least room, for bodies of unknown or no length.
     const MIN_ROOM: usize = 4 << 10;
     let ahead = expected.saturating_sub(filled).clamp(1, MAX_RESERVE);
@@ -48,7 +52,10 @@ mod tests {
         for expected in [1, 4096, MAX_RESERVE, 5 << 30, usize::MAX] {
             let mut buffer = Vec::new();
             extend(&mut buffer, 0, expected).expect("memory");
-            assert!(!buffer.is_empty() && buffer.len() <= expected && buffer.capacity() <= MAX_RESERVE, "{expected}");
+            assert!(
+                !buffer.is_empty() && buffer.len() <= expected && buffer.capacity() <= MAX_RESERVE,
+                "{expected}"
+            );
         }
     }
 

@@ -68,8 +68,11 @@ mod tests {
 
     #[test]
     fn jitter_is_a_part_of_its_bound() {
-        for bound in [Duration::ZERO, Duration::from_nanos(1), Duration::from_millis(100), Duration::MAX] {
-            let parts = [0, 1 << 32, 1 << 62, 1 << 63, u64::MAX].map(|random| Fixed(random).jitter(bound));
+        for bound in
+            [Duration::ZERO, Duration::from_nanos(1), Duration::from_millis(100), Duration::MAX]
+        {
+            let parts =
+                [0, 1 << 32, 1 << 62, 1 << 63, u64::MAX].map(|random| Fixed(random).jitter(bound));
             assert!(parts.is_sorted(), "{parts:?}");
             assert_eq!((parts[0], parts[4]), (Duration::ZERO, bound));
         }

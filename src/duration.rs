@@ -15,7 +15,9 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
         return Err(bad("a sign"));
     }
     if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
-        return nanos(text, "", 1_000_000_000).map(to_duration).ok_or_else(|| bad("too large a number"));
+        return nanos(text, "", 1_000_000_000)
+            .map(to_duration)
+            .ok_or_else(|| bad("too large a number"));
     }
     let mut rest = text;
     let mut total = 0u128;
@@ -51,7 +53,8 @@ fn digits(text: &str) -> (&str, &str) {
 }
 
 fn nanos(whole: &str, fraction: &str, unit: u128) -> Option<u128> {
-    let number = |digits: &str| if digits.is_empty() { Some(0) } else { digits.parse::<u128>().ok() };
+    let number =
+        |digits: &str| if digits.is_empty() { Some(0) } else { digits.parse::<u128>().ok() };
     // An hour has 3.6e12 nanoseconds: digits beyond the 18th cannot matter.
     let fraction = fraction.get(..18).unwrap_or(fraction);
     let part = number(fraction)? * unit / 10u128.pow(fraction.len() as u32);

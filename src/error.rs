@@ -246,13 +246,19 @@ impl Error {
     }
     /// Whether nothing is there: a path, a key or an upload that does not exist.
     pub fn is_not_found(&self) -> bool {
-        matches!(self.kind(), ErrorKind::PathNotFound | ErrorKind::NoSuchKey | ErrorKind::NoSuchUpload)
+        matches!(
+            self.kind(),
+            ErrorKind::PathNotFound | ErrorKind::NoSuchKey | ErrorKind::NoSuchUpload
+        )
     }
     /// Whether the same call may succeed later although nothing is changed.
     pub fn is_transient(&self) -> bool {
         use ErrorKind::*;
         !self.0.lasting
-            && matches!(self.kind(), Throttled | Server | Connect | Timeout | Interrupted | Protocol | Conflict)
+            && matches!(
+                self.kind(),
+                Throttled | Server | Connect | Timeout | Interrupted | Protocol | Conflict
+            )
     }
 }
 
@@ -342,7 +348,10 @@ impl Error {
                 *text = hidden;
             }
         }
-        inner.others = std::mem::take(&mut inner.others).into_iter().map(|other| other.without(secrets)).collect();
+        inner.others = std::mem::take(&mut inner.others)
+            .into_iter()
+            .map(|other| other.without(secrets))
+            .collect();
         inner.source = inner.source.take().map(|source| Cause::without(source, secrets));
         self
     }
@@ -361,19 +370,29 @@ impl Cause {
     /// More causes than these are a circle.
     const DEPTH: usize = 16;
 
-    fn without(source: Box<dyn StdError + Send + Sync>, secrets: &Secrets) -> Box<dyn StdError + Send + Sync> {
+    fn without(
+        source: Box<dyn StdError + Send + Sync>,
+        secrets: &Secrets,
+    ) -> Box<dyn StdError + Send + Sync> {
         let source = match source.downcast::<Error>() {
             Ok(error) => return Box::new(error.without(secrets)),
             Err(source) => source,
         };
-        let chain =
-            std::iter::successors(Some(&*source as &(dyn StdError + 'static)), |cause| StdError::source(*cause));
+        let chain = std::iter::successors(Some(&*source as &(dyn StdError + 'static)), |cause| {
+            StdError::source(*cause)
+        });
         let shows = |text: String| matches!(secrets.hide(&text), Cow::Owned(_));
-        if !chain.clone().take(Self::DEPTH).any(|cause| shows(cause.to_string()) || shows(format!("{cause:?}"))) {
+        if !chain
+            .clone()
+            .take(Self::DEPTH)
+            .any(|cause| shows(cause.to_string()) || shows(format!("{cause:?}")))
+        {
             return source;
         }
-        let texts: Vec<_> =
-            chain.take(Self::DEPTH).map(|cause| secrets.hide(&cause.to_string()).into_owned()).collect();
+        let texts: Vec<_> = chain
+            .take(Self::DEPTH)
+            .map(|cause| secrets.hide(&cause.to_string()).into_owned())
+            .collect();
         let causes = texts.into_iter().rev();
         let cause = causes.fold(None, |source, text| Some(Box::new(Self { text, source })));
         match cause {
@@ -475,9 +494,9 @@ impl StdError for Error {
 /// as its cause.
 impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Self {
-        error
-            .downcast::<Self>()
-            .unwrap_or_else(|error| Self::new(ErrorKind::LocalIo, error.to_string()).with_source(error))
+        error.downcast::<Self>().unwrap_or_else(|error| {
+            Self::new(ErrorKind::LocalIo, error.to_string()).with_source(error)
+        })
     }
 }
 
@@ -503,10 +522,19 @@ mod tests {
 
     #[test]
     fn an_error_survives_the_way_through_io() {
-        let error = Error::new(ErrorKind::InvalidOffset, "no").with_path("/a").with_offset(-1).with_bytes_taken(7);
+        let error = Error::new(ErrorKind::InvalidOffset, "no")
+            .with_path("/a")
+            .with_offset(-1)
+            .with_bytes_taken(7);
         let back = Error::from(std::io::Error::from(error.with_source("cause")));
-        assert_eq!((back.kind(), back.path(), back.offset()), (ErrorKind::InvalidOffset, Some("/a"), Some(-1)));
-        assert_eq!((back.bytes_taken(), back.source().unwrap().to_string()), (Some(7), "cause".to_owned()));
+        assert_eq!(
+            (back.kind(), back.path(), back.offset()),
+            (ErrorKind::InvalidOffset, Some("/a"), Some(-1))
+        );
+        assert_eq!(
+            (back.bytes_taken(), back.source().unwrap().to_string()),
+            (Some(7), "cause".to_owned())
+        );
         let other = Error::from(std::io::Error::other("the disk is full"));
         assert_eq!((other.kind(), other.message()), (ErrorKind::LocalIo, "the disk is full"));
         assert!(other.source().is_some());
@@ -515,7 +543,10 @@ mod tests {
     #[test]
     fn an_error_is_one_line_that_reads_as_it_is_written() {
         let nasty = "a\u{202e}b\u{2028}c\u{200b}d\ne";
-        let error = Error::new(ErrorKind::Refused, nasty).with_path(nasty).with_bucket(nasty).with_key(nasty);
+        let error = Error::new(ErrorKind::Refused, nasty)
+            .with_path(nasty)
+            .with_bucket(nasty)
+            .with_key(nasty);
         let error = error.with_request_id(nasty).with_history(nasty).with_hint(nasty);
         let error = error.with_others(vec![Error::new(ErrorKind::Refused, nasty)]);
         for text in [error.to_string(), format!("{error:?}")] {

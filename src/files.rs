@@ -20,7 +20,8 @@ pub(crate) fn read(path: &Path, limit: usize) -> io::Result<Zeroizing<Vec<u8>>> 
     // The file's own size first, so that no part of a secret stays in an allocation that was outgrown.
     let capacity = usize::try_from(metadata.len()).unwrap_or(limit).min(limit).saturating_add(1);
     let mut bytes = Zeroizing::new(Vec::with_capacity(capacity));
-    file.take(u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1)).read_to_end(&mut bytes)?;
+    file.take(u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1))
+        .read_to_end(&mut bytes)?;
     if bytes.len() > limit {
         let reason = format!("the file has more than {limit} bytes");
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason));
@@ -41,7 +42,10 @@ mod tests {
         assert_eq!(&**read(&path, 5).unwrap(), b"12345");
         assert_eq!(error(&path, 4), "the file has more than 4 bytes");
         assert_eq!(error(directory.path(), 4), "it is not a regular file");
-        assert_eq!(read(&directory.path().join("none"), 4).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(
+            read(&directory.path().join("none"), 4).unwrap_err().kind(),
+            io::ErrorKind::NotFound
+        );
     }
 
     #[cfg(unix)]

@@ -157,7 +157,10 @@ impl Timestamp {
     pub fn plus(self, by: Duration) -> Self {
         let nanos = self.nanos + by.subsec_nanos();
         let (carry, nanos) = (nanos / NANOS_PER_SECOND, nanos % NANOS_PER_SECOND);
-        let later = self.seconds.checked_add_unsigned(by.as_secs()).and_then(|s| s.checked_add_unsigned(carry.into()));
+        let later = self
+            .seconds
+            .checked_add_unsigned(by.as_secs())
+            .and_then(|s| s.checked_add_unsigned(carry.into()));
         match later {
             Some(seconds) => Self { seconds, nanos },
             None => Self { seconds: i64::MAX, nanos: NANOS_PER_SECOND - 1 },
@@ -209,7 +212,9 @@ impl From<SystemTime> for Timestamp {
                 let seconds = 0i64.saturating_sub_unsigned(before.as_secs());
                 match before.subsec_nanos() {
                     0 => Self { seconds, nanos: 0 },
-                    nanos => Self { seconds: seconds.saturating_sub(1), nanos: NANOS_PER_SECOND - nanos },
+                    nanos => {
+                        Self { seconds: seconds.saturating_sub(1), nanos: NANOS_PER_SECOND - nanos }
+                    }
                 }
             }
         }
@@ -224,7 +229,9 @@ impl From<Timestamp> for SystemTime {
             0.. => Self::UNIX_EPOCH.checked_add(whole),
             _ => Self::UNIX_EPOCH.checked_sub(whole),
         };
-        second.and_then(|s| s.checked_add(Duration::from_nanos(time.nanos.into()))).unwrap_or(Self::UNIX_EPOCH)
+        second
+            .and_then(|s| s.checked_add(Duration::from_nanos(time.nanos.into())))
+            .unwrap_or(Self::UNIX_EPOCH)
     }
 }
 
@@ -285,7 +292,8 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let days = days + DAYS_TO_EPOCH;
     let era = days.div_euclid(DAYS_PER_ERA);
     let day_of_era = days.rem_euclid(DAYS_PER_ERA);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let march_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * march_month + 2) / 5 + 1;
@@ -299,10 +307,18 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
     let march_month = if month > 2 { month - 3 } else { month + 9 };
     let day_of_year = (153 * march_month + 2) / 5 + day - 1;
-    era * DAYS_PER_ERA + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - DAYS_TO_EPOCH
+    era * DAYS_PER_ERA + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year
+        - DAYS_TO_EPOCH
 }
 
-fn from_parts(year: i64, month: i64, day: i64, hour: i64, minute: i64, second: i64) -> Option<Timestamp> {
+fn from_parts(
+    year: i64,
+    month: i64,
+    day: i64,
+    hour: i64,
+    minute: i64,
+    second: i64,
+) -> Option<Timestamp> {
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let last_day = match month {
         2 if leap => 29,
@@ -314,7 +330,10 @@ fn from_parts(year: i64, month: i64, day: i64, hour: i64, minute: i64, second: i
     if !(1..=last_day).contains(&day) || hour > 23 || minute > 59 || second > 60 {
         return None;
     }
-    let seconds = days_from_civil(year, month, day) * SECONDS_PER_DAY + hour * 3600 + minute * 60 + second.min(59);
+    let seconds = days_from_civil(year, month, day) * SECONDS_PER_DAY
+        + hour * 3600
+        + minute * 60
+        + second.min(59);
     Some(Timestamp::from_unix(seconds))
 }
 
@@ -398,8 +417,10 @@ impl Scanner<'_> {
 }
 
 const WEEKDAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
-const WEEKDAYS_LONG: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
-const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const WEEKDAYS_LONG: [&str; 7] =
+    ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 const NANOS_PER_SECOND: u32 = 1_000_000_000;
 const SECONDS_PER_DAY: i64 = 86_400;
 const DAYS_PER_ERA: i64 = 146_097;
@@ -452,10 +473,17 @@ mod tests {
         assert_eq!(parse("2013-05-24T02:00:00.5+02:00"), t(1_369_353_600, 500_000_000));
         assert_eq!(parse("2013-05-23T19:30:00-0430"), t(1_369_353_600, 0));
         assert_eq!(parse("2016-12-31T23:59:60Z"), parse("2016-12-31T23:59:59Z"));
-        for form in ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"] {
+        for form in [
+            "Sun, 06 Nov 1994 08:49:37 GMT",
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+            "Sun Nov  6 08:49:37 1994",
+        ] {
             assert_eq!(Timestamp::parse_http_date(form), t(784_111_777, 0), "{form}");
         }
-        assert_eq!(Timestamp::parse_http_date("Tue, 27 Mar 2007 19:36:42 +0000"), t(1_175_024_202, 0));
+        assert_eq!(
+            Timestamp::parse_http_date("Tue, 27 Mar 2007 19:36:42 +0000"),
+            t(1_175_024_202, 0)
+        );
         assert_eq!(Timestamp::parse_http_date("Wed Nov 16 08:49:37 1994"), t(784_975_777, 0));
         assert_eq!(
             Timestamp::parse_http_date("Monday, 01-Jul-69 00:00:00 GMT"),
@@ -507,7 +535,13 @@ mod tests {
         ] {
             assert_eq!(Timestamp::parse_http_date(text), None, "{text}");
         }
-        for text in ["20130524", "20130524T000000", "20130230T000000Z", "2013-05-24T00:00:00Z", "20130524T000000ZZ"] {
+        for text in [
+            "20130524",
+            "20130524T000000",
+            "20130230T000000Z",
+            "2013-05-24T00:00:00Z",
+            "20130524T000000ZZ",
+        ] {
             assert_eq!(Timestamp::parse_amz_date(text), None, "{text}");
         }
     }
@@ -515,11 +549,17 @@ mod tests {
     #[test]
     fn adds_with_carry_and_saturates() {
         let t = Timestamp { seconds: 1, nanos: 600_000_000 };
-        assert_eq!(t.plus(Duration::new(2, 500_000_000)), Timestamp { seconds: 4, nanos: 100_000_000 });
+        assert_eq!(
+            t.plus(Duration::new(2, 500_000_000)),
+            Timestamp { seconds: 4, nanos: 100_000_000 }
+        );
         let end = Timestamp { seconds: i64::MAX, nanos: 999_999_999 };
         assert_eq!(t.plus(Duration::MAX), end);
         assert_eq!(end.plus(Duration::from_nanos(1)), end);
-        assert_eq!(Timestamp::from_unix(i64::MIN).plus(Duration::from_secs(u64::MAX)).seconds, i64::MAX);
+        assert_eq!(
+            Timestamp::from_unix(i64::MIN).plus(Duration::from_secs(u64::MAX)).seconds,
+            i64::MAX
+        );
     }
 
     #[test]
@@ -532,7 +572,10 @@ mod tests {
         ] {
             assert_eq!(Timestamp::from(SystemTime::from(t)), t);
         }
-        assert_eq!(SystemTime::from(Timestamp::from_unix(1)), SystemTime::UNIX_EPOCH + Duration::from_secs(1));
+        assert_eq!(
+            SystemTime::from(Timestamp::from_unix(1)),
+            SystemTime::UNIX_EPOCH + Duration::from_secs(1)
+        );
     }
 
     proptest! {

@@ -7,8 +7,8 @@ mod support;
 
 use s3driver::ErrorKind;
 use s3driver::client::{
-    ByteRange, Checksum, Client, Condition, Config, Endpoint, GetObject, ObjectSettings, PayloadSigning, Scheme,
-    SignatureVersion, UploadRef, Variant,
+    ByteRange, Checksum, Client, Condition, Config, Endpoint, GetObject, ObjectSettings,
+    PayloadSigning, Scheme, SignatureVersion, UploadRef, Variant,
 };
 use s3driver::sign::Credentials;
 use server::{Answer, End, Fault, Faulty, Seen};
@@ -17,8 +17,10 @@ use support::ServerOptions;
 use support::target::bytes_at;
 
 const BUCKET: &str = "registry";
-const CHECKSUMS: [(Checksum, &str); 2] =
-    [(Checksum::Crc32c, "x-amz-checksum-crc32c"), (Checksum::Crc64Nvme, "x-amz-checksum-crc64nvme")];
+const CHECKSUMS: [(Checksum, &str); 2] = [
+    (Checksum::Crc32c, "x-amz-checksum-crc32c"),
+    (Checksum::Crc64Nvme, "x-amz-checksum-crc64nvme"),
+];
 
 fn start() -> Faulty {
     Faulty::start(ServerOptions { min_part_size: 1, ..ServerOptions::default() })
@@ -30,7 +32,8 @@ fn client(faulty: &Faulty, checksum: Checksum) -> Client {
 
 fn config(faulty: &Faulty) -> Config {
     let endpoint = Endpoint::custom(&faulty.url(), Some("us-east-1"), Scheme::Http).unwrap();
-    Config::new(endpoint).static_credentials(Credentials::new("AKIDEMBEDDED", "embedded/secret+key"))
+    Config::new(endpoint)
+        .static_credentials(Credentials::new("AKIDEMBEDDED", "embedded/secret+key"))
 }
 
 fn seen(faulty: &Faulty, operation: &str) -> Vec<Seen> {
@@ -47,14 +50,19 @@ fn uploads_carry_it_and_the_server_agrees() {
         for signature in [SignatureVersion::V4, SignatureVersion::V2] {
             let faulty = start();
             let payload = PayloadSigning::Unsigned;
-            let client =
-                Client::new(config(&faulty).checksum(checksum).signature(signature).payload_signing(payload)).unwrap();
+            let client = Client::new(
+                config(&faulty).checksum(checksum).signature(signature).payload_signing(payload),
+            )
+            .unwrap();
             let content = bytes_at(1, 0, 100_000);
             client.put_object(BUCKET, "key", &content, &ObjectSettings::default()).unwrap();
             assert!(seen(&faulty, "PutObject")[0].header(header).is_some());
             assert!(faulty.backend.object_info(BUCKET, "key").unwrap().checksum.is_some());
             assert!(get(&client).unwrap() == content);
-            assert_eq!(seen(&faulty, "GetObject")[0].header("x-amz-checksum-mode"), Some("ENABLED"));
+            assert_eq!(
+                seen(&faulty, "GetObject")[0].header("x-amz-checksum-mode"),
+                Some("ENABLED")
+            );
         }
     }
 }
@@ -67,7 +75,9 @@ fn uploads_in_parts_get_one_of_the_whole_object() {
         let id = client.create_multipart_upload(BUCKET, "key", &ObjectSettings::default()).unwrap();
         let upload = UploadRef { bucket: BUCKET, key: "key", upload_id: &id };
         let parts: Vec<_> = (1..=3)
-            .map(|number| client.upload_part(upload, number, &bytes_at(number.into(), 0, 1000)).unwrap())
+            .map(|number| {
+                client.upload_part(upload, number, &bytes_at(number.into(), 0, 1000)).unwrap()
+            })
             .collect();
         client.complete_multipart_upload(upload, &parts, &Condition::Always).unwrap();
         assert!(seen(&faulty, "UploadPart").iter().all(|seen| seen.header(header).is_some()));
@@ -112,7 +122,10 @@ fn bitflip_and_bad_checksum() {
         assert_eq!(get(&client).unwrap_err().kind(), ErrorKind::Integrity);
         // Ranges have none.
         let part = GetObject::range(ByteRange::From(10));
-        assert!(client.get_object(BUCKET, "key", &part).unwrap().read_all(1 << 20).unwrap() == content[10..]);
+        assert!(
+            client.get_object(BUCKET, "key", &part).unwrap().read_all(1 << 20).unwrap()
+                == content[10..]
+        );
     }
 }
 
@@ -139,13 +152,21 @@ fn md5_where_the_etag_is_one() {
     faulty.once("GetObject", Fault::changed(flipped));
     assert!(get(&self::client(&faulty, Checksum::Auto)).unwrap() != content);
     // No MD5 of the bytes: encrypted with a key of KMS, or made of parts.
-    faulty.once("GetObject", Fault::changed(|answer| flipped(answer).with("x-amz-server-side-encryption", "aws:kms")));
+    faulty.once(
+        "GetObject",
+        Fault::changed(|answer| flipped(answer).with("x-amz-server-side-encryption", "aws:kms")),
+    );
     assert!(get(&client).unwrap() != content);
-    faulty.once("GetObject", Fault::changed(|answer| flipped(answer).with("x-amz-server-side-encryption", "AES256")));
+    faulty.once(
+        "GetObject",
+        Fault::changed(|answer| flipped(answer).with("x-amz-server-side-encryption", "AES256")),
+    );
     assert_eq!(get(&client).unwrap_err().kind(), ErrorKind::Integrity);
     let id = client.create_multipart_upload(BUCKET, "key", &ObjectSettings::default()).unwrap();
     let upload = UploadRef { bucket: BUCKET, key: "key", upload_id: &id };
-    let parts = [1, 2].map(|number| client.upload_part(upload, number, &bytes_at(number.into(), 0, 1000)).unwrap());
+    let parts = [1, 2].map(|number| {
+        client.upload_part(upload, number, &bytes_at(number.into(), 0, 1000)).unwrap()
+    });
     client.complete_multipart_upload(upload, &parts, &Condition::Always).unwrap();
     assert!(seen(&faulty, "UploadPart").iter().all(|seen| seen.header("content-md5").is_some()));
     assert!(!seen(&faulty, "CreateMultipartUpload")[0].head.contains("x-amz-checksum"));
@@ -167,16 +188,19 @@ fn damage_on_the_way_up() {
 #[test]
 fn an_upload_begun_without_a_checksum_goes_on_without() {
     let faulty = start();
-    let id =
-        client(&faulty, Checksum::None).create_multipart_upload(BUCKET, "key", &ObjectSettings::default()).unwrap();
+    let id = client(&faulty, Checksum::None)
+        .create_multipart_upload(BUCKET, "key", &ObjectSettings::default())
+        .unwrap();
     let client = client(&faulty, Checksum::Crc64Nvme);
     let upload = UploadRef { bucket: BUCKET, key: "key", upload_id: &id };
     let text = "<Error><Code>InvalidRequest</Code><Message>Checksum Type mismatch occurred, expected checksum Type: null, \
                 actual checksum Type: crc64nvme</Message></Error>";
     faulty.once("UploadPart", Fault::reply(400, text));
     let part = client.upload_part(upload, 1, b"part").unwrap();
-    let sent: Vec<bool> =
-        seen(&faulty, "UploadPart").iter().map(|seen| seen.header("x-amz-checksum-crc64nvme").is_some()).collect();
+    let sent: Vec<bool> = seen(&faulty, "UploadPart")
+        .iter()
+        .map(|seen| seen.header("x-amz-checksum-crc64nvme").is_some())
+        .collect();
     assert_eq!(sent, [true, false]);
     client.complete_multipart_upload(upload, &[part], &Condition::Always).unwrap();
     assert_eq!(faulty.backend.object(BUCKET, "key").unwrap(), "part");
@@ -188,10 +212,14 @@ fn composite_checksums_are_passed_over() {
     let faulty = start();
     let client = client(&faulty, Checksum::Crc32c);
     client.put_object(BUCKET, "key", b"content", &ObjectSettings::default()).unwrap();
-    faulty.once("GetObject", Fault::changed(|answer| answer.with("x-amz-checksum-crc32c", "AAAAAA==-2")));
+    faulty.once(
+        "GetObject",
+        Fault::changed(|answer| answer.with("x-amz-checksum-crc32c", "AAAAAA==-2")),
+    );
     assert_eq!(get(&client).unwrap(), b"content");
-    let composite =
-        |answer: Answer| answer.with("x-amz-checksum-crc32c", "AAAAAA==").with("x-amz-checksum-type", "COMPOSITE");
+    let composite = |answer: Answer| {
+        answer.with("x-amz-checksum-crc32c", "AAAAAA==").with("x-amz-checksum-type", "COMPOSITE")
+    };
     faulty.once("GetObject", Fault::changed(composite));
     assert_eq!(get(&client).unwrap(), b"content");
 }
@@ -200,13 +228,18 @@ fn composite_checksums_are_passed_over() {
 #[test]
 fn auto_is_for_aws_alone() {
     let faulty = start();
-    client(&faulty, Checksum::Auto).put_object(BUCKET, "key", b"content", &ObjectSettings::default()).unwrap();
+    client(&faulty, Checksum::Auto)
+        .put_object(BUCKET, "key", b"content", &ObjectSettings::default())
+        .unwrap();
     assert!(!faulty.seen()[0].head.contains("x-amz-checksum"));
     let endpoint = Endpoint::aws("us-east-1", Scheme::Http, Variant::default()).unwrap();
     let aws = Config::new(endpoint)
         .static_credentials(Credentials::new("AKID", "secret"))
         .proxy(s3driver::client::Proxy::parse(&faulty.url()).unwrap());
     faulty.once("*", Fault::reply(200, ""));
-    Client::new(aws).unwrap().put_object(BUCKET, "a/key", b"content", &ObjectSettings::default()).unwrap();
+    Client::new(aws)
+        .unwrap()
+        .put_object(BUCKET, "a/key", b"content", &ObjectSettings::default())
+        .unwrap();
     assert!(faulty.seen()[1].header("x-amz-checksum-crc64nvme").is_some());
 }

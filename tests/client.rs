@@ -4,8 +4,8 @@
 mod support;
 
 use s3driver::client::{
-    ByteRange, Client, Condition, CopySource, GetObject, HELD_BODY, ListObjects, ObjectSettings, Presign,
-    PresignMethod, RetryPolicy, SignatureVersion, StorageClass, UploadRef, UploadedPart,
+    ByteRange, Client, Condition, CopySource, GetObject, HELD_BODY, ListObjects, ObjectSettings,
+    Presign, PresignMethod, RetryPolicy, SignatureVersion, StorageClass, UploadRef, UploadedPart,
 };
 use s3driver::sign::Credentials;
 use s3driver::{ErrorKind, Result};
@@ -26,13 +26,19 @@ fn get(client: &Client, target: &Target, key: &str) -> Result<Vec<u8>> {
 
 /// All keys below a prefix, page by page.
 fn keys(client: &Client, target: &Target, request: ListObjects) -> Vec<String> {
-    client.listing(&target.bucket, request).flat_map(|page| page.unwrap().contents).map(|object| object.key).collect()
+    client
+        .listing(&target.bucket, request)
+        .flat_map(|page| page.unwrap().contents)
+        .map(|object| object.key)
+        .collect()
 }
 
 fn clean(client: &Client, target: &Target, prefix: &str) {
     let found = keys(client, target, ListObjects::prefix(prefix));
     for batch in found.chunks(1000) {
-        client.delete_objects(&target.bucket, &batch.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
+        client
+            .delete_objects(&target.bucket, &batch.iter().map(String::as_str).collect::<Vec<_>>())
+            .unwrap();
     }
 }
 
@@ -41,7 +47,8 @@ fn fetch(target: &Target, method: &str, url: &str) -> (u16, Vec<u8>) {
     if let Some(rest) = url.strip_prefix("http://") {
         let (host, path) = rest.split_at(rest.find('/').unwrap());
         let mut socket = TcpStream::connect(host).unwrap();
-        write!(socket, "{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n").unwrap();
+        write!(socket, "{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n")
+            .unwrap();
         let mut reply = Vec::new();
         socket.read_to_end(&mut reply).unwrap();
         let head = reply.windows(4).position(|w| w == b"\r\n\r\n").expect("a whole head") + 4;
@@ -49,7 +56,14 @@ fn fetch(target: &Target, method: &str, url: &str) -> (u16, Vec<u8>) {
         return (status, reply[head..].to_vec());
     }
     let mut curl = std::process::Command::new("curl");
-    curl.args(["-s", "--path-as-is", "-w", "\n%{http_code}", "--cacert", target.ca_file.as_deref().unwrap()]);
+    curl.args([
+        "-s",
+        "--path-as-is",
+        "-w",
+        "\n%{http_code}",
+        "--cacert",
+        target.ca_file.as_deref().unwrap(),
+    ]);
     if method == "HEAD" {
         curl.arg("-I");
     }

@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 use proptest::prelude::*;
 use s3driver::cloudfront::{
-    CookieScope, HashAlgorithm, Ipv4Range, LAST_END, Policy, PrivateKey, PublicKey, RsaMinimum, Signer, decode_base64,
+    CookieScope, HashAlgorithm, Ipv4Range, LAST_END, Policy, PrivateKey, PublicKey, RsaMinimum,
+    Signer, decode_base64,
 };
 use s3driver::time::Timestamp;
 use s3driver::{Error, ErrorKind};
@@ -18,7 +19,8 @@ const NOW: Timestamp = Timestamp::from_unix(1_357_000_000);
 const ENDS: Timestamp = Timestamp::from_unix(1_357_034_400);
 
 fn key_file(name: &str) -> String {
-    std::fs::read_to_string(format!("{}/tests/data/cloudfront/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+    std::fs::read_to_string(format!("{}/tests/data/cloudfront/{name}", env!("CARGO_MANIFEST_DIR")))
+        .unwrap()
 }
 
 fn signer(hash: HashAlgorithm) -> Signer {
@@ -28,12 +30,19 @@ fn signer(hash: HashAlgorithm) -> Signer {
 /// The value of a query parameter.
 fn parameter<'a>(url: &'a str, name: &str) -> Option<&'a str> {
     let (_, query) = url.split_once('?')?;
-    query.split('&').filter_map(|pair| pair.split_once('=')).find(|(n, _)| *n == name).map(|(_, value)| value)
+    query
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .find(|(n, _)| *n == name)
+        .map(|(_, value)| value)
 }
 
 fn refusal<T: std::fmt::Debug>(result: s3driver::Result<T>) -> String {
     let error: Error = result.unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::InvalidArgument | ErrorKind::Configuration), "{error:?}");
+    assert!(
+        matches!(error.kind(), ErrorKind::InvalidArgument | ErrorKind::Configuration),
+        "{error:?}"
+    );
     error.message().to_owned()
 }
 
@@ -47,7 +56,11 @@ mod policies {
         let range: Ipv4Range = "192.0.2.0/24".parse().unwrap();
         let cases = [
             (
-                Policy::new("http://d111111abcdef8.cloudfront.net/horizon.jpg?size=large&license=yes", ENDS).unwrap(),
+                Policy::new(
+                    "http://d111111abcdef8.cloudfront.net/horizon.jpg?size=large&license=yes",
+                    ENDS,
+                )
+                .unwrap(),
                 r#"{
                    "Statement":[
                       {
@@ -62,7 +75,9 @@ mod policies {
                 }"#,
             ),
             (
-                Policy::new("http://d111111abcdef8.cloudfront.net/game_download.zip", ENDS).unwrap().source(range),
+                Policy::new("http://d111111abcdef8.cloudfront.net/game_download.zip", ENDS)
+                    .unwrap()
+                    .source(range),
                 r#"{
                    "Statement": [
                       {
@@ -76,7 +91,9 @@ mod policies {
                 }"#,
             ),
             (
-                Policy::new("http://d111111abcdef8.cloudfront.net/training/*", ENDS).unwrap().source(range),
+                Policy::new("http://d111111abcdef8.cloudfront.net/training/*", ENDS)
+                    .unwrap()
+                    .source(range),
                 r#"{
                    "Statement": [
                       {
@@ -90,7 +107,11 @@ mod policies {
                 }"#,
             ),
             (
-                Policy::new("http://*", one_day).unwrap().starts(ENDS).unwrap().source("192.0.2.10".parse().unwrap()),
+                Policy::new("http://*", one_day)
+                    .unwrap()
+                    .starts(ENDS)
+                    .unwrap()
+                    .source("192.0.2.10".parse().unwrap()),
                 r#"{
                    "Statement": [
                       {
@@ -123,11 +144,16 @@ mod policies {
             .unwrap()
             .source("192.0.2.0/24".parse().unwrap());
         let cookies = signer(HashAlgorithm::Sha256).cookies_with_policy(&policy, NOW).unwrap();
-        let scope = CookieScope::new().domain("d111111abcdef8.cloudfront.net").unwrap().path("/").unwrap();
+        let scope =
+            CookieScope::new().domain("d111111abcdef8.cloudfront.net").unwrap().path("/").unwrap();
         let headers = cookies.set_cookie_headers(&scope);
         let attributes = "; Domain=d111111abcdef8.cloudfront.net; Path=/; Secure; HttpOnly";
         assert_eq!(headers[0], format!("CloudFront-Policy={DOCUMENTED}{attributes}"));
-        assert!(headers[1].starts_with("CloudFront-Signature=") && headers[1].ends_with(attributes), "{}", headers[1]);
+        assert!(
+            headers[1].starts_with("CloudFront-Signature=") && headers[1].ends_with(attributes),
+            "{}",
+            headers[1]
+        );
         assert_eq!(headers[2], format!("CloudFront-Key-Pair-Id={ID}{attributes}"));
         assert_eq!(headers[3], format!("CloudFront-Hash-Algorithm=SHA256{attributes}"));
         assert_eq!(headers.len(), 4);
@@ -148,7 +174,10 @@ mod policies {
             "h/a",
             "",
         ] {
-            assert!(refusal(Policy::new(resource, ENDS)).starts_with("the policy's resource"), "{resource:?}");
+            assert!(
+                refusal(Policy::new(resource, ENDS)).starts_with("the policy's resource"),
+                "{resource:?}"
+            );
         }
         for (range, why) in [
             ("192.0.2.0/24\"", "is written like"),
@@ -173,7 +202,10 @@ mod policies {
         }
         let policy = policy(LAST_END.unix()).unwrap();
         assert!(refusal(policy.clone().starts(LAST_END)).contains("start before it ends"));
-        assert!(refusal(policy.clone().starts(Timestamp::from_unix(0))).contains("start before it ends"));
+        assert!(
+            refusal(policy.clone().starts(Timestamp::from_unix(0)))
+                .contains("start before it ends")
+        );
         assert!(policy.starts(Timestamp::from_unix(1)).is_ok());
     }
 }
@@ -190,18 +222,27 @@ mod urls {
         let signature = parameter(&signed, "Signature").unwrap();
         assert_eq!(
             signed,
-            format!("{url}&Expires=1767290400&Signature={signature}&Key-Pair-Id={ID}&Hash-Algorithm=SHA256")
+            format!(
+                "{url}&Expires=1767290400&Signature={signature}&Key-Pair-Id={ID}&Hash-Algorithm=SHA256"
+            )
         );
         let signed = signer(HashAlgorithm::Sha1).sign_url(url, ends, NOW).unwrap();
         let signature = parameter(&signed, "Signature").unwrap();
-        assert_eq!(signed, format!("{url}&Expires=1767290400&Signature={signature}&Key-Pair-Id={ID}"));
+        assert_eq!(
+            signed,
+            format!("{url}&Expires=1767290400&Signature={signature}&Key-Pair-Id={ID}")
+        );
         // 256 bytes of RSA in base64, every character one of CloudFront's.
         assert_eq!(signature.len(), 344);
-        assert!(signature.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_~".contains(&b)), "{signature}");
+        assert!(
+            signature.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_~".contains(&b)),
+            "{signature}"
+        );
 
         let policy = Policy::new("https://d111111abcdef8.cloudfront.net/*", ends).unwrap();
         let signed = signer(HashAlgorithm::Sha1).sign_url_with_policy(url, &policy, NOW).unwrap();
-        let (sent, signature) = (parameter(&signed, "Policy").unwrap(), parameter(&signed, "Signature").unwrap());
+        let (sent, signature) =
+            (parameter(&signed, "Policy").unwrap(), parameter(&signed, "Signature").unwrap());
         assert_eq!(signed, format!("{url}&Policy={sent}&Signature={signature}&Key-Pair-Id={ID}"));
         assert_eq!(decode_base64(sent).unwrap(), policy.to_json().into_bytes());
     }
@@ -221,7 +262,10 @@ mod urls {
         ] {
             let signed = signer(HashAlgorithm::Sha1).sign_url(given, ENDS, NOW).unwrap();
             let rest = signed.strip_prefix(resource).unwrap_or_else(|| panic!("{signed}"));
-            assert!(rest.starts_with(if resource.contains('?') { "&Expires=" } else { "?Expires=" }), "{signed}");
+            assert!(
+                rest.starts_with(if resource.contains('?') { "&Expires=" } else { "?Expires=" }),
+                "{signed}"
+            );
             let policy = format!(
                 r#"{{"Statement":[{{"Resource":"{resource}","Condition":{{"DateLessThan":{{"AWS:EpochTime":{}}}}}}}]}}"#,
                 ENDS.unix()
@@ -263,11 +307,20 @@ mod urls {
             assert_eq!(refusal(signer.cookies(url, ENDS, NOW)), message, "{url}");
         }
         for ends in [NOW, Timestamp::from_unix(NOW.unix() - 1), Timestamp::from_unix(1)] {
-            assert_eq!(refusal(signer.sign_url("https://h/a", ends, NOW)), "the expiry is in the past");
+            assert_eq!(
+                refusal(signer.sign_url("https://h/a", ends, NOW)),
+                "the expiry is in the past"
+            );
         }
-        assert!(refusal(signer.sign_url("https://h/a", Timestamp::from_unix(1 << 31), NOW)).contains("2038-01-19"));
+        assert!(
+            refusal(signer.sign_url("https://h/a", Timestamp::from_unix(1 << 31), NOW))
+                .contains("2038-01-19")
+        );
         let policy = Policy::new("https://h/a/*", ENDS).unwrap();
-        assert!(refusal(signer.sign_url_with_policy("https://h/b", &policy, NOW)).contains("does not cover"));
+        assert!(
+            refusal(signer.sign_url_with_policy("https://h/b", &policy, NOW))
+                .contains("does not cover")
+        );
         assert!(signer.sign_url_with_policy("https://h/a/*?b=*", &policy, NOW).is_ok());
         assert!(refusal(signer.cookies_with_policy(&policy, ENDS)).contains("in the past"));
     }
@@ -313,7 +366,10 @@ mod urls {
             cookies.set_cookie_headers(&CookieScope::new())[0],
             "CloudFront-Expires=1357034400; Secure; HttpOnly"
         );
-        assert!(CookieScope::new().domain("h; Path=/").is_err() && CookieScope::new().domain("").is_err());
+        assert!(
+            CookieScope::new().domain("h; Path=/").is_err()
+                && CookieScope::new().domain("").is_err()
+        );
         for path in ["", "a", "/a;b", "/a b", "/\r\nX: y", "/é"] {
             assert!(CookieScope::new().path(path).is_err(), "{path:?}");
         }
@@ -341,8 +397,12 @@ mod keys {
             let key = PrivateKey::from_pem(&text).unwrap_or_else(|e| panic!("{e}\n{text}"));
             assert_eq!(key.sign(b"x", HashAlgorithm::Sha1).unwrap(), reference);
         }
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/cloudfront/test_rsa2048_pkcs8.pem");
-        assert_eq!(PrivateKey::from_file(path).unwrap().sign(b"x", HashAlgorithm::Sha1).unwrap(), reference);
+        let path =
+            concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/cloudfront/test_rsa2048_pkcs8.pem");
+        assert_eq!(
+            PrivateKey::from_file(path).unwrap().sign(b"x", HashAlgorithm::Sha1).unwrap(),
+            reference
+        );
     }
 
     #[test]
@@ -364,14 +424,23 @@ mod keys {
             (key_file("test_rsa512_pkcs1.pem"), "512"),
             (key_file("test_ed25519_pkcs8.pem"), "a key of the algorithm 1.3.101.112 cannot sign"),
             (key_file("test_openssh.pem"), "convert a copy with `ssh-keygen -p -m PEM"),
-            (RSA.replace("RSA PRIVATE", "DSA PRIVATE"), "of the kind `DSA PRIVATE KEY` cannot sign"),
+            (
+                RSA.replace("RSA PRIVATE", "DSA PRIVATE"),
+                "of the kind `DSA PRIVATE KEY` cannot sign",
+            ),
             (format!("{RSA}{RSA}"), "more than one private key"),
             (damaged, "damaged"),
             (RSA.replace("MII", "M!I"), "damaged"),
             (RSA.replace("RSA PRIVATE", "PRIVATE"), "no PKCS#8 document"),
             (RSA.replace("-----END", "-----ENDE"), "has no END line"),
-            ("-----BEGIN RSA PRIVATE KEY-----\n-----END RSA PRIVATE KEY-----\n".to_owned(), "cannot be"),
-            (String::new(), "holds no PEM private key (a DER file is converted by `openssl pkey -inform DER"),
+            (
+                "-----BEGIN RSA PRIVATE KEY-----\n-----END RSA PRIVATE KEY-----\n".to_owned(),
+                "cannot be",
+            ),
+            (
+                String::new(),
+                "holds no PEM private key (a DER file is converted by `openssl pkey -inform DER",
+            ),
             ("hello".to_owned(), "holds no PEM private key"),
         ] {
             let message = refusal(PrivateKey::from_pem(&text));
@@ -411,7 +480,12 @@ mod keys {
     /// Whatever a file holds, reading it ends with a key or an error, and a key signs or says that it cannot.
     #[test]
     fn that_are_damaged_never_panic() {
-        let names = ["test_rsa1024_pkcs1.pem", "test_rsa2048_pkcs8.pem", "test_p256_sec1.pem", "test_p256_pkcs8.pem"];
+        let names = [
+            "test_rsa1024_pkcs1.pem",
+            "test_rsa2048_pkcs8.pem",
+            "test_p256_sec1.pem",
+            "test_p256_pkcs8.pem",
+        ];
         let texts = names.map(|name| key_file(name).into_bytes());
         let damage = prop::collection::vec((0usize..4096, "[A-Za-z0-9+/= -]"), 1..4);
         proptest!(|(text in prop::sample::select(texts.to_vec()), damage in damage)| {
@@ -441,7 +515,10 @@ mod keys {
         );
         let cookies = signer.cookies("https://h/a", ENDS, NOW).unwrap();
         let shown = format!("{cookies:?}");
-        assert!(cookies.pairs().all(|(name, value)| shown.contains(name) && !shown.contains(value)), "{shown}");
+        assert!(
+            cookies.pairs().all(|(name, value)| shown.contains(name) && !shown.contains(value)),
+            "{shown}"
+        );
     }
 
     #[test]
@@ -450,7 +527,9 @@ mod keys {
         let expected = signer.sign_url("https://h/a", ENDS, NOW).unwrap();
         std::thread::scope(|scope| {
             for _ in 0..4 {
-                scope.spawn(|| assert_eq!(signer.sign_url("https://h/a", ENDS, NOW).unwrap(), expected));
+                scope.spawn(|| {
+                    assert_eq!(signer.sign_url("https://h/a", ENDS, NOW).unwrap(), expected)
+                });
             }
         });
     }
@@ -469,7 +548,9 @@ mod keys {
         let public = PublicKey::from_pem(&key_file("test_rsa2048_public_pkcs1.pem")).unwrap();
         let mut signature = key.sign(b"message", HashAlgorithm::Sha1).unwrap();
         public.verify(b"message", &signature, HashAlgorithm::Sha1).unwrap();
-        let rejected = |result: s3driver::Result<()>| result.unwrap_err().kind() == ErrorKind::SignatureRejected;
+        let rejected = |result: s3driver::Result<()>| {
+            result.unwrap_err().kind() == ErrorKind::SignatureRejected
+        };
         assert!(rejected(public.verify(b"massage", &signature, HashAlgorithm::Sha1)));
         assert!(rejected(public.verify(b"message", &signature, HashAlgorithm::Sha256)));
         signature[10] ^= 1;
@@ -481,9 +562,15 @@ mod keys {
     #[test]
     fn on_elliptic_curves_name_the_feature() {
         for name in ["test_p256_sec1.pem", "test_p256_pkcs8.pem"] {
-            assert!(refusal(PrivateKey::from_pem(&key_file(name))).contains("feature `ecdsa`"), "{name}");
+            assert!(
+                refusal(PrivateKey::from_pem(&key_file(name))).contains("feature `ecdsa`"),
+                "{name}"
+            );
         }
-        assert!(refusal(PublicKey::from_pem(&key_file("test_p256_public.pem"))).contains("feature `ecdsa`"));
+        assert!(
+            refusal(PublicKey::from_pem(&key_file("test_p256_public.pem")))
+                .contains("feature `ecdsa`")
+        );
     }
 
     #[cfg(feature = "ecdsa")]
@@ -493,12 +580,16 @@ mod keys {
         for name in ["test_p256_sec1.pem", "test_p256_pkcs8.pem"] {
             let key = PrivateKey::from_pem(&key_file(name)).unwrap();
             assert_eq!(format!("{key:?}"), "PrivateKey(P-256, redacted)");
-            for (hash, other) in
-                [(HashAlgorithm::Sha1, HashAlgorithm::Sha256), (HashAlgorithm::Sha256, HashAlgorithm::Sha1)]
-            {
+            for (hash, other) in [
+                (HashAlgorithm::Sha1, HashAlgorithm::Sha256),
+                (HashAlgorithm::Sha256, HashAlgorithm::Sha1),
+            ] {
                 let signature = key.sign(b"message", hash).unwrap();
                 // DER: a SEQUENCE of two INTEGERs, which is what openssl writes.
-                assert!(signature[0] == 0x30 && (68..=72).contains(&signature.len()), "{signature:02x?}");
+                assert!(
+                    signature[0] == 0x30 && (68..=72).contains(&signature.len()),
+                    "{signature:02x?}"
+                );
                 public.verify(b"message", &signature, hash).unwrap();
                 key.public_key().verify(b"message", &signature, hash).unwrap();
                 assert!(public.verify(b"massage", &signature, hash).is_err());
@@ -507,7 +598,10 @@ mod keys {
             }
         }
         for name in ["test_p384_sec1.pem", "test_p384_pkcs8.pem"] {
-            assert!(refusal(PrivateKey::from_pem(&key_file(name))).contains("only the curve P-256"), "{name}");
+            assert!(
+                refusal(PrivateKey::from_pem(&key_file(name))).contains("only the curve P-256"),
+                "{name}"
+            );
         }
     }
 }
@@ -542,29 +636,37 @@ mod openssl {
             ("test_p256_sec1.pem", "test_p256_public.pem"),
         ];
         for (private, public) in keys {
-            for (hash, flag) in [(HashAlgorithm::Sha1, "-sha1"), (HashAlgorithm::Sha256, "-sha256")] {
+            for (hash, flag) in [(HashAlgorithm::Sha1, "-sha1"), (HashAlgorithm::Sha256, "-sha256")]
+            {
                 let key = PrivateKey::from_pem(&key_file(private)).unwrap();
                 let signer = Signer::new(key, ID).unwrap().hash_algorithm(hash);
                 let policy = Policy::new("https://d111111abcdef8.cloudfront.net/*", ENDS).unwrap();
-                let url =
-                    signer.sign_url_with_policy("https://d111111abcdef8.cloudfront.net/a?b", &policy, NOW).unwrap();
+                let url = signer
+                    .sign_url_with_policy("https://d111111abcdef8.cloudfront.net/a?b", &policy, NOW)
+                    .unwrap();
                 let decoded = |name| decode_base64(parameter(&url, name).unwrap()).unwrap();
                 std::fs::write(&policy_file, decoded("Policy")).unwrap();
                 std::fs::write(&signature_file, decoded("Signature")).unwrap();
                 let public = data(public);
-                let verify = ["dgst", flag, "-verify", &public, "-signature", &signature_file, &policy_file];
+                let verify =
+                    ["dgst", flag, "-verify", &public, "-signature", &signature_file, &policy_file];
                 let Some((verified, _)) = openssl(&verify) else { return };
                 assert!(verified, "{private} {flag}");
                 std::fs::write(&policy_file, decoded("Policy").to_ascii_lowercase()).unwrap();
-                assert!(!openssl(&verify).unwrap().0, "{private} {flag}: another policy must not verify");
+                assert!(
+                    !openssl(&verify).unwrap().0,
+                    "{private} {flag}: another policy must not verify"
+                );
                 if private.contains("rsa") {
                     std::fs::write(&policy_file, decoded("Policy")).unwrap();
-                    let (_, theirs) = openssl(&["dgst", flag, "-sign", &data(private), &policy_file]).unwrap();
+                    let (_, theirs) =
+                        openssl(&["dgst", flag, "-sign", &data(private), &policy_file]).unwrap();
                     assert_eq!(theirs, decoded("Signature"), "RSASSA-PKCS1-v1_5 leaves no choice");
                 }
                 // And the other way round: what openssl signs, our public key accepts.
                 std::fs::write(&policy_file, b"{}").unwrap();
-                let (_, theirs) = openssl(&["dgst", flag, "-sign", &data(private), &policy_file]).unwrap();
+                let (_, theirs) =
+                    openssl(&["dgst", flag, "-sign", &data(private), &policy_file]).unwrap();
                 signer.public_key().verify(b"{}", &theirs, hash).unwrap();
             }
         }
@@ -597,7 +699,8 @@ mod keys_as_they_come {
     fn forms(pem: &str) -> Vec<(&'static str, String)> {
         let certificate = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
         let wrapped = |text: &str, width: usize| {
-            let lines: Vec<_> = text.as_bytes().chunks(width).map(String::from_utf8_lossy).collect();
+            let lines: Vec<_> =
+                text.as_bytes().chunks(width).map(String::from_utf8_lossy).collect();
             lines.join("\n")
         };
         let encoded = STANDARD.encode(pem);
@@ -618,7 +721,10 @@ mod keys_as_they_come {
             ("indented", pem.replace('\n', "\n      ")),
             ("with a mark", format!("\u{feff}{pem}")),
             ("with a certificate first", format!("{certificate}{pem}")),
-            ("with a certificate first, written out", format!("{certificate}{pem}").replace('\n', "\\n")),
+            (
+                "with a certificate first, written out",
+                format!("{certificate}{pem}").replace('\n', "\\n"),
+            ),
             ("PEM in base64", encoded.clone()),
             ("PEM in base64, in lines", wrapped(&encoded, 76)),
             ("PEM in base64, lines written out", wrapped(&encoded, 76).replace('\n', "\\n")),
@@ -646,7 +752,8 @@ mod keys_as_they_come {
                     ("privatekey", text.as_str()),
                 ];
                 let inner = std::sync::Arc::new(s3driver::driver::MemoryDriver::new());
-                s3driver::middleware::wrap("cloudfront", inner, pairs).unwrap_or_else(|e| panic!("{name} {form}: {e}"));
+                s3driver::middleware::wrap("cloudfront", inner, pairs)
+                    .unwrap_or_else(|e| panic!("{name} {form}: {e}"));
                 for key in [PrivateKey::from_pem(&text), PrivateKey::from_file(&path)] {
                     let key = key.unwrap_or_else(|error| panic!("{name} {form}: {error}"));
                     let signature = key.sign(b"message", HashAlgorithm::Sha256).unwrap();

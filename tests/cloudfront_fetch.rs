@@ -12,7 +12,8 @@ use std::net::TcpListener;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-const DOCUMENT: &str = r#"{"prefixes":[{"ip_prefix":"10.0.0.0/8","region":"x"}],"ipv6_prefixes":[]}"#;
+const DOCUMENT: &str =
+    r#"{"prefixes":[{"ip_prefix":"10.0.0.0/8","region":"x"}],"ipv6_prefixes":[]}"#;
 
 /// Answers every connection with `answer` and tells the request's head; an empty answer leaves the client waiting.
 fn server(answer: String) -> (String, mpsc::Receiver<Vec<String>>) {
@@ -23,7 +24,10 @@ fn server(answer: String) -> (String, mpsc::Receiver<Vec<String>>) {
         let mut waiting = Vec::new();
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
-            let lines = BufReader::new(&stream).lines().map_while(Result::ok).take_while(|line| !line.is_empty());
+            let lines = BufReader::new(&stream)
+                .lines()
+                .map_while(Result::ok)
+                .take_while(|line| !line.is_empty());
             let head: Vec<String> = lines.collect();
             if tell.send(head).is_err() {
                 return;
@@ -40,7 +44,10 @@ fn server(answer: String) -> (String, mpsc::Receiver<Vec<String>>) {
 }
 
 fn reply(status: &str, body: &str) -> String {
-    format!("HTTP/1.1 {status}\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+    format!(
+        "HTTP/1.1 {status}\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
 }
 
 #[test]

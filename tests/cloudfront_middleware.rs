@@ -118,7 +118,10 @@ mod urls {
     fn begin_with_the_base_url_put_right() {
         for (base, expected) in [
             ("d111111abcdef8.cloudfront.net", "https://d111111abcdef8.cloudfront.net/root/a"),
-            ("HTTP://D111111abcdef8.cloudfront.net:80", "http://d111111abcdef8.cloudfront.net/root/a"),
+            (
+                "HTTP://D111111abcdef8.cloudfront.net:80",
+                "http://d111111abcdef8.cloudfront.net/root/a",
+            ),
             ("https://h/", "https://h/root/a"),
             ("https://h:8443/base", "https://h:8443/base/root/a"),
             (" h/base%20path/ ", "https://h/base%20path/root/a"),
@@ -133,19 +136,25 @@ mod urls {
     #[test]
     fn expire_when_they_should() {
         let clock = TestClock::new();
-        let driver =
-            |options: CloudFrontOptions| CloudFront::new(Memory::new(""), options.clock(clock.clone())).unwrap();
+        let driver = |options: CloudFrontOptions| {
+            CloudFront::new(Memory::new(""), options.clock(clock.clone())).unwrap()
+        };
         assert_eq!(expiry(&url_of(&driver(options(BASE)), "/a")), START + 20 * 60);
         let hour = driver(options(BASE).duration(Duration::from_secs(3600)).unwrap());
         assert_eq!(expiry(&url_of(&hour, "/a")), START + 3600);
         let asked = |expiry| UrlOptions::new(Method::Get).expires_in(expiry);
-        assert_eq!(expiry(&hour.url_for("/a", &asked(Duration::from_secs(60))).unwrap()), START + 60);
+        assert_eq!(
+            expiry(&hour.url_for("/a", &asked(Duration::from_secs(60))).unwrap()),
+            START + 60
+        );
         // Parts of a second are rounded up: a URL never ends before it was asked to.
         let short = driver(options(BASE).duration(Duration::from_millis(300)).unwrap());
         assert_eq!(expiry(&url_of(&short, "/a")), START + 1);
         clock.forward(Duration::from_millis(900));
         assert_eq!(expiry(&url_of(&short, "/a")), START + 2);
-        assert!(hour.url_for("/a", &asked(Duration::ZERO)).is_ok_and(|url| expiry(&url) == START + 1));
+        assert!(
+            hour.url_for("/a", &asked(Duration::ZERO)).is_ok_and(|url| expiry(&url) == START + 1)
+        );
         clock.forward(Duration::from_millis(100));
         let past = hour.url_for("/a", &asked(Duration::ZERO)).unwrap_err();
         assert_eq!(
@@ -261,17 +270,22 @@ mod round_trip {
                     let mut stream = stream.unwrap();
                     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
                     let Some((method, target, host)) = request(&stream) else { return };
-                    let unix = clock.now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+                    let unix =
+                        clock.now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
                     let (status, body) = match allowed(&format!("http://{host}{target}"), unix) {
                         false => (403, b"AccessDenied".to_vec()),
                         true => {
                             let path = target.split_once('?').unwrap().0;
                             let key = format!("{origin_path}{}", decoded(path));
-                            store.object(key.trim_start_matches('/')).map_or((404, vec![]), |content| (200, content))
+                            store
+                                .object(key.trim_start_matches('/'))
+                                .map_or((404, vec![]), |content| (200, content))
                         }
                     };
-                    let head =
-                        format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+                    let head = format!(
+                        "HTTP/1.1 {status} x\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                        body.len()
+                    );
                     stream.write_all(head.as_bytes()).unwrap();
                     if method != "HEAD" {
                         stream.write_all(&body).unwrap();
@@ -308,15 +322,19 @@ mod round_trip {
     /// CloudFront's checks, from its documentation and not from our code: the policy is rebuilt from the request.
     fn allowed(url: &str, now: u64) -> bool {
         let Some((path, query)) = url.split_once('?') else { return false };
-        let pairs: Vec<(&str, &str)> = query.split('&').map(|p| p.split_once('=').unwrap_or((p, ""))).collect();
+        let pairs: Vec<(&str, &str)> =
+            query.split('&').map(|p| p.split_once('=').unwrap_or((p, ""))).collect();
         let get = |name| pairs.iter().find(|(n, _)| *n == name).map(|(_, value)| *value);
         let own: Vec<String> = pairs
             .iter()
             .filter(|(n, _)| !["Expires", "Signature", "Key-Pair-Id", "Hash-Algorithm"].contains(n))
             .map(|(n, v)| format!("{n}={v}"))
             .collect();
-        let resource = if own.is_empty() { path.to_owned() } else { format!("{path}?{}", own.join("&")) };
-        let (Some(ends), Some(signature)) = (get("Expires"), get("Signature")) else { return false };
+        let resource =
+            if own.is_empty() { path.to_owned() } else { format!("{path}?{}", own.join("&")) };
+        let (Some(ends), Some(signature)) = (get("Expires"), get("Signature")) else {
+            return false;
+        };
         let hash = match get("Hash-Algorithm") {
             None | Some("SHA1") => HashAlgorithm::Sha1,
             Some("SHA256") => HashAlgorithm::Sha256,
@@ -333,7 +351,10 @@ mod round_trip {
         let Some(signature) = decode_base64(signature) else { return false };
         get("Key-Pair-Id") == Some(ID)
             && ends.parse::<u64>().is_ok_and(|ends| now < ends)
-            && PublicKey::from_pem(RSA_PUBLIC).unwrap().verify(policy.as_bytes(), &signature, hash).is_ok()
+            && PublicKey::from_pem(RSA_PUBLIC)
+                .unwrap()
+                .verify(policy.as_bytes(), &signature, hash)
+                .is_ok()
     }
 
     /// Status, announced length and body.
@@ -356,15 +377,20 @@ mod round_trip {
         for hash in [HashAlgorithm::Sha1, HashAlgorithm::Sha256] {
             let (store, clock) = (Memory::new("/ro ot/+"), TestClock::new());
             let distribution = Distribution::start(store.clone(), "", clock.clone());
-            let signer = Signer::new(PrivateKey::from_pem(RSA).unwrap(), ID).unwrap().hash_algorithm(hash);
-            let options = CloudFrontOptions::new(&distribution.base(), signer).unwrap().clock(clock.clone());
+            let signer =
+                Signer::new(PrivateKey::from_pem(RSA).unwrap(), ID).unwrap().hash_algorithm(hash);
+            let options =
+                CloudFrontOptions::new(&distribution.base(), signer).unwrap().clock(clock.clone());
             let driver = CloudFront::new(store, options).unwrap();
             driver.put_content("/a/b", b"content").unwrap();
             driver.put_content("/a/c", b"another").unwrap();
 
             let url = url_of(&driver, "/a/b");
             assert_eq!(ask("GET", &url), (200, 7, b"content".to_vec()));
-            assert_eq!(ask("HEAD", &driver.url_for("/a/b", &UrlOptions::new(Method::Head)).unwrap()), (200, 7, vec![]));
+            assert_eq!(
+                ask("HEAD", &driver.url_for("/a/b", &UrlOptions::new(Method::Head)).unwrap()),
+                (200, 7, vec![])
+            );
             assert_eq!(ask("GET", &url_of(&driver, "/a/none")).0, 404);
 
             let signature = url.split_once("Signature=").unwrap().1;
@@ -372,7 +398,10 @@ mod round_trip {
             for tampered in [
                 url.replace("/a/b", "/a/c"),
                 url.replace(&expiry(&url).to_string(), &(expiry(&url) + 1).to_string()),
-                url.replace(&format!("Signature={first}"), if first == "A" { "Signature=B" } else { "Signature=A" }),
+                url.replace(
+                    &format!("Signature={first}"),
+                    if first == "A" { "Signature=B" } else { "Signature=A" },
+                ),
                 url.replace("?Expires", "?more=1&Expires"),
                 url.replace(ID, "KOTHER"),
                 unsigned(&url).to_owned(),
@@ -392,9 +421,12 @@ mod round_trip {
     #[test]
     fn root_directory_and_origin_path_are_not_doubled() {
         let clock = TestClock::new();
-        for (origin_path, option, status) in
-            [("", "", 200), ("/root/deep", "/root/deep", 200), ("/root", "root/", 200), ("/root/deep", "", 404)]
-        {
+        for (origin_path, option, status) in [
+            ("", "", 200),
+            ("/root/deep", "/root/deep", 200),
+            ("/root", "root/", 200),
+            ("/root/deep", "", 404),
+        ] {
             let store = Memory::new("/root/deep");
             let distribution = Distribution::start(store.clone(), origin_path, clock.clone());
             let options = options(&distribution.base()).clock(clock.clone()).origin_path(option);
@@ -402,9 +434,17 @@ mod round_trip {
             driver.put_content("/a", b"content").unwrap();
             assert_eq!(ask("GET", &url_of(&driver, "/a")).0, status, "{origin_path} {option}");
         }
-        for (root, option) in [("/root", "/root/deep"), ("", "/root"), ("/rooted", "/root"), ("/other", "root")] {
-            let error = CloudFront::new(Memory::new(root), options(BASE).origin_path(option)).unwrap_err();
-            assert!(error.message().contains("must be the driver's rootdirectory or a directory above it"), "{error}");
+        for (root, option) in
+            [("/root", "/root/deep"), ("", "/root"), ("/rooted", "/root"), ("/other", "root")]
+        {
+            let error =
+                CloudFront::new(Memory::new(root), options(BASE).origin_path(option)).unwrap_err();
+            assert!(
+                error
+                    .message()
+                    .contains("must be the driver's rootdirectory or a directory above it"),
+                "{error}"
+            );
         }
     }
 }
@@ -427,7 +467,10 @@ mod ip_filter {
 
     impl Scripted {
         fn new(answers: impl IntoIterator<Item = Result<&'static str, &'static str>>) -> Arc<Self> {
-            Arc::new(Self { answers: Mutex::new(answers.into_iter().collect()), asked: AtomicUsize::new(0) })
+            Arc::new(Self {
+                answers: Mutex::new(answers.into_iter().collect()),
+                asked: AtomicUsize::new(0),
+            })
         }
     }
 
@@ -435,9 +478,15 @@ mod ip_filter {
         fn get(&self, url: &str, limit: usize) -> s3driver::Result<Vec<u8>> {
             assert_eq!((url, limit), ("https://ip-ranges.amazonaws.com/ip-ranges.json", 8 << 20));
             let mut answers = self.answers.lock().unwrap();
-            let answer = if answers.len() > 1 { answers.pop_front().unwrap() } else { *answers.front().unwrap() };
+            let answer = if answers.len() > 1 {
+                answers.pop_front().unwrap()
+            } else {
+                *answers.front().unwrap()
+            };
             self.asked.fetch_add(1, Ordering::SeqCst);
-            answer.map(|text| text.as_bytes().to_vec()).map_err(|why| Error::new(ErrorKind::Connect, why))
+            answer
+                .map(|text| text.as_bytes().to_vec())
+                .map_err(|why| Error::new(ErrorKind::Connect, why))
         }
     }
 
@@ -468,13 +517,23 @@ mod ip_filter {
     fn sends_clients_of_aws_to_the_driver() {
         for (filter, expected) in [
             (IpFilter::Aws, [true, true, true, true, false, false]),
-            (IpFilter::AwsRegions(vec!["EU-west-1".to_owned()]), [false, true, false, false, false, false]),
+            (
+                IpFilter::AwsRegions(vec!["EU-west-1".to_owned()]),
+                [false, true, false, false, false, false],
+            ),
         ] {
             let driver = filtered(filter, Scripted::new([Ok(DOCUMENT)]), HOUR);
             wait_for("the ranges", || driver.ip_ranges().is_some());
             assert!(driver.last_refresh_error().is_none());
             assert_eq!(driver.ip_ranges().unwrap().skipped(), 1);
-            let clients = ["10.1.2.3", "11.1.2.3", "::ffff:10.1.2.3", "2001:db8::1", "12.0.0.1", "2001:db9::1"];
+            let clients = [
+                "10.1.2.3",
+                "11.1.2.3",
+                "::ffff:10.1.2.3",
+                "2001:db8::1",
+                "12.0.0.1",
+                "2001:db9::1",
+            ];
             assert_eq!(clients.map(|client| goes_to_s3(&driver, Some(client))), expected);
             assert!(!goes_to_s3(&driver, None));
         }
@@ -484,12 +543,15 @@ mod ip_filter {
 
     #[test]
     fn everybody_goes_to_cloudfront_until_the_ranges_are_there_and_the_last_good_ones_stay() {
-        let fetch = Scripted::new([Err("no network"), Ok("not json"), Ok(DOCUMENT), Err("gone again")]);
+        let fetch =
+            Scripted::new([Err("no network"), Ok("not json"), Ok(DOCUMENT), Err("gone again")]);
         let driver = filtered(IpFilter::Aws, fetch.clone(), Duration::from_millis(20));
         wait_for("the first error", || driver.last_refresh_error().is_some());
         assert!(!goes_to_s3(&driver, Some("10.1.2.3")) || driver.ip_ranges().is_some());
         wait_for("the ranges", || driver.ip_ranges().is_some());
-        wait_for("the next error", || driver.last_refresh_error().is_some_and(|e| e.message() == "gone again"));
+        wait_for("the next error", || {
+            driver.last_refresh_error().is_some_and(|e| e.message() == "gone again")
+        });
         assert!(goes_to_s3(&driver, Some("10.1.2.3")));
         wait_for("more attempts", || fetch.asked.load(Ordering::SeqCst) >= 6);
     }
@@ -559,7 +621,8 @@ mod ip_filter {
     #[cfg(not(feature = "client"))]
     #[test]
     fn without_a_network_a_fetcher_must_be_brought() {
-        let error = CloudFront::new(Memory::new(""), options(BASE).ip_filter(IpFilter::Aws)).unwrap_err();
+        let error =
+            CloudFront::new(Memory::new(""), options(BASE).ip_filter(IpFilter::Aws)).unwrap_err();
         assert!(error.message().contains("feature `client`"), "{error}");
     }
 }
@@ -571,7 +634,8 @@ mod configuration {
 
     /// The good options with some set otherwise, and some added.
     fn read(changes: &[(&'static str, &'static str)]) -> s3driver::Result<CloudFrontOptions> {
-        let kept = GOOD.into_iter().filter(|(name, _)| changes.iter().all(|(changed, _)| changed != name));
+        let kept =
+            GOOD.into_iter().filter(|(name, _)| changes.iter().all(|(changed, _)| changed != name));
         CloudFrontOptions::from_pairs(kept.chain(changes.iter().copied()))
     }
 
@@ -585,31 +649,55 @@ mod configuration {
             (vec![("baseurl", "")], "no baseurl provided"),
             (vec![("privatekey", "")], "no privatekey provided"),
             (vec![("keypairid", "")], "no keypairid provided"),
-            (vec![("baseurl", "ftp://h")], "invalid baseurl: it has a scheme other than http and https"),
+            (
+                vec![("baseurl", "ftp://h")],
+                "invalid baseurl: it has a scheme other than http and https",
+            ),
             (vec![("baseurl", "https://")], "invalid baseurl: it has no host"),
             (
                 vec![("baseurl", "https://u:p@h/")],
                 "invalid baseurl: it holds a user name, which is allowed for a proxy only",
             ),
-            (vec![("baseurl", "https://h/?a=b")], "invalid baseurl: it has a query, which would belong to no object"),
+            (
+                vec![("baseurl", "https://h/?a=b")],
+                "invalid baseurl: it has a query, which would belong to no object",
+            ),
             (
                 vec![("baseurl", "https://h/#a")],
                 "invalid baseurl: it has a fragment (#), which is never sent to a server",
             ),
-            (vec![("baseurl", "https://h/a b")], "invalid baseurl: it holds a character that must be percent-encoded"),
+            (
+                vec![("baseurl", "https://h/a b")],
+                "invalid baseurl: it holds a character that must be percent-encoded",
+            ),
             (vec![("baseurl", "https://h/../a")], "invalid baseurl: it has a component . or .."),
-            (vec![("baseurl", "https://h/*")], "invalid baseurl: it holds a *, which CloudFront takes for a wildcard"),
+            (
+                vec![("baseurl", "https://h/*")],
+                "invalid baseurl: it holds a *, which CloudFront takes for a wildcard",
+            ),
             (vec![("privatekey", "/does/not/exist.pem")], "failed to read privatekey file"),
             (
                 vec![("privatekey", RSA_PUBLIC)],
                 "this is a public key, which cannot sign: give the private key that belongs to it",
             ),
-            (vec![("keypairid", "K 1")], "the key pair id must be made of letters and digits, like K2JCJMDEHXQW5F"),
-            (vec![("duration", "soon")], "invalid duration: no number where one must be in \"soon\""),
+            (
+                vec![("keypairid", "K 1")],
+                "the key pair id must be made of letters and digits, like K2JCJMDEHXQW5F",
+            ),
+            (
+                vec![("duration", "soon")],
+                "invalid duration: no number where one must be in \"soon\"",
+            ),
             (vec![("duration", "-1h")], "invalid duration: a sign in \"-1h\""),
             (vec![("duration", "0")], "invalid duration: it must be more than zero"),
-            (vec![("duration", "99999999999999h")], "invalid duration: too large a number in \"99999999999999h\""),
-            (vec![("hashalgorithm", "md5")], "hashalgorithm only allows the following values: sha1|sha256"),
+            (
+                vec![("duration", "99999999999999h")],
+                "invalid duration: too large a number in \"99999999999999h\"",
+            ),
+            (
+                vec![("hashalgorithm", "md5")],
+                "hashalgorithm only allows the following values: sha1|sha256",
+            ),
             (
                 vec![("ipfilteredby", "gcp")],
                 "ipfilteredby only allows a string with the following value: none|aws|awsregion",
@@ -619,9 +707,15 @@ mod configuration {
                 vec![("ipfilteredby", "awsregion"), ("awsregion", "us-east-1,,")],
                 "awsregion must be a comma separated string of valid aws regions",
             ),
-            (vec![("updatefrequency", "often")], "invalid updatefrequency: no number where one must be in \"often\""),
+            (
+                vec![("updatefrequency", "often")],
+                "invalid updatefrequency: no number where one must be in \"often\"",
+            ),
             (vec![("updatefrequency", "0s")], "invalid updatefrequency: it must be more than zero"),
-            (vec![("updatefrenquency", "x")], "invalid updatefrequency: no number where one must be in \"x\""),
+            (
+                vec![("updatefrenquency", "x")],
+                "invalid updatefrequency: no number where one must be in \"x\"",
+            ),
             (
                 vec![("iprangesurl", "file:///etc/passwd")],
                 "invalid iprangesurl: it has a scheme other than http and https",
@@ -631,38 +725,60 @@ mod configuration {
             (vec![("duration", "1"), ("duration", "2")], "option given twice: duration"),
         ] {
             let error = read(&changes).unwrap_err();
-            assert_eq!((error.kind(), error.message()), (ErrorKind::Configuration, expected), "{changes:?}");
+            assert_eq!(
+                (error.kind(), error.message()),
+                (ErrorKind::Configuration, expected),
+                "{changes:?}"
+            );
         }
         let error = read(&[("privatekey", "/does/not/exist.pem")]).unwrap_err();
         assert_eq!(error.to_string(), "failed to read privatekey file: /does/not/exist.pem");
         // A key without its first and last lines is known by its form; cut, it must not be printed as a path.
-        let bare: &'static str = RSA.split_once("KEY-----\n").unwrap().1.split_once("-----END").unwrap().0;
+        let bare: &'static str =
+            RSA.split_once("KEY-----\n").unwrap().1.split_once("-----END").unwrap().0;
         for text in [bare, bare.replace('\n', "").leak()] {
             read(&[("privatekey", text)]).unwrap();
             let error = read(&[("privatekey", &text[4..])]).unwrap_err();
-            let expected = "privatekey is neither the path of a file nor a private key in PEM or in base64";
+            let expected =
+                "privatekey is neither the path of a file nor a private key in PEM or in base64";
             assert_eq!(error.to_string(), expected);
         }
-        let Err(error) = middleware::wrap("cloudfont", Memory::new(""), GOOD) else { panic!("there is none") };
+        let Err(error) = middleware::wrap("cloudfont", Memory::new(""), GOOD) else {
+            panic!("there is none")
+        };
         assert_eq!(error.message(), "no storage middleware registered with name: cloudfont");
     }
 
     #[test]
     fn is_read_as_the_registry_reads_it() {
-        for (text, seconds) in
-            [("3000", 3000), ("1h30m", 5400), ("1.5h", 5400), ("20m0s", 1200), ("300ms", 1), ("", 1200)]
-        {
-            assert_eq!(expiry(&url_of(&driver(&[("duration", text)]), "/a")), START + seconds, "{text}");
+        for (text, seconds) in [
+            ("3000", 3000),
+            ("1h30m", 5400),
+            ("1.5h", 5400),
+            ("20m0s", 1200),
+            ("300ms", 1),
+            ("", 1200),
+        ] {
+            assert_eq!(
+                expiry(&url_of(&driver(&[("duration", text)]), "/a")),
+                START + seconds,
+                "{text}"
+            );
         }
         for (algorithm, sha256) in [("sha1", false), ("SHA256", true), ("", false)] {
             let url = url_of(&driver(&[("hashalgorithm", algorithm)]), "/a");
             assert_eq!(url.ends_with("&Hash-Algorithm=SHA256"), sha256, "{algorithm}");
-            assert!(verified(&url, if sha256 { HashAlgorithm::Sha256 } else { HashAlgorithm::Sha1 }));
+            assert!(verified(
+                &url,
+                if sha256 { HashAlgorithm::Sha256 } else { HashAlgorithm::Sha1 }
+            ));
         }
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/cloudfront/test_rsa2048_pkcs8.pem");
+        let path =
+            concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/cloudfront/test_rsa2048_pkcs8.pem");
         assert!(verified(&url_of(&driver(&[("privatekey", path)]), "/a"), HashAlgorithm::Sha1));
         let origin = read(&[("originpath", "/root")]).unwrap();
-        let below = CloudFront::new(Memory::new("root/deep"), origin.clock(TestClock::new())).unwrap();
+        let below =
+            CloudFront::new(Memory::new("root/deep"), origin.clock(TestClock::new())).unwrap();
         assert_eq!(unsigned(&url_of(&below, "/a")), format!("{BASE}/deep/a"));
     }
 
@@ -689,7 +805,9 @@ mod configuration {
                 ("iprangesurl", "http://h/x"),
             ];
             changes.extend(frequency);
-            let driver = CloudFront::new(Memory::new(""), read(&changes).unwrap().fetch(fetch.clone())).unwrap();
+            let driver =
+                CloudFront::new(Memory::new(""), read(&changes).unwrap().fetch(fetch.clone()))
+                    .unwrap();
             let deadline = Instant::now() + Duration::from_secs(10);
             let enough = if several { 3 } else { 1 };
             while fetch.0.lock().unwrap().len() < enough || driver.ip_ranges().is_none() {
@@ -705,7 +823,9 @@ mod configuration {
             assert!(driver.url_for("/a", &near).unwrap().starts_with("https://s3.example/"));
         }
         for mode in ["none", "", "NONE"] {
-            assert!(driver(&[("ipfilteredby", mode), ("awsregion", "us-east-1")]).ip_ranges().is_none());
+            assert!(
+                driver(&[("ipfilteredby", mode), ("awsregion", "us-east-1")]).ip_ranges().is_none()
+            );
         }
     }
 }

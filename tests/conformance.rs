@@ -9,7 +9,9 @@ mod support;
 
 use folder_driver::FolderDriver;
 use s3driver::client::ObjectSettings;
-use s3driver::conformance::{self, HttpResponse, Quirk, Report, RunUntil, Scale, SuiteOptions, Verdict};
+use s3driver::conformance::{
+    self, HttpResponse, Quirk, Report, RunUntil, Scale, SuiteOptions, Verdict,
+};
 use s3driver::driver::{MemoryDriver, Method, Parameters, S3Driver};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
@@ -50,14 +52,19 @@ fn scale() -> Scale {
 
 /// With `S3_END=first-failure` a run ends there.
 fn run_until() -> RunUntil {
-    if std::env::var("S3_END").as_deref() == Ok("first-failure") { RunUntil::FirstFailure } else { RunUntil::LastCase }
+    if std::env::var("S3_END").as_deref() == Ok("first-failure") {
+        RunUntil::FirstFailure
+    } else {
+        RunUntil::LastCase
+    }
 }
 
 fn options(server: &str) -> SuiteOptions<'static> {
     let quirks = QUIRKS.iter().filter(|(of, _, _)| *of == server);
-    quirks.fold(SuiteOptions::default().scale(scale()).run_until(run_until()), |options, (_, quirk, reason)| {
-        options.quirk(*quirk, reason)
-    })
+    quirks.fold(
+        SuiteOptions::default().scale(scale()).run_until(run_until()),
+        |options, (_, quirk, reason)| options.quirk(*quirk, reason),
+    )
 }
 
 /// A line for the table, and the words for whoever reads the test's output.
@@ -97,7 +104,8 @@ fn conforms(target: &Target, proxy: Option<&str>) -> bool {
         Method::Delete => "DELETE",
         _ => "GET",
     };
-    let mut options = options(target.server).rooted(|root| Ok(Box::new(open(target, root, proxy)?)));
+    let mut options =
+        options(target.server).rooted(|root| Ok(Box::new(open(target, root, proxy)?)));
     options = options.foreign(|key, content| {
         let key = format!("{root}/{key}");
         match content {
@@ -114,7 +122,8 @@ fn conforms(target: &Target, proxy: Option<&str>) -> bool {
         Ok(HttpResponse { status: reply.status, content_length, body: reply.body })
     });
     let report = conformance::run(&|| Ok(Box::new(open(target, &root, proxy)?)), &options);
-    let name = if proxy.is_some() { format!("{} virtual-host", target.name) } else { target.name.clone() };
+    let name =
+        if proxy.is_some() { format!("{} virtual-host", target.name) } else { target.name.clone() };
     tell(&name, &report);
     nothing_is_left(target, &plain, &root);
     report.is_ok()
@@ -124,17 +133,22 @@ fn conforms(target: &Target, proxy: Option<&str>) -> bool {
 fn nothing_is_left(target: &Target, driver: &S3Driver, root: &str) {
     let (client, prefix) = (driver.client(), format!("{root}/"));
     let listing = client.listing(driver.bucket(), s3driver::client::ListObjects::prefix(&*prefix));
-    let keys: Vec<String> = listing.flat_map(|page| page.unwrap().contents).map(|object| object.key).collect();
+    let keys: Vec<String> =
+        listing.flat_map(|page| page.unwrap().contents).map(|object| object.key).collect();
     assert_eq!(keys, [""; 0], "{}: objects are left", target.name);
-    let uploads: Vec<String> =
-        client.uploads(driver.bucket(), &prefix).flat_map(|page| page.unwrap().uploads).map(|one| one.key).collect();
+    let uploads: Vec<String> = client
+        .uploads(driver.bucket(), &prefix)
+        .flat_map(|page| page.unwrap().uploads)
+        .map(|one| one.key)
+        .collect();
     assert_eq!(uploads, [""; 0], "{}: uploads are left", target.name);
 }
 
 #[test]
 fn the_driver_in_memory_conforms() {
     let store = MemoryDriver::new();
-    let report = conformance::run(&|| Ok(Box::new(store.clone())), &options("memory").chunk_size(1 << 16));
+    let report =
+        conformance::run(&|| Ok(Box::new(store.clone())), &options("memory").chunk_size(1 << 16));
     tell("memory", &report);
     assert!(report.is_ok(), "{report}");
 }
@@ -156,7 +170,9 @@ fn the_folder_example_conforms() {
 fn walkdir(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries
-        .flat_map(|path| if path.is_dir() { [vec![path.clone()], walkdir(&path)].concat() } else { vec![path] })
+        .flat_map(|path| {
+            if path.is_dir() { [vec![path.clone()], walkdir(&path)].concat() } else { vec![path] }
+        })
         .collect()
 }
 
@@ -164,9 +180,13 @@ fn walkdir(folder: &Path) -> Vec<PathBuf> {
 fn failing(targets: &[Target], run: impl Fn(&Target) -> bool + Sync) -> Vec<&str> {
     std::thread::scope(|scope| {
         let run = &run;
-        let running: Vec<_> = targets.iter().map(|target| (target, scope.spawn(move || run(target)))).collect();
+        let running: Vec<_> =
+            targets.iter().map(|target| (target, scope.spawn(move || run(target)))).collect();
         let ended = running.into_iter().map(|(target, thread)| (target, thread.join()));
-        ended.filter(|(_, result)| !matches!(result, Ok(true))).map(|(target, _)| target.name.as_str()).collect()
+        ended
+            .filter(|(_, result)| !matches!(result, Ok(true)))
+            .map(|(target, _)| target.name.as_str())
+            .collect()
     })
 }
 
@@ -187,7 +207,8 @@ fn the_s3_driver_conforms_on_virtual_hosts() {
     }
     let failed = failing(&able, |target| {
         let rest = target.endpoint.split_once("://").unwrap().1;
-        let address: SocketAddr = rest.to_socket_addrs().unwrap().find(SocketAddr::is_ipv4).unwrap();
+        let address: SocketAddr =
+            rest.to_socket_addrs().unwrap().find(SocketAddr::is_ipv4).unwrap();
         let relay = Relay::start(address);
         conforms(target, Some(&relay.url()))
     });
@@ -197,19 +218,26 @@ fn the_s3_driver_conforms_on_virtual_hosts() {
 /// The case of more than ten pages, which only the full scale has, where it takes seconds.
 #[test]
 fn ten_thousand_files_are_handled_whole() {
-    let case = conformance::cases().iter().find(|case| case.name() == "more_than_ten_pages_are_handled_whole").unwrap();
+    let case = conformance::cases()
+        .iter()
+        .find(|case| case.name() == "more_than_ten_pages_are_handled_whole")
+        .unwrap();
     let full = SuiteOptions::default().scale(Scale::Full);
     let store = MemoryDriver::new();
     assert_eq!(case.run(&|| Ok(Box::new(store.clone())), &full), Verdict::Passed);
     for target in targets().into_iter().filter(|target| target.embedded.is_some()).take(1) {
-        assert_eq!(case.run(&|| Ok(Box::new(open(&target, "pages", None)?)), &full), Verdict::Passed);
+        assert_eq!(
+            case.run(&|| Ok(Box::new(open(&target, "pages", None)?)), &full),
+            Verdict::Passed
+        );
     }
 }
 
 #[test]
 fn the_cases_have_names_and_say_what_holds() {
     let cases = conformance::cases();
-    let names: std::collections::BTreeSet<&str> = cases.iter().map(conformance::Case::name).collect();
+    let names: std::collections::BTreeSet<&str> =
+        cases.iter().map(conformance::Case::name).collect();
     assert_eq!(names.len(), cases.len(), "two cases have one name");
     assert!(cases.iter().all(|case| case.about().ends_with('.')));
 }

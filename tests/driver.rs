@@ -5,7 +5,9 @@
 mod support;
 
 use s3driver::client::{ObjectSettings, RetryPolicy, Timeouts};
-use s3driver::driver::{Method, Parameters, S3Driver, StorageDriver, UrlOptions, WalkOptions, WalkStep, WriteMode};
+use s3driver::driver::{
+    Method, Parameters, S3Driver, StorageDriver, UrlOptions, WalkOptions, WalkStep, WriteMode,
+};
 use s3driver::{Error, ErrorKind};
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -171,12 +173,19 @@ fn a_moved_file_keeps_its_metadata() {
 fn the_clients_configuration_can_be_adjusted() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    let pairs = [("accesskey", "AKIDEXAMPLE"), ("secretkey", "secret"), ("bucket", "bucket"), ("region", "us-east-1")];
+    let pairs = [
+        ("accesskey", "AKIDEXAMPLE"),
+        ("secretkey", "secret"),
+        ("bucket", "bucket"),
+        ("region", "us-east-1"),
+    ];
     let pairs = pairs.into_iter().chain([("regionendpoint", &*endpoint), ("secure", "false")]);
     let parameters = Parameters::from_pairs(pairs).unwrap();
     let limits = Timeouts { idle: Duration::from_millis(100), ..Timeouts::default() };
-    let driver =
-        S3Driver::with_config(&parameters, |config| config.timeouts(limits).retry(RetryPolicy::never())).unwrap();
+    let driver = S3Driver::with_config(&parameters, |config| {
+        config.timeouts(limits).retry(RetryPolicy::never())
+    })
+    .unwrap();
     let started = Instant::now();
     assert_kind(driver.get_content("/a"), ErrorKind::Timeout);
     assert!(started.elapsed() < Duration::from_secs(10));
@@ -190,7 +199,10 @@ fn f12_a_move_deletes_only_what_it_copied() {
     let driver = embedded(&server);
     driver.put_content("/from", b"content").unwrap();
     driver.rename("/from", "/to").unwrap();
-    assert_eq!((server.keys(server.bucket()), server.count("DeleteObject")), (vec!["to".to_owned()], 1));
+    assert_eq!(
+        (server.keys(server.bucket()), server.count("DeleteObject")),
+        (vec!["to".to_owned()], 1)
+    );
     // A server that does not know the condition is asked once.
     for attempts in [2, 1] {
         driver.put_content("/from", b"content").unwrap();
@@ -247,17 +259,28 @@ fn f3_fractions_of_a_second_are_rounded_down() {
                 assert_eq!(error.kind(), ErrorKind::InvalidArgument);
                 assert!(error.to_string().contains(named), "{error}");
             }
-            assert!(url(Duration::from_millis(604_800_900)).unwrap().contains("X-Amz-Expires=604800&"));
+            assert!(
+                url(Duration::from_millis(604_800_900)).unwrap().contains("X-Amz-Expires=604800&")
+            );
         }
     }
 }
 
 /// Walks with `skip`, and returns what was visited and how many listings that took.
-fn walk_skipping(server: &Server, driver: &S3Driver, from: &str, skip: impl Fn(&str) -> bool) -> (Vec<String>, u64) {
+fn walk_skipping(
+    server: &Server,
+    driver: &S3Driver,
+    from: &str,
+    skip: impl Fn(&str) -> bool,
+) -> (Vec<String>, u64) {
     let (before, mut seen) = (server.count("ListObjectsV2"), Vec::new());
     let mut visit = |info: &s3driver::driver::FileInfo| {
         seen.push(info.path.clone());
-        Ok(if info.is_directory() && skip(&info.path) { WalkStep::SkipDirectory } else { WalkStep::Continue })
+        Ok(if info.is_directory() && skip(&info.path) {
+            WalkStep::SkipDirectory
+        } else {
+            WalkStep::Continue
+        })
     };
     driver.walk(from, &WalkOptions::default(), &mut visit).unwrap();
     (seen, server.count("ListObjectsV2") - before)
@@ -268,14 +291,20 @@ fn f13_skipped_repositories_are_not_listed() {
     let server = Server::start(ServerOptions::default());
     let driver = embedded(&server);
     for base in ["", "docker/registry/v2/repositories/"] {
-        let expected: Vec<String> = (0..20).map(|repository| format!("/{base}repo{repository:02}")).collect();
+        let expected: Vec<String> =
+            (0..20).map(|repository| format!("/{base}repo{repository:02}")).collect();
         for repository in &expected {
             for file in 0..500 {
-                server.put_object(server.bucket(), &format!("{}/_layers/{file:03}/link", &repository[1..]), "x");
+                server.put_object(
+                    server.bucket(),
+                    &format!("{}/_layers/{file:03}/link", &repository[1..]),
+                    "x",
+                );
             }
         }
-        let is_repository =
-            |path: &str| path.rsplit('/').next().is_some_and(|name| name.starts_with("repo") && name.len() == 6);
+        let is_repository = |path: &str| {
+            path.rsplit('/').next().is_some_and(|name| name.starts_with("repo") && name.len() == 6)
+        };
         let from = format!("/{}", base.trim_end_matches('/'));
         let (seen, listings) = walk_skipping(&server, &driver, &from, is_repository);
         assert_eq!(seen, expected);
@@ -300,7 +329,11 @@ fn f13_a_catalog_costs_requests_for_repositories_and_not_for_blobs() {
         for repository in 0..20 {
             for directory in ["_layers", "_manifests", "_uploads"] {
                 for blob in 0..blobs {
-                    server.put_object(server.bucket(), &format!("v2/r{repository:02}/{directory}/{blob:04}/link"), "x");
+                    server.put_object(
+                        server.bucket(),
+                        &format!("v2/r{repository:02}/{directory}/{blob:04}/link"),
+                        "x",
+                    );
                 }
             }
         }
@@ -333,11 +366,16 @@ fn f13_skipping_never_changes_the_order() {
         let (all, _) = walk_skipping(&server, &driver, from, |_| false);
         for seed in 0..64_u64 {
             let skip = |path: &str| {
-                (path.bytes().fold(seed, |hash, byte| hash.wrapping_mul(31) + u64::from(byte)) >> 3) % 3 == 0
+                (path.bytes().fold(seed, |hash, byte| hash.wrapping_mul(31) + u64::from(byte)) >> 3)
+                    % 3
+                    == 0
             };
             let is_left_out = |path: &str| {
-                let slashes = path.char_indices().filter(|(at, c)| *at > 0 && *c == '/').map(|(at, _)| at);
-                slashes.filter(|at| *at > from.trim_end_matches('/').len()).any(|at| skip(&path[..at]))
+                let slashes =
+                    path.char_indices().filter(|(at, c)| *at > 0 && *c == '/').map(|(at, _)| at);
+                slashes
+                    .filter(|at| *at > from.trim_end_matches('/').len())
+                    .any(|at| skip(&path[..at]))
             };
             let expected: Vec<&String> = all.iter().filter(|path| !is_left_out(path)).collect();
             let (seen, _) = walk_skipping(&server, &driver, from, skip);
@@ -354,7 +392,10 @@ fn f2_a_walk_visits_directories_that_only_a_marker_makes() {
         server.put_object(server.bucket(), key, "");
     }
     let (seen, _) = walk_skipping(&server, &driver, "/", |_| false);
-    assert_eq!(seen, ["/a", "/a/b", "/a/b/file", "/c", "/c/d", "/e", "/e/f", "/e/f/g", "/h-", "/h-/x", "/h"]);
+    assert_eq!(
+        seen,
+        ["/a", "/a/b", "/a/b/file", "/c", "/c/d", "/e", "/e/f", "/e/f/g", "/h-", "/h-/x", "/h"]
+    );
     for path in seen {
         let info = driver.stat(&path).unwrap();
         let (parent, _) = path.rsplit_once('/').unwrap();

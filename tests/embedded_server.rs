@@ -73,8 +73,22 @@ fn etag(value: &str) -> Option<ETagCondition> {
 #[test]
 fn listings_agree_with_a_plain_model_at_every_page_size() {
     let store = store(1000);
-    let names =
-        ["a", "a/", "a/b", "a/b/c", "a0", "b//x", "b/é/1", "b/é/2", "b/😀", "b/\u{fffd}z", "c", "/lead", "~", "é"];
+    let names = [
+        "a",
+        "a/",
+        "a/b",
+        "a/b/c",
+        "a0",
+        "b//x",
+        "b/é/1",
+        "b/é/2",
+        "b/😀",
+        "b/\u{fffd}z",
+        "c",
+        "/lead",
+        "~",
+        "é",
+    ];
     let keys: BTreeSet<&str> = names.into_iter().collect();
     keys.iter().for_each(|key| drop(put(&store, key, "")));
 
@@ -82,7 +96,8 @@ fn listings_agree_with_a_plain_model_at_every_page_size() {
         for delimiter in ["", "/", "é"] {
             let mut model: Vec<String> = Vec::new();
             for key in keys.iter().filter(|key| key.starts_with(prefix)) {
-                let end = if delimiter.is_empty() { None } else { key[prefix.len()..].find(delimiter) };
+                let end =
+                    if delimiter.is_empty() { None } else { key[prefix.len()..].find(delimiter) };
                 let line = end.map_or(*key, |end| &key[..prefix.len() + end + delimiter.len()]);
                 if model.last().is_none_or(|last| last != line) {
                     model.push(line.to_owned());
@@ -92,7 +107,8 @@ fn listings_agree_with_a_plain_model_at_every_page_size() {
                 let (mut lines, mut last) = (Vec::new(), None::<String>);
                 loop {
                     let start = last.as_deref().map_or(Start::Beginning, Start::After);
-                    let page = store.list(BUCKET, prefix, delimiter, start, Some(page_size)).unwrap();
+                    let page =
+                        store.list(BUCKET, prefix, delimiter, start, Some(page_size)).unwrap();
                     assert!(page.entries.len() <= page_size as usize);
                     lines.extend(page.entries.iter().map(|entry| entry.name().to_owned()));
                     last = page.next().map(str::to_owned);
@@ -100,7 +116,10 @@ fn listings_agree_with_a_plain_model_at_every_page_size() {
                         break;
                     }
                 }
-                assert_eq!(lines, model, "prefix {prefix:?} delimiter {delimiter:?} by {page_size}");
+                assert_eq!(
+                    lines, model,
+                    "prefix {prefix:?} delimiter {delimiter:?} by {page_size}"
+                );
             }
         }
     }
@@ -168,14 +187,24 @@ fn uploads_are_listed_by_key_and_time_behind_both_markers() {
     };
     let delimited = UploadQuery { delimiter: "/", ..UploadQuery::default() };
     let all = [&first, "d/", &oldest, &middle, &newest, &last];
-    assert_eq!(ids(delimited), all, "within a key by time, not in the order of their making or ids");
-    assert_eq!(ids(UploadQuery { prefix: "d/", max_uploads: Some(1), ..UploadQuery::default() }), [&*deep]);
+    assert_eq!(
+        ids(delimited),
+        all,
+        "within a key by time, not in the order of their making or ids"
+    );
+    assert_eq!(
+        ids(UploadQuery { prefix: "d/", max_uploads: Some(1), ..UploadQuery::default() }),
+        [&*deep]
+    );
 
     for page_size in 1..4 {
         let (mut seen, mut markers) = (Vec::new(), (String::new(), String::new()));
         loop {
-            let page = UploadQuery { key_marker: &markers.0, upload_id_marker: &markers.1, ..delimited };
-            let page = store.list_uploads(BUCKET, UploadQuery { max_uploads: Some(page_size), ..page }).unwrap();
+            let page =
+                UploadQuery { key_marker: &markers.0, upload_id_marker: &markers.1, ..delimited };
+            let page = store
+                .list_uploads(BUCKET, UploadQuery { max_uploads: Some(page_size), ..page })
+                .unwrap();
             for entry in page.entries {
                 let (key, id) = match entry {
                     Entry::Item(key, upload) => (key, upload.id),
@@ -197,7 +226,11 @@ fn uploads_are_listed_by_key_and_time_behind_both_markers() {
     let id_alone = UploadQuery { upload_id_marker: &middle, ..UploadQuery::default() };
     assert_eq!(ids(id_alone).len(), 7, "an id marker without a key marker is ignored");
     store.abort(UploadName { bucket: BUCKET, key: "k", id: &middle }).unwrap();
-    assert_eq!(ids(UploadQuery { upload_id_marker: &middle, ..behind_k }), [&*newest, &last], "aborted between pages");
+    assert_eq!(
+        ids(UploadQuery { upload_id_marker: &middle, ..behind_k }),
+        [&*newest, &last],
+        "aborted between pages"
+    );
     let unknown = UploadQuery { upload_id_marker: "nonsense", ..behind_k };
     assert_eq!(code(store.list_uploads(BUCKET, unknown)), "InvalidArgument");
 }
@@ -250,7 +283,10 @@ fn a_completion_obeys_every_rule() {
     let tiny = part(&store, upload, 1, "tiny");
     assert_eq!(refused(&[&tiny, &second]), "EntityTooSmall");
     let elsewhere = UploadName { key: "other", ..upload };
-    assert_eq!(code(store.complete(elsewhere, completion(std::slice::from_ref(&first)))), "NoSuchUpload");
+    assert_eq!(
+        code(store.complete(elsewhere, completion(std::slice::from_ref(&first)))),
+        "NoSuchUpload"
+    );
     let wrong_size = Completion { size: Some(1), ..completion(std::slice::from_ref(&first)) };
     assert_eq!(code(store.complete(upload, wrong_size)), "InvalidRequest");
     put(&store, "k", "in the way");
@@ -296,7 +332,9 @@ fn parts_are_copied_whole_and_by_range() {
     let id = begin(&store, "k");
     let upload = UploadName { bucket: BUCKET, key: "k", id: &id };
     let copy = |key, range| store.copy_part(upload, 1, (BUCKET, key), range, &Default::default());
-    for (range, bytes) in [(None, "0123456789"), (Some("bytes=0-9"), "0123456789"), (Some("bytes=3-3"), "3")] {
+    for (range, bytes) in
+        [(None, "0123456789"), (Some("bytes=0-9"), "0123456789"), (Some("bytes=3-3"), "3")]
+    {
         let part = copy("source", range).unwrap();
         assert_eq!(part.content.to_bytes().unwrap(), bytes);
         assert_eq!(part.etag, hex::encode(Md5::checksum(bytes.as_bytes())));
@@ -306,18 +344,23 @@ fn parts_are_copied_whole_and_by_range() {
     }
     assert_eq!(code(copy("absent", None)), "NoSuchKey");
     let changed = conditions::Read { if_match: etag("other"), ..Default::default() };
-    assert_eq!(code(store.copy_part(upload, 1, (BUCKET, "source"), None, &changed)), "PreconditionFailed");
+    assert_eq!(
+        code(store.copy_part(upload, 1, (BUCKET, "source"), None, &changed)),
+        "PreconditionFailed"
+    );
 }
 
 #[test]
 fn copies_take_metadata_from_where_they_are_told_to() {
     let store = Store::new(Rules { copy_limit: 4, ..store(1000).rules });
     store.create_bucket(BUCKET).unwrap();
-    let named = |name: &str| Attributes { content_type: Some(name.to_owned()), ..Attributes::default() };
+    let named =
+        |name: &str| Attributes { content_type: Some(name.to_owned()), ..Attributes::default() };
     let body = Received::from_bytes("body".into());
     store.put(BUCKET, "from", body, named("source"), &Default::default()).unwrap();
     let copy = |to: &str, attributes, directive, conditions| {
-        let (from, to) = ((BUCKET.to_owned(), "from".to_owned()), (BUCKET.to_owned(), to.to_owned()));
+        let (from, to) =
+            ((BUCKET.to_owned(), "from".to_owned()), (BUCKET.to_owned(), to.to_owned()));
         store.copy(Copy { from, to, conditions, attributes, directive })
     };
     let any = conditions::Read::default;
@@ -330,23 +373,29 @@ fn copies_take_metadata_from_where_they_are_told_to() {
     let unchanged = conditions::Read { if_none_match: etag(&kept.etag), ..any() };
     assert_eq!(code(copy("to", named("asked"), Directive::Copy, unchanged)), "PreconditionFailed");
     put(&store, "from", "large");
-    assert_eq!(code(copy("to", named("asked"), Directive::Copy, any())), "InvalidRequest", "above the copy limit");
+    assert_eq!(
+        code(copy("to", named("asked"), Directive::Copy, any())),
+        "InvalidRequest",
+        "above the copy limit"
+    );
 }
 
 #[test]
 fn conditions_decide_as_http_says() {
     let modified = SystemTime::UNIX_EPOCH + Duration::from_millis(1_000_500);
-    let time = |seconds| Some(Timestamp::from(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)));
+    let time =
+        |seconds| Some(Timestamp::from(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)));
     let any = Some(ETagCondition::Any);
-    let read = |if_match: &Option<ETagCondition>, if_none_match: &Option<ETagCondition>, since, until| {
-        let conditions = conditions::Read {
-            if_match: if_match.clone(),
-            if_none_match: if_none_match.clone(),
-            if_modified_since: since,
-            if_unmodified_since: until,
+    let read =
+        |if_match: &Option<ETagCondition>, if_none_match: &Option<ETagCondition>, since, until| {
+            let conditions = conditions::Read {
+                if_match: if_match.clone(),
+                if_none_match: if_none_match.clone(),
+                if_modified_since: since,
+                if_unmodified_since: until,
+            };
+            code(conditions.check("e", modified, conditions::Unchanged::NotModified))
         };
-        code(conditions.check("e", modified, conditions::Unchanged::NotModified))
-    };
     let (passes, failed, unchanged) = ("no error", "PreconditionFailed", "NotModified");
     assert_eq!(read(&etag("e"), &None, None, None), passes);
     assert_eq!(read(&any, &None, None, None), passes);
@@ -359,10 +408,17 @@ fn conditions_decide_as_http_says() {
     assert_eq!(read(&None, &None, None, time(1000)), passes);
     assert_eq!(read(&None, &None, None, time(999)), failed);
     assert_eq!(read(&etag("e"), &None, None, time(999)), passes, "If-Match outweighs the date");
-    assert_eq!(read(&None, &etag("x"), time(1000), None), passes, "If-None-Match outweighs the date");
+    assert_eq!(
+        read(&None, &etag("x"), time(1000), None),
+        passes,
+        "If-None-Match outweighs the date"
+    );
 
-    let write = |if_match: &Option<ETagCondition>, if_none_match: &Option<ETagCondition>, current| {
-        let conditions = conditions::Write { if_match: if_match.clone(), if_none_match: if_none_match.clone() };
+    let write = |if_match: &Option<ETagCondition>,
+                 if_none_match: &Option<ETagCondition>,
+                 current| {
+        let conditions =
+            conditions::Write { if_match: if_match.clone(), if_none_match: if_none_match.clone() };
         code(conditions.check(current))
     };
     assert_eq!(write(&None, &any, None), passes);
@@ -377,7 +433,8 @@ fn conditions_decide_as_http_says() {
 fn contents_are_cut_and_joined_without_loss() {
     let bytes: Vec<u8> = (0..=255).collect();
     let (front, back) = bytes.split_at(100);
-    let whole = Content::concat(&[front, back].map(|half| Content::from(Bytes::copy_from_slice(half))));
+    let whole =
+        Content::concat(&[front, back].map(|half| Content::from(Bytes::copy_from_slice(half))));
     for range in [0..256, 0..0, 99..101, 100..256, 0..100, 255..256, 256..256] {
         let cut = whole.slice(range.clone());
         assert_eq!(cut.len(), range.end - range.start);
@@ -390,12 +447,18 @@ fn checksums_of_parts_make_the_checksum_of_the_whole() {
     let (one, two) = (vec![7; 1000], b"and the rest".to_vec());
     let whole = [&one[..], &two].concat();
     for algorithm in Algorithm::ALL {
-        let sum = |bytes: &[u8]| Checksum { algorithm, scope: Scope::FullObject, value: algorithm.digest(bytes) };
+        let sum = |bytes: &[u8]| Checksum {
+            algorithm,
+            scope: Scope::FullObject,
+            value: algorithm.digest(bytes),
+        };
         let (first, second) = (sum(&one), sum(&two));
         let parts = [(&first, one.len() as u64), (&second, two.len() as u64)];
         let full = Checksum::of_parts(algorithm, Scope::FullObject, &parts);
         match algorithm {
-            Algorithm::Sha1 | Algorithm::Sha256 => assert_eq!(full, None, "a hash of the whole cannot be had"),
+            Algorithm::Sha1 | Algorithm::Sha256 => {
+                assert_eq!(full, None, "a hash of the whole cannot be had")
+            }
             _ => assert_eq!(full.unwrap().value, algorithm.digest(&whole)),
         }
         let raw = [&first, &second].map(|sum| BASE64_STANDARD.decode(&sum.value).unwrap()).concat();
@@ -431,7 +494,14 @@ impl<'a> Client<'a> {
     }
 
     /// `resource` is the path with the sub-resources that version 2 signs; `query` is what it does not sign.
-    fn call(&mut self, method: &str, resource: &str, query: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    fn call(
+        &mut self,
+        method: &str,
+        resource: &str,
+        query: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Answer {
         let host = format!("127.0.0.1:{}", self.server.port());
         self.call_host(&host, method, resource, resource, query, headers, body)
     }
@@ -448,7 +518,8 @@ impl<'a> Client<'a> {
         body: &[u8],
     ) -> Answer {
         let date = "Mon, 01 Jan 2024 00:00:00 GMT";
-        let md5 = headers.iter().find(|(name, _)| *name == "content-md5").map_or("", |(_, value)| value);
+        let md5 =
+            headers.iter().find(|(name, _)| *name == "content-md5").map_or("", |(_, value)| value);
         let mut text = format!("{method}\n{md5}\n\n{date}\n");
         let amz = headers.iter().filter(|(name, _)| name.starts_with("x-amz-"));
         amz.for_each(|(name, value)| text += &format!("{name}:{value}\n"));
@@ -456,7 +527,8 @@ impl<'a> Client<'a> {
         let mut mac = Hmac::<sha1::Sha1>::new_from_slice(self.secret.as_bytes()).unwrap();
         mac.update(text.as_bytes());
         let signature = BASE64_STANDARD.encode(mac.finalize().into_bytes());
-        let mut request = format!("{method} {path}{query} HTTP/1.1\r\nhost: {host}\r\ndate: {date}\r\n");
+        let mut request =
+            format!("{method} {path}{query} HTTP/1.1\r\nhost: {host}\r\ndate: {date}\r\n");
         request += &format!("authorization: AWS {}:{signature}\r\n", self.server.access_key());
         headers.iter().for_each(|(name, value)| request += &format!("{name}: {value}\r\n"));
         request += &format!("content-length: {}\r\n\r\n", body.len());
@@ -464,7 +536,10 @@ impl<'a> Client<'a> {
 
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
-            assert!(self.stream.read_line(&mut head).unwrap() > 0, "the connection ended after {head:?}");
+            assert!(
+                self.stream.read_line(&mut head).unwrap() > 0,
+                "the connection ended after {head:?}"
+            );
         }
         let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
         let length = length.map_or(0, |length| length.parse().unwrap());
@@ -478,8 +553,12 @@ impl<'a> Client<'a> {
 fn requests_over_one_connection_reach_the_store() {
     let server = Server::start(ServerOptions::default());
     let mut client = Client::new(&server);
-    let stored = client.call("PUT", "/registry/a%2B%20b", "", &[("content-type", "")], b"0123456789");
-    assert_eq!((stored.status, server.object("registry", "a+ b").unwrap()), (200, "0123456789".into()));
+    let stored =
+        client.call("PUT", "/registry/a%2B%20b", "", &[("content-type", "")], b"0123456789");
+    assert_eq!(
+        (stored.status, server.object("registry", "a+ b").unwrap()),
+        (200, "0123456789".into())
+    );
     assert!(stored.has("etag: \"781e5e245d69b566979b86e28d23f2c7\""));
 
     let read = client.call("GET", "/registry/a%2B%20b", "", &[("range", "bytes=-3")], b"");
@@ -487,14 +566,19 @@ fn requests_over_one_connection_reach_the_store() {
     assert!(read.has("content-range: bytes 7-9/10"));
     let head = client.call("HEAD", "/registry/a%2B%20b", "", &[("range", "bytes=4-")], b"");
     assert!(head.status == 206 && head.has("content-length: 6"), "{}", head.head);
-    assert_eq!(client.call("GET", "/registry/a%2B%20b", "", &[("range", "bytes=10-")], b"").status, 416);
+    assert_eq!(
+        client.call("GET", "/registry/a%2B%20b", "", &[("range", "bytes=10-")], b"").status,
+        416
+    );
     let unchanged = [("if-none-match", "\"781e5e245d69b566979b86e28d23f2c7\"")];
     assert_eq!(client.call("GET", "/registry/a%2B%20b", "", &unchanged, b"").status, 304);
-    let overridden = client.call("GET", "/registry/a%2B%20b?response-content-type=a/b", "", &[], b"");
+    let overridden =
+        client.call("GET", "/registry/a%2B%20b?response-content-type=a/b", "", &[], b"");
     assert!(overridden.has("content-type: a/b"), "{}", overridden.head);
 
     let host = format!("registry.localhost:{}", server.port());
-    let virtual_host = client.call_host(&host, "GET", "/a%2B%20b", "/registry/a%2B%20b", "", &[], b"");
+    let virtual_host =
+        client.call_host(&host, "GET", "/a%2B%20b", "/registry/a%2B%20b", "", &[], b"");
     assert_eq!(virtual_host.body, b"0123456789");
     let listed = client.call("GET", "/registry/", "?list-type=2&encoding-type=url", &[], b"");
     assert!(listed.has("<Key>a%2B+b</Key>") && listed.has("<KeyCount>1</KeyCount>"));
@@ -502,7 +586,10 @@ fn requests_over_one_connection_reach_the_store() {
     assert_eq!(client.call("DELETE", "/registry/a%2B%20b", "", &[], b"").status, 204);
     assert!(server.keys("registry").is_empty());
     assert!(client.call("GET", "/registry/a%2B%20b", "", &[], b"").has("<Code>NoSuchKey</Code>"));
-    assert_eq!((server.connections(), server.count("GetObject"), server.count("HeadObject")), (1, 6, 1));
+    assert_eq!(
+        (server.connections(), server.count("GetObject"), server.count("HeadObject")),
+        (1, 6, 1)
+    );
     assert_eq!((server.requests(), server.bytes_in()), (10, 10));
 }
 
@@ -512,8 +599,15 @@ fn wrong_secrets_are_refused_and_large_bodies_find_the_refusal() {
     let mut client = Client { secret: "another", ..Client::new(&server) };
     let refused = client.call("PUT", "/registry/k", "", &[], &vec![0; 4 * MIB]);
     assert!(refused.status == 403 && refused.has("<Code>SignatureDoesNotMatch</Code>"));
-    assert_eq!(client.call("HEAD", "/registry/k", "", &[], b"").status, 403, "on the same connection");
-    assert_eq!((server.connections(), server.operations().len(), server.keys("registry").len()), (1, 0, 0));
+    assert_eq!(
+        client.call("HEAD", "/registry/k", "", &[], b"").status,
+        403,
+        "on the same connection"
+    );
+    assert_eq!(
+        (server.connections(), server.operations().len(), server.keys("registry").len()),
+        (1, 0, 0)
+    );
 }
 
 #[test]
@@ -525,12 +619,15 @@ fn what_s3s_leaves_open_is_checked() {
     assert_eq!(refused.headers().unwrap()["x-amz-bucket-region"], "eu-west-1");
 
     let headers = [("host", "h"), ("x-amz-acl", "private")].into_iter();
-    let headers = headers.map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+    let headers =
+        headers.map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
     assert!(gate::check_signed_headers(&headers, "host;x-amz-acl;x-amz-date").is_ok());
     assert_eq!(code(gate::check_signed_headers(&headers, "host;x-amz-date")), "AccessDenied");
 
-    let server =
-        Server::start(ServerOptions { session_token: Some("to/ken+=".to_owned()), ..ServerOptions::default() });
+    let server = Server::start(ServerOptions {
+        session_token: Some("to/ken+=".to_owned()),
+        ..ServerOptions::default()
+    });
     let mut client = Client::new(&server);
     let mut list = |headers: &[(&str, &str)]| client.call("GET", "/registry/", "", headers, b"");
     assert_eq!(list(&[("x-amz-security-token", "to/ken+=")]).status, 200);
@@ -544,7 +641,8 @@ fn deletions_of_many_need_a_digest() {
     ["a", "b", "c"].iter().for_each(|key| server.put_object("registry", key, "x"));
     let mut client = Client::new(&server);
     let body = b"<Delete><Object><Key>a</Key></Object><Object><Key>b</Key></Object></Delete>";
-    let mut delete = |headers: &[(&str, &str)]| client.call("POST", "/registry/?delete", "", headers, body);
+    let mut delete =
+        |headers: &[(&str, &str)]| client.call("POST", "/registry/?delete", "", headers, body);
     assert!(delete(&[]).has("<Code>InvalidRequest</Code>"));
     assert!(delete(&[("content-md5", "AAAAAAAAAAAAAAAAAAAAAA==")]).has("<Code>BadDigest</Code>"));
     let deleted = delete(&[("content-md5", &BASE64_STANDARD.encode(Md5::checksum(body)))]);
@@ -558,7 +656,8 @@ fn ordered_faults_come_first_and_then_end() {
     server.fail_next("PutObject", 503, "SlowDown", 2);
     server.fail_next("PutObject", 500, "InternalError", 1);
     let mut client = Client::new(&server);
-    let mut statuses = [0; 4].map(|_| client.call("PUT", "/registry/k", "", &[], b"x").status).to_vec();
+    let mut statuses =
+        [0; 4].map(|_| client.call("PUT", "/registry/k", "", &[], b"x").status).to_vec();
     assert_eq!(statuses, [503, 503, 500, 200]);
     server.delay(Duration::from_millis(50));
     let asked = Instant::now();
@@ -576,7 +675,10 @@ fn stored_states_can_be_put_in_directly() {
     server.put_part(bucket, "k", &id, 1, "less than 5 MiB");
     server.begin_upload(bucket, "k", SystemTime::now());
     let open = server.open_uploads(bucket);
-    assert_eq!((open.len(), &open[0].id, open[0].initiated, open[0].bytes), (2, &id, yesterday, 15));
+    assert_eq!(
+        (open.len(), &open[0].id, open[0].initiated, open[0].bytes),
+        (2, &id, yesterday, 15)
+    );
 
     let mut client = Client::new(&server);
     let listed = client.call("GET", "/registry/?uploads", "", &[], b"");
@@ -592,7 +694,11 @@ fn discarded_bodies_leave_their_digests() {
     let mut client = Client::new(&server);
     let stored = client.call("PUT", "/registry/k", "", &[], &body);
     assert!(stored.has(&hex::encode(Md5::checksum(&body))));
-    assert!(client.call("HEAD", "/registry/k", "", &[], b"").has(&format!("content-length: {}", body.len())));
+    assert!(
+        client
+            .call("HEAD", "/registry/k", "", &[], b"")
+            .has(&format!("content-length: {}", body.len()))
+    );
     assert!(client.call("GET", "/registry/k", "", &[], b"").has("<Code>InvalidObjectState</Code>"));
     assert_eq!(server.object("registry", "k"), None);
     assert_eq!(server.object_info("registry", "k").unwrap().content.len(), 3 * MIB as u64);
@@ -602,21 +708,28 @@ fn discarded_bodies_leave_their_digests() {
 fn tls_is_trusted_by_its_own_authority_alone() {
     use tokio_rustls::rustls::pki_types::pem::PemObject as _;
     use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
-    use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, crypto::ring};
+    use tokio_rustls::rustls::{
+        ClientConfig, ClientConnection, RootCertStore, StreamOwned, crypto::ring,
+    };
 
     let server = Server::start(ServerOptions { tls: true, ..ServerOptions::default() });
     let other = Server::start(ServerOptions { tls: true, ..ServerOptions::default() });
     let ask = |authority: &Server, name: &'static str| -> std::io::Result<String> {
         let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(authority.ca_pem().unwrap().as_bytes()).unwrap()).unwrap();
+        roots
+            .add(CertificateDer::from_pem_slice(authority.ca_pem().unwrap().as_bytes()).unwrap())
+            .unwrap();
         let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let connection = ClientConnection::new(Arc::new(config), ServerName::try_from(name).unwrap()).unwrap();
+        let connection =
+            ClientConnection::new(Arc::new(config), ServerName::try_from(name).unwrap()).unwrap();
         let mut stream = StreamOwned::new(connection, TcpStream::connect(server.address())?);
-        stream.write_all(b"GET /registry/k HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
+        stream.write_all(
+            b"GET /registry/k HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
+        )?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
         Ok(answer)
@@ -646,12 +759,23 @@ fn verifiers_that_disagree_are_noticed() {
     use s3driver::sign::{Credentials, Request, v4};
     use s3driver::time::Timestamp;
     use support::second::Second;
-    let second = Second { access_key: "id".to_owned(), secret_key: "secret".to_owned(), session_token: None };
+    let second = Second {
+        access_key: "id".to_owned(),
+        secret_key: "secret".to_owned(),
+        session_token: None,
+    };
     let scope = v4::Scope { region: "us-east-1", service: "s3" };
     let now = Timestamp::from(std::time::SystemTime::now());
     for (secret, agrees) in [("secret", true), ("another", false)] {
         let request = Request::new("GET", "/registry/key").headers(&[("host", "localhost")]);
-        let signed = v4::sign(&request, v4::Payload::Bytes(b""), &Credentials::new("id", secret), scope, now).unwrap();
+        let signed = v4::sign(
+            &request,
+            v4::Payload::Bytes(b""),
+            &Credentials::new("id", secret),
+            scope,
+            now,
+        )
+        .unwrap();
         let mut head = hyper::Request::get("/registry/key").header("host", "localhost");
         for (name, value) in &signed.headers {
             head = head.header(*name, value);
@@ -661,9 +785,18 @@ fn verifiers_that_disagree_are_noticed() {
         assert_eq!(opinion.disagrees(hyper::StatusCode::FORBIDDEN), agrees, "refused by s3s");
         assert!(!opinion.disagrees(hyper::StatusCode::OK));
         assert_eq!(opinion.agree(true).is_ok(), agrees, "accepted by s3s");
-        assert!(!opinion.disagrees(hyper::StatusCode::FORBIDDEN), "an operation may refuse what is signed rightly");
+        assert!(
+            !opinion.disagrees(hyper::StatusCode::FORBIDDEN),
+            "an operation may refuse what is signed rightly"
+        );
     }
-    let (unsigned, ()) =
-        hyper::Request::get("/registry/key").header("host", "localhost").body(()).unwrap().into_parts();
-    assert!(second.opinion(&unsigned).agree(false).is_ok() && second.opinion(&unsigned).agree(true).is_err());
+    let (unsigned, ()) = hyper::Request::get("/registry/key")
+        .header("host", "localhost")
+        .body(())
+        .unwrap()
+        .into_parts();
+    assert!(
+        second.opinion(&unsigned).agree(false).is_ok()
+            && second.opinion(&unsigned).agree(true).is_err()
+    );
 }

@@ -41,13 +41,16 @@ impl<'a> Go<'a> {
     /// What `Write` and `Close` make of `content`: parts of the chunk size, and what is left as a part of any size.
     fn send(&self, id: &str, first: u32, content: &[u8]) -> Vec<UploadedPart> {
         let parts = (first..).zip(content.chunks(GO_CHUNK));
-        parts.map(|(number, part)| self.client.upload_part(self.upload(id), number, part).unwrap()).collect()
+        parts
+            .map(|(number, part)| self.client.upload_part(self.upload(id), number, part).unwrap())
+            .collect()
     }
 
     /// What `Writer(append=true)` finds: the first upload with exactly this key, and all of its parts.
     fn resume(&self) -> Option<(String, Vec<UploadedPart>)> {
         let mut pages = self.client.uploads(&self.target.bucket, &self.key).map(Result::unwrap);
-        let found = pages.find_map(|page| page.uploads.into_iter().find(|upload| upload.key == self.key))?;
+        let found = pages
+            .find_map(|page| page.uploads.into_iter().find(|upload| upload.key == self.key))?;
         let pages = self.client.parts(self.upload(&found.upload_id)).map(Result::unwrap);
         let part = |part: s3driver::xml::Part| UploadedPart {
             part_number: part.part_number,
@@ -69,11 +72,19 @@ impl<'a> Go<'a> {
             id = self.begin();
             parts.clear();
             if size < 5 << 20 {
-                let reader = self.client.get_object(&self.target.bucket, &self.key, &Default::default()).unwrap();
+                let reader = self
+                    .client
+                    .get_object(&self.target.bucket, &self.key, &Default::default())
+                    .unwrap();
                 buffer = reader.read_all(5 << 20).unwrap();
             } else {
-                let source = CopySource { bucket: &self.target.bucket, key: &self.key, if_match: None };
-                parts.push(self.client.upload_part_copy(source, 0..size as u64, self.upload(&id), 1).unwrap());
+                let source =
+                    CopySource { bucket: &self.target.bucket, key: &self.key, if_match: None };
+                parts.push(
+                    self.client
+                        .upload_part_copy(source, 0..size as u64, self.upload(&id), 1)
+                        .unwrap(),
+                );
             }
         }
         buffer.extend_from_slice(content);
@@ -91,7 +102,8 @@ fn size_of(parts: &[UploadedPart]) -> usize {
 }
 
 /// The sizes around the parts of both drivers.
-const SIZES: [usize; 9] = [0, 1, 5 * MIB - 1, 5 * MIB, 7 * MIB, 10 * MIB, 10 * MIB + 1, 16 * MIB, 25 * MIB + 3];
+const SIZES: [usize; 9] =
+    [0, 1, 5 * MIB - 1, 5 * MIB, 7 * MIB, 10 * MIB, 10 * MIB + 1, 16 * MIB, 25 * MIB + 3];
 
 fn create(driver: &S3Driver, path: &str, content: &[u8]) -> Box<dyn s3driver::driver::FileWriter> {
     let mut writer = driver.writer(path, WriteMode::Create).unwrap();

@@ -27,7 +27,9 @@ fn client(far: &Far) -> Client {
 }
 
 fn driver(far: &Far) -> S3Driver {
-    let parameters = Parameters::builder(BUCKET).endpoint(far.url()).credentials(&Credentials::new("key", "secret"));
+    let parameters = Parameters::builder(BUCKET)
+        .endpoint(far.url())
+        .credentials(&Credentials::new("key", "secret"));
     S3Driver::new(&parameters.build().unwrap()).unwrap()
 }
 
@@ -41,15 +43,28 @@ fn no_threads() {
 fn store_blobs(far: &Far) {
     for directory in 0..64 {
         for blob in 0..60 {
-            far.store(format!("docker/registry/v2/blobs/sha256/{directory:02x}/{blob:064x}/data"), 1);
+            far.store(
+                format!("docker/registry/v2/blobs/sha256/{directory:02x}/{blob:064x}/data"),
+                1,
+            );
         }
     }
-    for key in ["docker/registry/v2/blobs/sha256/0-a", "docker/registry/v2/blobs/sha256/20.z", "docker/zz", "a", "z"] {
+    for key in [
+        "docker/registry/v2/blobs/sha256/0-a",
+        "docker/registry/v2/blobs/sha256/20.z",
+        "docker/zz",
+        "a",
+        "z",
+    ] {
         far.store(key, 1);
     }
 }
 
-fn keys_of(client: &Client, prefix: &str, visit: &mut dyn FnMut(&str) -> Result<ControlFlow<()>>) -> Result<()> {
+fn keys_of(
+    client: &Client,
+    prefix: &str,
+    visit: &mut dyn FnMut(&str) -> Result<ControlFlow<()>>,
+) -> Result<()> {
     Transfer::new(client).concurrency(EIGHT).list(BUCKET, prefix, &mut |page| {
         for object in page {
             if visit(&object.key)?.is_break() {
@@ -96,12 +111,17 @@ fn a_walk_in_shards_tells_the_same_in_the_same_order() {
     assert!(far.connections() <= 8, "{}", far.connections());
     // The configuration's number counts where the caller gives none.
     far.forget();
-    let parameters = Parameters::builder(BUCKET).endpoint(far.url()).credentials(&Credentials::new("key", "secret"));
+    let parameters = Parameters::builder(BUCKET)
+        .endpoint(far.url())
+        .credentials(&Credentials::new("key", "secret"));
     let configured = S3Driver::new(&parameters.walk_concurrency(EIGHT).build().unwrap()).unwrap();
     assert!(paths(&configured, &WalkOptions::default()) == one_after_the_other);
     assert!(far.count("ListObjectsV2") > requests, "it was split");
     far.forget();
-    assert!(paths(&configured, &WalkOptions::default().concurrency(NonZeroUsize::MIN)) == one_after_the_other);
+    assert!(
+        paths(&configured, &WalkOptions::default().concurrency(NonZeroUsize::MIN))
+            == one_after_the_other
+    );
     assert_eq!(far.count("ListObjectsV2"), requests);
     // A start is for one listing.
     far.forget();
@@ -119,7 +139,11 @@ fn listings_of_every_shape_are_whole() {
         |far| far.store("only", 1),
         |far| (0..3500).for_each(|n| far.store(format!("flat/{n:05}"), 1)),
         |far| (0..3500).for_each(|n| far.store(format!("one-each/{n:05}/data"), 1)),
-        |far| (0..3).for_each(|d| (0..1500).for_each(|n| far.store(format!("deep/a/b/c/{d}/{n:05}"), 1))),
+        |far| {
+            (0..3).for_each(|d| {
+                (0..1500).for_each(|n| far.store(format!("deep/a/b/c/{d}/{n:05}"), 1))
+            })
+        },
         // The first directory is not like the others.
         |far| {
             (0..1500).for_each(|n| far.store(format!("uneven/0/{n:05}"), 1));
@@ -132,7 +156,11 @@ fn listings_of_every_shape_are_whole() {
         let keys: Vec<String> = far.objects().into_keys().collect();
         assert!(all_keys(&client(&far), "").unwrap() == keys);
         let pages = keys.len().div_ceil(1000).max(1);
-        assert!(far.count("ListObjectsV2") <= pages * 3 + 8, "{} for {pages} pages", far.count("ListObjectsV2"));
+        assert!(
+            far.count("ListObjectsV2") <= pages * 3 + 8,
+            "{} for {pages} pages",
+            far.count("ListObjectsV2")
+        );
     }
 }
 
@@ -184,7 +212,10 @@ fn a_directory_of_many_pages_is_deleted_whole_and_nothing_else() {
     driver.delete("/docker/registry/v2/blobs").unwrap();
     let left: Vec<String> = far.objects().into_keys().collect();
     assert_eq!(left, ["a", "docker/registry/v2/blobs-and-more", "docker/zz", "z"]);
-    assert_eq!(driver.delete("/docker/registry/v2/blobs").unwrap_err().kind(), ErrorKind::PathNotFound);
+    assert_eq!(
+        driver.delete("/docker/registry/v2/blobs").unwrap_err().kind(),
+        ErrorKind::PathNotFound
+    );
     no_threads();
 }
 
@@ -198,7 +229,11 @@ fn a_deletion_that_fails_is_told_and_ends() {
         _ => Fault::None,
     });
     let error = driver(&far).delete("/docker/registry").unwrap_err();
-    assert_eq!((error.kind(), error.path()), (ErrorKind::AccessDenied, Some("/docker/registry")), "{error}");
+    assert_eq!(
+        (error.kind(), error.path()),
+        (ErrorKind::AccessDenied, Some("/docker/registry")),
+        "{error}"
+    );
     assert!(far.count("DeleteObjects") <= 5, "{}", far.count("DeleteObjects"));
 }
 
@@ -211,10 +246,14 @@ fn many_small_objects_are_stored_and_read_at_once_and_in_order() {
     let keys: Vec<String> = (0..64).map(|n| format!("small/{n:03}")).collect();
     let begun = Instant::now();
     transfer
-        .each(&keys, |client, key| client.put_object(BUCKET, key, key.as_bytes(), &ObjectSettings::default()))
+        .each(&keys, |client, key| {
+            client.put_object(BUCKET, key, key.as_bytes(), &ObjectSettings::default())
+        })
         .unwrap();
     let sizes = transfer
-        .each(&keys, |client, key| Ok(client.get_object(BUCKET, key, &GetObject::default())?.read_all(100)?.len()))
+        .each(&keys, |client, key| {
+            Ok(client.get_object(BUCKET, key, &GetObject::default())?.read_all(100)?.len())
+        })
         .unwrap();
     assert!(begun.elapsed() < Duration::from_millis(20) * 128, "{:?}", begun.elapsed());
     assert_eq!(sizes, vec![9; 64]);

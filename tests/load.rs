@@ -54,13 +54,30 @@ struct Scale {
     threads: usize,
 }
 
-const QUICK: Scale = Scale { streams: 16, size: 12 * MIB, part: 5 * MIB, memory: 10 * MIB, small: 1_200, threads: 16 };
-const FULL: Scale = Scale { streams: 32, size: 32 * MIB, part: 10 * MIB, memory: 64 * MIB, small: 20_000, threads: 32 };
+const QUICK: Scale = Scale {
+    streams: 16,
+    size: 12 * MIB,
+    part: 5 * MIB,
+    memory: 10 * MIB,
+    small: 1_200,
+    threads: 16,
+};
+const FULL: Scale = Scale {
+    streams: 32,
+    size: 32 * MIB,
+    part: 10 * MIB,
+    memory: 64 * MIB,
+    small: 20_000,
+    threads: 32,
+};
 
 impl Scale {
     /// Every writer has its first buffer, whatever the others have; one more only as long as `maxmemory` allows.
     fn most_memory(&self, threads_of_a_writer: usize) -> usize {
-        self.memory + self.streams * self.part + self.most_connections(threads_of_a_writer) * PER_CONNECTION + BESIDE
+        self.memory
+            + self.streams * self.part
+            + self.most_connections(threads_of_a_writer) * PER_CONNECTION
+            + BESIDE
     }
 
     /// One for each request under way: each reader's, each writer's parts, the walk's.
@@ -82,13 +99,15 @@ fn processor() -> (f64, f64) {
     const TICKS: f64 = 100.0;
     let stat = fs::read_to_string("/proc/self/stat").unwrap();
     let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
-    let seconds =
-        |first: usize| fields[first..first + 2].iter().map(|ticks| ticks.parse::<f64>().unwrap()).sum::<f64>();
+    let seconds = |first: usize| {
+        fields[first..first + 2].iter().map(|ticks| ticks.parse::<f64>().unwrap()).sum::<f64>()
+    };
     (seconds(11) / TICKS, seconds(13) / TICKS)
 }
 
 fn sockets() -> usize {
-    let links = fs::read_dir("/proc/self/fd").unwrap().filter_map(|fd| fs::read_link(fd.ok()?.path()).ok());
+    let links =
+        fs::read_dir("/proc/self/fd").unwrap().filter_map(|fd| fs::read_link(fd.ok()?.path()).ok());
     links.filter(|link| link.to_string_lossy().starts_with("socket:")).count()
 }
 
@@ -155,7 +174,8 @@ fn streams(driver: &S3Driver, scale: &Scale, content: Contents<'_>) {
         for index in 0..scale.streams {
             let running = &running;
             scope.spawn(move || {
-                let mut writer = driver.writer(&format!("/written/{index}"), WriteMode::Create).unwrap();
+                let mut writer =
+                    driver.writer(&format!("/written/{index}"), WriteMode::Create).unwrap();
                 content(index).chunks(PIECE).for_each(|piece| writer.write_all(piece).unwrap());
                 writer.commit().unwrap();
                 running.fetch_sub(1, Ordering::Relaxed);
@@ -168,8 +188,14 @@ fn streams(driver: &S3Driver, scale: &Scale, content: Contents<'_>) {
         scope.spawn(|| {
             while running.load(Ordering::Relaxed) > 0 {
                 let seen = files(driver, "/");
-                assert_eq!(seen.keys().filter(|path| path.starts_with("/read/")).count(), scale.streams);
-                assert!(seen.values().all(|size| *size == scale.size as u64), "half a file is seen: {seen:?}");
+                assert_eq!(
+                    seen.keys().filter(|path| path.starts_with("/read/")).count(),
+                    scale.streams
+                );
+                assert!(
+                    seen.values().all(|size| *size == scale.size as u64),
+                    "half a file is seen: {seen:?}"
+                );
                 thread::sleep(LOOK);
             }
         });
@@ -204,12 +230,14 @@ fn aws(target: &Target, root: &str, folder: &Path) -> bool {
         let mut aws = Command::new("aws");
         aws.args(["--endpoint-url", &target.endpoint, "--region", &target.region]);
         aws.args(["s3", "cp", "--quiet", "--recursive", from, to]);
-        aws.env("AWS_ACCESS_KEY_ID", &target.access_key).env("AWS_SECRET_ACCESS_KEY", &target.secret_key);
+        aws.env("AWS_ACCESS_KEY_ID", &target.access_key)
+            .env("AWS_SECRET_ACCESS_KEY", &target.secret_key);
         aws.spawn().ok()
     };
     let up = folder.join("up");
     let Some(mut up) = start(&up.to_string_lossy(), &remote("aws")) else { return false };
-    let mut down = start(&remote("read"), &folder.join("down").to_string_lossy()).expect("aws again");
+    let mut down =
+        start(&remote("read"), &folder.join("down").to_string_lossy()).expect("aws again");
     assert!(up.wait().unwrap().success() && down.wait().unwrap().success(), "aws s3 cp");
     true
 }
@@ -232,7 +260,11 @@ fn load(target: &Target, scale: &Scale, compare: bool) {
     let grown = status("VmHWM").saturating_sub(before);
     let mib = 2 * scale.streams * scale.size / MIB;
     let rate = |took: Duration| mib as f64 / took.as_secs_f64();
-    println!("{name}: {0} writers beside {0} readers of {1} MiB and a walk:", scale.streams, scale.size / MIB);
+    println!(
+        "{name}: {0} writers beside {0} readers of {1} MiB and a walk:",
+        scale.streams,
+        scale.size / MIB
+    );
     println!("{name}: s3driver {:.0} MiB/s, {took:.1?}, {cpu:.1} s of processor time", rate(took));
     println!("{name}: {} MiB of memory, {most} connections at most", grown / MIB);
     let allowed = scale.most_memory(threads);
@@ -253,7 +285,11 @@ fn load(target: &Target, scale: &Scale, compare: bool) {
         let (start, cpu) = (Instant::now(), processor().1);
         if aws(target, &root, folder.path()) {
             let took = start.elapsed();
-            println!("{name}: aws s3 cp {:.0} MiB/s, {took:.1?}, {:.1} s", rate(took), processor().1 - cpu);
+            println!(
+                "{name}: aws s3 cp {:.0} MiB/s, {took:.1?}, {:.1} s",
+                rate(took),
+                processor().1 - cpu
+            );
         } else {
             println!("{name}: no program aws to compare with");
         }
@@ -265,7 +301,10 @@ fn load(target: &Target, scale: &Scale, compare: bool) {
     let wrote = start.elapsed();
     assert!(most <= scale.most_connections(threads), "{most} connections");
     let opened = driver.client().stats().connections - opened;
-    assert!(opened <= (2 * scale.threads) as u64, "{opened} connections were opened: they are not used again");
+    assert!(
+        opened <= (2 * scale.threads) as u64,
+        "{opened} connections were opened: they are not used again"
+    );
     let start = Instant::now();
     let seen: Vec<String> = files(&driver, "/small").into_keys().collect();
     let mut expected: Vec<String> = (0..scale.small).map(small).collect();
@@ -275,7 +314,10 @@ fn load(target: &Target, scale: &Scale, compare: bool) {
     let start = Instant::now();
     driver.delete("/small").unwrap();
     let deleted = start.elapsed();
-    println!("{name}: {} small objects written in {wrote:.1?} over {opened} new connections", scale.small);
+    println!(
+        "{name}: {} small objects written in {wrote:.1?} over {opened} new connections",
+        scale.small
+    );
     println!("{name}: walked over in {walked:.1?}, deleted in {deleted:.1?}");
     for path in ["/read", "/written"] {
         driver.delete(path).unwrap();
@@ -314,5 +356,8 @@ fn streams_and_small_objects_within_the_bounds() {
         .status()
         .unwrap();
     assert!(tested.success(), "in the process that measures");
-    assert_eq!((server.keys(server.bucket()), server.open_uploads(server.bucket())), (vec![], vec![]));
+    assert_eq!(
+        (server.keys(server.bucket()), server.open_uploads(server.bucket())),
+        (vec![], vec![])
+    );
 }

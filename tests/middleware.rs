@@ -28,7 +28,8 @@ fn unfinished_uploads_are_reachable_through_any_wrapper() {
         writer.write_all(&vec![7; bytes]).unwrap();
         writer.close().unwrap();
     }
-    let redirected = middleware::wrap("redirect", Arc::new(plain), [("baseurl", "https://h/x")]).unwrap();
+    let redirected =
+        middleware::wrap("redirect", Arc::new(plain), [("baseurl", "https://h/x")]).unwrap();
     let driver: Arc<dyn StorageDriver> = middleware::wrap("rewrite", redirected, []).unwrap();
     let pending = |path: &str| -> Vec<(String, u64)> {
         let uploads = driver.pending_uploads(path).unwrap();
@@ -39,7 +40,10 @@ fn unfinished_uploads_are_reachable_through_any_wrapper() {
     assert_eq!(driver.purge_uploads("/", Duration::from_secs(3600)).unwrap().uploads, 0);
     assert_eq!(driver.purge_uploads("/a", Duration::ZERO).unwrap().uploads, 2);
     assert_eq!(pending("/"), [("/ab".to_owned(), 5)]);
-    assert_eq!(driver.purge_uploads("a", Duration::ZERO).unwrap_err().kind(), ErrorKind::InvalidPath);
+    assert_eq!(
+        driver.purge_uploads("a", Duration::ZERO).unwrap_err().kind(),
+        ErrorKind::InvalidPath
+    );
 }
 
 mod redirect {
@@ -58,21 +62,41 @@ mod redirect {
                 assert_eq!(url(&driver, "/a/b", method).unwrap(), expected);
             }
         }
-        let by_path = Redirect::from_pairs(Memory::new("root"), [("baseurl", "https://h/x"), ("key", "path")]).unwrap();
+        let by_path = Redirect::from_pairs(
+            Memory::new("root"),
+            [("baseurl", "https://h/x"), ("key", "path")],
+        )
+        .unwrap();
         assert_eq!(url(&by_path, "/a", Method::Get).unwrap(), "https://h/x/a");
-        let no_keys = Redirect::from_pairs(Memory::without_keys(), [("baseurl", "https://h/x")]).unwrap();
+        let no_keys =
+            Redirect::from_pairs(Memory::without_keys(), [("baseurl", "https://h/x")]).unwrap();
         assert_eq!(url(&no_keys, "/a", Method::Get).unwrap(), "https://h/x/a");
-        assert_eq!(by_path.object_key("/a").as_deref(), Some("root/a"), "the driver's own, for whoever wraps this");
+        assert_eq!(
+            by_path.object_key("/a").as_deref(),
+            Some("root/a"),
+            "the driver's own, for whoever wraps this"
+        );
     }
 
     #[test]
     fn leaves_everything_but_downloads_to_the_driver() {
-        let driver = middleware::wrap("redirect", Memory::new(""), [("baseurl", "https://h")]).unwrap();
+        let driver =
+            middleware::wrap("redirect", Memory::new(""), [("baseurl", "https://h")]).unwrap();
         assert_eq!(url(&*driver, "/a", Method::Put).unwrap(), "https://s3.example/bucket/a?Put");
-        assert_eq!(url(&*driver, "/a", Method::Delete).unwrap_err().kind(), ErrorKind::UnsupportedMethod);
-        assert_eq!(url(&*driver, "/a/../b", Method::Get).unwrap(), "https://s3.example/bucket/a/../b?Get");
+        assert_eq!(
+            url(&*driver, "/a", Method::Delete).unwrap_err().kind(),
+            ErrorKind::UnsupportedMethod
+        );
+        assert_eq!(
+            url(&*driver, "/a/../b", Method::Get).unwrap(),
+            "https://s3.example/bucket/a/../b?Get"
+        );
         for path in ["/", "a", "/a b", "/a?b"] {
-            assert_eq!(url(&*driver, path, Method::Get).unwrap_err().kind(), ErrorKind::InvalidPath, "{path}");
+            assert_eq!(
+                url(&*driver, path, Method::Get).unwrap_err().kind(),
+                ErrorKind::InvalidPath,
+                "{path}"
+            );
         }
         driver.put_content("/a", b"x").unwrap();
         assert_eq!(driver.get_content("/a").unwrap(), b"x");
@@ -93,8 +117,14 @@ mod redirect {
                 vec![("baseurl", "https://h/?q")],
                 "unable to parse redirect baseurl: it has a query, or a component . or ..",
             ),
-            (vec![("baseurl", "https://h"), ("key", "both")], "key only allows the following values: object|path"),
-            (vec![("baseurl", "https://h"), ("x", "y")], "unknown option of the redirect middleware: x"),
+            (
+                vec![("baseurl", "https://h"), ("key", "both")],
+                "key only allows the following values: object|path",
+            ),
+            (
+                vec![("baseurl", "https://h"), ("x", "y")],
+                "unknown option of the redirect middleware: x",
+            ),
         ] {
             assert_eq!(message(Redirect::from_pairs(Memory::new(""), pairs)), expected);
         }
@@ -116,7 +146,11 @@ mod rewrite {
             ("HTTPS://H:443/a?", &[("scheme", ""), ("host", "")], "HTTPS://H:443/a?"),
             ("https://h/a?b", &[("scheme", "http")], "http://h/a?b"),
             ("https://h:80/a", &[("scheme", "http")], "http://h/a"),
-            ("https://h:8443/a?b", &[("host", "Mirror.example.com")], "https://mirror.example.com/a?b"),
+            (
+                "https://h:8443/a?b",
+                &[("host", "Mirror.example.com")],
+                "https://mirror.example.com/a?b",
+            ),
             ("https://h/a", &[("host", "m:5000")], "https://m:5000/a"),
             ("https://h/a", &[("host", "[::1]:443")], "https://[::1]/a"),
             ("https://h/bucket/key", &[("trimpathprefix", "/bucket")], "https://h/key"),
@@ -124,7 +158,11 @@ mod rewrite {
             ("https://h/bucket", &[("trimpathprefix", "/bucket")], "https://h/"),
             ("https://h/other/key", &[("trimpathprefix", "/bucket")], "https://h/other/key"),
             ("https://h/b%20c/%2F", &[("trimpathprefix", "/b%20c")], "https://h/%2F"),
-            ("https://h/x/a?b", &[("scheme", "http"), ("host", "m"), ("trimpathprefix", "/x")], "http://m/a?b"),
+            (
+                "https://h/x/a?b",
+                &[("scheme", "http"), ("host", "m"), ("trimpathprefix", "/x")],
+                "http://m/a?b",
+            ),
         ] {
             assert_eq!(rewritten(original, pairs).unwrap(), expected, "{original} {pairs:?}");
         }
@@ -132,11 +170,18 @@ mod rewrite {
 
     #[test]
     fn invents_no_url() {
-        let driver = Rewrite::from_pairs(Memory::new(""), [("host", "m"), ("scheme", "https")]).unwrap();
-        assert_eq!(url(&driver, "/a", Method::Delete).unwrap_err().kind(), ErrorKind::UnsupportedMethod);
+        let driver =
+            Rewrite::from_pairs(Memory::new(""), [("host", "m"), ("scheme", "https")]).unwrap();
+        assert_eq!(
+            url(&driver, "/a", Method::Delete).unwrap_err().kind(),
+            ErrorKind::UnsupportedMethod
+        );
         for original in ["", "/a", "file:///a", "https:///a"] {
             let error = rewritten(original, &[("host", "m")]).unwrap_err();
-            assert!(error.to_string().starts_with("the URL to rewrite has "), "{original}: {error}");
+            assert!(
+                error.to_string().starts_with("the URL to rewrite has "),
+                "{original}: {error}"
+            );
         }
     }
 
@@ -162,7 +207,10 @@ mod rewrite {
             match rewritten(original, &pairs) {
                 Ok(_) => assert!(!breaks, "{original} {pairs:?}"),
                 Err(error) => {
-                    assert!(breaks && error.message().contains("redirectendpoint"), "{original} {pairs:?}: {error}");
+                    assert!(
+                        breaks && error.message().contains("redirectendpoint"),
+                        "{original} {pairs:?}: {error}"
+                    );
                     assert!(!format!("{error:?}").contains("abcdef"), "{error:?}");
                 }
             }
@@ -177,9 +225,18 @@ mod rewrite {
     fn refuses_what_it_cannot_use() {
         for (pair, expected) in [
             (("scheme", "ftp"), "scheme must be http or https"),
-            (("host", "a b"), "host \"a b\" has a host that is neither a name nor an address (IPv6 in brackets)"),
-            (("host", "u@h"), "host \"(not shown)\" holds a user name, which is allowed for a proxy only"),
-            (("host", "h/path"), "host \"h/path\" has a host that is neither a name nor an address (IPv6 in brackets)"),
+            (
+                ("host", "a b"),
+                "host \"a b\" has a host that is neither a name nor an address (IPv6 in brackets)",
+            ),
+            (
+                ("host", "u@h"),
+                "host \"(not shown)\" holds a user name, which is allowed for a proxy only",
+            ),
+            (
+                ("host", "h/path"),
+                "host \"h/path\" has a host that is neither a name nor an address (IPv6 in brackets)",
+            ),
             (("host", "h:x"), "host \"h:x\" has a port that is not a number from 1 to 65535"),
             (("signedurls", "yes"), "signedurls only allows the following values: refuse|rewrite"),
             (("port", "1"), "unknown option of the rewrite middleware: port"),
@@ -190,8 +247,11 @@ mod rewrite {
 
     #[test]
     fn the_url_of_a_redirect_can_be_rewritten() {
-        let redirect = middleware::wrap("redirect", Memory::new("r"), [("baseurl", "https://h/x")]).unwrap();
-        let driver = middleware::wrap("rewrite", redirect, [("trimpathprefix", "/x"), ("host", "m")]).unwrap();
+        let redirect =
+            middleware::wrap("redirect", Memory::new("r"), [("baseurl", "https://h/x")]).unwrap();
+        let driver =
+            middleware::wrap("rewrite", redirect, [("trimpathprefix", "/x"), ("host", "m")])
+                .unwrap();
         assert_eq!(url(&*driver, "/a", Method::Get).unwrap(), "https://m/r/a");
     }
 }

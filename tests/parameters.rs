@@ -5,8 +5,8 @@
 use proptest::prelude::*;
 use s3driver::client::endpoint::{Acceleration, Addressing, Fips, Scheme, Stack, Variant};
 use s3driver::client::{
-    Checksum, Encryption, MAX_PART_SIZE, MIN_PART_SIZE, PayloadSigning, Proxy, RequestPayer, SignatureVersion,
-    StorageClass, TlsVerification,
+    Checksum, Encryption, MAX_PART_SIZE, MIN_PART_SIZE, PayloadSigning, Proxy, RequestPayer,
+    SignatureVersion, StorageClass, TlsVerification,
 };
 use s3driver::driver::{LogLevel, Parameters, PartSizes};
 use s3driver::sign::Credentials;
@@ -38,7 +38,10 @@ fn threads(count: usize) -> NonZeroUsize {
 fn defaults_are_the_documented_ones() {
     let p = good(&[]);
     assert!(p.credentials.is_none());
-    assert_eq!((&*p.bucket, p.endpoint.region(), &*p.root_directory), ("registry", "us-east-1", ""));
+    assert_eq!(
+        (&*p.bucket, p.endpoint.region(), &*p.root_directory),
+        ("registry", "us-east-1", "")
+    );
     assert_eq!(p.endpoint.host(), "s3.us-east-1.amazonaws.com");
     assert_eq!((p.endpoint.scheme(), p.endpoint.addressing()), (Scheme::Https, Addressing::Auto));
     assert_eq!(p.redirect_endpoint, None);
@@ -51,7 +54,10 @@ fn defaults_are_the_documented_ones() {
     assert_eq!(p.signature_version, SignatureVersion::V4);
     assert_eq!((p.payload, p.checksum), (PayloadSigning::Auto, Checksum::Auto));
     assert_eq!((p.chunk_size, p.multipart_copy_chunk_size), (10_485_760, 33_554_432));
-    assert_eq!((p.multipart_copy_max_concurrency, p.multipart_copy_threshold_size), (threads(100), 33_554_432));
+    assert_eq!(
+        (p.multipart_copy_max_concurrency, p.multipart_copy_threshold_size),
+        (threads(100), 33_554_432)
+    );
     assert_eq!((p.concurrency, p.max_memory, p.part_sizes), (threads(4), None, PartSizes::MayGrow));
     assert_eq!(p.read_ahead, threads(20));
     assert_eq!((p.upload_purge_age, p.max_requests), (Duration::from_secs(604_800), threads(256)));
@@ -102,9 +108,18 @@ fn every_option_has_its_effect() {
     assert_eq!(credentials.session_token(), Some("IQoJb3JpZ2luX2VjEXAMPLE=="));
     let located = p.endpoint.locate(&p.bucket).unwrap();
     assert_eq!(located.root_url() + located.bucket_path(), "http://minio.example:9000/base/blobs");
-    assert_eq!(p.redirect_endpoint.as_ref().unwrap().locate(&p.bucket).unwrap().root_url(), "https://cdn.example");
-    assert_eq!((p.endpoint.region(), p.redirect_endpoint.as_ref().unwrap().region()), ("eu-west-1", "eu-west-1"));
-    assert_eq!(p.encryption, Encryption::Kms { key_id: "arn:aws:kms:eu-west-1:1:key/x".to_owned() });
+    assert_eq!(
+        p.redirect_endpoint.as_ref().unwrap().locate(&p.bucket).unwrap().root_url(),
+        "https://cdn.example"
+    );
+    assert_eq!(
+        (p.endpoint.region(), p.redirect_endpoint.as_ref().unwrap().region()),
+        ("eu-west-1", "eu-west-1")
+    );
+    assert_eq!(
+        p.encryption,
+        Encryption::Kms { key_id: "arn:aws:kms:eu-west-1:1:key/x".to_owned() }
+    );
     assert_eq!(p.ca_certificate_path.as_deref(), Some(Path::new("/etc/ssl/ca.pem")));
     assert_eq!(p.proxy, Some(Proxy::parse("http://user:pass@proxy:3128").unwrap()));
     assert_eq!(p.signature_version, SignatureVersion::V2);
@@ -118,7 +133,10 @@ fn every_option_has_its_effect() {
     assert_eq!(p.user_agent.as_deref(), Some("registry/3 (x)"));
     assert_eq!(p.log_levels, [LogLevel::Debug, LogLevel::DebugWithSigning]);
     assert_eq!((p.max_retries, p.walk_concurrency), (0, threads(64)));
-    assert_eq!((p.concurrency, p.max_memory, p.part_sizes), (threads(64), Some(MIN_PART_SIZE), PartSizes::Uniform));
+    assert_eq!(
+        (p.concurrency, p.max_memory, p.part_sizes),
+        (threads(64), Some(MIN_PART_SIZE), PartSizes::Uniform)
+    );
     assert_eq!((p.upload_purge_age, p.max_requests), (Duration::from_secs(5405), threads(65_535)));
 
     let host = |more: &[(&str, &str)]| good(more).endpoint.host();
@@ -133,7 +151,8 @@ fn every_option_has_its_effect() {
 
 #[test]
 fn empty_means_not_given() {
-    let optional = Parameters::options().iter().filter(|option| !["region", "bucket"].contains(&option.name));
+    let optional =
+        Parameters::options().iter().filter(|option| !["region", "bucket"].contains(&option.name));
     let empty: Vec<_> = optional.map(|option| (option.name, "")).collect();
     assert_eq!(format!("{:?}", good(&empty)), format!("{:?}", good(&[])));
 }
@@ -143,9 +162,15 @@ fn the_listed_defaults_are_what_applies() {
     let options = Parameters::options();
     let names: BTreeSet<_> = options.iter().map(|option| option.name).collect();
     assert_eq!(names.len(), options.len(), "each option is listed once");
-    let defaults: Vec<_> =
-        options.iter().map(|option| (option.name, option.default)).filter(|(_, default)| !default.is_empty()).collect();
-    assert!(defaults.contains(&("chunksize", "10485760")) && defaults.contains(&("storageclass", "STANDARD")));
+    let defaults: Vec<_> = options
+        .iter()
+        .map(|option| (option.name, option.default))
+        .filter(|(_, default)| !default.is_empty())
+        .collect();
+    assert!(
+        defaults.contains(&("chunksize", "10485760"))
+            && defaults.contains(&("storageclass", "STANDARD"))
+    );
     assert_eq!(format!("{:?}", good(&defaults)), format!("{:?}", good(&[])));
     for option in options {
         assert!(!option.meaning.is_empty() && !option.meaning.contains(['\n', '|']), "{option:?}");
@@ -155,13 +180,16 @@ fn the_listed_defaults_are_what_applies() {
 #[test]
 fn what_is_required_is_asked_for_in_the_registrys_words() {
     let none: [(&str, &str); 0] = [];
-    let message =
-        |pairs: &[(&str, &str)]| Parameters::from_pairs(pairs.iter().copied()).unwrap_err().message().to_owned();
+    let message = |pairs: &[(&str, &str)]| {
+        Parameters::from_pairs(pairs.iter().copied()).unwrap_err().message().to_owned()
+    };
     assert_eq!(message(&none), "no region parameter provided");
     assert_eq!(message(&[("bucket", "registry"), ("region", "")]), "no region parameter provided");
     assert_eq!(message(&[("region", "us-east-1")]), "no bucket parameter provided");
     assert_eq!(message(&[("region", "us-east-1"), ("bucket", "")]), "no bucket parameter provided");
-    let alone = Parameters::from_pairs([("regionendpoint", "http://minio:9000"), ("bucket", "registry")]).unwrap();
+    let alone =
+        Parameters::from_pairs([("regionendpoint", "http://minio:9000"), ("bucket", "registry")])
+            .unwrap();
     assert_eq!(alone.endpoint.region(), "us-east-1");
 }
 
@@ -187,7 +215,9 @@ fn booleans_are_go_booleans() {
         for text in ["yes", "on", "truE!", " true", "true ", "2", "-1", "<nil>", "null"] {
             assert_eq!(
                 refusal(&[(name, text)]),
-                format!("the {name} parameter should be a boolean: {text} is neither true nor false")
+                format!(
+                    "the {name} parameter should be a boolean: {text} is neither true nor false"
+                )
             );
         }
     }
@@ -237,7 +267,9 @@ fn integers_are_whole_and_in_range() {
         ] {
             assert_eq!(
                 refusal(&[(name, text)]),
-                format!("{name} parameter must be an integer, {text} invalid: allowed are {min} to {max}")
+                format!(
+                    "{name} parameter must be an integer, {text} invalid: allowed are {min} to {max}"
+                )
             );
         }
         assert_eq!(
@@ -249,7 +281,9 @@ fn integers_are_whole_and_in_range() {
         for text in ["-5242880", "18446744073709551616", "99999999999999999999999999"] {
             assert_eq!(
                 refusal(&[(name, text)]),
-                format!("the {name} {text} parameter should be a number between {min} and {max} (inclusive)")
+                format!(
+                    "the {name} {text} parameter should be a number between {min} and {max} (inclusive)"
+                )
             );
         }
         for text in [&min, &max] {
@@ -270,7 +304,8 @@ fn integers_are_whole_and_in_range() {
         ("maxrequests", "65536"),
     ] {
         assert!(
-            refusal(&[(name, text)]).starts_with(&format!("the {name} {text} parameter should be a number between "))
+            refusal(&[(name, text)])
+                .starts_with(&format!("the {name} {text} parameter should be a number between "))
         );
     }
     assert_eq!(good(&[("multipartcopythresholdsize", "-0")]).multipart_copy_threshold_size, 0);
@@ -289,7 +324,10 @@ fn words_are_the_documented_ones() {
         "EXPRESS_ONEZONE",
     ] {
         assert_eq!(good(&[("storageclass", class)]).storage_class.unwrap().as_str(), class);
-        assert_eq!(good(&[("storageclass", &class.to_lowercase())]).storage_class.unwrap().as_str(), class);
+        assert_eq!(
+            good(&[("storageclass", &class.to_lowercase())]).storage_class.unwrap().as_str(),
+            class
+        );
     }
     for acl in [
         "private",
@@ -342,8 +380,16 @@ fn words_are_the_documented_ones() {
             "the loglevel parameter must be one of off, debug, debugwithsigning, debugwithhttpbody, \
              debugwithrequestretries, debugwithrequesterrors, debugwitheventstreambody, verbose invalid",
         ),
-        ("payload", "yes", "the payload parameter must be one of auto, signed, unsigned, yes invalid"),
-        ("checksum", "sha1", "the checksum parameter must be one of auto, none, crc32c, crc64nvme, md5, sha1 invalid"),
+        (
+            "payload",
+            "yes",
+            "the payload parameter must be one of auto, signed, unsigned, yes invalid",
+        ),
+        (
+            "checksum",
+            "sha1",
+            "the checksum parameter must be one of auto, none, crc32c, crc64nvme, md5, sha1 invalid",
+        ),
     ] {
         assert_eq!(refusal(&[(name, text)]), expected);
     }
@@ -361,7 +407,10 @@ fn ages_have_units() {
         ("60000ms", 60),
         ("87600h", 315_360_000),
     ] {
-        assert_eq!(good(&[("uploadpurgeage", text)]).upload_purge_age, Duration::from_secs(seconds));
+        assert_eq!(
+            good(&[("uploadpurgeage", text)]).upload_purge_age,
+            Duration::from_secs(seconds)
+        );
     }
     for text in [
         "0",
@@ -402,15 +451,28 @@ fn version_2_is_refused_where_it_never_was() {
         let p = good(&[("region", region), ("v4auth", "false")]);
         assert_eq!(p.signature_version, SignatureVersion::V2);
     }
-    for region in
-        ["eu-central-1", "us-east-2", "eu-west-2", "cn-north-1", "us-gov-east-1", "eusc-de-east-1", "mx-central-9"]
-    {
+    for region in [
+        "eu-central-1",
+        "us-east-2",
+        "eu-west-2",
+        "cn-north-1",
+        "us-gov-east-1",
+        "eusc-de-east-1",
+        "mx-central-9",
+    ] {
         let expected = format!("The {region} region only works with v4 authentication");
         assert_eq!(refusal(&[("region", region), ("v4auth", "false")]), expected);
         let url = ("regionendpoint", "https://s3.eu-central-1.amazonaws.com");
         assert_eq!(refusal(&[("region", region), ("v4auth", "false"), url]), expected);
-        assert_eq!(good(&[("region", region), ("v4auth", "true")]).signature_version, SignatureVersion::V4);
-        let other = good(&[("region", region), ("v4auth", "false"), ("regionendpoint", "http://rgw.example")]);
+        assert_eq!(
+            good(&[("region", region), ("v4auth", "true")]).signature_version,
+            SignatureVersion::V4
+        );
+        let other = good(&[
+            ("region", region),
+            ("v4auth", "false"),
+            ("regionendpoint", "http://rgw.example"),
+        ]);
         assert_eq!(other.signature_version, SignatureVersion::V2);
     }
     assert_eq!(
@@ -424,14 +486,20 @@ fn version_2_is_refused_where_it_never_was() {
 fn options_that_contradict_each_other_are_refused() {
     let endpoint = ("regionendpoint", "http://minio:9000");
     for (more, expected) in [
-        (vec![("accesskey", "AKID")], "accesskey is given without secretkey: give both, or neither"),
+        (
+            vec![("accesskey", "AKID")],
+            "accesskey is given without secretkey: give both, or neither",
+        ),
         (vec![("secretkey", "s")], "secretkey is given without accesskey: give both, or neither"),
         (vec![("sessiontoken", "t")], "sessiontoken is given without accesskey and secretkey"),
         (
             vec![("sessiontoken", "t"), ("accesskey", "a")],
             "accesskey is given without secretkey: give both, or neither",
         ),
-        (vec![("keyid", "k")], "keyid k is given, but encrypt is not true: nothing would be encrypted with it"),
+        (
+            vec![("keyid", "k")],
+            "keyid k is given, but encrypt is not true: nothing would be encrypted with it",
+        ),
         (
             vec![("keyid", "k"), ("encrypt", "false")],
             "keyid k is given, but encrypt is not true: nothing would be encrypted with it",
@@ -486,8 +554,16 @@ fn texts_that_would_go_astray_are_refused() {
         ("regionendpoint", "ftp://x", "unable to parse regionendpoint: ftp://x: "),
         ("redirectendpoint", "cdn.example", "no scheme specified for redirectendpoint"),
         ("redirectendpoint", "https://", "no host specified for redirectendpoint"),
-        ("redirectendpoint", "https://cdn.example/x", "redirectendpoint cannot contain a base path: /x"),
-        ("redirectendpoint", "https://cdn.example?x", "redirectendpoint cannot contain query parameters"),
+        (
+            "redirectendpoint",
+            "https://cdn.example/x",
+            "redirectendpoint cannot contain a base path: /x",
+        ),
+        (
+            "redirectendpoint",
+            "https://cdn.example?x",
+            "redirectendpoint cannot contain query parameters",
+        ),
         ("proxy", "https://proxy:1", "unable to parse proxy: "),
         ("useragent", "x\r\nhost: evil", "the useragent parameter should be visible ASCII"),
         ("keyid", "k\n", "the keyid parameter should be visible ASCII"),
@@ -556,7 +632,12 @@ fn unknown_and_repeated_options_are_refused() {
 
 #[test]
 fn names_are_accepted_in_any_case() {
-    let p = Parameters::from_pairs([("Region", "eu-west-1"), ("BUCKET", "images"), ("rootDirectory", "/a")]).unwrap();
+    let p = Parameters::from_pairs([
+        ("Region", "eu-west-1"),
+        ("BUCKET", "images"),
+        ("rootDirectory", "/a"),
+    ])
+    .unwrap();
     assert_eq!((&*p.bucket, p.endpoint.region(), &*p.root_directory), ("images", "eu-west-1", "a"));
     let twice = Parameters::from_pairs([("bucket", "one"), ("Bucket", "two")]).unwrap_err();
     assert_eq!(twice.message(), "the bucket parameter is given twice");
@@ -590,8 +671,10 @@ fn the_names_of_other_registries_mean_what_they_mean_there() {
     ] {
         assert_eq!(shown(&[custom, given]), shown(&[custom, meant]), "{given:?}");
     }
-    let tested = ["pathstyle", "parallelwalk", "checksum_disabled", "checksum_algorithm", "objectownership"];
-    let tested = tested.into_iter().chain(["maxrequestspersecond", "multipartcombinesmallpart", "name"]);
+    let tested =
+        ["pathstyle", "parallelwalk", "checksum_disabled", "checksum_algorithm", "objectownership"];
+    let tested =
+        tested.into_iter().chain(["maxrequestspersecond", "multipartcombinesmallpart", "name"]);
     let names: BTreeSet<_> = Parameters::aliases().iter().map(|alias| alias.name).collect();
     assert_eq!(names, tested.collect(), "each name is tested above");
 }
@@ -622,7 +705,10 @@ fn names_of_other_registries_that_cannot_be_obeyed_point_to_the_option() {
             "the forcepathstyle parameter should be a boolean: maybe is neither true nor false; pathstyle is GitLab's \
              name for forcepathstyle",
         ),
-        (vec![("parallelwalk", "8")], "the parallelwalk parameter should be a boolean: 8 is neither true nor false"),
+        (
+            vec![("parallelwalk", "8")],
+            "the parallelwalk parameter should be a boolean: 8 is neither true nor false",
+        ),
         (vec![("name", "gcs")], "the name parameter must be one of s3, s3aws, gcs invalid"),
         (
             vec![("loglevel", "debug,logeverything")],
@@ -631,13 +717,20 @@ fn names_of_other_registries_that_cannot_be_obeyed_point_to_the_option() {
         ),
     ] {
         let error = with(&more).unwrap_err();
-        assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::Configuration, expected));
+        assert_eq!(
+            (error.kind(), error.to_string().as_str()),
+            (ErrorKind::Configuration, expected)
+        );
     }
 }
 
 #[test]
 fn secrets_are_never_shown() {
-    let keys = [("accesskey", "AKIDEXAMPLE"), ("secretkey", "hunter2-secret"), ("sessiontoken", "hunter2-token")];
+    let keys = [
+        ("accesskey", "AKIDEXAMPLE"),
+        ("secretkey", "hunter2-secret"),
+        ("sessiontoken", "hunter2-token"),
+    ];
     let mut all = keys.to_vec();
     all.push(("proxy", "http://user:hunter2-proxy@proxy:1"));
     let p = good(&all);
@@ -669,7 +762,9 @@ fn secrets_are_never_shown() {
         }
         assert!(error.to_string().contains(name), "{error}");
     }
-    for (first, second) in [("secretkey", "hunter2"), ("sessiontoken", "hunter2"), ("proxy", "hunter2")] {
+    for (first, second) in
+        [("secretkey", "hunter2"), ("sessiontoken", "hunter2"), ("proxy", "hunter2")]
+    {
         assert!(!refusal(&[(first, second), (first, second)]).contains("hunter2"));
     }
 }
@@ -678,7 +773,11 @@ fn secrets_are_never_shown() {
 fn the_builder_reaches_every_option() {
     let built = Parameters::builder("registry")
         .region("eu-west-1")
-        .variant(Variant { stack: Stack::Dual, fips: Fips::NotRequired, acceleration: Acceleration::On })
+        .variant(Variant {
+            stack: Stack::Dual,
+            fips: Fips::NotRequired,
+            acceleration: Acceleration::On,
+        })
         .redirect_endpoint("https://cdn.example")
         .addressing(Addressing::VirtualHost)
         .scheme(Scheme::Http)
@@ -754,12 +853,25 @@ fn the_builder_reaches_every_option() {
 
     let custom = Parameters::builder("registry").endpoint("http://minio:9000").build().unwrap();
     assert_eq!(custom.endpoint.host(), "minio");
-    let last = Parameters::builder("one").region("us-east-1").region("us-east-2").max_memory(Some(1)).max_memory(None);
+    let last = Parameters::builder("one")
+        .region("us-east-1")
+        .region("us-east-2")
+        .max_memory(Some(1))
+        .max_memory(None);
     assert_eq!(last.build().unwrap().endpoint.region(), "us-east-2");
-    let kms = Parameters::builder("one").region("us-east-1").encryption(Encryption::Kms { key_id: String::new() });
-    assert_eq!(kms.build().unwrap_err().message(), "keyid is empty: encryption with KMS needs a key's id");
-    let half = Parameters::builder("one").region("us-east-1").credentials(&Credentials::new("AKID", ""));
-    assert_eq!(half.build().unwrap_err().message(), "accesskey is given without secretkey: give both, or neither");
+    let kms = Parameters::builder("one")
+        .region("us-east-1")
+        .encryption(Encryption::Kms { key_id: String::new() });
+    assert_eq!(
+        kms.build().unwrap_err().message(),
+        "keyid is empty: encryption with KMS needs a key's id"
+    );
+    let half =
+        Parameters::builder("one").region("us-east-1").credentials(&Credentials::new("AKID", ""));
+    assert_eq!(
+        half.build().unwrap_err().message(),
+        "accesskey is given without secretkey: give both, or neither"
+    );
     assert_eq!(
         Parameters::builder("").region("us-east-1").build().unwrap_err().to_string(),
         "no bucket parameter provided"

@@ -11,7 +11,10 @@ use serde_json::{Map, Value, json};
 
 fn read(more: Value) -> Result<Parameters, serde_json::Error> {
     let Value::Object(more) = more else { panic!("a test's options are a map") };
-    let mut all = Map::from_iter([("region".to_owned(), json!("us-east-1")), ("bucket".to_owned(), json!("registry"))]);
+    let mut all = Map::from_iter([
+        ("region".to_owned(), json!("us-east-1")),
+        ("bucket".to_owned(), json!("registry")),
+    ]);
     all.extend(more);
     serde_json::from_value(Value::Object(all))
 }
@@ -28,7 +31,8 @@ fn booleans_and_integers_may_be_text() {
         assert_eq!(read(json!({ "chunksize": value })).unwrap().chunk_size, 6_000_000);
     }
     assert_eq!(read(json!({ "rootdirectory": 2026 })).unwrap().root_directory, "2026");
-    let levels = read(json!({ "loglevel": ["debug", "LogSigning", null] })).unwrap().log_levels.clone();
+    let levels =
+        read(json!({ "loglevel": ["debug", "LogSigning", null] })).unwrap().log_levels.clone();
     assert_eq!(levels, [LogLevel::Debug, LogLevel::DebugWithSigning]);
     assert_eq!(read(json!({ "loglevel": false })).unwrap().log_levels, []);
 }
@@ -36,9 +40,16 @@ fn booleans_and_integers_may_be_text() {
 #[test]
 fn null_and_empty_mean_not_given() {
     let plain = format!("{:?}", read(json!({})).unwrap());
-    for name in
-        ["accesskey", "encrypt", "chunksize", "storageclass", "objectacl", "v4auth", "uploadpurgeage", "rootdirectory"]
-    {
+    for name in [
+        "accesskey",
+        "encrypt",
+        "chunksize",
+        "storageclass",
+        "objectacl",
+        "v4auth",
+        "uploadpurgeage",
+        "rootdirectory",
+    ] {
         for value in [json!(null), json!("")] {
             assert_eq!(format!("{:?}", read(json!({ name: value })).unwrap()), plain, "{name}");
         }
@@ -50,7 +61,10 @@ fn null_and_empty_mean_not_given() {
 #[test]
 fn other_types_are_refused_by_name() {
     for (more, expected) in [
-        (json!({ "chunksize": 1e7 }), "chunksize parameter must be an integer, a floating-point number is invalid"),
+        (
+            json!({ "chunksize": 1e7 }),
+            "chunksize parameter must be an integer, a floating-point number is invalid",
+        ),
         (
             json!({ "chunksize": -1 }),
             "the chunksize -1 parameter should be a number between 5242880 and 5368709120 (inclusive)",
@@ -59,18 +73,41 @@ fn other_types_are_refused_by_name() {
             json!({ "chunksize": true }),
             "chunksize parameter must be an integer, true invalid: allowed are 5242880 to 5368709120",
         ),
-        (json!({ "encrypt": 2 }), "the encrypt parameter should be a boolean: 2 is neither true nor false"),
-        (json!({ "encrypt": 1.0 }), "the encrypt parameter must not be a number; write it in quotes"),
-        (json!({ "region": true }), "the region parameter must be text, not a boolean; write it in quotes"),
-        (json!({ "secretkey": 12345 }), "the secretkey parameter must be text, not a number; write it in quotes"),
-        (json!({ "bucket": ["a"] }), "the bucket parameter must be a single value, not a list or a map"),
-        (json!({ "bucket": { "a": [{}] } }), "the bucket parameter must be a single value, not a list or a map"),
-        (json!({ "loglevel": 1.5 }), "the loglevel parameter must not be a number; write it in quotes"),
+        (
+            json!({ "encrypt": 2 }),
+            "the encrypt parameter should be a boolean: 2 is neither true nor false",
+        ),
+        (
+            json!({ "encrypt": 1.0 }),
+            "the encrypt parameter must not be a number; write it in quotes",
+        ),
+        (
+            json!({ "region": true }),
+            "the region parameter must be text, not a boolean; write it in quotes",
+        ),
+        (
+            json!({ "secretkey": 12345 }),
+            "the secretkey parameter must be text, not a number; write it in quotes",
+        ),
+        (
+            json!({ "bucket": ["a"] }),
+            "the bucket parameter must be a single value, not a list or a map",
+        ),
+        (
+            json!({ "bucket": { "a": [{}] } }),
+            "the bucket parameter must be a single value, not a list or a map",
+        ),
+        (
+            json!({ "loglevel": 1.5 }),
+            "the loglevel parameter must not be a number; write it in quotes",
+        ),
         (json!({ "bukket": "a" }), "unknown parameter bukket: did you mean bucket?"),
     ] {
         assert_eq!(refusal(more), expected);
     }
-    let twice = serde_json::from_str::<Parameters>(r#"{"bucket": "a", "region": "b", "bucket": "c"}"#).unwrap_err();
+    let twice =
+        serde_json::from_str::<Parameters>(r#"{"bucket": "a", "region": "b", "bucket": "c"}"#)
+            .unwrap_err();
     assert!(twice.to_string().starts_with("the bucket parameter is given twice"), "{twice}");
 }
 
@@ -95,9 +132,11 @@ fn secrets_are_never_shown() {
         assert!(!error.to_string().contains("hunter2"), "{error}");
         assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
     }
-    for number in ["7777777", "-7777777", "7777777.5", "77777777777777777777777777777777777777777"] {
+    for number in ["7777777", "-7777777", "7777777.5", "77777777777777777777777777777777777777777"]
+    {
         for name in ["secretkey", "sessiontoken", "accesskey", "proxy"] {
-            let error = serde_json::from_str::<Parameters>(&format!(r#"{{"{name}": {number}}}"#)).unwrap_err();
+            let error = serde_json::from_str::<Parameters>(&format!(r#"{{"{name}": {number}}}"#))
+                .unwrap_err();
             assert!(!error.to_string().contains("777"), "{error}");
         }
     }

@@ -32,7 +32,12 @@ fn client(far: &Far, checksum: Checksum) -> Client {
     let config = Config::new(endpoint)
         .static_credentials(Credentials::new("key", "secret"))
         .checksum(checksum)
-        .retry(RetryPolicy { max_attempts: 4, base, throttled_base: base, ..RetryPolicy::default() })
+        .retry(RetryPolicy {
+            max_attempts: 4,
+            base,
+            throttled_base: base,
+            ..RetryPolicy::default()
+        })
         .timeouts(Timeouts { idle: Duration::from_millis(500), ..Timeouts::default() });
     Client::new(config).unwrap()
 }
@@ -93,7 +98,11 @@ fn every_byte_comes_once_and_in_order() {
         let mut starts: Vec<u64> = seen[1..].iter().map(|request| request.start).collect();
         starts.sort_unstable();
         assert!(starts.windows(2).all(|pair| pair[1] - pair[0] == RANGE), "{starts:?}");
-        assert!(seen[1..].iter().all(|request| request.if_match.as_deref() == Some(&*format!("\"{ETAG}\""))));
+        assert!(
+            seen[1..]
+                .iter()
+                .all(|request| request.if_match.as_deref() == Some(&*format!("\"{ETAG}\"")))
+        );
         assert!(far.connections() <= 3 * 9, "no more connections than threads");
         drop(reader);
         nothing_left(&far, client);
@@ -144,7 +153,8 @@ fn a_range_that_breaks_is_resumed() {
         let broken: Mutex<Vec<u64>> = Mutex::default();
         far.script(move |request| {
             let mut broken = broken.lock().unwrap();
-            let is_new = request.start >= BOUNDARY && (request.start - BOUNDARY).is_multiple_of(RANGE);
+            let is_new =
+                request.start >= BOUNDARY && (request.start - BOUNDARY).is_multiple_of(RANGE);
             if is_new && !broken.contains(&request.start) && broken.len() < 4 {
                 broken.push(request.start);
                 return fault.clone();
@@ -176,7 +186,11 @@ fn failures_come_in_order() {
     ] {
         let far = far();
         let inside = third..third + RANGE;
-        far.script(move |request| if inside.contains(&request.start) { fault.clone() } else { Fault::None });
+        far.script(
+            move |request| {
+                if inside.contains(&request.start) { fault.clone() } else { Fault::None }
+            },
+        );
         let (at, error) = failure(&far, Checksum::None);
         assert_eq!(error.kind(), kind, "{error}");
         assert_eq!(at, third, "{error}");
@@ -231,7 +245,9 @@ fn a_dropped_reader_leaves_nothing_behind() {
 fn cancelling_ends_a_reader_that_waits() {
     let _turn = turn();
     let far = far();
-    far.script(|request| if request.start > BOUNDARY + RANGE { Fault::Stall(10) } else { Fault::None });
+    far.script(
+        |request| if request.start > BOUNDARY + RANGE { Fault::Stall(10) } else { Fault::None },
+    );
     let cancel = Cancel::new();
     let client = client(&far, Checksum::None).with_cancel(&cancel);
     let mut reader = reader(&client, 8, 0);
@@ -271,7 +287,8 @@ fn a_driver_reads_ahead_within_its_memory() {
     let read = |adjust: &[(&str, &str)]| {
         far.forget();
         let url = far.url();
-        let basic = [("bucket", BUCKET), ("regionendpoint", &*url), ("accesskey", "k"), ("secretkey", "s")];
+        let basic =
+            [("bucket", BUCKET), ("regionendpoint", &*url), ("accesskey", "k"), ("secretkey", "s")];
         let parameters = Parameters::from_pairs(basic.iter().chain(adjust).copied()).unwrap();
         let mut reader = S3Driver::new(&parameters).unwrap().reader("/key", 0).unwrap();
         let mut content = Vec::new();
@@ -281,5 +298,8 @@ fn a_driver_reads_ahead_within_its_memory() {
     };
     assert!(read(&[]) > 4);
     assert_eq!(read(&[("readahead", "1")]), 1);
-    assert!(read(&[("chunksize", "5242880"), ("maxmemory", "5242880")]) > 4, "one range at once is better than none");
+    assert!(
+        read(&[("chunksize", "5242880"), ("maxmemory", "5242880")]) > 4,
+        "one range at once is better than none"
+    );
 }

@@ -49,14 +49,24 @@ impl Registry<'_> {
     }
 
     /// PATCH: one chunk, in a process of its own, with the hash's state beside it.
-    fn append(&self, repository: &str, id: &str, at: u64, chunk: &[u8], hashed: &[u8]) -> Result<()> {
+    fn append(
+        &self,
+        repository: &str,
+        id: &str,
+        at: u64,
+        chunk: &[u8],
+        hashed: &[u8],
+    ) -> Result<()> {
         let driver = self.process();
         let mut writer = driver.writer(&upload(repository, id, "data"), WriteMode::Append)?;
         assert_eq!(writer.size(), at, "where the upload goes on");
         writer.write_all(chunk).unwrap();
         let size = writer.size();
         writer.close()?;
-        driver.put_content(&upload(repository, id, &format!("hashstates/sha256/{size}")), hex_of(hashed).as_bytes())
+        driver.put_content(
+            &upload(repository, id, &format!("hashstates/sha256/{size}")),
+            hex_of(hashed).as_bytes(),
+        )
     }
 
     /// PUT: the upload is committed, verified and moved to its place.
@@ -74,7 +84,8 @@ impl Registry<'_> {
         if driver.stat(&blob(digest)).is_err() {
             driver.rename(&data, &blob(digest))?;
         }
-        driver.put_content(&layer_link(repository, digest), format!("sha256:{digest}").as_bytes())?;
+        driver
+            .put_content(&layer_link(repository, digest), format!("sha256:{digest}").as_bytes())?;
         driver.delete(&format!("{ROOT}/repositories/{repository}/_uploads/{id}"))
     }
 
@@ -100,7 +111,8 @@ impl Registry<'_> {
         driver.put_content(&blob(&digest), manifest.as_bytes())?;
         let manifests = format!("{ROOT}/repositories/{repository}/_manifests");
         let link = format!("sha256:{digest}");
-        driver.put_content(&format!("{manifests}/revisions/sha256/{digest}/link"), link.as_bytes())?;
+        driver
+            .put_content(&format!("{manifests}/revisions/sha256/{digest}/link"), link.as_bytes())?;
         driver.put_content(&format!("{manifests}/tags/{tag}/current/link"), link.as_bytes())?;
         Ok(digest)
     }
@@ -110,11 +122,16 @@ impl Registry<'_> {
         let base = format!("{ROOT}/repositories");
         let mut found = Vec::new();
         self.process().walk(&base, &WalkOptions::default(), &mut |info| {
-            let Some(name) = info.path.rsplit('/').next().filter(|name| name.starts_with('_')) else {
+            let Some(name) = info.path.rsplit('/').next().filter(|name| name.starts_with('_'))
+            else {
                 return Ok(WalkStep::Continue);
             };
             if name == "_manifests" {
-                found.extend(info.path.strip_suffix("/_manifests").map(|path| path[base.len() + 1..].to_owned()));
+                found.extend(
+                    info.path
+                        .strip_suffix("/_manifests")
+                        .map(|path| path[base.len() + 1..].to_owned()),
+                );
             }
             Ok(if info.is_directory() { WalkStep::SkipDirectory } else { WalkStep::Continue })
         })?;
@@ -136,7 +153,8 @@ impl Registry<'_> {
             }
             Ok(WalkStep::Continue)
         })?;
-        let unmarked: Vec<String> = self.blobs()?.into_iter().filter(|digest| !marked.contains(digest)).collect();
+        let unmarked: Vec<String> =
+            self.blobs()?.into_iter().filter(|digest| !marked.contains(digest)).collect();
         for digest in &unmarked {
             driver.delete(blob(digest).strip_suffix("/data").unwrap())?;
         }

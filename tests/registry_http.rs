@@ -38,7 +38,12 @@ impl Process {
         Self::with(
             target,
             root,
-            Options { deletion: Deletion::Allowed, downloads: Downloads::Served, secret: None, log: Log::Failures },
+            Options {
+                deletion: Deletion::Allowed,
+                downloads: Downloads::Served,
+                secret: None,
+                log: Log::Failures,
+            },
         )
     }
     fn with(target: &Target, root: &str, options: Options) -> Self {
@@ -54,12 +59,17 @@ impl Process {
     }
     /// POST, PATCH in these sizes with Content-Range, PUT.
     fn push(&self, name: &str, content: &[u8], sizes: &[usize]) -> String {
-        let mut place = self.send("POST", &format!("/v2/{name}/blobs/uploads/"), &[], b"").expect(202).location();
+        let mut place = self
+            .send("POST", &format!("/v2/{name}/blobs/uploads/"), &[], b"")
+            .expect(202)
+            .location();
         let (mut at, mut sizes) = (0, sizes.iter().cycle());
         while at < content.len() {
             let end = content.len().min(at + sizes.next().unwrap());
             let range = format!("{at}-{}", end - 1);
-            let reply = self.send("PATCH", &place, &[("Content-Range", &range)], &content[at..end]).expect(202);
+            let reply = self
+                .send("PATCH", &place, &[("Content-Range", &range)], &content[at..end])
+                .expect(202);
             assert_eq!(reply.header("range"), Some(&*format!("0-{}", end - 1)));
             place = reply.location();
             at = end;
@@ -72,7 +82,8 @@ impl Process {
     }
     fn store(&self, name: &str, content: &[u8]) -> String {
         let digest = digest(content);
-        self.send("POST", &format!("/v2/{name}/blobs/uploads/?digest={digest}"), &[], content).expect(201);
+        self.send("POST", &format!("/v2/{name}/blobs/uploads/?digest={digest}"), &[], content)
+            .expect(201);
         digest
     }
     fn put_manifest(&self, name: &str, reference: &str, kind: &str, manifest: &Value) -> Reply {
@@ -81,11 +92,14 @@ impl Process {
     }
     /// An image of one layer, whose content depends on `seed`.
     fn image(&self, name: &str, tag: &str, seed: u64) -> String {
-        let manifest = image(&self.store(name, b"{}"), &self.store(name, &bytes_at(seed, 0, 1_000)));
+        let manifest =
+            image(&self.store(name, b"{}"), &self.store(name, &bytes_at(seed, 0, 1_000)));
         self.put_manifest(name, tag, OCI_MANIFEST, &manifest).expect(201).digest()
     }
     fn collect(&self, untagged: Untagged) -> service::collect::Collected {
-        self.registry.collect(&Collection { untagged, grace: Duration::ZERO, mode: Mode::Remove }).unwrap()
+        self.registry
+            .collect(&Collection { untagged, grace: Duration::ZERO, mode: Mode::Remove })
+            .unwrap()
     }
     /// Every key below the root directory, and every unfinished upload.
     fn left(&self, target: &Target, root: &str) -> Vec<String> {
@@ -99,7 +113,12 @@ impl Process {
 
 fn serve(registry: Arc<Registry>) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    Server::start(listener, None, Arc::new(move |request: &mut Request<'_>| registry.handle(request))).unwrap()
+    Server::start(
+        listener,
+        None,
+        Arc::new(move |request: &mut Request<'_>| registry.handle(request)),
+    )
+    .unwrap()
 }
 
 fn image(config: &str, layer: &str) -> Value {
@@ -155,7 +174,13 @@ impl Reply {
     }
 }
 
-fn send(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
+fn send(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Reply {
     let mut socket = TcpStream::connect(address).unwrap();
     let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\n");
     if !headers.iter().any(|(name, _)| *name == "Transfer-Encoding") {
@@ -831,7 +856,8 @@ fn upload_tokens_are_those_of_distribution() {
         log: Log::Failures,
     };
     let server = serve(Arc::new(Registry::new(Arc::new(driver), options)));
-    let place = send(server.address(), "POST", "/v2/a/b/blobs/uploads/", &[], b"").expect(202).location();
+    let place =
+        send(server.address(), "POST", "/v2/a/b/blobs/uploads/", &[], b"").expect(202).location();
     let reply = send(server.address(), "PATCH", &place, &[], b"abc").expect(202).location();
     let (path, token) = reply.split_once("?_state=").unwrap();
     let token = token.replace("%3D", "=");
@@ -847,13 +873,18 @@ fn upload_tokens_are_those_of_distribution() {
     let started = state["StartedAt"].as_str().unwrap();
     assert!(started.len() == 20 && started.ends_with('Z'), "{started}");
     // The address works as it is, with the token in it.
-    send(server.address(), "PUT", &format!("{reply}&digest={}", digest(b"abc")), &[], b"").expect(201);
+    send(server.address(), "PUT", &format!("{reply}&digest={}", digest(b"abc")), &[], b"")
+        .expect(201);
 }
 
 /// A registry that needs no S3 server.
 fn in_memory() -> Server {
-    let options =
-        Options { deletion: Deletion::Allowed, downloads: Downloads::Served, secret: None, log: Log::Failures };
+    let options = Options {
+        deletion: Deletion::Allowed,
+        downloads: Downloads::Served,
+        secret: None,
+        log: Log::Failures,
+    };
     serve(Arc::new(Registry::new(Arc::new(s3driver::driver::MemoryDriver::new()), options)))
 }
 
@@ -911,17 +942,21 @@ fn connections_are_kept_and_bodies_that_were_not_read_do_not_disturb_the_next_re
     assert_eq!(read_reply(&mut socket, "PUT").expect(405).header("connection"), Some("close"));
     // So does one that the client holds back until it is asked for.
     let mut socket = connect(&server);
-    write!(socket, "PUT /v2/ HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n").unwrap();
+    write!(socket, "PUT /v2/ HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
+        .unwrap();
     assert_eq!(read_reply(&mut socket, "PUT").expect(405).header("connection"), Some("close"));
 }
 
 #[test]
 fn broken_chunks_are_refused() {
     let server = in_memory();
-    for body in ["x\r\n", "3\r\nabcd\r\n0\r\n\r\n", "fffffffffffffffff\r\n", "-1\r\n", "\r\n", "3\r\nab"] {
+    for body in
+        ["x\r\n", "3\r\nabcd\r\n0\r\n\r\n", "fffffffffffffffff\r\n", "-1\r\n", "\r\n", "3\r\nab"]
+    {
         let place = send(server.address(), "POST", "/v2/a/blobs/uploads/", &[], b"").location();
         let mut socket = connect(&server);
-        write!(socket, "PATCH {place} HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n{body}").unwrap();
+        write!(socket, "PATCH {place} HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n{body}")
+            .unwrap();
         socket.shutdown(std::net::Shutdown::Write).unwrap();
         read_reply(&mut socket, "PATCH").fails(400, "BLOB_UPLOAD_INVALID");
     }
@@ -954,11 +989,20 @@ http:
 ";
     let config = Config::read(whole).unwrap();
     let Options { deletion, downloads, secret, log } = config.options;
-    assert_eq!((deletion, downloads, log), (Deletion::Allowed, Downloads::Redirected, Log::Failures));
-    assert_eq!((secret.as_deref(), &*config.address, config.s3.is_some()), (Some("shared"), ":5000", true));
+    assert_eq!(
+        (deletion, downloads, log),
+        (Deletion::Allowed, Downloads::Redirected, Log::Failures)
+    );
+    assert_eq!(
+        (secret.as_deref(), &*config.address, config.s3.is_some()),
+        (Some("shared"), ":5000", true)
+    );
     assert_eq!(config.purging.map(|purging| purging.age), Some(Duration::from_secs(5_400)));
     let memory = Config::read("storage: { inmemory: {}, redirect: { disable: true } }").unwrap();
-    assert_eq!((memory.options.deletion, memory.options.downloads), (Deletion::Refused, Downloads::Served));
+    assert_eq!(
+        (memory.options.deletion, memory.options.downloads),
+        (Deletion::Refused, Downloads::Served)
+    );
     for (bad, expected) in [
         ("", "one document"),
         ("storage: {}", "needs one of"),
@@ -967,10 +1011,19 @@ http:
         ("storage: { inmemory: {} }\nauth: { htpasswd: {} }", "auth is not supported"),
         ("storage: { inmemory: {} }\nproxy: {}", "proxy is not supported"),
         ("storage: { inmemory: {} }\nvalidation: {}", "validation is not supported"),
-        ("storage: { inmemory: {}, maintenance: { readonly: { enabled: true } } }", "readonly is not supported"),
+        (
+            "storage: { inmemory: {}, maintenance: { readonly: { enabled: true } } }",
+            "readonly is not supported",
+        ),
         ("storage: { inmemory: {} }\nhttp: { net: unix }", "http.net is not supported"),
-        ("storage: { inmemory: {} }\nhttp: { tls: { clientcas: [x] } }", "http.tls.clientcas is not supported"),
-        ("storage: { inmemory: {} }\nhttp: { tls: { certificate: x } }", "both a certificate and a key"),
+        (
+            "storage: { inmemory: {} }\nhttp: { tls: { clientcas: [x] } }",
+            "http.tls.clientcas is not supported",
+        ),
+        (
+            "storage: { inmemory: {} }\nhttp: { tls: { certificate: x } }",
+            "both a certificate and a key",
+        ),
         ("storage: { inmemory: {}, delete: { enabled: 1 } }", "neither true nor false"),
         ("storage: { inmemory: {} }\nstorage: { inmemory: {} }", "twice"),
         ("storage: { s3: { bucket: b, region: us-east-1, colour: red } }", "colour"),
@@ -993,34 +1046,50 @@ fn the_registry_speaks_tls() {
     use rustls::pki_types::ServerName;
     use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
     let key = rcgen::KeyPair::generate().unwrap();
-    let certificate = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap().self_signed(&key).unwrap();
+    let certificate = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()])
+        .unwrap()
+        .self_signed(&key)
+        .unwrap();
     let folder = tempfile::tempdir().unwrap();
     let (chain, secret) = (folder.path().join("chain.pem"), folder.path().join("key.pem"));
     std::fs::write(&chain, certificate.pem()).unwrap();
     std::fs::write(&secret, key.serialize_pem()).unwrap();
     let configuration = service::tls::configuration(&chain, &secret).unwrap();
     assert!(service::tls::configuration(&secret, &secret).is_err());
-    assert!(service::tls::configuration(&chain, &folder.path().join("none")).unwrap_err().contains("none"));
+    assert!(
+        service::tls::configuration(&chain, &folder.path().join("none"))
+            .unwrap_err()
+            .contains("none")
+    );
 
-    let options =
-        Options { deletion: Deletion::Allowed, downloads: Downloads::Served, secret: None, log: Log::Failures };
+    let options = Options {
+        deletion: Deletion::Allowed,
+        downloads: Downloads::Served,
+        secret: None,
+        log: Log::Failures,
+    };
     let registry = Registry::new(Arc::new(s3driver::driver::MemoryDriver::new()), options);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let handler = Arc::new(move |request: &mut Request<'_>| registry.handle(request));
     let server = Server::start(listener, Some(configuration), handler).unwrap();
     let mut roots = RootCertStore::empty();
     roots.add(certificate.der().clone()).unwrap();
-    let client = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let connection = ClientConnection::new(Arc::new(client), ServerName::try_from("127.0.0.1").unwrap()).unwrap();
+    let client =
+        ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+    let connection =
+        ClientConnection::new(Arc::new(client), ServerName::try_from("127.0.0.1").unwrap())
+            .unwrap();
     let mut stream = StreamOwned::new(connection, connect(&server));
     let content = bytes_at(12, 0, MIB);
     let digest = digest(&content);
     // Two requests on one connection, both larger than a TLS record.
-    let head = format!("POST /v2/a/blobs/uploads/?digest={digest} HTTP/1.1\r\nContent-Length: {MIB}\r\n\r\n");
+    let head = format!(
+        "POST /v2/a/blobs/uploads/?digest={digest} HTTP/1.1\r\nContent-Length: {MIB}\r\n\r\n"
+    );
     stream.write_all(head.as_bytes()).unwrap();
     stream.write_all(&content).unwrap();
     read_reply(&mut stream, "POST").expect(201);

@@ -6,8 +6,8 @@ mod support;
 
 use s3driver::ErrorKind;
 use s3driver::client::{
-    Checksum, Client, Condition, CopySource, GetObject, HELD_BODY, ListObjects, ObjectSettings, PayloadSigning,
-    Presign, PresignMethod, SignatureVersion, UploadRef, UploadedPart,
+    Checksum, Client, Condition, CopySource, GetObject, HELD_BODY, ListObjects, ObjectSettings,
+    PayloadSigning, Presign, PresignMethod, SignatureVersion, UploadRef, UploadedPart,
 };
 use s3driver::driver::{Parameters, S3Driver, StorageDriver};
 use std::collections::BTreeSet;
@@ -24,7 +24,10 @@ fn begin(client: &Client, target: &Target, key: &str) -> String {
 /// A driver that copies everything above 5 MiB in parts.
 fn copying_in_parts(target: &Target, root: &str) -> S3Driver {
     let mut pairs = target.pairs(root);
-    pairs.extend([("multipartcopythresholdsize", PART.to_string()), ("multipartcopychunksize", PART.to_string())]);
+    pairs.extend([
+        ("multipartcopythresholdsize", PART.to_string()),
+        ("multipartcopychunksize", PART.to_string()),
+    ]);
     S3Driver::new(&Parameters::from_pairs(pairs).unwrap()).unwrap()
 }
 

@@ -5,7 +5,8 @@
 mod support;
 
 use s3driver::client::{
-    Client, Config, Endpoint, GetObject, ObjectSettings, Presign, PresignMethod, Scheme, SignatureVersion,
+    Client, Config, Endpoint, GetObject, ObjectSettings, Presign, PresignMethod, Scheme,
+    SignatureVersion,
 };
 use s3driver::clock::{Clock, SystemClock};
 use s3driver::credentials::{Lease, Provider};
@@ -50,8 +51,10 @@ impl Provider for Session {
 
 fn client(ends: Option<SystemTime>, signature: SignatureVersion) -> Client {
     let endpoint = Endpoint::custom("http://s3.example", Some("us-east-1"), Scheme::Http).unwrap();
-    let config =
-        Config::new(endpoint).credentials(Arc::new(Session(ends))).clock(Arc::new(Stopped)).signature(signature);
+    let config = Config::new(endpoint)
+        .credentials(Arc::new(Session(ends)))
+        .clock(Arc::new(Stopped))
+        .signature(signature);
     Client::new(config).unwrap()
 }
 
@@ -74,14 +77,22 @@ fn a_url_ends_with_the_session_and_says_so() {
     let url = client(at(LEFT), SignatureVersion::V2)
         .presign("registry", "key", &Presign::at_most(PresignMethod::Get, hour()))
         .unwrap();
-    assert!(url.capped && url.url.contains(&format!("Expires={}", NOW.as_secs() + LEFT)), "{}", url.url);
+    assert!(
+        url.capped && url.url.contains(&format!("Expires={}", NOW.as_secs() + LEFT)),
+        "{}",
+        url.url
+    );
 }
 
 #[test]
 fn a_url_that_fits_into_the_session_is_left_alone() {
     for ends in [None, at(3600), at(86_400)] {
-        for request in [Presign::at_most(PresignMethod::Get, hour()), Presign::exactly(PresignMethod::Get, hour())] {
-            let url = client(ends, SignatureVersion::V4).presign("registry", "key", &request).unwrap();
+        for request in [
+            Presign::at_most(PresignMethod::Get, hour()),
+            Presign::exactly(PresignMethod::Get, hour()),
+        ] {
+            let url =
+                client(ends, SignatureVersion::V4).presign("registry", "key", &request).unwrap();
             assert!(!url.capped && url.url.contains("X-Amz-Expires=3600&"), "{}", url.url);
         }
     }
@@ -90,16 +101,21 @@ fn a_url_that_fits_into_the_session_is_left_alone() {
 #[test]
 fn exactly_so_long_is_refused_when_the_session_ends_before() {
     let exactly = Presign::exactly(PresignMethod::Get, hour());
-    let error = client(at(LEFT), SignatureVersion::V4).presign("registry", "key", &exactly).unwrap_err();
+    let error =
+        client(at(LEFT), SignatureVersion::V4).presign("registry", "key", &exactly).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidArgument);
     assert!(error.to_string().contains("3600 s, but the credentials end in 300 s"), "{error}");
 }
 
 #[test]
 fn nothing_is_signed_with_a_session_that_has_ended() {
-    for request in [Presign::at_most(PresignMethod::Get, hour()), Presign::exactly(PresignMethod::Get, hour())] {
+    for request in
+        [Presign::at_most(PresignMethod::Get, hour()), Presign::exactly(PresignMethod::Get, hour())]
+    {
         for ends in [at(0), Some(SystemTime::UNIX_EPOCH)] {
-            let error = client(ends, SignatureVersion::V4).presign("registry", "key", &request).unwrap_err();
+            let error = client(ends, SignatureVersion::V4)
+                .presign("registry", "key", &request)
+                .unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
         }
     }
@@ -107,7 +123,9 @@ fn nothing_is_signed_with_a_session_that_has_ended() {
 
 #[test]
 fn the_driver_caps_its_own_default_and_refuses_what_was_asked_for() {
-    let parameters = Parameters::from_pairs([("bucket", "registry"), ("regionendpoint", "http://s3.example")]).unwrap();
+    let parameters =
+        Parameters::from_pairs([("bucket", "registry"), ("regionendpoint", "http://s3.example")])
+            .unwrap();
     let soon = SystemClock.now() + Duration::from_secs(LEFT);
     let driver = S3Driver::with_credentials(&parameters, Arc::new(Session(Some(soon)))).unwrap();
     let url = driver.url_for("/a", &UrlOptions::new(Method::Get)).unwrap();
@@ -120,25 +138,45 @@ fn the_driver_caps_its_own_default_and_refuses_what_was_asked_for() {
 
 #[test]
 fn the_token_goes_with_every_request_and_url() {
-    let options = ServerOptions { session_token: Some("a/token+with=signs".to_owned()), ..ServerOptions::default() };
+    let options = ServerOptions {
+        session_token: Some("a/token+with=signs".to_owned()),
+        ..ServerOptions::default()
+    };
     let server = Server::start(options);
-    let endpoint = Endpoint::custom(&server.endpoint(), Some(server.region()), Scheme::Http).unwrap();
+    let endpoint =
+        Endpoint::custom(&server.endpoint(), Some(server.region()), Scheme::Http).unwrap();
     let keys = Credentials::new(server.access_key(), server.secret_key());
     for signature in [SignatureVersion::V4, SignatureVersion::V2] {
         let client = |keys: Credentials| {
-            Client::new(Config::new(endpoint.clone()).static_credentials(keys).signature(signature)).unwrap()
+            Client::new(Config::new(endpoint.clone()).static_credentials(keys).signature(signature))
+                .unwrap()
         };
         let with = client(keys.clone().with_session_token("a/token+with=signs"));
         with.put_object(server.bucket(), "key", b"content", &ObjectSettings::default()).unwrap();
-        let content = with.get_object(server.bucket(), "key", &GetObject::default()).unwrap().read_all(100).unwrap();
+        let content = with
+            .get_object(server.bucket(), "key", &GetObject::default())
+            .unwrap()
+            .read_all(100)
+            .unwrap();
         assert_eq!(content, b"content");
-        let url = with.presign(server.bucket(), "key", &Presign::exactly(PresignMethod::Get, hour())).unwrap().url;
+        let url = with
+            .presign(server.bucket(), "key", &Presign::exactly(PresignMethod::Get, hour()))
+            .unwrap()
+            .url;
         let path = url.strip_prefix(&server.endpoint()).unwrap();
         let mut socket = TcpStream::connect(server.address()).unwrap();
-        write!(socket, "GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", server.address()).unwrap();
+        write!(
+            socket,
+            "GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n",
+            server.address()
+        )
+        .unwrap();
         let mut reply = String::new();
         socket.read_to_string(&mut reply).unwrap();
-        assert!(reply.starts_with("HTTP/1.1 200") && reply.ends_with("content"), "{signature:?}: {reply}");
+        assert!(
+            reply.starts_with("HTTP/1.1 200") && reply.ends_with("content"),
+            "{signature:?}: {reply}"
+        );
         for wrong in [keys.clone(), keys.clone().with_session_token("another")] {
             let error = client(wrong).head_object(server.bucket(), "key").unwrap_err();
             assert!(matches!(error.status(), Some(400 | 403)), "{error}");

@@ -21,7 +21,11 @@ const SCOPE: v4::Scope<'static> = v4::Scope { region: "us-east-1", service: "s3"
 const EXAMPLE_HOST: (&str, &str) = ("host", "examplebucket.s3.amazonaws.com");
 
 fn header(headers: &[(&'static str, String)], name: &str) -> String {
-    headers.iter().find(|(given, _)| *given == name).map(|(_, value)| value.clone()).expect("the header is sent")
+    headers
+        .iter()
+        .find(|(given, _)| *given == name)
+        .map(|(_, value)| value.clone())
+        .expect("the header is sent")
 }
 
 /// Signs, and compares the canonical request's hash (the last line of the string to sign) and the signature.
@@ -68,8 +72,11 @@ fn v4_get_object() {
 #[test]
 fn v4_put_object() {
     let path = format!("/{}", s3driver::sign::encode_path("test$file.text"));
-    let headers =
-        [("Date", "Fri, 24 May 2013 00:00:00 GMT"), EXAMPLE_HOST, ("x-amz-storage-class", "REDUCED_REDUNDANCY")];
+    let headers = [
+        ("Date", "Fri, 24 May 2013 00:00:00 GMT"),
+        EXAMPLE_HOST,
+        ("x-amz-storage-class", "REDUCED_REDUNDANCY"),
+    ];
     let signed = v4_example(
         &Request::new("PUT", &path).headers(&headers),
         b"Welcome to Amazon S3.",
@@ -95,7 +102,9 @@ fn v4_get_bucket_lifecycle() {
 #[test]
 fn v4_list_objects() {
     v4_example(
-        &Request::new("GET", "/").query(&[("prefix", "J"), ("max-keys", "2")]).headers(&[EXAMPLE_HOST]),
+        &Request::new("GET", "/")
+            .query(&[("prefix", "J"), ("max-keys", "2")])
+            .headers(&[EXAMPLE_HOST]),
         b"",
         "df57d21db20da04d7fa30298dd4488ba3a2b47ca3a489c74750e0f1e7df1b9b7",
         "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7",
@@ -105,13 +114,23 @@ fn v4_list_objects() {
 #[test]
 fn v4_presigned_url() {
     let request = Request::new("GET", "/test.txt").headers(&[EXAMPLE_HOST]);
-    let presigned =
-        v4::presign(&request, v4::Payload::Unsigned, &credentials(), SCOPE, TIME, Duration::from_secs(86_400)).unwrap();
+    let presigned = v4::presign(
+        &request,
+        v4::Payload::Unsigned,
+        &credentials(),
+        SCOPE,
+        TIME,
+        Duration::from_secs(86_400),
+    )
+    .unwrap();
     assert_eq!(
         presigned.steps.string_to_sign.lines().last(),
         Some("3bfa292879f6447bbcda7001decf97f4a54dc650c8942174ae0a9121cf58ad04")
     );
-    assert_eq!(presigned.steps.signature, "aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404");
+    assert_eq!(
+        presigned.steps.signature,
+        "aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404"
+    );
     assert_eq!(
         presigned.query,
         "X-Amz-Algorithm=AWS4-HMAC-SHA256\
@@ -125,9 +144,15 @@ fn v4_presigned_url() {
 static STREAMED: [u8; 66_560] = [b'a'; 66_560];
 
 /// Signs the seed and returns the framed body, which must have the length known beforehand.
-fn streamed(layout: &Layout, seed: &str, extra: &[(&str, &str)], checksum: Option<Box<dyn TrailerChecksum>>) -> String {
+fn streamed(
+    layout: &Layout,
+    seed: &str,
+    extra: &[(&str, &str)],
+    checksum: Option<Box<dyn TrailerChecksum>>,
+) -> String {
     let framing = layout.headers();
-    let mut headers = vec![("host", "s3.amazonaws.com"), ("x-amz-storage-class", "REDUCED_REDUNDANCY")];
+    let mut headers =
+        vec![("host", "s3.amazonaws.com"), ("x-amz-storage-class", "REDUCED_REDUNDANCY")];
     headers.extend_from_slice(extra);
     headers.extend(framing.iter().map(|(name, value)| (*name, value.as_str())));
     let request = Request::new("PUT", "/examplebucket/chunkObject.txt").headers(&headers);
@@ -181,7 +206,8 @@ impl TrailerChecksum for Crc32c {
 // The page prints 66824 as the length of this body too; what it describes has 66946 bytes.
 #[test]
 fn v4_chunked_upload_with_trailer() {
-    let layout = Layout::signed_with_trailer(66_560, Trailer::new("x-amz-checksum-crc32c", 8).unwrap());
+    let layout =
+        Layout::signed_with_trailer(66_560, Trailer::new("x-amz-checksum-crc32c", 8).unwrap());
     assert_eq!(layout.encoded_length(), 66_946);
     let wire = streamed(
         &layout,
@@ -202,7 +228,11 @@ fn v4_chunked_upload_with_trailer() {
 }
 
 fn field<'a>(form: &'a PostForm, name: &str) -> &'a str {
-    form.fields.iter().find(|(given, _)| *given == name).map(|(_, value)| value.as_str()).expect("the field is there")
+    form.fields
+        .iter()
+        .find(|(given, _)| *given == name)
+        .map(|(_, value)| value.as_str())
+        .expect("the field is there")
 }
 
 #[test]
@@ -232,7 +262,10 @@ fn v4_post_policy() {
     assert_eq!(form.signature, "8afdbf4008c03f22c2cd3cdb72e4afbb1f6a588f3255ac628749a66d7f09699e");
     assert_eq!(field(&form, "policy"), policy);
     assert_eq!(field(&form, "x-amz-algorithm"), "AWS4-HMAC-SHA256");
-    assert_eq!(field(&form, "x-amz-credential"), "AKIAIOSFODNN7EXAMPLE/20151229/us-east-1/s3/aws4_request");
+    assert_eq!(
+        field(&form, "x-amz-credential"),
+        "AKIAIOSFODNN7EXAMPLE/20151229/us-east-1/s3/aws4_request"
+    );
     assert_eq!(field(&form, "x-amz-date"), "20151229T000000Z");
     assert_eq!(field(&form, "x-amz-signature"), form.signature);
 }
@@ -241,16 +274,20 @@ fn v2_example(request: &Request<'_>, bucket: Option<&str>, string_to_sign: &str,
     let signed = v2::sign(request, bucket, &credentials(), Timestamp::from_unix(0)).unwrap();
     assert_eq!(signed.steps.string_to_sign, string_to_sign);
     assert_eq!(signed.steps.signature, signature);
-    assert_eq!(signed.headers, [("authorization", format!("AWS AKIAIOSFODNN7EXAMPLE:{signature}"))]);
+    assert_eq!(
+        signed.headers,
+        [("authorization", format!("AWS AKIAIOSFODNN7EXAMPLE:{signature}"))]
+    );
 }
 
 #[test]
 fn v2_object_get() {
     let headers = [("Date", "Tue, 27 Mar 2007 19:36:42 +0000")];
     let request = Request::new("GET", "/photos/puppy.jpg").headers(&headers);
-    for (bucket, signature) in
-        [("awsexamplebucket1", "qgk2+6Sv9/oM7G3qLEjTH1a1l1g="), ("johnsmith", "bWq2s1WEIj+Ydj0vQ697zp+IXMU=")]
-    {
+    for (bucket, signature) in [
+        ("awsexamplebucket1", "qgk2+6Sv9/oM7G3qLEjTH1a1l1g="),
+        ("johnsmith", "bWq2s1WEIj+Ydj0vQ697zp+IXMU="),
+    ] {
         let text = format!("GET\n\n\nTue, 27 Mar 2007 19:36:42 +0000\n/{bucket}/photos/puppy.jpg");
         v2_example(&request, Some(bucket), &text, signature);
     }
@@ -258,13 +295,19 @@ fn v2_object_get() {
 
 #[test]
 fn v2_object_put() {
-    let headers =
-        [("Content-Type", "image/jpeg"), ("Content-Length", "94328"), ("Date", "Tue, 27 Mar 2007 21:15:45 +0000")];
+    let headers = [
+        ("Content-Type", "image/jpeg"),
+        ("Content-Length", "94328"),
+        ("Date", "Tue, 27 Mar 2007 21:15:45 +0000"),
+    ];
     let request = Request::new("PUT", "/photos/puppy.jpg").headers(&headers);
-    for (bucket, signature) in
-        [("awsexamplebucket1", "iqRzw+ileNPu1fhspnRs8nOjjIA="), ("johnsmith", "MyyxeRY7whkBe+bq8fHCL/2kKUg=")]
-    {
-        let text = format!("PUT\n\nimage/jpeg\nTue, 27 Mar 2007 21:15:45 +0000\n/{bucket}/photos/puppy.jpg");
+    for (bucket, signature) in [
+        ("awsexamplebucket1", "iqRzw+ileNPu1fhspnRs8nOjjIA="),
+        ("johnsmith", "MyyxeRY7whkBe+bq8fHCL/2kKUg="),
+    ] {
+        let text = format!(
+            "PUT\n\nimage/jpeg\nTue, 27 Mar 2007 21:15:45 +0000\n/{bucket}/photos/puppy.jpg"
+        );
         v2_example(&request, Some(bucket), &text, signature);
     }
 }
@@ -274,10 +317,16 @@ fn v2_list() {
     let headers = [("User-Agent", "Mozilla/5.0"), ("Date", "Tue, 27 Mar 2007 19:42:41 +0000")];
     let query = [("prefix", "photos"), ("max-keys", "50"), ("marker", "puppy")];
     let request = Request::new("GET", "/").query(&query).headers(&headers);
-    for (bucket, signature) in
-        [("awsexamplebucket1", "m0WP8eCtspQl5Ahe6L1SozdX9YA="), ("johnsmith", "htDYFYduRNen8P9ZfE/s9SuKy0U=")]
-    {
-        v2_example(&request, Some(bucket), &format!("GET\n\n\nTue, 27 Mar 2007 19:42:41 +0000\n/{bucket}/"), signature);
+    for (bucket, signature) in [
+        ("awsexamplebucket1", "m0WP8eCtspQl5Ahe6L1SozdX9YA="),
+        ("johnsmith", "htDYFYduRNen8P9ZfE/s9SuKy0U="),
+    ] {
+        v2_example(
+            &request,
+            Some(bucket),
+            &format!("GET\n\n\nTue, 27 Mar 2007 19:42:41 +0000\n/{bucket}/"),
+            signature,
+        );
     }
 }
 
@@ -285,9 +334,10 @@ fn v2_list() {
 fn v2_fetch() {
     let headers = [("Date", "Tue, 27 Mar 2007 19:44:46 +0000")];
     let request = Request::new("GET", "/").query(&[("acl", "")]).headers(&headers);
-    for (bucket, signature) in
-        [("awsexamplebucket1", "82ZHiFIjc+WbcwFKGUVEQspPn+0="), ("johnsmith", "c2WLPFtWHVgbEmeEG93a4cG37dM=")]
-    {
+    for (bucket, signature) in [
+        ("awsexamplebucket1", "82ZHiFIjc+WbcwFKGUVEQspPn+0="),
+        ("johnsmith", "c2WLPFtWHVgbEmeEG93a4cG37dM="),
+    ] {
         v2_example(
             &request,
             Some(bucket),
@@ -301,20 +351,27 @@ fn v2_fetch() {
 #[test]
 fn v2_delete() {
     let headers = [("User-Agent", "dotnet"), ("Date", "Tue, 27 Mar 2007 21:20:26 +0000")];
-    for (bucket, signature) in
-        [("awsexamplebucket1", "XbyTlbQdu9Xw5o8P4iMwPktxQd8="), ("johnsmith", "lx3byBScXR6KzyMaifNkardMwNk=")]
-    {
+    for (bucket, signature) in [
+        ("awsexamplebucket1", "XbyTlbQdu9Xw5o8P4iMwPktxQd8="),
+        ("johnsmith", "lx3byBScXR6KzyMaifNkardMwNk="),
+    ] {
         let path = format!("/{bucket}/photos/puppy.jpg");
         let request = Request::new("DELETE", &path).headers(&headers);
-        v2_example(&request, None, &format!("DELETE\n\n\nTue, 27 Mar 2007 21:20:26 +0000\n{path}"), signature);
+        v2_example(
+            &request,
+            None,
+            &format!("DELETE\n\n\nTue, 27 Mar 2007 21:20:26 +0000\n{path}"),
+            signature,
+        );
     }
 }
 
 #[test]
 fn v2_upload() {
-    for (domain, signature) in
-        [("example.com", "jtBQa0Aq+DkULFI8qrpwIjGEx0E="), ("johnsmith.net", "ilyl83RwaSoYIEdixDQcA4OnAnc=")]
-    {
+    for (domain, signature) in [
+        ("example.com", "jtBQa0Aq+DkULFI8qrpwIjGEx0E="),
+        ("johnsmith.net", "ilyl83RwaSoYIEdixDQcA4OnAnc="),
+    ] {
         let (joe, jane) = (format!("joe@{domain}"), format!("jane@{domain}"));
         let (bucket, host) = (format!("static.{domain}"), format!("static.{domain}:8080"));
         let headers = [
@@ -346,7 +403,12 @@ fn v2_upload() {
 fn v2_list_all_my_buckets() {
     let headers = [("Date", "Wed, 28 Mar 2007 01:29:59 +0000")];
     let request = Request::new("GET", "/").headers(&headers);
-    v2_example(&request, None, "GET\n\n\nWed, 28 Mar 2007 01:29:59 +0000\n/", "qGdzdERIC03wnaRNKh6OqZehG9s=");
+    v2_example(
+        &request,
+        None,
+        "GET\n\n\nWed, 28 Mar 2007 01:29:59 +0000\n/",
+        "qGdzdERIC03wnaRNKh6OqZehG9s=",
+    );
 }
 
 // Signed as sent, lower-case hex and all.
@@ -363,7 +425,8 @@ fn v2_unicode_keys() {
 // The same examples in the documentation's older editions, under the key of those.
 #[test]
 fn v2_examples_of_older_editions() {
-    let older = Credentials::new("0PN5J17HBGZHT7JJ3X82", "uV3F3YluFJax1cknvbcGwgjvx4QpvB+leU8dUj2o");
+    let older =
+        Credentials::new("0PN5J17HBGZHT7JJ3X82", "uV3F3YluFJax1cknvbcGwgjvx4QpvB+leU8dUj2o");
     let signed = |(method, path): (&str, &str), bucket, query: &[_], headers: &[_]| {
         let request = Request::new(method, path).query(query).headers(headers);
         v2::sign(&request, bucket, &older, Timestamp::from_unix(0)).unwrap().steps.signature
@@ -373,10 +436,14 @@ fn v2_examples_of_older_editions() {
     assert_eq!(signed(("GET", puppy), johnsmith, &[], &[date]), "xXjDGYUmKxnwqr5KXNPGldn5LbA=");
     let put = [("Content-Type", "image/jpeg"), ("Date", "Tue, 27 Mar 2007 21:15:45 +0000")];
     assert_eq!(signed(("PUT", puppy), johnsmith, &[], &put), "hcicpDDvL9SsO6AkvxqmIWkmOuQ=");
-    let (query, date) = ([("prefix", "photos"), ("max-keys", "50")], ("Date", "Tue, 27 Mar 2007 19:42:41 +0000"));
+    let (query, date) =
+        ([("prefix", "photos"), ("max-keys", "50")], ("Date", "Tue, 27 Mar 2007 19:42:41 +0000"));
     assert_eq!(signed(("GET", "/"), johnsmith, &query, &[date]), "jsRt/rhG+Vtp88HrYL706QhE4w4=");
     let date = ("Date", "Tue, 27 Mar 2007 19:44:46 +0000");
-    assert_eq!(signed(("GET", "/"), johnsmith, &[("acl", "")], &[date]), "thdUi9VAkzhkniLj96JIrOPGi0g=");
+    assert_eq!(
+        signed(("GET", "/"), johnsmith, &[("acl", "")], &[date]),
+        "thdUi9VAkzhkniLj96JIrOPGi0g="
+    );
     let upload = [
         ("Date", "Tue, 27 Mar 2007 21:06:08 +0000"),
         ("x-amz-acl", "public-read"),
@@ -388,10 +455,16 @@ fn v2_examples_of_older_editions() {
         ("Content-Encoding", "gzip"),
     ];
     let backup = ("PUT", "/db-backup.dat.gz");
-    assert_eq!(signed(backup, Some("static.johnsmith.net"), &[], &upload), "C0FlOtU8Ylb9KDTpZqYkZPX91iI=");
+    assert_eq!(
+        signed(backup, Some("static.johnsmith.net"), &[], &upload),
+        "C0FlOtU8Ylb9KDTpZqYkZPX91iI="
+    );
     let date = ("Date", "Wed, 28 Mar 2007 01:29:59 +0000");
     assert_eq!(signed(("GET", "/"), None, &[], &[date]), "Db+gepJSUbZKwpx1FR0DLtEYoZA=");
-    let (path, date) = ("/dictionary/fran%C3%A7ais/pr%c3%a9f%c3%a8re", ("Date", "Wed, 28 Mar 2007 01:49:49 +0000"));
+    let (path, date) = (
+        "/dictionary/fran%C3%A7ais/pr%c3%a9f%c3%a8re",
+        ("Date", "Wed, 28 Mar 2007 01:49:49 +0000"),
+    );
     assert_eq!(signed(("GET", path), None, &[], &[date]), "dxhSBHoI6eVSPcXJqEghlUzZMnY=");
 }
 
@@ -407,19 +480,30 @@ fn v2_query_string_authentication() {
         "AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Expires=1175139620&Signature=NpgCjnDzrM%2BWFzoENXmpNDUsSn8%3D"
     );
 
-    let older = Credentials::new("44CF9590006BF252F707", "OtxrzxIsfpFjA7SwPzILwy8Bw21TLhquhboDYROV");
+    let older =
+        Credentials::new("44CF9590006BF252F707", "OtxrzxIsfpFjA7SwPzILwy8Bw21TLhquhboDYROV");
     let request = Request::new("GET", "/quotes/nelson");
-    let presigned = v2::presign(&request, None, &older, Timestamp::from_unix(1_141_889_120)).unwrap();
+    let presigned =
+        v2::presign(&request, None, &older, Timestamp::from_unix(1_141_889_120)).unwrap();
     assert_eq!(presigned.steps.signature, "vjbyPxybdZaNmGa+yT272YEAiv4=");
 }
 
 #[test]
 fn v2_post_policies() {
-    let older = Credentials::new("AKIAIOSFODNN7EXAMPLE", "uV3F3YluFJax1cknvbcGwgjvx4QpvB+leU8dUj2o");
+    let older =
+        Credentials::new("AKIAIOSFODNN7EXAMPLE", "uV3F3YluFJax1cknvbcGwgjvx4QpvB+leU8dUj2o");
     for (redirect, content_type, signature) in [
-        ("successful_upload.html", r#"["starts-with", "$Content-Type", "image/"]"#, "0RavWzkygo6QX9caELEqKi9kDbU="),
+        (
+            "successful_upload.html",
+            r#"["starts-with", "$Content-Type", "image/"]"#,
+            "0RavWzkygo6QX9caELEqKi9kDbU=",
+        ),
         // The page prints a last digit of `F`: the same bytes, with padding bits that are not zero.
-        ("new_post.html", r#"["eq", "$Content-Type", "text/html"]"#, "qA7FWXKq6VvU68lI9KdveT1cWgE="),
+        (
+            "new_post.html",
+            r#"["eq", "$Content-Type", "text/html"]"#,
+            "qA7FWXKq6VvU68lI9KdveT1cWgE=",
+        ),
     ] {
         let policy = format!(
             r#"{{ "expiration": "2007-12-01T12:00:00.000Z",

@@ -17,7 +17,11 @@ fn credentials() -> Credentials {
 
 const REQUEST: Request<'static> = Request::new("PUT", "/bucket/a%20b//c")
     .query(&[("partNumber", "7"), ("uploadId", "x y")])
-    .headers(&[("host", "storage.example:9000"), ("content-type", "text/plain"), ("x-amz-meta-note", "one two")]);
+    .headers(&[
+        ("host", "storage.example:9000"),
+        ("content-type", "text/plain"),
+        ("x-amz-meta-note", "one two"),
+    ]);
 
 fn signed() -> Signed {
     v4::sign(&REQUEST, v4::Payload::Bytes(b"body"), &credentials(), SCOPE, TIME).unwrap()
@@ -82,7 +86,10 @@ Step 2: signature
 #[test]
 fn control_characters_are_escaped_everywhere() {
     let nasty = "a\rb\u{1b}[31m\na\rb\na\u{202e}\r/b\r/c\r/d\r\na\r";
-    for explanation in [Explanation::v4(nasty, nasty, "\r\r\r\r\r\r\r\r"), Explanation::v2(nasty, "\r\r\r\r\r\r\r\r")] {
+    for explanation in [
+        Explanation::v4(nasty, nasty, "\r\r\r\r\r\r\r\r"),
+        Explanation::v2(nasty, "\r\r\r\r\r\r\r\r"),
+    ] {
         let text = explanation.to_string();
         assert!(!text.contains(['\r', '\u{1b}', '\u{202e}']) && text.contains("\\r"), "{text}");
     }
@@ -91,7 +98,8 @@ fn control_characters_are_escaped_everywhere() {
 #[test]
 fn no_secret_is_printed() {
     let hour = Duration::from_secs(3600);
-    let presigned = v4::presign(&REQUEST, v4::Payload::Unsigned, &credentials(), SCOPE, TIME, hour).unwrap();
+    let presigned =
+        v4::presign(&REQUEST, v4::Payload::Unsigned, &credentials(), SCOPE, TIME, hour).unwrap();
     let old = v2::presign(&REQUEST, None, &credentials(), TIME).unwrap();
     let (new, older) = (signed(), v2::sign(&REQUEST, None, &credentials(), TIME).unwrap());
     for (explanation, signature) in [
@@ -103,8 +111,11 @@ fn no_secret_is_printed() {
         assert_eq!(format!("{explanation:?}"), format!("Explanation(\n{explanation})"));
         // A server that repeats the token in the wrong place does not get it printed either.
         let repeats = format!("PUT\n/{TOKEN}");
-        let server =
-            ServerSide { canonical_request: Some(&repeats), string_to_sign: Some(&repeats), ..ServerSide::default() };
+        let server = ServerSide {
+            canonical_request: Some(&repeats),
+            string_to_sign: Some(&repeats),
+            ..ServerSide::default()
+        };
         for text in [
             explanation.to_string(),
             format!("{explanation:?}"),
@@ -154,7 +165,12 @@ fn names_the_cause_line_and_byte() {
         (swap("uploadId=x%20y", "uploadId=z"), Cause::ParameterChanged, 3, 23),
         (swap("partNumber=7&", ""), Cause::ParameterRemoved, 3, 1),
         (swap("partNumber=7&", "partNumber=7&proxy=1&"), Cause::ParameterAdded, 3, 14),
-        (swap("partNumber=7&uploadId=x%20y", "uploadId=x%20y&partNumber=7"), Cause::ParametersReordered, 3, 1),
+        (
+            swap("partNumber=7&uploadId=x%20y", "uploadId=x%20y&partNumber=7"),
+            Cause::ParametersReordered,
+            3,
+            1,
+        ),
         (swap("uploadId=", "upload%49d="), Cause::EncodedOtherwise, 3, 20),
         (swap("partNumber=7&", "other=1&third=2&"), Cause::ParameterAdded, 3, 1),
         (swap("partNumber=7&uploadId=x%20y", "other=1"), Cause::ParameterRemoved, 3, 1),
@@ -188,9 +204,14 @@ fn names_the_cause_line_and_byte() {
             "{found}"
         );
         let text = found.to_string();
-        let place = format!("the canonical request differs from the server's in line {line} at byte {byte}: ");
+        let place = format!(
+            "the canonical request differs from the server's in line {line} at byte {byte}: "
+        );
         assert!(text.starts_with(&place) && cause.to_string().len() > 20, "{text}");
-        assert!(text.ends_with(&cause.to_string()) && !text.contains('\n') && !text.contains(TOKEN), "{text}");
+        assert!(
+            text.ends_with(&cause.to_string()) && !text.contains('\n') && !text.contains(TOKEN),
+            "{text}"
+        );
     }
 }
 
@@ -207,8 +228,13 @@ fn knows_a_normalised_path() {
         ("/bucket/a//", "/bucket/a", Cause::PathChanged),
     ] {
         let request = Request::new("PUT", ours).headers(&[("host", "h")]);
-        let signed = v4::sign(&request, v4::Payload::Unsigned, &credentials(), SCOPE, TIME).unwrap();
-        let text = signed.steps.canonical_request.replacen(&format!("\n{ours}\n"), &format!("\n{theirs}\n"), 1);
+        let signed =
+            v4::sign(&request, v4::Payload::Unsigned, &credentials(), SCOPE, TIME).unwrap();
+        let text = signed.steps.canonical_request.replacen(
+            &format!("\n{ours}\n"),
+            &format!("\n{theirs}\n"),
+            1,
+        );
         let server = ServerSide { canonical_request: Some(&text), ..ServerSide::default() };
         assert_eq!(compare(&signed.explain(), &server).cause(), cause, "{ours} {theirs}");
     }
@@ -219,7 +245,12 @@ fn shows_both_sides_around_the_place() {
     let ours = signed().steps.canonical_request;
     for (from, to, our_line, their_line) in [
         ("PUT", "GET", "PUT", "GET"),
-        ("storage.example:9000", "storage.example", "host:storage.example:9000", "host:storage.example"),
+        (
+            "storage.example:9000",
+            "storage.example",
+            "host:storage.example:9000",
+            "host:storage.example",
+        ),
         (TOKEN, "another", "x-amz-security-token:<redacted>", "x-amz-security-token:<redacted>"),
         // The token in a place of its own is not shown either.
         ("one two", TOKEN, "x-amz-meta-note:one two", "<redacted>"),
@@ -233,10 +264,19 @@ fn shows_both_sides_around_the_place() {
         let headers = [("host", "h"), ("x-amz-meta-note", note)];
         let request = Request::new("GET", "/").headers(&headers);
         let scope = v4::Scope { region: "us-east-1", service: "s3" };
-        v4::sign(&request, v4::Payload::Unsigned, &Credentials::new("AKIDEXAMPLE", SECRET), scope, TIME).unwrap()
+        v4::sign(
+            &request,
+            v4::Payload::Unsigned,
+            &Credentials::new("AKIDEXAMPLE", SECRET),
+            scope,
+            TIME,
+        )
+        .unwrap()
     };
     let name = "x-amz-meta-note:";
-    let digits = |from: usize, to: usize| (from..to).map(|at| char::from(b'0' + (at % 10) as u8)).collect::<String>();
+    let digits = |from: usize, to: usize| {
+        (from..to).map(|at| char::from(b'0' + (at % 10) as u8)).collect::<String>()
+    };
     for (place, length, our_line) in [
         (10, 30, format!("{name}{}", digits(0, 30))),
         (24, 104, format!("{name}{}", digits(0, 104))),
@@ -284,7 +324,11 @@ fn names_the_cause_in_the_string_to_sign() {
     let ours = &signed.steps.string_to_sign;
     assert_eq!(of(ours).cause(), Cause::WrongSecret);
     assert_eq!(of(ours).difference(), None);
-    assert_eq!(of(&ours.replace('\n', "\r\n")).cause(), Cause::WrongSecret, "line ends are XML's, not the signer's");
+    assert_eq!(
+        of(&ours.replace('\n', "\r\n")).cause(),
+        Cause::WrongSecret,
+        "line ends are XML's, not the signer's"
+    );
     for (from, to, cause, line) in [
         ("AWS4-HMAC-SHA256", "AWS", Cause::WrongCredential, 1),
         ("20130524T000000Z", "20130524T000001Z", Cause::Clock, 2),
@@ -305,7 +349,11 @@ fn names_the_cause_for_version_2() {
     let signed = v2::sign(&REQUEST, None, &credentials(), TIME).unwrap();
     let ours = &signed.steps.string_to_sign;
     let of = |theirs: &str| {
-        compare(&signed.explain(), &ServerSide { string_to_sign: Some(theirs), ..ServerSide::default() }).cause()
+        compare(
+            &signed.explain(),
+            &ServerSide { string_to_sign: Some(theirs), ..ServerSide::default() },
+        )
+        .cause()
     };
     assert_eq!(of(ours), Cause::WrongSecret);
     for (from, to, cause) in [
@@ -330,8 +378,15 @@ fn names_the_cause_for_version_2() {
 
 #[test]
 fn presigned_parameters_tell_apart() {
-    let presigned =
-        v4::presign(&REQUEST, v4::Payload::Unsigned, &credentials(), SCOPE, TIME, Duration::from_secs(60)).unwrap();
+    let presigned = v4::presign(
+        &REQUEST,
+        v4::Payload::Unsigned,
+        &credentials(),
+        SCOPE,
+        TIME,
+        Duration::from_secs(60),
+    )
+    .unwrap();
     let of = |from: &str, to: &str| {
         assert!(presigned.steps.canonical_request.contains(from), "{from}");
         let theirs = presigned.steps.canonical_request.replacen(from, to, 1);
@@ -348,9 +403,17 @@ fn presigned_parameters_tell_apart() {
 fn survives_whatever_a_server_says() {
     let signed = signed();
     let long = "x".repeat(1 << 20);
-    for theirs in
-        ["", "\n", "\0\u{1b}[31m", "\u{202e}", "GET", &"\n".repeat(100_000), &long, "%", "PUT\n/%\n%=%&&==\n::\n"]
-    {
+    for theirs in [
+        "",
+        "\n",
+        "\0\u{1b}[31m",
+        "\u{202e}",
+        "GET",
+        &"\n".repeat(100_000),
+        &long,
+        "%",
+        "PUT\n/%\n%=%&&==\n::\n",
+    ] {
         for bytes in [None, Some("zz"), Some("4"), Some("ff fe"), Some("")] {
             let server = ServerSide {
                 canonical_request: Some(theirs),
@@ -359,7 +422,10 @@ fn survives_whatever_a_server_says() {
                 string_to_sign_bytes: bytes,
             };
             let text = compare(&signed.explain(), &server).to_string();
-            assert!(text.len() < 1000 && !text.contains(['\n', '\0', '\u{1b}', '\u{202e}']), "{text}");
+            assert!(
+                text.len() < 1000 && !text.contains(['\n', '\0', '\u{1b}', '\u{202e}']),
+                "{text}"
+            );
         }
     }
 }
@@ -381,36 +447,58 @@ fn diagnoses_requests_and_urls() {
 
     // A header of version 4.
     let signed = v4::sign(&plain, v4::Payload::Bytes(b""), &credentials, scope, TIME).unwrap();
-    let sent: Vec<_> =
-        host.iter().copied().chain(signed.headers.iter().map(|(name, value)| (*name, value.as_str()))).collect();
+    let sent: Vec<_> = host
+        .iter()
+        .copied()
+        .chain(signed.headers.iter().map(|(name, value)| (*name, value.as_str())))
+        .collect();
     let request = Request::new("GET", "/k").headers(&sent);
     let diagnosis = ask(&request, &nothing);
-    assert_eq!((diagnosis.signature_sent, &diagnosis.steps.string_to_sign), (Some(true), &signed.steps.string_to_sign));
+    assert_eq!(
+        (diagnosis.signature_sent, &diagnosis.steps.string_to_sign),
+        (Some(true), &signed.steps.string_to_sign)
+    );
     assert!(diagnosis.comparison.is_none());
     let theirs = signed.steps.canonical_request.replace("host:h", "host:proxy");
     let server = ServerSide { canonical_request: Some(&theirs), ..nothing };
     let diagnosis = ask(&request, &server);
     assert_eq!(diagnosis.comparison.as_ref().map(Comparison::cause), Some(Cause::HostRewritten));
-    assert!(diagnosis.to_string().contains("ap-south-2") && diagnosis.to_string().contains("host:proxy"));
+    assert!(
+        diagnosis.to_string().contains("ap-south-2")
+            && diagnosis.to_string().contains("host:proxy")
+    );
     let diagnosis = ask(&request.method("PUT"), &nothing);
     assert_eq!(diagnosis.signature_sent, Some(false));
 
     // URLs of both versions.
-    let url = v4::presign(&plain, v4::Payload::Unsigned, &credentials, scope, TIME, MINUTE).unwrap();
+    let url =
+        v4::presign(&plain, v4::Payload::Unsigned, &credentials, scope, TIME, MINUTE).unwrap();
     let text = format!("http://h/k?{}", url.query);
     let diagnosis = ask(&Request::from_url("GET", &text).unwrap(), &nothing);
-    assert_eq!((diagnosis.signature_sent, diagnosis.steps.signature), (Some(true), url.steps.signature));
+    assert_eq!(
+        (diagnosis.signature_sent, diagnosis.steps.signature),
+        (Some(true), url.steps.signature)
+    );
     let url = v2::presign(&plain, None, &credentials, TIME).unwrap();
     let text = format!("http://h/k?{}", url.query);
     let diagnosis = ask(&Request::from_url("GET", &text).unwrap(), &nothing);
-    assert_eq!((diagnosis.signature_sent, diagnosis.steps.signature), (Some(true), url.steps.signature));
+    assert_eq!(
+        (diagnosis.signature_sent, diagnosis.steps.signature),
+        (Some(true), url.steps.signature)
+    );
 
     // Not signed: by what the server shows, or by the host.
     let server = ServerSide { string_to_sign: Some(&signed.steps.string_to_sign), ..nothing };
     let diagnosis = ask(&plain, &server);
-    assert_eq!((diagnosis.signature_sent, &diagnosis.steps.signature), (None, &signed.steps.signature));
+    assert_eq!(
+        (diagnosis.signature_sent, &diagnosis.steps.signature),
+        (None, &signed.steps.signature)
+    );
     assert_eq!(diagnosis.comparison.as_ref().map(Comparison::cause), Some(Cause::WrongSecret));
-    let server = ServerSide { string_to_sign: Some("GET\n\n\nTue, 27 Mar 2007 19:36:42 GMT\n/k"), ..nothing };
+    let server = ServerSide {
+        string_to_sign: Some("GET\n\n\nTue, 27 Mar 2007 19:36:42 GMT\n/k"),
+        ..nothing
+    };
     assert_eq!(ask(&plain, &server).comparison.as_ref().map(Comparison::cause), Some(Cause::Clock));
     let request = Request::from_url("GET", "https://b.s3.eu-west-3.amazonaws.com/k").unwrap();
     assert!(ask(&request, &nothing).steps.string_to_sign.contains("/eu-west-3/s3/aws4_request"));

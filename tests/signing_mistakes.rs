@@ -70,7 +70,9 @@ const TABLE: &[(Mistake, &[Mode])] = &[
 
 /// One request in which every mistake matters.
 fn case(body: Body) -> Case {
-    let owned = |pairs: &[(&str, &str)]| pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+    let owned = |pairs: &[(&str, &str)]| {
+        pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect()
+    };
     Case {
         method: "PUT".to_owned(),
         key: "a b/../c//~d*/\u{e9}+%".to_owned(),
@@ -106,19 +108,26 @@ fn noticed(mistake: Mistake, mode: Mode) -> bool {
     let naive = Naive(mistake);
     let bucket = Some("bucket");
     let signable = "the case can be signed";
-    [Body::Bytes(b"body".to_vec()), Body::Chunks(b"two chunks".to_vec(), 6)].into_iter().any(|body| {
-        let mut case = case(body);
-        match mode {
-            V4 => real::v4(&case).expect(signable) != naive.v4(&case),
-            V4Presigned => real::v4_presigned(&case, 60).expect(signable) != naive.v4_presigned(&case, 60),
-            V2 => {
-                case.headers.push(("x-amz-date".to_owned(), case.time.http.clone()));
-                case.headers.push(("Date".to_owned(), case.time.http.clone()));
-                real::v2(&case, bucket).expect(signable) != naive.v2(&case, bucket)
+    [Body::Bytes(b"body".to_vec()), Body::Chunks(b"two chunks".to_vec(), 6)].into_iter().any(
+        |body| {
+            let mut case = case(body);
+            match mode {
+                V4 => real::v4(&case).expect(signable) != naive.v4(&case),
+                V4Presigned => {
+                    real::v4_presigned(&case, 60).expect(signable) != naive.v4_presigned(&case, 60)
+                }
+                V2 => {
+                    case.headers.push(("x-amz-date".to_owned(), case.time.http.clone()));
+                    case.headers.push(("Date".to_owned(), case.time.http.clone()));
+                    real::v2(&case, bucket).expect(signable) != naive.v2(&case, bucket)
+                }
+                V2Presigned => {
+                    real::v2_presigned(&case, bucket).expect(signable)
+                        != naive.v2_presigned(&case, bucket)
+                }
             }
-            V2Presigned => real::v2_presigned(&case, bucket).expect(signable) != naive.v2_presigned(&case, bucket),
-        }
-    })
+        },
+    )
 }
 
 #[test]

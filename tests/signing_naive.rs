@@ -14,8 +14,9 @@ fn key() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         select(
             &[
-                "..", ".", "/", "//", "%", "%2F", "%25", "+", " ", "~", "*", "'", "(", ")", "=", "&", "?", "#", ":",
-                "é", "漢", "🦀", "\u{7f}", "\n", "\0", "\\", "\"", "a-", "a0", "Z"
+                "..", ".", "/", "//", "%", "%2F", "%25", "+", " ", "~", "*", "'", "(", ")", "=",
+                "&", "?", "#", ":", "é", "漢", "🦀", "\u{7f}", "\n", "\0", "\\", "\"", "a-", "a0",
+                "Z"
             ][..]
         )
         .prop_map(str::to_owned),
@@ -44,14 +45,18 @@ fn headers() -> impl Strategy<Value = Pairs> {
         1 => "[A-Za-z]{1,6}-h",
     ];
     let value = prop_oneof![2 => "[ \t]{0,2}[!-~]{0,4}[ \t]{0,3}[!-~]{0,4}[ \t]{0,2}", 1 => "[\u{a0}-\u{ff}é漢 ]{0,6}"];
-    let host = select(&["h", "bucket.s3.amazonaws.com", "storage.example:9000", "[::1]:8080", "Mixed.Case"][..]);
+    let host = select(
+        &["h", "bucket.s3.amazonaws.com", "storage.example:9000", "[::1]:8080", "Mixed.Case"][..],
+    );
     (host, proptest::collection::vec((name, value), 0..6), any::<prop::sample::Index>()).prop_map(
         |(host, mut headers, at)| {
             headers.insert(at.index(headers.len() + 1), ("Host".to_owned(), host.to_owned()));
             // Of these a request has one value.
             for name in ["content-type", "content-md5", "range"] {
                 let mut first = true;
-                headers.retain(|(given, _)| !given.eq_ignore_ascii_case(name) || std::mem::take(&mut first));
+                headers.retain(|(given, _)| {
+                    !given.eq_ignore_ascii_case(name) || std::mem::take(&mut first)
+                });
             }
             headers
         },
@@ -70,7 +75,8 @@ fn body() -> impl Strategy<Value = Body> {
 
 fn case() -> impl Strategy<Value = Case> {
     let token = prop_oneof![Just(None), "[!-~]{1,40}".prop_map(Some)];
-    let keys = ("[!-+\\--9;-~]{1,20}", "[ -~]{1,50}|\\PC{60,90}", token, "[a-z]{2}-[a-z]{1,8}-[0-9]");
+    let keys =
+        ("[!-+\\--9;-~]{1,20}", "[ -~]{1,50}|\\PC{60,90}", token, "[a-z]{2}-[a-z]{1,8}-[0-9]");
     (
         select(&["GET", "PUT", "HEAD", "DELETE", "POST"][..]),
         key(),
@@ -80,18 +86,20 @@ fn case() -> impl Strategy<Value = Case> {
         keys,
         0..4_102_444_800i64,
     )
-        .prop_map(|(method, key, query, headers, body, (access_key, secret, token, region), time)| Case {
-            method: method.to_owned(),
-            key,
-            query,
-            headers,
-            body,
-            access_key,
-            secret,
-            token,
-            region,
-            time: Time::of(time),
-        })
+        .prop_map(
+            |(method, key, query, headers, body, (access_key, secret, token, region), time)| Case {
+                method: method.to_owned(),
+                key,
+                query,
+                headers,
+                body,
+                access_key,
+                secret,
+                token,
+                region,
+                time: Time::of(time),
+            },
+        )
 }
 
 proptest! {
@@ -144,5 +152,8 @@ fn the_naive_signer_computes_the_documented_signature() {
     };
     assert_eq!(case.time.amz, "20130524T000000Z");
     assert_eq!(case.time.http, "Fri, 24 May 2013 00:00:00 GMT");
-    assert_eq!(HONEST.v4(&case).signature, "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41");
+    assert_eq!(
+        HONEST.v4(&case).signature,
+        "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41"
+    );
 }

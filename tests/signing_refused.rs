@@ -34,22 +34,33 @@ fn refused(version: SignatureVersion, proxy: Proxy, secret: &str, region: &str) 
         let (stream, _) = listener.accept().unwrap();
         answer(stream, version, proxy, &secret, &region);
     });
-    let endpoint = Endpoint::custom(&format!("http://127.0.0.1:{port}"), Some("us-east-1"), Scheme::Http).unwrap();
+    let endpoint =
+        Endpoint::custom(&format!("http://127.0.0.1:{port}"), Some("us-east-1"), Scheme::Http)
+            .unwrap();
     let credentials = Credentials::new("AKIAIOSFODNN7EXAMPLE", SECRET).with_session_token(TOKEN);
-    let client = Client::new(Config::new(endpoint).static_credentials(credentials).signature(version)).unwrap();
+    let client =
+        Client::new(Config::new(endpoint).static_credentials(credentials).signature(version))
+            .unwrap();
     let error = client.get_object("bucket", "a b/c", &GetObject::default()).unwrap_err();
     server.join().unwrap();
     error
 }
 
-fn answer(mut stream: TcpStream, version: SignatureVersion, proxy: Proxy, secret: &str, region: &str) {
+fn answer(
+    mut stream: TcpStream,
+    version: SignatureVersion,
+    proxy: Proxy,
+    secret: &str,
+    region: &str,
+) {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
         stream.read_exact(&mut byte).unwrap();
         head.push(byte[0]);
     }
-    let mut lines: Vec<String> = String::from_utf8(head).unwrap().trim_end().split("\r\n").map(str::to_owned).collect();
+    let mut lines: Vec<String> =
+        String::from_utf8(head).unwrap().trim_end().split("\r\n").map(str::to_owned).collect();
     proxy(&mut lines);
 
     let (method, rest) = lines[0].split_once(' ').unwrap();
@@ -67,8 +78,11 @@ fn answer(mut stream: TcpStream, version: SignatureVersion, proxy: Proxy, secret
             .unwrap_or("")
     };
     let authorization = header("authorization");
-    let signed_headers =
-        authorization.split_once("SignedHeaders=").and_then(|(_, rest)| rest.split_once(',')).unwrap_or_default().0;
+    let signed_headers = authorization
+        .split_once("SignedHeaders=")
+        .and_then(|(_, rest)| rest.split_once(','))
+        .unwrap_or_default()
+        .0;
     let signers = ["authorization", "x-amz-content-sha256", "x-amz-security-token"];
     let case = Case {
         method: method.to_owned(),
@@ -107,15 +121,25 @@ fn answer(mut stream: TcpStream, version: SignatureVersion, proxy: Proxy, secret
     };
     assert_ne!(authorization, expected, "what the test plants matters");
     let mut body = String::from("<Error><Code>SignatureDoesNotMatch</Code><Message>No.</Message>");
-    for (name, text) in [("CanonicalRequest", &canonical_request), ("StringToSign", &string_to_sign)] {
+    for (name, text) in
+        [("CanonicalRequest", &canonical_request), ("StringToSign", &string_to_sign)]
+    {
         if !text.is_empty() {
             let bytes: Vec<String> = text.bytes().map(|byte| format!("{byte:02x}")).collect();
-            let _ = write!(body, "<{name}>{text}</{name}><{name}Bytes>{}</{name}Bytes>", bytes.join(" "));
+            let _ = write!(
+                body,
+                "<{name}>{text}</{name}><{name}Bytes>{}</{name}Bytes>",
+                bytes.join(" ")
+            );
         }
     }
     body.push_str("</Error>");
     let length = body.len();
-    write!(stream, "HTTP/1.1 403 Forbidden\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}").unwrap();
+    write!(
+        stream,
+        "HTTP/1.1 403 Forbidden\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    )
+    .unwrap();
 }
 
 /// The cause in the error's words, and that no secret is among them.
@@ -166,7 +190,10 @@ fn version_4_names_what_the_proxy_did() {
     cause(&error, "the server \"host:backend.internal\"");
     cause(&with(encodes_again), "encoded twice");
     cause(&with(strips_the_bucket), "path-style or virtual-host");
-    cause(&refused(SignatureVersion::V4, honest, SECRET, "eu-west-1"), "the server expects another region");
+    cause(
+        &refused(SignatureVersion::V4, honest, SECRET, "eu-west-1"),
+        "the server expects another region",
+    );
 }
 
 #[test]

@@ -16,11 +16,14 @@ use support::relay::{Meddling, Relay};
 use support::target::Target;
 
 /// What the error says when the server only says that the signature is wrong.
-const LIKELY: &str = "check the secret key, and that no proxy changes the host, the path or the headers";
+const LIKELY: &str =
+    "check the secret key, and that no proxy changes the host, the path or the headers";
 
 fn get(target: &Target, config: Config) -> Error {
-    let error =
-        Client::new(config).unwrap().get_object(&target.bucket, "no such key", &GetObject::default()).unwrap_err();
+    let error = Client::new(config)
+        .unwrap()
+        .get_object(&target.bucket, "no such key", &GetObject::default())
+        .unwrap_err();
     let text = error.to_string();
     assert!(!text.contains(&target.secret_key) && !text.contains('\n'), "{text}");
     error
@@ -28,15 +31,23 @@ fn get(target: &Target, config: Config) -> Error {
 
 /// The same through a proxy; none over TLS, where there is nothing to change.
 fn through(target: &Target, meddling: Meddling) -> Option<Error> {
-    let address = target.endpoint.strip_prefix("http://")?.to_socket_addrs().unwrap().next().unwrap();
+    let address =
+        target.endpoint.strip_prefix("http://")?.to_socket_addrs().unwrap().next().unwrap();
     let relay = Relay::meddling(address, meddling);
     let endpoint = Endpoint::custom(&relay.url(), Some(&target.region), Scheme::Http).unwrap();
     let credentials = Credentials::new(&target.access_key, &target.secret_key);
-    Some(get(target, Config::new(endpoint).static_credentials(credentials).signature(target.signature)))
+    Some(get(
+        target,
+        Config::new(endpoint).static_credentials(credentials).signature(target.signature),
+    ))
 }
 
 fn rejected(error: &Error) {
-    assert_eq!((error.kind(), error.code()), (ErrorKind::SignatureRejected, Some("SignatureDoesNotMatch")), "{error}");
+    assert_eq!(
+        (error.kind(), error.code()),
+        (ErrorKind::SignatureRejected, Some("SignatureDoesNotMatch")),
+        "{error}"
+    );
     assert_eq!((error.hint(), error.attempts()), (Some(LIKELY), 1), "{error}");
 }
 

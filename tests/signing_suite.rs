@@ -63,13 +63,24 @@ fn sigv4a() {
         let (query, mut headers) = (borrowed(&case.query), borrowed(&case.headers));
         let request = case.parts().query(&query).headers(&headers);
         let presigned = key.presign(&request, v4::Payload::Bytes(body), scope, TIME, HOUR).unwrap();
-        assert_eq!(presigned.steps.canonical_request_hash(), published.v4a_query_hash, "{}, query", published.name);
+        assert_eq!(
+            presigned.steps.canonical_request_hash(),
+            published.v4a_query_hash,
+            "{}, query",
+            published.name
+        );
         let hash = body_header(&case, published);
         headers.extend(hash.iter().map(|hash| ("x-amz-content-sha256", hash.as_str())));
         let request = case.parts().query(&query).headers(&headers);
         let signed = key.sign(&request, v4::Payload::Bytes(body), scope, TIME).unwrap();
-        assert_eq!(signed.steps.canonical_request_hash(), published.v4a_header_hash, "{}, header", published.name);
-        let digit = |place: usize| u8::from_str_radix(&published.v4a_header[place..place + 2], 16).unwrap();
+        assert_eq!(
+            signed.steps.canonical_request_hash(),
+            published.v4a_header_hash,
+            "{}, header",
+            published.name
+        );
+        let digit =
+            |place: usize| u8::from_str_radix(&published.v4a_header[place..place + 2], 16).unwrap();
         let signature: Vec<u8> = (0..published.v4a_header.len()).step_by(2).map(digit).collect();
         assert!(key.verifies(&signed.steps.string_to_sign, &signature), "{}", published.name);
 
@@ -87,7 +98,12 @@ fn sigv4a() {
         let verifier = Verifier::new(&keys, TIME).service("service").region("us-east-1");
         let request = case.parts().query(&query).headers(&headers);
         let signed_by = verifier.verify(&request, Content::Bytes(body)).unwrap();
-        assert_eq!((signed_by.version, &*signed_by.region), (Version::V4a, "us-east-1"), "{}", published.name);
+        assert_eq!(
+            (signed_by.version, &*signed_by.region),
+            (Version::V4a, "us-east-1"),
+            "{}",
+            published.name
+        );
         assert!(verifier.verify(&request.method("PATCH"), Content::Bytes(body)).is_err());
         assert!(verifier.region("us-east-2").verify(&request, Content::Bytes(body)).is_err());
     }

@@ -27,7 +27,9 @@ fn folder(below: &str) -> Option<PathBuf> {
 }
 
 fn text<'a>(case: &'a Value, pointer: &str) -> &'a str {
-    case.pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("{pointer} is a string in {case}"))
+    case.pointer(pointer)
+        .and_then(Value::as_str)
+        .unwrap_or_else(|| panic!("{pointer} is a string in {case}"))
 }
 
 fn credentials(case: &Value) -> Credentials {
@@ -64,11 +66,16 @@ fn verifies(
 
 /// With the headers that the signer added.
 fn complete<'a>(given: &[(&'a str, &'a str)], signed: &'a Signed) -> Vec<(&'a str, &'a str)> {
-    given.iter().copied().chain(signed.headers.iter().map(|(name, value)| (*name, value.as_str()))).collect()
+    given
+        .iter()
+        .copied()
+        .chain(signed.headers.iter().map(|(name, value)| (*name, value.as_str())))
+        .collect()
 }
 
 fn cases(file: &Path) -> Vec<Value> {
-    let text = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let text =
+        std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     serde_json::from_str(&text).unwrap()
 }
 
@@ -123,9 +130,11 @@ fn suite_case(name: &str, folder: &Path) {
     if let Some(token) = token.filter(|_| context["omit_session_token"] != true) {
         credentials = credentials.with_session_token(token);
     }
-    let scope = v4::Scope { region: text(&context, "/region"), service: text(&context, "/service") };
+    let scope =
+        v4::Scope { region: text(&context, "/region"), service: text(&context, "/service") };
     let time = Timestamp::parse_iso8601(text(&context, "/timestamp")).unwrap();
-    let payload = v4::Payload::Bytes(if context["sign_body"] == true { case.body.as_bytes() } else { b"" });
+    let payload =
+        v4::Payload::Bytes(if context["sign_body"] == true { case.body.as_bytes() } else { b"" });
 
     let expires = Duration::from_secs(context["expiration_in_seconds"].as_u64().unwrap());
     let request = case.parts().query(&query).headers(&headers);
@@ -138,11 +147,20 @@ fn suite_case(name: &str, folder: &Path) {
     let request = case.parts().query(&query).headers(&headers);
     let signed = v4::sign(&request, payload, &credentials, scope, time).unwrap();
 
-    assert_eq!(signed.steps.canonical_request, file("header-canonical-request.txt"), "{name}: canonical request");
-    assert_eq!(signed.steps.string_to_sign, file("header-string-to-sign.txt"), "{name}: string to sign");
+    assert_eq!(
+        signed.steps.canonical_request,
+        file("header-canonical-request.txt"),
+        "{name}: canonical request"
+    );
+    assert_eq!(
+        signed.steps.string_to_sign,
+        file("header-string-to-sign.txt"),
+        "{name}: string to sign"
+    );
     assert_eq!(signed.steps.signature, file("header-signature.txt"), "{name}: signature");
     let sent_request = file("header-signed-request.txt");
-    let expected = sent_request.lines().find_map(|line| line.strip_prefix("Authorization:")).unwrap();
+    let expected =
+        sent_request.lines().find_map(|line| line.strip_prefix("Authorization:")).unwrap();
     assert_eq!(sent(&signed.headers, "authorization"), Some(expected), "{name}: authorization");
 
     assert_eq!(
@@ -150,15 +168,26 @@ fn suite_case(name: &str, folder: &Path) {
         file("query-canonical-request.txt"),
         "{name}: canonical request, query"
     );
-    assert_eq!(presigned.steps.string_to_sign, file("query-string-to-sign.txt"), "{name}: string to sign, query");
+    assert_eq!(
+        presigned.steps.string_to_sign,
+        file("query-string-to-sign.txt"),
+        "{name}: string to sign, query"
+    );
     assert_eq!(presigned.steps.signature, file("query-signature.txt"), "{name}: signature, query");
-    let content = if context["sign_body"] == true { Content::Bytes(case.body.as_bytes()) } else { Content::Bytes(b"") };
-    let given: Vec<_> = headers.iter().copied().filter(|(name, _)| *name != "x-amz-content-sha256").collect();
+    let content = if context["sign_body"] == true {
+        Content::Bytes(case.body.as_bytes())
+    } else {
+        Content::Bytes(b"")
+    };
+    let given: Vec<_> =
+        headers.iter().copied().filter(|(name, _)| *name != "x-amz-content-sha256").collect();
     let complete = complete(&headers, &signed);
     let of = |method| case.parts().method(method).query(&query).headers(&complete);
     verifies(&of(&case.method), &of("PATCH"), content, &credentials, scope.service, (time, None));
     let target = format!("{}?{}", case.path, presigned.query);
-    let of = |method| Request::from_target(method, &target).unwrap().headers(&given).path_rule(case.rule());
+    let of = |method| {
+        Request::from_target(method, &target).unwrap().headers(&given).path_rule(case.rule())
+    };
     verifies(&of(&case.method), &of("PATCH"), content, &credentials, scope.service, (time, None));
     // What is sent holds the same pairs, in whatever order.
     let first_line = file("query-signed-request.txt");
@@ -232,20 +261,49 @@ fn sigv4a_case(name: &str, folder: &Path) -> bool {
 
     let complete = complete(&headers, &signed);
     let of = |method| case.parts().method(method).query(&query).headers(&complete);
-    verifies(&of(&case.method), &of("PATCH"), Content::Bytes(body), &credentials, service, (time, None));
+    verifies(
+        &of(&case.method),
+        &of("PATCH"),
+        Content::Bytes(body),
+        &credentials,
+        service,
+        (time, None),
+    );
     let target = format!("{}?{}", case.path, presigned.query);
-    let of = |method| Request::from_target(method, &target).unwrap().headers(&given).path_rule(case.rule());
-    verifies(&of(&case.method), &of("PATCH"), Content::Bytes(body), &credentials, service, (time, None));
+    let of = |method| {
+        Request::from_target(method, &target).unwrap().headers(&given).path_rule(case.rule())
+    };
+    verifies(
+        &of(&case.method),
+        &of("PATCH"),
+        Content::Bytes(body),
+        &credentials,
+        service,
+        (time, None),
+    );
     if !folder.join("public-key.json").exists() {
         return false;
     }
     let published: Value = serde_json::from_str(&file("public-key.json")).unwrap();
     let (x, y) = key.public_key();
-    let digits = |bytes: [u8; 32]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    assert_eq!((&*digits(x), &*digits(y)), (text(&published, "/X"), text(&published, "/Y")), "{name}: public key");
+    let digits =
+        |bytes: [u8; 32]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    assert_eq!(
+        (&*digits(x), &*digits(y)),
+        (text(&published, "/X"), text(&published, "/Y")),
+        "{name}: public key"
+    );
     for (steps, way) in [(&signed.steps, "header"), (&presigned.steps, "query")] {
-        assert_eq!(steps.canonical_request, file(&format!("{way}-canonical-request.txt")), "{name}, {way}");
-        assert_eq!(steps.string_to_sign, file(&format!("{way}-string-to-sign.txt")), "{name}, {way}");
+        assert_eq!(
+            steps.canonical_request,
+            file(&format!("{way}-canonical-request.txt")),
+            "{name}, {way}"
+        );
+        assert_eq!(
+            steps.string_to_sign,
+            file(&format!("{way}-string-to-sign.txt")),
+            "{name}, {way}"
+        );
         let signature = file(&format!("{way}-signature.txt"));
         let signature: Vec<u8> = signature
             .trim()
@@ -253,7 +311,10 @@ fn sigv4a_case(name: &str, folder: &Path) -> bool {
             .chunks(2)
             .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
             .collect();
-        assert!(key.verifies(&steps.string_to_sign, &signature), "{name}, {way}: the published signature");
+        assert!(
+            key.verifies(&steps.string_to_sign, &signature),
+            "{name}, {way}: the published signature"
+        );
     }
     true
 }
@@ -287,8 +348,16 @@ fn time(case: &Value) -> Timestamp {
 /// Compares the parts of a signed request with those below `at`, and with the documented values.
 fn compare(case: &Value, at: &str, canonical_request: &str, string_to_sign: &str, signature: &str) {
     let name = text(case, "/name");
-    assert_eq!(canonical_request, text(case, &format!("{at}/canonical_request")), "{name}: canonical request");
-    assert_eq!(string_to_sign, text(case, &format!("{at}/string_to_sign")), "{name}: string to sign");
+    assert_eq!(
+        canonical_request,
+        text(case, &format!("{at}/canonical_request")),
+        "{name}: canonical request"
+    );
+    assert_eq!(
+        string_to_sign,
+        text(case, &format!("{at}/string_to_sign")),
+        "{name}: string to sign"
+    );
     assert_eq!(signature, text(case, &format!("{at}/signature")), "{name}: signature");
     for key in ["signature", "seed_signature"] {
         if let Some(documented) = case["documented"][key].as_str() {
@@ -297,7 +366,11 @@ fn compare(case: &Value, at: &str, canonical_request: &str, string_to_sign: &str
     }
     for key in ["canonical_request_sha256", "seed_canonical_request_sha256"] {
         if let Some(documented) = case["documented"][key].as_str() {
-            assert_eq!(sha256_hex(canonical_request.as_bytes()), documented, "{name}: documented hash");
+            assert_eq!(
+                sha256_hex(canonical_request.as_bytes()),
+                documented,
+                "{name}: documented hash"
+            );
         }
     }
 }
@@ -307,19 +380,36 @@ fn v4_header(case: &Value) {
     let (headers, query) = (borrowed(&headers), borrowed(&query));
     let body = text(case, "/body_utf8").as_bytes();
     let sign = |headers: &[(&str, &str)]| {
-        let request = Request::new(text(case, "/method"), text(case, "/path")).query(&query).headers(headers);
-        v4::sign(&request, v4::Payload::Bytes(body), &credentials(case), scope(case), time(case)).unwrap()
+        let request =
+            Request::new(text(case, "/method"), text(case, "/path")).query(&query).headers(headers);
+        v4::sign(&request, v4::Payload::Bytes(body), &credentials(case), scope(case), time(case))
+            .unwrap()
     };
     let signed = sign(&headers);
-    compare(case, "/computed", &signed.steps.canonical_request, &signed.steps.string_to_sign, &signed.steps.signature);
+    compare(
+        case,
+        "/computed",
+        &signed.steps.canonical_request,
+        &signed.steps.string_to_sign,
+        &signed.steps.signature,
+    );
     assert_eq!(sent(&signed.headers, "authorization"), Some(text(case, "/computed/authorization")));
     assert_eq!(signed.headers.len(), 1, "what the request has is not repeated");
 
     // Without the signer's own headers the outcome is the same, and they are sent.
-    let few: Vec<_> =
-        headers.iter().copied().filter(|(name, _)| !["x-amz-date", "x-amz-content-sha256"].contains(name)).collect();
+    let few: Vec<_> = headers
+        .iter()
+        .copied()
+        .filter(|(name, _)| !["x-amz-date", "x-amz-content-sha256"].contains(name))
+        .collect();
     let signed = sign(&few);
-    compare(case, "/computed", &signed.steps.canonical_request, &signed.steps.string_to_sign, &signed.steps.signature);
+    compare(
+        case,
+        "/computed",
+        &signed.steps.canonical_request,
+        &signed.steps.string_to_sign,
+        &signed.steps.signature,
+    );
     let complete = complete(&few, &signed);
     let of = |method| Request::new(method, text(case, "/path")).query(&query).headers(&complete);
     verifies(
@@ -337,10 +427,18 @@ fn v4_header(case: &Value) {
 fn v4_presign(case: &Value) {
     let (headers, query) = (pairs(&case["headers"]), query_pairs(text(case, "/query")));
     let (headers, query) = (borrowed(&headers), borrowed(&query));
-    let request = Request::new(text(case, "/method"), text(case, "/path")).query(&query).headers(&headers);
+    let request =
+        Request::new(text(case, "/method"), text(case, "/path")).query(&query).headers(&headers);
     let expires = Duration::from_secs(case["expires"].as_u64().unwrap());
-    let presigned =
-        v4::presign(&request, v4::Payload::Unsigned, &credentials(case), scope(case), time(case), expires).unwrap();
+    let presigned = v4::presign(
+        &request,
+        v4::Payload::Unsigned,
+        &credentials(case),
+        scope(case),
+        time(case),
+        expires,
+    )
+    .unwrap();
     compare(
         case,
         "/computed",
@@ -378,8 +476,12 @@ impl TrailerChecksum for Known {
 
 fn v4_streaming(case: &Value) {
     let name = text(case, "/name");
-    let sizes: Vec<u64> =
-        case["body"]["chunk_sizes"].as_array().unwrap().iter().map(|size| size.as_u64().unwrap()).collect();
+    let sizes: Vec<u64> = case["body"]["chunk_sizes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|size| size.as_u64().unwrap())
+        .collect();
     let length: u64 = sizes.iter().sum();
     let trailers = pairs(&case["trailers"]);
     let trailer = trailers.first().map(|(name, value)| {
@@ -388,21 +490,35 @@ fn v4_streaming(case: &Value) {
     });
     let (layout, chunks_signed) = match (text(case, "/payload_hash"), trailer) {
         ("STREAMING-AWS4-HMAC-SHA256-PAYLOAD", None) => (Layout::signed(length), true),
-        ("STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER", Some(t)) => (Layout::signed_with_trailer(length, t), true),
-        ("STREAMING-UNSIGNED-PAYLOAD-TRAILER", Some(t)) => (Layout::unsigned_with_trailer(length, t), false),
+        ("STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER", Some(t)) => {
+            (Layout::signed_with_trailer(length, t), true)
+        }
+        ("STREAMING-UNSIGNED-PAYLOAD-TRAILER", Some(t)) => {
+            (Layout::unsigned_with_trailer(length, t), false)
+        }
         (mode, trailer) => panic!("{name}: {mode} with {trailer:?}"),
     };
     let given = pairs(&case["headers"]);
     for (header, value) in layout.headers() {
-        let given = given.iter().find(|(name, _)| name.eq_ignore_ascii_case(header)).map(|(_, value)| value.as_str());
+        let given = given
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(header))
+            .map(|(_, value)| value.as_str());
         assert_eq!(given, Some(&*value), "{name}: {header}");
     }
     let query = query_pairs(text(case, "/query"));
     let (headers, query) = (borrowed(&given), borrowed(&query));
-    let request = Request::new(text(case, "/method"), text(case, "/path")).query(&query).headers(&headers);
+    let request =
+        Request::new(text(case, "/method"), text(case, "/path")).query(&query).headers(&headers);
     let key = v4::SigningKey::derive(&credentials(case), time(case), scope(case)).unwrap();
     let seed = key.sign(&request, layout.payload(), time(case)).unwrap();
-    compare(case, "/computed/seed", &seed.steps.canonical_request, &seed.steps.string_to_sign, &seed.steps.signature);
+    compare(
+        case,
+        "/computed/seed",
+        &seed.steps.canonical_request,
+        &seed.steps.string_to_sign,
+        &seed.steps.signature,
+    );
 
     let signer = ChunkSigner::new(&key, time(case), &seed.steps.signature).unwrap();
     if chunks_signed {
@@ -412,7 +528,11 @@ fn v4_streaming(case: &Value) {
         for (number, chunk) in computed.iter().enumerate() {
             let data = vec![b'a'; chunk["size"].as_u64().unwrap() as usize];
             let link = chain.chunk(&data);
-            assert_eq!(link.string_to_sign, text(chunk, "/string_to_sign"), "{name}: chunk {number}");
+            assert_eq!(
+                link.string_to_sign,
+                text(chunk, "/string_to_sign"),
+                "{name}: chunk {number}"
+            );
             assert_eq!(link.signature, text(chunk, "/signature"), "{name}: chunk {number}");
             if let Some(documented) = case["documented"]["chunk_signatures"].get(number) {
                 assert_eq!(documented, &*link.signature, "{name}: documented chunk {number}");
@@ -420,29 +540,53 @@ fn v4_streaming(case: &Value) {
         }
         if let Some((header, value)) = trailers.first() {
             let link = chain.trailer(&format!("{header}:{value}\n"));
-            assert_eq!(link.string_to_sign, text(case, "/computed/trailer/string_to_sign"), "{name}: trailer");
-            assert_eq!(link.signature, text(case, "/computed/trailer/signature"), "{name}: trailer");
-            assert_eq!(link.signature, text(case, "/documented/trailer_signature"), "{name}: trailer");
+            assert_eq!(
+                link.string_to_sign,
+                text(case, "/computed/trailer/string_to_sign"),
+                "{name}: trailer"
+            );
+            assert_eq!(
+                link.signature,
+                text(case, "/computed/trailer/signature"),
+                "{name}: trailer"
+            );
+            assert_eq!(
+                link.signature,
+                text(case, "/documented/trailer_signature"),
+                "{name}: trailer"
+            );
         }
     }
 
     let data = vec![b'a'; length as usize];
-    let checksum =
-        trailers.first().map(|(_, value)| Box::new(Known(value.clone(), length)) as Box<dyn TrailerChecksum>);
+    let checksum = trailers
+        .first()
+        .map(|(_, value)| Box::new(Known(value.clone(), length)) as Box<dyn TrailerChecksum>);
     let mut body = match chunks_signed {
         true => layout.signed_body(&data[..], signer, checksum).unwrap(),
         false => layout.unsigned_body(&data[..], checksum).unwrap(),
     };
     let mut wire = Vec::new();
     body.read_to_end(&mut wire).unwrap();
-    assert_eq!(wire.len() as u64, case["computed"]["wire_length"].as_u64().unwrap(), "{name}: length");
+    assert_eq!(
+        wire.len() as u64,
+        case["computed"]["wire_length"].as_u64().unwrap(),
+        "{name}: length"
+    );
     assert_eq!(wire.len() as u64, layout.encoded_length(), "{name}: length known beforehand");
     assert_eq!(sha256_hex(&wire), text(case, "/computed/wire_sha256"), "{name}: bytes sent");
     let complete = complete(&headers, &seed);
     let of = |method| request.headers(&complete).method(method);
     let service = text(case, "/service");
     let content = Content::Bytes(&wire);
-    verifies(&of(text(case, "/method")), &of("PATCH"), content, &credentials(case), service, (time(case), None));
+    verifies(
+        &of(text(case, "/method")),
+        &of("PATCH"),
+        content,
+        &credentials(case),
+        service,
+        (time(case), None),
+    );
 }
 
 fn v4_post(case: &Value) {
@@ -477,10 +621,17 @@ fn version_2() {
         assert_eq!(signature, text(case, "/computed/signature"), "{name}: signature");
         match case["documented"]["signature"].as_str() {
             // The page kept the signature of another bucket.
-            Some(documented) if case.get("doc_error").is_some() => assert_ne!(signature, documented, "{name}"),
+            Some(documented) if case.get("doc_error").is_some() => {
+                assert_ne!(signature, documented, "{name}")
+            }
             // The page's base64 ends with bits that belong to no byte.
-            Some(documented) if case["note"].as_str().is_some_and(|note| note.contains("padding bits")) => {
-                assert_eq!(signature.trim_end_matches('=').len(), documented.trim_end_matches('=').len());
+            Some(documented)
+                if case["note"].as_str().is_some_and(|note| note.contains("padding bits")) =>
+            {
+                assert_eq!(
+                    signature.trim_end_matches('=').len(),
+                    documented.trim_end_matches('=').len()
+                );
                 assert_eq!(signature[..26], documented[..26], "{name}: documented signature");
             }
             Some(documented) => assert_eq!(signature, documented, "{name}: documented signature"),
@@ -507,26 +658,56 @@ fn host_bucket(case: &Value) -> Option<&str> {
 fn v2_header(case: &Value) -> String {
     let (headers, query) = (pairs(&case["headers"]), query_pairs(text(case, "/query")));
     let (headers, query) = (borrowed(&headers), borrowed(&query));
-    let request = Request::new(text(case, "/method"), text(case, "/path")).query(&query).headers(&headers);
-    let signed = v2::sign(&request, host_bucket(case), &credentials(case), Timestamp::from_unix(0)).unwrap();
-    assert_eq!(signed.steps.string_to_sign, text(case, "/computed/string_to_sign"), "{}", text(case, "/name"));
-    assert_eq!(signed.headers, [("authorization", text(case, "/computed/authorization").to_owned())]);
+    let request =
+        Request::new(text(case, "/method"), text(case, "/path")).query(&query).headers(&headers);
+    let signed =
+        v2::sign(&request, host_bucket(case), &credentials(case), Timestamp::from_unix(0)).unwrap();
+    assert_eq!(
+        signed.steps.string_to_sign,
+        text(case, "/computed/string_to_sign"),
+        "{}",
+        text(case, "/name")
+    );
+    assert_eq!(
+        signed.headers,
+        [("authorization", text(case, "/computed/authorization").to_owned())]
+    );
     let complete = complete(&headers, &signed);
-    let date = ["x-amz-date", "date"].map(|wanted| complete.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)));
-    let now = date.into_iter().flatten().next().and_then(|(_, date)| Timestamp::parse_http_date(date)).unwrap();
+    let date = ["x-amz-date", "date"]
+        .map(|wanted| complete.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)));
+    let now = date
+        .into_iter()
+        .flatten()
+        .next()
+        .and_then(|(_, date)| Timestamp::parse_http_date(date))
+        .unwrap();
     let of = |method| request.headers(&complete).method(method);
     let at = (now, host_bucket(case));
-    verifies(&of(text(case, "/method")), &of("PATCH"), Content::NotRead, &credentials(case), "s3", at);
+    verifies(
+        &of(text(case, "/method")),
+        &of("PATCH"),
+        Content::NotRead,
+        &credentials(case),
+        "s3",
+        at,
+    );
     signed.steps.signature
 }
 
 fn v2_presign(case: &Value) -> String {
     let (headers, query) = (pairs(&case["headers"]), query_pairs(text(case, "/query")));
     let (headers, sent_query) = (borrowed(&headers), borrowed(&query));
-    let request = Request::new(text(case, "/method"), text(case, "/path")).query(&sent_query).headers(&headers);
+    let request = Request::new(text(case, "/method"), text(case, "/path"))
+        .query(&sent_query)
+        .headers(&headers);
     let expires = Timestamp::from_unix(text(case, "/date").parse().unwrap());
     let presigned = v2::presign(&request, host_bucket(case), &credentials(case), expires).unwrap();
-    assert_eq!(presigned.steps.string_to_sign, text(case, "/computed/string_to_sign"), "{}", text(case, "/name"));
+    assert_eq!(
+        presigned.steps.string_to_sign,
+        text(case, "/computed/string_to_sign"),
+        "{}",
+        text(case, "/name")
+    );
     let mut ours = query_pairs(&presigned.query);
     let mut expected = query.clone();
     expected.extend([
@@ -544,7 +725,14 @@ fn v2_presign(case: &Value) -> String {
     let target = format!("{}?{}", text(case, "/path"), presigned.query);
     let of = |method| Request::from_target(method, &target).unwrap().headers(&headers);
     let at = (expires, host_bucket(case));
-    verifies(&of(text(case, "/method")), &of("PATCH"), Content::NotRead, &credentials(case), "s3", at);
+    verifies(
+        &of(text(case, "/method")),
+        &of("PATCH"),
+        Content::NotRead,
+        &credentials(case),
+        "s3",
+        at,
+    );
     presigned.steps.signature
 }
 
@@ -553,13 +741,16 @@ fn form_verifies(fields: &[(&'static str, String)], credentials: &Credentials, n
     let keys = |id: &str| (id == credentials.access_key_id()).then(|| credentials.clone());
     let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
     Verifier::new(&keys, now).verify_form(&fields).unwrap();
-    let altered: Vec<_> =
-        fields.iter().map(|(name, value)| (*name, if *name == "policy" { "e30=" } else { value })).collect();
+    let altered: Vec<_> = fields
+        .iter()
+        .map(|(name, value)| (*name, if *name == "policy" { "e30=" } else { value }))
+        .collect();
     assert!(Verifier::new(&keys, now).verify_form(&altered).is_err());
 }
 
 fn v2_post(case: &Value) -> String {
-    let form = v2::sign_post_policy(&base64(text(case, "/policy_utf8")), &credentials(case)).unwrap();
+    let form =
+        v2::sign_post_policy(&base64(text(case, "/policy_utf8")), &credentials(case)).unwrap();
     assert_eq!(form.string_to_sign, text(case, "/computed/policy_base64"));
     assert_eq!(sent(&form.fields, "policy"), Some(&*form.string_to_sign));
     assert_eq!(sent(&form.fields, "signature"), Some(&*form.signature));

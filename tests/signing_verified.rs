@@ -4,7 +4,9 @@
 use s3driver::sign::chunked::{ChunkSigner, Layout, Trailer, TrailerChecksum};
 use s3driver::sign::explain::Cause;
 use s3driver::sign::verify::{Carrier, Content, MAX_SKEW, Refusal, SignedBody, SignedBy, Verifier};
-use s3driver::sign::{Credentials, PostPolicy, Request, Steps, Version, encode_path, query_string, v2, v4};
+use s3driver::sign::{
+    Credentials, PostPolicy, Request, Steps, Version, encode_path, query_string, v2, v4,
+};
 use s3driver::time::Timestamp;
 use std::io::Read as _;
 use std::time::Duration;
@@ -41,7 +43,8 @@ enum Mode {
     V2Form,
 }
 
-const MODES: [Mode; 7] = [Mode::V4, Mode::V4Chunks, Mode::V4Query, Mode::V4Form, Mode::V2, Mode::V2Query, Mode::V2Form];
+const MODES: [Mode; 7] =
+    [Mode::V4, Mode::V4Chunks, Mode::V4Query, Mode::V4Form, Mode::V2, Mode::V2Query, Mode::V2Form];
 
 impl Mode {
     const fn is_v4(self) -> bool {
@@ -77,7 +80,9 @@ struct Sum(u32);
 
 impl TrailerChecksum for Sum {
     fn update(&mut self, data: &[u8]) {
-        self.0 = data.iter().fold(self.0, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(*byte)));
+        self.0 = data
+            .iter()
+            .fold(self.0, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(*byte)));
     }
     fn finish(&mut self) -> String {
         format!("{:08x}", self.0)
@@ -101,12 +106,18 @@ impl Signed {
                 None => credentials,
             })
         };
-        let headers: Vec<_> = wire.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let verifier = Verifier::new(&keys, NOW.plus(Duration::from_secs(60))).host_bucket(self.bucket);
+        let headers: Vec<_> =
+            wire.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let verifier =
+            Verifier::new(&keys, NOW.plus(Duration::from_secs(60))).host_bucket(self.bucket);
         if self.mode.is_form() {
             return verifier.verify_form(&headers);
         }
-        let target = if wire.query.is_empty() { wire.path.clone() } else { format!("{}?{}", wire.path, wire.query) };
+        let target = if wire.query.is_empty() {
+            wire.path.clone()
+        } else {
+            format!("{}?{}", wire.path, wire.query)
+        };
         let request = Request::from_target(&wire.method, &target).unwrap().headers(&headers);
         verifier.verify(&request, Content::Bytes(&wire.body))
     }
@@ -114,7 +125,9 @@ impl Signed {
     /// The cause, by itself or by comparison with what was signed.
     fn cause(&self, refusal: &Refusal) -> Cause {
         match (refusal.cause(), &self.steps) {
-            (Cause::SignatureDiffers, Some(steps)) => refusal.compare_with(&steps.explain()).cause(),
+            (Cause::SignatureDiffers, Some(steps)) => {
+                refusal.compare_with(&steps.explain()).cause()
+            }
             (cause, _) => cause,
         }
     }
@@ -122,11 +135,16 @@ impl Signed {
 
 fn generate(numbers: &mut Numbers, mode: Mode) -> Signed {
     let key: String = (0..numbers.below(6))
-        .map(|_| numbers.one_of(&["a", "..", "/", "//", "%2F", "+", " ", "~", "é", "🦀", "&=?#", ".", "\"<>"]))
+        .map(|_| {
+            numbers.one_of(&[
+                "a", "..", "/", "//", "%2F", "+", " ", "~", "é", "🦀", "&=?#", ".", "\"<>",
+            ])
+        })
         .collect();
     let path = encode_path(&format!("/b/{key}k"));
     let method = numbers.one_of(&["GET", "PUT", "HEAD"]);
-    let (value, note) = (numbers.one_of(&["x", "a/b", "é ~+"]), numbers.one_of(&["one two", "é", "\"x\"  y", "n"]));
+    let (value, note) =
+        (numbers.one_of(&["x", "a/b", "é ~+"]), numbers.one_of(&["one two", "é", "\"x\"  y", "n"]));
     let mut query = vec![("versionId", value), ("uploads", "")];
     if numbers.below(2) == 0 {
         query.insert(numbers.below(3), ("prefix", "p/q r"));
@@ -141,13 +159,20 @@ fn generate(numbers: &mut Numbers, mode: Mode) -> Signed {
     let bucket = (numbers.below(2) == 0).then_some("bucket");
     let layout = match numbers.below(3) {
         0 => Layout::signed(body.len() as u64),
-        1 => Layout::signed_with_trailer(body.len() as u64, Trailer::new("x-amz-checksum-crc32", 8).unwrap()),
-        _ => Layout::unsigned_with_trailer(body.len() as u64, Trailer::new("x-amz-checksum-crc32", 8).unwrap()),
+        1 => Layout::signed_with_trailer(
+            body.len() as u64,
+            Trailer::new("x-amz-checksum-crc32", 8).unwrap(),
+        ),
+        _ => Layout::unsigned_with_trailer(
+            body.len() as u64,
+            Trailer::new("x-amz-checksum-crc32", 8).unwrap(),
+        ),
     }
     .with_chunk_size(8192)
     .unwrap();
     let framing = layout.headers();
-    let mut headers = vec![("Host", host), ("X-Amz-Meta-Note", note), ("Content-Type", "text/plain")];
+    let mut headers =
+        vec![("Host", host), ("X-Amz-Meta-Note", note), ("Content-Type", "text/plain")];
     if mode == Mode::V4Chunks {
         headers.extend(framing.iter().map(|(name, value)| (*name, value.as_str())));
     }
@@ -156,7 +181,10 @@ fn generate(numbers: &mut Numbers, mode: Mode) -> Signed {
         method: method.to_owned(),
         path: path.clone(),
         query: query_string(&query),
-        headers: headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        headers: headers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect(),
         body,
     };
     let send = |wire: &mut Wire, headers: Vec<(&'static str, String)>| {
@@ -178,7 +206,9 @@ fn generate(numbers: &mut Numbers, mode: Mode) -> Signed {
             let signer = ChunkSigner::new(&key, NOW, &signed.steps.signature).unwrap();
             let mut framed = Vec::new();
             match layout.payload() {
-                v4::Payload::StreamingUnsignedTrailer => layout.unsigned_body(&wire.body[..], checksum),
+                v4::Payload::StreamingUnsignedTrailer => {
+                    layout.unsigned_body(&wire.body[..], checksum)
+                }
                 _ => layout.signed_body(&wire.body[..], signer, checksum),
             }
             .unwrap()
@@ -203,7 +233,8 @@ fn generate(numbers: &mut Numbers, mode: Mode) -> Signed {
             Some(signed.steps)
         }
         Mode::V4Form | Mode::V2Form => {
-            let policy = PostPolicy::new(NOW.plus(hour)).equals("bucket", "b").starts_with("key", note);
+            let policy =
+                PostPolicy::new(NOW.plus(hour)).equals("bucket", "b").starts_with("key", note);
             let form = match mode {
                 Mode::V4Form => key.post_policy(&policy, NOW),
                 _ => v2::post_policy(&policy, &credentials),
@@ -276,8 +307,11 @@ const ALTERATIONS: &[Alteration] = &[
     (
         "parameter removed",
         |wire| {
-            wire.query =
-                wire.query.replacen("uploads=&", "", 1).replacen("uploads&", "", 1).replacen("&uploads", "", 1);
+            wire.query = wire
+                .query
+                .replacen("uploads=&", "", 1)
+                .replacen("uploads&", "", 1)
+                .replacen("&uploads", "", 1);
         },
         |mode| if mode.is_form() { &[] } else { &[Cause::ParameterRemoved] },
     ),
@@ -324,7 +358,11 @@ const ALTERATIONS: &[Alteration] = &[
     (
         "time",
         |wire| {
-            let name = if wire.headers.iter().any(|(name, _)| name == "x-amz-date") { "x-amz-date" } else { "date" };
+            let name = if wire.headers.iter().any(|(name, _)| name == "x-amz-date") {
+                "x-amz-date"
+            } else {
+                "date"
+            };
             let date = wire.header(name);
             // A minute earlier: 17:00 becomes 16:59, in both spellings.
             *date = match name {
@@ -389,7 +427,8 @@ const ALTERATIONS: &[Alteration] = &[
     (
         "expiry",
         |wire| {
-            let name = if wire.query.contains("X-Amz-Expires") { "X-Amz-Expires" } else { "Expires" };
+            let name =
+                if wire.query.contains("X-Amz-Expires") { "X-Amz-Expires" } else { "Expires" };
             let place = parameter(&wire.query, name);
             flip(&mut wire.query, place.end - 1);
         },
@@ -433,7 +472,9 @@ const ALTERATIONS: &[Alteration] = &[
         "access key",
         |wire| {
             wire.query = wire.query.replace("EXAMPLE", "EXAMPL0");
-            wire.headers.iter_mut().for_each(|(_, value)| *value = value.replace("/EXAMPLE", "/EXAMPL0"));
+            wire.headers
+                .iter_mut()
+                .for_each(|(_, value)| *value = value.replace("/EXAMPLE", "/EXAMPL0"));
         },
         |_| &[Cause::UnknownAccessKey],
     ),
@@ -448,8 +489,11 @@ const ALTERATIONS: &[Alteration] = &[
     (
         "signature of the form",
         |wire| {
-            let name =
-                if wire.headers.iter().any(|(name, _)| name == "signature") { "signature" } else { "x-amz-signature" };
+            let name = if wire.headers.iter().any(|(name, _)| name == "signature") {
+                "signature"
+            } else {
+                "x-amz-signature"
+            };
             flip(wire.header(name), 5);
         },
         |mode| if mode.is_form() { &[Cause::SignatureDiffers] } else { &[] },
@@ -457,9 +501,12 @@ const ALTERATIONS: &[Alteration] = &[
     (
         "no signature",
         |wire| {
-            wire.headers
-                .retain(|(name, _)| !["authorization", "signature", "x-amz-signature"].contains(&name.as_str()));
-            let kept = |pair: &&str| !pair.starts_with("X-Amz-Signature=") && !pair.starts_with("Signature=");
+            wire.headers.retain(|(name, _)| {
+                !["authorization", "signature", "x-amz-signature"].contains(&name.as_str())
+            });
+            let kept = |pair: &&str| {
+                !pair.starts_with("X-Amz-Signature=") && !pair.starts_with("Signature=")
+            };
             wire.query = wire.query.split('&').filter(kept).collect::<Vec<_>>().join("&");
         },
         |mode| match mode {
@@ -477,7 +524,9 @@ fn ten_thousand_requests_altered_in_one_place_are_refused_with_that_place() {
         let mode = MODES[number % MODES.len()];
         number += 1;
         let signed = generate(&mut numbers, mode);
-        let verified = signed.verify(&signed.wire, SECRET).unwrap_or_else(|refusal| panic!("{mode:?}: {refusal}"));
+        let verified = signed
+            .verify(&signed.wire, SECRET)
+            .unwrap_or_else(|refusal| panic!("{mode:?}: {refusal}"));
         assert_eq!(verified.access_key_id, ID);
         assert_eq!(verified.version, if mode.is_v4() { Version::V4 } else { Version::V2 });
         let (name, alter, causes) = ALTERATIONS[numbers.below(ALTERATIONS.len())];
@@ -493,7 +542,11 @@ fn ten_thousand_requests_altered_in_one_place_are_refused_with_that_place() {
         let cause = signed.cause(&refusal);
         assert!(expected.contains(&cause), "{mode:?}, {name}: {cause:?} ({refusal})\n{altered:?}");
         let text = format!("{refusal} {refusal:?}");
-        assert!(!text.contains(SECRET) && !signed.token.as_ref().is_some_and(|token| text.contains(token)), "{text}");
+        assert!(
+            !text.contains(SECRET)
+                && !signed.token.as_ref().is_some_and(|token| text.contains(token)),
+            "{text}"
+        );
         refused += 1;
     }
     assert_eq!(refused, 10_000);
@@ -528,7 +581,11 @@ fn another_secret_or_token_is_refused() {
                 Some(_) => None,
                 None => Some("unexpected".to_owned()),
             };
-            assert_eq!(signed.verify(&signed.wire, SECRET).unwrap_err().cause(), Cause::TokenChanged, "{mode:?}");
+            assert_eq!(
+                signed.verify(&signed.wire, SECRET).unwrap_err().cause(),
+                Cause::TokenChanged,
+                "{mode:?}"
+            );
         }
     }
 }
@@ -545,7 +602,9 @@ fn a_refusal_does_not_hold_the_right_signature() {
     assert!(server.canonical_request.unwrap().starts_with("DELETE\n"));
     let request_that_was_sent = signed.wire.clone();
     let right = signed.verify(&request_that_was_sent, SECRET).unwrap().steps.signature;
-    for text in [server.canonical_request.unwrap(), server.string_to_sign.unwrap(), &format!("{refusal:?}")] {
+    for text in
+        [server.canonical_request.unwrap(), server.string_to_sign.unwrap(), &format!("{refusal:?}")]
+    {
         assert!(!text.contains(&right));
     }
 }
@@ -561,8 +620,11 @@ fn times_are_checked_to_the_second() {
     let request = Request::new("GET", "/").headers(&headers);
     let credentials = keys("id").unwrap();
     let signed = v4::sign(&request, v4::Payload::Bytes(b""), &credentials, SCOPE, NOW).unwrap();
-    let sent: Vec<_> =
-        headers.iter().copied().chain(signed.headers.iter().map(|(name, value)| (*name, value.as_str()))).collect();
+    let sent: Vec<_> = headers
+        .iter()
+        .copied()
+        .chain(signed.headers.iter().map(|(name, value)| (*name, value.as_str())))
+        .collect();
     let at = |seconds: i64| {
         let verifier = Verifier::new(&keys, Timestamp::from_unix(NOW.unix() + seconds));
         verifier
@@ -571,9 +633,20 @@ fn times_are_checked_to_the_second() {
     };
     let skew = MAX_SKEW.as_secs() as i64;
     assert!(at(skew).is_ok() && at(-skew).is_ok());
-    assert_eq!((at(skew + 1).unwrap_err(), at(-skew - 1).unwrap_err()), (Cause::Clock, Cause::Clock));
+    assert_eq!(
+        (at(skew + 1).unwrap_err(), at(-skew - 1).unwrap_err()),
+        (Cause::Clock, Cause::Clock)
+    );
 
-    let url = v4::presign(&request, v4::Payload::Unsigned, &credentials, SCOPE, NOW, Duration::from_secs(60)).unwrap();
+    let url = v4::presign(
+        &request,
+        v4::Payload::Unsigned,
+        &credentials,
+        SCOPE,
+        NOW,
+        Duration::from_secs(60),
+    )
+    .unwrap();
     let target = format!("/?{}", url.query);
     let request = Request::from_target("GET", &target).unwrap().headers(&headers);
     let at = |seconds: i64| {
@@ -601,7 +674,8 @@ fn times_are_checked_to_the_second() {
 fn claims_that_cannot_be_trusted_are_refused() {
     let headers = [("host", "h"), ("x-amz-acl", "private")];
     let request = Request::new("GET", "/").headers(&headers);
-    let signed = v4::sign(&request, v4::Payload::Bytes(b""), &keys("id").unwrap(), SCOPE, NOW).unwrap();
+    let signed =
+        v4::sign(&request, v4::Payload::Bytes(b""), &keys("id").unwrap(), SCOPE, NOW).unwrap();
     let verify = |change: &dyn Fn(&str, &str) -> String, more: &[(&str, &str)], target: &str| {
         let sent: Vec<(String, String)> = headers
             .iter()
@@ -610,17 +684,22 @@ fn claims_that_cannot_be_trusted_are_refused() {
             .map(|(name, value)| (name.to_owned(), change(name, value)))
             .chain(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
             .collect();
-        let sent: Vec<_> = sent.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let sent: Vec<_> =
+            sent.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let verifier = Verifier::new(&keys, NOW).region("eu-central-1");
         verifier
-            .verify(&Request::from_target("GET", target).unwrap().headers(&sent), Content::Bytes(b""))
+            .verify(
+                &Request::from_target("GET", target).unwrap().headers(&sent),
+                Content::Bytes(b""),
+            )
             .map_err(|refusal| (refusal.cause(), refusal.place().unwrap_or("").to_owned()))
     };
     let keep = |_: &str, value: &str| value.to_owned();
     assert!(verify(&keep, &[], "/").is_ok());
     // A header that is not signed and does not matter.
     assert!(verify(&keep, &[("user-agent", "u")], "/").is_ok());
-    let replace = |from: &'static str, to: &'static str| move |_: &str, value: &str| value.replace(from, to);
+    let replace =
+        |from: &'static str, to: &'static str| move |_: &str, value: &str| value.replace(from, to);
     for (from, to, cause, place) in [
         ("host;x-amz-acl;", "host;", Cause::HeaderAdded, "x-amz-acl"),
         ("SignedHeaders=host;", "SignedHeaders=", Cause::HeaderAdded, "host"),
@@ -646,33 +725,49 @@ fn claims_that_cannot_be_trusted_are_refused() {
         }
         _ => value.to_owned(),
     };
-    assert_eq!(verify(&upper, &[], "/").unwrap_err().0, Cause::Malformed, "one spelling of a signature");
+    assert_eq!(
+        verify(&upper, &[], "/").unwrap_err().0,
+        Cause::Malformed,
+        "one spelling of a signature"
+    );
     let twice = verify(&keep, &[("Authorization", "AWS id:x")], "/").unwrap_err();
     assert_eq!(twice.0, Cause::SignedTwice);
     assert_eq!(verify(&keep, &[], "/?X-Amz-Signature=0").unwrap_err().0, Cause::SignedTwice);
     assert_eq!(verify(&keep, &[], "/?AWSAccessKeyId=id").unwrap_err().0, Cause::SignedTwice);
-    assert_eq!(verify(&keep, &[("x-amz-acl", "public-read")], "/").unwrap_err().0, Cause::SignatureDiffers);
+    assert_eq!(
+        verify(&keep, &[("x-amz-acl", "public-read")], "/").unwrap_err().0,
+        Cause::SignatureDiffers
+    );
     assert_eq!(verify(&keep, &[("Host", "h")], "/").unwrap_err().0, Cause::Malformed);
-    assert_eq!(verify(&keep, &[("x-amz-date", "20260101T170000Z")], "/").unwrap_err().0, Cause::Malformed);
+    assert_eq!(
+        verify(&keep, &[("x-amz-date", "20260101T170000Z")], "/").unwrap_err().0,
+        Cause::Malformed
+    );
 }
 
 /// Chunks that are cut, swapped or changed, and trailers that were not announced.
 #[test]
 fn chunks_are_verified_one_by_one() {
     let data: Vec<u8> = (0..20_000).map(|place| (place * 7 % 251) as u8).collect();
-    let layout = Layout::signed_with_trailer(20_000, Trailer::new("x-amz-checksum-crc32", 8).unwrap())
-        .with_chunk_size(8192)
-        .unwrap();
+    let layout =
+        Layout::signed_with_trailer(20_000, Trailer::new("x-amz-checksum-crc32", 8).unwrap())
+            .with_chunk_size(8192)
+            .unwrap();
     let framing = layout.headers();
     let mut headers = vec![("host", "h")];
     headers.extend(framing.iter().map(|(name, value)| (*name, value.as_str())));
     let key = v4::SigningKey::derive(&keys("id").unwrap(), NOW, SCOPE).unwrap();
-    let signed = key.sign(&Request::new("PUT", "/k").headers(&headers), layout.payload(), NOW).unwrap();
+    let signed =
+        key.sign(&Request::new("PUT", "/k").headers(&headers), layout.payload(), NOW).unwrap();
     headers.extend(signed.headers.iter().map(|(name, value)| (*name, value.as_str())));
     let signer = ChunkSigner::new(&key, NOW, &signed.steps.signature).unwrap();
     let mut body = Vec::new();
     let checksum: Box<dyn TrailerChecksum> = Box::new(Sum(7));
-    layout.signed_body(&data[..], signer.clone(), [checksum]).unwrap().read_to_end(&mut body).unwrap();
+    layout
+        .signed_body(&data[..], signer.clone(), [checksum])
+        .unwrap()
+        .read_to_end(&mut body)
+        .unwrap();
     let request = Request::new("PUT", "/k").headers(&headers);
     let verify = |content: Content<'_>| Verifier::new(&keys, NOW).verify(&request, content);
     let decoded = verify(Content::Bytes(&body)).unwrap().decoded.unwrap();
@@ -702,7 +797,9 @@ fn chunks_are_verified_one_by_one() {
     assert_eq!(refused(&changed), (Cause::TrailerChanged, "x-amz-trailer-signature".to_owned()));
 
     // Chunk by chunk, as a server reads.
-    let SignedBody::Chunks(mut chunks) = verify(Content::NotRead).unwrap().body else { panic!("chunks") };
+    let SignedBody::Chunks(mut chunks) = verify(Content::NotRead).unwrap().body else {
+        panic!("chunks")
+    };
     let mut chain = signer;
     for piece in data.chunks(8192).chain([&b""[..]]) {
         chunks.chunk(piece, &chain.chunk(piece).signature).unwrap();

@@ -38,7 +38,10 @@ fn file(directory: &TempDir, content: &[u8]) -> PathBuf {
 
 /// The names in a directory.
 fn names(directory: &Path) -> Vec<String> {
-    fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect()
 }
 
 #[test]
@@ -49,10 +52,15 @@ fn files_of_every_size_come_back_as_they_went() {
     for size in [0, 1, PART - 1, PART, PART + 1, 3 * PART + PART / 2] {
         let content = bytes(1, 0, size);
         let source = file(&directory, &content);
-        let sent = transfer(&client).upload_file(&source, server.bucket(), "f", &ObjectSettings::default()).unwrap();
+        let sent = transfer(&client)
+            .upload_file(&source, server.bucket(), "f", &ObjectSettings::default())
+            .unwrap();
         assert_eq!((sent.bytes, sent.parts), (size as u64, size.div_ceil(PART).max(1) as u32));
         assert!(server.object(server.bucket(), "f").unwrap() == content, "{size} bytes");
-        assert_eq!(sent.etag.as_deref(), Some(&*server.object_info(server.bucket(), "f").unwrap().etag));
+        assert_eq!(
+            sent.etag.as_deref(),
+            Some(&*server.object_info(server.bucket(), "f").unwrap().etag)
+        );
 
         let target = directory.path().join("target");
         let received = transfer(&client).download_to_file(server.bucket(), "f", &target).unwrap();
@@ -94,7 +102,11 @@ fn progress_counts_every_byte_and_part_once() {
     let check = |what: &str, retries: u64| {
         let seen = std::mem::take(&mut *seen.lock().unwrap());
         let last = seen.last().unwrap();
-        assert_eq!((last.bytes, last.total, last.parts, last.retries), (size, size, 4, retries), "{what}");
+        assert_eq!(
+            (last.bytes, last.total, last.parts, last.retries),
+            (size, size, 4, retries),
+            "{what}"
+        );
         assert!(seen.is_sorted_by_key(|progress| (progress.bytes, progress.parts)), "{what}");
     };
     server.fail_next("UploadPart", 500, "InternalError", 1);
@@ -132,10 +144,12 @@ fn copies_are_made_by_the_server_and_carry_what_the_source_has() {
         assert!(server.bytes_in() - received < 64 << 10, "nothing is downloaded and sent again");
     }
     let from = CopySource { bucket: server.bucket(), key: "a", if_match: Some("another") };
-    let error = transfer(&client).copy(from, server.bucket(), "c", &ObjectSettings::default()).unwrap_err();
+    let error =
+        transfer(&client).copy(from, server.bucket(), "c", &ObjectSettings::default()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::PreconditionFailed);
     let from = CopySource { bucket: server.bucket(), key: "none", if_match: None };
-    let error = transfer(&client).copy(from, server.bucket(), "c", &ObjectSettings::default()).unwrap_err();
+    let error =
+        transfer(&client).copy(from, server.bucket(), "c", &ObjectSettings::default()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NoSuchKey);
     assert_nothing_pending(&server);
 }
@@ -151,7 +165,8 @@ fn failures_leave_nothing_on_the_server() {
     let settings = ObjectSettings::default();
     for operation in ["UploadPart", "CompleteMultipartUpload"] {
         server.fail_next(operation, 403, "AccessDenied", 1);
-        let error = transfer(&client).upload_file(&source, server.bucket(), "f", &settings).unwrap_err();
+        let error =
+            transfer(&client).upload_file(&source, server.bucket(), "f", &settings).unwrap_err();
         assert_eq!((error.kind(), error.operation()), (ErrorKind::AccessDenied, Some(operation)));
     }
     for operation in ["UploadPartCopy", "CompleteMultipartUpload"] {
@@ -172,7 +187,9 @@ fn keys_with_percent_signs_are_copied_in_one_request() {
         let content = bytes(5, 0, 2 * PART + 7);
         server.put_object(server.bucket(), key, content.clone());
         let from = CopySource { bucket: server.bucket(), key, if_match: None };
-        let copied = transfer(&client).copy(from, server.bucket(), "copy", &ObjectSettings::default()).unwrap();
+        let copied = transfer(&client)
+            .copy(from, server.bucket(), "copy", &ObjectSettings::default())
+            .unwrap();
         assert_eq!(copied.parts, parts, "{key}");
         assert!(server.object(server.bucket(), "copy").unwrap() == content);
     }
@@ -216,10 +233,13 @@ fn files_that_cannot_be_read_are_told_before_anything_is_sent() {
     let directory = TempDir::new().unwrap();
     let settings = ObjectSettings::default();
     let missing = directory.path().join("missing");
-    let error = transfer(&client).upload_file(&missing, server.bucket(), "f", &settings).unwrap_err();
+    let error =
+        transfer(&client).upload_file(&missing, server.bucket(), "f", &settings).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LocalIo);
     assert!(error.to_string().contains("missing"), "{error}");
-    let error = transfer(&client).upload_file(directory.path(), server.bucket(), "f", &settings).unwrap_err();
+    let error = transfer(&client)
+        .upload_file(directory.path(), server.bucket(), "f", &settings)
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidArgument);
     assert_eq!(server.requests(), 0);
 }
@@ -238,7 +258,9 @@ fn a_file_that_changes_is_not_stored() {
             .unwrap();
     };
     let transfer = transfer(&client).progress(&grow);
-    let error = transfer.upload_file(&source, server.bucket(), "f", &ObjectSettings::default()).unwrap_err();
+    let error = transfer
+        .upload_file(&source, server.bucket(), "f", &ObjectSettings::default())
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LocalIo);
     assert!(error.to_string().contains("changed while it was being sent"), "{error}");
     assert_nothing_pending(&server);
@@ -273,7 +295,11 @@ fn cancel_ends_every_transfer_within_a_second() {
         });
         assert_eq!(error.kind(), ErrorKind::Cancelled, "{error}");
         // One second for the cancelled work, one answer for its abort, and room for a busy machine.
-        assert!(started.elapsed() < Duration::from_millis(1000 + 1000 + 700 + 800), "{:?}", started.elapsed());
+        assert!(
+            started.elapsed() < Duration::from_millis(1000 + 1000 + 700 + 800),
+            "{:?}",
+            started.elapsed()
+        );
     }
     assert_nothing_pending(&server);
     assert_eq!(names(directory.path()), ["source"]);

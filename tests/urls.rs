@@ -15,7 +15,10 @@ use s3driver::middleware::{CloudFrontOptions, Redirect, RedirectKey, Rewrite};
 const RSA: &str = include_str!("data/cloudfront/test_rsa2048_pkcs8.pem");
 
 fn cloudfront(base_url: &str) -> s3driver::Result<CloudFrontOptions> {
-    CloudFrontOptions::new(base_url, Signer::new(PrivateKey::from_pem(RSA).unwrap(), "K2JCJMDEHXQW5F").unwrap())
+    CloudFrontOptions::new(
+        base_url,
+        Signer::new(PrivateKey::from_pem(RSA).unwrap(), "K2JCJMDEHXQW5F").unwrap(),
+    )
 }
 
 fn get(driver: &dyn StorageDriver) -> s3driver::Result<String> {
@@ -26,18 +29,26 @@ fn get(driver: &dyn StorageDriver) -> s3driver::Result<String> {
 fn accepts(place: Place, text: &'static str) -> Option<bool> {
     let with = |name: &str| {
         let pairs = [("bucket", "registry"), ("region", "us-east-1"), (name, text)];
-        pairs.iter().all(|(_, value)| !value.is_empty()).then(|| Parameters::from_pairs(pairs).is_ok())
+        pairs
+            .iter()
+            .all(|(_, value)| !value.is_empty())
+            .then(|| Parameters::from_pairs(pairs).is_ok())
     };
     let (direct, option) = match place {
-        Place::Endpoint => (Endpoint::custom(text, None, Scheme::Http).is_ok(), with("regionendpoint")),
-        Place::RedirectEndpoint => (Endpoint::redirect(text, "us-east-1").is_ok(), with("redirectendpoint")),
+        Place::Endpoint => {
+            (Endpoint::custom(text, None, Scheme::Http).is_ok(), with("regionendpoint"))
+        }
+        Place::RedirectEndpoint => {
+            (Endpoint::redirect(text, "us-east-1").is_ok(), with("redirectendpoint"))
+        }
         Place::Proxy => (Proxy::parse(text).is_ok(), with("proxy")),
         Place::RedirectBase => {
             let option = Redirect::from_pairs(Memory::new(""), [("baseurl", text)]);
             (Redirect::new(Memory::new(""), text, RedirectKey::Path).is_ok(), Some(option.is_ok()))
         }
         Place::Rewritten => {
-            let scheme = if text.to_ascii_lowercase().starts_with("https") { "http" } else { "https" };
+            let scheme =
+                if text.to_ascii_lowercase().starts_with("https") { "http" } else { "https" };
             (get(&Rewrite::new(Memory::with_url(text)).scheme(scheme).unwrap()).is_ok(), None)
         }
         Place::CloudFrontBase => (cloudfront(text).is_ok(), None),
@@ -76,8 +87,13 @@ fn hosts_and_ports_have_one_rule() {
         let redirect = Redirect::new(Memory::new(""), url, RedirectKey::Path).unwrap();
         assert_eq!(get(&redirect).unwrap(), format!("http://{kept}/a"));
         assert_eq!(Proxy::parse(url).unwrap().to_string(), format!("http://{kept}"));
-        for endpoint in [Endpoint::custom(url, None, Scheme::Https), Endpoint::redirect(url, "us-east-1")] {
-            assert_eq!(endpoint.unwrap().locate("registry").unwrap().root_url(), format!("http://{kept}"));
+        for endpoint in
+            [Endpoint::custom(url, None, Scheme::Https), Endpoint::redirect(url, "us-east-1")]
+        {
+            assert_eq!(
+                endpoint.unwrap().locate("registry").unwrap().root_url(),
+                format!("http://{kept}")
+            );
         }
     }
 }
@@ -87,7 +103,8 @@ fn what_the_parameters_accept_the_driver_accepts() {
     for (proxy, accepted, why) in forms::URLS {
         let keys = [("accesskey", "AKIDEXAMPLE"), ("secretkey", "secret")];
         let pairs = [("bucket", "registry"), ("region", "us-east-1"), ("proxy", *proxy)];
-        let driver = Parameters::from_pairs(pairs.into_iter().chain(keys)).and_then(|p| S3Driver::new(&p));
+        let driver =
+            Parameters::from_pairs(pairs.into_iter().chain(keys)).and_then(|p| S3Driver::new(&p));
         let accepted = proxy.is_empty() || accepted.contains(&Place::Proxy);
         assert_eq!(driver.is_ok(), accepted, "{proxy:?}: {why}");
     }

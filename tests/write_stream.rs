@@ -34,7 +34,9 @@ fn every_offset_truncates_or_fills_with_zeros() {
     let uniform = parameters(&server).part_sizes(PartSizes::Uniform).build().unwrap();
     for driver in [driver(&server), S3Driver::new(&uniform).unwrap()] {
         let beyond = before.len() + PART + 1;
-        for offset in [0, 1, PART - 1, PART, PART + 1, 2 * PART, before.len(), before.len() + 1, beyond] {
+        for offset in
+            [0, 1, PART - 1, PART, PART + 1, 2 * PART, before.len(), before.len() + 1, beyond]
+        {
             for length in [0, 1, new.len()] {
                 server.put_object(server.bucket(), "f", before.clone());
                 let taken = driver.write_stream("/f", offset as i64, &mut &new[..length]).unwrap();
@@ -72,7 +74,10 @@ fn a_stream_of_one_part_is_one_put() {
     let server = server();
     for size in [0, 1, PART] {
         let before = server.count("PutObject");
-        assert_eq!(driver(&server).write_stream("/f", 0, &mut Source::new(3, size as u64)).unwrap(), size as u64);
+        assert_eq!(
+            driver(&server).write_stream("/f", 0, &mut Source::new(3, size as u64)).unwrap(),
+            size as u64
+        );
         assert!(stored(&server).unwrap() == bytes(3, 0, size));
         assert_eq!(server.count("PutObject"), before + 1);
     }
@@ -141,9 +146,13 @@ fn a_failing_server_changes_nothing() {
     let driver = driver(&server);
     let before = bytes(7, 0, 2 * PART);
     server.put_object(server.bucket(), "f", before.clone());
-    for operation in ["UploadPartCopy", "UploadPart", "CompleteMultipartUpload", "CreateMultipartUpload"] {
+    for operation in
+        ["UploadPartCopy", "UploadPart", "CompleteMultipartUpload", "CreateMultipartUpload"]
+    {
         server.fail_next(operation, 403, "AccessDenied", 1);
-        let error = driver.write_stream("/f", 2 * PART as i64, &mut Source::new(8, 20 * MIB as u64)).unwrap_err();
+        let error = driver
+            .write_stream("/f", 2 * PART as i64, &mut Source::new(8, 20 * MIB as u64))
+            .unwrap_err();
         assert_eq!((error.kind(), error.operation()), (ErrorKind::AccessDenied, Some(operation)));
         assert!(error.bytes_taken().is_some());
         assert!(stored(&server).unwrap() == before, "{operation}");

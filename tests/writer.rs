@@ -4,7 +4,9 @@
 mod support;
 mod writing;
 
-use s3driver::driver::{FileWriter, PartSizes, S3Driver, StorageDriver, WalkOptions, WalkStep, WriteMode};
+use s3driver::driver::{
+    FileWriter, PartSizes, S3Driver, StorageDriver, WalkOptions, WalkStep, WriteMode,
+};
 use s3driver::{Cancel, ErrorKind};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -33,7 +35,9 @@ fn stored(server: &Server, key: &str) -> Option<Vec<u8>> {
 /// What was asked of the server since `before`.
 fn since(server: &Server, before: &BTreeMap<String, u64>) -> Vec<(String, u64)> {
     let now = server.operations().into_iter();
-    now.map(|(name, count)| (name.clone(), count - before.get(&name).unwrap_or(&0))).filter(|(_, n)| *n > 0).collect()
+    now.map(|(name, count)| (name.clone(), count - before.get(&name).unwrap_or(&0)))
+        .filter(|(_, n)| *n > 0)
+        .collect()
 }
 
 const BORDERS: [usize; 6] = [0, 1, PART - 1, PART, PART + 1, 3 * PART + PART / 2];
@@ -92,7 +96,10 @@ fn closed_files_go_on_in_another_driver_at_every_border() {
             assert_eq!(writer.size(), content.len() as u64);
             assert!(stored(&server, &path[1..]).unwrap() == content, "{first} and {second} bytes");
             let sizes = server.object_info(server.bucket(), &path[1..]).unwrap().parts.clone();
-            assert!(sizes[..sizes.len() - 1].iter().all(|part| *part == PART as u64), "equal parts: {sizes:?}");
+            assert!(
+                sizes[..sizes.len() - 1].iter().all(|part| *part == PART as u64),
+                "equal parts: {sizes:?}"
+            );
         }
     }
     assert_nothing_pending(&server);
@@ -114,7 +121,11 @@ fn a_file_closed_many_times_is_one_object_with_equal_parts() {
     assert_eq!(at, content.len());
     assert!(stored(&server, "f").unwrap() == content);
     assert_eq!(server.count("CreateMultipartUpload"), 1);
-    assert_eq!(server.count("CopyObject") + server.count("UploadPartCopy"), 0, "nothing is copied to append");
+    assert_eq!(
+        server.count("CopyObject") + server.count("UploadPartCopy"),
+        0,
+        "nothing is copied to append"
+    );
     assert_nothing_pending(&server);
 }
 
@@ -122,7 +133,8 @@ fn a_file_closed_many_times_is_one_object_with_equal_parts() {
 fn what_close_keeps_is_not_seen_through_the_driver() {
     let server = server();
     for root in ["", "some/root"] {
-        let driver = S3Driver::new(&parameters(&server).root_directory(root).build().unwrap()).unwrap();
+        let driver =
+            S3Driver::new(&parameters(&server).root_directory(root).build().unwrap()).unwrap();
         let mut writer = create(&driver, "/a/b");
         writer.write_all(b"tail").unwrap();
         writer.close().unwrap();
@@ -147,7 +159,8 @@ fn what_close_keeps_is_not_seen_through_the_driver() {
 fn f1_the_first_close_after_the_end_succeeds_and_every_other_call_is_an_error() {
     let server = server();
     let driver = driver(&server);
-    let ends: [fn(&mut dyn FileWriter); 3] = [|w| w.close().unwrap(), |w| w.cancel().unwrap(), |w| w.commit().unwrap()];
+    let ends: [fn(&mut dyn FileWriter); 3] =
+        [|w| w.close().unwrap(), |w| w.cancel().unwrap(), |w| w.commit().unwrap()];
     for (end, closes) in ends.into_iter().zip([0, 1, 1]) {
         let mut writer = create(&driver, "/f");
         writer.write_all(b"x").unwrap();
@@ -157,7 +170,10 @@ fn f1_the_first_close_after_the_end_succeeds_and_every_other_call_is_an_error() 
             assert_eq!(writer.cancel().unwrap_err().kind(), ErrorKind::Closed);
             assert_eq!(writer.commit().unwrap_err().kind(), ErrorKind::Closed);
             let error = writer.write(b"y").unwrap_err().downcast::<s3driver::Error>().unwrap();
-            assert_eq!((error.kind(), error.path(), error.driver()), (ErrorKind::Closed, Some("/f"), Some("s3aws")));
+            assert_eq!(
+                (error.kind(), error.path(), error.driver()),
+                (ErrorKind::Closed, Some("/f"), Some("s3aws"))
+            );
             assert!(writer.flush().is_err());
             assert_eq!(writer.size(), 1);
             for _ in 0..closes {
@@ -176,7 +192,11 @@ fn f1_the_first_close_after_the_end_succeeds_and_every_other_call_is_an_error() 
     let mut writer = create(&driver, "/g");
     server.fail_next("PutObject", 403, "AccessDenied", 1);
     writer.commit().unwrap_err();
-    assert_eq!(writer.close().unwrap_err().kind(), ErrorKind::Closed, "a failed commit has kept nothing");
+    assert_eq!(
+        writer.close().unwrap_err().kind(),
+        ErrorKind::Closed,
+        "a failed commit has kept nothing"
+    );
 }
 
 #[test]
@@ -218,14 +238,25 @@ fn f5_a_dropped_resumed_writer_leaves_what_was_closed() {
             writer.close().unwrap();
             for _ in 0..2 {
                 let mut writer = append(&driver, "/f");
-                assert_eq!(writer.size(), closed as u64, "closed at {closed}, {more} more bytes were dropped");
+                assert_eq!(
+                    writer.size(),
+                    closed as u64,
+                    "closed at {closed}, {more} more bytes were dropped"
+                );
                 writer.write_all(&vec![7; more]).unwrap();
             }
             let mut writer = append(&driver, "/f");
-            assert_eq!(writer.size(), closed as u64, "closed at {closed}, {more} more bytes were dropped twice");
+            assert_eq!(
+                writer.size(),
+                closed as u64,
+                "closed at {closed}, {more} more bytes were dropped twice"
+            );
             writer.write_all(&content[closed..]).unwrap();
             writer.commit().unwrap();
-            assert!(stored(&server, "f").unwrap() == content, "closed at {closed}, {more} more bytes were dropped");
+            assert!(
+                stored(&server, "f").unwrap() == content,
+                "closed at {closed}, {more} more bytes were dropped"
+            );
             assert_nothing_pending(&server);
             driver.delete("/f").unwrap();
         }
@@ -316,7 +347,10 @@ fn a_failed_completion_is_told_and_leaves_nothing() {
         // The failure of the abort that follows must not hide the first one.
         server.fail_next("AbortMultipartUpload", 500, "InternalError", 1);
         let error = writer.commit().unwrap_err();
-        assert_eq!((error.code(), error.operation()), (Some(code), Some("CompleteMultipartUpload")));
+        assert_eq!(
+            (error.code(), error.operation()),
+            (Some(code), Some("CompleteMultipartUpload"))
+        );
         assert_nothing_pending(&server);
         assert_eq!(server.keys(server.bucket()), [""; 0]);
     }
@@ -391,16 +425,25 @@ fn f10_an_unfinished_file_is_not_appended_to_beside_a_newer_one() {
         driver.put_content("/f", b"second").unwrap();
         let error = driver.writer("/f", WriteMode::Append).err().unwrap();
         assert_eq!(error.kind(), ErrorKind::InvalidArgument);
-        assert!(error.to_string().contains("a file of 6 bytes was committed here after"), "{error}");
+        assert!(
+            error.to_string().contains("a file of 6 bytes was committed here after"),
+            "{error}"
+        );
         assert_eq!(driver.get_content("/f").unwrap(), b"second");
         driver.delete("/f").unwrap();
-        assert_eq!(driver.writer("/f", WriteMode::Append).err().unwrap().kind(), ErrorKind::PathNotFound);
+        assert_eq!(
+            driver.writer("/f", WriteMode::Append).err().unwrap().kind(),
+            ErrorKind::PathNotFound
+        );
         assert_nothing_pending(&server);
     }
     // Without a checkpoint the times decide.
     server.begin_upload(server.bucket(), "f", SystemTime::now() - DAY);
     driver.put_content("/f", b"newer").unwrap();
-    assert_eq!(driver.writer("/f", WriteMode::Append).err().unwrap().kind(), ErrorKind::InvalidArgument);
+    assert_eq!(
+        driver.writer("/f", WriteMode::Append).err().unwrap().kind(),
+        ErrorKind::InvalidArgument
+    );
     server.begin_upload(server.bucket(), "f", SystemTime::now() + Duration::from_secs(60));
     append(&driver, "/f").cancel().unwrap();
 }
@@ -440,8 +483,12 @@ fn the_newest_upload_wins_and_only_old_ones_are_aborted() {
     writer.write_all(&content[PART..]).unwrap();
     writer.commit().unwrap();
     assert!(stored(&server, "file").unwrap() == content);
-    let left: Vec<String> =
-        server.open_uploads(&bucket).into_iter().filter(|u| u.key == "file").map(|u| u.id).collect();
+    let left: Vec<String> = server
+        .open_uploads(&bucket)
+        .into_iter()
+        .filter(|u| u.key == "file")
+        .map(|u| u.id)
+        .collect();
     assert_eq!(left, [recent], "{ancient} was older than seven days");
     assert_eq!(server.open_uploads(&bucket).len(), 6, "other keys are untouched");
 }
@@ -569,7 +616,11 @@ fn what_an_object_is_stored_with_survives_close() {
     writer.write_all(&bytes(13, 0, PART + 1)).unwrap();
     writer.close().unwrap();
     let kept = server.object_info(server.bucket(), ".s3driver-f").unwrap();
-    assert_eq!(kept.attributes.kms_key.as_deref(), Some("the-key"), "the last bytes are as secret as the others");
+    assert_eq!(
+        kept.attributes.kms_key.as_deref(),
+        Some("the-key"),
+        "the last bytes are as secret as the others"
+    );
     let mut writer = append(&driver, "/f");
     writer.write_all(b"end").unwrap();
     writer.commit().unwrap();
@@ -587,7 +638,11 @@ fn a_checkpoint_whose_upload_is_gone_means_nothing() {
     let driver = driver(&server);
     let abort = |driver: &S3Driver| {
         let upload = &server.open_uploads(server.bucket())[0];
-        let upload = s3driver::client::UploadRef { bucket: server.bucket(), key: &upload.key, upload_id: &upload.id };
+        let upload = s3driver::client::UploadRef {
+            bucket: server.bucket(),
+            key: &upload.key,
+            upload_id: &upload.id,
+        };
         driver.client().abort_multipart_upload(upload).unwrap();
     };
     // Aborted by a lifecycle rule, or by a process that was killed before it removed the checkpoint.
@@ -595,7 +650,10 @@ fn a_checkpoint_whose_upload_is_gone_means_nothing() {
     writer.write_all(b"lost").unwrap();
     writer.close().unwrap();
     abort(&driver);
-    assert_eq!(driver.writer("/f", WriteMode::Append).err().unwrap().kind(), ErrorKind::PathNotFound);
+    assert_eq!(
+        driver.writer("/f", WriteMode::Append).err().unwrap().kind(),
+        ErrorKind::PathNotFound
+    );
     assert_nothing_pending(&server);
     // Committed by a process that was killed there.
     let mut writer = create(&driver, "/f");
@@ -603,7 +661,10 @@ fn a_checkpoint_whose_upload_is_gone_means_nothing() {
     writer.close().unwrap();
     abort(&driver);
     driver.put_content("/f", b"committed").unwrap();
-    assert_eq!(driver.writer("/f", WriteMode::Append).err().unwrap().kind(), ErrorKind::InvalidArgument);
+    assert_eq!(
+        driver.writer("/f", WriteMode::Append).err().unwrap().kind(),
+        ErrorKind::InvalidArgument
+    );
     assert_nothing_pending(&server);
 }
 
@@ -661,7 +722,9 @@ fn single_bytes_and_everything_at_once_are_the_same() {
 #[test]
 fn writers_that_share_too_little_memory_take_turns() {
     let server = server();
-    let builder = parameters(&server).max_memory(Some(PART as u64)).concurrency(NonZeroUsize::new(8).unwrap());
+    let builder = parameters(&server)
+        .max_memory(Some(PART as u64))
+        .concurrency(NonZeroUsize::new(8).unwrap());
     let driver = S3Driver::new(&builder.build().unwrap()).unwrap();
     let content = bytes(16, 0, 3 * PART);
     // Two writers in one thread: neither may wait for what the other holds.
@@ -693,7 +756,11 @@ fn cancel_ends_a_blocked_writer_within_a_second_and_leaves_nothing() {
     });
     assert_eq!(error.kind(), ErrorKind::Cancelled);
     // The abort that follows is answered after the server's delay.
-    assert!(started.elapsed() < Duration::from_millis(200 + 1000 + 3500), "{:?}", started.elapsed());
+    assert!(
+        started.elapsed() < Duration::from_millis(200 + 1000 + 3500),
+        "{:?}",
+        started.elapsed()
+    );
     assert_nothing_pending(&server);
 }
 
@@ -712,7 +779,8 @@ fn dropping_a_writer_does_not_wait_for_a_dead_server() {
 #[test]
 fn unfinished_uploads_are_listed_and_purged() {
     let server = Server::start(ServerOptions { page_size: 2, ..ServerOptions::default() });
-    let driver = S3Driver::new(&parameters(&server).root_directory("root").build().unwrap()).unwrap();
+    let driver =
+        S3Driver::new(&parameters(&server).root_directory("root").build().unwrap()).unwrap();
     let now = SystemTime::now();
     let content = bytes(19, 0, PART + 7);
     for path in ["/a/x", "/a/y", "/ab/z"] {
@@ -726,30 +794,51 @@ fn unfinished_uploads_are_listed_and_purged() {
     server.begin_upload(server.bucket(), "root/not a path", now - 10 * DAY);
 
     let list = |path: &str| -> Vec<(String, u64)> {
-        driver.pending_uploads(path).unwrap().map(|upload| upload.map(|u| (u.path, u.bytes)).unwrap()).collect()
+        driver
+            .pending_uploads(path)
+            .unwrap()
+            .map(|upload| upload.map(|u| (u.path, u.bytes)).unwrap())
+            .collect()
     };
     let full = content.len() as u64;
     let all = [("/a/old", PART as u64), ("/a/x", full), ("/a/y", full), ("/ab/z", full)];
     assert_eq!(list("/"), all.map(|(path, bytes)| (path.to_owned(), bytes)));
-    assert_eq!(list("/a"), all[..3].iter().map(|(path, bytes)| ((*path).to_owned(), *bytes)).collect::<Vec<_>>());
+    assert_eq!(
+        list("/a"),
+        all[..3].iter().map(|(path, bytes)| ((*path).to_owned(), *bytes)).collect::<Vec<_>>()
+    );
     assert_eq!(list("/a/x"), [("/a/x".to_owned(), full)]);
     assert_eq!(list("/nothing"), []);
-    let started = driver.pending_uploads("/a/old").unwrap().next().unwrap().unwrap().started.unwrap();
+    let started =
+        driver.pending_uploads("/a/old").unwrap().next().unwrap().unwrap().started.unwrap();
     assert!(now.duration_since(started).unwrap().abs_diff(10 * DAY) < Duration::from_secs(1));
 
     let purged = driver.purge_uploads("/", DAY).unwrap();
     assert_eq!((purged.uploads, purged.checkpoints), (1, 0), "only the old one");
     // Something else ended an upload; what was kept of it goes as well.
-    let upload = server.open_uploads(server.bucket()).into_iter().find(|upload| upload.key == "root/a/y").unwrap();
-    let upload = s3driver::client::UploadRef { bucket: server.bucket(), key: &upload.key, upload_id: &upload.id };
+    let upload = server
+        .open_uploads(server.bucket())
+        .into_iter()
+        .find(|upload| upload.key == "root/a/y")
+        .unwrap();
+    let upload = s3driver::client::UploadRef {
+        bucket: server.bucket(),
+        key: &upload.key,
+        upload_id: &upload.id,
+    };
     driver.client().abort_multipart_upload(upload).unwrap();
     std::thread::sleep(Duration::from_millis(1100));
     let purged = driver.purge_uploads("/a", Duration::ZERO).unwrap();
     assert_eq!((purged.uploads, purged.checkpoints), (1, 2));
     assert_eq!(list("/"), [("/ab/z".to_owned(), full)]);
     assert_eq!(driver.purge_uploads("/", Duration::ZERO).unwrap().uploads, 1);
-    let keys: Vec<String> = server.open_uploads(server.bucket()).into_iter().map(|upload| upload.key).collect();
-    assert_eq!(keys, ["elsewhere/a/x", "root/not a path"], "what is not the driver's is left alone");
+    let keys: Vec<String> =
+        server.open_uploads(server.bucket()).into_iter().map(|upload| upload.key).collect();
+    assert_eq!(
+        keys,
+        ["elsewhere/a/x", "root/not a path"],
+        "what is not the driver's is left alone"
+    );
     assert_eq!(server.keys(server.bucket()), [""; 0]);
 }
 
@@ -772,11 +861,19 @@ fn f6_delete_ends_unfinished_files_with_no_more_requests_than_the_files_alone() 
     driver.put_content("/blobs/ab/data", b"x").unwrap();
     assert_eq!(asked(&server, || driver.delete("/blobs/ab/data").unwrap()), three, "a file");
     driver.put_content("/blobs/ab/data", b"x").unwrap();
-    assert_eq!(asked(&server, || driver.delete("/blobs/ab").unwrap()), three, "a directory with one file");
+    assert_eq!(
+        asked(&server, || driver.delete("/blobs/ab").unwrap()),
+        three,
+        "a directory with one file"
+    );
     for index in 0..999 {
         server.put_object(server.bucket(), &format!("many/{index}"), "x");
     }
-    assert_eq!(asked(&server, || driver.delete("/many").unwrap()), three, "a directory with a page of files");
+    assert_eq!(
+        asked(&server, || driver.delete("/many").unwrap()),
+        three,
+        "a directory with a page of files"
+    );
     let two = counts(&[("ListMultipartUploads", 1), ("ListObjectsV2", 1)]);
     assert_eq!(asked(&server, || assert!(driver.delete("/blobs").is_err())), two, "nothing");
 
@@ -797,7 +894,10 @@ fn f6_delete_ends_unfinished_files_with_no_more_requests_than_the_files_alone() 
                     server.put_object(server.bucket(), &path[1..], "committed");
                 }
                 driver.delete("/u").unwrap();
-                assert_eq!(driver.writer(path, WriteMode::Append).err().unwrap().kind(), ErrorKind::PathNotFound);
+                assert_eq!(
+                    driver.writer(path, WriteMode::Append).err().unwrap().kind(),
+                    ErrorKind::PathNotFound
+                );
                 assert_eq!(server.keys(server.bucket()), [".s3driver-uu", "u-2/.s3driver-x"]);
                 assert_eq!(server.open_uploads(server.bucket()).len(), 2);
                 assert_eq!(driver.delete("/u").unwrap_err().kind(), ErrorKind::PathNotFound);
@@ -851,13 +951,17 @@ fn f6_rename_ends_the_unfinished_file_at_the_old_place() {
         server.begin_upload(server.bucket(), "from/below", SystemTime::now());
         driver.put_content("/from", b"content").unwrap();
         driver.rename("/from", "/to").unwrap();
-        assert_eq!(driver.writer("/from", WriteMode::Append).err().unwrap().kind(), ErrorKind::PathNotFound);
+        assert_eq!(
+            driver.writer("/from", WriteMode::Append).err().unwrap().kind(),
+            ErrorKind::PathNotFound
+        );
         assert_eq!(server.keys(server.bucket()), ["to"]);
         assert_eq!(server.open_uploads(server.bucket()).len(), 1, "the file below was not moved");
         driver.delete("/from").unwrap();
     }
     driver.put_content("/from", b"content").unwrap();
-    let expected = [("CopyObject", 1), ("DeleteObject", 1), ("HeadObject", 1), ("ListMultipartUploads", 1)];
+    let expected =
+        [("CopyObject", 1), ("DeleteObject", 1), ("HeadObject", 1), ("ListMultipartUploads", 1)];
     assert_eq!(asked(&server, || driver.rename("/from", "/to").unwrap()), counts(&expected));
 }
 
@@ -934,16 +1038,22 @@ fn f8_a_push_takes_no_more_requests_than_its_parts() {
         asked(&server, || create(&driver, "/f").close().unwrap()),
         counts(&[("CreateMultipartUpload", 1), ("PutObject", 1)])
     );
-    let resumed = [("GetObject", 1), ("HeadObject", 1), ("ListMultipartUploads", 1), ("ListParts", 1)];
+    let resumed =
+        [("GetObject", 1), ("HeadObject", 1), ("ListMultipartUploads", 1), ("ListParts", 1)];
     let written = asked(&server, || {
         let mut writer = append(&driver, "/f");
         writer.write_all(&content).unwrap();
         writer.close().unwrap();
     });
     assert_eq!(written, counts(&[&resumed[..], &[("PutObject", 1), ("UploadPart", 2)]].concat()));
-    assert_eq!(asked(&server, || append(&driver, "/f").close().unwrap()), counts(&resumed), "nothing has changed");
+    assert_eq!(
+        asked(&server, || append(&driver, "/f").close().unwrap()),
+        counts(&resumed),
+        "nothing has changed"
+    );
     let committed = asked(&server, || append(&driver, "/f").commit().unwrap());
-    let mut expected = counts(&[&resumed[..], &[("CompleteMultipartUpload", 1), ("DeleteObject", 1)]].concat());
+    let mut expected =
+        counts(&[&resumed[..], &[("CompleteMultipartUpload", 1), ("DeleteObject", 1)]].concat());
     expected.sort();
     assert_eq!(committed, expected, "the last part is there");
     assert!(stored(&server, "f").unwrap() == content);
@@ -955,7 +1065,12 @@ fn f8_a_server_that_keeps_the_part_of_a_close_gets_the_rest_after_it() {
     let server = Server::start(ServerOptions { min_part_size: 0, ..ServerOptions::default() });
     let driver = driver(&server);
     let content = bytes(45, 0, 3 * PART);
-    for sizes in [&[100, 2 * PART][..], &[100, 200, 3 * PART], &[PART, 2 * PART], &[PART + 7, PART + 9, 2 * PART + 1]] {
+    for sizes in [
+        &[100, 2 * PART][..],
+        &[100, 200, 3 * PART],
+        &[PART, 2 * PART],
+        &[PART + 7, PART + 9, 2 * PART + 1],
+    ] {
         let mut at = 0;
         for (index, size) in sizes.iter().enumerate() {
             let mut writer = if index == 0 { create(&driver, "/f") } else { append(&driver, "/f") };
@@ -965,7 +1080,11 @@ fn f8_a_server_that_keeps_the_part_of_a_close_gets_the_rest_after_it() {
             }
             writer.write_all(&content[at..*size]).unwrap();
             at = *size;
-            if index + 1 == sizes.len() { writer.commit().unwrap() } else { writer.close().unwrap() }
+            if index + 1 == sizes.len() {
+                writer.commit().unwrap()
+            } else {
+                writer.close().unwrap()
+            }
         }
         assert!(stored(&server, "f").unwrap() == content[..at], "{sizes:?}");
         assert_nothing_pending(&server);
@@ -993,7 +1112,8 @@ fn a_polling_reader_sees_nothing_or_all() {
             seen
         });
         for piece in content.chunks(PART / 2) {
-            let mut writer = driver.writer("/f", WriteMode::Append).unwrap_or_else(|_| create(&driver, "/f"));
+            let mut writer =
+                driver.writer("/f", WriteMode::Append).unwrap_or_else(|_| create(&driver, "/f"));
             writer.write_all(piece).unwrap();
             writer.close().unwrap();
         }

@@ -46,7 +46,9 @@ fn write_to_the_end(driver: &S3Driver, seed: u64, size: u64) {
     loop {
         let mut writer = match driver.writer(&path, WriteMode::Append) {
             Ok(writer) => writer,
-            Err(error) if error.kind() == ErrorKind::PathNotFound => driver.writer(&path, WriteMode::Create).unwrap(),
+            Err(error) if error.kind() == ErrorKind::PathNotFound => {
+                driver.writer(&path, WriteMode::Create).unwrap()
+            }
             // An earlier process committed it and was killed before it could say so.
             Err(error) if error.kind() == ErrorKind::InvalidArgument => return,
             Err(error) => panic!("{error}"),
@@ -96,7 +98,9 @@ fn kill_rounds(test: &str, rounds: u64) {
             let polling = scope.spawn(|| {
                 while !done.load(Ordering::Acquire) {
                     match reader.get_content(&format!("/file/{round}")) {
-                        Ok(read) => assert!(read == content, "half a file: {} of {size} bytes", read.len()),
+                        Ok(read) => {
+                            assert!(read == content, "half a file: {} of {size} bytes", read.len())
+                        }
                         Err(error) => assert_eq!(error.kind(), ErrorKind::PathNotFound),
                     }
                     std::thread::sleep(Duration::from_millis(2));
@@ -104,7 +108,8 @@ fn kill_rounds(test: &str, rounds: u64) {
             });
             for attempt in 0.. {
                 // The first process of a round stays in its first request, however fast the machine is.
-                let (requests, delay) = if attempt == 0 { (1, 100) } else { (1 + below(8), 1 + below(8)) };
+                let (requests, delay) =
+                    if attempt == 0 { (1, 100) } else { (1 + below(8), 1 + below(8)) };
                 server.delay(Duration::from_millis(delay));
                 let mut child = start(test, &server, &format!("{round} {size}"));
                 if attempt < 6 {
@@ -124,7 +129,10 @@ fn kill_rounds(test: &str, rounds: u64) {
             done.store(true, Ordering::Release);
             polling.join().unwrap();
         });
-        assert!(server.object(server.bucket(), &format!("file/{round}")).unwrap() == content, "{size} bytes");
+        assert!(
+            server.object(server.bucket(), &format!("file/{round}")).unwrap() == content,
+            "{size} bytes"
+        );
         assert_nothing_pending(&server);
     }
     println!("{rounds} rounds, {kills} processes killed");
@@ -163,7 +171,11 @@ fn stream(test: &str, size: u64) {
         assert_eq!((copied, writer.size()), (numbers[0], numbers[0]));
         writer.commit().unwrap();
         let grown = peak_memory() - before;
-        println!("\nMEASURED {grown} {} {}", driver.client().stats().retries, started.elapsed().as_millis());
+        println!(
+            "\nMEASURED {grown} {} {}",
+            driver.client().stats().retries,
+            started.elapsed().as_millis()
+        );
         return;
     }
     let server = Server::start(ServerOptions { discard_bodies: true, ..ServerOptions::default() });
@@ -197,7 +209,9 @@ fn a_file_is_sent_without_a_part_in_memory() {
         io::copy(&mut Source::new(2, SIZE), &mut file.as_file()).unwrap();
         let before = peak_memory();
         let transfer = s3driver::transfer::Transfer::new(driver.client());
-        let sent = transfer.upload_file(file.path(), driver.bucket(), "file", &Default::default()).unwrap();
+        let sent = transfer
+            .upload_file(file.path(), driver.bucket(), "file", &Default::default())
+            .unwrap();
         assert_eq!((sent.bytes, sent.parts), (SIZE, 8), "8 parts of 8 MiB, all at once");
         println!("\nMEASURED {}", peak_memory() - before);
         return;
@@ -207,7 +221,8 @@ fn a_file_is_sent_without_a_part_in_memory() {
     let mut output = String::new();
     child.stdout.take().unwrap().read_to_string(&mut output).unwrap();
     assert!(child.wait().unwrap().success(), "{output}");
-    let grown: u64 = output.lines().find_map(|line| line.strip_prefix("MEASURED ")).unwrap().parse().unwrap();
+    let grown: u64 =
+        output.lines().find_map(|line| line.strip_prefix("MEASURED ")).unwrap().parse().unwrap();
     println!("8 parts of 8 MiB at once: {grown} bytes of memory");
     assert!(grown <= 6 * MIB as u64, "{grown}");
 }

@@ -18,11 +18,14 @@ use writing::{PART, bytes};
 /// Asserts that nothing unfinished is left below the driver's root.
 #[track_caller]
 fn assert_nothing_pending(driver: &S3Driver, root: &str) {
-    let uploads: Vec<_> = driver.pending_uploads("/").unwrap().map(|upload| upload.unwrap().path).collect();
+    let uploads: Vec<_> =
+        driver.pending_uploads("/").unwrap().map(|upload| upload.unwrap().path).collect();
     assert_eq!(uploads, [""; 0]);
     let below = s3driver::client::ListObjects::prefix(format!("{root}/"));
-    let objects = driver.client().listing(driver.bucket(), below).flat_map(|page| page.unwrap().contents);
-    let kept: Vec<_> = objects.map(|object| object.key).filter(|key| key.contains("/.s3driver-")).collect();
+    let objects =
+        driver.client().listing(driver.bucket(), below).flat_map(|page| page.unwrap().contents);
+    let kept: Vec<_> =
+        objects.map(|object| object.key).filter(|key| key.contains("/.s3driver-")).collect();
     assert_eq!(kept, [""; 0]);
 }
 
@@ -37,9 +40,10 @@ fn closed_files_go_on_and_are_committed_whole() {
     on_every_target("closed_files_go_on_and_are_committed_whole", |target| {
         let root = target.scratch("writer");
         let all = bytes(1, 0, 4 * PART);
-        for (index, sizes) in [&[0, 0][..], &[0, 10], &[10, PART], &[PART, 1], &[PART + 1, PART], &[3, 2 * PART, 5]]
-            .into_iter()
-            .enumerate()
+        for (index, sizes) in
+            [&[0, 0][..], &[0, 10], &[10, PART], &[PART, 1], &[PART + 1, PART], &[3, 2 * PART, 5]]
+                .into_iter()
+                .enumerate()
         {
             let path = format!("/dir/{index}");
             let mut at = 0;
@@ -80,7 +84,10 @@ fn unfinished_files_are_cancelled_dropped_found_and_purged() {
         driver.writer("/cancelled", WriteMode::Append).unwrap().cancel().unwrap();
         close("/dropped");
         drop(driver.writer("/dropped", WriteMode::Append).unwrap());
-        assert_eq!(driver.writer("/dropped", WriteMode::Append).unwrap().size(), content.len() as u64);
+        assert_eq!(
+            driver.writer("/dropped", WriteMode::Append).unwrap().size(),
+            content.len() as u64
+        );
         driver.delete("/dropped").unwrap();
         assert_nothing_pending(&driver, &root);
 
@@ -101,7 +108,10 @@ fn unfinished_files_are_cancelled_dropped_found_and_purged() {
         let key = format!("{root}/gone");
         let upload = UploadRef { bucket: driver.bucket(), key: &key, upload_id: &upload.upload_id };
         driver.client().abort_multipart_upload(upload).unwrap();
-        assert_eq!(driver.writer("/gone", WriteMode::Append).err().unwrap().kind(), ErrorKind::PathNotFound);
+        assert_eq!(
+            driver.writer("/gone", WriteMode::Append).err().unwrap().kind(),
+            ErrorKind::PathNotFound
+        );
         assert_nothing_pending(&driver, &root);
     });
 }
@@ -112,10 +122,18 @@ fn streams_replace_truncate_and_fill_with_zeros() {
         let root = target.scratch("stream");
         let driver = target.driver(&root);
         let mut expected = bytes(3, 0, 2 * PART + 3);
-        assert_eq!(driver.write_stream("/f", 0, &mut &expected[..]).unwrap(), expected.len() as u64);
-        for (offset, length) in [(2 * PART + 3, 10), (PART + 1, 7), (2 * PART, 1), (5, PART), (0, 3)] {
+        assert_eq!(
+            driver.write_stream("/f", 0, &mut &expected[..]).unwrap(),
+            expected.len() as u64
+        );
+        for (offset, length) in
+            [(2 * PART + 3, 10), (PART + 1, 7), (2 * PART, 1), (5, PART), (0, 3)]
+        {
             let new = bytes(4, 0, length);
-            assert_eq!(driver.write_stream("/f", offset as i64, &mut &new[..]).unwrap(), length as u64);
+            assert_eq!(
+                driver.write_stream("/f", offset as i64, &mut &new[..]).unwrap(),
+                length as u64
+            );
             expected.resize(offset, 0);
             expected.extend(new);
             assert!(read(&driver, "/f") == expected, "{length} bytes at {offset}");
@@ -132,7 +150,8 @@ fn files_are_uploaded_copied_and_downloaded() {
         let driver = target.driver(&root);
         let (client, bucket) = (driver.client(), driver.bucket());
         let directory = TempDir::new().unwrap();
-        let (source, received) = (directory.path().join("source"), directory.path().join("received"));
+        let (source, received) =
+            (directory.path().join("source"), directory.path().join("received"));
         let transfer = Transfer::new(client).part_size(PART as u64);
         let settings = ObjectSettings::default();
         for size in [0, 7, 2 * PART + 7] {

@@ -40,11 +40,19 @@ const READERS: &[(&str, Reader, &str)] = &[
     ("copy_object_result", |b| xml::copy_object_result(b).map(|v| format!("{v:?}")), COPY_OBJECT),
     ("copy_part_result", |b| xml::copy_part_result(b).map(|v| format!("{v:?}")), COPY_PART),
     ("list_parts_result", |b| xml::list_parts_result(b).map(|v| format!("{v:?}")), PARTS),
-    ("list_multipart_uploads_result", |b| xml::list_multipart_uploads_result(b).map(|v| format!("{v:?}")), UPLOADS),
+    (
+        "list_multipart_uploads_result",
+        |b| xml::list_multipart_uploads_result(b).map(|v| format!("{v:?}")),
+        UPLOADS,
+    ),
     ("delete_result", |b| xml::delete_result(b).map(|v| format!("{v:?}")), DELETED),
     ("location_constraint", |b| xml::location_constraint(b).map(|v| format!("{v:?}")), LOCATION),
     ("error_document", |b| xml::error_document(b).map(|v| format!("{v:?}")), ERROR),
-    ("sts_credentials", |b| xml::sts_credentials(b).map(|v| format!("{v:?}{:?}", *v.session_token)), STS),
+    (
+        "sts_credentials",
+        |b| xml::sts_credentials(b).map(|v| format!("{v:?}{:?}", *v.session_token)),
+        STS,
+    ),
 ];
 
 fn time(text: &str) -> Option<Timestamp> {
@@ -54,12 +62,14 @@ fn time(text: &str) -> Option<Timestamp> {
 /// The keys of a listing whose `Contents` (or other children of the root) are `children`.
 fn keys(children: &str) -> Result<Vec<String>, Error> {
     let page = format!("<ListBucketResult>{children}</ListBucketResult>");
-    xml::list_bucket_result(page.as_bytes()).map(|page| page.contents.into_iter().map(|object| object.key).collect())
+    xml::list_bucket_result(page.as_bytes())
+        .map(|page| page.contents.into_iter().map(|object| object.key).collect())
 }
 
 /// The one key of a listing whose `Key` is written as `key`.
 fn key(key: &str) -> Result<String, Error> {
-    keys(&format!("<Contents><Key>{key}</Key><Size>1</Size></Contents>")).map(|mut keys| keys.remove(0))
+    keys(&format!("<Contents><Key>{key}</Key><Size>1</Size></Contents>"))
+        .map(|mut keys| keys.remove(0))
 }
 
 #[track_caller]
@@ -79,7 +89,10 @@ mod answers {
         assert_eq!(page.prefix.as_deref(), Some("blobs/"), "echoes stay as they are");
         assert_eq!(page.encoding_type.as_deref(), Some("url"));
         assert_eq!(page.is_truncated, Some(true));
-        assert_eq!(page.next_continuation_token.as_deref(), Some("1ueGcxLPRx1Tr/XYExHnhbYLgveDs2J/wm36Hy4vbOwM="));
+        assert_eq!(
+            page.next_continuation_token.as_deref(),
+            Some("1ueGcxLPRx1Tr/XYExHnhbYLgveDs2J/wm36Hy4vbOwM=")
+        );
         assert_eq!(page.next_marker, None);
         assert_eq!(page.common_prefixes, ["blobs/a b/"]);
         let [photo, empty] = &page.contents[..] else { panic!("{page:?}") };
@@ -88,12 +101,18 @@ mod answers {
         assert_eq!(photo.last_modified, time("2009-10-12T17:50:30Z"));
         assert_eq!(photo.etag.as_deref(), Some("fba9dede5f27731c9771645a39863328"));
         assert_eq!(photo.storage_class.as_deref(), Some("STANDARD"));
-        assert_eq!((empty.key.as_str(), empty.size, &empty.storage_class), ("blobs/empty", 0, &None));
+        assert_eq!(
+            (empty.key.as_str(), empty.size, &empty.storage_class),
+            ("blobs/empty", 0, &None)
+        );
     }
 
     #[test]
     fn aws_multipart() {
-        assert_eq!(xml::initiate_multipart_upload_result(INITIATE.as_bytes()).unwrap().upload_id, "VXBsb2FkIElE");
+        assert_eq!(
+            xml::initiate_multipart_upload_result(INITIATE.as_bytes()).unwrap().upload_id,
+            "VXBsb2FkIElE"
+        );
 
         let complete = xml::complete_multipart_upload_result(COMPLETE.as_bytes()).unwrap();
         assert_eq!(complete.etag.as_deref(), Some("3858f62230ac3c915f300c664312c11f-9"));
@@ -123,14 +142,16 @@ mod answers {
 
     #[test]
     fn aws_copy_delete_location() {
-        for copied in [xml::copy_object_result(COPY_OBJECT.as_bytes()), xml::copy_part_result(COPY_PART.as_bytes())] {
+        for copied in [
+            xml::copy_object_result(COPY_OBJECT.as_bytes()),
+            xml::copy_part_result(COPY_PART.as_bytes()),
+        ] {
             let copied = copied.unwrap();
             assert_eq!(copied.etag, "9b2cf535f27731c974343645a3985328");
             assert!(copied.last_modified.is_some());
             assert_eq!(copied.checksum_crc64nvme, None);
         }
-        let summed =
-            "<CopyPartResult><ETag>e</ETag><ChecksumCRC64NVME>DHC/1gvTDPc=</ChecksumCRC64NVME></CopyPartResult>";
+        let summed = "<CopyPartResult><ETag>e</ETag><ChecksumCRC64NVME>DHC/1gvTDPc=</ChecksumCRC64NVME></CopyPartResult>";
         assert_eq!(
             xml::copy_part_result(summed.as_bytes()).unwrap().checksum_crc64nvme.as_deref(),
             Some("DHC/1gvTDPc=")
@@ -138,7 +159,10 @@ mod answers {
         let result = xml::delete_result(DELETED.as_bytes()).unwrap();
         assert_eq!(result.deleted, ["sample1.txt"]);
         let [error] = &result.errors[..] else { panic!("{result:?}") };
-        assert_eq!((&*error.key, &*error.code, &*error.message), ("sample2.txt", "AccessDenied", "Access Denied"));
+        assert_eq!(
+            (&*error.key, &*error.code, &*error.message),
+            ("sample2.txt", "AccessDenied", "Access Denied")
+        );
 
         for (body, region) in [
             (LOCATION, Some("eu-west-1")),
@@ -146,11 +170,18 @@ mod answers {
             (r#"<LocationConstraint xmlns="http://s3.amazonaws.com/doc/2006-03-01/"/>"#, None),
             ("<LocationConstraint> </LocationConstraint>", None),
             // as AWS's page has it
-            ("<LocationConstraint>\n <LocationConstraint>EU</LocationConstraint>\n</LocationConstraint>", Some("EU")),
+            (
+                "<LocationConstraint>\n <LocationConstraint>EU</LocationConstraint>\n</LocationConstraint>",
+                Some("EU"),
+            ),
             // Ceph
             ("<LocationConstraint>default</LocationConstraint>", Some("default")),
         ] {
-            assert_eq!(xml::location_constraint(body.as_bytes()).unwrap().as_deref(), region, "{body}");
+            assert_eq!(
+                xml::location_constraint(body.as_bytes()).unwrap().as_deref(),
+                region,
+                "{body}"
+            );
         }
         refused(
             xml::location_constraint(
@@ -167,9 +198,19 @@ mod answers {
         let complete = xml::complete_multipart_upload_result(body.as_bytes()).unwrap();
         assert_eq!(complete.etag, None);
         // Dell ECS leaves out the element.
-        for etag in ["<ETag/>", "<ETag>\"\"</ETag>", "", "<ETag>a</ETag><ETag>b</ETag>", "<ETag>a<b/></ETag>"] {
+        for etag in [
+            "<ETag/>",
+            "<ETag>\"\"</ETag>",
+            "",
+            "<ETag>a</ETag><ETag>b</ETag>",
+            "<ETag>a<b/></ETag>",
+        ] {
             let body = body.replace("<ETag></ETag>", etag);
-            assert_eq!(xml::complete_multipart_upload_result(body.as_bytes()).unwrap(), complete, "{etag}");
+            assert_eq!(
+                xml::complete_multipart_upload_result(body.as_bytes()).unwrap(),
+                complete,
+                "{etag}"
+            );
         }
     }
 
@@ -193,7 +234,10 @@ mod answers {
         let expected = ("a b/c+d%41\u{1}é".to_owned(), "a b/".to_owned());
         // Ceph, Garage, moto: space as %20.
         assert_eq!(page("a b/", "a b/c+d%41", "a%20b/c%2Bd%2541%01%C3%A9", "a%20b/"), expected);
-        assert_eq!(page("a%20b%2F", "a%20b%2Fc", "a%20b%2Fc%2Bd%2541%01%c3%a9", "a%20b%2F"), expected);
+        assert_eq!(
+            page("a%20b%2F", "a%20b%2Fc", "a%20b%2Fc%2Bd%2541%01%c3%a9", "a%20b%2F"),
+            expected
+        );
         // SeaweedFS, rclone, AWS: space as a plus.
         assert_eq!(page("a+b/", "a b/c", "a+b/c%2Bd%2541%01%C3%A9", "a+b/"), expected);
     }
@@ -201,10 +245,16 @@ mod answers {
     #[test]
     fn encoding_type_may_come_last_and_must_be_known() {
         let contents = "<Contents><Key>a%20b+c</Key><Size>1</Size></Contents>";
-        assert_eq!(keys(&format!("{contents}<EncodingType> URL\n</EncodingType>")).unwrap(), ["a b c"]);
+        assert_eq!(
+            keys(&format!("{contents}<EncodingType> URL\n</EncodingType>")).unwrap(),
+            ["a b c"]
+        );
         assert_eq!(keys(contents).unwrap(), ["a%20b+c"], "literal without it");
         assert_eq!(keys(&format!("<EncodingType/>{contents}")).unwrap(), ["a%20b+c"]);
-        refused(keys(&format!("<EncodingType>base64</EncodingType>{contents}")), "<EncodingType> is not \"url\"");
+        refused(
+            keys(&format!("<EncodingType>base64</EncodingType>{contents}")),
+            "<EncodingType> is not \"url\"",
+        );
         let uploads = "<ListMultipartUploadsResult><Upload><Key>a%20b</Key><UploadId>u</UploadId></Upload>\
                        <CommonPrefixes><Prefix>p%2F</Prefix></CommonPrefixes><EncodingType>url</EncodingType>\
                        </ListMultipartUploadsResult>";
@@ -216,7 +266,9 @@ mod answers {
     #[test]
     fn keys_that_claim_to_be_encoded_and_are_not() {
         let listing = |key: &str| {
-            keys(&format!("<EncodingType>url</EncodingType><Contents><Key>{key}</Key><Size>1</Size></Contents>"))
+            keys(&format!(
+                "<EncodingType>url</EncodingType><Contents><Key>{key}</Key><Size>1</Size></Contents>"
+            ))
         };
         for key in ["100%", "%zz", "%4", "a%", "%%41", "%+1", "%é"] {
             refused(listing(key), "is no percent-encoding");
@@ -237,7 +289,8 @@ mod answers {
         assert_eq!(page.parts[0].etag, "0123456789abcdef-2");
         assert_eq!(page.next_part_number_marker, None);
         // moto's root element.
-        let page = xml::list_parts_result(parts.replace("PartsResult", "PartsResponse").as_bytes()).unwrap();
+        let page = xml::list_parts_result(parts.replace("PartsResult", "PartsResponse").as_bytes())
+            .unwrap();
         assert_eq!(page.parts[0].size, 5_242_880);
         // IsTruncated without NextKeyMarker.
         let uploads = "<ListMultipartUploadsResult><Bucket>b</Bucket><KeyMarker></KeyMarker><MaxUploads>2</MaxUploads>\
@@ -252,7 +305,10 @@ mod answers {
             "<Part> has no <ETag>",
         );
         // moto and s3s-fs list deleted keys in quiet mode too; a quiet answer elsewhere is an empty element.
-        let quiet = xml::delete_result(b"<DeleteResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"/>").unwrap();
+        let quiet = xml::delete_result(
+            b"<DeleteResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"/>",
+        )
+        .unwrap();
         assert_eq!(quiet, xml::DeleteResult::default());
     }
 
@@ -260,15 +316,24 @@ mod answers {
     #[test]
     fn nothing_is_no_success() {
         for (name, read, _) in READERS {
-            for body in
-                ["", " \n", "\u{feff}", "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n", "<!-- x -->", "\0", "OK"]
-            {
+            for body in [
+                "",
+                " \n",
+                "\u{feff}",
+                "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n",
+                "<!-- x -->",
+                "\0",
+                "OK",
+            ] {
                 assert!(read(body.as_bytes()).is_err(), "{name} took {body:?}");
             }
         }
         refused(xml::copy_part_result(b""), "no root element");
         refused(xml::copy_part_result(b"<CopyPartResult/>"), "<CopyPartResult> has no <ETag>");
-        refused(xml::copy_part_result(b"<CopyPartResult><ETag>\"\"</ETag></CopyPartResult>"), "<ETag> is empty");
+        refused(
+            xml::copy_part_result(b"<CopyPartResult><ETag>\"\"</ETag></CopyPartResult>"),
+            "<ETag> is empty",
+        );
         refused(
             xml::initiate_multipart_upload_result(b"<InitiateMultipartUploadResult/>"),
             "<InitiateMultipartUploadResult> has no <UploadId>",
@@ -315,12 +380,21 @@ mod errors {
         assert_eq!(error.region.as_deref(), Some("eu-west-1"));
         assert_eq!(error.request_id.as_deref(), Some("4442587FB7D0A2F9"));
         assert_eq!(error.host_id.as_deref(), Some("h+h="));
-        assert_eq!(error.steps.string_to_sign.as_deref(), Some("AWS4-HMAC-SHA256\n20130524T000000Z"));
+        assert_eq!(
+            error.steps.string_to_sign.as_deref(),
+            Some("AWS4-HMAC-SHA256\n20130524T000000Z")
+        );
         assert_eq!(error.steps.string_to_sign_bytes.as_deref(), Some("41 57 53"));
-        assert_eq!(error.steps.canonical_request.as_deref(), Some("GET\n/\n\nx-amz-security-token:TOPSECRET"));
+        assert_eq!(
+            error.steps.canonical_request.as_deref(),
+            Some("GET\n/\n\nx-amz-security-token:TOPSECRET")
+        );
         assert_eq!(error.steps.canonical_request_bytes.as_deref(), Some("47 45 54"));
         let shown = format!("{error:?}");
-        assert!(!shown.contains("TOPSECRET") && !shown.contains("47 45") && !shown.contains("deadbeef"), "{shown}");
+        assert!(
+            !shown.contains("TOPSECRET") && !shown.contains("47 45") && !shown.contains("deadbeef"),
+            "{shown}"
+        );
         assert!(shown.contains("bytes]") && shown.contains("eu-west-1"), "{shown}");
     }
 
@@ -365,7 +439,9 @@ mod errors {
             let error = xml::error_document(body.as_bytes()).unwrap();
             assert_eq!((&*error.code, &*error.message), (code, message), "{body}");
         }
-        let sts = xml::error_document(b"<ErrorResponse><RequestId>r</RequestId><Error/></ErrorResponse>").unwrap();
+        let sts =
+            xml::error_document(b"<ErrorResponse><RequestId>r</RequestId><Error/></ErrorResponse>")
+                .unwrap();
         assert_eq!(sts.request_id.as_deref(), Some("r"));
         refused(
             xml::error_document(b"<html><body>502 Bad Gateway</body></html>"),
@@ -381,11 +457,15 @@ mod errors {
     /// S3 sends status 200 before it knows whether a completion or a copy works out.
     #[test]
     fn inside_a_200_reply() {
-        let plain = "<Error><Code>SlowDown</Code><Message>Reduce your request rate.</Message></Error>";
+        let plain =
+            "<Error><Code>SlowDown</Code><Message>Reduce your request rate.</Message></Error>";
         let spaces = format!("  \n\n <?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{plain}\n");
         for (name, read, _) in READERS.iter().filter(|(name, ..)| *name != "error_document") {
             for body in [plain, &spaces] {
-                let error = refused(read(body.as_bytes()), "error report: SlowDown (Reduce your request rate.)");
+                let error = refused(
+                    read(body.as_bytes()),
+                    "error report: SlowDown (Reduce your request rate.)",
+                );
                 assert_eq!(error.document.unwrap().code, "SlowDown", "{name}");
             }
             let cut = refused(read(&spaces.as_bytes()[..spaces.len() - 10]), "the document");
@@ -395,7 +475,11 @@ mod errors {
         let wrapped = "<CompleteMultipartUploadResult><ETag>\"a\"</ETag><Error><Code>InternalError</Code></Error>\
                        </CompleteMultipartUploadResult>";
         let error = xml::complete_multipart_upload_result(wrapped.as_bytes()).unwrap_err();
-        assert_eq!(error.to_string(), "the document is an error report: InternalError ()", "no place is to blame");
+        assert_eq!(
+            error.to_string(),
+            "the document is an error report: InternalError ()",
+            "no place is to blame"
+        );
         assert_eq!(error.document.unwrap().code, "InternalError");
         let error = keys("<Error><Code>InternalError</Code></Error>").unwrap_err();
         assert_eq!(error.document.unwrap().code, "InternalError");
@@ -403,7 +487,11 @@ mod errors {
         let nested = "<Error><Code>a</Code><Error><Code>b</Code></Error></Error>";
         for (name, read, _) in READERS {
             let error = refused(read(nested.as_bytes()), "error report: b ()");
-            assert_eq!((error.document.unwrap().code.as_str(), error.offset), ("b", Some(21)), "{name}");
+            assert_eq!(
+                (error.document.unwrap().code.as_str(), error.offset),
+                ("b", Some(21)),
+                "{name}"
+            );
             refused(read(&nested.as_bytes()[..35]), "cut off");
         }
         // Deeper, it is somebody's extension.
@@ -418,8 +506,10 @@ mod errors {
             keys(&format!("&{};", "x".repeat(100_000))).unwrap_err(),
             keys(&format!("</{}>", "x".repeat(100_000))).unwrap_err(),
             xml::error_document(format!("<{}/>", "x\u{9b}".repeat(50_000)).as_bytes()).unwrap_err(),
-            xml::delete_result(format!("<Error><Code>{long}</Code><Message>{long}</Message></Error>").as_bytes())
-                .unwrap_err(),
+            xml::delete_result(
+                format!("<Error><Code>{long}</Code><Message>{long}</Message></Error>").as_bytes(),
+            )
+            .unwrap_err(),
             xml::delete(&[&format!("\u{1}{long}")], DeleteMode::Quiet).unwrap_err(),
         ] {
             let shown = error.to_string();
@@ -453,7 +543,10 @@ mod credentials {
             let (head, rest) = STS.split_once(&format!("<{name}>")).unwrap();
             let (value, tail) = rest.split_once(&format!("</{name}>")).unwrap();
             for without in [format!("{head}{tail}"), format!("{head}<{name}> </{name}>{tail}")] {
-                refused(xml::sts_credentials(without.as_bytes()), &format!("<Credentials> has no <{name}>"));
+                refused(
+                    xml::sts_credentials(without.as_bytes()),
+                    &format!("<Credentials> has no <{name}>"),
+                );
             }
             let twice = format!("{head}<{name}>{value}</{name}><{name}>{value}</{name}>{tail}");
             let error = refused(xml::sts_credentials(twice.as_bytes()), "comes twice");
@@ -461,9 +554,15 @@ mod credentials {
         }
         let (_, rest) = STS.split_once("<Credentials>").unwrap();
         let (credentials, _) = rest.split_once("</Credentials>").unwrap();
-        let twice = STS.replace("</Credentials>", &format!("</Credentials><Credentials>{credentials}</Credentials>"));
+        let twice = STS.replace(
+            "</Credentials>",
+            &format!("</Credentials><Credentials>{credentials}</Credentials>"),
+        );
         refused(xml::sts_credentials(twice.as_bytes()), "<Credentials> comes twice");
-        refused(xml::sts_credentials(STS.replace("2014-10-24T", "soon").as_bytes()), "is not a point in time");
+        refused(
+            xml::sts_credentials(STS.replace("2014-10-24T", "soon").as_bytes()),
+            "is not a point in time",
+        );
     }
 }
 
@@ -474,21 +573,40 @@ mod lenient {
     fn in_what_differs_between_servers() {
         let expected = xml::list_bucket_result(LISTING.as_bytes()).unwrap();
         let body = LISTING.split_once("?>").unwrap().1;
-        let prefixed =
-            body.replace("</", "\0").replace('<', "<s3:").replace('\0', "</s3:").replace("xmlns=", "xmlns:s3=");
+        let prefixed = body
+            .replace("</", "\0")
+            .replace('<', "<s3:")
+            .replace('\0', "</s3:")
+            .replace("xmlns=", "xmlns:s3=");
         for (what, document) in [
-            ("no namespace", body.replace(" xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"", "")),
+            (
+                "no namespace",
+                body.replace(" xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"", ""),
+            ),
             ("another namespace", body.replace("s3.amazonaws.com", "obs.example")),
             ("prefixed", prefixed),
             ("bom", format!("\u{feff}{LISTING}")),
             ("white space first", format!("\r\n \t{LISTING}\n\n")),
             ("lower case encoding", LISTING.replace("UTF-8", "utf-8")),
-            ("single quotes", LISTING.replace("\"1.0\" encoding=\"UTF-8\"", "'1.0' encoding='utf8' standalone='yes'")),
+            (
+                "single quotes",
+                LISTING.replace(
+                    "\"1.0\" encoding=\"UTF-8\"",
+                    "'1.0' encoding='utf8' standalone='yes'",
+                ),
+            ),
             (
                 "comments",
-                body.replace("<Key>", "<!-- <Key>x</Key> --><Key><!-- y -->").replace("</Size>", "<!-- 0 --></Size>"),
+                body.replace("<Key>", "<!-- <Key>x</Key> --><Key><!-- y -->")
+                    .replace("</Size>", "<!-- 0 --></Size>"),
             ),
-            ("instructions", format!("<?xml-stylesheet href='x'?>{}", body.replace("<Key>", "<Key><?php echo ?>"))),
+            (
+                "instructions",
+                format!(
+                    "<?xml-stylesheet href='x'?>{}",
+                    body.replace("<Key>", "<Key><?php echo ?>")
+                ),
+            ),
             ("cdata", body.replace("<Key>", "<Key><![CDATA[").replace("</Key>", "]]></Key>")),
             (
                 "unknown",
@@ -497,10 +615,16 @@ mod lenient {
             ),
             (
                 "white space",
-                body.replace("<Size>", "<Size>\n ").replace(">true<", ">\ttrue\r\n<").replace("STANDARD", " STANDARD "),
+                body.replace("<Size>", "<Size>\n ")
+                    .replace(">true<", ">\ttrue\r\n<")
+                    .replace("STANDARD", " STANDARD "),
             ),
             ("white space between", body.replace("><", ">\n  <")),
-            ("references", body.replace("blobs/e", "blo&#98;s&#x2f;&#x65;").replace("STANDARD", "&#83;TANDARD")),
+            (
+                "references",
+                body.replace("blobs/e", "blo&#98;s&#x2f;&#x65;")
+                    .replace("STANDARD", "&#83;TANDARD"),
+            ),
             (
                 "attributes",
                 body.replace("<Contents>", "<Contents a='>' b=\"</Contents>\">")
@@ -509,7 +633,8 @@ mod lenient {
             ("spaces in tags", body.replace("</Key>", "</Key \n>").replace("<Size>", "<Size >")),
             ("case of booleans", body.replace(">true<", ">True<")),
         ] {
-            let page = xml::list_bucket_result(document.as_bytes()).unwrap_or_else(|e| panic!("{what}: {e}"));
+            let page = xml::list_bucket_result(document.as_bytes())
+                .unwrap_or_else(|e| panic!("{what}: {e}"));
             assert_eq!(page, expected, "{what}");
         }
     }
@@ -542,14 +667,23 @@ mod lenient {
     fn prefixes_in_one_element() {
         let body = "<ListBucketResult><CommonPrefixes><Prefix>a/</Prefix><Prefix>b/</Prefix></CommonPrefixes>\
                     <CommonPrefixes><Prefix/></CommonPrefixes></ListBucketResult>";
-        assert_eq!(xml::list_bucket_result(body.as_bytes()).unwrap().common_prefixes, ["a/", "b/", ""]);
+        assert_eq!(
+            xml::list_bucket_result(body.as_bytes()).unwrap().common_prefixes,
+            ["a/", "b/", ""]
+        );
     }
 
     #[test]
     fn a_time_that_cannot_be_read_is_not_known() {
-        for time in ["yesterday", "Tue, 13 Mar 2018 17:25:04 GMT", "1433809946492", ":2024-10-11T13:22:41Z"] {
-            let body = format!("<Contents><Key>k</Key><Size>1</Size><LastModified>{time}</LastModified></Contents>");
-            let page = xml::list_bucket_result(format!("<ListBucketResult>{body}</ListBucketResult>").as_bytes());
+        for time in
+            ["yesterday", "Tue, 13 Mar 2018 17:25:04 GMT", "1433809946492", ":2024-10-11T13:22:41Z"]
+        {
+            let body = format!(
+                "<Contents><Key>k</Key><Size>1</Size><LastModified>{time}</LastModified></Contents>"
+            );
+            let page = xml::list_bucket_result(
+                format!("<ListBucketResult>{body}</ListBucketResult>").as_bytes(),
+            );
             assert_eq!(page.unwrap().contents[0].last_modified, None, "{time}");
         }
     }
@@ -563,7 +697,10 @@ mod lenient {
         let object = &page.contents[0];
         assert_eq!((&*object.key, object.size, object.last_modified), ("k", 7, None));
         assert_eq!((&object.etag, &object.storage_class, page.is_truncated), (&None, &None, None));
-        assert_eq!(xml::list_bucket_result(b"<ListBucketResult/>").unwrap(), xml::ListBucketResult::default());
+        assert_eq!(
+            xml::list_bucket_result(b"<ListBucketResult/>").unwrap(),
+            xml::ListBucketResult::default()
+        );
     }
 }
 
@@ -580,7 +717,11 @@ mod strict {
         for (name, read, document) in READERS {
             assert!(read(document.as_bytes()).is_ok(), "{name}");
             for end in 0..root_end(document) {
-                assert!(read(&document.as_bytes()[..end]).is_err(), "{name} took {:?}", &document[..end]);
+                assert!(
+                    read(&document.as_bytes()[..end]).is_err(),
+                    "{name} took {:?}",
+                    &document[..end]
+                );
             }
         }
     }
@@ -588,7 +729,8 @@ mod strict {
     #[test]
     fn in_every_reader() {
         for (name, read, document) in READERS {
-            let (declaration, body) = document.split_once("?>").map_or(("", *document), |(_, body)| ("x", body));
+            let (declaration, body) =
+                document.split_once("?>").map_or(("", *document), |(_, body)| ("x", body));
             let body = body.trim_start();
             let root = body[1..].split([' ', '>']).next().unwrap();
             let inside = |text: &str| {
@@ -625,12 +767,21 @@ mod strict {
                 (inside("\u{fffe}"), "forbids"),
                 (inside("\u{ffff}"), "forbids"),
                 (format!("<?xml version='1.0'?><?xml version='1.0'?>{body}"), "where none may be"),
-                (format!("<?xml version='1.0' encoding='ISO-8859-1'?>{body}"), "encoding \"ISO-8859-1\""),
+                (
+                    format!("<?xml version='1.0' encoding='ISO-8859-1'?>{body}"),
+                    "encoding \"ISO-8859-1\"",
+                ),
                 (format!("<?xml version='1.0' encoding='UTF-16'?>{body}"), "encoding \"UTF-16\""),
-                (format!("<?xml version='1.0' encoding=UTF-8?>{body}"), "malformed XML declaration"),
+                (
+                    format!("<?xml version='1.0' encoding=UTF-8?>{body}"),
+                    "malformed XML declaration",
+                ),
                 (format!("<?xml encoding='UTF-8'?>{body}"), "malformed XML declaration"),
                 (format!("<?xml version='1.0' encoding=''?>{body}"), "encoding \"\""),
-                (format!("<?xml version='1.0' standalone='yes' encoding='UTF-8'?>{body}"), "malformed XML declaration"),
+                (
+                    format!("<?xml version='1.0' standalone='yes' encoding='UTF-8'?>{body}"),
+                    "malformed XML declaration",
+                ),
                 (inside("<x/ >"), "stray slash"),
                 (inside("<x/y>"), "stray slash"),
                 (inside("<x\"y\"/>"), "holds a quote"),
@@ -640,7 +791,10 @@ mod strict {
                 (inside(&"<x>".repeat(16)), "nests more than 16"),
             ] {
                 let error = read(document.as_bytes()).unwrap_err();
-                assert!(error.to_string().contains(why), "{name}: expected \"{why}\" in \"{error}\" for {document:?}");
+                assert!(
+                    error.to_string().contains(why),
+                    "{name}: expected \"{why}\" in \"{error}\" for {document:?}"
+                );
             }
             for reference in [
                 "#0",
@@ -663,7 +817,8 @@ mod strict {
                 let document = inside(&format!("&{reference};"));
                 assert!(read(document.as_bytes()).is_err(), "{name} took {reference}");
             }
-            for bytes in [&b"\xff"[..], b"\xc3", b"\xed\xa0\x80", b"\xc0\xaf", b"\xf4\x90\x80\x80"] {
+            for bytes in [&b"\xff"[..], b"\xc3", b"\xed\xa0\x80", b"\xc0\xaf", b"\xf4\x90\x80\x80"]
+            {
                 let mut document = body.as_bytes().to_vec();
                 document.splice(root.len() + 1..root.len() + 1, bytes.iter().copied());
                 let error = read(&document).unwrap_err();
@@ -707,9 +862,14 @@ mod strict {
             b"<ListBucketResult><Contents><Key>k</Key><Size>18446744073709551615</Size></Contents></ListBucketResult>";
         assert_eq!(xml::list_bucket_result(page).unwrap().contents[0].size, u64::MAX);
         for value in ["", "yes", "1", "truefalse", "tru e"] {
-            refused(keys(&format!("<IsTruncated>{value}</IsTruncated>")), "<IsTruncated> is neither true nor false");
+            refused(
+                keys(&format!("<IsTruncated>{value}</IsTruncated>")),
+                "<IsTruncated> is neither true nor false",
+            );
         }
-        for name in ["Name", "Prefix", "IsTruncated", "NextMarker", "NextContinuationToken", "EncodingType"] {
+        for name in
+            ["Name", "Prefix", "IsTruncated", "NextMarker", "NextContinuationToken", "EncodingType"]
+        {
             let value = match name {
                 "IsTruncated" => "false",
                 "EncodingType" => "url",
@@ -725,10 +885,15 @@ mod strict {
     #[test]
     fn parts_uploads_and_deletions() {
         let part = |fields: &str| {
-            xml::list_parts_result(format!("<ListPartsResult><Part>{fields}</Part></ListPartsResult>").as_bytes())
+            xml::list_parts_result(
+                format!("<ListPartsResult><Part>{fields}</Part></ListPartsResult>").as_bytes(),
+            )
         };
         for number in ["1", "10000", " 7 "] {
-            assert!(part(&format!("<PartNumber>{number}</PartNumber><Size>1</Size><ETag>a</ETag>")).is_ok());
+            assert!(
+                part(&format!("<PartNumber>{number}</PartNumber><Size>1</Size><ETag>a</ETag>"))
+                    .is_ok()
+            );
         }
         for number in ["0", "10001", "4294967297", "18446744073709551615"] {
             let fields = format!("<PartNumber>{number}</PartNumber><Size>1</Size><ETag>a</ETag>");
@@ -738,8 +903,9 @@ mod strict {
         refused(part("<PartNumber>1</PartNumber><ETag>a</ETag>"), "<Part> has no <Size>");
         refused(part("<PartNumber>1</PartNumber><Size>1</Size><ETag/>"), "<ETag> is empty");
         let marker = |value: &str| {
-            let body =
-                format!("<ListPartsResult><NextPartNumberMarker>{value}</NextPartNumberMarker></ListPartsResult>");
+            let body = format!(
+                "<ListPartsResult><NextPartNumberMarker>{value}</NextPartNumberMarker></ListPartsResult>"
+            );
             xml::list_parts_result(body.as_bytes()).map(|page| page.next_part_number_marker)
         };
         assert_eq!((marker("").unwrap(), marker("0").unwrap()), (None, Some(0)));
@@ -747,7 +913,9 @@ mod strict {
         refused(marker("-1"), "not a whole number");
 
         let upload = |fields: &str| {
-            let body = format!("<ListMultipartUploadsResult><Upload>{fields}</Upload></ListMultipartUploadsResult>");
+            let body = format!(
+                "<ListMultipartUploadsResult><Upload>{fields}</Upload></ListMultipartUploadsResult>"
+            );
             xml::list_multipart_uploads_result(body.as_bytes())
         };
         refused(upload("<UploadId>u</UploadId>"), "<Upload> has no <Key>");
@@ -755,7 +923,9 @@ mod strict {
         refused(upload("<Key>k</Key>"), "<Upload> has no <UploadId>");
         refused(upload("<Key>k</Key><UploadId/>"), "<UploadId> is empty");
 
-        let deletion = |entry: &str| xml::delete_result(format!("<DeleteResult>{entry}</DeleteResult>").as_bytes());
+        let deletion = |entry: &str| {
+            xml::delete_result(format!("<DeleteResult>{entry}</DeleteResult>").as_bytes())
+        };
         refused(deletion("<Deleted/>"), "<Deleted> has no <Key>");
         refused(deletion("<Deleted><VersionId>v</VersionId></Deleted>"), "<Deleted> has no <Key>");
         refused(deletion("<Error><Code>AccessDenied</Code></Error>"), "<Error> has no <Key>");
@@ -768,7 +938,8 @@ mod strict {
         let body = "\u{feff}<ListBucketResult><Contents><Key>k</Key><Size>x</Size></Contents></ListBucketResult>";
         let error = xml::list_bucket_result(body.as_bytes()).unwrap_err();
         assert_eq!(error.offset, body.find("<Size>").map(|at| at as u64));
-        let error = xml::list_bucket_result("\u{feff}<ListBucketResult>é\u{1}".as_bytes()).unwrap_err();
+        let error =
+            xml::list_bucket_result("\u{feff}<ListBucketResult>é\u{1}".as_bytes()).unwrap_err();
         assert_eq!(error.offset, Some(23));
     }
 }
@@ -805,12 +976,19 @@ mod bounded {
         for (name, read, document) in READERS {
             let listing = matches!(
                 *name,
-                "list_bucket_result" | "list_parts_result" | "list_multipart_uploads_result" | "delete_result"
+                "list_bucket_result"
+                    | "list_parts_result"
+                    | "list_multipart_uploads_result"
+                    | "delete_result"
             );
             let max = if listing { xml::MAX_LISTING_BYTES } else { xml::MAX_REPLY_BYTES };
             if !listing {
                 // Up to the limit and no further; for listings the first lines of this test show the same.
-                assert!(read(format!("{document}{}", " ".repeat(max - document.len())).as_bytes()).is_ok(), "{name}");
+                assert!(
+                    read(format!("{document}{}", " ".repeat(max - document.len())).as_bytes())
+                        .is_ok(),
+                    "{name}"
+                );
             }
             refused(
                 read(format!("{document}{}", " ".repeat(max + 1 - document.len())).as_bytes()),
@@ -827,8 +1005,11 @@ mod bounded {
         }
         laughs.push_str("]><ListBucketResult><Name>&lol9;</Name></ListBucketResult>");
         all(&laughs, "document type");
-        let quadratic =
-            format!("<!DOCTYPE a [<!ENTITY b \"{}\">]><a>{}</a>", "x".repeat(100_000), "&b;".repeat(100_000));
+        let quadratic = format!(
+            "<!DOCTYPE a [<!ENTITY b \"{}\">]><a>{}</a>",
+            "x".repeat(100_000),
+            "&b;".repeat(100_000)
+        );
         all(&quadratic, "document type");
         all("<!DOCTYPE a [<!ENTITY x SYSTEM \"file:///etc/passwd\">]><a>&x;</a>", "document type");
     }
@@ -836,7 +1017,10 @@ mod bounded {
     #[test]
     fn depth_and_breadth() {
         for (name, read, document) in READERS {
-            let root = document.split("?>").last().unwrap().trim_start()[1..].split([' ', '>']).next().unwrap();
+            let root = document.split("?>").last().unwrap().trim_start()[1..]
+                .split([' ', '>'])
+                .next()
+                .unwrap();
             for tail in ["", &"</a>".repeat(100_000)] {
                 let start = Instant::now();
                 refused(
@@ -848,8 +1032,12 @@ mod bounded {
             let start = Instant::now();
             let attributes: String = (0..50_000).map(|i| format!(" a{i}='x'")).collect();
             let namespaces: String = (0..50_000).map(|i| format!(" xmlns:a{i}='x'")).collect();
-            for attributes in [attributes, namespaces, " a='x'".repeat(50_000), format!(" a='{}'", "x".repeat(900_000))]
-            {
+            for attributes in [
+                attributes,
+                namespaces,
+                " a='x'".repeat(50_000),
+                format!(" a='{}'", "x".repeat(900_000)),
+            ] {
                 // Accepted or missing something, but never slow.
                 let _ = read(format!("<{root}{attributes}/>").as_bytes());
             }
@@ -871,8 +1059,9 @@ mod bounded {
 
     #[test]
     fn fifty_thousand_keys_in_one_page() {
-        let contents: String =
-            (0..50_000).map(|i| format!("<Contents><Key>{i}</Key><Size>{i}</Size></Contents>")).collect();
+        let contents: String = (0..50_000)
+            .map(|i| format!("<Contents><Key>{i}</Key><Size>{i}</Size></Contents>"))
+            .collect();
         let found = keys(&contents).unwrap();
         assert_eq!(found.len(), 50_000);
         assert!(found.iter().enumerate().all(|(i, key)| *key == i.to_string()));
@@ -919,7 +1108,10 @@ mod writers {
         refused(xml::delete(&[], DeleteMode::Quiet), "1 to 1000 keys, not 0");
         refused(xml::delete(&["a", ""], DeleteMode::Quiet), "an empty key");
         for c in ['\0', '\u{1}', '\u{b}', '\u{1f}', '\u{fffe}', '\u{ffff}'] {
-            let error = refused(xml::delete(&["fine", &format!("bad{c}")], DeleteMode::Quiet), "the key \"bad");
+            let error = refused(
+                xml::delete(&["fine", &format!("bad{c}")], DeleteMode::Quiet),
+                "the key \"bad",
+            );
             assert!(error.to_string().contains("at byte 3"), "{error}");
             assert!(!xml::can_carry(&format!("bad{c}")));
         }

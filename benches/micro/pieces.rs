@@ -35,9 +35,11 @@ pub(crate) const PIECES: [Named; 13] = [
     ("read-deleted-1000", read_deleted),
 ];
 
-const KEY: &str = "/registry/docker/registry/v2/blobs/sha256/3e/3e25960a79dbc69b674cd4ec67a72c62ff5a/data";
+const KEY: &str =
+    "/registry/docker/registry/v2/blobs/sha256/3e/3e25960a79dbc69b674cd4ec67a72c62ff5a/data";
 const HOST: &str = "s3.eu-central-1.amazonaws.com";
-const REQUEST: Request<'static> = Request::new("GET", KEY).headers(&[("host", HOST), ("range", "bytes=0-4095")]);
+const REQUEST: Request<'static> =
+    Request::new("GET", KEY).headers(&[("host", HOST), ("range", "bytes=0-4095")]);
 const SCOPE: Scope<'static> = Scope { region: "eu-central-1", service: "s3" };
 const NOW: Timestamp = Timestamp::from_unix(1_767_286_800);
 const KEYS: usize = 1000;
@@ -59,7 +61,8 @@ fn sign_v4() -> Piece {
 fn sign_v4_and_derive() -> Piece {
     let credentials = credentials();
     Box::new(move || {
-        black_box(v4::sign(black_box(&REQUEST), Payload::Unsigned, &credentials, SCOPE, NOW)).expect("signed");
+        black_box(v4::sign(black_box(&REQUEST), Payload::Unsigned, &credentials, SCOPE, NOW))
+            .expect("signed");
     })
 }
 
@@ -91,8 +94,13 @@ fn presign_v4_with_kept_key() -> Piece {
     let key = SigningKey::derive(&credentials(), NOW, SCOPE).expect("a key");
     let request = REQUEST.headers(&[("host", HOST)]);
     Box::new(move || {
-        black_box(key.presign(black_box(&request), Payload::Unsigned, NOW, Duration::from_secs(1200)))
-            .expect("presigned");
+        black_box(key.presign(
+            black_box(&request),
+            Payload::Unsigned,
+            NOW,
+            Duration::from_secs(1200),
+        ))
+        .expect("presigned");
     })
 }
 
@@ -101,7 +109,8 @@ fn presign_v2() -> Piece {
     let request = REQUEST.headers(&[]);
     let expires = Timestamp::from_unix(NOW.unix() + 1200);
     Box::new(move || {
-        black_box(v2::presign(black_box(&request), None, &credentials, expires)).expect("presigned");
+        black_box(v2::presign(black_box(&request), None, &credentials, expires))
+            .expect("presigned");
     })
 }
 
@@ -121,7 +130,8 @@ fn frame_1mib() -> Piece {
     Box::new(move || {
         framed.clear();
         let signer = ChunkSigner::new(&key, NOW, &seed).expect("a signer");
-        let mut body = Layout::signed(data.len() as u64).signed_body(&data[..], signer, None).expect("a body");
+        let mut body =
+            Layout::signed(data.len() as u64).signed_body(&data[..], signer, None).expect("a body");
         black_box(body.read_to_end(&mut framed)).expect("framed");
     })
 }
@@ -178,7 +188,8 @@ fn write_delete() -> Piece {
 }
 
 fn read_deleted() -> Piece {
-    let deleted: String = keys().iter().map(|key| format!("<Deleted><Key>{key}</Key></Deleted>")).collect();
+    let deleted: String =
+        keys().iter().map(|key| format!("<Deleted><Key>{key}</Key></Deleted>")).collect();
     let document = format!("<DeleteResult>{deleted}</DeleteResult>");
     Box::new(move || {
         let result = xml::delete_result(black_box(document.as_bytes())).expect("a result");

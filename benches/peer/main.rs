@@ -49,7 +49,8 @@ fn main() -> Outcome {
 }
 
 fn repeat(piece: &str, count: u64) -> Outcome {
-    let (_, make) = PIECES.iter().find(|(name, _)| *name == piece).ok_or("there is no such piece")?;
+    let (_, make) =
+        PIECES.iter().find(|(name, _)| *name == piece).ok_or("there is no such piece")?;
     let mut work = make();
     (0..count).for_each(|_| work());
     Ok(())
@@ -70,7 +71,9 @@ fn measured(work: &Work, route: &dyn Route) -> Outcome {
             (1, received)
         }
         Work::PutSmall { count, threads, .. } => {
-            threads::share(*count, *threads, |index| route.put(&order::small_key(index, data.len()), &data))?;
+            threads::share(*count, *threads, |index| {
+                route.put(&order::small_key(index, data.len()), &data)
+            })?;
             (*count, count * data.len() as u64)
         }
         Work::GetSmall { count, size, threads } => {

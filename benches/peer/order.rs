@@ -37,19 +37,29 @@ impl Order {
         let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let work = match words[..] {
             ["serve"] => return Ok(Self::Serve),
-            ["repeat", piece, count] => return Ok(Self::Repeat { piece: piece.to_owned(), count: number(count)? }),
-            ["upload", source, part, concurrency] => {
-                Work::Upload { source: Source::of(source)?, part: mebibytes(part)?, concurrency: number(concurrency)? }
+            ["repeat", piece, count] => {
+                return Ok(Self::Repeat { piece: piece.to_owned(), count: number(count)? });
             }
-            ["download", size, part, concurrency] => {
-                Work::Download { size: number(size)?, part: mebibytes(part)?, concurrency: number(concurrency)? }
-            }
-            ["put-small", count, size, threads] => {
-                Work::PutSmall { count: number(count)?, size: number(size)?, threads: number(threads)? }
-            }
-            ["get-small", count, size, threads] => {
-                Work::GetSmall { count: number(count)?, size: number(size)?, threads: number(threads)? }
-            }
+            ["upload", source, part, concurrency] => Work::Upload {
+                source: Source::of(source)?,
+                part: mebibytes(part)?,
+                concurrency: number(concurrency)?,
+            },
+            ["download", size, part, concurrency] => Work::Download {
+                size: number(size)?,
+                part: mebibytes(part)?,
+                concurrency: number(concurrency)?,
+            },
+            ["put-small", count, size, threads] => Work::PutSmall {
+                count: number(count)?,
+                size: number(size)?,
+                threads: number(threads)?,
+            },
+            ["get-small", count, size, threads] => Work::GetSmall {
+                count: number(count)?,
+                size: number(size)?,
+                threads: number(threads)?,
+            },
             ["list", count] => Work::List { count: number(count)? },
             ["delete", count] => Work::Delete { count: number(count)? },
             _ => return Err("the first lines of this program's source tell what it takes".into()),
@@ -69,7 +79,9 @@ impl Work {
         let mut state = 1_u64;
         let mut next = || {
             // Knuth's linear congruential generator; its high bits are the good ones.
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             (state >> 56) as u8
         };
         (0..length).map(|_| next()).collect()
@@ -128,7 +140,9 @@ impl Setting {
         let endpoint = std::env::var("BENCH_ENDPOINT").map_err(|_| "BENCH_ENDPOINT is not set")?;
         let unsigned = std::env::var_os("BENCH_UNSIGNED").is_some();
         Ok(Self {
-            ca_file: std::env::var_os("BENCH_CA").filter(|_| endpoint.starts_with("https:")).map(PathBuf::from),
+            ca_file: std::env::var_os("BENCH_CA")
+                .filter(|_| endpoint.starts_with("https:"))
+                .map(PathBuf::from),
             endpoint,
             payload: if unsigned { PayloadSigning::Unsigned } else { PayloadSigning::Auto },
             checksum: match std::env::var("BENCH_CHECKSUM").as_deref() {
@@ -138,7 +152,10 @@ impl Setting {
                 Ok("crc32c") => Checksum::Crc32c,
                 Ok(other) => return Err(format!("BENCH_CHECKSUM={other} is not known").into()),
             },
-            credentials: Credentials::new("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
+            credentials: Credentials::new(
+                "AKIAIOSFODNN7EXAMPLE",
+                "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+            ),
         })
     }
 }

@@ -64,7 +64,8 @@ fn serve(stream: TcpStream) -> Outcome {
         }
         // Asking is no work.
         if request.bucket == "-" {
-            let counts = (CONNECTIONS.swap(0, Ordering::Relaxed), REQUESTS.swap(0, Ordering::Relaxed));
+            let counts =
+                (CONNECTIONS.swap(0, Ordering::Relaxed), REQUESTS.swap(0, Ordering::Relaxed));
             let text = format!(r#"{{"connections": {}, "requests": {}}}"#, counts.0, counts.1);
             write!(output, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{text}", text.len())?;
             continue;
@@ -90,7 +91,10 @@ fn read_head(input: &mut impl BufRead) -> Outcome<Option<Request>> {
     let mut request = Request::default();
     let mut words = line.split(' ');
     request.method = words.next().unwrap_or_default().to_owned();
-    let (path, query) = words.next().map(|target| target.split_once('?').unwrap_or((target, ""))).unwrap_or_default();
+    let (path, query) = words
+        .next()
+        .map(|target| target.split_once('?').unwrap_or((target, "")))
+        .unwrap_or_default();
     let path = path.trim_start_matches('/');
     let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
     (request.bucket, request.key) = (bucket.to_owned(), key.to_owned());
@@ -127,7 +131,12 @@ fn discard(input: &mut impl BufRead, length: u64) -> Outcome {
     Ok(())
 }
 
-fn answer(output: &mut impl Write, request: &Request, mut document: String, block: &[u8]) -> Outcome {
+fn answer(
+    output: &mut impl Write,
+    request: &Request,
+    mut document: String,
+    block: &[u8],
+) -> Outcome {
     let has = |name| request.query(name).is_some();
     let mut status = "200 OK";
     let mut headers = String::new();
@@ -166,8 +175,13 @@ fn answer(output: &mut impl Write, request: &Request, mut document: String, bloc
     }
     let length = content.unwrap_or(document.len() as u64);
     let body = if request.method == "HEAD" { 0 } else { content.unwrap_or_default() };
-    let length = if status.starts_with("204") { String::new() } else { format!("Content-Length: {length}\r\n") };
-    let head = format!("HTTP/1.1 {status}\r\nx-amz-request-id: 0\r\n{headers}{length}\r\n{document}");
+    let length = if status.starts_with("204") {
+        String::new()
+    } else {
+        format!("Content-Length: {length}\r\n")
+    };
+    let head =
+        format!("HTTP/1.1 {status}\r\nx-amz-request-id: 0\r\n{headers}{length}\r\n{document}");
     // One write for a small answer: two would make the client's reads depend on chance.
     if body <= block.len() as u64 {
         let mut whole = head.into_bytes();
@@ -191,10 +205,17 @@ fn page(document: &mut String, request: &Request) -> Outcome {
     let from: u64 = request.query("continuation-token").unwrap_or("0").parse()?;
     let most = request.query("max-keys").map_or(Ok(PAGE), str::parse)?.min(PAGE);
     let to = total.min(from + most);
-    write!(document, "<ListBucketResult><Name>{}</Name><EncodingType>url</EncodingType>", request.bucket)?;
+    write!(
+        document,
+        "<ListBucketResult><Name>{}</Name><EncodingType>url</EncodingType>",
+        request.bucket
+    )?;
     write!(document, "<KeyCount>{}</KeyCount><MaxKeys>{most}</MaxKeys>", to.saturating_sub(from))?;
     if to < total {
-        write!(document, "<IsTruncated>true</IsTruncated><NextContinuationToken>{to}</NextContinuationToken>")?;
+        write!(
+            document,
+            "<IsTruncated>true</IsTruncated><NextContinuationToken>{to}</NextContinuationToken>"
+        )?;
     } else {
         document.push_str("<IsTruncated>false</IsTruncated>");
     }

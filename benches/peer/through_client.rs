@@ -3,8 +3,8 @@ use super::order::{BUCKET, REGION, Setting, Source, at_least_one, big_key, liste
 use super::route::{Outcome, Route};
 use super::threads;
 use s3driver::client::{
-    ByteRange, Client, Condition, Config, DELETE_OBJECTS_KEYS, Endpoint, GetObject, ListObjects, ObjectSettings,
-    Scheme, UploadRef,
+    ByteRange, Client, Condition, Config, DELETE_OBJECTS_KEYS, Endpoint, GetObject, ListObjects,
+    ObjectSettings, Scheme, UploadRef,
 };
 use s3driver::transfer::Transfer;
 use std::sync::Mutex;
@@ -36,7 +36,8 @@ impl Route for ThroughClient {
         let key = big_key(source.len());
         let settings = ObjectSettings::default();
         if let Source::File(path, _) = source {
-            let transfer = Transfer::new(&self.client).part_size(part).concurrency(at_least_one(concurrency));
+            let transfer =
+                Transfer::new(&self.client).part_size(part).concurrency(at_least_one(concurrency));
             transfer.upload_file(path, BUCKET, &key, &settings)?;
             return Ok(());
         }
@@ -63,7 +64,8 @@ impl Route for ThroughClient {
         threads::share(size.div_ceil(piece), concurrency, |index| {
             let offset = index * piece;
             let length = piece.min(size - offset);
-            let range = if length == size { ByteRange::All } else { ByteRange::Part { offset, length } };
+            let range =
+                if length == size { ByteRange::All } else { ByteRange::Part { offset, length } };
             let mut reader = self.client.get_object(BUCKET, &key, &GetObject::range(range))?;
             let mut block = vec![0; BLOCK];
             loop {
@@ -97,6 +99,7 @@ impl Route for ThroughClient {
     fn delete(&self, bucket: &str, count: u64) -> Outcome {
         let keys: Vec<String> = (0..count).map(listed_key).collect();
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        keys.chunks(DELETE_OBJECTS_KEYS).try_for_each(|batch| Ok(self.client.delete_objects(bucket, batch)?))
+        keys.chunks(DELETE_OBJECTS_KEYS)
+            .try_for_each(|batch| Ok(self.client.delete_objects(bucket, batch)?))
     }
 }

@@ -32,7 +32,8 @@ impl ThroughDriver {
 
 impl Route for ThroughDriver {
     fn upload(&self, source: &Source, data: &[u8], _: u64, _: usize) -> Outcome {
-        let mut writer = self.driver.writer(&format!("/{}", big_key(source.len())), WriteMode::Create)?;
+        let mut writer =
+            self.driver.writer(&format!("/{}", big_key(source.len())), WriteMode::Create)?;
         match source {
             Source::File(path, _) => {
                 io::copy(&mut File::open(path)?, &mut writer)?;

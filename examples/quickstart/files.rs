@@ -34,17 +34,26 @@ pub(crate) fn collect(folder: Option<PathBuf>) -> Outcome<Vec<Blob>> {
         None => {
             let project = Path::new(env!("CARGO_MANIFEST_DIR"));
             let built = std::env::current_exe()?.ancestors().nth(2).map(Path::to_owned);
-            (["src", "tests", "examples"].iter().map(|name| project.join(name)).chain(built).collect(), ENOUGH)
+            (
+                ["src", "tests", "examples"]
+                    .iter()
+                    .map(|name| project.join(name))
+                    .chain(built)
+                    .collect(),
+                ENOUGH,
+            )
         }
     };
     let (mut blobs, mut seen, mut bytes) = (Vec::new(), HashSet::new(), 0);
     for root in roots {
         let mut open = vec![root];
         while let Some(path) = open.pop() {
-            let about = fs::symlink_metadata(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+            let about = fs::symlink_metadata(&path)
+                .map_err(|error| format!("{}: {error}", path.display()))?;
             if about.is_dir() {
-                let mut inside: Vec<_> =
-                    fs::read_dir(&path)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
+                let mut inside: Vec<_> = fs::read_dir(&path)?
+                    .map(|entry| Ok(entry?.path()))
+                    .collect::<io::Result<_>>()?;
                 inside.sort();
                 open.extend(inside);
             } else if about.is_file() && bytes < limit {

@@ -18,7 +18,9 @@ mod server;
 mod url;
 
 use files::Blob;
-use s3driver::driver::{FileKind, Method, S3Driver, StorageDriver, UrlOptions, WalkOptions, WalkStep, WriteMode};
+use s3driver::driver::{
+    FileKind, Method, S3Driver, StorageDriver, UrlOptions, WalkOptions, WalkStep, WriteMode,
+};
 use server::Target;
 use sha2::{Digest, Sha256};
 use std::error::Error;
@@ -86,13 +88,21 @@ struct Rates {
     read: f64,
 }
 
-fn store_read_and_find(driver: &S3Driver, target: &Target, blobs: &[Blob], bytes: u64) -> Outcome<Rates> {
+fn store_read_and_find(
+    driver: &S3Driver,
+    target: &Target,
+    blobs: &[Blob],
+    bytes: u64,
+) -> Outcome<Rates> {
     let stored = on_threads("storing", blobs, bytes, |blob, piece| store(driver, blob, piece))?;
     let read = on_threads("reading", blobs, bytes, |blob, piece| read_back(driver, blob, piece))?;
     find(driver, blobs)?;
     share(target, &blobs[0])?;
     change(driver, blobs)?;
-    Ok(Rates { stored: megabytes(bytes) / stored.as_secs_f64(), read: megabytes(bytes) / read.as_secs_f64() })
+    Ok(Rates {
+        stored: megabytes(bytes) / stored.as_secs_f64(),
+        read: megabytes(bytes) / read.as_secs_f64(),
+    })
 }
 
 /// Stores one file under its digest. `piece` is told of the bytes as they go.
@@ -131,7 +141,11 @@ fn read_back(driver: &S3Driver, blob: &Blob, piece: &dyn Fn(u64)) -> Outcome {
         }
     }
     let found = hex::encode(digest.finalize());
-    if found == blob.digest { Ok(()) } else { Err(format!("{} came back as {found}", blob.path()).into()) }
+    if found == blob.digest {
+        Ok(())
+    } else {
+        Err(format!("{} came back as {found}", blob.path()).into())
+    }
 }
 
 /// Stat, list and walk agree on what is there.
@@ -152,7 +166,11 @@ fn find(driver: &S3Driver, blobs: &[Blob]) -> Outcome {
         Ok(WalkStep::Continue)
     })?;
     if (listed, walked) != (blobs.len(), blobs.len()) {
-        return Err(format!("{} blobs were stored, {listed} listed and {walked} walked", blobs.len()).into());
+        return Err(format!(
+            "{} blobs were stored, {listed} listed and {walked} walked",
+            blobs.len()
+        )
+        .into());
     }
     println!("found    {} by stat, list and walk", blobs.len());
     Ok(())
@@ -162,7 +180,8 @@ fn find(driver: &S3Driver, blobs: &[Blob]) -> Outcome {
 fn change(driver: &S3Driver, blobs: &[Blob]) -> Outcome {
     let some = blobs.iter().take(3);
     for blob in some.clone() {
-        let elsewhere = format!("/docker/registry/v2/repositories/quickstart/_uploads/{}/data", blob.digest);
+        let elsewhere =
+            format!("/docker/registry/v2/repositories/quickstart/_uploads/{}/data", blob.digest);
         driver.rename(&blob.path(), &elsewhere)?;
         driver.rename(&elsewhere, &blob.path())?;
         read_back(driver, blob, &|_| {})?;
@@ -215,7 +234,9 @@ fn on_threads(
     } else {
         indicatif::ProgressBar::hidden()
     };
-    let style = indicatif::ProgressStyle::with_template("{msg:8} {bar:40} {bytes}/{total_bytes} {bytes_per_sec}")?;
+    let style = indicatif::ProgressStyle::with_template(
+        "{msg:8} {bar:40} {bytes}/{total_bytes} {bytes_per_sec}",
+    )?;
     bar.set_style(style);
     bar.set_message(what);
     let started = Instant::now();

@@ -29,7 +29,8 @@ impl Target {
         let endpoint = variable(&["S3_ENDPOINT", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]);
         let region = variable(&["S3_REGION", "AWS_REGION", "AWS_DEFAULT_REGION"]);
         let mut options = vec![("bucket", bucket.clone()), ("rootdirectory", root.clone())];
-        let mut add = |name, value: Option<String>| options.extend(value.map(|value| (name, value)));
+        let mut add =
+            |name, value: Option<String>| options.extend(value.map(|value| (name, value)));
         add("regionendpoint", endpoint.clone());
         add("region", region.clone());
         if let Some(access_key) = variable(&["S3_ACCESS_KEY"]) {
@@ -37,13 +38,14 @@ impl Target {
             add("secretkey", variable(&["S3_SECRET_KEY"]));
             add("sessiontoken", variable(&["S3_SESSION_TOKEN"]));
         }
-        let ca_file =
-            variable(&["S3_TLS_CA"]).filter(|_| endpoint.as_ref().is_some_and(|url| url.starts_with("https")));
+        let ca_file = variable(&["S3_TLS_CA"])
+            .filter(|_| endpoint.as_ref().is_some_and(|url| url.starts_with("https")));
         add("cacert", ca_file.clone());
         let signatures = variable(&["S3_SIGNATURES"]).unwrap_or_else(|| "v4".to_owned());
         Ok(Self {
-            description: endpoint
-                .unwrap_or_else(|| format!("Amazon S3 in {}", region.as_deref().unwrap_or("no region"))),
+            description: endpoint.unwrap_or_else(|| {
+                format!("Amazon S3 in {}", region.as_deref().unwrap_or("no region"))
+            }),
             bucket,
             root,
             ca_file,

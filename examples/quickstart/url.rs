@@ -12,11 +12,18 @@ pub(crate) fn fetch(url: &str, ca_file: Option<&str>) -> Outcome<Vec<u8>> {
         if let Some(file) = ca_file {
             curl.args(["--cacert", file]);
         }
-        let output = curl.arg(url).output().map_err(|error| format!("curl, to fetch the https URL: {error}"))?;
+        let output = curl
+            .arg(url)
+            .output()
+            .map_err(|error| format!("curl, to fetch the https URL: {error}"))?;
         return if output.status.success() {
             Ok(output.stdout)
         } else {
-            Err(format!("the URL cannot be fetched: {}", String::from_utf8_lossy(&output.stderr).trim()).into())
+            Err(format!(
+                "the URL cannot be fetched: {}",
+                String::from_utf8_lossy(&output.stderr).trim()
+            )
+            .into())
         };
     };
     let (host, path) = rest.split_at(rest.find('/').ok_or("the URL has no path")?);
@@ -26,7 +33,11 @@ pub(crate) fn fetch(url: &str, ca_file: Option<&str>) -> Outcome<Vec<u8>> {
     write!(socket, "GET {path} HTTP/1.0\r\nHost: {host}\r\n\r\n")?;
     let mut reply = Vec::new();
     socket.read_to_end(&mut reply)?;
-    let head = reply.windows(4).position(|bytes| bytes == b"\r\n\r\n").ok_or("the server sent no whole reply")? + 4;
+    let head = reply
+        .windows(4)
+        .position(|bytes| bytes == b"\r\n\r\n")
+        .ok_or("the server sent no whole reply")?
+        + 4;
     let status = reply.get(9..12).unwrap_or_default();
     if status == b"200" {
         Ok(reply.split_off(head))

@@ -33,10 +33,14 @@ pub(crate) fn serve_embedded() -> Outcome {
         let host = address.strip_prefix("http://").unwrap_or(address);
         println!("registry  {address}");
         println!();
-        println!("An image with skopeo and umoci (apt-get install skopeo umoci), pushed and pulled:");
+        println!(
+            "An image with skopeo and umoci (apt-get install skopeo umoci), pushed and pulled:"
+        );
         println!();
         println!("  umoci init --layout hello && umoci new --image hello:latest");
-        println!("  skopeo copy --dest-tls-verify=false oci:hello:latest docker://{host}/hello:latest");
+        println!(
+            "  skopeo copy --dest-tls-verify=false oci:hello:latest docker://{host}/hello:latest"
+        );
         println!("  skopeo copy --src-tls-verify=false docker://{host}/hello:latest dir:pulled");
     })
 }

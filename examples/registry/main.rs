@@ -51,7 +51,9 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &[String]) -> Outcome {
-    let Some((command, arguments)) = arguments.split_first() else { return embedded::serve_embedded() };
+    let Some((command, arguments)) = arguments.split_first() else {
+        return embedded::serve_embedded();
+    };
     let arguments = Arguments::parse(arguments)?;
     let config = arguments.config()?;
     match command.as_str() {
@@ -99,14 +101,19 @@ pub(crate) fn serve(config: Config, ready: impl FnOnce(&str)) -> Outcome {
         };
         thread::Builder::new().name("registry-purge".to_owned()).spawn(purge)?;
     }
-    let server = Server::start(listener, tls, Arc::new(move |request: &mut Request<'_>| registry.handle(request)))?;
+    let server = Server::start(
+        listener,
+        tls,
+        Arc::new(move |request: &mut Request<'_>| registry.handle(request)),
+    )?;
     ready(&format!("{scheme}://{}", server.address()));
     server.join();
     Ok(())
 }
 
 fn collect(arguments: &Arguments, config: Config) -> Outcome {
-    let untagged = if arguments.has("--delete-untagged") { Untagged::Removed } else { Untagged::Kept };
+    let untagged =
+        if arguments.has("--delete-untagged") { Untagged::Removed } else { Untagged::Kept };
     let grace = duration(arguments.value("--grace").unwrap_or(GRACE))?;
     let collection = Collection { untagged, grace, mode: arguments.mode() };
     let collected = Registry::new(config.driver, config.options).collect(&collection)?;
@@ -151,11 +158,16 @@ impl Arguments {
         Ok(Self { options, file: file.ok_or(USAGE)? })
     }
     fn config(&self) -> Outcome<Config> {
-        let text = std::fs::read_to_string(&self.file).map_err(|error| format!("{}: {error}", self.file))?;
+        let text = std::fs::read_to_string(&self.file)
+            .map_err(|error| format!("{}: {error}", self.file))?;
         Ok(Config::read(&text).map_err(|error| format!("{}: {error}", self.file))?)
     }
     fn allow(&self, names: &[&str]) -> Outcome {
-        if self.options.iter().all(|(name, _)| names.contains(&name.as_str())) { Ok(()) } else { Err(USAGE.into()) }
+        if self.options.iter().all(|(name, _)| names.contains(&name.as_str())) {
+            Ok(())
+        } else {
+            Err(USAGE.into())
+        }
     }
     fn has(&self, name: &str) -> bool {
         self.options.iter().any(|(known, _)| known == name)

@@ -51,7 +51,11 @@ pub(super) struct Watched<'a> {
 }
 
 impl<'a> Watched<'a> {
-    pub(super) fn new(source: &'a mut dyn Read, length: u64, progress: &'a mut Progress) -> io::Take<Self> {
+    pub(super) fn new(
+        source: &'a mut dyn Read,
+        length: u64,
+        progress: &'a mut Progress,
+    ) -> io::Take<Self> {
         Self { source, length, progress }.take(length)
     }
 }
@@ -85,7 +89,11 @@ pub(super) fn sha256(source: &mut dyn Read, length: u64) -> io::Result<[u8; 32]>
 }
 
 /// Visits the first `length` bytes of `source`, in pieces that stay in the processor's cache.
-pub(super) fn for_each_piece(source: &mut dyn Read, length: u64, mut visit: impl FnMut(&[u8])) -> io::Result<()> {
+pub(super) fn for_each_piece(
+    source: &mut dyn Read,
+    length: u64,
+    mut visit: impl FnMut(&[u8]),
+) -> io::Result<()> {
     let mut piece = [0; 16 << 10];
     let mut source = source.take(length);
     loop {
@@ -100,5 +108,6 @@ pub(super) fn for_each_piece(source: &mut dyn Read, length: u64, mut visit: impl
 
 /// Returns the error of a body that cannot be read for its hash or checksum.
 pub(super) fn unreadable(error: io::Error) -> Error {
-    Error::new(ErrorKind::LocalIo, format!("the data to send cannot be read: {error}")).with_source(error)
+    Error::new(ErrorKind::LocalIo, format!("the data to send cannot be read: {error}"))
+        .with_source(error)
 }

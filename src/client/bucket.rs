@@ -60,12 +60,18 @@ impl Client {
         let body = if region == "us-east-1" {
             String::new()
         } else {
-            xml::create_bucket_configuration(region).map_err(|error| call.refuse(error.to_string()))?
+            xml::create_bucket_configuration(region)
+                .map_err(|error| call.refuse(error.to_string()))?
         };
-        let payload = if body.is_empty() { Payload::Empty } else { Payload::Bytes(body.as_bytes()) };
+        let payload =
+            if body.is_empty() { Payload::Empty } else { Payload::Bytes(body.as_bytes()) };
         match self.run_for_nothing(&call, payload) {
             // Our own, of an attempt whose answer was lost.
-            Err(error) if error.is_unsettled() && error.code() == Some("BucketAlreadyOwnedByYou") => Ok(()),
+            Err(error)
+                if error.is_unsettled() && error.code() == Some("BucketAlreadyOwnedByYou") =>
+            {
+                Ok(())
+            }
             result => result,
         }
     }
@@ -86,8 +92,11 @@ impl Client {
     /// [GetBucketLocation]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLocation.html
     pub fn get_bucket_location(&self, bucket: &str) -> Result<String> {
         let call = Call::new("GetBucketLocation", "GET", bucket, "").query("location", "");
-        let location =
-            self.run_for_document(&call, Payload::Empty, (xml::location_constraint, xml::MAX_REPLY_BYTES))?;
+        let location = self.run_for_document(
+            &call,
+            Payload::Empty,
+            (xml::location_constraint, xml::MAX_REPLY_BYTES),
+        )?;
         Ok(match location.as_deref() {
             None | Some("") => "us-east-1".to_owned(),
             Some("EU") => "eu-west-1".to_owned(),

@@ -40,7 +40,11 @@ struct Attempts<'a> {
 impl<'a> Attempts<'a> {
     fn new(inner: &'a Inner, call: &'a Call<'a>) -> Result<Self> {
         let region = inner.region_of(call.bucket);
-        let state = State { max_attempts: inner.config.retry.max_attempts, recheck: call.recheck, ..State::default() };
+        let state = State {
+            max_attempts: inner.config.retry.max_attempts,
+            recheck: call.recheck,
+            ..State::default()
+        };
         Ok(Self {
             call,
             located: inner.locate(call.bucket, &region)?,
@@ -86,7 +90,9 @@ impl<'a> Attempts<'a> {
         let bucket = self.call.bucket;
         let moved = error.kind() == ErrorKind::WrongRegion;
         let region = region
-            .filter(|region| moved && *region != self.region && inner.config.endpoint.may_learn_region(region))
+            .filter(|region| {
+                moved && *region != self.region && inner.config.endpoint.may_learn_region(region)
+            })
             .and_then(|region| inner.locate(bucket, &region).ok().map(|located| (region, located)));
         let redirect = redirect.filter(|_| moved);
         let server_time = server_time.and_then(|time| inner.believable(time));
@@ -109,14 +115,19 @@ impl Client {
         loop {
             let place = self.admit(kept, &payload).map_err(|error| attempts.fail(error))?;
             let lease = self.lease().map_err(|error| attempts.fail(error))?;
-            let (error, outcome) = match self.attempt(&mut attempts, &lease, &mut payload, &mut accept) {
-                Ok(result) => {
-                    inner.budget.record(if attempts.state.attempts > 1 { Success::Retried } else { Success::AtOnce });
-                    place.record_response();
-                    return Ok(result);
-                }
-                Err(failed) => failed,
-            };
+            let (error, outcome) =
+                match self.attempt(&mut attempts, &lease, &mut payload, &mut accept) {
+                    Ok(result) => {
+                        inner.budget.record(if attempts.state.attempts > 1 {
+                            Success::Retried
+                        } else {
+                            Success::AtOnce
+                        });
+                        place.record_response();
+                        return Ok(result);
+                    }
+                    Err(failed) => failed,
+                };
             let step = step::next(&error, outcome, &attempts.state);
             let (error, then) = self.learn(step, &mut attempts, &lease, error);
             let error = attempts.with_addressing_hint(error, inner);
@@ -135,13 +146,22 @@ impl Client {
     }
 
     /// Runs `call`, whose response is a document: read whole, within bounds. An error document in it is that error.
-    pub(super) fn run_for_document<T>(&self, call: &Call<'_>, payload: Payload<'_>, reader: Reader<T>) -> Result<T> {
-        self.run(call, payload, |response, deadline| reply::read_document(response, deadline, call, reader))
+    pub(super) fn run_for_document<T>(
+        &self,
+        call: &Call<'_>,
+        payload: Payload<'_>,
+        reader: Reader<T>,
+    ) -> Result<T> {
+        self.run(call, payload, |response, deadline| {
+            reply::read_document(response, deadline, call, reader)
+        })
     }
 
     /// Runs `call`, whose response has no document.
     pub(super) fn run_for_nothing(&self, call: &Call<'_>, payload: Payload<'_>) -> Result<()> {
-        self.run(call, payload, |response, deadline| reply::expect_nothing(response, deadline, call))
+        self.run(call, payload, |response, deadline| {
+            reply::expect_nothing(response, deadline, call)
+        })
     }
 
     /// Waits for the call's turn, unless it has kept its place.
@@ -150,9 +170,11 @@ impl Client {
         self.check_cancelled()?;
         let mut place = match kept.and_then(Place::again) {
             Some(place) => place,
-            None => {
-                inner.admission.enter(inner.config.timeouts.operation, &*inner.config.clock, self.cancel.as_ref())?
-            }
+            None => inner.admission.enter(
+                inner.config.timeouts.operation,
+                &*inner.config.clock,
+                self.cancel.as_ref(),
+            )?,
         };
         // The caller's reader may wait for another request: with a place held that could be for ever.
         if let Payload::Stream { .. } = payload {
@@ -187,10 +209,13 @@ impl Client {
             Err(SendError::Failed(failure)) => {
                 attempts.sent += 1;
                 attempts.unsettled |= failure.phase != Phase::Connect;
-                let outcome = if failure.stale { Outcome::StaleConnection } else { Outcome::Unanswered };
+                let outcome =
+                    if failure.stale { Outcome::StaleConnection } else { Outcome::Unanswered };
                 let endpoint = &inner.config.endpoint;
-                let way = Way { endpoint, located: &attempts.located, region: &attempts.region, proxy };
-                let error = transport_error(failure, Some(way)).without(&secrets_of(lease, None, proxy));
+                let way =
+                    Way { endpoint, located: &attempts.located, region: &attempts.region, proxy };
+                let error =
+                    transport_error(failure, Some(way)).without(&secrets_of(lease, None, proxy));
                 return Err((error, outcome));
             }
         };
@@ -219,7 +244,13 @@ impl Client {
     }
 
     /// Applies what a failure taught; when that fails, no further attempt follows.
-    fn learn(&self, step: Step, attempts: &mut Attempts<'_>, lease: &Lease, error: Error) -> (Error, Then) {
+    fn learn(
+        &self,
+        step: Step,
+        attempts: &mut Attempts<'_>,
+        lease: &Lease,
+        error: Error,
+    ) -> (Error, Then) {
         let inner = &*self.inner;
         let state = &mut attempts.state;
         match step.lesson {
@@ -238,7 +269,9 @@ impl Client {
                 match renewed {
                     Ok(true) => {}
                     Ok(false) => return (error, Then::GiveUp),
-                    Err(cause) if cause.kind() == ErrorKind::Cancelled => return (cause, Then::GiveUp),
+                    Err(cause) if cause.kind() == ErrorKind::Cancelled => {
+                        return (cause, Then::GiveUp);
+                    }
                     Err(cause) => return (error.with_source(cause), Then::GiveUp),
                 }
             }
@@ -280,7 +313,9 @@ impl Client {
 
     pub(super) fn check_cancelled(&self) -> Result<()> {
         match &self.cancel {
-            Some(cancel) if cancel.is_cancelled() => Err(Error::new(ErrorKind::Cancelled, "cancelled by the caller")),
+            Some(cancel) if cancel.is_cancelled() => {
+                Err(Error::new(ErrorKind::Cancelled, "cancelled by the caller"))
+            }
             _ => Ok(()),
         }
     }
@@ -292,7 +327,8 @@ impl Client {
         if !inner.budget.spend(Retried { bucket, key, attempts: failures }) {
             return Ok(Retry::BudgetSpent);
         }
-        self.sleep(inner.config.retry.wait(failures, cause, None, &*inner.config.clock)).map(|()| Retry::Due)
+        self.sleep(inner.config.retry.wait(failures, cause, None, &*inner.config.clock))
+            .map(|()| Retry::Due)
     }
 
     /// Waits, but ends early when the caller cancels.
@@ -342,7 +378,12 @@ impl Inner {
     }
 
     /// Returns how long to wait before the next attempt; `None` when there is to be none.
-    fn wait_before_next(&self, attempts: &mut Attempts<'_>, error: &Error, then: Then) -> Option<Duration> {
+    fn wait_before_next(
+        &self,
+        attempts: &mut Attempts<'_>,
+        error: &Error,
+        then: Then,
+    ) -> Option<Duration> {
         let asked = match then {
             Then::GiveUp => return None,
             Then::SendNow => {
@@ -351,9 +392,11 @@ impl Inner {
             }
             Then::SendLater(asked) => asked,
         };
-        let wait = self.config.retry.wait(attempts.state.attempts, error, asked, &*self.config.clock);
+        let wait =
+            self.config.retry.wait(attempts.state.attempts, error, asked, &*self.config.clock);
         let elapsed = self.config.clock.instant().saturating_duration_since(attempts.started?);
-        (elapsed.saturating_add(wait) <= self.config.retry.total && self.budget.spend(attempts.retried()))
-            .then_some(wait)
+        (elapsed.saturating_add(wait) <= self.config.retry.total
+            && self.budget.spend(attempts.retried()))
+        .then_some(wait)
     }
 }

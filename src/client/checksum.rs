@@ -102,9 +102,9 @@ impl Algorithm {
     /// Announces that every part of the upload will have a checksum.
     pub(super) fn announce_in(self, call: Call<'_>) -> Call<'_> {
         match self {
-            Self::Crc32c | Self::Crc64Nvme => {
-                call.header("x-amz-checksum-algorithm", self.name()).header("x-amz-checksum-type", "FULL_OBJECT")
-            }
+            Self::Crc32c | Self::Crc64Nvme => call
+                .header("x-amz-checksum-algorithm", self.name())
+                .header("x-amz-checksum-type", "FULL_OBJECT"),
             Self::Crc32 | Self::Md5 | Self::Sha1 | Self::Sha256 => call,
         }
     }
@@ -190,10 +190,16 @@ pub(crate) struct Expected {
 impl Expected {
     /// Returns the checksum of a response's whole body, if this client can compute it. That of an object's parts
     /// (`...-3`) is not. An ETag counts only where `configured` says so.
-    pub(super) fn of(response: &Response, meta: &ObjectMeta, configured: Option<Algorithm>) -> Option<Self> {
+    pub(super) fn of(
+        response: &Response,
+        meta: &ObjectMeta,
+        configured: Option<Algorithm>,
+    ) -> Option<Self> {
         let composite = response.header("x-amz-checksum-type") == Some("COMPOSITE");
         let crc = [Algorithm::Crc64Nvme, Algorithm::Crc32c].into_iter().find_map(|algorithm| {
-            let value = response.header(algorithm.header()).filter(|value| !composite && !value.contains('-'))?;
+            let value = response
+                .header(algorithm.header())
+                .filter(|value| !composite && !value.contains('-'))?;
             Some((algorithm, value.to_owned()))
         });
         let md5 = || meta.md5().filter(|_| configured == Some(Algorithm::Md5));
@@ -213,7 +219,9 @@ impl Expected {
         if sum == value {
             return Ok(());
         }
-        let text = format!("the bytes received are not those stored: their {name} is {sum}, the server's {value}");
+        let text = format!(
+            "the bytes received are not those stored: their {name} is {sum}, the server's {value}"
+        );
         Err(Error::new(ErrorKind::Integrity, text)
             .with_hint("read it again; if that ends the same, the stored object is damaged"))
     }

@@ -49,7 +49,9 @@ impl Client {
         let call = condition.apply_to(object_call("DeleteObject", "DELETE", bucket, key)?)?;
         match self.run_for_nothing(&call, Payload::Empty) {
             // With another status it is a refusal, and the object is still there.
-            Err(error) if error.kind() == ErrorKind::NoSuchKey && error.status() == Some(404) => Ok(()),
+            Err(error) if error.kind() == ErrorKind::NoSuchKey && error.status() == Some(404) => {
+                Ok(())
+            }
             Err(error) if may_have_happened(&error) && self.is_gone(bucket, key) => Ok(()),
             result => result,
         }
@@ -77,8 +79,10 @@ impl Client {
             let call = Call::new("DeleteObjects", "POST", bucket, "");
             return Err(call.refuse(format!("{} keys given, 1,000 are allowed", keys.len())));
         }
-        let (in_xml, alone): (Vec<&str>, Vec<&str>) = keys.iter().partition(|key| xml::can_carry(key));
-        let mut failures = if in_xml.is_empty() { Vec::new() } else { self.delete_batch(bucket, &in_xml) };
+        let (in_xml, alone): (Vec<&str>, Vec<&str>) =
+            keys.iter().partition(|key| xml::can_carry(key));
+        let mut failures =
+            if in_xml.is_empty() { Vec::new() } else { self.delete_batch(bucket, &in_xml) };
         failures.extend(alone.iter().filter_map(|key| self.delete_object(bucket, key).err()));
         first_with_others(failures)
     }
@@ -138,7 +142,8 @@ impl Client {
 
     fn delete_once<'k>(&self, bucket: &str, keys: &[&'k str]) -> Result<Fates<'k>> {
         let call = Call::new("DeleteObjects", "POST", bucket, "").query("delete", "");
-        let body = xml::delete(keys, xml::DeleteMode::Verbose).map_err(|error| call.refuse(error.to_string()))?;
+        let body = xml::delete(keys, xml::DeleteMode::Verbose)
+            .map_err(|error| call.refuse(error.to_string()))?;
         // AWS demands a digest of this body, and SigV2 and older servers know no other.
         let call = call
             .header("content-type", "application/xml")

@@ -33,22 +33,31 @@ pub(crate) fn lacks_operation(error: &Error) -> bool {
 }
 
 /// Codes with which servers ask for a digest.
-const MISSING_DIGEST: &[&str] = &["MissingContentMD5", "MissingContentMd5", "MissingDigest", "ContentMD5Required"];
+const MISSING_DIGEST: &[&str] =
+    &["MissingContentMD5", "MissingContentMd5", "MissingDigest", "ContentMD5Required"];
 
 /// How messages name a digest, in lower case.
 const DIGEST: &[&str] = &["content-md5", "content_md5", "contentmd5", "content md5"];
 
 /// How messages say that something is missing, in lower case.
-const MISSING: &[&str] =
-    &["required", "require", "missing", "must", "need", "mandatory", "not provided", "not specified"];
+const MISSING: &[&str] = &[
+    "required",
+    "require",
+    "missing",
+    "must",
+    "need",
+    "mandatory",
+    "not provided",
+    "not specified",
+];
 
 /// Returns whether `error` means that the request is taken with a `Content-MD5` header only, as
 /// those are that store objects in a bucket with a default retention. AWS, MinIO, IONOS, Backblaze
 /// and others say so in words of their own, most of them under codes that mean other things as
 /// well.
 pub(super) fn needs_digest(error: &Error) -> bool {
-    let refused =
-        error.kind() == ErrorKind::Refused && error.status().is_some_and(|status| (400..500).contains(&status));
+    let refused = error.kind() == ErrorKind::Refused
+        && error.status().is_some_and(|status| (400..500).contains(&status));
     if !refused || error.code() == Some("InvalidDigest") {
         return false;
     }
@@ -91,7 +100,11 @@ mod tests {
             (ExpiredCredentials, 400, "ExpiredToken", false),
             (PreconditionFailed, 412, "PreconditionFailed", false),
         ] {
-            assert_eq!(lacks_operation(&error(kind, status, code, "m")), expected, "{status} {code}");
+            assert_eq!(
+                lacks_operation(&error(kind, status, code, "m")),
+                expected,
+                "{status} {code}"
+            );
         }
         assert!(!lacks_operation(&Error::new(Refused, "nothing was sent")));
     }
@@ -100,21 +113,47 @@ mod tests {
     fn case_07_a_missing_digest_is_recognised_by_what_the_server_means() {
         const LOCK: &str = "is required for Put Object requests with Object Lock parameters";
         for (status, code, message, expected) in [
-            (400, "InvalidRequest", format!("Content-MD5 OR x-amz-checksum- HTTP header {LOCK}"), true),
+            (
+                400,
+                "InvalidRequest",
+                format!("Content-MD5 OR x-amz-checksum- HTTP header {LOCK}"),
+                true,
+            ),
             (400, "InvalidRequest", format!("Content-MD5 HTTP header {LOCK}"), true),
-            (400, "InvalidRequest", "Missing required header for this request: Content-MD5".to_owned(), true),
-            (400, "MissingContentMD5", "Missing required header for this request: Content-Md5.".to_owned(), true),
+            (
+                400,
+                "InvalidRequest",
+                "Missing required header for this request: Content-MD5".to_owned(),
+                true,
+            ),
+            (
+                400,
+                "MissingContentMD5",
+                "Missing required header for this request: Content-Md5.".to_owned(),
+                true,
+            ),
             (400, "MissingContentMD5", String::new(), true),
             (400, "InvalidArgument", "the header 'content-md5' must be specified".to_owned(), true),
             (
                 412,
                 "",
-                "the server answered with no error document but \u{201c}Content-MD5 needed\u{201d}".to_owned(),
+                "the server answered with no error document but \u{201c}Content-MD5 needed\u{201d}"
+                    .to_owned(),
                 true,
             ),
-            (400, "InvalidDigest", "The Content-MD5 you specified is required to be valid".to_owned(), false),
+            (
+                400,
+                "InvalidDigest",
+                "The Content-MD5 you specified is required to be valid".to_owned(),
+                false,
+            ),
             (400, "InvalidRequest", "The Content-MD5 you specified is not valid".to_owned(), false),
-            (400, "InvalidRequest", "Missing required header for this request: x-amz-acl".to_owned(), false),
+            (
+                400,
+                "InvalidRequest",
+                "Missing required header for this request: x-amz-acl".to_owned(),
+                false,
+            ),
             (500, "MissingContentMD5", String::new(), false),
         ] {
             let error = error(ErrorKind::Refused, status, code, &message);

@@ -35,7 +35,9 @@ impl Framing {
             (Chunks::Signed, Some(trailer)) => Layout::signed_with_trailer(length, trailer),
             (Chunks::Signed, None) => Layout::signed(length),
             // Only for the checksum, which other servers may not know.
-            (Chunks::Unsigned, Some(trailer)) if endpoint.is_aws() => Layout::unsigned_with_trailer(length, trailer),
+            (Chunks::Unsigned, Some(trailer)) if endpoint.is_aws() => {
+                Layout::unsigned_with_trailer(length, trailer)
+            }
             (Chunks::Unsigned, _) => return None,
         };
         let mut headers = layout.headers();
@@ -89,17 +91,27 @@ mod tests {
         let aws = Endpoint::aws("eu-central-1", Scheme::Http, Variant::default()).unwrap();
         let other = Endpoint::custom("http://localhost:1", None, Scheme::Http).unwrap();
         let plain = Call::new("PutObject", "PUT", "bucket", "key");
-        let packed = Call::new("PutObject", "PUT", "bucket", "key").header("content-encoding", "gzip");
+        let packed =
+            Call::new("PutObject", "PUT", "bucket", "key").header("content-encoding", "gzip");
         for (endpoint, call, wanted) in [
             (&aws, &plain, Some("aws-chunked")),
             (&aws, &packed, Some("aws-chunked,gzip")),
             (&other, &plain, None),
             (&other, &packed, Some("gzip")),
         ] {
-            let framing = Framing::new(call, 9 << 20, Chunks::Signed, Some(Algorithm::Crc64Nvme), endpoint).unwrap();
-            let mut headers: Vec<_> = call.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
+            let framing =
+                Framing::new(call, 9 << 20, Chunks::Signed, Some(Algorithm::Crc64Nvme), endpoint)
+                    .unwrap();
+            let mut headers: Vec<_> =
+                call.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
             framing.announce(&mut headers);
-            let of = |name| headers.iter().filter(|(own, _)| *own == name).map(|(_, value)| *value).collect::<Vec<_>>();
+            let of = |name| {
+                headers
+                    .iter()
+                    .filter(|(own, _)| *own == name)
+                    .map(|(_, value)| *value)
+                    .collect::<Vec<_>>()
+            };
             assert_eq!(of("content-encoding"), wanted.into_iter().collect::<Vec<_>>());
             assert_eq!(of("x-amz-trailer"), ["x-amz-checksum-crc64nvme"]);
             assert_eq!(of("x-amz-decoded-content-length"), ["9437184"]);

@@ -87,7 +87,10 @@ pub(super) fn of_refusal(situation: &Situation<'_>) -> Option<String> {
 
 /// Returns that the clocks differ, when that can be why a request was refused: not every server says so by its code.
 pub(super) fn of_clocks(error: &Error, now: Timestamp, server: Timestamp) -> Option<String> {
-    let signed = matches!(error.kind(), ErrorKind::SignatureRejected | ErrorKind::AccessDenied | ErrorKind::ClockSkew);
+    let signed = matches!(
+        error.kind(),
+        ErrorKind::SignatureRejected | ErrorKind::AccessDenied | ErrorKind::ClockSkew
+    );
     let seconds = now.unix().abs_diff(server.unix());
     let side = if now.unix() < server.unix() { "behind" } else { "ahead of" };
     (signed && seconds > SKEW).then(|| {
@@ -113,7 +116,8 @@ pub(super) fn of_plain_request(body: &[u8]) -> Option<&'static str> {
 }
 
 /// What to do when the server wants TLS.
-pub(super) const WRITE_HTTPS: &str = "the server wants TLS: write https:// in the endpoint, or set secure to true";
+pub(super) const WRITE_HTTPS: &str =
+    "the server wants TLS: write https:// in the endpoint, or set secure to true";
 
 fn of_wrong_region(Situation { region, own_region, .. }: &Situation<'_>) -> String {
     let partition = |region: &str| Partition::of_region(region);
@@ -133,7 +137,9 @@ fn of_wrong_region(Situation { region, own_region, .. }: &Situation<'_>) -> Stri
 /// Whether a refusal names the hash of the body, which a request with an unsigned body does not have.
 fn speaks_of_unsigned_bodies(error: &Error) -> bool {
     let message = error.message().to_ascii_lowercase();
-    ["unsigned-payload", "unsigned payload", "x-amz-content-sha256"].iter().any(|words| message.contains(words))
+    ["unsigned-payload", "unsigned payload", "x-amz-content-sha256"]
+        .iter()
+        .any(|words| message.contains(words))
 }
 
 /// Whether the call reads an object or its metadata.
@@ -150,8 +156,16 @@ mod tests {
         let call = Call::new("GetObject", "GET", "registry", "key");
         let error = Error::new(ErrorKind::WrongRegion, "elsewhere");
         for (region, own, hint) in [
-            (Some("eu-west-3"), Some("us-east-1"), "the bucket is in the region eu-west-3: set that region"),
-            (Some("garage"), Some("us-east-1"), "the bucket is in the region garage: set that region"),
+            (
+                Some("eu-west-3"),
+                Some("us-east-1"),
+                "the bucket is in the region eu-west-3: set that region",
+            ),
+            (
+                Some("garage"),
+                Some("us-east-1"),
+                "the bucket is in the region garage: set that region",
+            ),
             (Some("eu-west-3"), None, "the bucket is in the region eu-west-3: set that region"),
             (
                 Some("cn-north-1"),

@@ -34,18 +34,33 @@ impl Client {
     ) -> Failed {
         let call = question(target.call);
         let target = Target { call: &call, ..target };
-        let Ok((response, signing)) = self.send(target, lease, &mut Payload::Empty, deadline) else { return failed };
+        let Ok((response, signing)) = self.send(target, lease, &mut Payload::Empty, deadline)
+        else {
+            return failed;
+        };
         if response.status < 300 {
             return failed;
         }
-        let sent = Sent { call: &call, located: target.located, signing: &signing, now: self.inner.now() };
+        let sent =
+            Sent { call: &call, located: target.located, signing: &signing, now: self.inner.now() };
         let mut found = Failed::read(response, &sent, deadline);
-        found.error = found.error.without(&secrets_of(lease, signing.signature(), self.inner.config.proxy.as_ref()));
+        found.error = found.error.without(&secrets_of(
+            lease,
+            signing.signature(),
+            self.inner.config.proxy.as_ref(),
+        ));
         // A range of an empty object, or a server that fails only now, explains nothing.
         let telling = !matches!(
             found.error.kind(),
-            ErrorKind::NoSuchKey | ErrorKind::InvalidRange | ErrorKind::Server | ErrorKind::Throttled
+            ErrorKind::NoSuchKey
+                | ErrorKind::InvalidRange
+                | ErrorKind::Server
+                | ErrorKind::Throttled
         );
-        if telling && (found.error.code().is_some() || found.status == failed.status) { found } else { failed }
+        if telling && (found.error.code().is_some() || found.status == failed.status) {
+            found
+        } else {
+            failed
+        }
     }
 }

@@ -69,7 +69,12 @@ impl Client {
     /// and does not say so.
     ///
     /// [ListObjectsV2]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
-    pub fn list_objects(&self, bucket: &str, request: &ListObjects, token: Option<&str>) -> Result<ListBucketResult> {
+    pub fn list_objects(
+        &self,
+        bucket: &str,
+        request: &ListObjects,
+        token: Option<&str>,
+    ) -> Result<ListBucketResult> {
         let ListObjects { prefix, delimiter, start_after, max_keys } = request;
         let call = Call::new("ListObjectsV2", "GET", bucket, "")
             .query("list-type", "2")
@@ -117,7 +122,9 @@ impl Client {
             move |next: Option<&Next>| match next {
                 None => client.first_page(&bucket, &request),
                 Some(Next::Token(token)) => client.list_objects(&bucket, &request, Some(token)),
-                Some(Next::Marker(marker)) => client.list_objects_v1(&bucket, &request, Some(marker)),
+                Some(Next::Marker(marker)) => {
+                    client.list_objects_v1(&bucket, &request, Some(marker))
+                }
             },
             move |page, _, seen| {
                 let next = next_page(page, seen)?;
@@ -129,7 +136,11 @@ impl Client {
     }
 
     /// The first page of a listing, in version 1 where the server does not have version 2.
-    pub(crate) fn first_page(&self, bucket: &str, request: &ListObjects) -> Result<ListBucketResult> {
+    pub(crate) fn first_page(
+        &self,
+        bucket: &str,
+        request: &ListObjects,
+    ) -> Result<ListBucketResult> {
         let versions = &self.inner.listing_versions;
         if versions.contains(bucket) {
             return self.list_objects_v1(bucket, request, None);
@@ -147,13 +158,21 @@ impl Client {
     }
 
     fn list(&self, call: &Call<'_>, prefix: &str) -> Result<ListBucketResult> {
-        let page = self.run_for_document(call, Payload::Empty, (xml::page_of_objects, xml::MAX_LISTING_BYTES))?;
+        let page = self.run_for_document(
+            call,
+            Payload::Empty,
+            (xml::page_of_objects, xml::MAX_LISTING_BYTES),
+        )?;
         let mut keys = page.contents.iter().map(|object| &object.key).chain(&page.common_prefixes);
         // A caller may be about to delete what was listed, or take a directory for empty.
         match keys.find(|key| !key.starts_with(prefix)) {
             None => Ok(page),
             Some(key) => {
-                let text = format!("the listing below \"{}\" holds the foreign key \"{}\"", shown(prefix), shown(key));
+                let text = format!(
+                    "the listing below \"{}\" holds the foreign key \"{}\"",
+                    shown(prefix),
+                    shown(key)
+                );
                 let hint = "the server ignores the prefix, or encodes keys without saying so";
                 Err(call.place(Error::new(ErrorKind::Protocol, text)).with_hint(hint))
             }
@@ -220,12 +239,19 @@ impl StartAfter {
         let start = self.key.as_str();
         let follows = |key: &str| start < key;
         let follows_in_a_tree = |key: &str| start.split('/').lt(key.split('/'));
-        self.is_ignored |= page.contents.iter().any(|object| !follows(&object.key) && !follows_in_a_tree(&object.key));
+        self.is_ignored |= page
+            .contents
+            .iter()
+            .any(|object| !follows(&object.key) && !follows_in_a_tree(&object.key));
         let is_ignored = self.is_ignored;
-        page.contents.retain(|object| follows(&object.key) || (!is_ignored && follows_in_a_tree(&object.key)));
+        page.contents.retain(|object| {
+            follows(&object.key) || (!is_ignored && follows_in_a_tree(&object.key))
+        });
         // Keys after the start may lie below a prefix that the start begins with.
         page.common_prefixes.retain(|prefix| {
-            start.starts_with(&**prefix) || follows(prefix) || (!is_ignored && follows_in_a_tree(prefix))
+            start.starts_with(&**prefix)
+                || follows(prefix)
+                || (!is_ignored && follows_in_a_tree(prefix))
         });
     }
 }
@@ -264,8 +290,16 @@ mod tests {
     fn keys_up_to_the_start_are_left_out_in_either_order() {
         assert_eq!(kept("", &[&["a", "b"]]), ["a", "b"]);
         assert_eq!(kept("b", &[&["a", "b"], &["b/x", "c"]]), ["b/x", "c"], "also on later pages");
-        assert_eq!(kept("a/b", &[&["a/c", "a-b/c"]]), ["a/c", "a-b/c"], "a server that keeps a tree");
-        assert_eq!(kept("a/b", &[&["a-b/c", "a/a", "a/b", "a/c"]]), ["a/c"], "a server that ignores the start");
+        assert_eq!(
+            kept("a/b", &[&["a/c", "a-b/c"]]),
+            ["a/c", "a-b/c"],
+            "a server that keeps a tree"
+        );
+        assert_eq!(
+            kept("a/b", &[&["a-b/c", "a/a", "a/b", "a/c"]]),
+            ["a/c"],
+            "a server that ignores the start"
+        );
     }
 
     #[test]
@@ -273,12 +307,19 @@ mod tests {
         let mut filter = StartAfter { key: "b/m".to_owned(), is_ignored: false };
         let mut page = page(&["a"], &["a/", "b/", "b-/", "c/"]);
         filter.apply_to(&mut page);
-        assert_eq!((page.contents.len(), page.common_prefixes), (0, vec!["b/".to_owned(), "c/".to_owned()]));
+        assert_eq!(
+            (page.contents.len(), page.common_prefixes),
+            (0, vec!["b/".to_owned(), "c/".to_owned()])
+        );
     }
 
     #[test]
     fn a_page_names_where_the_next_one_begins() {
-        let next = |is_truncated, token: Option<&str>, marker: Option<&str>, keys: &[&str], prefixes: &[&str]| {
+        let next = |is_truncated,
+                    token: Option<&str>,
+                    marker: Option<&str>,
+                    keys: &[&str],
+                    prefixes: &[&str]| {
             let mut page = page(keys, prefixes);
             page.is_truncated = is_truncated;
             page.next_continuation_token = token.map(str::to_owned);
@@ -298,7 +339,10 @@ mod tests {
             (Some(true), None, Some("m"), "marker k"),
             (None, None, Some("m"), "marker k"),
         ] {
-            assert_eq!(next(is_truncated, token, marker, &["a", "k"], &[]).as_deref(), Ok(expected));
+            assert_eq!(
+                next(is_truncated, token, marker, &["a", "k"], &[]).as_deref(),
+                Ok(expected)
+            );
         }
         assert_eq!(next(Some(true), None, None, &["a"], &["b/"]).as_deref(), Ok("marker b/"));
         assert_eq!(next(Some(true), None, None, &["c"], &["b/"]).as_deref(), Ok("marker c"));

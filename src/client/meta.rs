@@ -42,7 +42,9 @@ impl ObjectMeta {
             version_id: text("x-amz-version-id"),
             metadata: response
                 .headers()
-                .filter_map(|(name, value)| Some((name.strip_prefix("x-amz-meta-")?.to_owned(), value.to_owned())))
+                .filter_map(|(name, value)| {
+                    Some((name.strip_prefix("x-amz-meta-")?.to_owned(), value.to_owned()))
+                })
                 .collect(),
             encryption: text("x-amz-server-side-encryption"),
             has_opaque_etag: has_opaque_etag(response.headers()),
@@ -55,7 +57,8 @@ impl ObjectMeta {
 
     /// Returns the ETag where it may be the MD5 of the object's bytes.
     pub(crate) fn md5(&self) -> Option<[u8; 16]> {
-        let own_keys = self.encryption.as_deref().is_none_or(|name| name.eq_ignore_ascii_case("AES256"));
+        let own_keys =
+            self.encryption.as_deref().is_none_or(|name| name.eq_ignore_ascii_case("AES256"));
         self.etag.as_deref().filter(|_| own_keys && !self.has_opaque_etag).and_then(md5_of)
     }
 }

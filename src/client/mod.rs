@@ -71,7 +71,9 @@ pub use endpoint::{Addressing, Endpoint, Scheme, Variant};
 pub(crate) use fallback::lacks_operation;
 pub use listing::ListObjects;
 pub use meta::ObjectMeta;
-pub use multipart::{CompletedUpload, MAX_PART_SIZE, MAX_PARTS, MIN_PART_SIZE, UploadRef, UploadedPart};
+pub use multipart::{
+    CompletedUpload, MAX_PART_SIZE, MAX_PARTS, MIN_PART_SIZE, UploadRef, UploadedPart,
+};
 pub use object::{Condition, CopySource};
 pub use pages::Pages;
 pub use presign::{Presign, PresignMethod, PresignedUrl, SessionEnd};
@@ -81,7 +83,9 @@ pub use read::{GetObject, ObjectReader};
 pub use retry::RetryPolicy;
 pub use settings::ObjectSettings;
 pub use store::PutResult;
-pub use values::{CannedAcl, Checksum, Encryption, PayloadSigning, RequestPayer, SignatureVersion, StorageClass};
+pub use values::{
+    CannedAcl, Checksum, Encryption, PayloadSigning, RequestPayer, SignatureVersion, StorageClass,
+};
 
 use crate::cancel::Cancel;
 use crate::clock::Clock;

@@ -59,9 +59,15 @@ impl Client {
     /// [`Client::uploads`] finds it.
     ///
     /// [CreateMultipartUpload]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html
-    pub fn create_multipart_upload(&self, bucket: &str, key: &str, settings: &ObjectSettings) -> Result<String> {
-        let mut call =
-            settings.apply_to(object_call("CreateMultipartUpload", "POST", bucket, key)?.query("uploads", ""))?;
+    pub fn create_multipart_upload(
+        &self,
+        bucket: &str,
+        key: &str,
+        settings: &ObjectSettings,
+    ) -> Result<String> {
+        let mut call = settings.apply_to(
+            object_call("CreateMultipartUpload", "POST", bucket, key)?.query("uploads", ""),
+        )?;
         if let Some(algorithm) = self.inner.checksum {
             call = algorithm.announce_in(call);
         }
@@ -82,7 +88,12 @@ impl Client {
     /// [UploadPart]: 5 MiB to 5 GiB, the last one from 1 byte (or 0, when it is the only one). Sent again, it replaces itself.
     ///
     /// [UploadPart]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPart.html
-    pub fn upload_part(&self, upload: UploadRef<'_>, part_number: u32, content: &[u8]) -> Result<UploadedPart> {
+    pub fn upload_part(
+        &self,
+        upload: UploadRef<'_>,
+        part_number: u32,
+        content: &[u8],
+    ) -> Result<UploadedPart> {
         self.send_part(upload, part_number, Content::Bytes(content), content.len() as u64)
     }
 
@@ -138,7 +149,11 @@ impl Client {
         let mut call = source.apply_to(call)?.header("x-amz-copy-source-range", bytes);
         call.time_limit = TimeLimit::ServerWork;
         // A response without CopyPartResult is not a copy: rclone sends an empty 200, and stores nothing.
-        let copy = self.run_for_document(&call, Payload::Empty, (xml::copy_part_result, xml::MAX_REPLY_BYTES))?;
+        let copy = self.run_for_document(
+            &call,
+            Payload::Empty,
+            (xml::copy_part_result, xml::MAX_REPLY_BYTES),
+        )?;
         Ok(UploadedPart { part_number, etag: copy.etag, size: range.end - range.start })
     }
 
@@ -160,8 +175,10 @@ impl Client {
         condition: &Condition,
     ) -> Result<CompletedUpload> {
         let call = upload_call("CompleteMultipartUpload", "POST", upload)?;
-        let named: Vec<(u32, &str)> = parts.iter().map(|part| (part.part_number, part.etag.as_str())).collect();
-        let body = xml::complete_multipart_upload(&named).map_err(|error| call.refuse(error.to_string()))?;
+        let named: Vec<(u32, &str)> =
+            parts.iter().map(|part| (part.part_number, part.etag.as_str())).collect();
+        let body = xml::complete_multipart_upload(&named)
+            .map_err(|error| call.refuse(error.to_string()))?;
         let mut call = condition.apply_to(call.header("content-type", "application/xml"))?;
         call.time_limit = TimeLimit::ServerWork;
         call.recheck = Recheck::ByCaller;
@@ -172,10 +189,14 @@ impl Client {
                 (xml::complete_multipart_upload_result, xml::MAX_REPLY_BYTES);
             read_what_is_said(response, deadline, &call, reader)
         };
-        match self.run_and_look(&call, || Payload::Bytes(body.as_bytes()), accept, || Ok(made_of(parts))) {
-            Ok(Ended::Said(result)) => {
-                check_completion(&call, parts, result, look).map_err(|error| self.without_secrets(error))
-            }
+        match self.run_and_look(
+            &call,
+            || Payload::Bytes(body.as_bytes()),
+            accept,
+            || Ok(made_of(parts)),
+        ) {
+            Ok(Ended::Said(result)) => check_completion(&call, parts, result, look)
+                .map_err(|error| self.without_secrets(error)),
             Ok(Ended::Seen(meta)) => Ok(CompletedUpload { etag: meta.etag }),
             Err(error) if may_have_completed(&error) => settle_completion(error, look()),
             Err(error) => Err(error),
@@ -200,17 +221,28 @@ impl Client {
     /// [`ErrorKind::NoSuchUpload`]
     ///
     /// [ListParts]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListParts.html
-    pub fn list_parts(&self, upload: UploadRef<'_>, marker: Option<u32>) -> Result<ListPartsResult> {
+    pub fn list_parts(
+        &self,
+        upload: UploadRef<'_>,
+        marker: Option<u32>,
+    ) -> Result<ListPartsResult> {
         let call = upload_call("ListParts", "GET", upload)?
             .maybe_query("part-number-marker", marker.map(|marker| marker.to_string()));
-        let result = self.run_for_document(&call, Payload::Empty, (xml::page_of_parts, xml::MAX_LISTING_BYTES));
+        let result = self.run_for_document(
+            &call,
+            Payload::Empty,
+            (xml::page_of_parts, xml::MAX_LISTING_BYTES),
+        );
         // Ceph answers NoSuchKey for an upload it does not know.
-        result.map_err(|e| if e.kind() == ErrorKind::NoSuchKey { e.with_kind(ErrorKind::NoSuchUpload) } else { e })
+        result.map_err(|e| {
+            if e.kind() == ErrorKind::NoSuchKey { e.with_kind(ErrorKind::NoSuchUpload) } else { e }
+        })
     }
 
     /// Returns an iterator over all pages of ListParts.
     pub fn parts(&self, upload: UploadRef<'_>) -> Pages<ListPartsResult> {
-        let [bucket, key, upload_id] = [upload.bucket, upload.key, upload.upload_id].map(Arc::<str>::from);
+        let [bucket, key, upload_id] =
+            [upload.bucket, upload.key, upload.upload_id].map(Arc::<str>::from);
         let (client, place) = (self.clone(), (Arc::clone(&bucket), Arc::clone(&key)));
         Pages::new(
             self,
@@ -222,7 +254,9 @@ impl Client {
                 Ok(page)
             },
             move |page, marker, _| next_part(page, marker.copied()),
-            move |error| error.with_operation("ListParts").with_bucket(&*place.0).with_key(&*place.1),
+            move |error| {
+                error.with_operation("ListParts").with_bucket(&*place.0).with_key(&*place.1)
+            },
         )
     }
 
@@ -249,10 +283,16 @@ impl Client {
             .maybe_query("prefix", (!prefix.is_empty()).then_some(prefix))
             .maybe_query("key-marker", key_marker.filter(|key| !key.is_empty()))
             .maybe_query("upload-id-marker", upload_id_marker);
-        let result = self.run_for_document(&call, Payload::Empty, (xml::page_of_uploads, xml::MAX_LISTING_BYTES));
+        let result = self.run_for_document(
+            &call,
+            Payload::Empty,
+            (xml::page_of_uploads, xml::MAX_LISTING_BYTES),
+        );
         match result {
             // rclone answers so until the bucket has had its first upload.
-            Err(error) if error.kind() == ErrorKind::NoSuchUpload => Ok(ListMultipartUploadsResult::default()),
+            Err(error) if error.kind() == ErrorKind::NoSuchUpload => {
+                Ok(ListMultipartUploadsResult::default())
+            }
             result => result,
         }
     }
@@ -300,22 +340,37 @@ fn next_part(page: &ListPartsResult, marker: Option<u32>) -> Follow<u32> {
 }
 
 /// Finds the markers of the page of uploads after `page`.
-fn next_upload(page: &ListMultipartUploadsResult, seen: &mut Seen) -> Follow<(String, Option<String>)> {
+fn next_upload(
+    page: &ListMultipartUploadsResult,
+    seen: &mut Seen,
+) -> Follow<(String, Option<String>)> {
     let named = |marker: &Option<String>| marker.clone().filter(|marker| !marker.is_empty());
-    let next = match (page.is_truncated, named(&page.next_key_marker), named(&page.next_upload_id_marker)) {
-        (Some(false), ..) | (None, None, None) => return Ok(None),
-        // SeaweedFS names the upload alone, and goes on after it when it is named alone.
-        (_, None, Some(id)) => (String::new(), Some(id)),
-        (_, Some(key), id) => (key, id),
-        (Some(true), None, None) => match page.uploads.last() {
-            Some(last) => (last.key.clone(), Some(last.upload_id.clone())),
-            None => return Err("the list of uploads goes on, but the server does not say where"),
-        },
-    };
-    if seen.markers.insert(&next) { Ok(Some(next)) } else { Err("the server gave the same upload markers twice") }
+    let next =
+        match (page.is_truncated, named(&page.next_key_marker), named(&page.next_upload_id_marker))
+        {
+            (Some(false), ..) | (None, None, None) => return Ok(None),
+            // SeaweedFS names the upload alone, and goes on after it when it is named alone.
+            (_, None, Some(id)) => (String::new(), Some(id)),
+            (_, Some(key), id) => (key, id),
+            (Some(true), None, None) => match page.uploads.last() {
+                Some(last) => (last.key.clone(), Some(last.upload_id.clone())),
+                None => {
+                    return Err("the list of uploads goes on, but the server does not say where");
+                }
+            },
+        };
+    if seen.markers.insert(&next) {
+        Ok(Some(next))
+    } else {
+        Err("the server gave the same upload markers twice")
+    }
 }
 
-fn upload_call<'a>(operation: &'static str, method: &'static str, upload: UploadRef<'a>) -> Result<Call<'a>> {
+fn upload_call<'a>(
+    operation: &'static str,
+    method: &'static str,
+    upload: UploadRef<'a>,
+) -> Result<Call<'a>> {
     let UploadRef { bucket, key, upload_id } = upload;
     let call = object_call(operation, method, bucket, key)?;
     // Without an id, `DELETE key` would delete the object, and `PUT key` replace it.
@@ -326,7 +381,11 @@ fn upload_call<'a>(operation: &'static str, method: &'static str, upload: Upload
     }
 }
 
-fn part_call<'a>(operation: &'static str, upload: UploadRef<'a>, part_number: u32) -> Result<Call<'a>> {
+fn part_call<'a>(
+    operation: &'static str,
+    upload: UploadRef<'a>,
+    part_number: u32,
+) -> Result<Call<'a>> {
     let call = upload_call(operation, "PUT", upload)?;
     if (1..=MAX_PARTS).contains(&part_number) {
         Ok(call.query("partNumber", part_number.to_string()))
@@ -347,7 +406,12 @@ fn may_have_completed(error: &Error) -> bool {
 
 /// Returns what the completion of an upload makes of its parts.
 fn made_of(parts: &[UploadedPart]) -> Wanted {
-    Wanted { size: total_size(parts), md5: None, etag: expected_etag(parts), parts: Some(parts.len() as u64) }
+    Wanted {
+        size: total_size(parts),
+        md5: None,
+        etag: expected_etag(parts),
+        parts: Some(parts.len() as u64),
+    }
 }
 
 /// Compares a completion with what was asked for. Where the response has no ETag, as Ceph's first
@@ -361,7 +425,9 @@ fn check_completion(
     check_names(call, result.bucket.as_deref(), result.key.as_deref())?;
     let incomplete = |text: String| {
         let error = call.place(Error::new(ErrorKind::Integrity, text));
-        error.with_hint("the object is damaged: store it again, and report this to the server's administrator")
+        error.with_hint(
+            "the object is damaged: store it again, and report this to the server's administrator",
+        )
     };
     if let Some(etag) = result.etag {
         return match parts_of(&etag) {
@@ -374,12 +440,15 @@ fn check_completion(
     }
     match look() {
         Found::Wanted(meta) | Found::Similar(meta, _) => Ok(CompletedUpload { etag: meta.etag }),
-        Found::Other => {
-            Err(incomplete("the object is not what its parts make, although they were completed".to_owned()))
-        }
+        Found::Other => Err(incomplete(
+            "the object is not what its parts make, although they were completed".to_owned(),
+        )),
         Found::Nothing => {
             let text = "the server completed the upload, and has no object";
-            Err(outcome_unknown(call.place(Error::new(ErrorKind::Protocol, text)), "the upload was completed"))
+            Err(outcome_unknown(
+                call.place(Error::new(ErrorKind::Protocol, text)),
+                "the upload was completed",
+            ))
         }
         // The result itself says that it was completed.
         Found::Unknown(_) => Ok(CompletedUpload { etag: None }),

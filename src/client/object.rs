@@ -36,10 +36,13 @@ impl Condition {
         match self {
             Self::Always => Ok(call),
             Self::IfAbsent => Ok(call.header("if-none-match", "*")),
-            Self::IfMatch(etag) => match condition(etag) {
-                Some(etag) => Ok(call.header("if-match", etag)),
-                None => Err(call.refuse("a weak ETag cannot be the condition of a write: it never holds")),
-            },
+            Self::IfMatch(etag) => {
+                match condition(etag) {
+                    Some(etag) => Ok(call.header("if-match", etag)),
+                    None => Err(call
+                        .refuse("a weak ETag cannot be the condition of a write: it never holds")),
+                }
+            }
         }
     }
 }
@@ -76,7 +79,13 @@ impl Client {
     /// [PutObject]: stores `content`, at most 5 GiB, replacing what is there.
     ///
     /// [PutObject]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
-    pub fn put_object(&self, bucket: &str, key: &str, content: &[u8], settings: &ObjectSettings) -> Result<PutResult> {
+    pub fn put_object(
+        &self,
+        bucket: &str,
+        key: &str,
+        content: &[u8],
+        settings: &ObjectSettings,
+    ) -> Result<PutResult> {
         self.put_object_if(bucket, key, content, settings, &Condition::Always)
     }
 
@@ -93,7 +102,12 @@ impl Client {
         settings: &ObjectSettings,
         condition: &Condition,
     ) -> Result<PutResult> {
-        let call = condition.apply_to(settings.apply_to(object_call("PutObject", "PUT", bucket, key)?)?)?;
+        let call = condition.apply_to(settings.apply_to(object_call(
+            "PutObject",
+            "PUT",
+            bucket,
+            key,
+        )?)?)?;
         let begun = self.inner.config.clock.instant();
         match self.store(&call, Content::Bytes(content), self.inner.checksum, Etag::Optional) {
             Err(error) if *condition != Condition::Always && may_have_happened(&error) => {
@@ -104,9 +118,18 @@ impl Client {
     }
 
     /// Finds out whether the object was written by an attempt whose response was lost.
-    fn settle_put(&self, call: &Call<'_>, content: &[u8], begun: Instant, error: Error) -> Result<PutResult> {
-        let wanted =
-            Wanted { size: Some(content.len() as u64), md5: Some(Md5::digest(content).into()), ..Wanted::default() };
+    fn settle_put(
+        &self,
+        call: &Call<'_>,
+        content: &[u8],
+        begun: Instant,
+        error: Error,
+    ) -> Result<PutResult> {
+        let wanted = Wanted {
+            size: Some(content.len() as u64),
+            md5: Some(Md5::digest(content).into()),
+            ..Wanted::default()
+        };
         let unknown = |error| Err(outcome_unknown(error, "the object was stored"));
         match self.look(call.bucket, call.key, &wanted, begun) {
             Found::Wanted(meta) => Ok(PutResult { etag: meta.etag, version_id: meta.version_id }),
@@ -178,14 +201,21 @@ impl Client {
                     &looked_up
                 }
             };
-            Ok(Wanted { size: Some(meta.size), md5: meta.md5(), etag: meta.etag.clone(), parts: None })
+            Ok(Wanted {
+                size: Some(meta.size),
+                md5: meta.md5(),
+                etag: meta.etag.clone(),
+                parts: None,
+            })
         };
         let seen = |meta: ObjectMeta| PutResult { etag: meta.etag, version_id: meta.version_id };
         match self.run_and_look(&call, || Payload::Empty, accept, wanted) {
             Ok(Ended::Said(result)) => Ok(result),
             Ok(Ended::Seen(meta)) => Ok(seen(meta)),
             Err(error) if may_have_happened(&error) => {
-                match wanted().map_or_else(Found::Unknown, |wanted| self.look(bucket, key, &wanted, begun)) {
+                match wanted()
+                    .map_or_else(Found::Unknown, |wanted| self.look(bucket, key, &wanted, begun))
+                {
                     Found::Wanted(meta) | Found::Similar(meta, Age::Since) => Ok(seen(meta)),
                     _ => Err(error),
                 }
@@ -202,12 +232,14 @@ impl Client {
     ///
     /// [HeadObject]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
     pub fn head_object(&self, bucket: &str, key: &str) -> Result<ObjectMeta> {
-        self.head(&object_call("HeadObject", "HEAD", bucket, key)?, |_, _| ()).map(|((), meta)| meta)
+        self.head(&object_call("HeadObject", "HEAD", bucket, key)?, |_, _| ())
+            .map(|((), meta)| meta)
     }
 
     /// Requests the object's checksum as well. S3 demands the right to decrypt for that, as it does for reading.
     pub(crate) fn head_object_with_checksum(&self, bucket: &str, key: &str) -> Result<ObjectMeta> {
-        let call = object_call("HeadObject", "HEAD", bucket, key)?.header("x-amz-checksum-mode", "ENABLED");
+        let call = object_call("HeadObject", "HEAD", bucket, key)?
+            .header("x-amz-checksum-mode", "ENABLED");
         self.head(&call, |_, _| ()).map(|((), meta)| meta)
     }
 
@@ -231,7 +263,8 @@ impl Client {
     /// Finds the size of an object whose HEAD does not state it, as with proxies that compress or stream what they pass on:
     /// by a range of one byte or, where that states no size either, by the listing.
     fn size_without_head(&self, head: &Call<'_>) -> Result<u64> {
-        let call = object_call("GetObject", "GET", head.bucket, head.key)?.header("range", "bytes=0-0");
+        let call =
+            object_call("GetObject", "GET", head.bucket, head.key)?.header("range", "bytes=0-0");
         let found = self.run(&call, Payload::Empty, |response, _| {
             let range = response.header("content-range").map(ContentRange::parse);
             Ok(match range {
@@ -248,7 +281,13 @@ impl Client {
             Err(error) => return Err(error),
         }
         let page = self.first_page(head.bucket, &ListObjects::prefix(head.key).max_keys(1))?;
-        let listed = page.contents.iter().find(|object| object.key == head.key).map(|object| object.size);
-        listed.ok_or_else(|| head.place(Error::new(ErrorKind::Protocol, "the server does not state the object's size")))
+        let listed =
+            page.contents.iter().find(|object| object.key == head.key).map(|object| object.size);
+        listed.ok_or_else(|| {
+            head.place(Error::new(
+                ErrorKind::Protocol,
+                "the server does not state the object's size",
+            ))
+        })
     }
 }

@@ -125,16 +125,25 @@ impl Client {
             });
             let silence = match said? {
                 Said::Result(result) => return Ok(Ended::Said(result)),
-                Said::Nothing(silence) => {
-                    self.without_secrets(call.place(silence)).with_attempts(rounds).with_unsettled(true)
-                }
+                Said::Nothing(silence) => self
+                    .without_secrets(call.place(silence))
+                    .with_attempts(rounds)
+                    .with_unsettled(true),
             };
-            match wanted().map_or_else(Found::Unknown, |wanted| self.look(call.bucket, call.key, &wanted, begun)) {
-                Found::Wanted(meta) | Found::Similar(meta, Age::Since | Age::Unknown) => return Ok(Ended::Seen(meta)),
-                Found::Unknown(look) => return Err(outcome_unknown(silence.with_source(look), "it took effect")),
+            match wanted().map_or_else(Found::Unknown, |wanted| {
+                self.look(call.bucket, call.key, &wanted, begun)
+            }) {
+                Found::Wanted(meta) | Found::Similar(meta, Age::Since | Age::Unknown) => {
+                    return Ok(Ended::Seen(meta));
+                }
+                Found::Unknown(look) => {
+                    return Err(outcome_unknown(silence.with_source(look), "it took effect"));
+                }
                 Found::Similar(_, Age::Before) | Found::Other | Found::Nothing => {}
             }
-            if rounds >= self.inner.config.retry.max_attempts || self.pause(rounds, &silence)? != Retry::Due {
+            if rounds >= self.inner.config.retry.max_attempts
+                || self.pause(rounds, &silence)? != Retry::Due
+            {
                 return Err(silence);
             }
         }
@@ -157,7 +166,8 @@ pub(super) fn outcome_unknown(error: Error, effect: &str) -> Error {
 /// Returns whether a write that failed with `error` is worth a look: it may have taken effect, and
 /// the caller still waits.
 pub(super) fn may_have_happened(error: &Error) -> bool {
-    error.is_unsettled() && !matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::OutcomeUnknown)
+    error.is_unsettled()
+        && !matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::OutcomeUnknown)
 }
 
 /// Checks that a response names the bucket and the key of its request, if it names any.
@@ -178,7 +188,9 @@ pub(super) fn check_names(call: &Call<'_>, bucket: Option<&str>, key: Option<&st
 /// AWS names the bucket itself where an alias of an access point was given, and Ceph leaves out the
 /// tenant.
 fn names_bucket(named: &str, bucket: &str) -> bool {
-    let alias = ["-s3alias", "--ol-s3", "--op-s3", "--xa-s3", ".mrap"].iter().any(|ending| bucket.ends_with(ending));
+    let alias = ["-s3alias", "--ol-s3", "--op-s3", "--xa-s3", ".mrap"]
+        .iter()
+        .any(|ending| bucket.ends_with(ending));
     let last = |name: &str| name.rsplit([':', '/']).next().map(str::to_ascii_lowercase);
     alias || last(named) == last(bucket)
 }
@@ -187,9 +199,13 @@ fn names_bucket(named: &str, bucket: &str) -> bool {
 /// percent-encoded. What XML does to control characters is not compared.
 fn names_key(named: &str, key: &str) -> bool {
     let same = |named: &str| named == key || named.strip_prefix('/') == Some(key);
-    let decoded = |named: &str| percent::decode(named).and_then(|bytes| String::from_utf8(bytes).ok());
+    let decoded =
+        |named: &str| percent::decode(named).and_then(|bytes| String::from_utf8(bytes).ok());
     same(named)
-        || [decoded(named), decoded(&named.replace('+', " "))].iter().flatten().any(|named| same(named))
+        || [decoded(named), decoded(&named.replace('+', " "))]
+            .iter()
+            .flatten()
+            .any(|named| same(named))
         || !xml::can_carry(key)
         || key.contains(|c: char| c.is_control())
 }
@@ -228,7 +244,11 @@ mod tests {
     fn p18_an_object_is_compared_with_what_the_write_makes() {
         const MD5: [u8; 16] = [0xab; 16];
         let digits = "ab".repeat(16);
-        let meta = |etag: &str| ObjectMeta { size: 5, etag: Some(etag.to_owned()), ..ObjectMeta::default() };
+        let meta = |etag: &str| ObjectMeta {
+            size: 5,
+            etag: Some(etag.to_owned()),
+            ..ObjectMeta::default()
+        };
         let sized = Wanted { size: Some(5), ..Wanted::default() };
         let whole = Wanted { md5: Some(MD5), ..sized.clone() };
         let parts = Wanted { etag: Some(format!("{digits}-3")), parts: Some(3), ..sized };
@@ -246,7 +266,10 @@ mod tests {
         assert_eq!(found(&parts, &format!("{digits}-2")), "other");
         assert_eq!(found(&parts, &format!("{}-3", "cd".repeat(16))), "similar");
         assert_eq!(found(&parts, "00"), "similar");
-        assert!(matches!(Wanted { size: Some(6), ..whole.clone() }.compare(meta(&digits), Age::Unknown), Found::Other));
+        assert!(matches!(
+            Wanted { size: Some(6), ..whole.clone() }.compare(meta(&digits), Age::Unknown),
+            Found::Other
+        ));
         // Under another key's encryption no ETag is an MD5.
         let encrypted = ObjectMeta { has_opaque_etag: true, ..meta(&"cd".repeat(16)) };
         assert!(matches!(whole.compare(encrypted, Age::Since), Found::Similar(_, Age::Since)));

@@ -40,7 +40,8 @@ impl<'p> Coverage<'p> {
                 Self::Hash(sha256(&mut *open(), *length).map_err(unreadable)?)
             }
             Payload::Stream { length, .. }
-                if inner.config.signature == SignatureVersion::V4 && lease.credentials.is_some() =>
+                if inner.config.signature == SignatureVersion::V4
+                    && lease.credentials.is_some() =>
             {
                 let chunks = if signed { Chunks::Signed } else { Chunks::Unsigned };
                 Framing::new(call, *length, chunks, inner.checksum, &inner.config.endpoint)
@@ -64,7 +65,11 @@ impl<'p> Coverage<'p> {
     }
 
     /// Opens the body of a request that is signed with `signing`.
-    pub(super) fn open<'a>(&self, payload: &'a mut Payload<'_>, signing: &Signing) -> Result<Outgoing<'a>> {
+    pub(super) fn open<'a>(
+        &self,
+        payload: &'a mut Payload<'_>,
+        signing: &Signing,
+    ) -> Result<Outgoing<'a>> {
         Ok(match payload {
             Payload::Empty => Outgoing::Bytes(b""),
             Payload::Bytes(bytes) => Outgoing::Bytes(bytes),
@@ -76,7 +81,8 @@ impl<'p> Coverage<'p> {
                 let watched = Watched::new(*source, *length, progress);
                 match framing {
                     Some((framing, signer)) => {
-                        let chunked = framing.body(watched, signer).map_err(|error| unsignable(&error))?;
+                        let chunked =
+                            framing.body(watched, signer).map_err(|error| unsignable(&error))?;
                         Outgoing::Reader(Box::new(chunked), framing.length())
                     }
                     None => Outgoing::Reader(Box::new(watched), *length),
@@ -98,7 +104,9 @@ impl Outgoing<'_> {
         match self {
             Self::Bytes(b"") => RequestBody::Empty,
             Self::Bytes(bytes) => RequestBody::Bytes(bytes),
-            Self::Reader(source, length) => RequestBody::Reader { source: &mut **source, length: *length },
+            Self::Reader(source, length) => {
+                RequestBody::Reader { source: &mut **source, length: *length }
+            }
         }
     }
 }

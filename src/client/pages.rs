@@ -123,12 +123,16 @@ impl Progress {
             (self.empty_pages, self.waited_for_an_entry) = (0, Duration::ZERO);
         }
         if self.empty_pages >= EMPTY_PAGES {
-            let text =
-                format!("the server sent {EMPTY_PAGES} pages in a row without an entry, and the listing goes on");
+            let text = format!(
+                "the server sent {EMPTY_PAGES} pages in a row without an entry, and the listing goes on"
+            );
             return Err(Error::new(ErrorKind::Protocol, text));
         }
         if self.waited_for_an_entry > WAIT_FOR_AN_ENTRY {
-            let text = format!("the server sent no entry of the listing in {} s", WAIT_FOR_AN_ENTRY.as_secs());
+            let text = format!(
+                "the server sent no entry of the listing in {} s",
+                WAIT_FOR_AN_ENTRY.as_secs()
+            );
             return Err(Error::new(ErrorKind::Timeout, text));
         }
         if self.waited > WAIT_IN_ALL {
@@ -225,20 +229,27 @@ mod tests {
 
     fn client(step: u64) -> Client {
         let clock = Steps { begun: Instant::now(), seconds: AtomicU64::new(0), step };
-        let endpoint = Endpoint::custom("http://127.0.0.1:1", None, Scheme::Http).expect("an endpoint");
-        let config = Config::new(endpoint).static_credentials(Credentials::new("a", "s")).clock(Arc::new(clock));
+        let endpoint =
+            Endpoint::custom("http://127.0.0.1:1", None, Scheme::Http).expect("an endpoint");
+        let config = Config::new(endpoint)
+            .static_credentials(Credentials::new("a", "s"))
+            .clock(Arc::new(clock));
         Client::new(config).expect("a client")
     }
 
     /// Collects what `follow` makes of the pages 0, 1, 2, ...; each names the one after it.
-    fn collect(follow: impl Fn(u32, Option<&u32>) -> Follow<u32> + Send + Sync + 'static) -> String {
+    fn collect(
+        follow: impl Fn(u32, Option<&u32>) -> Follow<u32> + Send + Sync + 'static,
+    ) -> String {
         let pages = Pages::new(
             &client(0),
             |marker: Option<&u32>| Ok(Numbered(marker.map_or(0, |marker| marker + 1), 1)),
             move |page, marker, _| follow(page.0, marker),
             |error| error,
         );
-        let texts = pages.map(|page| page.map_or_else(|error| error.message().to_owned(), |page| page.0.to_string()));
+        let texts = pages.map(|page| {
+            page.map_or_else(|error| error.message().to_owned(), |page| page.0.to_string())
+        });
         texts.collect::<Vec<_>>().join(" ")
     }
 
@@ -254,7 +265,10 @@ mod tests {
     }
 
     /// How many pages of an endless listing come, and the error that ends it; `entries` has the entries of each.
-    fn endless(step: u64, entries: impl Fn(u32) -> usize + Send + Sync + 'static) -> (usize, ErrorKind) {
+    fn endless(
+        step: u64,
+        entries: impl Fn(u32) -> usize + Send + Sync + 'static,
+    ) -> (usize, ErrorKind) {
         let pages = Pages::new(
             &client(step),
             move |marker: Option<&u32>| {
@@ -300,13 +314,18 @@ mod tests {
 
     #[test]
     fn circles_of_any_length_are_recognised_in_constant_memory() {
-        for (before, circle) in [(0, 1), (3, 2), (0, 4096), (0, 4097), (10, 10_000), (30_000, 5_000), (7, 100_000)] {
+        for (before, circle) in
+            [(0, 1), (3, 2), (0, 4096), (0, 4097), (10, 10_000), (30_000, 5_000), (7, 100_000)]
+        {
             let mut seen = Repeats::default();
-            let item = |step: u64| if step < before { step } else { before + (step - before) % circle };
+            let item =
+                |step: u64| if step < before { step } else { before + (step - before) % circle };
             let end = (0..).find(|step| !seen.insert(&item(*step))).expect("a repeat");
             assert!(end >= before + circle, "{before} {circle} {end}");
             assert!(end <= 2 * (before.max(circle) + 1) + circle, "{before} {circle} {end}");
-            assert!(seen.recent.len() <= Repeats::RECENT + 1 && seen.order.len() <= Repeats::RECENT);
+            assert!(
+                seen.recent.len() <= Repeats::RECENT + 1 && seen.order.len() <= Repeats::RECENT
+            );
         }
     }
 }

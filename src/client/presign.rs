@@ -72,7 +72,13 @@ impl fmt::Debug for PresignedUrl {
 impl<'a> Presign<'a> {
     /// For a method and exactly this time.
     pub const fn exactly(method: PresignMethod, expires_in: Duration) -> Self {
-        Self { method, expires_in, session_end: SessionEnd::Refuse, query: Vec::new(), endpoint: None }
+        Self {
+            method,
+            expires_in,
+            session_end: SessionEnd::Refuse,
+            query: Vec::new(),
+            endpoint: None,
+        }
     }
     /// For a method and this time, or less when the credentials end sooner.
     pub fn at_most(method: PresignMethod, expires_in: Duration) -> Self {
@@ -116,7 +122,8 @@ impl Client {
         };
         let lease = self.lease().map_err(|error| call.place(error))?;
         let now = inner.now();
-        let (expires_in, capped) = within_session(request, &lease, now).map_err(|error| call.place(error))?;
+        let (expires_in, capped) =
+            within_session(request, &lease, now).map_err(|error| call.place(error))?;
         let path = located.path_of(key);
         let host = located.host_header();
         let headers = [("host", host.as_str())];
@@ -124,11 +131,15 @@ impl Client {
         let payer = inner.config.request_payer.header();
         let query: Vec<_> = request.query.iter().copied().chain(payer).collect();
         let parts = sign::Request::new(method, &path).query(&query).headers(&headers);
-        let refused = |error: sign::Error| call.place(Error::new(ErrorKind::InvalidArgument, error.to_string()));
+        let refused = |error: sign::Error| {
+            call.place(Error::new(ErrorKind::InvalidArgument, error.to_string()))
+        };
         let query = match (&lease.credentials, inner.config.signature) {
             (None, _) => sign::query_string(&query),
             (Some(credentials), SignatureVersion::V2) => {
-                v2::presign(&parts, located.host_bucket(), credentials, now.plus(expires_in)).map_err(refused)?.query
+                v2::presign(&parts, located.host_bucket(), credentials, now.plus(expires_in))
+                    .map_err(refused)?
+                    .query
             }
             (Some(credentials), SignatureVersion::V4) => {
                 let scope = v4::Scope { region: &region, service: "s3" };
@@ -146,17 +157,24 @@ impl Client {
 }
 
 /// How long the URL can live, and whether that is less than asked for.
-fn within_session(request: &Presign<'_>, lease: &Lease, now: Timestamp) -> Result<(Duration, bool)> {
+fn within_session(
+    request: &Presign<'_>,
+    lease: &Lease,
+    now: Timestamp,
+) -> Result<(Duration, bool)> {
     // Version 2 has whole seconds and no lower limit: the URL would have ended when it is handed out.
     if lease.credentials.is_some() && request.expires_in < Duration::from_secs(1) {
         let seconds = request.expires_in.as_secs_f64();
-        let text = format!("a presigned URL cannot live for {seconds} s: it must live for one second at least");
+        let text = format!(
+            "a presigned URL cannot live for {seconds} s: it must live for one second at least"
+        );
         return Err(Error::new(ErrorKind::InvalidArgument, text));
     }
     let Some(end) = lease.expires.filter(|_| lease.credentials.is_some()) else {
         return Ok((request.expires_in, false));
     };
-    let left = Duration::from_secs(u64::try_from(Timestamp::from(end).unix() - now.unix()).unwrap_or(0));
+    let left =
+        Duration::from_secs(u64::try_from(Timestamp::from(end).unix() - now.unix()).unwrap_or(0));
     match request.session_end {
         _ if left >= request.expires_in => Ok((request.expires_in, false)),
         SessionEnd::Cap if !left.is_zero() => Ok((left, true)),

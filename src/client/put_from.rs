@@ -81,15 +81,20 @@ impl Client {
         let stored = match reader.and_then(|reader| reader.read_all(beginning.len())) {
             Ok(stored) => stored,
             // Another request has replaced or deleted it since.
-            Err(look) if matches!(look.kind(), ErrorKind::NoSuchKey | ErrorKind::InvalidRange) => return Ok(()),
+            Err(look) if matches!(look.kind(), ErrorKind::NoSuchKey | ErrorKind::InvalidRange) => {
+                return Ok(());
+            }
             Err(look) => {
                 let text = "the object is stored, but whether without the signatures of its chunks is not known";
                 let error = Error::new(ErrorKind::OutcomeUnknown, text).with_source(look);
-                return Err(call.place(error).with_hint("allow to read the object, or set payload to unsigned"));
+                return Err(call
+                    .place(error)
+                    .with_hint("allow to read the object, or set payload to unsigned"));
             }
         };
         // Other bytes without such a line were written by another request since.
-        if stored == beginning || !stored.windows(CHUNK_HEAD.len()).any(|bytes| bytes == CHUNK_HEAD) {
+        if stored == beginning || !stored.windows(CHUNK_HEAD.len()).any(|bytes| bytes == CHUNK_HEAD)
+        {
             return Ok(());
         }
         let text = "the server stored the body with the signatures of its chunks in it: the object is damaged";
@@ -105,9 +110,13 @@ fn read_whole(source: &mut dyn Read, length: u64) -> Result<Vec<u8>> {
     let came = content.len() as u64;
     match read {
         Ok(_) if came == length => Ok(content),
-        Ok(_) => Err(Error::new(ErrorKind::LocalIo, format!("the data to send {}", ended_early(came, length)))),
+        Ok(_) => Err(Error::new(
+            ErrorKind::LocalIo,
+            format!("the data to send {}", ended_early(came, length)),
+        )),
         Err(error) => {
-            let text = format!("the data to send cannot be read after {came} of {length} bytes: {error}");
+            let text =
+                format!("the data to send cannot be read after {came} of {length} bytes: {error}");
             Err(Error::new(ErrorKind::LocalIo, text).with_source(error))
         }
     }

@@ -30,9 +30,10 @@ impl ByteRange {
             Self::All if done == 0 => Self::All,
             Self::All => Self::From(done),
             Self::From(offset) => Self::From(offset.saturating_add(done)),
-            Self::Part { offset, length } => {
-                Self::Part { offset: offset.saturating_add(done), length: length.saturating_sub(done) }
-            }
+            Self::Part { offset, length } => Self::Part {
+                offset: offset.saturating_add(done),
+                length: length.saturating_sub(done),
+            },
         }
     }
     /// Returns the value of `Range` (RFC 9110 section 14.1.2).
@@ -83,8 +84,9 @@ mod tests {
 
     #[test]
     fn content_ranges_are_read_exactly() {
-        let good =
-            |text, first, last, size| assert_eq!(ContentRange::parse(text), Some(ContentRange { first, last, size }));
+        let good = |text, first, last, size| {
+            assert_eq!(ContentRange::parse(text), Some(ContentRange { first, last, size }))
+        };
         good("bytes 0-9/10", 0, 9, Some(10));
         good("bytes 5-5/*", 5, 5, None);
         for bad in [
@@ -116,7 +118,13 @@ mod tests {
         assert_eq!(header(ByteRange::All, 0), None);
         assert_eq!(header(ByteRange::All, 7).as_deref(), Some("bytes=7-"));
         assert_eq!(header(ByteRange::From(10), 7).as_deref(), Some("bytes=17-"));
-        assert_eq!(header(ByteRange::Part { offset: 10, length: 20 }, 0).as_deref(), Some("bytes=10-29"));
-        assert_eq!(header(ByteRange::Part { offset: 10, length: 20 }, 7).as_deref(), Some("bytes=17-29"));
+        assert_eq!(
+            header(ByteRange::Part { offset: 10, length: 20 }, 0).as_deref(),
+            Some("bytes=10-29")
+        );
+        assert_eq!(
+            header(ByteRange::Part { offset: 10, length: 20 }, 7).as_deref(),
+            Some("bytes=17-29")
+        );
     }
 }

@@ -77,7 +77,9 @@ impl Client {
     /// [GetObject]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
     pub fn get_object(&self, bucket: &str, key: &str, request: &GetObject) -> Result<ObjectReader> {
         if matches!(request.range, ByteRange::Part { length: 0, .. }) {
-            return Err(object_call("GetObject", "GET", bucket, key)?.refuse("the range has no bytes"));
+            return Err(
+                object_call("GetObject", "GET", bucket, key)?.refuse("the range has no bytes")
+            );
         }
         let opened = self.open(bucket, key, request)?;
         // A weak ETag is not sent as a condition, and is compared here.
@@ -137,7 +139,9 @@ impl Client {
         self.run(&call, Payload::Empty, |response, _| match response.status {
             206 => Opened::part(response, range),
             // rclone sends the range with status 200: Content-Range shows what the body is.
-            _ if range != ByteRange::All && response.header("content-range").is_some() => Opened::part(response, range),
+            _ if range != ByteRange::All && response.header("content-range").is_some() => {
+                Opened::part(response, range)
+            }
             200 => Opened::object(response, range, algorithm),
             status => {
                 let text = format!("the status {status} comes without an object");
@@ -149,7 +153,11 @@ impl Client {
 
 /// The error of an object that is not what it was when reading it began.
 fn changed(bucket: &str, key: &str) -> Error {
-    place(Error::new(ErrorKind::Integrity, "the object changed while it was being read"), bucket, key)
+    place(
+        Error::new(ErrorKind::Integrity, "the object changed while it was being read"),
+        bucket,
+        key,
+    )
 }
 
 fn place(error: Error, bucket: &str, key: &str) -> Error {
@@ -171,11 +179,14 @@ impl Opened {
     /// Opens a body that is the range itself.
     fn part(response: Response, wanted: ByteRange) -> Result<Self> {
         let status = response.status;
-        let protocol = |text: String| Err(Error::new(ErrorKind::Protocol, text).with_status(status));
+        let protocol =
+            |text: String| Err(Error::new(ErrorKind::Protocol, text).with_status(status));
         let text = response.header("content-range").unwrap_or_default();
         let start = wanted.start();
         let Some(range) = ContentRange::parse(text).filter(|range| range.first == start) else {
-            return protocol(format!("asked for the bytes from {start} on, got the range {text:?}"));
+            return protocol(format!(
+                "asked for the bytes from {start} on, got the range {text:?}"
+            ));
         };
         let length = range.last - range.first + 1;
         if response.content_length().is_some_and(|announced| announced != length) {
@@ -188,7 +199,9 @@ impl Opened {
             ByteRange::All | ByteRange::From(_) => size,
         };
         if range.last + 1 < end {
-            return protocol(format!("the server returned a shorter range ({text:?}) than was requested"));
+            return protocol(format!(
+                "the server returned a shorter range ({text:?}) than was requested"
+            ));
         }
         let meta = ObjectMeta::of(&response, size);
         let (excess, ranges) = (Excess::Contradiction, RangeSupport::Announced);
@@ -197,7 +210,11 @@ impl Opened {
 
     /// Opens the whole object, of which a server that ignores `Range` sends everything: what comes before the range is
     /// passed over.
-    fn object(mut response: Response, wanted: ByteRange, algorithm: Option<Algorithm>) -> Result<Self> {
+    fn object(
+        mut response: Response,
+        wanted: ByteRange,
+        algorithm: Option<Algorithm>,
+    ) -> Result<Self> {
         let size = response.content_length();
         let meta = ObjectMeta::of(&response, size.unwrap_or(0));
         let start = wanted.start();
@@ -209,7 +226,8 @@ impl Opened {
             if let Some(size) = size.filter(|size| start >= *size) {
                 return Err(past_the_end(size));
             }
-            let skipped = io::copy(&mut (&mut response).take(start), &mut io::sink()).map_err(read_error)?;
+            let skipped =
+                io::copy(&mut (&mut response).take(start), &mut io::sink()).map_err(read_error)?;
             if skipped < start {
                 return Err(past_the_end(skipped));
             }
@@ -296,12 +314,15 @@ impl ObjectReader {
     /// Those of reading, and [`ErrorKind::InvalidArgument`] when there is more than `limit`.
     pub fn read_all(mut self, limit: usize) -> Result<Vec<u8>> {
         let too_much = |reader: &Self| {
-            reader
-                .error(ErrorKind::InvalidArgument, format!("the object is larger than the {limit} bytes allowed here"))
+            reader.error(
+                ErrorKind::InvalidArgument,
+                format!("the object is larger than the {limit} bytes allowed here"),
+            )
         };
         // One byte over the limit is enough to see that it is passed.
         let beyond = limit.saturating_add(1);
-        let expected = self.left().map_or(beyond, |left| usize::try_from(left).unwrap_or(usize::MAX));
+        let expected =
+            self.left().map_or(beyond, |left| usize::try_from(left).unwrap_or(usize::MAX));
         if self.left().is_some() && expected > limit {
             return Err(too_much(&self));
         }
@@ -310,8 +331,11 @@ impl ObjectReader {
         while self.left() != Some(0) {
             if filled == content.len() {
                 bounds::extend(&mut content, filled, expected).map_err(|error| {
-                    self.error(ErrorKind::LocalIo, format!("there is no memory for more than the first {filled} bytes"))
-                        .with_source(error)
+                    self.error(
+                        ErrorKind::LocalIo,
+                        format!("there is no memory for more than the first {filled} bytes"),
+                    )
+                    .with_source(error)
                 })?;
             }
             let count = self.pull(&mut content[filled..])?;
@@ -336,7 +360,9 @@ impl ObjectReader {
             if buffer.is_empty() || (left == Some(0) && self.response.is_none()) {
                 return Ok(0);
             }
-            let room = left.map_or(buffer.len(), |left| buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX)));
+            let room = left.map_or(buffer.len(), |left| {
+                buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX))
+            });
             let Some(response) = &mut self.response else {
                 self.resume()?;
                 continue;
@@ -347,9 +373,10 @@ impl ObjectReader {
                 let end = response.read(&mut beyond);
                 self.response = None;
                 return match end {
-                    Ok(n) if n > 0 && self.excess == Excess::Contradiction => {
-                        Err(self.error(ErrorKind::Protocol, "the server sent more than the range it announced"))
-                    }
+                    Ok(n) if n > 0 && self.excess == Excess::Contradiction => Err(self.error(
+                        ErrorKind::Protocol,
+                        "the server sent more than the range it announced",
+                    )),
                     Ok(_) => Ok(0),
                     Err(error) => Err(self.place(read_error(error))),
                 };
@@ -364,7 +391,8 @@ impl ObjectReader {
                             return Ok(0);
                         }
                         Some(length) => {
-                            let text = format!("the body ended after {} of {length} bytes", self.done);
+                            let text =
+                                format!("the body ended after {} of {length} bytes", self.done);
                             self.recover_from(Error::new(ErrorKind::Interrupted, text))?;
                         }
                     }
@@ -415,8 +443,9 @@ impl ObjectReader {
             && self.breaks < self.client.inner.config.retry.max_attempts
             && self.length.is_some()
             && self.meta.etag.is_some();
-        let go_on =
-            resumable && self.client.pause(self.breaks, &error).map_err(|error| self.place(error))? == Retry::Due;
+        let go_on = resumable
+            && self.client.pause(self.breaks, &error).map_err(|error| self.place(error))?
+                == Retry::Due;
         if go_on { Ok(()) } else { Err(self.place(error.with_attempts(self.breaks))) }
     }
 

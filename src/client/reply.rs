@@ -70,7 +70,8 @@ impl Failed {
         let error = unread.unwrap_or_else(|| error_of(status, &document, call, &body));
         let mut error = ids.attach_to(error.with_status(status), &document);
         if error.kind() == ErrorKind::InvalidRange
-            && let Some(size) = size.or_else(|| document.actual_object_size.as_deref().and_then(number))
+            && let Some(size) =
+                size.or_else(|| document.actual_object_size.as_deref().and_then(number))
         {
             error = error.with_object_size(size);
         }
@@ -92,13 +93,16 @@ impl Failed {
             }
             None => {}
         }
-        let server_time = document.server_time.as_deref().and_then(Timestamp::parse_iso8601).or(date);
+        let server_time =
+            document.server_time.as_deref().and_then(Timestamp::parse_iso8601).or(date);
         if bare && signing.is_signed() && matches!(status, 400 | 403) && is_skewed(now, date) {
             error = error.with_kind(ErrorKind::ClockSkew);
         }
         let hint = hint
             .or_else(|| server_time.and_then(|time| hint::of_clocks(&error, now, time)))
-            .or_else(|| hint::of_plain_request(&body).filter(|_| bare && status == 400).map(str::to_owned))
+            .or_else(|| {
+                hint::of_plain_request(&body).filter(|_| bare && status == 400).map(str::to_owned)
+            })
             .or_else(|| {
                 let (region, own_region) = (region.as_deref(), signing.region());
                 let body = signing.body();
@@ -126,7 +130,11 @@ impl Failed {
 }
 
 /// Reads the body of a refusal; returns why where it cannot be read whole.
-fn read_body(response: Response, call: &Call<'_>, deadline: Option<Instant>) -> (Vec<u8>, Option<Error>) {
+fn read_body(
+    response: Response,
+    call: &Call<'_>,
+    deadline: Option<Instant>,
+) -> (Vec<u8>, Option<Error>) {
     if call.method == "HEAD" {
         return (Vec::new(), None);
     }
@@ -150,7 +158,8 @@ fn reason_in_headers(response: &Response) -> (String, String) {
     let found = HEADERS.iter().find_map(|(code, message)| {
         // `x-amzn-errortype` may be followed by a colon and a URL.
         let code = response.header(code)?.split(':').next()?.trim().trim_matches('"');
-        let valid = (1..=LONGEST).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.');
+        let valid = (1..=LONGEST).contains(&code.len())
+            && code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.');
         let words = response.header(message).unwrap_or_default().trim().trim_matches('"');
         valid.then(|| (code.to_owned(), words.to_owned()))
     });
@@ -173,12 +182,16 @@ fn region_in(document: &xml::ErrorDocument) -> Option<String> {
 fn redirected(error: Error, to: &Redirect) -> (Error, Option<String>) {
     match to {
         Redirect::ToTls { host, .. } => {
-            let error = error.with_message(format!("the server redirects from http to https://{host}"));
+            let error =
+                error.with_message(format!("the server redirects from http to https://{host}"));
             (error.with_kind(ErrorKind::Refused), Some(hint::WRITE_HTTPS.to_owned()))
         }
         Redirect::Elsewhere(place) => {
-            let text = format!("the server redirects to {place}, and redirects to other places are not followed");
-            let hint = "check the endpoint: it may be that of a web page, or of a login before the server";
+            let text = format!(
+                "the server redirects to {place}, and redirects to other places are not followed"
+            );
+            let hint =
+                "check the endpoint: it may be that of a web page, or of a login before the server";
             (error.with_message(text).with_kind(ErrorKind::Refused), Some(hint.to_owned()))
         }
         Redirect::Same(_) | Redirect::Amazon => (error, None),
@@ -215,7 +228,12 @@ impl Ids {
 }
 
 /// The error that a status and a document tell of; also used for the document inside a reply that began with 200.
-pub(super) fn error_of(status: u16, document: &xml::ErrorDocument, call: &Call<'_>, body: &[u8]) -> Error {
+pub(super) fn error_of(
+    status: u16,
+    document: &xml::ErrorDocument,
+    call: &Call<'_>,
+    body: &[u8],
+) -> Error {
     let mut kind = kind_of_response(status, &document.code);
     if status == 404 && document.code.is_empty() && call.key.is_empty() {
         kind = ErrorKind::NoSuchBucket;
@@ -226,7 +244,10 @@ pub(super) fn error_of(status: u16, document: &xml::ErrorDocument, call: &Call<'
         (code, words) => format!("{code}: {}", words.trim().trim_end_matches('.')),
     };
     if document.code.is_empty() && !body.is_empty() {
-        message = format!("the server answered with no error document but \u{201c}{}\u{201d}", excerpt(body));
+        message = format!(
+            "the server answered with no error document but \u{201c}{}\u{201d}",
+            excerpt(body)
+        );
     }
     let mut error = Error::new(kind, message).with_status(status);
     if !document.code.is_empty() {
@@ -297,7 +318,8 @@ pub(super) fn read_what_is_said<T>(
     (read, limit): Reader<T>,
 ) -> Result<Said<T>> {
     let (status, ids) = (response.status, Ids::of(&response));
-    let body = response.read_to_end(limit, deadline).map_err(|failure| transport_error(failure, None))?;
+    let body =
+        response.read_to_end(limit, deadline).map_err(|failure| transport_error(failure, None))?;
     let error = match read(&body) {
         Ok(result) => return Ok(Said::Result(result)),
         Err(error) => error,
@@ -316,13 +338,18 @@ pub(super) type Reader<T> = (fn(&[u8]) -> std::result::Result<T, xml::Error>, us
 
 /// A reply without a document. What some servers send all the same (white space, a document of their own) is passed
 /// over; an error document is that error, and a page of a proxy no answer of S3.
-pub(super) fn expect_nothing(response: Response, deadline: Option<Instant>, call: &Call<'_>) -> Result<()> {
+pub(super) fn expect_nothing(
+    response: Response,
+    deadline: Option<Instant>,
+    call: &Call<'_>,
+) -> Result<()> {
     if response.content_length() == Some(0) {
         return Ok(());
     }
     let (status, ids) = (response.status, Ids::of(&response));
-    let body =
-        response.read_to_end(xml::MAX_REPLY_BYTES, deadline).map_err(|failure| transport_error(failure, None))?;
+    let body = response
+        .read_to_end(xml::MAX_REPLY_BYTES, deadline)
+        .map_err(|failure| transport_error(failure, None))?;
     let text = body.trim_ascii();
     if text.is_empty() {
         return Ok(());
@@ -330,11 +357,14 @@ pub(super) fn expect_nothing(response: Response, deadline: Option<Instant>, call
     if let Ok(document) = xml::error_document(text) {
         return Err(failure_within(status, &document, call, &body, ids));
     }
-    let html = ["<!doctype", "<html"]
-        .iter()
-        .any(|start| text.get(..start.len()).is_some_and(|text| text.eq_ignore_ascii_case(start.as_bytes())));
+    let html = ["<!doctype", "<html"].iter().any(|start| {
+        text.get(..start.len()).is_some_and(|text| text.eq_ignore_ascii_case(start.as_bytes()))
+    });
     if html || !text.starts_with(b"<") {
-        let text = format!("the server answered with \u{201c}{}\u{201d}, which is not S3's", excerpt(text));
+        let text = format!(
+            "the server answered with \u{201c}{}\u{201d}, which is not S3's",
+            excerpt(text)
+        );
         let error = Error::new(ErrorKind::Protocol, text).with_status(status);
         return Err(ids.attach_to(error, &xml::ErrorDocument::default()));
     }
@@ -342,10 +372,17 @@ pub(super) fn expect_nothing(response: Response, deadline: Option<Instant>, call
 }
 
 /// The error in a reply that began as a success.
-fn failure_within(status: u16, document: &xml::ErrorDocument, call: &Call<'_>, body: &[u8], ids: Ids) -> Error {
+fn failure_within(
+    status: u16,
+    document: &xml::ErrorDocument,
+    call: &Call<'_>,
+    body: &[u8],
+    ids: Ids,
+) -> Error {
     let error = ids.attach_to(error_of(status, document, call, body), document);
     let region = document.region.as_deref();
-    let situation = Situation { error: &error, call, region, own_region: None, body: BodySignature::Covered };
+    let situation =
+        Situation { error: &error, call, region, own_region: None, body: BodySignature::Covered };
     match hint::of_refusal(&situation) {
         Some(hint) => error.with_hint(hint),
         None => error,

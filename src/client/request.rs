@@ -57,7 +57,12 @@ pub(super) struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    pub(super) const fn new(operation: &'static str, method: &'static str, bucket: &'a str, key: &'a str) -> Self {
+    pub(super) const fn new(
+        operation: &'static str,
+        method: &'static str,
+        bucket: &'a str,
+        key: &'a str,
+    ) -> Self {
         Self {
             operation,
             method,
@@ -73,7 +78,11 @@ impl<'a> Call<'a> {
         self.query.push((Cow::Borrowed(name), value.into()));
         self
     }
-    pub(super) fn maybe_query(self, name: &'static str, value: Option<impl Into<Cow<'a, str>>>) -> Self {
+    pub(super) fn maybe_query(
+        self,
+        name: &'static str,
+        value: Option<impl Into<Cow<'a, str>>>,
+    ) -> Self {
         match value {
             Some(value) => self.query(name, value),
             None => self,
@@ -83,7 +92,11 @@ impl<'a> Call<'a> {
         self.headers.push((Cow::Borrowed(name), value.into()));
         self
     }
-    pub(super) fn maybe_header(self, name: &'static str, value: Option<impl Into<Cow<'a, str>>>) -> Self {
+    pub(super) fn maybe_header(
+        self,
+        name: &'static str,
+        value: Option<impl Into<Cow<'a, str>>>,
+    ) -> Self {
         match value {
             Some(value) => self.header(name, value),
             None => self,

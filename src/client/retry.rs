@@ -49,9 +49,17 @@ impl RetryPolicy {
     }
 
     /// The wait before attempt `attempt + 1`, where `asked` is the server's `Retry-After`.
-    pub(super) fn wait(&self, attempt: u32, error: &Error, asked: Option<Duration>, clock: &dyn Clock) -> Duration {
-        let base = if error.kind() == ErrorKind::Throttled { self.throttled_base } else { self.base };
-        let bound = base.saturating_mul(1 << attempt.saturating_sub(1).min(20)).min(self.longest_wait);
+    pub(super) fn wait(
+        &self,
+        attempt: u32,
+        error: &Error,
+        asked: Option<Duration>,
+        clock: &dyn Clock,
+    ) -> Duration {
+        let base =
+            if error.kind() == ErrorKind::Throttled { self.throttled_base } else { self.base };
+        let bound =
+            base.saturating_mul(1 << attempt.saturating_sub(1).min(20)).min(self.longest_wait);
         let jittered = clock.jitter(bound);
         // The server's word is the least we wait, and the jitter on top keeps many clients from coming back at once.
         asked.map_or(jittered, |asked| asked.saturating_add(jittered)).min(self.longest_wait)
@@ -93,12 +101,17 @@ impl Budget {
     const FAILING: usize = 64;
 
     pub(super) fn new() -> Self {
-        Self { left: AtomicU32::new(Self::FULL), failing: Mutex::default(), hasher: RandomState::new() }
+        Self {
+            left: AtomicU32::new(Self::FULL),
+            failing: Mutex::default(),
+            hasher: RandomState::new(),
+        }
     }
 
     /// Pays for one retry; `false` when there is nothing left to pay with.
     pub(super) fn spend(&self, retried: Retried<'_>) -> bool {
-        let floor = if retried.attempts > 1 || self.is_failing(retried) { Self::RESERVE } else { 0 };
+        let floor =
+            if retried.attempts > 1 || self.is_failing(retried) { Self::RESERVE } else { 0 };
         let spend = |left: u32| left.checked_sub(Self::RETRY).filter(|left| *left >= floor);
         self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, spend).is_ok()
     }
@@ -108,7 +121,8 @@ impl Budget {
             Success::AtOnce => Self::SUCCESS,
             Success::Retried => Self::RETRY,
         };
-        let fill = |left: u32| (left < Self::FULL).then(|| left.saturating_add(back).min(Self::FULL));
+        let fill =
+            |left: u32| (left < Self::FULL).then(|| left.saturating_add(back).min(Self::FULL));
         // An error means that it is full already.
         let _ = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fill);
     }
@@ -144,7 +158,8 @@ pub(super) enum Success {
 pub(super) const DAMAGED_ATTEMPTS: u32 = 3;
 
 /// S3's codes that mean: the bytes that arrived are not those that were announced.
-const DAMAGE_CODES: &[&str] = &["BadDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch"];
+const DAMAGE_CODES: &[&str] =
+    &["BadDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch"];
 
 /// S3's codes that mean: the same request may succeed now.
 const TRANSIENT_CODES: &[&str] = &[
@@ -194,7 +209,9 @@ pub(super) fn kind_of_response(status: u16, code: &str) -> ErrorKind {
         "NoSuchKey" => return ErrorKind::NoSuchKey,
         "NoSuchBucket" => return ErrorKind::NoSuchBucket,
         "NoSuchUpload" => return ErrorKind::NoSuchUpload,
-        "SignatureDoesNotMatch" | "InvalidAccessKeyId" | "NotSignedUp" => return ErrorKind::SignatureRejected,
+        "SignatureDoesNotMatch" | "InvalidAccessKeyId" | "NotSignedUp" => {
+            return ErrorKind::SignatureRejected;
+        }
         "ExpiredToken" | "ExpiredTokenException" | "InvalidToken" | "TokenRefreshRequired" => {
             return ErrorKind::ExpiredCredentials;
         }
@@ -230,7 +247,9 @@ pub(super) fn may_retry(error: &Error) -> bool {
     match error.kind() {
         _ if error.is_lasting() => false,
         ErrorKind::Throttled | ErrorKind::Server => true,
-        ErrorKind::Connect | ErrorKind::Timeout | ErrorKind::Interrupted | ErrorKind::Protocol => true,
+        ErrorKind::Connect | ErrorKind::Timeout | ErrorKind::Interrupted | ErrorKind::Protocol => {
+            true
+        }
         ErrorKind::Conflict => error.code() == Some("OperationAborted"),
         ErrorKind::Integrity => error.code().is_some_and(|code| DAMAGE_CODES.contains(&code)),
         _ => false,

@@ -39,10 +39,12 @@ impl Client {
     ) -> std::result::Result<(Response, Signing), SendError> {
         let inner = &*self.inner;
         let Target { call, located, region } = target;
-        let coverage = Coverage::choose(payload, inner, call, located, lease).map_err(SendError::NotSent)?;
+        let coverage =
+            Coverage::choose(payload, inner, call, located, lease).map_err(SendError::NotSent)?;
         let mut path = located.path_of(call.key);
         let host = located.host_header();
-        let query: Vec<(&str, &str)> = call.query.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let query: Vec<(&str, &str)> =
+            call.query.iter().map(|(name, value)| (&**name, &**value)).collect();
         let mut headers: Vec<(&str, &str)> = Vec::with_capacity(call.headers.len() + 7);
         headers.push(("host", &host));
         headers.extend(call.headers.iter().map(|(name, value)| (&**name, &**value)));
@@ -70,7 +72,10 @@ impl Client {
             cancel: self.cancel.as_ref(),
         };
         inner.counters.requests.fetch_add(1, Ordering::Relaxed);
-        let response = inner.transport.send(located.origin(), &request, body.as_body()).map_err(SendError::Failed)?;
+        let response = inner
+            .transport
+            .send(located.origin(), &request, body.as_body())
+            .map_err(SendError::Failed)?;
         Ok((response, signing))
     }
 }

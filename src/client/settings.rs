@@ -52,20 +52,25 @@ impl ObjectSettings {
                 .header("x-amz-server-side-encryption-aws-kms-key-id", key_id.as_str()),
         };
         for (name, value) in metadata {
-            let good =
-                !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+            let good = !name.is_empty()
+                && name
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
             if !good {
-                return Err(
-                    call.refuse(format!("the metadata name {name:?} may hold letters, digits, '-', '_' and '.' only"))
-                );
+                return Err(call.refuse(format!(
+                    "the metadata name {name:?} may hold letters, digits, '-', '_' and '.' only"
+                )));
             }
-            call.headers.push((format!("x-amz-meta-{}", name.to_ascii_lowercase()).into(), value.as_str().into()));
+            call.headers.push((
+                format!("x-amz-meta-{}", name.to_ascii_lowercase()).into(),
+                value.as_str().into(),
+            ));
         }
         for (name, value) in &call.headers {
             if !value.bytes().all(|b| b == b' ' || b.is_ascii_graphic()) {
-                return Err(
-                    call.refuse(format!("the value of {name} may hold visible ASCII characters and spaces only"))
-                );
+                return Err(call.refuse(format!(
+                    "the value of {name} may hold visible ASCII characters and spaces only"
+                )));
             }
         }
         Ok(call)

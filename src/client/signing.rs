@@ -48,9 +48,11 @@ impl Signing {
 
     /// Returns whether the signature covers the body.
     pub(super) fn body(&self) -> BodySignature {
+        let unsigned = |(name, value): &(&str, String)| {
+            *name == "x-amz-content-sha256" && value.starts_with("UNSIGNED")
+        };
         let unsigned =
-            |(name, value): &(&str, String)| *name == "x-amz-content-sha256" && value.starts_with("UNSIGNED");
-        let unsigned = matches!(self, Self::V4 { signed, .. } if signed.headers.iter().any(unsigned));
+            matches!(self, Self::V4 { signed, .. } if signed.headers.iter().any(unsigned));
         if unsigned { BodySignature::Unsigned } else { BodySignature::Covered }
     }
 
@@ -74,7 +76,9 @@ impl Signing {
     /// Returns the signer of a body's chunks, which version 4 alone has.
     pub(super) fn chunk_signer(&self) -> std::result::Result<Option<ChunkSigner>, sign::Error> {
         match self {
-            Self::V4 { signed, key, time, .. } => ChunkSigner::new(key, *time, &signed.steps.signature).map(Some),
+            Self::V4 { signed, key, time, .. } => {
+                ChunkSigner::new(key, *time, &signed.steps.signature).map(Some)
+            }
             Self::Anonymous | Self::V2(_) => Ok(None),
         }
     }
@@ -90,7 +94,8 @@ pub(super) fn secrets_of(lease: &Lease, signature: Option<&str>, proxy: Option<&
         let id = Some(keys.access_key_id()).filter(|id| id.len() >= GENERATED_ID);
         id.into_iter().chain([keys.secret_access_key()]).chain(keys.session_token())
     });
-    let authorization = proxy.and_then(Proxy::authorization).and_then(|value| value.strip_prefix("Basic "));
+    let authorization =
+        proxy.and_then(Proxy::authorization).and_then(|value| value.strip_prefix("Basic "));
     let secrets = keys.chain(signature).chain(authorization).fold(Secrets::new(), Secrets::with);
     match proxy.and_then(Proxy::password) {
         Some(password) => secrets.with(&password),
@@ -122,7 +127,9 @@ impl Inner {
         let Some(credentials) = &lease.credentials else { return Ok(Signing::Anonymous) };
         let time = self.now();
         match self.config.signature {
-            SignatureVersion::V2 => v2::sign(request, located.host_bucket(), credentials, time).map(Signing::V2),
+            SignatureVersion::V2 => {
+                v2::sign(request, located.host_bucket(), credentials, time).map(Signing::V2)
+            }
             SignatureVersion::V4 => {
                 let scope = v4::Scope { region, service: "s3" };
                 let key = self.signing_key(credentials, time, scope)?;
@@ -152,7 +159,11 @@ impl Inner {
         let mut kept = sync::lock(&self.signing_key);
         match &*kept {
             Some(key) if key.is_for(credentials, time, scope) => Ok(Arc::clone(key)),
-            _ => Ok(Arc::clone(kept.insert(Arc::new(v4::SigningKey::derive(credentials, time, scope)?)))),
+            _ => Ok(Arc::clone(kept.insert(Arc::new(v4::SigningKey::derive(
+                credentials,
+                time,
+                scope,
+            )?)))),
         }
     }
 

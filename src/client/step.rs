@@ -131,12 +131,16 @@ fn lesson(error: &Error, outcome: Outcome, state: &State) -> Option<Lesson> {
         _ => return None,
     };
     match error.kind() {
-        ErrorKind::ExpiredCredentials if !state.credentials_refreshed => Some(Lesson::ExpiredCredentials),
+        ErrorKind::ExpiredCredentials if !state.credentials_refreshed => {
+            Some(Lesson::ExpiredCredentials)
+        }
         ErrorKind::ClockSkew if !state.clock_corrected => refusal.server_time.map(Lesson::Clock),
         ErrorKind::WrongRegion => {
             let region = refusal.region.filter(|_| !state.region_learnt);
             let redirect = refusal.redirect.filter(|_| state.redirects < REDIRECTS);
-            region.map(|(name, located)| Lesson::Region(name, located)).or_else(|| redirect.map(Lesson::Redirect))
+            region
+                .map(|(name, located)| Lesson::Region(name, located))
+                .or_else(|| redirect.map(Lesson::Redirect))
         }
         _ => None,
     }
@@ -162,7 +166,9 @@ mod tests {
     const TIME: Timestamp = Timestamp::from_unix(1_000_000_000);
 
     fn located(host: &str) -> Located {
-        Endpoint::custom(&format!("http://{host}"), None, Scheme::Http).and_then(|e| e.locate("bucket")).expect("legal")
+        Endpoint::custom(&format!("http://{host}"), None, Scheme::Http)
+            .and_then(|e| e.locate("bucket"))
+            .expect("legal")
     }
 
     fn refusal() -> Refusal {
@@ -240,14 +246,20 @@ mod tests {
                         let state = State { recheck, body, attempts, ..STATE };
                         let step = next(&error(kind, code), refused(refusal()), &state);
                         let most = if kind == ErrorKind::Integrity { 3 } else { 6 };
-                        let helps = helps && (code != "ConditionalRequestConflict" || recheck == Recheck::ByServer);
+                        let helps = helps
+                            && (code != "ConditionalRequestConflict"
+                                || recheck == Recheck::ByServer);
                         let then = match taught {
                             _ if body == BodyState::Consumed => Then::GiveUp,
                             Some(_) => Then::SendNow,
                             None if helps && attempts < most => Then::SendLater(AFTER),
                             None => Then::GiveUp,
                         };
-                        assert_eq!(step, Step { lesson: taught.clone(), then }, "{kind:?} {code} {state:?}");
+                        assert_eq!(
+                            step,
+                            Step { lesson: taught.clone(), then },
+                            "{kind:?} {code} {state:?}"
+                        );
                     }
                 }
             }
@@ -270,22 +282,43 @@ mod tests {
         use ErrorKind::*;
         let give_up = Step { lesson: None, then: Then::GiveUp };
         let after = |kind, refusal, state| next(&error(kind, ""), refused(refusal), &state);
-        assert_eq!(after(ExpiredCredentials, refusal(), State { credentials_refreshed: true, ..STATE }), give_up);
+        assert_eq!(
+            after(ExpiredCredentials, refusal(), State { credentials_refreshed: true, ..STATE }),
+            give_up
+        );
         assert_eq!(after(ClockSkew, refusal(), State { clock_corrected: true, ..STATE }), give_up);
         assert_eq!(after(ClockSkew, Refusal { server_time: None, ..refusal() }, STATE), give_up);
-        let redirected = Step { lesson: Some(Lesson::Redirect(located("redirect.example"))), then: Then::SendNow };
-        assert_eq!(after(WrongRegion, refusal(), State { region_learnt: true, ..STATE }), redirected);
+        let redirected = Step {
+            lesson: Some(Lesson::Redirect(located("redirect.example"))),
+            then: Then::SendNow,
+        };
         assert_eq!(
-            after(WrongRegion, Refusal { region: None, ..refusal() }, State { redirects: 2, ..STATE }),
+            after(WrongRegion, refusal(), State { region_learnt: true, ..STATE }),
             redirected
         );
-        assert_eq!(after(WrongRegion, Refusal { region: None, ..refusal() }, State { redirects: 3, ..STATE }), give_up);
+        assert_eq!(
+            after(
+                WrongRegion,
+                Refusal { region: None, ..refusal() },
+                State { redirects: 2, ..STATE }
+            ),
+            redirected
+        );
+        assert_eq!(
+            after(
+                WrongRegion,
+                Refusal { region: None, ..refusal() },
+                State { redirects: 3, ..STATE }
+            ),
+            give_up
+        );
         assert_eq!(after(WrongRegion, Refusal::default(), STATE), give_up);
     }
 
     #[test]
     fn a_stale_connection_costs_no_attempt_until_there_were_too_many() {
-        let stale = |state| next(&error(ErrorKind::Interrupted, ""), Outcome::StaleConnection, &state);
+        let stale =
+            |state| next(&error(ErrorKind::Interrupted, ""), Outcome::StaleConnection, &state);
         let lesson = Some(Lesson::StaleConnection);
         let last = State { attempts: 6, stale_connections: 255, ..STATE };
         assert_eq!(stale(last), Step { lesson: lesson.clone(), then: Then::SendNow });

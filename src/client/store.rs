@@ -58,7 +58,8 @@ impl<'a> Content<'a> {
         match self {
             Self::Bytes(bytes) => sum.update(bytes),
             Self::Replay { open, length } => {
-                for_each_piece(&mut *open(), length, |piece| sum.update(piece)).map_err(unreadable)?;
+                for_each_piece(&mut *open(), length, |piece| sum.update(piece))
+                    .map_err(unreadable)?;
             }
         }
         Ok(sum.finish())
@@ -86,7 +87,9 @@ impl Client {
         let learnt = self.inner.wants_digest.contains(call.bucket);
         let digest = (learnt && checksum != Some(Algorithm::Md5)).then_some(Algorithm::Md5);
         match self.store_once(call, content, [checksum, digest], etag) {
-            Err(error) if digest.is_none() && checksum != Some(Algorithm::Md5) && needs_digest(&error) => {
+            Err(error)
+                if digest.is_none() && checksum != Some(Algorithm::Md5) && needs_digest(&error) =>
+            {
                 let stored = self.store_once(call, content, [checksum, Some(Algorithm::Md5)], etag);
                 if stored.is_ok() {
                     self.inner.wants_digest.insert(call.bucket);
@@ -134,20 +137,29 @@ impl Client {
         length: u64,
         progress: &mut Progress,
     ) -> Result<PutResult> {
-        progress.sums.extend([Algorithm::Crc64Nvme, Algorithm::Crc32c, Algorithm::Crc32].map(Running::new));
+        progress
+            .sums
+            .extend([Algorithm::Crc64Nvme, Algorithm::Crc32c, Algorithm::Crc32].map(Running::new));
         // AWS always names a checksum.
         if self.compares_etags(&call) && !self.inner.config.endpoint.is_aws() {
             progress.sums.push(Running::new(Algorithm::Md5));
         }
         let payload = Payload::Stream { source, length, progress };
         let (result, offered) = self.send_content(&mut call, payload, Etag::Optional)?;
-        let mut of = |algorithm| progress.sums.iter_mut().find(|sum| sum.algorithm() == algorithm).map(Running::finish);
+        let mut of = |algorithm| {
+            progress.sums.iter_mut().find(|sum| sum.algorithm() == algorithm).map(Running::finish)
+        };
         offered.check(|algorithm| Ok(of(algorithm))).map_err(|error| call.place(error))?;
         Ok(result)
     }
 
     /// Sends the request; returns what the response says and offers.
-    fn send_content(&self, call: &mut Call<'_>, payload: Payload<'_>, etag: Etag) -> Result<(PutResult, Offered)> {
+    fn send_content(
+        &self,
+        call: &mut Call<'_>,
+        payload: Payload<'_>,
+        etag: Etag,
+    ) -> Result<(PutResult, Offered)> {
         call.time_limit = TimeLimit::WhileBytesMove;
         let call = &*call;
         self.run(call, payload, |response, deadline| {
@@ -159,7 +171,10 @@ impl Client {
             let offered = Offered::of(&response, self.compares_etags(call));
             expect_nothing(response, deadline, call)?;
             if etag == Etag::Required && result.etag.is_none() {
-                return Err(Error::new(ErrorKind::Protocol, "the server sent no ETag for the part"));
+                return Err(Error::new(
+                    ErrorKind::Protocol,
+                    "the server sent no ETag for the part",
+                ));
             }
             Ok((result, offered))
         })
@@ -185,7 +200,9 @@ struct Offered {
 
 impl Offered {
     fn of(response: &Response, compares_etags: bool) -> Self {
-        let composite = response.header("x-amz-checksum-type").is_some_and(|of| of.eq_ignore_ascii_case("COMPOSITE"));
+        let composite = response
+            .header("x-amz-checksum-type")
+            .is_some_and(|of| of.eq_ignore_ascii_case("COMPOSITE"));
         let sums = IN_HEADERS.into_iter().filter(|_| !composite).filter_map(|algorithm| {
             let value = response.header(algorithm.header())?;
             // A value of another form is none of this algorithm's.
@@ -207,7 +224,9 @@ impl Offered {
             }
             proved = true;
         }
-        let Some(stored) = self.md5.filter(|_| !proved).map(|md5| BASE64.encode(md5)) else { return Ok(()) };
+        let Some(stored) = self.md5.filter(|_| !proved).map(|md5| BASE64.encode(md5)) else {
+            return Ok(());
+        };
         match sum(Algorithm::Md5)? {
             Some(sent) if sent != stored => Err(differs("MD5", &sent, &stored).with_hint(
                 "store it again; if the server's ETags look like MD5s and are something else, set checksum to none",
@@ -219,8 +238,9 @@ impl Offered {
 
 /// Returns the error of bytes that are not stored as they were sent.
 fn differs(name: &str, sent: &str, stored: &str) -> Error {
-    let text =
-        format!("the server did not store the bytes that were sent: their {name} is {sent}, the server's {stored}");
+    let text = format!(
+        "the server did not store the bytes that were sent: their {name} is {sent}, the server's {stored}"
+    );
     Error::new(ErrorKind::Integrity, text)
         .with_hint("store it again; if that ends the same, the server damages what it gets")
 }

@@ -39,7 +39,9 @@ pub(super) fn transport_error(failure: TransportError, way: Option<Way<'_>>) -> 
         Failure::Cancelled => ErrorKind::Cancelled,
     };
     let (hint, misspelt) = match (&failure.failure, way) {
-        (Failure::Connect(failure), Some(way)) => (of_connection(failure, way), is_misspelt_region(failure, way)),
+        (Failure::Connect(failure), Some(way)) => {
+            (of_connection(failure, way), is_misspelt_region(failure, way))
+        }
         (Failure::Tls(problem, _), Some(way)) => (of_tls(*problem, way), false),
         _ => (None, false),
     };
@@ -72,7 +74,9 @@ fn name(way: Way<'_>, failure: &TransportError) -> String {
     match (way.proxy, &failure.failure) {
         // Names the proxy itself.
         (None, _) | (_, Failure::Connect(_)) => host,
-        (Some(proxy), _) if failure.phase == Phase::Body => format!("{host} (through the proxy {proxy})"),
+        (Some(proxy), _) if failure.phase == Phase::Body => {
+            format!("{host} (through the proxy {proxy})")
+        }
         (Some(proxy), _) => format!("{host}, through the proxy {proxy}"),
     }
 }
@@ -185,15 +189,21 @@ mod tests {
         let in_host = custom.clone().with_addressing(Addressing::VirtualHost).unwrap();
         [aws, custom, in_host].map(|endpoint| {
             let located = endpoint.locate("registry").unwrap();
-            of_tls(problem, Way { endpoint: &endpoint, located: &located, region: "eu-west-1", proxy: None })
+            of_tls(
+                problem,
+                Way { endpoint: &endpoint, located: &located, region: "eu-west-1", proxy: None },
+            )
         })
     }
 
     #[test]
     fn each_problem_of_tls_has_its_hint() {
         let now = Timestamp::from_unix(1_000_000_000);
-        let both = |hint: &str| [Some(hint.to_owned()), Some(hint.to_owned()), Some(hint.to_owned())];
-        let on_aws = |aws: &str, other: &str| [Some(aws.to_owned()), Some(other.to_owned()), Some(other.to_owned())];
+        let both =
+            |hint: &str| [Some(hint.to_owned()), Some(hint.to_owned()), Some(hint.to_owned())];
+        let on_aws = |aws: &str, other: &str| {
+            [Some(aws.to_owned()), Some(other.to_owned()), Some(other.to_owned())]
+        };
         for (problem, expected) in [
             (
                 TlsProblem::UnknownAuthority,
@@ -209,10 +219,15 @@ mod tests {
                     "this server does not speak TLS: write http:// in the endpoint, or set secure: false",
                 ),
             ),
-            (TlsProblem::NotYetValid(now), both("set this machine's clock, which shows 2001-09-09T01:46:40Z")),
+            (
+                TlsProblem::NotYetValid(now),
+                both("set this machine's clock, which shows 2001-09-09T01:46:40Z"),
+            ),
             (
                 TlsProblem::Expired(now),
-                both("renew the server's certificate, or set this machine's clock, which shows 2001-09-09T01:46:40Z"),
+                both(
+                    "renew the server's certificate, or set this machine's clock, which shows 2001-09-09T01:46:40Z",
+                ),
             ),
             (
                 TlsProblem::AuthorityAsServer,
@@ -229,7 +244,10 @@ mod tests {
             assert_eq!(hints(problem), expected, "{problem:?}");
         }
         let [aws, custom, in_host] = hints(TlsProblem::WrongName).map(Option::unwrap);
-        assert!(aws.starts_with("check that registry.s3.eu-west-1.amazonaws.com is the server's name"), "{aws}");
+        assert!(
+            aws.starts_with("check that registry.s3.eu-west-1.amazonaws.com is the server's name"),
+            "{aws}"
+        );
         assert!(custom.starts_with("check that s3.example.com is the server's name"), "{custom}");
         assert!(in_host.contains("set forcepathstyle to true"), "{in_host}");
     }

@@ -29,12 +29,20 @@ pub(crate) trait Word: Copy + 'static {
 
     /// The value that `text` stands for, whatever the case of its letters.
     fn find(text: &str) -> Option<Self> {
-        Self::WORDS.iter().find(|(_, word)| word.eq_ignore_ascii_case(text)).map(|(value, _)| *value)
+        Self::WORDS
+            .iter()
+            .find(|(_, word)| word.eq_ignore_ascii_case(text))
+            .map(|(value, _)| *value)
     }
 
     /// All words of the enum and some more, as a list for a message.
     fn list(more: &[&'static str]) -> String {
-        Self::WORDS.iter().map(|(_, word)| *word).chain(more.iter().copied()).collect::<Vec<_>>().join(", ")
+        Self::WORDS
+            .iter()
+            .map(|(_, word)| *word)
+            .chain(more.iter().copied())
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 }
 

@@ -9,7 +9,10 @@ use crate::text::{Form, Resemblance, base64_of, der_of, resemblance, shown_value
 use base64::{Engine, engine::general_purpose::STANDARD};
 use rsa::pkcs1::{DecodeRsaPrivateKey, DecodeRsaPublicKey};
 use rsa::pkcs8::spki::SubjectPublicKeyInfoRef;
-use rsa::pkcs8::{DecodePrivateKey, DecodePublicKey, Document, ObjectIdentifier, PrivateKeyInfoRef, SecretDocument};
+use rsa::pkcs8::{
+    DecodePrivateKey, DecodePublicKey, Document, ObjectIdentifier, PrivateKeyInfoRef,
+    SecretDocument,
+};
 use rsa::traits::PublicKeyParts;
 use rsa::{Pkcs1v15Sign, sha2::Digest};
 use sha1::Sha1;
@@ -21,13 +24,16 @@ use zeroize::Zeroizing;
 
 /// No key file is larger, even with a chain of certificates around the key.
 const MAX_PEM_BYTES: usize = 64 * 1024;
-const PUBLIC: &str = "this is a public key, which cannot sign: give the private key that belongs to it";
+const PUBLIC: &str =
+    "this is a public key, which cannot sign: give the private key that belongs to it";
 const NO_KEY: &str = "the text holds no PEM private key \
     (a DER file is converted by `openssl pkey -inform DER -in FILE -out key.pem`)";
 #[cfg(feature = "ecdsa")]
-const NO_CURVE: &str = "the EC key cannot be read: CloudFront knows only the curve P-256 (prime256v1)";
+const NO_CURVE: &str =
+    "the EC key cannot be read: CloudFront knows only the curve P-256 (prime256v1)";
 #[cfg(not(feature = "ecdsa"))]
-const NO_ECDSA: &str = "this is an EC key: build s3driver with its feature `ecdsa`, or use an RSA key";
+const NO_ECDSA: &str =
+    "this is an EC key: build s3driver with its feature `ecdsa`, or use an RSA key";
 const RSA_OID: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const EC_OID: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 
@@ -101,7 +107,9 @@ impl PrivateKey {
             return Err(broken(if public { PUBLIC } else { NO_KEY }));
         };
         if keys.next().is_some() {
-            return Err(broken("the text holds more than one private key: keep the one CloudFront knows"));
+            return Err(broken(
+                "the text holds more than one private key: keep the one CloudFront knows",
+            ));
         }
         let key = Self::from_block(block)?;
         key.check_size(minimum)?;
@@ -117,7 +125,9 @@ impl PrivateKey {
         let shown = shown_value(&path.as_ref().to_string_lossy(), Form::Path).to_string();
         let bytes = files::read(path.as_ref(), MAX_PEM_BYTES).map_err(|e| {
             let text = match e.kind() {
-                io::ErrorKind::FileTooLarge => "the privatekey file is larger than 64 KiB, so it is no key",
+                io::ErrorKind::FileTooLarge => {
+                    "the privatekey file is larger than 64 KiB, so it is no key"
+                }
                 _ => "failed to read privatekey file",
             };
             broken(text).with_path(&*shown).with_source(e)
@@ -165,8 +175,7 @@ impl PrivateKey {
     }
 
     fn from_block(block: &Block<'_>) -> Result<Self> {
-        const ENCRYPTED: &str =
-            "the private key is encrypted: take the passphrase off with `openssl pkey -in FILE -out plain.pem`";
+        const ENCRYPTED: &str = "the private key is encrypted: take the passphrase off with `openssl pkey -in FILE -out plain.pem`";
         match block.label {
             "ENCRYPTED PRIVATE KEY" => return Err(broken(ENCRYPTED)),
             _ if block.is_legacy_encrypted() => return Err(broken(ENCRYPTED)),
@@ -194,12 +203,16 @@ impl PrivateKey {
             "EC PRIVATE KEY" => Self::from_ec(der.as_bytes(), EcFormat::Sec1),
             _ => {
                 let algorithm = PrivateKeyInfoRef::try_from(der.as_bytes())
-                    .map_err(|e| broken("the private key is damaged: it is no PKCS#8 document").with_source(e))?
+                    .map_err(|e| {
+                        broken("the private key is damaged: it is no PKCS#8 document")
+                            .with_source(e)
+                    })?
                     .algorithm
                     .oid;
                 match algorithm {
                     RSA_OID => {
-                        let key = rsa::PrivateKey::from_pkcs8_der(der.as_bytes()).map_err(bad_rsa)?;
+                        let key =
+                            rsa::PrivateKey::from_pkcs8_der(der.as_bytes()).map_err(bad_rsa)?;
                         Ok(Self(Private::Rsa(Box::new(key))))
                     }
                     EC_OID => Self::from_ec(der.as_bytes(), EcFormat::Pkcs8),
@@ -214,8 +227,12 @@ impl PrivateKey {
     #[cfg(feature = "ecdsa")]
     fn from_ec(der: &[u8], format: EcFormat) -> Result<Self> {
         let key = match format {
-            EcFormat::Sec1 => p256::SecretKey::from_sec1_der(der).map_err(|e| broken(NO_CURVE).with_source(e)),
-            EcFormat::Pkcs8 => p256::SecretKey::from_pkcs8_der(der).map_err(|e| broken(NO_CURVE).with_source(e)),
+            EcFormat::Sec1 => {
+                p256::SecretKey::from_sec1_der(der).map_err(|e| broken(NO_CURVE).with_source(e))
+            }
+            EcFormat::Pkcs8 => {
+                p256::SecretKey::from_pkcs8_der(der).map_err(|e| broken(NO_CURVE).with_source(e))
+            }
         }?;
         Ok(Self(Private::P256(key.into())))
     }
@@ -232,7 +249,9 @@ impl PrivateKey {
             Private::P256(_) => return Ok(()),
         };
         if bits < least {
-            return Err(broken(format!("the RSA key has {bits} bits, at least {least} are needed")));
+            return Err(broken(format!(
+                "the RSA key has {bits} bits, at least {least} are needed"
+            )));
         }
         Ok(())
     }
@@ -255,27 +274,35 @@ impl PublicKey {
             .iter()
             .find(|block| matches!(block.label, "PUBLIC KEY" | "RSA PUBLIC KEY"))
             .ok_or_else(|| broken("the text holds no PEM public key"))?;
-        let (_, der) = Document::from_pem(&block.normalised())
-            .map_err(|e| broken("the public key is damaged: its PEM text cannot be decoded").with_source(e))?;
+        let (_, der) = Document::from_pem(&block.normalised()).map_err(|e| {
+            broken("the public key is damaged: its PEM text cannot be decoded").with_source(e)
+        })?;
         let der = der.as_bytes();
         if block.label == "RSA PUBLIC KEY" {
-            return Ok(Self(Public::Rsa(Box::new(rsa::PublicKey::from_pkcs1_der(der).map_err(bad_rsa)?))));
+            return Ok(Self(Public::Rsa(Box::new(
+                rsa::PublicKey::from_pkcs1_der(der).map_err(bad_rsa)?,
+            ))));
         }
         let algorithm = SubjectPublicKeyInfoRef::try_from(der)
-            .map_err(|e| broken("the public key is damaged: it is no SPKI document").with_source(e))?
+            .map_err(|e| {
+                broken("the public key is damaged: it is no SPKI document").with_source(e)
+            })?
             .algorithm
             .oid;
         match algorithm {
-            RSA_OID => Ok(Self(Public::Rsa(Box::new(rsa::PublicKey::from_public_key_der(der).map_err(bad_rsa)?)))),
+            RSA_OID => Ok(Self(Public::Rsa(Box::new(
+                rsa::PublicKey::from_public_key_der(der).map_err(bad_rsa)?,
+            )))),
             #[cfg(feature = "ecdsa")]
             EC_OID => Ok(Self(Public::P256(
-                p256::ecdsa::VerifyingKey::from_public_key_der(der).map_err(|e| broken(NO_CURVE).with_source(e))?,
+                p256::ecdsa::VerifyingKey::from_public_key_der(der)
+                    .map_err(|e| broken(NO_CURVE).with_source(e))?,
             ))),
             #[cfg(not(feature = "ecdsa"))]
             EC_OID => Err(broken(NO_ECDSA)),
-            other => {
-                Err(broken(format!("a key of the algorithm {other} cannot sign for CloudFront: use RSA or ECDSA")))
-            }
+            other => Err(broken(format!(
+                "a key of the algorithm {other} cannot sign for CloudFront: use RSA or ECDSA"
+            ))),
         }
     }
 
@@ -359,7 +386,9 @@ fn nested(text: &str) -> Option<Zeroizing<String>> {
     // Line ends that are written out would be letters of base64.
     let plain = Zeroizing::new(plain.replace("\\r", "\n").replace("\\n", "\n").replace('\\', ""));
     let bytes = base64_of(&plain)?;
-    if let Some(inner) = std::str::from_utf8(&bytes).ok().filter(|inner| inner.contains("-----BEGIN")) {
+    if let Some(inner) =
+        std::str::from_utf8(&bytes).ok().filter(|inner| inner.contains("-----BEGIN"))
+    {
         return Some(Zeroizing::new(inner.to_owned()));
     }
     let der = der_of(&plain)?;
@@ -370,7 +399,10 @@ fn nested(text: &str) -> Option<Zeroizing<String>> {
     } else {
         "EC PRIVATE KEY"
     };
-    Some(Zeroizing::new(format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", &*in_base64(&der))))
+    Some(Zeroizing::new(format!(
+        "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
+        &*in_base64(&der)
+    )))
 }
 
 /// Encodes a document into memory that is wiped.
@@ -382,7 +414,9 @@ fn in_base64(der: &[u8]) -> Zeroizing<String> {
 fn text_of(bytes: &[u8]) -> Zeroizing<String> {
     let units = |unit: fn([u8; 2]) -> u16| {
         let units = bytes.chunks_exact(2).skip(1).map(|pair| unit([pair[0], pair[1]]));
-        Zeroizing::new(char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect())
+        Zeroizing::new(
+            char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect(),
+        )
     };
     match bytes {
         [0xff, 0xfe, ..] => units(u16::from_le_bytes),
@@ -392,5 +426,6 @@ fn text_of(bytes: &[u8]) -> Zeroizing<String> {
 }
 
 fn bad_rsa(source: impl std::error::Error + Send + Sync + 'static) -> Error {
-    broken("the RSA key cannot be read: it is damaged, or of a size or exponent no one uses").with_source(source)
+    broken("the RSA key cannot be read: it is damaged, or of a size or exponent no one uses")
+        .with_source(source)
 }

@@ -15,7 +15,8 @@ pub(super) fn blocks(text: &str) -> Result<Vec<Block<'_>>> {
     let mut found = Vec::new();
     let mut rest = text;
     while let Some((_, after)) = rest.split_once(BEGIN) {
-        let Some((label, after)) = after.split_once("-----").filter(|(label, _)| is_label(label)) else {
+        let Some((label, after)) = after.split_once("-----").filter(|(label, _)| is_label(label))
+        else {
             return Err(broken("the PEM text has a BEGIN line that cannot be read"));
         };
         let Some((body, after)) = after.split_once(&format!("-----END {label}-----")) else {
@@ -71,7 +72,8 @@ impl Block<'_> {
 }
 
 fn is_label(label: &str) -> bool {
-    label.len() <= 64 && label.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b' ')
+    label.len() <= 64
+        && label.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b' ')
 }
 
 pub(super) fn broken(message: impl Into<String>) -> Error {
@@ -85,8 +87,9 @@ mod tests {
     #[test]
     fn however_a_block_is_laid_out_it_is_read_the_same() {
         let body = "QUJD".repeat(40);
-        let wrapped =
-            |eol: &str| body.as_bytes().chunks(64).map(|l| String::from_utf8_lossy(l) + eol).collect::<String>();
+        let wrapped = |eol: &str| {
+            body.as_bytes().chunks(64).map(|l| String::from_utf8_lossy(l) + eol).collect::<String>()
+        };
         let expected = format!("-----BEGIN A KEY-----\n{}-----END A KEY-----\n", wrapped("\n"));
         for text in [
             expected.clone(),
@@ -118,9 +121,12 @@ mod tests {
         let two = "-----BEGIN A-----\nQQ==\n-----END A-----\nx\n-----BEGIN B-----\nQg==\n-----END B-----\n";
         assert_eq!(blocks(two).unwrap().iter().map(|b| b.label).collect::<Vec<_>>(), ["A", "B"]);
         assert!(blocks("no block at all").unwrap().is_empty());
-        for text in
-            ["-----BEGIN A-----\nQQ==", "-----BEGIN A-----\n-----END B-----", "-----BEGIN ", "-----BEGIN a\nb-----"]
-        {
+        for text in [
+            "-----BEGIN A-----\nQQ==",
+            "-----BEGIN A-----\n-----END B-----",
+            "-----BEGIN ",
+            "-----BEGIN a\nb-----",
+        ] {
             assert!(blocks(text).is_err(), "{text}");
         }
     }

@@ -34,7 +34,8 @@ impl Policy {
     /// [`ErrorKind::InvalidArgument`] for another beginning, for characters that do not occur in URLs, for a fragment,
     /// and for an end out of range.
     pub fn new(resource: &str, ends: Timestamp) -> Result<Self> {
-        url::check_characters(resource).map_err(|e| refused(format!("the policy's resource {e}")))?;
+        url::check_characters(resource)
+            .map_err(|e| refused(format!("the policy's resource {e}")))?;
         if !["http://", "https://", "*"].iter().any(|start| resource.starts_with(start)) {
             return Err(refused("the policy's resource must begin with http://, https:// or *"));
         }
@@ -42,7 +43,9 @@ impl Policy {
             return Err(refused(format!("the policy's resource {}", url::UrlError::Fragment)));
         }
         if ends.unix() <= 0 || ends > LAST_END {
-            return Err(refused("the policy must end between 1970-01-01T00:00:01Z and 2038-01-19T03:14:07Z"));
+            return Err(refused(
+                "the policy must end between 1970-01-01T00:00:01Z and 2038-01-19T03:14:07Z",
+            ));
         }
         Ok(Self { resource: resource.to_owned(), ends, starts: None, source: None })
     }
@@ -51,7 +54,9 @@ impl Policy {
     pub(super) fn exact(url: &Url, ends: Timestamp) -> Result<Self> {
         let url = url.to_string();
         if url.contains('*') {
-            return Err(refused("the URL holds a *, which CloudFront takes for a wildcard: write it as %2A"));
+            return Err(refused(
+                "the URL holds a *, which CloudFront takes for a wildcard: write it as %2A",
+            ));
         }
         Self::new(&url, ends)
     }
@@ -62,7 +67,9 @@ impl Policy {
     /// [`ErrorKind::InvalidArgument`] unless it lies between 1970 and the policy's end.
     pub fn starts(mut self, starts: Timestamp) -> Result<Self> {
         if starts.unix() <= 0 || starts >= self.ends {
-            return Err(refused("the policy must start before it ends, and after 1970-01-01T00:00:00Z"));
+            return Err(refused(
+                "the policy must start before it ends, and after 1970-01-01T00:00:00Z",
+            ));
         }
         self.starts = Some(starts);
         Ok(self)
@@ -131,7 +138,9 @@ impl FromStr for Ipv4Range {
         let mask = u32::MAX.checked_shl(32 - u32::from(bits)).unwrap_or(0);
         let network = Ipv4Addr::from(u32::from(first) & mask);
         if network != first {
-            return Err(refused(format!("the address range {text} begins at {network}: write {network}/{bits}")));
+            return Err(refused(format!(
+                "the address range {text} begins at {network}: write {network}/{bits}"
+            )));
         }
         Ok(Self { first, bits })
     }
@@ -181,7 +190,11 @@ mod tests {
     fn wildcards_match_as_cloudfront_says() {
         for (pattern, text, expected) in [
             ("https://h/*game_download.zip*", "https://h/game_download.zip", true),
-            ("https://h/*game_download.zip*", "https://h/example_game_download.zip?license=yes", true),
+            (
+                "https://h/*game_download.zip*",
+                "https://h/example_game_download.zip?license=yes",
+                true,
+            ),
             ("https://h/*game_download.zip*", "https://h/game_download.zi", false),
             ("https://h/a?c", "https://h/abc", true),
             ("https://h/a?c", "https://h/ac", false),

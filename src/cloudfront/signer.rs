@@ -29,7 +29,9 @@ impl Signer {
     /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) when the id is not made of letters and digits.
     pub fn new(key: PrivateKey, key_pair_id: &str) -> Result<Self> {
         if key_pair_id.is_empty() || !key_pair_id.bytes().all(|b| b.is_ascii_alphanumeric()) {
-            return Err(broken("the key pair id must be made of letters and digits, like K2JCJMDEHXQW5F"));
+            return Err(broken(
+                "the key pair id must be made of letters and digits, like K2JCJMDEHXQW5F",
+            ));
         }
         Ok(Self { key, key_pair_id: key_pair_id.to_owned(), hash: HashAlgorithm::Sha1 })
     }
@@ -66,12 +68,22 @@ impl Signer {
     ///
     /// # Errors
     /// As [`Signer::sign_url`], but a `*` is welcome; and when the policy's resource does not cover the URL.
-    pub fn sign_url_with_policy(&self, url: &str, policy: &Policy, now: Timestamp) -> Result<String> {
+    pub fn sign_url_with_policy(
+        &self,
+        url: &str,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> Result<String> {
         let url = signable(url)?;
         if !policy.covers(&url.to_string()) {
             return Err(refused("the policy's resource does not cover the URL"));
         }
-        self.signed(&url, &format!("Policy={}", encode_base64(policy.to_json().as_bytes())), policy, now)
+        self.signed(
+            &url,
+            &format!("Policy={}", encode_base64(policy.to_json().as_bytes())),
+            policy,
+            now,
+        )
     }
 
     /// Cookies that open one URL until `ends`, by a canned policy.
@@ -89,13 +101,18 @@ impl Signer {
     /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) when the policy ends before `now`. As
     /// [`PrivateKey::sign`] otherwise.
     pub fn cookies_with_policy(&self, policy: &Policy, now: Timestamp) -> Result<SignedCookies> {
-        self.cookies_of(("CloudFront-Policy", encode_base64(policy.to_json().as_bytes())), policy, now)
+        self.cookies_of(
+            ("CloudFront-Policy", encode_base64(policy.to_json().as_bytes())),
+            policy,
+            now,
+        )
     }
 
     fn signed(&self, url: &Url, first: &str, policy: &Policy, now: Timestamp) -> Result<String> {
         let signature = self.signature(policy, now)?;
         let joint = if url.query.is_some() { '&' } else { '?' };
-        let mut signed = format!("{url}{joint}{first}&Signature={signature}&Key-Pair-Id={}", self.key_pair_id);
+        let mut signed =
+            format!("{url}{joint}{first}&Signature={signature}&Key-Pair-Id={}", self.key_pair_id);
         if self.hash != HashAlgorithm::Sha1 {
             signed.push_str("&Hash-Algorithm=");
             signed.push_str(self.hash.name());
@@ -103,7 +120,12 @@ impl Signer {
         Ok(signed)
     }
 
-    fn cookies_of(&self, first: (&'static str, String), policy: &Policy, now: Timestamp) -> Result<SignedCookies> {
+    fn cookies_of(
+        &self,
+        first: (&'static str, String),
+        policy: &Policy,
+        now: Timestamp,
+    ) -> Result<SignedCookies> {
         let mut pairs = vec![
             first,
             ("CloudFront-Signature", self.signature(policy, now)?),
@@ -138,10 +160,13 @@ impl SignedCookies {
     /// ([developer guide](https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-setting-signed-cookie-custom-policy.html)).
     pub fn set_cookie_headers(&self, scope: &CookieScope) -> Vec<String> {
         let CookieScope { domain, path } = scope;
-        let attribute =
-            |name, value: &Option<String>| value.as_ref().map_or_else(String::new, |v| format!("; {name}={v}"));
+        let attribute = |name, value: &Option<String>| {
+            value.as_ref().map_or_else(String::new, |v| format!("; {name}={v}"))
+        };
         let (domain, path) = (attribute("Domain", domain), attribute("Path", path));
-        self.pairs().map(|(name, value)| format!("{name}={value}{domain}{path}; Secure; HttpOnly")).collect()
+        self.pairs()
+            .map(|(name, value)| format!("{name}={value}{domain}{path}; Secure; HttpOnly"))
+            .collect()
     }
 }
 
@@ -169,7 +194,9 @@ impl CookieScope {
     /// # Errors
     /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) unless it is made of letters, digits, `.`, `-`.
     pub fn domain(mut self, domain: &str) -> Result<Self> {
-        if domain.is_empty() || !domain.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-')) {
+        if domain.is_empty()
+            || !domain.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'))
+        {
             return Err(refused("a cookie's domain is made of letters, digits, dots and hyphens"));
         }
         self.domain = Some(domain.to_owned());
@@ -183,7 +210,9 @@ impl CookieScope {
     /// without `;`.
     pub fn path(mut self, path: &str) -> Result<Self> {
         if !path.starts_with('/') || !path.bytes().all(|b| b.is_ascii_graphic() && b != b';') {
-            return Err(refused("a cookie's path begins with / and is printable ASCII without a semicolon"));
+            return Err(refused(
+                "a cookie's path begins with / and is printable ASCII without a semicolon",
+            ));
         }
         self.path = Some(path.to_owned());
         Ok(self)
@@ -194,14 +223,18 @@ impl CookieScope {
 fn signable(url: &str) -> Result<Url> {
     let url = Url::parse(url).map_err(|e| refused(format!("the URL {e}")))?;
     if url.has_dot_segment() {
-        return Err(refused("the URL has a component . or .., which user agents remove: resolve it first"));
+        return Err(refused(
+            "the URL has a component . or .., which user agents remove: resolve it first",
+        ));
     }
     let query = url.query.as_deref().unwrap_or_default();
     if query.ends_with('&') {
         return Err(refused("the URL's query ends with &"));
     }
     if let Some(name) = query.split('&').find_map(reserved) {
-        return Err(refused(format!("the URL already carries the parameter {name}: give it unsigned")));
+        return Err(refused(format!(
+            "the URL already carries the parameter {name}: give it unsigned"
+        )));
     }
     Ok(url)
 }

@@ -44,7 +44,8 @@ impl Source {
 
 impl Read for Source {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = usize::try_from(self.end - self.position).unwrap_or(usize::MAX).min(buffer.len());
+        let length =
+            usize::try_from(self.end - self.position).unwrap_or(usize::MAX).min(buffer.len());
         fill(self.seed, self.position, &mut buffer[..length]);
         self.position += length as u64;
         Ok(length)
@@ -52,7 +53,10 @@ impl Read for Source {
 }
 
 /// Reads `reader` to its end and compares it with a source; where they differ, if they do.
-pub(super) fn difference(reader: &mut dyn Read, mut expected: Source) -> io::Result<Option<String>> {
+pub(super) fn difference(
+    reader: &mut dyn Read,
+    mut expected: Source,
+) -> io::Result<Option<String>> {
     let (start, end) = (expected.position, expected.end);
     let (mut got, mut wanted) = (vec![0; 1 << 16], vec![0; 1 << 16]);
     loop {
@@ -63,13 +67,19 @@ pub(super) fn difference(reader: &mut dyn Read, mut expected: Source) -> io::Res
         let at = expected.position;
         if length == 0 {
             let whole = (at == end).then_some(());
-            return Ok(whole.is_none().then(|| format!("{} bytes instead of {}", at - start, end - start)));
+            return Ok(whole
+                .is_none()
+                .then(|| format!("{} bytes instead of {}", at - start, end - start)));
         }
         let length = length.min(got.len());
         let known = usize::try_from(end - at).unwrap_or(usize::MAX).min(length);
         expected.read_exact(&mut wanted[..known])?;
         if let Some(first) = (0..known).find(|i| got[*i] != wanted[*i]) {
-            return Ok(Some(format!("another byte at {} of {}", at - start + first as u64, end - start)));
+            return Ok(Some(format!(
+                "another byte at {} of {}",
+                at - start + first as u64,
+                end - start
+            )));
         }
         if known < length {
             return Ok(Some(format!("more than {} bytes", end - start)));
@@ -86,7 +96,11 @@ pub(super) fn compare(got: &[u8], expected: &[u8]) -> Option<String> {
         return Some(format!("{:?}", String::from_utf8_lossy(got)));
     }
     let same = got.iter().zip(expected).take_while(|(a, b)| a == b).count();
-    Some(format!("{} bytes that agree with the expected {} up to byte {same}", got.len(), expected.len()))
+    Some(format!(
+        "{} bytes that agree with the expected {} up to byte {same}",
+        got.len(),
+        expected.len()
+    ))
 }
 
 #[cfg(test)]
@@ -98,7 +112,10 @@ mod tests {
         let whole = bytes(3, 0, 100_000);
         for (from, to) in [(0, 100_000), (1, 77), (8, 16), (9_999, 70_001), (5, 5)] {
             assert_eq!(bytes(3, from as u64, to - from), whole[from..to]);
-            assert_eq!(difference(&mut &whole[from..to], Source::new(3, from as u64, to as u64)).unwrap(), None);
+            assert_eq!(
+                difference(&mut &whole[from..to], Source::new(3, from as u64, to as u64)).unwrap(),
+                None
+            );
         }
     }
 

@@ -203,7 +203,10 @@ impl<'a> SuiteOptions<'a> {
 
     /// How to fetch a URL that the driver handed out. Without it what is behind the URLs is not looked at.
     #[must_use]
-    pub fn fetch(mut self, fetch: impl Fn(Method, &str) -> io::Result<HttpResponse> + Sync + 'a) -> Self {
+    pub fn fetch(
+        mut self,
+        fetch: impl Fn(Method, &str) -> io::Result<HttpResponse> + Sync + 'a,
+    ) -> Self {
         self.fetch = Some(Box::new(fetch));
         self
     }
@@ -211,7 +214,10 @@ impl<'a> SuiteOptions<'a> {
     /// How to store (with content) or remove (without) an object below the driver's root under a key that no path can
     /// name, such as `dir/`. Without it the cases on directory markers are skipped.
     #[must_use]
-    pub fn foreign(mut self, store: impl Fn(&str, Option<&[u8]>) -> Result<()> + Sync + 'a) -> Self {
+    pub fn foreign(
+        mut self,
+        store: impl Fn(&str, Option<&[u8]>) -> Result<()> + Sync + 'a,
+    ) -> Self {
         self.foreign = Some(Box::new(store));
         self
     }
@@ -219,7 +225,10 @@ impl<'a> SuiteOptions<'a> {
     /// How to open a driver on the whole store with another root directory: `""` and `"/"` are the store's own root.
     /// Without it the case on root directories is skipped.
     #[must_use]
-    pub fn rooted(mut self, open: impl Fn(&str) -> Result<Box<dyn StorageDriver>> + Sync + 'a) -> Self {
+    pub fn rooted(
+        mut self,
+        open: impl Fn(&str) -> Result<Box<dyn StorageDriver>> + Sync + 'a,
+    ) -> Self {
         self.rooted = Some(Box::new(open));
         self
     }
@@ -268,7 +277,8 @@ pub fn run(open: Open<'_>, options: &SuiteOptions<'_>) -> Report {
     for case in cases() {
         let start = Instant::now();
         let verdict = case.run(open, options);
-        let last = options.run_until == RunUntil::FirstFailure && matches!(verdict, Verdict::Failed(_));
+        let last =
+            options.run_until == RunUntil::FirstFailure && matches!(verdict, Verdict::Failed(_));
         report.tried.push(Tried { case: *case, verdict, took: start.elapsed() });
         if last {
             break;

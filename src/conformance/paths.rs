@@ -27,8 +27,16 @@ const LEGAL: [&str; 17] = [
 ];
 
 /// What only looks like a relative path.
-const DOTS: [&str; 8] =
-    ["/dots/./x", "/dots/../x", "/..a/b", "/...", "/dots/...", "/up/..", "/here/.", "/../../outside"];
+const DOTS: [&str; 8] = [
+    "/dots/./x",
+    "/dots/../x",
+    "/..a/b",
+    "/...",
+    "/dots/...",
+    "/up/..",
+    "/here/.",
+    "/../../outside",
+];
 
 const ILLEGAL: [&str; 18] = [
     "",

@@ -44,14 +44,21 @@ pub(super) fn failed(expected: impl Into<String>, got: impl Into<String>) -> Sto
 /// That something is as it should be.
 #[expect(clippy::needless_pass_by_value, reason = "both are made for this comparison alone")]
 pub(super) fn equal<T: PartialEq + Debug>(what: &str, got: T, expected: T) -> Outcome {
-    if got == expected { Ok(()) } else { Err(failed(format!("{what}: {expected:?}"), format!("{got:?}"))) }
+    if got == expected {
+        Ok(())
+    } else {
+        Err(failed(format!("{what}: {expected:?}"), format!("{got:?}")))
+    }
 }
 
 /// That a call was refused, for this reason.
 pub(super) fn refused<T>(what: &str, result: Result<T>, kind: ErrorKind) -> Outcome<Error> {
     match result {
         Err(error) if error.kind() == kind => Ok(error),
-        Err(error) => Err(failed(format!("{what}: the error {kind:?}"), format!("{:?}: {error}", error.kind()))),
+        Err(error) => Err(failed(
+            format!("{what}: the error {kind:?}"),
+            format!("{:?}: {error}", error.kind()),
+        )),
         Ok(_) => Err(failed(format!("{what}: the error {kind:?}"), "success")),
     }
 }
@@ -91,7 +98,10 @@ impl Trial<'_> {
 
     /// Skips the case on stores with this quirk.
     pub(super) fn needs_no(&self, quirk: Quirk) -> Outcome {
-        self.options.quirks.get(&quirk).map_or(Ok(()), |reason| Err(Stop::Skipped((*reason).to_owned())))
+        self.options
+            .quirks
+            .get(&quirk)
+            .map_or(Ok(()), |reason| Err(Stop::Skipped((*reason).to_owned())))
     }
 
     /// Files whose content is their own path.
@@ -140,7 +150,11 @@ impl Trial<'_> {
 
     pub(super) fn file_is(&self, path: &str, size: u64) -> Outcome {
         let info = self.driver.stat(path)?;
-        equal(&format!("what {path} is"), (&*info.path, info.size, info.kind), (path, size, FileKind::File))?;
+        equal(
+            &format!("what {path} is"),
+            (&*info.path, info.size, info.kind),
+            (path, size, FileKind::File),
+        )?;
         if info.modified.is_none() {
             return Err(failed(format!("the time {path} was written"), "none"));
         }
@@ -189,7 +203,8 @@ impl Trial<'_> {
             let files = self.walked(path)?;
             let holds = |child: &str| {
                 let within = |file: &String| {
-                    file.strip_prefix(child).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                    file.strip_prefix(child)
+                        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
                 };
                 files.iter().any(within)
             };
@@ -211,7 +226,8 @@ impl Trial<'_> {
         start_after: Option<&str>,
         step: impl Fn(&str) -> WalkStep,
     ) -> Outcome<Vec<String>> {
-        let options = WalkOptions { start_after: start_after.map(str::to_owned), ..WalkOptions::default() };
+        let options =
+            WalkOptions { start_after: start_after.map(str::to_owned), ..WalkOptions::default() };
         let mut seen = Vec::new();
         self.driver.walk(from, &options, &mut |info| {
             seen.push(info.path.clone());
@@ -256,8 +272,9 @@ pub(super) fn together(threads: usize, work: impl Fn(usize) -> Outcome + Sync) -
     let work = &work;
     std::thread::scope(|scope| {
         let running: Vec<_> = (0..threads).map(|index| scope.spawn(move || work(index))).collect();
-        let ended =
-            running.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err(failed("no panic", "a panic"))));
+        let ended = running
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|_| Err(failed("no panic", "a panic"))));
         ended.fold(Ok(()), Outcome::and)
     })
 }

@@ -30,7 +30,11 @@ fn serves(trial: &Trial<'_>, path: &str) -> Outcome {
     let got = fetched(trial, Method::Get, &url(trial, path, Method::Get)?)?;
     equal(&format!("the answer to a GET of {path}"), (got.status, got.body), (200, content))?;
     let got = fetched(trial, Method::Head, &url(trial, path, Method::Head)?)?;
-    equal(&format!("the answer to a HEAD of {path}"), (got.status, got.content_length), (200, Some(32)))
+    equal(
+        &format!("the answer to a HEAD of {path}"),
+        (got.status, got.content_length),
+        (200, Some(32)),
+    )
 }
 
 cases! {

@@ -15,7 +15,8 @@ fn write(writer: &mut dyn FileWriter, from: u64, to: u64) -> Outcome {
 fn in_pieces(trial: &Trial<'_>, path: &str, piece: u64, count: u64) -> Outcome {
     for index in 0..count {
         let driver = trial.another()?;
-        let mut writer = driver.writer(path, if index == 0 { WriteMode::Create } else { WriteMode::Append })?;
+        let mut writer =
+            driver.writer(path, if index == 0 { WriteMode::Create } else { WriteMode::Append })?;
         equal("the size before writing", writer.size(), index * piece)?;
         write(&mut *writer, index * piece, (index + 1) * piece)?;
         if index + 1 == count {
@@ -63,12 +64,16 @@ fn close(trial: &Trial<'_>, path: &str, size: u64) -> Outcome {
 
 /// The driver's own error inside of an `io::Error`.
 fn into_error(error: io::Error) -> crate::Error {
-    error.downcast().unwrap_or_else(|error| crate::Error::new(ErrorKind::LocalIo, error.to_string()))
+    error
+        .downcast()
+        .unwrap_or_else(|error| crate::Error::new(ErrorKind::LocalIo, error.to_string()))
 }
 
 fn cannot_append(driver: &dyn StorageDriver, path: &str) -> Outcome {
     match driver.writer(path, WriteMode::Append) {
-        Ok(_) => Err(failed(format!("an error: there is nothing to append to at {path}"), "a writer")),
+        Ok(_) => {
+            Err(failed(format!("an error: there is nothing to append to at {path}"), "a writer"))
+        }
         Err(_) => Ok(()),
     }
 }

@@ -149,7 +149,11 @@ impl Cache {
             match &state.held {
                 Some(held) if !same_keys(&held.lease, used) => return Ok(true),
                 // These came a moment ago: asking again at once would bring the same.
-                Some(held) if !asked && inner.clock.instant() < held.fetched + SHORTEST_INTERVAL => return Ok(false),
+                Some(held)
+                    if !asked && inner.clock.instant() < held.fetched + SHORTEST_INTERVAL =>
+                {
+                    return Ok(false);
+                }
                 _ => {}
             }
             if asked && !state.refreshing && !state.pauses(inner.clock.instant()) {
@@ -161,7 +165,11 @@ impl Cache {
     }
 
     /// Waits for the refresh under way, or for one of its own unless the latest failed just now.
-    fn wait<'a>(&'a self, state: MutexGuard<'a, State>, cancel: Option<&Cancel>) -> Result<MutexGuard<'a, State>> {
+    fn wait<'a>(
+        &'a self,
+        state: MutexGuard<'a, State>,
+        cancel: Option<&Cancel>,
+    ) -> Result<MutexGuard<'a, State>> {
         let inner = &*self.0;
         if state.refreshing {
             return inner.wait(state, cancel);
@@ -200,12 +208,13 @@ impl Inner {
         let refresh = Refresh(self);
         let outcome = catch_panic("the source", || Ok(self.source.fetch()));
         let outcome = outcome.unwrap_or_else(|panic| Err(Unavailable::failed(panic.message())));
-        let warning = catch_panic("the clock", || Ok(self.finish(outcome))).unwrap_or_else(|panic| {
-            let pause_ends = Instant::now() + FIRST_PAUSE;
-            let reason = Unavailable::failed(panic.message());
-            self.lock().failure = Some(Failed { reason, count: 1, pause_ends });
-            None
-        });
+        let warning =
+            catch_panic("the clock", || Ok(self.finish(outcome))).unwrap_or_else(|panic| {
+                let pause_ends = Instant::now() + FIRST_PAUSE;
+                let reason = Unavailable::failed(panic.message());
+                self.lock().failure = Some(Failed { reason, count: 1, pause_ends });
+                None
+            });
         drop(refresh);
         if let Some(warning) = warning {
             // The keys are good, whatever becomes of the warning.
@@ -226,7 +235,11 @@ impl Inner {
     }
 
     /// Waits for the refresh under way, at most until it is cancelled.
-    fn wait<'a>(&self, mut state: MutexGuard<'a, State>, cancel: Option<&Cancel>) -> Result<MutexGuard<'a, State>> {
+    fn wait<'a>(
+        &self,
+        mut state: MutexGuard<'a, State>,
+        cancel: Option<&Cancel>,
+    ) -> Result<MutexGuard<'a, State>> {
         let began = Instant::now();
         while state.refreshing {
             if cancel.is_some_and(Cancel::is_cancelled) {
@@ -245,8 +258,12 @@ impl Inner {
     }
 
     fn error(&self, state: &State) -> Error {
-        let reason = state.failure.as_ref().map_or("the refresh failed", |failed| failed.reason.reason());
-        Error::new(ErrorKind::Credentials, format!("no credentials from {}: {reason}", self.source.name()))
+        let reason =
+            state.failure.as_ref().map_or("the refresh failed", |failed| failed.reason.reason());
+        Error::new(
+            ErrorKind::Credentials,
+            format!("no credentials from {}: {reason}", self.source.name()),
+        )
     }
 
     /// Records the outcome of a refresh, and returns what to warn of.
@@ -262,14 +279,18 @@ impl Inner {
                 expired.map(|expires| Warning::ExpiredOnArrival { expires })
             }
             Err(reason) => {
-                let count = state.failure.as_ref().map_or(0, |failed| failed.count).saturating_add(1);
+                let count =
+                    state.failure.as_ref().map_or(0, |failed| failed.count).saturating_add(1);
                 let usable = state.held.as_ref().filter(|held| held.is_usable(now));
-                let longest = if usable.is_some() { LONGEST_PAUSE } else { LONGEST_PAUSE_WITHOUT_KEYS };
+                let longest =
+                    if usable.is_some() { LONGEST_PAUSE } else { LONGEST_PAUSE_WITHOUT_KEYS };
                 let pause = FIRST_PAUSE.saturating_mul(1 << (count - 1).min(16)).min(longest);
                 // Half of it is random, so that many machines do not ask at the same moment.
                 let pause_ends = instant + pause / 2 + self.clock.jitter(pause / 2);
-                let warning = usable
-                    .map(|held| Warning::RefreshFailed { reason: reason.to_string(), expires: held.lease.expires });
+                let warning = usable.map(|held| Warning::RefreshFailed {
+                    reason: reason.to_string(),
+                    expires: held.lease.expires,
+                });
                 state.failure = Some(Failed { reason, count, pause_ends });
                 warning
             }

@@ -1,6 +1,9 @@
 //! The sources one after another.
 
-use super::{Container, Context, EnvironmentKeys, Lease, Metadata, SharedFiles, Source, Unavailable, WebIdentity};
+use super::{
+    Container, Context, EnvironmentKeys, Lease, Metadata, SharedFiles, Source, Unavailable,
+    WebIdentity,
+};
 use std::sync::OnceLock;
 
 /// What to do when no source has keys.
@@ -41,7 +44,8 @@ impl Source for Chain {
     }
 
     fn fetch(&self) -> Result<Lease, Unavailable> {
-        let told = |source: &dyn Source, reason: &Unavailable| format!("{}: {reason}", source.name());
+        let told =
+            |source: &dyn Source, reason: &Unavailable| format!("{}: {reason}", source.name());
         if let Some(source) = self.answered.get().and_then(|&place| self.sources.get(place)) {
             return source.fetch().map_err(|reason| Unavailable::Failed(told(&**source, &reason)));
         }
@@ -53,7 +57,9 @@ impl Source for Chain {
                     self.answered.get_or_init(|| place);
                     return Ok(lease);
                 }
-                Err(reason @ Unavailable::NotConfigured(_)) => reasons.push(told(&**source, &reason)),
+                Err(reason @ Unavailable::NotConfigured(_)) => {
+                    reasons.push(told(&**source, &reason))
+                }
                 Err(reason @ Unavailable::Failed(_)) => {
                     // The failure comes first: the steps before it were merely not set up.
                     reasons.insert(0, told(&**source, &reason));

@@ -14,8 +14,11 @@ use zeroize::Zeroizing;
 const ECS: &str = "http://169.254.170.2";
 
 /// The endpoint is on this machine: what does not connect by then never will. The agent itself may have to ask AWS.
-const TIMEOUTS: Timeouts =
-    Timeouts { connect: Duration::from_secs(2), attempt: Duration::from_secs(5), total: Duration::from_secs(12) };
+const TIMEOUTS: Timeouts = Timeouts {
+    connect: Duration::from_secs(2),
+    attempt: Duration::from_secs(5),
+    total: Duration::from_secs(12),
+};
 
 /// The longest authorization token; that of EKS is a JWT of about 1 KiB.
 const TOKEN_LIMIT: usize = 32 * 1024;
@@ -42,7 +45,9 @@ impl Container {
         let environment = self.context.environment();
         if let Some(path) = environment.get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") {
             if !path.starts_with('/') {
-                return Err(Unavailable::failed("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI does not begin with `/`"));
+                return Err(Unavailable::failed(
+                    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI does not begin with `/`",
+                ));
             }
             return Endpoint::parse(&format!("{ECS}{path}")).map_err(Unavailable::Failed);
         }
@@ -51,8 +56,9 @@ impl Container {
                 "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and AWS_CONTAINER_CREDENTIALS_FULL_URI are not set",
             ));
         };
-        let endpoint = Endpoint::parse(&url)
-            .map_err(|reason| Unavailable::Failed(format!("AWS_CONTAINER_CREDENTIALS_FULL_URI: {reason}")))?;
+        let endpoint = Endpoint::parse(&url).map_err(|reason| {
+            Unavailable::Failed(format!("AWS_CONTAINER_CREDENTIALS_FULL_URI: {reason}"))
+        })?;
         if endpoint.origin.scheme == Scheme::Http && !is_local(&endpoint.origin.host) {
             return Err(Unavailable::Failed(format!(
                 "AWS_CONTAINER_CREDENTIALS_FULL_URI names {} over http, which is allowed for this machine and the \
@@ -71,9 +77,9 @@ impl Container {
         };
         match token {
             // What is no header value could only inject a second header.
-            Some(token) if token.bytes().any(|b| b.is_ascii_control()) => {
-                Err(Unavailable::failed("the authorization token has control characters, such as a line break"))
-            }
+            Some(token) if token.bytes().any(|b| b.is_ascii_control()) => Err(Unavailable::failed(
+                "the authorization token has control characters, such as a line break",
+            )),
             token => Ok(token),
         }
     }
@@ -90,7 +96,8 @@ impl Source for Container {
         let mut headers = vec![("accept", "application/json")];
         headers.extend(authorization.as_deref().map(|token| ("authorization", token.as_str())));
         let target = &endpoint.target;
-        let call = Call { endpoint: &endpoint, method: "GET", target, headers: &headers, body: &[] };
+        let call =
+            Call { endpoint: &endpoint, method: "GET", target, headers: &headers, body: &[] };
         let read = |body: &[u8]| Document::parse(body)?.lease(&LOCAL_ENDPOINT);
         self.http.ask(&call, read, |reply| reply.attempt(reply.json_summary()))
     }
@@ -101,9 +108,13 @@ impl Source for Container {
 fn is_local(host: &str) -> bool {
     match host.parse() {
         Ok(IpAddr::V4(ip)) => {
-            ip.is_loopback() || ip == Ipv4Addr::new(169, 254, 170, 2) || ip == Ipv4Addr::new(169, 254, 170, 23)
+            ip.is_loopback()
+                || ip == Ipv4Addr::new(169, 254, 170, 2)
+                || ip == Ipv4Addr::new(169, 254, 170, 23)
         }
-        Ok(IpAddr::V6(ip)) => ip.is_loopback() || ip == Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23),
+        Ok(IpAddr::V6(ip)) => {
+            ip.is_loopback() || ip == Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23)
+        }
         Err(_) => host == "localhost",
     }
 }
@@ -115,7 +126,8 @@ mod tests {
 
     fn endpoint(variables: &[(&str, &str)]) -> Result<String, Unavailable> {
         let environment = Environment::from_pairs(variables.iter().copied());
-        let endpoint = Container::new(&Context::default().with_environment(environment)).endpoint()?;
+        let endpoint =
+            Container::new(&Context::default().with_environment(environment)).endpoint()?;
         Ok(format!("{endpoint}{}", endpoint.target))
     }
 
@@ -124,7 +136,10 @@ mod tests {
         let relative = ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/credentials/1?x=2");
         let full = ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "https://example.com/keys");
         assert_eq!(endpoint(&[relative]).unwrap(), "http://169.254.170.2/v2/credentials/1?x=2");
-        assert_eq!(endpoint(&[relative, full]).unwrap(), "http://169.254.170.2/v2/credentials/1?x=2");
+        assert_eq!(
+            endpoint(&[relative, full]).unwrap(),
+            "http://169.254.170.2/v2/credentials/1?x=2"
+        );
         assert_eq!(endpoint(&[full]).unwrap(), "https://example.com/keys");
         assert!(matches!(endpoint(&[]), Err(Unavailable::NotConfigured(_))));
         // What does not begin with a slash would change the host.
@@ -134,10 +149,25 @@ mod tests {
 
     #[test]
     fn plain_http_is_for_local_hosts() {
-        for host in ["localhost", "127.0.0.1", "127.8.9.1", "::1", "169.254.170.2", "169.254.170.23", "fd00:ec2::23"] {
+        for host in [
+            "localhost",
+            "127.0.0.1",
+            "127.8.9.1",
+            "::1",
+            "169.254.170.2",
+            "169.254.170.23",
+            "fd00:ec2::23",
+        ] {
             assert!(is_local(host), "{host}");
         }
-        for host in ["localhost.example.com", "169.254.170.3", "10.0.0.1", "fd00:ec2::254", "example.com", "0x7f.1"] {
+        for host in [
+            "localhost.example.com",
+            "169.254.170.3",
+            "10.0.0.1",
+            "fd00:ec2::254",
+            "example.com",
+            "0x7f.1",
+        ] {
             assert!(!is_local(host), "{host}");
         }
     }

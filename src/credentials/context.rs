@@ -96,7 +96,10 @@ impl Context {
     pub(super) fn setting(&self, variable: &str, key: &str) -> Option<String> {
         self.environment.get(variable).or_else(|| {
             let files = self.shared_files().ok()?;
-            files.profile(&self.profile_name()).and_then(|profile| profile.get(key)).map(str::to_owned)
+            files
+                .profile(&self.profile_name())
+                .and_then(|profile| profile.get(key))
+                .map(str::to_owned)
         })
     }
 
@@ -107,7 +110,11 @@ impl Context {
 
     /// The region of STS: the variables, then the profile, then the one given.
     pub(super) fn region(&self, profile: Option<&Profile>) -> Option<String> {
-        let variables = || self.environment.get("AWS_REGION").or_else(|| self.environment.get("AWS_DEFAULT_REGION"));
+        let variables = || {
+            self.environment
+                .get("AWS_REGION")
+                .or_else(|| self.environment.get("AWS_DEFAULT_REGION"))
+        };
         let file = || match profile {
             Some(profile) => profile.get("region").map(str::to_owned),
             None => self.setting("AWS_REGION", "region"),
@@ -175,11 +182,15 @@ impl fmt::Display for Warning {
             Self::RefreshFailed { reason, .. } => {
                 write!(f, "the credentials held are used on, a refresh failed: {reason}")
             }
-            Self::ExpiredOnArrival { .. } => {
-                f.write_str("the source gave credentials that have ended already, they are used all the same")
-            }
+            Self::ExpiredOnArrival { .. } => f.write_str(
+                "the source gave credentials that have ended already, they are used all the same",
+            ),
             Self::OpenPermissions { path, mode } => {
-                write!(f, "{} holds a secret and has mode {mode:o}, set it to 600", shown_path(path))
+                write!(
+                    f,
+                    "{} holds a secret and has mode {mode:o}, set it to 600",
+                    shown_path(path)
+                )
             }
         }
     }

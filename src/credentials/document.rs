@@ -87,8 +87,12 @@ impl Document {
     pub(super) fn lease(&mut self, members: &Members) -> Result<Lease, String> {
         let id = self.secret(members.access_key_id)?;
         let secret = self.secret(members.secret_access_key)?;
-        let token = self.present(members.session_token, members.temporary)?.then(|| self.secret(members.session_token));
-        let expires = self.present(members.expiration, members.temporary)?.then(|| self.time(members.expiration));
+        let token = self
+            .present(members.session_token, members.temporary)?
+            .then(|| self.secret(members.session_token));
+        let expires = self
+            .present(members.expiration, members.temporary)?
+            .then(|| self.time(members.expiration));
         Ok(Lease {
             credentials: Some(keys(id, secret, token.transpose()?)),
             expires: expires.transpose()?.map(Into::into),
@@ -99,7 +103,9 @@ impl Document {
     pub(super) fn time(&self, name: &str) -> Result<Timestamp, String> {
         match self.0.get(name) {
             Some(Value::String(text)) => Timestamp::parse_iso8601(text.trim()),
-            Some(Value::Number(number)) => number.as_i64().map(|millis| Timestamp::from_unix(millis.div_euclid(1000))),
+            Some(Value::Number(number)) => {
+                number.as_i64().map(|millis| Timestamp::from_unix(millis.div_euclid(1000)))
+            }
             _ => None,
         }
         .ok_or_else(|| format!("{name} is not a time"))
@@ -107,9 +113,13 @@ impl Document {
 
     fn present(&self, name: &str, presence: Presence) -> Result<bool, String> {
         match self.0.get(name) {
-            None | Some(Value::Null) if presence == Presence::Required => Err(format!("{name} is missing")),
+            None | Some(Value::Null) if presence == Presence::Required => {
+                Err(format!("{name} is missing"))
+            }
             // Programs print an empty token for long-term keys.
-            Some(Value::String(text)) if presence == Presence::Optional => Ok(!text.trim().is_empty()),
+            Some(Value::String(text)) if presence == Presence::Optional => {
+                Ok(!text.trim().is_empty())
+            }
             found => Ok(found.is_some_and(|value| !value.is_null())),
         }
     }

@@ -12,8 +12,11 @@ pub struct Environment(Option<Arc<BTreeMap<String, Zeroizing<String>>>>);
 
 impl Environment {
     /// These variables and no others. `HOME` is the home directory.
-    pub fn from_pairs<N: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
-        let pairs = pairs.into_iter().map(|(name, value)| (name.into(), Zeroizing::new(value.into())));
+    pub fn from_pairs<N: Into<String>, V: Into<String>>(
+        pairs: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        let pairs =
+            pairs.into_iter().map(|(name, value)| (name.into(), Zeroizing::new(value.into())));
         Self(Some(Arc::new(pairs.collect())))
     }
 

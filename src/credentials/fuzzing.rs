@@ -9,7 +9,9 @@ pub fn shared_file(config: &str, credentials: &str) -> (bool, bool) {
 }
 
 /// Reads what a metadata service answers: the access key, the secret and the token.
-pub fn credential_document(bytes: &[u8]) -> Result<Option<(String, String, Option<String>)>, String> {
+pub fn credential_document(
+    bytes: &[u8],
+) -> Result<Option<(String, String, Option<String>)>, String> {
     let lease = Document::parse(bytes)?.lease(&LOCAL_ENDPOINT)?;
     Ok(lease.credentials.map(|keys| {
         let token = keys.session_token().map(str::to_owned);

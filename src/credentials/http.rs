@@ -19,7 +19,8 @@ pub(super) const DOCUMENT_LIMIT: usize = 64 * 1024;
 
 /// The waits between the attempts of a request: a service that restarts, or throttles, is back within seconds. Up to a
 /// quarter is added, so that many machines do not ask at the same moment.
-const WAITS: [Duration; 3] = [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
+const WAITS: [Duration; 3] =
+    [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
 
 /// How long the requests of one source may take.
 #[derive(Clone, Copy)]
@@ -33,8 +34,11 @@ pub(super) struct Timeouts {
 }
 
 /// The timeouts of AWS's own endpoints: three attempts with some time to spare.
-const REMOTE: Timeouts =
-    Timeouts { connect: Duration::from_secs(3), attempt: Duration::from_secs(10), total: Duration::from_secs(25) };
+const REMOTE: Timeouts = Timeouts {
+    connect: Duration::from_secs(3),
+    attempt: Duration::from_secs(10),
+    total: Duration::from_secs(25),
+};
 
 /// The connections of one source. The transport is created when it is first needed.
 pub(super) struct Http {
@@ -85,7 +89,8 @@ pub(super) enum Attempt<R> {
 impl Call<'_> {
     /// Returns what no error about this request may show: the values of its headers, of which tokens and signatures are.
     fn secrets(&self) -> Secrets {
-        let values = self.headers.iter().filter(|(name, _)| !matches!(*name, "accept" | "content-type"));
+        let values =
+            self.headers.iter().filter(|(name, _)| !matches!(*name, "accept" | "content-type"));
         values.fold(Secrets::new(), |secrets, (_, value)| secrets.with(value))
     }
 }
@@ -93,7 +98,11 @@ impl Call<'_> {
 impl Http {
     /// For endpoints on this machine or next to it: never through a proxy, which would learn the keys.
     pub(super) fn local(context: &Context, timeouts: Timeouts) -> Self {
-        Self::new(context, TransportOptions { proxy: None, ..context.transport().clone() }, timeouts)
+        Self::new(
+            context,
+            TransportOptions { proxy: None, ..context.transport().clone() },
+            timeouts,
+        )
     }
 
     /// For AWS's own endpoints, reached as the client's are.
@@ -147,7 +156,8 @@ impl Http {
             Err(fault) => fault.attempt(),
         };
         let hidden = call.secrets();
-        Err(attempt.map(|text| Unavailable::Failed(format!("{} {}", call.endpoint, hidden.hide(&text)))))
+        Err(attempt
+            .map(|text| Unavailable::Failed(format!("{} {}", call.endpoint, hidden.hide(&text)))))
     }
 
     /// Makes one attempt more than there are [`WAITS`], none of them after `deadline`.
@@ -176,7 +186,8 @@ impl Http {
     pub(super) fn send(&self, call: &Call<'_>, deadline: Instant) -> Result<Reply, Fault> {
         let deadline = Some(deadline.min(self.clock.instant() + self.timeouts.attempt));
         let host = call.endpoint.origin.host_header();
-        let headers: Vec<_> = [("host", host.as_str())].into_iter().chain(call.headers.iter().copied()).collect();
+        let headers: Vec<_> =
+            [("host", host.as_str())].into_iter().chain(call.headers.iter().copied()).collect();
         let request = transport::Request {
             method: call.method,
             target: call.target,
@@ -185,7 +196,8 @@ impl Http {
             deadline,
             cancel: None,
         };
-        let body = if call.body.is_empty() { RequestBody::Empty } else { RequestBody::Bytes(call.body) };
+        let body =
+            if call.body.is_empty() { RequestBody::Empty } else { RequestBody::Bytes(call.body) };
         let response = self.transport()?.send(&call.endpoint.origin, &request, body)?;
         let status = response.status;
         let body = Zeroizing::new(response.read_to_end(DOCUMENT_LIMIT, deadline)?);
@@ -196,7 +208,8 @@ impl Http {
         if let Some(transport) = self.transport.get() {
             return Ok(transport);
         }
-        let transport = Transport::new(self.options.clone()).map_err(|error| Fault::Final(error.0))?;
+        let transport =
+            Transport::new(self.options.clone()).map_err(|error| Fault::Final(error.0))?;
         Ok(self.transport.get_or_init(|| transport))
     }
 }
@@ -222,15 +235,20 @@ impl Reply {
         match (self.status, code, message) {
             (status @ 300..400, ..) => format!("answered {status}, and redirects are not followed"),
             (status, "", "") => format!("answered {status}"),
-            (status, only, "") | (status, "", only) => format!("answered {status} ({})", shown(only)),
-            (status, code, message) => format!("answered {status} ({}: {})", shown(code), shown(message)),
+            (status, only, "") | (status, "", only) => {
+                format!("answered {status} ({})", shown(only))
+            }
+            (status, code, message) => {
+                format!("answered {status} ({}: {})", shown(code), shown(message))
+            }
         }
     }
 
     /// Describes a refusal by the `code` and the `message` of its JSON document.
     pub(super) fn json_summary(&self) -> String {
         let document = Document::parse(&self.body).ok();
-        let text = |name| document.as_ref().and_then(|document| document.text(name)).unwrap_or_default();
+        let text =
+            |name| document.as_ref().and_then(|document| document.text(name)).unwrap_or_default();
         self.summary(text("code"), text("message"))
     }
 }
@@ -239,7 +257,9 @@ impl Fault {
     pub(super) fn attempt(self) -> Attempt<String> {
         match self {
             Self::Silent => Attempt::Again("failed: no answer in time".to_owned()),
-            Self::Unreachable(reason) | Self::Broken(reason) => Attempt::Again(format!("failed: {reason}")),
+            Self::Unreachable(reason) | Self::Broken(reason) => {
+                Attempt::Again(format!("failed: {reason}"))
+            }
             Self::Final(reason) => Attempt::Stop(format!("failed: {reason}")),
         }
     }
@@ -248,7 +268,9 @@ impl Fault {
 impl From<TransportError> for Fault {
     fn from(error: TransportError) -> Self {
         match (error.phase, &error.failure) {
-            (Phase::Body, _) | (_, Failure::Protocol(_) | Failure::InvalidRequest(_)) => Self::Final(error.to_string()),
+            (Phase::Body, _) | (_, Failure::Protocol(_) | Failure::InvalidRequest(_)) => {
+                Self::Final(error.to_string())
+            }
             _ if error.is_lasting() => Self::Final(error.to_string()),
             (Phase::Connect, _) => Self::Unreachable(error.to_string()),
             (_, Failure::Timeout) => Self::Silent,
@@ -277,8 +299,9 @@ pub(super) struct Endpoint {
 impl Endpoint {
     /// Reads `http://host[:port][/path][?query]`.
     pub(super) fn parse(url: &str) -> Result<Self, String> {
-        let parsed = Url::parse(url)
-            .map_err(|why| format!("`{}` is not a usable URL: it {why}", shown_value(url, Form::Url)))?;
+        let parsed = Url::parse(url).map_err(|why| {
+            format!("`{}` is not a usable URL: it {why}", shown_value(url, Form::Url))
+        })?;
         Ok(Self { origin: parsed.origin(), target: parsed.target() })
     }
 
@@ -337,7 +360,11 @@ mod tests {
     #[test]
     fn the_table_of_forms_holds_here_too() {
         for (text, accepted, why) in forms::URLS {
-            assert_eq!(Endpoint::parse(text).is_ok(), accepted.contains(&Place::Credentials), "{text:?}: {why}");
+            assert_eq!(
+                Endpoint::parse(text).is_ok(),
+                accepted.contains(&Place::Credentials),
+                "{text:?}: {why}"
+            );
         }
         let secret = Endpoint::parse("http://user:hunter2@h/").unwrap_err();
         assert!(!secret.contains("hunter2"), "{secret}");

@@ -64,7 +64,9 @@ impl Source for EnvironmentKeys {
         match pair(names, found, either("AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")) {
             Some(Ok(keys)) => Ok(Lease { credentials: Some(keys), expires: None }),
             Some(Err(reason)) => Err(Unavailable::Failed(reason)),
-            None => Err(Unavailable::not_configured("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set")),
+            None => Err(Unavailable::not_configured(
+                "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set",
+            )),
         }
     }
 }
@@ -87,13 +89,16 @@ pub(super) fn pair(
         (Some(id), Some(secret)) => (id, secret),
     };
     let kinds = (resemblance(&id), resemblance(&secret));
-    let swapped = kinds.0 != kinds.1 && (kinds.0 == Some(SecretKey) || kinds.1 == Some(AccessKeyId));
+    let swapped =
+        kinds.0 != kinds.1 && (kinds.0 == Some(SecretKey) || kinds.1 == Some(AccessKeyId));
     Some(match kinds {
         _ if swapped => Err(format!("{} and {} are swapped", names.0, names.1)),
         (Some(kind), _) if !matches!(kind, AccessKeyId | SecretKey) => {
             Err(format!("{} holds what looks like {kind}", names.0))
         }
-        (_, Some(kind)) if kind != SecretKey => Err(format!("{} holds what looks like {kind}", names.1)),
+        (_, Some(kind)) if kind != SecretKey => {
+            Err(format!("{} holds what looks like {kind}", names.1))
+        }
         _ => Ok(keys(id, secret, token)),
     })
 }

@@ -19,8 +19,11 @@ const TOKEN_TTL: &str = "21600";
 
 /// On EC2 the service answers a request within milliseconds; elsewhere nothing does. All requests of one refresh together
 /// take so little that a chain outside AWS ends within three seconds.
-const TIMEOUTS: Timeouts =
-    Timeouts { connect: Duration::from_secs(1), attempt: Duration::from_secs(1), total: Duration::from_millis(2500) };
+const TIMEOUTS: Timeouts = Timeouts {
+    connect: Duration::from_secs(1),
+    attempt: Duration::from_secs(1),
+    total: Duration::from_millis(2500),
+};
 
 /// All requests of one refresh together once the service has given a token, so that it is known to be there: time for a
 /// service that is slow, or away for some seconds.
@@ -52,13 +55,16 @@ impl Metadata {
     fn endpoint(&self) -> Result<Endpoint, Unavailable> {
         let setting = |variable, key| self.context.setting(variable, key);
         let url = setting("AWS_EC2_METADATA_SERVICE_ENDPOINT", "ec2_metadata_service_endpoint");
-        let mode = setting("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "ec2_metadata_service_endpoint_mode");
+        let mode =
+            setting("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "ec2_metadata_service_endpoint_mode");
         let url = match (url, mode.map(|mode| mode.to_ascii_lowercase()).as_deref()) {
             (Some(url), _) => url,
             (None, None | Some("ipv4")) => IPV4.to_owned(),
             (None, Some("ipv6")) => IPV6.to_owned(),
             (None, Some(_)) => {
-                return Err(Unavailable::failed("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE is neither IPv4 nor IPv6"));
+                return Err(Unavailable::failed(
+                    "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE is neither IPv4 nor IPv6",
+                ));
             }
         };
         Endpoint::parse(&url).map_err(Unavailable::Failed)
@@ -89,7 +95,8 @@ impl Source for Metadata {
             return Err(Unavailable::not_configured("no role is attached to this instance"));
         };
         let reply = session.get(&format!("{ROLES_PATH}{role}"))?;
-        read_keys(&reply.body).map_err(|reason| Unavailable::Failed(format!("the keys of role {role}: {reason}")))
+        read_keys(&reply.body)
+            .map_err(|reason| Unavailable::Failed(format!("the keys of role {role}: {reason}")))
     }
 }
 
@@ -120,11 +127,18 @@ impl Session<'_> {
         let mut remaining = TOKEN_ATTEMPTS;
         let reason = loop {
             remaining -= 1;
-            let sent = self.send("PUT", TOKEN_PATH, &[("x-aws-ec2-metadata-token-ttl-seconds", TOKEN_TTL)]);
+            let sent = self.send(
+                "PUT",
+                TOKEN_PATH,
+                &[("x-aws-ec2-metadata-token-ttl-seconds", TOKEN_TTL)],
+            );
             match sent {
                 Ok(Reply { status: 200, body }) => match token_text(&body) {
                     Some(token) => return Ok(Protocol::V2(token)),
-                    None => break "the service answered the token request with something else".to_owned(),
+                    None => {
+                        break "the service answered the token request with something else"
+                            .to_owned();
+                    }
                 },
                 Ok(Reply { status: 400, .. }) => {
                     return Err(Unavailable::Failed(format!(
@@ -133,7 +147,9 @@ impl Session<'_> {
                     )));
                 }
                 Ok(Reply { status: 500.., .. }) | Err(Fault::Broken(_)) if remaining > 0 => {}
-                Ok(Reply { status, .. }) => break format!("the service answered the token request with {status}"),
+                Ok(Reply { status, .. }) => {
+                    break format!("the service answered the token request with {status}");
+                }
                 // Packets of the answer that cross more hops than allowed are dropped: there is no error, only silence.
                 Err(Fault::Silent) => {
                     break "the token did not come within 1 s (in a container, raise the instance's metadata hop limit to 2)"
@@ -141,14 +157,18 @@ impl Session<'_> {
                 }
                 Err(Fault::Unreachable(_)) if remaining > 0 => {}
                 Err(Fault::Unreachable(reason)) => {
-                    return Err(Unavailable::NotConfigured(format!("{} does not answer: {reason}", self.endpoint)));
+                    return Err(Unavailable::NotConfigured(format!(
+                        "{} does not answer: {reason}",
+                        self.endpoint
+                    )));
                 }
                 Err(Fault::Broken(reason) | Fault::Final(reason)) => {
                     break format!("the token request failed: {reason}");
                 }
             }
         };
-        let disabled = self.source.context.setting("AWS_EC2_METADATA_V1_DISABLED", "ec2_metadata_v1_disabled");
+        let disabled =
+            self.source.context.setting("AWS_EC2_METADATA_V1_DISABLED", "ec2_metadata_v1_disabled");
         if disabled.is_some_and(|value| value.eq_ignore_ascii_case("true")) {
             return Err(Unavailable::Failed(format!("{reason}, and version 1 is disabled")));
         }
@@ -162,7 +182,9 @@ impl Session<'_> {
         http.with_retries(self.deadline, || {
             loop {
                 let sent = match &self.protocol {
-                    Protocol::V2(token) => self.send("GET", path, &[("x-aws-ec2-metadata-token", token)]),
+                    Protocol::V2(token) => {
+                        self.send("GET", path, &[("x-aws-ec2-metadata-token", token)])
+                    }
                     Protocol::V1 { .. } => self.send("GET", path, &[]),
                 };
                 match (sent, &self.protocol) {
@@ -186,7 +208,9 @@ impl Session<'_> {
         let at = |text: &str| format!("{} {text}{because}", self.endpoint);
         let elsewhere = |text| Attempt::Stop(Unavailable::NotConfigured(at(text)));
         let attempt = match (outcome, &self.protocol) {
-            (Ok(Reply { status: 404, .. }), _) => return elsewhere("knows no role of this instance (404)"),
+            (Ok(Reply { status: 404, .. }), _) => {
+                return elsewhere("knows no role of this instance (404)");
+            }
             (Ok(Reply { status: 403, .. }), _) => return elsewhere("refuses metadata (403)"),
             // Neither the token request nor this one was answered: whatever accepts connections there is no EC2.
             (Err(Fault::Silent), Protocol::V1 { .. }) => return elsewhere("does not answer"),

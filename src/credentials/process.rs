@@ -66,16 +66,21 @@ impl Process {
 
     fn output(&self) -> Result<Zeroizing<Vec<u8>>, String> {
         let words = words(&self.command)?;
-        let Some((program, arguments)) = words.split_first() else { return Err("the command is empty".to_owned()) };
+        let Some((program, arguments)) = words.split_first() else {
+            return Err("the command is empty".to_owned());
+        };
         let shown = shown_value(program, Form::Program);
         let ends = self.clock.instant() + self.deadline.min(LONGEST_DEADLINE);
         let mut command = Command::new(program);
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        let child = command.spawn().map_err(|error| format!("`{shown}` cannot be started: {error}"))?;
+        let child =
+            command.spawn().map_err(|error| format!("`{shown}` cannot be started: {error}"))?;
         Run { child, clock: &*self.clock, ends }.collect().map_err(|reason| match reason {
-            Ended::Late => format!("`{shown}` did not end within {} s", self.deadline.as_secs_f32()),
+            Ended::Late => {
+                format!("`{shown}` did not end within {} s", self.deadline.as_secs_f32())
+            }
             Ended::Otherwise(reason) => format!("`{shown}` {reason}"),
         })
     }
@@ -108,8 +113,12 @@ impl Run<'_> {
         let bytes = loop {
             match output.recv_timeout(POLL) {
                 Ok(read) => break read,
-                Err(RecvTimeoutError::Disconnected) => return Err("has no output".to_owned().into()),
-                Err(RecvTimeoutError::Timeout) if self.clock.instant() >= self.ends => return Err(Ended::Late),
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err("has no output".to_owned().into());
+                }
+                Err(RecvTimeoutError::Timeout) if self.clock.instant() >= self.ends => {
+                    return Err(Ended::Late);
+                }
                 Err(RecvTimeoutError::Timeout) => {}
             }
             // The program may be gone, and a process that it left may keep the output open.
@@ -118,9 +127,9 @@ impl Run<'_> {
             }
             if ended.is_some_and(|ended| ended.elapsed() >= GRACE) {
                 self.end_group();
-                break output
-                    .recv_timeout(GRACE)
-                    .map_err(|_| "left a process in a session of its own that keeps its output open".to_owned())?;
+                break output.recv_timeout(GRACE).map_err(|_| {
+                    "left a process in a session of its own that keeps its output open".to_owned()
+                })?;
             }
         };
         let bytes = bytes.map_err(|error| format!("cannot be read: {error}"))?;
@@ -170,10 +179,13 @@ fn members_of(group: u32) -> Vec<u32> {
     /// A program that leaves more is not one that prints keys.
     const MOST: usize = 64;
     let is_member = |process: &u32| {
-        let Ok(stat) = std::fs::read_to_string(format!("/proc/{process}/stat")) else { return false };
+        let Ok(stat) = std::fs::read_to_string(format!("/proc/{process}/stat")) else {
+            return false;
+        };
         // `PID (NAME) STATE PARENT GROUP ...`, where the name may hold anything.
         let mut fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
-        fields.next() != Some("Z") && fields.nth(1).and_then(|field| field.parse().ok()) == Some(group)
+        fields.next() != Some("Z")
+            && fields.nth(1).and_then(|field| field.parse().ok()) == Some(group)
     };
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let processes = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
@@ -209,11 +221,14 @@ impl Drop for Reader {
 
 /// Reads an output in a thread of its own, since a pipe has no deadline. The thread ends with the last process that holds
 /// the output open.
-fn read_in_thread(stdout: Option<ChildStdout>) -> Result<Receiver<io::Result<Zeroizing<Vec<u8>>>>, String> {
+fn read_in_thread(
+    stdout: Option<ChildStdout>,
+) -> Result<Receiver<io::Result<Zeroizing<Vec<u8>>>>, String> {
     let stdout = stdout.ok_or("has no output")?;
     if READERS.fetch_add(1, Ordering::Relaxed) >= MOST_READERS {
         READERS.fetch_sub(1, Ordering::Relaxed);
-        return Err("cannot be run again: processes that earlier runs left keep their output open".to_owned());
+        return Err("cannot be run again: processes that earlier runs left keep their output open"
+            .to_owned());
     }
     let reader = Reader;
     let (sender, receiver) = mpsc::sync_channel(1);
@@ -249,8 +264,12 @@ impl Source for Process {
                 _ => Err("Version is not 1".to_owned()),
             }
         };
-        let output = self.output().map_err(|reason| Unavailable::Failed(format!("credential_process: {reason}")))?;
-        read(output).map_err(|reason| Unavailable::Failed(format!("the output of credential_process: {reason}")))
+        let output = self
+            .output()
+            .map_err(|reason| Unavailable::Failed(format!("credential_process: {reason}")))?;
+        read(output).map_err(|reason| {
+            Unavailable::Failed(format!("the output of credential_process: {reason}"))
+        })
     }
 }
 

@@ -24,7 +24,8 @@ pub(super) fn shown_path(path: &Path) -> String {
 /// Reads a token and trims it. Files of tokens are often readable by all (Kubernetes projects them so) and cause no
 /// warning.
 pub(super) fn read_token(path: &Path, limit: usize) -> Result<Zeroizing<String>, Unavailable> {
-    let text = read(path, limit).map_err(|error| Unavailable::Failed(format!("{}: {error}", shown_path(path))))?;
+    let text = read(path, limit)
+        .map_err(|error| Unavailable::Failed(format!("{}: {error}", shown_path(path))))?;
     match text.trim() {
         "" => Err(Unavailable::Failed(format!("{} is empty", shown_path(path)))),
         token => Ok(Zeroizing::new(token.to_owned())),

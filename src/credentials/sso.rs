@@ -46,7 +46,8 @@ impl Sso {
         const LOG_IN: &str = "run `aws sso login`";
         let path = self.cache_file()?;
         let at = |reason: &str| format!("{}: {reason}: {LOG_IN}", secret_file::shown_path(&path));
-        let text = secret_file::read(&path, DOCUMENT_LIMIT).map_err(|error| at(&error.to_string()))?;
+        let text =
+            secret_file::read(&path, DOCUMENT_LIMIT).map_err(|error| at(&error.to_string()))?;
         self.context.check_permissions(&path);
         let mut document = Document::parse(text.as_bytes()).map_err(|reason| at(&reason))?;
         let ends = document.time("expiresAt").map_err(|reason| at(&reason))?;
@@ -66,7 +67,9 @@ impl Sso {
         let region = &self.login.region;
         match self.context.environment().get("AWS_ENDPOINT_URL_SSO") {
             Some(url) => Endpoint::parse(&url),
-            None => Endpoint::parse(&format!("https://portal.sso.{region}.{}", sts::domain(region)?)),
+            None => {
+                Endpoint::parse(&format!("https://portal.sso.{region}.{}", sts::domain(region)?))
+            }
         }
     }
 }
@@ -85,7 +88,13 @@ impl Source for Sso {
             encode_component(&self.login.role_name)
         ));
         let headers = [("x-amz-sso_bearer_token", token.as_str())];
-        let call = Call { endpoint: &endpoint, method: "GET", target: &target, headers: &headers, body: &[] };
+        let call = Call {
+            endpoint: &endpoint,
+            method: "GET",
+            target: &target,
+            headers: &headers,
+            body: &[],
+        };
         let read = |body: &[u8]| Document::parse(body)?.object("roleCredentials")?.lease(&MEMBERS);
         self.http.ask(&call, read, |reply| {
             let hint = if reply.status == 401 { ": run `aws sso login`" } else { "" };

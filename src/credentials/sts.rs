@@ -20,7 +20,8 @@ const TOKEN_LIMIT: usize = 20_000;
 
 /// The codes after which the same request may succeed later, whatever the status. `IDPCommunicationError` comes with
 /// status 400: STS could not reach the identity provider.
-const PASSING: [&str; 4] = ["IDPCommunicationError", "Throttling", "ThrottlingException", "RequestLimitExceeded"];
+const PASSING: [&str; 4] =
+    ["IDPCommunicationError", "Throttling", "ThrottlingException", "RequestLimitExceeded"];
 
 const VERSION: &str = "2011-06-15";
 /// The last field of the form, which the token follows.
@@ -77,7 +78,10 @@ pub struct WebIdentity {
 impl fmt::Debug for WebIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let role = self.given.as_ref().map(|(role, _)| role);
-        f.debug_struct("WebIdentity").field("context", &self.context).field("role", &role).finish_non_exhaustive()
+        f.debug_struct("WebIdentity")
+            .field("context", &self.context)
+            .field("role", &role)
+            .finish_non_exhaustive()
     }
 }
 
@@ -108,9 +112,14 @@ impl WebIdentity {
             return Err(Unavailable::not_configured("AWS_WEB_IDENTITY_TOKEN_FILE is not set"));
         };
         let Some(arn) = environment.get("AWS_ROLE_ARN") else {
-            return Err(Unavailable::failed("AWS_WEB_IDENTITY_TOKEN_FILE is set but AWS_ROLE_ARN is not"));
+            return Err(Unavailable::failed(
+                "AWS_WEB_IDENTITY_TOKEN_FILE is set but AWS_ROLE_ARN is not",
+            ));
         };
-        Ok((Role { session_name: environment.get("AWS_ROLE_SESSION_NAME"), ..Role::new(arn) }, PathBuf::from(file)))
+        Ok((
+            Role { session_name: environment.get("AWS_ROLE_SESSION_NAME"), ..Role::new(arn) },
+            PathBuf::from(file),
+        ))
     }
 }
 
@@ -121,7 +130,9 @@ impl Source for WebIdentity {
 
     fn fetch(&self) -> Result<Lease, Unavailable> {
         let (role, file) = self.configured()?;
-        let ask = |token: &str| self.sts.ask(&self.sts.form("AssumeRoleWithWebIdentity", &role, Some(token)), None);
+        let ask = |token: &str| {
+            self.sts.ask(&self.sts.form("AssumeRoleWithWebIdentity", &role, Some(token)), None)
+        };
         let token = read_token(&file, TOKEN_LIMIT)?;
         let refused = match ask(&token) {
             Err(Refused::Expired(reason)) => reason,
@@ -165,8 +176,12 @@ impl Source for AssumeRole {
 
     fn fetch(&self) -> Result<Lease, Unavailable> {
         let base = self.base.fetch().map_err(|reason| match reason {
-            Unavailable::NotConfigured(reason) => Unavailable::NotConfigured(format!("{}: {reason}", self.base.name())),
-            Unavailable::Failed(reason) => Unavailable::Failed(format!("{}: {reason}", self.base.name())),
+            Unavailable::NotConfigured(reason) => {
+                Unavailable::NotConfigured(format!("{}: {reason}", self.base.name()))
+            }
+            Unavailable::Failed(reason) => {
+                Unavailable::Failed(format!("{}: {reason}", self.base.name()))
+            }
         })?;
         let Some(keys) = &base.credentials else {
             return Err(Unavailable::failed("a role cannot be assumed anonymously"));
@@ -217,7 +232,9 @@ impl Sts {
             ("DurationSeconds", duration.as_deref()),
             ("ExternalId", role.external_id.as_deref().filter(|_| token.is_none())),
         ];
-        let pairs = pairs.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", encode_component(value?))));
+        let pairs = pairs
+            .into_iter()
+            .filter_map(|(name, value)| Some(format!("{name}={}", encode_component(value?))));
         let mut form = pairs.collect::<Vec<_>>().join("&");
         match token {
             None => Zeroizing::new(form),
@@ -241,23 +258,31 @@ impl Sts {
             let signed = match keys {
                 None => Vec::new(),
                 Some(keys) => self.signature(&endpoint, &region, form, keys).map_err(|error| {
-                    Attempt::Stop(Unavailable::Failed(format!("the request cannot be signed: {error}")))
+                    Attempt::Stop(Unavailable::Failed(format!(
+                        "the request cannot be signed: {error}"
+                    )))
                 })?,
             };
             let signed = signed.iter().map(|(name, value)| (*name, value.as_str()));
             let headers: Vec<_> = [FORM].into_iter().chain(signed).collect();
             let (target, body) = (&endpoint.target, form.as_bytes());
-            let call = Call { endpoint: &endpoint, method: "POST", target, headers: &headers, body };
+            let call =
+                Call { endpoint: &endpoint, method: "POST", target, headers: &headers, body };
             self.http.ask_once(&call, deadline, read_keys, |reply| {
                 let document = xml::error_document(&reply.body).unwrap_or_default();
                 expired = document.code == "ExpiredTokenException";
                 let text = reply.summary(&document.code, &document.message);
-                if PASSING.contains(&document.code.as_str()) { Attempt::Again(text) } else { reply.attempt(text) }
+                if PASSING.contains(&document.code.as_str()) {
+                    Attempt::Again(text)
+                } else {
+                    reply.attempt(text)
+                }
             })
         });
         let refused = if expired { Refused::Expired } else { Refused::Other };
         // The token, and what was given as a role or a name by mistake.
-        let fields = form.split('&').filter_map(|field| field.split_once('=')).map(|(_, value)| value);
+        let fields =
+            form.split('&').filter_map(|field| field.split_once('=')).map(|(_, value)| value);
         let secret = keys.map(Credentials::secret_access_key);
         let secrets = fields.filter(|value| may_be_secret(value)).chain(secret);
         let hidden = match form.split_once(TOKEN_FIELD) {
@@ -290,7 +315,9 @@ impl Sts {
         let region = region.as_deref().filter(|region| *region != "aws-global");
         // Another server's regions may have names of their own, but what cannot be signed for may be anything.
         let is_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-        if let Some(region) = region.filter(|region| may_be_secret(region) || !region.bytes().all(is_name)) {
+        if let Some(region) =
+            region.filter(|region| may_be_secret(region) || !region.bytes().all(is_name))
+        {
             return Err(format!("`{}` is not a region's name", shown_value(region, Form::Region)));
         }
         let url = match (self.context.environment().get("AWS_ENDPOINT_URL_STS"), region) {
@@ -321,7 +348,10 @@ pub(super) fn domain(region: &str) -> Result<&'static str, String> {
 
 fn read_keys(body: &[u8]) -> Result<Lease, String> {
     let found = xml::sts_credentials(body).map_err(|error| error.to_string())?;
-    if found.access_key_id.is_empty() || found.secret_access_key.is_empty() || found.session_token.is_empty() {
+    if found.access_key_id.is_empty()
+        || found.secret_access_key.is_empty()
+        || found.session_token.is_empty()
+    {
         return Err("an access key, secret or token is empty".to_owned());
     }
     let expires = found.expiration.into();
@@ -342,12 +372,28 @@ mod tests {
         for (variables, given, expected, signed_for) in [
             (vec![], None, "https://sts.amazonaws.com", "us-east-1"),
             (vec![("AWS_REGION", "aws-global")], None, "https://sts.amazonaws.com", "us-east-1"),
-            (vec![("AWS_REGION", "eu-west-1")], Some("x"), "https://sts.eu-west-1.amazonaws.com", "eu-west-1"),
-            (vec![("AWS_DEFAULT_REGION", "cn-north-1")], None, "https://sts.cn-north-1.amazonaws.com.cn", "cn-north-1"),
+            (
+                vec![("AWS_REGION", "eu-west-1")],
+                Some("x"),
+                "https://sts.eu-west-1.amazonaws.com",
+                "eu-west-1",
+            ),
+            (
+                vec![("AWS_DEFAULT_REGION", "cn-north-1")],
+                None,
+                "https://sts.cn-north-1.amazonaws.com.cn",
+                "cn-north-1",
+            ),
             (vec![], Some("us-east-2"), "https://sts.us-east-2.amazonaws.com", "us-east-2"),
-            (vec![("AWS_ENDPOINT_URL_STS", "https://sts.local:8443")], None, "https://sts.local:8443", "us-east-1"),
+            (
+                vec![("AWS_ENDPOINT_URL_STS", "https://sts.local:8443")],
+                None,
+                "https://sts.local:8443",
+                "us-east-1",
+            ),
         ] {
-            let mut context = Context::default().with_environment(Environment::from_pairs(variables));
+            let mut context =
+                Context::default().with_environment(Environment::from_pairs(variables));
             if let Some(region) = given {
                 context = context.with_region(region);
             }

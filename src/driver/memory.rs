@@ -2,8 +2,8 @@
 use super::path::{check_directory, check_offset, check_path, is_within};
 use super::walk::{Walk, check_walk};
 use super::{
-    FileInfo, FileWriter, PendingUpload, PendingUploads, Purged, StorageDriver, UrlOptions, WalkOptions, WalkStep,
-    WriteMode, path,
+    FileInfo, FileWriter, PendingUpload, PendingUploads, Purged, StorageDriver, UrlOptions,
+    WalkOptions, WalkStep, WriteMode, path,
 };
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
@@ -132,11 +132,17 @@ impl StorageDriver for MemoryDriver {
         };
         let (content, replaces) = match (mode, store.unfinished.get(path), committed) {
             (WriteMode::Create, _, _) => (Vec::new(), None),
-            (WriteMode::Append, Some(Unfinished { replaces, .. }), Some(file)) if *replaces != Some(file.version) => {
+            (WriteMode::Append, Some(Unfinished { replaces, .. }), Some(file))
+                if *replaces != Some(file.version) =>
+            {
                 return Err(cannot(file, "was committed here after the unfinished one was closed"));
             }
-            (WriteMode::Append, Some(unfinished), _) => (unfinished.content.to_vec(), unfinished.replaces),
-            (WriteMode::Append, None, Some(file)) if file.content.is_empty() => (Vec::new(), Some(file.version)),
+            (WriteMode::Append, Some(unfinished), _) => {
+                (unfinished.content.to_vec(), unfinished.replaces)
+            }
+            (WriteMode::Append, None, Some(file)) if file.content.is_empty() => {
+                (Vec::new(), Some(file.version))
+            }
             (WriteMode::Append, None, Some(file)) => return Err(cannot(file, "is committed here")),
             (WriteMode::Append, None, None) => return Err(not_found(path)),
         };
@@ -157,18 +163,22 @@ impl StorageDriver for MemoryDriver {
         let offset = usize::try_from(offset)
             .ok()
             .filter(|offset| *offset <= isize::MAX.unsigned_abs())
-            .ok_or_else(|| error(ErrorKind::InvalidArgument, "the offset is beyond what memory can hold", path))?;
+            .ok_or_else(|| {
+                error(ErrorKind::InvalidArgument, "the offset is beyond what memory can hold", path)
+            })?;
         let kept = self.content(path).unwrap_or_default();
         let mut content = kept.get(..offset.min(kept.len())).unwrap_or_default().to_vec();
-        content
-            .try_reserve(offset - content.len())
-            .map_err(|_| error(ErrorKind::InvalidArgument, "there is not enough memory up to the offset", path))?;
+        content.try_reserve(offset - content.len()).map_err(|_| {
+            error(ErrorKind::InvalidArgument, "there is not enough memory up to the offset", path)
+        })?;
         content.resize(offset, 0);
         let result = reader.read_to_end(&mut content);
         let taken = (content.len() - offset) as u64;
         if let Err(failure) = result {
             let text = format!("the data to write cannot be read: {failure}");
-            return Err(error(ErrorKind::LocalIo, text, path).with_source(failure).with_bytes_taken(taken));
+            return Err(error(ErrorKind::LocalIo, text, path)
+                .with_source(failure)
+                .with_bytes_taken(taken));
         }
         self.put(path, Arc::new(content));
         Ok(taken)
@@ -179,7 +189,9 @@ impl StorageDriver for MemoryDriver {
         let store = self.lock();
         match store.files.get(path) {
             Some(file) => Ok(file.info(path)),
-            None if path == "/" || store.below(path).next().is_some() => Ok(FileInfo::directory(path)),
+            None if path == "/" || store.below(path).next().is_some() => {
+                Ok(FileInfo::directory(path))
+            }
             None => Err(not_found(path)),
         }
     }
@@ -191,7 +203,10 @@ impl StorageDriver for MemoryDriver {
         let children: BTreeSet<&str> = store
             .below(path)
             .map(|(below, _)| {
-                let end = below.get(start..).and_then(|rest| rest.find('/')).map_or(below.len(), |end| start + end);
+                let end = below
+                    .get(start..)
+                    .and_then(|rest| rest.find('/'))
+                    .map_or(below.len(), |end| start + end);
                 below.get(..end).unwrap_or(below)
             })
             .collect();
@@ -248,11 +263,16 @@ impl StorageDriver for MemoryDriver {
         let paths: Vec<String> = {
             let store = self.lock();
             let below = store.below(from).map(|(path, _)| path);
-            below.filter(|path| start.is_none_or(|start| *path > start)).map(str::to_owned).collect()
+            below
+                .filter(|path| start.is_none_or(|start| *path > start))
+                .map(str::to_owned)
+                .collect()
         };
         let mut walk = Walk::new(DRIVER_NAME, from, visit);
         for path in paths {
-            let Some(info) = self.lock().files.get(&path).map(|file| file.info(&path)) else { continue };
+            let Some(info) = self.lock().files.get(&path).map(|file| file.info(&path)) else {
+                continue;
+            };
             if walk.enter(&info)? == WalkStep::Stop {
                 break;
             }
@@ -266,7 +286,9 @@ impl StorageDriver for MemoryDriver {
         let store = self.lock();
         let found: Vec<_> = store
             .unfinished_within(path)
-            .map(|(path, file)| Ok(PendingUpload::new(path, file.content.len() as u64).started(file.modified)))
+            .map(|(path, file)| {
+                Ok(PendingUpload::new(path, file.content.len() as u64).started(file.modified))
+            })
             .collect();
         Ok(PendingUploads::new(found.into_iter()))
     }
@@ -274,10 +296,15 @@ impl StorageDriver for MemoryDriver {
     fn purge_uploads(&self, path: &str, age: Duration) -> Result<Purged> {
         check_directory(path).map_err(named)?;
         let now = self.clock.now();
-        let old = |file: &Unfinished| now.duration_since(file.modified).is_ok_and(|elapsed| elapsed >= age);
+        let old = |file: &Unfinished| {
+            now.duration_since(file.modified).is_ok_and(|elapsed| elapsed >= age)
+        };
         let mut store = self.lock();
-        let gone: Vec<String> =
-            store.unfinished_within(path).filter(|(_, file)| old(file)).map(|(path, _)| path.to_owned()).collect();
+        let gone: Vec<String> = store
+            .unfinished_within(path)
+            .filter(|(_, file)| old(file))
+            .map(|(path, _)| path.to_owned())
+            .collect();
         for path in &gone {
             store.unfinished.remove(path);
         }
@@ -288,7 +315,10 @@ impl StorageDriver for MemoryDriver {
 impl Store {
     /// The unfinished files at and below a path.
     fn unfinished_within(&self, path: &str) -> impl Iterator<Item = (&str, &Unfinished)> {
-        self.unfinished.iter().filter(move |(of, _)| is_within(of, path)).map(|(path, file)| (path.as_str(), file))
+        self.unfinished
+            .iter()
+            .filter(move |(of, _)| is_within(of, path))
+            .map(|(path, file)| (path.as_str(), file))
     }
 
     /// The files below a directory, in the order of their paths.
@@ -346,7 +376,9 @@ impl Writer {
     fn check_open(&self) -> Result<()> {
         match self.stage {
             Stage::Open => Ok(()),
-            Stage::Ended | Stage::Closed => Err(error(ErrorKind::Closed, "the writer has ended", &self.path)),
+            Stage::Ended | Stage::Closed => {
+                Err(error(ErrorKind::Closed, "the writer has ended", &self.path))
+            }
         }
     }
 

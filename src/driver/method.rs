@@ -33,7 +33,8 @@ pub enum Method {
 }
 
 impl Method {
-    const ALL: [Self; 7] = [Self::Get, Self::Head, Self::Put, Self::Post, Self::Patch, Self::Delete, Self::Options];
+    const ALL: [Self; 7] =
+        [Self::Get, Self::Head, Self::Put, Self::Post, Self::Patch, Self::Delete, Self::Options];
 
     /// Returns the method as a request line spells it.
     pub const fn as_str(self) -> &'static str {
@@ -63,7 +64,10 @@ impl FromStr for Method {
 
     fn from_str(text: &str) -> Result<Self> {
         Self::ALL.into_iter().find(|method| method.as_str() == text).ok_or_else(|| {
-            Error::new(ErrorKind::UnsupportedMethod, format!("no driver makes URLs for the method {}", shown(text)))
+            Error::new(
+                ErrorKind::UnsupportedMethod,
+                format!("no driver makes URLs for the method {}", shown(text)),
+            )
         })
     }
 }

@@ -18,12 +18,13 @@ pub use method::Method;
 pub use path::check_path;
 #[cfg(all(feature = "client", feature = "serde"))]
 pub use registry_config::{
-    Access, Backend, BlobCache, Deletion, MiddlewareConfig, PurgeRun, Redirects, RegistryConfig, StorageConfig,
-    UploadPurging,
+    Access, Backend, BlobCache, Deletion, MiddlewareConfig, PurgeRun, Redirects, RegistryConfig,
+    StorageConfig, UploadPurging,
 };
 #[cfg(feature = "client")]
 pub use s3::{
-    LogLevel, OptionAlias, ParameterOption, ParameterValues, Parameters, ParametersBuilder, PartSizes, S3Driver,
+    LogLevel, OptionAlias, ParameterOption, ParameterValues, Parameters, ParametersBuilder,
+    PartSizes, S3Driver,
 };
 
 use crate::error::Result;
@@ -267,7 +268,8 @@ pub trait StorageDriver: Send + Sync {
         let open = || self.reader(path, 0);
         let create = || self.writer(path, WriteMode::Create);
         let target = Target { open: &open, create: &create };
-        provided::write_stream(&target, path, offset, reader).map_err(|error| error.or_driver(self.name()))
+        provided::write_stream(&target, path, offset, reader)
+            .map_err(|error| error.or_driver(self.name()))
     }
 
     /// Returns what is at a path: a file with its size and time, or a directory.

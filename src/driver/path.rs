@@ -5,10 +5,17 @@ use crate::error::{Error, ErrorKind, Result};
 pub fn check_path(path: &str) -> Result<()> {
     let good = path.strip_prefix('/').is_some_and(|rest| {
         rest.split('/').all(|part| {
-            !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+            !part.is_empty()
+                && part
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
         })
     });
-    if good { Ok(()) } else { Err(Error::new(ErrorKind::InvalidPath, "invalid path").with_path(path)) }
+    if good {
+        Ok(())
+    } else {
+        Err(Error::new(ErrorKind::InvalidPath, "invalid path").with_path(path))
+    }
 }
 
 /// Refuses paths that are neither `/` nor legal: [`check_path`] for calls that take a directory.
@@ -36,7 +43,8 @@ pub(super) fn is_below(path: &str, directory: &str) -> bool {
 
 /// Whether `path` is `directory` or lies below it.
 pub(super) fn is_within(path: &str, directory: &str) -> bool {
-    directory == "/" || path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    directory == "/"
+        || path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Returns the part of `key` below the directory `root`; the whole key when `root` is empty.

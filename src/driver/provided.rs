@@ -40,7 +40,8 @@ pub(super) fn walk(
 ) -> Result<()> {
     let start = check_walk(from, options).map_err(|error| error.with_driver(driver))?;
     // A stack and not a recursion: nothing bounds the depth of a tree.
-    let mut levels = vec![Level { path: from.to_owned(), unseen: false, entries: children(tree, from, start)? }];
+    let mut levels =
+        vec![Level { path: from.to_owned(), unseen: false, entries: children(tree, from, start)? }];
     'next: while let Some(level) = levels.last_mut() {
         let Some(entry) = level.entries.pop() else {
             levels.pop();
@@ -49,7 +50,9 @@ pub(super) fn walk(
         let begins_before = start.is_some_and(|start| *key(&entry) <= *start);
         if !begins_before {
             for unseen in 0..levels.len() {
-                let Some(level) = levels.get_mut(unseen).filter(|level| level.unseen) else { continue };
+                let Some(level) = levels.get_mut(unseen).filter(|level| level.unseen) else {
+                    continue;
+                };
                 level.unseen = false;
                 match visit(&FileInfo::directory(&*level.path))? {
                     WalkStep::Continue => {}
@@ -119,7 +122,12 @@ pub(super) struct Target<'a> {
 
 /// Writes the first `offset` bytes of the file, zeros where it is shorter, and all of `reader` into
 /// a new file, and commits it. Returns the bytes taken from `reader`; so does the error.
-pub(super) fn write_stream(target: &Target<'_>, path: &str, offset: i64, reader: &mut dyn Read) -> Result<u64> {
+pub(super) fn write_stream(
+    target: &Target<'_>,
+    path: &str,
+    offset: i64,
+    reader: &mut dyn Read,
+) -> Result<u64> {
     let offset = check_offset(path, offset)?;
     check_path(path)?;
     let mut taken = 0;
@@ -130,7 +138,12 @@ pub(super) fn write_stream(target: &Target<'_>, path: &str, offset: i64, reader:
             if let Some(before) = present((target.open)())? {
                 copy(&mut before.take(offset), &mut *writer, &mut kept, Error::from)?;
             }
-            copy(&mut io::repeat(0).take(offset.saturating_sub(kept)), &mut *writer, &mut 0, Error::from)?;
+            copy(
+                &mut io::repeat(0).take(offset.saturating_sub(kept)),
+                &mut *writer,
+                &mut 0,
+                Error::from,
+            )?;
         }
         copy(reader, &mut *writer, &mut taken, callers_fault)?;
         writer.commit()
@@ -159,13 +172,15 @@ fn copy(
         };
         *count = count.saturating_add(length as u64);
         // A `Read` that claims more than the buffer holds is broken.
-        let content = piece.get(..length).ok_or_else(|| unreadable(io::ErrorKind::InvalidData.into()))?;
+        let content =
+            piece.get(..length).ok_or_else(|| unreadable(io::ErrorKind::InvalidData.into()))?;
         writer.write_all(content)?;
     }
 }
 
 fn callers_fault(error: io::Error) -> Error {
-    Error::new(ErrorKind::LocalIo, format!("the data to write cannot be read: {error}")).with_source(error)
+    Error::new(ErrorKind::LocalIo, format!("the data to write cannot be read: {error}"))
+        .with_source(error)
 }
 
 #[cfg(test)]
@@ -265,13 +280,22 @@ mod tests {
         for path in ["/a/b/c", "/a/d", "/e/f/g", "/h/i", "/h/j/k"] {
             driver.put_content(path, b"x").unwrap();
         }
-        let skip = |path: &str| if path == "/e" { WalkStep::SkipDirectory } else { WalkStep::Continue };
+        let skip =
+            |path: &str| if path == "/e" { WalkStep::SkipDirectory } else { WalkStep::Continue };
         driver.listed.lock().unwrap().clear();
         let options = WalkOptions::default().start_after("/a/c");
         let seen = walked(&driver, "/", &options, &skip);
         assert_eq!(
             seen,
-            ["Directory /a", "File /a/d", "Directory /e", "Directory /h", "File /h/i", "Directory /h/j", "File /h/j/k"]
+            [
+                "Directory /a",
+                "File /a/d",
+                "Directory /e",
+                "Directory /h",
+                "File /h/i",
+                "Directory /h/j",
+                "File /h/j/k"
+            ]
         );
         assert_eq!(*driver.listed.lock().unwrap(), ["/", "/a", "/h", "/h/j"]);
     }
@@ -288,21 +312,31 @@ mod tests {
         impl std::error::Error for Mine {}
         let driver = Minimal::default();
         driver.put_content("/a", b"x").unwrap();
-        let mut visit = |_: &FileInfo| Err(Error::new(ErrorKind::Conflict, "enough").with_source(Mine(7)));
+        let mut visit =
+            |_: &FileInfo| Err(Error::new(ErrorKind::Conflict, "enough").with_source(Mine(7)));
         let error = driver.walk("/", &WalkOptions::default(), &mut visit).unwrap_err();
         assert_eq!((error.to_string().as_str(), error.driver()), ("enough", None));
-        let source = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<Mine>());
+        let source =
+            std::error::Error::source(&error).and_then(|source| source.downcast_ref::<Mine>());
         assert_eq!(source, Some(&Mine(7)));
     }
 
     #[test]
     fn errors_name_the_driver_and_the_path() {
         let driver = Minimal::default();
-        let walk = |from: &str| driver.walk(from, &WalkOptions::default(), &mut |_| Ok(WalkStep::Continue));
+        let walk = |from: &str| {
+            driver.walk(from, &WalkOptions::default(), &mut |_| Ok(WalkStep::Continue))
+        };
         for (error, text) in [
             (walk("bad").unwrap_err(), "minimal: invalid path: bad"),
-            (driver.write_stream("/a", -1, &mut io::empty()).unwrap_err(), "minimal: invalid offset: -1 for path: /a"),
-            (driver.write_stream("bad", 0, &mut io::empty()).unwrap_err(), "minimal: invalid path: bad"),
+            (
+                driver.write_stream("/a", -1, &mut io::empty()).unwrap_err(),
+                "minimal: invalid offset: -1 for path: /a",
+            ),
+            (
+                driver.write_stream("bad", 0, &mut io::empty()).unwrap_err(),
+                "minimal: invalid path: bad",
+            ),
             (driver.pending_uploads("bad").unwrap_err(), "minimal: invalid path: bad"),
             (
                 driver.purge_uploads("/a", std::time::Duration::ZERO).unwrap_err(),

@@ -26,7 +26,11 @@ pub(super) struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(driver: &'a str, base: &'a str, visit: &'a mut dyn FnMut(&FileInfo) -> Result<WalkStep>) -> Self {
+    pub(super) fn new(
+        driver: &'a str,
+        base: &'a str,
+        visit: &'a mut dyn FnMut(&FileInfo) -> Result<WalkStep>,
+    ) -> Self {
         Self { open: Vec::new(), skipped: None, last: String::new(), driver, base, visit }
     }
 
@@ -81,8 +85,10 @@ impl<'a> Walk<'a> {
         match in_order(&self.last, path) {
             Some(order) => Ok(order != Ordering::Equal),
             None => {
-                let text =
-                    format!("the server listed {path} after {}: a walk over it could miss or repeat files", self.last);
+                let text = format!(
+                    "the server listed {path} after {}: a walk over it could miss or repeat files",
+                    self.last
+                );
                 Err(Error::new(ErrorKind::Protocol, text).with_driver(self.driver))
             }
         }
@@ -90,7 +96,11 @@ impl<'a> Walk<'a> {
 
     /// Whether `path` is the skipped directory or lies in it. If not, nothing is skipped any more.
     fn is_left_out(&mut self, path: &str) -> bool {
-        if self.skipped.as_deref().is_some_and(|directory| path == directory || is_below(path, directory)) {
+        if self
+            .skipped
+            .as_deref()
+            .is_some_and(|directory| path == directory || is_below(path, directory))
+        {
             return true;
         }
         self.skipped = None;
@@ -100,8 +110,13 @@ impl<'a> Walk<'a> {
     /// Visits the directories that hold `path` and have not been visited yet.
     fn open_directories(&mut self, path: &str) -> Result<WalkStep> {
         self.open.retain(|directory| is_below(path, directory));
-        let known = self.open.last().map_or_else(|| self.base.trim_end_matches('/'), String::as_str).len();
-        let slashes = path.char_indices().skip(1).filter(|(at, c)| *c == '/' && *at > known).map(|(at, _)| at);
+        let known =
+            self.open.last().map_or_else(|| self.base.trim_end_matches('/'), String::as_str).len();
+        let slashes = path
+            .char_indices()
+            .skip(1)
+            .filter(|(at, c)| *c == '/' && *at > known)
+            .map(|(at, _)| at);
         for end in slashes {
             let Some(directory) = path.get(..end) else { continue };
             match (self.visit)(&FileInfo::directory(directory))? {
@@ -147,13 +162,16 @@ mod tests {
 
     #[test]
     fn a_directory_is_told_once_before_its_content() {
-        let seen = walk(&["/a-b/c", "/a/b/c", "/a/b/d", "/a/e", "/f"], |_| WalkStep::Continue).unwrap();
+        let seen =
+            walk(&["/a-b/c", "/a/b/c", "/a/b/d", "/a/e", "/f"], |_| WalkStep::Continue).unwrap();
         assert_eq!(seen, ["/a-b", "/a-b/c", "/a", "/a/b", "/a/b/c", "/a/b/d", "/a/e", "/f"]);
     }
 
     #[test]
     fn skipping_leaves_out_the_directory_and_nothing_else() {
-        let skip = |path: &str| if path == "/tags/1.2" { WalkStep::SkipDirectory } else { WalkStep::Continue };
+        let skip = |path: &str| {
+            if path == "/tags/1.2" { WalkStep::SkipDirectory } else { WalkStep::Continue }
+        };
         let seen = walk(&["/tags/1.2/x", "/tags/1.2/y", "/tags/1.20/x"], skip).unwrap();
         assert_eq!(seen, ["/tags", "/tags/1.2", "/tags/1.20", "/tags/1.20/x"]);
     }
@@ -191,6 +209,9 @@ mod tests {
     fn a_tree_order_is_accepted_a_repeated_key_told_once_and_disorder_refused() {
         let seen = walk(&["/a/b", "/a-b/c", "/a-b/c"], |_| WalkStep::Continue).unwrap();
         assert_eq!(seen, ["/a", "/a/b", "/a-b", "/a-b/c"]);
-        assert_eq!(walk(&["/b", "/a"], |_| WalkStep::Continue).unwrap_err().kind(), ErrorKind::Protocol);
+        assert_eq!(
+            walk(&["/b", "/a"], |_| WalkStep::Continue).unwrap_err().kind(),
+            ErrorKind::Protocol
+        );
     }
 }

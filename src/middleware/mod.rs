@@ -35,12 +35,17 @@ pub fn wrap<'a>(
 ) -> Result<Arc<dyn StorageDriver>> {
     match name {
         #[cfg(feature = "cloudfront")]
-        "cloudfront" => Ok(Arc::new(CloudFront::new(inner, CloudFrontOptions::from_pairs(options)?)?)),
+        "cloudfront" => {
+            Ok(Arc::new(CloudFront::new(inner, CloudFrontOptions::from_pairs(options)?)?))
+        }
         #[cfg(not(feature = "cloudfront"))]
         "cloudfront" => Err(bad("the middleware cloudfront needs s3driver's feature `cloudfront`")),
         "redirect" => Ok(Arc::new(Redirect::from_pairs(inner, options)?)),
         "rewrite" => Ok(Arc::new(Rewrite::from_pairs(inner, options)?)),
-        _ => Err(bad(format!("no storage middleware registered with name: {}", shown_value(name, Form::Name)))),
+        _ => Err(bad(format!(
+            "no storage middleware registered with name: {}",
+            shown_value(name, Form::Name)
+        ))),
     }
 }
 
@@ -51,7 +56,8 @@ pub fn wrap<'a>(
 #[cfg(all(feature = "client", feature = "serde"))]
 pub fn open(config: &RegistryConfig) -> Result<Arc<dyn StorageDriver>> {
     config.middleware.iter().try_fold(config.storage.backend.open()?, |driver, middleware| {
-        let options = middleware.options.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let options =
+            middleware.options.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         wrap(&middleware.name, driver, options)
     })
 }
@@ -73,7 +79,11 @@ macro_rules! delegate_to_inner {
         fn put_content(&self, path: &str, content: &[u8]) -> $crate::error::Result<()> {
             self.inner.put_content(path, content)
         }
-        fn reader(&self, path: &str, offset: i64) -> $crate::error::Result<Box<dyn std::io::Read + Send>> {
+        fn reader(
+            &self,
+            path: &str,
+            offset: i64,
+        ) -> $crate::error::Result<Box<dyn std::io::Read + Send>> {
             self.inner.reader(path, offset)
         }
         fn writer(
@@ -83,7 +93,12 @@ macro_rules! delegate_to_inner {
         ) -> $crate::error::Result<Box<dyn $crate::driver::FileWriter>> {
             self.inner.writer(path, mode)
         }
-        fn write_stream(&self, path: &str, offset: i64, reader: &mut dyn std::io::Read) -> $crate::error::Result<u64> {
+        fn write_stream(
+            &self,
+            path: &str,
+            offset: i64,
+            reader: &mut dyn std::io::Read,
+        ) -> $crate::error::Result<u64> {
             self.inner.write_stream(path, offset, reader)
         }
         fn stat(&self, path: &str) -> $crate::error::Result<$crate::driver::FileInfo> {
@@ -102,14 +117,23 @@ macro_rules! delegate_to_inner {
             &self,
             from: &str,
             options: &$crate::driver::WalkOptions,
-            visit: &mut dyn FnMut(&$crate::driver::FileInfo) -> $crate::error::Result<$crate::driver::WalkStep>,
+            visit: &mut dyn FnMut(
+                &$crate::driver::FileInfo,
+            ) -> $crate::error::Result<$crate::driver::WalkStep>,
         ) -> $crate::error::Result<()> {
             self.inner.walk(from, options, visit)
         }
-        fn pending_uploads(&self, path: &str) -> $crate::error::Result<$crate::driver::PendingUploads> {
+        fn pending_uploads(
+            &self,
+            path: &str,
+        ) -> $crate::error::Result<$crate::driver::PendingUploads> {
             self.inner.pending_uploads(path)
         }
-        fn purge_uploads(&self, path: &str, age: std::time::Duration) -> $crate::error::Result<$crate::driver::Purged> {
+        fn purge_uploads(
+            &self,
+            path: &str,
+            age: std::time::Duration,
+        ) -> $crate::error::Result<$crate::driver::Purged> {
             self.inner.purge_uploads(path, age)
         }
         fn object_key(&self, path: &str) -> Option<String> {

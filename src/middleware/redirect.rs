@@ -40,7 +40,9 @@ impl Redirect {
             e => bad(format!("unable to parse redirect baseurl: it {e}")),
         })?;
         if url.query.is_some() || url.has_dot_segment() {
-            return Err(bad("unable to parse redirect baseurl: it has a query, or a component . or .."));
+            return Err(bad(
+                "unable to parse redirect baseurl: it has a query, or a component . or ..",
+            ));
         }
         Ok(Self { inner, base: url.to_string().trim_end_matches('/').to_owned(), key })
     }
@@ -99,6 +101,10 @@ impl StorageDriver for Redirect {
 impl fmt::Debug for Redirect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { inner, base, key } = self;
-        f.debug_struct("Redirect").field("inner", &inner.name()).field("base", base).field("key", key).finish()
+        f.debug_struct("Redirect")
+            .field("inner", &inner.name())
+            .field("base", base)
+            .field("key", key)
+            .finish()
     }
 }

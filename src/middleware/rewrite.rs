@@ -48,7 +48,8 @@ impl Rewrite {
     /// # Errors
     /// [`ErrorKind::Configuration`] for another one.
     pub fn scheme(mut self, scheme: &str) -> Result<Self> {
-        self.rules.scheme = Some(Scheme::parse(scheme).ok_or_else(|| bad("scheme must be http or https"))?);
+        self.rules.scheme =
+            Some(Scheme::parse(scheme).ok_or_else(|| bad("scheme must be http or https"))?);
         Ok(self)
     }
 
@@ -57,8 +58,8 @@ impl Rewrite {
     /// # Errors
     /// [`ErrorKind::Configuration`] when it is neither a name nor an address.
     pub fn host(mut self, host: &str) -> Result<Self> {
-        let authority =
-            split_authority(host).map_err(|e| bad(format!("host \"{}\" {e}", shown_value(host, Form::Url))))?;
+        let authority = split_authority(host)
+            .map_err(|e| bad(format!("host \"{}\" {e}", shown_value(host, Form::Url))))?;
         self.rules.host = Some(authority);
         Ok(self)
     }
@@ -93,8 +94,13 @@ impl Rewrite {
             ("trimpathprefix", prefix) => Ok(rewrite.trim_path_prefix(prefix)),
             ("signedurls", "refuse") => Ok(rewrite.signed_urls(SignedUrls::Refuse)),
             ("signedurls", "rewrite") => Ok(rewrite.signed_urls(SignedUrls::Rewrite)),
-            ("signedurls", _) => Err(bad("signedurls only allows the following values: refuse|rewrite")),
-            _ => Err(bad(format!("unknown option of the rewrite middleware: {}", shown_value(name, Form::Name)))),
+            ("signedurls", _) => {
+                Err(bad("signedurls only allows the following values: refuse|rewrite"))
+            }
+            _ => Err(bad(format!(
+                "unknown option of the rewrite middleware: {}",
+                shown_value(name, Form::Name)
+            ))),
         })
     }
 }
@@ -126,7 +132,9 @@ impl Rules {
         if rewritten == before.to_string() {
             return Ok(original.to_owned());
         }
-        if self.signed_urls == SignedUrls::Refuse && Signature::of(&before).is_some_and(|s| s.breaks(&before, &after)) {
+        if self.signed_urls == SignedUrls::Refuse
+            && Signature::of(&before).is_some_and(|s| s.breaks(&before, &after))
+        {
             return Err(Error::new(
                 ErrorKind::Configuration,
                 "rewriting a signed URL breaks its signature: let the driver sign for the other host (redirectendpoint), \
@@ -148,7 +156,9 @@ enum Signature {
 impl Signature {
     fn of(url: &Url) -> Option<Self> {
         let query = url.query.as_deref()?;
-        let has = |name: &str| query.split('&').any(|part| part.split_once('=').map_or(part, |(n, _)| n) == name);
+        let has = |name: &str| {
+            query.split('&').any(|part| part.split_once('=').map_or(part, |(n, _)| n) == name)
+        };
         match () {
             () if has("X-Amz-Signature") => Some(Self::AwsV4),
             () if has("Signature") && has("Key-Pair-Id") => Some(Self::CloudFront),
@@ -170,6 +180,9 @@ impl Signature {
 
 impl fmt::Debug for Rewrite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rewrite").field("inner", &self.inner.name()).field("rules", &self.rules).finish()
+        f.debug_struct("Rewrite")
+            .field("inner", &self.inner.name())
+            .field("rules", &self.rules)
+            .finish()
     }
 }

@@ -38,7 +38,8 @@ impl Partition {
     /// Returns the partition of a region by the region's prefix; without a known prefix it is
     /// `aws`, so that a region opened tomorrow works today.
     pub fn of_region(region: &str) -> Self {
-        let claims = |partition: &Self| partition.prefix().is_some_and(|prefix| region.starts_with(prefix));
+        let claims =
+            |partition: &Self| partition.prefix().is_some_and(|prefix| region.starts_with(prefix));
         Self::ALL.into_iter().find(claims).unwrap_or(Self::Aws)
     }
     /// Returns the identifier that ARNs contain, such as `aws-cn`.
@@ -130,9 +131,11 @@ pub(crate) enum S3Service {
 impl<'a> S3Host<'a> {
     /// Takes a lower-case host name apart; `None` when the host is not Amazon S3's.
     pub(crate) fn parse(host: &'a str) -> Option<Self> {
-        let in_domain = |partition: Partition| host.strip_suffix(partition.dns_suffix())?.strip_suffix('.');
-        let (domain, rest) =
-            Partition::ALL.into_iter().find_map(|partition| Some((partition, in_domain(partition)?)))?;
+        let in_domain =
+            |partition: Partition| host.strip_suffix(partition.dns_suffix())?.strip_suffix('.');
+        let (domain, rest) = Partition::ALL
+            .into_iter()
+            .find_map(|partition| Some((partition, in_domain(partition)?)))?;
         let (rest, private) = match rest.strip_suffix(".vpce") {
             Some(rest) => (rest, true),
             None => (rest, false),
@@ -147,11 +150,17 @@ impl<'a> S3Host<'a> {
             (rest, label) = last_label(rest);
         }
         let (service, in_name) = service_of(label)?;
-        let service = if private && service == S3Service::Api { S3Service::Interface } else { service };
+        let service =
+            if private && service == S3Service::Api { S3Service::Interface } else { service };
         let region = region.or(in_name);
         let partition = region.map_or(domain, Partition::of_region);
         let before = Some(rest).filter(|rest| !rest.is_empty());
-        (partition.dns_suffix() == domain.dns_suffix()).then_some(Self { before, service, region, partition })
+        (partition.dns_suffix() == domain.dns_suffix()).then_some(Self {
+            before,
+            service,
+            region,
+            partition,
+        })
     }
 
     pub(crate) const fn partition(&self) -> Partition {
@@ -167,18 +176,30 @@ impl<'a> S3Host<'a> {
 /// Returns what the label of a host name that names the service stands for, and the region in it.
 #[cfg(feature = "client")]
 fn service_of(label: &str) -> Option<(S3Service, Option<&str>)> {
-    let region_after = |prefix: &str| label.strip_prefix(prefix).filter(|region| is_region_name(region));
+    let region_after =
+        |prefix: &str| label.strip_prefix(prefix).filter(|region| is_region_name(region));
     match label {
-        "s3" | "s3-fips" | "s3-accelerate" | "s3-external-1" => return Some((S3Service::Api, None)),
+        "s3" | "s3-fips" | "s3-accelerate" | "s3-external-1" => {
+            return Some((S3Service::Api, None));
+        }
         "s3-website" => return Some((S3Service::Website, None)),
-        "s3-accesspoint" | "s3-accesspoint-fips" | "s3-global" | "s3-object-lambda" | "s3-outposts" | "s3-control" => {
+        "s3-accesspoint"
+        | "s3-accesspoint-fips"
+        | "s3-global"
+        | "s3-object-lambda"
+        | "s3-outposts"
+        | "s3-control" => {
             return Some((S3Service::AccessPoint, None));
         }
         _ if label.starts_with("s3express-") => return Some((S3Service::Express, None)),
         _ => {}
     }
     // The longest prefix first: `website-eu-west-1` has the form of a region.
-    let prefixes = [("s3-website-", S3Service::Website), ("s3-fips-", S3Service::Api), ("s3-", S3Service::Api)];
+    let prefixes = [
+        ("s3-website-", S3Service::Website),
+        ("s3-fips-", S3Service::Api),
+        ("s3-", S3Service::Api),
+    ];
     prefixes.into_iter().find_map(|(prefix, service)| Some((service, Some(region_after(prefix)?))))
 }
 
@@ -254,12 +275,27 @@ mod tests {
             ("registry.s3.eu-west-1.amazonaws.com", Some((Some("registry"), Api, "aws"))),
             ("a.b.s3.amazonaws.com", Some((Some("a.b"), Api, "aws"))),
             ("s3-us-west-2.s3.eu-west-1.amazonaws.com", Some((Some("s3-us-west-2"), Api, "aws"))),
-            ("vpce-1a2b.s3.us-east-1.vpce.amazonaws.com", Some((Some("vpce-1a2b"), Interface, "aws"))),
-            ("bucket.vpce-1a2b.s3.us-east-1.vpce.amazonaws.com", Some((Some("bucket.vpce-1a2b"), Interface, "aws"))),
-            ("registry.s3-website-eu-west-1.amazonaws.com", Some((Some("registry"), Website, "aws"))),
+            (
+                "vpce-1a2b.s3.us-east-1.vpce.amazonaws.com",
+                Some((Some("vpce-1a2b"), Interface, "aws")),
+            ),
+            (
+                "bucket.vpce-1a2b.s3.us-east-1.vpce.amazonaws.com",
+                Some((Some("bucket.vpce-1a2b"), Interface, "aws")),
+            ),
+            (
+                "registry.s3-website-eu-west-1.amazonaws.com",
+                Some((Some("registry"), Website, "aws")),
+            ),
             ("s3-website.eu-central-1.amazonaws.com", Some((None, Website, "aws"))),
-            ("ap-123.s3-accesspoint.us-west-2.amazonaws.com", Some((Some("ap-123"), AccessPoint, "aws"))),
-            ("x.mrap.accesspoint.s3-global.amazonaws.com", Some((Some("x.mrap.accesspoint"), AccessPoint, "aws"))),
+            (
+                "ap-123.s3-accesspoint.us-west-2.amazonaws.com",
+                Some((Some("ap-123"), AccessPoint, "aws")),
+            ),
+            (
+                "x.mrap.accesspoint.s3-global.amazonaws.com",
+                Some((Some("x.mrap.accesspoint"), AccessPoint, "aws")),
+            ),
             ("s3express-use1-az4.us-east-1.amazonaws.com", Some((None, Express, "aws"))),
             ("amazonaws.com", None),
             ("us-east-1.amazonaws.com", None),
@@ -278,16 +314,21 @@ mod tests {
             ("nots3.amazonaws.com", None),
             ("s3.example.com", None),
         ] {
-            let parsed = S3Host::parse(host).map(|host| (host.before, host.service, host.partition().id()));
+            let parsed =
+                S3Host::parse(host).map(|host| (host.before, host.service, host.partition().id()));
             assert_eq!(parsed, expected, "{host}");
         }
     }
 
     #[test]
     fn a_misspelt_region_is_in_no_known_area() {
-        for (region, known) in
-            [("us-east-1", true), ("ap-southeast-77", true), ("us-esat-1", false), ("eu-centrl-1", false), ("x", false)]
-        {
+        for (region, known) in [
+            ("us-east-1", true),
+            ("ap-southeast-77", true),
+            ("us-esat-1", false),
+            ("eu-centrl-1", false),
+            ("x", false),
+        ] {
             assert_eq!(is_known_area(region), known, "{region}");
         }
     }

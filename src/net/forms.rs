@@ -26,22 +26,40 @@ pub(crate) enum Place {
 }
 
 use Place::{
-    CloudFrontBase, Credentials, Endpoint, IpRanges, Location, Proxy, RedirectBase, RedirectEndpoint, Rewritten,
+    CloudFrontBase, Credentials, Endpoint, IpRanges, Location, Proxy, RedirectBase,
+    RedirectEndpoint, Rewritten,
 };
 
 /// Every place.
-pub(crate) const ALL: &[Place] =
-    &[Endpoint, RedirectEndpoint, RedirectBase, Rewritten, CloudFrontBase, IpRanges, Proxy, Credentials, Location];
+pub(crate) const ALL: &[Place] = &[
+    Endpoint,
+    RedirectEndpoint,
+    RedirectBase,
+    Rewritten,
+    CloudFrontBase,
+    IpRanges,
+    Proxy,
+    Credentials,
+    Location,
+];
 
 /// `host[:port]`: the text, the form in which it is kept (none when it is refused), and the reason.
 /// The same for every place, with `http://` before it.
 pub(crate) const AUTHORITIES: &[(&str, Option<&str>, &str)] = &[
     ("s3.example:9000", Some("s3.example:9000"), "a name and a port"),
-    ("localhost:1", Some("localhost:1"), "one label is a name on this machine or in a container network"),
+    (
+        "localhost:1",
+        Some("localhost:1"),
+        "one label is a name on this machine or in a container network",
+    ),
     ("MinIO.Example:9000", Some("minio.example:9000"), "names do not depend on case"),
     ("minio_1:9000", Some("minio_1:9000"), "docker compose names services with underscores"),
     ("_x_:9000", Some("_x_:9000"), "an underscore may be anywhere"),
-    ("xn--bcher-kva.example:1", Some("xn--bcher-kva.example:1"), "an international name as DNS has it"),
+    (
+        "xn--bcher-kva.example:1",
+        Some("xn--bcher-kva.example:1"),
+        "an international name as DNS has it",
+    ),
     ("3com.example:1", Some("3com.example:1"), "a label may begin with a digit"),
     ("0x7f.example:1", Some("0x7f.example:1"), "only the last label makes an address of a name"),
     ("10.0.0.1:8080", Some("10.0.0.1:8080"), "an IPv4 address"),
@@ -95,7 +113,11 @@ pub(crate) const AUTHORITIES: &[(&str, Option<&str>, &str)] = &[
     ("[v1.x]:80", None, "an address of the future has no meaning today"),
     ("[localhost]:80", None, "brackets are for IPv6 addresses"),
     ("[10.0.0.1]:80", None, "brackets are for IPv6 addresses"),
-    ("b\u{fc}cher.example:80", None, "an international name is written in its xn-- form: encodings of it differ"),
+    (
+        "b\u{fc}cher.example:80",
+        None,
+        "an international name is written in its xn-- form: encodings of it differ",
+    ),
     ("s\u{3002}example:80", None, "some programs take this character for a dot"),
     ("s.\u{ff45}xample:80", None, "some programs take this character for an e"),
     ("s%2eexample:80", None, "DNS names have no percent-encoding"),
@@ -136,17 +158,39 @@ pub(crate) const URLS: &[(&str, &[Place], &str)] = &[
     ("http://h:80", ALL, "the default port, written out"),
     (
         "http://h",
-        &[Endpoint, RedirectEndpoint, RedirectBase, Rewritten, CloudFrontBase, IpRanges, Credentials, Location],
+        &[
+            Endpoint,
+            RedirectEndpoint,
+            RedirectBase,
+            Rewritten,
+            CloudFrontBase,
+            IpRanges,
+            Credentials,
+            Location,
+        ],
         "programs disagree on the default port of a proxy",
     ),
     (
         "https://h:81",
-        &[Endpoint, RedirectEndpoint, RedirectBase, Rewritten, CloudFrontBase, IpRanges, Credentials, Location],
+        &[
+            Endpoint,
+            RedirectEndpoint,
+            RedirectBase,
+            Rewritten,
+            CloudFrontBase,
+            IpRanges,
+            Credentials,
+            Location,
+        ],
         "TLS to a proxy is not implemented",
     ),
     ("h:81", &[Endpoint, CloudFrontBase], "an option of its own, or https, stands for the scheme"),
     ("//h:81", &[], "a URL relative to another one, which does not exist"),
-    ("/a", &[], "a URL relative to another one; a server that means its own host need not redirect"),
+    (
+        "/a",
+        &[],
+        "a URL relative to another one; a server that means its own host need not redirect",
+    ),
     ("", &[], "no URL"),
     ("http:h:81", &[], "slashes are missing"),
     ("http:/h:81", &[], "a slash is missing"),
@@ -177,10 +221,26 @@ pub(crate) const URLS: &[(&str, &[Place], &str)] = &[
         &[Rewritten, IpRanges, Credentials, Location],
         "user agents resolve dots, which breaks a signature or leaves the base; nothing is below the others",
     ),
-    ("http://h:81/%2E%2e/b", &[Rewritten, IpRanges, Credentials, Location], "user agents resolve encoded dots too"),
-    ("http://h:81/*", &[RedirectBase, Rewritten, IpRanges, Credentials, Location], "CloudFront's wildcard"),
-    ("http://h:81/?a=b", &[Rewritten, IpRanges, Credentials, Location], "a base is continued by a path"),
-    ("http://h:81?a=b", &[Rewritten, IpRanges, Credentials, Location], "a base is continued by a path"),
+    (
+        "http://h:81/%2E%2e/b",
+        &[Rewritten, IpRanges, Credentials, Location],
+        "user agents resolve encoded dots too",
+    ),
+    (
+        "http://h:81/*",
+        &[RedirectBase, Rewritten, IpRanges, Credentials, Location],
+        "CloudFront's wildcard",
+    ),
+    (
+        "http://h:81/?a=b",
+        &[Rewritten, IpRanges, Credentials, Location],
+        "a base is continued by a path",
+    ),
+    (
+        "http://h:81?a=b",
+        &[Rewritten, IpRanges, Credentials, Location],
+        "a base is continued by a path",
+    ),
     ("http://h:81/#", &[], "a fragment is never sent, so it does nothing here"),
     ("http://h:81/a#b", &[], "a fragment is never sent, so it does nothing here"),
     ("http://h:81/a b", &[], "a space ends the target of a request line"),
@@ -190,7 +250,11 @@ pub(crate) const URLS: &[(&str, &[Place], &str)] = &[
     ("http://h:81/\u{e9}", &[], "a server may read other bytes than those that are signed"),
     ("http://h:81/%", &[], "a broken escape"),
     ("http://h:81/%4g", &[], "a broken escape"),
-    ("http://user:secret@h:81", &[Proxy], "user information goes into a header, and only a proxy has one for it"),
+    (
+        "http://user:secret@h:81",
+        &[Proxy],
+        "user information goes into a header, and only a proxy has one for it",
+    ),
     ("http://user:p%40ss@h:81/", &[Proxy], "user information is percent-decoded"),
     ("http://user:p@ss@h:81", &[Proxy], "the host follows the last @"),
     ("http://user:@h:81", &[Proxy], "an empty password, written down"),

@@ -34,7 +34,9 @@ impl Scheme {
     }
     /// Reads a scheme in any case.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        [Self::Http, Self::Https].into_iter().find(|known| text.eq_ignore_ascii_case(known.as_str()))
+        [Self::Http, Self::Https]
+            .into_iter()
+            .find(|known| text.eq_ignore_ascii_case(known.as_str()))
     }
 }
 
@@ -74,7 +76,8 @@ impl Host {
             Some(digits) => digits.bytes().all(|b| b.is_ascii_hexdigit()),
             None => last.bytes().all(|b| b.is_ascii_digit()),
         };
-        (name.len() <= MAX_HOST && !ends_in_number && name.split('.').all(is_label)).then_some(Self::Name(name))
+        (name.len() <= MAX_HOST && !ends_in_number && name.split('.').all(is_label))
+            .then_some(Self::Name(name))
     }
 }
 
@@ -94,9 +97,17 @@ mod tests {
 
     #[test]
     fn p29_a_number_is_not_a_name() {
-        for text in
-            ["0x7f000001", "0X7F000001", "0x", "0x7f.1", "2130706433", "127.1", "1.2.3.0x4", "a.0x1", "017700000001"]
-        {
+        for text in [
+            "0x7f000001",
+            "0X7F000001",
+            "0x",
+            "0x7f.1",
+            "2130706433",
+            "127.1",
+            "1.2.3.0x4",
+            "a.0x1",
+            "017700000001",
+        ] {
             assert_eq!(Host::parse(text), None, "{text}");
         }
         for text in ["0x7f000001.example", "x7f000001", "0x7g", "a0x1"] {

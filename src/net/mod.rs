@@ -6,7 +6,10 @@
 pub(crate) mod aws;
 #[cfg(test)]
 pub(crate) mod forms;
-#[cfg_attr(not(feature = "client"), allow(unreachable_pub, reason = "`Scheme` is part of the client's interface"))]
+#[cfg_attr(
+    not(feature = "client"),
+    allow(unreachable_pub, reason = "`Scheme` is part of the client's interface")
+)]
 pub(crate) mod host;
 pub(crate) mod origin;
 pub(crate) mod percent;

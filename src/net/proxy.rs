@@ -45,7 +45,9 @@ impl Proxy {
             None => None,
             // A forgotten password would otherwise be noticed at the first request, as a status
             // 407.
-            Some(user) if !user.contains(':') => return Err(refused(&"has a user without a password")),
+            Some(user) if !user.contains(':') => {
+                return Err(refused(&"has a user without a password"));
+            }
             Some(user) => {
                 let decoded = percent::decode(user).map(Zeroizing::new);
                 let decoded = decoded.ok_or_else(|| refused(&UrlError::Percent))?;
@@ -109,12 +111,20 @@ mod tests {
             ("http://proxy:80", "http://proxy:80", None),
             ("http://[::1]:3128", "http://[::1]:3128", None),
             ("http://u:p@host:1", "http://host:1", Some("Basic dTpw")),
-            ("http://user:p%40ss%3a@10.0.0.1:8080/", "http://10.0.0.1:8080", Some("Basic dXNlcjpwQHNzOg==")),
+            (
+                "http://user:p%40ss%3a@10.0.0.1:8080/",
+                "http://10.0.0.1:8080",
+                Some("Basic dXNlcjpwQHNzOg=="),
+            ),
             ("http://u:@host:1", "http://host:1", Some("Basic dTo=")),
             ("http://a@b:c@host:1", "http://host:1", Some("Basic YUBiOmM=")),
         ] {
             let proxy = Proxy::parse(text).unwrap();
-            assert_eq!((proxy.to_string().as_str(), proxy.authorization()), (shown, authorization), "{text}");
+            assert_eq!(
+                (proxy.to_string().as_str(), proxy.authorization()),
+                (shown, authorization),
+                "{text}"
+            );
             assert_eq!(proxy.has_credentials(), authorization.is_some(), "{text}");
         }
     }

@@ -54,7 +54,9 @@ impl Url {
 
     fn read(text: &str, default: Option<Scheme>) -> Result<(Self, Option<&str>), UrlError> {
         let (scheme, rest) = match (text.split_once("://"), default) {
-            (Some((scheme, rest)), _) => (Scheme::parse(scheme).ok_or(UrlError::OtherScheme)?, rest),
+            (Some((scheme, rest)), _) => {
+                (Scheme::parse(scheme).ok_or(UrlError::OtherScheme)?, rest)
+            }
             (None, Some(default)) => (default, text),
             (None, None) => return Err(UrlError::NoScheme),
         };
@@ -90,7 +92,9 @@ impl Url {
 
     /// Returns path and query as a request line carries them.
     pub(crate) fn target(&self) -> String {
-        self.query.as_ref().map_or_else(|| self.path.clone(), |query| format!("{}?{query}", self.path))
+        self.query
+            .as_ref()
+            .map_or_else(|| self.path.clone(), |query| format!("{}?{query}", self.path))
     }
 
     /// Changes the scheme; a default port changes with it.
@@ -101,7 +105,8 @@ impl Url {
 
     /// Whether the path has a component `.` or `..`, also percent-encoded: user agents remove those before they send.
     pub(crate) fn has_dot_segment(&self) -> bool {
-        let is_dots = |part| percent::decode(part).is_some_and(|part| matches!(&*part, b"." | b".."));
+        let is_dots =
+            |part| percent::decode(part).is_some_and(|part| matches!(&*part, b"." | b".."));
         self.path.split('/').any(is_dots)
     }
 }
@@ -148,7 +153,9 @@ pub(crate) fn check_characters(text: &str) -> Result<(), UrlError> {
     percent::pieces(text).try_for_each(|piece| match piece {
         Piece::Escaped(_) => Ok(()),
         Piece::Broken => Err(UrlError::Percent),
-        Piece::Plain(b) if b.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=".contains(&b) => Ok(()),
+        Piece::Plain(b) if b.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=".contains(&b) => {
+            Ok(())
+        }
         Piece::Plain(_) => Err(UrlError::Character),
     })
 }
@@ -180,7 +187,12 @@ mod tests {
 
     #[test]
     fn path_and_query_stay_as_they_are() {
-        for text in ["https://h/", "http://h:8080/a//b/../%2e?x=%20&y=/?", "https://[::1]:1/a;b=c?d", "https://h/?a"] {
+        for text in [
+            "https://h/",
+            "http://h:8080/a//b/../%2e?x=%20&y=/?",
+            "https://[::1]:1/a;b=c?d",
+            "https://h/?a",
+        ] {
             assert_eq!(normalised(text), text);
         }
     }
@@ -265,10 +277,19 @@ mod tests {
 
     #[test]
     fn dot_segments_are_seen_through_their_encoding() {
-        for (path, expected) in
-            [("/a/..", true), ("/./a", true), ("/%2E%2e/a", true), ("/.%2e", true), ("/...", false), ("/.a/b.", false)]
-        {
-            assert_eq!(Url::parse(&format!("https://h{path}")).unwrap().has_dot_segment(), expected, "{path}");
+        for (path, expected) in [
+            ("/a/..", true),
+            ("/./a", true),
+            ("/%2E%2e/a", true),
+            ("/.%2e", true),
+            ("/...", false),
+            ("/.a/b.", false),
+        ] {
+            assert_eq!(
+                Url::parse(&format!("https://h{path}")).unwrap().has_dot_segment(),
+                expected,
+                "{path}"
+            );
         }
     }
 }

@@ -20,7 +20,11 @@ pub(super) struct Headers<'a> {
 impl<'a> Headers<'a> {
     /// Collects the request's headers except for those it excludes. `required` are the names that cannot be excluded, in
     /// addition to `x-amz-*`; `more` is the number of headers that will be added.
-    pub(super) fn collect(request: &Request<'a>, required: &[&str], more: usize) -> Result<Self, Error> {
+    pub(super) fn collect(
+        request: &Request<'a>,
+        required: &[&str],
+        more: usize,
+    ) -> Result<Self, Error> {
         let mut all = Vec::with_capacity(request.header_count() + more);
         for (name, value) in request.all_headers() {
             check_header_name(name)?;
@@ -44,7 +48,9 @@ impl<'a> Headers<'a> {
 
     /// Collects the headers of a received request that a signature covers.
     pub(super) fn select(request: &Request<'a>, is_signed: impl Fn(&str) -> bool) -> Self {
-        let lower = request.all_headers().map(|(name, value)| (Cow::Owned(name.to_ascii_lowercase()), value));
+        let lower = request
+            .all_headers()
+            .map(|(name, value)| (Cow::Owned(name.to_ascii_lowercase()), value));
         Self { all: lower.filter(|(name, _)| is_signed(name)).collect(), added: Vec::new() }
     }
 
@@ -98,7 +104,11 @@ impl<'a> Headers<'a> {
     /// Sorts by name. Refuses a second value where servers read one.
     pub(super) fn sort(&mut self) -> Result<(), Error> {
         self.all.sort_by(|a, b| a.0.cmp(&b.0));
-        match self.all.windows(2).find(|pair| pair[0].0 == pair[1].0 && SINGLE_HEADERS.contains(&&*pair[0].0)) {
+        match self
+            .all
+            .windows(2)
+            .find(|pair| pair[0].0 == pair[1].0 && SINGLE_HEADERS.contains(&&*pair[0].0))
+        {
             Some(pair) => Err(Error::RepeatedHeader { name: pair[0].0.clone().into_owned() }),
             None => Ok(()),
         }
@@ -137,7 +147,12 @@ pub(super) fn canonical_request(
 ) -> String {
     let path = canonical_uri(request.path, rule);
     let mut out = String::with_capacity(
-        request.method.len() + path.len() + query.len() + headers.len() + payload_hash.len() + "\n\n\n\n\n".len(),
+        request.method.len()
+            + path.len()
+            + query.len()
+            + headers.len()
+            + payload_hash.len()
+            + "\n\n\n\n\n".len(),
     );
     for part in [request.method, &*path, query] {
         out.push_str(part);
@@ -210,7 +225,10 @@ pub(super) fn canonical_query(query: Query<'_>, signers: &[(&str, &str)]) -> Str
 
 /// `CanonicalQueryString` of a received request: the parameters without the signature itself.
 pub(super) fn canonical_query_without(query: Query<'_>, signature: &str) -> String {
-    sorted_query(query.decoded().filter(|(name, _)| !name.eq_ignore_ascii_case(signature.as_bytes())), &[])
+    sorted_query(
+        query.decoded().filter(|(name, _)| !name.eq_ignore_ascii_case(signature.as_bytes())),
+        &[],
+    )
 }
 
 fn sorted_query<'a>(
@@ -229,7 +247,8 @@ fn sorted_query<'a>(
     };
     parameters.for_each(|(name, value)| push(&name, &value));
     signers.iter().for_each(|(name, value)| push(name.as_bytes(), value.as_bytes()));
-    let mut pairs: Vec<_> = spans.into_iter().map(|(name, value)| (&encoded[name], &encoded[value])).collect();
+    let mut pairs: Vec<_> =
+        spans.into_iter().map(|(name, value)| (&encoded[name], &encoded[value])).collect();
     pairs.sort_unstable();
     // A presigned URL's signature follows.
     let mut out = String::with_capacity(encoded.len() + 2 * pairs.len() + 96);
@@ -275,8 +294,19 @@ mod tests {
 
     #[test]
     fn sorts_pairs_and_not_strings() {
-        let pairs = [("a-", "1"), ("a0", "1"), ("a", "2"), ("a", "1"), ("A", ""), ("\u{1234}", "x"), ("a", "1")];
-        assert_eq!(canonical_query(Query::Pairs(&pairs), &[]), "%E1%88%B4=x&A=&a=1&a=1&a=2&a-=1&a0=1");
+        let pairs = [
+            ("a-", "1"),
+            ("a0", "1"),
+            ("a", "2"),
+            ("a", "1"),
+            ("A", ""),
+            ("\u{1234}", "x"),
+            ("a", "1"),
+        ];
+        assert_eq!(
+            canonical_query(Query::Pairs(&pairs), &[]),
+            "%E1%88%B4=x&A=&a=1&a=1&a=2&a-=1&a0=1"
+        );
         assert_eq!(canonical_query(Query::Pairs(&[("k", "a b+c/~")]), &[]), "k=a%20b%2Bc%2F~");
         assert_eq!(canonical_query(Query::Pairs(&[]), &[]), "");
         assert_eq!(canonical_query(Query::Pairs(&[("b", "")]), &[("a", "/")]), "a=%2F&b=");

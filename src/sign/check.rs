@@ -11,11 +11,15 @@ pub(super) fn check_request(request: &Request<'_>) -> Result<(), Error> {
     check_path(request.path)?;
     match request.query {
         Query::Text(text) => check_query_text(text)?,
-        Query::Pairs(pairs) if pairs.iter().any(|(name, _)| name.is_empty()) => return Err(Error::UnnamedParameter),
+        Query::Pairs(pairs) if pairs.iter().any(|(name, _)| name.is_empty()) => {
+            return Err(Error::UnnamedParameter);
+        }
         Query::Pairs(_) => {}
     }
     match request.query.decoded().find(|(name, _)| is_signers_parameter(name)) {
-        Some((name, _)) => Err(Error::ReservedParameter { name: String::from_utf8_lossy(&name).into_owned() }),
+        Some((name, _)) => {
+            Err(Error::ReservedParameter { name: String::from_utf8_lossy(&name).into_owned() })
+        }
         None => Ok(()),
     }
 }
@@ -90,7 +94,8 @@ pub(super) fn check_token_service(credentials: &Credentials, service: &str) -> R
 
 /// A slash separates the parts of a scope, a comma those of the header.
 pub(super) fn is_scope_part(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/' && byte != b',')
+    !text.is_empty()
+        && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/' && byte != b',')
 }
 
 /// Every spelling of a time that is sent has a year of four digits.
@@ -116,7 +121,9 @@ pub(super) fn check_bucket(bucket: &str) -> Result<(), Error> {
 
 /// A policy document in base64 (RFC 4648 section 4).
 pub(super) fn check_policy(policy: &str) -> Result<(), Error> {
-    match !policy.is_empty() && policy.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=".contains(&b)) {
+    match !policy.is_empty()
+        && policy.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=".contains(&b))
+    {
         true => Ok(()),
         false => Err(Error::PolicyEncoding),
     }

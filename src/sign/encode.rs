@@ -16,7 +16,8 @@ pub fn encode_component(text: &str) -> String {
 
 /// The query as it is sent, without `?`; an empty value leaves a bare name.
 pub fn query_string(pairs: &[(&str, &str)]) -> String {
-    let mut out = String::with_capacity(pairs.iter().map(|(name, value)| name.len() + value.len() + 2).sum());
+    let mut out =
+        String::with_capacity(pairs.iter().map(|(name, value)| name.len() + value.len() + 2).sum());
     for (number, (name, value)) in pairs.iter().enumerate() {
         if number > 0 {
             out.push('&');
@@ -68,8 +69,8 @@ fn push_encoded(out: &mut String, text: &str, kept: &[bool; 256]) {
     while let Some(start) = rest.bytes().position(|byte| !kept[usize::from(byte)]) {
         let (plain, tail) = rest.split_at(start);
         out.push_str(plain);
-        let (foreign, tail) =
-            tail.split_at(tail.bytes().position(|byte| kept[usize::from(byte)]).unwrap_or(tail.len()));
+        let (foreign, tail) = tail
+            .split_at(tail.bytes().position(|byte| kept[usize::from(byte)]).unwrap_or(tail.len()));
         uri_encode(out, foreign.as_bytes(), kept);
         rest = tail;
     }
@@ -115,7 +116,10 @@ mod tests {
     fn queries_are_sent_in_order_with_bare_names() {
         assert_eq!(query_string(&[]), "");
         assert_eq!(query_string(&[("uploads", "")]), "uploads");
-        assert_eq!(query_string(&[("prefix", "a b"), ("acl", ""), ("a", "/")]), "prefix=a%20b&acl&a=%2F");
+        assert_eq!(
+            query_string(&[("prefix", "a b"), ("acl", ""), ("a", "/")]),
+            "prefix=a%20b&acl&a=%2F"
+        );
     }
 
     fn decode(text: &str) -> Vec<u8> {

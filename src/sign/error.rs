@@ -176,14 +176,19 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Method { method } => {
-                write!(f, "{method:?} is not an HTTP method: use GET, PUT or another name of letters")
+                write!(
+                    f,
+                    "{method:?} is not an HTTP method: use GET, PUT or another name of letters"
+                )
             }
             Self::Path { path, byte } => write!(
                 f,
                 "the path {path:?} cannot be sent as it is (byte {byte}): begin it with a slash and percent-encode the rest"
             ),
             Self::Url { part } => part.fmt(f),
-            Self::UnnamedParameter => f.write_str("a query parameter has no name: leave it out, or name it"),
+            Self::UnnamedParameter => {
+                f.write_str("a query parameter has no name: leave it out, or name it")
+            }
             Self::QueryEncoding { parameter } => write!(
                 f,
                 "the query parameter {parameter:?} is not spelled as it has to be sent: write a space as %20, a plus as %2B, and other reserved bytes as % and two hex digits"
@@ -191,16 +196,26 @@ impl fmt::Display for Error {
             Self::ReservedParameter { name } => {
                 write!(f, "the query holds {name}, which belongs to a signature: leave it out")
             }
-            Self::KeyDerivation => f.write_str("no key of SigV4A can be derived from the credentials: use others"),
+            Self::KeyDerivation => {
+                f.write_str("no key of SigV4A can be derived from the credentials: use others")
+            }
             Self::Payload { payload } => {
                 write!(f, "this version cannot sign the payload {payload}: use another payload")
             }
-            Self::PolicyEncoding => f.write_str("the policy is not in base64: encode the JSON document first"),
+            Self::PolicyEncoding => {
+                f.write_str("the policy is not in base64: encode the JSON document first")
+            }
             Self::ContentLengthRange { least, most } => {
-                write!(f, "the policy allows no length from {least} to {most} bytes: give the smaller one first")
+                write!(
+                    f,
+                    "the policy allows no length from {least} to {most} bytes: give the smaller one first"
+                )
             }
             Self::Bucket { bucket } => {
-                write!(f, "{bucket:?} is not a bucket that a host can name: use letters, digits, dots and hyphens")
+                write!(
+                    f,
+                    "{bucket:?} is not a bucket that a host can name: use letters, digits, dots and hyphens"
+                )
             }
             _ if self.is_about_headers() => self.fmt_header(f),
             _ if self.is_about_chunks() => self.fmt_chunks(f),
@@ -241,10 +256,16 @@ impl Error {
                 "the header {name} of the request differs from what is being signed: leave it out, or sign what it says"
             ),
             Self::ReservedHeader { name } => {
-                write!(f, "the header {name} of the request belongs to a signature: leave it to the signer")
+                write!(
+                    f,
+                    "the header {name} of the request belongs to a signature: leave it to the signer"
+                )
             }
             Self::MissingHeader { name } => {
-                write!(f, "the request has no header {name}, which the signature covers: add it with its value")
+                write!(
+                    f,
+                    "the request has no header {name}, which the signature covers: add it with its value"
+                )
             }
             Self::RequiredHeader { name } => {
                 write!(f, "the header {name} cannot be excluded: servers require it to be signed")
@@ -256,7 +277,11 @@ impl Error {
     const fn is_about_chunks(&self) -> bool {
         matches!(
             self,
-            Self::ChunkSize { .. } | Self::Trailer { .. } | Self::Seed | Self::Framing | Self::Checksums { .. }
+            Self::ChunkSize { .. }
+                | Self::Trailer { .. }
+                | Self::Seed
+                | Self::Framing
+                | Self::Checksums { .. }
         )
     }
 

@@ -7,7 +7,8 @@ use sha2::{Digest, Sha256};
 pub(super) type HmacSha256 = Hmac<Sha256>;
 
 /// The SHA-256 of nothing, in hex: the payload hash of every request without a body.
-pub(super) const EMPTY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+pub(super) const EMPTY_SHA256: &str =
+    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 pub(super) fn sha256(data: &[u8]) -> [u8; 32] {
     Sha256::digest(data).into()
@@ -61,7 +62,9 @@ mod tests {
     // RFC 4231 section 4.3 and 4.7 (a key longer than a block); RFC 2202 section 3, cases 2 and 6.
     #[test]
     fn macs_of_the_rfcs() {
-        let mac = |key: &[u8], message: &[u8]| Hex::of(&mac_sha256(&hmac_sha256(key), message)).as_str().to_owned();
+        let mac = |key: &[u8], message: &[u8]| {
+            Hex::of(&mac_sha256(&hmac_sha256(key), message)).as_str().to_owned()
+        };
         assert_eq!(
             mac(b"Jefe", b"what do ya want for nothing?"),
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
@@ -75,6 +78,9 @@ mod tests {
             hex::encode(mac_sha1(b"Jefe", b"what do ya want for nothing?")),
             "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79"
         );
-        assert_eq!(hex::encode(mac_sha1(&[0xaa; 80], long.as_bytes())), "aa4ae5e15272d00e95705637ce8a3b55ed402112");
+        assert_eq!(
+            hex::encode(mac_sha1(&[0xaa; 80], long.as_bytes())),
+            "aa4ae5e15272d00e95705637ce8a3b55ed402112"
+        );
     }
 }

@@ -88,7 +88,11 @@ impl PostPolicy {
 
     /// The policy document.
     pub fn to_json(&self) -> String {
-        format!("{{\"expiration\":\"{}\",\"conditions\":[{}]}}", self.expiration.iso8601(), self.conditions.join(","))
+        format!(
+            "{{\"expiration\":\"{}\",\"conditions\":[{}]}}",
+            self.expiration.iso8601(),
+            self.conditions.join(",")
+        )
     }
 
     /// The policy document as the form carries it, which is also the string to sign.
@@ -121,7 +125,8 @@ pub struct PostForm {
 impl fmt::Debug for PostForm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown: Vec<_> = self.fields.iter().filter(|(name, _)| *name != "policy").collect();
-        let shown: Vec<_> = shown.into_iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let shown: Vec<_> =
+            shown.into_iter().map(|(name, value)| (*name, value.as_str())).collect();
         f.debug_struct("PostForm")
             .field("string_to_sign", &Hidden)
             .field("signature", &Hidden)
@@ -165,7 +170,10 @@ mod tests {
     #[test]
     fn a_field_keeps_its_dollar() {
         let json = PostPolicy::new(Timestamp::from_unix(0)).starts_with("key", "a$").to_json();
-        assert_eq!(json, r#"{"expiration":"1970-01-01T00:00:00Z","conditions":[["starts-with","$key","a\u0024"]]}"#);
+        assert_eq!(
+            json,
+            r#"{"expiration":"1970-01-01T00:00:00Z","conditions":[["starts-with","$key","a\u0024"]]}"#
+        );
     }
 
     #[test]

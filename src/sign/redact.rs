@@ -65,7 +65,9 @@ fn push_line(out: &mut String, line: &str) {
 pub(super) fn secrets(line: &str) -> impl Iterator<Item = &str> {
     let of = |(name, value)| is_secret(name).then_some(value);
     let header = line.split_once(':').and_then(of);
-    header.into_iter().chain(line.split('&').filter_map(move |pair| pair.split_once('=').and_then(of)))
+    header
+        .into_iter()
+        .chain(line.split('&').filter_map(move |pair| pair.split_once('=').and_then(of)))
 }
 
 fn push_query(out: &mut String, line: &str) {
@@ -121,7 +123,10 @@ mod tests {
         assert_eq!(format!("{}", Line("authorization:s3cret")), "authorization:<redacted>");
         assert_eq!(format!("{}", Line("a\u{1b}b\u{e9}")), "a\\u{1b}b\u{e9}");
         let pairs = [("Authorization", "s3cret"), ("host", "shown")];
-        assert_eq!(format!("{:?}", Pairs(&pairs)), r#"[("Authorization", "<redacted>"), ("host", "shown")]"#);
+        assert_eq!(
+            format!("{:?}", Pairs(&pairs)),
+            r#"[("Authorization", "<redacted>"), ("host", "shown")]"#
+        );
         assert_eq!(format!("{Hidden:?}"), "<redacted>");
     }
 

@@ -52,7 +52,15 @@ impl<'a> Request<'a> {
     /// A request without query and headers. `path` is the path as it is sent: percent-encoded (see
     /// [`encode_path`](super::encode_path)), never normalised.
     pub const fn new(method: &'a str, path: &'a str) -> Self {
-        Self { method, path, query: Query::Pairs(&[]), host: None, headers: &[], unsigned: &[], path_rule: None }
+        Self {
+            method,
+            path,
+            query: Query::Pairs(&[]),
+            host: None,
+            headers: &[],
+            unsigned: &[],
+            path_rule: None,
+        }
     }
 
     /// Takes a request line's target as it stands: a path and, after `?`, a query.
@@ -169,7 +177,9 @@ impl<'a> Query<'a> {
             Query::Pairs(pairs) => (pairs, ""),
             Query::Text(text) => (&[], text),
         };
-        let given = pairs.iter().map(|(name, value)| (Cow::Borrowed(name.as_bytes()), Cow::Borrowed(value.as_bytes())));
+        let given = pairs
+            .iter()
+            .map(|(name, value)| (Cow::Borrowed(name.as_bytes()), Cow::Borrowed(value.as_bytes())));
         let split = text.split('&').filter(|piece| !piece.is_empty()).map(|piece| {
             let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
             (percent_decoded(name), percent_decoded(value))
@@ -212,8 +222,9 @@ mod tests {
 
     #[test]
     fn debug_of_a_request_keeps_secrets() {
-        let request =
-            Request::new("GET", "/key").query(&[("X-Amz-Security-Token", "s3cret1"), ("prefix", "shown")]).headers(&[
+        let request = Request::new("GET", "/key")
+            .query(&[("X-Amz-Security-Token", "s3cret1"), ("prefix", "shown")])
+            .headers(&[
                 ("x-amz-security-token", "s3cret2"),
                 ("X-Amz-Server-Side-Encryption-Customer-Key", "s3cret3"),
                 ("Authorization", "s3cret4"),
@@ -221,7 +232,10 @@ mod tests {
             ]);
         let text = format!("{request:?}");
         assert!(!text.contains("s3cret"), "{text}");
-        assert!(text.contains("example.com") && text.contains("shown") && text.contains("redacted"), "{text}");
+        assert!(
+            text.contains("example.com") && text.contains("shown") && text.contains("redacted"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -233,10 +247,19 @@ mod tests {
             ("http://h:443/?a=b=c&d", "h:443", "/", "a=b=c&d"),
             ("http://[::1]:80/k", "[::1]", "/k", ""),
             ("http://[::1]:9000/k", "[::1]:9000", "/k", ""),
-            ("https://b.s3.eu-west-1.amazonaws.com/k?x=%C3%A9", "b.s3.eu-west-1.amazonaws.com", "/k", "x=%C3%A9"),
+            (
+                "https://b.s3.eu-west-1.amazonaws.com/k?x=%C3%A9",
+                "b.s3.eu-west-1.amazonaws.com",
+                "/k",
+                "x=%C3%A9",
+            ),
         ] {
             let request = Request::from_url("GET", url).unwrap();
-            assert_eq!((request.host, request.path, &*request.query.to_text()), (Some(host), path, query), "{url}");
+            assert_eq!(
+                (request.host, request.path, &*request.query.to_text()),
+                (Some(host), path, query),
+                "{url}"
+            );
         }
     }
 
@@ -261,14 +284,28 @@ mod tests {
         ] {
             assert_eq!(Request::from_url("GET", url).unwrap_err(), Error::Url { part }, "{url}");
         }
-        for url in ["https://h/%zz", "https://h/a b", "https://h/\"", "https://h/[", "https://h/%2"] {
+        for url in ["https://h/%zz", "https://h/a b", "https://h/\"", "https://h/[", "https://h/%2"]
+        {
             assert!(matches!(Request::from_url("GET", url), Err(Error::Path { .. })), "{url}");
         }
-        for url in ["https://h/?a+b", "https://h?a=%zz", "https://h/?a=%4", "https://h/?a=\"", "https://h/?a=\u{e9}"] {
-            assert!(matches!(Request::from_url("GET", url), Err(Error::QueryEncoding { .. })), "{url}");
+        for url in [
+            "https://h/?a+b",
+            "https://h?a=%zz",
+            "https://h/?a=%4",
+            "https://h/?a=\"",
+            "https://h/?a=\u{e9}",
+        ] {
+            assert!(
+                matches!(Request::from_url("GET", url), Err(Error::QueryEncoding { .. })),
+                "{url}"
+            );
         }
         for url in ["https://h/?=a", "https://h/?a&&b", "https://h/?a&"] {
-            assert_eq!(Request::from_url("GET", url).unwrap_err(), Error::UnnamedParameter, "{url}");
+            assert_eq!(
+                Request::from_url("GET", url).unwrap_err(),
+                Error::UnnamedParameter,
+                "{url}"
+            );
         }
         assert!(matches!(Request::from_url("GET ", "https://h?a"), Err(Error::Method { .. })));
     }
@@ -276,7 +313,8 @@ mod tests {
     #[test]
     fn escapes_are_decoded_to_bytes() {
         let query = Query::Text("a%2Fb=%ff%00&c&d=e=f");
-        let pairs: Vec<_> = query.decoded().map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
+        let pairs: Vec<_> =
+            query.decoded().map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
         let expected: [(&[u8], &[u8]); 3] = [(b"a/b", b"\xff\0"), (b"c", b""), (b"d", b"e=f")];
         assert_eq!(pairs, expected.map(|(name, value)| (name.to_vec(), value.to_vec())));
     }

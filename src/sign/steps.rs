@@ -86,12 +86,18 @@ impl fmt::Debug for Steps {
 
 impl fmt::Debug for Signed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Signed").field("steps", &self.steps).field("headers", &Pairs(&self.headers)).finish()
+        f.debug_struct("Signed")
+            .field("steps", &self.steps)
+            .field("headers", &Pairs(&self.headers))
+            .finish()
     }
 }
 
 impl fmt::Debug for Presigned {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Presigned").field("steps", &self.steps).field("query", &Text(&self.query)).finish()
+        f.debug_struct("Presigned")
+            .field("steps", &self.steps)
+            .field("query", &Text(&self.query))
+            .finish()
     }
 }

@@ -30,7 +30,9 @@ pub(super) fn check_query_text(query: &str) -> Result<(), Error> {
         if name.is_empty() {
             return Err(Error::UnnamedParameter);
         }
-        if first_unsendable(piece, |byte| byte != b'+' && (is_path_byte(byte) || byte == b'?')).is_some() {
+        if first_unsendable(piece, |byte| byte != b'+' && (is_path_byte(byte) || byte == b'?'))
+            .is_some()
+        {
             return Err(Error::QueryEncoding { parameter: name.to_owned() });
         }
     }
@@ -66,8 +68,9 @@ fn first_unsendable(text: &str, allowed: impl Fn(u8) -> bool) -> Option<usize> {
     if bytes.iter().filter(|&&byte| !allowed(byte)).count() == 0 {
         return None;
     }
-    let is_escape =
-        |at: usize| bytes.get(at + 1..at + 3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+    let is_escape = |at: usize| {
+        bytes.get(at + 1..at + 3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    };
     (0..bytes.len()).find(|&at| match bytes[at] {
         b'%' => !is_escape(at),
         byte => !allowed(byte),
@@ -76,8 +79,10 @@ fn first_unsendable(text: &str, allowed: impl Fn(u8) -> bool) -> Option<usize> {
 
 /// `unreserved`, `sub-delims`, `:`, `@` (together `pchar`) and the slash between segments: RFC 3986 section 3.3.
 fn is_path_byte(byte: u8) -> bool {
-    const PATH: [bool; 256] =
-        table(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@/", None);
+    const PATH: [bool; 256] = table(
+        b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@/",
+        None,
+    );
     PATH[usize::from(byte)]
 }
 

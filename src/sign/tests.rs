@@ -59,17 +59,26 @@ fn parameters_of_the_signature() {
         let query = [(name, "")];
         let text = format!("https://h/?{name}=");
         let refused = Error::ReservedParameter { name: name.to_owned() };
-        for request in
-            [Request::new("GET", "/").query(&query).headers(&[("host", "h")]), Request::from_url("GET", &text).unwrap()]
-        {
+        for request in [
+            Request::new("GET", "/").query(&query).headers(&[("host", "h")]),
+            Request::from_url("GET", &text).unwrap(),
+        ] {
             let payload = v4::Payload::Unsigned;
-            assert_eq!(v4::sign(&request, payload, &credentials(), SCOPE, TIME).unwrap_err(), refused);
-            assert_eq!(v4::presign(&request, payload, &credentials(), SCOPE, TIME, hour).unwrap_err(), refused);
+            assert_eq!(
+                v4::sign(&request, payload, &credentials(), SCOPE, TIME).unwrap_err(),
+                refused
+            );
+            assert_eq!(
+                v4::presign(&request, payload, &credentials(), SCOPE, TIME, hour).unwrap_err(),
+                refused
+            );
             assert_eq!(v2::sign(&request, None, &credentials(), TIME).unwrap_err(), refused);
             assert_eq!(v2::presign(&request, None, &credentials(), TIME).unwrap_err(), refused);
         }
     }
-    assert!(!check::is_signers_parameter(b"expires") && check::is_signers_parameter(b"x-amz-expires"));
+    assert!(
+        !check::is_signers_parameter(b"expires") && check::is_signers_parameter(b"x-amz-expires")
+    );
 }
 
 #[test]
@@ -88,7 +97,10 @@ fn headers_with_one_value() {
         // The signer's own headers are compared before they are sorted.
         if !["x-amz-date", "x-amz-content-sha256"].contains(&name) {
             let payload = v4::Payload::Unsigned;
-            assert_eq!(v4::sign(&request, payload, &credentials(), SCOPE, TIME).unwrap_err(), refused);
+            assert_eq!(
+                v4::sign(&request, payload, &credentials(), SCOPE, TIME).unwrap_err(),
+                refused
+            );
         }
     }
 }
@@ -145,8 +157,14 @@ fn names_of_payloads() {
         (v4::Payload::StreamingSigned, "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"),
         (v4::Payload::StreamingSignedTrailer, "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"),
         (v4::Payload::StreamingUnsignedTrailer, "STREAMING-UNSIGNED-PAYLOAD-TRAILER"),
-        (v4::Payload::Bytes(b""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
-        (v4::Payload::Hash(&[0xab; 32]), "abababababababababababababababababababababababababababababababab"),
+        (
+            v4::Payload::Bytes(b""),
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        ),
+        (
+            v4::Payload::Hash(&[0xab; 32]),
+            "abababababababababababababababababababababababababababababababab",
+        ),
     ] {
         assert_eq!(payload.hash(), name);
     }
@@ -205,7 +223,10 @@ fn every_refusal_says_what_to_do() {
     let mut texts = BTreeSet::new();
     for refusal in &refusals {
         let text = refusal.to_string();
-        assert!(text.contains([':']) && text.len() > 30 && !text.contains('\n'), "{refusal:?}: {text}");
+        assert!(
+            text.contains([':']) && text.len() > 30 && !text.contains('\n'),
+            "{refusal:?}: {text}"
+        );
         assert!(texts.insert(text), "{refusal:?} says the same as another");
     }
     assert_eq!(

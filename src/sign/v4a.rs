@@ -20,7 +20,9 @@
 //!
 //! [page]: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html
 use super::canonical::{Headers, canonical_query, canonical_request};
-use super::check::{check_credentials, check_request, check_token_service, check_year, is_scope_part};
+use super::check::{
+    check_credentials, check_request, check_token_service, check_year, is_scope_part,
+};
 use super::hash::{Hex, hmac_sha256, mac_sha256, sha256};
 use super::v4::{Payload, REQUIRED, TERMINATOR, check_expiry, is_s3, path_rule, presigned_headers};
 use super::{Credentials, Error, Presigned, Request, Signed, Steps, Version};
@@ -35,8 +37,8 @@ pub(super) const ALGORITHM: &str = "AWS4-ECDSA-P256-SHA256";
 
 /// The order of P-256 less two, in big endian (FIPS 186-4, D.1.2.3).
 const ORDER_LESS_TWO: [u8; 32] = [
-    0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa,
-    0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x4f,
+    0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+    0xbc, 0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x4f,
 ];
 
 /// The regions and the service a signature is good for.
@@ -73,7 +75,9 @@ impl KeyPair {
         for counter in 1..=254 {
             // i = 1 || Label || 0x00 || Context (access key and counter) || the length of the output in bits
             let context = [credentials.access_key_id().as_bytes(), &[counter]].concat();
-            let fixed = [&1u32.to_be_bytes(), ALGORITHM.as_bytes(), &[0], &*context, &256u32.to_be_bytes()].concat();
+            let fixed =
+                [&1u32.to_be_bytes(), ALGORITHM.as_bytes(), &[0], &*context, &256u32.to_be_bytes()]
+                    .concat();
             let candidate = Zeroizing::new(mac_sha256(&keyed, &fixed));
             if *candidate <= ORDER_LESS_TWO
                 && let Ok(private) = PrivateKey::from_slice(&*plus_one(&candidate))
@@ -87,7 +91,8 @@ impl KeyPair {
     /// The public key: X and Y of the point, in big endian.
     pub fn public_key(&self) -> ([u8; 32], [u8; 32]) {
         let point = VerifyingKey::from(&self.private).to_sec1_point(false);
-        let coordinate = |bytes: Option<&[u8]>| bytes.and_then(|bytes| bytes.try_into().ok()).unwrap_or([0; 32]);
+        let coordinate =
+            |bytes: Option<&[u8]>| bytes.and_then(|bytes| bytes.try_into().ok()).unwrap_or([0; 32]);
         (coordinate(point.x().map(|x| &**x)), coordinate(point.y().map(|y| &**y)))
     }
 
@@ -120,7 +125,13 @@ impl KeyPair {
         headers.sort()?;
 
         let query = canonical_query(request.query, &[]);
-        let canonical = canonical_request(request, path_rule(request, scope.service), &query, &headers, &payload_hash);
+        let canonical = canonical_request(
+            request,
+            path_rule(request, scope.service),
+            &query,
+            &headers,
+            &payload_hash,
+        );
         let steps = self.steps(&amz_date, &time.date(), scope.service, canonical);
         let authorization = format!(
             "{ALGORITHM} Credential={}/{}, SignedHeaders={}, Signature={}",
@@ -155,7 +166,8 @@ impl KeyPair {
         if is_s3(scope.service) && !matches!(payload, Payload::Unsigned) && !sends_hash {
             return Err(Error::MissingHeader { name: "x-amz-content-sha256" });
         }
-        let credential = [self.credentials.access_key_id(), &day, scope.service, TERMINATOR].join("/");
+        let credential =
+            [self.credentials.access_key_id(), &day, scope.service, TERMINATOR].join("/");
         let mut signed_headers = String::new();
         headers.push_names(&mut signed_headers);
         let seconds = expires.as_secs().to_string();
@@ -169,7 +181,13 @@ impl KeyPair {
         ];
         parameters.extend(self.credentials.token_parameter());
         let mut query = canonical_query(request.query, &parameters);
-        let canonical = canonical_request(request, path_rule(request, scope.service), &query, &headers, &payload_hash);
+        let canonical = canonical_request(
+            request,
+            path_rule(request, scope.service),
+            &query,
+            &headers,
+            &payload_hash,
+        );
         let steps = self.steps(&amz_date, &day, scope.service, canonical);
         query.push_str("&X-Amz-Signature=");
         query.push_str(&steps.signature);
@@ -192,7 +210,9 @@ impl KeyPair {
         }
         match scope.regions.iter().find(|region| !is_scope_part(region)) {
             None if !scope.regions.is_empty() => Ok(scope.regions.join(",")),
-            wrong => Err(Error::Region { region: wrong.map_or(String::new(), |region| (*region).to_owned()) }),
+            wrong => Err(Error::Region {
+                region: wrong.map_or(String::new(), |region| (*region).to_owned()),
+            }),
         }
     }
 
@@ -204,7 +224,12 @@ impl KeyPair {
 }
 
 /// Tasks 1 and 2, without a signature.
-pub(super) fn steps_to_verify(amz_date: &str, day: &str, service: &str, canonical_request: String) -> Steps {
+pub(super) fn steps_to_verify(
+    amz_date: &str,
+    day: &str,
+    service: &str,
+    canonical_request: String,
+) -> Steps {
     let hash = Hex::of(&sha256(canonical_request.as_bytes()));
     let scope = [day, service, TERMINATOR].join("/");
     let string_to_sign = [ALGORITHM, amz_date, &scope, hash.as_str()].join("\n");
@@ -216,7 +241,9 @@ pub(super) fn set_covers(set: &str, region: &str) -> bool {
     set.split(',').any(|pattern| match pattern.trim_ascii().split_once('*') {
         None => pattern.trim_ascii() == region,
         Some((start, end)) => {
-            region.len() >= start.len() + end.len() && region.starts_with(start) && region.ends_with(end)
+            region.len() >= start.len() + end.len()
+                && region.starts_with(start)
+                && region.ends_with(end)
         }
     })
 }
@@ -224,7 +251,9 @@ pub(super) fn set_covers(set: &str, region: &str) -> bool {
 /// Chunks of version 4 are chained by a key that SigV4A does not have.
 fn unchunked(payload: Payload<'_>) -> Result<Payload<'_>, Error> {
     match payload {
-        Payload::StreamingSigned => Err(Error::Payload { payload: "STREAMING-AWS4-HMAC-SHA256-PAYLOAD" }),
+        Payload::StreamingSigned => {
+            Err(Error::Payload { payload: "STREAMING-AWS4-HMAC-SHA256-PAYLOAD" })
+        }
         Payload::StreamingSignedTrailer => {
             Err(Error::Payload { payload: "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER" })
         }
@@ -246,7 +275,9 @@ fn plus_one(number: &[u8; 32]) -> Zeroizing<[u8; 32]> {
 
 impl fmt::Debug for KeyPair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeyPair").field("access_key_id", &self.credentials.access_key_id()).finish_non_exhaustive()
+        f.debug_struct("KeyPair")
+            .field("access_key_id", &self.credentials.access_key_id())
+            .finish_non_exhaustive()
     }
 }
 
@@ -257,15 +288,25 @@ mod tests {
     const TIME: Timestamp = Timestamp::from_unix(1_440_938_160);
 
     fn key() -> KeyPair {
-        KeyPair::derive(&Credentials::new("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")).unwrap()
+        KeyPair::derive(&Credentials::new(
+            "AKIDEXAMPLE",
+            "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+        ))
+        .unwrap()
     }
 
     /// The figures of aws-c-auth's suite, case `get-vanilla`.
     #[test]
     fn the_published_key_and_steps() {
         let (x, y) = key().public_key();
-        assert_eq!(hex::encode(x), "b6618f6a65740a99e650b33b6b4b5bd0d43b176d721a3edfea7e7d2d56d936b1");
-        assert_eq!(hex::encode(y), "865ed22a7eadc9c5cb9d2cbaca1b3699139fedc5043dc6661864218330c8e518");
+        assert_eq!(
+            hex::encode(x),
+            "b6618f6a65740a99e650b33b6b4b5bd0d43b176d721a3edfea7e7d2d56d936b1"
+        );
+        assert_eq!(
+            hex::encode(y),
+            "865ed22a7eadc9c5cb9d2cbaca1b3699139fedc5043dc6661864218330c8e518"
+        );
         let request = Request::new("GET", "/").headers(&[("Host", "example.amazonaws.com")]);
         let scope = MultiRegionScope { regions: &["us-east-1"], service: "service" };
         let signed = key().sign(&request, Payload::Bytes(b""), scope, TIME).unwrap();
@@ -283,7 +324,9 @@ mod tests {
         ] {
             assert!(key().verifies(of, &hex::decode(signature).unwrap()));
         }
-        let presigned = key().presign(&request, Payload::Bytes(b""), scope, TIME, Duration::from_secs(3600)).unwrap();
+        let presigned = key()
+            .presign(&request, Payload::Bytes(b""), scope, TIME, Duration::from_secs(3600))
+            .unwrap();
         assert!(presigned.steps.string_to_sign.ends_with(
             "\n20150830/service/aws4_request\n890c4ed28c1a1ac10b5862719b537afbe392e987dc1aab1efa16fe7de41d3c81"
         ));
@@ -300,8 +343,14 @@ mod tests {
             key().sign(&request, payload, MultiRegionScope { regions, service }, TIME).unwrap_err()
         };
         assert_eq!(refused(&[], "s3", Payload::Unsigned), Error::Region { region: String::new() });
-        assert_eq!(refused(&["a", "b,c"], "s3", Payload::Unsigned), Error::Region { region: "b,c".into() });
-        assert_eq!(refused(&["a"], "s/3", Payload::Unsigned), Error::Service { service: "s/3".into() });
+        assert_eq!(
+            refused(&["a", "b,c"], "s3", Payload::Unsigned),
+            Error::Region { region: "b,c".into() }
+        );
+        assert_eq!(
+            refused(&["a"], "s/3", Payload::Unsigned),
+            Error::Service { service: "s/3".into() }
+        );
         for payload in [Payload::StreamingSigned, Payload::StreamingSignedTrailer] {
             assert!(matches!(refused(&["a"], "s3", payload), Error::Payload { .. }));
         }

@@ -66,9 +66,12 @@ impl Secrets {
     /// Returns `text` with every part that it shares with a secret replaced.
     pub(crate) fn hide<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let pieces = pieces(text);
-        let bytes: Zeroizing<Vec<u8>> = Zeroizing::new(pieces.iter().map(|piece| piece.byte).collect());
+        let bytes: Zeroizing<Vec<u8>> =
+            Zeroizing::new(pieces.iter().map(|piece| piece.byte).collect());
         let mut hidden = vec![false; pieces.len()];
-        let mut mark = |at: usize, length: usize| hidden.iter_mut().skip(at).take(length).for_each(|mark| *mark = true);
+        let mut mark = |at: usize, length: usize| {
+            hidden.iter_mut().skip(at).take(length).for_each(|mark| *mark = true)
+        };
         for (at, part) in bytes.windows(SHARED).enumerate() {
             if self.parts.contains(&self.state.hash_one(part)) {
                 mark(at, SHARED);
@@ -139,7 +142,11 @@ fn unescaped(text: &[u8]) -> Option<(u8, usize)> {
         [b'%', rest @ ..] => {
             let nested = rest.chunks_exact(2).take_while(|pair| pair == b"25").count();
             // The last `25` may be the byte itself.
-            let skipped = if is_hex_pair(rest.get(2 * nested..)?) { 2 * nested } else { 2 * nested.saturating_sub(1) };
+            let skipped = if is_hex_pair(rest.get(2 * nested..)?) {
+                2 * nested
+            } else {
+                2 * nested.saturating_sub(1)
+            };
             let pair = rest.get(skipped..skipped + 2).filter(|pair| is_hex_pair(pair))?;
             Some((hex_value(pair)?, 1 + skipped + 2))
         }
@@ -167,7 +174,11 @@ fn is_hex_pair(text: &[u8]) -> bool {
 
 /// A number below 256 in hexadecimal digits.
 fn hex_value(digits: &[u8]) -> Option<u8> {
-    u8::from_str_radix(std::str::from_utf8(digits).ok().filter(|digits| !digits.starts_with('+'))?, 16).ok()
+    u8::from_str_radix(
+        std::str::from_utf8(digits).ok().filter(|digits| !digits.starts_with('+'))?,
+        16,
+    )
+    .ok()
 }
 
 #[cfg(test)]
@@ -200,9 +211,16 @@ mod tests {
             basic(SECRET),
             basic(SECRET).trim_end_matches('=').to_owned(),
         ] {
-            for text in [written.clone(), format!("the key ({written}) is wrong"), format!("k={written}&b=c")] {
+            for text in [
+                written.clone(),
+                format!("the key ({written}) is wrong"),
+                format!("k={written}&b=c"),
+            ] {
                 let out = hidden(&text);
-                assert!(out.contains(REDACTED) && out.len() <= text.len() - written.len() + 30, "{text}: {out}");
+                assert!(
+                    out.contains(REDACTED) && out.len() <= text.len() - written.len() + 30,
+                    "{text}: {out}"
+                );
                 assert!(!text.contains("is wrong") || out.ends_with("is wrong"), "{out}");
             }
         }
@@ -212,21 +230,30 @@ mod tests {
             let out = hidden(&format!("Basic {}.", basic(&format!("{around}hunter2 "))));
             assert!(out.contains(REDACTED), "{around}: {out}");
         }
-        assert_eq!(hidden("it says hunter2, HUNTER2 and h u n t e r 2"), "it says <redacted> and <redacted>");
+        assert_eq!(
+            hidden("it says hunter2, HUNTER2 and h u n t e r 2"),
+            "it says <redacted> and <redacted>"
+        );
     }
 
     #[test]
     fn parts_of_a_secret_are_hidden_too() {
         for (from, to) in [(0, 20), (12, 40), (25, 40), (3, 21)] {
             let out = hidden(&format!("key {}...", &SECRET[from..to]));
-            assert!(out.starts_with("key <redacted>") && out.len() <= "key <redacted>...".len() + 1, "{out}");
+            assert!(
+                out.starts_with("key <redacted>") && out.len() <= "key <redacted>...".len() + 1,
+                "{out}"
+            );
         }
     }
 
     #[test]
     fn other_words_stay_as_they_are() {
-        let long = "The AWS Access Key Id you provided does not exist in our records. 100% & \\ \u{e9}";
-        for text in ["", "a", "hunter", "K7MDENG", long, "%", "%2", "%25", "&#", "&;", "\\u00", "%zz \\x"] {
+        let long =
+            "The AWS Access Key Id you provided does not exist in our records. 100% & \\ \u{e9}";
+        for text in
+            ["", "a", "hunter", "K7MDENG", long, "%", "%2", "%25", "&#", "&;", "\\u00", "%zz \\x"]
+        {
             assert_eq!(hidden(text), text);
             assert_eq!(Secrets::new().with("ab").with("").hide(text), text);
         }

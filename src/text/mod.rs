@@ -140,7 +140,10 @@ mod tests {
         ] {
             let text = format!("a{c}b");
             let written = shown(&text).to_string();
-            assert!(written.is_ascii() && written.starts_with("a\\") && written.ends_with('b'), "{written}");
+            assert!(
+                written.is_ascii() && written.starts_with("a\\") && written.ends_with('b'),
+                "{written}"
+            );
         }
     }
 

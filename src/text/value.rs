@@ -71,7 +71,10 @@ impl fmt::Display for ShownValue<'_> {
         if self.form == Form::Url {
             let (place, rest) = text.split_at(text.find(['?', '#']).unwrap_or(text.len()));
             let rest = rest.get(..1).unwrap_or_default();
-            return match (is_url(place) || is_short(place)) && !may_be_secret(place) && !text.contains('@') {
+            return match (is_url(place) || is_short(place))
+                && !may_be_secret(place)
+                && !text.contains('@')
+            {
                 true if rest.is_empty() => write!(f, "{}", shown(place)),
                 true => write!(f, "{}{rest}{NOT_SHOWN}", shown(place)),
                 false => f.write_str(NOT_SHOWN),
@@ -86,11 +89,14 @@ impl fmt::Display for ShownValue<'_> {
             Form::Word => false,
             Form::Name => {
                 let pieces = text.split(['.', '_', '-']);
-                text.len() <= NAME && pieces.clone().all(|piece| is_word(piece, NAME) || is_short(piece))
+                text.len() <= NAME
+                    && pieces.clone().all(|piece| is_word(piece, NAME) || is_short(piece))
             }
             Form::Region => text.len() <= REGION && is_region(text),
             Form::Bucket => {
-                let is_name = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-/".contains(&b));
+                let is_name = |text: &str| {
+                    text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-/".contains(&b))
+                };
                 text.len() <= 63 && (is_name(text) || text.starts_with("arn:"))
             }
             Form::Path => text.len() <= PATH && is_path(text),
@@ -124,7 +130,9 @@ fn is_number(text: &str) -> bool {
 }
 
 fn is_duration(text: &str) -> bool {
-    let is_unit = |unit: &str| unit.chars().count() <= 8 && unit.chars().all(|c| c.is_alphabetic() || c == ' ');
+    let is_unit = |unit: &str| {
+        unit.chars().count() <= 8 && unit.chars().all(|c| c.is_alphabetic() || c == ' ')
+    };
     text.chars().all(|c| c.is_ascii_digit() || c.is_alphabetic() || "+-. ".contains(c))
         && text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c))
         && text.split(|c: char| c.is_ascii_digit() || "+-.".contains(c)).all(is_unit)
@@ -167,7 +175,9 @@ fn is_path(text: &str) -> bool {
     let drive = text.as_bytes().get(1..3).is_some_and(|rest| rest == b":\\" || rest == b":/");
     let end = text.to_ascii_lowercase();
     !text.chars().any(char::is_control)
-        && (drive || text.starts_with(['/', '.', '~']) || ENDINGS.iter().any(|ending| end.ends_with(ending)))
+        && (drive
+            || text.starts_with(['/', '.', '~'])
+            || ENDINGS.iter().any(|ending| end.ends_with(ending)))
 }
 
 /// Whether a part of `text` has the form of a key, a token or a digest, whatever stands around it.
@@ -230,10 +240,14 @@ pub(crate) fn resemblance(text: &str) -> Option<Resemblance> {
     const SECRET_KEY: usize = 40;
     const ACCESS_KEY_ID: usize = 20;
     /// Beginnings of AWS's session tokens, and of a JSON object in base64.
-    const TOKENS: [&str; 6] = ["FwoGZXIvYXdz", "IQoJb3JpZ2lu", "FQoGZXIvYXdz", "FQoDYXdz", "AgoGb3JpZ2lu", "eyJ"];
+    const TOKENS: [&str; 6] =
+        ["FwoGZXIvYXdz", "IQoJb3JpZ2lu", "FQoGZXIvYXdz", "FQoDYXdz", "AgoGb3JpZ2lu", "eyJ"];
     const TOKEN: usize = 60;
     let text = text.trim();
-    if text.contains("-----BEGIN") || text.contains("PRIVATE KEY") || text.contains("LS0tLS1CRUdJTi") {
+    if text.contains("-----BEGIN")
+        || text.contains("PRIVATE KEY")
+        || text.contains("LS0tLS1CRUdJTi")
+    {
         return Some(Resemblance::PrivateKey);
     }
     if der_of(text).is_some() {
@@ -248,8 +262,10 @@ pub(crate) fn resemblance(text: &str) -> Option<Resemblance> {
         return Some(Resemblance::SecretKey);
     }
     let id = |text: &str| text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
-    (text.len() == ACCESS_KEY_ID && ["AKIA", "ASIA"].iter().any(|start| text.starts_with(start)) && id(text))
-        .then_some(Resemblance::AccessKeyId)
+    (text.len() == ACCESS_KEY_ID
+        && ["AKIA", "ASIA"].iter().any(|start| text.starts_with(start))
+        && id(text))
+    .then_some(Resemblance::AccessKeyId)
 }
 
 /// Decodes base64 of a DER document: a SEQUENCE that is as long as it says.
@@ -311,15 +327,43 @@ mod tests {
                 ][..],
             ),
             (Form::Duration, &["168h", "1h30m", "-5s", "300 ms", "1.5h", "soon", "5 minutes"]),
-            (Form::Word, &["GLACIER", "yes", "Private", "<nil>", "tru-e", "sha256", "2", " true", "\u{663}"]),
-            (Form::Name, &["acesskey", "region_endpoint", "multipart-copy-chunk-size", "storage.s3"]),
-            (Form::Region, &["us-east-1.evil", "<nil>", "EU", "US_EAST_1", "eu-central-1a", "us-gov-west-1"]),
+            (
+                Form::Word,
+                &["GLACIER", "yes", "Private", "<nil>", "tru-e", "sha256", "2", " true", "\u{663}"],
+            ),
+            (
+                Form::Name,
+                &["acesskey", "region_endpoint", "multipart-copy-chunk-size", "storage.s3"],
+            ),
+            (
+                Form::Region,
+                &["us-east-1.evil", "<nil>", "EU", "US_EAST_1", "eu-central-1a", "us-gov-west-1"],
+            ),
             (
                 Form::Bucket,
-                &["a/b", "..", "my.registry", "Registry_1", "arn:aws:s3:us-west-2:123456789012:accesspoint/mine"],
+                &[
+                    "a/b",
+                    "..",
+                    "my.registry",
+                    "Registry_1",
+                    "arn:aws:s3:us-west-2:123456789012:accesspoint/mine",
+                ],
             ),
-            (Form::Url, &["http://h:81/a b", "ftp://h", "h:0", "s3.example.org:x", "localhost", "", "//h"]),
-            (Form::Path, &["/etc/ssl/registry.pem", "./key", "key.PEM", "C:\\keys\\cf", "~/cf.key", "../a b"]),
+            (
+                Form::Url,
+                &["http://h:81/a b", "ftp://h", "h:0", "s3.example.org:x", "localhost", "", "//h"],
+            ),
+            (
+                Form::Path,
+                &[
+                    "/etc/ssl/registry.pem",
+                    "./key",
+                    "key.PEM",
+                    "C:\\keys\\cf",
+                    "~/cf.key",
+                    "../a b",
+                ],
+            ),
         ] {
             for value in values {
                 assert_eq!(shown_value(value, form).to_string(), *value, "{form:?}");
@@ -333,7 +377,8 @@ mod tests {
     #[test]
     fn secrets_are_shown_as_no_form() {
         let der = STANDARD.encode([&[0x30, 0x81, 0x84][..], &[7; 0x84]].concat());
-        let nested = STANDARD.encode("-----BEGIN PRIVATE KEY-----\nMIGH\n-----END PRIVATE KEY-----\n");
+        let nested =
+            STANDARD.encode("-----BEGIN PRIVATE KEY-----\nMIGH\n-----END PRIVATE KEY-----\n");
         let url_safe = SECRET.replace('+', "-").replace('/', "_");
         for secret in [
             SECRET,
@@ -353,9 +398,14 @@ mod tests {
             &nested,
             "hunter2",
         ] {
-            for form in [Form::Number, Form::Duration, Form::Word, Form::Name, Form::Url, Form::Path] {
+            for form in
+                [Form::Number, Form::Duration, Form::Word, Form::Name, Form::Url, Form::Path]
+            {
                 let text = shown_value(secret, form).to_string();
-                assert!(text.ends_with(NOT_SHOWN) && text.len() <= NOT_SHOWN.len() + 1, "{form:?}: {text}");
+                assert!(
+                    text.ends_with(NOT_SHOWN) && text.len() <= NOT_SHOWN.len() + 1,
+                    "{form:?}: {text}"
+                );
             }
         }
     }

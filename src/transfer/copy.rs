@@ -3,8 +3,8 @@ use super::meter::Meter;
 use super::{Transfer, Transferred, parallel};
 use crate::Cancel;
 use crate::client::{
-    ByteRange, Client, Condition, CopySource, MAX_PART_SIZE, MAX_PARTS, MIN_PART_SIZE, ObjectMeta, ObjectSettings,
-    UploadRef, UploadedPart, lacks_operation,
+    ByteRange, Client, Condition, CopySource, MAX_PART_SIZE, MAX_PARTS, MIN_PART_SIZE, ObjectMeta,
+    ObjectSettings, UploadRef, UploadedPart, lacks_operation,
 };
 use crate::error::{Error, ErrorKind, Result, catch_panic};
 use std::num::NonZeroUsize;
@@ -29,9 +29,14 @@ impl Transfer<'_> {
         let meta = self.client.head_object(source.bucket, source.key)?;
         let source = CopySource { if_match: source.if_match.or(meta.etag.as_deref()), ..source };
         let meter = Meter::new(&self.client, self.progress, meta.size);
-        let ranges =
-            CopyRanges { threshold: self.part_size, chunk_size: self.part_size, concurrency: self.concurrency };
-        copy_any_size(&self.client, source, &meta, (bucket, key), settings, ranges, &|bytes| meter.part(bytes))
+        let ranges = CopyRanges {
+            threshold: self.part_size,
+            chunk_size: self.part_size,
+            concurrency: self.concurrency,
+        };
+        copy_any_size(&self.client, source, &meta, (bucket, key), settings, ranges, &|bytes| {
+            meter.part(bytes)
+        })
     }
 }
 
@@ -78,7 +83,9 @@ pub(crate) fn copy_any_size(
     done: &(dyn Fn(u64) + Sync),
 ) -> Result<Transferred> {
     let settings_of_parts = || with_metadata_of(settings, meta);
-    if meta.size > MAX_PART_SIZE || (meta.size > ranges.threshold && may_be_copied_in_parts(source.key)) {
+    if meta.size > MAX_PART_SIZE
+        || (meta.size > ranges.threshold && may_be_copied_in_parts(source.key))
+    {
         let copied = in_parts(
             client,
             &cut(meta.size, ranges.chunk_size)?,
@@ -108,11 +115,17 @@ pub(crate) fn copy_any_size(
         done(meta.size);
         return Ok(Transferred { bytes: meta.size, parts: 1, etag: stored.etag });
     }
-    in_parts(client, &cut(meta.size, RELAYED_PART)?, (bucket, key), &settings_of_parts(), |pieces, upload| {
-        for_each_part(client, pieces, RELAYS, done, |client, piece, number| {
-            client.upload_part(upload, number, &version.read(client, piece)?)
-        })
-    })
+    in_parts(
+        client,
+        &cut(meta.size, RELAYED_PART)?,
+        (bucket, key),
+        &settings_of_parts(),
+        |pieces, upload| {
+            for_each_part(client, pieces, RELAYS, done, |client, piece, number| {
+                client.upload_part(upload, number, &version.read(client, piece)?)
+            })
+        },
+    )
 }
 
 /// Makes an object of the parts that `send` sends of the `pieces`, or leaves nothing.
@@ -130,7 +143,11 @@ fn in_parts(
     })
     .map_err(|error| abort_after(client, upload, error))?;
     let bytes = pieces.last().map_or(0, |piece| piece.end);
-    Ok(Transferred { bytes, parts: u32::try_from(pieces.len()).unwrap_or(u32::MAX), etag: copy.etag })
+    Ok(Transferred {
+        bytes,
+        parts: u32::try_from(pieces.len()).unwrap_or(u32::MAX),
+        etag: copy.etag,
+    })
 }
 
 /// One version of an object, to be read.
@@ -157,7 +174,8 @@ impl Version<'_> {
 /// servers say so, each in its own way; rclone responds with 200, copies nothing and returns no
 /// ETag.
 pub(crate) fn cannot_copy_parts(error: &Error) -> bool {
-    error.operation() == Some("UploadPartCopy") && (error.kind() == ErrorKind::Protocol || lacks_operation(error))
+    error.operation() == Some("UploadPartCopy")
+        && (error.kind() == ErrorKind::Protocol || lacks_operation(error))
 }
 
 /// Whether every server that has UploadPartCopy can copy from this key. Ceph decodes the source twice and fails with some
@@ -209,7 +227,9 @@ pub(super) fn cut(size: u64, chunk_size: u64) -> Result<Vec<Range<u64>>> {
         let text = format!("{size} bytes are more than {MAX_PARTS} parts of {MAX_PART_SIZE} bytes");
         return Err(Error::new(ErrorKind::InvalidArgument, text));
     }
-    Ok((0..size.div_ceil(chunk)).map(|index| index * chunk..(index * chunk + chunk).min(size)).collect())
+    Ok((0..size.div_ceil(chunk))
+        .map(|index| index * chunk..(index * chunk + chunk).min(size))
+        .collect())
 }
 
 /// Discards the parts of a failed upload and returns the failure.
@@ -231,15 +251,24 @@ mod tests {
 
     #[test]
     fn parts_cover_everything_once_within_the_limits() {
-        for (size, chunk) in [(1, 5 << 20), (5 << 20, 5 << 20), ((5 << 20) + 1, 5 << 20), (1 << 40, 32 << 20)] {
+        for (size, chunk) in
+            [(1, 5 << 20), (5 << 20, 5 << 20), ((5 << 20) + 1, 5 << 20), (1 << 40, 32 << 20)]
+        {
             let ranges = cut(size, chunk).expect("within the limits");
             assert!(ranges.len() <= 10_000);
             assert_eq!(ranges[0].start, 0);
             assert_eq!(ranges[ranges.len() - 1].end, size);
             assert!(ranges.windows(2).all(|pair| pair[0].end == pair[1].start));
-            assert!(ranges[..ranges.len() - 1].iter().all(|range| range.end - range.start >= MIN_PART_SIZE));
+            assert!(
+                ranges[..ranges.len() - 1]
+                    .iter()
+                    .all(|range| range.end - range.start >= MIN_PART_SIZE)
+            );
         }
         assert_eq!(cut(50_000 << 30, 1).expect("the largest object").len(), 10_000);
-        assert_eq!(cut((50_000 << 30) + 1, 1).expect_err("too large").kind(), ErrorKind::InvalidArgument);
+        assert_eq!(
+            cut((50_000 << 30) + 1, 1).expect_err("too large").kind(),
+            ErrorKind::InvalidArgument
+        );
     }
 }

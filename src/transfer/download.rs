@@ -46,7 +46,12 @@ impl Transfer<'_> {
     /// # Errors
     /// [`ErrorKind::Integrity`] when the object changes meanwhile, or the content is not what was stored;
     /// [`ErrorKind::LocalIo`]. No file is left behind then.
-    pub fn download_to_file(&self, bucket: &str, key: &str, file: impl AsRef<Path>) -> Result<Downloaded> {
+    pub fn download_to_file(
+        &self,
+        bucket: &str,
+        key: &str,
+        file: impl AsRef<Path>,
+    ) -> Result<Downloaded> {
         let path = file.as_ref();
         let meta = match self.verification {
             DownloadVerification::Content => self.client.head_object_with_checksum(bucket, key)?,
@@ -55,13 +60,21 @@ impl Transfer<'_> {
         let unfinished = Unfinished::beside(path, self.client.clock().random())?;
         unfinished.file.set_len(meta.size).map_err(|error| local_error("writing", path, error))?;
         // Without an ETag nothing tells that two ranges are of the same version: read it in one.
-        let whole = || if meta.size == 0 { Vec::new() } else { std::iter::once(0..meta.size).collect() };
+        let whole =
+            || if meta.size == 0 { Vec::new() } else { std::iter::once(0..meta.size).collect() };
         let pieces = if meta.etag.is_some() { cut(meta.size, self.part_size)? } else { whole() };
         let meter = Meter::new(&self.client, self.progress, meta.size);
         let (client, cancel) = self.client.with_child_cancel();
         let crcs = parallel::for_each(pieces.len(), self.concurrency, &cancel, |index| {
-            let fetch =
-                RangeFetch { client: &client, bucket, key, meta: &meta, file: &unfinished.file, path, meter: &meter };
+            let fetch = RangeFetch {
+                client: &client,
+                bucket,
+                key,
+                meta: &meta,
+                file: &unfinished.file,
+                path,
+                meter: &meter,
+            };
             fetch.piece(&pieces[index], self.verification)
         })?;
         let verified = match self.verification {
@@ -91,7 +104,8 @@ impl RangeFetch<'_> {
         let length = piece.end - piece.start;
         let range = ByteRange::Part { offset: piece.start, length };
         let etag = self.meta.etag.as_deref();
-        let mut reader = self.client.get_same_version(self.bucket, self.key, range, etag, Some(length))?;
+        let mut reader =
+            self.client.get_same_version(self.bucket, self.key, range, etag, Some(length))?;
         // Without an ETag the size alone shows another version.
         if reader.meta().size != self.meta.size {
             return Err(reader.changed());
@@ -105,41 +119,54 @@ impl RangeFetch<'_> {
                 break;
             }
             if at + n as u64 > piece.end {
-                return Err(self.error(ErrorKind::Protocol, "the server sent more than the range asked for"));
+                return Err(self
+                    .error(ErrorKind::Protocol, "the server sent more than the range asked for"));
             }
             if verification == DownloadVerification::Content {
                 crc.update(&block[..n]);
             }
-            write_all_at(self.file, &block[..n], at).map_err(|error| local_error("writing", self.path, error))?;
+            write_all_at(self.file, &block[..n], at)
+                .map_err(|error| local_error("writing", self.path, error))?;
             at += n as u64;
             self.meter.advance(n as u64, 0);
         }
         if at != piece.end {
-            return Err(self.error(ErrorKind::Integrity, "the server sent less than the range asked for"));
+            return Err(
+                self.error(ErrorKind::Integrity, "the server sent less than the range asked for")
+            );
         }
         self.meter.part(0);
         Ok(crc.finalize())
     }
 
     fn error(&self, kind: ErrorKind, message: &str) -> Error {
-        Error::new(kind, message).with_operation("GetObject").with_bucket(self.bucket).with_key(self.key)
+        Error::new(kind, message)
+            .with_operation("GetObject")
+            .with_bucket(self.bucket)
+            .with_key(self.key)
     }
 }
 
 /// Holds what arrived against what the server says of the object.
 fn verify(meta: &ObjectMeta, pieces: &[Range<u64>], crcs: &[u64], file: &File) -> Result<Verified> {
-    let wrong =
-        |what: &str| Err(Error::new(ErrorKind::Integrity, format!("the content does not have the object's {what}")));
+    let wrong = |what: &str| {
+        Err(Error::new(
+            ErrorKind::Integrity,
+            format!("the content does not have the object's {what}"),
+        ))
+    };
     if let Some(expected) = meta.crc64nvme {
         let nvme = CrcAlgorithm::Crc64Nvme;
-        let whole = pieces.iter().zip(crcs).fold(Crc::new(nvme).finalize(), |whole, (piece, crc)| {
-            checksum_combine(nvme, whole, *crc, piece.end - piece.start)
-        });
+        let whole =
+            pieces.iter().zip(crcs).fold(Crc::new(nvme).finalize(), |whole, (piece, crc)| {
+                checksum_combine(nvme, whole, *crc, piece.end - piece.start)
+            });
         return if whole == expected { Ok(Verified::Crc64Nvme) } else { wrong("CRC-64/NVME") };
     }
     let Some(expected) = meta.md5() else { return Ok(Verified::LengthAlone) };
     let digest = md5_of(file, meta.size).map_err(|error| {
-        Error::new(ErrorKind::LocalIo, format!("the file cannot be read back: {error}")).with_source(error)
+        Error::new(ErrorKind::LocalIo, format!("the file cannot be read back: {error}"))
+            .with_source(error)
     })?;
     if digest == expected { Ok(Verified::Md5) } else { wrong("MD5") }
 }
@@ -167,10 +194,13 @@ mod tests {
     fn arrived(content: &[u8]) -> (File, Vec<Range<u64>>, Vec<u64>) {
         let file = tempfile::tempfile().expect("a file");
         write_all_at(&file, content, 0).expect("written");
-        let pieces: Vec<Range<u64>> =
-            (0..content.len() as u64).step_by(7).map(|at| at..(at + 7).min(content.len() as u64)).collect();
-        let crc =
-            |piece: &Range<u64>| checksum(CrcAlgorithm::Crc64Nvme, &content[piece.start as usize..piece.end as usize]);
+        let pieces: Vec<Range<u64>> = (0..content.len() as u64)
+            .step_by(7)
+            .map(|at| at..(at + 7).min(content.len() as u64))
+            .collect();
+        let crc = |piece: &Range<u64>| {
+            checksum(CrcAlgorithm::Crc64Nvme, &content[piece.start as usize..piece.end as usize])
+        };
         let crcs = pieces.iter().map(crc).collect();
         (file, pieces, crcs)
     }
@@ -183,7 +213,10 @@ mod tests {
     fn the_checksums_of_ranges_make_that_of_the_whole() {
         for content in [&b""[..], b"1234567", b"a content of several ranges, the last one short"] {
             let (file, pieces, mut crcs) = arrived(content);
-            let meta = ObjectMeta { crc64nvme: Some(checksum(CrcAlgorithm::Crc64Nvme, content)), ..meta(content) };
+            let meta = ObjectMeta {
+                crc64nvme: Some(checksum(CrcAlgorithm::Crc64Nvme, content)),
+                ..meta(content)
+            };
             assert_eq!(verify(&meta, &pieces, &crcs, &file).expect("right"), Verified::Crc64Nvme);
             crcs.reverse();
             if crcs.len() > 1 {
@@ -199,15 +232,23 @@ mod tests {
         let (file, pieces, crcs) = arrived(content);
         let with = |etag: String, encryption: Option<&str>| {
             let encryption = encryption.map(str::to_owned);
-            verify(&ObjectMeta { etag: Some(etag), encryption, ..meta(content) }, &pieces, &crcs, &file)
+            verify(
+                &ObjectMeta { etag: Some(etag), encryption, ..meta(content) },
+                &pieces,
+                &crcs,
+                &file,
+            )
         };
-        let (right, wrong) = (hex::encode(Md5::digest(content)), hex::encode(Md5::digest(b"another")));
+        let (right, wrong) =
+            (hex::encode(Md5::digest(content)), hex::encode(Md5::digest(b"another")));
         assert_eq!(with(right.clone(), None).expect("right"), Verified::Md5);
         assert_eq!(with(right, Some("AES256")).expect("right"), Verified::Md5);
         assert_eq!(with(wrong.clone(), None).expect_err("wrong").kind(), ErrorKind::Integrity);
-        for (etag, encryption) in
-            [(wrong.clone(), Some("aws:kms")), (format!("{wrong}-2"), None), ("opaque".to_owned(), None)]
-        {
+        for (etag, encryption) in [
+            (wrong.clone(), Some("aws:kms")),
+            (format!("{wrong}-2"), None),
+            ("opaque".to_owned(), None),
+        ] {
             assert_eq!(with(etag, encryption).expect("not comparable"), Verified::LengthAlone);
         }
     }

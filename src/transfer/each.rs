@@ -31,6 +31,8 @@ impl Transfer<'_> {
         work: impl Fn(&Client, &I) -> Result<T> + Sync,
     ) -> Result<Vec<T>> {
         let (client, cancel) = self.client.with_child_cancel();
-        parallel::for_each(items.len(), self.concurrency, &cancel, |index| work(&client, &items[index]))
+        parallel::for_each(items.len(), self.concurrency, &cancel, |index| {
+            work(&client, &items[index])
+        })
     }
 }

@@ -49,7 +49,8 @@ impl Unfinished {
     /// Makes all of it durable and gives it its name, replacing what has it.
     pub(super) fn finish(mut self) -> Result<()> {
         self.file.sync_all().map_err(|error| local_error("writing", &self.path, error))?;
-        fs::rename(&self.path, &self.target).map_err(|error| local_error("renaming", &self.path, error))?;
+        fs::rename(&self.path, &self.target)
+            .map_err(|error| local_error("renaming", &self.path, error))?;
         self.done = true;
         Ok(())
     }
@@ -66,7 +67,8 @@ impl Drop for Unfinished {
 
 /// A failure of the local file system, saying of which file.
 pub(super) fn local_error(doing: &str, path: &Path, error: io::Error) -> Error {
-    Error::new(ErrorKind::LocalIo, format!("{doing} {} failed: {error}", path.display())).with_source(error)
+    Error::new(ErrorKind::LocalIo, format!("{doing} {} failed: {error}", path.display()))
+        .with_source(error)
 }
 
 #[cfg(unix)]

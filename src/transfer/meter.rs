@@ -26,9 +26,18 @@ pub(super) struct Meter<'a> {
 }
 
 impl<'a> Meter<'a> {
-    pub(super) fn new(client: &'a Client, tell: Option<&'a (dyn Fn(Progress) + Sync)>, total: u64) -> Self {
+    pub(super) fn new(
+        client: &'a Client,
+        tell: Option<&'a (dyn Fn(Progress) + Sync)>,
+        total: u64,
+    ) -> Self {
         let retries_before = client.stats().retries;
-        Self { client, tell, retries_before, progress: Mutex::new(Progress { total, ..Progress::default() }) }
+        Self {
+            client,
+            tell,
+            retries_before,
+            progress: Mutex::new(Progress { total, ..Progress::default() }),
+        }
     }
 
     /// One more part is done, with these bytes.

@@ -25,7 +25,9 @@ mod read_ahead;
 mod shards;
 mod upload;
 
-pub(crate) use copy::{CopyRanges, cannot_copy_parts, copy_any_size, copy_parts, may_be_copied_in_parts};
+pub(crate) use copy::{
+    CopyRanges, cannot_copy_parts, copy_any_size, copy_parts, may_be_copied_in_parts,
+};
 pub use download::{Downloaded, Verified};
 pub(crate) use memory::{MemoryLimit, Share};
 pub use meter::Progress;

@@ -43,7 +43,10 @@ pub(super) fn for_each<T: Send>(
     let mut results = std::thread::scope(|scope| {
         let threads: Vec<_> = (1..concurrency.get().min(count))
             .map_while(|_| {
-                std::thread::Builder::new().name("s3driver-transfer".to_owned()).spawn_scoped(scope, run).ok()
+                std::thread::Builder::new()
+                    .name("s3driver-transfer".to_owned())
+                    .spawn_scoped(scope, run)
+                    .ok()
             })
             .collect();
         // The caller's thread works too, so that it goes on when no other can be had.
@@ -69,7 +72,8 @@ mod tests {
 
     #[test]
     fn results_are_in_order() {
-        let squares = for_each(100, FOUR, &Cancel::new(), |index| Ok(index * index)).expect("no failure");
+        let squares =
+            for_each(100, FOUR, &Cancel::new(), |index| Ok(index * index)).expect("no failure");
         assert_eq!(squares, (0..100).map(|index| index * index).collect::<Vec<_>>());
         assert_eq!(for_each(0, FOUR, &Cancel::new(), Ok).expect("nothing to do"), [0; 0]);
     }
@@ -93,7 +97,11 @@ mod tests {
             let cancel = Cancel::new();
             let error = for_each(1_000_000, FOUR, &cancel, |index| {
                 assert!(index != thrower, "planted");
-                if cancel.is_cancelled() { Err(Error::new(ErrorKind::Cancelled, "another")) } else { Ok(index) }
+                if cancel.is_cancelled() {
+                    Err(Error::new(ErrorKind::Cancelled, "another"))
+                } else {
+                    Ok(index)
+                }
             })
             .expect_err("it panics");
             assert_eq!(error.message(), "a thread that transfers panicked");

@@ -222,7 +222,9 @@ impl Shards<'_> {
                 return None;
             }
             let mut near = state.shards.iter_mut().take(self.most * SHARDS_PER_THREAD);
-            if let Some(found) = near.find_map(|shard| Some((shard.number, shard.depth, shard.prefix.take()?))) {
+            if let Some(found) =
+                near.find_map(|shard| Some((shard.number, shard.depth, shard.prefix.take()?)))
+            {
                 return Some(found);
             }
             // What is being looked at may be split, so the end comes with the last shard.
@@ -277,7 +279,10 @@ impl Shards<'_> {
     fn look(&self, prefix: &str, depth: u32) -> Result<Look> {
         let mut pages = self.client.listing(self.bucket, ListObjects::prefix(prefix));
         let first = pages.next().transpose()?.unwrap_or_default();
-        if !first.is_followed() || !is_worth_splitting(prefix, &first) || !self.lock().may_split(depth) {
+        if !first.is_followed()
+            || !is_worth_splitting(prefix, &first)
+            || !self.lock().may_split(depth)
+        {
             return Ok(Look::Pages(Box::new(first), pages));
         }
         let mut below = prefix.to_owned();
@@ -285,7 +290,10 @@ impl Shards<'_> {
             let request = ListObjects::prefix(&*below).delimiter(DELIMITER.to_string());
             let level = self.client.first_page(self.bucket, &request)?;
             let mut different = HashSet::new();
-            let sound = level.common_prefixes.iter().all(|prefix| *prefix != below && different.insert(prefix));
+            let sound = level
+                .common_prefixes
+                .iter()
+                .all(|prefix| *prefix != below && different.insert(prefix));
             if level.is_followed() || level.common_prefixes.len() > MOST_SHARDS || !sound {
                 break;
             }
@@ -305,7 +313,9 @@ impl ShardQueue {
         let behind = self.shards.split_off(range.end);
         self.shards.truncate(range.start);
         for shard in shards {
-            self.known = self.known.saturating_add(shard.pages.iter().map(Vec::len).fold(0, usize::saturating_add));
+            self.known = self
+                .known
+                .saturating_add(shard.pages.iter().map(Vec::len).fold(0, usize::saturating_add));
             self.shards.push_back(Shard { number: self.made, depth, ..shard });
             self.made += 1;
         }
@@ -391,7 +401,13 @@ mod tests {
     use super::*;
 
     fn object(key: &str) -> Object {
-        Object { key: key.to_owned(), size: 1, last_modified: None, etag: None, storage_class: None }
+        Object {
+            key: key.to_owned(),
+            size: 1,
+            last_modified: None,
+            etag: None,
+            storage_class: None,
+        }
     }
 
     #[test]
@@ -409,7 +425,8 @@ mod tests {
         queue.replace(0..0, vec![Shard::below("a/".to_owned()), Shard::below("b/".to_owned())], 1);
         let files = vec![object("a/0"), object("a/1")];
         queue.replace(0..1, vec![Shard::known(files), Shard::below("a/x/".to_owned())], 2);
-        let shards: Vec<_> = queue.shards.iter().map(|s| (s.number, s.depth, s.prefix.as_deref())).collect();
+        let shards: Vec<_> =
+            queue.shards.iter().map(|s| (s.number, s.depth, s.prefix.as_deref())).collect();
         assert_eq!(shards, [(2, 2, None), (3, 2, Some("a/x/")), (1, 1, Some("b/"))]);
         assert_eq!((queue.made, queue.known), (4, 2));
     }
@@ -423,7 +440,13 @@ mod tests {
         };
         let shown = entries(level).into_iter().map(|shard| match shard.prefix {
             Some(prefix) => prefix,
-            None => shard.pages.iter().flatten().map(|object| object.key.as_str()).collect::<Vec<_>>().join(" "),
+            None => shard
+                .pages
+                .iter()
+                .flatten()
+                .map(|object| object.key.as_str())
+                .collect::<Vec<_>>()
+                .join(" "),
         });
         assert_eq!(shown.collect::<Vec<_>>(), ["d/a d/b", "d/c/", "d/m", "d/n/", "d/z"]);
     }

@@ -34,12 +34,23 @@ impl Transfer<'_> {
             if now.len() == size && now.modified().ok() == before.modified().ok() {
                 return Ok(());
             }
-            Err(Error::new(ErrorKind::LocalIo, format!("{} changed while it was being sent", path.display())))
+            Err(Error::new(
+                ErrorKind::LocalIo,
+                format!("{} changed while it was being sent", path.display()),
+            ))
         };
-        let section = |at: u64, end: u64| -> Box<dyn Read + '_> { Box::new(Section { file: &file, at, end }) };
+        let section = |at: u64, end: u64| -> Box<dyn Read + '_> {
+            Box::new(Section { file: &file, at, end })
+        };
         let meter = Meter::new(&self.client, self.progress, size);
         if size <= self.part_size {
-            let stored = self.client.put_object_replayed(bucket, key, &|| section(0, size), size, settings)?;
+            let stored = self.client.put_object_replayed(
+                bucket,
+                key,
+                &|| section(0, size),
+                size,
+                settings,
+            )?;
             meter.part(size);
             return Ok(Transferred { bytes: size, parts: 1, etag: stored.etag });
         }
@@ -50,7 +61,12 @@ impl Transfer<'_> {
         let sent = parallel::for_each(pieces.len(), self.concurrency, &cancel, |index| {
             let piece = &pieces[index];
             let open = || section(piece.start, piece.end);
-            let part = client.upload_part_from(upload, part_number(index), &open, piece.end - piece.start)?;
+            let part = client.upload_part_from(
+                upload,
+                part_number(index),
+                &open,
+                piece.end - piece.start,
+            )?;
             meter.part(part.size);
             Ok(part)
         });

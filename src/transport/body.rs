@@ -98,9 +98,14 @@ impl Response {
     }
 
     /// The whole body, refused beyond `limit` bytes; `deadline` bounds the reading.
-    pub(crate) fn read_to_end(mut self, limit: usize, deadline: Option<Instant>) -> Result<Vec<u8>, TransportError> {
+    pub(crate) fn read_to_end(
+        mut self,
+        limit: usize,
+        deadline: Option<Instant>,
+    ) -> Result<Vec<u8>, TransportError> {
         self.deadline = deadline;
-        let too_long = || Failure::Protocol(format!("the body is longer than the {limit} bytes allowed here"));
+        let too_long =
+            || Failure::Protocol(format!("the body is longer than the {limit} bytes allowed here"));
         let expected = match self.body {
             Unread::Length(length) => match usize::try_from(length) {
                 Ok(length) if length <= limit => length,
@@ -114,7 +119,8 @@ impl Response {
         let mut filled = 0_usize;
         loop {
             if filled == whole.len() {
-                bounds::extend(&mut whole, filled, expected).map_err(|error| self.broken(no_memory(error)))?;
+                bounds::extend(&mut whole, filled, expected)
+                    .map_err(|error| self.broken(no_memory(error)))?;
             }
             let count = self.read_some(&mut whole[filled..])?;
             filled = filled.saturating_add(count);
@@ -142,7 +148,10 @@ impl Response {
                 return Ok(0);
             }
             let Some(connection) = self.connection.as_deref_mut() else {
-                return Err(Failure::io(io::ErrorKind::NotConnected, "an earlier read of this body failed"));
+                return Err(Failure::io(
+                    io::ErrorKind::NotConnected,
+                    "an earlier read of this body failed",
+                ));
             };
             let limits = self.timeouts.limits(self.deadline, self.cancel.as_ref());
             let beyond = match self.body {
@@ -152,7 +161,8 @@ impl Response {
             };
             match &mut self.body {
                 Unread::Length(left) | Unread::Chunked(Chunk::Data(left)) => {
-                    let room = usize::try_from(*left).map_or(into.len(), |left| into.len().min(left));
+                    let room =
+                        usize::try_from(*left).map_or(into.len(), |left| into.len().min(left));
                     let count = connection.read_body(&mut into[..room], beyond, &limits)?;
                     if count == 0 {
                         return Err(cut());
@@ -211,7 +221,8 @@ impl Read for Response {
 /// A small body that has come already need not cost its connection.
 impl Drop for Response {
     fn drop(&mut self) {
-        if let (Some(connection), Unread::Length(left)) = (self.connection.as_deref_mut(), self.body)
+        if let (Some(connection), Unread::Length(left)) =
+            (self.connection.as_deref_mut(), self.body)
             && connection.buffered().len() as u64 == left
         {
             connection.consume(connection.buffered().len());
@@ -222,12 +233,19 @@ impl Drop for Response {
 
 impl std::fmt::Debug for Response {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Response").field("status", &self.status).field("body", &self.body).finish_non_exhaustive()
+        f.debug_struct("Response")
+            .field("status", &self.status)
+            .field("body", &self.body)
+            .finish_non_exhaustive()
     }
 }
 
 /// Reads what stands between the data of two chunks; true at the end of the body.
-fn next_chunk(connection: &mut Connection, chunk: &mut Chunk, limits: &Limits<'_>) -> Result<bool, Failure> {
+fn next_chunk(
+    connection: &mut Connection,
+    chunk: &mut Chunk,
+    limits: &Limits<'_>,
+) -> Result<bool, Failure> {
     let (line, length) = loop {
         let ready = connection.buffered();
         if let Some(end) = ready.iter().take(MAX_CHUNK_LINE).position(|byte| *byte == b'\n') {
@@ -243,17 +261,21 @@ fn next_chunk(connection: &mut Connection, chunk: &mut Chunk, limits: &Limits<'_
     };
     let mut over = false;
     *chunk = match *chunk {
-        Chunk::Size => match parse_chunk_size(line).ok_or_else(|| bad_chunk("a size is not hexadecimal"))? {
-            0 => Chunk::Trailer(0),
-            size => Chunk::Data(size),
-        },
+        Chunk::Size => {
+            match parse_chunk_size(line).ok_or_else(|| bad_chunk("a size is not hexadecimal"))? {
+                0 => Chunk::Trailer(0),
+                size => Chunk::Data(size),
+            }
+        }
         Chunk::End if line.is_empty() => Chunk::Size,
         Chunk::End | Chunk::Data(_) => return Err(bad_chunk("the data is longer than its size")),
         Chunk::Trailer(seen) if line.is_empty() => {
             over = true;
             Chunk::Trailer(seen)
         }
-        Chunk::Trailer(seen) if seen + length > MAX_TRAILER => return Err(bad_chunk("the trailer is too long")),
+        Chunk::Trailer(seen) if seen + length > MAX_TRAILER => {
+            return Err(bad_chunk("the trailer is too long"));
+        }
         Chunk::Trailer(seen) => Chunk::Trailer(seen + length),
     };
     connection.consume(length);
@@ -263,7 +285,9 @@ fn next_chunk(connection: &mut Connection, chunk: &mut Chunk, limits: &Limits<'_
 /// `chunk-size [ chunk-ext ]`: the extensions are ignored, as RFC 9112, 7.1.1 asks.
 fn parse_chunk_size(line: &[u8]) -> Option<u64> {
     let size = line.split(|byte| *byte == b';').next()?.trim_ascii_end();
-    let digits = std::str::from_utf8(size).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
+    let digits = std::str::from_utf8(size)
+        .ok()
+        .filter(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
     u64::from_str_radix(digits, 16).ok()
 }
 

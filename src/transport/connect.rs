@@ -43,19 +43,31 @@ pub(super) struct Connector {
 }
 
 impl Connector {
-    pub(super) fn new(tls: Arc<ClientConfig>, proxy: Option<Proxy>, timeout: Duration, idle: Duration) -> Self {
+    pub(super) fn new(
+        tls: Arc<ClientConfig>,
+        proxy: Option<Proxy>,
+        timeout: Duration,
+        idle: Duration,
+    ) -> Self {
         Self { tls, proxy, timeout, idle, names: Arc::default() }
     }
 
     /// Opens a connection to `origin`, TLS and proxy included, within the connect timeout.
-    pub(super) fn connect(&self, origin: &Origin, limits: &Limits<'_>) -> Result<Connection, Failure> {
+    pub(super) fn connect(
+        &self,
+        origin: &Origin,
+        limits: &Limits<'_>,
+    ) -> Result<Connection, Failure> {
         let limits = Limits { idle: self.timeout, ..*limits }.within(self.timeout);
         let place = match &self.proxy {
-            Some(proxy) => Place { party: Party::Proxy, host: proxy.host().to_owned(), port: proxy.port() },
+            Some(proxy) => {
+                Place { party: Party::Proxy, host: proxy.host().to_owned(), port: proxy.port() }
+            }
             None => Place { party: Party::Server, host: origin.host.clone(), port: origin.port },
         };
         let socket = self.dial(&place, &limits)?;
-        let stream = Stream::new(socket, self.idle).map_err(|error| place.failure(Obstacle::Local, error))?;
+        let stream = Stream::new(socket, self.idle)
+            .map_err(|error| place.failure(Obstacle::Local, error))?;
         let mut connection = Connection::new(stream, origin.clone());
         if origin.scheme == Scheme::Http {
             return Ok(connection);
@@ -136,8 +148,8 @@ fn dial_any(names: &Names, place: &Place, deadline: Instant) -> Result<TcpStream
     let addresses = lookup(names, place).map_err(|error| place.failure(Obstacle::Name, error))?;
     let mut last = None;
     for (at, address) in addresses.iter().enumerate() {
-        let left =
-            deadline.saturating_duration_since(Instant::now()) / u32::try_from(addresses.len() - at).unwrap_or(1);
+        let left = deadline.saturating_duration_since(Instant::now())
+            / u32::try_from(addresses.len() - at).unwrap_or(1);
         if left.is_zero() {
             last = Some(io::ErrorKind::TimedOut.into());
             break;
@@ -151,7 +163,8 @@ fn dial_any(names: &Names, place: &Place, deadline: Instant) -> Result<TcpStream
     Err(match last {
         Some(error) if error.kind() == io::ErrorKind::TimedOut => Failure::Timeout,
         Some(error) => place.failure(Obstacle::Tcp, error),
-        None => place.failure(Obstacle::Name, io::Error::new(io::ErrorKind::NotFound, "it has no address")),
+        None => place
+            .failure(Obstacle::Name, io::Error::new(io::ErrorKind::NotFound, "it has no address")),
     })
 }
 
@@ -162,7 +175,8 @@ fn lookup(names: &Names, place: &Place) -> io::Result<Vec<SocketAddr>> {
     {
         return Ok(addresses.clone());
     }
-    let found: Vec<_> = (place.host.as_str(), place.port).to_socket_addrs()?.take(MAX_LOOKED_AT).collect();
+    let found: Vec<_> =
+        (place.host.as_str(), place.port).to_socket_addrs()?.take(MAX_LOOKED_AT).collect();
     let addresses = in_turns(&found);
     let mut names = sync::lock(names);
     if names.len() >= MAX_NAMES {
@@ -176,7 +190,8 @@ fn lookup(names: &Names, place: &Place) -> io::Result<Vec<SocketAddr>> {
 /// (RFC 8305, section 4), so that a family that leads nowhere does not use up all attempts.
 fn in_turns(found: &[SocketAddr]) -> Vec<SocketAddr> {
     let six_first = found.first().is_some_and(SocketAddr::is_ipv6);
-    let (first, second): (Vec<_>, Vec<_>) = found.iter().copied().partition(|address| address.is_ipv6() == six_first);
+    let (first, second): (Vec<_>, Vec<_>) =
+        found.iter().copied().partition(|address| address.is_ipv6() == six_first);
     let (mut first, mut second) = (first.into_iter(), second.into_iter());
     let mut turns = Vec::with_capacity(MAX_ADDRESSES);
     while turns.len() < MAX_ADDRESSES {
@@ -192,7 +207,12 @@ fn in_turns(found: &[SocketAddr]) -> Vec<SocketAddr> {
 }
 
 /// Asks for a tunnel to the connection's origin (RFC 9110, 9.3.6).
-fn open_tunnel(proxy: &Proxy, place: &Place, connection: &mut Connection, limits: &Limits<'_>) -> Result<(), Failure> {
+fn open_tunnel(
+    proxy: &Proxy,
+    place: &Place,
+    connection: &mut Connection,
+    limits: &Limits<'_>,
+) -> Result<(), Failure> {
     let authority = connection.origin.authority();
     let authorization = proxy.authorization().map(|value| ("proxy-authorization", value));
     let mut request = Vec::new();
@@ -203,7 +223,9 @@ fn open_tunnel(proxy: &Proxy, place: &Place, connection: &mut Connection, limits
     match head.status {
         200..300 if connection.buffered().is_empty() => Ok(()),
         200..300 => Err(Failure::Protocol("the proxy sent more than the reply to CONNECT".into())),
-        status => Err(place.failure(Obstacle::Tunnel(status), io::Error::other("CONNECT was refused"))),
+        status => {
+            Err(place.failure(Obstacle::Tunnel(status), io::Error::other("CONNECT was refused")))
+        }
     }
 }
 

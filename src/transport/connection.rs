@@ -132,10 +132,15 @@ impl Connection {
                 }
                 searched = self.buffered().len();
                 if searched >= MAX_HEAD {
-                    return Err(Failure::Protocol(format!("the head is longer than {MAX_HEAD} bytes")));
+                    return Err(Failure::Protocol(format!(
+                        "the head is longer than {MAX_HEAD} bytes"
+                    )));
                 }
                 if self.fill(&limits)? == 0 {
-                    return Err(Failure::io(io::ErrorKind::UnexpectedEof, "closed within the reply's head"));
+                    return Err(Failure::io(
+                        io::ErrorKind::UnexpectedEof,
+                        "closed within the reply's head",
+                    ));
                 }
             }
         }
@@ -144,7 +149,12 @@ impl Connection {
     /// Reads bytes of a body into `into`: buffered ones first, else straight from the socket. What is known to follow
     /// `into` may come along into the buffer, at most `beyond` bytes and at no cost: so a surplus behind a body is seen,
     /// and the line between two chunks needs no read of its own.
-    pub(super) fn read_body(&mut self, into: &mut [u8], beyond: usize, limits: &Limits<'_>) -> Result<usize, Failure> {
+    pub(super) fn read_body(
+        &mut self,
+        into: &mut [u8],
+        beyond: usize,
+        limits: &Limits<'_>,
+    ) -> Result<usize, Failure> {
         if self.buffered().is_empty() && into.len() >= DIRECT {
             let beyond = self.ahead.get_mut(..beyond.min(READ_AHEAD)).unwrap_or_default();
             let count = self.pace.keep(limits, || self.stream.read(into, beyond, limits))?;

@@ -77,7 +77,12 @@ pub(crate) enum Obstacle {
 }
 
 impl NoConnection {
-    pub(super) fn new(party: Party, obstacle: Obstacle, place: impl Into<String>, error: io::Error) -> Self {
+    pub(super) fn new(
+        party: Party,
+        obstacle: Obstacle,
+        place: impl Into<String>,
+        error: io::Error,
+    ) -> Self {
         Self { party, obstacle, place: place.into(), error }
     }
 
@@ -95,12 +100,19 @@ impl fmt::Display for NoConnection {
             Party::Proxy => "proxy",
         };
         match self.obstacle {
-            Obstacle::Name => write!(f, "the host name of the {party}, {place}, cannot be looked up: {error}"),
+            Obstacle::Name => {
+                write!(f, "the host name of the {party}, {place}, cannot be looked up: {error}")
+            }
             Obstacle::Tcp => write!(f, "no connection to the {party} {place}: {error}"),
             Obstacle::Tunnel(status) => {
-                write!(f, "the {party} {place} refused the tunnel to the server with status {status}")
+                write!(
+                    f,
+                    "the {party} {place} refused the tunnel to the server with status {status}"
+                )
             }
-            Obstacle::Local => write!(f, "no connection can be opened to the {party} {place}: {error}"),
+            Obstacle::Local => {
+                write!(f, "no connection can be opened to the {party} {place}: {error}")
+            }
         }
     }
 }
@@ -159,7 +171,9 @@ impl fmt::Display for TransportError {
             Failure::Connect(failure) => failure.fmt(f),
             // It is its own explanation, and rustls' words for it are none.
             Failure::Tls(
-                problem @ (TlsProblem::AuthorityAsServer | TlsProblem::PlainServer | TlsProblem::TlsServer),
+                problem @ (TlsProblem::AuthorityAsServer
+                | TlsProblem::PlainServer
+                | TlsProblem::TlsServer),
                 _,
             ) => problem.fmt(f),
             Failure::Tls(problem, error) => write!(f, "{problem} ({error})"),

@@ -43,7 +43,11 @@ pub(super) fn run(
     let mut exchange = Exchange::new(connection, request.method, limits);
     let result = exchange.run(&head, request.expect_continue, body).map_err(|(phase, failure)| {
         let broke = matches!(failure, Failure::Io(_));
-        TransportError { phase, stale: exchange.connection.reused && !exchange.connection.answered && broke, failure }
+        TransportError {
+            phase,
+            stale: exchange.connection.reused && !exchange.connection.answered && broke,
+            failure,
+        }
     });
     connection.outgoing_head = head;
     result
@@ -77,7 +81,16 @@ struct Exchange<'a> {
 
 impl<'a> Exchange<'a> {
     fn new(connection: &'a mut Connection, method: &'a str, limits: &'a Limits<'a>) -> Self {
-        Self { connection, method, limits, interim: 0, early: None, sent: 0, looked_at: 0, at_last_block: false }
+        Self {
+            connection,
+            method,
+            limits,
+            interim: 0,
+            early: None,
+            sent: 0,
+            looked_at: 0,
+            at_last_block: false,
+        }
     }
 
     fn run(
@@ -106,7 +119,12 @@ impl<'a> Exchange<'a> {
     }
 
     /// Sends everything, or stops because `early` is there.
-    fn send(&mut self, head: &[u8], expect: Option<Duration>, body: &mut RequestBody<'_>) -> Result<(), Failure> {
+    fn send(
+        &mut self,
+        head: &[u8],
+        expect: Option<Duration>,
+        body: &mut RequestBody<'_>,
+    ) -> Result<(), Failure> {
         let mut head = head;
         if let Some(patience) = expect {
             self.write(head, &[], 0)?;
@@ -146,10 +164,12 @@ impl<'a> Exchange<'a> {
             let part = &mut block[..want];
             source.read_exact(part).map_err(|error| match error.kind() {
                 // Not one that tells its own story.
-                io::ErrorKind::UnexpectedEof if error.get_ref().is_none() => Failure::Source(io::Error::new(
-                    io::ErrorKind::UnexpectedEof,
-                    format!("it ended within the last {left} of {length} bytes"),
-                )),
+                io::ErrorKind::UnexpectedEof if error.get_ref().is_none() => {
+                    Failure::Source(io::Error::new(
+                        io::ErrorKind::UnexpectedEof,
+                        format!("it ended within the last {left} of {length} bytes"),
+                    ))
+                }
                 _ => Failure::Source(error),
             })?;
             left -= want as u64;
@@ -169,7 +189,11 @@ impl<'a> Exchange<'a> {
         while !first.is_empty() || !second.is_empty() {
             self.limits.check()?;
             let last = (1..=BLOCK as u64).contains(&(second.len() as u64).saturating_add(rest));
-            if last && self.sent > 0 && !std::mem::replace(&mut self.at_last_block, true) && self.is_answered()? {
+            if last
+                && self.sent > 0
+                && !std::mem::replace(&mut self.at_last_block, true)
+                && self.is_answered()?
+            {
                 return Ok(());
             }
             let began = Instant::now();
@@ -179,7 +203,9 @@ impl<'a> Exchange<'a> {
             let count = if let Ok(Step::Moved(count)) = step { count } else { 0 };
             self.connection.pace.book(self.limits, count, began.elapsed())?;
             let stuck = match step {
-                Ok(Step::Moved(0)) => return Err(Failure::io(io::ErrorKind::WriteZero, "nothing can be written")),
+                Ok(Step::Moved(0)) => {
+                    return Err(Failure::io(io::ErrorKind::WriteZero, "nothing can be written"));
+                }
                 Ok(Step::Moved(count)) => {
                     idle = Idle::default();
                     let of_first = count.min(first.len());
@@ -199,7 +225,10 @@ impl<'a> Exchange<'a> {
                 Err(error) => return Err(Failure::Io(error)),
             };
             let unsent = !second.is_empty() || rest > 0;
-            if unsent && (stuck || self.sent - self.looked_at >= LOOK_EVERY) && self.is_answered()? {
+            if unsent
+                && (stuck || self.sent - self.looked_at >= LOOK_EVERY)
+                && self.is_answered()?
+            {
                 return Ok(());
             }
         }
@@ -221,7 +250,12 @@ impl<'a> Exchange<'a> {
         loop {
             if self.connection.buffered().is_empty() {
                 match self.connection.fill(&limits) {
-                    Ok(0) => return Err(Failure::io(io::ErrorKind::UnexpectedEof, "closed instead of a 100")),
+                    Ok(0) => {
+                        return Err(Failure::io(
+                            io::ErrorKind::UnexpectedEof,
+                            "closed instead of a 100",
+                        ));
+                    }
                     Ok(_) => {}
                     Err(Failure::Timeout) => return self.limits.check(),
                     Err(failure) => return Err(failure),
@@ -280,7 +314,9 @@ impl<'a> Exchange<'a> {
     fn next_head(&mut self, limits: &Limits<'_>) -> Result<Head, Failure> {
         let reply = self.connection.read_head(self.method, limits)?;
         if reply.status == 101 {
-            return Err(Failure::Protocol("101 Switching Protocols, which nobody asked for".into()));
+            return Err(Failure::Protocol(
+                "101 Switching Protocols, which nobody asked for".into(),
+            ));
         }
         if reply.is_interim() {
             self.interim += 1;

@@ -34,7 +34,9 @@ pub(super) fn write_request<'h>(
         if value.bytes().any(|byte| byte.is_ascii_control() && byte != b'\t') {
             return Err(format!("the value of the header {name} holds a control character"));
         }
-        if name.eq_ignore_ascii_case("content-length") || name.eq_ignore_ascii_case("transfer-encoding") {
+        if name.eq_ignore_ascii_case("content-length")
+            || name.eq_ignore_ascii_case("transfer-encoding")
+        {
             return Err(format!("the header {name} is the transport's own"));
         }
         for part in [name, ": ", value, "\r\n"] {
@@ -92,18 +94,20 @@ impl Head {
     pub(super) fn parse(bytes: &[u8], method: &str) -> Result<Option<(Self, usize)>, String> {
         let mut slots = [const { MaybeUninit::uninit() }; MAX_HEADERS];
         let mut reply = httparse::Response::new(&mut []);
-        let length =
-            match httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut reply, bytes, &mut slots) {
-                Ok(httparse::Status::Complete(length)) => length,
-                Ok(httparse::Status::Partial) => return Ok(None),
-                Err(error) => return Err(error.to_string()),
-            };
+        let length = match httparse::ParserConfig::default()
+            .parse_response_with_uninit_headers(&mut reply, bytes, &mut slots)
+        {
+            Ok(httparse::Status::Complete(length)) => length,
+            Ok(httparse::Status::Partial) => return Ok(None),
+            Err(error) => return Err(error.to_string()),
+        };
         // RFC 9112, 2.2 lets a bare LF end a line. A gateway that does not see it as one reads another head, with another
         // end, from the same bytes.
         if bytes.get(..length).is_none_or(has_bare_line_feed) {
             return Err("a line of the head does not end in CR LF".into());
         }
-        let status = reply.code.filter(|code| *code >= 100).ok_or("the status is not a number from 100")?;
+        let status =
+            reply.code.filter(|code| *code >= 100).ok_or("the status is not a number from 100")?;
         let mut head = Self {
             status,
             framing: Framing::NoBody,
@@ -162,16 +166,23 @@ impl Head {
             match name {
                 "content-length" => {
                     for part in value.split(',') {
-                        let number = parse_length(trimmed(part)).ok_or("content-length is not a number")?;
+                        let number =
+                            parse_length(trimmed(part)).ok_or("content-length is not a number")?;
                         if length.replace(number).is_some_and(|before| before != number) {
                             return Err("two different content-lengths".into());
                         }
                     }
                 }
-                "transfer-encoding" if !chunked && http11 && value.eq_ignore_ascii_case("chunked") => chunked = true,
+                "transfer-encoding"
+                    if !chunked && http11 && value.eq_ignore_ascii_case("chunked") =>
+                {
+                    chunked = true
+                }
                 "transfer-encoding" => return Err("a transfer-encoding other than chunked".into()),
                 "connection" => {
-                    close |= value.split(',').any(|option| trimmed(option).eq_ignore_ascii_case("close"));
+                    close |= value
+                        .split(',')
+                        .any(|option| trimmed(option).eq_ignore_ascii_case("close"));
                 }
                 _ => {}
             }
@@ -181,12 +192,15 @@ impl Head {
         }
         self.content_length = length;
         self.framing = match length {
-            _ if method == "HEAD" || self.is_interim() || matches!(self.status, 204 | 304) => Framing::NoBody,
+            _ if method == "HEAD" || self.is_interim() || matches!(self.status, 204 | 304) => {
+                Framing::NoBody
+            }
             Some(length) => Framing::Length(length),
             None if chunked => Framing::Chunked,
             None => Framing::Close,
         };
-        self.after = if close || self.framing == Framing::Close { After::Close } else { After::Reuse };
+        self.after =
+            if close || self.framing == Framing::Close { After::Close } else { After::Reuse };
         Ok(())
     }
 }
@@ -207,5 +221,8 @@ fn parse_length(text: &str) -> Option<u64> {
 }
 
 fn is_token(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }

@@ -42,7 +42,9 @@ mod wait;
 mod tests;
 
 pub(crate) use body::Response;
-pub(crate) use error::{Failure, NoConnection, Obstacle, OptionsError, Party, Phase, TransportError};
+pub(crate) use error::{
+    Failure, NoConnection, Obstacle, OptionsError, Party, Phase, TransportError,
+};
 pub use options::TlsVerification;
 pub(crate) use options::TransportOptions;
 pub(crate) use problem::TlsProblem;
@@ -72,7 +74,12 @@ impl Transport {
     pub(crate) fn new(options: TransportOptions) -> Result<Self, OptionsError> {
         let tls = tls::config(&options.verification, &options.extra_roots_pem)?;
         Ok(Self(Arc::new(Shared {
-            connector: Connector::new(tls, options.proxy, options.connect_timeout, options.idle_timeout),
+            connector: Connector::new(
+                tls,
+                options.proxy,
+                options.connect_timeout,
+                options.idle_timeout,
+            ),
             pool: Arc::new(Pool::new(options.idle_connections, options.idle_lifetime)),
             timeouts: Timeouts { idle: options.idle_timeout, stall: options.stall_timeout },
             opened: AtomicU64::new(0),
@@ -97,14 +104,17 @@ impl Transport {
             RequestBody::Reader { length, .. } => Some(*length),
         };
         // Nothing can be waited for when there is nothing to send.
-        let expect_continue = request.expect_continue.filter(|_| length.is_some_and(|length| length > 0));
+        let expect_continue =
+            request.expect_continue.filter(|_| length.is_some_and(|length| length > 0));
         let request = Request { expect_continue, ..*request };
 
         let at_connect = |failure| TransportError::new(Phase::Connect, failure);
         limits.check().map_err(at_connect)?;
         let mut pooled = shared.pool.take(origin);
-        let mut head =
-            pooled.as_mut().map(|connection| std::mem::take(&mut connection.outgoing_head)).unwrap_or_default();
+        let mut head = pooled
+            .as_mut()
+            .map(|connection| std::mem::take(&mut connection.outgoing_head))
+            .unwrap_or_default();
         if let Err(failure) = self.write_head(&mut head, origin, &request, length) {
             if let Some(connection) = pooled {
                 shared.pool.put(connection);
@@ -122,7 +132,13 @@ impl Transport {
         connection.outgoing_head = head;
         let head = exchange::run(&mut connection, &request, &mut body, &limits)
             .map_err(|error| TransportError { failure: tls::named(error.failure), ..error })?;
-        Ok(Response::new(head, connection, shared.timeouts, request.cancel.cloned(), shared.pool.clone()))
+        Ok(Response::new(
+            head,
+            connection,
+            shared.timeouts,
+            request.cancel.cloned(),
+            shared.pool.clone(),
+        ))
     }
 
     /// Connections opened so far.
@@ -143,7 +159,8 @@ impl Transport {
         length: Option<u64>,
     ) -> Result<(), Failure> {
         let absolute = self.0.connector.absolute_form(origin);
-        let (prefix, authorization) = absolute.as_ref().map_or(("", None), |(prefix, value)| (prefix.as_str(), *value));
+        let (prefix, authorization) =
+            absolute.as_ref().map_or(("", None), |(prefix, value)| (prefix.as_str(), *value));
         let expect = request.expect_continue.map(|_| ("expect", "100-continue"));
         let authorization = authorization.map(|value| ("proxy-authorization", value));
         let headers = request.headers.iter().copied().chain(expect).chain(authorization);
@@ -154,6 +171,8 @@ impl Transport {
 
 impl fmt::Debug for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Transport").field("connections_opened", &self.connections_opened()).finish_non_exhaustive()
+        f.debug_struct("Transport")
+            .field("connections_opened", &self.connections_opened())
+            .finish_non_exhaustive()
     }
 }

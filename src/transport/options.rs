@@ -59,6 +59,8 @@ impl Default for TransportOptions {
 /// Neither the proxy's text, which may hold a password, nor the certificates are shown.
 impl fmt::Debug for TransportOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TransportOptions").field("verification", &self.verification).finish_non_exhaustive()
+        f.debug_struct("TransportOptions")
+            .field("verification", &self.verification)
+            .finish_non_exhaustive()
     }
 }

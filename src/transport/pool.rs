@@ -69,7 +69,10 @@ impl Pool {
                 idle.swept = now;
                 idle.by_origin.retain(|_, list| {
                     // The oldest stand in front.
-                    let old = list.iter().take_while(|one| now.duration_since(one.idle_since) >= self.lifetime).count();
+                    let old = list
+                        .iter()
+                        .take_while(|one| now.duration_since(one.idle_since) >= self.lifetime)
+                        .count();
                     dropped.extend(list.drain(..old));
                     !list.is_empty()
                 });

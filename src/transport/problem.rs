@@ -69,10 +69,16 @@ impl TlsProblem {
             CertificateError::ExpiredContext { time, .. } => Self::Expired(shown(time)),
             CertificateError::NotValidYetContext { time, .. } => Self::NotYetValid(shown(time)),
             // The latter when another authority of the same name is trusted, such as an older one of the same server.
-            CertificateError::UnknownIssuer | CertificateError::BadSignature => Self::UnknownAuthority,
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => Self::WrongName,
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+                Self::UnknownAuthority
+            }
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                Self::WrongName
+            }
             CertificateError::UnsupportedSignatureAlgorithmContext { .. }
-            | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => Self::CertificateAlgorithm,
+            | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+                Self::CertificateAlgorithm
+            }
             error if is_authority(error) => Self::AuthorityAsServer,
             _ => Self::Certificate,
         }
@@ -83,13 +89,16 @@ impl TlsProblem {
         match alert {
             ProtocolVersion | InappropriateFallback => Self::Version,
             HandshakeFailure | InsufficientSecurity => Self::Algorithms,
-            CertificateRequired | NoCertificate | BadCertificate | UnsupportedCertificate | CertificateUnknown => {
-                Self::ClientCertificate
-            }
+            CertificateRequired
+            | NoCertificate
+            | BadCertificate
+            | UnsupportedCertificate
+            | CertificateUnknown => Self::ClientCertificate,
             UnrecognisedName => Self::UnrecognisedName,
             // The session or the server's own state: another attempt may pass.
-            CloseNotify | BadRecordMac | DecryptionFailed | DecodeError | DecryptError | InternalError
-            | UserCanceled | RecordOverflow | UnexpectedMessage | UnknownPSKIdentity => Self::Broken,
+            CloseNotify | BadRecordMac | DecryptionFailed | DecodeError | DecryptError
+            | InternalError | UserCanceled | RecordOverflow | UnexpectedMessage
+            | UnknownPSKIdentity => Self::Broken,
             _ => Self::Alert,
         }
     }

@@ -38,11 +38,18 @@ impl Stream {
     }
 
     /// Reads once; bytes beyond `into` go to `surplus` where that costs nothing. The number counts both.
-    pub(super) fn read(&mut self, into: &mut [u8], surplus: &mut [u8], limits: &Limits<'_>) -> Result<usize, Failure> {
+    pub(super) fn read(
+        &mut self,
+        into: &mut [u8],
+        surplus: &mut [u8],
+        limits: &Limits<'_>,
+    ) -> Result<usize, Failure> {
         wait(limits, || {
             match self {
                 Self::Plain(socket) if surplus.is_empty() => socket.read(into),
-                Self::Plain(socket) => socket.read_vectored(&mut [IoSliceMut::new(into), IoSliceMut::new(surplus)]),
+                Self::Plain(socket) => {
+                    socket.read_vectored(&mut [IoSliceMut::new(into), IoSliceMut::new(surplus)])
+                }
                 Self::Tls(tls) => return tls.read(into),
             }
             .map(Step::Moved)
@@ -56,7 +63,9 @@ impl Stream {
         match self {
             Self::Plain(socket) if second.is_empty() => socket.write(first),
             Self::Plain(socket) if first.is_empty() => socket.write(second),
-            Self::Plain(socket) => socket.write_vectored(&[IoSlice::new(first), IoSlice::new(second)]),
+            Self::Plain(socket) => {
+                socket.write_vectored(&[IoSlice::new(first), IoSlice::new(second)])
+            }
             Self::Tls(tls) => return tls.write(first, second),
         }
         .map(Step::Moved)

@@ -13,7 +13,8 @@ use rustls::client::UnbufferedClientConnection;
 use rustls::crypto;
 use rustls::pki_types::ServerName;
 use rustls::unbuffered::{
-    ConnectionState, EncodeError, EncryptError, InsufficientSizeError, UnbufferedStatus, WriteTraffic,
+    ConnectionState, EncodeError, EncryptError, InsufficientSizeError, UnbufferedStatus,
+    WriteTraffic,
 };
 use rustls::{CipherSuite, ClientConfig, Error};
 use std::borrow::Cow;
@@ -41,18 +42,24 @@ pub(super) fn is_alert(bytes: &[u8]) -> bool {
 }
 
 /// Builds the configuration all sessions share, with it the store of sessions that can be resumed.
-pub(super) fn config(verification: &TlsVerification, extra_pem: &[u8]) -> Result<Arc<ClientConfig>, OptionsError> {
+pub(super) fn config(
+    verification: &TlsVerification,
+    extra_pem: &[u8],
+) -> Result<Arc<ClientConfig>, OptionsError> {
     // Named here, so that no other crate's choice of a process-wide default can change or break it.
     let mut provider = crypto::ring::default_provider();
     // AES-128 before AES-256, the order of Go and of AWS's own services: fewer rounds, and nothing lost by today's
     // knowledge. The sort is stable, so that the rest stays as rustls has it.
-    provider.cipher_suites.sort_by_key(|suite| suite.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);
+    provider
+        .cipher_suites
+        .sort_by_key(|suite| suite.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);
     let provider = Arc::new(provider);
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .map_err(|error| OptionsError(format!("TLS cannot be set up: {error}")))?;
     let trust = Trust::new(verification, extra_pem, provider)?;
-    let config = builder.dangerous().with_custom_certificate_verifier(Arc::new(trust)).with_no_client_auth();
+    let config =
+        builder.dangerous().with_custom_certificate_verifier(Arc::new(trust)).with_no_client_auth();
     Ok(Arc::new(config))
 }
 
@@ -83,9 +90,10 @@ impl Tls {
         socket: TcpStream,
         limits: &Limits<'_>,
     ) -> Result<Self, Failure> {
-        let name = ServerName::try_from(host.to_owned()).map_err(|error| refused(TlsProblem::HostName, error))?;
-        let session =
-            UnbufferedClientConnection::new(config, name).map_err(|error| refused(TlsProblem::of(&error), error))?;
+        let name = ServerName::try_from(host.to_owned())
+            .map_err(|error| refused(TlsProblem::HostName, error))?;
+        let session = UnbufferedClientConnection::new(config, name)
+            .map_err(|error| refused(TlsProblem::of(&error), error))?;
         let (inbound, plain, outbound) = (Inbound::new(), Plain::default(), Outbound::default());
         let mut tls = Self { session, socket, inbound, plain, outbound, ended: false };
         match wait(limits, || tls.handshake_step()) {
@@ -122,7 +130,9 @@ impl Tls {
                 Turn::Waiting if self.ended => return Ok(Step::Moved(0)),
                 Turn::Waiting if std::mem::take(&mut may_receive) => {
                     if self.inbound.receive(&self.socket)? == 0 {
-                        return Err(closed("the connection was closed in the middle of a TLS session"));
+                        return Err(closed(
+                            "the connection was closed in the middle of a TLS session",
+                        ));
                     }
                 }
                 Turn::Waiting => return Ok(Step::Session),
@@ -186,7 +196,8 @@ impl Tls {
     /// fit is kept. When nothing is left to open, `text` is made into records.
     fn turn(&mut self, into: &mut [u8], text: &[u8]) -> io::Result<Turn> {
         loop {
-            let UnbufferedStatus { mut discard, state } = self.session.process_tls_records(self.inbound.filled());
+            let UnbufferedStatus { mut discard, state } =
+                self.session.process_tls_records(self.inbound.filled());
             let turn = match state {
                 Ok(ConnectionState::ReadTraffic(mut traffic)) => match traffic.next_record() {
                     Some(Ok(record)) => {
@@ -214,7 +225,9 @@ impl Tls {
                     self.ended = true;
                     Ok(None)
                 }
-                Ok(other) => Err(rustls::Error::General(format!("a TLS client cannot be in the state {other:?}"))),
+                Ok(other) => Err(rustls::Error::General(format!(
+                    "a TLS client cannot be in the state {other:?}"
+                ))),
                 Err(error) => Err(error),
             };
             self.inbound.discard(discard);
@@ -231,7 +244,8 @@ impl Tls {
 
     /// Tells the other side why the session ends; it does not matter whether that arrives.
     fn alert(&mut self) {
-        let UnbufferedStatus { state, .. } = self.session.process_tls_records(self.inbound.filled());
+        let UnbufferedStatus { state, .. } =
+            self.session.process_tls_records(self.inbound.filled());
         if let Ok(ConnectionState::EncodeTlsData(mut data)) = state
             && self.outbound.append(|room| data.encode(room)).is_ok()
         {
@@ -374,7 +388,10 @@ impl Outbound {
     }
 
     /// Lets `make` write records behind those that are here, in as much room as it asks for.
-    fn append<E: Refusal>(&mut self, mut make: impl FnMut(&mut [u8]) -> Result<usize, E>) -> io::Result<()> {
+    fn append<E: Refusal>(
+        &mut self,
+        mut make: impl FnMut(&mut [u8]) -> Result<usize, E>,
+    ) -> io::Result<()> {
         loop {
             match make(&mut self.bytes[self.end..]) {
                 Ok(count) => {

@@ -43,9 +43,11 @@ impl Trust {
         let rule = match verification {
             TlsVerification::Skip => Rule::AnyCertificate,
             TlsVerification::Full => {
-                let verifier = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider));
                 let verifier =
-                    verifier.build().map_err(|error| OptionsError(format!("TLS cannot be set up: {error}")))?;
+                    WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider));
+                let verifier = verifier
+                    .build()
+                    .map_err(|error| OptionsError(format!("TLS cannot be set up: {error}")))?;
                 Rule::Authorities { verifier, named }
             }
         };
@@ -85,9 +87,9 @@ pub(super) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, O
     }
     match refused {
         Some(error) if named.is_empty() => Err(unusable(error)),
-        None if named.is_empty() && !pem.is_empty() => {
-            Err(OptionsError("the extra root certificates hold no PEM block of type CERTIFICATE".into()))
-        }
+        None if named.is_empty() && !pem.is_empty() => Err(OptionsError(
+            "the extra root certificates hold no PEM block of type CERTIFICATE".into(),
+        )),
         _ => Ok(named),
     }
 }
@@ -114,12 +116,16 @@ impl ServerCertVerifier for Trust {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let Rule::Authorities { verifier, named } = &self.rule else { return Ok(ServerCertVerified::assertion()) };
+        let Rule::Authorities { verifier, named } = &self.rule else {
+            return Ok(ServerCertVerified::assertion());
+        };
         match verifier.verify_server_cert(certificate, intermediates, name, ocsp, now) {
             // `openssl req -x509` makes certificates that are their own authority, and webpki accepts none of these from
             // a server, whoever trusts it. One that the user named, to the byte, is what the user meant. At this point
             // webpki has found it within its dates (they come before the constraints); the name is still to be judged.
-            Err(Error::InvalidCertificate(error)) if is_authority(&error) && named.contains(certificate) => {
+            Err(Error::InvalidCertificate(error))
+                if is_authority(&error) && named.contains(certificate) =>
+            {
                 verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
                 Ok(ServerCertVerified::assertion())
             }
@@ -133,7 +139,12 @@ impl ServerCertVerifier for Trust {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        crypto::verify_tls12_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
+        crypto::verify_tls12_signature(
+            message,
+            certificate,
+            signed,
+            &self.provider.signature_verification_algorithms,
+        )
     }
 
     fn verify_tls13_signature(
@@ -142,7 +153,12 @@ impl ServerCertVerifier for Trust {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        crypto::verify_tls13_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
+        crypto::verify_tls13_signature(
+            message,
+            certificate,
+            signed,
+            &self.provider.signature_verification_algorithms,
+        )
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -28,7 +28,12 @@ pub(super) struct Timeouts {
 
 impl Timeouts {
     pub(super) fn limits(self, deadline: Option<Instant>, cancel: Option<&Cancel>) -> Limits<'_> {
-        Limits { idle: self.idle, deadline, stall: deadline.is_none().then_some(self.stall), cancel }
+        Limits {
+            idle: self.idle,
+            deadline,
+            stall: deadline.is_none().then_some(self.stall),
+            cancel,
+        }
     }
 }
 
@@ -58,7 +63,11 @@ impl Limits<'_> {
     /// The same limits, ended after `time` at the latest.
     pub(super) fn within(self, time: Duration) -> Self {
         let deadline = Instant::now() + time.min(FOREVER);
-        Self { deadline: Some(self.deadline.map_or(deadline, |own| own.min(deadline))), stall: None, ..self }
+        Self {
+            deadline: Some(self.deadline.map_or(deadline, |own| own.min(deadline))),
+            stall: None,
+            ..self
+        }
     }
 }
 
@@ -71,7 +80,10 @@ pub(super) enum Step {
 }
 
 /// Repeats `call` until it brings something or a limit is reached.
-pub(super) fn wait(limits: &Limits<'_>, mut call: impl FnMut() -> io::Result<Step>) -> Result<usize, Failure> {
+pub(super) fn wait(
+    limits: &Limits<'_>,
+    mut call: impl FnMut() -> io::Result<Step>,
+) -> Result<usize, Failure> {
     let mut idle = Idle::default();
     loop {
         limits.check()?;
@@ -93,7 +105,8 @@ impl Idle {
     /// Fails when there was no progress for too long. `waited` is how long the call took that brought none.
     pub(super) fn check(&mut self, limits: &Limits<'_>, waited: Duration) -> Result<(), Failure> {
         let now = Instant::now();
-        let since = *self.0.get_or_insert_with(|| now.checked_sub(waited.min(limits.idle)).unwrap_or(now));
+        let since =
+            *self.0.get_or_insert_with(|| now.checked_sub(waited.min(limits.idle)).unwrap_or(now));
         if now.duration_since(since) >= limits.idle { Err(Failure::Timeout) } else { Ok(()) }
     }
 }
@@ -123,7 +136,12 @@ impl Pace {
     }
 
     /// Adds a call that moved `count` bytes in `waited`; fails when too little moved over [`Limits::stall`].
-    pub(super) fn book(&mut self, limits: &Limits<'_>, count: usize, waited: Duration) -> Result<(), Failure> {
+    pub(super) fn book(
+        &mut self,
+        limits: &Limits<'_>,
+        count: usize,
+        waited: Duration,
+    ) -> Result<(), Failure> {
         let Some(stall) = limits.stall else { return Ok(()) };
         self.moved += count as u64;
         self.waited += waited;
@@ -138,5 +156,8 @@ impl Pace {
 
 /// A blocked call came back to let limits be looked at, or a signal interrupted it.
 pub(super) fn is_tick(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted)
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted
+    )
 }

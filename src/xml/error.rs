@@ -54,7 +54,8 @@ pub struct ServerSteps {
 
 impl fmt::Debug for ServerSteps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let length = |text: &Option<String>| text.as_ref().map(|text| format!("[{} bytes]", text.len()));
+        let length =
+            |text: &Option<String>| text.as_ref().map(|text| format!("[{} bytes]", text.len()));
         f.debug_struct("ServerSteps")
             .field("canonical_request", &length(&self.canonical_request))
             .field("canonical_request_bytes", &length(&self.canonical_request_bytes))

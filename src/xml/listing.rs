@@ -48,7 +48,8 @@ impl ListBucketResult {
     /// Returns whether more pages follow. A server that does not say so names where they begin.
     #[cfg(feature = "client")]
     pub(crate) fn is_followed(&self) -> bool {
-        self.is_truncated.unwrap_or_else(|| self.next_continuation_token.is_some() || self.next_marker.is_some())
+        self.is_truncated
+            .unwrap_or_else(|| self.next_continuation_token.is_some() || self.next_marker.is_some())
     }
 }
 
@@ -78,7 +79,9 @@ fn read(body: &[u8], demand: Demand) -> Result<ListBucketResult, Error> {
             "Prefix" => document.field(child, &mut prefix, value::verbatim),
             "EncodingType" => document.field(child, &mut encoding, encoding_type),
             "IsTruncated" => document.field(child, &mut is_truncated, value::boolean),
-            "NextContinuationToken" => document.field(child, &mut next_continuation_token, value::marker),
+            "NextContinuationToken" => {
+                document.field(child, &mut next_continuation_token, value::marker)
+            }
             "NextMarker" => document.field(child, &mut next_marker, value::marker),
             _ => document.unknown(child),
         })?;
@@ -87,7 +90,9 @@ fn read(body: &[u8], demand: Demand) -> Result<ListBucketResult, Error> {
         let encoding_type = encoding.flatten();
         // Only now, because `EncodingType` may come after the keys it is about.
         if encoding_type.is_some() {
-            percent::decode_all(contents.iter_mut().map(|object| &mut object.key).chain(&mut common_prefixes))?;
+            percent::decode_all(
+                contents.iter_mut().map(|object| &mut object.key).chain(&mut common_prefixes),
+            )?;
         }
         Ok(ListBucketResult {
             name,
@@ -103,7 +108,8 @@ fn read(body: &[u8], demand: Demand) -> Result<ListBucketResult, Error> {
 }
 
 fn object(document: &mut Document<'_>) -> Result<Object, Error> {
-    let (mut key, mut size, mut last_modified, mut etag, mut storage_class) = (None, None, None, None, None);
+    let (mut key, mut size, mut last_modified, mut etag, mut storage_class) =
+        (None, None, None, None, None);
     document.children(|document, child| match child {
         "Key" => document.field(child, &mut key, value::key),
         "LastModified" => document.field(child, &mut last_modified, value::time),
@@ -122,7 +128,10 @@ fn object(document: &mut Document<'_>) -> Result<Object, Error> {
 }
 
 /// Reads one `CommonPrefixes`. S3 puts one `Prefix` into each; its first schema allowed several, which lose nothing.
-pub(super) fn common_prefix(document: &mut Document<'_>, prefixes: &mut Vec<String>) -> Result<(), Error> {
+pub(super) fn common_prefix(
+    document: &mut Document<'_>,
+    prefixes: &mut Vec<String>,
+) -> Result<(), Error> {
     let before = prefixes.len();
     document.children(|document, child| match child {
         "Prefix" => document.entry(|document| document.text(child).map(str::to_owned), prefixes),

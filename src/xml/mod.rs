@@ -53,16 +53,17 @@ pub(crate) use listing::page_of_objects;
 pub use listing::{ListBucketResult, Object, list_bucket_result};
 pub use location::location_constraint;
 pub use multipart::{
-    CompleteMultipartUploadResult, InitiateMultipartUploadResult, ListMultipartUploadsResult, ListPartsResult, Part,
-    Upload, complete_multipart_upload_result, initiate_multipart_upload_result, list_multipart_uploads_result,
-    list_parts_result,
+    CompleteMultipartUploadResult, InitiateMultipartUploadResult, ListMultipartUploadsResult,
+    ListPartsResult, Part, Upload, complete_multipart_upload_result,
+    initiate_multipart_upload_result, list_multipart_uploads_result, list_parts_result,
 };
 #[cfg(feature = "client")]
 pub(crate) use multipart::{page_of_parts, page_of_uploads};
 pub use reply::{error_document, says_nothing};
 pub use sts::{StsCredentials, sts_credentials};
 pub use write::{
-    DeleteMode, MAX_DELETE_KEYS, can_carry, complete_multipart_upload, create_bucket_configuration, delete,
+    DeleteMode, MAX_DELETE_KEYS, can_carry, complete_multipart_upload, create_bucket_configuration,
+    delete,
 };
 
 use std::fmt;

@@ -90,7 +90,9 @@ pub struct ListMultipartUploadsResult {
 }
 
 /// Reads `InitiateMultipartUploadResult`, at most [`MAX_REPLY_BYTES`] of it.
-pub fn initiate_multipart_upload_result(body: &[u8]) -> Result<InitiateMultipartUploadResult, Error> {
+pub fn initiate_multipart_upload_result(
+    body: &[u8],
+) -> Result<InitiateMultipartUploadResult, Error> {
     const ROOT: &str = "InitiateMultipartUploadResult";
     /// What rclone calls it.
     const SHORT_ROOT: &str = "InitiateMultipartUpload";
@@ -117,7 +119,9 @@ pub fn initiate_multipart_upload_result(body: &[u8]) -> Result<InitiateMultipart
 /// S3 begins this reply before it knows how the completion ends, and keeps the connection open with spaces: an error
 /// comes with status 200. It is then in [`Error::document`]; an empty or cut reply is an error without one, and the
 /// outcome is unknown.
-pub fn complete_multipart_upload_result(body: &[u8]) -> Result<CompleteMultipartUploadResult, Error> {
+pub fn complete_multipart_upload_result(
+    body: &[u8],
+) -> Result<CompleteMultipartUploadResult, Error> {
     const ROOT: &str = "CompleteMultipartUploadResult";
     parse(body, MAX_REPLY_BYTES, &[ROOT], |document, _| {
         let (mut etag, mut bucket, mut key) = (None, None, None);
@@ -157,7 +161,8 @@ fn parts(body: &[u8], demand: Demand) -> Result<ListPartsResult, Error> {
     parse(body, MAX_LISTING_BYTES, &["ListPartsResult", "ListPartsResponse"], |document, _| {
         document.demand(demand);
         let mut parts = Vec::new();
-        let (mut upload_id, mut is_truncated, mut marker, mut storage_class) = (None, None, None, None);
+        let (mut upload_id, mut is_truncated, mut marker, mut storage_class) =
+            (None, None, None, None);
         document.children(|document, child| match child {
             "UploadId" => document.field(child, &mut upload_id, value::verbatim),
             "Part" => document.entry(part, &mut parts),
@@ -202,13 +207,17 @@ fn uploads(body: &[u8], demand: Demand) -> Result<ListMultipartUploadsResult, Er
             "EncodingType" => document.field(child, &mut encoding, encoding_type),
             "IsTruncated" => document.field(child, &mut is_truncated, value::boolean),
             "NextKeyMarker" => document.field(child, &mut next_key_marker, value::marker),
-            "NextUploadIdMarker" => document.field(child, &mut next_upload_id_marker, value::marker),
+            "NextUploadIdMarker" => {
+                document.field(child, &mut next_upload_id_marker, value::marker)
+            }
             _ => document.unknown(child),
         })?;
         let more = next_key_marker.is_some() || next_upload_id_marker.is_some();
         document.check_page(&[bucket.is_some(), is_truncated.is_some(), more])?;
         if encoding.flatten().is_some() {
-            percent::decode_all(uploads.iter_mut().map(|upload| &mut upload.key).chain(&mut common_prefixes))?;
+            percent::decode_all(
+                uploads.iter_mut().map(|upload| &mut upload.key).chain(&mut common_prefixes),
+            )?;
         }
         Ok(ListMultipartUploadsResult {
             uploads,

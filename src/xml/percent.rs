@@ -37,5 +37,8 @@ fn decode(text: String) -> Result<String, Error> {
 }
 
 fn refused(text: &str, complaint: &str) -> Error {
-    Error::unplaced(format!("the server says that keys are URL-encoded, but \"{}\" {complaint}", shown(text)))
+    Error::unplaced(format!(
+        "the server says that keys are URL-encoded, but \"{}\" {complaint}",
+        shown(text)
+    ))
 }

@@ -35,7 +35,10 @@ pub(super) enum Demand {
     /// A document of its kind, with as many entries as its bytes hold.
     Document,
     /// A page of a listing that was requested: at most [`MAX_ENTRIES`] entries, and not a document with nothing in it.
-    #[cfg_attr(not(feature = "client"), allow(dead_code, reason = "only the client requests pages"))]
+    #[cfg_attr(
+        not(feature = "client"),
+        allow(dead_code, reason = "only the client requests pages")
+    )]
     Page,
 }
 
@@ -57,9 +60,13 @@ pub(super) enum Event<'a> {
 impl<'a> Document<'a> {
     pub(super) fn new(body: &'a [u8], max_bytes: usize) -> Result<Self, Error> {
         if body.len() > max_bytes {
-            return Err(Error::new(format!("the document is longer than {max_bytes} bytes"), max_bytes));
+            return Err(Error::new(
+                format!("the document is longer than {max_bytes} bytes"),
+                max_bytes,
+            ));
         }
-        let text = std::str::from_utf8(body).map_err(|e| Error::new("the document is not UTF-8", e.valid_up_to()))?;
+        let text = std::str::from_utf8(body)
+            .map_err(|e| Error::new("the document is not UTF-8", e.valid_up_to()))?;
         if let Some(at) = forbidden(text) {
             return Err(Error::new("the document holds a character that XML 1.0 forbids", at));
         }
@@ -82,7 +89,10 @@ impl<'a> Document<'a> {
         loop {
             self.at = self.base + self.tokens.position();
             let inside = self.tokens.depth() > 0;
-            let token = self.tokens.next().map_err(|e| self.fail(format!("the document is not well-formed: {e}")))?;
+            let token = self
+                .tokens
+                .next()
+                .map_err(|e| self.fail(format!("the document is not well-formed: {e}")))?;
             match token {
                 Token::Open(name) => return self.open(name),
                 Token::Close => return Ok(Event::Close),
@@ -95,9 +105,13 @@ impl<'a> Document<'a> {
                 Token::Comment => {}
                 Token::Instruction(text) => self.instruction(text)?,
                 // Nothing of S3 has one, and everything that makes entities grow begins with one.
-                Token::DocumentType => return Err(self.fail("the document has a document type declaration")),
+                Token::DocumentType => {
+                    return Err(self.fail("the document has a document type declaration"));
+                }
                 Token::End if inside => {
-                    return Err(self.fail("the document is cut off: it ends inside its root element"));
+                    return Err(
+                        self.fail("the document is cut off: it ends inside its root element")
+                    );
                 }
                 Token::End => return Ok(Event::End),
             }
@@ -175,7 +189,9 @@ impl<'a> Document<'a> {
         loop {
             match self.next()? {
                 Event::Close | Event::End => break,
-                Event::Text(piece) if only.is_empty() && self.scratch.is_empty() && !piece.contains('\r') => {
+                Event::Text(piece)
+                    if only.is_empty() && self.scratch.is_empty() && !piece.contains('\r') =>
+                {
                     only = piece;
                 }
                 Event::Text(piece) => {
@@ -187,8 +203,11 @@ impl<'a> Document<'a> {
                     self.scratch.push(c);
                 }
                 Event::Open(inner) => {
-                    let message =
-                        format!("<{}> holds the element <{}> where only text belongs", shown(element), shown(inner));
+                    let message = format!(
+                        "<{}> holds the element <{}> where only text belongs",
+                        shown(element),
+                        shown(inner)
+                    );
                     return Err(self.fail(message));
                 }
             }
@@ -256,7 +275,12 @@ impl<'a> Document<'a> {
     }
 
     /// The value of a field that its element must have.
-    pub(super) fn require<T>(&self, slot: Option<T>, element: &str, field: &str) -> Result<T, Error> {
+    pub(super) fn require<T>(
+        &self,
+        slot: Option<T>,
+        element: &str,
+        field: &str,
+    ) -> Result<T, Error> {
         slot.ok_or_else(|| self.fail(format!("<{element}> has no <{field}>")))
     }
 
@@ -266,9 +290,15 @@ impl<'a> Document<'a> {
                 return Err(self.fail("the document has a second root element"));
             }
             0..=MAX_DEPTH => {}
-            _ => return Err(self.fail(format!("the document nests more than {MAX_DEPTH} elements"))),
+            _ => {
+                return Err(self.fail(format!("the document nests more than {MAX_DEPTH} elements")));
+            }
         }
-        let local = name.bytes().rposition(|byte| byte == b':').and_then(|colon| name.get(colon + 1..)).unwrap_or(name);
+        let local = name
+            .bytes()
+            .rposition(|byte| byte == b':')
+            .and_then(|colon| name.get(colon + 1..))
+            .unwrap_or(name);
         if local.is_empty() {
             return Err(self.fail("the document has an element without a name"));
         }
@@ -284,25 +314,35 @@ impl<'a> Document<'a> {
             "quot" => Some('"'),
             _ => name.strip_prefix('#').and_then(character),
         };
-        resolved.ok_or_else(|| self.fail(format!("the document has an unknown reference &{};", shown(name))))
+        resolved.ok_or_else(|| {
+            self.fail(format!("the document has an unknown reference &{};", shown(name)))
+        })
     }
 
     fn instruction(&mut self, text: &str) -> Result<(), Error> {
-        let (target, rest) = text.split_at(text.find(|c: char| c.is_ascii_whitespace()).unwrap_or(text.len()));
+        let (target, rest) =
+            text.split_at(text.find(|c: char| c.is_ascii_whitespace()).unwrap_or(text.len()));
         match target {
             "xml" if self.seen_root || std::mem::replace(&mut self.seen_declaration, true) => {
                 Err(self.fail("the document has an XML declaration where none may be"))
             }
             "xml" => match encoding(rest) {
                 Some(None) => Ok(()),
-                Some(Some(name)) if ["utf-8", "utf8"].iter().any(|utf8| name.eq_ignore_ascii_case(utf8)) => Ok(()),
-                // Read as UTF-8, keys in another encoding would be wrong keys.
-                Some(Some(name)) => {
-                    Err(self.fail(format!("the document declares the encoding \"{}\", not UTF-8", shown(name))))
+                Some(Some(name))
+                    if ["utf-8", "utf8"].iter().any(|utf8| name.eq_ignore_ascii_case(utf8)) =>
+                {
+                    Ok(())
                 }
+                // Read as UTF-8, keys in another encoding would be wrong keys.
+                Some(Some(name)) => Err(self.fail(format!(
+                    "the document declares the encoding \"{}\", not UTF-8",
+                    shown(name)
+                ))),
                 None => Err(self.fail("the document has a malformed XML declaration")),
             },
-            _ if target.eq_ignore_ascii_case("xml") => Err(self.fail("the document has a malformed XML declaration")),
+            _ if target.eq_ignore_ascii_case("xml") => {
+                Err(self.fail("the document has a malformed XML declaration"))
+            }
             _ => Ok(()),
         }
     }

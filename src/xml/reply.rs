@@ -30,7 +30,8 @@ pub(super) fn parse<'a, T>(
     } else if ERROR_ROOTS.contains(&root) {
         error_root(&mut document, root).map(Err)
     } else {
-        let message = format!("the root element is <{}>, not <{}>", shown(root), roots.join("> or <"));
+        let message =
+            format!("the root element is <{}>, not <{}>", shown(root), roots.join("> or <"));
         return Err(document.fail(message));
     };
     if let Some(at) = document.error_at {
@@ -125,10 +126,19 @@ fn error(document: &mut Document<'_>) -> Result<ErrorDocument, Error> {
 
 /// Reads the text of `element` into `slot` unless there is one. A key, an argument and what was signed are kept as they
 /// are, the rest without white space around it and only if something is left.
-fn first(document: &mut Document<'_>, element: &str, slot: &mut Option<String>) -> Result<(), Error> {
+fn first(
+    document: &mut Document<'_>,
+    element: &str,
+    slot: &mut Option<String>,
+) -> Result<(), Error> {
     let exact = matches!(
         element,
-        "Key" | "ArgumentValue" | "CanonicalRequest" | "CanonicalRequestBytes" | "StringToSign" | "StringToSignBytes"
+        "Key"
+            | "ArgumentValue"
+            | "CanonicalRequest"
+            | "CanonicalRequestBytes"
+            | "StringToSign"
+            | "StringToSignBytes"
     );
     let mut text = None;
     document.field(element, &mut text, if exact { value::marker } else { value::word })?;
@@ -140,6 +150,10 @@ fn first(document: &mut Document<'_>, element: &str, slot: &mut Option<String>) 
 
 /// The error for a reply in which the server reports `document`, which begins at `offset`.
 fn reported(document: ErrorDocument, offset: usize) -> Error {
-    let message = format!("the document is an error report: {} ({})", shown(&document.code), shown(&document.message));
+    let message = format!(
+        "the document is an error report: {} ({})",
+        shown(&document.code),
+        shown(&document.message)
+    );
     Error { document: Some(Box::new(document)), ..Error::new(message, offset) }
 }

@@ -25,19 +25,28 @@ pub struct StsCredentials {
 /// Reads `AssumeRoleWithWebIdentityResponse` or `AssumeRoleResponse`, at most [`MAX_REPLY_BYTES`] of it. All four
 /// parts of the credentials must be there. STS's `ErrorResponse` is reported in [`Error::document`].
 pub fn sts_credentials(body: &[u8]) -> Result<StsCredentials, Error> {
-    parse(body, MAX_REPLY_BYTES, &["AssumeRoleWithWebIdentityResponse", "AssumeRoleResponse"], |document, root| {
-        let mut found = None;
-        document.children(|document, child| match child {
-            "AssumeRoleWithWebIdentityResult" | "AssumeRoleResult" => result(document, &mut found),
-            _ => document.unknown(child),
-        })?;
-        document.require(found, root, "Credentials")
-    })
+    parse(
+        body,
+        MAX_REPLY_BYTES,
+        &["AssumeRoleWithWebIdentityResponse", "AssumeRoleResponse"],
+        |document, root| {
+            let mut found = None;
+            document.children(|document, child| match child {
+                "AssumeRoleWithWebIdentityResult" | "AssumeRoleResult" => {
+                    result(document, &mut found)
+                }
+                _ => document.unknown(child),
+            })?;
+            document.require(found, root, "Credentials")
+        },
+    )
 }
 
 fn result(document: &mut Document<'_>, found: &mut Option<StsCredentials>) -> Result<(), Error> {
     document.children(|document, child| match child {
-        "Credentials" if found.is_some() => Err(document.fail("<Credentials> comes twice in one document")),
+        "Credentials" if found.is_some() => {
+            Err(document.fail("<Credentials> comes twice in one document"))
+        }
         "Credentials" => credentials(document).map(|keys| *found = Some(keys)),
         _ => document.unknown(child),
     })?;
@@ -46,7 +55,8 @@ fn result(document: &mut Document<'_>, found: &mut Option<StsCredentials>) -> Re
 
 fn credentials(document: &mut Document<'_>) -> Result<StsCredentials, Error> {
     const NAME: &str = "Credentials";
-    let (mut access_key_id, mut secret_access_key, mut session_token, mut expiration) = (None, None, None, None);
+    let (mut access_key_id, mut secret_access_key, mut session_token, mut expiration) =
+        (None, None, None, None);
     document.children(|document, child| match child {
         "AccessKeyId" => document.field(child, &mut access_key_id, value::word),
         "SecretAccessKey" => document.field(child, &mut secret_access_key, secret),
@@ -56,7 +66,11 @@ fn credentials(document: &mut Document<'_>) -> Result<StsCredentials, Error> {
     })?;
     Ok(StsCredentials {
         access_key_id: document.require(access_key_id.flatten(), NAME, "AccessKeyId")?,
-        secret_access_key: document.require(secret_access_key.flatten(), NAME, "SecretAccessKey")?,
+        secret_access_key: document.require(
+            secret_access_key.flatten(),
+            NAME,
+            "SecretAccessKey",
+        )?,
         session_token: document.require(session_token.flatten(), NAME, "SessionToken")?,
         expiration: document.require(expiration.flatten(), NAME, "Expiration")?,
     })

@@ -63,9 +63,9 @@ impl<'a> Tokens<'a> {
             [b'/', ..] => self.end_tag(markup),
             [b'!', ..] => self.declared(markup),
             [b'?', b'?' | b'>' | b' ', ..] => Err("a processing instruction has no name"),
-            [b'?', ..] => {
-                self.until("?>", "?".len(), markup, "a processing instruction does not end").map(Token::Instruction)
-            }
+            [b'?', ..] => self
+                .until("?>", "?".len(), markup, "a processing instruction does not end")
+                .map(Token::Instruction),
             _ => self.start_tag(markup),
         }
     }
@@ -90,11 +90,17 @@ impl<'a> Tokens<'a> {
         }
         if let Some(reference) = self.rest.strip_prefix('&') {
             let end = reference.bytes().position(|byte| matches!(byte, b';' | b'&' | b'<'));
-            let (name, rest) = end.and_then(|end| reference.split_at_checked(end)).ok_or("a reference does not end")?;
+            let (name, rest) = end
+                .and_then(|end| reference.split_at_checked(end))
+                .ok_or("a reference does not end")?;
             self.rest = rest.strip_prefix(';').ok_or("a reference does not end")?;
             return Ok(Token::Reference(name));
         }
-        let end = self.rest.bytes().position(|byte| matches!(byte, b'<' | b'&')).unwrap_or(self.rest.len());
+        let end = self
+            .rest
+            .bytes()
+            .position(|byte| matches!(byte, b'<' | b'&'))
+            .unwrap_or(self.rest.len());
         let (text, rest) = self.rest.split_at(end);
         self.rest = rest;
         Ok(Token::Text(text))
@@ -108,7 +114,8 @@ impl<'a> Tokens<'a> {
         let end = if after.starts_with('>') { after } else { behind_attributes(after)? };
         let content = end.strip_prefix('/');
         self.empty = content.is_some();
-        self.rest = content.unwrap_or(end).strip_prefix('>').ok_or("a start tag has a stray slash")?;
+        self.rest =
+            content.unwrap_or(end).strip_prefix('>').ok_or("a start tag has a stray slash")?;
         self.open.push(name);
         Ok(Token::Open(name))
     }
@@ -117,8 +124,9 @@ impl<'a> Tokens<'a> {
     fn end_tag(&mut self, markup: &'a str) -> Result<Token<'a>, &'static str> {
         let name = self.open.pop().ok_or("an end tag closes nothing")?;
         let after = markup.strip_prefix('/').and_then(|markup| markup.strip_prefix(name));
-        let end =
-            after.and_then(|after| after.strip_prefix('>').or_else(|| after.trim_ascii_start().strip_prefix('>')));
+        let end = after.and_then(|after| {
+            after.strip_prefix('>').or_else(|| after.trim_ascii_start().strip_prefix('>'))
+        });
         self.rest = end.ok_or("an end tag does not close the element that is open")?;
         Ok(Token::Close)
     }
@@ -129,10 +137,15 @@ impl<'a> Tokens<'a> {
         const SECTION: &str = "![CDATA[";
         const DOCUMENT_TYPE: &str = "!DOCTYPE";
         if markup.starts_with(COMMENT) {
-            self.until("-->", COMMENT.len(), markup, "a comment does not end").map(|_| Token::Comment)
+            self.until("-->", COMMENT.len(), markup, "a comment does not end")
+                .map(|_| Token::Comment)
         } else if markup.starts_with(SECTION) {
-            self.until("]]>", SECTION.len(), markup, "a CDATA section does not end").map(Token::Section)
-        } else if markup.get(..DOCUMENT_TYPE.len()).is_some_and(|start| start.eq_ignore_ascii_case(DOCUMENT_TYPE)) {
+            self.until("]]>", SECTION.len(), markup, "a CDATA section does not end")
+                .map(Token::Section)
+        } else if markup
+            .get(..DOCUMENT_TYPE.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(DOCUMENT_TYPE))
+        {
             Ok(Token::DocumentType)
         } else {
             Err("a tag begins with an exclamation mark")
@@ -140,8 +153,15 @@ impl<'a> Tokens<'a> {
     }
 
     /// What stands between the first `start` bytes of `markup` and `end`.
-    fn until(&mut self, end: &str, start: usize, markup: &'a str, cut: &'static str) -> Result<&'a str, &'static str> {
-        let (content, rest) = markup.get(start..).and_then(|content| content.split_once(end)).ok_or(cut)?;
+    fn until(
+        &mut self,
+        end: &str,
+        start: usize,
+        markup: &'a str,
+        cut: &'static str,
+    ) -> Result<&'a str, &'static str> {
+        let (content, rest) =
+            markup.get(start..).and_then(|content| content.split_once(end)).ok_or(cut)?;
         self.rest = rest;
         Ok(content)
     }
@@ -159,7 +179,10 @@ fn behind_attributes(mut tag: &str) -> Result<&str, &'static str> {
         let mut after = from.chars();
         match after.next() {
             Some(quote @ ('"' | '\'')) => {
-                (_, tag) = after.as_str().split_once(quote).ok_or("the quotes of an attribute do not end")?;
+                (_, tag) = after
+                    .as_str()
+                    .split_once(quote)
+                    .ok_or("the quotes of an attribute do not end")?;
             }
             _ => return Ok(from),
         }

@@ -31,7 +31,9 @@ pub fn complete_multipart_upload(parts: &[(u32, &str)]) -> Result<String, Error>
     let mut previous = 0;
     for (number, etag) in parts {
         if !(1..=MAX_PART_NUMBER).contains(number) {
-            return Err(Error::unplaced(format!("the part number {number} is not between 1 and {MAX_PART_NUMBER}")));
+            return Err(Error::unplaced(format!(
+                "the part number {number} is not between 1 and {MAX_PART_NUMBER}"
+            )));
         }
         if *number <= previous {
             return Err(Error::unplaced(format!(
@@ -48,7 +50,12 @@ pub fn complete_multipart_upload(parts: &[(u32, &str)]) -> Result<String, Error>
         // One that has quotes came in a form of its own (such as `W/"..."`) and goes back as it came.
         let quote = if etag.contains('"') { "" } else { "\"" };
         document.push_str(quote);
-        push_text(&mut document, etag, |shown| format!("the ETag \"{shown}\" of part {number}"), "")?;
+        push_text(
+            &mut document,
+            etag,
+            |shown| format!("the ETag \"{shown}\" of part {number}"),
+            "",
+        )?;
         document.push_str(quote);
         document.push_str("</ETag></Part>");
     }
@@ -62,7 +69,10 @@ pub fn complete_multipart_upload(parts: &[(u32, &str)]) -> Result<String, Error>
 /// (most control characters, U+FFFE, U+FFFF): delete such an object by itself.
 pub fn delete(keys: &[&str], mode: DeleteMode) -> Result<String, Error> {
     if keys.is_empty() || keys.len() > MAX_DELETE_KEYS {
-        return Err(Error::unplaced(format!("one request deletes 1 to {MAX_DELETE_KEYS} keys, not {}", keys.len())));
+        return Err(Error::unplaced(format!(
+            "one request deletes 1 to {MAX_DELETE_KEYS} keys, not {}",
+            keys.len()
+        )));
     }
     let room: usize = keys.iter().map(|key| key.len() + 32).sum();
     let mut document = opened("Delete", room);
@@ -74,7 +84,12 @@ pub fn delete(keys: &[&str], mode: DeleteMode) -> Result<String, Error> {
             return Err(Error::unplaced("an empty key cannot be deleted"));
         }
         document.push_str("<Object><Key>");
-        push_text(&mut document, key, |shown| format!("the key \"{shown}\""), ": delete the object by itself")?;
+        push_text(
+            &mut document,
+            key,
+            |shown| format!("the key \"{shown}\""),
+            ": delete the object by itself",
+        )?;
         document.push_str("</Key></Object>");
     }
     document.push_str("</Delete>");
@@ -109,10 +124,17 @@ fn opened(root: &str, room: usize) -> String {
 ///
 /// White space other than the plain space goes as a reference too: a raw carriage return would arrive as a line feed
 /// (XML 1.0 section 2.11).
-fn push_text(document: &mut String, text: &str, name: impl FnOnce(&str) -> String, advice: &str) -> Result<(), Error> {
+fn push_text(
+    document: &mut String,
+    text: &str,
+    name: impl FnOnce(&str) -> String,
+    advice: &str,
+) -> Result<(), Error> {
     if let Some(at) = forbidden(text) {
         let name = name(&shown(text).to_string());
-        return Err(Error::unplaced(format!("{name} has a character at byte {at} that XML cannot carry{advice}")));
+        return Err(Error::unplaced(format!(
+            "{name} has a character at byte {at} that XML cannot carry{advice}"
+        )));
     }
     for piece in text.split_inclusive(['&', '<', '>', '\t', '\n', '\r']) {
         let (plain, escape) = match piece.as_bytes().last() {

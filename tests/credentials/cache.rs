@@ -2,7 +2,9 @@
 
 use super::{keys, listener};
 use s3driver::clock::Clock;
-use s3driver::credentials::{Cache, Context, Credentials, Lease, Observer, Provider, Source, Unavailable, Warning};
+use s3driver::credentials::{
+    Cache, Context, Credentials, Lease, Observer, Provider, Source, Unavailable, Warning,
+};
 use s3driver::{Cancel, ErrorKind};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -19,7 +21,11 @@ struct Stopped {
 
 impl Stopped {
     fn new() -> Arc<Self> {
-        Arc::new(Self { wall: SystemTime::now(), instant: Instant::now(), elapsed: Mutex::default() })
+        Arc::new(Self {
+            wall: SystemTime::now(),
+            instant: Instant::now(),
+            elapsed: Mutex::default(),
+        })
     }
 
     fn advance(&self, by: Duration) {
@@ -66,8 +72,15 @@ struct State {
 
 impl Numbered {
     fn new(clock: &Arc<Stopped>, lifetime: Option<Duration>) -> Self {
-        let state =
-            State { begun: 0, passes: u32::MAX, ended: 0, at_once: 0, most_at_once: 0, failing: false, lifetime };
+        let state = State {
+            begun: 0,
+            passes: u32::MAX,
+            ended: 0,
+            at_once: 0,
+            most_at_once: 0,
+            failing: false,
+            lifetime,
+        };
         Self { clock: Arc::clone(clock), state: Arc::new((Mutex::new(state), Condvar::new())) }
     }
 
@@ -79,7 +92,8 @@ impl Numbered {
     fn wait(&self, until: impl Fn(&State) -> bool) {
         let guard = self.state.0.lock().unwrap();
         let limit = Duration::from_secs(20);
-        let (guard, waited) = self.state.1.wait_timeout_while(guard, limit, |state| !until(state)).unwrap();
+        let (guard, waited) =
+            self.state.1.wait_timeout_while(guard, limit, |state| !until(state)).unwrap();
         assert!(!waited.timed_out(), "{guard:?}");
     }
 
@@ -132,7 +146,8 @@ impl Meeting {
         let all = arrived.div_ceil(self.size) * self.size;
         self.complete.notify_all();
         let limit = Duration::from_secs(30);
-        let (arrived, waited) = self.complete.wait_timeout_while(arrived, limit, |arrived| *arrived < all).unwrap();
+        let (arrived, waited) =
+            self.complete.wait_timeout_while(arrived, limit, |arrived| *arrived < all).unwrap();
         assert!(!waited.timed_out(), "{arrived} of {all} came");
     }
 }
@@ -174,7 +189,11 @@ fn rotate_every_and_lifetime_64_threads_across_ten_rotations() {
                     meeting.wait();
                     // The refresh is stuck at the gate: whoever waited for it would never come to the next meeting.
                     for _ in 0..50 {
-                        assert_eq!(id(&cache), format!("K{rotation}"), "the old keys are valid still");
+                        assert_eq!(
+                            id(&cache),
+                            format!("K{rotation}"),
+                            "the old keys are valid still"
+                        );
                     }
                     meeting.wait();
                     wait_for(&cache, &format!("K{}", rotation + 1));
@@ -193,7 +212,11 @@ fn rotate_every_and_lifetime_64_threads_across_ten_rotations() {
         }
     });
     let state = source.state.0.lock().unwrap();
-    assert_eq!((state.begun, state.most_at_once), (ROTATIONS + 1, 1), "one refresh for each rotation");
+    assert_eq!(
+        (state.begun, state.most_at_once),
+        (ROTATIONS + 1, 1),
+        "one refresh for each rotation"
+    );
     assert!(heard.lock().unwrap().is_empty());
 }
 
@@ -304,7 +327,10 @@ fn a_failed_refresh_with_valid_keys_is_a_warning_and_is_not_repeated_at_once() {
     id(&cache);
     ended(2);
     warned(1);
-    assert_eq!(heard.lock().unwrap()[0], Warning::RefreshFailed { reason: "told to fail".to_owned(), expires });
+    assert_eq!(
+        heard.lock().unwrap()[0],
+        Warning::RefreshFailed { reason: "told to fail".to_owned(), expires }
+    );
     assert_eq!(cache.last_failure().as_deref(), Some("told to fail"));
     for _ in 0..1000 {
         assert_eq!(id(&cache), "K1");
@@ -382,12 +408,17 @@ fn a_refresh_that_brings_the_same_keys_makes_no_sense_of_a_retry() {
         }
         fn fetch(&self) -> Result<Lease, Unavailable> {
             self.0.fetch_add(1, Ordering::SeqCst);
-            Ok(Lease { credentials: Some(Credentials::new("K", "s").with_session_token("t")), expires: None })
+            Ok(Lease {
+                credentials: Some(Credentials::new("K", "s").with_session_token("t")),
+                expires: None,
+            })
         }
     }
     let (clock, count) = (Stopped::new(), Arc::new(AtomicU32::new(0)));
-    let cache =
-        Cache::new(Same(Arc::clone(&count)), &Context::default().with_clock(Arc::clone(&clock) as Arc<dyn Clock>));
+    let cache = Cache::new(
+        Same(Arc::clone(&count)),
+        &Context::default().with_clock(Arc::clone(&clock) as Arc<dyn Clock>),
+    );
     let used = cache.credentials().unwrap();
     clock.advance(MINUTE);
     for _ in 0..10 {

@@ -16,7 +16,10 @@ fn nobody() -> String {
 
 fn exhausted(imds: &str) -> String {
     let directory = tempfile::tempdir().unwrap();
-    let context = context(&[("HOME", directory.path().to_str().unwrap()), ("AWS_EC2_METADATA_SERVICE_ENDPOINT", imds)]);
+    let context = context(&[
+        ("HOME", directory.path().to_str().unwrap()),
+        ("AWS_EC2_METADATA_SERVICE_ENDPOINT", imds),
+    ]);
     let cache = Cache::new(Chain::new(&context), &context);
     let (error, took) = timed(|| cache.credentials().unwrap_err());
     assert_eq!(error.kind(), ErrorKind::Credentials);
@@ -80,8 +83,11 @@ fn full(without: &[&str]) -> String {
         ("AWS_CONTAINER_CREDENTIALS_FULL_URI", ecs.url()),
         ("AWS_EC2_METADATA_SERVICE_ENDPOINT", imds.url()),
     ];
-    let pairs: Vec<_> =
-        pairs.iter().filter(|(name, _)| !without.contains(name)).map(|(name, value)| (*name, value.as_str())).collect();
+    let pairs: Vec<_> = pairs
+        .iter()
+        .filter(|(name, _)| !without.contains(name))
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
     let lease = Chain::new(&context(&pairs)).fetch().unwrap();
     keys(&lease).0.to_owned()
 }
@@ -109,7 +115,10 @@ fn a_source_that_is_set_up_and_fails_ends_the_search() {
         ("AWS_EC2_METADATA_SERVICE_ENDPOINT", &imds.url()),
     ]);
     let error = Cache::new(Chain::new(&context), &context).credentials().unwrap_err().to_string();
-    assert!(error.starts_with("no credentials from the chain: web identity: /nonexistent: "), "{error}");
+    assert!(
+        error.starts_with("no credentials from the chain: web identity: /nonexistent: "),
+        "{error}"
+    );
     assert!(error.contains("environment: "), "{error}");
     assert!(imds.log().is_empty());
 }

@@ -19,7 +19,10 @@ fn healthy() -> Server {
 #[test]
 fn container_without_authorization_sends_no_header() {
     let server = healthy();
-    assert_eq!(keys(&source(&server, &[]).fetch().unwrap()), ("AKID", "secret-AKID", Some("token-AKID")));
+    assert_eq!(
+        keys(&source(&server, &[]).fetch().unwrap()),
+        ("AKID", "secret-AKID", Some("token-AKID"))
+    );
     assert_eq!(server.log(), ["GET /v1/credentials?id=1"]);
     assert_eq!(server.requests()[0].header("authorization"), None);
 }
@@ -42,7 +45,8 @@ fn container_token_file_is_read_again_at_every_refresh() {
         std::fs::write(&path, format!("{token}\n")).unwrap();
         source.fetch().unwrap();
     }
-    let seen: Vec<_> = server.requests().iter().map(|r| r.header("authorization").unwrap().to_owned()).collect();
+    let seen: Vec<_> =
+        server.requests().iter().map(|r| r.header("authorization").unwrap().to_owned()).collect();
     assert_eq!(seen, ["first", "second"]);
 
     std::fs::write(&path, " \n").unwrap();
@@ -57,10 +61,14 @@ fn container_token_file_is_read_again_at_every_refresh() {
 
 #[test]
 fn container_full_uri_over_http_is_for_local_hosts() {
-    for url in
-        ["http://example.com/x", "http://10.1.2.3/x", "http://169.254.169.254/x", "http://localhost.example.com/"]
-    {
-        let reason = failed(&Container::new(&context(&[("AWS_CONTAINER_CREDENTIALS_FULL_URI", url)])));
+    for url in [
+        "http://example.com/x",
+        "http://10.1.2.3/x",
+        "http://169.254.169.254/x",
+        "http://localhost.example.com/",
+    ] {
+        let reason =
+            failed(&Container::new(&context(&[("AWS_CONTAINER_CREDENTIALS_FULL_URI", url)])));
         assert!(reason.contains("use https"), "{reason}");
     }
     not_configured(&Container::new(&context(&[])));
@@ -84,7 +92,8 @@ fn container_redirect_is_not_followed() {
 
 #[test]
 fn container_errors_are_told_and_passing_ones_retried() {
-    let server = Server::start(|_| reply(403, r#"{"code":"AccessDenied","message":"not this task"}"#));
+    let server =
+        Server::start(|_| reply(403, r#"{"code":"AccessDenied","message":"not this task"}"#));
     assert!(failed(&source(&server, &[])).ends_with("answered 403 (AccessDenied: not this task)"));
     assert_eq!(server.log().len(), 1);
 

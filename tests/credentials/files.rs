@@ -32,7 +32,8 @@ impl Home {
     #[cfg(unix)]
     fn set_mode(&self, name: &str, mode: u32) {
         use std::os::unix::fs::PermissionsExt;
-        std::fs::set_permissions(self.path().join(name), std::fs::Permissions::from_mode(mode)).unwrap();
+        std::fs::set_permissions(self.path().join(name), std::fs::Permissions::from_mode(mode))
+            .unwrap();
     }
 
     #[cfg(not(unix))]
@@ -64,8 +65,10 @@ fn profiles_are_chosen_by_variable_or_by_name() {
 fn files_may_lie_elsewhere() {
     let home = Home::new("", "");
     home.write("elsewhere", "[default]\naws_access_key_id = E\naws_secret_access_key = s\n");
-    let context =
-        home.context(&[("AWS_SHARED_CREDENTIALS_FILE", "~/elsewhere"), ("AWS_CONFIG_FILE", "/nonexistent/c")]);
+    let context = home.context(&[
+        ("AWS_SHARED_CREDENTIALS_FILE", "~/elsewhere"),
+        ("AWS_CONFIG_FILE", "/nonexistent/c"),
+    ]);
     assert_eq!(keys(&SharedFiles::new(&context).fetch().unwrap()).0, "E");
 }
 
@@ -73,7 +76,10 @@ fn files_may_lie_elsewhere() {
 fn a_missing_profile_is_a_failure_only_when_it_was_named() {
     let home = Home::new("", "[other]\nx=1");
     let reason = not_configured(&SharedFiles::new(&home.context(&[])));
-    assert!(reason.contains("there is no profile `default` in ") && reason.contains(".aws/config or "), "{reason}");
+    assert!(
+        reason.contains("there is no profile `default` in ") && reason.contains(".aws/config or "),
+        "{reason}"
+    );
     let named = SharedFiles::new(&home.context(&[("AWS_PROFILE", "prod")]));
     assert!(failed(&named).contains("there is no profile `prod`"));
     assert!(not_configured(&SharedFiles::new(&context(&[]))).contains("HOME is not set"));
@@ -109,8 +115,13 @@ fn open_permissions_are_warned_about_once() {
     for _ in 0..3 {
         SharedFiles::new(&context).fetch().unwrap();
     }
-    let expected = Warning::OpenPermissions { path: home.path().join(".aws/credentials"), mode: 0o644 };
-    assert_eq!(*heard.lock().unwrap(), [expected], "once, and not about a config file without secrets");
+    let expected =
+        Warning::OpenPermissions { path: home.path().join(".aws/credentials"), mode: 0o644 };
+    assert_eq!(
+        *heard.lock().unwrap(),
+        [expected],
+        "once, and not about a config file without secrets"
+    );
     home.write(".aws/config", KEYS);
     home.set_mode(".aws/config", 0o640);
     SharedFiles::new(&context).fetch().unwrap();
@@ -134,11 +145,17 @@ mod process {
             &format!(r#"{{"Version":1,"AccessKeyId":"P","SecretAccessKey":"s","SessionToken":"t","Expiration":"{expiration}"}}"#),
         );
         let path = home.path().join("keys.json");
-        home.write(".aws/config", &format!("[default]\ncredential_process = /bin/cat \"{}\"", path.display()));
+        home.write(
+            ".aws/config",
+            &format!("[default]\ncredential_process = /bin/cat \"{}\"", path.display()),
+        );
         let lease = SharedFiles::new(&home.context(&[])).fetch().unwrap();
         assert_eq!(keys(&lease), ("P", "s", Some("t")));
         assert!(lease.expires.is_some());
-        home.write("keys.json", r#"{"Version":1,"AccessKeyId":"L","SecretAccessKey":"s","SessionToken":""}"#);
+        home.write(
+            "keys.json",
+            r#"{"Version":1,"AccessKeyId":"L","SecretAccessKey":"s","SessionToken":""}"#,
+        );
         let lease = SharedFiles::new(&home.context(&[])).fetch().unwrap();
         assert_eq!((keys(&lease), lease.expires), (("L", "s", None), None));
     }
@@ -148,8 +165,14 @@ mod process {
         for (script, expected) in [
             ("echo hunter2", "not JSON"),
             ("true", "empty"),
-            (r#"echo "{\"Version\":2,\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"hunter2\"}""#, "Version is not 1"),
-            (r#"echo "{\"Version\":1,\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"\"}""#, "SecretAccessKey is empty"),
+            (
+                r#"echo "{\"Version\":2,\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"hunter2\"}""#,
+                "Version is not 1",
+            ),
+            (
+                r#"echo "{\"Version\":1,\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"\"}""#,
+                "SecretAccessKey is empty",
+            ),
             (r#"echo "{\"Version\":1,\"SecretAccessKey\":\"hunter2\"}""#, "AccessKeyId is missing"),
             ("echo hunter2 >&2; exit 3", "exit status: 3"),
             ("cat /dev/zero", "more than 65536 bytes"),
@@ -164,7 +187,8 @@ mod process {
     fn process_has_a_deadline() {
         // Silent, and with its output closed.
         for script in ["exec sleep 20", "exec >&-; exec sleep 20"] {
-            let (reason, took) = timed(|| failed(&process(script).with_deadline(Duration::from_millis(700))));
+            let (reason, took) =
+                timed(|| failed(&process(script).with_deadline(Duration::from_millis(700))));
             assert!(reason.contains("did not end within 0.7 s"), "{script}: {reason}");
             assert!(took < Duration::from_secs(3), "{took:?}");
         }
@@ -173,7 +197,11 @@ mod process {
     #[test]
     fn process_that_is_not_there() {
         let reason = failed(&Process::new("/nonexistent/program --secret hunter2", &context(&[])));
-        assert!(reason.contains("`/nonexistent/program` cannot be started") && !reason.contains("hunter2"), "{reason}");
+        assert!(
+            reason.contains("`/nonexistent/program` cannot be started")
+                && !reason.contains("hunter2"),
+            "{reason}"
+        );
         assert!(failed(&Process::new("  ", &context(&[]))).contains("the command is empty"));
     }
 }
@@ -191,7 +219,10 @@ fn profiles_assume_roles_with_another_profiles_keys() {
             ),
         )
     });
-    let home = Home::new("[profile role]\nrole_arn = ROLE\nsource_profile = default\nregion = cn-north-1", KEYS);
+    let home = Home::new(
+        "[profile role]\nrole_arn = ROLE\nsource_profile = default\nregion = cn-north-1",
+        KEYS,
+    );
     let context = home.context(&[("AWS_PROFILE", "role"), ("AWS_ENDPOINT_URL_STS", &server.url())]);
     assert_eq!(keys(&SharedFiles::new(&context).fetch().unwrap()).0, "R");
     let authorization = server.requests()[0].header("authorization").unwrap().to_owned();
@@ -204,7 +235,8 @@ fn profiles_assume_roles_with_another_profiles_keys() {
 #[test]
 fn sso_logins_are_exchanged_for_keys() {
     let millis = i64::try_from(
-        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() + 3_600_000,
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis()
+            + 3_600_000,
     )
     .unwrap();
     let server = Server::start(move |request| match request.header("x-amz-sso_bearer_token") {
@@ -224,22 +256,33 @@ fn sso_logins_are_exchanged_for_keys() {
     let context = home.context(&[("AWS_ENDPOINT_URL_SSO", &server.url())]);
     let source = SharedFiles::new(&context);
     let reason = failed(&source);
-    assert!(reason.contains("IAM Identity Center") && reason.contains("run `aws sso login`"), "{reason}");
+    assert!(
+        reason.contains("IAM Identity Center") && reason.contains("run `aws sso login`"),
+        "{reason}"
+    );
 
     // The SHA-1 of `corp`, as sha1sum has it.
     let cache = ".aws/sso/cache/ee0bfd2552fbd840c02cc48b6e823320543c450f.json";
     std::fs::create_dir_all(home.path().join(".aws/sso/cache")).unwrap();
-    let login = |token: &str, seconds| format!(r#"{{"accessToken":"{token}","expiresAt":"{}"}}"#, iso8601(seconds));
+    let login = |token: &str, seconds| {
+        format!(r#"{{"accessToken":"{token}","expiresAt":"{}"}}"#, iso8601(seconds))
+    };
     home.write(cache, &login("login", 3600));
     let lease = source.fetch().unwrap();
     assert_eq!(keys(&lease), ("S", "s", Some("t")));
     let left = lease.expires.unwrap().duration_since(std::time::SystemTime::now()).unwrap();
     assert!(left > Duration::from_secs(3500) && left <= Duration::from_secs(3600), "{left:?}");
-    assert_eq!(server.log(), ["GET /federation/credentials?account_id=123456789012&role_name=a%20b"]);
+    assert_eq!(
+        server.log(),
+        ["GET /federation/credentials?account_id=123456789012&role_name=a%20b"]
+    );
 
     home.write(cache, &login("hunter2", 3600));
     let reason = failed(&source);
-    assert!(reason.contains("401") && reason.contains("not found") && !reason.contains("hunter2"), "{reason}");
+    assert!(
+        reason.contains("401") && reason.contains("not found") && !reason.contains("hunter2"),
+        "{reason}"
+    );
     home.write(cache, &login("login", -1));
     assert!(failed(&source).contains("the login has ended"));
 }

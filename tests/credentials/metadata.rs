@@ -50,14 +50,18 @@ impl Imds {
             if let Some(token_put) = &self.token_put {
                 return token_put();
             }
-            if request.method != "PUT" || request.header("x-aws-ec2-metadata-token-ttl-seconds").is_none() {
+            if request.method != "PUT"
+                || request.header("x-aws-ec2-metadata-token-ttl-seconds").is_none()
+            {
                 return reply(400, "");
             }
             *tokens = (tokens.0 + 1, self.token_uses);
             return reply(200, format!("token{}==", tokens.0));
         }
         match (request.header("x-aws-ec2-metadata-token"), self.v1_status) {
-            (Some(token), _) if token == format!("token{}==", tokens.0) && tokens.1 > 0 => tokens.1 -= 1,
+            (Some(token), _) if token == format!("token{}==", tokens.0) && tokens.1 > 0 => {
+                tokens.1 -= 1
+            }
             (Some(_), _) => return reply(401, ""),
             (None, Some(status)) => return reply(status, ""),
             (None, None) => {}
@@ -91,7 +95,10 @@ fn assert_found(source: &Metadata) {
 fn mode_v2_only() {
     let server = Imds { v1_status: Some(401), ..Imds::default() }.start();
     assert_found(&source(&server));
-    assert_eq!(server.log(), [format!("PUT {TOKEN}"), format!("GET {ROLES}"), format!("GET {ROLES}registry-role")]);
+    assert_eq!(
+        server.log(),
+        [format!("PUT {TOKEN}"), format!("GET {ROLES}"), format!("GET {ROLES}registry-role")]
+    );
     let requests = server.requests();
     assert_eq!(requests[0].header("x-aws-ec2-metadata-token-ttl-seconds"), Some("21600"));
     assert!(requests[1..].iter().all(|r| r.header("x-aws-ec2-metadata-token") == Some("token1==")));
@@ -165,19 +172,25 @@ fn token_ttl_1_gets_a_new_token_once() {
 
 #[test]
 fn v1_status_403_is_refused_and_the_chain_goes_on() {
-    let refusing = || Imds { token_put: Some(Box::new(|| reply(403, ""))), v1_status: Some(403), ..Imds::default() };
+    let refusing = || Imds {
+        token_put: Some(Box::new(|| reply(403, ""))),
+        v1_status: Some(403),
+        ..Imds::default()
+    };
     let server = refusing().start();
     let reason = not_configured(&source(&server));
     assert!(reason.contains("refuses metadata (403)"), "{reason}");
 
-    let chain = Chain::of(vec![Box::new(source(&refusing().start())), Box::new(Static::anonymous())]);
+    let chain =
+        Chain::of(vec![Box::new(source(&refusing().start())), Box::new(Static::anonymous())]);
     assert!(chain.fetch().unwrap().credentials.is_none());
 }
 
 #[test]
 fn role_null_and_role_empty_is_no_role() {
     for (role, status) in [("", 404), ("", 200), ("\n", 200)] {
-        let server = Imds { role: Box::new(move || reply(status, role)), ..Imds::default() }.start();
+        let server =
+            Imds { role: Box::new(move || reply(status, role)), ..Imds::default() }.start();
         let (reason, took) = timed(|| not_configured(&source(&server)));
         assert!(reason.contains("role"), "{reason}");
         assert!(took < Duration::from_millis(900), "{took:?}");
@@ -213,7 +226,10 @@ fn creds_failed_badjson_truncated_empty_html_missing_field_endless() {
             "failed",
             "AssumeRoleUnauthorizedAccess: EC2 cannot assume the role",
             Box::new(|| {
-                reply(200, r#"{"Code":"AssumeRoleUnauthorizedAccess","Message":"EC2 cannot assume the role"}"#)
+                reply(
+                    200,
+                    r#"{"Code":"AssumeRoleUnauthorizedAccess","Message":"EC2 cannot assume the role"}"#,
+                )
             }),
         ),
         ("badjson", "not JSON", Box::new(|| reply(200, "{\"Code\": "))),
@@ -222,7 +238,11 @@ fn creds_failed_badjson_truncated_empty_html_missing_field_endless() {
         ("html", "not JSON", Box::new(|| reply(200, "<html></html>"))),
         ("array", "not a JSON object", Box::new(|| reply(200, "[\"secret-AKID\"]"))),
         ("no id", "AccessKeyId is missing", Box::new(move || reply(200, without("AccessKeyId")))),
-        ("no secret", "SecretAccessKey is missing", Box::new(move || reply(200, without("SecretAccessKey")))),
+        (
+            "no secret",
+            "SecretAccessKey is missing",
+            Box::new(move || reply(200, without("SecretAccessKey"))),
+        ),
         (
             "empty secret",
             "SecretAccessKey is empty",
@@ -233,9 +253,21 @@ fn creds_failed_badjson_truncated_empty_html_missing_field_endless() {
             "SecretAccessKey is missing",
             Box::new(|| reply(200, document("AKID", 3600).replace("\"secret-AKID\"", "null"))),
         ),
-        ("no token", "Token is missing", Box::new(move || reply(200, without("\"Token\"").replace("Other", "\"O\"")))),
-        ("no expiration", "Expiration is missing", Box::new(move || reply(200, without("Expiration")))),
-        ("bad expiration", "Expiration is not a time", Box::new(|| reply(200, document("AKID", 0).replace("20", "x")))),
+        (
+            "no token",
+            "Token is missing",
+            Box::new(move || reply(200, without("\"Token\"").replace("Other", "\"O\""))),
+        ),
+        (
+            "no expiration",
+            "Expiration is missing",
+            Box::new(move || reply(200, without("Expiration"))),
+        ),
+        (
+            "bad expiration",
+            "Expiration is not a time",
+            Box::new(|| reply(200, document("AKID", 0).replace("20", "x"))),
+        ),
         ("endless", "longer", Box::new(|| Answer::Endless)),
         ("deep", "not JSON", Box::new(|| reply(200, "[".repeat(50_000)))),
     ];
@@ -244,7 +276,10 @@ fn creds_failed_badjson_truncated_empty_html_missing_field_endless() {
         let source = source(&server);
         let (reason, took) = timed(|| failed(&source));
         assert!(reason.contains(expected), "{name}: {reason}");
-        assert!(!reason.contains("secret-AKID") && !reason.contains("token-AKID"), "{name}: {reason}");
+        assert!(
+            !reason.contains("secret-AKID") && !reason.contains("token-AKID"),
+            "{name}: {reason}"
+        );
         assert!(took < Duration::from_secs(3), "{name}: {took:?}");
         // The step is named to whoever sees the final error.
         let error = Cache::new(source, &Context::default()).credentials().unwrap_err();
@@ -254,7 +289,8 @@ fn creds_failed_badjson_truncated_empty_html_missing_field_endless() {
 
 #[test]
 fn creds_expired_are_used_without_asking_again_at_once() {
-    let server = Imds { creds: Box::new(|| reply(200, document("AKID", -60))), ..Imds::default() }.start();
+    let server =
+        Imds { creds: Box::new(|| reply(200, document("AKID", -60))), ..Imds::default() }.start();
     let (observer, heard) = super::listener();
     let cache = Cache::new(source(&server), &Context::default().with_observer(observer));
     for _ in 0..100 {
@@ -281,7 +317,10 @@ fn rotate_every_and_lifetime_are_followed_in_time() {
             scope.spawn(|| {
                 loop {
                     let lease = cache.credentials().unwrap();
-                    assert!(SystemTime::now() < lease.expires.unwrap(), "keys are renewed before they end");
+                    assert!(
+                        SystemTime::now() < lease.expires.unwrap(),
+                        "keys are renewed before they end"
+                    );
                     if keys(&lease).0 == "K3" {
                         return;
                     }

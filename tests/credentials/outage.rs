@@ -4,8 +4,8 @@ use super::server::{Answer, Server, reply};
 use super::{context, document, failed, keys, timed};
 use s3driver::clock::{Clock, SystemClock};
 use s3driver::credentials::{
-    Cache, Container, Context, Credentials, Environment, Lease, Metadata, Observer, Process, Provider, Source,
-    Unavailable,
+    Cache, Container, Context, Credentials, Environment, Lease, Metadata, Observer, Process,
+    Provider, Source, Unavailable,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -39,7 +39,11 @@ fn p15_a_metadata_service_that_takes_almost_a_second_for_each_response_works() {
 fn recovering(outage: Duration, refusal: impl Fn() -> Answer + Send + Sync + 'static) -> Server {
     let first = std::sync::OnceLock::new();
     Server::start(move |_| {
-        if first.get_or_init(Instant::now).elapsed() < outage { refusal() } else { reply(200, document("A", 3600)) }
+        if first.get_or_init(Instant::now).elapsed() < outage {
+            refusal()
+        } else {
+            reply(200, document("A", 3600))
+        }
     })
 }
 
@@ -81,10 +85,18 @@ fn p15_without_keys_the_next_round_begins_after_two_seconds_at_most() {
     let cache = Cache::new(Failing(Arc::clone(&rounds)), &Context::default());
     let begun = Instant::now();
     while cache.credentials().is_err() {
-        assert!(begun.elapsed() < Duration::from_secs(13), "{} rounds are left", rounds.load(Ordering::SeqCst));
+        assert!(
+            begun.elapsed() < Duration::from_secs(13),
+            "{} rounds are left",
+            rounds.load(Ordering::SeqCst)
+        );
         std::thread::sleep(Duration::from_millis(20));
     }
-    assert!(begun.elapsed() > Duration::from_secs(4), "asked again and again: {:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() > Duration::from_secs(4),
+        "asked again and again: {:?}",
+        begun.elapsed()
+    );
 }
 
 #[derive(Debug)]
@@ -143,11 +155,15 @@ fn p07_panics_of_source_observer_and_clock_together_abort_nothing() {
     ] {
         let cache = Cache::new(Panicking, &context);
         for _ in 0..3 {
-            let (result, took) =
-                timed(|| std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| cache.credentials_until(&cancel))));
+            let (result, took) = timed(|| {
+                std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                    cache.credentials_until(&cancel)
+                }))
+            });
             assert!(took < Duration::from_secs(3), "{took:?}");
             assert!(result.is_err() || result.unwrap().is_err());
-            let direct = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| cache.credentials()));
+            let direct =
+                std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| cache.credentials()));
             assert!(direct.is_err() || direct.unwrap().is_err());
         }
     }
@@ -189,7 +205,8 @@ mod processes {
         let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
         tasks
             .filter(|task| {
-                std::fs::read_to_string(task.path().join("comm")).is_ok_and(|n| n.trim() == "s3driver-proces")
+                std::fs::read_to_string(task.path().join("comm"))
+                    .is_ok_and(|n| n.trim() == "s3driver-proces")
             })
             .count()
     }
@@ -217,7 +234,10 @@ mod processes {
             wait_until_none(&format!("sleep 710{}", number + 1));
         }
         let process = Process::new("/bin/sh -c 'sleep 7105 & sleep 7105'", &context(&[]));
-        assert!(failed(&process.with_deadline(Duration::from_millis(300))).contains("did not end within"));
+        assert!(
+            failed(&process.with_deadline(Duration::from_millis(300)))
+                .contains("did not end within")
+        );
         wait_until_none("sleep 7105");
         let begun = Instant::now();
         while reader_threads() > 0 {
@@ -230,7 +250,9 @@ mod processes {
     fn p27_a_named_pipe_in_place_of_a_file_is_an_error_at_once() {
         let home = tempfile::tempdir().unwrap();
         std::fs::create_dir(home.path().join(".aws")).unwrap();
-        let pipe = |path: &Path| assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+        let pipe = |path: &Path| {
+            assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success())
+        };
         let credentials = home.path().join(".aws/credentials");
         pipe(&credentials);
         let variables = [("HOME", home.path().to_str().unwrap())];

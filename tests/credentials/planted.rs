@@ -4,7 +4,8 @@ use super::planting::{assert_hidden, secrets};
 use super::server::{Server, reply};
 use super::{context, listener};
 use s3driver::credentials::{
-    AssumeRole, Chain, Credentials, Environment, Process, Role, SharedFiles, Source, Static, WebIdentity,
+    AssumeRole, Chain, Credentials, Environment, Process, Role, SharedFiles, Source, Static,
+    WebIdentity,
 };
 use std::path::Path;
 
@@ -65,14 +66,20 @@ const SETTINGS: &[&str] = &[
 /// A server that refuses everything and repeats all it was sent.
 fn echo() -> Server {
     Server::start(|request| {
-        let headers: String = request.headers.iter().map(|(name, value)| format!("{name}: {value} ")).collect();
+        let headers: String =
+            request.headers.iter().map(|(name, value)| format!("{name}: {value} ")).collect();
         let said = format!("{headers} {}", request.body).replace('&', " ");
         if request.header("accept").is_some() {
-            return reply(403, format!(r#"{{"code":"Refused","message":"{}"}}"#, said.replace('"', "'")));
+            return reply(
+                403,
+                format!(r#"{{"code":"Refused","message":"{}"}}"#, said.replace('"', "'")),
+            );
         }
         reply(
             403,
-            format!("<ErrorResponse><Error><Code>Refused</Code><Message>{said}</Message></Error></ErrorResponse>"),
+            format!(
+                "<ErrorResponse><Error><Code>Refused</Code><Message>{said}</Message></Error></ErrorResponse>"
+            ),
         )
     })
 }
@@ -109,12 +116,17 @@ fn p03_a_secret_in_any_variable_is_not_shown() {
     for variable in VARIABLES {
         for (form, secret) in secrets() {
             for more in around {
-                let given = nothing.iter().chain(more).copied().filter(|(name, _)| name != variable);
+                let given =
+                    nothing.iter().chain(more).copied().filter(|(name, _)| name != variable);
                 let given: Vec<_> = given.chain([(*variable, secret.as_str())]).collect();
                 let (observer, warnings) = listener();
                 let context = context(&given).with_observer(observer);
                 assert_hidden(&format!("{context:?}"), &secret, variable);
-                assert_source_hides(&Chain::new(&context), &secret, &format!("{form} as {variable}"));
+                assert_source_hides(
+                    &Chain::new(&context),
+                    &secret,
+                    &format!("{form} as {variable}"),
+                );
                 for warning in &*warnings.lock().unwrap() {
                     assert_hidden(&warning.to_string(), &secret, variable);
                 }
@@ -149,8 +161,11 @@ fn p03_a_secret_in_any_setting_of_a_file_is_not_shown() {
         for (form, secret) in secrets() {
             let what = format!("{form} as {setting}");
             for more in around {
-                let more: String =
-                    more.lines().filter(|line| !line.starts_with(setting)).map(|l| l.to_owned() + "\n").collect();
+                let more: String = more
+                    .lines()
+                    .filter(|line| !line.starts_with(setting))
+                    .map(|l| l.to_owned() + "\n")
+                    .collect();
                 for line in [
                     format!("{setting} = {secret}"),
                     format!("{setting} = \"{secret}\""),
@@ -158,7 +173,8 @@ fn p03_a_secret_in_any_setting_of_a_file_is_not_shown() {
                 ] {
                     let base = "[profile base]\naws_access_key_id = B\naws_secret_access_key = b\n";
                     files(home.path(), &format!("{base}[default]\n{more}{line}\n"), "");
-                    let context = context(&[]).with_environment(Environment::from_pairs(variables.clone()));
+                    let context =
+                        context(&[]).with_environment(Environment::from_pairs(variables.clone()));
                     assert_source_hides(&SharedFiles::new(&context), &secret, &what);
                 }
             }
@@ -223,9 +239,19 @@ fn p04_what_a_service_repeats_of_its_request_is_not_shown() {
         let path = path.to_str().unwrap();
         let url = server.url();
         for variables in [
-            &[("AWS_CONTAINER_CREDENTIALS_FULL_URI", &*url), ("AWS_CONTAINER_AUTHORIZATION_TOKEN", &secret)][..],
-            &[("AWS_CONTAINER_CREDENTIALS_FULL_URI", &url), ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", path)],
-            &[("AWS_WEB_IDENTITY_TOKEN_FILE", path), ("AWS_ROLE_ARN", "r"), ("AWS_ENDPOINT_URL_STS", &url)],
+            &[
+                ("AWS_CONTAINER_CREDENTIALS_FULL_URI", &*url),
+                ("AWS_CONTAINER_AUTHORIZATION_TOKEN", &secret),
+            ][..],
+            &[
+                ("AWS_CONTAINER_CREDENTIALS_FULL_URI", &url),
+                ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", path),
+            ],
+            &[
+                ("AWS_WEB_IDENTITY_TOKEN_FILE", path),
+                ("AWS_ROLE_ARN", "r"),
+                ("AWS_ENDPOINT_URL_STS", &url),
+            ],
         ] {
             let before = server.requests().len();
             assert_source_hides(&Chain::new(&context(variables)), &secret, form);

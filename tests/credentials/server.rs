@@ -83,7 +83,8 @@ fn serve(stream: TcpStream, answer: &dyn Fn(&Request) -> Answer, kept: &Mutex<Ve
         kept.lock().unwrap().push(request.clone());
         let sent = match answer(&request) {
             Answer::Reply { status, headers, body } => {
-                let mut head = format!("HTTP/1.1 {status} Status\r\ncontent-length: {}\r\n", body.len());
+                let mut head =
+                    format!("HTTP/1.1 {status} Status\r\ncontent-length: {}\r\n", body.len());
                 for (name, value) in headers {
                     head += &format!("{name}: {value}\r\n");
                 }
@@ -98,7 +99,8 @@ fn serve(stream: TcpStream, answer: &dyn Fn(&Request) -> Answer, kept: &Mutex<Ve
                 return;
             }
             Answer::Truncated(body) => {
-                let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len() + 10);
+                let head =
+                    format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len() + 10);
                 let _ = stream.write_all(head.as_bytes());
                 let _ = stream.shutdown(Shutdown::Both);
                 return;
@@ -106,7 +108,10 @@ fn serve(stream: TcpStream, answer: &dyn Fn(&Request) -> Answer, kept: &Mutex<Ve
             Answer::Endless => {
                 let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
                 // Ends when the client has had enough.
-                while stream.write_all(b"400\r\n").and_then(|()| stream.write_all(&[b' '; 0x400])).is_ok()
+                while stream
+                    .write_all(b"400\r\n")
+                    .and_then(|()| stream.write_all(&[b' '; 0x400]))
+                    .is_ok()
                     && stream.write_all(b"\r\n").is_ok()
                 {}
                 return;
@@ -122,8 +127,11 @@ fn read(reader: &mut BufReader<TcpStream>) -> Option<Request> {
     let mut line = String::new();
     reader.read_line(&mut line).ok().filter(|&length| length > 0)?;
     let mut words = line.split_whitespace();
-    let mut request =
-        Request { method: words.next()?.to_owned(), target: words.next()?.to_owned(), ..Request::default() };
+    let mut request = Request {
+        method: words.next()?.to_owned(),
+        target: words.next()?.to_owned(),
+        ..Request::default()
+    };
     let mut length = 0;
     loop {
         let mut line = String::new();

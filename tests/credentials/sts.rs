@@ -25,7 +25,9 @@ fn answer(action: &str, id: &str) -> Answer {
 }
 
 fn refusal(status: u16, code: &str) -> Answer {
-    let error = format!("<Error><Type>Sender</Type><Code>{code}</Code><Message>told by STS</Message></Error>");
+    let error = format!(
+        "<Error><Type>Sender</Type><Code>{code}</Code><Message>told by STS</Message></Error>"
+    );
     reply(
         status,
         format!(
@@ -35,7 +37,11 @@ fn refusal(status: u16, code: &str) -> Answer {
 }
 
 fn field(request: &Request, name: &str) -> Option<String> {
-    request.body.split('&').find_map(|pair| pair.strip_prefix(&format!("{name}="))).map(str::to_owned)
+    request
+        .body
+        .split('&')
+        .find_map(|pair| pair.strip_prefix(&format!("{name}=")))
+        .map(str::to_owned)
 }
 
 /// A token file and a context that names it.
@@ -75,7 +81,10 @@ fn sts_request_is_an_unsigned_form_with_the_token_percent_encoded() {
     assert_eq!(request.header("authorization"), None);
     assert_eq!(field(request, "Action").as_deref(), Some("AssumeRoleWithWebIdentity"));
     assert_eq!(field(request, "Version").as_deref(), Some("2011-06-15"));
-    assert_eq!(field(request, "RoleArn").as_deref(), Some("arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2Fregistry"));
+    assert_eq!(
+        field(request, "RoleArn").as_deref(),
+        Some("arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2Fregistry")
+    );
     assert_eq!(field(request, "WebIdentityToken").as_deref(), Some("one%2B%2F%3D"));
     assert!(field(request, "RoleSessionName").unwrap().starts_with("s3driver-"));
 }
@@ -100,7 +109,10 @@ fn sts_expired_token_exception_reads_the_file_again_then_surfaces() {
     let server = Server::start(|_| refusal(400, "ExpiredTokenException"));
     let pod = Pod::at(&server);
     let reason = failed(&WebIdentity::new(&pod.context));
-    assert!(reason.contains("ExpiredTokenException: told by STS") && reason.contains("still holds"), "{reason}");
+    assert!(
+        reason.contains("ExpiredTokenException: told by STS") && reason.contains("still holds"),
+        "{reason}"
+    );
     assert!(!reason.contains("one+"), "{reason}");
     assert_eq!(server.log().len(), 1, "the same token is not sent twice");
 }
@@ -130,7 +142,10 @@ fn sts_other_errors_surface_at_once() {
     for code in ["AccessDenied", "InvalidIdentityToken", "RegionDisabledException"] {
         let server = Server::start(move |_| refusal(403, code));
         let reason = failed(&WebIdentity::new(&Pod::at(&server).context));
-        assert!(reason.contains(ARN) && reason.contains(&format!("({code}: told by STS)")), "{reason}");
+        assert!(
+            reason.contains(ARN) && reason.contains(&format!("({code}: told by STS)")),
+            "{reason}"
+        );
         assert_eq!(server.log().len(), 1);
     }
 }
@@ -164,7 +179,8 @@ fn web_identity_needs_both_variables() {
     );
     let half = context(&[("AWS_WEB_IDENTITY_TOKEN_FILE", "/nonexistent")]);
     assert!(failed(&WebIdentity::new(&half)).contains("AWS_ROLE_ARN is not"));
-    let missing = context(&[("AWS_WEB_IDENTITY_TOKEN_FILE", "/nonexistent"), ("AWS_ROLE_ARN", ARN)]);
+    let missing =
+        context(&[("AWS_WEB_IDENTITY_TOKEN_FILE", "/nonexistent"), ("AWS_ROLE_ARN", ARN)]);
     assert!(failed(&WebIdentity::new(&missing)).starts_with("/nonexistent: "));
 }
 
@@ -201,11 +217,17 @@ fn assume_role_is_signed_with_the_keys_of_its_base() {
     let authorization = request.header("authorization").unwrap();
     assert!(authorization.starts_with("AWS4-HMAC-SHA256 Credential=BASE/"), "{authorization}");
     assert!(authorization.contains("/eu-central-1/sts/aws4_request"), "{authorization}");
-    assert!(authorization.contains("host") && authorization.contains("content-type"), "{authorization}");
+    assert!(
+        authorization.contains("host") && authorization.contains("content-type"),
+        "{authorization}"
+    );
     assert_eq!(request.header("x-amz-security-token"), Some("base-token"));
-    for (name, value) in
-        [("Action", "AssumeRole"), ("RoleSessionName", "pushes"), ("ExternalId", "a%20b"), ("DurationSeconds", "900")]
-    {
+    for (name, value) in [
+        ("Action", "AssumeRole"),
+        ("RoleSessionName", "pushes"),
+        ("ExternalId", "a%20b"),
+        ("DurationSeconds", "900"),
+    ] {
         assert_eq!(field(request, name).as_deref(), Some(value));
     }
 }
@@ -217,7 +239,10 @@ fn assume_role_begins_with_fixed_keys_too() {
     let keys_of = |base: Static| AssumeRole::new(&context, Box::new(base), Role::new(ARN));
     keys_of(Static::new(Credentials::new("FIXED", "s"))).fetch().unwrap();
     let authorization = server.requests()[0].header("authorization").unwrap().to_owned();
-    assert!(authorization.contains("=FIXED/") && authorization.contains("/eu-west-3/sts/"), "{authorization}");
+    assert!(
+        authorization.contains("=FIXED/") && authorization.contains("/eu-west-3/sts/"),
+        "{authorization}"
+    );
     assert!(failed(&keys_of(Static::anonymous())).contains("anonymously"));
 }
 

@@ -36,7 +36,8 @@ fn truncated(inner: &str) -> String {
 }
 
 fn entries(count: usize) -> String {
-    let entry = |number| format!("<Contents><Key>root/a/{number:07}</Key><Size>1</Size></Contents>");
+    let entry =
+        |number| format!("<Contents><Key>root/a/{number:07}</Key><Size>1</Size></Contents>");
     (0..count).map(entry).collect()
 }
 
@@ -83,7 +84,8 @@ fn p02_an_announced_length_is_not_reserved() {
 #[test]
 fn p02_a_whole_object_is_read_in_linear_time() {
     let rig = Rig::new();
-    let content: Vec<u8> = (0..48_u32 << 20).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let content: Vec<u8> =
+        (0..48_u32 << 20).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     rig.store("k", &content);
     assert!(quickly(|| rig.get("k")).unwrap() == content);
     let mut reader = rig.client.get_object(BUCKET, "k", &GetObject::default()).unwrap();
@@ -104,9 +106,13 @@ fn p02_a_whole_object_is_read_in_linear_time() {
 fn p02_a_body_without_a_length_ends_at_the_limit() {
     let rig = Rig::new();
     let content = vec![7; 3 << 20];
-    let reply = Answer { status: 200, ..Answer::default() }.body(content.clone()).without("content-length").bytes();
+    let reply = Answer { status: 200, ..Answer::default() }
+        .body(content.clone())
+        .without("content-length")
+        .bytes();
     rig.faulty.always("GetObject", Fault::raw(reply).end(End::Close));
-    let get = |limit| rig.client.get_object(BUCKET, "k", &GetObject::default()).unwrap().read_all(limit);
+    let get =
+        |limit| rig.client.get_object(BUCKET, "k", &GetObject::default()).unwrap().read_all(limit);
     assert_eq!(get(content.len() - 1).unwrap_err().kind(), ErrorKind::InvalidArgument);
     rig.finish();
 }
@@ -175,7 +181,8 @@ fn p05_fresh_directories_at_every_level() {
         let mut visit = |_| Ok(ControlFlow::Continue(()));
         let before = rig.client.stats().requests;
         let error =
-            quickly(|| Transfer::new(&rig.client).concurrency(four).list(BUCKET, "p/", &mut visit)).unwrap_err();
+            quickly(|| Transfer::new(&rig.client).concurrency(four).list(BUCKET, "p/", &mut visit))
+                .unwrap_err();
         assert!(error.message().contains("1000 pages in a row"), "{error}");
         let requests = rig.client.stats().requests - before;
         assert!(requests < 10_000, "{requests} requests");
@@ -188,14 +195,20 @@ fn p05_fresh_directories_at_every_level() {
 fn p06_pages_larger_than_requested() {
     let rig = Rig::new();
     let driver = driver(&rig);
-    let page =
-        |count| format!("<ListBucketResult><IsTruncated>false</IsTruncated>{}</ListBucketResult>", entries(count));
+    let page = |count| {
+        format!(
+            "<ListBucketResult><IsTruncated>false</IsTruncated>{}</ListBucketResult>",
+            entries(count)
+        )
+    };
     rig.faulty.always("ListObjectsV2", Fault::reply(200, page(10_000)));
     assert_eq!(driver.list("/a").unwrap().len(), 10_000);
     assert!(driver.stat("/a").is_ok(), "a server that ignores the size that was requested");
     rig.faulty.heal();
     let prefixes = |count| -> String {
-        (0..count).map(|n| format!("<CommonPrefixes><Prefix>root/a/{n}/</Prefix></CommonPrefixes>")).collect()
+        (0..count)
+            .map(|n| format!("<CommonPrefixes><Prefix>root/a/{n}/</Prefix></CommonPrefixes>"))
+            .collect()
     };
     let both = format!(
         "<ListBucketResult><IsTruncated>false</IsTruncated>{}{}</ListBucketResult>",
@@ -204,25 +217,41 @@ fn p06_pages_larger_than_requested() {
     );
     for body in [page(10_001), page(200_000), both] {
         rig.faulty.always("ListObjectsV2", Fault::reply(200, body));
-        let errors = [driver.list("/a").err(), driver.stat("/a").err(), walk(&driver, 1).err(), walk(&driver, 4).err()];
+        let errors = [
+            driver.list("/a").err(),
+            driver.stat("/a").err(),
+            walk(&driver, 1).err(),
+            walk(&driver, 4).err(),
+        ];
         for error in errors {
             let error = error.expect("refused");
             assert!(
-                error.kind() == ErrorKind::Protocol && error.message().contains("more than 10000 entries"),
+                error.kind() == ErrorKind::Protocol
+                    && error.message().contains("more than 10000 entries"),
                 "{error}"
             );
         }
         rig.faulty.heal();
     }
     let part = "<Part><PartNumber>1</PartNumber><ETag>e</ETag><Size>1</Size></Part>".repeat(10_001);
-    rig.faulty.always("ListParts", Fault::reply(200, format!("<ListPartsResult>{part}</ListPartsResult>")));
-    assert_eq!(rig.client.list_parts(upload("k", "u"), None).unwrap_err().kind(), ErrorKind::Protocol);
+    rig.faulty.always(
+        "ListParts",
+        Fault::reply(200, format!("<ListPartsResult>{part}</ListPartsResult>")),
+    );
+    assert_eq!(
+        rig.client.list_parts(upload("k", "u"), None).unwrap_err().kind(),
+        ErrorKind::Protocol
+    );
     let begun = "<Upload><Key>k</Key><UploadId>u</UploadId></Upload>".repeat(10_001);
     let uploads = format!("<ListMultipartUploadsResult>{begun}</ListMultipartUploadsResult>");
     rig.faulty.always("ListMultipartUploads", Fault::reply(200, uploads));
-    assert_eq!(rig.client.list_multipart_uploads(BUCKET, "", None).unwrap_err().kind(), ErrorKind::Protocol);
+    assert_eq!(
+        rig.client.list_multipart_uploads(BUCKET, "", None).unwrap_err().kind(),
+        ErrorKind::Protocol
+    );
     let deleted = "<Deleted><Key>k</Key></Deleted>".repeat(10_001);
-    let error = delete_result(format!("<DeleteResult>{deleted}</DeleteResult>").as_bytes()).unwrap_err();
+    let error =
+        delete_result(format!("<DeleteResult>{deleted}</DeleteResult>").as_bytes()).unwrap_err();
     assert!(error.message.contains("more than 10000 entries"), "{error}");
     drop(driver);
     rig.finish();
@@ -231,7 +260,13 @@ fn p06_pages_larger_than_requested() {
 /// Sizes of parts whose sum no number of 64 bits can hold, and sizes that no upload has.
 #[test]
 fn p10_sizes_of_parts_that_overflow() {
-    for sizes in [&[u64::MAX][..], &[u64::MAX, u64::MAX], &[u64::MAX, 1], &[1 << 63, 1 << 63], &[i64::MAX as u64, 1]] {
+    for sizes in [
+        &[u64::MAX][..],
+        &[u64::MAX, u64::MAX],
+        &[u64::MAX, 1],
+        &[1 << 63, 1 << 63],
+        &[i64::MAX as u64, 1],
+    ] {
         let rig = Rig::new();
         let id = rig.begin("root/a");
         let parts: String = (1..)
@@ -240,7 +275,8 @@ fn p10_sizes_of_parts_that_overflow() {
                 format!("<Part><PartNumber>{number}</PartNumber><ETag>e</ETag><Size>{size}</Size></Part>")
             })
             .collect();
-        let parts = format!("<ListPartsResult><IsTruncated>false</IsTruncated>{parts}</ListPartsResult>");
+        let parts =
+            format!("<ListPartsResult><IsTruncated>false</IsTruncated>{parts}</ListPartsResult>");
         rig.faulty.always("ListParts", Fault::reply(200, parts));
         let driver = driver(&rig);
         assert_eq!(
@@ -259,10 +295,15 @@ fn p10_sizes_of_parts_that_overflow() {
     // The largest sum is only a number.
     let rig = Rig::new();
     let id = rig.begin("root/a");
-    let part = format!("<Part><PartNumber>1</PartNumber><ETag>e</ETag><Size>{}</Size></Part>", i64::MAX);
-    rig.faulty.always("ListParts", Fault::reply(200, format!("<ListPartsResult>{part}</ListPartsResult>")));
+    let part =
+        format!("<Part><PartNumber>1</PartNumber><ETag>e</ETag><Size>{}</Size></Part>", i64::MAX);
+    rig.faulty.always(
+        "ListParts",
+        Fault::reply(200, format!("<ListPartsResult>{part}</ListPartsResult>")),
+    );
     let driver = driver(&rig);
-    let pending: Vec<_> = driver.pending_uploads("/").unwrap().map(|upload| upload.unwrap().bytes).collect();
+    let pending: Vec<_> =
+        driver.pending_uploads("/").unwrap().map(|upload| upload.unwrap().bytes).collect();
     assert_eq!(pending, [i64::MAX as u64]);
     let mut writer = driver.writer("/a", WriteMode::Append).unwrap();
     assert_eq!(writer.size(), i64::MAX as u64);
@@ -277,9 +318,15 @@ fn p10_sizes_of_parts_that_overflow() {
 #[test]
 fn p14_a_refused_range_is_believed_with_the_size_alone() {
     let refusal = |size: Option<&str>, inside: Option<&str>| {
-        let inside = inside.map(|size| format!("<ActualObjectSize>{size}</ActualObjectSize>")).unwrap_or_default();
+        let inside = inside
+            .map(|size| format!("<ActualObjectSize>{size}</ActualObjectSize>"))
+            .unwrap_or_default();
         let headers: Vec<_> = size.iter().map(|size| ("content-range", *size)).collect();
-        Fault::reply_with(416, &headers, format!("<Error><Code>InvalidRange</Code>{inside}</Error>"))
+        Fault::reply_with(
+            416,
+            &headers,
+            format!("<Error><Code>InvalidRange</Code>{inside}</Error>"),
+        )
     };
     // (what the response says, offset, whether the reader is empty, requests of HEAD)
     for (header, inside, offset, is_empty, heads) in [
@@ -309,7 +356,11 @@ fn p14_a_refused_range_is_believed_with_the_size_alone() {
             }
             Err(error) => {
                 assert!(!is_empty, "{case}: {error}");
-                assert_eq!((error.kind(), error.path()), (ErrorKind::InvalidRange, Some("/a")), "{case}");
+                assert_eq!(
+                    (error.kind(), error.path()),
+                    (ErrorKind::InvalidRange, Some("/a")),
+                    "{case}"
+                );
             }
         }
         assert_eq!(rig.count("HeadObject"), heads, "{case}");
@@ -351,13 +402,19 @@ fn peak() -> u64 {
 #[test]
 fn hostile_sizes_in_a_limited_address_space() {
     let run = |name: &str, kibibytes: u64| {
-        let limited = format!("ulimit -v {kibibytes} && exec \"$0\" --exact --ignored --nocapture \"$1\"");
+        let limited =
+            format!("ulimit -v {kibibytes} && exec \"$0\" --exact --ignored --nocapture \"$1\"");
         let program = std::env::current_exe().unwrap();
         let mut child = Command::new("sh");
         child.arg("-c").arg(limited).arg(program).arg(name).env("MALLOC_ARENA_MAX", "1");
         let output = child.output().unwrap();
-        let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success() && text.contains("1 passed"), "{name}: {}\n{text}", output.status);
+        let text =
+            String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.success() && text.contains("1 passed"),
+            "{name}: {}\n{text}",
+            output.status
+        );
     };
     run("bounded::limited_servers_that_promise_gibibytes", 1 << 20);
     run("bounded::limited_documents_of_ip_ranges", 1 << 20);
@@ -367,7 +424,10 @@ fn hostile_sizes_in_a_limited_address_space() {
 #[ignore = "run by hostile_sizes_in_a_limited_address_space"]
 fn limited_servers_that_promise_gibibytes() {
     // The limit is there: this is what would end the process.
-    assert!(Vec::<u8>::new().try_reserve_exact(2 << 30).is_err(), "the address space is not limited");
+    assert!(
+        Vec::<u8>::new().try_reserve_exact(2 << 30).is_err(),
+        "the address space is not limited"
+    );
     for length in [HUGE, 2 << 30, u64::MAX] {
         let rig = Rig::new();
         let id = rig.begin("root/a");
@@ -378,7 +438,9 @@ fn limited_servers_that_promise_gibibytes() {
         driver.reader("/a", 0).unwrap().read_to_end(&mut Vec::new()).unwrap_err();
         let whole = rig.client.get_object(BUCKET, "k", &GetObject::default()).unwrap();
         whole.read_all(usize::MAX).unwrap_err();
-        for operation in ["ListObjectsV2", "ListParts", "ListMultipartUploads", "DeleteObjects", "CopyObject"] {
+        for operation in
+            ["ListObjectsV2", "ListParts", "ListMultipartUploads", "DeleteObjects", "CopyObject"]
+        {
             rig.faulty.always(operation, promise(length));
         }
         driver.list("/a").unwrap_err();
@@ -387,8 +449,14 @@ fn limited_servers_that_promise_gibibytes() {
         rig.client.delete_objects(BUCKET, &["k"]).unwrap_err();
         rig.faulty.heal();
         // Parts of any size, and pages as large as any may be.
-        let part = format!("<Part><PartNumber>1</PartNumber><ETag>e</ETag><Size>{}</Size></Part>", i64::MAX);
-        rig.faulty.always("ListParts", Fault::reply(200, format!("<ListPartsResult>{part}</ListPartsResult>")));
+        let part = format!(
+            "<Part><PartNumber>1</PartNumber><ETag>e</ETag><Size>{}</Size></Part>",
+            i64::MAX
+        );
+        rig.faulty.always(
+            "ListParts",
+            Fault::reply(200, format!("<ListPartsResult>{part}</ListPartsResult>")),
+        );
         let mut writer = driver.writer("/a", WriteMode::Append).unwrap();
         std::io::Write::write(&mut writer, b"x").unwrap_err();
         writer.cancel().unwrap();
@@ -413,7 +481,16 @@ fn limited_servers_that_promise_gibibytes() {
 fn limited_documents_of_ip_ranges() {
     const SIZE: usize = 8 << 20;
     let entry = "{\"ip_prefix\":\"10.0.0.0/8\",\"region\":\"us-east-1\"}";
-    for piece in ["0", "{}", "[]", "\"\"", "{\"a\":0}", "{\"ip_prefix\":\"1\"}", entry, "[[[[[[[[[[]]]]]]]]]]"] {
+    for piece in [
+        "0",
+        "{}",
+        "[]",
+        "\"\"",
+        "{\"a\":0}",
+        "{\"ip_prefix\":\"1\"}",
+        entry,
+        "[[[[[[[[[[]]]]]]]]]]",
+    ] {
         let document = ip_ranges(SIZE, piece);
         let before = peak();
         drop(IpRanges::parse(&document, &IpFilter::Aws));
@@ -444,7 +521,10 @@ fn p11_a_document_of_aws_is_read_and_capped() {
         )
     };
     let ranges = IpRanges::parse(document(10_000).as_bytes(), &IpFilter::Aws).unwrap();
-    assert!(ranges.contains("10.255.1.1".parse().unwrap()) && ranges.contains("41.0.0.1".parse().unwrap()));
+    assert!(
+        ranges.contains("10.255.1.1".parse().unwrap())
+            && ranges.contains("41.0.0.1".parse().unwrap())
+    );
     assert_eq!((ranges.len(), ranges.skipped()), (1, 0));
     let error = IpRanges::parse(document(100_001).as_bytes(), &IpFilter::Aws).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Protocol);

@@ -15,9 +15,11 @@ use std::time::{Duration, Instant};
 #[test]
 fn connection_refused() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let endpoint = Endpoint::custom(&format!("http://127.0.0.1:{port}"), None, Scheme::Http).unwrap();
+    let endpoint =
+        Endpoint::custom(&format!("http://127.0.0.1:{port}"), None, Scheme::Http).unwrap();
     let client = Client::new(Config::new(endpoint).retry(retry())).unwrap();
-    let error = client.put_object(BUCKET, "key", b"content", &ObjectSettings::default()).unwrap_err();
+    let error =
+        client.put_object(BUCKET, "key", b"content", &ObjectSettings::default()).unwrap_err();
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Connect, ATTEMPTS), "{error}");
     assert!(std::error::Error::source(&error).is_some());
     assert_eq!(error.history(), Some("no connection (3 times)"));
@@ -47,8 +49,14 @@ fn reset_before_response_and_close_before_response() {
         rig.client.abort_multipart_upload(upload("parts", &id)).unwrap();
         fault("DeleteObject");
         rig.client.delete_object(BUCKET, "there").unwrap();
-        for operation in ["PutObject", "GetObject", "HeadObject", "UploadPart", "AbortMultipartUpload", "DeleteObject"]
-        {
+        for operation in [
+            "PutObject",
+            "GetObject",
+            "HeadObject",
+            "UploadPart",
+            "AbortMultipartUpload",
+            "DeleteObject",
+        ] {
             assert_eq!(rig.count(operation), 2, "{operation}");
         }
         assert_eq!(rig.faulty.backend.keys(BUCKET), ["key"]);
@@ -91,7 +99,10 @@ fn a_body_that_was_begun_is_not_sent_again() {
     rig.faulty.once("PutObject", Fault::silent(End::Close));
     let content = bytes_at(1, 0, HELD_BODY as usize + 1);
     let settings = ObjectSettings::default();
-    let error = rig.client.put_object_from(BUCKET, "key", &mut &content[..], HELD_BODY + 1, &settings).unwrap_err();
+    let error = rig
+        .client
+        .put_object_from(BUCKET, "key", &mut &content[..], HELD_BODY + 1, &settings)
+        .unwrap_err();
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Interrupted, 1));
     assert_eq!(rig.count("PutObject"), 1);
     assert_eq!(rig.stored("key"), None);
@@ -144,12 +155,16 @@ fn a_certificate_that_is_not_believed_is_asked_for_once() {
         let pem = trusted.ca_pem().unwrap().as_bytes();
         Client::new(Config::new(endpoint).retry(retry()).extra_roots_pem(pem)).unwrap()
     };
-    let error = client(&stranger).put_object(BUCKET, "key", b"content", &ObjectSettings::default()).unwrap_err();
+    let error = client(&stranger)
+        .put_object(BUCKET, "key", b"content", &ObjectSettings::default())
+        .unwrap_err();
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Tls, 1), "{error}");
     assert!(error.hint().is_some_and(|hint| hint.contains("cacert")), "{error}");
     assert_eq!(server.keys(BUCKET), [""; 0]);
     // The same server is good enough for those who trust it: what it refuses then is the missing signature.
-    let error = client(&server).put_object(BUCKET, "key", b"content", &ObjectSettings::default()).unwrap_err();
+    let error = client(&server)
+        .put_object(BUCKET, "key", b"content", &ObjectSettings::default())
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AccessDenied, "{error}");
 }
 
@@ -157,13 +172,15 @@ fn a_certificate_that_is_not_believed_is_asked_for_once() {
 fn early_error() {
     let content = bytes_at(1, 0, 16 << 20);
     let rig = Rig::new();
-    rig.faulty.always("PutObject", Fault::error(403, "AccessDenied").mid_upload(1000).end(End::Hang));
+    rig.faulty
+        .always("PutObject", Fault::error(403, "AccessDenied").mid_upload(1000).end(End::Hang));
     let error = quickly(|| rig.put("key", &content)).unwrap_err();
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::AccessDenied, 1), "{error}");
     assert_eq!(rig.count("PutObject"), 1);
     rig.faulty.heal();
     // The answer may be lost with the connection, but nothing hangs and nothing is stored.
-    rig.faulty.always("PutObject", Fault::error(403, "AccessDenied").mid_upload(1000).end(End::Close));
+    rig.faulty
+        .always("PutObject", Fault::error(403, "AccessDenied").mid_upload(1000).end(End::Close));
     let error = quickly(|| rig.put("key", &content)).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::AccessDenied | ErrorKind::Interrupted), "{error}");
     assert_eq!(rig.stored("key"), None);
@@ -216,7 +233,8 @@ fn trickle() {
     let rig = Rig::new();
     rig.store("key", b"content");
     // Slower altogether than the longest silence allowed, yet never silent.
-    rig.faulty.once("GetObject", Fault::changed(|answer| answer).trickled(Duration::from_millis(100)));
+    rig.faulty
+        .once("GetObject", Fault::changed(|answer| answer).trickled(Duration::from_millis(100)));
     assert_eq!(rig.get("key").unwrap(), b"content");
     assert_eq!(rig.count("GetObject"), 1);
     rig.finish();
@@ -227,9 +245,12 @@ fn trickle() {
 fn trickle_without_end() {
     let rig = Rig::with(ServerOptions::default(), |config| {
         let operation = Duration::from_millis(600);
-        config.retry(RetryPolicy::never()).timeouts(s3driver::client::Timeouts { operation, ..crate::timeouts() })
+        config
+            .retry(RetryPolicy::never())
+            .timeouts(s3driver::client::Timeouts { operation, ..crate::timeouts() })
     });
-    let drip = [b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n".as_slice(), &[b' '; 1000]].concat();
+    let drip =
+        [b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n".as_slice(), &[b' '; 1000]].concat();
     rig.faulty.always("PutObject", Fault::raw(drip).trickled(Duration::from_millis(10)));
     let error = quickly(|| rig.put("key", b"content")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
@@ -240,10 +261,14 @@ fn trickle_without_end() {
 #[test]
 fn trickle_of_an_object_without_end() {
     let rig = Rig::with(ServerOptions::default(), |config| {
-        config.timeouts(s3driver::client::Timeouts { stall: Duration::from_millis(400), ..crate::timeouts() })
+        config.timeouts(s3driver::client::Timeouts {
+            stall: Duration::from_millis(400),
+            ..crate::timeouts()
+        })
     });
     rig.store("key", &bytes_at(1, 0, 1 << 20));
-    rig.faulty.always("GetObject", Fault::changed(|answer| answer).trickled(Duration::from_millis(10)));
+    rig.faulty
+        .always("GetObject", Fault::changed(|answer| answer).trickled(Duration::from_millis(10)));
     let error = quickly(|| rig.get("key")).unwrap_err();
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Timeout, ATTEMPTS), "{error}");
     assert_eq!(rig.count("GetObject"), ATTEMPTS as usize);
@@ -285,7 +310,9 @@ fn wrong_framing_is_asked_for_again_on_another_connection() {
 fn garbage_after() {
     let rig = Rig::new();
     rig.store("key", b"content");
-    let surplus = |answer: crate::server::Answer| [answer.bytes(), b"HTTP/1.1 404 Not Found\r\n\r\n".to_vec()].concat();
+    let surplus = |answer: crate::server::Answer| {
+        [answer.bytes(), b"HTTP/1.1 404 Not Found\r\n\r\n".to_vec()].concat()
+    };
     rig.faulty.times("GetObject", 0, 3, Fault::scripted(surplus));
     rig.faulty.times("HeadObject", 0, 1, Fault::scripted(surplus));
     for _ in 0..4 {
@@ -299,11 +326,16 @@ fn garbage_after() {
 fn connection_close_and_http10_and_chunked() {
     let rig = Rig::new();
     rig.store("key", b"content");
-    rig.faulty.once("GetObject", Fault::changed(|answer| answer.with("connection", "close")).end(End::Close));
+    rig.faulty.once(
+        "GetObject",
+        Fault::changed(|answer| answer.with("connection", "close")).end(End::Close),
+    );
     rig.faulty.once(
         "GetObject",
         Fault::scripted(|answer| {
-            String::from_utf8_lossy(&answer.bytes()).replacen("HTTP/1.1", "HTTP/1.0", 1).into_bytes()
+            String::from_utf8_lossy(&answer.bytes())
+                .replacen("HTTP/1.1", "HTTP/1.0", 1)
+                .into_bytes()
         })
         .end(End::Close),
     );
@@ -346,7 +378,9 @@ fn cancel_ends_every_wait_within_a_second() {
         let cancel = Cancel::new();
         let client = rig.client.with_cancel(&cancel);
         let worker = thread::spawn(move || match operation {
-            "PutObject" => client.put_object(BUCKET, "key", b"content", &ObjectSettings::default()).map(drop),
+            "PutObject" => {
+                client.put_object(BUCKET, "key", b"content", &ObjectSettings::default()).map(drop)
+            }
             _ => client.delete_objects(BUCKET, &["a"]),
         });
         thread::sleep(Duration::from_millis(300));

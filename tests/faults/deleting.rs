@@ -17,7 +17,9 @@ fn result(failed: &[(&str, &str)]) -> String {
     let mut text = String::from("<DeleteResult>");
     for key in ["a", "b", "c", "d"] {
         text += &match failed.iter().find(|(failed, _)| *failed == key) {
-            Some((_, code)) => format!("<Error><Key>{key}</Key><Code>{code}</Code><Message>m</Message></Error>"),
+            Some((_, code)) => {
+                format!("<Error><Key>{key}</Key><Code>{code}</Code><Message>m</Message></Error>")
+            }
             None => format!("<Deleted><Key>{key}</Key></Deleted>"),
         };
     }
@@ -27,7 +29,10 @@ fn result(failed: &[(&str, &str)]) -> String {
 #[test]
 fn delete_partial() {
     let rig = rig();
-    rig.faulty.once("DeleteObjects", Fault::reply(200, result(&[("b", "AccessDenied"), ("d", "AccessDenied")])));
+    rig.faulty.once(
+        "DeleteObjects",
+        Fault::reply(200, result(&[("b", "AccessDenied"), ("d", "AccessDenied")])),
+    );
     let error = rig.client.delete_objects(BUCKET, &["a", "b", "c", "d"]).unwrap_err();
     assert_eq!((error.kind(), error.key()), (ErrorKind::AccessDenied, Some("b")), "{error}");
     let others: Vec<_> = error.others().iter().map(|other| (other.kind(), other.key())).collect();
@@ -42,22 +47,35 @@ fn delete_partial_for_a_moment() {
     let rig = rig();
     rig.faulty.once(
         "DeleteObjects",
-        Fault::reply(200, result(&[("b", "InternalError"), ("c", "SlowDown"), ("d", "AccessDenied")])),
+        Fault::reply(
+            200,
+            result(&[("b", "InternalError"), ("c", "SlowDown"), ("d", "AccessDenied")]),
+        ),
     );
     let error = rig.client.delete_objects(BUCKET, &["a", "b", "c", "d"]).unwrap_err();
-    assert_eq!((error.kind(), error.key(), error.others().len()), (ErrorKind::AccessDenied, Some("d"), 0), "{error}");
+    assert_eq!(
+        (error.kind(), error.key(), error.others().len()),
+        (ErrorKind::AccessDenied, Some("d"), 0),
+        "{error}"
+    );
     let again = String::from_utf8(rig.faulty.seen()[1].body.clone()).unwrap();
     assert!(
-        again.contains("<Key>b</Key>") && again.contains("<Key>c</Key>") && !again.contains("<Key>a</Key>"),
+        again.contains("<Key>b</Key>")
+            && again.contains("<Key>c</Key>")
+            && !again.contains("<Key>a</Key>"),
         "{again}"
     );
     assert_eq!(rig.faulty.backend.keys(BUCKET), ["a", "d"]);
     rig.finish();
 
     let rig = self::rig();
-    rig.faulty.always("DeleteObjects", Fault::reply(200, result(&[("b", "SlowDown"), ("d", "AccessDenied")])));
+    rig.faulty.always(
+        "DeleteObjects",
+        Fault::reply(200, result(&[("b", "SlowDown"), ("d", "AccessDenied")])),
+    );
     let error = rig.client.delete_objects(BUCKET, &["a", "b", "c", "d"]).unwrap_err();
-    let mut keys: Vec<_> = error.others().iter().chain([&error]).map(|error| (error.key(), error.kind())).collect();
+    let mut keys: Vec<_> =
+        error.others().iter().chain([&error]).map(|error| (error.key(), error.kind())).collect();
     keys.sort_unstable_by_key(|(key, _)| *key);
     assert_eq!(keys, [(Some("b"), ErrorKind::Throttled), (Some("d"), ErrorKind::AccessDenied)]);
     assert_eq!(rig.count("DeleteObjects"), ATTEMPTS as usize);
@@ -68,7 +86,10 @@ fn delete_partial_for_a_moment() {
 #[test]
 fn delete_partial_then_refused() {
     let rig = rig();
-    rig.faulty.once("DeleteObjects", Fault::reply(200, result(&[("b", "SlowDown"), ("d", "InvalidTag")])));
+    rig.faulty.once(
+        "DeleteObjects",
+        Fault::reply(200, result(&[("b", "SlowDown"), ("d", "InvalidTag")])),
+    );
     rig.faulty.always("DeleteObjects", Fault::error(403, "AccessDenied"));
     let error = rig.client.delete_objects(BUCKET, &["a", "b", "c", "d"]).unwrap_err();
     assert_eq!((error.kind(), error.key()), (ErrorKind::AccessDenied, None), "{error}");
@@ -79,7 +100,9 @@ fn delete_partial_then_refused() {
 /// `ok-error`, and replies that are no document: asked again.
 #[test]
 fn delete_objects_ok_error() {
-    for reply in ["<html/>".to_owned(), "<DeleteResult>".to_owned(), error_document("InternalError")] {
+    for reply in
+        ["<html/>".to_owned(), "<DeleteResult>".to_owned(), error_document("InternalError")]
+    {
         let rig = rig();
         rig.faulty.once("DeleteObjects", Fault::reply(200, reply.clone()));
         rig.client.delete_objects(BUCKET, &["a", "b"]).unwrap();
@@ -107,7 +130,8 @@ const SILENT: [&str; 7] = [
 fn case_15_a_quiet_deletion_is_settled_by_a_look() {
     for reply in SILENT {
         let rig = rig();
-        rig.faulty.always("DeleteObjects", Fault::changed(move |answer: Answer| answer.body(reply)));
+        rig.faulty
+            .always("DeleteObjects", Fault::changed(move |answer: Answer| answer.body(reply)));
         rig.client.delete_objects(BUCKET, &["a", "b", "c"]).unwrap();
         assert_eq!(rig.faulty.backend.keys(BUCKET), ["d"], "{reply}");
         assert_eq!(
@@ -209,7 +233,11 @@ fn case_01_a_server_without_batch_deletes_is_asked_one_by_one() {
     let rig = rig();
     rig.faulty.always("*", Fault::error(400, "InvalidArgument"));
     let error = rig.client.delete_objects(BUCKET, &["a", "b", "c"]).unwrap_err();
-    assert_eq!((error.operation(), rig.count("DeleteObject")), (Some("DeleteObjects"), 1), "{error}");
+    assert_eq!(
+        (error.operation(), rig.count("DeleteObject")),
+        (Some("DeleteObjects"), 1),
+        "{error}"
+    );
     rig.finish();
 }
 

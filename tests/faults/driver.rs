@@ -43,9 +43,14 @@ fn maxretries_bounds_the_requests() {
 }
 
 fn listing(keys: &[&str]) -> Fault {
-    let entries: String =
-        keys.iter().map(|key| format!("<Contents><Key>{key}</Key><Size>1</Size></Contents>")).collect();
-    Fault::reply(200, format!("<ListBucketResult><IsTruncated>false</IsTruncated>{entries}</ListBucketResult>"))
+    let entries: String = keys
+        .iter()
+        .map(|key| format!("<Contents><Key>{key}</Key><Size>1</Size></Contents>"))
+        .collect();
+    Fault::reply(
+        200,
+        format!("<ListBucketResult><IsTruncated>false</IsTruncated>{entries}</ListBucketResult>"),
+    )
 }
 
 fn walked(driver: &S3Driver) -> Result<Vec<String>> {
@@ -78,7 +83,10 @@ fn move_ok_error_and_ok_empty() {
 fn list_dup() {
     let rig = Rig::new();
     let driver = driver(&rig);
-    rig.faulty.always("ListObjectsV2", listing(&["root/a/x", "root/a/x", "root/a/y", "root/b", "root/b"]));
+    rig.faulty.always(
+        "ListObjectsV2",
+        listing(&["root/a/x", "root/a/x", "root/a/y", "root/b", "root/b"]),
+    );
     assert_eq!(walked(&driver).unwrap(), ["/a", "/a/x", "/a/y", "/b"]);
     drop(driver);
     rig.finish();
@@ -125,7 +133,10 @@ fn no_such_key() {
     let driver = driver(&rig);
     assert_eq!(driver.stat("/a").unwrap_err().kind(), ErrorKind::PathNotFound);
     assert_eq!(driver.get_content("/a").unwrap_err().kind(), ErrorKind::PathNotFound);
-    rig.faulty.always("HeadObject", Fault::raw("HTTP/1.1 403 Forbidden\r\n\r\n").end(crate::server::End::Close));
+    rig.faulty.always(
+        "HeadObject",
+        Fault::raw("HTTP/1.1 403 Forbidden\r\n\r\n").end(crate::server::End::Close),
+    );
     rig.faulty.always("GetObject", Fault::error(403, "AccessDenied"));
     assert_eq!(driver.stat("/a").unwrap_err().kind(), ErrorKind::AccessDenied);
     assert_eq!(driver.get_content("/a").unwrap_err().kind(), ErrorKind::AccessDenied);

@@ -28,7 +28,9 @@ fn after(start: &str) -> WalkOptions {
 
 /// A page of a listing that is complete.
 fn page(inner: &str) -> String {
-    format!("<ListBucketResult><Name>registry</Name><IsTruncated>false</IsTruncated>{inner}</ListBucketResult>")
+    format!(
+        "<ListBucketResult><Name>registry</Name><IsTruncated>false</IsTruncated>{inner}</ListBucketResult>"
+    )
 }
 
 fn entries(keys: &[&str]) -> String {
@@ -47,8 +49,10 @@ fn opinions(driver: &S3Driver) -> [(&'static str, Option<Error>); 4] {
 
 /// Ten files in two directories, in pages of three.
 fn rig() -> (Rig, Vec<String>) {
-    let rig = Rig::with(ServerOptions { page_size: 3, ..ServerOptions::default() }, |config| config);
-    let keys: Vec<String> = (0..10).map(|number| format!("root/{}/{number}", ["a", "b"][number / 5])).collect();
+    let rig =
+        Rig::with(ServerOptions { page_size: 3, ..ServerOptions::default() }, |config| config);
+    let keys: Vec<String> =
+        (0..10).map(|number| format!("root/{}/{number}", ["a", "b"][number / 5])).collect();
     for key in &keys {
         rig.store(key, b"xyz");
     }
@@ -128,7 +132,9 @@ fn case_05_refusals_of_both_versions() {
 fn as_version_1(answer: &Answer) -> Answer {
     let mut text = String::from_utf8(answer.body.clone()).unwrap();
     for name in ["NextContinuationToken", "ContinuationToken", "KeyCount", "StartAfter"] {
-        if let (Some(start), Some(end)) = (text.find(&format!("<{name}>")), text.find(&format!("</{name}>"))) {
+        if let (Some(start), Some(end)) =
+            (text.find(&format!("<{name}>")), text.find(&format!("</{name}>")))
+        {
             text.replace_range(start..end + name.len() + 3, "");
         }
     }
@@ -169,8 +175,9 @@ fn case_08_odd_dates_in_listings() {
     ] {
         let rig = Rig::new();
         let driver = driver(&rig);
-        let object =
-            format!("<Contents><Key>root/a/b</Key><LastModified>{date}</LastModified><Size>3</Size></Contents>");
+        let object = format!(
+            "<Contents><Key>root/a/b</Key><LastModified>{date}</LastModified><Size>3</Size></Contents>"
+        );
         rig.faulty.always("ListObjectsV2", Fault::reply(200, page(&object)));
         assert_eq!(driver.list("/a").unwrap(), ["/a/b"], "{date}");
         let mut modified = Vec::new();
@@ -186,13 +193,21 @@ fn case_08_odd_dates_in_listings() {
              <LastModified>{date}</LastModified><ETag>e</ETag><Size>3</Size></Part></ListPartsResult>"
         );
         rig.faulty.once("ListParts", Fault::reply(200, part));
-        assert_eq!(rig.client.list_parts(crate::upload("k", "u"), None).unwrap().parts.len(), 1, "{date}");
+        assert_eq!(
+            rig.client.list_parts(crate::upload("k", "u"), None).unwrap().parts.len(),
+            1,
+            "{date}"
+        );
         let upload = format!(
             "<ListMultipartUploadsResult><Upload><Key>k</Key><UploadId>u</UploadId><Initiated>{date}</Initiated></Upload>\
              </ListMultipartUploadsResult>"
         );
         rig.faulty.once("ListMultipartUploads", Fault::reply(200, upload));
-        assert_eq!(rig.client.list_multipart_uploads(BUCKET, "", None).unwrap().uploads.len(), 1, "{date}");
+        assert_eq!(
+            rig.client.list_multipart_uploads(BUCKET, "", None).unwrap().uploads.len(),
+            1,
+            "{date}"
+        );
         drop(driver);
         rig.finish();
     }
@@ -217,13 +232,19 @@ fn case_32_keys_encoded_without_encoding_type() {
         rig.faulty.always("ListObjectsV2", Fault::reply(200, page(&entries(keys))));
         // A deletion looks at the keys that begin with the path, where these are not foreign.
         let known_to_delete = keys.iter().all(|key| key.starts_with("root/a"));
-        for (operation, error) in opinions(&driver).into_iter().take(if known_to_delete { 3 } else { 4 }) {
+        for (operation, error) in
+            opinions(&driver).into_iter().take(if known_to_delete { 3 } else { 4 })
+        {
             let error = error.unwrap_or_else(|| panic!("{operation} of {keys:?} succeeds"));
             assert_eq!(error.kind(), ErrorKind::Protocol, "{operation}: {error}");
             assert!(error.message().contains("foreign key"), "{operation}: {error}");
         }
         if !known_to_delete {
-            assert_eq!(rig.count("DeleteObject") + rig.count("DeleteObjects"), 0, "nothing foreign is deleted");
+            assert_eq!(
+                rig.count("DeleteObject") + rig.count("DeleteObjects"),
+                0,
+                "nothing foreign is deleted"
+            );
         }
         drop(driver);
         rig.finish();
@@ -231,8 +252,10 @@ fn case_32_keys_encoded_without_encoding_type() {
     // Common prefixes are no different.
     let rig = Rig::new();
     let driver = driver(&rig);
-    rig.faulty
-        .always("ListObjectsV2", Fault::reply(200, page("<CommonPrefixes><Prefix>other/</Prefix></CommonPrefixes>")));
+    rig.faulty.always(
+        "ListObjectsV2",
+        Fault::reply(200, page("<CommonPrefixes><Prefix>other/</Prefix></CommonPrefixes>")),
+    );
     assert_eq!(driver.list("/a").unwrap_err().kind(), ErrorKind::Protocol);
     drop(driver);
     rig.finish();
@@ -243,11 +266,19 @@ fn case_32_keys_encoded_without_encoding_type() {
 fn case_52_start_after_ignored() {
     let rig = Rig::new();
     let driver = driver(&rig);
-    let keys = ["root/d/f0/link", "root/d/f1/link", "root/d/f2/link", "root/d/f3/link", "root/d/f4/link"];
+    let keys =
+        ["root/d/f0/link", "root/d/f1/link", "root/d/f2/link", "root/d/f3/link", "root/d/f4/link"];
     rig.faulty.always("ListObjectsV2", Fault::reply(200, page(&entries(&keys))));
-    assert_eq!(walked(&driver, "/d", &after("/d/f2/link")).unwrap(), ["/d/f3", "/d/f3/link", "/d/f4", "/d/f4/link"]);
+    assert_eq!(
+        walked(&driver, "/d", &after("/d/f2/link")).unwrap(),
+        ["/d/f3", "/d/f3/link", "/d/f4", "/d/f4/link"]
+    );
     assert_eq!(walked(&driver, "/d", &after("/d/f4/link")).unwrap(), [""; 0]);
-    assert_eq!(walked(&driver, "/d", &after("/d/f2")).unwrap().len(), 6, "what lies below the start sorts after it");
+    assert_eq!(
+        walked(&driver, "/d", &after("/d/f2")).unwrap().len(),
+        6,
+        "what lies below the start sorts after it"
+    );
     // The client's own listing as well, on every page.
     let first = page(&entries(&["k1", "k2"])).replace("false", "true");
     let first = first.replace("</Name>", "</Name><NextContinuationToken>t</NextContinuationToken>");
@@ -290,11 +321,15 @@ fn case_46_start_after_ignored_in_version_1() {
 fn p24_a_server_that_ignores_the_delimiter() {
     let rig = Rig::new();
     let driver = driver(&rig);
-    let keys = ["root/a", "root/b/c", "root/b/d/e", "root/b/f", "root/b-c", "root/g/h/i/j", "root/x y/z"];
+    let keys =
+        ["root/a", "root/b/c", "root/b/d/e", "root/b/f", "root/b-c", "root/g/h/i/j", "root/x y/z"];
     rig.faulty.always("ListObjectsV2", Fault::reply(200, page(&entries(&keys))));
     assert_eq!(driver.list("/").unwrap(), ["/a", "/b", "/b-c", "/g"]);
     rig.faulty.heal();
-    rig.faulty.always("ListObjectsV2", Fault::reply(200, page(&entries(&["root/b/c", "root/b/d/e", "root/b/f"]))));
+    rig.faulty.always(
+        "ListObjectsV2",
+        Fault::reply(200, page(&entries(&["root/b/c", "root/b/d/e", "root/b/f"]))),
+    );
     assert_eq!(driver.list("/b").unwrap(), ["/b/c", "/b/d", "/b/f"]);
     drop(driver);
     rig.finish();
@@ -333,10 +368,20 @@ fn p21_a_page_without_anything_is_not_an_empty_listing() {
             assert_eq!(kind, ErrorKind::Protocol, "{operation} of {body}");
         }
         assert_eq!(rig.faulty.backend.keys(BUCKET), ["root/a/b"]);
-        rig.faulty.always("ListParts", Fault::reply(200, "<ListPartsResult><MaxParts>1</MaxParts></ListPartsResult>"));
-        assert_eq!(rig.client.list_parts(crate::upload("k", "u"), None).unwrap_err().kind(), ErrorKind::Protocol);
-        rig.faulty.always("ListMultipartUploads", Fault::reply(200, "<ListMultipartUploadsResult/>"));
-        assert_eq!(rig.client.list_multipart_uploads(BUCKET, "", None).unwrap_err().kind(), ErrorKind::Protocol);
+        rig.faulty.always(
+            "ListParts",
+            Fault::reply(200, "<ListPartsResult><MaxParts>1</MaxParts></ListPartsResult>"),
+        );
+        assert_eq!(
+            rig.client.list_parts(crate::upload("k", "u"), None).unwrap_err().kind(),
+            ErrorKind::Protocol
+        );
+        rig.faulty
+            .always("ListMultipartUploads", Fault::reply(200, "<ListMultipartUploadsResult/>"));
+        assert_eq!(
+            rig.client.list_multipart_uploads(BUCKET, "", None).unwrap_err().kind(),
+            ErrorKind::Protocol
+        );
         drop(driver);
         rig.finish();
     }

@@ -18,9 +18,11 @@ fn pages_by_position(backend: Client, page_size: usize) -> impl Fn(&Seen) -> Opt
             return None;
         }
         let pages = backend.listing(BUCKET, ListObjects::prefix("root/a/"));
-        let keys: Vec<String> = pages.flat_map(|page| page.unwrap().contents).map(|object| object.key).collect();
+        let keys: Vec<String> =
+            pages.flat_map(|page| page.unwrap().contents).map(|object| object.key).collect();
         let token = seen.head.split("continuation-token=").nth(1);
-        let at = token.map_or(0, |token| token.split(['&', ' ']).next().unwrap().parse::<usize>().unwrap());
+        let at = token
+            .map_or(0, |token| token.split(['&', ' ']).next().unwrap().parse::<usize>().unwrap());
         let end = (at + page_size).min(keys.len());
         let page: String = keys[at.min(end)..end]
             .iter()
@@ -29,7 +31,9 @@ fn pages_by_position(backend: Client, page_size: usize) -> impl Fn(&Seen) -> Opt
         let more = end < keys.len();
         let token = format!("<NextContinuationToken>{end}</NextContinuationToken>");
         let token = if more { token } else { String::new() };
-        let text = format!("<ListBucketResult><IsTruncated>{more}</IsTruncated>{token}{page}</ListBucketResult>");
+        let text = format!(
+            "<ListBucketResult><IsTruncated>{more}</IsTruncated>{token}{page}</ListBucketResult>"
+        );
         Some(Fault::reply(200, text))
     }
 }
@@ -42,8 +46,11 @@ fn a_directory_is_deleted_whole_where_pages_are_positions() {
         for number in 0..count {
             rig.store(&format!("root/a/{number:04}"), b"x");
         }
-        let endpoint = Endpoint::custom(&rig.faulty.backend.endpoint(), Some("us-east-1"), Scheme::Http).unwrap();
-        let keys = Credentials::new(rig.faulty.backend.access_key(), rig.faulty.backend.secret_key());
+        let endpoint =
+            Endpoint::custom(&rig.faulty.backend.endpoint(), Some("us-east-1"), Scheme::Http)
+                .unwrap();
+        let keys =
+            Credentials::new(rig.faulty.backend.access_key(), rig.faulty.backend.secret_key());
         let backend = Client::new(Config::new(endpoint).static_credentials(keys)).unwrap();
         rig.faulty.by_chance(pages_by_position(backend, 10 * count.div_ceil(100)));
         let driver = driver(&rig);
@@ -100,7 +107,10 @@ fn a_directory_ends_at_its_slash() {
     let driver = driver(&rig);
     assert_eq!(driver.list("/a").unwrap(), ["/a/x"]);
     driver.delete("/a").unwrap();
-    assert_eq!(rig.faulty.backend.keys(BUCKET), ["roo", "root/a-b/x", "root/a.b", "root/ab", "root2/a/x"]);
+    assert_eq!(
+        rig.faulty.backend.keys(BUCKET),
+        ["roo", "root/a-b/x", "root/a.b", "root/ab", "root2/a/x"]
+    );
     assert_eq!(driver.stat("/a").unwrap_err().kind(), ErrorKind::PathNotFound);
     assert_eq!(driver.delete("/a").unwrap_err().kind(), ErrorKind::PathNotFound);
     drop(driver);
@@ -155,10 +165,14 @@ fn a_common_prefix_that_comes_twice_is_not_listed_twice() {
         let (more, inner) = match () {
             () if seen.head.contains("delimiter=") => (false, prefix.repeat(2)),
             () if seen.head.contains("continuation-token=") => (false, entry("p/a/2")),
-            () if seen.head.contains("prefix=p%2Fa%2F") => (false, entry("p/a/1") + &entry("p/a/2")),
+            () if seen.head.contains("prefix=p%2Fa%2F") => {
+                (false, entry("p/a/1") + &entry("p/a/2"))
+            }
             () => (true, entry("p/a/1") + token),
         };
-        let text = format!("<ListBucketResult><IsTruncated>{more}</IsTruncated>{inner}</ListBucketResult>");
+        let text = format!(
+            "<ListBucketResult><IsTruncated>{more}</IsTruncated>{inner}</ListBucketResult>"
+        );
         Some(Fault::reply(200, text))
     });
     let mut keys = Vec::new();

@@ -21,7 +21,8 @@ fn list(rig: &Rig) -> Result<Vec<String>> {
 
 /// Ten keys in pages of two.
 fn rig() -> (Rig, Vec<String>) {
-    let rig = Rig::with(ServerOptions { page_size: 2, ..ServerOptions::default() }, |config| config);
+    let rig =
+        Rig::with(ServerOptions { page_size: 2, ..ServerOptions::default() }, |config| config);
     let keys: Vec<String> = (0..10).map(|number| format!("k{number}")).collect();
     for key in &keys {
         rig.store(key, b"x");
@@ -90,8 +91,10 @@ fn documents_that_are_no_listing() {
 fn documents_that_are_only_unusual() {
     let attributes: String = (0..10_000).map(|number| format!(" a{number}=\"x\"")).collect();
     for body in [
-        page(&entry("k1")).replace("<ListBucketResult>", "<ListBucketResult xmlns=\"http://example/other\">"),
-        page(&entry("k1")).replace("<ListBucketResult>", &format!("<ListBucketResult{attributes}>")),
+        page(&entry("k1"))
+            .replace("<ListBucketResult>", "<ListBucketResult xmlns=\"http://example/other\">"),
+        page(&entry("k1"))
+            .replace("<ListBucketResult>", &format!("<ListBucketResult{attributes}>")),
         page(&entry("k1")).replace('<', "<s3:").replace("<s3:/", "</s3:"),
         page(&format!("<New><Key>leak</Key></New>{}", entry("k1"))),
         page(&entry("<![CDATA[k1]]>")),
@@ -105,8 +108,10 @@ fn documents_that_are_only_unusual() {
     let (rig, _) = rig();
     rig.faulty.once("ListObjectsV2", Fault::reply(200, page(&entry("k%31+"))));
     assert_eq!(list(&rig).unwrap(), ["k%31+"]);
-    rig.faulty
-        .once("ListObjectsV2", Fault::reply(200, page(&format!("<EncodingType>url</EncodingType>{}", entry("k%31")))));
+    rig.faulty.once(
+        "ListObjectsV2",
+        Fault::reply(200, page(&format!("<EncodingType>url</EncodingType>{}", entry("k%31")))),
+    );
     assert_eq!(list(&rig).unwrap(), ["k1"]);
     rig.finish();
 }
@@ -118,7 +123,12 @@ fn million_keys_and_huge_text() {
     rig.faulty.times("ListObjectsV2", 0, ATTEMPTS as usize, Fault::reply(200, page(&many)));
     let error = list(&rig).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Protocol, "{error}");
-    rig.faulty.times("ListObjectsV2", 0, ATTEMPTS as usize, Fault::reply(200, page(&"x".repeat(40 << 20))));
+    rig.faulty.times(
+        "ListObjectsV2",
+        0,
+        ATTEMPTS as usize,
+        Fault::reply(200, page(&"x".repeat(40 << 20))),
+    );
     assert_eq!(list(&rig).unwrap_err().kind(), ErrorKind::Protocol);
     rig.finish();
 }
@@ -169,7 +179,10 @@ fn no_istruncated() {
     let (rig, all) = rig();
     let without = |answer: Answer| {
         let text = String::from_utf8(answer.body.clone()).unwrap();
-        answer.body(text.replace("<IsTruncated>true</IsTruncated>", "").replace("<IsTruncated>false</IsTruncated>", ""))
+        answer.body(
+            text.replace("<IsTruncated>true</IsTruncated>", "")
+                .replace("<IsTruncated>false</IsTruncated>", ""),
+        )
     };
     rig.faulty.always("ListObjectsV2", Fault::changed(without));
     assert_eq!(list(&rig).unwrap(), all);
@@ -180,8 +193,10 @@ fn no_istruncated() {
 #[test]
 fn list_empty_pages() {
     let (rig, all) = rig();
-    let empty =
-        |token: &str| page(&format!("<NextContinuationToken>{token}</NextContinuationToken>")).replace("false", "true");
+    let empty = |token: &str| {
+        page(&format!("<NextContinuationToken>{token}</NextContinuationToken>"))
+            .replace("false", "true")
+    };
     rig.faulty.once("ListObjectsV2", Fault::reply(200, empty("one")));
     rig.faulty.once("ListObjectsV2", Fault::reply(200, empty("two")));
     let found: String = all.iter().map(|key| entry(key)).collect();
@@ -236,12 +251,17 @@ fn parts_and_uploads_over_many_pages() {
     // A missing flag.
     let without = |answer: Answer| {
         let text = String::from_utf8(answer.body.clone()).unwrap();
-        answer.body(text.replace("<IsTruncated>true</IsTruncated>", "").replace("<IsTruncated>false</IsTruncated>", ""))
+        answer.body(
+            text.replace("<IsTruncated>true</IsTruncated>", "")
+                .replace("<IsTruncated>false</IsTruncated>", ""),
+        )
     };
     rig.faulty.times("ListParts", 0, 3, Fault::changed(without));
     assert_eq!(parts().unwrap(), [1, 2, 3, 4, 5]);
     // A server that ignores the marker and begins anew: no part is told twice.
-    let part = |number| format!("<Part><PartNumber>{number}</PartNumber><Size>4</Size><ETag>e</ETag></Part>");
+    let part = |number| {
+        format!("<Part><PartNumber>{number}</PartNumber><Size>4</Size><ETag>e</ETag></Part>")
+    };
     let page = |parts: String, more| {
         let next = "<NextPartNumberMarker>2</NextPartNumberMarker>";
         format!("<ListPartsResult><IsTruncated>{more}</IsTruncated>{next}{parts}</ListPartsResult>")
@@ -280,15 +300,19 @@ fn upload_ids(rig: &Rig) -> Result<Vec<String>> {
 /// ListMultipartUploads that goes on and names one marker, none, or what it named before.
 #[test]
 fn uploads_without_markers() {
-    let rig = Rig::with(ServerOptions { page_size: 2, ..ServerOptions::default() }, |config| config);
-    let mut ids: Vec<String> = (0..5).map(|number| rig.begin(&format!("k{}", number / 3))).collect();
+    let rig =
+        Rig::with(ServerOptions { page_size: 2, ..ServerOptions::default() }, |config| config);
+    let mut ids: Vec<String> =
+        (0..5).map(|number| rig.begin(&format!("k{}", number / 3))).collect();
     ids.sort_unstable();
     let uploads = || upload_ids(&rig);
     let without = |names: &'static [&'static str]| {
         Fault::changed(move |answer| {
             let mut text = String::from_utf8(answer.body.clone()).unwrap();
             for name in names {
-                if let (Some(start), Some(end)) = (text.find(&format!("<{name}>")), text.find(&format!("</{name}>"))) {
+                if let (Some(start), Some(end)) =
+                    (text.find(&format!("<{name}>")), text.find(&format!("</{name}>")))
+                {
                     text.replace_range(start..end + name.len() + 3, "");
                 }
             }
@@ -324,7 +348,8 @@ fn uploads_without_markers() {
     rig.faulty.times("ListMultipartUploads", 0, 2, Fault::reply(200, page(true, "one", "")));
     assert_eq!(uploads().unwrap_err().kind(), ErrorKind::Protocol);
     // Nothing to go on from.
-    let empty = "<ListMultipartUploadsResult><IsTruncated>true</IsTruncated></ListMultipartUploadsResult>";
+    let empty =
+        "<ListMultipartUploadsResult><IsTruncated>true</IsTruncated></ListMultipartUploadsResult>";
     rig.faulty.once("ListMultipartUploads", Fault::reply(200, empty));
     assert_eq!(uploads().unwrap_err().kind(), ErrorKind::Protocol);
     rig.finish_with_uploads();

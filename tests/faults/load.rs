@@ -3,7 +3,9 @@
 use crate::server::{Answer, Fault, error_document};
 use crate::support::ServerOptions;
 use crate::{BUCKET, Rig, quickly, timeouts};
-use s3driver::client::{Client, Config, Endpoint, GetObject, HELD_BODY, ObjectSettings, RetryPolicy, Scheme, Timeouts};
+use s3driver::client::{
+    Client, Config, Endpoint, GetObject, HELD_BODY, ObjectSettings, RetryPolicy, Scheme, Timeouts,
+};
 use s3driver::{Cancel, Error, ErrorKind};
 use std::io::{self, BufRead as _, BufReader, Read, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -176,7 +178,8 @@ fn no_request_starves() {
                 let (client, ended) = (&narrow.client, ended.clone());
                 scope.spawn(move || {
                     let mut turns = 0;
-                    while ended.lock().unwrap().try_recv() != Err(mpsc::TryRecvError::Disconnected) {
+                    while ended.lock().unwrap().try_recv() != Err(mpsc::TryRecvError::Disconnected)
+                    {
                         client.head_object(BUCKET, "key").unwrap();
                         turns += 1;
                     }
@@ -201,8 +204,9 @@ fn one_place_is_enough_for_a_thread_that_reads_while_it_writes() {
     rig.store("from", &content);
     let settings = ObjectSettings::default();
     quickly(|| {
-        let open: Vec<_> =
-            (0..3).map(|_| rig.client.get_object(BUCKET, "from", &GetObject::default()).unwrap()).collect();
+        let open: Vec<_> = (0..3)
+            .map(|_| rig.client.get_object(BUCKET, "from", &GetObject::default()).unwrap())
+            .collect();
         rig.put("beside", b"content").unwrap();
         for mut reader in open {
             rig.client.put_object_from(BUCKET, "to", &mut reader, length, &settings).unwrap();
@@ -265,13 +269,18 @@ fn behind_a_hanging_request(end: impl FnOnce(&Rig, Cancel) -> Error) -> Error {
     let rig = Rig::with(ServerOptions::default(), |config| {
         let idle = Duration::from_secs(60);
         let operation = Duration::from_millis(1500);
-        config.max_requests(places(1)).timeouts(Timeouts { idle, operation, ..timeouts() }).retry(RetryPolicy::never())
+        config
+            .max_requests(places(1))
+            .timeouts(Timeouts { idle, operation, ..timeouts() })
+            .retry(RetryPolicy::never())
     });
     rig.faulty.always("PutObject", Fault::silent(crate::server::End::Hang));
     let (first, second) = (Cancel::new(), Cancel::new());
     let error = thread::scope(|scope| {
         let client = rig.client.with_cancel(&first);
-        let hanging = scope.spawn(move || client.put_object(BUCKET, "key", b"", &ObjectSettings::default()).map(drop));
+        let hanging = scope.spawn(move || {
+            client.put_object(BUCKET, "key", b"", &ObjectSettings::default()).map(drop)
+        });
         while rig.count("PutObject") == 0 && rig.client.stats().requests == 0 {
             thread::sleep(Duration::from_millis(1));
         }
@@ -280,7 +289,11 @@ fn behind_a_hanging_request(end: impl FnOnce(&Rig, Cancel) -> Error) -> Error {
         hanging.join().unwrap().unwrap_err();
         error
     });
-    assert_eq!((error.operation(), error.bucket(), error.attempts()), (Some("HeadObject"), Some(BUCKET), 0), "{error}");
+    assert_eq!(
+        (error.operation(), error.bucket(), error.attempts()),
+        (Some("HeadObject"), Some(BUCKET), 0),
+        "{error}"
+    );
     assert_eq!(rig.count("HeadObject"), 0);
     rig.finish();
     error
@@ -322,7 +335,10 @@ fn a_request_whose_turn_does_not_come_says_so() {
 fn a_throttled_reply_counts_whatever_its_status() {
     let rig = Rig::new();
     rig.store("from", b"content");
-    rig.faulty.once("CopyObject", Fault::changed(|_| Answer::default().status(200).body(error_document("SlowDown"))));
+    rig.faulty.once(
+        "CopyObject",
+        Fault::changed(|_| Answer::default().status(200).body(error_document("SlowDown"))),
+    );
     let source = s3driver::client::CopySource { bucket: BUCKET, key: "from", if_match: None };
     rig.client.copy_object(source, BUCKET, "to", &ObjectSettings::default()).unwrap();
     let stats = rig.client.stats();

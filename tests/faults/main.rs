@@ -27,7 +27,9 @@ mod stored;
 mod streaming;
 mod writing;
 
-use s3driver::client::{Client, Config, Endpoint, GetObject, ObjectSettings, RetryPolicy, Scheme, Timeouts, UploadRef};
+use s3driver::client::{
+    Client, Config, Endpoint, GetObject, ObjectSettings, RetryPolicy, Scheme, Timeouts, UploadRef,
+};
 use s3driver::sign::Credentials;
 use s3driver::{Error, Result};
 use server::Faulty;
@@ -68,7 +70,8 @@ impl Rig {
         let faulty = Faulty::start(options);
         let endpoint = Endpoint::custom(&faulty.url(), Some("us-east-1"), Scheme::Http).unwrap();
         let keys = Credentials::new(faulty.backend.access_key(), faulty.backend.secret_key());
-        let config = Config::new(endpoint).static_credentials(keys).retry(retry()).timeouts(timeouts());
+        let config =
+            Config::new(endpoint).static_credentials(keys).retry(retry()).timeouts(timeouts());
         Self { client: Client::new(adjust(config)).unwrap(), faulty }
     }
 
@@ -134,7 +137,9 @@ pub(crate) fn assert_no_secret(error: &Error) {
 #[test]
 fn the_table_names_tests_that_exist() {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/");
-    let read = |path: &str| std::fs::read_to_string(format!("{root}{path}")).unwrap_or_else(|e| panic!("{path}: {e}"));
+    let read = |path: &str| {
+        std::fs::read_to_string(format!("{root}{path}")).unwrap_or_else(|e| panic!("{path}: {e}"))
+    };
     let mut checked = 0;
     for row in include_str!("README.md").lines().filter(|line| line.starts_with("| ")) {
         let mut file = String::new();

@@ -5,8 +5,8 @@ use crate::server::Fault;
 use crate::support::ServerOptions;
 use crate::{BUCKET, Rig, quickly};
 use s3driver::client::{
-    Client, Config, CopySource, GetObject, ObjectSettings, Presign, PresignMethod, RetryPolicy, SignatureVersion,
-    Timeouts,
+    Client, Config, CopySource, GetObject, ObjectSettings, Presign, PresignMethod, RetryPolicy,
+    SignatureVersion, Timeouts,
 };
 use s3driver::clock::{Clock, SystemClock};
 use s3driver::credentials::{Credentials, Lease, Provider};
@@ -40,7 +40,10 @@ impl Once {
         self.at.store(at, Ordering::SeqCst);
     }
     fn call(&self) {
-        assert!(self.calls.fetch_add(1, Ordering::SeqCst) != self.at.load(Ordering::SeqCst), "planted");
+        assert!(
+            self.calls.fetch_add(1, Ordering::SeqCst) != self.at.load(Ordering::SeqCst),
+            "planted"
+        );
     }
     /// Whether the armed call came.
     fn has_panicked(&self) -> bool {
@@ -104,7 +107,11 @@ struct Tried<'a> {
 }
 
 impl<'a> Tried<'a> {
-    fn new(rig: &'a Rig, provider: Option<Arc<dyn Provider>>, clock: Option<Arc<dyn Clock>>) -> Self {
+    fn new(
+        rig: &'a Rig,
+        provider: Option<Arc<dyn Provider>>,
+        clock: Option<Arc<dyn Clock>>,
+    ) -> Self {
         let url = rig.faulty.url();
         let pairs = [
             ("accesskey", rig.faulty.backend.access_key()),
@@ -129,7 +136,9 @@ impl<'a> Tried<'a> {
     }
 
     fn transfer(&self) -> Transfer<'_> {
-        Transfer::new(self.client()).part_size(PART as u64).concurrency(NonZeroUsize::new(3).unwrap())
+        Transfer::new(self.client())
+            .part_size(PART as u64)
+            .concurrency(NonZeroUsize::new(3).unwrap())
     }
 
     /// What an operation finds: a large object, and a directory, of two pages for those that split a listing.
@@ -150,11 +159,15 @@ const OPERATIONS: &[Operation] = &[
     ("writer", |tried| {
         let mut writer = tried.driver.writer("/written", WriteMode::Create)?;
         writer.write_all(&content(2 * PART + 1)).map_err(|error| {
-            error.downcast::<Error>().unwrap_or_else(|error| Error::new(ErrorKind::LocalIo, error.to_string()))
+            error
+                .downcast::<Error>()
+                .unwrap_or_else(|error| Error::new(ErrorKind::LocalIo, error.to_string()))
         })?;
         writer.commit()
     }),
-    ("write_stream", |tried| tried.driver.write_stream("/large", PART as i64, &mut &*content(2 * PART)).map(drop)),
+    ("write_stream", |tried| {
+        tried.driver.write_stream("/large", PART as i64, &mut &*content(2 * PART)).map(drop)
+    }),
     ("put_content", |tried| tried.driver.put_content("/small", b"x")),
     ("get_content", |tried| tried.driver.get_content("/large").map(drop)),
     ("reader", |tried| {
@@ -171,24 +184,33 @@ const OPERATIONS: &[Operation] = &[
     }),
     ("rename", |tried| tried.driver.rename("/large", "/moved")),
     ("delete", |tried| tried.driver.delete("/directory")),
-    ("pending_uploads", |tried| tried.driver.pending_uploads("/")?.try_for_each(|upload| upload.map(drop))),
+    ("pending_uploads", |tried| {
+        tried.driver.pending_uploads("/")?.try_for_each(|upload| upload.map(drop))
+    }),
     ("purge_uploads", |tried| tried.driver.purge_uploads("/", Duration::ZERO).map(drop)),
     ("upload_file", |tried| {
         let file = tried.directory.path().join("file");
         tried.transfer().upload_file(file, BUCKET, "uploaded", &ObjectSettings::default()).map(drop)
     }),
     ("download_to_file", |tried| {
-        tried.transfer().download_to_file(BUCKET, "large", tried.directory.path().join("arrived")).map(drop)
+        tried
+            .transfer()
+            .download_to_file(BUCKET, "large", tried.directory.path().join("arrived"))
+            .map(drop)
     }),
     ("copy", |tried| {
         let source = CopySource { bucket: BUCKET, key: "large", if_match: None };
         tried.transfer().copy(source, BUCKET, "copied", &ObjectSettings::default()).map(drop)
     }),
     ("each", |tried| {
-        let read = |client: &Client, key: &&str| client.get_object(BUCKET, key, &GetObject::default()).map(drop);
+        let read = |client: &Client, key: &&str| {
+            client.get_object(BUCKET, key, &GetObject::default()).map(drop)
+        };
         tried.transfer().each(&["large", "large", "large"], read).map(drop)
     }),
-    ("shards", |tried| tried.transfer().list(BUCKET, "directory/", &mut |_| Ok(ControlFlow::Continue(())))),
+    ("shards", |tried| {
+        tried.transfer().list(BUCKET, "directory/", &mut |_| Ok(ControlFlow::Continue(())))
+    }),
 ];
 
 #[test]
@@ -197,7 +219,8 @@ fn p07_a_provider_that_panics_ends_the_call_with_an_error_and_leaves_no_upload()
         let mut reached = 0;
         for at in [0, 1, 3] {
             let rig = Rig::new();
-            let keys = Credentials::new(rig.faulty.backend.access_key(), rig.faulty.backend.secret_key());
+            let keys =
+                Credentials::new(rig.faulty.backend.access_key(), rig.faulty.backend.secret_key());
             let lease = Arc::new(Lease { credentials: Some(keys), expires: None });
             let provider = Arc::new(PanickingProvider(Once::new(), lease));
             let tried = Tried::new(&rig, Some(provider.clone()), None);
@@ -236,7 +259,8 @@ fn p07_a_clock_that_panics_hangs_nothing() {
                 break;
             }
             // The client can still be used.
-            quickly(|| tried.driver.put_content("/after", b"x")).unwrap_or_else(|error| panic!("{name} {at}: {error}"));
+            quickly(|| tried.driver.put_content("/after", b"x"))
+                .unwrap_or_else(|error| panic!("{name} {at}: {error}"));
         }
     }
 }
@@ -250,10 +274,19 @@ fn p07_a_progress_callback_that_panics_leaves_nothing_behind() {
             let source = CopySource { bucket: BUCKET, key: "large", if_match: None };
             match *name {
                 "upload_file" => transfer
-                    .upload_file(directory.join("file"), BUCKET, "uploaded", &ObjectSettings::default())
+                    .upload_file(
+                        directory.join("file"),
+                        BUCKET,
+                        "uploaded",
+                        &ObjectSettings::default(),
+                    )
                     .map(drop),
-                "copy" => transfer.copy(source, BUCKET, "copied", &ObjectSettings::default()).map(drop),
-                "download_to_file" => transfer.download_to_file(BUCKET, "large", directory.join("arrived")).map(drop),
+                "copy" => {
+                    transfer.copy(source, BUCKET, "copied", &ObjectSettings::default()).map(drop)
+                }
+                "download_to_file" => {
+                    transfer.download_to_file(BUCKET, "large", directory.join("arrived")).map(drop)
+                }
                 _ => operation(tried),
             }
         };
@@ -269,8 +302,10 @@ fn p07_a_progress_callback_that_panics_leaves_nothing_behind() {
             let error = quickly(|| progress(&tried, &|_| once.call())).unwrap_err();
             assert!(error.to_string().contains("panicked"), "{name}: {error}");
             assert_eq!(rig.faulty.backend.open_uploads(BUCKET), [], "{name}");
-            let left: Vec<_> =
-                std::fs::read_dir(tried.directory.path()).unwrap().map(|f| f.unwrap().file_name()).collect();
+            let left: Vec<_> = std::fs::read_dir(tried.directory.path())
+                .unwrap()
+                .map(|f| f.unwrap().file_name())
+                .collect();
             assert_eq!(left, ["file"], "{name}");
         }
     }
@@ -279,7 +314,9 @@ fn p07_a_progress_callback_that_panics_leaves_nothing_behind() {
 #[test]
 fn p07_visitors_and_readers_that_panic_pass_their_panic_on_after_cleaning_up() {
     let panicking: &[Operation] = &[
-        ("walk", |tried| tried.driver.walk("/", &WalkOptions::default(), &mut |_| panic!("planted"))),
+        ("walk", |tried| {
+            tried.driver.walk("/", &WalkOptions::default(), &mut |_| panic!("planted"))
+        }),
         ("parallel walk", |tried| {
             let mut options = WalkOptions::default();
             options.concurrency = NonZeroUsize::new(4);
@@ -287,12 +324,16 @@ fn p07_visitors_and_readers_that_panic_pass_their_panic_on_after_cleaning_up() {
         }),
         ("shards", |tried| tried.transfer().list(BUCKET, "directory/", &mut |_| panic!("planted"))),
         ("each", |tried| {
-            let result = tried.transfer().each(&[1, 2, 3], |_, _| -> Result<()> { panic!("planted") });
+            let result =
+                tried.transfer().each(&[1, 2, 3], |_, _| -> Result<()> { panic!("planted") });
             assert!(result.unwrap_err().to_string().contains("panicked"));
             panic!("as expected")
         }),
         ("write_stream", |tried| {
-            tried.driver.write_stream("/written", 0, &mut PanickingReader { left: 2 * PART + 1 }).map(drop)
+            tried
+                .driver
+                .write_stream("/written", 0, &mut PanickingReader { left: 2 * PART + 1 })
+                .map(drop)
         }),
         ("write_stream in the middle", |tried| {
             let mut reader = PanickingReader { left: PART + 1 };
@@ -301,7 +342,10 @@ fn p07_visitors_and_readers_that_panic_pass_their_panic_on_after_cleaning_up() {
         ("put_object_from", |tried| {
             let mut reader = PanickingReader { left: 1 << 20 };
             let length = 20 << 20;
-            tried.client().put_object_from(BUCKET, "put", &mut reader, length, &ObjectSettings::default()).map(drop)
+            tried
+                .client()
+                .put_object_from(BUCKET, "put", &mut reader, length, &ObjectSettings::default())
+                .map(drop)
         }),
     ];
     for (name, operation) in panicking {
@@ -327,9 +371,14 @@ fn p28_retry_policies_and_timeouts_without_end_do_not_panic() {
         longest_wait: Duration::MAX,
         total: Duration::MAX,
     };
-    let timeouts =
-        Timeouts { connect: Duration::MAX, idle: Duration::MAX, stall: Duration::MAX, operation: Duration::MAX };
-    let rig = Rig::with(ServerOptions::default(), |config| config.retry(endless).timeouts(timeouts));
+    let timeouts = Timeouts {
+        connect: Duration::MAX,
+        idle: Duration::MAX,
+        stall: Duration::MAX,
+        operation: Duration::MAX,
+    };
+    let rig =
+        Rig::with(ServerOptions::default(), |config| config.retry(endless).timeouts(timeouts));
     quickly(|| rig.put("a", &content(1 << 20))).unwrap();
     assert_eq!(quickly(|| rig.get("a")).unwrap(), content(1 << 20));
     for headers in [&[][..], &[("retry-after", "18446744073709551615")]] {
@@ -340,7 +389,8 @@ fn p28_retry_policies_and_timeouts_without_end_do_not_panic() {
             let client = rig.client.with_cancel(&cancel);
             let error = quickly(|| {
                 std::thread::scope(|scope| {
-                    let put = scope.spawn(|| client.put_object(BUCKET, "b", b"x", &ObjectSettings::default()));
+                    let put = scope
+                        .spawn(|| client.put_object(BUCKET, "b", b"x", &ObjectSettings::default()));
                     while rig.count("PutObject") < 2 {
                         std::thread::yield_now();
                     }
@@ -358,9 +408,14 @@ fn p28_presigned_urls_live_from_a_second_to_a_week() {
     const WEEK: u64 = 7 * 24 * 3600;
     for version in [SignatureVersion::V4, SignatureVersion::V2] {
         let rig = Rig::with(ServerOptions::default(), |config| config.signature(version));
-        let presign =
-            |expiry| rig.client.presign(BUCKET, "k", &Presign::exactly(PresignMethod::Get, expiry)).map(|url| url.url);
-        for expiry in [Duration::ZERO, Duration::from_nanos(1), Duration::MAX, Duration::from_secs(u64::MAX)] {
+        let presign = |expiry| {
+            rig.client
+                .presign(BUCKET, "k", &Presign::exactly(PresignMethod::Get, expiry))
+                .map(|url| url.url)
+        };
+        for expiry in
+            [Duration::ZERO, Duration::from_nanos(1), Duration::MAX, Duration::from_secs(u64::MAX)]
+        {
             let error = presign(expiry).expect_err(&format!("{version:?} {expiry:?}"));
             assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{version:?} {expiry:?}: {error}");
         }

@@ -55,14 +55,24 @@ const OPTIONS: &[(&str, &str)] = &[
 const SECRET: &[&str] = &["accesskey", "secretkey", "sessiontoken", "proxy"];
 
 /// Free text in which a key in hexadecimal, or a URL, cannot be told from what belongs there.
-const FREE: &[&str] =
-    &["rootdirectory", "keyid", "useragent", "bucket", "cacert", "redirectendpoint", "regionendpoint"];
+const FREE: &[&str] = &[
+    "rootdirectory",
+    "keyid",
+    "useragent",
+    "bucket",
+    "cacert",
+    "redirectendpoint",
+    "regionendpoint",
+];
 
 /// What the options in `pairs` make known of `secret`.
 fn assert_driver_hides(pairs: &[(&str, String)], secret: &str, what: &str) {
-    let parameters = match Parameters::from_pairs(pairs.iter().map(|(name, value)| (*name, value))) {
+    let parameters = match Parameters::from_pairs(pairs.iter().map(|(name, value)| (*name, value)))
+    {
         Ok(parameters) => parameters,
-        Err(error) => return texts(error).iter().for_each(|text| assert_hidden(text, secret, what)),
+        Err(error) => {
+            return texts(error).iter().for_each(|text| assert_hidden(text, secret, what));
+        }
     };
     let holder = pairs.iter().find(|(_, value)| value.contains(secret)).map(|(name, _)| *name);
     if holder.is_some_and(|name| !SECRET.contains(&name)) {
@@ -111,7 +121,8 @@ fn p03_a_secret_in_any_option_of_the_driver_is_not_shown() {
                 assert_driver_hides(&pairs, &secret, &what);
             }
             // Without the options around: another check is the first to fail.
-            let mut pairs = vec![("bucket", "registry".to_owned()), ("region", "us-east-1".to_owned())];
+            let mut pairs =
+                vec![("bucket", "registry".to_owned()), ("region", "us-east-1".to_owned())];
             pairs.retain(|(given, _)| given != name);
             pairs.push((*name, secret.clone()));
             assert_driver_hides(&pairs, &secret, &what);
@@ -154,11 +165,20 @@ fn p03_swapped_options_show_no_secret() {
 fn p03_swapped_keys_are_recognized() {
     let secret = "p1antedS3cret/K7MDENG+bPxRfiCYEXAMPLEKEY";
     let base = [("region", "us-east-1"), ("bucket", "registry")];
-    for (id, key) in [("AKIAQ3EGVZ7PLANTED42", secret), ("minio", secret), ("AKIAQ3EGVZ7PLANTED42", "minio-secret")] {
-        let given = |id, key| Parameters::from_pairs(base.into_iter().chain([("accesskey", id), ("secretkey", key)]));
+    for (id, key) in [
+        ("AKIAQ3EGVZ7PLANTED42", secret),
+        ("minio", secret),
+        ("AKIAQ3EGVZ7PLANTED42", "minio-secret"),
+    ] {
+        let given = |id, key| {
+            Parameters::from_pairs(base.into_iter().chain([("accesskey", id), ("secretkey", key)]))
+        };
         given(id, key).unwrap();
         let error = given(key, id).map(drop).unwrap_err();
-        assert_eq!(error.message(), "accesskey and secretkey are swapped: each holds what looks like the other one");
+        assert_eq!(
+            error.message(),
+            "accesskey and secretkey are swapped: each holds what looks like the other one"
+        );
     }
     let shared = Credentials::new(secret, "AKIAQ3EGVZ7PLANTED42");
     assert_hidden(&format!("{shared:?}"), secret, "Debug of swapped credentials");
@@ -171,7 +191,8 @@ fn p03_a_secret_as_the_name_of_an_option_is_not_shown() {
         let error = Parameters::from_pairs([(secret.as_str(), "x")]).map(drop).unwrap_err();
         texts(error).iter().for_each(|text| assert_hidden(text, &secret, form));
         for name in ["cloudfront", "redirect", "rewrite", &secret] {
-            let error = middleware::wrap(name, inner(), [(secret.as_str(), "x")]).map(drop).unwrap_err();
+            let error =
+                middleware::wrap(name, inner(), [(secret.as_str(), "x")]).map(drop).unwrap_err();
             texts(error).iter().for_each(|text| assert_hidden(text, &secret, form));
         }
     }
@@ -182,14 +203,25 @@ const MIDDLEWARE: &[(&str, &[(&str, &str)])] = &[
     ("redirect", &[("baseurl", "https://mirror.example.org"), ("key", "object")]),
     (
         "rewrite",
-        &[("scheme", "https"), ("host", "mirror.example.org"), ("trimpathprefix", "/a"), ("signedurls", "refuse")],
+        &[
+            ("scheme", "https"),
+            ("host", "mirror.example.org"),
+            ("trimpathprefix", "/a"),
+            ("signedurls", "refuse"),
+        ],
     ),
     #[cfg(feature = "cloudfront")]
     (
         "cloudfront",
         &[
             ("baseurl", "https://d111111abcdef8.cloudfront.net"),
-            ("privatekey", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/cloudfront/test_rsa2048_pkcs8.pem")),
+            (
+                "privatekey",
+                concat!(
+                    env!("CARGO_MANIFEST_DIR"),
+                    "/tests/data/cloudfront/test_rsa2048_pkcs8.pem"
+                ),
+            ),
             ("keypairid", "K2JCJMDEHXQW5F"),
             ("duration", "20m"),
             ("hashalgorithm", "sha1"),
@@ -206,14 +238,17 @@ const MIDDLEWARE: &[(&str, &[(&str, &str)])] = &[
 #[test]
 fn p03_a_secret_in_any_option_of_a_middleware_is_not_shown() {
     for (middleware, options) in MIDDLEWARE {
-        middleware::wrap(middleware, Arc::new(MemoryDriver::new()), options.iter().copied()).unwrap();
+        middleware::wrap(middleware, Arc::new(MemoryDriver::new()), options.iter().copied())
+            .unwrap();
         for (name, _) in *options {
             for (form, secret) in secrets() {
                 let what = format!("{form} as {name} of {middleware}");
                 let given = options.iter().copied().filter(|(given, _)| given != name);
                 let given = given.chain([(*name, secret.as_str())]);
                 match middleware::wrap(middleware, Arc::new(MemoryDriver::new()), given) {
-                    Err(error) => texts(error).iter().for_each(|text| assert_hidden(text, &secret, &what)),
+                    Err(error) => {
+                        texts(error).iter().for_each(|text| assert_hidden(text, &secret, &what))
+                    }
                     // What is free text by its nature, and a key where a key belongs.
                     Ok(_) => assert!(
                         [
@@ -242,8 +277,12 @@ fn case_58_a_private_key_in_place_of_a_path_is_not_shown() {
     use s3driver::middleware::CloudFrontOptions;
     // Cut, or with letters in front, it is no key any more, and no path either.
     for (form, secret) in secrets() {
-        for text in [secret.clone(), secret[..secret.len() - 3].to_owned(), format!("x{secret}"), format!("./{secret}")]
-        {
+        for text in [
+            secret.clone(),
+            secret[..secret.len() - 3].to_owned(),
+            format!("x{secret}"),
+            format!("./{secret}"),
+        ] {
             let pairs = [
                 ("baseurl", "https://d111.cloudfront.net"),
                 ("keypairid", "K2JCJMDEHXQW5F"),
@@ -251,7 +290,9 @@ fn case_58_a_private_key_in_place_of_a_path_is_not_shown() {
             ];
             match CloudFrontOptions::from_pairs(pairs) {
                 Ok(options) => assert_hidden(&format!("{options:?}"), &secret, form),
-                Err(error) => texts(error).iter().for_each(|text| assert_hidden(text, &secret, form)),
+                Err(error) => {
+                    texts(error).iter().for_each(|text| assert_hidden(text, &secret, form))
+                }
             }
         }
     }
@@ -285,16 +326,23 @@ fn p03_secrets_in_arguments_of_the_client_are_not_shown() {
 fn p09_debug_of_a_clients_configuration_shows_no_password() {
     let rig = Rig::new();
     let endpoint = Endpoint::custom(&rig.faulty.url(), Some("us-east-1"), Scheme::Http).unwrap();
-    for (form, secret) in
-        [("a word", "p1antedPassw0rd"), ("escaped", "p1anted%2FPassw0rd"), ("a key", "AKIAQ3EGVZ7PLANTED42")]
-    {
+    for (form, secret) in [
+        ("a word", "p1antedPassw0rd"),
+        ("escaped", "p1anted%2FPassw0rd"),
+        ("a key", "AKIAQ3EGVZ7PLANTED42"),
+    ] {
         let proxy = Proxy::parse(&format!("http://user:{secret}@127.0.0.1:9")).unwrap();
         let config = Config::new(endpoint.clone())
             .proxy(proxy)
             .static_credentials(Credentials::new("AKID", secret).with_session_token(secret));
         let context = config.credential_context();
         let client = Client::new(config.clone()).unwrap();
-        for text in [format!("{config:?}"), format!("{config:#?}"), format!("{client:?}"), format!("{context:?}")] {
+        for text in [
+            format!("{config:?}"),
+            format!("{config:#?}"),
+            format!("{client:?}"),
+            format!("{context:?}"),
+        ] {
             assert_hidden(&text, secret, form);
             assert!(!text.contains(&secret[..7]), "{text}");
         }

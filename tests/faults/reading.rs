@@ -43,12 +43,18 @@ fn a_broken_body_is_resumed() {
                 let range = seen[index].header("range").unwrap().strip_prefix("bytes=").unwrap();
                 range.split('-').next().unwrap().parse().unwrap()
             };
-            assert!((from..=from + 70_000).contains(&start(1)) && (start(1)..=start(1) + 70_000).contains(&start(2)));
+            assert!(
+                (from..=from + 70_000).contains(&start(1))
+                    && (start(1)..=start(1) + 70_000).contains(&start(2))
+            );
             if end == End::Close {
                 assert_eq!((start(1), start(2)), (from + 70_000, from + 140_000));
             }
             assert!(seen[0].header("if-match").is_none());
-            assert!(seen[1].header("if-match").is_some() && seen[1].header("if-match") == seen[2].header("if-match"));
+            assert!(
+                seen[1].header("if-match").is_some()
+                    && seen[1].header("if-match") == seen[2].header("if-match")
+            );
             rig.finish();
         }
     }
@@ -102,16 +108,24 @@ fn long_length_and_short_length() {
     let (rig, content) = rig();
     // More is announced than the range has, or less: no such answer is believed.
     for change in ["400000", "100000"] {
-        rig.faulty
-            .once("GetObject", Fault::changed(move |answer| answer.with("content-length", change)).end(End::Close));
+        rig.faulty.once(
+            "GetObject",
+            Fault::changed(move |answer| answer.with("content-length", change)).end(End::Close),
+        );
         let before = rig.count("GetObject");
         assert!(read(&rig, ByteRange::From(0)).unwrap() == content);
         assert_eq!(rig.count("GetObject"), before + 2);
     }
     // More is announced than there is: never an end of file.
-    rig.faulty.always("GetObject", Fault::changed(|answer| answer.with("content-length", "400000")).end(End::Close));
+    rig.faulty.always(
+        "GetObject",
+        Fault::changed(|answer| answer.with("content-length", "400000")).end(End::Close),
+    );
     let error = quickly(|| read(&rig, ByteRange::All)).unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::Integrity | ErrorKind::Protocol), "{error}");
+    assert!(
+        matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::Integrity | ErrorKind::Protocol),
+        "{error}"
+    );
     rig.finish();
 }
 
@@ -134,7 +148,9 @@ fn a_reply_beyond_its_range() {
 fn range_ignored() {
     let (rig, content) = rig();
     let whole = content.clone();
-    let ignores = Fault::changed(move |answer| answer.without("content-range").status(200).body(whole.clone()));
+    let ignores = Fault::changed(move |answer| {
+        answer.without("content-range").status(200).body(whole.clone())
+    });
     rig.faulty.always("GetObject", ignores);
     assert!(read(&rig, ByteRange::From(1234)).unwrap() == content[1234..]);
     assert!(read(&rig, ByteRange::Part { offset: 5, length: 10 }).unwrap() == content[5..15]);
@@ -148,7 +164,10 @@ fn range_ignored() {
 fn range_ignored_past_the_end() {
     let (rig, content) = rig();
     rig.faulty.always("GetObject", Fault::reply_with(200, &[("etag", "\"e\"")], content));
-    assert_eq!(read(&rig, ByteRange::From(SIZE as u64)).unwrap_err().kind(), ErrorKind::InvalidRange);
+    assert_eq!(
+        read(&rig, ByteRange::From(SIZE as u64)).unwrap_err().kind(),
+        ErrorKind::InvalidRange
+    );
     assert_eq!(read(&rig, ByteRange::From(1 << 40)).unwrap_err().kind(), ErrorKind::InvalidRange);
     rig.finish();
 }
@@ -168,9 +187,14 @@ fn content_range_wrong() {
         "bytes 999-299999/300000",
     ] {
         let (rig, _) = rig();
-        rig.faulty.always("GetObject", Fault::changed(move |answer| answer.with("content-range", value)));
+        rig.faulty
+            .always("GetObject", Fault::changed(move |answer| answer.with("content-range", value)));
         let error = read(&rig, ByteRange::From(1000)).unwrap_err();
-        assert_eq!((error.kind(), error.attempts()), (ErrorKind::Protocol, ATTEMPTS), "{value}: {error}");
+        assert_eq!(
+            (error.kind(), error.attempts()),
+            (ErrorKind::Protocol, ATTEMPTS),
+            "{value}: {error}"
+        );
         rig.finish();
     }
     let (rig, _) = rig();
@@ -185,7 +209,8 @@ fn range_shifted() {
     let (rig, content) = rig();
     let directory = tempfile::TempDir::new().unwrap();
     let target = directory.path().join("target");
-    let download = || s3driver::transfer::Transfer::new(&rig.client).download_to_file(BUCKET, "key", &target);
+    let download =
+        || s3driver::transfer::Transfer::new(&rig.client).download_to_file(BUCKET, "key", &target);
     rig.faulty.once(
         "GetObject",
         Fault::changed(|mut answer| {
@@ -239,7 +264,8 @@ fn an_object_deleted_while_it_is_read() {
 #[test]
 fn content_encoding() {
     let (rig, content) = rig();
-    rig.faulty.always("GetObject", Fault::changed(|answer| answer.with("content-encoding", "gzip")));
+    rig.faulty
+        .always("GetObject", Fault::changed(|answer| answer.with("content-encoding", "gzip")));
     assert!(read(&rig, ByteRange::All).unwrap() == content);
     assert!(rig.faulty.seen()[0].header("accept-encoding").is_none());
     rig.finish();
@@ -287,7 +313,8 @@ fn a_weak_etag_is_compared_by_downloads() {
     let (rig, content) = rig();
     let directory = tempfile::TempDir::new().unwrap();
     let target = directory.path().join("target");
-    let download = || s3driver::transfer::Transfer::new(&rig.client).download_to_file(BUCKET, "key", &target);
+    let download =
+        || s3driver::transfer::Transfer::new(&rig.client).download_to_file(BUCKET, "key", &target);
     rig.faulty.always("HeadObject", Fault::changed(|answer| answer.with("etag", "W/\"weak\"")));
     rig.faulty.once("GetObject", Fault::changed(|answer| answer.with("etag", "W/\"weak\"")));
     download().unwrap();
@@ -302,9 +329,15 @@ fn a_weak_etag_is_compared_by_downloads() {
 fn a_success_without_an_object() {
     for status in [201, 202, 204] {
         let rig = Rig::new();
-        rig.faulty.always("GetObject", Fault::raw(format!("HTTP/1.1 {status} Odd\r\ncontent-length: 0\r\n\r\n")));
+        rig.faulty.always(
+            "GetObject",
+            Fault::raw(format!("HTTP/1.1 {status} Odd\r\ncontent-length: 0\r\n\r\n")),
+        );
         let error = rig.get("key").unwrap_err();
-        assert!(matches!(error.kind(), ErrorKind::Protocol | ErrorKind::Refused), "{status}: {error}");
+        assert!(
+            matches!(error.kind(), ErrorKind::Protocol | ErrorKind::Refused),
+            "{status}: {error}"
+        );
         rig.finish();
     }
 }

@@ -4,8 +4,8 @@ use crate::server::{Answer, End, Fault};
 use crate::support::ServerOptions;
 use crate::{ATTEMPTS, BUCKET, Rig, assert_no_secret, retry, timeouts};
 use s3driver::client::{
-    Addressing, Client, Config, Endpoint, ListObjects, ObjectSettings, PayloadSigning, Presign, PresignMethod, Proxy,
-    RequestPayer, Scheme, Variant,
+    Addressing, Client, Config, Endpoint, ListObjects, ObjectSettings, PayloadSigning, Presign,
+    PresignMethod, Proxy, RequestPayer, Scheme, Variant,
 };
 use s3driver::clock::{Clock, SystemClock};
 use s3driver::credentials::{Lease, Provider};
@@ -46,7 +46,10 @@ struct Renewable(AtomicU64);
 impl Provider for Renewable {
     fn credentials(&self) -> Result<Arc<Lease>> {
         let secret = if self.0.load(Ordering::SeqCst) > 0 { "embedded/secret+key" } else { "old" };
-        Ok(Arc::new(Lease { credentials: Some(Credentials::new("AKIDEMBEDDED", secret)), expires: None }))
+        Ok(Arc::new(Lease {
+            credentials: Some(Credentials::new("AKIDEMBEDDED", secret)),
+            expires: None,
+        }))
     }
     fn refresh(&self, _: &Lease) -> Result<bool> {
         Ok(self.0.fetch_add(1, Ordering::SeqCst) == 0)
@@ -69,16 +72,21 @@ fn bare(status: u16) -> Fault {
 #[test]
 fn p17_expired_credentials_are_refreshed_when_the_first_call_is_a_head() {
     for (head, operation, question) in HEADS {
-        for (status, code) in
-            [(400, "ExpiredToken"), (400, "InvalidToken"), (403, "ExpiredToken"), (401, "ExpiredToken")]
-        {
+        for (status, code) in [
+            (400, "ExpiredToken"),
+            (400, "InvalidToken"),
+            (403, "ExpiredToken"),
+            (401, "ExpiredToken"),
+        ] {
             let provider = Arc::new(Renewable::default());
-            let rig = Rig::with(ServerOptions::default(), |config| config.credentials(provider.clone()));
+            let rig =
+                Rig::with(ServerOptions::default(), |config| config.credentials(provider.clone()));
             rig.store("key", b"content");
             rig.faulty.once(operation, bare(status));
             rig.faulty.once(question, Fault::error(status, code));
             head(&rig.client).unwrap();
-            let counts = (rig.count(operation), rig.count(question), provider.0.load(Ordering::SeqCst));
+            let counts =
+                (rig.count(operation), rig.count(question), provider.0.load(Ordering::SeqCst));
             assert_eq!(counts, (2, 1, 1), "{operation} {status} {code}");
             rig.finish();
         }
@@ -89,7 +97,10 @@ fn p17_expired_credentials_are_refreshed_when_the_first_call_is_a_head() {
 fn p17_the_clock_is_corrected_when_the_first_call_is_a_head() {
     let now = || Timestamp::from(SystemTime::now());
     let skewed = |time: Timestamp| {
-        format!("<Error><Code>RequestTimeTooSkewed</Code><ServerTime>{}</ServerTime></Error>", time.iso8601())
+        format!(
+            "<Error><Code>RequestTimeTooSkewed</Code><ServerTime>{}</ServerTime></Error>",
+            time.iso8601()
+        )
     };
     for (head, operation, question) in HEADS {
         // The reason comes with the body of another method, or from the date of the response itself.
@@ -97,7 +108,8 @@ fn p17_the_clock_is_corrected_when_the_first_call_is_a_head() {
         let reasons: [(Fault, Option<Fault>); 2] =
             [(bare(403), Some(Fault::reply(403, skewed(now())))), (dated(""), None)];
         for (refusal, reason) in reasons {
-            let rig = Rig::with(ServerOptions::default(), |config| config.clock(Arc::new(Wrong(-3600))));
+            let rig =
+                Rig::with(ServerOptions::default(), |config| config.clock(Arc::new(Wrong(-3600))));
             rig.store("key", b"content");
             let asked = usize::from(reason.is_some());
             rig.faulty.once(operation, refusal);
@@ -113,7 +125,9 @@ fn p17_the_clock_is_corrected_when_the_first_call_is_a_head() {
 #[test]
 fn case_38_a_region_named_in_a_body_alone_is_learnt_by_a_head() {
     let document = |message: &str, region: &str| {
-        format!("<Error><Code>AuthorizationHeaderMalformed</Code><Message>{message}</Message>{region}</Error>")
+        format!(
+            "<Error><Code>AuthorizationHeaderMalformed</Code><Message>{message}</Message>{region}</Error>"
+        )
     };
     let garage = "Authorization header malformed, unexpected scope: 20261129/us-east-1/s3/aws4_request, expected: \
                   20261129/garage/s3/aws4_request";
@@ -125,11 +139,15 @@ fn case_38_a_region_named_in_a_body_alone_is_learnt_by_a_head() {
         (301, "<Error><Code>PermanentRedirect</Code><Region>garage</Region></Error>".to_owned()),
     ] {
         for (head, operation, question) in HEADS {
-            let rig = Rig::with(ServerOptions { region: "garage".to_owned(), ..ServerOptions::default() }, |c| c);
+            let rig = Rig::with(
+                ServerOptions { region: "garage".to_owned(), ..ServerOptions::default() },
+                |c| c,
+            );
             rig.store("key", b"content");
             let endpoint = Endpoint::custom(&rig.faulty.url(), None, Scheme::Http).unwrap();
             let keys = Credentials::new("AKIDEMBEDDED", "embedded/secret+key");
-            let client = Client::new(Config::new(endpoint).static_credentials(keys).retry(retry())).unwrap();
+            let client =
+                Client::new(Config::new(endpoint).static_credentials(keys).retry(retry())).unwrap();
             rig.faulty.once(operation, bare(status));
             rig.faulty.once(question, Fault::reply(status, body.clone()));
             head(&client).unwrap();
@@ -158,7 +176,11 @@ fn p17_a_head_reports_the_code_that_other_methods_get() {
             rig.faulty.always(operation, bare(status));
             rig.faulty.always(question, Fault::error(status, code));
             let error = head(&rig.client).unwrap_err();
-            assert_eq!((error.kind(), error.code(), error.status()), (kind, Some(code), Some(status)), "{error}");
+            assert_eq!(
+                (error.kind(), error.code(), error.status()),
+                (kind, Some(code), Some(status)),
+                "{error}"
+            );
             assert_eq!((error.operation(), error.attempts()), (Some(operation), 1), "{error}");
             assert_eq!((rig.count(operation), rig.count(question)), (1, 1), "{operation} {code}");
             assert_no_secret(&error);
@@ -183,7 +205,10 @@ fn p17_an_inquiry_that_explains_nothing_leaves_the_refusal() {
             rig.faulty.always(operation, bare(403));
             rig.faulty.always(question, reply);
             let error = head(&rig.client).unwrap_err();
-            assert_eq!((error.kind(), error.status(), error.code()), (ErrorKind::AccessDenied, Some(403), None));
+            assert_eq!(
+                (error.kind(), error.status(), error.code()),
+                (ErrorKind::AccessDenied, Some(403), None)
+            );
             assert_eq!(rig.count(operation), 1, "{error}");
             rig.finish();
         }
@@ -207,7 +232,11 @@ fn p17_codes_are_read_from_headers() {
         let headers = [(code, "InvalidAccessKeyId"), (message, "\"No such key id.\"")];
         rig.faulty.always("HeadObject", Fault::reply_with(403, &headers, ""));
         let error = rig.client.head_object(BUCKET, "key").unwrap_err();
-        assert_eq!((error.kind(), error.code()), (ErrorKind::SignatureRejected, Some("InvalidAccessKeyId")), "{error}");
+        assert_eq!(
+            (error.kind(), error.code()),
+            (ErrorKind::SignatureRejected, Some("InvalidAccessKeyId")),
+            "{error}"
+        );
         assert_eq!(error.message(), "InvalidAccessKeyId: No such key id");
         assert_eq!(rig.count("GetObject"), 0, "nothing is left to ask");
         // What is not a code is not taken for one.
@@ -228,10 +257,16 @@ fn p17_a_head_without_a_length_finds_the_size() {
         (&b"content"[..], None, (1, 0)),
         (
             b"content",
-            Some(Fault::changed(|answer: Answer| answer.status(200).without("content-range").body("content"))),
+            Some(Fault::changed(|answer: Answer| {
+                answer.status(200).without("content-range").body("content")
+            })),
             (1, 0),
         ),
-        (b"content", Some(Fault::changed(|answer: Answer| answer.with("content-range", "bytes 0-0/*"))), (1, 1)),
+        (
+            b"content",
+            Some(Fault::changed(|answer: Answer| answer.with("content-range", "bytes 0-0/*"))),
+            (1, 1),
+        ),
         (b"", None, (1, 1)),
     ] {
         let rig = Rig::new();
@@ -250,13 +285,25 @@ fn p17_a_head_without_a_length_finds_the_size() {
 fn p23_what_a_server_says_is_learnt_within_bounds() {
     for (years, believed) in [(9, false), (-40, false), (1, true), (-1, true)] {
         let rig = Rig::new();
-        let time = Timestamp::from_unix(Timestamp::from(SystemTime::now()).unix() + years * 366 * 24 * 3600);
-        let document =
-            format!("<Error><Code>RequestTimeTooSkewed</Code><ServerTime>{}</ServerTime></Error>", time.iso8601());
+        let time = Timestamp::from_unix(
+            Timestamp::from(SystemTime::now()).unix() + years * 366 * 24 * 3600,
+        );
+        let document = format!(
+            "<Error><Code>RequestTimeTooSkewed</Code><ServerTime>{}</ServerTime></Error>",
+            time.iso8601()
+        );
         rig.faulty.always("GetObject", Fault::reply(403, document));
         let error = rig.get("key").unwrap_err();
-        assert_eq!((error.kind(), error.attempts()), (ErrorKind::ClockSkew, if believed { 2 } else { 1 }), "{error}");
-        let url = rig.client.presign(BUCKET, "key", &Presign::exactly(PresignMethod::Get, Duration::from_secs(60)));
+        assert_eq!(
+            (error.kind(), error.attempts()),
+            (ErrorKind::ClockSkew, if believed { 2 } else { 1 }),
+            "{error}"
+        );
+        let url = rig.client.presign(
+            BUCKET,
+            "key",
+            &Presign::exactly(PresignMethod::Get, Duration::from_secs(60)),
+        );
         let year = &time.iso8601()[..4];
         assert_eq!(url.unwrap().url.contains(&format!("X-Amz-Date={year}")), believed);
         rig.finish();
@@ -267,7 +314,11 @@ fn p23_what_a_server_says_is_learnt_within_bounds() {
         rig.faulty.once("*", Fault::reply_with(301, &[("x-amz-bucket-region", region)], ""));
         rig.faulty.always("*", Fault::reply_with(200, &[("etag", "\"e\"")], ""));
         let result = client.get_object(BUCKET, "key", &Default::default()).map(drop);
-        assert_eq!((result.is_ok(), rig.faulty.seen().len()), (learnt, 1 + usize::from(learnt)), "{region}");
+        assert_eq!(
+            (result.is_ok(), rig.faulty.seen().len()),
+            (learnt, 1 + usize::from(learnt)),
+            "{region}"
+        );
         drop(client);
         rig.finish();
     }
@@ -276,7 +327,8 @@ fn p23_what_a_server_says_is_learnt_within_bounds() {
 /// A client for AWS's own endpoints, all of whose requests end at the scripted server, as its proxy.
 fn aws(rig: &Rig, region: &str) -> Client {
     let endpoint = Endpoint::aws(region, Scheme::Http, Variant::default()).unwrap();
-    let config = Config::new(endpoint).static_credentials(Credentials::new("AKIDEXAMPLE", "secret"));
+    let config =
+        Config::new(endpoint).static_credentials(Credentials::new("AKIDEXAMPLE", "secret"));
     let proxy = Proxy::parse(&rig.faulty.url()).unwrap();
     Client::new(config.proxy(proxy).retry(retry()).timeouts(timeouts())).unwrap()
 }
@@ -285,7 +337,9 @@ fn aws(rig: &Rig, region: &str) -> Client {
 #[test]
 fn case_22_the_requester_pays_where_it_is_configured() {
     const HEADER: &str = "x-amz-request-payer";
-    for (payer, sent) in [(RequestPayer::BucketOwner, None), (RequestPayer::Requester, Some("requester"))] {
+    for (payer, sent) in
+        [(RequestPayer::BucketOwner, None), (RequestPayer::Requester, Some("requester"))]
+    {
         let rig = Rig::with(ServerOptions::default(), |config| config.request_payer(payer));
         rig.put("key", b"content").unwrap();
         rig.get("key").unwrap();
@@ -306,8 +360,12 @@ fn case_22_the_requester_pays_where_it_is_configured() {
         rig.finish();
     }
     let with = |value: &str| {
-        Parameters::from_pairs([("region", "us-east-1"), ("bucket", BUCKET), ("requestpayer", value)])
-            .map(|parameters| parameters.request_payer)
+        Parameters::from_pairs([
+            ("region", "us-east-1"),
+            ("bucket", BUCKET),
+            ("requestpayer", value),
+        ])
+        .map(|parameters| parameters.request_payer)
     };
     assert_eq!(with("requester").unwrap(), RequestPayer::Requester);
     assert_eq!(with("Requester").unwrap(), RequestPayer::Requester);
@@ -346,7 +404,8 @@ fn refused(fault: Fault) -> Error {
 #[test]
 fn case_24_redirects_that_are_not_of_s3() {
     const TLS: &str = "the server wants TLS: write https:// in the endpoint, or set secure to true";
-    const ELSEWHERE: &str = "check the endpoint: it may be that of a web page, or of a login before the server";
+    const ELSEWHERE: &str =
+        "check the endpoint: it may be that of a web page, or of a login before the server";
     for status in [301, 302, 303, 307, 308] {
         for method in ["GET", "HEAD"] {
             let rig = Rig::new();
@@ -360,16 +419,31 @@ fn case_24_redirects_that_are_not_of_s3() {
                 ("/login".to_owned(), ELSEWHERE),
             ] {
                 rig.faulty.heal();
-                let page = if method == "HEAD" { "" } else { "<html><head><title>Moved</title></head></html>" };
+                let page = if method == "HEAD" {
+                    ""
+                } else {
+                    "<html><head><title>Moved</title></head></html>"
+                };
                 rig.faulty.always("*", Fault::reply_with(status, &[("location", &location)], page));
                 let before = rig.faulty.seen().len();
                 let error = match method {
                     "HEAD" => rig.client.head_object(BUCKET, "key").unwrap_err(),
                     _ => rig.get("key").unwrap_err(),
                 };
-                assert_eq!((error.kind(), error.hint()), (ErrorKind::Refused, Some(hint)), "{location}: {error}");
-                assert_eq!((error.attempts(), rig.faulty.seen().len() - before), (1, 1), "{location}");
-                assert!(!error.to_string().contains("region") && !error.to_string().contains("next=s3"), "{error}");
+                assert_eq!(
+                    (error.kind(), error.hint()),
+                    (ErrorKind::Refused, Some(hint)),
+                    "{location}: {error}"
+                );
+                assert_eq!(
+                    (error.attempts(), rig.faulty.seen().len() - before),
+                    (1, 1),
+                    "{location}"
+                );
+                assert!(
+                    !error.to_string().contains("region") && !error.to_string().contains("next=s3"),
+                    "{error}"
+                );
             }
             rig.finish();
         }
@@ -379,7 +453,9 @@ fn case_24_redirects_that_are_not_of_s3() {
 /// Situations in which a server refuses, and the sentence that says what to do: correct, or absent.
 #[test]
 fn each_refusal_has_its_hint() {
-    let document = |code: &str, words: &str| format!("<Error><Code>{code}</Code><Message>{words}</Message></Error>");
+    let document = |code: &str, words: &str| {
+        format!("<Error><Code>{code}</Code><Message>{words}</Message></Error>")
+    };
     let policies = "check the policies of these credentials and of the bucket; without the permission s3:ListBucket, S3 \
                     denies access to objects that do not exist";
     let tls = "the server wants TLS: write https:// in the endpoint, or set secure to true";
@@ -388,17 +464,31 @@ fn each_refusal_has_its_hint() {
         (403, String::new(), Some(policies)),
         (
             403,
-            document("InvalidObjectState", "The operation is not valid for the object's storage class"),
-            Some("the object is archived: restore it before it is read, or keep archiving rules away from these keys"),
+            document(
+                "InvalidObjectState",
+                "The operation is not valid for the object's storage class",
+            ),
+            Some(
+                "the object is archived: restore it before it is read, or keep archiving rules away from these keys",
+            ),
         ),
         (400, "Client sent an HTTP request to an HTTPS server.\n".to_owned(), Some(tls)),
         (
             400,
-            "<html><h1>400 Bad Request</h1>The plain HTTP request was sent to HTTPS port</html>".to_owned(),
+            "<html><h1>400 Bad Request</h1>The plain HTTP request was sent to HTTPS port</html>"
+                .to_owned(),
             Some(tls),
         ),
-        (400, "Reason: You're speaking plain HTTP to an SSL-enabled server port.".to_owned(), Some(tls)),
-        (400, "Bad Request\r\nThis combination of host and port requires TLS.".to_owned(), Some(tls)),
+        (
+            400,
+            "Reason: You're speaking plain HTTP to an SSL-enabled server port.".to_owned(),
+            Some(tls),
+        ),
+        (
+            400,
+            "Bad Request\r\nThis combination of host and port requires TLS.".to_owned(),
+            Some(tls),
+        ),
         (400, document("InvalidArgument", "Invalid argument"), None),
         (400, "<html>Bad Request</html>".to_owned(), None),
         (400, String::new(), None),
@@ -408,10 +498,20 @@ fn each_refusal_has_its_hint() {
         (
             404,
             document("NoSuchBucket", "The specified bucket does not exist"),
-            Some("check the bucket's name and the endpoint; the bucket must exist before the driver starts"),
+            Some(
+                "check the bucket's name and the endpoint; the bucket must exist before the driver starts",
+            ),
         ),
-        (403, document("RequestTimeTooSkewed", "The difference is too large"), Some("set this machine's clock")),
-        (400, document("ExpiredToken", "The token has expired"), Some("fetch new temporary credentials")),
+        (
+            403,
+            document("RequestTimeTooSkewed", "The difference is too large"),
+            Some("set this machine's clock"),
+        ),
+        (
+            400,
+            document("ExpiredToken", "The token has expired"),
+            Some("fetch new temporary credentials"),
+        ),
         (
             301,
             document("PermanentRedirect", "Elsewhere"),
@@ -425,8 +525,7 @@ fn each_refusal_has_its_hint() {
     let rig = Rig::new();
     rig.faulty.always("ListObjectsV2", Fault::error(404, "NoSuchKey"));
     let error = rig.client.list_objects(BUCKET, &ListObjects::default(), None).unwrap_err();
-    let hint =
-        "the server looked for an object where the bucket should be: check the path and the host of the endpoint";
+    let hint = "the server looked for an object where the bucket should be: check the path and the host of the endpoint";
     assert_eq!(error.hint(), Some(hint));
     rig.finish();
 }
@@ -435,7 +534,10 @@ fn each_refusal_has_its_hint() {
 #[test]
 fn payload_signed_is_named_where_unsigned_bodies_are_refused() {
     for (payload, hint) in [
-        (PayloadSigning::Unsigned, Some("the server accepts signed bodies only: set payload to signed")),
+        (
+            PayloadSigning::Unsigned,
+            Some("the server accepts signed bodies only: set payload to signed"),
+        ),
         (PayloadSigning::Signed, None),
     ] {
         for (status, code, words) in [
@@ -446,7 +548,10 @@ fn payload_signed_is_named_where_unsigned_bodies_are_refused() {
             let rig = Rig::with(ServerOptions::default(), |config| config.payload_signing(payload));
             let document = format!("<Error><Code>{code}</Code><Message>{words}</Message></Error>");
             rig.faulty.always("PutObject", Fault::reply(status, document));
-            let error = rig.client.put_object(BUCKET, "key", b"content", &ObjectSettings::default()).unwrap_err();
+            let error = rig
+                .client
+                .put_object(BUCKET, "key", b"content", &ObjectSettings::default())
+                .unwrap_err();
             assert_eq!((error.hint(), error.attempts()), (hint, 1), "{error}");
             rig.finish();
         }
@@ -458,7 +563,9 @@ fn payload_signed_is_named_where_unsigned_bodies_are_refused() {
 fn payload_signed_is_mentioned_where_a_policy_may_ask_for_it() {
     let check = "check the policies of these credentials and of the bucket";
     let unsigned = format!("{check}; if one of them denies unsigned bodies, set payload to signed");
-    for (payload, hint) in [(PayloadSigning::Unsigned, unsigned.as_str()), (PayloadSigning::Signed, check)] {
+    for (payload, hint) in
+        [(PayloadSigning::Unsigned, unsigned.as_str()), (PayloadSigning::Signed, check)]
+    {
         let rig = Rig::with(ServerOptions::default(), |config| config.payload_signing(payload));
         rig.faulty.always("PutObject", Fault::error(403, "AccessDenied"));
         assert_eq!(rig.put("key", b"content").unwrap_err().hint(), Some(hint));
@@ -469,7 +576,8 @@ fn payload_signed_is_mentioned_where_a_policy_may_ask_for_it() {
 /// Kind, attempts, message and hint of an error.
 fn outcome(config: Config) -> (ErrorKind, u32, String, Option<String>) {
     let client = Client::new(config.retry(retry()).timeouts(timeouts())).unwrap();
-    let error = client.put_object(BUCKET, "key", b"content", &ObjectSettings::default()).unwrap_err();
+    let error =
+        client.put_object(BUCKET, "key", b"content", &ObjectSettings::default()).unwrap_err();
     assert_no_secret(&error);
     (error.kind(), error.attempts(), error.message().to_owned(), error.hint().map(str::to_owned))
 }
@@ -508,20 +616,32 @@ fn each_failure_to_connect_names_its_party_and_what_to_do() {
     let port = closed_port();
     let (kind, attempts, message, hint) = outcome(custom(&format!("http://127.0.0.1:{port}")));
     assert_eq!((kind, attempts), (ErrorKind::Connect, gone));
-    assert!(message.contains(&format!("no connection to the server 127.0.0.1:{port}: ")), "{message}");
-    let check = "check the host and the port of the endpoint (regionendpoint), and that the server runs";
+    assert!(
+        message.contains(&format!("no connection to the server 127.0.0.1:{port}: ")),
+        "{message}"
+    );
+    let check =
+        "check the host and the port of the endpoint (regionendpoint), and that the server runs";
     assert_eq!(hint.as_deref(), Some(check));
 
     // A proxy that is down, for requests with and without TLS.
     for url in ["http://s3.invalid", "https://s3.invalid"] {
-        let (kind, attempts, message, hint) = outcome(custom(url).proxy(proxy(port, "user:hidden@")));
+        let (kind, attempts, message, hint) =
+            outcome(custom(url).proxy(proxy(port, "user:hidden@")));
         assert_eq!((kind, attempts), (ErrorKind::Connect, gone));
-        assert!(message.contains(&format!("no connection to the proxy 127.0.0.1:{port}: ")), "{message}");
+        assert!(
+            message.contains(&format!("no connection to the proxy 127.0.0.1:{port}: ")),
+            "{message}"
+        );
         assert!(!message.contains("hidden"), "{message}");
-        assert_eq!(hint.as_deref(), Some("check the host and the port in proxy, and that the proxy runs"));
+        assert_eq!(
+            hint.as_deref(),
+            Some("check the host and the port in proxy, and that the proxy runs")
+        );
     }
 
-    let wants = "the proxy wants a user and a password: write http://user:password@host:port in proxy";
+    let wants =
+        "the proxy wants a user and a password: write http://user:password@host:port in proxy";
     let allows = "check that proxy is a proxy which allows tunnels to s3.invalid:443";
     let cannot = "the proxy cannot reach the server: check the endpoint, and the proxy's own log";
     for (reply, user, attempts, hint) in [
@@ -538,9 +658,13 @@ fn each_failure_to_connect_names_its_party_and_what_to_do() {
         (b"HTTP/1.1 502 No\r\ncontent-length: 0\r\n\r\n", "", gone, cannot),
     ] {
         let port = blunt(reply);
-        let (kind, times, message, said) = outcome(custom("https://s3.invalid").proxy(proxy(port, user)));
+        let (kind, times, message, said) =
+            outcome(custom("https://s3.invalid").proxy(proxy(port, user)));
         assert_eq!((kind, times), (ErrorKind::Connect, attempts), "{message}");
-        assert!(message.contains(&format!("the proxy 127.0.0.1:{port} refused the tunnel")), "{message}");
+        assert!(
+            message.contains(&format!("the proxy 127.0.0.1:{port} refused the tunnel")),
+            "{message}"
+        );
         assert_eq!(said.as_deref(), Some(hint), "{message}");
     }
 }
@@ -549,28 +673,47 @@ fn each_failure_to_connect_names_its_party_and_what_to_do() {
 #[test]
 fn a_proxy_that_refuses_a_request_without_tls_is_named() {
     for (user, hint) in [
-        ("", "the proxy wants a user and a password: write http://user:password@host:port in proxy"),
+        (
+            "",
+            "the proxy wants a user and a password: write http://user:password@host:port in proxy",
+        ),
         ("u:p@", "the proxy refuses the user or the password in proxy"),
     ] {
         let port = blunt(b"HTTP/1.1 407 No\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
-        let (kind, attempts, message, said) = outcome(custom("http://s3.invalid").proxy(proxy(port, user)));
-        assert_eq!((kind, attempts, said.as_deref()), (ErrorKind::Refused, 1, Some(hint)), "{message}");
-        assert_eq!(message, format!("the proxy http://127.0.0.1:{port} refused the request with status 407"));
+        let (kind, attempts, message, said) =
+            outcome(custom("http://s3.invalid").proxy(proxy(port, user)));
+        assert_eq!(
+            (kind, attempts, said.as_deref()),
+            (ErrorKind::Refused, 1, Some(hint)),
+            "{message}"
+        );
+        assert_eq!(
+            message,
+            format!("the proxy http://127.0.0.1:{port} refused the request with status 407")
+        );
     }
 }
 
 #[test]
 fn each_name_that_cannot_be_looked_up_says_where_it_came_from() {
-    let aws = |region: &str| Config::new(Endpoint::aws(region, Scheme::Https, Variant::default()).unwrap());
+    let aws = |region: &str| {
+        Config::new(Endpoint::aws(region, Scheme::Https, Variant::default()).unwrap())
+    };
     // Names that no resolver has: those of real regions can be looked up.
     let (kind, attempts, message, hint) = outcome(aws("us-esat-1"));
     assert_eq!((kind, attempts), (ErrorKind::Connect, 1), "{message}");
-    assert!(message.contains("registry.s3.us-esat-1.amazonaws.com, cannot be looked up"), "{message}");
+    assert!(
+        message.contains("registry.s3.us-esat-1.amazonaws.com, cannot be looked up"),
+        "{message}"
+    );
     let region = "the host name is made from the region us-esat-1, which is not a known region of AWS: check region";
     assert_eq!(hint.as_deref(), Some(region));
 
     let (_, _, message, hint) = outcome(custom("http://no-such-host.invalid"));
-    assert!(message.contains("the host name of the server, no-such-host.invalid, cannot be looked up"), "{message}");
+    assert!(
+        message.contains("the host name of the server, no-such-host.invalid, cannot be looked up"),
+        "{message}"
+    );
     let endpoint = "the host name is that of the endpoint (regionendpoint): check its spelling, and this machine's name \
                     servers";
     assert_eq!(hint.as_deref(), Some(endpoint));
@@ -584,30 +727,41 @@ fn each_name_that_cannot_be_looked_up_says_where_it_came_from() {
 
     let proxy = Proxy::parse("http://no-such-proxy.invalid:3128").unwrap();
     let (_, _, message, hint) = outcome(custom("http://127.0.0.1:1").proxy(proxy));
-    assert!(message.contains("the host name of the proxy, no-such-proxy.invalid, cannot be looked up"), "{message}");
+    assert!(
+        message.contains("the host name of the proxy, no-such-proxy.invalid, cannot be looked up"),
+        "{message}"
+    );
     assert_eq!(hint.as_deref(), Some("check the host name in proxy"));
 }
 
 /// Servers that speak another protocol than the client, and TLS servers that refuse the handshake: none is asked twice.
 #[test]
 fn each_mismatch_of_tls_is_named_and_tried_once() {
-    let plain = "this server does not speak TLS: write http:// in the endpoint, or set secure: false";
+    let plain =
+        "this server does not speak TLS: write http:// in the endpoint, or set secure: false";
     for reply in [
         &b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n"[..],
         b"<html>Bad request</html>",
         b"SSH-2.0-OpenSSH_9.2\r\n",
         b"220 mail.example ESMTP\r\n",
     ] {
-        let (kind, attempts, message, hint) = outcome(custom(&format!("https://127.0.0.1:{}", blunt(reply))));
-        assert_eq!((kind, attempts, hint.as_deref()), (ErrorKind::Tls, 1, Some(plain)), "{message}");
+        let (kind, attempts, message, hint) =
+            outcome(custom(&format!("https://127.0.0.1:{}", blunt(reply))));
+        assert_eq!(
+            (kind, attempts, hint.as_deref()),
+            (ErrorKind::Tls, 1, Some(plain)),
+            "{message}"
+        );
         assert!(message.contains("the server does not speak TLS"), "{message}");
     }
     let tls = "the server wants TLS: write https:// in the endpoint, or set secure to true";
     for reply in [&b"\x15\x03\x01\x00\x02\x02\x46"[..], b"\x15\x03\x03\x00\x02\x02\x0a"] {
-        let (kind, attempts, message, hint) = outcome(custom(&format!("http://127.0.0.1:{}", blunt(reply))));
+        let (kind, attempts, message, hint) =
+            outcome(custom(&format!("http://127.0.0.1:{}", blunt(reply))));
         assert_eq!((kind, attempts, hint.as_deref()), (ErrorKind::Tls, 1, Some(tls)), "{message}");
     }
-    let version = "the server needs TLS 1.2 or 1.3: update it, or let a proxy with TLS 1.2 stand before it";
+    let version =
+        "the server needs TLS 1.2 or 1.3: update it, or let a proxy with TLS 1.2 stand before it";
     let algorithms = "this client has TLS 1.2 and 1.3 with ECDHE and AES-GCM or ChaCha20, and verifies RSA, P-256, P-384 \
                       and Ed25519 keys, but not P-521 keys, P-256 with SHA-512, SHA-1 or static RSA";
     let name = "check that 127.0.0.1 is the server's name, or give it a certificate for that name";
@@ -618,7 +772,8 @@ fn each_mismatch_of_tls_is_named_and_tried_once() {
         (b"\x15\x03\x03\x00\x02\x02\x70", Some(name)),
         (b"\x15\x03\x03\x00\x02\x02\x31", None),
     ] {
-        let (kind, attempts, message, said) = outcome(custom(&format!("https://127.0.0.1:{}", blunt(alert))));
+        let (kind, attempts, message, said) =
+            outcome(custom(&format!("https://127.0.0.1:{}", blunt(alert))));
         assert_eq!((kind, attempts, said.as_deref()), (ErrorKind::Tls, 1, hint), "{message}");
     }
     // The server's own trouble may pass.
@@ -630,15 +785,22 @@ fn each_mismatch_of_tls_is_named_and_tried_once() {
 /// A file of certificates in which there is none is named.
 #[test]
 fn a_cacert_file_without_certificates_is_named() {
-    for (name, content) in [("empty.pem", ""), ("text.pem", "not a certificate"), ("der.pem", "\u{30}\u{82}")] {
-        let path = std::env::temp_dir().join(format!("s3driver-reasons-{}-{name}", std::process::id()));
+    for (name, content) in
+        [("empty.pem", ""), ("text.pem", "not a certificate"), ("der.pem", "\u{30}\u{82}")]
+    {
+        let path =
+            std::env::temp_dir().join(format!("s3driver-reasons-{}-{name}", std::process::id()));
         std::fs::write(&path, content).unwrap();
         let text = path.to_str().unwrap();
         let parameters =
-            Parameters::from_pairs([("region", "us-east-1"), ("bucket", BUCKET), ("cacert", text)]).unwrap();
+            Parameters::from_pairs([("region", "us-east-1"), ("bucket", BUCKET), ("cacert", text)])
+                .unwrap();
         let error = S3Driver::new(&parameters).unwrap_err();
         std::fs::remove_file(&path).unwrap();
         assert_eq!(error.kind(), ErrorKind::Configuration);
-        assert!(error.message().contains(text) && error.hint().is_some_and(|hint| hint.contains("PEM")), "{error}");
+        assert!(
+            error.message().contains(text) && error.hint().is_some_and(|hint| hint.contains("PEM")),
+            "{error}"
+        );
     }
 }

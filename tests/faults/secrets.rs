@@ -8,18 +8,21 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use s3driver::Error;
 use s3driver::client::{
-    Client, Condition, Config, CopySource, GetObject, ListObjects, ObjectSettings, Proxy, SignatureVersion, UploadRef,
-    UploadedPart,
+    Client, Condition, Config, CopySource, GetObject, ListObjects, ObjectSettings, Proxy,
+    SignatureVersion, UploadRef, UploadedPart,
 };
 use s3driver::sign::Credentials;
 
 const ID: &str = "ASIAQ3EGVZ7PLANTED42";
 const SECRET: &str = "p1antedS3cret/K7MDENG+bPxRfiCYEXAMPLEKEY";
-const TOKEN: &str = "IQoJb3JpZ2luX2VjEPLANTED/tok3n+with/s1gns/A/wEaCXVzLWVhc3QtMSJHMEUCIQDx0PlantedEnd==";
+const TOKEN: &str =
+    "IQoJb3JpZ2luX2VjEPLANTED/tok3n+with/s1gns/A/wEaCXVzLWVhc3QtMSJHMEUCIQDx0PlantedEnd==";
 
 /// Asserts that no text holds a run of twelve characters of a secret, letters and digits only, in any case.
 fn assert_hidden(error: Error, secrets: &[&str], what: &str) {
-    let plain = |text: &str| text.to_lowercase().chars().filter(char::is_ascii_alphanumeric).collect::<Vec<_>>();
+    let plain = |text: &str| {
+        text.to_lowercase().chars().filter(char::is_ascii_alphanumeric).collect::<Vec<_>>()
+    };
     for text in texts(error) {
         let shown: String = plain(&text).into_iter().collect();
         for secret in secrets {
@@ -46,7 +49,10 @@ fn call_all(client: &Client) -> Vec<(&'static str, Error)> {
         ("ListObjectsV2", client.list_objects(BUCKET, &ListObjects::prefix(""), None).map(drop)),
         ("CreateMultipartUpload", client.create_multipart_upload(BUCKET, "k", &settings).map(drop)),
         ("UploadPart", client.upload_part(upload, 1, b"x").map(drop)),
-        ("CompleteMultipartUpload", client.complete_multipart_upload(upload, &[part], &Condition::Always).map(drop)),
+        (
+            "CompleteMultipartUpload",
+            client.complete_multipart_upload(upload, &[part], &Condition::Always).map(drop),
+        ),
         ("AbortMultipartUpload", client.abort_multipart_upload(upload)),
     ]
     .into_iter()
@@ -69,7 +75,10 @@ const SPELLINGS: &[(&str, Spell)] = &[
     ("in base64 after a word", |text| STANDARD.encode(format!("user:{text}"))),
     ("in hexadecimal", |text| text.bytes().map(|b| format!("{b:02x}")).collect()),
     ("cut into lines", |text| {
-        text.as_bytes().chunks(9).map(|part| format!("{}\n  ", String::from_utf8_lossy(part))).collect()
+        text.as_bytes()
+            .chunks(9)
+            .map(|part| format!("{}\n  ", String::from_utf8_lossy(part)))
+            .collect()
     }),
     ("its first half", |text| text[..text.len() / 2].to_owned()),
     ("its last half", |text| text[text.len() / 2..].to_owned()),
@@ -81,14 +90,21 @@ const PLACES: &[(&str, Place)] = &[
     ("code", |said| document(said, "refused")),
     ("ids", |said| {
         let said: String = said.chars().filter(|c| !c.is_whitespace()).collect();
-        document("AccessDenied", "refused").with("x-amz-request-id", &said).with("x-amz-id-2", &said)
+        document("AccessDenied", "refused")
+            .with("x-amz-request-id", &said)
+            .with("x-amz-id-2", &said)
     }),
-    ("page", |said| Answer { status: 403, ..Answer::default() }.body(format!("<html>refused: {said}</html>"))),
+    ("page", |said| {
+        Answer { status: 403, ..Answer::default() }.body(format!("<html>refused: {said}</html>"))
+    }),
     ("text", |said| Answer { status: 400, ..Answer::default() }.body(said)),
     ("error in a success", |said| document("InternalError", said).status(200)),
-    ("page in a success", |said| Answer { status: 200, ..Answer::default() }.body(format!("sorry, {said}"))),
+    ("page in a success", |said| {
+        Answer { status: 200, ..Answer::default() }.body(format!("sorry, {said}"))
+    }),
     ("another document", |said| {
-        Answer { status: 200, ..Answer::default() }.body(format!("<{0}>x</{0}>", "a".to_owned() + &name_of(said)))
+        Answer { status: 200, ..Answer::default() }
+            .body(format!("<{0}>x</{0}>", "a".to_owned() + &name_of(said)))
     }),
     ("a value of a document", |said| {
         let said = said.replace('&', "&amp;");
@@ -120,7 +136,9 @@ fn p04_keys_and_tokens_that_a_server_repeats_are_hidden() {
                 for secret in [TOKEN, SECRET, ID] {
                     // A name in XML has neither escapes nor a half of a short text.
                     let plain = ["as it is", "in capitals", "in small letters"].contains(spelling);
-                    if secret == ID && spelling.contains("half") || *place == "another document" && !plain {
+                    if secret == ID && spelling.contains("half")
+                        || *place == "another document" && !plain
+                    {
                         continue;
                     }
                     let answer = answer(&spell(secret));
@@ -151,12 +169,19 @@ fn p04_the_signature_of_a_request_is_hidden_when_its_headers_are_repeated() {
         for (operation, error) in call_all(&rig.client) {
             errors += 1;
             let text = error.to_string();
-            let after = |mark: &str| text.split(mark).nth(1).map(|rest| rest.chars().take(12).collect::<String>());
+            let after = |mark: &str| {
+                text.split(mark).nth(1).map(|rest| rest.chars().take(12).collect::<String>())
+            };
             match version {
-                SignatureVersion::V2 => assert!(!text.contains(&format!("{ID}:")), "{operation}: {text}"),
+                SignatureVersion::V2 => {
+                    assert!(!text.contains(&format!("{ID}:")), "{operation}: {text}")
+                }
                 SignatureVersion::V4 => {
                     let shown = after("Signature=").unwrap_or_default();
-                    assert!(!shown.starts_with(|c: char| c.is_ascii_hexdigit()), "{operation}: {text}");
+                    assert!(
+                        !shown.starts_with(|c: char| c.is_ascii_hexdigit()),
+                        "{operation}: {text}"
+                    );
                 }
             }
             assert_hidden(error, &[TOKEN, SECRET, ID], operation);
@@ -170,7 +195,9 @@ fn p04_a_proxys_password_that_it_repeats_is_hidden() {
     const PASSWORD: &str = "pr0xyPassw0rdPlanted";
     let plain = Rig::new();
     let url = plain.faulty.url().replace("http://", &format!("http://user:{PASSWORD}@"));
-    let rig = Rig::with(ServerOptions::default(), |given| config(given).proxy(Proxy::parse(&url).unwrap()));
+    let rig = Rig::with(ServerOptions::default(), |given| {
+        config(given).proxy(Proxy::parse(&url).unwrap())
+    });
     for (place, answer) in PLACES {
         for (spelling, spell) in SPELLINGS {
             let spelt = spell(PASSWORD);

@@ -24,7 +24,9 @@ pub(crate) struct Seen {
 
 impl Seen {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.head.lines().find_map(|line| line.split_once(": ").filter(|(key, _)| *key == name).map(|(_, value)| value))
+        self.head.lines().find_map(|line| {
+            line.split_once(": ").filter(|(key, _)| *key == name).map(|(_, value)| value)
+        })
     }
 }
 
@@ -110,13 +112,22 @@ impl Fault {
         Self::raw(Answer { status, ..Answer::default() }.body(body).bytes())
     }
     /// The same with further headers.
-    pub(crate) fn reply_with(status: u16, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Self {
-        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    pub(crate) fn reply_with(
+        status: u16,
+        headers: &[(&str, &str)],
+        body: impl Into<Vec<u8>>,
+    ) -> Self {
+        let headers =
+            headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         Self::raw(Answer { status, headers, body: Vec::new() }.body(body).bytes())
     }
     /// An error document.
     pub(crate) fn error(status: u16, code: &str) -> Self {
-        Self::reply_with(status, &[("x-amz-request-id", "REQ123"), ("x-amz-id-2", "HOST456")], error_document(code))
+        Self::reply_with(
+            status,
+            &[("x-amz-request-id", "REQ123"), ("x-amz-id-2", "HOST456")],
+            error_document(code),
+        )
     }
     /// No reply.
     pub(crate) fn silent(end: End) -> Self {
@@ -128,7 +139,14 @@ impl Fault {
     }
     /// Bytes made of what the embedded server answers.
     pub(crate) fn scripted(script: impl Fn(Answer) -> Vec<u8> + Send + Sync + 'static) -> Self {
-        Self { upload: None, damaged: None, commits: true, reply: Arc::new(script), pace: None, end: End::Keep }
+        Self {
+            upload: None,
+            damaged: None,
+            commits: true,
+            reply: Arc::new(script),
+            pace: None,
+            end: End::Keep,
+        }
     }
     /// What the embedded server answers, up to this much of its body.
     pub(crate) fn cut(at: usize, end: End) -> Self {
@@ -258,7 +276,10 @@ impl Faulty {
     }
 
     /// Asks `chance` about every request no rule is for, and stops noting down what it sees.
-    pub(crate) fn by_chance(&self, chance: impl Fn(&Seen) -> Option<Fault> + Send + Sync + 'static) {
+    pub(crate) fn by_chance(
+        &self,
+        chance: impl Fn(&Seen) -> Option<Fault> + Send + Sync + 'static,
+    ) {
         self.shared.records.store(false, Ordering::SeqCst);
         *self.shared.chance.lock().unwrap() = Some(Arc::new(chance));
     }
@@ -325,13 +346,17 @@ fn serve(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
         let Some(head) = peek_head(&stream)? else { return Ok(()) };
         let (operation, key) = operation_of(&head);
         let mut seen = Seen { operation, key, head, body: Vec::new() };
-        let length: usize = seen.header("content-length").map_or(0, |value| value.parse().expect("a length"));
+        let length: usize =
+            seen.header("content-length").map_or(0, |value| value.parse().expect("a length"));
         let fault = shared.fault_for(&seen);
         if fault.is_some() {
             shared.faults.fetch_add(1, Ordering::SeqCst);
         }
         // The last byte stays unread until the end: closing over it is what makes the system send a reset.
-        let wanted = fault.as_ref().and_then(|fault| fault.upload).map_or(length, |upload| upload.min(length));
+        let wanted = fault
+            .as_ref()
+            .and_then(|fault| fault.upload)
+            .map_or(length, |upload| upload.min(length));
         if wanted == 0 {
             stream.read_exact(&mut vec![0; seen.head.len() - 1])?;
         } else {
@@ -359,7 +384,8 @@ fn serve(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
         match pace {
             None => stream.write_all(&bytes)?,
             Some(pace) => {
-                let head = bytes.windows(4).position(|four| four == b"\r\n\r\n").map_or(0, |end| end + 4);
+                let head =
+                    bytes.windows(4).position(|four| four == b"\r\n\r\n").map_or(0, |end| end + 4);
                 stream.write_all(&bytes[..head])?;
                 for &byte in &bytes[head..] {
                     stream.write_all(&[byte])?;
@@ -392,7 +418,10 @@ fn serve(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
 impl Shared {
     fn fault_for(&self, seen: &Seen) -> Option<Fault> {
         let mut rules = self.rules.lock().unwrap();
-        for rule in rules.iter_mut().filter(|rule| rule.operation == seen.operation || rule.operation == "*") {
+        for rule in rules
+            .iter_mut()
+            .filter(|rule| rule.operation == seen.operation || rule.operation == "*")
+        {
             if rule.skip > 0 {
                 rule.skip -= 1;
             } else if rule.times > 0 {
@@ -427,7 +456,11 @@ fn peek_head(stream: &TcpStream) -> io::Result<Option<String>> {
 }
 
 /// Passes a request on and reads the answer.
-fn forward(backend: &mut Option<TcpStream>, address: SocketAddr, seen: &Seen) -> io::Result<Answer> {
+fn forward(
+    backend: &mut Option<TcpStream>,
+    address: SocketAddr,
+    seen: &Seen,
+) -> io::Result<Answer> {
     let mut stream = match backend.take() {
         Some(stream) => stream,
         None => {
@@ -457,7 +490,8 @@ fn forward(backend: &mut Option<TcpStream>, address: SocketAddr, seen: &Seen) ->
         .filter_map(|line| line.split_once(": "))
         .map(|(n, v)| (n.to_ascii_lowercase(), v.to_owned()))
         .collect();
-    let header = |name: &str| headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+    let header =
+        |name: &str| headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
     let mut body = ahead;
     let mut read = |body: &mut Vec<u8>, until: usize| -> io::Result<()> {
         let filled = body.len();
@@ -499,7 +533,8 @@ fn forward(backend: &mut Option<TcpStream>, address: SocketAddr, seen: &Seen) ->
 fn operation_of(head: &str) -> (&'static str, String) {
     let mut words = head.split(' ');
     let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    let target = target.strip_prefix("http://").map_or(target, |rest| &rest[rest.find('/').unwrap_or(0)..]);
+    let target =
+        target.strip_prefix("http://").map_or(target, |rest| &rest[rest.find('/').unwrap_or(0)..]);
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let key = path.trim_start_matches('/').split_once('/').map_or("", |(_, key)| key).to_owned();
     let has = |name: &str| query.split('&').any(|pair| pair.split('=').next() == Some(name));

@@ -3,7 +3,9 @@
 use crate::server::{Answer, Fault, error_document};
 use crate::support::ServerOptions;
 use crate::{ATTEMPTS, BUCKET, Rig, assert_no_secret, retry, timeouts};
-use s3driver::client::{Addressing, Client, Config, Endpoint, ListObjects, RetryPolicy, Scheme, Variant};
+use s3driver::client::{
+    Addressing, Client, Config, Endpoint, ListObjects, RetryPolicy, Scheme, Variant,
+};
 use s3driver::clock::{Clock, SystemClock};
 use s3driver::credentials::{Lease, Provider};
 use s3driver::sign::Credentials;
@@ -37,7 +39,8 @@ impl Clock for TestClock {
 
 fn waits_for(fault: Fault, policy: RetryPolicy) -> (Vec<Duration>, Result<()>) {
     let clock = Arc::new(TestClock::default());
-    let rig = Rig::with(ServerOptions::default(), |config| config.clock(clock.clone()).retry(policy));
+    let rig =
+        Rig::with(ServerOptions::default(), |config| config.clock(clock.clone()).retry(policy));
     rig.faulty.once("PutObject", fault);
     let result = rig.put("key", b"content");
     rig.finish();
@@ -51,7 +54,10 @@ fn always(fault: Fault) -> (Error, usize) {
     rig.faulty.always("GetObject", fault);
     let error = rig.get("key").unwrap_err();
     assert_no_secret(&error);
-    assert_eq!((error.operation(), error.bucket(), error.key()), (Some("GetObject"), Some(BUCKET), Some("key")));
+    assert_eq!(
+        (error.operation(), error.bucket(), error.key()),
+        (Some("GetObject"), Some(BUCKET), Some("key"))
+    );
     let count = rig.count("GetObject");
     assert_eq!(error.attempts() as usize, count);
     rig.finish();
@@ -85,7 +91,11 @@ fn statuses_that_are_asked_again() {
         assert_eq!(rig.count("GetObject"), 3, "{status}");
         rig.finish();
         let (error, count) = always(Fault::reply(status, body));
-        assert_eq!((error.kind(), error.status(), count), (kind, Some(status), ATTEMPTS as usize), "{error}");
+        assert_eq!(
+            (error.kind(), error.status(), count),
+            (kind, Some(status), ATTEMPTS as usize),
+            "{error}"
+        );
     }
 }
 
@@ -100,7 +110,9 @@ fn attempts_are_signed_anew() {
             Ok(Arc::new(Lease { credentials: Some(Credentials::new(id, "secret")), expires: None }))
         }
     }
-    let rig = Rig::with(ServerOptions::default(), |config| config.credentials(Arc::new(Rotating::default())));
+    let rig = Rig::with(ServerOptions::default(), |config| {
+        config.credentials(Arc::new(Rotating::default()))
+    });
     rig.faulty.always("GetObject", Fault::reply(500, ""));
     rig.get("key").unwrap_err();
     let keys: Vec<bool> = rig
@@ -108,7 +120,9 @@ fn attempts_are_signed_anew() {
         .seen()
         .iter()
         .enumerate()
-        .map(|(index, seen)| seen.header("authorization").unwrap().contains(&format!("Credential=AKID{index}/")))
+        .map(|(index, seen)| {
+            seen.header("authorization").unwrap().contains(&format!("Credential=AKID{index}/"))
+        })
         .collect();
     assert_eq!(keys, [true; ATTEMPTS as usize]);
     rig.finish();
@@ -163,8 +177,12 @@ fn the_total_time_is_bounded() {
         ..retry()
     };
     let clock = Arc::new(TestClock::default());
-    let rig = Rig::with(ServerOptions::default(), |config| config.clock(clock.clone()).retry(policy));
-    rig.faulty.always("PutObject", Fault::reply_with(503, &[("retry-after", "10")], error_document("SlowDown")));
+    let rig =
+        Rig::with(ServerOptions::default(), |config| config.clock(clock.clone()).retry(policy));
+    rig.faulty.always(
+        "PutObject",
+        Fault::reply_with(503, &[("retry-after", "10")], error_document("SlowDown")),
+    );
     let error = rig.put("key", b"content").unwrap_err();
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Throttled, 4), "{error}");
     rig.finish();
@@ -220,7 +238,10 @@ fn a_refusal_tells_its_likely_cause() {
     assert!(refused("AccessDenied", unsigned, &now).contains("added these headers"));
     assert!(refused("SignatureDoesNotMatch", "", &now).contains("check the secret key"));
     for code in ["AccessDenied", "SignatureDoesNotMatch"] {
-        assert!(refused(code, unsigned, old).contains(" s ahead of the server's"), "the clock is named first");
+        assert!(
+            refused(code, unsigned, old).contains(" s ahead of the server's"),
+            "the clock is named first"
+        );
     }
 }
 
@@ -233,8 +254,12 @@ struct Renewable {
 
 impl Provider for Renewable {
     fn credentials(&self) -> Result<Arc<Lease>> {
-        let secret = if self.renewed.load(Ordering::SeqCst) { "embedded/secret+key" } else { "old" };
-        Ok(Arc::new(Lease { credentials: Some(Credentials::new("AKIDEMBEDDED", secret)), expires: None }))
+        let secret =
+            if self.renewed.load(Ordering::SeqCst) { "embedded/secret+key" } else { "old" };
+        Ok(Arc::new(Lease {
+            credentials: Some(Credentials::new("AKIDEMBEDDED", secret)),
+            expires: None,
+        }))
     }
     fn refresh(&self, _: &Lease) -> Result<bool> {
         self.refreshes.fetch_add(1, Ordering::SeqCst);
@@ -246,7 +271,8 @@ impl Provider for Renewable {
 fn expired_token() {
     for (status, code) in [(400, "ExpiredToken"), (403, "ExpiredToken"), (400, "InvalidToken")] {
         let provider = Arc::new(Renewable::default());
-        let rig = Rig::with(ServerOptions::default(), |config| config.credentials(provider.clone()));
+        let rig =
+            Rig::with(ServerOptions::default(), |config| config.credentials(provider.clone()));
         rig.faulty.once("PutObject", Fault::error(status, code));
         rig.put("key", b"content").unwrap();
         assert_eq!((rig.count("PutObject"), provider.refreshes.load(Ordering::SeqCst)), (2, 1));
@@ -281,13 +307,16 @@ fn host_and_region(rig: &Rig) -> Vec<(String, String)> {
     let seen = rig.faulty.seen();
     let scope = |text: &str| text.split('/').nth(2).unwrap().to_owned();
     seen.iter()
-        .map(|seen| (seen.header("host").unwrap().to_owned(), scope(seen.header("authorization").unwrap())))
+        .map(|seen| {
+            (seen.header("host").unwrap().to_owned(), scope(seen.header("authorization").unwrap()))
+        })
         .collect()
 }
 
 #[test]
 fn wrong_region_and_redirect_301() {
-    let malformed = "<Error><Code>AuthorizationHeaderMalformed</Code><Region>eu-west-3</Region></Error>";
+    let malformed =
+        "<Error><Code>AuthorizationHeaderMalformed</Code><Region>eu-west-3</Region></Error>";
     let header = [("x-amz-bucket-region", "eu-west-3")];
     for (operation, fault) in [
         ("GET", Fault::reply(400, malformed)),
@@ -300,7 +329,8 @@ fn wrong_region_and_redirect_301() {
         rig.faulty.once("*", fault);
         rig.faulty.always(
             "*",
-            Fault::reply_with(200, &[("etag", "\"e\""), ("connection", "close")], "").end(crate::server::End::Close),
+            Fault::reply_with(200, &[("etag", "\"e\""), ("connection", "close")], "")
+                .end(crate::server::End::Close),
         );
         let run = || match operation {
             "HEAD" => client.head_object(BUCKET, "a/key").map(drop),
@@ -332,12 +362,20 @@ fn wrong_region_is_learnt_once() {
 
 #[test]
 fn wrong_region_is_named_when_endpoint_and_region_are_fixed() {
-    let document = "<Error><Code>AuthorizationHeaderMalformed</Code><Region>eu-west-3</Region></Error>";
+    let document =
+        "<Error><Code>AuthorizationHeaderMalformed</Code><Region>eu-west-3</Region></Error>";
     let (error, count) = always(Fault::reply(400, document));
-    assert_eq!((error.kind(), count, error.region()), (ErrorKind::WrongRegion, 1, Some("eu-west-3")), "{error}");
+    assert_eq!(
+        (error.kind(), count, error.region()),
+        (ErrorKind::WrongRegion, 1, Some("eu-west-3")),
+        "{error}"
+    );
     assert!(error.hint().unwrap().contains("eu-west-3"), "{error}");
     // With the endpoint alone fixed, the region is learnt, and the host stays.
-    let rig = Rig::with(ServerOptions { region: "eu-west-3".to_owned(), ..ServerOptions::default() }, |config| config);
+    let rig = Rig::with(
+        ServerOptions { region: "eu-west-3".to_owned(), ..ServerOptions::default() },
+        |config| config,
+    );
     let endpoint = Endpoint::custom(&rig.faulty.url(), None, Scheme::Http).unwrap();
     let keys = Credentials::new("AKIDEMBEDDED", "embedded/secret+key");
     let client = Client::new(Config::new(endpoint).static_credentials(keys)).unwrap();
@@ -352,7 +390,10 @@ fn redirect_307() {
     let rig = Rig::new();
     let client = aws(&rig);
     let location = "http://registry.s3.ap-south-1.amazonaws.com/a/key";
-    rig.faulty.once("*", Fault::reply_with(307, &[("location", location)], error_document("TemporaryRedirect")));
+    rig.faulty.once(
+        "*",
+        Fault::reply_with(307, &[("location", location)], error_document("TemporaryRedirect")),
+    );
     rig.faulty.always("*", Fault::reply_with(200, &[("etag", "\"e\"")], ""));
     client.put_object(BUCKET, "a/key", b"content", &Default::default()).unwrap();
     client.put_object(BUCKET, "a/key", b"again", &Default::default()).unwrap();
@@ -367,7 +408,11 @@ fn redirect_307() {
             "registry.s3.us-east-1.amazonaws.com"
         ]
     );
-    assert!(seen[1].head.starts_with("PUT http://registry.s3.ap-south-1.amazonaws.com/a/key "), "{}", seen[1].head);
+    assert!(
+        seen[1].head.starts_with("PUT http://registry.s3.ap-south-1.amazonaws.com/a/key "),
+        "{}",
+        seen[1].head
+    );
     assert_eq!(seen[1].body, b"content");
     assert_ne!(seen[0].header("authorization"), seen[1].header("authorization"));
     drop(client);
@@ -404,8 +449,13 @@ fn redirect_foreign() {
             let rig = Rig::new();
             let client = aws(&rig);
             rig.faulty.always("*", Fault::reply_with(status, &[("location", location)], ""));
-            let error = client.put_object(BUCKET, "a/key", b"content", &Default::default()).unwrap_err();
-            assert_eq!((error.kind(), rig.faulty.seen().len()), (ErrorKind::WrongRegion, 1), "{location}: {error}");
+            let error =
+                client.put_object(BUCKET, "a/key", b"content", &Default::default()).unwrap_err();
+            assert_eq!(
+                (error.kind(), rig.faulty.seen().len()),
+                (ErrorKind::WrongRegion, 1),
+                "{location}: {error}"
+            );
             drop(client);
             rig.finish();
         }
@@ -436,7 +486,10 @@ fn statuses_that_are_surfaced_at_once() {
         assert_eq!((error.kind(), count), (kind, 1), "{error}");
         assert_eq!((error.status(), error.code()), (Some(status), Some(code)));
         assert_eq!((error.request_id(), error.host_id()), (Some("REQ123"), Some("HOST456")));
-        assert!(error.to_string().contains("REQ123") && error.to_string().contains(code), "{error}");
+        assert!(
+            error.to_string().contains("REQ123") && error.to_string().contains(code),
+            "{error}"
+        );
         assert!(!error.to_string().contains('\n'), "{error}");
     }
     let (error, count) = always(Fault::raw("HTTP/1.1 304 Not Modified\r\n\r\n"));
@@ -481,7 +534,10 @@ fn forcepathstyle_is_named() {
     assert_eq!(rig.faulty.seen()[0].header("host"), Some("registry.s3.invalid"));
     let unreachable = client(None).get_object(BUCKET, "key", &Default::default());
     for error in [unknown.unwrap_err(), unreachable.unwrap_err()] {
-        assert!(error.hint().is_some_and(|hint| hint.contains("set forcepathstyle to true")), "{error}");
+        assert!(
+            error.hint().is_some_and(|hint| hint.contains("set forcepathstyle to true")),
+            "{error}"
+        );
     }
     rig.finish();
 }
@@ -532,7 +588,10 @@ fn html_200() {
         rig.faulty.always(operation, Fault::reply(200, page));
         let error = result().unwrap_err();
         assert_eq!((error.kind(), error.attempts()), (ErrorKind::Protocol, ATTEMPTS), "{error}");
-        assert!(error.message().contains("Please log in") || error.message().contains("DOCTYPE"), "{error}");
+        assert!(
+            error.message().contains("Please log in") || error.message().contains("DOCTYPE"),
+            "{error}"
+        );
     }
     assert_eq!(rig.faulty.backend.keys(BUCKET), ["old"]);
     rig.finish();
@@ -554,7 +613,11 @@ fn endless_error() {
         endless.extend_from_slice(b"\r\n");
     }
     let (error, count) = always(Fault::raw(endless));
-    assert_eq!((error.kind(), error.status(), count), (ErrorKind::AccessDenied, Some(403), 1), "{error}");
+    assert_eq!(
+        (error.kind(), error.status(), count),
+        (ErrorKind::AccessDenied, Some(403), 1),
+        "{error}"
+    );
 }
 
 /// `error-xml;kind=...`, `json-error`: the status remains.
@@ -570,13 +633,19 @@ fn error_documents_that_are_none() {
         String::new(),
     ] {
         let (error, count) = always(Fault::reply(403, body.clone()));
-        assert_eq!((error.kind(), error.status(), count), (ErrorKind::AccessDenied, Some(403), 1), "{body:.40}");
+        assert_eq!(
+            (error.kind(), error.status(), count),
+            (ErrorKind::AccessDenied, Some(403), 1),
+            "{body:.40}"
+        );
         assert!(error.to_string().len() < 1000, "{error}");
         assert!(!error.to_string().chars().any(char::is_control), "{error:?}");
     }
     // A message over several lines stays on one.
-    let (error, _) =
-        always(Fault::reply(403, "<Error><Code>AccessDenied</Code><Message>one&#10;two&#13;three</Message></Error>"));
+    let (error, _) = always(Fault::reply(
+        403,
+        "<Error><Code>AccessDenied</Code><Message>one&#10;two&#13;three</Message></Error>",
+    ));
     assert!(!error.to_string().contains(['\n', '\r']), "{error}");
 }
 
@@ -600,7 +669,10 @@ fn what_was_seen_before_is_told() {
 fn date_wrong() {
     let rig = Rig::new();
     rig.store("key", b"content");
-    rig.faulty.once("GetObject", Fault::changed(|answer: Answer| answer.with("date", "Thu, 01 Jan 1970 00:00:00 GMT")));
+    rig.faulty.once(
+        "GetObject",
+        Fault::changed(|answer: Answer| answer.with("date", "Thu, 01 Jan 1970 00:00:00 GMT")),
+    );
     assert_eq!(rig.get("key").unwrap(), b"content");
     assert_eq!(rig.get("key").unwrap(), b"content");
     assert_eq!(rig.count("GetObject"), 2);

@@ -10,7 +10,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use md5::{Digest as _, Md5};
 use s3driver::client::{
-    Checksum, Condition, CopySource, Encryption, GetObject, HELD_BODY, ObjectSettings, PayloadSigning, UploadedPart,
+    Checksum, Condition, CopySource, Encryption, GetObject, HELD_BODY, ObjectSettings,
+    PayloadSigning, UploadedPart,
 };
 use s3driver::driver::StorageDriver;
 use s3driver::transfer::Transfer;
@@ -22,7 +23,9 @@ const CONTENT: &[u8] = b"abc";
 const OTHER_MD5: &str = "0123456789abcdef0123456789abcdef";
 
 fn rig_with(checksum: Checksum) -> Rig {
-    Rig::with(ServerOptions { min_part_size: 1, ..ServerOptions::default() }, |config| config.checksum(checksum))
+    Rig::with(ServerOptions { min_part_size: 1, ..ServerOptions::default() }, |config| {
+        config.checksum(checksum)
+    })
 }
 
 fn settings() -> ObjectSettings {
@@ -37,7 +40,9 @@ fn put(rig: &Rig, content: &[u8]) -> Result<()> {
 }
 
 fn put_from(rig: &Rig, content: &[u8]) -> Result<()> {
-    rig.client.put_object_from(BUCKET, "key", &mut &*content, content.len() as u64, &settings()).map(drop)
+    rig.client
+        .put_object_from(BUCKET, "key", &mut &*content, content.len() as u64, &settings())
+        .map(drop)
 }
 
 fn part(rig: &Rig, content: &[u8]) -> Result<()> {
@@ -51,7 +56,10 @@ fn file(rig: &Rig, content: &[u8]) -> Result<()> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("file");
     std::fs::write(&path, content).unwrap();
-    Transfer::new(&rig.client).part_size(64 << 20).upload_file(&path, BUCKET, "key", &settings()).map(drop)
+    Transfer::new(&rig.client)
+        .part_size(64 << 20)
+        .upload_file(&path, BUCKET, "key", &settings())
+        .map(drop)
 }
 
 /// A way to send bytes: the operation that large ones take, and whether they can be sent again.
@@ -73,7 +81,8 @@ const WAYS: [Way; 4] = [
 fn p01_an_early_200_is_not_stored() {
     const SIZE: usize = 16 << 20;
     let content = bytes_at(1, 0, SIZE);
-    let early = |end: End| Fault::reply_with(200, &[("etag", "\"e\"")], "").mid_upload(1 << 20).end(end);
+    let early =
+        |end: End| Fault::reply_with(200, &[("etag", "\"e\"")], "").mid_upload(1 << 20).end(end);
     for Way { operation, send, repeatable } in WAYS {
         for end in [End::Close, End::Reset, End::Hang] {
             let rig = Rig::new();
@@ -118,7 +127,8 @@ fn p13_a_stored_object_that_differs_is_an_integrity_error() {
                 }
                 let rig = Rig::new();
                 let changed = value.clone();
-                rig.faulty.always(operation, Fault::changed(move |answer| answer.with(name, &changed)));
+                rig.faulty
+                    .always(operation, Fault::changed(move |answer| answer.with(name, &changed)));
                 let error = send(&rig, content).unwrap_err();
                 assert_eq!(
                     (error.kind(), rig.count(operation)),
@@ -156,13 +166,22 @@ fn p13_what_cannot_be_compared_is_no_error() {
         &[("etag", "\"0123456789abcdef0123456789abcdef-1\"")],
         &[("etag", "\"0123456789abcdef0123456789abcde\"")],
         &[("etag", "\"0123456789abcdef0123456789abcdeg\"")],
-        &[("etag", "\"0123456789abcdef0123456789abcdef\""), ("x-amz-server-side-encryption", "aws:kms")],
-        &[("etag", "\"0123456789abcdef0123456789abcdef\""), ("x-amz-server-side-encryption", "aws:kms:dsse")],
+        &[
+            ("etag", "\"0123456789abcdef0123456789abcdef\""),
+            ("x-amz-server-side-encryption", "aws:kms"),
+        ],
+        &[
+            ("etag", "\"0123456789abcdef0123456789abcdef\""),
+            ("x-amz-server-side-encryption", "aws:kms:dsse"),
+        ],
         &[
             ("etag", "\"0123456789abcdef0123456789abcdef\""),
             ("x-amz-server-side-encryption-customer-algorithm", "AES256"),
         ],
-        &[("etag", "\"0123456789abcdef0123456789abcdef\""), ("x-goog-encryption-kms-key-name", "projects/p")],
+        &[
+            ("etag", "\"0123456789abcdef0123456789abcdef\""),
+            ("x-goog-encryption-kms-key-name", "projects/p"),
+        ],
         &[("x-amz-checksum-crc32c", "AAAAAA==-3")],
         &[("x-amz-checksum-crc32c", "AAAAAA=="), ("x-amz-checksum-type", "COMPOSITE")],
         &[("x-amz-checksum-crc64nvme", "not base64")],
@@ -171,7 +190,9 @@ fn p13_what_cannot_be_compared_is_no_error() {
     for headers in foreign {
         for Way { operation, send, .. } in WAYS {
             let rig = Rig::new();
-            let changed = move |answer: Answer| headers.iter().fold(answer, |a, (name, value)| a.with(name, value));
+            let changed = move |answer: Answer| {
+                headers.iter().fold(answer, |a, (name, value)| a.with(name, value))
+            };
             rig.faulty.always(operation, Fault::changed(changed));
             send(&rig, CONTENT).unwrap_or_else(|error| panic!("{operation} {headers:?}: {error}"));
             rig.finish();
@@ -182,7 +203,9 @@ fn p13_what_cannot_be_compared_is_no_error() {
     let crc = "x-amz-checksum-crc32c";
     rig.faulty.always(
         "PutObject",
-        Fault::changed(move |answer| answer.with("etag", &format!("\"{OTHER_MD5}\"")).with(crc, "Nks/tw==")),
+        Fault::changed(move |answer| {
+            answer.with("etag", &format!("\"{OTHER_MD5}\"")).with(crc, "Nks/tw==")
+        }),
     );
     put(&rig, CONTENT).unwrap();
     rig.finish();
@@ -202,31 +225,42 @@ fn p13_etags_are_not_compared_where_they_are_known_to_be_opaque() {
     rig.finish();
 
     let rig = Rig::new();
-    let settings = ObjectSettings { encryption: Encryption::Kms { key_id: "key".to_owned() }, ..settings() };
+    let settings =
+        ObjectSettings { encryption: Encryption::Kms { key_id: "key".to_owned() }, ..settings() };
     rig.faulty.always("PutObject", other());
     rig.client.put_object(BUCKET, "key", CONTENT, &settings).unwrap();
     rig.finish();
 
     // A checksum that the server has to verify replaces the comparison; `Content-MD5` is the MD5 itself.
-    for (checksum, compared) in [(Checksum::None, false), (Checksum::Crc32c, false), (Checksum::Md5, true)] {
+    for (checksum, compared) in
+        [(Checksum::None, false), (Checksum::Crc32c, false), (Checksum::Md5, true)]
+    {
         let rig = rig_with(checksum);
         rig.faulty.always("*", other());
         let results = [put(&rig, CONTENT), part(&rig, CONTENT)];
-        assert!(results.iter().all(|result| result.is_err() == compared), "{checksum:?}: {results:?}");
+        assert!(
+            results.iter().all(|result| result.is_err() == compared),
+            "{checksum:?}: {results:?}"
+        );
         rig.finish();
     }
 }
 
 fn uploaded(rig: &Rig, count: u32) -> (String, Vec<UploadedPart>) {
     let id = rig.begin("parts");
-    let part =
-        |number: u32| rig.client.upload_part(upload("parts", &id), number, &bytes_at(number.into(), 0, 1000)).unwrap();
+    let part = |number: u32| {
+        rig.client
+            .upload_part(upload("parts", &id), number, &bytes_at(number.into(), 0, 1000))
+            .unwrap()
+    };
     let parts = (1..=count).map(part).collect();
     (id, parts)
 }
 
 fn complete(rig: &Rig, id: &str, parts: &[UploadedPart]) -> Result<Option<String>> {
-    rig.client.complete_multipart_upload(upload("parts", id), parts, &Condition::Always).map(|done| done.etag)
+    rig.client
+        .complete_multipart_upload(upload("parts", id), parts, &Condition::Always)
+        .map(|done| done.etag)
 }
 
 fn completed(fields: &str) -> String {
@@ -251,8 +285,10 @@ fn case_54_a_completion_that_drops_a_part_is_no_success() {
     ] {
         let rig = Rig::new();
         let (id, parts) = uploaded(&rig, 3);
-        let body = completed(&format!("<Bucket>{BUCKET}</Bucket><Key>parts</Key><ETag>{etag}</ETag>"));
-        rig.faulty.always("CompleteMultipartUpload", Fault::changed(move |answer| answer.body(&*body)));
+        let body =
+            completed(&format!("<Bucket>{BUCKET}</Bucket><Key>parts</Key><ETag>{etag}</ETag>"));
+        rig.faulty
+            .always("CompleteMultipartUpload", Fault::changed(move |answer| answer.body(&*body)));
         let result = complete(&rig, &id, &parts);
         assert_eq!(result.err().map(|error| error.kind()), kind, "{etag}");
         assert_eq!(rig.count("CompleteMultipartUpload"), 1);
@@ -276,14 +312,20 @@ fn p13_a_response_about_another_object_is_an_integrity_error() {
         let rig = Rig::new();
         let (id, parts) = uploaded(&rig, 1);
         let body = completed(&format!("{fields}<ETag>\"e\"</ETag>"));
-        rig.faulty.always("CompleteMultipartUpload", Fault::changed(move |answer| answer.body(&*body)));
+        rig.faulty
+            .always("CompleteMultipartUpload", Fault::changed(move |answer| answer.body(&*body)));
         let kind = complete(&rig, &id, &parts).err().map(|error| error.kind());
         assert_eq!(kind, (!same).then_some(ErrorKind::Integrity), "{fields}");
-        let body =
-            format!("<InitiateMultipartUploadResult>{fields}<UploadId>id</UploadId></InitiateMultipartUploadResult>");
+        let body = format!(
+            "<InitiateMultipartUploadResult>{fields}<UploadId>id</UploadId></InitiateMultipartUploadResult>"
+        );
         rig.faulty.always("CreateMultipartUpload", Fault::reply(200, body));
         let begun = rig.client.create_multipart_upload(BUCKET, "parts", &settings());
-        assert_eq!(begun.err().map(|error| error.kind()), (!same).then_some(ErrorKind::Integrity), "{fields}");
+        assert_eq!(
+            begun.err().map(|error| error.kind()),
+            (!same).then_some(ErrorKind::Integrity),
+            "{fields}"
+        );
         rig.finish();
     }
 }
@@ -296,7 +338,8 @@ fn case_29_a_completion_without_an_etag_is_a_success() {
         completed("<Location>l</Location>"),
         completed("<ETag/>"),
         completed("<ETag>a</ETag><ETag>b</ETag>"),
-        "<CompleteMultipartUploadResponse><Key>parts</Key></CompleteMultipartUploadResponse>".to_owned(),
+        "<CompleteMultipartUploadResponse><Key>parts</Key></CompleteMultipartUploadResponse>"
+            .to_owned(),
         "<CompleteMultipartUploadOutput/>".to_owned(),
         "<Done/>".to_owned(),
         String::new(),
@@ -314,11 +357,17 @@ fn case_29_a_completion_without_an_etag_is_a_success() {
             let (id, mut parts) = uploaded(&rig, 2);
             // The embedded server wants its own.
             for (number, part) in (1..).zip(&mut parts) {
-                part.etag =
-                    if opaque { hex::encode(Md5::digest(bytes_at(number, 0, 1000))) } else { part.etag.clone() };
+                part.etag = if opaque {
+                    hex::encode(Md5::digest(bytes_at(number, 0, 1000)))
+                } else {
+                    part.etag.clone()
+                };
             }
             let body = body.clone();
-            rig.faulty.always("CompleteMultipartUpload", Fault::changed(move |answer| answer.body(&*body)));
+            rig.faulty.always(
+                "CompleteMultipartUpload",
+                Fault::changed(move |answer| answer.body(&*body)),
+            );
             assert!(complete(&rig, &id, &parts).unwrap().is_some());
             assert_eq!((rig.count("CompleteMultipartUpload"), rig.count("HeadObject")), (1, 1));
             assert_eq!(rig.stored("parts").unwrap().len(), 2000);
@@ -350,7 +399,8 @@ fn p13_a_completion_without_an_etag_is_compared_with_the_object() {
 fn case_33_upper_case_etags_are_compared_without_case() {
     let upper = || {
         Fault::changed(|answer: Answer| {
-            let etag = answer.headers.iter().find(|(name, _)| name == "etag").unwrap().1.to_uppercase();
+            let etag =
+                answer.headers.iter().find(|(name, _)| name == "etag").unwrap().1.to_uppercase();
             answer.with("etag", &etag)
         })
     };
@@ -418,7 +468,11 @@ fn case_56_a_copy_that_was_not_made_is_an_error() {
             }
             rig.faulty.always("CopyObject", Fault::reply(200, body));
             let error: Error = copy(&rig).unwrap_err();
-            assert_eq!((error.kind(), error.attempts()), (ErrorKind::Protocol, ATTEMPTS), "{body}: {error}");
+            assert_eq!(
+                (error.kind(), error.attempts()),
+                (ErrorKind::Protocol, ATTEMPTS),
+                "{body}: {error}"
+            );
             assert_eq!(rig.stored("copy").as_deref(), there);
             rig.faulty.heal();
             rig.faulty.once("CopyObject", Fault::reply(200, body));
@@ -444,7 +498,9 @@ fn p18_an_old_object_with_an_opaque_etag_is_no_copy() {
     rig.store("source", CONTENT);
     rig.store("copy", b"xyz");
     let heads = Arc::new(AtomicU64::new(0));
-    let opaque = move |answer: Answer| answer.with("etag", &format!("\"e{}\"", heads.fetch_add(1, Ordering::Relaxed)));
+    let opaque = move |answer: Answer| {
+        answer.with("etag", &format!("\"e{}\"", heads.fetch_add(1, Ordering::Relaxed)))
+    };
     let old = opaque.clone();
     let old = move |answer| old(answer).with("last-modified", "Wed, 09 Nov 2016 16:16:12 GMT");
     rig.faulty.always("CopyObject", Fault::reply(200, ""));
@@ -462,7 +518,14 @@ fn p18_an_old_object_with_an_opaque_etag_is_no_copy() {
 /// Dates as they should not be.
 #[test]
 fn case_09_a_copy_result_with_an_odd_date_is_a_success() {
-    for date in ["Wed, 09 Nov 2016 16:16:12 GMT", "2016-11-09T16:16:12", "yesterday", "", "<x/>", "1478708172"] {
+    for date in [
+        "Wed, 09 Nov 2016 16:16:12 GMT",
+        "2016-11-09T16:16:12",
+        "yesterday",
+        "",
+        "<x/>",
+        "1478708172",
+    ] {
         let rig = Rig::new();
         rig.store("root/from", CONTENT);
         let body = format!(
@@ -480,7 +543,11 @@ fn case_09_a_copy_result_with_an_odd_date_is_a_success() {
 /// Every response is lost, as those of a gateway that waits for a minute and not for the copy.
 #[test]
 fn p18_a_copy_whose_responses_are_lost_is_settled_by_a_look() {
-    for fault in [Fault::silent(End::Close), Fault::error(500, "InternalError"), Fault::reply(504, "timeout")] {
+    for fault in [
+        Fault::silent(End::Close),
+        Fault::error(500, "InternalError"),
+        Fault::reply(504, "timeout"),
+    ] {
         let rig = Rig::new();
         rig.store("root/from", CONTENT);
         rig.faulty.always("CopyObject", fault.after_commit());
@@ -509,10 +576,15 @@ fn p20_weak_etags_are_never_sent_as_conditions() {
     rig.client.copy_object(source, BUCKET, "copy", &settings()).unwrap();
     let read = GetObject::default().if_match("W/\"weak\"");
     rig.client.get_object(BUCKET, "copy", &read).unwrap();
-    assert!(rig.faulty.seen().iter().all(|seen| !seen.head.to_ascii_lowercase().contains("w/\"weak")));
+    assert!(
+        rig.faulty.seen().iter().all(|seen| !seen.head.to_ascii_lowercase().contains("w/\"weak"))
+    );
     // What is not sent is compared here, and the condition of a write is refused.
     let other = GetObject::default().if_match("W/\"other\"");
-    assert_eq!(rig.client.get_object(BUCKET, "copy", &other).unwrap_err().kind(), ErrorKind::PreconditionFailed);
+    assert_eq!(
+        rig.client.get_object(BUCKET, "copy", &other).unwrap_err().kind(),
+        ErrorKind::PreconditionFailed
+    );
     let weak = Condition::IfMatch("W/\"weak\"".to_owned());
     let error = rig.client.put_object_if(BUCKET, "copy", CONTENT, &settings(), &weak).unwrap_err();
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::InvalidArgument, 0), "{error}");
@@ -574,7 +646,12 @@ fn case_07_a_digest_is_sent_where_the_server_demands_it() {
     rig.faulty.always("PutObject", Fault::reply(400, BODY));
     let error = put(&rig, CONTENT).unwrap_err();
     assert_eq!((error.kind(), rig.count("PutObject")), (ErrorKind::Refused, 2), "{error}");
-    let digests: Vec<_> = rig.faulty.seen().iter().map(|seen| seen.header("content-md5").map(str::to_owned)).collect();
+    let digests: Vec<_> = rig
+        .faulty
+        .seen()
+        .iter()
+        .map(|seen| seen.header("content-md5").map(str::to_owned))
+        .collect();
     assert_eq!(digests, [None, Some(BASE64.encode(Md5::digest(CONTENT)))]);
     rig.finish();
 }
@@ -593,7 +670,10 @@ fn copies_fall_back_to_what_the_server_has() {
             Fault::reply(415, ""),
         ]
     };
-    let empty = [Fault::reply(200, ""), Fault::reply(200, "<CopyObjectResult><ETag>e</ETag></CopyObjectResult>")];
+    let empty = [
+        Fault::reply(200, ""),
+        Fault::reply(200, "<CopyObjectResult><ETag>e</ETag></CopyObjectResult>"),
+    ];
     let content = bytes_at(7, 0, (17 << 20) + 77);
     let source = CopySource { bucket: BUCKET, key: "source", if_match: None };
     for (index, fault) in missing().into_iter().chain(empty).enumerate() {
@@ -613,7 +693,8 @@ fn copies_fall_back_to_what_the_server_has() {
             rig.store("source", &content[..size]);
             rig.faulty.always("UploadPartCopy", fault.clone());
             rig.faulty.always("CopyObject", fault.clone());
-            let copied = Transfer::new(&rig.client).copy(source, BUCKET, "copy", &settings()).unwrap();
+            let copied =
+                Transfer::new(&rig.client).copy(source, BUCKET, "copy", &settings()).unwrap();
             assert!(rig.stored("copy").unwrap() == content[..size], "{index}");
             assert_eq!(copied.bytes, size as u64);
             rig.finish();

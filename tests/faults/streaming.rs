@@ -5,8 +5,8 @@ use crate::support::ServerOptions;
 use crate::support::target::bytes_at;
 use crate::{BUCKET, Rig, assert_no_secret};
 use s3driver::client::{
-    Checksum, Client, Config, Endpoint, HELD_BODY, ObjectSettings, PayloadSigning, PutResult, Scheme, SignatureVersion,
-    Variant,
+    Checksum, Client, Config, Endpoint, HELD_BODY, ObjectSettings, PayloadSigning, PutResult,
+    Scheme, SignatureVersion, Variant,
 };
 use s3driver::sign::Credentials;
 use s3driver::{ErrorKind, Result};
@@ -18,7 +18,12 @@ fn long() -> Vec<u8> {
     bytes_at(7, 0, HELD_BODY as usize + 100_003)
 }
 
-fn put_as(client: &Client, source: &mut dyn Read, length: usize, settings: &ObjectSettings) -> Result<PutResult> {
+fn put_as(
+    client: &Client,
+    source: &mut dyn Read,
+    length: usize,
+    settings: &ObjectSettings,
+) -> Result<PutResult> {
     client.put_object_from(BUCKET, "key", source, length as u64, settings)
 }
 
@@ -30,7 +35,9 @@ fn put(client: &Client, content: &[u8]) -> Result<PutResult> {
 fn sent(rig: &Rig, name: &str) -> Option<String> {
     let seen = rig.faulty.seen();
     let mut puts = seen.iter().filter(|seen| seen.operation == "PutObject");
-    let (Some(put), None) = (puts.next(), puts.next()) else { panic!("{} requests to put", rig.count("PutObject")) };
+    let (Some(put), None) = (puts.next(), puts.next()) else {
+        panic!("{} requests to put", rig.count("PutObject"))
+    };
     put.header(name).map(str::to_owned)
 }
 
@@ -66,7 +73,9 @@ fn a_short_body_has_its_checksum() {
 
 #[test]
 fn a_short_body_is_sent_again() {
-    for fault in [Fault::error(503, "SlowDown"), Fault::silent(End::Close), Fault::error(400, "BadDigest")] {
+    for fault in
+        [Fault::error(503, "SlowDown"), Fault::silent(End::Close), Fault::error(400, "BadDigest")]
+    {
         let (rig, content) = (Rig::new(), bytes_at(7, 0, 100_000));
         rig.faulty.times("PutObject", 0, 2, fault);
         put(&rig.client, &content).unwrap();
@@ -81,7 +90,11 @@ struct Failing<'a>(&'a [u8]);
 
 impl Read for Failing<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        if self.0.is_empty() { Err(io::Error::other("the disk is gone")) } else { self.0.read(into) }
+        if self.0.is_empty() {
+            Err(io::Error::other("the disk is gone"))
+        } else {
+            self.0.read(into)
+        }
     }
 }
 
@@ -92,9 +105,16 @@ fn a_reader_that_ends_early_or_fails_is_told_before_a_request() {
     let early = put_as(&rig.client, &mut &content[..], 100_001, &settings).unwrap_err();
     assert!(early.message().contains("ended after 100000 of 100001 bytes"), "{early}");
     let failed = put_as(&rig.client, &mut Failing(&content), 100_001, &settings).unwrap_err();
-    assert!(failed.message().contains("after 100000 of 100001 bytes: the disk is gone"), "{failed}");
+    assert!(
+        failed.message().contains("after 100000 of 100001 bytes: the disk is gone"),
+        "{failed}"
+    );
     for error in [early, failed] {
-        assert_eq!((error.kind(), error.key(), error.attempts()), (ErrorKind::LocalIo, Some("key"), 0), "{error}");
+        assert_eq!(
+            (error.kind(), error.key(), error.attempts()),
+            (ErrorKind::LocalIo, Some("key"), 0),
+            "{error}"
+        );
     }
     assert_eq!(rig.faulty.seen().len(), 0);
     rig.finish();
@@ -108,7 +128,12 @@ fn a_long_body_that_ends_early_or_fails_stores_nothing() {
         let rig = Rig::with(ServerOptions::default(), |config| config.payload_signing(payload));
         let length = content.len() + 1;
         let early = put_as(&rig.client, &mut &content[..], length, &settings).unwrap_err();
-        assert!(early.to_string().contains(&format!("it ended after {} of {length} bytes", content.len())), "{early}");
+        assert!(
+            early
+                .to_string()
+                .contains(&format!("it ended after {} of {length} bytes", content.len())),
+            "{early}"
+        );
         let failed = put_as(&rig.client, &mut Failing(&content), length, &settings).unwrap_err();
         assert!(failed.to_string().contains("the disk is gone"), "{failed}");
         for error in [early, failed] {
@@ -138,14 +163,21 @@ fn a_long_body_is_signed_in_chunks() {
         let rig = Rig::new();
         let settings = ObjectSettings { content_encoding: encoding.clone(), ..Default::default() };
         put_as(&rig.client, &mut &content[..], content.len(), &settings).unwrap();
-        assert_eq!(sent(&rig, "x-amz-content-sha256").as_deref(), Some("STREAMING-AWS4-HMAC-SHA256-PAYLOAD"));
+        assert_eq!(
+            sent(&rig, "x-amz-content-sha256").as_deref(),
+            Some("STREAMING-AWS4-HMAC-SHA256-PAYLOAD")
+        );
         assert_eq!(sent(&rig, "x-amz-decoded-content-length"), Some(content.len().to_string()));
         assert!(rig.stored("key").unwrap() == content);
         let object = rig.faulty.backend.object_info(BUCKET, "key").unwrap();
         assert_eq!(object.attributes.content_encoding, encoding);
         // One look at what is stored, of 64 bytes.
-        let looks: Vec<_> = rig.faulty.seen().into_iter().filter(|seen| seen.operation == "GetObject").collect();
-        assert_eq!(looks.iter().map(|look| look.header("range")).collect::<Vec<_>>(), [Some("bytes=0-63")]);
+        let looks: Vec<_> =
+            rig.faulty.seen().into_iter().filter(|seen| seen.operation == "GetObject").collect();
+        assert_eq!(
+            looks.iter().map(|look| look.header("range")).collect::<Vec<_>>(),
+            [Some("bytes=0-63")]
+        );
         rig.finish();
     }
 }
@@ -153,9 +185,10 @@ fn a_long_body_is_signed_in_chunks() {
 #[test]
 fn a_long_body_has_its_checksum_behind_it() {
     let content = long();
-    for (checksum, name) in
-        [(Checksum::Crc32c, "x-amz-checksum-crc32c"), (Checksum::Crc64Nvme, "x-amz-checksum-crc64nvme")]
-    {
+    for (checksum, name) in [
+        (Checksum::Crc32c, "x-amz-checksum-crc32c"),
+        (Checksum::Crc64Nvme, "x-amz-checksum-crc64nvme"),
+    ] {
         let rig = with_checksum(checksum);
         put(&rig.client, &content).unwrap();
         let payload = sent(&rig, "x-amz-content-sha256");
@@ -170,7 +203,10 @@ fn a_long_body_has_its_checksum_behind_it() {
     // S3 takes no MD5 there.
     let rig = with_checksum(Checksum::Md5);
     put(&rig.client, &content).unwrap();
-    assert_eq!(sent(&rig, "x-amz-content-sha256").as_deref(), Some("STREAMING-AWS4-HMAC-SHA256-PAYLOAD"));
+    assert_eq!(
+        sent(&rig, "x-amz-content-sha256").as_deref(),
+        Some("STREAMING-AWS4-HMAC-SHA256-PAYLOAD")
+    );
     assert!(rig.stored("key").unwrap() == content);
     rig.finish();
 }
@@ -179,7 +215,9 @@ fn a_long_body_has_its_checksum_behind_it() {
 #[test]
 fn a_long_body_for_aws_has_its_checksum_where_bodies_are_not_signed() {
     let content = long();
-    for (checksum, trailer) in [(Checksum::Auto, Some("x-amz-checksum-crc64nvme")), (Checksum::None, None)] {
+    for (checksum, trailer) in
+        [(Checksum::Auto, Some("x-amz-checksum-crc64nvme")), (Checksum::None, None)]
+    {
         let rig = Rig::new();
         let endpoint = Endpoint::aws("us-east-1", Scheme::Http, Variant::default()).unwrap();
         let config = Config::new(endpoint)
@@ -188,8 +226,11 @@ fn a_long_body_for_aws_has_its_checksum_where_bodies_are_not_signed() {
             .checksum(checksum)
             .proxy(s3driver::client::Proxy::parse(&rig.faulty.url()).unwrap());
         let client = Client::new(config).unwrap();
-        rig.faulty
-            .always("*", Fault::reply_with(200, &[("etag", "\"e\""), ("connection", "close")], "").end(End::Close));
+        rig.faulty.always(
+            "*",
+            Fault::reply_with(200, &[("etag", "\"e\""), ("connection", "close")], "")
+                .end(End::Close),
+        );
         put(&client, &content).unwrap();
         let seen = rig.faulty.seen();
         let [request] = &seen[..] else { panic!("{} requests", seen.len()) };
@@ -199,13 +240,20 @@ fn a_long_body_for_aws_has_its_checksum_where_bodies_are_not_signed() {
             assert!(request.body == content);
             continue;
         };
-        assert_eq!(request.header("x-amz-content-sha256"), Some("STREAMING-UNSIGNED-PAYLOAD-TRAILER"));
+        assert_eq!(
+            request.header("x-amz-content-sha256"),
+            Some("STREAMING-UNSIGNED-PAYLOAD-TRAILER")
+        );
         assert_eq!(request.header("content-encoding"), Some("aws-chunked"));
-        assert_eq!(request.header("x-amz-decoded-content-length"), Some(&*content.len().to_string()));
+        assert_eq!(
+            request.header("x-amz-decoded-content-length"),
+            Some(&*content.len().to_string())
+        );
         let (mut rest, mut read) = (&request.body[..], Vec::new());
         loop {
             let end = rest.windows(2).position(|two| two == b"\r\n").unwrap();
-            let size = usize::from_str_radix(std::str::from_utf8(&rest[..end]).unwrap(), 16).unwrap();
+            let size =
+                usize::from_str_radix(std::str::from_utf8(&rest[..end]).unwrap(), 16).unwrap();
             rest = &rest[end + 2..];
             if size == 0 {
                 break;
@@ -216,7 +264,8 @@ fn a_long_body_for_aws_has_its_checksum_where_bodies_are_not_signed() {
         }
         assert!(read == content);
         let sum = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, &content);
-        let sum = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, sum.to_be_bytes());
+        let sum =
+            base64::Engine::encode(&base64::engine::general_purpose::STANDARD, sum.to_be_bytes());
         assert_eq!(std::str::from_utf8(rest).unwrap(), format!("{trailer}:{sum}\r\n\r\n"));
         drop(client);
         rig.finish();
@@ -249,7 +298,10 @@ fn a_server_that_stores_the_chunks_as_they_come_is_found_out() {
     let content = long();
     let framed = b"10000;chunk-signature=0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\r\n";
     let rig = Rig::new();
-    rig.faulty.once("GetObject", Fault::reply_with(206, &[("content-range", "bytes 0-63/8488611")], &framed[..64]));
+    rig.faulty.once(
+        "GetObject",
+        Fault::reply_with(206, &[("content-range", "bytes 0-63/8488611")], &framed[..64]),
+    );
     let error = put(&rig.client, &content).unwrap_err();
     assert_eq!((error.kind(), error.is_transient()), (ErrorKind::Integrity, false), "{error}");
     assert!(error.to_string().contains("set payload to unsigned"), "{error}");
@@ -270,7 +322,9 @@ fn a_server_that_stores_the_chunks_as_they_come_is_found_out() {
 
 #[test]
 fn a_server_that_refuses_chunks_is_told_with_the_way_out() {
-    for (checksum, hint) in [(Checksum::None, "payload to unsigned"), (Checksum::Crc32c, "checksum to none")] {
+    for (checksum, hint) in
+        [(Checksum::None, "payload to unsigned"), (Checksum::Crc32c, "checksum to none")]
+    {
         let rig = with_checksum(checksum);
         rig.faulty.always("PutObject", Fault::error(400, "XAmzContentSHA256Mismatch"));
         let error = put(&rig.client, &long()).unwrap_err();
@@ -279,7 +333,9 @@ fn a_server_that_refuses_chunks_is_told_with_the_way_out() {
         rig.finish();
     }
     // What has no chunks is not refused for them.
-    let rig = Rig::with(ServerOptions::default(), |config| config.payload_signing(PayloadSigning::Unsigned));
+    let rig = Rig::with(ServerOptions::default(), |config| {
+        config.payload_signing(PayloadSigning::Unsigned)
+    });
     rig.faulty.always("PutObject", Fault::error(400, "InvalidRequest"));
     assert!(!put(&rig.client, &long()).unwrap_err().to_string().contains("chunks"));
     rig.finish();
@@ -288,7 +344,9 @@ fn a_server_that_refuses_chunks_is_told_with_the_way_out() {
 #[test]
 fn a_long_body_goes_as_it_is_where_bodies_are_not_signed() {
     let content = long();
-    let rig = Rig::with(ServerOptions::default(), |config| config.payload_signing(PayloadSigning::Unsigned));
+    let rig = Rig::with(ServerOptions::default(), |config| {
+        config.payload_signing(PayloadSigning::Unsigned)
+    });
     put(&rig.client, &content).unwrap();
     assert_eq!(sent(&rig, "x-amz-content-sha256").as_deref(), Some("UNSIGNED-PAYLOAD"));
     assert_eq!(sent(&rig, "content-length"), Some(content.len().to_string()));
@@ -297,7 +355,10 @@ fn a_long_body_goes_as_it_is_where_bodies_are_not_signed() {
     rig.finish();
     let rig = Rig::with(ServerOptions::default(), |config| config.signature(SignatureVersion::V2));
     put(&rig.client, &content).unwrap();
-    assert_eq!((sent(&rig, "x-amz-content-sha256"), sent(&rig, "x-amz-decoded-content-length")), (None, None));
+    assert_eq!(
+        (sent(&rig, "x-amz-content-sha256"), sent(&rig, "x-amz-decoded-content-length")),
+        (None, None)
+    );
     assert!(rig.stored("key").unwrap() == content);
     rig.finish();
     // Without credentials there is nothing to sign with.
@@ -305,7 +366,10 @@ fn a_long_body_goes_as_it_is_where_bodies_are_not_signed() {
     let endpoint = Endpoint::custom(&rig.faulty.url(), Some("us-east-1"), Scheme::Http).unwrap();
     let nobody = Client::new(Config::new(endpoint)).unwrap();
     assert_eq!(put(&nobody, &content).unwrap_err().kind(), ErrorKind::AccessDenied);
-    assert_eq!((sent(&rig, "x-amz-content-sha256"), sent(&rig, "x-amz-decoded-content-length")), (None, None));
+    assert_eq!(
+        (sent(&rig, "x-amz-content-sha256"), sent(&rig, "x-amz-decoded-content-length")),
+        (None, None)
+    );
     drop(nobody);
     rig.finish();
 }
@@ -315,8 +379,10 @@ fn a_long_body_goes_as_it_is_where_bodies_are_not_signed() {
 fn over_https_bodies_are_signed_on_demand() {
     let content = long();
     for (payload, chunked) in [(PayloadSigning::Auto, false), (PayloadSigning::Signed, true)] {
-        let server = crate::support::Server::start(ServerOptions { tls: true, ..ServerOptions::default() });
-        let endpoint = Endpoint::custom(&server.endpoint(), Some("us-east-1"), Scheme::Https).unwrap();
+        let server =
+            crate::support::Server::start(ServerOptions { tls: true, ..ServerOptions::default() });
+        let endpoint =
+            Endpoint::custom(&server.endpoint(), Some("us-east-1"), Scheme::Https).unwrap();
         let config = Config::new(endpoint)
             .static_credentials(Credentials::new(server.access_key(), server.secret_key()))
             .extra_roots_pem(server.ca_pem().unwrap())

@@ -42,7 +42,10 @@ fn conditional_put_reset_after_commit() {
         put_if_absent(&rig, b"content").unwrap();
         assert_eq!((rig.count("PutObject"), rig.count("HeadObject")), (2, 1));
         // Now it is somebody else's.
-        assert_eq!(put_if_absent(&rig, b"content").unwrap_err().kind(), ErrorKind::PreconditionFailed);
+        assert_eq!(
+            put_if_absent(&rig, b"content").unwrap_err().kind(),
+            ErrorKind::PreconditionFailed
+        );
         rig.finish();
     }
 }
@@ -84,7 +87,10 @@ fn conditional_conflict() {
     assert_eq!(rig.count("PutObject"), 2);
     let (id, parts) = uploaded(&rig);
     rig.faulty.always("CompleteMultipartUpload", Fault::error(409, "ConditionalRequestConflict"));
-    let error = rig.client.complete_multipart_upload(upload("parts", &id), &parts, &Condition::IfAbsent).unwrap_err();
+    let error = rig
+        .client
+        .complete_multipart_upload(upload("parts", &id), &parts, &Condition::IfAbsent)
+        .unwrap_err();
     assert_eq!((error.kind(), rig.count("CompleteMultipartUpload")), (ErrorKind::Conflict, 1));
     assert!(error.hint().is_some());
     rig.client.abort_multipart_upload(upload("parts", &id)).unwrap();
@@ -98,8 +104,10 @@ fn put_ok_error() {
     rig.faulty.once("PutObject", Fault::reply(200, error_document("InternalError")));
     rig.put("key", b"content").unwrap();
     assert_eq!(rig.count("PutObject"), 2);
-    rig.faulty
-        .once("PutObject", Fault::reply_with(200, &[("x-amz-request-id", "REQ9")], error_document("AccessDenied")));
+    rig.faulty.once(
+        "PutObject",
+        Fault::reply_with(200, &[("x-amz-request-id", "REQ9")], error_document("AccessDenied")),
+    );
     let error = rig.put("other", b"content").unwrap_err();
     assert_eq!((error.kind(), error.request_id()), (ErrorKind::AccessDenied, Some("REQ9")));
     assert_eq!(rig.stored("other"), None);
@@ -159,7 +167,9 @@ fn upload_part_is_replaced_not_doubled() {
     let rig = Rig::new();
     let id = rig.begin("parts");
     let mut parts = Vec::new();
-    for (number, fault) in (1..).zip(committed_then_lost().into_iter().chain([Fault::error(503, "SlowDown")])) {
+    for (number, fault) in
+        (1..).zip(committed_then_lost().into_iter().chain([Fault::error(503, "SlowDown")]))
+    {
         rig.faulty.once("UploadPart", fault);
         let content = bytes_at(number.into(), 0, 1000);
         parts.push(rig.client.upload_part(upload("parts", &id), number, &content).unwrap());
@@ -185,8 +195,12 @@ fn create_multipart_upload_reset_after_commit() {
     let id = rig.begin("parts");
     assert_eq!(rig.count("CreateMultipartUpload"), 2);
     // The orphan can be found, and is another one.
-    let ids: Vec<String> =
-        rig.client.uploads(BUCKET, "").flat_map(|page| page.unwrap().uploads).map(|upload| upload.upload_id).collect();
+    let ids: Vec<String> = rig
+        .client
+        .uploads(BUCKET, "")
+        .flat_map(|page| page.unwrap().uploads)
+        .map(|upload| upload.upload_id)
+        .collect();
     assert_eq!(ids.len(), 2);
     assert!(ids.contains(&id));
     for id in &ids {
@@ -202,8 +216,12 @@ fn complete_ok_error() {
         let (id, parts) = uploaded(&rig);
         rig.faulty.times("CompleteMultipartUpload", 0, 2, Fault::reply(200, error_document(code)));
         complete(&rig, &id, &parts).unwrap();
-        let seen: Vec<_> =
-            rig.faulty.seen().into_iter().filter(|seen| seen.operation == "CompleteMultipartUpload").collect();
+        let seen: Vec<_> = rig
+            .faulty
+            .seen()
+            .into_iter()
+            .filter(|seen| seen.operation == "CompleteMultipartUpload")
+            .collect();
         assert_eq!(seen.len(), 3);
         assert!(seen.iter().all(|one| one.body == seen[0].body));
         assert_eq!(rig.stored("parts").unwrap(), whole());
@@ -228,11 +246,16 @@ fn complete_ok_whitespace() {
     };
     let rig = Rig::new();
     let (id, parts) = uploaded(&rig);
-    let error = Fault::raw(spaced(error_document("AccessDenied"))).trickled(Duration::from_millis(4));
+    let error =
+        Fault::raw(spaced(error_document("AccessDenied"))).trickled(Duration::from_millis(4));
     rig.faulty.once("CompleteMultipartUpload", error);
     assert_eq!(complete(&rig, &id, &parts).unwrap_err().kind(), ErrorKind::AccessDenied);
-    let success = move |answer: Answer| spaced(String::from_utf8(answer.body).unwrap()).into_bytes();
-    rig.faulty.once("CompleteMultipartUpload", Fault::scripted(success).trickled(Duration::from_millis(4)));
+    let success =
+        move |answer: Answer| spaced(String::from_utf8(answer.body).unwrap()).into_bytes();
+    rig.faulty.once(
+        "CompleteMultipartUpload",
+        Fault::scripted(success).trickled(Duration::from_millis(4)),
+    );
     complete(&rig, &id, &parts).unwrap();
     assert_eq!(rig.count("CompleteMultipartUpload"), 2);
     assert_eq!(rig.stored("parts").unwrap(), whole());
@@ -273,7 +296,11 @@ fn complete_ok_empty() {
         let (id, parts) = uploaded(&rig);
         rig.faulty.always("CompleteMultipartUpload", fault.clone());
         let error = complete(&rig, &id, &parts).unwrap_err();
-        assert_eq!((error.kind(), rig.stored("parts")), (ErrorKind::OutcomeUnknown, None), "{index}: {error}");
+        assert_eq!(
+            (error.kind(), rig.stored("parts")),
+            (ErrorKind::OutcomeUnknown, None),
+            "{index}: {error}"
+        );
         assert_eq!(rig.faulty.backend.open_uploads(BUCKET).len(), 1);
         rig.client.abort_multipart_upload(upload("parts", &id)).unwrap();
         rig.finish();
@@ -345,7 +372,11 @@ fn complete_fails_for_good() {
         let (id, parts) = uploaded(&rig);
         rig.faulty.always("CompleteMultipartUpload", Fault::error(400, code));
         let error = complete(&rig, &id, &parts).unwrap_err();
-        assert_eq!((error.kind(), error.attempts(), rig.count("HeadObject")), (ErrorKind::Refused, 1, 0), "{error}");
+        assert_eq!(
+            (error.kind(), error.attempts(), rig.count("HeadObject")),
+            (ErrorKind::Refused, 1, 0),
+            "{error}"
+        );
         rig.client.abort_multipart_upload(upload("parts", &id)).unwrap();
         rig.finish();
     }
@@ -365,16 +396,20 @@ fn abort_no_such_upload() {
 fn copy_ok_error_and_ok_empty() {
     let source = CopySource { bucket: BUCKET, key: "source", if_match: None };
     type Copies<'a> = &'a dyn Fn(&Rig, &str) -> Result<()>;
-    let copy: Copies<'_> =
-        &|rig, _| rig.client.copy_object(source, BUCKET, "copy", &ObjectSettings::default()).map(drop);
-    let part: Copies<'_> = &|rig, id| rig.client.upload_part_copy(source, 0..7, upload("parts", id), 1).map(drop);
+    let copy: Copies<'_> = &|rig, _| {
+        rig.client.copy_object(source, BUCKET, "copy", &ObjectSettings::default()).map(drop)
+    };
+    let part: Copies<'_> =
+        &|rig, id| rig.client.upload_part_copy(source, 0..7, upload("parts", id), 1).map(drop);
     for (operation, run) in [("CopyObject", copy), ("UploadPartCopy", part)] {
         let rig = Rig::new();
         rig.store("source", b"content");
         let id = rig.begin("parts");
-        for fault in
-            [Fault::reply(200, error_document("InternalError")), Fault::reply(200, ""), Fault::reply(200, "<html/>")]
-        {
+        for fault in [
+            Fault::reply(200, error_document("InternalError")),
+            Fault::reply(200, ""),
+            Fault::reply(200, "<html/>"),
+        ] {
             let before = rig.count(operation);
             rig.faulty.once(operation, fault);
             run(&rig, &id).unwrap();

@@ -18,26 +18,38 @@ fn settings() -> ObjectSettings {
 #[test]
 fn put_object() {
     let (old, new) = (bytes(1, 0, 3000), bytes(2, 0, 2000));
-    Trial::new("client::put_object")
-        .before([("/file", &old)])
-        .after([("/file", &new)])
-        .run(|driver, _| driver.client().put_object(driver.bucket(), "file", &new, &settings()).map(drop));
+    Trial::new("client::put_object").before([("/file", &old)]).after([("/file", &new)]).run(
+        |driver, _| {
+            driver.client().put_object(driver.bucket(), "file", &new, &settings()).map(drop)
+        },
+    );
 }
 
 #[test]
 fn put_object_from() {
     let length = HELD_BODY + 2000;
     let (old, new) = (bytes(3, 0, 3000), bytes(4, 0, length as usize));
-    Trial::new("client::put_object_from").before([("/file", &old)]).after([("/file", &new)]).run(|driver, _| {
-        driver.client().put_object_from(driver.bucket(), "file", &mut &*new, length, &settings()).map(drop)
-    });
+    Trial::new("client::put_object_from").before([("/file", &old)]).after([("/file", &new)]).run(
+        |driver, _| {
+            driver
+                .client()
+                .put_object_from(driver.bucket(), "file", &mut &*new, length, &settings())
+                .map(drop)
+        },
+    );
 }
 
 #[test]
 fn put_object_if() {
     let content = bytes(5, 0, 2000);
     Trial::new("client::put_object_if").after([("/file", &content)]).run(|driver, _| {
-        match driver.client().put_object_if(driver.bucket(), "file", &content, &settings(), &Condition::IfAbsent) {
+        match driver.client().put_object_if(
+            driver.bucket(),
+            "file",
+            &content,
+            &settings(),
+            &Condition::IfAbsent,
+        ) {
             // By the process before.
             Err(error) if error.kind() == ErrorKind::PreconditionFailed => Ok(()),
             result => result.map(drop),
@@ -84,19 +96,25 @@ fn upload(driver: &S3Driver, work: impl Fn(&Client, UploadRef<'_>) -> Result<()>
 
 #[test]
 fn create_multipart_upload() {
-    Trial::new("client::create_multipart_upload").leaves(1).run(|driver, _| upload(driver, |_, _| Ok(())));
+    Trial::new("client::create_multipart_upload")
+        .leaves(1)
+        .run(|driver, _| upload(driver, |_, _| Ok(())));
 }
 
 #[test]
 fn complete_multipart_upload() {
     let content = bytes(10, 0, PART + 100);
-    Trial::new("client::complete_multipart_upload").after([("/file", &content)]).run(|driver, _| {
-        upload(driver, |client, upload| {
-            let parts =
-                [client.upload_part(upload, 1, &content[..PART])?, client.upload_part(upload, 2, &content[PART..])?];
-            client.complete_multipart_upload(upload, &parts, &Condition::Always).map(drop)
-        })
-    });
+    Trial::new("client::complete_multipart_upload").after([("/file", &content)]).run(
+        |driver, _| {
+            upload(driver, |client, upload| {
+                let parts = [
+                    client.upload_part(upload, 1, &content[..PART])?,
+                    client.upload_part(upload, 2, &content[PART..])?,
+                ];
+                client.complete_multipart_upload(upload, &parts, &Condition::Always).map(drop)
+            })
+        },
+    );
 }
 
 #[test]
@@ -147,20 +165,24 @@ fn file(folder: &Path, content: &[u8]) -> std::path::PathBuf {
 #[test]
 fn upload_file() {
     let (old, new) = (bytes(14, 0, 100), bytes(15, 0, LARGE));
-    Trial::new("client::upload_file").before([("/file", &old)]).after([("/file", &new)]).run(|driver, folder| {
-        let transfer = Transfer::new(driver.client()).part_size(PART as u64);
-        transfer.upload_file(file(folder, &new), driver.bucket(), "file", &settings()).map(drop)
-    });
+    Trial::new("client::upload_file").before([("/file", &old)]).after([("/file", &new)]).run(
+        |driver, folder| {
+            let transfer = Transfer::new(driver.client()).part_size(PART as u64);
+            transfer.upload_file(file(folder, &new), driver.bucket(), "file", &settings()).map(drop)
+        },
+    );
 }
 
 #[test]
 fn copy() {
     let content = bytes(16, 0, LARGE);
-    Trial::new("client::copy").after([("/copy", &content)]).kept([("/file", &content)]).run(|driver, _| {
-        let source = CopySource { bucket: driver.bucket(), key: "file", if_match: None };
-        let transfer = Transfer::new(driver.client()).part_size(PART as u64);
-        transfer.copy(source, driver.bucket(), "copy", &settings()).map(drop)
-    });
+    Trial::new("client::copy").after([("/copy", &content)]).kept([("/file", &content)]).run(
+        |driver, _| {
+            let source = CopySource { bucket: driver.bucket(), key: "file", if_match: None };
+            let transfer = Transfer::new(driver.client()).part_size(PART as u64);
+            transfer.copy(source, driver.bucket(), "copy", &settings()).map(drop)
+        },
+    );
 }
 
 /// The local file has its name when it is whole, and not before.
@@ -174,9 +196,11 @@ fn download_to_file() {
             if let Ok(read) = fs::read(folder.join("file")) {
                 assert!(read == content, "half a file has its name");
             }
-            let mut others =
-                fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-            assert!(others.all(|name| name == "file" || (name.starts_with(".s3driver-") && name.ends_with(".part"))));
+            let mut others = fs::read_dir(folder)
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap());
+            assert!(others.all(|name| name == "file"
+                || (name.starts_with(".s3driver-") && name.ends_with(".part"))));
         })
         .run(|driver, folder| {
             let transfer = Transfer::new(driver.client()).part_size(PART as u64);

@@ -2,7 +2,9 @@
 
 use crate::trial::{Trial, or_gone};
 use crate::writing::{PART, bytes};
-use s3driver::driver::{Method, S3Driver, StorageDriver, UrlOptions, WalkOptions, WalkStep, WriteMode};
+use s3driver::driver::{
+    Method, S3Driver, StorageDriver, UrlOptions, WalkOptions, WalkStep, WriteMode,
+};
 use s3driver::{ErrorKind, Result};
 use std::io::{Read, Write};
 use std::time::Duration;
@@ -24,7 +26,9 @@ fn put_content() {
 fn write_to_the_end(driver: &S3Driver, path: &str, content: &[u8], closes: &[usize]) -> Result<()> {
     loop {
         let mut writer = match driver.writer(path, WriteMode::Append) {
-            Err(error) if error.kind() == ErrorKind::PathNotFound => driver.writer(path, WriteMode::Create)?,
+            Err(error) if error.kind() == ErrorKind::PathNotFound => {
+                driver.writer(path, WriteMode::Create)?
+            }
             // The process before has committed it.
             Err(error) if error.kind() == ErrorKind::InvalidArgument => return Ok(()),
             writer => writer?,
@@ -58,13 +62,14 @@ fn writer_commit_of_an_empty_file() {
 #[test]
 fn writer_commit_of_many_parts() {
     let (old, new) = (bytes(4, 0, 3000), bytes(5, 0, LARGE));
-    Trial::new("driver::writer_commit_of_many_parts").before([("/a/file", &old)]).after([("/a/file", &new)]).run(
-        |driver, _| {
+    Trial::new("driver::writer_commit_of_many_parts")
+        .before([("/a/file", &old)])
+        .after([("/a/file", &new)])
+        .run(|driver, _| {
             let mut writer = driver.writer("/a/file", WriteMode::Create)?;
             writer.write_all(&new).unwrap();
             writer.commit()
-        },
-    );
+        });
 }
 
 /// A tail below a part, and then more than a part, are taken up again.
@@ -85,23 +90,25 @@ fn close(driver: &S3Driver, path: &str, content: &[u8]) -> Result<()> {
 #[test]
 fn writer_close() {
     let content = bytes(7, 0, PART + 100);
-    Trial::new("driver::writer_close").leaves(1).run(|driver, _| close(driver, "/a/file", &content));
+    Trial::new("driver::writer_close")
+        .leaves(1)
+        .run(|driver, _| close(driver, "/a/file", &content));
 }
 
 /// What was closed once is not lost by a later writer that was killed: a cancelled one ends it, no other.
 #[test]
 fn writer_cancel() {
     let content = bytes(8, 0, PART + 100);
-    Trial::new("driver::writer_cancel").prepared(|driver| close(driver, "/a/file", &content).unwrap()).run(
-        |driver, _| match driver.writer("/a/file", WriteMode::Append) {
+    Trial::new("driver::writer_cancel")
+        .prepared(|driver| close(driver, "/a/file", &content).unwrap())
+        .run(|driver, _| match driver.writer("/a/file", WriteMode::Append) {
             Err(error) => or_gone(Err(error)),
             Ok(mut writer) => {
                 assert_eq!(writer.size(), content.len() as u64);
                 writer.write_all(b"more").unwrap();
                 writer.cancel()
             }
-        },
-    );
+        });
 }
 
 #[test]
@@ -116,12 +123,13 @@ fn writer_dropped() {
 #[test]
 fn write_stream_that_replaces() {
     let (old, new) = (bytes(11, 0, 100), bytes(12, 0, 3000));
-    Trial::new("driver::write_stream_that_replaces").before([("/file", &old)]).after([("/file", &new)]).run(
-        |driver, _| {
+    Trial::new("driver::write_stream_that_replaces")
+        .before([("/file", &old)])
+        .after([("/file", &new)])
+        .run(|driver, _| {
             assert_eq!(driver.write_stream("/file", 0, &mut &*new)?, 3000);
             Ok(())
-        },
-    );
+        });
 }
 
 /// A beginning below a part is read and sent again.
@@ -167,12 +175,13 @@ fn rename_in_parts() {
 #[test]
 fn rename_of_a_folder_is_refused() {
     let content = bytes(20, 0, 1000);
-    Trial::new("driver::rename_of_a_folder_is_refused").reads().kept([("/a/x", &content), ("/a/b/y", &content)]).run(
-        |driver, _| match driver.rename("/a", "/c") {
+    Trial::new("driver::rename_of_a_folder_is_refused")
+        .reads()
+        .kept([("/a/x", &content), ("/a/b/y", &content)])
+        .run(|driver, _| match driver.rename("/a", "/c") {
             Err(error) => or_gone(Err(error)),
             Ok(()) => panic!("a folder was moved as if it were a file"),
-        },
-    );
+        });
 }
 
 /// The files below a directory.
@@ -195,7 +204,9 @@ fn rename_of_every_file_of_a_folder() {
         .before([("/a/x", &x), ("/a/b/y", &y), ("/a/b/z", &z)])
         .after([("/c/x", &x), ("/c/b/y", &y), ("/c/b/z", &z)])
         .run(|driver, _| {
-            files_below(driver, "/a")?.iter().try_for_each(|path| driver.rename(path, &path.replacen("/a/", "/c/", 1)))
+            files_below(driver, "/a")?
+                .iter()
+                .try_for_each(|path| driver.rename(path, &path.replacen("/a/", "/c/", 1)))
         });
 }
 
@@ -259,9 +270,9 @@ fn rename_of_a_file_with_an_unfinished_one() {
 #[test]
 fn writer_closed_again_and_again() {
     let content = bytes(37, 0, LARGE);
-    Trial::new("driver::writer_closed_again_and_again")
-        .after([("/a/file", &content)])
-        .run(|driver, _| write_to_the_end(driver, "/a/file", &content, &[PART, 2 * PART, 2 * PART + 4]));
+    Trial::new("driver::writer_closed_again_and_again").after([("/a/file", &content)]).run(
+        |driver, _| write_to_the_end(driver, "/a/file", &content, &[PART, 2 * PART, 2 * PART + 4]),
+    );
 }
 
 /// A resumed writer that is dropped, at any moment of the cleaning up.
@@ -282,7 +293,10 @@ fn writer_dropped_after_it_resumed() {
 
 fn reading(test: &'static str, act: impl Fn(&S3Driver) -> Result<()>) {
     let (large, small) = (bytes(26, 0, 300_000), bytes(27, 0, 10));
-    Trial::new(test).reads().kept([("/a/large", &large), ("/a/b/small", &small)]).run(|driver, _| act(driver));
+    Trial::new(test)
+        .reads()
+        .kept([("/a/large", &large), ("/a/b/small", &small)])
+        .run(|driver, _| act(driver));
 }
 
 #[test]
@@ -339,14 +353,17 @@ fn unfinished(driver: &S3Driver) {
 #[test]
 fn pending_uploads() {
     let content = bytes(29, 0, 100);
-    Trial::new("driver::pending_uploads").reads().leaves(3).kept([("/a/x", &content)]).prepared(unfinished).run(
-        |driver, _| {
+    Trial::new("driver::pending_uploads")
+        .reads()
+        .leaves(3)
+        .kept([("/a/x", &content)])
+        .prepared(unfinished)
+        .run(|driver, _| {
             for upload in driver.pending_uploads("/")? {
                 upload?;
             }
             Ok(())
-        },
-    );
+        });
 }
 
 #[test]

@@ -133,8 +133,11 @@ impl<'a> Trial<'a> {
     /// `act` gets a driver and a local folder. It must end well as well where a killed process has done all of it.
     pub(crate) fn run(self, act: impl Fn(&S3Driver, &Path) -> Result<()>) {
         if let Some(words) = process::order() {
-            let [endpoint, access_key, secret_key, bucket, folder] = &words[..] else { panic!("{words:?}") };
-            return act(&driver_for(endpoint, access_key, secret_key, bucket), Path::new(folder)).unwrap();
+            let [endpoint, access_key, secret_key, bucket, folder] = &words[..] else {
+                panic!("{words:?}")
+            };
+            return act(&driver_for(endpoint, access_key, secret_key, bucket), Path::new(folder))
+                .unwrap();
         }
         let last = match self.changes {
             Changes::Something => Moment::Done,
@@ -145,13 +148,19 @@ impl<'a> Trial<'a> {
             requests += 1;
         }
         assert!(requests > 0, "{} asks the server nothing, or is no test", self.test);
-        let again = (0..requests).filter(|at| self.round(last, *at, &act) == Ended::Killed).count() as u64;
+        let again =
+            (0..requests).filter(|at| self.round(last, *at, &act) == Ended::Killed).count() as u64;
         println!("{}: {requests} requests, {} processes killed", self.test, requests + again);
         assert!(again > 0);
     }
 
     /// One process, killed at request number `at`, and what is found then.
-    fn round(&self, moment: Moment, at: u64, act: &impl Fn(&S3Driver, &Path) -> Result<()>) -> Ended {
+    fn round(
+        &self,
+        moment: Moment,
+        at: u64,
+        act: &impl Fn(&S3Driver, &Path) -> Result<()>,
+    ) -> Ended {
         let place = format!("{} killed at request {at}, {moment:?}", self.test);
         let faulty = Faulty::start(ServerOptions::default());
         let server = &faulty.backend;
@@ -159,17 +168,28 @@ impl<'a> Trial<'a> {
         for (path, content) in &self.before {
             server.put_object(server.bucket(), &path[1..], content.clone());
         }
-        let next = driver_for(&server.endpoint(), server.access_key(), server.secret_key(), server.bucket());
+        let next = driver_for(
+            &server.endpoint(),
+            server.access_key(),
+            server.secret_key(),
+            server.bucket(),
+        );
         (self.prepare)(&next);
 
         let ended = self.kill(&faulty, folder.path(), moment, at);
         let found = visible(&next, server);
-        old_or_new(&self.before, &self.after, &found).unwrap_or_else(|wrong| panic!("{place}: {wrong}"));
+        old_or_new(&self.before, &self.after, &found)
+            .unwrap_or_else(|wrong| panic!("{place}: {wrong}"));
         assert_pending_are_told(&next, server, &place);
         (self.look)(folder.path());
         if ended == Ended::ByItself {
             assert!(found == self.after, "{}: the result is not what it should be", self.test);
-            assert_eq!(server.open_uploads(server.bucket()).len(), self.leaves, "{}: uploads are left", self.test);
+            assert_eq!(
+                server.open_uploads(server.bucket()).len(),
+                self.leaves,
+                "{}: uploads are left",
+                self.test
+            );
         }
         // The bucket after one request is the bucket before the next: so every state meets both.
         if moment != Moment::Before {
@@ -177,7 +197,10 @@ impl<'a> Trial<'a> {
             assert!(stored(server) == found, "{place}: the purge touched a file");
         }
         act(&next, folder.path()).unwrap_or_else(|error| panic!("{place}, done again: {error}"));
-        assert!(stored(server) == self.after, "{place}, done again: the result is not what it should be");
+        assert!(
+            stored(server) == self.after,
+            "{place}, done again: the result is not what it should be"
+        );
         purge(&next, server, &place);
 
         for path in next.list("/").unwrap() {
@@ -191,10 +214,18 @@ impl<'a> Trial<'a> {
     fn kill(&self, faulty: &Faulty, folder: &Path, moment: Moment, at: u64) -> Ended {
         let count = AtomicU64::new(0);
         let fault = moment.fault();
-        faulty.by_chance(move |_| (count.fetch_add(1, Ordering::Relaxed) == at).then(|| fault.clone()));
+        faulty.by_chance(move |_| {
+            (count.fetch_add(1, Ordering::Relaxed) == at).then(|| fault.clone())
+        });
         let server = &faulty.backend;
         let url = faulty.url();
-        let words = [&url, server.access_key(), server.secret_key(), server.bucket(), folder.to_str().unwrap()];
+        let words = [
+            &url,
+            server.access_key(),
+            server.secret_key(),
+            server.bucket(),
+            folder.to_str().unwrap(),
+        ];
         let mut child = process::start(self.test, &words);
         let begun = Instant::now();
         let ended = loop {
@@ -233,8 +264,10 @@ fn visible(driver: &S3Driver, server: &Server) -> Files {
         Ok(WalkStep::Continue)
     };
     driver.walk("/", &WalkOptions::default(), &mut note).unwrap();
-    let listed: BTreeSet<String> = directories.iter().flat_map(|path| driver.list(path).unwrap()).collect();
-    let walked = files.keys().chain(directories.iter().filter(|path| *path != "/")).cloned().collect();
+    let listed: BTreeSet<String> =
+        directories.iter().flat_map(|path| driver.list(path).unwrap()).collect();
+    let walked =
+        files.keys().chain(directories.iter().filter(|path| *path != "/")).cloned().collect();
     assert_eq!(listed, walked, "list and walk differ");
 
     let step = files.len().div_ceil(LOOKED_AT).max(1);
@@ -257,7 +290,10 @@ fn visible(driver: &S3Driver, server: &Server) -> Files {
 /// What [`visible`] has shown to be all that a user sees: the objects whose keys are paths.
 fn stored(server: &Server) -> Files {
     let keys = server.keys(server.bucket()).into_iter();
-    keys.filter_map(|key| Some((driver_path(&key)?, server.object(server.bucket(), &key)?.to_vec()))).collect()
+    keys.filter_map(|key| {
+        Some((driver_path(&key)?, server.object(server.bucket(), &key)?.to_vec()))
+    })
+    .collect()
 }
 
 /// Every upload that is open is told.

@@ -11,11 +11,16 @@ type Pattern = (&'static str, fn(&[Token]) -> bool);
 /// What the rule is about.
 const PATTERNS: &[Pattern] = &[
     ("with_capacity", |tokens| is_call(tokens, &["with_capacity"])),
-    ("reserve", |tokens| is_call(tokens, &["reserve", "reserve_exact", "try_reserve", "try_reserve_exact"])),
+    ("reserve", |tokens| {
+        is_call(tokens, &["reserve", "reserve_exact", "try_reserve", "try_reserve_exact"])
+    }),
     ("resize", |tokens| is_call(tokens, &["resize", "resize_with", "set_len"])),
     ("vec![value; size]", is_sized_vec),
     ("repeat", |tokens| is_call(tokens, &["repeat"])),
-    ("sum", |tokens| matches!(tokens, [dot, name, ..] if dot.is(".") && (name.is("sum") || name.is("product")))),
+    (
+        "sum",
+        |tokens| matches!(tokens, [dot, name, ..] if dot.is(".") && (name.is("sum") || name.is("product"))),
+    ),
     ("as", is_narrowing),
     ("read_to_end", |tokens| is_call(tokens, &["read_to_end", "read_to_string"])),
     (
@@ -40,31 +45,71 @@ const REVIEWED: &[(&str, &str, usize, &str)] = &[
     ("src/cloudfront/pem.rs", "with_capacity", 1, "the length of a text in memory"),
     ("src/cloudfront/policy.rs", "as", 1, "a constant, and to a wider type"),
     ("src/credentials/http.rs", "read_to_end", 1, "DOCUMENT_LIMIT, a constant"),
-    ("src/credentials/process.rs", "read_to_end", 2, "DOCUMENT_LIMIT, a constant; a line of the kernel's"),
-    ("src/credentials/process.rs", "fs::read", 2, "lines and lists of the kernel's, of which MOST are kept"),
+    (
+        "src/credentials/process.rs",
+        "read_to_end",
+        2,
+        "DOCUMENT_LIMIT, a constant; a line of the kernel's",
+    ),
+    (
+        "src/credentials/process.rs",
+        "fs::read",
+        2,
+        "lines and lists of the kernel's, of which MOST are kept",
+    ),
     ("src/credentials/process.rs", "with_capacity", 1, "DOCUMENT_LIMIT, a constant"),
     ("src/credentials/sts.rs", "reserve", 1, "the length of a text in memory"),
-    ("src/driver/memory.rs", "read_to_end", 1, "the caller's reader, into a driver that keeps all in memory"),
-    ("src/driver/memory.rs", "reserve", 1, "the caller's offset, with an error where it cannot be had"),
+    (
+        "src/driver/memory.rs",
+        "read_to_end",
+        1,
+        "the caller's reader, into a driver that keeps all in memory",
+    ),
+    (
+        "src/driver/memory.rs",
+        "reserve",
+        1,
+        "the caller's offset, with an error where it cannot be had",
+    ),
     ("src/driver/memory.rs", "resize", 1, "the caller's offset, which was reserved before"),
     ("src/client/send.rs", "with_capacity", 1, "the headers of this client's request"),
     ("src/client/store.rs", "sum", 2, "a checksum, and no addition"),
     ("src/transport/connect.rs", "with_capacity", 1, "MAX_ADDRESSES, a constant"),
     ("src/driver/s3/writer/resume.rs", "as", 1, "32 bits to no fewer"),
     ("src/driver/provided.rs", "vec![value; size]", 1, "PIECE, a constant"),
-    ("src/driver/provided.rs", "repeat", 1, "zeros up to the caller's offset, never in memory at once"),
+    (
+        "src/driver/provided.rs",
+        "repeat",
+        1,
+        "zeros up to the caller's offset, never in memory at once",
+    ),
     ("src/driver/s3/delete.rs", "with_capacity", 1, "one batch, a constant"),
     ("src/driver/s3/mod.rs", "as", 1, "a constant on machines where it fits"),
     ("src/driver/s3/store.rs", "read_to_end", 1, "MAX_CERTIFICATES, a constant"),
-    ("src/driver/s3/write_stream.rs", "repeat", 1, "zeros up to the caller's offset, never in memory at once"),
+    (
+        "src/driver/s3/write_stream.rs",
+        "repeat",
+        1,
+        "zeros up to the caller's offset, never in memory at once",
+    ),
     (
         "src/driver/s3/writer/buffer.rs",
         "reserve",
         1,
         "a part of at most MAX_PART_SIZE, with an error where it cannot be had",
     ),
-    ("src/driver/s3/writer/checkpoint.rs", "reserve", 1, "a line of JSON with a key and an upload id"),
-    ("src/driver/s3/writer/mod.rs", "read_to_end", 2, "one byte, or the room that is left in a part"),
+    (
+        "src/driver/s3/writer/checkpoint.rs",
+        "reserve",
+        1,
+        "a line of JSON with a key and an upload id",
+    ),
+    (
+        "src/driver/s3/writer/mod.rs",
+        "read_to_end",
+        2,
+        "one byte, or the room that is left in a part",
+    ),
     ("src/driver/s3/writer/mod.rs", "with_capacity", 1, "one byte, a constant"),
     ("src/duration.rs", "as", 1, "the number of digits, of which a text has few"),
     ("src/files.rs", "read_to_end", 1, "the limit that each call passes"),
@@ -89,15 +134,30 @@ const REVIEWED: &[(&str, &str, usize, &str)] = &[
     ("src/sign/v4a.rs", "with_capacity", 1, "the length of a text in memory"),
     ("src/time.rs", "as", 7, "digits and parts of a date, all below 100"),
     ("src/time.rs", "with_capacity", 4, "the width of a date, a constant"),
-    ("src/transfer/download.rs", "resize", 1, "the length of a sparse file, which takes no space before it is written"),
+    (
+        "src/transfer/download.rs",
+        "resize",
+        1,
+        "the length of a sparse file, which takes no space before it is written",
+    ),
     ("src/transfer/download.rs", "vec![value; size]", 2, "BLOCK, a constant"),
     ("src/transfer/read_ahead/ranges.rs", "as", 1, "a constant that fits everywhere"),
-    ("src/transfer/read_ahead/ranges.rs", "resize", 2, "the window of requests, which the memory limit bounds"),
+    (
+        "src/transfer/read_ahead/ranges.rs",
+        "resize",
+        2,
+        "the window of requests, which the memory limit bounds",
+    ),
     ("src/transfer/read_ahead/ranges.rs", "vec![value; size]", 1, "BLOCK, a constant"),
     ("src/transport/connection.rs", "resize", 1, "the head of a response, at most MAX_HEAD"),
     ("src/transport/connection.rs", "vec![value; size]", 1, "READ_AHEAD, a constant"),
     ("src/transport/exchange.rs", "resize", 1, "BLOCK, a constant"),
-    ("src/transport/head.rs", "with_capacity", 2, "a head that arrived, with at most MAX_HEADERS fields"),
+    (
+        "src/transport/head.rs",
+        "with_capacity",
+        2,
+        "a head that arrived, with at most MAX_HEADERS fields",
+    ),
     ("src/transport/tls.rs", "resize", 1, "what rustls asks for one record"),
     ("src/transport/tls.rs", "vec![value; size]", 1, "INBOUND, a constant"),
     ("src/xml/percent.rs", "with_capacity", 1, "the length of a text in memory"),
@@ -122,8 +182,14 @@ const LOOPS: &[(&str, &str)] = &[
     ("src/driver/s3/mod.rs", "lists once with a size, and once without"),
     ("src/driver/provided.rs", "each turn takes a piece of a reader"),
     ("src/driver/s3/uploads.rs", "each turn takes an upload of pages that end"),
-    ("src/driver/s3/writer/resume.rs", "each turn removes an upload from a list of at most UPLOADS_OF_A_KEY"),
-    ("src/driver/s3/writer/sender.rs", "ends with the parts that were sent, whose requests have deadlines"),
+    (
+        "src/driver/s3/writer/resume.rs",
+        "each turn removes an upload from a list of at most UPLOADS_OF_A_KEY",
+    ),
+    (
+        "src/driver/s3/writer/sender.rs",
+        "ends with the parts that were sent, whose requests have deadlines",
+    ),
     ("src/middleware/cloudfront/refresh.rs", "waits between rounds, and ends with its owner"),
     ("src/sign/chunked/body.rs", "each turn takes bytes of the caller's body"),
     ("src/sign/verify/chunks.rs", "each turn takes a line of the body in memory"),
@@ -180,7 +246,8 @@ fn is_narrowing(tokens: &[Token]) -> bool {
 fn places(tree: &Tree) -> BTreeMap<(String, &'static str), Vec<usize>> {
     let mut found: BTreeMap<_, Vec<usize>> = BTreeMap::new();
     // The conformance suite runs in tests, with sizes of its own.
-    let is_reviewed = |path: &str| !path.contains("/tests") && !path.starts_with("src/conformance/");
+    let is_reviewed =
+        |path: &str| !path.contains("/tests") && !path.starts_with("src/conformance/");
     for (path, text) in tree.files.iter().filter(|(path, _)| is_reviewed(path)) {
         let (tokens, _) = lex::without_tests(&lex::tokens(text));
         for place in 0..tokens.len() {
@@ -192,11 +259,18 @@ fn places(tree: &Tree) -> BTreeMap<(String, &'static str), Vec<usize>> {
     found
 }
 
-fn breaches(tree: &Tree, reviewed: &[(&str, &str, usize, &str)], loops: &[(&str, &str)]) -> Vec<String> {
+fn breaches(
+    tree: &Tree,
+    reviewed: &[(&str, &str, usize, &str)],
+    loops: &[(&str, &str)],
+) -> Vec<String> {
     let mut found = places(tree);
     let mut breaches = Vec::new();
     for (path, pattern, count, reason) in reviewed {
-        let place = PATTERNS.iter().find(|(name, _)| name == pattern).map(|(name, _)| ((*path).to_owned(), *name));
+        let place = PATTERNS
+            .iter()
+            .find(|(name, _)| name == pattern)
+            .map(|(name, _)| ((*path).to_owned(), *name));
         let lines = place.and_then(|place| found.remove(&place)).unwrap_or_default();
         if lines.len() > *count || !tree.files.contains_key(*path) {
             breaches.push(format!("{path}: `{pattern}` at the lines {lines:?}, {count} reviewed"));
@@ -211,11 +285,9 @@ fn breaches(tree: &Tree, reviewed: &[(&str, &str, usize, &str)], loops: &[(&str,
             breaches.push(format!("{path}: no such file, or no reason for its `loop`"));
         }
     }
-    breaches.extend(
-        found
-            .into_iter()
-            .map(|((path, pattern), lines)| format!("{path}: `{pattern}` at the lines {lines:?}, not reviewed")),
-    );
+    breaches.extend(found.into_iter().map(|((path, pattern), lines)| {
+        format!("{path}: `{pattern}` at the lines {lines:?}, not reviewed")
+    }));
     breaches
 }
 
@@ -241,12 +313,28 @@ fn planted_places_are_found() {
     ];
     for (pattern, source) in planted {
         let tree = Tree::new([("src/lib.rs", source)]);
-        assert_eq!(places(&tree).keys().map(|(_, found)| *found).collect::<Vec<_>>(), [pattern], "{source}");
+        assert_eq!(
+            places(&tree).keys().map(|(_, found)| *found).collect::<Vec<_>>(),
+            [pattern],
+            "{source}"
+        );
         assert_eq!(breaches(&tree, &[], &[]).len(), 1, "{source}");
-        assert_eq!(breaches(&tree, &[("src/lib.rs", pattern, 1, "bounded by a constant")], &[]), [""; 0], "{source}");
+        assert_eq!(
+            breaches(&tree, &[("src/lib.rs", pattern, 1, "bounded by a constant")], &[]),
+            [""; 0],
+            "{source}"
+        );
         let twice = Tree::new([("src/lib.rs", format!("{source} mod a {{ {source} }}"))]);
-        assert_eq!(breaches(&twice, &[("src/lib.rs", pattern, 1, "bounded by a constant")], &[]).len(), 1, "{source}");
-        assert_eq!(breaches(&tree, &[("src/a.rs", pattern, 1, "bounded by a constant")], &[]).len(), 2, "{source}");
+        assert_eq!(
+            breaches(&twice, &[("src/lib.rs", pattern, 1, "bounded by a constant")], &[]).len(),
+            1,
+            "{source}"
+        );
+        assert_eq!(
+            breaches(&tree, &[("src/a.rs", pattern, 1, "bounded by a constant")], &[]).len(),
+            2,
+            "{source}"
+        );
         assert_eq!(breaches(&tree, &[("src/lib.rs", pattern, 1, "")], &[]).len(), 1, "{source}");
     }
     let endless = Tree::new([("src/lib.rs", "fn f() { loop {} }")]);

@@ -92,7 +92,8 @@ fn after_string(chars: &[char], place: usize) -> Option<usize> {
     let at = |place: usize| chars.get(place).copied().unwrap_or('\0');
     let prefix = (0..3).take_while(|n| matches!(at(place + n), 'b' | 'c' | 'r')).count();
     let raw = prefix > 0 && at(place + prefix - 1) == 'r';
-    let hashes = if raw { chars[place + prefix..].iter().take_while(|c| **c == '#').count() } else { 0 };
+    let hashes =
+        if raw { chars[place + prefix..].iter().take_while(|c| **c == '#').count() } else { 0 };
     let mut end = place + prefix + hashes;
     match at(end) {
         '"' => {
@@ -148,7 +149,9 @@ pub(crate) fn without_tests(tokens: &[Token]) -> (Vec<Token>, Vec<String>) {
     let (mut kept, mut modules) = (Vec::new(), Vec::new());
     let mut place = 0;
     while place < tokens.len() {
-        if !is_attribute(tokens, place) || !is_for_tests(&tokens[place..after_group(tokens, place + 1)]) {
+        if !is_attribute(tokens, place)
+            || !is_for_tests(&tokens[place..after_group(tokens, place + 1)])
+        {
             kept.push(tokens[place].clone());
             place += 1;
             continue;
@@ -169,20 +172,28 @@ pub(crate) fn without_tests(tokens: &[Token]) -> (Vec<Token>, Vec<String>) {
 }
 
 fn is_attribute(tokens: &[Token], place: usize) -> bool {
-    tokens.get(place).is_some_and(|token| token.is("#")) && tokens.get(place + 1).is_some_and(|token| token.is("["))
+    tokens.get(place).is_some_and(|token| token.is("#"))
+        && tokens.get(place + 1).is_some_and(|token| token.is("["))
 }
 
 /// Whether an attribute is a `cfg` that only tests satisfy: it names `test`, and neither `not` nor `any`.
 fn is_for_tests(attribute: &[Token]) -> bool {
-    let has = |word: &str| attribute.iter().any(|token| token.kind == Kind::Word && token.text == word);
-    attribute.get(2).is_some_and(|token| token.is("cfg")) && has("test") && !has("not") && !has("any")
+    let has =
+        |word: &str| attribute.iter().any(|token| token.kind == Kind::Word && token.text == word);
+    attribute.get(2).is_some_and(|token| token.is("cfg"))
+        && has("test")
+        && !has("not")
+        && !has("any")
 }
 
 /// The end of an item, a statement, a field or a match arm.
 pub(crate) fn after_item(tokens: &[Token], start: usize) -> usize {
-    const ITEMS: [&str; 12] =
-        ["pub", "fn", "const", "static", "struct", "enum", "trait", "type", "impl", "mod", "use", "unsafe"];
-    let is_item = tokens.get(start).is_some_and(|first| ITEMS.iter().any(|keyword| first.is(keyword)));
+    const ITEMS: [&str; 12] = [
+        "pub", "fn", "const", "static", "struct", "enum", "trait", "type", "impl", "mod", "use",
+        "unsafe",
+    ];
+    let is_item =
+        tokens.get(start).is_some_and(|first| ITEMS.iter().any(|keyword| first.is(keyword)));
     let mut place = start;
     while let Some(token) = tokens.get(place) {
         match token.text.as_str() {

@@ -87,7 +87,9 @@ fn crate_tree() -> Tree {
     let mut found = Vec::new();
     files(&root().join("src"), &mut found);
     found.retain(|path| path.extension().is_some_and(|extension| extension == "rs"));
-    let tree = Tree::new(found.iter().map(|path| (name(path), fs::read_to_string(path).expect("source text"))));
+    let tree = Tree::new(
+        found.iter().map(|path| (name(path), fs::read_to_string(path).expect("source text"))),
+    );
     assert!(tree.modules.len() > 50 && tree.arrows().len() > 200, "the sources were read");
     tree
 }
@@ -107,7 +109,10 @@ fn the_design_shows_the_same_order() {
     let design = fs::read_to_string(root().join("docs/design.md")).expect("docs/design.md");
     let rows: Vec<_> = ORDER.iter().map(|parts| parts.join(" ")).collect();
     let block = format!("```text\n{}\n```", rows.join("\n"));
-    assert!(design.contains(&block), "docs/design.md does not show the order of the parts:\n{block}");
+    assert!(
+        design.contains(&block),
+        "docs/design.md does not show the order of the parts:\n{block}"
+    );
 }
 
 #[test]
@@ -144,12 +149,16 @@ fn documents() -> Vec<(String, String)> {
             files(&folder, &mut found);
         }
     }
-    found.extend(fs::read_dir(root()).expect("the root").map(|entry| entry.expect("an entry").path()));
+    found.extend(
+        fs::read_dir(root()).expect("the root").map(|entry| entry.expect("an entry").path()),
+    );
     let is_script = |name: &str| name.starts_with("scripts/") || name.starts_with(".ci/");
     let documents: Vec<_> = found
         .iter()
         .map(|path| (name(path), path))
-        .filter(|(name, _)| (name.ends_with(".md") || is_script(name)) && !HISTORY.contains(&name.as_str()))
+        .filter(|(name, _)| {
+            (name.ends_with(".md") || is_script(name)) && !HISTORY.contains(&name.as_str())
+        })
         .filter_map(|(name, path)| Some((name, fs::read_to_string(path).ok()?)))
         .collect();
     for expected in ["README.md", "SECURITY.md", "docs/design.md", "tests/faults/README.md"] {
@@ -161,7 +170,8 @@ fn documents() -> Vec<(String, String)> {
 #[test]
 fn documents_and_scripts_name_existing_paths() {
     let exists = |path: &str| root().join(path).exists();
-    let breaches = documents().into_iter().flat_map(|(name, text)| rules::missing_paths(&name, &text, exists));
+    let breaches =
+        documents().into_iter().flat_map(|(name, text)| rules::missing_paths(&name, &text, exists));
     assert_none(&breaches.collect::<Vec<_>>());
 }
 
@@ -171,7 +181,9 @@ fn documents_name_existing_modules_types_and_tests() {
     let documents = documents().into_iter().filter(|(name, _)| name.ends_with(".md"));
     let breaches = documents.flat_map(|(name, text)| {
         let folder = root().join(&name).parent().map(Path::to_path_buf).unwrap_or_default();
-        rules::missing_names(&tree, &name, &text, |module| fs::read_to_string(folder.join(format!("{module}.rs"))).ok())
+        rules::missing_names(&tree, &name, &text, |module| {
+            fs::read_to_string(folder.join(format!("{module}.rs"))).ok()
+        })
     });
     assert_none(&breaches.collect::<Vec<_>>());
 }

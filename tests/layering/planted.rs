@@ -33,7 +33,8 @@ fn comments_and_strings_are_not_code() {
     ] {
         assert_eq!(words(source), expected, "{source}");
     }
-    let lines: Vec<_> = lex::tokens("a\n\"x\ny\"\n/* \n */ b").iter().map(|token| token.line).collect();
+    let lines: Vec<_> =
+        lex::tokens("a\n\"x\ny\"\n/* \n */ b").iter().map(|token| token.line).collect();
     assert_eq!(lines, [1, 2, 5]);
 }
 
@@ -63,13 +64,18 @@ fn names_are_followed_to_the_file_that_defines_them() {
         ),
         ("src/ground/mod.rs", "mod deep;\npub mod other;\npub use self::deep::*;"),
         ("src/ground/deep.rs", "pub struct Deep;\npub fn call() { super::other::g() }"),
-        ("src/ground/other.rs", "pub struct Thing;\npub fn g() {}\n#[cfg(test)] mod tests { use crate::top::f; }"),
+        (
+            "src/ground/other.rs",
+            "pub struct Thing;\npub fn g() {}\n#[cfg(test)] mod tests { use crate::top::f; }",
+        ),
     ]);
     let arrows: Vec<_> = tree
         .arrows()
         .into_iter()
         .filter(|arrow| arrow.name != "*")
-        .map(|arrow| format!("{}:{} {} {} {:?}", arrow.from, arrow.line, arrow.name, arrow.to, arrow.purpose))
+        .map(|arrow| {
+            format!("{}:{} {} {} {:?}", arrow.from, arrow.line, arrow.name, arrow.to, arrow.purpose)
+        })
         .collect();
     assert_eq!(
         arrows,
@@ -94,7 +100,10 @@ fn passing_a_name_on_is_not_a_use_unless_the_code_needs_it() {
     ] {
         let tree = tree(&[("src/a/mod.rs", code), ("src/a/child.rs", "pub struct Thing;")]);
         let purposes: Vec<_> = tree.arrows().iter().map(|arrow| arrow.purpose).collect();
-        assert!(!purposes.is_empty() && purposes.iter().all(|found| *found == purpose), "{code}: {purposes:?}");
+        assert!(
+            !purposes.is_empty() && purposes.iter().all(|found| *found == purpose),
+            "{code}: {purposes:?}"
+        );
     }
 }
 
@@ -121,9 +130,14 @@ fn an_arrow_upward_is_found() {
     );
     assert_breaches(
         &rules::upward(&sources(ground, "pub use crate::right::Right;"), ORDER),
-        &["src/left/mod.rs:1 passes on `Right` of src/right.rs: `left` stands in the same row as `right`"],
+        &[
+            "src/left/mod.rs:1 passes on `Right` of src/right.rs: `left` stands in the same row as `right`",
+        ],
     );
-    assert_breaches(&rules::upward(&sources(ground, "#[cfg(test)]\nmod tests { use crate::top::Top; }"), ORDER), &[]);
+    assert_breaches(
+        &rules::upward(&sources(ground, "#[cfg(test)]\nmod tests { use crate::top::Top; }"), ORDER),
+        &[],
+    );
     assert_breaches(
         &rules::upward(&tree(&[("src/lib.rs", ""), ("src/attic.rs", "")]), ORDER),
         &["src/attic.rs: `attic` has no place"],
@@ -132,12 +146,19 @@ fn an_arrow_upward_is_found() {
 
 #[test]
 fn a_clock_in_a_pure_part_is_found() {
-    let breaches =
-        |code| rules::impure(&tree(&[("src/left.rs", code)]), &["left"], &[&["std", "fs"], &["Instant", "now"]]);
+    let breaches = |code| {
+        rules::impure(
+            &tree(&[("src/left.rs", code)]),
+            &["left"],
+            &[&["std", "fs"], &["Instant", "now"]],
+        )
+    };
     assert_breaches(&breaches("fn f() {\n Instant::now(); }"), &["src/left.rs:2: `Instant::now`"]);
     assert_breaches(&breaches("use std::fs::File;"), &["src/left.rs:1: `std::fs`"]);
     assert_breaches(
-        &breaches("use std::fmt; fn now(fs: Instant) {} // std::fs\n#[cfg(test)] mod t { use std::fs; }"),
+        &breaches(
+            "use std::fmt; fn now(fs: Instant) {} // std::fs\n#[cfg(test)] mod t { use std::fs; }",
+        ),
         &[],
     );
 }
@@ -145,7 +166,11 @@ fn a_clock_in_a_pure_part_is_found() {
 #[test]
 fn a_cycle_is_found() {
     let breaches = |one, two, three| {
-        let sources = [("src/a/mod.rs", "mod one; mod two; mod three;"), ("src/a/one.rs", one), ("src/a/two.rs", two)];
+        let sources = [
+            ("src/a/mod.rs", "mod one; mod two; mod three;"),
+            ("src/a/one.rs", one),
+            ("src/a/two.rs", two),
+        ];
         rules::cycles(&tree(&[&sources[..], &[("src/a/three.rs", three)]].concat()))
     };
     let one = "use super::two::Two;\npub struct One;";
@@ -179,20 +204,27 @@ fn a_mod_file_may_define_and_assemble_but_not_in_one_item() {
         assert_breaches(&breaches(parent), &[]);
     }
     // A method or a field with the name of an item is not that item.
-    assert_breaches(&breaches("mod child;\npub struct Shared { run: u8 }\nfn run() { child::make(&Shared) }"), &[]);
+    assert_breaches(
+        &breaches("mod child;\npub struct Shared { run: u8 }\nfn run() { child::make(&Shared) }"),
+        &[],
+    );
     for parent in [
         "mod child;\npub struct Shared;\nimpl Shared { fn f(&self) { child::make(self) } }",
         "mod child;\nuse child::make;\npub struct Shared;\nimpl<T> From<T> for Shared { fn f(&self) { make(self) } }",
         "mod child;\npub struct Shared;\nimpl Shared { fn f(&self) { run() } }\nfn run() { child::make(&x) }",
     ] {
-        assert_breaches(&breaches(parent), &["2 files use each other: src/a/child.rs, src/a/mod.rs\n"]);
+        assert_breaches(
+            &breaches(parent),
+            &["2 files use each other: src/a/child.rs, src/a/mod.rs\n"],
+        );
     }
 }
 
 #[test]
 fn long_functions_and_files_are_found() {
-    let function =
-        |lines: usize| format!("fn short() {{}}\nfn long(a: [u8; 2])\nwhere A: B {{\n{}}}\n", "x;\n".repeat(lines));
+    let function = |lines: usize| {
+        format!("fn short() {{}}\nfn long(a: [u8; 2])\nwhere A: B {{\n{}}}\n", "x;\n".repeat(lines))
+    };
     assert_breaches(&rules::lengths(&Tree::new([("src/a.rs", function(67))])), &[]);
     assert_breaches(
         &rules::lengths(&Tree::new([("src/a.rs", function(68))])),
@@ -207,7 +239,10 @@ fn long_functions_and_files_are_found() {
 
 #[test]
 fn a_file_next_to_its_folder_is_found() {
-    assert_breaches(&rules::twins(&tree(&[("src/a/mod.rs", ""), ("src/a/b.rs", ""), ("src/ab.rs", "")])), &[]);
+    assert_breaches(
+        &rules::twins(&tree(&[("src/a/mod.rs", ""), ("src/a/b.rs", ""), ("src/ab.rs", "")])),
+        &[],
+    );
     assert_breaches(
         &rules::twins(&tree(&[("src/a.rs", ""), ("src/a/b.rs", "")])),
         &["src/a.rs:1: stands next to the folder src/a/, move it to src/a/mod.rs"],
@@ -218,7 +253,10 @@ fn a_file_next_to_its_folder_is_found() {
 fn a_public_name_with_two_meanings_is_found() {
     let sources = |right: &'static str| {
         tree(&[
-            ("src/lib.rs", "pub mod left; pub mod right; mod ground; pub use left::Options as LeftOptions;"),
+            (
+                "src/lib.rs",
+                "pub mod left; pub mod right; mod ground; pub use left::Options as LeftOptions;",
+            ),
             ("src/left/mod.rs", "mod inner; pub use self::inner::Options;"),
             ("src/left/inner.rs", "pub struct Options;"),
             ("src/right.rs", right),
@@ -226,21 +264,33 @@ fn a_public_name_with_two_meanings_is_found() {
         ])
     };
     let two = ["the public type `Options` has 2 meanings: src/left/inner.rs:1, src/right.rs:1"];
-    for private in
-        ["struct Options;", "pub(crate) enum Options {}", "pub fn options() {}", "pub use crate::left::Options;"]
-    {
+    for private in [
+        "struct Options;",
+        "pub(crate) enum Options {}",
+        "pub fn options() {}",
+        "pub use crate::left::Options;",
+    ] {
         assert_breaches(&rules::ambiguous(&sources(private), &[]), &[]);
     }
     for public in ["pub enum Options {}", "pub trait Options {}", "pub type Options = u8;"] {
         assert_breaches(&rules::ambiguous(&sources(public), &[]), &two);
     }
     // A type of a private module that a public one passes on, and one that a macro generates.
-    assert_breaches(&rules::ambiguous(&sources("pub use crate::ground::Options;"), &[]), &["2 meanings"]);
-    assert_breaches(&rules::ambiguous(&sources("words! { Options }\npub use self::Options;"), &[]), &["2 meanings"]);
+    assert_breaches(
+        &rules::ambiguous(&sources("pub use crate::ground::Options;"), &[]),
+        &["2 meanings"],
+    );
+    assert_breaches(
+        &rules::ambiguous(&sources("words! { Options }\npub use self::Options;"), &[]),
+        &["2 meanings"],
+    );
     fn row<'a>(modules: &'a [&'a str]) -> [Shared<'a>; 1] {
         [("Options", modules, "they are alike")]
     }
-    assert_breaches(&rules::ambiguous(&sources("pub enum Options {}"), &row(&["left::inner", "right"])), &[]);
+    assert_breaches(
+        &rules::ambiguous(&sources("pub enum Options {}"), &row(&["left::inner", "right"])),
+        &[],
+    );
     assert_breaches(&rules::ambiguous(&sources("pub enum Options {}"), &row(&["right"])), &two);
     let twice = "pub enum Options {}\npub mod inner { pub enum Options {} }";
     assert_breaches(&rules::ambiguous(&sources(twice), &row(&["left", "right"])), &["3 meanings"]);
@@ -253,14 +303,19 @@ fn a_public_name_with_two_meanings_is_found() {
 #[test]
 fn a_path_that_does_not_exist_is_found() {
     let exists = |path: &str| ["src", "src/a.rs", "src/xml", "fuzz/src/lib.rs"].contains(&path);
-    let text =
-        "see [a](src/a.rs), `src/xml/**`, ./src/, fuzz/src/lib.rs and resrc.\n`src/gone.rs`: gone, src/xml/gone/*.rs";
+    let text = "see [a](src/a.rs), `src/xml/**`, ./src/, fuzz/src/lib.rs and resrc.\n`src/gone.rs`: gone, src/xml/gone/*.rs";
     assert_breaches(
         &rules::missing_paths("README.md", text, exists),
-        &["README.md:2: `src/gone.rs` does not exist", "README.md:2: `src/xml/gone` does not exist"],
+        &[
+            "README.md:2: `src/gone.rs` does not exist",
+            "README.md:2: `src/xml/gone` does not exist",
+        ],
     );
     let short = "`xml/gone.rs`, other/gone.rs, xml/gone";
-    assert_breaches(&rules::missing_paths("README.md", short, exists), &["README.md:1: `xml/gone.rs` does not exist"]);
+    assert_breaches(
+        &rules::missing_paths("README.md", short, exists),
+        &["README.md:1: `xml/gone.rs` does not exist"],
+    );
 }
 
 #[test]
@@ -270,11 +325,15 @@ fn a_name_that_does_not_exist_is_found() {
         ("src/left/mod.rs", "mod inner; pub use self::inner::Options; words! { Colour }"),
         ("src/left/inner.rs", "pub struct Options;"),
     ]);
-    let neighbour = |name: &str| (name == "faults").then(|| "#[test] fn reset() {} // gone".to_owned());
+    let neighbour =
+        |name: &str| (name == "faults").then(|| "#[test] fn reset() {} // gone".to_owned());
     let text = "`left::Options`, s3driver::left::Colour, `left::Options::new`, `other::gone`, faults::reset, left: x\n\
                 `left::Gone::new` `faults::gone`";
     assert_breaches(
         &rules::missing_names(&tree, "README.md", text, neighbour),
-        &["README.md:2: `left::Gone::new` does not exist", "README.md:2: `faults::gone` does not exist"],
+        &[
+            "README.md:2: `left::Gone::new` does not exist",
+            "README.md:2: `faults::gone` does not exist",
+        ],
     );
 }

@@ -16,19 +16,26 @@ fn part(path: &str) -> &str {
 
 /// A part may use the rows below its own and itself; not its neighbours.
 pub(crate) fn upward(tree: &Tree, order: &[&[&str]]) -> Vec<String> {
-    let rows: BTreeMap<&str, usize> =
-        order.iter().enumerate().flat_map(|(row, parts)| parts.iter().map(move |part| (*part, row))).collect();
+    let rows: BTreeMap<&str, usize> = order
+        .iter()
+        .enumerate()
+        .flat_map(|(row, parts)| parts.iter().map(move |part| (*part, row)))
+        .collect();
     let mut breaches = Vec::new();
     for path in tree.modules.values().map(|contents| &contents.file).collect::<BTreeSet<_>>() {
         if !rows.contains_key(part(path)) {
-            breaches.push(format!("{path}: `{}` has no place in the order of the parts", part(path)));
+            breaches
+                .push(format!("{path}: `{}` has no place in the order of the parts", part(path)));
         }
     }
     let mut seen = BTreeSet::new();
     for arrow in tree.arrows() {
         let (from, to) = (part(&arrow.from), part(&arrow.to));
         let (Some(own), Some(other)) = (rows.get(from), rows.get(to)) else { continue };
-        if from != to && own >= other && seen.insert((arrow.from.clone(), arrow.to.clone(), arrow.name.clone())) {
+        if from != to
+            && own >= other
+            && seen.insert((arrow.from.clone(), arrow.to.clone(), arrow.name.clone()))
+        {
             let relation = if own == other { "stands in the same row as" } else { "stands below" };
             breaches.push(format!("{}: `{from}` {relation} `{to}`", shown(&arrow)));
         }
@@ -43,10 +50,17 @@ pub(crate) fn impure(tree: &Tree, pure: &[&str], forbidden: &[&[&str]]) -> Vec<S
         let (tokens, _) = lex::without_tests(&lex::tokens(text));
         for (place, token) in tokens.iter().enumerate() {
             for words in forbidden {
-                let follows = |(n, word): (usize, &&str)| tokens.get(place + 2 * n).is_some_and(|token| token.is(word));
-                let joined = (1..words.len()).all(|n| tokens.get(place + 2 * n - 1).is_some_and(|sign| sign.is("::")));
+                let follows = |(n, word): (usize, &&str)| {
+                    tokens.get(place + 2 * n).is_some_and(|token| token.is(word))
+                };
+                let joined = (1..words.len())
+                    .all(|n| tokens.get(place + 2 * n - 1).is_some_and(|sign| sign.is("::")));
                 if joined && words.iter().enumerate().all(follows) {
-                    breaches.push(format!("{path}:{}: `{}` in a pure part", token.line, words.join("::")));
+                    breaches.push(format!(
+                        "{path}:{}: `{}` in a pure part",
+                        token.line,
+                        words.join("::")
+                    ));
                 }
             }
         }
@@ -64,16 +78,23 @@ type Node = (String, String);
 pub(crate) fn cycles(tree: &Tree) -> Vec<String> {
     let mut arrows: BTreeMap<(Node, Node), String> = BTreeMap::new();
     for arrow in tree.arrows().into_iter().filter(|arrow| arrow.purpose == Purpose::Use) {
-        let to = (arrow.to.clone(), if collects(&arrow.to) { arrow.name.clone() } else { String::new() });
+        let to = (
+            arrow.to.clone(),
+            if collects(&arrow.to) { arrow.name.clone() } else { String::new() },
+        );
         for item in users(tree, &arrow) {
             arrows.entry(((arrow.from.clone(), item), to.clone())).or_insert_with(|| shown(&arrow));
         }
     }
     for (file, items) in tree.code.iter().filter(|(file, _)| collects(file)) {
-        for (user, used) in items.iter().flat_map(|user| items.iter().map(move |used| (user, used))) {
+        for (user, used) in items.iter().flat_map(|user| items.iter().map(move |used| (user, used)))
+        {
             if user.name != used.name && user.words.contains(&used.name) {
-                let text = format!("{file}:{} `{}` needs `{}`", user.lines.start(), user.name, used.name);
-                arrows.entry(((file.clone(), user.name.clone()), (file.clone(), used.name.clone()))).or_insert(text);
+                let text =
+                    format!("{file}:{} `{}` needs `{}`", user.lines.start(), user.name, used.name);
+                arrows
+                    .entry(((file.clone(), user.name.clone()), (file.clone(), used.name.clone())))
+                    .or_insert(text);
             }
         }
     }
@@ -122,7 +143,11 @@ fn users(tree: &Tree, arrow: &Arrow) -> Vec<String> {
 }
 
 /// The shortest way between two nodes, both included.
-fn shortest_way<'a>(next: &BTreeMap<&'a Node, Vec<&'a Node>>, from: &'a Node, to: &Node) -> Option<Vec<&'a Node>> {
+fn shortest_way<'a>(
+    next: &BTreeMap<&'a Node, Vec<&'a Node>>,
+    from: &'a Node,
+    to: &Node,
+) -> Option<Vec<&'a Node>> {
     let mut seen = BTreeSet::from([from]);
     let mut ways = VecDeque::from([vec![from]]);
     while let Some(way) = ways.pop_front() {
@@ -160,7 +185,9 @@ pub(crate) fn lengths(tree: &Tree) -> Vec<String> {
     for (path, text) in &tree.files {
         let lines = text.lines().count();
         if lines > LONGEST_FILE {
-            breaches.push(format!("{path}:{LONGEST_FILE}: the file has {lines} lines, more than {LONGEST_FILE}"));
+            breaches.push(format!(
+                "{path}:{LONGEST_FILE}: the file has {lines} lines, more than {LONGEST_FILE}"
+            ));
         }
         let tokens = lex::tokens(text);
         for (place, name) in functions(&tokens) {
@@ -180,7 +207,9 @@ pub(crate) fn lengths(tree: &Tree) -> Vec<String> {
 /// The places of `fn` and the names after it.
 fn functions(tokens: &[Token]) -> impl Iterator<Item = (usize, &str)> {
     tokens.windows(2).enumerate().filter_map(|(place, pair)| match pair {
-        [keyword, name] if keyword.is("fn") && name.kind == Kind::Word => Some((place, name.text.as_str())),
+        [keyword, name] if keyword.is("fn") && name.kind == Kind::Word => {
+            Some((place, name.text.as_str()))
+        }
         _ => None,
     })
 }
@@ -194,19 +223,27 @@ fn body_end(tokens: &[Token], mut place: usize) -> Option<usize> {
         } else if token.is("{") {
             return Some(lex::after_group(tokens, place) - 1);
         }
-        place = if token.is("(") || token.is("[") { lex::after_group(tokens, place) } else { place + 1 };
+        place = if token.is("(") || token.is("[") {
+            lex::after_group(tokens, place)
+        } else {
+            place + 1
+        };
     }
 }
 
 /// A folder's own file is `mod.rs` inside it.
 pub(crate) fn twins(tree: &Tree) -> Vec<String> {
-    let is_folder = |folder: &str| tree.files.keys().any(|path| path.starts_with(&format!("{folder}/")));
+    let is_folder =
+        |folder: &str| tree.files.keys().any(|path| path.starts_with(&format!("{folder}/")));
     let twin = |path: &&String| path.strip_suffix(".rs").is_some_and(is_folder);
     tree.files
         .keys()
         .filter(twin)
         .map(|path| {
-            format!("{path}:1: stands next to the folder {0}/, move it to {0}/mod.rs", path.trim_end_matches(".rs"))
+            format!(
+                "{path}:1: stands next to the folder {0}/, move it to {0}/mod.rs",
+                path.trim_end_matches(".rs")
+            )
         })
         .collect()
 }
@@ -221,17 +258,25 @@ pub(crate) fn ambiguous(tree: &Tree, allowed: &[Shared<'_>]) -> Vec<String> {
     for (name, owners) in meanings.iter().filter(|(_, owners)| owners.len() > 1) {
         let row = allowed.iter().find(|(allowed, ..)| allowed == name);
         // Two in the same part are two meanings again.
-        let covers = |module: &&&str| owners.iter().filter(|owner| is_below(owner, module)).count() == 1;
-        let modules: Vec<_> = row.map(|(_, modules, _)| modules.iter().filter(covers).collect()).unwrap_or_default();
+        let covers =
+            |module: &&&str| owners.iter().filter(|owner| is_below(owner, module)).count() == 1;
+        let modules: Vec<_> =
+            row.map(|(_, modules, _)| modules.iter().filter(covers).collect()).unwrap_or_default();
         let permitted = |owner: &Module| modules.iter().any(|module| is_below(owner, module));
         if !owners.iter().all(permitted) {
             let places: Vec<_> = owners.iter().map(|owner| place_of(tree, owner, name)).collect();
-            breaches.push(format!("the public type `{name}` has {} meanings: {}", owners.len(), places.join(", ")));
+            breaches.push(format!(
+                "the public type `{name}` has {} meanings: {}",
+                owners.len(),
+                places.join(", ")
+            ));
         }
     }
     for (name, modules, reason) in allowed {
         let owners: Vec<_> = meanings.get(*name).into_iter().flatten().collect();
-        for module in modules.iter().filter(|module| !owners.iter().any(|owner| is_below(owner, module))) {
+        for module in
+            modules.iter().filter(|module| !owners.iter().any(|owner| is_below(owner, module)))
+        {
             breaches
                 .push(format!("`{module}` has no public type `{name}` any more, so it needs no exception ({reason})"));
         }
@@ -251,14 +296,19 @@ fn public_types(tree: &Tree) -> BTreeMap<String, BTreeSet<Module>> {
     let mut open: Vec<Module> = vec![Module::new()];
     let mut seen = BTreeSet::new();
     while let Some(module) = open.pop() {
-        let Some(contents) = tree.modules.get(&module).filter(|_| seen.insert(module.clone())) else { continue };
+        let Some(contents) = tree.modules.get(&module).filter(|_| seen.insert(module.clone()))
+        else {
+            continue;
+        };
         open.extend(public_children(tree, &module));
         for (name, item) in &contents.items {
             if item.class == Class::Type && item.visibility == Visibility::Public {
                 found.entry(name.clone()).or_default().insert(module.clone());
             }
         }
-        for import in contents.imports.iter().filter(|import| import.visibility == Visibility::Public) {
+        for import in
+            contents.imports.iter().filter(|import| import.visibility == Visibility::Public)
+        {
             match tree.resolve(&module, &import.path) {
                 Some(Target::Module(inner)) => open.push(inner),
                 Some(Target::Item(owner, name)) if is_type(tree, &owner, &name) => {
@@ -275,7 +325,9 @@ fn public_children<'a>(tree: &'a Tree, module: &'a Module) -> impl Iterator<Item
     tree.modules
         .iter()
         .filter(|(path, contents)| {
-            path.len() == module.len() + 1 && path.starts_with(module) && contents.visibility == Visibility::Public
+            path.len() == module.len() + 1
+                && path.starts_with(module)
+                && contents.visibility == Visibility::Public
         })
         .map(|(path, _)| path.clone())
 }
@@ -297,7 +349,11 @@ fn place_of(tree: &Tree, module: &Module, name: &str) -> String {
 
 /// Every path of a source file or folder that a document or a script names exists. `sign/v4.rs` is short for
 /// `src/sign/v4.rs`.
-pub(crate) fn missing_paths(document: &str, text: &str, exists: impl Fn(&str) -> bool) -> Vec<String> {
+pub(crate) fn missing_paths(
+    document: &str,
+    text: &str,
+    exists: impl Fn(&str) -> bool,
+) -> Vec<String> {
     let in_path = |c: char| c.is_ascii_alphanumeric() || "_-./*".contains(c);
     let mut breaches = Vec::new();
     for (line, text) in text.lines().enumerate() {
@@ -305,9 +361,13 @@ pub(crate) fn missing_paths(document: &str, text: &str, exists: impl Fn(&str) ->
             let word = word.trim_start_matches("./");
             let word = word.split('*').next().unwrap_or(word).trim_end_matches(['.', '/', '-']);
             let is_short = word.ends_with(".rs")
-                && word.split_once('/').is_some_and(|(folder, _)| !exists(folder) && exists(&format!("src/{folder}")));
+                && word
+                    .split_once('/')
+                    .is_some_and(|(folder, _)| !exists(folder) && exists(&format!("src/{folder}")));
             // Other packages of the repository have a `src` of their own: `fuzz/src/lib.rs`.
-            if (word.contains("src/") && !exists(word)) || (is_short && !exists(&format!("src/{word}"))) {
+            if (word.contains("src/") && !exists(word))
+                || (is_short && !exists(&format!("src/{word}")))
+            {
                 breaches.push(format!("{document}:{}: `{word}` does not exist", line + 1));
             }
         }

@@ -99,20 +99,25 @@ pub(crate) enum Target {
 }
 
 impl Tree {
-    pub(crate) fn new<P: Into<String>, T: Into<String>>(sources: impl IntoIterator<Item = (P, T)>) -> Self {
+    pub(crate) fn new<P: Into<String>, T: Into<String>>(
+        sources: impl IntoIterator<Item = (P, T)>,
+    ) -> Self {
         let files = sources.into_iter().map(|(path, text)| (path.into(), text.into())).collect();
-        let mut tree = Self { files, modules: BTreeMap::new(), code: BTreeMap::new(), references: Vec::new() };
+        let mut tree =
+            Self { files, modules: BTreeMap::new(), code: BTreeMap::new(), references: Vec::new() };
         let mut tests: Vec<Module> = Vec::new();
         let mut parsed = Vec::new();
         for (path, text) in &tree.files {
             let Some(module) = module_of(path) else { continue };
             let (tokens, test_modules) = lex::without_tests(&lex::tokens(text));
-            tests.extend(test_modules.into_iter().map(|name| [module.clone(), vec![name]].concat()));
+            tests
+                .extend(test_modules.into_iter().map(|name| [module.clone(), vec![name]].concat()));
             parsed.push((path.clone(), module, tokens));
         }
         parsed.retain(|(_, module, _)| !tests.iter().any(|test| module.starts_with(test)));
         for (path, module, _) in &parsed {
-            tree.modules.insert(module.clone(), Contents { file: path.clone(), ..Contents::default() });
+            tree.modules
+                .insert(module.clone(), Contents { file: path.clone(), ..Contents::default() });
         }
         for (path, module, tokens) in &parsed {
             tree.code.insert(path.clone(), code(tokens));
@@ -133,16 +138,19 @@ impl Tree {
                     Some(Target::Module(to)) if import.name == "*" => (to, "*".to_owned()),
                     _ => continue,
                 };
-                let passed_on = import.visibility != Visibility::Private && !self.mentions(contents, &import.name);
+                let passed_on = import.visibility != Visibility::Private
+                    && !self.mentions(contents, &import.name);
                 let purpose = if passed_on { Purpose::Reexport } else { Purpose::Use };
                 let alias = import.name.clone();
-                arrows.push(Arrow { alias, ..self.arrow(contents, &to, import.line, name, purpose) });
+                arrows
+                    .push(Arrow { alias, ..self.arrow(contents, &to, import.line, name, purpose) });
             }
         }
         for reference in &self.references {
-            if let (Some(Target::Item(to, name)), Some(from)) =
-                (self.resolve(&reference.module, &reference.path), self.modules.get(&reference.module))
-            {
+            if let (Some(Target::Item(to, name)), Some(from)) = (
+                self.resolve(&reference.module, &reference.path),
+                self.modules.get(&reference.module),
+            ) {
                 arrows.push(self.arrow(from, &to, reference.line, name, Purpose::Use));
             }
         }
@@ -152,14 +160,23 @@ impl Tree {
         arrows
     }
 
-    fn arrow(&self, from: &Contents, to: &Module, line: usize, name: String, purpose: Purpose) -> Arrow {
+    fn arrow(
+        &self,
+        from: &Contents,
+        to: &Module,
+        line: usize,
+        name: String,
+        purpose: Purpose,
+    ) -> Arrow {
         let to = self.modules.get(to).map_or_else(String::new, |contents| contents.file.clone());
         Arrow { from: from.file.clone(), to, line, alias: name.clone(), name, purpose }
     }
 
     /// Whether the file's code names `name` outside of `use` declarations.
     fn mentions(&self, contents: &Contents, name: &str) -> bool {
-        self.code.get(&contents.file).is_some_and(|items| items.iter().any(|item| item.words.contains(name)))
+        self.code
+            .get(&contents.file)
+            .is_some_and(|items| items.iter().any(|item| item.words.contains(name)))
     }
 
     /// Follows a path to the module that defines its last name. `None`: it leads out of the crate.
@@ -194,14 +211,19 @@ impl Tree {
                 continue;
             }
             let tail = &rest[place + 1..];
-            return self.named(&module, name, depth).or_else(|| self.globbed(&module, name, depth)).map_or_else(
-                // Types that a macro generates are defined nowhere else than in the module that was named.
-                || (anchored || place > 0).then(|| Target::Item(module.clone(), name.clone())),
-                |target| match target {
-                    Target::Module(inner) if !tail.is_empty() => self.follow(&inner, &with_self(tail), depth + 1),
-                    target => Some(target),
-                },
-            );
+            return self
+                .named(&module, name, depth)
+                .or_else(|| self.globbed(&module, name, depth))
+                .map_or_else(
+                    // Types that a macro generates are defined nowhere else than in the module that was named.
+                    || (anchored || place > 0).then(|| Target::Item(module.clone(), name.clone())),
+                    |target| match target {
+                        Target::Module(inner) if !tail.is_empty() => {
+                            self.follow(&inner, &with_self(tail), depth + 1)
+                        }
+                        target => Some(target),
+                    },
+                );
         }
         Some(Target::Module(module))
     }
@@ -219,9 +241,11 @@ impl Tree {
 
     fn globbed(&self, module: &Module, name: &str, depth: usize) -> Option<Target> {
         let globs = self.modules.get(module)?.imports.iter().filter(|import| import.name == "*");
-        globs.filter_map(|glob| self.follow(module, &glob.path, depth + 1)).find_map(|target| match target {
-            Target::Module(inner) if inner != *module => self.named(&inner, name, depth + 1),
-            _ => None,
+        globs.filter_map(|glob| self.follow(module, &glob.path, depth + 1)).find_map(|target| {
+            match target {
+                Target::Module(inner) if inner != *module => self.named(&inner, name, depth + 1),
+                _ => None,
+            }
         })
     }
 }
@@ -260,10 +284,19 @@ fn code(tokens: &[Token]) -> Vec<Code> {
         }
         let end = lex::after_item(tokens, keyword).max(keyword + 1);
         let item = &tokens[start..end];
-        if !(0..item.len()).take_while(|place| !item[*place].is("{")).any(|place| is_use(item, place)) {
-            let words = (start..end).filter(|place| is_name(tokens, *place)).map(|place| tokens[place].text.clone());
+        if !(0..item.len())
+            .take_while(|place| !item[*place].is("{"))
+            .any(|place| is_use(item, place))
+        {
+            let words = (start..end)
+                .filter(|place| is_name(tokens, *place))
+                .map(|place| tokens[place].text.clone());
             let words = words.collect();
-            items.push(Code { name: name_of(item), lines: item[0].line..=tokens[end - 1].line, words });
+            items.push(Code {
+                name: name_of(item),
+                lines: item[0].line..=tokens[end - 1].line,
+                words,
+            });
         }
         start = end;
     }
@@ -280,15 +313,20 @@ fn is_name(tokens: &[Token], place: usize) -> bool {
 /// The name an item defines or, for an `impl`, that of its type; empty for what has none.
 fn name_of(item: &[Token]) -> String {
     let head = &item[..item.iter().position(|token| token.is("{")).unwrap_or(item.len())];
-    let after = |place: usize| head[place + 1..].iter().find(|token| token.kind == Kind::Word && !token.is("fn"));
+    let after = |place: usize| {
+        head[place + 1..].iter().find(|token| token.kind == Kind::Word && !token.is("fn"))
+    };
     if let Some(place) = head
         .iter()
         .position(|token| token.is("impl"))
         .filter(|place| !head[..*place].iter().any(|token| token.is("fn")))
     {
-        let head = &head[place..head.iter().position(|token| token.is("where")).unwrap_or(head.len())];
-        let of =
-            head.iter().position(|token| token.is("for")).map_or_else(|| after_generics(head, 1), |place| place + 1);
+        let head =
+            &head[place..head.iter().position(|token| token.is("where")).unwrap_or(head.len())];
+        let of = head
+            .iter()
+            .position(|token| token.is("for"))
+            .map_or_else(|| after_generics(head, 1), |place| place + 1);
         // The last name of the type's path, before its parameters.
         let path = head[of..].iter().take_while(|token| !token.is("<"));
         return path
@@ -296,7 +334,8 @@ fn name_of(item: &[Token]) -> String {
             .last()
             .map_or_else(String::new, |token| token.text.clone());
     }
-    const KEYWORDS: [&str; 8] = ["struct", "enum", "trait", "type", "fn", "const", "static", "macro_rules"];
+    const KEYWORDS: [&str; 8] =
+        ["struct", "enum", "trait", "type", "fn", "const", "static", "macro_rules"];
     let keyword = head.iter().position(|token| KEYWORDS.iter().any(|keyword| token.is(keyword)));
     keyword.and_then(after).map_or_else(String::new, |token| token.text.clone())
 }
@@ -368,7 +407,8 @@ impl Walk<'_> {
         if let Some(contents) = self.tree.modules.get_mut(&child) {
             contents.visibility = visibility;
         } else if inline {
-            let contents = Contents { file: self.file.to_owned(), visibility, ..Contents::default() };
+            let contents =
+                Contents { file: self.file.to_owned(), visibility, ..Contents::default() };
             self.tree.modules.insert(child.clone(), contents);
         }
         if !inline {
@@ -388,9 +428,15 @@ impl Walk<'_> {
             _ => return,
         };
         let name = self.tokens[place + 1..].iter().find(|token| !token.is("!") && !token.is("mut"));
-        let Some(name) = name.filter(|name| name.kind == Kind::Word && name.text != "fn") else { return };
+        let Some(name) = name.filter(|name| name.kind == Kind::Word && name.text != "fn") else {
+            return;
+        };
         let mut first = place;
-        while first > 0 && ["const", "async", "unsafe", "extern"].iter().any(|word| self.tokens[first - 1].is(word)) {
+        while first > 0
+            && ["const", "async", "unsafe", "extern"]
+                .iter()
+                .any(|word| self.tokens[first - 1].is(word))
+        {
             first -= 1;
         }
         let item = Item { class, visibility: self.visibility(first), line: name.line };
@@ -426,7 +472,13 @@ impl Walk<'_> {
     }
 
     /// Reads one branch of a `use` tree.
-    fn branch(&self, mut place: usize, prefix: &[String], visibility: Visibility, found: &mut Vec<Import>) -> usize {
+    fn branch(
+        &self,
+        mut place: usize,
+        prefix: &[String],
+        visibility: Visibility,
+        found: &mut Vec<Import>,
+    ) -> usize {
         let mut path = prefix.to_vec();
         while let Some(token) = self.tokens.get(place) {
             if token.is("{") {
@@ -447,7 +499,8 @@ impl Walk<'_> {
             }
             if token.is("as") {
                 place += 1;
-                let alias = self.tokens.get(place).map_or_else(String::new, |token| token.text.clone());
+                let alias =
+                    self.tokens.get(place).map_or_else(String::new, |token| token.text.clone());
                 found.push(Import { path, name: alias, visibility, line: token.line });
                 return place + 1;
             }

@@ -308,7 +308,9 @@ impl Shared {
     fn write(&self, stream: &mut TcpStream, body: &Body, limit: u64) -> io::Result<()> {
         let mut pace = Pace::new(self.line);
         match body {
-            Body::Text(text) => stream.write_all(&text.as_bytes()[..text.len().min(limit as usize)]),
+            Body::Text(text) => {
+                stream.write_all(&text.as_bytes()[..text.len().min(limit as usize)])
+            }
             Body::Object(range) => {
                 let (mut at, end) = (range.start, range.end.min(range.start.saturating_add(limit)));
                 while at < end {
@@ -393,12 +395,20 @@ impl Shared {
             "ListObjectsV2" => self.list(request),
             "ListMultipartUploads" => {
                 let page = "<IsTruncated>false</IsTruncated>";
-                Reply::text(200, format!("<ListMultipartUploadsResult>{page}</ListMultipartUploadsResult>"))
+                Reply::text(
+                    200,
+                    format!("<ListMultipartUploadsResult>{page}</ListMultipartUploadsResult>"),
+                )
             }
             "DeleteObjects" => {
                 let mut result = String::from("<DeleteResult>");
                 let mut objects = self.objects.lock().unwrap();
-                for key in request.body.split("<Key>").skip(1).filter_map(|rest| rest.split("</Key>").next()) {
+                for key in request
+                    .body
+                    .split("<Key>")
+                    .skip(1)
+                    .filter_map(|rest| rest.split("</Key>").next())
+                {
                     objects.remove(key);
                     write!(result, "<Deleted><Key>{key}</Key></Deleted>").unwrap();
                 }
@@ -417,7 +427,8 @@ impl Shared {
                 self.uploads.lock().unwrap().insert(id.clone(), 0);
                 let Request { key, .. } = request;
                 let head = "<InitiateMultipartUploadResult>";
-                let names = format!("<Bucket>{BUCKET}</Bucket><Key>{key}</Key><UploadId>{id}</UploadId>");
+                let names =
+                    format!("<Bucket>{BUCKET}</Bucket><Key>{key}</Key><UploadId>{id}</UploadId>");
                 Reply::text(200, format!("{head}{names}</InitiateMultipartUploadResult>"))
             }
             "UploadPart" => {
@@ -428,7 +439,8 @@ impl Shared {
                 let size = self.uploads.lock().unwrap().remove(&upload()).unwrap();
                 self.objects.lock().unwrap().insert(request.key.clone(), size);
                 let Request { key, .. } = request;
-                let names = format!("<Bucket>{BUCKET}</Bucket><Key>{key}</Key><ETag>\"{ETAG}\"</ETag>");
+                let names =
+                    format!("<Bucket>{BUCKET}</Bucket><Key>{key}</Key><ETag>\"{ETAG}\"</ETag>");
                 let head = "<CompleteMultipartUploadResult>";
                 Reply::text(200, format!("{head}{names}</CompleteMultipartUploadResult>"))
             }
@@ -450,7 +462,8 @@ impl Shared {
         };
         let mut headers = format!("etag: \"{etag}\"\r\naccept-ranges: bytes\r\n");
         let asked = request.headers.get("range").filter(|_| !matches!(fault, Fault::Whole));
-        let Some(range) = asked.and_then(|range| range.strip_prefix("bytes=")?.split_once('-')) else {
+        let Some(range) = asked.and_then(|range| range.strip_prefix("bytes=")?.split_once('-'))
+        else {
             if request.headers.get("x-amz-checksum-mode").is_some_and(|mode| mode == "ENABLED") {
                 let told = if self.wrong_checksum.load(Ordering::SeqCst) { size + 1 } else { size };
                 write!(headers, "x-amz-checksum-crc64nvme: {}\r\n", checksum(told)).unwrap();
@@ -473,8 +486,11 @@ impl Shared {
         let most: usize = get("max-keys").parse().unwrap_or(1000);
         let objects = self.objects.lock().unwrap();
         let after = get("start-after").max(get("continuation-token"));
-        let mut from =
-            if after >= prefix { Bound::Excluded(after.to_owned()) } else { Bound::Included(prefix.to_owned()) };
+        let mut from = if after >= prefix {
+            Bound::Excluded(after.to_owned())
+        } else {
+            Bound::Included(prefix.to_owned())
+        };
         let (mut entries, mut last, mut truncated) = (String::new(), String::new(), false);
         for count in 0.. {
             let next = objects.range::<String, _>((from.clone(), Bound::Unbounded)).next();
@@ -483,17 +499,25 @@ impl Shared {
                 truncated = true;
                 break;
             }
-            let rolled = (!delimiter.is_empty()).then(|| key[prefix.len()..].find(delimiter)).flatten();
+            let rolled =
+                (!delimiter.is_empty()).then(|| key[prefix.len()..].find(delimiter)).flatten();
             match rolled {
                 Some(at) => {
                     let rolled = &key[..prefix.len() + at + delimiter.len()];
-                    write!(entries, "<CommonPrefixes><Prefix>{rolled}</Prefix></CommonPrefixes>").unwrap();
+                    write!(entries, "<CommonPrefixes><Prefix>{rolled}</Prefix></CommonPrefixes>")
+                        .unwrap();
                     // Behind every key that begins like this.
                     last = format!("{rolled}\u{10ffff}");
                 }
                 None => {
-                    write!(entries, "<Contents><Key>{key}</Key><Size>{size}</Size><ETag>\"{ETAG}\"</ETag>").unwrap();
-                    entries.push_str("<LastModified>2026-01-01T00:00:00.000Z</LastModified></Contents>");
+                    write!(
+                        entries,
+                        "<Contents><Key>{key}</Key><Size>{size}</Size><ETag>\"{ETAG}\"</ETag>"
+                    )
+                    .unwrap();
+                    entries.push_str(
+                        "<LastModified>2026-01-01T00:00:00.000Z</LastModified></Contents>",
+                    );
                     last.clone_from(key);
                 }
             }
@@ -505,7 +529,9 @@ impl Shared {
         };
         Reply::text(
             200,
-            format!("<ListBucketResult><IsTruncated>{truncated}</IsTruncated>{more}{entries}</ListBucketResult>"),
+            format!(
+                "<ListBucketResult><IsTruncated>{truncated}</IsTruncated>{more}{entries}</ListBucketResult>"
+            ),
         )
     }
 }

@@ -1,7 +1,8 @@
 //! A storage driver in memory, with a root directory and object keys like the S3 driver's. No more than URLs need.
 #![allow(dead_code, reason = "each test program uses its own part")]
 use s3driver::driver::{
-    FileInfo, FileKind, FileWriter, Method, StorageDriver, UrlOptions, WalkOptions, WalkStep, WriteMode, check_path,
+    FileInfo, FileKind, FileWriter, Method, StorageDriver, UrlOptions, WalkOptions, WalkStep,
+    WriteMode, check_path,
 };
 use s3driver::{Error, ErrorKind, Result};
 use std::collections::BTreeMap;
@@ -48,7 +49,8 @@ impl StorageDriver for Memory {
     }
     fn get_content(&self, path: &str) -> Result<Vec<u8>> {
         check_path(path)?;
-        self.object(&self.key(path)).ok_or_else(|| Error::new(ErrorKind::PathNotFound, "path not found"))
+        self.object(&self.key(path))
+            .ok_or_else(|| Error::new(ErrorKind::PathNotFound, "path not found"))
     }
     fn put_content(&self, path: &str, content: &[u8]) -> Result<()> {
         check_path(path)?;
@@ -57,7 +59,9 @@ impl StorageDriver for Memory {
     }
     fn reader(&self, path: &str, offset: i64) -> Result<Box<dyn Read + Send>> {
         let content = self.get_content(path)?;
-        Ok(Box::new(Cursor::new(content[usize::try_from(offset).unwrap().min(content.len())..].to_vec())))
+        Ok(Box::new(Cursor::new(
+            content[usize::try_from(offset).unwrap().min(content.len())..].to_vec(),
+        )))
     }
     fn writer(&self, _: &str, _: WriteMode) -> Result<Box<dyn FileWriter>> {
         Err(unsupported())
@@ -90,7 +94,12 @@ impl StorageDriver for Memory {
             method => Ok(format!("https://s3.example/bucket/{}?{method:?}", self.key(path))),
         }
     }
-    fn walk(&self, from: &str, _: &WalkOptions, visit: &mut dyn FnMut(&FileInfo) -> Result<WalkStep>) -> Result<()> {
+    fn walk(
+        &self,
+        from: &str,
+        _: &WalkOptions,
+        visit: &mut dyn FnMut(&FileInfo) -> Result<WalkStep>,
+    ) -> Result<()> {
         visit(&self.stat(from)?).map(drop)
     }
     fn object_key(&self, path: &str) -> Option<String> {

@@ -57,7 +57,8 @@ impl Time {
         let (mut year, mut month) = (1970, 0);
         loop {
             let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-            let length = [31, if leap { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31][month];
+            let length =
+                [31, if leap { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31][month];
             if days < length {
                 break;
             }
@@ -67,11 +68,20 @@ impl Time {
                 (year, month) = (year + 1, 0);
             }
         }
-        let name = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"][month];
+        let name =
+            ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+                [month];
         let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
         Self {
-            amz: format!("{year:04}{:02}{:02}T{hour:02}{minute:02}{second:02}Z", month + 1, days + 1),
-            http: format!("{weekday}, {:02} {name} {year:04} {hour:02}:{minute:02}:{second:02} GMT", days + 1),
+            amz: format!(
+                "{year:04}{:02}{:02}T{hour:02}{minute:02}{second:02}Z",
+                month + 1,
+                days + 1
+            ),
+            http: format!(
+                "{weekday}, {:02} {name} {year:04} {hour:02}:{minute:02}:{second:02} GMT",
+                days + 1
+            ),
             unix,
         }
     }
@@ -174,15 +184,20 @@ impl Naive {
     pub fn uri_encode(&self, text: &str, in_path: bool) -> String {
         let mut out = String::new();
         for byte in text.bytes() {
-            let unreserved =
-                byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.' || byte == b'_' || byte == b'~';
+            let unreserved = byte.is_ascii_alphanumeric()
+                || byte == b'-'
+                || byte == b'.'
+                || byte == b'_'
+                || byte == b'~';
             if byte == b'~' && self.makes(Mistake::TildeEncoded) {
                 out += "%7E";
             } else if byte == b'*' && self.makes(Mistake::StarKept) {
                 out.push('*');
             } else if byte == b' ' && self.makes(Mistake::PlusForSpace) {
                 out.push('+');
-            } else if unreserved || (byte == b'/' && in_path && !self.makes(Mistake::PathSlashEncoded)) {
+            } else if unreserved
+                || (byte == b'/' && in_path && !self.makes(Mistake::PathSlashEncoded))
+            {
                 out.push(char::from(byte));
             } else if self.makes(Mistake::LowerCaseHex) {
                 out += &format!("%{byte:02x}");
@@ -215,7 +230,11 @@ impl Naive {
             path = kept.join("/");
         }
         let encoded = self.uri_encode(&path, true);
-        if self.makes(Mistake::PathEncodedTwice) { self.uri_encode(&encoded, true) } else { encoded }
+        if self.makes(Mistake::PathEncodedTwice) {
+            self.uri_encode(&encoded, true)
+        } else {
+            encoded
+        }
     }
 
     /// "URI-encode name and values individually. You must also sort the parameters in the canonical query string
@@ -237,8 +256,10 @@ impl Naive {
         if self.makes(Mistake::QuerySortedBeforeEncoding) {
             query.sort();
         }
-        let mut encoded: Vec<(String, String)> =
-            query.iter().map(|(name, value)| (self.uri_encode(name, false), self.uri_encode(value, false))).collect();
+        let mut encoded: Vec<(String, String)> = query
+            .iter()
+            .map(|(name, value)| (self.uri_encode(name, false), self.uri_encode(value, false)))
+            .collect();
         if !self.makes(Mistake::QueryNotSorted)
             && !self.makes(Mistake::QuerySortedAsStrings)
             && !self.makes(Mistake::QuerySortedBeforeEncoding)
@@ -247,9 +268,11 @@ impl Naive {
         }
         let mut joined: Vec<String> = encoded
             .into_iter()
-            .map(|(name, value)| match value.is_empty() && self.makes(Mistake::QueryBareNameWithoutEquals) {
-                true => name,
-                false => format!("{name}={value}"),
+            .map(|(name, value)| {
+                match value.is_empty() && self.makes(Mistake::QueryBareNameWithoutEquals) {
+                    true => name,
+                    false => format!("{name}={value}"),
+                }
             })
             .collect();
         if self.makes(Mistake::QuerySortedAsStrings) {
@@ -262,7 +285,11 @@ impl Naive {
     fn canonical_headers(&self, headers: &Pairs) -> Pairs {
         let mut out: Pairs = Vec::new();
         for (name, value) in headers {
-            let name = if self.makes(Mistake::HeaderNameCaseKept) { name.clone() } else { name.to_lowercase() };
+            let name = if self.makes(Mistake::HeaderNameCaseKept) {
+                name.clone()
+            } else {
+                name.to_lowercase()
+            };
             let value = if self.makes(Mistake::HeaderNotTrimmed) {
                 value.clone()
             } else if self.makes(Mistake::HeaderSpacesKept) {
@@ -270,13 +297,18 @@ impl Naive {
             } else if self.makes(Mistake::HeaderTabsKept) {
                 value.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
             } else {
-                value.split([' ', '\t']).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+                value
+                    .split([' ', '\t'])
+                    .filter(|word| !word.is_empty())
+                    .collect::<Vec<_>>()
+                    .join(" ")
             };
             let value = match name == "host" && self.makes(Mistake::HostWithoutPort) {
                 true => value.split(':').next().unwrap_or_default().to_owned(),
                 false => value,
             };
-            let separator = if self.makes(Mistake::HeaderValuesJoinedWithSpace) { ", " } else { "," };
+            let separator =
+                if self.makes(Mistake::HeaderValuesJoinedWithSpace) { ", " } else { "," };
             match out.iter_mut().find(|(given, _)| *given == name) {
                 Some((_, values)) if self.makes(Mistake::HeaderValuesSorted) && value < *values => {
                     *values = format!("{value}{separator}{values}");
@@ -291,8 +323,15 @@ impl Naive {
         out
     }
 
-    fn canonical_request(&self, case: &Case, query: &str, headers: &Pairs, payload_hash: &str) -> String {
-        let lines: String = headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+    fn canonical_request(
+        &self,
+        case: &Case,
+        query: &str,
+        headers: &Pairs,
+        payload_hash: &str,
+    ) -> String {
+        let lines: String =
+            headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
         let between = if self.makes(Mistake::HeadersWithoutEmptyLine) { "" } else { "\n" };
         format!(
             "{}\n{}\n{query}\n{lines}{between}{}\n{payload_hash}",
@@ -322,8 +361,12 @@ impl Naive {
 
     fn signing_key(&self, case: &Case) -> Vec<u8> {
         let prefix = if self.makes(Mistake::SecretWithoutPrefix) { "" } else { "AWS4" };
-        let mut parts =
-            vec![case.time.amz[..8].to_owned(), case.region.clone(), "s3".to_owned(), "aws4_request".to_owned()];
+        let mut parts = vec![
+            case.time.amz[..8].to_owned(),
+            case.region.clone(),
+            "s3".to_owned(),
+            "aws4_request".to_owned(),
+        ];
         if self.makes(Mistake::KeyPartsSwapped) {
             parts.swap(0, 1);
         }
@@ -364,8 +407,12 @@ impl Naive {
             headers.push(("x-amz-security-token".to_owned(), token.clone()));
         }
         let headers = self.canonical_headers(&headers);
-        let canonical_request =
-            self.canonical_request(case, &self.canonical_query(&case.query), &headers, &payload_hash);
+        let canonical_request = self.canonical_request(
+            case,
+            &self.canonical_query(&case.query),
+            &headers,
+            &payload_hash,
+        );
         let string_to_sign = self.string_to_sign(case, &canonical_request);
         let signature = self.mac(case, &string_to_sign);
         let sent = format!(
@@ -461,7 +508,9 @@ impl Naive {
             .iter()
             .map(|(name, value)| match value.as_str() {
                 "" => self.uri_encode(name, false),
-                value => format!("{}={}", self.uri_encode(name, false), self.uri_encode(value, false)),
+                value => {
+                    format!("{}={}", self.uri_encode(name, false), self.uri_encode(value, false))
+                }
             })
             .collect();
         query.push(format!("AWSAccessKeyId={}", self.uri_encode(&case.access_key, false)));
@@ -478,7 +527,8 @@ impl Naive {
             let found = case.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted));
             found.map_or(String::new(), |(_, value)| value.trim_matches([' ', '\t']).to_owned())
         };
-        let has = |wanted: &str| case.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(wanted));
+        let has =
+            |wanted: &str| case.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(wanted));
         // "If you include the x-amz-date header, use the empty string for the Date"; Expires takes the same place.
         let presigned = date != case.time.http;
         let date = if !presigned && has("x-amz-date") && !self.makes(Mistake::DateBesideAmzDate) {
@@ -513,7 +563,8 @@ impl Naive {
         if !self.makes(Mistake::HeaderNotSorted) {
             amz.sort();
         }
-        let amz: String = amz.into_iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+        let amz: String =
+            amz.into_iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
 
         let mut resource = match bucket {
             Some(bucket) if !self.makes(Mistake::BucketLeftOut) => format!("/{bucket}"),
@@ -537,19 +588,27 @@ impl Naive {
             .into_iter()
             .map(|(name, value)| match value.as_str() {
                 "" => name,
-                value if self.makes(Mistake::SubResourceEncoded) => format!("{name}={}", self.uri_encode(value, false)),
+                value if self.makes(Mistake::SubResourceEncoded) => {
+                    format!("{name}={}", self.uri_encode(value, false))
+                }
                 value => format!("{name}={value}"),
             })
             .collect();
         if !signed.is_empty() {
             resource = format!("{resource}?{}", signed.join("&"));
         }
-        let string_to_sign =
-            format!("{}\n{}\n{}\n{date}\n{amz}{resource}", case.method, of("content-md5"), of("content-type"));
+        let string_to_sign = format!(
+            "{}\n{}\n{}\n{date}\n{amz}{resource}",
+            case.method,
+            of("content-md5"),
+            of("content-type")
+        );
         let mac = hmac(&sha1, 64, case.secret.as_bytes(), string_to_sign.as_bytes());
         let signature = base64(&mac);
         match self.makes(Mistake::SignatureUrlSafe) {
-            true => (string_to_sign, signature.replace('+', "-").replace('/', "_").replace('=', "")),
+            true => {
+                (string_to_sign, signature.replace('+', "-").replace('/', "_").replace('=', ""))
+            }
             false => (string_to_sign, signature),
         }
     }
@@ -585,7 +644,13 @@ pub fn sub_resources() -> impl Iterator<Item = &'static str> {
 }
 
 /// The signature of version 4 over a string to sign.
-pub fn v4_signature(secret: &str, day: &str, region: &str, service: &str, string_to_sign: &str) -> String {
+pub fn v4_signature(
+    secret: &str,
+    day: &str,
+    region: &str,
+    service: &str,
+    string_to_sign: &str,
+) -> String {
     let mut key = format!("AWS4{secret}").into_bytes();
     for part in [day, region, service, "aws4_request"] {
         key = hmac_sha256(&key, part.as_bytes());
@@ -633,10 +698,12 @@ fn hmac(hash: &dyn Fn(&[u8]) -> Vec<u8>, block: usize, key: &[u8], message: &[u8
 
 /// RFC 4648 section 4.
 fn base64(bytes: &[u8]) -> String {
-    let alphabet: Vec<char> = ('A'..='Z').chain('a'..='z').chain('0'..='9').chain(['+', '/']).collect();
+    let alphabet: Vec<char> =
+        ('A'..='Z').chain('a'..='z').chain('0'..='9').chain(['+', '/']).collect();
     let mut out = String::new();
     for group in bytes.chunks(3) {
-        let bits: u32 = (0..3).map(|i| u32::from(group.get(i).copied().unwrap_or(0)) << (16 - 8 * i)).sum();
+        let bits: u32 =
+            (0..3).map(|i| u32::from(group.get(i).copied().unwrap_or(0)) << (16 - 8 * i)).sum();
         for i in 0..4 {
             match i <= group.len() {
                 true => out.push(alphabet[(bits >> (18 - 6 * i) & 63) as usize]),

@@ -25,7 +25,11 @@ fn with_request<T>(case: &Case, run: impl FnOnce(&Request<'_>) -> T) -> T {
 }
 
 fn authorization(headers: &[(&'static str, String)]) -> String {
-    headers.iter().find(|(name, _)| *name == "authorization").map(|(_, value)| value.clone()).unwrap_or_default()
+    headers
+        .iter()
+        .find(|(name, _)| *name == "authorization")
+        .map(|(_, value)| value.clone())
+        .unwrap_or_default()
 }
 
 /// Version 4 in the header. The chunks are read back from the framed body.
@@ -40,7 +44,9 @@ pub fn v4(case: &Case) -> Result<V4, Error> {
     };
     let signed = with_request(case, |request| key.sign(request, payload, time))?;
     let chunks = match &case.body {
-        Body::Chunks(data, size) => chunks(data, *size, ChunkSigner::new(&key, time, &signed.steps.signature)?)?,
+        Body::Chunks(data, size) => {
+            chunks(data, *size, ChunkSigner::new(&key, time, &signed.steps.signature)?)?
+        }
         _ => Vec::new(),
     };
     Ok(V4 {
@@ -61,12 +67,16 @@ fn chunks(data: &[u8], size: usize, mut signer: ChunkSigner) -> Result<Vec<Strin
     }
     let layout = Layout::signed(data.len() as u64).with_chunk_size(size)?;
     let mut wire = Vec::new();
-    layout.signed_body(data, signer, None)?.read_to_end(&mut wire).expect("a body of the announced length");
+    layout
+        .signed_body(data, signer, None)?
+        .read_to_end(&mut wire)
+        .expect("a body of the announced length");
     let (mut rest, mut found, mut decoded) = (&wire[..], Vec::new(), Vec::new());
     loop {
         let end = rest.windows(2).position(|pair| pair == b"\r\n").expect("a chunk's head ends");
         let head = std::str::from_utf8(&rest[..end]).expect("a head is text");
-        let (length, signature) = head.split_once(";chunk-signature=").expect("a head names its signature");
+        let (length, signature) =
+            head.split_once(";chunk-signature=").expect("a head names its signature");
         let length = usize::from_str_radix(length, 16).expect("a length in hex");
         found.push(signature.to_owned());
         decoded.extend_from_slice(&rest[end + 2..][..length]);
@@ -85,7 +95,14 @@ pub fn v4_presigned(case: &Case, seconds: u64) -> Result<V4, Error> {
     let scope = v4::Scope { region: &case.region, service: "s3" };
     let time = Timestamp::from_unix(case.time.unix);
     let signed = with_request(case, |request| {
-        v4::presign(request, v4::Payload::Unsigned, &credentials(case), scope, time, Duration::from_secs(seconds))
+        v4::presign(
+            request,
+            v4::Payload::Unsigned,
+            &credentials(case),
+            scope,
+            time,
+            Duration::from_secs(seconds),
+        )
     })?;
     Ok(V4 {
         canonical_request: signed.steps.canonical_request,
@@ -110,6 +127,11 @@ pub fn v2(case: &Case, bucket: Option<&str>) -> Result<V2, Error> {
 /// Version 2 in the query.
 pub fn v2_presigned(case: &Case, bucket: Option<&str>) -> Result<V2, Error> {
     let expires = Timestamp::from_unix(case.time.unix);
-    let signed = with_request(case, |request| v2::presign(request, bucket, &credentials(case), expires))?;
-    Ok(V2 { string_to_sign: signed.steps.string_to_sign, signature: signed.steps.signature, sent: signed.query })
+    let signed =
+        with_request(case, |request| v2::presign(request, bucket, &credentials(case), expires))?;
+    Ok(V2 {
+        string_to_sign: signed.steps.string_to_sign,
+        signature: signed.steps.signature,
+        sent: signed.query,
+    })
 }

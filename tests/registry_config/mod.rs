@@ -37,13 +37,19 @@ fn the_configuration_of_distribution_2_is_read() {
     let config = load(include_str!("../data/registries/distribution-2.yml"));
     let storage = &config.storage;
     let p = parameters(&storage.backend);
-    assert_eq!((&*p.bucket, p.endpoint.region(), &*p.root_directory), ("images", "eu-west-1", "registry/data"));
+    assert_eq!(
+        (&*p.bucket, p.endpoint.region(), &*p.root_directory),
+        ("images", "eu-west-1", "registry/data")
+    );
     assert_eq!(p.encryption, Encryption::Kms { key_id: "alias/images".to_owned() });
     assert_eq!((p.chunk_size, p.acl.map(CannedAcl::as_str)), (5 << 20, Some("private")));
     assert_eq!((storage.deletion, storage.access), (Deletion::Refused, Access::ReadWrite));
     assert_eq!(storage.redirects, Redirects::Enabled { expires_in: None });
     let purging = storage.upload_purging.unwrap();
-    assert_eq!((purging.age, purging.interval, purging.run), (168 * HOUR, 24 * HOUR, PurgeRun::Remove));
+    assert_eq!(
+        (purging.age, purging.interval, purging.run),
+        (168 * HOUR, 24 * HOUR, PurgeRun::Remove)
+    );
     assert_eq!(storage.cache.as_ref().unwrap().kind, "redis");
     let [cloudfront] = &*config.middleware else { panic!("{config:?}") };
     assert_eq!(cloudfront.name, "cloudfront");
@@ -51,7 +57,10 @@ fn the_configuration_of_distribution_2_is_read() {
         let found = cloudfront.options.iter().find(|(name, _)| name == wanted);
         found.map(|(_, value)| value.as_str())
     };
-    assert_eq!((option("awsregion"), option("duration")), (Some("us-east-1, us-east-2"), Some("3000s")));
+    assert_eq!(
+        (option("awsregion"), option("duration")),
+        (Some("us-east-1, us-east-2"), Some("3000s"))
+    );
     // The key file does not exist here; the error names it as the middleware does.
     let error = middleware::open(&config).map(drop).unwrap_err();
     assert!(error.to_string().contains("/etc/registry/key.pem"), "{error}");
@@ -66,7 +75,10 @@ fn the_configuration_of_distribution_3_is_read() {
     assert_eq!((storage.deletion, storage.access), (Deletion::Allowed, Access::ReadOnly));
     assert_eq!(storage.redirects, Redirects::Disabled);
     let purging = storage.upload_purging.unwrap();
-    assert_eq!((purging.age, purging.interval, purging.run), (48 * HOUR, 3 * HOUR / 2, PurgeRun::Report));
+    assert_eq!(
+        (purging.age, purging.interval, purging.run),
+        (48 * HOUR, 3 * HOUR / 2, PurgeRun::Report)
+    );
     let cache = storage.cache.as_ref().unwrap();
     assert_eq!((&*cache.kind, cache.size), ("inmemory", Some(10_000)));
     assert_eq!(storage.tag_concurrency.unwrap().get(), 8);
@@ -74,7 +86,9 @@ fn the_configuration_of_distribution_3_is_read() {
     let names: Vec<_> = config.middleware.iter().map(|one| &*one.name).collect();
     assert_eq!(names, ["redirect"]);
     let driver = middleware::open(&config).unwrap();
-    let url = driver.url_for("/a", &s3driver::driver::UrlOptions::new(s3driver::driver::Method::Get)).unwrap();
+    let url = driver
+        .url_for("/a", &s3driver::driver::UrlOptions::new(s3driver::driver::Method::Get))
+        .unwrap();
     assert_eq!(url, "https://mirror.example.org/registry/data/a");
 }
 
@@ -84,7 +98,10 @@ fn the_configuration_of_gitlab_is_read() {
     let storage = &config.storage;
     let p = parameters(&storage.backend);
     let located = p.endpoint.locate(&p.bucket).unwrap();
-    assert_eq!(located.root_url() + located.bucket_path(), "https://objects.example.org/gitlab-registry");
+    assert_eq!(
+        located.root_url() + located.bucket_path(),
+        "https://objects.example.org/gitlab-registry"
+    );
     assert_eq!((p.checksum, p.acl, p.max_retries), (Checksum::None, None, 5));
     assert_eq!(p.walk_concurrency.get(), 16);
     assert_eq!(p.log_levels, [LogLevel::Debug, LogLevel::DebugWithRequestRetries]);
@@ -102,22 +119,33 @@ fn the_configuration_of_zot_is_read() {
     assert_eq!((&*p.bucket, &*p.root_directory), ("zot-storage", "zot"));
     assert_eq!(p.credentials.as_ref().unwrap().access_key_id(), "AKIDEXAMPLE");
     assert_eq!((storage.deletion, storage.redirects), (Deletion::Allowed, Redirects::Disabled));
-    let roots: Vec<_> =
-        storage.sub_paths.iter().map(|(path, backend)| (&**path, &*parameters(backend).root_directory)).collect();
+    let roots: Vec<_> = storage
+        .sub_paths
+        .iter()
+        .map(|(path, backend)| (&**path, &*parameters(backend).root_directory))
+        .collect();
     assert_eq!(roots, [("/a", "zot-a")]);
-    assert_eq!(storage.sub_paths["/a"].open().unwrap().object_key("/x").as_deref(), Some("zot-a/x"));
+    assert_eq!(
+        storage.sub_paths["/a"].open().unwrap().object_key("/x").as_deref(),
+        Some("zot-a/x")
+    );
 }
 
 #[test]
 fn what_is_not_given_has_the_registrys_defaults() {
-    for config in [json!({ "storage": { "inmemory": null } }), json!({ "Storage": "inmemory", "http": { "1": [{}] } })]
-    {
+    for config in [
+        json!({ "storage": { "inmemory": null } }),
+        json!({ "Storage": "inmemory", "http": { "1": [{}] } }),
+    ] {
         let config: RegistryConfig = serde_json::from_value(config).unwrap();
         let storage = &config.storage;
         assert!(matches!(storage.backend, Backend::Memory));
         assert_eq!((storage.deletion, storage.access), (Deletion::Refused, Access::ReadWrite));
         let purging = storage.upload_purging.unwrap();
-        assert_eq!((purging.age, purging.interval, purging.run), (168 * HOUR, 24 * HOUR, PurgeRun::Remove));
+        assert_eq!(
+            (purging.age, purging.interval, purging.run),
+            (168 * HOUR, 24 * HOUR, PurgeRun::Remove)
+        );
         assert_eq!((&storage.cache, storage.tag_concurrency), (&None, None));
         assert_eq!(middleware::open(&config).unwrap().name(), "inmemory");
     }
@@ -140,7 +168,10 @@ fn values_may_be_text_of_any_case() {
     assert_eq!(config.storage.deletion, Deletion::Allowed);
     let purging = config.storage.upload_purging.unwrap();
     assert_eq!((purging.age, purging.interval), (HOUR, HOUR));
-    assert_eq!(config.storage.cache.as_ref().map(|cache| (&*cache.kind, cache.size)), Some(("inmemory", Some(7))));
+    assert_eq!(
+        config.storage.cache.as_ref().map(|cache| (&*cache.kind, cache.size)),
+        Some(("inmemory", Some(7)))
+    );
     assert_eq!(middleware::open(&config).unwrap().name(), "s3aws");
 }
 
@@ -150,9 +181,15 @@ fn what_cannot_be_used_is_refused_by_its_place() {
     for (config, expected) in [
         (json!({}), "the configuration has no section storage"),
         (json!("hunter2"), "a registry's configuration must be a map, not text"),
-        (json!({ "storage": null }), "the section storage names no storage driver: it needs s3 or inmemory"),
+        (
+            json!({ "storage": null }),
+            "the section storage names no storage driver: it needs s3 or inmemory",
+        ),
         (json!({ "storage": ["s3"] }), "storage must be a map of options"),
-        (json!({ "storage": { "s3": "hunter2" } }), "storage.s3: the S3 parameters must be a map, not text"),
+        (
+            json!({ "storage": { "s3": "hunter2" } }),
+            "storage.s3: the S3 parameters must be a map, not text",
+        ),
         (json!({ "storage": { "s3": null } }), "storage.s3: no region parameter provided"),
         (
             json!({ "storage": { "s3": { "bukket": "a" } } }),
@@ -171,11 +208,20 @@ fn what_cannot_be_used_is_refused_by_its_place() {
             with("delete", json!({ "enable": true })),
             "unknown option storage.delete.enable; the options of storage.delete are enabled",
         ),
-        (with("delete", json!({ "enabled": "yes" })), "storage.delete.enabled must be true or false"),
+        (
+            with("delete", json!({ "enabled": "yes" })),
+            "storage.delete.enabled must be true or false",
+        ),
         (with("delete", json!({ "enabled": 1 })), "storage.delete.enabled must be true or false"),
         (with("delete", json!(true)), "storage.delete must be a map of options"),
-        (with("delete", json!({ "enabled": true, "Enabled": false })), "storage.delete.enabled is given twice"),
-        (with("redirect", json!({ "disable": {} })), "storage.redirect.disable must be true or false"),
+        (
+            with("delete", json!({ "enabled": true, "Enabled": false })),
+            "storage.delete.enabled is given twice",
+        ),
+        (
+            with("redirect", json!({ "disable": {} })),
+            "storage.redirect.disable must be true or false",
+        ),
         (
             with("redirect", json!({ "expirydelay": [] })),
             "storage.redirect.expirydelay must be a duration such as 168h",
@@ -192,7 +238,10 @@ fn what_cannot_be_used_is_refused_by_its_place() {
             with("maintenance", json!({ "readonly": { "enabled": 2 } })),
             "storage.maintenance.readonly.enabled must be true or false",
         ),
-        (with("cache", json!({ "blobdescriptor": 1 })), "storage.cache.blobdescriptor must be text"),
+        (
+            with("cache", json!({ "blobdescriptor": 1 })),
+            "storage.cache.blobdescriptor must be text",
+        ),
         (
             with("cache", json!({ "blobdescriptorsize": -1 })),
             "storage.cache.blobdescriptorsize must be a whole number from 0 on",
@@ -205,7 +254,10 @@ fn what_cannot_be_used_is_refused_by_its_place() {
             with("deletes", json!({})),
             "unknown option storage.deletes; the options of storage are delete, redirect, maintenance, cache, tag, inmemory",
         ),
-        (json!({ "storage": "inmemory", "middleware": { "storage": {} } }), "middleware.storage must be a list"),
+        (
+            json!({ "storage": "inmemory", "middleware": { "storage": {} } }),
+            "middleware.storage must be a list",
+        ),
         (
             json!({ "storage": "inmemory", "middleware": { "storages": [] } }),
             "unknown option middleware.storages; the options of middleware are registry, repository, storage",
@@ -230,7 +282,8 @@ fn what_cannot_be_used_is_refused_by_its_place() {
         assert_eq!(refusal(config.clone()), expected, "{config}");
     }
     let twice =
-        serde_json::from_str::<RegistryConfig>(r#"{"storage": "inmemory", "STORAGE": "inmemory"}"#).unwrap_err();
+        serde_json::from_str::<RegistryConfig>(r#"{"storage": "inmemory", "STORAGE": "inmemory"}"#)
+            .unwrap_err();
     assert!(twice.to_string().starts_with("the section STORAGE is given twice"), "{twice}");
     let deep = format!("{{\"storage\": {}1{}}}", "[".repeat(100), "]".repeat(100));
     let deep = serde_json::from_str::<RegistryConfig>(&deep).unwrap_err();
@@ -272,14 +325,18 @@ fn secrets_of_a_file_are_never_shown() {
 #[test]
 fn the_page_on_migrating_has_every_option() {
     let page = include_str!("../../docs/migrating.md");
-    let rows: BTreeSet<&str> =
-        page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`').map(|(name, _)| name)).collect();
+    let rows: BTreeSet<&str> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once('`').map(|(name, _)| name))
+        .collect();
     let options = Parameters::options().iter().map(|option| option.name);
-    let names: Vec<_> = options.chain(Parameters::aliases().iter().map(|alias| alias.name)).collect();
+    let names: Vec<_> =
+        options.chain(Parameters::aliases().iter().map(|alias| alias.name)).collect();
     let missing: Vec<_> = names.iter().filter(|name| !rows.contains(*name)).collect();
     assert!(missing.is_empty(), "docs/migrating.md has no row for {missing:?}");
     for option in Parameters::options().iter().filter(|option| !option.default.is_empty()) {
-        let row = page.lines().find(|line| line.starts_with(&format!("| `{}`", option.name))).unwrap();
+        let row =
+            page.lines().find(|line| line.starts_with(&format!("| `{}`", option.name))).unwrap();
         assert!(row.contains(option.default), "the default {} is not in: {row}", option.default);
     }
 }

@@ -5,7 +5,9 @@ use serde_json::{Map, Value};
 /// Reads one document.
 pub(crate) fn read(text: &str) -> Value {
     let mut events = Parser::new_from_str(text).map(|event| event.unwrap().0);
-    let skipped = |event: &Event<'_>| matches!(event, Event::Nothing | Event::StreamStart | Event::DocumentStart(_));
+    let skipped = |event: &Event<'_>| {
+        matches!(event, Event::Nothing | Event::StreamStart | Event::DocumentStart(_))
+    };
     let first = events.find(|event| !skipped(event)).unwrap();
     value(first, &mut events)
 }

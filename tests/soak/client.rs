@@ -2,7 +2,8 @@
 
 use crate::worker::{BUCKET, Worker};
 use s3driver::client::{
-    ByteRange, Condition, CopySource, GetObject, ListObjects, ObjectSettings, UploadRef, UploadedPart,
+    ByteRange, Condition, CopySource, GetObject, ListObjects, ObjectSettings, UploadRef,
+    UploadedPart,
 };
 use s3driver::{ErrorKind, Result};
 
@@ -19,15 +20,24 @@ impl Worker<'_> {
             }
             3..5 => {
                 self.count("GetObject");
-                let got = self.client.get_object(BUCKET, &key, &GetObject::default()).and_then(|r| r.read_all(1 << 20));
+                let got = self
+                    .client
+                    .get_object(BUCKET, &key, &GetObject::default())
+                    .and_then(|r| r.read_all(1 << 20));
                 self.compare(&key, self.model.get(&key).map(Vec::as_slice), got);
             }
             5 => {
-                let Some(size) = self.model.get(&key).map(Vec::len).filter(|size| *size > 10) else { return };
+                let Some(size) = self.model.get(&key).map(Vec::len).filter(|size| *size > 10)
+                else {
+                    return;
+                };
                 self.count("GetObject of a range");
                 let offset = self.dice.roll(size as u64 - 1);
                 let request = GetObject::range(ByteRange::From(offset));
-                let got = self.client.get_object(BUCKET, &key, &request).and_then(|r| r.read_all(1 << 20));
+                let got = self
+                    .client
+                    .get_object(BUCKET, &key, &request)
+                    .and_then(|r| r.read_all(1 << 20));
                 self.compare(&key, Some(&self.model[&key][offset as usize..]), got);
             }
             6 => {
@@ -42,7 +52,9 @@ impl Worker<'_> {
                 self.settle(keys.map(|key| (key, None)).into(), result);
             }
             8 => {
-                let (Some(content), to) = (self.model.get(&key).cloned(), self.key()) else { return };
+                let (Some(content), to) = (self.model.get(&key).cloned(), self.key()) else {
+                    return;
+                };
                 if to == key {
                     return;
                 }
@@ -68,9 +80,14 @@ impl Worker<'_> {
             11 => self.upload_copies(&key),
             _ => {
                 self.count("ListObjectsV2");
-                let pages = self.client.listing(BUCKET, ListObjects::prefix(format!("{}/", self.prefix)).max_keys(3));
+                let pages = self
+                    .client
+                    .listing(BUCKET, ListObjects::prefix(format!("{}/", self.prefix)).max_keys(3));
                 let Some(pages) = self.some(pages.collect::<Result<Vec<_>>>()) else { return };
-                let found = pages.into_iter().flat_map(|page| page.contents).map(|o| (o.key, o.size as usize));
+                let found = pages
+                    .into_iter()
+                    .flat_map(|page| page.contents)
+                    .map(|o| (o.key, o.size as usize));
                 // What the driver keeps of unfinished files is the driver's business.
                 let found = found.filter(|(key, _)| !key.contains("/.s3driver-"));
                 let known = self.model.iter().map(|(key, content)| (key.clone(), content.len()));
@@ -83,15 +100,21 @@ impl Worker<'_> {
     fn upload(&mut self, key: &str) {
         let content = self.content();
         let size = content.len().div_ceil(3).max(1);
-        let pieces: Vec<&[u8]> = if content.is_empty() { vec![&[]] } else { content.chunks(size).collect() };
+        let pieces: Vec<&[u8]> =
+            if content.is_empty() { vec![&[]] } else { content.chunks(size).collect() };
         let client = self.client.clone();
         let give_up = self.dice.roll(8) == 0;
         self.count(if give_up { "upload in parts, aborted" } else { "upload in parts" });
         let sent = self.assemble(key, |upload| {
-            (1..).zip(&pieces).map(|(number, piece)| client.upload_part(upload, number, piece)).collect()
+            (1..)
+                .zip(&pieces)
+                .map(|(number, piece)| client.upload_part(upload, number, piece))
+                .collect()
         });
         match sent {
-            Some((upload_id, parts)) if !give_up => self.complete(key, &upload_id, &parts, content.clone()),
+            Some((upload_id, parts)) if !give_up => {
+                self.complete(key, &upload_id, &parts, content.clone())
+            }
             Some((upload_id, _)) => {
                 let upload = UploadRef { bucket: BUCKET, key, upload_id: &upload_id };
                 self.some(client.abort_multipart_upload(upload));
@@ -103,13 +126,19 @@ impl Worker<'_> {
     /// An object from two ranges of another one.
     fn upload_copies(&mut self, key: &str) {
         let from = self.key();
-        let Some(content) = self.model.get(&from).filter(|content| content.len() > 1).cloned() else { return };
+        let Some(content) = self.model.get(&from).filter(|content| content.len() > 1).cloned()
+        else {
+            return;
+        };
         self.count("upload of copied parts");
         let (client, size) = (self.client.clone(), content.len() as u64);
         let source = CopySource { bucket: BUCKET, key: &from, if_match: None };
         let ranges = [0..size / 2, size / 2..size];
         let sent = self.assemble(key, |upload| {
-            (1..).zip(ranges).map(|(number, range)| client.upload_part_copy(source, range, upload, number)).collect()
+            (1..)
+                .zip(ranges)
+                .map(|(number, range)| client.upload_part_copy(source, range, upload, number))
+                .collect()
         });
         if let Some((upload_id, parts)) = sent {
             self.complete(key, &upload_id, &parts, content);

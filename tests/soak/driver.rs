@@ -2,7 +2,9 @@
 
 use crate::support::target::bytes_at;
 use crate::worker::Worker;
-use s3driver::driver::{FileWriter, Method, StorageDriver, UrlOptions, WalkOptions, WalkStep, WriteMode};
+use s3driver::driver::{
+    FileWriter, Method, StorageDriver, UrlOptions, WalkOptions, WalkStep, WriteMode,
+};
 use s3driver::{Error, ErrorKind, Result};
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
@@ -46,7 +48,9 @@ impl Worker<'_> {
             5 => {
                 self.count("stat");
                 match (self.driver.stat(&path), known) {
-                    (Ok(info), Some(content)) => assert_eq!(info.size, content.len() as u64, "{path}"),
+                    (Ok(info), Some(content)) => {
+                        assert_eq!(info.size, content.len() as u64, "{path}")
+                    }
                     (Ok(info), None) => panic!("{info:?} should not exist"),
                     (Err(error), None) if error.kind() == ErrorKind::PathNotFound => {}
                     (Err(error), _) => self.allowed(&error),
@@ -85,7 +89,8 @@ impl Worker<'_> {
             22 => {
                 // Nothing of this thread's is being written now, so whatever is there was left behind.
                 self.count("purge_uploads");
-                if let Some(purged) = self.some(self.driver.purge_uploads(&format!("/{}", self.prefix), Duration::ZERO))
+                if let Some(purged) = self
+                    .some(self.driver.purge_uploads(&format!("/{}", self.prefix), Duration::ZERO))
                 {
                     self.count_purged(purged.uploads);
                 }
@@ -129,7 +134,8 @@ impl Worker<'_> {
             }
             Ok(WalkStep::Continue)
         };
-        let walked = self.driver.walk(&format!("/{}", self.prefix), &WalkOptions::default(), &mut note);
+        let walked =
+            self.driver.walk(&format!("/{}", self.prefix), &WalkOptions::default(), &mut note);
         if self.some(walked).is_some() {
             let known = self.model.iter().map(|(key, content)| (key.clone(), content.len()));
             assert!(found.into_iter().eq(known), "the walk over {} differs", self.prefix);
@@ -139,10 +145,15 @@ impl Worker<'_> {
     fn rename(&mut self, key: &str) {
         let to = self.key();
         self.count("rename");
-        match (self.driver.rename(&format!("/{key}"), &format!("/{to}")), self.model.get(key).cloned()) {
+        match (
+            self.driver.rename(&format!("/{key}"), &format!("/{to}")),
+            self.model.get(key).cloned(),
+        ) {
             (Err(error), None) if error.kind() == ErrorKind::PathNotFound => {}
             (result, _) if *to == *key => drop(self.some(result)),
-            (result, Some(content)) => self.settle([(key.to_owned(), None), (to, Some(content))].into(), result),
+            (result, Some(content)) => {
+                self.settle([(key.to_owned(), None), (to, Some(content))].into(), result)
+            }
             (result, None) => drop(self.some(result).map(|()| panic!("nothing was moved"))),
         }
     }
@@ -192,12 +203,20 @@ impl Worker<'_> {
         let content = self.content();
         let half = content.len() / 2;
         self.count("writer, closed");
-        let Some(mut writer) = self.write(&path, WriteMode::Create, &content[..half]) else { return };
+        let Some(mut writer) = self.write(&path, WriteMode::Create, &content[..half]) else {
+            return;
+        };
         if self.some(writer.close()).is_none() {
             return;
         }
-        let Some(mut writer) = self.write(&path, WriteMode::Append, &content[half..]) else { return };
-        assert_eq!(writer.size(), content.len() as u64, "{path} goes on elsewhere than it was closed");
+        let Some(mut writer) = self.write(&path, WriteMode::Append, &content[half..]) else {
+            return;
+        };
+        assert_eq!(
+            writer.size(),
+            content.len() as u64,
+            "{path} goes on elsewhere than it was closed"
+        );
         match self.dice.roll(4) {
             0 => {
                 self.count("writer, cancelled");
@@ -241,7 +260,8 @@ impl Worker<'_> {
     fn fetch(&self, url: &str) -> Option<Vec<u8>> {
         let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
         let mut socket = TcpStream::connect(self.faulty.backend.address()).unwrap();
-        write!(socket, "GET /{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n").unwrap();
+        write!(socket, "GET /{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n")
+            .unwrap();
         let mut reply = Vec::new();
         socket.read_to_end(&mut reply).unwrap();
         let end = reply.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
@@ -272,7 +292,11 @@ impl Worker<'_> {
             content.extend_from_slice(&new);
             let result = self.driver.write_stream(&target, PART as i64 + 500, &mut &*new);
             self.changed(&to, Some(content), result.map(drop));
-            self.compare(&to, self.model.get(&to).map(Vec::as_slice), self.driver.get_content(&target));
+            self.compare(
+                &to,
+                self.model.get(&to).map(Vec::as_slice),
+                self.driver.get_content(&target),
+            );
         }
         for (key, path) in [(format!("{}/large", self.prefix), path), (to, target)] {
             if self.model.contains_key(&key) {

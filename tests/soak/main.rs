@@ -41,8 +41,11 @@ const DRIVER: &str = "soak-driver";
 const GROWTH: u64 = 16 << 20;
 /// The GNU allocator keeps up to 16 pools, each as large as it ever was. With one pool, and pages given back from 128 KiB
 /// on, memory that is not in use does not count. Other allocators know nothing of these.
-const ALLOCATOR: [(&str, &str); 3] =
-    [("MALLOC_ARENA_MAX", "1"), ("MALLOC_MMAP_THRESHOLD_", "131072"), ("MALLOC_TRIM_THRESHOLD_", "131072")];
+const ALLOCATOR: [(&str, &str); 3] = [
+    ("MALLOC_ARENA_MAX", "1"),
+    ("MALLOC_MMAP_THRESHOLD_", "131072"),
+    ("MALLOC_TRIM_THRESHOLD_", "131072"),
+];
 
 /// One fault of many kinds, for one request in five.
 fn fault(seen: &Seen, number: u64) -> Option<Fault> {
@@ -70,7 +73,9 @@ fn fault(seen: &Seen, number: u64) -> Option<Fault> {
         // The reply to a HEAD has no code that could tell this 400 from a refusal.
         46..50 if seen.operation == "HeadObject" => Fault::error(500, "InternalError"),
         46..50 => Fault::error(400, "RequestTimeout"),
-        50..54 => Fault::raw("HTTP/1.1 200 OK\r\ncontent-length: 9\r\ncontent-length: 8\r\n\r\n12345678"),
+        50..54 => {
+            Fault::raw("HTTP/1.1 200 OK\r\ncontent-length: 9\r\ncontent-length: 8\r\n\r\n12345678")
+        }
         // What follows begins as a success.
         54..60 => Fault::cut(700, End::Close),
         _ if reads => Fault::silent(End::Close),
@@ -85,7 +90,9 @@ fn count_threads() -> usize {
 /// Resident memory in bytes; 0 where the system does not tell.
 fn resident() -> u64 {
     let pages = fs::read_to_string("/proc/self/statm").ok();
-    pages.and_then(|text| text.split(' ').nth(1)?.parse::<u64>().ok()).map_or(0, |pages| pages * 4096)
+    pages
+        .and_then(|text| text.split(' ').nth(1)?.parse::<u64>().ok())
+        .map_or(0, |pages| pages * 4096)
 }
 
 /// The means of the resident memory in the second and in the last third of the time.
@@ -107,7 +114,10 @@ fn client(faulty: &Faulty) -> Client {
     let endpoint = Endpoint::custom(&faulty.url(), Some("us-east-1"), Scheme::Http).unwrap();
     let (base, throttled_base) = (Duration::from_millis(2), Duration::from_millis(4));
     let config = Config::new(endpoint)
-        .static_credentials(Credentials::new(faulty.backend.access_key(), faulty.backend.secret_key()))
+        .static_credentials(Credentials::new(
+            faulty.backend.access_key(),
+            faulty.backend.secret_key(),
+        ))
         .timeouts(Timeouts { idle: Duration::from_secs(2), ..Timeouts::default() })
         // Few attempts, so that some failures come through.
         .retry(RetryPolicy { max_attempts: 3, base, throttled_base, ..RetryPolicy::default() });
@@ -132,16 +142,23 @@ fn nothing_is_lost_doubled_or_left() {
     if process::order().is_some() {
         return soak();
     }
-    let ran = process::command("nothing_is_lost_doubled_or_left", &["soak"]).envs(ALLOCATOR).output().unwrap();
+    let ran = process::command("nothing_is_lost_doubled_or_left", &["soak"])
+        .envs(ALLOCATOR)
+        .output()
+        .unwrap();
     print!("{}", String::from_utf8_lossy(&ran.stdout));
     assert!(ran.status.success());
 }
 
 fn soak() {
-    let seconds = std::env::var("S3DRIVER_SOAK_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(15);
+    let seconds = std::env::var("S3DRIVER_SOAK_SECONDS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(15);
     let length = Duration::from_secs(seconds);
     let threads_before = count_threads();
-    let faulty = Faulty::start(ServerOptions { min_part_size: 0, page_size: 5, ..ServerOptions::default() });
+    let faulty =
+        Faulty::start(ServerOptions { min_part_size: 0, page_size: 5, ..ServerOptions::default() });
     let requests = AtomicU64::new(0);
     faulty.by_chance(move |seen| fault(seen, requests.fetch_add(1, Ordering::Relaxed)));
     let (client, driver) = (client(&faulty), driver(&faulty));
@@ -178,9 +195,16 @@ fn soak() {
     // What the threads know and what is stored.
     let expected: BTreeMap<String, Vec<u8>> = models.into_iter().flatten().collect();
     let stored = faulty.backend.keys(BUCKET);
-    assert!(stored.iter().eq(expected.keys()), "{stored:?} are stored, {:?} should be", expected.keys());
+    assert!(
+        stored.iter().eq(expected.keys()),
+        "{stored:?} are stored, {:?} should be",
+        expected.keys()
+    );
     for (key, content) in &expected {
-        assert!(faulty.backend.object(BUCKET, key).expect("it is listed") == *content, "{key} differs");
+        assert!(
+            faulty.backend.object(BUCKET, key).expect("it is listed") == *content,
+            "{key} differs"
+        );
     }
 
     let (stats, more) = (client.stats(), driver.client().stats());
@@ -208,7 +232,11 @@ fn soak() {
     drop(faulty);
     let waited = Instant::now();
     while count_threads() > threads_before {
-        assert!(waited.elapsed() < Duration::from_secs(10), "{} threads are left", count_threads() - threads_before);
+        assert!(
+            waited.elapsed() < Duration::from_secs(10),
+            "{} threads are left",
+            count_threads() - threads_before
+        );
         thread::sleep(Duration::from_millis(20));
     }
 }

@@ -126,17 +126,25 @@ impl<'a> Worker<'a> {
     }
 
     /// These keys changed; after an error each of them perhaps: then the store tells which.
-    pub(crate) fn settle(&mut self, changes: BTreeMap<String, Option<Vec<u8>>>, result: Result<()>) {
+    pub(crate) fn settle(
+        &mut self,
+        changes: BTreeMap<String, Option<Vec<u8>>>,
+        result: Result<()>,
+    ) {
         self.count_bytes(changes.values().flatten().map(Vec::len).sum());
         let keys: Vec<String> = changes.keys().cloned().collect();
         let mut now: BTreeMap<String, Vec<u8>> =
             changes.into_iter().filter_map(|(key, content)| Some((key, content?))).collect();
-        let before: BTreeMap<String, Vec<u8>> = keys.iter().filter_map(|key| self.model.remove_entry(key)).collect();
+        let before: BTreeMap<String, Vec<u8>> =
+            keys.iter().filter_map(|key| self.model.remove_entry(key)).collect();
         if let Err(error) = result {
             self.allowed(&error);
-            let stored = |key: &String| Some((key.clone(), self.faulty.backend.object(BUCKET, key)?.to_vec()));
+            let stored = |key: &String| {
+                Some((key.clone(), self.faulty.backend.object(BUCKET, key)?.to_vec()))
+            };
             let found = keys.iter().filter_map(stored).collect();
-            old_or_new(&before, &now, &found).unwrap_or_else(|wrong| panic!("after {error}: {wrong}"));
+            old_or_new(&before, &now, &found)
+                .unwrap_or_else(|wrong| panic!("after {error}: {wrong}"));
             now = found;
         }
         self.model.append(&mut now);
@@ -159,7 +167,8 @@ impl<'a> Worker<'a> {
     pub(crate) fn allowed(&self, error: &Error) {
         use ErrorKind::*;
         self.figures.surfaced.fetch_add(1, Ordering::Relaxed);
-        let kinds = [Server, Throttled, Interrupted, Timeout, Protocol, OutcomeUnknown, NoSuchUpload];
+        let kinds =
+            [Server, Throttled, Interrupted, Timeout, Protocol, OutcomeUnknown, NoSuchUpload];
         assert!(kinds.contains(&error.kind()), "{error}");
     }
 

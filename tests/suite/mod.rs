@@ -16,11 +16,13 @@ impl Case {
     /// Reads `raw`. The suite names no real service: its paths are signed by the rule of all services but S3, unless the
     /// case says otherwise or the path could not be sent. Those are encoded once, as S3's are.
     pub fn read(raw: &str, normalizes: bool) -> Self {
-        let (head, body) = raw.split_once("\n\n").unwrap_or_else(|| (raw.trim_end_matches('\n'), ""));
+        let (head, body) =
+            raw.split_once("\n\n").unwrap_or_else(|| (raw.trim_end_matches('\n'), ""));
         // RFC 9112 section 5.2: a folded line is one with a space in it.
         let head = head.replace("\n ", "  ");
         let mut lines = head.lines();
-        let first = lines.next().expect("a request line").strip_suffix(" HTTP/1.1").expect("a version");
+        let first =
+            lines.next().expect("a request line").strip_suffix(" HTTP/1.1").expect("a version");
         let (method, target) = first.split_once(' ').expect("a target");
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let encoded = encode_path(path);
@@ -73,7 +75,8 @@ fn percent_decode(text: &str) -> String {
             b'%' => {
                 let (digits, tail) = tail.split_at(2);
                 rest = tail;
-                u8::from_str_radix(std::str::from_utf8(digits).expect("two digits"), 16).expect("two digits")
+                u8::from_str_radix(std::str::from_utf8(digits).expect("two digits"), 16)
+                    .expect("two digits")
             }
             byte => byte,
         });

@@ -6,7 +6,9 @@ use std::time::SystemTime;
 use s3s::dto::*;
 use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 
-use super::backend::{Attributes, Copy, Directive, MAX_PAGE, MAX_PUT, Object as Stored, Store, Wanted};
+use super::backend::{
+    Attributes, Copy, Directive, MAX_PAGE, MAX_PUT, Object as Stored, Store, Wanted,
+};
 use super::body::{self, Algorithm, ContentStream, Declared, Received, Scope};
 use super::conditions;
 use super::listing::{self, Entry, Start};
@@ -34,7 +36,10 @@ macro_rules! attributes {
                 .take()
                 .map(|class| class.as_str().to_owned())
                 .filter(|c| c != "STANDARD"),
-            encryption: $input.server_side_encryption.take().map(|encryption| encryption.as_str().to_owned()),
+            encryption: $input
+                .server_side_encryption
+                .take()
+                .map(|encryption| encryption.as_str().to_owned()),
             kms_key: $input.ssekms_key_id.take(),
             acl: $input.acl.take().map(|acl| acl.as_str().to_owned()),
         }
@@ -71,7 +76,8 @@ macro_rules! put_checksum {
         let checksum: Option<&body::Checksum> = $checksum;
         $output.checksum_crc32 = checksum.and_then(|checksum| checksum.of(Algorithm::Crc32));
         $output.checksum_crc32c = checksum.and_then(|checksum| checksum.of(Algorithm::Crc32c));
-        $output.checksum_crc64nvme = checksum.and_then(|checksum| checksum.of(Algorithm::Crc64Nvme));
+        $output.checksum_crc64nvme =
+            checksum.and_then(|checksum| checksum.of(Algorithm::Crc64Nvme));
         $output.checksum_sha1 = checksum.and_then(|checksum| checksum.of(Algorithm::Sha1));
         $output.checksum_sha256 = checksum.and_then(|checksum| checksum.of(Algorithm::Sha256));
     };
@@ -81,7 +87,8 @@ macro_rules! put_checksum {
 macro_rules! put_typed_checksum {
     ($output:expr, $checksum:expr) => {
         put_checksum!($output, $checksum);
-        $output.checksum_type = $checksum.map(|checksum| ChecksumType::from(checksum.scope.name().to_owned()));
+        $output.checksum_type =
+            $checksum.map(|checksum| ChecksumType::from(checksum.scope.name().to_owned()));
     };
 }
 
@@ -117,9 +124,11 @@ macro_rules! describe {
         let length = $range.as_ref().map_or(size, |range| range.end - range.start);
         $output.accept_ranges = Some("bytes".to_owned());
         $output.content_length = Some(length as i64);
-        $output.content_range = $range.as_ref().map(|range| format!("bytes {}-{}/{size}", range.start, range.end - 1));
-        $output.content_type =
-            Some(attributes.content_type.clone().unwrap_or_else(|| "binary/octet-stream".to_owned()));
+        $output.content_range =
+            $range.as_ref().map(|range| format!("bytes {}-{}/{size}", range.start, range.end - 1));
+        $output.content_type = Some(
+            attributes.content_type.clone().unwrap_or_else(|| "binary/octet-stream".to_owned()),
+        );
         $output.cache_control = attributes.cache_control.clone();
         $output.content_disposition = attributes.content_disposition.clone();
         $output.content_encoding = attributes.content_encoding.clone();
@@ -131,7 +140,8 @@ macro_rules! describe {
         $output.ssekms_key_id = attributes.kms_key.clone();
         $output.e_tag = Some(ETag::Strong(object.etag.clone()));
         $output.last_modified = Some(object.modified.into());
-        $output.parts_count = $part.filter(|_| !object.parts.is_empty()).map(|_| object.parts.len() as i32);
+        $output.parts_count =
+            $part.filter(|_| !object.parts.is_empty()).map(|_| object.parts.len() as i32);
         if $checksums && $range.is_none() {
             put_typed_checksum!($output, object.checksum.as_ref());
         }
@@ -140,8 +150,14 @@ macro_rules! describe {
 
 #[async_trait::async_trait]
 impl S3 for Api {
-    async fn create_bucket(&self, req: S3Request<CreateBucketInput>) -> S3Result<S3Response<CreateBucketOutput>> {
-        let asked = req.input.create_bucket_configuration.and_then(|configuration| configuration.location_constraint);
+    async fn create_bucket(
+        &self,
+        req: S3Request<CreateBucketInput>,
+    ) -> S3Result<S3Response<CreateBucketOutput>> {
+        let asked = req
+            .input
+            .create_bucket_configuration
+            .and_then(|configuration| configuration.location_constraint);
         let asked = asked.as_ref().map_or("us-east-1", BucketLocationConstraint::as_str);
         if asked != self.0.rules.region {
             return Err(s3_error!(
@@ -153,12 +169,18 @@ impl S3 for Api {
         Ok(S3Response::new(CreateBucketOutput { location: Some(format!("/{}", req.input.bucket)) }))
     }
 
-    async fn delete_bucket(&self, req: S3Request<DeleteBucketInput>) -> S3Result<S3Response<DeleteBucketOutput>> {
+    async fn delete_bucket(
+        &self,
+        req: S3Request<DeleteBucketInput>,
+    ) -> S3Result<S3Response<DeleteBucketOutput>> {
         self.0.delete_bucket(&req.input.bucket)?;
         Ok(S3Response::new(DeleteBucketOutput {}))
     }
 
-    async fn head_bucket(&self, req: S3Request<HeadBucketInput>) -> S3Result<S3Response<HeadBucketOutput>> {
+    async fn head_bucket(
+        &self,
+        req: S3Request<HeadBucketInput>,
+    ) -> S3Result<S3Response<HeadBucketOutput>> {
         self.0.head_bucket(&req.input.bucket)?;
         let region = Some(self.0.rules.region.clone());
         Ok(S3Response::new(HeadBucketOutput { bucket_region: region, ..Default::default() }))
@@ -174,24 +196,39 @@ impl S3 for Api {
         Ok(S3Response::new(GetBucketLocationOutput { location_constraint }))
     }
 
-    async fn list_buckets(&self, _: S3Request<ListBucketsInput>) -> S3Result<S3Response<ListBucketsOutput>> {
+    async fn list_buckets(
+        &self,
+        _: S3Request<ListBucketsInput>,
+    ) -> S3Result<S3Response<ListBucketsOutput>> {
         let buckets = self.0.buckets().into_iter().map(|(name, created)| Bucket {
             name: Some(name),
             creation_date: Some(created.into()),
             ..Default::default()
         });
         let buckets = Some(buckets.collect());
-        Ok(S3Response::new(ListBucketsOutput { buckets, owner: Some(owner()), ..Default::default() }))
+        Ok(S3Response::new(ListBucketsOutput {
+            buckets,
+            owner: Some(owner()),
+            ..Default::default()
+        }))
     }
 
-    async fn put_object(&self, mut req: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
+    async fn put_object(
+        &self,
+        mut req: S3Request<PutObjectInput>,
+    ) -> S3Result<S3Response<PutObjectOutput>> {
         refuse_customer_keys(req.input.sse_customer_algorithm.as_ref())?;
         self.0.head_bucket(&req.input.bucket)?;
-        let body = self.receive(req.input.body.take(), declared!(req), req.trailing_headers.take()).await?;
+        let body = self
+            .receive(req.input.body.take(), declared!(req), req.trailing_headers.take())
+            .await?;
         let attributes = attributes!(req.input);
-        let conditions =
-            conditions::Write { if_match: req.input.if_match.take(), if_none_match: req.input.if_none_match.take() };
-        let object = self.0.put(&req.input.bucket, &req.input.key, body, attributes, &conditions)?;
+        let conditions = conditions::Write {
+            if_match: req.input.if_match.take(),
+            if_none_match: req.input.if_none_match.take(),
+        };
+        let object =
+            self.0.put(&req.input.bucket, &req.input.key, body, attributes, &conditions)?;
         let mut output = PutObjectOutput {
             e_tag: Some(ETag::Strong(object.etag.clone())),
             server_side_encryption: encryption(&object.attributes),
@@ -202,19 +239,29 @@ impl S3 for Api {
         Ok(S3Response::new(output))
     }
 
-    async fn get_object(&self, mut req: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
+    async fn get_object(
+        &self,
+        mut req: S3Request<GetObjectInput>,
+    ) -> S3Result<S3Response<GetObjectOutput>> {
         let object = self.0.get(&req.input.bucket, &req.input.key, &read_conditions!(req.input))?;
         let range = object.select(wanted(req.input.range, req.input.part_number)?)?;
-        let content = range.clone().map_or_else(|| object.content.clone(), |range| object.content.slice(range));
-        let stream = ContentStream::new(&content)
-            .ok_or_else(|| s3_error!(InvalidObjectState, "The server was told to discard bodies"))?;
-        let mut output = GetObjectOutput { body: Some(StreamingBlob::new(stream)), ..Default::default() };
+        let content = range
+            .clone()
+            .map_or_else(|| object.content.clone(), |range| object.content.slice(range));
+        let stream = ContentStream::new(&content).ok_or_else(|| {
+            s3_error!(InvalidObjectState, "The server was told to discard bodies")
+        })?;
+        let mut output =
+            GetObjectOutput { body: Some(StreamingBlob::new(stream)), ..Default::default() };
         describe!(output, object, range, req.input.part_number, req.input.checksum_mode.is_some());
         // s3s itself applies the response-* overrides.
         Ok(S3Response::new(output))
     }
 
-    async fn head_object(&self, mut req: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
+    async fn head_object(
+        &self,
+        mut req: S3Request<HeadObjectInput>,
+    ) -> S3Result<S3Response<HeadObjectOutput>> {
         let object = self.0.get(&req.input.bucket, &req.input.key, &read_conditions!(req.input))?;
         let range = object.select(wanted(req.input.range, req.input.part_number)?)?;
         let mut output = HeadObjectOutput::default();
@@ -222,20 +269,28 @@ impl S3 for Api {
         Ok(S3Response::new(output))
     }
 
-    async fn delete_object(&self, mut req: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
-        let conditions = conditions::Write { if_match: req.input.if_match.take(), if_none_match: None };
+    async fn delete_object(
+        &self,
+        mut req: S3Request<DeleteObjectInput>,
+    ) -> S3Result<S3Response<DeleteObjectOutput>> {
+        let conditions =
+            conditions::Write { if_match: req.input.if_match.take(), if_none_match: None };
         self.0.delete(&req.input.bucket, &req.input.key, &conditions)?;
         Ok(S3Response::new(DeleteObjectOutput::default()))
     }
 
-    async fn delete_objects(&self, req: S3Request<DeleteObjectsInput>) -> S3Result<S3Response<DeleteObjectsOutput>> {
+    async fn delete_objects(
+        &self,
+        req: S3Request<DeleteObjectsInput>,
+    ) -> S3Result<S3Response<DeleteObjectsOutput>> {
         let Delete { objects, quiet } = req.input.delete;
         if objects.is_empty() || objects.len() > MAX_PAGE {
             return Err(s3_error!(MalformedXML, "A request deletes 1 to {MAX_PAGE} keys"));
         }
         let (mut deleted, mut errors) = (Vec::new(), Vec::new());
         for ObjectIdentifier { key, e_tag, .. } in objects {
-            let conditions = conditions::Write { if_match: e_tag.map(ETagCondition::ETag), if_none_match: None };
+            let conditions =
+                conditions::Write { if_match: e_tag.map(ETagCondition::ETag), if_none_match: None };
             match self.0.delete(&req.input.bucket, &key, &conditions) {
                 Ok(()) => deleted.push(DeletedObject { key: Some(key), ..Default::default() }),
                 Err(error) if error.code().as_str() == "NoSuchBucket" => return Err(error),
@@ -248,15 +303,24 @@ impl S3 for Api {
             }
         }
         let deleted = (quiet != Some(true)).then_some(deleted);
-        Ok(S3Response::new(DeleteObjectsOutput { deleted, errors: Some(errors), ..Default::default() }))
+        Ok(S3Response::new(DeleteObjectsOutput {
+            deleted,
+            errors: Some(errors),
+            ..Default::default()
+        }))
     }
 
-    async fn copy_object(&self, mut req: S3Request<CopyObjectInput>) -> S3Result<S3Response<CopyObjectOutput>> {
+    async fn copy_object(
+        &self,
+        mut req: S3Request<CopyObjectInput>,
+    ) -> S3Result<S3Response<CopyObjectOutput>> {
         refuse_customer_keys(req.input.sse_customer_algorithm.as_ref())?;
         let directive = match req.input.metadata_directive.as_ref().map(MetadataDirective::as_str) {
             None | Some("COPY") => Directive::Copy,
             Some("REPLACE") => Directive::Replace,
-            Some(other) => return Err(s3_error!(InvalidArgument, "Unknown metadata directive: {other}")),
+            Some(other) => {
+                return Err(s3_error!(InvalidArgument, "Unknown metadata directive: {other}"));
+            }
         };
         let object = self.0.copy(Copy {
             from: copy_source(&req.input.copy_source)?,
@@ -279,9 +343,13 @@ impl S3 for Api {
         }))
     }
 
-    async fn list_objects(&self, req: S3Request<ListObjectsInput>) -> S3Result<S3Response<ListObjectsOutput>> {
+    async fn list_objects(
+        &self,
+        req: S3Request<ListObjectsInput>,
+    ) -> S3Result<S3Response<ListObjectsOutput>> {
         let input = req.input;
-        let (prefix, delimiter) = (input.prefix.unwrap_or_default(), input.delimiter.unwrap_or_default());
+        let (prefix, delimiter) =
+            (input.prefix.unwrap_or_default(), input.delimiter.unwrap_or_default());
         let start = input.marker.as_deref().map_or(Start::Beginning, Start::After);
         let page = self.0.list(&input.bucket, &prefix, &delimiter, start, input.max_keys)?;
         let text = encoder(input.encoding_type.as_ref())?;
@@ -304,11 +372,18 @@ impl S3 for Api {
         }))
     }
 
-    async fn list_objects_v2(&self, req: S3Request<ListObjectsV2Input>) -> S3Result<S3Response<ListObjectsV2Output>> {
+    async fn list_objects_v2(
+        &self,
+        req: S3Request<ListObjectsV2Input>,
+    ) -> S3Result<S3Response<ListObjectsV2Output>> {
         let input = req.input;
-        let (prefix, delimiter) = (input.prefix.unwrap_or_default(), input.delimiter.unwrap_or_default());
+        let (prefix, delimiter) =
+            (input.prefix.unwrap_or_default(), input.delimiter.unwrap_or_default());
         let after = input.continuation_token.as_deref().map(listing::read_token).transpose()?;
-        let start = after.as_deref().or(input.start_after.as_deref()).map_or(Start::Beginning, Start::After);
+        let start = after
+            .as_deref()
+            .or(input.start_after.as_deref())
+            .map_or(Start::Beginning, Start::After);
         let page = self.0.list(&input.bucket, &prefix, &delimiter, start, input.max_keys)?;
         let text = encoder(input.encoding_type.as_ref())?;
         let next_continuation_token = page.next().map(listing::token);
@@ -339,7 +414,9 @@ impl S3 for Api {
         refuse_customer_keys(req.input.sse_customer_algorithm.as_ref())?;
         let algorithm = req.input.checksum_algorithm.as_ref().map(|algorithm| {
             let known = Algorithm::from_name(algorithm.as_str());
-            known.ok_or_else(|| s3_error!(InvalidRequest, "Checksum algorithm provided is unsupported"))
+            known.ok_or_else(|| {
+                s3_error!(InvalidRequest, "Checksum algorithm provided is unsupported")
+            })
         });
         let algorithm = algorithm.transpose()?;
         let checksum = algorithm.map(|algorithm| {
@@ -351,7 +428,8 @@ impl S3 for Api {
             (algorithm, scope)
         });
         let attributes = attributes!(req.input);
-        let (server_side_encryption, ssekms_key_id) = (encryption(&attributes), attributes.kms_key.clone());
+        let (server_side_encryption, ssekms_key_id) =
+            (encryption(&attributes), attributes.kms_key.clone());
         let (bucket, key) = (req.input.bucket, req.input.key);
         let id = self.0.begin_upload(&bucket, &key, attributes, checksum, SystemTime::now())?;
         Ok(S3Response::new(CreateMultipartUploadOutput {
@@ -366,15 +444,20 @@ impl S3 for Api {
         }))
     }
 
-    async fn upload_part(&self, mut req: S3Request<UploadPartInput>) -> S3Result<S3Response<UploadPartOutput>> {
+    async fn upload_part(
+        &self,
+        mut req: S3Request<UploadPartInput>,
+    ) -> S3Result<S3Response<UploadPartOutput>> {
         check_part_number(req.input.part_number)?;
         let mut declared = declared!(req);
         let (body, trailers) = (req.input.body.take(), req.trailing_headers.take());
         let UploadPartInput { bucket, key, upload_id, part_number, .. } = req.input;
         let name = UploadName { bucket: &bucket, key: &key, id: &upload_id };
         let (algorithm, attributes) = self.0.upload_settings(name)?;
-        declared.checksum = declared.checksum.or_else(|| algorithm.map(|algorithm| (algorithm, None)));
-        let part = self.0.put_part(name, part_number, self.receive(body, declared, trailers).await?)?;
+        declared.checksum =
+            declared.checksum.or_else(|| algorithm.map(|algorithm| (algorithm, None)));
+        let part =
+            self.0.put_part(name, part_number, self.receive(body, declared, trailers).await?)?;
         let mut output = UploadPartOutput {
             e_tag: Some(ETag::Strong(part.etag)),
             server_side_encryption: encryption(&attributes),
@@ -394,26 +477,36 @@ impl S3 for Api {
         let from = copy_source(&input.copy_source)?;
         let name = UploadName { bucket: &input.bucket, key: &input.key, id: &input.upload_id };
         let range = input.copy_source_range.as_deref();
-        let part = self.0.copy_part(name, input.part_number, (&from.0, &from.1), range, &conditions)?;
+        let part =
+            self.0.copy_part(name, input.part_number, (&from.0, &from.1), range, &conditions)?;
         let mut result = CopyPartResult {
             e_tag: Some(ETag::Strong(part.etag)),
             last_modified: Some(part.modified.into()),
             ..Default::default()
         };
         put_checksum!(result, part.checksum.as_ref());
-        Ok(S3Response::new(UploadPartCopyOutput { copy_part_result: Some(result), ..Default::default() }))
+        Ok(S3Response::new(UploadPartCopyOutput {
+            copy_part_result: Some(result),
+            ..Default::default()
+        }))
     }
 
     async fn complete_multipart_upload(
         &self,
         mut req: S3Request<CompleteMultipartUploadInput>,
     ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
-        let named = req.input.multipart_upload.take().and_then(|upload| upload.parts).unwrap_or_default();
+        let named =
+            req.input.multipart_upload.take().and_then(|upload| upload.parts).unwrap_or_default();
         let parts = named.into_iter().map(|mut part| {
             Ok(NamedPart {
-                number: part.part_number.ok_or_else(|| s3_error!(MalformedXML, "PartNumber is missing"))?,
+                number: part
+                    .part_number
+                    .ok_or_else(|| s3_error!(MalformedXML, "PartNumber is missing"))?,
                 checksum: sent_checksum!(part),
-                etag: part.e_tag.ok_or_else(|| s3_error!(MalformedXML, "ETag is missing"))?.into_value(),
+                etag: part
+                    .e_tag
+                    .ok_or_else(|| s3_error!(MalformedXML, "ETag is missing"))?
+                    .into_value(),
             })
         });
         let completion = Completion {
@@ -426,8 +519,14 @@ impl S3 for Api {
             checksum: sent_checksum!(req.input),
         };
         let CompleteMultipartUploadInput { bucket, key, upload_id, .. } = req.input;
-        let object = self.0.complete(UploadName { bucket: &bucket, key: &key, id: &upload_id }, completion)?;
-        let host = req.headers.get(hyper::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        let object = self
+            .0
+            .complete(UploadName { bucket: &bucket, key: &key, id: &upload_id }, completion)?;
+        let host = req
+            .headers
+            .get(hyper::header::HOST)
+            .and_then(|host| host.to_str().ok())
+            .unwrap_or_default();
         let mut output = CompleteMultipartUploadOutput {
             location: Some(format!("http://{host}/{bucket}/{}", listing::url_encoded(&key))),
             bucket: Some(bucket),
@@ -450,11 +549,16 @@ impl S3 for Api {
         Ok(S3Response::new(AbortMultipartUploadOutput::default()))
     }
 
-    async fn list_parts(&self, req: S3Request<ListPartsInput>) -> S3Result<S3Response<ListPartsOutput>> {
-        let ListPartsInput { bucket, key, upload_id, part_number_marker, max_parts, .. } = req.input;
+    async fn list_parts(
+        &self,
+        req: S3Request<ListPartsInput>,
+    ) -> S3Result<S3Response<ListPartsOutput>> {
+        let ListPartsInput { bucket, key, upload_id, part_number_marker, max_parts, .. } =
+            req.input;
         let name = UploadName { bucket: &bucket, key: &key, id: &upload_id };
         let page = self.0.list_parts(name, part_number_marker.unwrap_or(0), max_parts)?;
-        let next_part_number_marker = page.parts.last().filter(|_| page.truncated).map(|part| part.number);
+        let next_part_number_marker =
+            page.parts.last().filter(|_| page.truncated).map(|part| part.number);
         let parts = page.parts.iter().map(|stored| {
             let mut part = Part {
                 part_number: Some(stored.number),
@@ -476,7 +580,9 @@ impl S3 for Api {
             checksum_algorithm: page
                 .checksum
                 .map(|(algorithm, _)| ChecksumAlgorithm::from(algorithm.name().to_owned())),
-            checksum_type: page.checksum.map(|(_, scope)| ChecksumType::from(scope.name().to_owned())),
+            checksum_type: page
+                .checksum
+                .map(|(_, scope)| ChecksumType::from(scope.name().to_owned())),
             owner: Some(owner()),
             initiator: Some(initiator()),
             bucket: Some(bucket),
@@ -509,7 +615,9 @@ impl S3 for Api {
         let (mut uploads, mut common_prefixes) = (Vec::new(), Vec::new());
         for entry in page.entries {
             match entry {
-                Entry::CommonPrefix(common) => common_prefixes.push(CommonPrefix { prefix: Some(text(&common)) }),
+                Entry::CommonPrefix(common) => {
+                    common_prefixes.push(CommonPrefix { prefix: Some(text(&common)) })
+                }
                 Entry::Item(key, upload) => uploads.push(MultipartUpload {
                     key: Some(text(&key)),
                     upload_id: Some(upload.id),
@@ -558,8 +666,8 @@ fn decoded_length(headers: &hyper::HeaderMap) -> Option<i64> {
 /// A checksum that is to come in the trailer (`x-amz-trailer`), or that the request asks the server to take.
 fn announced_checksum(headers: &hyper::HeaderMap) -> Option<(Algorithm, Option<String>)> {
     let header = |name: &str| headers.get(name)?.to_str().ok();
-    let trailer =
-        header("x-amz-trailer").and_then(|names| names.split(',').find_map(|n| Algorithm::from_header(n.trim())));
+    let trailer = header("x-amz-trailer")
+        .and_then(|names| names.split(',').find_map(|n| Algorithm::from_header(n.trim())));
     let asked = || header("x-amz-sdk-checksum-algorithm").and_then(Algorithm::from_name);
     Some((trailer.or_else(asked)?, None))
 }
@@ -567,7 +675,8 @@ fn announced_checksum(headers: &hyper::HeaderMap) -> Option<(Algorithm, Option<S
 /// `Content-Encoding` without the framing that is gone by now.
 fn without_aws_chunked(encoding: Option<String>) -> Option<String> {
     let encoding = encoding?;
-    let kept: Vec<_> = encoding.split(',').map(str::trim).filter(|coding| *coding != "aws-chunked").collect();
+    let kept: Vec<_> =
+        encoding.split(',').map(str::trim).filter(|coding| *coding != "aws-chunked").collect();
     Some(kept.join(",")).filter(|kept| !kept.is_empty())
 }
 
@@ -584,7 +693,9 @@ fn wanted(range: Option<Range>, part_number: Option<i32>) -> S3Result<Wanted> {
         (None, None) => Ok(Wanted::Whole),
         (Some(range), None) => Ok(Wanted::Range(range)),
         (None, Some(number)) => Ok(Wanted::Part(number)),
-        (Some(_), Some(_)) => Err(s3_error!(InvalidRequest, "Cannot specify both Range header and partNumber")),
+        (Some(_), Some(_)) => {
+            Err(s3_error!(InvalidRequest, "Cannot specify both Range header and partNumber"))
+        }
     }
 }
 
@@ -617,13 +728,17 @@ fn contents(
     let (mut contents, mut common_prefixes) = (Vec::new(), Vec::new());
     for entry in entries {
         match entry {
-            Entry::CommonPrefix(common) => common_prefixes.push(CommonPrefix { prefix: Some(text(&common)) }),
+            Entry::CommonPrefix(common) => {
+                common_prefixes.push(CommonPrefix { prefix: Some(text(&common)) })
+            }
             Entry::Item(key, object) => contents.push(Object {
                 key: Some(text(&key)),
                 size: Some(object.content.len() as i64),
                 e_tag: Some(ETag::Strong(object.etag.clone())),
                 last_modified: Some(object.modified.into()),
-                storage_class: Some(ObjectStorageClass::from(class(object.attributes.storage_class.clone()))),
+                storage_class: Some(ObjectStorageClass::from(class(
+                    object.attributes.storage_class.clone(),
+                ))),
                 owner: owner.cloned(),
                 ..Default::default()
             }),

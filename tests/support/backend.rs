@@ -83,20 +83,27 @@ impl Attributes {
     /// `InvalidStorageClass` or `InvalidArgument` (encryption) for a value S3 does not have.
     pub fn check(&self) -> S3Result<()> {
         if self.storage_class.as_deref().is_some_and(|class| !STORAGE_CLASSES.contains(&class)) {
-            return Err(s3_error!(InvalidStorageClass, "The storage class you specified is not valid"));
+            return Err(s3_error!(
+                InvalidStorageClass,
+                "The storage class you specified is not valid"
+            ));
         }
         match self.encryption.as_deref() {
-            None | Some("AES256") if self.kms_key.is_some() => {
-                Err(s3_error!(InvalidArgument, "A KMS key needs x-amz-server-side-encryption: aws:kms"))
-            }
+            None | Some("AES256") if self.kms_key.is_some() => Err(s3_error!(
+                InvalidArgument,
+                "A KMS key needs x-amz-server-side-encryption: aws:kms"
+            )),
             None | Some("AES256" | "aws:kms" | "aws:kms:dsse") => Ok(()),
-            Some(_) => Err(s3_error!(InvalidArgument, "The encryption method specified is not supported")),
+            Some(_) => {
+                Err(s3_error!(InvalidArgument, "The encryption method specified is not supported"))
+            }
         }
     }
 
     /// The ETag of bytes sent in one request: their MD5, and something else under KMS keys.
     pub fn etag(&self, md5: [u8; 16]) -> String {
-        let kms = self.encryption.as_deref().is_some_and(|encryption| encryption.starts_with("aws:kms"));
+        let kms =
+            self.encryption.as_deref().is_some_and(|encryption| encryption.starts_with("aws:kms"));
         hex::encode(if kms { Md5::checksum(&[&md5[..], b"aws:kms"].concat()) } else { md5 })
     }
 }
@@ -139,9 +146,11 @@ impl Object {
                 let whole = [self.content.len()];
                 let sizes = if self.parts.is_empty() { &whole[..] } else { &self.parts[..] };
                 let index = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
-                let Some((index, size)) = index.and_then(|index| Some((index, *sizes.get(index)?))) else {
+                let Some((index, size)) = index.and_then(|index| Some((index, *sizes.get(index)?)))
+                else {
                     let code = S3ErrorCode::Custom("InvalidPartNumber".into());
-                    let mut error = S3Error::with_message(code, "The requested partnumber is not satisfiable");
+                    let mut error =
+                        S3Error::with_message(code, "The requested partnumber is not satisfiable");
                     error.set_status_code(hyper::StatusCode::RANGE_NOT_SATISFIABLE);
                     return Err(error);
                 };
@@ -188,7 +197,9 @@ pub(super) struct State {
 
 impl State {
     pub fn bucket(&mut self, name: &str) -> S3Result<&mut Bucket> {
-        self.buckets.get_mut(name).ok_or_else(|| s3_error!(NoSuchBucket, "The specified bucket does not exist"))
+        self.buckets
+            .get_mut(name)
+            .ok_or_else(|| s3_error!(NoSuchBucket, "The specified bucket does not exist"))
     }
 
     pub fn object(&mut self, bucket: &str, key: &str) -> S3Result<Arc<Object>> {
@@ -219,9 +230,16 @@ impl Store {
     pub fn create_bucket(&self, name: &str) -> S3Result<()> {
         let mut state = self.state();
         if state.buckets.contains_key(name) {
-            return Err(s3_error!(BucketAlreadyOwnedByYou, "The bucket exists already and is yours"));
+            return Err(s3_error!(
+                BucketAlreadyOwnedByYou,
+                "The bucket exists already and is yours"
+            ));
         }
-        let bucket = Bucket { created: SystemTime::now(), objects: BTreeMap::new(), uploads: Uploads::default() };
+        let bucket = Bucket {
+            created: SystemTime::now(),
+            objects: BTreeMap::new(),
+            uploads: Uploads::default(),
+        };
         state.buckets.insert(name.to_owned(), bucket);
         Ok(())
     }
@@ -279,7 +297,12 @@ impl Store {
 
     /// # Errors
     /// `NoSuchBucket`, `NoSuchKey`, those of [`conditions::Read::check`].
-    pub fn get(&self, bucket: &str, key: &str, conditions: &conditions::Read) -> S3Result<Arc<Object>> {
+    pub fn get(
+        &self,
+        bucket: &str,
+        key: &str,
+        conditions: &conditions::Read,
+    ) -> S3Result<Arc<Object>> {
         let object = self.state().object(bucket, key)?;
         conditions.check(&object.etag, object.modified, conditions::Unchanged::NotModified)?;
         Ok(object)
@@ -304,14 +327,23 @@ impl Store {
         copy.attributes.check()?;
         let mut state = self.state();
         let source = state.object(&copy.from.0, &copy.from.1)?;
-        copy.conditions.check(&source.etag, source.modified, conditions::Unchanged::PreconditionFailed)?;
+        copy.conditions.check(
+            &source.etag,
+            source.modified,
+            conditions::Unchanged::PreconditionFailed,
+        )?;
         if source.content.len() > self.rules.copy_limit {
             return Err(too_large_to_copy(self.rules.copy_limit));
         }
         let asked = copy.attributes;
         let same_class = asked.storage_class == source.attributes.storage_class;
-        let same_encryption = asked.encryption.is_none() || asked.encryption == source.attributes.encryption;
-        if copy.from == copy.to && copy.directive == Directive::Copy && same_class && same_encryption {
+        let same_encryption =
+            asked.encryption.is_none() || asked.encryption == source.attributes.encryption;
+        if copy.from == copy.to
+            && copy.directive == Directive::Copy
+            && same_class
+            && same_encryption
+        {
             return Err(s3_error!(
                 InvalidRequest,
                 "This copy request is illegal because it is trying to copy an object to itself without changing the \
@@ -329,7 +361,8 @@ impl Store {
             },
         };
         // The copy is written in one piece, so its ETag is that of one piece. What was discarded keeps the source's.
-        let etag = source.content.md5().map_or_else(|| source.etag.clone(), |md5| attributes.etag(md5));
+        let etag =
+            source.content.md5().map_or_else(|| source.etag.clone(), |md5| attributes.etag(md5));
         let object = Arc::new(Object {
             content: source.content.clone(),
             etag,

@@ -65,20 +65,29 @@ impl Content {
     /// The same bytes one after the other.
     pub fn concat<'a>(contents: impl IntoIterator<Item = &'a Self>) -> Self {
         let mut all = Self::default();
-        contents.into_iter().flat_map(|content| &content.segments).for_each(|segment| all.push(segment.clone()));
+        contents
+            .into_iter()
+            .flat_map(|content| &content.segments)
+            .for_each(|segment| all.push(segment.clone()));
         all
     }
 
     /// The bytes in `range`, which must lie inside.
     pub fn slice(&self, range: Range<u64>) -> Self {
-        assert!(range.start <= range.end && range.end <= self.len, "{range:?} is outside of {} bytes", self.len);
+        assert!(
+            range.start <= range.end && range.end <= self.len,
+            "{range:?} is outside of {} bytes",
+            self.len
+        );
         let mut slice = Self::default();
         let mut at = 0;
         for segment in &self.segments {
             let (from, to) = (range.start.max(at), range.end.min(at + segment.len()));
             if from < to {
                 slice.push(match segment {
-                    Segment::Kept(bytes) => Segment::Kept(bytes.slice((from - at) as usize..(to - at) as usize)),
+                    Segment::Kept(bytes) => {
+                        Segment::Kept(bytes.slice((from - at) as usize..(to - at) as usize))
+                    }
                     Segment::Discarded(_) => Segment::Discarded(to - from),
                 });
             }
@@ -152,7 +161,8 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    pub const ALL: [Self; 5] = [Self::Crc32, Self::Crc32c, Self::Crc64Nvme, Self::Sha1, Self::Sha256];
+    pub const ALL: [Self; 5] =
+        [Self::Crc32, Self::Crc32c, Self::Crc64Nvme, Self::Sha1, Self::Sha256];
 
     /// As in `x-amz-checksum-algorithm`.
     pub fn name(self) -> &'static str {
@@ -265,15 +275,22 @@ impl Checksum {
         let decode = |checksum: &Self| BASE64_STANDARD.decode(&checksum.value).ok();
         let value = match scope {
             Scope::Composite => {
-                let raw = parts.iter().map(|(part, _)| decode(part)).collect::<Option<Vec<_>>>()?.concat();
+                let raw = parts
+                    .iter()
+                    .map(|(part, _)| decode(part))
+                    .collect::<Option<Vec<_>>>()?
+                    .concat();
                 format!("{}-{}", algorithm.digest(&raw), parts.len())
             }
             Scope::FullObject => {
                 let crc = algorithm.crc()?;
                 let mut whole: Option<u64> = None;
                 for (part, len) in parts {
-                    let part = decode(part)?.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
-                    whole = Some(whole.map_or(part, |before| crc_fast::checksum_combine(crc, before, part, *len)));
+                    let part =
+                        decode(part)?.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+                    whole = Some(whole.map_or(part, |before| {
+                        crc_fast::checksum_combine(crc, before, part, *len)
+                    }));
                 }
                 let width = if algorithm == Algorithm::Crc64Nvme { 8 } else { 4 };
                 BASE64_STANDARD.encode(&whole?.to_be_bytes()[8 - width..])
@@ -330,9 +347,13 @@ pub async fn receive(
     retention: Retention,
 ) -> S3Result<Received> {
     let length = declared.length.ok_or_else(|| s3_error!(MissingContentLength))?;
-    let length = u64::try_from(length).map_err(|_| s3_error!(InvalidArgument, "negative Content-Length"))?;
+    let length =
+        u64::try_from(length).map_err(|_| s3_error!(InvalidArgument, "negative Content-Length"))?;
     if length > limit {
-        return Err(s3_error!(EntityTooLarge, "Your proposed upload exceeds the maximum allowed size"));
+        return Err(s3_error!(
+            EntityTooLarge,
+            "Your proposed upload exceeds the maximum allowed size"
+        ));
     }
 
     let mut md5 = Md5::new();
@@ -374,14 +395,21 @@ pub async fn receive(
     let md5 = md5.finalize();
     if let Some(sent) = declared.content_md5 {
         let sent = BASE64_STANDARD.decode(sent).ok().filter(|sent| sent.len() == 16);
-        if sent.ok_or_else(|| s3_error!(InvalidDigest, "The Content-MD5 you specified is not valid"))? != md5 {
-            return Err(s3_error!(BadDigest, "The Content-MD5 you specified did not match what we received"));
+        if sent
+            .ok_or_else(|| s3_error!(InvalidDigest, "The Content-MD5 you specified is not valid"))?
+            != md5
+        {
+            return Err(s3_error!(
+                BadDigest,
+                "The Content-MD5 you specified did not match what we received"
+            ));
         }
     }
     let checksum = declared.checksum.zip(hasher).map(|((algorithm, sent), hasher)| {
         let value = algorithm.finish(hasher);
         let trailers = trailers.and_then(|trailers| trailers.take());
-        let trailer = trailers.as_ref().and_then(|trailers| trailers.get(algorithm.header())?.to_str().ok());
+        let trailer =
+            trailers.as_ref().and_then(|trailers| trailers.get(algorithm.header())?.to_str().ok());
         match sent.as_deref().or(trailer) {
             Some(sent) if sent != value => Err(s3_error!(
                 BadDigest,

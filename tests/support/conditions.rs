@@ -83,10 +83,14 @@ fn matches(condition: &ETagCondition, etag: &str) -> bool {
 }
 
 fn failed(condition: &str) -> s3s::S3Error {
-    s3_error!(PreconditionFailed, "At least one of the pre-conditions you specified did not hold: {condition}")
+    s3_error!(
+        PreconditionFailed,
+        "At least one of the pre-conditions you specified did not hold: {condition}"
+    )
 }
 
 /// HTTP dates have no fractions: what was modified within the second that a header names was not modified since.
 fn whole_seconds(time: SystemTime) -> SystemTime {
-    UNIX_EPOCH + Duration::from_secs(time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()))
+    UNIX_EPOCH
+        + Duration::from_secs(time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()))
 }

@@ -14,7 +14,10 @@ pub struct Reply {
 
 impl Reply {
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(found, _)| found.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
     }
 }
 
@@ -24,9 +27,13 @@ pub fn fetch(target: &Target, method: &str, url: &str) -> io::Result<Reply> {
         Some(rest) => {
             let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
             // Names below localhost resolve nowhere here.
-            let address = host.rsplit_once(".localhost:").map(|(_, port)| format!("127.0.0.1:{port}"));
+            let address =
+                host.rsplit_once(".localhost:").map(|(_, port)| format!("127.0.0.1:{port}"));
             let mut socket = TcpStream::connect(address.as_deref().unwrap_or(host))?;
-            write!(socket, "{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n")?;
+            write!(
+                socket,
+                "{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n"
+            )?;
             let mut raw = Vec::new();
             socket.read_to_end(&mut raw)?;
             raw
@@ -43,12 +50,14 @@ pub fn fetch(target: &Target, method: &str, url: &str) -> io::Result<Reply> {
             curl.arg(url).output()?.stdout
         }
     };
-    let broken = || io::Error::new(io::ErrorKind::InvalidData, format!("no reply to {method} {url}"));
+    let broken =
+        || io::Error::new(io::ErrorKind::InvalidData, format!("no reply to {method} {url}"));
     let end = raw.windows(4).position(|window| window == b"\r\n\r\n").ok_or_else(broken)?;
     let head = std::str::from_utf8(&raw[..end]).map_err(|_| broken())?;
     let mut lines = head.split("\r\n");
     let status = lines.next().and_then(|line| line.get(9..12)?.parse().ok()).ok_or_else(broken)?;
     let headers = lines.filter_map(|line| line.split_once(':'));
-    let headers: Vec<_> = headers.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect();
+    let headers: Vec<_> =
+        headers.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect();
     Ok(Reply { status, headers, body: raw[end + 4..].to_vec() })
 }

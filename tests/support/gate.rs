@@ -36,19 +36,29 @@ impl S3Access for Gate {
             return Err(s3_error!(AccessDenied, "Access Denied"));
         }
         let query: Vec<_> = cx.uri().query().into_iter().flat_map(query_pairs).collect();
-        let parameter =
-            |name: &str| query.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str());
+        let parameter = |name: &str| {
+            query
+                .iter()
+                .find(|(key, _)| key.eq_ignore_ascii_case(name))
+                .map(|(_, value)| value.as_str())
+        };
         let header = |name: &str| cx.headers().get(name).and_then(|value| value.to_str().ok());
 
         if let Some(token) = &self.session_token {
             let sent = header("x-amz-security-token").or_else(|| parameter("x-amz-security-token"));
             if sent != Some(token) {
-                return Err(s3_error!(InvalidToken, "The provided token is malformed or otherwise invalid."));
+                return Err(s3_error!(
+                    InvalidToken,
+                    "The provided token is malformed or otherwise invalid."
+                ));
             }
         }
-        let authorization = header(AUTHORIZATION.as_str()).and_then(|value| value.strip_prefix("AWS4-HMAC-SHA256"));
+        let authorization =
+            header(AUTHORIZATION.as_str()).and_then(|value| value.strip_prefix("AWS4-HMAC-SHA256"));
         let field = |name: &str| {
-            authorization.and_then(|fields| fields.split(',').find_map(|field| field.trim().strip_prefix(name)))
+            authorization.and_then(|fields| {
+                fields.split(',').find_map(|field| field.trim().strip_prefix(name))
+            })
         };
         if let Some(signed) = field("SignedHeaders=").or_else(|| parameter("x-amz-signedheaders")) {
             check_signed_headers(cx.headers(), signed)?;
@@ -91,10 +101,13 @@ pub fn restore_v2_token(head: &mut hyper::http::request::Parts) {
 pub fn check_signed_headers(headers: &HeaderMap, signed: &str) -> S3Result<()> {
     let unsigned = |name: &str| !signed.split(';').any(|signed| signed == name);
     let mut names = headers.keys().map(hyper::header::HeaderName::as_str);
-    match names.find(|name| name.starts_with("x-amz-") && *name != "x-amz-content-sha256" && unsigned(name)) {
-        Some(name) => {
-            Err(s3_error!(AccessDenied, "There were headers present in the request which were not signed: {name}"))
-        }
+    match names.find(|name| {
+        name.starts_with("x-amz-") && *name != "x-amz-content-sha256" && unsigned(name)
+    }) {
+        Some(name) => Err(s3_error!(
+            AccessDenied,
+            "There were headers present in the request which were not signed: {name}"
+        )),
         None => Ok(()),
     }
 }
@@ -105,7 +118,9 @@ pub fn check_signed_headers(headers: &HeaderMap, signed: &str) -> S3Result<()> {
 /// # Errors
 /// `AuthorizationHeaderMalformed`, with the right region in `x-amz-bucket-region`.
 pub fn check_region(scope: &str, expected: &str) -> S3Result<()> {
-    let Some(region) = scope.rsplit('/').nth(2).filter(|region| *region != expected) else { return Ok(()) };
+    let Some(region) = scope.rsplit('/').nth(2).filter(|region| *region != expected) else {
+        return Ok(());
+    };
     let mut error = s3_error!(
         AuthorizationHeaderMalformed,
         "The authorization header is malformed; the region '{region}' is wrong; expecting '{expected}'"
@@ -131,7 +146,8 @@ fn percent_decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&byte, tail)) = rest.split_first() {
-        let hex = tail.get(..2).filter(|_| byte == b'%').and_then(|digits| hex::decode(digits).ok());
+        let hex =
+            tail.get(..2).filter(|_| byte == b'%').and_then(|digits| hex::decode(digits).ok());
         match hex {
             Some(decoded) => {
                 bytes.extend(decoded);

@@ -45,7 +45,12 @@ pub(super) struct Walk<'a, V> {
 
 impl<'a, V> Walk<'a, V> {
     /// An empty delimiter is none.
-    pub fn new(map: &'a BTreeMap<Key, V>, prefix: &'a str, delimiter: &'a str, start: Start<'_>) -> Self {
+    pub fn new(
+        map: &'a BTreeMap<Key, V>,
+        prefix: &'a str,
+        delimiter: &'a str,
+        start: Start<'_>,
+    ) -> Self {
         let walk = Self { map, range: seek(map, Bound::Unbounded), prefix, delimiter };
         let range = match start {
             Start::After(name) if name >= prefix => match walk.rolled_up(name) {
@@ -69,7 +74,8 @@ impl<'a, V> Iterator for Walk<'a, V> {
     type Item = Entry<&'a V>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (Key(key), value) = self.range.next().filter(|(key, _)| key.0.starts_with(self.prefix))?;
+        let (Key(key), value) =
+            self.range.next().filter(|(key, _)| key.0.starts_with(self.prefix))?;
         Some(match self.rolled_up(key) {
             Some(common) => {
                 self.range = seek(self.map, Bound::Included(&behind(common)));
@@ -113,7 +119,9 @@ impl Page {
 /// `InvalidArgument` for a negative number.
 pub(super) fn page_limit(asked: Option<i32>, page_size: usize) -> S3Result<usize> {
     let asked = asked.map_or(Ok(MAX_PAGE), usize::try_from);
-    let asked = asked.map_err(|_| s3_error!(InvalidArgument, "a page cannot have a negative number of entries"))?;
+    let asked = asked.map_err(|_| {
+        s3_error!(InvalidArgument, "a page cannot have a negative number of entries")
+    })?;
     Ok(asked.min(MAX_PAGE).min(page_size))
 }
 
@@ -121,7 +129,10 @@ impl Store {
     /// All keys of a bucket; none when there is no such bucket.
     pub fn keys(&self, bucket: &str) -> Vec<String> {
         let mut state = self.state();
-        state.bucket(bucket).map(|bucket| bucket.objects.keys().map(|key| key.0.clone()).collect()).unwrap_or_default()
+        state
+            .bucket(bucket)
+            .map(|bucket| bucket.objects.keys().map(|key| key.0.clone()).collect())
+            .unwrap_or_default()
     }
 
     /// One page of keys in byte order.

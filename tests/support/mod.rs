@@ -11,7 +11,11 @@
 //! assert_eq!(server.open_uploads(server.bucket()), []);
 //! ```
 
-#![allow(dead_code, unreachable_pub, reason = "every test file uses a part of this, and none is a library")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "every test file uses a part of this, and none is a library"
+)]
 
 pub mod api;
 pub mod backend;
@@ -115,10 +119,12 @@ impl Server {
     /// When a page size is not 1 to 1000, or the machine has no port or thread left.
     pub fn start(options: ServerOptions) -> Self {
         assert!((1..=MAX_PAGE).contains(&options.page_size), "a page has 1 to {MAX_PAGE} entries");
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port on 127.0.0.1");
+        let listener =
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port on 127.0.0.1");
         listener.set_nonblocking(true).expect("a non-blocking listener");
         let address = listener.local_addr().expect("the listener's address");
-        let (tls, ca_pem) = options.tls.then(|| tls::acceptor(&options.bucket).expect("a certificate")).unzip();
+        let (tls, ca_pem) =
+            options.tls.then(|| tls::acceptor(&options.bucket).expect("a certificate")).unzip();
 
         let store = Arc::new(Store::new(Rules {
             region: options.region.clone(),
@@ -144,7 +150,8 @@ impl Server {
             secret_key: options.secret_key.clone(),
             session_token: options.session_token.clone(),
         };
-        let connections = Connections { service: builder.build(), second, traffic: traffic.clone(), tls };
+        let connections =
+            Connections { service: builder.build(), second, traffic: traffic.clone(), tls };
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new()
             .name("s3-server".to_owned())
@@ -211,7 +218,9 @@ impl Server {
     /// When the bucket does not exist.
     pub fn put_object(&self, bucket: &str, key: &str, bytes: impl Into<Bytes>) {
         let body = Received::from_bytes(bytes.into());
-        self.store.put(bucket, key, body, Attributes::default(), &Default::default()).expect("a stored object");
+        self.store
+            .put(bucket, key, body, Attributes::default(), &Default::default())
+            .expect("a stored object");
     }
 
     /// Begins a multipart upload as of `initiated`, without a request, and returns its id.
@@ -219,16 +228,28 @@ impl Server {
     /// # Panics
     /// When the bucket does not exist.
     pub fn begin_upload(&self, bucket: &str, key: &str, initiated: SystemTime) -> String {
-        self.store.begin_upload(bucket, key, Attributes::default(), None, initiated).expect("a new upload")
+        self.store
+            .begin_upload(bucket, key, Attributes::default(), None, initiated)
+            .expect("a new upload")
     }
 
     /// Stores a part without a request and returns its ETag, without quotes. Any size is taken.
     ///
     /// # Panics
     /// When there is no such upload, or the number is not 1 to 10,000.
-    pub fn put_part(&self, bucket: &str, key: &str, id: &str, number: i32, bytes: impl Into<Bytes>) -> String {
+    pub fn put_part(
+        &self,
+        bucket: &str,
+        key: &str,
+        id: &str,
+        number: i32,
+        bytes: impl Into<Bytes>,
+    ) -> String {
         let body = Received::from_bytes(bytes.into());
-        self.store.put_part(UploadName { bucket, key, id }, number, body).expect("a stored part").etag
+        self.store
+            .put_part(UploadName { bucket, key, id }, number, body)
+            .expect("a stored part")
+            .etag
     }
 
     /// All keys of a bucket in byte order; none when there is no such bucket.

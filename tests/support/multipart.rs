@@ -129,7 +129,10 @@ impl State {
     /// The place of an open upload.
     fn position(&mut self, name: UploadName<'_>) -> S3Result<Position> {
         self.bucket(name.bucket)?;
-        let record = self.records.get(name.id).filter(|record| record.bucket == name.bucket && record.key == name.key);
+        let record = self
+            .records
+            .get(name.id)
+            .filter(|record| record.bucket == name.bucket && record.key == name.key);
         record.map(|record| record.position).ok_or_else(no_such_upload)
     }
 
@@ -144,7 +147,9 @@ impl State {
     fn forget_ended(&mut self) {
         let Self { buckets, records, .. } = self;
         records.retain(|_, record| {
-            let uploads = buckets.get(&record.bucket).and_then(|bucket| bucket.uploads.get(record.key.as_bytes()));
+            let uploads = buckets
+                .get(&record.bucket)
+                .and_then(|bucket| bucket.uploads.get(record.key.as_bytes()));
             record.position.0.elapsed().is_ok_and(|age| age < REMEMBERED)
                 || uploads.is_some_and(|uploads| uploads.contains_key(&record.position))
                 || record.completed.as_ref().is_some_and(|(_, object)| object.strong_count() > 0)
@@ -177,8 +182,14 @@ impl Store {
         initiated: SystemTime,
     ) -> S3Result<String> {
         attributes.check()?;
-        if let Some((algorithm @ (Algorithm::Sha1 | Algorithm::Sha256), Scope::FullObject)) = checksum {
-            return Err(s3_error!(InvalidRequest, "FULL_OBJECT cannot be used with {}", algorithm.name()));
+        if let Some((algorithm @ (Algorithm::Sha1 | Algorithm::Sha256), Scope::FullObject)) =
+            checksum
+        {
+            return Err(s3_error!(
+                InvalidRequest,
+                "FULL_OBJECT cannot be used with {}",
+                algorithm.name()
+            ));
         }
         if let Some((Algorithm::Crc64Nvme, Scope::Composite)) = checksum {
             return Err(s3_error!(InvalidRequest, "COMPOSITE cannot be used with CRC64NVME"));
@@ -187,14 +198,27 @@ impl Store {
         state.bucket(bucket)?;
         state.begun += 1;
         let position = (initiated, state.begun);
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
-        let id = hex::encode(Md5::checksum(format!("{bucket}/{key} {since_epoch} {}", position.1).as_bytes()));
+        let since_epoch =
+            SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
+        let id = hex::encode(Md5::checksum(
+            format!("{bucket}/{key} {since_epoch} {}", position.1).as_bytes(),
+        ));
         let upload = Upload { id: id.clone(), attributes, checksum, parts: BTreeMap::new() };
-        state.bucket(bucket)?.uploads.entry(Key(key.to_owned())).or_default().insert(position, upload);
+        state
+            .bucket(bucket)?
+            .uploads
+            .entry(Key(key.to_owned()))
+            .or_default()
+            .insert(position, upload);
         if state.begun.is_multiple_of(BETWEEN_SWEEPS) {
             state.forget_ended();
         }
-        let record = UploadRecord { bucket: bucket.to_owned(), key: key.to_owned(), position, completed: None };
+        let record = UploadRecord {
+            bucket: bucket.to_owned(),
+            key: key.to_owned(),
+            position,
+            completed: None,
+        };
         state.records.insert(id.clone(), record);
         Ok(id)
     }
@@ -203,7 +227,10 @@ impl Store {
     ///
     /// # Errors
     /// `NoSuchBucket`, `NoSuchUpload`.
-    pub fn upload_settings(&self, name: UploadName<'_>) -> S3Result<(Option<Algorithm>, Attributes)> {
+    pub fn upload_settings(
+        &self,
+        name: UploadName<'_>,
+    ) -> S3Result<(Option<Algorithm>, Attributes)> {
         let mut state = self.state();
         let upload = state.upload(name)?;
         Ok((upload.checksum.map(|(algorithm, _)| algorithm), upload.attributes.clone()))
@@ -258,10 +285,16 @@ impl Store {
             let checksum = state.upload(name)?.checksum;
             (checksum, state.object(from.0, from.1)?)
         };
-        conditions.check(&source.etag, source.modified, conditions::Unchanged::PreconditionFailed)?;
+        conditions.check(
+            &source.etag,
+            source.modified,
+            conditions::Unchanged::PreconditionFailed,
+        )?;
         let size = source.content.len();
         let content = match range.map(|range| (range, parse_copy_range(range))) {
-            None if size > self.rules.copy_limit => return Err(too_large_to_copy(self.rules.copy_limit)),
+            None if size > self.rules.copy_limit => {
+                return Err(too_large_to_copy(self.rules.copy_limit));
+            }
             None => source.content.clone(),
             Some((_, Some((first, last)))) if last < size && last - first < MAX_PUT => {
                 source.content.slice(first..last + 1)
@@ -285,7 +318,9 @@ impl Store {
             value: algorithm.digest(&bytes),
         });
         // A discarded body has no digest any more; any value that depends on the range will do for its ETag.
-        let md5 = content.md5().unwrap_or_else(|| Md5::checksum(format!("{} {range:?}", source.etag).as_bytes()));
+        let md5 = content
+            .md5()
+            .unwrap_or_else(|| Md5::checksum(format!("{} {range:?}", source.etag).as_bytes()));
         self.put_part(name, number, Received { content, md5, checksum })
     }
 
@@ -297,7 +332,9 @@ impl Store {
     pub fn complete(&self, name: UploadName<'_>, completion: Completion) -> S3Result<Arc<Object>> {
         let mut state = self.state();
         state.position(name)?;
-        if let Some((parts, object)) = state.records.get(name.id).and_then(|record| record.completed.as_ref()) {
+        if let Some((parts, object)) =
+            state.records.get(name.id).and_then(|record| record.completed.as_ref())
+        {
             let same = *parts == completion.parts;
             return object.upgrade().filter(|_| same).ok_or_else(no_such_upload);
         }
@@ -305,13 +342,20 @@ impl Store {
         let parts = upload.named(&completion.parts, self.rules.min_part_size)?;
         let content = Content::concat(parts.iter().map(|part| &part.content));
         if completion.size.is_some_and(|size| u64::try_from(size) != Ok(content.len())) {
-            return Err(s3_error!(InvalidRequest, "The provided 'x-amz-mp-object-size' does not match the parts"));
+            return Err(s3_error!(
+                InvalidRequest,
+                "The provided 'x-amz-mp-object-size' does not match the parts"
+            ));
         }
         let checksum = upload.whole_checksum(&parts);
         if let Some((algorithm, sent)) = &completion.checksum
             && checksum.as_ref().and_then(|checksum| checksum.of(*algorithm)).as_ref() != Some(sent)
         {
-            return Err(s3_error!(BadDigest, "The {} you specified did not match the object's", algorithm.name()));
+            return Err(s3_error!(
+                BadDigest,
+                "The {} you specified did not match the object's",
+                algorithm.name()
+            ));
         }
         let digests: Vec<u8> = parts.iter().flat_map(|part| part.md5).collect();
         let object = Arc::new(Object {
@@ -324,7 +368,9 @@ impl Store {
         });
 
         let objects = &mut state.bucket(name.bucket)?.objects;
-        completion.conditions.check(objects.get(name.key.as_bytes()).map(|object| &*object.etag))?;
+        completion
+            .conditions
+            .check(objects.get(name.key.as_bytes()).map(|object| &*object.etag))?;
         objects.insert(Key(name.key.to_owned()), object.clone());
         state.take_upload(name)?;
         if let Some(record) = state.records.get_mut(name.id) {
@@ -343,14 +389,24 @@ impl Store {
     ///
     /// # Errors
     /// `NoSuchBucket`, `NoSuchUpload`, `InvalidArgument`.
-    pub fn list_parts(&self, name: UploadName<'_>, after: i32, max_parts: Option<i32>) -> S3Result<PartPage> {
+    pub fn list_parts(
+        &self,
+        name: UploadName<'_>,
+        after: i32,
+        max_parts: Option<i32>,
+    ) -> S3Result<PartPage> {
         let limit = page_limit(max_parts, self.rules.page_size)?;
         let mut state = self.state();
         let upload = state.upload(name)?;
         let mut rest = upload.parts.range(after.saturating_add(1)..).map(|(_, part)| part.clone());
         let parts: Vec<_> = rest.by_ref().take(limit).collect();
         let truncated = limit > 0 && rest.next().is_some();
-        Ok(PartPage { parts, truncated, attributes: upload.attributes.clone(), checksum: upload.checksum })
+        Ok(PartPage {
+            parts,
+            truncated,
+            attributes: upload.attributes.clone(),
+            checksum: upload.checksum,
+        })
     }
 
     /// All open uploads of a bucket in the order of their listing; none when there is no such bucket.
@@ -375,8 +431,15 @@ impl Store {
         let marker = match (query.key_marker, query.upload_id_marker) {
             ("", _) | (_, "") => None,
             (key, id) => {
-                let record = state.records.get(id).filter(|record| record.bucket == bucket && record.key == key);
-                Some(record.ok_or_else(|| s3_error!(InvalidArgument, "Invalid uploadId marker"))?.position)
+                let record = state
+                    .records
+                    .get(id)
+                    .filter(|record| record.bucket == bucket && record.key == key);
+                Some(
+                    record
+                        .ok_or_else(|| s3_error!(InvalidArgument, "Invalid uploadId marker"))?
+                        .position,
+                )
             }
         };
         let start = match (query.key_marker, marker) {
@@ -389,8 +452,14 @@ impl Store {
             Entry::CommonPrefix(common) => vec![Entry::CommonPrefix(common)],
             Entry::Item(key, uploads) => {
                 let behind = marker.filter(|_| key == query.key_marker);
-                let uploads = uploads.iter().filter(|(position, _)| behind.is_none_or(|marker| **position > marker));
-                uploads.map(|(position, upload)| Entry::Item(key.clone(), upload.open(&key, position.0))).collect()
+                let uploads = uploads
+                    .iter()
+                    .filter(|(position, _)| behind.is_none_or(|marker| **position > marker));
+                uploads
+                    .map(|(position, upload)| {
+                        Entry::Item(key.clone(), upload.open(&key, position.0))
+                    })
+                    .collect()
             }
         });
         let page: Vec<_> = entries.by_ref().take(limit).collect();
@@ -417,14 +486,18 @@ impl Upload {
             return Err(s3_error!(MalformedXML, "You must specify at least one part"));
         }
         if named.windows(2).any(|pair| pair[0].number >= pair[1].number) {
-            return Err(s3_error!(InvalidPartOrder, "The list of parts was not in ascending order"));
+            return Err(s3_error!(
+                InvalidPartOrder,
+                "The list of parts was not in ascending order"
+            ));
         }
         let mut parts = Vec::with_capacity(named.len());
         for name in named {
             let part = self.parts.get(&name.number).filter(|part| part.etag == name.etag);
             let part = part.ok_or_else(|| invalid_part(name.number))?;
             if let Some((algorithm, sent)) = &name.checksum
-                && part.checksum.as_ref().and_then(|checksum| checksum.of(*algorithm)).as_ref() != Some(sent)
+                && part.checksum.as_ref().and_then(|checksum| checksum.of(*algorithm)).as_ref()
+                    != Some(sent)
             {
                 return Err(invalid_part(name.number));
             }
@@ -439,8 +512,9 @@ impl Upload {
             }
             parts.push(part);
         }
-        let small =
-            parts.split_last().and_then(|(_, rest)| rest.iter().find(|part| part.content.len() < min_part_size));
+        let small = parts
+            .split_last()
+            .and_then(|(_, rest)| rest.iter().find(|part| part.content.len() < min_part_size));
         match small {
             Some(part) => Err(s3_error!(
                 EntityTooSmall,
@@ -457,7 +531,8 @@ impl Upload {
     fn whole_checksum(&self, parts: &[&Part]) -> Option<Checksum> {
         let (algorithm, scope) = self.checksum.unwrap_or((Algorithm::Crc64Nvme, Scope::FullObject));
         let sums = parts.iter().map(|part| {
-            let checksum = part.checksum.as_ref().filter(|checksum| checksum.algorithm == algorithm)?;
+            let checksum =
+                part.checksum.as_ref().filter(|checksum| checksum.algorithm == algorithm)?;
             Some((checksum, part.content.len()))
         });
         Checksum::of_parts(algorithm, scope, &sums.collect::<Option<Vec<_>>>()?)
@@ -470,7 +545,10 @@ pub(super) fn check_part_number(number: i32) -> S3Result<()> {
     if (1..=MAX_PART_NUMBER).contains(&number) {
         return Ok(());
     }
-    Err(s3_error!(InvalidArgument, "Part number must be an integer between 1 and {MAX_PART_NUMBER}, inclusive"))
+    Err(s3_error!(
+        InvalidArgument,
+        "Part number must be an integer between 1 and {MAX_PART_NUMBER}, inclusive"
+    ))
 }
 
 fn parse_copy_range(range: &str) -> Option<(u64, u64)> {

@@ -11,11 +11,17 @@ pub(crate) fn secrets() -> Vec<(&'static str, String)> {
     let der: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
     vec![
         ("a secret key", "p1antedS3cret/K7MDENG+bPxRfiCYEXAMPLEKEY".to_owned()),
-        ("a secret key that looks like a path", "/p1antedS3cret+K7MDENG/bPxRfiCYEXAMPLEKE".to_owned()),
+        (
+            "a secret key that looks like a path",
+            "/p1antedS3cret+K7MDENG/bPxRfiCYEXAMPLEKE".to_owned(),
+        ),
         ("an access key", "AKIAQ3EGVZ7PLANTED42".to_owned()),
         ("a session token", format!("IQoJb3JpZ2luX2VjEPLANTED{}==", "Ab1/+xYz".repeat(40))),
         ("a web token", format!("eyJhbGciOiJSUzI1NiJ9.{0}.{0}", "eyJQTEFOVEVEIjoxMjM0NTY3ODkwfQ")),
-        ("a key in hexadecimal", "b892c0665f0ada8a4755dae98baa3b133590e11dae3bcc1f9d769d67f16c3835".to_owned()),
+        (
+            "a key in hexadecimal",
+            "b892c0665f0ada8a4755dae98baa3b133590e11dae3bcc1f9d769d67f16c3835".to_owned(),
+        ),
         ("a URL with a password", "http://admin:p1antedPassw0rd@proxy.example.org:3128".to_owned()),
         (
             "a URL with a signature",
@@ -25,7 +31,10 @@ pub(crate) fn secrets() -> Vec<(&'static str, String)> {
         ("a private key with its line ends written out", pem.replace('\n', "\\n")),
         ("a private key in one line", pem.replace('\n', " ")),
         ("a private key as DER in base64", der),
-        ("a private key as PEM in base64", base64::Engine::encode(&base64::engine::general_purpose::STANDARD, &pem)),
+        (
+            "a private key as PEM in base64",
+            base64::Engine::encode(&base64::engine::general_purpose::STANDARD, &pem),
+        ),
     ]
 }
 
@@ -39,7 +48,8 @@ fn core(text: &str) -> String {
 /// Asserts that `text` shows no part of `secret` in any spelling of its letters.
 pub(crate) fn assert_hidden(text: &str, secret: &str, what: &str) {
     // What stands around the secret in a URL or a PEM block is known to everybody.
-    let known = ["http://", "https://", "proxy.example.org:3128", "s3.example.org/a", "X-Amz-Signature"];
+    let known =
+        ["http://", "https://", "proxy.example.org:3128", "s3.example.org/a", "X-Amz-Signature"];
     let known = known.iter().chain(&["-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----"]);
     let secret = known.fold(secret.to_owned(), |secret, known| secret.replace(known, "\n"));
     let shown = core(text);
@@ -54,7 +64,14 @@ pub(crate) fn assert_hidden(text: &str, secret: &str, what: &str) {
 /// Every text that an error gives away: its own, those of its causes, and those of the `io::Error` it becomes.
 pub(crate) fn texts(error: s3driver::Error) -> Vec<String> {
     let mut texts = vec![error.to_string(), format!("{error:?}"), error.message().to_owned()];
-    let parts = [error.code(), error.hint(), error.history(), error.request_id(), error.path(), error.region()];
+    let parts = [
+        error.code(),
+        error.hint(),
+        error.history(),
+        error.request_id(),
+        error.path(),
+        error.region(),
+    ];
     texts.extend(parts.into_iter().flatten().map(str::to_owned));
     let mut source = error.source();
     while let Some(cause) = source {

@@ -35,7 +35,9 @@ impl Second {
 
     fn verify(&self, head: &Parts) -> Option<Result<(), Refusal>> {
         // A form's signature is in its body.
-        if header(&head.headers, "content-type").is_some_and(|value| value.starts_with("multipart/form-data")) {
+        if header(&head.headers, "content-type")
+            .is_some_and(|value| value.starts_with("multipart/form-data"))
+        {
             return None;
         }
         let keys = |id: &str| {
@@ -52,7 +54,8 @@ impl Second {
             .collect();
         let headers = headers?;
         let host = header(&head.headers, "host")?;
-        let bucket = host.rsplit_once(':').map_or(host, |(name, _)| name).strip_suffix(".localhost");
+        let bucket =
+            host.rsplit_once(':').map_or(host, |(name, _)| name).strip_suffix(".localhost");
         let target = head.uri.path_and_query()?.as_str();
         // Without an opinion on what servers read differently.
         let request = Request::from_target(head.method.as_str(), target).ok()?.headers(&headers);
@@ -74,10 +77,12 @@ impl Opinion {
     pub fn agree(&self, signed: bool) -> S3Result<()> {
         self.passed.store(true, Ordering::Relaxed);
         match &self.found {
-            Some(Err(refusal)) if signed || refusal.cause() != Cause::NotSigned => Err(S3Error::with_message(
-                S3ErrorCode::InternalError,
-                format!("s3s accepts a signature that the second verifier refuses: {refusal}"),
-            )),
+            Some(Err(refusal)) if signed || refusal.cause() != Cause::NotSigned => {
+                Err(S3Error::with_message(
+                    S3ErrorCode::InternalError,
+                    format!("s3s accepts a signature that the second verifier refuses: {refusal}"),
+                ))
+            }
             Some(Ok(())) if !signed => Err(S3Error::with_message(
                 S3ErrorCode::InternalError,
                 "s3s finds no signature where the second verifier accepts one".to_owned(),
@@ -88,7 +93,9 @@ impl Opinion {
 
     /// Whether s3s refused a signature that this project's verifier accepts.
     pub fn disagrees(&self, status: StatusCode) -> bool {
-        status == StatusCode::FORBIDDEN && matches!(self.found, Some(Ok(()))) && !self.passed.load(Ordering::Relaxed)
+        status == StatusCode::FORBIDDEN
+            && matches!(self.found, Some(Ok(())))
+            && !self.passed.load(Ordering::Relaxed)
     }
 }
 

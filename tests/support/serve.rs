@@ -46,9 +46,11 @@ pub struct Connections {
 
 /// Serves until `stop` fires or its sender is gone; every connection dies with the return.
 pub fn run(listener: TcpListener, connections: Connections, stop: oneshot::Receiver<()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        let listener = tokio::net::TcpListener::from_std(listener).expect("a non-blocking listener");
+        let listener =
+            tokio::net::TcpListener::from_std(listener).expect("a non-blocking listener");
         tokio::spawn(accept(listener, connections));
         // An error only says that the sender is gone: a reason to stop as well.
         let _ = stop.await;
@@ -81,7 +83,8 @@ async fn accept(listener: tokio::net::TcpListener, connections: Connections) {
 
 impl Connections {
     async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin) {
-        let service = service_fn(|request| async { Ok::<_, Infallible>(self.answer(request).await) });
+        let service =
+            service_fn(|request| async { Ok::<_, Infallible>(self.answer(request).await) });
         // A client that goes away in the middle is no concern of the server's.
         let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
     }
@@ -97,10 +100,13 @@ impl Connections {
         let opinion = self.second.opinion(&head);
         head.extensions.insert(opinion.clone());
         restore_v2_token(&mut head);
-        let mut body = SharedBody { incoming: Arc::new(Mutex::new(incoming)), traffic: self.traffic.clone() };
+        let mut body =
+            SharedBody { incoming: Arc::new(Mutex::new(incoming)), traffic: self.traffic.clone() };
         let expects = head.headers.contains_key(EXPECT);
         let deletes = head.method == Method::POST
-            && head.uri.query().is_some_and(|query| query.split('&').any(|pair| matches!(pair, "delete" | "delete=")));
+            && head.uri.query().is_some_and(|query| {
+                query.split('&').any(|pair| matches!(pair, "delete" | "delete="))
+            });
         let s3_body = if deletes {
             let collected = body.collect(MAX_DELETE_BODY).await;
             if let Err(verdict) = check_delete_body(&head.headers, &collected) {
@@ -112,13 +118,18 @@ impl Connections {
         };
         let mut answer = match self.service.call(Request::from_parts(head, s3_body)).await {
             Ok(answer) => answer,
-            Err(_) => hyper::Response::builder().status(500).body(Body::empty()).expect("a valid response"),
+            Err(_) => hyper::Response::builder()
+                .status(500)
+                .body(Body::empty())
+                .expect("a valid response"),
         };
         if opinion.disagrees(answer.status()) {
             let text = "s3s refuses a signature that the second verifier accepts";
             eprintln!("{text}: {answer:?}");
-            answer =
-                hyper::Response::builder().status(500).body(Body::from(text.to_owned())).expect("a valid response");
+            answer = hyper::Response::builder()
+                .status(500)
+                .body(Body::from(text.to_owned()))
+                .expect("a valid response");
         }
         // What was refused early is read all the same, so that the client finds the answer and not a reset connection.
         if !expects {
@@ -128,8 +139,14 @@ impl Connections {
         if answer.status() == StatusCode::OK && answer.headers().contains_key(CONTENT_RANGE) {
             *answer.status_mut() = StatusCode::PARTIAL_CONTENT;
         }
-        let length = answer.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-        Traffic::add(&self.traffic.bytes_out, length.unwrap_or_else(|| answer.body().size_hint().lower()));
+        let length = answer
+            .headers()
+            .get(CONTENT_LENGTH)
+            .and_then(|value| value.to_str().ok()?.parse().ok());
+        Traffic::add(
+            &self.traffic.bytes_out,
+            length.unwrap_or_else(|| answer.body().size_hint().lower()),
+        );
         answer.headers_mut().insert("x-amz-request-id", request_id(number));
         answer
     }
@@ -143,17 +160,19 @@ fn request_id(number: u64) -> HeaderValue {
 fn check_delete_body(headers: &HeaderMap, body: &[u8]) -> Result<(), Verdict> {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let md5 = header("content-md5").map(|sent| sent == BASE64_STANDARD.encode(Md5::checksum(body)));
-    let mut checksums =
-        Algorithm::ALL.into_iter().filter_map(|algorithm| Some((algorithm, header(algorithm.header())?)));
+    let mut checksums = Algorithm::ALL
+        .into_iter()
+        .filter_map(|algorithm| Some((algorithm, header(algorithm.header())?)));
     let checksum = checksums.next().map(|(algorithm, sent)| sent == algorithm.digest(body));
     match (md5, checksum) {
         (None, None) => Err(Verdict(
             S3ErrorCode::InvalidRequest,
             "Missing required header for this request: Content-MD5 OR x-amz-checksum-*".to_owned(),
         )),
-        (Some(false), _) | (_, Some(false)) => {
-            Err(Verdict(S3ErrorCode::BadDigest, "The digest you specified did not match what we received".to_owned()))
-        }
+        (Some(false), _) | (_, Some(false)) => Err(Verdict(
+            S3ErrorCode::BadDigest,
+            "The digest you specified did not match what we received".to_owned(),
+        )),
         _ => Ok(()),
     }
 }
@@ -169,7 +188,9 @@ impl SharedBody {
     /// Reads to the end, keeping at most `limit` bytes.
     async fn collect(&mut self, limit: u64) -> Bytes {
         let mut collected = Vec::new();
-        while let Some(Ok(frame)) = poll_fn(|context| Pin::new(&mut *self).poll_frame(context)).await {
+        while let Some(Ok(frame)) =
+            poll_fn(|context| Pin::new(&mut *self).poll_frame(context)).await
+        {
             if let Ok(data) = frame.into_data()
                 && (collected.len() + data.len()) as u64 <= limit
             {
@@ -184,7 +205,10 @@ impl HttpBody for SharedBody {
     type Data = Bytes;
     type Error = hyper::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let mut incoming = self.incoming.lock().unwrap_or_else(PoisonError::into_inner);
         let polled = Pin::new(&mut *incoming).poll_frame(context);
         if let Poll::Ready(Some(Ok(frame))) = &polled {

@@ -14,13 +14,21 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// What a real server cannot do: server, check, why. `*` stands for every server but the embedded one.
 pub const SKIPPED: &[(&str, &str, &str)] = &[
-    ("seaweedfs", "odd_keys_go_over_the_wire_byte_for_byte", "refuses . and .. and folds // in keys"),
+    (
+        "seaweedfs",
+        "odd_keys_go_over_the_wire_byte_for_byte",
+        "refuses . and .. and folds // in keys",
+    ),
     ("seaweedfs", "a_bucket_is_made_found_and_removed", "deletes a bucket that holds objects"),
     ("rclone", "odd_keys_go_over_the_wire_byte_for_byte", "refuses . and .. and // in keys"),
     ("rclone", "a_conditional_write_happens_only_under_its_condition", "ignores If-None-Match"),
     ("rclone", "ranges_are_exact", "ignores If-Match"),
     ("rclone", "parts_are_copied_in_ranges", "answers UploadPartCopy with 200 and copies nothing"),
-    ("rclone", "a_multipart_upload_becomes_one_object", "answers NoSuchUpload to a second completion"),
+    (
+        "rclone",
+        "a_multipart_upload_becomes_one_object",
+        "answers NoSuchUpload to a second completion",
+    ),
     ("rclone", "what_we_closed_the_go_driver_can_resume_or_cancel", PARTS_TWICE),
     ("rclone", "f8_the_go_driver_sees_what_we_closed_in_its_whole_size", PARTS_TWICE),
     ("rclone", "f8_we_see_what_the_go_driver_closed_in_its_whole_size", PARTS_TWICE),
@@ -29,7 +37,11 @@ pub const SKIPPED: &[(&str, &str, &str)] = &[
     ("garage", "a_wrong_secret_is_named", "says AccessDenied whatever is wrong"),
     ("garage", "a_wrong_clock_is_mended_or_named", "does not look at the clock"),
     ("garage", "a_rewritten_host_is_named_as_likely", "says AccessDenied whatever is wrong"),
-    ("garage", "an_added_header_is_named_or_named_as_likely", "says AccessDenied whatever is wrong"),
+    (
+        "garage",
+        "an_added_header_is_named_or_named_as_likely",
+        "says AccessDenied whatever is wrong",
+    ),
     ("moto", "connections_are_kept_and_shared", "closes the connection after each request"),
     ("moto", "wrong_credentials_are_refused_once", "checks no signature"),
     ("moto", "a_wrong_secret_is_named", "checks no signature"),
@@ -38,12 +50,20 @@ pub const SKIPPED: &[(&str, &str, &str)] = &[
     ("moto", "an_added_header_is_named_or_named_as_likely", "checks no signature"),
     ("moto", "presigned_urls_allow_what_they_say", "checks no signature"),
     ("moto", "the_probe_tells_what_is_wrong", "checks no signature"),
-    ("moto", "a_checksum_that_is_sent_harms_nowhere", "gives the parts' checksum back as the object's"),
+    (
+        "moto",
+        "a_checksum_that_is_sent_harms_nowhere",
+        "gives the parts' checksum back as the object's",
+    ),
     ("moto", "uploads_beyond_a_page_are_listed_and_purged", "lists all uploads in one page"),
     ("moto", "unfinished_files_are_cancelled_dropped_found_and_purged", BEGUN_IN_2010),
     ("moto", "of_several_uploads_of_the_go_driver_the_newest_goes_on", BEGUN_IN_2010),
     ("moto", "a_registrys_day", BEGUN_IN_2010),
-    ("moto", "streams_and_small_objects_within_the_bounds", "closes the connection after each request"),
+    (
+        "moto",
+        "streams_and_small_objects_within_the_bounds",
+        "closes the connection after each request",
+    ),
 ];
 
 const PARTS_TWICE: &str = "lists all parts again after the last one, which Go believes";
@@ -84,9 +104,14 @@ impl Target {
     /// Every target there is.
     pub fn all() -> Vec<Self> {
         let Ok(endpoint) = env::var("S3_ENDPOINT") else {
-            return vec![Self::embedded(SignatureVersion::V4), Self::embedded(SignatureVersion::V2)];
+            return vec![
+                Self::embedded(SignatureVersion::V4),
+                Self::embedded(SignatureVersion::V2),
+            ];
         };
-        let get = |name: &str| env::var(name).unwrap_or_else(|_| panic!("S3_ENDPOINT is set, {name} is not"));
+        let get = |name: &str| {
+            env::var(name).unwrap_or_else(|_| panic!("S3_ENDPOINT is set, {name} is not"))
+        };
         let server: &'static str = match env::var("S3_SERVER").as_deref() {
             Ok("ceph") => "ceph",
             Ok("seaweedfs") => "seaweedfs",
@@ -108,9 +133,13 @@ impl Target {
         let mut targets = Vec::new();
         for (endpoint, ca_file) in &addresses {
             for signature in signatures.split_whitespace() {
-                let signature = if signature == "v2" { SignatureVersion::V2 } else { SignatureVersion::V4 };
+                let signature =
+                    if signature == "v2" { SignatureVersion::V2 } else { SignatureVersion::V4 };
                 targets.push(Self {
-                    name: format!("{server} {signature:?} {}", if ca_file.is_some() { "https" } else { "http" }),
+                    name: format!(
+                        "{server} {signature:?} {}",
+                        if ca_file.is_some() { "https" } else { "http" }
+                    ),
                     server,
                     endpoint: endpoint.clone(),
                     access_key: get("S3_ACCESS_KEY"),
@@ -127,7 +156,8 @@ impl Target {
     }
 
     pub fn config(&self) -> Config {
-        let endpoint = Endpoint::custom(&self.endpoint, Some(&self.region), Scheme::Http).expect("the endpoint");
+        let endpoint = Endpoint::custom(&self.endpoint, Some(&self.region), Scheme::Http)
+            .expect("the endpoint");
         let mut config = Config::new(endpoint)
             .static_credentials(Credentials::new(&self.access_key, &self.secret_key))
             .signature(self.signature);
@@ -161,7 +191,8 @@ impl Target {
     }
 
     pub fn driver(&self, root: &str) -> S3Driver {
-        S3Driver::new(&Parameters::from_pairs(self.pairs(root)).expect("parameters")).expect("a driver")
+        S3Driver::new(&Parameters::from_pairs(self.pairs(root)).expect("parameters"))
+            .expect("a driver")
     }
 
     /// A name of its own for each check, so that checks share a bucket without meeting.
@@ -174,7 +205,8 @@ impl Target {
 pub fn on_every_target(check: &str, run: impl Fn(&Target)) {
     for target in Target::all() {
         let skip = SKIPPED.iter().find(|(server, name, _)| {
-            *name == check && (*server == target.server || (*server == "*" && target.server != "embedded"))
+            *name == check
+                && (*server == target.server || (*server == "*" && target.server != "embedded"))
         });
         if let Some((_, _, why)) = skip {
             println!("skipped: {check} on {}: {why}", target.name);

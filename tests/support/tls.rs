@@ -13,8 +13,11 @@ use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 pub fn acceptor(bucket: &str) -> Result<(TlsAcceptor, String), Box<dyn std::error::Error>> {
     let mut authority = CertificateParams::new(Vec::new())?;
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    authority.key_usages =
-        vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
+    authority.key_usages = vec![
+        KeyUsagePurpose::KeyCertSign,
+        KeyUsagePurpose::CrlSign,
+        KeyUsagePurpose::DigitalSignature,
+    ];
     authority.distinguished_name.push(DnType::CommonName, "embedded server test authority");
     let authority_key = KeyPair::generate()?;
     let authority_certificate = authority.self_signed(&authority_key)?;
@@ -23,7 +26,8 @@ pub fn acceptor(bucket: &str) -> Result<(TlsAcceptor, String), Box<dyn std::erro
     let mut leaf = CertificateParams::new(names)?;
     leaf.distinguished_name.push(DnType::CommonName, "embedded server");
     let leaf_key = KeyPair::generate()?;
-    let certificate = leaf.signed_by(&leaf_key, &Issuer::from_params(&authority, &authority_key))?;
+    let certificate =
+        leaf.signed_by(&leaf_key, &Issuer::from_params(&authority, &authority_key))?;
 
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(leaf_key.serialize_der()));
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))

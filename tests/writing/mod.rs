@@ -15,7 +15,12 @@ pub fn parameters(server: &Server) -> ParametersBuilder {
     parameters_for(&server.endpoint(), server.access_key(), server.secret_key(), server.bucket())
 }
 
-pub fn parameters_for(endpoint: &str, access_key: &str, secret_key: &str, bucket: &str) -> ParametersBuilder {
+pub fn parameters_for(
+    endpoint: &str,
+    access_key: &str,
+    secret_key: &str,
+    bucket: &str,
+) -> ParametersBuilder {
     Parameters::builder(bucket)
         .region("us-east-1")
         .endpoint(endpoint)
@@ -94,6 +99,7 @@ pub fn assert_nothing_pending(server: &Server) {
         "uploads are left: {:?}",
         server.open_uploads(server.bucket())
     );
-    let kept: Vec<String> = server.keys(server.bucket()).into_iter().filter(|key| key.contains(".s3driver-")).collect();
+    let kept: Vec<String> =
+        server.keys(server.bucket()).into_iter().filter(|key| key.contains(".s3driver-")).collect();
     assert_eq!(kept, [""; 0], "checkpoints are left");
 }

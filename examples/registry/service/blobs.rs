@@ -28,11 +28,16 @@ impl Registry {
                 // The content of a digest never changes.
                 .header("Cache-Control", "max-age=31536000")
         };
-        if request.header("if-none-match").is_some_and(|known| known.split(',').any(|one| one.trim() == tag)) {
+        if request
+            .header("if-none-match")
+            .is_some_and(|known| known.split(',').any(|one| one.trim() == tag))
+        {
             return Ok(described(304));
         }
         let octets = |status| {
-            described(status).header("Content-Type", "application/octet-stream").header("Accept-Ranges", "bytes")
+            described(status)
+                .header("Content-Type", "application/octet-stream")
+                .header("Accept-Ranges", "bytes")
         };
         if request.method == "HEAD" {
             return Ok(octets(200).content(Content::Length(size)));
@@ -42,7 +47,10 @@ impl Registry {
         }
         // If-Range names the only version that there is, or the range is ignored.
         let condition = request.header("if-range").is_none_or(|known| known == tag);
-        let wanted = request.header("range").filter(|_| condition).and_then(|range| parse_range(range, size));
+        let wanted = request
+            .header("range")
+            .filter(|_| condition)
+            .and_then(|range| parse_range(range, size));
         let (status, range) = match wanted {
             None => (200, 0..size),
             Some(range) if range.is_empty() => {
@@ -55,7 +63,8 @@ impl Registry {
         let reader = self.driver.reader(&layout::blob_data(digest), offset)?;
         let response = octets(status).content(Content::Stream(reader, range.end - range.start));
         Ok(match status {
-            206 => response.header("Content-Range", format!("bytes {}-{}/{size}", range.start, range.end - 1)),
+            206 => response
+                .header("Content-Range", format!("bytes {}-{}/{size}", range.start, range.end - 1)),
             _ => response,
         })
     }
@@ -78,7 +87,11 @@ impl Registry {
     /// bytes once no manifest needs them.
     pub(super) fn delete_blob(&self, name: &Name, digest: &Digest) -> Outcome {
         self.check_deletion()?;
-        if self.remove(&layout::layer(name, digest))? { Ok(Response::new(202)) } else { Err(unknown()) }
+        if self.remove(&layout::layer(name, digest))? {
+            Ok(Response::new(202))
+        } else {
+            Err(unknown())
+        }
     }
 }
 

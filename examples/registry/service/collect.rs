@@ -17,7 +17,8 @@ pub(crate) struct Collection {
 impl Collection {
     /// Reports whether what was stored at that time may go.
     fn is_due(&self, stored: Option<SystemTime>) -> bool {
-        let age = stored.and_then(|time| SystemTime::now().duration_since(time).ok()).unwrap_or_default();
+        let age =
+            stored.and_then(|time| SystemTime::now().duration_since(time).ok()).unwrap_or_default();
         age >= self.grace
     }
 }
@@ -72,15 +73,19 @@ impl Registry {
             self.forget_manifest(name, digest)?;
         }
         for (name, contents) in &repositories {
-            let stale =
-                contents.layers.iter().filter(|(digest, time)| !marked.contains(digest) && collection.is_due(*time));
+            let stale = contents
+                .layers
+                .iter()
+                .filter(|(digest, time)| !marked.contains(digest) && collection.is_due(*time));
             for (digest, _) in stale {
                 collected.links += 1;
                 if remove {
                     self.remove(&layout::layer(name, digest))?;
                 }
             }
-            for (subject, digest) in contents.referrers.iter().filter(|(_, digest)| !marked.contains(digest)) {
+            for (subject, digest) in
+                contents.referrers.iter().filter(|(_, digest)| !marked.contains(digest))
+            {
                 if remove {
                     self.remove(&layout::referrer(name, subject, digest))?;
                 }
@@ -104,14 +109,22 @@ impl Registry {
                 let contents = repositories.entry(name).or_default();
                 match *path {
                     ["_layers", "sha256", hex, "link"] => {
-                        contents.layers.extend(Digest::from_hex(hex).map(|digest| (digest, info.modified)));
+                        contents
+                            .layers
+                            .extend(Digest::from_hex(hex).map(|digest| (digest, info.modified)));
                     }
                     ["_manifests", "revisions", "sha256", hex, "link"] => {
-                        contents.revisions.extend(Digest::from_hex(hex).map(|digest| (digest, info.modified)));
+                        contents
+                            .revisions
+                            .extend(Digest::from_hex(hex).map(|digest| (digest, info.modified)));
                     }
-                    ["_manifests", "tags", tag, "current", "link"] => contents.tags.extend(Tag::parse(tag)),
+                    ["_manifests", "tags", tag, "current", "link"] => {
+                        contents.tags.extend(Tag::parse(tag))
+                    }
                     ["_manifests", "referrers", "sha256", subject, "sha256", hex, "link"] => {
-                        contents.referrers.extend(Digest::from_hex(subject).zip(Digest::from_hex(hex)));
+                        contents
+                            .referrers
+                            .extend(Digest::from_hex(subject).zip(Digest::from_hex(hex)));
                     }
                     _ => {}
                 }
@@ -136,8 +149,9 @@ impl Registry {
         for (digest, _) in &contents.revisions {
             match self.revision(name, digest)? {
                 Some(content) => {
-                    let manifest =
-                        self.parse(&content).map_err(|failure| failure.about(&format!("{name}@{digest}")))?;
+                    let manifest = self
+                        .parse(&content)
+                        .map_err(|failure| failure.about(&format!("{name}@{digest}")))?;
                     let references: Vec<Digest> = manifest.references().cloned().collect();
                     manifests.insert(digest, (references, manifest.subject));
                 }
@@ -155,9 +169,11 @@ impl Registry {
             kept.retain(|digest| current.contains(*digest));
             // What an index or an artifact's subject keeps may itself be one.
             loop {
-                let parts: HashSet<&Digest> = kept.iter().flat_map(|digest| &manifests[*digest].0).collect();
+                let parts: HashSet<&Digest> =
+                    kept.iter().flat_map(|digest| &manifests[*digest].0).collect();
                 let needed = manifests.iter().filter(|(digest, (_, subject))| {
-                    parts.contains(*digest) || subject.as_ref().is_some_and(|subject| kept.contains(subject))
+                    parts.contains(*digest)
+                        || subject.as_ref().is_some_and(|subject| kept.contains(subject))
                 });
                 let needed: Vec<&Digest> = needed.map(|(digest, _)| *digest).collect();
                 let before = kept.len();
@@ -167,7 +183,10 @@ impl Registry {
                 }
             }
             doomed.extend(
-                manifests.keys().filter(|digest| !kept.contains(*digest)).map(|d| (name.clone(), (*d).clone())),
+                manifests
+                    .keys()
+                    .filter(|digest| !kept.contains(*digest))
+                    .map(|d| (name.clone(), (*d).clone())),
             );
         }
         for digest in kept {
@@ -178,12 +197,20 @@ impl Registry {
     }
 
     /// Returns the blobs that are not marked, and their sizes.
-    fn unmarked(&self, marked: &HashSet<Digest>, collection: &Collection) -> Outcome<Vec<(Digest, u64)>> {
+    fn unmarked(
+        &self,
+        marked: &HashSet<Digest>,
+        collection: &Collection,
+    ) -> Outcome<Vec<(Digest, u64)>> {
         let mut unmarked = Vec::new();
         let walked = self.driver.walk(layout::BLOBS, &WalkOptions::default(), &mut |info| {
-            let digest = info.path.strip_suffix("/data").and_then(|path| Digest::from_hex(path.rsplit('/').next()?));
-            let stale = digest
-                .filter(|digest| !info.is_directory() && !marked.contains(digest) && collection.is_due(info.modified));
+            let digest = info
+                .path
+                .strip_suffix("/data")
+                .and_then(|path| Digest::from_hex(path.rsplit('/').next()?));
+            let stale = digest.filter(|digest| {
+                !info.is_directory() && !marked.contains(digest) && collection.is_due(info.modified)
+            });
             unmarked.extend(stale.map(|digest| (digest, info.size)));
             Ok(WalkStep::Continue)
         });

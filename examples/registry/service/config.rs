@@ -37,9 +37,20 @@ pub(crate) struct Purging {
 /// Names that a configuration may have at each place: those that are read here, and those that can
 /// be left out without giving anyone more than the configuration allows.
 const SECTIONS: &[&str] = &["version", "log", "storage", "http", "middleware", "health", "catalog"];
-const STORAGE: &[&str] = &["s3", "s3aws", "inmemory", "delete", "redirect", "cache", "maintenance", "tag"];
-const HTTP: &[&str] =
-    &["addr", "host", "secret", "tls", "headers", "debug", "http2", "h2c", "relativeurls", "draintimeout"];
+const STORAGE: &[&str] =
+    &["s3", "s3aws", "inmemory", "delete", "redirect", "cache", "maintenance", "tag"];
+const HTTP: &[&str] = &[
+    "addr",
+    "host",
+    "secret",
+    "tls",
+    "headers",
+    "debug",
+    "http2",
+    "h2c",
+    "relativeurls",
+    "draintimeout",
+];
 
 impl Config {
     /// Reads a configuration and opens its storage. No connection is made.
@@ -61,7 +72,11 @@ impl Config {
             } else {
                 Deletion::Refused
             },
-            downloads: if disabled && !redirected { Downloads::Served } else { Downloads::Redirected },
+            downloads: if disabled && !redirected {
+                Downloads::Served
+            } else {
+                Downloads::Redirected
+            },
             secret: http.get("secret").text().map(str::to_owned),
             log: match document.get("log").get("accesslog").get("disabled").flag(false)? {
                 true => Log::Failures,
@@ -71,7 +86,9 @@ impl Config {
         let tls = http.get("tls");
         tls.check("http.tls.", &["certificate", "key", "minimumtls"])?;
         let tls = match (tls.get("certificate").text(), tls.get("key").text()) {
-            (Some(certificate), Some(key)) => Some(tls::configuration(Path::new(certificate), Path::new(key))?),
+            (Some(certificate), Some(key)) => {
+                Some(tls::configuration(Path::new(certificate), Path::new(key))?)
+            }
             (None, None) => None,
             _ => return Err("http.tls needs both a certificate and a key".to_owned()),
         };
@@ -83,21 +100,27 @@ impl Config {
 
 /// Opens the one storage of the configuration.
 fn open(storage: &Node) -> Result<(Arc<dyn StorageDriver>, Option<S3Driver>), String> {
-    let found: Vec<_> = ["s3", "s3aws", "inmemory"].into_iter().filter(|name| storage.has(name)).collect();
+    let found: Vec<_> =
+        ["s3", "s3aws", "inmemory"].into_iter().filter(|name| storage.has(name)).collect();
     match *found {
         ["inmemory"] => Ok((Arc::new(MemoryDriver::new()), None)),
         [name] => {
             let pairs = storage.get(name).pairs(&format!("storage.{name}."))?;
-            let driver = Parameters::from_pairs(pairs).and_then(|parameters| S3Driver::new(&parameters));
+            let driver =
+                Parameters::from_pairs(pairs).and_then(|parameters| S3Driver::new(&parameters));
             let driver = driver.map_err(|error| format!("storage.{name}: {error}"))?;
             Ok((Arc::new(driver.clone()), Some(driver)))
         }
-        _ => Err("the configuration needs one of storage.s3, storage.s3aws and storage.inmemory".to_owned()),
+        _ => Err("the configuration needs one of storage.s3, storage.s3aws and storage.inmemory"
+            .to_owned()),
     }
 }
 
 /// Wraps the storage in the configured middlewares, and reports whether there are any.
-fn wrap(mut driver: Arc<dyn StorageDriver>, section: &Node) -> Result<(Arc<dyn StorageDriver>, bool), String> {
+fn wrap(
+    mut driver: Arc<dyn StorageDriver>,
+    section: &Node,
+) -> Result<(Arc<dyn StorageDriver>, bool), String> {
     section.check("middleware.", &["storage"])?;
     let list = section.get("storage");
     let mut any = false;
@@ -109,7 +132,8 @@ fn wrap(mut driver: Arc<dyn StorageDriver>, section: &Node) -> Result<(Arc<dyn S
         }
         let pairs = entry.get("options").pairs(&format!("middleware.storage.{name}."))?;
         let pairs = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        driver = middleware::wrap(name, driver, pairs).map_err(|error| format!("middleware.storage: {error}"))?;
+        driver = middleware::wrap(name, driver, pairs)
+            .map_err(|error| format!("middleware.storage: {error}"))?;
         any = true;
     }
     Ok((driver, any))
@@ -122,7 +146,9 @@ fn purging(section: &Node) -> Result<Option<Purging>, String> {
     let time = |name: &str, default: &str| duration(section.get(name).text().unwrap_or(default));
     let interval = time("interval", "24h")?;
     if interval < Duration::from_secs(1) {
-        return Err("storage.maintenance.uploadpurging.interval is shorter than a second".to_owned());
+        return Err(
+            "storage.maintenance.uploadpurging.interval is shorter than a second".to_owned()
+        );
     }
     Ok(Some(Purging { age: time("age", "168h")?, interval }))
 }
@@ -163,8 +189,15 @@ impl Node {
         for event in Parser::new_from_str(text) {
             let (event, _) = event.map_err(|error| error.to_string())?;
             match event {
-                Event::Alias(_) => return Err("the configuration uses an alias, which is not supported".to_owned()),
-                Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentStart(_) => {}
+                Event::Alias(_) => {
+                    return Err(
+                        "the configuration uses an alias, which is not supported".to_owned()
+                    );
+                }
+                Event::Nothing
+                | Event::StreamStart
+                | Event::StreamEnd
+                | Event::DocumentStart(_) => {}
                 event => events.push(event),
             }
         }
@@ -177,10 +210,15 @@ impl Node {
     }
 
     /// Takes the next value; `None` at the end of a list or a map.
-    fn next<'a>(events: &mut impl Iterator<Item = Event<'a>>, depth: usize) -> Result<Option<Self>, String> {
+    fn next<'a>(
+        events: &mut impl Iterator<Item = Event<'a>>,
+        depth: usize,
+    ) -> Result<Option<Self>, String> {
         let depth = depth.checked_sub(1).ok_or("the configuration is nested too deeply")?;
         match events.next() {
-            Some(Event::Scalar(text, ScalarStyle::Plain, ..)) if matches!(&*text, "" | "~" | "null") => {
+            Some(Event::Scalar(text, ScalarStyle::Plain, ..))
+                if matches!(&*text, "" | "~" | "null") =>
+            {
                 Ok(Some(Self::Nothing))
             }
             Some(Event::Scalar(text, ..)) => Ok(Some(Self::Text(text.into_owned()))),
@@ -194,11 +232,14 @@ impl Node {
             Some(Event::MappingStart(..)) => {
                 let mut pairs: Vec<(String, Self)> = Vec::new();
                 while let Some(key) = Self::next(events, depth)? {
-                    let Self::Text(key) = key else { return Err(format!("{key:?} is not the name of an option")) };
+                    let Self::Text(key) = key else {
+                        return Err(format!("{key:?} is not the name of an option"));
+                    };
                     if pairs.iter().any(|(known, _)| *known == key) {
                         return Err(format!("{key} is given twice"));
                     }
-                    let value = Self::next(events, depth)?.ok_or("the configuration has a name without a value")?;
+                    let value = Self::next(events, depth)?
+                        .ok_or("the configuration has a name without a value")?;
                     pairs.push((key, value));
                 }
                 Ok(Some(Self::Map(pairs)))
@@ -212,9 +253,10 @@ impl Node {
     }
     fn get(&self, name: &str) -> Self {
         match self {
-            Self::Map(pairs) => {
-                pairs.iter().find(|(key, _)| key == name).map_or(Self::Nothing, |(_, value)| value.clone())
-            }
+            Self::Map(pairs) => pairs
+                .iter()
+                .find(|(key, _)| key == name)
+                .map_or(Self::Nothing, |(_, value)| value.clone()),
             _ => Self::Nothing,
         }
     }
@@ -245,7 +287,8 @@ impl Node {
                 Self::Text(text) => options.push((name.clone(), text.clone())),
                 Self::List(list) => {
                     let parts: Option<Vec<&str>> = list.iter().map(Self::text).collect();
-                    let parts = parts.ok_or_else(|| format!("{place}{name} is not a list of values"))?;
+                    let parts =
+                        parts.ok_or_else(|| format!("{place}{name} is not a list of values"))?;
                     options.push((name.clone(), parts.join(",")));
                 }
                 Self::Map(_) => return Err(format!("{place}{name} is not a value")),
@@ -259,9 +302,9 @@ impl Node {
         let Self::Map(pairs) = self else { return Ok(()) };
         match pairs.iter().find(|(name, _)| !known.contains(&name.as_str())) {
             None => Ok(()),
-            Some((name, _)) => {
-                Err(format!("{place}{name} is not supported by this registry: remove it from the configuration"))
-            }
+            Some((name, _)) => Err(format!(
+                "{place}{name} is not supported by this registry: remove it from the configuration"
+            )),
         }
     }
 }

@@ -113,7 +113,8 @@ impl std::error::Error for Failure {}
 impl From<s3driver::Error> for Failure {
     fn from(error: s3driver::Error) -> Self {
         let code = if error.is_transient() { Code::Unavailable } else { Code::Unknown };
-        let failure = Self::new(code, "the registry's storage failed; the registry's log has the details");
+        let failure =
+            Self::new(code, "the registry's storage failed; the registry's log has the details");
         Self { cause: Some(error.to_string()), ..failure }
     }
 }

@@ -147,7 +147,12 @@ impl Drop for Server {
     }
 }
 
-fn accept(listener: &TcpListener, tls: Option<&Arc<ServerConfig>>, handler: &Arc<Handler>, stop: &Arc<AtomicBool>) {
+fn accept(
+    listener: &TcpListener,
+    tls: Option<&Arc<ServerConfig>>,
+    handler: &Arc<Handler>,
+    stop: &Arc<AtomicBool>,
+) {
     let places = Places::new(CONNECTIONS);
     loop {
         let place = places.take();
@@ -165,7 +170,12 @@ fn accept(listener: &TcpListener, tls: Option<&Arc<ServerConfig>>, handler: &Arc
             drop(serve(socket, peer.ip(), tls, &*handler, &place, &stop));
         };
         // Without a thread the connection is closed, and the client may try again.
-        drop(thread::Builder::new().name("registry-connection".to_owned()).stack_size(STACK).spawn(serve));
+        drop(
+            thread::Builder::new()
+                .name("registry-connection".to_owned())
+                .stack_size(STACK)
+                .spawn(serve),
+        );
     }
 }
 
@@ -192,7 +202,8 @@ fn serve(
             connection.respond(Response::new(400), "GET", false)?;
             return connection.linger();
         };
-        let expects = header(&headers, "expect").is_some_and(|value| value.eq_ignore_ascii_case("100-continue"));
+        let expects = header(&headers, "expect")
+            .is_some_and(|value| value.eq_ignore_ascii_case("100-continue"));
         let body = Body { connection: &mut connection, framing, expects };
         let mut request = Request { method, path, query, headers, peer: Some(peer), body };
         let response = handler(&mut request);
@@ -233,14 +244,17 @@ impl Head {
         let mut fields = [httparse::EMPTY_HEADER; HEADERS];
         let mut parsed = httparse::Request::new(&mut fields);
         parsed.parse(bytes).map_err(|_| "not an HTTP request")?;
-        let (Some(method), Some(target), Some(version)) = (parsed.method, parsed.path, parsed.version) else {
+        let (Some(method), Some(target), Some(version)) =
+            (parsed.method, parsed.path, parsed.version)
+        else {
             return Err("not a complete HTTP request");
         };
         // A proxy's form of the target names the host too.
-        let target = match target.strip_prefix("http://").or_else(|| target.strip_prefix("https://")) {
-            Some(rest) => rest.find('/').map_or("/", |slash| &rest[slash..]),
-            None => target,
-        };
+        let target =
+            match target.strip_prefix("http://").or_else(|| target.strip_prefix("https://")) {
+                Some(rest) => rest.find('/').map_or("/", |slash| &rest[slash..]),
+                None => target,
+            };
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let mut headers = Vec::with_capacity(parsed.headers.len());
         for field in parsed.headers.iter() {
@@ -253,7 +267,8 @@ impl Head {
             path: path.to_owned(),
             query: query.to_owned(),
             framing: Self::framing(&headers)?,
-            keep_alive: version == 1 && !connection.split(',').any(|option| option.trim() == "close"),
+            keep_alive: version == 1
+                && !connection.split(',').any(|option| option.trim() == "close"),
             headers,
         })
     }
@@ -269,7 +284,8 @@ impl Head {
                 length.map(Framing::Length).ok_or("a length that is not a number")
             }
             (0, 1)
-                if header(headers, "transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked")) =>
+                if header(headers, "transfer-encoding")
+                    .is_some_and(|value| value.eq_ignore_ascii_case("chunked")) =>
             {
                 Ok(Framing::Chunked { left: 0, first: true })
             }
@@ -315,7 +331,9 @@ impl Body<'_> {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         match &mut self.framing {
-            Framing::Length(left) | Framing::Chunked { left, .. } => *left = left.saturating_sub(read as u64),
+            Framing::Length(left) | Framing::Chunked { left, .. } => {
+                *left = left.saturating_sub(read as u64)
+            }
             Framing::Broken => {}
         }
         Ok(read)
@@ -338,7 +356,9 @@ impl Body<'_> {
                 }
                 Err(invalid("too many trailers"))
             }
-            Ok(httparse::Status::Complete((_, left))) => Ok(Framing::Chunked { left, first: false }),
+            Ok(httparse::Status::Complete((_, left))) => {
+                Ok(Framing::Chunked { left, first: false })
+            }
             _ => Err(invalid("a chunk has no length")),
         }
     }
@@ -405,7 +425,10 @@ impl Connection {
 
     /// Takes as many bytes as `end` returns, once there are enough. They must be complete within
     /// [`HEAD_TIME`] from the first one on. `None` when the client has closed the connection.
-    fn read_until(&mut self, end: impl Fn(&[u8]) -> io::Result<Option<usize>>) -> io::Result<Option<Vec<u8>>> {
+    fn read_until(
+        &mut self,
+        end: impl Fn(&[u8]) -> io::Result<Option<usize>>,
+    ) -> io::Result<Option<Vec<u8>>> {
         let mut deadline = None;
         loop {
             let bytes = &self.buffer[self.pending.clone()];
@@ -424,7 +447,11 @@ impl Connection {
                 self.socket.tcp().set_read_timeout(Some(left))?;
             }
             if self.fill()? == 0 {
-                return if self.pending.is_empty() { Ok(None) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
+                return if self.pending.is_empty() {
+                    Ok(None)
+                } else {
+                    Err(io::ErrorKind::UnexpectedEof.into())
+                };
             }
         }
     }
@@ -444,7 +471,9 @@ impl Connection {
 
     /// Reads a line, without its end.
     fn read_line(&mut self) -> io::Result<Vec<u8>> {
-        let line = self.read_until(|bytes| Ok(bytes.windows(2).position(|two| two == b"\r\n").map(|at| at + 2)))?;
+        let line = self.read_until(|bytes| {
+            Ok(bytes.windows(2).position(|two| two == b"\r\n").map(|at| at + 2))
+        })?;
         let mut line = line.ok_or(io::ErrorKind::UnexpectedEof)?;
         line.truncate(line.len().saturating_sub(2));
         Ok(line)

@@ -14,7 +14,10 @@ impl Registry {
     pub(super) fn tags(&self, name: &Name, request: &Request<'_>) -> Outcome {
         let paths = found(self.driver.list(&layout::tags(name)))?;
         if paths.is_none() && found(self.driver.list(&layout::repository(name)))?.is_none() {
-            return Err(Failure::new(Code::NameUnknown, "the registry does not have this repository"));
+            return Err(Failure::new(
+                Code::NameUnknown,
+                "the registry does not have this repository",
+            ));
         }
         let (limit, last) = page(request)?;
         let mut tags: Vec<String> = paths
@@ -41,14 +44,18 @@ impl Registry {
         let mut names: Vec<String> = Vec::new();
         let mut more = false;
         let walked = self.driver.walk(layout::REPOSITORIES, &options, &mut |info| {
-            let Some((parent, own)) = info.path.rsplit_once('/').filter(|_| info.is_directory()) else {
+            let Some((parent, own)) = info.path.rsplit_once('/').filter(|_| info.is_directory())
+            else {
                 return Ok(WalkStep::Continue);
             };
             if !own.starts_with('_') {
                 return Ok(WalkStep::Continue);
             }
-            let name = parent.strip_prefix(layout::REPOSITORIES).and_then(|name| name.strip_prefix('/'));
-            if let Some(name) = name.filter(|name| own == "_manifests" && last.as_deref() != Some(name)) {
+            let name =
+                parent.strip_prefix(layout::REPOSITORIES).and_then(|name| name.strip_prefix('/'));
+            if let Some(name) =
+                name.filter(|name| own == "_manifests" && last.as_deref() != Some(name))
+            {
                 if names.len() == limit {
                     more = true;
                     return Ok(WalkStep::Stop);
@@ -69,7 +76,9 @@ fn page(request: &Request<'_>) -> Outcome<(usize, Option<String>)> {
         None => PAGE,
         Some(text) => {
             let number = number(&text);
-            let number = number.ok_or_else(|| Failure::new(Code::SizeInvalid, "the parameter n is not a number"))?;
+            let number = number.ok_or_else(|| {
+                Failure::new(Code::SizeInvalid, "the parameter n is not a number")
+            })?;
             usize::try_from(number).unwrap_or(PAGE).min(PAGE)
         }
     };

@@ -48,13 +48,19 @@ impl Manifest {
             annotations: None,
         };
         if parsed.is_index() {
-            parsed.manifests = list(&document, "manifests")?.iter().map(digest_of).collect::<Result<_, _>>()?;
+            parsed.manifests =
+                list(&document, "manifests")?.iter().map(digest_of).collect::<Result<_, _>>()?;
         } else {
-            let config = document.get("config").ok_or_else(|| invalid("the manifest has no config"))?;
+            let config =
+                document.get("config").ok_or_else(|| invalid("the manifest has no config"))?;
             parsed.blobs.push(digest_of(config)?);
             for layer in list(&document, "layers")? {
                 let digest = digest_of(layer)?;
-                if is_foreign(layer) { parsed.foreign.push(digest) } else { parsed.blobs.push(digest) }
+                if is_foreign(layer) {
+                    parsed.foreign.push(digest)
+                } else {
+                    parsed.blobs.push(digest)
+                }
             }
             parsed.artifact_type = parsed.artifact_type.or_else(|| text(config.get("mediaType")));
         }
@@ -82,7 +88,10 @@ impl Manifest {
         if declared.is_empty() || declared == self.media_type {
             return Ok(());
         }
-        Err(invalid(format!("the content is of the type {}, which is not its Content-Type", self.media_type)))
+        Err(invalid(format!(
+            "the content is of the type {}, which is not its Content-Type",
+            self.media_type
+        )))
     }
 }
 
@@ -108,7 +117,8 @@ fn list<'a>(document: &'a Map<String, Value>, name: &'static str) -> Result<&'a 
 }
 
 fn digest_of(descriptor: &Value) -> Result<Digest, Failure> {
-    let digest = descriptor.get("digest").and_then(Value::as_str).and_then(|text| Digest::parse(text).ok());
+    let digest =
+        descriptor.get("digest").and_then(Value::as_str).and_then(|text| Digest::parse(text).ok());
     digest.ok_or_else(|| invalid("a descriptor of the manifest has no valid digest"))
 }
 

@@ -25,12 +25,20 @@ impl Registry {
     }
 
     /// Handles PUT of a manifest, by tag or by digest.
-    pub(super) fn put_manifest(&self, name: &Name, reference: &str, request: &mut Request<'_>) -> Outcome {
+    pub(super) fn put_manifest(
+        &self,
+        name: &Name,
+        reference: &str,
+        request: &mut Request<'_>,
+    ) -> Outcome {
         let reference = Reference::parse(reference)?;
         let content = read_manifest(request)?;
         let digest = digest_of(&content);
         if matches!(&reference, Reference::Digest(stated) if *stated != digest) {
-            return Err(Failure::new(Code::DigestInvalid, format!("the manifest has the digest {digest}")));
+            return Err(Failure::new(
+                Code::DigestInvalid,
+                format!("the manifest has the digest {digest}"),
+            ));
         }
         let manifest = self.parse(&content)?;
         manifest.check_type(request.header("content-type").unwrap_or_default())?;
@@ -97,7 +105,8 @@ impl Registry {
     /// Returns the tags that lead to a manifest or once did, from their indexes: one listing,
     /// however many tags there are.
     fn tags_of(&self, name: &Name, digest: &Digest) -> Outcome<Vec<Tag>> {
-        let (root, end) = (layout::tags(name), layout::link(&format!("/index/sha256/{}", digest.hex())));
+        let (root, end) =
+            (layout::tags(name), layout::link(&format!("/index/sha256/{}", digest.hex())));
         let mut tags = Vec::new();
         let walked = self.driver.walk(&root, &WalkOptions::default(), &mut |info| {
             let tag = info.path.strip_suffix(&end).and_then(|path| path.rsplit('/').next());
@@ -154,7 +163,12 @@ impl Registry {
 }
 
 fn read_manifest(request: &mut Request<'_>) -> Outcome<Vec<u8>> {
-    let too_large = || Failure::new(Code::ManifestTooLarge, format!("a manifest has at most {MANIFEST_LIMIT} bytes"));
+    let too_large = || {
+        Failure::new(
+            Code::ManifestTooLarge,
+            format!("a manifest has at most {MANIFEST_LIMIT} bytes"),
+        )
+    };
     if request.body.length().is_some_and(|length| length > MANIFEST_LIMIT) {
         return Err(too_large());
     }

@@ -92,8 +92,15 @@ impl Registry {
         });
         if self.options.log == Log::Requests {
             // Without the token, which is signed. A closed standard output ends no request.
-            let query: Vec<_> = request.query.split('&').filter(|pair| !pair.starts_with("_state=")).collect();
-            let line = format!("{} {}?{} {}\n", request.method, request.path, query.join("&"), response.status);
+            let query: Vec<_> =
+                request.query.split('&').filter(|pair| !pair.starts_with("_state=")).collect();
+            let line = format!(
+                "{} {}?{} {}\n",
+                request.method,
+                request.path,
+                query.join("&"),
+                response.status
+            );
             drop(std::io::stdout().write_all(line.as_bytes()));
         }
         response.header("Docker-Distribution-Api-Version", "registry/2.0")
@@ -103,7 +110,8 @@ impl Registry {
         let path = decode(&request.path).ok_or_else(unknown_endpoint)?;
         let method = request.method.clone();
         let get = matches!(&*method, "GET" | "HEAD");
-        let parts: Vec<&str> = path.strip_prefix("/v2").ok_or_else(unknown_endpoint)?.split('/').skip(1).collect();
+        let parts: Vec<&str> =
+            path.strip_prefix("/v2").ok_or_else(unknown_endpoint)?.split('/').skip(1).collect();
         match &*parts {
             [] | [""] if get => Ok(json(200, &Value::Object(serde_json::Map::new()))),
             ["_catalog"] if get => self.catalog(request),
@@ -111,7 +119,9 @@ impl Registry {
             [name @ .., "referrers", digest] if get => {
                 self.referrers(&parse_name(name)?, &Digest::parse(digest)?, request)
             }
-            [name @ .., "blobs", "uploads"] | [name @ .., "blobs", "uploads", ""] if method == "POST" => {
+            [name @ .., "blobs", "uploads"] | [name @ .., "blobs", "uploads", ""]
+                if method == "POST" =>
+            {
                 self.begin_upload(&parse_name(name)?, request)
             }
             [name @ .., "blobs", "uploads", id] if !id.is_empty() => {
@@ -142,7 +152,9 @@ impl Registry {
                     _ => Err(wrong_method("GET, HEAD, PUT, DELETE")),
                 }
             }
-            [] | [""] | ["_catalog"] | [.., "tags", "list"] | [.., "referrers", _] => Err(wrong_method("GET, HEAD")),
+            [] | [""] | ["_catalog"] | [.., "tags", "list"] | [.., "referrers", _] => {
+                Err(wrong_method("GET, HEAD"))
+            }
             [.., "blobs", "uploads"] | [.., "blobs", "uploads", ""] => Err(wrong_method("POST")),
             _ => Err(unknown_endpoint()),
         }
@@ -178,7 +190,9 @@ impl Registry {
     fn check_deletion(&self) -> Outcome<()> {
         match self.options.deletion {
             Deletion::Allowed => Ok(()),
-            Deletion::Refused => Err(Failure::new(Code::Unsupported, "deletion is disabled in this registry")),
+            Deletion::Refused => {
+                Err(Failure::new(Code::Unsupported, "deletion is disabled in this registry"))
+            }
         }
     }
 }
@@ -209,7 +223,8 @@ fn unknown_endpoint() -> Failure {
 }
 
 fn wrong_method(allowed: &'static str) -> Failure {
-    Failure::new(Code::Unsupported, "the endpoint does not support this method").header("Allow", allowed)
+    Failure::new(Code::Unsupported, "the endpoint does not support this method")
+        .header("Allow", allowed)
 }
 
 fn json(status: u16, body: &Value) -> Response {
@@ -245,7 +260,9 @@ fn encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(char::from(byte)),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                encoded.push(char::from(byte))
+            }
             byte => encoded.push_str(&format!("%{byte:02X}")),
         }
     }

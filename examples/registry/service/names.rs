@@ -27,7 +27,9 @@ fn is_component(text: &str) -> bool {
     let bytes = text.as_bytes();
     let ends = bytes.first().is_some_and(alphanumeric) && bytes.last().is_some_and(alphanumeric);
     let mut separators = bytes.split(alphanumeric).filter(|separator| !separator.is_empty());
-    ends && separators.all(|separator| matches!(separator, b"." | b"_" | b"__") || separator.iter().all(|b| *b == b'-'))
+    ends && separators.all(|separator| {
+        matches!(separator, b"." | b"_" | b"__") || separator.iter().all(|b| *b == b'-')
+    })
 }
 
 /// A tag.
@@ -58,7 +60,8 @@ impl Digest {
         digest.ok_or_else(|| Failure::new(Code::DigestInvalid, message))
     }
     pub(crate) fn from_hex(hex: &str) -> Option<Self> {
-        let valid = hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        let valid =
+            hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         valid.then(|| Self(hex.to_owned()))
     }
     pub(crate) fn from_bytes(bytes: [u8; 32]) -> Self {

@@ -27,7 +27,8 @@ impl Registry {
         for ((name, id), modified) in uploads {
             let Some(id) = UploadId::parse(&id) else { continue };
             let stated = self.small(&layout::upload_started(&name, &id), STARTED_LIMIT)?;
-            let stated = stated.and_then(|text| Timestamp::parse_iso8601(std::str::from_utf8(&text).ok()?));
+            let stated =
+                stated.and_then(|text| Timestamp::parse_iso8601(std::str::from_utf8(&text).ok()?));
             let Some(began) = stated.map(SystemTime::from).or(modified) else { continue };
             if SystemTime::now().duration_since(began).unwrap_or_default() < age {
                 continue;

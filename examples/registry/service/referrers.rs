@@ -12,17 +12,26 @@ const PAGE: usize = 100;
 
 impl Registry {
     /// Handles GET of the referrers of a manifest, which need not exist.
-    pub(super) fn referrers(&self, name: &Name, subject: &Digest, request: &Request<'_>) -> Outcome {
+    pub(super) fn referrers(
+        &self,
+        name: &Name,
+        subject: &Digest,
+        request: &Request<'_>,
+    ) -> Outcome {
         let kind = parameter(request, "artifactType").filter(|kind| !kind.is_empty());
         let last = parameter(request, "last").map(|last| Digest::parse(&last)).transpose()?;
         let (mut found, mut size, mut examined, mut more) = (Vec::new(), 0, None, false);
-        for digest in self.referring(name, subject)?.into_iter().filter(|digest| Some(digest) > last.as_ref()) {
+        for digest in
+            self.referring(name, subject)?.into_iter().filter(|digest| Some(digest) > last.as_ref())
+        {
             if found.len() == PAGE || size > MANIFEST_LIMIT {
                 more = true;
                 break;
             }
             let descriptor = self.descriptor(name, subject, &digest)?;
-            let matches = |it: &Value| kind.as_ref().is_none_or(|kind| it.get("artifactType") == Some(&json!(kind)));
+            let matches = |it: &Value| {
+                kind.as_ref().is_none_or(|kind| it.get("artifactType") == Some(&json!(kind)))
+            };
             if let Some(descriptor) = descriptor.filter(matches) {
                 size += descriptor.to_string().len() as u64;
                 found.push(descriptor);
@@ -35,9 +44,13 @@ impl Registry {
         if kind.is_some() {
             response = response.header("OCI-Filters-Applied", "artifactType");
         }
-        let filter = kind.map_or_else(String::new, |kind| format!("&artifactType={}", encode(&kind)));
+        let filter =
+            kind.map_or_else(String::new, |kind| format!("&artifactType={}", encode(&kind)));
         let next = examined.filter(|_| more).map(|last| {
-            format!("</v2/{name}/referrers/{subject}?last={}{filter}>; rel=\"next\"", encode(&last.to_string()))
+            format!(
+                "</v2/{name}/referrers/{subject}?last={}{filter}>; rel=\"next\"",
+                encode(&last.to_string())
+            )
         });
         Ok(with_link(response, next))
     }
@@ -45,10 +58,13 @@ impl Registry {
     /// Returns the manifests that were pushed here with this subject, and those of the tag that
     /// clients keep up to date where a registry has no referrers.
     fn referring(&self, name: &Name, subject: &Digest) -> Outcome<BTreeSet<Digest>> {
-        let linked = found(self.driver.list(&layout::referrers(name, subject)))?.unwrap_or_default();
+        let linked =
+            found(self.driver.list(&layout::referrers(name, subject)))?.unwrap_or_default();
         let mut digests: BTreeSet<_> =
             linked.iter().filter_map(|path| Digest::from_hex(path.rsplit('/').next()?)).collect();
-        let Some(tag) = Tag::parse(&format!("sha256-{}", subject.hex())) else { return Ok(digests) };
+        let Some(tag) = Tag::parse(&format!("sha256-{}", subject.hex())) else {
+            return Ok(digests);
+        };
         if let Some(index) = self.linked(&layout::tag_current(name, &tag))?
             && let Some(content) = self.revision(name, &index)?
         {
@@ -60,11 +76,13 @@ impl Registry {
     /// Describes a referrer; `None` when it is gone, or about something else.
     fn descriptor(&self, name: &Name, subject: &Digest, digest: &Digest) -> Outcome<Option<Value>> {
         let Some(content) = self.revision(name, digest)? else { return Ok(None) };
-        let Manifest { media_type, subject: about, artifact_type, annotations, .. } = self.parse(&content)?;
+        let Manifest { media_type, subject: about, artifact_type, annotations, .. } =
+            self.parse(&content)?;
         if about.as_ref() != Some(subject) {
             return Ok(None);
         }
-        let mut descriptor = json!({ "mediaType": media_type, "digest": digest.to_string(), "size": content.len() });
+        let mut descriptor =
+            json!({ "mediaType": media_type, "digest": digest.to_string(), "size": content.len() });
         if let Some(artifact_type) = artifact_type {
             descriptor["artifactType"] = artifact_type.into();
         }

@@ -6,8 +6,16 @@ use sha2::block_api::compress256;
 /// The first bytes of the state that Go's `crypto/sha256` marshals.
 const MAGIC: &[u8; 4] = b"sha\x03";
 const BLOCK: usize = 64;
-const START: [u32; 8] =
-    [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
+const START: [u32; 8] = [
+    0x6a09_e667,
+    0xbb67_ae85,
+    0x3c6e_f372,
+    0xa54f_f53a,
+    0x510e_527f,
+    0x9b05_688c,
+    0x1f83_d9ab,
+    0x5be0_cd19,
+];
 
 /// The digest of what has passed so far.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -16,19 +16,27 @@ pub(crate) enum Socket {
 
 /// Reads a certificate chain and its key from PEM files.
 pub(crate) fn configuration(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, String> {
-    let readable = |path: &Path, error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect);
+    let readable =
+        |path: &Path, error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+    let chain: Result<Vec<_>, _> =
+        CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect);
     let chain = chain.map_err(|error| readable(certificate, &error))?;
     let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| readable(key, &error))?;
     ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, secret))
         .map(Arc::new)
-        .map_err(|error| format!("the certificate {} cannot be used: {error}", certificate.display()))
+        .map_err(|error| {
+            format!("the certificate {} cannot be used: {error}", certificate.display())
+        })
 }
 
 /// Begins a connection; a TLS handshake must be complete within `time`.
-pub(crate) fn accept(mut socket: TcpStream, tls: Option<Arc<ServerConfig>>, time: Duration) -> io::Result<Socket> {
+pub(crate) fn accept(
+    mut socket: TcpStream,
+    tls: Option<Arc<ServerConfig>>,
+    time: Duration,
+) -> io::Result<Socket> {
     let Some(tls) = tls else { return Ok(Socket::Plain(socket)) };
     let mut connection = ServerConnection::new(tls).map_err(io::Error::other)?;
     let deadline = Instant::now() + time;

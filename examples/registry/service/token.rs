@@ -8,7 +8,13 @@ use serde_json::json;
 use sha2::Sha256;
 
 /// Returns the state of an upload, signed with the secret that all registries of a cluster share.
-pub(super) fn sign(secret: &str, name: &Name, id: &UploadId, offset: u64, started: &str) -> Option<String> {
+pub(super) fn sign(
+    secret: &str,
+    name: &Name,
+    id: &UploadId,
+    offset: u64,
+    started: &str,
+) -> Option<String> {
     let state = json!({ "Name": name.to_string(), "UUID": id.to_string(), "Offset": offset, "StartedAt": started });
     let state = state.to_string();
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).ok()?;

@@ -36,7 +36,9 @@ impl Registry {
     /// Handles POST: mounts a blob of another repository, stores a blob that is sent at once, or
     /// begins an upload.
     pub(super) fn begin_upload(&self, name: &Name, request: &mut Request<'_>) -> Outcome {
-        if let (Some(digest), Some(from)) = (parameter(request, "mount"), parameter(request, "from")) {
+        if let (Some(digest), Some(from)) =
+            (parameter(request, "mount"), parameter(request, "from"))
+        {
             let (digest, from) = (Digest::parse(&digest)?, Name::parse(&from)?);
             if self.blob_size(&from, &digest)?.is_some() {
                 return self.finished(name, &digest);
@@ -61,7 +63,12 @@ impl Registry {
     }
 
     /// Handles PATCH: appends a chunk.
-    pub(super) fn append_upload(&self, name: &Name, id: &UploadId, request: &mut Request<'_>) -> Outcome {
+    pub(super) fn append_upload(
+        &self,
+        name: &Name,
+        id: &UploadId,
+        request: &mut Request<'_>,
+    ) -> Outcome {
         let mut upload = self.open(name, id)?;
         upload.check_range(request)?;
         upload.append(&mut request.body)?;
@@ -71,9 +78,15 @@ impl Registry {
     }
 
     /// Handles PUT: appends the last chunk, if there is one, and turns the upload into a blob.
-    pub(super) fn finish_upload(&self, name: &Name, id: &UploadId, request: &mut Request<'_>) -> Outcome {
+    pub(super) fn finish_upload(
+        &self,
+        name: &Name,
+        id: &UploadId,
+        request: &mut Request<'_>,
+    ) -> Outcome {
         let digest = parameter(request, "digest");
-        let digest = digest.ok_or_else(|| Failure::new(Code::DigestInvalid, "the parameter digest is missing"))?;
+        let digest = digest
+            .ok_or_else(|| Failure::new(Code::DigestInvalid, "the parameter digest is missing"))?;
         let digest = Digest::parse(&digest)?;
         let mut upload = self.open(name, id)?;
         upload.check_range(request)?;
@@ -104,7 +117,14 @@ impl Registry {
     }
 
     /// Returns the response that states where an upload continues.
-    fn progress(&self, status: u16, name: &Name, id: &UploadId, size: u64, started: &str) -> Response {
+    fn progress(
+        &self,
+        status: u16,
+        name: &Name,
+        id: &UploadId,
+        size: u64,
+        started: &str,
+    ) -> Response {
         let secret = self.options.secret.as_deref();
         let token = secret.and_then(|secret| token::sign(secret, name, id, size, started));
         let query = token.map_or_else(String::new, |token| format!("?_state={}", encode(&token)));
@@ -139,12 +159,17 @@ impl Registry {
     /// Opens an upload where the last request, to this or another process, left it.
     fn open<'a>(&'a self, name: &'a Name, id: &'a UploadId) -> Outcome<Upload<'a>> {
         if !self.busy.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone()) {
-            return Err(Failure::new(Code::UploadBusy, "another request is writing to this upload"));
+            return Err(Failure::new(
+                Code::UploadBusy,
+                "another request is writing to this upload",
+            ));
         }
         // From here on the upload is released when this is dropped.
         let (started, hash) = (String::new(), Some(Sha256::new()));
-        let mut upload = Upload { registry: self, name, id, started, writer: None, hash, appended: false };
-        let started = self.small(&layout::upload_started(name, id), STARTED_LIMIT)?.ok_or_else(unknown)?;
+        let mut upload =
+            Upload { registry: self, name, id, started, writer: None, hash, appended: false };
+        let started =
+            self.small(&layout::upload_started(name, id), STARTED_LIMIT)?.ok_or_else(unknown)?;
         upload.started = String::from_utf8(started).map_err(|_| unknown())?;
         match self.driver.writer(&layout::upload_data(name, id), WriteMode::Append) {
             // The second kind: a process died while it finished the upload. It begins again.
@@ -177,18 +202,22 @@ impl Upload<'_> {
         let Some(text) = request.header("content-range") else { return Ok(()) };
         // Docker's specification has the unit in front, OCI's has not.
         let text = text.strip_prefix("bytes ").unwrap_or(text);
-        let range = text.split_once('-').and_then(|(first, last)| Some((number(first)?, number(last)?)));
+        let range =
+            text.split_once('-').and_then(|(first, last)| Some((number(first)?, number(last)?)));
         let invalid = |message| Failure::new(Code::BlobUploadInvalid, message);
-        let (first, last) = range.ok_or_else(|| invalid("the Content-Range is not of the form FIRST-LAST"))?;
+        let (first, last) =
+            range.ok_or_else(|| invalid("the Content-Range is not of the form FIRST-LAST"))?;
         if first != self.size() || last < first {
             let place = self.registry.progress(416, self.name, self.id, self.size(), &self.started);
-            let failure = Failure::new(Code::RangeInvalid, "the chunk does not begin where the upload ends");
+            let failure =
+                Failure::new(Code::RangeInvalid, "the chunk does not begin where the upload ends");
             return Err(failure.with_headers_of(place));
         }
         match request.body.length() {
-            Some(length) if last - first != length.wrapping_sub(1) => {
-                Err(Failure::new(Code::SizeInvalid, "the Content-Range and the Content-Length differ"))
-            }
+            Some(length) if last - first != length.wrapping_sub(1) => Err(Failure::new(
+                Code::SizeInvalid,
+                "the Content-Range and the Content-Length differ",
+            )),
             _ => Ok(()),
         }
     }
@@ -217,7 +246,9 @@ impl Upload<'_> {
         writer.close()?;
         let hash = self.hash.as_ref().filter(|hash| self.appended && hash.length() == size);
         if let Some(hash) = hash {
-            self.registry.driver.put_content(&layout::upload_hash(self.name, self.id, size), &hash.save())?;
+            self.registry
+                .driver
+                .put_content(&layout::upload_hash(self.name, self.id, size), &hash.save())?;
         }
         Ok(())
     }
@@ -281,7 +312,9 @@ fn copy(body: &mut Body<'_>, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> O
     let mut piece = vec![0; PIECE];
     loop {
         let read = body.read(&mut piece);
-        match read.map_err(|_| Failure::new(Code::BlobUploadInvalid, "the request's body is incomplete"))? {
+        match read.map_err(|_| {
+            Failure::new(Code::BlobUploadInvalid, "the request's body is incomplete")
+        })? {
             0 => return Ok(()),
             read => take(&piece[..read]).map_err(refused)?,
         }
@@ -293,7 +326,10 @@ fn copy(body: &mut Body<'_>, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> O
 fn refused(error: io::Error) -> Failure {
     let refusal = error.get_ref().and_then(|error| error.downcast_ref::<s3driver::Error>());
     match refusal.filter(|error| error.kind() == ErrorKind::InvalidArgument) {
-        Some(_) => Failure::new(Code::BlobUploadInvalid, "the upload cannot be continued: finish it or begin again"),
+        Some(_) => Failure::new(
+            Code::BlobUploadInvalid,
+            "the upload cannot be continued: finish it or begin again",
+        ),
         None => from_io(error),
     }
 }

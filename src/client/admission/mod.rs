@@ -93,7 +93,12 @@ impl Admission {
     ///
     /// # Errors
     /// [`ErrorKind::Timeout`] when no request was given a place for `limit`, [`ErrorKind::Cancelled`].
-    pub(super) fn enter(&self, limit: Duration, clock: &dyn Clock, cancel: Option<&Cancel>) -> Result<Place<'_>> {
+    pub(super) fn enter(
+        &self,
+        limit: Duration,
+        clock: &dyn Clock,
+        cancel: Option<&Cancel>,
+    ) -> Result<Place<'_>> {
         let mut state = self.lock();
         if state.taken < state.allowed {
             state.take();
@@ -124,7 +129,10 @@ impl Admission {
                 began = clock.instant();
             }
             let error = if cancel.is_some_and(Cancel::is_cancelled) {
-                Error::new(ErrorKind::Cancelled, "cancelled by the caller while waiting for its turn")
+                Error::new(
+                    ErrorKind::Cancelled,
+                    "cancelled by the caller while waiting for its turn",
+                )
             } else if clock.instant().saturating_duration_since(began) >= limit {
                 self.too_late(&state, limit)
             } else {
@@ -143,7 +151,8 @@ impl Admission {
             ),
             allowed => format!("{allowed} may be in flight"),
         };
-        let text = format!("the request was not sent: its turn did not come within {limit:?} ({places})");
+        let text =
+            format!("the request was not sent: its turn did not come within {limit:?} ({places})");
         Error::new(ErrorKind::Timeout, text)
             .with_hint("allow more requests at once (maxrequests), or send them from fewer threads")
     }

@@ -150,12 +150,17 @@ fn who_waits_too_long_is_told_why() {
     let mut places: Vec<_> = (0..10).map(|_| enter(&admission)).collect();
     let error = admission.enter(Duration::from_secs(3), &clock, None).err().expect("no place");
     assert_eq!(error.kind(), ErrorKind::Timeout);
-    assert_eq!(error.message(), "the request was not sent: its turn did not come within 3s (10 may be in flight)");
+    assert_eq!(
+        error.message(),
+        "the request was not sent: its turn did not come within 3s (10 may be in flight)"
+    );
     assert!(error.hint().is_some_and(|hint| hint.contains("maxrequests")));
     places[0].record_throttling();
     let error = admission.enter(Duration::from_secs(3), &clock, None).err().expect("no place");
     assert!(
-        error.message().contains("7 may be in flight at the moment, because the server throttles, and 10 otherwise"),
+        error.message().contains(
+            "7 may be in flight at the moment, because the server throttles, and 10 otherwise"
+        ),
         "{error}"
     );
     drop(places);
@@ -197,7 +202,9 @@ fn no_place_is_lost() {
                     if (thread + round) % 13 == 0 {
                         cancel.cancel();
                     }
-                    let Ok(mut place) = admission.enter(LONG, &SystemClock, Some(&cancel)) else { continue };
+                    let Ok(mut place) = admission.enter(LONG, &SystemClock, Some(&cancel)) else {
+                        continue;
+                    };
                     assert!(inside.fetch_add(1, Ordering::SeqCst) < 3);
                     thread::yield_now();
                     inside.fetch_sub(1, Ordering::SeqCst);
@@ -279,6 +286,9 @@ fn p16_a_wait_begins_again_whenever_a_place_is_given() {
         }
         last.join().expect("no panic").expect("the queue moved all the time");
     });
-    assert!(clock.1.load(Ordering::Relaxed) > 3 * LIMIT.as_secs(), "the wait was longer than the limit");
+    assert!(
+        clock.1.load(Ordering::Relaxed) > 3 * LIMIT.as_secs(),
+        "the wait was longer than the limit"
+    );
     assert_eq!(counts(&admission), (1, 0));
 }

@@ -147,11 +147,15 @@ impl Endpoint {
                 )));
             }
             (Acceleration::Off, Fips::Required) if scheme == Scheme::Http => {
-                return Err(configuration("usefipsendpoint cannot be used with secure false: FIPS endpoints need TLS"));
+                return Err(configuration(
+                    "usefipsendpoint cannot be used with secure false: FIPS endpoints need TLS",
+                ));
             }
             (Acceleration::Off, Fips::Required) => format!("s3-fips{dualstack}.{region}.{suffix}"),
             (Acceleration::On, Fips::Required) => {
-                return Err(configuration("accelerate cannot be used with usefipsendpoint: AWS has no such endpoint"));
+                return Err(configuration(
+                    "accelerate cannot be used with usefipsendpoint: AWS has no such endpoint",
+                ));
             }
             (Acceleration::On, Fips::NotRequired) if partition != Partition::Aws => {
                 return Err(configuration(format!(
@@ -186,7 +190,8 @@ impl Endpoint {
     pub fn custom(url: &str, region: Option<&str>, default: Scheme) -> Result<Self> {
         let source = if region.is_some() { RegionSource::Given } else { RegionSource::Assumed };
         let region = checked_custom_region(region.unwrap_or(DEFAULT_SIGNING_REGION))?;
-        let parsed = Url::parse_with_default(url, default).map_err(|why| malformed("regionendpoint", url, why))?;
+        let parsed = Url::parse_with_default(url, default)
+            .map_err(|why| malformed("regionendpoint", url, why))?;
         if parsed.query.is_some() {
             return Err(unusable("regionendpoint", url, &"cannot contain query parameters"));
         }
@@ -263,8 +268,12 @@ impl Endpoint {
     /// As [`Endpoint::aws`] for the region's name.
     pub fn for_region(&self, region: &str) -> Result<Self> {
         match self.source {
-            HostSource::Region(variant) => Self::aws(region, self.scheme, variant)?.with_addressing(self.addressing),
-            HostSource::Url(_) => Ok(Self { region: checked_custom_region(region)?, ..self.clone() }),
+            HostSource::Region(variant) => {
+                Self::aws(region, self.scheme, variant)?.with_addressing(self.addressing)
+            }
+            HostSource::Url(_) => {
+                Ok(Self { region: checked_custom_region(region)?, ..self.clone() })
+            }
         }
     }
 
@@ -273,7 +282,9 @@ impl Endpoint {
     /// buckets.
     pub(super) fn may_learn_region(&self, region: &str) -> bool {
         let fixed = matches!(self.source, HostSource::Url(RegionSource::Given));
-        !fixed && (!self.is_aws() || Partition::of_region(region) == Partition::of_region(&self.region))
+        !fixed
+            && (!self.is_aws()
+                || Partition::of_region(region) == Partition::of_region(&self.region))
     }
     /// Whether the host is AWS's own name of a region's endpoint, and not one that a URL names.
     pub(super) const fn host_is_amazons(&self) -> bool {
@@ -302,7 +313,8 @@ impl Endpoint {
     /// Whether the server is Amazon S3: a region's endpoint, or a host of S3's own. Load balancers, virtual machines and
     /// API gateways below AWS's domains are not.
     pub fn is_aws(&self) -> bool {
-        matches!(self.source, HostSource::Region(_)) || self.s3_host().is_some_and(|host| host.serves_buckets())
+        matches!(self.source, HostSource::Region(_))
+            || self.s3_host().is_some_and(|host| host.serves_buckets())
     }
 
     /// Where a bucket's requests go.
@@ -315,18 +327,29 @@ impl Endpoint {
     pub fn locate(&self, bucket: &str) -> Result<Located> {
         check_bucket(bucket)?;
         if self.is_aws() && bucket.ends_with("--x-s3") {
-            return Err(bucket_error(bucket, "directory buckets (S3 Express One Zone) are not supported"));
+            return Err(bucket_error(
+                bucket,
+                "directory buckets (S3 Express One Zone) are not supported",
+            ));
         }
         if self.is_aws() && bucket.ends_with(".mrap") {
-            return Err(bucket_error(bucket, "multi-region access points (.mrap) are not supported")
-                .with_hint("use the name of one of the buckets that the access point leads to"));
+            return Err(bucket_error(
+                bucket,
+                "multi-region access points (.mrap) are not supported",
+            )
+            .with_hint("use the name of one of the buckets that the access point leads to"));
         }
         self.check_names_no_bucket(bucket)?;
         if self.is_accelerated() && (bucket.contains('.') || !is_dns_bucket(bucket)) {
-            return Err(bucket_error(bucket, "accelerate needs a bucket name that is a DNS name without dots"));
+            return Err(bucket_error(
+                bucket,
+                "accelerate needs a bucket name that is a DNS name without dots",
+            ));
         }
         let host = match &self.host {
-            Host::Name(name) if self.prefers_virtual_host(name) && self.host_can_hold(bucket, name) => {
+            Host::Name(name)
+                if self.prefers_virtual_host(name) && self.host_can_hold(bucket, name) =>
+            {
                 return Ok(Located {
                     origin: self.origin(format!("{bucket}.{name}")),
                     path: self.base_path.clone(),
@@ -356,15 +379,26 @@ impl Endpoint {
         let text = match (host, base) {
             (None, None) => return Ok(()),
             (Some((named, _)), _) => {
-                format!("the endpoint's host {} begins with the bucket {}", self.host, shown_value(named, Form::Bucket))
+                format!(
+                    "the endpoint's host {} begins with the bucket {}",
+                    self.host,
+                    shown_value(named, Form::Bucket)
+                )
             }
             (None, Some(_)) => {
-                format!("the endpoint's path {} ends with the bucket's name", shown_value(&self.base_path, Form::Url))
+                format!(
+                    "the endpoint's path {} ends with the bucket's name",
+                    shown_value(&self.base_path, Form::Url)
+                )
             }
         };
-        let origin = self.origin(host.map_or_else(|| self.host.to_string(), |(_, rest)| rest.to_owned()));
+        let origin =
+            self.origin(host.map_or_else(|| self.host.to_string(), |(_, rest)| rest.to_owned()));
         let (scheme, base) = (self.scheme.as_str(), base.unwrap_or(&self.base_path));
-        let right = format!("give the endpoint without the bucket: {scheme}://{}{base}", origin.host_header());
+        let right = format!(
+            "give the endpoint without the bucket: {scheme}://{}{base}",
+            origin.host_header()
+        );
         Err(configuration(text).with_hint(right))
     }
 
@@ -372,7 +406,9 @@ impl Endpoint {
     fn host_without_bucket<'a>(&'a self, bucket: &'a str) -> Option<(&'a str, &'a str)> {
         let Host::Name(host) = &self.host else { return None };
         let (named, rest) = match S3Host::parse(host) {
-            Some(S3Host { service: S3Service::Api, before: Some(named), .. }) => (named, host.strip_prefix(named)),
+            Some(S3Host { service: S3Service::Api, before: Some(named), .. }) => {
+                (named, host.strip_prefix(named))
+            }
             Some(_) => return None,
             // By chance a server's own name can begin in the same way.
             None => (bucket, host.strip_prefix(bucket).filter(|rest| self.may_name_bucket(rest))),
@@ -383,7 +419,8 @@ impl Endpoint {
     /// Whether a host that begins with the bucket's name, followed by `rest`, is likely to be the bucket's own.
     fn may_name_bucket(&self, rest: &str) -> bool {
         let domain = rest.strip_prefix('.').unwrap_or_default();
-        let service = domain.starts_with("s3.") || domain.starts_with("s3-") || domain.starts_with("oss-");
+        let service =
+            domain.starts_with("s3.") || domain.starts_with("s3-") || domain.starts_with("oss-");
         domain.contains('.') && (service || self.addressing != Addressing::Path)
     }
 
@@ -395,7 +432,8 @@ impl Endpoint {
             Addressing::Path => false,
             Addressing::VirtualHost => name != "localhost",
             Addressing::Auto => {
-                self.is_aws() && S3Host::parse(name).is_none_or(|host| host.service != S3Service::Interface)
+                self.is_aws()
+                    && S3Host::parse(name).is_none_or(|host| host.service != S3Service::Interface)
             }
         }
     }
@@ -489,8 +527,11 @@ impl Located {
         {
             return None;
         }
-        let base =
-            if self.host_bucket.is_some() { &self.path } else { self.path.strip_suffix(bucket)?.strip_suffix('/')? };
+        let base = if self.host_bucket.is_some() {
+            &self.path
+        } else {
+            self.path.strip_suffix(bucket)?.strip_suffix('/')?
+        };
         let path = if in_host { base.to_owned() } else { format!("{base}/{bucket}") };
         Some(Self { origin: to, path, host_bucket: in_host.then(|| bucket.to_owned()) })
     }
@@ -502,7 +543,9 @@ impl Located {
         if S3Host::parse(self.host()).is_some() {
             return Redirect::Amazon;
         }
-        let Ok(to) = Url::parse(location) else { return Redirect::Elsewhere("another path".to_owned()) };
+        let Ok(to) = Url::parse(location) else {
+            return Redirect::Elsewhere("another path".to_owned());
+        };
         let to = to.origin();
         if (self.scheme(), to.scheme) == (Scheme::Http, Scheme::Https) && to.host == self.host() {
             return Redirect::ToTls { host: to.host_header() };
@@ -543,7 +586,10 @@ pub fn check_bucket(bucket: &str) -> Result<()> {
     if !(3..=255).contains(&bucket.len()) {
         Err(bucket_error(bucket, "a name has 3 to 63 characters (255 in old buckets)"))
     } else if !bucket.bytes().all(legal) || !bucket.bytes().any(|b| b.is_ascii_alphanumeric()) {
-        Err(bucket_error(bucket, "a name consists of letters, digits, dots, hyphens and underscores"))
+        Err(bucket_error(
+            bucket,
+            "a name consists of letters, digits, dots, hyphens and underscores",
+        ))
     } else {
         Ok(())
     }
@@ -561,9 +607,10 @@ fn check_service(host: &str) -> Result<()> {
             "belongs to an access point, which is not supported by its own host",
             "leave regionendpoint out, set region, and give the access point's alias as bucket",
         ),
-        Some(S3Service::Express) => {
-            ("serves directory buckets (S3 Express One Zone), which are not supported", "use a general purpose bucket")
-        }
+        Some(S3Service::Express) => (
+            "serves directory buckets (S3 Express One Zone), which are not supported",
+            "use a general purpose bucket",
+        ),
     };
     Err(unusable("regionendpoint", host, &what).with_hint(instead))
 }
@@ -576,7 +623,9 @@ fn is_dns_bucket(bucket: &str) -> bool {
             && !label.ends_with('-')
             && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
     };
-    (3..=MAX_LABEL).contains(&bucket.len()) && bucket.split('.').all(label) && bucket.parse::<Ipv4Addr>().is_err()
+    (3..=MAX_LABEL).contains(&bucket.len())
+        && bucket.split('.').all(label)
+        && bucket.parse::<Ipv4Addr>().is_err()
 }
 
 fn checked_custom_region(region: &str) -> Result<String> {
@@ -610,11 +659,14 @@ fn unusable(option: &str, url: &str, why: &dyn fmt::Display) -> Error {
 fn malformed(option: &str, url: &str, why: UrlError) -> Error {
     let error = unusable(option, url, &why);
     let host_end = url.find("://").map_or(0, |scheme| scheme + "://".len());
-    let authority = url.get(host_end..).unwrap_or_default().split(['/', '?', '#']).next().unwrap_or_default();
+    let authority =
+        url.get(host_end..).unwrap_or_default().split(['/', '?', '#']).next().unwrap_or_default();
     let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
     match why {
         UrlError::UserInfo => error.with_hint("give the keys as accesskey and secretkey"),
-        UrlError::Host if host.ends_with('.') => error.with_hint("leave out the dot at the end of the host name"),
+        UrlError::Host if host.ends_with('.') => {
+            error.with_hint("leave out the dot at the end of the host name")
+        }
         _ => error,
     }
 }
@@ -622,9 +674,13 @@ fn malformed(option: &str, url: &str, why: UrlError) -> Error {
 fn is_base_path(path: &str) -> bool {
     let part = |part: &str| {
         !matches!(part, "" | "." | "..")
-            && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'~' | b'-'))
+            && part
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'~' | b'-'))
     };
-    path.is_empty() || path.len() <= MAX_BASE_PATH && path.strip_prefix('/').is_some_and(|p| p.split('/').all(part))
+    path.is_empty()
+        || path.len() <= MAX_BASE_PATH
+            && path.strip_prefix('/').is_some_and(|p| p.split('/').all(part))
 }
 
 #[cfg(test)]

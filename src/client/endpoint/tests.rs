@@ -1,7 +1,8 @@
 use super::*;
 use crate::net::forms::{self, Place};
 
-const PLAIN: Variant = Variant { stack: Stack::Ipv4, fips: Fips::NotRequired, acceleration: Acceleration::Off };
+const PLAIN: Variant =
+    Variant { stack: Stack::Ipv4, fips: Fips::NotRequired, acceleration: Acceleration::Off };
 const DUAL: Variant = Variant { stack: Stack::Dual, ..PLAIN };
 const FIPS: Variant = Variant { fips: Fips::Required, ..PLAIN };
 const FIPS_DUAL: Variant = Variant { stack: Stack::Dual, ..FIPS };
@@ -16,7 +17,10 @@ fn custom(url: &str) -> Endpoint {
 }
 fn message<T: fmt::Debug>(result: Result<T>) -> String {
     let error = result.unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::Configuration | ErrorKind::InvalidArgument), "{error:?}");
+    assert!(
+        matches!(error.kind(), ErrorKind::Configuration | ErrorKind::InvalidArgument),
+        "{error:?}"
+    );
     error.message().to_owned()
 }
 /// Root URL and bucket path of a bucket.
@@ -50,7 +54,10 @@ fn a_region_name_alone_decides_the_host() {
     ] {
         assert_eq!(Partition::of_region(region).id(), partition, "{region}");
         let endpoint = aws(region, PLAIN);
-        assert_eq!((endpoint.host(), endpoint.region(), endpoint.port()), (host.to_owned(), region, 443));
+        assert_eq!(
+            (endpoint.host(), endpoint.region(), endpoint.port()),
+            (host.to_owned(), region, 443)
+        );
         assert!(endpoint.is_aws());
         assert_eq!(place(&endpoint, "registry"), format!("https://registry.{host}/"));
     }
@@ -159,16 +166,28 @@ fn the_bucket_stands_where_it_can_work() {
         (&https, "-ab", "https://s3.us-west-2.amazonaws.com/-ab"),
         (&https, &long, &format!("https://s3.us-west-2.amazonaws.com/{long}")),
         (&path, "registry", "https://s3.us-west-2.amazonaws.com/registry"),
-        (&custom("https://s3.us-west-2.amazonaws.com"), "registry", "https://registry.s3.us-west-2.amazonaws.com/"),
+        (
+            &custom("https://s3.us-west-2.amazonaws.com"),
+            "registry",
+            "https://registry.s3.us-west-2.amazonaws.com/",
+        ),
         (
             &custom("https://bucket.vpce-1a2b.s3.us-east-1.vpce.amazonaws.com"),
             "registry",
             "https://bucket.vpce-1a2b.s3.us-east-1.vpce.amazonaws.com/registry",
         ),
-        (&custom("https://amazonaws.com.evil.example"), "registry", "https://amazonaws.com.evil.example/registry"),
+        (
+            &custom("https://amazonaws.com.evil.example"),
+            "registry",
+            "https://amazonaws.com.evil.example/registry",
+        ),
         (&custom("https://notamazonaws.com"), "registry", "https://notamazonaws.com/registry"),
         (&virtual_host("https://oss.example"), "registry", "https://registry.oss.example/"),
-        (&virtual_host("https://oss.example/base"), "registry", "https://registry.oss.example/base"),
+        (
+            &virtual_host("https://oss.example/base"),
+            "registry",
+            "https://registry.oss.example/base",
+        ),
         (&virtual_host("http://localhost:9000"), "registry", "http://localhost:9000/registry"),
         (&virtual_host("http://127.0.0.1"), "registry", "http://127.0.0.1/registry"),
         (&virtual_host("http://[::1]"), "registry", "http://[::1]/registry"),
@@ -230,11 +249,18 @@ fn keys_keep_their_bytes() {
 
 #[test]
 fn another_region_is_another_host_only_where_the_region_chose_it() {
-    let moved = aws("us-east-1", DUAL).with_addressing(Addressing::Path).unwrap().for_region("eu-west-3").unwrap();
+    let moved = aws("us-east-1", DUAL)
+        .with_addressing(Addressing::Path)
+        .unwrap()
+        .for_region("eu-west-3")
+        .unwrap();
     assert_eq!(place(&moved, "registry"), "https://s3.dualstack.eu-west-3.amazonaws.com/registry");
     assert_eq!(moved.region(), "eu-west-3");
     let moved = custom("http://s.example").for_region("eu").unwrap();
-    assert_eq!((place(&moved, "registry").as_str(), moved.region()), ("http://s.example/registry", "eu"));
+    assert_eq!(
+        (place(&moved, "registry").as_str(), moved.region()),
+        ("http://s.example/registry", "eu")
+    );
     assert!(aws("us-east-1", PLAIN).for_region("evil.example/").is_err());
     assert!(custom("http://s.example").for_region("a/b").is_err());
 }
@@ -264,7 +290,12 @@ fn a_custom_endpoint_is_taken_apart() {
         ("http://minio.example", Scheme::Https, "http://minio.example", "/registry"),
         ("HTTPS://MinIO.Example:443/", Scheme::Http, "https://minio.example", "/registry"),
         ("http://minio.example:443", Scheme::Https, "http://minio.example:443", "/registry"),
-        ("https://x.supabase.co/storage/v1/s3", Scheme::Http, "https://x.supabase.co", "/storage/v1/s3/registry"),
+        (
+            "https://x.supabase.co/storage/v1/s3",
+            Scheme::Http,
+            "https://x.supabase.co",
+            "/storage/v1/s3/registry",
+        ),
         ("http://minio_1:9000//", Scheme::Http, "http://minio_1:9000", "/registry"),
         ("127.0.0.1:8000", Scheme::Http, "http://127.0.0.1:8000", "/registry"),
         ("http://[::1]:8000/", Scheme::Http, "http://[::1]:8000", "/registry"),
@@ -272,14 +303,25 @@ fn a_custom_endpoint_is_taken_apart() {
     ] {
         let endpoint = Endpoint::custom(url, None, default).unwrap();
         let located = endpoint.locate("registry").unwrap();
-        assert_eq!((located.root_url().as_str(), located.bucket_path()), (root, bucket_path), "{url}");
-        assert_eq!((located.host_bucket(), endpoint.region(), endpoint.is_aws()), (None, "us-east-1", false));
+        assert_eq!(
+            (located.root_url().as_str(), located.bucket_path()),
+            (root, bucket_path),
+            "{url}"
+        );
+        assert_eq!(
+            (located.host_bucket(), endpoint.region(), endpoint.is_aws()),
+            (None, "us-east-1", false)
+        );
     }
-    assert_eq!(Endpoint::custom("s.example", Some("RegionOne"), Scheme::Http).unwrap().region(), "RegionOne");
+    assert_eq!(
+        Endpoint::custom("s.example", Some("RegionOne"), Scheme::Http).unwrap().region(),
+        "RegionOne"
+    );
     assert_eq!(custom("http://[::1]:8000").locate("registry").unwrap().host(), "::1");
     for region in ["", "a/b", "a b", "a,b", "a\n"] {
         assert!(
-            message(Endpoint::custom("s.example", Some(region), Scheme::Http)).starts_with("invalid region provided: ")
+            message(Endpoint::custom("s.example", Some(region), Scheme::Http))
+                .starts_with("invalid region provided: ")
         );
     }
 }
@@ -324,7 +366,10 @@ fn what_is_no_endpoint_is_refused() {
         ("http://s.example/a b", "it holds a character that must be percent-encoded"),
     ] {
         let error = message(Endpoint::custom(url, None, Scheme::Http));
-        assert!(error.starts_with("unable to parse regionendpoint: ") && error.ends_with(why), "{url:?}: {error}");
+        assert!(
+            error.starts_with("unable to parse regionendpoint: ") && error.ends_with(why),
+            "{url:?}: {error}"
+        );
     }
     let error = message(Endpoint::custom("http://key:hunter2@s.example", None, Scheme::Http));
     assert_eq!(
@@ -399,7 +444,9 @@ fn p12_only_hosts_of_s3_count_as_amazon_s3() {
             assert_eq!(place(&endpoint, "registry"), format!("{url}/registry"));
         }
     }
-    for host in ["s3.amazonaws.com", "s3-us-west-2.amazonaws.com", "s3.dualstack.eu-west-1.amazonaws.com"] {
+    for host in
+        ["s3.amazonaws.com", "s3-us-west-2.amazonaws.com", "s3.dualstack.eu-west-1.amazonaws.com"]
+    {
         let endpoint = custom(&format!("https://{host}"));
         assert!(endpoint.is_aws(), "{host}");
         assert_eq!(place(&endpoint, "registry"), format!("https://registry.{host}/"));
@@ -410,8 +457,16 @@ fn p12_only_hosts_of_s3_count_as_amazon_s3() {
 #[test]
 fn p32_hosts_of_other_services_of_s3_are_refused_by_name() {
     for (host, why, hint) in [
-        ("s3-website-us-east-1.amazonaws.com", "serves websites, not the S3 API", "s3.REGION.amazonaws.com"),
-        ("registry.s3-website.eu-central-1.amazonaws.com", "serves websites, not the S3 API", "set region"),
+        (
+            "s3-website-us-east-1.amazonaws.com",
+            "serves websites, not the S3 API",
+            "s3.REGION.amazonaws.com",
+        ),
+        (
+            "registry.s3-website.eu-central-1.amazonaws.com",
+            "serves websites, not the S3 API",
+            "set region",
+        ),
         ("ap-123.s3-accesspoint.us-west-2.amazonaws.com", "belongs to an access point", "alias"),
         ("m.mrap.accesspoint.s3-global.amazonaws.com", "belongs to an access point", "alias"),
         ("s3express-use1-az4.us-east-1.amazonaws.com", "S3 Express One Zone", "general purpose"),
@@ -493,7 +548,10 @@ fn case_14_an_endpoint_that_names_the_bucket_is_refused() {
         ("https://REGISTRY.nyc3.digitaloceanspaces.com/", "https://nyc3.digitaloceanspaces.com"),
         ("https://registry.s3.eu-central-1.amazonaws.com", "https://s3.eu-central-1.amazonaws.com"),
         ("https://other.s3.eu-central-1.amazonaws.com", "https://s3.eu-central-1.amazonaws.com"),
-        ("https://registry.s3.eu-central-1.amazonaws.com/registry", "https://s3.eu-central-1.amazonaws.com"),
+        (
+            "https://registry.s3.eu-central-1.amazonaws.com/registry",
+            "https://s3.eu-central-1.amazonaws.com",
+        ),
         ("http://registry.s3.example.com:9000/base", "http://s3.example.com:9000/base"),
         ("https://s3.example.com/registry", "https://s3.example.com"),
         ("https://s3.example.com/registry/", "https://s3.example.com"),
@@ -522,7 +580,11 @@ fn case_14_an_endpoint_that_names_the_bucket_is_refused() {
     ] {
         assert!(located(url, Addressing::Auto).is_ok(), "{url}");
     }
-    for url in ["https://registry.nyc3.digitaloceanspaces.com.", "https://s3.example.com.:9000/x", "s3.example.com."] {
+    for url in [
+        "https://registry.nyc3.digitaloceanspaces.com.",
+        "https://s3.example.com.:9000/x",
+        "s3.example.com.",
+    ] {
         let error = Endpoint::custom(url, None, Scheme::Https).unwrap_err();
         assert_eq!(error.hint(), Some("leave out the dot at the end of the host name"), "{error}");
     }
@@ -532,12 +594,18 @@ fn case_14_an_endpoint_that_names_the_bucket_is_refused() {
 fn access_points_are_refused_by_name() {
     for arn in ["arn:aws:s3:us-west-2:123456789012:accesspoint/mine", "arn:aws:s3:::registry"] {
         let error = aws("us-east-1", PLAIN).locate(arn).unwrap_err();
-        assert_eq!(error.message(), format!("invalid bucket name provided: {arn}; ARNs are not supported"));
+        assert_eq!(
+            error.message(),
+            format!("invalid bucket name provided: {arn}; ARNs are not supported")
+        );
         assert_eq!(error.hint(), Some("give the bucket's name, or the alias of the access point"));
     }
     for endpoint in [aws("us-east-1", PLAIN), custom("https://s3.eu-west-1.amazonaws.com")] {
         let error = endpoint.locate("mfzwi23gnjvgw.mrap").unwrap_err();
-        assert!(error.message().contains("multi-region access points (.mrap) are not supported"), "{error}");
+        assert!(
+            error.message().contains("multi-region access points (.mrap) are not supported"),
+            "{error}"
+        );
     }
     assert!(custom("https://s3.example.com").locate("name.mrap").is_ok());
 }

@@ -5,8 +5,8 @@ use super::secret_file::shown_path;
 use super::shared_files::{Files, Profile};
 use super::sso::{Login, Sso};
 use super::{
-    AssumeRole, Container, Context, Credentials, EnvironmentKeys, Lease, Metadata, Process, Role, Source, Static,
-    Unavailable, WebIdentity,
+    AssumeRole, Container, Context, Credentials, EnvironmentKeys, Lease, Metadata, Process, Role,
+    Source, Static, Unavailable, WebIdentity,
 };
 use crate::text::{Form, ShownValue, shown_value};
 use std::fmt;
@@ -28,7 +28,10 @@ pub struct SharedFiles {
 impl fmt::Debug for SharedFiles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let profile = self.profile.as_deref().map(|name| shown_name(name).to_string());
-        f.debug_struct("SharedFiles").field("context", &self.context).field("profile", &profile).finish()
+        f.debug_struct("SharedFiles")
+            .field("context", &self.context)
+            .field("profile", &profile)
+            .finish()
     }
 }
 
@@ -70,7 +73,12 @@ impl Source for SharedFiles {
         let source = plan.into_source(&self.context, region.as_deref());
         // The profile chose this source, so there is no other to ask.
         source.fetch().map_err(|reason| {
-            Unavailable::Failed(format!("profile `{}`: {}: {}", shown_name(name), source.name(), reason.demanded()))
+            Unavailable::Failed(format!(
+                "profile `{}`: {}: {}",
+                shown_name(name),
+                source.name(),
+                reason.demanded()
+            ))
         })
     }
 }
@@ -98,12 +106,20 @@ impl Plan {
         let mut roles = Vec::new();
         let mut name = name;
         let base = loop {
-            let at = |reason: &str| Unavailable::Failed(format!("profile `{}`: {reason}", shown_name(name)));
+            let at = |reason: &str| {
+                Unavailable::Failed(format!("profile `{}`: {reason}", shown_name(name)))
+            };
             let Some(profile) = files.profile(name) else {
-                return Err(at("there is no such profile, though another names it as its source_profile"));
+                return Err(at(
+                    "there is no such profile, though another names it as its source_profile",
+                ));
             };
             if visited.contains(&name) {
-                let way: Vec<_> = visited.iter().chain([&name]).map(|name| shown_name(name).to_string()).collect();
+                let way: Vec<_> = visited
+                    .iter()
+                    .chain([&name])
+                    .map(|name| shown_name(name).to_string())
+                    .collect();
                 return Err(at(&format!("source_profile leads in a circle: {}", way.join(" -> "))));
             }
             // A profile others refer to gives its keys if it has any, rather than its role.
@@ -126,27 +142,14 @@ impl Plan {
                 break Base::WebIdentity(role, PathBuf::from(file));
             }
             if profile.get("mfa_serial").is_some() {
-                return Err(at("mfa_serial is not supported, use credential_process or IAM Identity Center"));
+                return Err(at(
+                    "mfa_serial is not supported, use credential_process or IAM Identity Center",
+                ));
             }
             roles.push(role);
-            match (profile.get("source_profile"), profile.get("credential_source")) {
-                (Some(_), Some(_)) => return Err(at("source_profile and credential_source exclude each other")),
-                (None, None) => {
-                    return Err(at("role_arn needs source_profile, credential_source or web_identity_token_file"));
-                }
-                // A profile that is its own source assumes its role with its own keys.
-                (Some(source), None) if source == name => {
-                    let keys =
-                        static_keys(profile).ok_or_else(|| at("it is its own source_profile but has no keys"))?;
-                    break Base::Keys(keys.map_err(|reason| at(&reason))?);
-                }
-                (Some(source), None) => name = source,
-                (None, Some("Environment")) => break Base::Environment,
-                (None, Some("Ec2InstanceMetadata")) => break Base::Metadata,
-                (None, Some("EcsContainer")) => break Base::Container,
-                (None, Some(_)) => {
-                    return Err(at("credential_source is none of Environment, Ec2InstanceMetadata and EcsContainer"));
-                }
+            match KeysOfRole::of(profile, name).map_err(|reason| at(&reason))? {
+                KeysOfRole::Profile(source) => name = source,
+                KeysOfRole::Base(base) => break base,
             }
         };
         // The role nearest to the keys is assumed first.
@@ -158,20 +161,57 @@ impl Plan {
         let base: Box<dyn Source> = match self.base {
             Base::Keys(keys) => Box::new(Static::new(keys)),
             Base::Process(command) => Box::new(Process::new(command, context)),
-            Base::WebIdentity(role, file) => Box::new(WebIdentity::with_role(context, role, file).in_region(region)),
+            Base::WebIdentity(role, file) => {
+                Box::new(WebIdentity::with_role(context, role, file).in_region(region))
+            }
             Base::Sso(login) => Box::new(Sso::new(context, login)),
             Base::Environment => Box::new(EnvironmentKeys::new(context)),
             Base::Metadata => Box::new(Metadata::new(context)),
             Base::Container => Box::new(Container::new(context)),
         };
-        self.roles.into_iter().fold(base, |base, role| Box::new(AssumeRole::new(context, base, role).in_region(region)))
+        self.roles.into_iter().fold(base, |base, role| {
+            Box::new(AssumeRole::new(context, base, role).in_region(region))
+        })
+    }
+}
+
+/// The source of the keys with which a profile's role is assumed.
+enum KeysOfRole<'a> {
+    Base(Base),
+    Profile(&'a str),
+}
+
+impl<'a> KeysOfRole<'a> {
+    fn of(profile: &'a Profile, name: &str) -> Result<Self, String> {
+        match (profile.get("source_profile"), profile.get("credential_source")) {
+            (Some(_), Some(_)) => {
+                Err("source_profile and credential_source exclude each other".to_owned())
+            }
+            (None, None) => {
+                Err("role_arn needs source_profile, credential_source or web_identity_token_file"
+                    .to_owned())
+            }
+            // A profile that is its own source assumes its role with its own keys.
+            (Some(source), None) if source == name => static_keys(profile)
+                .ok_or("it is its own source_profile but has no keys")?
+                .map(|keys| Self::Base(Base::Keys(keys))),
+            (Some(source), None) => Ok(Self::Profile(source)),
+            (None, Some("Environment")) => Ok(Self::Base(Base::Environment)),
+            (None, Some("Ec2InstanceMetadata")) => Ok(Self::Base(Base::Metadata)),
+            (None, Some("EcsContainer")) => Ok(Self::Base(Base::Container)),
+            (None, Some(_)) => Err(
+                "credential_source is none of Environment, Ec2InstanceMetadata and EcsContainer"
+                    .to_owned(),
+            ),
+        }
     }
 }
 
 impl Base {
     /// Where a profile without a role has its keys. The order is that of AWS's SDKs.
     fn of(files: &Files, name: &str, profile: &Profile) -> Result<Self, Unavailable> {
-        let at = |reason: &str| Unavailable::Failed(format!("profile `{}`: {reason}", shown_name(name)));
+        let at =
+            |reason: &str| Unavailable::Failed(format!("profile `{}`: {reason}", shown_name(name)));
         if profile.get("web_identity_token_file").is_some() {
             return Err(at("web_identity_token_file needs role_arn"));
         }
@@ -199,12 +239,16 @@ fn shown_name(name: &str) -> ShownValue<'_> {
 /// The keys in a profile; an error when only one half is there, or one is in quotes.
 fn static_keys(profile: &Profile) -> Option<Result<Credentials, String>> {
     let names = ("aws_access_key_id", "aws_secret_access_key");
-    let token = profile.secret("aws_session_token").or_else(|| profile.secret("aws_security_token"));
+    let token =
+        profile.secret("aws_session_token").or_else(|| profile.secret("aws_security_token"));
     let is_quoted = |name: &str| {
-        let ends = ['"', '\''].map(|quote| profile.get(name).is_some_and(|value| value.starts_with(quote)));
+        let ends = ['"', '\'']
+            .map(|quote| profile.get(name).is_some_and(|value| value.starts_with(quote)));
         ends.contains(&true)
     };
-    if let Some(name) = [names.0, names.1, "aws_session_token"].into_iter().find(|name| is_quoted(name)) {
+    if let Some(name) =
+        [names.0, names.1, "aws_session_token"].into_iter().find(|name| is_quoted(name))
+    {
         return Some(Err(format!("{name} is in quotes, which would be a part of it: remove them")));
     }
     pair(names, (profile.secret(names.0), profile.secret(names.1)), token)
@@ -224,12 +268,15 @@ fn login(files: &Files, profile: &Profile) -> Result<Login, String> {
         None => None,
         Some(name) => Some((
             name,
-            files.sso_session(name).ok_or_else(|| format!("there is no [sso-session {}]", shown_name(name)))?,
+            files
+                .sso_session(name)
+                .ok_or_else(|| format!("there is no [sso-session {}]", shown_name(name)))?,
         )),
     };
     let holder = session.map_or(profile, |(_, session)| session);
-    let wanted =
-        |holder: &Profile, key: &str| holder.get(key).map(str::to_owned).ok_or_else(|| format!("{key} is missing"));
+    let wanted = |holder: &Profile, key: &str| {
+        holder.get(key).map(str::to_owned).ok_or_else(|| format!("{key} is missing"))
+    };
     Ok(Login {
         cached_as: match session {
             Some((name, _)) => name.to_owned(),

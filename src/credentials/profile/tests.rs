@@ -8,15 +8,18 @@ fn plan(config: &str) -> Result<String, Unavailable> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("config");
     std::fs::write(&path, config).unwrap();
-    let context =
-        Context::default().with_environment(Environment::from_pairs([("AWS_CONFIG_FILE", path.to_str().unwrap())]));
+    let context = Context::default()
+        .with_environment(Environment::from_pairs([("AWS_CONFIG_FILE", path.to_str().unwrap())]));
     let Plan { base, roles } = Plan::of(&context.shared_files().unwrap(), "a")?;
     let mut line = match base {
         Base::Keys(keys) => format!("keys {} {:?}", keys.access_key_id(), keys.session_token()),
         Base::Process(command) => format!("process {command}"),
         Base::WebIdentity(role, file) => format!("web {} {}", told(&role), file.display()),
         Base::Sso(login) => {
-            format!("sso {} {} {} {}", login.cached_as, login.region, login.account_id, login.role_name)
+            format!(
+                "sso {} {} {} {}",
+                login.cached_as, login.region, login.account_id, login.role_name
+            )
         }
         Base::Environment => "environment".to_owned(),
         Base::Metadata => "metadata".to_owned(),
@@ -34,7 +37,11 @@ fn told(role: &Role) -> String {
         role.external_id.clone(),
         role.duration.map(|duration| duration.as_secs().to_string()),
     ];
-    [role.arn.clone()].into_iter().chain(optional.into_iter().flatten()).collect::<Vec<_>>().join(",")
+    [role.arn.clone()]
+        .into_iter()
+        .chain(optional.into_iter().flatten())
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 const KEYS: &str = "aws_access_key_id=AK\naws_secret_access_key=s\n";
@@ -93,7 +100,10 @@ fn profiles_lead_to_keys() {
 #[test]
 fn profiles_that_lead_nowhere() {
     for (config, expected) in [
-        ("[profile a]\naws_access_key_id=AK", "profile `a`: aws_access_key_id is set but aws_secret_access_key is not"),
+        (
+            "[profile a]\naws_access_key_id=AK",
+            "profile `a`: aws_access_key_id is set but aws_secret_access_key is not",
+        ),
         (
             "[profile a]\naws_secret_access_key=s",
             "profile `a`: aws_secret_access_key is set but aws_access_key_id is not",
@@ -114,12 +124,18 @@ fn profiles_that_lead_nowhere() {
             "[profile a]\nrole_arn=R\nsource_profile=b\n[profile b]\nrole_arn=S\nsource_profile=a",
             "profile `a`: source_profile leads in a circle: a -> b -> a",
         ),
-        ("[profile a]\nrole_arn=R\nsource_profile=a", "profile `a`: it is its own source_profile but has no keys"),
+        (
+            "[profile a]\nrole_arn=R\nsource_profile=a",
+            "profile `a`: it is its own source_profile but has no keys",
+        ),
         (
             "[profile a]\nrole_arn=R\ncredential_source=ec2",
             "profile `a`: credential_source is none of Environment, Ec2InstanceMetadata and EcsContainer",
         ),
-        ("[profile a]\nweb_identity_token_file=/t", "profile `a`: web_identity_token_file needs role_arn"),
+        (
+            "[profile a]\nweb_identity_token_file=/t",
+            "profile `a`: web_identity_token_file needs role_arn",
+        ),
         (
             "[profile a]\nrole_arn=R\nsource_profile=b\nmfa_serial=m",
             "profile `a`: mfa_serial is not supported, use credential_process or IAM Identity Center",
@@ -135,5 +151,8 @@ fn profiles_that_lead_nowhere() {
     }
     assert!(matches!(plan("[profile a]\nregion=r"), Err(Unavailable::NotConfigured(_))));
     let half = plan("[profile a]\nrole_arn=R\nsource_profile=b\n[profile b]\nregion=r");
-    assert_eq!(half.unwrap_err(), Unavailable::failed("profile `b` has no keys and no way to get them"));
+    assert_eq!(
+        half.unwrap_err(),
+        Unavailable::failed("profile `b` has no keys and no way to get them")
+    );
 }

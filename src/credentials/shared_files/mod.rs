@@ -67,7 +67,10 @@ impl Profile {
 impl Files {
     /// Reads both files. One that does not exist is empty. `found_keys` is called with each file that may hold a
     /// long-term secret.
-    pub(super) fn load(environment: &Environment, found_keys: impl Fn(&Path)) -> Result<Self, String> {
+    pub(super) fn load(
+        environment: &Environment,
+        found_keys: impl Fn(&Path),
+    ) -> Result<Self, String> {
         let mut files = Self::default();
         for (kind, variable, name) in [
             (Kind::Config, "AWS_CONFIG_FILE", "config"),
@@ -81,14 +84,15 @@ impl Files {
             };
             match secret_file::read(&path, FILE_LIMIT) {
                 Ok(text) => {
-                    let keys = files
-                        .parse(kind, &text)
-                        .map_err(|reason| format!("{}: {reason}", secret_file::shown_path(&path)))?;
+                    let keys = files.parse(kind, &text).map_err(|reason| {
+                        format!("{}: {reason}", secret_file::shown_path(&path))
+                    })?;
                     if keys == LongTermKeys::Present || kind == Kind::Credentials {
                         found_keys(&path);
                     }
                 }
-                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
                 Err(error) => return Err(format!("{}: {error}", secret_file::shown_path(&path))),
             }
             files.paths.push(path);
@@ -139,7 +143,9 @@ impl Files {
             if let Section::Missing = section {
                 return Err(at("a `[section]` must come first"));
             }
-            let Some((name, value)) = line.split_once(['=', ':']) else { return Err(at("a setting needs `=` or `:`")) };
+            let Some((name, value)) = line.split_once(['=', ':']) else {
+                return Err(at("a setting needs `=` or `:`"));
+            };
             let name = name.trim().to_ascii_lowercase();
             if name.is_empty() {
                 return Err(at("a setting needs a name"));
@@ -153,7 +159,9 @@ impl Files {
                 if name == "aws_secret_access_key" {
                     keys = LongTermKeys::Present;
                 }
-                settings.0.insert(name, Value(Zeroizing::new(without_comment(value).trim().to_owned())));
+                settings
+                    .0
+                    .insert(name, Value(Zeroizing::new(without_comment(value).trim().to_owned())));
             }
         }
         self.merge(parsed);
@@ -178,7 +186,8 @@ impl Value {
     /// Adds an indented line. Under a key without a value stand nested settings, which have a name and a value too.
     fn go_on(&mut self, line: &str) -> Result<(), &'static str> {
         if self.0.is_empty() || self.0.starts_with('\n') {
-            let (name, _) = line.split_once(['=', ':']).ok_or("a nested setting needs `=` or `:`")?;
+            let (name, _) =
+                line.split_once(['=', ':']).ok_or("a nested setting needs `=` or `:`")?;
             if name.trim().is_empty() {
                 return Err("a nested setting needs a name");
             }
@@ -227,19 +236,25 @@ enum Section {
 impl Section {
     fn parse(kind: Kind, line: &str) -> Result<Self, &'static str> {
         let line = line.split(['#', ';']).next().unwrap_or_default().trim_end();
-        let inside =
-            line.strip_prefix('[').and_then(|line| line.strip_suffix(']')).ok_or("a section must end in `]`")?;
+        let inside = line
+            .strip_prefix('[')
+            .and_then(|line| line.strip_suffix(']'))
+            .ok_or("a section must end in `]`")?;
         let inside = inside.trim();
-        let (word, name) =
-            inside.split_once(char::is_whitespace).map_or((inside, ""), |(word, rest)| (word, rest.trim()));
-        let quoted = ['"', '\''].iter().find_map(|quote| name.strip_prefix(*quote)?.strip_suffix(*quote));
+        let (word, name) = inside
+            .split_once(char::is_whitespace)
+            .map_or((inside, ""), |(word, rest)| (word, rest.trim()));
+        let quoted =
+            ['"', '\''].iter().find_map(|quote| name.strip_prefix(*quote)?.strip_suffix(*quote));
         let is_name = |name: &str| is_name(name) || quoted == Some(name) && !name.is_empty();
         let name = quoted.unwrap_or(name);
         Ok(match (kind, word, name) {
             (Kind::Config, "default", "") => Self::Profile("default".to_owned()),
             (Kind::Config, "profile", "default") => Self::PrefixedDefault,
             (Kind::Config, "profile", name) if is_name(name) => Self::Profile(name.to_owned()),
-            (Kind::Config, "sso-session", name) if is_name(name) => Self::SsoSession(name.to_owned()),
+            (Kind::Config, "sso-session", name) if is_name(name) => {
+                Self::SsoSession(name.to_owned())
+            }
             (Kind::Credentials, name, "") if is_name(name) => Self::Profile(name.to_owned()),
             _ => Self::Skipped,
         })

@@ -11,7 +11,9 @@ fn settings(config: &str, credentials: &str) -> Result<Vec<String>, String> {
         let mut lines = Vec::new();
         for (name, profile) in sections {
             lines.push(format!("{prefix}{name}"));
-            lines.extend(profile.0.iter().map(|(key, value)| format!("{prefix}{name}.{key}={}", *value.0)));
+            lines.extend(
+                profile.0.iter().map(|(key, value)| format!("{prefix}{name}.{key}={}", *value.0)),
+            );
         }
         lines
     };
@@ -27,7 +29,10 @@ fn the_config_file() {
         ("[profile a]", &["a"]),
         ("[default]\nx=1", &["default", "default.x=1"]),
         // Comments and white space.
-        ("# c\n; c\n\t \n[profile a] # c\nx = 1 # c\ny = 2 ;c\nz = 3\t#c", &["a", "a.x=1", "a.y=2", "a.z=3"]),
+        (
+            "# c\n; c\n\t \n[profile a] # c\nx = 1 # c\ny = 2 ;c\nz = 3\t#c",
+            &["a", "a.x=1", "a.y=2", "a.z=3"],
+        ),
         ("[profile a]; c\nx = 1;2\ny = 3#4\nz =  # c", &["a", "a.x=1;2", "a.y=3#4", "a.z="]),
         ("[profile a]\nx = 1\n  # c\ny = 2", &["a", "a.x=1", "a.y=2"]),
         ("[profile a]\r\nx = 1\r\n", &["a", "a.x=1"]),
@@ -40,22 +45,34 @@ fn the_config_file() {
         ("[profile A]\nAwS_X = Yz", &["A", "A.aws_x=Yz"]),
         ("[profile a]\nx=1\n[profile A]\nx=2", &["A", "A.x=2", "a", "a.x=1"]),
         // Continuation and nested settings.
-        ("[profile a]\nx = 1\n 2\n\n\t3 # no comment here", &["a", "a.x=1\n2\n3 # no comment here"]),
+        (
+            "[profile a]\nx = 1\n 2\n\n\t3 # no comment here",
+            &["a", "a.x=1\n2\n3 # no comment here"],
+        ),
         (
             "[profile a]\ns3 =\n  max = 10\n\n  in valid = 2\n  e =\nx=1",
             &["a", "a.s3=\nmax = 10\nin valid = 2\ne =", "a.x=1"],
         ),
         // Again: added and replaced.
-        ("[profile a]\nx=1\nx=2\n[profile b]\n[profile a]\nX=3\ny=4", &["a", "a.x=3", "a.y=4", "b"]),
+        (
+            "[profile a]\nx=1\nx=2\n[profile b]\n[profile a]\nX=3\ny=4",
+            &["a", "a.x=3", "a.y=4", "b"],
+        ),
         // `[profile default]` wins over `[default]`, wherever it stands.
         ("[default]\nx=1\n[profile default]\ny=2", &["default", "default.y=2"]),
         ("[profile default]\ny=2\n[default]\nx=1", &["default", "default.y=2"]),
         // Skipped: sections of other kinds and names that cannot be.
-        ("[a]\nx=1\n[profilea]\nx=1\n[profile a b]\nx=1\n c\n[services s]\ns3 =\n  e = 1\n[profile]\nx=1", &[]),
+        (
+            "[a]\nx=1\n[profilea]\nx=1\n[profile a b]\nx=1\n c\n[services s]\ns3 =\n  e = 1\n[profile]\nx=1",
+            &[],
+        ),
         ("[profile a]\nin valid = 1\n  more\nx=2", &["a", "a.x=2"]),
         ("[profile a-_/.%@:+9]", &["a-_/.%@:+9"]),
         ("[profile a!b]\nx=1", &[]),
-        ("[sso-session s]\nsso_region = r\n[sso-sessions t]\nx=1", &["sso:s", "sso:s.sso_region=r"]),
+        (
+            "[sso-session s]\nsso_region = r\n[sso-sessions t]\nx=1",
+            &["sso:s", "sso:s.sso_region=r"],
+        ),
     ] {
         assert_eq!(settings(text, "").unwrap(), expected, "{text}");
     }
@@ -68,7 +85,11 @@ fn the_credentials_file_has_no_prefix_and_comes_last() {
         ("", "[profile a]\nx=1", &[]),
         ("", "[ a ]\nx=1", &["a", "a.x=1"]),
         ("[profile a]\nx=1\ny=2", "[a]\nx=3", &["a", "a.x=3", "a.y=2"]),
-        ("[default]\nx=1\n[profile default]\ny=2", "[default]\nz=3", &["default", "default.y=2", "default.z=3"]),
+        (
+            "[default]\nx=1\n[profile default]\ny=2",
+            "[default]\nz=3",
+            &["default", "default.y=2", "default.z=3"],
+        ),
     ] {
         assert_eq!(settings(config, credentials).unwrap(), expected, "{config} {credentials}");
     }
@@ -85,7 +106,10 @@ fn files_are_read_as_the_aws_cli_reads_them() {
         ("[profile a]\n    x = 1\n  y = 2\nz = 3", &["a", "a.x=1", "a.y=2", "a.z=3"]),
         ("[profile a]\n  x = 1\n  [profile b]\n  y = 2", &["a", "a.x=1", "b", "b.y=2"]),
         ("[profile a]\n  x = 1\n    2\n  y = 3", &["a", "a.x=1\n2", "a.y=3"]),
-        ("[profile a]\n  s3 =\n    x = 1\n    y = 2\n  z = 3", &["a", "a.s3=\nx = 1\ny = 2", "a.z=3"]),
+        (
+            "[profile a]\n  s3 =\n    x = 1\n    y = 2\n  z = 3",
+            &["a", "a.s3=\nx = 1\ny = 2", "a.z=3"],
+        ),
         ("[profile a]\n\tx=1\n\ty=2\n", &["a", "a.x=1", "a.y=2"]),
         // The first of both delimiters counts.
         ("[profile a]\nx: 1\ny : 2\nz:3", &["a", "a.x=1", "a.y=2", "a.z=3"]),

@@ -1,8 +1,8 @@
 //! From the file to [`RegistryConfig`].
 use super::section::{Section, refused};
 use super::{
-    Access, Backend, BlobCache, Deletion, MiddlewareConfig, PurgeRun, Redirects, RegistryConfig, StorageConfig,
-    UploadPurging,
+    Access, Backend, BlobCache, Deletion, MiddlewareConfig, PurgeRun, Redirects, RegistryConfig,
+    StorageConfig, UploadPurging,
 };
 use crate::driver::s3::{Parameters, Value};
 use crate::error::{Error, ErrorKind, Result};
@@ -23,7 +23,8 @@ const PURGE_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 const S3_NAMES: [&str; 4] = ["s3", "s3aws", "s3_v1", "s3_v2"];
 const MEMORY_NAME: &str = "inmemory";
 /// Drivers of the registries that this crate does not have.
-const OTHER_DRIVERS: [&str; 7] = ["filesystem", "azure", "azure_v2", "gcs", "swift", "oss", "rados"];
+const OTHER_DRIVERS: [&str; 7] =
+    ["filesystem", "azure", "azure_v2", "gcs", "swift", "oss", "rados"];
 
 /// The options of zot's `storage` section next to its driver. These are the registry's own, or
 /// concern local files.
@@ -76,13 +77,20 @@ impl<'de> Visitor<'de> for FileVisitor {
                 }
             };
             if section.replace(map.next_value::<Value>()?).is_some() {
-                return Err(A::Error::custom(format!("the section {} is given twice", shown_value(&name, Form::Name))));
+                return Err(A::Error::custom(format!(
+                    "the section {} is given twice",
+                    shown_value(&name, Form::Name)
+                )));
             }
         }
-        let storage = storage.ok_or_else(|| A::Error::custom("the configuration has no section storage"))?;
+        let storage =
+            storage.ok_or_else(|| A::Error::custom("the configuration has no section storage"))?;
         let config = || {
             let storage = read_storage(storage)?;
-            Ok(RegistryConfig { storage, middleware: read_middleware(middleware.unwrap_or(Value::Null))? })
+            Ok(RegistryConfig {
+                storage,
+                middleware: read_middleware(middleware.unwrap_or(Value::Null))?,
+            })
         };
         config().map_err(|error: Error| A::Error::custom(error))
     }
@@ -116,7 +124,16 @@ fn read_storage(value: Value) -> Result<StorageConfig> {
     let backend = read_backend(&mut section)?;
     section.finish()?;
     let sub_paths = BTreeMap::new();
-    Ok(StorageConfig { backend, deletion, redirects, access, upload_purging, cache, tag_concurrency, sub_paths })
+    Ok(StorageConfig {
+        backend,
+        deletion,
+        redirects,
+        access,
+        upload_purging,
+        cache,
+        tag_concurrency,
+        sub_paths,
+    })
 }
 
 /// Takes the one driver out of a section that has nothing else left.
@@ -133,9 +150,14 @@ fn read_backend(section: &mut Section) -> Result<Backend> {
             section.section(MEMORY_NAME)?.finish()?;
             Ok(Backend::Memory)
         }
-        [name] => Err(refused(format!("storage.{name}: s3driver does not have this storage driver"))
-            .with_hint("the storage drivers are s3 and inmemory")),
-        _ => Err(refused(format!("the section storage names more than one storage driver: {}", given.join(", ")))),
+        [name] => {
+            Err(refused(format!("storage.{name}: s3driver does not have this storage driver"))
+                .with_hint("the storage drivers are s3 and inmemory"))
+        }
+        _ => Err(refused(format!(
+            "the section storage names more than one storage driver: {}",
+            given.join(", ")
+        ))),
     }
 }
 
@@ -165,7 +187,8 @@ fn read_maintenance(mut section: Section) -> Result<(Access, Option<UploadPurgin
         return Err(refused(format!("{place} must be more than zero")));
     }
     let mut readonly = section.section("readonly")?;
-    let access = if readonly.flag("enabled", false)? { Access::ReadOnly } else { Access::ReadWrite };
+    let access =
+        if readonly.flag("enabled", false)? { Access::ReadOnly } else { Access::ReadWrite };
     readonly.finish()?;
     section.finish()?;
     Ok((access, enabled.then_some(UploadPurging { age, interval, run })))
@@ -186,7 +209,8 @@ fn read_zot(mut section: Section) -> Result<StorageConfig> {
     let mut sub_paths = BTreeMap::new();
     let mut given = section.section("subpaths")?;
     while let Some((path, value)) = given.take_first() {
-        let mut section = Section::new(given.place(&shown_value(&path, Form::Name).to_string()), value)?;
+        let mut section =
+            Section::new(given.place(&shown_value(&path, Form::Name).to_string()), value)?;
         let backend = read_zot_driver(&mut section)?;
         finish_zot(section)?;
         sub_paths.insert(path, backend);
@@ -207,7 +231,9 @@ fn read_zot(mut section: Section) -> Result<StorageConfig> {
 fn read_zot_driver(section: &mut Section) -> Result<Backend> {
     let place = section.place("storageDriver");
     match section.take("storagedriver") {
-        Value::Null => Err(refused(format!("{place} is missing: s3driver does not keep images in a local folder"))),
+        Value::Null => Err(refused(format!(
+            "{place} is missing: s3driver does not keep images in a local folder"
+        ))),
         value => Ok(Backend::S3(Box::new(parameters(&place, value)?))),
     }
 }
@@ -233,14 +259,18 @@ fn read_middleware(value: Value) -> Result<Vec<MiddlewareConfig>> {
     let mut list = Vec::new();
     for entry in entries {
         let mut entry = Section::new("middleware.storage", entry)?;
-        let name = entry.word("name")?.ok_or_else(|| refused("an entry of middleware.storage has no name"))?;
+        let name = entry
+            .word("name")?
+            .ok_or_else(|| refused("an entry of middleware.storage has no name"))?;
         let place = format!("middleware.storage.{}", shown_value(&name, Form::Name));
         let disabled = entry.flag("disabled", false)?;
         let mut given = Section::new(place, entry.take("options"))?;
         entry.finish()?;
         let mut options = Vec::new();
         while let Some((option, value)) = given.take_first() {
-            if let Some(text) = option_text(&given.place(&shown_value(&option, Form::Name).to_string()), value)? {
+            if let Some(text) =
+                option_text(&given.place(&shown_value(&option, Form::Name).to_string()), value)?
+            {
                 options.push((option, text));
             }
         }
@@ -273,5 +303,8 @@ fn option_text(place: &str, value: Value) -> Result<Option<Zeroizing<String>>> {
 }
 
 fn not_a_value(place: &str) -> Error {
-    Error::new(ErrorKind::Configuration, format!("{place} must be text, a boolean or a whole number"))
+    Error::new(
+        ErrorKind::Configuration,
+        format!("{place} must be text, a boolean or a whole number"),
+    )
 }

@@ -25,10 +25,15 @@ impl Section {
         for (name, _) in &mut entries {
             name.make_ascii_lowercase();
         }
-        let repeated =
-            entries.iter().enumerate().find(|(at, (name, _))| entries.iter().skip(at + 1).any(|(n, _)| n == name));
+        let repeated = entries
+            .iter()
+            .enumerate()
+            .find(|(at, (name, _))| entries.iter().skip(at + 1).any(|(n, _)| n == name));
         if let Some((_, (name, _))) = repeated {
-            return Err(refused(format!("{place}.{} is given twice", shown_value(name, Form::Name))));
+            return Err(refused(format!(
+                "{place}.{} is given twice",
+                shown_value(name, Form::Name)
+            )));
         }
         Ok(Self { place, entries, known: Vec::new() })
     }
@@ -88,9 +93,10 @@ impl Section {
         match self.take(name) {
             Value::Null => Ok(None),
             Value::Text(text) if text.is_empty() => Ok(None),
-            Value::Text(text) | Value::Integer(text) => {
-                text.parse().map(Some).map_err(|_| refused(format!("{place} must be a whole number from 0 on")))
-            }
+            Value::Text(text) | Value::Integer(text) => text
+                .parse()
+                .map(Some)
+                .map_err(|_| refused(format!("{place} must be a whole number from 0 on"))),
             _ => Err(refused(format!("{place} must be a whole number from 0 on"))),
         }
     }
@@ -99,7 +105,9 @@ impl Section {
     pub(super) fn word(&mut self, name: &'static str) -> Result<Option<String>> {
         match self.take(name) {
             Value::Null => Ok(None),
-            Value::Text(text) => Ok(Some(text.trim().to_ascii_lowercase()).filter(|text| !text.is_empty())),
+            Value::Text(text) => {
+                Ok(Some(text.trim().to_ascii_lowercase()).filter(|text| !text.is_empty()))
+            }
             _ => Err(refused(format!("{} must be text", self.place(name)))),
         }
     }

@@ -29,7 +29,8 @@ pub(super) fn delete_path(store: &Store, path: &str, key: &str) -> Result<bool> 
     let ended = uploads::end_within(store, path)?;
     let located = |error| store.error(error, path);
     // One page shows both the file and what is below it, unless there are many keys that begin like the path.
-    let page = store.client.first_page(&store.bucket, &ListObjects::prefix(key)).map_err(located)?;
+    let page =
+        store.client.first_page(&store.bucket, &ListObjects::prefix(key)).map_err(located)?;
     let checkpoint = checkpoint_key(store, path);
     let file = page.contents.iter().any(|object| object.key == key);
     let below = format!("{key}/");
@@ -43,7 +44,8 @@ pub(super) fn delete_path(store: &Store, path: &str, key: &str) -> Result<bool> 
         }
     } else {
         let keys = page.contents.iter().map(|object| object.key.as_str());
-        let mut keys: Vec<&str> = keys.filter(|found| *found == key || found.starts_with(&below)).collect();
+        let mut keys: Vec<&str> =
+            keys.filter(|found| *found == key || found.starts_with(&below)).collect();
         if !keys.is_empty() {
             keys.push(&checkpoint);
             for keys in keys.chunks(DELETE_OBJECTS_KEYS) {
@@ -77,18 +79,22 @@ pub(super) fn delete_copied(store: &Store, key: &str, etag: Option<&str>) -> Res
         return client.delete_object(bucket, key);
     };
     match client.delete_object_if(bucket, key, &Condition::IfMatch(etag.to_owned())) {
-        Err(error) if error.kind() == ErrorKind::PreconditionFailed => match client.head_object(bucket, key) {
-            // An attempt whose response was lost has deleted it.
-            Err(look) if look.kind() == ErrorKind::NoSuchKey => return Ok(()),
-            Err(look) => return Err(look),
-            Ok(meta) if meta.etag.as_deref() != Some(etag) => {
-                let text = "the file was written again while it was being moved: the new content is still here, and its \
+        Err(error) if error.kind() == ErrorKind::PreconditionFailed => {
+            match client.head_object(bucket, key) {
+                // An attempt whose response was lost has deleted it.
+                Err(look) if look.kind() == ErrorKind::NoSuchKey => return Ok(()),
+                Err(look) => return Err(look),
+                Ok(meta) if meta.etag.as_deref() != Some(etag) => {
+                    let text = "the file was written again while it was being moved: the new content is still here, and its \
                             destination has the old one";
-                return Err(Error::new(ErrorKind::Conflict, text).with_source(error).with_hint("move it again"));
+                    return Err(Error::new(ErrorKind::Conflict, text)
+                        .with_source(error)
+                        .with_hint("move it again"));
+                }
+                // The server compares ETags in its own way.
+                Ok(_) => {}
             }
-            // The server compares ETags in its own way.
-            Ok(_) => {}
-        },
+        }
         Err(error) if error.status() == Some(501) || error.code() == Some("NotImplemented") => {}
         result => return result,
     }
@@ -100,7 +106,8 @@ pub(super) fn delete_copied(store: &Store, key: &str, etag: Option<&str>) -> Res
 fn delete_below(store: &Store, path: &str, also: [&str; 2]) -> Result<bool> {
     let mut any = false;
     for _ in 0..PASSES {
-        let pass = delete_once(store, &store.prefix(path), also).map_err(|error| store.error(error, path))?;
+        let pass = delete_once(store, &store.prefix(path), also)
+            .map_err(|error| store.error(error, path))?;
         any |= pass.batches > 0;
         // Some servers page by position: what moved up into a page already seen shows in another pass.
         if pass.batches == 0 || pass.pages <= 1 {
@@ -199,14 +206,24 @@ mod tests {
     use super::*;
 
     fn page(keys: impl Iterator<Item = String>) -> Vec<Object> {
-        keys.map(|key| Object { key, size: 1, last_modified: None, etag: None, storage_class: None }).collect()
+        keys.map(|key| Object {
+            key,
+            size: 1,
+            last_modified: None,
+            etag: None,
+            storage_class: None,
+        })
+        .collect()
     }
 
     #[test]
     fn a_foreign_key_refuses_the_whole_page() {
         let keys = |foreign: &str| ["d/a", "d/", foreign, "d/b"].map(str::to_owned).into_iter();
         for foreign in ["", "d", "da", "e/a", "D/a", "/d/a", "x/d/a"] {
-            assert_eq!(batches(page(keys(foreign)), "d/").expect_err(foreign).kind(), ErrorKind::Protocol);
+            assert_eq!(
+                batches(page(keys(foreign)), "d/").expect_err(foreign).kind(),
+                ErrorKind::Protocol
+            );
         }
         assert_eq!(batches(page(keys("d/x")), "d/").expect("all below").concat().len(), 4);
     }

@@ -10,18 +10,21 @@ mod writer;
 #[cfg(feature = "serde")]
 pub(crate) use parameters::Value;
 pub use parameters::{
-    LogLevel, OptionAlias, ParameterOption, ParameterValues, Parameters, ParametersBuilder, PartSizes,
+    LogLevel, OptionAlias, ParameterOption, ParameterValues, Parameters, ParametersBuilder,
+    PartSizes,
 };
 
 use crate::cancel::Cancel;
 use crate::client::{
-    Client, Config, CopySource, GetObject, ListObjects, MAX_PART_SIZE, ObjectMeta, Presign, PresignMethod,
+    Client, Config, CopySource, GetObject, ListObjects, MAX_PART_SIZE, ObjectMeta, Presign,
+    PresignMethod,
 };
 use crate::credentials::Provider;
 use crate::driver::path::{check_directory, check_offset, check_path, not_found};
 use crate::driver::walk::check_walk;
 use crate::driver::{
-    FileInfo, FileWriter, Method, PendingUploads, Purged, StorageDriver, UrlOptions, WalkOptions, WalkStep, WriteMode,
+    FileInfo, FileWriter, Method, PendingUploads, Purged, StorageDriver, UrlOptions, WalkOptions,
+    WalkStep, WriteMode,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::transfer::{CopyRanges, ReadAhead, copy_any_size};
@@ -94,7 +97,10 @@ impl S3Driver {
     ///
     /// # Errors
     /// Those of [`S3Driver::new`].
-    pub fn with_config(parameters: &Parameters, adjust: impl FnOnce(Config) -> Config) -> Result<Self> {
+    pub fn with_config(
+        parameters: &Parameters,
+        adjust: impl FnOnce(Config) -> Config,
+    ) -> Result<Self> {
         Ok(Self { store: Arc::new(Store::new(parameters, None, adjust)?) })
     }
 
@@ -110,7 +116,8 @@ impl S3Driver {
     /// Returns a driver whose operations and writers end within a second once `cancel` is cancelled.
     #[must_use]
     pub fn with_cancel(&self, cancel: &Cancel) -> Self {
-        let store = Store { client: self.store.client.with_cancel(cancel), ..(*self.store).clone() };
+        let store =
+            Store { client: self.store.client.with_cancel(cancel), ..(*self.store).clone() };
         Self { store: Arc::new(store) }
     }
 
@@ -153,7 +160,9 @@ impl S3Driver {
     fn checked_to_write(&self, path: &str) -> Result<String> {
         check_path(path).map_err(|error| self.named(error))?;
         if is_reserved(path) {
-            let text = format!("names that begin with {RESERVED} are reserved for the driver's own objects");
+            let text = format!(
+                "names that begin with {RESERVED} are reserved for the driver's own objects"
+            );
             return Err(self.named(Error::new(ErrorKind::InvalidPath, text)).with_path(path));
         }
         Ok(self.store.key(path))
@@ -229,7 +238,10 @@ impl StorageDriver for S3Driver {
     fn put_content(&self, path: &str, content: &[u8]) -> Result<()> {
         let key = self.checked_to_write(path)?;
         let store = &*self.store;
-        store.client.put_object(&store.bucket, &key, content, &store.settings).map_err(|e| store.error(e, path))?;
+        store
+            .client
+            .put_object(&store.bucket, &key, content, &store.settings)
+            .map_err(|e| store.error(e, path))?;
         Ok(())
     }
 
@@ -237,9 +249,18 @@ impl StorageDriver for S3Driver {
         let offset = self.checked_offset(path, offset)?;
         let key = self.checked(path)?;
         let store = &*self.store;
-        match ReadAhead::open(&store.client, (&store.bucket, &key), offset, store.parameters.read_ahead, &store.memory)
-        {
-            Ok(reader) => Ok(Box::new(PathReader { reader, store: Arc::clone(&self.store), path: path.to_owned() })),
+        match ReadAhead::open(
+            &store.client,
+            (&store.bucket, &key),
+            offset,
+            store.parameters.read_ahead,
+            &store.memory,
+        ) {
+            Ok(reader) => Ok(Box::new(PathReader {
+                reader,
+                store: Arc::clone(&self.store),
+                path: path.to_owned(),
+            })),
             Err(error) if self.ends_before(offset, &key, &error) => Ok(Box::new(io::empty())),
             Err(error) => Err(store.error(error, path)),
         }
@@ -260,7 +281,11 @@ impl StorageDriver for S3Driver {
         if path != "/" {
             let key = self.checked(path)?;
             if let Some(meta) = self.head(&key, path)? {
-                return Ok(FileInfo::file(path, meta.size, meta.last_modified.map(SystemTime::from)));
+                return Ok(FileInfo::file(
+                    path,
+                    meta.size,
+                    meta.last_modified.map(SystemTime::from),
+                ));
             }
         }
         // The root exists even when it is empty; the listing shows whether it can be reached.
@@ -275,14 +300,25 @@ impl StorageDriver for S3Driver {
         check_directory(path).map_err(|error| self.named(error))?;
         let store = &*self.store;
         let prefix = store.prefix(path);
-        let mut children = Children { store, prefix: &prefix, found: BTreeSet::new(), bytes: 0, exists: path == "/" };
+        let mut children = Children {
+            store,
+            prefix: &prefix,
+            found: BTreeSet::new(),
+            bytes: 0,
+            exists: path == "/",
+        };
         let located = |error| store.error(error, path);
         // All keys below, if one page shows them: so a directory that holds nothing but checkpoints can be left out.
-        let all = store.client.first_page(&store.bucket, &ListObjects::prefix(&*prefix)).map_err(located)?;
+        let all = store
+            .client
+            .first_page(&store.bucket, &ListObjects::prefix(&*prefix))
+            .map_err(located)?;
         if !all.is_followed() {
             all.contents.iter().for_each(|object| children.add(&object.key));
         } else {
-            for page in store.client.listing(&store.bucket, ListObjects::prefix(&*prefix).delimiter("/")) {
+            for page in
+                store.client.listing(&store.bucket, ListObjects::prefix(&*prefix).delimiter("/"))
+            {
                 let page = page.map_err(located)?;
                 page.contents.iter().for_each(|object| children.add(&object.key));
                 page.common_prefixes.iter().for_each(|directory| children.add(directory));
@@ -301,14 +337,16 @@ impl StorageDriver for S3Driver {
         if source == target {
             return Ok(());
         }
-        let original = CopySource { bucket: &store.bucket, key: &source, if_match: meta.etag.as_deref() };
+        let original =
+            CopySource { bucket: &store.bucket, key: &source, if_match: meta.etag.as_deref() };
         let copy = (&*store.bucket, &*target);
         let ranges = CopyRanges {
             threshold: store.parameters.multipart_copy_threshold_size,
             chunk_size: store.parameters.multipart_copy_chunk_size,
             concurrency: store.parameters.multipart_copy_max_concurrency,
         };
-        match copy_any_size(&store.client, original, &meta, copy, &store.settings, ranges, &|_| {}) {
+        match copy_any_size(&store.client, original, &meta, copy, &store.settings, ranges, &|_| {})
+        {
             Err(error) if error.kind() == ErrorKind::PreconditionFailed => {
                 let text = "the file changed while it was being moved";
                 Err(store.error(Error::new(ErrorKind::Conflict, text).with_source(error), from))
@@ -316,14 +354,19 @@ impl StorageDriver for S3Driver {
             Err(error) => Err(store.error(error, from)),
             Ok(_) => {
                 uploads::end_at(store, from)?;
-                delete_copied(store, &source, meta.etag.as_deref()).map_err(|error| store.error(error, from))
+                delete_copied(store, &source, meta.etag.as_deref())
+                    .map_err(|error| store.error(error, from))
             }
         }
     }
 
     fn delete(&self, path: &str) -> Result<()> {
         let key = self.checked(path)?;
-        if delete_path(&self.store, path, &key)? { Ok(()) } else { Err(self.named(not_found(path))) }
+        if delete_path(&self.store, path, &key)? {
+            Ok(())
+        } else {
+            Err(self.named(not_found(path)))
+        }
     }
 
     fn url_for(&self, path: &str, options: &UrlOptions) -> Result<String> {
@@ -344,7 +387,11 @@ impl StorageDriver for S3Driver {
         if let Some(endpoint) = &store.parameters.redirect_endpoint {
             request = request.endpoint(endpoint);
         }
-        store.client.presign(&store.bucket, &key, &request).map(|url| url.url).map_err(|e| store.error(e, path))
+        store
+            .client
+            .presign(&store.bucket, &key, &request)
+            .map(|url| url.url)
+            .map_err(|e| store.error(e, path))
     }
 
     fn walk(
@@ -387,7 +434,11 @@ struct Children<'a> {
 impl Children<'_> {
     /// Adds the child that a key is or lies in.
     fn add(&mut self, key: &str) {
-        let Some(below) = key.strip_prefix(self.prefix).filter(|_| !self.store.is_reserved_key(key)) else { return };
+        let Some(below) =
+            key.strip_prefix(self.prefix).filter(|_| !self.store.is_reserved_key(key))
+        else {
+            return;
+        };
         self.exists = true;
         let child = below.split('/').next().unwrap_or(below);
         // Directory markers and other tools' keys, which no path can name, are not shown.

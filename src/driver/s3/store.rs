@@ -68,7 +68,10 @@ impl Store {
             .checksum(parameters.checksum)
             .request_payer(parameters.request_payer)
             .max_requests(parameters.max_requests)
-            .retry(RetryPolicy { max_attempts: parameters.max_retries.saturating_add(1), ..RetryPolicy::default() })
+            .retry(RetryPolicy {
+                max_attempts: parameters.max_retries.saturating_add(1),
+                ..RetryPolicy::default()
+            })
             .tls_verification(parameters.verification);
         if let Some(path) = &parameters.ca_certificate_path {
             let pem = files::read(path, MAX_CERTIFICATES).map_err(|error| {
@@ -76,8 +79,10 @@ impl Store {
                 Error::new(ErrorKind::Configuration, text).with_source(error)
             })?;
             check_roots(&pem).map_err(|error| {
-                let text = format!("the cacert file {} cannot be used: {}", path.display(), error.0);
-                Error::new(ErrorKind::Configuration, text).with_hint("give a file of certificates in PEM form")
+                let text =
+                    format!("the cacert file {} cannot be used: {}", path.display(), error.0);
+                Error::new(ErrorKind::Configuration, text)
+                    .with_hint("give a file of certificates in PEM form")
             })?;
             config = config.extra_roots_pem(&**pem);
         }
@@ -168,7 +173,9 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::Configuration, "{error}");
             error.to_string()
         };
-        File::create(&path).and_then(|file| file.set_len(MAX_CERTIFICATES as u64 + 1)).expect("a file");
+        File::create(&path)
+            .and_then(|file| file.set_len(MAX_CERTIFICATES as u64 + 1))
+            .expect("a file");
         assert!(reason(&path).contains("more than 16777216 bytes"));
         assert!(reason(directory.path()).contains("not a regular file"));
         #[cfg(unix)]

@@ -71,12 +71,18 @@ fn end_all(store: &Store, mut uploads: Uploads, wanted: impl Fn(&str) -> bool) -
     let mut ended = 0;
     while let Some(found) = uploads.next(store) {
         let (path, upload) = match found {
-            Err(error) if error.status() == Some(501) || error.code() == Some("NotImplemented") => break,
+            Err(error) if error.status() == Some(501) || error.code() == Some("NotImplemented") => {
+                break;
+            }
             found => found?,
         };
         if wanted(&path) {
-            let upload = UploadRef { bucket: &store.bucket, key: &upload.key, upload_id: &upload.upload_id };
-            store.client.abort_multipart_upload(upload).map_err(|error| store.error(error, &path))?;
+            let upload =
+                UploadRef { bucket: &store.bucket, key: &upload.key, upload_id: &upload.upload_id };
+            store
+                .client
+                .abort_multipart_upload(upload)
+                .map_err(|error| store.error(error, &path))?;
             ended += 1;
         }
     }
@@ -103,12 +109,17 @@ pub(crate) fn purge(store: &Arc<Store>, path: &str, age: Duration) -> Result<Pur
         }
     }
     // The checkpoint of the path itself is in the directory of the path, and those of all below it are below it.
-    let itself = check_path(path).is_ok().then(|| ListObjects::prefix(checkpoint::checkpoint_key(store, path)));
+    let itself = check_path(path)
+        .is_ok()
+        .then(|| ListObjects::prefix(checkpoint::checkpoint_key(store, path)));
     for request in [Some(ListObjects::prefix(store.prefix(path))), itself].into_iter().flatten() {
         for page in store.client.listing(&store.bucket, request) {
             for object in page.map_err(|error| store.error(error, path))?.contents {
                 let of = checkpoint::path_of(store, &object.key).filter(|of| is_within(of, path));
-                let Some(of) = of.filter(|_| resume::is_older(store, object.last_modified, age)) else { continue };
+                let Some(of) = of.filter(|_| resume::is_older(store, object.last_modified, age))
+                else {
+                    continue;
+                };
                 note(remove_orphan(store, &of, &mut purged), &of);
             }
         }
@@ -128,7 +139,9 @@ fn end(store: &Store, path: &str, upload: &Upload, purged: &mut Purged) -> Resul
     let Upload { key, upload_id, .. } = upload;
     store.client.abort_multipart_upload(UploadRef { bucket: &store.bucket, key, upload_id })?;
     purged.uploads += 1;
-    if checkpoint::Checkpoint::peek(store, path)?.is_some_and(|(checkpoint, _)| checkpoint.upload_id == *upload_id) {
+    if checkpoint::Checkpoint::peek(store, path)?
+        .is_some_and(|(checkpoint, _)| checkpoint.upload_id == *upload_id)
+    {
         checkpoint::remove(store, path)?;
         purged.checkpoints += 1;
     }
@@ -167,7 +180,9 @@ impl Uploads {
     fn next(&mut self, store: &Store) -> Option<Result<(String, Upload)>> {
         loop {
             for upload in self.page.by_ref() {
-                if let Some(path) = store.path(&upload.key).filter(|path| is_within(path, &self.path)) {
+                if let Some(path) =
+                    store.path(&upload.key).filter(|path| is_within(path, &self.path))
+                {
                     return Some(Ok((path, upload)));
                 }
             }

@@ -46,12 +46,13 @@ pub(super) fn walk_store(
         return walk_in_turn(store, from, request, &mut walk);
     }
     let mut failed = None;
-    let listed = list_in_shards(&store.client, &store.bucket, &prefix, concurrency, &mut |objects| {
-        Ok(visit_page(store, &prefix, objects, &mut walk).unwrap_or_else(|error| {
-            failed = Some(error);
-            ControlFlow::Break(())
-        }))
-    });
+    let listed =
+        list_in_shards(&store.client, &store.bucket, &prefix, concurrency, &mut |objects| {
+            Ok(visit_page(store, &prefix, objects, &mut walk).unwrap_or_else(|error| {
+                failed = Some(error);
+                ControlFlow::Break(())
+            }))
+        });
     failed.map_or_else(|| listed.map_err(|error| store.error(error, from)), Err)
 }
 
@@ -79,7 +80,12 @@ fn walk_in_turn(store: &Store, from: &str, first: ListObjects, walk: &mut Walk<'
 
 /// Visits what follows a skipped directory in the directory that holds it, as long as that are files and directories to
 /// skip. Returns where the flat listing goes on, `None` at the end of the walk.
-fn walk_siblings(store: &Store, from: &str, skipped: &str, walk: &mut Walk<'_>) -> Result<Option<String>> {
+fn walk_siblings(
+    store: &Store,
+    from: &str,
+    skipped: &str,
+    walk: &mut Walk<'_>,
+) -> Result<Option<String>> {
     let parent = store.prefix(skipped.rsplit_once('/').map_or("/", |(parent, _)| parent));
     let start = format!("{}{AFTER_EVERY_NAME}", store.prefix(skipped));
     let request = ListObjects::prefix(&*parent).delimiter("/").start_after(start);
@@ -89,7 +95,9 @@ fn walk_siblings(store: &Store, from: &str, skipped: &str, walk: &mut Walk<'_>) 
                 Entry::File(object) => visit_object(store, &parent, &object, walk)?,
                 Entry::Directory(directory) => {
                     let path = directory.strip_suffix('/').and_then(|key| store.path(key));
-                    let Some(path) = path.filter(|_| directory.starts_with(&*parent)) else { continue };
+                    let Some(path) = path.filter(|_| directory.starts_with(&*parent)) else {
+                        continue;
+                    };
                     let step = walk.enter_directory(&path)?;
                     if step == WalkStep::Continue && walk.skipped() != Some(&*path) {
                         return Ok(Some(directory));
@@ -123,12 +131,18 @@ impl Entry {
 /// The entries of a page, in the order in which a flat listing has them or what is in them.
 fn entries(page: ListBucketResult) -> Vec<Entry> {
     let files = page.contents.into_iter().map(Entry::File);
-    let mut entries: Vec<Entry> = files.chain(page.common_prefixes.into_iter().map(Entry::Directory)).collect();
+    let mut entries: Vec<Entry> =
+        files.chain(page.common_prefixes.into_iter().map(Entry::Directory)).collect();
     entries.sort_by(|a, b| a.key().cmp(b.key()));
     entries
 }
 
-fn visit_page(store: &Store, prefix: &str, objects: Vec<Object>, walk: &mut Walk<'_>) -> Result<ControlFlow<()>> {
+fn visit_page(
+    store: &Store,
+    prefix: &str,
+    objects: Vec<Object>,
+    walk: &mut Walk<'_>,
+) -> Result<ControlFlow<()>> {
     for object in objects {
         if visit_object(store, prefix, &object, walk)? == WalkStep::Stop {
             return Ok(ControlFlow::Break(()));
@@ -138,7 +152,12 @@ fn visit_page(store: &Store, prefix: &str, objects: Vec<Object>, walk: &mut Walk
 }
 
 /// Visits a file, or the directory that a marker stands for: a key with a slash at its end.
-fn visit_object(store: &Store, prefix: &str, object: &Object, walk: &mut Walk<'_>) -> Result<WalkStep> {
+fn visit_object(
+    store: &Store,
+    prefix: &str,
+    object: &Object,
+    walk: &mut Walk<'_>,
+) -> Result<WalkStep> {
     let Some(name) = object.key.strip_prefix(prefix).filter(|name| !name.is_empty()) else {
         return Ok(WalkStep::Continue);
     };

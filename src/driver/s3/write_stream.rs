@@ -6,7 +6,10 @@
 use super::parameters::PartSizes;
 use super::store::Store;
 use super::writer::Writer;
-use crate::client::{ByteRange, CopySource, GetObject, MAX_PART_SIZE, MAX_PARTS, MIN_PART_SIZE, ObjectMeta, UploadRef};
+use crate::client::{
+    ByteRange, CopySource, GetObject, MAX_PART_SIZE, MAX_PARTS, MIN_PART_SIZE, ObjectMeta,
+    UploadRef,
+};
 use crate::driver::FileWriter;
 use crate::error::{Error, ErrorKind, Result};
 use crate::transfer;
@@ -16,7 +19,12 @@ use std::sync::Arc;
 
 /// Writes all of `reader` at `offset` of `path`: 0 replaces the file, an offset inside truncates there, one past the end,
 /// or of no file, fills with zeros. Returns the bytes taken from the reader; so does the error, in [`Error::bytes_taken`].
-pub(crate) fn write_stream(store: &Arc<Store>, path: &str, offset: u64, reader: &mut dyn Read) -> Result<u64> {
+pub(crate) fn write_stream(
+    store: &Arc<Store>,
+    path: &str,
+    offset: u64,
+    reader: &mut dyn Read,
+) -> Result<u64> {
     let mut taken = 0;
     match write(store, path, offset, reader, &mut taken) {
         Ok(()) => Ok(taken),
@@ -24,14 +32,25 @@ pub(crate) fn write_stream(store: &Arc<Store>, path: &str, offset: u64, reader: 
     }
 }
 
-fn write(store: &Arc<Store>, path: &str, offset: u64, reader: &mut dyn Read, taken: &mut u64) -> Result<()> {
+fn write(
+    store: &Arc<Store>,
+    path: &str,
+    offset: u64,
+    reader: &mut dyn Read,
+    taken: &mut u64,
+) -> Result<()> {
     if offset > MAX_PART_SIZE * u64::from(MAX_PARTS) {
-        return Err(Error::new(ErrorKind::InvalidArgument, "the offset lies beyond the largest object S3 takes"));
+        return Err(Error::new(
+            ErrorKind::InvalidArgument,
+            "the offset lies beyond the largest object S3 takes",
+        ));
     }
     let mut writer = Writer::new(store, path, store.parameters.chunk_size);
     if offset > 0 {
         let kept = match store.client.head_object(&store.bucket, &store.key(path)) {
-            Ok(meta) => keep(store, path, &meta, offset.min(meta.size), &mut writer).map_err(changed)?,
+            Ok(meta) => {
+                keep(store, path, &meta, offset.min(meta.size), &mut writer).map_err(changed)?
+            }
             Err(error) if error.kind() == ErrorKind::NoSuchKey => 0,
             Err(error) => return Err(error),
         };
@@ -65,13 +84,15 @@ fn copy_into(
 /// A condition on the file that is being kept did not hold.
 fn changed(error: Error) -> Error {
     if error.kind() == ErrorKind::PreconditionFailed {
-        return Error::new(ErrorKind::Conflict, "the file changed while it was being written").with_source(error);
+        return Error::new(ErrorKind::Conflict, "the file changed while it was being written")
+            .with_source(error);
     }
     error
 }
 
 fn callers_fault(error: io::Error) -> Error {
-    Error::new(ErrorKind::LocalIo, format!("the data to write cannot be read: {error}")).with_source(error)
+    Error::new(ErrorKind::LocalIo, format!("the data to write cannot be read: {error}"))
+        .with_source(error)
 }
 
 /// An error of our own reader, which travels inside an `io::Error`.
@@ -80,7 +101,13 @@ fn servers_fault(error: io::Error) -> Error {
 }
 
 /// Makes the first `length` bytes of the file the beginning of `writer`; gives back `length`.
-fn keep(store: &Arc<Store>, path: &str, meta: &ObjectMeta, length: u64, writer: &mut Writer) -> Result<u64> {
+fn keep(
+    store: &Arc<Store>,
+    path: &str,
+    meta: &ObjectMeta,
+    length: u64,
+    writer: &mut Writer,
+) -> Result<u64> {
     let key = store.key(path);
     let copied = copy(store, &key, meta, &copy_ranges(store, &key, length), writer)?;
     if copied < length {
@@ -91,7 +118,10 @@ fn keep(store: &Arc<Store>, path: &str, meta: &ObjectMeta, length: u64, writer: 
         let mut read = 0;
         copy_into(writer, &mut rest, length - copied, &mut read, servers_fault)?;
         if read != length - copied {
-            return Err(Error::new(ErrorKind::Integrity, "the file changed while it was being written"));
+            return Err(Error::new(
+                ErrorKind::Integrity,
+                "the file changed while it was being written",
+            ));
         }
     }
     Ok(length)
@@ -99,7 +129,13 @@ fn keep(store: &Arc<Store>, path: &str, meta: &ObjectMeta, length: u64, writer: 
 
 /// Has the server copy `ranges`, which begin with the file's first byte; gives back where they end, or 0 on a server
 /// that cannot (rclone says 200 and copies nothing).
-fn copy(store: &Store, key: &str, meta: &ObjectMeta, ranges: &[Range<u64>], writer: &mut Writer) -> Result<u64> {
+fn copy(
+    store: &Store,
+    key: &str,
+    meta: &ObjectMeta,
+    ranges: &[Range<u64>],
+    writer: &mut Writer,
+) -> Result<u64> {
     let Some(last) = ranges.last() else { return Ok(0) };
     let upload_id = writer.begin()?;
     let source = CopySource { bucket: &store.bucket, key, if_match: meta.etag.as_deref() };
@@ -130,14 +166,19 @@ fn copy_ranges(store: &Store, key: &str, length: u64) -> Vec<Range<u64>> {
     match store.parameters.part_sizes {
         _ if !transfer::may_be_copied_in_parts(key) => Vec::new(),
         // Every part has the chunk size; what does not fill one is read.
-        PartSizes::Uniform => {
-            even_ranges(length - length % store.parameters.chunk_size, length / store.parameters.chunk_size)
-        }
+        PartSizes::Uniform => even_ranges(
+            length - length % store.parameters.chunk_size,
+            length / store.parameters.chunk_size,
+        ),
         PartSizes::MayGrow if length < MIN_PART_SIZE => Vec::new(),
         PartSizes::MayGrow => {
             // Half of the part numbers are left for what follows.
             let most = u64::from(MAX_PARTS / 2);
-            let chunk = store.parameters.multipart_copy_chunk_size.max(length.div_ceil(most)).max(MIN_PART_SIZE);
+            let chunk = store
+                .parameters
+                .multipart_copy_chunk_size
+                .max(length.div_ceil(most))
+                .max(MIN_PART_SIZE);
             even_ranges(length, (length / chunk).max(length.div_ceil(MAX_PART_SIZE)).max(1))
         }
     }

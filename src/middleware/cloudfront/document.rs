@@ -20,7 +20,8 @@ impl Range {
     /// Reads `192.0.2.0/24`. An address with other bits than those of its network stands for its network.
     fn parse(cidr: &str) -> Option<Self> {
         let (address, bits) = cidr.split_once('/')?;
-        let bits = bits.parse::<u32>().ok().filter(|_| bits.bytes().all(|byte| byte.is_ascii_digit()))?;
+        let bits =
+            bits.parse::<u32>().ok().filter(|_| bits.bytes().all(|byte| byte.is_ascii_digit()))?;
         if let Ok(address) = address.parse::<Ipv4Addr>() {
             let hosts = u32::MAX.checked_shr((bits <= 32).then_some(bits)?).unwrap_or(0);
             let first = u32::from(address) & !hosts;
@@ -125,10 +126,13 @@ impl<'de> Visitor<'de> for Entries<'_, '_> {
     }
     fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
         let Reader { takes, add, left } = self.reader;
-        while let Some(range) = entries.next_element_seed(Entry { member: self.member, takes: *takes })? {
+        while let Some(range) =
+            entries.next_element_seed(Entry { member: self.member, takes: *takes })?
+        {
             let Some(range) = range else { continue };
-            *left =
-                left.checked_sub(1).ok_or_else(|| A::Error::custom(format!("it has more than {MAX_RANGES} ranges")))?;
+            *left = left
+                .checked_sub(1)
+                .ok_or_else(|| A::Error::custom(format!("it has more than {MAX_RANGES} ranges")))?;
             add(range);
         }
         Ok(())
@@ -223,7 +227,8 @@ mod tests {
     /// What is added of a document, and the error that ends the reading.
     fn added(document: &str) -> (Vec<Option<Range>>, Option<String>) {
         let mut found = Vec::new();
-        let read = read(document.as_bytes(), &|region| region != "other", &mut |range| found.push(range));
+        let read =
+            read(document.as_bytes(), &|region| region != "other", &mut |range| found.push(range));
         (found, read.err().map(|error| error.to_string()))
     }
 
@@ -248,11 +253,17 @@ mod tests {
             ("{}", "the list `prefixes` is missing"),
             ("{\"prefixes\":[]}", "the list `ipv6_prefixes` is missing"),
             ("{\"prefixes\":[],\"ipv6_prefixes\":{}}", "expected a list of ranges"),
-            ("{\"prefixes\":[],\"prefixes\":[],\"ipv6_prefixes\":[]}", "the list `prefixes` comes twice"),
+            (
+                "{\"prefixes\":[],\"prefixes\":[],\"ipv6_prefixes\":[]}",
+                "the list `prefixes` comes twice",
+            ),
             ("{\"prefixes\":[],\"ipv6_prefixes\":[]} x", "trailing characters"),
         ] {
             let (found, error) = added(document);
-            assert!(found.is_empty() && error.as_deref().is_some_and(|error| error.contains(reason)), "{error:?}");
+            assert!(
+                found.is_empty() && error.as_deref().is_some_and(|error| error.contains(reason)),
+                "{error:?}"
+            );
         }
     }
 

@@ -21,7 +21,9 @@ mod http {
     use crate::cancel::Cancel;
     use crate::error::{Error, ErrorKind, Result};
     use crate::net::url::Url;
-    use crate::transport::{Failure, Request, RequestBody, Transport, TransportError, TransportOptions};
+    use crate::transport::{
+        Failure, Request, RequestBody, Transport, TransportError, TransportOptions,
+    };
     use std::time::{Duration, Instant};
 
     /// Generous for two megabytes; nothing waits for the answer but the next refresh.
@@ -40,27 +42,33 @@ mod http {
         /// # Errors
         /// [`ErrorKind::Configuration`] when the transport cannot be set up.
         pub fn new() -> Result<Self> {
-            let transport =
-                Transport::new(TransportOptions::default()).map_err(|e| Error::new(ErrorKind::Configuration, e.0))?;
+            let transport = Transport::new(TransportOptions::default())
+                .map_err(|e| Error::new(ErrorKind::Configuration, e.0))?;
             Ok(Self { transport, cancel: Cancel::new() })
         }
     }
 
     impl Fetch for HttpFetch {
         fn get(&self, url: &str, limit: usize) -> Result<Vec<u8>> {
-            let url =
-                Url::parse(url).map_err(|e| Error::new(ErrorKind::Configuration, format!("the URL to fetch {e}")))?;
+            let url = Url::parse(url).map_err(|e| {
+                Error::new(ErrorKind::Configuration, format!("the URL to fetch {e}"))
+            })?;
             let (origin, target) = (url.origin(), url.target());
             let deadline = Some(Instant::now() + DEADLINE);
             let request = Request {
                 method: "GET",
                 target: &target,
-                headers: &[("host", &origin.host_header()), ("accept", "application/json"), ("user-agent", "s3driver")],
+                headers: &[
+                    ("host", &origin.host_header()),
+                    ("accept", "application/json"),
+                    ("user-agent", "s3driver"),
+                ],
                 expect_continue: None,
                 deadline,
                 cancel: Some(&self.cancel),
             };
-            let response = self.transport.send(&origin, &request, RequestBody::Empty).map_err(failed)?;
+            let response =
+                self.transport.send(&origin, &request, RequestBody::Empty).map_err(failed)?;
             if response.status != 200 {
                 return Err(Error::new(
                     ErrorKind::Refused,

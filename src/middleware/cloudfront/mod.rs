@@ -84,7 +84,9 @@ impl CloudFront {
         if !matches!(options.method, Method::Get | Method::Head) {
             return None;
         }
-        let near = |refresher: &Refresher| options.client.is_some_and(|address| refresher.contains(address));
+        let near = |refresher: &Refresher| {
+            options.client.is_some_and(|address| refresher.contains(address))
+        };
         if self.refresher.as_ref().is_some_and(near) {
             return None;
         }
@@ -97,11 +99,18 @@ impl CloudFront {
     }
 
     fn ends(&self, now: SystemTime, asked: Option<Duration>) -> Result<Timestamp> {
-        let too_far = || Error::new(ErrorKind::InvalidArgument, "the URL would expire later than 2038-01-19T03:14:07Z");
+        let too_far = || {
+            Error::new(
+                ErrorKind::InvalidArgument,
+                "the URL would expire later than 2038-01-19T03:14:07Z",
+            )
+        };
         let ends = now.checked_add(asked.unwrap_or(self.options.duration)).ok_or_else(too_far)?;
         let since = ends.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let seconds = since.as_secs() + u64::from(since.subsec_nanos() > 0);
-        i32::try_from(seconds).map(|seconds| Timestamp::from_unix(seconds.into())).map_err(|_| too_far())
+        i32::try_from(seconds)
+            .map(|seconds| Timestamp::from_unix(seconds.into()))
+            .map_err(|_| too_far())
     }
 }
 

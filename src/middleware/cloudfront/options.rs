@@ -46,7 +46,8 @@ pub struct CloudFrontOptions {
 /// Without the URL of the IP ranges, whose query may hold a token.
 impl fmt::Debug for CloudFrontOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { base_url, signer, duration, origin_path, ip_filter, update_frequency, .. } = self;
+        let Self { base_url, signer, duration, origin_path, ip_filter, update_frequency, .. } =
+            self;
         f.debug_struct("CloudFrontOptions")
             .field("base_url", base_url)
             .field("signer", signer)
@@ -69,7 +70,8 @@ impl CloudFrontOptions {
     /// or `..`.
     pub fn new(base_url: &str, signer: Signer) -> Result<Self> {
         Ok(Self {
-            base_url: parse_base_url(base_url).map_err(|why| bad(format!("invalid baseurl: {why}")))?,
+            base_url: parse_base_url(base_url)
+                .map_err(|why| bad(format!("invalid baseurl: {why}")))?,
             signer,
             duration: DEFAULT_DURATION,
             origin_path: String::new(),
@@ -183,7 +185,9 @@ impl IpFilter {
         match self {
             Self::None => false,
             Self::Aws => true,
-            Self::AwsRegions(regions) => regions.iter().any(|wanted| wanted.eq_ignore_ascii_case(region)),
+            Self::AwsRegions(regions) => {
+                regions.iter().any(|wanted| wanted.eq_ignore_ascii_case(region))
+            }
         }
     }
 
@@ -193,14 +197,21 @@ impl IpFilter {
             "aws" => Ok(Self::Aws),
             "awsregion" => {
                 let list = regions.ok_or_else(|| bad("awsregion is not defined"))?;
-                let regions: Vec<String> = list.split(',').map(|region| region.trim().to_ascii_lowercase()).collect();
-                let good = |r: &String| !r.is_empty() && r.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+                let regions: Vec<String> =
+                    list.split(',').map(|region| region.trim().to_ascii_lowercase()).collect();
+                let good = |r: &String| {
+                    !r.is_empty() && r.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+                };
                 if !regions.iter().all(good) {
-                    return Err(bad("awsregion must be a comma separated string of valid aws regions"));
+                    return Err(bad(
+                        "awsregion must be a comma separated string of valid aws regions",
+                    ));
                 }
                 Ok(Self::AwsRegions(regions))
             }
-            _ => Err(bad("ipfilteredby only allows a string with the following value: none|aws|awsregion")),
+            _ => Err(bad(
+                "ipfilteredby only allows a string with the following value: none|aws|awsregion",
+            )),
         }
     }
 }
@@ -247,7 +258,9 @@ impl<'a> Given<'a> {
         }
         // A key that was swapped with its id, say, would be shown or sent from here on.
         if let Some(kind) = resemblance(value).filter(|_| name != "privatekey") {
-            return Err(bad(format!("{name} holds what looks like {kind}: give each value in its own option")));
+            return Err(bad(format!(
+                "{name} holds what looks like {kind}: give each value in its own option"
+            )));
         }
         if !value.is_empty() {
             *slot = Some(value);
@@ -262,7 +275,9 @@ impl<'a> Given<'a> {
         let key = match private_key {
             text if PrivateKey::is_text(text) => PrivateKey::from_pem(text)?,
             text if text.len() > MAX_PATH || text.contains('\n') => {
-                return Err(bad("privatekey is neither the path of a file nor a private key in PEM or in base64"));
+                return Err(bad(
+                    "privatekey is neither the path of a file nor a private key in PEM or in base64",
+                ));
             }
             path => match resemblance(path) {
                 Some(kind) => return Err(bad(format!("privatekey holds what looks like {kind}"))),
@@ -274,15 +289,18 @@ impl<'a> Given<'a> {
             "sha256" => HashAlgorithm::Sha256,
             _ => return Err(bad("hashalgorithm only allows the following values: sha1|sha256")),
         };
-        let mut options = CloudFrontOptions::new(base_url, Signer::new(key, key_pair_id)?.hash_algorithm(hash))?
-            .origin_path(self.originpath.unwrap_or_default())
-            .ip_filter(IpFilter::parse(self.ipfilteredby, self.awsregion)?);
+        let mut options =
+            CloudFrontOptions::new(base_url, Signer::new(key, key_pair_id)?.hash_algorithm(hash))?
+                .origin_path(self.originpath.unwrap_or_default())
+                .ip_filter(IpFilter::parse(self.ipfilteredby, self.awsregion)?);
         if let Some(text) = self.duration {
-            options =
-                options.duration(duration::parse(text).map_err(|why| bad(format!("invalid duration: {why}")))?)?;
+            options = options.duration(
+                duration::parse(text).map_err(|why| bad(format!("invalid duration: {why}")))?,
+            )?;
         }
         if let Some(text) = self.updatefrequency.or(self.updatefrenquency) {
-            let every = duration::parse(text).map_err(|why| bad(format!("invalid updatefrequency: {why}")))?;
+            let every = duration::parse(text)
+                .map_err(|why| bad(format!("invalid updatefrequency: {why}")))?;
             options = options.update_frequency(every)?;
         }
         if let Some(url) = self.iprangesurl {
@@ -293,7 +311,8 @@ impl<'a> Given<'a> {
 }
 
 fn parse_base_url(text: &str) -> Result<Url, String> {
-    let mut url = Url::parse_with_default(text.trim(), Scheme::Https).map_err(|why| format!("it {why}"))?;
+    let mut url =
+        Url::parse_with_default(text.trim(), Scheme::Https).map_err(|why| format!("it {why}"))?;
     if url.query.is_some() {
         return Err("it has a query, which would belong to no object".to_owned());
     }

@@ -28,7 +28,8 @@ impl IpRanges {
         let mut ranges = Self::default();
         let takes = |region: &str| filter.takes(region);
         document::read(document, &takes, &mut |range| ranges.add(range)).map_err(|error| {
-            let text = format!("the document of ip ranges cannot be read: {}", shown(&error.to_string()));
+            let text =
+                format!("the document of ip ranges cannot be read: {}", shown(&error.to_string()));
             Error::new(ErrorKind::Protocol, text).with_source(error)
         })?;
         merge(&mut ranges.v4, |last| last.checked_add(1));
@@ -99,7 +100,10 @@ mod tests {
 
     fn document(v4: &[&str], v6: &[&str]) -> Vec<u8> {
         let list = |member: &str, cidrs: &[&str]| -> Vec<Value> {
-            cidrs.iter().map(|c| serde_json::json!({member: c, "region": "us-east-1", "service": "AMAZON"})).collect()
+            cidrs
+                .iter()
+                .map(|c| serde_json::json!({member: c, "region": "us-east-1", "service": "AMAZON"}))
+                .collect()
         };
         serde_json::json!({"syncToken": "1", "prefixes": list("ip_prefix", v4), "ipv6_prefixes": list("ipv6_prefix", v6)})
             .to_string()
@@ -112,8 +116,10 @@ mod tests {
 
     #[test]
     fn ranges_are_merged_and_edges_belong_to_them() {
-        let ranges =
-            parsed(&["10.0.1.0/24", "10.0.0.0/24", "10.0.0.128/25", "10.0.3.0/24"], &["ff00::/16", "2001:db8::/127"]);
+        let ranges = parsed(
+            &["10.0.1.0/24", "10.0.0.0/24", "10.0.0.128/25", "10.0.3.0/24"],
+            &["ff00::/16", "2001:db8::/127"],
+        );
         assert_eq!(ranges.len(), 4);
         for (address, expected) in [
             ("9.255.255.255", false),
@@ -153,8 +159,10 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_skipped_and_counted() {
-        let ranges =
-            parsed(&["10.0.0.0/8", "10.0.0.0", "10.0.0.0/33", "10.0.0/8", "x/8", "10.0.0.0/+8", ""], &["::/129"]);
+        let ranges = parsed(
+            &["10.0.0.0/8", "10.0.0.0", "10.0.0.0/33", "10.0.0/8", "x/8", "10.0.0.0/+8", ""],
+            &["::/129"],
+        );
         assert_eq!((ranges.len(), ranges.skipped()), (1, 7));
         // A host address with a prefix stands for its network, as the reference's parser has it.
         assert!(parsed(&["10.1.2.3/8"], &[]).contains("10.0.0.0".parse().unwrap()));
@@ -171,9 +179,18 @@ mod tests {
             "ipv6_prefixes": [],
         })
         .to_string();
-        let ranges = IpRanges::parse(json.as_bytes(), &IpFilter::AwsRegions(vec!["eu-west-1".to_owned()])).unwrap();
-        assert!(ranges.contains("11.1.1.1".parse().unwrap()) && !ranges.contains("10.1.1.1".parse().unwrap()));
-        assert_eq!(IpRanges::parse(json.as_bytes(), &IpFilter::Aws).unwrap().len(), 1, "three that touch");
+        let ranges =
+            IpRanges::parse(json.as_bytes(), &IpFilter::AwsRegions(vec!["eu-west-1".to_owned()]))
+                .unwrap();
+        assert!(
+            ranges.contains("11.1.1.1".parse().unwrap())
+                && !ranges.contains("10.1.1.1".parse().unwrap())
+        );
+        assert_eq!(
+            IpRanges::parse(json.as_bytes(), &IpFilter::Aws).unwrap().len(),
+            1,
+            "three that touch"
+        );
     }
 
     #[test]

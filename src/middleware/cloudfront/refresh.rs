@@ -36,7 +36,12 @@ struct Latest {
 }
 
 impl Refresher {
-    pub(super) fn start(fetch: Arc<dyn Fetch>, url: String, filter: IpFilter, interval: Duration) -> Result<Self> {
+    pub(super) fn start(
+        fetch: Arc<dyn Fetch>,
+        url: String,
+        filter: IpFilter,
+        interval: Duration,
+    ) -> Result<Self> {
         let shared = Arc::<SharedRanges>::default();
         let thread = Builder::new()
             .name("s3driver-ip-ranges".to_owned())
@@ -45,7 +50,11 @@ impl Refresher {
                 move || run(&shared, &*fetch, &url, &filter, interval)
             })
             .map_err(|e| {
-                Error::new(ErrorKind::Configuration, "no thread could be started to fetch ip ranges").with_source(e)
+                Error::new(
+                    ErrorKind::Configuration,
+                    "no thread could be started to fetch ip ranges",
+                )
+                .with_source(e)
             })?;
         Ok(Self { shared, fetch, thread: Some(thread) })
     }
@@ -89,8 +98,9 @@ fn run(shared: &SharedRanges, fetch: &dyn Fetch, url: &str, filter: &IpFilter, i
         if shared.lock().stop {
             return;
         }
-        let fetched = catch_panic("the fetcher of IP ranges", || fetch.get(url, MAX_DOCUMENT_BYTES))
-            .and_then(|document| IpRanges::parse(&document, filter));
+        let fetched =
+            catch_panic("the fetcher of IP ranges", || fetch.get(url, MAX_DOCUMENT_BYTES))
+                .and_then(|document| IpRanges::parse(&document, filter));
         let mut state = shared.lock();
         let wait = match fetched {
             Ok(ranges) => {

@@ -1,5 +1,7 @@
 //! A body that is framed, and where wanted signed, while it is read.
-use super::{CHUNK_SIGNATURE, ChunkSigner, SIGNATURE_LENGTH, TRAILER_SIGNATURE, Trailer, TrailerChecksum};
+use super::{
+    CHUNK_SIGNATURE, ChunkSigner, SIGNATURE_LENGTH, TRAILER_SIGNATURE, Trailer, TrailerChecksum,
+};
 use std::fmt;
 use std::io::{self, ErrorKind, Read};
 
@@ -185,7 +187,10 @@ impl<R: Read> FramedBody<'_, R> {
             return Ok(());
         }
         self.stage = Stage::Broken;
-        Err(io::Error::new(ErrorKind::InvalidData, "the body continues after the length that was announced for it"))
+        Err(io::Error::new(
+            ErrorKind::InvalidData,
+            "the body continues after the length that was announced for it",
+        ))
     }
 }
 
@@ -208,14 +213,22 @@ impl<R: Read> Read for FramedBody<'_, R> {
                 Stage::Collect { start, filled } => self.collect(start, filled)?,
                 Stage::Pass { left } => return self.pass(left, out),
                 Stage::End => return Ok(0),
-                Stage::Broken => return Err(io::Error::new(ErrorKind::InvalidData, "the body has failed before")),
+                Stage::Broken => {
+                    return Err(io::Error::new(
+                        ErrorKind::InvalidData,
+                        "the body has failed before",
+                    ));
+                }
             }
         }
     }
 }
 
 fn ended_early() -> io::Error {
-    io::Error::new(ErrorKind::UnexpectedEof, "the body ended before the length that was announced for it")
+    io::Error::new(
+        ErrorKind::UnexpectedEof,
+        "the body ended before the length that was announced for it",
+    )
 }
 
 impl<R> fmt::Debug for FramedBody<'_, R> {

@@ -103,7 +103,12 @@ enum Chunks {
 impl Layout {
     /// `STREAMING-AWS4-HMAC-SHA256-PAYLOAD`: every chunk signed. `decoded_length` is the body's length in bytes.
     pub const fn signed(decoded_length: u64) -> Self {
-        Self { chunks: Chunks::Signed, decoded_length, chunk_size: DEFAULT_CHUNK_SIZE, trailers: Vec::new() }
+        Self {
+            chunks: Chunks::Signed,
+            decoded_length,
+            chunk_size: DEFAULT_CHUNK_SIZE,
+            trailers: Vec::new(),
+        }
     }
 
     /// `STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER`: every chunk and the trailer signed.
@@ -173,16 +178,19 @@ impl Layout {
     pub fn encoded_length(&self) -> u64 {
         let chunk_size = self.chunk_size as u64;
         let (whole, rest) = (self.decoded_length / chunk_size, self.decoded_length % chunk_size);
-        let mut length = whole.saturating_mul(self.head_length(chunk_size) + chunk_size + CRLF_LENGTH);
+        let mut length =
+            whole.saturating_mul(self.head_length(chunk_size) + chunk_size + CRLF_LENGTH);
         if rest > 0 {
             length = length.saturating_add(self.head_length(rest) + rest + CRLF_LENGTH);
         }
         length = length.saturating_add(self.head_length(0));
         for trailer in &self.trailers {
-            length = length.saturating_add((trailer.name.len() + ":\r\n".len() + trailer.value_length) as u64);
+            length = length
+                .saturating_add((trailer.name.len() + ":\r\n".len() + trailer.value_length) as u64);
         }
         if self.chunks == Chunks::Signed && !self.trailers.is_empty() {
-            length = length.saturating_add((TRAILER_SIGNATURE.len() + SIGNATURE_LENGTH) as u64 + CRLF_LENGTH);
+            length = length
+                .saturating_add((TRAILER_SIGNATURE.len() + SIGNATURE_LENGTH) as u64 + CRLF_LENGTH);
         }
         length.saturating_add(CRLF_LENGTH)
     }
@@ -225,7 +233,10 @@ impl Layout {
         checksums: Vec<Box<dyn TrailerChecksum + 'a>>,
     ) -> Result<FramedBody<'a, R>, Error> {
         if self.trailers.len() != checksums.len() {
-            return Err(Error::Checksums { trailers: self.trailers.len(), checksums: checksums.len() });
+            return Err(Error::Checksums {
+                trailers: self.trailers.len(),
+                checksums: checksums.len(),
+            });
         }
         let mut trailers: Vec<_> = self.trailers.iter().copied().zip(checksums).collect();
         trailers.sort_by_key(|(trailer, _)| trailer.name);

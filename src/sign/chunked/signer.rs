@@ -36,7 +36,11 @@ impl ChunkSigner {
         if seed.len() != SIGNATURE_LENGTH || !seed.bytes().all(|b| b.is_ascii_hexdigit()) {
             return Err(Error::Seed);
         }
-        Ok(Self { key: key.clone(), date_and_scope: key.date_and_scope(time)?, previous: seed.to_owned() })
+        Ok(Self {
+            key: key.clone(),
+            date_and_scope: key.date_and_scope(time)?,
+            previous: seed.to_owned(),
+        })
     }
 
     /// Signs the next chunk; the last one is empty.

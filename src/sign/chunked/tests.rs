@@ -45,12 +45,14 @@ impl Read for Drip<'_> {
 fn signer() -> ChunkSigner {
     let credentials = Credentials::new("id", "secret");
     let time = Timestamp::from_unix(1_369_353_600);
-    let key = v4::SigningKey::derive(&credentials, time, v4::Scope { region: "r", service: "s3" }).unwrap();
+    let key = v4::SigningKey::derive(&credentials, time, v4::Scope { region: "r", service: "s3" })
+        .unwrap();
     ChunkSigner::new(&key, time, &"0".repeat(64)).unwrap()
 }
 
 fn body<'a, R: Read>(layout: &Layout, data: R) -> FramedBody<'a, R> {
-    let checksum = (!layout.trailers.is_empty()).then(|| Box::new(Sum(7)) as Box<dyn TrailerChecksum>);
+    let checksum =
+        (!layout.trailers.is_empty()).then(|| Box::new(Sum(7)) as Box<dyn TrailerChecksum>);
     match layout.chunks {
         Chunks::Signed => layout.signed_body(data, signer(), checksum).unwrap(),
         Chunks::Unsigned => layout.unsigned_body(data, checksum).unwrap(),
@@ -238,7 +240,11 @@ fn several_trailers_are_announced_sent_and_signed_in_order() {
     let layout = Layout::signed_with_trailer(3, Trailer::new("x-amz-meta-z", 16).unwrap())
         .and_trailer(Trailer::new("x-amz-checksum-test", 4).unwrap())
         .unwrap();
-    assert!(layout.headers().contains(&("x-amz-trailer", "x-amz-checksum-test,x-amz-meta-z".to_owned())));
+    assert!(
+        layout
+            .headers()
+            .contains(&("x-amz-trailer", "x-amz-checksum-test,x-amz-meta-z".to_owned()))
+    );
     /// A value that does not depend on the data.
     struct Fixed;
     impl TrailerChecksum for Fixed {
@@ -272,5 +278,8 @@ fn trailers_have_names_of_headers_in_lower_case() {
         assert_eq!(Trailer::new(name, 8), Err(Error::Trailer { name: name.to_owned() }));
     }
     let layout = Layout::signed_with_trailer(3, trailer());
-    assert_eq!(layout.and_trailer(trailer()), Err(Error::Trailer { name: trailer().name().to_owned() }));
+    assert_eq!(
+        layout.and_trailer(trailer()),
+        Err(Error::Trailer { name: trailer().name().to_owned() })
+    );
 }

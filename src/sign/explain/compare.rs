@@ -70,7 +70,8 @@ impl Comparison {
 pub fn compare(ours: &Explanation<'_>, server: &ServerSide<'_>) -> Comparison {
     let theirs = text_of(server.canonical_request, server.canonical_request_bytes);
     if let (Some(ours), Some(theirs)) = (ours.canonical_request, theirs) {
-        let found = first_difference(SignedText::CanonicalRequest, ours, &theirs, ours, canonical_cause);
+        let found =
+            first_difference(SignedText::CanonicalRequest, ours, &theirs, ours, canonical_cause);
         if let Some(found) = found {
             return found;
         }
@@ -89,10 +90,13 @@ pub fn compare(ours: &Explanation<'_>, server: &ServerSide<'_>) -> Comparison {
 }
 
 fn text_of<'a>(text: Option<&'a str>, bytes: Option<&str>) -> Option<Cow<'a, str>> {
-    let decoded =
-        bytes.map(|hex| hex.split_ascii_whitespace().collect::<String>()).and_then(|hex| hex::decode(hex).ok());
+    let decoded = bytes
+        .map(|hex| hex.split_ascii_whitespace().collect::<String>())
+        .and_then(|hex| hex::decode(hex).ok());
     match decoded {
-        Some(bytes) if !bytes.is_empty() => Some(Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())),
+        Some(bytes) if !bytes.is_empty() => {
+            Some(Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()))
+        }
         _ => text.filter(|text| !text.is_empty()).map(|text| match text.contains("\r\n") {
             true => Cow::Owned(text.replace("\r\n", "\n")),
             false => Cow::Borrowed(text),
@@ -112,14 +116,21 @@ fn first_difference(
     if ours == theirs {
         return None;
     }
-    let (ours, theirs): (Vec<_>, Vec<_>) = (ours.split('\n').collect(), theirs.split('\n').collect());
+    let (ours, theirs): (Vec<_>, Vec<_>) =
+        (ours.split('\n').collect(), theirs.split('\n').collect());
     let number = ours.iter().zip(&theirs).take_while(|(a, b)| a == b).count();
     let (our_line, their_line) = (line(&ours, number), line(&theirs, number));
     let byte = our_line.bytes().zip(their_line.bytes()).take_while(|(a, b)| a == b).count();
     let (shown, their_shown) = excerpts(our_line, their_line, secrets);
     Some(Comparison {
         cause: cause(number, &ours, &theirs),
-        difference: Some(Difference { text, line: number + 1, byte: byte + 1, ours: shown, theirs: their_shown }),
+        difference: Some(Difference {
+            text,
+            line: number + 1,
+            byte: byte + 1,
+            ours: shown,
+            theirs: their_shown,
+        }),
     })
 }
 
@@ -198,7 +209,8 @@ fn v4_cause(number: usize, ours: &[&str], theirs: &[&str]) -> Cause {
 
 /// The scope of SigV4A names no region.
 fn v4a_cause(number: usize, ours: &[&str], theirs: &[&str]) -> Cause {
-    let (our_day, their_day) = (line(ours, number).split('/').next(), line(theirs, number).split('/').next());
+    let (our_day, their_day) =
+        (line(ours, number).split('/').next(), line(theirs, number).split('/').next());
     match number {
         2 if our_day == their_day => Cause::WrongService,
         2 => Cause::Clock,
@@ -221,7 +233,11 @@ fn v2_cause(number: usize, ours: &[&str], theirs: &[&str]) -> Cause {
         _ => {
             let (our_path, our_query) = our_line.split_once('?').unwrap_or((our_line, ""));
             let (their_path, their_query) = their_line.split_once('?').unwrap_or((their_line, ""));
-            if our_path == their_path { query_cause(our_query, their_query) } else { path_cause(our_path, their_path) }
+            if our_path == their_path {
+                query_cause(our_query, their_query)
+            } else {
+                path_cause(our_path, their_path)
+            }
         }
     }
 }
@@ -263,7 +279,8 @@ fn decoded(text: &str) -> Vec<u8> {
 
 fn query_cause(ours: &str, theirs: &str) -> Cause {
     let (ours, theirs) = (pairs(ours), pairs(theirs));
-    let (our_set, their_set): (BTreeSet<_>, BTreeSet<_>) = (ours.iter().collect(), theirs.iter().collect());
+    let (our_set, their_set): (BTreeSet<_>, BTreeSet<_>) =
+        (ours.iter().collect(), theirs.iter().collect());
     if our_set == their_set && ours.len() == theirs.len() {
         return Cause::ParametersReordered;
     }
@@ -286,7 +303,11 @@ fn query_cause(ours: &str, theirs: &str) -> Cause {
 }
 
 fn pairs(query: &str) -> Vec<(&str, &str)> {
-    query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, ""))).collect()
+    query
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .collect()
 }
 
 fn header_cause(our_line: &str, their_line: &str, ours: &[&str], theirs: &[&str]) -> Cause {
@@ -341,7 +362,12 @@ impl fmt::Display for Comparison {
 /// Only how much there is: it may hold a session token.
 impl fmt::Debug for ServerSide<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { canonical_request, canonical_request_bytes, string_to_sign, string_to_sign_bytes } = self;
+        let Self {
+            canonical_request,
+            canonical_request_bytes,
+            string_to_sign,
+            string_to_sign_bytes,
+        } = self;
         f.debug_struct("ServerSide")
             .field("canonical_request", &canonical_request.map(str::len))
             .field("canonical_request_bytes", &canonical_request_bytes.map(str::len))

@@ -102,7 +102,10 @@ fn sign_again(
     if shown.is_version_2 {
         return Ok(v2::sign(request, host_bucket, credentials, time)?.steps);
     }
-    let host = request.all_headers().find(|(name, _)| name.eq_ignore_ascii_case("host")).map_or("", |(_, host)| host);
+    let host = request
+        .all_headers()
+        .find(|(name, _)| name.eq_ignore_ascii_case("host"))
+        .map_or("", |(_, host)| host);
     let scope = shown.scope.unwrap_or_else(|| scope_of_host(host));
     let payload = match content {
         Content::Bytes(bytes) => v4::Payload::Bytes(bytes),
@@ -138,15 +141,20 @@ impl<'a> Shown<'a> {
 pub fn scope_of_host(host: &str) -> v4::Scope<'_> {
     const DEFAULT: v4::Scope<'static> = v4::Scope { region: "us-east-1", service: "s3" };
     let host = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    let suffix = |partition: Partition| host.strip_suffix(partition.dns_suffix())?.strip_suffix('.');
+    let suffix =
+        |partition: Partition| host.strip_suffix(partition.dns_suffix())?.strip_suffix('.');
     let Some(name) = Partition::ALL.into_iter().find_map(suffix) else { return DEFAULT };
     // A region may be joined to the service: `s3-eu-west-1`.
-    let labels = || name.rsplit('.').flat_map(|label| [label.strip_prefix("s3-"), Some(label)]).flatten();
+    let labels =
+        || name.rsplit('.').flat_map(|label| [label.strip_prefix("s3-"), Some(label)]).flatten();
     let region = labels().find(|label| is_region_name(label)).unwrap_or(DEFAULT.region);
     let service = ["sts", "execute-api", "s3-outposts", "s3-object-lambda"];
     let service = service.into_iter().find(|service| labels().any(|label| label == *service));
     let express = name.rsplit('.').any(|label| label.starts_with("s3express-"));
-    v4::Scope { region, service: service.unwrap_or(if express { "s3express" } else { DEFAULT.service }) }
+    v4::Scope {
+        region,
+        service: service.unwrap_or(if express { "s3express" } else { DEFAULT.service }),
+    }
 }
 
 /// The explanation, and what differs.

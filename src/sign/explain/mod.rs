@@ -66,7 +66,8 @@ impl Presigned {
 impl Steps {
     /// Describes how the signature came about.
     pub fn explain(&self) -> Explanation<'_> {
-        let canonical_request = Some(&*self.canonical_request).filter(|_| self.version != Version::V2);
+        let canonical_request =
+            Some(&*self.canonical_request).filter(|_| self.version != Version::V2);
         let Self { version, string_to_sign, signature, .. } = self;
         Explanation { version: *version, canonical_request, string_to_sign, signature }
     }
@@ -74,12 +75,25 @@ impl Steps {
 
 impl<'a> Explanation<'a> {
     /// Of a signature of version 4 from anywhere: its canonical request, string to sign and signature in hex.
-    pub const fn v4(canonical_request: &'a str, string_to_sign: &'a str, signature: &'a str) -> Self {
-        Self { version: Version::V4, canonical_request: Some(canonical_request), string_to_sign, signature }
+    pub const fn v4(
+        canonical_request: &'a str,
+        string_to_sign: &'a str,
+        signature: &'a str,
+    ) -> Self {
+        Self {
+            version: Version::V4,
+            canonical_request: Some(canonical_request),
+            string_to_sign,
+            signature,
+        }
     }
 
     /// Of a signature of SigV4A from anywhere: its canonical request, string to sign and signature in hex.
-    pub const fn v4a(canonical_request: &'a str, string_to_sign: &'a str, signature: &'a str) -> Self {
+    pub const fn v4a(
+        canonical_request: &'a str,
+        string_to_sign: &'a str,
+        signature: &'a str,
+    ) -> Self {
         Self { version: Version::V4a, ..Self::v4(canonical_request, string_to_sign, signature) }
     }
 
@@ -104,7 +118,10 @@ impl fmt::Display for Explanation<'_> {
                 writeln!(f, "Step 1: string to sign")?;
                 Lines { text: self.string_to_sign, label: v2_label }.fmt(f)?;
                 writeln!(f, "Step 2: signature")?;
-                write!(f, "     signature            = base64(HMAC-SHA1(secret access key, string to sign))")?;
+                write!(
+                    f,
+                    "     signature            = base64(HMAC-SHA1(secret access key, string to sign))"
+                )?;
             }
         }
         writeln!(f, ", begins with {}", redact::Line(self.signature_start()))
@@ -121,16 +138,30 @@ impl Explanation<'_> {
         write!(f, "{}", Lines { text: self.string_to_sign, label: v4_label })?;
         writeln!(f, "Task 3: signature")?;
         if self.version == Version::V4a {
-            writeln!(f, "     PrivateKey           = KDF(\"AWS4A\" + secret access key, access key) + 1")?;
-            return write!(f, "     signature            = hex(ECDSA-P256-SHA256(PrivateKey, string to sign))");
+            writeln!(
+                f,
+                "     PrivateKey           = KDF(\"AWS4A\" + secret access key, access key) + 1"
+            )?;
+            return write!(
+                f,
+                "     signature            = hex(ECDSA-P256-SHA256(PrivateKey, string to sign))"
+            );
         }
         let scope = self.string_to_sign.split('\n').nth(2).unwrap_or("");
         let mut parts = scope.split('/');
         let mut part = || redact::Line(parts.next().unwrap_or(""));
-        writeln!(f, "     DateKey              = HMAC-SHA256(\"AWS4\" + secret access key, \"{}\")", part())?;
+        writeln!(
+            f,
+            "     DateKey              = HMAC-SHA256(\"AWS4\" + secret access key, \"{}\")",
+            part()
+        )?;
         writeln!(f, "     DateRegionKey        = HMAC-SHA256(DateKey, \"{}\")", part())?;
         writeln!(f, "     DateRegionServiceKey = HMAC-SHA256(DateRegionKey, \"{}\")", part())?;
-        writeln!(f, "     SigningKey           = HMAC-SHA256(DateRegionServiceKey, \"{}\")", part())?;
+        writeln!(
+            f,
+            "     SigningKey           = HMAC-SHA256(DateRegionServiceKey, \"{}\")",
+            part()
+        )?;
         write!(f, "     signature            = hex(HMAC-SHA256(SigningKey, string to sign))")
     }
 }

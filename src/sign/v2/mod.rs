@@ -5,7 +5,9 @@
 //!
 //! [rest]: https://docs.aws.amazon.com/AmazonS3/latest/userguide/RESTAuthentication.html
 use super::canonical::{Headers, push_values};
-use super::check::{check_bucket, check_credentials, check_policy, check_request, check_token_service, check_year};
+use super::check::{
+    check_bucket, check_credentials, check_policy, check_request, check_token_service, check_year,
+};
 use super::encode::push_component;
 use super::hash::mac_sha1;
 use super::{Credentials, Error, PostForm, PostPolicy, Presigned, Request, Signed, Steps, Version};
@@ -154,7 +156,10 @@ pub fn post_policy(policy: &PostPolicy, credentials: &Credentials) -> Result<Pos
     policy.check()?;
     match credentials.session_token() {
         None => sign_post_policy(&policy.to_base64(), credentials),
-        Some(token) => sign_post_policy(&policy.clone().equals("x-amz-security-token", token).to_base64(), credentials),
+        Some(token) => sign_post_policy(
+            &policy.clone().equals("x-amz-security-token", token).to_base64(),
+            credentials,
+        ),
     }
 }
 
@@ -166,8 +171,13 @@ pub fn sign_post_policy(policy: &str, credentials: &Credentials) -> Result<PostF
     check_policy(policy)?;
     check_signer(credentials)?;
     let signature = signature(credentials, policy);
-    let mut fields = vec![("AWSAccessKeyId", credentials.access_key_id().to_owned()), ("policy", policy.to_owned())];
-    fields.extend(credentials.session_token().map(|token| ("x-amz-security-token", token.to_owned())));
+    let mut fields = vec![
+        ("AWSAccessKeyId", credentials.access_key_id().to_owned()),
+        ("policy", policy.to_owned()),
+    ];
+    fields.extend(
+        credentials.session_token().map(|token| ("x-amz-security-token", token.to_owned())),
+    );
     fields.push(("signature", signature.clone()));
     Ok(PostForm { string_to_sign: policy.to_owned(), signature, fields })
 }
@@ -217,7 +227,11 @@ pub(super) fn string_to_sign(
 
 /// `CanonicalizedResource`: the bucket that the host names, the path as sent, and the sub-resources with their values
 /// decoded, sorted by name.
-fn push_resource(out: &mut String, request: &Request<'_>, host_bucket: Option<&str>) -> Result<(), Error> {
+fn push_resource(
+    out: &mut String,
+    request: &Request<'_>,
+    host_bucket: Option<&str>,
+) -> Result<(), Error> {
     if let Some(bucket) = host_bucket {
         out.push('/');
         out.push_str(bucket);
@@ -225,7 +239,9 @@ fn push_resource(out: &mut String, request: &Request<'_>, host_bucket: Option<&s
     out.push_str(request.path);
     let mut signed = Vec::new();
     for (name, value) in request.query.decoded() {
-        if let Some(name) = SUB_RESOURCES.into_iter().find(|sub_resource| sub_resource.as_bytes() == &*name) {
+        if let Some(name) =
+            SUB_RESOURCES.into_iter().find(|sub_resource| sub_resource.as_bytes() == &*name)
+        {
             let parameter = || Error::QueryEncoding { parameter: name.to_owned() };
             signed.push((name, String::from_utf8(value.into_owned()).map_err(|_| parameter())?));
         }

@@ -23,7 +23,10 @@ fn signs_the_sub_resources_alone_sorted_and_decoded() {
         ("versionid", "no"),
     ];
     let text = signed(&[("date", "D")], &query).steps.string_to_sign;
-    assert_eq!(text, "GET\n\n\nD\n/b/k?acl&partNumber=7&response-content-type=image/svg+xml&uploadId=a/b+c");
+    assert_eq!(
+        text,
+        "GET\n\n\nD\n/b/k?acl&partNumber=7&response-content-type=image/svg+xml&uploadId=a/b+c"
+    );
 }
 
 #[test]
@@ -68,7 +71,12 @@ fn the_token_is_signed_as_a_header_wherever_it_is_sent() {
     let token = credentials().with_session_token("to/ken");
     let request = Request::new("GET", "/b/k").query(&[("acl", "")]).headers(&[("x-amz-acl", "a")]);
     let signed = sign(&request, None, &token, TIME).unwrap();
-    assert!(signed.steps.string_to_sign.ends_with("\nx-amz-acl:a\nx-amz-security-token:to/ken\n/b/k?acl"));
+    assert!(
+        signed
+            .steps
+            .string_to_sign
+            .ends_with("\nx-amz-acl:a\nx-amz-security-token:to/ken\n/b/k?acl")
+    );
     assert!(signed.headers.contains(&("x-amz-security-token", "to/ken".to_owned())));
     let presigned = presign(&request, None, &token, TIME).unwrap();
     assert_eq!(
@@ -89,18 +97,29 @@ fn the_token_is_signed_as_a_header_wherever_it_is_sent() {
 #[test]
 fn refuses_contradictions() {
     let request = Request::new("GET", "/");
-    let refused = |expires| presign(&request, None, &credentials(), Timestamp::from_unix(expires)).unwrap_err();
+    let refused = |expires| {
+        presign(&request, None, &credentials(), Timestamp::from_unix(expires)).unwrap_err()
+    };
     assert_eq!(refused(-1), Error::ExpiresBeforeEpoch(Timestamp::from_unix(-1)));
-    assert_eq!(refused(253_402_300_800), Error::Year { time: Timestamp::from_unix(253_402_300_800) });
+    assert_eq!(
+        refused(253_402_300_800),
+        Error::Year { time: Timestamp::from_unix(253_402_300_800) }
+    );
     assert!(presign(&request, None, &credentials(), Timestamp::from_unix(0)).is_ok());
     let refused = |credentials: &Credentials| sign(&request, None, credentials, TIME).unwrap_err();
     for id in ["", "a:b", "a\nb"] {
-        assert_eq!(refused(&Credentials::new(id, "s")), Error::AccessKey { access_key_id: id.into() });
+        assert_eq!(
+            refused(&Credentials::new(id, "s")),
+            Error::AccessKey { access_key_id: id.into() }
+        );
     }
     assert_eq!(refused(&Credentials::new("a", "")), Error::EmptySecret);
     assert_eq!(refused(&credentials().with_session_token("to\r\nken")), Error::SessionToken);
     assert_eq!(refused(&credentials().with_session_token("")), Error::SessionToken);
-    assert_eq!(refused(&credentials().with_s3_session_token("t")), Error::SessionTokenService { service: "s3".into() });
+    assert_eq!(
+        refused(&credentials().with_s3_session_token("t")),
+        Error::SessionTokenService { service: "s3".into() }
+    );
     let refused = |request: Request<'_>| sign(&request, None, &credentials(), TIME).unwrap_err();
     assert_eq!(refused(Request::new("GET", "key")), Error::Path { path: "key".into(), byte: 0 });
     assert_eq!(
@@ -122,7 +141,10 @@ fn refuses_contradictions() {
     let year = Timestamp::from_unix(253_402_300_800);
     assert_eq!(sign(&request, None, &credentials(), year).unwrap_err(), Error::Year { time: year });
     assert_eq!(sign_post_policy("{}", &credentials()).unwrap_err(), Error::PolicyEncoding);
-    assert_eq!(post_policy(&PostPolicy::new(year), &credentials()).unwrap_err(), Error::Year { time: year });
+    assert_eq!(
+        post_policy(&PostPolicy::new(year), &credentials()).unwrap_err(),
+        Error::Year { time: year }
+    );
     let latin = Request::from_target("GET", "/b/k?versionId=%ff").unwrap();
     assert_eq!(refused(latin), Error::QueryEncoding { parameter: "versionId".into() });
 }

@@ -15,7 +15,12 @@ impl SigningKey {
     ///
     /// # Errors
     /// As for [`sign`](super::sign), and [`Error::SigningKeyDay`] when the key is for another day.
-    pub fn sign(&self, request: &Request<'_>, payload: Payload<'_>, time: Timestamp) -> Result<Signed, Error> {
+    pub fn sign(
+        &self,
+        request: &Request<'_>,
+        payload: Payload<'_>,
+        time: Timestamp,
+    ) -> Result<Signed, Error> {
         check_request(request)?;
         let amz_date = self.amz_date(time)?;
         let payload_hash = payload.hash();
@@ -31,7 +36,13 @@ impl SigningKey {
         headers.sort()?;
 
         let query = canonical_query(request.query, &[]);
-        let canonical = canonical_request(request, path_rule(request, &self.service), &query, &headers, &payload_hash);
+        let canonical = canonical_request(
+            request,
+            path_rule(request, &self.service),
+            &query,
+            &headers,
+            &payload_hash,
+        );
         let steps = self.steps(&amz_date, canonical);
         let authorization = [
             ALGORITHM,

@@ -29,7 +29,11 @@ impl SigningKey {
     /// # Errors
     /// [`Error::AccessKey`], [`Error::EmptySecret`], [`Error::SessionToken`], [`Error::SessionTokenService`],
     /// [`Error::Region`], [`Error::Service`] and [`Error::Year`] for what cannot be part of a signature.
-    pub fn derive(credentials: &Credentials, time: Timestamp, scope: Scope<'_>) -> Result<Self, Error> {
+    pub fn derive(
+        credentials: &Credentials,
+        time: Timestamp,
+        scope: Scope<'_>,
+    ) -> Result<Self, Error> {
         let Scope { region, service } = scope;
         // A comma ends the credential in the header. A slash may be part of the access key: scopes are read from the end.
         check_credentials(credentials, ',')?;
@@ -45,16 +49,25 @@ impl SigningKey {
     }
 
     /// Derives the key from parts that were checked.
-    fn of_checked(credentials: &Credentials, time: Timestamp, Scope { region, service }: Scope<'_>) -> Self {
+    fn of_checked(
+        credentials: &Credentials,
+        time: Timestamp,
+        Scope { region, service }: Scope<'_>,
+    ) -> Self {
         let day = time.date();
         let secret = credentials.secret_access_key();
         let mut first = Zeroizing::new(String::with_capacity("AWS4".len() + secret.len()));
         first.push_str("AWS4");
         first.push_str(secret);
         let date_key = Zeroizing::new(mac_sha256(&hmac_sha256(first.as_bytes()), day.as_bytes()));
-        let date_region_key = Zeroizing::new(mac_sha256(&hmac_sha256(&*date_key), region.as_bytes()));
-        let date_region_service_key = Zeroizing::new(mac_sha256(&hmac_sha256(&*date_region_key), service.as_bytes()));
-        let signing_key = Zeroizing::new(mac_sha256(&hmac_sha256(&*date_region_service_key), TERMINATOR.as_bytes()));
+        let date_region_key =
+            Zeroizing::new(mac_sha256(&hmac_sha256(&*date_key), region.as_bytes()));
+        let date_region_service_key =
+            Zeroizing::new(mac_sha256(&hmac_sha256(&*date_region_key), service.as_bytes()));
+        let signing_key = Zeroizing::new(mac_sha256(
+            &hmac_sha256(&*date_region_service_key),
+            TERMINATOR.as_bytes(),
+        ));
         Self {
             credentials: credentials.without_secret(),
             secret_hash: Zeroizing::new(sha256(secret.as_bytes())),
@@ -96,7 +109,8 @@ impl SigningKey {
     /// Tasks 2 and 3: `StringToSign = Algorithm \n TimeStamp \n Scope \n Hex(SHA256Hash(CanonicalRequest))`, and its HMAC.
     pub(in crate::sign) fn steps(&self, amz_date: &str, canonical_request: String) -> Steps {
         let hash = Hex::of(&sha256(canonical_request.as_bytes()));
-        let string_to_sign = [ALGORITHM, "\n", amz_date, "\n", &self.scope, "\n", hash.as_str()].concat();
+        let string_to_sign =
+            [ALGORITHM, "\n", amz_date, "\n", &self.scope, "\n", hash.as_str()].concat();
         let signature = self.mac(&string_to_sign).as_str().to_owned();
         Steps { version: Version::V4, canonical_request, string_to_sign, signature }
     }

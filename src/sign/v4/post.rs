@@ -12,7 +12,8 @@ impl SigningKey {
     pub fn post_policy(&self, policy: &PostPolicy, time: Timestamp) -> Result<PostForm, Error> {
         policy.check()?;
         let fields = self.form_fields(time)?;
-        let policy = fields.iter().fold(policy.clone(), |policy, (name, value)| policy.equals(name, value));
+        let policy =
+            fields.iter().fold(policy.clone(), |policy, (name, value)| policy.equals(name, value));
         Ok(self.form(policy.to_base64(), fields))
     }
 
@@ -33,7 +34,8 @@ impl SigningKey {
             ("x-amz-credential", self.credential()),
             ("x-amz-date", self.amz_date(time)?),
         ];
-        fields.extend(self.credentials.token_header().map(|(name, token)| (name, token.to_owned())));
+        fields
+            .extend(self.credentials.token_header().map(|(name, token)| (name, token.to_owned())));
         Ok(fields)
     }
 

@@ -44,7 +44,13 @@ impl SigningKey {
         parameters.push(("X-Amz-SignedHeaders", &signed_headers));
         let mut query = canonical_query(request.query, &parameters);
 
-        let canonical = canonical_request(request, path_rule(request, &self.service), &query, &headers, &payload_hash);
+        let canonical = canonical_request(
+            request,
+            path_rule(request, &self.service),
+            &query,
+            &headers,
+            &payload_hash,
+        );
         let steps = self.steps(&amz_date, canonical);
         query.push_str("&X-Amz-Signature=");
         query.push_str(&steps.signature);
@@ -54,7 +60,10 @@ impl SigningKey {
 
 /// The headers that a presigned URL covers. The time and the session token are in the query; in a header too they would
 /// be signed twice, and read once.
-pub(in crate::sign) fn presigned_headers<'a>(request: &Request<'a>, amz_date: &str) -> Result<Headers<'a>, Error> {
+pub(in crate::sign) fn presigned_headers<'a>(
+    request: &Request<'a>,
+    amz_date: &str,
+) -> Result<Headers<'a>, Error> {
     let mut headers = Headers::collect(request, &REQUIRED, 0)?;
     headers.require("host")?;
     headers.agree("x-amz-date", amz_date)?;

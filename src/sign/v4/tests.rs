@@ -20,7 +20,9 @@ fn error(headers: &[(&str, &str)]) -> Error {
 
 #[test]
 fn the_order_and_case_of_headers_do_not_matter_and_all_else_does() {
-    let base = signed(&[("host", "h"), ("x-amz-acl", "private"), ("range", "bytes=0-9")], &[]).steps.signature;
+    let base = signed(&[("host", "h"), ("x-amz-acl", "private"), ("range", "bytes=0-9")], &[])
+        .steps
+        .signature;
     let same = [
         signed(&[("range", "bytes=0-9"), ("X-AMZ-Acl", "private"), ("Host", "h")], &[]),
         signed(&[("host", " h\t"), ("x-amz-acl", "private"), ("range", "bytes=0-9 ")], &[]),
@@ -43,7 +45,11 @@ fn runs_of_blanks_and_repeated_names_are_folded_in_order() {
         one.steps.signature,
         signed(&[("b", "1"), ("host", "h"), ("b", "2"), ("a", "x y z")], &[]).steps.signature
     );
-    assert!(one.steps.canonical_request.contains("\na:x y z\nb:1,2\nhost:h\n"), "{}", one.steps.canonical_request);
+    assert!(
+        one.steps.canonical_request.contains("\na:x y z\nb:1,2\nhost:h\n"),
+        "{}",
+        one.steps.canonical_request
+    );
     assert_ne!(
         one.steps.signature,
         signed(&[("b", "2"), ("host", "h"), ("b", "1"), ("a", "x y z")], &[]).steps.signature
@@ -56,7 +62,10 @@ fn adds_what_is_missing() {
     let request = Request::new("GET", "/").headers(&[("host", "h")]);
     let temporary = credentials().with_session_token("token");
     let s3 = sign(&request, Payload::Bytes(b""), &temporary, SCOPE, TIME).unwrap();
-    assert_eq!(names(&s3), ["x-amz-date", "x-amz-content-sha256", "x-amz-security-token", "authorization"]);
+    assert_eq!(
+        names(&s3),
+        ["x-amz-date", "x-amz-content-sha256", "x-amz-security-token", "authorization"]
+    );
     assert!(s3.steps.canonical_request.contains(
         "\nhost:h\nx-amz-content-sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\nx-amz-date:20130524T000000Z\nx-amz-security-token:token\n"
     ));
@@ -64,7 +73,11 @@ fn adds_what_is_missing() {
     let sts = sign(&request, Payload::Bytes(b"body"), &temporary, sts, TIME).unwrap();
     assert_eq!(names(&sts), ["x-amz-date", "x-amz-security-token", "authorization"]);
 
-    let given = [("host", "h"), ("X-Amz-Date", "20130524T000000Z"), ("x-amz-content-sha256", "UNSIGNED-PAYLOAD")];
+    let given = [
+        ("host", "h"),
+        ("X-Amz-Date", "20130524T000000Z"),
+        ("x-amz-content-sha256", "UNSIGNED-PAYLOAD"),
+    ];
     assert_eq!(names(&signed(&given, &[])), ["authorization"]);
     assert_eq!(signed(&given, &[]).steps.signature, signed(&[("host", "h")], &[]).steps.signature);
 }
@@ -76,9 +89,18 @@ fn refuses_contradictions() {
     for (header, refused) in [
         (("x-amz-date", "20130524T000001Z"), Error::ConflictingHeader { name: "x-amz-date" }),
         (("x-amz-date", "20130524t000000z"), Error::ConflictingHeader { name: "x-amz-date" }),
-        (("x-amz-content-sha256", EMPTY_SHA256), Error::ConflictingHeader { name: "x-amz-content-sha256" }),
-        (("x-amz-content-sha256", "unsigned-payload"), Error::ConflictingHeader { name: "x-amz-content-sha256" }),
-        (("authorization", "AWS4-HMAC-SHA256"), Error::ReservedHeader { name: "authorization".into() }),
+        (
+            ("x-amz-content-sha256", EMPTY_SHA256),
+            Error::ConflictingHeader { name: "x-amz-content-sha256" },
+        ),
+        (
+            ("x-amz-content-sha256", "unsigned-payload"),
+            Error::ConflictingHeader { name: "x-amz-content-sha256" },
+        ),
+        (
+            ("authorization", "AWS4-HMAC-SHA256"),
+            Error::ReservedHeader { name: "authorization".into() },
+        ),
         (("a", "b\nc"), Error::HeaderValue { name: "a".into() }),
         (("a", "b\u{7f}c"), Error::HeaderValue { name: "a".into() }),
         (("a/b", "c"), Error::HeaderName { name: "a/b".into() }),
@@ -89,7 +111,10 @@ fn refuses_contradictions() {
     let key = SigningKey::derive(&credentials(), TIME, SCOPE).unwrap();
     let tomorrow = TIME.plus(Duration::from_secs(86_400));
     let request = Request::new("GET", "/").headers(&[("host", "h")]);
-    assert_eq!(key.sign(&request, Payload::Unsigned, tomorrow).unwrap_err(), Error::SigningKeyDay { time: tomorrow });
+    assert_eq!(
+        key.sign(&request, Payload::Unsigned, tomorrow).unwrap_err(),
+        Error::SigningKeyDay { time: tomorrow }
+    );
 }
 
 #[test]
@@ -106,22 +131,41 @@ fn keys_are_derived_from_what_can_be_sent_alone() {
     }
     assert_eq!(derive(&Credentials::new("a", ""), "r", "s3", TIME), Err(Error::EmptySecret));
     for token in ["", " ", "to\r\nken", "\u{7f}"] {
-        assert_eq!(derive(&credentials().with_session_token(token), "r", "s3", TIME), Err(Error::SessionToken));
+        assert_eq!(
+            derive(&credentials().with_session_token(token), "r", "s3", TIME),
+            Err(Error::SessionToken)
+        );
     }
     for region in ["", "r\n", "a/b", "a,b", "a b", "\u{e9}"] {
-        assert_eq!(derive(&credentials(), region, "s3", TIME), Err(Error::Region { region: region.into() }));
+        assert_eq!(
+            derive(&credentials(), region, "s3", TIME),
+            Err(Error::Region { region: region.into() })
+        );
     }
     for service in ["", "s3,x", "s/3", "s 3"] {
-        assert_eq!(derive(&credentials(), "r", service, TIME), Err(Error::Service { service: service.into() }));
+        assert_eq!(
+            derive(&credentials(), "r", service, TIME),
+            Err(Error::Service { service: service.into() })
+        );
     }
-    for (seconds, good) in
-        [(-62_167_219_201, false), (-62_167_219_200, true), (253_402_300_799, true), (253_402_300_800, false)]
-    {
-        assert_eq!(derive(&credentials(), "r", "s3", Timestamp::from_unix(seconds)).is_ok(), good, "{seconds}");
+    for (seconds, good) in [
+        (-62_167_219_201, false),
+        (-62_167_219_200, true),
+        (253_402_300_799, true),
+        (253_402_300_800, false),
+    ] {
+        assert_eq!(
+            derive(&credentials(), "r", "s3", Timestamp::from_unix(seconds)).is_ok(),
+            good,
+            "{seconds}"
+        );
     }
     let express = credentials().with_s3_session_token("t");
     assert!(derive(&express, "r", "s3express", TIME).is_ok());
-    assert_eq!(derive(&express, "r", "s3", TIME), Err(Error::SessionTokenService { service: "s3".into() }));
+    assert_eq!(
+        derive(&express, "r", "s3", TIME),
+        Err(Error::SessionTokenService { service: "s3".into() })
+    );
 }
 
 /// S3 Express, Outposts and Object Lambda follow the rules of S3.
@@ -137,8 +181,14 @@ fn services_that_begin_with_s3_send_the_hash_and_sign_the_path_as_sent() {
         ("execute-api", false),
         ("S3", false),
     ] {
-        let signed = sign(&request, Payload::Unsigned, &credentials(), Scope { service, ..SCOPE }, TIME).unwrap();
-        assert_eq!(signed.headers.iter().any(|(name, _)| *name == "x-amz-content-sha256"), is_s3, "{service}");
+        let signed =
+            sign(&request, Payload::Unsigned, &credentials(), Scope { service, ..SCOPE }, TIME)
+                .unwrap();
+        assert_eq!(
+            signed.headers.iter().any(|(name, _)| *name == "x-amz-content-sha256"),
+            is_s3,
+            "{service}"
+        );
         let path = if is_s3 { "/a//%20/.." } else { "/a/" };
         assert_eq!(signed.steps.canonical_request.lines().nth(1), Some(path), "{service}");
     }
@@ -151,19 +201,32 @@ fn the_session_token_of_s3_express_has_a_name_of_its_own() {
     let request = Request::new("GET", "/").headers(&[("host", "h")]);
     let signed = sign(&request, Payload::Unsigned, &express, scope, TIME).unwrap();
     assert!(signed.headers.contains(&("x-amz-s3session-token", "to/ken".to_owned())));
-    assert_eq!(signed.steps.signed_headers(), "host;x-amz-content-sha256;x-amz-date;x-amz-s3session-token");
+    assert_eq!(
+        signed.steps.signed_headers(),
+        "host;x-amz-content-sha256;x-amz-date;x-amz-s3session-token"
+    );
     assert_eq!(signed.steps.scope(), "20130524/us-east-1/s3express/aws4_request");
-    let presigned = presign(&request, Payload::Unsigned, &express, scope, TIME, MIN_EXPIRY).unwrap();
-    assert!(presigned.query.contains("&X-Amz-S3session-Token=to%2Fken&X-Amz-SignedHeaders=host&X-Amz-Signature="));
+    let presigned =
+        presign(&request, Payload::Unsigned, &express, scope, TIME, MIN_EXPIRY).unwrap();
+    assert!(
+        presigned
+            .query
+            .contains("&X-Amz-S3session-Token=to%2Fken&X-Amz-SignedHeaders=host&X-Amz-Signature=")
+    );
 }
 
 #[test]
 fn headers_can_be_excluded_unless_servers_require_them() {
-    let headers = [("host", "h"), ("User-Agent", "u"), ("x-amz-acl", "private"), ("content-type", "t")];
+    let headers =
+        [("host", "h"), ("User-Agent", "u"), ("x-amz-acl", "private"), ("content-type", "t")];
     let request = Request::new("GET", "/").headers(&headers);
-    let sign = |request: &Request<'_>| sign(request, Payload::Unsigned, &credentials(), SCOPE, TIME);
+    let sign =
+        |request: &Request<'_>| sign(request, Payload::Unsigned, &credentials(), SCOPE, TIME);
     let signed = sign(&request.without_signing(&["user-agent"])).unwrap();
-    assert_eq!(signed.steps.signed_headers(), "content-type;host;x-amz-acl;x-amz-content-sha256;x-amz-date");
+    assert_eq!(
+        signed.steps.signed_headers(),
+        "content-type;host;x-amz-acl;x-amz-content-sha256;x-amz-date"
+    );
     for name in ["host", "X-Amz-ACL", "Content-Type"] {
         let error = sign(&request.without_signing(&[name])).unwrap_err();
         assert_eq!(error, Error::RequiredHeader { name: name.to_ascii_lowercase() });
@@ -175,7 +238,10 @@ fn steps_name_their_parts() {
     let steps = signed(&[("host", "h"), ("range", "bytes=0-9")], &[]).steps;
     assert_eq!(steps.signed_headers(), "host;range;x-amz-content-sha256;x-amz-date");
     assert_eq!(steps.scope(), "20130524/us-east-1/s3/aws4_request");
-    assert_eq!(steps.canonical_request_hash(), hex::encode(sha256(steps.canonical_request.as_bytes())));
+    assert_eq!(
+        steps.canonical_request_hash(),
+        hex::encode(sha256(steps.canonical_request.as_bytes()))
+    );
 }
 
 #[test]
@@ -187,7 +253,10 @@ fn a_key_that_was_kept_signs_like_one_for_a_single_request() {
     let kept = key.sign(&request, Payload::Bytes(b"x"), TIME).unwrap();
     assert_eq!((once.headers, once.steps.signature), (kept.headers, kept.steps.signature));
     let once = presign(&request, Payload::Unsigned, &token, SCOPE, TIME, MAX_EXPIRY).unwrap();
-    assert_eq!(once.query, key.presign(&request, Payload::Unsigned, TIME, MAX_EXPIRY).unwrap().query);
+    assert_eq!(
+        once.query,
+        key.presign(&request, Payload::Unsigned, TIME, MAX_EXPIRY).unwrap().query
+    );
     let policy = PostPolicy::new(TIME).equals("bucket", "b");
     let once = post_policy(&policy, &token, SCOPE, TIME).unwrap();
     assert_eq!(once.fields, key.post_policy(&policy, TIME).unwrap().fields);
@@ -198,17 +267,25 @@ fn a_signing_key_knows_what_it_is_for() {
     let key = SigningKey::derive(&credentials(), TIME, SCOPE).unwrap();
     assert!(key.is_for(&credentials(), TIME.plus(Duration::from_secs(86_399)), SCOPE));
     assert!(!key.is_for(&credentials(), TIME.plus(Duration::from_secs(86_400)), SCOPE));
-    assert!(!key.is_for(&credentials().with_session_token("new"), TIME, SCOPE), "the key holds the token");
+    assert!(
+        !key.is_for(&credentials().with_session_token("new"), TIME, SCOPE),
+        "the key holds the token"
+    );
     assert!(!key.is_for(&credentials(), TIME, Scope { region: "us-east-2", ..SCOPE }));
     assert!(!key.is_for(&credentials(), TIME, Scope { service: "sts", ..SCOPE }));
     assert!(!key.is_for(&Credentials::new("AKIAIOSFODNN7EXAMPLE", "other"), TIME, SCOPE));
-    assert!(!key.is_for(&Credentials::new("other", credentials().secret_access_key()), TIME, SCOPE));
+    assert!(!key.is_for(
+        &Credentials::new("other", credentials().secret_access_key()),
+        TIME,
+        SCOPE
+    ));
 }
 
 #[test]
 fn presigned_urls_live_one_second_to_seven_days() {
     let request = Request::new("GET", "/").headers(&[("host", "h")]);
-    let presign = |expires| presign(&request, Payload::Unsigned, &credentials(), SCOPE, TIME, expires);
+    let presign =
+        |expires| presign(&request, Payload::Unsigned, &credentials(), SCOPE, TIME, expires);
     for expires in [MIN_EXPIRY, MAX_EXPIRY] {
         assert!(presign(expires).is_ok());
     }
@@ -227,16 +304,27 @@ fn presigned_urls_live_one_second_to_seven_days() {
 #[test]
 fn presigning_covers_token_query_and_headers() {
     let headers = [("Host", "h"), ("content-type", "text/plain")];
-    let request = Request::new("PUT", "/a").query(&[("uploadId", "x/y"), ("partNumber", "1")]).headers(&headers);
+    let request = Request::new("PUT", "/a")
+        .query(&[("uploadId", "x/y"), ("partNumber", "1")])
+        .headers(&headers);
     let hour = Duration::from_secs(3600);
     let token = credentials().with_session_token("to/ken=");
     let presigned = presign(&request, Payload::Unsigned, &token, SCOPE, TIME, hour).unwrap();
     assert!(presigned.query.starts_with("X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential="));
-    assert!(presigned.query.contains("&X-Amz-Security-Token=to%2Fken%3D&X-Amz-SignedHeaders=content-type%3Bhost&"));
+    assert!(
+        presigned
+            .query
+            .contains("&X-Amz-Security-Token=to%2Fken%3D&X-Amz-SignedHeaders=content-type%3Bhost&")
+    );
     assert!(presigned.query.contains("&partNumber=1&uploadId=x%2Fy&X-Amz-Signature="));
     assert!(presigned.steps.canonical_request.ends_with("\ncontent-type;host\nUNSIGNED-PAYLOAD"));
-    let refused = |request: Request<'_>, payload| presign(&request, payload, &token, SCOPE, TIME, hour).unwrap_err();
-    assert_eq!(refused(request.headers(&[]), Payload::Unsigned), Error::MissingHeader { name: "host" });
+    let refused = |request: Request<'_>, payload| {
+        presign(&request, payload, &token, SCOPE, TIME, hour).unwrap_err()
+    };
+    assert_eq!(
+        refused(request.headers(&[]), Payload::Unsigned),
+        Error::MissingHeader { name: "host" }
+    );
     for name in ["x-amz-signature", "X-Amz-Expires", "X-AMZ-DATE", "Signature"] {
         assert_eq!(
             refused(request.query(&[(name, "0")]), Payload::Unsigned),
@@ -259,7 +347,10 @@ fn presigning_covers_token_query_and_headers() {
         Error::ConflictingHeader { name: "x-amz-content-sha256" }
     );
     let dated = [("host", "h"), ("x-amz-date", "20130524T000001Z")];
-    assert_eq!(refused(request.headers(&dated), Payload::Unsigned), Error::ConflictingHeader { name: "x-amz-date" });
+    assert_eq!(
+        refused(request.headers(&dated), Payload::Unsigned),
+        Error::ConflictingHeader { name: "x-amz-date" }
+    );
 }
 
 #[test]
@@ -282,7 +373,10 @@ fn forms_name_every_field_of_the_signature() {
         }
     }
     assert_eq!(form.fields.len(), 6);
-    assert_eq!(form.signature, sign_post_policy(&form.string_to_sign, &credentials(), SCOPE, TIME).unwrap().signature);
+    assert_eq!(
+        form.signature,
+        sign_post_policy(&form.string_to_sign, &credentials(), SCOPE, TIME).unwrap().signature
+    );
     assert!(sign_post_policy("{}", &credentials(), SCOPE, TIME).is_err());
 }
 
@@ -300,7 +394,10 @@ fn debug_hides_signatures_and_tokens() {
         assert!(text.contains("shown") && text.contains("redacted"), "{text}");
     }
     let text = format!("{key:?} {:?} {:?}", Payload::Bytes(b"body"), Payload::Unsigned);
-    assert!(text.contains("20130524") && text.contains("4 bytes") && !text.contains("wJalr"), "{text}");
+    assert!(
+        text.contains("20130524") && text.contains("4 bytes") && !text.contains("wJalr"),
+        "{text}"
+    );
 }
 
 proptest! {

@@ -131,7 +131,9 @@ fn read_trailers(
         return Err(Refusal::at(Cause::TrailerChanged, "x-amz-trailer"));
     }
     match verifier {
-        Some(mut verifier) if !announced.is_empty() => verifier.trailer(&signed, signature.as_deref().unwrap_or(""))?,
+        Some(mut verifier) if !announced.is_empty() => {
+            verifier.trailer(&signed, signature.as_deref().unwrap_or(""))?
+        }
         _ if signature.is_some() => return Err(malformed()),
         _ => {}
     }
@@ -154,6 +156,9 @@ impl fmt::Debug for ChunkVerifier {
 
 impl fmt::Debug for Decoded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Decoded").field("data", &self.data.len()).field("trailers", &self.trailers).finish()
+        f.debug_struct("Decoded")
+            .field("data", &self.data.len())
+            .field("trailers", &self.trailers)
+            .finish()
     }
 }

@@ -11,7 +11,10 @@ use crate::time::Timestamp;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-pub(super) fn verify(verifier: &Verifier<'_>, fields: &[(&str, &str)]) -> Result<SignedBy, Refusal> {
+pub(super) fn verify(
+    verifier: &Verifier<'_>,
+    fields: &[(&str, &str)],
+) -> Result<SignedBy, Refusal> {
     let fields = Once::of_fields(fields);
     let policy = fields.require("policy")?;
     check_policy(policy)?;
@@ -28,7 +31,8 @@ pub(super) fn verify(verifier: &Verifier<'_>, fields: &[(&str, &str)]) -> Result
             }
             let (id, scope, time) = claim(verifier, &fields)?;
             let credentials = verifier.credentials(id, token)?;
-            let form = SigningKey::derive(&credentials, time, scope)?.sign_post_policy(policy, time)?;
+            let form =
+                SigningKey::derive(&credentials, time, scope)?.sign_post_policy(policy, time)?;
             (Version::V4, id, scope.region, scope.service, form)
         }
         false => {
@@ -65,15 +69,21 @@ fn steps(version: Version, form: &PostForm) -> Steps {
 }
 
 /// The access key, the scope and the time that a form of version 4 names.
-fn claim<'a>(verifier: &Verifier<'_>, fields: &'a Once<'_>) -> Result<(&'a str, Scope<'a>, Timestamp), Refusal> {
+fn claim<'a>(
+    verifier: &Verifier<'_>,
+    fields: &'a Once<'_>,
+) -> Result<(&'a str, Scope<'a>, Timestamp), Refusal> {
     let malformed = |place: &str| Refusal::at(Cause::Malformed, place);
     let algorithm = fields.require("x-amz-algorithm")?;
     if algorithm != ALGORITHM {
         return Err(Refusal::at(Cause::WrongCredential, algorithm));
     }
     let credential: Vec<&str> = fields.require("x-amz-credential")?.rsplitn(5, '/').collect();
-    let [TERMINATOR, service, region, day, id] = credential[..] else { return Err(malformed("x-amz-credential")) };
-    let time = Timestamp::parse_amz_date(fields.require("x-amz-date")?).ok_or_else(|| malformed("x-amz-date"))?;
+    let [TERMINATOR, service, region, day, id] = credential[..] else {
+        return Err(malformed("x-amz-credential"));
+    };
+    let time = Timestamp::parse_amz_date(fields.require("x-amz-date")?)
+        .ok_or_else(|| malformed("x-amz-date"))?;
     if day != time.date() {
         return Err(Refusal::at(Cause::Clock, "x-amz-date"));
     }

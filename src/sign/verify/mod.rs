@@ -49,13 +49,23 @@ impl Verifier<'_> {
     /// # Errors
     /// A [`Refusal`] with the cause.
     pub fn verify(&self, request: &Request<'_>, content: Content<'_>) -> Result<SignedBy, Refusal> {
-        let authorizations = request.all_headers().filter(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+        let authorizations =
+            request.all_headers().filter(|(name, _)| name.eq_ignore_ascii_case("authorization"));
         let mut authorizations = authorizations.map(|(_, value)| value.trim_ascii());
-        let has = |wanted: &str| request.query.decoded().any(|(name, _)| name.eq_ignore_ascii_case(wanted.as_bytes()));
-        let (newer, older) =
-            (has("X-Amz-Algorithm") || has("X-Amz-Signature"), has("AWSAccessKeyId") || has("Signature"));
+        let has = |wanted: &str| {
+            request.query.decoded().any(|(name, _)| name.eq_ignore_ascii_case(wanted.as_bytes()))
+        };
+        let (newer, older) = (
+            has("X-Amz-Algorithm") || has("X-Amz-Signature"),
+            has("AWSAccessKeyId") || has("Signature"),
+        );
         let header = authorizations.next();
-        if usize::from(newer) + usize::from(older) + usize::from(header.is_some()) + authorizations.count() > 1 {
+        if usize::from(newer)
+            + usize::from(older)
+            + usize::from(header.is_some())
+            + authorizations.count()
+            > 1
+        {
             return Err(Refusal::at(Cause::SignedTwice, "authorization"));
         }
         match header.map(|text| (text, text.split_once(' ').map_or("", |(scheme, _)| scheme))) {
@@ -69,7 +79,9 @@ impl Verifier<'_> {
 
     /// The time that a signed request names: of a presigned URL, one at which it is good.
     pub(super) fn claimed_time(request: &Request<'_>) -> Option<Timestamp> {
-        let read = |text: &str| Timestamp::parse_amz_date(text).or_else(|| Timestamp::parse_http_date(text));
+        let read = |text: &str| {
+            Timestamp::parse_amz_date(text).or_else(|| Timestamp::parse_http_date(text))
+        };
         let parameters = Once::of_query(request);
         let headers = Once::of_headers(request);
         let of = |names: &Once<'_>, name: &str| names.get(name).ok().flatten().map(str::to_owned);

@@ -60,12 +60,18 @@ impl<'a> Verifier<'a> {
     }
 
     /// The credentials of an access key, whose session token must be the request's.
-    pub(super) fn credentials(&self, access_key_id: &str, token: Option<&str>) -> Result<Credentials, Refusal> {
-        let credentials =
-            (self.keys)(access_key_id).ok_or_else(|| Refusal::at(Cause::UnknownAccessKey, access_key_id))?;
+    pub(super) fn credentials(
+        &self,
+        access_key_id: &str,
+        token: Option<&str>,
+    ) -> Result<Credentials, Refusal> {
+        let credentials = (self.keys)(access_key_id)
+            .ok_or_else(|| Refusal::at(Cause::UnknownAccessKey, access_key_id))?;
         match (credentials.session_token(), token.map(str::trim_ascii)) {
             (None, None) => Ok(credentials),
-            (Some(ours), Some(theirs)) if equal(ours.as_bytes(), theirs.as_bytes()) => Ok(credentials),
+            (Some(ours), Some(theirs)) if equal(ours.as_bytes(), theirs.as_bytes()) => {
+                Ok(credentials)
+            }
             _ => Err(Refusal::new(Cause::TokenChanged)),
         }
     }
@@ -98,11 +104,18 @@ impl<'a> Once<'a> {
     /// The parameters of a query, decoded.
     pub(super) fn of_query(request: &Request<'a>) -> Self {
         let text = |bytes: Cow<'_, [u8]>| String::from_utf8_lossy(&bytes).into_owned();
-        Self(request.query.decoded().map(|(name, value)| (text(name), text(value).into())).collect())
+        Self(
+            request.query.decoded().map(|(name, value)| (text(name), text(value).into())).collect(),
+        )
     }
 
     pub(super) fn of_headers(request: &Request<'a>) -> Self {
-        Self(request.all_headers().map(|(name, value)| (name.to_owned(), value.trim_ascii().into())).collect())
+        Self(
+            request
+                .all_headers()
+                .map(|(name, value)| (name.to_owned(), value.trim_ascii().into()))
+                .collect(),
+        )
     }
 
     pub(super) fn of_fields(fields: &[(&'a str, &'a str)]) -> Self {

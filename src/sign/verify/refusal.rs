@@ -45,7 +45,9 @@ impl Refusal {
     pub fn server_side(&self) -> ServerSide<'_> {
         let computed = self.computed.as_deref();
         ServerSide {
-            canonical_request: computed.map(|steps| &*steps.canonical_request).filter(|text| !text.is_empty()),
+            canonical_request: computed
+                .map(|steps| &*steps.canonical_request)
+                .filter(|text| !text.is_empty()),
             string_to_sign: computed.map(|steps| &*steps.string_to_sign),
             ..ServerSide::default()
         }
@@ -79,7 +81,10 @@ impl fmt::Display for Refusal {
 
 impl fmt::Debug for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Refusal").field("cause", &self.cause).field("place", &self.place).finish_non_exhaustive()
+        f.debug_struct("Refusal")
+            .field("cause", &self.cause)
+            .field("place", &self.place)
+            .finish_non_exhaustive()
     }
 }
 

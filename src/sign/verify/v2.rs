@@ -9,7 +9,11 @@ use crate::sign::{Request, Version};
 use crate::time::Timestamp;
 
 /// Verifies `Authorization: AWS AccessKeyId:Signature`.
-pub(super) fn header(verifier: &Verifier<'_>, request: &Request<'_>, authorization: &str) -> Result<SignedBy, Refusal> {
+pub(super) fn header(
+    verifier: &Verifier<'_>,
+    request: &Request<'_>,
+    authorization: &str,
+) -> Result<SignedBy, Refusal> {
     let (id, signature) = authorization
         .strip_prefix("AWS ")
         .and_then(|rest| rest.trim_ascii().split_once(':'))
@@ -26,7 +30,15 @@ pub(super) fn header(verifier: &Verifier<'_>, request: &Request<'_>, authorizati
         .ok_or_else(|| Refusal::at(Cause::Malformed, place))?;
     verifier.check_skew(time, place)?;
     let date = if place == "date" { date } else { "" };
-    verify(verifier, request, Carrier::Header, id, signature, date, headers.get("x-amz-security-token")?)
+    verify(
+        verifier,
+        request,
+        Carrier::Header,
+        id,
+        signature,
+        date,
+        headers.get("x-amz-security-token")?,
+    )
 }
 
 /// Verifies a presigned URL.
@@ -42,10 +54,11 @@ pub(super) fn query(verifier: &Verifier<'_>, request: &Request<'_>) -> Result<Si
     }
     let (id, signature) = (parameters.require("AWSAccessKeyId")?, parameters.require("Signature")?);
     let in_header = Once::of_headers(request);
-    let token = match (parameters.get("x-amz-security-token")?, in_header.get("x-amz-security-token")?) {
-        (Some(_), Some(_)) => return Err(Refusal::new(Cause::TokenChanged)),
-        (token, other) => token.or(other),
-    };
+    let token =
+        match (parameters.get("x-amz-security-token")?, in_header.get("x-amz-security-token")?) {
+            (Some(_), Some(_)) => return Err(Refusal::new(Cause::TokenChanged)),
+            (token, other) => token.or(other),
+        };
     verify(verifier, request, Carrier::Query, id, signature, expires, token)
 }
 
@@ -60,7 +73,8 @@ fn verify(
 ) -> Result<SignedBy, Refusal> {
     let credentials = verifier.credentials(access_key_id, token)?;
     let positional = ["content-md5", "content-type", "date"];
-    let mut headers = signed_headers(request, |name| name.starts_with("x-amz-") || positional.contains(&name))?;
+    let mut headers =
+        signed_headers(request, |name| name.starts_with("x-amz-") || positional.contains(&name))?;
     if let (Carrier::Query, Some((name, token))) = (carrier, credentials.token_header()) {
         headers.add(name, token)?;
         headers.sort()?;

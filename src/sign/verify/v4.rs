@@ -6,7 +6,9 @@ use super::refusal::Refusal;
 use crate::sign::canonical::{canonical_query_without, canonical_request};
 use crate::sign::explain::Cause;
 use crate::sign::hash::{equal, sha256};
-use crate::sign::v4::{ALGORITHM, MAX_EXPIRY, MIN_EXPIRY, Scope, SigningKey, TERMINATOR, is_s3, path_rule};
+use crate::sign::v4::{
+    ALGORITHM, MAX_EXPIRY, MIN_EXPIRY, Scope, SigningKey, TERMINATOR, is_s3, path_rule,
+};
 use crate::sign::{Credentials, Request, Steps, Version};
 use crate::time::Timestamp;
 use std::borrow::Cow;
@@ -35,7 +37,8 @@ pub(super) fn header(
     authorization: &str,
 ) -> Result<SignedBy, Refusal> {
     let malformed = |place: &str| Refusal::at(Cause::Malformed, place);
-    let (algorithm, rest) = authorization.split_once(' ').ok_or_else(|| malformed("authorization"))?;
+    let (algorithm, rest) =
+        authorization.split_once(' ').ok_or_else(|| malformed("authorization"))?;
     let parts = rest.split(',').map(|part| part.trim_ascii().split_once('=').unwrap_or((part, "")));
     let parts: Vec<_> = parts.collect();
     let parts = Once::of_fields(&parts);
@@ -48,8 +51,9 @@ pub(super) fn header(
     let time = time.ok_or_else(|| malformed("x-amz-date"))?;
     verifier.check_skew(time, "x-amz-date")?;
     let region_set = headers.get("x-amz-region-set")?;
-    let claim = Claim::read(algorithm, parts.require("Credential")?, region_set, Carrier::Header, time)?
-        .with(parts.require("SignedHeaders")?, parts.require("Signature")?);
+    let claim =
+        Claim::read(algorithm, parts.require("Credential")?, region_set, Carrier::Header, time)?
+            .with(parts.require("SignedHeaders")?, parts.require("Signature")?);
     let (name, other) = token_headers(&headers, claim.service)?;
     if other.is_some() {
         return Err(Refusal::new(Cause::TokenChanged));
@@ -57,19 +61,27 @@ pub(super) fn header(
     let named_hash = headers.get("x-amz-content-sha256")?;
     let payload_hash = match named_hash {
         Some(hash) => Cow::Borrowed(hash),
-        None if is_s3(claim.service) => return Err(Refusal::at(Cause::HeaderRemoved, "x-amz-content-sha256")),
+        None if is_s3(claim.service) => {
+            return Err(Refusal::at(Cause::HeaderRemoved, "x-amz-content-sha256"));
+        }
         None => hash_of(content)?,
     };
     claim.verify(verifier, request, content, &payload_hash, name)
 }
 
 /// Verifies a presigned URL.
-pub(super) fn query(verifier: &Verifier<'_>, request: &Request<'_>, content: Content<'_>) -> Result<SignedBy, Refusal> {
+pub(super) fn query(
+    verifier: &Verifier<'_>,
+    request: &Request<'_>,
+    content: Content<'_>,
+) -> Result<SignedBy, Refusal> {
     let parameters = Once::of_query(request);
     let time = Timestamp::parse_amz_date(parameters.require("X-Amz-Date")?)
         .ok_or_else(|| Refusal::at(Cause::Malformed, "X-Amz-Date"))?;
     let expires = parameters.require("X-Amz-Expires")?;
-    let expires = Some(expires).filter(|text| text.bytes().all(|b| b.is_ascii_digit())).and_then(|t| t.parse().ok());
+    let expires = Some(expires)
+        .filter(|text| text.bytes().all(|b| b.is_ascii_digit()))
+        .and_then(|t| t.parse().ok());
     let expires = expires
         .filter(|seconds| (MIN_EXPIRY.as_secs()..=MAX_EXPIRY.as_secs()).contains(seconds))
         .ok_or_else(|| Refusal::at(Cause::Malformed, "X-Amz-Expires"))?;
@@ -89,7 +101,9 @@ pub(super) fn query(verifier: &Verifier<'_>, request: &Request<'_>, content: Con
     )?
     .with(parameters.require("X-Amz-SignedHeaders")?, parameters.require("X-Amz-Signature")?);
     let (token, other) = match claim.service {
-        "s3express" => (parameters.get("X-Amz-S3session-Token")?, parameters.get("X-Amz-Security-Token")?),
+        "s3express" => {
+            (parameters.get("X-Amz-S3session-Token")?, parameters.get("X-Amz-Security-Token")?)
+        }
         _ => (parameters.get("X-Amz-Security-Token")?, parameters.get("X-Amz-S3session-Token")?),
     };
     let token = if claim.service == "s3express" { token.or(other) } else { token };
@@ -103,8 +117,12 @@ pub(super) fn query(verifier: &Verifier<'_>, request: &Request<'_>, content: Con
 }
 
 /// The session token of a request, and one in the other header. CreateSession of S3 Express takes tokens of STS.
-fn token_headers<'a>(headers: &'a Once<'_>, service: &str) -> Result<(Option<&'a str>, Option<&'a str>), Refusal> {
-    let (sts, express) = (headers.get("x-amz-security-token")?, headers.get("x-amz-s3session-token")?);
+fn token_headers<'a>(
+    headers: &'a Once<'_>,
+    service: &str,
+) -> Result<(Option<&'a str>, Option<&'a str>), Refusal> {
+    let (sts, express) =
+        (headers.get("x-amz-security-token")?, headers.get("x-amz-s3session-token")?);
     Ok(match express {
         Some(_) if service == "s3express" => (express, sts),
         _ => (sts, express),
@@ -137,7 +155,9 @@ impl<'a> Claim<'a> {
             _ => return Err(Refusal::at(Cause::WrongCredential, algorithm)),
         };
         let region_set = match version {
-            Version::V4a => Some(region_set.ok_or_else(|| Refusal::at(Cause::HeaderRemoved, "x-amz-region-set"))?),
+            Version::V4a => Some(
+                region_set.ok_or_else(|| Refusal::at(Cause::HeaderRemoved, "x-amz-region-set"))?,
+            ),
             _ => None,
         };
         // Read from the end, for an access key may hold slashes. The scope of SigV4A names no region.
@@ -150,11 +170,21 @@ impl<'a> Claim<'a> {
             Some(set) => set,
             None => parts.next().ok_or_else(malformed)?,
         };
-        let (day, access_key_id) = (parts.next().ok_or_else(malformed)?, parts.next().ok_or_else(malformed)?);
+        let (day, access_key_id) =
+            (parts.next().ok_or_else(malformed)?, parts.next().ok_or_else(malformed)?);
         if day != time.date() {
             return Err(Refusal::at(Cause::Clock, place));
         }
-        Ok(Self { version, access_key_id, region, service, signed_headers: "", signature: "", time, carrier })
+        Ok(Self {
+            version,
+            access_key_id,
+            region,
+            service,
+            signed_headers: "",
+            signature: "",
+            time,
+            carrier,
+        })
     }
 
     const fn with(self, signed_headers: &'a str, signature: &'a str) -> Self {
@@ -169,15 +199,25 @@ impl<'a> Claim<'a> {
         payload_hash: &str,
         token: Option<&str>,
     ) -> Result<SignedBy, Refusal> {
-        let place =
-            |parameter: &str, part: &str| if self.carrier == Carrier::Query { parameter } else { part }.to_owned();
+        let place = |parameter: &str, part: &str| {
+            if self.carrier == Carrier::Query { parameter } else { part }.to_owned()
+        };
         self.check_scope(verifier)?;
         self.check_signed_headers(request)?;
         let credentials = verifier.credentials(self.access_key_id, token)?;
-        let headers = signed_headers(request, |name| self.signed_headers.split(';').any(|signed| signed == name))?;
+        let headers = signed_headers(request, |name| {
+            self.signed_headers.split(';').any(|signed| signed == name)
+        })?;
         let query = canonical_query_without(request.query, "X-Amz-Signature");
-        let canonical = canonical_request(request, path_rule(request, self.service), &query, &headers, payload_hash);
-        let checked = self.check_signature(&credentials, canonical, &place("X-Amz-Signature", "Signature"))?;
+        let canonical = canonical_request(
+            request,
+            path_rule(request, self.service),
+            &query,
+            &headers,
+            payload_hash,
+        );
+        let checked =
+            self.check_signature(&credentials, canonical, &place("X-Amz-Signature", "Signature"))?;
         let (body, decoded) = self.check_body(request, content, payload_hash, &checked)?;
         Ok(SignedBy {
             version: checked.steps.version,
@@ -192,12 +232,15 @@ impl<'a> Claim<'a> {
     }
 
     fn check_scope(&self, verifier: &Verifier<'_>) -> Result<(), Refusal> {
-        let is_service = self.service == verifier.service || (is_s3(self.service) && is_s3(verifier.service));
+        let is_service =
+            self.service == verifier.service || (is_s3(self.service) && is_s3(verifier.service));
         if !is_service {
             return Err(Refusal::at(Cause::WrongService, self.service));
         }
         match verifier.region {
-            Some(region) if !self.covers_region(region) => Err(Refusal::at(Cause::WrongRegion, self.region)),
+            Some(region) if !self.covers_region(region) => {
+                Err(Refusal::at(Cause::WrongRegion, self.region))
+            }
             _ => Ok(()),
         }
     }
@@ -213,7 +256,9 @@ impl<'a> Claim<'a> {
     /// The list is sorted, names no header twice, and holds `host` and every `x-amz-*` header; all of them arrived.
     fn check_signed_headers(&self, request: &Request<'_>) -> Result<(), Refusal> {
         let names: Vec<&str> = self.signed_headers.split(';').collect();
-        if !names.is_sorted_by(|a, b| a < b) || names.iter().any(|name| name.bytes().any(|b| b.is_ascii_uppercase())) {
+        if !names.is_sorted_by(|a, b| a < b)
+            || names.iter().any(|name| name.bytes().any(|b| b.is_ascii_uppercase()))
+        {
             return Err(Refusal::at(Cause::Malformed, "SignedHeaders"));
         }
         if !names.contains(&"host") {
@@ -222,29 +267,46 @@ impl<'a> Claim<'a> {
         for (name, _) in request.all_headers() {
             let name = name.to_ascii_lowercase();
             // The hash of the body is the last line of the canonical request: it is covered without being listed.
-            if name.starts_with("x-amz-") && name != "x-amz-content-sha256" && !names.contains(&&*name) {
+            if name.starts_with("x-amz-")
+                && name != "x-amz-content-sha256"
+                && !names.contains(&&*name)
+            {
                 return Err(Refusal::at(Cause::HeaderAdded, name));
             }
         }
-        match names.iter().find(|name| !request.all_headers().any(|(given, _)| given.eq_ignore_ascii_case(name))) {
+        match names
+            .iter()
+            .find(|name| !request.all_headers().any(|(given, _)| given.eq_ignore_ascii_case(name)))
+        {
             Some(missing) => Err(Refusal::at(Cause::HeaderRemoved, *missing)),
             None => Ok(()),
         }
     }
 
-    fn check_signature(&self, credentials: &Credentials, canonical: String, place: &str) -> Result<Checked, Refusal> {
+    fn check_signature(
+        &self,
+        credentials: &Credentials,
+        canonical: String,
+        place: &str,
+    ) -> Result<Checked, Refusal> {
         let amz_date = self.time.amz_date();
         #[cfg(feature = "sigv4a")]
         if self.version == Version::V4a {
             let key = v4a::KeyPair::derive(credentials)?;
             let steps = v4a::steps_to_verify(&amz_date, &self.time.date(), self.service, canonical);
-            let signature = hex::decode(self.signature).map_err(|_| Refusal::at(Cause::Malformed, place))?;
+            let signature =
+                hex::decode(self.signature).map_err(|_| Refusal::at(Cause::Malformed, place))?;
             return match key.verifies(&steps.string_to_sign, &signature) {
-                true => Ok(Checked { steps: Steps { signature: self.signature.to_owned(), ..steps }, key: None }),
+                true => Ok(Checked {
+                    steps: Steps { signature: self.signature.to_owned(), ..steps },
+                    key: None,
+                }),
                 false => Err(Refusal::differs(steps)),
             };
         }
-        if self.signature.len() != 64 || !self.signature.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+        if self.signature.len() != 64
+            || !self.signature.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+        {
             return Err(Refusal::at(Cause::Malformed, place));
         }
         let scope = Scope { region: self.region, service: self.service };
@@ -293,7 +355,8 @@ impl<'a> Claim<'a> {
         let has_trailer = payload_hash.ends_with("-TRAILER");
         match content {
             Content::Bytes(bytes) => {
-                let decoded = decode(bytes, verifier, if has_trailer { &trailers } else { "" }, length)?;
+                let decoded =
+                    decode(bytes, verifier, if has_trailer { &trailers } else { "" }, length)?;
                 Ok((body, Some(decoded)))
             }
             Content::NotRead => Ok((body, None)),

@@ -27,7 +27,13 @@ impl Transfer<'_> {
     /// # Errors
     /// As those of [`Client::get_object`]; [`ErrorKind::InvalidRange`] when the object ends before `offset`.
     pub fn reader(&self, bucket: &str, key: &str, offset: u64) -> Result<ReadAhead> {
-        ReadAhead::open(&self.client, (bucket, key), offset, self.concurrency, &MemoryLimit::new(None))
+        ReadAhead::open(
+            &self.client,
+            (bucket, key),
+            offset,
+            self.concurrency,
+            &MemoryLimit::new(None),
+        )
     }
 }
 
@@ -121,7 +127,8 @@ impl ReadAhead {
                 Ok(count)
             }
             Source::Both { stream, boundary, .. } if self.at < *boundary => {
-                let room = usize::try_from(*boundary - self.at).map_or(buffer.len(), |left| left.min(buffer.len()));
+                let room = usize::try_from(*boundary - self.at)
+                    .map_or(buffer.len(), |left| left.min(buffer.len()));
                 stream.pull(&mut buffer[..room])
             }
             Source::Both { .. } => self.hand_over(buffer),
@@ -131,30 +138,43 @@ impl ReadAhead {
                     sum.update(&buffer[..count]);
                 }
                 // Before the last bytes are handed out: nobody must take the object for whole otherwise.
-                match expected.take_if(|_| self.at.saturating_add(count as u64) == self.meta.size).map(Expected::check)
+                match expected
+                    .take_if(|_| self.at.saturating_add(count as u64) == self.meta.size)
+                    .map(Expected::check)
                 {
                     Some(Err(error)) => Err(self.place(error)),
                     Some(Ok(())) | None => Ok(count),
                 }
             }
-            Source::Failed => {
-                Err(self.place(Error::new(ErrorKind::Interrupted, "an earlier read of this object has failed")))
-            }
+            Source::Failed => Err(self.place(Error::new(
+                ErrorKind::Interrupted,
+                "an earlier read of this object has failed",
+            ))),
         }
     }
 
     /// Begins to fetch ranges, if there is enough left for it and they can be held together.
     fn fetch_ahead(&mut self, at: u64, rate: f64) {
         let boundary = at.checked_add(HANDOVER).and_then(|at| at.checked_next_multiple_of(RANGE));
-        let Some(boundary) = boundary.filter(|at| at.saturating_add(2 * RANGE) <= self.meta.size) else { return };
+        let Some(boundary) = boundary.filter(|at| at.saturating_add(2 * RANGE) <= self.meta.size)
+        else {
+            return;
+        };
         let Source::Stream(stream) = &self.source else { return };
         if !stream.may_be_split() {
             return;
         }
         let Some(etag) = self.meta.etag.clone() else { return };
-        let object = ObjectVersion { bucket: self.bucket.clone(), key: self.key.clone(), etag, size: self.meta.size };
+        let object = ObjectVersion {
+            bucket: self.bucket.clone(),
+            key: self.key.clone(),
+            etag,
+            size: self.meta.size,
+        };
         let pace = Pace::new(self.most, rate, self.client.clock().instant());
-        let Some(ranges) = Ranges::begin(&self.client, object, boundary, pace, &self.memory) else { return };
+        let Some(ranges) = Ranges::begin(&self.client, object, boundary, pace, &self.memory) else {
+            return;
+        };
         if let Source::Stream(stream) = std::mem::replace(&mut self.source, Source::Failed) {
             self.source = Source::Both { stream, ranges, boundary };
         }
@@ -162,7 +182,9 @@ impl ReadAhead {
 
     /// Goes on with the ranges, or without them when the server has none.
     fn hand_over(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        let Source::Both { mut stream, mut ranges, .. } = std::mem::replace(&mut self.source, Source::Failed) else {
+        let Source::Both { mut stream, mut ranges, .. } =
+            std::mem::replace(&mut self.source, Source::Failed)
+        else {
             return Ok(0);
         };
         match ranges.pull(buffer) {

@@ -66,7 +66,14 @@ pub(super) struct Pace {
 impl Pace {
     /// After a connection that brought `rate` bytes a second.
     pub(super) fn new(most: NonZeroUsize, rate: f64, now: Instant) -> Self {
-        Self { most: most.get(), before: rate, begun: now, ranges: 0, bytes: 0, bottleneck: Bottleneck::Reader }
+        Self {
+            most: most.get(),
+            before: rate,
+            begun: now,
+            ranges: 0,
+            bytes: 0,
+            bottleneck: Bottleneck::Reader,
+        }
     }
 
     /// Ranges at once to begin with.
@@ -75,7 +82,13 @@ impl Pace {
     }
 
     /// One more range was read to its end, while `window` were being fetched at once. How many it should be now.
-    pub(super) fn read(&mut self, bytes: u64, bottleneck: Bottleneck, window: usize, now: Instant) -> usize {
+    pub(super) fn read(
+        &mut self,
+        bytes: u64,
+        bottleneck: Bottleneck,
+        window: usize,
+        now: Instant,
+    ) -> usize {
         self.ranges += 1;
         self.bytes += bytes;
         if bottleneck == Bottleneck::Network {
@@ -84,7 +97,8 @@ impl Pace {
         if self.ranges < window {
             return window;
         }
-        let rate = self.bytes as f64 / now.saturating_duration_since(self.begun).as_secs_f64().max(f64::EPSILON);
+        let rate = self.bytes as f64
+            / now.saturating_duration_since(self.begun).as_secs_f64().max(f64::EPSILON);
         let next = match self.bottleneck {
             // The reader is the slower side, and memory is held for nothing. Should that change, growing is tried again.
             Bottleneck::Reader => {
@@ -130,9 +144,19 @@ mod tests {
 
     #[test]
     fn more_ranges_are_fetched_while_more_bring_more() {
-        assert_eq!(windows(4, Bottleneck::Network, |window| window as f64 * 80e6), [4, 8, 16, 20, 20]);
-        assert_eq!(windows(3, Bottleneck::Network, |_| 12e6), [4, 4, 4, 4], "the line is full with one");
-        assert_eq!(windows(4, Bottleneck::Network, |window| (window as f64 * 80e6).min(500e6)), [4, 8, 16, 16, 16]);
+        assert_eq!(
+            windows(4, Bottleneck::Network, |window| window as f64 * 80e6),
+            [4, 8, 16, 20, 20]
+        );
+        assert_eq!(
+            windows(3, Bottleneck::Network, |_| 12e6),
+            [4, 4, 4, 4],
+            "the line is full with one"
+        );
+        assert_eq!(
+            windows(4, Bottleneck::Network, |window| (window as f64 * 80e6).min(500e6)),
+            [4, 8, 16, 16, 16]
+        );
     }
 
     #[test]
@@ -143,7 +167,11 @@ mod tests {
     #[test]
     fn one_connection_is_judged_by_what_it_kept_waiting_for() {
         let mut probe = Probe::default();
-        assert_eq!(probe.came(MIB as usize - 1, Duration::from_secs(1)), None, "too few bytes to tell");
+        assert_eq!(
+            probe.came(MIB as usize - 1, Duration::from_secs(1)),
+            None,
+            "too few bytes to tell"
+        );
         assert!(probe.came(1, Duration::ZERO).is_some_and(|rate| rate > 1e6), "slow");
         assert_eq!(probe.came(MIB as usize, Duration::from_millis(1)), None, "fast");
         assert_eq!(probe.came(MIB as usize, Duration::ZERO), None, "the reader is slower");

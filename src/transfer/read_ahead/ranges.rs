@@ -106,7 +106,13 @@ impl Ranges {
     ) -> Option<Self> {
         let (client, cancel) = client.with_child_cancel();
         let state = Fetches { next: start, ..Fetches::default() };
-        let shared = Shared { client, object, state: Mutex::new(state), arrived: Condvar::new(), room: Condvar::new() };
+        let shared = Shared {
+            client,
+            object,
+            state: Mutex::new(state),
+            arrived: Condvar::new(),
+            room: Condvar::new(),
+        };
         let ranges = Self {
             shared: Arc::new(shared),
             cancel,
@@ -172,7 +178,8 @@ impl Ranges {
                     let window = state.window.len();
                     drop(state);
                     let now = shared.client.clock().instant();
-                    let (read, bottleneck) = (std::mem::take(&mut self.read), std::mem::take(&mut self.bottleneck));
+                    let (read, bottleneck) =
+                        (std::mem::take(&mut self.read), std::mem::take(&mut self.bottleneck));
                     let window = self.pace.read(read, bottleneck, window, now);
                     self.resize(window);
                     state = shared.lock();
@@ -190,11 +197,14 @@ impl Ranges {
             let Some(share) = self.memory.try_take(RANGE) else { break };
             state.window.push(share);
         }
-        let left = (self.shared.object.size - state.next).div_ceil(RANGE) + state.begun.len() as u64;
+        let left =
+            (self.shared.object.size - state.next).div_ceil(RANGE) + state.begun.len() as u64;
         let threads = state.window.len().min(usize::try_from(left).unwrap_or(usize::MAX));
         while state.threads < threads {
             let shared = Arc::clone(&self.shared);
-            let started = std::thread::Builder::new().name("s3driver-read".to_owned()).spawn(move || shared.work());
+            let started = std::thread::Builder::new()
+                .name("s3driver-read".to_owned())
+                .spawn(move || shared.work());
             if started.is_err() {
                 break;
             }
@@ -218,14 +228,19 @@ impl Shared {
         sync::lock(&self.state)
     }
 
-    fn wait<'a>(&self, condition: &Condvar, state: MutexGuard<'a, Fetches>) -> MutexGuard<'a, Fetches> {
+    fn wait<'a>(
+        &self,
+        condition: &Condvar,
+        state: MutexGuard<'a, Fetches>,
+    ) -> MutexGuard<'a, Fetches> {
         sync::wait(condition, state)
     }
 
     /// One thread's life: it ends when no range is left to begin.
     fn work(&self) {
         while let Some((number, range)) = self.take() {
-            let panicked = Error::new(ErrorKind::LocalIo, "a thread that reads the object has panicked");
+            let panicked =
+                Error::new(ErrorKind::LocalIo, "a thread that reads the object has panicked");
             let mut fetching = Fetching { shared: self, number, outcome: Some(Err(panicked)) };
             fetching.outcome = Some(self.fetch(number, &range));
         }
@@ -253,10 +268,14 @@ impl Shared {
         let ObjectVersion { bucket, key, etag, .. } = &self.object;
         let length = range.end - range.start;
         let range = ByteRange::Part { offset: range.start, length };
-        let mut reader = self.client.get_same_version(bucket, key, range, Some(etag), Some(length))?;
+        let mut reader =
+            self.client.get_same_version(bucket, key, range, Some(etag), Some(length))?;
         if number == 0 && !reader.is_range() {
             self.lock().support = RangeSupport::Missing;
-            return Err(Error::new(ErrorKind::Protocol, "the server sends the whole object in place of a range"));
+            return Err(Error::new(
+                ErrorKind::Protocol,
+                "the server sends the whole object in place of a range",
+            ));
         }
         let mut left = length;
         while left > 0 {

@@ -64,7 +64,10 @@ fn syn_never_answered() {
 #[test]
 fn accepted_but_silent() {
     let (server, transport) = (silent(), Transport::new(impatient()).unwrap());
-    assert!(matches!(failure(quickly(|| fetch(&transport, &server))), (Phase::Await, Failure::Timeout)));
+    assert!(matches!(
+        failure(quickly(|| fetch(&transport, &server))),
+        (Phase::Await, Failure::Timeout)
+    ));
 }
 
 #[test]
@@ -75,7 +78,10 @@ fn body_stalls() {
         peer.hang();
     });
     let transport = Transport::new(impatient()).unwrap();
-    assert!(matches!(failure(quickly(|| fetch(&transport, &server))), (Phase::Body, Failure::Timeout)));
+    assert!(matches!(
+        failure(quickly(|| fetch(&transport, &server))),
+        (Phase::Body, Failure::Timeout)
+    ));
 }
 
 #[test]
@@ -86,7 +92,8 @@ fn upload_stalls() {
     });
     let transport = Transport::new(impatient()).unwrap();
     let body = vec![0; 32 << 20];
-    let result = quickly(|| transport.send(&server.origin, &request("PUT"), RequestBody::Bytes(&body)));
+    let result =
+        quickly(|| transport.send(&server.origin, &request("PUT"), RequestBody::Bytes(&body)));
     assert!(matches!(failure(result), (Phase::Send, Failure::Timeout)));
 }
 
@@ -127,8 +134,12 @@ fn trickle(head: &'static str) -> Server {
 /// Bytes that keep coming do not renew a head's time for ever.
 #[test]
 fn trickled_head_ends() {
-    let (server, transport) = (trickle("HTTP/1.1 200 OK\r\nx: "), Transport::new(impatient()).unwrap());
-    assert!(matches!(failure(quickly(|| fetch(&transport, &server))), (Phase::Await, Failure::Timeout)));
+    let (server, transport) =
+        (trickle("HTTP/1.1 200 OK\r\nx: "), Transport::new(impatient()).unwrap());
+    assert!(matches!(
+        failure(quickly(|| fetch(&transport, &server))),
+        (Phase::Await, Failure::Timeout)
+    ));
 }
 
 /// A slow body takes many times the idle timeout, and is whole.
@@ -248,7 +259,10 @@ fn slow_reader_is_not_cut() {
     });
     let transport = Transport::new(impatient()).unwrap();
     let body = vec![0; 16 << 20];
-    assert_eq!(transport.send(&server.origin, &request("PUT"), RequestBody::Bytes(&body)).unwrap().status, 200);
+    assert_eq!(
+        transport.send(&server.origin, &request("PUT"), RequestBody::Bytes(&body)).unwrap().status,
+        200
+    );
 }
 
 /// Sends `start`, then `more` for ever.
@@ -277,12 +291,16 @@ fn endless_heads() {
 #[test]
 fn endless_body() {
     let server = endless("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", "5\r\nhello\r\n");
-    assert!(matches!(failure(quickly(|| fetch(&transport(), &server))), (Phase::Body, Failure::Protocol(_))));
+    assert!(matches!(
+        failure(quickly(|| fetch(&transport(), &server))),
+        (Phase::Body, Failure::Protocol(_))
+    ));
 }
 
 #[test]
 fn sixteen_interim_replies_are_skipped() {
-    let wire = "HTTP/1.1 102 Processing\r\n\r\n".repeat(16) + "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+    let wire = "HTTP/1.1 102 Processing\r\n\r\n".repeat(16)
+        + "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
     assert_eq!(text(fetch(&transport(), &Server::always(wire.leak()))), "ok");
 }
 
@@ -336,7 +354,10 @@ fn source_errors_are_the_sources() {
     let server = silent();
     let body = RequestBody::Reader { source: &mut Failing, length: 10 };
     let error = transport().send(&server.origin, &request("PUT"), body).unwrap_err();
-    assert_eq!(error.to_string(), "sending the request: the source of the body failed: the disk is gone");
+    assert_eq!(
+        error.to_string(),
+        "sending the request: the source of the body failed: the disk is gone"
+    );
 }
 
 /// Runs `work` and cancels it from outside while it is blocked.
@@ -377,7 +398,11 @@ fn cancel_interrupts_every_wait() {
     });
     let phase = cancelled(|cancel| {
         let request = Request { cancel: Some(cancel), ..request("GET") };
-        transport.send(&stalling.origin, &request, RequestBody::Empty).unwrap().read_to_end(10, None).unwrap_err()
+        transport
+            .send(&stalling.origin, &request, RequestBody::Empty)
+            .unwrap()
+            .read_to_end(10, None)
+            .unwrap_err()
     });
     assert_eq!(phase, Phase::Body);
 }
@@ -402,6 +427,7 @@ fn half_closed_during_upload() {
         peer.hang();
     });
     let body = vec![0; 16 << 20];
-    let reply = transport().send(&server.origin, &request("PUT"), RequestBody::Bytes(&body)).unwrap();
+    let reply =
+        transport().send(&server.origin, &request("PUT"), RequestBody::Bytes(&body)).unwrap();
     assert_eq!((reply.status, text(reply.read_to_end(10, None))), (400, "bad".into()));
 }

@@ -25,7 +25,10 @@ fn protocol_error(reply: &str) -> String {
 fn content_length() {
     let server = once("HTTP/1.1 200 OK\r\nContent-Length:  5 \r\nETag: \"x\"\r\n\r\nhello");
     let reply = get(&transport(), &server).unwrap();
-    assert_eq!((reply.status, reply.content_length(), reply.header("etag")), (200, Some(5), Some("\"x\"")));
+    assert_eq!(
+        (reply.status, reply.content_length(), reply.header("etag")),
+        (200, Some(5), Some("\"x\""))
+    );
     assert_eq!(reply.read_to_end(5, None).unwrap(), b"hello");
 }
 
@@ -82,7 +85,11 @@ fn chunked_in_single_bytes() {
 
 #[test]
 fn until_the_connection_ends() {
-    for head in ["HTTP/1.0 200 OK\r\n\r\n", "HTTP/1.1 200\r\nconnection: close\r\n\r\n", "HTTP/1.1 200 \r\n\r\n"] {
+    for head in [
+        "HTTP/1.0 200 OK\r\n\r\n",
+        "HTTP/1.1 200\r\nconnection: close\r\n\r\n",
+        "HTTP/1.1 200 \r\n\r\n",
+    ] {
         let (server, transport) = (once(format!("{head}hello")), transport());
         assert_eq!(text(fetch(&transport, &server)), "hello");
         assert_eq!(text(fetch(&transport, &server)), "hello");
@@ -103,7 +110,8 @@ fn http10_and_connection_close_are_not_reused() {
 
 #[test]
 fn no_body() {
-    let (server, transport) = (Server::always("HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n"), transport());
+    let (server, transport) =
+        (Server::always("HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n"), transport());
     for _ in 0..2 {
         let reply = transport.send(&server.origin, &request("HEAD"), RequestBody::Empty).unwrap();
         assert_eq!(reply.content_length(), Some(1000));
@@ -111,7 +119,8 @@ fn no_body() {
     }
     assert_eq!(server.accepted(), 1);
     for status in ["204 No Content", "304 Not Modified"] {
-        let (server, transport) = (Server::always(format!("HTTP/1.1 {status}\r\n\r\n").leak()), super::transport());
+        let (server, transport) =
+            (Server::always(format!("HTTP/1.1 {status}\r\n\r\n").leak()), super::transport());
         assert_eq!(text(fetch(&transport, &server)) + &text(fetch(&transport, &server)), "");
         assert_eq!(server.accepted(), 1);
     }
@@ -127,10 +136,13 @@ fn a_cut_body_is_never_an_end() {
     ] {
         let (phase, broke) = failure(fetch(&transport(), &once(wire)));
         assert_eq!(phase, Phase::Body);
-        assert!(matches!(broke, Failure::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof));
+        assert!(
+            matches!(broke, Failure::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof)
+        );
     }
     // Nor is it one for a caller who reads on.
-    let mut reply = get(&transport(), &once("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhell")).unwrap();
+    let mut reply =
+        get(&transport(), &once("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhell")).unwrap();
     let mut block = [0; 10];
     assert_eq!(reply.read(&mut block).unwrap(), 4);
     for _ in 0..2 {
@@ -246,7 +258,10 @@ fn weird_statuses_are_the_callers() {
 
 #[test]
 fn header_values_that_are_not_text() {
-    let server = once(b"HTTP/1.1 200 OK\r\nx-a: caf\xe9\r\nx-b: caf\xc3\xa9\r\ncontent-length: 0\r\n\r\n".to_vec());
+    let server = once(
+        b"HTTP/1.1 200 OK\r\nx-a: caf\xe9\r\nx-b: caf\xc3\xa9\r\ncontent-length: 0\r\n\r\n"
+            .to_vec(),
+    );
     let reply = get(&transport(), &server).unwrap();
     assert_eq!((reply.header("x-a"), reply.header("x-b")), (None, Some("café")));
     assert!(reply.headers().any(|(name, value)| (name, value) == ("x-a", "caf\u{fffd}")));
@@ -281,7 +296,8 @@ fn surplus_costs_the_connection() {
                 peer.hang();
             });
             let transport = transport();
-            let reply = transport.send(&server.origin, &request(method), RequestBody::Empty).unwrap();
+            let reply =
+                transport.send(&server.origin, &request(method), RequestBody::Empty).unwrap();
             reply.read_to_end(1 << 20, None).unwrap();
             if late {
                 wait_until(|| server.seen().contains(&"late".to_owned()));
@@ -310,19 +326,21 @@ fn a_body_over_the_limit_is_refused() {
 
 #[test]
 fn what_is_sent_is_what_was_asked() {
-    let (server, transport) = (Server::always("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"), transport());
-    let headers = [("host", "h"), ("x-amz-meta-B", "  two  spaces "), ("a", "1"), ("a", "2"), ("empty", "")];
+    let (server, transport) =
+        (Server::always("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"), transport());
+    let headers =
+        [("host", "h"), ("x-amz-meta-B", "  two  spaces "), ("a", "1"), ("a", "2"), ("empty", "")];
     for (method, body) in [
         ("GET", RequestBody::Empty),
         ("DELETE", RequestBody::Empty),
         ("PUT", RequestBody::Empty),
         ("POST", RequestBody::Bytes(b"x")),
     ] {
-        let request = Request { target: "//b/../%2F+~?x=%7e&y", headers: &headers, ..request(method) };
+        let request =
+            Request { target: "//b/../%2F+~?x=%7e&y", headers: &headers, ..request(method) };
         transport.send(&server.origin, &request, body).unwrap();
     }
-    let head =
-        "//b/../%2F+~?x=%7e&y HTTP/1.1\r\nhost: h\r\nx-amz-meta-B:   two  spaces \r\na: 1\r\na: 2\r\nempty: \r\n";
+    let head = "//b/../%2F+~?x=%7e&y HTTP/1.1\r\nhost: h\r\nx-amz-meta-B:   two  spaces \r\na: 1\r\na: 2\r\nempty: \r\n";
     assert_eq!(
         server.seen(),
         [
@@ -337,7 +355,8 @@ fn what_is_sent_is_what_was_asked() {
 /// Nothing a caller passes on can start another request.
 #[test]
 fn requests_cannot_be_split() {
-    let (server, transport) = (Server::always("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"), transport());
+    let (server, transport) =
+        (Server::always("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"), transport());
     let good = request("GET");
     for bad in [
         Request { method: "GET /x HTTP/1.1\r\nhost: y\r\n\r\nGET", ..good },
@@ -362,7 +381,11 @@ fn requests_cannot_be_split() {
     let bad = Request { target: "/a b", ..good };
     failure(transport.send(&server.origin, &bad, RequestBody::Empty));
     transport.send(&server.origin, &good, RequestBody::Empty).unwrap();
-    assert_eq!((server.accepted(), server.seen().len()), (1, 2), "nor the one that waited in the pool");
+    assert_eq!(
+        (server.accepted(), server.seen().len()),
+        (1, 2),
+        "nor the one that waited in the pool"
+    );
 }
 
 #[test]
@@ -375,7 +398,10 @@ fn expectation_failed_is_the_callers() {
     });
     let transport = transport();
     let request = Request { expect_continue: Some(Duration::from_secs(5)), ..request("PUT") };
-    assert_eq!(transport.send(&server.origin, &request, RequestBody::Bytes(b"data")).unwrap().status, 417);
+    assert_eq!(
+        transport.send(&server.origin, &request, RequestBody::Bytes(b"data")).unwrap().status,
+        417
+    );
     wait_until(|| server.seen().contains(&"rest: None".to_owned()));
 }
 

@@ -33,13 +33,22 @@ impl Server {
         thread::spawn(move || {
             for stream in listener.incoming() {
                 let number = counter.fetch_add(1, Ordering::SeqCst);
-                let mut peer = Peer { stream: stream.unwrap(), number, seen: notes.clone(), ahead: Vec::new() };
+                let mut peer = Peer {
+                    stream: stream.unwrap(),
+                    number,
+                    seen: notes.clone(),
+                    ahead: Vec::new(),
+                };
                 peer.stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
                 let script = script.clone();
                 thread::spawn(move || script(&mut peer));
             }
         });
-        Self { origin: Origin { scheme: Scheme::Http, host: "127.0.0.1".into(), port }, accepted, seen }
+        Self {
+            origin: Origin { scheme: Scheme::Http, host: "127.0.0.1".into(), port },
+            accepted,
+            seen,
+        }
     }
 
     /// Answers every request of every connection with `reply`.
@@ -115,7 +124,9 @@ impl Peer {
 }
 
 fn field<'h>(head: &'h str, name: &str) -> Option<&'h str> {
-    head.lines().find_map(|line| line.split_once(": ").filter(|(key, _)| *key == name).map(|(_, value)| value))
+    head.lines().find_map(|line| {
+        line.split_once(": ").filter(|(key, _)| *key == name).map(|(_, value)| value)
+    })
 }
 
 const SHORT: Duration = Duration::from_millis(150);

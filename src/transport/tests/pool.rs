@@ -26,7 +26,11 @@ fn eight_and_sixteen_threads_use_as_many_connections() {
                 });
             }
         });
-        assert!(server.accepted() <= threads, "{} connections for {threads} threads", server.accepted());
+        assert!(
+            server.accepted() <= threads,
+            "{} connections for {threads} threads",
+            server.accepted()
+        );
         assert_eq!(server.accepted(), transport.connections_opened());
     }
 }
@@ -40,7 +44,8 @@ fn the_freshest_connection_is_taken_first() {
     });
     let transport = transport();
     let replies: Vec<_> = (0..3).map(|_| get(&transport, &server).unwrap()).collect();
-    let order: Vec<_> = replies.into_iter().map(|reply| text(reply.read_to_end(10, None))).collect();
+    let order: Vec<_> =
+        replies.into_iter().map(|reply| text(reply.read_to_end(10, None))).collect();
     assert_eq!(order, ["0", "1", "2"]);
     assert_eq!(text(fetch(&transport, &server)), "2");
     assert_eq!(text(fetch(&transport, &server)), "2");
@@ -60,7 +65,9 @@ fn idle_connections_are_bounded() {
 #[test]
 fn idle_connections_grow_old() {
     let server = Server::always(OK);
-    let transport = Transport::new(TransportOptions { idle_lifetime: Duration::from_millis(30), ..options() }).unwrap();
+    let transport =
+        Transport::new(TransportOptions { idle_lifetime: Duration::from_millis(30), ..options() })
+            .unwrap();
     fetch(&transport, &server).unwrap();
     fetch(&transport, &server).unwrap();
     assert_eq!(server.accepted(), 1);
@@ -79,7 +86,9 @@ fn forgotten_origins_are_swept() {
         peer.seen.lock().unwrap().push("closed".into());
     });
     let other = Server::always(OK);
-    let transport = Transport::new(TransportOptions { idle_lifetime: Duration::from_millis(30), ..options() }).unwrap();
+    let transport =
+        Transport::new(TransportOptions { idle_lifetime: Duration::from_millis(30), ..options() })
+            .unwrap();
     fetch(&transport, &server).unwrap();
     thread::sleep(Duration::from_millis(40));
     fetch(&transport, &other).unwrap();
@@ -127,9 +136,11 @@ fn an_unread_body_costs_its_connection_unless_it_has_come_already() {
 #[test]
 fn p08_a_surplus_does_not_answer_the_next_request() {
     const SURPLUS: &str = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nwrong";
-    for (method, head) in
-        [("HEAD", "200 OK\r\ncontent-length: 50"), ("GET", "204 No Content"), ("GET", "304 Not Modified")]
-    {
+    for (method, head) in [
+        ("HEAD", "200 OK\r\ncontent-length: 50"),
+        ("GET", "204 No Content"),
+        ("GET", "304 Not Modified"),
+    ] {
         let server = Server::start(move |peer| {
             peer.stream.set_nodelay(true).unwrap();
             while let Some((request, _)) = peer.request() {

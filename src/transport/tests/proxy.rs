@@ -17,30 +17,41 @@ fn plain_http_in_absolute_form() {
     let proxy = Server::always("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
     let transport = through(&proxy, "user:p%40ss%3a@");
     for port in [80, 9000] {
-        let reply = transport.send(&origin(Scheme::Http, port), &request("GET"), RequestBody::Empty).unwrap();
+        let reply = transport
+            .send(&origin(Scheme::Http, port), &request("GET"), RequestBody::Empty)
+            .unwrap();
         assert_eq!(text(reply.read_to_end(10, None)), "ok");
     }
     // base64("user:p@ss:")
     let rest = "HTTP/1.1\r\nhost: test\r\nproxy-authorization: Basic dXNlcjpwQHNzOg==\r\n\r\n";
     assert_eq!(
         proxy.seen(),
-        [format!("GET http://s3.example/bucket/key {rest}"), format!("GET http://s3.example:9000/bucket/key {rest}")]
+        [
+            format!("GET http://s3.example/bucket/key {rest}"),
+            format!("GET http://s3.example:9000/bucket/key {rest}")
+        ]
     );
 }
 
 #[test]
 fn https_through_a_tunnel() {
-    let refused = Server::always("HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n");
-    let error =
-        through(&refused, "").send(&origin(Scheme::Https, 443), &request("GET"), RequestBody::Empty).unwrap_err();
+    let refused =
+        Server::always("HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n");
+    let error = through(&refused, "")
+        .send(&origin(Scheme::Https, 443), &request("GET"), RequestBody::Empty)
+        .unwrap_err();
     assert_eq!(error.phase, Phase::Connect);
     assert!(error.to_string().contains("407"), "{error}");
     assert_eq!(refused.seen(), ["CONNECT s3.example:443 HTTP/1.1\r\nhost: s3.example:443\r\n\r\n"]);
 
     let refused = Server::always("HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n");
-    let error =
-        through(&refused, "u:p@").send(&origin(Scheme::Https, 443), &request("GET"), RequestBody::Empty).unwrap_err();
-    assert!(matches!(&error.failure, Failure::Connect(inner) if inner.to_string().contains("502")), "{error}");
+    let error = through(&refused, "u:p@")
+        .send(&origin(Scheme::Https, 443), &request("GET"), RequestBody::Empty)
+        .unwrap_err();
+    assert!(
+        matches!(&error.failure, Failure::Connect(inner) if inner.to_string().contains("502")),
+        "{error}"
+    );
     assert_eq!(field(&refused.seen()[0], "proxy-authorization"), Some("Basic dTpw"));
 }
 
@@ -56,9 +67,13 @@ fn replies_to_connect_are_bounded() {
     });
     let surplus = Server::always("HTTP/1.1 200 OK\r\n\r\nsurplus");
     for proxy in [endless, interim, surplus] {
-        let error =
-            through(&proxy, "").send(&origin(Scheme::Https, 443), &request("GET"), RequestBody::Empty).unwrap_err();
-        assert!(matches!((error.phase, &error.failure), (Phase::Connect, Failure::Protocol(_))), "{error}");
+        let error = through(&proxy, "")
+            .send(&origin(Scheme::Https, 443), &request("GET"), RequestBody::Empty)
+            .unwrap_err();
+        assert!(
+            matches!((error.phase, &error.failure), (Phase::Connect, Failure::Protocol(_))),
+            "{error}"
+        );
     }
 }
 

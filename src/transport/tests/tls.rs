@@ -54,7 +54,8 @@ fn configured(
 ) -> Arc<ServerConfig> {
     let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
+    let builder =
+        ServerConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
     Arc::new(builder.with_no_client_auth().with_single_cert(vec![certificate], key).unwrap())
 }
 
@@ -67,7 +68,10 @@ fn good() -> CertificateParams {
 }
 
 /// Runs `script` on every connection whose handshake succeeds, and notes down every byte it got before failing.
-fn serve(config: Arc<ServerConfig>, script: impl Fn(&mut TlsStream) + Send + Sync + 'static) -> Server {
+fn serve(
+    config: Arc<ServerConfig>,
+    script: impl Fn(&mut TlsStream) + Send + Sync + 'static,
+) -> Server {
     let mut server = Server::start(move |peer| {
         let mut session = ServerConnection::new(config.clone()).unwrap();
         session.set_buffer_limit(None);
@@ -104,7 +108,8 @@ fn good_certificates() {
 fn bad_certificates() {
     let authority = Authority::new();
     let mut expired = good();
-    (expired.not_before, expired.not_after) = (date_time_ymd(2001, 1, 1), date_time_ymd(2002, 1, 1));
+    (expired.not_before, expired.not_after) =
+        (date_time_ymd(2001, 1, 1), date_time_ymd(2002, 1, 1));
     let mut early = good();
     (early.not_before, early.not_after) = (date_time_ymd(2090, 1, 1), date_time_ymd(2091, 1, 1));
     let mut name_only = params(&[]);
@@ -130,7 +135,9 @@ fn bad_certificates() {
         assert_eq!((server.seen(), server.accepted()), (vec![String::new()], 1), "{what}");
         assert_eq!(transport.connections_opened(), 0);
 
-        let skipping = Transport::new(TransportOptions { verification: TlsVerification::Skip, ..options() }).unwrap();
+        let skipping =
+            Transport::new(TransportOptions { verification: TlsVerification::Skip, ..options() })
+                .unwrap();
         assert_eq!(text(fetch(&skipping, &serve(config, ok))), "ok", "{what}");
     }
 }
@@ -143,7 +150,8 @@ fn a_refusal_is_told_to_the_server() {
     let mut server = Server::start(move |peer| {
         let mut session = ServerConnection::new(config.clone()).unwrap();
         let error = session.complete_io(&mut peer.stream).unwrap_err();
-        *note.lock().unwrap() = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()).cloned();
+        *note.lock().unwrap() =
+            error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()).cloned();
     });
     server.origin.scheme = Scheme::Https;
     assert!(matches!(
@@ -152,7 +160,10 @@ fn a_refusal_is_told_to_the_server() {
     ));
     wait_until(|| told.lock().unwrap().is_some());
     let told = told.lock().unwrap().clone();
-    assert!(matches!(told, Some(rustls::Error::AlertReceived(rustls::AlertDescription::UnknownCA))), "{told:?}");
+    assert!(
+        matches!(told, Some(rustls::Error::AlertReceived(rustls::AlertDescription::UnknownCA))),
+        "{told:?}"
+    );
 }
 
 #[test]
@@ -168,7 +179,8 @@ fn the_cheapest_cipher_is_asked_for_first() {
 fn extra_roots_are_added() {
     let two = [Authority::new(), Authority::new()];
     let pem = [two[0].pem.clone(), b"# a comment\n".to_vec(), two[1].pem.clone()].concat();
-    let transport = Transport::new(TransportOptions { extra_roots_pem: pem.clone(), ..options() }).unwrap();
+    let transport =
+        Transport::new(TransportOptions { extra_roots_pem: pem.clone(), ..options() }).unwrap();
     for authority in &two {
         assert_eq!(text(fetch(&transport, &serve(authority.sign(&good()), ok))), "ok");
     }
@@ -188,14 +200,21 @@ fn a_self_signed_certificate_is_believed_when_it_is_named() {
         let certificate = params.self_signed(&key).unwrap();
         (server_config(certificate.der().clone(), &key), certificate.pem().into_bytes())
     };
-    let with = |pem: &[u8]| Transport::new(TransportOptions { extra_roots_pem: pem.to_vec(), ..options() }).unwrap();
+    let with = |pem: &[u8]| {
+        Transport::new(TransportOptions { extra_roots_pem: pem.to_vec(), ..options() }).unwrap()
+    };
     let (config, pem) = make(&["localhost", "127.0.0.1"], 2100);
     assert_eq!(text(fetch(&with(&pem), &serve(config.clone(), ok))), "ok");
 
     let another = make(&["localhost", "127.0.0.1"], 2100).1;
     let (elsewhere, elsewhere_pem) = make(&["elsewhere.example"], 2100);
     let (old, old_pem) = make(&["localhost", "127.0.0.1"], 2020);
-    for (config, pem) in [(config.clone(), another), (config, Vec::new()), (elsewhere, elsewhere_pem), (old, old_pem)] {
+    for (config, pem) in [
+        (config.clone(), another),
+        (config, Vec::new()),
+        (elsewhere, elsewhere_pem),
+        (old, old_pem),
+    ] {
         let failure = fetch(&with(&pem), &serve(config, ok)).err().unwrap().failure;
         assert!(matches!(failure, Failure::Tls(problem, _) if problem.is_lasting()), "{failure:?}");
     }
@@ -206,9 +225,17 @@ fn bad_roots_are_refused() {
     let good = String::from_utf8(Authority::new().pem).unwrap();
     let bad = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     let cut = &good[..good.len() / 2];
-    for pem in ["\n", "no PEM at all", cut, bad, &bad.repeat(2), &KeyPair::generate().unwrap().serialize_pem()] {
+    for pem in [
+        "\n",
+        "no PEM at all",
+        cut,
+        bad,
+        &bad.repeat(2),
+        &KeyPair::generate().unwrap().serialize_pem(),
+    ] {
         for verification in [TlsVerification::Full, TlsVerification::Skip] {
-            let options = TransportOptions { extra_roots_pem: pem.into(), verification, ..options() };
+            let options =
+                TransportOptions { extra_roots_pem: pem.into(), verification, ..options() };
             let error = Transport::new(options).unwrap_err().0;
             assert!(error.contains("extra root certificates"), "{error}");
         }
@@ -228,13 +255,17 @@ fn p30_an_undecodable_certificate_does_not_refuse_the_bundle() {
         "-----BEGIN TRUSTED CERTIFICATE-----\nAAAA\n-----END TRUSTED CERTIFICATE-----\n",
     ] {
         for bundle in [format!("{bad}{own}"), format!("{own}{bad}"), format!("{bad}{own}{bad}")] {
-            let options = TransportOptions { extra_roots_pem: bundle.clone().into_bytes(), ..options() };
-            let transport = Transport::new(options).unwrap_or_else(|error| panic!("{bundle}: {}", error.0));
+            let options =
+                TransportOptions { extra_roots_pem: bundle.clone().into_bytes(), ..options() };
+            let transport =
+                Transport::new(options).unwrap_or_else(|error| panic!("{bundle}: {}", error.0));
             assert_eq!(text(fetch(&transport, &serve(authority.sign(&good()), ok))), "ok");
         }
     }
     let cut = format!("{own}-----BEGIN CERTIFICATE-----\nAAAA\n");
-    assert!(Transport::new(TransportOptions { extra_roots_pem: cut.into_bytes(), ..options() }).is_ok());
+    assert!(
+        Transport::new(TransportOptions { extra_roots_pem: cut.into_bytes(), ..options() }).is_ok()
+    );
 }
 
 #[test]
@@ -244,7 +275,10 @@ fn handshakes_that_fail_may_be_tried_again() {
     for mut server in [closing, garbage] {
         server.origin.scheme = Scheme::Https;
         let (phase, broke) = failure(fetch(&transport(), &server));
-        assert!(matches!((phase, &broke), (Phase::Connect, Failure::Tls(TlsProblem::Broken, _))), "{broke:?}");
+        assert!(
+            matches!((phase, &broke), (Phase::Connect, Failure::Tls(TlsProblem::Broken, _))),
+            "{broke:?}"
+        );
     }
     let mut silent = Server::start(Peer::hang);
     silent.origin.scheme = Scheme::Https;
@@ -277,7 +311,11 @@ fn large_bodies() {
                     stream.conn.refresh_traffic_keys().unwrap();
                 }
                 stream.read_exact(halves.1).unwrap();
-                stream.write_all(format!("HTTP/1.1 200 OK\r\ncontent-length: {SIZE}\r\n\r\n").as_bytes()).unwrap();
+                stream
+                    .write_all(
+                        format!("HTTP/1.1 200 OK\r\ncontent-length: {SIZE}\r\n\r\n").as_bytes(),
+                    )
+                    .unwrap();
                 for piece in body.chunks(SIZE / 2 + 1) {
                     stream.write_all(piece).unwrap();
                     if version.version == rustls::ProtocolVersion::TLSv1_3 {
@@ -287,7 +325,9 @@ fn large_bodies() {
                 stream.flush().unwrap();
                 let mut head = [0; 1];
                 let mut seen = Vec::new();
-                while !seen.ends_with(b"\r\n\r\n") && stream.read(&mut head).is_ok_and(|count| count == 1) {
+                while !seen.ends_with(b"\r\n\r\n")
+                    && stream.read(&mut head).is_ok_and(|count| count == 1)
+                {
                     seen.push(head[0]);
                 }
             }
@@ -313,7 +353,11 @@ fn records_and_reads_of_every_size() {
     let body: Vec<u8> = (0..120_000_usize).map(|at| (at * 7 % 251) as u8).collect();
     let sent = body.clone();
     let server = serve(authority.sign(&good()), move |stream| {
-        stream.write_all(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", sent.len()).as_bytes()).unwrap();
+        stream
+            .write_all(
+                format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", sent.len()).as_bytes(),
+            )
+            .unwrap();
         let (mut rest, mut size) = (&sent[..], 1);
         while !rest.is_empty() {
             let (now, later) = rest.split_at(size.min(rest.len()));
@@ -345,7 +389,10 @@ fn early_answers() {
         thread::park();
     });
     let body = vec![0; 32 << 20];
-    let reply = authority.trusted().send(&server.origin, &request("PUT"), RequestBody::Bytes(&body)).unwrap();
+    let reply = authority
+        .trusted()
+        .send(&server.origin, &request("PUT"), RequestBody::Bytes(&body))
+        .unwrap();
     assert_eq!((reply.status, text(reply.read_to_end(10, None))), (403, "denied".into()));
 }
 
@@ -379,9 +426,15 @@ fn an_early_answer_with_an_end() {
         let _ = io::copy(&mut stream.sock, &mut io::sink());
     });
     for size in [0, 10, 100_000, 32 << 20] {
-        let reply =
-            authority.trusted().send(&server.origin, &request("PUT"), RequestBody::Bytes(&vec![1; size])).unwrap();
-        assert_eq!((reply.status, text(reply.read_to_end(10, None))), (403, "denied".into()), "{size}");
+        let reply = authority
+            .trusted()
+            .send(&server.origin, &request("PUT"), RequestBody::Bytes(&vec![1; size]))
+            .unwrap();
+        assert_eq!(
+            (reply.status, text(reply.read_to_end(10, None))),
+            (403, "denied".into()),
+            "{size}"
+        );
     }
 }
 
@@ -402,7 +455,9 @@ fn a_changed_byte_in_any_place() {
         });
         let (place, mut passed, mut block) = (current.load(Ordering::SeqCst), 0, [0; 4096]);
         while let Ok(count @ 1..) = other.read(&mut block) {
-            if let Some(byte) = place.checked_sub(passed).and_then(|at| block[..count].get_mut(at as usize)) {
+            if let Some(byte) =
+                place.checked_sub(passed).and_then(|at| block[..count].get_mut(at as usize))
+            {
                 *byte ^= 1 << (place % 8);
             }
             passed += count as u64;
@@ -416,7 +471,11 @@ fn a_changed_byte_in_any_place() {
     for at in (0..1400).step_by(7) {
         place.store(at, Ordering::SeqCst);
         match fetch(
-            &Transport::new(TransportOptions { extra_roots_pem: authority.pem.clone(), ..impatient() }).unwrap(),
+            &Transport::new(TransportOptions {
+                extra_roots_pem: authority.pem.clone(),
+                ..impatient()
+            })
+            .unwrap(),
             &relay,
         ) {
             Ok(body) => {
@@ -443,7 +502,10 @@ fn a_plain_byte_in_the_session() {
         stream.sock.write_all(b"\x17\x03\x03\x00\x05hello").unwrap();
         let _ = io::copy(stream, &mut io::sink());
     });
-    assert!(matches!(failure(fetch(&authority.trusted(), &server)), (Phase::Await | Phase::Body, Failure::Io(_))));
+    assert!(matches!(
+        failure(fetch(&authority.trusted(), &server)),
+        (Phase::Await | Phase::Body, Failure::Io(_))
+    ));
 }
 
 #[test]
@@ -494,7 +556,9 @@ fn through_a_tunnel() {
         let _ = io::copy(&mut other, &mut peer.stream);
     });
     let transport = Transport::new(TransportOptions {
-        proxy: Some(Proxy::parse(&format!("http://user:secret@127.0.0.1:{}", proxy.origin.port)).unwrap()),
+        proxy: Some(
+            Proxy::parse(&format!("http://user:secret@127.0.0.1:{}", proxy.origin.port)).unwrap(),
+        ),
         extra_roots_pem: authority.pem,
         ..options()
     })
@@ -519,7 +583,8 @@ fn surplus_costs_the_session() {
                 if count.fetch_add(1, Ordering::SeqCst) > 0 {
                     return ok(stream);
                 }
-                let mut reply = format!("HTTP/1.1 200 OK\r\ncontent-length: {size}\r\n\r\n").into_bytes();
+                let mut reply =
+                    format!("HTTP/1.1 200 OK\r\ncontent-length: {size}\r\n\r\n").into_bytes();
                 reply.resize(reply.len() + size, b'x');
                 if records == 1 {
                     reply.extend_from_slice(EVIL);
@@ -548,7 +613,8 @@ fn refused_certificates_are_named() {
     let authority = Authority::new();
     let now = crate::time::Timestamp::from(std::time::SystemTime::now()).unix();
     let mut expired = good();
-    (expired.not_before, expired.not_after) = (date_time_ymd(2001, 1, 1), date_time_ymd(2002, 1, 1));
+    (expired.not_before, expired.not_after) =
+        (date_time_ymd(2001, 1, 1), date_time_ymd(2002, 1, 1));
     let mut early = good();
     (early.not_before, early.not_after) = (date_time_ymd(2090, 1, 1), date_time_ymd(2091, 1, 1));
     let mut own = good();
@@ -560,7 +626,9 @@ fn refused_certificates_are_named() {
     assert_eq!(problem(authority.sign(&params(&["other.example"]))), TlsProblem::WrongName);
     assert_eq!(problem(Authority::new().sign(&good())), TlsProblem::UnknownAuthority);
     assert_eq!(problem(authority.sign(&own)), TlsProblem::AuthorityAsServer);
-    let TlsProblem::Expired(shown) = problem(authority.sign(&expired)) else { panic!("not expired") };
+    let TlsProblem::Expired(shown) = problem(authority.sign(&expired)) else {
+        panic!("not expired")
+    };
     assert!(shown.unix().abs_diff(now) < 60, "{shown:?}");
     let TlsProblem::NotYetValid(shown) = problem(authority.sign(&early)) else { panic!("valid") };
     assert!(shown.unix().abs_diff(now) < 60, "{shown:?}");
@@ -577,8 +645,10 @@ fn a_server_that_wants_a_client_certificate_is_named() {
     certificates(&authority.pem).unwrap().into_iter().for_each(|root| trusted.add(root).unwrap());
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
-        let wanted =
-            rustls::server::WebPkiClientVerifier::builder_with_provider(trusted.clone().into(), provider.clone());
+        let wanted = rustls::server::WebPkiClientVerifier::builder_with_provider(
+            trusted.clone().into(),
+            provider.clone(),
+        );
         let config = ServerConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(&[version])
             .unwrap()

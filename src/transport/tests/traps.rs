@@ -4,7 +4,11 @@ use super::*;
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
-fn upload<'a>(transport: &Transport, server: &Server, body: RequestBody<'a>) -> Result<Response, TransportError> {
+fn upload<'a>(
+    transport: &Transport,
+    server: &Server,
+    body: RequestBody<'a>,
+) -> Result<Response, TransportError> {
     transport.send(&server.origin, &request("PUT"), body)
 }
 
@@ -17,16 +21,26 @@ fn t1_short_source_fails_and_closes() {
     });
     let transport = transport();
     let mut source: &[u8] = b"12345";
-    let (phase, failure) =
-        failure(upload(&transport, &server, RequestBody::Reader { source: &mut source, length: 10 }));
+    let (phase, failure) = failure(upload(
+        &transport,
+        &server,
+        RequestBody::Reader { source: &mut source, length: 10 },
+    ));
     assert_eq!(phase, Phase::Send);
-    assert!(matches!(failure, Failure::Source(error) if error.kind() == io::ErrorKind::UnexpectedEof));
+    assert!(
+        matches!(failure, Failure::Source(error) if error.kind() == io::ErrorKind::UnexpectedEof)
+    );
 
     // Beyond the first block, when a part has been sent already.
     let mut source = io::repeat(1).take(300 << 10);
-    let (_, failure) =
-        super::failure(upload(&transport, &server, RequestBody::Reader { source: &mut source, length: 1 << 20 }));
-    assert!(matches!(failure, Failure::Source(error) if error.kind() == io::ErrorKind::UnexpectedEof));
+    let (_, failure) = super::failure(upload(
+        &transport,
+        &server,
+        RequestBody::Reader { source: &mut source, length: 1 << 20 },
+    ));
+    assert!(
+        matches!(failure, Failure::Source(error) if error.kind() == io::ErrorKind::UnexpectedEof)
+    );
     wait_until(|| server.seen().contains(&"whole: false".to_owned()));
     assert!(!server.seen().contains(&"whole: true".to_owned()));
 }
@@ -39,7 +53,9 @@ fn t1_long_source_is_cut() {
         peer.send(body);
     });
     let mut source: &[u8] = b"1234567890";
-    let reply = upload(&transport(), &server, RequestBody::Reader { source: &mut source, length: 4 }).unwrap();
+    let reply =
+        upload(&transport(), &server, RequestBody::Reader { source: &mut source, length: 4 })
+            .unwrap();
     assert_eq!(reply.read_to_end(100, None).unwrap(), b"1234");
     assert_eq!(source, b"567890", "no more is read than is sent");
 }
@@ -47,7 +63,8 @@ fn t1_long_source_is_cut() {
 /// A final answer that comes while the body is being sent is the outcome, whether the server drains the rest or not.
 #[test]
 fn t2_early_answer_is_the_reply() {
-    const DENIED: &str = "HTTP/1.1 403 Forbidden\r\ncontent-length: 6\r\nconnection: close\r\n\r\ndenied";
+    const DENIED: &str =
+        "HTTP/1.1 403 Forbidden\r\ncontent-length: 6\r\nconnection: close\r\n\r\ndenied";
     for drain in [true, false] {
         let server = Server::start(move |peer| {
             peer.head().unwrap();
@@ -59,12 +76,19 @@ fn t2_early_answer_is_the_reply() {
         let transport = transport();
         let body = vec![7; 32 << 20];
         let mut source = io::repeat(7);
-        for body in [RequestBody::Bytes(&body), RequestBody::Reader { source: &mut source, length: 32 << 20 }] {
+        for body in [
+            RequestBody::Bytes(&body),
+            RequestBody::Reader { source: &mut source, length: 32 << 20 },
+        ] {
             let reply = upload(&transport, &server, body).unwrap();
             assert_eq!(reply.status, 403);
             assert_eq!(reply.read_to_end(100, None).unwrap(), b"denied");
         }
-        assert_eq!(server.accepted(), 2, "a connection whose request was not sent whole must not be used again");
+        assert_eq!(
+            server.accepted(),
+            2,
+            "a connection whose request was not sent whole must not be used again"
+        );
     }
 }
 
@@ -73,10 +97,15 @@ fn t2_early_answer_is_the_reply() {
 fn t2_early_answer_is_found_while_stuck() {
     let server = Server::start(|peer| {
         peer.head().unwrap();
-        peer.send("HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 503 Slow Down\r\ncontent-length: 0\r\n\r\n");
+        peer.send(
+            "HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 503 Slow Down\r\ncontent-length: 0\r\n\r\n",
+        );
         thread::park();
     });
-    assert_eq!(upload(&transport(), &server, RequestBody::Bytes(&vec![7; 32 << 20])).unwrap().status, 503);
+    assert_eq!(
+        upload(&transport(), &server, RequestBody::Bytes(&vec![7; 32 << 20])).unwrap().status,
+        503
+    );
 }
 
 /// How a server goes on after a response that came too early.
@@ -92,10 +121,19 @@ enum Afterwards {
 #[test]
 fn p01_an_early_200_is_not_stored() {
     const SIZE: usize = 32 << 20;
-    let heads = ["200 OK\r\netag: \"e\"", "204 No Content", "201 Created", "206 Partial Content", "299 Odd"];
+    let heads = [
+        "200 OK\r\netag: \"e\"",
+        "204 No Content",
+        "201 Created",
+        "206 Partial Content",
+        "299 Odd",
+    ];
     for (head, read) in heads.into_iter().flat_map(|head| [(head, 0), (head, 1 << 20)]) {
-        for afterwards in [Afterwards::Drains, Afterwards::Stalls, Afterwards::Closes, Afterwards::Resets] {
-            let close = if matches!(afterwards, Afterwards::Closes) { "connection: close\r\n" } else { "" };
+        for afterwards in
+            [Afterwards::Drains, Afterwards::Stalls, Afterwards::Closes, Afterwards::Resets]
+        {
+            let close =
+                if matches!(afterwards, Afterwards::Closes) { "connection: close\r\n" } else { "" };
             let reply = format!("HTTP/1.1 {head}\r\ncontent-length: 0\r\n{close}\r\n");
             let server = Server::start(move |peer| {
                 peer.head().unwrap();
@@ -111,7 +149,10 @@ fn p01_an_early_200_is_not_stored() {
             let transport = transport();
             let body = vec![7; SIZE];
             let mut source = io::repeat(7);
-            for body in [RequestBody::Bytes(&body), RequestBody::Reader { source: &mut source, length: SIZE as u64 }] {
+            for body in [
+                RequestBody::Bytes(&body),
+                RequestBody::Reader { source: &mut source, length: SIZE as u64 },
+            ] {
                 let (phase, failure) = failure(upload(&transport, &server, body));
                 assert_eq!(phase, Phase::Send, "{head} {read} {afterwards:?}");
                 match failure {
@@ -135,11 +176,13 @@ fn p01_a_200_in_place_of_100_continue_is_not_stored() {
         peer.hang();
     });
     let request = Request { expect_continue: Some(Duration::from_secs(5)), ..request("PUT") };
-    let (phase, failure) = failure(transport().send(&server.origin, &request, RequestBody::Bytes(b"data")));
+    let (phase, failure) =
+        failure(transport().send(&server.origin, &request, RequestBody::Bytes(b"data")));
     assert_eq!(phase, Phase::Send);
     assert!(matches!(failure, Failure::Protocol(_)), "{failure:?}");
     // Without a body there is nothing that the server could have missed.
-    let request = Request { expect_continue: Some(Duration::from_secs(5)), ..super::request("PUT") };
+    let request =
+        Request { expect_continue: Some(Duration::from_secs(5)), ..super::request("PUT") };
     assert_eq!(transport().send(&server.origin, &request, RequestBody::Empty).unwrap().status, 200);
 }
 
@@ -167,7 +210,8 @@ fn p01_an_early_200_to_a_body_that_fits_the_buffers_is_not_stored() {
     });
     let length = 257 << 10;
     let mut source = Patient(length, &server);
-    let (_, failure) = failure(upload(&transport(), &server, RequestBody::Reader { source: &mut source, length }));
+    let (_, failure) =
+        failure(upload(&transport(), &server, RequestBody::Reader { source: &mut source, length }));
     assert!(matches!(failure, Failure::Protocol(_)), "{failure:?}");
 }
 
@@ -179,7 +223,10 @@ fn p01_an_early_refusal_is_the_outcome() {
             peer.send(format!("HTTP/1.1 {status} Early\r\ncontent-length: 0\r\n\r\n"));
             peer.hang();
         });
-        assert_eq!(upload(&transport(), &server, RequestBody::Bytes(&vec![7; 32 << 20])).unwrap().status, status);
+        assert_eq!(
+            upload(&transport(), &server, RequestBody::Bytes(&vec![7; 32 << 20])).unwrap().status,
+            status
+        );
     }
 }
 
@@ -201,8 +248,9 @@ fn t3_interim_replies_with_headers() {
 /// Stored bytes come as they are, and the header that describes them too.
 #[test]
 fn t4_nothing_is_decompressed() {
-    let server =
-        Server::always("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 4\r\n\r\n\x1f\x08\x08\x00");
+    let server = Server::always(
+        "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 4\r\n\r\n\x1f\x08\x08\x00",
+    );
     let reply = get(&transport(), &server).unwrap();
     assert_eq!((reply.header("content-encoding"), reply.content_length()), (Some("gzip"), Some(4)));
     assert_eq!(reply.read_to_end(10, None).unwrap(), b"\x1f\x08\x08\x00");
@@ -308,7 +356,8 @@ fn t10_environment_is_not_read() {
         return;
     }
     let mut child = std::process::Command::new(std::env::current_exe().unwrap());
-    for name in ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] {
+    for name in ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]
+    {
         child.env(name, "http://127.0.0.1:9");
     }
     let name = "transport::tests::traps::t10_environment_is_not_read";
@@ -339,12 +388,14 @@ fn t11_wait_for_100_ends_in_time_and_not_before() {
 /// Every failure tells how far the exchange had come.
 #[test]
 fn t12_phases() {
-    let closed = Server { origin: Origin { port: 1, ..Server::always(OK).origin }, ..Server::always(OK) };
+    let closed =
+        Server { origin: Origin { port: 1, ..Server::always(OK).origin }, ..Server::always(OK) };
     let (phase, broke) = failure(fetch(&transport(), &closed));
     assert!(matches!((phase, broke), (Phase::Connect, Failure::Connect(_))));
 
     let server = Server::start(|peer| drop(peer.head()));
-    let (phase, broke) = failure(upload(&transport(), &server, RequestBody::Bytes(&vec![7; 32 << 20])));
+    let (phase, broke) =
+        failure(upload(&transport(), &server, RequestBody::Bytes(&vec![7; 32 << 20])));
     assert!(matches!((phase, broke), (Phase::Send, Failure::Io(_))));
 
     let (phase, broke) = failure(upload(&transport(), &server, RequestBody::Bytes(b"")));
@@ -361,7 +412,8 @@ fn t12_phases() {
 /// What differs from request to request is no reason for another connection.
 #[test]
 fn t13_requests_of_every_kind_share_a_connection() {
-    let (server, transport) = (Server::always("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"), transport());
+    let (server, transport) =
+        (Server::always("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"), transport());
     let cancel = Cancel::new();
     for (method, body) in [
         ("GET", RequestBody::Empty),

@@ -20,7 +20,10 @@ pub struct OptionAlias {
     pub option: Option<&'static str>,
     /// What becomes of its values, in Markdown without line breaks.
     pub meaning: &'static str,
-    #[cfg_attr(not(feature = "serde"), allow(dead_code, reason = "text has no type to be checked"))]
+    #[cfg_attr(
+        not(feature = "serde"),
+        allow(dead_code, reason = "text has no type to be checked")
+    )]
     pub(super) kind: Kind,
     rule: Rule,
 }
@@ -132,8 +135,11 @@ impl OptionAlias {
                 shown_value(text, Form::Word)
             ))),
             Rule::Zero if text == "0" => Ok(Zeroizing::default()),
-            Rule::Zero => Err(refused(format!("the {} parameter has no equivalent in this driver", self.name))
-                .with_hint("remove it, or bound the requests in flight with maxrequests")),
+            Rule::Zero => Err(refused(format!(
+                "the {} parameter has no equivalent in this driver",
+                self.name
+            ))
+            .with_hint("remove it, or bound the requests in flight with maxrequests")),
         }
     }
 

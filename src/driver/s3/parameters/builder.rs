@@ -8,7 +8,8 @@ use super::options::GivenOptions;
 use super::values::{LogLevel, PartSizes};
 use crate::client::endpoint::{Acceleration, Addressing, Fips, Scheme, Stack, Variant};
 use crate::client::{
-    CannedAcl, Checksum, Encryption, PayloadSigning, RequestPayer, SignatureVersion, StorageClass, TlsVerification,
+    CannedAcl, Checksum, Encryption, PayloadSigning, RequestPayer, SignatureVersion, StorageClass,
+    TlsVerification,
 };
 use crate::error::{Error, Result};
 use crate::sign::Credentials;
@@ -65,7 +66,8 @@ impl ParametersBuilder {
             Encryption::Aes256 => (true, String::new()),
             Encryption::Kms { key_id } => {
                 if key_id.is_empty() {
-                    self.refused = Some(refused("keyid is empty: encryption with KMS needs a key's id"));
+                    self.refused =
+                        Some(refused("keyid is empty: encryption with KMS needs a key's id"));
                 }
                 (true, key_id)
             }

@@ -54,10 +54,14 @@ impl Value {
             }
             (Self::Boolean(value), _) => Ok(Zeroizing::new(value.to_string())),
             // What the format read as a number may not be written as it was: hexadecimal, or with zeros before it.
-            (Self::Integer(_), Kind::Secret) => Err("must be text, not a number; write it in quotes"),
+            (Self::Integer(_), Kind::Secret) => {
+                Err("must be text, not a number; write it in quotes")
+            }
             (Self::Integer(value), _) => Ok(value),
             (Self::Float, Kind::Integer) => {
-                let message = format!("{name} parameter must be an integer, a floating-point number is invalid");
+                let message = format!(
+                    "{name} parameter must be an integer, a floating-point number is invalid"
+                );
                 return Err(refused(message));
             }
             (Self::Float, _) => Err("must not be a number; write it in quotes"),
@@ -66,9 +70,13 @@ impl Value {
                 for value in list {
                     words.extend(value.into_text(name, Kind::Word)?);
                 }
-                Ok(Zeroizing::new(words.iter().map(|word| word.as_str()).collect::<Vec<_>>().join(",")))
+                Ok(Zeroizing::new(
+                    words.iter().map(|word| word.as_str()).collect::<Vec<_>>().join(","),
+                ))
             }
-            (Self::List(_) | Self::Map(_) | Self::Bytes, _) => Err("must be a single value, not a list or a map"),
+            (Self::List(_) | Self::Map(_) | Self::Bytes, _) => {
+                Err("must be a single value, not a list or a map")
+            }
         };
         text.map(Some).map_err(|reason| refused(format!("the {name} parameter {reason}")))
     }

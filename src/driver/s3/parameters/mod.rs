@@ -28,12 +28,14 @@ pub use values::{LogLevel, PartSizes};
 use crate::client::endpoint::{Acceleration, Addressing, Endpoint, Fips, Scheme, Stack, Variant};
 use crate::client::values::Word;
 use crate::client::{
-    BucketName, CannedAcl, Checksum, Encryption, MAX_PART_SIZE, MIN_PART_SIZE, PayloadSigning, Proxy, RequestPayer,
-    SignatureVersion, StorageClass, TlsVerification,
+    BucketName, CannedAcl, Checksum, Encryption, MAX_PART_SIZE, MIN_PART_SIZE, PayloadSigning,
+    Proxy, RequestPayer, SignatureVersion, StorageClass, TlsVerification,
 };
 use crate::error::{ErrorKind, Result};
 use crate::sign::Credentials;
-use crate::text::{Form, Resemblance, is_url_with_password, may_be_secret, resemblance, shown_value};
+use crate::text::{
+    Form, Resemblance, is_url_with_password, may_be_secret, resemblance, shown_value,
+};
 use kind::{Kind, refused};
 use options::{GivenOptions, Spaces};
 use std::num::NonZeroUsize;
@@ -171,7 +173,9 @@ impl Parameters {
     /// [`ErrorKind::UnknownOption`] for a name that is not an option, with the option that was probably meant.
     /// [`ErrorKind::Configuration`] for a value that an option does not have, and for options that contradict each other,
     /// naming the option, its value unless that could be a secret, and what is allowed.
-    pub fn from_pairs(pairs: impl IntoIterator<Item = (impl AsRef<str>, impl AsRef<str>)>) -> Result<Self> {
+    pub fn from_pairs(
+        pairs: impl IntoIterator<Item = (impl AsRef<str>, impl AsRef<str>)>,
+    ) -> Result<Self> {
         let mut options = GivenOptions::default();
         for (name, value) in pairs {
             options.add(name.as_ref(), Zeroizing::new(value.as_ref().to_owned()))?;
@@ -203,11 +207,16 @@ impl Parameters {
         check_places(options)?;
         let endpoint = endpoint(options)?;
         let bucket = options.required("bucket")?;
-        let bucket = bucket.parse::<BucketName>().and_then(|bucket| endpoint.locate(&bucket).map(|_| bucket));
+        let bucket = bucket
+            .parse::<BucketName>()
+            .and_then(|bucket| endpoint.locate(&bucket).map(|_| bucket));
         let bucket = bucket.map_err(|error| error.with_kind(ErrorKind::Configuration))?;
         let redirect_endpoint = match options.text("redirectendpoint") {
             None => None,
-            Some(url) => Some(Endpoint::redirect(url, endpoint.region())?.with_addressing(endpoint.addressing())?),
+            Some(url) => Some(
+                Endpoint::redirect(url, endpoint.region())?
+                    .with_addressing(endpoint.addressing())?,
+            ),
         };
         let signature_version = signature_version(options, &endpoint)?;
         let part = MIN_PART_SIZE..=MAX_PART_SIZE;
@@ -230,8 +239,10 @@ impl Parameters {
             request_payer: options.word("requestpayer", &[])?,
             chunk_size,
             multipart_copy_chunk_size: options.integer("multipartcopychunksize", part)?,
-            multipart_copy_max_concurrency: options.count("multipartcopymaxconcurrency", i64::MAX.unsigned_abs())?,
-            multipart_copy_threshold_size: options.integer("multipartcopythresholdsize", 0..=MAX_PART_SIZE)?,
+            multipart_copy_max_concurrency: options
+                .count("multipartcopymaxconcurrency", i64::MAX.unsigned_abs())?,
+            multipart_copy_threshold_size: options
+                .integer("multipartcopythresholdsize", 0..=MAX_PART_SIZE)?,
             concurrency: options.count("concurrency", MAX_CONCURRENCY)?,
             read_ahead: options.count("readahead", MAX_CONCURRENCY)?,
             max_memory: match options.text("maxmemory") {
@@ -239,10 +250,16 @@ impl Parameters {
                 Some(_) => Some(options.integer("maxmemory", chunk_size..=u64::MAX)?),
             },
             max_requests: options.count("maxrequests", MOST_REQUESTS)?,
-            max_retries: u32::try_from(options.integer("maxretries", 0..=MAX_RETRIES)?).unwrap_or(u32::MAX),
+            max_retries: u32::try_from(options.integer("maxretries", 0..=MAX_RETRIES)?)
+                .unwrap_or(u32::MAX),
             walk_concurrency: options.count("walkconcurrency", MAX_CONCURRENCY)?,
-            part_sizes: if options.boolean("uniformparts")? { PartSizes::Uniform } else { PartSizes::MayGrow },
-            upload_purge_age: options.duration("uploadpurgeage", Duration::from_secs(1)..=MAX_PURGE_AGE)?,
+            part_sizes: if options.boolean("uniformparts")? {
+                PartSizes::Uniform
+            } else {
+                PartSizes::MayGrow
+            },
+            upload_purge_age: options
+                .duration("uploadpurgeage", Duration::from_secs(1)..=MAX_PURGE_AGE)?,
             user_agent: options.header_text("useragent", Spaces::Inside)?.map(str::to_owned),
             log_levels: log_levels(options)?,
             endpoint,
@@ -264,7 +281,11 @@ fn endpoint(options: &GivenOptions) -> Result<Endpoint> {
     let variant = Variant {
         stack: if options.boolean(dual)? { Stack::Dual } else { Stack::Ipv4 },
         fips: if options.boolean(fips)? { Fips::Required } else { Fips::NotRequired },
-        acceleration: if options.boolean(accelerate)? { Acceleration::On } else { Acceleration::Off },
+        acceleration: if options.boolean(accelerate)? {
+            Acceleration::On
+        } else {
+            Acceleration::Off
+        },
     };
     let endpoint = match options.text("regionendpoint") {
         None => Endpoint::aws(options.required("region")?, scheme, variant)?,
@@ -298,11 +319,19 @@ fn check_places(options: &GivenOptions) -> Result<()> {
             _ => is_url_with_password(text),
         };
         if options.text(option.name).filter(misplaced).is_some() {
-            return Err(refused(format!("the {} parameter holds what looks like a password or a key", option.name)));
+            return Err(refused(format!(
+                "the {} parameter holds what looks like a password or a key",
+                option.name
+            )));
         }
         if let Some(kind) = options.text(option.name).and_then(resemblance) {
-            return Err(refused(format!("the {} parameter holds what looks like {kind}", option.name))
-                .with_hint("give keys as accesskey, secretkey and sessiontoken, each value in its own option"));
+            return Err(refused(format!(
+                "the {} parameter holds what looks like {kind}",
+                option.name
+            ))
+            .with_hint(
+                "give keys as accesskey, secretkey and sessiontoken, each value in its own option",
+            ));
         }
     }
     check_own_option(options)?;
@@ -312,7 +341,9 @@ fn check_places(options: &GivenOptions) -> Result<()> {
         ("sessiontoken", &[PrivateKey, SecretKey, AccessKeyId]),
         ("proxy", &[PrivateKey, SecretKey, AccessKeyId, Token]),
     ] {
-        if let Some(kind) = options.text(name).and_then(resemblance).filter(|kind| wrong.contains(kind)) {
+        if let Some(kind) =
+            options.text(name).and_then(resemblance).filter(|kind| wrong.contains(kind))
+        {
             return Err(refused(format!("the {name} parameter holds what looks like {kind}")));
         }
     }
@@ -325,16 +356,26 @@ fn check_own_option(options: &GivenOptions) -> Result<()> {
     const GENERATED: usize = 16;
     let kind = |name| options.text(name).and_then(resemblance);
     let [id, secret] = [kind("accesskey"), kind("secretkey")];
-    if id != secret && (id == Some(Resemblance::SecretKey) || secret == Some(Resemblance::AccessKeyId)) {
-        return Err(refused("accesskey and secretkey are swapped: each holds what looks like the other one"));
+    if id != secret
+        && (id == Some(Resemblance::SecretKey) || secret == Some(Resemblance::AccessKeyId))
+    {
+        return Err(refused(
+            "accesskey and secretkey are swapped: each holds what looks like the other one",
+        ));
     }
     for name in ["secretkey", "sessiontoken"] {
-        let Some(secret) = options.text(name).filter(|secret| secret.len() >= GENERATED) else { continue };
+        let Some(secret) = options.text(name).filter(|secret| secret.len() >= GENERATED) else {
+            continue;
+        };
         let holds_secret = |option: &&ParameterOption| {
-            option.name != name && options.text(option.name).is_some_and(|text| text.contains(secret))
+            option.name != name
+                && options.text(option.name).is_some_and(|text| text.contains(secret))
         };
         if let Some(option) = OPTIONS.iter().find(holds_secret) {
-            return Err(refused(format!("the {} parameter holds the value of {name}", option.name)));
+            return Err(refused(format!(
+                "the {} parameter holds the value of {name}",
+                option.name
+            )));
         }
     }
     Ok(())
@@ -350,8 +391,10 @@ fn signature_version(options: &GivenOptions, endpoint: &Endpoint) -> Result<Sign
     }
     match options.text("region") {
         Some(region) if V2_REGIONS.contains(&region) => Ok(SignatureVersion::V2),
-        Some(region) => Err(refused(format!("The {region} region only works with v4 authentication"))
-            .with_hint("leave v4auth away or set it to true")),
+        Some(region) => {
+            Err(refused(format!("The {region} region only works with v4 authentication"))
+                .with_hint("leave v4auth away or set it to true"))
+        }
         None => Err(refused(format!(
             "on Amazon S3 this storage driver can only be used with v4 authentication, unless region is one of {}",
             V2_REGIONS.join(", ")
@@ -363,7 +406,9 @@ fn signature_version(options: &GivenOptions, endpoint: &Endpoint) -> Result<Sign
 fn verification(options: &GivenOptions) -> Result<(TlsVerification, Option<PathBuf>)> {
     let ca_certificate_path = options.text("cacert").map(PathBuf::from);
     match (options.boolean("skipverify")?, ca_certificate_path) {
-        (true, Some(_)) => Err(refused("cacert cannot be used with skipverify true: no certificate would be checked")),
+        (true, Some(_)) => Err(refused(
+            "cacert cannot be used with skipverify true: no certificate would be checked",
+        )),
         (true, None) => Ok((TlsVerification::Skip, None)),
         (false, path) => Ok((TlsVerification::Full, path)),
     }
@@ -375,13 +420,21 @@ fn credentials(options: &GivenOptions) -> Result<Option<Credentials>> {
     let token = options.header_text("sessiontoken", Spaces::Nowhere)?;
     match (access_key, secret_key, token) {
         (None, None, None) => Ok(None),
-        (Some(access_key), Some(secret_key), None) => Ok(Some(Credentials::new(access_key, secret_key))),
+        (Some(access_key), Some(secret_key), None) => {
+            Ok(Some(Credentials::new(access_key, secret_key)))
+        }
         (Some(access_key), Some(secret_key), Some(token)) => {
             Ok(Some(Credentials::new(access_key, secret_key).with_session_token(token)))
         }
-        (Some(_), None, _) => Err(refused("accesskey is given without secretkey: give both, or neither")),
-        (None, Some(_), _) => Err(refused("secretkey is given without accesskey: give both, or neither")),
-        (None, None, Some(_)) => Err(refused("sessiontoken is given without accesskey and secretkey")),
+        (Some(_), None, _) => {
+            Err(refused("accesskey is given without secretkey: give both, or neither"))
+        }
+        (None, Some(_), _) => {
+            Err(refused("secretkey is given without accesskey: give both, or neither"))
+        }
+        (None, None, Some(_)) => {
+            Err(refused("sessiontoken is given without accesskey and secretkey"))
+        }
     }
 }
 
@@ -434,9 +487,9 @@ fn acl(options: &GivenOptions) -> Result<Option<CannedAcl>> {
 
 fn payload(options: &GivenOptions, version: SignatureVersion) -> Result<PayloadSigning> {
     match options.word("payload", &[])? {
-        PayloadSigning::Signed if version == SignatureVersion::V2 => {
-            Err(refused("payload signed cannot be used with v4auth false: version 2 signs no bodies"))
-        }
+        PayloadSigning::Signed if version == SignatureVersion::V2 => Err(refused(
+            "payload signed cannot be used with v4auth false: version 2 signs no bodies",
+        )),
         payload => Ok(payload),
     }
 }

@@ -32,7 +32,9 @@ impl GivenOptions {
             Named::Option(option) => (option.name, value),
             Named::Alias(alias) => {
                 let value = alias.translate(value)?;
-                let Some(option) = alias.option.filter(|_| !value.is_empty()) else { return Ok(()) };
+                let Some(option) = alias.option.filter(|_| !value.is_empty()) else {
+                    return Ok(());
+                };
                 self.aliases.push(alias);
                 (option, value)
             }
@@ -95,20 +97,27 @@ impl GivenOptions {
         let text = self.required(name)?;
         let (min, max) = (allowed.start(), allowed.end());
         let not_an_integer = |hint: &str| {
-            refused(format!("{name} parameter must be an integer, {} invalid: {hint}", shown_value(text, Form::Number)))
+            refused(format!(
+                "{name} parameter must be an integer, {} invalid: {hint}",
+                shown_value(text, Form::Number)
+            ))
         };
         let (negative, digits) = match text.strip_prefix('-') {
             Some(rest) => (true, rest),
             None => (false, text.strip_prefix('+').unwrap_or(text)),
         };
         let radixes = [("0x", 16), ("0X", 16), ("0o", 8), ("0O", 8), ("0b", 2), ("0B", 2)];
-        let prefixed = radixes.into_iter().find_map(|(prefix, radix)| Some((digits.strip_prefix(prefix)?, radix)));
+        let prefixed = radixes
+            .into_iter()
+            .find_map(|(prefix, radix)| Some((digits.strip_prefix(prefix)?, radix)));
         let (digits, radix) = prefixed.unwrap_or((digits, 10));
         if digits.is_empty() || !digits.chars().all(|c| c.is_digit(radix)) {
             return Err(not_an_integer(&format!("allowed are {min} to {max}")));
         }
         if radix == 10 && digits.len() > 1 && digits.starts_with('0') {
-            return Err(not_an_integer("a leading zero can mean octal; write 0o for octal, or no zero"));
+            return Err(not_an_integer(
+                "a leading zero can mean octal; write 0o for octal, or no zero",
+            ));
         }
         // Too many digits are as far beyond the range as a number can be.
         let value = u64::from_str_radix(digits, radix).ok();
@@ -139,7 +148,11 @@ impl GivenOptions {
     }
 
     /// A duration in Go's notation (`168h`, `1h30m`), or a number of seconds.
-    pub(super) fn duration(&self, name: &'static str, allowed: RangeInclusive<Duration>) -> Result<Duration> {
+    pub(super) fn duration(
+        &self,
+        name: &'static str,
+        allowed: RangeInclusive<Duration>,
+    ) -> Result<Duration> {
         let text = self.required(name)?;
         match duration::parse(text) {
             Ok(duration) if allowed.contains(&duration) => Ok(duration),

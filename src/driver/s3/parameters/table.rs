@@ -142,14 +142,21 @@ impl Named {
 
 /// Returns the option with that name, in any case, or the alias of another registry.
 pub(super) fn lookup(name: &str) -> Result<Named> {
-    let option = OPTIONS.iter().find(|option| option.name.eq_ignore_ascii_case(name)).map(Named::Option);
-    let alias = || OptionAlias::ALL.iter().find(|alias| alias.name.eq_ignore_ascii_case(name)).map(Named::Alias);
+    let option =
+        OPTIONS.iter().find(|option| option.name.eq_ignore_ascii_case(name)).map(Named::Option);
+    let alias = || {
+        OptionAlias::ALL
+            .iter()
+            .find(|alias| alias.name.eq_ignore_ascii_case(name))
+            .map(Named::Alias)
+    };
     option.or_else(alias).ok_or_else(|| {
         let unknown = |text: String| Error::new(ErrorKind::UnknownOption, text);
         match nearest(name) {
-            Some(meant) => {
-                unknown(format!("unknown parameter {}: did you mean {meant}?", shown_value(name, Form::Name)))
-            }
+            Some(meant) => unknown(format!(
+                "unknown parameter {}: did you mean {meant}?",
+                shown_value(name, Form::Name)
+            )),
             None => {
                 let names: Vec<_> = OPTIONS.iter().map(|option| option.name).collect();
                 unknown(format!("unknown parameter {}", shown_value(name, Form::Name)))
@@ -167,7 +174,8 @@ fn nearest(name: &str) -> Option<&'static str> {
         return None;
     }
     let name: String = name.to_ascii_lowercase().replace(['_', '-', ' '], "");
-    let (distance, best) = OPTIONS.iter().map(|option| (edits(&name, option.name), option.name)).min()?;
+    let (distance, best) =
+        OPTIONS.iter().map(|option| (edits(&name, option.name), option.name)).min()?;
     (distance <= 1 + best.len() / 5).then_some(best)
 }
 
@@ -203,13 +211,17 @@ mod tests {
 
     #[test]
     fn the_default_number_of_retries_is_the_clients() {
-        assert_eq!(known("maxretries").default, (RetryPolicy::default().max_attempts - 1).to_string());
+        assert_eq!(
+            known("maxretries").default,
+            (RetryPolicy::default().max_attempts - 1).to_string()
+        );
     }
 
     #[test]
     fn names_are_lower_case_and_stand_for_one_thing() {
         let options = OPTIONS.iter().map(|option| option.name);
-        let names: Vec<_> = options.chain(OptionAlias::ALL.iter().map(|alias| alias.name)).collect();
+        let names: Vec<_> =
+            options.chain(OptionAlias::ALL.iter().map(|alias| alias.name)).collect();
         assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
         assert!(names.iter().all(|name| *name == name.to_ascii_lowercase()));
         for option in OptionAlias::ALL.iter().filter_map(|alias| alias.option) {

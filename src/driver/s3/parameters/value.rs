@@ -37,7 +37,10 @@ struct Level(usize);
 
 impl Level {
     fn next<E: Error>(self) -> Result<Self, E> {
-        self.0.checked_sub(1).map(Self).ok_or_else(|| E::custom("the configuration is nested too deeply"))
+        self.0
+            .checked_sub(1)
+            .map(Self)
+            .ok_or_else(|| E::custom("the configuration is nested too deeply"))
     }
 }
 
@@ -68,7 +71,10 @@ impl<'de> Visitor<'de> for Level {
     fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
         self.next()?.deserialize(deserializer)
     }
-    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+    fn visit_newtype_struct<D: Deserializer<'de>>(
+        self,
+        deserializer: D,
+    ) -> Result<Value, D::Error> {
         self.next()?.deserialize(deserializer)
     }
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {

@@ -30,7 +30,9 @@ impl LogLevel {
             "off" => Some(Self::Off),
             "debug" | "request" | "response" => Some(Self::Debug),
             "signing" | "debugwithsigning" => Some(Self::DebugWithSigning),
-            "requestwithbody" | "responsewithbody" | "debugwithhttpbody" => Some(Self::DebugWithHttpBody),
+            "requestwithbody" | "responsewithbody" | "debugwithhttpbody" => {
+                Some(Self::DebugWithHttpBody)
+            }
             "retries" | "debugwithrequestretries" => Some(Self::DebugWithRequestRetries),
             "debugwithrequesterrors" => Some(Self::DebugWithRequestErrors),
             "requesteventmessage" | "responseeventmessage" | "debugwitheventstreambody" => {

@@ -19,7 +19,9 @@ impl Buffer {
         let room = usize::try_from(size).unwrap_or(usize::MAX).saturating_sub(bytes.len());
         bytes.try_reserve_exact(room).map_err(|error| {
             let text = format!("no memory for a part of {size} bytes");
-            Error::new(ErrorKind::InvalidArgument, text).with_source(error).with_hint("choose a smaller chunksize")
+            Error::new(ErrorKind::InvalidArgument, text)
+                .with_source(error)
+                .with_hint("choose a smaller chunksize")
         })?;
         Ok(Self { bytes, size, _share: share })
     }

@@ -74,13 +74,20 @@ pub(crate) struct StoredCheckpoint {
 
 impl Checkpoint {
     /// Stores the checkpoint in the place of the path's last one. `tail` has the same bytes afterwards as before.
-    pub(super) fn save(&self, store: &Store, client: &Client, path: &str, tail: &mut Vec<u8>) -> Result<()> {
+    pub(super) fn save(
+        &self,
+        store: &Store,
+        client: &Client,
+        path: &str,
+        tail: &mut Vec<u8>,
+    ) -> Result<()> {
         let length = tail.len();
         self.append_to(&store.key(path), tail);
         // The bytes are the caller's, so they are encrypted and guarded like the file; but not put into a class that
         // charges months for an object that lives for minutes.
         let settings = ObjectSettings { storage_class: None, ..store.settings.clone() };
-        let stored = client.put_object(&store.bucket, &checkpoint_key(store, path), tail, &settings);
+        let stored =
+            client.put_object(&store.bucket, &checkpoint_key(store, path), tail, &settings);
         tail.truncate(length);
         stored.map(drop)
     }
@@ -96,12 +103,15 @@ impl Checkpoint {
             reader => reader?,
         };
         let modified = reader.meta().last_modified;
-        let limit = usize::try_from(MAX_PART_SIZE).unwrap_or(usize::MAX).saturating_add(TRAILER_LIMIT);
+        let limit =
+            usize::try_from(MAX_PART_SIZE).unwrap_or(usize::MAX).saturating_add(TRAILER_LIMIT);
         let mut tail = reader.read_all(limit)?;
         let sound = Self::parse(&tail, &store.key(path)).filter(|(_, _, crc)| *crc == Crc::Match);
         let Some((checkpoint, length, _)) = sound else {
             let text = "what was kept of an unfinished file is damaged";
-            return Err(Error::new(ErrorKind::Integrity, text).with_bucket(&*store.bucket).with_key(key));
+            return Err(Error::new(ErrorKind::Integrity, text)
+                .with_bucket(&*store.bucket)
+                .with_key(key));
         };
         tail.truncate(length);
         Ok(Some(StoredCheckpoint { checkpoint, tail, modified }))
@@ -117,17 +127,21 @@ impl Checkpoint {
                 return Ok((0, Vec::new()));
             }
             let range = ByteRange::Part { offset: size - length, length };
-            let end =
-                store.client.get_object(&store.bucket, &key, &GetObject::range(range))?.read_all(TRAILER_LIMIT)?;
+            let end = store
+                .client
+                .get_object(&store.bucket, &key, &GetObject::range(range))?
+                .read_all(TRAILER_LIMIT)?;
             Ok((size - length, end))
         };
         match look() {
-            Err(error) if matches!(error.kind(), ErrorKind::NoSuchKey | ErrorKind::InvalidRange) => Ok(None),
-            Err(error) => Err(error),
-            Ok((before, end)) => {
-                Ok(Self::parse(&end, &store.key(path))
-                    .map(|(checkpoint, length, _)| (checkpoint, before + length as u64)))
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NoSuchKey | ErrorKind::InvalidRange) =>
+            {
+                Ok(None)
             }
+            Err(error) => Err(error),
+            Ok((before, end)) => Ok(Self::parse(&end, &store.key(path))
+                .map(|(checkpoint, length, _)| (checkpoint, before + length as u64))),
         }
     }
 
@@ -157,7 +171,9 @@ impl Checkpoint {
     fn parse(content: &[u8], key: &str) -> Option<(Self, usize, Crc)> {
         let (body, suffix) = content.split_at_checked(content.len().checked_sub(SUFFIX)?)?;
         let (numbers, magic) = suffix.split_at_checked(SUFFIX - MAGIC.len())?;
-        let numbers = str::from_utf8(numbers).ok().filter(|text| text.bytes().all(|b| b.is_ascii_hexdigit()))?;
+        let numbers = str::from_utf8(numbers)
+            .ok()
+            .filter(|text| text.bytes().all(|b| b.is_ascii_hexdigit()))?;
         let (crc, length) = numbers.split_at_checked(16)?;
         let crc = u64::from_str_radix(crc, 16).ok()?;
         let length = usize::from_str_radix(length, 16).ok()?;
@@ -187,7 +203,8 @@ impl Checkpoint {
             && !upload_id.is_empty()
             && *parts <= MAX_PARTS
             && (1..=MAX_PART_SIZE).contains(chunk_size);
-        let crc = if checksum(CrcAlgorithm::Crc64Nvme, body) == crc { Crc::Match } else { Crc::Mismatch };
+        let crc =
+            if checksum(CrcAlgorithm::Crc64Nvme, body) == crc { Crc::Match } else { Crc::Mismatch };
         sound.then_some((checkpoint, tail.len(), crc))
     }
 }
@@ -270,7 +287,10 @@ mod tests {
             let found = Checkpoint::parse(&damaged, "k");
             // The case of a hex digit is the one bit that means nothing; an exclusive or by 1 never changes it.
             assert!(!matches!(found, Some((_, _, Crc::Match))), "byte {at}");
-            assert!(!matches!(Checkpoint::parse(&content[..at], "k"), Some((_, _, Crc::Match))), "cut at {at}");
+            assert!(
+                !matches!(Checkpoint::parse(&content[..at], "k"), Some((_, _, Crc::Match))),
+                "cut at {at}"
+            );
         }
     }
 }

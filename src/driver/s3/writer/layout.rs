@@ -57,8 +57,13 @@ impl Layout {
     /// [`ErrorKind::InvalidArgument`] beyond 10,000 parts.
     pub(crate) fn part_size(self, number: u32) -> Result<u64> {
         if number > MAX_PARTS {
-            let text = format!("the object needs more than {MAX_PARTS} parts of {} bytes", self.chunk_size);
-            return Err(Error::new(ErrorKind::InvalidArgument, text).with_hint("choose a larger chunksize"));
+            let text = format!(
+                "the object needs more than {MAX_PARTS} parts of {} bytes",
+                self.chunk_size
+            );
+            return Err(
+                Error::new(ErrorKind::InvalidArgument, text).with_hint("choose a larger chunksize")
+            );
         }
         Ok(match self.sizes {
             PartSizes::Uniform => self.chunk_size,
@@ -96,9 +101,16 @@ mod tests {
     #[test]
     fn parts_stay_small_for_long() {
         let layout = Layout::new(10 * MIB, PartSizes::MayGrow);
-        for (total, largest) in
-            [(64, 10), (70, 46), (80, 91), (100, 154), (200, 410), (500, 910), (1024, 1531), (5 * 1024, 4634)]
-        {
+        for (total, largest) in [
+            (64, 10),
+            (70, 46),
+            (80, 91),
+            (100, 154),
+            (200, 410),
+            (500, 910),
+            (1024, 1531),
+            (5 * 1024, 4634),
+        ] {
             let mut parts = parts_for(layout, total * GIB);
             let last = parts.pop().expect("a part");
             assert_eq!(parts.iter().sum::<u64>() + last, total * GIB);
@@ -119,10 +131,14 @@ mod tests {
     fn every_chunk_size_reaches_five_tebibytes_within_the_limits() {
         for chunk_size in [MIN_PART_SIZE, 10 * MIB, 100 * MIB, MAX_PART_SIZE] {
             let layout = Layout::new(chunk_size, PartSizes::MayGrow);
-            let sizes: Vec<u64> = (1..=MAX_PARTS).map(|number| layout.part_size(number).expect("a part")).collect();
+            let sizes: Vec<u64> =
+                (1..=MAX_PARTS).map(|number| layout.part_size(number).expect("a part")).collect();
             assert!(sizes.iter().sum::<u64>() >= 5 * TIB, "{chunk_size}");
             assert!(sizes.is_sorted(), "parts never shrink");
-            assert!(sizes.chunk_by(PartialEq::eq).all(|run| run.len() >= 50), "buffers are used again");
+            assert!(
+                sizes.chunk_by(PartialEq::eq).all(|run| run.len() >= 50),
+                "buffers are used again"
+            );
             assert!(sizes.iter().all(|size| (MIN_PART_SIZE..=MAX_PART_SIZE).contains(size)));
         }
     }

@@ -81,12 +81,17 @@ const CLEANUP_LIMIT: Duration = Duration::from_secs(10);
 /// # Errors
 /// Appending: [`ErrorKind::PathNotFound`] when there is neither an unfinished upload nor a file;
 /// [`ErrorKind::InvalidArgument`] when a file with content is committed there.
-pub(crate) fn open_writer(store: &Arc<Store>, path: &str, mode: WriteMode) -> Result<Box<dyn FileWriter>> {
+pub(crate) fn open_writer(
+    store: &Arc<Store>,
+    path: &str,
+    mode: WriteMode,
+) -> Result<Box<dyn FileWriter>> {
     let mut writer = Writer::new(store, path, store.parameters.chunk_size);
     if mode == WriteMode::Append {
         match resume::find(store, path).map_err(|error| store.error(error, path))? {
             Some(resumed) => {
-                writer = Writer::resume(store, path, resumed).map_err(|error| store.error(error, path))?;
+                writer = Writer::resume(store, path, resumed)
+                    .map_err(|error| store.error(error, path))?;
             }
             None => check_empty(store, path)?,
         }
@@ -96,7 +101,10 @@ pub(crate) fn open_writer(store: &Arc<Store>, path: &str, mode: WriteMode) -> Re
 
 /// Without an unfinished upload, appending is right for an empty file alone.
 fn check_empty(store: &Store, path: &str) -> Result<()> {
-    let meta = store.client.head_object(&store.bucket, &store.key(path)).map_err(|error| store.error(error, path))?;
+    let meta = store
+        .client
+        .head_object(&store.bucket, &store.key(path))
+        .map_err(|error| store.error(error, path))?;
     if meta.size == 0 {
         return Ok(());
     }
@@ -170,7 +178,13 @@ impl Writer {
     pub(crate) fn new(store: &Arc<Store>, path: &str, chunk_size: u64) -> Self {
         let key = store.key(path);
         let place = (&*store.bucket, key.as_str());
-        let sender = Sender::new(&store.client, place, store.parameters.concurrency, chunk_size, &store.memory);
+        let sender = Sender::new(
+            &store.client,
+            place,
+            store.parameters.concurrency,
+            chunk_size,
+            &store.memory,
+        );
         Self {
             layout: Layout::new(chunk_size, store.parameters.part_sizes),
             store: Arc::clone(store),
@@ -191,7 +205,8 @@ impl Writer {
     }
 
     fn resume(store: &Arc<Store>, path: &str, resumed: Resumed) -> Result<Self> {
-        let Resumed { upload_id, parts, tail, next_part, chunk_size, last_part, kept, file } = resumed;
+        let Resumed { upload_id, parts, tail, next_part, chunk_size, last_part, kept, file } =
+            resumed;
         let mut writer = Self::new(store, path, chunk_size);
         writer.kept = kept;
         writer.file = file;
@@ -199,7 +214,8 @@ impl Writer {
         writer.take_over(upload_id.into(), parts);
         let (parts, bytes) = (writer.number - 1, tail.len() as u64);
         writer.size = writer.size.saturating_add(bytes);
-        writer.origin = UploadOrigin::EarlierWriter(Found { parts, size: writer.size, tail: bytes, next_part });
+        writer.origin =
+            UploadOrigin::EarlierWriter(Found { parts, size: writer.size, tail: bytes, next_part });
         if !tail.is_empty() {
             let size = writer.layout.part_size(writer.number)?;
             writer.buffer = Some(writer.sender.buffer_with(tail, size)?);
@@ -221,7 +237,8 @@ impl Writer {
             return Ok(Arc::clone(upload_id));
         }
         let Store { client, bucket, settings, .. } = &*self.store;
-        let upload_id: Arc<str> = client.create_multipart_upload(bucket, &self.key, settings)?.into();
+        let upload_id: Arc<str> =
+            client.create_multipart_upload(bucket, &self.key, settings)?.into();
         self.upload_id = Some(Arc::clone(&upload_id));
         Ok(upload_id)
     }
@@ -231,9 +248,11 @@ impl Writer {
         let Store { client, bucket, .. } = &*self.store;
         match self.upload_id.take() {
             None => Ok(()),
-            Some(upload_id) => {
-                client.abort_multipart_upload(UploadRef { bucket, key: &self.key, upload_id: &upload_id })
-            }
+            Some(upload_id) => client.abort_multipart_upload(UploadRef {
+                bucket,
+                key: &self.key,
+                upload_id: &upload_id,
+            }),
         }
     }
 
@@ -245,7 +264,8 @@ impl Writer {
             return Ok(0);
         }
         let buffer = self.room()?;
-        let room = usize::try_from(buffer.size()).unwrap_or(usize::MAX).saturating_sub(buffer.bytes.len());
+        let room =
+            usize::try_from(buffer.size()).unwrap_or(usize::MAX).saturating_sub(buffer.bytes.len());
         let taken = content.len().min(room);
         buffer.bytes.extend_from_slice(&content[..taken]);
         self.size += taken as u64;
@@ -254,7 +274,11 @@ impl Writer {
 
     /// Reads up to `limit` bytes (at least 1) from `reader` into the part being filled. Gives back how many, 0 only at
     /// the reader's end, and the reader's error.
-    pub(crate) fn fill(&mut self, reader: &mut dyn Read, limit: u64) -> Result<(u64, io::Result<()>)> {
+    pub(crate) fn fill(
+        &mut self,
+        reader: &mut dyn Read,
+        limit: u64,
+    ) -> Result<(u64, io::Result<()>)> {
         self.check_open()?;
         self.sender.check()?;
         let before = self.size;
@@ -305,7 +329,10 @@ impl Writer {
     fn send(&mut self) -> Result<()> {
         let upload_id = self.begin()?;
         let next_part = self.found().and_then(|found| found.next_part.clone());
-        if next_part.as_ref().is_some_and(|part| self.number.checked_sub(1) == Some(part.part_number)) {
+        if next_part
+            .as_ref()
+            .is_some_and(|part| self.number.checked_sub(1) == Some(part.part_number))
+        {
             // As long as the part that the last close sent is there, parts after it are another program's.
             let sent = self.sender.finish()?;
             self.earlier.extend(sent);
@@ -353,7 +380,8 @@ impl Writer {
         }
         let mut buffer = self.buffer.take();
         let mut nothing = Vec::new();
-        let result = self.keep(&upload_id, buffer.as_mut().map_or(&mut nothing, |buffer| &mut buffer.bytes));
+        let result =
+            self.keep(&upload_id, buffer.as_mut().map_or(&mut nothing, |buffer| &mut buffer.bytes));
         self.buffer = buffer;
         result
     }
@@ -437,9 +465,10 @@ impl Writer {
     fn forget(&self, client: &Client) -> Result<()> {
         match self.kept {
             Kept::PartsAlone => Ok(()),
-            Kept::Checkpoint | Kept::OldCheckpoint => {
-                client.delete_object(&self.store.bucket, &checkpoint::checkpoint_key(&self.store, &self.path))
-            }
+            Kept::Checkpoint | Kept::OldCheckpoint => client.delete_object(
+                &self.store.bucket,
+                &checkpoint::checkpoint_key(&self.store, &self.path),
+            ),
         }
     }
 
@@ -460,11 +489,17 @@ impl Writer {
             let (done, result) = mpsc::channel();
             std::thread::Builder::new()
                 .name("s3driver-cleanup".to_owned())
-                .spawn_scoped(scope, move || done.send(catch_panic("cleaning up", || work(self, &client))))
-                .map_err(|error| Error::new(ErrorKind::LocalIo, "no thread to clean up").with_source(error))?;
+                .spawn_scoped(scope, move || {
+                    done.send(catch_panic("cleaning up", || work(self, &client)))
+                })
+                .map_err(|error| {
+                    Error::new(ErrorKind::LocalIo, "no thread to clean up").with_source(error)
+                })?;
             result.recv_timeout(CLEANUP_LIMIT).or_else(|_| {
                 cancel.cancel();
-                result.recv().map_err(|_| Error::new(ErrorKind::Timeout, "cleaning up took too long"))
+                result
+                    .recv()
+                    .map_err(|_| Error::new(ErrorKind::Timeout, "cleaning up took too long"))
             })?
         })
     }
@@ -500,7 +535,9 @@ impl Write for Writer {
 
     /// Sends nothing: bytes become durable by `close` and `commit`. Tells whether a part has failed.
     fn flush(&mut self) -> io::Result<()> {
-        self.check_open().and_then(|()| self.sender.check()).map_err(|error| self.error(error).into())
+        self.check_open()
+            .and_then(|()| self.sender.check())
+            .map_err(|error| self.error(error).into())
     }
 }
 
@@ -552,7 +589,9 @@ impl Drop for Writer {
         self.sender.stop();
         match self.origin {
             UploadOrigin::EarlierWriter(_) => drop(self.preserve()),
-            UploadOrigin::ThisWriter if self.upload_id.is_some() => drop(self.cleanup(Self::discard)),
+            UploadOrigin::ThisWriter if self.upload_id.is_some() => {
+                drop(self.cleanup(Self::discard))
+            }
             UploadOrigin::ThisWriter => {}
         }
     }

@@ -69,7 +69,8 @@ pub(super) fn find(store: &Store, path: &str) -> Result<Option<Resumed>> {
         let newest = listed.last();
         let by_checkpoint = stored.take_if(|stored| {
             newest.is_none_or(|newest| {
-                newest.upload_id == stored.checkpoint.upload_id || newest.initiated <= stored.modified
+                newest.upload_id == stored.checkpoint.upload_id
+                    || newest.initiated <= stored.modified
             })
         });
         let (upload_id, by_checkpoint) = match (by_checkpoint, newest) {
@@ -77,7 +78,10 @@ pub(super) fn find(store: &Store, path: &str) -> Result<Option<Resumed>> {
             (None, Some(newest)) => (newest.upload_id.clone(), None),
             (None, None) => return Ok(None),
         };
-        let begun = listed.iter().find(|upload| upload.upload_id == upload_id).and_then(|upload| upload.initiated);
+        let begun = listed
+            .iter()
+            .find(|upload| upload.upload_id == upload_id)
+            .and_then(|upload| upload.initiated);
         listed.retain(|upload| upload.upload_id != upload_id);
         let mut known = (CommittedFile::Unknown, begun);
         let mut resumed = match (parts_of(store, &key, &upload_id), by_checkpoint) {
@@ -135,7 +139,9 @@ fn is_newer(file: &ObjectMeta, known: &(CommittedFile, Option<Timestamp>)) -> bo
     match (known, &file.etag) {
         ((CommittedFile::Absent, _), _) => true,
         ((CommittedFile::Version(then), _), Some(now)) => then != now,
-        ((_, begun), _) => begun.zip(file.last_modified).is_some_and(|(begun, stored)| stored.unix() > begun.unix()),
+        ((_, begun), _) => begun
+            .zip(file.last_modified)
+            .is_some_and(|(begun, stored)| stored.unix() > begun.unix()),
     }
 }
 
@@ -153,9 +159,12 @@ fn closed(
         return Ok(Resumed { kept: Kept::OldCheckpoint, ..never_closed(store, upload_id, parts) });
     }
     let Checkpoint { parts: count, bytes, chunk_size, .. } = checkpoint;
-    let parts: Vec<UploadedPart> = parts.into_values().filter(|part| part.part_number <= count).collect();
+    let parts: Vec<UploadedPart> =
+        parts.into_values().filter(|part| part.part_number <= count).collect();
     if parts.len() != count as usize || total(parts.iter()) != bytes {
-        let text = format!("the upload no longer has the {count} parts ({bytes} bytes) it had when it was closed");
+        let text = format!(
+            "the upload no longer has the {count} parts ({bytes} bytes) it had when it was closed"
+        );
         return Err(Error::new(ErrorKind::Integrity, text));
     }
     Ok(Resumed {
@@ -172,13 +181,18 @@ fn closed(
 
 /// Finds the part that the last close made of the bytes which fill no part. A writer that goes on replaces it before it
 /// sends any further part.
-fn next_part<'a>(parts: &'a BTreeMap<u32, UploadedPart>, checkpoint: &Checkpoint) -> Option<&'a UploadedPart> {
+fn next_part<'a>(
+    parts: &'a BTreeMap<u32, UploadedPart>,
+    checkpoint: &Checkpoint,
+) -> Option<&'a UploadedPart> {
     parts.get(&checkpoint.parts.saturating_add(1))
 }
 
 /// Whether `part` holds the first bytes of `tail`. On servers that let no part be replaced it may be that of an earlier close.
 fn begins(tail: &[u8], part: &UploadedPart) -> bool {
-    let Some(beginning) = usize::try_from(part.size).ok().and_then(|size| tail.get(..size)) else { return false };
+    let Some(beginning) = usize::try_from(part.size).ok().and_then(|size| tail.get(..size)) else {
+        return false;
+    };
     // ETags that do not look like an MD5 (KMS, some servers) prove nothing.
     let is_md5 = part.etag.len() == 32 && part.etag.bytes().all(|byte| byte.is_ascii_hexdigit());
     if is_md5 {
@@ -251,13 +265,9 @@ fn uploads_of(store: &Store, key: &str) -> Result<Vec<ListedUpload>> {
     let mut found = Vec::new();
     for page in store.client.uploads(&store.bucket, key) {
         // Keys that only begin like this one are other files, and not every server lists in order: look at all.
-        found.extend(
-            page?
-                .uploads
-                .into_iter()
-                .filter(|upload| upload.key == key)
-                .map(|upload| ListedUpload { upload_id: upload.upload_id, initiated: upload.initiated }),
-        );
+        found.extend(page?.uploads.into_iter().filter(|upload| upload.key == key).map(|upload| {
+            ListedUpload { upload_id: upload.upload_id, initiated: upload.initiated }
+        }));
         if found.len() > UPLOADS_OF_A_KEY {
             let text = format!("the file has more than {UPLOADS_OF_A_KEY} unfinished uploads");
             return Err(Error::new(ErrorKind::Conflict, text).with_hint("abort the old ones"));
@@ -268,11 +278,16 @@ fn uploads_of(store: &Store, key: &str) -> Result<Vec<ListedUpload>> {
 }
 
 /// All parts of an upload by number.
-pub(crate) fn parts_of(store: &Store, key: &str, upload_id: &str) -> Result<BTreeMap<u32, UploadedPart>> {
+pub(crate) fn parts_of(
+    store: &Store,
+    key: &str,
+    upload_id: &str,
+) -> Result<BTreeMap<u32, UploadedPart>> {
     let mut parts = BTreeMap::<u32, UploadedPart>::new();
     for page in store.client.parts(UploadRef { bucket: &store.bucket, key, upload_id }) {
         for part in page?.parts {
-            let part = UploadedPart { part_number: part.part_number, etag: part.etag, size: part.size };
+            let part =
+                UploadedPart { part_number: part.part_number, etag: part.etag, size: part.size };
             // SeaweedFS lists a part that was replaced as well: a writer replaces parts by longer ones.
             match parts.entry(part.part_number) {
                 Entry::Occupied(known) if known.get().size > part.size => {}
@@ -282,10 +297,15 @@ pub(crate) fn parts_of(store: &Store, key: &str, upload_id: &str) -> Result<BTre
         }
     }
     // Whoever adds up some of them can rely on it.
-    let sizes = parts.values().try_fold(0_u64, |sum, part: &UploadedPart| sum.checked_add(part.size));
+    let sizes =
+        parts.values().try_fold(0_u64, |sum, part: &UploadedPart| sum.checked_add(part.size));
     if sizes.is_none_or(|size| size > MAX_UPLOAD_BYTES) {
-        let text = format!("the server's sizes of the upload's parts make more than {MAX_UPLOAD_BYTES} bytes");
-        return Err(Error::new(ErrorKind::Protocol, text).with_operation("ListParts").with_key(key));
+        let text = format!(
+            "the server's sizes of the upload's parts make more than {MAX_UPLOAD_BYTES} bytes"
+        );
+        return Err(Error::new(ErrorKind::Protocol, text)
+            .with_operation("ListParts")
+            .with_key(key));
     }
     Ok(parts)
 }
@@ -298,7 +318,9 @@ pub(crate) fn resumable_bytes(
     closed: Option<(Checkpoint, u64)>,
 ) -> u64 {
     match closed {
-        Some((checkpoint, tail)) if !went_on(&parts, &checkpoint, tail, next_part(&parts, &checkpoint)) => {
+        Some((checkpoint, tail))
+            if !went_on(&parts, &checkpoint, tail, next_part(&parts, &checkpoint)) =>
+        {
             checkpoint.bytes.saturating_add(tail)
         }
         _ => total(never_closed(store, String::new(), parts).parts.iter()),
@@ -306,14 +328,21 @@ pub(crate) fn resumable_bytes(
 }
 
 /// Whether an upload is older than `age`; one whose server tells no time is not.
-pub(crate) fn is_older(store: &Store, initiated: Option<Timestamp>, age: std::time::Duration) -> bool {
+pub(crate) fn is_older(
+    store: &Store,
+    initiated: Option<Timestamp>,
+    age: std::time::Duration,
+) -> bool {
     let now = Timestamp::from(store.client.clock().now());
     initiated.is_some_and(|initiated| initiated.plus(age) < now)
 }
 
 /// Aborts what nobody will go on with. That it fails is no reason not to write: maintenance finds it again.
 fn abort_old(store: &Store, key: &str, uploads: &[ListedUpload]) {
-    for upload in uploads.iter().filter(|upload| is_older(store, upload.initiated, store.parameters.upload_purge_age)) {
+    for upload in uploads
+        .iter()
+        .filter(|upload| is_older(store, upload.initiated, store.parameters.upload_purge_age))
+    {
         let upload = UploadRef { bucket: &store.bucket, key, upload_id: &upload.upload_id };
         drop(store.client.abort_multipart_upload(upload));
     }

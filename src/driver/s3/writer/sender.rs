@@ -156,7 +156,9 @@ impl Sender {
         self.shared.changed.notify_all();
         while self.threads.len() < wanted {
             let shared = Arc::clone(&self.shared);
-            let started = std::thread::Builder::new().name("s3driver-part".to_owned()).spawn(move || shared.work());
+            let started = std::thread::Builder::new()
+                .name("s3driver-part".to_owned())
+                .spawn(move || shared.work());
             match started {
                 Ok(thread) => self.threads.push(thread),
                 Err(_) if !self.threads.is_empty() => break,
@@ -283,7 +285,10 @@ impl SendQueue {
     fn failure(&mut self) -> Result<()> {
         let Some(failure) = &mut self.failure else { return Ok(()) };
         Err(failure.error.take().unwrap_or_else(|| {
-            Error::new(failure.kind, format!("an earlier part of this file failed: {}", failure.text))
+            Error::new(
+                failure.kind,
+                format!("an earlier part of this file failed: {}", failure.text),
+            )
         }))
     }
 }
