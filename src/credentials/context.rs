@@ -93,7 +93,7 @@ impl Context {
 
     /// A setting by its variable or, failing that, by its name in the selected profile. Files that cannot be read count
     /// as empty here: the source that takes keys from them is the one to complain.
-    pub(super) fn setting(&self, variable: &str, key: &str) -> Option<String> {
+    pub fn setting(&self, variable: &str, key: &str) -> Option<String> {
         self.environment.get(variable).or_else(|| {
             let files = self.shared_files().ok()?;
             files
