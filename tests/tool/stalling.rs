@@ -46,3 +46,17 @@ fn pass(mut from: TcpStream, mut to: TcpStream, left: &AtomicU64) {
         }
     }
 }
+
+/// Starts a server with one response to every request, and returns its URL.
+pub(crate) fn page(response: &'static str) -> String {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    let address = listener.local_addr().expect("an address");
+    thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            let mut block = [0; 16 << 10];
+            // The client may leave at any time.
+            let _ = client.read(&mut block).and_then(|_| client.write_all(response.as_bytes()));
+        }
+    });
+    format!("http://{address}")
+}
