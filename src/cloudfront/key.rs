@@ -120,11 +120,13 @@ impl PrivateKey {
             let public = blocks.iter().any(|block| block.label.ends_with("PUBLIC KEY"));
             return Err(invalid_key(if public { PUBLIC } else { NO_KEY }));
         };
+
         if keys.next().is_some() {
             return Err(invalid_key(
                 "the text contains more than one private key: keep the one that belongs to the key pair id",
             ));
         }
+
         let key = Self::from_block(block)?;
         key.check_size(minimum)?;
         Ok(key)
@@ -207,9 +209,11 @@ impl PrivateKey {
                 )));
             }
         }
+
         let damaged = |e: rsa::pkcs8::der::Error| {
             invalid_key("the private key is damaged: its PEM text cannot be decoded").with_source(e)
         };
+
         let (_, der) = SecretDocument::from_pem(&block.normalised()).map_err(damaged)?;
         match block.label {
             "RSA PRIVATE KEY" => {
@@ -301,12 +305,14 @@ impl PublicKey {
         let (_, der) = Document::from_pem(&block.normalised()).map_err(|e| {
             invalid_key("the public key is damaged: its PEM text cannot be decoded").with_source(e)
         })?;
+
         let der = der.as_bytes();
         if block.label == "RSA PUBLIC KEY" {
             return Ok(Self(Public::Rsa(Box::new(
                 rsa::PublicKey::from_pkcs1_der(der).map_err(bad_rsa)?,
             ))));
         }
+
         let algorithm = SubjectPublicKeyInfoRef::try_from(der)
             .map_err(|e| {
                 invalid_key("the public key is damaged: it is not an SPKI document").with_source(e)
@@ -390,6 +396,7 @@ fn nested(text: &str) -> Option<Zeroizing<String>> {
     if text.contains("-----BEGIN") {
         return None;
     }
+
     let plain = text.trim_start_matches('\u{feff}').trim().trim_matches(['"', '\'']);
     // An escaped line end would otherwise be read as letters of base64.
     let plain = Zeroizing::new(plain.replace("\\r", "\n").replace("\\n", "\n").replace('\\', ""));
@@ -399,6 +406,7 @@ fn nested(text: &str) -> Option<Zeroizing<String>> {
     {
         return Some(Zeroizing::new(inner.to_owned()));
     }
+
     let der = der_of(&plain)?;
     let label = if PrivateKeyInfoRef::try_from(&**der).is_ok() {
         "PRIVATE KEY"
@@ -407,6 +415,7 @@ fn nested(text: &str) -> Option<Zeroizing<String>> {
     } else {
         "EC PRIVATE KEY"
     };
+
     Some(Zeroizing::new(format!(
         "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
         &*in_base64(&der)

@@ -26,6 +26,7 @@ pub(super) fn blocks(text: &str) -> Result<Vec<Block<'_>>> {
         found.push(Block { label, body });
         rest = after;
     }
+
     Ok(found)
 }
 
@@ -69,6 +70,7 @@ impl Block<'_> {
                 }
             }
         }
+
         text.push_str("\n-----END ");
         text.push_str(self.label);
         text.push_str("-----\n");
@@ -95,6 +97,7 @@ mod tests {
         let wrapped = |eol: &str| {
             body.as_bytes().chunks(64).map(|l| String::from_utf8_lossy(l) + eol).collect::<String>()
         };
+
         let expected = format!("-----BEGIN A KEY-----\n{}-----END A KEY-----\n", wrapped("\n"));
         for text in [
             expected.clone(),

@@ -44,17 +44,20 @@ impl Policy {
                 "the policy's resource must begin with http://, https:// or *",
             ));
         }
+
         if resource.contains('#') {
             return Err(invalid_argument(format!(
                 "the policy's resource {}",
                 url::UrlError::Fragment
             )));
         }
+
         if ends.unix() <= 0 || ends > LAST_END {
             return Err(invalid_argument(
                 "the policy must end between 1970-01-01T00:00:01Z and 2038-01-19T03:14:07Z",
             ));
         }
+
         Ok(Self { resource: resource.to_owned(), ends, starts: None, source: None })
     }
 
@@ -141,6 +144,7 @@ impl FromStr for Ipv4Range {
         if address.parse::<std::net::Ipv6Addr>().is_ok() {
             return Err(invalid_argument("CloudFront's policies support IPv4 addresses only"));
         }
+
         let bad = || invalid_argument("the address range is not valid: write it like 192.0.2.0/24");
         let first: Ipv4Addr = address.parse().map_err(|_| bad())?;
         let digits = (1..=2).contains(&bits.len()) && bits.bytes().all(|b| b.is_ascii_digit());
@@ -152,6 +156,7 @@ impl FromStr for Ipv4Range {
                 "the address range {text} begins at {network}: write {network}/{bits}"
             )));
         }
+
         Ok(Self { first, bits })
     }
 }
@@ -189,6 +194,7 @@ fn matches(pattern: &[u8], text: &[u8]) -> bool {
             (_, None) => return false,
         }
     }
+
     pattern.iter().skip(p).all(|c| *c == b'*')
 }
 

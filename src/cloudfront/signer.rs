@@ -86,6 +86,7 @@ impl Signer {
         if !policy.covers(&url.to_string()) {
             return Err(invalid_argument("the policy's resource does not cover the URL"));
         }
+
         self.signed(
             &url,
             &format!("Policy={}", encode_base64(policy.to_json().as_bytes())),
@@ -143,6 +144,7 @@ impl Signer {
         if self.hash != HashAlgorithm::Sha1 {
             pairs.push(("CloudFront-Hash-Algorithm", self.hash.name().to_owned()));
         }
+
         Ok(SignedCookies(pairs))
     }
 
@@ -243,15 +245,18 @@ fn signable(url: &str) -> Result<Url> {
             "the URL has a component . or .., which user agents remove: resolve it first",
         ));
     }
+
     let query = url.query.as_deref().unwrap_or_default();
     if query.ends_with('&') {
         return Err(invalid_argument("the URL's query ends with &: remove it"));
     }
+
     if let Some(name) = query.split('&').find_map(reserved) {
         return Err(invalid_argument(format!(
             "the URL already has CloudFront's parameter {name}: pass the URL without it"
         )));
     }
+
     Ok(url)
 }
 
