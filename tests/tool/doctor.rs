@@ -130,7 +130,24 @@ fn each_wrong_configuration_is_named() {
             "host name",
             &["no-such-host.invalid"],
         ),
-        (&["--endpoint", &doubled], &[], "addressing", &["remove the bucket from the end"]),
+        (
+            &["--endpoint", &doubled],
+            &[],
+            "configuration",
+            &["give the endpoint without the bucket"],
+        ),
+        (
+            &[
+                "-o",
+                "accesskey=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+                "-o",
+                "secretkey=AKIAIOSFODNN7EXAMPLE",
+            ],
+            &[],
+            "configuration",
+            &["swapped"],
+        ),
+        (&["-o", "regoin=x"], &[], "configuration", &["did you mean region?"]),
         (
             &[],
             &[("AWS_SECRET_ACCESS_KEY", "another/secret")],
@@ -211,6 +228,7 @@ fn tls_on_one_side_only_is_named() {
 fn a_wrong_cloudfront_key_is_named() {
     let target = Target::all().remove(0);
     let rig = Rig::new(&target, "cloudfront");
+    let bucket = location(&target);
     let data = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/cloudfront");
     let base =
         ["--base-url", "http://127.0.0.1:1", "--key-pair-id", "K2JCJMDEHXQW5F", "--private-key"];
@@ -218,16 +236,16 @@ fn a_wrong_cloudfront_key_is_named() {
         ("test_rsa2048_public.pem", "public"),
         ("test_rsa1024_pkcs1.pem", "1024"),
         ("test_rsa2048_encrypted_pkcs8.pem", "encrypted"),
-        ("missing.pem", "missing.pem"),
+        ("missing.pem", "read privatekey file"),
     ] {
         let file = format!("{data}/{key}");
-        let arguments = [&[&*location(&target)][..], &base, &[&file]].concat();
+        let arguments = [&[&*bucket][..], &base, &[&*file]].concat();
         let found = examine(rig.command(&[]), &arguments);
         assert_only_fault(&found, "cloudfront key", &[words]);
     }
     // A right one signs; the distribution is not reached from here, which is no fault.
     let file = format!("{data}/test_rsa2048_pkcs8.pem");
-    let arguments = [&[&*location(&target)][..], &base, &[&file]].concat();
+    let arguments = [&[&*bucket][..], &base, &[&*file]].concat();
     let (document, code) = examine(rig.command(&[]), &arguments);
     assert_eq!(code, Some(0), "{document:#}");
     assert!(with_result(&document, "notice").contains(&"cloudfront download"), "{document:#}");

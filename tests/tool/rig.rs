@@ -167,8 +167,10 @@ impl<'a> Rig<'a> {
 
 impl Drop for Rig<'_> {
     fn drop(&mut self) {
-        for name in self.names() {
-            let _ = self.client.delete_object(&self.target.bucket, &self.key(&name));
+        // A server that was ordered to fail keeps what it has.
+        let pages = self.client.listing(&self.target.bucket, ListObjects::prefix(self.key("")));
+        for object in pages.flatten().flat_map(|page| page.contents) {
+            let _ = self.client.delete_object(&self.target.bucket, &object.key);
         }
     }
 }

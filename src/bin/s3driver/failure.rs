@@ -103,6 +103,14 @@ impl Failure {
         self.exit
     }
 
+    /// Returns what failed, and what to do about it where that is known.
+    pub(crate) fn parts(&self) -> (&str, Option<&str>) {
+        match &self.error {
+            Some(error) => (error.message(), error.hint()),
+            None => (&self.message, None),
+        }
+    }
+
     /// Returns this failure, or the interruption that caused it.
     pub(crate) fn after(self, cancel: &Cancel) -> Self {
         if cancel.is_cancelled() { Self::new(Exit::Interrupted, "interrupted") } else { self }

@@ -185,16 +185,6 @@ pub(super) fn addressing(patient: &Patient<'_>) -> Verdict {
         Ok(located) => located,
         Err(error) => return Verdict::failed(&error),
     };
-    let path = located.bucket_path();
-    let name = &patient.bucket.name;
-    if path.trim_matches('/').split('/').filter(|component| component == name).count() > 1 {
-        return Verdict::fault(
-            format!(
-                "requests go to {path}: the endpoint ends with the bucket's name, which is added to it"
-            ),
-            "remove the bucket from the end of regionendpoint",
-        );
-    }
     by_first_request(patient, "addressing", || match located.host_bucket() {
         Some(_) => "the bucket is in the host".to_owned(),
         None => "the bucket is in the path".to_owned(),

@@ -35,11 +35,6 @@ impl Finding {
     pub(super) const fn is_fault(&self) -> bool {
         matches!(self.verdict, Verdict::Fault(_))
     }
-
-    /// Returns whether the checks that need this one can run.
-    pub(super) const fn lets_others_run(&self) -> bool {
-        matches!(self.verdict, Verdict::Passed(_) | Verdict::Notice(_))
-    }
 }
 
 impl Verdict {

@@ -165,10 +165,16 @@ const CHECKS: &[Check] = &[
 
 impl Doctor {
     pub(crate) fn run(&self, tool: &Tool) -> Outcome {
-        let options = self.distribution.options(tool)?;
-        let patient = Patient::new(tool, tool.bucket(self.location.as_ref())?, options)?;
-        let mut findings = examine(tool, &patient);
-        findings.push(patient.clean());
+        let findings = match self.patient(tool) {
+            Ok(patient) => {
+                let mut findings = vec![configured()];
+                findings.extend(examine(tool, &patient));
+                findings.push(patient.clean());
+                findings
+            }
+            Err(failure) if failure.exit() == Exit::Usage => misconfigured(&failure),
+            Err(failure) => return Err(failure),
+        };
         tool.check_interrupted()?;
         report::print(tool, &findings)?;
         let faults = findings.iter().filter(|finding| finding.is_fault()).count();
@@ -177,6 +183,33 @@ impl Doctor {
         }
         Err(Failure::new(Exit::CheckFailed, format!("{faults} of the checks failed")))
     }
+
+    fn patient<'a>(&self, tool: &'a Tool) -> Outcome<Patient<'a>> {
+        let options = self.distribution.options(tool)?;
+        Ok(Patient::new(tool, tool.bucket(self.location.as_ref())?, options))
+    }
+}
+
+/// The check of the configuration, which comes before all others.
+const CONFIGURATION: &str = "configuration";
+
+fn configured() -> Finding {
+    let verdict = Verdict::passed("the options are valid");
+    Finding { name: CONFIGURATION, action: None, verdict }
+}
+
+/// Returns the findings for a configuration that cannot be used: no request can be made with it.
+fn misconfigured(failure: &Failure) -> Vec<Finding> {
+    let (found, remedy) = failure.parts();
+    let remedy = remedy.unwrap_or("correct what is named there");
+    let fault = Verdict::fault(found, remedy);
+    let mut findings = vec![Finding { name: CONFIGURATION, action: None, verdict: fault }];
+    findings.extend(CHECKS.iter().map(|check| Finding {
+        name: check.name,
+        action: check.action,
+        verdict: Verdict::NotReached(CONFIGURATION),
+    }));
+    findings
 }
 
 /// Runs the checks in their order, each unless one that it needs has failed.
@@ -186,23 +219,21 @@ fn examine(tool: &Tool, patient: &Patient<'_>) -> Vec<Finding> {
         if tool.cancel.is_cancelled() {
             break;
         }
-        let unmet = |needed: &&&str| {
-            findings.iter().any(|finding| finding.name == **needed && !finding.lets_others_run())
-        };
-        let verdict = match check.needs.iter().find(unmet) {
-            Some(needed) => Verdict::NotReached(root_of(&findings, needed)),
-            None => (check.run)(patient),
-        };
+        let obstacle = check.needs.iter().find_map(|needed| obstacle(&findings, needed));
+        let verdict = obstacle.unwrap_or_else(|| (check.run)(patient));
         findings.push(Finding { name: check.name, action: check.action, verdict });
     }
     findings
 }
 
-/// Returns the check that is to blame: the failed one, and not one that was itself not reached.
-fn root_of(findings: &[Finding], name: &'static str) -> &'static str {
-    match findings.iter().find(|finding| finding.name == name).map(|finding| &finding.verdict) {
-        Some(Verdict::NotReached(root)) => root,
-        _ => name,
+/// Returns why a check that needs the named one cannot run: the failed check is to blame, and not one that was itself not
+/// reached.
+fn obstacle(findings: &[Finding], needed: &'static str) -> Option<Verdict> {
+    match &findings.iter().find(|finding| finding.name == needed)?.verdict {
+        Verdict::Passed(_) | Verdict::Notice(_) => None,
+        Verdict::Fault(_) => Some(Verdict::NotReached(needed)),
+        Verdict::NotReached(root) => Some(Verdict::NotReached(root)),
+        Verdict::NotUsed(why) => Some(Verdict::NotUsed(why)),
     }
 }
 

@@ -1,7 +1,6 @@
 //! The storage that is examined, and what the checks leave for each other.
 use super::finding::{Finding, Verdict, what};
 use crate::arn::Arns;
-use crate::failure::Outcome;
 use crate::tool::{Bucket, Tool};
 use s3driver::client::{ListObjects, UploadRef, UploadedPart};
 use s3driver::clock::{Clock as _, SystemClock};
@@ -33,17 +32,13 @@ pub(super) struct Upload {
 }
 
 impl<'a> Patient<'a> {
-    pub(super) fn new(
-        tool: &'a Tool,
-        bucket: Bucket,
-        distribution: Vec<(String, String)>,
-    ) -> Outcome<Self> {
+    pub(super) fn new(tool: &'a Tool, bucket: Bucket, distribution: Vec<(String, String)>) -> Self {
         let name = format!("s3driver-doctor-{:016x}/", SystemClock.random());
         let root = &bucket.parameters.root_directory;
         let directory = if root.is_empty() { name } else { format!("{root}/{name}") };
         let request = ListObjects::prefix(&*directory).max_keys(1);
         let first = bucket.client.list_objects(&bucket.name, &request, None).map(drop);
-        Ok(Self { tool, bucket, directory, distribution, first, upload: RefCell::default() })
+        Self { tool, bucket, directory, distribution, first, upload: RefCell::default() }
     }
 
     pub(super) fn key(&self, name: &str) -> String {
