@@ -173,7 +173,7 @@ pub(super) fn content_verified(meta: &ObjectMeta, file: &File) -> Result<Verifie
     if meta.crc64nvme.is_some() {
         read_back(file, meta.size, &mut |block| crc.update(block))?;
     }
-    verify(meta, &[0..meta.size], &[crc.finalize()], file)
+    verify(meta, std::slice::from_ref(&(0..meta.size)), &[crc.finalize()], file)
 }
 
 fn md5_of(file: &File, size: u64) -> Result<[u8; 16]> {

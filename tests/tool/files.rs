@@ -59,6 +59,54 @@ checks! {
         rig.fails(3, &["cp", &rig.url("none"), back.to_str().unwrap()]);
         rig.fails(3, &["cp", rig.path("none").to_str().unwrap(), &rig.url("x")]);
     }
+
+    fn mv_removes_its_source_when_the_copy_is_complete(target) {
+        let rig = Rig::new(target, "mv");
+        let content = bytes_at(8, 0, LARGE);
+        let file = rig.file("x", &content);
+        rig.ok(&["mv", &file, &rig.url("a/x")]);
+        assert_eq!((rig.files(), rig.names()), (vec![], vec!["a/x".to_owned()]));
+        rig.ok(&["mv", &rig.url("a/x"), &rig.url("b")]);
+        assert_eq!(rig.names(), ["b"]);
+        rig.ok(&["mv", &rig.url("b"), &file]);
+        assert_eq!(rig.names(), [""; 0]);
+        assert_eq!(fs::read(&file).unwrap(), content);
+        for name in ["t/1", "t/2/3", "tt"] {
+            rig.put(name, name.as_bytes());
+        }
+        rig.ok(&["mv", "-r", &rig.url("t"), &rig.url("u/")]);
+        assert_eq!(rig.names(), ["tt", "u/1", "u/2/3"]);
+        rig.fails(3, &["mv", &rig.url("t"), &rig.url("v")]);
+    }
+
+    fn sync_copies_what_differs_and_removes_only_when_asked(target) {
+        let rig = Rig::new(target, "sync");
+        for name in ["s/1", "s/2/3", "s/4"] {
+            rig.file(name, &bytes_at(1, 0, 100));
+        }
+        let folder = text(&rig.path("s"));
+        let copied = |lines: Vec<serde_json::Value>| lines.len();
+        assert_eq!(copied(rig.json(&["sync", &folder, &rig.url("t")])), 3);
+        assert_eq!(copied(rig.json(&["sync", &folder, &rig.url("t")])), 0);
+        rig.file("s/1", &bytes_at(2, 0, 101));
+        fs::remove_file(rig.path("s/4")).unwrap();
+        let planned = rig.json(&["sync", &folder, &rig.url("t"), "--delete", "--dry-run"]);
+        let actions: Vec<_> = planned.iter().map(|line| line["action"].clone()).collect();
+        assert_eq!(actions, ["would copy", "would remove"]);
+        assert_eq!(copied(rig.json(&["sync", &folder, &rig.url("t")])), 1);
+        assert_eq!(rig.names(), ["t/1", "t/2/3", "t/4"]);
+        rig.ok(&["sync", &folder, &rig.url("t"), "--delete"]);
+        assert_eq!(rig.names(), ["t/1", "t/2/3"]);
+        assert_eq!(rig.get("t/1"), bytes_at(2, 0, 101));
+
+        rig.ok(&["sync", &rig.url("t"), &rig.url("u")]);
+        let back = text(&rig.path("back"));
+        assert_eq!(copied(rig.json(&["sync", &rig.url("u"), &back])), 2);
+        assert_eq!(copied(rig.json(&["sync", &rig.url("u"), &back])), 0);
+        assert_eq!(rig.files(), ["back/1", "back/2/3", "s/1", "s/2/3"]);
+        rig.fails(3, &["sync", &rig.url("none"), &back]);
+        rig.fails(2, &["sync", &folder, &back]);
+    }
 }
 
 #[test]

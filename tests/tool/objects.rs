@@ -105,4 +105,19 @@ checks! {
         rig.ok(&["uploads", "abort", &rig.url("ab"), "--older-than", "0s"]);
         assert_eq!(rig.uploads(), 0);
     }
+
+    fn du_adds_up_directories(target) {
+        let rig = Rig::new(target, "du");
+        for (name, size) in [("d/a/1", 10), ("d/a/b/2", 20), ("d/c", 5), ("dd", 100)] {
+            rig.put(name, &bytes_at(1, 0, size));
+        }
+        let lines = rig.json(&["du", &rig.url("d")]);
+        assert_eq!(lines, [
+            json!({ "prefix": rig.key("d/a/"), "bytes": 30, "objects": 2 }),
+            json!({ "prefix": rig.key("d"), "bytes": 35, "objects": 3 }),
+        ]);
+        let sum = rig.ok(&["du", "-s", &rig.url("d/")]);
+        assert_eq!(sum.split_whitespace().take(2).collect::<Vec<_>>(), ["35", "3"]);
+        rig.fails(3, &["du", &rig.url("none")]);
+    }
 }

@@ -68,3 +68,24 @@ fn completions_help_and_version_are_printed() {
     assert!(help.contains("Exit codes:") && help.contains("  130  interrupted"), "{help}");
     assert!(rig.ok(&["--version"]).starts_with("s3driver 0."));
 }
+
+#[test]
+fn explain_names_the_step_that_differs() {
+    let target = Target::all().remove(0);
+    let rig = Rig::new(&target, "explain");
+    let url = "https://bucket.s3.eu-west-1.amazonaws.com/key";
+    let shown = rig.ok(&["explain", "GET", url, "-H", "range: bytes=0-9"]);
+    assert!(shown.starts_with("Task 1: canonical request\n"), "{shown}");
+    assert!(shown.contains("/eu-west-1/s3/aws4_request"), "{shown}");
+    assert!(!shown.contains(&target.secret_key), "{shown}");
+
+    let document = "<Error><Code>SignatureDoesNotMatch</Code><Message>No match.</Message>\
+        <StringToSign>AWS4-HMAC-SHA256\n20130524T000000Z\n20130524/eu-west-1/s3/aws4_request\n0123</StringToSign></Error>";
+    let file = rig.file("error.xml", document.as_bytes());
+    let shown = rig.json(&["explain", "GET", url, "--error", &file]).remove(0);
+    assert_eq!(shown["cause"], "CanonicalRequestDiffers");
+    assert_eq!(shown["server"], "SignatureDoesNotMatch No match.");
+    rig.fails(2, &["explain", "GET", "no URL"]);
+    let text = rig.file("text", b"not XML");
+    rig.fails(2, &["explain", "GET", url, "--error", &text]);
+}

@@ -108,20 +108,14 @@ fn document(bucket: &Bucket, actions: &BTreeSet<Action>) -> Value {
         let chosen = actions.iter().filter(|action| action.is_of_bucket() == of_bucket);
         chosen.map(|action| format!("s3:{action:?}")).collect()
     };
-    let mut listing = json!({
+    // Without a condition on the prefix: S3 reports that an object does not exist only to those who may list the bucket,
+    // and a condition on the prefix never holds for a request that has none.
+    let listing = json!({
         "Sid": "Bucket",
         "Effect": "Allow",
         "Action": names(true),
         "Resource": arns.bucket(),
     });
-    // Every listing of the driver has a prefix below the root directory.
-    let root = &bucket.parameters.root_directory;
-    if !root.is_empty()
-        && let Some(members) = listing.as_object_mut()
-    {
-        let prefix = json!({ "StringLike": { "s3:prefix": format!("{root}/*") } });
-        members.insert("Condition".to_owned(), prefix);
-    }
     let objects = json!({
         "Sid": "Objects",
         "Effect": "Allow",

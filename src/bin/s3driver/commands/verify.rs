@@ -82,6 +82,10 @@ impl Verify {
         }
         let report = report.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
         let Report { blobs, bytes, damaged } = report;
+        if blobs == 0 {
+            let text = format!("no blob is stored at {BLOBS} below the root directory");
+            return Err(Failure::new(Exit::NotFound, text));
+        }
         tool.output.print(
             || {
                 format!(
@@ -107,13 +111,7 @@ fn find_blobs(driver: &S3Driver, paths: &SyncSender<String>) -> Outcome {
         let sent = paths.send(file.path.clone());
         Ok(if sent.is_ok() { WalkStep::Continue } else { WalkStep::Stop })
     });
-    match walked {
-        Err(error) if error.kind() == ErrorKind::PathNotFound => Err(Failure::new(
-            Exit::NotFound,
-            format!("there is no registry below the root directory: {BLOBS} does not exist"),
-        )),
-        walked => Ok(walked?),
-    }
+    walked.map_err(Failure::from)
 }
 
 /// Reads a blob. Returns its size, and what is wrong with it.
