@@ -285,7 +285,7 @@ mod urls {
             ("/a", "has no scheme"),
             ("ftp://h/a", "a scheme other than"),
             ("https:///a", "has no host"),
-            ("https://u:p@h/a", "holds a user name"),
+            ("https://u:p@h/a", "contains a user name"),
             ("https://h/a#b", "has a fragment"),
             ("https://h/a b", "must be percent-encoded"),
             ("https://h/é", "must be percent-encoded"),

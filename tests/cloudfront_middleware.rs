@@ -656,7 +656,7 @@ mod configuration {
             (vec![("baseurl", "https://")], "invalid baseurl: it has no host"),
             (
                 vec![("baseurl", "https://u:p@h/")],
-                "invalid baseurl: it holds a user name, which is allowed for a proxy only",
+                "invalid baseurl: it contains a user name, which is allowed only for a proxy",
             ),
             (
                 vec![("baseurl", "https://h/?a=b")],
@@ -668,12 +668,12 @@ mod configuration {
             ),
             (
                 vec![("baseurl", "https://h/a b")],
-                "invalid baseurl: it holds a character that must be percent-encoded",
+                "invalid baseurl: it contains a character that must be percent-encoded",
             ),
             (vec![("baseurl", "https://h/../a")], "invalid baseurl: it has a component . or .."),
             (
                 vec![("baseurl", "https://h/*")],
-                "invalid baseurl: it holds a *, which CloudFront takes for a wildcard",
+                "invalid baseurl: it contains a *, which CloudFront treats as a wildcard",
             ),
             (vec![("privatekey", "/does/not/exist.pem")], "failed to read privatekey file"),
             (
@@ -684,15 +684,12 @@ mod configuration {
                 vec![("keypairid", "K 1")],
                 "the key pair id must consist of letters and digits, like K2JCJMDEHXQW5F",
             ),
-            (
-                vec![("duration", "soon")],
-                "invalid duration: no number where one must be in \"soon\"",
-            ),
-            (vec![("duration", "-1h")], "invalid duration: a sign in \"-1h\""),
+            (vec![("duration", "soon")], "invalid duration: \"soon\" lacks a number"),
+            (vec![("duration", "-1h")], "invalid duration: \"-1h\" has a sign"),
             (vec![("duration", "0")], "invalid duration: it must be more than zero"),
             (
                 vec![("duration", "99999999999999h")],
-                "invalid duration: too large a number in \"99999999999999h\"",
+                "invalid duration: \"99999999999999h\" contains a number that is too large",
             ),
             (
                 vec![("hashalgorithm", "md5")],
@@ -709,13 +706,10 @@ mod configuration {
             ),
             (
                 vec![("updatefrequency", "often")],
-                "invalid updatefrequency: no number where one must be in \"often\"",
+                "invalid updatefrequency: \"often\" lacks a number",
             ),
             (vec![("updatefrequency", "0s")], "invalid updatefrequency: it must be more than zero"),
-            (
-                vec![("updatefrenquency", "x")],
-                "invalid updatefrequency: no number where one must be in \"x\"",
-            ),
+            (vec![("updatefrenquency", "x")], "invalid updatefrequency: \"x\" lacks a number"),
             (
                 vec![("iprangesurl", "file:///etc/passwd")],
                 "invalid iprangesurl: it has a scheme other than http and https",

@@ -74,10 +74,10 @@ fn tell(name: &str, report: &Report) {
     for (case, reason) in report.skipped() {
         println!("skipped | {name} | {} | {reason} |", case.name());
     }
-    let took: Duration = report.tried().iter().map(|tried| tried.took).sum();
+    let took: Duration = report.results().iter().map(|result| result.took).sum();
     println!("{name}: {report}\n{name}: {took:?}");
-    for tried in report.tried().iter().filter(|tried| tried.took > Duration::from_secs(1)) {
-        println!("{name}: {} took {:?}", tried.case.name(), tried.took);
+    for result in report.results().iter().filter(|result| result.took > Duration::from_secs(1)) {
+        println!("{name}: {} took {:?}", result.case.name(), result.took);
     }
 }
 
@@ -105,8 +105,8 @@ fn conforms(target: &Target, proxy: Option<&str>) -> bool {
         _ => "GET",
     };
     let mut options =
-        options(target.server).rooted(|root| Ok(Box::new(open(target, root, proxy)?)));
-    options = options.foreign(|key, content| {
+        options(target.server).open_at_root(|root| Ok(Box::new(open(target, root, proxy)?)));
+    options = options.foreign_keys(|key, content| {
         let key = format!("{root}/{key}");
         match content {
             Some(content) => {

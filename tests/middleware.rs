@@ -231,7 +231,7 @@ mod rewrite {
             ),
             (
                 ("host", "u@h"),
-                "host \"(not shown)\" holds a user name, which is allowed for a proxy only",
+                "host \"(not shown)\" contains a user name, which is allowed only for a proxy",
             ),
             (
                 ("host", "h/path"),

@@ -93,7 +93,7 @@ checks! {
             ("embedded" | "seaweedfs", SignatureVersion::V2) => accepted(&error, 1),
             _ => {
                 accepted(&error, 2);
-                assert!(error.to_string().contains("before: 403 RequestTimeTooSkewed"), "{error}");
+                assert!(error.to_string().contains("earlier attempts: 403 RequestTimeTooSkewed"), "{error}");
             }
         }
     }

@@ -215,7 +215,7 @@ impl Client {
                 let way =
                     Way { endpoint, located: &attempts.located, region: &attempts.region, proxy };
                 let error =
-                    transport_error(failure, Some(way)).without(&secrets_of(lease, None, proxy));
+                    transport_error(failure, Some(way)).redacted(&secrets_of(lease, None, proxy));
                 return Err((error, outcome));
             }
         };
@@ -224,7 +224,7 @@ impl Client {
         let deadline = deadline.or_else(|| inner.config.clock.instant().checked_add(limit));
         if is_success(response.status) {
             return accept(response, deadline).map_err(|error| {
-                let error = error.without(&secrets_of(lease, signing.signature(), proxy));
+                let error = error.redacted(&secrets_of(lease, signing.signature(), proxy));
                 attempts.unsettled |= may_retry(&error) || error.kind() == ErrorKind::Cancelled;
                 (error, Outcome::Unanswered)
             });
@@ -233,7 +233,7 @@ impl Client {
         attempts.unsettled |= response.status >= 500;
         let sent = Sent { call, located: &attempts.located, signing: &signing, now: inner.now() };
         let mut failed = Failed::read(response, &sent, deadline);
-        failed.error = failed.error.without(&secrets_of(lease, signing.signature(), proxy));
+        failed.error = failed.error.redacted(&secrets_of(lease, signing.signature(), proxy));
         if failed.lacks_reason(call) && !std::mem::replace(&mut attempts.inquired, true) {
             failed = self.inquire(failed, attempts.target(), lease, deadline);
         }
@@ -306,7 +306,9 @@ impl Client {
     /// Takes the secrets out of an error that was made of a response after its attempt had succeeded.
     pub(super) fn without_secrets(&self, error: Error) -> Error {
         match self.lease() {
-            Ok(lease) => error.without(&secrets_of(&lease, None, self.inner.config.proxy.as_ref())),
+            Ok(lease) => {
+                error.redacted(&secrets_of(&lease, None, self.inner.config.proxy.as_ref()))
+            }
             Err(_) => error,
         }
     }

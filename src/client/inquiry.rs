@@ -44,7 +44,7 @@ impl Client {
         let sent =
             Sent { call: &call, located: target.located, signing: &signing, now: self.inner.now() };
         let mut found = Failed::read(response, &sent, deadline);
-        found.error = found.error.without(&secrets_of(
+        found.error = found.error.redacted(&secrets_of(
             lease,
             signing.signature(),
             self.inner.config.proxy.as_ref(),

@@ -245,7 +245,7 @@ pub(super) fn kind_of_response(status: u16, code: &str) -> ErrorKind {
 /// Whether a request that failed with `error` may be sent again, when it does the same thing twice as once.
 pub(super) fn may_retry(error: &Error) -> bool {
     match error.kind() {
-        _ if error.is_lasting() => false,
+        _ if error.is_permanent() => false,
         ErrorKind::Throttled | ErrorKind::Server => true,
         ErrorKind::Connect | ErrorKind::Timeout | ErrorKind::Interrupted | ErrorKind::Protocol => {
             true

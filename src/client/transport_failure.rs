@@ -26,10 +26,10 @@ pub(super) fn transport_error(failure: TransportError, way: Option<Way<'_>>) -> 
         Some(way) => format!("{}: {failure}", name(way, &failure)),
         None => failure.to_string(),
     };
-    let lasting = failure.is_lasting();
+    let permanent = failure.is_permanent();
     let kind = match &failure.failure {
         Failure::Connect(_) => ErrorKind::Connect,
-        Failure::Tls(..) if lasting => ErrorKind::Tls,
+        Failure::Tls(..) if permanent => ErrorKind::Tls,
         Failure::Tls(..) => ErrorKind::Connect,
         Failure::Timeout => ErrorKind::Timeout,
         Failure::Io(_) => ErrorKind::Interrupted,
@@ -46,7 +46,7 @@ pub(super) fn transport_error(failure: TransportError, way: Option<Way<'_>>) -> 
         _ => (None, false),
     };
     let error = Error::new(kind, text).with_source(failure);
-    let error = if lasting || misspelt { error.with_lasting() } else { error };
+    let error = if permanent || misspelt { error.into_permanent() } else { error };
     match hint {
         Some(hint) => error.with_hint(hint),
         None => error,

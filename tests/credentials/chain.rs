@@ -127,7 +127,10 @@ fn a_source_that_is_set_up_and_fails_ends_the_search() {
 fn half_a_key_pair_in_the_environment_is_said() {
     let context = context(&[("AWS_ACCESS_KEY_ID", "A")]);
     let error = Cache::new(Chain::new(&context), &context).credentials().unwrap_err().to_string();
-    assert!(error.contains("AWS_ACCESS_KEY_ID is set but AWS_SECRET_ACCESS_KEY is not"), "{error}");
+    assert!(
+        error.contains("AWS_ACCESS_KEY_ID is set, but AWS_SECRET_ACCESS_KEY is not"),
+        "{error}"
+    );
 }
 
 #[test]

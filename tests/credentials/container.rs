@@ -94,7 +94,7 @@ fn container_redirect_is_not_followed() {
 fn container_errors_are_told_and_passing_ones_retried() {
     let server =
         Server::start(|_| reply(403, r#"{"code":"AccessDenied","message":"not this task"}"#));
-    assert!(failed(&source(&server, &[])).ends_with("answered 403 (AccessDenied: not this task)"));
+    assert!(failed(&source(&server, &[])).ends_with("returned 403 (AccessDenied: not this task)"));
     assert_eq!(server.log().len(), 1);
 
     let count = Mutex::new(0);
@@ -110,7 +110,7 @@ fn container_errors_are_told_and_passing_ones_retried() {
     source(&server, &[]).fetch().unwrap();
 
     let server = Server::start(|_| reply(503, "busy"));
-    assert!(failed(&source(&server, &[])).ends_with("answered 503"));
+    assert!(failed(&source(&server, &[])).ends_with("returned 503"));
     assert_eq!(server.log().len(), 4);
 }
 

@@ -284,5 +284,5 @@ fn sso_logins_are_exchanged_for_keys() {
         "{reason}"
     );
     home.write(cache, &login("login", -1));
-    assert!(failed(&source).contains("the login has ended"));
+    assert!(failed(&source).contains("the login has expired"));
 }

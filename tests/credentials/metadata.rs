@@ -179,7 +179,7 @@ fn v1_status_403_is_refused_and_the_chain_goes_on() {
     };
     let server = refusing().start();
     let reason = not_configured(&source(&server));
-    assert!(reason.contains("refuses metadata (403)"), "{reason}");
+    assert!(reason.contains("refuses access to metadata (403)"), "{reason}");
 
     let chain =
         Chain::of(vec![Box::new(source(&refusing().start())), Box::new(Static::anonymous())]);

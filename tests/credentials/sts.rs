@@ -110,7 +110,7 @@ fn sts_expired_token_exception_reads_the_file_again_then_surfaces() {
     let pod = Pod::at(&server);
     let reason = failed(&WebIdentity::new(&pod.context));
     assert!(
-        reason.contains("ExpiredTokenException: told by STS") && reason.contains("still holds"),
+        reason.contains("ExpiredTokenException: told by STS") && reason.contains("still contains"),
         "{reason}"
     );
     assert!(!reason.contains("one+"), "{reason}");
@@ -194,7 +194,7 @@ fn a_region_that_is_no_region_names_no_host() {
         ("AWS_ROLE_ARN", ARN),
         ("AWS_REGION", "example.com/"),
     ]);
-    assert!(failed(&WebIdentity::new(&context)).contains("is not a region's name"));
+    assert!(failed(&WebIdentity::new(&context)).contains("is not the name of a region"));
 }
 
 #[test]

@@ -228,7 +228,7 @@ fn what_cannot_be_used_is_refused_by_its_place() {
         ),
         (
             with("maintenance", json!({ "uploadpurging": { "age": "7d" } })),
-            "storage.maintenance.uploadpurging.age must be a duration such as 168h: a unit other than ns, us, ms, s, m, h in \"7d\"",
+            "storage.maintenance.uploadpurging.age must be a duration such as 168h: \"7d\" has a unit other than ns, us, ms, s, m and h",
         ),
         (
             with("maintenance", json!({ "uploadpurging": { "interval": 0 } })),

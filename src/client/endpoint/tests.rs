@@ -363,7 +363,7 @@ fn what_is_no_endpoint_is_refused() {
         ("http://s.example/a//b", base),
         ("http://s.example/a/../b", base),
         ("http://s.example/a%2fb", base),
-        ("http://s.example/a b", "it holds a character that must be percent-encoded"),
+        ("http://s.example/a b", "it contains a character that must be percent-encoded"),
     ] {
         let error = message(Endpoint::custom(url, None, Scheme::Http));
         assert!(
@@ -374,7 +374,7 @@ fn what_is_no_endpoint_is_refused() {
     let error = message(Endpoint::custom("http://key:hunter2@s.example", None, Scheme::Http));
     assert_eq!(
         error,
-        "unable to parse regionendpoint: (not shown): it holds a user name, which is allowed for a proxy only"
+        "unable to parse regionendpoint: (not shown): it contains a user name, which is allowed only for a proxy"
     );
     let error = message(Endpoint::custom("http://key:hunter2@s.example?x", None, Scheme::Http));
     assert!(!error.contains("hunter2"), "{error}");
@@ -402,7 +402,7 @@ fn a_redirect_endpoint_is_scheme_host_and_port() {
         ),
         (
             "https://a:b@cdn.example",
-            "unable to parse redirectendpoint: (not shown): it holds a user name, which is allowed for a proxy only",
+            "unable to parse redirectendpoint: (not shown): it contains a user name, which is allowed only for a proxy",
         ),
         (
             "https://cdn.example#x",

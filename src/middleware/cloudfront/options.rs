@@ -320,7 +320,7 @@ fn parse_base_url(text: &str) -> Result<Url, String> {
         return Err("it has a component . or ..".to_owned());
     }
     if url.path.contains('*') {
-        return Err("it holds a *, which CloudFront takes for a wildcard".to_owned());
+        return Err("it contains a *, which CloudFront treats as a wildcard".to_owned());
     }
     if !url.path.ends_with('/') {
         url.path.push('/');
