@@ -660,7 +660,7 @@ mod configuration {
             ),
             (
                 vec![("baseurl", "https://h/?a=b")],
-                "invalid baseurl: it has a query, which would belong to no object",
+                "invalid baseurl: it has a query, which would not belong to any object",
             ),
             (
                 vec![("baseurl", "https://h/#a")],

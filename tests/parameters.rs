@@ -275,7 +275,7 @@ fn integers_are_whole_and_in_range() {
         assert_eq!(
             refusal(&[(name, "010485760")]),
             format!(
-                "{name} parameter must be an integer, 010485760 invalid: a leading zero can mean octal; write 0o for octal, or no zero"
+                "{name} parameter must be an integer, 010485760 invalid: a leading zero can mean octal: write 0o for octal, or remove the zero"
             )
         );
         for text in ["-5242880", "18446744073709551616", "99999999999999999999999999"] {
@@ -486,15 +486,15 @@ fn version_2_is_refused_where_it_never_was() {
 fn options_that_contradict_each_other_are_refused() {
     let endpoint = ("regionendpoint", "http://minio:9000");
     for (more, expected) in [
+        (vec![("accesskey", "AKID")], "accesskey is given without secretkey: set both, or neither"),
+        (vec![("secretkey", "s")], "secretkey is given without accesskey: set both, or neither"),
         (
-            vec![("accesskey", "AKID")],
-            "accesskey is given without secretkey: give both, or neither",
+            vec![("sessiontoken", "t")],
+            "sessiontoken is given without accesskey and secretkey: set all three, or none",
         ),
-        (vec![("secretkey", "s")], "secretkey is given without accesskey: give both, or neither"),
-        (vec![("sessiontoken", "t")], "sessiontoken is given without accesskey and secretkey"),
         (
             vec![("sessiontoken", "t"), ("accesskey", "a")],
-            "accesskey is given without secretkey: give both, or neither",
+            "accesskey is given without secretkey: set both, or neither",
         ),
         (
             vec![("keyid", "k")],
@@ -506,11 +506,11 @@ fn options_that_contradict_each_other_are_refused() {
         ),
         (
             vec![("skipverify", "true"), ("cacert", "ca.pem")],
-            "cacert cannot be used with skipverify true: no certificate would be checked",
+            "cacert cannot be used with skipverify true: no certificate would be verified",
         ),
         (
             vec![("v4auth", "false"), ("payload", "signed")],
-            "payload signed cannot be used with v4auth false: version 2 signs no bodies",
+            "payload signed cannot be used with v4auth false: version 2 does not sign bodies",
         ),
         (
             vec![("usefipsendpoint", "true"), ("accelerate", "true")],
@@ -684,7 +684,7 @@ fn names_of_other_registries_that_cannot_be_obeyed_point_to_the_option() {
     for (more, expected) in [
         (
             vec![("maxrequestspersecond", "350")],
-            "the maxrequestspersecond parameter has no equivalent in this driver; remove it, or bound the requests in \
+            "the maxrequestspersecond parameter has no equivalent in this driver; remove it, or limit the requests in \
              flight with maxrequests",
         ),
         (
@@ -864,13 +864,13 @@ fn the_builder_reaches_every_option() {
         .encryption(Encryption::Kms { key_id: String::new() });
     assert_eq!(
         kms.build().unwrap_err().message(),
-        "keyid is empty: encryption with KMS needs a key's id"
+        "keyid is empty: encryption with KMS needs the id of a key"
     );
     let half =
         Parameters::builder("one").region("us-east-1").credentials(&Credentials::new("AKID", ""));
     assert_eq!(
         half.build().unwrap_err().message(),
-        "accesskey is given without secretkey: give both, or neither"
+        "accesskey is given without secretkey: set both, or neither"
     );
     assert_eq!(
         Parameters::builder("").region("us-east-1").build().unwrap_err().to_string(),

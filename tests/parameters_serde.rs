@@ -63,7 +63,7 @@ fn other_types_are_refused_by_name() {
     for (more, expected) in [
         (
             json!({ "chunksize": 1e7 }),
-            "chunksize parameter must be an integer, a floating-point number is invalid",
+            "chunksize parameter must be an integer, not a floating-point number",
         ),
         (
             json!({ "chunksize": -1 }),

@@ -175,10 +175,7 @@ fn p03_swapped_keys_are_recognized() {
         };
         given(id, key).unwrap();
         let error = given(key, id).map(drop).unwrap_err();
-        assert_eq!(
-            error.message(),
-            "accesskey and secretkey are swapped: each holds what looks like the other one"
-        );
+        assert_eq!(error.message(), "accesskey and secretkey are swapped: exchange their values");
     }
     let shared = Credentials::new(secret, "AKIAQ3EGVZ7PLANTED42");
     assert_hidden(&format!("{shared:?}"), secret, "Debug of swapped credentials");

@@ -179,7 +179,7 @@ fn values_may_be_text_of_any_case() {
 fn what_cannot_be_used_is_refused_by_its_place() {
     let s3 = json!({ "region": "us-east-1", "bucket": "images" });
     for (config, expected) in [
-        (json!({}), "the configuration has no section storage"),
+        (json!({}), "the configuration does not have a section storage"),
         (json!("hunter2"), "a registry's configuration must be a map, not text"),
         (
             json!({ "storage": null }),
@@ -244,11 +244,11 @@ fn what_cannot_be_used_is_refused_by_its_place() {
         ),
         (
             with("cache", json!({ "blobdescriptorsize": -1 })),
-            "storage.cache.blobdescriptorsize must be a whole number from 0 on",
+            "storage.cache.blobdescriptorsize must be a whole number, 0 or more",
         ),
         (
             with("tag", json!({ "concurrencylimit": "many" })),
-            "storage.tag.concurrencylimit must be a whole number from 0 on",
+            "storage.tag.concurrencylimit must be a whole number, 0 or more",
         ),
         (
             with("deletes", json!({})),

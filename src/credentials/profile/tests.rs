@@ -117,7 +117,7 @@ fn profiles_that_lead_nowhere() {
         ),
         (
             "[profile a]\nrole_arn=R\nsource_profile=b\ncredential_source=Environment",
-            "profile `a`: source_profile and credential_source exclude each other",
+            "profile `a`: source_profile and credential_source exclude each other: remove one of them",
         ),
         (
             "[profile a]\nrole_arn=R\nsource_profile=b",
