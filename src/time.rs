@@ -2,9 +2,10 @@
 //!
 //! There are four formats: `x-amz-date` and the credential scope (ISO 8601 basic format), HTTP
 //! dates in headers (RFC 9110 section 5.6.7) and RFC 3339 in documents. Dates are those of the
-//! proleptic Gregorian calendar, computed in this module because signing must not depend on any of
-//! the network's dependencies.
+//! proleptic Gregorian calendar. `httpdate` reads and writes HTTP dates; this module handles the
+//! other formats.
 use std::fmt::Write as _;
+use std::ops::Range;
 use std::time::{Duration, SystemTime};
 
 /// A point in time in UTC, as seconds and nanoseconds since 1970-01-01T00:00:00Z. The type never
@@ -45,18 +46,16 @@ impl Timestamp {
 
     /// Formats an HTTP date (RFC 9110 section 5.6.7): `Fri, 24 May 2013 00:00:00 GMT`.
     pub fn http_date(self) -> String {
-        let c = self.civil();
-        let mut out = String::with_capacity(29);
-        out.push_str(c.weekday_name());
-        out.push_str(", ");
-        push_two(&mut out, c.day);
-        out.push(' ');
-        out.push_str(c.month_name());
-        out.push(' ');
-        push_year(&mut out, c.year);
-        out.push(' ');
-        c.push_time(&mut out);
-        out.push_str(" GMT");
+        // The calendar repeats after an era, including the days of the week, so only the year
+        // differs.
+        let within = Self::from_unix(self.seconds.rem_euclid(SECONDS_PER_ERA));
+        let mut out = httpdate::fmt_http_date(within.into());
+        let year = self.civil().year;
+        if year != within.civil().year {
+            let mut text = String::new();
+            push_year(&mut text, year);
+            out.replace_range(YEAR_OF_FIXDATE, &text);
+        }
         out
     }
 
@@ -66,15 +65,11 @@ impl Timestamp {
         let c = self.civil();
         let mut out = String::with_capacity(24);
         push_year(&mut out, c.year);
-        out.push('-');
-        push_two(&mut out, c.month);
-        out.push('-');
-        push_two(&mut out, c.day);
-        out.push('T');
-        c.push_time(&mut out);
+        let Civil { month, day, hour, minute, second, .. } = c;
+        // Writing to a `String` cannot fail.
+        let _ = write!(out, "-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}");
         let millis = self.nanos / 1_000_000;
         if millis > 0 {
-            // Writing to a `String` cannot fail.
             let _ = write!(out, ".{millis:03}");
         }
         out.push('Z');
@@ -84,12 +79,12 @@ impl Timestamp {
     /// Parses the format of `x-amz-date`: `20130524T000000Z`.
     pub fn parse_amz_date(text: &str) -> Option<Self> {
         let mut s = Scanner(text.as_bytes());
-        let (year, month, day) = (s.digits(4)?, s.digits(2)?, s.digits(2)?);
+        let date = (s.digits(4)?, s.digits(2)?, s.digits(2)?);
         s.one_of(b"T")?;
-        let (hour, minute, second) = (s.digits(2)?, s.digits(2)?, s.digits(2)?);
+        let time = (s.digits(2)?, s.digits(2)?, s.digits(2)?);
         s.one_of(b"Z")?;
         s.end()?;
-        from_parts(year, month, day, hour, minute, second)
+        from_parts(date, time)
     }
 
     /// Parses RFC 3339 and ISO 8601 in the variants that S3 servers write: `2013-05-24T00:00:00Z`,
@@ -103,58 +98,27 @@ impl Timestamp {
         s.one_of(b"-")?;
         let day = s.digits(2)?;
         s.one_of(b"Tt ")?;
-        let (hour, minute, second) = s.time()?;
+        let time = s.time()?;
         let nanos = s.fraction()?;
         let offset = s.offset()?;
         s.end()?;
-        let local = from_parts(year, month, day, hour, minute, second)?;
+        let local = from_parts((year, month, day), time)?;
         Some(Self { seconds: local.seconds - offset, nanos })
     }
 
     /// Parses the three formats of an HTTP date (RFC 9110 section 5.6.7): `Sun, 06 Nov 1994
     /// 08:49:37 GMT`, `Sunday, 06-Nov-94 08:49:37 GMT` and `Sun Nov  6 08:49:37 1994`. The zone may
     /// also be `UTC` or `+0000`, which S3's own examples use. Two-digit years lie between 1970 and
-    /// 2069. The name of the day must be valid, but is not compared with the date.
+    /// 2069. The name of the day must be valid, but is not compared with the date. A leap second is
+    /// read as the second before it.
     pub fn parse_http_date(text: &str) -> Option<Self> {
-        let mut s = Scanner(text.as_bytes());
-        let long = WEEKDAYS_LONG.iter().any(|name| s.literal(name));
-        if !long && !WEEKDAYS.iter().any(|name| s.literal(name)) {
+        if text.trim() != text || text.len() > MAX_HTTP_DATE {
             return None;
         }
-        if s.literal(" ") {
-            // asctime: the day is padded with a space, and the year comes last.
-            let month = s.month()?;
-            s.one_of(b" ")?;
-            let day = if s.literal(" ") { s.digits(1)? } else { s.digits(2)? };
-            s.one_of(b" ")?;
-            let (hour, minute, second) = s.time()?;
-            s.one_of(b" ")?;
-            let year = s.digits(4)?;
-            s.end()?;
-            return from_parts(year, month, day, hour, minute, second);
+        match httpdate::parse_http_date(text) {
+            Ok(time) => Some(time.into()),
+            Err(_) => parse_unusual_http_date(text),
         }
-        s.one_of(b",")?;
-        s.one_of(b" ")?;
-        let day = s.digits(2)?;
-        let separator: &[u8] = if long { b"-" } else { b" " };
-        s.one_of(separator)?;
-        let month = s.month()?;
-        s.one_of(separator)?;
-        let year = match long {
-            false => s.digits(4)?,
-            true => match s.digits(2)? {
-                year @ 70.. => 1900 + year,
-                year => 2000 + year,
-            },
-        };
-        s.one_of(b" ")?;
-        let (hour, minute, second) = s.time()?;
-        s.one_of(b" ")?;
-        if !["GMT", "UTC", "+0000"].iter().any(|zone| s.literal(zone)) {
-            return None;
-        }
-        s.end()?;
-        from_parts(year, month, day, hour, minute, second)
     }
 
     /// Returns the time `by` later, saturating at the last one.
@@ -201,8 +165,6 @@ impl Timestamp {
             hour: second_of_day / 3600,
             minute: second_of_day / 60 % 60,
             second: second_of_day % 60,
-            // 1970-01-01 was a Thursday.
-            weekday: (days + 4).rem_euclid(7),
         }
     }
 }
@@ -248,7 +210,6 @@ struct Civil {
     hour: i64,
     minute: i64,
     second: i64,
-    weekday: i64,
 }
 
 impl Civil {
@@ -256,22 +217,6 @@ impl Civil {
         push_year(out, self.year);
         push_two(out, self.month);
         push_two(out, self.day);
-    }
-
-    fn push_time(&self, out: &mut String) {
-        push_two(out, self.hour);
-        out.push(':');
-        push_two(out, self.minute);
-        out.push(':');
-        push_two(out, self.second);
-    }
-
-    fn weekday_name(&self) -> &'static str {
-        WEEKDAYS[self.weekday as usize % 7]
-    }
-
-    fn month_name(&self) -> &'static str {
-        MONTHS[(self.month - 1) as usize % 12]
     }
 }
 
@@ -290,10 +235,13 @@ fn push_year(out: &mut String, year: i64) {
     }
 }
 
+/// Year, month and day, or hour, minute and second.
+type Triple = (i64, i64, i64);
+
 /// Returns year, month and day of a day counted from the epoch. Years begin in March here, so that
 /// the leap day is the last day of the year and each month's first day is a linear function of the
 /// month's number. An era is the 400 years after which the calendar repeats.
-fn civil_from_days(days: i64) -> (i64, i64, i64) {
+fn civil_from_days(days: i64) -> Triple {
     let days = days + DAYS_TO_EPOCH;
     let era = days.div_euclid(DAYS_PER_ERA);
     let day_of_era = days.rem_euclid(DAYS_PER_ERA);
@@ -307,8 +255,8 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
 }
 
 /// Returns the day counted from the epoch, for a valid date with a four-digit year. This is the
-/// inverse of `civil_from_days`.
-fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+/// inverse of [`civil_from_days`].
+fn days_from_civil((year, month, day): Triple) -> i64 {
     let year = year - i64::from(month <= 2);
     let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
     let march_month = if month > 2 { month - 3 } else { month + 9 };
@@ -317,30 +265,43 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
         - DAYS_TO_EPOCH
 }
 
-fn from_parts(
-    year: i64,
-    month: i64,
-    day: i64,
-    hour: i64,
-    minute: i64,
-    second: i64,
-) -> Option<Timestamp> {
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let last_day = match month {
-        2 if leap => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        1..=12 => 31,
-        _ => return None,
-    };
-    if !(1..=last_day).contains(&day) || hour > 23 || minute > 59 || second > 60 {
+fn from_parts(date: Triple, (hour, minute, second): Triple) -> Option<Timestamp> {
+    let days = days_from_civil(date);
+    if civil_from_days(days) != date || hour > 23 || minute > 59 || second > 60 {
         return None;
     }
-    let seconds = days_from_civil(year, month, day) * SECONDS_PER_DAY
-        + hour * 3600
-        + minute * 60
-        + second.min(59);
+    let seconds = days * SECONDS_PER_DAY + hour * 3600 + minute * 60 + second.min(59);
     Some(Timestamp::from_unix(seconds))
+}
+
+/// Parses dates that servers write and `httpdate` refuses: other names of the zone, a leap second,
+/// the name of another day, and years before 1970 (Go's zero time is in year 1).
+fn parse_unusual_http_date(text: &str) -> Option<Timestamp> {
+    let text = ["UTC", "+0000"]
+        .iter()
+        .find_map(|zone| text.strip_suffix(zone))
+        .map_or_else(|| text.to_owned(), |rest| format!("{rest}GMT"));
+    let mut text = text.replacen(":60 ", ":59 ", 1);
+
+    let mut eras = 0;
+    for at in [YEAR_OF_FIXDATE, YEAR_OF_ASCTIME] {
+        let digits = text.get(at.clone()).filter(|y| y.bytes().all(|b| b.is_ascii_digit()));
+        if let Some(year) = digits.and_then(|digits| digits.parse::<i64>().ok()) {
+            // The last year of the first era that begins at the epoch.
+            eras = (2369 - year).max(0) / 400;
+            text.replace_range(at, &format!("{:04}", year + 400 * eras));
+        }
+    }
+
+    let rest = text.trim_start_matches(|c: char| c.is_ascii_alphabetic());
+    let day = text.strip_suffix(rest)?;
+    let names = WEEKDAYS.map(|name| if day.len() == 3 { name.get(..3) } else { Some(name) });
+    names.contains(&Some(day)).then_some(())?;
+    let time = names
+        .iter()
+        .flatten()
+        .find_map(|name| httpdate::parse_http_date(&format!("{name}{rest}")).ok())?;
+    Some(Timestamp::from_unix(Timestamp::from(time).seconds - eras * SECONDS_PER_ERA))
 }
 
 /// The part of a date that has not been parsed yet.
@@ -368,22 +329,7 @@ impl Scanner<'_> {
         })
     }
 
-    fn literal(&mut self, text: &str) -> bool {
-        match self.0.strip_prefix(text.as_bytes()) {
-            Some(rest) => {
-                self.0 = rest;
-                true
-            }
-            None => false,
-        }
-    }
-
-    fn month(&mut self) -> Option<i64> {
-        let index = MONTHS.iter().position(|name| self.literal(name))?;
-        Some(index as i64 + 1)
-    }
-
-    fn time(&mut self) -> Option<(i64, i64, i64)> {
+    fn time(&mut self) -> Option<Triple> {
         let hour = self.digits(2)?;
         self.one_of(b":")?;
         let minute = self.digits(2)?;
@@ -422,14 +368,18 @@ impl Scanner<'_> {
     }
 }
 
-const WEEKDAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
-const WEEKDAYS_LONG: [&str; 7] =
-    ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
-const MONTHS: [&str; 12] =
-    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const WEEKDAYS: [&str; 7] =
+    ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+/// The positions of the year in `Sun, 06 Nov 1994 08:49:37 GMT` and in `Sun Nov  6 08:49:37 1994`.
+const YEAR_OF_FIXDATE: Range<usize> = 12..16;
+const YEAR_OF_ASCTIME: Range<usize> = 20..24;
+/// The longest HTTP date: `Wednesday, 06-Nov-94 08:49:37 +0000`.
+const MAX_HTTP_DATE: usize = 35;
 const NANOS_PER_SECOND: u32 = 1_000_000_000;
 const SECONDS_PER_DAY: i64 = 86_400;
+/// The days in 400 years.
 const DAYS_PER_ERA: i64 = 146_097;
+const SECONDS_PER_ERA: i64 = DAYS_PER_ERA * SECONDS_PER_DAY;
 /// The days from 0000-03-01 to 1970-01-01.
 const DAYS_TO_EPOCH: i64 = 719_468;
 
@@ -496,6 +446,17 @@ mod tests {
             parse("2069-07-01T00:00:00Z"),
             "two digits up to 69 belong to this century"
         );
+        for (text, seconds) in [
+            ("Mon, 01 Jan 0001 00:00:00 GMT", -62_135_596_800),
+            ("Wed, 31 Dec 1969 23:59:59 GMT", -1),
+            ("Sat Jan  1 00:00:00 0000", BEFORE_YEAR_0 + 1),
+            ("Fri, 31 Dec 9999 23:59:59 UTC", YEAR_10000 - 1),
+            ("Mon, 06 Nov 1994 08:49:37 GMT", 784_111_777),
+            ("Wednesday, 06-Nov-94 08:49:37 +0000", 784_111_777),
+            ("Sat, 31 Dec 2016 23:59:60 GMT", 1_483_228_799),
+        ] {
+            assert_eq!(Timestamp::parse_http_date(text), t(seconds, 0), "{text}");
+        }
     }
 
     #[test]
@@ -531,6 +492,13 @@ mod tests {
             "Sun, 6 Nov 1994 08:49:37 GMT",
             "Sun, 06 nov 1994 08:49:37 GMT",
             "Sun, 30 Feb 1994 08:49:37 GMT",
+            "Sun, 29 Feb 1900 08:49:37 GMT",
+            "Sun, 06 Nov 1994 08:49:61 GMT",
+            "Sun, 06 Nov +994 08:49:37 GMT",
+            "Sun, 06 Nov 1994 08:49:37 GMTUTC",
+            "Sunda, 06-Nov-94 08:49:37 GMT",
+            "Sun\u{e9}, 06 Nov 1994 08:49:37 GMT",
+            "\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}",
             "Sun, 06 Nov 1994 08:49:37",
             "Sun, 06 Nov 1994 08:49:37 CET",
             "Sun, 06 Nov 1994 08:49:37 GMT ",
@@ -607,8 +575,7 @@ mod tests {
 
         #[test]
         fn days_and_dates_are_inverse(days in -4_000_000i64..4_000_000) {
-            let (year, month, day) = civil_from_days(days);
-            prop_assert_eq!(days_from_civil(year, month, day), days);
+            prop_assert_eq!(days_from_civil(civil_from_days(days)), days);
         }
 
         #[test]
