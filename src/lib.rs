@@ -11,7 +11,10 @@
 //!
 //! fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     // The registry's own option names. Without keys, AWS's chain of credential sources is used.
-//!     let parameters = Parameters::from_pairs([("region", "eu-central-1"), ("bucket", "docker.example.org")])?;
+//!     let parameters = Parameters::from_pairs([
+//!         ("region", "eu-central-1"),
+//!         ("bucket", "docker.example.org"),
+//!     ])?;
 //!     let driver = S3Driver::new(&parameters)?;
 //!
 //!     let mut writer = driver.writer("/docker/registry/v2/blobs/layer", WriteMode::Create)?;

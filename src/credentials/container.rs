@@ -58,7 +58,8 @@ impl Container {
 
         let Some(url) = environment.get("AWS_CONTAINER_CREDENTIALS_FULL_URI") else {
             return Err(Unavailable::not_configured(
-                "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and AWS_CONTAINER_CREDENTIALS_FULL_URI are not set",
+                "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and AWS_CONTAINER_CREDENTIALS_FULL_URI \
+                 are not set",
             ));
         };
 

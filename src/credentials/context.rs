@@ -186,10 +186,14 @@ impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::RefreshFailed { reason, .. } => {
-                write!(f, "refreshing the credentials failed, and the previous ones are still in use: {reason}")
+                write!(
+                    f,
+                    "refreshing the credentials failed, and the previous ones are still in use: {reason}"
+                )
             }
             Self::ExpiredOnArrival { .. } => f.write_str(
-                "the source returned credentials that have already expired, and they are still used",
+                "the source returned credentials that have already expired, and they are still \
+                 used",
             ),
             Self::OpenPermissions { path, mode } => {
                 write!(

@@ -159,7 +159,8 @@ impl Session<'_> {
                 // Packets of the response that cross more hops than allowed are dropped. There is
                 // no error, only silence.
                 Err(Fault::Silent) => {
-                    break "no token arrived within 1 s (in a container, raise the instance's metadata hop limit to 2)"
+                    break "no token arrived within 1 s (in a container, raise the instance's \
+                           metadata hop limit to 2)"
                         .to_owned();
                 }
                 Err(Fault::Unreachable(_)) if remaining > 0 => {}

@@ -41,7 +41,8 @@ pub fn wrap<'a>(
         }
         #[cfg(not(feature = "cloudfront"))]
         "cloudfront" => Err(config_error(
-            "the middleware cloudfront is not available: build s3driver with its feature `cloudfront`",
+            "the middleware cloudfront is not available: build s3driver with its feature \
+             `cloudfront`",
         )),
         "redirect" => Ok(Arc::new(Redirect::from_pairs(inner, options)?)),
         "rewrite" => Ok(Arc::new(Rewrite::from_pairs(inner, options)?)),

@@ -107,7 +107,8 @@ pub(crate) const AUTHORITIES: &[(&str, Option<&str>, &str)] = &[
     (
         "[fe80::1%25eth0]:80",
         None,
-        "a zone names a network card of one machine, which certificates and the Host header cannot contain",
+        "a zone names a network card of one machine, which certificates and the Host header \
+         cannot contain",
     ),
     ("[fe80::1%eth0]:80", None, "a zone, and not even encoded"),
     ("[v1.x]:80", None, "a future version of IP, which does not exist yet"),

@@ -113,11 +113,13 @@ fn profiles_that_lead_nowhere() {
         ),
         (
             "[profile a]\nrole_arn=R",
-            "profile `a`: role_arn needs source_profile, credential_source or web_identity_token_file",
+            "profile `a`: role_arn needs source_profile, credential_source or \
+             web_identity_token_file",
         ),
         (
             "[profile a]\nrole_arn=R\nsource_profile=b\ncredential_source=Environment",
-            "profile `a`: source_profile and credential_source exclude each other: remove one of them",
+            "profile `a`: source_profile and credential_source exclude each other: remove one of \
+             them",
         ),
         (
             "[profile a]\nrole_arn=R\nsource_profile=b",
@@ -129,11 +131,12 @@ fn profiles_that_lead_nowhere() {
         ),
         (
             "[profile a]\nrole_arn=R\nsource_profile=a",
-            "profile `a`: it is its own source_profile but has no keys",
+            "profile `a`: it is its own source_profile, but has no keys",
         ),
         (
             "[profile a]\nrole_arn=R\ncredential_source=ec2",
-            "profile `a`: credential_source must be Environment, Ec2InstanceMetadata or EcsContainer",
+            "profile `a`: credential_source must be Environment, Ec2InstanceMetadata or \
+             EcsContainer",
         ),
         (
             "[profile a]\nweb_identity_token_file=/t",
@@ -141,7 +144,8 @@ fn profiles_that_lead_nowhere() {
         ),
         (
             "[profile a]\nrole_arn=R\nsource_profile=b\nmfa_serial=m",
-            "profile `a`: mfa_serial is not supported: use credential_process or IAM Identity Center",
+            "profile `a`: mfa_serial is not supported: use credential_process or IAM Identity \
+             Center",
         ),
         (
             "[profile a]\nrole_arn=R\nsource_profile=b\nduration_seconds=10",

@@ -204,7 +204,8 @@ fn batches(page: Vec<Object>, prefix: &str) -> Result<Vec<Vec<String>>> {
         // The server's response is not trusted: nothing outside of the directory is ever deleted.
         if !key.starts_with(prefix) {
             let text = format!(
-                "the server listed the key {key:?}, which is not below {prefix:?}; nothing on that page was deleted"
+                "the server listed the key {key:?}, which is not below {prefix:?}; nothing on \
+                 that page was deleted"
             );
             return Err(Error::new(ErrorKind::Protocol, text));
         }

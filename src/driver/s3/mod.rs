@@ -55,7 +55,10 @@ const LIST_BYTES: usize = 512 << 20;
 /// ```no_run
 /// use s3driver::driver::{Parameters, S3Driver, StorageDriver};
 ///
-/// let parameters = Parameters::from_pairs([("region", "eu-central-1"), ("bucket", "docker.example.org")])?;
+/// let parameters = Parameters::from_pairs([
+///     ("region", "eu-central-1"),
+///     ("bucket", "docker.example.org"),
+/// ])?;
 /// let driver = S3Driver::new(&parameters)?;
 /// driver.put_content("/hello", b"hello")?;
 /// assert_eq!(driver.get_content("/hello")?, b"hello");
@@ -97,7 +100,10 @@ impl S3Driver {
     /// use std::time::Duration;
 
     ///
-    /// let parameters = Parameters::from_pairs([("region", "eu-central-1"), ("bucket", "docker.example.org")])?;
+    /// let parameters = Parameters::from_pairs([
+    ///     ("region", "eu-central-1"),
+    ///     ("bucket", "docker.example.org"),
+    /// ])?;
 
     /// let timeouts = Timeouts { idle: Duration::from_secs(15), ..Timeouts::default() };
 

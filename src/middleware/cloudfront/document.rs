@@ -264,7 +264,7 @@ mod tests {
             ("{\"prefixes\":[],\"ipv6_prefixes\":{}}", "expected a list of ranges"),
             (
                 "{\"prefixes\":[],\"prefixes\":[],\"ipv6_prefixes\":[]}",
-                "the list `prefixes` comes twice",
+                "the list `prefixes` occurs twice",
             ),
             ("{\"prefixes\":[],\"ipv6_prefixes\":[]} x", "trailing characters"),
         ] {

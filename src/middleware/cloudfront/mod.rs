@@ -57,7 +57,8 @@ impl CloudFront {
         // Any path will do: its key begins with the driver's root directory.
         if inner.object_key("/a").is_some_and(|key| below(&key, &options.origin_path).is_none()) {
             return Err(config_error(format!(
-                "originpath {:?} must be the driver's rootdirectory or a directory above it: CloudFront inserts it in front of every key",
+                "originpath {:?} must be the driver's rootdirectory or a directory above it: \
+                 CloudFront inserts it in front of every key",
                 options.origin_path
             )));
         }

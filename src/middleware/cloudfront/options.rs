@@ -49,11 +49,7 @@ impl IpFilter {
             "" | "none" => Ok(Self::None),
             "aws" => Ok(Self::Aws),
             "awsregion" => {
-                let list = regions.ok_or_else(|| {
-                    config_error(
-                        "awsregion is not defined: ipfilteredby awsregion needs a list of regions",
-                    )
-                })?;
+                let list = regions.ok_or_else(|| config_error("awsregion is not defined"))?;
                 let regions: Vec<String> =
                     list.split(',').map(|region| region.trim().to_ascii_lowercase()).collect();
                 let good = |r: &String| {
@@ -294,13 +290,15 @@ impl<'a> Given<'a> {
             text if PrivateKey::is_text(text) => PrivateKey::from_pem(text)?,
             text if text.len() > MAX_PATH || text.contains('\n') => {
                 return Err(config_error(
-                    "privatekey is neither the path of a file nor a private key in PEM or in base64",
+                    "privatekey is neither the path of a file nor a private key in PEM or in \
+                     base64",
                 ));
             }
             path => match resemblance(path) {
                 Some(kind) => {
                     return Err(config_error(format!(
-                        "privatekey contains what looks like {kind}: use the path of a key file or the key"
+                        "privatekey contains what looks like {kind}: use the path of a key file \
+                         or the key"
                     )));
                 }
                 None => PrivateKey::from_file(path)?,

@@ -38,7 +38,8 @@ impl IpRanges {
         merge(&mut ranges.v4, |last| last.checked_add(1));
         merge(&mut ranges.v6, |last| last.checked_add(1));
         if ranges.is_empty() {
-            let text = "the document of IP ranges contains no range of the selected regions: check awsregion";
+            let text = "the document of IP ranges contains no range of the selected regions: \
+                        check awsregion";
             return Err(Error::new(ErrorKind::Protocol, text));
         }
 

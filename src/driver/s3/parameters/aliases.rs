@@ -74,7 +74,8 @@ const ALIASES: &[OptionAlias] = &[
         name: "checksum_algorithm",
         registry: "GitLab",
         option: Some("checksum"),
-        meaning: "`CRC32C` and `CRC64NVME` have the same meaning; this driver does not support `CRC32`, `SHA1` and `SHA256`",
+        meaning: "`CRC32C` and `CRC64NVME` have the same meaning; this driver does not support \
+                  `CRC32`, `SHA1` and `SHA256`",
         kind: Kind::Word,
         rule: Rule::Unchanged,
     },
@@ -82,7 +83,8 @@ const ALIASES: &[OptionAlias] = &[
         name: "objectownership",
         registry: "GitLab",
         option: Some("objectacl"),
-        meaning: "`true` is `none`: no ACL is sent; `false` leaves the default, which is `none` as well",
+        meaning: "`true` is `none`: no ACL is sent; `false` leaves the default, which is `none` \
+                  as well",
         kind: Kind::Boolean,
         rule: Rule::Switch { on: "none", off: "" },
     },
@@ -90,7 +92,8 @@ const ALIASES: &[OptionAlias] = &[
         name: "maxrequestspersecond",
         registry: "GitLab",
         option: Some("maxrequests"),
-        meaning: "only 0 is accepted: this driver limits the requests in flight instead, and sends fewer while the server throttles",
+        meaning: "only 0 is accepted: this driver limits the requests in flight instead, and \
+                  sends fewer while the server throttles",
         kind: Kind::Integer,
         rule: Rule::Zero,
     },

@@ -117,17 +117,20 @@ setters! {
     /// Sets the prefix of all keys
     root_directory(root: impl Into<String>) => "rootdirectory" root.into();
     /// Sets the storage class of new objects; `None` sends no header
-    storage_class(class: Option<StorageClass>) => "storageclass" class.map_or("NONE", StorageClass::as_str).to_owned();
+    storage_class(class: Option<StorageClass>) => "storageclass"
+        class.map_or("NONE", StorageClass::as_str).to_owned();
     /// Sets the canned ACL of new objects; `None` sends no header
     acl(acl: Option<CannedAcl>) => "objectacl" acl.map_or("none", CannedAcl::as_str).to_owned();
     /// Sets whether certificates are verified
-    verification(verification: TlsVerification) => "skipverify" (verification == TlsVerification::Skip).to_string();
+    verification(verification: TlsVerification) => "skipverify"
+        (verification == TlsVerification::Skip).to_string();
     /// Sets a PEM file with certificates to trust in addition to the built-in ones
     ca_certificate_path(path: impl Into<String>) => "cacert" path.into();
     /// Sets the proxy, `http://[user:password@]host:port`
     proxy(url: impl Into<String>) => "proxy" url.into();
     /// Sets the signature algorithm
-    signature_version(version: SignatureVersion) => "v4auth" (version == SignatureVersion::V4).to_string();
+    signature_version(version: SignatureVersion) => "v4auth"
+        (version == SignatureVersion::V4).to_string();
     /// Sets whether bodies are signed
     payload(payload: PayloadSigning) => "payload" payload.as_str().to_owned();
     /// Sets the checksum of uploads and downloads
@@ -139,7 +142,8 @@ setters! {
     /// Sets the size of a copy's parts in bytes
     multipart_copy_chunk_size(bytes: u64) => "multipartcopychunksize" bytes.to_string();
     /// Sets the maximum number of parts that are copied at once
-    multipart_copy_max_concurrency(parts: NonZeroUsize) => "multipartcopymaxconcurrency" parts.to_string();
+    multipart_copy_max_concurrency(parts: NonZeroUsize) => "multipartcopymaxconcurrency"
+        parts.to_string();
     /// Sets the size in bytes up to which an object is copied with one request
     multipart_copy_threshold_size(bytes: u64) => "multipartcopythresholdsize" bytes.to_string();
     /// Sets the number of threads that send one upload's parts
@@ -147,7 +151,8 @@ setters! {
     /// Sets the maximum number of ranges that one reader fetches at once
     read_ahead(ranges: NonZeroUsize) => "readahead" ranges.to_string();
     /// Sets the memory in bytes for all part buffers and read-ahead; `None` means no limit
-    max_memory(bytes: Option<u64>) => "maxmemory" bytes.map(|bytes| bytes.to_string()).unwrap_or_default();
+    max_memory(bytes: Option<u64>) => "maxmemory"
+        bytes.map(|bytes| bytes.to_string()).unwrap_or_default();
     /// Sets the maximum number of requests in flight
     max_requests(requests: NonZeroUsize) => "maxrequests" requests.to_string();
     /// Sets whether parts may grow to avoid running out of part numbers
@@ -161,7 +166,8 @@ setters! {
     /// Sets the number of concurrent requests of a walk, unless its caller chooses
     walk_concurrency(requests: NonZeroUsize) => "walkconcurrency" requests.to_string();
     /// Sets what the embedding program should log; an empty list means nothing
-    log_levels(levels: &[LogLevel]) => "loglevel" levels.iter().map(|level| level.as_str()).collect::<Vec<_>>().join(",");
+    log_levels(levels: &[LogLevel]) => "loglevel"
+        levels.iter().map(|level| level.as_str()).collect::<Vec<_>>().join(",");
 }
 
 /// Shows only which options are set, because their values may be secrets.

@@ -85,7 +85,10 @@ const V2_REGIONS: [&str; 9] = [
 /// ```
 /// use s3driver::driver::Parameters;
 ///
-/// let parameters = Parameters::from_pairs([("region", "eu-central-1"), ("bucket", "docker.example.org")])?;
+/// let parameters = Parameters::from_pairs([
+///     ("region", "eu-central-1"),
+///     ("bucket", "docker.example.org"),
+/// ])?;
 /// assert_eq!(parameters.chunk_size, 10 << 20);
 /// # Ok::<(), s3driver::Error>(())
 /// ```
@@ -97,7 +100,7 @@ const V2_REGIONS: [&str; 9] = [
 /// Booleans are `true`, `false` and the other words of Go's `strconv.ParseBool` (`1`, `0`, `t`,
 /// `F`, ...). Durations are those of Go (`168h`, `1h30m`, `1.5s`), or a number of seconds. Integers
 /// are decimal or, after `0x`, `0o` or `0b`, hexadecimal, octal or binary. A leading zero is
-/// config_error, because the reference drivers disagree on its meaning (octal in one, decimal in the
+/// refused, because the reference drivers disagree on its meaning (octal in one, decimal in the
 /// other). Fractions and units (`10MB`) are refused as well.
 ///
 /// [`Parameters::aliases`] lists the option names of GitLab and zot that are also accepted, and
@@ -306,7 +309,8 @@ fn endpoint(options: &GivenOptions) -> Result<Endpoint> {
             for name in [dual, fips, accelerate] {
                 if options.boolean(name)? {
                     return Err(config_error(format!(
-                        "{name} cannot be used with regionendpoint: it chooses among AWS's endpoints"
+                        "{name} cannot be used with regionendpoint: it chooses among AWS's \
+                         endpoints"
                     )));
                 }
             }
@@ -419,7 +423,8 @@ fn signature_version(options: &GivenOptions, endpoint: &Endpoint) -> Result<Sign
                 .with_hint("remove v4auth, or set it to true"))
         }
         None => Err(config_error(format!(
-            "on Amazon S3 this storage driver can only be used with v4 authentication, unless region is one of {}",
+            "on Amazon S3 this storage driver can only be used with v4 authentication, unless \
+             region is one of {}",
             V2_REGIONS.join(", ")
         ))),
     }
@@ -464,7 +469,8 @@ fn credentials(options: &GivenOptions) -> Result<Option<Credentials>> {
 fn root_directory(root: &str) -> Result<String> {
     if root.len() > MAX_ROOT || root.chars().any(char::is_control) {
         return Err(config_error(format!(
-            "the rootdirectory parameter should have at most {MAX_ROOT} bytes and no control characters: {} invalid",
+            "the rootdirectory parameter should have at most {MAX_ROOT} bytes and no control \
+             characters: {} invalid",
             shown_value(root, Form::Word)
         )));
     }

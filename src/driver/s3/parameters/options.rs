@@ -95,7 +95,8 @@ impl GivenOptions {
         let good = |b: u8| b.is_ascii_graphic() || b == b' ' && spaces == Spaces::Inside;
         if text.len() > MAX_HEADER_TEXT || text.trim() != text || !text.bytes().all(good) {
             return Err(config_error(format!(
-                "the {name} parameter should be visible ASCII without white space {} its ends, {MAX_HEADER_TEXT} bytes at most",
+                "the {name} parameter should be visible ASCII without white space {} its ends, \
+                 {MAX_HEADER_TEXT} bytes at most",
                 if spaces == Spaces::Inside { "at" } else { "in it or at" },
             )));
         }
@@ -177,7 +178,8 @@ impl GivenOptions {
         match duration::parse(text) {
             Ok(duration) if allowed.contains(&duration) => Ok(duration),
             _ => Err(config_error(format!(
-                "the {name} parameter should be a duration such as 168h or 1h30m, between {}s and {}s: {} invalid",
+                "the {name} parameter should be a duration such as 168h or 1h30m, between {}s and \
+                 {}s: {} invalid",
                 allowed.start().as_secs(),
                 allowed.end().as_secs(),
                 shown_value(text, Form::Duration)

@@ -41,13 +41,16 @@ options! {
     "sessiontoken" Secret ""
         "the token of temporary credentials; needs both keys"
     "region" Text ""
-        "required without `regionendpoint`: any AWS region, known or new; with `regionendpoint`: the name that the server uses, by default `us-east-1`"
+        "required without `regionendpoint`: any AWS region, known or new; with `regionendpoint`: \
+         the name that the server uses, by default `us-east-1`"
     "regionendpoint" Text ""
-        "a server other than AWS: `host[:port][/base/path]`, after `http://` or `https://` or neither; excludes `usedualstack`, `usefipsendpoint` and `accelerate`"
+        "a server other than AWS: `host[:port][/base/path]`, after `http://` or `https://` or \
+         neither; excludes `usedualstack`, `usefipsendpoint` and `accelerate`"
     "redirectendpoint" Text ""
         "`scheme://host[:port]` of presigned URLs, in place of the endpoint"
     "forcepathstyle" Boolean ""
-        "`true`: the bucket is in the path; `false`: in the host, wherever possible; not given: in the host for AWS, in the path for `regionendpoint`"
+        "`true`: the bucket is in the path; `false`: in the host, wherever possible; not given: \
+         in the host for AWS, in the path for `regionendpoint`"
     "usedualstack" Boolean "false"
         "use endpoints that also support IPv6"
     "usefipsendpoint" Boolean "false"
@@ -57,15 +60,18 @@ options! {
     "bucket" Text ""
         "required: the name of the bucket"
     "rootdirectory" Text ""
-        "the prefix of all keys; slashes at its ends are ignored, everything else is kept byte for byte (even `..` and `//`); no control characters, at most 512 bytes"
+        "the prefix of all keys; slashes at its ends are ignored, everything else is kept byte \
+         for byte (even `..` and `//`); no control characters, at most 512 bytes"
     "encrypt" Boolean "false"
-        "`true`: the server encrypts objects, with `AES256`, or with `aws:kms` if there is a `keyid`"
+        "`true`: the server encrypts objects, with `AES256`, or with `aws:kms` if there is a \
+         `keyid`"
     "keyid" Text ""
         "the KMS key; an error without `encrypt: true`, because objects would not be encrypted"
     "storageclass" Word "STANDARD"
         "the storage class of new objects, in any case; `NONE` sends no header"
     "objectacl" Word ""
-        "a canned ACL; without one, objects are private; buckets with ACLs disabled (AWS's default since 2023) refuse any ACL; `none` is the same as not given"
+        "a canned ACL; without one, objects are private; buckets with ACLs disabled (AWS's \
+         default since 2023) refuse any ACL; `none` is the same as not given"
     "secure" Boolean "true"
         "`false`: plain http; a scheme in `regionendpoint` takes precedence"
     "skipverify" Boolean "false"
@@ -81,7 +87,8 @@ options! {
     "checksum" Word "auto"
         "the checksum of uploads and downloads: `auto`, `none`, `crc32c`, `crc64nvme` or `md5`"
     "requestpayer" Word "bucketowner"
-        "who pays for requests to a bucket that charges its readers: `bucketowner`, or `requester` for the owner of the credentials"
+        "who pays for requests to a bucket that charges its readers: `bucketowner`, or \
+         `requester` for the owner of the credentials"
     "chunksize" Integer "10485760"
         "the size of an upload's parts in bytes: 5 MiB to 5 GiB"
     "multipartcopychunksize" Integer "33554432"
@@ -98,24 +105,31 @@ options! {
     // GB/s. The value is an upper limit: a reader begins with one connection and opens more only as
     // long as they increase the throughput (`cargo bench --bench latency`).
     "readahead" Integer "20"
-        "the maximum number of ranges of 4 MiB that one reader fetches at once: 1 (a single connection) to 64"
+        "the maximum number of ranges of 4 MiB that one reader fetches at once: 1 (a single \
+         connection) to 64"
     "maxmemory" Integer ""
-        "the limit in bytes for the part buffers and read-ahead of all writers and readers: `chunksize` or more; not given: no limit"
+        "the limit in bytes for the part buffers and read-ahead of all writers and readers: \
+         `chunksize` or more; not given: no limit"
     "maxrequests" Integer "256"
-        "the maximum number of requests in flight, over all threads; fewer while the server throttles: 1 to 65535"
+        "the maximum number of requests in flight, over all threads; fewer while the server \
+         throttles: 1 to 65535"
     "maxretries" Integer "5"
         "how many times a request is sent again after a transient failure: 0 to 100"
     "walkconcurrency" Integer "1"
-        "the number of concurrent requests with which a walk lists large directories, unless the caller of the walk chooses: 1 to 64"
+        "the number of concurrent requests with which a walk lists large directories, unless the \
+         caller of the walk chooses: 1 to 64"
     "uniformparts" Boolean "false"
-        "`true`: parts never grow, as Cloudflare R2 requires; the largest object has 10,000 parts of `chunksize`"
+        "`true`: parts never grow, as Cloudflare R2 requires; the largest object has 10,000 parts \
+         of `chunksize`"
     // A week, the age that the registry uses for its own unfinished uploads.
     "uploadpurgeage" Duration "168h"
-        "the age at which an older upload that is in the way of a new one is aborted: `1s` to ten years in `h`, `m`, `s`"
+        "the age at which an older upload that is in the way of a new one is aborted: `1s` to ten \
+         years in `h`, `m`, `s`"
     "useragent" Text ""
         "a text that is appended to the `User-Agent` header"
     "loglevel" Words "off"
-        "what the embedding program should log: one or more words, separated by commas, or `false`; this crate itself logs nothing"
+        "what the embedding program should log: one or more words, separated by commas, or \
+         `false`; this crate itself logs nothing"
 }
 
 pub(super) use option_rows;
