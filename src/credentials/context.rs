@@ -25,6 +25,7 @@ pub struct Context {
     transport: TransportOptions,
     /// The files that were already reported. Their number is bounded by the number of files that
     /// the configuration names.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "permissions are checked only on Unix"))]
     open_files: Arc<Mutex<BTreeSet<PathBuf>>>,
 }
 
