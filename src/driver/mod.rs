@@ -213,7 +213,6 @@ pub trait StorageDriver: Send + Sync {
     ///
     /// # Errors
     /// [`InvalidPath`](crate::ErrorKind::InvalidPath);
-
     /// [`PathNotFound`](crate::ErrorKind::PathNotFound) if there is nothing at the path, or a
     /// directory.
     fn get_content(&self, path: &str) -> Result<Vec<u8>>;
@@ -235,7 +234,6 @@ pub trait StorageDriver: Send + Sync {
     /// # Errors
     /// [`InvalidOffset`](crate::ErrorKind::InvalidOffset) for a negative offset, before the path is
     /// checked; [`InvalidPath`](crate::ErrorKind::InvalidPath);
-
     /// [`PathNotFound`](crate::ErrorKind::PathNotFound) if there is nothing at the path, or a
     /// directory.
     fn reader(&self, path: &str, offset: i64) -> Result<Box<dyn Read + Send>>;
@@ -255,10 +253,8 @@ pub trait StorageDriver: Send + Sync {
     ///
     /// - [`PathNotFound`](crate::ErrorKind::PathNotFound) if no writer was closed at the path and
     ///   there is no file;
-
     /// - an error of the driver's choice if there is a committed file with content and no
     ///   unfinished one, because committed content cannot be appended to;
-
     /// - an error of the driver's choice if a file was committed after the unfinished one was
     ///   closed, because a commit would replace it with the older one.
     fn writer(&self, path: &str, mode: WriteMode) -> Result<Box<dyn FileWriter>>;
@@ -276,7 +272,6 @@ pub trait StorageDriver: Send + Sync {
     /// # Errors
     /// [`InvalidOffset`](crate::ErrorKind::InvalidOffset) for a negative offset, before the path is
     /// checked; [`InvalidPath`](crate::ErrorKind::InvalidPath);
-
     /// [`LocalIo`](crate::ErrorKind::LocalIo) if `reader` fails. After a failure the file is
     /// unchanged, and [`Error::bytes_taken`](crate::Error::bytes_taken) returns the number of bytes
     /// taken from `reader`.
@@ -294,7 +289,6 @@ pub trait StorageDriver: Send + Sync {
     ///
     /// # Errors
     /// [`InvalidPath`](crate::ErrorKind::InvalidPath);
-
     /// [`PathNotFound`](crate::ErrorKind::PathNotFound).
     fn stat(&self, path: &str) -> Result<FileInfo>;
 
@@ -306,7 +300,6 @@ pub trait StorageDriver: Send + Sync {
     ///
     /// # Errors
     /// [`InvalidPath`](crate::ErrorKind::InvalidPath);
-
     /// [`PathNotFound`](crate::ErrorKind::PathNotFound) if there is nothing below the path. This
     /// includes the path of a file.
     fn list(&self, path: &str) -> Result<Vec<String>>;
@@ -319,10 +312,8 @@ pub trait StorageDriver: Send + Sync {
     ///
     /// # Errors
     /// [`InvalidPath`](crate::ErrorKind::InvalidPath), checked for `from` first;
-
     /// [`PathNotFound`](crate::ErrorKind::PathNotFound) if there is nothing at `from`, or a
     /// directory, in which case the file at `to` is unchanged;
-
     /// [`Conflict`](crate::ErrorKind::Conflict) if the file changed while it was being moved.
     fn rename(&self, from: &str, to: &str) -> Result<()>;
 
@@ -330,7 +321,6 @@ pub trait StorageDriver: Send + Sync {
     ///
     /// # Errors
     /// [`InvalidPath`](crate::ErrorKind::InvalidPath), also for `/`;
-
     /// [`PathNotFound`](crate::ErrorKind::PathNotFound) if there was nothing to delete except an
     /// unfinished file. If some parts could not be deleted, the first failure, with the others in
     /// [`Error::others`](crate::Error::others).
@@ -341,7 +331,6 @@ pub trait StorageDriver: Send + Sync {
     ///
     /// # Errors
     /// [`InvalidPath`](crate::ErrorKind::InvalidPath), which is checked first;
-
     /// [`UnsupportedMethod`](crate::ErrorKind::UnsupportedMethod) if requests with this method must
     /// go through the registry, which is always the case for drivers without URLs and for methods
     /// other than GET and HEAD; [`InvalidArgument`](crate::ErrorKind::InvalidArgument) if the URL
@@ -361,7 +350,6 @@ pub trait StorageDriver: Send + Sync {
     ///
     /// An entry that disappears during the walk is omitted. The visitor may call the driver. An
     /// error of the visitor ends the walk, and `walk` returns it unchanged;
-
     /// [`Error::with_source`](crate::Error::with_source) can carry the caller's own error type.
     ///
     /// The provided implementation calls [`list`](Self::list) for every directory that is not
@@ -389,7 +377,6 @@ pub trait StorageDriver: Send + Sync {
     ///
     /// # Errors
     /// [`InvalidPath`](crate::ErrorKind::InvalidPath);
-
     /// [`UnsupportedMethod`](crate::ErrorKind::UnsupportedMethod) from drivers that cannot list
     /// unfinished files. Failures of the listing are returned by the iterator.
     fn pending_uploads(&self, path: &str) -> Result<PendingUploads> {
@@ -403,7 +390,6 @@ pub trait StorageDriver: Send + Sync {
     ///
     /// # Errors
     /// [`InvalidPath`](crate::ErrorKind::InvalidPath);
-
     /// [`UnsupportedMethod`](crate::ErrorKind::UnsupportedMethod) from drivers that cannot list
     /// unfinished files. If some files could not be removed, the first failure, with the others in
     /// [`Error::others`](crate::Error::others).
@@ -455,7 +441,6 @@ pub trait FileWriter: Write + Send {
     ///
     /// # Errors
     /// [`Closed`](crate::ErrorKind::Closed) after the end;
-
     /// [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown) if it cannot be determined whether the
     /// file became visible; the errors of the store.
     fn commit(&mut self) -> Result<()>;

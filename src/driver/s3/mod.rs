@@ -94,21 +94,15 @@ impl S3Driver {
     ///
     /// ```no_run
     /// use s3driver::client::Timeouts;
-
     /// use s3driver::driver::{Parameters, S3Driver};
-
     /// use std::time::Duration;
-
     ///
     /// let parameters = Parameters::from_pairs([
     ///     ("region", "eu-central-1"),
     ///     ("bucket", "docker.example.org"),
     /// ])?;
-
     /// let timeouts = Timeouts { idle: Duration::from_secs(15), ..Timeouts::default() };
-
     /// let driver = S3Driver::with_config(&parameters, |config| config.timeouts(timeouts))?;
-
     /// # Ok::<(), s3driver::Error>(())
     /// ```
     ///
