@@ -63,10 +63,10 @@ cases! {
     /// A file that has children is deleted together with them.
     fn a_file_is_deleted_with_its_children(trial) {
         trial.needs_no(Quirk::NoFileWithChildren)?;
-        trial.put_named(&["/delete/both", "/delete/both/below", "/delete/both-beside"])?;
+        trial.put_named(&["/delete/both", "/delete/both/below", "/delete/both-sibling"])?;
         trial.driver.delete("/delete/both")?;
         trial.missing("/delete/both")?;
         trial.missing("/delete/both/below")?;
-        trial.named_are_there(&["/delete/both-beside"])?;
+        trial.named_are_there(&["/delete/both-sibling"])?;
     }
 }

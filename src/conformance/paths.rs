@@ -158,8 +158,8 @@ cases! {
 
         let name =
             format!("conformance-{:016x}", crate::clock::Clock::random(&crate::clock::SystemClock));
-        let beside = rooted(&format!("{name}-beside"))?;
-        beside.put_content("/beside", b"x")?;
+        let outside = rooted(&format!("{name}-outside"))?;
+        outside.put_content("/outside", b"x")?;
         for root in
             [name.clone(), format!("/{name}"), format!("{name}/"), format!("/{name}/deeper/still/")]
         {
@@ -173,7 +173,7 @@ cases! {
                 Ok(WalkStep::Continue)
             })?;
             equal("a walk of /a", walked, vec!["/a/b".to_owned()])?;
-            equal("whether /beside is seen", driver.stat("/beside").is_ok(), false)?;
+            equal("whether /outside is visible", driver.stat("/outside").is_ok(), false)?;
             for outer in ["", "/"] {
                 let all = rooted(outer)?;
                 let listed = all.list("/")?;
@@ -194,7 +194,7 @@ cases! {
             driver.delete("/a")?;
         }
 
-        equal("the file outside of the root", beside.get_content("/beside")?, b"x".to_vec())?;
-        beside.delete("/beside")?;
+        equal("the file outside of the root", outside.get_content("/outside")?, b"x".to_vec())?;
+        outside.delete("/outside")?;
     }
 }

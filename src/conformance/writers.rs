@@ -119,7 +119,7 @@ cases! {
         let (path, chunk) = ("/writer/unseen", trial.chunk() as u64);
         let unseen = || -> Outcome {
             trial.missing(path)?;
-            trial.list_is("/", &["/beside"])?;
+            trial.list_is("/", &["/sibling"])?;
             equal(
                 "a walk",
                 trial.walked("/")?.into_iter().any(|seen| seen.starts_with(path)),
@@ -127,7 +127,7 @@ cases! {
             )
         };
 
-        trial.driver.put_content("/beside", b"x")?;
+        trial.driver.put_content("/sibling", b"x")?;
         let mut writer = trial.driver.writer(path, WriteMode::Create)?;
         unseen()?;
         write(&mut *writer, 0, 10)?;
@@ -194,9 +194,9 @@ cases! {
         let path = "/writer/missing";
         trial.not_found("appending", path, trial.driver.writer(path, WriteMode::Append))?;
         // An unfinished sibling is a different file.
-        let mut beside = trial.driver.writer("/writer/missing-beside", WriteMode::Create)?;
-        beside.write_all(b"1234")?;
-        beside.close()?;
+        let mut sibling = trial.driver.writer("/writer/missing-sibling", WriteMode::Create)?;
+        sibling.write_all(b"1234")?;
+        sibling.close()?;
         trial.not_found("appending", path, trial.driver.writer(path, WriteMode::Append))?;
         trial.driver.put_content(path, b"")?;
         let mut writer = trial.driver.writer(path, WriteMode::Append)?;
@@ -205,9 +205,9 @@ cases! {
         trial.content_is(path, b"content")?;
         cannot_append(&*trial.driver, path)?;
         trial.content_is(path, b"content")?;
-        let mut beside = trial.driver.writer("/writer/missing-beside", WriteMode::Append)?;
-        equal("the size of the sibling", beside.size(), 4)?;
-        beside.cancel()?;
+        let mut sibling = trial.driver.writer("/writer/missing-sibling", WriteMode::Append)?;
+        equal("the size of the sibling", sibling.size(), 4)?;
+        sibling.cancel()?;
     }
 
     /// Every call to an ended writer is an error, except for one close.

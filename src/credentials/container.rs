@@ -108,7 +108,7 @@ impl Source for Container {
         let call =
             Call { endpoint: &endpoint, method: "GET", target, headers: &headers, body: &[] };
         let read = |body: &[u8]| Document::parse(body)?.lease(&LOCAL_ENDPOINT);
-        self.http.fetch(&call, read, |reply| reply.attempt(reply.json_summary()))
+        self.http.fetch(&call, read, |response| response.attempt(response.json_summary()))
     }
 }
 

@@ -85,12 +85,12 @@ impl Http {
     }
 
     /// Sends `call`, with retries, until a response has status 200, and returns the result of
-    /// `read`. `describe` describes any other response, usually with [`Reply::attempt`].
+    /// `read`. `describe` describes any other response, usually with [`Response::attempt`].
     pub(super) fn fetch<T>(
         &self,
         call: &Call<'_>,
         read: impl Fn(&[u8]) -> Result<T, String>,
-        mut describe: impl FnMut(&Reply) -> Attempt<String>,
+        mut describe: impl FnMut(&Response) -> Attempt<String>,
     ) -> Result<T, Unavailable> {
         let deadline = self.deadline();
         self.with_retries(deadline, || self.fetch_once(call, deadline, &read, &mut describe))
@@ -102,14 +102,14 @@ impl Http {
         call: &Call<'_>,
         deadline: Instant,
         read: impl Fn(&[u8]) -> Result<T, String>,
-        mut describe: impl FnMut(&Reply) -> Attempt<String>,
+        mut describe: impl FnMut(&Response) -> Attempt<String>,
     ) -> Result<T, Attempt<Unavailable>> {
         let attempt = match self.send(call, deadline) {
-            Ok(Reply { status: 200, body }) => match read(&body) {
+            Ok(Response { status: 200, body }) => match read(&body) {
                 Ok(value) => return Ok(value),
                 Err(reason) => Attempt::Stop(format!("returned no usable keys: {reason}")),
             },
-            Ok(reply) => describe(&reply),
+            Ok(response) => describe(&response),
             Err(fault) => fault.attempt(),
         };
 
@@ -143,7 +143,7 @@ impl Http {
 
     /// Sends one request and reads the response. Both end at `deadline` or when the time of an
     /// attempt is over.
-    pub(super) fn send(&self, call: &Call<'_>, deadline: Instant) -> Result<Reply, Fault> {
+    pub(super) fn send(&self, call: &Call<'_>, deadline: Instant) -> Result<Response, Fault> {
         let deadline = Some(deadline.min(self.clock.instant() + self.timeouts.attempt));
         let host = call.endpoint.origin.host_header();
         let headers: Vec<_> =
@@ -162,7 +162,7 @@ impl Http {
         let response = self.transport()?.send(&call.endpoint.origin, &request, body)?;
         let status = response.status;
         let body = Zeroizing::new(response.read_to_end(DOCUMENT_LIMIT, deadline)?);
-        Ok(Reply { status, body })
+        Ok(Response { status, body })
     }
 
     fn transport(&self) -> Result<&Transport, Fault> {
@@ -204,12 +204,12 @@ impl Call<'_> {
 }
 
 /// A complete response.
-pub(super) struct Reply {
+pub(super) struct Response {
     pub(super) status: u16,
     pub(super) body: Zeroizing<Vec<u8>>,
 }
 
-impl Reply {
+impl Response {
     /// Decides by the status whether another attempt may help.
     pub(super) fn attempt(&self, text: String) -> Attempt<String> {
         match self.status {

@@ -1,7 +1,7 @@
 //! The EC2 instance metadata service (IMDS).
 
 use super::document::{Document, LOCAL_ENDPOINT, shown};
-use super::http::{Attempt, Call, Endpoint, Fault, Http, Reply, Timeouts};
+use super::http::{Attempt, Call, Endpoint, Fault, Http, Response, Timeouts};
 use super::{Context, Lease, Source, Unavailable};
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
@@ -100,8 +100,8 @@ impl Source for Metadata {
             return Err(Unavailable::not_configured("no role is attached to this instance"));
         };
 
-        let reply = session.get(&format!("{ROLES_PATH}{role}"))?;
-        read_keys(&reply.body)
+        let response = session.get(&format!("{ROLES_PATH}{role}"))?;
+        read_keys(&response.body)
             .map_err(|reason| Unavailable::Failed(format!("the keys of role {role}: {reason}")))
     }
 }
@@ -123,7 +123,12 @@ enum Protocol {
 }
 
 impl Session<'_> {
-    fn send(&self, method: &str, target: &str, headers: &[(&str, &str)]) -> Result<Reply, Fault> {
+    fn send(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<Response, Fault> {
         let target = &self.endpoint.join(target);
         let call = Call { endpoint: &self.endpoint, method, target, headers, body: &[] };
         self.source.http.send(&call, self.deadline)
@@ -139,21 +144,21 @@ impl Session<'_> {
                 &[("x-aws-ec2-metadata-token-ttl-seconds", TOKEN_TTL)],
             );
             match sent {
-                Ok(Reply { status: 200, body }) => match token_text(&body) {
+                Ok(Response { status: 200, body }) => match token_text(&body) {
                     Some(token) => return Ok(Protocol::V2(token)),
                     None => {
                         break "the service responded to the token request with something else"
                             .to_owned();
                     }
                 },
-                Ok(Reply { status: 400, .. }) => {
+                Ok(Response { status: 400, .. }) => {
                     return Err(Unavailable::Failed(format!(
                         "{} rejected the token request as malformed (400)",
                         self.endpoint
                     )));
                 }
-                Ok(Reply { status: 500.., .. }) | Err(Fault::Broken(_)) if remaining > 0 => {}
-                Ok(Reply { status, .. }) => {
+                Ok(Response { status: 500.., .. }) | Err(Fault::Broken(_)) if remaining > 0 => {}
+                Ok(Response { status, .. }) => {
                     break format!("the service responded to the token request with {status}");
                 }
                 // Packets of the response that cross more hops than allowed are dropped. There is
@@ -186,7 +191,7 @@ impl Session<'_> {
     }
 
     /// Fetches a document, with a new token if the current one is refused.
-    fn get(&mut self, path: &str) -> Result<Reply, Unavailable> {
+    fn get(&mut self, path: &str) -> Result<Response, Unavailable> {
         let http = &self.source.http;
         let mut renewed = false;
         http.with_retries(self.deadline, || {
@@ -198,8 +203,8 @@ impl Session<'_> {
                     Protocol::V1 { .. } => self.send("GET", path, &[]),
                 };
                 match (sent, &self.protocol) {
-                    (Ok(reply @ Reply { status: 200, .. }), _) => return Ok(reply),
-                    (Ok(Reply { status: 401, .. }), Protocol::V2(_)) if !renewed => {
+                    (Ok(response @ Response { status: 200, .. }), _) => return Ok(response),
+                    (Ok(Response { status: 401, .. }), Protocol::V2(_)) if !renewed => {
                         renewed = true;
                         self.protocol = self.fetch_token().map_err(Attempt::Stop)?;
                     }
@@ -210,7 +215,7 @@ impl Session<'_> {
     }
 
     /// Describes any outcome other than status 200.
-    fn refused(&self, outcome: Result<Reply, Fault>) -> Attempt<Unavailable> {
+    fn refused(&self, outcome: Result<Response, Fault>) -> Attempt<Unavailable> {
         let because = match &self.protocol {
             Protocol::V1 { because } => format!("; version 1 was tried because {because}"),
             Protocol::V2(_) => String::new(),
@@ -219,16 +224,16 @@ impl Session<'_> {
         let at = |text: &str| format!("{} {text}{because}", self.endpoint);
         let elsewhere = |text| Attempt::Stop(Unavailable::NotConfigured(at(text)));
         let attempt = match (outcome, &self.protocol) {
-            (Ok(Reply { status: 404, .. }), _) => {
+            (Ok(Response { status: 404, .. }), _) => {
                 return elsewhere("has no role for this instance (404)");
             }
-            (Ok(Reply { status: 403, .. }), _) => {
+            (Ok(Response { status: 403, .. }), _) => {
                 return elsewhere("refuses access to metadata (403)");
             }
             // Neither the token request nor this one was answered, so the server that accepts
             // connections there is not EC2.
             (Err(Fault::Silent), Protocol::V1 { .. }) => return elsewhere("does not respond"),
-            (Ok(reply), _) => reply.attempt(reply.summary("", "")),
+            (Ok(response), _) => response.attempt(response.summary("", "")),
             (Err(fault), _) => fault.attempt(),
         };
 

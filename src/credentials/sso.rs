@@ -98,9 +98,9 @@ impl Source for Sso {
         };
 
         let read = |body: &[u8]| Document::parse(body)?.object("roleCredentials")?.lease(&MEMBERS);
-        self.http.fetch(&call, read, |reply| {
-            let hint = if reply.status == 401 { ": run `aws sso login`" } else { "" };
-            reply.attempt(format!("{}{hint}", reply.json_summary()))
+        self.http.fetch(&call, read, |response| {
+            let hint = if response.status == 401 { ": run `aws sso login`" } else { "" };
+            response.attempt(format!("{}{hint}", response.json_summary()))
         })
     }
 }

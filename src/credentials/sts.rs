@@ -287,14 +287,14 @@ impl Sts {
             let (target, body) = (&endpoint.target, form.as_bytes());
             let call =
                 Call { endpoint: &endpoint, method: "POST", target, headers: &headers, body };
-            self.http.fetch_once(&call, deadline, read_keys, |reply| {
-                let document = xml::error_document(&reply.body).unwrap_or_default();
+            self.http.fetch_once(&call, deadline, read_keys, |response| {
+                let document = xml::error_document(&response.body).unwrap_or_default();
                 expired = document.code == "ExpiredTokenException";
-                let text = reply.summary(&document.code, &document.message);
+                let text = response.summary(&document.code, &document.message);
                 if RETRYABLE_CODES.contains(&document.code.as_str()) {
                     Attempt::Again(text)
                 } else {
-                    reply.attempt(text)
+                    response.attempt(text)
                 }
             })
         });
