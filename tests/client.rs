@@ -1,5 +1,6 @@
-//! The client against real servers over real sockets: one list of checks for the embedded server, Ceph and SeaweedFS.
-#![allow(clippy::unwrap_used, reason = "a test may fail that way")]
+//! The client against real servers over real sockets: one list of checks for the embedded server,
+//! Ceph and SeaweedFS.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
 
@@ -24,7 +25,7 @@ fn get(client: &Client, target: &Target, key: &str) -> Result<Vec<u8>> {
     client.get_object(&target.bucket, key, &GetObject::default())?.read_all(64 << 20)
 }
 
-/// All keys below a prefix, page by page.
+/// Returns all keys below a prefix, page by page.
 fn keys(client: &Client, target: &Target, request: ListObjects) -> Vec<String> {
     client
         .listing(&target.bucket, request)
@@ -42,7 +43,8 @@ fn clean(client: &Client, target: &Target, prefix: &str) {
     }
 }
 
-/// A plain HTTP GET or HEAD of a presigned URL, by code that is not ours where the scheme allows it.
+/// Fetches a presigned URL with a plain HTTP GET or HEAD, using independent code if the scheme
+/// allows it.
 fn fetch(target: &Target, method: &str, url: &str) -> (u16, Vec<u8>) {
     if let Some(rest) = url.strip_prefix("http://") {
         let (host, path) = rest.split_at(rest.find('/').unwrap());
@@ -74,7 +76,7 @@ fn fetch(target: &Target, method: &str, url: &str) -> (u16, Vec<u8>) {
 }
 
 checks! {
-    fn an_object_comes_back_as_it_went(target) {
+    fn an_object_is_read_back_unchanged(target) {
         let client = target.client();
         let prefix = target.scratch("roundtrip");
         for size in [0, 1, 4096, 1 << 20, (3 << 20) + 17] {
@@ -89,7 +91,7 @@ checks! {
         clean(&client, target, &prefix);
     }
 
-    fn what_is_not_there_is_said_to_be_missing(target) {
+    fn missing_objects_and_buckets_are_reported_as_missing(target) {
         let client = target.client();
         let key = target.scratch("missing");
         assert_eq!(get(&client, target, &key).unwrap_err().kind(), ErrorKind::NoSuchKey);
@@ -123,7 +125,7 @@ checks! {
         clean(&client, target, &key);
     }
 
-    fn odd_keys_go_over_the_wire_byte_for_byte(target) {
+    fn unusual_keys_are_sent_byte_for_byte(target) {
         let client = target.client();
         let prefix = target.scratch("odd");
         let names = [
@@ -165,7 +167,7 @@ checks! {
         assert_eq!(client.stats().requests, before);
     }
 
-    fn listings_page_and_roll_up(target) {
+    fn listings_are_paged_and_grouped_by_delimiter(target) {
         let client = target.client();
         let prefix = target.scratch("list");
         let mut expected = Vec::new();
@@ -244,19 +246,19 @@ checks! {
         for (number, part) in (1..).zip(content.chunks(PART)) {
             parts.push(client.upload_part(upload, number, part).unwrap());
         }
-        // Sent again, a part replaces itself.
+        // A part that is sent again replaces itself.
         parts[1] = client.upload_part(upload, 2, &content[PART..2 * PART]).unwrap();
         assert_eq!(client.head_object(&target.bucket, &key).unwrap_err().kind(), ErrorKind::NoSuchKey);
         let uploads = client.uploads(&target.bucket, &key).flat_map(|page| page.unwrap().uploads);
         assert_eq!(uploads.filter(|found| found.key == key).map(|found| found.upload_id).collect::<Vec<_>>(), [id.as_str()]);
         let mut listed: Vec<_> =
             client.parts(upload).flat_map(|page| page.unwrap().parts).map(|p| (p.part_number, p.size)).collect();
-        // SeaweedFS lists a part that was sent twice two times.
+        // SeaweedFS lists a part twice if it was sent twice.
         listed.dedup();
         assert_eq!(listed, [(1, PART as u64), (2, PART as u64), (3, 12_345)]);
         client.complete_multipart_upload(upload, &parts, &Condition::Always).unwrap();
         assert!(get(&client, target, &key).unwrap() == content);
-        // The same again, as after a lost reply: a success, and still one object.
+        // A repeated completion, as after a lost response, succeeds, and there is still one object.
         client.complete_multipart_upload(upload, &parts, &Condition::Always).unwrap();
         assert!(get(&client, target, &key).unwrap() == content);
         clean(&client, target, &key);
@@ -294,7 +296,7 @@ checks! {
         clean(&client, target, &to);
     }
 
-    fn a_conditional_write_happens_only_under_its_condition(target) {
+    fn a_conditional_write_happens_only_if_its_condition_holds(target) {
         let client = target.client();
         let key = target.scratch("condition");
         let write = |content: &[u8], condition| {
@@ -306,7 +308,7 @@ checks! {
         clean(&client, target, &key);
     }
 
-    fn presigned_urls_allow_what_they_say(target) {
+    fn presigned_urls_permit_only_their_own_request(target) {
         let client = target.client();
         let key = target.scratch("presigned");
         put(&client, target, &key, b"presigned content");
@@ -337,7 +339,7 @@ checks! {
         }
     }
 
-    fn connections_are_kept_and_shared(target) {
+    fn connections_are_reused_and_shared(target) {
         let client = target.client();
         let prefix = target.scratch("pool");
         for i in 0..20 {
@@ -357,12 +359,13 @@ checks! {
                 });
             }
         });
-        // A server may close a connection now and then; one each for thousands of requests is what counts.
+        // A server may close a connection occasionally, but thousands of requests must not need a
+        // connection each.
         assert!(client.stats().connections <= 2 * threads, "{:?}", client.stats());
         clean(&client, target, &prefix);
     }
 
-    fn a_reader_streams_into_a_stored_object(target) {
+    fn a_reader_is_streamed_into_an_object(target) {
         let client = target.client();
         let key = target.scratch("stream");
         let settings = ObjectSettings::default();
@@ -378,7 +381,7 @@ checks! {
         clean(&client, target, &key);
     }
 
-    fn a_bucket_is_made_found_and_removed(target) {
+    fn a_bucket_is_created_found_and_deleted(target) {
         let client = target.client();
         let bucket = target.scratch("made");
         client.create_bucket(&bucket).unwrap();
@@ -391,8 +394,8 @@ checks! {
         assert_eq!(client.head_bucket(&bucket).unwrap_err().kind(), ErrorKind::NoSuchBucket);
     }
 
-    fn a_server_that_is_not_there_is_named(target) {
-        // A port that was free a moment ago: nobody listens there.
+    fn an_unreachable_server_is_named(target) {
+        // A port that was free a moment ago, so nothing listens there.
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let endpoint = s3driver::client::Endpoint::custom(&format!("http://127.0.0.1:{port}"), None, s3driver::client::Scheme::Http);
         let config = s3driver::client::Config::new(endpoint.unwrap()).retry(RetryPolicy::never());

@@ -1,6 +1,6 @@
 //! The registry of `examples/registry` over real sockets: every requirement of the OCI distribution
-//! specification 1.1 that its README lists, on every server there is.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail that way")]
+//! specification 1.1 that its README lists, on every available server.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 mod support;
 
@@ -26,7 +26,7 @@ const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+j
 const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 const MIB: usize = 1 << 20;
 
-/// A registry process with a driver of its own.
+/// A registry process with its own driver.
 struct Process {
     server: Server,
     registry: Arc<Registry>,
@@ -57,7 +57,7 @@ impl Process {
     fn get(&self, path: &str) -> Reply {
         self.send("GET", path, &[], b"")
     }
-    /// POST, PATCH in these sizes with Content-Range, PUT.
+    /// Pushes a blob with POST, with PATCH in these sizes and Content-Range, and with PUT.
     fn push(&self, name: &str, content: &[u8], sizes: &[usize]) -> String {
         let mut place = self
             .send("POST", &format!("/v2/{name}/blobs/uploads/"), &[], b"")
@@ -90,7 +90,7 @@ impl Process {
         let path = format!("/v2/{name}/manifests/{reference}");
         self.send("PUT", &path, &[("Content-Type", kind)], manifest.to_string().as_bytes())
     }
-    /// An image of one layer, whose content depends on `seed`.
+    /// Stores an image with one layer, whose content depends on `seed`.
     fn image(&self, name: &str, tag: &str, seed: u64) -> String {
         let manifest =
             image(&self.store(name, b"{}"), &self.store(name, &bytes_at(seed, 0, 1_000)));
@@ -101,7 +101,7 @@ impl Process {
             .collect(&Collection { untagged, grace: Duration::ZERO, mode: Mode::Remove })
             .unwrap()
     }
-    /// Every key below the root directory, and every unfinished upload.
+    /// Returns every key below the root directory, and every unfinished upload.
     fn left(&self, target: &Target, root: &str) -> Vec<String> {
         let request = s3driver::client::ListObjects::prefix(format!("{root}/"));
         let pages = self.driver.client().listing(&target.bucket, request);
@@ -167,7 +167,7 @@ impl Reply {
     fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
-    /// The address in `Link: <...>; rel="next"`.
+    /// Returns the address in `Link: <...>; rel="next"`.
     fn next(&self) -> Option<String> {
         let link = self.header("link")?.strip_prefix('<')?.strip_suffix(">; rel=\"next\"")?;
         Some(link.to_owned())
@@ -219,7 +219,7 @@ fn read_reply(socket: &mut impl Read, method: &str) -> Reply {
 }
 
 checks! {
-    fn the_api_is_announced_and_other_paths_are_not_there(target) {
+    fn the_api_is_announced_and_unknown_paths_are_not_found(target) {
         let registry = Process::start(target, &target.scratch("http"));
         let reply = registry.get("/v2/").expect(200);
         assert_eq!(reply.header("docker-distribution-api-version"), Some("registry/2.0"));
@@ -252,7 +252,7 @@ checks! {
             ("bytes=6291456-99999999", 6 * MIB, size),
         ] {
             let reply = registry.send("GET", &path, &[("Range", range)], b"");
-            // A number beyond all sizes makes the header unreadable, and it is ignored.
+            // A number that exceeds every size makes the header unreadable, so it is ignored.
             if to - from == size && range.len() > 20 {
                 reply.expect(200);
                 continue;
@@ -278,7 +278,7 @@ checks! {
         registry.get("/v2/library/a/blobs/sha256:abc").fails(400, "DIGEST_INVALID");
     }
 
-    fn a_push_in_chunks_is_ordered_and_resumed_by_any_process(target) {
+    fn a_push_in_chunks_is_ordered_and_can_be_resumed_by_any_process(target) {
         let root = target.scratch("http");
         let (first, second) = (Process::start(target, &root), Process::start(target, &root));
         let content = bytes_at(2, 0, 12 * MIB + 5);
@@ -286,7 +286,7 @@ checks! {
         let place = begun.location();
         assert!(place.contains(begun.header("docker-upload-uuid").unwrap()));
         let patch = |process: &Process, range: &str, body: &[u8]| process.send("PATCH", &place, &[("Content-Range", range)], body);
-        // The first chunk begins with 0, each other one where the last one ended.
+        // The first chunk begins at 0, and each further one where the last one ended.
         patch(&first, "1-3", b"abc").fails(416, "RANGE_INVALID");
         patch(&first, "0-6999999", &content[..7_000_000]).expect(202);
         for range in ["0-2", "6999999-7000001", "7000001-7000003", "9-7"] {
@@ -298,7 +298,7 @@ checks! {
         let status = second.get(&place).expect(204);
         assert_eq!((status.header("range"), status.location()), (Some("0-6999999"), place.clone()));
         patch(&second, "7000000-7000000", &content[7_000_000..=7_000_000]).expect(202);
-        // The last chunk may come with the PUT, from where the others ended.
+        // The last chunk can be in the PUT, starting where the others ended.
         let digest = digest(&content);
         let put = format!("{place}?digest={digest}");
         first.send("PUT", &put, &[("Content-Range", "5-9")], b"abcde").fails(416, "RANGE_INVALID");
@@ -307,11 +307,11 @@ checks! {
         assert!(second.get(&format!("/v2/a/blobs/{digest}")).expect(200).body == content);
         first.get(&place).fails(404, "BLOB_UPLOAD_UNKNOWN");
         patch(&first, "0-0", b"a").fails(404, "BLOB_UPLOAD_UNKNOWN");
-        // Nothing of the upload is left.
+        // Nothing of the upload remains.
         assert_eq!(first.left(target, &root).len(), 2, "the blob and its link");
     }
 
-    fn a_push_in_one_request_or_two_or_without_a_length(target) {
+    fn a_blob_is_pushed_in_one_request_two_or_without_a_length(target) {
         let root = target.scratch("http");
         let registry = Process::start(target, &root);
         for (seed, size) in [(3, 0), (4, 1), (5, 6 * MIB)] {
@@ -324,7 +324,7 @@ checks! {
             let place = registry.send("POST", "/v2/b/blobs/uploads/", &[], b"").expect(202).location();
             registry.finish(&place, &expected, &content).expect(201);
             assert!(registry.get(&path.replace("/a/", "/b/")).expect(200).body == content);
-            // PATCH with a chunked body, as docker and skopeo send it, and an empty PUT.
+            // PATCH with a chunked body, as sent by docker and skopeo, and an empty PUT.
             let place = registry.send("POST", "/v2/c/blobs/uploads/", &[], b"").expect(202).location();
             let mut chunked = Vec::new();
             for piece in content.chunks(300_001) {
@@ -358,7 +358,7 @@ checks! {
         assert_eq!(registry.left(target, &root), Vec::<String>::new());
     }
 
-    fn an_upload_is_cancelled_and_an_unknown_one_is_unknown(target) {
+    fn cancelled_and_unknown_uploads_are_not_found(target) {
         let root = target.scratch("http");
         let registry = Process::start(target, &root);
         let place = registry.send("POST", "/v2/a/blobs/uploads/", &[], b"").expect(202).location();
@@ -374,7 +374,7 @@ checks! {
         assert_eq!(registry.left(target, &root), Vec::<String>::new());
     }
 
-    fn a_broken_push_goes_on_where_it_broke(target) {
+    fn a_broken_push_continues_where_it_broke(target) {
         let root = target.scratch("http");
         let registry = Process::start(target, &root);
         let content = bytes_at(8, 0, 8 * MIB);
@@ -383,14 +383,14 @@ checks! {
         write!(socket, "PATCH {place} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", content.len()).unwrap();
         socket.write_all(&content[..7 * MIB]).unwrap();
         socket.shutdown(std::net::Shutdown::Write).unwrap();
-        // The response comes when what arrived has been kept.
+        // The response is sent once the bytes that arrived have been stored.
         read_reply(&mut socket, "PATCH").fails(400, "BLOB_UPLOAD_INVALID");
         let status = registry.get(&place).expect(204);
         assert_eq!(status.header("range"), Some(&*format!("0-{}", 7 * MIB - 1)));
         registry.finish(&place, &digest(&content), &content[7 * MIB..]).expect(201);
     }
 
-    fn the_state_of_the_hash_is_gos_and_content_is_read_back_only_without_one(target) {
+    fn the_hash_state_is_gos_and_content_is_read_back_only_without_it(target) {
         let root = target.scratch("http");
         let registry = Process::start(target, &root);
         let content = bytes_at(9, 0, 6 * MIB + 100);
@@ -412,7 +412,7 @@ checks! {
             // The next round pushes it again from the beginning.
             registry.driver.delete("/docker").unwrap();
         }
-        // Content that is not what its digest says is found out by reading it back, too.
+        // Reading the content back also detects content that does not match its digest.
         let place = registry.send("POST", "/v2/a/blobs/uploads/", &[], b"").expect(202).location();
         registry.send("PATCH", &place, &[], &content).expect(202);
         let id = place.rsplit('/').next().unwrap();
@@ -427,7 +427,7 @@ checks! {
         let mount = |digest: &str, from: &str| {
             registry.send("POST", &format!("/v2/to/there/blobs/uploads/?mount={digest}&from={from}"), &[], b"")
         };
-        // What cannot be mounted begins an upload.
+        // A blob that cannot be mounted begins an upload.
         assert!(mount(&digest, "to/there").expect(202).location().starts_with("/v2/to/there/blobs/uploads/"));
         mount(&format!("sha256:{}", "0".repeat(64)), "from/here").expect(202);
         registry.send("POST", &format!("/v2/to/there/blobs/uploads/?mount={digest}"), &[], b"").expect(202);
@@ -460,7 +460,7 @@ checks! {
                     }
                 }
                 number += 1;
-                // Unusual white space: the bytes are kept as they are.
+                // Unusual white space: the bytes are stored unchanged.
                 let text = format!(" {}\n", serde_json::to_string_pretty(&manifest).unwrap());
                 let headers = [("Content-Type", &*format!("{kind}; charset=utf-8"))];
                 let tag = format!("v{number}");
@@ -478,7 +478,7 @@ checks! {
                 }
             }
         }
-        // A tag follows the last push.
+        // A tag names the manifest of the last push.
         let (old, new) = (registry.image("a", "latest", 1), registry.image("a", "latest", 2));
         assert_eq!(registry.get("/v2/a/manifests/latest").expect(200).digest(), new);
         registry.get(&format!("/v2/a/manifests/{old}")).expect(200);
@@ -488,7 +488,7 @@ checks! {
         registry.get("/v2/none/manifests/latest").fails(404, "MANIFEST_UNKNOWN");
     }
 
-    fn manifests_that_cannot_be_kept_are_refused(target) {
+    fn invalid_manifests_are_rejected(target) {
         let root = target.scratch("http");
         let registry = Process::start(target, &root);
         let missing = format!("sha256:{}", "1".repeat(64));
@@ -521,7 +521,7 @@ checks! {
         ] {
             put(&broken).fails(400, "MANIFEST_INVALID");
         }
-        // 4 MiB are accepted, and not a byte more, whether the length is announced or not.
+        // 4 MiB are accepted, and not a byte more, whether or not the length is announced.
         let mut full = image(&config, &layer);
         full["annotations"] = json!({ "fill": "" });
         let fill = (4 << 20) - full.to_string().len();
@@ -533,7 +533,7 @@ checks! {
         let chunked = format!("{:x}\r\n{text}\r\n0\r\n\r\n", text.len());
         let headers = [("Content-Type", OCI_MANIFEST), ("Transfer-Encoding", "chunked")];
         registry.send("PUT", "/v2/a/manifests/x", &headers, chunked.as_bytes()).fails(413, "SIZE_INVALID");
-        // Layers that are stored elsewhere need not be here.
+        // Layers that are stored elsewhere need not exist here.
         let mut foreign = image(&config, &missing);
         foreign["layers"][0]["mediaType"] = json!("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip");
         registry.put_manifest("a", "foreign", OCI_MANIFEST, &foreign).expect(201);
@@ -557,7 +557,7 @@ checks! {
         assert_eq!(list("?n=2&last=B").json()["tags"], json!(all[3..5]));
         assert_eq!(list("?n=8").next(), None);
         assert_eq!(list("?n=99999999999").json()["tags"], json!(all));
-        // A tag that does not exist (any more) is a place in the order, too.
+        // A tag that does not exist also marks a position in the order.
         assert_eq!(list("?n=1&last=Z").json()["tags"], json!(["_x"]));
         registry.get("/v2/a/tags/list?n=x").expect(400);
         let (mut seen, mut next) = (Vec::new(), Some("/v2/a/tags/list?n=3".to_owned()));
@@ -620,7 +620,7 @@ checks! {
         let (plain, signature) = (refer(1, None), refer(2, Some("application/vnd.example+sig")));
         let all = list("").json()["manifests"].as_array().unwrap().clone();
         let by = |digest: &str| all.iter().find(|one| one["digest"] == digest).unwrap();
-        // Without a type of its own, an artifact has that of its configuration.
+        // An artifact without its own type has the type of its configuration.
         assert_eq!((all.len(), &by(&plain)["artifactType"]), (2, &json!("application/vnd.oci.image.config.v1+json")));
         assert_eq!((&by(&plain)["annotations"]["number"], &by(&plain)["mediaType"]), (&json!("1"), &json!(OCI_MANIFEST)));
         let filtered = list("?artifactType=application%2Fvnd.example%2Bsig");
@@ -634,7 +634,7 @@ checks! {
         assert_eq!(first.json()["manifests"].as_array().unwrap().len(), 100);
         let rest = registry.get(&first.next().unwrap()).expect(200);
         assert_eq!((rest.json()["manifests"].as_array().unwrap().len(), rest.next()), (2, None));
-        // A subject may come later, or never; deleting a referrer takes it from the list.
+        // A subject may be pushed later, or never; a deleted referrer is removed from the list.
         let later = format!("sha256:{}", "2".repeat(64));
         let mut manifest = image(&config, &config);
         manifest["subject"] = json!({ "digest": later });
@@ -643,7 +643,7 @@ checks! {
         registry.send("DELETE", &format!("/v2/a/manifests/{}", early.as_str().unwrap()), &[], b"").expect(202);
         assert_eq!(registry.get(&format!("/v2/a/referrers/{later}")).expect(200).json()["manifests"], json!([]));
         registry.get("/v2/a/referrers/sha256:abc").fails(400, "DIGEST_INVALID");
-        // A repository that does not exist has none.
+        // A repository that does not exist has no referrers.
         registry.get(&format!("/v2/none/referrers/{later}")).expect(200);
     }
 
@@ -655,10 +655,10 @@ checks! {
         manifest["subject"] = json!({ "mediaType": OCI_MANIFEST, "digest": subject, "size": 1 });
         let referrer = registry.put_manifest("a", "sig", OCI_MANIFEST, &manifest).expect(201).digest();
         let unrelated = registry.image("a", "other", 2);
-        // As if another registry, which knows no referrers, had taken the push.
+        // Simulates a push to another registry that does not support referrers.
         let linked = "/docker/registry/v2/repositories/a/_manifests/referrers";
         registry.driver.delete(linked).unwrap();
-        // SeaweedFS goes on listing folders that have become empty.
+        // SeaweedFS keeps listing folders that have become empty.
         if registry.driver.list(linked).is_err() {
             let reply = registry.get(&format!("/v2/a/referrers/{subject}")).expect(200);
             assert_eq!(reply.json()["manifests"], json!([]));
@@ -680,13 +680,13 @@ checks! {
         registry.send("PUT", "/v2/a/manifests/one", &[("Content-Type", OCI_MANIFEST)], &manifest).expect(201);
         registry.send("PUT", "/v2/a/manifests/three", &[("Content-Type", OCI_MANIFEST)], &manifest).expect(201);
         let delete = |path: &str| registry.send("DELETE", &format!("/v2/a/{path}"), &[], b"");
-        // A tag goes alone.
+        // Deleting a tag deletes only the tag.
         delete("manifests/three").expect(202);
         registry.get("/v2/a/manifests/three").fails(404, "MANIFEST_UNKNOWN");
         registry.get(&format!("/v2/a/manifests/{second}")).expect(200);
         delete("manifests/three").fails(404, "MANIFEST_UNKNOWN");
-        // A manifest that a tag once led to goes without the tag, one that tags lead to goes with
-        // them.
+        // A manifest that a tag once led to is deleted without the tag; one that tags still lead to
+        // is deleted with them.
         delete(&format!("manifests/{first}")).expect(202);
         assert_eq!(registry.get("/v2/a/manifests/one").expect(200).digest(), second);
         delete(&format!("manifests/{second}")).expect(202);
@@ -715,7 +715,7 @@ checks! {
         registry.get("/v2/a/manifests/one").expect(200);
     }
 
-    fn the_collection_keeps_what_is_needed(target) {
+    fn the_collection_keeps_referenced_content(target) {
         let root = target.scratch("http");
         let registry = Process::start(target, &root);
         let config = registry.store("a", b"{}");
@@ -723,7 +723,7 @@ checks! {
         let index = json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [{ "mediaType": OCI_MANIFEST, "digest": part, "size": 1 }] });
         registry.put_manifest("a", "index", OCI_INDEX, &index).expect(201);
         registry.send("DELETE", "/v2/a/manifests/part", &[], b"").expect(202);
-        // A signature of the part, and a signature of the signature; and an image that has lost its
+        // A signature of the part, a signature of that signature, and an image that has lost its
         // tag.
         let mut about = part.clone();
         for _ in 0..2 {
@@ -740,7 +740,7 @@ checks! {
         let planned = registry.registry.collect(&dry).unwrap();
         assert_eq!(registry.registry.collect(&young).unwrap(), service::collect::Collected::default());
         assert_eq!(registry.left(target, &root), before);
-        // The lost image goes, with its layer; what has no manifest goes.
+        // The image without a tag is removed with its layer, and so are blobs without a manifest.
         let collected = registry.collect(Untagged::Removed);
         assert_eq!((collected.manifests, collected.blobs, collected), (1, 3, planned));
         for kept in ["index", &part, &about, "moved"] {
@@ -798,7 +798,7 @@ checks! {
         assert_eq!(location, format!("https://mirror.example.org/{root}/docker/registry/v2/blobs/sha256/{}/{hex}/data", &hex[..2]));
     }
 
-    fn names_lead_nowhere_else(target) {
+    fn invalid_names_cannot_escape_their_place(target) {
         let root = target.scratch("http");
         let registry = Process::start(target, &root);
         registry.driver.put_content("/secret/_layers/x", b"x").unwrap();
@@ -815,11 +815,11 @@ checks! {
         }
     }
 
-    fn uploads_are_written_to_by_one_request_at_a_time(target) {
+    fn only_one_request_at_a_time_can_write_to_an_upload(target) {
         let registry = Process::start(target, &target.scratch("http"));
         let place = registry.send("POST", "/v2/a/blobs/uploads/", &[], b"").expect(202).location();
         let mut socket = TcpStream::connect(registry.server.address()).unwrap();
-        // The server asks for the body: from then on this request has the upload.
+        // The server asks for the body: from then on this request owns the upload.
         write!(socket, "PATCH {place} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n").unwrap();
         assert_eq!(read_reply(&mut socket, "PATCH").status, 100);
         registry.send("PATCH", &place, &[], b"abc").fails(409, "BLOB_UPLOAD_INVALID");
@@ -829,7 +829,7 @@ checks! {
         registry.finish(&place, &digest(b"xyz"), b"").expect(201);
     }
 
-    fn a_commit_that_was_interrupted_is_done_again(target) {
+    fn an_interrupted_commit_is_repeated(target) {
         let root = target.scratch("http");
         let registry = Process::start(target, &root);
         let content = bytes_at(11, 0, 6 * MIB);
@@ -847,7 +847,7 @@ checks! {
 }
 
 #[test]
-fn upload_tokens_are_those_of_distribution() {
+fn upload_tokens_equal_those_of_distribution() {
     let driver = s3driver::driver::MemoryDriver::new();
     let options = Options {
         deletion: Deletion::Allowed,
@@ -872,12 +872,12 @@ fn upload_tokens_are_those_of_distribution() {
     assert!(path.ends_with(state["UUID"].as_str().unwrap()));
     let started = state["StartedAt"].as_str().unwrap();
     assert!(started.len() == 20 && started.ends_with('Z'), "{started}");
-    // The address works as it is, with the token in it.
+    // The address can be used unchanged, including its token.
     send(server.address(), "PUT", &format!("{reply}&digest={}", digest(b"abc")), &[], b"")
         .expect(201);
 }
 
-/// A registry that needs no S3 server.
+/// Starts a registry that needs no S3 server.
 fn in_memory() -> Server {
     let options = Options {
         deletion: Deletion::Allowed,
@@ -888,7 +888,7 @@ fn in_memory() -> Server {
     serve(Arc::new(Registry::new(Arc::new(s3driver::driver::MemoryDriver::new()), options)))
 }
 
-/// A connection on which a response that takes longer than a few seconds is a failure.
+/// Returns a connection on which a response that takes more than a few seconds is a failure.
 fn connect(server: &Server) -> TcpStream {
     let socket = TcpStream::connect(server.address()).unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
@@ -896,12 +896,12 @@ fn connect(server: &Server) -> TcpStream {
 }
 
 #[test]
-fn what_is_not_http_is_refused_at_once() {
+fn input_other_than_http_is_rejected_at_once() {
     let server = in_memory();
     let long = format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(40_000));
     let many = format!("GET / HTTP/1.1\r\n{}\r\n", "X: y\r\n".repeat(101));
     for request in [
-        // The beginning of a TLS handshake, as a client sends it that tries TLS first.
+        // The beginning of a TLS handshake, from a client that tries TLS first.
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".as_slice(),
         b"GET / HTTP/3.0\r\n",
         b"GET /v2/ HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n",
@@ -922,10 +922,10 @@ fn what_is_not_http_is_refused_at_once() {
 }
 
 #[test]
-fn connections_are_kept_and_bodies_that_were_not_read_do_not_disturb_the_next_request() {
+fn unread_bodies_do_not_disturb_the_next_request() {
     let server = in_memory();
     let mut socket = connect(&server);
-    // Two requests in one piece, then one whose head comes byte by byte.
+    // Two requests in one write, then one whose head arrives byte by byte.
     socket
         .write_all(b"GET /v2/ HTTP/1.1\r\n\r\nPUT /v2/ HTTP/1.1\r\nContent-Length: 5\r\n\r\nabcdeGET /v2/ HTT")
         .unwrap();
@@ -936,11 +936,11 @@ fn connections_are_kept_and_bodies_that_were_not_read_do_not_disturb_the_next_re
     }
     let reply = read_reply(&mut socket, "GET").expect(200);
     assert_eq!(reply.header("connection"), None);
-    // A body too large to be skipped ends the connection, after the response.
+    // A body that is too large to be skipped ends the connection after the response.
     write!(socket, "PUT /v2/ HTTP/1.1\r\nContent-Length: 100000000\r\n\r\n").unwrap();
     drop(socket.write_all(&vec![0; 8 * MIB]));
     assert_eq!(read_reply(&mut socket, "PUT").expect(405).header("connection"), Some("close"));
-    // So does one that the client holds back until it is asked for.
+    // So does a body that the client holds back until the server asks for it.
     let mut socket = connect(&server);
     write!(socket, "PUT /v2/ HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
         .unwrap();
@@ -948,7 +948,7 @@ fn connections_are_kept_and_bodies_that_were_not_read_do_not_disturb_the_next_re
 }
 
 #[test]
-fn broken_chunks_are_refused() {
+fn malformed_chunks_are_rejected() {
     let server = in_memory();
     for body in
         ["x\r\n", "3\r\nabcd\r\n0\r\n\r\n", "fffffffffffffffff\r\n", "-1\r\n", "\r\n", "3\r\nab"]
@@ -963,7 +963,7 @@ fn broken_chunks_are_refused() {
 }
 
 #[test]
-fn a_configuration_is_read_as_it_is_written_and_not_beyond() {
+fn a_configuration_is_read_and_unsupported_options_are_rejected() {
     use service::config::{Config, duration};
     let whole = "
 version: 0.1
@@ -1042,7 +1042,7 @@ http:
 }
 
 #[test]
-fn the_registry_speaks_tls() {
+fn the_registry_serves_tls() {
     use rustls::pki_types::ServerName;
     use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
     let key = rcgen::KeyPair::generate().unwrap();
@@ -1095,8 +1095,8 @@ fn the_registry_speaks_tls() {
     read_reply(&mut stream, "POST").expect(201);
     write!(stream, "GET /v2/a/blobs/{digest} HTTP/1.1\r\nConnection: close\r\n\r\n").unwrap();
     assert!(read_reply(&mut stream, "GET").expect(200).body == content);
-    assert_eq!(stream.read(&mut [0]).unwrap(), 0, "an orderly end");
-    // Plain HTTP is not understood, and ends the connection.
+    assert_eq!(stream.read(&mut [0]).unwrap(), 0, "the connection ends in an orderly way");
+    // Plain HTTP is not understood and ends the connection.
     let mut plain = connect(&server);
     plain.write_all(b"GET /v2/ HTTP/1.1\r\n\r\n").unwrap();
     let mut rest = Vec::new();

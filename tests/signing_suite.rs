@@ -1,7 +1,7 @@
-//! The suite of aws-c-auth in figures, for those who do not have its folder: every signature of version 4, and with the
-//! feature `sigv4a` every canonical request and a published signature of SigV4A. `signing_vectors.rs` compares the steps
-//! text by text.
-#![allow(clippy::unwrap_used, reason = "a test may fail that way")]
+//! The results of aws-c-auth's suite, for clones without its folder: every signature of version 4,
+//! and with the feature `sigv4a` every canonical request and a published signature of SigV4A.
+//! `signing_vectors.rs` compares each step text by text.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 #[path = "suite/published.rs"]
 mod published;
 mod suite;
@@ -23,7 +23,7 @@ fn credentials(published: &Published) -> Credentials {
     }
 }
 
-/// The header that the suite adds where it signs the body.
+/// Returns the header that the suite adds if it signs the body.
 fn body_header(case: &Case, published: &Published) -> Option<String> {
     use sha2::Digest as _;
     let digest = sha2::Sha256::digest(case.body.as_bytes());
@@ -31,7 +31,7 @@ fn body_header(case: &Case, published: &Published) -> Option<String> {
 }
 
 #[test]
-fn version_4() {
+fn version_4_signatures_equal_the_published_ones() {
     let scope = v4::Scope { region: "us-east-1", service: "service" };
     for published in PUBLISHED {
         let case = Case::read(published.request, published.normalizes);
@@ -52,7 +52,7 @@ fn version_4() {
 
 #[cfg(feature = "sigv4a")]
 #[test]
-fn sigv4a() {
+fn sigv4a_requests_equal_the_published_ones() {
     use s3driver::sign::verify::{Content, Verifier};
     use s3driver::sign::{Version, v4a};
     let scope = v4a::MultiRegionScope { regions: &["us-east-1"], service: "service" };
