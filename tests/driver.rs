@@ -31,7 +31,8 @@ fn with(target: &Target, root: &str, name: &'static str, value: &str) -> S3Drive
 checks! {
     fn invalid_paths_are_rejected_without_a_request(target) {
         let driver = target.driver(&target.scratch("illegal"));
-        for path in ["", "/", "abc", "123.abc", "//bcd", "/abc_123/", "/a b", "/a//b", "/ä", "/a\n"] {
+        for path in ["", "/", "abc", "123.abc", "//bcd", "/abc_123/", "/a b", "/a//b", "/ä", "/a\n"]
+        {
             assert_kind(driver.put_content(path, b"x"), ErrorKind::InvalidPath);
             assert_kind(driver.get_content(path), ErrorKind::InvalidPath);
             assert_kind(driver.delete(path), ErrorKind::InvalidPath);
@@ -39,7 +40,10 @@ checks! {
             assert_kind(driver.rename("/b", path), ErrorKind::InvalidPath);
             assert_kind(driver.reader(path, 0).map(drop), ErrorKind::InvalidPath);
             assert_kind(driver.writer(path, WriteMode::Create).map(drop), ErrorKind::InvalidPath);
-            assert_kind(driver.url_for(path, &UrlOptions::new(Method::Get)), ErrorKind::InvalidPath);
+            assert_kind(
+                driver.url_for(path, &UrlOptions::new(Method::Get)),
+                ErrorKind::InvalidPath,
+            );
         }
         // The offset is checked first.
         assert_kind(driver.reader("", -1).map(drop), ErrorKind::InvalidOffset);
@@ -63,7 +67,11 @@ checks! {
         let base = target.scratch("with-root");
         let driver = target.driver(&base);
         driver.put_content("/a/b", b"x").unwrap();
-        for (root, path) in [("", format!("/{base}/a/b")), ("/", format!("/{base}/a/b")), (&*format!("//{base}/a/"), "/b".to_owned())] {
+        for (root, path) in [
+            ("", format!("/{base}/a/b")),
+            ("/", format!("/{base}/a/b")),
+            (&*format!("//{base}/a/"), "/b".to_owned()),
+        ] {
             let other = driver.with_root(root).unwrap();
             assert_eq!(other.object_key(&path).unwrap(), format!("{base}/a/b"));
             assert_eq!(other.get_content(&path).unwrap(), b"x");
@@ -84,10 +92,17 @@ checks! {
         for at in ["/a", "/a/b"] {
             let error = driver.walk("/", &WalkOptions::default(), &mut |info| {
                 let mine = std::fmt::Error;
-                if info.path == at { Err(Error::new(ErrorKind::Cancelled, "enough").with_source(mine)) } else { Ok(WalkStep::Continue) }
+                if info.path == at {
+                    Err(Error::new(ErrorKind::Cancelled, "enough").with_source(mine))
+                } else {
+                    Ok(WalkStep::Continue)
+                }
             });
             let error = error.unwrap_err();
-            assert_eq!((error.to_string().as_str(), error.driver(), error.path()), ("enough", None, None));
+            assert_eq!(
+                (error.to_string().as_str(), error.driver(), error.path()),
+                ("enough", None, None)
+            );
             assert!(std::error::Error::source(&error).unwrap().is::<std::fmt::Error>());
         }
         driver.delete("/a").unwrap();
@@ -109,10 +124,15 @@ checks! {
             driver.put_content("/from", b"x").unwrap();
             driver.rename("/from", "/moved").unwrap();
             for path in driver.list("/").unwrap() {
-                let stored = driver.client().head_object(&target.bucket, &format!("{root}{path}")).unwrap().storage_class;
+                let stored = driver
+                    .client()
+                    .head_object(&target.bucket, &format!("{root}{path}"))
+                    .unwrap()
+                    .storage_class;
                 // S3 does not return the name of the standard class.
                 let named = stored.as_deref().unwrap_or("STANDARD");
-                let expected = if class == "reduced_redundancy" { "REDUCED_REDUNDANCY" } else { "STANDARD" };
+                let expected =
+                    if class == "reduced_redundancy" { "REDUCED_REDUNDANCY" } else { "STANDARD" };
                 assert_eq!(named, expected, "{path}, {class}");
                 driver.delete(&path).unwrap();
             }
@@ -121,9 +141,15 @@ checks! {
 
     fn the_probe_reports_what_is_wrong(target) {
         target.driver("").probe().unwrap();
-        assert_kind(with(target, "", "bucket", "no-such-bucket-here").probe(), ErrorKind::NoSuchBucket);
+        assert_kind(
+            with(target, "", "bucket", "no-such-bucket-here").probe(),
+            ErrorKind::NoSuchBucket,
+        );
         let error = with(target, "", "secretkey", "wrong").stat("/a").unwrap_err();
-        assert!(matches!(error.kind(), ErrorKind::AccessDenied | ErrorKind::SignatureRejected), "{error}");
+        assert!(
+            matches!(error.kind(), ErrorKind::AccessDenied | ErrorKind::SignatureRejected),
+            "{error}"
+        );
     }
 }
 

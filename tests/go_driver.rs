@@ -153,7 +153,10 @@ checks! {
         // Our files are where the Go driver looks for them.
         let ours = "/docker/registry/v2/repositories/a/_layers/sha256/ab/link";
         driver.put_content(ours, b"sha256:ab").unwrap();
-        let reader = go.client.get_object(&target.bucket, &format!("{root}{ours}"), &Default::default()).unwrap();
+        let reader = go
+            .client
+            .get_object(&target.bucket, &format!("{root}{ours}"), &Default::default())
+            .unwrap();
         assert_eq!(reader.read_all(100).unwrap(), b"sha256:ab");
         finish(&driver);
     }
@@ -173,7 +176,10 @@ checks! {
             assert_eq!(writer.size(), closed as u64);
             writer.write_all(&content[closed..]).unwrap();
             writer.commit().unwrap();
-            assert!(driver.get_content("/up/data").unwrap() == content, "closed after {closed} bytes");
+            assert!(
+                driver.get_content("/up/data").unwrap() == content,
+                "closed after {closed} bytes"
+            );
             neighbour.client.abort_multipart_upload(neighbour.upload(&other)).unwrap();
             driver.delete("/up/data").unwrap();
         }
@@ -228,7 +234,10 @@ checks! {
             let content = bytes_at(6, 0, size);
             create(&driver, "/up/data", &content).close().unwrap();
             let (id, mut parts) = go.resume().expect("an upload");
-            assert!(parts.iter().zip(1..).all(|(part, number)| part.part_number == number), "{parts:?}");
+            assert!(
+                parts.iter().zip(1..).all(|(part, number)| part.part_number == number),
+                "{parts:?}"
+            );
             assert_eq!(size_of(&parts), size);
             assert_eq!(driver.stat("/up/data").unwrap_err().kind(), ErrorKind::PathNotFound);
             // The Go driver usually resumes only to commit, and sends an empty part if there is
@@ -259,7 +268,11 @@ checks! {
             let mut writer = append(&driver, "/up/data");
             assert_eq!(writer.size(), size as u64);
             writer.close().unwrap();
-            assert_eq!(size_of(&go.resume().expect("an upload").1), size, "closing again changes nothing");
+            assert_eq!(
+                size_of(&go.resume().expect("an upload").1),
+                size,
+                "closing again changes nothing"
+            );
             append(&driver, "/up/data").commit().unwrap();
             assert!(driver.get_content("/up/data").unwrap() == content, "{size} bytes");
             driver.delete("/up/data").unwrap();
@@ -277,7 +290,11 @@ checks! {
                 create(&driver, "/up/data", &content[..size]).close().unwrap();
                 assert_eq!(go.append(&content[size..size + more]), size);
                 let mut writer = append(&driver, "/up/data");
-                assert_eq!(writer.size(), (size + more) as u64, "{size} bytes of ours, {more} bytes of the Go driver");
+                assert_eq!(
+                    writer.size(),
+                    (size + more) as u64,
+                    "{size} bytes of ours, {more} bytes of the Go driver"
+                );
                 writer.commit().unwrap();
                 assert!(driver.get_content("/up/data").unwrap() == content[..size + more]);
                 driver.delete("/up/data").unwrap();
@@ -317,7 +334,13 @@ checks! {
         go.client.abort_multipart_upload(go.upload(&id)).unwrap();
         let error = driver.writer("/up/data", WriteMode::Append).map(drop).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::PathNotFound, "{error}");
-        let keys = go.client.listing(&target.bucket, s3driver::client::ListObjects::prefix(format!("{root}/")));
-        assert_eq!(keys.map(|page| page.unwrap().contents.len()).sum::<usize>(), 0, "objects are left");
+        let keys = go
+            .client
+            .listing(&target.bucket, s3driver::client::ListObjects::prefix(format!("{root}/")));
+        assert_eq!(
+            keys.map(|page| page.unwrap().contents.len()).sum::<usize>(),
+            0,
+            "objects are left"
+        );
     }
 }

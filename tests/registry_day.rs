@@ -198,27 +198,47 @@ checks! {
         let base = bytes_at(1, 0, (7 << 20) + 123);
         let contents = [base.clone(), bytes_at(2, 0, 12 << 20), bytes_at(3, 0, 70_000), base];
         let pushed: Vec<String> = std::thread::scope(|scope| {
-            let running: Vec<_> = contents.iter().enumerate().map(|(index, content)| {
-                let registry = &registry;
-                scope.spawn(move || {
-                    let sizes: &[usize] = [&[5 << 20][..], &[1 << 20, 3_333_333], &[65_536, 1], &[8 << 20]][index];
-                    registry.push(&format!("library/app{index}"), &format!("uuid-{index}"), content, sizes).unwrap()
+            let running: Vec<_> = contents
+                .iter()
+                .enumerate()
+                .map(|(index, content)| {
+                    let registry = &registry;
+                    scope.spawn(move || {
+                        let sizes: &[usize] =
+                            [&[5 << 20][..], &[1 << 20, 3_333_333], &[65_536, 1], &[8 << 20]]
+                                [index];
+                        registry
+                            .push(
+                                &format!("library/app{index}"),
+                                &format!("uuid-{index}"),
+                                content,
+                                sizes,
+                            )
+                            .unwrap()
+                    })
                 })
-            }).collect();
+                .collect();
             running.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         assert_eq!(pushed[0], pushed[3]);
         let first = registry.tag("library/app0", "1.0", &[&pushed[0], &pushed[2]]).unwrap();
         let second = registry.tag("library/app1", "latest", &[&pushed[1]]).unwrap();
         registry.tag("other/deep/er", "1", &[&pushed[0]]).unwrap();
-        assert_eq!(registry.catalogue().unwrap(), ["library/app0", "library/app1", "other/deep/er"]);
+        assert_eq!(
+            registry.catalogue().unwrap(),
+            ["library/app0", "library/app1", "other/deep/er"]
+        );
 
         // One push is abandoned in the middle, and another one is cancelled.
         registry.begin("library/app0", "given-up").unwrap();
         registry.append("library/app0", "given-up", 0, &bytes_at(9, 0, 6 << 20), b"").unwrap();
         registry.begin("library/app0", "cancelled").unwrap();
         registry.append("library/app0", "cancelled", 0, b"some bytes", b"").unwrap();
-        driver.writer(&upload("library/app0", "cancelled", "data"), WriteMode::Append).unwrap().cancel().unwrap();
+        driver
+            .writer(&upload("library/app0", "cancelled", "data"), WriteMode::Append)
+            .unwrap()
+            .cancel()
+            .unwrap();
         driver.delete(&format!("{ROOT}/repositories/library/app0/_uploads/cancelled")).unwrap();
 
         // Neither affects the collection, which removes the content that has lost its tag.
@@ -251,7 +271,10 @@ checks! {
         assert!(tail == contents[0][5 << 20..]);
         driver.delete("/docker").unwrap();
         let client = driver.client();
-        let left = client.listing(&target.bucket, s3driver::client::ListObjects::prefix(format!("{}/", registry.root)));
+        let left = client.listing(
+            &target.bucket,
+            s3driver::client::ListObjects::prefix(format!("{}/", registry.root)),
+        );
         assert_eq!(left.map(|page| page.unwrap().contents.len()).sum::<usize>(), 0);
     }
 }

@@ -224,11 +224,31 @@ checks! {
         let reply = registry.get("/v2/").expect(200);
         assert_eq!(reply.header("docker-distribution-api-version"), Some("registry/2.0"));
         registry.get("/v2").expect(200);
-        for path in ["/", "/v1/", "/v3/", "/v2/a/b", "/v2/_catalogs", "/v2//tags", "/v2/a/tags/lists", "/v2/%zz/tags/list"] {
+        for path in [
+            "/",
+            "/v1/",
+            "/v3/",
+            "/v2/a/b",
+            "/v2/_catalogs",
+            "/v2//tags",
+            "/v2/a/tags/lists",
+            "/v2/%zz/tags/list",
+        ] {
             registry.get(path).expect(404);
         }
-        for (method, path) in [("POST", "/v2/"), ("PUT", "/v2/_catalog"), ("DELETE", "/v2/a/tags/list"), ("GET", "/v2/a/blobs/uploads/")] {
-            assert!(registry.send(method, path, &[], b"").fails(405, "UNSUPPORTED").header("allow").is_some());
+        for (method, path) in [
+            ("POST", "/v2/"),
+            ("PUT", "/v2/_catalog"),
+            ("DELETE", "/v2/a/tags/list"),
+            ("GET", "/v2/a/blobs/uploads/"),
+        ] {
+            assert!(
+                registry
+                    .send(method, path, &[], b"")
+                    .fails(405, "UNSUPPORTED")
+                    .header("allow")
+                    .is_some()
+            );
         }
     }
 
@@ -240,7 +260,10 @@ checks! {
         let reply = registry.get(&path).expect(200);
         assert_eq!((reply.digest(), reply.body == content), (digest.clone(), true));
         let head = registry.send("HEAD", &path, &[], b"").expect(200);
-        assert_eq!((head.digest(), head.header("content-length")), (digest.clone(), Some(&*content.len().to_string())));
+        assert_eq!(
+            (head.digest(), head.header("content-length")),
+            (digest.clone(), Some(&*content.len().to_string()))
+        );
         let size = content.len();
         for (range, from, to) in [
             ("bytes=0-0", 0, 1),
@@ -258,23 +281,35 @@ checks! {
                 continue;
             }
             let reply = reply.expect(206);
-            assert_eq!(reply.header("content-range"), Some(&*format!("bytes {from}-{}/{size}", to - 1)));
+            assert_eq!(
+                reply.header("content-range"),
+                Some(&*format!("bytes {from}-{}/{size}", to - 1))
+            );
             assert!(reply.body == content[from..to], "{range}");
         }
-        for range in [format!("bytes={size}-"), "bytes=99999999-999999999".to_owned(), "bytes=-0".to_owned()] {
+        for range in
+            [format!("bytes={size}-"), "bytes=99999999-999999999".to_owned(), "bytes=-0".to_owned()]
+        {
             let reply = registry.send("GET", &path, &[("Range", &range)], b"").expect(416);
             assert_eq!(reply.header("content-range"), Some(&*format!("bytes */{size}")));
         }
         for range in ["bytes=9-5", "bytes=0-1,3-4", "lines=1-2", "bytes=a-b", "bytes"] {
-            assert!(registry.send("GET", &path, &[("Range", range)], b"").expect(200).body == content, "{range}");
+            assert!(
+                registry.send("GET", &path, &[("Range", range)], b"").expect(200).body == content,
+                "{range}"
+            );
         }
         let tag = format!("\"{digest}\"");
         registry.send("GET", &path, &[("If-None-Match", &tag)], b"").expect(304);
         registry.send("GET", &path, &[("Range", "bytes=0-0"), ("If-Range", &tag)], b"").expect(206);
-        registry.send("GET", &path, &[("Range", "bytes=0-0"), ("If-Range", "\"other\"")], b"").expect(200);
+        registry
+            .send("GET", &path, &[("Range", "bytes=0-0"), ("If-Range", "\"other\"")], b"")
+            .expect(200);
         // A blob belongs to the repositories that it was pushed to.
         registry.get(&format!("/v2/library/b/blobs/{digest}")).fails(404, "BLOB_UNKNOWN");
-        registry.get(&format!("/v2/library/a/blobs/sha256:{}", "0".repeat(64))).fails(404, "BLOB_UNKNOWN");
+        registry
+            .get(&format!("/v2/library/a/blobs/sha256:{}", "0".repeat(64)))
+            .fails(404, "BLOB_UNKNOWN");
         registry.get("/v2/library/a/blobs/sha256:abc").fails(400, "DIGEST_INVALID");
     }
 
@@ -285,13 +320,18 @@ checks! {
         let begun = first.send("POST", "/v2/a/blobs/uploads/", &[], b"").expect(202);
         let place = begun.location();
         assert!(place.contains(begun.header("docker-upload-uuid").unwrap()));
-        let patch = |process: &Process, range: &str, body: &[u8]| process.send("PATCH", &place, &[("Content-Range", range)], body);
+        let patch = |process: &Process, range: &str, body: &[u8]| {
+            process.send("PATCH", &place, &[("Content-Range", range)], body)
+        };
         // The first chunk begins at 0, and each further one where the last one ended.
         patch(&first, "1-3", b"abc").fails(416, "RANGE_INVALID");
         patch(&first, "0-6999999", &content[..7_000_000]).expect(202);
         for range in ["0-2", "6999999-7000001", "7000001-7000003", "9-7"] {
             let reply = patch(&second, range, b"abc").fails(416, "RANGE_INVALID");
-            assert_eq!((reply.header("range"), reply.location()), (Some("0-6999999"), place.clone()));
+            assert_eq!(
+                (reply.header("range"), reply.location()),
+                (Some("0-6999999"), place.clone())
+            );
         }
         patch(&second, "7000000-7000009", b"abc").fails(400, "SIZE_INVALID");
         patch(&second, "seven", b"abc").fails(400, "BLOB_UPLOAD_INVALID");
@@ -302,7 +342,12 @@ checks! {
         let digest = digest(&content);
         let put = format!("{place}?digest={digest}");
         first.send("PUT", &put, &[("Content-Range", "5-9")], b"abcde").fails(416, "RANGE_INVALID");
-        let done = first.send("PUT", &put, &[("Content-Range", &format!("7000001-{}", content.len() - 1))], &content[7_000_001..]);
+        let done = first.send(
+            "PUT",
+            &put,
+            &[("Content-Range", &format!("7000001-{}", content.len() - 1))],
+            &content[7_000_001..],
+        );
         assert_eq!(done.expect(201).location(), format!("/v2/a/blobs/{digest}"));
         assert!(second.get(&format!("/v2/a/blobs/{digest}")).expect(200).body == content);
         first.get(&place).fails(404, "BLOB_UPLOAD_UNKNOWN");
@@ -318,14 +363,18 @@ checks! {
             let content = bytes_at(seed, 0, size);
             let expected = digest(&content);
             let path = format!("/v2/a/blobs/{expected}");
-            let single = registry.send("POST", &format!("/v2/a/blobs/uploads/?digest={expected}"), &[], &content).expect(201);
+            let single = registry
+                .send("POST", &format!("/v2/a/blobs/uploads/?digest={expected}"), &[], &content)
+                .expect(201);
             assert_eq!((single.location(), single.digest()), (path.clone(), expected.clone()));
             assert!(registry.get(&path).expect(200).body == content);
-            let place = registry.send("POST", "/v2/b/blobs/uploads/", &[], b"").expect(202).location();
+            let place =
+                registry.send("POST", "/v2/b/blobs/uploads/", &[], b"").expect(202).location();
             registry.finish(&place, &expected, &content).expect(201);
             assert!(registry.get(&path.replace("/a/", "/b/")).expect(200).body == content);
             // PATCH with a chunked body, as sent by docker and skopeo, and an empty PUT.
-            let place = registry.send("POST", "/v2/c/blobs/uploads/", &[], b"").expect(202).location();
+            let place =
+                registry.send("POST", "/v2/c/blobs/uploads/", &[], b"").expect(202).location();
             let mut chunked = Vec::new();
             for piece in content.chunks(300_001) {
                 chunked.extend_from_slice(format!("{:x};ext=1\r\n", piece.len()).as_bytes());
@@ -333,11 +382,17 @@ checks! {
                 chunked.extend_from_slice(b"\r\n");
             }
             chunked.extend_from_slice(b"0\r\nTrailer: x\r\n\r\n");
-            registry.send("PATCH", &place, &[("Transfer-Encoding", "chunked")], &chunked).expect(202);
+            registry
+                .send("PATCH", &place, &[("Transfer-Encoding", "chunked")], &chunked)
+                .expect(202);
             registry.finish(&place, &expected, b"").expect(201);
             assert!(registry.get(&path.replace("/a/", "/c/")).expect(200).body == content);
         }
-        assert_eq!(registry.left(target, &root).len(), 3 + 9, "three blobs, each in three repositories");
+        assert_eq!(
+            registry.left(target, &root).len(),
+            3 + 9,
+            "three blobs, each in three repositories"
+        );
     }
 
     fn a_wrong_digest_leaves_nothing(target) {
@@ -345,9 +400,19 @@ checks! {
         let registry = Process::start(target, &root);
         let wrong = digest(b"something else");
         let content = bytes_at(6, 0, 6 * MIB);
-        registry.send("POST", &format!("/v2/a/blobs/uploads/?digest={wrong}"), &[], &content).fails(400, "DIGEST_INVALID");
-        for bad in ["sha256:abc", "md5:d41d8cd98f00b204e9800998ecf8427e", "sha512:abc", "", "sha256:../../../../x"] {
-            registry.send("POST", &format!("/v2/a/blobs/uploads/?digest={bad}"), &[], b"x").fails(400, "DIGEST_INVALID");
+        registry
+            .send("POST", &format!("/v2/a/blobs/uploads/?digest={wrong}"), &[], &content)
+            .fails(400, "DIGEST_INVALID");
+        for bad in [
+            "sha256:abc",
+            "md5:d41d8cd98f00b204e9800998ecf8427e",
+            "sha512:abc",
+            "",
+            "sha256:../../../../x",
+        ] {
+            registry
+                .send("POST", &format!("/v2/a/blobs/uploads/?digest={bad}"), &[], b"x")
+                .fails(400, "DIGEST_INVALID");
         }
         let place = registry.send("POST", "/v2/a/blobs/uploads/", &[], b"").expect(202).location();
         registry.send("PATCH", &place, &[], &content).expect(202);
@@ -380,7 +445,12 @@ checks! {
         let content = bytes_at(8, 0, 8 * MIB);
         let place = registry.send("POST", "/v2/a/blobs/uploads/", &[], b"").expect(202).location();
         let mut socket = TcpStream::connect(registry.server.address()).unwrap();
-        write!(socket, "PATCH {place} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", content.len()).unwrap();
+        write!(
+            socket,
+            "PATCH {place} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n",
+            content.len()
+        )
+        .unwrap();
         socket.write_all(&content[..7 * MIB]).unwrap();
         socket.shutdown(std::net::Shutdown::Write).unwrap();
         // The response is sent once the bytes that arrived have been stored.
@@ -395,17 +465,25 @@ checks! {
         let registry = Process::start(target, &root);
         let content = bytes_at(9, 0, 6 * MIB + 100);
         for state in ["kept", "lost", "of other content"] {
-            let place = registry.send("POST", "/v2/a/blobs/uploads/", &[], b"").expect(202).location();
+            let place =
+                registry.send("POST", "/v2/a/blobs/uploads/", &[], b"").expect(202).location();
             registry.send("PATCH", &place, &[], &content[..content.len() - 1]).expect(202);
             let id = place.rsplit('/').next().unwrap();
-            let directory = format!("/docker/registry/v2/repositories/a/_uploads/{id}/hashstates/sha256");
+            let directory =
+                format!("/docker/registry/v2/repositories/a/_uploads/{id}/hashstates/sha256");
             let file = format!("{directory}/{}", content.len() - 1);
             assert_eq!(registry.driver.list(&directory).unwrap().join(" "), file);
             let saved = registry.driver.get_content(&file).unwrap();
-            assert_eq!((&saved[..4], saved.len(), &saved[100..]), (&b"sha\x03"[..], 108, &(content.len() as u64 - 1).to_be_bytes()[..]));
+            assert_eq!(
+                (&saved[..4], saved.len(), &saved[100..]),
+                (&b"sha\x03"[..], 108, &(content.len() as u64 - 1).to_be_bytes()[..])
+            );
             match state {
                 "lost" => registry.driver.delete(&file).unwrap(),
-                "of other content" => registry.driver.put_content(&file, &[b"sha\x03".as_slice(), &[7; 104]].concat()).unwrap(),
+                "of other content" => registry
+                    .driver
+                    .put_content(&file, &[b"sha\x03".as_slice(), &[7; 104]].concat())
+                    .unwrap(),
                 _ => {}
             }
             registry.finish(&place, &digest(&content), &content[content.len() - 1..]).expect(201);
@@ -416,7 +494,10 @@ checks! {
         let place = registry.send("POST", "/v2/a/blobs/uploads/", &[], b"").expect(202).location();
         registry.send("PATCH", &place, &[], &content).expect(202);
         let id = place.rsplit('/').next().unwrap();
-        registry.driver.delete(&format!("/docker/registry/v2/repositories/a/_uploads/{id}/hashstates")).unwrap();
+        registry
+            .driver
+            .delete(&format!("/docker/registry/v2/repositories/a/_uploads/{id}/hashstates"))
+            .unwrap();
         registry.finish(&place, &digest(b"x"), b"").fails(400, "DIGEST_INVALID");
         assert_eq!(registry.left(target, &root), Vec::<String>::new());
     }
@@ -425,16 +506,34 @@ checks! {
         let registry = Process::start(target, &target.scratch("http"));
         let digest = registry.store("from/here", b"content");
         let mount = |digest: &str, from: &str| {
-            registry.send("POST", &format!("/v2/to/there/blobs/uploads/?mount={digest}&from={from}"), &[], b"")
+            registry.send(
+                "POST",
+                &format!("/v2/to/there/blobs/uploads/?mount={digest}&from={from}"),
+                &[],
+                b"",
+            )
         };
         // A blob that cannot be mounted begins an upload.
-        assert!(mount(&digest, "to/there").expect(202).location().starts_with("/v2/to/there/blobs/uploads/"));
+        assert!(
+            mount(&digest, "to/there")
+                .expect(202)
+                .location()
+                .starts_with("/v2/to/there/blobs/uploads/")
+        );
         mount(&format!("sha256:{}", "0".repeat(64)), "from/here").expect(202);
-        registry.send("POST", &format!("/v2/to/there/blobs/uploads/?mount={digest}"), &[], b"").expect(202);
+        registry
+            .send("POST", &format!("/v2/to/there/blobs/uploads/?mount={digest}"), &[], b"")
+            .expect(202);
         registry.get(&format!("/v2/to/there/blobs/{digest}")).fails(404, "BLOB_UNKNOWN");
         let mounted = mount(&digest.replace(':', "%3A"), "from%2Fhere").expect(201);
-        assert_eq!((mounted.location(), mounted.digest()), (format!("/v2/to/there/blobs/{digest}"), digest.clone()));
-        assert_eq!(registry.get(&format!("/v2/to/there/blobs/{digest}")).expect(200).body, b"content");
+        assert_eq!(
+            (mounted.location(), mounted.digest()),
+            (format!("/v2/to/there/blobs/{digest}"), digest.clone())
+        );
+        assert_eq!(
+            registry.get(&format!("/v2/to/there/blobs/{digest}")).expect(200).body,
+            b"content"
+        );
         mount("sha256:abc", "from/here").fails(400, "DIGEST_INVALID");
         mount(&digest, "../x").fails(400, "NAME_INVALID");
     }
@@ -455,7 +554,9 @@ checks! {
                     manifest.as_object_mut().unwrap().remove("mediaType");
                     if kind == DOCKER_MANIFEST || kind == DOCKER_LIST {
                         // The layout has no place for a type that the content does not imply.
-                        registry.put_manifest("a", "x", kind, &manifest).fails(400, "MANIFEST_INVALID");
+                        registry
+                            .put_manifest("a", "x", kind, &manifest)
+                            .fails(400, "MANIFEST_INVALID");
                         continue;
                     }
                 }
@@ -464,17 +565,33 @@ checks! {
                 let text = format!(" {}\n", serde_json::to_string_pretty(&manifest).unwrap());
                 let headers = [("Content-Type", &*format!("{kind}; charset=utf-8"))];
                 let tag = format!("v{number}");
-                let put = registry.send("PUT", &format!("/v2/a/manifests/{tag}"), &headers, text.as_bytes()).expect(201);
-                assert_eq!((put.digest(), put.location()), (digest(text.as_bytes()), format!("/v2/a/manifests/{}", digest(text.as_bytes()))));
+                let put = registry
+                    .send("PUT", &format!("/v2/a/manifests/{tag}"), &headers, text.as_bytes())
+                    .expect(201);
+                assert_eq!(
+                    (put.digest(), put.location()),
+                    (
+                        digest(text.as_bytes()),
+                        format!("/v2/a/manifests/{}", digest(text.as_bytes()))
+                    )
+                );
                 for reference in [tag, put.digest()] {
                     let path = format!("/v2/a/manifests/{reference}");
                     let got = registry.get(&path).expect(200);
-                    assert_eq!((got.header("content-type"), got.digest(), got.body.as_slice()), (Some(kind), put.digest(), text.as_bytes()));
+                    assert_eq!(
+                        (got.header("content-type"), got.digest(), got.body.as_slice()),
+                        (Some(kind), put.digest(), text.as_bytes())
+                    );
                     let head = registry.send("HEAD", &path, &[], b"").expect(200);
-                    assert_eq!((head.header("content-length"), head.digest()), (Some(&*text.len().to_string()), put.digest()));
+                    assert_eq!(
+                        (head.header("content-length"), head.digest()),
+                        (Some(&*text.len().to_string()), put.digest())
+                    );
                 }
                 if kind == OCI_MANIFEST {
-                    index["manifests"].as_array_mut().unwrap().push(json!({ "mediaType": kind, "digest": put.digest(), "size": text.len() }));
+                    index["manifests"].as_array_mut().unwrap().push(
+                        json!({ "mediaType": kind, "digest": put.digest(), "size": text.len() }),
+                    );
                 }
             }
         }
@@ -482,7 +599,13 @@ checks! {
         let (old, new) = (registry.image("a", "latest", 1), registry.image("a", "latest", 2));
         assert_eq!(registry.get("/v2/a/manifests/latest").expect(200).digest(), new);
         registry.get(&format!("/v2/a/manifests/{old}")).expect(200);
-        for reference in ["none", ".INVALID", &format!("sha256:{}", "0".repeat(64)), "sha256:abc", &"t".repeat(129)] {
+        for reference in [
+            "none",
+            ".INVALID",
+            &format!("sha256:{}", "0".repeat(64)),
+            "sha256:abc",
+            &"t".repeat(129),
+        ] {
             registry.get(&format!("/v2/a/manifests/{reference}")).fails(404, "MANIFEST_UNKNOWN");
         }
         registry.get("/v2/none/manifests/latest").fails(404, "MANIFEST_UNKNOWN");
@@ -493,16 +616,28 @@ checks! {
         let registry = Process::start(target, &root);
         let missing = format!("sha256:{}", "1".repeat(64));
         let (config, layer) = (registry.store("a", b"{}"), registry.store("a", b"layer"));
-        registry.put_manifest("a", "x", OCI_MANIFEST, &image(&config, &missing)).fails(400, "MANIFEST_BLOB_UNKNOWN");
-        registry.put_manifest("a", "x", OCI_MANIFEST, &image(&missing, &layer)).fails(400, "MANIFEST_BLOB_UNKNOWN");
+        registry
+            .put_manifest("a", "x", OCI_MANIFEST, &image(&config, &missing))
+            .fails(400, "MANIFEST_BLOB_UNKNOWN");
+        registry
+            .put_manifest("a", "x", OCI_MANIFEST, &image(&missing, &layer))
+            .fails(400, "MANIFEST_BLOB_UNKNOWN");
         let index = json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [{ "digest": missing, "size": 1 }] });
         registry.put_manifest("a", "x", OCI_INDEX, &index).fails(400, "MANIFEST_BLOB_UNKNOWN");
-        registry.put_manifest("a", &missing, OCI_MANIFEST, &image(&config, &layer)).fails(400, "DIGEST_INVALID");
-        registry.put_manifest("a", "x", OCI_INDEX, &image(&config, &layer)).fails(400, "MANIFEST_INVALID");
+        registry
+            .put_manifest("a", &missing, OCI_MANIFEST, &image(&config, &layer))
+            .fails(400, "DIGEST_INVALID");
+        registry
+            .put_manifest("a", "x", OCI_INDEX, &image(&config, &layer))
+            .fails(400, "MANIFEST_INVALID");
         for tag in [".x", "-x", "a%20b", &"t".repeat(129)] {
-            registry.put_manifest("a", tag, OCI_MANIFEST, &image(&config, &layer)).fails(400, "MANIFEST_INVALID");
+            registry
+                .put_manifest("a", tag, OCI_MANIFEST, &image(&config, &layer))
+                .fails(400, "MANIFEST_INVALID");
         }
-        let put = |body: &[u8]| registry.send("PUT", "/v2/a/manifests/x", &[("Content-Type", OCI_MANIFEST)], body);
+        let put = |body: &[u8]| {
+            registry.send("PUT", "/v2/a/manifests/x", &[("Content-Type", OCI_MANIFEST)], body)
+        };
         let many: Vec<_> = (0..1_001).map(|_| json!({ "digest": layer })).collect();
         for broken in [
             b"".to_vec(),
@@ -514,10 +649,18 @@ checks! {
             json!({ "schemaVersion": 2 }).to_string().into_bytes(),
             json!({ "schemaVersion": 2, "mediaType": 7 }).to_string().into_bytes(),
             json!({ "schemaVersion": 2, "mediaType": "text/plain" }).to_string().into_bytes(),
-            json!({ "schemaVersion": 2, "config": { "digest": "sha256:../../x" } }).to_string().into_bytes(),
-            json!({ "schemaVersion": 2, "config": { "digest": config }, "layers": {} }).to_string().into_bytes(),
-            json!({ "schemaVersion": 2, "config": { "digest": config }, "layers": many }).to_string().into_bytes(),
-            json!({ "schemaVersion": 2, "config": { "digest": config }, "subject": "x" }).to_string().into_bytes(),
+            json!({ "schemaVersion": 2, "config": { "digest": "sha256:../../x" } })
+                .to_string()
+                .into_bytes(),
+            json!({ "schemaVersion": 2, "config": { "digest": config }, "layers": {} })
+                .to_string()
+                .into_bytes(),
+            json!({ "schemaVersion": 2, "config": { "digest": config }, "layers": many })
+                .to_string()
+                .into_bytes(),
+            json!({ "schemaVersion": 2, "config": { "digest": config }, "subject": "x" })
+                .to_string()
+                .into_bytes(),
         ] {
             put(&broken).fails(400, "MANIFEST_INVALID");
         }
@@ -532,10 +675,13 @@ checks! {
         let text = full.to_string();
         let chunked = format!("{:x}\r\n{text}\r\n0\r\n\r\n", text.len());
         let headers = [("Content-Type", OCI_MANIFEST), ("Transfer-Encoding", "chunked")];
-        registry.send("PUT", "/v2/a/manifests/x", &headers, chunked.as_bytes()).fails(413, "SIZE_INVALID");
+        registry
+            .send("PUT", "/v2/a/manifests/x", &headers, chunked.as_bytes())
+            .fails(413, "SIZE_INVALID");
         // Layers that are stored elsewhere need not exist here.
         let mut foreign = image(&config, &missing);
-        foreign["layers"][0]["mediaType"] = json!("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip");
+        foreign["layers"][0]["mediaType"] =
+            json!("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip");
         registry.put_manifest("a", "foreign", OCI_MANIFEST, &foreign).expect(201);
     }
 
@@ -545,7 +691,14 @@ checks! {
         let digest = registry.image("a", "b", 1);
         let manifest = registry.get(&format!("/v2/a/manifests/{digest}")).body;
         for tag in ["c", "B", "10", "9", "_x", "a.b", "a-b"] {
-            registry.send("PUT", &format!("/v2/a/manifests/{tag}"), &[("Content-Type", OCI_MANIFEST)], &manifest).expect(201);
+            registry
+                .send(
+                    "PUT",
+                    &format!("/v2/a/manifests/{tag}"),
+                    &[("Content-Type", OCI_MANIFEST)],
+                    &manifest,
+                )
+                .expect(201);
         }
         let list = |query: &str| registry.get(&format!("/v2/a/tags/list{query}")).expect(200);
         let all = ["10", "9", "B", "_x", "a-b", "a.b", "b", "c"];
@@ -569,7 +722,10 @@ checks! {
         assert_eq!(json!(seen), json!(all));
         // A repository without tags has an empty list.
         registry.store("untagged", b"x");
-        assert_eq!(registry.get("/v2/untagged/tags/list").expect(200).json(), json!({ "name": "untagged", "tags": [] }));
+        assert_eq!(
+            registry.get("/v2/untagged/tags/list").expect(200).json(),
+            json!({ "name": "untagged", "tags": [] })
+        );
     }
 
     fn repositories_are_listed_in_pages(target) {
@@ -580,7 +736,10 @@ checks! {
             registry.image(name, "latest", seed as u64);
         }
         registry.store("without/manifests", b"x");
-        let whole = registry.get("/v2/_catalog").expect(200).json()["repositories"].as_array().unwrap().clone();
+        let whole = registry.get("/v2/_catalog").expect(200).json()["repositories"]
+            .as_array()
+            .unwrap()
+            .clone();
         let mut sorted = whole.clone();
         sorted.sort_by_key(ToString::to_string);
         assert_eq!(json!(sorted), json!(["a", "a-b", "a/0", "a/b/c", "b", "uploads/blobs/tags"]));
@@ -601,19 +760,31 @@ checks! {
     fn referrers_are_listed_filtered_and_paged(target) {
         let registry = Process::start(target, &target.scratch("http"));
         let subject = registry.image("a", "latest", 1);
-        let list = |query: &str| registry.get(&format!("/v2/a/referrers/{subject}{query}")).expect(200);
+        let list =
+            |query: &str| registry.get(&format!("/v2/a/referrers/{subject}{query}")).expect(200);
         let empty = list("");
         assert_eq!(empty.header("content-type"), Some(OCI_INDEX));
-        assert_eq!(empty.json(), json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [] }));
+        assert_eq!(
+            empty.json(),
+            json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [] })
+        );
         let config = registry.store("a", b"{}");
         let refer = |number: usize, kind: Option<&str>| {
             let mut manifest = image(&config, &config);
-            manifest["subject"] = json!({ "mediaType": OCI_MANIFEST, "digest": subject, "size": 1 });
+            manifest["subject"] =
+                json!({ "mediaType": OCI_MANIFEST, "digest": subject, "size": 1 });
             manifest["annotations"] = json!({ "number": number.to_string() });
             if let Some(kind) = kind {
                 manifest["artifactType"] = json!(kind);
             }
-            let pushed = registry.put_manifest("a", &digest(manifest.to_string().as_bytes()), OCI_MANIFEST, &manifest).expect(201);
+            let pushed = registry
+                .put_manifest(
+                    "a",
+                    &digest(manifest.to_string().as_bytes()),
+                    OCI_MANIFEST,
+                    &manifest,
+                )
+                .expect(201);
             assert_eq!(pushed.header("oci-subject"), Some(&*subject));
             pushed.digest()
         };
@@ -621,8 +792,14 @@ checks! {
         let all = list("").json()["manifests"].as_array().unwrap().clone();
         let by = |digest: &str| all.iter().find(|one| one["digest"] == digest).unwrap();
         // An artifact without its own type has the type of its configuration.
-        assert_eq!((all.len(), &by(&plain)["artifactType"]), (2, &json!("application/vnd.oci.image.config.v1+json")));
-        assert_eq!((&by(&plain)["annotations"]["number"], &by(&plain)["mediaType"]), (&json!("1"), &json!(OCI_MANIFEST)));
+        assert_eq!(
+            (all.len(), &by(&plain)["artifactType"]),
+            (2, &json!("application/vnd.oci.image.config.v1+json"))
+        );
+        assert_eq!(
+            (&by(&plain)["annotations"]["number"], &by(&plain)["mediaType"]),
+            (&json!("1"), &json!(OCI_MANIFEST))
+        );
         let filtered = list("?artifactType=application%2Fvnd.example%2Bsig");
         assert_eq!(filtered.header("oci-filters-applied"), Some("artifactType"));
         assert_eq!(filtered.json()["manifests"], json!([by(&signature)]));
@@ -640,8 +817,13 @@ checks! {
         manifest["subject"] = json!({ "digest": later });
         registry.put_manifest("a", "early", OCI_MANIFEST, &manifest).expect(201);
         let early = registry.get(&format!("/v2/a/referrers/{later}")).expect(200).json()["manifests"][0]["digest"].clone();
-        registry.send("DELETE", &format!("/v2/a/manifests/{}", early.as_str().unwrap()), &[], b"").expect(202);
-        assert_eq!(registry.get(&format!("/v2/a/referrers/{later}")).expect(200).json()["manifests"], json!([]));
+        registry
+            .send("DELETE", &format!("/v2/a/manifests/{}", early.as_str().unwrap()), &[], b"")
+            .expect(202);
+        assert_eq!(
+            registry.get(&format!("/v2/a/referrers/{later}")).expect(200).json()["manifests"],
+            json!([])
+        );
         registry.get("/v2/a/referrers/sha256:abc").fails(400, "DIGEST_INVALID");
         // A repository that does not exist has no referrers.
         registry.get(&format!("/v2/none/referrers/{later}")).expect(200);
@@ -653,7 +835,8 @@ checks! {
         let config = registry.store("a", b"{}");
         let mut manifest = image(&config, &config);
         manifest["subject"] = json!({ "mediaType": OCI_MANIFEST, "digest": subject, "size": 1 });
-        let referrer = registry.put_manifest("a", "sig", OCI_MANIFEST, &manifest).expect(201).digest();
+        let referrer =
+            registry.put_manifest("a", "sig", OCI_MANIFEST, &manifest).expect(201).digest();
         let unrelated = registry.image("a", "other", 2);
         // Simulates a push to another registry that does not support referrers.
         let linked = "/docker/registry/v2/repositories/a/_manifests/referrers";
@@ -668,7 +851,9 @@ checks! {
             { "mediaType": OCI_MANIFEST, "digest": unrelated, "size": 1 },
         ]});
         registry.put_manifest("a", &subject.replace(':', "-"), OCI_INDEX, &index).expect(201);
-        let found = registry.get(&format!("/v2/a/referrers/{subject}")).expect(200).json()["manifests"].clone();
+        let found =
+            registry.get(&format!("/v2/a/referrers/{subject}")).expect(200).json()["manifests"]
+                .clone();
         assert_eq!((found.as_array().unwrap().len(), &found[0]["digest"]), (1, &json!(referrer)));
     }
 
@@ -677,8 +862,12 @@ checks! {
         let registry = Process::start(target, &root);
         let (first, second) = (registry.image("a", "one", 1), registry.image("a", "two", 2));
         let manifest = registry.get("/v2/a/manifests/two").body;
-        registry.send("PUT", "/v2/a/manifests/one", &[("Content-Type", OCI_MANIFEST)], &manifest).expect(201);
-        registry.send("PUT", "/v2/a/manifests/three", &[("Content-Type", OCI_MANIFEST)], &manifest).expect(201);
+        registry
+            .send("PUT", "/v2/a/manifests/one", &[("Content-Type", OCI_MANIFEST)], &manifest)
+            .expect(201);
+        registry
+            .send("PUT", "/v2/a/manifests/three", &[("Content-Type", OCI_MANIFEST)], &manifest)
+            .expect(201);
         let delete = |path: &str| registry.send("DELETE", &format!("/v2/a/{path}"), &[], b"");
         // Deleting a tag deletes only the tag.
         delete("manifests/three").expect(202);
@@ -701,15 +890,26 @@ checks! {
         delete(&format!("blobs/{blob}")).fails(404, "BLOB_UNKNOWN");
         // The collection empties the bucket.
         let collected = registry.collect(Untagged::Kept);
-        assert_eq!((collected.blobs, collected.links), (5, 2), "two layers and two manifests and a configuration");
+        assert_eq!(
+            (collected.blobs, collected.links),
+            (5, 2),
+            "two layers and two manifests and a configuration"
+        );
         assert_eq!(registry.left(target, &root), Vec::<String>::new());
     }
 
     fn deletion_can_be_disabled(target) {
-        let options = Options { deletion: Deletion::Refused, downloads: Downloads::Served, secret: None, log: Log::Failures };
+        let options = Options {
+            deletion: Deletion::Refused,
+            downloads: Downloads::Served,
+            secret: None,
+            log: Log::Failures,
+        };
         let registry = Process::with(target, &target.scratch("http"), options);
         let digest = registry.image("a", "one", 1);
-        for path in ["manifests/one".to_owned(), format!("manifests/{digest}"), format!("blobs/{digest}")] {
+        for path in
+            ["manifests/one".to_owned(), format!("manifests/{digest}"), format!("blobs/{digest}")]
+        {
             registry.send("DELETE", &format!("/v2/a/{path}"), &[], b"").fails(405, "UNSUPPORTED");
         }
         registry.get("/v2/a/manifests/one").expect(200);
@@ -729,16 +929,28 @@ checks! {
         for _ in 0..2 {
             let mut manifest = image(&config, &config);
             manifest["subject"] = json!({ "digest": about });
-            about = registry.put_manifest("a", &digest(manifest.to_string().as_bytes()), OCI_MANIFEST, &manifest).expect(201).digest();
+            about = registry
+                .put_manifest(
+                    "a",
+                    &digest(manifest.to_string().as_bytes()),
+                    OCI_MANIFEST,
+                    &manifest,
+                )
+                .expect(201)
+                .digest();
         }
         let lost = registry.image("a", "moved", 2);
         registry.image("a", "moved", 3);
         registry.store("a", b"of no manifest");
-        let dry = Collection { untagged: Untagged::Removed, grace: Duration::ZERO, mode: Mode::DryRun };
+        let dry =
+            Collection { untagged: Untagged::Removed, grace: Duration::ZERO, mode: Mode::DryRun };
         let young = Collection { grace: Duration::from_secs(3600), mode: Mode::Remove, ..dry };
         let before = registry.left(target, &root);
         let planned = registry.registry.collect(&dry).unwrap();
-        assert_eq!(registry.registry.collect(&young).unwrap(), service::collect::Collected::default());
+        assert_eq!(
+            registry.registry.collect(&young).unwrap(),
+            service::collect::Collected::default()
+        );
         assert_eq!(registry.left(target, &root), before);
         // The image without a tag is removed with its layer, and so are blobs without a manifest.
         let collected = registry.collect(Untagged::Removed);
@@ -763,7 +975,8 @@ checks! {
         let registry = Process::start(target, &root);
         let digest = registry.store("a", b"kept");
         for size in [0, 10, 6 * MIB] {
-            let place = registry.send("POST", "/v2/a/b/blobs/uploads/", &[], b"").expect(202).location();
+            let place =
+                registry.send("POST", "/v2/a/b/blobs/uploads/", &[], b"").expect(202).location();
             registry.send("PATCH", &place, &[], &bytes_at(1, 0, size)).expect(202);
         }
         let purge = |age, mode| registry.registry.purge(age, mode).unwrap();
@@ -777,7 +990,12 @@ checks! {
 
     fn downloads_are_redirected_to_the_storage_and_to_a_mirror(target) {
         let root = target.scratch("http");
-        let options = Options { deletion: Deletion::Allowed, downloads: Downloads::Redirected, secret: None, log: Log::Failures };
+        let options = Options {
+            deletion: Deletion::Allowed,
+            downloads: Downloads::Redirected,
+            secret: None,
+            log: Log::Failures,
+        };
         let registry = Process::with(target, &root, options.clone());
         let digest = registry.store("a", b"redirected");
         let path = format!("/v2/a/blobs/{digest}");
@@ -787,26 +1005,61 @@ checks! {
             let (host, path) = rest.split_at(rest.find('/').unwrap());
             let address = std::net::ToSocketAddrs::to_socket_addrs(host).unwrap().next().unwrap();
             let mut socket = TcpStream::connect(address).unwrap();
-            write!(socket, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
+            write!(socket, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")
+                .unwrap();
             assert_eq!(read_reply(&mut socket, "GET").expect(200).body, b"redirected");
         }
         registry.send("HEAD", &path, &[], b"").expect(200);
-        let mirror = middleware::wrap("redirect", Arc::new(registry.driver), [("baseurl", "https://mirror.example.org")]);
+        let mirror = middleware::wrap(
+            "redirect",
+            Arc::new(registry.driver),
+            [("baseurl", "https://mirror.example.org")],
+        );
         let server = serve(Arc::new(Registry::new(mirror.unwrap(), options)));
         let location = send(server.address(), "GET", &path, &[], b"").expect(307).location();
         let hex = digest.strip_prefix("sha256:").unwrap();
-        assert_eq!(location, format!("https://mirror.example.org/{root}/docker/registry/v2/blobs/sha256/{}/{hex}/data", &hex[..2]));
+        assert_eq!(
+            location,
+            format!(
+                "https://mirror.example.org/{root}/docker/registry/v2/blobs/sha256/{}/{hex}/data",
+                &hex[..2]
+            )
+        );
     }
 
     fn invalid_names_cannot_escape_their_place(target) {
         let root = target.scratch("http");
         let registry = Process::start(target, &root);
         registry.driver.put_content("/secret/_layers/x", b"x").unwrap();
-        for name in ["..", "../a", "a/..", "a//b", "a/", "A", "a_", "-a", "a..b", "a___b", "a/_layers", "a.-b", "%2e%2e", "a%2f..%2fb", "a%00", "%c3%a9", &"a".repeat(256)] {
-            for path in [format!("/v2/{name}/tags/list"), format!("/v2/{name}/manifests/x"), format!("/v2/{name}/blobs/{}", digest(b"x"))] {
+        for name in [
+            "..",
+            "../a",
+            "a/..",
+            "a//b",
+            "a/",
+            "A",
+            "a_",
+            "-a",
+            "a..b",
+            "a___b",
+            "a/_layers",
+            "a.-b",
+            "%2e%2e",
+            "a%2f..%2fb",
+            "a%00",
+            "%c3%a9",
+            &"a".repeat(256),
+        ] {
+            for path in [
+                format!("/v2/{name}/tags/list"),
+                format!("/v2/{name}/manifests/x"),
+                format!("/v2/{name}/blobs/{}", digest(b"x")),
+            ] {
                 registry.get(&path).fails(400, "NAME_INVALID");
             }
-            registry.send("POST", &format!("/v2/{name}/blobs/uploads/"), &[], b"").fails(400, "NAME_INVALID");
+            registry
+                .send("POST", &format!("/v2/{name}/blobs/uploads/"), &[], b"")
+                .fails(400, "NAME_INVALID");
         }
         let long = "a".repeat(255);
         for name in ["a", "a.b_c__d---e/0", "blobs/uploads/tags", &long] {
@@ -820,7 +1073,11 @@ checks! {
         let place = registry.send("POST", "/v2/a/blobs/uploads/", &[], b"").expect(202).location();
         let mut socket = TcpStream::connect(registry.server.address()).unwrap();
         // The server asks for the body: from then on this request owns the upload.
-        write!(socket, "PATCH {place} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n").unwrap();
+        write!(
+            socket,
+            "PATCH {place} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n"
+        )
+        .unwrap();
         assert_eq!(read_reply(&mut socket, "PATCH").status, 100);
         registry.send("PATCH", &place, &[], b"abc").fails(409, "BLOB_UPLOAD_INVALID");
         registry.get(&place).fails(409, "BLOB_UPLOAD_INVALID");
@@ -840,7 +1097,14 @@ checks! {
         let data = format!("/docker/registry/v2/repositories/a/_uploads/{id}/data");
         registry.driver.writer(&data, WriteMode::Append).unwrap().commit().unwrap();
         assert_eq!(registry.get(&place).expect(204).header("range"), Some("0-0"));
-        registry.send("PATCH", &place, &[("Content-Range", &format!("0-{}", content.len() - 1))], &content).expect(202);
+        registry
+            .send(
+                "PATCH",
+                &place,
+                &[("Content-Range", &format!("0-{}", content.len() - 1))],
+                &content,
+            )
+            .expect(202);
         registry.finish(&place, &digest(&content), b"").expect(201);
         assert_eq!(registry.left(target, &root).len(), 2);
     }

@@ -52,7 +52,9 @@ checks! {
         assert!(first.etag.is_some());
         match client.complete_multipart_upload(upload, &parts, &Condition::Always) {
             // The ETags of its objects do not depend on the parts, so nothing can be concluded.
-            Err(error) if target.server == "rclone" => assert_eq!(error.kind(), ErrorKind::NoSuchUpload, "{error}"),
+            Err(error) if target.server == "rclone" => {
+                assert_eq!(error.kind(), ErrorKind::NoSuchUpload, "{error}")
+            }
             second => assert_eq!(first.etag, second.unwrap().etag),
         }
         assert_eq!(client.head_object(&target.bucket, &key).unwrap().size, PART as u64 + 77);
@@ -68,10 +70,17 @@ checks! {
         let upload = UploadRef { bucket: &target.bucket, key: &key, upload_id: &id };
         client.abort_multipart_upload(upload).unwrap();
         client.abort_multipart_upload(upload).unwrap();
-        let error = client.complete_multipart_upload(upload, &parts, &Condition::Always).unwrap_err();
-        assert!(matches!(error.kind(), ErrorKind::NoSuchUpload | ErrorKind::OutcomeUnknown), "{error}");
+        let error =
+            client.complete_multipart_upload(upload, &parts, &Condition::Always).unwrap_err();
+        assert!(
+            matches!(error.kind(), ErrorKind::NoSuchUpload | ErrorKind::OutcomeUnknown),
+            "{error}"
+        );
         assert_eq!(client.list_parts(upload, None).unwrap_err().kind(), ErrorKind::NoSuchUpload);
-        assert_eq!(client.head_object(&target.bucket, &key).unwrap_err().kind(), ErrorKind::NoSuchKey);
+        assert_eq!(
+            client.head_object(&target.bucket, &key).unwrap_err().kind(),
+            ErrorKind::NoSuchKey
+        );
     }
 
     // Ceph decodes the source of UploadPartCopy twice and crashes on some percent signs; rclone
@@ -91,7 +100,9 @@ checks! {
     // rclone responds with 200 and no result. All others copy.
     fn a_part_that_was_not_copied_is_an_error(target) {
         let (client, key) = (target.client(), target.scratch("part-copy"));
-        client.put_object(&target.bucket, &key, &bytes_at(3, 0, PART), &ObjectSettings::default()).unwrap();
+        client
+            .put_object(&target.bucket, &key, &bytes_at(3, 0, PART), &ObjectSettings::default())
+            .unwrap();
         let id = begin(&client, target, &key);
         let upload = UploadRef { bucket: &target.bucket, key: &key, upload_id: &id };
         let source = CopySource { bucket: &target.bucket, key: &key, if_match: None };
@@ -119,11 +130,16 @@ checks! {
             begun.insert((key.clone(), begin(&client, target, &key)));
         }
         let pages = client.uploads(&target.bucket, &format!("{prefix}/")).map(Result::unwrap);
-        let listed: Vec<_> = pages.flat_map(|page| page.uploads).map(|upload| (upload.key, upload.upload_id)).collect();
+        let listed: Vec<_> = pages
+            .flat_map(|page| page.uploads)
+            .map(|upload| (upload.key, upload.upload_id))
+            .collect();
         assert_eq!(listed.len(), begun.len());
         assert_eq!(listed.into_iter().collect::<BTreeSet<_>>(), begun);
         for (key, id) in &begun {
-            client.abort_multipart_upload(UploadRef { bucket: &target.bucket, key, upload_id: id }).unwrap();
+            client
+                .abort_multipart_upload(UploadRef { bucket: &target.bucket, key, upload_id: id })
+                .unwrap();
         }
     }
 
@@ -133,18 +149,27 @@ checks! {
         const UPLOADS: usize = 1_050;
         let (client, root) = (target.client(), target.scratch("many-uploads"));
         let begun: BTreeSet<(String, String)> = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..8).map(|thread| {
-                let (client, root) = (&client, &root);
-                scope.spawn(move || {
-                    let keys = (thread..UPLOADS).step_by(8).map(|number| format!("{root}/{}", number / 2));
-                    keys.map(|key| (key.clone(), begin(client, target, &key))).collect::<Vec<_>>()
+            let threads: Vec<_> = (0..8)
+                .map(|thread| {
+                    let (client, root) = (&client, &root);
+                    scope.spawn(move || {
+                        let keys = (thread..UPLOADS)
+                            .step_by(8)
+                            .map(|number| format!("{root}/{}", number / 2));
+                        keys.map(|key| (key.clone(), begin(client, target, &key)))
+                            .collect::<Vec<_>>()
+                    })
                 })
-            }).collect();
+                .collect();
             threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
         });
-        let pages: Vec<_> = client.uploads(&target.bucket, &format!("{root}/")).map(Result::unwrap).collect();
+        let pages: Vec<_> =
+            client.uploads(&target.bucket, &format!("{root}/")).map(Result::unwrap).collect();
         assert!(pages.len() > 1);
-        let listed = pages.into_iter().flat_map(|page| page.uploads).map(|upload| (upload.key, upload.upload_id));
+        let listed = pages
+            .into_iter()
+            .flat_map(|page| page.uploads)
+            .map(|upload| (upload.key, upload.upload_id));
         assert!(listed.collect::<BTreeSet<_>>() == begun);
         // Aborts uploads while they are being listed.
         let driver = target.driver(&root);
@@ -158,14 +183,22 @@ checks! {
         let (client, prefix) = (target.client(), target.scratch("enc oded+%41"));
         let names = ["a b/x y", "a+b/x", "a%20b", "a%2Bb", "\u{e4}/\u{df}", "z"];
         for name in names {
-            client.put_object(&target.bucket, &format!("{prefix}/{name}"), b"x", &ObjectSettings::default()).unwrap();
+            client
+                .put_object(
+                    &target.bucket,
+                    &format!("{prefix}/{name}"),
+                    b"x",
+                    &ObjectSettings::default(),
+                )
+                .unwrap();
         }
         let mut expected = names.map(|name| format!("{prefix}/{name}"));
         expected.sort();
         for pages in [1_000, 2] {
             let request = ListObjects::prefix(format!("{prefix}/")).max_keys(pages);
             let pages = client.listing(&target.bucket, request).map(Result::unwrap);
-            let mut listed: Vec<String> = pages.flat_map(|page| page.contents).map(|object| object.key).collect();
+            let mut listed: Vec<String> =
+                pages.flat_map(|page| page.contents).map(|object| object.key).collect();
             listed.sort();
             assert_eq!(listed, expected);
         }
@@ -182,21 +215,34 @@ checks! {
     // object's encoding. Ceph and Garage do not accept a checksum after the chunks, and rclone
     // stores it with them.
     fn a_streamed_body_is_stored_without_its_framing(target) {
-        let (key, content) = (target.scratch("streamed"), bytes_at(4, 0, HELD_BODY as usize + 300_001));
-        let settings = ObjectSettings { content_encoding: Some("gzip".to_owned()), ..Default::default() };
+        let (key, content) =
+            (target.scratch("streamed"), bytes_at(4, 0, HELD_BODY as usize + 300_001));
+        let settings =
+            ObjectSettings { content_encoding: Some("gzip".to_owned()), ..Default::default() };
         let put = |client: &Client| {
-            client.put_object_from(&target.bucket, &key, &mut &content[..], content.len() as u64, &settings)
+            client.put_object_from(
+                &target.bucket,
+                &key,
+                &mut &content[..],
+                content.len() as u64,
+                &settings,
+            )
         };
         for payload in [PayloadSigning::Auto, PayloadSigning::Signed, PayloadSigning::Unsigned] {
             let client = Client::new(target.config().payload_signing(payload)).unwrap();
             put(&client).unwrap();
             let presign = Presign::exactly(PresignMethod::Get, Duration::from_secs(60));
-            let reply = fetch(target, "GET", &client.presign(&target.bucket, &key, &presign).unwrap().url).unwrap();
+            let reply =
+                fetch(target, "GET", &client.presign(&target.bucket, &key, &presign).unwrap().url)
+                    .unwrap();
             assert_eq!(reply.header("content-encoding"), Some("gzip"));
             assert!(reply.body[..] == content);
             client.delete_object(&target.bucket, &key).unwrap();
         }
-        let client = Client::new(target.config().checksum(Checksum::Crc32c).payload_signing(PayloadSigning::Signed)).unwrap();
+        let client = Client::new(
+            target.config().checksum(Checksum::Crc32c).payload_signing(PayloadSigning::Signed),
+        )
+        .unwrap();
         match (target.server, put(&client)) {
             ("ceph" | "garage", result) if target.signature == SignatureVersion::V4 => {
                 let error = result.unwrap_err();
@@ -205,7 +251,8 @@ checks! {
             ("rclone", result) => assert_eq!(result.unwrap_err().kind(), ErrorKind::Integrity),
             (_, result) => {
                 result.unwrap();
-                let reader = client.get_object(&target.bucket, &key, &GetObject::default()).unwrap();
+                let reader =
+                    client.get_object(&target.bucket, &key, &GetObject::default()).unwrap();
                 assert!(reader.read_all(content.len()).unwrap() == content);
             }
         }
@@ -218,10 +265,12 @@ checks! {
         driver.put_content("/folder/sub/file", b"x").unwrap();
         driver.delete("/folder/sub/file").unwrap();
         let mut seen = Vec::new();
-        driver.walk("/", &Default::default(), &mut |info| {
-            seen.push(info.path.clone());
-            Ok(s3driver::driver::WalkStep::Continue)
-        }).unwrap();
+        driver
+            .walk("/", &Default::default(), &mut |info| {
+                seen.push(info.path.clone());
+                Ok(s3driver::driver::WalkStep::Continue)
+            })
+            .unwrap();
         assert_eq!(seen, [""; 0]);
         assert_eq!(driver.get_content("/folder").unwrap_err().kind(), ErrorKind::PathNotFound);
         assert_eq!(driver.delete("/folder").unwrap_err().kind(), ErrorKind::PathNotFound);
@@ -271,12 +320,26 @@ checks! {
     // Ceph expects the ETag in a write's If-Match without quotes: the condition never holds, and
     // nothing is written. rclone and Garage ignore it.
     fn a_write_with_an_etag_only_replaces_that_object(target) {
-        let (client, key, settings) = (target.client(), target.scratch("if-match"), ObjectSettings::default());
-        let first = client.put_object(&target.bucket, &key, b"first", &settings).unwrap().etag.unwrap();
+        let (client, key, settings) =
+            (target.client(), target.scratch("if-match"), ObjectSettings::default());
+        let first =
+            client.put_object(&target.bucket, &key, b"first", &settings).unwrap().etag.unwrap();
         let write = |content: &[u8], etag: &str| {
-            client.put_object_if(&target.bucket, &key, content, &settings, &Condition::IfMatch(etag.to_owned()))
+            client.put_object_if(
+                &target.bucket,
+                &key,
+                content,
+                &settings,
+                &Condition::IfMatch(etag.to_owned()),
+            )
         };
-        let stored = || client.get_object(&target.bucket, &key, &GetObject::default()).unwrap().read_all(99).unwrap();
+        let stored = || {
+            client
+                .get_object(&target.bucket, &key, &GetObject::default())
+                .unwrap()
+                .read_all(99)
+                .unwrap()
+        };
         match (target.server, write(b"second", &first)) {
             ("ceph", result) => {
                 assert_eq!(result.unwrap_err().kind(), ErrorKind::PreconditionFailed);
@@ -300,9 +363,14 @@ checks! {
     // Ceph, rclone and moto ignore the condition on a copy's source; Ceph, rclone and Garage the
     // one on a completion.
     fn conditions_hold_if_the_server_supports_them(target) {
-        let (client, key, settings) = (target.client(), target.scratch("conditions"), ObjectSettings::default());
+        let (client, key, settings) =
+            (target.client(), target.scratch("conditions"), ObjectSettings::default());
         client.put_object(&target.bucket, &key, b"there", &settings).unwrap();
-        let stale = CopySource { bucket: &target.bucket, key: &key, if_match: Some("0123456789abcdef0123456789abcdef") };
+        let stale = CopySource {
+            bucket: &target.bucket,
+            key: &key,
+            if_match: Some("0123456789abcdef0123456789abcdef"),
+        };
         let copied = client.copy_object(stale, &target.bucket, &format!("{key}-copy"), &settings);
         if matches!(target.server, "ceph" | "rclone" | "moto") {
             copied.unwrap();
@@ -313,7 +381,11 @@ checks! {
         let upload = UploadRef { bucket: &target.bucket, key: &key, upload_id: &id };
         let part = client.upload_part(upload, 1, b"instead").unwrap();
         let completed = client.complete_multipart_upload(upload, &[part], &Condition::IfAbsent);
-        let stored = client.get_object(&target.bucket, &key, &GetObject::default()).unwrap().read_all(99).unwrap();
+        let stored = client
+            .get_object(&target.bucket, &key, &GetObject::default())
+            .unwrap()
+            .read_all(99)
+            .unwrap();
         if matches!(target.server, "ceph" | "rclone" | "garage") {
             completed.unwrap();
             assert_eq!(stored, b"instead");
@@ -335,7 +407,10 @@ checks! {
             let presign = presign.query("response-content-disposition", disposition);
             let url = client.presign(&target.bucket, &key, &presign).unwrap().url;
             let reply = fetch(target, "GET", &url).unwrap();
-            if target.server == "seaweedfs" && target.signature == SignatureVersion::V2 && disposition.contains(' ') {
+            if target.server == "seaweedfs"
+                && target.signature == SignatureVersion::V2
+                && disposition.contains(' ')
+            {
                 assert_eq!(reply.status, 403);
                 continue;
             }
@@ -352,13 +427,23 @@ checks! {
     fn sending_a_checksum_does_no_harm(target) {
         let client = Client::new(target.config().checksum(Checksum::Crc32c)).unwrap();
         let (key, content) = (target.scratch("checksum"), bytes_at(5, 0, PART + 77));
-        client.put_object(&target.bucket, &key, &content[..1_000], &ObjectSettings::default()).unwrap();
-        let read = |limit| client.get_object(&target.bucket, &key, &GetObject::default()).unwrap().read_all(limit).unwrap();
+        client
+            .put_object(&target.bucket, &key, &content[..1_000], &ObjectSettings::default())
+            .unwrap();
+        let read = |limit| {
+            client
+                .get_object(&target.bucket, &key, &GetObject::default())
+                .unwrap()
+                .read_all(limit)
+                .unwrap()
+        };
         assert!(read(1_000) == content[..1_000]);
         let id = begin(&client, target, &key);
         let upload = UploadRef { bucket: &target.bucket, key: &key, upload_id: &id };
-        let parts: Vec<_> =
-            (1..).zip(content.chunks(PART)).map(|(n, part)| client.upload_part(upload, n, part).unwrap()).collect();
+        let parts: Vec<_> = (1..)
+            .zip(content.chunks(PART))
+            .map(|(n, part)| client.upload_part(upload, n, part).unwrap())
+            .collect();
         client.complete_multipart_upload(upload, &parts, &Condition::Always).unwrap();
         assert!(read(content.len()) == content);
         client.delete_object(&target.bucket, &key).unwrap();
@@ -374,14 +459,23 @@ checks! {
         } else {
             assert_eq!(location, target.region);
         }
-        let settings = ObjectSettings { metadata: vec![("a_b".to_owned(), "x".to_owned())], ..Default::default() };
+        let settings = ObjectSettings {
+            metadata: vec![("a_b".to_owned(), "x".to_owned())],
+            ..Default::default()
+        };
         let put = client.put_object(&target.bucket, &key, b"x", &settings);
         if target.server == "ceph" && target.signature == SignatureVersion::V2 {
             return assert_eq!(put.unwrap_err().kind(), ErrorKind::SignatureRejected);
         }
         put.unwrap();
         let name = if target.server == "ceph" { "a-b" } else { "a_b" };
-        assert!(client.head_object(&target.bucket, &key).unwrap().metadata.contains(&(name.to_owned(), "x".to_owned())));
+        assert!(
+            client
+                .head_object(&target.bucket, &key)
+                .unwrap()
+                .metadata
+                .contains(&(name.to_owned(), "x".to_owned()))
+        );
         client.delete_object(&target.bucket, &key).unwrap();
     }
 
@@ -389,7 +483,8 @@ checks! {
     fn an_unsupported_signature_version_is_reported(target) {
         if matches!(target.server, "rclone" | "garage") {
             let client = Client::new(target.config().signature(SignatureVersion::V2)).unwrap();
-            let error = client.list_objects(&target.bucket, &ListObjects::default(), None).unwrap_err();
+            let error =
+                client.list_objects(&target.bucket, &ListObjects::default(), None).unwrap_err();
             assert_eq!((error.status(), error.is_transient()), (Some(400), false), "{error}");
         }
     }

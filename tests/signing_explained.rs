@@ -1,5 +1,5 @@
 //! Explanations of signatures, and of differences from a server's signature.
-#![allow(clippy::unwrap_used)] // What fails in a helper fails the test.
+#![allow(clippy::unwrap_used)] // A failure in a helper fails the test.
 use s3driver::sign::explain::{Cause, Comparison, Explanation, ServerSide, SignedText, compare};
 use s3driver::sign::{Credentials, Request, Signed, v2, v4};
 use s3driver::time::Timestamp;
@@ -252,7 +252,7 @@ fn shows_both_sides_around_the_place() {
             "host:storage.example",
         ),
         (TOKEN, "another", "x-amz-security-token:<redacted>", "x-amz-security-token:<redacted>"),
-        // A token in a place of its own is not shown either.
+        // A token that is a whole value is not shown either.
         ("one two", TOKEN, "x-amz-meta-note:one two", "<redacted>"),
     ] {
         let found = against(&ours.replacen(from, to, 1));

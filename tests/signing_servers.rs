@@ -79,7 +79,10 @@ impl Clock for Slow {
 
 checks! {
     fn a_wrong_secret_is_named(target) {
-        rejected(&get(target, target.config().static_credentials(Credentials::new(&target.access_key, "another"))));
+        rejected(&get(
+            target,
+            target.config().static_credentials(Credentials::new(&target.access_key, "another")),
+        ));
     }
 
     fn a_wrong_clock_is_corrected_or_named(target) {
@@ -88,9 +91,17 @@ checks! {
             // A 400 whose text alone distinguishes it from a refusal by policy: it is not
             // corrected, but its cause is named.
             ("rclone", _) => {
-                assert_eq!((error.kind(), error.status()), (ErrorKind::AccessDenied, Some(400)), "{error}");
+                assert_eq!(
+                    (error.kind(), error.status()),
+                    (ErrorKind::AccessDenied, Some(400)),
+                    "{error}"
+                );
                 let hint = error.hint().unwrap();
-                assert!(hint.starts_with("this machine's clock is 36") && hint.contains(" s behind the server's"), "{hint}");
+                assert!(
+                    hint.starts_with("this machine's clock is 36")
+                        && hint.contains(" s behind the server's"),
+                    "{hint}"
+                );
             }
             // Neither server checks the clock with version 2.
             ("embedded" | "seaweedfs", SignatureVersion::V2) => accepted(&error, 1),
@@ -105,7 +116,8 @@ checks! {
         let Some(error) = through(target, |_| {}) else { return };
         accepted(&error, 1);
         let error = through(target, |lines| {
-            let host = lines.iter_mut().find(|line| line.to_lowercase().starts_with("host:")).unwrap();
+            let host =
+                lines.iter_mut().find(|line| line.to_lowercase().starts_with("host:")).unwrap();
             *host = "host: backend.internal".to_owned();
         });
         match (target.server, target.signature) {
@@ -117,15 +129,25 @@ checks! {
     }
 
     fn an_added_header_is_named_or_named_as_likely(target) {
-        let Some(error) = through(target, |lines| lines.push("x-amz-meta-proxy: 1".to_owned())) else { return };
+        let Some(error) = through(target, |lines| lines.push("x-amz-meta-proxy: 1".to_owned()))
+        else {
+            return;
+        };
         match (target.server, target.signature) {
             // Ceph accepts a version 4 header that is not signed.
             ("ceph", SignatureVersion::V4) => accepted(&error, 1),
             ("seaweedfs", _) | (_, SignatureVersion::V2) => rejected(&error),
             // The hint uses AWS's terms.
             _ => {
-                assert_eq!((error.kind(), error.code()), (ErrorKind::AccessDenied, Some("AccessDenied")), "{error}");
-                assert!(error.hint().unwrap().starts_with("something on the way added these headers"), "{error}");
+                assert_eq!(
+                    (error.kind(), error.code()),
+                    (ErrorKind::AccessDenied, Some("AccessDenied")),
+                    "{error}"
+                );
+                assert!(
+                    error.hint().unwrap().starts_with("something on the way added these headers"),
+                    "{error}"
+                );
             }
         }
     }

@@ -10,7 +10,7 @@ use published::{ACCESS_KEY, PUBLISHED, Published, SECRET};
 use s3driver::sign::{Credentials, v4};
 use s3driver::time::Timestamp;
 use std::time::Duration;
-use suite::{Case, borrowed};
+use suite::{Case, borrowed, sha256_hex};
 
 const TIME: Timestamp = Timestamp::from_unix(1_440_938_160);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -25,9 +25,7 @@ fn credentials(published: &Published) -> Credentials {
 
 /// Returns the header that the suite adds if it signs the body.
 fn body_header(case: &Case, published: &Published) -> Option<String> {
-    use sha2::Digest as _;
-    let digest = sha2::Sha256::digest(case.body.as_bytes());
-    published.signs_body.then(|| digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    published.signs_body.then(|| sha256_hex(case.body.as_bytes()))
 }
 
 #[test]
@@ -79,9 +77,7 @@ fn sigv4a_requests_equal_the_published_ones() {
             "{}, header",
             published.name
         );
-        let digit =
-            |place: usize| u8::from_str_radix(&published.v4a_header[place..place + 2], 16).unwrap();
-        let signature: Vec<u8> = (0..published.v4a_header.len()).step_by(2).map(digit).collect();
+        let signature = hex::decode(published.v4a_header).unwrap();
         assert!(key.verifies(&signed.steps.string_to_sign, &signature), "{}", published.name);
 
         // The published signature in a request, as a server receives it.

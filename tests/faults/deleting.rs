@@ -222,7 +222,7 @@ fn case_01_without_batch_deletes_keys_are_deleted_one_by_one() {
         assert_eq!((rig.count("DeleteObjects"), rig.count("DeleteObject")), (1, 3));
         rig.finish();
     }
-    // A refusal for a reason of its own is returned, and so is one that each single key meets too.
+    // A refusal for another reason is returned, and so is one that each single key meets too.
     for (fault, kind) in [
         (Fault::error(403, "AccessDenied"), ErrorKind::AccessDenied),
         (Fault::error(404, "NoSuchBucket"), ErrorKind::NoSuchBucket),

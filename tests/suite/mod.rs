@@ -1,6 +1,7 @@
 //! The cases of aws-c-auth's suite: how a request is parsed, and by which rule its path is signed.
 #![allow(dead_code, unreachable_pub, reason = "each test uses only a part of this module")]
 use s3driver::sign::{PathRule, Request, encode_path};
+use sha2::{Digest as _, Sha256};
 
 /// A request of the suite: a head whose path and query are not encoded, and a body.
 pub struct Case {
@@ -66,6 +67,10 @@ pub fn query_pairs(text: &str) -> Vec<(String, String)> {
 
 pub fn borrowed(pairs: &[(String, String)]) -> Vec<(&str, &str)> {
     pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+}
+
+pub fn sha256_hex(data: &[u8]) -> String {
+    hex::encode(Sha256::digest(data))
 }
 
 fn percent_decode(text: &str) -> String {
