@@ -25,6 +25,7 @@ use std::process::{Child, Command};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
+use support::process::memory;
 use support::target::{Target, bytes_at, on_every_target};
 use support::{Server, ServerOptions};
 
@@ -85,13 +86,6 @@ impl Scale {
     fn most_connections(&self, threads_of_a_writer: usize) -> usize {
         self.streams * (1 + threads_of_a_writer) + 1
     }
-}
-
-/// Returns a line of /proc/self/status, in bytes.
-fn status(name: &str) -> usize {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-    line.trim_start_matches(':').trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10
 }
 
 /// Returns the seconds of processor time of this process, and of its finished children.
@@ -256,14 +250,14 @@ fn load(target: &Target, scale: &Scale, compare: bool) {
 
     // Resets the peak (proc(5), clear_refs).
     fs::write("/proc/self/clear_refs", "5").unwrap();
-    let (before, start, cpu) = (status("VmRSS"), Instant::now(), processor().0);
+    let (before, start, cpu) = (memory("VmRSS"), Instant::now(), processor().0);
     let most = most_sockets(|| streams(&driver, scale, &content));
     let (took, cpu) = (start.elapsed(), processor().0 - cpu);
-    let grown = status("VmHWM").saturating_sub(before);
+    let grown = memory("VmHWM").saturating_sub(before);
     let mib = 2 * scale.streams * scale.size / MIB;
     let rate = |took: Duration| mib as f64 / took.as_secs_f64();
     println!(
-        "{name}: {0} writers beside {0} readers of {1} MiB and a walk:",
+        "{name}: {0} writers and {0} readers of {1} MiB, and a walk:",
         scale.streams,
         scale.size / MIB
     );

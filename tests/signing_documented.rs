@@ -235,7 +235,7 @@ fn field<'a>(form: &'a PostForm, name: &str) -> &'a str {
         .iter()
         .find(|(given, _)| *given == name)
         .map(|(_, value)| value.as_str())
-        .expect("the field is there")
+        .expect("the field exists")
 }
 
 #[test]

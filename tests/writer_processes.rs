@@ -158,27 +158,19 @@ fn fifty_killed_writers_are_resumed() {
     kill_rounds("fifty_killed_writers_are_resumed", 50);
 }
 
-/// Returns the peak memory of this process, in bytes.
-#[cfg(target_os = "linux")]
-fn peak_memory() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
-}
-
 /// Streams `size` bytes to a server that discards them, and checks memory, parts and retries.
 #[cfg(target_os = "linux")]
 fn stream(test: &str, size: u64) {
     use std::io::Read as _;
     const THREADS: u64 = 4;
     if let Some((driver, numbers)) = order() {
-        let before = peak_memory();
+        let before = process::memory("VmHWM");
         let started = Instant::now();
         let mut writer = driver.writer("/stream", WriteMode::Create).unwrap();
         let copied = io::copy(&mut Source::new(1, numbers[0]), &mut writer).unwrap();
         assert_eq!((copied, writer.size()), (numbers[0], numbers[0]));
         writer.commit().unwrap();
-        let grown = peak_memory() - before;
+        let grown = process::memory("VmHWM") - before;
         println!(
             "\nMEASURED {grown} {} {}",
             driver.client().stats().retries,
@@ -215,13 +207,13 @@ fn a_file_is_sent_without_buffering_a_part() {
     if let Some((driver, _)) = order() {
         let file = tempfile::NamedTempFile::new().unwrap();
         io::copy(&mut Source::new(2, SIZE), &mut file.as_file()).unwrap();
-        let before = peak_memory();
+        let before = process::memory("VmHWM");
         let transfer = s3driver::transfer::Transfer::new(driver.client());
         let sent = transfer
             .upload_file(file.path(), driver.bucket(), "file", &Default::default())
             .unwrap();
         assert_eq!((sent.bytes, sent.parts), (SIZE, 8), "8 parts of 8 MiB, all at the same time");
-        println!("\nMEASURED {}", peak_memory() - before);
+        println!("\nMEASURED {}", process::memory("VmHWM") - before);
         return;
     }
     let server = Server::start(ServerOptions { discard_bodies: true, ..ServerOptions::default() });

@@ -837,7 +837,7 @@ mod strict {
                 );
             }
             let utf16: Vec<u8> = document.encode_utf16().flat_map(u16::to_le_bytes).collect();
-            assert!(read(&utf16).is_err(), "{name} took UTF-16");
+            assert!(read(&utf16).is_err(), "{name} accepts UTF-16");
         }
     }
 

@@ -77,7 +77,7 @@ pub(super) fn has_opaque_etag<'h>(mut headers: impl Iterator<Item = (&'h str, &'
     })
 }
 
-/// Returns the MD5 that an ETag stands for: 32 hexadecimal digits, of either case.
+/// Returns the MD5 that an ETag represents: 32 hexadecimal digits, in upper or lower case.
 pub(super) fn md5_of(etag: &str) -> Option<[u8; 16]> {
     hex::decode(etag).ok()?.try_into().ok()
 }

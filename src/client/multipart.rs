@@ -49,7 +49,7 @@ pub struct UploadRef<'a> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CompletedUpload {
-    /// Without quotes; `None` if the server returns it nowhere.
+    /// Without quotes; `None` if the server never returns it.
     pub etag: Option<String>,
 }
 

@@ -48,9 +48,10 @@ pub(crate) trait Word: Copy + 'static {
 }
 
 words! {
-    /// The class new objects are stored in
-    /// ([AWS](https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-class-intro.html)). Classes that cannot be
-    /// read at once (Glacier Flexible Retrieval, Deep Archive) are no choice for a registry.
+    /// The storage class of new objects
+    /// ([AWS](https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-class-intro.html)).
+    /// Classes whose objects cannot be read immediately (Glacier Flexible Retrieval, Deep Archive)
+    /// are not offered, because they do not suit a registry.
     StorageClass {
         /// `STANDARD`, the default.
         Standard = "STANDARD",
@@ -109,7 +110,7 @@ words! {
 }
 
 words! {
-    /// The checksum that goes with every upload, and that downloads are held against
+    /// The checksum that is sent with every upload, and that downloads are compared with
     /// ([AWS](https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html)).
     #[derive(Default)]
     Checksum {

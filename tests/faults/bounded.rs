@@ -3,6 +3,7 @@
 
 use crate::driver::driver;
 use crate::server::{Answer, End, Fault, Seen};
+use crate::support::process;
 use crate::{BUCKET, Rig, quickly, upload};
 use s3driver::client::{ByteRange, GetObject, ListObjects};
 use s3driver::credentials::{Container, Context, Environment, Source};
@@ -392,13 +393,6 @@ fn ip_ranges(bytes: usize, piece: &str) -> Vec<u8> {
     document.into_bytes()
 }
 
-/// Returns the peak memory of this process, in bytes.
-fn peak() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
-}
-
 /// Runs the ignored tests in a process with a small address space. Reserving the sizes that a
 /// server makes up ends that process, because an allocation failure cannot be caught.
 #[cfg(target_os = "linux")]
@@ -495,13 +489,13 @@ fn limited_ip_ranges_use_little_memory() {
         "[[[[[[[[[[]]]]]]]]]]",
     ] {
         let document = ip_ranges(SIZE, piece);
-        let before = peak();
+        let before = process::memory("VmHWM");
         drop(IpRanges::parse(&document, &IpFilter::Aws));
         drop(IpRanges::parse(&document, &IpFilter::AwsRegions(vec!["eu-west-1".to_owned()])));
         // The document itself is the third copy.
-        let more = peak() - before;
+        let more = process::memory("VmHWM") - before;
         assert!(
-            more < 2 * SIZE as u64,
+            more < 2 * SIZE,
             "{more} bytes were used for a document of {SIZE} bytes with {piece}"
         );
     }

@@ -211,10 +211,10 @@ fn one_place_is_enough_for_a_thread_that_reads_while_it_writes() {
         let open: Vec<_> = (0..3)
             .map(|_| rig.client.get_object(BUCKET, "from", &GetObject::default()).unwrap())
             .collect();
-        rig.put("beside", b"content").unwrap();
+        rig.put("second", b"content").unwrap();
         for mut reader in open {
             rig.client.put_object_from(BUCKET, "to", &mut reader, length, &settings).unwrap();
-            rig.client.delete_object(BUCKET, "beside").unwrap();
+            rig.client.delete_object(BUCKET, "second").unwrap();
         }
         // The reader's connection breaks during the upload, and it requests the rest.
         rig.faulty.once("GetObject", Fault::cut(1000, crate::server::End::Close));

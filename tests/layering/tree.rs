@@ -185,7 +185,8 @@ impl Tree {
     }
 
     fn follow(&self, from: &Module, path: &[String], depth: usize) -> Option<Target> {
-        // Re-exports of re-exports are a few steps long; two globs that name each other would go on for ever.
+        // Chains of re-exports have few steps; two globs that name each other would otherwise never
+        // end.
         const LONGEST: usize = 12;
         if depth > LONGEST {
             return None;

@@ -1,7 +1,7 @@
 //! Runs the test's own program again as a separate process, in order to kill or measure it.
 
-use std::env;
 use std::process::{Child, Command, Stdio};
+use std::{env, fs};
 
 /// Set in a process that was started for a purpose: its words, one per line.
 const ORDER: &str = "S3DRIVER_TEST_ORDER";
@@ -27,6 +27,17 @@ pub fn command(test: &str, words: &[&str]) -> Command {
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit());
     command
+}
+
+/// Returns a figure of this process from `/proc/self/status`, such as `VmHWM`, its peak memory, in bytes.
+///
+/// # Panics
+/// If the system does not report the figure.
+pub fn memory(figure: &str) -> usize {
+    let status = fs::read_to_string("/proc/self/status").expect("the status of this process");
+    let line = status.lines().find_map(|line| line.strip_prefix(figure)?.strip_prefix(':'));
+    let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB")).expect("a figure in kB");
+    kibibytes.parse::<usize>().expect("a number") << 10
 }
 
 /// Returns the words that this process was started with, or `None` in the original process.

@@ -11,8 +11,7 @@
 //! S3 puts its dual-stack names under the partition's usual domain (`s3.dualstack.REGION.amazonaws.com`), unlike most
 //! services, which use `api.aws`.
 //!
-//! Directory buckets (S3 Express) are out of scope, because their zonal endpoints need separate
-//! sessions; they are rejected.
+//! Directory buckets (S3 Express), whose zonal endpoints need separate sessions, are rejected.
 
 pub use crate::net::aws::Partition;
 pub use crate::net::host::Scheme;
@@ -36,20 +35,18 @@ const MAX_BASE_PATH: usize = 1024;
 
 /// The place of the bucket's name: first in the host, or first in the path.
 ///
-/// Regardless of this choice, the path is used if the host cannot work: the endpoint is an IP
-/// address or `localhost`, the bucket's name is not a DNS name, or it contains a dot and the scheme
-/// is https (no wildcard certificate covers two labels).
+/// The path is always used if the host cannot work: the endpoint is an IP address or `localhost`,
+/// the bucket's name is not a DNS name, or it contains a dot under https (no wildcard certificate
+/// covers two labels).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Addressing {
-    /// The host for AWS, the path for every other endpoint: nearly all servers accept the path,
-    /// while the host needs wildcard DNS and a wildcard certificate. VPC endpoints (`vpce`) also
-    /// use the path.
+    /// The host for AWS, and the path for VPC endpoints (`vpce`) and other servers: nearly all
+    /// accept the path, while the host needs wildcard DNS and a wildcard certificate.
     #[default]
     Auto,
     /// Always the path (`forcepathstyle: true`).
     Path,
-    /// The host wherever it can work (`forcepathstyle: false`), for servers that accept nothing
-    /// else.
+    /// The host wherever it works (`forcepathstyle: false`), for servers that require it.
     VirtualHost,
 }
 
@@ -71,8 +68,7 @@ pub enum Fips {
     /// Any.
     #[default]
     NotRequired,
-    /// `s3-fips` (`usefipsendpoint`). AWS offers these endpoints in the United States and Canada;
-    /// elsewhere the name does not resolve.
+    /// `s3-fips` (`usefipsendpoint`), which AWS only offers in the United States and Canada.
     Required,
 }
 
@@ -126,8 +122,7 @@ enum RegionSource {
 }
 
 impl Endpoint {
-    /// Returns AWS's endpoint in a region of any partition: `s3.eu-central-1.amazonaws.com`, and
-    /// likewise in us-east-1.
+    /// Returns AWS's endpoint in a region of any partition: `s3.eu-central-1.amazonaws.com`.
     ///
     /// # Errors
     /// [`ErrorKind::Configuration`]: the name does not have the form of an AWS region
@@ -322,8 +317,7 @@ impl Endpoint {
     pub const fn addressing(&self) -> Addressing {
         self.addressing
     }
-    /// Reports whether the server is Amazon S3: a region's endpoint, or one of S3's own hosts. Load
-    /// balancers, virtual machines and API gateways in AWS's domains are not.
+    /// Reports whether the server is Amazon S3, and not another service in AWS's domains.
     pub fn is_aws(&self) -> bool {
         matches!(self.source, HostSource::Region(_))
             || self.s3_host().is_some_and(|host| host.serves_buckets())
@@ -495,8 +489,8 @@ impl Located {
     pub fn bucket_path(&self) -> &str {
         if self.path.is_empty() { "/" } else { &self.path }
     }
-    /// Returns the path of a request to an object whose key is already percent-encoded. Its bytes
-    /// are kept unchanged, including a leading slash and `..`.
+    /// Returns the path of a request to an object. The percent-encoded key is kept byte for byte,
+    /// with any leading slash or `..`.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`]: the key is empty, which would address the bucket.
