@@ -478,7 +478,7 @@ fn p32_hosts_of_other_services_of_s3_are_refused_by_name() {
     }
 }
 
-/// P32: a redirect names the bucket in the host only where the host is that of a bucket.
+/// P32: a redirect only names the bucket in the host if the host belongs to a bucket.
 #[test]
 fn p32_a_redirect_never_moves_the_bucket() {
     let follow = |bucket: &str, location: &str| {
@@ -567,7 +567,8 @@ fn case_14_an_endpoint_that_names_the_bucket_is_refused() {
             );
         }
     }
-    // With the path asked for, a host may begin so by chance; that of a service, or a path that ends so, hardly can.
+    // With path addressing, a host may begin like this by chance; a host of a service, or a path
+    // that ends like this, hardly can.
     assert!(located("https://registry.example.com", Addressing::Path).is_ok());
     for url in ["https://registry.s3.example.com", "https://s3.example.com/registry"] {
         assert!(located(url, Addressing::Path).is_err(), "{url}");
