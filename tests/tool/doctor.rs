@@ -11,9 +11,9 @@ use std::process::Command;
 
 const FAULTS: usize = 1_000;
 
-/// Runs the doctor and returns its JSON and its exit code.
+/// Runs a command that begins with `doctor`, and returns its JSON and its exit code.
 fn examine(mut command: Command, arguments: &[&str]) -> (Value, Option<i32>) {
-    command.args(["doctor", "--json"]).args(arguments);
+    command.arg("--json").args(arguments);
     let run = Run::of(command.output().expect("a process"));
     let document = serde_json::from_str(&run.stdout).unwrap_or_else(|_| panic!("{}", run.stderr));
     (document, run.code)
@@ -53,7 +53,7 @@ checks! {
         let rig = Rig::new(target, "doctor");
         let root = format!("rootdirectory={}", rig.root);
         let arguments = [&*location(target), "-o", &root];
-        let (document, code) = examine(rig.command(&[]), &arguments);
+        let (document, code) = examine(rig.command(&["doctor"]), &arguments);
         assert_eq!((code, &document["healthy"]), (Some(0), &Value::Bool(true)), "{document:#}");
         assert_eq!(with_result(&document, "not_reached"), [""; 0]);
         assert!(with_result(&document, "ok").len() > 25, "{document:#}");
@@ -94,7 +94,7 @@ fn each_missing_permission_is_named_with_its_action() {
         let rig = Rig::new(&target, "permission");
         let server = target.embedded.as_ref().expect("the embedded server");
         server.fail_next(operation, 403, "AccessDenied", FAULTS);
-        let found = examine(rig.command(&[]), &[&location(&target)]);
+        let found = examine(rig.command(&["doctor"]), &[&location(&target)]);
         assert_only_fault(&found, check, &[action, "arn:aws:s3:::registry"]);
     }
 }
@@ -105,7 +105,7 @@ fn a_refused_get_is_not_blamed_on_what_follows() {
     let rig = Rig::new(&target, "get");
     let server = target.embedded.as_ref().expect("the embedded server");
     server.fail_next("GetObject", 403, "AccessDenied", FAULTS);
-    let found = examine(rig.command(&[]), &[&location(&target)]);
+    let found = examine(rig.command(&["doctor"]), &[&location(&target)]);
     assert_only_fault(&found, "get", &["s3:GetObject", "arn:aws:s3:::registry/*"]);
 }
 
@@ -158,6 +158,7 @@ fn each_wrong_configuration_is_named() {
     ];
     for (options, variables, check, words) in cases {
         let mut command = rig.bare();
+        command.arg("doctor");
         if !options.contains(&"--endpoint") {
             command.args(["--endpoint", &target.endpoint]);
         }
@@ -168,9 +169,9 @@ fn each_wrong_configuration_is_named() {
         let text = found.0.to_string();
         assert!(!text.contains(&target.secret_key) && !text.contains("another"), "{text}");
     }
-    let found = examine(rig.command(&[]), &["s3://no-such-bucket-here"]);
+    let found = examine(rig.command(&["doctor"]), &["s3://no-such-bucket-here"]);
     assert_only_fault(&found, "bucket", &["check the bucket's name"]);
-    let mut command = rig.command(&[]);
+    let mut command = rig.command(&["doctor"]);
     command.env_remove("AWS_ACCESS_KEY_ID").env("AWS_EC2_METADATA_DISABLED", "true");
     let found = examine(command, &[&bucket]);
     assert_only_fault(&found, "credentials", &["AWS_ACCESS_KEY_ID"]);
@@ -181,7 +182,7 @@ fn a_wrong_region_is_named() {
     let Some(target) = embedded() else { return };
     let rig = Rig::new(&target, "region");
     let mut command = rig.bare();
-    command.args(["--endpoint", &target.endpoint, "--region", "eu-west-3"]);
+    command.args(["doctor", "--endpoint", &target.endpoint, "--region", "eu-west-3"]);
     let found = examine(command, &[&location(&target)]);
     assert_only_fault(&found, "region", &["us-east-1", "eu-west-3"]);
 }
@@ -192,7 +193,7 @@ fn a_clock_that_the_server_refuses_is_named() {
     let rig = Rig::new(&target, "clock");
     let server = target.embedded.as_ref().expect("the embedded server");
     server.fail_next("ListObjectsV2", 403, "RequestTimeTooSkewed", FAULTS);
-    let found = examine(rig.command(&[]), &[&location(&target)]);
+    let found = examine(rig.command(&["doctor"]), &[&location(&target)]);
     assert_only_fault(&found, "clock", &["clock"]);
 }
 
@@ -214,12 +215,20 @@ fn tls_on_one_side_only_is_named() {
         (at(&tls, "https"), &["-o", &*cacert], &["cacert"]),
     ] {
         let mut command = rig.bare();
-        command.args(["--endpoint", &endpoint, "--region", "us-east-1", "-o", "maxretries=0"]);
+        command.args([
+            "doctor",
+            "--endpoint",
+            &endpoint,
+            "--region",
+            "us-east-1",
+            "-o",
+            "maxretries=0",
+        ]);
         let found = examine(command, &[&["s3://registry"][..], options].concat());
         assert_only_fault(&found, "tls", words);
     }
     let mut command = rig.bare();
-    command.args(["--endpoint", &at(&tls, "https"), "--region", "us-east-1", "-o", &own]);
+    command.args(["doctor", "--endpoint", &at(&tls, "https"), "--region", "us-east-1", "-o", &own]);
     let (document, code) = examine(command, &["s3://registry"]);
     assert_eq!(code, Some(0), "{document:#}");
 }
@@ -240,13 +249,13 @@ fn a_wrong_cloudfront_key_is_named() {
     ] {
         let file = format!("{data}/{key}");
         let arguments = [&[&*bucket][..], &base, &[&*file]].concat();
-        let found = examine(rig.command(&[]), &arguments);
+        let found = examine(rig.command(&["doctor"]), &arguments);
         assert_only_fault(&found, "cloudfront key", &[words]);
     }
     // A right one signs; the distribution is not reached from here, which is no fault.
     let file = format!("{data}/test_rsa2048_pkcs8.pem");
     let arguments = [&[&*bucket][..], &base, &[&*file]].concat();
-    let (document, code) = examine(rig.command(&[]), &arguments);
+    let (document, code) = examine(rig.command(&["doctor"]), &arguments);
     assert_eq!(code, Some(0), "{document:#}");
     assert!(with_result(&document, "notice").contains(&"cloudfront download"), "{document:#}");
 }
@@ -259,7 +268,7 @@ fn a_redirect_endpoint_that_leads_elsewhere_is_named() {
         Server::start(ServerOptions { secret_key: "other".to_owned(), ..ServerOptions::default() });
     for (endpoint, code) in [(target.endpoint.clone(), 0), (other.endpoint(), 5)] {
         let option = format!("redirectendpoint={endpoint}");
-        let found = examine(rig.command(&[]), &[&location(&target), "-o", &option]);
+        let found = examine(rig.command(&["doctor"]), &[&location(&target), "-o", &option]);
         assert_eq!(found.1, Some(code), "{:#}", found.0);
         if code == 5 {
             assert_only_fault(&found, "redirect endpoint", &["leads to the same server"]);
@@ -291,7 +300,7 @@ fn a_server_that_does_not_speak_s3_is_named() {
     let rig = Rig::new(&target, "other");
     let web = crate::stalling::page("HTTP/1.1 200 OK\r\ncontent-length: 13\r\n\r\n<html></html>");
     let mut command = rig.bare();
-    command.args(["--endpoint", &web, "--region", "us-east-1", "-o", "maxretries=0"]);
+    command.args(["doctor", "--endpoint", &web, "--region", "us-east-1", "-o", "maxretries=0"]);
     let found = examine(command, &[&location(&target)]);
     assert_only_fault(&found, "response", &[]);
 }

@@ -132,8 +132,9 @@ fn an_interrupted_download_leaves_nothing() {
     let slow = crate::stalling::Stalling::start(server.address(), 4 << 20);
     let path = crate::rig::text(&rig.path("x"));
     let mut command = rig.bare();
+    command.args(["cp", &rig.url("x"), &path]);
     command.args(["--endpoint", &slow.url(), "--region", &target.region]);
-    let child = command.args(["cp", &rig.url("x"), &path]).spawn().unwrap();
+    let child = command.spawn().unwrap();
     wait_until("the download has begun", || !rig.files().is_empty());
     signal(&child, "INT");
     let run = Run::of(child.wait_with_output().unwrap());

@@ -134,10 +134,10 @@ fn a_download_continues_where_it_ended() {
     let slow = Stalling::start(server.address(), 4 << 20);
     let (url, path) = (rig.url("x"), text(&file));
     let mut command = rig.bare();
-    command.args(["--endpoint", &slow.url(), "--region", &target.region]);
     // One connection, so that what was sent is what was asked for.
     let download = ["cp", &url, &path, "--resume", "-o", "concurrency=1"];
-    let child = command.args(download).spawn().unwrap();
+    command.args(download).args(["--endpoint", &slow.url(), "--region", &target.region]);
+    let child = command.spawn().unwrap();
     let arrived = || {
         let name = rig.files().into_iter().find(|name| name.ends_with(".part"))?;
         Some(fs::metadata(rig.path(&name)).ok()?.len()).filter(|length| *length > 3 << 20)
@@ -152,8 +152,8 @@ fn a_download_continues_where_it_ended() {
     // The second attempt needs no more than the rest.
     let rest = Stalling::start(server.address(), LARGE as u64 - kept + (64 << 10));
     let mut command = rig.bare();
-    command.args(["--endpoint", &rest.url(), "--region", &target.region]);
-    let run = Run::of(command.args(download).output().unwrap());
+    command.args(download).args(["--endpoint", &rest.url(), "--region", &target.region]);
+    let run = Run::of(command.output().unwrap());
     assert_eq!((run.code, &*run.stderr), (Some(0), ""));
     assert_eq!(fs::read(&file).unwrap(), content);
     assert_eq!(rig.files(), ["x"]);

@@ -48,9 +48,14 @@ impl<'a> Rig<'a> {
         command
     }
 
-    /// The tool with the target's endpoint in options.
+    /// The tool with these arguments, and the target's endpoint in further ones.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.bare();
+        if matches!(arguments, [option, ..] if option.starts_with("--")) {
+            command.args(arguments);
+            return command;
+        }
+        command.args(arguments);
         command.args(["--endpoint", &self.target.endpoint, "--region", &self.target.region]);
         command.args(["-o", "chunksize=5242880"]);
         if self.target.signature == SignatureVersion::V2 {
@@ -59,7 +64,6 @@ impl<'a> Rig<'a> {
         if let Some(file) = &self.target.ca_file {
             command.args(["-o", &format!("cacert={file}")]);
         }
-        command.args(arguments);
         command
     }
 

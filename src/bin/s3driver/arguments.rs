@@ -1,6 +1,5 @@
 //! The command line.
 use crate::commands::Command;
-use crate::common::Common;
 use crate::failure::EXIT_CODES;
 use clap::Parser;
 
@@ -10,8 +9,6 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(name = "s3driver", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
 pub(crate) struct Arguments {
-    #[command(flatten)]
-    pub(crate) common: Common,
     #[command(subcommand)]
     pub(crate) command: Command,
 }

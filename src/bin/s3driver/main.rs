@@ -29,9 +29,9 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return usage(&error),
     };
-    let Arguments { common, command } = arguments;
-    let json = common.json;
-    let ended = Tool::new(&common, Arguments::command).and_then(|tool| {
+    let command = arguments.command;
+    let json = command.common().json;
+    let ended = Tool::new(command.common(), Arguments::command).and_then(|tool| {
         let ended = command.run(&tool);
         // A reader that left is why the command ended, and not a second failure.
         let flushed = tool.output.flush();

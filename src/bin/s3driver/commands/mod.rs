@@ -16,13 +16,42 @@ mod uploads;
 mod url;
 mod verify;
 
+use crate::common::{Common, With};
 use crate::failure::Outcome;
 use crate::tool::Tool;
 use clap::Subcommand;
 
-/// One of the commands, with its arguments.
-#[derive(Subcommand)]
-pub(crate) enum Command {
+/// Lists the commands once: their names and the types of their arguments.
+macro_rules! commands {
+    ($($name:ident($arguments:ty),)*) => {
+        /// One of the commands, with its arguments.
+        #[derive(Subcommand)]
+        pub(crate) enum Command {
+            $($name(With<$arguments>),)*
+            #[command(subcommand)]
+            Uploads(uploads::Uploads),
+        }
+
+        impl Command {
+            /// Returns the arguments that every command has.
+            pub(crate) const fn common(&self) -> &Common {
+                match self {
+                    $(Self::$name(command) => &command.common,)*
+                    Self::Uploads(command) => command.common(),
+                }
+            }
+
+            pub(crate) fn run(&self, tool: &Tool) -> Outcome {
+                match self {
+                    $(Self::$name(command) => command.own.run(tool),)*
+                    Self::Uploads(command) => command.run(tool),
+                }
+            }
+        }
+    };
+}
+
+commands! {
     Ls(ls::Ls),
     Stat(stat::Stat),
     Cat(cat::Cat),
@@ -33,34 +62,9 @@ pub(crate) enum Command {
     Sync(sync::Sync),
     Presign(presign::Presign),
     Url(url::Url),
-    #[command(subcommand)]
-    Uploads(uploads::Uploads),
     Verify(verify::Verify),
     Explain(explain::Explain),
     Doctor(doctor::Doctor),
     Policy(policy::Policy),
     Completions(completions::Completions),
-}
-
-impl Command {
-    pub(crate) fn run(&self, tool: &Tool) -> Outcome {
-        match self {
-            Self::Ls(command) => command.run(tool),
-            Self::Stat(command) => command.run(tool),
-            Self::Cat(command) => command.run(tool),
-            Self::Cp(command) => command.run(tool),
-            Self::Mv(command) => command.run(tool),
-            Self::Rm(command) => command.run(tool),
-            Self::Du(command) => command.run(tool),
-            Self::Sync(command) => command.run(tool),
-            Self::Presign(command) => command.run(tool),
-            Self::Url(command) => command.run(tool),
-            Self::Uploads(command) => command.run(tool),
-            Self::Verify(command) => command.run(tool),
-            Self::Explain(command) => command.run(tool),
-            Self::Policy(command) => command.run(tool),
-            Self::Doctor(command) => command.run(tool),
-            Self::Completions(command) => command.run(tool),
-        }
-    }
 }

@@ -1,3 +1,4 @@
+use crate::common::{Common, With};
 use crate::duration;
 use crate::failure::Outcome;
 use crate::listing::time;
@@ -15,9 +16,9 @@ use std::time::{Duration, SystemTime};
 #[derive(Subcommand)]
 pub(crate) enum Uploads {
     /// Lists the unfinished uploads at and below a location
-    List(List),
+    List(With<List>),
     /// Aborts the unfinished uploads at and below a location that are old enough
-    Abort(Abort),
+    Abort(With<Abort>),
 }
 
 #[derive(Args)]
@@ -39,13 +40,20 @@ pub(crate) struct Abort {
 }
 
 impl Uploads {
+    pub(crate) const fn common(&self) -> &Common {
+        match self {
+            Self::List(list) => &list.common,
+            Self::Abort(abort) => &abort.common,
+        }
+    }
+
     pub(crate) fn run(&self, tool: &Tool) -> Outcome {
         match self {
-            Self::List(List { location }) => {
+            Self::List(With { own: List { location }, .. }) => {
                 let bucket = tool.bucket(Some(location))?;
                 visit(&bucket, location, &mut |upload| print(tool, &bucket, upload, "unfinished"))
             }
-            Self::Abort(abort) => abort.run(tool),
+            Self::Abort(abort) => abort.own.run(tool),
         }
     }
 }
