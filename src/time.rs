@@ -3,8 +3,12 @@
 //! Four spellings are in use: `x-amz-date` and the credential scope (ISO-8601 basic form), HTTP dates in headers
 //! (RFC 9110 section 5.6.7) and RFC 3339 in documents. Dates are those of the proleptic Gregorian calendar, counted by
 //! hand: signing must work without any of the network's dependencies.
-use std::fmt::Write as _;
+use crate::text::Short;
+use std::fmt::Write;
 use std::time::{Duration, SystemTime};
+
+/// `x-amz-date` of a year of four digits.
+pub(crate) type AmzDate = Short<16>;
 
 /// Seconds and nanoseconds since 1970-01-01T00:00:00Z, in UTC. Pure: never asks a clock.
 ///
@@ -172,14 +176,22 @@ impl Timestamp {
         self.seconds.div_euclid(SECONDS_PER_DAY)
     }
 
-    pub(crate) fn push_amz_date(self, out: &mut String) {
+    /// Returns `x-amz-date` without an allocation. It is cut where the year has more than four digits.
+    pub(crate) fn short_amz_date(self) -> AmzDate {
+        let mut date = AmzDate::default();
+        self.push_amz_date(&mut date);
+        date
+    }
+
+    // Writing to a `String` cannot fail, and what a `Short` has no room for is left out.
+    pub(crate) fn push_amz_date(self, out: &mut impl Write) {
         let c = self.civil();
         c.push_date(out);
-        out.push('T');
+        let _ = out.write_char('T');
         push_two(out, c.hour);
         push_two(out, c.minute);
         push_two(out, c.second);
-        out.push('Z');
+        let _ = out.write_char('Z');
     }
 
     pub(crate) fn push_date(self, out: &mut String) {
@@ -247,7 +259,7 @@ struct Civil {
 }
 
 impl Civil {
-    fn push_date(&self, out: &mut String) {
+    fn push_date(&self, out: &mut impl Write) {
         push_year(out, self.year);
         push_two(out, self.month);
         push_two(out, self.day);
@@ -270,17 +282,17 @@ impl Civil {
     }
 }
 
-fn push_two(out: &mut String, value: i64) {
-    out.push(char::from(b'0' + (value / 10 % 10) as u8));
-    out.push(char::from(b'0' + (value % 10) as u8));
+fn push_two(out: &mut impl Write, value: i64) {
+    let _ = out.write_char(char::from(b'0' + (value / 10 % 10) as u8));
+    let _ = out.write_char(char::from(b'0' + (value % 10) as u8));
 }
 
-fn push_year(out: &mut String, year: i64) {
+fn push_year(out: &mut impl Write, year: i64) {
     if (0..=9999).contains(&year) {
         push_two(out, year / 100);
         push_two(out, year % 100);
     } else {
-        // ISO-8601's expanded years. Writing to a `String` cannot fail.
+        // ISO-8601's expanded years.
         let _ = write!(out, "{year:+05}");
     }
 }

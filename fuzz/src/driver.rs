@@ -98,7 +98,7 @@ pub fn endpoints(data: &[u8]) {
         for addressing in [Addressing::Path, Addressing::VirtualHost] {
             let Ok(endpoint) = endpoint.clone().with_addressing(addressing) else { continue };
             let Ok(located) = endpoint.locate(bucket) else { continue };
-            let host = located.host_header();
+            let host = located.host_header().to_owned();
             assert!(!host.is_empty() && !host.contains(['/', '@', ' ', '?', '#', '\r', '\n', '\0']), "{host:?}");
             let encoded = encode_path(key);
             if let Ok(path) = located.object_path(&encoded) {
