@@ -1,9 +1,9 @@
-//! The same work many times, on plain threads that share one counter.
+//! Repeats an operation on plain threads that share one counter.
 use super::route::Outcome;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Does `work` for every index below `count`, with a text that the thread keeps for it; on the caller's thread alone when
-/// one is enough.
+/// Calls `work` for every index below `count`, with a text that each thread keeps for it; if one thread is enough, on the
+/// caller's thread.
 pub(crate) fn share(
     count: u64,
     threads: usize,
