@@ -3,13 +3,9 @@
 //! Four spellings are in use: `x-amz-date` and the credential scope (ISO-8601 basic form), HTTP dates
 //! in headers (RFC 9110 section 5.6.7) and RFC 3339 in documents. Dates are those of the proleptic
 //! Gregorian calendar. `httpdate` reads and writes HTTP dates; the other forms are handled here.
-use crate::text::Short;
-use std::fmt::Write;
+use std::fmt::{self, Write};
 use std::ops::Range;
 use std::time::{Duration, SystemTime};
-
-/// `x-amz-date` of a year of four digits.
-pub(crate) type AmzDate = Short<16>;
 
 /// Seconds and nanoseconds since 1970-01-01T00:00:00Z, in UTC. Pure: never asks a clock.
 ///
@@ -146,7 +142,7 @@ impl Timestamp {
         date
     }
 
-    // Writing to a `String` cannot fail, and what a `Short` has no room for is left out.
+    // Writing to a `String` cannot fail, and what an `AmzDate` has no room for is left out.
     pub(crate) fn push_amz_date(self, out: &mut impl Write) {
         let c = self.civil();
         c.push_date(out);
@@ -205,6 +201,33 @@ impl From<Timestamp> for SystemTime {
         second
             .and_then(|s| s.checked_add(Duration::from_nanos(time.nanos.into())))
             .unwrap_or(Self::UNIX_EPOCH)
+    }
+}
+
+/// `x-amz-date` of a year of four digits, without an allocation.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct AmzDate {
+    bytes: [u8; 16],
+    length: usize,
+}
+
+impl Write for AmzDate {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = self.length.saturating_add(text.len());
+        let room = self.bytes.get_mut(self.length..end).ok_or(fmt::Error)?;
+        room.copy_from_slice(text.as_bytes());
+        self.length = end;
+        Ok(())
+    }
+}
+
+impl std::ops::Deref for AmzDate {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        let written = self.bytes.get(..self.length).unwrap_or_default();
+        // Whole texts alone are copied, so this is UTF-8.
+        std::str::from_utf8(written).unwrap_or_default()
     }
 }
 

@@ -35,6 +35,7 @@ pub(crate) mod fuzzing;
 mod hint;
 mod history;
 mod inquiry;
+mod kept_key;
 mod learnt;
 mod listing;
 mod meta;
@@ -93,8 +94,8 @@ use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::transport::Transport;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, RwLock};
 
 /// A client for one endpoint and one source of credentials.
 #[derive(Clone)]
@@ -115,7 +116,7 @@ struct Inner {
     places: places::Places,
     /// Buckets whose server does not have version 2 of listings.
     listing_versions: learnt::LearntBuckets,
-    signing_key: RwLock<Option<signing::KeptKey>>,
+    signing_key: kept_key::KeptKey,
     /// Buckets whose server stores nothing without `Content-MD5`.
     wants_digest: learnt::LearntBuckets,
     /// Buckets whose ETags are not MD5s, because of an encryption.
@@ -173,7 +174,7 @@ impl Client {
             clock_offset: AtomicI64::new(0),
             places: places::Places::default(),
             listing_versions: learnt::LearntBuckets::default(),
-            signing_key: RwLock::default(),
+            signing_key: kept_key::KeptKey::default(),
             wants_digest: learnt::LearntBuckets::default(),
             has_opaque_etags: learnt::LearntBuckets::default(),
             counters: Counters::default(),

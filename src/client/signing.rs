@@ -10,11 +10,10 @@ use crate::net::proxy::Proxy;
 use crate::sign::chunked::ChunkSigner;
 use crate::sign::explain::Explanation;
 use crate::sign::{self, v2, v4};
-use crate::sync;
 use crate::text::Secrets;
 use crate::time::Timestamp;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Weak};
 
 /// How a request was signed.
 pub(super) enum Signing {
@@ -103,20 +102,6 @@ impl Signing {
     }
 }
 
-/// The signing key of the last request.
-#[derive(Clone)]
-pub(super) struct KeptKey {
-    /// What it was derived from. The reference keeps the address from being used for another lease.
-    lease: Weak<Lease>,
-    key: Arc<v4::SigningKey>,
-}
-
-impl KeptKey {
-    fn is_of(&self, lease: &Arc<Lease>) -> bool {
-        std::ptr::eq(self.lease.as_ptr(), Arc::as_ptr(lease))
-    }
-}
-
 /// Returns what no error about a request may show: the keys it was signed with, the signature in its headers, and what
 /// authorizes it at the proxy.
 pub(super) fn secrets_of(lease: &Lease, signature: Option<&str>, proxy: Option<&Proxy>) -> Secrets {
@@ -181,8 +166,6 @@ impl Inner {
     }
 
     /// Returns the derived key, which is kept from request to request: it changes once a day.
-    ///
-    /// Credentials of the same lease are the same ones; of another lease they may be, and are compared.
     pub(super) fn signing_key(
         &self,
         lease: &Arc<Lease>,
@@ -191,17 +174,7 @@ impl Inner {
         region: &str,
     ) -> std::result::Result<Arc<v4::SigningKey>, sign::Error> {
         let scope = v4::Scope { region, service: "s3" };
-        let kept = sync::read(&self.signing_key).clone();
-        let key = match kept {
-            Some(kept) if kept.key.covers(time, scope) && kept.is_of(lease) => {
-                return Ok(kept.key);
-            }
-            Some(kept) if kept.key.is_for(credentials, time, scope) => kept.key,
-            _ => Arc::new(v4::SigningKey::derive(credentials, time, scope)?),
-        };
-        let kept = KeptKey { lease: Arc::downgrade(lease), key: Arc::clone(&key) };
-        *sync::write(&self.signing_key) = Some(kept);
-        Ok(key)
+        self.signing_key.of(lease, credentials, time, scope)
     }
 
     /// Returns the time of the server's clock, as far as it is known.

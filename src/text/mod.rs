@@ -2,12 +2,10 @@
 //! reorder it. [`value`] decides what of the configuration may be shown, [`hidden`] takes secrets out of foreign text.
 #[cfg(feature = "client")]
 mod hidden;
-mod short;
 mod value;
 
 #[cfg(feature = "client")]
 pub(crate) use hidden::Secrets;
-pub(crate) use short::Short;
 pub(crate) use value::{Form, may_be_secret, shown_value};
 pub(crate) use value::{Resemblance, resemblance};
 #[cfg(feature = "client")]

@@ -91,7 +91,7 @@ impl CloudFrontOptions {
     /// | `baseurl` | required | see [`CloudFrontOptions::new`] |
     /// | `privatekey` | required | path of a PEM file, or the key itself, in PEM, also with its line ends written out (`\n`), or in base64 of PEM or DER; wiping that copy is up to the caller |
     /// | `keypairid` | required | CloudFront's id of the public key |
-    /// | `duration` | `20m` | how long a URL is good: Go's notation (`1h30m`, `300ms`) or a number of seconds |
+    /// | `duration` | `20m` | how long a URL is good: Go's notation (`1h30m`, `300ms`) or a number of seconds; see [`CloudFrontOptions::duration`] |
     /// | `hashalgorithm` | `sha1` | `sha1` or `sha256` |
     /// | `originpath` | none | the distribution's Origin Path, if it has one: see [`CloudFrontOptions::origin_path`] |
     /// | `ipfilteredby` | `none` | `none`, `aws` or `awsregion` |
@@ -109,7 +109,10 @@ impl CloudFrontOptions {
         given.options()
     }
 
-    /// Hands out URLs that are good this long, unless a call asks for another time. Rounded up to whole seconds.
+    /// Hands out URLs that are good this long, unless a call asks for another time. The end is
+    /// rounded up to a whole second and to a multiple of a sixtieth of the duration (20 seconds of
+    /// 20 minutes), so that URLs of one path share their signature for a while. The end of a time
+    /// that a call asks for is rounded up to a whole second only.
     ///
     /// # Errors
     /// [`ErrorKind::Configuration`] for zero.

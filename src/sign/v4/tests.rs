@@ -64,7 +64,7 @@ fn adds_what_is_missing() {
     let s3 = sign(&request, Payload::Bytes(b""), &temporary, SCOPE, TIME).unwrap();
     assert_eq!(
         names(&s3),
-        ["x-amz-date", "x-amz-content-sha256", "x-amz-security-token", "authorization"]
+        ["x-amz-content-sha256", "x-amz-date", "x-amz-security-token", "authorization"]
     );
     assert!(s3.steps.canonical_request.contains(
         "\nhost:h\nx-amz-content-sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\nx-amz-date:20130524T000000Z\nx-amz-security-token:token\n"
