@@ -22,7 +22,7 @@ fn main() {
 fn sign(bencher: Bencher<'_, '_>, pem: &str, hash: HashAlgorithm) {
     let key = PrivateKey::from_pem(pem).expect("a test key");
     let signer = Signer::new(key, "K2JCJMDEHXQW5F").expect("an id").hash_algorithm(hash);
-    // Another end for each URL: a signer repeats its signature for the same one.
+    // Every URL has another end: a signer repeats its signature for the same one.
     let ends = AtomicI64::new(ENDS.unix());
     bencher.bench(|| {
         let ends = Timestamp::from_unix(ends.fetch_add(1, Ordering::Relaxed));

@@ -1,4 +1,4 @@
-//! A payload on its way out: what the signature of one attempt covers of it, and the reader that is sent.
+//! The payload of one attempt: how much of it the signature covers, and the reader that is sent.
 use super::Inner;
 use super::body::{Payload, Watched, sha256, unreadable};
 use super::endpoint::Located;
@@ -19,7 +19,7 @@ pub(super) enum Coverage {
     NoBody,
     /// By its hash.
     Hash([u8; 32]),
-    /// Chunk by chunk, or not at all but for the checksum that follows the chunks.
+    /// Chunk by chunk, or not at all except for the checksum after the chunks.
     Chunks(Framing),
     /// The body is not covered.
     Nothing,

@@ -9,6 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::files;
 use crate::text::{Form, Resemblance, base64_of, der_of, resemblance, shown_value};
 use base64::{Engine, engine::general_purpose::STANDARD};
+use rsa::Pkcs1v15Sign;
 use rsa::pkcs1::{DecodeRsaPrivateKey, DecodeRsaPublicKey};
 use rsa::pkcs8::spki::SubjectPublicKeyInfoRef;
 use rsa::pkcs8::{
@@ -16,7 +17,6 @@ use rsa::pkcs8::{
     SecretDocument,
 };
 use rsa::traits::PublicKeyParts;
-use rsa::Pkcs1v15Sign;
 use sha1::Sha1;
 use sha2::Sha256;
 use std::fmt;
@@ -93,7 +93,8 @@ impl PrivateKey {
 
         if keys.next().is_some() {
             return Err(invalid_key(
-                "the text contains more than one private key: keep the one that belongs to the key pair id",
+                "the text contains more than one private key: keep the one that belongs to the \
+                 key pair id",
             ));
         }
 
@@ -162,13 +163,15 @@ impl PrivateKey {
     }
 
     fn from_block(block: &Block<'_>) -> Result<Self> {
-        const ENCRYPTED: &str = "the private key is encrypted: remove the passphrase with `openssl pkey -in FILE -out plain.pem`";
+        const ENCRYPTED: &str = "the private key is encrypted: remove the passphrase with \
+                                 `openssl pkey -in FILE -out plain.pem`";
         match block.label {
             "ENCRYPTED PRIVATE KEY" => return Err(invalid_key(ENCRYPTED)),
             _ if block.is_legacy_encrypted() => return Err(invalid_key(ENCRYPTED)),
             "OPENSSH PRIVATE KEY" => {
                 return Err(invalid_key(
-                    "the private key is in OpenSSH's own format: convert a copy with `ssh-keygen -p -m PEM -f COPY`",
+                    "the private key is in OpenSSH's own format: convert a copy with `ssh-keygen \
+                     -p -m PEM -f COPY`",
                 ));
             }
             "RSA PRIVATE KEY" | "PRIVATE KEY" | "EC PRIVATE KEY" => {}
@@ -206,7 +209,8 @@ impl PrivateKey {
                     }
                     EC_OID => Self::from_ec(der.as_bytes(), EcFormat::Pkcs8),
                     other => Err(invalid_key(format!(
-                        "a key of the algorithm {other} cannot sign for CloudFront: use RSA or ECDSA"
+                        "a key of the algorithm {other} cannot sign for CloudFront: use RSA or \
+                         ECDSA"
                     ))),
                 }
             }
