@@ -3,12 +3,15 @@
 
 use s3driver::sign::chunked::{ChunkSigner, Layout, Trailer, TrailerChecksum};
 use s3driver::sign::explain::Cause;
-use s3driver::sign::verify::{Carrier, Content, MAX_SKEW, Refusal, SignedBody, SignedBy, Verifier};
+use s3driver::sign::verify::{
+    Carrier, Content, Form, MAX_SKEW, Refusal, SignedBody, SignedBy, Verifier,
+};
 use s3driver::sign::{
     Credentials, PostPolicy, Request, Steps, Version, encode_path, query_string, v2, v4,
 };
 use s3driver::time::Timestamp;
 use std::io::Read as _;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 const NOW: Timestamp = Timestamp::from_unix(1_767_286_800);
@@ -111,7 +114,8 @@ impl Signed {
         let verifier =
             Verifier::new(&keys, NOW.plus(Duration::from_secs(60))).host_bucket(self.bucket);
         if self.mode.is_form() {
-            return verifier.verify_form(&headers);
+            let form = Form::new(&wire.path[1..], &headers).file_size(wire.body.len() as u64);
+            return verifier.verify_form(&form);
         }
         let target = if wire.query.is_empty() {
             wire.path.clone()
@@ -233,13 +237,27 @@ fn generate(numbers: &mut Numbers, mode: Mode) -> Signed {
             Some(signed.steps)
         }
         Mode::V4Form | Mode::V2Form => {
-            let policy =
-                PostPolicy::new(NOW.plus(hour)).equals("bucket", "b").starts_with("key", note);
+            let size = wire.body.len() as u64;
+            let policy = PostPolicy::new(NOW.plus(hour))
+                .equals("bucket", "uploads")
+                .starts_with("key", note)
+                .starts_with("content-type", "image/")
+                .equals("x-amz-meta-note", note)
+                .content_length(size..=size)
+                .unwrap();
             let form = match mode {
                 Mode::V4Form => key.post_policy(&policy, NOW),
                 _ => v2::post_policy(&policy, &credentials),
             };
-            wire.headers.clear();
+            wire.path = "/uploads".to_owned();
+            wire.headers = [
+                ("key", &*format!("{note}/k")),
+                ("Content-Type", "image/png, image/gif"),
+                ("X-Amz-Meta-Note", note),
+                ("X-Ignore-Me", "anything"),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .to_vec();
             send(&mut wire, form.unwrap().fields);
             None
         }
@@ -276,7 +294,7 @@ const ALTERATIONS: &[Alteration] = &[
         "path",
         |wire| wire.path.push('x'),
         |mode| match mode.is_form() {
-            true => &[],
+            true => &[Cause::PolicyCondition],
             false => &[Cause::PathChanged],
         },
     ),
@@ -327,7 +345,7 @@ const ALTERATIONS: &[Alteration] = &[
         "header",
         |wire| wire.header("x-amz-meta-note").insert(0, 'z'),
         |mode| match mode.is_form() {
-            true => &[],
+            true => &[Cause::PolicyCondition],
             false => &[Cause::HeaderChanged],
         },
     ),
@@ -335,7 +353,7 @@ const ALTERATIONS: &[Alteration] = &[
         "header added",
         |wire| wire.headers.push(("x-amz-acl".into(), "private".into())),
         |mode| match mode.is_form() {
-            true => &[],
+            true => &[Cause::FieldNotInPolicy],
             false => &[Cause::HeaderAdded],
         },
     ),
@@ -343,7 +361,7 @@ const ALTERATIONS: &[Alteration] = &[
         "header removed",
         |wire| wire.headers.retain(|(name, _)| name != "X-Amz-Meta-Note"),
         |mode| match mode.is_form() {
-            true => &[],
+            true => &[Cause::PolicyCondition],
             false => &[Cause::HeaderRemoved],
         },
     ),
@@ -351,7 +369,7 @@ const ALTERATIONS: &[Alteration] = &[
         "content type",
         |wire| *wire.header("content-type") = "text/html".to_owned(),
         |mode| match mode.is_form() {
-            true => &[],
+            true => &[Cause::PolicyCondition],
             false => &[Cause::HeaderChanged],
         },
     ),
@@ -477,6 +495,24 @@ const ALTERATIONS: &[Alteration] = &[
                 .for_each(|(_, value)| *value = value.replace("/EXAMPLE", "/EXAMPL0"));
         },
         |_| &[Cause::UnknownAccessKey],
+    ),
+    (
+        "key",
+        |wire| wire.header("key").insert(0, 'z'),
+        |mode| if mode.is_form() { &[Cause::PolicyCondition] } else { &[] },
+    ),
+    (
+        "file",
+        |wire| wire.body.push(0),
+        |mode| if mode.is_form() { &[Cause::FileSize] } else { &[] },
+    ),
+    (
+        "field twice",
+        |wire| {
+            let key = wire.header("key").clone();
+            wire.headers.push(("Key".to_owned(), key));
+        },
+        |mode| if mode.is_form() { &[Cause::Malformed] } else { &[] },
     ),
     (
         "policy",
@@ -807,4 +843,159 @@ fn chunks_are_verified_one_by_one() {
     let line = "x-amz-checksum-crc32:00000000\n";
     chunks.trailer(line, &chain.trailer(line).signature).unwrap();
     assert_eq!(chunks.chunk(b"", "").unwrap_err().cause(), Cause::ChunkChanged);
+}
+
+/// A form with a policy of these conditions, signed with version 2, and `fields` besides: the file's allowed sizes, or the
+/// cause of the refusal and its place.
+fn form(
+    conditions: &str,
+    fields: &[(&str, &str)],
+    size: Option<u64>,
+) -> Result<RangeInclusive<u64>, (Cause, String)> {
+    let document = format!(r#"{{"expiration":"{}","conditions":{conditions}}}"#, NOW.iso8601());
+    let policy = base64(document.as_bytes());
+    let signed = v2::sign_post_policy(&policy, &keys("id").unwrap()).unwrap().fields;
+    let signed = signed.iter().map(|(name, value)| (*name, value.as_str()));
+    let fields: Vec<_> = fields.iter().copied().chain(signed).collect();
+    let form = Form::new("b", &fields);
+    let form = size.map_or(form, |size| form.file_size(size));
+    match Verifier::new(&keys, NOW).verify_form(&form) {
+        Ok(SignedBy { body: SignedBody::Policy { document: read, file_size }, .. }) => {
+            assert_eq!(read, document.as_bytes());
+            Ok(file_size)
+        }
+        Ok(other) => panic!("{:?}", other.body),
+        Err(refusal) => Err((refusal.cause(), refusal.place().unwrap_or_default().to_owned())),
+    }
+}
+
+fn base64(bytes: &[u8]) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}
+
+/// Every kind of condition of AWS's page, met and not met; the refusal names the field.
+#[test]
+fn the_conditions_of_a_policy_are_enforced() {
+    use Cause::{FieldNotInPolicy, FileSize, Malformed, PolicyCondition};
+    let key = ("key", "user/a");
+    let any_key = r#"["starts-with","$key",""]"#;
+    for (conditions, fields, refused) in [
+        // Exact matches, in both forms.
+        (r#"[{"key":"user/a"}]"#, &[key][..], None),
+        (r#"[["eq","$key","user/a"]]"#, &[key], None),
+        (r#"[{"key":"user/A"}]"#, &[key], Some((PolicyCondition, "key"))),
+        (r#"[["eq","$key","user/"]]"#, &[key], Some((PolicyCondition, "key"))),
+        (r#"[{"key":"user/a","acl":"private"}]"#, &[key, ("acl", "private")], None),
+        (
+            r#"[{"key":"user/a","acl":"private"}]"#,
+            &[key, ("acl", "public-read")],
+            Some((PolicyCondition, "acl")),
+        ),
+        // The beginning, and anything.
+        (r#"[["starts-with","$key","user/"]]"#, &[key], None),
+        (r#"[["starts-with","$key","users/"]]"#, &[key], Some((PolicyCondition, "key"))),
+        (&*format!("[{any_key}]"), &[key], None),
+        // A field without a condition, a condition without a field, and names in another case.
+        (&*format!("[{any_key}]"), &[key, ("acl", "private")], Some((FieldNotInPolicy, "acl"))),
+        (&*format!(r#"[{any_key},{{"acl":"private"}}]"#), &[key], Some((PolicyCondition, "acl"))),
+        (
+            &*format!(r#"[{any_key},["starts-with","$acl",""]]"#),
+            &[key],
+            Some((PolicyCondition, "acl")),
+        ),
+        (
+            &*format!(r#"[{any_key},{{"ACL":"private"}}]"#),
+            &[("Key", "k"), ("Acl", "private")],
+            None,
+        ),
+        (
+            &*format!("[{any_key}]"),
+            &[key, ("x-ignore-a", "1"), ("X-Ignore-B", "2"), ("file", "3")],
+            None,
+        ),
+        (
+            &*format!("[{any_key}]"),
+            &[key, ("x-amz-signature", "0")],
+            Some((FieldNotInPolicy, "x-amz-signature")),
+        ),
+        // Two conditions for one field must both hold, and a field may come once.
+        (r#"[["starts-with","$key","user/"],{"key":"user/a"}]"#, &[key], None),
+        (
+            r#"[["starts-with","$key","user/"],{"key":"user/b"}]"#,
+            &[key],
+            Some((PolicyCondition, "key")),
+        ),
+        (&*format!("[{any_key}]"), &[key, ("KEY", "user/a")], Some((Malformed, "key"))),
+        // The bucket is the one of the URL, whatever a field says.
+        (&*format!(r#"[{any_key},{{"bucket":"b"}}]"#), &[key], None),
+        (&*format!(r#"[{any_key},{{"bucket":"b"}}]"#), &[key, ("bucket", "b")], None),
+        (&*format!(r#"[{any_key},{{"bucket":"c"}}]"#), &[key], Some((PolicyCondition, "bucket"))),
+        (
+            &*format!(r#"[{any_key},{{"bucket":"c"}}]"#),
+            &[key, ("bucket", "c")],
+            Some((PolicyCondition, "bucket")),
+        ),
+        // Lists of content types.
+        (
+            r#"[["starts-with","$Content-Type","image/"]]"#,
+            &[("Content-Type", "image/png,image/gif, image/x")],
+            None,
+        ),
+        (
+            r#"[["starts-with","$Content-Type","image/"]]"#,
+            &[("Content-Type", "image/png,text/html")],
+            Some((PolicyCondition, "Content-Type")),
+        ),
+        (
+            r#"[["starts-with","$x-amz-meta-a","image/"]]"#,
+            &[("x-amz-meta-a", "image/png,text/html")],
+            None,
+        ),
+        // Escapes.
+        (r#"[{"key":"\u0024\$\\\u00e9"}]"#, &[("key", "$$\\é")], None),
+        // Other operators and forms.
+        (r#"[["ends-with","$key","a"]]"#, &[key], Some((Malformed, "policy"))),
+        (r#"[["eq","key","user/a"]]"#, &[key], Some((Malformed, "policy"))),
+    ] {
+        let outcome = form(conditions, fields, None).map(|_| ());
+        let expected = refused.map_or(Ok(()), |(cause, place)| Err((cause, place.to_owned())));
+        assert_eq!(outcome, expected, "{conditions} {fields:?}");
+    }
+
+    let sized = |size| form(r#"[{"key":"user/a"},["content-length-range",10,20]]"#, &[key], size);
+    assert_eq!(
+        [sized(None), sized(Some(10)), sized(Some(20))],
+        [Ok(10..=20), Ok(10..=20), Ok(10..=20)]
+    );
+    for size in [0, 9, 21, u64::MAX] {
+        assert_eq!(sized(Some(size)), Err((FileSize, "file".to_owned())), "{size}");
+    }
+    let empty =
+        r#"[{"key":"user/a"},["content-length-range",10,20],["content-length-range",21,30]]"#;
+    assert_eq!(form(empty, &[key], Some(20)), Err((FileSize, "file".to_owned())));
+    assert_eq!(form(r#"[{"key":"user/a"}]"#, &[key], Some(u64::MAX)), Ok(0..=u64::MAX));
+}
+
+/// The signature is checked first: an unsigned policy is not worth reading.
+#[test]
+fn a_policy_expires_to_the_second() {
+    let policy = PostPolicy::new(NOW).equals("key", "k");
+    let signed = v4::post_policy(&policy, &keys("id").unwrap(), SCOPE, NOW).unwrap().fields;
+    let signed = signed.iter().map(|(name, value)| (*name, value.as_str()));
+    let fields: Vec<_> = [("key", "k")].into_iter().chain(signed).collect();
+    let at = |seconds: i64, fields: &[(&str, &str)]| {
+        let now = Timestamp::from_unix(NOW.unix() + seconds);
+        let verified = Verifier::new(&keys, now).verify_form(&Form::new("b", fields));
+        verified
+            .map(|_| ())
+            .map_err(|refusal| (refusal.cause(), refusal.place().map(str::to_owned)))
+    };
+    assert_eq!([at(0, &fields), at(-3600, &fields)], [Ok(()), Ok(())]);
+    assert_eq!(at(1, &fields), Err((Cause::Expired, Some("expiration".to_owned()))));
+    let other: Vec<_> = fields
+        .iter()
+        .map(|(name, value)| (*name, if *name == "x-amz-signature" { "0" } else { value }))
+        .collect();
+    assert_eq!(at(1, &other).unwrap_err().0, Cause::SignatureDiffers);
 }

@@ -193,6 +193,7 @@ const LOOPS: &[(&str, &str)] = &[
     ("src/middleware/cloudfront/refresh.rs", "waits between rounds, and ends with its owner"),
     ("src/sign/chunked/body.rs", "each turn takes bytes of the caller's body"),
     ("src/sign/verify/chunks.rs", "each turn takes a line of the body in memory"),
+    ("src/sign/verify/policy.rs", "each turn takes characters of a policy in memory"),
     ("src/transfer/download.rs", "each turn takes bytes of a range whose length is checked"),
     ("src/transfer/parallel.rs", "each turn takes the next of the caller's pieces"),
     ("src/transfer/read_ahead/ranges.rs", "waits for ranges whose requests have deadlines"),

@@ -34,6 +34,46 @@ pub enum Content<'a> {
     NotRead,
 }
 
+/// A browser's form (POST Object) as a server received it.
+#[derive(Clone, Copy)]
+pub struct Form<'a> {
+    pub(super) bucket: &'a str,
+    pub(super) fields: &'a [(&'a str, &'a str)],
+    pub(super) file_size: Option<u64>,
+}
+
+impl<'a> Form<'a> {
+    /// A form for an upload to `bucket`, which the URL names, with its fields except for `file`. `${filename}` in a field has
+    /// to be replaced by the file's name before, because the conditions of a policy apply to the result.
+    pub const fn new(bucket: &'a str, fields: &'a [(&'a str, &'a str)]) -> Self {
+        Self { bucket, fields, file_size: None }
+    }
+
+    /// With the size of the file, if it is known already. Otherwise the allowed sizes are in
+    /// [`SignedBody::Policy`](super::SignedBody::Policy).
+    #[must_use]
+    pub const fn file_size(self, bytes: u64) -> Self {
+        Self { file_size: Some(bytes), ..self }
+    }
+
+    /// Returns the value to which a condition for `field` applies. The bucket is the one of the URL; a form that names
+    /// another one is refused.
+    pub(super) fn value(&self, field: &str) -> Result<Option<&str>, Refusal> {
+        let mut found = self.fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case(field));
+        let given = found.next().map(|(_, value)| *value);
+        if found.next().is_some() {
+            return Err(Refusal::at(Cause::Malformed, field));
+        }
+        match field.eq_ignore_ascii_case("bucket") {
+            true if given.is_some_and(|given| given != self.bucket) => {
+                Err(Refusal::at(Cause::PolicyCondition, field))
+            }
+            true => Ok(Some(self.bucket)),
+            false => Ok(given),
+        }
+    }
+}
+
 impl<'a> Verifier<'a> {
     /// A verifier that looks up the credentials of an access key with `keys`, at the time `now`. It accepts every region,
     /// and the services that follow the rules of S3.
@@ -141,6 +181,18 @@ impl fmt::Debug for Verifier<'_> {
             .field("service", &self.service)
             .field("host_bucket", &self.host_bucket)
             .finish_non_exhaustive()
+    }
+}
+
+/// The values are left out: the session token is one of them.
+impl fmt::Debug for Form<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.fields.iter().map(|(name, _)| *name).collect();
+        f.debug_struct("Form")
+            .field("bucket", &self.bucket)
+            .field("fields", &names)
+            .field("file_size", &self.file_size)
+            .finish()
     }
 }
 
