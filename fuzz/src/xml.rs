@@ -26,7 +26,9 @@ pub fn xml_readers(data: &[u8]) {
     twice(data, xml::delete_result);
     twice(data, xml::location_constraint);
     twice(data, xml::error_document);
-    twice(data, |data| xml::sts_credentials(data).map(|keys| format!("{keys:?}{:?}", *keys.session_token)));
+    twice(data, |data| {
+        xml::sts_credentials(data).map(|keys| format!("{keys:?}{:?}", *keys.session_token))
+    });
 
     if let Err(error) = xml::complete_multipart_upload_result(data)
         && error.message.starts_with("the document is not well-formed")
@@ -36,15 +38,16 @@ pub fn xml_readers(data: &[u8]) {
     }
 }
 
-/// A listing that is accepted is what the parsers see, and comes back when it is written and read again.
+/// An accepted listing is what the parsers see, and survives being written and read again.
 pub fn xml_listing(data: &[u8]) {
     let Ok(page) = xml::list_bucket_result(data) else { return };
     for root in seen_by_parsers(data) {
         seen_in_listing(&root, &page);
     }
     let written = written(&page);
-    let again = xml::list_bucket_result(written.as_bytes()).expect("a written document is read");
-    // Times have a target of their own.
+    let again =
+        xml::list_bucket_result(written.as_bytes()).expect("the written document can be read");
+    // Times have their own target.
     let mut comparable = page;
     comparable.contents.iter_mut().for_each(|object| object.last_modified = None);
     assert_eq!(again, comparable, "{written}");
@@ -56,7 +59,7 @@ fn seen_in_listing(root: &Element, page: &ListBucketResult) {
     assert_eq!(some(root.text_of("NextMarker")), page.next_marker);
     assert_eq!(root.children("Name").next().map(|name| &name.text), page.name.as_ref());
     assert_eq!(root.children("Prefix").next().map(|prefix| &prefix.text), page.prefix.as_ref());
-    // What comes twice or is not a text is not known.
+    // An echo that comes twice or has elements in it is `None`.
     for (name, echo) in [
         ("Delimiter", &page.delimiter),
         ("ContinuationToken", &page.continuation_token),
@@ -139,8 +142,7 @@ pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('\r', "&#13;")
 }
 
-/// An error document that is accepted is what the parsers see, comes back when it is written and read again, and hides
-/// what was signed.
+/// An accepted error document is what the parsers see, and survives being written and read again.
 pub fn error_document(data: &[u8]) {
     let Ok(document) = xml::error_document(data) else { return };
     for root in seen_by_parsers(data) {
@@ -155,7 +157,7 @@ pub fn error_document(data: &[u8]) {
         }
     }
     written.push_str("</Error>");
-    let again = xml::error_document(written.as_bytes()).expect("a written document is read");
+    let again = xml::error_document(written.as_bytes()).expect("the written document can be read");
     assert_eq!(again, document, "{written}");
 }
 
@@ -212,7 +214,7 @@ fn fields(document: &ErrorDocument) -> [(&'static str, bool, Option<&str>); 30] 
     ]
 }
 
-/// The parsers read what was passed to the writers.
+/// The parsers read the texts that were passed to the writers.
 pub fn xml_writers(data: &[u8]) {
     let lines = crate::lines(data);
     let keys: Vec<&str> = lines.iter().map(String::as_str).collect();
@@ -220,7 +222,8 @@ pub fn xml_writers(data: &[u8]) {
         for mode in [DeleteMode::Verbose, DeleteMode::Quiet] {
             let Ok(written) = xml::delete(&keys, mode) else { continue };
             let root = parser(&written).expect("well-formed");
-            let read: Vec<String> = root.children("Object").map(|object| object.text_of("Key")).collect();
+            let read: Vec<String> =
+                root.children("Object").map(|object| object.text_of("Key")).collect();
             assert_eq!(read, keys);
         }
         let parts: Vec<(u32, &str)> = (1..).zip(keys.iter().copied()).collect();
@@ -229,7 +232,8 @@ pub fn xml_writers(data: &[u8]) {
             assert_eq!(root.children("Part").count(), parts.len());
             for (part, (number, etag)) in root.children("Part").zip(&parts) {
                 assert_eq!(part.text_of("PartNumber"), number.to_string());
-                let quoted = if etag.contains('"') { (*etag).to_owned() } else { format!("\"{etag}\"") };
+                let quoted =
+                    if etag.contains('"') { (*etag).to_owned() } else { format!("\"{etag}\"") };
                 assert_eq!(part.text_of("ETag"), quoted);
             }
         }
@@ -241,6 +245,9 @@ pub fn xml_writers(data: &[u8]) {
         }
     }
     for key in keys {
-        assert_eq!(xml::can_carry(key), key.is_empty() || xml::delete(&[key], DeleteMode::Quiet).is_ok());
+        assert_eq!(
+            xml::can_carry(key),
+            key.is_empty() || xml::delete(&[key], DeleteMode::Quiet).is_ok()
+        );
     }
 }

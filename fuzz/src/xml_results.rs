@@ -4,9 +4,9 @@ use crate::xml::escaped;
 use s3driver::xml::{self, CopyResult, Part, Upload};
 use std::fmt::Write as _;
 
-/// What is accepted is what the parsers see, and comes back when it is written and read again.
+/// An accepted document is what the parsers see, and survives being written and read again.
 pub fn xml_results(data: &[u8]) {
-    // What is not well-formed to a parser, such as a prefix without a namespace, can still be read.
+    // The readers also accept documents that a parser refuses, such as a prefix without a namespace.
     let seen = seen_by_parsers(data);
     buckets(data, &seen);
     parts(data, &seen);
@@ -25,7 +25,10 @@ fn buckets(data: &[u8], seen: &[Element]) {
         assert!(names.iter().eq(page.buckets.iter().map(|bucket| &bucket.name)));
         assert_eq!(some(root.text_of("ContinuationToken")), page.continuation_token);
         if let Some(id) = page.owner.as_ref().and_then(|owner| owner.id.as_ref()) {
-            assert_eq!(root.children("Owner").next().map(|owner| owner.word("ID")).as_ref(), Some(id));
+            assert_eq!(
+                root.children("Owner").next().map(|owner| owner.word("ID")).as_ref(),
+                Some(id)
+            );
         }
     }
     page.buckets.iter_mut().for_each(|bucket| bucket.creation_date = None);
@@ -38,8 +41,10 @@ fn buckets(data: &[u8], seen: &[Element]) {
         let name = owner.display_name.iter().map(|name| element("DisplayName", name));
         ("Owner", id.chain(name).collect::<String>())
     });
-    let fields = [("Prefix", page.prefix.clone()), ("ContinuationToken", page.continuation_token.clone())];
-    let text = written("ListAllMyBucketsResult", fields, owner.chain([("Buckets", buckets.collect())]));
+    let fields =
+        [("Prefix", page.prefix.clone()), ("ContinuationToken", page.continuation_token.clone())];
+    let text =
+        written("ListAllMyBucketsResult", fields, owner.chain([("Buckets", buckets.collect())]));
     assert_eq!(xml::list_all_my_buckets_result(text.as_bytes()).as_ref(), Ok(&page), "{text}");
 }
 
@@ -55,13 +60,19 @@ fn parts(data: &[u8], seen: &[Element]) {
         }
         assert_eq!(root.word("NextPartNumberMarker").parse().ok(), page.next_part_number_marker);
         assert_eq!(truth(root), page.is_truncated);
-        assert!(page.storage_class.is_none() || some(root.word("StorageClass")) == page.storage_class);
+        assert!(
+            page.storage_class.is_none() || some(root.word("StorageClass")) == page.storage_class
+        );
         assert!(page.max_parts.is_none() || root.word("MaxParts").parse().ok() == page.max_parts);
     }
-    // Times have a target of their own.
+    // Times have their own target.
     page.parts.iter_mut().for_each(|part| part.last_modified = None);
     let entries = page.parts.iter().map(|Part { part_number, size, etag, .. }| {
-        let fields = [("PartNumber", part_number.to_string()), ("Size", size.to_string()), ("ETag", quoted(etag))];
+        let fields = [
+            ("PartNumber", part_number.to_string()),
+            ("Size", size.to_string()),
+            ("ETag", quoted(etag)),
+        ];
         ("Part", fields.map(|(name, text)| element(name, &text)).concat())
     });
     let fields = [
@@ -96,16 +107,21 @@ fn uploads(data: &[u8], seen: &[Element]) {
         assert_eq!(truth(root), page.is_truncated);
         assert!(page.key_marker.is_none() || some(root.text_of("KeyMarker")) == page.key_marker);
     }
-    // Without an encoding, what an encoded key can hold cannot always be written.
+    // Keys that were URL-encoded in the listing may contain characters that XML cannot represent
+    // without that encoding.
     page.encoding_type = None;
     page.uploads.retain(|upload| xml::can_carry(&upload.key));
     page.common_prefixes.retain(|prefix| xml::can_carry(prefix));
     page.uploads.iter_mut().for_each(|upload| upload.initiated = None);
     let uploads = page.uploads.iter().map(|Upload { key, upload_id, storage_class, .. }| {
         let class = storage_class.iter().map(|class| element("StorageClass", class));
-        ("Upload", element("Key", key) + &element("UploadId", upload_id) + &class.collect::<String>())
+        (
+            "Upload",
+            element("Key", key) + &element("UploadId", upload_id) + &class.collect::<String>(),
+        )
     });
-    let prefixes = page.common_prefixes.iter().map(|prefix| ("CommonPrefixes", element("Prefix", prefix)));
+    let prefixes =
+        page.common_prefixes.iter().map(|prefix| ("CommonPrefixes", element("Prefix", prefix)));
     let fields = [
         ("Bucket", page.bucket.clone()),
         ("Prefix", page.prefix.clone()),
@@ -124,14 +140,28 @@ fn uploads(data: &[u8], seen: &[Element]) {
 fn deletions(data: &[u8], seen: &[Element]) {
     let Ok(result) = xml::delete_result(data) else { return };
     for root in seen {
-        assert!(root.children("Deleted").map(|entry| entry.text_of("Key")).eq(result.deleted.iter().cloned()));
-        let errors =
-            root.children("Error").map(|entry| (entry.text_of("Key"), entry.word("Code"), entry.word("Message")));
-        assert!(errors.eq(result.errors.iter().map(|e| (e.key.clone(), e.code.clone(), e.message.clone()))));
+        assert!(
+            root.children("Deleted")
+                .map(|entry| entry.text_of("Key"))
+                .eq(result.deleted.iter().cloned())
+        );
+        let errors = root
+            .children("Error")
+            .map(|entry| (entry.text_of("Key"), entry.word("Code"), entry.word("Message")));
+        assert!(errors.eq(result.errors.iter().map(|e| (
+            e.key.clone(),
+            e.code.clone(),
+            e.message.clone()
+        ))));
     }
     let deleted = result.deleted.iter().map(|key| ("Deleted", element("Key", key)));
     let errors = result.errors.iter().map(|error| {
-        ("Error", element("Key", &error.key) + &element("Code", &error.code) + &element("Message", &error.message))
+        (
+            "Error",
+            element("Key", &error.key)
+                + &element("Code", &error.code)
+                + &element("Message", &error.message),
+        )
     });
     let text = written("DeleteResult", [], deleted.chain(errors));
     assert_eq!(xml::delete_result(text.as_bytes()).as_ref(), Ok(&result), "{text}");
@@ -142,13 +172,16 @@ fn completions(data: &[u8], seen: &[Element]) {
         for root in seen {
             assert_eq!(root.text_of("UploadId"), begun.upload_id);
         }
-        let fields =
-            [("UploadId", Some(begun.upload_id.clone())), ("Bucket", begun.bucket.clone()), ("Key", begun.key.clone())];
+        let fields = [
+            ("UploadId", Some(begun.upload_id.clone())),
+            ("Bucket", begun.bucket.clone()),
+            ("Key", begun.key.clone()),
+        ];
         let text = written("InitiateMultipartUploadResult", fields, []);
         assert_eq!(xml::initiate_multipart_upload_result(text.as_bytes()), Ok(begun));
     }
     if let Ok(result) = xml::complete_multipart_upload_result(data) {
-        // What comes twice or is not a text is not known.
+        // A field that comes twice or has elements in it is `None`.
         for root in seen {
             assert!(result.etag.is_none() || some(bare(&root.word("ETag"))) == result.etag);
             assert!(result.location.is_none() || some(root.word("Location")) == result.location);
@@ -179,7 +212,10 @@ fn copies(data: &[u8], seen: &[Element]) {
             let checksum = some(root.word("ChecksumCRC64NVME"));
             assert!(copied.checksum_crc64nvme.is_none() || checksum == copied.checksum_crc64nvme);
         }
-        let fields = [("ETag", Some(quoted(&copied.etag))), ("ChecksumCRC64NVME", copied.checksum_crc64nvme.clone())];
+        let fields = [
+            ("ETag", Some(quoted(&copied.etag))),
+            ("ChecksumCRC64NVME", copied.checksum_crc64nvme.clone()),
+        ];
         assert_eq!(reader(written(name, fields, []).as_bytes()), Ok(copied));
     }
 }
@@ -188,8 +224,10 @@ fn credentials(data: &[u8], seen: &[Element]) {
     let Ok(keys) = xml::sts_credentials(data) else { return };
     assert!(!format!("{keys:?}").contains("secret_access_key"));
     for root in seen {
-        let results = ["AssumeRoleWithWebIdentityResult", "AssumeRoleResult"].map(|name| root.children(name));
-        let found = results.into_iter().flatten().find_map(|result| result.children("Credentials").next());
+        let results =
+            ["AssumeRoleWithWebIdentityResult", "AssumeRoleResult"].map(|name| root.children(name));
+        let found =
+            results.into_iter().flatten().find_map(|result| result.children("Credentials").next());
         let found = found.expect("the credentials");
         assert_eq!(found.word("AccessKeyId"), keys.access_key_id);
         assert_eq!(found.word("SecretAccessKey"), *keys.secret_access_key);
