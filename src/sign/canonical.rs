@@ -238,15 +238,20 @@ fn sorted_query<'a>(
     // All names and values in one buffer, and where in it each stands.
     let mut encoded = String::with_capacity(256);
     let mut spans = Vec::with_capacity(8 + signers.len());
-    let mut push = |name: &[u8], value: &[u8]| {
+    for (name, value) in parameters {
         let start = encoded.len();
-        push_component_bytes(&mut encoded, name);
+        push_component_bytes(&mut encoded, &name);
         let middle = encoded.len();
-        push_component_bytes(&mut encoded, value);
+        push_component_bytes(&mut encoded, &value);
         spans.push((start..middle, middle..encoded.len()));
-    };
-    parameters.for_each(|(name, value)| push(&name, &value));
-    signers.iter().for_each(|(name, value)| push(name.as_bytes(), value.as_bytes()));
+    }
+    for (name, value) in signers {
+        let start = encoded.len();
+        push_component(&mut encoded, name);
+        let middle = encoded.len();
+        push_component(&mut encoded, value);
+        spans.push((start..middle, middle..encoded.len()));
+    }
     let mut pairs: Vec<_> =
         spans.into_iter().map(|(name, value)| (&encoded[name], &encoded[value])).collect();
     pairs.sort_unstable();

@@ -128,6 +128,7 @@ const REVIEWED: &[(&str, &str, usize, &str)] = &[
     ("src/sign/encode.rs", "sum", 1, "the length of a text in memory"),
     ("src/sign/encode.rs", "with_capacity", 3, "the length of a text in memory"),
     ("src/sign/redact.rs", "with_capacity", 2, "the length of a text in memory"),
+    ("src/sign/v2/mod.rs", "reserve", 1, "PRESIGNED, a constant"),
     ("src/sign/v2/mod.rs", "with_capacity", 1, "the length of a text in memory"),
     ("src/sign/v4/key.rs", "with_capacity", 1, "the length of a text in memory"),
     ("src/sign/v4/query.rs", "with_capacity", 2, "64 bytes and six parameters, constants"),

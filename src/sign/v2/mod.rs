@@ -66,6 +66,9 @@ pub const SUB_RESOURCES: [&str; 38] = [
     "website",
 ];
 
+/// Room for the parameters that presigning adds, without a session token, in bytes.
+const PRESIGNED: usize = 128;
+
 /// Signs with the `Authorization` header. `host_bucket` is the bucket named by the host (virtual-host style), `None`
 /// when it stands in the path.
 ///
@@ -97,7 +100,7 @@ pub fn sign(
         None => headers.get("date").unwrap_or(""),
     };
     let steps = steps(credentials, string_to_sign(request, host_bucket, date, &headers)?);
-    let authorization = format!("AWS {}:{}", credentials.access_key_id(), steps.signature);
+    let authorization = ["AWS ", credentials.access_key_id(), ":", &*steps.signature].concat();
     Ok(Signed { headers: headers.to_send(authorization), steps })
 }
 
@@ -130,6 +133,7 @@ pub fn presign(
     let steps = steps(credentials, string_to_sign(request, host_bucket, &seconds, &headers)?);
 
     let mut query = request.query.to_text();
+    query.reserve(PRESIGNED);
     for (name, value) in [("AWSAccessKeyId", credentials.access_key_id()), ("Expires", &seconds)]
         .into_iter()
         .chain(token)
