@@ -997,5 +997,5 @@ fn a_policy_expires_to_the_second() {
         .iter()
         .map(|(name, value)| (*name, if *name == "x-amz-signature" { "0" } else { value }))
         .collect();
-    assert_eq!(at(1, &other).unwrap_err().0, Cause::SignatureDiffers);
+    assert_eq!(at(1, &other), Err((Cause::SignatureDiffers, Some("policy".to_owned()))));
 }

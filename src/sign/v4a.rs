@@ -357,6 +357,32 @@ mod tests {
     }
 
     #[test]
+    fn a_verified_signature_and_an_explained_one_are_of_this_version() {
+        use crate::sign::explain::{Cause, Explanation, ServerSide, compare};
+        use crate::sign::verify::{Content, Verifier};
+        let host = [("host", "example.amazonaws.com")];
+        let request = Request::new("GET", "/").headers(&host);
+        let scope = MultiRegionScope { regions: &["us-east-1"], service: "s3" };
+        let signed = key().sign(&request, Payload::Bytes(b""), scope, TIME).unwrap();
+        let sent = signed.headers.iter().map(|(name, value)| (*name, value.as_str()));
+        let sent: Vec<_> = host.into_iter().chain(sent).collect();
+        let keys =
+            |id: &str| Some(Credentials::new(id, "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"));
+        let verified = Verifier::new(&keys, TIME)
+            .verify(&Request::new("GET", "/").headers(&sent), Content::Bytes(b""))
+            .unwrap();
+        assert_eq!(verified.steps.signature, signed.steps.signature);
+
+        // The third line is the scope, which names no region in this version.
+        let ours = &signed.steps;
+        let theirs = ours.string_to_sign.replace("/s3/", "/sts/");
+        let server = ServerSide { string_to_sign: Some(&theirs), ..ServerSide::default() };
+        let explained =
+            Explanation::v4a(&ours.canonical_request, &ours.string_to_sign, &ours.signature);
+        assert_eq!(compare(&explained, &server).cause(), Cause::WrongService);
+    }
+
+    #[test]
     fn a_set_covers_its_members_and_patterns() {
         for (set, region, covered) in [
             ("us-east-1", "us-east-1", true),

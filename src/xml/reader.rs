@@ -414,6 +414,9 @@ fn character(digits: &str) -> Option<char> {
 
 /// Appends `text` with `\r\n` and `\r` turned into `\n`.
 fn push_normalised(to: &mut String, text: &str) {
+    if !text.as_bytes().contains(&b'\r') {
+        return to.push_str(text);
+    }
     let mut lines = text.split('\r');
     to.push_str(lines.next().unwrap_or_default());
     for line in lines {

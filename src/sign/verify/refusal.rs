@@ -89,3 +89,23 @@ impl fmt::Debug for Refusal {
 }
 
 impl std::error::Error for Refusal {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sign::Version;
+
+    #[test]
+    fn a_refusal_drops_the_computed_signature() {
+        let steps = Steps {
+            version: Version::V4,
+            canonical_request: "c".to_owned(),
+            string_to_sign: "s".to_owned(),
+            signature: "right".to_owned(),
+        };
+        let refusal = Refusal::differs(steps).with_place("policy");
+        assert_eq!(refusal.place(), Some("policy"));
+        assert_eq!(refusal.server_side().canonical_request, Some("c"));
+        assert_eq!(refusal.into_steps().unwrap().signature, "");
+    }
+}

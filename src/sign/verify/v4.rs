@@ -371,3 +371,24 @@ struct Checked {
     steps: Steps,
     key: Option<SigningKey>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The header of S3 Express holds the session token only in requests to that service.
+    #[test]
+    fn the_service_decides_which_header_holds_the_token() {
+        let headers = [("x-amz-security-token", "sts"), ("x-amz-s3session-token", "express")];
+        let tokens = |service: &str, headers: &[(&str, &str)]| {
+            let headers = Once::of_fields(headers);
+            let (token, other) = token_headers(&headers, service).unwrap();
+            (token.map(str::to_owned), other.map(str::to_owned))
+        };
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(tokens("s3", &headers), (some("sts"), some("express")));
+        assert_eq!(tokens("s3express", &headers), (some("express"), some("sts")));
+        assert_eq!(tokens("s3express", &headers[..1]), (some("sts"), None));
+        assert_eq!(tokens("s3", &headers[1..]), (None, some("express")));
+    }
+}
