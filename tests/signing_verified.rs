@@ -999,3 +999,126 @@ fn a_policy_expires_to_the_second() {
         .collect();
     assert_eq!(at(1, &other), Err((Cause::SignatureDiffers, Some("policy".to_owned()))));
 }
+
+/// The parts of a form that name who signed it, each altered; the refusal names the cause and the field.
+#[test]
+fn the_claims_of_a_form_are_checked() {
+    let policy = PostPolicy::new(NOW).equals("key", "k");
+    let signed = v4::post_policy(&policy, &keys("id").unwrap(), SCOPE, NOW).unwrap().fields;
+    let verify = |name: &str, value: &str| {
+        let changed = signed.iter().map(|(field, old)| match *field == name {
+            true => (*field, value),
+            false => (*field, old.as_str()),
+        });
+        let added = [("key", "k"), (name, value)];
+        let is_new = signed.iter().all(|(field, _)| *field != name);
+        let fields: Vec<_> =
+            added[..if is_new { 2 } else { 1 }].iter().copied().chain(changed).collect();
+        let verifier = Verifier::new(&keys, NOW).region(SCOPE.region);
+        let verified = verifier.verify_form(&Form::new("b", &fields));
+        verified
+            .map_err(|refusal| (refusal.cause(), refusal.place().unwrap_or_default().to_owned()))
+    };
+    let scope = |region: &str, service: &str| {
+        format!("id/{}/{region}/{service}/aws4_request", &NOW.amz_date()[..8])
+    };
+    let right = scope(SCOPE.region, SCOPE.service);
+    assert!(verify("x-amz-credential", &right).is_ok());
+    for (name, value, cause, place) in [
+        ("x-amz-algorithm", "AWS4-HMAC-SHA1", Cause::WrongCredential, "AWS4-HMAC-SHA1"),
+        ("x-amz-credential", "id", Cause::Malformed, "x-amz-credential"),
+        (
+            "x-amz-credential",
+            &right.replace("aws4_", "aws5_"),
+            Cause::Malformed,
+            "x-amz-credential",
+        ),
+        ("x-amz-credential", &scope("other", "s3"), Cause::WrongRegion, "other"),
+        ("x-amz-credential", &scope(SCOPE.region, "sts"), Cause::WrongService, "sts"),
+        ("x-amz-credential", &right.replace("id/", "di/"), Cause::UnknownAccessKey, "di"),
+        ("x-amz-date", "yesterday", Cause::Malformed, "x-amz-date"),
+        ("x-amz-date", "20200101T000000Z", Cause::Clock, "x-amz-date"),
+        ("x-amz-signature", "0", Cause::SignatureDiffers, "policy"),
+        ("policy", "%", Cause::Malformed, ""),
+        ("policy", "e30", Cause::Malformed, "policy"),
+        ("AWSAccessKeyId", "id", Cause::SignedTwice, "AWSAccessKeyId"),
+        ("x-amz-security-token", "t", Cause::TokenChanged, ""),
+        ("x-amz-s3session-token", "t", Cause::TokenChanged, ""),
+    ] {
+        let (found, at) = verify(name, value).unwrap_err();
+        assert_eq!(found, cause, "{name}: {value}");
+        assert!(place.is_empty() || at == place, "{name}: {value}: {at}");
+    }
+}
+
+/// Requests without one of the parts that a signature needs.
+#[test]
+fn a_request_without_a_required_part_names_it() {
+    let host = [("host", "h")];
+    let request = Request::new("GET", "/").headers(&host);
+    let credentials = keys("id").unwrap();
+    let sts = v4::Scope { region: "r", service: "sts" };
+    let newer = v4::sign(&request, v4::Payload::Bytes(b""), &credentials, SCOPE, NOW).unwrap();
+    let other = v4::sign(&request, v4::Payload::Bytes(b""), &credentials, sts, NOW).unwrap();
+    let older = v2::sign(&request, None, &credentials, NOW).unwrap();
+    let hash: [u8; 32] = *b"thirty-two bytes that are a hash";
+    let verify = |signed: &[(&'static str, String)], without: &str, content, service| {
+        let sent = signed.iter().map(|(name, value)| (*name, value.as_str()));
+        let sent: Vec<_> =
+            host.into_iter().chain(sent).filter(|(name, _)| *name != without).collect();
+        let request = Request::new("GET", "/").headers(&sent);
+        let verified = Verifier::new(&keys, NOW).service(service).verify(&request, content);
+        verified
+            .map_err(|refusal| (refusal.cause(), refusal.place().unwrap_or_default().to_owned()))
+    };
+    let empty = Content::Bytes(b"");
+    for (signed, without, content, service, expected) in [
+        (&newer, "x-amz-date", empty, "s3", (Cause::HeaderRemoved, "x-amz-date")),
+        (
+            &newer,
+            "x-amz-content-sha256",
+            empty,
+            "s3",
+            (Cause::HeaderRemoved, "x-amz-content-sha256"),
+        ),
+        (&newer, "", Content::Hash(&hash), "s3", (Cause::PayloadChanged, "x-amz-content-sha256")),
+        (&other, "", Content::NotRead, "sts", (Cause::PayloadChanged, "the body was not read")),
+        (&other, "", Content::Hash(&hash), "sts", (Cause::SignatureDiffers, "")),
+        (&older, "date", empty, "s3", (Cause::HeaderRemoved, "date")),
+    ] {
+        let (cause, place) = verify(&signed.headers, without, content, service).unwrap_err();
+        assert_eq!(cause, expected.0, "{without} {service}");
+        assert!(expected.1.is_empty() || place == expected.1, "{without} {service}: {place}");
+    }
+    assert!(verify(&newer.headers, "", Content::NotRead, "s3").is_ok());
+    assert!(verify(&other.headers, "", empty, "sts").is_ok());
+}
+
+#[test]
+fn debug_shows_no_secret() {
+    let fields = [("key", "k"), ("x-amz-security-token", "s3cret"), ("policy", "s3cret")];
+    let signed = generate(&mut Numbers(3), Mode::V4);
+    let verified = signed.verify(&signed.wire, SECRET).unwrap();
+    let verifier = Verifier::new(&keys, NOW).region("r").host_bucket(Some("b"));
+    let text = format!(
+        "{:?} {verifier:?} {verified:?} {:?} {:?} {:?}",
+        Form::new("b", &fields).file_size(7),
+        Content::Bytes(b"s3cret"),
+        Content::Hash(&[0xab; 32]),
+        Content::NotRead,
+    );
+    for shown in [
+        "\"x-amz-security-token\"",
+        "file_size: Some(7)",
+        "Bytes(6 bytes)",
+        "Hash(abab",
+        "NotRead",
+        "region: Some(\"r\")",
+        "host_bucket: Some(\"b\")",
+        "carrier: Header",
+        "version: V4",
+    ] {
+        assert!(text.contains(shown), "{shown}: {text}");
+    }
+    assert!(!text.contains("s3cret") && !text.contains(&verified.steps.signature), "{text}");
+}
