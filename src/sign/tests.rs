@@ -234,3 +234,21 @@ fn every_refusal_says_what_to_do() {
         "a presigned URL cannot live for 0.5 s: choose whole seconds from 1 s to 604800 s (7 days)"
     );
 }
+
+/// A parameter without a name would be signed as `=` and sent as nothing.
+#[test]
+fn a_query_parameter_needs_a_name() {
+    let credentials = Credentials::new("id", "secret");
+    let scope = v4::Scope { region: "r", service: "s3" };
+    for query in [&[("", "value")][..], &[("acl", ""), ("", "")]] {
+        let request = Request::new("GET", "/").query(query).headers(&[("host", "h")]);
+        let payload = v4::Payload::Unsigned;
+        let refusals = [
+            v4::sign(&request, payload, &credentials, scope, TIME).unwrap_err(),
+            v4::presign(&request, payload, &credentials, scope, TIME, v4::MIN_EXPIRY).unwrap_err(),
+            v2::sign(&request, None, &credentials, TIME).unwrap_err(),
+            v2::presign(&request, None, &credentials, TIME).unwrap_err(),
+        ];
+        assert!(refusals.iter().all(|refusal| *refusal == Error::UnnamedParameter), "{refusals:?}");
+    }
+}
