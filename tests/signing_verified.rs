@@ -847,8 +847,8 @@ fn chunks_are_verified_one_by_one() {
     assert_eq!(chunks.chunk(b"", "").unwrap_err().cause(), Cause::ChunkChanged);
 }
 
-/// A form with a policy of these conditions, signed with version 2, and `fields` besides: the file's allowed sizes, or the
-/// cause of the refusal and its place.
+/// A form with a policy of these conditions, signed with version 2, and `fields` besides: the
+/// file's allowed sizes, or the cause of the refusal and its place.
 fn form(
     conditions: &str,
     fields: &[(&str, &str)],
@@ -1002,7 +1002,8 @@ fn a_policy_expires_to_the_second() {
     assert_eq!(at(1, &other), Err((Cause::SignatureDiffers, Some("policy".to_owned()))));
 }
 
-/// The parts of a form that name who signed it, each altered; the refusal names the cause and the field.
+/// The parts of a form that name who signed it, each altered; the refusal names the cause and the
+/// field.
 #[test]
 fn the_claims_of_a_form_are_checked() {
     let policy = PostPolicy::new(NOW).equals("key", "k");

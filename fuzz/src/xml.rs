@@ -4,8 +4,8 @@ use s3driver::sign::encode_component;
 use s3driver::xml::{self, DeleteMode, Error, ErrorDocument, ListBucketResult};
 use std::fmt::Write as _;
 
-/// No reader panics, each returns an equal result twice, and what no reader finds well-formed is not well-formed to
-/// `roxmltree` either.
+/// No reader panics, each returns an equal result twice, and what no reader finds well-formed is
+/// not well-formed to `roxmltree` either.
 pub fn xml_readers(data: &[u8]) {
     fn twice<T: PartialEq + std::fmt::Debug>(data: &[u8], reader: fn(&[u8]) -> Result<T, Error>) {
         let first = reader(data);

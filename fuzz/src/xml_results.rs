@@ -1,4 +1,5 @@
-//! The readers of everything but listings of objects and errors, compared with `roxmltree`, `quick-xml` and themselves.
+//! The readers of everything but listings of objects and errors, compared with `roxmltree`,
+//! `quick-xml` and themselves.
 use crate::parsers::{Element, seen_by_parsers};
 use crate::xml::escaped;
 use s3driver::xml::{self, CopyResult, Part, Upload};
@@ -6,7 +7,8 @@ use std::fmt::Write as _;
 
 /// An accepted document is what the parsers see, and survives being written and read again.
 pub fn xml_results(data: &[u8]) {
-    // The readers also accept documents that a parser refuses, such as a prefix without a namespace.
+    // The readers also accept documents that a parser refuses, such as a prefix without a
+    // namespace.
     let seen = seen_by_parsers(data);
     buckets(data, &seen);
     parts(data, &seen);

@@ -1,8 +1,9 @@
 //! Task 1 of SigV4: the canonical request.
 //!
-//! `HTTPMethod \n CanonicalURI \n CanonicalQueryString \n CanonicalHeaders \n SignedHeaders \n HashedPayload`, by the
-//! rules of S3 (<https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>). Version 2 collects its
-//! headers here too.
+//! `HTTPMethod \n CanonicalURI \n CanonicalQueryString \n CanonicalHeaders \n SignedHeaders \n
+//! HashedPayload`, by the rules of S3
+//! (<https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>). Version 2
+//! collects its headers here too.
 use super::check::SINGLE_HEADERS;
 use super::encode::{push_component, push_component_bytes};
 use super::request::{PathRule, Query};
@@ -10,7 +11,8 @@ use super::syntax::{check_header_name, check_header_value};
 use super::{Error, Request};
 use std::borrow::Cow;
 
-/// The headers that a signature covers: names in lower case, sorted; headers of one name keep their order.
+/// The headers that a signature covers: names in lower case, sorted; headers of one name keep their
+/// order.
 pub(super) struct Headers<'a> {
     all: Vec<(Cow<'a, str>, &'a str)>,
     /// Those of [`Headers::add`] that the request did not have.
@@ -18,8 +20,9 @@ pub(super) struct Headers<'a> {
 }
 
 impl<'a> Headers<'a> {
-    /// Collects the request's headers except for those it excludes. `required` are the names that cannot be excluded, in
-    /// addition to `x-amz-*`; `more` is the number of headers that will be added.
+    /// Collects the request's headers except for those it excludes. `required` are the names that
+    /// cannot be excluded, in addition to `x-amz-*`; `more` is the number of headers that will be
+    /// added.
     pub(super) fn collect(
         request: &Request<'a>,
         required: &[&str],
@@ -54,7 +57,7 @@ impl<'a> Headers<'a> {
         Self { all: lower.filter(|(name, _)| is_signed(name)).collect(), added: Vec::new() }
     }
 
-    /// The first value of this name.
+    /// Returns the first value of this name.
     pub(super) fn get(&self, name: &str) -> Option<&'a str> {
         self.all.iter().find(|(given, _)| given == name).map(|(_, value)| *value)
     }
@@ -75,8 +78,8 @@ impl<'a> Headers<'a> {
         }
     }
 
-    /// Returns whether the request has this header. Another value than the signer's would make a signature that no server
-    /// accepts.
+    /// Returns whether the request has this header. Another value than the signer's would make a
+    /// signature that no server accepts.
     pub(super) fn agree(&self, name: &'static str, value: &str) -> Result<bool, Error> {
         match self.get(name).map(str::trim_ascii) {
             None => Ok(false),
@@ -95,7 +98,8 @@ impl<'a> Headers<'a> {
         Ok(())
     }
 
-    /// Returns the headers to send in addition to the request's own: the added ones and `authorization`.
+    /// Returns the headers to send in addition to the request's own: the added ones and
+    /// `authorization`.
     pub(super) fn to_send(&self, authorization: String) -> Vec<(&'static str, String)> {
         let added = self.added.iter().map(|(name, value)| (*name, (*value).to_owned()));
         added.chain([("authorization", authorization)]).collect()
@@ -114,7 +118,7 @@ impl<'a> Headers<'a> {
         }
     }
 
-    /// Names with all their values, in order; call after [`Headers::sort`].
+    /// Returns each name with all its values, in order; call after [`Headers::sort`].
     pub(super) fn groups(&self) -> impl Iterator<Item = (&str, impl Iterator<Item = &'a str>)> {
         self.all.chunk_by(|a, b| a.0 == b.0).filter_map(|group| {
             let (name, _) = group.first()?;
@@ -122,7 +126,7 @@ impl<'a> Headers<'a> {
         })
     }
 
-    /// `SignedHeaders`: `host;x-amz-date`.
+    /// Appends `SignedHeaders`, such as `host;x-amz-date`.
     pub(super) fn push_names(&self, out: &mut String) {
         for (number, (name, _)) in self.groups().enumerate() {
             if number > 0 {
@@ -137,7 +141,8 @@ impl<'a> Headers<'a> {
     }
 }
 
-/// Writes the canonical request. `headers` must be sorted, and `query` is what [`canonical_query`] returned.
+/// Writes the canonical request. `headers` must be sorted, and `query` is what [`canonical_query`]
+/// returned.
 pub(super) fn canonical_request(
     request: &Request<'_>,
     rule: PathRule,
@@ -171,7 +176,7 @@ pub(super) fn canonical_request(
     out
 }
 
-/// Values of one name, joined by commas.
+/// Appends the values of one name, joined by commas.
 pub(super) fn push_values<'a>(
     out: &mut String,
     values: impl Iterator<Item = &'a str>,
@@ -185,7 +190,7 @@ pub(super) fn push_values<'a>(
     }
 }
 
-/// `CanonicalURI` of a path as it is sent.
+/// Returns the `CanonicalURI` of a path as it is sent.
 fn canonical_uri(path: &str, rule: PathRule) -> Cow<'_, str> {
     match rule {
         PathRule::AsSent => Cow::Borrowed(path),
@@ -200,7 +205,7 @@ fn canonical_uri(path: &str, rule: PathRule) -> Cow<'_, str> {
     }
 }
 
-/// RFC 3986 section 5.2.4 with runs of slashes made one.
+/// Resolves dot segments (RFC 3986 section 5.2.4), and makes runs of slashes one.
 pub(super) fn normalized(path: &str) -> String {
     let mut kept = Vec::new();
     for segment in path.split('/').filter(|segment| !segment.is_empty() && *segment != ".") {
@@ -213,9 +218,10 @@ pub(super) fn normalized(path: &str) -> String {
     format!("/{}{}", kept.join("/"), if slash { "/" } else { "" })
 }
 
-/// `CanonicalQueryString`: the request's parameters and the signer's, names and values encoded and sorted as pairs, by
-/// encoded name and then by encoded value. Sorting the finished `name=value` strings would be wrong, for `-`, `.` and
-/// digits come before `=`. A bare name is signed with a `=`.
+/// Returns the `CanonicalQueryString`: the request's parameters and the signer's, names and values
+/// encoded and sorted as pairs, by encoded name and then by encoded value. Sorting the finished
+/// `name=value` strings would be wrong, for `-`, `.` and digits come before `=`. A bare name is
+/// signed with a `=`.
 pub(super) fn canonical_query(query: Query<'_>, signers: &[(&str, &str)]) -> String {
     if query.is_empty() && signers.is_empty() {
         return String::new();
@@ -223,7 +229,8 @@ pub(super) fn canonical_query(query: Query<'_>, signers: &[(&str, &str)]) -> Str
     sorted_query(query.decoded(), signers)
 }
 
-/// `CanonicalQueryString` of a received request: the parameters without the signature itself.
+/// Returns the `CanonicalQueryString` of a received request: the parameters without the signature
+/// itself.
 pub(super) fn canonical_query_without(query: Query<'_>, signature: &str) -> String {
     sorted_query(
         query.decoded().filter(|(name, _)| !name.eq_ignore_ascii_case(signature.as_bytes())),
@@ -268,8 +275,9 @@ fn sorted_query<'a>(
     out
 }
 
-/// `Trim()`: without blanks at the ends, and every run of spaces and tabs inside made one space, between quotes too. Other
-/// white space does not get here: [`Headers::collect`] refuses it.
+/// Appends a value as `Trim()` writes it: without blanks at the ends, and every run of spaces and
+/// tabs inside made one space, between quotes too. Other white space does not get here:
+/// [`Headers::collect`] refuses it.
 fn push_folded(out: &mut String, value: &str) {
     if is_folded(value) {
         out.push_str(value);
@@ -283,7 +291,7 @@ fn push_folded(out: &mut String, value: &str) {
     }
 }
 
-/// The fast path: whether [`push_folded`] would change nothing.
+/// The fast path of [`push_folded`]: returns whether the value would be appended unchanged.
 fn is_folded(value: &str) -> bool {
     let bytes = value.as_bytes();
     bytes.first() != Some(&b' ')

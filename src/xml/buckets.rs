@@ -14,7 +14,8 @@ pub struct ListAllMyBucketsResult {
     pub owner: Option<Owner>,
     /// The requested prefix, as the server echoes it.
     pub prefix: Option<String>,
-    /// What to pass as `continuation-token` for the next page, byte for byte; `None` on the last page.
+    /// What to pass as `continuation-token` for the next page, byte for byte; `None` on the last
+    /// page.
     pub continuation_token: Option<String>,
 }
 
@@ -44,7 +45,8 @@ pub struct Owner {
 ///
 /// - Required: `Buckets`, which may be empty, and a `Name` in each `Bucket`.
 /// - Optional: everything else. An owner, a time or a region that cannot be read is `None`.
-/// - Refused: an empty name, a second `Buckets` or `ContinuationToken`, and a second `Name` in one `Bucket`.
+/// - Refused: an empty name, a second `Buckets` or `ContinuationToken`, and a second `Name` in one
+///   `Bucket`.
 ///
 /// ```
 /// use s3driver::xml;

@@ -3,13 +3,14 @@ use super::reply::parse;
 use super::{Error, MAX_REPLY_BYTES, value};
 use crate::time::Timestamp;
 
-/// The response to [CopyObject](https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html) and
+/// The response to
+/// [CopyObject](https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html) and
 /// [UploadPartCopy](https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CopyResult {
-    /// The ETag of the copy without its quotes. It is opaque and never empty, because only the ETag proves that something
-    /// was copied.
+    /// The ETag of the copy without its quotes. It is opaque and never empty, because only the ETag
+    /// proves that something was copied.
     pub etag: String,
     /// When the copy was made; `None` when the server sent no time, or one that cannot be read.
     pub last_modified: Option<Timestamp>,
@@ -20,9 +21,11 @@ pub struct CopyResult {
 /// Reads `CopyObjectResult` or `CopyPartResult`, at most [`MAX_REPLY_BYTES`] of it.
 ///
 /// - Required: `ETag`.
-/// - Optional: everything else. A time or a checksum that cannot be read is `None`, because the copy exists already.
-/// - Refused: an empty ETag or two, and an `Error` in place of the root or directly under it. A copy can fail with status
-///   200, as a completion can: the failure is then in [`Error::document`].
+/// - Optional: everything else. A time or a checksum that cannot be read is `None`, because the
+///   copy exists already.
+/// - Refused: an empty ETag or two, and an `Error` in place of the root or directly under it. A
+///   copy can fail with status 200, as a completion can: the failure is then in
+///   [`Error::document`].
 ///
 /// ```
 /// use s3driver::xml;
@@ -41,10 +44,11 @@ pub fn copy_object_result(body: &[u8]) -> Result<CopyResult, Error> {
 /// Reads `CopyPartResult` or `UploadPartCopyResult`, at most [`MAX_REPLY_BYTES`] of it.
 ///
 /// - Required: `ETag`.
-/// - Optional: everything else. A time or a checksum that cannot be read is `None`, because the part exists already.
-/// - Refused: an empty body, which rclone sends when it has copied nothing; `CopyObjectResult`, because a server that
-///   copied a whole object did not make a part; an empty ETag or two; and an `Error` in place of the root or directly
-///   under it.
+/// - Optional: everything else. A time or a checksum that cannot be read is `None`, because the
+///   part exists already.
+/// - Refused: an empty body, which rclone sends when it has copied nothing; `CopyObjectResult`,
+///   because a server that copied a whole object did not make a part; an empty ETag or two; and an
+///   `Error` in place of the root or directly under it.
 ///
 /// ```
 /// use s3driver::xml;

@@ -15,10 +15,11 @@ pub struct DeleteError {
     pub message: String,
 }
 
-/// The response to [DeleteObjects](https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html).
+/// The response to
+/// [DeleteObjects](https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html).
 ///
-/// A key that is in neither list was deleted only if quiet mode was requested, or if the server is always quiet. Request
-/// the object's head to know.
+/// A key that is in neither list was deleted only if quiet mode was requested, or if the server is
+/// always quiet. Request the object's head to know.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DeleteResult {
@@ -28,10 +29,12 @@ pub struct DeleteResult {
     pub errors: Vec<DeleteError>,
 }
 
-/// Reads `DeleteResult`, at most [`MAX_LISTING_BYTES`] of it and at most [`MAX_ENTRIES`](super::MAX_ENTRIES) keys.
+/// Reads `DeleteResult`, at most [`MAX_LISTING_BYTES`] of it and at most
+/// [`MAX_ENTRIES`](super::MAX_ENTRIES) keys.
 ///
 /// - Required: `Key` in each `Deleted` and in each `Error`.
-/// - Optional: `Code` and `Message` in each `Error`, and any number of both entries: a quiet response is an empty element.
+/// - Optional: `Code` and `Message` in each `Error`, and any number of both entries: a quiet
+///   response is an empty element.
 /// - Refused: an empty key, and a second element of a name in one entry.
 ///
 /// ```

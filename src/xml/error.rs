@@ -1,11 +1,11 @@
 //! `Error`: the document in which S3 reports a failure.
 use std::fmt;
 
-/// S3's [error document](https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html) with the elements that help
-/// to explain an error.
+/// S3's [error document](https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html) with
+/// the elements that help to explain an error.
 ///
-/// Every element is optional, and kept as the server writes it. The access key and the signature that the server received
-/// are not kept.
+/// Every element is optional, and kept as the server writes it. The access key and the signature
+/// that the server received are not kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ErrorDocument {
@@ -65,8 +65,8 @@ pub struct ErrorDocument {
     pub steps: ServerSteps,
 }
 
-/// The texts from which the server computed the signature. They may hold the session token, so `Debug` shows only their
-/// lengths.
+/// The texts from which the server computed the signature. They may hold the session token, so
+/// `Debug` shows only their lengths.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct ServerSteps {
     /// The canonical request.

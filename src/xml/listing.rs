@@ -12,20 +12,24 @@ pub struct Object {
     pub key: String,
     /// The object's size in bytes.
     pub size: u64,
-    /// When the object was written; `None` when the server sent no time, or one that cannot be read.
+    /// When the object was written; `None` when the server sent no time, or one that cannot be
+    /// read.
     pub last_modified: Option<Timestamp>,
-    /// The ETag without its quotes. It is opaque: not the MD5 of an object that was uploaded in parts.
+    /// The ETag without its quotes. It is opaque: not the MD5 of an object that was uploaded in
+    /// parts.
     pub etag: Option<String>,
     /// The storage class, such as `STANDARD`; `None` when the server sent none.
     pub storage_class: Option<String>,
 }
 
-/// A page of a listing, [version 1](https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjects.html) or
-/// [version 2](https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html).
+/// A page of a listing, [version
+/// 1](https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjects.html) or [version
+/// 2](https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html).
 ///
-/// Keys and common prefixes are decoded. The parameters that the server echoes are not, because some servers encode them
-/// and some do not. To request the next page, pass [`next_continuation_token`](Self::next_continuation_token), or in
-/// version 1 the last decoded key.
+/// Keys and common prefixes are decoded. The parameters that the server echoes are not, because
+/// some servers encode them and some do not. To request the next page, pass
+/// [`next_continuation_token`](Self::next_continuation_token), or in version 1 the last decoded
+/// key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ListBucketResult {
@@ -37,10 +41,11 @@ pub struct ListBucketResult {
     pub delimiter: Option<String>,
     /// The most keys that the server puts into a page.
     pub max_keys: Option<u64>,
-    /// Version 2: how many keys and common prefixes the server says this page has. Count the entries instead: servers
-    /// differ in what they count.
+    /// Version 2: how many keys and common prefixes the server says this page has. Count the
+    /// entries instead: servers differ in what they count.
     pub key_count: Option<u64>,
-    /// `url` when the server says that keys are percent-encoded. The keys in [`contents`](Self::contents) are decoded.
+    /// `url` when the server says that keys are percent-encoded. The keys in
+    /// [`contents`](Self::contents) are decoded.
     pub encoding_type: Option<String>,
     /// Whether more pages follow; `None` when the server does not say.
     pub is_truncated: Option<bool>,
@@ -52,7 +57,8 @@ pub struct ListBucketResult {
     pub start_after: Option<String>,
     /// Version 1: the key after which this page was requested to start, as the server echoes it.
     pub marker: Option<String>,
-    /// Version 1 with a delimiter: what to pass as `marker` for the next page, as the server sent it.
+    /// Version 1 with a delimiter: what to pass as `marker` for the next page, as the server sent
+    /// it.
     pub next_marker: Option<String>,
     /// The objects of this page, in the order of the server, which need not be that of keys.
     pub contents: Vec<Object>,
@@ -72,10 +78,11 @@ impl ListBucketResult {
 /// Reads `ListBucketResult`, at most [`MAX_LISTING_BYTES`] of it.
 ///
 /// - Required: `Key` and `Size` in each `Contents`, and a `Prefix` in each `CommonPrefixes`.
-/// - Optional: everything else. A time, a count or an echoed parameter that cannot be read is `None`.
-/// - Refused: an empty key, a size that is not a number, an `IsTruncated` that is neither true nor false, an
-///   `EncodingType` other than `url`, a key that is said to be percent-encoded and is not, and a second element of a name
-///   in one entry.
+/// - Optional: everything else. A time, a count or an echoed parameter that cannot be read is
+///   `None`.
+/// - Refused: an empty key, a size that is not a number, an `IsTruncated` that is neither true nor
+///   false, an `EncodingType` other than `url`, a key that is said to be percent-encoded and is
+///   not, and a second element of a name in one entry.
 ///
 /// ```
 /// use s3driver::xml;
@@ -97,8 +104,8 @@ pub fn list_bucket_result(body: &[u8]) -> Result<ListBucketResult, Error> {
     read(body, Demand::Document)
 }
 
-/// Reads a page of a listing: a [`ListBucketResult`] with at most [`MAX_ENTRIES`](super::MAX_ENTRIES) entries, and not an
-/// empty element.
+/// Reads a page of a listing: a [`ListBucketResult`] with at most
+/// [`MAX_ENTRIES`](super::MAX_ENTRIES) entries, and not an empty element.
 #[cfg(feature = "client")]
 pub(crate) fn page_of_objects(body: &[u8]) -> Result<ListBucketResult, Error> {
     read(body, Demand::Page)
@@ -185,7 +192,8 @@ fn object(document: &mut Document<'_>) -> Result<Object, Error> {
     })
 }
 
-/// Reads one `CommonPrefixes`. S3 puts one `Prefix` into each; its first schema allowed several, so all of them are read.
+/// Reads one `CommonPrefixes`. S3 puts one `Prefix` into each; its first schema allowed several, so
+/// all of them are read.
 pub(super) fn common_prefix(
     document: &mut Document<'_>,
     prefixes: &mut Vec<String>,

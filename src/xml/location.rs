@@ -3,13 +3,15 @@ use super::reader::Event;
 use super::reply::parse;
 use super::{Error, MAX_REPLY_BYTES, value};
 
-/// Reads the response to [GetBucketLocation](https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLocation.html),
+/// Reads the response to
+/// [GetBucketLocation](https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLocation.html),
 /// at most [`MAX_REPLY_BYTES`] of it.
 ///
-/// - Required: the root `LocationConstraint`. SeaweedFS responds with `CreateBucketConfiguration`, the document with which
-///   a bucket is created; it is accepted too.
-/// - Optional: a region. S3 sends none for `us-east-1`, which is `None`; `EU` is its old name of `eu-west-1`. AWS's page
-///   shows the name in a second `LocationConstraint` inside the first, its servers send only one: both are read.
+/// - Required: the root `LocationConstraint`. SeaweedFS responds with `CreateBucketConfiguration`,
+///   the document with which a bucket is created; it is accepted too.
+/// - Optional: a region. S3 sends none for `us-east-1`, which is `None`; `EU` is its old name of
+///   `eu-west-1`. AWS's page shows the name in a second `LocationConstraint` inside the first, its
+///   servers send only one: both are read.
 /// - Refused: two regions.
 ///
 /// ```

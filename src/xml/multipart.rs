@@ -5,7 +5,8 @@ use super::reply::parse;
 use super::{Error, MAX_LISTING_BYTES, MAX_REPLY_BYTES, percent, value};
 use crate::time::Timestamp;
 
-/// The response to [CreateMultipartUpload](https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html).
+/// The response to
+/// [CreateMultipartUpload](https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InitiateMultipartUploadResult {
@@ -17,12 +18,13 @@ pub struct InitiateMultipartUploadResult {
     pub key: Option<String>,
 }
 
-/// The response to [CompleteMultipartUpload](https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html).
+/// The response to
+/// [CompleteMultipartUpload](https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CompleteMultipartUploadResult {
-    /// The object's ETag without its quotes. Ceph's first response has an empty one and ECS sends none, both of which are
-    /// `None`: request the object's head then.
+    /// The object's ETag without its quotes. Ceph's first response has an empty one and ECS sends
+    /// none, both of which are `None`: request the object's head then.
     pub etag: Option<String>,
     /// The bucket that the server names.
     pub bucket: Option<String>,
@@ -42,8 +44,8 @@ pub struct Part {
     pub part_number: u32,
     /// The part's size in bytes.
     pub size: u64,
-    /// The ETag without its quotes. It is opaque (SeaweedFS gives copied parts one like `...-2`) and never empty, because
-    /// a completion needs it.
+    /// The ETag without its quotes. It is opaque (SeaweedFS gives copied parts one like `...-2`)
+    /// and never empty, because a completion needs it.
     pub etag: String,
     /// When the part was uploaded; `None` when the server sent no time, or one that cannot be read.
     pub last_modified: Option<Timestamp>,
@@ -81,16 +83,19 @@ pub struct Upload {
     pub key: String,
     /// The upload's id, never empty.
     pub upload_id: String,
-    /// When the upload was created; `None` when the server sent no time, or one that cannot be read.
+    /// When the upload was created; `None` when the server sent no time, or one that cannot be
+    /// read.
     pub initiated: Option<Timestamp>,
     /// The storage class that was requested.
     pub storage_class: Option<String>,
 }
 
-/// A page of [ListMultipartUploads](https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListMultipartUploads.html).
+/// A page of
+/// [ListMultipartUploads](https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListMultipartUploads.html).
 ///
-/// Keys and common prefixes are decoded when the response has `EncodingType`; markers and echoed parameters never are.
-/// When Ceph is asked to encode keys it does so without saying so, so it is better not to ask.
+/// Keys and common prefixes are decoded when the response has `EncodingType`; markers and echoed
+/// parameters never are. When Ceph is asked to encode keys it does so without saying so, so it is
+/// better not to ask.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ListMultipartUploadsResult {
@@ -106,7 +111,8 @@ pub struct ListMultipartUploadsResult {
     pub common_prefixes: Vec<String>,
     /// The most uploads that the server puts into a page.
     pub max_uploads: Option<u64>,
-    /// `url` when the server says that keys are percent-encoded. The keys in [`uploads`](Self::uploads) are decoded then.
+    /// `url` when the server says that keys are percent-encoded. The keys in
+    /// [`uploads`](Self::uploads) are decoded then.
     pub encoding_type: Option<String>,
     /// Whether more pages follow; `None` when the server does not say.
     pub is_truncated: Option<bool>,
@@ -114,14 +120,16 @@ pub struct ListMultipartUploadsResult {
     pub key_marker: Option<String>,
     /// The upload after which this page was requested to start, as the server echoes it.
     pub upload_id_marker: Option<String>,
-    /// What to pass as `key-marker` for the next page. SeaweedFS sends none even when more pages follow.
+    /// What to pass as `key-marker` for the next page. SeaweedFS sends none even when more pages
+    /// follow.
     pub next_key_marker: Option<String>,
     /// What to pass as `upload-id-marker` for the next page.
     pub next_upload_id_marker: Option<String>,
 }
 
-/// Reads `InitiateMultipartUploadResult`, at most [`MAX_REPLY_BYTES`] of it. `InitiateMultipartUpload` (rclone) and
-/// `CreateMultipartUploadResult` are accepted as names of the root.
+/// Reads `InitiateMultipartUploadResult`, at most [`MAX_REPLY_BYTES`] of it.
+/// `InitiateMultipartUpload` (rclone) and `CreateMultipartUploadResult` are accepted as names of
+/// the root.
 ///
 /// - Required: `UploadId`.
 /// - Optional: `Bucket` and `Key`.
@@ -166,9 +174,10 @@ pub fn initiate_multipart_upload_result(
 
 /// Reads `CompleteMultipartUploadResult`, at most [`MAX_REPLY_BYTES`] of it.
 ///
-/// S3 begins this response before the completion ends, and sends spaces to keep the connection open. A completion that
-/// fails is reported with status 200 and an error document, which is then in [`Error::document`]. When the response is
-/// empty or cut off, [`Error::document`] is `None` and the outcome is unknown.
+/// S3 begins this response before the completion ends, and sends spaces to keep the connection
+/// open. A completion that fails is reported with status 200 and an error document, which is then
+/// in [`Error::document`]. When the response is empty or cut off, [`Error::document`] is `None` and
+/// the outcome is unknown.
 ///
 /// - Required: the root element, complete.
 /// - Optional: every field. One that cannot be read is `None`, because the object exists already.
@@ -216,8 +225,9 @@ pub fn complete_multipart_upload_result(
 ///
 /// - Required: `PartNumber`, `Size` and `ETag` in each `Part`.
 /// - Optional: everything else. A time or an echoed parameter that cannot be read is `None`.
-/// - Refused: a part number outside 1 to 10,000, a size or a `NextPartNumberMarker` that is not a number, an empty ETag,
-///   an `IsTruncated` that is neither true nor false, and a second element of a name in one entry.
+/// - Refused: a part number outside 1 to 10,000, a size or a `NextPartNumberMarker` that is not a
+///   number, an empty ETag, an `IsTruncated` that is neither true nor false, and a second element
+///   of a name in one entry.
 ///
 /// ```
 /// use s3driver::xml;
@@ -236,8 +246,8 @@ pub fn list_parts_result(body: &[u8]) -> Result<ListPartsResult, Error> {
     parts(body, Demand::Document)
 }
 
-/// Reads a page of a listing: a [`ListPartsResult`] with at most [`MAX_ENTRIES`](super::MAX_ENTRIES) parts, and not an
-/// empty element.
+/// Reads a page of a listing: a [`ListPartsResult`] with at most
+/// [`MAX_ENTRIES`](super::MAX_ENTRIES) parts, and not an empty element.
 #[cfg(feature = "client")]
 pub(crate) fn page_of_parts(body: &[u8]) -> Result<ListPartsResult, Error> {
     parts(body, Demand::Page)
@@ -287,9 +297,11 @@ fn parts(body: &[u8], demand: Demand) -> Result<ListPartsResult, Error> {
 /// Reads `ListMultipartUploadsResult`, at most [`MAX_LISTING_BYTES`] of it.
 ///
 /// - Required: `Key` and `UploadId` in each `Upload`, and a `Prefix` in each `CommonPrefixes`.
-/// - Optional: everything else. A time, a count or an echoed parameter that cannot be read is `None`.
-/// - Refused: an empty key or upload id, an `IsTruncated` that is neither true nor false, an `EncodingType` other than
-///   `url`, a key that is said to be percent-encoded and is not, and a second element of a name in one entry.
+/// - Optional: everything else. A time, a count or an echoed parameter that cannot be read is
+///   `None`.
+/// - Refused: an empty key or upload id, an `IsTruncated` that is neither true nor false, an
+///   `EncodingType` other than `url`, a key that is said to be percent-encoded and is not, and a
+///   second element of a name in one entry.
 ///
 /// ```
 /// use s3driver::xml;
@@ -310,8 +322,8 @@ pub fn list_multipart_uploads_result(body: &[u8]) -> Result<ListMultipartUploads
     uploads(body, Demand::Document)
 }
 
-/// Reads a page of a listing: a [`ListMultipartUploadsResult`] with at most [`MAX_ENTRIES`](super::MAX_ENTRIES) entries,
-/// and not an empty element.
+/// Reads a page of a listing: a [`ListMultipartUploadsResult`] with at most
+/// [`MAX_ENTRIES`](super::MAX_ENTRIES) entries, and not an empty element.
 #[cfg(feature = "client")]
 pub(crate) fn page_of_uploads(body: &[u8]) -> Result<ListMultipartUploadsResult, Error> {
     uploads(body, Demand::Page)

@@ -1,14 +1,16 @@
 //! The pull parser on which every reader of this module is built.
 //!
-//! [`Tokens`] checks that tags match. This file decides what the tokens may mean: one root, nothing outside it, no document
-//! type, no characters that XML 1.0 forbids; references are resolved, texts joined from their pieces, size and depth
-//! limited. Nothing is expanded, nothing recurses, and the document is read in one pass.
+//! [`Tokens`] checks that tags match. This file decides what the tokens may mean: one root, nothing
+//! outside it, no document type, no characters that XML 1.0 forbids; references are resolved, texts
+//! joined from their pieces, size and depth limited. Nothing is expanded, nothing recurses, and the
+//! document is read in one pass.
 use super::tokens::{Token, Tokens};
 use super::{Error, MAX_ENTRIES};
 use crate::text::shown;
 use zeroize::Zeroizing;
 
-/// The most elements inside each other. S3's and STS's own documents need four; the rest is room for foreign extensions.
+/// The most elements inside each other. S3's and STS's own documents need four; the rest is room
+/// for foreign extensions.
 const MAX_DEPTH: usize = 16;
 
 /// A document that is being read.
@@ -25,7 +27,8 @@ pub(super) struct Document<'a> {
     /// How many entries of lists were read.
     entries: usize,
     demand: Demand,
-    /// A text that is not one piece of the body. It is wiped, because it may have held a secret of STS's.
+    /// A text that is not one piece of the body. It is wiped, because it may have held a secret of
+    /// STS's.
     scratch: Zeroizing<String>,
 }
 
@@ -34,7 +37,8 @@ pub(super) struct Document<'a> {
 pub(super) enum Demand {
     /// Any document with the right root, with as many entries as its bytes hold.
     Document,
-    /// A page of a listing that was requested: at most [`MAX_ENTRIES`] entries, and not an empty element.
+    /// A page of a listing that was requested: at most [`MAX_ENTRIES`] entries, and not an empty
+    /// element.
     #[cfg_attr(
         not(feature = "client"),
         allow(dead_code, reason = "only the client requests pages")
@@ -44,8 +48,8 @@ pub(super) enum Demand {
 
 /// An event of a document, without what no reader needs.
 pub(super) enum Event<'a> {
-    /// A start tag. `<x/>` is a start tag too, followed by its own `Close`. The name is without its prefix: servers differ
-    /// in namespaces, so they decide nothing.
+    /// A start tag. `<x/>` is a start tag too, followed by its own `Close`. The name is without its
+    /// prefix: servers differ in namespaces, so they decide nothing.
     Open(&'a str),
     /// An end tag.
     Close,
@@ -118,8 +122,8 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// Reads the element that is open up to its end. `read` is called with the name of each child that was just opened, and
-    /// must consume the child. Text between children is ignored.
+    /// Reads the element that is open up to its end. `read` is called with the name of each child
+    /// that was just opened, and must consume the child. Text between children is ignored.
     pub(super) fn children(
         &mut self,
         mut read: impl FnMut(&mut Self, &'a str) -> Result<(), Error>,
@@ -152,7 +156,8 @@ impl<'a> Document<'a> {
         self.demand = demand;
     }
 
-    /// Checks that a document which must be a page has an entry, or one of the `other` elements of a page.
+    /// Checks that a document which must be a page has an entry, or one of the `other` elements of
+    /// a page.
     pub(super) fn check_page(&self, other: &[bool]) -> Result<(), Error> {
         if self.demand == Demand::Page && self.entries == 0 && !other.contains(&true) {
             return Err(self.fail("the document has no element of a page of a listing"));
@@ -162,8 +167,8 @@ impl<'a> Document<'a> {
 
     /// Skips an element that the reader does not know, with everything in it.
     ///
-    /// An `Error` directly under the root is not an extension: the server failed after it had begun to respond. This
-    /// function then fails before the content of the `Error`, and sets `error_at`.
+    /// An `Error` directly under the root is not an extension: the server failed after it had begun
+    /// to respond. This function then fails before the content of the `Error`, and sets `error_at`.
     pub(super) fn unknown(&mut self, element: &str) -> Result<(), Error> {
         if self.tokens.depth() == 2 && element == "Error" {
             self.error_at = Some(self.at);
@@ -176,16 +181,18 @@ impl<'a> Document<'a> {
         Ok(())
     }
 
-    /// Reads the text of `element`, which was just opened, up to its end: exactly as written, joined from the pieces between
-    /// comments and CDATA sections, with line ends normalized (XML 1.0 section 2.11). An element inside the text is an
-    /// error, because the meaning of the text would be unknown.
+    /// Reads the text of `element`, which was just opened, up to its end: exactly as written,
+    /// joined from the pieces between comments and CDATA sections, with line ends normalized (XML
+    /// 1.0 section 2.11). An element inside the text is an error, because the meaning of the text
+    /// would be unknown.
     pub(super) fn text(&mut self, element: &str) -> Result<&str, Error> {
         // The fast path: nearly every text is plain.
         if let Some(plain) = self.tokens.plain() {
             return Ok(plain);
         }
         self.scratch.clear();
-        // The only piece so far, still in the body, so that most texts are copied only once, into their field.
+        // The only piece so far, still in the body, so that most texts are copied only once, into
+        // their field.
         let mut only = "";
         loop {
             match self.next()? {
@@ -216,8 +223,8 @@ impl<'a> Document<'a> {
         Ok(if self.scratch.is_empty() { only } else { &self.scratch })
     }
 
-    /// Reads the text of `element` into `slot`. A second element of that name in one entry is an error, even with an equal
-    /// text, because the server's intention is unknown.
+    /// Reads the text of `element` into `slot`. A second element of that name in one entry is an
+    /// error, even with an equal text, because the server's intention is unknown.
     ///
     /// The error of `value` is the end of a sentence, such as "is not a whole number".
     pub(super) fn field<T>(
@@ -238,9 +245,9 @@ impl<'a> Document<'a> {
         Ok(())
     }
 
-    /// Reads the text of the element just opened, on which nothing depends, into `slot`. The slot becomes `Some(None)` when
-    /// the text is empty, cannot be read by `value`, comes twice, or has elements in it: an operation that took effect must
-    /// not fail because of such a text.
+    /// Reads the text of the element just opened, on which nothing depends, into `slot`. The slot
+    /// becomes `Some(None)` when the text is empty, cannot be read by `value`, comes twice, or has
+    /// elements in it: an operation that took effect must not fail because of such a text.
     pub(super) fn aside<T>(
         &mut self,
         slot: &mut Option<Option<T>>,
@@ -253,7 +260,8 @@ impl<'a> Document<'a> {
         Ok(())
     }
 
-    /// Reads the text of the element that is open up to its end. The text is empty when there are elements in it.
+    /// Reads the text of the element that is open up to its end. The text is empty when there are
+    /// elements in it.
     fn mere_text(&mut self) -> Result<&str, Error> {
         let inside = self.tokens.depth();
         let mut mere = true;
@@ -321,7 +329,8 @@ impl<'a> Document<'a> {
         })
     }
 
-    /// Checks a processing instruction: the XML declaration must be the first one, and declare UTF-8 or nothing.
+    /// Checks a processing instruction: the XML declaration must be the first one, and declare
+    /// UTF-8 or nothing.
     fn instruction(&mut self, text: &str) -> Result<(), Error> {
         let (target, rest) =
             text.split_at(text.find(|c: char| c.is_ascii_whitespace()).unwrap_or(text.len()));
@@ -350,7 +359,8 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// Reads what follows the end of the root: only white space, comments and processing instructions may do so.
+    /// Reads what follows the end of the root: only white space, comments and processing
+    /// instructions may do so.
     pub(super) fn finish(&mut self) -> Result<(), Error> {
         // At depth 0 `next` refuses everything else.
         while !matches!(self.next()?, Event::End) {}
@@ -358,8 +368,8 @@ impl<'a> Document<'a> {
     }
 }
 
-/// Returns the encoding that an XML declaration (XML 1.0 section 2.8) names, if it names one, given the part after `<?xml`;
-/// `None` for a malformed declaration.
+/// Returns the encoding that an XML declaration (XML 1.0 section 2.8) names, if it names one, given
+/// the part after `<?xml`; `None` for a malformed declaration.
 fn encoding(declaration: &str) -> Option<Option<&str>> {
     let (mut rest, mut encoding) = (declaration.trim_ascii(), None);
     for expected in ["version", "encoding", "standalone"] {
@@ -385,16 +395,19 @@ pub(super) fn forbidden(text: &str) -> Option<usize> {
     text.char_indices().find(|(_, c)| !is_xml_char(*c)).map(|(at, _)| at)
 }
 
-/// The fast path of [`forbidden`]: returns `true` only for texts without a forbidden character, and for nearly all of them.
+/// The fast path of [`forbidden`]: returns `true` only for texts without a forbidden character, and
+/// for nearly all of them.
 ///
-/// Control characters are single bytes; U+FFFE and U+FFFF begin with the byte 0xEF, as do few other characters. The fold
-/// looks at all bytes without an early exit, which compiles to vector code and takes a tenth of the time of a search.
+/// Control characters are single bytes; U+FFFE and U+FFFF begin with the byte 0xEF, as do few other
+/// characters. The fold looks at all bytes without an early exit, which compiles to vector code and
+/// takes a tenth of the time of a search.
 fn has_common_bytes_only(text: &str) -> bool {
     let common = |byte| (byte >= b' ' && byte != 0xef) || matches!(byte, b'\t' | b'\n' | b'\r');
     text.bytes().fold(true, |all_common, byte| all_common & common(byte))
 }
 
-/// Returns whether `c` is a `Char` of XML 1.0 section 2.2. Surrogates, which it excludes, cannot be a Rust `char`.
+/// Returns whether `c` is a `Char` of XML 1.0 section 2.2. Surrogates, which it excludes, cannot be
+/// a Rust `char`.
 fn is_xml_char(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..)
 }

@@ -9,11 +9,11 @@ const ERROR_ROOTS: &[&str] = &["Error", "ErrorResponse"];
 /// The endings that servers give to the names of roots that AWS calls `...Result`.
 const ENDINGS: &[&str] = &["Result", "Response", "Output"];
 
-/// Reads `body`, whose root must be one of `roots` or [such a name](named). `read` is called with the document just after
-/// the root was opened, and must consume the root up to its end.
+/// Reads `body`, whose root must be one of `roots` or [such a name](named). `read` is called with
+/// the document just after the root was opened, and must consume the root up to its end.
 ///
-/// A root `Error` (or STS's `ErrorResponse`) in place of the expected one is read too, and returned in
-/// [`Error::document`]; so is an `Error` directly under the root that `read` does not know.
+/// A root `Error` (or STS's `ErrorResponse`) in place of the expected one is read too, and returned
+/// in [`Error::document`]; so is an `Error` directly under the root that `read` does not know.
 pub(super) fn parse<'a, T>(
     body: &'a [u8],
     max_bytes: usize,
@@ -49,8 +49,9 @@ fn named(root: &str, name: &str) -> bool {
     root == name || stem(root).is_some_and(|root| stem(name) == Some(root))
 }
 
-/// Returns whether a response states neither what happened nor that something went wrong: it is empty, or a whole document
-/// that is neither an error document nor a page for people. The caller has to find out whether the operation took effect.
+/// Returns whether a response states neither what happened nor that something went wrong: it is
+/// empty, or a whole document that is neither an error document nor a page for people. The caller
+/// has to find out whether the operation took effect.
 ///
 /// ```
 /// use s3driver::xml;
@@ -77,8 +78,8 @@ pub fn says_nothing(body: &[u8]) -> bool {
 /// Reads an error document of S3 or STS, at most [`MAX_REPLY_BYTES`] of it.
 ///
 /// - Required: the root `Error`, or `ErrorResponse` with an `Error` in it.
-/// - Optional: every element. Of two with the same name the first one counts, because a poor description of an error is
-///   better than none.
+/// - Optional: every element. Of two with the same name the first one counts, because a poor
+///   description of an error is better than none.
 /// - Refused: everything else, such as the HTML of a proxy or JSON.
 ///
 /// ```
@@ -117,8 +118,8 @@ fn error_root(document: &mut Document<'_>, root: &str) -> Result<ErrorDocument, 
     Ok(found)
 }
 
-/// Reads the rest of an `Error` element. Keys, arguments and the steps of the signature are kept as they are; the other
-/// texts without the white space around them.
+/// Reads the rest of an `Error` element. Keys, arguments and the steps of the signature are kept as
+/// they are; the other texts without the white space around them.
 fn error(document: &mut Document<'_>) -> Result<ErrorDocument, Error> {
     let mut found = ErrorDocument::default();
     let (mut code, mut message) = (None, None);
@@ -182,7 +183,8 @@ fn first(
     Ok(())
 }
 
-/// Returns the error for a response in which the server reports `document`, which begins at `offset`.
+/// Returns the error for a response in which the server reports `document`, which begins at
+/// `offset`.
 fn reported(document: ErrorDocument, offset: usize) -> Error {
     let message = format!(
         "the document is an error report: {} ({})",

@@ -8,8 +8,8 @@ use zeroize::Zeroizing;
 
 /// The temporary credentials in a response of STS
 /// ([AssumeRoleWithWebIdentity](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html),
-/// [AssumeRole](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html)). The secrets are redacted in
-/// `Debug` and wiped on drop.
+/// [AssumeRole](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html)). The
+/// secrets are redacted in `Debug` and wiped on drop.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StsCredentials {
     /// The access key's id.
@@ -22,12 +22,14 @@ pub struct StsCredentials {
     pub expiration: Timestamp,
 }
 
-/// Reads `AssumeRoleWithWebIdentityResponse` or `AssumeRoleResponse`, at most [`MAX_REPLY_BYTES`] of it.
+/// Reads `AssumeRoleWithWebIdentityResponse` or `AssumeRoleResponse`, at most [`MAX_REPLY_BYTES`]
+/// of it.
 ///
-/// - Required: one `Credentials` with `AccessKeyId`, `SecretAccessKey`, `SessionToken` and `Expiration`, none of them empty.
+/// - Required: one `Credentials` with `AccessKeyId`, `SecretAccessKey`, `SessionToken` and
+///   `Expiration`, none of them empty.
 /// - Optional: everything else; it is not read.
-/// - Refused: an expiration that is not a point in time, a second `Credentials`, a second element of a name in it, and
-///   STS's `ErrorResponse`, which is then in [`Error::document`].
+/// - Refused: an expiration that is not a point in time, a second `Credentials`, a second element
+///   of a name in it, and STS's `ErrorResponse`, which is then in [`Error::document`].
 ///
 /// ```
 /// use s3driver::xml;
@@ -98,7 +100,8 @@ fn credentials(document: &mut Document<'_>) -> Result<StsCredentials, Error> {
     })
 }
 
-/// Reads a text without the white space around it; `None` when it is empty. Never fails: an error would repeat the secret.
+/// Reads a text without the white space around it; `None` when it is empty. Never fails: an error
+/// would repeat the secret.
 fn secret(text: &str) -> Result<Option<Zeroizing<String>>, &'static str> {
     value::word(text).map(|text| text.map(Zeroizing::new))
 }

@@ -1,14 +1,16 @@
-//! The tokens of XML, and the check that they are well-formed: every tag ends, every end tag closes the element that is
-//! open, comments, sections and references are complete.
+//! The tokens of XML, and the check that they are well-formed: every tag ends, every end tag closes
+//! the element that is open, comments, sections and references are complete.
 //!
-//! The tokens are slices of the text: nothing is copied or expanded, and every byte is looked at once or twice. White space
-//! is ASCII's, of which XML 1.0 section 2.3 lacks only the form feed, and no document can hold a form feed. The meaning of
-//! tokens, where they may stand and how many there may be is decided by the caller, [`Document`](super::reader::Document).
+//! The tokens are slices of the text: nothing is copied or expanded, and every byte is looked at
+//! once or twice. White space is ASCII's, of which XML 1.0 section 2.3 lacks only the form feed,
+//! and no document can hold a form feed. The meaning of tokens, where they may stand and how many
+//! there may be is decided by the caller, [`Document`](super::reader::Document).
 //!
-//! This file is the only one that knows the syntax of XML. A crate such as `quick-xml` could replace it: the reader needs
-//! [`Token`], and from [`Tokens`] the functions `new`, `next`, `depth`, `position` and `plain`, of which the last is an
-//! optimization and may always return `None`. The tests read the same documents with `quick-xml` and `roxmltree`, and
-//! `benches/micro` measures `quick-xml` on the same page.
+//! This file is the only one that knows the syntax of XML. A crate such as `quick-xml` could
+//! replace it: the reader needs [`Token`], and from [`Tokens`] the functions `new`, `next`,
+//! `depth`, `position` and `plain`, of which the last is an optimization and may always return
+//! `None`. The tests read the same documents with `quick-xml` and `roxmltree`, and `benches/micro`
+//! measures `quick-xml` on the same page.
 
 /// A reader of one token after the other.
 pub(super) struct Tokens<'a> {
@@ -57,7 +59,8 @@ impl<'a> Tokens<'a> {
         self.length - self.rest.len()
     }
 
-    /// Returns the next token, or a description of what is not well-formed. After an error there is no next token.
+    /// Returns the next token, or a description of what is not well-formed. After an error there is
+    /// no next token.
     #[inline]
     pub(super) fn next(&mut self) -> Result<Token<'a>, &'static str> {
         if std::mem::take(&mut self.empty) {
@@ -76,11 +79,12 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// Reads the text of the element opened last up to its end tag, and the end tag, if the text is plain: without markup,
-    /// references and line ends that would have to be changed. Reads nothing otherwise.
+    /// Reads the text of the element opened last up to its end tag, and the end tag, if the text is
+    /// plain: without markup, references and line ends that would have to be changed. Reads nothing
+    /// otherwise.
     ///
-    /// This is the fast path of [`Document::text`](super::reader::Document::text), which reads the other texts token by
-    /// token.
+    /// This is the fast path of [`Document::text`](super::reader::Document::text), which reads the
+    /// other texts token by token.
     pub(super) fn plain(&mut self) -> Option<&'a str> {
         if self.empty {
             return None;
@@ -161,7 +165,8 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// Reads the text after the first `start` bytes of `markup`, up to `end`. Without `end` the error is `cut`.
+    /// Reads the text after the first `start` bytes of `markup`, up to `end`. Without `end` the
+    /// error is `cut`.
     fn until(
         &mut self,
         end: &str,
@@ -176,8 +181,9 @@ impl<'a> Tokens<'a> {
     }
 }
 
-/// Skips the attributes in `tag`, which follows the name of a start tag, and returns the rest from the `>` or `/` that ends
-/// the tag. A `>` in the quotes of an attribute does not end the tag; attributes are not checked otherwise.
+/// Skips the attributes in `tag`, which follows the name of a start tag, and returns the rest from
+/// the `>` or `/` that ends the tag. A `>` in the quotes of an attribute does not end the tag;
+/// attributes are not checked otherwise.
 fn skip_attributes(mut tag: &str) -> Result<&str, &'static str> {
     if tag.starts_with(['"', '\'']) {
         return Err("the name of a start tag holds a quote");

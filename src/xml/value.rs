@@ -1,17 +1,21 @@
-//! The values that texts of elements stand for. An error is the end of a sentence, such as "is not a whole number".
+//! The values that texts of elements stand for. An error is the end of a sentence, such as "is not
+//! a whole number".
 use crate::time::Timestamp;
 
-/// Reads a text as it is, white space included: keys, prefixes, and everything that is sent back to the server.
+/// Reads a text as it is, white space included: keys, prefixes, and everything that is sent back to
+/// the server.
 pub(super) fn verbatim(text: &str) -> Result<String, &'static str> {
     Ok(text.to_owned())
 }
 
-/// Reads a marker or token as it is; `None` when it is empty, which is how some servers say that there is none.
+/// Reads a marker or token as it is; `None` when it is empty, which is how some servers say that
+/// there is none.
 pub(super) fn marker(text: &str) -> Result<Option<String>, &'static str> {
     Ok((!text.is_empty()).then(|| text.to_owned()))
 }
 
-/// Reads the key of an object or the name of a bucket. An empty key would address the bucket itself.
+/// Reads the key of an object or the name of a bucket. An empty key would address the bucket
+/// itself.
 pub(super) fn key(text: &str) -> Result<String, &'static str> {
     if text.is_empty() { Err("is empty") } else { Ok(text.to_owned()) }
 }
@@ -27,8 +31,8 @@ pub(super) fn word(text: &str) -> Result<Option<String>, &'static str> {
     Ok((!text.is_empty()).then(|| text.to_owned()))
 }
 
-/// Reads an ETag without its quotes; `None` when there is nothing between them. A weak ETag (`W/"..."`) and one with a
-/// single quote stay as they are.
+/// Reads an ETag without its quotes; `None` when there is nothing between them. A weak ETag
+/// (`W/"..."`) and one with a single quote stay as they are.
 pub(super) fn optional_etag(text: &str) -> Result<Option<String>, &'static str> {
     let text = text.trim_ascii();
     let bare = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
@@ -80,13 +84,14 @@ pub(super) fn boolean(text: &str) -> Result<bool, &'static str> {
     }
 }
 
-/// Reads a point in time (ISO 8601); `None` when it cannot be read. Servers also write HTTP dates, times without a zone
-/// and milliseconds, and a listing is not refused for a time.
+/// Reads a point in time (ISO 8601); `None` when it cannot be read. Servers also write HTTP dates,
+/// times without a zone and milliseconds, and a listing is not refused for a time.
 pub(super) fn time(text: &str) -> Result<Option<Timestamp>, &'static str> {
     Ok(Timestamp::parse_iso8601(text.trim_ascii()))
 }
 
-/// Reads a point in time (ISO 8601 or an HTTP date), where another text is an error; `None` when it is empty.
+/// Reads a point in time (ISO 8601 or an HTTP date), where another text is an error; `None` when it
+/// is empty.
 pub(super) fn exact_time(text: &str) -> Result<Option<Timestamp>, &'static str> {
     match text.trim_ascii() {
         "" => Ok(None),

@@ -18,10 +18,11 @@ pub enum DeleteMode {
     Quiet,
 }
 
-/// Writes `CompleteMultipartUpload` for `parts`, each with its number and its ETag with or without quotes.
+/// Writes `CompleteMultipartUpload` for `parts`, each with its number and its ETag with or without
+/// quotes.
 ///
-/// Fails without parts, on numbers outside 1 to 10,000 or not in ascending order, and on empty ETags. Ceph accepts such
-/// lists, and makes an object of them that is not what was uploaded.
+/// Fails without parts, on numbers outside 1 to 10,000 or not in ascending order, and on empty
+/// ETags. Ceph accepts such lists, and makes an object of them that is not what was uploaded.
 ///
 /// ```
 /// use s3driver::xml;
@@ -74,8 +75,9 @@ pub fn complete_multipart_upload(parts: &[(u32, &str)]) -> Result<String, Error>
 
 /// Writes `Delete` for 1 to [`MAX_DELETE_KEYS`] keys.
 ///
-/// Fails on an empty key, which would be the bucket itself, and on a key with a character that XML 1.0 cannot carry
-/// (most control characters, U+FFFE, U+FFFF): delete such an object with a request that names its key in the path.
+/// Fails on an empty key, which would be the bucket itself, and on a key with a character that XML
+/// 1.0 cannot carry (most control characters, U+FFFE, U+FFFF): delete such an object with a request
+/// that names its key in the path.
 ///
 /// ```
 /// use s3driver::xml::{self, DeleteMode};
@@ -114,7 +116,8 @@ pub fn delete(keys: &[&str], mode: DeleteMode) -> Result<String, Error> {
     Ok(document)
 }
 
-/// Writes `CreateBucketConfiguration` for a bucket in the region `location`. S3 refuses the document for `us-east-1`.
+/// Writes `CreateBucketConfiguration` for a bucket in the region `location`. S3 refuses the
+/// document for `us-east-1`.
 ///
 /// Fails on an empty name and on one with a character that XML 1.0 cannot carry.
 ///
@@ -136,7 +139,8 @@ pub fn create_bucket_configuration(location: &str) -> Result<String, Error> {
     Ok(document)
 }
 
-/// Returns a document that begins with the start tag of `root`, with space for another `room` bytes.
+/// Returns a document that begins with the start tag of `root`, with space for another `room`
+/// bytes.
 fn opened(root: &str, room: usize) -> String {
     let mut document = String::with_capacity(room + 128);
     for piece in ["<", root, " xmlns=\"", NAMESPACE, "\">"] {
@@ -145,11 +149,11 @@ fn opened(root: &str, room: usize) -> String {
     document
 }
 
-/// Appends `text` escaped. Fails on a character that XML 1.0 cannot carry: `name` describes the text, given an excerpt of
-/// it, and `advice` ends the message.
+/// Appends `text` escaped. Fails on a character that XML 1.0 cannot carry: `name` describes the
+/// text, given an excerpt of it, and `advice` ends the message.
 ///
-/// White space other than the plain space is written as a reference too: a raw carriage return would be received as a line
-/// feed (XML 1.0 section 2.11).
+/// White space other than the plain space is written as a reference too: a raw carriage return
+/// would be received as a line feed (XML 1.0 section 2.11).
 fn push_text(
     document: &mut String,
     text: &str,
@@ -178,7 +182,8 @@ fn push_text(
     Ok(())
 }
 
-/// Returns whether XML 1.0 can carry every character of `text`, so that a document about it can be written.
+/// Returns whether XML 1.0 can carry every character of `text`, so that a document about it can be
+/// written.
 pub fn can_carry(text: &str) -> bool {
     forbidden(text).is_none()
 }

@@ -1,5 +1,6 @@
-//! Two XML parsers that are not this project's, brought to one form. The tests and the fuzz targets compare the readers with
-//! both: `roxmltree` builds a tree and checks namespaces, `quick-xml` returns events as the tokens of this project do.
+//! Two XML parsers that are not this project's, brought to one form. The tests and the fuzz targets
+//! compare the readers with both: `roxmltree` builds a tree and checks namespaces, `quick-xml`
+//! returns events as the tokens of this project do.
 #![allow(dead_code, reason = "not every binary uses all of it")]
 
 use quick_xml::Reader;
@@ -21,8 +22,9 @@ pub(crate) type Parser = fn(&str) -> Option<Element>;
 pub(crate) const PARSERS: [(&str, Parser); 2] =
     [("roxmltree", by_roxmltree), ("quick-xml", by_quick_xml)];
 
-/// Returns the root elements that the parsers see in `data`; none for a parser that refuses it. A byte order mark and white
-/// space before the declaration, which S3 sends and the readers accept, are removed.
+/// Returns the root elements that the parsers see in `data`; none for a parser that refuses it. A
+/// byte order mark and white space before the declaration, which S3 sends and the readers accept,
+/// are removed.
 pub(crate) fn seen_by_parsers(data: &[u8]) -> Vec<Element> {
     let Ok(text) = std::str::from_utf8(data) else { return Vec::new() };
     let text = text.trim_start_matches('\u{feff}').trim_start();
@@ -62,7 +64,8 @@ pub(crate) fn by_roxmltree(text: &str) -> Option<Element> {
     Some(element(document.root_element()))
 }
 
-/// `quick-xml` leaves to its callers that there is one root, that it ends, and which entities exist.
+/// `quick-xml` leaves to its callers that there is one root, that it ends, and which entities
+/// exist.
 pub(crate) fn by_quick_xml(text: &str) -> Option<Element> {
     let mut reader = Reader::from_str(text);
     let mut open: Vec<Element> = Vec::new();

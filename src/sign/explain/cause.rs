@@ -71,7 +71,8 @@ pub enum Cause {
     FieldNotInPolicy,
     /// The file is smaller or larger than the policy allows.
     FileSize,
-    /// The server computed another signature. [`compare`](super::compare) with the client's own steps names the place.
+    /// The server computed another signature. [`compare`](super::compare) with the client's own
+    /// steps names the place.
     SignatureDiffers,
     /// A chunk of the body differs from the one signed.
     ChunkChanged,

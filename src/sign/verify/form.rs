@@ -12,8 +12,9 @@ use crate::time::Timestamp;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// The fields that need no condition in the policy: in version 4 "x-amz-signature, file, policy", in version 2
-/// "AWSAccessKeyId, signature, file, policy", and in both those whose names begin with `x-ignore-`.
+/// The fields that need no condition in the policy: in version 4 "x-amz-signature, file, policy",
+/// in version 2 "AWSAccessKeyId, signature, file, policy", and in both those whose names begin with
+/// `x-ignore-`.
 const EXEMPT_V4: [&str; 3] = ["x-amz-signature", "file", "policy"];
 const EXEMPT_V2: [&str; 4] = ["AWSAccessKeyId", "signature", "file", "policy"];
 
@@ -91,7 +92,7 @@ fn compare(
     })
 }
 
-/// The string to sign is the policy.
+/// Returns the steps of a form, whose string to sign is the policy.
 fn steps(version: Version, form: &PostForm) -> Steps {
     Steps {
         version,

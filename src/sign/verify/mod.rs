@@ -1,8 +1,9 @@
 //! Verification: who signed a request that a server received.
 //!
-//! A [`Verifier`] takes a request as it arrived, looks up the secret of the access key that the request names, and computes
-//! the signature by the same rules as the signers. It returns who signed and how, or a [`Refusal`] that names the cause in
-//! the words of [`explain`](super::explain). Signatures and session tokens are compared in constant time.
+//! A [`Verifier`] takes a request as it arrived, looks up the secret of the access key that the
+//! request names, and computes the signature by the same rules as the signers. It returns who
+//! signed and how, or a [`Refusal`] that names the cause in the words of
+//! [`explain`](super::explain). Signatures and session tokens are compared in constant time.
 //!
 //! ```
 //! use s3driver::sign::verify::{Content, Verifier};
@@ -78,7 +79,7 @@ impl Verifier<'_> {
         }
     }
 
-    /// The time that a signed request names: of a presigned URL, one at which it is good.
+    /// Returns the time that a signed request names; for a presigned URL, one at which it is valid.
     pub(super) fn claimed_time(request: &Request<'_>) -> Option<Timestamp> {
         let read = |text: &str| {
             Timestamp::parse_amz_date(text).or_else(|| Timestamp::parse_http_date(text))
@@ -94,7 +95,7 @@ impl Verifier<'_> {
             .or_else(|| expires().map(Timestamp::from_unix))
     }
 
-    /// The service that a request signed with version 4 names.
+    /// Returns the service that a request signed with version 4 names.
     pub(super) fn claimed_service(request: &Request<'_>) -> Option<String> {
         let parameters = Once::of_query(request);
         let headers = Once::of_headers(request);
@@ -105,14 +106,17 @@ impl Verifier<'_> {
         credential.rsplit('/').nth(1).map(str::to_owned)
     }
 
-    /// Verifies a browser's form (POST Object): the signature of its policy, and that the form is what the policy allows.
+    /// Verifies a browser's form (POST Object): the signature of its policy, and that the form is
+    /// what the policy allows.
     ///
-    /// The policy must not have expired, every condition must hold for its field, every field must have a condition (except
-    /// for those that AWS's page exempts), and the file must have an allowed size. A condition for a field that the form
-    /// does not have does not hold. Names of fields are compared without regard to case, values byte for byte.
+    /// The policy must not have expired, every condition must hold for its field, every field must
+    /// have a condition (except for those that AWS's page exempts), and the file must have an
+    /// allowed size. A condition for a field that the form does not have does not hold. Names of
+    /// fields are compared without regard to case, values byte for byte.
     ///
     /// # Errors
-    /// Returns a [`Refusal`] whose [place](Refusal::place) is the field, `expiration`, or `file` for its size.
+    /// Returns a [`Refusal`] whose [place](Refusal::place) is the field, `expiration`, or `file`
+    /// for its size.
     ///
     /// ```
     /// use s3driver::sign::explain::Cause;

@@ -54,7 +54,8 @@ pub enum SignedBody {
     Policy {
         /// The policy document, decoded.
         document: Vec<u8>,
-        /// The sizes that the policy allows. A file whose size was not known yet must have one of them.
+        /// The sizes that the policy allows. A file whose size was not known yet must have one of
+        /// them.
         file_size: RangeInclusive<u64>,
     },
 }

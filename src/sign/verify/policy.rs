@@ -38,8 +38,8 @@ impl Policy {
         Json(text).policy().ok_or_else(malformed)
     }
 
-    /// Checks the expiration, every condition, and that every field has a condition, except for those in `exempt`. Returns
-    /// the sizes that the file may have.
+    /// Checks the expiration, every condition, and that every field has a condition, except for
+    /// those in `exempt`. Returns the sizes that the file may have.
     pub(super) fn check(
         self,
         form: &Form<'_>,
@@ -57,8 +57,8 @@ impl Policy {
             }
         }
 
-        // "Each form field that you specify in a form (except x-amz-signature, file, policy, and field names that have an
-        // x-ignore- prefix) must appear in the list of conditions."
+        // "Each form field that you specify in a form (except x-amz-signature, file, policy, and
+        // field names that have an x-ignore- prefix) must appear in the list of conditions."
         for (name, _) in form.fields {
             let is_named =
                 self.conditions.iter().any(|condition| condition.field.eq_ignore_ascii_case(name));
@@ -82,8 +82,9 @@ impl Condition {
     fn holds_for(&self, value: &str) -> bool {
         match &self.matching {
             Matching::Exact(expected) => value == expected,
-            // "Content-Types values for a starts-with condition that include commas are interpreted as lists. Each value in
-            // the list must meet the condition for the whole condition to pass."
+            // "Content-Types values for a starts-with condition that include commas are interpreted
+            // as lists. Each value in the list must meet the condition for the whole condition to
+            // pass."
             Matching::StartsWith(prefix) if self.field.eq_ignore_ascii_case("content-type") => {
                 value.split(',').all(|one| one.trim_ascii().starts_with(prefix.as_str()))
             }
@@ -92,8 +93,8 @@ impl Condition {
     }
 }
 
-/// The part of a JSON text that was not read yet (RFC 8259, as far as a policy needs it). Each function returns `None` for a
-/// text that is not what it reads.
+/// The part of a JSON text that was not read yet (RFC 8259, as far as a policy needs it). Each
+/// function returns `None` for a text that is not what it reads.
 struct Json<'a>(&'a str);
 
 impl Json<'_> {
@@ -220,7 +221,8 @@ impl Json<'_> {
         }
     }
 
-    /// Reads the digits of `\uXXXX`, and a second escape when the first is half of a surrogate pair.
+    /// Reads the digits of `\uXXXX`, and a second escape when the first is half of a surrogate
+    /// pair.
     fn unicode(&mut self) -> Option<char> {
         let first = self.code_unit()?;
         if let Some(character) = char::from_u32(u32::from(first)) {

@@ -116,7 +116,8 @@ pub(super) fn query(
     claim.verify(verifier, request, content, &payload_hash, token)
 }
 
-/// The session token of a request, and one in the other header. CreateSession of S3 Express takes tokens of STS.
+/// Returns the session token of a request, and one in the other header. CreateSession of S3 Express
+/// takes tokens of STS.
 fn token_headers<'a>(
     headers: &'a Once<'_>,
     service: &str,
@@ -129,7 +130,7 @@ fn token_headers<'a>(
     })
 }
 
-/// Services other than S3 hash the body they receive.
+/// Returns the hash of a received body, which services other than S3 sign.
 fn hash_of(content: Content<'_>) -> Result<Cow<'static, str>, Refusal> {
     match content {
         Content::Bytes(bytes) => Ok(hex::encode(sha256(bytes)).into()),
@@ -160,7 +161,8 @@ impl<'a> Claim<'a> {
             ),
             _ => None,
         };
-        // Read from the end, for an access key may hold slashes. The scope of SigV4A names no region.
+        // Read from the end, for an access key may hold slashes. The scope of SigV4A names no
+        // region.
         let mut parts = credential.rsplitn(if region_set.is_some() { 4 } else { 5 }, '/');
         if parts.next() != Some(TERMINATOR) {
             return Err(malformed());
@@ -253,7 +255,8 @@ impl<'a> Claim<'a> {
         }
     }
 
-    /// The list is sorted, names no header twice, and holds `host` and every `x-amz-*` header; all of them arrived.
+    /// Checks that the list is sorted, names no header twice, and holds `host` and every `x-amz-*`
+    /// header; all of them arrived.
     fn check_signed_headers(&self, request: &Request<'_>) -> Result<(), Refusal> {
         let names: Vec<&str> = self.signed_headers.split(';').collect();
         if !names.is_sorted_by(|a, b| a < b)
@@ -266,7 +269,8 @@ impl<'a> Claim<'a> {
         }
         for (name, _) in request.all_headers() {
             let name = name.to_ascii_lowercase();
-            // The hash of the body is the last line of the canonical request: it is covered without being listed.
+            // The hash of the body is the last line of the canonical request: it is covered without
+            // being listed.
             if name.starts_with("x-amz-")
                 && name != "x-amz-content-sha256"
                 && !names.contains(&&*name)
