@@ -65,6 +65,8 @@ pub struct Config {
     pub(super) max_requests: NonZeroUsize,
     pub(super) idle_connections: usize,
     pub(super) clock: Arc<dyn Clock>,
+    #[cfg(feature = "ureq")]
+    pub(super) agent: Option<transport::Agent>,
 }
 
 /// Idle connections kept for one server: more threads than this in flight at once reconnect now and then.
@@ -95,6 +97,8 @@ impl Config {
             max_requests: MAX_REQUESTS,
             idle_connections: IDLE_CONNECTIONS,
             clock: Arc::new(SystemClock),
+            #[cfg(feature = "ureq")]
+            agent: None,
         }
     }
     /// Signs with credentials from `provider`.
@@ -165,6 +169,23 @@ impl Config {
         self.proxy = Some(proxy);
         self
     }
+    /// Sends every request through `agent`, with its proxy, TLS, resolver and pool of connections.
+    ///
+    /// Signing, retries, validation, redirects and time limits remain the client's. Proxy,
+    /// certificates and verification are the agent's: setting them here as well fails at
+    /// [`Client::new`](super::Client::new). So does a ureq that is built with `gzip`, `brotli` or
+    /// `charset`, which would change the bodies of objects. Requests to metadata and container
+    /// services of the same machine never use the agent.
+    ///
+    /// An agent from `ureq::agent()` takes a proxy from the environment, and keeps 3 idle connections
+    /// for a server: set `max_idle_connections_per_host` to the number of threads.
+    /// `docs/transports.md` lists what differs from the client's own transport.
+    #[cfg(feature = "ureq")]
+    #[must_use]
+    pub fn agent(mut self, agent: ureq::Agent) -> Self {
+        self.agent = Some(transport::Agent(agent));
+        self
+    }
     /// Appends to `User-Agent`. Visible ASCII and spaces only: anything else fails at [`Client::new`](super::Client::new).
     #[must_use]
     pub fn user_agent(mut self, agent: &str) -> Self {
@@ -219,6 +240,8 @@ impl Config {
             idle_timeout: self.timeouts.idle,
             stall_timeout: self.timeouts.stall,
             idle_connections: self.idle_connections,
+            #[cfg(feature = "ureq")]
+            agent: self.agent.clone(),
             ..transport::TransportOptions::default()
         }
     }

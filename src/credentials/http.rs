@@ -98,11 +98,7 @@ impl Call<'_> {
 impl Http {
     /// For endpoints on this machine or next to it: never through a proxy, which would learn the keys.
     pub(super) fn local(context: &Context, timeouts: Timeouts) -> Self {
-        Self::new(
-            context,
-            TransportOptions { proxy: None, ..context.transport().clone() },
-            timeouts,
-        )
+        Self::new(context, context.transport().clone().without_proxy(), timeouts)
     }
 
     /// For AWS's own endpoints, reached as the client's are.

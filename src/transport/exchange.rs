@@ -1,7 +1,7 @@
 //! One request and the head of its reply, over one connection.
 
 use super::connection::Connection;
-use super::error::{Failure, Phase, TransportError};
+use super::error::{Failure, Phase, TransportError, short_source};
 use super::head::{After, Head};
 use super::request::{Request, RequestBody};
 use super::wait::{Idle, Limits, Pace, Step, TICK, is_tick};
@@ -165,10 +165,7 @@ impl<'a> Exchange<'a> {
             source.read_exact(part).map_err(|error| match error.kind() {
                 // Not one that tells its own story.
                 io::ErrorKind::UnexpectedEof if error.get_ref().is_none() => {
-                    Failure::Source(io::Error::new(
-                        io::ErrorKind::UnexpectedEof,
-                        format!("it ended within the last {left} of {length} bytes"),
-                    ))
+                    short_source(left, length)
                 }
                 _ => Failure::Source(error),
             })?;

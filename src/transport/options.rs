@@ -36,6 +36,34 @@ pub(crate) struct TransportOptions {
     pub(crate) idle_connections: usize,
     /// How long an idle connection is kept.
     pub(crate) idle_lifetime: Duration,
+    /// What sends the requests instead of connections of this crate.
+    #[cfg(feature = "ureq")]
+    pub(crate) agent: Option<Agent>,
+}
+
+impl TransportOptions {
+    /// Returns the options for servers on this machine or next to it: without a proxy or an agent,
+    /// which may have one.
+    pub(crate) fn without_proxy(self) -> Self {
+        Self {
+            proxy: None,
+            #[cfg(feature = "ureq")]
+            agent: None,
+            ..self
+        }
+    }
+}
+
+/// An agent of the program's, whose `Debug` shows nothing: its proxy may have a password.
+#[cfg(feature = "ureq")]
+#[derive(Clone)]
+pub(crate) struct Agent(pub(crate) ureq::Agent);
+
+#[cfg(feature = "ureq")]
+impl fmt::Debug for Agent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Agent")
+    }
 }
 
 impl Default for TransportOptions {
@@ -52,6 +80,8 @@ impl Default for TransportOptions {
             // S3 was seen to close connections idle for more than 5 s, which is AWS's own default for S3 clients too
             // (aws-sdk-java-v2, pull request 1450).
             idle_lifetime: Duration::from_secs(5),
+            #[cfg(feature = "ureq")]
+            agent: None,
         }
     }
 }

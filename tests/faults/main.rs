@@ -72,7 +72,8 @@ impl Rig {
         let keys = Credentials::new(faulty.backend.access_key(), faulty.backend.secret_key());
         let config =
             Config::new(endpoint).static_credentials(keys).retry(retry()).timeouts(timeouts());
-        Self { client: Client::new(adjust(config)).unwrap(), faulty }
+        let config = support::transport::choose(adjust(config), None);
+        Self { client: Client::new(config).unwrap(), faulty }
     }
 
     /// Stores an object behind the client's back.
