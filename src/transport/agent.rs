@@ -13,7 +13,7 @@ use super::head::Head;
 use super::options::{TlsVerification, TransportOptions};
 use super::problem::TlsProblem;
 use super::request::{Request, RequestBody};
-use super::wait::{Limits, Pace};
+use super::wait::{FOREVER, Limits, Pace};
 use crate::net::origin::{Origin, authority};
 use rustls::InvalidMessage;
 use std::io::{self, Read};
@@ -84,7 +84,10 @@ impl Courier {
         };
         let response = sent.map_err(|error| match outgoing.failure.take() {
             Some(failure) => TransportError::new(Phase::Send, failure),
-            None => self.failure(error, origin, &target, outgoing.left == 0),
+            None => {
+                let error = self.failure(error, origin, &target, outgoing.left == 0);
+                TransportError { failure: unless_cancelled(limits, error.failure), ..error }
+            }
         })?;
 
         let (parts, body) = response.into_parts();
@@ -110,6 +113,8 @@ impl Courier {
             .deadline
             .map(|deadline| deadline.saturating_duration_since(Instant::now()))
             .or(config.timeouts().per_call);
+        // ureq adds these to the present.
+        let (connect, idle) = (self.connect.min(FOREVER), limits.idle.min(FOREVER));
         self.agent
             .configure_request(built)
             .max_redirects(0)
@@ -118,13 +123,13 @@ impl Courier {
             .accept(AutoHeaderValue::None)
             .accept_encoding(AutoHeaderValue::None)
             .max_idle_age(lifetime)
-            .timeout_resolve(Some(self.connect))
-            .timeout_connect(Some(self.connect))
-            .timeout_per_read(Some(limits.idle))
-            .timeout_per_write(Some(limits.idle))
-            .timeout_recv_response(Some(limits.idle.saturating_mul(HEAD_PATIENCE)))
+            .timeout_resolve(Some(connect))
+            .timeout_connect(Some(connect))
+            .timeout_per_read(Some(idle))
+            .timeout_per_write(Some(idle))
+            .timeout_recv_response(Some(idle.saturating_mul(HEAD_PATIENCE)))
             .timeout_await_100(request.expect_continue)
-            .timeout_per_call(per_call)
+            .timeout_per_call(per_call.map(|time| time.min(FOREVER)))
             .build()
     }
 
@@ -203,10 +208,13 @@ impl AgentBody {
         limits.check()?;
         let reader = &mut self.reader;
         self.pace.keep(limits, || {
-            reader.read(into).map_err(|error| match ureq::Error::from(error) {
-                ureq::Error::Timeout(_) => Failure::Timeout,
-                ureq::Error::Protocol(error) => Failure::Protocol(error.to_string()),
-                error => Failure::Io(error.into_io()),
+            reader.read(into).map_err(|error| {
+                let failure = match ureq::Error::from(error) {
+                    ureq::Error::Timeout(_) => Failure::Timeout,
+                    ureq::Error::Protocol(error) => Failure::Protocol(error.to_string()),
+                    error => Failure::Io(error.into_io()),
+                };
+                unless_cancelled(limits, failure)
             })
         })
     }
@@ -266,6 +274,14 @@ impl Read for Outgoing<'_> {
             self.failure = Some(failure);
             io::Error::other("the body of the request ended")
         })
+    }
+}
+
+/// Returns the failure, or the cancellation that came while ureq waited.
+fn unless_cancelled(limits: &Limits<'_>, failure: Failure) -> Failure {
+    match limits.check() {
+        Err(Failure::Cancelled) => Failure::Cancelled,
+        _ => failure,
     }
 }
 

@@ -175,6 +175,17 @@ impl Transport {
     }
 }
 
+#[cfg(test)]
+impl Transport {
+    fn connector(&self) -> &Connector {
+        match &self.0.carrier {
+            Carrier::Own { connector, .. } => connector,
+            #[cfg(feature = "ureq")]
+            Carrier::Agent(_) => panic!("an agent has no connector"),
+        }
+    }
+}
+
 fn write_head(
     out: &mut Vec<u8>,
     connector: &Connector,

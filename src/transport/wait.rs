@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 pub(super) const TICK: Duration = Duration::from_millis(200);
 
 /// Longer times than this are taken for this: sums of times must not overflow.
-const FOREVER: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const FOREVER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Bytes per second below which a transfer is stalled: a modem's pace, at which the smallest part of an upload takes
 /// over an hour.

@@ -1,5 +1,9 @@
 //! The transport against servers that are a few lines of script on a real socket.
 
+#[cfg(feature = "ureq")]
+mod agent;
+#[cfg(feature = "ureq")]
+mod differences;
 mod faults;
 mod framing;
 mod pool;

@@ -7,16 +7,16 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-type TlsStream = StreamOwned<ServerConnection, TcpStream>;
+pub(super) type TlsStream = StreamOwned<ServerConnection, TcpStream>;
 
 /// A certificate authority of one test.
-struct Authority {
+pub(super) struct Authority {
     issuer: Issuer<'static, KeyPair>,
-    pem: Vec<u8>,
+    pub(super) pem: Vec<u8>,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(DnType::CommonName, "test authority");
@@ -32,13 +32,13 @@ impl Authority {
         configured(certificate, &key, &[version])
     }
 
-    fn sign(&self, params: &CertificateParams) -> Arc<ServerConfig> {
+    pub(super) fn sign(&self, params: &CertificateParams) -> Arc<ServerConfig> {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         server_config(certificate.der().clone(), &key)
     }
 
-    fn trusted(&self) -> Transport {
+    pub(super) fn trusted(&self) -> Transport {
         Transport::new(TransportOptions { extra_roots_pem: self.pem.clone(), ..options() }).unwrap()
     }
 }
@@ -63,12 +63,12 @@ fn params(names: &[&str]) -> CertificateParams {
     CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap()
 }
 
-fn good() -> CertificateParams {
+pub(super) fn good() -> CertificateParams {
     params(&["localhost", "127.0.0.1"])
 }
 
 /// Runs `script` on every connection whose handshake succeeds, and notes down every byte it got before failing.
-fn serve(
+pub(super) fn serve(
     config: Arc<ServerConfig>,
     script: impl Fn(&mut TlsStream) + Send + Sync + 'static,
 ) -> Server {
@@ -88,7 +88,7 @@ fn serve(
     server
 }
 
-fn ok(stream: &mut TlsStream) {
+pub(super) fn ok(stream: &mut TlsStream) {
     let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
     let _ = stream.flush();
     let _ = io::copy(stream, &mut io::sink());
