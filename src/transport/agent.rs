@@ -22,10 +22,6 @@ use ureq::config::AutoHeaderValue;
 use ureq::http::{self, HeaderName, HeaderValue, Method, Uri, header, uri};
 use ureq::{Agent, BodyReader, SendBody, Timeout};
 
-/// How many idle timeouts the head of a response may take: one for the server's work, and four for
-/// the 4 MiB that Linux holds back in a send buffer (`tcp_wmem`).
-const HEAD_PATIENCE: u32 = 5;
-
 /// Sends requests through an agent.
 pub(super) struct Courier {
     agent: Agent,
@@ -78,9 +74,9 @@ impl Courier {
         let target = built.uri().clone();
         let sent = if body_follows(length) {
             let with_body = built.map(|()| SendBody::from_reader(&mut outgoing));
-            self.agent.run(self.configure(with_body, request, limits))
+            self.agent.run(self.configure(with_body, request, length, limits))
         } else {
-            self.agent.run(self.configure(built, request, limits))
+            self.agent.run(self.configure(built, request, length, limits))
         };
         let response = sent.map_err(|error| match outgoing.failure.take() {
             Some(failure) => TransportError::new(Phase::Send, failure),
@@ -105,6 +101,7 @@ impl Courier {
         &self,
         built: http::Request<B>,
         request: &Request<'_>,
+        length: Option<u64>,
         limits: &Limits<'_>,
     ) -> http::Request<B> {
         let config = self.agent.config();
@@ -115,6 +112,7 @@ impl Courier {
             .or(config.timeouts().per_call);
         // ureq adds these to the present.
         let (connect, idle) = (self.connect.min(FOREVER), limits.idle.min(FOREVER));
+        let silence = limits.after_sending(length.unwrap_or(0)).idle.min(FOREVER);
         self.agent
             .configure_request(built)
             .max_redirects(0)
@@ -125,9 +123,10 @@ impl Courier {
             .max_idle_age(lifetime)
             .timeout_resolve(Some(connect))
             .timeout_connect(Some(connect))
-            .timeout_per_read(Some(idle))
+            .timeout_per_read(Some(silence))
             .timeout_per_write(Some(idle))
-            .timeout_recv_response(Some(idle.saturating_mul(HEAD_PATIENCE)))
+            // The head may take one idle timeout from its first byte on.
+            .timeout_recv_response(Some(silence.saturating_add(idle)))
             .timeout_await_100(request.expect_continue)
             .timeout_per_call(per_call.map(|time| time.min(FOREVER)))
             .build()

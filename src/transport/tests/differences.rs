@@ -4,8 +4,9 @@
 //! the choice between the two transports still is the right one.
 
 use super::agent::{agent, through};
-use super::tls::{Authority, good};
+use super::tls::{Authority, good, ok, serve, server_config};
 use super::*;
+use rcgen::{BasicConstraints, IsCa, KeyPair};
 use rustls::HandshakeKind;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
@@ -169,6 +170,24 @@ fn ureq_accepts_a_line_that_ends_with_a_bare_line_feed() {
     let (phase, broke) = failure(fetch(&own, &server));
     assert!(matches!((phase, broke), (Phase::Await, Failure::Protocol(_))));
     assert!(fetch(&through_agent, &server).is_ok(), "{CHANGED}");
+}
+
+/// Row "certificates": one that a server has signed itself, as the client is told to trust it.
+#[test]
+fn ureq_refuses_a_certificate_that_is_its_own_authority() {
+    let key = KeyPair::generate().unwrap();
+    let mut params = good();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let certificate = params.self_signed(&key).unwrap();
+    let pem = certificate.pem().into_bytes();
+    let server = serve(server_config(certificate.der().clone(), &key), ok);
+    let own = TransportOptions { extra_roots_pem: pem.clone(), ..options() };
+    assert_eq!(text(fetch(&Transport::new(own).unwrap(), &server)), "ok");
+    let (phase, broke) = failure(get(&through(agent(Some(&pem)), options()), &server));
+    assert!(
+        matches!((phase, broke), (Phase::Connect, Failure::Tls(TlsProblem::AuthorityAsServer, _))),
+        "{CHANGED}"
+    );
 }
 
 /// Row "sessions": the settings of single requests keep ureq from remembering its sessions.

@@ -43,7 +43,10 @@ impl Authority {
     }
 }
 
-fn server_config(certificate: CertificateDer<'static>, key: &KeyPair) -> Arc<ServerConfig> {
+pub(super) fn server_config(
+    certificate: CertificateDer<'static>,
+    key: &KeyPair,
+) -> Arc<ServerConfig> {
     configured(certificate, key, rustls::DEFAULT_VERSIONS)
 }
 
