@@ -62,6 +62,7 @@ pub struct Config {
     pub(super) request_payer: RequestPayer,
     pub(super) verification: TlsVerification,
     pub(super) extra_roots_pem: Vec<u8>,
+    pub(super) client_certificate: Option<transport::ClientCertificate>,
     pub(super) proxy: Option<Proxy>,
     pub(super) user_agent: String,
     pub(super) timeouts: Timeouts,
@@ -96,6 +97,7 @@ impl Config {
             request_payer: RequestPayer::BucketOwner,
             verification: TlsVerification::Full,
             extra_roots_pem: Vec::new(),
+            client_certificate: None,
             proxy: None,
             user_agent: concat!("s3driver/", env!("CARGO_PKG_VERSION")).to_owned(),
             timeouts: Timeouts::default(),
@@ -169,6 +171,22 @@ impl Config {
     #[must_use]
     pub fn extra_roots_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.extra_roots_pem = pem.into();
+        self
+    }
+    /// Sets the certificate that the client shows to servers that ask for one: its chain, the
+    /// client's own certificate first, and its private key (PKCS#8, PKCS#1 or SEC 1, without a
+    /// passphrase), both as PEM text. What cannot be used fails in
+    /// [`Client::new`](super::Client::new).
+    #[must_use]
+    pub fn client_certificate(
+        mut self,
+        chain_pem: impl Into<Vec<u8>>,
+        key_pem: impl Into<Vec<u8>>,
+    ) -> Self {
+        self.client_certificate = Some(transport::ClientCertificate {
+            chain_pem: chain_pem.into(),
+            key_pem: key_pem.into().into(),
+        });
         self
     }
     /// Sends requests through a proxy. The environment's proxy variables are never read.
@@ -245,6 +263,7 @@ impl Config {
         transport::TransportOptions {
             verification: self.verification,
             extra_roots_pem: self.extra_roots_pem.clone(),
+            client_certificate: self.client_certificate.clone(),
             proxy: self.proxy.clone(),
             connect_timeout: self.timeouts.connect,
             idle_timeout: self.timeouts.idle,

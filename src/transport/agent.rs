@@ -36,6 +36,7 @@ impl Courier {
         let unused = [
             ("a proxy", options.proxy.is_some()),
             ("extra root certificates", !options.extra_roots_pem.is_empty()),
+            ("a client certificate", options.client_certificate.is_some()),
             ("skipped verification", options.verification == TlsVerification::Skip),
         ];
         if let Some((name, _)) = unused.iter().find(|(_, is_set)| *is_set) {

@@ -3,6 +3,7 @@
 use crate::net::proxy::Proxy;
 use std::fmt;
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 /// Whether a server's certificate is verified.
 ///
@@ -23,6 +24,8 @@ pub(crate) struct TransportOptions {
     pub(crate) verification: TlsVerification,
     /// PEM text: certificates trusted beside the built-in ones (webpki-roots).
     pub(crate) extra_roots_pem: Vec<u8>,
+    /// What the client shows to servers that ask for a certificate.
+    pub(crate) client_certificate: Option<ClientCertificate>,
     /// Never taken from the environment.
     pub(crate) proxy: Option<Proxy>,
     /// For name lookup, TCP, proxy and TLS together.
@@ -54,6 +57,19 @@ impl TransportOptions {
     }
 }
 
+/// A certificate chain and its private key as PEM text. `Debug` shows neither.
+#[derive(Clone)]
+pub(crate) struct ClientCertificate {
+    pub(crate) chain_pem: Vec<u8>,
+    pub(crate) key_pem: Zeroizing<Vec<u8>>,
+}
+
+impl fmt::Debug for ClientCertificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ClientCertificate")
+    }
+}
+
 /// An agent of the program's, whose `Debug` shows nothing: its proxy may have a password.
 #[cfg(feature = "ureq")]
 #[derive(Clone)]
@@ -71,6 +87,7 @@ impl Default for TransportOptions {
         Self {
             verification: TlsVerification::Full,
             extra_roots_pem: Vec::new(),
+            client_certificate: None,
             proxy: None,
             connect_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(30),

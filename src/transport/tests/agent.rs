@@ -208,6 +208,16 @@ fn options_of_the_agent_are_refused_next_to_it() {
             "extra root certificates",
         ),
         (
+            TransportOptions {
+                client_certificate: Some(ClientCertificate {
+                    chain_pem: Vec::new(),
+                    key_pem: Vec::new().into(),
+                }),
+                ..options()
+            },
+            "a client certificate",
+        ),
+        (
             TransportOptions { verification: TlsVerification::Skip, ..options() },
             "skipped verification",
         ),

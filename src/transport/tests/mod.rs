@@ -2,6 +2,7 @@
 
 #[cfg(feature = "ureq")]
 mod agent;
+mod client_certificate;
 #[cfg(feature = "ureq")]
 mod differences;
 mod faults;

@@ -11,7 +11,7 @@ pub(super) type TlsStream = StreamOwned<ServerConnection, TcpStream>;
 
 /// A certificate authority of one test.
 pub(super) struct Authority {
-    issuer: Issuer<'static, KeyPair>,
+    pub(super) issuer: Issuer<'static, KeyPair>,
     pub(super) pem: Vec<u8>,
 }
 
@@ -62,7 +62,7 @@ fn configured(
     Arc::new(builder.with_no_client_auth().with_single_cert(vec![certificate], key).unwrap())
 }
 
-fn params(names: &[&str]) -> CertificateParams {
+pub(super) fn params(names: &[&str]) -> CertificateParams {
     CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap()
 }
 
@@ -638,30 +638,4 @@ fn refused_certificates_are_named() {
     assert!(shown.unix().abs_diff(now) < 60, "{shown:?}");
     let TlsProblem::NotYetValid(shown) = problem(authority.sign(&early)) else { panic!("valid") };
     assert!(shown.unix().abs_diff(now) < 60, "{shown:?}");
-}
-
-/// A server that has only TLS 1.1, or wants a certificate of the client's, refuses every attempt; under TLS 1.3 it does so
-/// after the handshake.
-#[test]
-fn a_server_that_wants_a_client_certificate_is_named() {
-    let authority = Authority::new();
-    let key = KeyPair::generate().unwrap();
-    let certificate = good().signed_by(&key, &authority.issuer).unwrap().der().clone();
-    let mut trusted = rustls::RootCertStore::empty();
-    certificates(&authority.pem).unwrap().into_iter().for_each(|root| trusted.add(root).unwrap());
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
-        let wanted = rustls::server::WebPkiClientVerifier::builder_with_provider(
-            trusted.clone().into(),
-            provider.clone(),
-        );
-        let config = ServerConfig::builder_with_provider(provider.clone())
-            .with_protocol_versions(&[version])
-            .unwrap()
-            .with_client_cert_verifier(wanted.build().unwrap());
-        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-        let config = Arc::new(config.with_single_cert(vec![certificate.clone()], key).unwrap());
-        let (_, broke) = failure(fetch(&authority.trusted(), &serve(config, ok)));
-        assert!(matches!(broke, Failure::Tls(TlsProblem::ClientCertificate, _)), "{broke:?}");
-    }
 }
