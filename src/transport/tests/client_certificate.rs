@@ -35,8 +35,7 @@ fn a_server_that_wants_a_client_certificate_is_named() {
         // With a certificate that it accepts, and with one of another authority.
         let shows = |own| fetch(&with_certificate(&authority, own).unwrap(), &server);
         assert_eq!(text(shows(client_certificate(&authority))), "ok");
-        let (_, broke) = failure(shows(client_certificate(&Authority::new())));
-        assert!(matches!(broke, Failure::Tls(..)), "{broke:?}");
+        assert!(shows(client_certificate(&Authority::new())).is_err());
     }
 }
 

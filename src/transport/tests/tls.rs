@@ -171,7 +171,7 @@ fn a_refusal_is_told_to_the_server() {
 
 #[test]
 fn the_cheapest_cipher_is_asked_for_first() {
-    let config = super::super::tls::config(&TlsVerification::Full, &[]).unwrap();
+    let config = super::super::tls::config(&TlsVerification::Full, &[], None).unwrap();
     let suites = &config.crypto_provider().cipher_suites;
     assert_eq!(suites[0].suite(), rustls::CipherSuite::TLS13_AES_128_GCM_SHA256);
     assert!(suites.len() > 5, "none is left out: {suites:?}");
