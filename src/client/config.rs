@@ -69,6 +69,7 @@ pub struct Config {
     pub(super) retry: RetryPolicy,
     pub(super) max_requests: NonZeroUsize,
     pub(super) idle_connections: usize,
+    pub(super) idle_lifetime: Duration,
     pub(super) clock: Arc<dyn Clock>,
     #[cfg(feature = "ureq")]
     pub(super) agent: Option<transport::Agent>,
@@ -104,6 +105,7 @@ impl Config {
             retry: RetryPolicy::default(),
             max_requests: MAX_REQUESTS,
             idle_connections: IDLE_CONNECTIONS,
+            idle_lifetime: transport::IDLE_LIFETIME,
             clock: Arc::new(SystemClock),
             #[cfg(feature = "ureq")]
             agent: None,
@@ -252,6 +254,13 @@ impl Config {
         self.idle_connections = connections;
         self
     }
+    /// Sets how long an idle connection is kept; the default is 5 seconds, after which S3 closes it.
+    /// A longer time saves handshakes with servers that keep connections longer.
+    #[must_use]
+    pub const fn idle_lifetime(mut self, lifetime: Duration) -> Self {
+        self.idle_lifetime = lifetime;
+        self
+    }
     /// Takes time and jitter from `clock`.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
@@ -269,6 +278,7 @@ impl Config {
             idle_timeout: self.timeouts.idle,
             stall_timeout: self.timeouts.stall,
             idle_connections: self.idle_connections,
+            idle_lifetime: self.idle_lifetime,
             #[cfg(feature = "ureq")]
             agent: self.agent.clone(),
             ..transport::TransportOptions::default()

@@ -55,7 +55,7 @@ pub(crate) use error::{
 #[cfg(feature = "ureq")]
 pub(crate) use options::Agent;
 pub use options::TlsVerification;
-pub(crate) use options::{ClientCertificate, TransportOptions};
+pub(crate) use options::{ClientCertificate, IDLE_LIFETIME, TransportOptions};
 pub(crate) use problem::TlsProblem;
 pub(crate) use request::{Request, RequestBody};
 pub(crate) use trust::check_roots;

@@ -19,6 +19,10 @@ pub enum TlsVerification {
     Skip,
 }
 
+/// How long an idle connection is kept. S3 was seen to close connections that were idle for more
+/// than 5 s, which is AWS's own default for S3 clients too (aws-sdk-java-v2, pull request 1450).
+pub(crate) const IDLE_LIFETIME: Duration = Duration::from_secs(5);
+
 #[derive(Clone)]
 pub(crate) struct TransportOptions {
     pub(crate) verification: TlsVerification,
@@ -94,9 +98,7 @@ impl Default for TransportOptions {
             stall_timeout: Duration::from_secs(120),
             // More than the threads any one client is expected to run. An idle connection costs 16 KiB, with TLS some 150.
             idle_connections: 64,
-            // S3 was seen to close connections idle for more than 5 s, which is AWS's own default for S3 clients too
-            // (aws-sdk-java-v2, pull request 1450).
-            idle_lifetime: Duration::from_secs(5),
+            idle_lifetime: IDLE_LIFETIME,
             #[cfg(feature = "ureq")]
             agent: None,
         }
