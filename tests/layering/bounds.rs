@@ -204,6 +204,8 @@ const LOOPS: &[(&str, &str)] = &[
     ("src/transfer/parallel.rs", "each turn takes the next of the caller's pieces"),
     ("src/transfer/read_ahead/ranges.rs", "waits for ranges whose requests have deadlines"),
     ("src/transfer/shards.rs", "waits for pages, whose listings end"),
+    ("src/transport/probe.rs", "read_to_end", 1, "a response of this process, cut at two bytes"),
+    ("src/transport/agent.rs", "each interruption checks the limits of the caller"),
     ("src/transport/body.rs", "each turn takes bytes under a deadline and a limit"),
     ("src/transport/connect.rs", "each turn takes an address, under a deadline"),
     ("src/transport/connection.rs", "reads a head of at most MAX_HEAD bytes under a deadline"),
