@@ -110,7 +110,8 @@ fn sts_expired_token_exception_reads_the_file_again_then_surfaces() {
     let pod = Pod::at(&server);
     let reason = failed(&WebIdentity::new(&pod.context));
     assert!(
-        reason.contains("ExpiredTokenException: returned by STS") && reason.contains("still contains"),
+        reason.contains("ExpiredTokenException: returned by STS")
+            && reason.contains("still contains"),
         "{reason}"
     );
     assert!(!reason.contains("one+"), "{reason}");

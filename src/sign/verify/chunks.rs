@@ -132,7 +132,7 @@ fn read_trailers(
     }
     match verifier {
         Some(mut verifier) if !announced.is_empty() => {
-            verifier.trailer(&signed, signature.as_deref().unwrap_or(""))?
+            verifier.trailer(&signed, signature.as_deref().unwrap_or(""))?;
         }
         _ if signature.is_some() => return Err(malformed()),
         _ => {}
