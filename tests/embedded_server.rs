@@ -465,7 +465,7 @@ fn checksums_of_parts_are_combined() {
                 assert_eq!(
                     full, None,
                     "a hash of the whole object cannot be computed from its parts"
-                )
+                );
             }
             _ => assert_eq!(full.unwrap().value, algorithm.digest(&whole)),
         }
