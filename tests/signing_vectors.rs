@@ -618,7 +618,7 @@ fn version_2() {
         match case["documented"]["signature"].as_str() {
             // The page kept the signature of another bucket.
             Some(documented) if case.get("doc_error").is_some() => {
-                assert_ne!(signature, documented, "{name}")
+                assert_ne!(signature, documented, "{name}");
             }
             // The page's base64 ends with padding bits that are not zero.
             Some(documented)
