@@ -24,6 +24,7 @@ mod memory;
 mod meter;
 mod parallel;
 mod read_ahead;
+mod resume;
 mod shards;
 mod upload;
 
