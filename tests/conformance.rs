@@ -47,12 +47,12 @@ fn targets() -> Vec<Target> {
     Target::all().into_iter().filter(|target| wanted.contains(&signature(target))).collect()
 }
 
-/// With `S3_SCALE=full` the sizes are those of a registry; otherwise they are small.
+/// Returns the sizes of a real registry if `S3_SCALE=full` is set, and small ones otherwise.
 fn scale() -> Scale {
     if std::env::var("S3_SCALE").as_deref() == Ok("full") { Scale::Full } else { Scale::Quick }
 }
 
-/// With `S3_END=first-failure` a run ends at the first failure.
+/// Ends a run at the first failure if `S3_END=first-failure` is set.
 fn run_until() -> RunUntil {
     if std::env::var("S3_END").as_deref() == Ok("first-failure") {
         RunUntil::FirstFailure

@@ -189,7 +189,7 @@ impl Head {
                 "transfer-encoding"
                     if !chunked && http11 && value.eq_ignore_ascii_case("chunked") =>
                 {
-                    chunked = true
+                    chunked = true;
                 }
                 "transfer-encoding" => return Err("a transfer-encoding other than chunked".into()),
                 "connection" => {
