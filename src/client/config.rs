@@ -281,7 +281,6 @@ impl Config {
             idle_lifetime: self.idle_lifetime,
             #[cfg(feature = "ureq")]
             agent: self.agent.clone(),
-            ..transport::TransportOptions::default()
         }
     }
 }

@@ -160,6 +160,7 @@ const REVIEWED: &[(&str, &str, usize, &str)] = &[
         2,
         "a head that arrived, with at most MAX_HEADERS fields",
     ),
+    ("src/transport/probe.rs", "read_to_end", 1, "a response of this process, cut at two bytes"),
     ("src/transport/tls.rs", "resize", 1, "what rustls asks for one record"),
     ("src/transport/tls.rs", "vec![value; size]", 1, "INBOUND, a constant"),
     ("src/transport/probe.rs", "read_to_end", 1, "a response of this process, cut at two bytes"),
