@@ -12,7 +12,7 @@ use std::process::Command;
 const FAULTS: usize = 1_000;
 
 /// Runs a command that begins with `doctor`, and returns its JSON and its exit code.
-fn examine(mut command: Command, arguments: &[&str]) -> (Value, Option<i32>) {
+pub(crate) fn examine(mut command: Command, arguments: &[&str]) -> (Value, Option<i32>) {
     command.arg("--json").args(arguments);
     let run = Run::of(command.output().expect("a process"));
     let document = serde_json::from_str(&run.stdout).unwrap_or_else(|_| panic!("{}", run.stderr));
@@ -27,7 +27,11 @@ fn with_result<'a>(document: &'a Value, result: &str) -> Vec<&'a str> {
 
 /// Asserts that one check failed, that its text has these words, and that whatever was not reached is blamed on it.
 #[track_caller]
-fn assert_only_fault((document, code): &(Value, Option<i32>), check: &str, words: &[&str]) {
+pub(crate) fn assert_only_fault(
+    (document, code): &(Value, Option<i32>),
+    check: &str,
+    words: &[&str],
+) {
     assert_eq!(with_result(document, "fault"), [check], "{document:#}");
     assert_eq!(*code, Some(5));
     assert_eq!(document["healthy"], false);

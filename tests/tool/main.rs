@@ -8,6 +8,7 @@ mod doctor;
 mod ending;
 mod files;
 mod objects;
+mod policies;
 mod registry;
 mod rig;
 mod settings;

@@ -67,15 +67,15 @@ fn a_wrong_configuration_is_named() {
         ("storage: {", "config.yml: "),
         ("version: 0.1", "no S3 driver in its section storage"),
         ("storage:\n  inmemory:\n", "no S3 driver in its section storage"),
-        ("storage:\n  s3:\n    bucket: b\n    region: [eu-central-1, b]\n", "region"),
-        ("storage:\n  s3:\n    bucket: b\n    regoin: eu-central-1\n", "did you mean region?"),
-        ("storage:\n  s3:\n    bucket: b\n    bucket: c\n", "bucket is given twice"),
-        ("storage:\n  s3: &a\n    bucket: b\nmiddleware: *a\n", "alias"),
+        ("storage:\n  s3:\n    bucket: bbb\n    region: [eu-central-1, b]\n", "region"),
+        ("storage:\n  s3:\n    bucket: bbb\n    regoin: eu-central-1\n", "did you mean region?"),
+        ("storage:\n  s3:\n    bucket: bbb\n    bucket: c\n", "bucket is given twice"),
+        ("storage:\n  s3: &a\n    bucket: bbb\nmiddleware: *a\n", "alias"),
         (&*swapped, "accesskey"),
     ] {
         let file = rig.file("config.yml", text.as_bytes());
         let mut command = rig.bare();
-        let run = Run::of(command.args(["ls", "s3://b/", "--config", &file]).output().unwrap());
+        let run = Run::of(command.args(["ls", "s3://bbb/", "--config", &file]).output().unwrap());
         assert_eq!(run.code, Some(2), "{text}: {}", run.stderr);
         assert!(run.stderr.contains(expected), "{text}: {}", run.stderr);
         assert!(!run.stderr.contains("wJalr"), "{}", run.stderr);

@@ -60,7 +60,7 @@ const CHECKS: &[Check] = &[
     Check { name: "put", needs: &["region"], action: Some("s3:PutObject"), run: objects::put },
     Check { name: "server time", needs: &["put"], action: None, run: objects::server_time },
     Check { name: "head", needs: &["region"], action: Some("s3:GetObject"), run: objects::head },
-    Check { name: "get", needs: &["region"], action: Some("s3:GetObject"), run: objects::get },
+    Check { name: "get", needs: &["head"], action: Some("s3:GetObject"), run: objects::get },
     Check { name: "content", needs: &["put", "get"], action: None, run: objects::content },
     Check { name: "encryption", needs: &["put", "head"], action: None, run: objects::encryption },
     Check {
