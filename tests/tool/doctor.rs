@@ -113,7 +113,9 @@ fn a_refused_get_is_not_blamed_on_what_follows() {
     assert_only_fault(&found, "get", &["s3:GetObject", "arn:aws:s3:::registry/*"]);
 }
 
-/// Wrong configurations, which every server refuses: the arguments, the variables, the check and its words.
+/// Arguments, variables, the check that names the fault, and words of its text.
+type WrongConfiguration<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a str, &'a [&'a str]);
+
 #[test]
 fn each_wrong_configuration_is_named() {
     let target = Target::all().remove(0);
@@ -125,7 +127,7 @@ fn each_wrong_configuration_is_named() {
     };
     let proxy = format!("proxy={closed}");
     let doubled = format!("{}/{}", target.endpoint, target.bucket);
-    let cases: &[(&[&str], &[(&str, &str)], &str, &[&str])] = &[
+    let cases: &[WrongConfiguration<'_>] = &[
         (&["-o", &proxy], &[], "tcp", &["the proxy does not accept connections", "option proxy"]),
         (&["--endpoint", &closed], &[], "tcp", &["the endpoint does not accept", "firewall"]),
         (

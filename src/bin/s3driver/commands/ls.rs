@@ -5,6 +5,7 @@ use crate::output::shown;
 use crate::tool::{Bucket, Tool};
 use clap::Args;
 use s3driver::client::ListObjects;
+use s3driver::time::Timestamp;
 use s3driver::xml::Object;
 use serde_json::json;
 
@@ -71,7 +72,7 @@ fn print_object(tool: &Tool, object: &Object) -> Outcome {
             json!({
                 "key": object.key,
                 "size": object.size,
-                "modified": object.last_modified.map(|time| time.iso8601()),
+                "modified": object.last_modified.map(Timestamp::iso8601),
                 "etag": object.etag,
                 "storage_class": object.storage_class,
             })

@@ -39,9 +39,8 @@ pub(super) fn put(patient: &Patient<'_>) -> Verdict {
     let put = |settings: &ObjectSettings| {
         bucket.client.put_object(&bucket.name, &patient.key(OBJECT), CONTENT, settings)
     };
-    let error = match put(&bucket.settings) {
-        Ok(_) => return Verdict::passed("PutObject is allowed"),
-        Err(error) => error,
+    let Err(error) = put(&bucket.settings) else {
+        return Verdict::passed("PutObject is allowed");
     };
     let mut settings = bucket.settings.clone();
     if settings.acl.take().is_some() && put(&settings).is_ok() {
