@@ -516,7 +516,7 @@ mod keys {
         let signer = signer(HashAlgorithm::Sha1);
         assert_eq!(
             format!("{signer:?}"),
-            "Signer { key: PrivateKey(RSA, redacted), key_pair_id: \"K2JCJMDEHXQW5F\", hash: Sha1 }"
+            "Signer { key: PrivateKey(RSA, redacted), key_pair_id: \"K2JCJMDEHXQW5F\", hash: Sha1, .. }"
         );
         let cookies = signer.cookies("https://h/a", ENDS, NOW).unwrap();
         let shown = format!("{cookies:?}");

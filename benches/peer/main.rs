@@ -72,14 +72,14 @@ fn measured(work: &Work, route: &dyn Route) -> Outcome {
             (1, received)
         }
         Work::PutSmall { count, threads, .. } => {
-            threads::share(*count, *threads, |index| {
-                route.put(&order::small_key(index, data.len()), &data)
+            threads::share(*count, *threads, |index, key| {
+                route.put(order::small_key(key, index, data.len()), &data)
             })?;
             (*count, count * data.len() as u64)
         }
         Work::GetSmall { count, size, threads } => {
-            threads::share(*count, *threads, |index| {
-                expect(route.get(&order::small_key(index, *size))?, *size as u64)
+            threads::share(*count, *threads, |index, key| {
+                expect(route.get(order::small_key(key, index, *size))?, *size as u64)
             })?;
             (*count, count * *size as u64)
         }

@@ -44,7 +44,7 @@ impl Route for ThroughClient {
         let upload_id = self.client.create_multipart_upload(BUCKET, &key, &settings)?;
         let upload = UploadRef { bucket: BUCKET, key: &key, upload_id: &upload_id };
         let sent = Mutex::new(Vec::new());
-        threads::share(source.len().div_ceil(part), concurrency, |index| {
+        threads::share(source.len().div_ceil(part), concurrency, |index, _| {
             let length = part.min(source.len() - index * part) as usize;
             let number = u32::try_from(index + 1)?;
             let part = self.client.upload_part(upload, number, &data[..length])?;
@@ -61,7 +61,7 @@ impl Route for ThroughClient {
         let key = big_key(size);
         let received = AtomicU64::new(0);
         let piece = if concurrency <= 1 { size } else { part };
-        threads::share(size.div_ceil(piece), concurrency, |index| {
+        threads::share(size.div_ceil(piece), concurrency, |index, _| {
             let offset = index * piece;
             let length = piece.min(size - offset);
             let range =

@@ -73,7 +73,7 @@ const fn of_proxy_login(proxy: &Proxy) -> &'static str {
 
 /// Returns the host that a request goes to, and the proxy if that may have failed.
 fn name(way: Way<'_>, failure: &TransportError) -> String {
-    let host = way.located.host_header();
+    let host = way.located.host_header().to_owned();
     match (way.proxy, &failure.failure) {
         // The failure names the proxy itself.
         (None, _) | (_, Failure::Connect(_)) => host,

@@ -12,9 +12,14 @@ use std::borrow::Cow;
 
 /// The headers that a signature covers: names in lower case, sorted; headers of one name keep their order.
 pub(super) struct Headers<'a> {
-    all: Vec<(Cow<'a, str>, &'a str)>,
-    /// Those of [`Headers::add`] that the request did not have.
-    added: Vec<(&'static str, &'a str)>,
+    all: Vec<Header<'a>>,
+}
+
+struct Header<'a> {
+    name: Cow<'a, str>,
+    value: &'a str,
+    /// The name of a header of [`Headers::add`] that the request did not have.
+    added: Option<&'static str>,
 }
 
 impl<'a> Headers<'a> {
@@ -38,25 +43,27 @@ impl<'a> Headers<'a> {
                     return Err(Error::RequiredHeader { name: name.into_owned() });
                 }
                 true => {}
-                false => all.push((name, value)),
+                false => all.push(Header { name, value, added: None }),
             }
         }
-        let headers = Self { all, added: Vec::with_capacity(more) };
+        let headers = Self { all };
         headers.refuse("authorization")?;
         Ok(headers)
     }
 
     /// Collects the headers of a received request that a signature covers.
     pub(super) fn select(request: &Request<'a>, is_signed: impl Fn(&str) -> bool) -> Self {
-        let lower = request
-            .all_headers()
-            .map(|(name, value)| (Cow::Owned(name.to_ascii_lowercase()), value));
-        Self { all: lower.filter(|(name, _)| is_signed(name)).collect(), added: Vec::new() }
+        let lower = request.all_headers().map(|(name, value)| Header {
+            name: Cow::Owned(name.to_ascii_lowercase()),
+            value,
+            added: None,
+        });
+        Self { all: lower.filter(|header| is_signed(&header.name)).collect() }
     }
 
     /// The first value of this name.
     pub(super) fn get(&self, name: &str) -> Option<&'a str> {
-        self.all.iter().find(|(given, _)| given == name).map(|(_, value)| *value)
+        self.all.iter().find(|header| header.name == name).map(|header| header.value)
     }
 
     /// Refuses a header that belongs to a signature.
@@ -89,36 +96,40 @@ impl<'a> Headers<'a> {
     pub(super) fn add(&mut self, name: &'static str, value: &'a str) -> Result<(), Error> {
         check_header_value(name, value)?;
         if !self.agree(name, value)? {
-            self.all.push((Cow::Borrowed(name), value));
-            self.added.push((name, value));
+            self.all.push(Header { name: Cow::Borrowed(name), value, added: Some(name) });
         }
         Ok(())
     }
 
     /// Returns the headers to send in addition to the request's own: the added ones and `authorization`.
     pub(super) fn to_send(&self, authorization: String) -> Vec<(&'static str, String)> {
-        let added = self.added.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        let added = self.added().map(|(name, value)| (name, value.to_owned()));
         added.chain([("authorization", authorization)]).collect()
+    }
+
+    /// Returns the headers of [`Headers::add`] that the request did not have.
+    pub(super) fn added(&self) -> impl Iterator<Item = (&'static str, &'a str)> {
+        self.all.iter().filter_map(|header| Some((header.added?, header.value)))
     }
 
     /// Sorts by name. Refuses a second value where servers read one.
     pub(super) fn sort(&mut self) -> Result<(), Error> {
-        self.all.sort_by(|a, b| a.0.cmp(&b.0));
+        self.all.sort_by(|a, b| a.name.cmp(&b.name));
         match self
             .all
             .windows(2)
-            .find(|pair| pair[0].0 == pair[1].0 && SINGLE_HEADERS.contains(&&*pair[0].0))
+            .find(|pair| pair[0].name == pair[1].name && SINGLE_HEADERS.contains(&&*pair[0].name))
         {
-            Some(pair) => Err(Error::RepeatedHeader { name: pair[0].0.clone().into_owned() }),
+            Some(pair) => Err(Error::RepeatedHeader { name: pair[0].name.clone().into_owned() }),
             None => Ok(()),
         }
     }
 
     /// Names with all their values, in order; call after [`Headers::sort`].
     pub(super) fn groups(&self) -> impl Iterator<Item = (&str, impl Iterator<Item = &'a str>)> {
-        self.all.chunk_by(|a, b| a.0 == b.0).filter_map(|group| {
-            let (name, _) = group.first()?;
-            Some((&**name, group.iter().map(|(_, value)| *value)))
+        self.all.chunk_by(|a, b| a.name == b.name).filter_map(|group| {
+            let name = &*group.first()?.name;
+            Some((name, group.iter().map(|header| header.value)))
         })
     }
 
@@ -133,7 +144,7 @@ impl<'a> Headers<'a> {
     }
 
     fn len(&self) -> usize {
-        self.all.iter().map(|(name, value)| 2 * name.len() + value.len() + 3).sum()
+        self.all.iter().map(|header| 2 * header.name.len() + header.value.len() + 3).sum()
     }
 }
 
@@ -145,8 +156,22 @@ pub(super) fn canonical_request(
     headers: &Headers<'_>,
     payload_hash: &str,
 ) -> String {
+    let mut out = String::new();
+    push_canonical_request(&mut out, request, rule, query, headers, payload_hash);
+    out
+}
+
+/// Appends the canonical request, as [`canonical_request`] returns it, to `out`.
+pub(super) fn push_canonical_request(
+    out: &mut String,
+    request: &Request<'_>,
+    rule: PathRule,
+    query: &str,
+    headers: &Headers<'_>,
+    payload_hash: &str,
+) {
     let path = canonical_uri(request.path, rule);
-    let mut out = String::with_capacity(
+    out.reserve(
         request.method.len()
             + path.len()
             + query.len()
@@ -161,14 +186,13 @@ pub(super) fn canonical_request(
     for (name, values) in headers.groups() {
         out.push_str(name);
         out.push(':');
-        push_values(&mut out, values, push_folded);
+        push_values(out, values, push_folded);
         out.push('\n');
     }
     out.push('\n');
-    headers.push_names(&mut out);
+    headers.push_names(out);
     out.push('\n');
     out.push_str(payload_hash);
-    out
 }
 
 /// Values of one name, joined by commas.

@@ -38,6 +38,23 @@ pub(super) fn equal(a: &[u8], b: &[u8]) -> bool {
 #[derive(Clone, Copy)]
 pub(super) struct Hex([u8; 64]);
 
+/// The last line of a canonical request: a name of AWS's, or a hash in hex.
+pub(super) enum PayloadHash {
+    Named(&'static str),
+    Hex(Hex),
+}
+
+impl std::ops::Deref for PayloadHash {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match self {
+            Self::Named(name) => name,
+            Self::Hex(hex) => hex.as_str(),
+        }
+    }
+}
+
 impl Hex {
     pub(super) fn of(bytes: &[u8; 32]) -> Self {
         let mut digits = [0; 64];

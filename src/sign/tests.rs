@@ -166,7 +166,7 @@ fn names_of_payloads() {
             "abababababababababababababababababababababababababababababababab",
         ),
     ] {
-        assert_eq!(payload.hash(), name);
+        assert_eq!(&*payload.hash(), name);
     }
 }
 

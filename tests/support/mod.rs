@@ -18,6 +18,7 @@
 pub mod api;
 pub mod backend;
 pub mod body;
+pub mod clock;
 pub mod conditions;
 pub mod fetch;
 pub mod gate;

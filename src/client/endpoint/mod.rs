@@ -357,16 +357,13 @@ impl Endpoint {
             Host::Name(name)
                 if self.prefers_virtual_host(name) && self.host_can_hold(bucket, name) =>
             {
-                return Ok(Located {
-                    origin: self.origin(format!("{bucket}.{name}")),
-                    path: self.base_path.clone(),
-                    host_bucket: Some(bucket.to_owned()),
-                });
+                let origin = self.origin(format!("{bucket}.{name}"));
+                return Ok(Located::new(origin, self.base_path.clone(), Some(bucket.to_owned())));
             }
             host => host.to_string(),
         };
         let path = format!("{}/{bucket}", self.base_path);
-        Ok(Located { origin: self.origin(host), path, host_bucket: None })
+        Ok(Located::new(self.origin(host), path, None))
     }
 
     fn origin(&self, host: String) -> Origin {
@@ -455,11 +452,16 @@ impl Endpoint {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Located {
     origin: Origin,
+    /// The value of `Host`.
+    host_header: String,
     path: String,
     host_bucket: Option<String>,
 }
 
 impl Located {
+    fn new(origin: Origin, path: String, host_bucket: Option<String>) -> Self {
+        Self { host_header: origin.host_header(), origin, path, host_bucket }
+    }
     /// Returns the scheme: with or without TLS.
     pub const fn scheme(&self) -> Scheme {
         self.origin.scheme
@@ -478,8 +480,8 @@ impl Located {
     }
     /// Returns the value of `Host`: with an IPv6 address in brackets, and without the port if it is
     /// the scheme's default.
-    pub fn host_header(&self) -> String {
-        self.origin.host_header()
+    pub fn host_header(&self) -> &str {
+        &self.host_header
     }
     /// Returns `scheme://host[:port]`, to which a path can be appended.
     pub fn root_url(&self) -> String {
@@ -542,7 +544,7 @@ impl Located {
             self.path.strip_suffix(bucket)?.strip_suffix('/')?
         };
         let path = if in_host { base.to_owned() } else { format!("{base}/{bucket}") };
-        Some(Self { origin: to, path, host_bucket: in_host.then(|| bucket.to_owned()) })
+        Some(Self::new(to, path, in_host.then(|| bucket.to_owned())))
     }
     /// Classifies the destination of a `Location`.
     pub(super) fn redirect(&self, location: &str, bucket: &str) -> Redirect {

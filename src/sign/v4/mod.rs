@@ -9,11 +9,10 @@
 //! [header]: https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
 //! [query]: https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
 //! [post]: https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-post-example.html
-use super::hash::{EMPTY_SHA256, sha256};
+use super::hash::{EMPTY_SHA256, Hex, PayloadHash, sha256};
 use super::request::PathRule;
 use super::{Credentials, Error, PostForm, PostPolicy, Presigned, Request, Signed};
 use crate::time::Timestamp;
-use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -21,6 +20,7 @@ mod header;
 mod key;
 mod post;
 mod query;
+pub use header::Authorization;
 #[cfg(feature = "sigv4a")]
 pub(super) use header::REQUIRED;
 pub use key::SigningKey;
@@ -145,15 +145,19 @@ pub(super) fn path_rule(request: &Request<'_>, service: &str) -> PathRule {
 }
 
 impl Payload<'_> {
-    pub(super) fn hash(&self) -> Cow<'static, str> {
+    pub(super) fn hash(&self) -> PayloadHash {
         match self {
-            Self::Bytes([]) => EMPTY_SHA256.into(),
-            Self::Bytes(bytes) => hex::encode(sha256(bytes)).into(),
-            Self::Hash(hash) => hex::encode(hash).into(),
-            Self::Unsigned => "UNSIGNED-PAYLOAD".into(),
-            Self::StreamingSigned => "STREAMING-AWS4-HMAC-SHA256-PAYLOAD".into(),
-            Self::StreamingSignedTrailer => "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER".into(),
-            Self::StreamingUnsignedTrailer => "STREAMING-UNSIGNED-PAYLOAD-TRAILER".into(),
+            Self::Bytes([]) => PayloadHash::Named(EMPTY_SHA256),
+            Self::Bytes(bytes) => PayloadHash::Hex(Hex::of(&sha256(bytes))),
+            Self::Hash(hash) => PayloadHash::Hex(Hex::of(hash)),
+            Self::Unsigned => PayloadHash::Named("UNSIGNED-PAYLOAD"),
+            Self::StreamingSigned => PayloadHash::Named("STREAMING-AWS4-HMAC-SHA256-PAYLOAD"),
+            Self::StreamingSignedTrailer => {
+                PayloadHash::Named("STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER")
+            }
+            Self::StreamingUnsignedTrailer => {
+                PayloadHash::Named("STREAMING-UNSIGNED-PAYLOAD-TRAILER")
+            }
         }
     }
 }

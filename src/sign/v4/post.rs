@@ -32,7 +32,7 @@ impl SigningKey {
         let mut fields = vec![
             ("x-amz-algorithm", ALGORITHM.to_owned()),
             ("x-amz-credential", self.credential()),
-            ("x-amz-date", self.amz_date(time)?),
+            ("x-amz-date", (*self.amz_date(time)?).to_owned()),
         ];
         fields
             .extend(self.credentials.token_header().map(|(name, token)| (name, token.to_owned())));
