@@ -25,7 +25,8 @@ fn with_result<'a>(document: &'a Value, result: &str) -> Vec<&'a str> {
     found.map(|check| check["check"].as_str().expect("a name")).collect()
 }
 
-/// Asserts that one check failed, that its text has these words, and that whatever was not reached is blamed on it.
+/// Asserts that one check failed, that its text has these words, and that whatever was not reached
+/// is blamed on it.
 #[track_caller]
 pub(crate) fn assert_only_fault(
     (document, code): &(Value, Option<i32>),
@@ -69,7 +70,8 @@ checks! {
     }
 }
 
-/// Permissions, removed one by one: what the server refuses, the check that names it, and the IAM action.
+/// Permissions, removed one by one: what the server refuses, the check that names it, and the IAM
+/// action.
 const PERMISSIONS: &[(&str, &str, &str)] = &[
     ("ListObjectsV2", "list", "s3:ListBucket"),
     ("PutObject", "put", "s3:PutObject"),

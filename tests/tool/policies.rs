@@ -10,7 +10,8 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::SystemTime;
 
-/// The action that a policy denies, further options of the driver, the check that names it, and a word of its remedy.
+/// The action that a policy denies, further options of the driver, the check that names it, and a
+/// word of its remedy.
 const DENIED: &[(&str, &[&str], &str, &str)] = &[
     ("s3:ListBucket", &[], "list", "s3:ListBucket"),
     ("s3:PutObject", &[], "put", "s3:PutObject"),

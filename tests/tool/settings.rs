@@ -48,7 +48,8 @@ fn the_file_comes_first_then_options_then_the_environment() {
     // A profile does as well, and comes before keys in variables.
     fs::create_dir(rig.path(".aws")).unwrap();
     let profile = format!(
-        "[profile ours]\nregion = {}\nendpoint_url = {}\naws_access_key_id = {}\naws_secret_access_key = {}\n",
+        "[profile ours]\nregion = {}\nendpoint_url = {}\naws_access_key_id = \
+         {}\naws_secret_access_key = {}\n",
         target.region, target.endpoint, target.access_key, target.secret_key
     );
     rig.file(".aws/config", profile.as_bytes());

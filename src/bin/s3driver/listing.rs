@@ -6,11 +6,12 @@ use s3driver::client::ListObjects;
 use s3driver::time::Timestamp;
 use s3driver::xml::Object;
 
-/// Calls `visit` with every object below a location, which is taken for a directory, and with the object of exactly
-/// this key, if there is one.
+/// Calls `visit` with every object below a location, which is taken for a directory, and with the
+/// object of exactly this key, if there is one.
 ///
 /// # Errors
-/// [`Exit::NotFound`] when nothing is there, except at the root of a bucket; the first failure of `visit`.
+/// [`Exit::NotFound`] when nothing is there, except at the root of a bucket; the first failure of
+/// `visit`.
 pub(crate) fn visit_tree(
     tool: &Tool,
     bucket: &Bucket,

@@ -9,16 +9,19 @@ use crate::error::{Error, ErrorKind, Result};
 const CONTENT: &[u8] = b"probe";
 
 impl S3Driver {
-    /// Checks that the credentials may do everything that a registry does with its storage: store an object, read it, copy
-    /// it and delete it, and begin, continue, list, complete and abort an upload in parts. The error names the operation
-    /// that failed.
+    /// Checks that the credentials may do everything that a registry does with its storage: store
+    /// an object, read it, copy it and delete it, and begin, continue, list, complete and abort an
+    /// upload in parts. The error names the operation that failed.
     ///
-    /// This takes some 15 requests, too many for a health check: call it when a registry starts. It works with objects whose names begin with
-    /// `.s3driver-`, which no listing of the driver shows, and removes them, after a failure as far as that is permitted.
-    /// It does not prove that objects can be downloaded from presigned URLs or through CloudFront.
+    /// This takes some 15 requests, too many for a health check: call it when a registry starts. It
+    /// works with objects whose names begin with
+    /// `.s3driver-`, which no listing of the driver shows, and removes them, after a failure as far
+    /// as that is permitted. It does not prove that objects can be downloaded from presigned URLs
+    /// or through CloudFront.
     ///
     /// # Errors
-    /// Those of [`S3Driver::probe`]; [`ErrorKind::Integrity`] when an object is not read as it was stored.
+    /// Those of [`S3Driver::probe`]; [`ErrorKind::Integrity`] when an object is not read as it was
+    /// stored.
     pub fn probe_write(&self) -> Result<()> {
         self.probe()?;
         let store = &*self.store;
@@ -76,7 +79,8 @@ impl Probe<'_> {
         let upload_id = client.create_multipart_upload(bucket, &self.upload, settings)?;
         let upload = UploadRef { bucket, key: &self.upload, upload_id: &upload_id };
         work(upload).inspect_err(|_| {
-            // The failure that is returned comes first; this one has the same reason or a later one.
+            // The failure that is returned comes first; this one has the same reason or a later
+            // one.
             let _ = client.with_cancel(&Cancel::new()).abort_multipart_upload(upload);
         })
     }

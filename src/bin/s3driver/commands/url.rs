@@ -18,7 +18,8 @@ pub(crate) const CLOUDFRONT: &str = "cloudfront";
 /// Prints a signed URL, or signed cookies, of CloudFront
 #[derive(Args)]
 pub(crate) struct Url {
-    /// A path of the registry (/docker/registry/...), or a URL of the distribution, which is signed as it is
+    /// A path of the registry (/docker/registry/...), or a URL of the distribution, which is signed
+    /// as it is
     target: String,
     /// Prints cookies in place of a URL; the target may end with *
     #[arg(long)]
@@ -134,7 +135,8 @@ fn find<'a>(options: &'a [(String, String)], name: &str) -> Outcome<&'a str> {
     let found = options.iter().find(|(option, _)| option == name).map(|(_, value)| value.as_str());
     found.filter(|value| !value.is_empty()).ok_or_else(|| {
         Failure::usage(format!(
-            "the {name} of the distribution is missing: give it as an option, or in the configuration file"
+            "the {name} of the distribution is missing: give it as an option, or in the \
+             configuration file"
         ))
     })
 }
