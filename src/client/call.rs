@@ -1,4 +1,5 @@
-//! Runs one operation: signs and sends its request, validates the response, and retries where that is safe.
+//! Runs one operation: signs and sends its request, validates the response, and retries where that
+//! is safe.
 use super::admission::Place;
 use super::body::Payload;
 use super::history::History;

@@ -79,8 +79,9 @@ impl Url {
                 lines.collect::<Vec<_>>().join("\n")
             },
             || {
-                let members = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).into()));
-                json!({ "cookies": members.collect::<Map<String, Value>>(), "expires": ends.iso8601() })
+                let member = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).into());
+                let cookies: Map<String, Value> = pairs.iter().map(member).collect();
+                json!({ "cookies": cookies, "expires": ends.iso8601() })
             },
         )
     }
