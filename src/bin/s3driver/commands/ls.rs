@@ -1,12 +1,11 @@
 use crate::failure::Outcome;
-use crate::listing::{exact, nothing_at, time, visit_tree};
+use crate::listing::{Found, exact, nothing_at, time, visit_tree};
 use crate::location::S3Url;
 use crate::output::shown;
 use crate::tool::{Bucket, Tool};
 use clap::Args;
 use s3driver::client::ListObjects;
 use s3driver::time::Timestamp;
-use s3driver::xml::Object;
 use serde_json::json;
 
 /// Lists the objects and directories at a location
@@ -40,9 +39,9 @@ impl Ls {
                 found = true;
                 print_directory(tool, directory)?;
             }
-            for object in &page.contents {
+            for object in page.contents {
                 found = true;
-                print_object(tool, object)?;
+                print_object(tool, &object.into())?;
             }
         }
         if !at.is_written_as_directory()
@@ -62,7 +61,7 @@ fn print_directory(tool: &Tool, prefix: &str) -> Outcome {
     )
 }
 
-fn print_object(tool: &Tool, object: &Object) -> Outcome {
+fn print_object(tool: &Tool, object: &Found) -> Outcome {
     tool.output.print(
         || {
             let time = time(object.last_modified);
