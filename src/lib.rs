@@ -50,6 +50,7 @@
 //! - `sigv4a` (off): SigV4A, signatures that are valid in a set of regions.
 //! - `serde` (off): `Deserialize` for the driver's parameters and for a registry's whole
 //!   configuration.
+//! - `cli` (off): the command-line tool `s3driver`; a library has no use for it.
 //!
 //! `default-features = false` leaves [`sign`], [`xml`] and the driver interface: the code that an
 //! auditor reads and a fuzzer builds.
