@@ -33,6 +33,7 @@
 //! | `transfer` | files and objects in many parts at once, on plain threads | `client` |
 //! | `client` | one method per S3 operation | `client` |
 //! | `credentials` | where keys come from, and when they are fetched anew | `client` |
+//! | `observe` | every request, outcome and notice as an event; metrics for Prometheus | `client` |
 //! | [`sign`] | signature versions 2 and 4 and aws-chunked: pure, every intermediate value visible | always |
 //! | [`xml`] | S3's documents from bytes and back: pure, bounded, never panics | always |
 //! | `cloudfront` | policies, signed URLs and cookies | `cloudfront` |
@@ -43,6 +44,7 @@
 //! - `cloudfront` (on): the CloudFront signer with RSA keys; with `client`, its middleware can fetch AWS's address ranges.
 //! - `ecdsa` (off): ECDSA P-256 keys for CloudFront.
 //! - `sigv4a` (off): SigV4A, signatures for a set of regions.
+//! - `log` (off): `observe::Log`, which writes to the `log` crate; what the option `loglevel` needs.
 //! - `serde` (off): `Deserialize` for the driver's parameters and for a registry's whole configuration.
 //!
 //! `default-features = false` leaves [`sign`] and [`xml`]: what an auditor reads and a fuzzer builds.
@@ -71,6 +73,8 @@ mod files;
 pub mod fuzzing;
 pub mod middleware;
 mod net;
+#[cfg(feature = "client")]
+pub mod observe;
 pub mod sign;
 mod sync;
 mod text;

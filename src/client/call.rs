@@ -3,6 +3,7 @@ use super::admission::Place;
 use super::body::Payload;
 use super::endpoint::Located;
 use super::history::History;
+use super::observed::{Ending, Watch};
 use super::reply::{self, Failed, Reader, Sent};
 use super::request::Call;
 use super::retry::{Retried, Success, may_retry};
@@ -13,6 +14,7 @@ use super::transport_failure::{Way, named_proxy, transport_error};
 use super::{Client, Inner};
 use crate::credentials::Lease;
 use crate::error::{Error, ErrorKind, Result, catch_panic};
+use crate::observe::{AttemptRole, Decision, Notice};
 use crate::time::Timestamp;
 use crate::transport::{Phase, Response};
 use std::borrow::Cow;
@@ -35,6 +37,10 @@ struct Attempts<'a> {
     /// Whether the reason of a refused HEAD was asked for.
     inquired: bool,
     history: History,
+    /// Requests made, inquiries included.
+    number: u32,
+    /// The latest one, where it is observed and was sent.
+    watch: Option<Watch>,
 }
 
 impl<'a> Attempts<'a> {
@@ -55,6 +61,8 @@ impl<'a> Attempts<'a> {
             started: None,
             inquired: false,
             history: History::default(),
+            number: 0,
+            watch: None,
         })
     }
 
@@ -65,7 +73,12 @@ impl<'a> Attempts<'a> {
 
     /// Where the next request goes.
     fn target(&self) -> Target<'_> {
-        Target { call: self.call, located: &self.located, region: &self.region }
+        Target {
+            call: self.call,
+            located: &self.located,
+            region: &self.region,
+            trace: self.watch.as_ref().map(Watch::trace),
+        }
     }
 
     /// What the next retry would be charged for.
@@ -82,6 +95,14 @@ impl<'a> Attempts<'a> {
             return error.with_hint(text);
         }
         error
+    }
+
+    /// Reports the latest request to the observers.
+    fn report(&self, inner: &Inner, number: u32, error: Option<&Error>, decision: Decision) {
+        if let Some(watch) = &self.watch {
+            let role = AttemptRole::Operation;
+            inner.report_attempt(watch, self.call, &Ending { number, role, error, decision });
+        }
     }
 
     /// What the refusing response says about the way on.
@@ -106,17 +127,38 @@ impl Client {
     pub(super) fn run<T>(
         &self,
         call: &Call<'_>,
+        payload: Payload<'_>,
+        accept: impl FnMut(Response, Option<Instant>) -> Result<T>,
+    ) -> Result<T> {
+        let inner = &*self.inner;
+        let began = inner.is_observed().then(|| inner.config.clock.instant());
+        let (number, result) = match Attempts::new(inner, call) {
+            Ok(mut attempts) => {
+                let result = self.run_attempts(&mut attempts, payload, accept);
+                (attempts.number, result)
+            }
+            Err(error) => (0, Err(call.place(error))),
+        };
+        if let Some(began) = began {
+            inner.report_outcome(call, number, began, result.as_ref().err());
+        }
+        result
+    }
+
+    fn run_attempts<T>(
+        &self,
+        attempts: &mut Attempts<'_>,
         mut payload: Payload<'_>,
         mut accept: impl FnMut(Response, Option<Instant>) -> Result<T>,
     ) -> Result<T> {
         let inner = &*self.inner;
-        let mut attempts = Attempts::new(inner, call).map_err(|error| call.place(error))?;
         let mut kept = None;
         loop {
-            let place = self.admit(kept, &payload).map_err(|error| attempts.fail(error))?;
+            let place =
+                self.admit(kept, &payload, attempts.call).map_err(|error| attempts.fail(error))?;
             let lease = self.lease().map_err(|error| attempts.fail(error))?;
             let (error, outcome) =
-                match self.attempt(&mut attempts, &lease, &mut payload, &mut accept) {
+                match self.attempt(attempts, &lease, &mut payload, &mut accept) {
                     Ok(result) => {
                         inner.budget.record(if attempts.state.attempts > 1 {
                             Success::Retried
@@ -124,20 +166,24 @@ impl Client {
                             Success::AtOnce
                         });
                         place.record_response();
+                        attempts.report(inner, attempts.number, None, Decision::Finish);
                         return Ok(result);
                     }
                     Err(failed) => failed,
                 };
             let step = step::next(&error, outcome, &attempts.state);
-            let (error, then) = self.learn(step, &mut attempts, &lease, error);
+            let number = attempts.number;
+            let (error, then) = self.learn(step, attempts, &lease, error);
             let error = attempts.with_addressing_hint(error, inner);
             kept = inner.release(place, &error, then);
-            let Some(wait) = inner.wait_before_next(&mut attempts, &error, then) else {
+            let wait = inner.wait_before_next(attempts, &error, then);
+            attempts.report(inner, number, Some(&error), decision(then, wait));
+            let Some(wait) = wait else {
                 if may_retry(&error) {
                     inner.budget.record_failure(attempts.retried());
                 }
                 let error = attempts.fail(error);
-                return Err(attempts.history.attach_to(error));
+                return Err(std::mem::take(&mut attempts.history).attach_to(error));
             };
             attempts.history.add(&error);
             self.sleep(wait).map_err(|error| attempts.fail(error))?;
@@ -165,16 +211,28 @@ impl Client {
     }
 
     /// Waits for the call's turn, unless it has kept its place.
-    fn admit<'a>(&'a self, kept: Option<Place<'a>>, payload: &Payload<'_>) -> Result<Place<'a>> {
+    fn admit<'a>(
+        &'a self,
+        kept: Option<Place<'a>>,
+        payload: &Payload<'_>,
+        call: &Call<'_>,
+    ) -> Result<Place<'a>> {
         let inner = &*self.inner;
         self.check_cancelled()?;
         let mut place = match kept.and_then(Place::again) {
             Some(place) => place,
-            None => inner.admission.enter(
-                inner.config.timeouts.operation,
-                &*inner.config.clock,
-                self.cancel.as_ref(),
-            )?,
+            None => {
+                let began = inner.is_observed().then(|| inner.config.clock.instant());
+                let place = inner.admission.enter(
+                    inner.config.timeouts.operation,
+                    &*inner.config.clock,
+                    self.cancel.as_ref(),
+                )?;
+                if let Some(began) = began.filter(|_| place.has_waited()) {
+                    inner.report_admission(call, began);
+                }
+                place
+            }
         };
         // The caller's reader may wait for another request: with a place held that could be for ever.
         if let Payload::Stream { .. } = payload {
@@ -187,7 +245,7 @@ impl Client {
     fn attempt<T>(
         &self,
         attempts: &mut Attempts<'_>,
-        lease: &Lease,
+        lease: &Arc<Lease>,
         payload: &mut Payload<'_>,
         accept: &mut impl FnMut(Response, Option<Instant>) -> Result<T>,
     ) -> std::result::Result<T, (Error, Outcome)> {
@@ -198,6 +256,9 @@ impl Client {
         attempts.state.attempts += 1;
         let limit = inner.config.timeouts.operation;
         let deadline = call.time_limit.deadline(now, limit);
+        attempts.number += 1;
+        attempts.watch =
+            inner.watch(&attempts.located, lease, payload, || now);
         let sent = self.send(attempts.target(), lease, payload, deadline);
         if matches!(payload, Payload::Stream { progress, .. } if progress.begun) {
             attempts.state.body = BodyState::Consumed;
@@ -205,7 +266,11 @@ impl Client {
         let proxy = inner.config.proxy.as_ref();
         let (response, signing) = match sent {
             Ok(sent) => sent,
-            Err(SendError::NotSent(error)) => return Err((error, Outcome::Unanswered)),
+            Err(SendError::NotSent(error)) => {
+                attempts.number -= 1;
+                attempts.watch = None;
+                return Err((error, Outcome::Unanswered));
+            }
             Err(SendError::Failed(failure)) => {
                 attempts.sent += 1;
                 attempts.unsettled |= failure.phase != Phase::Connect;
@@ -220,6 +285,9 @@ impl Client {
             }
         };
         attempts.sent += 1;
+        if let Some(watch) = &mut attempts.watch {
+            watch.record(&response, &signing);
+        }
         // Once an object's bytes are sent, what the server says of them is small.
         let deadline = deadline.or_else(|| inner.config.clock.instant().checked_add(limit));
         if is_success(response.status) {
@@ -235,7 +303,8 @@ impl Client {
         let mut failed = Failed::read(response, &sent, deadline);
         failed.error = failed.error.without(&secrets_of(lease, signing.signature(), proxy));
         if failed.lacks_reason(call) && !std::mem::replace(&mut attempts.inquired, true) {
-            failed = self.inquire(failed, attempts.target(), lease, deadline);
+            attempts.number += 1;
+            failed = self.inquire(failed, attempts.target(), attempts.number, lease, deadline);
         }
         if let (407, Some(proxy)) = (failed.status, &inner.config.proxy) {
             failed.error = named_proxy(failed.error, proxy);
@@ -248,7 +317,7 @@ impl Client {
         &self,
         step: Step,
         attempts: &mut Attempts<'_>,
-        lease: &Lease,
+        lease: &Arc<Lease>,
         error: Error,
     ) -> (Error, Then) {
         let inner = &*self.inner;
@@ -278,16 +347,20 @@ impl Client {
             Some(Lesson::Clock(server)) => {
                 state.clock_corrected = true;
                 let now = Timestamp::from(inner.config.clock.now()).unix();
-                inner.clock_offset.store(server.unix().saturating_sub(now), Ordering::Relaxed);
+                let ahead = server.unix().saturating_sub(now);
+                inner.clock_offset.store(ahead, Ordering::Relaxed);
+                inner.notice(&Notice::Clock { ahead });
             }
             Some(Lesson::Region(region, located)) => {
                 state.region_learnt = true;
                 inner.remember_region(attempts.call.bucket, &region);
+                inner.notice_region(attempts.call.bucket, &region, lease);
                 attempts.region = Cow::Owned(region);
                 attempts.located = located;
             }
             Some(Lesson::Redirect(located)) => {
                 state.redirects += 1;
+                inner.report_redirect(attempts.call, &located, lease);
                 attempts.located = located;
             }
         }
@@ -353,6 +426,15 @@ pub(super) enum Retry {
     Due,
     /// The client has retried too often.
     BudgetSpent,
+}
+
+/// What observers hear of the step after a failed request.
+const fn decision(then: Then, wait: Option<Duration>) -> Decision {
+    match (then, wait) {
+        (Then::SendNow, Some(_)) => Decision::Resend,
+        (_, Some(wait)) => Decision::Retry { wait },
+        (_, None) => Decision::GiveUp,
+    }
 }
 
 /// The statuses with which S3 says yes. Others of the class are nothing it sends, so nothing is built on them.

@@ -5,6 +5,7 @@ use super::values::{Checksum, PayloadSigning, RequestPayer, SignatureVersion};
 use crate::clock::{Clock, SystemClock};
 use crate::credentials::{Cache, Chain, Context, Credentials, Provider, Static};
 use crate::net::proxy::Proxy;
+use crate::observe::{Observer, Observers};
 use crate::transport::{self, TlsVerification};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -52,6 +53,7 @@ impl Default for Timeouts {
 pub struct Config {
     pub(super) endpoint: Endpoint,
     pub(super) credentials: Arc<dyn Provider>,
+    key_source: KeySource,
     pub(super) signature: SignatureVersion,
     pub(super) payload: PayloadSigning,
     pub(super) checksum: Checksum,
@@ -65,6 +67,16 @@ pub struct Config {
     pub(super) max_requests: NonZeroUsize,
     pub(super) idle_connections: usize,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) observers: Observers,
+}
+
+/// Where a configuration's credentials come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum KeySource {
+    /// `Config::credentials`.
+    Provider,
+    /// AWS's chain, which is made when the rest of the configuration is known.
+    Chain,
 }
 
 /// Idle connections kept for one server: more threads than this in flight at once reconnect now and then.
@@ -82,6 +94,7 @@ impl Config {
         Self {
             endpoint,
             credentials: Arc::new(Static::anonymous()),
+            key_source: KeySource::Provider,
             signature: SignatureVersion::V4,
             payload: PayloadSigning::Auto,
             checksum: Checksum::Auto,
@@ -95,12 +108,14 @@ impl Config {
             max_requests: MAX_REQUESTS,
             idle_connections: IDLE_CONNECTIONS,
             clock: Arc::new(SystemClock),
+            observers: Observers::default(),
         }
     }
     /// Signs with credentials from `provider`.
     #[must_use]
     pub fn credentials(mut self, provider: Arc<dyn Provider>) -> Self {
         self.credentials = provider;
+        self.key_source = KeySource::Provider;
         self
     }
     /// Signs with fixed credentials.
@@ -109,18 +124,27 @@ impl Config {
         self.credentials(Arc::new(Static::new(credentials)))
     }
     /// Signs with what AWS's chain of sources finds on this machine: environment, web identity, files, container, EC2.
-    /// Call it after endpoint, proxy and certificates are set: STS is reached with the same ones.
+    /// STS is reached with this configuration's proxy and certificates, and the observers receive the refreshes.
     #[must_use]
-    pub fn chain_credentials(self) -> Self {
+    pub const fn chain_credentials(mut self) -> Self {
+        self.key_source = KeySource::Chain;
+        self
+    }
+    /// Makes the chain, if it was chosen.
+    pub(super) fn with_chain(self) -> Self {
+        if self.key_source == KeySource::Provider {
+            return self;
+        }
         let context = self.credential_context();
         self.credentials(Arc::new(Cache::new(Chain::new(&context), &context)))
     }
-    /// What the sources of [`credentials`](crate::credentials) need, with this configuration's region, clock, proxy and
-    /// certificates: for a chain of your own, or one whose warnings you want to hear.
+    /// Returns what the sources of [`credentials`](crate::credentials) need, with this configuration's region, clock,
+    /// proxy, certificates and observers: for a chain of your own.
     pub fn credential_context(&self) -> Context {
         Context::default()
             .with_region(self.endpoint.region())
             .with_clock(Arc::clone(&self.clock))
+            .with_observers(self.observers.clone())
             .with_transport(self.transport_options())
     }
     /// Chooses the signature; version 4 unless set.
@@ -201,6 +225,13 @@ impl Config {
     #[must_use]
     pub const fn idle_connections(mut self, connections: usize) -> Self {
         self.idle_connections = connections;
+        self
+    }
+    /// Adds an observer, which receives every request, outcome and notice: see [`observe`](crate::observe). Several can be
+    /// added.
+    #[must_use]
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observers.push(observer);
         self
     }
     /// Takes time and jitter from `clock`.

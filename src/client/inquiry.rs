@@ -3,12 +3,16 @@
 //! whose response has a body finds out.
 use super::Client;
 use super::body::Payload;
+use super::observed::Ending;
 use super::reply::{Failed, Sent};
 use super::request::Call;
-use super::send::Target;
+use super::send::{SendError, Target};
 use super::signing::secrets_of;
+use super::transport_failure::transport_error;
 use crate::credentials::Lease;
-use crate::error::ErrorKind;
+use crate::error::{Error, ErrorKind};
+use crate::observe::{AttemptRole, Decision};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Returns the request to ask with. It needs the permission that the HEAD needs as well: `s3:GetObject` for an object,
@@ -24,21 +28,43 @@ fn question<'a>(call: &Call<'a>) -> Call<'a> {
 
 impl Client {
     /// Sends one request whose response to the same refusal has a body. Returns the refusal when it says more than
-    /// `failed`, the response to a HEAD, and `failed` itself otherwise.
+    /// `failed`, the response to a HEAD, and `failed` itself otherwise. The request has this `number` for observers.
     pub(super) fn inquire(
         &self,
         failed: Failed,
         target: Target<'_>,
-        lease: &Lease,
+        number: u32,
+        lease: &Arc<Lease>,
         deadline: Option<Instant>,
     ) -> Failed {
         let call = question(target.call);
-        let target = Target { call: &call, ..target };
-        let Ok((response, signing)) = self.send(target, lease, &mut Payload::Empty, deadline)
-        else {
-            return failed;
+        let inner = &*self.inner;
+        let now = || inner.config.clock.instant();
+        let mut watch = inner.watch(target.located, lease, &Payload::Empty, now);
+        let trace = watch.as_ref().map(|watch| Arc::clone(watch.trace()));
+        let target = Target { call: &call, trace: trace.as_ref(), ..target };
+        let sent = self.send(target, lease, &mut Payload::Empty, deadline);
+        if let (Some(watch), Ok((response, signing))) = (&mut watch, &sent) {
+            watch.record(response, signing);
+        }
+        let report = |error: Option<&Error>| {
+            if let Some(watch) = &watch {
+                let (role, decision) = (AttemptRole::Inquiry, Decision::Finish);
+                inner.report_attempt(watch, &call, &Ending { number, role, error, decision });
+            }
+        };
+        let (response, signing) = match sent {
+            Ok(sent) => sent,
+            Err(SendError::NotSent(_)) => return failed,
+            Err(SendError::Failed(failure)) => {
+                let secrets = secrets_of(lease, None, inner.config.proxy.as_ref());
+                report(Some(&transport_error(failure, None).without(&secrets)));
+                return failed;
+            }
         };
         if response.status < 300 {
+            drop(response);
+            report(None);
             return failed;
         }
         let sent =
@@ -49,6 +75,7 @@ impl Client {
             signing.signature(),
             self.inner.config.proxy.as_ref(),
         ));
+        report(Some(&found.error));
         // A range of an empty object, or a server that fails only now, explains nothing.
         let telling = !matches!(
             found.error.kind(),

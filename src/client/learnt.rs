@@ -13,11 +13,12 @@ impl LearntBuckets {
         sync::lock(&self.0).contains(bucket)
     }
 
-    /// Remembers a bucket, unless there are too many already: the peculiarity is learnt again then.
-    pub(super) fn insert(&self, bucket: &str) {
+    /// Remembers a bucket, unless there are too many already: the peculiarity is learnt again then. Returns whether it is
+    /// new.
+    pub(super) fn insert(&self, bucket: &str) -> bool {
         let mut buckets = sync::lock(&self.0);
-        if buckets.len() < REMEMBERED_BUCKETS && !buckets.contains(bucket) {
-            buckets.insert(bucket.to_owned());
-        }
+        buckets.len() < REMEMBERED_BUCKETS
+            && !buckets.contains(bucket)
+            && buckets.insert(bucket.to_owned())
     }
 }

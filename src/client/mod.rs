@@ -39,6 +39,7 @@ mod learnt;
 mod listing;
 mod meta;
 mod multipart;
+mod observed;
 mod object;
 mod outcome;
 mod outgoing;
@@ -47,6 +48,7 @@ mod presign;
 mod put_from;
 mod range;
 mod read;
+mod redaction;
 mod reply;
 mod request;
 mod retry;
@@ -90,6 +92,7 @@ pub use values::{
 use crate::cancel::Cancel;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
+use crate::observe::{Notice, Notices};
 use crate::sign::v4;
 use crate::sync;
 use crate::transport::Transport;
@@ -124,6 +127,9 @@ struct Inner {
     /// Buckets whose ETags are not MD5s, because of an encryption.
     has_opaque_etags: learnt::LearntBuckets,
     counters: Counters,
+    notices: Notices,
+    /// What observers must not see.
+    redaction: redaction::Redaction,
 }
 
 #[derive(Default)]
@@ -162,6 +168,7 @@ impl Client {
     /// # Errors
     /// [`ErrorKind::Configuration`] when certificates or user agent cannot be used.
     pub fn new(config: Config) -> Result<Self> {
+        let config = config.with_chain();
         let transport = Transport::new(config.transport_options())
             .map_err(|error| Error::new(ErrorKind::Configuration, error.0))?;
         if !config.user_agent.bytes().all(|b| b == b' ' || b.is_ascii_graphic()) {
@@ -180,6 +187,8 @@ impl Client {
             wants_digest: learnt::LearntBuckets::default(),
             has_opaque_etags: learnt::LearntBuckets::default(),
             counters: Counters::default(),
+            notices: Notices::default(),
+            redaction: redaction::Redaction::default(),
             config,
         };
         Ok(Self { inner: Arc::new(inner), cancel: None })
@@ -209,6 +218,22 @@ impl Client {
             throttled: counters.throttled.load(Ordering::Relaxed),
             allowed_requests: self.inner.admission.allowed(),
         }
+    }
+
+    /// Returns what this client and its clones learned or corrected, the oldest first: other regions than the configured
+    /// one, a clock, operations that the server lacks. An [observer](Config::observer) receives each as it is learned.
+    pub fn notices(&self) -> Vec<Notice> {
+        self.inner.notices.list()
+    }
+
+    /// Keeps and reports a notice.
+    pub(crate) fn notice(&self, notice: &Notice) {
+        self.inner.notice(notice);
+    }
+
+    /// Keeps and reports that the bucket's server lacks an operation, and what is used in its place.
+    pub(crate) fn notice_fallback(&self, bucket: &str, missing: &'static str, instead: &'static str) {
+        self.notice(&Notice::Fallback { bucket: bucket.to_owned(), missing, instead });
     }
 
     /// Closes idle connections, as before a long pause.

@@ -4,6 +4,7 @@ use super::body::Payload;
 use super::call::Retry;
 use super::checksum::{Algorithm, Expected};
 use super::meta::{ObjectMeta, condition, is_weak};
+use super::observed::DownloadWatch;
 use super::range::{ByteRange, ContentRange};
 use super::request::{TimeLimit, object_call};
 use super::retry;
@@ -49,6 +50,8 @@ pub struct ObjectReader {
     range: ByteRange,
     meta: ObjectMeta,
     response: Option<Response>,
+    /// Reports the end of the response.
+    watch: Option<DownloadWatch>,
     /// Bytes of the range handed out.
     done: u64,
     /// Bytes of the range altogether; `None` when the server named neither length nor range.
@@ -271,6 +274,7 @@ impl ObjectReader {
             key: key.to_owned(),
             range,
             meta: opened.meta,
+            watch: client.inner.watch_download(&opened.response),
             response: Some(opened.response),
             done: 0,
             length: opened.length,
@@ -371,7 +375,7 @@ impl ObjectReader {
                 // Reading the end, too, gives the connection back to the pool.
                 let mut beyond = [0];
                 let end = response.read(&mut beyond);
-                self.response = None;
+                self.end_response();
                 return match end {
                     Ok(n) if n > 0 && self.excess == Excess::Contradiction => Err(self.error(
                         ErrorKind::Protocol,
@@ -383,7 +387,7 @@ impl ObjectReader {
             }
             match response.read(&mut buffer[..room]) {
                 Ok(0) => {
-                    self.response = None;
+                    self.end_response();
                     match self.length {
                         None => {
                             self.length = Some(self.done);
@@ -413,11 +417,21 @@ impl ObjectReader {
                     return Ok(n);
                 }
                 Err(error) => {
-                    self.response = None;
+                    self.end_response();
                     let error = read_error(error);
                     self.recover_from(error)?;
                 }
             }
+        }
+    }
+
+    /// Drops the response, and reports how it ended.
+    fn end_response(&mut self) {
+        self.response = None;
+        if let Some(watch) = self.watch.take() {
+            let config = &self.client.inner.config;
+            let now = config.clock.instant();
+            watch.report(&config.observers, now, (&self.bucket, &self.key));
         }
     }
 
@@ -430,7 +444,7 @@ impl ObjectReader {
     fn verify_checksum(&mut self) -> Result<()> {
         let Some(expected) = self.expected.take() else { return Ok(()) };
         expected.check().map_err(|error| {
-            self.response = None;
+            self.end_response();
             self.place(error)
         })
     }
@@ -453,8 +467,9 @@ impl ObjectReader {
     fn resume(&mut self) -> Result<()> {
         let left = self.left();
         let (range, etag) = (self.range.rest(self.done), self.meta.etag.as_deref());
-        let rest = self.client.get_same_version(&self.bucket, &self.key, range, etag, left)?;
-        (self.response, self.excess) = (rest.response, rest.excess);
+        let mut rest = self.client.get_same_version(&self.bucket, &self.key, range, etag, left)?;
+        (self.response, self.watch) = (rest.response.take(), rest.watch.take());
+        self.excess = rest.excess;
         Ok(())
     }
 
@@ -469,6 +484,12 @@ impl ObjectReader {
 
     fn place(&self, error: Error) -> Error {
         place(error, &self.bucket, &self.key)
+    }
+}
+
+impl Drop for ObjectReader {
+    fn drop(&mut self) {
+        self.end_response();
     }
 }
 

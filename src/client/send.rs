@@ -8,7 +8,8 @@ use super::signing::{Signing, unsignable};
 use crate::credentials::Lease;
 use crate::error::Error;
 use crate::sign;
-use crate::transport::{Request, Response, TransportError};
+use crate::transport::{Request, Response, Trace, TransportError};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -19,6 +20,8 @@ pub(super) struct Target<'a> {
     pub(super) located: &'a Located,
     /// The region that the request is signed for.
     pub(super) region: &'a str,
+    /// Where the exchange is measured.
+    pub(super) trace: Option<&'a Arc<Trace>>,
 }
 
 /// Why there is no response.
@@ -33,12 +36,12 @@ impl Client {
     pub(super) fn send(
         &self,
         target: Target<'_>,
-        lease: &Lease,
+        lease: &Arc<Lease>,
         payload: &mut Payload<'_>,
         deadline: Option<Instant>,
     ) -> std::result::Result<(Response, Signing), SendError> {
         let inner = &*self.inner;
-        let Target { call, located, region } = target;
+        let Target { call, located, region, trace } = target;
         let coverage =
             Coverage::choose(payload, inner, call, located, lease).map_err(SendError::NotSent)?;
         let mut path = located.path_of(call.key);
@@ -56,6 +59,7 @@ impl Client {
         let signing = inner
             .sign(&request, located, region, lease, coverage.to_sign())
             .map_err(|error| SendError::NotSent(unsignable(&error)))?;
+        inner.report_signing(call, &signing, lease);
         if !query.is_empty() {
             path.push('?');
             path.push_str(&sign::query_string(&query));
@@ -70,6 +74,7 @@ impl Client {
             expect_continue: None,
             deadline,
             cancel: self.cancel.as_ref(),
+            trace,
         };
         inner.counters.requests.fetch_add(1, Ordering::Relaxed);
         let response = inner

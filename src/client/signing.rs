@@ -64,13 +64,17 @@ impl Signing {
         }
     }
 
-    /// Returns the signature, which authorizes the request.
-    pub(super) fn signature(&self) -> Option<&str> {
+    /// Returns the steps to the signature.
+    pub(super) const fn steps(&self) -> Option<&sign::Steps> {
         match self {
             Self::Anonymous => None,
-            Self::V2(signed) => Some(&signed.steps.signature),
-            Self::V4 { signed, .. } => Some(&signed.steps.signature),
+            Self::V2(signed) | Self::V4 { signed, .. } => Some(&signed.steps),
         }
+    }
+
+    /// Returns the signature, which authorizes the request.
+    pub(super) fn signature(&self) -> Option<&str> {
+        self.steps().map(|steps| &*steps.signature)
     }
 
     /// Returns the signer of a body's chunks, which version 4 alone has.

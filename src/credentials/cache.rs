@@ -10,10 +10,11 @@
 //! A failed refresh is not repeated before a pause: while it lasts the keys held are given out or, when there are none
 //! left, the failure is told again without asking.
 
-use super::{Context, Lease, Observer, Provider, Source, Unavailable, Warning};
+use super::{Context, Lease, Provider, Source, Unavailable};
 use crate::cancel::Cancel;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result, catch_panic};
+use crate::observe::{CredentialsEvent, Event, Observers, Warning};
 use crate::sync;
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -58,7 +59,7 @@ pub struct Cache(Arc<Inner>);
 struct Inner {
     source: Box<dyn Source>,
     clock: Arc<dyn Clock>,
-    observer: Observer,
+    observers: Observers,
     state: Mutex<State>,
     /// Signalled when a refresh ends.
     ended: Condvar,
@@ -93,7 +94,7 @@ impl Cache {
         Self(Arc::new(Inner {
             source: Box::new(source),
             clock: Arc::clone(context.clock()),
-            observer: context.observer().clone(),
+            observers: context.observers().clone(),
             state: Mutex::default(),
             ended: Condvar::new(),
         }))
@@ -206,8 +207,10 @@ impl Inner {
     /// Asks the source in this thread. A panic of the source is a failure like any other.
     fn run(&self) {
         let refresh = Refresh(self);
+        let began = (!self.observers.are_absent()).then(Instant::now);
         let outcome = catch_panic("the source", || Ok(self.source.fetch()));
         let outcome = outcome.unwrap_or_else(|panic| Err(Unavailable::failed(panic.message())));
+        let ended = began.map(|began| Ended::new(&outcome, began.elapsed()));
         let warning =
             catch_panic("the clock", || Ok(self.finish(outcome))).unwrap_or_else(|panic| {
                 let pause_ends = Instant::now() + FIRST_PAUSE;
@@ -216,12 +219,11 @@ impl Inner {
                 None
             });
         drop(refresh);
+        if let Some(ended) = ended {
+            self.observers.emit(&Event::Credentials(&ended.event(self.source.name())));
+        }
         if let Some(warning) = warning {
-            // The keys are good, whatever becomes of the warning.
-            drop(catch_panic("the observer", || {
-                self.observer.warn(&warning);
-                Ok(())
-            }));
+            self.observers.emit(&Event::Credentials(&CredentialsEvent::Warning(&warning)));
         }
     }
 
@@ -330,6 +332,27 @@ impl Held {
 
     fn is_due(&self, now: SystemTime) -> bool {
         self.refresh_at.is_some_and(|at| now >= at)
+    }
+}
+
+/// How a refresh ended, for the observers.
+struct Ended {
+    outcome: Result<Option<SystemTime>, String>,
+    took: Duration,
+}
+
+impl Ended {
+    fn new(outcome: &Result<Lease, Unavailable>, took: Duration) -> Self {
+        let outcome = outcome.as_ref().map(|lease| lease.expires).map_err(ToString::to_string);
+        Self { outcome, took }
+    }
+
+    fn event<'e>(&'e self, source: &'e str) -> CredentialsEvent<'e> {
+        let took = self.took;
+        match &self.outcome {
+            Ok(expires) => CredentialsEvent::Refreshed { source, expires: *expires, took },
+            Err(reason) => CredentialsEvent::Failed { source, reason, took },
+        }
     }
 }
 

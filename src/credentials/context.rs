@@ -1,16 +1,15 @@
 //! What the sources need from outside: variables, a clock, somebody to warn, and how to reach AWS.
 
 use super::Environment;
-use super::secret_file::shown_path;
 use super::shared_files::{Files, Profile};
 use crate::clock::{Clock, SystemClock};
+use crate::observe::{CredentialsEvent, Event, Observer, Observers, Warning};
 use crate::sync;
 use crate::transport::TransportOptions;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
 
 /// The surroundings of the sources. The default reads the process's variables and clock and warns nobody.
 #[derive(Clone)]
@@ -18,7 +17,7 @@ pub struct Context {
     environment: Environment,
     region: Option<String>,
     clock: Arc<dyn Clock>,
-    observer: Observer,
+    observers: Observers,
     /// For STS and IAM Identity Center; local endpoints are reached without its proxy.
     transport: TransportOptions,
     /// The files warned about already: as many as the configuration names, so it cannot grow without end.
@@ -31,7 +30,7 @@ impl Default for Context {
             environment: Environment::default(),
             region: None,
             clock: Arc::new(SystemClock),
-            observer: Observer::default(),
+            observers: Observers::default(),
             transport: TransportOptions::default(),
             open_files: Arc::default(),
         }
@@ -61,10 +60,17 @@ impl Context {
         self
     }
 
-    /// The same with somebody who hears the warnings.
+    /// Adds an observer, which receives refreshes and warnings as [`Event::Credentials`].
     #[must_use]
-    pub fn with_observer(mut self, observer: Observer) -> Self {
-        self.observer = observer;
+    pub fn with_observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observers.push(observer);
+        self
+    }
+
+    /// Reports to the observers of a client.
+    #[must_use]
+    pub(crate) fn with_observers(mut self, observers: Observers) -> Self {
+        self.observers = observers;
         self
     }
 
@@ -83,8 +89,8 @@ impl Context {
         &self.clock
     }
 
-    pub(super) fn observer(&self) -> &Observer {
-        &self.observer
+    pub(super) fn observers(&self) -> &Observers {
+        &self.observers
     }
 
     pub(super) fn transport(&self) -> &TransportOptions {
@@ -135,7 +141,8 @@ impl Context {
         let Ok(metadata) = std::fs::metadata(path) else { return };
         let mode = metadata.permissions().mode() & 0o777;
         if mode & GROUP_AND_OTHERS != 0 && sync::lock(&self.open_files).insert(path.to_owned()) {
-            self.observer.warn(&Warning::OpenPermissions { path: path.to_owned(), mode });
+            let warning = Warning::OpenPermissions { path: path.to_owned(), mode };
+            self.observers.emit(&Event::Credentials(&CredentialsEvent::Warning(&warning)));
         }
     }
 
@@ -147,76 +154,5 @@ impl Context {
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Context").field("environment", &self.environment).finish_non_exhaustive()
-    }
-}
-
-/// Something to look at although requests still succeed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Warning {
-    /// A refresh failed; the keys held are still used.
-    RefreshFailed {
-        /// Why.
-        reason: String,
-        /// When the keys held end.
-        expires: Option<SystemTime>,
-    },
-    /// The source gave keys that have ended already; they are used all the same, as a metadata service in trouble hands
-    /// out keys that AWS still accepts.
-    ExpiredOnArrival {
-        /// When they ended.
-        expires: SystemTime,
-    },
-    /// Others than its owner may read a file with a secret. Said once for each file.
-    OpenPermissions {
-        /// The file.
-        path: PathBuf,
-        /// Its mode bits: at least one of `0o077` is set.
-        mode: u32,
-    },
-}
-
-impl fmt::Display for Warning {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::RefreshFailed { reason, .. } => {
-                write!(f, "the credentials held are used on, a refresh failed: {reason}")
-            }
-            Self::ExpiredOnArrival { .. } => f.write_str(
-                "the source gave credentials that have ended already, they are used all the same",
-            ),
-            Self::OpenPermissions { path, mode } => {
-                write!(
-                    f,
-                    "{} holds a secret and has mode {mode:o}, set it to 600",
-                    shown_path(path)
-                )
-            }
-        }
-    }
-}
-
-/// Somebody who hears the warnings. The default hears none.
-#[derive(Clone, Default)]
-pub struct Observer(Option<Arc<Hear>>);
-
-type Hear = dyn Fn(&Warning) + Send + Sync;
-
-impl Observer {
-    /// Calls `hear` for each warning, from the thread that met it. No lock is held meanwhile.
-    pub fn new(hear: impl Fn(&Warning) + Send + Sync + 'static) -> Self {
-        Self(Some(Arc::new(hear)))
-    }
-
-    pub(super) fn warn(&self, warning: &Warning) {
-        if let Some(hear) = &self.0 {
-            hear(warning);
-        }
-    }
-}
-
-impl fmt::Debug for Observer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Observer")
     }
 }

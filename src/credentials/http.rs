@@ -195,6 +195,7 @@ impl Http {
             expect_continue: None,
             deadline,
             cancel: None,
+            trace: None,
         };
         let body =
             if call.body.is_empty() { RequestBody::Empty } else { RequestBody::Bytes(call.body) };

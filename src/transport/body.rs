@@ -4,6 +4,7 @@ use super::connection::{Connection, READ_AHEAD};
 use super::error::{Failure, Phase, TransportError};
 use super::head::{After, Framing, Head};
 use super::pool::Pool;
+use super::trace::Trace;
 use super::wait::{Limits, Pace, Timeouts};
 use crate::bounds;
 use crate::cancel::Cancel;
@@ -27,6 +28,7 @@ pub(crate) struct Response {
     timeouts: Timeouts,
     cancel: Option<Cancel>,
     pool: Arc<Pool>,
+    trace: Option<Arc<Trace>>,
     /// Gone once the body is over, or broken.
     connection: Option<Box<Connection>>,
 }
@@ -57,6 +59,7 @@ impl Response {
         timeouts: Timeouts,
         cancel: Option<Cancel>,
         pool: Arc<Pool>,
+        trace: Option<Arc<Trace>>,
     ) -> Self {
         let body = match head.framing {
             Framing::NoBody | Framing::Length(0) => Unread::Done,
@@ -74,6 +77,7 @@ impl Response {
             timeouts,
             cancel,
             pool,
+            trace,
             connection: Some(connection),
         };
         if response.body == Unread::Done {
@@ -90,6 +94,11 @@ impl Response {
     /// All headers: lower-case names, values as text (bytes that are not UTF-8 replaced).
     pub(crate) fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         self.head.headers()
+    }
+
+    /// Returns where the exchange is measured, if it is.
+    pub(crate) fn trace(&self) -> Option<&Arc<Trace>> {
+        self.trace.as_ref()
     }
 
     /// `Content-Length`, if the reply has one.
@@ -139,7 +148,11 @@ impl Response {
         if into.is_empty() {
             return Ok(0);
         }
-        self.step(into).map_err(|failure| self.broken(failure))
+        let count = self.step(into).map_err(|failure| self.broken(failure))?;
+        if let Some(trace) = &self.trace {
+            trace.received(into.get(..count).unwrap_or_default());
+        }
+        Ok(count)
     }
 
     fn step(&mut self, into: &mut [u8]) -> Result<usize, Failure> {
@@ -196,6 +209,7 @@ impl Response {
     /// The body is whole: the connection goes back to the pool when its next byte can only be the next reply's.
     fn finish(&mut self) {
         self.body = Unread::Done;
+        self.trace.as_ref().inspect(|trace| trace.ends());
         if let Some(mut connection) = self.connection.take()
             && self.head.after == After::Reuse
             && !connection.has_surplus()
@@ -225,6 +239,9 @@ impl Drop for Response {
             (self.connection.as_deref_mut(), self.body)
             && connection.buffered().len() as u64 == left
         {
+            if let Some(trace) = &self.trace {
+                trace.received(connection.buffered());
+            }
             connection.consume(connection.buffered().len());
             self.finish();
         }

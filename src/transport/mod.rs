@@ -17,6 +17,7 @@
 //! | `body` | the reply's body and its framing |
 //! | `connection` | a stream and its buffers |
 //! | `stream`, `tls` | sockets and sessions |
+//! | `trace` | what an exchange cost, measured for an observer |
 //! | `problem` | why a handshake failed |
 //! | `wait` | the one rule for waiting |
 //! | `trust` | whose certificates are believed |
@@ -35,6 +36,7 @@ mod problem;
 mod request;
 mod stream;
 mod tls;
+mod trace;
 mod trust;
 mod wait;
 
@@ -49,6 +51,7 @@ pub use options::TlsVerification;
 pub(crate) use options::TransportOptions;
 pub(crate) use problem::TlsProblem;
 pub(crate) use request::{Request, RequestBody};
+pub(crate) use trace::Trace;
 pub(crate) use trust::check_roots;
 
 use crate::net::origin::Origin;
@@ -57,6 +60,7 @@ use pool::Pool;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 use wait::Timeouts;
 
 /// Connections, kept alive and shared by threads. Cheap to clone.
@@ -96,6 +100,7 @@ impl Transport {
         mut body: RequestBody<'_>,
     ) -> Result<Response, TransportError> {
         let shared = &*self.0;
+        let began = request.trace.map(|trace| (trace, Instant::now()));
         let limits = shared.timeouts.limits(request.deadline, request.cancel);
         let length = match &body {
             RequestBody::Empty if matches!(request.method, "PUT" | "POST") => Some(0),
@@ -122,9 +127,15 @@ impl Transport {
             return Err(at_connect(failure));
         }
         let mut connection = match pooled {
-            Some(connection) => connection,
+            Some(connection) => {
+                request.trace.inspect(|trace| trace.reuses_connection());
+                connection
+            }
             None => {
-                let connection = shared.connector.connect(origin, &limits).map_err(at_connect)?;
+                let connection = shared
+                    .connector
+                    .connect(origin, &limits, request.trace.map(|trace| &**trace))
+                    .map_err(at_connect)?;
                 shared.opened.fetch_add(1, Ordering::Relaxed);
                 Box::new(connection)
             }
@@ -132,12 +143,16 @@ impl Transport {
         connection.outgoing_head = head;
         let head = exchange::run(&mut connection, &request, &mut body, &limits)
             .map_err(|error| TransportError { failure: tls::named(error.failure), ..error })?;
+        if let Some((trace, began)) = began {
+            trace.response_begins(began.elapsed());
+        }
         Ok(Response::new(
             head,
             connection,
             shared.timeouts,
             request.cancel.cloned(),
             shared.pool.clone(),
+            request.trace.cloned(),
         ))
     }
 

@@ -31,7 +31,7 @@ const ORDER: &[&[&str]] = &[
     &["client"],
     &["credentials"],
     &["cloudfront", "transport", "sign", "xml"],
-    &["net"],
+    &["net", "observe"],
     &["error", "duration", "clock", "sync"],
     &["text", "time", "cancel", "files", "bounds"],
 ];

@@ -64,6 +64,8 @@ pub(super) struct Place<'a> {
     held: bool,
     /// `Occupancy::falls` when the request was let through: a later fall was none of its doing.
     falls: u64,
+    /// Whether it was not free at once.
+    waited: bool,
 }
 
 impl Admission {
@@ -100,12 +102,13 @@ impl Admission {
         cancel: Option<&Cancel>,
     ) -> Result<Place<'_>> {
         let mut state = self.lock();
-        if state.taken < state.allowed {
-            state.take();
-        } else {
+        let waited = state.taken >= state.allowed;
+        if waited {
             state = self.wait(state, limit, clock, cancel)?;
+        } else {
+            state.take();
         }
-        Ok(Place { admission: self, held: true, falls: state.falls })
+        Ok(Place { admission: self, held: true, falls: state.falls, waited })
     }
 
     fn wait<'a>(
@@ -221,6 +224,11 @@ impl Place<'_> {
         if self.held && state.falls == self.falls {
             state.fall();
         }
+    }
+
+    /// Returns whether the request had to wait for the place.
+    pub(super) const fn has_waited(&self) -> bool {
+        self.waited
     }
 
     /// Whether it is the only one left: kept while its request waits.

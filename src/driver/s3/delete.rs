@@ -99,6 +99,7 @@ pub(super) fn delete_copied(store: &Store, key: &str, etag: Option<&str>) -> Res
         result => return result,
     }
     store.conditional_deletes.are_not_supported();
+    client.notice_fallback(bucket, "DeleteObject with If-Match", "HeadObject with DeleteObject");
     client.delete_object(bucket, key)
 }
 

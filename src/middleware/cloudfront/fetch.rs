@@ -66,6 +66,7 @@ mod http {
                 expect_continue: None,
                 deadline,
                 cancel: Some(&self.cancel),
+                trace: None,
             };
             let response =
                 self.transport.send(&origin, &request, RequestBody::Empty).map_err(failed)?;

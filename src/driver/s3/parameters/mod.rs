@@ -162,7 +162,7 @@ pub struct ParameterValues {
     pub upload_purge_age: Duration,
     /// The text that is appended to the `User-Agent` header: visible ASCII and spaces.
     pub user_agent: Option<String>,
-    /// The parts that the embedding program should log; empty: nothing.
+    /// What the driver logs, with the feature `log`; empty: nothing.
     pub log_levels: Vec<LogLevel>,
 }
 

@@ -112,7 +112,7 @@ options! {
     "useragent" Text ""
         "appended to the `User-Agent` header"
     "loglevel" Words "off"
-        "what the embedding program should log: one of its words or several, separated by commas, or `false`; this library itself logs nothing"
+        "what is logged, with the feature `log`: one of its words or several, separated by commas, or `false`"
 }
 
 pub(super) use option_rows;

@@ -1,29 +1,48 @@
 //! The values of `loglevel` and `uniformparts`.
 use crate::client::values::words;
+#[cfg(feature = "log")]
+use crate::observe::LogTopic;
 
 words! {
-    /// A part of the S3 requests that the embedding program should log. This library writes no log:
-    /// the value is checked, and handed to the program that embeds the driver.
+    /// A part of the S3 requests that the driver logs. Needs the feature `log`; without it, a driver keeps a
+    /// [`Notice`](crate::observe::Notice) that the option has no effect.
+    ///
+    /// The words are those of the AWS SDK for Go. Everything is written to the `log` crate at the level `debug`, see
+    /// `observe::Log`. Every level but `off` includes `debug`.
     #[derive(PartialOrd, Ord)]
     LogLevel {
         /// Nothing.
         Off = "off",
-        /// Requests and responses.
+        /// A line for each request and its response.
         Debug = "debug",
-        /// Signing as well.
+        /// The canonical request and the string to sign as well, with tokens redacted.
         DebugWithSigning = "debugwithsigning",
-        /// Bodies as well.
+        /// The beginnings of bodies as well, with the request's secrets redacted.
         DebugWithHttpBody = "debugwithhttpbody",
-        /// Retries as well.
+        /// Retries, redirects and waits as well.
         DebugWithRequestRetries = "debugwithrequestretries",
-        /// Failed requests as well.
+        /// Failed operations as well.
         DebugWithRequestErrors = "debugwithrequesterrors",
-        /// Event streams as well.
+        /// The same as `debug`: no operation of this driver has an event stream.
         DebugWithEventStreamBody = "debugwitheventstreambody",
     }
 }
 
 impl LogLevel {
+    /// Returns what is logged at this level.
+    #[cfg(feature = "log")]
+    pub(crate) const fn topics(self) -> &'static [LogTopic] {
+        use LogTopic::{Bodies, Errors, Requests, Retries, Signing};
+        match self {
+            Self::Off => &[],
+            Self::Debug | Self::DebugWithEventStreamBody => &[Requests],
+            Self::DebugWithSigning => &[Requests, Signing],
+            Self::DebugWithHttpBody => &[Requests, Bodies],
+            Self::DebugWithRequestRetries => &[Requests, Retries],
+            Self::DebugWithRequestErrors => &[Requests, Errors],
+        }
+    }
+
     /// Reads a word of GitLab's registry; `Some(None)` for the one that concerns nothing but the Go SDK.
     pub(super) fn find_in_gitlab(word: &str) -> Option<Option<Self>> {
         Some(match word.to_ascii_lowercase().strip_prefix("log")? {
