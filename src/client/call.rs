@@ -157,20 +157,19 @@ impl Client {
             let place =
                 self.admit(kept, &payload, attempts.call).map_err(|error| attempts.fail(error))?;
             let lease = self.lease().map_err(|error| attempts.fail(error))?;
-            let (error, outcome) =
-                match self.attempt(attempts, &lease, &mut payload, &mut accept) {
-                    Ok(result) => {
-                        inner.budget.record(if attempts.state.attempts > 1 {
-                            Success::Retried
-                        } else {
-                            Success::AtOnce
-                        });
-                        place.record_response();
-                        attempts.report(inner, attempts.number, None, Decision::Finish);
-                        return Ok(result);
-                    }
-                    Err(failed) => failed,
-                };
+            let (error, outcome) = match self.attempt(attempts, &lease, &mut payload, &mut accept) {
+                Ok(result) => {
+                    inner.budget.record(if attempts.state.attempts > 1 {
+                        Success::Retried
+                    } else {
+                        Success::AtOnce
+                    });
+                    place.record_response();
+                    attempts.report(inner, attempts.number, None, Decision::Finish);
+                    return Ok(result);
+                }
+                Err(failed) => failed,
+            };
             let step = step::next(&error, outcome, &attempts.state);
             let number = attempts.number;
             let (error, then) = self.learn(step, attempts, &lease, error);
@@ -257,8 +256,7 @@ impl Client {
         let limit = inner.config.timeouts.operation;
         let deadline = call.time_limit.deadline(now, limit);
         attempts.number += 1;
-        attempts.watch =
-            inner.watch(&attempts.located, lease, payload, || now);
+        attempts.watch = inner.watch(&attempts.located, lease, payload, || now);
         let sent = self.send(attempts.target(), lease, payload, deadline);
         if matches!(payload, Payload::Stream { progress, .. } if progress.begun) {
             attempts.state.body = BodyState::Consumed;

@@ -39,8 +39,8 @@ mod learnt;
 mod listing;
 mod meta;
 mod multipart;
-mod observed;
 mod object;
+mod observed;
 mod outcome;
 mod outgoing;
 mod pages;
@@ -232,7 +232,12 @@ impl Client {
     }
 
     /// Keeps and reports that the bucket's server lacks an operation, and what is used in its place.
-    pub(crate) fn notice_fallback(&self, bucket: &str, missing: &'static str, instead: &'static str) {
+    pub(crate) fn notice_fallback(
+        &self,
+        bucket: &str,
+        missing: &'static str,
+        instead: &'static str,
+    ) {
         self.notice(&Notice::Fallback { bucket: bucket.to_owned(), missing, instead });
     }
 

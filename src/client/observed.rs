@@ -137,9 +137,9 @@ impl Inner {
             request_id: request_id.or_else(|| error.and_then(Error::request_id)),
             host_id: host_id.or_else(|| error.and_then(Error::host_id)),
             error,
-            connection: measured.reused.map(|reused| {
-                if reused { ConnectionUse::Reused } else { ConnectionUse::New }
-            }),
+            connection: measured
+                .reused
+                .map(|reused| if reused { ConnectionUse::Reused } else { ConnectionUse::New }),
             bytes_sent: measured.sent,
             bytes_received: measured.received,
             timings: Timings {

@@ -123,7 +123,9 @@ impl Notices {
         }
         let same_fact = |known: &&mut Notice| match (&**known, notice) {
             (Notice::Clock { .. }, Notice::Clock { .. }) => true,
-            (Notice::Region { bucket, .. }, Notice::Region { bucket: other, .. }) => bucket == other,
+            (Notice::Region { bucket, .. }, Notice::Region { bucket: other, .. }) => {
+                bucket == other
+            }
             _ => false,
         };
         if let Some(known) = notices.iter_mut().find(same_fact) {

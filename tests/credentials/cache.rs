@@ -1,10 +1,10 @@
 //! One refresh at a time, before anyone notices: with a clock and a source that do what the test says.
 
-use super::{keys, listener};
+use super::{deaf, keys, listener};
+use s3driver::client::{Config, Endpoint, Scheme, Variant};
 use s3driver::clock::Clock;
-use s3driver::credentials::{
-    Cache, Context, Credentials, Lease, Observer, Provider, Source, Unavailable, Warning,
-};
+use s3driver::credentials::{Cache, Context, Credentials, Lease, Provider, Source, Unavailable};
+use s3driver::observe::{CredentialsEvent, Event, Observer, Warning};
 use s3driver::{Cancel, ErrorKind};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -152,7 +152,7 @@ impl Meeting {
     }
 }
 
-fn cache(source: &Numbered, observer: Observer) -> Cache {
+fn cache(source: &Numbered, observer: Arc<dyn Observer>) -> Cache {
     let clock: Arc<Stopped> = Arc::clone(&source.clock);
     Cache::new(source.clone(), &Context::default().with_clock(clock).with_observer(observer))
 }
@@ -224,7 +224,7 @@ fn rotate_every_and_lifetime_64_threads_across_ten_rotations() {
 fn threads_without_valid_keys_wait_for_one_refresh() {
     let clock = Stopped::new();
     let source = Numbered::new(&clock, Some(HOUR));
-    let cache = cache(&source, Observer::default());
+    let cache = cache(&source, deaf());
     for round in 1..=3 {
         let arrived = AtomicU32::new(0);
         source.change(|state| state.passes = round - 1);
@@ -255,7 +255,7 @@ fn keys_are_renewed_some_minutes_or_a_quarter_of_their_life_before_the_end() {
     ] {
         let clock = Stopped::new();
         let source = Numbered::new(&clock, Some(lifetime));
-        let cache = cache(&source, Observer::default());
+        let cache = cache(&source, deaf());
         assert_eq!(id(&cache), "K1");
         clock.advance(before);
         assert_eq!((id(&cache).as_str(), source.begun()), ("K1", 1), "{lifetime:?}");
@@ -269,7 +269,7 @@ fn keys_are_renewed_some_minutes_or_a_quarter_of_their_life_before_the_end() {
 fn keys_without_an_end_are_fetched_once() {
     let clock = Stopped::new();
     let source = Numbered::new(&clock, None);
-    let cache = cache(&source, Observer::default());
+    let cache = cache(&source, deaf());
     for _ in 0..3 {
         assert_eq!(id(&cache), "K1");
         clock.advance(1000 * HOUR);
@@ -297,7 +297,7 @@ fn very_short_lifetimes_and_expired_keys_cause_no_tight_loop() {
     // With two seconds to live they are renewed each second and a half at most.
     let clock = Stopped::new();
     let source = Numbered::new(&clock, Some(Duration::from_secs(2)));
-    let cache = cache(&source, Observer::default());
+    let cache = cache(&source, deaf());
     for _ in 0..100 {
         id(&cache);
         clock.advance(Duration::from_millis(100));
@@ -353,11 +353,42 @@ fn a_failed_refresh_with_valid_keys_is_a_warning_and_is_not_repeated_at_once() {
     assert_eq!(cache.last_failure(), None);
 }
 
+/// The observers of a client's configuration receive what the cache of its credentials does.
+#[test]
+fn refreshes_and_failures_are_events_of_the_configurations_observers() {
+    let endpoint = Endpoint::aws("eu-central-1", Scheme::Https, Variant::default()).unwrap();
+    let received = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&received);
+    let observer = move |event: &Event<'_>| {
+        let Event::Credentials(event) = event else { panic!("{event:?}") };
+        sink.lock().unwrap().push(match event {
+            CredentialsEvent::Refreshed { source, expires, .. } => {
+                format!("{source} refreshed, expires: {}", expires.is_some())
+            }
+            CredentialsEvent::Failed { source, reason, .. } => format!("{source} failed: {reason}"),
+            CredentialsEvent::Warning(warning) => warning.to_string(),
+            _ => panic!("{event:?}"),
+        });
+    };
+    let clock = Stopped::new();
+    let config = Config::new(endpoint).clock(clock.clone()).observer(Arc::new(observer));
+    let source = Numbered::new(&clock, Some(HOUR));
+    let cache = Cache::new(source.clone(), &config.credential_context());
+    assert_eq!((id(&cache), id(&cache)), ("K1".to_owned(), "K1".to_owned()));
+    source.change(|state| state.failing = true);
+    clock.advance(2 * HOUR);
+    cache.credentials().unwrap_err();
+    assert_eq!(
+        *received.lock().unwrap(),
+        ["numbered refreshed, expires: true", "numbered failed: told to fail"]
+    );
+}
+
 #[test]
 fn without_valid_keys_a_failure_is_an_error_and_is_told_without_asking_again() {
     let clock = Stopped::new();
     let source = Numbered::new(&clock, Some(HOUR));
-    let cache = cache(&source, Observer::default());
+    let cache = cache(&source, deaf());
     source.change(|state| state.failing = true);
     for _ in 0..100 {
         let error = cache.credentials().unwrap_err();
@@ -374,7 +405,7 @@ fn without_valid_keys_a_failure_is_an_error_and_is_told_without_asking_again() {
 fn expired_token_forces_one_refresh() {
     let clock = Stopped::new();
     let source = Numbered::new(&clock, Some(HOUR));
-    let cache = cache(&source, Observer::default());
+    let cache = cache(&source, deaf());
     let used = cache.credentials().unwrap();
     assert!(!cache.refresh(&used).unwrap(), "they came this moment");
     clock.advance(MINUTE);
@@ -451,7 +482,7 @@ fn a_source_that_panics_does_not_block_the_others() {
 fn cancel_ends_a_wait_for_keys_within_a_second_and_the_refresh_goes_on() {
     let clock = Stopped::new();
     let source = Numbered::new(&clock, Some(HOUR));
-    let cache = cache(&source, Observer::default());
+    let cache = cache(&source, deaf());
     source.change(|state| state.passes = 0);
     let cancelled = |wait: &(dyn Fn(&Cancel) -> s3driver::Result<()> + Sync)| {
         let cancel = Cancel::new();

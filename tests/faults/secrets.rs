@@ -13,9 +13,9 @@ use s3driver::client::{
 };
 use s3driver::sign::Credentials;
 
-const ID: &str = "ASIAQ3EGVZ7PLANTED42";
-const SECRET: &str = "p1antedS3cret/K7MDENG+bPxRfiCYEXAMPLEKEY";
-const TOKEN: &str =
+pub(crate) const ID: &str = "ASIAQ3EGVZ7PLANTED42";
+pub(crate) const SECRET: &str = "p1antedS3cret/K7MDENG+bPxRfiCYEXAMPLEKEY";
+pub(crate) const TOKEN: &str =
     "IQoJb3JpZ2luX2VjEPLANTED/tok3n+with/s1gns/A/wEaCXVzLWVhc3QtMSJHMEUCIQDx0PlantedEnd==";
 
 /// Asserts that no text holds a run of twelve characters of a secret, letters and digits only, in any case.
@@ -34,7 +34,7 @@ fn assert_hidden(error: Error, secrets: &[&str], what: &str) {
     }
 }
 
-fn call_all(client: &Client) -> Vec<(&'static str, Error)> {
+pub(crate) fn call_all(client: &Client) -> Vec<(&'static str, Error)> {
     let settings = ObjectSettings::default();
     let upload = UploadRef { bucket: BUCKET, key: "k", upload_id: "u" };
     let part = UploadedPart { part_number: 1, etag: "e".to_owned(), size: 1 };
@@ -61,7 +61,7 @@ fn call_all(client: &Client) -> Vec<(&'static str, Error)> {
 }
 
 type Spell = fn(&str) -> String;
-type Place = fn(&str) -> Answer;
+pub(crate) type Place = fn(&str) -> Answer;
 
 /// How the words of a server repeat a text.
 const SPELLINGS: &[(&str, Spell)] = &[
@@ -85,7 +85,7 @@ const SPELLINGS: &[(&str, Spell)] = &[
 ];
 
 /// Where the words stand.
-const PLACES: &[(&str, Place)] = &[
+pub(crate) const PLACES: &[(&str, Place)] = &[
     ("message", |said| document("AccessDenied", said)),
     ("code", |said| document(said, "refused")),
     ("ids", |said| {
@@ -123,7 +123,7 @@ fn document(code: &str, message: &str) -> Answer {
     ))
 }
 
-fn config(config: Config) -> Config {
+pub(crate) fn config(config: Config) -> Config {
     config.static_credentials(Credentials::new(ID, SECRET).with_session_token(TOKEN))
 }
 

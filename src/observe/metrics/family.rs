@@ -5,9 +5,8 @@ use std::time::Duration;
 
 /// The upper bounds of a histogram's buckets, in milliseconds: from a request on the same machine to the longest one that a
 /// default client waits for.
-const BOUNDS: [u64; 15] = [
-    1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 120_000,
-];
+const BOUNDS: [u64; 15] =
+    [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 120_000];
 
 /// A family of series: what is counted or measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,7 +78,9 @@ impl Family {
             Self::Retries => {
                 ("s3driver_retries_total", "Requests that were followed by a further one.")
             }
-            Self::RetryWaitSeconds => ("s3driver_retry_wait_seconds", "Time waited before a retry."),
+            Self::RetryWaitSeconds => {
+                ("s3driver_retry_wait_seconds", "Time waited before a retry.")
+            }
             Self::Operations => ("s3driver_operations_total", "Operations by their result."),
             Self::OperationSeconds => {
                 ("s3driver_operation_seconds", "Time of an operation, retries and waits included.")

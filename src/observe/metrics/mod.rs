@@ -66,7 +66,8 @@ impl Observer for Metrics {
 
 fn count_attempt(series: &mut Series, attempt: &Attempt<'_>) {
     let operation = || Labels::new("operation", attempt.operation);
-    let labels = operation().with("method", attempt.method).with("status", class_of(attempt.status));
+    let labels =
+        operation().with("method", attempt.method).with("status", class_of(attempt.status));
     series.count(Family::Requests, labels.into_text(), 1);
     if let Some(error) = attempt.error {
         let labels = operation().with("kind", &name_of(error.kind()));
