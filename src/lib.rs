@@ -44,7 +44,7 @@
 //! - `cloudfront` (on): the CloudFront signer with RSA keys; with `client`, its middleware can fetch AWS's address ranges.
 //! - `ecdsa` (off): ECDSA P-256 keys for CloudFront.
 //! - `sigv4a` (off): SigV4A, signatures for a set of regions.
-//! - `log` (off): `observe::Log`, which writes to the `log` crate; what the option `loglevel` needs.
+//! - `log` (off): `observe::Log`, which writes to the `log` crate, and the option `loglevel`.
 //! - `serde` (off): `Deserialize` for the driver's parameters and for a registry's whole configuration.
 //!
 //! `default-features = false` leaves [`sign`] and [`xml`]: what an auditor reads and a fuzzer builds.

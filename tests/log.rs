@@ -1,5 +1,5 @@
-//! What the option `loglevel` writes to the `log` crate, over a real socket. The logger is the process's own, so this is a
-//! program of its own, and its tests run in turn.
+//! Checks the lines that the option `loglevel` writes to the `log` crate, over a real socket. The
+//! logger is the process's own, so this is a program of its own, and its tests run in turn.
 #![allow(clippy::unwrap_used, reason = "a test may fail that way")]
 
 #[path = "support/planted.rs"]
@@ -99,8 +99,8 @@ const BODY: &str = "response body \"";
 #[test]
 fn each_level_writes_what_it_is_for() {
     for (level, expected) in [
-        // Requests, retries, failures, signing steps, bodies: a PutObject of two requests and two GetObjects, of which one
-        // has a body that is read afterwards.
+        // Requests, retries, failures, signing steps, bodies: a PutObject of two requests and two
+        // GetObjects, of which one has a body that is read afterwards.
         ("off", [0, 0, 0, 0, 0]),
         ("debug", [4, 0, 0, 0, 0]),
         ("debugwitheventstreambody", [4, 0, 0, 0, 0]),

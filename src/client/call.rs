@@ -98,10 +98,10 @@ impl<'a> Attempts<'a> {
     }
 
     /// Reports the latest request to the observers.
-    fn report(&self, inner: &Inner, number: u32, error: Option<&Error>, decision: Decision) {
+    fn report(&self, inner: &Inner, error: Option<&Error>, decision: Decision) {
         if let Some(watch) = &self.watch {
             let role = AttemptRole::Operation;
-            inner.report_attempt(watch, self.call, &Ending { number, role, error, decision });
+            inner.report_attempt(watch, self.call, &Ending { role, error, decision });
         }
     }
 
@@ -165,18 +165,17 @@ impl Client {
                         Success::AtOnce
                     });
                     place.record_response();
-                    attempts.report(inner, attempts.number, None, Decision::Finish);
+                    attempts.report(inner, None, Decision::Finish);
                     return Ok(result);
                 }
                 Err(failed) => failed,
             };
             let step = step::next(&error, outcome, &attempts.state);
-            let number = attempts.number;
             let (error, then) = self.learn(step, attempts, &lease, error);
             let error = attempts.with_addressing_hint(error, inner);
             kept = inner.release(place, &error, then);
             let wait = inner.wait_before_next(attempts, &error, then);
-            attempts.report(inner, number, Some(&error), decision(then, wait));
+            attempts.report(inner, Some(&error), decision(then, wait));
             let Some(wait) = wait else {
                 if may_retry(&error) {
                     inner.budget.record_failure(attempts.retried());
@@ -256,7 +255,7 @@ impl Client {
         let limit = inner.config.timeouts.operation;
         let deadline = call.time_limit.deadline(now, limit);
         attempts.number += 1;
-        attempts.watch = inner.watch(&attempts.located, lease, payload, || now);
+        attempts.watch = inner.watch(attempts.number, &attempts.located, lease, payload, || now);
         let sent = self.send(attempts.target(), lease, payload, deadline);
         if matches!(payload, Payload::Stream { progress, .. } if progress.begun) {
             attempts.state.body = BodyState::Consumed;
@@ -426,7 +425,7 @@ pub(super) enum Retry {
     BudgetSpent,
 }
 
-/// What observers hear of the step after a failed request.
+/// Describes the step after a failed request for the observers.
 const fn decision(then: Then, wait: Option<Duration>) -> Decision {
     match (then, wait) {
         (Then::SendNow, Some(_)) => Decision::Resend,

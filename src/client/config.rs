@@ -123,8 +123,9 @@ impl Config {
     pub fn static_credentials(self, credentials: Credentials) -> Self {
         self.credentials(Arc::new(Static::new(credentials)))
     }
-    /// Signs with what AWS's chain of sources finds on this machine: environment, web identity, files, container, EC2.
-    /// STS is reached with this configuration's proxy and certificates, and the observers receive the refreshes.
+    /// Signs with what AWS's chain of sources finds on this machine: environment, web identity,
+    /// files, container, EC2. STS is reached with this configuration's proxy and certificates, and
+    /// the observers receive the refreshes.
     #[must_use]
     pub const fn chain_credentials(mut self) -> Self {
         self.key_source = KeySource::Chain;
@@ -138,8 +139,8 @@ impl Config {
         let context = self.credential_context();
         self.credentials(Arc::new(Cache::new(Chain::new(&context), &context)))
     }
-    /// Returns what the sources of [`credentials`](crate::credentials) need, with this configuration's region, clock,
-    /// proxy, certificates and observers: for a chain of your own.
+    /// Returns what the sources of [`credentials`](crate::credentials) need, with this
+    /// configuration's region, clock, proxy, certificates and observers: for a chain of your own.
     pub fn credential_context(&self) -> Context {
         Context::default()
             .with_region(self.endpoint.region())
@@ -227,8 +228,8 @@ impl Config {
         self.idle_connections = connections;
         self
     }
-    /// Adds an observer, which receives every request, outcome and notice: see [`observe`](crate::observe). Several can be
-    /// added.
+    /// Adds an observer, which receives every request, outcome and notice: see
+    /// [`observe`](crate::observe). Several can be added.
     #[must_use]
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
         self.observers.push(observer);

@@ -27,8 +27,9 @@ fn question<'a>(call: &Call<'a>) -> Call<'a> {
 }
 
 impl Client {
-    /// Sends one request whose response to the same refusal has a body. Returns the refusal when it says more than
-    /// `failed`, the response to a HEAD, and `failed` itself otherwise. The request has this `number` for observers.
+    /// Sends one request whose response to the same refusal has a body. Returns the refusal when it
+    /// says more than `failed`, the response to a HEAD, and `failed` itself otherwise. The request
+    /// has this `number` for observers.
     pub(super) fn inquire(
         &self,
         failed: Failed,
@@ -40,7 +41,7 @@ impl Client {
         let call = question(target.call);
         let inner = &*self.inner;
         let now = || inner.config.clock.instant();
-        let mut watch = inner.watch(target.located, lease, &Payload::Empty, now);
+        let mut watch = inner.watch(number, target.located, lease, &Payload::Empty, now);
         let trace = watch.as_ref().map(|watch| Arc::clone(watch.trace()));
         let target = Target { call: &call, trace: trace.as_ref(), ..target };
         let sent = self.send(target, lease, &mut Payload::Empty, deadline);
@@ -50,7 +51,7 @@ impl Client {
         let report = |error: Option<&Error>| {
             if let Some(watch) = &watch {
                 let (role, decision) = (AttemptRole::Inquiry, Decision::Finish);
-                inner.report_attempt(watch, &call, &Ending { number, role, error, decision });
+                inner.report_attempt(watch, &call, &Ending { role, error, decision });
             }
         };
         let (response, signing) = match sent {

@@ -13,8 +13,8 @@ impl LearntBuckets {
         sync::lock(&self.0).contains(bucket)
     }
 
-    /// Remembers a bucket, unless there are too many already: the peculiarity is learnt again then. Returns whether it is
-    /// new.
+    /// Remembers a bucket, unless there are too many already: the peculiarity is learnt again then.
+    /// Returns whether it is new.
     pub(super) fn insert(&self, bucket: &str) -> bool {
         let mut buckets = sync::lock(&self.0);
         buckets.len() < REMEMBERED_BUCKETS

@@ -128,7 +128,7 @@ struct Inner {
     has_opaque_etags: learnt::LearntBuckets,
     counters: Counters,
     notices: Notices,
-    /// What observers must not see.
+    /// The secrets that observers must not see.
     redaction: redaction::Redaction,
 }
 
@@ -220,8 +220,9 @@ impl Client {
         }
     }
 
-    /// Returns what this client and its clones learned or corrected, the oldest first: other regions than the configured
-    /// one, a clock, operations that the server lacks. An [observer](Config::observer) receives each as it is learned.
+    /// Returns what this client and its clones learned or corrected, the oldest first: other
+    /// regions than the configured one, a clock, operations that the server lacks. An
+    /// [observer](Config::observer) receives each as it is learned.
     pub fn notices(&self) -> Vec<Notice> {
         self.inner.notices.list()
     }
@@ -231,7 +232,8 @@ impl Client {
         self.inner.notice(notice);
     }
 
-    /// Keeps and reports that the bucket's server lacks an operation, and what is used in its place.
+    /// Keeps and reports that the bucket's server lacks an operation, and what is used in its
+    /// place.
     pub(crate) fn notice_fallback(
         &self,
         bucket: &str,

@@ -1,4 +1,4 @@
-//! What observers receive about the requests of a client. Nothing here runs without an observer.
+//! The events of a client's requests. Without an observer, none of this allocates or reads a clock.
 use super::Inner;
 use super::body::Payload;
 use super::endpoint::Located;
@@ -19,12 +19,14 @@ use std::time::Instant;
 /// How much of a body is shown, in characters: an error document or a registry's manifest, mostly.
 const BODY_SHOWN: usize = 2048;
 
-/// How much more of a body is read for that, in bytes, so that a secret at the cut is recognised. The longest are session
-/// tokens, and twelve characters of one are enough.
+/// How much more of a body is read for that, in bytes, so that a secret at the cut is recognised.
+/// The longest are session tokens, and twelve characters of one are enough.
 const BODY_MARGIN: usize = 64;
 
 /// One request that is observed.
 pub(super) struct Watch {
+    /// The number of the request among those of its operation.
+    number: u32,
     trace: Arc<Trace>,
     began: Instant,
     host: String,
@@ -43,7 +45,6 @@ struct ResponseHead {
 
 /// How an observed request ended.
 pub(super) struct Ending<'a> {
-    pub(super) number: u32,
     pub(super) role: AttemptRole,
     pub(super) error: Option<&'a Error>,
     pub(super) decision: Decision,
@@ -74,7 +75,7 @@ impl Watch {
     }
 }
 
-/// Returns the beginning of a body for people: without secrets, on one line.
+/// Returns the beginning of a body without secrets, on one line.
 fn shown_body(bytes: &[u8], redact: impl FnOnce(&str) -> String) -> String {
     shown_to(&redact(&String::from_utf8_lossy(bytes)), BODY_SHOWN).to_string()
 }
@@ -84,9 +85,10 @@ impl Inner {
         !self.config.observers.are_absent()
     }
 
-    /// Begins to observe a request, if there is an observer.
+    /// Begins to observe request `number` of an operation, if there is an observer.
     pub(super) fn watch(
         &self,
+        number: u32,
         located: &Located,
         lease: &Arc<Lease>,
         payload: &Payload<'_>,
@@ -104,6 +106,7 @@ impl Inner {
         };
         let secrets = self.secrets(lease);
         Some(Watch {
+            number,
             trace: Arc::new(Trace::new(if bodies { kept } else { 0 })),
             began: now(),
             host: secrets.hide(&located.host_header()).into_owned(),
@@ -129,7 +132,7 @@ impl Inner {
             operation: call.operation,
             bucket: call.bucket,
             key: call.key,
-            attempt: ending.number,
+            attempt: watch.number,
             role: ending.role,
             method: call.method,
             host: &watch.host,
@@ -205,7 +208,7 @@ impl Inner {
         }
     }
 
-    /// Reports how a request was signed, to those who want to know.
+    /// Reports how a request was signed to the observers that ask for it.
     pub(super) fn report_signing(&self, call: &Call<'_>, signing: &Signing, lease: &Arc<Lease>) {
         if !self.config.observers.want(Detail::Signing) {
             return;

@@ -4,7 +4,8 @@ use crate::sync;
 use crate::text::Secrets;
 use std::sync::{Arc, Mutex};
 
-/// The secrets of the latest credentials. Preparing them costs more than a small request, so they are kept.
+/// The secrets of the latest credentials. Preparing them costs more than a small request, so they
+/// are kept.
 #[derive(Default)]
 pub(super) struct Redaction(Mutex<Option<(Arc<Lease>, Arc<Secrets>)>>);
 

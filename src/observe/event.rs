@@ -20,7 +20,7 @@ pub enum Event<'a> {
     Admission(&'a AdmissionWait<'a>),
     /// A temporary redirect is followed.
     Redirect(&'a RedirectFollowed<'a>),
-    /// Credentials were refreshed, or something is wrong with them.
+    /// Credentials were refreshed, or there is a problem with them.
     Credentials(&'a CredentialsEvent<'a>),
     /// The client learned or corrected a fact. Each is reported once.
     Notice(&'a Notice),
@@ -41,8 +41,8 @@ impl Event<'_> {
     }
 }
 
-/// One request, and how it ended. Requests that could not be sent, because they cannot be signed or because their data
-/// cannot be read, are not attempts.
+/// One request, and how it ended. Requests that could not be sent, because they cannot be signed or
+/// because their data cannot be read, are not attempts.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Attempt<'a> {
@@ -54,7 +54,7 @@ pub struct Attempt<'a> {
     pub key: &'a str,
     /// The number of this request among those of the operation, from 1.
     pub attempt: u32,
-    /// What the request is for.
+    /// The purpose of the request.
     pub role: AttemptRole,
     /// The request's method.
     pub method: &'static str,
@@ -72,11 +72,12 @@ pub struct Attempt<'a> {
     pub connection: Option<ConnectionUse>,
     /// Bytes of the request's body that were sent, chunk framing included.
     pub bytes_sent: u64,
-    /// Bytes of the response's body that were read so far. Those of an object follow in a [`Download`].
+    /// Bytes of the response's body that were read so far. Those of an object follow in a
+    /// [`Download`].
     pub bytes_received: u64,
-    /// Where the time went.
+    /// The time that it took, by phases.
     pub timings: Timings,
-    /// What follows.
+    /// The step that follows.
     pub decision: Decision,
 }
 
@@ -87,7 +88,7 @@ impl Attempt<'_> {
     }
 }
 
-/// What a request is for.
+/// The purpose of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AttemptRole {
@@ -97,7 +98,7 @@ pub enum AttemptRole {
     Inquiry,
 }
 
-/// How a request came by its connection.
+/// Whether a request opened its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ConnectionUse {
@@ -107,7 +108,7 @@ pub enum ConnectionUse {
     Reused,
 }
 
-/// Where the time of one request went.
+/// The time that one request took, by phases.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timings {
@@ -115,13 +116,14 @@ pub struct Timings {
     pub connect: Option<Duration>,
     /// The TLS handshake; `None` without one.
     pub tls: Option<Duration>,
-    /// From the beginning, connecting included, until the head of the response had come; `None` when it did not.
+    /// From the beginning, connecting included, until the head of the response had arrived; `None`
+    /// without a response.
     pub first_byte: Option<Duration>,
     /// All of it, signing and the reading of a response document included.
     pub total: Duration,
 }
 
-/// What follows a request.
+/// The step that follows a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Decision {
@@ -132,8 +134,8 @@ pub enum Decision {
         /// The wait.
         wait: Duration,
     },
-    /// The request is sent again at once, because its connection was dead or its response taught something: new
-    /// credentials, the server's time, the bucket's region, a redirect.
+    /// The request is sent again at once, because its connection was dead or its response taught
+    /// something: new credentials, the server's time, the bucket's region, a redirect.
     Resend,
     /// The operation fails.
     GiveUp,
@@ -171,8 +173,8 @@ pub struct Download<'a> {
     pub bytes_reported: u64,
     /// The time since the response began, the pauses of the caller included.
     pub total: Duration,
-    /// Whether the response was read to its end. A reader that was dropped earlier, or whose connection broke, was not;
-    /// after a break the rest is a further GetObject.
+    /// Whether the response was read to its end. A reader that was dropped earlier, or whose
+    /// connection broke, was not; after a break the rest is a further GetObject.
     pub is_complete: bool,
 }
 
@@ -228,11 +230,11 @@ pub enum CredentialsEvent<'a> {
         /// How long the source took.
         took: Duration,
     },
-    /// Something to look at although requests still succeed.
+    /// A problem that does not fail requests yet.
     Warning(&'a Warning),
 }
 
-/// Something about credentials to look at although requests still succeed.
+/// A problem with credentials that does not fail requests yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Warning {
@@ -243,8 +245,8 @@ pub enum Warning {
         /// When the credentials held expire.
         expires: Option<SystemTime>,
     },
-    /// The source returned credentials that have expired already. They are used all the same, because a metadata service
-    /// in trouble returns credentials that AWS still accepts.
+    /// The source returned credentials that have expired already. They are used all the same,
+    /// because a metadata service in trouble returns credentials that AWS still accepts.
     ExpiredOnArrival {
         /// When they expired.
         expires: SystemTime,
@@ -276,7 +278,8 @@ impl fmt::Display for Warning {
     }
 }
 
-/// The steps that led to a request's signature, with tokens and keys redacted. The signature itself is never shown.
+/// The steps that led to a request's signature, with tokens and keys redacted. The signature itself
+/// is never shown.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct SigningSteps<'a> {
@@ -292,8 +295,8 @@ pub struct SigningSteps<'a> {
     pub string_to_sign: &'a str,
 }
 
-/// The beginnings of an exchange's bodies, as text: control characters escaped, bytes that are not UTF-8 replaced, the
-/// request's secrets redacted.
+/// The beginnings of an exchange's bodies, as text: control characters escaped, bytes that are not
+/// UTF-8 replaced, the request's secrets redacted.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Bodies<'a> {
@@ -305,7 +308,8 @@ pub struct Bodies<'a> {
     pub key: &'a str,
     /// The request's body, if it is in memory. A body that comes from a reader is not shown.
     pub request: Option<&'a str>,
-    /// The response's body, as far as it was read. For GetObject it is empty at first and follows when the body was read.
+    /// The response's body, as far as it was read. For GetObject it is empty at first and follows
+    /// when the body was read.
     pub response: &'a str,
 }
 

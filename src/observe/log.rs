@@ -15,8 +15,9 @@ const LONGEST: usize = 1024;
 
 /// An observer that writes to the [`log`] crate, with the target `s3driver`.
 ///
-/// Notices and warnings about credentials are written as warnings, refreshed credentials at the level `info`. The
-/// [topics](LogTopic) are written at the level `debug`, each line with the operation, the bucket and the key.
+/// Notices and warnings about credentials are written as warnings, refreshed credentials at the
+/// level `info`. The [topics](LogTopic) are written at the level `debug`, each line with the
+/// operation, the bucket and the key.
 ///
 /// ```
 /// use s3driver::client::{Client, Config, Endpoint, Scheme, Variant};
@@ -34,19 +35,22 @@ pub struct Log {
     topics: Vec<LogTopic>,
 }
 
-/// What a [`Log`] writes in addition to notices and warnings.
+/// A kind of lines that a [`Log`] writes in addition to notices and warnings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LogTopic {
     /// Every request with its response, and the end of every download.
     Requests,
-    /// Every request that is sent again, with the reason and the wait; waits for admission; redirects.
+    /// Every request that is sent again, with the reason and the wait; waits for admission;
+    /// redirects.
     Retries,
     /// Every operation that failed.
     Errors,
-    /// The canonical request and the string to sign of every request, with tokens and keys redacted.
+    /// The canonical request and the string to sign of every request, with tokens and keys
+    /// redacted.
     Signing,
-    /// The beginning of every body, with the request's secrets redacted. These are the stored data themselves.
+    /// The beginning of every body, with the request's secrets redacted. These are the stored data
+    /// themselves.
     Bodies,
 }
 
@@ -70,8 +74,12 @@ impl Log {
             Decision::Finish | Decision::GiveUp => return,
         };
         if let (true, Some(error)) = (self.has(LogTopic::Retries), attempt.error) {
-            let place = place(attempt.operation, attempt.bucket, attempt.key);
-            log::debug!(target: TARGET, "{place} {follows} after request {}: {error}", attempt.attempt);
+            log::debug!(
+                target: TARGET,
+                "{} {follows} after request {}: {error}",
+                place(attempt.operation, attempt.bucket, attempt.key),
+                attempt.attempt,
+            );
         }
     }
 
@@ -91,11 +99,11 @@ impl Log {
         if self.has(LogTopic::Requests) {
             log::debug!(
                 target: TARGET,
-                "{}: {} bytes of the body came in {:?}, {}",
+                "{}: {} bytes of the body were read in {:?}, {}",
                 place("GetObject", download.bucket, download.key),
                 download.bytes_received,
                 download.total,
-                if download.is_complete { "which is all of it" } else { "and not all of it was read" },
+                if download.is_complete { "to its end" } else { "not to its end" },
             );
         }
     }

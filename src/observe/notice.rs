@@ -3,12 +3,14 @@ use crate::sync;
 use std::fmt;
 use std::sync::Mutex;
 
-/// A fact that a client learned about a server or corrected, or a setting without effect. It costs requests or hides a
-/// mistake in the configuration, so it is worth a look, although requests succeed.
+/// A fact that a client learned about a server or corrected, or a setting without effect. It costs
+/// requests or hides a mistake in the configuration, so it is worth a look, although requests
+/// succeed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Notice {
-    /// The bucket is in another region than the configured one. Its requests are signed for that region from now on.
+    /// The bucket is in another region than the configured one. Its requests are signed for that
+    /// region from now on.
     Region {
         /// The bucket.
         bucket: String,
@@ -17,13 +19,15 @@ pub enum Notice {
         /// The region that the server named.
         region: String,
     },
-    /// The server's clock differs so much from this machine's that a request was refused. Requests are signed with the
-    /// server's time from now on.
+    /// The server's clock differs so much from this machine's that a request was refused. Requests
+    /// are signed with the server's time from now on.
     Clock {
-        /// How many seconds the server's clock is ahead; negative when it is behind.
+        /// By how many seconds the server's time is later than this machine's; negative when it is
+        /// earlier.
         ahead: i64,
     },
-    /// The server lacks an operation or a feature, and something else is used in its place, usually with more requests.
+    /// The server lacks an operation or a feature, and something else is used in its place, usually
+    /// with more requests.
     Fallback {
         /// The bucket.
         bucket: String,
@@ -32,12 +36,14 @@ pub enum Notice {
         /// The operations that are used in its place.
         instead: &'static str,
     },
-    /// The server stores objects only with a `Content-MD5` header, as for buckets with a default retention.
+    /// The server stores objects only with a `Content-MD5` header, as for buckets with a default
+    /// retention.
     DigestRequired {
         /// The bucket.
         bucket: String,
     },
-    /// The ETags of the bucket's objects are not the MD5 of their bytes, because of an encryption, and verify nothing.
+    /// The ETags of the bucket's objects are not the MD5 of their bytes, because of an encryption,
+    /// and verify nothing.
     OpaqueEtags {
         /// The bucket.
         bucket: String,
@@ -46,7 +52,7 @@ pub enum Notice {
     OptionWithoutEffect {
         /// The option.
         option: &'static str,
-        /// What it needs.
+        /// The feature or setting that it needs.
         needs: &'static str,
     },
 }
@@ -74,11 +80,11 @@ impl fmt::Display for Notice {
                  {configured}; set the region to spare a refused request"
             ),
             Self::Clock { ahead } => {
-                let direction = if *ahead < 0 { "behind" } else { "ahead of" };
+                let direction = if *ahead < 0 { "earlier" } else { "later" };
                 write!(
                     f,
-                    "the server's clock is {} s {direction} this machine's, and requests are signed \
-                     with the server's time; set this machine's clock",
+                    "the server's clock shows a time {} s {direction} than this machine's, and \
+                     requests are signed with the server's time; set this machine's clock",
                     ahead.unsigned_abs()
                 )
             }
@@ -106,7 +112,8 @@ impl fmt::Display for Notice {
 #[derive(Debug, Default)]
 pub(crate) struct Notices(Mutex<Vec<Notice>>);
 
-/// Notices that are kept. A program uses a handful of buckets, and each has a few; later ones are still events.
+/// Notices that are kept. A program uses a handful of buckets, and each has a few; later ones are
+/// still events.
 const MOST_NOTICES: usize = 256;
 
 impl Notices {
@@ -115,7 +122,8 @@ impl Notices {
         sync::lock(&self.0).clone()
     }
 
-    /// Keeps a notice; returns whether it is new. A clock that was corrected again replaces the earlier correction.
+    /// Keeps a notice; returns whether it is new. A clock that was corrected again replaces the
+    /// earlier correction.
     pub(crate) fn add(&self, notice: &Notice) -> bool {
         let mut notices = sync::lock(&self.0);
         if notices.contains(notice) {
@@ -169,8 +177,8 @@ mod tests {
     fn each_notice_is_a_sentence_that_names_its_facts() {
         assert_eq!(
             Notice::Clock { ahead: -7200 }.to_string(),
-            "the server's clock is 7200 s behind this machine's, and requests are signed with the \
-             server's time; set this machine's clock"
+            "the server's clock shows a time 7200 s earlier than this machine's, and requests are \
+             signed with the server's time; set this machine's clock"
         );
         let text = region("images", "eu-west-1").to_string();
         for fact in ["images", "eu-west-1", "us-east-1"] {

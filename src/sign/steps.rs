@@ -55,8 +55,8 @@ impl Steps {
         self.canonical_request.rsplit('\n').nth(1).unwrap_or("")
     }
 
-    /// Returns the canonical request and the string to sign with the values redacted that grant access: session tokens
-    /// and encryption keys.
+    /// Returns the canonical request and the string to sign with the values redacted that grant
+    /// access: session tokens and encryption keys.
     pub fn redacted(&self) -> (String, String) {
         (Text(&self.canonical_request).redacted(), Text(&self.string_to_sign).redacted())
     }

@@ -17,7 +17,7 @@
 //! | `body` | the reply's body and its framing |
 //! | `connection` | a stream and its buffers |
 //! | `stream`, `tls` | sockets and sessions |
-//! | `trace` | what an exchange cost, measured for an observer |
+//! | `trace` | the measurements of an exchange, for an observer |
 //! | `problem` | why a handshake failed |
 //! | `wait` | the one rule for waiting |
 //! | `trust` | whose certificates are believed |

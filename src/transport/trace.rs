@@ -1,10 +1,11 @@
-//! What one exchange costs, measured for an observer.
+//! The measurements of one exchange, made for an observer.
 
 use crate::sync;
 use std::sync::Mutex;
 use std::time::Duration;
 
-/// The measurements of one exchange. They may be read while the response's body is still being read.
+/// The measurements of one exchange. They may be read while the response's body is still being
+/// read.
 #[derive(Debug)]
 pub(crate) struct Trace {
     /// How many of the response body's first bytes are kept.
@@ -12,7 +13,7 @@ pub(crate) struct Trace {
     measured: Mutex<Measured>,
 }
 
-/// What was measured so far.
+/// The measurements so far.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Measured {
     /// Whether the connection served an earlier exchange; `None` while there is no connection.

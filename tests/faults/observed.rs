@@ -1,4 +1,4 @@
-//! What observers receive, compared with what the server saw.
+//! Compares the events that observers receive with the requests that the server saw.
 
 use crate::planting::assert_hidden;
 use crate::secrets;
@@ -354,7 +354,8 @@ fn the_request_that_asks_why_a_head_failed_is_reported_as_an_inquiry() {
     rig.finish();
 }
 
-/// A client for AWS's own endpoints, all of whose requests end at the scripted server, as its proxy.
+/// A client for AWS's own endpoints, all of whose requests end at the scripted server, as its
+/// proxy.
 fn aws(rig: &Rig, adjust: impl FnOnce(Config) -> Config) -> Client {
     let endpoint = Endpoint::aws("us-east-1", Scheme::Http, Variant::default()).unwrap();
     let config = Config::new(endpoint)
@@ -516,7 +517,8 @@ fn waits_for_admission_are_reported() {
     let (rig, recorder) = observed(|config| config.max_requests(one).clock(Arc::new(clock)));
     let (begin, begun) = mpsc::channel();
     let (begin, asks) = (Mutex::new(begin), Mutex::new(asks));
-    // The first request ends once the second waits: the third instant that it asks for is the one at which its wait begins.
+    // The first request ends once the second waits: the third instant that it asks for is the one
+    // at which its wait begins.
     rig.faulty.once(
         "PutObject",
         Fault::changed(move |answer| {
@@ -563,7 +565,8 @@ fn planted_secrets_are_in_no_event_and_no_metric() {
                 let signed = texts.iter().filter(|text| text.starts_with("Signing(")).count();
                 assert!(signed > 10, "{signed}");
                 for text in &texts {
-                    // The canonical request and the URL name the key, the scope and nothing else of the credentials.
+                    // The canonical request and the URL name the key, the scope and nothing else of
+                    // the credentials.
                     assert_hidden(text, secret, &format!("{version:?}, {place}"));
                 }
             }

@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// The upper bounds of a histogram's buckets, in milliseconds: from a request on the same machine to the longest one that a
-/// default client waits for.
+/// The upper bounds of a histogram's buckets, in milliseconds: from a request on the same machine
+/// to the longest one that a default client waits for.
 const BOUNDS: [u64; 15] =
     [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 120_000];
 
@@ -128,7 +128,8 @@ struct Histogram {
     /// How many values each bucket has, without those of the buckets before it.
     buckets: [u64; BOUNDS.len()],
     count: u64,
-    sum: Duration,
+    /// The values, added up.
+    total: Duration,
 }
 
 /// The series of all families, by labels.
@@ -153,7 +154,7 @@ impl Series {
             *bucket = bucket.saturating_add(1);
         }
         histogram.count = histogram.count.saturating_add(1);
-        histogram.sum = histogram.sum.saturating_add(time);
+        histogram.total = histogram.total.saturating_add(time);
     }
 
     /// Renders every family with its description, those without a series as well.
@@ -190,7 +191,7 @@ impl Histogram {
             push(out, &bucket, &format!("{labels}{separator}le=\"{bound}\""), &below);
         }
         push(out, &bucket, &format!("{labels}{separator}le=\"+Inf\""), &self.count);
-        push(out, &format!("{name}_sum"), labels, &self.sum.as_secs_f64());
+        push(out, &format!("{name}_sum"), labels, &self.total.as_secs_f64());
         push(out, &format!("{name}_count"), labels, &self.count);
     }
 }

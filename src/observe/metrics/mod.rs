@@ -17,8 +17,9 @@ use std::time::Duration;
 /// An observer that counts. [`Metrics::render`] returns the figures in
 /// [Prometheus' text format](https://prometheus.io/docs/instrumenting/exposition_formats/).
 ///
-/// The labels are the operation, the method, the class of the status, the kind of an error and the like: names from fixed
-/// lists, so the number of series is bounded. No bucket, key or host is a label. `docs/observability.md` lists the metrics.
+/// The labels are the operation, the method, the class of the status, the kind of an error and the
+/// like: names from fixed lists, so the number of series is bounded. No bucket, key or host is a
+/// label. `docs/observability.md` lists the metrics.
 #[derive(Default)]
 pub struct Metrics {
     series: Mutex<Series>,

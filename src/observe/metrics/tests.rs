@@ -33,7 +33,8 @@ fn attempt(error: Option<&Error>, status: u16) -> Attempt<'_> {
     }
 }
 
-/// Splits a sample into its name, its labels and its value, and checks each by the rules of the format.
+/// Splits a sample into its name, its labels and its value, and checks each by the rules of the
+/// format.
 fn parse_sample(line: &str) -> (&str, BTreeMap<&str, &str>, f64) {
     let (sample, value) = line.rsplit_once(' ').expect("a value");
     let (name, labels) = match sample.split_once('{') {
@@ -54,7 +55,8 @@ fn parse_sample(line: &str) -> (&str, BTreeMap<&str, &str>, f64) {
     (name, labels, value.parse().expect("a number"))
 }
 
-/// Checks a text by the rules of Prometheus' text format, and returns its samples, each with its labels sorted.
+/// Checks a text by the rules of Prometheus' text format, and returns its samples, each with its
+/// labels sorted.
 fn parse(text: &str) -> BTreeMap<String, f64> {
     assert!(text.ends_with('\n'));
     let (mut family, mut kind) = ("", "");
