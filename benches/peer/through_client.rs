@@ -6,9 +6,10 @@ use s3driver::client::{
     ByteRange, Client, Condition, Config, DELETE_OBJECTS_KEYS, Endpoint, GetObject, ListObjects,
     ObjectSettings, Scheme, UploadRef,
 };
+use s3driver::observe::Metrics;
 use s3driver::transfer::Transfer;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// The size of one read from a connection.
 pub(crate) const BLOCK: usize = 256 << 10;
@@ -26,6 +27,9 @@ impl ThroughClient {
             .checksum(setting.checksum);
         if let Some(file) = &setting.ca_file {
             config = config.extra_roots_pem(std::fs::read(file)?);
+        }
+        if setting.observed {
+            config = config.observer(Arc::new(Metrics::new()));
         }
         Ok(Self { client: Client::new(config)? })
     }

@@ -1,5 +1,5 @@
 //! The events that observers receive.
-use super::{Detail, Notice};
+use super::Notice;
 use crate::error::{Error, ErrorKind};
 use crate::text::{Form, shown_value};
 use std::fmt;
@@ -39,6 +39,16 @@ impl Event<'_> {
             _ => None,
         }
     }
+}
+
+/// A kind of events that only those observers receive that ask for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Detail {
+    /// [`Event::Signing`].
+    Signing,
+    /// [`Event::Bodies`].
+    Bodies,
 }
 
 /// One request, and how it ended. Requests that could not be sent, because they cannot be signed or

@@ -56,7 +56,7 @@ mod notice;
 mod observers;
 
 pub use event::{
-    AdmissionWait, Attempt, AttemptRole, Bodies, ConnectionUse, CredentialsEvent, Decision,
+    AdmissionWait, Attempt, AttemptRole, Bodies, ConnectionUse, CredentialsEvent, Decision, Detail,
     Download, Event, OperationOutcome, RedirectFollowed, SigningSteps, Timings, Warning,
 };
 #[cfg(feature = "log")]
@@ -83,14 +83,4 @@ impl<F: Fn(&Event<'_>) + Send + Sync> Observer for F {
     fn event(&self, event: &Event<'_>) {
         self(event);
     }
-}
-
-/// A kind of events that only those observers receive that ask for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Detail {
-    /// [`Event::Signing`].
-    Signing,
-    /// [`Event::Bodies`].
-    Bodies,
 }

@@ -220,13 +220,16 @@ fn every_operation_is_reported_as_the_server_saw_it() {
         let received = later + sent.iter().map(|sent| sent.bytes.1).sum::<u64>();
         // The embedded server also counts the body that its response to HEAD leaves out.
         assert_eq!(received, rig.faulty.backend.bytes_out() - 5000, "{version:?}");
-        assert_eq!(*recorder.downloads.lock().unwrap(), [(5000, true), (100, true)]);
+        // The beginning of an upload in chunks is compared with what the server has stored.
+        let compared = (version == SignatureVersion::V4).then_some((64, true));
+        let downloads: Vec<_> = compared.into_iter().chain([(5000, true), (100, true)]).collect();
+        assert_eq!(*recorder.downloads.lock().unwrap(), downloads);
         let ended: Vec<_> = recorder.ended();
         assert_eq!(ended.len(), sent.len());
         assert_eq!(ended.iter().filter(|(_, _, kind)| kind.is_some()).count(), 1);
         assert_eq!(recorder.notices.lock().unwrap().len(), 0);
 
-        assert_counts(&metrics, &sent, received);
+        assert_counts(&metrics, &sent, received, downloads.len() as f64);
         rig.finish();
     }
 }
@@ -240,7 +243,7 @@ fn samples(text: &str) -> BTreeMap<&str, f64> {
         .collect()
 }
 
-fn assert_counts(metrics: &Metrics, sent: &[Sent], received: u64) {
+fn assert_counts(metrics: &Metrics, sent: &[Sent], received: u64, downloads: f64) {
     let text = metrics.render();
     let samples = samples(&text);
     let sum = |name: &str| -> f64 {
@@ -259,8 +262,8 @@ fn assert_counts(metrics: &Metrics, sent: &[Sent], received: u64) {
         ("s3driver_requests_total{operation=\"HeadObject\",method=\"HEAD\",status=\"2xx\"}", 1.0),
         ("s3driver_requests_total{operation=\"GetObject\",method=\"GET\",status=\"4xx\"}", 1.0),
         ("s3driver_request_errors_total{operation=\"GetObject\",kind=\"no_such_key\"}", 1.0),
-        ("s3driver_operations_total{operation=\"GetObject\",result=\"ok\"}", 2.0),
-        ("s3driver_downloads_total{end=\"complete\"}", 2.0),
+        ("s3driver_operations_total{operation=\"GetObject\",result=\"ok\"}", downloads),
+        ("s3driver_downloads_total{end=\"complete\"}", downloads),
     ] {
         assert_eq!(samples.get(sample), Some(&value), "{sample}\n{text}");
     }
