@@ -10,7 +10,7 @@ use crate::observe::{
     AdmissionWait, Attempt, AttemptRole, Bodies, ConnectionUse, Decision, Detail, Download, Event,
     Notice, Observers, OperationOutcome, RedirectFollowed, SigningSteps, Timings,
 };
-use crate::text::{Secrets, shown_to};
+use crate::text::{Secrets, shown, shown_to};
 use crate::transport::{Response, Trace};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -237,7 +237,7 @@ impl Inner {
         self.notice(&Notice::Region {
             bucket: bucket.to_owned(),
             configured: self.config.endpoint.region().to_owned(),
-            region: secrets_of(lease, None, None).hide(region).into_owned(),
+            region: shown(&secrets_of(lease, None, None).hide(region)).to_string(),
         });
     }
 

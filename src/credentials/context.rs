@@ -3,7 +3,7 @@
 use super::Environment;
 use super::shared_files::{Files, Profile};
 use crate::clock::{Clock, SystemClock};
-use crate::observe::{CredentialsEvent, Event, Observer, Observers, Warning};
+use crate::observe::{Observer, Observers};
 use crate::sync;
 use crate::transport::TransportOptions;
 use std::collections::BTreeSet;
@@ -137,7 +137,9 @@ impl Context {
     /// Warns once when others than the owner may read `path`, which holds a secret.
     #[cfg(unix)]
     pub(super) fn check_permissions(&self, path: &Path) {
+        use crate::observe::{CredentialsEvent, Event, Warning};
         use std::os::unix::fs::PermissionsExt;
+
         const GROUP_AND_OTHERS: u32 = 0o077;
         let Ok(metadata) = std::fs::metadata(path) else { return };
         let mode = metadata.permissions().mode() & 0o777;
