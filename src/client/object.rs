@@ -20,14 +20,14 @@ use std::time::Instant;
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html>).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Condition {
-    /// Nothing: the object is replaced.
+    /// No condition: the object is replaced.
     #[default]
     Always,
-    /// No object has the key (`If-None-Match: *`).
+    /// No object has this key (`If-None-Match: *`).
     IfAbsent,
-    /// The object there has this ETag (`If-Match`), given without quotes; a weak one (`W/"..."`),
-    /// which never holds, is refused. On Ceph RGW 16, which compares it with the quotes that AWS
-    /// demands, this never holds.
+    /// The existing object has this ETag (`If-Match`), given without quotes. A weak one (`W/"..."`)
+    /// never holds and is rejected. On Ceph RGW 16 the condition never holds, because it compares
+    /// the ETag including the quotes that AWS requires.
     IfMatch(String),
 }
 
@@ -47,22 +47,22 @@ impl Condition {
     }
 }
 
-/// The object a copy is made from.
+/// The source of a copy.
 #[derive(Clone, Copy, Debug)]
 pub struct CopySource<'a> {
     /// Its bucket.
     pub bucket: &'a str,
     /// Its key.
     pub key: &'a str,
-    /// Only if it still has this ETag, given without quotes. A weak one (`W/"..."`) never holds,
-    /// and is not sent.
+    /// Copies only if the source still has this ETag, given without quotes. A weak one (`W/"..."`)
+    /// never holds, and is not sent.
     pub if_match: Option<&'a str>,
 }
 
 impl CopySource<'_> {
-    /// `x-amz-copy-source` and its condition. The value is percent-encoded as AWS demands, and has
-    /// no slash before the bucket, as Amazon's SDKs write it: Cloudflare R2 finds the name of an
-    /// empty bucket before one.
+    /// Adds `x-amz-copy-source` and its condition. The value is percent-encoded as AWS requires.
+    /// Like Amazon's SDKs, it has no slash before the bucket, because Cloudflare R2 would read an
+    /// empty bucket name.
     pub(super) fn apply_to<'a>(self, call: Call<'a>) -> Result<Call<'a>> {
         super::endpoint::check_bucket(self.bucket)?;
         if self.key.is_empty() {
@@ -76,7 +76,7 @@ impl CopySource<'_> {
 }
 
 impl Client {
-    /// [PutObject]: stores `content`, at most 5 GiB, replacing what is there.
+    /// [PutObject]: stores `content`, at most 5 GiB, and replaces an existing object.
     ///
     /// [PutObject]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
     pub fn put_object(
@@ -89,11 +89,12 @@ impl Client {
         self.put_object_if(bucket, key, content, settings, &Condition::Always)
     }
 
-    /// Stores `content` under a condition; [`ErrorKind::PreconditionFailed`] when it does not hold. Servers without
-    /// conditional writes (Garage, rclone) ignore it.
+    /// Stores `content` if a condition holds, and fails with [`ErrorKind::PreconditionFailed`]
+    /// otherwise. Servers without conditional writes (Garage, rclone) ignore the condition.
     ///
-    /// When the connection broke after the server may have stored the object, the next attempt would meet its own first
-    /// write: the object is then looked at, and found equal it is a success.
+    /// If the connection breaks after the server may have stored the object, the next attempt would
+    /// conflict with the first one. The client then looks at the object, and an equal one is a
+    /// success.
     pub fn put_object_if(
         &self,
         bucket: &str,
@@ -117,7 +118,7 @@ impl Client {
         }
     }
 
-    /// Finds out whether the object was written by an attempt whose response was lost.
+    /// Determines whether the object was written by an attempt whose response was lost.
     fn settle_put(
         &self,
         call: &Call<'_>,
@@ -133,7 +134,7 @@ impl Client {
         let unknown = |error| Err(outcome_unknown(error, "the object was stored"));
         match self.look(call.bucket, call.key, &wanted, begun) {
             Found::Wanted(meta) => Ok(PutResult { etag: meta.etag, version_id: meta.version_id }),
-            // The last response describes the object that is there now.
+            // The last response describes the current object.
             Found::Other if error.kind() == ErrorKind::PreconditionFailed => Err(error),
             Found::Unknown(look) => unknown(error.with_source(look)),
             // An ETag that is not an MD5 proves nothing either way.
@@ -141,7 +142,7 @@ impl Client {
         }
     }
 
-    /// PutObject from a reader that can be opened again for each attempt.
+    /// Stores an object (PutObject) from a reader that can be opened again for each attempt.
     pub(crate) fn put_object_replayed<'a>(
         &self,
         bucket: &str,
@@ -156,9 +157,9 @@ impl Client {
 
     /// [CopyObject]: copies up to 5 GB on the server, storing the copy with `settings` and the source's metadata.
     ///
-    /// Where the responses do not show whether the object was copied (a lost response, a success
-    /// that says nothing), the copy is looked at: of the source's size, and with its ETag where
-    /// that is an MD5, it is a success.
+    /// If the responses do not show whether the object was copied (a lost response, a success
+    /// without content), the client looks at the copy: if it has the source's size, and the
+    /// source's ETag where that is an MD5, the copy has succeeded.
     ///
     /// [CopyObject]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
     pub fn copy_object(
@@ -171,8 +172,8 @@ impl Client {
         self.copy_known_object(source, None, (bucket, key), settings)
     }
 
-    /// Copies an object of which the server has said `meta`; what it is matters only where the
-    /// responses do not tell.
+    /// Copies an object that the server has described as `meta`, which is only used if the
+    /// responses do not show the outcome.
     pub(crate) fn copy_known_object(
         &self,
         source: CopySource<'_>,
@@ -224,11 +225,12 @@ impl Client {
         }
     }
 
-    /// [HeadObject]: size, type and metadata.
+    /// [HeadObject]: returns size, type and metadata.
     ///
     /// # Errors
-    /// [`ErrorKind::NoSuchKey`] when there is no such object. A HEAD has no error document: a missing bucket looks the same.
-    /// The reason of a bare refusal (400, 401, 403, or a redirect) is asked for once, with a GET of one byte.
+    /// [`ErrorKind::NoSuchKey`] if the object does not exist. A HEAD has no error document, so a
+    /// missing bucket looks the same. The reason of a bare refusal (400, 401, 403, or a redirect)
+    /// is requested once, with a GET of one byte.
     ///
     /// [HeadObject]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
     pub fn head_object(&self, bucket: &str, key: &str) -> Result<ObjectMeta> {
@@ -236,7 +238,8 @@ impl Client {
             .map(|((), meta)| meta)
     }
 
-    /// Requests the object's checksum as well. S3 demands the right to decrypt for that, as it does for reading.
+    /// Also requests the object's checksum. S3 requires the permission to decrypt for that, as for
+    /// reading.
     pub(crate) fn head_object_with_checksum(&self, bucket: &str, key: &str) -> Result<ObjectMeta> {
         let call = object_call("HeadObject", "HEAD", bucket, key)?
             .header("x-amz-checksum-mode", "ENABLED");
@@ -260,8 +263,9 @@ impl Client {
         }
     }
 
-    /// Finds the size of an object whose HEAD does not state it, as with proxies that compress or stream what they pass on:
-    /// by a range of one byte or, where that states no size either, by the listing.
+    /// Finds the size of an object whose HEAD does not state it, for example because a proxy
+    /// compresses or streams the response: with a range of one byte or, if that does not state a
+    /// size either, with a listing.
     fn size_without_head(&self, head: &Call<'_>) -> Result<u64> {
         let call =
             object_call("GetObject", "GET", head.bucket, head.key)?.header("range", "bytes=0-0");
@@ -276,7 +280,7 @@ impl Client {
         match found {
             Ok(Some(size)) => return Ok(size),
             Ok(None) => {}
-            // An empty object has no range.
+            // An empty object has no ranges.
             Err(error) if error.kind() == ErrorKind::InvalidRange => {}
             Err(error) => return Err(error),
         }

@@ -67,9 +67,9 @@ impl Watch {
     }
 
     fn redacted<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        let text = self.secrets.hide(text);
+        let text = self.secrets.redact(text);
         match &self.signature {
-            Some(signature) => Cow::Owned(signature.hide(&text).into_owned()),
+            Some(signature) => Cow::Owned(signature.redact(&text).into_owned()),
             None => text,
         }
     }
@@ -109,7 +109,7 @@ impl Inner {
             number,
             trace: Arc::new(Trace::new(if bodies { kept } else { 0 })),
             began: now(),
-            host: secrets.hide(&located.host_header()).into_owned(),
+            host: secrets.redact(&located.host_header()).into_owned(),
             secrets,
             request,
             response: None,
@@ -203,7 +203,7 @@ impl Inner {
                 operation: call.operation,
                 bucket: call.bucket,
                 key: call.key,
-                host: &self.secrets(lease).hide(&host),
+                host: &self.secrets(lease).redact(&host),
             }));
         }
     }
@@ -220,8 +220,8 @@ impl Inner {
             operation: call.operation,
             bucket: call.bucket,
             key: call.key,
-            canonical_request: &secrets.hide(&canonical_request),
-            string_to_sign: &secrets.hide(&string_to_sign),
+            canonical_request: &secrets.redact(&canonical_request),
+            string_to_sign: &secrets.redact(&string_to_sign),
         }));
     }
 
@@ -237,7 +237,7 @@ impl Inner {
         self.notice(&Notice::Region {
             bucket: bucket.to_owned(),
             configured: self.config.endpoint.region().to_owned(),
-            region: shown(&secrets_of(lease, None, None).hide(region)).to_string(),
+            region: shown(&secrets_of(lease, None, None).redact(region)).to_string(),
         });
     }
 
@@ -289,7 +289,7 @@ impl DownloadWatch {
             is_complete: measured.complete,
         }));
         if let (true, Some(secrets)) = (observers.want(Detail::Bodies), &self.secrets) {
-            let redact = |text: &str| secrets.hide(text).into_owned();
+            let redact = |text: &str| secrets.redact(text).into_owned();
             observers.emit(&Event::Bodies(&Bodies {
                 operation: "GetObject",
                 bucket,

@@ -1,4 +1,4 @@
-//! One request on its way: signed and sent once.
+//! Signs and sends one request.
 use super::Client;
 use super::body::Payload;
 use super::endpoint::Located;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-/// An operation, and where its next request goes.
+/// An operation, and the destination of its next request.
 #[derive(Clone, Copy)]
 pub(super) struct Target<'a> {
     pub(super) call: &'a Call<'a>,
@@ -24,15 +24,15 @@ pub(super) struct Target<'a> {
     pub(super) trace: Option<&'a Arc<Trace>>,
 }
 
-/// Why there is no response.
+/// The reason why there is no response.
 pub(super) enum SendError {
-    /// The request cannot be signed, or its data not be read.
+    /// The request cannot be signed, or its data cannot be read.
     NotSent(Error),
     Failed(TransportError),
 }
 
 impl Client {
-    /// Signs the request and sends it; returns how it was signed as well.
+    /// Signs the request and sends it. Also returns how it was signed.
     pub(super) fn send(
         &self,
         target: Target<'_>,

@@ -1,14 +1,15 @@
-//! What an object is stored with.
+//! The settings of a stored object.
 use super::request::Call;
 use super::values::{CannedAcl, Encryption, StorageClass};
 use crate::error::Result;
 
-/// What PutObject, CopyObject and CreateMultipartUpload store with an object. The default sends no such header.
+/// The settings that PutObject, CopyObject and CreateMultipartUpload store with an object. The
+/// default sends none of these headers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ObjectSettings {
     /// `Content-Type`.
     pub content_type: Option<String>,
-    /// `Content-Encoding`, stored and given back; the client never acts on it.
+    /// `Content-Encoding`, which is stored and returned; the client never acts on it.
     pub content_encoding: Option<String>,
     /// `Cache-Control`.
     pub cache_control: Option<String>,
@@ -20,7 +21,7 @@ pub struct ObjectSettings {
     pub encryption: Encryption,
     /// The storage class; `None` leaves it to the bucket.
     pub storage_class: Option<StorageClass>,
-    /// The canned ACL; `None` sends none, which buckets with ACLs disabled need.
+    /// The canned ACL; `None` sends none, as required by buckets with ACLs disabled.
     pub acl: Option<CannedAcl>,
 }
 

@@ -1,4 +1,5 @@
-//! What the sources need from outside: variables, a clock, somebody to warn, and how to reach AWS.
+//! The environment of the sources: variables, a clock, an observer of warnings, and a way to reach
+//! AWS.
 
 use super::Environment;
 use super::shared_files::{Files, Profile};
@@ -11,17 +12,19 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-/// The surroundings of the sources. The default reads the process's variables and clock and warns nobody.
+/// The environment in which sources work. The default reads the variables and the clock of the
+/// process, and ignores warnings.
 #[derive(Clone)]
 pub struct Context {
     environment: Environment,
     region: Option<String>,
     clock: Arc<dyn Clock>,
     observers: Observers,
-    /// For STS and IAM Identity Center; local endpoints are reached without its proxy.
+    /// Used for STS and IAM Identity Center. Local endpoints are reached without its proxy.
     transport: TransportOptions,
-    /// The files warned about already: as many as the configuration names, so it cannot grow without end.
-    #[cfg_attr(not(unix), expect(dead_code, reason = "permissions are checked on Unix alone"))]
+    /// The files that were already reported. Their number is bounded by the number of files that
+    /// the configuration names.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "permissions are checked only on Unix"))]
     open_files: Arc<Mutex<BTreeSet<PathBuf>>>,
 }
 
@@ -39,22 +42,22 @@ impl Default for Context {
 }
 
 impl Context {
-    /// The same with other variables (and so another home directory).
+    /// Replaces the environment variables, and with them the home directory.
     #[must_use]
     pub fn with_environment(mut self, environment: Environment) -> Self {
         self.environment = environment;
         self
     }
 
-    /// The same with the region in which STS is asked when neither the variables nor the profile name one.
+    /// Sets the region of STS for the case that neither the variables nor the profile name one.
     #[must_use]
     pub fn with_region(mut self, region: impl Into<String>) -> Self {
         self.region = Some(region.into());
         self
     }
 
-    /// The same with another clock. Requests are bounded by its [`Clock::instant`], which must not lag behind
-    /// [`Instant::now`](std::time::Instant::now).
+    /// Replaces the clock. Requests are bounded by its [`Clock::instant`], which must not lag
+    /// behind [`Instant::now`](std::time::Instant::now).
     #[must_use]
     pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
@@ -75,7 +78,8 @@ impl Context {
         self
     }
 
-    /// The same with the client's proxy and certificates, which STS and IAM Identity Center are reached with.
+    /// Sets the proxy and the certificates of the client, which are used to reach STS and IAM
+    /// Identity Center.
     #[must_use]
     pub(crate) fn with_transport(mut self, options: TransportOptions) -> Self {
         self.transport = options;
@@ -98,8 +102,9 @@ impl Context {
         &self.transport
     }
 
-    /// A setting by its variable or, failing that, by its name in the selected profile. Files that cannot be read count
-    /// as empty here: the source that takes keys from them is the one to complain.
+    /// Returns a setting from its variable or, if that is not set, from the selected profile. Files
+    /// that cannot be read count as empty here: the source that reads keys from them reports the
+    /// error.
     pub(super) fn setting(&self, variable: &str, key: &str) -> Option<String> {
         self.environment.get(variable).or_else(|| {
             let files = self.shared_files().ok()?;
@@ -110,12 +115,13 @@ impl Context {
         })
     }
 
-    /// Reads the shared files, and warns when others may read one that holds a secret.
+    /// Reads the shared files, and warns if users other than the owner may read a file that
+    /// contains a secret.
     pub(super) fn shared_files(&self) -> Result<Files, String> {
         Files::load(&self.environment, |path| self.check_permissions(path))
     }
 
-    /// The region of STS: the variables, then the profile, then the one given.
+    /// Returns the region of STS: that of the variables, else of the profile, else of the context.
     pub(super) fn region(&self, profile: Option<&Profile>) -> Option<String> {
         let variables = || {
             self.environment
@@ -129,12 +135,12 @@ impl Context {
         variables().or_else(file).or_else(|| self.region.clone())
     }
 
-    /// The selected profile's name.
+    /// Returns the name of the selected profile.
     pub(super) fn profile_name(&self) -> String {
         self.environment.get("AWS_PROFILE").unwrap_or_else(|| "default".to_owned())
     }
 
-    /// Warns once when others than the owner may read `path`, which holds a secret.
+    /// Warns once if users other than the owner may read `path`, which contains a secret.
     #[cfg(unix)]
     pub(super) fn check_permissions(&self, path: &Path) {
         use crate::observe::{CredentialsEvent, Event, Warning};
@@ -149,7 +155,7 @@ impl Context {
         }
     }
 
-    /// Does nothing: access lists of other systems are not inspected.
+    /// Does nothing: the access control lists of other systems are not examined.
     #[cfg(not(unix))]
     pub(super) fn check_permissions(&self, _: &Path) {}
 }

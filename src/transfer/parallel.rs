@@ -1,4 +1,4 @@
-//! The same work for many pieces, on a bounded number of threads.
+//! Repeats an operation for many pieces, on a bounded number of threads.
 use crate::Cancel;
 use crate::error::{Error, ErrorKind, Result, catch_panic};
 use crate::sync;
@@ -6,8 +6,9 @@ use std::num::NonZeroUsize;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Does `work` for every index below `count`, on up to `concurrency` threads; results are in order. The first failure,
-/// a panic among them, cancels `cancel`, which `work` is expected to obey, and is the one reported.
+/// Calls `work` for every index below `count`, on up to `concurrency` threads, and returns the
+/// results in order. The first failure, which may be a panic, cancels `cancel`, which `work` is
+/// expected to obey, and is returned.
 pub(super) fn for_each<T: Send>(
     count: usize,
     concurrency: NonZeroUsize,
@@ -49,10 +50,11 @@ pub(super) fn for_each<T: Send>(
                     .ok()
             })
             .collect();
-        // The caller's thread works too, so that it goes on when no other can be had.
+        // The caller's thread works too, so that the operation continues if no other thread can be
+        // started.
         let mut results = run();
         for thread in threads {
-            // What panics is caught around `work`.
+            // Panics are caught around `work`.
             results.extend(thread.join().unwrap_or_default());
         }
         results

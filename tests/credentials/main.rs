@@ -1,5 +1,5 @@
-//! Credentials over real sockets and files: every source against a local server that behaves, or misbehaves, as the real
-//! one does.
+//! Credentials over real sockets and files: every source with a local server that behaves, or
+//! misbehaves, like the real one.
 #![cfg(feature = "client")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -20,7 +20,7 @@ use s3driver::observe::{CredentialsEvent, Event, Observer, Warning};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-/// A context with these variables and nothing of the machine's own.
+/// Returns a context with these variables and nothing from this machine.
 fn context(variables: &[(&str, &str)]) -> Context {
     Context::default().with_environment(Environment::from_pairs(variables.iter().copied()))
 }
@@ -42,7 +42,7 @@ fn deaf() -> Arc<dyn Observer> {
     Arc::new(|_: &Event<'_>| {})
 }
 
-/// The access key, secret and token.
+/// Returns the access key, secret and token.
 fn keys(lease: &Lease) -> (&str, &str, Option<&str>) {
     let keys = lease.credentials.as_ref().expect("credentials");
     (keys.access_key_id(), keys.secret_access_key(), keys.session_token())
@@ -58,17 +58,17 @@ fn failed(source: &dyn Source) -> String {
 fn not_configured(source: &dyn Source) -> String {
     match source.fetch() {
         Err(Unavailable::NotConfigured(reason)) => reason,
-        other => panic!("expected a source that is not set up, got {other:?}"),
+        other => panic!("expected a source that is not configured, got {other:?}"),
     }
 }
 
-/// ISO 8601 of a moment `seconds` from now.
+/// Returns the time in `seconds` from now as ISO 8601.
 fn iso8601(seconds: i64) -> String {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() as i64;
     s3driver::time::Timestamp::from_unix(now + seconds).iso8601()
 }
 
-/// What the metadata service and the container endpoints answer.
+/// Returns the response document of the metadata service and the container endpoints.
 fn document(id: &str, lifetime: i64) -> String {
     format!(
         r#"{{"Code":"Success","LastUpdated":"{}","Type":"AWS-HMAC","AccessKeyId":"{id}","SecretAccessKey":"secret-{id}","Token":"token-{id}","Expiration":"{}"}}"#,
@@ -77,7 +77,7 @@ fn document(id: &str, lifetime: i64) -> String {
     )
 }
 
-/// How long `work` takes.
+/// Returns how long `work` takes.
 fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     let begin = std::time::Instant::now();
     let value = work();

@@ -1,4 +1,5 @@
-//! Deleting a path: the file, everything below it while the listing goes on, and the unfinished files of both.
+//! Deletes a path: the file, everything below it while it is still being listed, and the unfinished
+//! files of both.
 use super::store::Store;
 use super::uploads;
 use super::writer::checkpoint::checkpoint_key;
@@ -11,24 +12,26 @@ use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::sync::{Mutex, mpsc};
 
-/// How often a directory is listed again because a deletion in several pages may have missed something.
+/// How many times a directory is listed again because a deletion over several pages may have missed
+/// something.
 const PASSES: u32 = 10;
 
-/// Listings at once, and deletions at once. AWS lets 3,500 keys a second be deleted below one prefix
-/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance.html>): four times a thousand keys are
-/// past that already, and more would only be throttled.
+/// The number of concurrent listings, and of concurrent deletions. AWS allows 3,500 deletions of
+/// keys per second below one prefix
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance.html>): four
+/// times a thousand keys already exceed that, and more requests would only be throttled.
 const CONCURRENCY: NonZeroUsize = NonZeroUsize::new(4).expect("not zero");
 
-/// Deletes the file at `path` and everything below it, and ends the unfinished files of both; returns whether there was
-/// anything.
+/// Deletes the file at `path` and everything below it, and aborts the unfinished files of both.
+/// Returns whether there was anything to delete.
 ///
-/// A file takes three requests (the listing of uploads, the listing of keys, the deletion), and so does a directory of up to
-/// a thousand keys. Uploads end first: a checkpoint without its upload means nothing, but an upload without its checkpoint
-/// would go on without its last bytes.
+/// A file takes three requests (listing the uploads, listing the keys, deleting), and so does a
+/// directory of up to a thousand keys. Uploads are aborted first: a checkpoint without its upload
+/// is harmless, but an upload without its checkpoint would be resumed without its last bytes.
 pub(super) fn delete_path(store: &Store, path: &str, key: &str) -> Result<bool> {
     let ended = uploads::end_within(store, path)?;
     let located = |error| store.error(error, path);
-    // One page shows both the file and what is below it, unless there are many keys that begin like the path.
+    // One page contains both the file and what is below it, unless many keys begin with the path.
     let page =
         store.client.first_page(&store.bucket, &ListObjects::prefix(key)).map_err(located)?;
     let checkpoint = checkpoint_key(store, path);
@@ -54,9 +57,11 @@ pub(super) fn delete_path(store: &Store, path: &str, key: &str) -> Result<bool> 
             return Ok(true);
         }
     }
+
     if ended > 0 {
         store.client.delete_object(&store.bucket, &checkpoint).map_err(located)?;
     }
+
     Ok(ended > 0)
 }
 
@@ -67,26 +72,27 @@ fn head(store: &Store, key: &str) -> Result<bool> {
     }
 }
 
-/// Deletes an object that was copied, in the version that was copied.
+/// Deletes an object that was copied, but only the version that was copied.
 ///
 /// # Errors
-/// [`ErrorKind::Conflict`] when another version is there now: it stays.
+/// [`ErrorKind::Conflict`] if there is another version now, which is kept.
 pub(super) fn delete_copied(store: &Store, key: &str, etag: Option<&str>) -> Result<()> {
     let (client, bucket) = (&store.client, &*store.bucket);
-    // No condition with a weak ETag ever holds (RFC 9110 section 13.1.1).
+    // A condition with a weak ETag never holds (RFC 9110 section 13.1.1).
     let strong = etag.filter(|etag| !etag.starts_with("W/"));
     let Some(etag) = strong.filter(|_| store.conditional_deletes.are_supported()) else {
         return client.delete_object(bucket, key);
     };
+
     match client.delete_object_if(bucket, key, &Condition::IfMatch(etag.to_owned())) {
         Err(error) if error.kind() == ErrorKind::PreconditionFailed => {
             match client.head_object(bucket, key) {
-                // An attempt whose response was lost has deleted it.
+                // An attempt whose response was lost has deleted the object.
                 Err(look) if look.kind() == ErrorKind::NoSuchKey => return Ok(()),
                 Err(look) => return Err(look),
                 Ok(meta) if meta.etag.as_deref() != Some(etag) => {
-                    let text = "the file was written again while it was being moved: the new content is still here, and its \
-                            destination has the old one";
+                    let text = "the file was written again while it was being moved: the new \
+                                content is still here, and its destination has the old one";
                     return Err(Error::new(ErrorKind::Conflict, text)
                         .with_source(error)
                         .with_hint("move it again"));
@@ -98,19 +104,22 @@ pub(super) fn delete_copied(store: &Store, key: &str, etag: Option<&str>) -> Res
         Err(error) if error.status() == Some(501) || error.code() == Some("NotImplemented") => {}
         result => return result,
     }
-    store.conditional_deletes.are_not_supported();
+
+    store.conditional_deletes.mark_unsupported();
     client.notice_fallback(bucket, "DeleteObject with If-Match", "HeadObject with DeleteObject");
     client.delete_object(bucket, key)
 }
 
-/// Deletes everything below `path`, and with it the keys of `also`; returns whether there was anything.
+/// Deletes everything below `path`, together with the keys in `also`. Returns whether there was
+/// anything to delete.
 fn delete_below(store: &Store, path: &str, also: [&str; 2]) -> Result<bool> {
     let mut any = false;
     for _ in 0..PASSES {
         let pass = delete_once(store, &store.prefix(path), also)
             .map_err(|error| store.error(error, path))?;
         any |= pass.batches > 0;
-        // Some servers page by position: what moved up into a page already seen shows in another pass.
+        // Some servers page by position, so keys that moved up into a page that was already read
+        // are found only in another pass.
         if pass.batches == 0 || pass.pages <= 1 {
             break;
         }
@@ -123,13 +132,14 @@ struct Pass {
     batches: u32,
 }
 
-/// Lists once and deletes what is found, and the keys of `also` if anything is.
+/// Lists the keys once and deletes those found. The keys in `also` are deleted if any were found.
 fn delete_once(store: &Store, prefix: &str, also: [&str; 2]) -> Result<Pass> {
     let delete = |keys: &Vec<String>| {
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         catch_panic("a thread that deletes", || store.client.delete_objects(&store.bucket, &keys))
     };
-    // The first failure: after it the rest is left alone.
+
+    // The first failure, after which nothing more is deleted.
     let failure: Mutex<Option<Error>> = Mutex::new(None);
     let failed = || sync::lock(&failure).is_some();
     let (sender, receiver) = mpsc::sync_channel::<Vec<String>>(CONCURRENCY.get());
@@ -144,11 +154,13 @@ fn delete_once(store: &Store, prefix: &str, also: [&str; 2]) -> Result<Pass> {
             }
         }
     };
+
     let mut pass = Pass { pages: 0, batches: 0 };
     std::thread::scope(|scope| {
-        // The threads end when nobody can send any more.
+        // The threads end when the sender is dropped.
         let sender = sender;
-        // Kept until the next one comes: most directories have one, and need no thread.
+        // Held back until the next batch arrives: most directories have only one batch, and need no
+        // thread.
         let mut last: Option<Vec<String>> = None;
         let mut threads = 0;
         list_in_shards(&store.client, &store.bucket, prefix, CONCURRENCY, &mut |page| {
@@ -166,7 +178,7 @@ fn delete_once(store: &Store, prefix: &str, also: [&str; 2]) -> Result<Pass> {
                 if threads == 0 {
                     delete(&before)?;
                 } else {
-                    // There is a receiver as long as this function runs.
+                    // The receiver exists as long as this function runs.
                     drop(sender.send(before));
                 }
             }
@@ -181,17 +193,21 @@ fn delete_once(store: &Store, prefix: &str, also: [&str; 2]) -> Result<Pass> {
         }
         delete(&keys)
     })?;
+
     let failure = sync::lock(&failure).take();
     failure.map_or(Ok(pass), Err)
 }
 
-/// The keys of a page, as many at once as one request takes.
+/// Splits the keys of a page into batches for one request each.
 fn batches(page: Vec<Object>, prefix: &str) -> Result<Vec<Vec<String>>> {
     let mut batches: Vec<Vec<String>> = Vec::with_capacity(1);
     for Object { key, .. } in page {
-        // The server's word is not enough: nothing outside of the directory is ever deleted.
+        // The server's response is not trusted: nothing outside of the directory is ever deleted.
         if !key.starts_with(prefix) {
-            let text = format!("the listing below {prefix:?} holds the foreign key {key:?}");
+            let text = format!(
+                "the server listed the key {key:?}, which is not below {prefix:?}; nothing on \
+                 that page was deleted"
+            );
             return Err(Error::new(ErrorKind::Protocol, text));
         }
         match batches.last_mut() {
@@ -199,6 +215,7 @@ fn batches(page: Vec<Object>, prefix: &str) -> Result<Vec<Vec<String>>> {
             _ => batches.push(vec![key]),
         }
     }
+
     Ok(batches)
 }
 

@@ -43,7 +43,8 @@ impl LogLevel {
         }
     }
 
-    /// Reads a word of GitLab's registry; `Some(None)` for the one that concerns nothing but the Go SDK.
+    /// Parses a word of GitLab's registry. Returns `Some(None)` for the word that concerns only the
+    /// Go SDK.
     pub(super) fn find_in_gitlab(word: &str) -> Option<Option<Self>> {
         Some(match word.to_ascii_lowercase().strip_prefix("log")? {
             "off" => Some(Self::Off),
@@ -66,9 +67,10 @@ impl LogLevel {
 /// How the parts of an upload may differ in size.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum PartSizes {
-    /// Parts grow when the object would need more than 10,000.
+    /// Parts grow if the object would need more than 10,000 of them.
     #[default]
     MayGrow,
-    /// All parts but the last are equal, as Cloudflare R2 demands: an object ends at 10,000 parts of the chunk size.
+    /// All parts except the last have the same size, as Cloudflare R2 requires. The largest object
+    /// has 10,000 parts of the chunk size.
     Uniform,
 }
