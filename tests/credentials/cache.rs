@@ -383,7 +383,7 @@ fn refreshes_and_failures_are_events_of_the_configurations_observers() {
     cache.credentials().unwrap_err();
     assert_eq!(
         *received.lock().unwrap(),
-        ["numbered refreshed, expires: true", "numbered failed: told to fail"]
+        ["numbered refreshed, expires: true", "numbered failed: set to fail"]
     );
 }
 

@@ -7,7 +7,7 @@ use crate::support::ServerOptions;
 use crate::{ATTEMPTS, BUCKET, Rig, retry, timeouts, upload};
 use s3driver::client::{
     ByteRange, Client, Condition, Config, CopySource, Endpoint, GetObject, HELD_BODY, ListObjects,
-    ObjectSettings, Proxy, Scheme, SignatureVersion, UploadedPart, Variant,
+    ObjectSettings, Proxy, Scheme, SignatureVersion, Timeouts, UploadedPart, Variant,
 };
 use s3driver::clock::{Clock, SystemClock};
 use s3driver::driver::{Parameters, S3Driver, StorageDriver};
@@ -517,7 +517,10 @@ fn waits_for_admission_are_reported() {
     let (asked, asks) = mpsc::channel();
     let clock = Asked { count: AtomicUsize::new(0), asked: Mutex::new(asked) };
     let one = NonZeroUsize::new(1).unwrap();
-    let (rig, recorder) = observed(|config| config.max_requests(one).clock(Arc::new(clock)));
+    // The first response is late however soon the second thread begins.
+    let patient = Timeouts::default();
+    let (rig, recorder) =
+        observed(|config| config.max_requests(one).clock(Arc::new(clock)).timeouts(patient));
     let (begin, begun) = mpsc::channel();
     let (begin, asks) = (Mutex::new(begin), Mutex::new(asks));
     // The first request ends once the second waits: the third instant that it asks for is the one
@@ -527,7 +530,7 @@ fn waits_for_admission_are_reported() {
         Fault::changed(move |answer| {
             begin.lock().unwrap().send(()).unwrap();
             let asks = asks.lock().unwrap();
-            while asks.recv_timeout(Duration::from_secs(5)).unwrap() < 3 {}
+            while asks.recv_timeout(Duration::from_secs(30)).unwrap() < 3 {}
             answer
         }),
     );
