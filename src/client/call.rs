@@ -1,9 +1,10 @@
-//! Runs one operation: signs and sends its request, validates the response, and retries where that is safe.
+//! Runs one operation: signs and sends its request, validates the response, and retries where that
+//! is safe.
 use super::admission::Place;
 use super::body::Payload;
-use super::endpoint::Located;
 use super::history::History;
 use super::observed::{Ending, Watch};
+use super::places::BucketPlace;
 use super::reply::{self, Failed, Reader, Sent};
 use super::request::Call;
 use super::retry::{Retried, Success, may_retry};
@@ -17,7 +18,6 @@ use crate::error::{Error, ErrorKind, Result, catch_panic};
 use crate::observe::{AttemptRole, Decision, Notice};
 use crate::time::Timestamp;
 use crate::transport::{Phase, Response};
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -25,8 +25,7 @@ use std::time::{Duration, Instant};
 /// The attempts of one call: their failures, and the corrections learnt from them.
 struct Attempts<'a> {
     call: &'a Call<'a>,
-    located: Located,
-    region: Cow<'a, str>,
+    place: Arc<BucketPlace>,
     state: State,
     /// The number of requests that the server may have seen.
     sent: u32,
@@ -45,7 +44,6 @@ struct Attempts<'a> {
 
 impl<'a> Attempts<'a> {
     fn new(inner: &'a Inner, call: &'a Call<'a>) -> Result<Self> {
-        let region = inner.region_of(call.bucket);
         let state = State {
             max_attempts: inner.config.retry.max_attempts,
             recheck: call.recheck,
@@ -53,8 +51,7 @@ impl<'a> Attempts<'a> {
         };
         Ok(Self {
             call,
-            located: inner.locate(call.bucket, &region)?,
-            region,
+            place: inner.place_of(call.bucket)?,
             state,
             sent: 0,
             unsettled: false,
@@ -73,12 +70,7 @@ impl<'a> Attempts<'a> {
 
     /// Returns the destination of the next request.
     fn target(&self) -> Target<'_> {
-        Target {
-            call: self.call,
-            located: &self.located,
-            region: &self.region,
-            trace: self.watch.as_ref().map(Watch::trace),
-        }
+        Target { call: self.call, place: &self.place, trace: self.watch.as_ref().map(Watch::trace) }
     }
 
     /// Returns the charge for the next retry.
@@ -90,7 +82,7 @@ impl<'a> Attempts<'a> {
     /// is in the host.
     fn with_addressing_hint(&self, error: Error, inner: &Inner) -> Error {
         let lost = error.kind() == ErrorKind::NoSuchBucket;
-        if lost && self.located.host_bucket().is_some() && !inner.config.endpoint.is_aws() {
+        if lost && self.place.located.host_bucket().is_some() && !inner.config.endpoint.is_aws() {
             let text = "check the endpoint and the bucket's name, which stands in the host: if the server wants it in the \
                         path, set forcepathstyle to true";
             return error.with_hint(text);
@@ -113,7 +105,9 @@ impl<'a> Attempts<'a> {
         let moved = error.kind() == ErrorKind::WrongRegion;
         let region = region
             .filter(|region| {
-                moved && *region != self.region && inner.config.endpoint.may_learn_region(region)
+                moved
+                    && *region != self.place.region
+                    && inner.config.endpoint.may_learn_region(region)
             })
             .and_then(|region| inner.locate(bucket, &region).ok().map(|located| (region, located)));
         let redirect = redirect.filter(|_| moved);
@@ -258,7 +252,8 @@ impl Client {
         let limit = inner.config.timeouts.operation;
         let deadline = call.time_limit.deadline(now, limit);
         attempts.number += 1;
-        attempts.watch = inner.watch(attempts.number, &attempts.located, lease, payload, || now);
+        attempts.watch =
+            inner.watch(attempts.number, &attempts.place.located, lease, payload, || now);
         let sent = self.send(attempts.target(), lease, payload, deadline);
         if matches!(payload, Payload::Stream { progress, .. } if progress.begun) {
             attempts.state.body = BodyState::Consumed;
@@ -277,8 +272,8 @@ impl Client {
                 let outcome =
                     if failure.stale { Outcome::StaleConnection } else { Outcome::Unanswered };
                 let endpoint = &inner.config.endpoint;
-                let way =
-                    Way { endpoint, located: &attempts.located, region: &attempts.region, proxy };
+                let BucketPlace { located, region } = &*attempts.place;
+                let way = Way { endpoint, located, region, proxy };
                 let error =
                     transport_error(failure, Some(way)).redacted(&secrets_of(lease, None, proxy));
                 return Err((error, outcome));
@@ -300,7 +295,8 @@ impl Client {
         // A server that fails, or a gateway in front of it, may have acted before; one that refuses
         // the request has not.
         attempts.unsettled |= response.status >= 500;
-        let sent = Sent { call, located: &attempts.located, signing: &signing, now: inner.now() };
+        let sent =
+            Sent { call, located: &attempts.place.located, signing: &signing, now: inner.now() };
         let mut failed = Failed::read(response, &sent, deadline);
         failed.error = failed.error.redacted(&secrets_of(lease, signing.signature(), proxy));
         if failed.lacks_reason(call) && !std::mem::replace(&mut attempts.inquired, true) {
@@ -354,15 +350,15 @@ impl Client {
             }
             Some(Lesson::Region(region, located)) => {
                 state.region_learnt = true;
-                inner.remember_region(attempts.call.bucket, &region);
                 inner.notice_region(attempts.call.bucket, &region, lease);
-                attempts.region = Cow::Owned(region);
-                attempts.located = located;
+                attempts.place = Arc::new(BucketPlace { region, located });
+                inner.places.remember(attempts.call.bucket, &attempts.place);
             }
             Some(Lesson::Redirect(located)) => {
                 state.redirects += 1;
                 inner.report_redirect(attempts.call, &located, lease);
-                attempts.located = located;
+                let region = attempts.place.region.clone();
+                attempts.place = Arc::new(BucketPlace { region, located });
             }
         }
         (error, step.then)

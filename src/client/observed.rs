@@ -10,6 +10,7 @@ use crate::observe::{
     AdmissionWait, Attempt, AttemptRole, Bodies, ConnectionUse, Decision, Detail, Download, Event,
     Notice, Observers, OperationOutcome, RedirectFollowed, SigningSteps, Timings,
 };
+use crate::sign::Steps;
 use crate::text::{Secrets, shown, shown_to};
 use crate::transport::{Response, Trace};
 use std::borrow::Cow;
@@ -209,11 +210,16 @@ impl Inner {
     }
 
     /// Reports how a request was signed to the observers that ask for it.
-    pub(super) fn report_signing(&self, call: &Call<'_>, signing: &Signing, lease: &Arc<Lease>) {
+    pub(super) fn report_signing(
+        &self,
+        call: &Call<'_>,
+        lease: &Arc<Lease>,
+        steps: impl FnOnce() -> Option<Steps>,
+    ) {
         if !self.config.observers.want(Detail::Signing) {
             return;
         }
-        let Some(steps) = signing.steps() else { return };
+        let Some(steps) = steps() else { return };
         let secrets = self.secrets(lease);
         let (canonical_request, string_to_sign) = steps.redacted();
         self.config.observers.emit(&Event::Signing(&SigningSteps {

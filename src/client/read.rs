@@ -46,8 +46,8 @@ impl GetObject {
 /// complete is an error.
 pub struct ObjectReader {
     client: Client,
-    bucket: String,
-    key: String,
+    /// `bucket/key`. The name of a bucket does not have a slash.
+    object: String,
     range: ByteRange,
     meta: ObjectMeta,
     response: Option<Response>,
@@ -273,8 +273,7 @@ impl ObjectReader {
     fn new(client: &Client, bucket: &str, key: &str, range: ByteRange, opened: Opened) -> Self {
         Self {
             client: client.clone(),
-            bucket: bucket.to_owned(),
-            key: key.to_owned(),
+            object: [bucket, "/", key].concat(),
             range,
             meta: opened.meta,
             watch: client.inner.watch_download(&opened.response),
@@ -436,7 +435,7 @@ impl ObjectReader {
         if let Some(watch) = self.watch.take() {
             let config = &self.client.inner.config;
             let now = config.clock.instant();
-            watch.report(&config.observers, now, (&self.bucket, &self.key));
+            watch.report(&config.observers, now, self.names());
         }
     }
 
@@ -472,7 +471,8 @@ impl ObjectReader {
     fn resume(&mut self) -> Result<()> {
         let left = self.left();
         let (range, etag) = (self.range.rest(self.done), self.meta.etag.as_deref());
-        let mut rest = self.client.get_same_version(&self.bucket, &self.key, range, etag, left)?;
+        let (bucket, key) = self.names();
+        let mut rest = self.client.get_same_version(bucket, key, range, etag, left)?;
         (self.response, self.watch) = (rest.response.take(), rest.watch.take());
         self.excess = rest.excess;
         Ok(())
@@ -480,7 +480,8 @@ impl ObjectReader {
 
     /// The error of an object that is not what it was when reading it began.
     pub(crate) fn changed(&self) -> Error {
-        changed(&self.bucket, &self.key)
+        let (bucket, key) = self.names();
+        changed(bucket, key)
     }
 
     fn error(&self, kind: ErrorKind, message: impl Into<String>) -> Error {
@@ -488,7 +489,13 @@ impl ObjectReader {
     }
 
     fn place(&self, error: Error) -> Error {
-        place(error, &self.bucket, &self.key)
+        let (bucket, key) = self.names();
+        place(error, bucket, key)
+    }
+
+    /// Returns the bucket and the key.
+    fn names(&self) -> (&str, &str) {
+        self.object.split_once('/').unwrap_or_default()
     }
 }
 
@@ -507,8 +514,7 @@ impl Read for ObjectReader {
 impl fmt::Debug for ObjectReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ObjectReader")
-            .field("bucket", &self.bucket)
-            .field("key", &self.key)
+            .field("object", &self.object)
             .field("done", &self.done)
             .field("length", &self.length)
             .finish_non_exhaustive()

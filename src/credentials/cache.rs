@@ -72,13 +72,13 @@ struct Inner {
 
 #[derive(Default)]
 struct State {
-    held: Option<Held>,
+    held: Option<HeldKeys>,
     refreshing: bool,
-    failure: Option<Failed>,
+    failure: Option<Failures>,
 }
 
 /// The keys that the cache holds.
-struct Held {
+struct HeldKeys {
     lease: Arc<Lease>,
     fetched: Instant,
     refresh_at: Option<SystemTime>,
@@ -87,7 +87,7 @@ struct Held {
 }
 
 /// The failures since the last successful refresh.
-struct Failed {
+struct Failures {
     reason: Unavailable,
     count: u32,
     pause_ends: Instant,
@@ -221,7 +221,7 @@ impl Inner {
 
     /// Calls the source in this thread. A panic of the source counts as a failure.
     fn run(&self) {
-        let refresh = Refresh(self);
+        let guard = RefreshGuard(self);
         let began = (!self.observers.are_absent()).then(Instant::now);
         let outcome = catch_panic("the source", || Ok(self.source.fetch()));
         let outcome = outcome.unwrap_or_else(|panic| Err(Unavailable::failed(panic.message())));
@@ -230,10 +230,10 @@ impl Inner {
             catch_panic("the clock", || Ok(self.finish(outcome))).unwrap_or_else(|panic| {
                 let pause_ends = Instant::now() + FIRST_PAUSE;
                 let reason = Unavailable::failed(panic.message());
-                self.lock().failure = Some(Failed { reason, count: 1, pause_ends });
+                self.lock().failure = Some(Failures { reason, count: 1, pause_ends });
                 None
             });
-        drop(refresh);
+        drop(guard);
         if let Some(ended) = ended {
             self.observers.emit(&Event::Credentials(&ended.event(self.source.name())));
         }
@@ -290,7 +290,7 @@ impl Inner {
         let mut state = self.lock();
         match outcome {
             Ok(lease) => {
-                let held = Held::new(lease, now, instant);
+                let held = HeldKeys::new(lease, now, instant);
                 let expired = held.lease.expires.filter(|_| held.expired_on_arrival);
                 state.held = Some(held);
                 state.failure = None;
@@ -310,7 +310,7 @@ impl Inner {
                     reason: reason.to_string(),
                     expires: held.lease.expires,
                 });
-                state.failure = Some(Failed { reason, count, pause_ends });
+                state.failure = Some(Failures { reason, count, pause_ends });
                 warning
             }
         }
@@ -323,7 +323,7 @@ impl State {
     }
 }
 
-impl Held {
+impl HeldKeys {
     fn new(lease: Lease, now: SystemTime, fetched: Instant) -> Self {
         let lifetime = lease.expires.map(|expires| expires.duration_since(now).unwrap_or_default());
         let expired_on_arrival = lifetime.is_some_and(|lifetime| lifetime < SHORTEST_INTERVAL);
@@ -375,9 +375,9 @@ impl Ended {
 
 /// A running refresh. Dropping it wakes the waiting threads, even if the refreshing thread panics.
 /// No code of the caller runs here, so that one panic cannot cause another.
-struct Refresh<'a>(&'a Inner);
+struct RefreshGuard<'a>(&'a Inner);
 
-impl Drop for Refresh<'_> {
+impl Drop for RefreshGuard<'_> {
     fn drop(&mut self) {
         self.0.lock().refreshing = false;
         self.0.ended.notify_all();

@@ -1,9 +1,9 @@
 //! A reply and its body.
 
+use super::carrier::Incoming;
 use super::connection::{Connection, READ_AHEAD};
 use super::error::{Failure, Phase, TransportError};
-use super::head::{After, Framing, Head};
-use super::pool::Pool;
+use super::head::{Framing, Head};
 use super::trace::Trace;
 use super::wait::{Limits, Pace, Timeouts};
 use crate::bounds;
@@ -27,10 +27,9 @@ pub(crate) struct Response {
     deadline: Option<Instant>,
     timeouts: Timeouts,
     cancel: Option<Cancel>,
-    pool: Arc<Pool>,
     trace: Option<Arc<Trace>>,
     /// Gone once the body is over, or broken.
-    connection: Option<Box<Connection>>,
+    incoming: Option<Incoming>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,20 +54,23 @@ enum Chunk {
 impl Response {
     pub(super) fn new(
         head: Head,
-        mut connection: Box<Connection>,
+        mut incoming: Incoming,
         timeouts: Timeouts,
         cancel: Option<Cancel>,
-        pool: Arc<Pool>,
         trace: Option<Arc<Trace>>,
     ) -> Self {
+        let connection = incoming.connection();
         let body = match head.framing {
             Framing::NoBody | Framing::Length(0) => Unread::Done,
             Framing::Length(length) => Unread::Length(length),
-            Framing::Chunked => Unread::Chunked(Chunk::Size),
-            Framing::Close => Unread::Close,
+            Framing::Chunked if connection.is_some() => Unread::Chunked(Chunk::Size),
+            // An agent reads the chunks itself.
+            Framing::Chunked | Framing::Close => Unread::Close,
         };
-        // The pace of what was sent is no part of the reply's.
-        connection.pace = Pace::default();
+        if let Some(connection) = connection {
+            // The pace of what was sent is no part of the reply's.
+            connection.pace = Pace::default();
+        }
         let mut response = Self {
             status: head.status,
             head,
@@ -76,9 +78,8 @@ impl Response {
             deadline: None,
             timeouts,
             cancel,
-            pool,
             trace,
-            connection: Some(connection),
+            incoming: Some(incoming),
         };
         if response.body == Unread::Done {
             response.finish();
@@ -160,7 +161,7 @@ impl Response {
             if self.body == Unread::Done {
                 return Ok(0);
             }
-            let Some(connection) = self.connection.as_deref_mut() else {
+            let Some(incoming) = &mut self.incoming else {
                 return Err(Failure::io(
                     io::ErrorKind::NotConnected,
                     "an earlier read of this body failed",
@@ -176,7 +177,7 @@ impl Response {
                 Unread::Length(left) | Unread::Chunked(Chunk::Data(left)) => {
                     let room =
                         usize::try_from(*left).map_or(into.len(), |left| into.len().min(left));
-                    let count = connection.read_body(&mut into[..room], beyond, &limits)?;
+                    let count = incoming.read_body(&mut into[..room], beyond, &limits)?;
                     if count == 0 {
                         return Err(cut());
                     }
@@ -189,15 +190,15 @@ impl Response {
                     return Ok(count);
                 }
                 Unread::Close => {
-                    let count = connection.read_body(into, beyond, &limits)?;
+                    let count = incoming.read_body(into, beyond, &limits)?;
                     if count == 0 {
                         self.finish();
                     }
                     return Ok(count);
                 }
                 Unread::Chunked(chunk) => {
-                    let over = next_chunk(connection, chunk, &limits)?;
-                    if over {
+                    let connection = incoming.connection().ok_or_else(cut)?;
+                    if next_chunk(connection, chunk, &limits)? {
                         self.finish();
                     }
                 }
@@ -210,17 +211,13 @@ impl Response {
     fn finish(&mut self) {
         self.body = Unread::Done;
         self.trace.as_ref().inspect(|trace| trace.ends());
-        if let Some(mut connection) = self.connection.take()
-            && self.head.after == After::Reuse
-            && !connection.has_surplus()
-        {
-            connection.had_no_body = matches!(self.head.framing, Framing::NoBody);
-            self.pool.put(connection);
+        if let Some(incoming) = self.incoming.take() {
+            incoming.finish(&self.head);
         }
     }
 
     fn broken(&mut self, failure: Failure) -> TransportError {
-        self.connection = None;
+        self.incoming = None;
         TransportError::new(Phase::Body, failure)
     }
 }
@@ -236,7 +233,7 @@ impl Read for Response {
 impl Drop for Response {
     fn drop(&mut self) {
         if let (Some(connection), Unread::Length(left)) =
-            (self.connection.as_deref_mut(), self.body)
+            (self.incoming.as_mut().and_then(Incoming::connection), self.body)
             && connection.buffered().len() as u64 == left
         {
             if let Some(trace) = &self.trace {

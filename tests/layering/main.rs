@@ -1,15 +1,16 @@
 //! The structure of `src/`: which part may use which, no cycles, nothing too long, and one meaning
 //! for each public name.
 //!
-//! A use is a `use` declaration, or a path in code such as `super::retry::pause`. Names are followed through `pub use` to
-//! the file that defines them, so `use super::Context` is a use of `context.rs`. A file that only passes a name on
-//! (`pub use child::Name`, and no other mention of it) does not use the child. Importing a module is not a use of it; the
-//! paths that go through it are. Methods are not followed, since they need no import. Code of unit tests is exempt, and
-//! so are the bodies of macros, whose paths belong to the places where the macro is used.
+//! A use is a `use` declaration, or a path in code such as `super::retry::pause`. Names are
+//! followed through `pub use` to the file that defines them, so `use super::Context` is a use of
+//! `context.rs`. A file that only passes a name on (`pub use child::Name`, and no other mention of
+//! it) does not use the child. Importing a module is not a use of it; the paths that go through it
+//! are. Methods are not followed, since they need no import. Code of unit tests is exempt, and so
+//! are the bodies of macros, whose paths belong to the places where the macro is used.
 //!
-//! A `mod.rs` collects the names of its children, defines what they share and assembles what they make. It takes part in
-//! a cycle item by item (an `impl` belongs to its type): a cycle needs one item that a child uses and that uses the
-//! child, by itself or through other items.
+//! A `mod.rs` collects the names of its children, defines what they share and assembles what they
+//! make. It takes part in a cycle item by item (an `impl` belongs to its type): a cycle needs one
+//! item that a child uses and that uses the child, by itself or through other items.
 
 mod bounds;
 mod lex;
@@ -22,8 +23,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use tree::Tree;
 
-/// The parts of the crate from top to bottom. A part may use the rows below its own, not its neighbours.
-/// `docs/design.md` shows the same rows.
+/// The parts of the crate from top to bottom. A part may use the rows below its own, not its
+/// neighbours. `docs/design.md` shows the same rows.
 const ORDER: &[&[&str]] = &[
     &["lib", "fuzzing"],
     &["middleware", "conformance"],
@@ -84,14 +85,32 @@ fn name(path: &Path) -> String {
     inner.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
 }
 
-fn crate_tree() -> Tree {
+/// The folder of the command-line tool. It is a crate of its own, which the compiler restricts to the public interface.
+const TOOL: &str = "src/bin/s3driver/";
+
+/// The names and texts of the sources below `src/`.
+fn sources() -> Vec<(String, String)> {
     let mut found = Vec::new();
     files(&root().join("src"), &mut found);
     found.retain(|path| path.extension().is_some_and(|extension| extension == "rs"));
-    let tree = Tree::new(
-        found.iter().map(|path| (name(path), fs::read_to_string(path).expect("source text"))),
-    );
+    let text = |path: &PathBuf| fs::read_to_string(path).expect("source text");
+    found.iter().map(|path| (name(path), text(path))).collect()
+}
+
+fn crate_tree() -> Tree {
+    let tree = Tree::new(sources().into_iter().filter(|(name, _)| !name.starts_with(TOOL)));
     assert!(tree.modules.len() > 50 && tree.arrows().len() > 200, "the sources were read");
+    tree
+}
+
+/// The sources of the tool, under the names that the files of a library have.
+fn tool_tree() -> Tree {
+    let named = |(name, text): (String, String)| match name.strip_prefix(TOOL)? {
+        "main.rs" => Some(("src/lib.rs".to_owned(), text)),
+        inner => Some((format!("src/{inner}"), text)),
+    };
+    let tree = Tree::new(sources().into_iter().filter_map(named));
+    assert!(tree.modules.len() > 20 && tree.arrows().len() > 50, "the tool was read");
     tree
 }
 
@@ -129,6 +148,13 @@ fn no_files_use_each_other_in_a_cycle() {
 #[test]
 fn functions_and_files_are_short() {
     assert_none(&rules::lengths(&crate_tree()));
+}
+
+#[test]
+fn the_tool_has_no_cycles_and_is_short() {
+    let tree = tool_tree();
+    let breaches = [rules::cycles(&tree), rules::lengths(&tree), rules::twins(&tree)].concat();
+    assert_none(&breaches);
 }
 
 #[test]
