@@ -23,16 +23,19 @@ mod meter;
 mod parallel;
 mod read_ahead;
 mod shards;
+mod stream;
 mod upload;
 
 pub(crate) use copy::{
     CopyRanges, cannot_copy_parts, copy_any_size, copy_parts, may_be_copied_in_parts,
 };
 pub use download::{Downloaded, Verified};
-pub(crate) use memory::{MemoryLimit, Share};
+pub(crate) use memory::MemoryLimit;
 pub use meter::Progress;
 pub use read_ahead::ReadAhead;
 pub(crate) use shards::list_in_shards;
+pub use stream::PartSizes;
+pub(crate) use stream::{Buffer, Layout, Sender, cannot_replace};
 
 use crate::client::{Client, MAX_PART_SIZE, MIN_PART_SIZE};
 use std::fmt;

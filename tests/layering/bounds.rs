@@ -93,7 +93,7 @@ const REVIEWED: &[(&str, &str, usize, &str)] = &[
         "zeros up to the caller's offset, never in memory at once",
     ),
     (
-        "src/driver/s3/writer/buffer.rs",
+        "src/transfer/stream/buffer.rs",
         "reserve",
         1,
         "a part of at most MAX_PART_SIZE, with an error where it cannot be had",
@@ -187,7 +187,7 @@ const LOOPS: &[(&str, &str)] = &[
         "each turn removes an upload from a list of at most UPLOADS_OF_A_KEY",
     ),
     (
-        "src/driver/s3/writer/sender.rs",
+        "src/transfer/stream/sender.rs",
         "ends with the parts that were sent, whose requests have deadlines",
     ),
     ("src/middleware/cloudfront/refresh.rs", "waits between rounds, and ends with its owner"),

@@ -5,7 +5,7 @@ use super::Parameters;
 use super::kind::refused;
 use super::options::GivenOptions;
 
-use super::values::{LogLevel, PartSizes};
+use super::values::LogLevel;
 use crate::client::endpoint::{Acceleration, Addressing, Fips, Scheme, Stack, Variant};
 use crate::client::{
     CannedAcl, Checksum, Encryption, PayloadSigning, RequestPayer, SignatureVersion, StorageClass,
@@ -13,6 +13,7 @@ use crate::client::{
 };
 use crate::error::{Error, Result};
 use crate::sign::Credentials;
+use crate::transfer::PartSizes;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::time::Duration;

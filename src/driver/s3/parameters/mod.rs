@@ -18,12 +18,13 @@ mod table;
 mod value;
 mod values;
 
+pub use crate::transfer::PartSizes;
 pub use aliases::OptionAlias;
 pub use builder::ParametersBuilder;
 pub use table::ParameterOption;
 #[cfg(feature = "serde")]
 pub(crate) use value::Value;
-pub use values::{LogLevel, PartSizes};
+pub use values::LogLevel;
 
 use crate::client::endpoint::{Acceleration, Addressing, Endpoint, Fips, Scheme, Stack, Variant};
 use crate::client::values::Word;

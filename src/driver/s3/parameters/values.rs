@@ -43,13 +43,3 @@ impl LogLevel {
         })
     }
 }
-
-/// How the parts of an upload may differ in size.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum PartSizes {
-    /// Parts grow when the object would need more than 10,000.
-    #[default]
-    MayGrow,
-    /// All parts but the last are equal, as Cloudflare R2 demands: an object ends at 10,000 parts of the chunk size.
-    Uniform,
-}

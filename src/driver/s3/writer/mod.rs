@@ -3,7 +3,7 @@
 //! # How a file is written
 //!
 //! Bytes fill a part's buffer. While there is no more than one part, nothing is sent; `commit` then needs one PutObject.
-//! The byte after begins a multipart upload: full parts go to a bounded set of threads ([`Sender`](sender::Sender)) while
+//! The byte after begins a multipart upload: full parts go to a bounded set of threads ([`Sender`]) while
 //! the caller fills the next buffer. `commit` sends the last part and completes the upload.
 //!
 //! # How it survives `close`
@@ -53,22 +53,16 @@
 //! The next call reports the first failure of a part, at the latest `commit`. A commit that fails leaves nothing, with two
 //! exceptions: an upload that an earlier writer closed stays as that left it, and one whose completion may have happened
 //! is never aborted. A resumed writer that is dropped leaves the upload as it found it, too: only `cancel` ends it.
-mod buffer;
 pub(super) mod checkpoint;
-mod layout;
 pub(super) mod resume;
-mod sender;
-
-pub(crate) use layout::Layout;
 
 use super::store::Store;
 use crate::client::{Client, Condition, UploadRef, UploadedPart};
 use crate::driver::{FileWriter, WriteMode};
 use crate::error::{Error, ErrorKind, Result, catch_panic};
-use buffer::Buffer;
+use crate::transfer::{Buffer, Layout, Sender, cannot_replace};
 use checkpoint::{Checkpoint, CommittedFile, LaterParts};
 use resume::{Kept, LastPart, Resumed};
-use sender::Sender;
 use std::io::{self, Read, Write};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -397,7 +391,7 @@ impl Writer {
         let upload = UploadRef { bucket: &store.bucket, key: &self.key, upload_id };
         match store.client.upload_part(upload, self.number, tail) {
             // An empty part shows no more than that the file ends here, and not every server takes one.
-            Err(error) if tail.is_empty() || sender::cannot_replace(&error) => Ok(()),
+            Err(error) if tail.is_empty() || cannot_replace(&error) => Ok(()),
             sent => sent.map(drop),
         }
     }

@@ -1,11 +1,11 @@
 //! A part's buffer.
 use crate::error::{Error, ErrorKind, Result};
-use crate::transfer::Share;
+use crate::transfer::memory::Share;
 
 /// Room for one part. Memory that was never written to is not really taken yet, so a small file costs little.
 #[derive(Debug)]
-pub(super) struct Buffer {
-    pub(super) bytes: Vec<u8>,
+pub(crate) struct Buffer {
+    pub(crate) bytes: Vec<u8>,
     size: u64,
     _share: Share,
 }
@@ -15,7 +15,7 @@ impl Buffer {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] when the machine has no such amount of memory.
-    pub(super) fn new(mut bytes: Vec<u8>, size: u64, share: Share) -> Result<Self> {
+    pub(crate) fn new(mut bytes: Vec<u8>, size: u64, share: Share) -> Result<Self> {
         let room = usize::try_from(size).unwrap_or(usize::MAX).saturating_sub(bytes.len());
         bytes.try_reserve_exact(room).map_err(|error| {
             let text = format!("no memory for a part of {size} bytes");
@@ -27,7 +27,7 @@ impl Buffer {
     }
 
     /// How many bytes of a part fit in.
-    pub(super) const fn size(&self) -> u64 {
+    pub(crate) const fn size(&self) -> u64 {
         self.size
     }
 }

@@ -4,7 +4,7 @@ use crate::cancel::Cancel;
 use crate::client::{Client, UploadRef, UploadedPart};
 use crate::error::{Error, ErrorKind, Result, catch_panic};
 use crate::sync;
-use crate::transfer::MemoryLimit;
+use crate::transfer::memory::MemoryLimit;
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +16,7 @@ use std::thread::JoinHandle;
 /// Threads are started when there is something for them to do and end with the sender. All buffers together have at
 /// most (threads + 1) times the chunk size; where a single part has outgrown that, parts go one after the other.
 #[derive(Debug)]
-pub(super) struct Sender {
+pub(crate) struct Sender {
     shared: Arc<SharedSender>,
     threads: Vec<JoinHandle<()>>,
     concurrency: NonZeroUsize,
@@ -68,7 +68,7 @@ struct FirstFailure {
 }
 
 impl Sender {
-    pub(super) fn new(
+    pub(crate) fn new(
         client: &Client,
         (bucket, key): (&str, &str),
         concurrency: NonZeroUsize,
@@ -95,7 +95,7 @@ impl Sender {
     }
 
     /// The first failure of any part, so far.
-    pub(super) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         if !self.shared.failed.load(Ordering::Acquire) {
             return Ok(());
         }
@@ -103,12 +103,12 @@ impl Sender {
     }
 
     /// An empty buffer for a part of `size` bytes. Waits until there is room.
-    pub(super) fn buffer(&self, size: u64) -> Result<Buffer> {
+    pub(crate) fn buffer(&self, size: u64) -> Result<Buffer> {
         self.buffer_with(Vec::new(), size)
     }
 
     /// The same, filled with bytes that are there already.
-    pub(super) fn buffer_with(&self, bytes: Vec<u8>, size: u64) -> Result<Buffer> {
+    pub(crate) fn buffer_with(&self, bytes: Vec<u8>, size: u64) -> Result<Buffer> {
         let mut state = self.shared.lock();
         loop {
             state.failure()?;
@@ -140,7 +140,7 @@ impl Sender {
 
     /// Hands a part to the threads. Where the server keeps the part that it `replaces`, which holds its first bytes, the
     /// others become a part after that one: then [`Sender::finish`] returns two.
-    pub(super) fn send(
+    pub(crate) fn send(
         &mut self,
         upload_id: &Arc<str>,
         number: u32,
@@ -175,7 +175,7 @@ impl Sender {
     }
 
     /// Waits for all parts handed over so far and gives them back in order.
-    pub(super) fn finish(&self) -> Result<Vec<UploadedPart>> {
+    pub(crate) fn finish(&self) -> Result<Vec<UploadedPart>> {
         let mut state = self.shared.lock();
         while state.busy > 0 && state.failure.is_none() {
             state = self.shared.wait(state);
@@ -187,7 +187,7 @@ impl Sender {
     }
 
     /// Ends what is on its way, within a second, and the threads.
-    pub(super) fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         {
             let mut state = self.shared.lock();
             state.ended = true;
@@ -277,7 +277,7 @@ impl SharedSender {
 }
 
 /// Whether the server keeps a part that was sent before. rclone passes parts on as they come, and takes parts of any size.
-pub(super) fn cannot_replace(error: &Error) -> bool {
+pub(crate) fn cannot_replace(error: &Error) -> bool {
     error.status() == Some(501) || error.code() == Some("NotImplemented")
 }
 
