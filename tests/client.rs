@@ -5,7 +5,7 @@ mod support;
 
 use s3driver::client::{
     ByteRange, Client, Condition, CopySource, GetObject, HELD_BODY, ListObjects, ObjectSettings,
-    Presign, PresignMethod, RetryPolicy, SignatureVersion, StorageClass, UploadRef, UploadedPart,
+    Part, Presign, PresignMethod, RetryPolicy, SignatureVersion, StorageClass, UploadRef,
 };
 use s3driver::sign::Credentials;
 use s3driver::{ErrorKind, Result};
@@ -81,7 +81,7 @@ checks! {
             let key = format!("{prefix}/{size}");
             let content = bytes_at(size as u64, 0, size);
             put(&client, target, &key, &content);
-            let meta = client.head_object(&target.bucket, &key).unwrap();
+            let meta = client.head_object(&target.bucket, &key, &Default::default()).unwrap();
             assert_eq!(meta.size, size as u64);
             assert!(meta.etag.is_some() && meta.last_modified.is_some(), "{meta:?}");
             assert!(get(&client, target, &key).unwrap() == content, "{size} bytes differ");
@@ -93,8 +93,8 @@ checks! {
         let client = target.client();
         let key = target.scratch("missing");
         assert_eq!(get(&client, target, &key).unwrap_err().kind(), ErrorKind::NoSuchKey);
-        assert_eq!(client.head_object(&target.bucket, &key).unwrap_err().kind(), ErrorKind::NoSuchKey);
-        client.delete_object(&target.bucket, &key).unwrap();
+        assert_eq!(client.head_object(&target.bucket, &key, &Default::default()).unwrap_err().kind(), ErrorKind::NoSuchKey);
+        client.delete_object(&target.bucket, &key, &Default::default()).unwrap();
         let error = client.put_object("no-such-bucket-here", "key", b"", &ObjectSettings::default()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NoSuchBucket, "{error}");
         assert_eq!(error.attempts(), 1);
@@ -114,10 +114,10 @@ checks! {
         assert_eq!(read(ByteRange::Part { offset: 99_990, length: 500 }).unwrap(), content[99_990..]);
         assert_eq!(read(ByteRange::From(100_000)).unwrap_err().kind(), ErrorKind::InvalidRange);
         assert_eq!(read(ByteRange::From(1 << 40)).unwrap_err().kind(), ErrorKind::InvalidRange);
-        let etag = client.head_object(&target.bucket, &key).unwrap().etag.unwrap();
-        let request = GetObject::default().if_match(&etag);
+        let etag = client.head_object(&target.bucket, &key, &Default::default()).unwrap().etag.unwrap();
+        let request = GetObject::default().condition(Condition::IfMatch(etag));
         assert_eq!(client.get_object(&target.bucket, &key, &request).unwrap().read_all(1 << 20).unwrap(), content);
-        let stale = GetObject::default().if_match("0123456789abcdef0123456789abcdef");
+        let stale = GetObject::default().condition(Condition::IfMatch("0123456789abcdef0123456789abcdef".to_owned()));
         let error = client.get_object(&target.bucket, &key, &stale).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::PreconditionFailed, "{error}");
         clean(&client, target, &key);
@@ -137,10 +137,10 @@ checks! {
         for key in &expected {
             assert_eq!(get(&client, target, key).unwrap(), key.as_bytes(), "{key}");
             let copy = format!("{key}-copy");
-            let source = CopySource { bucket: &target.bucket, key, if_match: None };
+            let source = CopySource::new(&target.bucket, key);
             client.copy_object(source, &target.bucket, &copy, &ObjectSettings::default()).unwrap();
             assert_eq!(get(&client, target, &copy).unwrap(), key.as_bytes(), "{copy}");
-            client.delete_object(&target.bucket, &copy).unwrap();
+            client.delete_object(&target.bucket, &copy, &Default::default()).unwrap();
             let url = client.presign(&target.bucket, key, &Presign::exactly(PresignMethod::Get, Duration::from_secs(60))).unwrap().url;
             assert_eq!(fetch(target, "GET", &url), (200, key.as_bytes().to_vec()), "{key}");
         }
@@ -156,10 +156,10 @@ checks! {
         let client = target.client();
         let before = client.stats().requests;
         let settings = ObjectSettings::default();
-        assert_eq!(client.delete_object(&target.bucket, "").unwrap_err().kind(), ErrorKind::InvalidArgument);
+        assert_eq!(client.delete_object(&target.bucket, "", &Default::default()).unwrap_err().kind(), ErrorKind::InvalidArgument);
         assert_eq!(client.put_object(&target.bucket, "", b"", &settings).unwrap_err().kind(), ErrorKind::InvalidArgument);
-        assert_eq!(client.head_object(&target.bucket, "").unwrap_err().kind(), ErrorKind::InvalidArgument);
-        assert_eq!(client.head_object("a/b", "key").unwrap_err().kind(), ErrorKind::InvalidArgument);
+        assert_eq!(client.head_object(&target.bucket, "", &Default::default()).unwrap_err().kind(), ErrorKind::InvalidArgument);
+        assert_eq!(client.head_object("a/b", "key", &Default::default()).unwrap_err().kind(), ErrorKind::InvalidArgument);
         let upload = UploadRef { bucket: &target.bucket, key: "key", upload_id: "" };
         assert_eq!(client.abort_multipart_upload(upload).unwrap_err().kind(), ErrorKind::InvalidArgument);
         assert_eq!(client.stats().requests, before);
@@ -221,14 +221,9 @@ checks! {
     fn settings_are_stored(target) {
         let client = target.client();
         let key = target.scratch("settings");
-        let settings = ObjectSettings {
-            content_type: Some("application/vnd.oci.image.manifest.v1+json".to_owned()),
-            metadata: vec![("Owner".to_owned(), "registry  with   spaces".to_owned())],
-            storage_class: Some(StorageClass::Standard),
-            ..ObjectSettings::default()
-        };
+        let settings = ObjectSettings::default().content_type("application/vnd.oci.image.manifest.v1+json").metadata("Owner", "registry  with   spaces").storage_class(StorageClass::Standard);
         client.put_object(&target.bucket, &key, b"{}", &settings).unwrap();
-        let meta = client.head_object(&target.bucket, &key).unwrap();
+        let meta = client.head_object(&target.bucket, &key, &Default::default()).unwrap();
         assert_eq!(meta.content_type.as_deref(), Some("application/vnd.oci.image.manifest.v1+json"));
         assert!(meta.metadata.iter().any(|(name, value)| name == "owner" && value.starts_with("registry")), "{meta:?}");
         clean(&client, target, &key);
@@ -240,13 +235,13 @@ checks! {
         let content = bytes_at(7, 0, 2 * PART + 12_345);
         let id = client.create_multipart_upload(&target.bucket, &key, &ObjectSettings::default()).unwrap();
         let upload = UploadRef { bucket: &target.bucket, key: &key, upload_id: &id };
-        let mut parts: Vec<UploadedPart> = Vec::new();
+        let mut parts: Vec<Part> = Vec::new();
         for (number, part) in (1..).zip(content.chunks(PART)) {
             parts.push(client.upload_part(upload, number, part).unwrap());
         }
         // Sent again, a part replaces itself.
         parts[1] = client.upload_part(upload, 2, &content[PART..2 * PART]).unwrap();
-        assert_eq!(client.head_object(&target.bucket, &key).unwrap_err().kind(), ErrorKind::NoSuchKey);
+        assert_eq!(client.head_object(&target.bucket, &key, &Default::default()).unwrap_err().kind(), ErrorKind::NoSuchKey);
         let uploads = client.uploads(&target.bucket, &key).flat_map(|page| page.unwrap().uploads);
         assert_eq!(uploads.filter(|found| found.key == key).map(|found| found.upload_id).collect::<Vec<_>>(), [id.as_str()]);
         let mut listed: Vec<_> =
@@ -282,7 +277,7 @@ checks! {
         put(&client, target, &from, &content);
         let id = client.create_multipart_upload(&target.bucket, &to, &ObjectSettings::default()).unwrap();
         let upload = UploadRef { bucket: &target.bucket, key: &to, upload_id: &id };
-        let source = CopySource { bucket: &target.bucket, key: &from, if_match: None };
+        let source = CopySource::new(&target.bucket, &from);
         let parts = [
             client.upload_part_copy(source, 1000..PART as u64 + 1000, upload, 1).unwrap(),
             client.upload_part_copy(source, 0..1000, upload, 2).unwrap(),
@@ -298,7 +293,7 @@ checks! {
         let client = target.client();
         let key = target.scratch("condition");
         let write = |content: &[u8], condition| {
-            client.put_object_if(&target.bucket, &key, content, &ObjectSettings::default(), &condition)
+            client.put_object(&target.bucket, &key, content, &ObjectSettings::default().condition(condition))
         };
         write(b"first", Condition::IfAbsent).unwrap();
         assert_eq!(write(b"second", Condition::IfAbsent).unwrap_err().kind(), ErrorKind::PreconditionFailed);
@@ -386,7 +381,7 @@ checks! {
         client.get_bucket_location(&bucket).unwrap();
         client.put_object(&bucket, "key", b"", &ObjectSettings::default()).unwrap();
         assert_eq!(client.delete_bucket(&bucket).unwrap_err().kind(), ErrorKind::Conflict);
-        client.delete_object(&bucket, "key").unwrap();
+        client.delete_object(&bucket, "key", &Default::default()).unwrap();
         client.delete_bucket(&bucket).unwrap();
         assert_eq!(client.head_bucket(&bucket).unwrap_err().kind(), ErrorKind::NoSuchBucket);
     }

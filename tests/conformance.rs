@@ -113,7 +113,7 @@ fn conforms(target: &Target, proxy: Option<&str>) -> bool {
                 let settings = ObjectSettings::default();
                 plain.client().put_object(plain.bucket(), &key, content, &settings).map(drop)
             }
-            None => plain.client().delete_object(plain.bucket(), &key),
+            None => plain.client().delete_object(plain.bucket(), &key, &Default::default()),
         }
     });
     options = options.fetch(|asked, url| {

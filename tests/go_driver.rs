@@ -5,7 +5,7 @@
 mod support;
 
 use s3driver::ErrorKind;
-use s3driver::client::{Client, Condition, CopySource, ObjectSettings, UploadRef, UploadedPart};
+use s3driver::client::{Client, Condition, CopySource, ObjectSettings, Part, UploadRef};
 use s3driver::driver::{S3Driver, StorageDriver, WriteMode};
 use std::io::Write;
 use std::time::Duration;
@@ -33,13 +33,12 @@ impl<'a> Go<'a> {
 
     /// `Writer(append=false)`.
     fn begin(&self) -> String {
-        let content_type = Some("application/octet-stream".to_owned());
-        let settings = ObjectSettings { content_type, ..ObjectSettings::default() };
+        let settings = ObjectSettings::default().content_type("application/octet-stream");
         self.client.create_multipart_upload(&self.target.bucket, &self.key, &settings).unwrap()
     }
 
     /// What `Write` and `Close` make of `content`: parts of the chunk size, and what is left as a part of any size.
-    fn send(&self, id: &str, first: u32, content: &[u8]) -> Vec<UploadedPart> {
+    fn send(&self, id: &str, first: u32, content: &[u8]) -> Vec<Part> {
         let parts = (first..).zip(content.chunks(GO_CHUNK));
         parts
             .map(|(number, part)| self.client.upload_part(self.upload(id), number, part).unwrap())
@@ -47,17 +46,12 @@ impl<'a> Go<'a> {
     }
 
     /// What `Writer(append=true)` finds: the first upload with exactly this key, and all of its parts.
-    fn resume(&self) -> Option<(String, Vec<UploadedPart>)> {
+    fn resume(&self) -> Option<(String, Vec<Part>)> {
         let mut pages = self.client.uploads(&self.target.bucket, &self.key).map(Result::unwrap);
         let found = pages
             .find_map(|page| page.uploads.into_iter().find(|upload| upload.key == self.key))?;
         let pages = self.client.parts(self.upload(&found.upload_id)).map(Result::unwrap);
-        let part = |part: s3driver::xml::Part| UploadedPart {
-            part_number: part.part_number,
-            etag: part.etag,
-            size: part.size,
-        };
-        let parts = pages.flat_map(|page| page.parts).map(part).collect();
+        let parts = pages.flat_map(|page| page.parts).collect();
         Some((found.upload_id, parts))
     }
 
@@ -78,8 +72,7 @@ impl<'a> Go<'a> {
                     .unwrap();
                 buffer = reader.read_all(5 << 20).unwrap();
             } else {
-                let source =
-                    CopySource { bucket: &self.target.bucket, key: &self.key, if_match: None };
+                let source = CopySource::new(&self.target.bucket, &self.key);
                 parts.push(
                     self.client
                         .upload_part_copy(source, 0..size as u64, self.upload(&id), 1)
@@ -92,12 +85,12 @@ impl<'a> Go<'a> {
         size
     }
 
-    fn complete(&self, id: &str, parts: &[UploadedPart]) {
+    fn complete(&self, id: &str, parts: &[Part]) {
         self.client.complete_multipart_upload(self.upload(id), parts, &Condition::Always).unwrap();
     }
 }
 
-fn size_of(parts: &[UploadedPart]) -> usize {
+fn size_of(parts: &[Part]) -> usize {
     parts.iter().map(|part| part.size).sum::<u64>() as usize
 }
 

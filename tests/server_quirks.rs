@@ -7,7 +7,7 @@ mod support;
 use s3driver::ErrorKind;
 use s3driver::client::{
     Checksum, Client, Condition, CopySource, GetObject, HELD_BODY, ListObjects, ObjectSettings,
-    PayloadSigning, Presign, PresignMethod, SignatureVersion, UploadRef, UploadedPart,
+    Part, PayloadSigning, Presign, PresignMethod, SignatureVersion, UploadRef,
 };
 use s3driver::driver::{Parameters, S3Driver, StorageDriver};
 use std::collections::BTreeSet;
@@ -31,7 +31,7 @@ fn copying_in_parts(target: &Target, root: &str) -> S3Driver {
     S3Driver::new(&Parameters::from_pairs(pairs).unwrap()).unwrap()
 }
 
-fn uploaded(client: &Client, target: &Target, key: &str, id: &str) -> Vec<UploadedPart> {
+fn uploaded(client: &Client, target: &Target, key: &str, id: &str) -> Vec<Part> {
     let upload = UploadRef { bucket: &target.bucket, key, upload_id: id };
     vec![
         client.upload_part(upload, 1, &bytes_at(1, 0, PART)).unwrap(),
@@ -53,8 +53,8 @@ checks! {
             Err(error) if target.server == "rclone" => assert_eq!(error.kind(), ErrorKind::NoSuchUpload, "{error}"),
             second => assert_eq!(first.etag, second.unwrap().etag),
         }
-        assert_eq!(client.head_object(&target.bucket, &key).unwrap().size, PART as u64 + 77);
-        client.delete_object(&target.bucket, &key).unwrap();
+        assert_eq!(client.head_object(&target.bucket, &key, &Default::default()).unwrap().size, PART as u64 + 77);
+        client.delete_object(&target.bucket, &key, &Default::default()).unwrap();
     }
 
     // Ceph answers 500 to the completion of an upload that was aborted, and NoSuchKey to the list of its parts.
@@ -68,7 +68,7 @@ checks! {
         let error = client.complete_multipart_upload(upload, &parts, &Condition::Always).unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::NoSuchUpload | ErrorKind::OutcomeUnknown), "{error}");
         assert_eq!(client.list_parts(upload, None).unwrap_err().kind(), ErrorKind::NoSuchUpload);
-        assert_eq!(client.head_object(&target.bucket, &key).unwrap_err().kind(), ErrorKind::NoSuchKey);
+        assert_eq!(client.head_object(&target.bucket, &key, &Default::default()).unwrap_err().kind(), ErrorKind::NoSuchKey);
     }
 
     // Ceph decodes the source of UploadPartCopy twice and dies of some percent signs; rclone answers 200 and copies
@@ -91,7 +91,7 @@ checks! {
         client.put_object(&target.bucket, &key, &bytes_at(3, 0, PART), &ObjectSettings::default()).unwrap();
         let id = begin(&client, target, &key);
         let upload = UploadRef { bucket: &target.bucket, key: &key, upload_id: &id };
-        let source = CopySource { bucket: &target.bucket, key: &key, if_match: None };
+        let source = CopySource::new(&target.bucket, &key);
         let copied = client.upload_part_copy(source, 0..PART as u64, upload, 1);
         if target.server == "rclone" {
             assert_eq!(copied.unwrap_err().kind(), ErrorKind::Protocol);
@@ -99,10 +99,10 @@ checks! {
             // The ETag is opaque, and completes the upload all the same.
             let part = copied.unwrap();
             client.complete_multipart_upload(upload, &[part], &Condition::Always).unwrap();
-            assert_eq!(client.head_object(&target.bucket, &key).unwrap().size, PART as u64);
+            assert_eq!(client.head_object(&target.bucket, &key, &Default::default()).unwrap().size, PART as u64);
         }
         client.abort_multipart_upload(upload).unwrap();
-        client.delete_object(&target.bucket, &key).unwrap();
+        client.delete_object(&target.bucket, &key, &Default::default()).unwrap();
     }
 
     // A key marker alone is inclusive on Ceph, SeaweedFS and rclone; SeaweedFS lists unsorted.
@@ -177,7 +177,7 @@ checks! {
     // and Garage take no checksum behind them, rclone stores it with the chunks.
     fn a_streamed_body_is_stored_without_its_framing(target) {
         let (key, content) = (target.scratch("streamed"), bytes_at(4, 0, HELD_BODY as usize + 300_001));
-        let settings = ObjectSettings { content_encoding: Some("gzip".to_owned()), ..Default::default() };
+        let settings = ObjectSettings::default().content_encoding("gzip");
         let put = |client: &Client| {
             client.put_object_from(&target.bucket, &key, &mut &content[..], content.len() as u64, &settings)
         };
@@ -188,7 +188,7 @@ checks! {
             let reply = fetch(target, "GET", &client.presign(&target.bucket, &key, &presign).unwrap().url).unwrap();
             assert_eq!(reply.header("content-encoding"), Some("gzip"));
             assert!(reply.body[..] == content);
-            client.delete_object(&target.bucket, &key).unwrap();
+            client.delete_object(&target.bucket, &key, &Default::default()).unwrap();
         }
         let client = Client::new(target.config().checksum(Checksum::Crc32c).payload_signing(PayloadSigning::Signed)).unwrap();
         match (target.server, put(&client)) {
@@ -203,7 +203,7 @@ checks! {
                 assert!(reader.read_all(content.len()).unwrap() == content);
             }
         }
-        client.delete_object(&target.bucket, &key).unwrap();
+        client.delete_object(&target.bucket, &key, &Default::default()).unwrap();
     }
 
     // SeaweedFS and rclone list folders that have become empty: nobody is told that a file is there.
@@ -266,7 +266,7 @@ checks! {
         let (client, key, settings) = (target.client(), target.scratch("if-match"), ObjectSettings::default());
         let first = client.put_object(&target.bucket, &key, b"first", &settings).unwrap().etag.unwrap();
         let write = |content: &[u8], etag: &str| {
-            client.put_object_if(&target.bucket, &key, content, &settings, &Condition::IfMatch(etag.to_owned()))
+            client.put_object(&target.bucket, &key, content, &settings.clone().condition(Condition::IfMatch(etag.to_owned())))
         };
         let stored = || client.get_object(&target.bucket, &key, &GetObject::default()).unwrap().read_all(99).unwrap();
         match (target.server, write(b"second", &first)) {
@@ -286,14 +286,15 @@ checks! {
                 }
             }
         }
-        client.delete_object(&target.bucket, &key).unwrap();
+        client.delete_object(&target.bucket, &key, &Default::default()).unwrap();
     }
 
     // Ceph, rclone and moto ignore the condition on a copy's source; Ceph, rclone and Garage the one on a completion.
     fn conditions_hold_where_the_server_knows_them(target) {
         let (client, key, settings) = (target.client(), target.scratch("conditions"), ObjectSettings::default());
         client.put_object(&target.bucket, &key, b"there", &settings).unwrap();
-        let stale = CopySource { bucket: &target.bucket, key: &key, if_match: Some("0123456789abcdef0123456789abcdef") };
+        let other = Condition::IfMatch("0123456789abcdef0123456789abcdef".to_owned());
+        let stale = CopySource::new(&target.bucket, &key).condition(&other);
         let copied = client.copy_object(stale, &target.bucket, &format!("{key}-copy"), &settings);
         if matches!(target.server, "ceph" | "rclone" | "moto") {
             copied.unwrap();
@@ -335,7 +336,7 @@ checks! {
                 assert_eq!(reply.header("content-disposition"), Some(disposition));
             }
         }
-        client.delete_object(&target.bucket, &key).unwrap();
+        client.delete_object(&target.bucket, &key, &Default::default()).unwrap();
     }
 
     // Ceph does not compare checksums, and rclone knows none: sending one harms nowhere.
@@ -351,7 +352,7 @@ checks! {
             (1..).zip(content.chunks(PART)).map(|(n, part)| client.upload_part(upload, n, part).unwrap()).collect();
         client.complete_multipart_upload(upload, &parts, &Condition::Always).unwrap();
         assert!(read(content.len()) == content);
-        client.delete_object(&target.bucket, &key).unwrap();
+        client.delete_object(&target.bucket, &key, &Default::default()).unwrap();
     }
 
     // Ceph says `default` for the bucket's location, and takes `_` in the names of metadata for `-`: version 2 signs the
@@ -364,15 +365,15 @@ checks! {
         } else {
             assert_eq!(location, target.region);
         }
-        let settings = ObjectSettings { metadata: vec![("a_b".to_owned(), "x".to_owned())], ..Default::default() };
+        let settings = ObjectSettings::default().metadata("a_b", "x");
         let put = client.put_object(&target.bucket, &key, b"x", &settings);
         if target.server == "ceph" && target.signature == SignatureVersion::V2 {
             return assert_eq!(put.unwrap_err().kind(), ErrorKind::SignatureRejected);
         }
         put.unwrap();
         let name = if target.server == "ceph" { "a-b" } else { "a_b" };
-        assert!(client.head_object(&target.bucket, &key).unwrap().metadata.contains(&(name.to_owned(), "x".to_owned())));
-        client.delete_object(&target.bucket, &key).unwrap();
+        assert!(client.head_object(&target.bucket, &key, &Default::default()).unwrap().metadata.contains(&(name.to_owned(), "x".to_owned())));
+        client.delete_object(&target.bucket, &key, &Default::default()).unwrap();
     }
 
     // rclone and Garage know no version 2, and say so with a 400.

@@ -159,7 +159,7 @@ fn files_are_uploaded_copied_and_downloaded() {
             let content = bytes(5, 0, size);
             std::fs::write(&source, &content).unwrap();
             transfer.upload_file(&source, bucket, &key, &settings).unwrap();
-            let from = CopySource { bucket, key: &key, if_match: None };
+            let from = CopySource::new(bucket, &key);
             transfer.copy(from, bucket, &copy, &settings).unwrap();
             for key in [&key, &copy] {
                 let downloaded = transfer.download_to_file(bucket, key, &received).unwrap();

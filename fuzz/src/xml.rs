@@ -50,7 +50,8 @@ pub fn xml_listing(data: &[u8]) {
     let written = written(&page);
     let again = xml::list_bucket_result(written.as_bytes()).expect("what was written is read");
     // Times have a target of their own.
-    let mut comparable = ListBucketResult { name: None, prefix: None, next_marker: None, ..page };
+    let mut comparable = page;
+    (comparable.name, comparable.prefix, comparable.next_marker) = (None, None, None);
     comparable.contents.iter_mut().for_each(|object| object.last_modified = None);
     assert_eq!(again, comparable, "{written}");
 }

@@ -1,7 +1,7 @@
 //! What the fuzz targets reach of the client: where redirects lead, and uploads whose body can be opened again.
 use super::body::Reopen;
 use super::endpoint::Located;
-use super::{Client, ObjectSettings, PutResult, UploadRef, UploadedPart};
+use super::{Client, ObjectSettings, Part, PutResult, UploadRef};
 use crate::error::Result;
 
 /// The place that a `Location` sends a request for `bucket` to, when it may be followed.
@@ -26,6 +26,6 @@ pub fn upload_part_replayed<'a>(
     upload: UploadRef<'_>,
     open: &'a Reopen<'a>,
     length: u64,
-) -> Result<UploadedPart> {
+) -> Result<Part> {
     client.upload_part_from(upload, 1, open, length)
 }

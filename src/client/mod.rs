@@ -9,10 +9,11 @@
 //! more again with the answers that come.
 //!
 //! ```no_run
-//! use s3driver::client::{Client, Config, Endpoint, GetObject, ObjectSettings, Scheme, Variant};
+//! use s3driver::client::{Client, Config, Endpoint, GetObject, ObjectSettings};
 //! use s3driver::sign::Credentials;
 //!
-//! let config = Config::new(Endpoint::aws("eu-central-1", Scheme::Https, Variant::default())?).static_credentials(Credentials::new("AKIDEXAMPLE", "secret"));
+//! let config = Config::new(Endpoint::region("eu-central-1")?)
+//!     .static_credentials(Credentials::new("AKIDEXAMPLE", "secret"));
 //! let client = Client::new(config)?;
 //! client.put_object("registry", "hello.txt", b"hello", &ObjectSettings::default())?;
 //! let content = client.get_object("registry", "hello.txt", &GetObject::default())?.read_all(1 << 20)?;
@@ -25,9 +26,11 @@ mod body;
 mod bucket;
 mod call;
 mod checksum;
+mod condition;
 mod config;
 mod delete;
 pub mod endpoint;
+mod environment;
 mod fallback;
 mod framing;
 #[cfg(feature = "fuzzing")]
@@ -50,6 +53,7 @@ mod read;
 mod reply;
 mod request;
 mod retry;
+mod roots;
 mod send;
 mod settings;
 mod signing;
@@ -60,27 +64,27 @@ pub(crate) mod values;
 
 pub use crate::net::proxy::Proxy;
 pub use crate::transport::TlsVerification;
-pub(crate) use crate::transport::check_roots;
+pub use crate::xml::Part;
 pub use bucket::{BucketInfo, BucketName};
 pub(crate) use checksum::Expected;
+pub use condition::Condition;
 #[cfg(test)]
 pub(crate) use config::MAX_REQUESTS;
 pub use config::{Config, Timeouts};
-pub use delete::DELETE_OBJECTS_KEYS;
+pub use delete::{DELETE_OBJECTS_KEYS, DeleteObject};
 pub use endpoint::{Addressing, Endpoint, Scheme, Variant};
 pub(crate) use fallback::lacks_operation;
 pub use listing::ListObjects;
 pub use meta::ObjectMeta;
-pub use multipart::{
-    CompletedUpload, MAX_PART_SIZE, MAX_PARTS, MIN_PART_SIZE, UploadRef, UploadedPart,
-};
-pub use object::{Condition, CopySource};
+pub use multipart::{CompletedUpload, MAX_PART_SIZE, MAX_PARTS, MIN_PART_SIZE, UploadRef};
+pub use object::CopySource;
 pub use pages::Pages;
 pub use presign::{Presign, PresignMethod, PresignedUrl, SessionEnd};
 pub use put_from::HELD_BODY;
 pub use range::ByteRange;
 pub use read::{GetObject, ObjectReader};
 pub use retry::RetryPolicy;
+pub(crate) use roots::read_roots;
 pub use settings::ObjectSettings;
 pub use store::PutResult;
 pub use values::{
@@ -92,12 +96,14 @@ use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sign::v4;
 use crate::sync;
+use crate::time::Timestamp;
 use crate::transport::Transport;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// A client for one endpoint and one source of credentials.
 #[derive(Clone)]
@@ -211,6 +217,12 @@ impl Client {
         }
     }
 
+    /// Whether an upload is older than `age`; one whose server states no time is not.
+    pub(crate) fn is_older(&self, initiated: Option<Timestamp>, age: Duration) -> bool {
+        let now = Timestamp::from(self.clock().now());
+        initiated.is_some_and(|initiated| initiated.plus(age) < now)
+    }
+
     /// Closes idle connections, as before a long pause.
     pub fn close_idle_connections(&self) {
         self.inner.transport.close_idle();
@@ -232,7 +244,7 @@ impl Inner {
         let learnt = sync::lock(&self.regions);
         match learnt.get(bucket) {
             Some(region) => Cow::Owned(region.clone()),
-            None => Cow::Borrowed(self.config.endpoint.region()),
+            None => Cow::Borrowed(self.config.endpoint.signing_region()),
         }
     }
     fn remember_region(&self, bucket: &str, region: &str) {
@@ -242,7 +254,7 @@ impl Inner {
         }
     }
     fn locate(&self, bucket: &str, region: &str) -> Result<endpoint::Located> {
-        if region == self.config.endpoint.region() {
+        if region == self.config.endpoint.signing_region() {
             return self.config.endpoint.locate(bucket);
         }
         self.config.endpoint.for_region(region)?.locate(bucket)

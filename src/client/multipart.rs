@@ -1,8 +1,9 @@
 //! Multipart uploads: begin, send parts, complete or abort, and find what was begun before.
 use super::Client;
 use super::body::{Payload, Reopen};
+use super::condition::Condition;
 use super::meta::{has_opaque_etag, md5_of, parts_of};
-use super::object::{Condition, CopySource};
+use super::object::CopySource;
 use super::outcome::{Ended, Found, Wanted, check_names, may_have_happened, outcome_unknown};
 use super::pages::{Follow, Page, Pages, Seen};
 use super::reply::{Reader, read_document, read_what_is_said};
@@ -10,7 +11,7 @@ use super::request::{Call, Recheck, TimeLimit, object_call};
 use super::settings::ObjectSettings;
 use super::store::{Content, Etag};
 use crate::error::{Error, ErrorKind, Result};
-use crate::xml::{self, ListMultipartUploadsResult, ListPartsResult};
+use crate::xml::{self, ListMultipartUploadsResult, ListPartsResult, Part};
 use md5::{Digest as _, Md5};
 use std::ops::Range;
 use std::sync::Arc;
@@ -21,17 +22,6 @@ pub const MAX_PARTS: u32 = 10_000;
 pub const MIN_PART_SIZE: u64 = 5 << 20;
 /// The most bytes of one part, of one PutObject and of one CopyObject: 5 GiB.
 pub const MAX_PART_SIZE: u64 = 5 << 30;
-
-/// A part the server has.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UploadedPart {
-    /// 1 to 10,000.
-    pub part_number: u32,
-    /// As the server gave it, without quotes; completion must name it.
-    pub etag: String,
-    /// Bytes.
-    pub size: u64,
-}
 
 /// The upload an operation is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +83,7 @@ impl Client {
         upload: UploadRef<'_>,
         part_number: u32,
         content: &[u8],
-    ) -> Result<UploadedPart> {
+    ) -> Result<Part> {
         self.send_part(upload, part_number, Content::Bytes(content), content.len() as u64)
     }
 
@@ -104,7 +94,7 @@ impl Client {
         part_number: u32,
         open: &'a Reopen<'a>,
         length: u64,
-    ) -> Result<UploadedPart> {
+    ) -> Result<Part> {
         self.send_part(upload, part_number, Content::Replay { open, length }, length)
     }
 
@@ -114,7 +104,7 @@ impl Client {
         part_number: u32,
         content: Content<'_>,
         size: u64,
-    ) -> Result<UploadedPart> {
+    ) -> Result<Part> {
         let call = part_call("UploadPart", upload, part_number)?;
         let checksum = self.inner.checksum;
         let stored = match self.store(&call, content, checksum, Etag::Required) {
@@ -128,7 +118,7 @@ impl Client {
             }
             result => result,
         }?;
-        Ok(UploadedPart { part_number, etag: stored.etag.unwrap_or_default(), size })
+        Ok(Part::new(part_number, stored.etag.unwrap_or_default(), size))
     }
 
     /// [UploadPartCopy]: makes a part from the bytes `range` (start included, end not) of another object.
@@ -140,7 +130,7 @@ impl Client {
         range: Range<u64>,
         upload: UploadRef<'_>,
         part_number: u32,
-    ) -> Result<UploadedPart> {
+    ) -> Result<Part> {
         let call = part_call("UploadPartCopy", upload, part_number)?;
         if range.is_empty() {
             return Err(call.refuse("the range to copy has no bytes"));
@@ -154,7 +144,7 @@ impl Client {
             Payload::Empty,
             (xml::copy_part_result, xml::MAX_REPLY_BYTES),
         )?;
-        Ok(UploadedPart { part_number, etag: copy.etag, size: range.end - range.start })
+        Ok(Part::new(part_number, copy.etag, range.end - range.start))
     }
 
     /// [CompleteMultipartUpload]: makes the object visible, whole. `parts` must be in ascending order.
@@ -171,7 +161,7 @@ impl Client {
     pub fn complete_multipart_upload(
         &self,
         upload: UploadRef<'_>,
-        parts: &[UploadedPart],
+        parts: &[Part],
         condition: &Condition,
     ) -> Result<CompletedUpload> {
         let call = upload_call("CompleteMultipartUpload", "POST", upload)?;
@@ -179,7 +169,7 @@ impl Client {
             parts.iter().map(|part| (part.part_number, part.etag.as_str())).collect();
         let body = xml::complete_multipart_upload(&named)
             .map_err(|error| call.refuse(error.to_string()))?;
-        let mut call = condition.apply_to(call.header("content-type", "application/xml"))?;
+        let mut call = condition.apply_to_write(call.header("content-type", "application/xml"))?;
         call.time_limit = TimeLimit::ServerWork;
         call.recheck = Recheck::ByCaller;
         let begun = self.inner.config.clock.instant();
@@ -405,7 +395,7 @@ fn may_have_completed(error: &Error) -> bool {
 }
 
 /// Returns what the completion of an upload makes of its parts.
-fn made_of(parts: &[UploadedPart]) -> Wanted {
+fn made_of(parts: &[Part]) -> Wanted {
     Wanted {
         size: total_size(parts),
         md5: None,
@@ -418,7 +408,7 @@ fn made_of(parts: &[UploadedPart]) -> Wanted {
 /// one, `look` finds it.
 fn check_completion(
     call: &Call<'_>,
-    parts: &[UploadedPart],
+    parts: &[Part],
     result: xml::CompleteMultipartUploadResult,
     look: impl FnOnce() -> Found,
 ) -> Result<CompletedUpload> {
@@ -472,13 +462,13 @@ fn settle_completion(error: Error, found: Found) -> Result<CompletedUpload> {
 
 /// Returns how many bytes the parts have together; `None` for sizes, which a server may have named,
 /// beyond all reason.
-pub(crate) fn total_size(parts: &[UploadedPart]) -> Option<u64> {
+pub(crate) fn total_size(parts: &[Part]) -> Option<u64> {
     parts.iter().try_fold(0_u64, |sum, part| sum.checked_add(part.size))
 }
 
 /// The ETag S3 gives to an object of these parts: the MD5 of the parts' MD5s, a dash and their number. `None` when a part's
 /// ETag is no MD5.
-pub(crate) fn expected_etag(parts: &[UploadedPart]) -> Option<String> {
+pub(crate) fn expected_etag(parts: &[Part]) -> Option<String> {
     let mut digest = Md5::new();
     for part in parts {
         digest.update(md5_of(&part.etag)?);
@@ -492,7 +482,7 @@ mod tests {
 
     #[test]
     fn p10_sizes_are_added_without_overflow() {
-        let part = |size| UploadedPart { part_number: 1, etag: "e".to_owned(), size };
+        let part = |size| Part::new(1, "e", size);
         assert_eq!(total_size(&[]), Some(0));
         assert_eq!(total_size(&[part(3), part(4)]), Some(7));
         assert_eq!(total_size(&[part(u64::MAX), part(0)]), Some(u64::MAX));

@@ -2,6 +2,7 @@
 
 /// A range of an object's bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ByteRange {
     /// All of them.
     #[default]

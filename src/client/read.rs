@@ -3,7 +3,8 @@ use super::Client;
 use super::body::Payload;
 use super::call::Retry;
 use super::checksum::{Algorithm, Expected};
-use super::meta::{ObjectMeta, condition, is_weak};
+use super::condition::Condition;
+use super::meta::{ObjectMeta, is_weak};
 use super::range::{ByteRange, ContentRange};
 use super::request::{TimeLimit, object_call};
 use super::retry;
@@ -20,20 +21,20 @@ use std::io::{self, Read};
 pub struct GetObject {
     /// Which bytes.
     pub range: ByteRange,
-    /// Only if the object has this ETag, given without quotes. A weak one (`W/"..."`) never holds
-    /// as `If-Match`, so it is compared with that of the response.
-    pub if_match: Option<String>,
+    /// Only if the object meets this condition.
+    pub condition: Condition,
 }
 
 impl GetObject {
-    /// These bytes of the object.
+    /// Requests these bytes of the object.
     pub const fn range(range: ByteRange) -> Self {
-        Self { range, if_match: None }
+        Self { range, condition: Condition::Always }
     }
-    /// Requires that the object still has this ETag.
+
+    /// Requests the object only if it meets `condition`.
     #[must_use]
-    pub fn if_match(mut self, etag: impl Into<String>) -> Self {
-        self.if_match = Some(etag.into());
+    pub fn condition(mut self, condition: Condition) -> Self {
+        self.condition = condition;
         self
     }
 }
@@ -72,7 +73,8 @@ impl Client {
     ///
     /// # Errors
     /// [`ErrorKind::NoSuchKey`]; [`ErrorKind::InvalidRange`] when the range begins at or past the end;
-    /// [`ErrorKind::PreconditionFailed`] when `if_match` does not hold.
+    /// [`ErrorKind::PreconditionFailed`] or [`ErrorKind::NotModified`] when the condition does not
+    /// hold.
     ///
     /// [GetObject]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
     pub fn get_object(&self, bucket: &str, key: &str, request: &GetObject) -> Result<ObjectReader> {
@@ -82,12 +84,8 @@ impl Client {
             );
         }
         let opened = self.open(bucket, key, request)?;
-        // A weak ETag is not sent as a condition, and is compared here.
-        if let Some(wanted) = request.if_match.as_deref().filter(|etag| is_weak(etag))
-            && opened.meta.etag.as_deref() != Some(wanted)
-        {
-            let error = Error::new(ErrorKind::PreconditionFailed, "the object has another ETag");
-            return Err(object_call("GetObject", "GET", bucket, key)?.place(error));
+        if request.condition.is_refuted_by(opened.meta.etag.as_deref()) {
+            return Err(place(another_etag(), bucket, key));
         }
         Ok(ObjectReader::new(self, bucket, key, request.range, opened))
     }
@@ -104,9 +102,9 @@ impl Client {
         etag: Option<&str>,
         length: Option<u64>,
     ) -> Result<ObjectReader> {
-        // A weak ETag never matches; it is compared below.
-        let if_match = etag.filter(|etag| !is_weak(etag)).map(str::to_owned);
-        let opened = match self.open(bucket, key, &GetObject { range, if_match }) {
+        // A weak ETag is not sent; it is compared below.
+        let condition = etag.map_or(Condition::Always, |etag| Condition::IfMatch(etag.to_owned()));
+        let opened = match self.open(bucket, key, &GetObject { range, condition }) {
             Err(error)
                 if matches!(
                     error.kind(),
@@ -127,9 +125,9 @@ impl Client {
     /// Requests the range, and checks that the server sends just that.
     fn open(&self, bucket: &str, key: &str, request: &GetObject) -> Result<Opened> {
         let range = request.range;
-        let mut call = object_call("GetObject", "GET", bucket, key)?
-            .maybe_header("range", range.header())
-            .maybe_header("if-match", request.if_match.as_deref().and_then(condition));
+        let call =
+            object_call("GetObject", "GET", bucket, key)?.maybe_header("range", range.header());
+        let mut call = request.condition.apply_to_read(call)?;
         call.time_limit = TimeLimit::WhileBytesMove;
         // Stored checksums are of whole objects: a range has none.
         let algorithm = self.inner.checksum.filter(|_| range == ByteRange::All);
@@ -149,6 +147,11 @@ impl Client {
             }
         })
     }
+}
+
+/// The error of a condition that could not be sent, and that the response refutes.
+pub(super) fn another_etag() -> Error {
+    Error::new(ErrorKind::PreconditionFailed, "the object has another ETag")
 }
 
 /// The error of an object that is not what it was when reading it began.

@@ -1,10 +1,23 @@
 //! What an object is stored with.
+use super::condition::Condition;
 use super::request::Call;
 use super::values::{CannedAcl, Encryption, StorageClass};
 use crate::error::Result;
 
-/// What PutObject, CopyObject and CreateMultipartUpload store with an object. The default sends no such header.
+/// How PutObject, CopyObject and CreateMultipartUpload store an object, and under which condition.
+/// The default sends no such header and replaces what is there.
+///
+/// ```
+/// use s3driver::client::{Condition, ObjectSettings};
+///
+/// let settings = ObjectSettings::default()
+///     .content_type("text/plain")
+///     .metadata("owner", "accounting")
+///     .condition(Condition::IfAbsent);
+/// assert_eq!(settings.content_type.as_deref(), Some("text/plain"));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ObjectSettings {
     /// `Content-Type`.
     pub content_type: Option<String>,
@@ -22,10 +35,77 @@ pub struct ObjectSettings {
     pub storage_class: Option<StorageClass>,
     /// The canned ACL; `None` sends none, which buckets with ACLs disabled need.
     pub acl: Option<CannedAcl>,
+    /// The condition under which the object becomes visible: [`Condition::Always`],
+    /// [`Condition::IfAbsent`] or [`Condition::IfMatch`]. CreateMultipartUpload does not send it,
+    /// because S3 decides at the completion.
+    pub condition: Condition,
 }
 
 impl ObjectSettings {
-    /// Adds the headers.
+    /// Sets `Content-Type`.
+    #[must_use]
+    pub fn content_type(mut self, value: impl Into<String>) -> Self {
+        self.content_type = Some(value.into());
+        self
+    }
+
+    /// Sets `Content-Encoding`.
+    #[must_use]
+    pub fn content_encoding(mut self, value: impl Into<String>) -> Self {
+        self.content_encoding = Some(value.into());
+        self
+    }
+
+    /// Sets `Cache-Control`.
+    #[must_use]
+    pub fn cache_control(mut self, value: impl Into<String>) -> Self {
+        self.cache_control = Some(value.into());
+        self
+    }
+
+    /// Sets `Content-Disposition`.
+    #[must_use]
+    pub fn content_disposition(mut self, value: impl Into<String>) -> Self {
+        self.content_disposition = Some(value.into());
+        self
+    }
+
+    /// Adds metadata: a name without `x-amz-meta-`, and its value.
+    #[must_use]
+    pub fn metadata(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.metadata.push((name.into(), value.into()));
+        self
+    }
+
+    /// Chooses the server-side encryption.
+    #[must_use]
+    pub fn encryption(mut self, encryption: Encryption) -> Self {
+        self.encryption = encryption;
+        self
+    }
+
+    /// Chooses the storage class.
+    #[must_use]
+    pub const fn storage_class(mut self, class: StorageClass) -> Self {
+        self.storage_class = Some(class);
+        self
+    }
+
+    /// Chooses the canned ACL.
+    #[must_use]
+    pub const fn acl(mut self, acl: CannedAcl) -> Self {
+        self.acl = Some(acl);
+        self
+    }
+
+    /// Stores the object only if `condition` holds.
+    #[must_use]
+    pub fn condition(mut self, condition: Condition) -> Self {
+        self.condition = condition;
+        self
+    }
+
+    /// Adds the headers of what is stored. The condition is for the operations that decide on it.
     pub(super) fn apply_to<'a>(&'a self, call: Call<'a>) -> Result<Call<'a>> {
         let Self {
             content_type,
@@ -36,6 +116,7 @@ impl ObjectSettings {
             encryption,
             storage_class,
             acl,
+            condition: _,
         } = self;
         let mut call = call
             .maybe_header("content-type", content_type.as_deref())

@@ -149,6 +149,7 @@ impl RequestPayer {
 
 /// Encryption by the server.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Encryption {
     /// What the bucket does by default; no header is sent.
     #[default]
@@ -164,6 +165,7 @@ pub enum Encryption {
 
 /// The signature algorithm.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum SignatureVersion {
     /// HMAC-SHA1, for old servers and nine old regions.
     V2,

@@ -93,7 +93,7 @@ impl Context {
 
     /// A setting by its variable or, failing that, by its name in the selected profile. Files that cannot be read count
     /// as empty here: the source that takes keys from them is the one to complain.
-    pub(super) fn setting(&self, variable: &str, key: &str) -> Option<String> {
+    pub(crate) fn setting(&self, variable: &str, key: &str) -> Option<String> {
         self.environment.get(variable).or_else(|| {
             let files = self.shared_files().ok()?;
             files
@@ -108,8 +108,13 @@ impl Context {
         Files::load(&self.environment, |path| self.check_permissions(path))
     }
 
+    /// Returns the region that the variables or the selected profile name.
+    pub(crate) fn region(&self) -> Option<String> {
+        self.region_of(None)
+    }
+
     /// The region of STS: the variables, then the profile, then the one given.
-    pub(super) fn region(&self, profile: Option<&Profile>) -> Option<String> {
+    pub(super) fn region_of(&self, profile: Option<&Profile>) -> Option<String> {
         let variables = || {
             self.environment
                 .get("AWS_REGION")

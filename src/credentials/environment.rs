@@ -21,7 +21,7 @@ impl Environment {
     }
 
     /// The value, trimmed; an empty variable counts as not set, as with AWS's SDKs.
-    pub(super) fn get(&self, name: &str) -> Option<String> {
+    pub(crate) fn get(&self, name: &str) -> Option<String> {
         self.secret(name).map(|mut value| std::mem::take(&mut *value))
     }
 

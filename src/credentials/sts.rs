@@ -311,7 +311,7 @@ impl Sts {
 
     /// Where STS is, and the region requests are signed for.
     fn endpoint(&self) -> Result<(Endpoint, String), String> {
-        let region = self.region.clone().or_else(|| self.context.region(None));
+        let region = self.region.clone().or_else(|| self.context.region_of(None));
         let region = region.as_deref().filter(|region| *region != "aws-global");
         // Another server's regions may have names of their own, but what cannot be signed for may be anything.
         let is_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');

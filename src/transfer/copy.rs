@@ -3,8 +3,8 @@ use super::meter::Meter;
 use super::{Transfer, Transferred, parallel};
 use crate::Cancel;
 use crate::client::{
-    ByteRange, Client, Condition, CopySource, MAX_PART_SIZE, MAX_PARTS, MIN_PART_SIZE, ObjectMeta,
-    ObjectSettings, UploadRef, UploadedPart, lacks_operation,
+    ByteRange, Client, Condition, CopySource, GetObject, MAX_PART_SIZE, MAX_PARTS, MIN_PART_SIZE,
+    ObjectMeta, ObjectSettings, Part, UploadRef, lacks_operation,
 };
 use crate::error::{Error, ErrorKind, Result, catch_panic};
 use std::num::NonZeroUsize;
@@ -26,8 +26,11 @@ impl Transfer<'_> {
         key: &str,
         settings: &ObjectSettings,
     ) -> Result<Transferred> {
-        let meta = self.client.head_object(source.bucket, source.key)?;
-        let source = CopySource { if_match: source.if_match.or(meta.etag.as_deref()), ..source };
+        let request = GetObject::default().condition(source.condition.clone());
+        let meta = self.client.head_object(source.bucket, source.key, &request)?;
+        // All ranges are of the version that met the condition.
+        let same = meta.etag.clone().map(Condition::IfMatch);
+        let source = source.condition(same.as_ref().unwrap_or(source.condition));
         let meter = Meter::new(&self.client, self.progress, meta.size);
         let ranges = CopyRanges {
             threshold: self.part_size,
@@ -72,7 +75,7 @@ const RELAYS: NonZeroUsize = NonZeroUsize::new(4).expect("not zero");
 /// not at all: with one CopyObject up to the threshold, in parts above, and with CopyObject again
 /// where the server cannot copy parts and the object has no more than 5 GiB. Where the server
 /// cannot copy at all, the object is read and stored. `meta` is what the server said of the source.
-/// With [`CopySource::if_match`] all parts are of one version.
+/// With [`Condition::IfMatch`] for the source all parts are of one version.
 pub(crate) fn copy_any_size(
     client: &Client,
     source: CopySource<'_>,
@@ -108,7 +111,7 @@ pub(crate) fn copy_any_size(
             }
         }
     }
-    let version = Version { source, etag: source.if_match.or(meta.etag.as_deref()) };
+    let version = Version { source, etag: source.etag().or(meta.etag.as_deref()) };
     if meta.size <= RELAYED_PART {
         let content = version.read(client, 0..meta.size)?;
         let stored = client.put_object(bucket, key, &content, &settings_of_parts())?;
@@ -134,12 +137,12 @@ fn in_parts(
     pieces: &[Range<u64>],
     (bucket, key): (&str, &str),
     settings: &ObjectSettings,
-    send: impl FnOnce(&[Range<u64>], UploadRef<'_>) -> Result<Vec<UploadedPart>>,
+    send: impl FnOnce(&[Range<u64>], UploadRef<'_>) -> Result<Vec<Part>>,
 ) -> Result<Transferred> {
     let upload_id = client.create_multipart_upload(bucket, key, settings)?;
     let upload = UploadRef { bucket, key, upload_id: &upload_id };
     let copy = catch_panic("the copy", || {
-        client.complete_multipart_upload(upload, &send(pieces, upload)?, &Condition::Always)
+        client.complete_multipart_upload(upload, &send(pieces, upload)?, &settings.condition)
     })
     .map_err(|error| abort_after(client, upload, error))?;
     let bytes = pieces.last().map_or(0, |piece| piece.end);
@@ -192,7 +195,7 @@ pub(crate) fn copy_parts(
     upload: UploadRef<'_>,
     concurrency: NonZeroUsize,
     done: &(dyn Fn(u64) + Sync),
-) -> Result<Vec<UploadedPart>> {
+) -> Result<Vec<Part>> {
     for_each_part(client, pieces, concurrency, done, |client, piece, number| {
         client.upload_part_copy(source, piece, upload, number)
     })
@@ -204,8 +207,8 @@ fn for_each_part(
     pieces: &[Range<u64>],
     concurrency: NonZeroUsize,
     done: &(dyn Fn(u64) + Sync),
-    send: impl Fn(&Client, Range<u64>, u32) -> Result<UploadedPart> + Sync,
-) -> Result<Vec<UploadedPart>> {
+    send: impl Fn(&Client, Range<u64>, u32) -> Result<Part> + Sync,
+) -> Result<Vec<Part>> {
     let (client, cancel) = client.with_child_cancel();
     parallel::for_each(pieces.len(), concurrency, &cancel, |index| {
         let part = send(&client, pieces[index].clone(), part_number(index))?;

@@ -3,7 +3,7 @@ use super::copy::cut;
 use super::file::{Section, Unfinished, local_error, write_all_at};
 use super::meter::Meter;
 use super::{DownloadVerification, Transfer, parallel};
-use crate::client::{ByteRange, Client, ObjectMeta};
+use crate::client::{ByteRange, Client, GetObject, ObjectMeta};
 use crate::error::{Error, ErrorKind, Result};
 use crc_fast::{CrcAlgorithm, Digest as Crc, checksum_combine};
 use md5::{Digest as _, Md5};
@@ -55,7 +55,9 @@ impl Transfer<'_> {
         let path = file.as_ref();
         let meta = match self.verification {
             DownloadVerification::Content => self.client.head_object_with_checksum(bucket, key)?,
-            DownloadVerification::Length => self.client.head_object(bucket, key)?,
+            DownloadVerification::Length => {
+                self.client.head_object(bucket, key, &GetObject::default())?
+            }
         };
         let unfinished = Unfinished::beside(path, self.client.clock().random())?;
         unfinished.file.set_len(meta.size).map_err(|error| local_error("writing", path, error))?;

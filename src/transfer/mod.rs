@@ -4,10 +4,10 @@
 //! [`Client::with_cancel`], ends within a second when its token says so.
 //!
 //! ```no_run
-//! use s3driver::client::{Client, Config, Endpoint, ObjectSettings, Scheme, Variant};
+//! use s3driver::client::{Client, Config, Endpoint, ObjectSettings};
 //! use s3driver::transfer::Transfer;
 //!
-//! let client = Client::new(Config::new(Endpoint::aws("eu-central-1", Scheme::Https, Variant::default())?))?;
+//! let client = Client::new(Config::new(Endpoint::region("eu-central-1")?))?;
 //! let shown = |progress: s3driver::transfer::Progress| eprintln!("{} of {}", progress.bytes, progress.total);
 //! let transfer = Transfer::new(&client).progress(&shown);
 //! transfer.upload_file("layer.tar", "registry", "layer.tar", &ObjectSettings::default())?;
@@ -21,6 +21,7 @@ mod file;
 mod memory;
 mod meter;
 mod parallel;
+mod purge;
 mod read_ahead;
 mod shards;
 mod stream;
@@ -34,8 +35,8 @@ pub(crate) use memory::MemoryLimit;
 pub use meter::Progress;
 pub use read_ahead::ReadAhead;
 pub(crate) use shards::list_in_shards;
-pub use stream::PartSizes;
-pub(crate) use stream::{Buffer, Layout, Sender, cannot_replace};
+pub(crate) use stream::{Buffer, Layout, Sender, cannot_replace, clean_up, parts_of};
+pub use stream::{ObjectWriter, PartSizes, UploadToken};
 
 use crate::client::{Client, MAX_PART_SIZE, MIN_PART_SIZE};
 use std::fmt;
@@ -59,6 +60,7 @@ pub struct Transfer<'a> {
 
 /// How a download is verified in addition to its length and version.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum DownloadVerification {
     /// By the CRC-64/NVME that the server keeps; without one by an ETag that looks like an MD5, for which the file is
     /// read back.

@@ -6,6 +6,7 @@ use crate::time::Timestamp;
 /// The answer to [CopyObject](https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html) and
 /// [UploadPartCopy](https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CopyResult {
     /// Without quotes; opaque, never empty: the only proof that something was copied.
     pub etag: String,

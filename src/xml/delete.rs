@@ -5,6 +5,7 @@ use super::{Error, MAX_LISTING_BYTES, value};
 
 /// One failure of [`DeleteResult`].
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DeleteError {
     /// The key that was not deleted.
     pub key: String,
@@ -19,6 +20,7 @@ pub struct DeleteError {
 /// A key that stands in neither list was deleted only if quiet mode was asked for, or by a server
 /// that is always quiet: a look at the object shows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DeleteResult {
     /// The keys that are gone; some servers list them in quiet mode too.
     pub deleted: Vec<String>,

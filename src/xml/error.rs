@@ -6,6 +6,7 @@ use std::fmt;
 ///
 /// The signature that the server received is not kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ErrorDocument {
     /// Such as `NoSuchKey`; empty when the document has none.
     pub code: String,
@@ -41,6 +42,7 @@ pub struct ErrorDocument {
 
 /// The server's steps to the signature. They may hold the session token, so `Debug` shows only their lengths.
 #[derive(Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ServerSteps {
     /// The canonical request.
     pub canonical_request: Option<String>,

@@ -6,6 +6,7 @@ use crate::time::Timestamp;
 
 /// One object of a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Object {
     /// Decoded key, never empty.
     pub key: String,
@@ -25,6 +26,7 @@ pub struct Object {
 /// Keys and common prefixes are decoded. What a server echoes (prefix, markers) is not, for some servers encode it and
 /// some do not: go on with the version 2 token, or in version 1 with the last decoded key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ListBucketResult {
     /// The bucket.
     pub name: Option<String>,

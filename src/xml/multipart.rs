@@ -7,6 +7,7 @@ use crate::time::Timestamp;
 
 /// The answer to [CreateMultipartUpload](https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct InitiateMultipartUploadResult {
     /// The new upload's id, never empty.
     pub upload_id: String,
@@ -18,6 +19,7 @@ pub struct InitiateMultipartUploadResult {
 
 /// The answer to [CompleteMultipartUpload](https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CompleteMultipartUploadResult {
     /// Without quotes. Ceph sends it empty in its first response, ECS not at all: `None`; ask for
     /// the object's head then.
@@ -32,8 +34,9 @@ pub struct CompleteMultipartUploadResult {
     pub checksum_crc64nvme: Option<String>,
 }
 
-/// One part of [`ListPartsResult`].
+/// A part that the server has: one of a [`ListPartsResult`], or the result of sending or copying it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Part {
     /// 1 to 10,000.
     pub part_number: u32,
@@ -41,12 +44,20 @@ pub struct Part {
     pub size: u64,
     /// Without quotes; opaque (SeaweedFS gives copied parts one like `...-2`). Never empty: a completion needs it.
     pub etag: String,
-    /// When the server sent it.
+    /// When the server stored it; only listings state it.
     pub last_modified: Option<Timestamp>,
+}
+
+impl Part {
+    /// Describes a part whose time is not known.
+    pub fn new(part_number: u32, etag: impl Into<String>, size: u64) -> Self {
+        Self { part_number, size, etag: etag.into(), last_modified: None }
+    }
 }
 
 /// A page of [ListParts](https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListParts.html).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ListPartsResult {
     /// The parts of this page, in the order of the server.
     pub parts: Vec<Part>,
@@ -60,6 +71,7 @@ pub struct ListPartsResult {
 
 /// One upload of [`ListMultipartUploadsResult`].
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Upload {
     /// The key it was begun for, never empty.
     pub key: String,
@@ -76,6 +88,7 @@ pub struct Upload {
 /// Keys and common prefixes are decoded when the reply has `EncodingType`, markers never. Ceph encodes keys without
 /// saying so when it is asked to, so it is better not asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ListMultipartUploadsResult {
     /// The uploads of this page, in the order of the server.
     pub uploads: Vec<Upload>,

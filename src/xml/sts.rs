@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 /// [AssumeRole](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html)). Secrets: redacted in
 /// `Debug`, wiped on drop.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct StsCredentials {
     /// The access key.
     pub access_key_id: String,

@@ -173,9 +173,9 @@ fn delete_reset_after_commit() {
     for end in [End::Reset, End::Close] {
         let rig = rig();
         rig.faulty.once("DeleteObject", Fault::silent(end).after_commit());
-        rig.client.delete_object(BUCKET, "a").unwrap();
+        rig.client.delete_object(BUCKET, "a", &Default::default()).unwrap();
         rig.faulty.once("DeleteObject", Fault::error(404, "NoSuchKey"));
-        rig.client.delete_object(BUCKET, "a").unwrap();
+        rig.client.delete_object(BUCKET, "a", &Default::default()).unwrap();
         rig.faulty.once("DeleteObjects", Fault::silent(end).after_commit());
         rig.client.delete_objects(BUCKET, &["b", "c"]).unwrap();
         assert_eq!(rig.faulty.backend.keys(BUCKET), ["d"]);
@@ -247,7 +247,7 @@ fn p22_a_refused_deletion_is_no_success() {
     for status in [400, 403, 409, 410] {
         let rig = rig();
         rig.faulty.always("DeleteObject", Fault::error(status, "NoSuchKey"));
-        let error = rig.client.delete_object(BUCKET, "a").unwrap_err();
+        let error = rig.client.delete_object(BUCKET, "a", &Default::default()).unwrap_err();
         assert_eq!(error.status(), Some(status), "{error}");
         assert_eq!(rig.faulty.backend.keys(BUCKET).len(), 4);
         let id = rig.begin("parts");
@@ -259,7 +259,7 @@ fn p22_a_refused_deletion_is_no_success() {
     }
     let rig = rig();
     rig.faulty.once("DeleteObject", Fault::error(404, "NoSuchKey"));
-    rig.client.delete_object(BUCKET, "a").unwrap();
+    rig.client.delete_object(BUCKET, "a", &Default::default()).unwrap();
     rig.finish();
 }
 
@@ -268,11 +268,14 @@ fn p22_a_refused_deletion_is_no_success() {
 fn p18_a_deletion_whose_responses_are_lost_is_settled_by_a_look() {
     let rig = rig();
     rig.faulty.always("DeleteObject", Fault::silent(End::Close).after_commit());
-    rig.client.delete_object(BUCKET, "a").unwrap();
+    rig.client.delete_object(BUCKET, "a", &Default::default()).unwrap();
     assert_eq!(rig.count("HeadObject"), 1);
     rig.faulty.heal();
     rig.faulty.always("DeleteObject", Fault::silent(End::Close));
-    assert_eq!(rig.client.delete_object(BUCKET, "b").unwrap_err().kind(), ErrorKind::Interrupted);
+    assert_eq!(
+        rig.client.delete_object(BUCKET, "b", &Default::default()).unwrap_err().kind(),
+        ErrorKind::Interrupted
+    );
     assert_eq!(rig.faulty.backend.keys(BUCKET), ["b", "c", "d"]);
     rig.finish();
 }
@@ -290,7 +293,7 @@ fn p18_a_404_that_is_cut_off_is_not_a_success() {
         rig.faulty.always(operation, cut());
     }
     let errors = [
-        rig.client.delete_object(BUCKET, "a").unwrap_err(),
+        rig.client.delete_object(BUCKET, "a", &Default::default()).unwrap_err(),
         rig.client.abort_multipart_upload(upload("parts", &id)).unwrap_err(),
         rig.get("a").unwrap_err(),
     ];
@@ -303,7 +306,7 @@ fn p18_a_404_that_is_cut_off_is_not_a_success() {
     for operation in ["DeleteObject", "AbortMultipartUpload"] {
         rig.faulty.once(operation, cut());
     }
-    rig.client.delete_object(BUCKET, "a").unwrap();
+    rig.client.delete_object(BUCKET, "a", &Default::default()).unwrap();
     rig.client.abort_multipart_upload(upload("parts", &id)).unwrap();
     assert_eq!(rig.faulty.backend.keys(BUCKET), ["b", "c", "d"]);
     rig.finish();

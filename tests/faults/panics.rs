@@ -199,7 +199,7 @@ const OPERATIONS: &[Operation] = &[
             .map(drop)
     }),
     ("copy", |tried| {
-        let source = CopySource { bucket: BUCKET, key: "large", if_match: None };
+        let source = CopySource::new(BUCKET, "large");
         tried.transfer().copy(source, BUCKET, "copied", &ObjectSettings::default()).map(drop)
     }),
     ("each", |tried| {
@@ -271,7 +271,7 @@ fn p07_a_progress_callback_that_panics_leaves_nothing_behind() {
         let progress = |tried: &Tried<'_>, tell: &(dyn Fn(Progress) + Sync)| {
             let transfer = tried.transfer().progress(tell);
             let directory = tried.directory.path();
-            let source = CopySource { bucket: BUCKET, key: "large", if_match: None };
+            let source = CopySource::new(BUCKET, "large");
             match *name {
                 "upload_file" => transfer
                     .upload_file(
@@ -364,19 +364,17 @@ fn p07_visitors_and_readers_that_panic_pass_their_panic_on_after_cleaning_up() {
 
 #[test]
 fn p28_retry_policies_and_timeouts_without_end_do_not_panic() {
-    let endless = RetryPolicy {
-        max_attempts: u32::MAX,
-        base: Duration::MAX,
-        throttled_base: Duration::MAX,
-        longest_wait: Duration::MAX,
-        total: Duration::MAX,
-    };
-    let timeouts = Timeouts {
-        connect: Duration::MAX,
-        idle: Duration::MAX,
-        stall: Duration::MAX,
-        operation: Duration::MAX,
-    };
+    let endless = RetryPolicy::default()
+        .max_attempts(u32::MAX)
+        .base(Duration::MAX)
+        .throttled_base(Duration::MAX)
+        .longest_wait(Duration::MAX)
+        .total(Duration::MAX);
+    let timeouts = Timeouts::default()
+        .connect(Duration::MAX)
+        .idle(Duration::MAX)
+        .stall(Duration::MAX)
+        .operation(Duration::MAX);
     let rig =
         Rig::with(ServerOptions::default(), |config| config.retry(endless).timeouts(timeouts));
     quickly(|| rig.put("a", &content(1 << 20))).unwrap();

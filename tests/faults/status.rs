@@ -130,7 +130,7 @@ fn attempts_are_signed_anew() {
 
 #[test]
 fn retry_after_in_seconds_and_as_a_date_up_to_a_cap() {
-    let policy = RetryPolicy { longest_wait: Duration::from_secs(20), ..retry() };
+    let policy = retry().longest_wait(Duration::from_secs(20));
     let asks = |value: &str| {
         let headers = [("retry-after", value), ("date", "Mon, 05 Jan 2026 10:00:00 GMT")];
         waits_for(Fault::reply_with(503, &headers, error_document("SlowDown")), policy)
@@ -155,13 +155,11 @@ fn retry_after_in_seconds_and_as_a_date_up_to_a_cap() {
 
 #[test]
 fn slowdown_waits_longer() {
-    let policy = RetryPolicy {
-        base: Duration::ZERO,
-        throttled_base: Duration::from_secs(1000),
-        longest_wait: Duration::from_secs(1000),
-        total: Duration::from_secs(9000),
-        ..retry()
-    };
+    let policy = retry()
+        .base(Duration::ZERO)
+        .throttled_base(Duration::from_secs(1000))
+        .longest_wait(Duration::from_secs(1000))
+        .total(Duration::from_secs(9000));
     let (slow, _) = waits_for(Fault::error(503, "SlowDown"), policy);
     assert!(slow.iter().sum::<Duration>() > Duration::ZERO, "{slow:?}");
     let (fast, _) = waits_for(Fault::error(500, "InternalError"), policy);
@@ -170,12 +168,10 @@ fn slowdown_waits_longer() {
 
 #[test]
 fn the_total_time_is_bounded() {
-    let policy = RetryPolicy {
-        max_attempts: 1000,
-        longest_wait: Duration::from_secs(10),
-        total: Duration::from_secs(35),
-        ..retry()
-    };
+    let policy = retry()
+        .max_attempts(1000)
+        .longest_wait(Duration::from_secs(10))
+        .total(Duration::from_secs(35));
     let clock = Arc::new(TestClock::default());
     let rig =
         Rig::with(ServerOptions::default(), |config| config.clock(clock.clone()).retry(policy));
@@ -333,7 +329,7 @@ fn wrong_region_and_redirect_301() {
                 .end(crate::server::End::Close),
         );
         let run = || match operation {
-            "HEAD" => client.head_object(BUCKET, "a/key").map(drop),
+            "HEAD" => client.head_object(BUCKET, "a/key", &Default::default()).map(drop),
             _ => client.get_object(BUCKET, "a/key", &Default::default()).map(drop),
         };
         run().unwrap();
@@ -545,7 +541,7 @@ fn forcepathstyle_is_named() {
 #[test]
 fn head_404() {
     let rig = Rig::new();
-    let error = rig.client.head_object(BUCKET, "missing").unwrap_err();
+    let error = rig.client.head_object(BUCKET, "missing", &Default::default()).unwrap_err();
     assert_eq!((error.kind(), rig.count("HeadObject")), (ErrorKind::NoSuchKey, 1));
     assert_eq!(rig.get("missing").unwrap_err().kind(), ErrorKind::NoSuchKey);
     rig.finish();
@@ -583,7 +579,7 @@ fn html_200() {
     rig.store("old", b"old");
     for (operation, result) in [
         ("PutObject", &(|| rig.put("key", b"content")) as &dyn Fn() -> Result<()>),
-        ("DeleteObject", &|| rig.client.delete_object(BUCKET, "old")),
+        ("DeleteObject", &|| rig.client.delete_object(BUCKET, "old", &Default::default())),
     ] {
         rig.faulty.always(operation, Fault::reply(200, page));
         let error = result().unwrap_err();

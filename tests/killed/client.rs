@@ -40,16 +40,11 @@ fn put_object_from() {
 }
 
 #[test]
-fn put_object_if() {
+fn put_object_if_absent() {
     let content = bytes(5, 0, 2000);
-    Trial::new("client::put_object_if").after([("/file", &content)]).run(|driver, _| {
-        match driver.client().put_object_if(
-            driver.bucket(),
-            "file",
-            &content,
-            &settings(),
-            &Condition::IfAbsent,
-        ) {
+    Trial::new("client::put_object_if_absent").after([("/file", &content)]).run(|driver, _| {
+        let absent = settings().condition(Condition::IfAbsent);
+        match driver.client().put_object(driver.bucket(), "file", &content, &absent) {
             // By the process before.
             Err(error) if error.kind() == ErrorKind::PreconditionFailed => Ok(()),
             result => result.map(drop),
@@ -65,7 +60,7 @@ fn copy_object() {
         .after([("/copy", &content)])
         .kept([("/file", &content)])
         .run(|driver, _| {
-            let source = CopySource { bucket: driver.bucket(), key: "file", if_match: None };
+            let source = CopySource::new(driver.bucket(), "file");
             driver.client().copy_object(source, driver.bucket(), "copy", &settings()).map(drop)
         });
 }
@@ -73,9 +68,9 @@ fn copy_object() {
 #[test]
 fn delete_object() {
     let content = bytes(8, 0, 2000);
-    Trial::new("client::delete_object")
-        .before([("/file", &content)])
-        .run(|driver, _| driver.client().delete_object(driver.bucket(), "file"));
+    Trial::new("client::delete_object").before([("/file", &content)]).run(|driver, _| {
+        driver.client().delete_object(driver.bucket(), "file", &Default::default())
+    });
 }
 
 #[test]
@@ -178,7 +173,7 @@ fn copy() {
     let content = bytes(16, 0, LARGE);
     Trial::new("client::copy").after([("/copy", &content)]).kept([("/file", &content)]).run(
         |driver, _| {
-            let source = CopySource { bucket: driver.bucket(), key: "file", if_match: None };
+            let source = CopySource::new(driver.bucket(), "file");
             let transfer = Transfer::new(driver.client()).part_size(PART as u64);
             transfer.copy(source, driver.bucket(), "copy", &settings()).map(drop)
         },

@@ -13,8 +13,11 @@
 //!
 //! Out of scope: directory buckets (S3 Express), whose zonal endpoints need sessions of their own; they are refused.
 
+mod variant;
+
 pub use crate::net::aws::Partition;
 pub use crate::net::host::Scheme;
+pub use variant::{Acceleration, Fips, Stack, Variant};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::net::aws::{S3Host, S3Service, is_region_name};
@@ -37,6 +40,7 @@ const MAX_BASE_PATH: usize = 1024;
 /// Whatever is asked for, the path is used where a host cannot work: the endpoint is an IP address or `localhost`, the
 /// bucket's name is no DNS name, or it holds a dot under https (no wildcard certificate covers two labels).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Addressing {
     /// The host for AWS, the path for every other endpoint: nearly all servers take the path, while the host needs
     /// wildcard DNS and a wildcard certificate. VPC endpoints (`vpce`) get the path, too.
@@ -46,49 +50,6 @@ pub enum Addressing {
     Path,
     /// The host wherever it can work (`forcepathstyle: false`), for servers that take nothing else.
     VirtualHost,
-}
-
-/// Which addresses an AWS endpoint's name resolves to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Stack {
-    /// IPv4.
-    #[default]
-    Ipv4,
-    /// IPv4 and IPv6 (`usedualstack`).
-    Dual,
-}
-
-/// Whether an AWS endpoint is one of those that AWS runs with validated cryptography.
-///
-/// It chooses the server's side only: the TLS of this crate is not a validated module.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Fips {
-    /// Any.
-    #[default]
-    NotRequired,
-    /// `s3-fips` (`usefipsendpoint`). AWS has them in the United States and Canada; elsewhere the name does not resolve.
-    Required,
-}
-
-/// Whether requests enter AWS's network at the edge.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Acceleration {
-    /// Straight to the region.
-    #[default]
-    Off,
-    /// Transfer Acceleration (`accelerate`), which the bucket must have switched on.
-    On,
-}
-
-/// Which of a region's endpoints.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Variant {
-    /// IPv4, or IPv6 too.
-    pub stack: Stack,
-    /// Validated cryptography.
-    pub fips: Fips,
-    /// Through the edge.
-    pub acceleration: Acceleration,
 }
 
 /// A server that speaks S3, and the region its requests are signed for.
@@ -120,6 +81,21 @@ enum RegionSource {
 }
 
 impl Endpoint {
+    /// AWS's endpoint in a region, over TLS: [`Endpoint::aws`] without its variants.
+    ///
+    /// ```
+    /// use s3driver::client::Endpoint;
+    ///
+    /// assert_eq!(Endpoint::region("eu-central-1")?.host(), "s3.eu-central-1.amazonaws.com");
+    /// # Ok::<(), s3driver::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`]: the name does not have the form of an AWS region.
+    pub fn region(region: &str) -> Result<Self> {
+        Self::aws(region, Scheme::Https, Variant::default())
+    }
+
     /// AWS's endpoint in a region of any partition: `s3.eu-central-1.amazonaws.com`, in us-east-1 as well.
     ///
     /// # Errors
@@ -290,8 +266,8 @@ impl Endpoint {
     pub(super) const fn host_is_amazons(&self) -> bool {
         matches!(self.source, HostSource::Region(_))
     }
-    /// The region requests are signed for.
-    pub fn region(&self) -> &str {
+    /// Returns the region requests are signed for.
+    pub fn signing_region(&self) -> &str {
         &self.region
     }
     /// With TLS or without.

@@ -69,7 +69,7 @@ impl Source for SharedFiles {
             });
         }
         let plan = Plan::of(&files, name)?;
-        let region = self.context.region(files.profile(name));
+        let region = self.context.region_of(files.profile(name));
         let source = plan.into_source(&self.context, region.as_deref());
         // The profile chose this source, so there is no other to ask.
         source.fetch().map_err(|reason| {

@@ -2,7 +2,7 @@
 use super::store::Store;
 use super::uploads;
 use super::writer::checkpoint::checkpoint_key;
-use crate::client::{Condition, DELETE_OBJECTS_KEYS, ListObjects};
+use crate::client::{Condition, DELETE_OBJECTS_KEYS, DeleteObject, GetObject, ListObjects};
 use crate::error::{Error, ErrorKind, Result, catch_panic};
 use crate::sync;
 use crate::transfer::list_in_shards;
@@ -55,13 +55,16 @@ pub(super) fn delete_path(store: &Store, path: &str, key: &str) -> Result<bool> 
         }
     }
     if ended > 0 {
-        store.client.delete_object(&store.bucket, &checkpoint).map_err(located)?;
+        store
+            .client
+            .delete_object(&store.bucket, &checkpoint, &DeleteObject::default())
+            .map_err(located)?;
     }
     Ok(ended > 0)
 }
 
 fn head(store: &Store, key: &str) -> Result<bool> {
-    match store.client.head_object(&store.bucket, key) {
+    match store.client.head_object(&store.bucket, key, &GetObject::default()) {
         Err(error) if error.kind() == ErrorKind::NoSuchKey => Ok(false),
         meta => meta.map(|_| true),
     }
@@ -76,11 +79,12 @@ pub(super) fn delete_copied(store: &Store, key: &str, etag: Option<&str>) -> Res
     // No condition with a weak ETag ever holds (RFC 9110 section 13.1.1).
     let strong = etag.filter(|etag| !etag.starts_with("W/"));
     let Some(etag) = strong.filter(|_| store.conditional_deletes.are_supported()) else {
-        return client.delete_object(bucket, key);
+        return client.delete_object(bucket, key, &DeleteObject::default());
     };
-    match client.delete_object_if(bucket, key, &Condition::IfMatch(etag.to_owned())) {
+    let same = DeleteObject::default().condition(Condition::IfMatch(etag.to_owned()));
+    match client.delete_object(bucket, key, &same) {
         Err(error) if error.kind() == ErrorKind::PreconditionFailed => {
-            match client.head_object(bucket, key) {
+            match client.head_object(bucket, key, &GetObject::default()) {
                 // An attempt whose response was lost has deleted it.
                 Err(look) if look.kind() == ErrorKind::NoSuchKey => return Ok(()),
                 Err(look) => return Err(look),
@@ -99,7 +103,7 @@ pub(super) fn delete_copied(store: &Store, key: &str, etag: Option<&str>) -> Res
         result => return result,
     }
     store.conditional_deletes.are_not_supported();
-    client.delete_object(bucket, key)
+    client.delete_object(bucket, key, &DeleteObject::default())
 }
 
 /// Deletes everything below `path`, and with it the keys of `also`; returns whether there was anything.

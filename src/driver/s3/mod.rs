@@ -16,8 +16,8 @@ pub use parameters::{
 
 use crate::cancel::Cancel;
 use crate::client::{
-    Client, Config, CopySource, GetObject, ListObjects, MAX_PART_SIZE, ObjectMeta, Presign,
-    PresignMethod,
+    Client, Condition, Config, CopySource, GetObject, ListObjects, MAX_PART_SIZE, ObjectMeta,
+    Presign, PresignMethod,
 };
 use crate::credentials::Provider;
 use crate::driver::path::{check_directory, check_offset, check_path, not_found};
@@ -175,7 +175,7 @@ impl S3Driver {
     /// Returns the object's metadata, `None` when there is no object. Every other failure is an error: a missing permission
     /// is not a missing file.
     fn head(&self, key: &str, path: &str) -> Result<Option<ObjectMeta>> {
-        match self.store.client.head_object(&self.store.bucket, key) {
+        match self.store.client.head_object(&self.store.bucket, key, &GetObject::default()) {
             Ok(meta) => Ok(Some(meta)),
             Err(error) if error.kind() == ErrorKind::NoSuchKey => Ok(None),
             Err(error) => Err(self.store.error(error, path)),
@@ -186,7 +186,13 @@ impl S3Driver {
     /// the size in the response decides, or that in a HEAD where the response does not name it.
     fn ends_before(&self, offset: u64, key: &str, refusal: &Error) -> bool {
         let store = &*self.store;
-        let size = || store.client.head_object(&store.bucket, key).ok().map(|meta| meta.size);
+        let size = || {
+            store
+                .client
+                .head_object(&store.bucket, key, &GetObject::default())
+                .ok()
+                .map(|meta| meta.size)
+        };
         refusal.kind() == ErrorKind::InvalidRange
             && offset > 0
             && refusal.object_size().or_else(size).is_some_and(|size| size <= offset)
@@ -337,8 +343,8 @@ impl StorageDriver for S3Driver {
         if source == target {
             return Ok(());
         }
-        let original =
-            CopySource { bucket: &store.bucket, key: &source, if_match: meta.etag.as_deref() };
+        let same = meta.etag.clone().map_or(Condition::Always, Condition::IfMatch);
+        let original = CopySource::new(&store.bucket, &source).condition(&same);
         let copy = (&*store.bucket, &*target);
         let ranges = CopyRanges {
             threshold: store.parameters.multipart_copy_threshold_size,

@@ -1,10 +1,9 @@
 //! Where and how the driver stores: the state that all its operations share.
 use super::parameters::Parameters;
-use crate::client::{BucketName, Client, Config, ObjectSettings, RetryPolicy, check_roots};
+use crate::client::{BucketName, Client, Config, ObjectSettings, RetryPolicy, read_roots};
 use crate::credentials::Provider;
 use crate::driver::path::{below, check_path};
 use crate::error::{Error, ErrorKind, Result};
-use crate::files;
 use crate::transfer::MemoryLimit;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,9 +43,6 @@ const CONTENT_TYPE: &str = "application/octet-stream";
 /// The driver's name in errors, as today's registry has it.
 pub(crate) const DRIVER_NAME: &str = "s3aws";
 
-/// The largest file of certificates: the bundles of Linux distributions have a quarter of a mebibyte.
-const MAX_CERTIFICATES: usize = 16 << 20;
-
 /// The beginning of the names that the driver keeps for its own objects, the checkpoints of unfinished files. No name
 /// that the registry gives begins with a dot.
 pub(crate) const RESERVED: &str = ".s3driver-";
@@ -54,6 +50,26 @@ pub(crate) const RESERVED: &str = ".s3driver-";
 /// Whether a component of `path` begins with [`RESERVED`].
 pub(crate) fn is_reserved(path: &str) -> bool {
     path.split('/').any(|component| component.starts_with(RESERVED))
+}
+
+impl Parameters {
+    /// Makes a client with these parameters: their endpoint, credentials, TLS, proxy and retries.
+    /// The bucket and the root directory are the driver's; the client reaches every bucket and key.
+    ///
+    /// ```
+    /// use s3driver::driver::Parameters;
+    ///
+    /// let options = [("region", "eu-central-1"), ("bucket", "docker.example.org")];
+    /// let client = Parameters::from_pairs(options)?.client()?;
+    /// assert_eq!(client.endpoint().signing_region(), "eu-central-1");
+    /// # Ok::<(), s3driver::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] when the certificates or the user agent cannot be used.
+    pub fn client(&self) -> Result<Client> {
+        Store::new(self, None, |config| config).map(|store| store.client)
+    }
 }
 
 impl Store {
@@ -74,17 +90,7 @@ impl Store {
             })
             .tls_verification(parameters.verification);
         if let Some(path) = &parameters.ca_certificate_path {
-            let pem = files::read(path, MAX_CERTIFICATES).map_err(|error| {
-                let text = format!("the cacert file {} cannot be read: {error}", path.display());
-                Error::new(ErrorKind::Configuration, text).with_source(error)
-            })?;
-            check_roots(&pem).map_err(|error| {
-                let text =
-                    format!("the cacert file {} cannot be used: {}", path.display(), error.0);
-                Error::new(ErrorKind::Configuration, text)
-                    .with_hint("give a file of certificates in PEM form")
-            })?;
-            config = config.extra_roots_pem(&**pem);
+            config = config.extra_roots_pem(&**read_roots("cacert", path)?);
         }
         if let Some(proxy) = &parameters.proxy {
             config = config.proxy(proxy.clone());
@@ -173,9 +179,7 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::Configuration, "{error}");
             error.to_string()
         };
-        File::create(&path)
-            .and_then(|file| file.set_len(MAX_CERTIFICATES as u64 + 1))
-            .expect("a file");
+        File::create(&path).and_then(|file| file.set_len((16 << 20) + 1)).expect("a file");
         assert!(reason(&path).contains("more than 16777216 bytes"));
         assert!(reason(directory.path()).contains("not a regular file"));
         #[cfg(unix)]

@@ -35,6 +35,7 @@ const STEP: u64 = 1 << 20;
 
 /// How the parts of an upload may differ in size.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum PartSizes {
     /// Parts grow when the object would need more than 10,000.
     #[default]
@@ -59,6 +60,11 @@ impl Layout {
     /// The size of the first parts.
     pub(crate) const fn chunk_size(self) -> u64 {
         self.chunk_size
+    }
+
+    /// How the parts may differ in size.
+    pub(crate) const fn part_sizes(self) -> PartSizes {
+        self.sizes
     }
 
     /// Bytes of part `number`, unless it is the last.

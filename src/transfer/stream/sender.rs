@@ -1,7 +1,7 @@
 //! The threads that send parts, and the buffers that go to them and come back.
 use super::buffer::Buffer;
 use crate::cancel::Cancel;
-use crate::client::{Client, UploadRef, UploadedPart};
+use crate::client::{Client, Part, UploadRef};
 use crate::error::{Error, ErrorKind, Result, catch_panic};
 use crate::sync;
 use crate::transfer::memory::MemoryLimit;
@@ -45,9 +45,27 @@ struct SendQueue {
     /// Bytes of all buffers, wherever they are.
     held: u64,
     free: Vec<Buffer>,
-    sent: Vec<UploadedPart>,
+    sent: Vec<Part>,
+    /// The parts sent since the last report.
+    unreported: SentParts,
     failure: Option<FirstFailure>,
     ended: bool,
+}
+
+/// A number of parts that were sent, and their bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct SentParts {
+    pub(crate) parts: u32,
+    pub(crate) bytes: u64,
+}
+
+impl SentParts {
+    fn add(&mut self, sent: &[Part]) {
+        for part in sent {
+            self.parts = self.parts.saturating_add(1);
+            self.bytes = self.bytes.saturating_add(part.size);
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -56,7 +74,7 @@ struct Job {
     number: u32,
     buffer: Buffer,
     /// The part with this number that is there and holds the first bytes of `buffer`.
-    replaces: Option<UploadedPart>,
+    replaces: Option<Part>,
 }
 
 /// The first failure: the error itself for whoever asks first, its words for all who ask later.
@@ -145,7 +163,7 @@ impl Sender {
         upload_id: &Arc<str>,
         number: u32,
         buffer: Buffer,
-        replaces: Option<UploadedPart>,
+        replaces: Option<Part>,
     ) -> Result<()> {
         let mut state = self.shared.lock();
         state.failure()?;
@@ -174,11 +192,38 @@ impl Sender {
         Ok(())
     }
 
+    /// Takes back a buffer whose part need not be sent.
+    pub(crate) fn give_back(&self, mut buffer: Buffer) {
+        buffer.bytes.clear();
+        self.shared.lock().free.push(buffer);
+    }
+
+    /// Returns the parts that were sent since the last call.
+    pub(crate) fn take_sent(&self) -> SentParts {
+        std::mem::take(&mut self.shared.lock().unreported)
+    }
+
     /// Waits for all parts handed over so far and gives them back in order.
-    pub(crate) fn finish(&self) -> Result<Vec<UploadedPart>> {
+    pub(crate) fn finish(&self) -> Result<Vec<Part>> {
+        self.finish_with(|_| {})
+    }
+
+    /// Like [`Sender::finish`], and reports the parts that are sent meanwhile.
+    pub(crate) fn finish_with(&self, mut report: impl FnMut(SentParts)) -> Result<Vec<Part>> {
         let mut state = self.shared.lock();
-        while state.busy > 0 && state.failure.is_none() {
-            state = self.shared.wait(state);
+        loop {
+            let sent = std::mem::take(&mut state.unreported);
+            let is_waiting = state.busy > 0 && state.failure.is_none();
+            if sent.parts > 0 {
+                // The caller's code runs without the lock.
+                drop(state);
+                report(sent);
+                state = self.shared.lock();
+            } else if is_waiting {
+                state = self.shared.wait(state);
+            } else {
+                break;
+            }
         }
         state.failure()?;
         let mut sent = std::mem::take(&mut state.sent);
@@ -243,14 +288,17 @@ impl SharedSender {
                 state.free.push(job.buffer);
             }
             match result {
-                Ok(parts) => state.sent.extend(parts),
+                Ok(parts) => {
+                    state.unreported.add(&parts);
+                    state.sent.extend(parts);
+                }
                 Err(error) => self.fail(&mut state, error),
             }
             self.changed.notify_all();
         }
     }
 
-    fn upload(&self, job: &Job) -> Result<Vec<UploadedPart>> {
+    fn upload(&self, job: &Job) -> Result<Vec<Part>> {
         let upload = UploadRef { bucket: &self.bucket, key: &self.key, upload_id: &job.upload_id };
         match (self.client.upload_part(upload, job.number, &job.buffer.bytes), &job.replaces) {
             (Err(error), Some(kept)) if cannot_replace(&error) => {

@@ -215,7 +215,7 @@ impl Parameters {
         let redirect_endpoint = match options.text("redirectendpoint") {
             None => None,
             Some(url) => Some(
-                Endpoint::redirect(url, endpoint.region())?
+                Endpoint::redirect(url, endpoint.signing_region())?
                     .with_addressing(endpoint.addressing())?,
             ),
         };

@@ -57,18 +57,14 @@ pub(super) mod checkpoint;
 pub(super) mod resume;
 
 use super::store::Store;
-use crate::client::{Client, Condition, UploadRef, UploadedPart};
+use crate::client::{Client, Condition, DeleteObject, GetObject, Part, UploadRef};
 use crate::driver::{FileWriter, WriteMode};
-use crate::error::{Error, ErrorKind, Result, catch_panic};
-use crate::transfer::{Buffer, Layout, Sender, cannot_replace};
+use crate::error::{Error, ErrorKind, Result};
+use crate::transfer::{Buffer, Layout, Sender, cannot_replace, clean_up};
 use checkpoint::{Checkpoint, CommittedFile, LaterParts};
 use resume::{Kept, LastPart, Resumed};
 use std::io::{self, Read, Write};
-use std::sync::{Arc, mpsc};
-use std::time::Duration;
-
-/// How long cleaning up may take where nobody is told of its failure: dropping a writer must not hang on a dead server.
-const CLEANUP_LIMIT: Duration = Duration::from_secs(10);
+use std::sync::Arc;
 
 /// A writer for `path`.
 ///
@@ -97,7 +93,7 @@ pub(crate) fn open_writer(
 fn check_empty(store: &Store, path: &str) -> Result<()> {
     let meta = store
         .client
-        .head_object(&store.bucket, &store.key(path))
+        .head_object(&store.bucket, &store.key(path), &GetObject::default())
         .map_err(|error| store.error(error, path))?;
     if meta.size == 0 {
         return Ok(());
@@ -117,7 +113,7 @@ pub(crate) struct Writer {
     /// `None` while all bytes are in the buffer.
     upload_id: Option<Arc<str>>,
     /// Parts that were there before this writer sent any.
-    earlier: Vec<UploadedPart>,
+    earlier: Vec<Part>,
     /// The part being filled; `None` before its first byte.
     buffer: Option<Buffer>,
     /// The number of that part.
@@ -147,12 +143,12 @@ struct Found {
     /// Bytes of the checkpoint.
     tail: u64,
     /// The next part, if it holds the first bytes of the checkpoint.
-    next_part: Option<UploadedPart>,
+    next_part: Option<Part>,
 }
 
 impl Found {
     /// The part that holds all bytes of the checkpoint.
-    fn tail_part(&self) -> Option<&UploadedPart> {
+    fn tail_part(&self) -> Option<&Part> {
         self.next_part.as_ref().filter(|part| part.size == self.tail)
     }
 }
@@ -218,7 +214,7 @@ impl Writer {
     }
 
     /// Goes on after parts that are there.
-    pub(crate) fn take_over(&mut self, upload_id: Arc<str>, parts: Vec<UploadedPart>) {
+    pub(crate) fn take_over(&mut self, upload_id: Arc<str>, parts: Vec<Part>) {
         self.upload_id = Some(upload_id);
         self.size = resume::total(parts.iter());
         self.number = parts.last().map_or(1, |part| part.part_number.saturating_add(1));
@@ -462,6 +458,7 @@ impl Writer {
             Kept::Checkpoint | Kept::OldCheckpoint => client.delete_object(
                 &self.store.bucket,
                 &checkpoint::checkpoint_key(&self.store, &self.path),
+                &DeleteObject::default(),
             ),
         }
     }
@@ -475,27 +472,9 @@ impl Writer {
         self.forget(client)
     }
 
-    /// Does `work` with a client that nobody cancelled, and that is cancelled after [`CLEANUP_LIMIT`].
+    /// Does `work` with a client that no other token cancels, within a limit.
     fn cleanup(&self, work: impl FnOnce(&Self, &Client) -> Result<()> + Send) -> Result<()> {
-        let cancel = crate::Cancel::new();
-        let client = self.store.client.with_cancel(&cancel);
-        std::thread::scope(|scope| {
-            let (done, result) = mpsc::channel();
-            std::thread::Builder::new()
-                .name("s3driver-cleanup".to_owned())
-                .spawn_scoped(scope, move || {
-                    done.send(catch_panic("cleaning up", || work(self, &client)))
-                })
-                .map_err(|error| {
-                    Error::new(ErrorKind::LocalIo, "no thread to clean up").with_source(error)
-                })?;
-            result.recv_timeout(CLEANUP_LIMIT).or_else(|_| {
-                cancel.cancel();
-                result
-                    .recv()
-                    .map_err(|_| Error::new(ErrorKind::Timeout, "cleaning up took too long"))
-            })?
-        })
+        clean_up(&self.store.client, |client| work(self, client))
     }
 
     fn check_open(&self) -> Result<()> {
