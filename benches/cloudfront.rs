@@ -1,4 +1,5 @@
-//! What one signed URL costs. Run it beside OpenSSL's own figure on the same machine at the same time:
+//! Measures the cost of one signed URL. For comparison, run OpenSSL's own benchmark on the same
+//! machine at the same time:
 //!
 //! ```text
 //! cargo bench --features ecdsa --bench cloudfront; openssl speed -seconds 3 rsa2048 ecdsap256
@@ -23,7 +24,7 @@ fn sign(bencher: Bencher<'_, '_>, pem: &str, hash: HashAlgorithm) {
     bencher.bench(|| signer.sign_url(black_box(URL), ENDS, NOW));
 }
 
-/// Blinding and the check of the result included: the `rsa` crate does both.
+/// Includes blinding and the check of the result: the `rsa` crate does both.
 #[divan::bench(min_time = 1)]
 fn signed_url_rsa2048_sha1(bencher: Bencher<'_, '_>) {
     sign(bencher, RSA, HashAlgorithm::Sha1);
@@ -40,7 +41,7 @@ fn signed_url_p256_sha1(bencher: Bencher<'_, '_>) {
     sign(bencher, include_str!("../tests/data/cloudfront/test_p256_sec1.pem"), HashAlgorithm::Sha1);
 }
 
-/// What a signer pays that reads its key for every URL.
+/// The additional cost for a signer that parses its key again for every URL.
 #[divan::bench(min_time = 1)]
 fn parse_rsa2048_key() -> PrivateKey {
     PrivateKey::from_pem(black_box(RSA)).expect("a test key")

@@ -1,17 +1,20 @@
-//! What latency and bandwidth leave of the speed: one reader, one writer, many keys, many small objects, at the other
-//! end of a line with 25 ms to the first byte of each reply and a bounded rate on each connection.
+//! Measures how latency and bandwidth limit the speed of one reader, one writer, many keys, and
+//! many small objects, over a line with 25 ms to the first byte of each response and a limited rate
+//! for each connection.
 //!
 //! ```sh
 //! cargo bench --bench latency              # all rows
-//! cargo bench --bench latency -- read      # those whose name holds this
+//! cargo bench --bench latency -- read      # rows whose name contains this word
 //! ```
 //!
-//! Beside each time stands the ideal (all bytes at the rate of as many connections as there may be, but of no more than
-//! 13, or the fewest requests with as many at once as asked for, and one latency), and what the registry's Go driver would need. That is computed and not measured: its reader is
-//! one GET; its writer sends a part of 10 MiB, waits for the reply, and only then the next; it lists, and deletes, a
-//! thousand keys after the other; small objects go one by one. Memory is the peak of the process above what it was
-//! before (Linux; the server in the same process is part of it).
-#![allow(clippy::unwrap_used, reason = "a benchmark may fail that way")]
+//! Each row also shows an ideal time and an estimate for the registry's Go driver. The ideal
+//! transfers all bytes at the combined rate of the allowed connections, but of no more than 13, or
+//! sends the fewest possible requests at the requested concurrency, plus one latency. The estimate
+//! is computed, not measured: the Go driver's reader is one GET; its writer sends a part of 10 MiB
+//! and waits for the response before it sends the next; it lists and deletes a thousand keys at a
+//! time; it transfers small objects one by one. Memory is the peak of the process above its initial
+//! value (Linux only; it includes the server, which runs in the same process).
+#![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
 
 #[path = "../tests/line/mod.rs"]
 mod line;
@@ -30,7 +33,7 @@ use std::time::{Duration, Instant};
 const LATENCY: Duration = Duration::from_millis(25);
 const MB: u64 = 1_000_000;
 const MIB: u64 = 1 << 20;
-/// Connections that fill the line.
+/// The number of connections that saturate the line.
 const FULL: u64 = 13;
 const KEYS: u32 = 100_000;
 const SMALL: u32 = 2_000;
@@ -45,7 +48,8 @@ struct Row {
 
 type Measurement = Box<dyn Fn() -> Row>;
 
-/// Tells a process which row it is for: each has one of its own, so that none finds memory that another has freed.
+/// Selects the row that a process measures. Each row has its own process, so that none reuses
+/// memory that another has freed.
 const ROW: &str = "S3DRIVER_LATENCY_ROW";
 
 fn main() {
@@ -59,7 +63,7 @@ fn main() {
             rows.push(("write", Box::new(move || write(rate, size, threads))));
         }
     }
-    // Long enough that the way to full speed counts for little.
+    // Large enough that the ramp-up to full speed hardly matters.
     rows.push(("read", Box::new(|| read(80 * MB, 4096 * MIB, 20))));
     rows.push(("write", Box::new(|| write(80 * MB, 4096 * MIB, 20))));
     for concurrency in [1, 4, 16] {
@@ -82,7 +86,7 @@ fn main() {
     }
     let wanted =
         std::env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
-    println!("25 ms to the first byte of each reply; rates are those of one connection.\n");
+    println!("25 ms to the first byte of each response; rates are per connection.\n");
     println!("| work | wall s | ideal s | ratio | Go driver s (computed) | memory MiB |");
     println!("|---|---|---|---|---|---|");
     for (index, _) in rows.iter().enumerate().filter(|(_, (name, _))| name.contains(&wanted)) {
@@ -101,7 +105,8 @@ fn driver(
     far: &Far,
     adjust: impl FnOnce(s3driver::driver::ParametersBuilder) -> s3driver::driver::ParametersBuilder,
 ) -> S3Driver {
-    // As over https, where bodies are not signed and TLS, which this line has not, guards them.
+    // Configured as for https, where bodies are not signed because TLS protects them. This line
+    // does not use TLS.
     let parameters = Parameters::builder(BUCKET)
         .endpoint(far.url())
         .credentials(&Credentials::new("key", "secret"))
@@ -114,7 +119,7 @@ fn nonzero(count: u64) -> NonZeroUsize {
     NonZeroUsize::new(usize::try_from(count).unwrap()).unwrap()
 }
 
-/// The time of `work`, and the memory it took at its peak.
+/// Returns the time that `work` took, and the peak of the memory it added.
 fn measured(work: impl FnOnce()) -> (Duration, u64) {
     let memory = |name: &str| -> u64 {
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -124,7 +129,7 @@ fn measured(work: impl FnOnce()) -> (Duration, u64) {
             .unwrap_or("0");
         line.trim().parse::<u64>().unwrap_or(0) << 10
     };
-    // Resets the peak, where that is allowed.
+    // Resets the peak, where the system permits it.
     drop(std::fs::write("/proc/self/clear_refs", "5"));
     let before = memory("VmRSS:");
     let begun = Instant::now();
@@ -149,14 +154,15 @@ fn read(rate: u64, size: u64, ranges: u64) -> Row {
             if count == 0 {
                 break;
             }
-            // Looks at a little of each block: all of it would cost more than reading it.
+            // Compares only the beginning of each block: comparing all of it would cost more than
+            // reading it.
             assert!(is_content(at, &buffer[..count.min(64)]));
             at += count as u64;
         }
         assert_eq!(at, size);
     });
     Row {
-        work: format!("read {} MiB at {} MB/s, {ranges} ranges at most", size / MIB, rate / MB),
+        work: format!("read {} MiB at {} MB/s, at most {ranges} ranges", size / MIB, rate / MB),
         wall,
         ideal: LATENCY + seconds(size, rate * ranges.min(FULL)),
         go: LATENCY + seconds(size, rate),
@@ -191,7 +197,7 @@ fn write(rate: u64, size: u64, threads: u64) -> Row {
     }
 }
 
-/// Blobs as a registry keeps them, in 256 directories.
+/// Blobs in a registry's layout, in 256 directories.
 fn blobs() -> Far {
     let far = far(80 * MB);
     for blob in 0..KEYS {

@@ -1,13 +1,13 @@
-//! How many threads a writer should have: one file streamed with 1 to 16 of them.
+//! Measures how many threads a writer should have, by streaming one file with 1 to 16 of them.
 //!
 //! ```sh
 //! cargo bench --bench writer
 //! ```
 //!
-//! Against the embedded server, which discards the bytes, with 25 ms to the first byte of each reply as an S3 region a
-//! short way off has; with `S3_ENDPOINT` and its companions set, against that server. The rounds alternate, and the median
-//! of each is told.
-#![allow(clippy::unwrap_used, reason = "a benchmark may fail that way")]
+//! Runs against the embedded server, which discards the bytes, with 25 ms to the first byte of each
+//! response, as in a nearby S3 region. If `S3_ENDPOINT` and its companions are set, it runs against
+//! that server instead. The rounds alternate, and the median of each configuration is printed.
+#![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
 
 #[path = "../tests/support/mod.rs"]
 mod support;
@@ -42,7 +42,7 @@ fn main() {
                 writer.write_all(&piece).unwrap();
             }
             writer.commit().unwrap();
-            // The first round warms up.
+            // The first round warms up and is not counted.
             if round > 0 {
                 rates.push(SIZE as f64 / 1e6 / started.elapsed().as_secs_f64());
             }

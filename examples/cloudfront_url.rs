@@ -1,11 +1,12 @@
-//! Signs a URL and cookies for CloudFront, checks its own signatures with the public key, and says when they end.
+//! Signs a URL and cookies for CloudFront, verifies the signatures with the public key, and prints
+//! when they expire.
 //!
 //! ```text
 //! cargo run --example cloudfront_url -- url=https://d111111abcdef8.cloudfront.net/image.jpg \
 //!     privatekey=key.pem keypairid=K2JCJMDEHXQW5F [seconds=1200] [hash=sha1|sha256] [resource=https://.../*] [source=192.0.2.0/24]
 //! ```
 //!
-//! With `resource` or `source` the policy is a custom one, otherwise a canned one.
+//! The policy is a custom one if `resource` or `source` is given, and a canned one otherwise.
 use s3driver::cloudfront::{CookieScope, HashAlgorithm, Policy, PrivateKey, Signer, decode_base64};
 use s3driver::time::Timestamp;
 use std::collections::HashMap;
@@ -48,7 +49,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("Set-Cookie: {header}");
     }
 
-    // A canned policy is not sent: whoever checks it writes it down from the URL, here from what stands before `Expires`.
+    // A canned policy is not sent: the verifier reconstructs it from the URL, here from the part
+    // before `Expires`.
     let sent = signed
         .split(['?', '&'])
         .find_map(|part| part.strip_prefix("Signature="))
@@ -67,7 +69,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             decode_base64(signature).ok_or("the signature is not CloudFront's base64")?;
         signer.public_key().verify(policy.to_json().as_bytes(), &signature, hash)?;
     }
-    println!("\npolicy:\n{}\n\nthe public key accepts both signatures", policy.to_json());
-    println!("good until {} ({seconds} seconds from now)", ends.iso8601());
+    println!("\npolicy:\n{}\n\nboth signatures are verified by the public key", policy.to_json());
+    println!("valid until {} ({seconds} seconds from now)", ends.iso8601());
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! Signs one request every way there is and shows how, or says why a server came to another signature.
+//! Signs one request in all four ways and shows each step, or explains why a server computed a
+//! different signature.
 //!
 //! ```text
 //! cargo run --example explain_signature -- GET https://bucket.s3.eu-west-1.amazonaws.com/key?acl \
@@ -7,9 +8,11 @@
 //!     [access=AKIA...] [secret=...] [token=...] [< error.xml]
 //! ```
 //!
-//! Keys that are not given come from `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`. The URL
-//! is signed as it is written; without `region` its host names the region. `bucket` is the one the host names, which version 2 puts before the path. An error
-//! document on the standard input is compared with all four signatures; sign with the time that the request had.
+//! Keys that are not given are taken from `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and
+//! `AWS_SESSION_TOKEN`. The URL is signed exactly as written; without `region`, the region is taken
+//! from its host. `bucket` is the bucket that the host names, which version 2 puts before the path.
+//! An error document on the standard input is compared with all four signatures; pass the time that
+//! the failed request was signed with.
 use s3driver::sign::explain::{Explanation, ServerSide, compare, scope_of_host};
 use s3driver::sign::{Credentials, Request, v2, v4};
 use s3driver::time::Timestamp;
@@ -21,7 +24,7 @@ use std::time::{Duration, SystemTime};
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [method, url, options @ ..] = &arguments[..] else {
-        return Err("give a method, a URL and options as name=value; the first lines of this example name them".into());
+        return Err("pass a method, a URL and options as name=value; the first lines of this example list the options".into());
     };
     let given = |name: &str| {
         options.iter().rev().find_map(|option| option.strip_prefix(name)?.strip_prefix('='))
@@ -33,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .find(|option| !option.split_once('=').is_some_and(|(n, _)| known.contains(&n)))
     {
         let name = wrong.split('=').next().unwrap_or_default();
-        return Err(format!("there is no option {name}: use {}", known.join(", ")).into());
+        return Err(format!("unknown option {name}: use one of {}", known.join(", ")).into());
     }
 
     let mut headers = Vec::new();
@@ -44,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 .ok_or_else(|| format!("a header is written name:value, not {header}"))?,
         );
     }
-    // The URL's own spelling counts: a URL type would change it.
+    // The URL's spelling is part of the signature, and a URL type could change it.
     let request = Request::from_url(method, url)?.headers(&headers);
 
     let variable = |name: &str, variable: &str| {
@@ -61,7 +64,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let time = match given("time") {
         Some(text) => Timestamp::parse_amz_date(text)
             .or_else(|| Timestamp::parse_iso8601(text))
-            .ok_or("no such time")?,
+            .ok_or("the time is not valid: write it as 20130524T000000Z")?,
         None => Timestamp::from(SystemTime::now()),
     };
     let expires = Duration::from_secs(given("expires").unwrap_or("3600").parse()?);
@@ -76,10 +79,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         other => match (other.strip_prefix("text:"), other.strip_prefix("sha256:")) {
             (Some(text), _) => v4::Payload::Bytes(text.as_bytes()),
             (_, Some(digits)) => {
-                hash = sha256(digits).ok_or("a SHA-256 has 64 hex digits")?;
+                hash = sha256(digits).ok_or("a SHA-256 consists of 64 hexadecimal digits")?;
                 v4::Payload::Hash(&hash)
             }
-            _ => return Err(format!("there is no payload {other}").into()),
+            _ => return Err(format!("unknown payload {other}").into()),
         },
     };
 

@@ -1,17 +1,17 @@
-//! A storage driver of your own: files in a local folder.
+//! A custom storage driver: files in a local folder.
 //!
 //! ```sh
 //! cargo run --example folder_driver -- /var/lib/registry
 //! ```
 //!
 //! The driver passes the conformance suite (`tests/conformance.rs` runs it). It shows what an
-//! implementation of `StorageDriver` owes its callers: paths that cannot leave the folder, files
-//! that appear as a whole, and errors that name the driver and the path. The walk and
-//! `write_stream` are those that the trait provides.
+//! implementation of `StorageDriver` must provide: paths that cannot leave the folder, files that
+//! appear as a whole, and errors that name the driver and the path. Its walk and `write_stream` are
+//! the trait's provided methods.
 //!
-//! The folder has three parts. `files` mirrors the paths. `uploads` holds the unfinished files that
-//! a writer has closed. `scratch` holds what is being written; a file leaves it by `rename`, which
-//! replaces its target atomically.
+//! The folder has three parts. `files` mirrors the paths. `uploads` contains the unfinished files
+//! that a writer has closed. `scratch` contains the files that are being written; a file leaves it
+//! by `rename`, which replaces its target atomically.
 use s3driver::driver::{
     FileInfo, FileWriter, PendingUpload, PendingUploads, Purged, StorageDriver, UrlOptions,
     WalkOptions, WalkStep, WriteMode, check_path,
@@ -27,21 +27,21 @@ use std::time::{Duration, SystemTime};
 
 const NAME: &str = "folder";
 
-/// The name of an unfinished file in the directory that mirrors its path. No path has a `%`, so
-/// that the upload of `/a` and the directory of the upload of `/a/b` never meet.
+/// The name of an unfinished file in the directory that mirrors its path. Paths cannot contain a
+/// `%`, so the upload of `/a` and the directory of the upload of `/a/b` never collide.
 const UPLOAD: &str = "%upload";
 
-/// How often a file is moved into a directory that another call removes at the same moment.
+/// How often to retry moving a file into a directory that another call keeps removing.
 const ATTEMPTS: u32 = 100;
 
-/// Keeps files in a folder. Any number of drivers and processes can share it.
+/// A storage driver that keeps files in a folder. Any number of drivers and processes can share it.
 #[derive(Clone, Debug)]
 pub(crate) struct FolderDriver {
     root: PathBuf,
 }
 
 impl FolderDriver {
-    /// Opens the folder, and creates it where it does not exist.
+    /// Opens the folder, and creates it if it does not exist.
     pub(crate) fn new(root: impl Into<PathBuf>) -> Result<Self> {
         let driver = Self { root: root.into() };
         for part in [driver.files(), driver.uploads(), driver.root.join("scratch")] {
@@ -79,7 +79,7 @@ impl FolderDriver {
         }
     }
 
-    /// Makes the names in a directory, and those of its parents, durable.
+    /// Makes the entries of a directory, and of its parents, durable.
     fn sync_names(&self, directory: &Path) -> io::Result<()> {
         if cfg!(unix) {
             for directory in directory.ancestors().take_while(|directory| *directory != self.root) {
@@ -95,14 +95,14 @@ impl FolderDriver {
     /// Removes the directories above a place that have become empty.
     fn prune(&self, place: &Path) {
         for directory in place.ancestors().skip(1) {
-            // `remove_dir` refuses a directory with something in it.
+            // `remove_dir` refuses to remove a directory that is not empty.
             if directory.parent() == Some(&*self.root) || fs::remove_dir(directory).is_err() {
                 break;
             }
         }
     }
 
-    /// Ends the unfinished file at a path.
+    /// Removes the unfinished file at a path.
     fn end_upload(&self, path: &str) -> Result<()> {
         let place = self.upload(path);
         match fs::remove_file(&place) {
@@ -113,7 +113,7 @@ impl FolderDriver {
         Ok(())
     }
 
-    /// Removes a directory at once for every observer: it is moved away, and emptied there.
+    /// Removes a directory atomically: it is moved away first, and its content deleted there.
     fn remove_directory(&self, place: &Path) -> io::Result<()> {
         let away = Scratch::new(self)?;
         fs::remove_file(&away.path)?;
@@ -168,7 +168,7 @@ impl StorageDriver for FolderDriver {
             scratch.publish(self, &self.file(path))
         };
         write().map_err(|error| failure(error, path))?;
-        // An unfinished file is older than this one, and its commit must not replace it.
+        // An unfinished file is older than this content, and its commit must not replace it.
         self.end_upload(path)
     }
 
@@ -184,7 +184,7 @@ impl StorageDriver for FolderDriver {
             if !metadata.is_file() {
                 return Err(io::ErrorKind::NotFound.into());
             }
-            // Systems refuse to seek far beyond the end.
+            // Some systems refuse to seek far beyond the end.
             file.seek(SeekFrom::Start(offset.min(metadata.len())))?;
             Ok(FolderReader { file, path: path.to_owned() })
         };
@@ -197,7 +197,8 @@ impl StorageDriver for FolderDriver {
         let mut scratch = Scratch::new(self).map_err(failed)?;
         let mut size = 0;
         if mode == WriteMode::Append {
-            // A copy: when this writer is dropped, what the last one closed is still there.
+            // Works on a copy: when this writer is dropped, the file that the last one closed still
+            // exists.
             match File::open(self.upload(path)) {
                 Ok(mut closed) => {
                     size = io::copy(&mut closed, &mut scratch.file).map_err(failed)?
@@ -334,7 +335,7 @@ impl Read for FolderReader {
     }
 }
 
-/// A file in `scratch`, which is removed unless it was published.
+/// A file in `scratch` that is removed on drop unless it was published.
 struct Scratch {
     file: File,
     path: PathBuf,
@@ -347,7 +348,7 @@ impl Scratch {
             let number = NEXT.fetch_add(1, Ordering::Relaxed);
             let path = driver.root.join("scratch").join(format!("{}-{number}", std::process::id()));
             match OpenOptions::new().write(true).create_new(true).open(&path) {
-                // A process that died, or one on another machine, had this id.
+                // The id was used by a process that died, or by one on another machine.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 file => return Ok(Self { file: file?, path }),
             }
@@ -363,7 +364,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // A published file is not here any more.
+        // Fails if the file was published, because it has been moved.
         let _ = fs::remove_file(&self.path);
     }
 }
@@ -380,7 +381,7 @@ struct FolderWriter {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Open,
-    /// A write has failed: what the file holds is not what the caller wrote.
+    /// A write has failed, so the file may not contain what the caller wrote.
     Broken,
     /// Committed or cancelled: one `close` may follow.
     Ended,
@@ -388,7 +389,7 @@ enum State {
 }
 
 impl FolderWriter {
-    /// Ends the writer, and returns what it wrote.
+    /// Ends the writer and returns the file that it wrote.
     fn end(&mut self, state: State) -> Result<Scratch> {
         let scratch = self.scratch.take();
         let broken = std::mem::replace(&mut self.state, state) == State::Broken;
@@ -457,8 +458,8 @@ impl FileWriter for FolderWriter {
     }
 }
 
-/// Returns the place of a checked path. `.` and `..`, which a driver path may contain and a file
-/// system takes for directories, are stored with a `%`: no path can leave the folder.
+/// Returns the place of a checked path. `.` and `..`, which a driver path may contain but a file
+/// system treats as directories, are stored with a `%`, so that no path can leave the folder.
 fn mirrored(mut place: PathBuf, path: &str) -> PathBuf {
     for name in path.split('/').filter(|name| !name.is_empty()) {
         place.push(if matches!(name, "." | "..") { format!("%{name}") } else { name.to_owned() });
@@ -466,7 +467,8 @@ fn mirrored(mut place: PathBuf, path: &str) -> PathBuf {
     place
 }
 
-/// Returns the component that a name in the folder stands for; `None` for names that no path has.
+/// Returns the path component that a name in the folder represents, or `None` for names that no
+/// path can have.
 fn component(name: &OsStr) -> Option<&str> {
     let name = name.to_str()?;
     match name.strip_prefix('%') {
@@ -479,7 +481,8 @@ fn check(path: &str) -> Result<()> {
     check_path(path).map_err(|error| error.with_driver(NAME))
 }
 
-/// Whether nothing is at a place: also where its parent is a file, or no name can be this long.
+/// Reports whether the error means that nothing exists at a place, including when its parent is a
+/// file or its name is too long.
 fn is_missing(error: &io::Error) -> bool {
     use io::ErrorKind::{InvalidFilename, NotADirectory, NotFound};
     matches!(error.kind(), NotFound | NotADirectory | InvalidFilename)
@@ -504,7 +507,7 @@ fn main() -> Result<()> {
     let driver = FolderDriver::new(&folder)?;
     driver.put_content("/repositories/alpine/tags/latest/link", b"sha256:...")?;
     let mut writer = driver.writer("/blobs/layer", WriteMode::Create)?;
-    writer.write_all(b"written over time")?;
+    writer.write_all(b"written step by step")?;
     writer.commit()?;
     driver.write_stream("/blobs/layer", 8, &mut &b"again, from byte 8 on"[..])?;
     println!("{} holds:", folder.display());

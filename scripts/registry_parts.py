@@ -1,4 +1,4 @@
-"""What the scripts registry-clients, registry-interop and registry-compare share: servers, registries, images, clients."""
+"""Shared code of the scripts registry-clients, registry-interop and registry-compare: servers, registries, images, clients."""
 import contextlib
 import hashlib
 import http.client
@@ -18,9 +18,9 @@ TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release/ex
 MIB = 1 << 20
 LAYER = "application/vnd.oci.image.layer.v1.tar"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-# A client that hangs is a failure, not something to wait for.
-PATIENCE = 600
-# Docker's registry does not start where this is set.
+# A client that takes longer than this many seconds has failed.
+CLIENT_LIMIT = 600
+# Docker's registry does not start if this variable is set.
 PLAIN = {name: value for name, value in os.environ.items() if name != "AWS_CA_BUNDLE"}
 SECRET = "shared-by-the-registries-of-a-cluster"
 
@@ -31,7 +31,7 @@ def build():
 
 
 def need(*packages):
-    """Installs Debian's packages whose program of the same name is missing."""
+    """Installs the Debian packages whose program of the same name is missing."""
     missing = [name for name in packages if not shutil.which(name)]
     if missing:
         subprocess.run(["apt-get", "-q", "update"], check=True, stdout=subprocess.DEVNULL)
@@ -40,23 +40,23 @@ def need(*packages):
 
 
 def run(*command, fails=False, env=None):
-    """The standard output of a command. It must succeed, or, where `fails` is set, fail."""
+    """Returns the standard output of a command, which must succeed, or fail if `fails` is set."""
     command = [str(part) for part in command]
-    ran = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=PATIENCE, env=env)
+    ran = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=CLIENT_LIMIT, env=env)
     if (ran.returncode != 0) != fails:
-        sys.exit(f"{shlex.join(command)}\nended with {ran.returncode}\n{ran.stdout}{ran.stderr}")
+        sys.exit(f"{shlex.join(command)}\nended with status {ran.returncode}\n{ran.stdout}{ran.stderr}")
     return ran.stdout
 
 
 def settings_of(text):
-    """Shell variables, as the servers print them."""
+    """Parses shell variables, as printed by the servers."""
     pairs = (word.split("=", 1) for line in text.splitlines() for word in shlex.split(line) if "=" in word)
     return dict(pairs)
 
 
 @contextlib.contextmanager
 def storage(name):
-    """The settings of a running S3 server: `embedded`, or a start script in $S3DRIVER_SERVERS."""
+    """Runs an S3 server, `embedded` or a start script in $S3DRIVER_SERVERS, and yields its settings."""
     if name == "embedded":
         server = subprocess.Popen([TARGET / "quickstart", "--serve"], stdout=subprocess.PIPE, text=True)
         try:
@@ -75,7 +75,7 @@ def storage(name):
 
 
 def s3(settings, query):
-    """A listing of the bucket."""
+    """Returns a listing of the bucket."""
     url = f"{settings['S3_ENDPOINT']}/{settings['S3_BUCKET']}?{query}"
     user = f"{settings['S3_ACCESS_KEY']}:{settings['S3_SECRET_KEY']}"
     sign = f"aws:amz:{settings['S3_REGION']}:s3"
@@ -83,7 +83,7 @@ def s3(settings, query):
 
 
 def left(settings, root):
-    """The keys below a root directory, and the uploads that were never finished."""
+    """Returns the keys below a root directory, including those of unfinished uploads."""
     keys = s3(settings, "list-type=2&prefix=" + urllib.parse.quote(f"{root}/", safe="")).split("<Key>")[1:]
     uploads = s3(settings, "uploads=").split("<Upload>")[1:]
     uploads = [upload.split("<Key>")[1] for upload in uploads]
@@ -91,7 +91,7 @@ def left(settings, root):
 
 
 class Registry:
-    """A registry process, `ours` or Docker's (`docker`), with a configuration of its own."""
+    """A registry process with its own configuration: `ours`, or Docker's (`docker`)."""
 
     def __init__(self, folder, settings, root, kind="ours", signature="v4", redirect=False, tls=None, port=0, options=None):
         self.kind, self.tls, self.port = kind, tls, port
@@ -125,7 +125,7 @@ class Registry:
             self.settings["http"]["addr"] = f"127.0.0.1:{free_port()}"
         elif self.port:
             self.settings["http"]["addr"] = f"127.0.0.1:{self.port}"
-        # JSON is YAML.
+        # Every JSON document is valid YAML.
         self.config.write_text(json.dumps(self.settings))
         self.log = self.config.with_suffix(".log").open("a")
         if self.kind == "docker":
@@ -143,7 +143,7 @@ class Registry:
         return self
 
     def requests(self):
-        """The requests since the start: ours writes them to its standard output."""
+        """Returns the requests since the start, which our registry writes to its standard output."""
         return self.config.with_suffix(".out").read_text().splitlines()[1:]
 
     def kill(self):
@@ -160,7 +160,7 @@ class Registry:
         return f"docker://127.0.0.1:{self.port}/{name}"
 
     def verify(self, side):
-        """How skopeo trusts this registry: `side` is src or dest, or empty."""
+        """Returns skopeo's option for trusting this registry; `side` is src, dest or empty."""
         side = f"{side}-" if side else ""
         return f"--{side}cert-dir={self.tls}" if self.tls else f"--{side}tls-verify=false"
 
@@ -170,8 +170,8 @@ class Registry:
         return run(*program, self.config, env=PLAIN)
 
     def http(self, method, path, body=b"", **headers):
-        """One request without a client of its own: status, headers, body."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        """Sends one request without a registry client and returns its status, headers and body."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=CLIENT_LIMIT)
         connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
         response = connection.getresponse()
         content = response.read()
@@ -197,7 +197,7 @@ def responds(port):
 
 
 def wait_for(condition, process, seconds=60):
-    """Until something is so; fails when the process that is to bring it about has ended."""
+    """Waits for a condition, and fails if the process that should bring it about has ended."""
     import time
 
     end = time.monotonic() + seconds
@@ -208,7 +208,7 @@ def wait_for(condition, process, seconds=60):
 
 
 def content(path, seed, size):
-    """A file whose bytes depend on their position: a cipher's key stream."""
+    """Writes a file whose bytes depend on their position: a cipher's key stream."""
     key = hashlib.sha256(str(seed).encode()).hexdigest()[:32]
     command = f"openssl enc -aes-128-ctr -nosalt -K {key} -iv {'0' * 32} </dev/zero 2>/dev/null | head -c {size}"
     with path.open("wb") as file:
@@ -264,13 +264,13 @@ def pull(registry, name, layout, digest):
         blobs = Path(layout) / "blobs/sha256"
         manifest = (pulled / "manifest.json").read_bytes()
         if f"sha256:{hashlib.sha256(manifest).hexdigest()}" != digest:
-            sys.exit(f"{name}: the manifest pulled is not the one pushed, {digest}")
+            sys.exit(f"{name}: the pulled manifest does not have the digest that was pushed, {digest}")
         document = json.loads(manifest)
         for descriptor in [document["config"], *document["layers"]]:
             hex_digest = descriptor["digest"].removeprefix("sha256:")
             file = pulled / hex_digest
             if digest_of(file) != hex_digest or file.stat().st_size != (blobs / hex_digest).stat().st_size:
-                sys.exit(f"{name}: the blob pulled is not the one pushed, {hex_digest}")
+                sys.exit(f"{name}: the pulled blob does not equal the one that was pushed, {hex_digest}")
 
 
 def at_once(tasks):
@@ -287,7 +287,7 @@ def at_once(tasks):
 
 
 def certificate(folder):
-    """A certificate for 127.0.0.1 that is its own authority, in a folder such as skopeo takes."""
+    """Creates a self-signed certificate for 127.0.0.1, in a folder that skopeo accepts."""
     folder = Path(folder)
     folder.mkdir()
     run(

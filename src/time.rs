@@ -1,10 +1,11 @@
 //! Points in time as S3 writes them.
 //!
-//! Four spellings are in use: `x-amz-date` and the credential scope (ISO-8601 basic form), HTTP dates in headers
-//! (RFC 9110 section 5.6.7) and RFC 3339 in documents. Dates are those of the proleptic Gregorian calendar, counted by
-//! hand: signing must work without any of the network's dependencies.
+//! Four spellings are in use: `x-amz-date` and the credential scope (ISO-8601 basic form), HTTP dates
+//! in headers (RFC 9110 section 5.6.7) and RFC 3339 in documents. Dates are those of the proleptic
+//! Gregorian calendar. `httpdate` reads and writes HTTP dates; the other forms are handled here.
 use std::error::Error;
 use std::fmt::{self, Write as _};
+use std::ops::Range;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
@@ -42,20 +43,17 @@ impl Timestamp {
         out
     }
 
-    /// `Fri, 24 May 2013 00:00:00 GMT` (RFC 9110 section 5.6.7).
+    /// Returns `Fri, 24 May 2013 00:00:00 GMT` (RFC 9110 section 5.6.7).
     pub fn http_date(self) -> String {
-        let c = self.civil();
-        let mut out = String::with_capacity(29);
-        out.push_str(c.weekday_name());
-        out.push_str(", ");
-        push_two(&mut out, c.day);
-        out.push(' ');
-        out.push_str(c.month_name());
-        out.push(' ');
-        push_year(&mut out, c.year);
-        out.push(' ');
-        c.push_time(&mut out);
-        out.push_str(" GMT");
+        // The calendar repeats after an era, days of the week included: only the year differs.
+        let within = Self::from_unix(self.seconds.rem_euclid(SECONDS_PER_ERA));
+        let mut out = httpdate::fmt_http_date(within.into());
+        let year = self.civil().year;
+        if year != within.civil().year {
+            let mut text = String::new();
+            push_year(&mut text, year);
+            out.replace_range(YEAR_OF_FIXDATE, &text);
+        }
         out
     }
 
@@ -64,15 +62,11 @@ impl Timestamp {
         let c = self.civil();
         let mut out = String::with_capacity(24);
         push_year(&mut out, c.year);
-        out.push('-');
-        push_two(&mut out, c.month);
-        out.push('-');
-        push_two(&mut out, c.day);
-        out.push('T');
-        c.push_time(&mut out);
+        let Civil { month, day, hour, minute, second, .. } = c;
+        // Writing to a `String` cannot fail.
+        let _ = write!(out, "-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}");
         let millis = self.nanos / 1_000_000;
         if millis > 0 {
-            // Writing to a `String` cannot fail.
             let _ = write!(out, ".{millis:03}");
         }
         out.push('Z');
@@ -82,12 +76,12 @@ impl Timestamp {
     /// Reads `x-amz-date`: `20130524T000000Z`.
     pub fn parse_amz_date(text: &str) -> Option<Self> {
         let mut s = Scanner(text.as_bytes());
-        let (year, month, day) = (s.digits(4)?, s.digits(2)?, s.digits(2)?);
+        let date = (s.digits(4)?, s.digits(2)?, s.digits(2)?);
         s.one_of(b"T")?;
-        let (hour, minute, second) = (s.digits(2)?, s.digits(2)?, s.digits(2)?);
+        let time = (s.digits(2)?, s.digits(2)?, s.digits(2)?);
         s.one_of(b"Z")?;
         s.end()?;
-        from_parts(year, month, day, hour, minute, second)
+        from_parts(date, time)
     }
 
     /// Reads RFC 3339 / ISO-8601 as S3 servers write it: `2013-05-24T00:00:00Z`, fractions of any length (cut to
@@ -101,58 +95,27 @@ impl Timestamp {
         s.one_of(b"-")?;
         let day = s.digits(2)?;
         s.one_of(b"Tt ")?;
-        let (hour, minute, second) = s.time()?;
+        let time = s.time()?;
         let nanos = s.fraction()?;
         let offset = s.offset()?;
         s.end()?;
-        let local = from_parts(year, month, day, hour, minute, second)?;
+        let local = from_parts((year, month, day), time)?;
         Some(Self { seconds: local.seconds - offset, nanos })
     }
 
     /// Reads the three forms of an HTTP date (RFC 9110 section 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`,
-    /// `Sunday, 06-Nov-94 08:49:37 GMT` and `Sun Nov  6 08:49:37 1994`. The zone may also be `UTC` or `+0000`, which S3's
-    /// own examples use. Years of two digits lie between 1970 and 2069. The day's name must be one, but is not checked
-    /// against the date.
+    /// `Sunday, 06-Nov-94 08:49:37 GMT` and `Sun Nov  6 08:49:37 1994`. The zone may also be `UTC` or
+    /// `+0000`, which S3's own examples use. Years of two digits lie between 1970 and 2069. The day's
+    /// name has to be a valid one, but is not compared with the date; a leap second counts as the
+    /// second before it.
     pub fn parse_http_date(text: &str) -> Option<Self> {
-        let mut s = Scanner(text.as_bytes());
-        let long = WEEKDAYS_LONG.iter().any(|name| s.literal(name));
-        if !long && !WEEKDAYS.iter().any(|name| s.literal(name)) {
+        if text.trim() != text || text.len() > MAX_HTTP_DATE {
             return None;
         }
-        if s.literal(" ") {
-            // asctime: the day is padded with a space and the year stands at the end.
-            let month = s.month()?;
-            s.one_of(b" ")?;
-            let day = if s.literal(" ") { s.digits(1)? } else { s.digits(2)? };
-            s.one_of(b" ")?;
-            let (hour, minute, second) = s.time()?;
-            s.one_of(b" ")?;
-            let year = s.digits(4)?;
-            s.end()?;
-            return from_parts(year, month, day, hour, minute, second);
+        match httpdate::parse_http_date(text) {
+            Ok(time) => Some(time.into()),
+            Err(_) => parse_unusual_http_date(text),
         }
-        s.one_of(b",")?;
-        s.one_of(b" ")?;
-        let day = s.digits(2)?;
-        let separator: &[u8] = if long { b"-" } else { b" " };
-        s.one_of(separator)?;
-        let month = s.month()?;
-        s.one_of(separator)?;
-        let year = match long {
-            false => s.digits(4)?,
-            true => match s.digits(2)? {
-                year @ 70.. => 1900 + year,
-                year => 2000 + year,
-            },
-        };
-        s.one_of(b" ")?;
-        let (hour, minute, second) = s.time()?;
-        s.one_of(b" ")?;
-        if !["GMT", "UTC", "+0000"].iter().any(|zone| s.literal(zone)) {
-            return None;
-        }
-        s.end()?;
-        from_parts(year, month, day, hour, minute, second)
     }
 
     /// Later by `by`, saturating.
@@ -199,8 +162,6 @@ impl Timestamp {
             hour: second_of_day / 3600,
             minute: second_of_day / 60 % 60,
             second: second_of_day % 60,
-            // 1970-01-01 was a Thursday.
-            weekday: (days + 4).rem_euclid(7),
         }
     }
 }
@@ -284,7 +245,6 @@ struct Civil {
     hour: i64,
     minute: i64,
     second: i64,
-    weekday: i64,
 }
 
 impl Civil {
@@ -292,22 +252,6 @@ impl Civil {
         push_year(out, self.year);
         push_two(out, self.month);
         push_two(out, self.day);
-    }
-
-    fn push_time(&self, out: &mut String) {
-        push_two(out, self.hour);
-        out.push(':');
-        push_two(out, self.minute);
-        out.push(':');
-        push_two(out, self.second);
-    }
-
-    fn weekday_name(&self) -> &'static str {
-        WEEKDAYS[self.weekday as usize % 7]
-    }
-
-    fn month_name(&self) -> &'static str {
-        MONTHS[(self.month - 1) as usize % 12]
     }
 }
 
@@ -326,10 +270,13 @@ fn push_year(out: &mut String, year: i64) {
     }
 }
 
+/// Year, month and day, or hour, minute and second.
+type Triple = (i64, i64, i64);
+
 /// Year, month and day of a day counted from the epoch. Years begin in March here, so that the leap day is the last one
 /// and each month's first day is a linear function of its number; an era is the 400 years after which the calendar
 /// repeats.
-fn civil_from_days(days: i64) -> (i64, i64, i64) {
+fn civil_from_days(days: i64) -> Triple {
     let days = days + DAYS_TO_EPOCH;
     let era = days.div_euclid(DAYS_PER_ERA);
     let day_of_era = days.rem_euclid(DAYS_PER_ERA);
@@ -343,7 +290,7 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
 }
 
 /// The inverse, for a valid date of a four-digit year.
-fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+fn days_from_civil((year, month, day): Triple) -> i64 {
     let year = year - i64::from(month <= 2);
     let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
     let march_month = if month > 2 { month - 3 } else { month + 9 };
@@ -352,30 +299,43 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
         - DAYS_TO_EPOCH
 }
 
-fn from_parts(
-    year: i64,
-    month: i64,
-    day: i64,
-    hour: i64,
-    minute: i64,
-    second: i64,
-) -> Option<Timestamp> {
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let last_day = match month {
-        2 if leap => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        1..=12 => 31,
-        _ => return None,
-    };
-    if !(1..=last_day).contains(&day) || hour > 23 || minute > 59 || second > 60 {
+fn from_parts(date: Triple, (hour, minute, second): Triple) -> Option<Timestamp> {
+    let days = days_from_civil(date);
+    if civil_from_days(days) != date || hour > 23 || minute > 59 || second > 60 {
         return None;
     }
-    let seconds = days_from_civil(year, month, day) * SECONDS_PER_DAY
-        + hour * 3600
-        + minute * 60
-        + second.min(59);
+    let seconds = days * SECONDS_PER_DAY + hour * 3600 + minute * 60 + second.min(59);
     Some(Timestamp::from_unix(seconds))
+}
+
+/// Reads what servers write and `httpdate` refuses: other names of the zone, a leap second, the name
+/// of another day, and years before 1970 (Go's zero time lies in year 1).
+fn parse_unusual_http_date(text: &str) -> Option<Timestamp> {
+    let text = ["UTC", "+0000"]
+        .iter()
+        .find_map(|zone| text.strip_suffix(zone))
+        .map_or_else(|| text.to_owned(), |rest| format!("{rest}GMT"));
+    let mut text = text.replacen(":60 ", ":59 ", 1);
+
+    let mut eras = 0;
+    for at in [YEAR_OF_FIXDATE, YEAR_OF_ASCTIME] {
+        let digits = text.get(at.clone()).filter(|y| y.bytes().all(|b| b.is_ascii_digit()));
+        if let Some(year) = digits.and_then(|digits| digits.parse::<i64>().ok()) {
+            // The last year of the first era that begins at the epoch.
+            eras = (2369 - year).max(0) / 400;
+            text.replace_range(at, &format!("{:04}", year + 400 * eras));
+        }
+    }
+
+    let rest = text.trim_start_matches(|c: char| c.is_ascii_alphabetic());
+    let day = text.strip_suffix(rest)?;
+    let names = WEEKDAYS.map(|name| if day.len() == 3 { name.get(..3) } else { Some(name) });
+    names.contains(&Some(day)).then_some(())?;
+    let time = names
+        .iter()
+        .flatten()
+        .find_map(|name| httpdate::parse_http_date(&format!("{name}{rest}")).ok())?;
+    Some(Timestamp::from_unix(Timestamp::from(time).seconds - eras * SECONDS_PER_ERA))
 }
 
 /// What is still to be read of a date.
@@ -403,22 +363,7 @@ impl Scanner<'_> {
         })
     }
 
-    fn literal(&mut self, text: &str) -> bool {
-        match self.0.strip_prefix(text.as_bytes()) {
-            Some(rest) => {
-                self.0 = rest;
-                true
-            }
-            None => false,
-        }
-    }
-
-    fn month(&mut self) -> Option<i64> {
-        let index = MONTHS.iter().position(|name| self.literal(name))?;
-        Some(index as i64 + 1)
-    }
-
-    fn time(&mut self) -> Option<(i64, i64, i64)> {
+    fn time(&mut self) -> Option<Triple> {
         let hour = self.digits(2)?;
         self.one_of(b":")?;
         let minute = self.digits(2)?;
@@ -457,14 +402,18 @@ impl Scanner<'_> {
     }
 }
 
-const WEEKDAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
-const WEEKDAYS_LONG: [&str; 7] =
-    ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
-const MONTHS: [&str; 12] =
-    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const WEEKDAYS: [&str; 7] =
+    ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+/// Where a year stands in `Sun, 06 Nov 1994 08:49:37 GMT` and in `Sun Nov  6 08:49:37 1994`.
+const YEAR_OF_FIXDATE: Range<usize> = 12..16;
+const YEAR_OF_ASCTIME: Range<usize> = 20..24;
+/// The longest HTTP date: `Wednesday, 06-Nov-94 08:49:37 +0000`.
+const MAX_HTTP_DATE: usize = 35;
 const NANOS_PER_SECOND: u32 = 1_000_000_000;
 const SECONDS_PER_DAY: i64 = 86_400;
+/// 400 years.
 const DAYS_PER_ERA: i64 = 146_097;
+const SECONDS_PER_ERA: i64 = DAYS_PER_ERA * SECONDS_PER_DAY;
 /// From 0000-03-01 to 1970-01-01.
 const DAYS_TO_EPOCH: i64 = 719_468;
 
@@ -542,6 +491,17 @@ mod tests {
             parse("2069-07-01T00:00:00Z"),
             "two digits up to 69 belong to this century"
         );
+        for (text, seconds) in [
+            ("Mon, 01 Jan 0001 00:00:00 GMT", -62_135_596_800),
+            ("Wed, 31 Dec 1969 23:59:59 GMT", -1),
+            ("Sat Jan  1 00:00:00 0000", BEFORE_YEAR_0 + 1),
+            ("Fri, 31 Dec 9999 23:59:59 UTC", YEAR_10000 - 1),
+            ("Mon, 06 Nov 1994 08:49:37 GMT", 784_111_777),
+            ("Wednesday, 06-Nov-94 08:49:37 +0000", 784_111_777),
+            ("Sat, 31 Dec 2016 23:59:60 GMT", 1_483_228_799),
+        ] {
+            assert_eq!(Timestamp::parse_http_date(text), t(seconds, 0), "{text}");
+        }
     }
 
     #[test]
@@ -577,6 +537,13 @@ mod tests {
             "Sun, 6 Nov 1994 08:49:37 GMT",
             "Sun, 06 nov 1994 08:49:37 GMT",
             "Sun, 30 Feb 1994 08:49:37 GMT",
+            "Sun, 29 Feb 1900 08:49:37 GMT",
+            "Sun, 06 Nov 1994 08:49:61 GMT",
+            "Sun, 06 Nov +994 08:49:37 GMT",
+            "Sun, 06 Nov 1994 08:49:37 GMTUTC",
+            "Sunda, 06-Nov-94 08:49:37 GMT",
+            "Sun\u{e9}, 06 Nov 1994 08:49:37 GMT",
+            "\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}",
             "Sun, 06 Nov 1994 08:49:37",
             "Sun, 06 Nov 1994 08:49:37 CET",
             "Sun, 06 Nov 1994 08:49:37 GMT ",
@@ -653,8 +620,7 @@ mod tests {
 
         #[test]
         fn days_and_dates_are_inverse(days in -4_000_000i64..4_000_000) {
-            let (year, month, day) = civil_from_days(days);
-            prop_assert_eq!(days_from_civil(year, month, day), days);
+            prop_assert_eq!(days_from_civil(civil_from_days(days)), days);
         }
 
         #[test]

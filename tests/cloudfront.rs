@@ -180,12 +180,12 @@ mod policies {
             );
         }
         for (range, why) in [
-            ("192.0.2.0/24\"", "is written like"),
-            ("192.0.2.0/33", "is written like"),
-            ("192.0.2.0/+4", "is written like"),
-            ("192.0.2.0/024", "is written like"),
-            ("192.0.2/24", "is written like"),
-            ("", "is written like"),
+            ("192.0.2.0/24\"", "write it like 192.0.2.0/24"),
+            ("192.0.2.0/33", "write it like 192.0.2.0/24"),
+            ("192.0.2.0/+4", "write it like 192.0.2.0/24"),
+            ("192.0.2.0/024", "write it like 192.0.2.0/24"),
+            ("192.0.2/24", "write it like 192.0.2.0/24"),
+            ("", "write it like 192.0.2.0/24"),
             ("192.0.2.5/24", "begins at 192.0.2.0: write 192.0.2.0/24"),
             ("2001:db8::/32", "IPv4 addresses only"),
         ] {
@@ -295,12 +295,12 @@ mod urls {
             ("https://h/a/%2e%2E", "component . or .."),
             ("https://h/*", "write it as %2A"),
             ("https://h/a?b&", "ends with &"),
-            ("https://h/a?Expires=1", "carries the parameter Expires"),
-            ("https://h/a?x&Policy", "carries the parameter Policy"),
-            ("https://h/a?x&Signature=", "carries the parameter Signature"),
-            ("https://h/a?Key-Pair-Id=1&x", "carries the parameter Key-Pair-Id"),
-            ("https://h/a?Hash-Algorithm=SHA1", "carries the parameter Hash-Algorithm"),
-            ("https://h/a?%45xpire%73=1", "carries the parameter Expires"),
+            ("https://h/a?Expires=1", "has CloudFront's parameter Expires"),
+            ("https://h/a?x&Policy", "has CloudFront's parameter Policy"),
+            ("https://h/a?x&Signature=", "has CloudFront's parameter Signature"),
+            ("https://h/a?Key-Pair-Id=1&x", "has CloudFront's parameter Key-Pair-Id"),
+            ("https://h/a?Hash-Algorithm=SHA1", "has CloudFront's parameter Hash-Algorithm"),
+            ("https://h/a?%45xpire%73=1", "has CloudFront's parameter Expires"),
         ] {
             let message = refusal(signer.sign_url(url, ENDS, NOW));
             assert!(message.contains(why), "{url}: {message}");
@@ -412,15 +412,18 @@ mod keys {
         for (text, why) in [
             (
                 key_file("test_rsa2048_encrypted_pkcs8.pem"),
-                "encrypted: take the passphrase off with `openssl pkey -in FILE",
+                "encrypted: remove the passphrase with `openssl pkey -in FILE",
             ),
             (
                 key_file("test_rsa2048_encrypted_pkcs1.pem"),
-                "encrypted: take the passphrase off with `openssl pkey -in FILE",
+                "encrypted: remove the passphrase with `openssl pkey -in FILE",
             ),
             (key_file("test_rsa2048_public.pem"), "a public key, which cannot sign"),
             (key_file("test_rsa2048_public_pkcs1.pem"), "a public key, which cannot sign"),
-            (key_file("test_rsa1024_pkcs1.pem"), "has 1024 bits, at least 2048 are needed"),
+            (
+                key_file("test_rsa1024_pkcs1.pem"),
+                "has 1024 bits, but CloudFront requires at least 2048",
+            ),
             (key_file("test_rsa512_pkcs1.pem"), "512"),
             (key_file("test_ed25519_pkcs8.pem"), "a key of the algorithm 1.3.101.112 cannot sign"),
             (key_file("test_openssh.pem"), "convert a copy with `ssh-keygen -p -m PEM"),
@@ -431,7 +434,7 @@ mod keys {
             (format!("{RSA}{RSA}"), "more than one private key"),
             (damaged, "damaged"),
             (RSA.replace("MII", "M!I"), "damaged"),
-            (RSA.replace("RSA PRIVATE", "PRIVATE"), "no PKCS#8 document"),
+            (RSA.replace("RSA PRIVATE", "PRIVATE"), "not a PKCS#8 document"),
             (RSA.replace("-----END", "-----ENDE"), "has no END line"),
             (
                 "-----BEGIN RSA PRIVATE KEY-----\n-----END RSA PRIVATE KEY-----\n".to_owned(),
@@ -439,9 +442,9 @@ mod keys {
             ),
             (
                 String::new(),
-                "holds no PEM private key (a DER file is converted by `openssl pkey -inform DER",
+                "does not contain a PEM private key (to convert a DER file, use `openssl pkey -inform DER",
             ),
-            ("hello".to_owned(), "holds no PEM private key"),
+            ("hello".to_owned(), "does not contain a PEM private key"),
         ] {
             let message = refusal(PrivateKey::from_pem(&text));
             assert!(message.contains(why), "{message}\n{text}");

@@ -678,11 +678,11 @@ mod configuration {
             (vec![("privatekey", "/does/not/exist.pem")], "failed to read privatekey file"),
             (
                 vec![("privatekey", RSA_PUBLIC)],
-                "this is a public key, which cannot sign: give the private key that belongs to it",
+                "this is a public key, which cannot sign: use the private key that belongs to it",
             ),
             (
                 vec![("keypairid", "K 1")],
-                "the key pair id must be made of letters and digits, like K2JCJMDEHXQW5F",
+                "the key pair id must consist of letters and digits, like K2JCJMDEHXQW5F",
             ),
             (
                 vec![("duration", "soon")],

@@ -1,8 +1,8 @@
-//! What the pieces of a request cost, one by one.
+//! Measures each step of a request separately.
 //!
 //! ```sh
 //! cargo bench --bench micro            # all
-//! cargo bench --bench micro -- sign    # those whose names hold a word
+//! cargo bench --bench micro -- sign    # those whose names contain a word
 //! ```
 
 mod pieces;

@@ -1,6 +1,7 @@
-//! The pieces of work that every request is made of, each as a closure that does it once.
+//! The steps that every request consists of, each as a closure that performs it once.
 //!
-//! `micro.rs` times them, and the example `peer` repeats one for `scripts/guards` to count its instructions.
+//! `micro.rs` times them, and the example `peer` repeats one of them so that `scripts/guards` can
+//! count its instructions.
 use crc_fast::{CrcAlgorithm, checksum};
 use s3driver::sign::chunked::{ChunkSigner, Layout};
 use s3driver::sign::v4::{self, Payload, Scope, SigningKey};
@@ -12,13 +13,13 @@ use std::hint::black_box;
 use std::io::Read;
 use std::time::Duration;
 
-/// A piece, made ready.
+/// A step that has been prepared.
 pub(crate) type Piece = Box<dyn FnMut()>;
 
-/// A piece's name, and how to make it ready.
+/// A step's name, and the function that prepares it.
 pub(crate) type Named = (&'static str, fn() -> Piece);
 
-/// Every piece.
+/// All steps.
 pub(crate) const PIECES: [Named; 13] = [
     ("sign-v4", sign_v4),
     ("sign-v4-derive", sign_v4_and_derive),
@@ -48,7 +49,7 @@ fn credentials() -> Credentials {
     Credentials::new("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
 }
 
-/// A small request with a key derived before: what a client does all day.
+/// A small request with a key that was derived earlier, as in nearly every request of a client.
 fn sign_v4() -> Piece {
     let credentials = credentials();
     let key = SigningKey::derive(&credentials, NOW, SCOPE).expect("a key");
@@ -57,7 +58,7 @@ fn sign_v4() -> Piece {
     })
 }
 
-/// The first request of a day.
+/// The first request of a day, which derives the key.
 fn sign_v4_and_derive() -> Piece {
     let credentials = credentials();
     Box::new(move || {
@@ -89,7 +90,7 @@ fn presign_v4() -> Piece {
     })
 }
 
-/// A URL with a key derived before.
+/// A presigned URL with a key that was derived earlier.
 fn presign_v4_with_kept_key() -> Piece {
     let key = SigningKey::derive(&credentials(), NOW, SCOPE).expect("a key");
     let request = REQUEST.headers(&[("host", HOST)]);
@@ -136,7 +137,7 @@ fn frame_1mib() -> Piece {
     })
 }
 
-/// What the signature of a part costs: its SHA-256.
+/// The SHA-256 of a part, which dominates the cost of its signature.
 fn sha256_8mib() -> Piece {
     let credentials = credentials();
     let key = SigningKey::derive(&credentials, NOW, SCOPE).expect("a key");
@@ -147,7 +148,7 @@ fn sha256_8mib() -> Piece {
     })
 }
 
-/// What the checksum of a part costs.
+/// The checksum of a part.
 fn crc64nvme_8mib() -> Piece {
     let data = bytes(8 << 20);
     Box::new(move || {

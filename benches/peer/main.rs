@@ -1,20 +1,21 @@
-//! One piece of work at a time, measured: what a comparison of S3 clients runs, and what `scripts/guards` and
-//! `scripts/scaling` count and time.
+//! Performs and measures one kind of work per run: comparisons of S3 clients run it, and
+//! `scripts/guards` and `scripts/scaling` use it to count and time operations.
 //!
 //! ```text
 //! upload FILE_OR_SIZE PART_MIB CONCURRENCY   a multipart upload; a number sends that many bytes from memory
-//! download SIZE PART_MIB CONCURRENCY         of the object obj-SIZE; with a concurrency of 1 one stream, else ranges
+//! download SIZE PART_MIB CONCURRENCY         of the object obj-SIZE; one stream with a concurrency of 1, otherwise ranges
 //! put-small N SIZE THREADS                   N objects of SIZE bytes
 //! get-small N SIZE THREADS
-//! list N                                     the bucket list-N, every page to owned entries
+//! list N                                     the bucket list-N, every page into owned entries
 //! delete N                                   N keys in batches of 1,000
-//! repeat PIECE N                             one of the pieces of `micro/pieces.rs`, for counting its instructions
-//! serve                                      the server for all of this, until its standard input ends
+//! repeat PIECE N                             one step of `micro/pieces.rs`, to count its instructions
+//! serve                                      the server for all of the above, until its standard input ends
 //! ```
 //!
-//! Environment: `BENCH_ENDPOINT`, `BENCH_CA` (a PEM file, for https), `BENCH_VIA=driver` to go through the storage driver
-//! instead of the client, `BENCH_UNSIGNED` to leave bodies unsigned, `BENCH_CHECKSUM` (`crc64nvme`, `crc32c`). The last
-//! line of the output is JSON: what was done, the time and the processor's time it took, and the most memory the process had.
+//! Environment: `BENCH_ENDPOINT`, `BENCH_CA` (a PEM file, for https), `BENCH_VIA=driver` to use the
+//! storage driver instead of the client, `BENCH_UNSIGNED` to leave bodies unsigned,
+//! `BENCH_CHECKSUM` (`crc64nvme`, `crc32c`). The last line of the output is JSON: the amount of
+//! work, the elapsed time, the processor time, and the peak memory of the process.
 
 mod meter;
 mod order;
@@ -97,5 +98,9 @@ fn measured(work: &Work, route: &dyn Route) -> Outcome {
 }
 
 fn expect(found: u64, expected: u64) -> Outcome {
-    if found == expected { Ok(()) } else { Err(format!("{found} instead of {expected}").into()) }
+    if found == expected {
+        Ok(())
+    } else {
+        Err(format!("the work covered {found} keys or bytes instead of {expected}").into())
+    }
 }

@@ -1,8 +1,8 @@
-//! What the work took, as Linux counts it.
+//! The cost of the work, as counted by Linux.
 use super::route::Outcome;
 use std::time::Instant;
 
-/// `USER_HZ`, in which `/proc` tells times: the same on every machine Linux runs on but Alpha.
+/// `USER_HZ`, the unit of times in `/proc`: the same on every architecture of Linux except Alpha.
 const TICKS_PER_SECOND: f64 = 100.0;
 
 pub(crate) struct Meter {
@@ -15,7 +15,8 @@ impl Meter {
         Self { started: Instant::now(), before: processor_time().unwrap_or_default() }
     }
 
-    /// The closing line. The processor's time is in steps of 10 ms: for short work measure the whole process instead.
+    /// Returns the closing line. The processor time has a resolution of 10 ms; for short work,
+    /// measure the whole process instead.
     pub(crate) fn line(&self, operations: u64, bytes: u64) -> Outcome<String> {
         let wall = self.started.elapsed().as_secs_f64();
         let (user, system) = processor_time()?;
@@ -27,10 +28,11 @@ impl Meter {
     }
 }
 
-/// Seconds in user mode and in the kernel (proc(5), `/proc/pid/stat`, fields 14 and 15).
+/// Returns the seconds in user mode and in the kernel (proc(5), `/proc/pid/stat`, fields 14 and
+/// 15).
 fn processor_time() -> Outcome<(f64, f64)> {
     let stat = std::fs::read_to_string("/proc/self/stat")?;
-    // The second field is the program's name in parentheses, which may hold anything.
+    // The second field is the program's name in parentheses, which may contain anything.
     let (_, fields) = stat.rsplit_once(')').ok_or("/proc/self/stat has no name")?;
     let mut fields = fields.split_whitespace().skip(11).map(str::parse::<f64>);
     match (fields.next(), fields.next()) {
@@ -39,7 +41,7 @@ fn processor_time() -> Outcome<(f64, f64)> {
     }
 }
 
-/// The most resident memory so far, in KiB.
+/// Returns the peak of the resident memory so far, in KiB.
 fn peak_memory() -> Outcome<u64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status

@@ -1,4 +1,4 @@
-//! What is to be done, from the command line and the environment.
+//! Parses the command line and the environment into the work to do.
 use super::route::Outcome;
 use s3driver::client::{Checksum, PayloadSigning};
 use s3driver::sign::Credentials;
@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// The bucket of everything but listings and deletions.
+/// The bucket of all objects; listings and deletions use other buckets.
 pub(crate) const BUCKET: &str = "bench";
 pub(crate) const REGION: &str = "us-east-1";
 
@@ -25,7 +25,7 @@ pub(crate) enum Work {
     Delete { count: u64 },
 }
 
-/// Where an upload's bytes come from.
+/// The source of an upload's bytes.
 pub(crate) enum Source {
     Memory(u64),
     File(PathBuf, u64),
@@ -35,41 +35,45 @@ impl Order {
     pub(crate) fn from_arguments(arguments: impl Iterator<Item = String>) -> Outcome<Self> {
         let arguments: Vec<String> = arguments.collect();
         let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let work = match words[..] {
-            ["serve"] => return Ok(Self::Serve),
-            ["repeat", piece, count] => {
-                return Ok(Self::Repeat { piece: piece.to_owned(), count: number(count)? });
-            }
-            ["upload", source, part, concurrency] => Work::Upload {
-                source: Source::of(source)?,
-                part: mebibytes(part)?,
-                concurrency: number(concurrency)?,
-            },
-            ["download", size, part, concurrency] => Work::Download {
-                size: number(size)?,
-                part: mebibytes(part)?,
-                concurrency: number(concurrency)?,
-            },
-            ["put-small", count, size, threads] => Work::PutSmall {
-                count: number(count)?,
-                size: number(size)?,
-                threads: number(threads)?,
-            },
-            ["get-small", count, size, threads] => Work::GetSmall {
-                count: number(count)?,
-                size: number(size)?,
-                threads: number(threads)?,
-            },
-            ["list", count] => Work::List { count: number(count)? },
-            ["delete", count] => Work::Delete { count: number(count)? },
-            _ => return Err("the first lines of this program's source tell what it takes".into()),
-        };
+        let work =
+            match words[..] {
+                ["serve"] => return Ok(Self::Serve),
+                ["repeat", piece, count] => {
+                    return Ok(Self::Repeat { piece: piece.to_owned(), count: number(count)? });
+                }
+                ["upload", source, part, concurrency] => Work::Upload {
+                    source: Source::of(source)?,
+                    part: mebibytes(part)?,
+                    concurrency: number(concurrency)?,
+                },
+                ["download", size, part, concurrency] => Work::Download {
+                    size: number(size)?,
+                    part: mebibytes(part)?,
+                    concurrency: number(concurrency)?,
+                },
+                ["put-small", count, size, threads] => Work::PutSmall {
+                    count: number(count)?,
+                    size: number(size)?,
+                    threads: number(threads)?,
+                },
+                ["get-small", count, size, threads] => Work::GetSmall {
+                    count: number(count)?,
+                    size: number(size)?,
+                    threads: number(threads)?,
+                },
+                ["list", count] => Work::List { count: number(count)? },
+                ["delete", count] => Work::Delete { count: number(count)? },
+                _ => return Err(
+                    "unknown arguments: the first lines of this program's source list the commands"
+                        .into(),
+                ),
+            };
         Ok(Self::Work(work))
     }
 }
 
 impl Work {
-    /// The bytes to send: one part's worth, or one small object. The bytes differ by position.
+    /// Returns the bytes to send: one part, or one small object. Each byte depends on its position.
     pub(crate) fn data(&self) -> Vec<u8> {
         let length = match self {
             Self::Upload { source: Source::Memory(size), part, .. } => (*part).min(*size) as usize,
@@ -78,7 +82,7 @@ impl Work {
         };
         let mut state = 1_u64;
         let mut next = || {
-            // Knuth's linear congruential generator; its high bits are the good ones.
+            // Knuth's linear congruential generator; only its high bits are random enough.
             state = state
                 .wrapping_mul(6_364_136_223_846_793_005)
                 .wrapping_add(1_442_695_040_888_963_407);
@@ -126,7 +130,7 @@ impl Source {
     }
 }
 
-/// How the library is set up.
+/// The configuration of the client or the driver.
 pub(crate) struct Setting {
     pub(crate) endpoint: String,
     pub(crate) ca_file: Option<PathBuf>,
@@ -146,7 +150,8 @@ impl Setting {
             endpoint,
             payload: if unsigned { PayloadSigning::Unsigned } else { PayloadSigning::Auto },
             checksum: match std::env::var("BENCH_CHECKSUM").as_deref() {
-                // The servers of benchmarks send the same ETag for everything, and the peers compare none.
+                // The servers of benchmarks return the same ETag for everything, and the peers do
+                // not compare ETags.
                 Err(_) => Checksum::None,
                 Ok("crc64nvme") => Checksum::Crc64Nvme,
                 Ok("crc32c") => Checksum::Crc32c,
@@ -176,13 +181,13 @@ pub(crate) fn listed_key(index: u64) -> String {
     format!("key-{index:012}-4096")
 }
 
-/// A count of threads as the library takes it.
+/// Returns a number of threads in the type that the crate expects.
 pub(crate) fn at_least_one(count: usize) -> NonZeroUsize {
     NonZeroUsize::new(count).unwrap_or(NonZeroUsize::MIN)
 }
 
 fn number<T: FromStr>(word: &str) -> Outcome<T> {
-    word.parse().map_err(|_| format!("{word} is not a number that fits").into())
+    word.parse().map_err(|_| format!("{word} is not a number in range").into())
 }
 
 fn mebibytes(word: &str) -> Outcome<u64> {

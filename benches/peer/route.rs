@@ -1,19 +1,19 @@
-//! The ways through the library that are measured.
+//! The interfaces of the crate that are measured: the client and the driver.
 use super::order::Source;
 use std::error::Error;
 
 pub(crate) type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
 
-/// One way to do each piece of work.
+/// An interface that can do each kind of work.
 pub(crate) trait Route: Sync {
     /// Sends `source` in parts; from memory, each part is the beginning of `data`.
     fn upload(&self, source: &Source, data: &[u8], part: u64, concurrency: usize) -> Outcome;
     /// Receives the object of `size` bytes and counts its bytes.
     fn download(&self, size: u64, part: u64, concurrency: usize) -> Outcome<u64>;
     fn put(&self, key: &str, data: &[u8]) -> Outcome;
-    /// The bytes received.
+    /// Returns the number of bytes received.
     fn get(&self, key: &str) -> Outcome<u64>;
-    /// How many keys there are.
+    /// Returns the number of keys.
     fn list(&self, bucket: &str) -> Outcome<u64>;
     /// Deletes the first `count` keys of a bucket.
     fn delete(&self, bucket: &str, count: u64) -> Outcome;

@@ -1,8 +1,9 @@
-//! A server that stores nothing and checks nothing: it reads bodies and forgets them, and answers at once.
+//! A server that stores and checks nothing: it reads and discards bodies, and responds at once.
 //!
-//! An object has as many bytes as the digits at the end of its key say, and a bucket as many keys (`obj-1048576`,
-//! `list-1000`). `GET /-/stats` tells the connections and requests since it was last asked. It costs less than the clients
-//! that are measured against it; one that is right is in `tests/support`.
+//! The digits at the end of a name state how many bytes an object has, or how many keys a bucket
+//! has (`obj-1048576`, `list-1000`). `GET /-/stats` returns the number of connections and requests
+//! since its last call. This server costs less than the clients that are measured against it; the
+//! one in `tests/support` is correct.
 use super::order::listed_key;
 use super::route::Outcome;
 use std::fmt::Write as _;
@@ -10,25 +11,26 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What a read takes and a write gives.
+/// The size of reads and writes.
 const BLOCK: usize = 256 << 10;
-/// Names at most this many bytes of keys to be deleted: 1,000 keys of 1,024 bytes and what is around them.
+/// The largest DeleteObjects document: 1,000 keys of 1,024 bytes and the markup around them.
 const DELETE_LIMIT: u64 = 4 << 20;
 const PAGE: u64 = 1000;
-/// Like no MD5: the same for everything that is stored.
+/// Not a valid MD5, and the same for every object.
 const ETAG: &str = "ETag: \"0123456789abcdef\"\r\n";
 
 static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
 static REQUESTS: AtomicU64 = AtomicU64::new(0);
 
-/// Prints the endpoint and serves until the standard input ends, so that no server outlives whoever started it.
+/// Prints the endpoint and serves until the standard input ends, so that the server does not
+/// outlive the process that started it.
 pub(crate) fn run() -> Outcome {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     println!("http://{}", listener.local_addr()?);
     io::stdout().flush()?;
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            // A client that goes away ends its thread, and nothing else.
+            // A client that disconnects ends only its own thread.
             std::thread::spawn(move || serve(stream));
         }
     });
@@ -36,7 +38,7 @@ pub(crate) fn run() -> Outcome {
     Ok(())
 }
 
-/// The part of a request that the answer depends on.
+/// The part of a request that the response depends on.
 #[derive(Default)]
 struct Request {
     method: String,
@@ -62,7 +64,7 @@ fn serve(stream: TcpStream) -> Outcome {
         } else {
             discard(&mut input, request.length)?;
         }
-        // Asking is no work.
+        // A request for the statistics is not counted as work.
         if request.bucket == "-" {
             let counts =
                 (CONNECTIONS.swap(0, Ordering::Relaxed), REQUESTS.swap(0, Ordering::Relaxed));
@@ -72,7 +74,7 @@ fn serve(stream: TcpStream) -> Outcome {
         }
         CONNECTIONS.fetch_add(u64::from(std::mem::take(&mut first)), Ordering::Relaxed);
         REQUESTS.fetch_add(1, Ordering::Relaxed);
-        answer(&mut output, &request, document, &block)?;
+        respond(&mut output, &request, document, &block)?;
     }
     Ok(())
 }
@@ -109,7 +111,7 @@ fn read_head(input: &mut impl BufRead) -> Outcome<Option<Request>> {
             "content-length" => request.length = value.parse()?,
             "range" => {
                 let bounds = value.strip_prefix("bytes=").and_then(|value| value.split_once('-'));
-                let (from, to) = bounds.ok_or("a range this server does not know")?;
+                let (from, to) = bounds.ok_or("the server does not support this range")?;
                 request.range = Some((from.parse()?, to.parse::<u64>().ok()));
             }
             _ => {}
@@ -122,7 +124,7 @@ fn discard(input: &mut impl BufRead, length: u64) -> Outcome {
     while left > 0 {
         let have = input.fill_buf()?.len();
         if have == 0 {
-            return Err("the body ends early".into());
+            return Err("the request's body ends early".into());
         }
         let taken = usize::try_from(left).unwrap_or(usize::MAX).min(have);
         input.consume(taken);
@@ -131,7 +133,7 @@ fn discard(input: &mut impl BufRead, length: u64) -> Outcome {
     Ok(())
 }
 
-fn answer(
+fn respond(
     output: &mut impl Write,
     request: &Request,
     mut document: String,
@@ -171,7 +173,7 @@ fn answer(
             headers.push_str(ETAG);
             content = Some(to.saturating_sub(from));
         }
-        other => return Err(format!("a method this server does not know: {other}").into()),
+        other => return Err(format!("the server does not support the method {other}").into()),
     }
     let length = content.unwrap_or(document.len() as u64);
     let body = if request.method == "HEAD" { 0 } else { content.unwrap_or_default() };
@@ -182,7 +184,8 @@ fn answer(
     };
     let head =
         format!("HTTP/1.1 {status}\r\nx-amz-request-id: 0\r\n{headers}{length}\r\n{document}");
-    // One write for a small answer: two would make the client's reads depend on chance.
+    // A short response is one write: with two, the number of the client's reads would depend on
+    // chance.
     if body <= block.len() as u64 {
         let mut whole = head.into_bytes();
         whole.extend_from_slice(&block[..body as usize]);
@@ -199,7 +202,7 @@ fn answer(
     Ok(())
 }
 
-/// One page of ListObjectsV2; the token is the index of the first key.
+/// Writes one page of ListObjectsV2; the token is the index of the first key.
 fn page(document: &mut String, request: &Request) -> Outcome {
     let total = trailing_number(&request.bucket);
     let from: u64 = request.query("continuation-token").unwrap_or("0").parse()?;
@@ -230,7 +233,7 @@ fn page(document: &mut String, request: &Request) -> Outcome {
     Ok(())
 }
 
-/// Says of every key in a DeleteObjects document that it is gone.
+/// Reports every key of a DeleteObjects document as deleted.
 fn deleted(document: &mut String, body: &str) -> Outcome {
     document.push_str("<DeleteResult>");
     for rest in body.split("<Key>").skip(1) {
@@ -241,7 +244,7 @@ fn deleted(document: &mut String, body: &str) -> Outcome {
     Ok(())
 }
 
-/// The digits at the end, 0 when there are none.
+/// Returns the number at the end of a name, or 0 if there is none.
 fn trailing_number(name: &str) -> u64 {
     name.rsplit('-').next().and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }

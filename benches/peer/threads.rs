@@ -1,8 +1,8 @@
-//! The same work many times, on plain threads that share one counter.
+//! Repeats an operation on plain threads that share one counter.
 use super::route::Outcome;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Does `work` for every index below `count`; on the caller's thread alone when one is enough.
+/// Calls `work` for every index below `count`; if one thread is enough, on the caller's thread.
 pub(crate) fn share(count: u64, threads: usize, work: impl Fn(u64) -> Outcome + Sync) -> Outcome {
     let next = AtomicU64::new(0);
     let run = || {

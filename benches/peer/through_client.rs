@@ -10,7 +10,7 @@ use s3driver::transfer::Transfer;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What one read takes from a connection.
+/// The size of one read from a connection.
 pub(crate) const BLOCK: usize = 256 << 10;
 
 pub(crate) struct ThroughClient {

@@ -6,13 +6,14 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Where a registry keeps its blobs.
+/// The directory in which a registry keeps its blobs.
 pub(crate) const BLOBS: &str = "/docker/registry/v2/blobs/sha256";
 
-/// Enough of this project's own files to be a real upload, and no more than a minute's work.
+/// The amount of this project's own files to store: a realistic upload that takes less than a
+/// minute.
 const ENOUGH: u64 = 150_000_000;
 
-/// A file and the digest it is stored under.
+/// A file and the digest under which it is stored.
 pub(crate) struct Blob {
     pub(crate) file: PathBuf,
     pub(crate) size: u64,
@@ -20,14 +21,14 @@ pub(crate) struct Blob {
 }
 
 impl Blob {
-    /// The driver path, as a registry has it.
+    /// Returns the driver path of the blob, as in a registry.
     pub(crate) fn path(&self) -> String {
         format!("{BLOBS}/{}/{}/data", &self.digest[..2], self.digest)
     }
 }
 
-/// Every file of `folder`, or, without one, this project's sources and built artefacts up to about 150 MB. Files with the
-/// same content are one blob.
+/// Returns every file of `folder`, or by default this project's sources and build artefacts up to
+/// about 150 MB. Files with equal content are one blob.
 pub(crate) fn collect(folder: Option<PathBuf>) -> Outcome<Vec<Blob>> {
     let (roots, limit) = match folder {
         Some(folder) => (vec![folder], u64::MAX),

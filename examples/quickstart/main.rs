@@ -1,14 +1,16 @@
-//! The main job, end to end: real files go into an S3 server as a registry's blobs, come back, and are compared.
+//! The main use case from end to end: stores real files in an S3 server as a registry's blobs,
+//! reads them back, and compares them.
 //!
 //! ```sh
 //! cargo run --release --example quickstart [FOLDER]
 //! ```
 //!
-//! Without further settings it starts a server of its own, which checks every signature. To use another one set
-//! `S3_ENDPOINT`, `S3_ACCESS_KEY`, `S3_SECRET_KEY`, `S3_REGION`, `S3_BUCKET` (and `S3_TLS_CA`, a file with its CA), or
-//! `S3_BUCKET` with AWS's own `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN` and
-//! `AWS_ENDPOINT_URL`. With `--serve` instead of a folder it only serves, and prints the settings of its server.
-//! Everything is stored below a directory of its own and removed in the end.
+//! Without further settings it starts an embedded server that verifies every signature. To use
+//! another server, set `S3_ENDPOINT`, `S3_ACCESS_KEY`, `S3_SECRET_KEY`, `S3_REGION`, `S3_BUCKET`
+//! (and `S3_TLS_CA`, a file with its CA), or `S3_BUCKET` with AWS's own `AWS_REGION`,
+//! `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN` and `AWS_ENDPOINT_URL`. With
+//! `--serve` instead of a folder it only serves, and prints the settings of its server. Everything
+//! is stored in a separate directory and removed at the end.
 
 #[path = "../../tests/support/mod.rs"]
 mod support;
@@ -32,11 +34,11 @@ use std::time::{Duration, Instant};
 
 type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
 
-/// Files stored and read at the same time.
+/// The number of files that are stored or read at the same time.
 const THREADS: usize = 4;
-/// Files up to this size are stored with one call, larger ones are streamed through a writer.
+/// Files up to this size are stored with one call; larger ones are streamed through a writer.
 const SMALL: u64 = 1 << 20;
-/// How much is read or written at a time.
+/// The size of each read and write.
 const PIECE: usize = 1 << 20;
 
 fn main() -> ExitCode {
@@ -64,7 +66,7 @@ fn run() -> Outcome {
     let bytes: u64 = blobs.iter().map(|blob| blob.size).sum();
     println!("files    {} blobs, {:.1} MB", blobs.len(), megabytes(bytes));
 
-    // Whatever happens, nothing is left behind.
+    // Cleans up even after a failure.
     let result = store_read_and_find(&driver, &target, &blobs, bytes);
     let cleaned = clean(&driver);
     let rates = result?;
@@ -77,7 +79,7 @@ fn run() -> Outcome {
     println!("bytes        {:>10.1} MB", megabytes(bytes));
     println!("stored at    {:>10.1} MB/s", rates.stored);
     println!("read at      {:>10.1} MB/s, every digest equal", rates.read);
-    println!("requests     {:>10}, {} of them again", stats.requests, stats.retries);
+    println!("requests     {:>10}, {} of them retries", stats.requests, stats.retries);
     println!("connections  {:>10}", stats.connections);
     println!("left behind  {:>10}", "nothing");
     Ok(())
@@ -105,7 +107,8 @@ fn store_read_and_find(
     })
 }
 
-/// Stores one file under its digest. `piece` is told of the bytes as they go.
+/// Stores one file under its digest. `piece` is called with the number of bytes as they are
+/// written.
 fn store(driver: &S3Driver, blob: &Blob, piece: &dyn Fn(u64)) -> Outcome {
     let mut file = File::open(&blob.file)?;
     if blob.size <= SMALL {
@@ -144,16 +147,16 @@ fn read_back(driver: &S3Driver, blob: &Blob, piece: &dyn Fn(u64)) -> Outcome {
     if found == blob.digest {
         Ok(())
     } else {
-        Err(format!("{} came back as {found}", blob.path()).into())
+        Err(format!("{} was read back with the digest {found}", blob.path()).into())
     }
 }
 
-/// Stat, list and walk agree on what is there.
+/// Checks that stat, list and walk agree on the stored blobs.
 fn find(driver: &S3Driver, blobs: &[Blob]) -> Outcome {
     for blob in blobs {
         let info = driver.stat(&blob.path())?;
         if (info.kind, info.size) != (FileKind::File, blob.size) {
-            return Err(format!("{} is said to be {info:?}", blob.path()).into());
+            return Err(format!("stat of {} returned {info:?}", blob.path()).into());
         }
     }
     let mut listed = 0;
@@ -191,13 +194,15 @@ fn change(driver: &S3Driver, blobs: &[Blob]) -> Outcome {
     driver.delete(&last.path())?;
     match driver.stat(&last.path()) {
         Err(error) if error.is_not_found() => {}
-        other => return Err(format!("{} was deleted, and stat says {other:?}", last.path()).into()),
+        other => {
+            return Err(format!("{} was deleted, but stat returned {other:?}", last.path()).into());
+        }
     }
     println!("changed  {moved} moved and moved back, 1 deleted");
     Ok(())
 }
 
-/// Prints presigned URLs of both versions and fetches what they lead to.
+/// Prints presigned URLs of both versions and fetches each of them.
 fn share(target: &Target, blob: &Blob) -> Outcome {
     for (version, driver) in target.drivers_by_signature()? {
         let options = UrlOptions::new(Method::Get).expires_in(Duration::from_secs(300));
@@ -205,7 +210,7 @@ fn share(target: &Target, blob: &Blob) -> Outcome {
         println!("url      {version}: {address}");
         let content = url::fetch(&address, target.ca_file.as_deref())?;
         if hex::encode(Sha256::digest(&content)) != blob.digest {
-            return Err(format!("the {version} URL leads to something else").into());
+            return Err(format!("the {version} URL returned other content").into());
         }
     }
     Ok(())
@@ -214,7 +219,7 @@ fn share(target: &Target, blob: &Blob) -> Outcome {
 fn clean(driver: &S3Driver) -> Outcome {
     for path in driver.list("/")? {
         match driver.delete(&path) {
-            // SeaweedFS goes on listing folders that have become empty.
+            // SeaweedFS keeps listing folders that have become empty.
             Err(error) if error.is_not_found() => {}
             result => result?,
         }
@@ -222,7 +227,8 @@ fn clean(driver: &S3Driver) -> Outcome {
     Ok(())
 }
 
-/// Runs `work` for every blob on a few threads; the first error ends all. Returns the time it took.
+/// Runs `work` for every blob on several threads and stops at the first error. Returns the elapsed
+/// time.
 fn on_threads(
     what: &'static str,
     blobs: &[Blob],

@@ -1,19 +1,19 @@
-//! The server to talk to: the one the environment names, or one of our own.
+//! The server to use: the one that the environment names, or an embedded one.
 use crate::Outcome;
 use crate::support::{Server, ServerOptions};
 use s3driver::clock::{Clock, SystemClock};
 use s3driver::driver::{Parameters, S3Driver};
 use std::env;
 
-/// A server, its credentials, and a directory of our own in a bucket.
+/// A server, its credentials, and a separate directory in a bucket.
 pub(crate) struct Target {
     pub(crate) description: String,
     pub(crate) bucket: String,
     pub(crate) root: String,
     pub(crate) ca_file: Option<String>,
     options: Vec<(&'static str, String)>,
-    /// Whether version 2 may be tried: on AWS only the oldest regions know it.
-    knows_v2: bool,
+    /// Whether version 2 may be tried: on AWS only the oldest regions support it.
+    supports_v2: bool,
     embedded: Option<Server>,
 }
 
@@ -50,7 +50,7 @@ impl Target {
             root,
             ca_file,
             options,
-            knows_v2: signatures.contains("v2"),
+            supports_v2: signatures.contains("v2"),
             embedded: None,
         })
     }
@@ -71,7 +71,7 @@ impl Target {
             root,
             ca_file: None,
             options,
-            knows_v2: true,
+            supports_v2: true,
             embedded: Some(server),
         }
     }
@@ -80,29 +80,36 @@ impl Target {
         Ok(S3Driver::new(&Parameters::from_pairs(self.options.iter().cloned())?)?)
     }
 
-    /// A driver for each signature version the server knows, and the version's name.
+    /// Returns a driver for each signature version that the server supports, with the version's
+    /// name.
     pub(crate) fn drivers_by_signature(&self) -> Outcome<Vec<(&'static str, S3Driver)>> {
         let mut drivers = vec![("version 4", self.driver()?)];
-        if self.knows_v2 {
+        if self.supports_v2 {
             let v2 = self.options.iter().cloned().chain([("v4auth", "false".to_owned())]);
             drivers.push(("version 2", S3Driver::new(&Parameters::from_pairs(v2)?)?));
         }
         Ok(drivers)
     }
 
-    /// Looks behind the embedded server's interface: no object, and no upload that was begun and forgotten.
+    /// Inspects the embedded server directly: no object and no unfinished upload may remain.
     pub(crate) fn nothing_is_left(&self) -> Outcome {
         let Some(server) = &self.embedded else { return Ok(()) };
         let (keys, uploads) = (server.keys(&self.bucket), server.open_uploads(&self.bucket));
         if keys.is_empty() && uploads.is_empty() {
             Ok(())
         } else {
-            Err(format!("left behind: {} objects, {} uploads", keys.len(), uploads.len()).into())
+            Err(format!(
+                "{} objects and {} uploads were left in the bucket",
+                keys.len(),
+                uploads.len()
+            )
+            .into())
         }
     }
 }
 
-/// Serves until the process is killed; the settings go to standard output as shell variables.
+/// Serves until the process is killed, and prints the settings to standard output as shell
+/// variables.
 pub(crate) fn serve() -> Outcome {
     let server = Server::start(ServerOptions::default());
     println!("S3_ENDPOINT={}", server.endpoint());
@@ -115,7 +122,7 @@ pub(crate) fn serve() -> Outcome {
     }
 }
 
-/// The first of these variables that is set to something.
+/// Returns the first of these variables that is set and not empty.
 fn variable(names: &[&str]) -> Option<String> {
     names.iter().find_map(|name| env::var(name).ok().filter(|value| !value.is_empty()))
 }

@@ -1,10 +1,10 @@
-//! Fetching a presigned URL without this library, as a client of the registry would.
+//! Fetches a presigned URL without this crate, as a registry's client would.
 use crate::Outcome;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
 
-/// The body behind `url`: over a plain socket for http, by `curl` for https.
+/// Returns the body at `url`: over a plain socket for http, with `curl` for https.
 pub(crate) fn fetch(url: &str, ca_file: Option<&str>) -> Outcome<Vec<u8>> {
     let Some(rest) = url.strip_prefix("http://") else {
         let mut curl = Command::new("curl");
@@ -12,10 +12,9 @@ pub(crate) fn fetch(url: &str, ca_file: Option<&str>) -> Outcome<Vec<u8>> {
         if let Some(file) = ca_file {
             curl.args(["--cacert", file]);
         }
-        let output = curl
-            .arg(url)
-            .output()
-            .map_err(|error| format!("curl, to fetch the https URL: {error}"))?;
+        let output = curl.arg(url).output().map_err(|error| {
+            format!("curl, which fetches the https URL, cannot be run: {error}")
+        })?;
         return if output.status.success() {
             Ok(output.stdout)
         } else {
@@ -29,19 +28,19 @@ pub(crate) fn fetch(url: &str, ca_file: Option<&str>) -> Outcome<Vec<u8>> {
     let (host, path) = rest.split_at(rest.find('/').ok_or("the URL has no path")?);
     let address = if host.contains(':') { host.to_owned() } else { format!("{host}:80") };
     let mut socket = TcpStream::connect(address)?;
-    // HTTP/1.0: the body ends with the connection.
+    // With HTTP/1.0 the body ends with the connection.
     write!(socket, "GET {path} HTTP/1.0\r\nHost: {host}\r\n\r\n")?;
     let mut reply = Vec::new();
     socket.read_to_end(&mut reply)?;
     let head = reply
         .windows(4)
         .position(|bytes| bytes == b"\r\n\r\n")
-        .ok_or("the server sent no whole reply")?
+        .ok_or("the server did not send a complete response")?
         + 4;
     let status = reply.get(9..12).unwrap_or_default();
     if status == b"200" {
         Ok(reply.split_off(head))
     } else {
-        Err(format!("the URL answers {}", String::from_utf8_lossy(status)).into())
+        Err(format!("the URL returned {}", String::from_utf8_lossy(status)).into())
     }
 }

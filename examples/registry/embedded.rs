@@ -1,4 +1,4 @@
-//! The registry on an S3 server of its own, which keeps everything in memory: a first look.
+//! The registry with an embedded S3 server that keeps everything in memory, for a first look.
 use crate::service::config::Config;
 use crate::{Outcome, serve};
 use std::net::TcpListener;
@@ -14,7 +14,7 @@ const PORT: u16 = 5000;
 /// Serves until the process ends, and prints the commands that push and pull an image.
 pub(crate) fn serve_embedded() -> Outcome {
     let server = Server::start(ServerOptions::default());
-    // Whatever port is free, should another registry have the usual one.
+    // Uses any free port if another registry has the usual one.
     let port = if TcpListener::bind(("127.0.0.1", PORT)).is_ok() { PORT } else { 0 };
     let config = format!(
         "version: 0.1\n\
@@ -28,7 +28,7 @@ pub(crate) fn serve_embedded() -> Outcome {
         server.secret_key(),
         server.bucket(),
     );
-    println!("storage   {} (embedded, in memory: it ends with this process)", server.endpoint());
+    println!("storage   {} (embedded, in memory, until this process ends)", server.endpoint());
     serve(Config::read(&config)?, |address| {
         let host = address.strip_prefix("http://").unwrap_or(address);
         println!("registry  {address}");

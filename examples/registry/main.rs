@@ -1,13 +1,13 @@
 //! A container registry: the OCI distribution specification 1.1 on the S3 storage driver.
 //!
 //! ```sh
-//! cargo run --release --example registry                       # on a server of its own, in memory
-//! cargo run --release --example registry -- serve config.yml   # on the storage of a registry's configuration
+//! cargo run --release --example registry                       # on an embedded server, in memory
+//! cargo run --release --example registry -- serve config.yml   # on the storage that a registry's configuration names
 //! cargo run --release --example registry -- garbage-collect [--dry-run] [--delete-untagged] [--grace 1h] config.yml
 //! cargo run --release --example registry -- purge-uploads [--dry-run] [--age 168h] config.yml
 //! ```
 //!
-//! `examples/registry/README.md` says what it does and where each requirement is tested.
+//! `examples/registry/README.md` describes what it does and where each requirement is tested.
 
 mod embedded;
 mod service;
@@ -33,8 +33,8 @@ const USAGE: &str = "usage: registry [serve CONFIG
 
 /// Blobs that are younger are not collected: their manifest may be on its way.
 const GRACE: &str = "1h";
-/// Where S3 keeps uploads that the registry does not know of: blobs that were being written, and
-/// what purges missed.
+/// Where S3 keeps uploads that the registry does not know about: blobs that were being written, and
+/// uploads that earlier purges missed.
 const UPLOADS: &str = "/docker/registry/v2";
 /// Uploads that are older are purged.
 const AGE: &str = "168h";
@@ -128,7 +128,7 @@ fn collect(arguments: &Arguments, config: Config) -> Outcome {
     Ok(())
 }
 
-/// Ends the uploads that the registry knows of, and what S3 keeps of those that it does not.
+/// Ends the uploads that the registry knows about, and those that only S3 still keeps.
 fn purge(registry: &Registry, s3: Option<&S3Driver>, age: Duration, mode: Mode) -> Outcome<usize> {
     let uploads = registry.purge(age, mode)?;
     match s3.filter(|_| mode == Mode::Remove) {

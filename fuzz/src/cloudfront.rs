@@ -1,11 +1,11 @@
-//! Policies, keys and address ranges of CloudFront.
+//! CloudFront policies, keys and address ranges.
 use s3driver::cloudfront::{HashAlgorithm, Ipv4Range, Policy, PrivateKey, PublicKey, RsaMinimum};
 use s3driver::middleware::{IpFilter, IpRanges};
 use s3driver::time::Timestamp;
 use serde_json::Value;
 use std::net::{IpAddr, Ipv4Addr};
 
-/// A policy that is accepted is JSON that says what was asked for, and no more.
+/// An accepted policy is JSON that contains the requested conditions and nothing else.
 pub fn cloudfront_policy(data: &[u8]) {
     let lines = crate::lines(data);
     let line = |number: usize| lines.get(number).map_or("", String::as_str);
@@ -27,29 +27,40 @@ pub fn cloudfront_policy(data: &[u8]) {
     }
 }
 
-/// A key that is accepted signs what its public half accepts.
+/// An accepted private key produces signatures that its public half verifies.
 pub fn cloudfront_pem(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let _ = PublicKey::from_pem(&text);
-    // Small keys, so that the fuzzer can find new ones.
-    let Ok(key) = PrivateKey::from_pem_with_minimum(&text, RsaMinimum::Bits1024ForTests) else { return };
+    // RSA keys below the usual minimum are allowed, so that the fuzzer can find new ones.
+    let Ok(key) = PrivateKey::from_pem_with_minimum(&text, RsaMinimum::Bits1024ForTests) else {
+        return;
+    };
     if let Ok(signature) = key.sign(b"message", HashAlgorithm::Sha256) {
-        key.public_key().verify(b"message", &signature, HashAlgorithm::Sha256).expect("its own signature");
+        key.public_key()
+            .verify(b"message", &signature, HashAlgorithm::Sha256)
+            .expect("the key verifies its own signature");
         assert!(key.public_key().verify(b"massage", &signature, HashAlgorithm::Sha256).is_err());
     }
 }
 
-/// The first and last address of every range that can be read are in the set, and one before and behind all of them
-/// are not.
+/// The set contains the first and last address of every readable range. The addresses just below
+/// and above each range are in the set only if another range contains them.
 pub fn ip_ranges(data: &[u8]) {
     let Ok(ranges) = IpRanges::parse(data, &IpFilter::Aws) else { return };
-    // The reader skips strings that it does not need without decoding them; `serde_json` refuses them without UTF-8.
+    // `IpRanges::parse` skips strings that it does not need without decoding them, while
+    // `serde_json` rejects them if they are not UTF-8.
     let Ok(document) = serde_json::from_slice::<Value>(data) else { return };
     let mut all: Vec<(u32, u32)> = Vec::new();
     for entry in document["prefixes"].as_array().expect("a list") {
-        let Some((address, bits)) = entry["ip_prefix"].as_str().and_then(|cidr| cidr.split_once('/')) else { continue };
-        let (Ok(address), Ok(bits)) = (address.parse::<Ipv4Addr>(), bits.parse::<u32>()) else { continue };
-        // `parse` takes a sign, which no range has.
+        let Some((address, bits)) =
+            entry["ip_prefix"].as_str().and_then(|cidr| cidr.split_once('/'))
+        else {
+            continue;
+        };
+        let (Ok(address), Ok(bits)) = (address.parse::<Ipv4Addr>(), bits.parse::<u32>()) else {
+            continue;
+        };
+        // `parse` accepts a leading `+`, which is not valid in a range.
         if bits <= 32 && !entry["ip_prefix"].as_str().is_some_and(|cidr| cidr.contains('+')) {
             let size = 1u64 << (32 - bits);
             let first = u64::from(u32::from(address)) / size * size;

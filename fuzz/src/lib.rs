@@ -1,5 +1,6 @@
-//! What the fuzz targets do: one function for each thing that reads foreign bytes, each with a property that must hold
-//! whatever the bytes are. `tests/corpus.rs` runs them over every corpus on a stable compiler.
+//! The bodies of the fuzz targets: one function for each parser of foreign bytes, each checking a
+//! property that holds for every input. `tests/corpus.rs` replays every corpus on a stable
+//! compiler.
 #![doc = include_str!("../README.md")]
 #![allow(clippy::missing_panics_doc, reason = "a panic is how a target reports")]
 
@@ -27,10 +28,10 @@ pub use transport::response_head;
 pub use xml::{error_document, xml_listing, xml_readers, xml_writers};
 pub use xml_results::xml_results;
 
-/// A target: never returns but by itself.
+/// A fuzz target. It panics when its property is violated.
 pub type Target = fn(&[u8]);
 
-/// Every target by the name of its corpus.
+/// Every target, with the name of its corpus.
 pub const TARGETS: &[(&str, Target)] = &[
     ("aws_chunked", aws_chunked),
     ("canonical", canonical),
@@ -55,7 +56,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("xml_writers", xml_writers),
 ];
 
-/// The `main` of a target: libFuzzer's under cargo-fuzz, otherwise one that replays the files named as arguments.
+/// Defines the `main` of a target: libFuzzer's under cargo-fuzz, otherwise one that replays the
+/// files named as arguments.
 #[macro_export]
 macro_rules! target {
     ($target:path) => {
@@ -72,17 +74,19 @@ macro_rules! target {
     };
 }
 
-/// Input as lines of text: readable corpora. A carriage return stands for the line break that a field cannot hold.
+/// Splits the input into lines of text, which keeps the corpora readable. A carriage return stands
+/// for a line break within a field.
 fn lines(data: &[u8]) -> Vec<String> {
     String::from_utf8_lossy(data).split('\n').map(|line| line.replace('\r', "\n")).collect()
 }
 
-/// `name=value` pairs between `&`.
+/// Splits a line into `name=value` pairs at the separator.
 fn pairs(line: &str, between: char) -> Vec<(String, String)> {
     line.split(between)
         .filter(|pair| !pair.is_empty())
         .map(|pair| {
-            pair.split_once('=').map_or((pair.to_owned(), String::new()), |(n, v)| (n.to_owned(), v.to_owned()))
+            pair.split_once('=')
+                .map_or((pair.to_owned(), String::new()), |(n, v)| (n.to_owned(), v.to_owned()))
         })
         .collect()
 }

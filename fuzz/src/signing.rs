@@ -1,14 +1,18 @@
-//! Signatures, held against the naive signer; chunked bodies; what servers say about signatures.
+//! Signatures compared with the naive signer, chunked bodies, and servers' statements about
+//! signatures.
 use crate::naive::{Body, Case, Mistake, Naive, Time, real};
-use s3driver::sign::chunked::{self, TrailerChecksum, ChunkSigner, Layout, MIN_CHUNK_SIZE, Trailer};
+use s3driver::sign::chunked::{
+    self, ChunkSigner, Layout, MIN_CHUNK_SIZE, Trailer, TrailerChecksum,
+};
 use s3driver::sign::explain::{Explanation, ServerSide, compare};
 use s3driver::sign::verify::{Content, Verifier};
 use s3driver::sign::{Credentials, Request, Version, v2, v4};
 use s3driver::time::Timestamp;
 use std::io::Read;
 
-/// Whatever can be signed, the naive signer signs alike: versions 4 and 2, header and query. The lines are method, key,
-/// query, access key, secret, token, region, time, body (`=bytes`, `N:bytes` in chunks, or nothing), then headers.
+/// The naive signer computes the same signature for every request that can be signed: versions 4
+/// and 2, in headers and in the query. The input lines are method, path, query, access key, secret,
+/// token, region, time, body (`=bytes`, `N:bytes` in chunks, or nothing), then headers.
 pub fn canonical(data: &[u8]) {
     let lines = crate::lines(data);
     let line = |number: usize| lines.get(number).cloned().unwrap_or_default();
@@ -23,7 +27,13 @@ pub fn canonical(data: &[u8]) {
         token: Some(line(5)).filter(|token| !token.is_empty()),
         region: line(6),
         // The naive signer counts days from 1970.
-        time: Time::of(line(7).parse().ok().filter(|time| (0..=4_102_444_800).contains(time)).unwrap_or(1_369_353_600)),
+        time: Time::of(
+            line(7)
+                .parse()
+                .ok()
+                .filter(|time| (0..=4_102_444_800).contains(time))
+                .unwrap_or(1_369_353_600),
+        ),
         body: match line(8).split_once([':', '=']) {
             Some(("", bytes)) => Body::Bytes(bytes.as_bytes().to_vec()),
             Some((size, bytes)) => match size.parse() {
@@ -35,7 +45,8 @@ pub fn canonical(data: &[u8]) {
     };
     let honest = Naive(Mistake::None);
     let has = |name: &str| case.headers.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
-    // The signer takes its own headers from the request if they agree; the naive one would double them.
+    // The signer reuses headers of its own that the request already contains, if they agree; the
+    // naive signer would duplicate them.
     if !["x-amz-date", "x-amz-content-sha256", "x-amz-security-token"].into_iter().any(has) {
         if let Ok(signed) = real::v4(&case) {
             assert_eq!(signed, honest.v4(&case));
@@ -56,12 +67,13 @@ pub fn canonical(data: &[u8]) {
     }
 }
 
-/// A verifier takes any request: it refuses it, or the naive signer computes the same signature. The lines are method,
-/// target and body, then headers, which are a form's fields too.
+/// The verifier either rejects a request, or the naive signer computes the same signature. The
+/// input lines are method, target and body, then headers, which also serve as the fields of a form.
 pub fn verify(data: &[u8]) {
     let lines = crate::lines(data);
     let line = |number: usize| lines.get(number).map_or("", String::as_str);
-    let headers: Vec<(&str, &str)> = lines.iter().skip(3).filter_map(|line| line.split_once(':')).collect();
+    let headers: Vec<(&str, &str)> =
+        lines.iter().skip(3).filter_map(|line| line.split_once(':')).collect();
     let Ok(request) = Request::from_target(line(0), line(1)) else { return };
     let request = request.headers(&headers);
     let keys = |id: &str| (id == ID).then(|| Credentials::new(ID, SECRET));
@@ -76,10 +88,14 @@ pub fn verify(data: &[u8]) {
                 let steps = &signed_by.steps;
                 let scope: Vec<&str> = steps.scope().split('/').collect();
                 let expected = match (signed_by.version, &scope[..]) {
-                    (Version::V4, [day, region, service, _]) => {
-                        crate::naive::v4_signature(SECRET, day, region, service, &steps.string_to_sign)
-                    }
-                    // The string to sign of a form is its policy, which names no scope.
+                    (Version::V4, [day, region, service, _]) => crate::naive::v4_signature(
+                        SECRET,
+                        day,
+                        region,
+                        service,
+                        &steps.string_to_sign,
+                    ),
+                    // The string to sign of a form is its policy, which does not name a scope.
                     (Version::V4, _) => continue,
                     _ => crate::naive::v2_signature(SECRET, &steps.string_to_sign),
                 };
@@ -97,20 +113,23 @@ fn trailer() -> Trailer {
     Trailer::new("x-amz-checksum-crc32", 8).expect("a name in lower case")
 }
 
-/// Eight digits that depend on every byte and its place.
+/// A checksum of eight digits that depends on every byte and its position.
 struct Sum(u32);
 
 impl TrailerChecksum for Sum {
     fn update(&mut self, data: &[u8]) {
-        self.0 = data.iter().fold(self.0, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(*byte)));
+        self.0 = data
+            .iter()
+            .fold(self.0, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(*byte)));
     }
     fn finish(&mut self) -> String {
         format!("{:08x}", self.0)
     }
 }
 
-/// A framed body has the announced length, and the data and the checksum come back, whatever the sizes of the reads. The
-/// first bytes are the size of a chunk, of a read, and how often the rest is repeated.
+/// A framed body has the announced length, and decoding returns the data and the checksum, for any
+/// sequence of read sizes. The first input bytes are the chunk size, the read size, and how often
+/// the rest is repeated.
 pub fn aws_chunked(data: &[u8]) {
     let [chunk, read, repeat, rest @ ..] = data else { return };
     let data = rest.repeat(usize::from(*repeat) % 64 + 1);
@@ -148,19 +167,27 @@ pub fn aws_chunked(data: &[u8]) {
         match (has_trailer, signed) {
             (false, _) => assert_eq!(tail, b"\r\n"),
             (true, false) => assert_eq!(tail, format!("{line}\r\n").as_bytes()),
-            (true, true) => assert!(tail.starts_with(format!("{line}x-amz-trailer-signature:").as_bytes())),
+            (true, true) => {
+                assert!(tail.starts_with(format!("{line}x-amz-trailer-signature:").as_bytes()))
+            }
         }
     }
 }
 
 fn signer() -> ChunkSigner {
-    let credentials = Credentials::new("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
+    let credentials =
+        Credentials::new("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
     let time = Timestamp::from_unix(1_369_353_600);
-    let key = v4::SigningKey::derive(&credentials, time, v4::Scope { region: "us-east-1", service: "s3" }).unwrap();
+    let key = v4::SigningKey::derive(
+        &credentials,
+        time,
+        v4::Scope { region: "us-east-1", service: "s3" },
+    )
+    .unwrap();
     chunked::ChunkSigner::new(&key, time, &"0".repeat(64)).expect("a seed of 64 digits")
 }
 
-/// The data, and what follows the empty chunk.
+/// Returns the data, and the bytes after the empty chunk.
 fn decode(mut wire: &[u8], chunk_size: usize, signed: bool) -> (Vec<u8>, &[u8]) {
     let mut data = Vec::new();
     let mut last = chunk_size;
@@ -168,7 +195,10 @@ fn decode(mut wire: &[u8], chunk_size: usize, signed: bool) -> (Vec<u8>, &[u8]) 
         let end = wire.windows(2).position(|pair| pair == b"\r\n").expect("a head ends");
         let head = std::str::from_utf8(&wire[..end]).expect("a head is text");
         let (length, signature) = head.split_once(';').unwrap_or((head, ""));
-        assert_eq!(signed, signature.strip_prefix("chunk-signature=").is_some_and(|digits| digits.len() == 64));
+        assert_eq!(
+            signed,
+            signature.strip_prefix("chunk-signature=").is_some_and(|digits| digits.len() == 64)
+        );
         let length = usize::from_str_radix(length, 16).expect("a length in hex");
         wire = &wire[end + 2..];
         if length == 0 {
@@ -182,17 +212,21 @@ fn decode(mut wire: &[u8], chunk_size: usize, signed: bool) -> (Vec<u8>, &[u8]) 
     }
 }
 
-/// Whatever a server says it signed, the comparison is one line of bounded length that shows no token, and the place it
-/// names is the first that differs. Canonical request and string to sign stand before and behind a NUL.
+/// For any claim by a server about what it signed, the explanation is one line of bounded length
+/// without the token, and it names the first difference. A NUL separates the canonical request from
+/// the string to sign.
 pub fn explain(data: &[u8]) {
     const TOKEN: &str = "T0KEN/of+a=session";
     let text = String::from_utf8_lossy(data);
     let (canonical_request, string_to_sign) = text.split_once('\0').unwrap_or((&text, ""));
-    let request = Request::new("PUT", "/bucket/a%20b//c").query(&[("partNumber", "7"), ("uploadId", "x y")]).headers(&[("host", "storage.example:9000"), ("x-amz-meta-note", "one two")]);
+    let request = Request::new("PUT", "/bucket/a%20b//c")
+        .query(&[("partNumber", "7"), ("uploadId", "x y")])
+        .headers(&[("host", "storage.example:9000"), ("x-amz-meta-note", "one two")]);
     let credentials = Credentials::new("AKIAIOSFODNN7EXAMPLE", "secret").with_session_token(TOKEN);
     let time = Timestamp::from_unix(1_369_353_600);
     let scope = v4::Scope { region: "us-east-1", service: "s3" };
-    let new = v4::sign(&request, v4::Payload::Unsigned, &credentials, scope, time).expect("can be signed");
+    let new = v4::sign(&request, v4::Payload::Unsigned, &credentials, scope, time)
+        .expect("can be signed");
     let old = v2::sign(&request, None, &credentials, time).expect("can be signed");
     let server = ServerSide {
         canonical_request: Some(canonical_request),
@@ -208,7 +242,12 @@ pub fn explain(data: &[u8]) {
         for server in [&server, &bytes] {
             let comparison = compare(&explanation, server);
             let shown = comparison.to_string();
-            assert!(shown.len() < 4_000 && !shown.contains(['\n', '\r', '\0']) && !shown.contains(TOKEN), "{shown}");
+            assert!(
+                shown.len() < 4_000
+                    && !shown.contains(['\n', '\r', '\0'])
+                    && !shown.contains(TOKEN),
+                "{shown}"
+            );
         }
     }
     if let Some(difference) = compare(&new.explain(), &server).difference()
@@ -219,13 +258,14 @@ pub fn explain(data: &[u8]) {
             (new.steps.canonical_request.split('\n').collect(), theirs.split('\n').collect());
         let before = difference.line - 1;
         assert_eq!(ours.get(..before), theirs.get(..before));
-        let (ours, theirs) = (ours.get(before).copied().unwrap_or(""), theirs.get(before).copied().unwrap_or(""));
+        let (ours, theirs) =
+            (ours.get(before).copied().unwrap_or(""), theirs.get(before).copied().unwrap_or(""));
         let before = difference.byte - 1;
         assert_eq!(ours.as_bytes()[..before], theirs.as_bytes()[..before]);
         let (ours, theirs) = (ours.as_bytes().get(before), theirs.as_bytes().get(before));
         assert!(ours != theirs || (ours.is_none() && theirs.is_none()));
     }
-    // Texts from anywhere are printed too.
+    // Explanations of unrelated texts can be printed too.
     let anything = Explanation::v4(canonical_request, string_to_sign, "").to_string();
     let older = Explanation::v2(canonical_request, string_to_sign).to_string();
     assert!(!anything.contains(['\r', '\0']) && !older.contains(['\r', '\0']));

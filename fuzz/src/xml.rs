@@ -1,10 +1,10 @@
-//! Readers and writers of XML, held against `roxmltree`.
+//! Readers and writers of XML, compared with `roxmltree`.
 use roxmltree::Node;
 use s3driver::sign::encode_component;
 use s3driver::xml::{self, DeleteMode, Error, ErrorDocument, ListBucketResult};
 use std::fmt::Write as _;
 
-/// No reader panics, and each says the same twice.
+/// No reader panics, and each returns the same result twice.
 pub fn xml_readers(data: &[u8]) {
     fn twice<T: PartialEq + std::fmt::Debug>(data: &[u8], reader: fn(&[u8]) -> Result<T, Error>) {
         let first = reader(data);
@@ -24,10 +24,13 @@ pub fn xml_readers(data: &[u8]) {
     twice(data, xml::delete_result);
     twice(data, xml::location_constraint);
     twice(data, xml::error_document);
-    twice(data, |data| xml::sts_credentials(data).map(|keys| format!("{keys:?}{:?}", *keys.session_token)));
+    twice(data, |data| {
+        xml::sts_credentials(data).map(|keys| format!("{keys:?}{:?}", *keys.session_token))
+    });
 }
 
-/// A listing that is accepted has the keys `roxmltree` sees, and comes back when it is written and read again.
+/// An accepted listing has the keys that `roxmltree` sees, and survives being written and read
+/// again.
 pub fn xml_listing(data: &[u8]) {
     let Ok(page) = xml::list_bucket_result(data) else { return };
     if page.encoding_type.is_none()
@@ -48,21 +51,26 @@ pub fn xml_listing(data: &[u8]) {
         assert_eq!(page.common_prefixes, prefixes);
     }
     let written = written(&page);
-    let again = xml::list_bucket_result(written.as_bytes()).expect("what was written is read");
-    // Times have a target of their own.
+    let again =
+        xml::list_bucket_result(written.as_bytes()).expect("the written document can be read");
+    // Times have their own target.
     let mut comparable = page;
     (comparable.name, comparable.prefix, comparable.next_marker) = (None, None, None);
     comparable.contents.iter_mut().for_each(|object| object.last_modified = None);
     assert_eq!(again, comparable, "{written}");
 }
 
-/// The text without a byte order mark, and without the white space before the declaration that S3 sends.
+/// Returns the text without a byte order mark, and without the white space that S3 sends before the
+/// XML declaration.
 pub(crate) fn independent(data: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(data).ok()?;
     Some(text.trim_start_matches('\u{feff}').trim_start().to_owned())
 }
 
-pub(crate) fn children<'a, 'i: 'a>(node: Node<'a, 'i>, name: &'static str) -> impl Iterator<Item = Node<'a, 'i>> {
+pub(crate) fn children<'a, 'i: 'a>(
+    node: Node<'a, 'i>,
+    name: &'static str,
+) -> impl Iterator<Item = Node<'a, 'i>> {
     node.children().filter(move |child| child.is_element() && child.tag_name().name() == name)
 }
 
@@ -113,7 +121,8 @@ pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('\r', "&#13;")
 }
 
-/// An error document that is accepted comes back when it is written and read again, and hides what was signed.
+/// An accepted error document survives being written and read again, and does not reveal what was
+/// signed.
 pub fn error_document(data: &[u8]) {
     let Ok(document) = xml::error_document(data) else { return };
     let mut written = String::from("<Error>");
@@ -133,7 +142,7 @@ pub fn error_document(data: &[u8]) {
         element("StringToSign", steps.string_to_sign.as_deref());
     }
     written.push_str("</Error>");
-    let again = xml::error_document(written.as_bytes()).expect("what was written is read");
+    let again = xml::error_document(written.as_bytes()).expect("the written document can be read");
     for (first, second) in [
         (Some(&document.code), Some(&again.code)),
         (Some(&document.message), Some(&again.message)),
@@ -147,15 +156,16 @@ pub fn error_document(data: &[u8]) {
     }
 }
 
-/// What the writers write, `roxmltree` reads as it was given.
+/// `roxmltree` reads from a written document exactly what the writer was given.
 pub fn xml_writers(data: &[u8]) {
     let lines = crate::lines(data);
     let keys: Vec<&str> = lines.iter().map(String::as_str).collect();
     for mode in [DeleteMode::Verbose, DeleteMode::Quiet] {
         let Ok(written) = xml::delete(&keys, mode) else { continue };
         let document = roxmltree::Document::parse(&written).expect("well-formed");
-        let read: Vec<String> =
-            children(document.root_element(), "Object").map(|object| text_of(object, "Key")).collect();
+        let read: Vec<String> = children(document.root_element(), "Object")
+            .map(|object| text_of(object, "Key"))
+            .collect();
         assert_eq!(read, keys);
     }
     let parts: Vec<(u32, &str)> = (1..).zip(keys.iter().copied()).collect();
@@ -163,7 +173,8 @@ pub fn xml_writers(data: &[u8]) {
         let document = roxmltree::Document::parse(&written).expect("well-formed");
         for (part, (number, etag)) in children(document.root_element(), "Part").zip(&parts) {
             assert_eq!(text_of(part, "PartNumber"), number.to_string());
-            let quoted = if etag.contains('"') { (*etag).to_owned() } else { format!("\"{etag}\"") };
+            let quoted =
+                if etag.contains('"') { (*etag).to_owned() } else { format!("\"{etag}\"") };
             assert_eq!(text_of(part, "ETag"), quoted);
         }
     }
@@ -174,6 +185,9 @@ pub fn xml_writers(data: &[u8]) {
         assert_eq!(text_of(document.root_element(), "LocationConstraint"), *location);
     }
     for key in keys {
-        assert_eq!(xml::can_carry(key), key.is_empty() || xml::delete(&[key], DeleteMode::Quiet).is_ok());
+        assert_eq!(
+            xml::can_carry(key),
+            key.is_empty() || xml::delete(&[key], DeleteMode::Quiet).is_ok()
+        );
     }
 }

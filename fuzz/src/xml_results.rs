@@ -1,13 +1,16 @@
-//! The readers of everything but listings of objects and errors, held against `roxmltree` and against themselves.
+//! The readers of all documents except object listings and errors, compared with `roxmltree` and
+//! with themselves.
 use crate::xml::{children, escaped, independent, text_of};
 use roxmltree::Node;
 use s3driver::xml::{self, CopyResult, Part, Upload};
 use std::fmt::Write as _;
 
-/// What is accepted is what `roxmltree` sees, and comes back when it is written and read again.
+/// An accepted document has the content that `roxmltree` sees, and survives being written and read
+/// again.
 pub fn xml_results(data: &[u8]) {
     let text = independent(data);
-    // What is no well-formed XML to `roxmltree`, such as a prefix without a namespace, can still be read.
+    // The readers also accept documents that `roxmltree` rejects as malformed, such as a prefix
+    // without a namespace.
     let document = text.as_deref().and_then(|text| roxmltree::Document::parse(text).ok());
     let root = document.as_ref().map(roxmltree::Document::root_element);
     parts(data, root);
@@ -32,17 +35,27 @@ fn parts(data: &[u8], root: Option<Node<'_, '_>>) {
         assert_eq!(truth(root), page.is_truncated);
         assert_eq!(some(word(root, "StorageClass")), page.storage_class);
     }
-    // Times have a target of their own.
+    // Times have their own target.
     page.parts.iter_mut().for_each(|part| part.last_modified = None);
     let entries = page.parts.iter().map(|Part { part_number, size, etag, .. }| {
-        let fields = [("PartNumber", part_number.to_string()), ("Size", size.to_string()), ("ETag", quoted(etag))];
+        let fields = [
+            ("PartNumber", part_number.to_string()),
+            ("Size", size.to_string()),
+            ("ETag", quoted(etag)),
+        ];
         ("Part", fields.map(|(name, text)| element(name, &text)).concat())
     });
     let marker = page.next_part_number_marker.map(|marker| marker.to_string());
     let truncated = page.is_truncated.map(|truncated| truncated.to_string());
-    let fields =
-        [("IsTruncated", truncated), ("NextPartNumberMarker", marker), ("StorageClass", page.storage_class.clone())];
-    assert_eq!(xml::list_parts_result(written("ListPartsResult", fields, entries).as_bytes()).as_ref(), Ok(&page));
+    let fields = [
+        ("IsTruncated", truncated),
+        ("NextPartNumberMarker", marker),
+        ("StorageClass", page.storage_class.clone()),
+    ];
+    assert_eq!(
+        xml::list_parts_result(written("ListPartsResult", fields, entries).as_bytes()).as_ref(),
+        Ok(&page)
+    );
 }
 
 fn uploads(data: &[u8], root: Option<Node<'_, '_>>) {
@@ -58,21 +71,27 @@ fn uploads(data: &[u8], root: Option<Node<'_, '_>>) {
                 (upload.key.clone(), upload.upload_id.clone())
             );
         }
-        let prefixes = children(root, "CommonPrefixes").flat_map(|entry| children(entry, "Prefix").collect::<Vec<_>>());
+        let prefixes = children(root, "CommonPrefixes")
+            .flat_map(|entry| children(entry, "Prefix").collect::<Vec<_>>());
         assert!(prefixes.map(crate::xml::text).eq(page.common_prefixes.iter().cloned()));
         assert_eq!(some(text_of(root, "NextKeyMarker")), page.next_key_marker);
         assert_eq!(some(text_of(root, "NextUploadIdMarker")), page.next_upload_id_marker);
         assert_eq!(truth(root), page.is_truncated);
     }
-    // Without an encoding, what an encoded key can hold cannot always be written.
+    // Keys that were URL-encoded in the listing may contain characters that XML cannot represent
+    // without that encoding.
     page.uploads.retain(|upload| xml::can_carry(&upload.key));
     page.common_prefixes.retain(|prefix| xml::can_carry(prefix));
     page.uploads.iter_mut().for_each(|upload| upload.initiated = None);
     let uploads = page.uploads.iter().map(|Upload { key, upload_id, storage_class, .. }| {
         let class = storage_class.iter().map(|class| element("StorageClass", class));
-        ("Upload", element("Key", key) + &element("UploadId", upload_id) + &class.collect::<String>())
+        (
+            "Upload",
+            element("Key", key) + &element("UploadId", upload_id) + &class.collect::<String>(),
+        )
     });
-    let prefixes = page.common_prefixes.iter().map(|prefix| ("CommonPrefixes", element("Prefix", prefix)));
+    let prefixes =
+        page.common_prefixes.iter().map(|prefix| ("CommonPrefixes", element("Prefix", prefix)));
     let fields = [
         ("IsTruncated", page.is_truncated.map(|truncated| truncated.to_string())),
         ("NextKeyMarker", page.next_key_marker.clone()),
@@ -85,14 +104,27 @@ fn uploads(data: &[u8], root: Option<Node<'_, '_>>) {
 fn deletions(data: &[u8], root: Option<Node<'_, '_>>) {
     let Ok(result) = xml::delete_result(data) else { return };
     if let Some(root) = root {
-        assert!(children(root, "Deleted").map(|node| text_of(node, "Key")).eq(result.deleted.iter().cloned()));
-        let errors =
-            children(root, "Error").map(|node| (text_of(node, "Key"), word(node, "Code"), word(node, "Message")));
-        assert!(errors.eq(result.errors.iter().map(|e| (e.key.clone(), e.code.clone(), e.message.clone()))));
+        assert!(
+            children(root, "Deleted")
+                .map(|node| text_of(node, "Key"))
+                .eq(result.deleted.iter().cloned())
+        );
+        let errors = children(root, "Error")
+            .map(|node| (text_of(node, "Key"), word(node, "Code"), word(node, "Message")));
+        assert!(errors.eq(result.errors.iter().map(|e| (
+            e.key.clone(),
+            e.code.clone(),
+            e.message.clone()
+        ))));
     }
     let deleted = result.deleted.iter().map(|key| ("Deleted", element("Key", key)));
     let errors = result.errors.iter().map(|error| {
-        ("Error", element("Key", &error.key) + &element("Code", &error.code) + &element("Message", &error.message))
+        (
+            "Error",
+            element("Key", &error.key)
+                + &element("Code", &error.code)
+                + &element("Message", &error.message),
+        )
     });
     let text = written("DeleteResult", [], deleted.chain(errors));
     assert_eq!(xml::delete_result(text.as_bytes()).as_ref(), Ok(&result), "{text}");
@@ -103,8 +135,11 @@ fn completions(data: &[u8], root: Option<Node<'_, '_>>) {
         if let Some(root) = root {
             assert_eq!(text_of(root, "UploadId"), begun.upload_id);
         }
-        let fields =
-            [("UploadId", Some(begun.upload_id.clone())), ("Bucket", begun.bucket.clone()), ("Key", begun.key.clone())];
+        let fields = [
+            ("UploadId", Some(begun.upload_id.clone())),
+            ("Bucket", begun.bucket.clone()),
+            ("Key", begun.key.clone()),
+        ];
         let text = written("InitiateMultipartUploadResult", fields, []);
         assert_eq!(xml::initiate_multipart_upload_result(text.as_bytes()), Ok(begun));
     }
@@ -138,7 +173,10 @@ fn copies(data: &[u8], root: Option<Node<'_, '_>>) {
             assert_eq!(bare(&word(root, "ETag")), copied.etag);
             assert_eq!(some(word(root, "ChecksumCRC64NVME")), copied.checksum_crc64nvme);
         }
-        let fields = [("ETag", Some(quoted(&copied.etag))), ("ChecksumCRC64NVME", copied.checksum_crc64nvme.clone())];
+        let fields = [
+            ("ETag", Some(quoted(&copied.etag))),
+            ("ChecksumCRC64NVME", copied.checksum_crc64nvme.clone()),
+        ];
         assert_eq!(reader(written(name, fields, []).as_bytes()), Ok(copied));
     }
 }
@@ -147,8 +185,10 @@ fn credentials(data: &[u8], root: Option<Node<'_, '_>>) {
     let Ok(keys) = xml::sts_credentials(data) else { return };
     assert!(!format!("{keys:?}").contains("secret_access_key"));
     if let Some(root) = root {
-        let results = ["AssumeRoleWithWebIdentityResult", "AssumeRoleResult"].map(|name| children(root, name));
-        let node = results.into_iter().flatten().find_map(|node| children(node, "Credentials").next());
+        let results = ["AssumeRoleWithWebIdentityResult", "AssumeRoleResult"]
+            .map(|name| children(root, name));
+        let node =
+            results.into_iter().flatten().find_map(|node| children(node, "Credentials").next());
         let node = node.expect("the credentials");
         assert_eq!(word(node, "AccessKeyId"), keys.access_key_id);
         assert_eq!(word(node, "SecretAccessKey"), *keys.secret_access_key);
@@ -156,7 +196,7 @@ fn credentials(data: &[u8], root: Option<Node<'_, '_>>) {
     }
 }
 
-/// A document of fields and entries, the latter already written.
+/// Returns a document of fields, followed by entries that are already written as XML.
 fn written<'a, const N: usize>(
     root: &str,
     fields: [(&str, Option<String>); N],

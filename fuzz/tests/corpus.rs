@@ -1,4 +1,5 @@
-//! Every corpus through its target, as it is and mutated, on a stable compiler and without libFuzzer.
+//! Runs every corpus through its target, unchanged and mutated, on a stable compiler and without
+//! libFuzzer.
 use s3driver_fuzz::{TARGETS, converse};
 use std::panic::{catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
@@ -17,7 +18,7 @@ fn corpus(name: &str) -> Vec<(PathBuf, Vec<u8>)> {
 }
 
 #[test]
-fn every_corpus_holds() {
+fn every_corpus_passes_its_target() {
     for (name, target) in TARGETS {
         for (path, data) in corpus(name) {
             println!("{}", path.display());
@@ -26,25 +27,35 @@ fn every_corpus_holds() {
     }
 }
 
-/// Two seconds of inputs for each target, or `S3DRIVER_FUZZ_SECONDS`. Each input comes from a number of its own, and the
-/// first number from the time: a run tries what no run before it tried. `S3DRIVER_FUZZ_SEED` begins at the number that a
-/// failure named, and `S3DRIVER_FUZZ_TARGET` names the only target to run.
+/// Runs each target on mutated inputs for two seconds, or for `S3DRIVER_FUZZ_SECONDS`. Each input
+/// is derived from its own number, and the first number from the time, so that every run tries new
+/// inputs. `S3DRIVER_FUZZ_SEED` starts at the number that a failure reported, and
+/// `S3DRIVER_FUZZ_TARGET` names the only target to run.
 #[test]
-fn every_corpus_holds_mutated() {
-    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
+fn mutated_inputs_pass_every_target() {
+    let number =
+        |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
     let time = Duration::from_secs(number("S3DRIVER_FUZZ_SECONDS").unwrap_or(2));
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_secs() << 20;
     let first = number("S3DRIVER_FUZZ_SEED").unwrap_or(now);
     let only = std::env::var("S3DRIVER_FUZZ_TARGET").ok();
-    assert!(only.iter().all(|only| TARGETS.iter().any(|(name, _)| name == only)), "{only:?} is not a target");
-    for (name, target) in TARGETS.iter().filter(|(name, _)| only.as_ref().is_none_or(|only| name == only)) {
+    assert!(
+        only.iter().all(|only| TARGETS.iter().any(|(name, _)| name == only)),
+        "{only:?} is not a target"
+    );
+    for (name, target) in
+        TARGETS.iter().filter(|(name, _)| only.as_ref().is_none_or(|only| name == only))
+    {
         let seeds: Vec<_> = corpus(name).into_iter().map(|(_, data)| data).collect();
         let end = Instant::now() + time;
         let mut seed = first;
         while Instant::now() < end {
             let data = mutated(&seeds, seed);
             if let Err(panic) = catch_unwind(|| target(&data)) {
-                eprintln!("{name} failed, S3DRIVER_FUZZ_SEED={seed}, on \"{}\"", data.escape_ascii());
+                eprintln!(
+                    "{name} failed, S3DRIVER_FUZZ_SEED={seed}, on \"{}\"",
+                    data.escape_ascii()
+                );
                 resume_unwind(panic);
             }
             seed += 1;
@@ -53,10 +64,11 @@ fn every_corpus_holds_mutated() {
     }
 }
 
-/// One of the seeds with one to four changes.
+/// Returns one of the seeds with one to four changes.
 fn mutated(seeds: &[Vec<u8>], mut state: u64) -> Vec<u8> {
-    /// What breaks readers: ends of texts, lines, elements, references and escapes; controls; no UTF-8.
-    const TELLING: &[u8] = b"\0\t\n\r \"#%&'+-/:;<=>?![]@Aaz09\x7f\x80\xc3\xff";
+    /// Bytes that tend to break parsers: ends of texts, lines, elements, references and escapes;
+    /// control characters; invalid UTF-8.
+    const SPECIAL: &[u8] = b"\0\t\n\r \"#%&'+-/:;<=>?![]@Aaz09\x7f\x80\xc3\xff";
     let mut below = |bound: usize| {
         // SplitMix64.
         state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
@@ -75,7 +87,7 @@ fn mutated(seeds: &[Vec<u8>], mut state: u64) -> Vec<u8> {
             1 => data[from..to].repeat(2),
             2 => other[start..start + below(other.len() - start + 1)].to_vec(),
             3 => data[from..to].iter().map(|byte| byte ^ (1 << below(8))).collect(),
-            4 => (0..=below(4)).map(|_| TELLING[below(TELLING.len())]).collect(),
+            4 => (0..=below(4)).map(|_| SPECIAL[below(SPECIAL.len())]).collect(),
             _ => {
                 data.truncate(to);
                 Vec::new()
@@ -86,9 +98,10 @@ fn mutated(seeds: &[Vec<u8>], mut state: u64) -> Vec<u8> {
     data
 }
 
-/// The names of the conversations begin with their end, so that the target cannot hold because nothing ever succeeds.
+/// The name of each conversation begins with its outcome, so that the target cannot pass merely
+/// because no operation ever succeeds.
 #[test]
-fn conversations_end_as_their_names_say() {
+fn conversations_have_the_outcome_in_their_names() {
     let seeds = corpus("conversation");
     assert!(seeds.len() >= 40, "{} conversations", seeds.len());
     let wrong: Vec<_> = seeds
@@ -98,7 +111,7 @@ fn conversations_end_as_their_names_say() {
             let expected = match name.split_once('-') {
                 Some(("ok", _)) => true,
                 Some(("fails", _)) => false,
-                _ => panic!("{name} does not begin with its end"),
+                _ => panic!("{name} does not begin with its outcome"),
             };
             let result = converse(&data);
             (result.is_ok() != expected).then(|| format!("{name}: {result:?}"))
@@ -107,13 +120,22 @@ fn conversations_end_as_their_names_say() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// A target without a binary would never be fuzzed, and one without an entry never replayed.
+/// Each target needs a binary in order to be fuzzed and an entry in `TARGETS` in order to be
+/// replayed.
 #[test]
-fn targets_and_binaries_are_the_same() {
+fn every_target_has_a_binary() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz_targets");
     let mut binaries: Vec<_> = std::fs::read_dir(folder)
         .expect("the folder")
-        .map(|entry| entry.expect("an entry").path().file_stem().expect("a name").to_string_lossy().into_owned())
+        .map(|entry| {
+            entry
+                .expect("an entry")
+                .path()
+                .file_stem()
+                .expect("a name")
+                .to_string_lossy()
+                .into_owned()
+        })
         .collect();
     binaries.sort();
     assert_eq!(binaries, TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect::<Vec<_>>());

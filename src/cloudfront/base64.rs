@@ -1,13 +1,14 @@
-//! CloudFront's base64: the standard alphabet with padding, then `+`, `=` and `/` written as `-`, `_` and `~`
-//! ([developer guide](https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-creating-signed-url-canned-policy.html)).
+//! CloudFront's base64: the standard alphabet with padding, in which `+`, `=` and `/` are replaced
+//! by `-`, `_` and `~` ([developer
+//! guide](https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-creating-signed-url-canned-policy.html)).
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-/// Encodes for a query string or a cookie.
+/// Encodes bytes for a query string or a cookie.
 pub fn encode_base64(bytes: &[u8]) -> String {
     STANDARD.encode(bytes).replace('+', "-").replace('=', "_").replace('/', "~")
 }
 
-/// Decodes what [`encode_base64`] wrote, `None` for anything else.
+/// Decodes the output of [`encode_base64`]; returns `None` for anything else.
 pub fn decode_base64(text: &str) -> Option<Vec<u8>> {
     if text.contains(['+', '=', '/']) {
         return None;

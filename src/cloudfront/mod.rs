@@ -1,11 +1,11 @@
 //! Signed URLs and signed cookies for Amazon CloudFront.
 //!
-//! A policy says which URL is allowed until when; the private key signs it; CloudFront, which holds
-//! the public key, lets requests pass that carry the signature. [`Policy`], [`PrivateKey`] and
-//! [`Signer`] are pure: no clock, no socket, no file but the key's.
+//! A policy states which URL is allowed and until when. The private key signs the policy.
+//! CloudFront, which holds the public key, admits requests that carry the signature. [`Policy`],
+//! [`PrivateKey`] and [`Signer`] use no clock, no socket and no file except the key's.
 //! [`CloudFront`](crate::middleware::CloudFront) wraps a [`StorageDriver`](crate::StorageDriver)
-//! and adds the clock; it encodes keys with [`sign::encode_path`](crate::sign::encode_path), so
-//! that one object has one URL path in the whole crate.
+//! and supplies the clock. It encodes keys with [`sign::encode_path`](crate::sign::encode_path), so
+//! that an object has the same URL path everywhere in this crate.
 //!
 //! ```
 //! # fn main() -> s3driver::Result<()> {
@@ -22,15 +22,20 @@
 //! # }
 //! ```
 //!
-//! Where many URLs are signed, an ECDSA key (feature `ecdsa`) is the better one: it signs about twenty times as fast as an
-//! RSA key of 2048 bits (`benches/cloudfront.rs`), and its URLs are 250 characters shorter.
+//! To sign many URLs, prefer an ECDSA key (feature `ecdsa`): it signs about twenty times as fast as
+//! a 2048-bit RSA key (`benches/cloudfront.rs`), and its URLs are 250 characters shorter.
 //!
-//! Sources, read in November 2026: the CloudFront developer guide's pages on signed
-//! [URLs with a canned policy](https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-creating-signed-url-canned-policy.html),
-//! [URLs with a custom policy](https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-creating-signed-url-custom-policy.html),
-//! [cookies with a canned policy](https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-setting-signed-cookie-canned-policy.html),
-//! [cookies with a custom policy](https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-setting-signed-cookie-custom-policy.html),
-//! and [hashing and signing with OpenSSL](https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-linux-openssl.html).
+//! Sources, as of November 2026: the CloudFront developer guide's pages on signed [URLs with a
+//! canned
+//! policy](https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-creating-signed-url-canned-policy.html),
+//! [URLs with a custom
+//! policy](https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-creating-signed-url-custom-policy.html),
+//! [cookies with a canned
+//! policy](https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-setting-signed-cookie-canned-policy.html),
+//! [cookies with a custom
+//! policy](https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-setting-signed-cookie-custom-policy.html),
+//! and [hashing and signing with
+//! OpenSSL](https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-linux-openssl.html).
 mod base64;
 mod key;
 mod pem;

@@ -1,15 +1,16 @@
-//! PEM blocks as people have them: text around them, CRLF, indented by YAML, unwrapped by a shell, with line ends written
-//! out, several in one file, or all of it in base64.
+//! PEM blocks in the shapes in which they arrive: surrounded by text, with CRLF line ends, indented
+//! by YAML, joined into one line by a shell, with escaped line ends, several in a file, or entirely
+//! in base64.
 use crate::error::{Error, ErrorKind, Result};
 use zeroize::Zeroizing;
 
-/// One block, not yet decoded.
+/// A PEM block that has not been decoded yet.
 pub(super) struct Block<'a> {
     pub(super) label: &'a str,
     body: &'a str,
 }
 
-/// The blocks of a text, in order. Text outside of them is ignored (RFC 7468 section 2).
+/// Returns the blocks of a text, in order. Text outside the blocks is ignored (RFC 7468 section 2).
 pub(super) fn blocks(text: &str) -> Result<Vec<Block<'_>>> {
     const BEGIN: &str = "-----BEGIN ";
     let mut found = Vec::new();
@@ -17,30 +18,35 @@ pub(super) fn blocks(text: &str) -> Result<Vec<Block<'_>>> {
     while let Some((_, after)) = rest.split_once(BEGIN) {
         let Some((label, after)) = after.split_once("-----").filter(|(label, _)| is_label(label))
         else {
-            return Err(broken("the PEM text has a BEGIN line that cannot be read"));
+            return Err(invalid_key("the PEM text has a BEGIN line that cannot be read"));
         };
         let Some((body, after)) = after.split_once(&format!("-----END {label}-----")) else {
-            return Err(broken(format!("the PEM block `{label}` has no END line")));
+            return Err(invalid_key(format!("the PEM block `{label}` has no END line")));
         };
         found.push(Block { label, body });
         rest = after;
     }
+
     Ok(found)
 }
 
 impl Block<'_> {
-    /// Whether the block is encrypted the old way, by headers inside of it (RFC 1421 section 4.6.1.1).
+    /// Reports whether the block uses legacy encryption, which headers inside the block announce
+    /// (RFC 1421 section 4.6.1.1).
     pub(super) fn is_legacy_encrypted(&self) -> bool {
         self.body.contains("Proc-Type:") && self.body.contains("ENCRYPTED")
     }
 
-    /// The block alone as strict decoders want it: nothing around it, 64 characters to a line.
+    /// Returns the block in the form that strict decoders require: nothing around it, 64 characters
+    /// per line.
     ///
-    /// Variables, parameter stores and JSON documents hold line ends written out, as a backslash and a letter, often
-    /// twice over; a slash may have a backslash too, and lines may be quoted. None of these characters is one of base64.
+    /// Variables, parameter stores and JSON documents often hold escaped line ends (a backslash and
+    /// a letter), sometimes escaped twice. A slash may be escaped as well, and lines may be quoted.
+    /// Neither backslashes nor quotes belong to the base64 alphabet.
     pub(super) fn normalised(&self) -> Zeroizing<String> {
         const WIDTH: usize = 64;
-        // Room for all of it at once: a buffer that grows leaves copies of the key behind.
+        // Reserves all the memory at once: a buffer that grows leaves copies of the key in freed
+        // memory.
         let size = self.body.len() + self.body.len() / WIDTH + 2 * self.label.len() + WIDTH;
         let mut text = Zeroizing::new(String::with_capacity(size));
         text.push_str("-----BEGIN ");
@@ -51,7 +57,7 @@ impl Block<'_> {
         for c in self.body.chars() {
             match c {
                 '\\' => escaped = true,
-                // A line end that is written out, in place of a letter of base64.
+                // An escaped line end, not a letter of base64.
                 'n' | 'r' | 't' if escaped => escaped = false,
                 c if c.is_ascii_whitespace() || matches!(c, '"' | '\'' | ',') => escaped = false,
                 c => {
@@ -64,6 +70,7 @@ impl Block<'_> {
                 }
             }
         }
+
         text.push_str("\n-----END ");
         text.push_str(self.label);
         text.push_str("-----\n");
@@ -76,7 +83,7 @@ fn is_label(label: &str) -> bool {
         && label.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b' ')
 }
 
-pub(super) fn broken(message: impl Into<String>) -> Error {
+pub(super) fn invalid_key(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Configuration, message)
 }
 
@@ -85,11 +92,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn however_a_block_is_laid_out_it_is_read_the_same() {
+    fn every_layout_of_a_block_is_normalised_to_the_same_text() {
         let body = "QUJD".repeat(40);
         let wrapped = |eol: &str| {
             body.as_bytes().chunks(64).map(|l| String::from_utf8_lossy(l) + eol).collect::<String>()
         };
+
         let expected = format!("-----BEGIN A KEY-----\n{}-----END A KEY-----\n", wrapped("\n"));
         for text in [
             expected.clone(),
@@ -117,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn several_blocks_come_in_order_and_broken_ones_are_errors() {
+    fn several_blocks_come_in_order_and_malformed_ones_are_errors() {
         let two = "-----BEGIN A-----\nQQ==\n-----END A-----\nx\n-----BEGIN B-----\nQg==\n-----END B-----\n";
         assert_eq!(blocks(two).unwrap().iter().map(|b| b.label).collect::<Vec<_>>(), ["A", "B"]);
         assert!(blocks("no block at all").unwrap().is_empty());

@@ -1,4 +1,4 @@
-//! What a signature allows: which URLs, until when, from when, for whom.
+//! Policies: which URLs a signature allows, from when, until when and for which clients.
 use crate::error::{Error, ErrorKind, Result};
 use crate::net::url::{self, Url};
 use crate::time::Timestamp;
@@ -6,13 +6,15 @@ use std::fmt::{self, Write};
 use std::net::Ipv4Addr;
 use std::str::FromStr;
 
-/// The last second CloudFront's documentation allows as an end: 2038-01-19T03:14:07Z, the largest 32-bit integer.
+/// The latest end that CloudFront's documentation allows: 2038-01-19T03:14:07Z, the largest signed
+/// 32-bit number of seconds.
 pub const LAST_END: Timestamp = Timestamp::from_unix(i32::MAX as i64);
 
 /// A policy statement.
 ///
-/// With nothing but a URL and an end it is what CloudFront calls a *canned* policy, which is not sent because CloudFront
-/// can write it down itself; with anything more it is a *custom* policy, which travels with the signature.
+/// A policy with nothing but a URL and an end is what CloudFront calls a *canned* policy. It is not
+/// sent, because CloudFront can reconstruct it. A policy with any other condition is a *custom*
+/// policy, which is sent along with the signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     resource: String,
@@ -22,52 +24,61 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Allows `resource` until `ends` (to the second; at most [`LAST_END`]).
+    /// Allows `resource` until `ends` (in whole seconds; at most [`LAST_END`]).
     ///
-    /// `resource` is a URL as user agents send it, `http://`, `https://` or `*` at its beginning, in which `*` stands for
-    /// any number of characters and `?` for one: `https://d111111abcdef8.cloudfront.net/training/*`. A query string is
-    /// part of it ([developer guide][values]).
+    /// `resource` is a URL as user agents send it. It begins with `http://`, `https://` or `*`; in
+    /// it `*` stands for any number of characters and `?` for exactly one:
+    /// `https://d111111abcdef8.cloudfront.net/training/*`. A query string is part of the resource
+    /// ([developer guide][values]).
     ///
     /// [values]: https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-creating-signed-url-custom-policy.html
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] for another beginning, for characters that do not occur in URLs, for a fragment,
-    /// and for an end out of range.
+    /// [`ErrorKind::InvalidArgument`] when the resource begins differently, contains a fragment or
+    /// a character that cannot occur in a URL, or when the end is out of range.
     pub fn new(resource: &str, ends: Timestamp) -> Result<Self> {
         url::check_characters(resource)
-            .map_err(|e| refused(format!("the policy's resource {e}")))?;
+            .map_err(|e| invalid_argument(format!("the policy's resource {e}")))?;
         if !["http://", "https://", "*"].iter().any(|start| resource.starts_with(start)) {
-            return Err(refused("the policy's resource must begin with http://, https:// or *"));
+            return Err(invalid_argument(
+                "the policy's resource must begin with http://, https:// or *",
+            ));
         }
+
         if resource.contains('#') {
-            return Err(refused(format!("the policy's resource {}", url::UrlError::Fragment)));
+            return Err(invalid_argument(format!(
+                "the policy's resource {}",
+                url::UrlError::Fragment
+            )));
         }
+
         if ends.unix() <= 0 || ends > LAST_END {
-            return Err(refused(
+            return Err(invalid_argument(
                 "the policy must end between 1970-01-01T00:00:01Z and 2038-01-19T03:14:07Z",
             ));
         }
+
         Ok(Self { resource: resource.to_owned(), ends, starts: None, source: None })
     }
 
-    /// Allows one URL: what [`Policy::new`] does for a URL that must not become a pattern by accident.
+    /// Allows exactly one URL: like [`Policy::new`], but rejects a URL that would act as a pattern.
     pub(super) fn exact(url: &Url, ends: Timestamp) -> Result<Self> {
         let url = url.to_string();
         if url.contains('*') {
-            return Err(refused(
-                "the URL holds a *, which CloudFront takes for a wildcard: write it as %2A",
+            return Err(invalid_argument(
+                "the URL contains a *, which CloudFront treats as a wildcard: write it as %2A",
             ));
         }
         Self::new(&url, ends)
     }
 
-    /// The same, beginning after `starts`.
+    /// Restricts the policy to requests after `starts`.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] unless it lies between 1970 and the policy's end.
+    /// [`ErrorKind::InvalidArgument`] unless `starts` lies between 1970 and the policy's end.
     pub fn starts(mut self, starts: Timestamp) -> Result<Self> {
         if starts.unix() <= 0 || starts >= self.ends {
-            return Err(refused(
+            return Err(invalid_argument(
                 "the policy must start before it ends, and after 1970-01-01T00:00:00Z",
             ));
         }
@@ -75,27 +86,28 @@ impl Policy {
         Ok(self)
     }
 
-    /// The same for clients in `source` alone. The distribution must not serve IPv6 then.
+    /// Restricts the policy to clients in `source`. The distribution must then not serve IPv6.
     #[must_use]
     pub fn source(mut self, source: Ipv4Range) -> Self {
         self.source = Some(source);
         self
     }
 
-    /// The URL or pattern.
+    /// Returns the URL or the pattern.
     pub fn resource(&self) -> &str {
         &self.resource
     }
 
-    /// When it ends.
+    /// Returns the time at which the policy ends.
     pub const fn ends(&self) -> Timestamp {
         self.ends
     }
 
-    /// The bytes that are signed: no white space, the names in the order of the documentation's examples.
+    /// Returns the bytes that are signed: JSON without white space, with the names in the order of
+    /// the documentation's examples.
     ///
-    /// Nothing needs escaping here, because nothing that does can get into a policy: [`Policy::new`] takes only the
-    /// characters of RFC 3986, among them no quote and no backslash. (`&` stays `&`.)
+    /// Nothing needs to be escaped: [`Policy::new`] accepts only the characters of RFC 3986, which
+    /// include neither quotes nor backslashes. (`&` stays `&`.)
     pub fn to_json(&self) -> String {
         let mut json = format!(r#"{{"Statement":[{{"Resource":"{}","Condition":{{"#, self.resource);
         // Writing into a String cannot fail.
@@ -109,13 +121,14 @@ impl Policy {
         json
     }
 
-    /// Whether CloudFront would let this URL pass as far as the resource goes.
+    /// Reports whether the policy's resource covers `url`, by CloudFront's rules for wildcards.
     pub fn covers(&self, url: &str) -> bool {
         matches(self.resource.as_bytes(), url.as_bytes())
     }
 }
 
-/// IPv4 addresses in CIDR notation (RFC 4632): all that CloudFront's policies know. IPv6 is not supported there.
+/// A range of IPv4 addresses in CIDR notation (RFC 4632). CloudFront's policies do not support
+/// IPv6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ipv4Range {
     first: Ipv4Addr,
@@ -125,23 +138,25 @@ pub struct Ipv4Range {
 impl FromStr for Ipv4Range {
     type Err = Error;
 
-    /// Reads `192.0.2.0/24` or `192.0.2.10`, which stands for `192.0.2.10/32`.
+    /// Parses `192.0.2.0/24`, or `192.0.2.10`, which means `192.0.2.10/32`.
     fn from_str(text: &str) -> Result<Self> {
         let (address, bits) = text.split_once('/').unwrap_or((text, "32"));
         if address.parse::<std::net::Ipv6Addr>().is_ok() {
-            return Err(refused("CloudFront's policies know IPv4 addresses only"));
+            return Err(invalid_argument("CloudFront's policies support IPv4 addresses only"));
         }
-        let bad = || refused("an address range is written like 192.0.2.0/24");
+
+        let bad = || invalid_argument("the address range is not valid: write it like 192.0.2.0/24");
         let first: Ipv4Addr = address.parse().map_err(|_| bad())?;
         let digits = (1..=2).contains(&bits.len()) && bits.bytes().all(|b| b.is_ascii_digit());
         let bits: u8 = bits.parse().ok().filter(|bits| digits && *bits <= 32).ok_or_else(bad)?;
         let mask = u32::MAX.checked_shl(32 - u32::from(bits)).unwrap_or(0);
         let network = Ipv4Addr::from(u32::from(first) & mask);
         if network != first {
-            return Err(refused(format!(
+            return Err(invalid_argument(format!(
                 "the address range {text} begins at {network}: write {network}/{bits}"
             )));
         }
+
         Ok(Self { first, bits })
     }
 }
@@ -152,12 +167,12 @@ impl fmt::Display for Ipv4Range {
     }
 }
 
-pub(super) fn refused(message: impl Into<String>) -> Error {
+pub(super) fn invalid_argument(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidArgument, message)
 }
 
-/// `*` matches any run of characters, `?` exactly one. On a mismatch only the last `*` needs to take one more character,
-/// so the time is at most the product of the two lengths.
+/// `*` matches any run of characters, `?` exactly one. On a mismatch only the last `*` needs to
+/// take one more character, so the time is at most the product of the two lengths.
 fn matches(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (0, 0);
     let mut retry = None;
@@ -179,6 +194,7 @@ fn matches(pattern: &[u8], text: &[u8]) -> bool {
             (_, None) => return false,
         }
     }
+
     pattern.iter().skip(p).all(|c| *c == b'*')
 }
 

@@ -132,8 +132,8 @@ const REVIEWED: &[(&str, &str, usize, &str)] = &[
     ("src/sign/v4/key.rs", "with_capacity", 1, "the length of a text in memory"),
     ("src/sign/v4/query.rs", "with_capacity", 2, "64 bytes and six parameters, constants"),
     ("src/sign/v4a.rs", "with_capacity", 1, "the length of a text in memory"),
-    ("src/time.rs", "as", 7, "digits and parts of a date, all below 100"),
-    ("src/time.rs", "with_capacity", 4, "the width of a date, a constant"),
+    ("src/time.rs", "as", 4, "digits and parts of a date, all below 100"),
+    ("src/time.rs", "with_capacity", 3, "the width of a date, a constant"),
     (
         "src/transfer/download.rs",
         "resize",

@@ -8,7 +8,7 @@ use s3driver::driver::{Method, UrlOptions};
 use std::ops::Range;
 
 impl Registry {
-    /// Returns a blob's size, when the repository has it.
+    /// Returns a blob's size if the repository has it.
     pub(super) fn blob_size(&self, name: &Name, digest: &Digest) -> Outcome<Option<u64>> {
         if self.linked(&layout::layer(name, digest))?.as_ref() != Some(digest) {
             return Ok(None);
@@ -45,7 +45,7 @@ impl Registry {
         if let Some(url) = self.blob_url(digest, request)? {
             return Ok(described(307).header("Location", url));
         }
-        // If-Range names the only version that there is, or the range is ignored.
+        // If-Range must name the only existing version, otherwise the range is ignored.
         let condition = request.header("if-range").is_none_or(|known| known == tag);
         let wanted = request
             .header("range")
@@ -99,8 +99,8 @@ fn unknown() -> Failure {
     Failure::new(Code::BlobUnknown, "the repository does not have this blob")
 }
 
-/// Reads a `Range` header with one range of bytes. `None` when it is to be ignored; an empty range
-/// cannot be satisfied.
+/// Parses a `Range` header with one range of bytes. Returns `None` if it should be ignored; an
+/// empty range cannot be satisfied.
 fn parse_range(text: &str, size: u64) -> Option<Range<u64>> {
     let (first, last) = text.strip_prefix("bytes=")?.trim().split_once('-')?;
     match (first, last) {

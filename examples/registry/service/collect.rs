@@ -9,13 +9,13 @@ use std::time::{Duration, SystemTime};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Collection {
     pub(crate) untagged: Untagged,
-    /// Anything younger than this stays: the manifest or the tag that needs it may be on its way.
+    /// Anything younger than this is kept: the manifest or the tag that needs it may be on its way.
     pub(crate) grace: Duration,
     pub(crate) mode: Mode,
 }
 
 impl Collection {
-    /// Reports whether what was stored at that time may go.
+    /// Reports whether content that was stored at that time may be removed.
     fn is_due(&self, stored: Option<SystemTime>) -> bool {
         let age =
             stored.and_then(|time| SystemTime::now().duration_since(time).ok()).unwrap_or_default();
@@ -27,7 +27,7 @@ impl Collection {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Untagged {
     Kept,
-    /// Removed, unless an index or a subject that stays needs them.
+    /// Removed, unless an index or a subject that is kept needs them.
     Removed,
 }
 
@@ -57,7 +57,7 @@ struct Contents {
 }
 
 impl Registry {
-    /// Marks what every manifest refers to, and removes the rest. Nothing is removed when a
+    /// Marks everything that a manifest refers to, and removes the rest. Nothing is removed if a
     /// manifest cannot be read.
     pub(crate) fn collect(&self, collection: &Collection) -> Outcome<Collected> {
         let repositories = self.contents()?;
@@ -67,8 +67,8 @@ impl Registry {
         }
         let mut collected = Collected { manifests: doomed.len(), ..Collected::default() };
         let remove = collection.mode == Mode::Remove;
-        // Links go before blobs: a collection that is killed leaves blobs without links, and the
-        // next one finds them.
+        // Links are removed before blobs, so that a collection that is killed leaves blobs without
+        // links, which the next one finds.
         for (name, digest) in doomed.iter().filter(|_| remove) {
             self.forget_manifest(name, digest)?;
         }
@@ -135,8 +135,8 @@ impl Registry {
         Ok(repositories)
     }
 
-    /// Marks the manifests of one repository that stay and what they refer to, and names those that
-    /// go.
+    /// Marks the manifests of one repository that are kept and everything they refer to, and lists
+    /// those that are removed.
     fn mark(
         &self,
         name: &Name,
@@ -155,7 +155,7 @@ impl Registry {
                     let references: Vec<Digest> = manifest.references().cloned().collect();
                     manifests.insert(digest, (references, manifest.subject));
                 }
-                // A link whose blob another registry has collected.
+                // The link's blob was collected by another registry.
                 None => doomed.push((name.clone(), digest.clone())),
             }
         }
@@ -167,7 +167,7 @@ impl Registry {
                 current.extend(self.linked(&layout::tag_current(name, tag))?);
             }
             kept.retain(|digest| current.contains(*digest));
-            // What an index or an artifact's subject keeps may itself be one.
+            // A manifest that an index or a subject keeps may itself be an index or a subject.
             loop {
                 let parts: HashSet<&Digest> =
                     kept.iter().flat_map(|digest| &manifests[*digest].0).collect();

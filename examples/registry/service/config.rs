@@ -1,5 +1,5 @@
-//! A registry's `config.yml`: the parts that matter here. What would change who may do what, and is
-//! not supported, is an error and not ignored.
+//! A registry's `config.yml`: the parts that matter here. An unsupported option that affects
+//! permissions is an error rather than ignored.
 use super::tls;
 use super::{Deletion, Downloads, Log, Options};
 use rustls::ServerConfig;
@@ -13,7 +13,7 @@ use std::time::Duration;
 /// Where a registry listens when its configuration does not say so.
 const ADDRESS: &str = ":5000";
 
-/// Levels of a configuration. None has more than five.
+/// The maximum nesting depth of a configuration. Real ones have at most five levels.
 const DEPTH: usize = 16;
 
 /// A configuration that has been read.
@@ -34,8 +34,8 @@ pub(crate) struct Purging {
     pub(crate) interval: Duration,
 }
 
-/// Names that a configuration may have at each place: those that are read here, and those that can
-/// be left out without giving anyone more than the configuration allows.
+/// The names that a configuration may contain at each place: those that are read here, and those
+/// that can be ignored without permitting more than the configuration allows.
 const SECTIONS: &[&str] = &["version", "log", "storage", "http", "middleware", "health", "catalog"];
 const STORAGE: &[&str] =
     &["s3", "s3aws", "inmemory", "delete", "redirect", "cache", "maintenance", "tag"];
@@ -64,7 +64,7 @@ impl Config {
         http.check("http.", HTTP)?;
         let (driver, s3) = open(&storage)?;
         let (driver, redirected) = wrap(driver, &document.get("middleware"))?;
-        // A CDN that is configured is meant to be used, whatever the default.
+        // A configured CDN is meant to be used, regardless of the default.
         let disabled = storage.get("redirect").get("disable").flag(false)?;
         let options = Options {
             deletion: if storage.get("delete").get("enabled").flag(false)? {
@@ -173,7 +173,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     if text.is_empty() { Err(unreadable()) } else { Ok(total) }
 }
 
-/// A part of the configuration. Scalars stay the text they were written as: an access key of digits
+/// A part of the configuration. Scalars keep the text they were written as: an access key of digits
 /// is not a number.
 #[derive(Clone, Debug)]
 enum Node {
@@ -276,8 +276,8 @@ impl Node {
         }
     }
 
-    /// Returns the options of a driver or a middleware. A list is written with commas, null is left
-    /// out.
+    /// Returns the options of a driver or a middleware. A list is joined with commas, and null
+    /// values are left out.
     fn pairs(&self, place: &str) -> Result<Vec<(String, String)>, String> {
         let Self::Map(pairs) = self else { return Ok(Vec::new()) };
         let mut options = Vec::new();
@@ -297,7 +297,7 @@ impl Node {
         Ok(options)
     }
 
-    /// Refuses names that are not known at a place.
+    /// Rejects names that are not known at a place.
     fn check(&self, place: &str, known: &[&str]) -> Result<(), String> {
         let Self::Map(pairs) = self else { return Ok(()) };
         match pairs.iter().find(|(name, _)| !known.contains(&name.as_str())) {

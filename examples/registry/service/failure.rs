@@ -58,7 +58,7 @@ pub(crate) struct Failure {
     code: Code,
     message: String,
     headers: Vec<(&'static str, String)>,
-    /// The details, for the log alone.
+    /// The details, which go only to the log.
     cause: Option<String>,
 }
 
@@ -80,7 +80,7 @@ impl Failure {
         self.headers.extend(response.headers);
         self
     }
-    /// Writes the details that no response contains to standard error.
+    /// Writes the details, which no response contains, to standard error.
     pub(crate) fn log(&self, method: &str, path: &str) {
         if self.cause.is_some() {
             eprintln!("registry: {method} {}: {self}", path.escape_default());
@@ -100,7 +100,7 @@ impl Failure {
     }
 }
 
-/// The text for the log and the command line: with the details, which no response contains.
+/// The text for the log and the command line, with the details that no response contains.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.cause.as_ref().unwrap_or(&self.message))

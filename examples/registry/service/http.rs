@@ -16,21 +16,22 @@ use std::time::{Duration, Instant, SystemTime};
 /// Connections served at once, which is also the number of threads. Further ones wait in the
 /// listener's queue.
 const CONNECTIONS: usize = 256;
-/// A request's line and headers. Manifest references and upload tokens stay far below.
+/// The size limit of a request's line and headers. Manifest references and upload tokens are far
+/// smaller.
 const HEAD_LIMIT: usize = 32 << 10;
 /// Headers of one request, and trailers of one body.
 const HEADERS: usize = 100;
-/// How long a client may take for a TLS handshake, and for a complete request head from its first
-/// byte on.
+/// How long a client may take for a TLS handshake, and for a complete request head after its first
+/// byte.
 const HEAD_TIME: Duration = Duration::from_secs(20);
 /// How long a connection may stay open without a request, and a body or a response without
 /// progress.
 const IDLE_TIME: Duration = Duration::from_secs(60);
-/// The rest of a body that the handler did not read: up to this size it is skipped to keep the
+/// If the handler did not read the whole body, a rest of up to this size is skipped to keep the
 /// connection.
 const SKIP_LIMIT: u64 = 256 << 10;
-/// How long a connection that is being closed is read, so that the client sees the response before
-/// the end.
+/// How long to keep reading from a connection that is being closed, so that the client sees the
+/// response before the end.
 const LINGER_TIME: Duration = Duration::from_secs(2);
 /// A connection's buffer: room for a head, and for many chunks of a chunked body.
 const BUFFER: usize = 64 << 10;
@@ -66,7 +67,7 @@ fn header<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
     headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
 }
 
-/// Reads a number that consists of digits alone.
+/// Parses a number that consists only of digits.
 pub(crate) fn number(text: &str) -> Option<u64> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
@@ -113,7 +114,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Serves what comes to `listener`, over TLS when there is a configuration for it.
+    /// Serves connections to `listener`, over TLS if a configuration for it is given.
     pub(crate) fn start(
         listener: TcpListener,
         tls: Option<Arc<ServerConfig>>,
@@ -128,7 +129,7 @@ impl Server {
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
-    /// Waits for the listener's end, which comes with the process.
+    /// Waits for the listener to end, which happens only when the process ends.
     pub(crate) fn join(mut self) {
         if let Some(thread) = self.thread.take() {
             drop(thread.join());
@@ -157,7 +158,7 @@ fn accept(
     loop {
         let place = places.take();
         let Ok((socket, peer)) = listener.accept() else {
-            // No file descriptor is free, most likely: connections that end make room.
+            // Most likely no file descriptor is free; connections that end release some.
             thread::sleep(Duration::from_millis(50));
             continue;
         };
@@ -169,7 +170,7 @@ fn accept(
             // A broken connection needs no report: the client notices it.
             drop(serve(socket, peer.ip(), tls, &*handler, &place, &stop));
         };
-        // Without a thread the connection is closed, and the client may try again.
+        // Without a thread the connection is closed, and the client may retry.
         drop(
             thread::Builder::new()
                 .name("registry-connection".to_owned())
@@ -208,7 +209,7 @@ fn serve(
         let mut request = Request { method, path, query, headers, peer: Some(peer), body };
         let response = handler(&mut request);
         let (complete, method) = (request.body.skip(), request.method);
-        // Where places are scarce, an idle connection must not hold one.
+        // When few places are free, an idle connection must not hold one.
         let keep = keep_alive && complete && !place.is_scarce() && !stop.load(Ordering::Relaxed);
         connection.respond(response, &method, keep)?;
         if !keep {
@@ -226,7 +227,7 @@ enum Framing {
         left: u64,
         first: bool,
     },
-    /// Cannot be read any further: the connection ends with the response.
+    /// The body cannot be read any further: the connection ends with the response.
     Broken,
 }
 
@@ -249,7 +250,7 @@ impl Head {
         else {
             return Err("not a complete HTTP request");
         };
-        // A proxy's form of the target names the host too.
+        // The form of the target for proxies also names the host.
         let target =
             match target.strip_prefix("http://").or_else(|| target.strip_prefix("https://")) {
                 Some(rest) => rest.find('/').map_or("/", |slash| &rest[slash..]),
@@ -273,8 +274,8 @@ impl Head {
         })
     }
 
-    /// A request with two lengths is refused: another server on the way may have read the other
-    /// one.
+    /// Determines the framing. A request with two lengths is rejected: another server on the way
+    /// may have used the other one.
     fn framing(headers: &[(String, String)]) -> Result<Framing, &'static str> {
         let values = |wanted: &str| headers.iter().filter(|(name, _)| name == wanted).count();
         match (values("content-length"), values("transfer-encoding")) {
@@ -366,7 +367,7 @@ impl Body<'_> {
     /// Skips the bytes that the handler left, and reports whether the connection can be used again.
     fn skip(&mut self) -> bool {
         if self.expects && self.framing != Framing::Length(0) {
-            // The client was never asked to send, and may or may not do so.
+            // The client was never asked to send the body, and may or may not send it.
             return false;
         }
         let mut limited = self.take(SKIP_LIMIT);
@@ -392,7 +393,7 @@ fn invalid(text: &'static str) -> io::Error {
 struct Connection {
     socket: Socket,
     buffer: Vec<u8>,
-    /// The bytes of the buffer that have been read and not taken.
+    /// The bytes of the buffer that have been received but not taken.
     pending: Range<usize>,
 }
 
@@ -414,7 +415,7 @@ impl Connection {
         Ok(taken)
     }
 
-    /// Reads more into the buffer, which is never full here, and reports how much.
+    /// Reads more into the buffer, which is never full here, and returns the number of bytes.
     fn fill(&mut self) -> io::Result<usize> {
         self.buffer.copy_within(self.pending.clone(), 0);
         self.pending = 0..self.pending.len();
@@ -423,8 +424,8 @@ impl Connection {
         Ok(read)
     }
 
-    /// Takes as many bytes as `end` returns, once there are enough. They must be complete within
-    /// [`HEAD_TIME`] from the first one on. `None` when the client has closed the connection.
+    /// Takes as many bytes as `end` returns, once enough have arrived. They must be complete within
+    /// [`HEAD_TIME`] after the first one. Returns `None` if the client has closed the connection.
     fn read_until(
         &mut self,
         end: impl Fn(&[u8]) -> io::Result<Option<usize>>,
@@ -456,8 +457,8 @@ impl Connection {
         }
     }
 
-    /// Reads a request's head. What cannot become one is an error at once: a client that tries TLS
-    /// on a plain connection would wait for its own timeout.
+    /// Reads a request's head. Bytes that cannot become a head are an error at once: a client that
+    /// tries TLS on a plain connection would otherwise wait for its own timeout.
     fn read_head(&mut self) -> io::Result<Option<Vec<u8>>> {
         self.read_until(|bytes| {
             let mut fields = [httparse::EMPTY_HEADER; HEADERS];
@@ -469,7 +470,7 @@ impl Connection {
         })
     }
 
-    /// Reads a line, without its end.
+    /// Reads a line and removes its line break.
     fn read_line(&mut self) -> io::Result<Vec<u8>> {
         let line = self.read_until(|bytes| {
             Ok(bytes.windows(2).position(|two| two == b"\r\n").map(|at| at + 2))
@@ -524,8 +525,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Ends the connection in an orderly way: unread bytes would reset it, and take the response
-    /// along.
+    /// Ends the connection in an orderly way: unread bytes would reset it and discard the response.
     fn linger(&mut self) -> io::Result<()> {
         self.socket.finish()?;
         let deadline = Instant::now() + LINGER_TIME;

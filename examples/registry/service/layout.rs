@@ -1,6 +1,6 @@
-//! Where everything is stored: the layout of Distribution, so that both can serve the same bucket.
+//! Where everything is stored: Distribution's layout, so that both registries can serve one bucket.
 //!
-//! The one addition is `_manifests/referrers`, which Distribution never looks at.
+//! The only addition is `_manifests/referrers`, which Distribution never reads.
 use super::names::{Digest, Name, Tag, UploadId};
 
 pub(crate) const ROOT: &str = "/docker/registry/v2";
@@ -72,7 +72,7 @@ pub(crate) fn upload_hash(name: &Name, id: &UploadId, offset: u64) -> String {
     format!("{}/hashstates/sha256/{offset}", upload(name, id))
 }
 
-/// The file of a directory that names a digest.
+/// Returns the file in a directory that names a digest.
 pub(crate) fn link(directory: &str) -> String {
     format!("{directory}/link")
 }

@@ -6,7 +6,8 @@ use super::{Outcome, Registry, encode, found, json, layout, parameter};
 use s3driver::driver::{WalkOptions, WalkStep};
 use serde_json::json;
 
-/// Entries of a page when the client asks for no number, and at most.
+/// The maximum number of entries in a page, and the default if the client does not ask for a
+/// number.
 const PAGE: usize = 1_000;
 
 impl Registry {

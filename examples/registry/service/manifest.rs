@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 /// The largest manifest, as the specification recommends.
 pub(super) const MANIFEST_LIMIT: u64 = 4 << 20;
-/// Descriptors of one manifest. Each is looked up when the manifest is pushed.
+/// The maximum number of descriptors in a manifest. Each is looked up when the manifest is pushed.
 const REFERENCES: usize = 1_000;
 
 pub(super) const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -16,7 +16,8 @@ const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+
 /// The parts of a manifest that the registry acts on.
 #[derive(Debug)]
 pub(super) struct Manifest {
-    /// The type to serve it as. The layout has no place for it, so the content must imply it.
+    /// The media type to serve it with. The layout has no place for it, so the content must imply
+    /// it.
     pub(super) media_type: &'static str,
     /// Manifests of an index.
     pub(super) manifests: Vec<Digest>,
@@ -77,7 +78,7 @@ impl Manifest {
         matches!(self.media_type, OCI_INDEX | DOCKER_LIST)
     }
 
-    /// Returns everything that must be kept for as long as the manifest is.
+    /// Returns everything that must be kept for as long as the manifest is kept.
     pub(super) fn references(&self) -> impl Iterator<Item = &Digest> {
         self.manifests.iter().chain(&self.blobs).chain(&self.foreign)
     }
@@ -95,8 +96,7 @@ impl Manifest {
     }
 }
 
-/// Returns the type that the content states, or, as Distribution does, the OCI type that it looks
-/// like.
+/// Returns the type that the content states, or, like Distribution, the OCI type that it resembles.
 fn media_type(document: &Map<String, Value>) -> Result<&'static str, Failure> {
     match document.get("mediaType") {
         Some(stated) => [OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST]

@@ -12,7 +12,7 @@ use std::io::Read;
 impl Registry {
     /// Handles GET and HEAD of a manifest.
     pub(super) fn manifest(&self, name: &Name, reference: &str) -> Outcome {
-        // What is not a reference cannot exist.
+        // A malformed reference cannot exist.
         let reference = Reference::parse(reference).map_err(|_| unknown())?;
         let digest = self.resolve(name, &reference)?.ok_or_else(unknown)?;
         let content = self.revision(name, &digest)?.ok_or_else(unknown)?;
@@ -44,7 +44,7 @@ impl Registry {
         manifest.check_type(request.header("content-type").unwrap_or_default())?;
         self.check_references(name, &manifest)?;
 
-        // In this order, a tag never leads to a manifest that is not there yet.
+        // In this order, a tag never leads to a manifest that does not exist yet.
         self.driver.put_content(&layout::blob_data(&digest), &content)?;
         self.link(&layout::revision(name, &digest), &digest)?;
         if let Some(subject) = &manifest.subject {
@@ -102,8 +102,8 @@ impl Registry {
         self.remove(&layout::revision(name, digest)).map(drop)
     }
 
-    /// Returns the tags that lead to a manifest or once did, from their indexes: one listing,
-    /// however many tags there are.
+    /// Returns the tags that lead to a manifest or once did, from their indexes. One listing is
+    /// enough for any number of tags.
     fn tags_of(&self, name: &Name, digest: &Digest) -> Outcome<Vec<Tag>> {
         let (root, end) =
             (layout::tags(name), layout::link(&format!("/index/sha256/{}", digest.hex())));

@@ -1,6 +1,6 @@
 //! An OCI distribution registry on top of any storage driver: routing, and the helpers that all
 //! requests share.
-#![allow(dead_code, reason = "the example's program and each test use a part of this")]
+#![allow(dead_code, reason = "the example program and each test use only a part of this module")]
 
 mod blobs;
 pub(crate) mod collect;
@@ -30,23 +30,22 @@ use std::collections::HashSet;
 use std::io::{Read, Write};
 use std::sync::{Arc, Mutex};
 
-/// A link file holds a digest; anything longer is not one.
+/// The maximum size of a link file, which holds only a digest.
 const LINK_LIMIT: u64 = 1 << 10;
-/// Manifests that are read as JSON at the same time: a parsed document needs many times its size.
+/// How many manifests are parsed at the same time: a parsed document needs many times its size.
 const PARSERS: usize = 4;
 
-/// The choices of a registry's operator.
+/// The options that a registry's operator chooses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Options {
     pub(crate) deletion: Deletion,
     pub(crate) downloads: Downloads,
-    /// The key of the upload tokens, which lets another registry with the same key continue an
-    /// upload.
+    /// The key of the upload tokens. Another registry with an equal key can continue an upload.
     pub(crate) secret: Option<String>,
     pub(crate) log: Log,
 }
 
-/// Whether each request leaves a line on standard output.
+/// Whether each request writes a line to standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Log {
     Requests,
@@ -59,20 +58,20 @@ pub(crate) enum Deletion {
     Refused,
 }
 
-/// Where the bytes of blobs come from.
+/// The source of a blob's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Downloads {
-    /// From the storage itself, or its CDN, where the driver has a URL for it.
+    /// The storage itself, or its CDN, if the driver has a URL for it.
     Redirected,
-    /// Through this process.
+    /// This process.
     Served,
 }
 
-/// The registry. All of its state is in the storage: any number of processes can serve the same.
+/// The registry. All of its state is in the storage, so any number of processes can serve it.
 pub(crate) struct Registry {
     driver: Arc<dyn StorageDriver>,
     options: Options,
-    /// Uploads that a request of this process is writing to.
+    /// Uploads that a request to this process is currently writing to.
     busy: Mutex<HashSet<UploadId>>,
     parsers: Places,
 }
@@ -91,7 +90,8 @@ impl Registry {
             failure.into_response()
         });
         if self.options.log == Log::Requests {
-            // Without the token, which is signed. A closed standard output ends no request.
+            // The token is left out because it is signed. A closed standard output does not end a
+            // request.
             let query: Vec<_> =
                 request.query.split('&').filter(|pair| !pair.starts_with("_state=")).collect();
             let line = format!(
@@ -164,7 +164,7 @@ impl Registry {
         Ok(found(self.driver.stat(path))?.is_some_and(|info| !info.is_directory()))
     }
 
-    /// Reads a small file of the registry's own; `None` when it does not exist or cannot be one.
+    /// Reads a small file of the registry, or returns `None` if it does not exist or is too large.
     fn small(&self, path: &str, limit: u64) -> Outcome<Option<Vec<u8>>> {
         let Some(reader) = found(self.driver.reader(path, 0))? else { return Ok(None) };
         let mut content = Vec::new();
@@ -182,7 +182,7 @@ impl Registry {
         Ok(self.driver.put_content(&layout::link(directory), digest.to_string().as_bytes())?)
     }
 
-    /// Deletes what is at a path and below, if anything is. Returns whether something was.
+    /// Deletes the content at a path and below. Returns whether anything existed.
     fn remove(&self, path: &str) -> Outcome<bool> {
         Ok(found(self.driver.delete(path))?.is_some())
     }
@@ -206,7 +206,7 @@ fn found<T>(result: s3driver::Result<T>) -> s3driver::Result<Option<T>> {
     }
 }
 
-/// Takes the driver's error out of a reader's or a writer's.
+/// Extracts the driver's error from an error of a reader or a writer.
 fn from_io(error: std::io::Error) -> Failure {
     match error.downcast::<s3driver::Error>() {
         Ok(error) => error.into(),

@@ -1,5 +1,5 @@
-//! The names in requests: repositories, tags, digests, uploads. A value of these types is valid,
-//! and safe in a path.
+//! The names in requests: repositories, tags, digests, uploads. A value of these types is always
+//! valid and safe in a path.
 use super::failure::{Code, Failure};
 use std::fmt;
 
@@ -52,7 +52,7 @@ impl Tag {
 pub(crate) struct Digest(String);
 
 impl Digest {
-    /// Reads `sha256:HEX`. Distribution stores every blob under this algorithm; no other is
+    /// Parses `sha256:HEX`. Distribution stores every blob under this algorithm; no other is
     /// supported.
     pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
         let digest = text.strip_prefix("sha256:").and_then(Self::from_hex);
@@ -78,7 +78,7 @@ impl fmt::Display for Digest {
     }
 }
 
-/// How a manifest is named.
+/// A reference to a manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Reference {
     Tag(Tag),

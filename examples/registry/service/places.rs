@@ -1,8 +1,8 @@
 //! A bounded number of places, for connections and for anything else that must not grow without
-//! end.
+//! limit.
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-/// The places that are taken, and how many there are.
+/// The number of places that are taken, and the limit.
 #[derive(Clone)]
 pub(crate) struct Places {
     taken: Arc<(Mutex<usize>, Condvar)>,
@@ -14,7 +14,7 @@ impl Places {
         Self { taken: Arc::default(), limit }
     }
 
-    /// Waits for a place, which is free again when the returned value is dropped.
+    /// Waits for a place, which becomes free when the returned value is dropped.
     pub(crate) fn take(&self) -> Place {
         let mut taken = self.lock();
         while *taken >= self.limit {

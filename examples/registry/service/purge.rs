@@ -1,4 +1,4 @@
-//! Removal of uploads that were begun and never finished.
+//! Removes uploads that were begun and never finished.
 use super::collect::{Mode, split};
 use super::names::{Name, UploadId};
 use super::uploads::STARTED_LIMIT;
@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 impl Registry {
-    /// Removes the uploads that began longer than `age` ago, and returns how many there are.
+    /// Removes the uploads that began longer than `age` ago, and returns their number.
     pub(crate) fn purge(&self, age: Duration, mode: Mode) -> Outcome<usize> {
-        // The last change of each upload, for those whose own file with the date is missing.
+        // The last change of each upload, used if its file with the start time is missing.
         let mut uploads: BTreeMap<(Name, String), Option<SystemTime>> = BTreeMap::new();
         let walked = self.driver.walk(layout::REPOSITORIES, &WalkOptions::default(), &mut |info| {
             if let Some((name, path)) = split(info)

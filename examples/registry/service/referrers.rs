@@ -7,7 +7,7 @@ use super::{Outcome, Registry, encode, found, layout, parameter};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-/// Descriptors of a page. Each needs its manifest read.
+/// The maximum number of descriptors in a page. Each requires reading a manifest.
 const PAGE: usize = 100;
 
 impl Registry {
@@ -56,7 +56,7 @@ impl Registry {
     }
 
     /// Returns the manifests that were pushed here with this subject, and those of the tag that
-    /// clients keep up to date where a registry has no referrers.
+    /// clients maintain for registries without referrers.
     fn referring(&self, name: &Name, subject: &Digest) -> Outcome<BTreeSet<Digest>> {
         let linked =
             found(self.driver.list(&layout::referrers(name, subject)))?.unwrap_or_default();
@@ -73,7 +73,7 @@ impl Registry {
         Ok(digests)
     }
 
-    /// Describes a referrer; `None` when it is gone, or about something else.
+    /// Describes a referrer, or returns `None` if it no longer exists or has another subject.
     fn descriptor(&self, name: &Name, subject: &Digest, digest: &Digest) -> Outcome<Option<Value>> {
         let Some(content) = self.revision(name, digest)? else { return Ok(None) };
         let Manifest { media_type, subject: about, artifact_type, annotations, .. } =

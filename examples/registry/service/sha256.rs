@@ -1,4 +1,4 @@
-//! SHA-256 that can be set aside and continued by another process, in the form in which
+//! A SHA-256 whose state can be saved and continued by another process, in the format in which
 //! Distribution stores it.
 use super::names::Digest;
 use sha2::block_api::compress256;
@@ -17,7 +17,7 @@ const START: [u32; 8] = [
     0x5be0_cd19,
 ];
 
-/// The digest of what has passed so far.
+/// The digest of the bytes so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Sha256 {
     state: [u32; 8],
@@ -48,12 +48,12 @@ impl Sha256 {
         self.rest.extend_from_slice(rest);
     }
 
-    /// Returns how many bytes have passed.
+    /// Returns the number of bytes so far.
     pub(crate) fn length(&self) -> u64 {
         self.length
     }
 
-    /// Returns the digest. More may follow.
+    /// Returns the digest. Further updates are possible.
     pub(crate) fn digest(&self) -> Digest {
         let mut padded = self.rest.clone();
         padded.push(0x80);
@@ -71,7 +71,7 @@ impl Sha256 {
         Digest::from_bytes(bytes)
     }
 
-    /// Returns the state as Go marshals it.
+    /// Returns the state in the format that Go marshals.
     pub(crate) fn save(&self) -> Vec<u8> {
         let mut saved = MAGIC.to_vec();
         saved.extend(self.state.iter().flat_map(|word| word.to_be_bytes()));
@@ -81,7 +81,7 @@ impl Sha256 {
         saved
     }
 
-    /// Reads a state that was saved after `length` bytes.
+    /// Restores a state that was saved after `length` bytes.
     pub(crate) fn restore(saved: &[u8], length: u64) -> Option<Self> {
         let (words, rest) = saved.strip_prefix(MAGIC)?.split_at_checked(32)?;
         let (block, stated) = rest.split_at_checked(BLOCK)?;

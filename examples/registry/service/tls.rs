@@ -54,7 +54,7 @@ pub(crate) fn accept(
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         if let Err(error) = connection.process_new_packets() {
-            // The alert that says why.
+            // Sends the alert that states the reason.
             drop(connection.write_tls(&mut socket));
             return Err(io::Error::other(error));
         }
@@ -63,7 +63,7 @@ pub(crate) fn accept(
 }
 
 impl Socket {
-    /// Returns the connection below, for its timeouts.
+    /// Returns the underlying connection, for its timeouts.
     pub(crate) fn tcp(&mut self) -> &mut TcpStream {
         match self {
             Self::Plain(socket) => socket,
@@ -71,7 +71,7 @@ impl Socket {
         }
     }
 
-    /// Ends the direction to the client.
+    /// Closes the sending direction.
     pub(crate) fn finish(&mut self) -> io::Result<()> {
         if let Self::Tls(stream) = self {
             stream.conn.send_close_notify();

@@ -1,5 +1,5 @@
-//! The token in an upload's address. This registry does not need it; Distribution refuses to
-//! continue an upload without.
+//! The token in an upload's address. This registry does not need it, but Distribution refuses to
+//! continue an upload without one.
 use super::names::{Name, UploadId};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE;

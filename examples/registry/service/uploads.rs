@@ -12,13 +12,13 @@ use std::io::{self, Read};
 use std::sync::PoisonError;
 use std::time::SystemTime;
 
-/// A file that says when an upload began holds a time.
+/// The maximum size of the file that records when an upload began.
 pub(super) const STARTED_LIMIT: u64 = 64;
-/// A hash's state is 108 bytes.
+/// The maximum size of a hash's state, which has 108 bytes.
 const STATE_LIMIT: u64 = 1 << 10;
 
-/// An upload that this request alone is writing to. Dropped, it keeps what has arrived, whatever
-/// went wrong.
+/// An upload that only this request writes to. When dropped, it keeps the bytes that have arrived,
+/// even after a failure.
 struct Upload<'a> {
     registry: &'a Registry,
     name: &'a Name,
@@ -26,8 +26,8 @@ struct Upload<'a> {
     started: String,
     /// `None` before the first byte.
     writer: Option<Box<dyn FileWriter>>,
-    /// `None` when the bytes of earlier requests passed by another program that left no state of
-    /// the hash.
+    /// `None` if earlier bytes were received by another program that did not save the state of the
+    /// hash.
     hash: Option<Sha256>,
     appended: bool,
 }
@@ -56,7 +56,7 @@ impl Registry {
         Ok(self.progress(202, name, &id, 0, &started))
     }
 
-    /// Handles GET: reports how far an upload is.
+    /// Handles GET: reports the size of an upload.
     pub(super) fn upload_status(&self, name: &Name, id: &UploadId) -> Outcome {
         let upload = self.open(name, id)?;
         Ok(self.progress(204, name, id, upload.size(), &upload.started))
@@ -91,7 +91,7 @@ impl Registry {
         let mut upload = self.open(name, id)?;
         upload.check_range(request)?;
         if upload.writer.is_none() {
-            // All of it is in this request: nothing has to be moved.
+            // The whole blob is in this request, so nothing has to be moved.
             self.store_whole(&digest, &mut request.body)?;
         } else {
             upload.append(&mut request.body)?;
@@ -135,8 +135,8 @@ impl Registry {
             .header("Docker-Upload-UUID", id.to_string())
     }
 
-    /// Writes a blob that comes in one piece to its place. Nothing is there before its digest has
-    /// been verified.
+    /// Writes a blob that arrives in one piece directly to its place. Nothing is visible there
+    /// until its digest has been verified.
     fn store_whole(&self, digest: &Digest, body: &mut Body<'_>) -> Outcome<()> {
         let path = layout::blob_data(digest);
         let mut writer = self.driver.writer(&path, WriteMode::Create)?;
@@ -164,7 +164,7 @@ impl Registry {
                 "another request is writing to this upload",
             ));
         }
-        // From here on the upload is released when this is dropped.
+        // From here on, dropping `upload` releases the upload.
         let (started, hash) = (String::new(), Some(Sha256::new()));
         let mut upload =
             Upload { registry: self, name, id, started, writer: None, hash, appended: false };
@@ -172,7 +172,8 @@ impl Registry {
             self.small(&layout::upload_started(name, id), STARTED_LIMIT)?.ok_or_else(unknown)?;
         upload.started = String::from_utf8(started).map_err(|_| unknown())?;
         match self.driver.writer(&layout::upload_data(name, id), WriteMode::Append) {
-            // The second kind: a process died while it finished the upload. It begins again.
+            // `InvalidArgument`: a process died while it finished the upload, which now begins
+            // again.
             Err(error) if error.is_not_found() || error.kind() == ErrorKind::InvalidArgument => {}
             Err(error) => return Err(error.into()),
             Ok(writer) => {
@@ -200,7 +201,7 @@ impl Upload<'_> {
     /// Checks that a chunk begins where the upload ends, and that its two lengths agree.
     fn check_range(&self, request: &Request<'_>) -> Outcome<()> {
         let Some(text) = request.header("content-range") else { return Ok(()) };
-        // Docker's specification has the unit in front, OCI's has not.
+        // Docker's specification puts the unit in front, OCI's does not.
         let text = text.strip_prefix("bytes ").unwrap_or(text);
         let range =
             text.split_once('-').and_then(|(first, last)| Some((number(first)?, number(last)?)));
@@ -222,7 +223,7 @@ impl Upload<'_> {
         }
     }
 
-    /// Appends a body. What arrived before it failed stays.
+    /// Appends a body. If it fails, the bytes before the failure are kept.
     fn append(&mut self, body: &mut Body<'_>) -> Outcome<()> {
         let Self { registry, writer, hash, appended, .. } = self;
         let path = layout::upload_data(self.name, self.id);
@@ -239,7 +240,7 @@ impl Upload<'_> {
         })
     }
 
-    /// Keeps what has arrived for the next request, with the state of the hash.
+    /// Keeps the bytes that have arrived for the next request, together with the state of the hash.
     fn keep(&mut self) -> Outcome<()> {
         let Some(mut writer) = self.writer.take() else { return Ok(()) };
         let size = writer.size();
@@ -253,7 +254,7 @@ impl Upload<'_> {
         Ok(())
     }
 
-    /// Verifies the digest and makes the upload a blob.
+    /// Verifies the digest and turns the upload into a blob.
     fn finish(&mut self, digest: &Digest) -> Outcome<()> {
         let driver = &self.registry.driver;
         let blob = layout::blob_data(digest);
@@ -274,7 +275,7 @@ impl Upload<'_> {
         Ok(driver.rename(&self.data(), &blob)?)
     }
 
-    /// Computes the digest from the stored bytes: the only way when another program took some of
+    /// Computes the digest from the stored bytes: the only way if another program received some of
     /// them.
     fn read_back(&self) -> Outcome<Digest> {
         let mut hash = Sha256::new();
@@ -288,7 +289,7 @@ impl Upload<'_> {
         }
     }
 
-    /// Ends the upload and removes all of it.
+    /// Ends the upload and removes all of its files.
     fn discard(&mut self) -> Outcome<()> {
         if let Some(mut writer) = self.writer.take() {
             writer.cancel()?;
@@ -306,7 +307,7 @@ impl Drop for Upload<'_> {
     }
 }
 
-/// Passes a body on piece by piece. Failures of the client and of the storage become different
+/// Copies a body piece by piece. Failures of the client and of the storage lead to different
 /// responses.
 fn copy(body: &mut Body<'_>, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> Outcome<()> {
     let mut piece = vec![0; PIECE];
@@ -321,8 +322,8 @@ fn copy(body: &mut Body<'_>, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> O
     }
 }
 
-/// An upload of another program may end with a part that nothing can follow: a fault that only the
-/// client can mend.
+/// Responds to an upload of another program that ends with a part that nothing can follow. Only the
+/// client can resolve this.
 fn refused(error: io::Error) -> Failure {
     let refusal = error.get_ref().and_then(|error| error.downcast_ref::<s3driver::Error>());
     match refusal.filter(|error| error.kind() == ErrorKind::InvalidArgument) {

@@ -1,14 +1,15 @@
-//! Where the responses of a server end, by a reader of its own: strict, so that what is unusual counts for neither side.
+//! An independent reader that finds where responses end. It is strict: unusual framing is evidence
+//! for neither side.
 use s3driver::fuzzing::response_head;
 
 /// Everything that was sent for one request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Framing {
-    /// A final response, and further bytes after it.
+    /// A final response, with the number of bytes after it.
     Complete { status: u16, body: Vec<u8>, surplus: usize },
-    /// A response that goes on.
+    /// A response that is not complete yet.
     Truncated,
-    /// No plain HTTP: whether it is a response is for the client to say.
+    /// Not plain HTTP: only the client can decide whether it is a response.
     Unclear,
 }
 
@@ -29,19 +30,26 @@ impl Framing {
             if head.status < 200 {
                 continue;
             }
-            let encodings: Vec<_> = head.fields.iter().filter(|(name, _)| name == "transfer-encoding").collect();
-            let complete = |body: Vec<u8>, surplus| Self::Complete { status: head.status, body, surplus };
+            let encodings: Vec<_> =
+                head.fields.iter().filter(|(name, _)| name == "transfer-encoding").collect();
+            let complete =
+                |body: Vec<u8>, surplus| Self::Complete { status: head.status, body, surplus };
             return match (encodings.as_slice(), head.content_length) {
-                _ if method == "HEAD" || matches!(head.status, 204 | 304) => complete(Vec::new(), rest.len()),
+                _ if method == "HEAD" || matches!(head.status, 204 | 304) => {
+                    complete(Vec::new(), rest.len())
+                }
                 ([], Some(length)) => {
-                    match usize::try_from(length).ok().and_then(|length| rest.split_at_checked(length)) {
+                    match usize::try_from(length)
+                        .ok()
+                        .and_then(|length| rest.split_at_checked(length))
+                    {
                         Some((body, surplus)) => complete(body.to_vec(), surplus.len()),
                         None => Self::Truncated,
                     }
                 }
                 ([(_, chunked)], None) if chunked == "chunked" => match chunks(rest) {
                     Chunks::Whole(body, surplus) => complete(body, surplus),
-                    Chunks::GoOn => Self::Truncated,
+                    Chunks::Incomplete => Self::Truncated,
                     Chunks::Unclear => Self::Unclear,
                 },
                 _ => Self::Unclear,
@@ -52,28 +60,33 @@ impl Framing {
 
 enum Chunks {
     Whole(Vec<u8>, usize),
-    GoOn,
+    Incomplete,
     Unclear,
 }
 
-/// Reads chunks without extensions and trailers.
+/// Reads chunks that have neither extensions nor trailers.
 fn chunks(mut rest: &[u8]) -> Chunks {
     let mut body = Vec::new();
     loop {
         let Some(end) = rest.windows(2).position(|bytes| bytes == b"\r\n") else {
-            let plain = rest.iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b'\r') && rest.len() < 8;
-            return if plain { Chunks::GoOn } else { Chunks::Unclear };
+            let plain = rest.iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b'\r')
+                && rest.len() < 8;
+            return if plain { Chunks::Incomplete } else { Chunks::Unclear };
         };
         let (line, after) = (&rest[..end], &rest[end + 2..]);
-        let digits = std::str::from_utf8(line).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()));
-        let size = digits.filter(|text| text.len() < 8).and_then(|text| usize::from_str_radix(text, 16).ok());
+        let digits = std::str::from_utf8(line)
+            .ok()
+            .filter(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        let size = digits
+            .filter(|text| text.len() < 8)
+            .and_then(|text| usize::from_str_radix(text, 16).ok());
         let Some(size) = size else { return Chunks::Unclear };
-        let Some((data, after)) = after.split_at_checked(size) else { return Chunks::GoOn };
+        let Some((data, after)) = after.split_at_checked(size) else { return Chunks::Incomplete };
         body.extend_from_slice(data);
         match after {
             [b'\r', b'\n', after @ ..] if size == 0 => return Chunks::Whole(body, after.len()),
             [b'\r', b'\n', after @ ..] => rest = after,
-            [] | [b'\r'] => return Chunks::GoOn,
+            [] | [b'\r'] => return Chunks::Incomplete,
             _ => return Chunks::Unclear,
         }
     }
@@ -84,8 +97,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn responses_end_where_their_framing_says() {
-        let complete = |status, body: &str, surplus| Framing::Complete { status, body: body.into(), surplus };
+    fn framing_determines_where_a_response_ends() {
+        let complete =
+            |status, body: &str, surplus| Framing::Complete { status, body: body.into(), surplus };
         for (method, sent, framing) in [
             ("GET", "", Framing::Truncated),
             ("GET", "HTTP/1.1 200 OK\r\nContent-Le", Framing::Truncated),
@@ -95,7 +109,11 @@ mod tests {
             ("HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", complete(200, "", 3)),
             ("PUT", "HTTP/1.1 204 No Content\r\n\r\n", complete(204, "", 0)),
             ("PUT", "HTTP/1.1 100 Continue\r\n\r\n", Framing::Truncated),
-            ("PUT", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\nx", complete(204, "", 1)),
+            (
+                "PUT",
+                "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\nx",
+                complete(204, "", 1),
+            ),
             ("PUT", "HTTP/1.1 101 Switching Protocols\r\n\r\n", Framing::Unclear),
             ("GET", "HTTP/1.1 200 OK\r\n\r\nuntil the end", Framing::Unclear),
             ("GET", "SSH-2.0\r\n\r\n", Framing::Unclear),

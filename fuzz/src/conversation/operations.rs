@@ -1,9 +1,10 @@
-//! Every operation of the client that sends requests, and which responses show that it took effect.
+//! Every operation of the client that sends requests, and the responses that prove that it took
+//! effect.
 use super::server::Shared;
 use s3driver::Result;
 use s3driver::client::{
-    ByteRange, Client, Condition, CopySource, DeleteObject, GetObject, HELD_BODY, ListObjects, ObjectSettings,
-    Part, UploadRef,
+    ByteRange, Client, Condition, CopySource, DeleteObject, GetObject, HELD_BODY, ListObjects,
+    ObjectSettings, Part, UploadRef,
 };
 use s3driver::fuzzing::{put_object_replayed, upload_part_replayed};
 use std::io::{self, Read};
@@ -13,30 +14,31 @@ const KEY: &str = "a/b c";
 const UPLOAD: UploadRef<'_> = UploadRef { bucket: BUCKET, key: KEY, upload_id: "upload" };
 const SOURCE: CopySource<'_> = CopySource::new("other", "from");
 
-/// A body of three blocks: the client looks for an early response before it sends the last one.
+/// The length of a body of three blocks: the client looks for an early response before it sends the
+/// last one.
 const BLOCKS: u64 = 300 << 10;
-/// The client sends a body in blocks of this size.
+/// The size of the blocks in which the client sends a body.
 const BLOCK: u64 = 128 << 10;
-/// The most bytes of an object that are read into memory.
+/// The maximum size of an object that is read into memory.
 const LIMIT: usize = 1 << 20;
 /// The range of partial reads.
 const RANGE_START: usize = 2;
 const RANGE_LENGTH: usize = 5;
-/// The most pages of a listing: more than a server of this size sends.
+/// The maximum number of pages of a listing, more than a server of this size sends.
 const PAGES: usize = 1000;
 
-/// What runs against the server; returns the bytes that were read.
+/// Runs the operation against the server and returns the bytes that were read.
 type Run = fn(&Client, &Shared) -> Result<Vec<u8>>;
 
 pub(super) struct Operation {
     pub(super) name: &'static str,
     pub(super) run: Run,
-    /// Methods and statuses, from and to, of the responses that prove it.
+    /// The method and the range of statuses of each response that proves success.
     pub(super) proofs: &'static [(&'static str, u16, u16)],
 }
 
 impl Operation {
-    /// The bytes that a read wants of a whole object.
+    /// Returns the bytes of a whole object that the operation asked for.
     pub(super) fn range_of<'a>(&self, object: &'a [u8]) -> &'a [u8] {
         let from = object.get(RANGE_START..).unwrap_or_default();
         match self.name {
@@ -47,76 +49,143 @@ impl Operation {
     }
 }
 
-const fn operation(name: &'static str, run: Run, proofs: &'static [(&'static str, u16, u16)]) -> Operation {
+const fn operation(
+    name: &'static str,
+    run: Run,
+    proofs: &'static [(&'static str, u16, u16)],
+) -> Operation {
     Operation { name, run, proofs }
 }
 
 const READ: &[(&str, u16, u16)] = &[("GET", 200, 299)];
 const HEAD: &[(&str, u16, u16)] = &[("HEAD", 200, 299)];
 const PUT: &[(&str, u16, u16)] = &[("PUT", 200, 299)];
-/// Where no response shows what happened, the object does.
+/// Where no response shows the outcome, a HEAD of the object does.
 const PUT_OR_LOOK: &[(&str, u16, u16)] = &[("PUT", 200, 299), ("HEAD", 200, 299)];
 const POST: &[(&str, u16, u16)] = &[("POST", 200, 299)];
 const POST_OR_LOOK: &[(&str, u16, u16)] = &[("POST", 200, 299), ("HEAD", 200, 299)];
-/// What is not there has been deleted; the reason of a HEAD is asked for with a GET.
-const GONE: &[(&str, u16, u16)] = &[("DELETE", 200, 299), ("DELETE", 404, 404), ("HEAD", 404, 404), ("GET", 404, 404)];
-const ALL_GONE: &[(&str, u16, u16)] =
-    &[("POST", 200, 299), ("DELETE", 200, 299), ("DELETE", 404, 404), ("HEAD", 404, 404), ("GET", 404, 404)];
+/// A missing object counts as deleted. After a failed HEAD the client sends a GET to learn the
+/// reason.
+const GONE: &[(&str, u16, u16)] =
+    &[("DELETE", 200, 299), ("DELETE", 404, 404), ("HEAD", 404, 404), ("GET", 404, 404)];
+const ALL_GONE: &[(&str, u16, u16)] = &[
+    ("POST", 200, 299),
+    ("DELETE", 200, 299),
+    ("DELETE", 404, 404),
+    ("HEAD", 404, 404),
+    ("GET", 404, 404),
+];
 
 pub(super) const OPERATIONS: &[Operation] = &[
-    operation("put", |client, _| nothing(client.put_object(BUCKET, KEY, b"hello", &settings())), PUT),
-    operation("put-empty", |client, _| nothing(client.put_object(BUCKET, KEY, b"", &settings())), PUT),
-    operation("put-large", |client, _| nothing(client.put_object(BUCKET, KEY, &content(), &settings())), PUT),
+    operation(
+        "put",
+        |client, _| nothing(client.put_object(BUCKET, KEY, b"hello", &settings())),
+        PUT,
+    ),
+    operation(
+        "put-empty",
+        |client, _| nothing(client.put_object(BUCKET, KEY, b"", &settings())),
+        PUT,
+    ),
+    operation(
+        "put-large",
+        |client, _| nothing(client.put_object(BUCKET, KEY, &content(), &settings())),
+        PUT,
+    ),
     operation("put-if-absent", |client, _| put_if(client, &Condition::IfAbsent), PUT_OR_LOOK),
-    operation("put-if-match", |client, _| put_if(client, &Condition::IfMatch("e".to_owned())), PUT_OR_LOOK),
+    operation(
+        "put-if-match",
+        |client, _| put_if(client, &Condition::IfMatch("e".to_owned())),
+        PUT_OR_LOOK,
+    ),
     operation("put-held", |client, shared| put_from(client, shared, BLOCKS), PUT),
     operation("put-stream", |client, shared| put_from(client, shared, HELD_BODY + BLOCKS), PUT),
     operation("put-replayed", put_replayed, PUT),
-    operation("copy", |client, _| nothing(client.copy_object(SOURCE, BUCKET, KEY, &settings())), PUT_OR_LOOK),
-    operation("create", |client, _| nothing(client.create_multipart_upload(BUCKET, KEY, &settings())), POST),
+    operation(
+        "copy",
+        |client, _| nothing(client.copy_object(SOURCE, BUCKET, KEY, &settings())),
+        PUT_OR_LOOK,
+    ),
+    operation(
+        "create",
+        |client, _| nothing(client.create_multipart_upload(BUCKET, KEY, &settings())),
+        POST,
+    ),
     operation("part", |client, _| nothing(client.upload_part(UPLOAD, 1, b"hello")), PUT),
     operation("part-large", |client, _| nothing(client.upload_part(UPLOAD, 1, &content())), PUT),
     operation("part-replayed", part_replayed, PUT),
-    operation("part-copy", |client, _| nothing(client.upload_part_copy(SOURCE, 5..10, UPLOAD, 1)), PUT),
+    operation(
+        "part-copy",
+        |client, _| nothing(client.upload_part_copy(SOURCE, 5..10, UPLOAD, 1)),
+        PUT,
+    ),
     operation("complete", |client, _| complete(client, &Condition::Always), POST_OR_LOOK),
-    operation("complete-if-absent", |client, _| complete(client, &Condition::IfAbsent), POST_OR_LOOK),
+    operation(
+        "complete-if-absent",
+        |client, _| complete(client, &Condition::IfAbsent),
+        POST_OR_LOOK,
+    ),
     operation(
         "abort",
         |client, _| nothing(client.abort_multipart_upload(UPLOAD)),
         &[("DELETE", 200, 299), ("DELETE", 404, 404)],
     ),
-    operation("delete", |client, _| nothing(client.delete_object(BUCKET, KEY, &Default::default())), GONE),
     operation(
-        "delete-if",
-        |client, _| nothing(client.delete_object(BUCKET, KEY, &DeleteObject::default().condition(Condition::IfMatch("e".to_owned())))),
+        "delete",
+        |client, _| nothing(client.delete_object(BUCKET, KEY, &Default::default())),
         GONE,
     ),
-    operation("delete-many", |client, _| nothing(client.delete_objects(BUCKET, &["a", "b", "\u{1}"])), ALL_GONE),
+    operation(
+        "delete-if",
+        |client, _| {
+            nothing(client.delete_object(
+                BUCKET,
+                KEY,
+                &DeleteObject::default().condition(Condition::IfMatch("e".to_owned())),
+            ))
+        },
+        GONE,
+    ),
+    operation(
+        "delete-many",
+        |client, _| nothing(client.delete_objects(BUCKET, &["a", "b", "\u{1}"])),
+        ALL_GONE,
+    ),
     operation("get", |client, _| get(client, ByteRange::All), READ),
     operation(
         "get-part",
-        |client, _| get(client, ByteRange::Part { offset: RANGE_START as u64, length: RANGE_LENGTH as u64 }),
+        |client, _| {
+            get(client, ByteRange::Part { offset: RANGE_START as u64, length: RANGE_LENGTH as u64 })
+        },
         READ,
     ),
     operation("get-rest", |client, _| get(client, ByteRange::From(RANGE_START as u64)), READ),
     operation("get-if-match", get_if_match, READ),
     operation("get-and-head", get_and_head, READ),
-    operation("head", |client, _| nothing(client.head_object(BUCKET, KEY, &Default::default())), HEAD),
+    operation(
+        "head",
+        |client, _| nothing(client.head_object(BUCKET, KEY, &Default::default())),
+        HEAD,
+    ),
     operation("list", |client, _| pages(client.listing(BUCKET, ListObjects::prefix("a/"))), READ),
     operation("list-one", |client, _| nothing(client.list_objects(BUCKET, &tree(), None)), READ),
-    operation("list-v1", |client, _| nothing(client.list_objects_v1(BUCKET, &tree(), Some("a"))), READ),
+    operation(
+        "list-v1",
+        |client, _| nothing(client.list_objects_v1(BUCKET, &tree(), Some("a"))),
+        READ,
+    ),
     operation("parts", |client, _| pages(client.parts(UPLOAD)), READ),
     operation(
         "uploads",
         |client, _| pages(client.uploads(BUCKET, "a/")),
-        // A bucket that has never had an upload.
+        // The bucket has never had an upload.
         &[("GET", 200, 299), ("GET", 404, 404)],
     ),
     operation("bucket-head", |client, _| nothing(client.head_bucket(BUCKET)), HEAD),
     operation(
         "bucket-create",
         |client, _| nothing(client.create_bucket(BUCKET)),
-        // An earlier attempt has created it.
+        // An earlier attempt has created the bucket.
         &[("PUT", 200, 299), ("PUT", 409, 409)],
     ),
     operation(
@@ -148,7 +217,7 @@ fn put_if(client: &Client, condition: &Condition) -> Result<Vec<u8>> {
 }
 
 fn put_from(client: &Client, shared: &Shared, length: u64) -> Result<Vec<u8>> {
-    // The request is the first one: such a body is sent once.
+    // Such a body is sent only once, so its request is the first one.
     let gate = (length > HELD_BODY).then_some(shared);
     let mut body = Body { gate, request: 0, position: 0, length };
     nothing(client.put_object_from(BUCKET, KEY, &mut body, length, &settings()))
@@ -173,17 +242,23 @@ fn get(client: &Client, range: ByteRange) -> Result<Vec<u8>> {
 }
 
 fn get_if_match(client: &Client, _: &Shared) -> Result<Vec<u8>> {
-    client.get_object(BUCKET, KEY, &GetObject::default().condition(Condition::IfMatch("e".to_owned())))?.read_all(LIMIT)
+    client
+        .get_object(
+            BUCKET,
+            KEY,
+            &GetObject::default().condition(Condition::IfMatch("e".to_owned())),
+        )?
+        .read_all(LIMIT)
 }
 
-/// The connection of the first request is in use while the second one is sent.
+/// Sends the second request while the connection of the first one is in use.
 fn get_and_head(client: &Client, _: &Shared) -> Result<Vec<u8>> {
     let reader = client.get_object(BUCKET, KEY, &GetObject::default())?;
     client.head_object(BUCKET, KEY, &Default::default())?;
     reader.read_all(LIMIT)
 }
 
-/// A byte of a body depends on its position.
+/// Returns a byte that depends on its position in the body.
 fn byte(position: u64) -> u8 {
     (position.wrapping_mul(31) ^ (position >> 9)).to_le_bytes()[0]
 }
@@ -196,7 +271,8 @@ fn body(shared: &Shared) -> Box<dyn Read + '_> {
     Box::new(Body { gate: Some(shared), request: shared.requests(), position: 0, length: BLOCKS })
 }
 
-/// A body that gives each block but the first when the server wants it, or will not read it any more.
+/// A body that supplies each block after the first only when the server asks for it or stops
+/// reading.
 struct Body<'a> {
     gate: Option<&'a Shared>,
     request: usize,
@@ -206,7 +282,9 @@ struct Body<'a> {
 
 impl Read for Body<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        if let Some(gate) = self.gate.filter(|_| self.position >= BLOCK && self.position < self.length) {
+        if let Some(gate) =
+            self.gate.filter(|_| self.position >= BLOCK && self.position < self.length)
+        {
             gate.gate(self.request, self.position);
         }
         let left = usize::try_from(self.length - self.position).unwrap_or(usize::MAX);

@@ -1,30 +1,31 @@
 //! The text of a conversation: see "Conversations" in `fuzz/README.md`.
 
-/// The most bytes that the input may have, and that a server sends: enough for a flood of heads.
+/// The maximum size of the input, and of everything that a server sends: enough for a flood of
+/// heads.
 const MAX_INPUT: usize = 64 << 10;
 const MAX_SENT: usize = 1 << 20;
-/// The most events of one conversation.
+/// The maximum number of events in one conversation.
 const MAX_EVENTS: usize = 4096;
-/// The most often that lines are repeated.
+/// The maximum number of repetitions.
 const MAX_REPEATS: usize = 1000;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Event {
-    /// The head and the whole body of the next request are read.
+    /// Reads the head and the whole body of the next request.
     Request,
-    /// Only the head of the next request is read.
+    /// Reads only the head of the next request.
     Head,
-    /// This many further bytes of the body are read.
+    /// Reads this many further bytes of the body.
     Body(u64),
-    /// These bytes are sent, by one write.
+    /// Sends these bytes in one write.
     Send(Vec<u8>),
-    /// Nothing is sent for a moment, so that the client sees what was sent before by itself.
+    /// Sends nothing for a moment, so that the client receives the earlier bytes on their own.
     Pause,
-    /// Nothing more is sent until the client gives up the connection.
+    /// Sends nothing until the client gives up the connection.
     Hang,
-    /// The server ends its side of the connection and goes on reading.
+    /// Shuts down the server's sending side and keeps reading.
     Finish,
-    /// The connection is closed, and reset when the client has sent what was not read.
+    /// Closes the connection, which resets it if bytes from the client are still unread.
     Close,
 }
 
@@ -35,7 +36,7 @@ pub(super) struct Script {
 }
 
 impl Script {
-    /// Reads a conversation. Every input is one: a line that says nothing is a comment.
+    /// Parses a conversation. Every input is valid: a line that is not an event is a comment.
     pub(super) fn parse(data: &[u8]) -> Self {
         let mut lines = data.get(..MAX_INPUT).unwrap_or(data).split(|byte| *byte == b'\n');
         let operation = String::from_utf8_lossy(lines.next().unwrap_or_default()).trim().to_owned();
@@ -58,8 +59,12 @@ impl Script {
 
     fn take(&mut self, line: &[u8], sent: &mut usize) {
         let event = match line {
-            [b'>', rest @ ..] => Event::Send([rest.strip_prefix(b" ").unwrap_or(rest), b"\r\n"].concat()),
-            [b'+', rest @ ..] => Event::Send([rest.strip_prefix(b" ").unwrap_or(rest), b"\n"].concat()),
+            [b'>', rest @ ..] => {
+                Event::Send([rest.strip_prefix(b" ").unwrap_or(rest), b"\r\n"].concat())
+            }
+            [b'+', rest @ ..] => {
+                Event::Send([rest.strip_prefix(b" ").unwrap_or(rest), b"\n"].concat())
+            }
             [b'|', rest @ ..] => Event::Send(rest.strip_prefix(b" ").unwrap_or(rest).to_vec()),
             b"read" => Event::Request,
             b"head" => Event::Head,
@@ -86,10 +91,14 @@ impl Script {
     }
 }
 
-/// `repeat TIMES LINES`: the next lines are repeated.
+/// Parses `repeat TIMES LINES`, which repeats the next lines.
 fn repeat(line: &[u8]) -> Option<(usize, usize)> {
-    let (times, lines) = std::str::from_utf8(line.strip_prefix(b"repeat ")?).ok()?.split_once(' ')?;
-    Some((times.parse::<usize>().ok()?.min(MAX_REPEATS), lines.trim().parse::<usize>().ok()?.min(MAX_EVENTS)))
+    let (times, lines) =
+        std::str::from_utf8(line.strip_prefix(b"repeat ")?).ok()?.split_once(' ')?;
+    Some((
+        times.parse::<usize>().ok()?.min(MAX_REPEATS),
+        lines.trim().parse::<usize>().ok()?.min(MAX_EVENTS),
+    ))
 }
 
 fn number(text: &[u8]) -> Option<u64> {
@@ -102,8 +111,7 @@ mod tests {
 
     #[test]
     fn every_line_is_an_event_or_a_comment() {
-        let text =
-            "put\nread\n> a\n+ b\n| c\n>\nhead\nbody 7\n# a comment\npause\nhang\nfinish\nclose\nrepeat 2 2\n|x\nread";
+        let text = "put\nread\n> a\n+ b\n| c\n>\nhead\nbody 7\n# a comment\npause\nhang\nfinish\nclose\nrepeat 2 2\n|x\nread";
         let script = Script::parse(text.as_bytes());
         let send = |text: &str| Event::Send(text.into());
         assert_eq!(script.operation, "put");
@@ -126,7 +134,10 @@ mod tests {
 
     #[test]
     fn conversations_are_bounded() {
-        let events = Script::parse(b"put\nrepeat 1000 9\nread\nread\nread\nread\nread\nread\nread\nread\nread").events;
+        let events = Script::parse(
+            b"put\nrepeat 1000 9\nread\nread\nread\nread\nread\nread\nread\nread\nread",
+        )
+        .events;
         assert_eq!(events.len(), MAX_EVENTS);
         let text = format!("put\nrepeat 999999 1\n| {}", "x".repeat(8000));
         let sent: usize = Script::parse(text.as_bytes()).events.iter().map(sent_by).sum();

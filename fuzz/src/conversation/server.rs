@@ -1,4 +1,4 @@
-//! The server of a conversation: plays its events on loopback sockets and records what it saw.
+//! The server of a conversation: plays its events on loopback sockets and records what it receives.
 use super::framing::Framing;
 use super::script::Event;
 use std::fmt;
@@ -7,31 +7,34 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-/// The longest wait for anything: the client does not wait as long.
+/// The longest wait for any event. The client gives up earlier.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// The longest wait before a byte is sent: a body may also be read to hash it, with no request to wait for.
+/// The longest wait before a byte of a body is supplied. The client may also read a body in order
+/// to hash it, when there is no request to wait for.
 const GATE: Duration = Duration::from_millis(50);
-/// A pause, long enough for the client to see what was sent before.
+/// The length of a pause: long enough for the client to see the bytes sent before it.
 const PAUSE: Duration = Duration::from_millis(2);
-/// How long the server leaves a response unfinished before it closes the connection: only `hang` lets the client wait.
+/// How long the server leaves a response unfinished before it closes the connection; only `hang`
+/// makes the client wait longer.
 const UNFINISHED: Duration = Duration::from_millis(5);
-/// How often one server hangs: each time costs the client an idle timeout.
+/// The maximum number of hangs. Each one costs the client an idle timeout.
 const MAX_HANGS: u32 = 4;
-/// Up to this many bytes of one write are in the client's socket together.
+/// Up to this many bytes of one write arrive in the client's socket together.
 const ONE_SEGMENT: usize = 16 << 10;
 /// The longest head of a request.
 const MAX_HEAD: usize = 64 << 10;
 
-/// One request, and what was sent for it.
+/// One request, and the bytes that were sent for it.
 #[derive(Debug, Default)]
 pub(super) struct Exchange {
     pub(super) method: String,
     /// The length of the request's body, and how many bytes of it were read.
     pub(super) length: u64,
     pub(super) consumed: u64,
-    /// The server responded and waited, before the client sent bytes of the body that it never read.
+    /// Whether the server responded and waited before the client sent bytes of the body that were
+    /// never read.
     pub(super) early: bool,
-    /// Which response the client takes for this request's depends on when it looks.
+    /// Whether it depends on timing which response the client takes for this request's.
     pub(super) unclear: bool,
     pub(super) sent: Vec<u8>,
 }
@@ -45,7 +48,10 @@ impl Exchange {
 impl fmt::Display for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { method, length, consumed, early, unclear, sent } = self;
-        write!(f, "{method}, {consumed} of {length} bytes read, early: {early}, unclear: {unclear}, ")?;
+        write!(
+            f,
+            "{method}, {consumed} of {length} bytes read, early: {early}, unclear: {unclear}, "
+        )?;
         write!(f, "sent \"{}\"", sent.escape_ascii())
     }
 }
@@ -53,17 +59,18 @@ impl fmt::Display for Exchange {
 #[derive(Debug, Default)]
 pub(super) struct Record {
     pub(super) exchanges: Vec<Exchange>,
-    /// Requests on connections with bytes after the end of the last response.
+    /// Requests on connections that carried bytes after the end of the last response.
     pub(super) reused: Vec<String>,
-    /// Bytes were sent on a connection before any request: they may pass for the response to the first one.
+    /// Whether bytes were sent on a connection before any request; the client may take them for the
+    /// response to its first one.
     pub(super) unasked: bool,
-    /// How many bytes of the current body were asked for.
+    /// How many bytes of the current body the server asked for.
     wanted: u64,
-    /// The server waits for the client, and will send nothing before.
+    /// Whether the server waits for the client and sends nothing until then.
     resting: bool,
-    /// The server plays no further event.
+    /// Whether the server has played all of its events.
     over: bool,
-    /// The operation has ended.
+    /// Whether the operation has ended.
     done: bool,
 }
 
@@ -92,13 +99,13 @@ impl Shared {
         self.record.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Returns how many requests were read so far.
+    /// Returns how many requests have been read so far.
     pub(super) fn requests(&self) -> usize {
         self.lock().exchanges.len()
     }
 
-    /// Waits, before the byte at `position` of request number `request` is sent, until the server asks for it or rests
-    /// without it.
+    /// Waits until the server asks for the byte at `position` of request number `request`, or rests
+    /// without asking for it.
     pub(super) fn gate(&self, request: usize, position: u64) {
         let held = |record: &mut Record| match record.exchanges.get(request) {
             _ if record.over => false,
@@ -118,12 +125,12 @@ impl Shared {
 
 struct Connection {
     stream: TcpStream,
-    /// Bytes of requests that were received and not yet used.
+    /// Bytes of requests that were received and not used yet.
     ahead: Vec<u8>,
     exchange: Option<usize>,
-    /// Bytes were sent that belong to no request.
+    /// Whether bytes were sent that belong to no request.
     unclear: bool,
-    /// The last response came with further bytes.
+    /// Whether further bytes followed the last response.
     surplus: bool,
 }
 
@@ -140,13 +147,14 @@ impl<'a> Server<'a> {
         Ok(Self { listener, shared, connections: Vec::new(), hangs: 0 })
     }
 
-    /// Plays the events, and then closes every connection until the operation has ended.
+    /// Plays the events, then closes every connection until the operation has ended.
     pub(super) fn play(mut self, events: &[Event], port: u16) {
         for event in events {
             if self.shared.lock().done {
                 break;
             }
-            // Without its connection an event does nothing: the client has closed it, or did not come.
+            // Without a connection an event does nothing: the client has closed it or never opened
+            // one.
             let _ = self.event(event, port);
         }
         self.connections.retain(|connection| connection.surplus);
@@ -156,7 +164,7 @@ impl<'a> Server<'a> {
             Err(ErrorKind::WouldBlock.into())
         });
         for mut connection in self.connections {
-            // A request that is here was sent before the operation ended.
+            // A request that has arrived was sent before the operation ended.
             while matches!(connection.receive(), Ok(1..)) {}
             self.shared.change(|record| connection.check_reuse(record));
         }
@@ -191,7 +199,8 @@ impl<'a> Server<'a> {
         self.connections.last_mut().ok_or_else(|| ErrorKind::NotConnected.into())
     }
 
-    /// Waits for a new connection, or for bytes on one that is open, and makes it the last.
+    /// Waits for a new connection or for bytes on an open one, and makes that connection the
+    /// current one.
     fn select(&mut self, new_only: bool) -> io::Result<()> {
         let (shared, listener, connections) = (self.shared, &self.listener, &mut self.connections);
         let begun = Instant::now();
@@ -208,7 +217,9 @@ impl<'a> Server<'a> {
             while let Some(connection) = connections.get_mut(index) {
                 match connection.receive() {
                     Ok(0) => drop(connections.remove(index)),
-                    Err(error) if error.kind() != ErrorKind::WouldBlock => drop(connections.remove(index)),
+                    Err(error) if error.kind() != ErrorKind::WouldBlock => {
+                        drop(connections.remove(index))
+                    }
                     _ if !connection.ahead.is_empty() => {
                         ready = Some(index);
                         index += 1;
@@ -224,8 +235,11 @@ impl<'a> Server<'a> {
             if begun.elapsed() > UNFINISHED {
                 let record = shared.lock();
                 connections.retain(|connection| {
-                    let exchange = connection.exchange.and_then(|exchange| record.exchanges.get(exchange));
-                    exchange.is_none_or(|exchange| matches!(exchange.framing(), Framing::Complete { .. }))
+                    let exchange =
+                        connection.exchange.and_then(|exchange| record.exchanges.get(exchange));
+                    exchange.is_none_or(|exchange| {
+                        matches!(exchange.framing(), Framing::Complete { .. })
+                    })
                 });
             }
             Err(ErrorKind::WouldBlock.into())
@@ -234,7 +248,8 @@ impl<'a> Server<'a> {
 
     /// Reads the head of the next request.
     fn request(&mut self) -> io::Result<()> {
-        // What is left of a body was never asked for; the connection cannot carry another request.
+        // The rest of the previous body was never asked for, so this connection cannot carry
+        // another request.
         let record = self.shared.lock();
         let unread = |connection: &Connection| {
             let exchange = connection.exchange.and_then(|exchange| record.exchanges.get(exchange));
@@ -244,11 +259,12 @@ impl<'a> Server<'a> {
         drop(record);
         self.shared.change(|record| record.resting = true);
         if rests {
-            // Time to read the response, for the client that is still sending.
+            // Gives a client that is still sending time to read the response.
             std::thread::sleep(PAUSE);
             let record = self.shared.lock();
             self.connections.retain(|connection| {
-                let exchange = connection.exchange.and_then(|exchange| record.exchanges.get(exchange));
+                let exchange =
+                    connection.exchange.and_then(|exchange| record.exchanges.get(exchange));
                 exchange.is_none_or(|exchange| exchange.consumed >= exchange.length)
             });
         }
@@ -271,7 +287,9 @@ impl<'a> Server<'a> {
             connection.check_reuse(record);
             let length = head.lines().find_map(|line| {
                 let (name, value) = line.split_once(':')?;
-                name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok()).flatten()
+                name.eq_ignore_ascii_case("content-length")
+                    .then(|| value.trim().parse().ok())
+                    .flatten()
             });
             connection.ahead.drain(..end);
             connection.exchange = Some(record.exchanges.len());
@@ -287,7 +305,7 @@ impl<'a> Server<'a> {
         Ok(())
     }
 
-    /// Reads up to `count` bytes of the body, and no more than it has.
+    /// Reads up to `count` bytes of the body, and never past its end.
     fn body(&mut self, count: u64) -> io::Result<()> {
         let shared = self.shared;
         let connection = self.current()?;
@@ -299,10 +317,12 @@ impl<'a> Server<'a> {
             left
         });
         while left > 0 {
-            patiently(shared, || match connection.ahead.is_empty().then(|| connection.receive()) {
-                Some(Ok(0)) => Err(ErrorKind::UnexpectedEof.into()),
-                Some(Err(error)) => Err(error),
-                _ => Ok(()),
+            patiently(shared, || {
+                match connection.ahead.is_empty().then(|| connection.receive()) {
+                    Some(Ok(0)) => Err(ErrorKind::UnexpectedEof.into()),
+                    Some(Err(error)) => Err(error),
+                    _ => Ok(()),
+                }
             })?;
             let taken = connection.ahead.len().min(usize::try_from(left).unwrap_or(usize::MAX));
             connection.ahead.drain(..taken);
@@ -316,7 +336,7 @@ impl<'a> Server<'a> {
         Ok(())
     }
 
-    /// Sends bytes, on a new connection when there is none.
+    /// Sends bytes, on a new connection if none is open.
     fn send(&mut self, bytes: &[u8], port: u16) -> io::Result<()> {
         if self.connections.is_empty() {
             self.select(true)?;
@@ -324,7 +344,7 @@ impl<'a> Server<'a> {
         let shared = self.shared;
         let bytes = with_port(bytes, port);
         let connection = self.current()?;
-        // Recorded first: the client must not be ahead of the record.
+        // Recorded before sending, so that the client is never ahead of the record.
         shared.change(|record| connection.book(&bytes, record));
         let mut left = bytes.as_slice();
         while !left.is_empty() {
@@ -334,7 +354,7 @@ impl<'a> Server<'a> {
         Ok(())
     }
 
-    /// Waits until the client closes the connection, or opens another one.
+    /// Waits until the client closes the connection or opens another one.
     fn hang(&mut self) -> io::Result<()> {
         self.hangs += 1;
         if self.hangs > MAX_HANGS {
@@ -343,13 +363,14 @@ impl<'a> Server<'a> {
         let (shared, listener) = (self.shared, &self.listener);
         let mut connection = self.connections.pop().ok_or(ErrorKind::NotConnected)?;
         shared.change(|record| record.resting = true);
-        let next = patiently(shared, || match (listener.accept(), connection.stream.peek(&mut [0])) {
-            (Ok((stream, _)), _) => Ok(Some(Connection::new(stream)?)),
-            (_, Ok(0)) => Ok(None),
-            // Nothing is read: a sender is to get stuck.
-            (_, Ok(_)) => Err(ErrorKind::WouldBlock.into()),
-            (_, Err(error)) => Err(error),
-        });
+        let next =
+            patiently(shared, || match (listener.accept(), connection.stream.peek(&mut [0])) {
+                (Ok((stream, _)), _) => Ok(Some(Connection::new(stream)?)),
+                (_, Ok(0)) => Ok(None),
+                // Nothing is read, so that a sending client blocks.
+                (_, Ok(_)) => Err(ErrorKind::WouldBlock.into()),
+                (_, Err(error)) => Err(error),
+            });
         let _ = connection.receive();
         shared.change(|record| connection.check_reuse(record));
         self.connections.extend(next?);
@@ -364,7 +385,7 @@ impl Connection {
         Ok(Self { stream, ahead: Vec::new(), exchange: None, unclear: false, surplus: false })
     }
 
-    /// Receives what is there, without waiting.
+    /// Receives the bytes that have arrived, without waiting.
     fn receive(&mut self) -> io::Result<usize> {
         let mut block = [0; 64 << 10];
         let count = self.stream.read(&mut block)?;
@@ -372,7 +393,7 @@ impl Connection {
         Ok(count)
     }
 
-    /// Enters what is sent by one write.
+    /// Records the bytes of one write.
     fn book(&mut self, bytes: &[u8], record: &mut Record) {
         let Some(exchange) = self.exchange.and_then(|index| record.exchanges.get_mut(index)) else {
             (self.unclear, record.unasked) = (true, true);
@@ -381,7 +402,8 @@ impl Connection {
         let over = matches!(exchange.framing(), Framing::Complete { .. });
         exchange.sent.extend_from_slice(bytes);
         match exchange.framing() {
-            // A later write may find the connection in the pool, or its next request on the way.
+            // By the time of a later write, the connection may be in the client's pool or already
+            // carry its next request.
             _ if over => {
                 (self.unclear, exchange.unclear) = (true, true);
                 self.surplus = false;
@@ -397,7 +419,7 @@ impl Connection {
         }
     }
 
-    /// Reports bytes of a further request on a connection that could carry none.
+    /// Records a further request on a connection that could not carry one.
     fn check_reuse(&mut self, record: &mut Record) {
         if std::mem::take(&mut self.surplus) && !self.ahead.is_empty() {
             record.reused.push(self.ahead[..self.ahead.len().min(200)].escape_ascii().to_string());
@@ -405,7 +427,7 @@ impl Connection {
     }
 }
 
-/// Repeats `call` while it would block, for as long as the operation goes on.
+/// Repeats `call` while it would block, until the operation ends or `PATIENCE` has passed.
 fn patiently<T>(shared: &Shared, mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     let begun = Instant::now();
     for round in 0_u32.. {
@@ -425,7 +447,7 @@ fn patiently<T>(shared: &Shared, mut call: impl FnMut() -> io::Result<T>) -> io:
     Err(ErrorKind::TimedOut.into())
 }
 
-/// Writes the server's port where the script has `{port}`.
+/// Replaces `{port}` in the script with the server's port.
 fn with_port(bytes: &[u8], port: u16) -> Vec<u8> {
     const PLACE: &[u8] = b"{port}";
     let mut rest = bytes;
