@@ -82,7 +82,7 @@ pub use pages::Pages;
 pub use presign::{Presign, PresignMethod, PresignedUrl, SessionEnd};
 pub use put_from::HELD_BODY;
 pub use range::ByteRange;
-pub use read::{GetObject, ObjectReader};
+pub use read::{GetObject, ObjectReader, ResponseHeaders};
 pub use retry::RetryPolicy;
 pub(crate) use roots::read_roots;
 pub use settings::ObjectSettings;

@@ -223,7 +223,7 @@ impl Client {
     /// [HeadObject]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
     pub fn head_object(&self, bucket: &str, key: &str, request: &GetObject) -> Result<ObjectMeta> {
         let call = object_call("HeadObject", "HEAD", bucket, key)?;
-        let call = request.condition.apply_to_read(call)?;
+        let call = request.apply_to(call)?;
         let ((), meta) = self.head(&call, |_, _| ())?;
         if request.condition.is_refuted_by(meta.etag.as_deref()) {
             return Err(call.place(another_etag()));

@@ -14,7 +14,7 @@ impl Transfer<'_> {
     /// The first that `work` returned; [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
     ///
     /// ```no_run
-    /// use s3driver::client::{Client, Config, Endpoint, GetObject, Scheme, Variant};
+    /// use s3driver::client::{Client, Config, Endpoint, GetObject};
     /// use s3driver::transfer::Transfer;
     ///
     /// let client = Client::new(Config::new(Endpoint::region("eu-central-1")?))?;

@@ -45,10 +45,11 @@ impl Transfer<'_> {
                 .filter(|upload| client.is_older(upload.initiated, age))
                 .collect();
             let aborted = parallel::for_each(old.len(), self.concurrency, &cancel, |index| {
-                let Some(upload) = old.get(index) else { return Ok(0) };
+                let Some(upload) = old.get(index) else { return Ok(false) };
                 Ok(abort(&client, bucket, upload, &failures))
             })?;
-            ended = ended.saturating_add(aborted.into_iter().sum());
+            let aborted = aborted.into_iter().filter(|aborted| *aborted).count();
+            ended = ended.saturating_add(aborted as u64);
         }
         let mut failures = sync::into_inner(failures).into_iter();
         match failures.next() {
@@ -58,17 +59,17 @@ impl Transfer<'_> {
     }
 }
 
-/// Aborts one upload; returns 1, or 0 after a failure, which it notes.
-fn abort(client: &Client, bucket: &str, upload: &Upload, failures: &Mutex<Vec<Error>>) -> u64 {
+/// Aborts one upload; returns whether that succeeded. Notes a failure.
+fn abort(client: &Client, bucket: &str, upload: &Upload, failures: &Mutex<Vec<Error>>) -> bool {
     let Upload { key, upload_id, .. } = upload;
     match client.abort_multipart_upload(UploadRef { bucket, key, upload_id }) {
-        Ok(()) => 1,
+        Ok(()) => true,
         Err(error) => {
             let mut failures = sync::lock(failures);
             if failures.len() < FAILURES {
                 failures.push(error);
             }
-            0
+            false
         }
     }
 }
