@@ -27,7 +27,8 @@ fn get(client: &Client, target: &Target, key: &str) -> Result<Vec<u8>> {
 /// All keys below a prefix, page by page.
 fn keys(client: &Client, target: &Target, request: ListObjects) -> Vec<String> {
     client
-        .listing(&target.bucket, request)
+        .objects(&target.bucket, request)
+        .pages()
         .flat_map(|page| page.unwrap().contents)
         .map(|object| object.key)
         .collect()
@@ -181,7 +182,7 @@ checks! {
         assert_eq!(keys(&client, target, all.clone().max_keys(7)), expected);
         assert_eq!(keys(&client, target, all.clone().start_after(&*expected[10])), expected[11..]);
         let (mut files, mut directories) = (Vec::new(), Vec::new());
-        for page in client.listing(&target.bucket, all.delimiter("/").max_keys(4)) {
+        for page in client.objects(&target.bucket, all.delimiter("/").max_keys(4)).pages() {
             let page = page.unwrap();
             files.extend(page.contents.into_iter().map(|object| object.key));
             directories.extend(page.common_prefixes);
@@ -242,10 +243,10 @@ checks! {
         // Sent again, a part replaces itself.
         parts[1] = client.upload_part(upload, 2, &content[PART..2 * PART]).unwrap();
         assert_eq!(client.head_object(&target.bucket, &key, &Default::default()).unwrap_err().kind(), ErrorKind::NoSuchKey);
-        let uploads = client.uploads(&target.bucket, &key).flat_map(|page| page.unwrap().uploads);
+        let uploads = client.uploads(&target.bucket, &key).pages().flat_map(|page| page.unwrap().uploads);
         assert_eq!(uploads.filter(|found| found.key == key).map(|found| found.upload_id).collect::<Vec<_>>(), [id.as_str()]);
         let mut listed: Vec<_> =
-            client.parts(upload).flat_map(|page| page.unwrap().parts).map(|p| (p.part_number, p.size)).collect();
+            client.parts(upload).pages().flat_map(|page| page.unwrap().parts).map(|p| (p.part_number, p.size)).collect();
         // SeaweedFS lists a part that was sent twice two times.
         listed.dedup();
         assert_eq!(listed, [(1, PART as u64), (2, PART as u64), (3, 12_345)]);
@@ -265,8 +266,8 @@ checks! {
         client.upload_part(upload, 1, b"some bytes").unwrap();
         client.abort_multipart_upload(upload).unwrap();
         client.abort_multipart_upload(upload).unwrap();
-        assert_eq!(client.parts(upload).next().unwrap().unwrap_err().kind(), ErrorKind::NoSuchUpload);
-        let uploads = client.uploads(&target.bucket, &key).flat_map(|page| page.unwrap().uploads);
+        assert_eq!(client.parts(upload).pages().next().unwrap().unwrap_err().kind(), ErrorKind::NoSuchUpload);
+        let uploads = client.uploads(&target.bucket, &key).pages().flat_map(|page| page.unwrap().uploads);
         assert_eq!(uploads.count(), 0);
     }
 

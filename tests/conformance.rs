@@ -132,12 +132,14 @@ fn conforms(target: &Target, proxy: Option<&str>) -> bool {
 /// Behind the driver's interface too: no object, no upload, nothing kept of one.
 fn nothing_is_left(target: &Target, driver: &S3Driver, root: &str) {
     let (client, prefix) = (driver.client(), format!("{root}/"));
-    let listing = client.listing(driver.bucket(), s3driver::client::ListObjects::prefix(&*prefix));
+    let listing =
+        client.objects(driver.bucket(), s3driver::client::ListObjects::prefix(&*prefix)).pages();
     let keys: Vec<String> =
         listing.flat_map(|page| page.unwrap().contents).map(|object| object.key).collect();
     assert_eq!(keys, [""; 0], "{}: objects are left", target.name);
     let uploads: Vec<String> = client
         .uploads(driver.bucket(), &prefix)
+        .pages()
         .flat_map(|page| page.unwrap().uploads)
         .map(|one| one.key)
         .collect();

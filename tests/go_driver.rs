@@ -47,10 +47,11 @@ impl<'a> Go<'a> {
 
     /// What `Writer(append=true)` finds: the first upload with exactly this key, and all of its parts.
     fn resume(&self) -> Option<(String, Vec<Part>)> {
-        let mut pages = self.client.uploads(&self.target.bucket, &self.key).map(Result::unwrap);
+        let mut pages =
+            self.client.uploads(&self.target.bucket, &self.key).pages().map(Result::unwrap);
         let found = pages
             .find_map(|page| page.uploads.into_iter().find(|upload| upload.key == self.key))?;
-        let pages = self.client.parts(self.upload(&found.upload_id)).map(Result::unwrap);
+        let pages = self.client.parts(self.upload(&found.upload_id)).pages().map(Result::unwrap);
         let parts = pages.flat_map(|page| page.parts).collect();
         Some((found.upload_id, parts))
     }
@@ -302,7 +303,7 @@ checks! {
         go.client.abort_multipart_upload(go.upload(&id)).unwrap();
         let error = driver.writer("/up/data", WriteMode::Append).map(drop).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::PathNotFound, "{error}");
-        let keys = go.client.listing(&target.bucket, s3driver::client::ListObjects::prefix(format!("{root}/")));
+        let keys = go.client.objects(&target.bucket, s3driver::client::ListObjects::prefix(format!("{root}/"))).pages();
         assert_eq!(keys.map(|page| page.unwrap().contents.len()).sum::<usize>(), 0, "something was kept");
     }
 }

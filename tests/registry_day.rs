@@ -249,7 +249,7 @@ checks! {
         assert!(tail == contents[0][5 << 20..]);
         driver.delete("/docker").unwrap();
         let client = driver.client();
-        let left = client.listing(&target.bucket, s3driver::client::ListObjects::prefix(format!("{}/", registry.root)));
+        let left = client.objects(&target.bucket, s3driver::client::ListObjects::prefix(format!("{}/", registry.root))).pages();
         assert_eq!(left.map(|page| page.unwrap().contents.len()).sum::<usize>(), 0);
     }
 }

@@ -115,7 +115,7 @@ checks! {
             }
             begun.insert((key.clone(), begin(&client, target, &key)));
         }
-        let pages = client.uploads(&target.bucket, &format!("{prefix}/")).map(Result::unwrap);
+        let pages = client.uploads(&target.bucket, &format!("{prefix}/")).pages().map(Result::unwrap);
         let listed: Vec<_> = pages.flat_map(|page| page.uploads).map(|upload| (upload.key, upload.upload_id)).collect();
         assert_eq!(listed.len(), begun.len());
         assert_eq!(listed.into_iter().collect::<BTreeSet<_>>(), begun);
@@ -138,7 +138,7 @@ checks! {
             }).collect();
             threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
         });
-        let pages: Vec<_> = client.uploads(&target.bucket, &format!("{root}/")).map(Result::unwrap).collect();
+        let pages: Vec<_> = client.uploads(&target.bucket, &format!("{root}/")).pages().map(Result::unwrap).collect();
         assert!(pages.len() > 1);
         let listed = pages.into_iter().flat_map(|page| page.uploads).map(|upload| (upload.key, upload.upload_id));
         assert!(listed.collect::<BTreeSet<_>>() == begun);
@@ -159,7 +159,7 @@ checks! {
         expected.sort();
         for pages in [1_000, 2] {
             let request = ListObjects::prefix(format!("{prefix}/")).max_keys(pages);
-            let pages = client.listing(&target.bucket, request).map(Result::unwrap);
+            let pages = client.objects(&target.bucket, request).pages().map(Result::unwrap);
             let mut listed: Vec<String> = pages.flat_map(|page| page.contents).map(|object| object.key).collect();
             listed.sort();
             assert_eq!(listed, expected);

@@ -1,6 +1,8 @@
 //! Files to objects and back, in parts on many threads.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "transfer/listings.rs"]
+mod listings;
 #[path = "transfer/reading.rs"]
 mod reading;
 #[path = "transfer/streams.rs"]

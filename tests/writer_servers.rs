@@ -22,8 +22,11 @@ fn assert_nothing_pending(driver: &S3Driver, root: &str) {
         driver.pending_uploads("/").unwrap().map(|upload| upload.unwrap().path).collect();
     assert_eq!(uploads, [""; 0]);
     let below = s3driver::client::ListObjects::prefix(format!("{root}/"));
-    let objects =
-        driver.client().listing(driver.bucket(), below).flat_map(|page| page.unwrap().contents);
+    let objects = driver
+        .client()
+        .objects(driver.bucket(), below)
+        .pages()
+        .flat_map(|page| page.unwrap().contents);
     let kept: Vec<_> =
         objects.map(|object| object.key).filter(|key| key.contains("/.s3driver-")).collect();
     assert_eq!(kept, [""; 0]);

@@ -90,7 +90,7 @@ impl Route for ThroughClient {
 
     fn list(&self, bucket: &str) -> Outcome<u64> {
         let mut found = 0;
-        for page in self.client.listing(bucket, ListObjects::default()) {
+        for page in self.client.objects(bucket, ListObjects::default()).pages() {
             found += page?.contents.len() as u64;
         }
         Ok(found)

@@ -2,6 +2,7 @@
 use super::Client;
 use super::body::{Payload, Reopen};
 use super::condition::Condition;
+use super::entries::Entries;
 use super::meta::{has_opaque_etag, md5_of, parts_of};
 use super::object::CopySource;
 use super::outcome::{Ended, Found, Wanted, check_names, may_have_happened, outcome_unknown};
@@ -11,7 +12,7 @@ use super::request::{Call, Recheck, TimeLimit, object_call};
 use super::settings::ObjectSettings;
 use super::store::{Content, Etag};
 use crate::error::{Error, ErrorKind, Result};
-use crate::xml::{self, ListMultipartUploadsResult, ListPartsResult, Part};
+use crate::xml::{self, ListMultipartUploadsResult, ListPartsResult, Part, Upload};
 use md5::{Digest as _, Md5};
 use std::ops::Range;
 use std::sync::Arc;
@@ -229,8 +230,12 @@ impl Client {
         })
     }
 
-    /// Returns an iterator over all pages of ListParts.
-    pub fn parts(&self, upload: UploadRef<'_>) -> Pages<ListPartsResult> {
+    /// Returns an iterator over the parts of an upload, with ListParts.
+    pub fn parts(&self, upload: UploadRef<'_>) -> Entries<ListPartsResult, Part> {
+        Entries::new(self.pages_of_parts(upload), |page| page.parts)
+    }
+
+    fn pages_of_parts(&self, upload: UploadRef<'_>) -> Pages<ListPartsResult> {
         let [bucket, key, upload_id] =
             [upload.bucket, upload.key, upload.upload_id].map(Arc::<str>::from);
         let (client, place) = (self.clone(), (Arc::clone(&bucket), Arc::clone(&key)));
@@ -287,9 +292,18 @@ impl Client {
         }
     }
 
-    /// Returns an iterator over all pages of ListMultipartUploads. A server that reports more uploads and no marker is
-    /// asked for what follows the last upload it listed.
-    pub fn uploads(&self, bucket: &str, prefix: &str) -> Pages<ListMultipartUploadsResult> {
+    /// Returns an iterator over the unfinished uploads of keys that begin with `prefix`, with
+    /// ListMultipartUploads. A server that reports more uploads and no marker is asked for what
+    /// follows the last upload it listed.
+    pub fn uploads(
+        &self,
+        bucket: &str,
+        prefix: &str,
+    ) -> Entries<ListMultipartUploadsResult, Upload> {
+        Entries::new(self.pages_of_uploads(bucket, prefix), |page| page.uploads)
+    }
+
+    fn pages_of_uploads(&self, bucket: &str, prefix: &str) -> Pages<ListMultipartUploadsResult> {
         let (client, prefix, bucket) = (self.clone(), prefix.to_owned(), Arc::<str>::from(bucket));
         let place = Arc::clone(&bucket);
         Pages::new(

@@ -18,8 +18,7 @@ const WAIT_FOR_AN_ENTRY: Duration = Duration::from_secs(10 * 60);
 /// of a second. The time that the caller takes between pages does not count.
 const WAIT_IN_ALL: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// An iterator over the pages of a listing, which [`Client::listing`](super::Client::listing),
-/// [`Client::parts`](super::Client::parts) and [`Client::uploads`](super::Client::uploads) return.
+/// An iterator over the pages of a listing, which [`Entries::pages`](super::Entries::pages) returns.
 ///
 /// It ends with the last page or with the first error. A server that repeats itself, that reports more pages without a
 /// way to request them, or that sends page after page without an entry causes an error and never a shorter or an endless

@@ -274,7 +274,8 @@ fn verify(meta: &ObjectMeta, pieces: &[Range<u64>], crcs: &[u64], file: &File) -
     if digest == expected { Ok(Verified::Md5) } else { wrong("MD5") }
 }
 
-fn md5_of(file: &File, size: u64) -> io::Result<[u8; 16]> {
+/// Returns the MD5 of the first `size` bytes of a file.
+pub(super) fn md5_of(file: &File, size: u64) -> io::Result<[u8; 16]> {
     let mut section = Section { file, at: 0, end: size };
     let mut digest = Md5::new();
     let mut block = vec![0; BLOCK];

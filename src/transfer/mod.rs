@@ -15,6 +15,9 @@
 //! # Ok::<(), s3driver::Error>(())
 //! ```
 mod copy;
+mod copy_prefix;
+mod delete;
+mod differences;
 mod download;
 mod each;
 mod file;
@@ -31,6 +34,8 @@ mod upload;
 pub(crate) use copy::{
     CopyRanges, cannot_copy_parts, copy_any_size, copy_parts, may_be_copied_in_parts,
 };
+pub(crate) use delete::delete_below;
+pub use differences::{Compare, Difference, LocalFile};
 pub use download::{Downloaded, Verified};
 pub(crate) use memory::MemoryLimit;
 pub use meter::Progress;

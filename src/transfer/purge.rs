@@ -37,7 +37,7 @@ impl Transfer<'_> {
         let mut ended = 0_u64;
         let failures = Mutex::new(Vec::new());
         let (client, cancel) = self.client.with_child_cancel();
-        for page in self.client.uploads(bucket, prefix) {
+        for page in self.client.uploads(bucket, prefix).pages() {
             let old: Vec<Upload> = page?
                 .uploads
                 .into_iter()

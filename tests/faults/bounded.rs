@@ -146,7 +146,7 @@ fn p05_empty_pages_without_end() {
         ("walk in shards", quickly(|| walk(&driver, 4).err())),
         ("delete", quickly(|| driver.delete("/a").err())),
         ("pending uploads", quickly(|| driver.pending_uploads("/").unwrap().find_map(Result::err))),
-        ("parts", quickly(|| rig.client.parts(upload("k", "u")).find_map(Result::err))),
+        ("parts", quickly(|| rig.client.parts(upload("k", "u")).pages().find_map(Result::err))),
     ];
     for (operation, error) in errors {
         let error = error.unwrap_or_else(|| panic!("{operation} ends without an error"));
@@ -464,7 +464,7 @@ fn limited_servers_that_promise_gibibytes() {
         let many = entry.repeat((31 << 20) / entry.len());
         rig.faulty.always("ListObjectsV2", Fault::reply(200, truncated(&many)));
         driver.list("/a").unwrap_err();
-        rig.client.listing(BUCKET, ListObjects::prefix("")).next().unwrap().unwrap_err();
+        rig.client.objects(BUCKET, ListObjects::prefix("")).pages().next().unwrap().unwrap_err();
         // Credentials.
         rig.faulty.always("*", promise(length));
         let url = format!("{}/v1/credentials", rig.faulty.url());

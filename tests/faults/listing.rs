@@ -16,7 +16,7 @@ fn keys(listing: Pages<ListBucketResult>) -> Result<Vec<String>> {
 }
 
 fn list(rig: &Rig) -> Result<Vec<String>> {
-    keys(rig.client.listing(BUCKET, ListObjects::prefix("k")))
+    keys(rig.client.objects(BUCKET, ListObjects::prefix("k")).pages())
 }
 
 /// Ten keys in pages of two.
@@ -233,7 +233,7 @@ fn parts_and_uploads_over_many_pages() {
     }
     let parts = || -> Result<Vec<u32>> {
         let mut parts = Vec::new();
-        for page in rig.client.parts(upload("k0", &ids[0])) {
+        for page in rig.client.parts(upload("k0", &ids[0])).pages() {
             parts.extend(page?.parts.iter().map(|part| part.part_number));
         }
         Ok(parts)
@@ -290,7 +290,7 @@ fn parts_and_uploads_over_many_pages() {
 /// Of every page, sorted.
 fn upload_ids(rig: &Rig) -> Result<Vec<String>> {
     let mut found = Vec::new();
-    for page in rig.client.uploads(BUCKET, "") {
+    for page in rig.client.uploads(BUCKET, "").pages() {
         found.extend(page?.uploads.into_iter().map(|upload| upload.upload_id));
     }
     found.sort_unstable();

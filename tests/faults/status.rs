@@ -573,7 +573,8 @@ fn html_200() {
     let rig = Rig::new();
     let page = "<!DOCTYPE html><html><body>Please log in</body></html>";
     rig.faulty.always("ListObjectsV2", Fault::reply(200, page));
-    let error = rig.client.listing(BUCKET, ListObjects::default()).next().unwrap().unwrap_err();
+    let error =
+        rig.client.objects(BUCKET, ListObjects::default()).pages().next().unwrap().unwrap_err();
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Protocol, ATTEMPTS), "{error}");
     // Neither is it a stored object, nor a deleted one.
     rig.store("old", b"old");

@@ -178,6 +178,7 @@ fn upload_part_is_replaced_not_doubled() {
     let listed: Vec<u32> = rig
         .client
         .parts(upload("parts", &id))
+        .pages()
         .flat_map(|page| page.unwrap().parts)
         .map(|part| part.part_number)
         .collect();
@@ -198,6 +199,7 @@ fn create_multipart_upload_reset_after_commit() {
     let ids: Vec<String> = rig
         .client
         .uploads(BUCKET, "")
+        .pages()
         .flat_map(|page| page.unwrap().uploads)
         .map(|upload| upload.upload_id)
         .collect();

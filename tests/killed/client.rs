@@ -129,8 +129,8 @@ fn list_parts_and_uploads() {
     Trial::new("client::list_parts_and_uploads").leaves(1).run(|driver, _| {
         upload(driver, |client, upload| {
             client.upload_part(upload, 1, &content)?;
-            client.parts(upload).try_for_each(|page| page.map(drop))?;
-            client.uploads(upload.bucket, "").try_for_each(|page| page.map(drop))
+            client.parts(upload).pages().try_for_each(|page| page.map(drop))?;
+            client.uploads(upload.bucket, "").pages().try_for_each(|page| page.map(drop))
         })
     });
 }

@@ -81,7 +81,8 @@ impl Worker<'_> {
                 self.count("ListObjectsV2");
                 let pages = self
                     .client
-                    .listing(BUCKET, ListObjects::prefix(format!("{}/", self.prefix)).max_keys(3));
+                    .objects(BUCKET, ListObjects::prefix(format!("{}/", self.prefix)).max_keys(3))
+                    .pages();
                 let Some(pages) = self.some(pages.collect::<Result<Vec<_>>>()) else { return };
                 let found = pages
                     .into_iter()

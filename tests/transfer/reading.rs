@@ -58,7 +58,7 @@ fn seeks_in_the_block_are_free_and_ranges_grow() {
     let content = bytes(12, 0, 20 * MIB as usize);
     server.put_object(server.bucket(), "k", content.clone());
     let mut object = client.open(server.bucket(), "k", &GetObject::default()).unwrap();
-    let mut byte = |object: &mut s3driver::transfer::SeekableObject, at: u64| {
+    let byte = |object: &mut s3driver::transfer::SeekableObject, at: u64| {
         let before = server.count("GetObject");
         object.seek(SeekFrom::Start(at)).unwrap();
         let mut byte = [0];

@@ -195,7 +195,7 @@ fn an_upload_is_continued_without_sending_what_is_there() {
     let mut changed = content.clone();
     changed[PART + 5] ^= 1;
     let sent = server.count("UploadPart");
-    let arrived = client.parts(token.upload()).next().unwrap().unwrap().parts.len() as u64;
+    let arrived = client.parts(token.upload()).pages().next().unwrap().unwrap().parts.len() as u64;
     let mut writer = transfer(&client).resume(&token, &settings()).unwrap();
     writer.write_all(&changed).unwrap();
     let stored = writer.finish().unwrap();

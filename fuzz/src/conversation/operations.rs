@@ -167,17 +167,17 @@ pub(super) const OPERATIONS: &[Operation] = &[
         |client, _| nothing(client.head_object(BUCKET, KEY, &Default::default())),
         HEAD,
     ),
-    operation("list", |client, _| pages(client.listing(BUCKET, ListObjects::prefix("a/"))), READ),
+    operation("list", |client, _| pages(client.objects(BUCKET, ListObjects::prefix("a/")).pages()), READ),
     operation("list-one", |client, _| nothing(client.list_objects(BUCKET, &tree(), None)), READ),
     operation(
         "list-v1",
         |client, _| nothing(client.list_objects_v1(BUCKET, &tree(), Some("a"))),
         READ,
     ),
-    operation("parts", |client, _| pages(client.parts(UPLOAD)), READ),
+    operation("parts", |client, _| pages(client.parts(UPLOAD).pages()), READ),
     operation(
         "uploads",
-        |client, _| pages(client.uploads(BUCKET, "a/")),
+        |client, _| pages(client.uploads(BUCKET, "a/").pages()),
         // The bucket has never had an upload.
         &[("GET", 200, 299), ("GET", 404, 404)],
     ),

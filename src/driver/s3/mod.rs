@@ -209,7 +209,7 @@ impl S3Driver {
         for _ in 0..2 {
             let mut hidden = None;
             let size = request.max_keys;
-            for page in store.client.listing(&store.bucket, request) {
+            for page in store.client.objects(&store.bucket, request).pages() {
                 let page = page.map_err(|error| store.error(error, path))?;
                 if page.contents.iter().any(|object| !store.is_reserved_key(&object.key)) {
                     return Ok(true);
@@ -322,8 +322,10 @@ impl StorageDriver for S3Driver {
         if !all.is_followed() {
             all.contents.iter().for_each(|object| children.add(&object.key));
         } else {
-            for page in
-                store.client.listing(&store.bucket, ListObjects::prefix(&*prefix).delimiter("/"))
+            for page in store
+                .client
+                .objects(&store.bucket, ListObjects::prefix(&*prefix).delimiter("/"))
+                .pages()
             {
                 let page = page.map_err(located)?;
                 page.contents.iter().for_each(|object| children.add(&object.key));

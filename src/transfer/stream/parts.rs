@@ -11,14 +11,13 @@ const MAX_UPLOAD_BYTES: u64 = i64::MAX as u64;
 /// Returns all parts of an upload by number. The sum of their sizes does not overflow.
 pub(crate) fn parts_of(client: &Client, upload: UploadRef<'_>) -> Result<BTreeMap<u32, Part>> {
     let mut parts = BTreeMap::<u32, Part>::new();
-    for page in client.parts(upload) {
-        for part in page?.parts {
-            // SeaweedFS lists a part that was replaced as well: a writer replaces parts by longer ones.
-            match parts.entry(part.part_number) {
-                Entry::Occupied(known) if known.get().size > part.size => {}
-                Entry::Occupied(mut known) => drop(known.insert(part)),
-                Entry::Vacant(free) => drop(free.insert(part)),
-            }
+    for part in client.parts(upload) {
+        let part = part?;
+        // SeaweedFS lists a part that was replaced as well: a writer replaces parts by longer ones.
+        match parts.entry(part.part_number) {
+            Entry::Occupied(known) if known.get().size > part.size => {}
+            Entry::Occupied(mut known) => drop(known.insert(part)),
+            Entry::Vacant(free) => drop(free.insert(part)),
         }
     }
     let sizes = parts.values().try_fold(0_u64, |sum, part: &Part| sum.checked_add(part.size));

@@ -255,7 +255,7 @@ struct ListedUpload {
 /// The uploads of exactly this key, the newest last; of those begun at the same time the one that is listed last.
 fn uploads_of(store: &Store, key: &str) -> Result<Vec<ListedUpload>> {
     let mut found = Vec::new();
-    for page in store.client.uploads(&store.bucket, key) {
+    for page in store.client.uploads(&store.bucket, key).pages() {
         // Keys that only begin like this one are other files, and not every server lists in order: look at all.
         found.extend(page?.uploads.into_iter().filter(|upload| upload.key == key).map(|upload| {
             ListedUpload { upload_id: upload.upload_id, initiated: upload.initiated }
