@@ -22,6 +22,7 @@ pub struct Context {
     /// For STS and IAM Identity Center; local endpoints are reached without its proxy.
     transport: TransportOptions,
     /// The files warned about already: as many as the configuration names, so it cannot grow without end.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "permissions are checked on Unix alone"))]
     open_files: Arc<Mutex<BTreeSet<PathBuf>>>,
 }
 
@@ -144,7 +145,7 @@ impl Context {
         }
     }
 
-    /// Access lists of other systems are not looked at.
+    /// Does nothing: access lists of other systems are not inspected.
     #[cfg(not(unix))]
     pub(super) fn check_permissions(&self, _: &Path) {}
 }

@@ -71,6 +71,12 @@ pub(super) fn local_error(doing: &str, path: &Path, error: io::Error) -> Error {
         .with_source(error)
 }
 
+#[cfg(not(any(unix, windows)))]
+compile_error!(
+    "the feature `client` supports Unix and Windows: transfers read and write files at offsets, and this platform has no \
+     such operation; `default-features = false` with `cloudfront` builds everywhere"
+);
+
 #[cfg(unix)]
 fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
     std::os::unix::fs::FileExt::read_at(file, buffer, at)
