@@ -1,6 +1,8 @@
 //! Files to objects and back, in parts on many threads.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "transfer/backup.rs"]
+mod backup;
 #[path = "transfer/listings.rs"]
 mod listings;
 #[path = "transfer/reading.rs"]
@@ -11,6 +13,7 @@ mod support;
 mod writing;
 
 use s3driver::client::{CannedAcl, Client, Condition, CopySource, ObjectSettings};
+use s3driver::time::Timestamp;
 use s3driver::transfer::{DownloadVerification, Progress, Transfer, Verified};
 use s3driver::{Cancel, ErrorKind};
 use std::fs;
@@ -133,6 +136,12 @@ fn copies_are_made_by_the_server_and_carry_what_the_source_has() {
         let content = bytes(4, 0, size);
         let settings =
             ObjectSettings::default().content_type("text/plain").metadata("origin", "here");
+        let settings = settings
+            .content_language("de")
+            .cache_control("no-store")
+            .content_disposition("attachment")
+            .content_encoding("identity")
+            .expires(Timestamp::from_unix(2_000_000_000));
         client.put_object(server.bucket(), "a", &content, &settings).unwrap();
         let received = server.bytes_in();
         let from = CopySource::new(server.bucket(), "a");
@@ -142,6 +151,12 @@ fn copies_are_made_by_the_server_and_carry_what_the_source_has() {
         let object = server.object_info(server.bucket(), "b").unwrap();
         assert!(object.content.to_bytes().unwrap() == content);
         assert_eq!(object.attributes.content_type.as_deref(), Some("text/plain"));
+        let meta = client.head_object(server.bucket(), "b", &Default::default()).unwrap();
+        assert_eq!(meta.content_language, settings.content_language);
+        assert_eq!(meta.cache_control, settings.cache_control);
+        assert_eq!(meta.content_disposition, settings.content_disposition);
+        assert_eq!(meta.content_encoding, settings.content_encoding);
+        assert_eq!(meta.expires, settings.expires);
         assert_eq!(object.attributes.metadata.get("origin").map(String::as_str), Some("here"));
         assert_eq!(object.attributes.acl.as_deref(), Some("public-read"));
         assert!(server.bytes_in() - received < 64 << 10, "nothing is downloaded and sent again");

@@ -3,6 +3,7 @@ use super::condition::Condition;
 use super::request::Call;
 use super::values::{CannedAcl, Encryption, StorageClass};
 use crate::error::Result;
+use crate::time::Timestamp;
 
 /// How PutObject, CopyObject and CreateMultipartUpload store an object, and under which condition.
 /// The default sends no such header and replaces what is there.
@@ -27,6 +28,10 @@ pub struct ObjectSettings {
     pub cache_control: Option<String>,
     /// `Content-Disposition`.
     pub content_disposition: Option<String>,
+    /// `Content-Language`.
+    pub content_language: Option<String>,
+    /// `Expires`.
+    pub expires: Option<Timestamp>,
     /// `x-amz-meta-*`: names without the prefix, and values.
     pub metadata: Vec<(String, String)>,
     /// Server-side encryption.
@@ -67,6 +72,20 @@ impl ObjectSettings {
     #[must_use]
     pub fn content_disposition(mut self, value: impl Into<String>) -> Self {
         self.content_disposition = Some(value.into());
+        self
+    }
+
+    /// Sets `Content-Language`.
+    #[must_use]
+    pub fn content_language(mut self, value: impl Into<String>) -> Self {
+        self.content_language = Some(value.into());
+        self
+    }
+
+    /// Sets `Expires`.
+    #[must_use]
+    pub const fn expires(mut self, time: Timestamp) -> Self {
+        self.expires = Some(time);
         self
     }
 
@@ -112,6 +131,8 @@ impl ObjectSettings {
             content_encoding,
             cache_control,
             content_disposition,
+            content_language,
+            expires,
             metadata,
             encryption,
             storage_class,
@@ -123,6 +144,8 @@ impl ObjectSettings {
             .maybe_header("content-encoding", content_encoding.as_deref())
             .maybe_header("cache-control", cache_control.as_deref())
             .maybe_header("content-disposition", content_disposition.as_deref())
+            .maybe_header("content-language", content_language.as_deref())
+            .maybe_header("expires", expires.map(Timestamp::http_date))
             .maybe_header("x-amz-storage-class", storage_class.map(StorageClass::as_str))
             .maybe_header("x-amz-acl", acl.map(CannedAcl::as_str));
         call = match encryption {
@@ -130,6 +153,9 @@ impl ObjectSettings {
             Encryption::Aes256 => call.header("x-amz-server-side-encryption", "AES256"),
             Encryption::Kms { key_id } => call
                 .header("x-amz-server-side-encryption", "aws:kms")
+                .header("x-amz-server-side-encryption-aws-kms-key-id", key_id.as_str()),
+            Encryption::KmsTwoLayers { key_id } => call
+                .header("x-amz-server-side-encryption", "aws:kms:dsse")
                 .header("x-amz-server-side-encryption-aws-kms-key-id", key_id.as_str()),
         };
         for (name, value) in metadata {

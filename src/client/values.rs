@@ -161,6 +161,11 @@ pub enum Encryption {
         /// A key's id, ARN or alias.
         key_id: String,
     },
+    /// `aws:kms:dsse`: two layers of encryption with a key of KMS.
+    KmsTwoLayers {
+        /// A key's id, ARN or alias.
+        key_id: String,
+    },
 }
 
 /// The signature algorithm.

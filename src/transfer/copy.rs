@@ -46,9 +46,19 @@ impl Transfer<'_> {
 /// Adds the source's metadata, which CopyObject keeps by itself and an upload in parts must be given.
 fn with_metadata_of(settings: &ObjectSettings, meta: &ObjectMeta) -> ObjectSettings {
     let mut settings = settings.clone();
-    if settings.content_type.is_none() {
-        settings.content_type.clone_from(&meta.content_type);
+    let kept = [
+        (&mut settings.content_type, &meta.content_type),
+        (&mut settings.content_encoding, &meta.content_encoding),
+        (&mut settings.content_language, &meta.content_language),
+        (&mut settings.content_disposition, &meta.content_disposition),
+        (&mut settings.cache_control, &meta.cache_control),
+    ];
+    for (setting, stored) in kept {
+        if setting.is_none() {
+            setting.clone_from(stored);
+        }
     }
+    settings.expires = settings.expires.or(meta.expires);
     if settings.metadata.is_empty() {
         settings.metadata.clone_from(&meta.metadata);
     }

@@ -30,7 +30,7 @@ pub enum Compare {
 /// A file or an object without its equal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Difference {
+pub struct FolderDifference {
     /// The path below the folder, and the key after the prefix, with slashes.
     pub name: String,
     /// The file; `None` when there is only an object.
@@ -51,7 +51,7 @@ pub struct LocalFile {
     pub modified: Option<Timestamp>,
 }
 
-impl Difference {
+impl FolderDifference {
     /// Returns where the object belongs below `folder`. `None` for a key that names a place outside
     /// of it, or none at all (`..`, `/a`, `a//b`): a bucket may have such keys.
     pub fn path_in(&self, folder: &Path) -> Option<PathBuf> {
@@ -92,7 +92,7 @@ impl Transfer<'_> {
         bucket: &str,
         prefix: &str,
         compare: Compare,
-    ) -> Result<Vec<Difference>> {
+    ) -> Result<Vec<FolderDifference>> {
         let mut files = files_below(folder.as_ref())?;
         let mut differences = Vec::new();
         for object in self.client.objects(bucket, ListObjects::prefix(prefix)) {
@@ -107,10 +107,10 @@ impl Transfer<'_> {
                 None => false,
             };
             if !is_equal {
-                differences.push(Difference { name, file, object: Some(object) });
+                differences.push(FolderDifference { name, file, object: Some(object) });
             }
         }
-        let only_here = files.into_iter().map(|(name, file)| Difference {
+        let only_here = files.into_iter().map(|(name, file)| FolderDifference {
             name,
             file: Some(file),
             object: None,
@@ -182,7 +182,7 @@ mod tests {
     fn only_names_within_the_folder_have_a_place_there() {
         let place = |name: &str| {
             let name = name.to_owned();
-            Difference { name, file: None, object: None }.path_in(Path::new("folder"))
+            FolderDifference { name, file: None, object: None }.path_in(Path::new("folder"))
         };
         assert_eq!(place("a/b c"), Some(PathBuf::from("folder/a/b c")));
         for name in ["", "..", "../a", "a/../b", "/a", "a//b", "./a", "a/.", "a/"] {

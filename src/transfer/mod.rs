@@ -35,7 +35,7 @@ pub(crate) use copy::{
     CopyRanges, cannot_copy_parts, copy_any_size, copy_parts, may_be_copied_in_parts,
 };
 pub(crate) use delete::delete_below;
-pub use differences::{Compare, Difference, LocalFile};
+pub use differences::{Compare, FolderDifference, LocalFile};
 pub use download::{Downloaded, Verified};
 pub(crate) use memory::MemoryLimit;
 pub use meter::Progress;

@@ -489,7 +489,7 @@ fn statuses_that_are_surfaced_at_once() {
         assert!(!error.to_string().contains('\n'), "{error}");
     }
     let (error, count) = always(Fault::raw("HTTP/1.1 304 Not Modified\r\n\r\n"));
-    assert_eq!((error.kind(), count), (ErrorKind::PreconditionFailed, 1));
+    assert_eq!((error.kind(), count), (ErrorKind::NotModified, 1));
 }
 
 /// What to do about an error is told where it is known, and in its text.

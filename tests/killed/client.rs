@@ -7,6 +7,7 @@ use s3driver::driver::S3Driver;
 use s3driver::transfer::Transfer;
 use s3driver::{ErrorKind, Result};
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 
 const LARGE: usize = 2 * PART + 9;
@@ -202,5 +203,41 @@ fn download_to_file() {
             transfer.download_to_file(driver.bucket(), "file", folder.join("file"))?;
             assert!(fs::read(folder.join("file")).unwrap() == content);
             Ok(())
+        });
+}
+
+/// A token in the folder lets the next process continue.
+#[test]
+fn resumable_upload() {
+    let content = bytes(15, 0, LARGE);
+    Trial::new("client::resumable_upload").after([("/file", &content)]).run(|driver, folder| {
+        let (transfer, settings) =
+            (Transfer::new(driver.client()).part_size(PART as u64), settings());
+        let place = folder.join("token");
+        let resumed = match fs::read_to_string(&place) {
+            Ok(text) => match transfer.resume(&text.parse().unwrap(), &settings) {
+                // It was finished, or removed as an abandoned one.
+                Err(error) if error.kind() == ErrorKind::NoSuchUpload => None,
+                resumed => Some(resumed?),
+            },
+            Err(_) => None,
+        };
+        let mut writer =
+            resumed.unwrap_or_else(|| transfer.writer(driver.bucket(), "file", &settings));
+        fs::write(&place, writer.token()?.to_string()).unwrap();
+        writer.write_all(&content)?;
+        writer.finish().map(drop)
+    });
+}
+
+#[test]
+fn stream_of_unknown_length() {
+    let (old, new) = (bytes(16, 0, 3000), bytes(17, 0, LARGE));
+    Trial::new("client::stream_of_unknown_length")
+        .before([("/file", &old)])
+        .after([("/file", &new)])
+        .run(|driver, _| {
+            let transfer = Transfer::new(driver.client()).part_size(PART as u64);
+            transfer.upload(&new[..], driver.bucket(), "file", &settings()).map(drop)
         });
 }

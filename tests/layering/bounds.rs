@@ -83,7 +83,7 @@ const REVIEWED: &[(&str, &str, usize, &str)] = &[
         1,
         "zeros up to the caller's offset, never in memory at once",
     ),
-    ("src/driver/s3/delete.rs", "with_capacity", 1, "one batch, a constant"),
+    ("src/transfer/delete.rs", "with_capacity", 1, "one batch, a constant"),
     ("src/driver/s3/mod.rs", "as", 1, "a constant on machines where it fits"),
     ("src/driver/s3/store.rs", "read_to_end", 1, "MAX_CERTIFICATES, a constant"),
     (
@@ -149,6 +149,12 @@ const REVIEWED: &[(&str, &str, usize, &str)] = &[
         "the window of requests, which the memory limit bounds",
     ),
     ("src/transfer/read_ahead/ranges.rs", "vec![value; size]", 1, "BLOCK, a constant"),
+    (
+        "src/transfer/differences.rs",
+        "fs::read",
+        1,
+        "the names of a folder, each of which is kept for the comparison",
+    ),
     ("src/transfer/seek.rs", "resize", 1, "BLOCK, a constant"),
     (
         "src/transfer/stream/writer.rs",
@@ -156,7 +162,7 @@ const REVIEWED: &[(&str, &str, usize, &str)] = &[
         2,
         "one byte, and what is left of a buffer that is allocated already",
     ),
-    ("src/transfer/stream/writer.rs", "with_capacity", 1, "one byte"),
+    ("src/transfer/stream/writer.rs", "with_capacity", 1, "one byte, a constant"),
     ("src/transport/connection.rs", "resize", 1, "the head of a response, at most MAX_HEAD"),
     ("src/transport/connection.rs", "vec![value; size]", 1, "READ_AHEAD, a constant"),
     ("src/transport/exchange.rs", "resize", 1, "BLOCK, a constant"),
@@ -185,6 +191,7 @@ const LOOPS: &[(&str, &str)] = &[
     ("src/credentials/metadata.rs", "ends after two tokens, or the attempts of the policy"),
     ("src/credentials/process.rs", "ends with the process, or at the deadline"),
     ("src/credentials/profile/mod.rs", "follows each profile once"),
+    ("src/client/entries.rs", "each turn takes a page of pages that end"),
     ("src/client/delete.rs", "ends after the rounds of the retry policy"),
     ("src/client/outcome.rs", "ends after the rounds of the retry policy"),
     ("src/driver/s3/mod.rs", "lists once with a size, and once without"),

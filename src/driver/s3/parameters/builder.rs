@@ -72,6 +72,10 @@ impl ParametersBuilder {
                 }
                 (true, key_id)
             }
+            Encryption::KmsTwoLayers { key_id } => {
+                self.refused = Some(refused("encrypt has no word for two layers of encryption"));
+                (true, key_id)
+            }
         };
         self.put("encrypt", encrypt.to_string()).put("keyid", key_id)
     }
