@@ -1,44 +1,50 @@
 //! The crate's rule for sizes that come from outside.
 //!
-//! A server, a file, a configuration or a caller can name any number. Therefore no allocation, loop or sum takes its size
-//! from outside without a named bound:
+//! A server, a file, a configuration or a caller can state any number. Therefore no allocation,
+//! loop or sum takes its size from outside without a named bound:
 //!
-//! - A buffer grows with the bytes that have arrived. A length that was only announced reserves at most [`MAX_RESERVE`]
-//!   bytes ahead of them, and [`extend`] returns an error where the memory cannot be had.
-//! - A document, a file or a list has a limit with a named constant, which is checked before the excess is kept.
-//! - Sums, products and differences of foreign numbers are checked or saturate. A saturated number is never taken for a
-//!   size that exists.
-//! - A loop over foreign pages ends: pages without an entry are counted, repeated pages are recognised in constant memory,
-//!   and all of the waiting has a deadline.
+//! - A buffer grows with the bytes that have arrived. A length that has only been announced
+//!   reserves at most [`MAX_RESERVE`] bytes ahead of them, and [`extend`] returns an error if the
+//!   memory is not available.
+//! - A document, a file or a list has a limit with a named constant, which is checked before the
+//!   excess is stored.
+//! - Sums, products and differences of foreign numbers are checked or saturate. A saturated number
+//!   is never used as an actual size.
+//! - A loop over foreign pages ends: pages without an entry are counted, repeated pages are
+//!   recognised in constant memory, and the total waiting time has a deadline.
 //!
-//! `tests/layering/bounds.rs` searches the sources for the places where memory is reserved, numbers are added up or converted, and
-//! compares them with a reviewed list that gives a reason for each.
+//! `tests/layering/bounds.rs` searches the sources for the places where memory is reserved or
+//! numbers are added or converted, and compares them with a reviewed list that gives a reason for
+//! each.
 use std::collections::TryReserveError;
 
-/// How far a buffer grows ahead of the bytes that have arrived: a length that is only announced costs no more memory.
+/// How many bytes a buffer may grow ahead of the bytes that have arrived. Announcing a length costs
+/// no more memory than this.
 pub(crate) const MAX_RESERVE: usize = 1 << 20;
 
-/// Lengthens `buffer`, whose first `filled` bytes have arrived and which will have `expected` bytes if the server keeps
-/// its word, by room for the next bytes. The room grows with what has arrived, so that all of it takes linear time, and
-/// ends at `expected`.
+/// Lengthens `buffer` to make room for the next bytes. Its first `filled` bytes have arrived, and
+/// it will hold `expected` bytes if the server sends as many as it announced. The room grows with
+/// the number of bytes that have arrived, so that filling the buffer takes linear time, and never
+/// extends beyond `expected`.
 ///
 /// # Errors
-/// When the memory cannot be had.
+/// The memory is not available.
 pub(crate) fn extend(
     buffer: &mut Vec<u8>,
     filled: usize,
     expected: usize,
 ) -> Result<(), TryReserveError> {
-    /// The least room, for bodies of unknown or no length.
+    /// The smallest amount of room, for bodies of unknown length and for empty ones.
     const MIN_ROOM: usize = 4 << 10;
     let ahead = expected.saturating_sub(filled).clamp(1, MAX_RESERVE);
     let room = filled.clamp(MIN_ROOM, MAX_RESERVE).min(ahead);
     let length = filled.saturating_add(room);
     if length > buffer.capacity() {
-        // As much again as has arrived, so that nothing is moved more than twice on average.
+        // Doubles the size, so that each byte is moved at most twice on average.
         let wanted = filled.saturating_mul(2).clamp(length, expected.max(length));
         buffer.try_reserve_exact(wanted.saturating_sub(buffer.len()))?;
     }
+
     buffer.resize(length.max(buffer.len()), 0);
     Ok(())
 }

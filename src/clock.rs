@@ -1,4 +1,5 @@
-//! Time and randomness as arguments: whatever waits, expires or jitters asks a [`Clock`], so that tests decide.
+//! Time and randomness as arguments. All code that waits, expires or jitters uses a [`Clock`], so
+//! that tests can control it.
 use std::fmt::Debug;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{Duration, Instant, SystemTime};
@@ -7,15 +8,19 @@ const NANOS_PER_SECOND: u128 = 1_000_000_000;
 
 /// The wall clock, a way to wait, and a source of jitter.
 pub trait Clock: Debug + Send + Sync {
-    /// The time of day, used for signatures and expiry.
+    /// Returns the time of day, which is used for signatures and expiry.
     fn now(&self) -> SystemTime;
-    /// A clock that never goes back, used for deadlines.
+
+    /// Returns the time of a clock that never goes backwards, which is used for deadlines.
     fn instant(&self) -> Instant;
+
     /// Blocks the thread for `wait`.
     fn sleep(&self, wait: Duration);
-    /// 64 random bits, for jitter and unique names; not for secrets.
+
+    /// Returns 64 random bits for jitter and unique names. They are not suitable for secrets.
     fn random(&self) -> u64;
-    /// Returns a random part of `bound`: from nothing up to all of it.
+
+    /// Returns a random duration between zero and `bound`.
     fn jitter(&self, bound: Duration) -> Duration {
         // Neither the product nor the quotient can overflow: a duration has fewer than 2^94
         // nanoseconds.
@@ -25,7 +30,7 @@ pub trait Clock: Debug + Send + Sync {
     }
 }
 
-/// The machine's own clock.
+/// The clock of this machine.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -33,14 +38,17 @@ impl Clock for SystemClock {
     fn now(&self) -> SystemTime {
         SystemTime::now()
     }
+
     fn instant(&self) -> Instant {
         Instant::now()
     }
+
     fn sleep(&self, wait: Duration) {
         std::thread::sleep(wait);
     }
-    // The standard library seeds each `RandomState` anew from the system's entropy: good enough to spread retries
-    // and to name temporary things, without a dependency.
+
+    // The standard library seeds each `RandomState` from the system's entropy. That is good enough
+    // to spread retries and to name temporary things, and needs no dependency.
     fn random(&self) -> u64 {
         RandomState::new().build_hasher().finish()
     }

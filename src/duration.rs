@@ -1,31 +1,35 @@
-//! Durations as registry configurations write them: Go's `1h30m`, `1.5h`, `300ms`, or a plain
-//! number of seconds. The one rule for every option; bounds are the option's own.
+//! Durations as registry configurations contain them: Go's `1h30m`, `1.5h` or `300ms`, or a plain
+//! number of seconds. Every option uses this parser, and checks its own limits.
 use crate::text::{Form, shown_value};
 use std::time::Duration;
 
-/// Go keeps a duration in 64 bits of nanoseconds, about 292 years; what does not fit there is refused here too.
+/// The longest duration that is accepted, about 292 years: Go stores durations in 64 bits of
+/// nanoseconds.
 const MAX_NANOS: u128 = i64::MAX as u128;
 
-/// Reads a duration; the error completes the sentence "invalid duration: ...".
+/// Parses a duration. The error completes the sentence "invalid duration: ...".
 ///
-/// The grammar is that of [Go's `time.ParseDuration`](https://pkg.go.dev/time#ParseDuration) without a sign.
+/// The grammar is that of [Go's `time.ParseDuration`](https://pkg.go.dev/time#ParseDuration),
+/// without a sign.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
-    let bad = |why: &str| format!("{why} in \"{}\"", shown_value(text, Form::Duration));
+    let bad = |why: &str| format!("\"{}\" {why}", shown_value(text, Form::Duration));
     if text.starts_with(['-', '+']) {
-        return Err(bad("a sign"));
+        return Err(bad("has a sign"));
     }
+
     if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
         return nanos(text, "", 1_000_000_000)
             .map(to_duration)
-            .ok_or_else(|| bad("too large a number"));
+            .ok_or_else(|| bad("contains a number that is too large"));
     }
+
     let mut rest = text;
     let mut total = 0u128;
     while !rest.is_empty() || total == 0 && rest.len() == text.len() {
         let (whole, after) = digits(rest);
         let (fraction, after) = after.strip_prefix('.').map_or(("", after), digits);
         if whole.is_empty() && fraction.is_empty() {
-            return Err(bad("no number where one must be"));
+            return Err(bad("lacks a number"));
         }
         let end = after.find(|c: char| c == '.' || c.is_ascii_digit()).unwrap_or(after.len());
         let (unit, after) = after.split_at(end);
@@ -36,15 +40,16 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
             "s" => 1_000_000_000,
             "m" => 60_000_000_000,
             "h" => 3_600_000_000_000,
-            "" => return Err(bad("no unit after a number")),
-            _ => return Err(bad("a unit other than ns, us, ms, s, m, h")),
+            "" => return Err(bad("lacks a unit after a number")),
+            _ => return Err(bad("has a unit other than ns, us, ms, s, m and h")),
         };
         total = nanos(whole, fraction, unit)
             .and_then(|part| total.checked_add(part))
             .filter(|total| *total <= MAX_NANOS)
-            .ok_or_else(|| bad("too large a number"))?;
+            .ok_or_else(|| bad("contains a number that is too large"))?;
         rest = after;
     }
+
     Ok(to_duration(total))
 }
 
@@ -55,14 +60,14 @@ fn digits(text: &str) -> (&str, &str) {
 fn nanos(whole: &str, fraction: &str, unit: u128) -> Option<u128> {
     let number =
         |digits: &str| if digits.is_empty() { Some(0) } else { digits.parse::<u128>().ok() };
-    // An hour has 3.6e12 nanoseconds: digits beyond the 18th cannot matter.
+    // An hour has 3.6e12 nanoseconds, so digits after the 18th decimal place do not matter.
     let fraction = fraction.get(..18).unwrap_or(fraction);
     let part = number(fraction)? * unit / 10u128.pow(fraction.len() as u32);
     number(whole)?.checked_mul(unit)?.checked_add(part).filter(|total| *total <= MAX_NANOS)
 }
 
 fn to_duration(nanos: u128) -> Duration {
-    // At most MAX_NANOS, which fits.
+    // The number is at most `MAX_NANOS`, which fits.
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 
@@ -100,31 +105,32 @@ mod tests {
     #[test]
     fn everything_else_is_refused_with_the_reason() {
         for (text, why) in [
-            ("", "no number"),
-            (" ", "no number"),
-            ("m", "no number"),
-            (".s", "no number"),
-            ("-1s", "a sign"),
-            ("+1s", "a sign"),
-            ("-5", "a sign"),
-            ("1.5", "no unit"),
-            ("1h5", "no unit"),
-            ("1d", "a unit other"),
-            ("1 h", "a unit other"),
-            ("1h 1m", "a unit other"),
-            ("1h-1m", "a unit other"),
-            ("1H", "a unit other"),
-            ("9223372036854775808ns", "too large"),
-            ("9223372037", "too large"),
-            ("2562048h", "too large"),
-            ("2562047h2562047h", "too large"),
-            ("99999999999999999999999999999999999999999999h", "too large"),
-            ("99999999999999999999999999999999999999999999", "too large"),
-            ("1ß", "a unit other"),
+            ("", "lacks a number"),
+            (" ", "lacks a number"),
+            ("m", "lacks a number"),
+            (".s", "lacks a number"),
+            ("-1s", "has a sign"),
+            ("+1s", "has a sign"),
+            ("-5", "has a sign"),
+            ("1.5", "lacks a unit"),
+            ("1h5", "lacks a unit"),
+            ("1d", "has a unit other"),
+            ("1 h", "has a unit other"),
+            ("1h 1m", "has a unit other"),
+            ("1h-1m", "has a unit other"),
+            ("1H", "has a unit other"),
+            ("9223372036854775808ns", "is too large"),
+            ("9223372037", "is too large"),
+            ("2562048h", "is too large"),
+            ("2562047h2562047h", "is too large"),
+            ("99999999999999999999999999999999999999999999h", "is too large"),
+            ("99999999999999999999999999999999999999999999", "is too large"),
+            ("1ß", "has a unit other"),
         ] {
             let error = parse(text).unwrap_err();
-            assert!(error.starts_with(why), "{text}: {error}");
+            assert!(error.contains(why), "{text}: {error}");
         }
+
         let long = parse(&"9".repeat(10_000)).unwrap_err();
         assert!(long.len() < 200, "{long}");
     }

@@ -1,4 +1,4 @@
-//! The crate's one error type.
+//! The error type that the whole crate uses.
 #[cfg(feature = "client")]
 use crate::text::Secrets;
 use crate::text::shown_to;
@@ -9,24 +9,24 @@ use std::fmt;
 #[cfg(any(feature = "client", feature = "cloudfront"))]
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// The longest part of an error's line, in characters: a key has at most 1,024 bytes, and longer
-/// text says no more.
+/// The longest part of an error's line, in characters. A key has at most 1,024 bytes, and longer
+/// text adds nothing.
 const LIMIT: usize = 1024;
 
-/// The crate's result.
+/// The result type that the whole crate uses.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What kind of thing went wrong: what a caller branches on.
+/// The kind of a failure, on which a caller can branch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The driver has nothing at this path.
+    /// The driver has no file and no directory at this path.
     PathNotFound,
     /// The path does not match `^(/[A-Za-z0-9._-]+)+$`.
     InvalidPath,
     /// The offset is negative.
     InvalidOffset,
-    /// The driver cannot do this with the given method.
+    /// The driver does not support this operation with the given method.
     UnsupportedMethod,
     /// The writer was already closed, committed or cancelled.
     Closed,
@@ -36,17 +36,18 @@ pub enum ErrorKind {
     NoSuchBucket,
     /// The multipart upload is unknown, completed or aborted (404 `NoSuchUpload`).
     NoSuchUpload,
-    /// The credentials are valid, the permission is missing (403).
+    /// The credentials are valid, but the permission is missing (403).
     AccessDenied,
-    /// The server computed another signature (403 `SignatureDoesNotMatch`), or does not know the key.
+    /// The server computed a different signature (403 `SignatureDoesNotMatch`), or does not know
+    /// the access key.
     SignatureRejected,
-    /// The session token has expired or is not valid.
+    /// The session token has expired or is invalid.
     ExpiredCredentials,
     /// No usable credentials could be found or fetched.
     Credentials,
-    /// The clock of this machine and the server's differ too much (403 `RequestTimeTooSkewed`).
+    /// The clocks of this machine and the server differ too much (403 `RequestTimeTooSkewed`).
     ClockSkew,
-    /// The bucket lives in another region, or the server redirects elsewhere.
+    /// The bucket is in another region, or the server redirects to another host.
     WrongRegion,
     /// A condition (`If-Match`, `If-None-Match`, ...) did not hold (412).
     PreconditionFailed,
@@ -55,11 +56,11 @@ pub enum ErrorKind {
     NotModified,
     /// The range lies outside the object (416).
     InvalidRange,
-    /// Another operation is in the way (409).
+    /// Another operation is in progress (409).
     Conflict,
-    /// The server asks to slow down (429, 503 `SlowDown`), and kept asking.
+    /// The server asked the client to slow down (429, 503 `SlowDown`), even after retries.
     Throttled,
-    /// The server failed (5xx), and kept failing.
+    /// The server failed (5xx), even after retries.
     Server,
     /// The server refused the request for another reason (4xx).
     Refused,
@@ -77,26 +78,29 @@ pub enum ErrorKind {
     Timeout,
     /// The connection broke.
     Interrupted,
-    /// The reply is not what the protocol demands.
+    /// The response violates the protocol.
     Protocol,
-    /// The bytes received are not the bytes stored (checksum, length, changed object).
+    /// The bytes received are not the bytes stored: the checksum or the length differs, or the
+    /// object changed.
     Integrity,
-    /// It could not be found out whether the operation took effect.
+    /// The client could not find out whether the operation took effect.
     OutcomeUnknown,
-    /// The caller cancelled.
+    /// The caller cancelled the operation.
     Cancelled,
     /// Reading the caller's data or writing a local file failed.
     LocalIo,
 }
 
-/// What failed, where, what the server said and what to do about it.
+/// The crate's error: what failed, where it failed, what the server said and what to do about it.
 ///
-/// One word wide. `Display` is one line; [`Error::source`](StdError::source) leads to the cause.
+/// The type is one word wide. `Display` writes a single line, and
+/// [`Error::source`](StdError::source) returns the cause.
 ///
-/// # A driver of your own
+/// # Errors of your own driver
 ///
-/// A [`StorageDriver`](crate::StorageDriver) outside of this crate builds its errors with [`Error::new`] and the `with_`
-/// methods. Callers expect the driver's name and the path in each of them:
+/// A [`StorageDriver`](crate::StorageDriver) outside of this crate builds its errors with
+/// [`Error::new`] and the `with_` methods. Callers expect each error to contain the driver's name
+/// and the path:
 ///
 /// ```
 /// use s3driver::{Error, ErrorKind};
@@ -107,9 +111,10 @@ pub enum ErrorKind {
 ///
 /// # Errors inside an `io::Error`
 ///
-/// A reader and a writer of a driver report failures as [`std::io::Error`], because `Read` and `Write` demand it. The
-/// `io::Error` contains the `Error`: [`std::io::Error::downcast`] and `Error::from` return it, with its kind, path and
-/// cause. `Error::from` also accepts an `io::Error` of another origin, which becomes [`ErrorKind::LocalIo`].
+/// The readers and writers of a driver report failures as [`std::io::Error`], because `Read` and
+/// `Write` require it. The `io::Error` contains the `Error`: [`std::io::Error::downcast`] and
+/// `Error::from` return it, with its kind, path and cause. `Error::from` also accepts an
+/// `io::Error` of another origin, which becomes [`ErrorKind::LocalIo`].
 ///
 /// The [`std::io::ErrorKind`] is the nearest one:
 ///
@@ -156,7 +161,7 @@ struct Inner {
     history: Option<String>,
     object_size: Option<u64>,
     unsettled: bool,
-    lasting: bool,
+    permanent: bool,
     hint: Option<String>,
     others: Vec<Error>,
     source: Option<Box<dyn StdError + Send + Sync>>,
@@ -179,99 +184,115 @@ macro_rules! parts {
 }
 
 impl Error {
-    /// An error of `kind`, told in one sentence without a full stop. For embedders' own drivers too.
+    /// Creates an error of `kind`. `message` is one sentence without a full stop. Drivers outside
+    /// of this crate use this function too.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self(Box::new(Inner { kind: Some(kind), message: message.into(), ..Inner::default() }))
     }
-    /// What kind of failure this is.
+
+    /// Returns the kind of the failure.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind.unwrap_or(ErrorKind::Protocol)
     }
-    /// The sentence without the place: what went wrong.
+
+    /// Returns the sentence that says what went wrong, without the place.
     pub fn message(&self) -> &str {
         &self.0.message
     }
     parts! {
-        /// The driver's name, once a driver has seen the error.
+        /// Returns the driver's name, if a driver has handled the error.
         driver,
         /// Names the driver that failed.
         pub with_driver, driver: str;
-        /// The driver path the failed call was about.
+        /// Returns the driver path of the failed call.
         path,
-        /// Names the driver path that the failed call was about.
+        /// Names the driver path of the failed call.
         pub with_path, path: str;
-        /// The bucket.
+        /// Returns the bucket.
         bucket, pub(crate) with_bucket, bucket: str;
-        /// The object's key.
+        /// Returns the object's key.
         key, pub(crate) with_key, key: str;
-        /// S3's error code, such as `AccessDenied`.
+        /// Returns S3's error code, such as `AccessDenied`.
         code, pub(crate) with_code, code: str;
-        /// The value of `x-amz-request-id`, which AWS's support asks for.
+        /// Returns the value of `x-amz-request-id`, which AWS's support asks for.
         request_id, pub(crate) with_request_id, request_id: str;
-        /// The value of `x-amz-id-2`.
+        /// Returns the value of `x-amz-id-2`.
         host_id, pub(crate) with_host_id, host_id: str;
-        /// The region the server named, when it said that we used the wrong one.
+        /// Returns the region that the server named when the request was sent to the wrong one.
         region, pub(crate) with_region, region: str;
-        /// What the attempts before the last one met, such as `503 SlowDown (3 times)`.
+        /// Returns the outcomes of the attempts before the last one, such as `503 SlowDown (3
+        /// times)`.
         history, pub(crate) with_history, history: str;
-        /// What to do about it, when that is known.
+        /// Returns advice on what to do, if any is known.
         hint,
-        /// States what to do about the failure, in a clause that can follow a semicolon.
+        /// Adds advice on what to do about the failure, in a clause that can follow a semicolon.
         pub with_hint, hint: str;
     }
-    /// The S3 operation, such as `PutObject`.
+
+    /// Returns the S3 operation, such as `PutObject`.
     pub fn operation(&self) -> Option<&'static str> {
         self.0.operation
     }
-    /// The HTTP status of the last reply, if there was one.
+
+    /// Returns the HTTP status of the last response, if there was one.
     pub fn status(&self) -> Option<u16> {
         self.0.status
     }
-    /// How many times the request was sent; 0 when it never was.
+
+    /// Returns how many times the request was sent; 0 if it was never sent.
     pub fn attempts(&self) -> u32 {
         self.0.attempts
     }
-    /// How many bytes `write_stream` had taken from its reader.
+
+    /// Returns how many bytes `write_stream` had taken from its reader when it failed.
     pub fn bytes_taken(&self) -> Option<u64> {
         self.0.bytes_taken
     }
+
     /// Records how many bytes `write_stream` had taken from its reader when it failed.
     #[must_use]
     pub fn with_bytes_taken(mut self, bytes: u64) -> Self {
         self.0.bytes_taken = Some(bytes);
         self
     }
-    /// The offset that was refused, for [`ErrorKind::InvalidOffset`].
+
+    /// Returns the offset that was refused, for [`ErrorKind::InvalidOffset`].
     pub fn offset(&self) -> Option<i64> {
         self.0.offset
     }
+
     /// Records the offset that was refused.
     #[must_use]
     pub fn with_offset(mut self, offset: i64) -> Self {
         self.0.offset = Some(offset);
         self
     }
+
     /// Records the cause, which [`Error::source`](StdError::source) returns.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.0.source = Some(source.into());
         self
     }
-    /// The other failures of an operation on many objects, such as the keys a batch delete could not delete.
+
+    /// Returns the other failures of an operation on several objects, such as the keys that a batch
+    /// delete could not delete.
     pub fn others(&self) -> &[Self] {
         &self.0.others
     }
-    /// Whether nothing is there: a path, a key or an upload that does not exist.
+
+    /// Reports whether the path, key or upload does not exist.
     pub fn is_not_found(&self) -> bool {
         matches!(
             self.kind(),
             ErrorKind::PathNotFound | ErrorKind::NoSuchKey | ErrorKind::NoSuchUpload
         )
     }
-    /// Whether the same call may succeed later although nothing is changed.
+
+    /// Reports whether the same call may succeed later without any change.
     pub fn is_transient(&self) -> bool {
         use ErrorKind::*;
-        !self.0.lasting
+        !self.0.permanent
             && matches!(
                 self.kind(),
                 Throttled | Server | Connect | Timeout | Interrupted | Protocol | Conflict
@@ -285,61 +306,75 @@ impl Error {
         self.0.kind = Some(kind);
         self
     }
-    /// Names the driver unless one is named already.
+
+    /// Names the driver, unless the error already names one.
     pub(crate) fn or_driver(mut self, driver: &str) -> Self {
         self.0.driver.get_or_insert_with(|| driver.to_owned());
         self
     }
+
     pub(crate) fn with_message(mut self, message: impl Into<String>) -> Self {
         self.0.message = message.into();
         self
     }
+
     pub(crate) fn with_operation(mut self, operation: &'static str) -> Self {
         self.0.operation = Some(operation);
         self
     }
+
     pub(crate) fn with_status(mut self, status: u16) -> Self {
         self.0.status = Some(status);
         self
     }
+
     pub(crate) fn with_attempts(mut self, attempts: u32) -> Self {
         self.0.attempts = attempts;
         self
     }
-    /// Notes that one of the attempts may have taken effect, whatever the last one was told.
+
+    /// Records whether one of the attempts may have taken effect, regardless of the last response.
     pub(crate) fn with_unsettled(mut self, unsettled: bool) -> Self {
         self.0.unsettled = unsettled;
         self
     }
+
     pub(crate) fn is_unsettled(&self) -> bool {
         self.0.unsettled
     }
-    /// Notes the size of the object, which a response named that refused a range of it.
+
+    /// Records the size of the object, which the server stated when it refused a range.
     pub(crate) fn with_object_size(mut self, bytes: u64) -> Self {
         self.0.object_size = Some(bytes);
         self
     }
+
     pub(crate) fn object_size(&self) -> Option<u64> {
         self.0.object_size
     }
-    /// Notes that another attempt would fail in the same way, whatever the kind says.
-    pub(crate) fn with_lasting(mut self) -> Self {
-        self.0.lasting = true;
+
+    /// Records that another attempt would fail in the same way, even if the kind suggests
+    /// otherwise.
+    pub(crate) fn into_permanent(mut self) -> Self {
+        self.0.permanent = true;
         self
     }
-    pub(crate) fn is_lasting(&self) -> bool {
-        self.0.lasting
+
+    pub(crate) fn is_permanent(&self) -> bool {
+        self.0.permanent
     }
+
     pub(crate) fn with_others(mut self, others: Vec<Self>) -> Self {
         self.0.others = others;
         self
     }
 }
 
-/// Runs `work`, and turns a panic in it into an error that names `what` panicked. Panics come from code of the caller: a
-/// provider of credentials, a clock, a callback, a reader. What they say is left to the panic hook: it may hold anything.
+/// Runs `work` and converts a panic into an error that names `what` panicked. Panics come from the
+/// caller's code: a provider of credentials, a clock, a callback, a reader. The panic's message is
+/// left to the panic hook, because it may contain anything.
 ///
-/// `work` must leave behind whatever it shares with others in a state that they can go on with.
+/// If `work` panics, it must leave any shared state in a condition that other threads can use.
 #[cfg(any(feature = "client", feature = "cloudfront"))]
 pub(crate) fn catch_panic<T>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(work))
@@ -348,9 +383,10 @@ pub(crate) fn catch_panic<T>(what: &str, work: impl FnOnce() -> Result<T>) -> Re
 
 #[cfg(feature = "client")]
 impl Error {
-    /// Takes `secrets` out of everything that a server, a proxy or a provider of credentials may have put into this
-    /// error: its own words, and those of its causes. The request's bucket, key and path stay as they are.
-    pub(crate) fn without(mut self, secrets: &Secrets) -> Self {
+    /// Redacts `secrets` in every text that a server, a proxy or a provider of credentials may have
+    /// contributed to this error and to its causes. The request's bucket, key and path stay
+    /// unchanged.
+    pub(crate) fn redacted(mut self, secrets: &Secrets) -> Self {
         let inner = &mut *self.0;
         let words = [
             &mut inner.code,
@@ -361,20 +397,21 @@ impl Error {
             &mut inner.hint,
         ];
         for text in words.into_iter().flatten().chain([&mut inner.message]) {
-            if let Cow::Owned(hidden) = secrets.hide(text) {
+            if let Cow::Owned(hidden) = secrets.redact(text) {
                 *text = hidden;
             }
         }
+
         inner.others = std::mem::take(&mut inner.others)
             .into_iter()
-            .map(|other| other.without(secrets))
+            .map(|other| other.redacted(secrets))
             .collect();
-        inner.source = inner.source.take().map(|source| Cause::without(source, secrets));
+        inner.source = inner.source.take().map(|source| Cause::redacted(source, secrets));
         self
     }
 }
 
-/// A cause in words, where the cause itself repeats a secret.
+/// The text of a cause, which replaces a cause that repeats a secret.
 #[cfg(feature = "client")]
 #[derive(Debug)]
 struct Cause {
@@ -384,21 +421,22 @@ struct Cause {
 
 #[cfg(feature = "client")]
 impl Cause {
-    /// More causes than these are a circle.
+    /// The number of causes that are followed; a longer chain is a cycle.
     const DEPTH: usize = 16;
 
-    fn without(
+    fn redacted(
         source: Box<dyn StdError + Send + Sync>,
         secrets: &Secrets,
     ) -> Box<dyn StdError + Send + Sync> {
         let source = match source.downcast::<Error>() {
-            Ok(error) => return Box::new(error.without(secrets)),
+            Ok(error) => return Box::new(error.redacted(secrets)),
             Err(source) => source,
         };
+
         let chain = std::iter::successors(Some(&*source as &(dyn StdError + 'static)), |cause| {
             StdError::source(*cause)
         });
-        let shows = |text: String| matches!(secrets.hide(&text), Cow::Owned(_));
+        let shows = |text: String| matches!(secrets.redact(&text), Cow::Owned(_));
         if !chain
             .clone()
             .take(Self::DEPTH)
@@ -406,9 +444,10 @@ impl Cause {
         {
             return source;
         }
+
         let texts: Vec<_> = chain
             .take(Self::DEPTH)
-            .map(|cause| secrets.hide(&cause.to_string()).into_owned())
+            .map(|cause| secrets.redact(&cause.to_string()).into_owned())
             .collect();
         let causes = texts.into_iter().rev();
         let cause = causes.fold(None, |source, text| Some(Box::new(Self { text, source })));
@@ -433,53 +472,64 @@ impl StdError for Cause {
     }
 }
 
-// One line: `driver: operation: message: place (what the server said); what to do`. What the configuration contributes is
-// decided by `text::shown_value`, and the client takes the secrets of its requests out of everything else
-// ([`Error::without`]).
+// Writes one line: `driver: operation: message: place (what the server said); what to do`.
+// `text::shown_value` decides which configured values appear in it, and the client redacts the
+// secrets of its requests in everything else ([`Error::redacted`]).
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let e = &*self.0;
         if let Some(driver) = &e.driver {
             write!(f, "{driver}: ")?;
         }
+
         if let Some(operation) = e.operation {
             write!(f, "{operation}: ")?;
         }
+
         write!(f, "{}", shown_to(&e.message, LIMIT))?;
         if let Some(path) = &e.path {
             write!(f, ": {}", shown_to(path, LIMIT))?;
         }
+
         let mut details = Details { f, any: false };
         if let Some(bucket) = &e.bucket {
             details.add("bucket ", bucket)?;
         }
+
         if let Some(key) = &e.key {
             details.add("key ", key)?;
         }
+
         if let Some(status) = e.status {
             details.add("status ", &status.to_string())?;
         }
+
         if let Some(id) = &e.request_id {
             details.add("request id ", id)?;
         }
+
         if e.attempts > 1 {
             details.add("attempts ", &e.attempts.to_string())?;
         }
+
         if let Some(history) = &e.history {
-            details.add("before: ", history)?;
+            details.add("earlier attempts: ", history)?;
         }
+
         details.end()?;
         for other in &e.others {
             write!(f, "; {other}")?;
         }
+
         if let Some(hint) = &e.hint {
             write!(f, "; {}", shown_to(hint, LIMIT))?;
         }
+
         Ok(())
     }
 }
 
-/// The bracketed part of an error's line, opened by the first detail.
+/// The parenthesised part of an error's line, which the first detail opens.
 struct Details<'a, 'f> {
     f: &'a mut fmt::Formatter<'f>,
     any: bool,
@@ -490,6 +540,7 @@ impl Details<'_, '_> {
         self.f.write_str(if std::mem::replace(&mut self.any, true) { ", " } else { " (" })?;
         write!(self.f, "{name}{}", shown_to(value, LIMIT))
     }
+
     fn end(&mut self) -> fmt::Result {
         if self.any { self.f.write_str(")") } else { Ok(()) }
     }
@@ -507,8 +558,8 @@ impl StdError for Error {
     }
 }
 
-/// Returns the `Error` that the `io::Error` contains; any other `io::Error` becomes [`ErrorKind::LocalIo`], with that error
-/// as its cause.
+/// Returns the `Error` that the `io::Error` contains. Any other `io::Error` becomes
+/// [`ErrorKind::LocalIo`], with that error as its cause.
 impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Self {
         error.downcast::<Self>().unwrap_or_else(|error| {
@@ -517,7 +568,7 @@ impl From<std::io::Error> for Error {
     }
 }
 
-/// Puts the `Error` into an `io::Error` with the nearest kind. `Error::from` takes it out again.
+/// Wraps the `Error` in an `io::Error` with the nearest kind. `Error::from` unwraps it again.
 impl From<Error> for std::io::Error {
     fn from(error: Error) -> Self {
         Self::new(error.io_kind(), error)

@@ -1,4 +1,5 @@
-//! Small files that the configuration names: read within a bound, into memory that is wiped.
+//! Small files that the configuration names. They are read within a limit, into memory that is
+//! wiped.
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
@@ -6,18 +7,22 @@ use zeroize::Zeroizing;
 
 /// Reads a regular file of at most `limit` bytes. The error does not name the file.
 ///
-/// Anything else is refused before it is opened: a named pipe without a writer would block the thread for ever, and a
-/// device may have no end. `/dev/null`, with which a file is configured away, reads as empty.
+/// Anything but a regular file is refused before it is opened: a named pipe without a writer would
+/// block the thread forever, and a device may never end. `/dev/null`, which configurations use in
+/// place of an empty file, reads as empty.
 pub(crate) fn read(path: &Path, limit: usize) -> io::Result<Zeroizing<Vec<u8>>> {
     if path == Path::new("/dev/null") {
         return Ok(Zeroizing::default());
     }
+
     let metadata = fs::metadata(path)?;
     if !metadata.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "it is not a regular file"));
     }
+
     let file = File::open(path)?;
-    // The file's own size first, so that no part of a secret stays in an allocation that was outgrown.
+    // The buffer starts with the file's size, so that no part of a secret remains in an outgrown
+    // allocation.
     let capacity = usize::try_from(metadata.len()).unwrap_or(limit).min(limit).saturating_add(1);
     let mut bytes = Zeroizing::new(Vec::with_capacity(capacity));
     file.take(u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1))
@@ -26,6 +31,7 @@ pub(crate) fn read(path: &Path, limit: usize) -> io::Result<Zeroizing<Vec<u8>>> 
         let reason = format!("the file has more than {limit} bytes");
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason));
     }
+
     Ok(bytes)
 }
 

@@ -1,5 +1,5 @@
-//! What the fuzz targets in `fuzz/` reach behind the public interface. No part of the interface: the feature `fuzzing` may
-//! change or go with every release.
+//! Private functions that the fuzz targets in `fuzz/` call. They are not part of the public
+//! interface: the feature `fuzzing` may change or disappear in any release.
 pub use crate::client::fuzzing::{put_object_replayed, redirected, upload_part_replayed};
 pub use crate::credentials::fuzzing::{credential_document, shared_file};
 pub use crate::driver::fuzzing::path_of_key;

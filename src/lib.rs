@@ -1,5 +1,6 @@
-//! A container registry's storage driver for Amazon S3 and what speaks its API, the S3 client under it, written by hand,
-//! and a CloudFront signer beside it. Synchronous, without an async runtime and without `unsafe`.
+//! A container registry's storage driver for Amazon S3 and compatible services, the handwritten S3
+//! client that it uses, and a CloudFront signer. The crate is synchronous: it needs no async
+//! runtime, and contains no `unsafe` code.
 //!
 //! # A first program
 //!
@@ -9,8 +10,11 @@
 //! use std::io::{Read, Write};
 //!
 //! fn main() -> Result<(), Box<dyn std::error::Error>> {
-//!     // The registry's own option names. Without keys, AWS's chain of sources finds some.
-//!     let parameters = Parameters::from_pairs([("region", "eu-central-1"), ("bucket", "docker.example.org")])?;
+//!     // The registry's own option names. Without keys, AWS's chain of credential sources is used.
+//!     let parameters = Parameters::from_pairs([
+//!         ("region", "eu-central-1"),
+//!         ("bucket", "docker.example.org"),
+//!     ])?;
 //!     let driver = S3Driver::new(&parameters)?;
 //!
 //!     let mut writer = driver.writer("/docker/registry/v2/blobs/layer", WriteMode::Create)?;
@@ -24,28 +28,31 @@
 //! }
 //! ```
 //!
-//! # The parts
+//! # Modules
 //!
-//! | module | what | feature |
+//! | module | contents | feature |
 //! |---|---|---|
-//! | [`middleware`] | wrappers around a driver: redirects, rewritten paths, CloudFront's URLs | always; CloudFront's with `cloudfront` |
-//! | [`driver`] | [`StorageDriver`], what a registry programs against, and `S3Driver` | the interface always, `S3Driver` with `client` |
-//! | `transfer` | files and objects in many parts at once, on plain threads | `client` |
+//! | [`middleware`] | wrappers around a driver: redirects, rewritten URLs, CloudFront URLs | always; CloudFront with `cloudfront` |
+//! | [`driver`] | [`StorageDriver`], the interface that a registry programs against, and `S3Driver` | the interface always, `S3Driver` with `client` |
+//! | `transfer` | transfers of files and objects in parallel parts, on plain threads | `client` |
 //! | `client` | one method per S3 operation | `client` |
-//! | `credentials` | where keys come from, and when they are fetched anew | `client` |
-//! | [`sign`] | signature versions 2 and 4 and aws-chunked: pure, every intermediate value visible | always |
-//! | [`xml`] | S3's documents from bytes and back: pure, bounded, never panics | always |
-//! | `cloudfront` | policies, signed URLs and cookies | `cloudfront` |
+//! | `credentials` | sources of access keys, and their renewal | `client` |
+//! | [`sign`] | signature versions 2 and 4 and aws-chunked: pure functions that expose every intermediate value | always |
+//! | [`xml`] | parsers and writers of S3's documents: pure, bounded, never panicking | always |
+//! | `cloudfront` | policies, signed URLs and signed cookies | `cloudfront` |
 //!
 //! # Features
 //!
-//! - `client` (on): the client and the driver. Brings rustls with ring.
-//! - `cloudfront` (on): the CloudFront signer with RSA keys; with `client`, its middleware can fetch AWS's address ranges.
+//! - `client` (on): the client and the driver. Depends on rustls with ring.
+//! - `cloudfront` (on): the CloudFront signer with RSA keys. Together with `client`, its middleware
+//!   can fetch AWS's address ranges.
 //! - `ecdsa` (off): ECDSA P-256 keys for CloudFront.
-//! - `sigv4a` (off): SigV4A, signatures for a set of regions.
-//! - `serde` (off): `Deserialize` for the driver's parameters and for a registry's whole configuration.
+//! - `sigv4a` (off): SigV4A, signatures that are valid in a set of regions.
+//! - `serde` (off): `Deserialize` for the driver's parameters and for a registry's whole
+//!   configuration.
 //!
-//! `default-features = false` leaves [`sign`] and [`xml`]: what an auditor reads and a fuzzer builds.
+//! `default-features = false` leaves [`sign`], [`xml`] and the driver interface: the code that an
+//! auditor reads and a fuzzer builds.
 
 #[cfg(feature = "client")]
 mod bounds;

@@ -1,29 +1,32 @@
 //! Locks that survive a panic.
 //!
-//! Every value behind a mutex of this crate is whole between two statements, so a thread that panicked while it held the
-//! lock leaves nothing half done. Passing the poison on would turn one panic into many.
+//! Every value that a mutex of this crate protects is consistent between any two statements, so a
+//! thread that panics while it holds the lock leaves nothing half done. Passing the poison on would
+//! turn one panic into many.
 use std::sync::{Mutex, MutexGuard, PoisonError};
 #[cfg(feature = "client")]
 use std::{sync::Condvar, time::Duration};
 
-/// Locks `mutex`, whether or not a thread panicked while it held the lock.
+/// Locks `mutex`, even if a thread panicked while it held the lock.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Returns the value of a mutex that no other thread uses any more.
+/// Returns the value of a mutex that no other thread uses anymore.
 #[cfg(feature = "client")]
 pub(crate) fn into_inner<T>(mutex: Mutex<T>) -> T {
     mutex.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Waits until `condition` is signalled; like every wait on a condition variable, it may also return early.
+/// Waits until `condition` is signalled. Like every wait on a condition variable, it may also
+/// return early.
 #[cfg(feature = "client")]
 pub(crate) fn wait<'a, T>(condition: &Condvar, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
     condition.wait(guard).unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Waits until `condition` is signalled or `timeout` has passed; it may also return early.
+/// Waits until `condition` is signalled or `timeout` has passed. Like every wait on a condition
+/// variable, it may also return early.
 #[cfg(feature = "client")]
 pub(crate) fn wait_timeout<'a, T>(
     condition: &Condvar,

@@ -1,17 +1,20 @@
-//! Points in time as S3 writes them.
+//! Points in time in the formats that S3 uses.
 //!
-//! Four spellings are in use: `x-amz-date` and the credential scope (ISO-8601 basic form), HTTP dates
-//! in headers (RFC 9110 section 5.6.7) and RFC 3339 in documents. Dates are those of the proleptic
-//! Gregorian calendar. `httpdate` reads and writes HTTP dates; the other forms are handled here.
+//! There are four formats: `x-amz-date` and the credential scope (ISO 8601 basic format), HTTP
+//! dates in headers (RFC 9110 section 5.6.7) and RFC 3339 in documents. Dates are those of the
+//! proleptic Gregorian calendar. `httpdate` reads and writes HTTP dates; this module handles the
+//! other formats.
 use std::error::Error;
 use std::fmt::{self, Write as _};
 use std::ops::Range;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
-/// Seconds and nanoseconds since 1970-01-01T00:00:00Z, in UTC. Pure: never asks a clock.
+/// A point in time in UTC, as seconds and nanoseconds since 1970-01-01T00:00:00Z. The type never
+/// reads a clock.
 ///
-/// Every value can be written, though S3 knows only years of four digits; other years come out longer, or with a sign.
+/// Every value can be formatted, although S3 accepts only four-digit years. Other years are written
+/// with more digits or with a sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp {
     seconds: i64,
@@ -19,33 +22,34 @@ pub struct Timestamp {
 }
 
 impl Timestamp {
-    /// From seconds since the epoch.
+    /// Creates a timestamp from seconds since the epoch.
     pub const fn from_unix(seconds: i64) -> Self {
         Self { seconds, nanos: 0 }
     }
 
-    /// Whole seconds since the epoch.
+    /// Returns the whole seconds since the epoch.
     pub const fn unix(self) -> i64 {
         self.seconds
     }
 
-    /// `20130524T000000Z`, as `x-amz-date` has it.
+    /// Formats the time for `x-amz-date`: `20130524T000000Z`.
     pub fn amz_date(self) -> String {
         let mut out = String::with_capacity(16);
         self.push_amz_date(&mut out);
         out
     }
 
-    /// `20130524`, as the credential scope has it.
+    /// Formats the date for the credential scope: `20130524`.
     pub fn date(self) -> String {
         let mut out = String::with_capacity(8);
         self.push_date(&mut out);
         out
     }
 
-    /// Returns `Fri, 24 May 2013 00:00:00 GMT` (RFC 9110 section 5.6.7).
+    /// Formats an HTTP date (RFC 9110 section 5.6.7): `Fri, 24 May 2013 00:00:00 GMT`.
     pub fn http_date(self) -> String {
-        // The calendar repeats after an era, days of the week included: only the year differs.
+        // The calendar repeats after an era, including the days of the week, so only the year
+        // differs.
         let within = Self::from_unix(self.seconds.rem_euclid(SECONDS_PER_ERA));
         let mut out = httpdate::fmt_http_date(within.into());
         let year = self.civil().year;
@@ -57,7 +61,8 @@ impl Timestamp {
         out
     }
 
-    /// `2013-05-24T00:00:00Z` (RFC 3339), with milliseconds only if there are any.
+    /// Formats the time by RFC 3339, with milliseconds only if there are any:
+    /// `2013-05-24T00:00:00Z`.
     pub fn iso8601(self) -> String {
         let c = self.civil();
         let mut out = String::with_capacity(24);
@@ -73,7 +78,7 @@ impl Timestamp {
         out
     }
 
-    /// Reads `x-amz-date`: `20130524T000000Z`.
+    /// Parses the format of `x-amz-date`: `20130524T000000Z`.
     pub fn parse_amz_date(text: &str) -> Option<Self> {
         let mut s = Scanner(text.as_bytes());
         let date = (s.digits(4)?, s.digits(2)?, s.digits(2)?);
@@ -84,9 +89,9 @@ impl Timestamp {
         from_parts(date, time)
     }
 
-    /// Reads RFC 3339 / ISO-8601 as S3 servers write it: `2013-05-24T00:00:00Z`, fractions of any length (cut to
-    /// nanoseconds), `+00:00` and other offsets, with or without the colon. A zone is required; a leap second counts as
-    /// the second before it.
+    /// Parses RFC 3339 and ISO 8601 in the variants that S3 servers write: `2013-05-24T00:00:00Z`,
+    /// fractions of any length (truncated to nanoseconds), `+00:00` and other offsets, with or
+    /// without the colon. A time zone is required. A leap second is read as the second before it.
     pub fn parse_iso8601(text: &str) -> Option<Self> {
         let mut s = Scanner(text.as_bytes());
         let year = s.digits(4)?;
@@ -103,11 +108,11 @@ impl Timestamp {
         Some(Self { seconds: local.seconds - offset, nanos })
     }
 
-    /// Reads the three forms of an HTTP date (RFC 9110 section 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`,
-    /// `Sunday, 06-Nov-94 08:49:37 GMT` and `Sun Nov  6 08:49:37 1994`. The zone may also be `UTC` or
-    /// `+0000`, which S3's own examples use. Years of two digits lie between 1970 and 2069. The day's
-    /// name has to be a valid one, but is not compared with the date; a leap second counts as the
-    /// second before it.
+    /// Parses the three formats of an HTTP date (RFC 9110 section 5.6.7): `Sun, 06 Nov 1994
+    /// 08:49:37 GMT`, `Sunday, 06-Nov-94 08:49:37 GMT` and `Sun Nov  6 08:49:37 1994`. The zone may
+    /// also be `UTC` or `+0000`, which S3's own examples use. Two-digit years lie between 1970 and
+    /// 2069. The name of the day must be valid, but is not compared with the date. A leap second is
+    /// read as the second before it.
     pub fn parse_http_date(text: &str) -> Option<Self> {
         if text.trim() != text || text.len() > MAX_HTTP_DATE {
             return None;
@@ -118,7 +123,7 @@ impl Timestamp {
         }
     }
 
-    /// Later by `by`, saturating.
+    /// Returns the time `by` later, saturating at the last one.
     pub fn plus(self, by: Duration) -> Self {
         let nanos = self.nanos + by.subsec_nanos();
         let (carry, nanos) = (nanos / NANOS_PER_SECOND, nanos % NANOS_PER_SECOND);
@@ -132,7 +137,7 @@ impl Timestamp {
         }
     }
 
-    /// The number of the day since the epoch: what a SigV4 signing key is bound to.
+    /// Returns the number of days since the epoch. A SigV4 signing key is valid for one such day.
     pub(crate) const fn day_number(self) -> i64 {
         self.seconds.div_euclid(SECONDS_PER_DAY)
     }
@@ -223,7 +228,8 @@ impl From<SystemTime> for Timestamp {
     }
 }
 
-/// A time that the platform cannot express (none on Unix) becomes the epoch: an expiry then counts as over.
+/// Converts a time; one that the platform cannot express (none on Unix) becomes the epoch, so that
+/// an expiry counts as past.
 impl From<Timestamp> for SystemTime {
     fn from(time: Timestamp) -> Self {
         let whole = Duration::from_secs(time.seconds.unsigned_abs());
@@ -237,7 +243,7 @@ impl From<Timestamp> for SystemTime {
     }
 }
 
-/// A timestamp taken apart. All but the year are small and not negative.
+/// The components of a timestamp. All of them except the year are small and not negative.
 struct Civil {
     year: i64,
     month: i64,
@@ -265,7 +271,7 @@ fn push_year(out: &mut String, year: i64) {
         push_two(out, year / 100);
         push_two(out, year % 100);
     } else {
-        // ISO-8601's expanded years. Writing to a `String` cannot fail.
+        // ISO 8601's expanded years. Writing to a `String` cannot fail.
         let _ = write!(out, "{year:+05}");
     }
 }
@@ -273,9 +279,9 @@ fn push_year(out: &mut String, year: i64) {
 /// Year, month and day, or hour, minute and second.
 type Triple = (i64, i64, i64);
 
-/// Year, month and day of a day counted from the epoch. Years begin in March here, so that the leap day is the last one
-/// and each month's first day is a linear function of its number; an era is the 400 years after which the calendar
-/// repeats.
+/// Returns year, month and day of a day counted from the epoch. Years begin in March here, so that
+/// the leap day is the last day of the year and each month's first day is a linear function of the
+/// month's number. An era is the 400 years after which the calendar repeats.
 fn civil_from_days(days: i64) -> Triple {
     let days = days + DAYS_TO_EPOCH;
     let era = days.div_euclid(DAYS_PER_ERA);
@@ -289,7 +295,8 @@ fn civil_from_days(days: i64) -> Triple {
     (era * 400 + year_of_era + i64::from(month <= 2), month, day)
 }
 
-/// The inverse, for a valid date of a four-digit year.
+/// Returns the day counted from the epoch, for a valid date with a four-digit year. This is the
+/// inverse of [`civil_from_days`].
 fn days_from_civil((year, month, day): Triple) -> i64 {
     let year = year - i64::from(month <= 2);
     let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
@@ -308,8 +315,8 @@ fn from_parts(date: Triple, (hour, minute, second): Triple) -> Option<Timestamp>
     Some(Timestamp::from_unix(seconds))
 }
 
-/// Reads what servers write and `httpdate` refuses: other names of the zone, a leap second, the name
-/// of another day, and years before 1970 (Go's zero time lies in year 1).
+/// Parses dates that servers write and `httpdate` refuses: other names of the zone, a leap second,
+/// the name of another day, and years before 1970 (Go's zero time is in year 1).
 fn parse_unusual_http_date(text: &str) -> Option<Timestamp> {
     let text = ["UTC", "+0000"]
         .iter()
@@ -338,7 +345,7 @@ fn parse_unusual_http_date(text: &str) -> Option<Timestamp> {
     Some(Timestamp::from_unix(Timestamp::from(time).seconds - eras * SECONDS_PER_ERA))
 }
 
-/// What is still to be read of a date.
+/// The part of a date that has not been parsed yet.
 struct Scanner<'a>(&'a [u8]);
 
 impl Scanner<'_> {
@@ -384,7 +391,7 @@ impl Scanner<'_> {
         Some(nanos)
     }
 
-    /// Seconds east of Greenwich.
+    /// Parses a time zone and returns its offset in seconds east of Greenwich.
     fn offset(&mut self) -> Option<i64> {
         let sign = match self.one_of(b"Zz+-")? {
             b'+' => 1,
@@ -404,17 +411,17 @@ impl Scanner<'_> {
 
 const WEEKDAYS: [&str; 7] =
     ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
-/// Where a year stands in `Sun, 06 Nov 1994 08:49:37 GMT` and in `Sun Nov  6 08:49:37 1994`.
+/// The positions of the year in `Sun, 06 Nov 1994 08:49:37 GMT` and in `Sun Nov  6 08:49:37 1994`.
 const YEAR_OF_FIXDATE: Range<usize> = 12..16;
 const YEAR_OF_ASCTIME: Range<usize> = 20..24;
 /// The longest HTTP date: `Wednesday, 06-Nov-94 08:49:37 +0000`.
 const MAX_HTTP_DATE: usize = 35;
 const NANOS_PER_SECOND: u32 = 1_000_000_000;
 const SECONDS_PER_DAY: i64 = 86_400;
-/// 400 years.
+/// The days in 400 years.
 const DAYS_PER_ERA: i64 = 146_097;
 const SECONDS_PER_ERA: i64 = DAYS_PER_ERA * SECONDS_PER_DAY;
-/// From 0000-03-01 to 1970-01-01.
+/// The days from 0000-03-01 to 1970-01-01.
 const DAYS_TO_EPOCH: i64 = 719_468;
 
 #[cfg(test)]

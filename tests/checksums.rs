@@ -1,5 +1,6 @@
-//! Checksums against the embedded server, which computes them itself and refuses those that differ.
-#![allow(clippy::unwrap_used, reason = "a test may fail that way")]
+//! Checksums against the embedded server, which computes them independently and rejects differing
+//! ones.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 #[path = "faults/server.rs"]
 mod server;
@@ -45,7 +46,7 @@ fn get(client: &Client) -> s3driver::Result<Vec<u8>> {
 }
 
 #[test]
-fn uploads_carry_it_and_the_server_agrees() {
+fn uploads_carry_a_checksum_that_the_server_verifies() {
     for (checksum, header) in CHECKSUMS {
         for signature in [SignatureVersion::V4, SignatureVersion::V2] {
             let faulty = start();
@@ -68,7 +69,7 @@ fn uploads_carry_it_and_the_server_agrees() {
 }
 
 #[test]
-fn uploads_in_parts_get_one_of_the_whole_object() {
+fn multipart_uploads_have_a_checksum_of_the_whole_object() {
     for (checksum, header) in CHECKSUMS {
         let faulty = start();
         let client = client(&faulty, checksum);
@@ -82,7 +83,8 @@ fn uploads_in_parts_get_one_of_the_whole_object() {
         client.complete_multipart_upload(upload, &parts, &Condition::Always).unwrap();
         assert!(seen(&faulty, "UploadPart").iter().all(|seen| seen.header(header).is_some()));
         let content: Vec<u8> = (1..=3).flat_map(|number| bytes_at(number, 0, 1000)).collect();
-        // The server's checksum of the whole is held against what is read: a flipped bit shows.
+        // The data is compared with the server's checksum of the whole object, so a flipped bit is
+        // noticed.
         assert!(get(&client).unwrap() == content);
         faulty.once("GetObject", Fault::changed(flipped));
         assert_eq!(get(&client).unwrap_err().kind(), ErrorKind::Integrity);
@@ -95,7 +97,7 @@ fn flipped(mut answer: Answer) -> Answer {
     answer
 }
 
-/// The rows `bitflip` and `bad-checksum`: never handed over as good.
+/// The rows `bitflip` and `bad-checksum`: damaged data is never returned as valid.
 #[test]
 fn bitflip_and_bad_checksum() {
     for (checksum, header) in CHECKSUMS {
@@ -108,19 +110,19 @@ fn bitflip_and_bad_checksum() {
         assert_eq!((error.kind(), error.key()), (ErrorKind::Integrity, Some("key")), "{error}");
         faulty.once("GetObject", Fault::changed(move |answer| answer.with(header, "AAAAAAAAAAA=")));
         assert_eq!(get(&client).unwrap_err().kind(), ErrorKind::Integrity);
-        // A streaming reader never says that it has reached the end.
+        // A streaming reader never reports the end of damaged data.
         faulty.once("GetObject", Fault::changed(flipped));
         let mut reader = client.get_object(BUCKET, "key", &GetObject::default()).unwrap();
         let mut got = Vec::new();
         assert!(reader.read_to_end(&mut got).is_err());
         assert!(got.len() < content.len());
-        // A resumed read is held against the checksum of the first reply.
+        // A resumed read is compared with the checksum of the first response.
         faulty.once("GetObject", Fault::cut(100_000, End::Close));
         assert!(get(&client).unwrap() == content);
         faulty.once("GetObject", Fault::cut(100_000, End::Close));
         faulty.once("GetObject", Fault::changed(flipped));
         assert_eq!(get(&client).unwrap_err().kind(), ErrorKind::Integrity);
-        // Ranges have none.
+        // Ranges have no checksum.
         let part = GetObject::range(ByteRange::From(10));
         assert!(
             client.get_object(BUCKET, "key", &part).unwrap().read_all(1 << 20).unwrap()
@@ -129,9 +131,10 @@ fn bitflip_and_bad_checksum() {
     }
 }
 
-/// For servers that know no CRC: the digest that every server knows, and an ETag where it is one.
+/// For servers that do not support a CRC: `Content-MD5`, which every server supports, and the ETag
+/// where it is an MD5.
 #[test]
-fn md5_where_the_etag_is_one() {
+fn md5_is_compared_if_the_etag_is_one() {
     let faulty = start();
     let client = client(&faulty, Checksum::Md5);
     let content = bytes_at(1, 0, 300_000);
@@ -142,16 +145,17 @@ fn md5_where_the_etag_is_one() {
     faulty.once("GetObject", Fault::changed(flipped));
     let error = get(&client).unwrap_err();
     assert_eq!((error.kind(), error.key()), (ErrorKind::Integrity, Some("key")), "{error}");
-    // A resumed read is held against the ETag of the first reply.
+    // A resumed read is compared with the ETag of the first response.
     faulty.once("GetObject", Fault::cut(100_000, End::Close));
     faulty.once("GetObject", Fault::changed(flipped));
     assert_eq!(get(&client).unwrap_err().kind(), ErrorKind::Integrity);
     faulty.once("GetObject", Fault::cut(100_000, End::Close));
     assert!(get(&client).unwrap() == content);
-    // Whoever did not ask for it does not pay for it.
+    // Without this option, the check and its cost are absent.
     faulty.once("GetObject", Fault::changed(flipped));
     assert!(get(&self::client(&faulty, Checksum::Auto)).unwrap() != content);
-    // No MD5 of the bytes: encrypted with a key of KMS, or made of parts.
+    // The ETag is not an MD5 of the bytes: they are encrypted with a KMS key, or were uploaded in
+    // parts.
     faulty.once(
         "GetObject",
         Fault::changed(|answer| flipped(answer).with("x-amz-server-side-encryption", "aws:kms")),
@@ -173,9 +177,9 @@ fn md5_where_the_etag_is_one() {
     assert!(get(&client).unwrap() == [bytes_at(1, 0, 1000), bytes_at(2, 0, 1000)].concat());
 }
 
-/// Bytes that are damaged on their way up are refused, sent again, and stored right.
+/// Bytes that are damaged during an upload are rejected, sent again, and stored correctly.
 #[test]
-fn damage_on_the_way_up() {
+fn damage_during_an_upload_is_repaired() {
     let faulty = start();
     let client = client(&faulty, Checksum::Crc64Nvme);
     faulty.once("PutObject", Fault::error(400, "XAmzContentChecksumMismatch"));
@@ -184,9 +188,9 @@ fn damage_on_the_way_up() {
     assert_eq!(faulty.backend.object(BUCKET, "key").unwrap(), "content");
 }
 
-/// An upload that another program began without a checksum takes none, on AWS.
+/// On AWS, an upload that another program began without a checksum accepts none.
 #[test]
-fn an_upload_begun_without_a_checksum_goes_on_without() {
+fn an_upload_begun_without_a_checksum_continues_without_one() {
     let faulty = start();
     let id = client(&faulty, Checksum::None)
         .create_multipart_upload(BUCKET, "key", &ObjectSettings::default())
@@ -206,9 +210,9 @@ fn an_upload_begun_without_a_checksum_goes_on_without() {
     assert_eq!(faulty.backend.object(BUCKET, "key").unwrap(), "part");
 }
 
-/// A checksum of parts' checksums says nothing of the bytes as a whole.
+/// A checksum of the parts' checksums does not describe the bytes of the whole object.
 #[test]
-fn composite_checksums_are_passed_over() {
+fn composite_checksums_are_ignored() {
     let faulty = start();
     let client = client(&faulty, Checksum::Crc32c);
     client.put_object(BUCKET, "key", b"content", &ObjectSettings::default()).unwrap();
@@ -224,9 +228,9 @@ fn composite_checksums_are_passed_over() {
     assert_eq!(get(&client).unwrap(), b"content");
 }
 
-/// `auto`: AWS's own default on AWS, nothing elsewhere.
+/// `auto` means AWS's own default on AWS, and nothing elsewhere.
 #[test]
-fn auto_is_for_aws_alone() {
+fn auto_is_only_for_aws() {
     let faulty = start();
     client(&faulty, Checksum::Auto)
         .put_object(BUCKET, "key", b"content", &ObjectSettings::default())

@@ -1,6 +1,6 @@
 //! Keys, policies, signed URLs and signed cookies, against CloudFront's documentation and against `openssl`.
 #![cfg(feature = "cloudfront")]
-#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 use proptest::prelude::*;
 use s3driver::cloudfront::{
     CookieScope, HashAlgorithm, Ipv4Range, LAST_END, Policy, PrivateKey, PublicKey, RsaMinimum,
@@ -27,7 +27,7 @@ fn signer(hash: HashAlgorithm) -> Signer {
     Signer::new(PrivateKey::from_pem(RSA).unwrap(), ID).unwrap().hash_algorithm(hash)
 }
 
-/// The value of a query parameter.
+/// Returns the value of a query parameter.
 fn parameter<'a>(url: &'a str, name: &str) -> Option<&'a str> {
     let (_, query) = url.split_once('?')?;
     query
@@ -49,9 +49,9 @@ fn refusal<T: std::fmt::Debug>(result: s3driver::Result<T>) -> String {
 mod policies {
     use super::*;
 
-    /// The developer guide's examples, white space removed as it asks.
+    /// The developer guide's examples, with white space removed as it requires.
     #[test]
-    fn are_the_documented_ones_byte_for_byte() {
+    fn equal_the_documented_ones_byte_for_byte() {
         let one_day = Timestamp::from_unix(1_357_120_800);
         let range: Ipv4Range = "192.0.2.0/24".parse().unwrap();
         let cases = [
@@ -135,7 +135,7 @@ mod policies {
 
     /// The `CloudFront-Policy` of the developer guide's example cookies.
     #[test]
-    fn the_documented_cookie_holds_our_policy() {
+    fn the_documented_cookie_contains_our_policy() {
         const DOCUMENTED: &str = "eyJTdGF0ZW1lbnQiOlt7IlJlc291cmNlIjoiaHR0cDovL2QxMTExMTFhYmNkZWY4LmNsb3VkZnJvbnQubmV0L2dhbWVf\
             ZG93bmxvYWQuemlwIiwiQ29uZGl0aW9uIjp7IklwQWRkcmVzcyI6eyJBV1M6U291cmNlSXAiOiIxOTIuMC4yLjAvMjQifSwiRGF0ZUxlc3NUaGFuIj\
             p7IkFXUzpFcG9jaFRpbWUiOjE0MjY1MDAwMDB9fX1dfQ__";
@@ -160,7 +160,7 @@ mod policies {
     }
 
     #[test]
-    fn nothing_can_be_smuggled_into_one() {
+    fn resources_and_sources_cannot_inject_conditions() {
         for resource in [
             "https://h/\",\"Condition\":{}}]}",
             "https://h/\\",
@@ -232,7 +232,7 @@ mod urls {
             signed,
             format!("{url}&Expires=1767290400&Signature={signature}&Key-Pair-Id={ID}")
         );
-        // 256 bytes of RSA in base64, every character one of CloudFront's.
+        // 256 bytes of RSA in base64, consisting only of CloudFront's characters.
         assert_eq!(signature.len(), 344);
         assert!(
             signature.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_~".contains(&b)),
@@ -285,7 +285,7 @@ mod urls {
             ("/a", "has no scheme"),
             ("ftp://h/a", "a scheme other than"),
             ("https:///a", "has no host"),
-            ("https://u:p@h/a", "holds a user name"),
+            ("https://u:p@h/a", "contains a user name"),
             ("https://h/a#b", "has a fragment"),
             ("https://h/a b", "must be percent-encoded"),
             ("https://h/é", "must be percent-encoded"),
@@ -340,12 +340,13 @@ mod urls {
                 prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&json).unwrap(), policy);
                 let signature = decode_base64(signature).unwrap();
                 signer.public_key().verify(json.as_bytes(), &signature, HashAlgorithm::Sha1).unwrap();
-                // Signing changes scheme and host at most, and only to what a user agent sends anyway.
+                // Signing changes at most the scheme and the host, and only to what a user agent
+                // would send anyway.
                 let tail = |url: &str| {
                     let rest = url.split_once("://").unwrap().1;
                     let tail = rest[rest.find(['/', '?']).unwrap_or(rest.len())..].to_owned();
                     let tail = if tail.starts_with('/') { tail } else { format!("/{tail}") };
-                    // Only a `?` with nothing behind it is dropped.
+                    // Only a `?` without a query is dropped.
                     if tail.find('?') == Some(tail.len() - 1) { tail.replace('?', "") } else { tail }
                 };
                 prop_assert_eq!(tail(resource), tail(&text));
@@ -380,7 +381,7 @@ mod keys {
     use super::*;
 
     #[test]
-    fn are_read_however_they_are_written() {
+    fn are_read_in_every_supported_encoding() {
         let reference = PrivateKey::from_pem(RSA).unwrap().sign(b"x", HashAlgorithm::Sha1).unwrap();
         let one_line = RSA.lines().filter(|line| !line.starts_with('-')).collect::<String>();
         let certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
@@ -406,7 +407,7 @@ mod keys {
     }
 
     #[test]
-    fn that_cannot_sign_say_why_and_what_to_do() {
+    fn that_cannot_sign_are_reported_with_a_remedy() {
         let mut damaged = RSA.to_owned();
         damaged.replace_range(100..104, "AAAA");
         for (text, why) in [
@@ -453,7 +454,7 @@ mod keys {
     }
 
     #[test]
-    fn of_1024_bits_need_the_switch_and_512_stay_refused() {
+    fn of_1024_bits_need_an_option_and_512_are_rejected() {
         let weak = key_file("test_rsa1024_pkcs1.pem");
         let key = PrivateKey::from_pem_with_minimum(&weak, RsaMinimum::Bits1024ForTests).unwrap();
         let signature = key.sign(b"x", HashAlgorithm::Sha256).unwrap();
@@ -464,7 +465,7 @@ mod keys {
     }
 
     #[test]
-    fn files_have_errors_of_their_own() {
+    fn files_that_cannot_be_read_are_reported() {
         let directory = tempfile::tempdir().unwrap();
         let missing = PrivateKey::from_file(directory.path().join("none.pem")).unwrap_err();
         assert!(
@@ -480,7 +481,8 @@ mod keys {
         assert!(refusal(PrivateKey::from_file(&der)).contains("-inform DER"));
     }
 
-    /// Whatever a file holds, reading it ends with a key or an error, and a key signs or says that it cannot.
+    /// Reading any file ends with a key or an error, and a key either signs or reports that it
+    /// cannot.
     #[test]
     fn that_are_damaged_never_panic() {
         let names = [
@@ -510,7 +512,7 @@ mod keys {
     }
 
     #[test]
-    fn show_nothing() {
+    fn are_redacted_in_debug_output() {
         let signer = signer(HashAlgorithm::Sha1);
         assert_eq!(
             format!("{signer:?}"),
@@ -525,7 +527,7 @@ mod keys {
     }
 
     #[test]
-    fn and_signers_are_shared_by_threads() {
+    fn and_signers_can_be_shared_by_threads() {
         let signer = signer(HashAlgorithm::Sha256);
         let expected = signer.sign_url("https://h/a", ENDS, NOW).unwrap();
         std::thread::scope(|scope| {
@@ -546,7 +548,7 @@ mod keys {
     }
 
     #[test]
-    fn tell_another_message_another_signature_and_another_hash_apart() {
+    fn reject_another_message_signature_or_hash() {
         let key = PrivateKey::from_pem(RSA).unwrap();
         let public = PublicKey::from_pem(&key_file("test_rsa2048_public_pkcs1.pem")).unwrap();
         let mut signature = key.sign(b"message", HashAlgorithm::Sha1).unwrap();
@@ -588,7 +590,7 @@ mod keys {
                 (HashAlgorithm::Sha256, HashAlgorithm::Sha1),
             ] {
                 let signature = key.sign(b"message", hash).unwrap();
-                // DER: a SEQUENCE of two INTEGERs, which is what openssl writes.
+                // DER: a SEQUENCE of two INTEGERs, as written by openssl.
                 assert!(
                     signature[0] == 0x30 && (68..=72).contains(&signature.len()),
                     "{signature:02x?}"
@@ -609,11 +611,12 @@ mod keys {
     }
 }
 
-/// Another implementation's opinion.
+/// Comparison with an independent implementation.
 mod openssl {
     use super::*;
 
-    /// `openssl`'s exit status and output, `None` (and a line that says so) where it is not installed.
+    /// Returns `openssl`'s exit status and output, or `None` with a printed line if it is not
+    /// installed.
     fn openssl(arguments: &[&str]) -> Option<(bool, Vec<u8>)> {
         match Command::new("openssl").args(arguments).output() {
             Ok(output) => Some((output.status.success(), output.stdout)),
@@ -629,7 +632,7 @@ mod openssl {
     }
 
     #[test]
-    fn verifies_our_signatures_and_makes_the_same() {
+    fn verifies_our_signatures_and_produces_equal_ones() {
         let directory = tempfile::tempdir().unwrap();
         let file = |name: &str| directory.path().join(name).to_string_lossy().into_owned();
         let (policy_file, signature_file) = (file("policy"), file("signature"));
@@ -658,7 +661,7 @@ mod openssl {
                 std::fs::write(&policy_file, decoded("Policy").to_ascii_lowercase()).unwrap();
                 assert!(
                     !openssl(&verify).unwrap().0,
-                    "{private} {flag}: another policy must not verify"
+                    "{private} {flag}: the signature must not fit another policy"
                 );
                 if private.contains("rsa") {
                     std::fs::write(&policy_file, decoded("Policy")).unwrap();
@@ -666,7 +669,7 @@ mod openssl {
                         openssl(&["dgst", flag, "-sign", &data(private), &policy_file]).unwrap();
                     assert_eq!(theirs, decoded("Signature"), "RSASSA-PKCS1-v1_5 leaves no choice");
                 }
-                // And the other way round: what openssl signs, our public key accepts.
+                // In the other direction, our public key accepts signatures made by openssl.
                 std::fs::write(&policy_file, b"{}").unwrap();
                 let (_, theirs) =
                     openssl(&["dgst", flag, "-sign", &data(private), &policy_file]).unwrap();
@@ -676,8 +679,8 @@ mod openssl {
     }
 }
 
-/// Keys as variables, parameter stores, JSON and people hand them on.
-mod keys_as_they_come {
+/// Keys in the forms in which variables, parameter stores, JSON and people pass them on.
+mod unusual_keys {
     use super::*;
     use base64::Engine;
     use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -692,7 +695,7 @@ mod keys_as_they_come {
     ];
 
     fn der(pem: &str) -> Vec<u8> {
-        // A key of SEC 1 may come after its parameters.
+        // A SEC 1 key may follow its parameters.
         let (_, rest) = pem.rsplit_once("-----BEGIN ").unwrap();
         let (_, rest) = rest.split_once("-----\n").unwrap();
         let (body, _) = rest.split_once("\n-----END").unwrap();
@@ -708,11 +711,11 @@ mod keys_as_they_come {
         };
         let encoded = STANDARD.encode(pem);
         vec![
-            ("as it is", pem.to_owned()),
-            ("line ends written out", pem.replace('\n', "\\n")),
-            ("line ends of Windows written out", pem.replace('\n', "\\r\\n")),
-            ("written out twice", pem.replace('\n', "\\\\n")),
-            ("written out and real", pem.replace('\n', "\\n\n")),
+            ("unchanged", pem.to_owned()),
+            ("escaped line breaks", pem.replace('\n', "\\n")),
+            ("escaped line breaks of Windows", pem.replace('\n', "\\r\\n")),
+            ("escaped twice", pem.replace('\n', "\\\\n")),
+            ("escaped and real line breaks", pem.replace('\n', "\\n\n")),
             ("in JSON of PHP", pem.replace('/', "\\/").replace('\n', "\\n")),
             ("in double quotes", format!("\"{}\"", pem.replace('\n', "\\n"))),
             ("in single quotes", format!("'{}'", pem.replace('\n', "\\n"))),
@@ -725,12 +728,12 @@ mod keys_as_they_come {
             ("with a mark", format!("\u{feff}{pem}")),
             ("with a certificate first", format!("{certificate}{pem}")),
             (
-                "with a certificate first, written out",
+                "with a certificate first, escaped",
                 format!("{certificate}{pem}").replace('\n', "\\n"),
             ),
             ("PEM in base64", encoded.clone()),
             ("PEM in base64, in lines", wrapped(&encoded, 76)),
-            ("PEM in base64, lines written out", wrapped(&encoded, 76).replace('\n', "\\n")),
+            ("PEM in base64, with escaped line breaks", wrapped(&encoded, 76).replace('\n', "\\n")),
             ("PEM in base64, in quotes", format!("\"{encoded}\"\n")),
             ("PEM with lines of Windows in base64", STANDARD.encode(pem.replace('\n', "\r\n"))),
             ("PEM in base64 for URLs", URL_SAFE_NO_PAD.encode(pem)),
@@ -741,7 +744,7 @@ mod keys_as_they_come {
     }
 
     #[test]
-    fn case_42_keys_with_line_ends_written_out_and_in_base64_are_read() {
+    fn case_42_keys_with_escaped_line_breaks_and_in_base64_are_read() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("key.pem");
         for name in FILES {
@@ -767,7 +770,7 @@ mod keys_as_they_come {
     }
 
     #[test]
-    fn case_42_a_file_that_powershell_wrote_is_read() {
+    fn case_42_a_file_written_by_powershell_is_read() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("key.pem");
         for bytes in [u16::to_le_bytes, u16::to_be_bytes] {
@@ -779,7 +782,7 @@ mod keys_as_they_come {
     }
 
     #[test]
-    fn case_42_damaged_keys_stay_damaged() {
+    fn case_42_damaged_keys_are_rejected() {
         for text in [
             RSA.replacen('\n', "\\x", 3),
             RSA.replace('A', "!"),

@@ -1,6 +1,6 @@
-//! The fetcher that comes with feature `client`, over a real socket.
+//! The fetcher of the feature `client`, over a real socket.
 #![cfg(all(feature = "cloudfront", feature = "client"))]
-#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 mod memory;
 
 use s3driver::ErrorKind;
@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 const DOCUMENT: &str =
     r#"{"prefixes":[{"ip_prefix":"10.0.0.0/8","region":"x"}],"ipv6_prefixes":[]}"#;
 
-/// Answers every connection with `answer` and tells the request's head; an empty answer leaves the client waiting.
+/// Starts a server that sends `answer` on every connection and reports the request's head. An empty
+/// answer leaves the client waiting.
 fn server(answer: String) -> (String, mpsc::Receiver<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/ip-ranges.json?v=1", listener.local_addr().unwrap());
@@ -35,7 +36,7 @@ fn server(answer: String) -> (String, mpsc::Receiver<Vec<String>>) {
             if answer.is_empty() {
                 waiting.push(stream);
             } else {
-                // A client that has read enough may be gone.
+                // A client that has read enough may have disconnected.
                 let _ = stream.write_all(answer.as_bytes());
             }
         }
@@ -51,7 +52,7 @@ fn reply(status: &str, body: &str) -> String {
 }
 
 #[test]
-fn gets_a_document_and_no_more_than_that() {
+fn fetches_a_document_up_to_the_limit() {
     let (url, told) = server(reply("200 OK", DOCUMENT));
     let fetch = HttpFetch::new().unwrap();
     assert_eq!(fetch.get(&url, DOCUMENT.len()).unwrap(), DOCUMENT.as_bytes());
@@ -91,7 +92,7 @@ fn feeds_the_ip_filter() {
 }
 
 #[test]
-fn is_interrupted_when_the_middleware_goes() {
+fn is_interrupted_when_the_middleware_is_dropped() {
     let (url, told) = server(String::new());
     let driver = Arc::new(middleware(&url));
     told.recv_timeout(Duration::from_secs(20)).unwrap();

@@ -1,6 +1,6 @@
-//! The middleware: which URLs it hands out, to whom, and that CloudFront would let them pass.
+//! The middleware: which URLs it returns to which clients, and that CloudFront would accept them.
 #![cfg(feature = "cloudfront")]
-#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 mod memory;
 
 use memory::Memory;
@@ -22,7 +22,7 @@ const ID: &str = "K2JCJMDEHXQW5F";
 const START: u64 = 1_767_286_800;
 const BASE: &str = "https://d111111abcdef8.cloudfront.net";
 
-/// Stands still until a test moves it.
+/// A clock that stands still until a test moves it.
 #[derive(Debug)]
 struct TestClock(AtomicU64);
 
@@ -115,7 +115,7 @@ mod urls {
     }
 
     #[test]
-    fn begin_with_the_base_url_put_right() {
+    fn begin_with_the_normalised_base_url() {
         for (base, expected) in [
             ("d111111abcdef8.cloudfront.net", "https://d111111abcdef8.cloudfront.net/root/a"),
             (
@@ -134,7 +134,7 @@ mod urls {
     }
 
     #[test]
-    fn expire_when_they_should() {
+    fn expire_after_the_duration() {
         let clock = TestClock::new();
         let driver = |options: CloudFrontOptions| {
             CloudFront::new(Memory::new(""), options.clock(clock.clone())).unwrap()
@@ -147,7 +147,8 @@ mod urls {
             expiry(&hour.url_for("/a", &asked(Duration::from_secs(60))).unwrap()),
             START + 60
         );
-        // Parts of a second are rounded up: a URL never ends before it was asked to.
+        // Fractions of a second are rounded up: a URL is never valid for less than the requested
+        // time.
         let short = driver(options(BASE).duration(Duration::from_millis(300)).unwrap());
         assert_eq!(expiry(&url_of(&short, "/a")), START + 1);
         clock.forward(Duration::from_millis(900));
@@ -213,8 +214,9 @@ mod urls {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
-        /// Any path the driver accepts: the URL's path is the key, percent-encoded once, and the policy's resource is the
-        /// URL. Components `.` and `..` would not survive a user agent, so those paths stay with the driver.
+        /// For any path that the driver accepts, the URL's path is the key, percent-encoded once,
+        /// and the policy's resource is the URL. User agents would resolve the components `.` and
+        /// `..`, so such paths stay with the driver.
         #[test]
         fn are_the_key_and_what_was_signed(
             path in "(/[A-Za-z0-9._-]{1,12}){1,6}",
@@ -236,7 +238,7 @@ mod urls {
     }
 }
 
-/// Whether the signature fits a canned policy whose resource is the URL before `Expires`.
+/// Reports whether the signature fits a canned policy whose resource is the URL before `Expires`.
 fn verified(url: &str, hash: HashAlgorithm) -> bool {
     let (resource, rest) = url.split_once("?Expires=").unwrap();
     let (ends, rest) = rest.split_once("&Signature=").unwrap();
@@ -250,7 +252,8 @@ fn verified(url: &str, hash: HashAlgorithm) -> bool {
     public.verify(policy.as_bytes(), &decode_base64(signature).unwrap(), hash).is_ok()
 }
 
-/// A distribution and its origin: it checks what CloudFront checks and then serves from the object store.
+/// A distribution and its origin: it checks what CloudFront checks, then serves from the object
+/// store.
 mod round_trip {
     use super::*;
     use std::io::{BufRead, BufReader, Read, Write};
@@ -319,7 +322,8 @@ mod round_trip {
         Some((method, target, host.to_owned()))
     }
 
-    /// CloudFront's checks, from its documentation and not from our code: the policy is rebuilt from the request.
+    /// CloudFront's checks, written from its documentation independently of our code: the policy is
+    /// reconstructed from the request.
     fn allowed(url: &str, now: u64) -> bool {
         let Some((path, query)) = url.split_once('?') else { return false };
         let pairs: Vec<(&str, &str)> =
@@ -357,7 +361,7 @@ mod round_trip {
                 .is_ok()
     }
 
-    /// Status, announced length and body.
+    /// Returns the status, the announced length and the body.
     fn ask(method: &str, url: &str) -> (u16, usize, Vec<u8>) {
         let rest = url.strip_prefix("http://").unwrap();
         let (host, target) = rest.split_at(rest.find('/').unwrap());
@@ -373,7 +377,7 @@ mod round_trip {
     }
 
     #[test]
-    fn what_is_handed_out_is_served_and_nothing_else() {
+    fn only_returned_urls_are_served() {
         for hash in [HashAlgorithm::Sha1, HashAlgorithm::Sha256] {
             let (store, clock) = (Memory::new("/ro ot/+"), TestClock::new());
             let distribution = Distribution::start(store.clone(), "", clock.clone());
@@ -417,7 +421,8 @@ mod round_trip {
         }
     }
 
-    /// Both ways to set up a registry below a root directory, and the one the seed's documentation asked for.
+    /// Covers both ways to configure a registry below a root directory, and the way that
+    /// Distribution's documentation describes.
     #[test]
     fn root_directory_and_origin_path_are_not_doubled() {
         let clock = TestClock::new();
@@ -458,17 +463,19 @@ mod ip_filter {
         {"ip_prefix":"nonsense","region":"eu-west-1"}],
         "ipv6_prefixes":[{"ipv6_prefix":"2001:db8::/32","region":"us-east-1"}]}"#;
 
-    /// Answers from a list; its last answer for ever after.
+    /// Returns results from a list, and its last result from then on.
     #[derive(Debug)]
     struct Scripted {
-        answers: Mutex<VecDeque<Result<&'static str, &'static str>>>,
+        responses: Mutex<VecDeque<Result<&'static str, &'static str>>>,
         asked: AtomicUsize,
     }
 
     impl Scripted {
-        fn new(answers: impl IntoIterator<Item = Result<&'static str, &'static str>>) -> Arc<Self> {
+        fn new(
+            responses: impl IntoIterator<Item = Result<&'static str, &'static str>>,
+        ) -> Arc<Self> {
             Arc::new(Self {
-                answers: Mutex::new(answers.into_iter().collect()),
+                responses: Mutex::new(responses.into_iter().collect()),
                 asked: AtomicUsize::new(0),
             })
         }
@@ -477,11 +484,11 @@ mod ip_filter {
     impl Fetch for Scripted {
         fn get(&self, url: &str, limit: usize) -> s3driver::Result<Vec<u8>> {
             assert_eq!((url, limit), ("https://ip-ranges.amazonaws.com/ip-ranges.json", 8 << 20));
-            let mut answers = self.answers.lock().unwrap();
-            let answer = if answers.len() > 1 {
-                answers.pop_front().unwrap()
+            let mut responses = self.responses.lock().unwrap();
+            let answer = if responses.len() > 1 {
+                responses.pop_front().unwrap()
             } else {
-                *answers.front().unwrap()
+                *responses.front().unwrap()
             };
             self.asked.fetch_add(1, Ordering::SeqCst);
             answer
@@ -498,7 +505,7 @@ mod ip_filter {
     fn wait_for(what: &str, condition: impl Fn() -> bool) {
         let deadline = Instant::now() + Duration::from_secs(10);
         while !condition() {
-            assert!(Instant::now() < deadline, "waited in vain for {what}");
+            assert!(Instant::now() < deadline, "timed out waiting for {what}");
             std::thread::sleep(Duration::from_millis(1));
         }
     }
@@ -514,7 +521,7 @@ mod ip_filter {
     const HOUR: Duration = Duration::from_secs(3600);
 
     #[test]
-    fn sends_clients_of_aws_to_the_driver() {
+    fn sends_clients_in_aws_to_the_driver() {
         for (filter, expected) in [
             (IpFilter::Aws, [true, true, true, true, false, false]),
             (
@@ -537,12 +544,12 @@ mod ip_filter {
             assert_eq!(clients.map(|client| goes_to_s3(&driver, Some(client))), expected);
             assert!(!goes_to_s3(&driver, None));
         }
-        let off = filtered(IpFilter::None, Scripted::new([Err("never asked")]), HOUR);
+        let off = filtered(IpFilter::None, Scripted::new([Err("never fetched")]), HOUR);
         assert!(off.ip_ranges().is_none() && !goes_to_s3(&off, Some("10.1.2.3")));
     }
 
     #[test]
-    fn everybody_goes_to_cloudfront_until_the_ranges_are_there_and_the_last_good_ones_stay() {
+    fn without_ranges_all_clients_use_cloudfront_and_the_last_good_ranges_stay() {
         let fetch =
             Scripted::new([Err("no network"), Ok("not json"), Ok(DOCUMENT), Err("gone again")]);
         let driver = filtered(IpFilter::Aws, fetch.clone(), Duration::from_millis(20));
@@ -557,17 +564,17 @@ mod ip_filter {
     }
 
     #[test]
-    fn its_thread_ends_with_the_middleware_at_once_while_it_waits() {
+    fn its_waiting_thread_ends_with_the_middleware_at_once() {
         let fetch = Scripted::new([Ok(DOCUMENT)]);
         let driver = filtered(IpFilter::Aws, fetch.clone(), HOUR);
         wait_for("the ranges", || driver.ip_ranges().is_some());
         let start = Instant::now();
         drop(driver);
         assert!(start.elapsed() < Duration::from_secs(5));
-        assert_eq!(Arc::strong_count(&fetch), 1, "the thread held the other one");
+        assert_eq!(Arc::strong_count(&fetch), 1, "the thread held the other reference");
     }
 
-    /// A fetch that only ends when it is told to.
+    /// A fetch that ends only when it is cancelled.
     #[derive(Debug, Default)]
     struct Stuck {
         cancelled: Mutex<bool>,
@@ -589,7 +596,7 @@ mod ip_filter {
     }
 
     #[test]
-    fn its_thread_ends_with_the_middleware_at_once_while_it_fetches() {
+    fn its_fetching_thread_ends_with_the_middleware_at_once() {
         let fetch = Arc::new(Stuck::default());
         let driver = filtered(IpFilter::Aws, fetch.clone(), HOUR);
         wait_for("the fetch to begin", || fetch.entered.load(Ordering::SeqCst) == 1);
@@ -609,7 +616,7 @@ mod ip_filter {
     }
 
     #[test]
-    fn a_fetcher_that_panics_harms_nobody_else() {
+    fn a_fetcher_that_panics_does_not_affect_requests() {
         let fetch = Arc::new(Panicking(AtomicUsize::new(0)));
         let driver = filtered(IpFilter::Aws, fetch.clone(), HOUR);
         wait_for("the panic", || fetch.0.load(Ordering::SeqCst) == 1);
@@ -620,7 +627,7 @@ mod ip_filter {
 
     #[cfg(not(feature = "client"))]
     #[test]
-    fn without_a_network_a_fetcher_must_be_brought() {
+    fn without_a_network_a_fetcher_must_be_passed() {
         let error =
             CloudFront::new(Memory::new(""), options(BASE).ip_filter(IpFilter::Aws)).unwrap_err();
         assert!(error.message().contains("feature `client`"), "{error}");
@@ -632,7 +639,7 @@ mod configuration {
 
     const GOOD: [(&str, &str); 3] = [("baseurl", BASE), ("privatekey", RSA), ("keypairid", ID)];
 
-    /// The good options with some set otherwise, and some added.
+    /// Returns valid options with some replaced and some added.
     fn read(changes: &[(&'static str, &'static str)]) -> s3driver::Result<CloudFrontOptions> {
         let kept =
             GOOD.into_iter().filter(|(name, _)| changes.iter().all(|(changed, _)| changed != name));
@@ -644,7 +651,7 @@ mod configuration {
     }
 
     #[test]
-    fn that_cannot_be_used_is_told_in_the_registrys_words() {
+    fn that_cannot_be_used_is_reported_in_the_registrys_words() {
         for (changes, expected) in [
             (vec![("baseurl", "")], "no baseurl provided"),
             (vec![("privatekey", "")], "no privatekey provided"),
@@ -656,11 +663,11 @@ mod configuration {
             (vec![("baseurl", "https://")], "invalid baseurl: it has no host"),
             (
                 vec![("baseurl", "https://u:p@h/")],
-                "invalid baseurl: it holds a user name, which is allowed for a proxy only",
+                "invalid baseurl: it contains a user name, which is allowed only for a proxy",
             ),
             (
                 vec![("baseurl", "https://h/?a=b")],
-                "invalid baseurl: it has a query, which would belong to no object",
+                "invalid baseurl: it has a query, which would not belong to any object",
             ),
             (
                 vec![("baseurl", "https://h/#a")],
@@ -668,12 +675,12 @@ mod configuration {
             ),
             (
                 vec![("baseurl", "https://h/a b")],
-                "invalid baseurl: it holds a character that must be percent-encoded",
+                "invalid baseurl: it contains a character that must be percent-encoded",
             ),
             (vec![("baseurl", "https://h/../a")], "invalid baseurl: it has a component . or .."),
             (
                 vec![("baseurl", "https://h/*")],
-                "invalid baseurl: it holds a *, which CloudFront takes for a wildcard",
+                "invalid baseurl: it contains a *, which CloudFront treats as a wildcard",
             ),
             (vec![("privatekey", "/does/not/exist.pem")], "failed to read privatekey file"),
             (
@@ -684,15 +691,12 @@ mod configuration {
                 vec![("keypairid", "K 1")],
                 "the key pair id must consist of letters and digits, like K2JCJMDEHXQW5F",
             ),
-            (
-                vec![("duration", "soon")],
-                "invalid duration: no number where one must be in \"soon\"",
-            ),
-            (vec![("duration", "-1h")], "invalid duration: a sign in \"-1h\""),
+            (vec![("duration", "soon")], "invalid duration: \"soon\" lacks a number"),
+            (vec![("duration", "-1h")], "invalid duration: \"-1h\" has a sign"),
             (vec![("duration", "0")], "invalid duration: it must be more than zero"),
             (
                 vec![("duration", "99999999999999h")],
-                "invalid duration: too large a number in \"99999999999999h\"",
+                "invalid duration: \"99999999999999h\" contains a number that is too large",
             ),
             (
                 vec![("hashalgorithm", "md5")],
@@ -709,13 +713,10 @@ mod configuration {
             ),
             (
                 vec![("updatefrequency", "often")],
-                "invalid updatefrequency: no number where one must be in \"often\"",
+                "invalid updatefrequency: \"often\" lacks a number",
             ),
             (vec![("updatefrequency", "0s")], "invalid updatefrequency: it must be more than zero"),
-            (
-                vec![("updatefrenquency", "x")],
-                "invalid updatefrequency: no number where one must be in \"x\"",
-            ),
+            (vec![("updatefrenquency", "x")], "invalid updatefrequency: \"x\" lacks a number"),
             (
                 vec![("iprangesurl", "file:///etc/passwd")],
                 "invalid iprangesurl: it has a scheme other than http and https",
@@ -733,7 +734,8 @@ mod configuration {
         }
         let error = read(&[("privatekey", "/does/not/exist.pem")]).unwrap_err();
         assert_eq!(error.to_string(), "failed to read privatekey file: /does/not/exist.pem");
-        // A key without its first and last lines is known by its form; cut, it must not be printed as a path.
+        // A key without its first and last lines is recognized by its form; if truncated, it must
+        // not be printed as a path.
         let bare: &'static str =
             RSA.split_once("KEY-----\n").unwrap().1.split_once("-----END").unwrap().0;
         for text in [bare, bare.replace('\n', "").leak()] {
@@ -744,7 +746,7 @@ mod configuration {
             assert_eq!(error.to_string(), expected);
         }
         let Err(error) = middleware::wrap("cloudfont", Memory::new(""), GOOD) else {
-            panic!("there is none")
+            panic!("the name is not registered")
         };
         assert_eq!(error.message(), "no storage middleware registered with name: cloudfont");
     }
@@ -783,7 +785,7 @@ mod configuration {
     }
 
     #[test]
-    fn of_the_ip_filter_is_read_too() {
+    fn of_the_ip_filter_is_read() {
         #[derive(Debug, Default)]
         struct Recording(Mutex<Vec<String>>);
         impl Fetch for Recording {
@@ -792,7 +794,8 @@ mod configuration {
                 Ok(br#"{"prefixes":[{"ip_prefix":"10.0.0.0/8","region":"us-west-2"}],"ipv6_prefixes":[]}"#.to_vec())
             }
         }
-        // The misspelt name counts only where the right one is absent: with ten hours there is no second fetch.
+        // The misspelt name counts only if the correct one is absent: with ten hours there is no
+        // second fetch.
         for (frequency, several) in [
             (&[("updatefrenquency", "5ms")][..], true),
             (&[("updatefrequency", "10h"), ("updatefrenquency", "5ms")], false),

@@ -1,8 +1,9 @@
-//! The conformance suite on the driver in memory and, as every target has it, on the S3 driver: the embedded server, or
-//! the one the environment names. Each run prints one line for the table of `scripts/server-matrix`.
-#![allow(clippy::unwrap_used, reason = "a test may fail that way")]
+//! Runs the conformance suite on the driver in memory, and on the S3 driver with every target: the
+//! embedded server, or the one that the environment names. Each run prints one line for the table
+//! of `scripts/server-matrix`.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 #![cfg(feature = "conformance")]
-#[allow(dead_code, reason = "the example's own program is not run here")]
+#[allow(dead_code, reason = "the example's `main` is not run here")]
 #[path = "../examples/folder_driver.rs"]
 mod folder_driver;
 mod support;
@@ -20,24 +21,25 @@ use support::fetch::fetch;
 use support::relay::Relay;
 use support::target::Target;
 
-/// What servers do otherwise than S3.
+/// The deviations of servers from S3.
 const QUIRKS: &[(&str, Quirk, &str)] = &[
     ("seaweedfs", Quirk::EmptiedDirectoriesStay, "lists folders that have become empty"),
     ("seaweedfs", Quirk::WalksByDirectory, "lists folder by folder"),
-    ("seaweedfs", Quirk::NoDotComponents, "refuses . and .. in keys"),
+    ("seaweedfs", Quirk::NoDotComponents, "rejects . and .. in keys"),
     ("seaweedfs", Quirk::ShortNames, "a component has at most 255 bytes"),
     ("rclone", Quirk::EmptiedDirectoriesStay, "keeps some folders that have become empty"),
-    ("rclone", Quirk::NoDotComponents, "refuses . and .. in keys"),
-    ("rclone", Quirk::NoFileWithChildren, "keeps keys in a file system: no x beside x/y"),
-    ("rclone", Quirk::NoDirectoryMarkers, "answers 500 to keys that end with a slash"),
+    ("rclone", Quirk::NoDotComponents, "rejects . and .. in keys"),
+    ("rclone", Quirk::NoFileWithChildren, "keeps keys in a file system: no x next to x/y"),
+    ("rclone", Quirk::NoDirectoryMarkers, "responds with 500 to keys that end with a slash"),
     ("rclone", Quirk::ShortNames, "a component has at most 255 bytes"),
     ("folder", Quirk::NoFileWithChildren, "keeps files in a file system: no x next to x/y"),
     ("folder", Quirk::ShortNames, "a component has at most 255 bytes"),
-    ("rclone", Quirk::NoReplacedParts, "passes parts on as they come"),
-    ("moto", Quirk::UncheckedUrls, "checks no signature"),
+    ("rclone", Quirk::NoReplacedParts, "forwards parts in the order of their arrival"),
+    ("moto", Quirk::UncheckedUrls, "does not verify signatures"),
 ];
 
-/// Every target, or those with the signatures that `S3_SIGNATURES` names: the embedded server has both.
+/// Returns every target, or those with the signatures that `S3_SIGNATURES` names: the embedded
+/// server supports both.
 fn targets() -> Vec<Target> {
     let wanted = std::env::var("S3_SIGNATURES").ok().filter(|wanted| !wanted.trim().is_empty());
     let wanted = wanted.unwrap_or_else(|| "v2 v4".to_owned());
@@ -45,12 +47,12 @@ fn targets() -> Vec<Target> {
     Target::all().into_iter().filter(|target| wanted.contains(&signature(target))).collect()
 }
 
-/// The sizes of `S3_SCALE=full` are the registry's own; otherwise they are small.
+/// With `S3_SCALE=full` the sizes are those of a registry; otherwise they are small.
 fn scale() -> Scale {
     if std::env::var("S3_SCALE").as_deref() == Ok("full") { Scale::Full } else { Scale::Quick }
 }
 
-/// With `S3_END=first-failure` a run ends there.
+/// With `S3_END=first-failure` a run ends at the first failure.
 fn run_until() -> RunUntil {
     if std::env::var("S3_END").as_deref() == Ok("first-failure") {
         RunUntil::FirstFailure
@@ -67,21 +69,22 @@ fn options(server: &str) -> SuiteOptions<'static> {
     )
 }
 
-/// A line for the table, and the words for whoever reads the test's output.
-fn tell(name: &str, report: &Report) {
+/// Prints a line for the table, and a description for a reader of the test's output.
+fn print(name: &str, report: &Report) {
     let (skipped, failed) = (report.skipped().count(), report.failed().count());
     println!("matrix | {name} | {} | {skipped} | {failed} |", report.passed());
     for (case, reason) in report.skipped() {
         println!("skipped | {name} | {} | {reason} |", case.name());
     }
-    let took: Duration = report.tried().iter().map(|tried| tried.took).sum();
+    let took: Duration = report.results().iter().map(|result| result.took).sum();
     println!("{name}: {report}\n{name}: {took:?}");
-    for tried in report.tried().iter().filter(|tried| tried.took > Duration::from_secs(1)) {
-        println!("{name}: {} took {:?}", tried.case.name(), tried.took);
+    for result in report.results().iter().filter(|result| result.took > Duration::from_secs(1)) {
+        println!("{name}: {} took {:?}", result.case.name(), result.took);
     }
 }
 
-/// The S3 driver below a root directory, cut so that the large files of the suite are copied in parts.
+/// Opens the S3 driver below a root directory, configured so that the suite's large files are
+/// copied in parts.
 fn open(target: &Target, root: &str, proxy: Option<&str>) -> s3driver::Result<S3Driver> {
     let mut pairs = target.pairs(root);
     pairs.push(("multipartcopythresholdsize", (6 << 20).to_string()));
@@ -105,8 +108,8 @@ fn conforms(target: &Target, proxy: Option<&str>) -> bool {
         _ => "GET",
     };
     let mut options =
-        options(target.server).rooted(|root| Ok(Box::new(open(target, root, proxy)?)));
-    options = options.foreign(|key, content| {
+        options(target.server).open_at_root(|root| Ok(Box::new(open(target, root, proxy)?)));
+    options = options.foreign_keys(|key, content| {
         let key = format!("{root}/{key}");
         match content {
             Some(content) => {
@@ -124,12 +127,12 @@ fn conforms(target: &Target, proxy: Option<&str>) -> bool {
     let report = conformance::run(&|| Ok(Box::new(open(target, &root, proxy)?)), &options);
     let name =
         if proxy.is_some() { format!("{} virtual-host", target.name) } else { target.name.clone() };
-    tell(&name, &report);
+    print(&name, &report);
     nothing_is_left(target, &plain, &root);
     report.is_ok()
 }
 
-/// Behind the driver's interface too: no object, no upload, nothing kept of one.
+/// Also checks the server's state directly: no object, no upload, and no checkpoint may remain.
 fn nothing_is_left(target: &Target, driver: &S3Driver, root: &str) {
     let (client, prefix) = (driver.client(), format!("{root}/"));
     let listing =
@@ -151,7 +154,7 @@ fn the_driver_in_memory_conforms() {
     let store = MemoryDriver::new();
     let report =
         conformance::run(&|| Ok(Box::new(store.clone())), &options("memory").chunk_size(1 << 16));
-    tell("memory", &report);
+    print("memory", &report);
     assert!(report.is_ok(), "{report}");
 }
 
@@ -160,15 +163,15 @@ fn the_folder_example_conforms() {
     let folder = tempfile::tempdir().unwrap();
     let options = options("folder").chunk_size(1 << 16);
     let report = conformance::run(&|| Ok(Box::new(FolderDriver::new(folder.path())?)), &options);
-    tell("folder", &report);
+    print("folder", &report);
     assert!(report.is_ok(), "{report}");
-    // Neither a directory nor an unfinished file is left.
+    // Neither a directory nor an unfinished file may remain.
     let mut left: Vec<_> = walkdir(folder.path());
     left.sort();
     assert_eq!(left, ["files", "scratch", "uploads"].map(|name| folder.path().join(name)));
 }
 
-/// Everything below a folder of the file system.
+/// Returns everything below a folder of the file system.
 fn walkdir(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries
@@ -178,7 +181,8 @@ fn walkdir(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Tries all targets at once: each waits for its server more than for the others. The names of those that failed.
+/// Tries all targets at the same time, because each mostly waits for its server. Returns the names
+/// of those that failed.
 fn failing(targets: &[Target], run: impl Fn(&Target) -> bool + Sync) -> Vec<&str> {
     std::thread::scope(|scope| {
         let run = &run;
@@ -199,13 +203,13 @@ fn the_s3_driver_conforms_on_every_target() {
 
 #[test]
 fn the_s3_driver_conforms_on_virtual_hosts() {
-    // TLS is the same there.
+    // TLS makes no difference there.
     let (able, unable): (Vec<_>, Vec<_>) = targets()
         .into_iter()
         .filter(|target| target.ca_file.is_none())
         .partition(|target| matches!(target.server, "embedded" | "ceph" | "seaweedfs" | "garage"));
     for target in unable {
-        println!("skipped: virtual hosts on {}: the server has none", target.name);
+        println!("skipped: virtual hosts on {}: the server does not support them", target.name);
     }
     let failed = failing(&able, |target| {
         let rest = target.endpoint.split_once("://").unwrap().1;
@@ -217,9 +221,10 @@ fn the_s3_driver_conforms_on_virtual_hosts() {
     assert_eq!(failed, [""; 0]);
 }
 
-/// The case of more than ten pages, which only the full scale has, where it takes seconds.
+/// Runs the case with more than ten pages, which only the full scale includes, where it takes
+/// seconds.
 #[test]
-fn ten_thousand_files_are_handled_whole() {
+fn ten_thousand_files_are_handled_completely() {
     let case = conformance::cases()
         .iter()
         .find(|case| case.name() == "more_than_ten_pages_are_handled_whole")
@@ -236,10 +241,10 @@ fn ten_thousand_files_are_handled_whole() {
 }
 
 #[test]
-fn the_cases_have_names_and_say_what_holds() {
+fn every_case_has_a_unique_name_and_a_description() {
     let cases = conformance::cases();
     let names: std::collections::BTreeSet<&str> =
         cases.iter().map(conformance::Case::name).collect();
-    assert_eq!(names.len(), cases.len(), "two cases have one name");
+    assert_eq!(names.len(), cases.len(), "two cases have the same name");
     assert!(cases.iter().all(|case| case.about().ends_with('.')));
 }

@@ -1,6 +1,6 @@
-//! The S3 driver against real servers: what the conformance suite (`tests/conformance.rs`, feature `conformance`), which
-//! every driver can be tried with, does not ask.
-#![allow(clippy::unwrap_used, reason = "a test may fail that way")]
+//! The S3 driver against real servers: behaviour that the conformance suite for all drivers
+//! (`tests/conformance.rs`, feature `conformance`) does not cover.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
 
@@ -20,7 +20,7 @@ fn assert_kind<T: std::fmt::Debug>(result: Result<T, Error>, kind: ErrorKind) {
     assert!(error.to_string().contains("s3aws"), "{error}");
 }
 
-/// A driver with one option set otherwise.
+/// Returns a driver with one option changed.
 fn with(target: &Target, root: &str, name: &'static str, value: &str) -> S3Driver {
     let mut pairs = target.pairs(root);
     pairs.retain(|(found, _)| *found != name);
@@ -29,9 +29,10 @@ fn with(target: &Target, root: &str, name: &'static str, value: &str) -> S3Drive
 }
 
 checks! {
-    fn illegal_paths_are_refused_before_anything_is_sent(target) {
+    fn invalid_paths_are_rejected_without_a_request(target) {
         let driver = target.driver(&target.scratch("illegal"));
-        for path in ["", "/", "abc", "123.abc", "//bcd", "/abc_123/", "/a b", "/a//b", "/ä", "/a\n"] {
+        for path in ["", "/", "abc", "123.abc", "//bcd", "/abc_123/", "/a b", "/a//b", "/ä", "/a\n"]
+        {
             assert_kind(driver.put_content(path, b"x"), ErrorKind::InvalidPath);
             assert_kind(driver.get_content(path), ErrorKind::InvalidPath);
             assert_kind(driver.delete(path), ErrorKind::InvalidPath);
@@ -39,7 +40,10 @@ checks! {
             assert_kind(driver.rename("/b", path), ErrorKind::InvalidPath);
             assert_kind(driver.reader(path, 0).map(drop), ErrorKind::InvalidPath);
             assert_kind(driver.writer(path, WriteMode::Create).map(drop), ErrorKind::InvalidPath);
-            assert_kind(driver.url_for(path, &UrlOptions::new(Method::Get)), ErrorKind::InvalidPath);
+            assert_kind(
+                driver.url_for(path, &UrlOptions::new(Method::Get)),
+                ErrorKind::InvalidPath,
+            );
         }
         // The offset is checked first.
         assert_kind(driver.reader("", -1).map(drop), ErrorKind::InvalidOffset);
@@ -47,7 +51,7 @@ checks! {
         assert_eq!(driver.client().stats().requests, 0);
     }
 
-    fn the_root_directory_is_the_beginning_of_every_key(target) {
+    fn every_key_begins_with_the_root_directory(target) {
         let base = target.scratch("root");
         for root in [base.clone(), format!("/{base}/"), format!("{base}/deeper/still")] {
             let driver = target.driver(&root);
@@ -63,12 +67,16 @@ checks! {
         let base = target.scratch("with-root");
         let driver = target.driver(&base);
         driver.put_content("/a/b", b"x").unwrap();
-        for (root, path) in [("", format!("/{base}/a/b")), ("/", format!("/{base}/a/b")), (&*format!("//{base}/a/"), "/b".to_owned())] {
+        for (root, path) in [
+            ("", format!("/{base}/a/b")),
+            ("/", format!("/{base}/a/b")),
+            (&*format!("//{base}/a/"), "/b".to_owned()),
+        ] {
             let other = driver.with_root(root).unwrap();
             assert_eq!(other.object_key(&path).unwrap(), format!("{base}/a/b"));
             assert_eq!(other.get_content(&path).unwrap(), b"x");
         }
-        // One client: its requests are counted together.
+        // Both use one client, so their requests are counted together.
         let before = driver.client().stats().requests;
         driver.with_root("elsewhere").unwrap().stat("/").unwrap();
         assert_eq!(driver.client().stats().requests, before + 1);
@@ -84,18 +92,25 @@ checks! {
         for at in ["/a", "/a/b"] {
             let error = driver.walk("/", &WalkOptions::default(), &mut |info| {
                 let mine = std::fmt::Error;
-                if info.path == at { Err(Error::new(ErrorKind::Cancelled, "enough").with_source(mine)) } else { Ok(WalkStep::Continue) }
+                if info.path == at {
+                    Err(Error::new(ErrorKind::Cancelled, "enough").with_source(mine))
+                } else {
+                    Ok(WalkStep::Continue)
+                }
             });
             let error = error.unwrap_err();
-            assert_eq!((error.to_string().as_str(), error.driver(), error.path()), ("enough", None, None));
+            assert_eq!(
+                (error.to_string().as_str(), error.driver(), error.path()),
+                ("enough", None, None)
+            );
             assert!(std::error::Error::source(&error).unwrap().is::<std::fmt::Error>());
         }
         driver.delete("/a").unwrap();
     }
 
-    fn everything_is_stored_in_the_class_asked_for(target) {
+    fn everything_is_stored_in_the_configured_class(target) {
         for class in ["none", "STANDARD", "reduced_redundancy"] {
-            // Ceph has no other class unless it is told of one.
+            // Ceph has only the standard class unless others are configured.
             if class == "reduced_redundancy" && target.server == "ceph" {
                 continue;
             }
@@ -109,21 +124,32 @@ checks! {
             driver.put_content("/from", b"x").unwrap();
             driver.rename("/from", "/moved").unwrap();
             for path in driver.list("/").unwrap() {
-                let stored = driver.client().head_object(&target.bucket, &format!("{root}{path}"), &Default::default()).unwrap().storage_class;
-                // The standard class is not named by S3.
+                let stored = driver
+                    .client()
+                    .head_object(&target.bucket, &format!("{root}{path}"), &Default::default())
+                    .unwrap()
+                    .storage_class;
+                // S3 does not return the name of the standard class.
                 let named = stored.as_deref().unwrap_or("STANDARD");
-                let expected = if class == "reduced_redundancy" { "REDUCED_REDUNDANCY" } else { "STANDARD" };
+                let expected =
+                    if class == "reduced_redundancy" { "REDUCED_REDUNDANCY" } else { "STANDARD" };
                 assert_eq!(named, expected, "{path}, {class}");
                 driver.delete(&path).unwrap();
             }
         }
     }
 
-    fn the_probe_tells_what_is_wrong(target) {
+    fn the_probe_reports_what_is_wrong(target) {
         target.driver("").probe().unwrap();
-        assert_kind(with(target, "", "bucket", "no-such-bucket-here").probe(), ErrorKind::NoSuchBucket);
+        assert_kind(
+            with(target, "", "bucket", "no-such-bucket-here").probe(),
+            ErrorKind::NoSuchBucket,
+        );
         let error = with(target, "", "secretkey", "wrong").stat("/a").unwrap_err();
-        assert!(matches!(error.kind(), ErrorKind::AccessDenied | ErrorKind::SignatureRejected), "{error}");
+        assert!(
+            matches!(error.kind(), ErrorKind::AccessDenied | ErrorKind::SignatureRejected),
+            "{error}"
+        );
     }
 }
 
@@ -144,7 +170,8 @@ fn embedded(server: &Server) -> S3Driver {
     embedded_with(server, "true")
 }
 
-/// A small file is copied in one request and a large one in parts: both keep the metadata another program gave them.
+/// A small file is copied in one request and a large one in parts: both keep the metadata that
+/// another program set.
 #[test]
 fn a_moved_file_keeps_its_metadata() {
     let server = Server::start(ServerOptions::default());
@@ -168,7 +195,8 @@ fn a_moved_file_keeps_its_metadata() {
     }
 }
 
-/// A server that takes connections and says nothing: the caller's own limits hold, not the client's usual ones.
+/// For a server that accepts connections and stays silent, the caller's timeouts apply instead of
+/// the client's defaults.
 #[test]
 fn the_clients_configuration_can_be_adjusted() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -192,7 +220,8 @@ fn the_clients_configuration_can_be_adjusted() {
     assert_eq!(driver.client().stats().retries, 0);
 }
 
-/// What is written between the copy and the deletion of a move stays, on servers with conditional deletes and without.
+/// Content written between the copy and the deletion of a move is kept, on servers with and without
+/// conditional deletes.
 #[test]
 fn f12_a_move_deletes_only_what_it_copied() {
     let server = Server::start(ServerOptions::default());
@@ -203,7 +232,7 @@ fn f12_a_move_deletes_only_what_it_copied() {
         (server.keys(server.bucket()), server.count("DeleteObject")),
         (vec!["to".to_owned()], 1)
     );
-    // A server that does not know the condition is asked once.
+    // The condition is tried only once on a server that does not support it.
     for attempts in [2, 1] {
         driver.put_content("/from", b"content").unwrap();
         server.fail_next("DeleteObject", 501, "NotImplemented", attempts - 1);
@@ -212,7 +241,7 @@ fn f12_a_move_deletes_only_what_it_copied() {
         assert_eq!(server.count("DeleteObject") - before, attempts as u64);
         assert_eq!(server.keys(server.bucket()), ["to"]);
     }
-    // One that compares ETags in a way of its own is not believed.
+    // A server that compares ETags incorrectly is not trusted.
     let driver = embedded(&server);
     driver.put_content("/from", b"content").unwrap();
     server.fail_next("DeleteObject", 412, "PreconditionFailed", 1);
@@ -221,7 +250,7 @@ fn f12_a_move_deletes_only_what_it_copied() {
 }
 
 #[test]
-fn f12_what_is_written_during_a_move_is_not_lost() {
+fn f12_content_written_during_a_move_is_not_lost() {
     let server = Server::start(ServerOptions::default());
     let driver = embedded(&server);
     driver.put_content("/from", b"old").unwrap();
@@ -240,7 +269,7 @@ fn f12_what_is_written_during_a_move_is_not_lost() {
     assert_eq!(driver.get_content("/to").unwrap(), b"old");
 }
 
-/// A deadline minus the present moment always has fractions of a second.
+/// A deadline minus the current time always has fractions of a second.
 #[test]
 fn f3_fractions_of_a_second_are_rounded_down() {
     let server = Server::start(ServerOptions::default());
@@ -266,7 +295,7 @@ fn f3_fractions_of_a_second_are_rounded_down() {
     }
 }
 
-/// Walks with `skip`, and returns what was visited and how many listings that took.
+/// Walks with `skip`, and returns what was visited and the number of listings.
 fn walk_skipping(
     server: &Server,
     driver: &S3Driver,
@@ -319,9 +348,10 @@ fn f13_skipped_repositories_are_not_listed() {
     }
 }
 
-/// The catalog of a registry: the directories of each repository are skipped, and what they hold costs nothing.
+/// The catalog of a registry: the directories of each repository are skipped, and their content
+/// costs no requests.
 #[test]
-fn f13_a_catalog_costs_requests_for_repositories_and_not_for_blobs() {
+fn f13_a_catalog_costs_requests_per_repository_and_not_per_blob() {
     let mut costs = Vec::new();
     for blobs in [30, 300] {
         let server = Server::start(ServerOptions { page_size: 50, ..ServerOptions::default() });
@@ -343,10 +373,10 @@ fn f13_a_catalog_costs_requests_for_repositories_and_not_for_blobs() {
         assert!(seen.iter().zip(seen.iter().skip(1)).all(|(a, b)| a < b), "{seen:?}");
         costs.push(listings);
     }
-    assert!(costs[1] <= 60, "{costs:?}: ten times the blobs are ten times as many pages");
+    assert!(costs[1] <= 60, "{costs:?}: the pages must not grow with the number of blobs");
 }
 
-/// Whatever is skipped, a walk visits what it visits without skipping, except what is below.
+/// Skipping never changes what a walk visits, except for the content of skipped directories.
 #[test]
 fn f13_skipping_never_changes_the_order() {
     let server = Server::start(ServerOptions { page_size: 7, ..ServerOptions::default() });
@@ -385,7 +415,7 @@ fn f13_skipping_never_changes_the_order() {
 }
 
 #[test]
-fn f2_a_walk_visits_directories_that_only_a_marker_makes() {
+fn f2_a_walk_visits_directories_that_only_exist_as_markers() {
     let server = Server::start(ServerOptions::default());
     let driver = embedded(&server);
     for key in ["a/", "a/b/", "a/b/file", "c/d/", "c/with space/", "e/f/g/", "h/", "h-/x"] {

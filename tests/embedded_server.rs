@@ -1,7 +1,8 @@
-//! Judges the embedded server: the rules of its store, called directly, and the way from a socket to the store with
-//! requests that are signed here (version 2, the few lines of it that are needed), not by the library under test.
+//! Tests the embedded server: the rules of its store, called directly, and the path from a socket
+//! to the store, with requests that are signed by this file (the few necessary lines of version 2)
+//! and not by the crate under test.
 
-#![allow(clippy::unwrap_used, reason = "a test says by its panic what went wrong")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
 
@@ -125,14 +126,14 @@ fn listings_agree_with_a_plain_model_at_every_page_size() {
     }
     let after = store.list(BUCKET, "", "/", Start::After("a/b"), None).unwrap();
     let [Entry::CommonPrefix(first), ..] = &after.entries[..] else { panic!("{after:?}") };
-    assert_eq!(first, "a/", "what follows a key inside of a common prefix is rolled up too");
+    assert_eq!(first, "a/", "keys after a key inside a common prefix are rolled up too");
     let none = store.list(BUCKET, "", "", Start::Beginning, Some(0)).unwrap();
     assert!(none.entries.is_empty() && !none.truncated);
     assert_eq!(code(store.list(BUCKET, "", "", Start::Beginning, Some(-1))), "InvalidArgument");
 }
 
 #[test]
-fn a_hundred_thousand_keys_are_rolled_up_and_paged() {
+fn a_hundred_thousand_keys_are_grouped_and_paged() {
     let store = store(1000);
     for directory in 0..100 {
         for file in 0..1000 {
@@ -156,7 +157,7 @@ fn a_hundred_thousand_keys_are_rolled_up_and_paged() {
 }
 
 #[test]
-fn tokens_are_opaque_and_url_encoding_is_amazons() {
+fn tokens_are_opaque_and_url_encoding_equals_amazons() {
     assert_eq!(listing::read_token(&listing::token("a/é +")).unwrap(), "a/é +");
     for bad in ["", "a/é", "1-zz", "1-ff", "2-61"] {
         assert_eq!(code(listing::read_token(bad)), "InvalidArgument", "{bad}");
@@ -165,7 +166,7 @@ fn tokens_are_opaque_and_url_encoding_is_amazons() {
 }
 
 #[test]
-fn uploads_are_listed_by_key_and_time_behind_both_markers() {
+fn uploads_are_listed_by_key_and_time_after_both_markers() {
     let store = store(1000);
     let begun = SystemTime::now();
     let at = |key: &str, ago: u64| {
@@ -190,7 +191,7 @@ fn uploads_are_listed_by_key_and_time_behind_both_markers() {
     assert_eq!(
         ids(delimited),
         all,
-        "within a key by time, not in the order of their making or ids"
+        "within a key by time, not in the order of creation or of their ids"
     );
     assert_eq!(
         ids(UploadQuery { prefix: "d/", max_uploads: Some(1), ..UploadQuery::default() }),
@@ -221,7 +222,7 @@ fn uploads_are_listed_by_key_and_time_behind_both_markers() {
     }
 
     let behind_k = UploadQuery { key_marker: "k", ..UploadQuery::default() };
-    assert_eq!(ids(behind_k), [&*last], "a key marker alone is exclusive");
+    assert_eq!(ids(behind_k), [&*last], "a key marker on its own is exclusive");
     assert_eq!(ids(UploadQuery { upload_id_marker: &middle, ..behind_k }), [&*newest, &last]);
     let id_alone = UploadQuery { upload_id_marker: &middle, ..UploadQuery::default() };
     assert_eq!(ids(id_alone).len(), 7, "an id marker without a key marker is ignored");
@@ -261,7 +262,7 @@ fn parts_are_paged_in_order_and_replaced() {
 }
 
 #[test]
-fn a_completion_obeys_every_rule() {
+fn a_completion_must_obey_every_rule() {
     let store = store(1000);
     let id = begin(&store, "k");
     let upload = UploadName { bucket: BUCKET, key: "k", id: &id };
@@ -293,7 +294,7 @@ fn a_completion_obeys_every_rule() {
     let mut only_new = completion(std::slice::from_ref(&first));
     only_new.conditions.if_none_match = Some(ETagCondition::Any);
     assert_eq!(code(store.complete(upload, only_new)), "PreconditionFailed");
-    assert_eq!(get(&store, "k"), "in the way", "no refused completion touched the object");
+    assert_eq!(get(&store, "k"), "in the way", "a rejected completion does not change the object");
 
     let parts = [first, second, small];
     let object = store.complete(upload, completion(&parts)).unwrap();
@@ -304,7 +305,7 @@ fn a_completion_obeys_every_rule() {
     assert_eq!(code(object.select(Wanted::Part(4))), "InvalidPartNumber");
 
     let again = store.complete(upload, completion(&parts)).unwrap();
-    assert!(Arc::ptr_eq(&object, &again), "a repeated completion gives the same result");
+    assert!(Arc::ptr_eq(&object, &again), "a repeated completion returns the same result");
     assert_eq!(code(store.complete(upload, completion(&parts[..1]))), "NoSuchUpload");
     assert_eq!(code(store.abort(upload)), "NoSuchUpload");
     assert_eq!(code(store.list_parts(upload, 0, None)), "NoSuchUpload");
@@ -351,7 +352,7 @@ fn parts_are_copied_whole_and_by_range() {
 }
 
 #[test]
-fn copies_take_metadata_from_where_they_are_told_to() {
+fn copies_take_metadata_from_the_requested_source() {
     let store = Store::new(Rules { copy_limit: 4, ..store(1000).rules });
     store.create_bucket(BUCKET).unwrap();
     let named =
@@ -376,12 +377,12 @@ fn copies_take_metadata_from_where_they_are_told_to() {
     assert_eq!(
         code(copy("to", named("asked"), Directive::Copy, any())),
         "InvalidRequest",
-        "above the copy limit"
+        "the source is above the copy limit"
     );
 }
 
 #[test]
-fn conditions_decide_as_http_says() {
+fn conditions_are_evaluated_as_in_http() {
     let modified = SystemTime::UNIX_EPOCH + Duration::from_millis(1_000_500);
     let time =
         |seconds| Some(Timestamp::from(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)));
@@ -403,15 +404,19 @@ fn conditions_decide_as_http_says() {
     assert_eq!(read(&None, &etag("e"), None, None), unchanged);
     assert_eq!(read(&None, &any, None, None), unchanged);
     assert_eq!(read(&None, &etag("x"), None, None), passes);
-    assert_eq!(read(&None, &None, time(1000), None), unchanged, "modified within that very second");
+    assert_eq!(read(&None, &None, time(1000), None), unchanged, "modified within the same second");
     assert_eq!(read(&None, &None, time(999), None), passes);
     assert_eq!(read(&None, &None, None, time(1000)), passes);
     assert_eq!(read(&None, &None, None, time(999)), failed);
-    assert_eq!(read(&etag("e"), &None, None, time(999)), passes, "If-Match outweighs the date");
+    assert_eq!(
+        read(&etag("e"), &None, None, time(999)),
+        passes,
+        "If-Match takes precedence over the date"
+    );
     assert_eq!(
         read(&None, &etag("x"), time(1000), None),
         passes,
-        "If-None-Match outweighs the date"
+        "If-None-Match takes precedence over the date"
     );
 
     let write = |if_match: &Option<ETagCondition>,
@@ -430,7 +435,7 @@ fn conditions_decide_as_http_says() {
 }
 
 #[test]
-fn contents_are_cut_and_joined_without_loss() {
+fn contents_are_sliced_and_joined_without_loss() {
     let bytes: Vec<u8> = (0..=255).collect();
     let (front, back) = bytes.split_at(100);
     let whole =
@@ -443,7 +448,7 @@ fn contents_are_cut_and_joined_without_loss() {
 }
 
 #[test]
-fn checksums_of_parts_make_the_checksum_of_the_whole() {
+fn checksums_of_parts_are_combined() {
     let (one, two) = (vec![7; 1000], b"and the rest".to_vec());
     let whole = [&one[..], &two].concat();
     for algorithm in Algorithm::ALL {
@@ -457,7 +462,10 @@ fn checksums_of_parts_make_the_checksum_of_the_whole() {
         let full = Checksum::of_parts(algorithm, Scope::FullObject, &parts);
         match algorithm {
             Algorithm::Sha1 | Algorithm::Sha256 => {
-                assert_eq!(full, None, "a hash of the whole cannot be had")
+                assert_eq!(
+                    full, None,
+                    "a hash of the whole object cannot be computed from its parts"
+                )
             }
             _ => assert_eq!(full.unwrap().value, algorithm.digest(&whole)),
         }
@@ -467,7 +475,7 @@ fn checksums_of_parts_make_the_checksum_of_the_whole() {
     }
 }
 
-/// A client that knows just enough: one connection, version 2 signatures.
+/// A minimal client: one connection, version 2 signatures.
 struct Client<'a> {
     server: &'a Server,
     stream: BufReader<TcpStream>,
@@ -493,7 +501,8 @@ impl<'a> Client<'a> {
         Self { server, stream: BufReader::new(stream), secret: server.secret_key() }
     }
 
-    /// `resource` is the path with the sub-resources that version 2 signs; `query` is what it does not sign.
+    /// Sends a request. `resource` is the path with the sub-resources that version 2 signs; `query`
+    /// is not signed.
     fn call(
         &mut self,
         method: &str,
@@ -506,7 +515,7 @@ impl<'a> Client<'a> {
         self.call_host(&host, method, resource, resource, query, headers, body)
     }
 
-    #[allow(clippy::too_many_arguments, reason = "a request has that many parts")]
+    #[allow(clippy::too_many_arguments, reason = "a request has this many parts")]
     fn call_host(
         &mut self,
         host: &str,
@@ -594,7 +603,7 @@ fn requests_over_one_connection_reach_the_store() {
 }
 
 #[test]
-fn wrong_secrets_are_refused_and_large_bodies_find_the_refusal() {
+fn wrong_secrets_are_rejected_even_with_large_bodies() {
     let server = Server::start(ServerOptions::default());
     let mut client = Client { secret: "another", ..Client::new(&server) };
     let refused = client.call("PUT", "/registry/k", "", &[], &vec![0; 4 * MIB]);
@@ -611,7 +620,7 @@ fn wrong_secrets_are_refused_and_large_bodies_find_the_refusal() {
 }
 
 #[test]
-fn what_s3s_leaves_open_is_checked() {
+fn checks_missing_in_s3s_are_made() {
     let scope = |region: &str| format!("A/KEY/20240101/{region}/s3/aws4_request");
     assert!(gate::check_region(&scope("eu-west-1"), "eu-west-1").is_ok());
     let refused = gate::check_region(&scope("us-east-1"), "eu-west-1").unwrap_err();
@@ -636,7 +645,7 @@ fn what_s3s_leaves_open_is_checked() {
 }
 
 #[test]
-fn deletions_of_many_need_a_digest() {
+fn batch_deletions_need_a_digest() {
     let server = Server::start(ServerOptions::default());
     ["a", "b", "c"].iter().for_each(|key| server.put_object("registry", key, "x"));
     let mut client = Client::new(&server);
@@ -651,7 +660,7 @@ fn deletions_of_many_need_a_digest() {
 }
 
 #[test]
-fn ordered_faults_come_first_and_then_end() {
+fn requested_faults_come_first_and_then_end() {
     let server = Server::start(ServerOptions::default());
     server.fail_next("PutObject", 503, "SlowDown", 2);
     server.fail_next("PutObject", 500, "InternalError", 1);
@@ -667,7 +676,7 @@ fn ordered_faults_come_first_and_then_end() {
 }
 
 #[test]
-fn stored_states_can_be_put_in_directly() {
+fn state_can_be_stored_directly() {
     let server = Server::start(ServerOptions { page_size: 1, ..ServerOptions::default() });
     let bucket = server.bucket();
     let yesterday = SystemTime::now() - Duration::from_secs(86_400);
@@ -682,13 +691,16 @@ fn stored_states_can_be_put_in_directly() {
 
     let mut client = Client::new(&server);
     let listed = client.call("GET", "/registry/?uploads", "", &[], b"");
-    assert!(listed.has(&format!("<NextUploadIdMarker>{id}</NextUploadIdMarker>")), "one a page");
+    assert!(
+        listed.has(&format!("<NextUploadIdMarker>{id}</NextUploadIdMarker>")),
+        "one upload per page"
+    );
     let parts = client.call("GET", &format!("/registry/k?uploadId={id}"), "", &[], b"");
     assert!(parts.has("<Size>15</Size>") && parts.has("<IsTruncated>false</IsTruncated>"));
 }
 
 #[test]
-fn discarded_bodies_leave_their_digests() {
+fn discarded_bodies_keep_their_digests() {
     let server = Server::start(ServerOptions { discard_bodies: true, ..ServerOptions::default() });
     let body = vec![9; 3 * MIB];
     let mut client = Client::new(&server);
@@ -705,7 +717,7 @@ fn discarded_bodies_leave_their_digests() {
 }
 
 #[test]
-fn tls_is_trusted_by_its_own_authority_alone() {
+fn tls_is_trusted_only_with_its_authority() {
     use tokio_rustls::rustls::pki_types::pem::PemObject as _;
     use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
     use tokio_rustls::rustls::{
@@ -742,20 +754,20 @@ fn tls_is_trusted_by_its_own_authority_alone() {
 }
 
 #[test]
-fn a_dropped_server_closes_what_is_open() {
+fn a_dropped_server_closes_its_connections() {
     let server = Server::start(ServerOptions::default());
     let mut client = Client::new(&server);
     client.call("PUT", "/registry/k", "", &[], b"x");
     let mut idle = client.stream.into_inner();
     let address = server.address();
     drop(server);
-    assert_eq!(idle.read(&mut [0]).unwrap(), 0, "a kept connection ends");
-    assert!(TcpStream::connect(address).is_err(), "nobody listens any more");
+    assert_eq!(idle.read(&mut [0]).unwrap(), 0, "an idle connection is closed");
+    assert!(TcpStream::connect(address).is_err(), "nothing listens on the port");
 }
 
-/// The two verifiers of the server are held against each other: an opinion that differs is an error.
+/// Compares the two verifiers of the server: if their results differ, the request fails.
 #[test]
-fn verifiers_that_disagree_are_noticed() {
+fn disagreeing_verifiers_are_noticed() {
     use s3driver::sign::{Credentials, Request, v4};
     use s3driver::time::Timestamp;
     use support::second::Second;
@@ -782,12 +794,12 @@ fn verifiers_that_disagree_are_noticed() {
         }
         let (head, ()) = head.body(()).unwrap().into_parts();
         let opinion = second.opinion(&head);
-        assert_eq!(opinion.disagrees(hyper::StatusCode::FORBIDDEN), agrees, "refused by s3s");
+        assert_eq!(opinion.disagrees(hyper::StatusCode::FORBIDDEN), agrees, "rejected by s3s");
         assert!(!opinion.disagrees(hyper::StatusCode::OK));
         assert_eq!(opinion.agree(true).is_ok(), agrees, "accepted by s3s");
         assert!(
             !opinion.disagrees(hyper::StatusCode::FORBIDDEN),
-            "an operation may refuse what is signed rightly"
+            "an operation may reject a correctly signed request"
         );
     }
     let (unsigned, ()) = hyper::Request::get("/registry/key")

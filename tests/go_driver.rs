@@ -1,6 +1,7 @@
-//! Both ways with the registry's Go driver: what it leaves behind is read and resumed, and what it asks for when it
-//! resumes finds what it needs. Its requests are replayed as it makes them; nothing of it runs here.
-#![allow(clippy::unwrap_used, reason = "a test may fail that way")]
+//! Compatibility with the registry's Go driver in both directions: its files are read and its
+//! uploads resumed, and it finds what it needs to resume ours. Its requests are replayed exactly;
+//! no Go code runs here.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
 
@@ -12,10 +13,10 @@ use std::time::Duration;
 use support::target::{Target, bytes_at};
 
 const MIB: usize = 1 << 20;
-/// The chunk size the Go driver has unless it is told otherwise.
+/// The default chunk size of the Go driver.
 const GO_CHUNK: usize = 10 * MIB;
 
-/// The Go driver's requests for one file.
+/// Replays the Go driver's requests for one file.
 struct Go<'a> {
     client: Client,
     target: &'a Target,
@@ -37,7 +38,8 @@ impl<'a> Go<'a> {
         self.client.create_multipart_upload(&self.target.bucket, &self.key, &settings).unwrap()
     }
 
-    /// What `Write` and `Close` make of `content`: parts of the chunk size, and what is left as a part of any size.
+    /// Stores `content` like `Write` and `Close`: parts of the chunk size, and the rest as a part
+    /// of any size.
     fn send(&self, id: &str, first: u32, content: &[u8]) -> Vec<Part> {
         let parts = (first..).zip(content.chunks(GO_CHUNK));
         parts
@@ -45,7 +47,8 @@ impl<'a> Go<'a> {
             .collect()
     }
 
-    /// What `Writer(append=true)` finds: the first upload with exactly this key, and all of its parts.
+    /// Returns what `Writer(append=true)` finds: the first upload with exactly this key, and all of
+    /// its parts.
     fn resume(&self) -> Option<(String, Vec<Part>)> {
         let mut pages =
             self.client.uploads(&self.target.bucket, &self.key).pages().map(Result::unwrap);
@@ -56,8 +59,9 @@ impl<'a> Go<'a> {
         Some((found.upload_id, parts))
     }
 
-    /// `Writer(append=true)`, `Write(content)` and `Close`; returns the size that the writer had when it was opened. After a
-    /// part that S3 takes only at the end, it completes the upload and begins another one with a copy of the object.
+    /// Replays `Writer(append=true)`, `Write(content)` and `Close`, and returns the size of the
+    /// writer when it was opened. If the last part is too small to be followed by another, the Go
+    /// driver completes the upload and begins a new one with a copy of the object.
     fn append(&self, content: &[u8]) -> usize {
         let (mut id, mut parts) = self.resume().expect("an upload");
         let size = size_of(&parts);
@@ -95,7 +99,7 @@ fn size_of(parts: &[Part]) -> usize {
     parts.iter().map(|part| part.size).sum::<u64>() as usize
 }
 
-/// The sizes around the parts of both drivers.
+/// Sizes around the part sizes of both drivers.
 const SIZES: [usize; 9] =
     [0, 1, 5 * MIB - 1, 5 * MIB, 7 * MIB, 10 * MIB, 10 * MIB + 1, 16 * MIB, 25 * MIB + 3];
 
@@ -108,7 +112,7 @@ fn create(driver: &S3Driver, path: &str, content: &[u8]) -> Box<dyn s3driver::dr
 fn finish(driver: &S3Driver) {
     assert_eq!(driver.pending_uploads("/").unwrap().count(), 0);
     for path in driver.list("/").unwrap() {
-        // SeaweedFS lists folders that have become empty.
+        // SeaweedFS keeps listing folders that have become empty.
         if let Err(error) = driver.delete(&path) {
             assert_eq!(error.kind(), ErrorKind::PathNotFound, "{error}");
         }
@@ -120,12 +124,13 @@ fn append(driver: &S3Driver, path: &str) -> Box<dyn s3driver::driver::FileWriter
 }
 
 checks! {
-    fn files_of_the_go_driver_are_read_and_ours_are_where_it_looks(target) {
+    fn files_are_exchanged_with_the_go_driver(target) {
         let root = target.scratch("go-layout");
         let driver = target.driver(&root);
         let path = "/docker/registry/v2/blobs/sha256/ab/abcdef/data";
         let go = Go::new(target, &root, path);
-        // A large layer is a completed upload, an empty one an upload of one empty part, a link one PutObject.
+        // A large layer is a completed upload, an empty one an upload of one empty part, a link one
+        // PutObject.
         let content = bytes_at(1, 0, 2 * GO_CHUNK + 12_345);
         let id = go.begin();
         go.complete(&id, &go.send(&id, 1, &content));
@@ -139,37 +144,43 @@ checks! {
         writer.write_all(b"grown").unwrap();
         writer.commit().unwrap();
         assert_eq!(driver.get_content("/docker/empty").unwrap(), b"grown");
-        // And ours lie where it asks for them.
+        // Our files are where the Go driver looks for them.
         let ours = "/docker/registry/v2/repositories/a/_layers/sha256/ab/link";
         driver.put_content(ours, b"sha256:ab").unwrap();
-        let reader = go.client.get_object(&target.bucket, &format!("{root}{ours}"), &Default::default()).unwrap();
+        let reader = go
+            .client
+            .get_object(&target.bucket, &format!("{root}{ours}"), &Default::default())
+            .unwrap();
         assert_eq!(reader.read_all(100).unwrap(), b"sha256:ab");
         finish(&driver);
     }
 
-    fn uploads_the_go_driver_closed_go_on(target) {
+    fn uploads_closed_by_the_go_driver_are_continued(target) {
         let root = target.scratch("go-closed");
         let driver = target.driver(&root);
         let go = Go::new(target, &root, "/up/data");
         let content = bytes_at(2, 0, 3 * GO_CHUNK + 99);
         for closed in [GO_CHUNK, 2 * GO_CHUNK, GO_CHUNK + 7 * MIB] {
             // Another file whose key begins with this one's is in the same listing.
-            let beside = Go::new(target, &root, "/up/data2");
-            let other = beside.begin();
+            let neighbour = Go::new(target, &root, "/up/data2");
+            let other = neighbour.begin();
             let id = go.begin();
             go.send(&id, 1, &content[..closed]);
             let mut writer = append(&driver, "/up/data");
             assert_eq!(writer.size(), closed as u64);
             writer.write_all(&content[closed..]).unwrap();
             writer.commit().unwrap();
-            assert!(driver.get_content("/up/data").unwrap() == content, "closed after {closed} bytes");
-            beside.client.abort_multipart_upload(beside.upload(&other)).unwrap();
+            assert!(
+                driver.get_content("/up/data").unwrap() == content,
+                "closed after {closed} bytes"
+            );
+            neighbour.client.abort_multipart_upload(neighbour.upload(&other)).unwrap();
             driver.delete("/up/data").unwrap();
         }
         finish(&driver);
     }
 
-    fn a_short_last_part_of_the_go_driver_is_committed_and_never_appended_to(target) {
+    fn a_short_last_part_of_the_go_driver_can_only_be_committed(target) {
         let root = target.scratch("go-short");
         let driver = target.driver(&root);
         let go = Go::new(target, &root, "/up/data");
@@ -182,19 +193,19 @@ checks! {
         assert!(error.to_string().contains("S3 takes no part behind"), "{error}");
         writer.close().unwrap();
         drop(writer);
-        // The registry mostly comes back only to commit.
+        // The registry usually resumes an upload only to commit it.
         append(&driver, "/up/data").commit().unwrap();
         assert!(driver.get_content("/up/data").unwrap() == content);
         finish(&driver);
     }
 
-    fn of_several_uploads_of_the_go_driver_the_newest_goes_on(target) {
+    fn the_newest_of_several_uploads_of_the_go_driver_is_continued(target) {
         let root = target.scratch("go-several");
         let driver = target.driver(&root);
         let go = Go::new(target, &root, "/up/data");
         let old = go.begin();
         go.send(&old, 1, &bytes_at(8, 0, GO_CHUNK));
-        // Servers tell times in seconds.
+        // Servers report times in whole seconds.
         std::thread::sleep(Duration::from_millis(1_100));
         let content = bytes_at(4, 0, GO_CHUNK + 5);
         let new = go.begin();
@@ -203,13 +214,13 @@ checks! {
         writer.write_all(&content[GO_CHUNK..]).unwrap();
         writer.commit().unwrap();
         assert!(driver.get_content("/up/data").unwrap() == content);
-        // The older one is young enough to be somebody's: it stays, and a purge takes it.
+        // The older upload may still be in use, so it is kept until a purge removes it.
         assert_eq!(driver.pending_uploads("/up").unwrap().count(), 1);
         go.client.abort_multipart_upload(go.upload(&old)).unwrap();
         finish(&driver);
     }
 
-    fn f8_the_go_driver_sees_what_we_closed_in_its_whole_size(target) {
+    fn f8_the_go_driver_sees_the_whole_size_of_our_closed_uploads(target) {
         let root = target.scratch("go-sees");
         let driver = target.driver(&root);
         let go = Go::new(target, &root, "/up/data");
@@ -217,16 +228,21 @@ checks! {
             let content = bytes_at(6, 0, size);
             create(&driver, "/up/data", &content).close().unwrap();
             let (id, mut parts) = go.resume().expect("an upload");
-            assert!(parts.iter().zip(1..).all(|(part, number)| part.part_number == number), "{parts:?}");
+            assert!(
+                parts.iter().zip(1..).all(|(part, number)| part.part_number == number),
+                "{parts:?}"
+            );
             assert_eq!(size_of(&parts), size);
             assert_eq!(driver.stat("/up/data").unwrap_err().kind(), ErrorKind::PathNotFound);
-            // It mostly comes back only to commit, and sends an empty part where there is none.
+            // The Go driver usually resumes only to commit, and sends an empty part if there is
+            // none.
             if parts.is_empty() {
                 parts.push(go.client.upload_part(go.upload(&id), 1, b"").unwrap());
             }
             go.complete(&id, &parts);
             assert!(driver.get_content("/up/data").unwrap() == content, "{size} bytes");
-            // What we have kept of the upload means nothing now, and is no reason to append to a committed file.
+            // Our checkpoint of the upload is now obsolete, and must not permit appending to a
+            // committed file.
             if size > 0 {
                 assert!(driver.writer("/up/data", WriteMode::Append).is_err());
             }
@@ -235,7 +251,7 @@ checks! {
         finish(&driver);
     }
 
-    fn f8_we_see_what_the_go_driver_closed_in_its_whole_size(target) {
+    fn f8_we_see_the_whole_size_of_uploads_closed_by_the_go_driver(target) {
         let root = target.scratch("go-closes");
         let driver = target.driver(&root);
         let go = Go::new(target, &root, "/up/data");
@@ -246,7 +262,11 @@ checks! {
             let mut writer = append(&driver, "/up/data");
             assert_eq!(writer.size(), size as u64);
             writer.close().unwrap();
-            assert_eq!(size_of(&go.resume().expect("an upload").1), size, "closing again changes nothing");
+            assert_eq!(
+                size_of(&go.resume().expect("an upload").1),
+                size,
+                "closing again changes nothing"
+            );
             append(&driver, "/up/data").commit().unwrap();
             assert!(driver.get_content("/up/data").unwrap() == content, "{size} bytes");
             driver.delete("/up/data").unwrap();
@@ -254,7 +274,7 @@ checks! {
         finish(&driver);
     }
 
-    fn f9_the_go_driver_goes_on_with_what_we_closed_and_we_see_it(target) {
+    fn f9_uploads_continued_by_the_go_driver_are_continued_by_us(target) {
         let root = target.scratch("go-alternates");
         let driver = target.driver(&root);
         let go = Go::new(target, &root, "/up/data");
@@ -264,7 +284,11 @@ checks! {
                 create(&driver, "/up/data", &content[..size]).close().unwrap();
                 assert_eq!(go.append(&content[size..size + more]), size);
                 let mut writer = append(&driver, "/up/data");
-                assert_eq!(writer.size(), (size + more) as u64, "{size} bytes of ours, {more} bytes of the Go driver");
+                assert_eq!(
+                    writer.size(),
+                    (size + more) as u64,
+                    "{size} bytes of ours, {more} bytes of the Go driver"
+                );
                 writer.commit().unwrap();
                 assert!(driver.get_content("/up/data").unwrap() == content[..size + more]);
                 driver.delete("/up/data").unwrap();
@@ -273,7 +297,7 @@ checks! {
         finish(&driver);
     }
 
-    fn what_we_closed_the_go_driver_can_resume_or_cancel(target) {
+    fn the_go_driver_can_resume_or_cancel_our_closed_uploads(target) {
         let root = target.scratch("go-resumes");
         let driver = target.driver(&root);
         let go = Go::new(target, &root, "/up/data");
@@ -284,7 +308,8 @@ checks! {
             writer.close().unwrap();
         };
         close();
-        // It finds one upload, whose parts come without a gap and hold the whole file. It goes on from the whole size.
+        // The Go driver finds one upload, whose parts have no gaps and contain the whole file. It
+        // continues after the whole size.
         let (_, parts) = go.resume().expect("an upload");
         let size = parts.iter().map(|part| part.size).sum::<u64>() as usize;
         assert_eq!(size, 12 * MIB);
@@ -293,7 +318,7 @@ checks! {
         let (id, parts) = go.resume().expect("an upload");
         go.complete(&id, &parts);
         assert!(driver.get_content("/up/data").unwrap() == content);
-        // What we kept beside means nothing now, and is no reason to append to a committed file.
+        // Our checkpoint is now obsolete, and must not permit appending to a committed file.
         assert!(driver.writer("/up/data", WriteMode::Append).is_err());
         assert!(driver.get_content("/up/data").unwrap() == content);
         driver.delete("/up/data").unwrap();
@@ -303,7 +328,13 @@ checks! {
         go.client.abort_multipart_upload(go.upload(&id)).unwrap();
         let error = driver.writer("/up/data", WriteMode::Append).map(drop).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::PathNotFound, "{error}");
-        let keys = go.client.objects(&target.bucket, s3driver::client::ListObjects::prefix(format!("{root}/"))).pages();
-        assert_eq!(keys.map(|page| page.unwrap().contents.len()).sum::<usize>(), 0, "something was kept");
+        let keys = go
+            .client
+            .objects(&target.bucket, s3driver::client::ListObjects::prefix(format!("{root}/"))).pages();
+        assert_eq!(
+            keys.map(|page| page.unwrap().contents.len()).sum::<usize>(),
+            0,
+            "objects are left"
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! Listings and deletions with several requests at once, at the other end of a long line.
-#![allow(clippy::unwrap_used, reason = "a test may fail that way")]
+//! Listings and deletions with several concurrent requests over a long line.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod line;
 
@@ -33,13 +33,14 @@ fn driver(far: &Far) -> S3Driver {
     S3Driver::new(&parameters.build().unwrap()).unwrap()
 }
 
-/// A thread is counted until the system has taken it away.
+/// Waits until no thread is left: the system counts a thread until it has removed it.
 fn no_threads() {
     let threads = || threads_named("s3driver-list") + threads_named("s3driver-delete");
     wait_until(Duration::from_secs(1), "threads are left", || threads() == 0);
 }
 
-/// As a registry keeps its blobs: 64 directories with 60 blobs each, and some files before, between and behind.
+/// Stores blobs like a registry: 64 directories with 60 blobs each, and some files before, between
+/// and after them.
 fn store_blobs(far: &Far) {
     for directory in 0..64 {
         for blob in 0..60 {
@@ -95,7 +96,7 @@ fn paths(driver: &S3Driver, options: &WalkOptions) -> Vec<String> {
 }
 
 #[test]
-fn a_walk_in_shards_tells_the_same_in_the_same_order() {
+fn a_walk_in_shards_returns_equal_results_in_equal_order() {
     let _turn = turn();
     let far = far();
     store_blobs(&far);
@@ -106,17 +107,17 @@ fn a_walk_in_shards_tells_the_same_in_the_same_order() {
     let mut options = WalkOptions::default();
     options.concurrency = Some(EIGHT);
     assert!(paths(&driver, &options) == one_after_the_other);
-    assert!(far.count("ListObjectsV2") > requests, "it was split");
+    assert!(far.count("ListObjectsV2") > requests, "the walk was split");
     assert!(one_after_the_other.len() > 64 * 60 * 2);
     assert!(far.connections() <= 8, "{}", far.connections());
-    // The configuration's number counts where the caller gives none.
+    // The configured concurrency applies if the caller does not choose one.
     far.forget();
     let parameters = Parameters::builder(BUCKET)
         .endpoint(far.url())
         .credentials(&Credentials::new("key", "secret"));
     let configured = S3Driver::new(&parameters.walk_concurrency(EIGHT).build().unwrap()).unwrap();
     assert!(paths(&configured, &WalkOptions::default()) == one_after_the_other);
-    assert!(far.count("ListObjectsV2") > requests, "it was split");
+    assert!(far.count("ListObjectsV2") > requests, "the walk was split");
     far.forget();
     assert!(
         paths(&configured, &WalkOptions::default().concurrency(NonZeroUsize::MIN))
@@ -132,7 +133,7 @@ fn a_walk_in_shards_tells_the_same_in_the_same_order() {
 }
 
 #[test]
-fn listings_of_every_shape_are_whole() {
+fn listings_of_every_shape_are_complete() {
     let _turn = turn();
     let shapes: [fn(&Far); 6] = [
         |_| {},
@@ -144,7 +145,7 @@ fn listings_of_every_shape_are_whole() {
                 (0..1500).for_each(|n| far.store(format!("deep/a/b/c/{d}/{n:05}"), 1))
             })
         },
-        // The first directory is not like the others.
+        // The first directory differs from the others.
         |far| {
             (0..1500).for_each(|n| far.store(format!("uneven/0/{n:05}"), 1));
             (0..700).for_each(|n| far.store(format!("uneven/1{n:05}/data"), 1));
@@ -178,7 +179,7 @@ fn requests_overlap() {
 }
 
 #[test]
-fn a_failure_is_told_in_its_place_and_stopping_ends_the_threads() {
+fn a_failure_is_returned_in_its_place_and_stopping_ends_the_threads() {
     let _turn = turn();
     let far = far();
     store_blobs(&far);
@@ -203,7 +204,7 @@ fn a_failure_is_told_in_its_place_and_stopping_ends_the_threads() {
 }
 
 #[test]
-fn a_directory_of_many_pages_is_deleted_whole_and_nothing_else() {
+fn only_the_directory_is_deleted_in_all_its_pages() {
     let _turn = turn();
     let far = far();
     store_blobs(&far);
@@ -220,7 +221,7 @@ fn a_directory_of_many_pages_is_deleted_whole_and_nothing_else() {
 }
 
 #[test]
-fn a_deletion_that_fails_is_told_and_ends() {
+fn a_failed_deletion_is_an_error_and_ends() {
     let _turn = turn();
     let far = far();
     store_blobs(&far);
@@ -238,7 +239,7 @@ fn a_deletion_that_fails_is_told_and_ends() {
 }
 
 #[test]
-fn many_small_objects_are_stored_and_read_at_once_and_in_order() {
+fn many_small_objects_are_transferred_concurrently_and_in_order() {
     let _turn = turn();
     let far = Far::start(Line { latency: Duration::from_millis(20), rate: None });
     let client = client(&far);

@@ -1,14 +1,15 @@
-//! Load: many writers beside many readers and a walk, then many small objects, and the deletion of all. What was written
-//! is what is read, and memory and connections stay within what the documentation promises.
+//! Load: many writers at the same time as many readers and a walk, then many small objects, and the
+//! deletion of everything. The files read equal the files written, and memory and connections stay
+//! within the documented limits.
 //!
-//! `cargo test` runs it small, on the embedded server in a process of its own, so that what is measured is the client
-//! alone. With a server in the environment it runs there; and at full scale, beside `aws s3 cp` of the same bytes where that
-//! program is found, by
+//! `cargo test` runs it at a small scale on the embedded server, in a separate process, so that
+//! only the client is measured. If the environment names a server, it runs there. At full scale, it
+//! also measures `aws s3 cp` with equal files if that program is installed:
 //!
 //! ```text
 //! S3DRIVER_LOAD=full cargo test --release --test load -- --nocapture
 //! ```
-#![allow(clippy::unwrap_used, reason = "a test may fail that way")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 #![cfg(target_os = "linux")]
 
 mod support;
@@ -24,33 +25,34 @@ use std::process::{Child, Command};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
+use support::process::memory;
 use support::target::{Target, bytes_at, on_every_target};
 use support::{Server, ServerOptions};
 
 const MIB: usize = 1 << 20;
-/// Bytes a writer hands over, and a reader asks for, at a time.
+/// The number of bytes per write and per read.
 const PIECE: usize = 64 << 10;
-/// The stream of each number begins so much later in the bytes that all share.
+/// Each stream begins this much later in the bytes that all streams share.
 const SHIFT: usize = 4_099;
-/// What a connection costs: its thread's stack, its buffers, those of TLS.
+/// The cost of a connection: its thread's stack, its buffers, and those of TLS.
 const PER_CONNECTION: usize = MIB / 4;
-/// Listings, and what the allocator keeps.
-const BESIDE: usize = 8 * MIB;
-/// Open connections are counted this often.
+/// Memory for listings, and memory that the allocator keeps.
+const OVERHEAD: usize = 8 * MIB;
+/// How often open connections are counted.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// How much of everything.
+/// The amount of each kind of work.
 struct Scale {
-    /// Files written, and files read, at the same time.
+    /// The number of files written, and read, at the same time.
     streams: usize,
-    /// Bytes of each.
+    /// The size of each file.
     size: usize,
     /// `chunksize`.
     part: usize,
-    /// `maxmemory`: what all writers may take beyond their first buffers.
+    /// `maxmemory`: the memory of all writers beyond their first buffers.
     memory: usize,
     small: usize,
-    /// Threads that write small objects.
+    /// The number of threads that write small objects.
     threads: usize,
 }
 
@@ -72,30 +74,23 @@ const FULL: Scale = Scale {
 };
 
 impl Scale {
-    /// Every writer has its first buffer, whatever the others have; one more only as long as `maxmemory` allows.
+    /// Every writer has its first buffer; further ones are limited by `maxmemory`.
     fn most_memory(&self, threads_of_a_writer: usize) -> usize {
         self.memory
             + self.streams * self.part
             + self.most_connections(threads_of_a_writer) * PER_CONNECTION
-            + BESIDE
+            + OVERHEAD
     }
 
-    /// One for each request under way: each reader's, each writer's parts, the walk's.
+    /// One connection for each request in progress: each reader's, each writer's parts, the walk's.
     fn most_connections(&self, threads_of_a_writer: usize) -> usize {
         self.streams * (1 + threads_of_a_writer) + 1
     }
 }
 
-/// A line of /proc/self/status, in bytes.
-fn status(name: &str) -> usize {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-    line.trim_start_matches(':').trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10
-}
-
-/// Seconds of processor time: of this process, and of those it waited for.
+/// Returns the seconds of processor time of this process, and of its finished children.
 fn processor() -> (f64, f64) {
-    /// USER_HZ, the unit of /proc/self/stat, on every Linux that Rust knows.
+    /// `USER_HZ`, the unit of /proc/self/stat, on every Linux that Rust supports.
     const TICKS: f64 = 100.0;
     let stat = fs::read_to_string("/proc/self/stat").unwrap();
     let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
@@ -111,7 +106,8 @@ fn sockets() -> usize {
     links.filter(|link| link.to_string_lossy().starts_with("socket:")).count()
 }
 
-/// The most sockets there were at once while `work` ran, less those from before.
+/// Returns the maximum number of sockets that were open while `work` ran, not counting those from
+/// before.
 fn most_sockets(work: impl FnOnce()) -> usize {
     let (before, done) = (sockets(), AtomicBool::new(false));
     thread::scope(|scope| {
@@ -137,7 +133,7 @@ fn open(target: &Target, root: &str, scale: &Scale) -> (S3Driver, usize) {
     (S3Driver::new(&parameters).unwrap(), parameters.concurrency.get())
 }
 
-/// Files and their sizes, as a walk tells them.
+/// Returns files and their sizes, as reported by a walk.
 fn files(driver: &S3Driver, path: &str) -> BTreeMap<String, u64> {
     let mut files = BTreeMap::new();
     let mut visit = |info: &s3driver::driver::FileInfo| {
@@ -155,19 +151,19 @@ fn read_and_compare(driver: &S3Driver, path: &str, expected: &[u8]) {
     let (mut buffer, mut at) = (vec![0; PIECE], 0);
     loop {
         let length = reader.read(&mut buffer).unwrap();
-        assert!(buffer[..length] == expected[at..at + length], "{path} differs behind byte {at}");
+        assert!(buffer[..length] == expected[at..at + length], "{path} differs after byte {at}");
         at += length;
         if length == 0 {
             break;
         }
     }
-    assert_eq!(at, expected.len(), "{path} is short");
+    assert_eq!(at, expected.len(), "{path} is too short");
 }
 
-/// The bytes of each stream.
+/// Returns the bytes of each stream.
 type Contents<'a> = &'a (dyn Fn(usize) -> &'a [u8] + Sync);
 
-/// All writers and readers at once, and a walk over and over beside them.
+/// Runs all writers and readers at the same time, and repeated walks.
 fn streams(driver: &S3Driver, scale: &Scale, content: Contents<'_>) {
     let running = AtomicUsize::new(2 * scale.streams);
     thread::scope(|scope| {
@@ -194,7 +190,7 @@ fn streams(driver: &S3Driver, scale: &Scale, content: Contents<'_>) {
                 );
                 assert!(
                     seen.values().all(|size| *size == scale.size as u64),
-                    "half a file is seen: {seen:?}"
+                    "an incomplete file is visible: {seen:?}"
                 );
                 thread::sleep(LOOK);
             }
@@ -223,7 +219,7 @@ fn small(index: usize) -> String {
     format!("/small/{:02}/{index:05}", index % 100)
 }
 
-/// One program copying files up, and one copying files down.
+/// Runs one program that uploads files, and one that downloads files.
 fn aws(target: &Target, root: &str, folder: &Path) -> bool {
     let remote = |folder: &str| format!("s3://{}/{root}/{folder}/", target.bucket);
     let start = |from: &str, to: &str| -> Option<Child> {
@@ -252,21 +248,21 @@ fn load(target: &Target, scale: &Scale, compare: bool) {
     }
     assert_eq!(files(&driver, "/").len(), scale.streams);
 
-    // The peak is counted anew from here on (proc(5), clear_refs).
+    // Resets the peak (proc(5), clear_refs).
     fs::write("/proc/self/clear_refs", "5").unwrap();
-    let (before, start, cpu) = (status("VmRSS"), Instant::now(), processor().0);
+    let (before, start, cpu) = (memory("VmRSS"), Instant::now(), processor().0);
     let most = most_sockets(|| streams(&driver, scale, &content));
     let (took, cpu) = (start.elapsed(), processor().0 - cpu);
-    let grown = status("VmHWM").saturating_sub(before);
+    let grown = memory("VmHWM").saturating_sub(before);
     let mib = 2 * scale.streams * scale.size / MIB;
     let rate = |took: Duration| mib as f64 / took.as_secs_f64();
     println!(
-        "{name}: {0} writers beside {0} readers of {1} MiB and a walk:",
+        "{name}: {0} writers and {0} readers of {1} MiB, and a walk:",
         scale.streams,
         scale.size / MIB
     );
     println!("{name}: s3driver {:.0} MiB/s, {took:.1?}, {cpu:.1} s of processor time", rate(took));
-    println!("{name}: {} MiB of memory, {most} connections at most", grown / MIB);
+    println!("{name}: {} MiB of memory, at most {most} connections", grown / MIB);
     let allowed = scale.most_memory(threads);
     assert!(grown <= allowed, "{} MiB of memory, {} allowed", grown / MIB, allowed / MIB);
     let allowed = scale.most_connections(threads);
@@ -291,7 +287,7 @@ fn load(target: &Target, scale: &Scale, compare: bool) {
                 processor().1 - cpu
             );
         } else {
-            println!("{name}: no program aws to compare with");
+            println!("{name}: the program aws is not installed, so there is no comparison");
         }
     }
 
@@ -303,13 +299,13 @@ fn load(target: &Target, scale: &Scale, compare: bool) {
     let opened = driver.client().stats().connections - opened;
     assert!(
         opened <= (2 * scale.threads) as u64,
-        "{opened} connections were opened: they are not used again"
+        "{opened} connections were opened: they are not reused"
     );
     let start = Instant::now();
     let seen: Vec<String> = files(&driver, "/small").into_keys().collect();
     let mut expected: Vec<String> = (0..scale.small).map(small).collect();
     expected.sort();
-    assert!(seen == expected, "{} of {} small objects", seen.len(), scale.small);
+    assert!(seen == expected, "a walk returned {} of {} small objects", seen.len(), scale.small);
     let walked = start.elapsed();
     let start = Instant::now();
     driver.delete("/small").unwrap();
@@ -330,13 +326,13 @@ fn load(target: &Target, scale: &Scale, compare: bool) {
 }
 
 #[test]
-fn streams_and_small_objects_within_the_bounds() {
-    const TEST: &str = "streams_and_small_objects_within_the_bounds";
+fn streams_and_small_objects_stay_within_the_limits() {
+    const TEST: &str = "streams_and_small_objects_stay_within_the_limits";
     let full = env::var("S3DRIVER_LOAD").as_deref() == Ok("full");
     if env::var_os("S3_ENDPOINT").is_some() {
         on_every_target(TEST, |target| match (full, target.signature, &target.ca_file) {
             (false, ..) => load(target, &QUICK, false),
-            // Once is enough.
+            // One comparison is enough.
             (true, SignatureVersion::V4, None) => load(target, &FULL, true),
             (true, ..) => {}
         });
@@ -355,7 +351,7 @@ fn streams_and_small_objects_within_the_bounds() {
         .env_remove("S3_TLS_ENDPOINT")
         .status()
         .unwrap();
-    assert!(tested.success(), "in the process that measures");
+    assert!(tested.success(), "the measuring process failed");
     assert_eq!(
         (server.keys(server.bucket()), server.open_uploads(server.bucket())),
         (vec![], vec![])

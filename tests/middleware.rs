@@ -1,5 +1,5 @@
 //! The middlewares `redirect` and `rewrite`.
-#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 mod memory;
 
 use memory::Memory;
@@ -74,7 +74,7 @@ mod redirect {
         assert_eq!(
             by_path.object_key("/a").as_deref(),
             Some("root/a"),
-            "the driver's own, for whoever wraps this"
+            "the driver's own URL, for a middleware that wraps this one"
         );
     }
 
@@ -103,7 +103,7 @@ mod redirect {
     }
 
     #[test]
-    fn refuses_what_it_cannot_use() {
+    fn rejects_invalid_options() {
         for (pairs, expected) in [
             (vec![], "no baseurl provided"),
             (vec![("baseurl", "")], "no baseurl provided"),
@@ -140,7 +140,7 @@ mod rewrite {
     }
 
     #[test]
-    fn changes_what_it_is_told_to() {
+    fn changes_the_configured_parts() {
         for (original, pairs, expected) in [
             ("https://h/a?b=%2F", &[][..], "https://h/a?b=%2F"),
             ("HTTPS://H:443/a?", &[("scheme", ""), ("host", "")], "HTTPS://H:443/a?"),
@@ -169,7 +169,7 @@ mod rewrite {
     }
 
     #[test]
-    fn invents_no_url() {
+    fn does_not_make_up_a_url() {
         let driver =
             Rewrite::from_pairs(Memory::new(""), [("host", "m"), ("scheme", "https")]).unwrap();
         assert_eq!(
@@ -186,7 +186,7 @@ mod rewrite {
     }
 
     #[test]
-    fn breaks_no_signature_unless_told_to() {
+    fn breaks_no_signature_unless_configured() {
         const V4: &str = "https://h/b/a?X-Amz-SignedHeaders=host&X-Amz-Signature=abcdef";
         const V2: &str = "https://h/b/a?AWSAccessKeyId=AK&Expires=1&Signature=abcdef";
         const CLOUDFRONT: &str = "https://h/b/a?Expires=1&Signature=abcdef&Key-Pair-Id=K1";
@@ -222,7 +222,7 @@ mod rewrite {
     }
 
     #[test]
-    fn refuses_what_it_cannot_use() {
+    fn rejects_invalid_options() {
         for (pair, expected) in [
             (("scheme", "ftp"), "scheme must be http or https"),
             (
@@ -231,7 +231,7 @@ mod rewrite {
             ),
             (
                 ("host", "u@h"),
-                "host \"(not shown)\" holds a user name, which is allowed for a proxy only",
+                "host \"(not shown)\" contains a user name, which is allowed only for a proxy",
             ),
             (
                 ("host", "h/path"),

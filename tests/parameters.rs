@@ -1,4 +1,4 @@
-//! The driver's options: each one accepted, refused and told about.
+//! The driver's options: accepted values, rejected values, and error messages.
 #![cfg(feature = "client")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -16,7 +16,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::Duration;
 
-/// The smallest configuration, and some options more.
+/// Returns the smallest configuration with some further options.
 fn with(more: &[(&str, &str)]) -> Result<Parameters> {
     let base = [("region", "us-east-1"), ("bucket", "registry")];
     let base = base.into_iter().filter(|(name, _)| more.iter().all(|(given, _)| given != name));
@@ -150,7 +150,7 @@ fn every_option_has_its_effect() {
 }
 
 #[test]
-fn empty_means_not_given() {
+fn an_empty_value_means_not_given() {
     let optional =
         Parameters::options().iter().filter(|option| !["region", "bucket"].contains(&option.name));
     let empty: Vec<_> = optional.map(|option| (option.name, "")).collect();
@@ -158,10 +158,10 @@ fn empty_means_not_given() {
 }
 
 #[test]
-fn the_listed_defaults_are_what_applies() {
+fn the_listed_defaults_apply() {
     let options = Parameters::options();
     let names: BTreeSet<_> = options.iter().map(|option| option.name).collect();
-    assert_eq!(names.len(), options.len(), "each option is listed once");
+    assert_eq!(names.len(), options.len(), "each option is listed only once");
     let defaults: Vec<_> = options
         .iter()
         .map(|option| (option.name, option.default))
@@ -178,7 +178,7 @@ fn the_listed_defaults_are_what_applies() {
 }
 
 #[test]
-fn what_is_required_is_asked_for_in_the_registrys_words() {
+fn missing_options_are_reported_in_the_registrys_words() {
     let none: [(&str, &str); 0] = [];
     let message = |pairs: &[(&str, &str)]| {
         Parameters::from_pairs(pairs.iter().copied()).unwrap_err().message().to_owned()
@@ -194,7 +194,7 @@ fn what_is_required_is_asked_for_in_the_registrys_words() {
 }
 
 #[test]
-fn booleans_are_go_booleans() {
+fn booleans_are_parsed_as_in_go() {
     for text in ["1", "t", "T", "true", "TRUE", "True", "tRUE"] {
         assert_eq!(good(&[("encrypt", text)]).encryption, Encryption::Aes256, "{text}");
     }
@@ -224,7 +224,7 @@ fn booleans_are_go_booleans() {
 }
 
 #[test]
-fn integers_are_whole_and_in_range() {
+fn integers_must_be_whole_and_in_range() {
     for (text, bytes) in [
         ("5242880", MIN_PART_SIZE),
         ("+5242880", MIN_PART_SIZE),
@@ -275,7 +275,7 @@ fn integers_are_whole_and_in_range() {
         assert_eq!(
             refusal(&[(name, "010485760")]),
             format!(
-                "{name} parameter must be an integer, 010485760 invalid: a leading zero can mean octal; write 0o for octal, or no zero"
+                "{name} parameter must be an integer, 010485760 invalid: a leading zero can mean octal: write 0o for octal, or remove the zero"
             )
         );
         for text in ["-5242880", "18446744073709551616", "99999999999999999999999999"] {
@@ -312,7 +312,7 @@ fn integers_are_whole_and_in_range() {
 }
 
 #[test]
-fn words_are_the_documented_ones() {
+fn only_documented_words_are_accepted() {
     for class in [
         "STANDARD",
         "REDUCED_REDUNDANCY",
@@ -396,7 +396,7 @@ fn words_are_the_documented_ones() {
 }
 
 #[test]
-fn ages_have_units() {
+fn ages_must_have_units() {
     for (text, seconds) in [
         ("1s", 1),
         ("168h", 604_800),
@@ -436,7 +436,7 @@ fn ages_have_units() {
 }
 
 #[test]
-fn version_2_is_refused_where_it_never_was() {
+fn version_2_is_rejected_in_regions_without_it() {
     for region in [
         "us-east-1",
         "us-west-1",
@@ -483,18 +483,18 @@ fn version_2_is_refused_where_it_never_was() {
 }
 
 #[test]
-fn options_that_contradict_each_other_are_refused() {
+fn contradictory_options_are_rejected() {
     let endpoint = ("regionendpoint", "http://minio:9000");
     for (more, expected) in [
+        (vec![("accesskey", "AKID")], "accesskey is given without secretkey: set both, or neither"),
+        (vec![("secretkey", "s")], "secretkey is given without accesskey: set both, or neither"),
         (
-            vec![("accesskey", "AKID")],
-            "accesskey is given without secretkey: give both, or neither",
+            vec![("sessiontoken", "t")],
+            "sessiontoken is given without accesskey and secretkey: set all three, or none",
         ),
-        (vec![("secretkey", "s")], "secretkey is given without accesskey: give both, or neither"),
-        (vec![("sessiontoken", "t")], "sessiontoken is given without accesskey and secretkey"),
         (
             vec![("sessiontoken", "t"), ("accesskey", "a")],
-            "accesskey is given without secretkey: give both, or neither",
+            "accesskey is given without secretkey: set both, or neither",
         ),
         (
             vec![("keyid", "k")],
@@ -506,11 +506,11 @@ fn options_that_contradict_each_other_are_refused() {
         ),
         (
             vec![("skipverify", "true"), ("cacert", "ca.pem")],
-            "cacert cannot be used with skipverify true: no certificate would be checked",
+            "cacert cannot be used with skipverify true: no certificate would be verified",
         ),
         (
             vec![("v4auth", "false"), ("payload", "signed")],
-            "payload signed cannot be used with v4auth false: version 2 signs no bodies",
+            "payload signed cannot be used with v4auth false: version 2 does not sign bodies",
         ),
         (
             vec![("usefipsendpoint", "true"), ("accelerate", "true")],
@@ -545,7 +545,7 @@ fn options_that_contradict_each_other_are_refused() {
 }
 
 #[test]
-fn texts_that_would_go_astray_are_refused() {
+fn malformed_texts_are_rejected() {
     for (name, text, begin) in [
         ("region", "us-east-1.evil", "invalid region provided: us-east-1.evil; "),
         ("region", "<nil>", "invalid region provided: <nil>; "),
@@ -582,7 +582,7 @@ fn texts_that_would_go_astray_are_refused() {
 }
 
 #[test]
-fn root_directory_loses_only_the_slashes_at_its_ends() {
+fn only_outer_slashes_of_the_root_directory_are_removed() {
     for (text, root) in [
         ("/", ""),
         ("//", ""),
@@ -610,7 +610,7 @@ fn forcepathstyle_has_three_states() {
 }
 
 #[test]
-fn unknown_and_repeated_options_are_refused() {
+fn unknown_and_repeated_options_are_rejected() {
     for (name, expected) in [
         ("acceskey", "unknown parameter acceskey: did you mean accesskey?"),
         ("secret_key", "unknown parameter secret_key: did you mean secretkey?"),
@@ -621,7 +621,7 @@ fn unknown_and_repeated_options_are_refused() {
     ] {
         let error = with(&[(name, "hunter2")]).unwrap_err();
         assert_eq!((error.kind(), error.message()), (ErrorKind::UnknownOption, expected));
-        // Without a name to suggest, the hint lists what there is.
+        // If there is no name to suggest, the hint lists the existing ones.
         let listed = error.hint().is_some_and(|hint| hint.contains("multipartcopymaxconcurrency"));
         assert_ne!(listed, expected.contains("did you mean"), "{error}");
     }
@@ -646,9 +646,9 @@ fn names_are_accepted_in_any_case() {
     assert_eq!(twice.message(), "the bucket parameter is given twice");
 }
 
-/// Each name of another registry does what the option does that it stands for.
+/// Each name from another registry has the effect of the option that it stands for.
 #[test]
-fn the_names_of_other_registries_mean_what_they_mean_there() {
+fn the_names_of_other_registries_keep_their_meaning() {
     let shown = |pairs: &[(&str, &str)]| format!("{:?}", good(pairs));
     let custom = ("regionendpoint", "https://s.example");
     for (given, meant) in [
@@ -683,11 +683,11 @@ fn the_names_of_other_registries_mean_what_they_mean_there() {
 }
 
 #[test]
-fn names_of_other_registries_that_cannot_be_obeyed_point_to_the_option() {
+fn unsupported_names_of_other_registries_point_to_the_option() {
     for (more, expected) in [
         (
             vec![("maxrequestspersecond", "350")],
-            "the maxrequestspersecond parameter has no equivalent in this driver; remove it, or bound the requests in \
+            "the maxrequestspersecond parameter has no equivalent in this driver; remove it, or limit the requests in \
              flight with maxrequests",
         ),
         (
@@ -773,7 +773,7 @@ fn secrets_are_never_shown() {
 }
 
 #[test]
-fn the_builder_reaches_every_option() {
+fn the_builder_sets_every_option() {
     let built = Parameters::builder("registry")
         .region("eu-west-1")
         .variant(
@@ -868,13 +868,13 @@ fn the_builder_reaches_every_option() {
         .encryption(Encryption::Kms { key_id: String::new() });
     assert_eq!(
         kms.build().unwrap_err().message(),
-        "keyid is empty: encryption with KMS needs a key's id"
+        "keyid is empty: encryption with KMS needs the id of a key"
     );
     let half =
         Parameters::builder("one").region("us-east-1").credentials(&Credentials::new("AKID", ""));
     assert_eq!(
         half.build().unwrap_err().message(),
-        "accesskey is given without secretkey: give both, or neither"
+        "accesskey is given without secretkey: set both, or neither"
     );
     assert_eq!(
         Parameters::builder("").region("us-east-1").build().unwrap_err().to_string(),

@@ -23,7 +23,7 @@ fn refusal(more: Value) -> String {
 }
 
 #[test]
-fn booleans_and_integers_may_be_text() {
+fn booleans_and_integers_can_be_text() {
     for value in [json!(true), json!("true"), json!("t"), json!(1), json!("1")] {
         assert_eq!(read(json!({ "encrypt": value })).unwrap().encryption, Encryption::Aes256);
     }
@@ -59,11 +59,11 @@ fn null_and_empty_mean_not_given() {
 }
 
 #[test]
-fn other_types_are_refused_by_name() {
+fn other_types_are_rejected_by_name() {
     for (more, expected) in [
         (
             json!({ "chunksize": 1e7 }),
-            "chunksize parameter must be an integer, a floating-point number is invalid",
+            "chunksize parameter must be an integer, not a floating-point number",
         ),
         (
             json!({ "chunksize": -1 }),
@@ -143,7 +143,7 @@ fn secrets_are_never_shown() {
 }
 
 proptest! {
-    /// Text goes the same way through both doors, to the same parameters or the same message.
+    /// Text leads to the same parameters or the same message through serde and through pairs.
     #[test]
     fn serde_and_pairs_agree(
         given in prop::collection::btree_map(

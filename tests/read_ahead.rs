@@ -1,5 +1,6 @@
-//! Readers at the other end of a long line: one connection, then several, and what becomes of faults between them.
-#![allow(clippy::unwrap_used, reason = "a test may fail that way")]
+//! Readers over a long line: one connection at first, then several, and the handling of faults
+//! between them.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod line;
 
@@ -16,7 +17,8 @@ use std::time::{Duration, Instant};
 
 const MIB: u64 = 1 << 20;
 const SIZE: u64 = 40 * MIB + 12_345;
-/// Where the first range begins: behind the mebibyte that one connection is judged by, and what it delivers meanwhile.
+/// The start of the first range: after the mebibyte that the speed of one connection is measured
+/// with, and the bytes that arrive meanwhile.
 const BOUNDARY: u64 = 4 * MIB;
 const RANGE: u64 = 4 * MIB;
 
@@ -42,7 +44,8 @@ fn reader(client: &Client, ranges: usize, offset: u64) -> ReadAhead {
     Transfer::new(client).concurrency(ranges).reader(BUCKET, "key", offset).unwrap()
 }
 
-/// Reads to the end or the first failure, holding every byte against what should be there; where it ended.
+/// Reads to the end or the first failure, compares every byte with the expected content, and
+/// returns the position at the end.
 fn read_on(reader: &mut ReadAhead, mut at: u64) -> (u64, Result<()>) {
     let mut buffer = vec![0; 64 << 10];
     loop {
@@ -63,13 +66,13 @@ fn failure(far: &Far, checksum: Checksum) -> (u64, Error) {
     let (at, result) = read_on(&mut reader, 0);
     let error = result.unwrap_err();
     let mut more = [0; 10];
-    assert!(reader.pull(&mut more).is_err(), "nothing comes after a failure");
+    assert!(reader.pull(&mut more).is_err(), "a reader returns nothing after a failure");
     drop(reader);
     nothing_left(far, client);
     (at, error)
 }
 
-/// No thread reads any more, and no connection is open but those at rest.
+/// Asserts that no thread is reading, and that only idle connections are open.
 fn nothing_left(far: &Far, client: Client) {
     wait_until(Duration::from_secs(5), "threads read", || threads_named("s3driver-read") == 0);
     drop(client);
@@ -77,7 +80,7 @@ fn nothing_left(far: &Far, client: Client) {
 }
 
 #[test]
-fn every_byte_comes_once_and_in_order() {
+fn every_byte_is_returned_once_and_in_order() {
     let _turn = turn();
     let far = far();
     for offset in [0, 1, 10 * MIB + 7] {
@@ -120,9 +123,9 @@ fn small_objects_and_short_readers_make_one_request() {
     assert_eq!((far.count("GetObject"), threads_named("s3driver-read")), (3, 0));
 }
 
-/// A reader that takes its time finds the bytes there, and needs no second connection.
+/// A slow reader finds the bytes already received, and needs no second connection.
 #[test]
-fn a_slow_reader_keeps_to_one_connection() {
+fn a_slow_reader_uses_one_connection() {
     let _turn = turn();
     let far = far();
     let client = client(&far, Checksum::None);
@@ -136,12 +139,12 @@ fn a_slow_reader_keeps_to_one_connection() {
         }
         far.count("GetObject")
     };
-    // On a busy machine it may wait for the processor, which looks the same.
+    // On a busy machine the reader may wait for the processor, which looks the same.
     assert!((0..10).any(|_| requests() == 1));
 }
 
 #[test]
-fn a_range_that_breaks_is_resumed() {
+fn a_broken_range_is_resumed() {
     let _turn = turn();
     for fault in [Fault::Cut(MIB + 1), Fault::Stall(10)] {
         let far = far();
@@ -166,9 +169,9 @@ fn a_range_that_breaks_is_resumed() {
     }
 }
 
-/// The failure is told where it belongs: everything before it was handed out.
+/// A failure is reported in its place: everything before it has been returned.
 #[test]
-fn failures_come_in_order() {
+fn failures_are_reported_in_order() {
     let _turn = turn();
     let third = BOUNDARY + 2 * RANGE;
     for (fault, kind) in [
@@ -194,19 +197,20 @@ fn failures_come_in_order() {
 }
 
 #[test]
-fn a_wrong_checksum_is_told_before_the_last_bytes() {
+fn a_wrong_checksum_is_reported_before_the_last_bytes() {
     let _turn = turn();
     let far = far();
-    far.tell_wrong_checksums();
+    far.send_wrong_checksums();
     let (at, error) = failure(&far, Checksum::Crc64Nvme);
     assert_eq!(error.kind(), ErrorKind::Integrity, "{error}");
     assert!(at < SIZE);
     assert!(far.count("GetObject") > 4, "ranges were read");
 }
 
-/// A server that says it has ranges and sends the whole object is read from the first connection.
+/// A server that claims to support ranges but sends the whole object is read through the first
+/// connection.
 #[test]
-fn a_server_without_ranges_is_read_as_before() {
+fn a_server_without_ranges_is_read_through_one_connection() {
     let _turn = turn();
     let far = far();
     far.script(|request| if request.start > 0 { Fault::Whole } else { Fault::None });
@@ -221,7 +225,7 @@ fn a_server_without_ranges_is_read_as_before() {
 }
 
 #[test]
-fn a_dropped_reader_leaves_nothing_behind() {
+fn a_dropped_reader_leaves_no_thread_or_connection() {
     let _turn = turn();
     let far = far();
     let client = client(&far, Checksum::None);
@@ -230,7 +234,7 @@ fn a_dropped_reader_leaves_nothing_behind() {
     assert!(threads_named("s3driver-read") > 0);
     let begun = Instant::now();
     drop(reader);
-    assert!(begun.elapsed() < Duration::from_millis(100), "dropping waits for nobody");
+    assert!(begun.elapsed() < Duration::from_millis(100), "dropping does not wait");
     wait_until(Duration::from_secs(2), "threads read", || threads_named("s3driver-read") == 0);
     client.close_idle_connections();
     wait_until(Duration::from_secs(2), "connections are open", || far.open() == 0);
@@ -259,9 +263,9 @@ fn cancelling_ends_a_reader_that_waits() {
     nothing_left(&far, client);
 }
 
-/// Ranges are not asked for ahead of what the window holds, however slow the reader becomes.
+/// Ranges are only requested within the window, however slow the reader becomes.
 #[test]
-fn no_more_is_asked_for_than_memory_is_for() {
+fn requests_stay_within_the_memory_limit() {
     let _turn = turn();
     let far = far();
     let client = client(&far, Checksum::None);
@@ -274,7 +278,7 @@ fn no_more_is_asked_for_than_memory_is_for() {
     assert_eq!(read_on(&mut reader, read).0, SIZE);
 }
 
-/// `maxmemory` covers read-ahead: without room a reader keeps to one connection.
+/// `maxmemory` covers read-ahead: without free memory a reader uses only one connection.
 #[test]
 fn a_driver_reads_ahead_within_its_memory() {
     let _turn = turn();
@@ -295,6 +299,6 @@ fn a_driver_reads_ahead_within_its_memory() {
     assert_eq!(read(&[("readahead", "1")]), 1);
     assert!(
         read(&[("chunksize", "5242880"), ("maxmemory", "5242880")]) > 4,
-        "one range at once is better than none"
+        "one range at a time is better than none"
     );
 }

@@ -1,6 +1,7 @@
-//! A registry's day: layers pushed in chunks by processes that come and go, committed by a move, linked, listed, collected
-//! as garbage, and what was given up purged; every digest checked in the end.
-#![allow(clippy::unwrap_used, reason = "a test may fail that way")]
+//! A day in the life of a registry: layers are pushed in chunks by changing processes, committed by
+//! a move, linked, listed and collected as garbage, and abandoned uploads are purged. Every digest
+//! is checked at the end.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
 
@@ -30,7 +31,7 @@ fn layer_link(repository: &str, digest: &str) -> String {
     format!("{ROOT}/repositories/{repository}/_layers/sha256/{digest}/link")
 }
 
-/// One registry process: it has a driver of its own and knows nothing but what is stored.
+/// A registry process: each call has a new driver and only knows the content of the bucket.
 struct Registry<'a> {
     target: &'a Target,
     root: String,
@@ -41,14 +42,14 @@ impl Registry<'_> {
         self.target.driver(&self.root)
     }
 
-    /// POST: an upload begins.
+    /// POST: begins an upload.
     fn begin(&self, repository: &str, id: &str) -> Result<()> {
         let driver = self.process();
         driver.put_content(&upload(repository, id, "startedat"), b"2026-08-01T12:00:00Z")?;
         driver.writer(&upload(repository, id, "data"), WriteMode::Create)?.close()
     }
 
-    /// PATCH: one chunk, in a process of its own, with the hash's state beside it.
+    /// PATCH: appends one chunk in a separate process, and stores the hash's state next to it.
     fn append(
         &self,
         repository: &str,
@@ -59,7 +60,7 @@ impl Registry<'_> {
     ) -> Result<()> {
         let driver = self.process();
         let mut writer = driver.writer(&upload(repository, id, "data"), WriteMode::Append)?;
-        assert_eq!(writer.size(), at, "where the upload goes on");
+        assert_eq!(writer.size(), at, "the upload continues where it ended");
         writer.write_all(chunk).unwrap();
         let size = writer.size();
         writer.close()?;
@@ -69,7 +70,7 @@ impl Registry<'_> {
         )
     }
 
-    /// PUT: the upload is committed, verified and moved to its place.
+    /// PUT: commits the upload, verifies it and moves it to its place.
     fn commit(&self, repository: &str, id: &str, digest: &str) -> Result<()> {
         let driver = self.process();
         let data = upload(repository, id, "data");
@@ -79,7 +80,7 @@ impl Registry<'_> {
         drop(writer);
         let mut hash = Sha256::new();
         std::io::copy(&mut driver.reader(&data, 0)?, &mut HashWriter(&mut hash)).unwrap();
-        assert_eq!(hex::encode(hash.finalize()), digest, "the layer is what was pushed");
+        assert_eq!(hex::encode(hash.finalize()), digest, "the stored layer equals the pushed one");
         assert_eq!(driver.stat(&data)?.size, size);
         if driver.stat(&blob(digest)).is_err() {
             driver.rename(&data, &blob(digest))?;
@@ -89,7 +90,7 @@ impl Registry<'_> {
         driver.delete(&format!("{ROOT}/repositories/{repository}/_uploads/{id}"))
     }
 
-    /// A whole layer in chunks of these sizes, again and again.
+    /// Pushes a whole layer in chunks of these sizes, used in turn.
     fn push(&self, repository: &str, id: &str, content: &[u8], sizes: &[usize]) -> Result<String> {
         self.begin(repository, id)?;
         let (mut at, mut sizes) = (0, sizes.iter().cycle());
@@ -103,7 +104,7 @@ impl Registry<'_> {
         Ok(digest)
     }
 
-    /// A manifest that names layers, and a tag for it.
+    /// Stores a manifest that names layers, and a tag for it.
     fn tag(&self, repository: &str, tag: &str, layers: &[&str]) -> Result<String> {
         let driver = self.process();
         let manifest = layers.join("\n");
@@ -117,7 +118,7 @@ impl Registry<'_> {
         Ok(digest)
     }
 
-    /// The catalogue: every directory with `_manifests` in it is a repository.
+    /// Returns the catalogue: every directory with `_manifests` in it is a repository.
     fn catalogue(&self) -> Result<Vec<String>> {
         let base = format!("{ROOT}/repositories");
         let mut found = Vec::new();
@@ -139,7 +140,8 @@ impl Registry<'_> {
         Ok(found)
     }
 
-    /// Mark and sweep: what no tagged manifest names is removed. Gives back how many blobs went.
+    /// Marks and sweeps: removes everything that no tagged manifest names, and returns the number
+    /// of removed blobs.
     fn collect(&self) -> Result<usize> {
         let driver = self.process();
         let mut marked = BTreeSet::new();
@@ -161,7 +163,7 @@ impl Registry<'_> {
         Ok(unmarked.len())
     }
 
-    /// The digests of all blobs.
+    /// Returns the digests of all blobs.
     fn blobs(&self) -> Result<Vec<String>> {
         let mut found = Vec::new();
         self.process().walk(&format!("{ROOT}/blobs"), &WalkOptions::default(), &mut |info| {
@@ -192,34 +194,54 @@ checks! {
         let registry = Registry { target, root: target.scratch("day") };
         let driver = registry.process();
 
-        // Three clients push at once, one of them what another one pushes too.
+        // Three clients push at the same time, and two of them share a layer.
         let base = bytes_at(1, 0, (7 << 20) + 123);
         let contents = [base.clone(), bytes_at(2, 0, 12 << 20), bytes_at(3, 0, 70_000), base];
         let pushed: Vec<String> = std::thread::scope(|scope| {
-            let running: Vec<_> = contents.iter().enumerate().map(|(index, content)| {
-                let registry = &registry;
-                scope.spawn(move || {
-                    let sizes: &[usize] = [&[5 << 20][..], &[1 << 20, 3_333_333], &[65_536, 1], &[8 << 20]][index];
-                    registry.push(&format!("library/app{index}"), &format!("uuid-{index}"), content, sizes).unwrap()
+            let running: Vec<_> = contents
+                .iter()
+                .enumerate()
+                .map(|(index, content)| {
+                    let registry = &registry;
+                    scope.spawn(move || {
+                        let sizes: &[usize] =
+                            [&[5 << 20][..], &[1 << 20, 3_333_333], &[65_536, 1], &[8 << 20]]
+                                [index];
+                        registry
+                            .push(
+                                &format!("library/app{index}"),
+                                &format!("uuid-{index}"),
+                                content,
+                                sizes,
+                            )
+                            .unwrap()
+                    })
                 })
-            }).collect();
+                .collect();
             running.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         assert_eq!(pushed[0], pushed[3]);
         let first = registry.tag("library/app0", "1.0", &[&pushed[0], &pushed[2]]).unwrap();
         let second = registry.tag("library/app1", "latest", &[&pushed[1]]).unwrap();
         registry.tag("other/deep/er", "1", &[&pushed[0]]).unwrap();
-        assert_eq!(registry.catalogue().unwrap(), ["library/app0", "library/app1", "other/deep/er"]);
+        assert_eq!(
+            registry.catalogue().unwrap(),
+            ["library/app0", "library/app1", "other/deep/er"]
+        );
 
-        // One push is given up in the middle, and another one is cancelled.
+        // One push is abandoned in the middle, and another one is cancelled.
         registry.begin("library/app0", "given-up").unwrap();
         registry.append("library/app0", "given-up", 0, &bytes_at(9, 0, 6 << 20), b"").unwrap();
         registry.begin("library/app0", "cancelled").unwrap();
         registry.append("library/app0", "cancelled", 0, b"some bytes", b"").unwrap();
-        driver.writer(&upload("library/app0", "cancelled", "data"), WriteMode::Append).unwrap().cancel().unwrap();
+        driver
+            .writer(&upload("library/app0", "cancelled", "data"), WriteMode::Append)
+            .unwrap()
+            .cancel()
+            .unwrap();
         driver.delete(&format!("{ROOT}/repositories/library/app0/_uploads/cancelled")).unwrap();
 
-        // Nothing of that is in the way of the collection, which takes what lost its tag.
+        // Neither affects the collection, which removes the content that has lost its tag.
         assert_eq!(registry.collect().unwrap(), 0);
         driver.delete(&format!("{ROOT}/repositories/library/app1")).unwrap();
         assert_eq!(registry.collect().unwrap(), 2, "the layer and the manifest of app1");
@@ -228,16 +250,16 @@ checks! {
             assert_eq!(driver.stat(&blob(digest)).unwrap_err().kind(), ErrorKind::PathNotFound);
         }
 
-        // The purge of old uploads: the files that say when it began, and what S3 keeps of it.
+        // Purges old uploads: the files that record when they began, and the parts that S3 keeps.
         assert_eq!(driver.pending_uploads("/").unwrap().count(), 1);
         let purged = driver.purge_uploads("/", Duration::from_secs(3600)).unwrap();
-        assert_eq!(purged.uploads, 0, "it is not old yet");
+        assert_eq!(purged.uploads, 0, "the upload is not old enough yet");
         std::thread::sleep(Duration::from_millis(1_100));
         let purged = driver.purge_uploads("/", Duration::ZERO).unwrap();
         assert_eq!((purged.uploads, driver.pending_uploads("/").unwrap().count()), (1, 0));
         driver.delete(&format!("{ROOT}/repositories/library/app0/_uploads")).unwrap();
 
-        // What is left is what it says it is, from any place on.
+        // The remaining content equals its digest, from any offset on.
         let blobs = registry.blobs().unwrap();
         let expected = [&first, &pushed[0], &pushed[2]].map(|digest| blobs.contains(digest));
         assert_eq!((blobs.len(), expected), (4, [true; 3]));
@@ -249,7 +271,10 @@ checks! {
         assert!(tail == contents[0][5 << 20..]);
         driver.delete("/docker").unwrap();
         let client = driver.client();
-        let left = client.objects(&target.bucket, s3driver::client::ListObjects::prefix(format!("{}/", registry.root))).pages();
+        let left = client.objects(
+            &target.bucket,
+            s3driver::client::ListObjects::prefix(format!("{}/", registry.root)),
+        ).pages();
         assert_eq!(left.map(|page| page.unwrap().contents.len()).sum::<usize>(), 0);
     }
 }

@@ -1,6 +1,6 @@
 //! The registry of `examples/registry` over real sockets: every requirement of the OCI distribution
-//! specification 1.1 that its README lists, on every server there is.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail that way")]
+//! specification 1.1 that its README lists, on every available server.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 mod support;
 
@@ -26,7 +26,7 @@ const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+j
 const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 const MIB: usize = 1 << 20;
 
-/// A registry process with a driver of its own.
+/// A registry process with its own driver.
 struct Process {
     server: Server,
     registry: Arc<Registry>,
@@ -57,7 +57,7 @@ impl Process {
     fn get(&self, path: &str) -> Reply {
         self.send("GET", path, &[], b"")
     }
-    /// POST, PATCH in these sizes with Content-Range, PUT.
+    /// Pushes a blob with POST, with PATCH in these sizes and Content-Range, and with PUT.
     fn push(&self, name: &str, content: &[u8], sizes: &[usize]) -> String {
         let mut place = self
             .send("POST", &format!("/v2/{name}/blobs/uploads/"), &[], b"")
@@ -90,7 +90,7 @@ impl Process {
         let path = format!("/v2/{name}/manifests/{reference}");
         self.send("PUT", &path, &[("Content-Type", kind)], manifest.to_string().as_bytes())
     }
-    /// An image of one layer, whose content depends on `seed`.
+    /// Stores an image with one layer, whose content depends on `seed`.
     fn image(&self, name: &str, tag: &str, seed: u64) -> String {
         let manifest =
             image(&self.store(name, b"{}"), &self.store(name, &bytes_at(seed, 0, 1_000)));
@@ -101,7 +101,7 @@ impl Process {
             .collect(&Collection { untagged, grace: Duration::ZERO, mode: Mode::Remove })
             .unwrap()
     }
-    /// Every key below the root directory, and every unfinished upload.
+    /// Returns every key below the root directory, and every unfinished upload.
     fn left(&self, target: &Target, root: &str) -> Vec<String> {
         let request = s3driver::client::ListObjects::prefix(format!("{root}/"));
         let pages = self.driver.client().objects(&target.bucket, request).pages();
@@ -167,7 +167,7 @@ impl Reply {
     fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
-    /// The address in `Link: <...>; rel="next"`.
+    /// Returns the address in `Link: <...>; rel="next"`.
     fn next(&self) -> Option<String> {
         let link = self.header("link")?.strip_prefix('<')?.strip_suffix(">; rel=\"next\"")?;
         Some(link.to_owned())
@@ -219,16 +219,36 @@ fn read_reply(socket: &mut impl Read, method: &str) -> Reply {
 }
 
 checks! {
-    fn the_api_is_announced_and_other_paths_are_not_there(target) {
+    fn the_api_is_announced_and_unknown_paths_are_not_found(target) {
         let registry = Process::start(target, &target.scratch("http"));
         let reply = registry.get("/v2/").expect(200);
         assert_eq!(reply.header("docker-distribution-api-version"), Some("registry/2.0"));
         registry.get("/v2").expect(200);
-        for path in ["/", "/v1/", "/v3/", "/v2/a/b", "/v2/_catalogs", "/v2//tags", "/v2/a/tags/lists", "/v2/%zz/tags/list"] {
+        for path in [
+            "/",
+            "/v1/",
+            "/v3/",
+            "/v2/a/b",
+            "/v2/_catalogs",
+            "/v2//tags",
+            "/v2/a/tags/lists",
+            "/v2/%zz/tags/list",
+        ] {
             registry.get(path).expect(404);
         }
-        for (method, path) in [("POST", "/v2/"), ("PUT", "/v2/_catalog"), ("DELETE", "/v2/a/tags/list"), ("GET", "/v2/a/blobs/uploads/")] {
-            assert!(registry.send(method, path, &[], b"").fails(405, "UNSUPPORTED").header("allow").is_some());
+        for (method, path) in [
+            ("POST", "/v2/"),
+            ("PUT", "/v2/_catalog"),
+            ("DELETE", "/v2/a/tags/list"),
+            ("GET", "/v2/a/blobs/uploads/"),
+        ] {
+            assert!(
+                registry
+                    .send(method, path, &[], b"")
+                    .fails(405, "UNSUPPORTED")
+                    .header("allow")
+                    .is_some()
+            );
         }
     }
 
@@ -240,7 +260,10 @@ checks! {
         let reply = registry.get(&path).expect(200);
         assert_eq!((reply.digest(), reply.body == content), (digest.clone(), true));
         let head = registry.send("HEAD", &path, &[], b"").expect(200);
-        assert_eq!((head.digest(), head.header("content-length")), (digest.clone(), Some(&*content.len().to_string())));
+        assert_eq!(
+            (head.digest(), head.header("content-length")),
+            (digest.clone(), Some(&*content.len().to_string()))
+        );
         let size = content.len();
         for (range, from, to) in [
             ("bytes=0-0", 0, 1),
@@ -252,80 +275,106 @@ checks! {
             ("bytes=6291456-99999999", 6 * MIB, size),
         ] {
             let reply = registry.send("GET", &path, &[("Range", range)], b"");
-            // A number beyond all sizes makes the header unreadable, and it is ignored.
+            // A number that exceeds every size makes the header unreadable, so it is ignored.
             if to - from == size && range.len() > 20 {
                 reply.expect(200);
                 continue;
             }
             let reply = reply.expect(206);
-            assert_eq!(reply.header("content-range"), Some(&*format!("bytes {from}-{}/{size}", to - 1)));
+            assert_eq!(
+                reply.header("content-range"),
+                Some(&*format!("bytes {from}-{}/{size}", to - 1))
+            );
             assert!(reply.body == content[from..to], "{range}");
         }
-        for range in [format!("bytes={size}-"), "bytes=99999999-999999999".to_owned(), "bytes=-0".to_owned()] {
+        for range in
+            [format!("bytes={size}-"), "bytes=99999999-999999999".to_owned(), "bytes=-0".to_owned()]
+        {
             let reply = registry.send("GET", &path, &[("Range", &range)], b"").expect(416);
             assert_eq!(reply.header("content-range"), Some(&*format!("bytes */{size}")));
         }
         for range in ["bytes=9-5", "bytes=0-1,3-4", "lines=1-2", "bytes=a-b", "bytes"] {
-            assert!(registry.send("GET", &path, &[("Range", range)], b"").expect(200).body == content, "{range}");
+            assert!(
+                registry.send("GET", &path, &[("Range", range)], b"").expect(200).body == content,
+                "{range}"
+            );
         }
         let tag = format!("\"{digest}\"");
         registry.send("GET", &path, &[("If-None-Match", &tag)], b"").expect(304);
         registry.send("GET", &path, &[("Range", "bytes=0-0"), ("If-Range", &tag)], b"").expect(206);
-        registry.send("GET", &path, &[("Range", "bytes=0-0"), ("If-Range", "\"other\"")], b"").expect(200);
+        registry
+            .send("GET", &path, &[("Range", "bytes=0-0"), ("If-Range", "\"other\"")], b"")
+            .expect(200);
         // A blob belongs to the repositories that it was pushed to.
         registry.get(&format!("/v2/library/b/blobs/{digest}")).fails(404, "BLOB_UNKNOWN");
-        registry.get(&format!("/v2/library/a/blobs/sha256:{}", "0".repeat(64))).fails(404, "BLOB_UNKNOWN");
+        registry
+            .get(&format!("/v2/library/a/blobs/sha256:{}", "0".repeat(64)))
+            .fails(404, "BLOB_UNKNOWN");
         registry.get("/v2/library/a/blobs/sha256:abc").fails(400, "DIGEST_INVALID");
     }
 
-    fn a_push_in_chunks_is_ordered_and_resumed_by_any_process(target) {
+    fn a_push_in_chunks_is_ordered_and_can_be_resumed_by_any_process(target) {
         let root = target.scratch("http");
         let (first, second) = (Process::start(target, &root), Process::start(target, &root));
         let content = bytes_at(2, 0, 12 * MIB + 5);
         let begun = first.send("POST", "/v2/a/blobs/uploads/", &[], b"").expect(202);
         let place = begun.location();
         assert!(place.contains(begun.header("docker-upload-uuid").unwrap()));
-        let patch = |process: &Process, range: &str, body: &[u8]| process.send("PATCH", &place, &[("Content-Range", range)], body);
-        // The first chunk begins with 0, each other one where the last one ended.
+        let patch = |process: &Process, range: &str, body: &[u8]| {
+            process.send("PATCH", &place, &[("Content-Range", range)], body)
+        };
+        // The first chunk begins at 0, and each further one where the last one ended.
         patch(&first, "1-3", b"abc").fails(416, "RANGE_INVALID");
         patch(&first, "0-6999999", &content[..7_000_000]).expect(202);
         for range in ["0-2", "6999999-7000001", "7000001-7000003", "9-7"] {
             let reply = patch(&second, range, b"abc").fails(416, "RANGE_INVALID");
-            assert_eq!((reply.header("range"), reply.location()), (Some("0-6999999"), place.clone()));
+            assert_eq!(
+                (reply.header("range"), reply.location()),
+                (Some("0-6999999"), place.clone())
+            );
         }
         patch(&second, "7000000-7000009", b"abc").fails(400, "SIZE_INVALID");
         patch(&second, "seven", b"abc").fails(400, "BLOB_UPLOAD_INVALID");
         let status = second.get(&place).expect(204);
         assert_eq!((status.header("range"), status.location()), (Some("0-6999999"), place.clone()));
         patch(&second, "7000000-7000000", &content[7_000_000..=7_000_000]).expect(202);
-        // The last chunk may come with the PUT, from where the others ended.
+        // The last chunk can be in the PUT, starting where the others ended.
         let digest = digest(&content);
         let put = format!("{place}?digest={digest}");
         first.send("PUT", &put, &[("Content-Range", "5-9")], b"abcde").fails(416, "RANGE_INVALID");
-        let done = first.send("PUT", &put, &[("Content-Range", &format!("7000001-{}", content.len() - 1))], &content[7_000_001..]);
+        let done = first.send(
+            "PUT",
+            &put,
+            &[("Content-Range", &format!("7000001-{}", content.len() - 1))],
+            &content[7_000_001..],
+        );
         assert_eq!(done.expect(201).location(), format!("/v2/a/blobs/{digest}"));
         assert!(second.get(&format!("/v2/a/blobs/{digest}")).expect(200).body == content);
         first.get(&place).fails(404, "BLOB_UPLOAD_UNKNOWN");
         patch(&first, "0-0", b"a").fails(404, "BLOB_UPLOAD_UNKNOWN");
-        // Nothing of the upload is left.
+        // Nothing of the upload remains.
         assert_eq!(first.left(target, &root).len(), 2, "the blob and its link");
     }
 
-    fn a_push_in_one_request_or_two_or_without_a_length(target) {
+    fn a_blob_is_pushed_in_one_request_two_or_without_a_length(target) {
         let root = target.scratch("http");
         let registry = Process::start(target, &root);
         for (seed, size) in [(3, 0), (4, 1), (5, 6 * MIB)] {
             let content = bytes_at(seed, 0, size);
             let expected = digest(&content);
             let path = format!("/v2/a/blobs/{expected}");
-            let single = registry.send("POST", &format!("/v2/a/blobs/uploads/?digest={expected}"), &[], &content).expect(201);
+            let single = registry
+                .send("POST", &format!("/v2/a/blobs/uploads/?digest={expected}"), &[], &content)
+                .expect(201);
             assert_eq!((single.location(), single.digest()), (path.clone(), expected.clone()));
             assert!(registry.get(&path).expect(200).body == content);
-            let place = registry.send("POST", "/v2/b/blobs/uploads/", &[], b"").expect(202).location();
+            let place =
+                registry.send("POST", "/v2/b/blobs/uploads/", &[], b"").expect(202).location();
             registry.finish(&place, &expected, &content).expect(201);
             assert!(registry.get(&path.replace("/a/", "/b/")).expect(200).body == content);
-            // PATCH with a chunked body, as docker and skopeo send it, and an empty PUT.
-            let place = registry.send("POST", "/v2/c/blobs/uploads/", &[], b"").expect(202).location();
+            // PATCH with a chunked body, as sent by docker and skopeo, and an empty PUT.
+            let place =
+                registry.send("POST", "/v2/c/blobs/uploads/", &[], b"").expect(202).location();
             let mut chunked = Vec::new();
             for piece in content.chunks(300_001) {
                 chunked.extend_from_slice(format!("{:x};ext=1\r\n", piece.len()).as_bytes());
@@ -333,11 +382,17 @@ checks! {
                 chunked.extend_from_slice(b"\r\n");
             }
             chunked.extend_from_slice(b"0\r\nTrailer: x\r\n\r\n");
-            registry.send("PATCH", &place, &[("Transfer-Encoding", "chunked")], &chunked).expect(202);
+            registry
+                .send("PATCH", &place, &[("Transfer-Encoding", "chunked")], &chunked)
+                .expect(202);
             registry.finish(&place, &expected, b"").expect(201);
             assert!(registry.get(&path.replace("/a/", "/c/")).expect(200).body == content);
         }
-        assert_eq!(registry.left(target, &root).len(), 3 + 9, "three blobs, each in three repositories");
+        assert_eq!(
+            registry.left(target, &root).len(),
+            3 + 9,
+            "three blobs, each in three repositories"
+        );
     }
 
     fn a_wrong_digest_leaves_nothing(target) {
@@ -345,9 +400,19 @@ checks! {
         let registry = Process::start(target, &root);
         let wrong = digest(b"something else");
         let content = bytes_at(6, 0, 6 * MIB);
-        registry.send("POST", &format!("/v2/a/blobs/uploads/?digest={wrong}"), &[], &content).fails(400, "DIGEST_INVALID");
-        for bad in ["sha256:abc", "md5:d41d8cd98f00b204e9800998ecf8427e", "sha512:abc", "", "sha256:../../../../x"] {
-            registry.send("POST", &format!("/v2/a/blobs/uploads/?digest={bad}"), &[], b"x").fails(400, "DIGEST_INVALID");
+        registry
+            .send("POST", &format!("/v2/a/blobs/uploads/?digest={wrong}"), &[], &content)
+            .fails(400, "DIGEST_INVALID");
+        for bad in [
+            "sha256:abc",
+            "md5:d41d8cd98f00b204e9800998ecf8427e",
+            "sha512:abc",
+            "",
+            "sha256:../../../../x",
+        ] {
+            registry
+                .send("POST", &format!("/v2/a/blobs/uploads/?digest={bad}"), &[], b"x")
+                .fails(400, "DIGEST_INVALID");
         }
         let place = registry.send("POST", "/v2/a/blobs/uploads/", &[], b"").expect(202).location();
         registry.send("PATCH", &place, &[], &content).expect(202);
@@ -358,7 +423,7 @@ checks! {
         assert_eq!(registry.left(target, &root), Vec::<String>::new());
     }
 
-    fn an_upload_is_cancelled_and_an_unknown_one_is_unknown(target) {
+    fn cancelled_and_unknown_uploads_are_not_found(target) {
         let root = target.scratch("http");
         let registry = Process::start(target, &root);
         let place = registry.send("POST", "/v2/a/blobs/uploads/", &[], b"").expect(202).location();
@@ -374,49 +439,65 @@ checks! {
         assert_eq!(registry.left(target, &root), Vec::<String>::new());
     }
 
-    fn a_broken_push_goes_on_where_it_broke(target) {
+    fn a_broken_push_continues_where_it_broke(target) {
         let root = target.scratch("http");
         let registry = Process::start(target, &root);
         let content = bytes_at(8, 0, 8 * MIB);
         let place = registry.send("POST", "/v2/a/blobs/uploads/", &[], b"").expect(202).location();
         let mut socket = TcpStream::connect(registry.server.address()).unwrap();
-        write!(socket, "PATCH {place} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", content.len()).unwrap();
+        write!(
+            socket,
+            "PATCH {place} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n",
+            content.len()
+        )
+        .unwrap();
         socket.write_all(&content[..7 * MIB]).unwrap();
         socket.shutdown(std::net::Shutdown::Write).unwrap();
-        // The response comes when what arrived has been kept.
+        // The response is sent once the bytes that arrived have been stored.
         read_reply(&mut socket, "PATCH").fails(400, "BLOB_UPLOAD_INVALID");
         let status = registry.get(&place).expect(204);
         assert_eq!(status.header("range"), Some(&*format!("0-{}", 7 * MIB - 1)));
         registry.finish(&place, &digest(&content), &content[7 * MIB..]).expect(201);
     }
 
-    fn the_state_of_the_hash_is_gos_and_content_is_read_back_only_without_one(target) {
+    fn the_hash_state_is_gos_and_content_is_read_back_only_without_it(target) {
         let root = target.scratch("http");
         let registry = Process::start(target, &root);
         let content = bytes_at(9, 0, 6 * MIB + 100);
         for state in ["kept", "lost", "of other content"] {
-            let place = registry.send("POST", "/v2/a/blobs/uploads/", &[], b"").expect(202).location();
+            let place =
+                registry.send("POST", "/v2/a/blobs/uploads/", &[], b"").expect(202).location();
             registry.send("PATCH", &place, &[], &content[..content.len() - 1]).expect(202);
             let id = place.rsplit('/').next().unwrap();
-            let directory = format!("/docker/registry/v2/repositories/a/_uploads/{id}/hashstates/sha256");
+            let directory =
+                format!("/docker/registry/v2/repositories/a/_uploads/{id}/hashstates/sha256");
             let file = format!("{directory}/{}", content.len() - 1);
             assert_eq!(registry.driver.list(&directory).unwrap().join(" "), file);
             let saved = registry.driver.get_content(&file).unwrap();
-            assert_eq!((&saved[..4], saved.len(), &saved[100..]), (&b"sha\x03"[..], 108, &(content.len() as u64 - 1).to_be_bytes()[..]));
+            assert_eq!(
+                (&saved[..4], saved.len(), &saved[100..]),
+                (&b"sha\x03"[..], 108, &(content.len() as u64 - 1).to_be_bytes()[..])
+            );
             match state {
                 "lost" => registry.driver.delete(&file).unwrap(),
-                "of other content" => registry.driver.put_content(&file, &[b"sha\x03".as_slice(), &[7; 104]].concat()).unwrap(),
+                "of other content" => registry
+                    .driver
+                    .put_content(&file, &[b"sha\x03".as_slice(), &[7; 104]].concat())
+                    .unwrap(),
                 _ => {}
             }
             registry.finish(&place, &digest(&content), &content[content.len() - 1..]).expect(201);
             // The next round pushes it again from the beginning.
             registry.driver.delete("/docker").unwrap();
         }
-        // Content that is not what its digest says is found out by reading it back, too.
+        // Reading the content back also detects content that does not match its digest.
         let place = registry.send("POST", "/v2/a/blobs/uploads/", &[], b"").expect(202).location();
         registry.send("PATCH", &place, &[], &content).expect(202);
         let id = place.rsplit('/').next().unwrap();
-        registry.driver.delete(&format!("/docker/registry/v2/repositories/a/_uploads/{id}/hashstates")).unwrap();
+        registry
+            .driver
+            .delete(&format!("/docker/registry/v2/repositories/a/_uploads/{id}/hashstates"))
+            .unwrap();
         registry.finish(&place, &digest(b"x"), b"").fails(400, "DIGEST_INVALID");
         assert_eq!(registry.left(target, &root), Vec::<String>::new());
     }
@@ -425,16 +506,34 @@ checks! {
         let registry = Process::start(target, &target.scratch("http"));
         let digest = registry.store("from/here", b"content");
         let mount = |digest: &str, from: &str| {
-            registry.send("POST", &format!("/v2/to/there/blobs/uploads/?mount={digest}&from={from}"), &[], b"")
+            registry.send(
+                "POST",
+                &format!("/v2/to/there/blobs/uploads/?mount={digest}&from={from}"),
+                &[],
+                b"",
+            )
         };
-        // What cannot be mounted begins an upload.
-        assert!(mount(&digest, "to/there").expect(202).location().starts_with("/v2/to/there/blobs/uploads/"));
+        // A blob that cannot be mounted begins an upload.
+        assert!(
+            mount(&digest, "to/there")
+                .expect(202)
+                .location()
+                .starts_with("/v2/to/there/blobs/uploads/")
+        );
         mount(&format!("sha256:{}", "0".repeat(64)), "from/here").expect(202);
-        registry.send("POST", &format!("/v2/to/there/blobs/uploads/?mount={digest}"), &[], b"").expect(202);
+        registry
+            .send("POST", &format!("/v2/to/there/blobs/uploads/?mount={digest}"), &[], b"")
+            .expect(202);
         registry.get(&format!("/v2/to/there/blobs/{digest}")).fails(404, "BLOB_UNKNOWN");
         let mounted = mount(&digest.replace(':', "%3A"), "from%2Fhere").expect(201);
-        assert_eq!((mounted.location(), mounted.digest()), (format!("/v2/to/there/blobs/{digest}"), digest.clone()));
-        assert_eq!(registry.get(&format!("/v2/to/there/blobs/{digest}")).expect(200).body, b"content");
+        assert_eq!(
+            (mounted.location(), mounted.digest()),
+            (format!("/v2/to/there/blobs/{digest}"), digest.clone())
+        );
+        assert_eq!(
+            registry.get(&format!("/v2/to/there/blobs/{digest}")).expect(200).body,
+            b"content"
+        );
         mount("sha256:abc", "from/here").fails(400, "DIGEST_INVALID");
         mount(&digest, "../x").fails(400, "NAME_INVALID");
     }
@@ -455,54 +554,90 @@ checks! {
                     manifest.as_object_mut().unwrap().remove("mediaType");
                     if kind == DOCKER_MANIFEST || kind == DOCKER_LIST {
                         // The layout has no place for a type that the content does not imply.
-                        registry.put_manifest("a", "x", kind, &manifest).fails(400, "MANIFEST_INVALID");
+                        registry
+                            .put_manifest("a", "x", kind, &manifest)
+                            .fails(400, "MANIFEST_INVALID");
                         continue;
                     }
                 }
                 number += 1;
-                // Unusual white space: the bytes are kept as they are.
+                // Unusual white space: the bytes are stored unchanged.
                 let text = format!(" {}\n", serde_json::to_string_pretty(&manifest).unwrap());
                 let headers = [("Content-Type", &*format!("{kind}; charset=utf-8"))];
                 let tag = format!("v{number}");
-                let put = registry.send("PUT", &format!("/v2/a/manifests/{tag}"), &headers, text.as_bytes()).expect(201);
-                assert_eq!((put.digest(), put.location()), (digest(text.as_bytes()), format!("/v2/a/manifests/{}", digest(text.as_bytes()))));
+                let put = registry
+                    .send("PUT", &format!("/v2/a/manifests/{tag}"), &headers, text.as_bytes())
+                    .expect(201);
+                assert_eq!(
+                    (put.digest(), put.location()),
+                    (
+                        digest(text.as_bytes()),
+                        format!("/v2/a/manifests/{}", digest(text.as_bytes()))
+                    )
+                );
                 for reference in [tag, put.digest()] {
                     let path = format!("/v2/a/manifests/{reference}");
                     let got = registry.get(&path).expect(200);
-                    assert_eq!((got.header("content-type"), got.digest(), got.body.as_slice()), (Some(kind), put.digest(), text.as_bytes()));
+                    assert_eq!(
+                        (got.header("content-type"), got.digest(), got.body.as_slice()),
+                        (Some(kind), put.digest(), text.as_bytes())
+                    );
                     let head = registry.send("HEAD", &path, &[], b"").expect(200);
-                    assert_eq!((head.header("content-length"), head.digest()), (Some(&*text.len().to_string()), put.digest()));
+                    assert_eq!(
+                        (head.header("content-length"), head.digest()),
+                        (Some(&*text.len().to_string()), put.digest())
+                    );
                 }
                 if kind == OCI_MANIFEST {
-                    index["manifests"].as_array_mut().unwrap().push(json!({ "mediaType": kind, "digest": put.digest(), "size": text.len() }));
+                    index["manifests"].as_array_mut().unwrap().push(
+                        json!({ "mediaType": kind, "digest": put.digest(), "size": text.len() }),
+                    );
                 }
             }
         }
-        // A tag follows the last push.
+        // A tag names the manifest of the last push.
         let (old, new) = (registry.image("a", "latest", 1), registry.image("a", "latest", 2));
         assert_eq!(registry.get("/v2/a/manifests/latest").expect(200).digest(), new);
         registry.get(&format!("/v2/a/manifests/{old}")).expect(200);
-        for reference in ["none", ".INVALID", &format!("sha256:{}", "0".repeat(64)), "sha256:abc", &"t".repeat(129)] {
+        for reference in [
+            "none",
+            ".INVALID",
+            &format!("sha256:{}", "0".repeat(64)),
+            "sha256:abc",
+            &"t".repeat(129),
+        ] {
             registry.get(&format!("/v2/a/manifests/{reference}")).fails(404, "MANIFEST_UNKNOWN");
         }
         registry.get("/v2/none/manifests/latest").fails(404, "MANIFEST_UNKNOWN");
     }
 
-    fn manifests_that_cannot_be_kept_are_refused(target) {
+    fn invalid_manifests_are_rejected(target) {
         let root = target.scratch("http");
         let registry = Process::start(target, &root);
         let missing = format!("sha256:{}", "1".repeat(64));
         let (config, layer) = (registry.store("a", b"{}"), registry.store("a", b"layer"));
-        registry.put_manifest("a", "x", OCI_MANIFEST, &image(&config, &missing)).fails(400, "MANIFEST_BLOB_UNKNOWN");
-        registry.put_manifest("a", "x", OCI_MANIFEST, &image(&missing, &layer)).fails(400, "MANIFEST_BLOB_UNKNOWN");
+        registry
+            .put_manifest("a", "x", OCI_MANIFEST, &image(&config, &missing))
+            .fails(400, "MANIFEST_BLOB_UNKNOWN");
+        registry
+            .put_manifest("a", "x", OCI_MANIFEST, &image(&missing, &layer))
+            .fails(400, "MANIFEST_BLOB_UNKNOWN");
         let index = json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [{ "digest": missing, "size": 1 }] });
         registry.put_manifest("a", "x", OCI_INDEX, &index).fails(400, "MANIFEST_BLOB_UNKNOWN");
-        registry.put_manifest("a", &missing, OCI_MANIFEST, &image(&config, &layer)).fails(400, "DIGEST_INVALID");
-        registry.put_manifest("a", "x", OCI_INDEX, &image(&config, &layer)).fails(400, "MANIFEST_INVALID");
+        registry
+            .put_manifest("a", &missing, OCI_MANIFEST, &image(&config, &layer))
+            .fails(400, "DIGEST_INVALID");
+        registry
+            .put_manifest("a", "x", OCI_INDEX, &image(&config, &layer))
+            .fails(400, "MANIFEST_INVALID");
         for tag in [".x", "-x", "a%20b", &"t".repeat(129)] {
-            registry.put_manifest("a", tag, OCI_MANIFEST, &image(&config, &layer)).fails(400, "MANIFEST_INVALID");
+            registry
+                .put_manifest("a", tag, OCI_MANIFEST, &image(&config, &layer))
+                .fails(400, "MANIFEST_INVALID");
         }
-        let put = |body: &[u8]| registry.send("PUT", "/v2/a/manifests/x", &[("Content-Type", OCI_MANIFEST)], body);
+        let put = |body: &[u8]| {
+            registry.send("PUT", "/v2/a/manifests/x", &[("Content-Type", OCI_MANIFEST)], body)
+        };
         let many: Vec<_> = (0..1_001).map(|_| json!({ "digest": layer })).collect();
         for broken in [
             b"".to_vec(),
@@ -514,14 +649,22 @@ checks! {
             json!({ "schemaVersion": 2 }).to_string().into_bytes(),
             json!({ "schemaVersion": 2, "mediaType": 7 }).to_string().into_bytes(),
             json!({ "schemaVersion": 2, "mediaType": "text/plain" }).to_string().into_bytes(),
-            json!({ "schemaVersion": 2, "config": { "digest": "sha256:../../x" } }).to_string().into_bytes(),
-            json!({ "schemaVersion": 2, "config": { "digest": config }, "layers": {} }).to_string().into_bytes(),
-            json!({ "schemaVersion": 2, "config": { "digest": config }, "layers": many }).to_string().into_bytes(),
-            json!({ "schemaVersion": 2, "config": { "digest": config }, "subject": "x" }).to_string().into_bytes(),
+            json!({ "schemaVersion": 2, "config": { "digest": "sha256:../../x" } })
+                .to_string()
+                .into_bytes(),
+            json!({ "schemaVersion": 2, "config": { "digest": config }, "layers": {} })
+                .to_string()
+                .into_bytes(),
+            json!({ "schemaVersion": 2, "config": { "digest": config }, "layers": many })
+                .to_string()
+                .into_bytes(),
+            json!({ "schemaVersion": 2, "config": { "digest": config }, "subject": "x" })
+                .to_string()
+                .into_bytes(),
         ] {
             put(&broken).fails(400, "MANIFEST_INVALID");
         }
-        // 4 MiB are accepted, and not a byte more, whether the length is announced or not.
+        // 4 MiB are accepted, and not a byte more, whether or not the length is announced.
         let mut full = image(&config, &layer);
         full["annotations"] = json!({ "fill": "" });
         let fill = (4 << 20) - full.to_string().len();
@@ -532,10 +675,13 @@ checks! {
         let text = full.to_string();
         let chunked = format!("{:x}\r\n{text}\r\n0\r\n\r\n", text.len());
         let headers = [("Content-Type", OCI_MANIFEST), ("Transfer-Encoding", "chunked")];
-        registry.send("PUT", "/v2/a/manifests/x", &headers, chunked.as_bytes()).fails(413, "SIZE_INVALID");
-        // Layers that are stored elsewhere need not be here.
+        registry
+            .send("PUT", "/v2/a/manifests/x", &headers, chunked.as_bytes())
+            .fails(413, "SIZE_INVALID");
+        // Layers that are stored elsewhere need not exist here.
         let mut foreign = image(&config, &missing);
-        foreign["layers"][0]["mediaType"] = json!("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip");
+        foreign["layers"][0]["mediaType"] =
+            json!("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip");
         registry.put_manifest("a", "foreign", OCI_MANIFEST, &foreign).expect(201);
     }
 
@@ -545,7 +691,14 @@ checks! {
         let digest = registry.image("a", "b", 1);
         let manifest = registry.get(&format!("/v2/a/manifests/{digest}")).body;
         for tag in ["c", "B", "10", "9", "_x", "a.b", "a-b"] {
-            registry.send("PUT", &format!("/v2/a/manifests/{tag}"), &[("Content-Type", OCI_MANIFEST)], &manifest).expect(201);
+            registry
+                .send(
+                    "PUT",
+                    &format!("/v2/a/manifests/{tag}"),
+                    &[("Content-Type", OCI_MANIFEST)],
+                    &manifest,
+                )
+                .expect(201);
         }
         let list = |query: &str| registry.get(&format!("/v2/a/tags/list{query}")).expect(200);
         let all = ["10", "9", "B", "_x", "a-b", "a.b", "b", "c"];
@@ -557,7 +710,7 @@ checks! {
         assert_eq!(list("?n=2&last=B").json()["tags"], json!(all[3..5]));
         assert_eq!(list("?n=8").next(), None);
         assert_eq!(list("?n=99999999999").json()["tags"], json!(all));
-        // A tag that does not exist (any more) is a place in the order, too.
+        // A tag that does not exist also marks a position in the order.
         assert_eq!(list("?n=1&last=Z").json()["tags"], json!(["_x"]));
         registry.get("/v2/a/tags/list?n=x").expect(400);
         let (mut seen, mut next) = (Vec::new(), Some("/v2/a/tags/list?n=3".to_owned()));
@@ -569,7 +722,10 @@ checks! {
         assert_eq!(json!(seen), json!(all));
         // A repository without tags has an empty list.
         registry.store("untagged", b"x");
-        assert_eq!(registry.get("/v2/untagged/tags/list").expect(200).json(), json!({ "name": "untagged", "tags": [] }));
+        assert_eq!(
+            registry.get("/v2/untagged/tags/list").expect(200).json(),
+            json!({ "name": "untagged", "tags": [] })
+        );
     }
 
     fn repositories_are_listed_in_pages(target) {
@@ -580,7 +736,10 @@ checks! {
             registry.image(name, "latest", seed as u64);
         }
         registry.store("without/manifests", b"x");
-        let whole = registry.get("/v2/_catalog").expect(200).json()["repositories"].as_array().unwrap().clone();
+        let whole = registry.get("/v2/_catalog").expect(200).json()["repositories"]
+            .as_array()
+            .unwrap()
+            .clone();
         let mut sorted = whole.clone();
         sorted.sort_by_key(ToString::to_string);
         assert_eq!(json!(sorted), json!(["a", "a-b", "a/0", "a/b/c", "b", "uploads/blobs/tags"]));
@@ -601,28 +760,46 @@ checks! {
     fn referrers_are_listed_filtered_and_paged(target) {
         let registry = Process::start(target, &target.scratch("http"));
         let subject = registry.image("a", "latest", 1);
-        let list = |query: &str| registry.get(&format!("/v2/a/referrers/{subject}{query}")).expect(200);
+        let list =
+            |query: &str| registry.get(&format!("/v2/a/referrers/{subject}{query}")).expect(200);
         let empty = list("");
         assert_eq!(empty.header("content-type"), Some(OCI_INDEX));
-        assert_eq!(empty.json(), json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [] }));
+        assert_eq!(
+            empty.json(),
+            json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [] })
+        );
         let config = registry.store("a", b"{}");
         let refer = |number: usize, kind: Option<&str>| {
             let mut manifest = image(&config, &config);
-            manifest["subject"] = json!({ "mediaType": OCI_MANIFEST, "digest": subject, "size": 1 });
+            manifest["subject"] =
+                json!({ "mediaType": OCI_MANIFEST, "digest": subject, "size": 1 });
             manifest["annotations"] = json!({ "number": number.to_string() });
             if let Some(kind) = kind {
                 manifest["artifactType"] = json!(kind);
             }
-            let pushed = registry.put_manifest("a", &digest(manifest.to_string().as_bytes()), OCI_MANIFEST, &manifest).expect(201);
+            let pushed = registry
+                .put_manifest(
+                    "a",
+                    &digest(manifest.to_string().as_bytes()),
+                    OCI_MANIFEST,
+                    &manifest,
+                )
+                .expect(201);
             assert_eq!(pushed.header("oci-subject"), Some(&*subject));
             pushed.digest()
         };
         let (plain, signature) = (refer(1, None), refer(2, Some("application/vnd.example+sig")));
         let all = list("").json()["manifests"].as_array().unwrap().clone();
         let by = |digest: &str| all.iter().find(|one| one["digest"] == digest).unwrap();
-        // Without a type of its own, an artifact has that of its configuration.
-        assert_eq!((all.len(), &by(&plain)["artifactType"]), (2, &json!("application/vnd.oci.image.config.v1+json")));
-        assert_eq!((&by(&plain)["annotations"]["number"], &by(&plain)["mediaType"]), (&json!("1"), &json!(OCI_MANIFEST)));
+        // An artifact without its own type has the type of its configuration.
+        assert_eq!(
+            (all.len(), &by(&plain)["artifactType"]),
+            (2, &json!("application/vnd.oci.image.config.v1+json"))
+        );
+        assert_eq!(
+            (&by(&plain)["annotations"]["number"], &by(&plain)["mediaType"]),
+            (&json!("1"), &json!(OCI_MANIFEST))
+        );
         let filtered = list("?artifactType=application%2Fvnd.example%2Bsig");
         assert_eq!(filtered.header("oci-filters-applied"), Some("artifactType"));
         assert_eq!(filtered.json()["manifests"], json!([by(&signature)]));
@@ -634,16 +811,21 @@ checks! {
         assert_eq!(first.json()["manifests"].as_array().unwrap().len(), 100);
         let rest = registry.get(&first.next().unwrap()).expect(200);
         assert_eq!((rest.json()["manifests"].as_array().unwrap().len(), rest.next()), (2, None));
-        // A subject may come later, or never; deleting a referrer takes it from the list.
+        // A subject may be pushed later, or never; a deleted referrer is removed from the list.
         let later = format!("sha256:{}", "2".repeat(64));
         let mut manifest = image(&config, &config);
         manifest["subject"] = json!({ "digest": later });
         registry.put_manifest("a", "early", OCI_MANIFEST, &manifest).expect(201);
         let early = registry.get(&format!("/v2/a/referrers/{later}")).expect(200).json()["manifests"][0]["digest"].clone();
-        registry.send("DELETE", &format!("/v2/a/manifests/{}", early.as_str().unwrap()), &[], b"").expect(202);
-        assert_eq!(registry.get(&format!("/v2/a/referrers/{later}")).expect(200).json()["manifests"], json!([]));
+        registry
+            .send("DELETE", &format!("/v2/a/manifests/{}", early.as_str().unwrap()), &[], b"")
+            .expect(202);
+        assert_eq!(
+            registry.get(&format!("/v2/a/referrers/{later}")).expect(200).json()["manifests"],
+            json!([])
+        );
         registry.get("/v2/a/referrers/sha256:abc").fails(400, "DIGEST_INVALID");
-        // A repository that does not exist has none.
+        // A repository that does not exist has no referrers.
         registry.get(&format!("/v2/none/referrers/{later}")).expect(200);
     }
 
@@ -653,12 +835,13 @@ checks! {
         let config = registry.store("a", b"{}");
         let mut manifest = image(&config, &config);
         manifest["subject"] = json!({ "mediaType": OCI_MANIFEST, "digest": subject, "size": 1 });
-        let referrer = registry.put_manifest("a", "sig", OCI_MANIFEST, &manifest).expect(201).digest();
+        let referrer =
+            registry.put_manifest("a", "sig", OCI_MANIFEST, &manifest).expect(201).digest();
         let unrelated = registry.image("a", "other", 2);
-        // As if another registry, which knows no referrers, had taken the push.
+        // Simulates a push to another registry that does not support referrers.
         let linked = "/docker/registry/v2/repositories/a/_manifests/referrers";
         registry.driver.delete(linked).unwrap();
-        // SeaweedFS goes on listing folders that have become empty.
+        // SeaweedFS keeps listing folders that have become empty.
         if registry.driver.list(linked).is_err() {
             let reply = registry.get(&format!("/v2/a/referrers/{subject}")).expect(200);
             assert_eq!(reply.json()["manifests"], json!([]));
@@ -668,7 +851,9 @@ checks! {
             { "mediaType": OCI_MANIFEST, "digest": unrelated, "size": 1 },
         ]});
         registry.put_manifest("a", &subject.replace(':', "-"), OCI_INDEX, &index).expect(201);
-        let found = registry.get(&format!("/v2/a/referrers/{subject}")).expect(200).json()["manifests"].clone();
+        let found =
+            registry.get(&format!("/v2/a/referrers/{subject}")).expect(200).json()["manifests"]
+                .clone();
         assert_eq!((found.as_array().unwrap().len(), &found[0]["digest"]), (1, &json!(referrer)));
     }
 
@@ -677,16 +862,20 @@ checks! {
         let registry = Process::start(target, &root);
         let (first, second) = (registry.image("a", "one", 1), registry.image("a", "two", 2));
         let manifest = registry.get("/v2/a/manifests/two").body;
-        registry.send("PUT", "/v2/a/manifests/one", &[("Content-Type", OCI_MANIFEST)], &manifest).expect(201);
-        registry.send("PUT", "/v2/a/manifests/three", &[("Content-Type", OCI_MANIFEST)], &manifest).expect(201);
+        registry
+            .send("PUT", "/v2/a/manifests/one", &[("Content-Type", OCI_MANIFEST)], &manifest)
+            .expect(201);
+        registry
+            .send("PUT", "/v2/a/manifests/three", &[("Content-Type", OCI_MANIFEST)], &manifest)
+            .expect(201);
         let delete = |path: &str| registry.send("DELETE", &format!("/v2/a/{path}"), &[], b"");
-        // A tag goes alone.
+        // Deleting a tag deletes only the tag.
         delete("manifests/three").expect(202);
         registry.get("/v2/a/manifests/three").fails(404, "MANIFEST_UNKNOWN");
         registry.get(&format!("/v2/a/manifests/{second}")).expect(200);
         delete("manifests/three").fails(404, "MANIFEST_UNKNOWN");
-        // A manifest that a tag once led to goes without the tag, one that tags lead to goes with
-        // them.
+        // A manifest that a tag once led to is deleted without the tag; one that tags still lead to
+        // is deleted with them.
         delete(&format!("manifests/{first}")).expect(202);
         assert_eq!(registry.get("/v2/a/manifests/one").expect(200).digest(), second);
         delete(&format!("manifests/{second}")).expect(202);
@@ -701,21 +890,32 @@ checks! {
         delete(&format!("blobs/{blob}")).fails(404, "BLOB_UNKNOWN");
         // The collection empties the bucket.
         let collected = registry.collect(Untagged::Kept);
-        assert_eq!((collected.blobs, collected.links), (5, 2), "two layers and two manifests and a configuration");
+        assert_eq!(
+            (collected.blobs, collected.links),
+            (5, 2),
+            "two layers and two manifests and a configuration"
+        );
         assert_eq!(registry.left(target, &root), Vec::<String>::new());
     }
 
     fn deletion_can_be_disabled(target) {
-        let options = Options { deletion: Deletion::Refused, downloads: Downloads::Served, secret: None, log: Log::Failures };
+        let options = Options {
+            deletion: Deletion::Refused,
+            downloads: Downloads::Served,
+            secret: None,
+            log: Log::Failures,
+        };
         let registry = Process::with(target, &target.scratch("http"), options);
         let digest = registry.image("a", "one", 1);
-        for path in ["manifests/one".to_owned(), format!("manifests/{digest}"), format!("blobs/{digest}")] {
+        for path in
+            ["manifests/one".to_owned(), format!("manifests/{digest}"), format!("blobs/{digest}")]
+        {
             registry.send("DELETE", &format!("/v2/a/{path}"), &[], b"").fails(405, "UNSUPPORTED");
         }
         registry.get("/v2/a/manifests/one").expect(200);
     }
 
-    fn the_collection_keeps_what_is_needed(target) {
+    fn the_collection_keeps_referenced_content(target) {
         let root = target.scratch("http");
         let registry = Process::start(target, &root);
         let config = registry.store("a", b"{}");
@@ -723,24 +923,36 @@ checks! {
         let index = json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [{ "mediaType": OCI_MANIFEST, "digest": part, "size": 1 }] });
         registry.put_manifest("a", "index", OCI_INDEX, &index).expect(201);
         registry.send("DELETE", "/v2/a/manifests/part", &[], b"").expect(202);
-        // A signature of the part, and a signature of the signature; and an image that has lost its
+        // A signature of the part, a signature of that signature, and an image that has lost its
         // tag.
         let mut about = part.clone();
         for _ in 0..2 {
             let mut manifest = image(&config, &config);
             manifest["subject"] = json!({ "digest": about });
-            about = registry.put_manifest("a", &digest(manifest.to_string().as_bytes()), OCI_MANIFEST, &manifest).expect(201).digest();
+            about = registry
+                .put_manifest(
+                    "a",
+                    &digest(manifest.to_string().as_bytes()),
+                    OCI_MANIFEST,
+                    &manifest,
+                )
+                .expect(201)
+                .digest();
         }
         let lost = registry.image("a", "moved", 2);
         registry.image("a", "moved", 3);
         registry.store("a", b"of no manifest");
-        let dry = Collection { untagged: Untagged::Removed, grace: Duration::ZERO, mode: Mode::DryRun };
+        let dry =
+            Collection { untagged: Untagged::Removed, grace: Duration::ZERO, mode: Mode::DryRun };
         let young = Collection { grace: Duration::from_secs(3600), mode: Mode::Remove, ..dry };
         let before = registry.left(target, &root);
         let planned = registry.registry.collect(&dry).unwrap();
-        assert_eq!(registry.registry.collect(&young).unwrap(), service::collect::Collected::default());
+        assert_eq!(
+            registry.registry.collect(&young).unwrap(),
+            service::collect::Collected::default()
+        );
         assert_eq!(registry.left(target, &root), before);
-        // The lost image goes, with its layer; what has no manifest goes.
+        // The image without a tag is removed with its layer, and so are blobs without a manifest.
         let collected = registry.collect(Untagged::Removed);
         assert_eq!((collected.manifests, collected.blobs, collected), (1, 3, planned));
         for kept in ["index", &part, &about, "moved"] {
@@ -763,7 +975,8 @@ checks! {
         let registry = Process::start(target, &root);
         let digest = registry.store("a", b"kept");
         for size in [0, 10, 6 * MIB] {
-            let place = registry.send("POST", "/v2/a/b/blobs/uploads/", &[], b"").expect(202).location();
+            let place =
+                registry.send("POST", "/v2/a/b/blobs/uploads/", &[], b"").expect(202).location();
             registry.send("PATCH", &place, &[], &bytes_at(1, 0, size)).expect(202);
         }
         let purge = |age, mode| registry.registry.purge(age, mode).unwrap();
@@ -777,7 +990,12 @@ checks! {
 
     fn downloads_are_redirected_to_the_storage_and_to_a_mirror(target) {
         let root = target.scratch("http");
-        let options = Options { deletion: Deletion::Allowed, downloads: Downloads::Redirected, secret: None, log: Log::Failures };
+        let options = Options {
+            deletion: Deletion::Allowed,
+            downloads: Downloads::Redirected,
+            secret: None,
+            log: Log::Failures,
+        };
         let registry = Process::with(target, &root, options.clone());
         let digest = registry.store("a", b"redirected");
         let path = format!("/v2/a/blobs/{digest}");
@@ -787,26 +1005,61 @@ checks! {
             let (host, path) = rest.split_at(rest.find('/').unwrap());
             let address = std::net::ToSocketAddrs::to_socket_addrs(host).unwrap().next().unwrap();
             let mut socket = TcpStream::connect(address).unwrap();
-            write!(socket, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
+            write!(socket, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")
+                .unwrap();
             assert_eq!(read_reply(&mut socket, "GET").expect(200).body, b"redirected");
         }
         registry.send("HEAD", &path, &[], b"").expect(200);
-        let mirror = middleware::wrap("redirect", Arc::new(registry.driver), [("baseurl", "https://mirror.example.org")]);
+        let mirror = middleware::wrap(
+            "redirect",
+            Arc::new(registry.driver),
+            [("baseurl", "https://mirror.example.org")],
+        );
         let server = serve(Arc::new(Registry::new(mirror.unwrap(), options)));
         let location = send(server.address(), "GET", &path, &[], b"").expect(307).location();
         let hex = digest.strip_prefix("sha256:").unwrap();
-        assert_eq!(location, format!("https://mirror.example.org/{root}/docker/registry/v2/blobs/sha256/{}/{hex}/data", &hex[..2]));
+        assert_eq!(
+            location,
+            format!(
+                "https://mirror.example.org/{root}/docker/registry/v2/blobs/sha256/{}/{hex}/data",
+                &hex[..2]
+            )
+        );
     }
 
-    fn names_lead_nowhere_else(target) {
+    fn invalid_names_cannot_escape_their_place(target) {
         let root = target.scratch("http");
         let registry = Process::start(target, &root);
         registry.driver.put_content("/secret/_layers/x", b"x").unwrap();
-        for name in ["..", "../a", "a/..", "a//b", "a/", "A", "a_", "-a", "a..b", "a___b", "a/_layers", "a.-b", "%2e%2e", "a%2f..%2fb", "a%00", "%c3%a9", &"a".repeat(256)] {
-            for path in [format!("/v2/{name}/tags/list"), format!("/v2/{name}/manifests/x"), format!("/v2/{name}/blobs/{}", digest(b"x"))] {
+        for name in [
+            "..",
+            "../a",
+            "a/..",
+            "a//b",
+            "a/",
+            "A",
+            "a_",
+            "-a",
+            "a..b",
+            "a___b",
+            "a/_layers",
+            "a.-b",
+            "%2e%2e",
+            "a%2f..%2fb",
+            "a%00",
+            "%c3%a9",
+            &"a".repeat(256),
+        ] {
+            for path in [
+                format!("/v2/{name}/tags/list"),
+                format!("/v2/{name}/manifests/x"),
+                format!("/v2/{name}/blobs/{}", digest(b"x")),
+            ] {
                 registry.get(&path).fails(400, "NAME_INVALID");
             }
-            registry.send("POST", &format!("/v2/{name}/blobs/uploads/"), &[], b"").fails(400, "NAME_INVALID");
+            registry
+                .send("POST", &format!("/v2/{name}/blobs/uploads/"), &[], b"")
+                .fails(400, "NAME_INVALID");
         }
         let long = "a".repeat(255);
         for name in ["a", "a.b_c__d---e/0", "blobs/uploads/tags", &long] {
@@ -815,12 +1068,16 @@ checks! {
         }
     }
 
-    fn uploads_are_written_to_by_one_request_at_a_time(target) {
+    fn only_one_request_at_a_time_can_write_to_an_upload(target) {
         let registry = Process::start(target, &target.scratch("http"));
         let place = registry.send("POST", "/v2/a/blobs/uploads/", &[], b"").expect(202).location();
         let mut socket = TcpStream::connect(registry.server.address()).unwrap();
-        // The server asks for the body: from then on this request has the upload.
-        write!(socket, "PATCH {place} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n").unwrap();
+        // The server asks for the body: from then on this request owns the upload.
+        write!(
+            socket,
+            "PATCH {place} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n"
+        )
+        .unwrap();
         assert_eq!(read_reply(&mut socket, "PATCH").status, 100);
         registry.send("PATCH", &place, &[], b"abc").fails(409, "BLOB_UPLOAD_INVALID");
         registry.get(&place).fails(409, "BLOB_UPLOAD_INVALID");
@@ -829,7 +1086,7 @@ checks! {
         registry.finish(&place, &digest(b"xyz"), b"").expect(201);
     }
 
-    fn a_commit_that_was_interrupted_is_done_again(target) {
+    fn an_interrupted_commit_is_repeated(target) {
         let root = target.scratch("http");
         let registry = Process::start(target, &root);
         let content = bytes_at(11, 0, 6 * MIB);
@@ -840,14 +1097,21 @@ checks! {
         let data = format!("/docker/registry/v2/repositories/a/_uploads/{id}/data");
         registry.driver.writer(&data, WriteMode::Append).unwrap().commit().unwrap();
         assert_eq!(registry.get(&place).expect(204).header("range"), Some("0-0"));
-        registry.send("PATCH", &place, &[("Content-Range", &format!("0-{}", content.len() - 1))], &content).expect(202);
+        registry
+            .send(
+                "PATCH",
+                &place,
+                &[("Content-Range", &format!("0-{}", content.len() - 1))],
+                &content,
+            )
+            .expect(202);
         registry.finish(&place, &digest(&content), b"").expect(201);
         assert_eq!(registry.left(target, &root).len(), 2);
     }
 }
 
 #[test]
-fn upload_tokens_are_those_of_distribution() {
+fn upload_tokens_equal_those_of_distribution() {
     let driver = s3driver::driver::MemoryDriver::new();
     let options = Options {
         deletion: Deletion::Allowed,
@@ -872,12 +1136,12 @@ fn upload_tokens_are_those_of_distribution() {
     assert!(path.ends_with(state["UUID"].as_str().unwrap()));
     let started = state["StartedAt"].as_str().unwrap();
     assert!(started.len() == 20 && started.ends_with('Z'), "{started}");
-    // The address works as it is, with the token in it.
+    // The address can be used unchanged, including its token.
     send(server.address(), "PUT", &format!("{reply}&digest={}", digest(b"abc")), &[], b"")
         .expect(201);
 }
 
-/// A registry that needs no S3 server.
+/// Starts a registry that needs no S3 server.
 fn in_memory() -> Server {
     let options = Options {
         deletion: Deletion::Allowed,
@@ -888,7 +1152,7 @@ fn in_memory() -> Server {
     serve(Arc::new(Registry::new(Arc::new(s3driver::driver::MemoryDriver::new()), options)))
 }
 
-/// A connection on which a response that takes longer than a few seconds is a failure.
+/// Returns a connection on which a response that takes more than a few seconds is a failure.
 fn connect(server: &Server) -> TcpStream {
     let socket = TcpStream::connect(server.address()).unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
@@ -896,12 +1160,12 @@ fn connect(server: &Server) -> TcpStream {
 }
 
 #[test]
-fn what_is_not_http_is_refused_at_once() {
+fn input_other_than_http_is_rejected_at_once() {
     let server = in_memory();
     let long = format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(40_000));
     let many = format!("GET / HTTP/1.1\r\n{}\r\n", "X: y\r\n".repeat(101));
     for request in [
-        // The beginning of a TLS handshake, as a client sends it that tries TLS first.
+        // The beginning of a TLS handshake, from a client that tries TLS first.
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".as_slice(),
         b"GET / HTTP/3.0\r\n",
         b"GET /v2/ HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n",
@@ -922,10 +1186,10 @@ fn what_is_not_http_is_refused_at_once() {
 }
 
 #[test]
-fn connections_are_kept_and_bodies_that_were_not_read_do_not_disturb_the_next_request() {
+fn unread_bodies_do_not_disturb_the_next_request() {
     let server = in_memory();
     let mut socket = connect(&server);
-    // Two requests in one piece, then one whose head comes byte by byte.
+    // Two requests in one write, then one whose head arrives byte by byte.
     socket
         .write_all(b"GET /v2/ HTTP/1.1\r\n\r\nPUT /v2/ HTTP/1.1\r\nContent-Length: 5\r\n\r\nabcdeGET /v2/ HTT")
         .unwrap();
@@ -936,11 +1200,11 @@ fn connections_are_kept_and_bodies_that_were_not_read_do_not_disturb_the_next_re
     }
     let reply = read_reply(&mut socket, "GET").expect(200);
     assert_eq!(reply.header("connection"), None);
-    // A body too large to be skipped ends the connection, after the response.
+    // A body that is too large to be skipped ends the connection after the response.
     write!(socket, "PUT /v2/ HTTP/1.1\r\nContent-Length: 100000000\r\n\r\n").unwrap();
     drop(socket.write_all(&vec![0; 8 * MIB]));
     assert_eq!(read_reply(&mut socket, "PUT").expect(405).header("connection"), Some("close"));
-    // So does one that the client holds back until it is asked for.
+    // So does a body that the client holds back until the server asks for it.
     let mut socket = connect(&server);
     write!(socket, "PUT /v2/ HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
         .unwrap();
@@ -948,7 +1212,7 @@ fn connections_are_kept_and_bodies_that_were_not_read_do_not_disturb_the_next_re
 }
 
 #[test]
-fn broken_chunks_are_refused() {
+fn malformed_chunks_are_rejected() {
     let server = in_memory();
     for body in
         ["x\r\n", "3\r\nabcd\r\n0\r\n\r\n", "fffffffffffffffff\r\n", "-1\r\n", "\r\n", "3\r\nab"]
@@ -963,7 +1227,7 @@ fn broken_chunks_are_refused() {
 }
 
 #[test]
-fn a_configuration_is_read_as_it_is_written_and_not_beyond() {
+fn a_configuration_is_read_and_unsupported_options_are_rejected() {
     use service::config::{Config, duration};
     let whole = "
 version: 0.1
@@ -1042,7 +1306,7 @@ http:
 }
 
 #[test]
-fn the_registry_speaks_tls() {
+fn the_registry_serves_tls() {
     use rustls::pki_types::ServerName;
     use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
     let key = rcgen::KeyPair::generate().unwrap();
@@ -1095,8 +1359,8 @@ fn the_registry_speaks_tls() {
     read_reply(&mut stream, "POST").expect(201);
     write!(stream, "GET /v2/a/blobs/{digest} HTTP/1.1\r\nConnection: close\r\n\r\n").unwrap();
     assert!(read_reply(&mut stream, "GET").expect(200).body == content);
-    assert_eq!(stream.read(&mut [0]).unwrap(), 0, "an orderly end");
-    // Plain HTTP is not understood, and ends the connection.
+    assert_eq!(stream.read(&mut [0]).unwrap(), 0, "the connection ends in an orderly way");
+    // Plain HTTP is not understood and ends the connection.
     let mut plain = connect(&server);
     plain.write_all(b"GET /v2/ HTTP/1.1\r\n\r\n").unwrap();
     let mut rest = Vec::new();

@@ -1,6 +1,7 @@
-//! Temporary credentials: the token goes with every request and URL, and no URL outlives them unnoticed. One that says an
-//! hour and dies after five minutes fails in the middle of somebody's pull.
-#![allow(clippy::unwrap_used, reason = "a test may fail that way")]
+//! Temporary credentials: every request and URL contains the token, and no URL silently outlives
+//! them. A URL that claims an hour and expires after five minutes would fail in the middle of a
+//! pull.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
 
@@ -38,7 +39,7 @@ impl Clock for Stopped {
     }
 }
 
-/// Keys with a token that end at a given time.
+/// Credentials with a token that expire at a given time.
 #[derive(Debug)]
 struct Session(Option<SystemTime>);
 
@@ -67,13 +68,13 @@ fn hour() -> Duration {
 }
 
 #[test]
-fn a_url_ends_with_the_session_and_says_so() {
+fn a_url_expires_with_the_session_and_states_that() {
     let url = client(at(LEFT), SignatureVersion::V4)
         .presign("registry", "key", &Presign::at_most(PresignMethod::Get, hour()))
         .unwrap();
     assert!(url.capped && url.url.contains("X-Amz-Expires=300&"), "{}", url.url);
     assert_eq!(url.expires.unwrap().unix() as u64, NOW.as_secs() + LEFT);
-    assert!(!format!("{url:?}").contains("Signature"), "whoever holds the URL may use it");
+    assert!(!format!("{url:?}").contains("Signature"), "the URL itself grants access");
     let url = client(at(LEFT), SignatureVersion::V2)
         .presign("registry", "key", &Presign::at_most(PresignMethod::Get, hour()))
         .unwrap();
@@ -85,7 +86,7 @@ fn a_url_ends_with_the_session_and_says_so() {
 }
 
 #[test]
-fn a_url_that_fits_into_the_session_is_left_alone() {
+fn a_url_that_fits_into_the_session_is_not_shortened() {
     for ends in [None, at(3600), at(86_400)] {
         for request in [
             Presign::at_most(PresignMethod::Get, hour()),
@@ -99,7 +100,7 @@ fn a_url_that_fits_into_the_session_is_left_alone() {
 }
 
 #[test]
-fn exactly_so_long_is_refused_when_the_session_ends_before() {
+fn an_exact_duration_beyond_the_session_is_rejected() {
     let exactly = Presign::exactly(PresignMethod::Get, hour());
     let error =
         client(at(LEFT), SignatureVersion::V4).presign("registry", "key", &exactly).unwrap_err();
@@ -108,7 +109,7 @@ fn exactly_so_long_is_refused_when_the_session_ends_before() {
 }
 
 #[test]
-fn nothing_is_signed_with_a_session_that_has_ended() {
+fn nothing_is_signed_with_an_expired_session() {
     for request in
         [Presign::at_most(PresignMethod::Get, hour()), Presign::exactly(PresignMethod::Get, hour())]
     {
@@ -122,7 +123,7 @@ fn nothing_is_signed_with_a_session_that_has_ended() {
 }
 
 #[test]
-fn the_driver_caps_its_own_default_and_refuses_what_was_asked_for() {
+fn the_driver_shortens_its_default_but_rejects_a_requested_duration() {
     let parameters =
         Parameters::from_pairs([("bucket", "registry"), ("regionendpoint", "http://s3.example")])
             .unwrap();
@@ -137,7 +138,7 @@ fn the_driver_caps_its_own_default_and_refuses_what_was_asked_for() {
 }
 
 #[test]
-fn the_token_goes_with_every_request_and_url() {
+fn every_request_and_url_contains_the_token() {
     let options = ServerOptions {
         session_token: Some("a/token+with=signs".to_owned()),
         ..ServerOptions::default()

@@ -1,9 +1,10 @@
-//! The worked examples of AWS's own pages, as facts: a fresh clone proves its signatures against them.
+//! The worked examples on AWS's own pages. Every clone of the repository verifies its signatures
+//! against them.
 //!
 //! Version 4 (S3 API reference): sig-v4-header-based-auth, sigv4-query-string-auth, sigv4-streaming,
 //! sigv4-streaming-trailers, sigv4-post-example. Version 2 (S3 user guide, current text with the bucket awsexamplebucket1
 //! and older one with johnsmith): RESTAuthentication, HTTPPOSTExamples.
-#![allow(clippy::unwrap_used)] // What fails in a helper fails the test.
+#![allow(clippy::unwrap_used)] // A failure in a helper fails the test.
 use base64::Engine as _;
 use s3driver::sign::chunked::{ChunkSigner, Layout, Trailer, TrailerChecksum};
 use s3driver::sign::{Credentials, PostForm, Request, Signed, v2, v4};
@@ -15,7 +16,7 @@ fn credentials() -> Credentials {
     Credentials::new("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
 }
 
-/// `Fri, 24 May 2013 00:00:00 GMT`, the time of all examples of version 4 but the form.
+/// `Fri, 24 May 2013 00:00:00 GMT`, the time of all version 4 examples except the form.
 const TIME: Timestamp = Timestamp::from_unix(1_369_353_600);
 const SCOPE: v4::Scope<'static> = v4::Scope { region: "us-east-1", service: "s3" };
 const EXAMPLE_HOST: (&str, &str) = ("host", "examplebucket.s3.amazonaws.com");
@@ -28,7 +29,8 @@ fn header(headers: &[(&'static str, String)], name: &str) -> String {
         .expect("the header is sent")
 }
 
-/// Signs, and compares the canonical request's hash (the last line of the string to sign) and the signature.
+/// Signs the request, and compares the hash of the canonical request (the last line of the string
+/// to sign) and the signature.
 fn v4_example(request: &Request<'_>, body: &[u8], hash: &str, signature: &str) -> Signed {
     let signed = v4::sign(request, v4::Payload::Bytes(body), &credentials(), SCOPE, TIME).unwrap();
     assert_eq!(
@@ -143,7 +145,7 @@ fn v4_presigned_url() {
 /// The body of both streaming examples: 65 KiB of the letter `a`, in chunks of 64 KiB and 1 KiB.
 static STREAMED: [u8; 66_560] = [b'a'; 66_560];
 
-/// Signs the seed and returns the framed body, which must have the length known beforehand.
+/// Signs the seed and returns the framed body, whose length must be known in advance.
 fn streamed(
     layout: &Layout,
     seed: &str,
@@ -186,7 +188,7 @@ fn v4_chunked_upload() {
     assert!(wire == expected, "the framed body is the documented one");
 }
 
-/// CRC-32C bit by bit, to know that the documented trailer is that of the documented body.
+/// A bitwise CRC-32C, to verify that the documented trailer belongs to the documented body.
 struct Crc32c(u32);
 
 impl TrailerChecksum for Crc32c {
@@ -203,7 +205,8 @@ impl TrailerChecksum for Crc32c {
     }
 }
 
-// The page prints 66824 as the length of this body too; what it describes has 66946 bytes.
+// The page states 66824 as the length of this body too, but the body that it describes has 66946
+// bytes.
 #[test]
 fn v4_chunked_upload_with_trailer() {
     let layout =
@@ -232,7 +235,7 @@ fn field<'a>(form: &'a PostForm, name: &str) -> &'a str {
         .iter()
         .find(|(given, _)| *given == name)
         .map(|(_, value)| value.as_str())
-        .expect("the field is there")
+        .expect("the field exists")
 }
 
 #[test]
@@ -347,7 +350,8 @@ fn v2_fetch() {
     }
 }
 
-// The page shows `x-amz-date` beside `Date` here, yet its signature is that of the `Date` line alone.
+// The page shows `x-amz-date` in addition to `Date` here, but its signature is that of the `Date`
+// line alone.
 #[test]
 fn v2_delete() {
     let headers = [("User-Agent", "dotnet"), ("Date", "Tue, 27 Mar 2007 21:20:26 +0000")];
@@ -411,7 +415,7 @@ fn v2_list_all_my_buckets() {
     );
 }
 
-// Signed as sent, lower-case hex and all.
+// Signed as sent, including lower-case hex.
 #[test]
 fn v2_unicode_keys() {
     let headers = [("Date", "Wed, 28 Mar 2007 01:49:49 +0000")];
@@ -421,8 +425,8 @@ fn v2_unicode_keys() {
     v2_example(&request, None, &text, "DNEZGsoieTZ92F3bUfSPQcbGmlM=");
 }
 
-// The page's current text names another bucket than the one whose signature it kept, so the older one is taken.
-// The same examples in the documentation's older editions, under the key of those.
+// The page's current text names a different bucket than the one whose signature it kept, so the
+// older text is used. These are the examples of the documentation's older editions, with their key.
 #[test]
 fn v2_examples_of_older_editions() {
     let older =
@@ -498,7 +502,7 @@ fn v2_post_policies() {
             r#"["starts-with", "$Content-Type", "image/"]"#,
             "0RavWzkygo6QX9caELEqKi9kDbU=",
         ),
-        // The page prints a last digit of `F`: the same bytes, with padding bits that are not zero.
+        // The page prints `F` as the last digit: the same bytes, with non-zero padding bits.
         (
             "new_post.html",
             r#"["eq", "$Content-Type", "text/html"]"#,

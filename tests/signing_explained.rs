@@ -1,5 +1,5 @@
-//! Explanations of signatures, and what is made of a server that computed another one.
-#![allow(clippy::unwrap_used)] // What fails in a helper fails the test.
+//! Explanations of signatures, and of differences from a server's signature.
+#![allow(clippy::unwrap_used)] // A failure in a helper fails the test.
 use s3driver::sign::explain::{Cause, Comparison, Explanation, ServerSide, SignedText, compare};
 use s3driver::sign::{Credentials, Request, Signed, v2, v4};
 use s3driver::time::Timestamp;
@@ -109,7 +109,7 @@ fn no_secret_is_printed() {
         (old.explain(), &old.steps.signature),
     ] {
         assert_eq!(format!("{explanation:?}"), format!("Explanation(\n{explanation})"));
-        // A server that repeats the token in the wrong place does not get it printed either.
+        // The token is not printed even if a server repeats it in the wrong place.
         let repeats = format!("PUT\n/{TOKEN}");
         let server = ServerSide {
             canonical_request: Some(&repeats),
@@ -131,7 +131,7 @@ fn no_secret_is_printed() {
     }
 }
 
-/// Compares with a server that sends its canonical request, in text or bytes.
+/// Compares with a server that sends its canonical request, as text or as bytes.
 fn against(canonical_request: &str) -> Comparison {
     let signed = signed();
     let server = ServerSide { canonical_request: Some(canonical_request), ..ServerSide::default() };
@@ -216,7 +216,7 @@ fn names_the_cause_line_and_byte() {
 }
 
 #[test]
-fn knows_a_normalised_path() {
+fn recognises_a_normalised_path() {
     for (ours, theirs, cause) in [
         ("/bucket/a/../c", "/bucket/c", Cause::PathNormalised),
         ("/bucket/c", "/bucket/a/../c", Cause::PathNormalised),
@@ -252,7 +252,7 @@ fn shows_both_sides_around_the_place() {
             "host:storage.example",
         ),
         (TOKEN, "another", "x-amz-security-token:<redacted>", "x-amz-security-token:<redacted>"),
-        // The token in a place of its own is not shown either.
+        // A token that is a whole value is not shown either.
         ("one two", TOKEN, "x-amz-meta-note:one two", "<redacted>"),
     ] {
         let found = against(&ours.replacen(from, to, 1));
@@ -298,7 +298,7 @@ fn shows_both_sides_around_the_place() {
 }
 
 #[test]
-fn bytes_that_are_none_do_not_count() {
+fn malformed_bytes_are_ignored() {
     let (signed, text) = (signed(), signed().steps.canonical_request.replacen(":9000", "", 1));
     for bytes in ["", "  ", "not hex", "4"] {
         let server = ServerSide {
@@ -327,7 +327,7 @@ fn names_the_cause_in_the_string_to_sign() {
     assert_eq!(
         of(&ours.replace('\n', "\r\n")).cause(),
         Cause::WrongSecret,
-        "line ends are XML's, not the signer's"
+        "line breaks are changed by XML, not by the signer"
     );
     for (from, to, cause, line) in [
         ("AWS4-HMAC-SHA256", "AWS", Cause::WrongCredential, 1),
@@ -377,7 +377,7 @@ fn names_the_cause_for_version_2() {
 }
 
 #[test]
-fn presigned_parameters_tell_apart() {
+fn presigned_parameters_are_distinguished() {
     let presigned = v4::presign(
         &REQUEST,
         v4::Payload::Unsigned,
@@ -400,7 +400,7 @@ fn presigned_parameters_tell_apart() {
 }
 
 #[test]
-fn survives_whatever_a_server_says() {
+fn accepts_any_response_of_a_server() {
     let signed = signed();
     let long = "x".repeat(1 << 20);
     for theirs in [
@@ -430,7 +430,8 @@ fn survives_whatever_a_server_says() {
     }
 }
 
-/// A request as it was sent names its version, region, service and time; an unsigned one is signed as the server says.
+/// A request as sent names its version, region, service and time; an unsigned one is signed with
+/// the server's values.
 #[test]
 fn diagnoses_requests_and_urls() {
     use s3driver::sign::explain::{Diagnosis, diagnose, scope_of_host};
@@ -487,7 +488,7 @@ fn diagnoses_requests_and_urls() {
         (Some(true), url.steps.signature)
     );
 
-    // Not signed: by what the server shows, or by the host.
+    // Unsigned: the values are taken from the server's response, or from the host.
     let server = ServerSide { string_to_sign: Some(&signed.steps.string_to_sign), ..nothing };
     let diagnosis = ask(&plain, &server);
     assert_eq!(
@@ -517,9 +518,9 @@ fn diagnoses_requests_and_urls() {
     }
 }
 
-/// Texts that grow with what a server shows are bounded.
+/// The length of texts that depend on the server is limited.
 #[test]
-fn many_lines_are_counted_and_not_printed() {
+fn many_lines_are_counted_instead_of_printed() {
     let text = "\n".repeat(100_000);
     let shown = Explanation::v4(&text, "", "").to_string();
     assert!(shown.len() < 20_000 && shown.contains(" 99801 more lines"), "{}", shown.len());

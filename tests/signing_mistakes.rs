@@ -1,11 +1,12 @@
-//! Mistakes that signers make, each planted in the naive one, each noticed by comparison with the real one.
-#![allow(clippy::unwrap_used, reason = "a test may fail that way")]
+//! Mistakes of signers: each is planted in the naive signer, and each is noticed by comparison with
+//! the real one.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod naive;
 
 use naive::{Body, Case, Mistake, Naive, Time, real};
 
-/// Where the mistake shows.
+/// The mode in which the mistake has an effect.
 #[derive(Clone, Copy, Debug)]
 enum Mode {
     V4,
@@ -68,7 +69,7 @@ const TABLE: &[(Mistake, &[Mode])] = &[
     (Mistake::ExpiresNotSigned, &[V2Presigned]),
 ];
 
-/// One request in which every mistake matters.
+/// Returns a request in which every mistake has an effect.
 fn case(body: Body) -> Case {
     let owned = |pairs: &[(&str, &str)]| {
         pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect()
@@ -103,7 +104,7 @@ fn case(body: Body) -> Case {
     }
 }
 
-/// Whether the outcomes differ in anything that a server would see or compute.
+/// Reports whether the results differ in anything that a server would see or compute.
 fn noticed(mistake: Mistake, mode: Mode) -> bool {
     let naive = Naive(mistake);
     let bucket = Some("bucket");
@@ -131,7 +132,7 @@ fn noticed(mistake: Mistake, mode: Mode) -> bool {
 }
 
 #[test]
-fn without_a_mistake_both_agree() {
+fn without_a_mistake_both_signers_agree() {
     for mode in [V4, V4Presigned, V2, V2Presigned] {
         assert!(!noticed(Mistake::None, mode), "{mode:?}");
     }
@@ -146,9 +147,9 @@ fn every_mistake_is_noticed() {
     }
 }
 
-/// Mistakes are numbered in the order of their declaration, so none can be left out of the table.
+/// Mistakes are numbered in the order of their declaration, so the table cannot omit one.
 #[test]
-fn the_table_is_whole() {
+fn the_table_is_complete() {
     let listed: Vec<usize> = TABLE.iter().map(|(mistake, _)| *mistake as usize).collect();
     assert_eq!(listed, (1..=Mistake::ExpiresNotSigned as usize).collect::<Vec<_>>());
 }

@@ -1,5 +1,6 @@
-//! The signer against the naive one on nasty requests: every intermediate value, in every mode.
-#![allow(clippy::unwrap_used, reason = "a test may fail that way")]
+//! Compares the signer with the naive one on unusual requests: every intermediate value, in every
+//! mode.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod naive;
 
@@ -7,9 +8,9 @@ use naive::{Body, Case, Mistake, Naive, Pairs, Time, real};
 use proptest::prelude::*;
 use proptest::sample::select;
 
-const HONEST: Naive = Naive(Mistake::None);
+const CORRECT: Naive = Naive(Mistake::None);
 
-/// Keys with dots, slashes, escapes and whatever else a key may hold.
+/// Keys with dots, slashes, escapes and any other characters.
 fn key() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         select(
@@ -26,7 +27,8 @@ fn key() -> impl Strategy<Value = String> {
     proptest::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
 }
 
-/// Names that sort differently as pairs, as strings and before encoding, sub-resources, and repeated ones.
+/// Parameter names that sort differently as pairs, as strings and before encoding, sub-resources,
+/// and repeated names.
 fn query() -> impl Strategy<Value = Pairs> {
     let name = prop_oneof![
         4 => select(&["a", "a-", "a0", "a.", "A", "a=", "a&", "a b", "é", "~", "%", "prefix", "list-type"][..]).prop_map(str::to_owned),
@@ -37,7 +39,7 @@ fn query() -> impl Strategy<Value = Pairs> {
     proptest::collection::vec((name, value), 0..7)
 }
 
-/// Headers of any case, with blanks at the ends and inside, repeated, with bytes beyond ASCII.
+/// Headers in any case, with spaces at the ends and inside, repeated, and with non-ASCII bytes.
 fn headers() -> impl Strategy<Value = Pairs> {
     let name = prop_oneof![
         3 => select(&["x-amz-meta-a", "X-Amz-Meta-A", "x-amz-meta-a-", "X-AMZ-acl", "x-amz-copy-source"][..]).prop_map(str::to_owned),
@@ -51,7 +53,7 @@ fn headers() -> impl Strategy<Value = Pairs> {
     (host, proptest::collection::vec((name, value), 0..6), any::<prop::sample::Index>()).prop_map(
         |(host, mut headers, at)| {
             headers.insert(at.index(headers.len() + 1), ("Host".to_owned(), host.to_owned()));
-            // Of these a request has one value.
+            // A request has only one value for each of these.
             for name in ["content-type", "content-md5", "range"] {
                 let mut first = true;
                 headers.retain(|(given, _)| {
@@ -106,17 +108,17 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn version_4_in_the_header(case in case()) {
-        prop_assert_eq!(real::v4(&case).expect("the case can be signed"), HONEST.v4(&case));
+    fn version_4_in_the_header_equals_the_naive_signature(case in case()) {
+        prop_assert_eq!(real::v4(&case).expect("the case can be signed"), CORRECT.v4(&case));
     }
 
     #[test]
-    fn version_4_in_the_query(case in case(), seconds in 1u64..=604_800) {
-        prop_assert_eq!(real::v4_presigned(&case, seconds).expect("the case can be signed"), HONEST.v4_presigned(&case, seconds));
+    fn version_4_in_the_query_equals_the_naive_signature(case in case(), seconds in 1u64..=604_800) {
+        prop_assert_eq!(real::v4_presigned(&case, seconds).expect("the case can be signed"), CORRECT.v4_presigned(&case, seconds));
     }
 
     #[test]
-    fn version_2_in_the_header(case in case(), bucket in prop_oneof![Just(None), Just(Some("bucket"))], date in 0..4) {
+    fn version_2_in_the_header_equals_the_naive_signature(case in case(), bucket in prop_oneof![Just(None), Just(Some("bucket"))], date in 0..4) {
         let mut case = case;
         if date & 1 == 1 {
             case.headers.push(("Date".to_owned(), " Tue, 27 Mar 2007 19:36:42 +0000".to_owned()));
@@ -124,16 +126,16 @@ proptest! {
         if date & 2 == 2 {
             case.headers.insert(0, ("X-Amz-Date".to_owned(), "Tue, 27 Mar 2007 21:20:26 +0000".to_owned()));
         }
-        prop_assert_eq!(real::v2(&case, bucket).expect("the case can be signed"), HONEST.v2(&case, bucket));
+        prop_assert_eq!(real::v2(&case, bucket).expect("the case can be signed"), CORRECT.v2(&case, bucket));
     }
 
     #[test]
-    fn version_2_in_the_query(case in case(), bucket in prop_oneof![Just(None), Just(Some("bucket"))]) {
-        prop_assert_eq!(real::v2_presigned(&case, bucket).expect("the case can be signed"), HONEST.v2_presigned(&case, bucket));
+    fn version_2_in_the_query_equals_the_naive_signature(case in case(), bucket in prop_oneof![Just(None), Just(Some("bucket"))]) {
+        prop_assert_eq!(real::v2_presigned(&case, bucket).expect("the case can be signed"), CORRECT.v2_presigned(&case, bucket));
     }
 }
 
-/// AWS's own example keeps the naive signer honest (sig-v4-header-based-auth, "GET Object").
+/// AWS's own example verifies the naive signer (sig-v4-header-based-auth, "GET Object").
 #[test]
 fn the_naive_signer_computes_the_documented_signature() {
     let case = Case {
@@ -153,7 +155,7 @@ fn the_naive_signer_computes_the_documented_signature() {
     assert_eq!(case.time.amz, "20130524T000000Z");
     assert_eq!(case.time.http, "Fri, 24 May 2013 00:00:00 GMT");
     assert_eq!(
-        HONEST.v4(&case).signature,
+        CORRECT.v4(&case).signature,
         "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41"
     );
 }

@@ -1,12 +1,13 @@
-//! A server that answers a wrong signature as AWS does, with the texts it signed, and what the client makes of it.
+//! The client's errors when a server responds to a wrong signature as AWS does, with the texts that
+//! it signed.
 //!
-//! The server verifies with the naive signer. Between it and the client stands whatever a test plants: another secret,
-//! a proxy that rewrites the head of the request.
+//! The server verifies with the naive signer. Each test plants a fault: a different secret, or a
+//! proxy that rewrites the head of the request.
 #![cfg(feature = "client")]
 #![allow(
     clippy::unwrap_used,
     clippy::ptr_arg,
-    reason = "what fails in a helper fails the test; proxies share one type"
+    reason = "a failure in a helper fails the test; proxies share one type"
 )]
 mod naive;
 
@@ -22,17 +23,17 @@ use std::net::{TcpListener, TcpStream};
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 const TOKEN: &str = "T0KEN/of+a=session";
 
-/// What happens to the head of a request on its way: lines without their ends.
+/// Modifies the head of a request in transit: its lines without line breaks.
 type Proxy = fn(&mut Vec<String>);
 
-/// Sends one request that goes through `proxy` to a server that knows `secret` and `region`.
+/// Sends one request through `proxy` to a server with `secret` and `region`.
 fn refused(version: SignatureVersion, proxy: Proxy, secret: &str, region: &str) -> Error {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let (secret, region) = (secret.to_owned(), region.to_owned());
     let server = std::thread::spawn(move || {
         let (stream, _) = listener.accept().unwrap();
-        answer(stream, version, proxy, &secret, &region);
+        respond(stream, version, proxy, &secret, &region);
     });
     let endpoint =
         Endpoint::custom(&format!("http://127.0.0.1:{port}"), Some("us-east-1"), Scheme::Http)
@@ -46,7 +47,7 @@ fn refused(version: SignatureVersion, proxy: Proxy, secret: &str, region: &str) 
     error
 }
 
-fn answer(
+fn respond(
     mut stream: TcpStream,
     version: SignatureVersion,
     proxy: Proxy,
@@ -86,7 +87,7 @@ fn answer(
     let signers = ["authorization", "x-amz-content-sha256", "x-amz-security-token"];
     let case = Case {
         method: method.to_owned(),
-        // The tests need two of the escapes.
+        // The tests only need these two escapes.
         key: path.strip_prefix('/').unwrap().replace("%20", " ").replace("%25", "%"),
         query: Vec::new(),
         headers: headers
@@ -108,18 +109,18 @@ fn answer(
         region: region.to_owned(),
         time: Time::of(Timestamp::parse_amz_date(header("x-amz-date")).map_or(0, Timestamp::unix)),
     };
-    let honest = Naive(Mistake::None);
+    let unchanged = Naive(Mistake::None);
     let (canonical_request, string_to_sign, expected) = match version {
         SignatureVersion::V4 => {
-            let signed = honest.v4(&case);
+            let signed = unchanged.v4(&case);
             (signed.canonical_request, signed.string_to_sign, signed.sent)
         }
         _ => {
-            let signed = honest.v2(&case, None);
+            let signed = unchanged.v2(&case, None);
             (String::new(), signed.string_to_sign, signed.sent)
         }
     };
-    assert_ne!(authorization, expected, "what the test plants matters");
+    assert_ne!(authorization, expected, "the planted fault should change the signature");
     let mut body = String::from("<Error><Code>SignatureDoesNotMatch</Code><Message>No.</Message>");
     for (name, text) in
         [("CanonicalRequest", &canonical_request), ("StringToSign", &string_to_sign)]
@@ -142,7 +143,7 @@ fn answer(
     .unwrap();
 }
 
-/// The cause in the error's words, and that no secret is among them.
+/// Asserts that the error names the cause and contains no secret.
 fn cause(error: &Error, cause: &str) {
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::SignatureRejected, 1));
     let text = error.to_string();
@@ -150,7 +151,7 @@ fn cause(error: &Error, cause: &str) {
     assert!(!text.contains(TOKEN) && !text.contains(SECRET) && !text.contains('\n'), "{text}");
 }
 
-fn honest(_: &mut Vec<String>) {}
+fn unchanged(_: &mut Vec<String>) {}
 
 fn rewrites_host(lines: &mut Vec<String>) {
     let host = lines.iter_mut().find(|line| line.to_lowercase().starts_with("host:")).unwrap();
@@ -175,14 +176,14 @@ fn replaces_the_date(lines: &mut Vec<String>) {
 }
 
 #[test]
-fn a_wrong_secret_is_told_from_everything_else() {
+fn a_wrong_secret_is_distinguished_from_other_causes() {
     for version in [SignatureVersion::V4, SignatureVersion::V2] {
-        cause(&refused(version, honest, "another", "us-east-1"), "so the secret key differs");
+        cause(&refused(version, unchanged, "another", "us-east-1"), "so the secret key differs");
     }
 }
 
 #[test]
-fn version_4_names_what_the_proxy_did() {
+fn version_4_names_the_change_by_the_proxy() {
     let with = |proxy| refused(SignatureVersion::V4, proxy, SECRET, "us-east-1");
     let error = with(rewrites_host);
     cause(&error, "rewrote the host header");
@@ -191,13 +192,13 @@ fn version_4_names_what_the_proxy_did() {
     cause(&with(encodes_again), "encoded twice");
     cause(&with(strips_the_bucket), "path-style or virtual-host");
     cause(
-        &refused(SignatureVersion::V4, honest, SECRET, "eu-west-1"),
+        &refused(SignatureVersion::V4, unchanged, SECRET, "eu-west-1"),
         "the server expects another region",
     );
 }
 
 #[test]
-fn version_2_names_what_the_proxy_did() {
+fn version_2_names_the_change_by_the_proxy() {
     let with = |proxy| refused(SignatureVersion::V2, proxy, SECRET, "us-east-1");
     cause(&with(adds_header), "a header was added after signing");
     cause(&with(replaces_the_date), "check the clock");

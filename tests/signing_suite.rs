@@ -1,7 +1,7 @@
-//! The suite of aws-c-auth in figures, for those who do not have its folder: every signature of version 4, and with the
-//! feature `sigv4a` every canonical request and a published signature of SigV4A. `signing_vectors.rs` compares the steps
-//! text by text.
-#![allow(clippy::unwrap_used, reason = "a test may fail that way")]
+//! The results of aws-c-auth's suite, for clones without its folder: every signature of version 4,
+//! and with the feature `sigv4a` every canonical request and a published signature of SigV4A.
+//! `signing_vectors.rs` compares each step text by text.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 #[path = "suite/published.rs"]
 mod published;
 mod suite;
@@ -10,7 +10,7 @@ use published::{ACCESS_KEY, PUBLISHED, Published, SECRET};
 use s3driver::sign::{Credentials, v4};
 use s3driver::time::Timestamp;
 use std::time::Duration;
-use suite::{Case, borrowed};
+use suite::{Case, borrowed, sha256_hex};
 
 const TIME: Timestamp = Timestamp::from_unix(1_440_938_160);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -23,15 +23,13 @@ fn credentials(published: &Published) -> Credentials {
     }
 }
 
-/// The header that the suite adds where it signs the body.
+/// Returns the header that the suite adds if it signs the body.
 fn body_header(case: &Case, published: &Published) -> Option<String> {
-    use sha2::Digest as _;
-    let digest = sha2::Sha256::digest(case.body.as_bytes());
-    published.signs_body.then(|| digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    published.signs_body.then(|| sha256_hex(case.body.as_bytes()))
 }
 
 #[test]
-fn version_4() {
+fn version_4_signatures_equal_the_published_ones() {
     let scope = v4::Scope { region: "us-east-1", service: "service" };
     for published in PUBLISHED {
         let case = Case::read(published.request, published.normalizes);
@@ -52,7 +50,7 @@ fn version_4() {
 
 #[cfg(feature = "sigv4a")]
 #[test]
-fn sigv4a() {
+fn sigv4a_requests_equal_the_published_ones() {
     use s3driver::sign::verify::{Content, Verifier};
     use s3driver::sign::{Version, v4a};
     let scope = v4a::MultiRegionScope { regions: &["us-east-1"], service: "service" };
@@ -79,9 +77,7 @@ fn sigv4a() {
             "{}, header",
             published.name
         );
-        let digit =
-            |place: usize| u8::from_str_radix(&published.v4a_header[place..place + 2], 16).unwrap();
-        let signature: Vec<u8> = (0..published.v4a_header.len()).step_by(2).map(digit).collect();
+        let signature = hex::decode(published.v4a_header).unwrap();
         assert!(key.verifies(&signed.steps.string_to_sign, &signature), "{}", published.name);
 
         // The published signature in a request, as a server receives it.

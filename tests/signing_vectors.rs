@@ -1,9 +1,9 @@
 //! Published and computed signing cases, read from the folder that `S3DRIVER_VECTORS` names.
 //!
-//! `sigv4/aws-c-auth` is the suite of aws-c-auth (one folder a case); `sigv4/s3-doc.json` and `sigv2/s3-doc.json` hold
-//! the examples of AWS's S3 pages and some of the same make. What stands in AWS's pages is in `signing_documented.rs`
-//! too, for those who have no such folder.
-#![allow(clippy::unwrap_used)] // What fails in a helper fails the test.
+//! `sigv4/aws-c-auth` is the suite of aws-c-auth (one folder per case); `sigv4/s3-doc.json` and
+//! `sigv2/s3-doc.json` contain the examples on AWS's S3 pages and similar ones. The examples on
+//! AWS's pages are also in `signing_documented.rs`, for clones without this folder.
+#![allow(clippy::unwrap_used)] // A failure in a helper fails the test.
 mod suite;
 
 use s3driver::sign::chunked::{ChunkSigner, Layout, Trailer, TrailerChecksum};
@@ -11,12 +11,11 @@ use s3driver::sign::verify::{Content, Verifier};
 use s3driver::sign::{Credentials, Request, Signed, v2, v4};
 use s3driver::time::Timestamp;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use suite::{Case, borrowed, query_pairs};
+use suite::{Case, borrowed, query_pairs, sha256_hex};
 
 fn folder(below: &str) -> Option<PathBuf> {
     let Some(folder) = std::env::var_os("S3DRIVER_VECTORS") else {
@@ -41,15 +40,11 @@ fn pairs(list: &Value) -> Vec<(String, String)> {
     list.as_array().unwrap().iter().map(|pair| (string(&pair[0]), string(&pair[1]))).collect()
 }
 
-fn sha256_hex(data: &[u8]) -> String {
-    Sha256::digest(data).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 fn sent<'a>(headers: &'a [(&'static str, String)], name: &str) -> Option<&'a str> {
     headers.iter().find(|(given, _)| *given == name).map(|(_, value)| value.as_str())
 }
 
-/// What was signed verifies, and does not with another method.
+/// Asserts that the signed request verifies, and that it does not with a different method.
 fn verifies(
     request: &Request<'_>,
     other_method: &Request<'_>,
@@ -64,7 +59,7 @@ fn verifies(
     assert!(verifier.verify(other_method, content).is_err());
 }
 
-/// With the headers that the signer added.
+/// Returns the given headers and those that the signer added.
 fn complete<'a>(given: &[(&'a str, &'a str)], signed: &'a Signed) -> Vec<(&'a str, &'a str)> {
     given
         .iter()
@@ -79,7 +74,7 @@ fn cases(file: &Path) -> Vec<Value> {
     serde_json::from_str(&text).unwrap()
 }
 
-/// Marks each case as proven, and at the end that none was forgotten.
+/// The cases that remain to be tested. Fails at the end if one was left out.
 struct Tally(BTreeSet<String>);
 
 impl Tally {
@@ -87,17 +82,17 @@ impl Tally {
         Self(names.map(str::to_owned).collect())
     }
     fn done(&mut self, name: &str) {
-        assert!(self.0.remove(name), "{name} is a case, and proven once");
+        assert!(self.0.remove(name), "{name} must be a case and be tested only once");
     }
     fn finish(self, held: usize) {
-        assert!(self.0.is_empty(), "not proven: {:?}", self.0);
-        assert!(held > 0, "the folder is not empty");
-        println!("{held} cases proven");
+        assert!(self.0.is_empty(), "not tested: {:?}", self.0);
+        assert!(held > 0, "the folder must not be empty");
+        println!("{held} cases tested");
     }
 }
 
 #[test]
-fn suite_of_aws_c_auth() {
+fn the_suite_of_aws_c_auth_is_reproduced() {
     let Some(folder) = folder("sigv4/aws-c-auth") else { return };
     let mut names: Vec<String> = std::fs::read_dir(&folder)
         .unwrap()
@@ -125,7 +120,7 @@ fn suite_case(name: &str, folder: &Path) {
         text(&context, "/credentials/access_key_id"),
         text(&context, "/credentials/secret_access_key"),
     );
-    // Some services want the token added behind the signature; the signer then sees none.
+    // Some services expect the token to be added after signing, so the signer receives none.
     let token = context.pointer("/credentials/token").and_then(Value::as_str);
     if let Some(token) = token.filter(|_| context["omit_session_token"] != true) {
         credentials = credentials.with_session_token(token);
@@ -189,7 +184,7 @@ fn suite_case(name: &str, folder: &Path) {
         Request::from_target(method, &target).unwrap().headers(&given).path_rule(case.rule())
     };
     verifies(&of(&case.method), &of("PATCH"), content, &credentials, scope.service, (time, None));
-    // What is sent holds the same pairs, in whatever order.
+    // The pairs that are sent are equal, in any order.
     let first_line = file("query-signed-request.txt");
     let (_, expected) = first_line.lines().next().unwrap().split_once('?').unwrap();
     let mut expected = query_pairs(expected.strip_suffix(" HTTP/1.1").unwrap());
@@ -202,11 +197,12 @@ fn suite_case(name: &str, folder: &Path) {
     assert_eq!(ours, expected, "{name}: query sent");
 }
 
-/// The 40 cases of SigV4A. Two hold a request alone: what is signed for those verifies. The others are compared step by
-/// step; published signatures verify, since every signature of SigV4A is another one.
+/// The 40 cases of SigV4A. Two contain only a request, and their new signatures are verified. The
+/// others are compared step by step, and their published signatures are verified, because every
+/// SigV4A signature is different.
 #[cfg(feature = "sigv4a")]
 #[test]
-fn suite_of_sigv4a() {
+fn the_suite_of_sigv4a_is_reproduced() {
     let Some(folder) = folder("sigv4a/aws-c-auth") else { return };
     let mut names: Vec<String> = std::fs::read_dir(&folder)
         .unwrap()
@@ -225,7 +221,7 @@ fn suite_of_sigv4a() {
     tally.finish(names.len());
 }
 
-/// Returns whether the case has figures.
+/// Returns whether the case has published results.
 #[cfg(feature = "sigv4a")]
 fn sigv4a_case(name: &str, folder: &Path) -> bool {
     use s3driver::sign::v4a;
@@ -320,7 +316,7 @@ fn sigv4a_case(name: &str, folder: &Path) -> bool {
 }
 
 #[test]
-fn version_4_of_s3() {
+fn documented_version_4_examples_are_reproduced() {
     let Some(file) = folder("sigv4/s3-doc.json") else { return };
     let cases = cases(&file);
     let mut tally = Tally::of(cases.iter().map(|case| text(case, "/name")));
@@ -394,9 +390,9 @@ fn v4_header(case: &Value) {
         &signed.steps.signature,
     );
     assert_eq!(sent(&signed.headers, "authorization"), Some(text(case, "/computed/authorization")));
-    assert_eq!(signed.headers.len(), 1, "what the request has is not repeated");
+    assert_eq!(signed.headers.len(), 1, "headers of the request are not repeated");
 
-    // Without the signer's own headers the outcome is the same, and they are sent.
+    // Without the signer's own headers the result is the same, and the signer returns them.
     let few: Vec<_> = headers
         .iter()
         .copied()
@@ -461,7 +457,7 @@ fn v4_presign(case: &Value) {
     assert!(text(case, "/documented/url").ends_with(&presigned.query));
 }
 
-/// A checksum that is known beforehand.
+/// A checksum that is known in advance.
 struct Known(String, u64);
 
 impl TrailerChecksum for Known {
@@ -573,7 +569,7 @@ fn v4_streaming(case: &Value) {
         case["computed"]["wire_length"].as_u64().unwrap(),
         "{name}: length"
     );
-    assert_eq!(wire.len() as u64, layout.encoded_length(), "{name}: length known beforehand");
+    assert_eq!(wire.len() as u64, layout.encoded_length(), "{name}: length known in advance");
     assert_eq!(sha256_hex(&wire), text(case, "/computed/wire_sha256"), "{name}: bytes sent");
     let complete = complete(&headers, &seed);
     let of = |method| request.headers(&complete).method(method);
@@ -624,7 +620,7 @@ fn version_2() {
             Some(documented) if case.get("doc_error").is_some() => {
                 assert_ne!(signature, documented, "{name}")
             }
-            // The page's base64 ends with bits that belong to no byte.
+            // The page's base64 ends with padding bits that are not zero.
             Some(documented)
                 if case["note"].as_str().is_some_and(|note| note.contains("padding bits")) =>
             {
@@ -642,7 +638,7 @@ fn version_2() {
     tally.finish(cases.len());
 }
 
-/// The bucket that stands in the resource but not in the path.
+/// Returns the bucket that is in the resource but not in the path.
 fn host_bucket(case: &Value) -> Option<&str> {
     let (resource, path) = (text(case, "/canonical_resource_path"), text(case, "/path"));
     let bucket = resource.strip_suffix(path).unwrap();
@@ -736,7 +732,7 @@ fn v2_presign(case: &Value) -> String {
     presigned.steps.signature
 }
 
-/// A form verifies, and does not with another policy.
+/// Asserts that a form verifies, and that it does not with a different policy.
 fn form_verifies(fields: &[(&'static str, String)], credentials: &Credentials, now: Timestamp) {
     let keys = |id: &str| (id == credentials.access_key_id()).then(|| credentials.clone());
     let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();

@@ -1,5 +1,6 @@
-//! Verification: requests as they were signed verify, and requests altered in one place are refused with that place named.
-#![allow(clippy::unwrap_used, reason = "a test may fail that way")]
+//! Verification: signed requests verify, and requests altered in one place are rejected with an
+//! error that names the place.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use s3driver::sign::chunked::{ChunkSigner, Layout, Trailer, TrailerChecksum};
 use s3driver::sign::explain::Cause;
@@ -16,7 +17,7 @@ const SCOPE: v4::Scope<'static> = v4::Scope { region: "eu-central-1", service: "
 const ID: &str = "AKIAIOSFODNN7/EXAMPLE";
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 
-/// Numbers that look random and are the same in every run (xorshift64*).
+/// A generator of random-looking numbers that are the same in every run (xorshift64*).
 struct Numbers(u64);
 
 impl Numbers {
@@ -60,7 +61,7 @@ impl Mode {
     }
 }
 
-/// What is on the wire. A form's fields stand among the headers.
+/// The request as sent. The fields of a form are among the headers.
 #[derive(Clone, Debug)]
 struct Wire {
     method: String,
@@ -122,7 +123,7 @@ impl Signed {
         verifier.verify(&request, Content::Bytes(&wire.body))
     }
 
-    /// The cause, by itself or by comparison with what was signed.
+    /// Returns the cause, either directly or after comparison with the signed texts.
     fn cause(&self, refusal: &Refusal) -> Cause {
         match (refusal.cause(), &self.steps) {
             (Cause::SignatureDiffers, Some(steps)) => {
@@ -247,14 +248,14 @@ fn generate(numbers: &mut Numbers, mode: Mode) -> Signed {
     Signed { mode, wire, steps, token, bucket }
 }
 
-/// Replaces one character with another of its kind.
+/// Replaces one character with another of the same class.
 fn flip(text: &mut String, at: usize) {
     let old = text.as_bytes()[at];
     let new = if old == b'0' { '1' } else { '0' };
     text.replace_range(at..=at, &new.to_string());
 }
 
-/// The parameter's value in the query.
+/// Returns the range of a parameter's value in the query.
 fn parameter(query: &str, name: &str) -> std::ops::Range<usize> {
     let start = query.find(&format!("{name}=")).unwrap() + name.len() + 1;
     start..query[start..].find('&').map_or(query.len(), |end| start + end)
@@ -262,7 +263,8 @@ fn parameter(query: &str, name: &str) -> std::ops::Range<usize> {
 
 type Alteration = (&'static str, fn(&mut Wire), fn(Mode) -> &'static [Cause]);
 
-/// What is altered, how, and what the refusal says; nothing where the alteration does not concern the mode.
+/// The alterations: name, function, and the causes named by the refusal. Empty if the alteration
+/// does not apply to the mode.
 const ALTERATIONS: &[Alteration] = &[
     (
         "method",
@@ -364,7 +366,7 @@ const ALTERATIONS: &[Alteration] = &[
                 "date"
             };
             let date = wire.header(name);
-            // A minute earlier: 17:00 becomes 16:59, in both spellings.
+            // A minute earlier: 17:00 becomes 16:59, in both formats.
             *date = match name {
                 "date" => date.replace("17:00:00", "16:59:00"),
                 _ => date.replace("T170000Z", "T165900Z"),
@@ -517,7 +519,7 @@ const ALTERATIONS: &[Alteration] = &[
 ];
 
 #[test]
-fn ten_thousand_requests_altered_in_one_place_are_refused_with_that_place() {
+fn ten_thousand_altered_requests_are_rejected_with_the_place() {
     let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
     let (mut refused, mut number) = (0, 0);
     while refused < 10_000 {
@@ -553,7 +555,7 @@ fn ten_thousand_requests_altered_in_one_place_are_refused_with_that_place() {
 }
 
 #[test]
-fn every_alteration_is_tried_in_every_mode_it_concerns() {
+fn every_alteration_is_tried_in_every_applicable_mode() {
     let mut numbers = Numbers(7);
     for mode in MODES {
         for (name, alter, causes) in ALTERATIONS {
@@ -570,7 +572,7 @@ fn every_alteration_is_tried_in_every_mode_it_concerns() {
 }
 
 #[test]
-fn another_secret_or_token_is_refused() {
+fn another_secret_or_token_is_rejected() {
     let mut numbers = Numbers(11);
     for mode in MODES {
         for _ in 0..20 {
@@ -590,9 +592,9 @@ fn another_secret_or_token_is_refused() {
     }
 }
 
-/// A refusal goes to the client; the signature that would have been right does not.
+/// A refusal may be sent to the client, so it must not contain the correct signature.
 #[test]
-fn a_refusal_does_not_hold_the_right_signature() {
+fn a_refusal_does_not_contain_the_correct_signature() {
     let mut numbers = Numbers(13);
     let signed = generate(&mut numbers, Mode::V4);
     let mut altered = signed.wire.clone();
@@ -613,7 +615,7 @@ fn keys(id: &str) -> Option<Credentials> {
     (id == "id").then(|| Credentials::new(id, "secret"))
 }
 
-/// Times at the edges of what is accepted.
+/// Times at the edges of the accepted range.
 #[test]
 fn times_are_checked_to_the_second() {
     let headers = [("host", "h")];
@@ -669,9 +671,9 @@ fn times_are_checked_to_the_second() {
     assert_eq!(at(1).unwrap_err(), Cause::Expired);
 }
 
-/// What a careless verifier would let through.
+/// Requests that a careless verifier would accept.
 #[test]
-fn claims_that_cannot_be_trusted_are_refused() {
+fn untrustworthy_claims_are_rejected() {
     let headers = [("host", "h"), ("x-amz-acl", "private")];
     let request = Request::new("GET", "/").headers(&headers);
     let signed =
@@ -696,7 +698,7 @@ fn claims_that_cannot_be_trusted_are_refused() {
     };
     let keep = |_: &str, value: &str| value.to_owned();
     assert!(verify(&keep, &[], "/").is_ok());
-    // A header that is not signed and does not matter.
+    // A header that is not signed and irrelevant.
     assert!(verify(&keep, &[("user-agent", "u")], "/").is_ok());
     let replace =
         |from: &'static str, to: &'static str| move |_: &str, value: &str| value.replace(from, to);
@@ -728,7 +730,7 @@ fn claims_that_cannot_be_trusted_are_refused() {
     assert_eq!(
         verify(&upper, &[], "/").unwrap_err().0,
         Cause::Malformed,
-        "one spelling of a signature"
+        "a signature has only one spelling"
     );
     let twice = verify(&keep, &[("Authorization", "AWS id:x")], "/").unwrap_err();
     assert_eq!(twice.0, Cause::SignedTwice);
@@ -745,7 +747,7 @@ fn claims_that_cannot_be_trusted_are_refused() {
     );
 }
 
-/// Chunks that are cut, swapped or changed, and trailers that were not announced.
+/// Chunks that are truncated, swapped or changed, and trailers that were not announced.
 #[test]
 fn chunks_are_verified_one_by_one() {
     let data: Vec<u8> = (0..20_000).map(|place| (place * 7 % 251) as u8).collect();
@@ -796,7 +798,7 @@ fn chunks_are_verified_one_by_one() {
     changed[at + 22] ^= 1;
     assert_eq!(refused(&changed), (Cause::TrailerChanged, "x-amz-trailer-signature".to_owned()));
 
-    // Chunk by chunk, as a server reads.
+    // Chunk by chunk, as a server reads them.
     let SignedBody::Chunks(mut chunks) = verify(Content::NotRead).unwrap().body else {
         panic!("chunks")
     };

@@ -45,7 +45,7 @@ fn file(directory: &TempDir, content: &[u8]) -> PathBuf {
     path
 }
 
-/// The names in a directory.
+/// Returns the names in a directory.
 fn names(directory: &Path) -> Vec<String> {
     fs::read_dir(directory)
         .unwrap()
@@ -54,7 +54,7 @@ fn names(directory: &Path) -> Vec<String> {
 }
 
 #[test]
-fn files_of_every_size_come_back_as_they_went() {
+fn files_of_every_size_are_read_back_unchanged() {
     let server = server();
     let client = client(&server);
     let directory = TempDir::new().unwrap();
@@ -84,7 +84,7 @@ fn files_of_every_size_come_back_as_they_went() {
 }
 
 #[test]
-fn content_is_held_against_what_the_server_keeps() {
+fn content_is_compared_with_the_stored_object() {
     let server = server();
     let client = client(&server);
     let directory = TempDir::new().unwrap();
@@ -129,7 +129,7 @@ fn progress_counts_every_byte_and_part_once() {
 }
 
 #[test]
-fn copies_are_made_by_the_server_and_carry_what_the_source_has() {
+fn copies_are_made_by_the_server_and_keep_the_metadata() {
     let server = server();
     let client = client(&server);
     for size in [0, PART, 2 * PART + 7] {
@@ -159,7 +159,10 @@ fn copies_are_made_by_the_server_and_carry_what_the_source_has() {
         assert_eq!(meta.expires, settings.expires);
         assert_eq!(object.attributes.metadata.get("origin").map(String::as_str), Some("here"));
         assert_eq!(object.attributes.acl.as_deref(), Some("public-read"));
-        assert!(server.bytes_in() - received < 64 << 10, "nothing is downloaded and sent again");
+        assert!(
+            server.bytes_in() - received < 64 << 10,
+            "the content is not downloaded and sent again"
+        );
     }
     let another = Condition::IfMatch("another".to_owned());
     let from = CopySource::new(server.bucket(), "a").condition(&another);
@@ -224,9 +227,9 @@ fn failed_downloads_leave_no_file_and_keep_the_old_one() {
     server.put_object(server.bucket(), "f", bytes(6, 0, 3 * PART));
     for (code, status, kind) in [
         ("AccessDenied", 403, ErrorKind::AccessDenied),
-        // The object is replaced after its head was seen.
+        // The object is replaced after the HEAD.
         ("PreconditionFailed", 412, ErrorKind::Integrity),
-        // The object is deleted after its head was seen.
+        // The object is deleted after the HEAD.
         ("NoSuchKey", 404, ErrorKind::Integrity),
     ] {
         server.fail_next("GetObject", status, code, 1);
@@ -246,7 +249,7 @@ fn failed_downloads_leave_no_file_and_keep_the_old_one() {
 }
 
 #[test]
-fn files_that_cannot_be_read_are_told_before_anything_is_sent() {
+fn files_that_cannot_be_read_fail_before_anything_is_sent() {
     let server = server();
     let client = client(&server);
     let directory = TempDir::new().unwrap();
@@ -287,7 +290,7 @@ fn a_file_that_changes_is_not_stored() {
 }
 
 #[test]
-fn cancel_ends_every_transfer_within_a_second() {
+fn cancelling_ends_every_transfer_within_a_second() {
     let server = server();
     let directory = TempDir::new().unwrap();
     let source = file(&directory, &bytes(8, 0, 6 * MIB));
@@ -306,14 +309,15 @@ fn cancel_ends_every_transfer_within_a_second() {
         let started = Instant::now();
         let error = std::thread::scope(|scope| {
             scope.spawn(|| {
-                // In the middle: after the first answer, before the second.
+                // In the middle: after the first response, before the second.
                 std::thread::sleep(Duration::from_millis(1000));
                 cancel.cancel();
             });
             work(&transfer(&client))
         });
         assert_eq!(error.kind(), ErrorKind::Cancelled, "{error}");
-        // One second for the cancelled work, one answer for its abort, and room for a busy machine.
+        // One second for the cancelled work, one response for its abort, and a margin for a busy
+        // machine.
         assert!(
             started.elapsed() < Duration::from_millis(1000 + 1000 + 700 + 800),
             "{:?}",
@@ -326,7 +330,7 @@ fn cancel_ends_every_transfer_within_a_second() {
 }
 
 #[test]
-fn any_number_of_threads_gives_the_same() {
+fn every_number_of_threads_gives_equal_results() {
     let server = server();
     let client = client(&server);
     let directory = TempDir::new().unwrap();

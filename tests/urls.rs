@@ -1,6 +1,6 @@
-//! Every place of the public interface that reads a URL accepts the same forms of it.
+//! All functions of the public interface that read a URL accept it in the same forms.
 #![cfg(all(feature = "client", feature = "cloudfront"))]
-#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 #[path = "../src/net/forms.rs"]
 mod forms;
 mod memory;
@@ -25,7 +25,8 @@ fn get(driver: &dyn StorageDriver) -> s3driver::Result<String> {
     driver.url_for("/a", &UrlOptions::new(Method::Get))
 }
 
-/// Whether the place takes the text; `None` for places that the public interface does not reach.
+/// Returns whether the place accepts the text, or `None` for places that the public interface does
+/// not reach.
 fn accepts(place: Place, text: &'static str) -> Option<bool> {
     let with = |name: &str| {
         let pairs = [("bucket", "registry"), ("region", "us-east-1"), (name, text)];
@@ -55,7 +56,7 @@ fn accepts(place: Place, text: &'static str) -> Option<bool> {
         Place::IpRanges => (cloudfront("https://h").unwrap().ip_ranges_url(text).is_ok(), None),
         Place::Credentials | Place::Location => return None,
     };
-    // An empty option is one that was not given.
+    // An empty option counts as not given.
     assert_eq!(direct, option.unwrap_or(direct), "{place:?} {text:?}");
     Some(direct)
 }
@@ -99,7 +100,7 @@ fn hosts_and_ports_have_one_rule() {
 }
 
 #[test]
-fn what_the_parameters_accept_the_driver_accepts() {
+fn the_driver_accepts_what_the_parameters_accept() {
     for (proxy, accepted, why) in forms::URLS {
         let keys = [("accesskey", "AKIDEXAMPLE"), ("secretkey", "secret")];
         let pairs = [("bucket", "registry"), ("region", "us-east-1"), ("proxy", *proxy)];

@@ -1,4 +1,5 @@
-//! The seed's `write_stream`: offsets, truncation, zeros, and a file that is replaced whole or not at all.
+//! `write_stream`, from the contract of Distribution 2.x: offsets, truncation, zeros, and a file
+//! that is replaced completely or not at all.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
@@ -18,7 +19,7 @@ fn stored(server: &Server) -> Option<Vec<u8>> {
     server.object(server.bucket(), "f").map(|bytes| bytes.to_vec())
 }
 
-/// What the contract makes of `before` when `new` is written at `offset`.
+/// Returns the content required by the contract when `new` is written at `offset` of `before`.
 fn expected(before: &[u8], offset: usize, new: &[u8]) -> Vec<u8> {
     let mut content = before.to_vec();
     content.resize(offset, 0);
@@ -65,7 +66,7 @@ fn a_missing_file_is_filled_with_zeros_up_to_the_offset() {
     let before = server.requests();
     let error = driver.write_stream("/f", i64::MAX, &mut io::empty()).unwrap_err();
     assert_eq!((error.kind(), error.bytes_taken()), (ErrorKind::InvalidArgument, Some(0)));
-    assert_eq!(server.requests(), before, "no zeros are sent towards an end that cannot be");
+    assert_eq!(server.requests(), before, "no zeros are sent for an offset that cannot be reached");
     assert_eq!(stored(&server), None);
 }
 
@@ -93,12 +94,12 @@ fn the_kept_part_is_copied_by_the_server() {
     driver(&server).write_stream("/f", before.len() as i64, &mut &b"appended"[..]).unwrap();
     assert!(stored(&server).unwrap() == expected(&before, before.len(), b"appended"));
     assert_eq!(server.count("UploadPartCopy"), 4);
-    assert_eq!(server.count("GetObject"), 0, "nothing is read back");
+    assert_eq!(server.count("GetObject"), 0, "the object is not read back");
     assert!(server.bytes_in() - sent < 64 << 10, "the prefix is not sent again");
 }
 
 #[test]
-fn a_server_that_cannot_copy_parts_gets_the_kept_part_sent_again() {
+fn without_copies_of_parts_the_kept_part_is_sent_again() {
     let server = server();
     let driver = driver(&server);
     let before = bytes(10, 0, 2 * PART + 5);
@@ -122,7 +123,7 @@ impl Read for Broken {
 }
 
 #[test]
-fn a_failing_reader_changes_nothing_and_tells_what_was_taken() {
+fn a_failing_reader_changes_nothing_and_its_bytes_are_counted() {
     let server = server();
     let driver = driver(&server);
     let before = bytes(5, 0, PART + 1);
@@ -158,7 +159,7 @@ fn a_failing_server_changes_nothing() {
         assert!(stored(&server).unwrap() == before, "{operation}");
         assert_nothing_pending(&server);
     }
-    // The file is replaced between the look at it and the copy.
+    // The file is replaced between the HEAD and the copy.
     server.fail_next("UploadPartCopy", 412, "PreconditionFailed", 1);
     let error = driver.write_stream("/f", 2 * PART as i64, &mut &b"x"[..]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict);
@@ -166,7 +167,7 @@ fn a_failing_server_changes_nothing() {
 }
 
 #[test]
-fn growing_by_many_small_writes_shows_every_one() {
+fn every_one_of_many_small_writes_is_visible() {
     let server = server();
     let driver = driver(&server);
     let content = bytes(9, 0, 32 * 64);

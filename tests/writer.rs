@@ -1,4 +1,5 @@
-//! Writers against a server that keeps S3's rules: appended, resumed, committed, and nothing left behind.
+//! Writers on a server that enforces S3's rules: appended, resumed and committed, without
+//! leftovers.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
@@ -32,7 +33,7 @@ fn stored(server: &Server, key: &str) -> Option<Vec<u8>> {
     server.object(server.bucket(), key).map(|bytes| bytes.to_vec())
 }
 
-/// What was asked of the server since `before`.
+/// Returns the requests since `before`.
 fn since(server: &Server, before: &BTreeMap<String, u64>) -> Vec<(String, u64)> {
     let now = server.operations().into_iter();
     now.map(|(name, count)| (name.clone(), count - before.get(&name).unwrap_or(&0)))
@@ -43,7 +44,7 @@ fn since(server: &Server, before: &BTreeMap<String, u64>) -> Vec<(String, u64)> 
 const BORDERS: [usize; 6] = [0, 1, PART - 1, PART, PART + 1, 3 * PART + PART / 2];
 
 #[test]
-fn every_size_around_a_part_is_stored_whole_with_the_fewest_requests() {
+fn every_size_around_a_part_is_stored_with_the_fewest_requests() {
     let server = server();
     let driver = driver(&server);
     for size in BORDERS {
@@ -75,7 +76,7 @@ fn every_size_around_a_part_is_stored_whole_with_the_fewest_requests() {
 }
 
 #[test]
-fn closed_files_go_on_in_another_driver_at_every_border() {
+fn closed_files_are_continued_by_another_driver_at_every_border() {
     let server = server();
     let all = bytes(2, 0, 5 * PART);
     for (index, first) in BORDERS.into_iter().enumerate() {
@@ -124,13 +125,13 @@ fn a_file_closed_many_times_is_one_object_with_equal_parts() {
     assert_eq!(
         server.count("CopyObject") + server.count("UploadPartCopy"),
         0,
-        "nothing is copied to append"
+        "appending copies nothing"
     );
     assert_nothing_pending(&server);
 }
 
 #[test]
-fn what_close_keeps_is_not_seen_through_the_driver() {
+fn checkpoints_are_invisible_through_the_driver() {
     let server = server();
     for root in ["", "some/root"] {
         let driver =
@@ -138,7 +139,7 @@ fn what_close_keeps_is_not_seen_through_the_driver() {
         let mut writer = create(&driver, "/a/b");
         writer.write_all(b"tail").unwrap();
         writer.close().unwrap();
-        assert_eq!(server.keys(server.bucket()).len(), 1, "the checkpoint is there");
+        assert_eq!(server.keys(server.bucket()).len(), 1, "the checkpoint exists");
         assert_eq!(driver.list("/").unwrap(), [""; 0]);
         assert_eq!(driver.stat("/a").unwrap_err().kind(), ErrorKind::PathNotFound);
         assert_eq!(driver.stat("/a/b").unwrap_err().kind(), ErrorKind::PathNotFound);
@@ -183,7 +184,7 @@ fn f1_the_first_close_after_the_end_succeeds_and_every_other_call_is_an_error() 
             }
         }
         assert_eq!(writer.close().unwrap_err().kind(), ErrorKind::Closed);
-        assert_eq!(server.requests(), requests, "nothing is sent after the end");
+        assert_eq!(server.requests(), requests, "no request is sent after the end");
     }
     let mut writer = create(&driver, "/g");
     writer.cancel().unwrap();
@@ -195,7 +196,7 @@ fn f1_the_first_close_after_the_end_succeeds_and_every_other_call_is_an_error() 
     assert_eq!(
         writer.close().unwrap_err().kind(),
         ErrorKind::Closed,
-        "a failed commit has kept nothing"
+        "a failed commit keeps nothing"
     );
 }
 
@@ -225,7 +226,8 @@ fn dropped_and_cancelled_writers_leave_nothing() {
     assert_eq!(server.keys(server.bucket()), [""; 0]);
 }
 
-/// A handler that returns early drops its writer: the next one goes on where the last close left off, whoever closed.
+/// A handler that returns early drops its writer. The next writer continues after the last close,
+/// whichever process closed it.
 #[test]
 fn f5_a_dropped_resumed_writer_leaves_what_was_closed() {
     let server = server();
@@ -261,7 +263,7 @@ fn f5_a_dropped_resumed_writer_leaves_what_was_closed() {
             driver.delete("/f").unwrap();
         }
     }
-    // What another program closed, without a checkpoint.
+    // An upload that another program closed, without a checkpoint.
     let id = server.begin_upload(server.bucket(), "go", SystemTime::now());
     server.put_part(server.bucket(), "go", &id, 1, content[..PART].to_vec());
     for _ in 0..2 {
@@ -278,13 +280,13 @@ fn f5_a_dropped_resumed_writer_leaves_what_was_closed() {
 }
 
 #[test]
-fn a_failed_part_is_told_once_and_leaves_nothing() {
+fn a_failed_part_is_reported_once_and_leaves_nothing() {
     let server = server();
     let driver = driver(&server);
     let mut writer = create(&driver, "/f");
     writer.write_all(&bytes(5, 0, PART)).unwrap();
     server.fail_next("UploadPart", 403, "AccessDenied", 1);
-    // The failure comes with one of the next calls, at the latest with commit.
+    // The failure is returned by one of the next calls, and by commit at the latest.
     let first = (0..40)
         .find_map(|_| writer.write_all(&bytes(5, 0, MIB)).err())
         .map(|error| error.downcast::<s3driver::Error>().unwrap())
@@ -306,7 +308,7 @@ fn a_failed_part_is_told_once_and_leaves_nothing() {
 }
 
 #[test]
-fn a_failed_part_does_not_take_away_what_was_closed_before() {
+fn a_failed_part_keeps_what_was_closed_before() {
     let server = server();
     let driver = driver(&server);
     let content = bytes(6, 0, 3 * PART);
@@ -337,14 +339,14 @@ fn a_failed_part_does_not_take_away_what_was_closed_before() {
 }
 
 #[test]
-fn a_failed_completion_is_told_and_leaves_nothing() {
+fn a_failed_completion_is_an_error_and_leaves_nothing() {
     let server = server();
     let driver = driver(&server);
     for (status, code) in [(400, "EntityTooSmall"), (400, "InvalidPart"), (403, "AccessDenied")] {
         let mut writer = create(&driver, "/f");
         writer.write_all(&bytes(7, 0, PART + 1)).unwrap();
         server.fail_next("CompleteMultipartUpload", status, code, 1);
-        // The failure of the abort that follows must not hide the first one.
+        // A failure of the abort that follows must not hide the first failure.
         server.fail_next("AbortMultipartUpload", 500, "InternalError", 1);
         let error = writer.commit().unwrap_err();
         assert_eq!(
@@ -357,7 +359,7 @@ fn a_failed_completion_is_told_and_leaves_nothing() {
 }
 
 #[test]
-fn a_full_disk_under_the_server_is_told_and_leaves_nothing() {
+fn a_full_disk_of_the_server_is_an_error_and_leaves_nothing() {
     let server = server();
     let driver = driver(&server);
     let mut writer = create(&driver, "/f");
@@ -375,7 +377,7 @@ fn a_full_disk_under_the_server_is_told_and_leaves_nothing() {
 }
 
 #[test]
-fn an_upload_whose_completion_may_have_happened_is_never_aborted() {
+fn an_upload_that_may_be_complete_is_never_aborted() {
     let server = server();
     let driver = driver(&server);
     let mut writer = create(&driver, "/f");
@@ -410,9 +412,9 @@ fn appending_needs_something_unfinished_or_empty() {
     }
 }
 
-/// The commit of the older file would replace the newer one.
+/// Committing the older file would replace the newer one.
 #[test]
-fn f10_an_unfinished_file_is_not_appended_to_beside_a_newer_one() {
+fn f10_an_unfinished_file_is_not_continued_if_a_newer_file_exists() {
     let server = server();
     let driver = driver(&server);
     for size in [1, PART + 1] {
@@ -420,7 +422,7 @@ fn f10_an_unfinished_file_is_not_appended_to_beside_a_newer_one() {
         let mut writer = create(&driver, "/f");
         writer.write_all(&bytes(41, 0, size)).unwrap();
         writer.close().unwrap();
-        // What was there before is no reason, however soon after it the writer was closed.
+        // A file that existed before is not newer, however soon after it the writer was closed.
         append(&driver, "/f").close().unwrap();
         driver.put_content("/f", b"second").unwrap();
         let error = driver.writer("/f", WriteMode::Append).err().unwrap();
@@ -466,7 +468,7 @@ fn the_newest_upload_wins_and_only_old_ones_are_aborted() {
     let bucket = server.bucket().to_owned();
     let now = SystemTime::now();
     let begin = |key: &str, age: Duration| server.begin_upload(&bucket, key, now - age);
-    // Keys that begin like it, more of them than a page has.
+    // Keys with a common beginning, more of them than fit into a page.
     for key in ["file-longer", "file/below", "file0", "file1", "file2"] {
         begin(key, 30 * DAY);
     }
@@ -489,8 +491,8 @@ fn the_newest_upload_wins_and_only_old_ones_are_aborted() {
         .filter(|u| u.key == "file")
         .map(|u| u.id)
         .collect();
-    assert_eq!(left, [recent], "{ancient} was older than seven days");
-    assert_eq!(server.open_uploads(&bucket).len(), 6, "other keys are untouched");
+    assert_eq!(left, [recent], "{ancient} is older than seven days");
+    assert_eq!(server.open_uploads(&bucket).len(), 6, "uploads of other keys are kept");
 }
 
 #[test]
@@ -509,7 +511,7 @@ fn an_upload_begun_after_the_last_close_is_newer() {
 }
 
 #[test]
-fn uploads_of_the_go_driver_are_served() {
+fn uploads_of_the_go_driver_are_continued_or_committed() {
     let server = server();
     let bucket = server.bucket().to_owned();
     let content = bytes(10, 0, 40 * MIB);
@@ -523,7 +525,8 @@ fn uploads_of_the_go_driver_are_served() {
         at
     };
     let driver = driver(&server);
-    // Closed where a part ends, or with a last part that S3 takes in the middle: goes on.
+    // Uploads closed at the end of a part, or with a last part that S3 accepts in the middle, are
+    // continued.
     for parts in [&[10 * MIB][..], &[10 * MIB, 10 * MIB], &[10 * MIB, 7 * MIB]] {
         let at = begin(parts);
         let mut writer = append(&driver, "/go");
@@ -538,7 +541,7 @@ fn uploads_of_the_go_driver_are_served() {
         assert_nothing_pending(&server);
         driver.delete("/go").unwrap();
     }
-    // Closed in the middle of a part: the registry's next call mostly commits without another byte.
+    // Closed within a part: the registry's next call usually commits without writing.
     let at = begin(&[10 * MIB, 3 * MIB]);
     let mut writer = append(&driver, "/go");
     assert_eq!(writer.size(), at as u64);
@@ -550,7 +553,8 @@ fn uploads_of_the_go_driver_are_served() {
     driver.delete("/go").unwrap();
     assert_nothing_pending(&server);
 
-    // More bytes would need half a file at the final path: refused, and the upload stays.
+    // Writing more would require an incomplete file at the final path: it is refused, and the
+    // upload is kept.
     begin(&[10 * MIB, 3 * MIB]);
     let mut writer = append(&driver, "/go");
     let error = writer.write(b"more").unwrap_err().to_string();
@@ -562,7 +566,7 @@ fn uploads_of_the_go_driver_are_served() {
 }
 
 #[test]
-fn parts_behind_a_gap_do_not_count() {
+fn parts_after_a_gap_do_not_count() {
     let server = server();
     let content = bytes(11, 0, 3 * PART);
     let id = server.begin_upload(server.bucket(), "f", SystemTime::now());
@@ -577,7 +581,7 @@ fn parts_behind_a_gap_do_not_count() {
 }
 
 #[test]
-fn uniform_parts_stay_equal_whatever_the_chunk_size_is_now() {
+fn uniform_parts_stay_equal_after_a_change_of_the_chunk_size() {
     let server = server();
     let uniform = |chunk: usize| {
         let builder = parameters(&server).chunk_size(chunk as u64).part_sizes(PartSizes::Uniform);
@@ -594,7 +598,7 @@ fn uniform_parts_stay_equal_whatever_the_chunk_size_is_now() {
     let parts = server.object_info(server.bucket(), "f").unwrap().parts.clone();
     assert_eq!(parts, [&[7 * MIB as u64; 5][..], &[5 * MIB as u64]].concat());
 
-    // Another program's upload, whose last part has another size, cannot go on.
+    // Another program's upload whose last part has a different size cannot be continued.
     let id = server.begin_upload(server.bucket(), "g", SystemTime::now());
     server.put_part(server.bucket(), "g", &id, 1, content[..10 * MIB].to_vec());
     server.put_part(server.bucket(), "g", &id, 2, content[10 * MIB..16 * MIB].to_vec());
@@ -605,7 +609,7 @@ fn uniform_parts_stay_equal_whatever_the_chunk_size_is_now() {
 }
 
 #[test]
-fn what_an_object_is_stored_with_survives_close() {
+fn object_settings_survive_close() {
     let server = server();
     let builder = parameters(&server)
         .encryption(s3driver::client::Encryption::Kms { key_id: "the-key".to_owned() })
@@ -619,7 +623,7 @@ fn what_an_object_is_stored_with_survives_close() {
     assert_eq!(
         kept.attributes.kms_key.as_deref(),
         Some("the-key"),
-        "the last bytes are as secret as the others"
+        "the last bytes are encrypted like the others"
     );
     let mut writer = append(&driver, "/f");
     writer.write_all(b"end").unwrap();
@@ -633,7 +637,7 @@ fn what_an_object_is_stored_with_survives_close() {
 }
 
 #[test]
-fn a_checkpoint_whose_upload_is_gone_means_nothing() {
+fn a_checkpoint_without_its_upload_is_ignored() {
     let server = server();
     let driver = driver(&server);
     let abort = |driver: &S3Driver| {
@@ -645,7 +649,8 @@ fn a_checkpoint_whose_upload_is_gone_means_nothing() {
         };
         driver.client().abort_multipart_upload(upload).unwrap();
     };
-    // Aborted by a lifecycle rule, or by a process that was killed before it removed the checkpoint.
+    // Aborted by a lifecycle rule, or by a process that was killed before it removed the
+    // checkpoint.
     let mut writer = create(&driver, "/f");
     writer.write_all(b"lost").unwrap();
     writer.close().unwrap();
@@ -655,7 +660,7 @@ fn a_checkpoint_whose_upload_is_gone_means_nothing() {
         ErrorKind::PathNotFound
     );
     assert_nothing_pending(&server);
-    // Committed by a process that was killed there.
+    // Committed by a process that was killed at that point.
     let mut writer = create(&driver, "/f");
     writer.write_all(b"committed").unwrap();
     writer.close().unwrap();
@@ -669,7 +674,7 @@ fn a_checkpoint_whose_upload_is_gone_means_nothing() {
 }
 
 #[test]
-fn a_damaged_checkpoint_is_told_and_never_appended_to() {
+fn a_damaged_checkpoint_is_an_error() {
     let server = server();
     let driver = driver(&server);
     let mut writer = create(&driver, "/f");
@@ -689,7 +694,7 @@ fn parts_sent_after_the_last_close_are_sent_again() {
     let mut writer = create(&driver, "/f");
     writer.write_all(&content[..PART + 5]).unwrap();
     writer.close().unwrap();
-    // A writer that went another way and was killed.
+    // Another writer wrote different bytes and was killed.
     let id = server.open_uploads(server.bucket())[0].id.clone();
     for number in 2..5 {
         server.put_part(server.bucket(), "f", &id, number, vec![9; PART]);
@@ -703,7 +708,7 @@ fn parts_sent_after_the_last_close_are_sent_again() {
 }
 
 #[test]
-fn single_bytes_and_everything_at_once_are_the_same() {
+fn single_bytes_and_one_large_write_give_equal_files() {
     let server = server();
     let driver = driver(&server);
     let content = bytes(15, 0, 32 * MIB + 1);
@@ -720,14 +725,14 @@ fn single_bytes_and_everything_at_once_are_the_same() {
 }
 
 #[test]
-fn writers_that_share_too_little_memory_take_turns() {
+fn writers_that_share_little_memory_take_turns() {
     let server = server();
     let builder = parameters(&server)
         .max_memory(Some(PART as u64))
         .concurrency(NonZeroUsize::new(8).unwrap());
     let driver = S3Driver::new(&builder.build().unwrap()).unwrap();
     let content = bytes(16, 0, 3 * PART);
-    // Two writers in one thread: neither may wait for what the other holds.
+    // Two writers in one thread: neither may wait for memory that the other one holds.
     let (mut a, mut b) = (create(&driver, "/a"), create(&driver, "/b"));
     for piece in content.chunks(MIB) {
         a.write_all(piece).unwrap();
@@ -739,7 +744,7 @@ fn writers_that_share_too_little_memory_take_turns() {
 }
 
 #[test]
-fn cancel_ends_a_blocked_writer_within_a_second_and_leaves_nothing() {
+fn cancelling_ends_a_blocked_writer_and_leaves_nothing() {
     let server = server();
     let cancel = Cancel::new();
     let driver = driver(&server).with_cancel(&cancel);
@@ -755,7 +760,7 @@ fn cancel_ends_a_blocked_writer_within_a_second_and_leaves_nothing() {
         writer.commit().unwrap_err()
     });
     assert_eq!(error.kind(), ErrorKind::Cancelled);
-    // The abort that follows is answered after the server's delay.
+    // The response to the abort that follows has the server's delay.
     assert!(
         started.elapsed() < Duration::from_millis(200 + 1000 + 3500),
         "{:?}",
@@ -814,8 +819,8 @@ fn unfinished_uploads_are_listed_and_purged() {
     assert!(now.duration_since(started).unwrap().abs_diff(10 * DAY) < Duration::from_secs(1));
 
     let purged = driver.purge_uploads("/", DAY).unwrap();
-    assert_eq!((purged.uploads, purged.checkpoints), (1, 0), "only the old one");
-    // Something else ended an upload; what was kept of it goes as well.
+    assert_eq!((purged.uploads, purged.checkpoints), (1, 0), "only the old upload");
+    // Another program ended an upload; its checkpoint is removed as well.
     let upload = server
         .open_uploads(server.bucket())
         .into_iter()
@@ -834,15 +839,11 @@ fn unfinished_uploads_are_listed_and_purged() {
     assert_eq!(driver.purge_uploads("/", Duration::ZERO).unwrap().uploads, 1);
     let keys: Vec<String> =
         server.open_uploads(server.bucket()).into_iter().map(|upload| upload.key).collect();
-    assert_eq!(
-        keys,
-        ["elsewhere/a/x", "root/not a path"],
-        "what is not the driver's is left alone"
-    );
+    assert_eq!(keys, ["elsewhere/a/x", "root/not a path"], "objects of other programs are kept");
     assert_eq!(server.keys(server.bucket()), [""; 0]);
 }
 
-/// Returns what `act` asks of the server.
+/// Returns the requests that `act` sends to the server.
 fn asked(server: &Server, act: impl FnOnce()) -> Vec<(String, u64)> {
     let before = server.operations();
     act();
@@ -854,7 +855,7 @@ fn counts(expected: &[(&str, u64)]) -> Vec<(String, u64)> {
 }
 
 #[test]
-fn f6_delete_ends_unfinished_files_with_no_more_requests_than_the_files_alone() {
+fn f6_delete_ends_unfinished_files_without_further_requests() {
     let server = server();
     let driver = driver(&server);
     let three = counts(&[("DeleteObjects", 1), ("ListMultipartUploads", 1), ("ListObjectsV2", 1)]);
@@ -907,7 +908,7 @@ fn f6_delete_ends_unfinished_files_with_no_more_requests_than_the_files_alone() 
             }
         }
     }
-    // A server that cannot list uploads is no reason to keep the files.
+    // The files are deleted even if the server cannot list uploads.
     driver.put_content("/f", b"x").unwrap();
     server.fail_next("ListMultipartUploads", 501, "NotImplemented", 1);
     driver.delete("/f").unwrap();
@@ -916,7 +917,7 @@ fn f6_delete_ends_unfinished_files_with_no_more_requests_than_the_files_alone() 
 }
 
 #[test]
-fn f6_many_files_and_their_unfinished_ones_are_deleted_together() {
+fn f6_many_files_are_deleted_with_their_unfinished_ones() {
     let server = Server::start(ServerOptions { page_size: 100, ..ServerOptions::default() });
     let driver = driver(&server);
     for index in 0..250 {
@@ -933,7 +934,7 @@ fn f6_many_files_and_their_unfinished_ones_are_deleted_together() {
     driver.delete("/d").unwrap();
     assert!(server.keys(server.bucket()).iter().all(|key| key.starts_with("d-2/")));
     assert_nothing_pending(&server);
-    // Many siblings that begin with its name, and the file alone.
+    // Many siblings whose names begin with its name, and the file on its own.
     server.put_object(server.bucket(), "d", "x");
     driver.delete("/d").unwrap();
     assert_eq!(server.keys(server.bucket()).len(), 250);
@@ -956,7 +957,11 @@ fn f6_rename_ends_the_unfinished_file_at_the_old_place() {
             ErrorKind::PathNotFound
         );
         assert_eq!(server.keys(server.bucket()), ["to"]);
-        assert_eq!(server.open_uploads(server.bucket()).len(), 1, "the file below was not moved");
+        assert_eq!(
+            server.open_uploads(server.bucket()).len(),
+            1,
+            "the file below the path is not moved"
+        );
         driver.delete("/from").unwrap();
     }
     driver.put_content("/from", b"content").unwrap();
@@ -1001,11 +1006,11 @@ fn f7_checkpoints_have_names_that_no_caller_can_use() {
         }
         driver.delete("/source").unwrap();
     }
-    // Names that begin alike are not reserved, and the checkpoint of one is not taken for another's.
+    // Names with a similar beginning are not reserved, and their checkpoints are not confused.
     driver.put_content("/d/.s3drive", b"x").unwrap();
     driver.put_content("/d/.s3driver", b"x").unwrap();
     assert_eq!(driver.list("/d").unwrap(), ["/d/.s3drive", "/d/.s3driver"]);
-    // Any deletion of the directory takes it along, whichever program deletes.
+    // Deleting the directory deletes the checkpoint too, whichever program does it.
     driver.delete("/d").unwrap();
     assert_nothing_pending(&server);
 }
@@ -1028,9 +1033,9 @@ fn f7_files_are_found_among_many_checkpoints() {
     assert_nothing_pending(&server);
 }
 
-/// The bytes of a part are sent once more by `close`, and once less by `commit`.
+/// The bytes of a part are sent one more time by `close`, and one less by `commit`.
 #[test]
-fn f8_a_push_takes_no_more_requests_than_its_parts() {
+fn f8_a_push_needs_no_more_requests_than_its_parts() {
     let server = server();
     let driver = driver(&server);
     let content = bytes(44, 0, PART + 9);
@@ -1049,19 +1054,20 @@ fn f8_a_push_takes_no_more_requests_than_its_parts() {
     assert_eq!(
         asked(&server, || append(&driver, "/f").close().unwrap()),
         counts(&resumed),
-        "nothing has changed"
+        "a close without changes sends nothing"
     );
     let committed = asked(&server, || append(&driver, "/f").commit().unwrap());
     let mut expected =
         counts(&[&resumed[..], &[("CompleteMultipartUpload", 1), ("DeleteObject", 1)]].concat());
     expected.sort();
-    assert_eq!(committed, expected, "the last part is there");
+    assert_eq!(committed, expected, "the last part is already stored");
     assert!(stored(&server, "f").unwrap() == content);
 }
 
-/// As rclone does it: a part that was sent stays as it is, and parts of any size may follow.
+/// On servers like rclone, a part that was sent cannot be replaced, and parts of any size may
+/// follow.
 #[test]
-fn f8_a_server_that_keeps_the_part_of_a_close_gets_the_rest_after_it() {
+fn f8_if_the_part_of_a_close_cannot_be_replaced_the_rest_follows_it() {
     let server = Server::start(ServerOptions { min_part_size: 0, ..ServerOptions::default() });
     let driver = driver(&server);
     let content = bytes(45, 0, 3 * PART);
@@ -1092,7 +1098,7 @@ fn f8_a_server_that_keeps_the_part_of_a_close_gets_the_rest_after_it() {
 }
 
 #[test]
-fn a_polling_reader_sees_nothing_or_all() {
+fn a_polling_reader_sees_nothing_or_everything() {
     let server = server();
     let driver = driver(&server);
     let content = bytes(20, 0, 2 * PART + 9);
@@ -1103,7 +1109,11 @@ fn a_polling_reader_sees_nothing_or_all() {
             while !done.load(Ordering::Acquire) {
                 match driver.get_content("/f") {
                     Ok(read) => {
-                        assert!(read == content, "half an object of {} bytes", read.len());
+                        assert!(
+                            read == content,
+                            "an incomplete object of {} bytes is visible",
+                            read.len()
+                        );
                         seen += 1;
                     }
                     Err(error) => assert_eq!(error.kind(), ErrorKind::PathNotFound),
@@ -1149,13 +1159,13 @@ fn many_writers(size: usize) {
 }
 
 #[test]
-fn thirty_two_writers_at_once() {
+fn thirty_two_concurrent_writers_store_their_files() {
     many_writers(PART + MIB);
 }
 
 #[test]
 #[ignore = "takes a minute without optimisation"]
-fn thirty_two_writers_of_32_mib_at_once() {
+fn thirty_two_concurrent_writers_store_32_mib_each() {
     many_writers(32 * MIB);
 }
 
@@ -1178,12 +1188,12 @@ fn many_readers(size: usize) {
 }
 
 #[test]
-fn ten_readers_at_once() {
+fn ten_concurrent_readers_read_the_file() {
     many_readers(12 * MIB);
 }
 
 #[test]
 #[ignore = "takes a minute without optimisation"]
-fn ten_readers_of_128_mib_at_once() {
+fn ten_concurrent_readers_read_128_mib() {
     many_readers(128 * MIB);
 }

@@ -1,6 +1,7 @@
-//! Writers in processes of their own: killed at any moment, and measured.
+//! Writers in separate processes that are killed at any moment, or measured.
 //!
-//! The test runs itself again as the process to kill or to measure; the server stays in the first one. The long forms:
+//! The test runs itself again as the process to kill or to measure; the server stays in the first
+//! process. To run the long tests:
 //!
 //! ```text
 //! cargo test --release --test writer_processes -- --ignored --nocapture
@@ -24,7 +25,7 @@ fn below(limit: u64) -> u64 {
     SystemClock.random() % limit
 }
 
-/// Starts this program again, to run only the test called `test` under `order`.
+/// Starts this program again so that it runs only the test called `test`, with `order`.
 fn start(test: &str, server: &Server, order: &str) -> Child {
     let endpoint = server.endpoint();
     let place = [&*endpoint, server.access_key(), server.secret_key(), server.bucket()];
@@ -32,7 +33,7 @@ fn start(test: &str, server: &Server, order: &str) -> Child {
     process::start(test, &words)
 }
 
-/// The driver and the numbers of an order, in the process that has one.
+/// Returns the driver and the numbers of an order, in a process that was started with one.
 fn order() -> Option<(S3Driver, Vec<u64>)> {
     let words = process::order()?;
     let parameters = parameters_for(&words[0], &words[1], &words[2], &words[3]);
@@ -40,7 +41,8 @@ fn order() -> Option<(S3Driver, Vec<u64>)> {
     Some((driver, words[4..].iter().map(|word| word.parse().unwrap()).collect()))
 }
 
-/// Writes the file number `seed` to its end, from wherever an earlier process left it, closing and opening it now and then.
+/// Writes the file number `seed` to its end, from wherever an earlier process left it, and closes
+/// and reopens it now and then.
 fn write_to_the_end(driver: &S3Driver, seed: u64, size: u64) {
     let path = format!("/file/{seed}");
     loop {
@@ -49,7 +51,7 @@ fn write_to_the_end(driver: &S3Driver, seed: u64, size: u64) {
             Err(error) if error.kind() == ErrorKind::PathNotFound => {
                 driver.writer(&path, WriteMode::Create).unwrap()
             }
-            // An earlier process committed it and was killed before it could say so.
+            // An earlier process committed the file and was killed before it could report that.
             Err(error) if error.kind() == ErrorKind::InvalidArgument => return,
             Err(error) => panic!("{error}"),
         };
@@ -69,9 +71,10 @@ fn write_to_the_end(driver: &S3Driver, seed: u64, size: u64) {
     }
 }
 
-/// Waits until the server has begun `requests` more of the writer's requests, or the writer's process has ended.
+/// Waits until the server has begun `requests` more of the writer's requests, or the writer's
+/// process has ended.
 fn await_requests(server: &Server, requests: u64, child: &mut Child) {
-    // Only the polling reader asks for objects' contents.
+    // Only the polling reader requests objects' contents.
     let begun = || {
         let read = server.count("GetObject");
         server.requests() - read
@@ -99,7 +102,11 @@ fn kill_rounds(test: &str, rounds: u64) {
                 while !done.load(Ordering::Acquire) {
                     match reader.get_content(&format!("/file/{round}")) {
                         Ok(read) => {
-                            assert!(read == content, "half a file: {} of {size} bytes", read.len())
+                            assert!(
+                                read == content,
+                                "an incomplete file is visible: {} of {size} bytes",
+                                read.len()
+                            )
                         }
                         Err(error) => assert_eq!(error.kind(), ErrorKind::PathNotFound),
                     }
@@ -107,7 +114,8 @@ fn kill_rounds(test: &str, rounds: u64) {
                 }
             });
             for attempt in 0.. {
-                // The first process of a round stays in its first request, however fast the machine is.
+                // The first process of a round is still in its first request, however fast the
+                // machine is.
                 let (requests, delay) =
                     if attempt == 0 { (1, 100) } else { (1 + below(8), 1 + below(8)) };
                 server.delay(Duration::from_millis(delay));
@@ -115,7 +123,7 @@ fn kill_rounds(test: &str, rounds: u64) {
                 if attempt < 6 {
                     await_requests(&server, requests, &mut child);
                     std::thread::sleep(Duration::from_millis(below(delay / 2 + 1)));
-                    // On Unix this is SIGKILL: nothing of the process runs any more.
+                    // On Unix this is SIGKILL, which ends the process immediately.
                     child.kill().unwrap();
                 }
                 let status = child.wait().unwrap();
@@ -123,7 +131,7 @@ fn kill_rounds(test: &str, rounds: u64) {
                 if status.success() {
                     break;
                 }
-                assert!(attempt < 6, "the process failed by itself: {status}");
+                assert!(attempt < 6, "the process failed without being killed: {status}");
             }
             server.delay(Duration::ZERO);
             done.store(true, Ordering::Release);
@@ -136,7 +144,7 @@ fn kill_rounds(test: &str, rounds: u64) {
         assert_nothing_pending(&server);
     }
     println!("{rounds} rounds, {kills} processes killed");
-    assert!(kills >= rounds, "too few kills to mean anything: {kills} in {rounds} rounds");
+    assert!(kills >= rounds, "too few kills to be meaningful: {kills} in {rounds} rounds");
 }
 
 #[test]
@@ -150,27 +158,19 @@ fn fifty_killed_writers_are_resumed() {
     kill_rounds("fifty_killed_writers_are_resumed", 50);
 }
 
-/// The most memory this process had, in bytes.
-#[cfg(target_os = "linux")]
-fn peak_memory() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
-}
-
-/// Streams `size` bytes to a server that throws them away, and checks memory, parts and retries.
+/// Streams `size` bytes to a server that discards them, and checks memory, parts and retries.
 #[cfg(target_os = "linux")]
 fn stream(test: &str, size: u64) {
     use std::io::Read as _;
     const THREADS: u64 = 4;
     if let Some((driver, numbers)) = order() {
-        let before = peak_memory();
+        let before = process::memory("VmHWM");
         let started = Instant::now();
         let mut writer = driver.writer("/stream", WriteMode::Create).unwrap();
         let copied = io::copy(&mut Source::new(1, numbers[0]), &mut writer).unwrap();
         assert_eq!((copied, writer.size()), (numbers[0], numbers[0]));
         writer.commit().unwrap();
-        let grown = peak_memory() - before;
+        let grown = process::memory("VmHWM") - before;
         println!(
             "\nMEASURED {grown} {} {}",
             driver.client().stats().retries,
@@ -187,9 +187,9 @@ fn stream(test: &str, size: u64) {
     let numbers: Vec<u64> = line.split(' ').map(|number| number.parse().unwrap()).collect();
     let [grown, retries, millis] = numbers[..] else { panic!("{line}") };
     println!("{size} bytes: {grown} bytes of memory, {retries} retries, {millis} ms");
-    // Beside the parts' buffers: stacks, connections and the TLS roots.
+    // In addition to the parts' buffers: stacks, connections and the TLS roots.
     let bound = (THREADS + 1) * PART as u64 + 6 * MIB as u64;
-    assert!(grown <= bound, "{grown} bytes are more than {bound}");
+    assert!(grown <= bound, "memory grew by {grown} bytes, more than {bound}");
     assert!(retries <= 1);
     let parts = &server.object_info(server.bucket(), "stream").unwrap().parts;
     let (last, equal) = parts.split_last().unwrap();
@@ -200,20 +200,20 @@ fn stream(test: &str, size: u64) {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_file_is_sent_without_a_part_in_memory() {
+fn a_file_is_sent_without_buffering_a_part() {
     use std::io::Read as _;
-    const TEST: &str = "a_file_is_sent_without_a_part_in_memory";
+    const TEST: &str = "a_file_is_sent_without_buffering_a_part";
     const SIZE: u64 = 64 * MIB as u64;
     if let Some((driver, _)) = order() {
         let file = tempfile::NamedTempFile::new().unwrap();
         io::copy(&mut Source::new(2, SIZE), &mut file.as_file()).unwrap();
-        let before = peak_memory();
+        let before = process::memory("VmHWM");
         let transfer = s3driver::transfer::Transfer::new(driver.client());
         let sent = transfer
             .upload_file(file.path(), driver.bucket(), "file", &Default::default())
             .unwrap();
-        assert_eq!((sent.bytes, sent.parts), (SIZE, 8), "8 parts of 8 MiB, all at once");
-        println!("\nMEASURED {}", peak_memory() - before);
+        assert_eq!((sent.bytes, sent.parts), (SIZE, 8), "8 parts of 8 MiB, all at the same time");
+        println!("\nMEASURED {}", process::memory("VmHWM") - before);
         return;
     }
     let server = Server::start(ServerOptions { discard_bodies: true, ..ServerOptions::default() });
@@ -229,13 +229,13 @@ fn a_file_is_sent_without_a_part_in_memory() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_long_stream_takes_no_more_memory_than_its_buffers() {
-    stream("a_long_stream_takes_no_more_memory_than_its_buffers", 200 * MIB as u64 + 17);
+fn a_long_stream_uses_no_more_memory_than_its_buffers() {
+    stream("a_long_stream_uses_no_more_memory_than_its_buffers", 200 * MIB as u64 + 17);
 }
 
 #[test]
 #[cfg(target_os = "linux")]
 #[ignore = "12 GiB take minutes"]
-fn twelve_gibibytes_take_no_more_memory_than_the_buffers() {
-    stream("twelve_gibibytes_take_no_more_memory_than_the_buffers", 12 << 30);
+fn twelve_gibibytes_use_no_more_memory_than_the_buffers() {
+    stream("twelve_gibibytes_use_no_more_memory_than_the_buffers", 12 << 30);
 }

@@ -1,5 +1,5 @@
-//! Writers, streams and transfers against every server there is: the embedded one, or the one the environment names
-//! (see `support/target.rs`).
+//! Writers, streams and transfers against every available server: the embedded one, or the one that
+//! the environment names (see `support/target.rs`).
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
@@ -15,7 +15,7 @@ use support::target::on_every_target;
 use tempfile::TempDir;
 use writing::{PART, bytes};
 
-/// Asserts that nothing unfinished is left below the driver's root.
+/// Asserts that no unfinished file is left below the driver's root.
 #[track_caller]
 fn assert_nothing_pending(driver: &S3Driver, root: &str) {
     let uploads: Vec<_> =
@@ -39,8 +39,8 @@ fn read(driver: &S3Driver, path: &str) -> Vec<u8> {
 }
 
 #[test]
-fn closed_files_go_on_and_are_committed_whole() {
-    on_every_target("closed_files_go_on_and_are_committed_whole", |target| {
+fn closed_files_are_resumed_and_committed_completely() {
+    on_every_target("closed_files_are_resumed_and_committed_completely", |target| {
         let root = target.scratch("writer");
         let all = bytes(1, 0, 4 * PART);
         for (index, sizes) in
@@ -99,13 +99,13 @@ fn unfinished_files_are_cancelled_dropped_found_and_purged() {
         let found: Vec<_> = found.iter().map(|upload| (&*upload.path, upload.bytes)).collect();
         assert_eq!(found, [("/purged", content.len() as u64)]);
         assert_eq!(driver.purge_uploads("/", Duration::from_secs(3600)).unwrap().uploads, 0);
-        // Times may be told in whole seconds.
+        // The server may report times in whole seconds.
         std::thread::sleep(Duration::from_millis(1100));
         let purged = driver.purge_uploads("/", Duration::ZERO).unwrap();
         assert_eq!((purged.uploads, purged.checkpoints), (1, 1));
         assert_nothing_pending(&driver, &root);
 
-        // Ended by something else, which leaves the checkpoint alone.
+        // The upload is ended by another program, which leaves the checkpoint.
         close("/gone");
         let upload = driver.pending_uploads("/gone").unwrap().next().unwrap().unwrap();
         let key = format!("{root}/gone");

@@ -1,7 +1,8 @@
-//! What servers really answer, and what nobody should answer, through every reader of `s3driver::xml`.
+//! Real responses of servers, and invalid ones, through every reader of `s3driver::xml`.
 //!
-//! The documents are written after what the named servers sent; what matters in each is said beside it.
-#![allow(clippy::unwrap_used, reason = "a test may fail that way")]
+//! The documents are modelled on responses of the named servers; comments mention the relevant
+//! difference.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use proptest::prelude::*;
 use s3driver::time::Timestamp;
@@ -9,7 +10,7 @@ use s3driver::xml::{self, DeleteMode, Error};
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-/// A page of AWS, version 2.
+/// A version 2 page of AWS.
 const LISTING: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 <ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>bucket</Name><Prefix>blobs/</Prefix><KeyCount>2</KeyCount><MaxKeys>2</MaxKeys><Delimiter>/</Delimiter><EncodingType>url</EncodingType><IsTruncated>true</IsTruncated><NextContinuationToken>1ueGcxLPRx1Tr/XYExHnhbYLgveDs2J/wm36Hy4vbOwM=</NextContinuationToken><Contents><Key>blobs/my+photo%2Bs.jpg</Key><LastModified>2009-10-12T17:50:30.000Z</LastModified><ETag>&quot;fba9dede5f27731c9771645a39863328&quot;</ETag><Size>434234</Size><StorageClass>STANDARD</StorageClass><Owner><ID>8a69</ID><DisplayName>Key</DisplayName></Owner></Contents><Contents><Key>blobs/empty</Key><LastModified>2009-10-12T17:50:30.000Z</LastModified><ETag>&quot;599bab3ed2c697f1d26842727561fd94&quot;</ETag><Size>0</Size></Contents><CommonPrefixes><Prefix>blobs/a%20b/</Prefix></CommonPrefixes></ListBucketResult>"#;
 const INITIATE: &str = r#"<?xml version="1.0" encoding="UTF-8"?><InitiateMultipartUploadResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Bucket>b</Bucket><Key>k</Key><UploadId>VXBsb2FkIElE</UploadId></InitiateMultipartUploadResult>"#;
@@ -29,10 +30,10 @@ const ERROR: &str = r#"<?xml version="1.0" encoding="UTF-8"?><Error><Code>Signat
 x-amz-security-token:TOPSECRET</CanonicalRequest><CanonicalRequestBytes>47 45 54</CanonicalRequestBytes><Region>eu-west-1</Region><RequestId>4442587FB7D0A2F9</RequestId><HostId>h+h=</HostId></Error>"#;
 const STS: &str = r#"<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleWithWebIdentityResult><SubjectFromWebIdentityToken>s</SubjectFromWebIdentityToken><AssumedRoleUser><Arn>arn:aws:sts::1:assumed-role/r/n</Arn></AssumedRoleUser><Credentials><SessionToken>AQoDYXdzTOKEN</SessionToken><SecretAccessKey>wJalrXUtnFEMI/K7MDENG</SecretAccessKey><Expiration>2014-10-24T23:00:23Z</Expiration><AccessKeyId>ASgeIAIOSFODNN7EXAMPLE</AccessKeyId></Credentials></AssumeRoleWithWebIdentityResult><ResponseMetadata><RequestId>ad4156e9</RequestId></ResponseMetadata></AssumeRoleWithWebIdentityResponse>"#;
 
-/// A reader whose result is shown as text, so that all of them fit into one table.
+/// A reader that formats its result as text, so that all readers fit into one table.
 type Reader = fn(&[u8]) -> Result<String, Error>;
 
-/// Every reader with a document that it accepts.
+/// Every reader, with a document that it accepts.
 const READERS: &[(&str, Reader, &str)] = &[
     ("list_bucket_result", |b| xml::list_bucket_result(b).map(|v| format!("{v:?}")), LISTING),
     ("initiate", |b| xml::initiate_multipart_upload_result(b).map(|v| format!("{v:?}")), INITIATE),
@@ -59,14 +60,14 @@ fn time(text: &str) -> Option<Timestamp> {
     Some(Timestamp::parse_iso8601(text).unwrap())
 }
 
-/// The keys of a listing whose `Contents` (or other children of the root) are `children`.
+/// Returns the keys of a listing whose `Contents` (or other children of the root) are `children`.
 fn keys(children: &str) -> Result<Vec<String>, Error> {
     let page = format!("<ListBucketResult>{children}</ListBucketResult>");
     xml::list_bucket_result(page.as_bytes())
         .map(|page| page.contents.into_iter().map(|object| object.key).collect())
 }
 
-/// The one key of a listing whose `Key` is written as `key`.
+/// Returns the only key of a listing whose `Key` is written as `key`.
 fn key(key: &str) -> Result<String, Error> {
     keys(&format!("<Contents><Key>{key}</Key><Size>1</Size></Contents>"))
         .map(|mut keys| keys.remove(0))
@@ -79,14 +80,14 @@ fn refused<T: std::fmt::Debug>(result: Result<T, Error>, why: &str) -> Error {
     error
 }
 
-mod answers {
+mod responses {
     use super::*;
 
     #[test]
     fn aws_listing() {
         let page = xml::list_bucket_result(LISTING.as_bytes()).unwrap();
         assert_eq!(page.name.as_deref(), Some("bucket"));
-        assert_eq!(page.prefix.as_deref(), Some("blobs/"), "echoes stay as they are");
+        assert_eq!(page.prefix.as_deref(), Some("blobs/"), "repeated parameters are not decoded");
         assert_eq!(page.encoding_type.as_deref(), Some("url"));
         assert_eq!(page.is_truncated, Some(true));
         assert_eq!(
@@ -134,7 +135,7 @@ mod answers {
         assert_eq!(page.next_upload_id_marker.as_deref(), Some("YW55IGlkZWE"));
         assert_eq!(page.common_prefixes, ["p/"]);
         let [upload] = &page.uploads[..] else { panic!("{page:?}") };
-        assert_eq!(upload.key, "my+divisor%20", "nothing is decoded without EncodingType");
+        assert_eq!(upload.key, "my+divisor%20", "keys are not decoded without EncodingType");
         assert_eq!(upload.upload_id, "XMgbGlrZSBlbHZpbmcncyBub3QgaGF2aW5nIG11Y2ggbHVjaw");
         assert_eq!(upload.initiated, time("2010-11-10T20:48:33Z"));
         assert_eq!(upload.storage_class.as_deref(), Some("STANDARD"));
@@ -169,12 +170,12 @@ mod answers {
             // us-east-1
             (r#"<LocationConstraint xmlns="http://s3.amazonaws.com/doc/2006-03-01/"/>"#, None),
             ("<LocationConstraint> </LocationConstraint>", None),
-            // as AWS's page has it
+            // From AWS's page.
             (
                 "<LocationConstraint>\n <LocationConstraint>EU</LocationConstraint>\n</LocationConstraint>",
                 Some("EU"),
             ),
-            // Ceph
+            // From Ceph.
             ("<LocationConstraint>default</LocationConstraint>", Some("default")),
         ] {
             assert_eq!(
@@ -191,13 +192,13 @@ mod answers {
         );
     }
 
-    /// Empty on the first answer; a repeat has it.
+    /// The ETag is empty in the first response, and present in a repeated one.
     #[test]
-    fn ceph_completes_without_an_etag() {
+    fn ceph_completions_have_no_etag() {
         let body = r#"<?xml version="1.0" encoding="UTF-8"?><CompleteMultipartUploadResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Location>http://127.0.0.1:7480/b/k</Location><Bucket>b</Bucket><Key>k</Key><ETag></ETag></CompleteMultipartUploadResult>"#;
         let complete = xml::complete_multipart_upload_result(body.as_bytes()).unwrap();
         assert_eq!(complete.etag, None);
-        // Dell ECS leaves out the element.
+        // Dell ECS omits the element.
         for etag in [
             "<ETag/>",
             "<ETag>\"\"</ETag>",
@@ -214,9 +215,10 @@ mod answers {
         }
     }
 
-    /// Ceph and SeaweedFS encode keys and common prefixes only, Garage everything, rclone the prefix but no marker.
+    /// Ceph and SeaweedFS encode only keys and common prefixes, Garage encodes everything, and
+    /// rclone the prefix but no marker.
     #[test]
-    fn every_dialect_of_encoded_listings() {
+    fn all_dialects_of_encoded_listings_are_decoded() {
         let page = |prefix: &str, marker: &str, key: &str, common: &str| {
             let body = format!(
                 "<ListBucketResult><Name>b</Name><Prefix>{prefix}</Prefix><Marker>{marker}</Marker><MaxKeys>1000</MaxKeys>\
@@ -243,13 +245,13 @@ mod answers {
     }
 
     #[test]
-    fn encoding_type_may_come_last_and_must_be_known() {
+    fn encoding_type_may_be_last_and_must_be_known() {
         let contents = "<Contents><Key>a%20b+c</Key><Size>1</Size></Contents>";
         assert_eq!(
             keys(&format!("{contents}<EncodingType> URL\n</EncodingType>")).unwrap(),
             ["a b c"]
         );
-        assert_eq!(keys(contents).unwrap(), ["a%20b+c"], "literal without it");
+        assert_eq!(keys(contents).unwrap(), ["a%20b+c"], "keys are literal without EncodingType");
         assert_eq!(keys(&format!("<EncodingType/>{contents}")).unwrap(), ["a%20b+c"]);
         refused(
             keys(&format!("<EncodingType>base64</EncodingType>{contents}")),
@@ -262,9 +264,10 @@ mod answers {
         assert_eq!((&*page.uploads[0].key, &*page.common_prefixes[0]), ("a b", "p/"));
     }
 
-    /// s3s-fs says `url` and encodes nothing: what cannot be an encoded key is refused, never guessed at.
+    /// s3s-fs states `url` but does not encode: a key that cannot be encoded text is rejected
+    /// rather than guessed.
     #[test]
-    fn keys_that_claim_to_be_encoded_and_are_not() {
+    fn keys_that_are_not_encoded_as_stated_are_rejected() {
         let listing = |key: &str| {
             keys(&format!(
                 "<EncodingType>url</EncodingType><Contents><Key>{key}</Key><Size>1</Size></Contents>"
@@ -277,18 +280,19 @@ mod answers {
             refused(listing(key), "does not decode to UTF-8");
         }
         assert_eq!(listing("a b/é&amp;~").unwrap(), ["a b/é&~"]);
-        assert_eq!(listing("%2525").unwrap(), ["%25"], "exactly once");
+        assert_eq!(listing("%2525").unwrap(), ["%25"], "a key is decoded exactly once");
     }
 
     #[test]
-    fn seaweedfs_and_s3s() {
-        // Part ETags are opaque, here unquoted and with a suffix; Owner empty; no xmlns.
+    fn documents_of_seaweedfs_and_s3s_are_read() {
+        // Part ETags are opaque, here unquoted and with a suffix; Owner is empty; there is no
+        // xmlns.
         let parts = "<ListPartsResult><Part><ETag>0123456789abcdef-2</ETag><LastModified>2026-11-02T10:00:00Z</LastModified>\
                      <PartNumber>1</PartNumber><Size>5242880</Size></Part><IsTruncated>false</IsTruncated></ListPartsResult>";
         let page = xml::list_parts_result(parts.as_bytes()).unwrap();
         assert_eq!(page.parts[0].etag, "0123456789abcdef-2");
         assert_eq!(page.next_part_number_marker, None);
-        // moto's root element.
+        // The root element of moto.
         let page = xml::list_parts_result(parts.replace("PartsResult", "PartsResponse").as_bytes())
             .unwrap();
         assert_eq!(page.parts[0].size, 5_242_880);
@@ -304,7 +308,8 @@ mod answers {
             ),
             "<Part> has no <ETag>",
         );
-        // moto and s3s-fs list deleted keys in quiet mode too; a quiet answer elsewhere is an empty element.
+        // moto and s3s-fs also list deleted keys in quiet mode; other servers respond with an empty
+        // element.
         let quiet = xml::delete_result(
             b"<DeleteResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"/>",
         )
@@ -312,9 +317,9 @@ mod answers {
         assert_eq!(quiet, xml::DeleteResult::default());
     }
 
-    /// rclone answers UploadPartCopy with 200 and nothing, and copies nothing.
+    /// rclone responds to UploadPartCopy with 200 and an empty body, and copies nothing.
     #[test]
-    fn nothing_is_no_success() {
+    fn an_empty_response_is_not_a_success() {
         for (name, read, _) in READERS {
             for body in [
                 "",
@@ -325,7 +330,7 @@ mod answers {
                 "\0",
                 "OK",
             ] {
-                assert!(read(body.as_bytes()).is_err(), "{name} took {body:?}");
+                assert!(read(body.as_bytes()).is_err(), "{name} accepts {body:?}");
             }
         }
         refused(xml::copy_part_result(b""), "no root element");
@@ -373,7 +378,7 @@ mod errors {
     use super::*;
 
     #[test]
-    fn what_explains_is_kept_and_secrets_are_not_shown() {
+    fn explanations_are_kept_and_secrets_are_hidden() {
         let error = xml::error_document(ERROR.as_bytes()).unwrap();
         assert_eq!(error.code, "SignatureDoesNotMatch");
         assert_eq!(error.message, "The request signature we calculated does not match.");
@@ -423,7 +428,7 @@ mod errors {
     }
 
     #[test]
-    fn poor_ones_are_better_than_none() {
+    fn incomplete_ones_are_accepted() {
         for (body, code, message) in [
             ("<Error/>", "", ""),
             ("<Error><Code>NoSuchKey</Code><BucketName>b</BucketName></Error>", "NoSuchKey", ""),
@@ -450,13 +455,13 @@ mod errors {
         refused(xml::error_document(b"<!DOCTYPE html><html></html>"), "document type");
         refused(xml::error_document(br#"{"__type":"AccessDenied"}"#), "text outside");
         let two = b"<ErrorResponse><Error><Code>a</Code></Error><Error><Code>b</Code></Error></ErrorResponse>";
-        assert_eq!(xml::error_document(two).unwrap().code, "a", "the first one counts");
+        assert_eq!(xml::error_document(two).unwrap().code, "a", "the first code counts");
         refused(xml::error_document(b"<ErrorResponse/>"), "<ErrorResponse> has no <Error>");
     }
 
-    /// S3 sends status 200 before it knows whether a completion or a copy works out.
+    /// S3 sends status 200 before it knows whether a completion or a copy succeeds.
     #[test]
-    fn inside_a_200_reply() {
+    fn inside_a_200_response_are_reported() {
         let plain =
             "<Error><Code>SlowDown</Code><Message>Reduce your request rate.</Message></Error>";
         let spaces = format!("  \n\n <?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{plain}\n");
@@ -469,21 +474,24 @@ mod errors {
                 assert_eq!(error.document.unwrap().code, "SlowDown", "{name}");
             }
             let cut = refused(read(&spaces.as_bytes()[..spaces.len() - 10]), "the document");
-            assert_eq!(cut.document, None, "{name}: a cut report decides nothing");
+            assert_eq!(
+                cut.document, None,
+                "{name}: a truncated report is not evidence of an error"
+            );
         }
-        // Under the root of a success.
+        // Under the root element of a success.
         let wrapped = "<CompleteMultipartUploadResult><ETag>\"a\"</ETag><Error><Code>InternalError</Code></Error>\
                        </CompleteMultipartUploadResult>";
         let error = xml::complete_multipart_upload_result(wrapped.as_bytes()).unwrap_err();
         assert_eq!(
             error.to_string(),
             "the document is an error report: InternalError ()",
-            "no place is to blame"
+            "an error report has no faulty position"
         );
         assert_eq!(error.document.unwrap().code, "InternalError");
         let error = keys("<Error><Code>InternalError</Code></Error>").unwrap_err();
         assert_eq!(error.document.unwrap().code, "InternalError");
-        // Under the root of another error too, with a place of its own.
+        // Also under the root element of another error, with its own position.
         let nested = "<Error><Code>a</Code><Error><Code>b</Code></Error></Error>";
         for (name, read, _) in READERS {
             let error = refused(read(nested.as_bytes()), "error report: b ()");
@@ -494,7 +502,7 @@ mod errors {
             );
             refused(read(&nested.as_bytes()[..35]), "cut off");
         }
-        // Deeper, it is somebody's extension.
+        // At a greater depth it belongs to an extension.
         assert_eq!(keys("<Extension><Error><Code>x</Code></Error></Extension>").unwrap(), [""; 0]);
     }
 
@@ -523,7 +531,7 @@ mod credentials {
     use super::*;
 
     #[test]
-    fn of_both_replies() {
+    fn of_both_responses_are_read() {
         let role = STS.replace("AssumeRoleWithWebIdentity", "AssumeRole");
         for body in [STS, &role] {
             let credentials = xml::sts_credentials(body.as_bytes()).unwrap();
@@ -538,7 +546,7 @@ mod credentials {
     }
 
     #[test]
-    fn all_four_parts_or_none() {
+    fn all_four_parts_are_required() {
         for name in ["AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration"] {
             let (head, rest) = STS.split_once(&format!("<{name}>")).unwrap();
             let (value, tail) = rest.split_once(&format!("</{name}>")).unwrap();
@@ -570,7 +578,7 @@ mod lenient {
     use super::*;
 
     #[test]
-    fn in_what_differs_between_servers() {
+    fn about_differences_between_servers() {
         let expected = xml::list_bucket_result(LISTING.as_bytes()).unwrap();
         let body = LISTING.split_once("?>").unwrap().1;
         let prefixed = body
@@ -645,7 +653,7 @@ mod lenient {
             (" a ", " a "),
             ("\n", "\n"),
             ("a\r\nb\rc\r\r\nd", "a\nb\nc\n\nd"),
-            // Nothing but line ends.
+            // Only line breaks are normalised.
             ("\r", "\n"),
             ("a<![CDATA[\r]]>&amp;\r\r\n", "a\n&\n\n"),
             ("&#13;&#10;&#x9;", "\r\n\t"),
@@ -674,7 +682,7 @@ mod lenient {
     }
 
     #[test]
-    fn a_time_that_cannot_be_read_is_not_known() {
+    fn unreadable_times_are_left_out() {
         for time in
             ["yesterday", "Tue, 13 Mar 2018 17:25:04 GMT", "1433809946492", ":2024-10-11T13:22:41Z"]
         {
@@ -707,13 +715,13 @@ mod lenient {
 mod strict {
     use super::*;
 
-    /// Where the root element of `document` ends.
+    /// Returns the end of the root element of `document`.
     fn root_end(document: &str) -> usize {
         document.rfind('>').unwrap() + 1
     }
 
     #[test]
-    fn every_document_cut_at_every_byte() {
+    fn about_documents_cut_at_any_byte() {
         for (name, read, document) in READERS {
             assert!(read(document.as_bytes()).is_ok(), "{name}");
             for end in 0..root_end(document) {
@@ -815,7 +823,7 @@ mod strict {
                 "",
             ] {
                 let document = inside(&format!("&{reference};"));
-                assert!(read(document.as_bytes()).is_err(), "{name} took {reference}");
+                assert!(read(document.as_bytes()).is_err(), "{name} accepts {reference}");
             }
             for bytes in [&b"\xff"[..], b"\xc3", b"\xed\xa0\x80", b"\xc0\xaf", b"\xf4\x90\x80\x80"]
             {
@@ -829,7 +837,7 @@ mod strict {
                 );
             }
             let utf16: Vec<u8> = document.encode_utf16().flat_map(u16::to_le_bytes).collect();
-            assert!(read(&utf16).is_err(), "{name} took UTF-16");
+            assert!(read(&utf16).is_err(), "{name} accepts UTF-16");
         }
     }
 
@@ -947,15 +955,15 @@ mod strict {
 mod bounded {
     use super::*;
 
-    /// Ten times what a slow machine with other work needs without optimisation.
-    const PATIENCE: Duration = Duration::from_secs(20);
+    /// Ten times the duration on a slow, busy machine without optimisation.
+    const TIME_LIMIT: Duration = Duration::from_secs(20);
 
     fn all(document: &str, why: &str) {
         for (name, read, _) in READERS {
             let start = Instant::now();
             let error = read(document.as_bytes()).unwrap_err();
             assert!(error.to_string().contains(why), "{name}: {error}");
-            assert!(start.elapsed() < PATIENCE, "{name}");
+            assert!(start.elapsed() < TIME_LIMIT, "{name}");
         }
     }
 
@@ -983,7 +991,8 @@ mod bounded {
             );
             let max = if listing { xml::MAX_LISTING_BYTES } else { xml::MAX_REPLY_BYTES };
             if !listing {
-                // Up to the limit and no further; for listings the first lines of this test show the same.
+                // Accepted up to the limit, and no further; the first lines of this test show that
+                // for listings.
                 assert!(
                     read(format!("{document}{}", " ".repeat(max - document.len())).as_bytes())
                         .is_ok(),
@@ -1027,7 +1036,7 @@ mod bounded {
                     read(format!("<{root}>{}{tail}</{root}>", "<a>".repeat(100_000)).as_bytes()),
                     "nests more than 16",
                 );
-                assert!(start.elapsed() < PATIENCE, "{name}");
+                assert!(start.elapsed() < TIME_LIMIT, "{name}");
             }
             let start = Instant::now();
             let attributes: String = (0..50_000).map(|i| format!(" a{i}='x'")).collect();
@@ -1038,10 +1047,10 @@ mod bounded {
                 " a='x'".repeat(50_000),
                 format!(" a='{}'", "x".repeat(900_000)),
             ] {
-                // Accepted or missing something, but never slow.
+                // Accepted or incomplete, but never slow.
                 let _ = read(format!("<{root}{attributes}/>").as_bytes());
             }
-            assert!(start.elapsed() < PATIENCE, "{name}");
+            assert!(start.elapsed() < TIME_LIMIT, "{name}");
         }
     }
 
@@ -1054,7 +1063,7 @@ mod bounded {
         assert_eq!(key(&pieces).unwrap(), "&".repeat(100_000));
         let cdata = "<![CDATA[x]]>".repeat(100_000);
         assert_eq!(key(&cdata).unwrap(), "x".repeat(100_000));
-        assert!(start.elapsed() < PATIENCE * 3);
+        assert!(start.elapsed() < TIME_LIMIT * 3);
     }
 
     #[test]
@@ -1130,12 +1139,12 @@ mod writers {
     }
 }
 
-/// Keys as people and programs make them, without what XML cannot carry.
+/// Typical keys of people and programs, without characters that XML cannot represent.
 fn some_key() -> impl Strategy<Value = String> {
     "[ -~\t\n\r\u{7f}-\u{a0}é&<>\"'%+\\]\u{fffd}\u{1f600}]{1,40}"
 }
 
-/// `text`, cut into pieces at `cuts`, each written in another of the ways that XML has.
+/// Returns `text` cut into pieces at `cuts`, each written in another of XML's notations.
 fn in_pieces(text: &str, ways: &[u8]) -> String {
     let mut written = String::new();
     for (i, c) in text.chars().enumerate() {
@@ -1146,7 +1155,7 @@ fn in_pieces(text: &str, ways: &[u8]) -> String {
             1 => {
                 let _ = write!(written, "&#x{:X};", u32::from(c));
             }
-            // A carriage return is kept by a reference only.
+            // Only a reference preserves a carriage return.
             2 if c != '\r' => {
                 let _ = write!(written, "<![CDATA[{c}]]>");
             }
@@ -1193,18 +1202,18 @@ proptest! {
             }
         }
         if read(&bytes).is_ok() {
-            // The last byte of the root's end tag is needed, whatever else was changed.
+            // The last byte of the root's end tag is required, whatever else was changed.
             let end = bytes.iter().rposition(|byte| *byte == b'>').unwrap();
             prop_assert!(read(&bytes[..end]).is_err());
         }
     }
 
     #[test]
-    fn pieces_make_the_same_key(expected in some_key(), ways in proptest::collection::vec(any::<u8>(), 1..8)) {
+    fn every_notation_of_a_key_is_equal(expected in some_key(), ways in proptest::collection::vec(any::<u8>(), 1..8)) {
         prop_assert_eq!(key(&in_pieces(&expected, &ways)).unwrap(), expected);
     }
 
-    /// What another parser makes of the same document.
+    /// Another parser reads equal content from the same document.
     #[test]
     fn roxmltree_agrees(keys in proptest::collection::vec((some_key(), any::<u64>()), 0..6), ways in proptest::collection::vec(any::<u8>(), 1..8)) {
         let mut body = String::from("<ListBucketResult>");
@@ -1227,7 +1236,7 @@ proptest! {
     }
 
     #[test]
-    fn encoded_keys_come_back(key in "\\PC{1,20}|[\u{1}-\u{7f}]{1,20}", plus in any::<bool>()) {
+    fn encoded_keys_are_decoded(key in "\\PC{1,20}|[\u{1}-\u{7f}]{1,20}", plus in any::<bool>()) {
         let mut encoded = String::new();
         for byte in key.bytes() {
             match byte {
@@ -1241,7 +1250,7 @@ proptest! {
     }
 
     #[test]
-    fn written_documents_read_the_same_elsewhere(keys in proptest::collection::vec(some_key(), 1..6)) {
+    fn other_parsers_read_written_documents_alike(keys in proptest::collection::vec(some_key(), 1..6)) {
         let borrowed: Vec<&str> = keys.iter().map(String::as_str).collect();
         let body = xml::delete(&borrowed, DeleteMode::Verbose).unwrap();
         let tree = roxmltree::Document::parse(&body).unwrap();

@@ -81,7 +81,7 @@ fn run() -> Outcome {
     println!("read at      {:>10.1} MB/s, every digest equal", rates.read);
     println!("requests     {:>10}, {} of them retries", stats.requests, stats.retries);
     println!("connections  {:>10}", stats.connections);
-    println!("left behind  {:>10}", "nothing");
+    println!("leftovers    {:>10}", "none");
     Ok(())
 }
 

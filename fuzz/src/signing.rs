@@ -45,8 +45,8 @@ pub fn canonical(data: &[u8]) {
     };
     let honest = Naive(Mistake::None);
     let has = |name: &str| case.headers.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
-    // The signer reuses headers of its own that the request already contains, if they agree; the
-    // naive signer would duplicate them.
+    // If the request already contains the headers that the signer adds, and they agree, the signer
+    // reuses them; the naive signer would duplicate them.
     if !["x-amz-date", "x-amz-content-sha256", "x-amz-security-token"].into_iter().any(has) {
         if let Ok(signed) = real::v4(&case) {
             assert_eq!(signed, honest.v4(&case));

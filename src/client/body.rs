@@ -4,22 +4,22 @@ use crate::error::{Error, ErrorKind};
 use sha2::{Digest as _, Sha256};
 use std::io::{self, Read};
 
-/// How many leading bytes of a chunked upload are compared with what the server stored: about as many as the line that
-/// heads a chunk has.
+/// How many leading bytes of a chunked upload are compared with the stored object: about the length
+/// of the line at the start of a chunk.
 const COMPARED: usize = 64;
 
 /// The body of a request.
 pub(super) enum Payload<'a> {
     Empty,
-    /// Sent from its first byte at each attempt.
+    /// Sent from the beginning in each attempt.
     Bytes(&'a [u8]),
-    /// Can be read once: no further attempt follows the first read.
+    /// Can be read only once: after the first read there is no further attempt.
     Stream {
         source: &'a mut dyn Read,
         length: u64,
         progress: &'a mut Progress,
     },
-    /// Opened again for each attempt, and once more to hash it where it is signed.
+    /// Opened again for each attempt, and one more time to hash it if it is signed.
     Replay {
         open: &'a Reopen<'a>,
         length: u64,
@@ -29,21 +29,22 @@ pub(super) enum Payload<'a> {
 /// Opens a body from its first byte.
 pub(crate) type Reopen<'a> = dyn Fn() -> Box<dyn Read + 'a> + Sync + 'a;
 
-/// How much of a body that can be read once was read.
+/// The progress of a body that can be read only once.
 #[derive(Default)]
 pub(super) struct Progress {
-    /// Whether it was read from at all, with or without success: no further attempt has the whole body then.
+    /// Whether a read was tried, successful or not: after that, no further attempt has the whole
+    /// body.
     pub(super) begun: bool,
     /// Whether the last attempt sent it in chunks.
     pub(super) chunked: bool,
     taken: u64,
-    /// Its first bytes, [`COMPARED`] of them.
+    /// Its first bytes, up to [`COMPARED`].
     pub(super) beginning: Vec<u8>,
-    /// The checksums of what was read.
+    /// The checksums of the bytes that were read.
     pub(super) sums: Vec<Running>,
 }
 
-/// Records what is read of a body.
+/// Records the bytes read from a body.
 pub(super) struct Watched<'a> {
     source: &'a mut dyn Read,
     length: u64,

@@ -31,16 +31,17 @@ impl Deref for BucketName {
     }
 }
 
-/// What HeadBucket says.
+/// The result of HeadBucket.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BucketInfo {
-    /// Where the bucket lives, when the server says so.
+    /// The region of the bucket, if the server returns it.
     pub region: Option<String>,
 }
 
 impl Client {
-    /// [HeadBucket]: whether the bucket is there and may be used. A cheap probe that tells a wrong bucket, secret or region.
+    /// [HeadBucket]: checks that the bucket exists and is accessible. A cheap probe that reveals a
+    /// wrong bucket, secret or region.
     ///
     /// [HeadBucket]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html
     pub fn head_bucket(&self, bucket: &str) -> Result<BucketInfo> {
@@ -55,7 +56,7 @@ impl Client {
     /// [CreateBucket]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html
     pub fn create_bucket(&self, bucket: &str) -> Result<()> {
         let call = Call::new("CreateBucket", "PUT", bucket, "");
-        // us-east-1 is the one region that must not be named.
+        // us-east-1 is the only region that must not be named.
         let region = self.inner.config.endpoint.signing_region();
         let body = if region == "us-east-1" {
             String::new()
@@ -66,7 +67,7 @@ impl Client {
         let payload =
             if body.is_empty() { Payload::Empty } else { Payload::Bytes(body.as_bytes()) };
         match self.run_for_nothing(&call, payload) {
-            // Our own, of an attempt whose answer was lost.
+            // Created by an earlier attempt whose response was lost.
             Err(error)
                 if error.is_unsettled() && error.code() == Some("BucketAlreadyOwnedByYou") =>
             {
@@ -76,7 +77,7 @@ impl Client {
         }
     }
 
-    /// [DeleteBucket]: the bucket must be empty.
+    /// [DeleteBucket]: deletes an empty bucket.
     ///
     /// [DeleteBucket]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucket.html
     pub fn delete_bucket(&self, bucket: &str) -> Result<()> {
@@ -87,7 +88,8 @@ impl Client {
         }
     }
 
-    /// [GetBucketLocation]: the bucket's region; an empty answer means `us-east-1`, the old name `EU` `eu-west-1`.
+    /// [GetBucketLocation]: returns the bucket's region. An empty response means `us-east-1`, and
+    /// the old name `EU` means `eu-west-1`.
     ///
     /// [GetBucketLocation]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLocation.html
     pub fn get_bucket_location(&self, bucket: &str) -> Result<String> {

@@ -20,19 +20,19 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-/// The attempts of one call: what they have met and learnt so far.
+/// The attempts of one call: their failures, and the corrections learnt from them.
 struct Attempts<'a> {
     call: &'a Call<'a>,
     located: Located,
     region: Cow<'a, str>,
     state: State,
-    /// Requests that the server may have seen.
+    /// The number of requests that the server may have seen.
     sent: u32,
     /// Whether one of them may have taken effect.
     unsettled: bool,
     /// When the first one was sent.
     started: Option<Instant>,
-    /// Whether the reason of a refused HEAD was asked for.
+    /// Whether the reason of a refused HEAD was already requested.
     inquired: bool,
     history: History,
 }
@@ -63,17 +63,18 @@ impl<'a> Attempts<'a> {
         self.call.place(error).with_attempts(self.sent).with_unsettled(self.unsettled)
     }
 
-    /// Where the next request goes.
+    /// Returns the destination of the next request.
     fn target(&self) -> Target<'_> {
         Target { call: self.call, located: &self.located, region: &self.region }
     }
 
-    /// What the next retry would be charged for.
+    /// Returns the charge for the next retry.
     fn retried(&self) -> Retried<'a> {
         Retried { bucket: self.call.bucket, key: self.call.key, attempts: self.state.attempts }
     }
 
-    /// Adds a hint for a server that takes the path's first part for a bucket, which stands in the host.
+    /// Adds a hint for a server that takes the first part of the path for a bucket while the bucket
+    /// is in the host.
     fn with_addressing_hint(&self, error: Error, inner: &Inner) -> Error {
         let lost = error.kind() == ErrorKind::NoSuchBucket;
         if lost && self.located.host_bucket().is_some() && !inner.config.endpoint.is_aws() {
@@ -84,7 +85,7 @@ impl<'a> Attempts<'a> {
         error
     }
 
-    /// What the refusing response says about the way on.
+    /// Returns the error of a refusal, and how to continue after it.
     fn refusal(&self, inner: &Inner, failed: Failed) -> (Error, Outcome) {
         let Failed { error, retry_after, region, redirect, server_time, .. } = failed;
         let bucket = self.call.bucket;
@@ -101,8 +102,8 @@ impl<'a> Attempts<'a> {
 }
 
 impl Client {
-    /// Runs `call`. `accept` turns a response of class 2xx into the result; its error is retried like any other, because
-    /// S3 may put an error, or nothing, into a response that began with 200.
+    /// Runs `call`. `accept` turns a 2xx response into the result; its error is retried like any
+    /// other, because S3 may send an error, or nothing, in a response that began with 200.
     pub(super) fn run<T>(
         &self,
         call: &Call<'_>,
@@ -145,7 +146,8 @@ impl Client {
         }
     }
 
-    /// Runs `call`, whose response is a document: read whole, within bounds. An error document in it is that error.
+    /// Runs `call`, whose response is a document that is read completely, up to a limit. An error
+    /// document becomes that error.
     pub(super) fn run_for_document<T>(
         &self,
         call: &Call<'_>,
@@ -164,7 +166,7 @@ impl Client {
         })
     }
 
-    /// Waits for the call's turn, unless it has kept its place.
+    /// Waits for a place for the call, unless it has kept one.
     fn admit<'a>(&'a self, kept: Option<Place<'a>>, payload: &Payload<'_>) -> Result<Place<'a>> {
         let inner = &*self.inner;
         self.check_cancelled()?;
@@ -176,14 +178,15 @@ impl Client {
                 self.cancel.as_ref(),
             )?,
         };
-        // The caller's reader may wait for another request: with a place held that could be for ever.
+        // The caller's reader may wait for another request; if this one kept its place, that could
+        // be forever.
         if let Payload::Stream { .. } = payload {
             place.give_back();
         }
         Ok(place)
     }
 
-    /// Sends the request once, and reads the response.
+    /// Sends the request once and reads the response.
     fn attempt<T>(
         &self,
         attempts: &mut Attempts<'_>,
@@ -215,25 +218,26 @@ impl Client {
                 let way =
                     Way { endpoint, located: &attempts.located, region: &attempts.region, proxy };
                 let error =
-                    transport_error(failure, Some(way)).without(&secrets_of(lease, None, proxy));
+                    transport_error(failure, Some(way)).redacted(&secrets_of(lease, None, proxy));
                 return Err((error, outcome));
             }
         };
         attempts.sent += 1;
-        // Once an object's bytes are sent, what the server says of them is small.
+        // Once an object's bytes are sent, the response is small.
         let deadline = deadline.or_else(|| inner.config.clock.instant().checked_add(limit));
         if is_success(response.status) {
             return accept(response, deadline).map_err(|error| {
-                let error = error.without(&secrets_of(lease, signing.signature(), proxy));
+                let error = error.redacted(&secrets_of(lease, signing.signature(), proxy));
                 attempts.unsettled |= may_retry(&error) || error.kind() == ErrorKind::Cancelled;
                 (error, Outcome::Unanswered)
             });
         }
-        // A server that fails, or a gateway in front of it, may have acted before; one that refuses has not.
+        // A server that fails, or a gateway in front of it, may have acted before; one that refuses
+        // the request has not.
         attempts.unsettled |= response.status >= 500;
         let sent = Sent { call, located: &attempts.located, signing: &signing, now: inner.now() };
         let mut failed = Failed::read(response, &sent, deadline);
-        failed.error = failed.error.without(&secrets_of(lease, signing.signature(), proxy));
+        failed.error = failed.error.redacted(&secrets_of(lease, signing.signature(), proxy));
         if failed.lacks_reason(call) && !std::mem::replace(&mut attempts.inquired, true) {
             failed = self.inquire(failed, attempts.target(), lease, deadline);
         }
@@ -243,7 +247,7 @@ impl Client {
         Err(attempts.refusal(inner, failed))
     }
 
-    /// Applies what a failure taught; when that fails, no further attempt follows.
+    /// Applies the correction that a failure calls for. If that fails, there is no further attempt.
     fn learn(
         &self,
         step: Step,
@@ -294,7 +298,7 @@ impl Client {
         (error, step.then)
     }
 
-    /// The credentials to sign with now.
+    /// Returns the credentials to sign with.
     pub(super) fn lease(&self) -> Result<Arc<Lease>> {
         let provider = &self.inner.config.credentials;
         catch_panic("the provider of credentials", || match &self.cancel {
@@ -303,10 +307,12 @@ impl Client {
         })
     }
 
-    /// Takes the secrets out of an error that was made of a response after its attempt had succeeded.
+    /// Redacts an error that was made from a response after its attempt had succeeded.
     pub(super) fn without_secrets(&self, error: Error) -> Error {
         match self.lease() {
-            Ok(lease) => error.without(&secrets_of(&lease, None, self.inner.config.proxy.as_ref())),
+            Ok(lease) => {
+                error.redacted(&secrets_of(&lease, None, self.inner.config.proxy.as_ref()))
+            }
             Err(_) => error,
         }
     }
@@ -320,7 +326,8 @@ impl Client {
         }
     }
 
-    /// Waits as after failure number `failures` of an operation in several requests, if it may go on at all.
+    /// Waits like after failure number `failures` of an operation in several requests, if the
+    /// client may retry at all.
     pub(super) fn pause(&self, failures: u32, cause: &Error) -> Result<Retry> {
         let inner = &*self.inner;
         let (bucket, key) = (cause.bucket().unwrap_or_default(), cause.key().unwrap_or_default());
@@ -331,9 +338,9 @@ impl Client {
             .map(|()| Retry::Due)
     }
 
-    /// Waits, but ends early when the caller cancels.
+    /// Waits, but ends early if the caller cancels.
     fn sleep(&self, wait: Duration) -> Result<()> {
-        /// How soon a cancelled wait notices.
+        /// How soon a cancelled wait ends.
         const SLICE: Duration = Duration::from_millis(200);
         let mut left = wait;
         while self.cancel.is_some() && left > SLICE {
@@ -349,13 +356,13 @@ impl Client {
 /// Whether the client may retry once more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Retry {
-    /// Yes, and the wait before it is over.
+    /// The retry may be sent: the wait before it is over.
     Due,
-    /// The client has retried too often.
+    /// The client has used up its retries.
     BudgetSpent,
 }
 
-/// The statuses with which S3 says yes. Others of the class are nothing it sends, so nothing is built on them.
+/// The success statuses that S3 sends. Others of the class are unexpected and not relied on.
 const fn is_success(status: u16) -> bool {
     matches!(status, 200 | 201 | 204 | 206)
 }
@@ -377,7 +384,7 @@ impl Inner {
         None
     }
 
-    /// Returns how long to wait before the next attempt; `None` when there is to be none.
+    /// Returns how long to wait before the next attempt, or `None` if there is none.
     fn wait_before_next(
         &self,
         attempts: &mut Attempts<'_>,

@@ -1,8 +1,9 @@
-//! Checksums over an object's bytes: sent with uploads, so that the server stores what we had, and held against downloads.
+//! Checksums of an object's bytes. They are sent with uploads, so that the server stores exactly
+//! our bytes, and compared after downloads.
 //!
-//! In addition to MD5, only CRCs that S3 can combine to one of the whole object are used
-//! (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html>): a checksum of parts'
-//! checksums says nothing to a reader who does not know the parts.
+//! In addition to MD5, only CRCs that S3 can combine into one of the whole object are used
+//! (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html>):
+//! a checksum of the parts' checksums is useless to a reader that does not know the parts.
 use super::endpoint::Endpoint;
 use super::meta::ObjectMeta;
 use super::request::Call;
@@ -17,9 +18,9 @@ use md5::{Digest as _, Md5};
 use sha1::Sha1;
 use sha2::Sha256;
 
-/// Characters of four bytes in base64, padding included.
+/// The length of four bytes in base64, including padding.
 const BASE64_OF_4: usize = 8;
-/// Characters of eight bytes in base64, padding included.
+/// The length of eight bytes in base64, including padding.
 const BASE64_OF_8: usize = 12;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,12 +36,13 @@ pub(super) enum Algorithm {
     Sha256,
 }
 
-/// The algorithms whose checksums servers name in headers of their own, the cheapest first.
+/// The algorithms whose checksums servers return in separate headers, the cheapest first.
 pub(super) const IN_HEADERS: [Algorithm; 5] =
     [Algorithm::Crc64Nvme, Algorithm::Crc32c, Algorithm::Crc32, Algorithm::Sha1, Algorithm::Sha256];
 
 impl Algorithm {
-    /// Returns what the configuration means for an endpoint. Other servers than AWS's were seen to refuse the headers.
+    /// Returns the algorithm that the configuration selects for an endpoint. Some servers other
+    /// than AWS's refuse these headers.
     pub(super) fn of(checksum: Checksum, endpoint: &Endpoint) -> Option<Self> {
         match checksum {
             Checksum::Auto => endpoint.is_aws().then_some(Self::Crc64Nvme),
@@ -73,7 +75,7 @@ impl Algorithm {
         }
     }
 
-    /// Bytes of a value.
+    /// Returns the number of bytes of a value.
     pub(super) const fn size(self) -> usize {
         match self {
             Self::Crc32 | Self::Crc32c => 4,
@@ -84,7 +86,7 @@ impl Algorithm {
         }
     }
 
-    /// The header that can follow a body sent in chunks; S3 takes no MD5 there.
+    /// Returns the header that can follow a body sent in chunks. S3 does not accept an MD5 there.
     pub(super) fn trailer(self) -> Option<chunked::Trailer> {
         let value_length = match self {
             Self::Crc32c => BASE64_OF_4,
@@ -94,7 +96,7 @@ impl Algorithm {
         chunked::Trailer::new(self.header(), value_length).ok()
     }
 
-    /// Returns what computes its value while a body is sent.
+    /// Returns a checksum that is computed while a body is sent.
     pub(super) fn running(self) -> Box<dyn chunked::TrailerChecksum> {
         Box::new(Running::new(self))
     }
@@ -118,7 +120,7 @@ impl Algorithm {
     }
 }
 
-/// A checksum on its way.
+/// A checksum that is being computed.
 pub(super) struct Running {
     algorithm: Algorithm,
     digest: Digest,
@@ -158,7 +160,8 @@ impl Running {
         }
     }
 
-    /// As the header has it: base64, of a CRC's big-endian bytes. What is taken in afterwards counts for nothing.
+    /// Returns the value for the header: base64, for a CRC of its big-endian bytes. Later updates
+    /// have no effect.
     pub(super) fn finish(&mut self) -> String {
         match &mut self.digest {
             Digest::Crc(crc) if matches!(self.algorithm, Algorithm::Crc32 | Algorithm::Crc32c) => {
@@ -188,8 +191,8 @@ pub(crate) struct Expected {
 }
 
 impl Expected {
-    /// Returns the checksum of a response's whole body, if this client can compute it. That of an object's parts
-    /// (`...-3`) is not. An ETag counts only where `configured` says so.
+    /// Returns the checksum of a response's whole body, if this client can compute it; a checksum
+    /// of an object's parts (`...-3`) is not one. An ETag is only used if `configured` selects it.
     pub(super) fn of(
         response: &Response,
         meta: &ObjectMeta,
@@ -211,7 +214,7 @@ impl Expected {
         self.sum.update(bytes);
     }
 
-    /// To be called with the last byte seen.
+    /// Compares the checksum, after the last byte.
     pub(crate) fn check(self) -> Result<()> {
         let Self { mut sum, value } = self;
         let name = sum.algorithm.name();
@@ -247,7 +250,7 @@ mod tests {
             let wanted = if short { BASE64.encode(&bytes[4..]) } else { BASE64.encode(bytes) };
             assert_eq!(sum.finish(), wanted);
         }
-        // RFC 1321, A.5; the others are what coreutils say of the same text.
+        // RFC 1321, A.5; the other values were computed by coreutils for the same text.
         for (algorithm, digits) in [
             (Algorithm::Md5, "f96b697d7cb7938d525a2f31aaf161d0"),
             (Algorithm::Sha1, "c12252ceda8be8994d5fa0290a47231c1d16aae3"),

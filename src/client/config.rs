@@ -1,4 +1,4 @@
-//! What a client is made from.
+//! The configuration of a client.
 use super::endpoint::Endpoint;
 use super::retry::RetryPolicy;
 use super::values::{Checksum, PayloadSigning, RequestPayer, SignatureVersion};
@@ -14,22 +14,25 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timeouts {
-    /// Name lookup, TCP and TLS together.
+    /// The time for name lookup, TCP and TLS together.
     pub connect: Duration,
-    /// The longest silence while bytes should flow, in either direction.
+    /// The longest silence, in either direction, while bytes should be transferred.
     pub idle: Duration,
-    /// Over this much waiting for the network, and at least over `idle`, the bytes of an object must move at 1 KiB/s on
-    /// average, in either direction: slower is stalled, however steadily it drips, and anything faster is never cut. Time
-    /// that the caller takes between reads, or to produce what is sent, does not count.
+    /// The period over which the bytes of an object must be transferred at an average of 1 KiB/s,
+    /// in either direction; it counts only time spent waiting for the network, and is at least
+    /// `idle`. A slower transfer has stalled, however steadily it drips; a faster one is never
+    /// ended. The caller's time between reads, or for producing the bytes to send, does not count.
     pub stall: Duration,
-    /// One attempt of an operation whose request and reply are small: everything but object bodies. Also how long any
-    /// request waits for its turn while no other request gets one, see [`Config::max_requests`].
+    /// The time for one attempt of an operation whose request and response are small, as for all
+    /// but object bodies. Also how long a request waits for its turn while no other request gets
+    /// one, see [`Config::max_requests`].
     pub operation: Duration,
 }
 
 impl Default for Timeouts {
-    /// 10 s to connect; 60 s of silence, because a server may think that long before the first byte of a reply;
-    /// 120 s to show a pace, so that one such silence in it is forgiven; 120 s for a small operation.
+    /// 10 s to connect; 60 s of silence, because a server may take that long before the first byte
+    /// of a response; 120 s for the pace, so that it tolerates one such silence; 120 s for a small
+    /// operation.
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(10),
@@ -70,7 +73,8 @@ impl Timeouts {
     }
 }
 
-/// Everything a [`Client`](super::Client) needs to know. Starts from an endpoint and credentials; the rest has defaults.
+/// The configuration of a [`Client`](super::Client). It starts with an endpoint and credentials;
+/// everything else has a default.
 ///
 /// ```
 /// use s3driver::client::{Config, Endpoint};
@@ -99,17 +103,19 @@ pub struct Config {
     pub(super) clock: Arc<dyn Clock>,
 }
 
-/// Idle connections kept for one server: more threads than this in flight at once reconnect now and then.
+/// The number of idle connections kept for one server. If more threads than this send requests,
+/// they reconnect now and then.
 const IDLE_CONNECTIONS: usize = 64;
 
-/// Requests in flight at once. AWS counts on one for every 85 to 90 MB/s
-/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance-guidelines.html>), so these fill a link
-/// of 150 Gbit/s; and each has a connection, of which a process on Linux can have 1,024 unless its limit of open files
-/// is raised.
+/// The number of requests in flight. AWS expects one for every 85 to 90 MB/s
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance-guidelines.html>),
+/// so these saturate a link of 150 Gbit/s. Each has a connection, and a process on Linux can have
+/// 1,024 of them unless its limit of open files is raised.
 pub(crate) const MAX_REQUESTS: NonZeroUsize = NonZeroUsize::new(256).expect("not zero");
 
 impl Config {
-    /// For an endpoint, without credentials: requests go out unsigned until some are set.
+    /// Starts the configuration for an endpoint, without credentials: requests are not signed until
+    /// some are set.
     pub fn new(endpoint: Endpoint) -> Self {
         Self {
             endpoint,
@@ -135,27 +141,29 @@ impl Config {
         self.credentials = provider;
         self
     }
-    /// Signs with fixed credentials.
+    /// Signs with static credentials.
     #[must_use]
     pub fn static_credentials(self, credentials: Credentials) -> Self {
         self.credentials(Arc::new(Static::new(credentials)))
     }
-    /// Signs with what AWS's chain of sources finds on this machine: environment, web identity, files, container, EC2.
-    /// Call it after endpoint, proxy and certificates are set: STS is reached with the same ones.
+    /// Signs with the credentials that AWS's chain of sources finds on this machine: environment,
+    /// web identity, files, container, EC2. Call it after setting endpoint, proxy and certificates,
+    /// because requests to STS use them too.
     #[must_use]
     pub fn chain_credentials(self) -> Self {
         let context = self.credential_context();
         self.credentials(Arc::new(Cache::new(Chain::new(&context), &context)))
     }
-    /// What the sources of [`credentials`](crate::credentials) need, with this configuration's region, clock, proxy and
-    /// certificates: for a chain of your own, or one whose warnings you want to hear.
+    /// Returns the context that the sources of [`credentials`](crate::credentials) need, with this
+    /// configuration's region, clock, proxy and certificates: for a custom chain, or for one whose
+    /// warnings you want to observe.
     pub fn credential_context(&self) -> Context {
         Context::default()
             .with_region(self.endpoint.signing_region())
             .with_clock(Arc::clone(&self.clock))
             .with_transport(self.transport_options())
     }
-    /// Chooses the signature; version 4 unless set.
+    /// Chooses the signature version; the default is version 4.
     #[must_use]
     pub const fn signature(mut self, version: SignatureVersion) -> Self {
         self.signature = version;
@@ -185,7 +193,7 @@ impl Config {
         self.verification = verification;
         self
     }
-    /// Trusts the certificates in this PEM text beside the built-in roots.
+    /// Trusts the certificates in this PEM text in addition to the built-in roots.
     #[must_use]
     pub fn extra_roots_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.extra_roots_pem = pem.into();
@@ -197,7 +205,8 @@ impl Config {
         self.proxy = Some(proxy);
         self
     }
-    /// Appends to `User-Agent`. Visible ASCII and spaces only: anything else fails at [`Client::new`](super::Client::new).
+    /// Appends to `User-Agent`. Only visible ASCII characters and spaces are allowed; anything else
+    /// fails in [`Client::new`](super::Client::new).
     #[must_use]
     pub fn user_agent(mut self, agent: &str) -> Self {
         if !agent.is_empty() {
@@ -206,30 +215,31 @@ impl Config {
         }
         self
     }
-    /// How long to wait.
+    /// Sets how long to wait.
     #[must_use]
     pub const fn timeouts(mut self, timeouts: Timeouts) -> Self {
         self.timeouts = timeouts;
         self
     }
-    /// How often to try.
+    /// Sets how often to try.
     #[must_use]
     pub const fn retry(mut self, retry: RetryPolicy) -> Self {
         self.retry = retry;
         self
     }
-    /// How many requests may be in flight at once, over all clones of the client; 256 unless set. Further ones wait for
-    /// their turn, and fail when no request gets one for [`Timeouts::operation`].
+    /// Limits the number of requests in flight, over all clones of the client; the default is 256.
+    /// Further requests wait for their turn, and fail if no request gets one for
+    /// [`Timeouts::operation`].
     ///
-    /// A request is in flight until its reply is known: an object's body, while it is read, no longer counts, and neither
-    /// does a [`put_object_from`](super::Client::put_object_from) of more than [`HELD_BODY`](super::HELD_BODY), whose reader
-    /// may itself wait for other requests.
+    /// A request is in flight until its response is known. An object's body does not count while it
+    /// is read, and neither does a [`put_object_from`](super::Client::put_object_from) of more than
+    /// [`HELD_BODY`](super::HELD_BODY), whose reader may itself wait for other requests.
     #[must_use]
     pub const fn max_requests(mut self, requests: NonZeroUsize) -> Self {
         self.max_requests = requests;
         self
     }
-    /// How many idle connections to keep for a server; 64 unless set.
+    /// Sets how many idle connections to keep for a server; the default is 64.
     #[must_use]
     pub const fn idle_connections(mut self, connections: usize) -> Self {
         self.idle_connections = connections;

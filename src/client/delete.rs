@@ -14,7 +14,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use md5::{Digest as _, Md5};
 use std::collections::{HashMap, HashSet};
 
-/// Keys that one DeleteObjects takes
+/// The maximum number of keys in one DeleteObjects
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>).
 pub const DELETE_OBJECTS_KEYS: usize = 1000;
 
@@ -35,32 +35,32 @@ impl DeleteObject {
     }
 }
 
-/// What a response says of the keys of a DeleteObjects.
+/// The outcome of each key of a DeleteObjects, according to its response.
 #[derive(Default)]
 struct Fates<'k> {
-    /// Failed for a moment.
+    /// Failed temporarily.
     again: Vec<(&'k str, Error)>,
-    /// Failed for good.
+    /// Failed permanently.
     failed: Vec<(&'k str, Error)>,
-    /// Not named at all.
+    /// Not mentioned.
     unnamed: Vec<&'k str>,
 }
 
 impl Client {
-    /// [DeleteObject]. Succeeds as well when there is no such object.
+    /// [DeleteObject]. Also succeeds if the object does not exist.
     ///
     /// When no response shows whether the object was deleted, it is looked for: its absence is a
     /// success. Servers without conditional deletes ignore a condition or refuse the request (501).
     ///
     /// # Errors
-    /// [`ErrorKind::PreconditionFailed`] when the condition does not hold.
+    /// [`ErrorKind::PreconditionFailed`] if the condition does not hold.
     ///
     /// [DeleteObject]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html
     pub fn delete_object(&self, bucket: &str, key: &str, request: &DeleteObject) -> Result<()> {
         let call = object_call("DeleteObject", "DELETE", bucket, key)?;
         let call = request.condition.apply_to_delete(call)?;
         match self.run_for_nothing(&call, Payload::Empty) {
-            // With another status it is a refusal, and the object is still there.
+            // With any other status this is a refusal, and the object still exists.
             Err(error) if error.kind() == ErrorKind::NoSuchKey && error.status() == Some(404) => {
                 Ok(())
             }
@@ -69,7 +69,7 @@ impl Client {
         }
     }
 
-    /// Looks whether there is no object at `key`.
+    /// Reports whether there is no object at `key`.
     fn is_gone(&self, bucket: &str, key: &str) -> bool {
         let begun = self.inner.config.clock.instant();
         matches!(self.look(bucket, key, &Wanted::default(), begun), Found::Nothing)
@@ -77,13 +77,13 @@ impl Client {
 
     /// [DeleteObjects]: up to 1,000 keys in one request. `Ok` means that every key is gone.
     ///
-    /// Keys with characters that XML cannot carry are deleted one by one; so are all keys on
-    /// servers that do not know the operation (Google Cloud Storage), whatever they call that. Keys
-    /// of which the response says nothing are looked for, and deleted one by one if they are still
-    /// there.
+    /// Keys with characters that XML cannot represent are deleted one by one, and so are all keys
+    /// on servers that do not support the operation (Google Cloud Storage), however they report
+    /// that. If the response does not mention a key, the client looks for the object, and deletes
+    /// it on its own if it still exists.
     ///
     /// # Errors
-    /// When some keys are left: the first failure, with the further ones in [`Error::others`].
+    /// If some keys are left: the first failure, with the further ones in [`Error::others`].
     ///
     /// [DeleteObjects]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
     pub fn delete_objects(&self, bucket: &str, keys: &[&str]) -> Result<()> {
@@ -103,8 +103,8 @@ impl Client {
         first_with_others(failures)
     }
 
-    /// One DeleteObjects request, and further ones for the keys whose deletion failed for a moment.
-    /// The failures are complete: every key not named in them is gone.
+    /// Sends one DeleteObjects request, and further ones for the keys whose deletion failed
+    /// temporarily. Every key that is not named in the returned failures is gone.
     fn delete_batch(&self, bucket: &str, keys: &[&str]) -> Vec<Error> {
         let call = Call::new("DeleteObjects", "POST", bucket, "");
         let (mut left, mut failures, mut rounds) = (keys.to_vec(), Vec::new(), 0);
@@ -146,8 +146,8 @@ impl Client {
         }
     }
 
-    /// Deletes one by one what a server without DeleteObjects has `refused`. Where the first key is
-    /// refused as well, that was not the reason.
+    /// Deletes keys one by one after a server without DeleteObjects has `refused` them. If the
+    /// first key is refused too, the operation was not the reason.
     fn delete_each(&self, bucket: &str, keys: &[&str], refused: Error) -> Vec<Error> {
         let mut failures = Vec::new();
         for (index, key) in keys.iter().enumerate() {
@@ -166,7 +166,7 @@ impl Client {
         let call = Call::new("DeleteObjects", "POST", bucket, "").query("delete", "");
         let body = xml::delete(keys, xml::DeleteMode::Verbose)
             .map_err(|error| call.refuse(error.to_string()))?;
-        // AWS demands a digest of this body, and SigV2 and older servers know no other.
+        // AWS requires a digest of this body, and SigV2 and older servers only support this one.
         let call = call
             .header("content-type", "application/xml")
             .header("content-md5", BASE64.encode(Md5::digest(body.as_bytes())));
@@ -181,10 +181,10 @@ impl Client {
     }
 }
 
-/// Finds out what a response says of each of the `keys`.
+/// Determines the outcome of each of the `keys` from a response.
 fn fates<'k>(call: &Call<'_>, keys: &[&'k str], result: &xml::DeleteResult) -> Fates<'k> {
     let mut fates = Fates::default();
-    // Nearly always: every key, in the order of the request.
+    // The usual case: every key, in the order of the request.
     if result.errors.is_empty() && result.deleted == keys {
         return fates;
     }

@@ -1,8 +1,8 @@
-//! What a refusal means, whatever words a server has for it: that it does not have an operation, or
-//! that a request needs a digest.
+//! The meaning of a refusal, regardless of its wording: that the server does not support an
+//! operation, or that a request needs a digest.
 use crate::error::{Error, ErrorKind};
 
-/// Codes with which servers say that they do not have an operation, whatever the status.
+/// Codes with which servers report that they do not support an operation, with any status.
 const MISSING_OPERATION: &[&str] = &[
     "NotImplemented",
     "MethodNotAllowed",
@@ -17,29 +17,29 @@ const MISSING_OPERATION: &[&str] = &[
 
 /// Returns whether `error` may mean that the server does not have the operation.
 ///
-/// Servers say so with 501 or 405, with 400 and the code of whatever they took the request for
-/// (Google: `InvalidArgument`), or with a 404 of the router in front of them. A refusal that has a
-/// meaning of its own (credentials, permission, clock, region, conditions, load) is none. The
-/// caller must be able to reach the same end in another way, so that a refusal that meant something
-/// else costs a request and is met again.
+/// Servers report this with 501 or 405, with 400 and the code of whatever they took the request for
+/// (Google: `InvalidArgument`), or with the 404 of a router in front of them. A refusal with a
+/// meaning of its own (credentials, permission, clock, region, conditions, load) does not count.
+/// The caller must have another way to reach its goal, so that a misread refusal only costs one
+/// request and is met again.
 pub(crate) fn lacks_operation(error: &Error) -> bool {
     let named = error.code().is_some_and(|code| MISSING_OPERATION.contains(&code));
     match error.kind() {
         ErrorKind::Refused => error.status().is_some(),
-        // No document of S3's: nothing knows the path.
+        // Without a document of S3's, the path was not recognised at all.
         ErrorKind::NoSuchKey | ErrorKind::NoSuchBucket => named || error.code().is_none(),
         _ => named,
     }
 }
 
-/// Codes with which servers ask for a digest.
+/// Codes with which servers request a digest.
 const MISSING_DIGEST: &[&str] =
     &["MissingContentMD5", "MissingContentMd5", "MissingDigest", "ContentMD5Required"];
 
-/// How messages name a digest, in lower case.
+/// The ways in which messages name a digest, in lower case.
 const DIGEST: &[&str] = &["content-md5", "content_md5", "contentmd5", "content md5"];
 
-/// How messages say that something is missing, in lower case.
+/// The ways in which messages report that something is missing, in lower case.
 const MISSING: &[&str] = &[
     "required",
     "require",
@@ -51,10 +51,10 @@ const MISSING: &[&str] = &[
     "not specified",
 ];
 
-/// Returns whether `error` means that the request is taken with a `Content-MD5` header only, as
-/// those are that store objects in a bucket with a default retention. AWS, MinIO, IONOS, Backblaze
-/// and others say so in words of their own, most of them under codes that mean other things as
-/// well.
+/// Returns whether `error` means that the request is only accepted with a `Content-MD5` header,
+/// like requests that store objects in a bucket with a default retention. AWS, MinIO, IONOS,
+/// Backblaze and others each have their own wording, mostly with codes that have other meanings
+/// too.
 pub(super) fn needs_digest(error: &Error) -> bool {
     let refused = error.kind() == ErrorKind::Refused
         && error.status().is_some_and(|status| (400..500).contains(&status));

@@ -22,7 +22,7 @@ pub(super) struct Framing {
 }
 
 impl Framing {
-    /// Returns `None` for a body that is sent as it is.
+    /// Returns `None` for a body that is sent without chunks.
     pub(super) fn new(
         call: &Call<'_>,
         length: u64,
@@ -34,7 +34,7 @@ impl Framing {
         let layout = match (chunks, trailer) {
             (Chunks::Signed, Some(trailer)) => Layout::signed_with_trailer(length, trailer),
             (Chunks::Signed, None) => Layout::signed(length),
-            // Only for the checksum, which other servers may not know.
+            // Chunks only for the sake of the checksum, which other servers may not support.
             (Chunks::Unsigned, Some(trailer)) if endpoint.is_aws() => {
                 Layout::unsigned_with_trailer(length, trailer)
             }
@@ -47,7 +47,8 @@ impl Framing {
                     value.push(',');
                     value.push_str(own);
                 }
-                // AWS documents this value and does not store it. Other servers store it, and recognise chunks without it.
+                // AWS documents this value and does not store it. Other servers store it, and
+                // recognise chunks without it.
                 return endpoint.is_aws();
             }
             true
@@ -55,7 +56,8 @@ impl Framing {
         Some(Self { layout, chunks, checksum: checksum.filter(|_| trailer.is_some()), headers })
     }
 
-    /// Adds the headers that announce the chunks, in place of the request's own of the same names.
+    /// Adds the headers that announce the chunks, replacing headers of the request with the same
+    /// names.
     pub(super) fn announce<'a>(&'a self, headers: &mut Vec<(&'a str, &'a str)>) {
         headers.retain(|(name, _)| self.headers.iter().all(|(own, _)| own != name));
         headers.extend(self.headers.iter().map(|(name, value)| (*name, value.as_str())));

@@ -1,10 +1,11 @@
-//! What the fuzz targets reach of the client: where redirects lead, and uploads whose body can be opened again.
+//! The parts of the client that the fuzz targets call: where redirects lead, and uploads whose body
+//! can be opened again.
 use super::body::Reopen;
 use super::endpoint::Located;
 use super::{Client, ObjectSettings, Part, PutResult, UploadRef};
 use crate::error::Result;
 
-/// The place that a `Location` sends a request for `bucket` to, when it may be followed.
+/// Returns the place that a `Location` sends a request for `bucket` to, if it may be followed.
 pub fn redirected(from: &Located, location: &str, bucket: &str) -> Option<Located> {
     from.redirected(location, bucket)
 }

@@ -1,5 +1,5 @@
-//! What to do about a refusal: one sentence for each situation that is known, and none for others. A hint that blames the
-//! wrong thing costs more than it helps.
+//! Hints about a refusal: one sentence for each known situation, and none for others. A hint that
+//! blames the wrong cause does more harm than good.
 use super::request::Call;
 use crate::error::{Error, ErrorKind};
 use crate::net::aws::Partition;
@@ -13,9 +13,9 @@ const SKEW: u64 = 300;
 pub(super) struct Situation<'a> {
     pub(super) error: &'a Error,
     pub(super) call: &'a Call<'a>,
-    /// The region that the server named.
+    /// The region named by the server.
     pub(super) region: Option<&'a str>,
-    /// The region that the request was signed for, where there is one.
+    /// The region that the request was signed for, if any.
     pub(super) own_region: Option<&'a str>,
     pub(super) body: BodySignature,
 }
@@ -28,7 +28,7 @@ pub(super) enum BodySignature {
     Unsigned,
 }
 
-/// Returns what to do about a refusal, when that is known.
+/// Returns what to do about a refusal, if that is known.
 pub(super) fn of_refusal(situation: &Situation<'_>) -> Option<String> {
     let Situation { error, call, .. } = situation;
     let code = error.code().unwrap_or("");
@@ -50,14 +50,14 @@ pub(super) fn of_refusal(situation: &Situation<'_>) -> Option<String> {
         (ErrorKind::NoSuchKey, "NoSuchKey") if call.key.is_empty() => {
             "the server looked for an object where the bucket should be: check the path and the host of the endpoint"
         }
-        // Alibaba Cloud's and Tencent Cloud's, whose buckets are named in the host only.
+        // The codes of Alibaba Cloud and Tencent Cloud, where buckets are only named in the host.
         (_, "SecondLevelDomainForbidden" | "PathStyleDomainForbidden") => {
             "the server wants the bucket's name in the host: set forcepathstyle to false"
         }
         (_, "InvalidObjectState") => {
             "the object is archived: restore it before it is read, or keep archiving rules away from these keys"
         }
-        // AWS, s3s and rclone say so in these words, under a code that policies have too.
+        // AWS, s3s and rclone use these words, with a code that is also used for policies.
         (ErrorKind::AccessDenied, _) if error.message().contains("were not signed") => {
             "something on the way added these headers after signing: let it leave x-amz- headers alone"
         }
@@ -109,13 +109,13 @@ pub(super) fn of_plain_request(body: &[u8]) -> Option<&'static str> {
         "speaking plain http to an ssl-enabled server port",
         "combination of host and port requires tls",
     ];
-    /// The sentence stands at the beginning of a short page.
+    /// How much of the page is searched: the sentence is at the beginning of a short page.
     const LOOKED_AT: usize = 4096;
     let text = String::from_utf8_lossy(body.get(..LOOKED_AT).unwrap_or(body)).to_ascii_lowercase();
     WORDS.iter().any(|words| text.contains(words)).then_some(WRITE_HTTPS)
 }
 
-/// What to do when the server wants TLS.
+/// The hint for a server that requires TLS.
 pub(super) const WRITE_HTTPS: &str =
     "the server wants TLS: write https:// in the endpoint, or set secure to true";
 

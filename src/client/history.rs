@@ -1,12 +1,12 @@
 //! The failures of a request's earlier attempts.
 use crate::error::{Error, ErrorKind};
 
-/// The failures of earlier attempts, in few words.
+/// The failures of earlier attempts, in a few words.
 #[derive(Default)]
 pub(super) struct History(Vec<(String, u32)>);
 
 impl History {
-    /// Different failures of one request beyond these are summed up.
+    /// Further kinds of failure of one request are only counted.
     const KINDS: usize = 4;
 
     pub(super) fn add(&mut self, error: &Error) {

@@ -1,6 +1,7 @@
-//! Why a HEAD was refused. Its response has no body, so S3 cannot say it: expired credentials look like a malformed
-//! request (400), a wrong clock like a missing permission (403), and a region is named to other methods alone. One request
-//! whose response has a body finds out.
+//! Finds out why a HEAD was refused. Its response has no body, so S3 cannot state the reason:
+//! expired credentials look like a malformed request (400), a wrong clock like a missing permission
+//! (403), and the correct region is only named to other methods. One request whose response has a
+//! body reveals the reason.
 use super::Client;
 use super::body::Payload;
 use super::reply::{Failed, Sent};
@@ -11,8 +12,8 @@ use crate::credentials::Lease;
 use crate::error::ErrorKind;
 use std::time::Instant;
 
-/// Returns the request to ask with. It needs the permission that the HEAD needs as well: `s3:GetObject` for an object,
-/// `s3:ListBucket` for a bucket.
+/// Returns the request to send. It needs the permission that the HEAD also needs: `s3:GetObject`
+/// for an object, `s3:ListBucket` for a bucket.
 fn question<'a>(call: &Call<'a>) -> Call<'a> {
     let question = Call::new(call.operation, "GET", call.bucket, call.key);
     if call.key.is_empty() {
@@ -23,8 +24,8 @@ fn question<'a>(call: &Call<'a>) -> Call<'a> {
 }
 
 impl Client {
-    /// Sends one request whose response to the same refusal has a body. Returns the refusal when it says more than
-    /// `failed`, the response to a HEAD, and `failed` itself otherwise.
+    /// Sends one request whose response to the same refusal has a body. Returns that refusal if it
+    /// explains more than `failed`, the response to a HEAD, and `failed` itself otherwise.
     pub(super) fn inquire(
         &self,
         failed: Failed,
@@ -44,12 +45,12 @@ impl Client {
         let sent =
             Sent { call: &call, located: target.located, signing: &signing, now: self.inner.now() };
         let mut found = Failed::read(response, &sent, deadline);
-        found.error = found.error.without(&secrets_of(
+        found.error = found.error.redacted(&secrets_of(
             lease,
             signing.signature(),
             self.inner.config.proxy.as_ref(),
         ));
-        // A range of an empty object, or a server that fails only now, explains nothing.
+        // A range of an empty object, or a server that has just failed, explains nothing.
         let telling = !matches!(
             found.error.kind(),
             ErrorKind::NoSuchKey

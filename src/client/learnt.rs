@@ -1,10 +1,10 @@
-//! What servers turn out to want or to do differently, remembered by bucket.
+//! Deviations and requirements of servers, remembered by bucket.
 use super::REMEMBERED_BUCKETS;
 use crate::sync;
 use std::collections::HashSet;
 use std::sync::Mutex;
 
-/// Buckets with one peculiarity.
+/// Buckets whose server has a certain peculiarity.
 #[derive(Default)]
 pub(super) struct LearntBuckets(Mutex<HashSet<String>>);
 
@@ -13,7 +13,8 @@ impl LearntBuckets {
         sync::lock(&self.0).contains(bucket)
     }
 
-    /// Remembers a bucket, unless there are too many already: the peculiarity is learnt again then.
+    /// Remembers a bucket, unless there are too many already, in which case the peculiarity is
+    /// learnt again.
     pub(super) fn insert(&self, bucket: &str) {
         let mut buckets = sync::lock(&self.0);
         if buckets.len() < REMEMBERED_BUCKETS && !buckets.contains(bucket) {

@@ -1,4 +1,4 @@
-//! Listings, page by page and whole.
+//! Listings, by page and as a whole.
 use super::Client;
 use super::body::Payload;
 use super::entries::Entries;
@@ -14,22 +14,24 @@ use std::sync::Arc;
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ListObjects {
-    /// Only keys that begin so.
+    /// Only keys with this prefix.
     pub prefix: String,
-    /// Keys that share what lies between the prefix and this are rolled up; empty for none.
+    /// Groups keys that share the text between the prefix and this delimiter; empty for no
+    /// grouping.
     pub delimiter: String,
-    /// Only keys that sort after this one; sent with the first page only.
+    /// Only keys that sort after this one. It is only sent with the first page.
     pub start_after: String,
-    /// Keys and rolled-up prefixes a page; `None` leaves it to the server (1,000).
+    /// The maximum number of keys and common prefixes in a page; `None` leaves it to the server
+    /// (1,000).
     pub max_keys: Option<u32>,
 }
 
 impl ListObjects {
-    /// Everything below a prefix.
+    /// Selects everything with a prefix.
     pub fn prefix(prefix: impl Into<String>) -> Self {
         Self { prefix: prefix.into(), ..Self::default() }
     }
-    /// Rolls up keys at `delimiter`.
+    /// Groups keys by `delimiter`.
     #[must_use]
     pub fn delimiter(mut self, delimiter: impl Into<String>) -> Self {
         self.delimiter = delimiter.into();
@@ -53,7 +55,7 @@ fn filled(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
 }
 
-/// Where a listing goes on.
+/// Where a listing continues.
 enum Next {
     Token(String),
     /// In version 1, after this key or common prefix.
@@ -61,13 +63,15 @@ enum Next {
 }
 
 impl Client {
-    /// One page of [ListObjectsV2]; `token` is the `next_continuation_token` of the page before.
+    /// Returns one page of [ListObjectsV2]; `token` is the `next_continuation_token` of the
+    /// previous page.
     ///
-    /// Keys come decoded: `encoding-type=url` is asked for, because XML cannot carry every key, and undone once.
+    /// Keys are returned decoded: the client requests `encoding-type=url`, because XML cannot
+    /// represent every key, and decodes once.
     ///
     /// # Errors
-    /// [`ErrorKind::Protocol`] when the page has a key without the prefix: the server ignores prefixes, or encodes keys
-    /// and does not say so.
+    /// [`ErrorKind::Protocol`] if the page has a key without the prefix: the server ignores
+    /// prefixes, or encodes keys without stating so.
     ///
     /// [ListObjectsV2]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
     pub fn list_objects(
@@ -88,8 +92,9 @@ impl Client {
         self.list(&call, prefix)
     }
 
-    /// One page of the older [ListObjects], for servers without version 2; `marker` is the last key or rolled-up prefix of
-    /// the page before: servers differ in when they name a `next_marker`, and in how they encode it.
+    /// Returns one page of the older [ListObjects], for servers without version 2. `marker` is the
+    /// last key or common prefix of the previous page: servers differ in when they return a
+    /// `next_marker`, and in how they encode it.
     ///
     /// # Errors
     /// Those of [`Client::list_objects`].
@@ -149,7 +154,7 @@ impl Client {
         )
     }
 
-    /// The first page of a listing, in version 1 where the server does not have version 2.
+    /// Returns the first page of a listing, in version 1 if the server does not support version 2.
     pub(crate) fn first_page(
         &self,
         bucket: &str,
@@ -160,11 +165,11 @@ impl Client {
             return self.list_objects_v1(bucket, request, None);
         }
         self.list_objects(bucket, request, None).or_else(|error| {
-            // A listing has no key, so that none can be missing.
+            // A listing does not name a key, so no key can be missing.
             if !lacks_operation(&error) && error.kind() != ErrorKind::NoSuchKey {
                 return Err(error);
             }
-            // Where version 1 is refused too, the first refusal has the reason.
+            // If version 1 is refused too, the first refusal has the reason.
             let Ok(page) = self.list_objects_v1(bucket, request, None) else { return Err(error) };
             versions.insert(bucket);
             Ok(page)
@@ -178,7 +183,8 @@ impl Client {
             (xml::page_of_objects, xml::MAX_LISTING_BYTES),
         )?;
         let mut keys = page.contents.iter().map(|object| &object.key).chain(&page.common_prefixes);
-        // A caller may be about to delete what was listed, or take a directory for empty.
+        // The caller may be about to delete the listed keys, or to conclude that a directory is
+        // empty.
         match keys.find(|key| !key.starts_with(prefix)) {
             None => Ok(page),
             Some(key) => {
@@ -200,12 +206,12 @@ impl Page for ListBucketResult {
     }
 }
 
-/// Finds where the listing goes on after `page`. A page that is truncated and has no token is one of version 1: the next
-/// one begins after its last entry.
+/// Finds where the listing continues after `page`. A truncated page without a token is one of
+/// version 1: the next one begins after its last entry.
 fn next_page(page: &ListBucketResult, seen: &mut Seen) -> Follow<Next> {
     let last = || {
         let key = page.contents.last().map(|object| &object.key);
-        // The marker that the server names is encoded by some servers, and not by others.
+        // The server's marker is encoded by some servers, and not by others.
         key.max(page.common_prefixes.last()).or(page.next_marker.as_ref()).cloned()
     };
     let next = match (page.is_truncated, &page.next_continuation_token, &page.next_marker) {
@@ -234,18 +240,19 @@ fn next_page(page: &ListBucketResult, seen: &mut Seen) -> Follow<Next> {
 
 /// The key after which a listing starts, for servers that ignore it.
 struct StartAfter {
-    /// Empty when the listing starts with the first key.
+    /// Empty if the listing starts with the first key.
     key: String,
-    /// A key was listed that comes before in any order.
+    /// Whether a key was listed that comes before the start in any order.
     is_ignored: bool,
 }
 
 impl StartAfter {
     /// Removes the entries up to the key.
     ///
-    /// S3 sorts keys by their bytes, and servers that keep a tree (SeaweedFS) component by component. A server that
-    /// honours the parameter is right in its own order, so a key is removed when it comes before in both orders; once
-    /// there was such a key, the server ignores the parameter, and the order of bytes decides.
+    /// S3 sorts keys by their bytes, and servers with a tree (SeaweedFS) component by component. A
+    /// server that honours the parameter is right in its own order, so a key is only removed if it
+    /// comes before the start in both orders; once there was such a key, the server ignores the
+    /// parameter, and the order of bytes decides.
     fn apply_to(&mut self, page: &mut ListBucketResult) {
         if self.key.is_empty() {
             return;

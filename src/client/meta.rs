@@ -9,11 +9,11 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ObjectMeta {
-    /// Bytes of the whole object.
+    /// The size of the whole object, in bytes.
     pub size: u64,
     /// Without quotes; opaque.
     pub etag: Option<String>,
-    /// When it was stored.
+    /// The time at which it was stored.
     pub last_modified: Option<Timestamp>,
     /// `Content-Type`.
     pub content_type: Option<String>,
@@ -55,7 +55,7 @@ pub struct ObjectMeta {
     pub tag_count: Option<u64>,
     /// Whether the headers show an encryption under which ETags are not MD5s.
     pub(crate) has_opaque_etag: bool,
-    /// The CRC-64/NVME of the whole object, when the server keeps one and it was requested.
+    /// The CRC-64/NVME of the whole object, if the server keeps one and it was requested.
     pub(crate) crc64nvme: Option<u64>,
 }
 
@@ -101,7 +101,7 @@ impl ObjectMeta {
         }
     }
 
-    /// Returns the ETag where it may be the MD5 of the object's bytes.
+    /// Returns the ETag if it may be the MD5 of the object's bytes.
     pub(crate) fn md5(&self) -> Option<[u8; 16]> {
         let own_keys =
             self.encryption.as_deref().is_none_or(|name| name.eq_ignore_ascii_case("AES256"));
@@ -109,13 +109,13 @@ impl ObjectMeta {
     }
 }
 
-/// Returns whether headers, of a request or a response, show an encryption under which ETags are
+/// Returns whether the headers of a request or a response show an encryption for which ETags are
 /// not MD5s.
 ///
-/// The ETag of what was put whole is the MD5 of its bytes, unless it is encrypted with keys that
-/// are not S3's own (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html>): those of
-/// KMS or of a customer. Every other header about encryption, such as other vendors', counts as one
-/// of these.
+/// The ETag of an object that was stored by one PUT is the MD5 of its bytes, unless it is encrypted
+/// with keys of KMS or of a customer instead of S3's own
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html>). Every other header about
+/// encryption, such as those of other vendors, counts as one of these.
 pub(super) fn has_opaque_etag<'h>(mut headers: impl Iterator<Item = (&'h str, &'h str)>) -> bool {
     headers.any(|(name, value)| match name {
         "x-amz-server-side-encryption" => !value.eq_ignore_ascii_case("AES256"),
@@ -123,7 +123,7 @@ pub(super) fn has_opaque_etag<'h>(mut headers: impl Iterator<Item = (&'h str, &'
     })
 }
 
-/// Returns the MD5 that an ETag stands for: 32 hexadecimal digits, of either case.
+/// Returns the MD5 that an ETag represents: 32 hexadecimal digits, in upper or lower case.
 pub(super) fn md5_of(etag: &str) -> Option<[u8; 16]> {
     hex::decode(etag).ok()?.try_into().ok()
 }
@@ -136,19 +136,20 @@ pub(super) fn parts_of(etag: &str) -> Option<u64> {
     count.parse().ok().filter(|_| count.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// Returns whether two ETags are the same. Alibaba's are in upper case, and others differ from
+/// Returns whether two ETags are equal. Alibaba's are in upper case, and others differ from
 /// response to response.
 pub(super) fn same_etag(one: &str, other: &str) -> bool {
     let hexadecimal = |etag: &str| md5_of(etag).is_some() || parts_of(etag).is_some();
     one == other || hexadecimal(one) && one.eq_ignore_ascii_case(other)
 }
 
-/// Returns an ETag as conditional headers have it, `None` for a [weak](is_weak) one.
+/// Returns an ETag in the form for conditional headers, or `None` for a [weak](is_weak) one.
 pub(super) fn condition(etag: &str) -> Option<String> {
     (!is_weak(etag)).then(|| format!("\"{etag}\""))
 }
 
-/// Returns whether an ETag is weak (RFC 9110 section 8.8.1), as those of proxies are: no condition with it ever holds for bytes.
+/// Returns whether an ETag is weak (RFC 9110 section 8.8.1), as those of proxies are: a condition
+/// with it never holds for bytes.
 pub(super) fn is_weak(etag: &str) -> bool {
     etag.starts_with("W/")
 }

@@ -1,12 +1,13 @@
 //! The S3 client: one method per operation, blocking, safe to share between threads.
 //!
-//! Usable alone, without the driver. A [`Client`] is cheap to clone; clones share connections, learnt regions and
-//! counters. Every operation signs each attempt again, retries where that is safe ([`RetryPolicy`]), and accepts a
-//! response only when it is complete.
+//! It can be used on its own, without the driver. A [`Client`] is cheap to clone; clones share
+//! connections, learnt regions and counters. Every operation signs each attempt again, retries
+//! where that is safe ([`RetryPolicy`]), and accepts a response only if it is complete.
 //!
-//! All clones together have at most [`Config::max_requests`] requests in flight, in the order in which they were asked
-//! for, and fewer while the server asks to slow down: three tenths fewer after `503 SlowDown`, `429` and the like, and
-//! more again with the answers that come.
+//! All clones together have at most [`Config::max_requests`] requests in flight, in the order in
+//! which they were made. While the server asks to slow down there are fewer: each `503 SlowDown`,
+//! `429` or similar response reduces the number by three tenths, and further responses raise it
+//! again.
 //!
 //! ```no_run
 //! use s3driver::client::{Client, Config, Endpoint, GetObject, ObjectSettings};
@@ -120,16 +121,17 @@ struct Inner {
     checksum: Option<checksum::Algorithm>,
     budget: retry::Budget,
     admission: admission::Admission,
-    /// Seconds the server's clock is ahead of ours, learnt from `RequestTimeTooSkewed` only.
+    /// How many seconds the server's clock is ahead of ours, learnt only from
+    /// `RequestTimeTooSkewed`.
     clock_offset: AtomicI64,
-    /// Regions of buckets that turned out to live elsewhere than configured.
+    /// The regions of buckets that are not in the configured region.
     regions: Mutex<HashMap<String, String>>,
-    /// Buckets whose server does not have version 2 of listings.
+    /// Buckets whose server does not support version 2 of listings.
     listing_versions: learnt::LearntBuckets,
     signing_key: Mutex<Option<Arc<v4::SigningKey>>>,
     /// Buckets whose server stores nothing without `Content-MD5`.
     wants_digest: learnt::LearntBuckets,
-    /// Buckets whose ETags are not MD5s, because of an encryption.
+    /// Buckets whose ETags are not MD5s because of an encryption.
     has_opaque_etags: learnt::LearntBuckets,
     counters: Counters,
 }
@@ -146,29 +148,30 @@ struct Counters {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Requests sent, further attempts included.
+    /// Requests sent, including retries.
     pub requests: u64,
-    /// Requests sent again.
+    /// Requests that were sent again.
     pub retries: u64,
-    /// Of these, the ones whose pooled connection was found dead before anything happened.
+    /// Those retries whose pooled connection was found dead before anything happened.
     pub stale_connections: u64,
     /// Connections opened.
     pub connections: u64,
     /// Responses that asked to slow down.
     pub throttled: u64,
-    /// How many requests may be in flight at the moment: [`Config::max_requests`], fewer after the server throttled.
+    /// How many requests may be in flight at the moment: [`Config::max_requests`], or fewer after
+    /// the server throttled.
     pub allowed_requests: usize,
 }
 
-/// How many buckets' regions and peculiarities are remembered: a program talks to a handful, and
-/// this ends what a hostile one could grow.
+/// How many buckets' regions and peculiarities are remembered. A program uses a handful, and this
+/// bounds what a hostile one could cause.
 const REMEMBERED_BUCKETS: usize = 1024;
 
 impl Client {
-    /// Makes a client. Opens no connection and asks for no credentials yet.
+    /// Creates a client. It does not open connections or request credentials yet.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] when certificates or user agent cannot be used.
+    /// [`ErrorKind::Configuration`] if certificates or user agent are not valid.
     pub fn new(config: Config) -> Result<Self> {
         let transport = Transport::new(config.transport_options())
             .map_err(|error| Error::new(ErrorKind::Configuration, error.0))?;
@@ -193,14 +196,15 @@ impl Client {
         Ok(Self { inner: Arc::new(inner), cancel: None })
     }
 
-    /// Returns a clone whose operations end when `cancel` is cancelled, also while they are blocked in a read or a write.
+    /// Returns a clone whose operations end when `cancel` is cancelled, even while they are blocked
+    /// in a read or a write.
     #[must_use]
     pub fn with_cancel(&self, cancel: &Cancel) -> Self {
         Self { inner: Arc::clone(&self.inner), cancel: Some(cancel.clone()) }
     }
 
-    /// Returns a clone and its own token, which is cancelled with the client's as well: for work on several threads that
-    /// ends as soon as one of them fails.
+    /// Returns a clone with its own token, which is also cancelled with the client's, for work on
+    /// several threads that should end as soon as one of them fails.
     pub(crate) fn with_child_cancel(&self) -> (Self, Cancel) {
         let child = self.cancel.as_ref().map_or_else(Cancel::new, Cancel::child);
         (self.with_cancel(&child), child)
@@ -225,7 +229,7 @@ impl Client {
         initiated.is_some_and(|initiated| initiated.plus(age) < now)
     }
 
-    /// Closes idle connections, as before a long pause.
+    /// Closes idle connections, for example before a long pause.
     pub fn close_idle_connections(&self) {
         self.inner.transport.close_idle();
     }

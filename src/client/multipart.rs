@@ -1,4 +1,4 @@
-//! Multipart uploads: begin, send parts, complete or abort, and find what was begun before.
+//! Multipart uploads: begin, send parts, complete or abort, and find earlier ones.
 use super::Client;
 use super::body::{Payload, Reopen};
 use super::condition::Condition;
@@ -17,14 +17,15 @@ use md5::{Digest as _, Md5};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// The most parts one upload can have (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>).
+/// The maximum number of parts in one upload
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>).
 pub const MAX_PARTS: u32 = 10_000;
-/// The least bytes of every part but the last: 5 MiB.
+/// The minimum size of every part except the last: 5 MiB.
 pub const MIN_PART_SIZE: u64 = 5 << 20;
-/// The most bytes of one part, of one PutObject and of one CopyObject: 5 GiB.
+/// The maximum size of one part, of one PutObject and of one CopyObject: 5 GiB.
 pub const MAX_PART_SIZE: u64 = 5 << 30;
 
-/// The upload an operation is about.
+/// The upload that an operation refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UploadRef<'a> {
     /// The bucket.
@@ -39,14 +40,15 @@ pub struct UploadRef<'a> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CompletedUpload {
-    /// Without quotes; `None` when the server returns it nowhere.
+    /// Without quotes; `None` if the server never returns it.
     pub etag: Option<String>,
 }
 
 impl Client {
-    /// [CreateMultipartUpload]: begins an upload and returns its id. What the object is stored with is said here.
+    /// [CreateMultipartUpload]: begins an upload and returns its id. The settings of the object are
+    /// given here.
     ///
-    /// When the response is lost the request is sent again, and the first upload stays open:
+    /// If the response is lost, the request is sent again and the first upload stays open:
     /// [`Client::uploads`] finds it.
     ///
     /// [CreateMultipartUpload]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html
@@ -64,7 +66,7 @@ impl Client {
         }
         let opaque = has_opaque_etag(call.headers.iter().map(|(name, value)| (&**name, &**value)));
         let result = self.run(&call, Payload::Empty, |response, deadline| {
-            // Not every server repeats the encryption with the parts.
+            // Not every server repeats the encryption in the responses to parts.
             if opaque || has_opaque_etag(response.headers()) {
                 self.inner.has_opaque_etags.insert(bucket);
             }
@@ -76,7 +78,8 @@ impl Client {
         Ok(result.upload_id)
     }
 
-    /// [UploadPart]: 5 MiB to 5 GiB, the last one from 1 byte (or 0, when it is the only one). Sent again, it replaces itself.
+    /// [UploadPart]: sends a part of 5 MiB to 5 GiB; the last one may have as little as 1 byte (or
+    /// 0 if it is the only one). A part that is sent again replaces itself.
     ///
     /// [UploadPart]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPart.html
     pub fn upload_part(
@@ -109,7 +112,7 @@ impl Client {
         let call = part_call("UploadPart", upload, part_number)?;
         let checksum = self.inner.checksum;
         let stored = match self.store(&call, content, checksum, Etag::Required) {
-            // An upload that another program began without a checksum takes no part with one.
+            // An upload that another program began without a checksum accepts no part with one.
             Err(error)
                 if checksum.is_some()
                     && error.code() == Some("InvalidRequest")
@@ -139,7 +142,8 @@ impl Client {
         let bytes = format!("bytes={}-{}", range.start, range.end - 1);
         let mut call = source.apply_to(call)?.header("x-amz-copy-source-range", bytes);
         call.time_limit = TimeLimit::ServerWork;
-        // A response without CopyPartResult is not a copy: rclone sends an empty 200, and stores nothing.
+        // A response without CopyPartResult does not confirm a copy: rclone sends an empty 200, and
+        // stores nothing.
         let copy = self.run_for_document(
             &call,
             Payload::Empty,
@@ -148,15 +152,17 @@ impl Client {
         Ok(Part::new(part_number, copy.etag, range.end - range.start))
     }
 
-    /// [CompleteMultipartUpload]: makes the object visible, whole. `parts` must be in ascending order.
+    /// [CompleteMultipartUpload]: makes the whole object visible. `parts` must be in ascending
+    /// order.
     ///
-    /// When the responses do not show whether the upload was completed (a lost response, a success
-    /// that says nothing, an upload that is suddenly unknown), the object is looked at: the same
-    /// size and the ETag that these parts make is a success.
+    /// If the responses do not show whether the upload was completed (a lost response, a success
+    /// without content, an upload that is suddenly unknown), the client looks at the object: if it
+    /// has the size and the ETag that result from these parts, the completion has succeeded.
     ///
     /// # Errors
-    /// [`ErrorKind::Integrity`] when the response names another bucket or key, or an ETag of another number of parts.
-    /// [`ErrorKind::OutcomeUnknown`] when that look could not settle it: the upload must not be aborted then.
+    /// [`ErrorKind::Integrity`] if the response names another bucket or key, or an ETag of another
+    /// number of parts. [`ErrorKind::OutcomeUnknown`] if looking at the object could not settle the
+    /// outcome: the upload must not be aborted then.
     ///
     /// [CompleteMultipartUpload]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
     pub fn complete_multipart_upload(
@@ -194,19 +200,19 @@ impl Client {
         }
     }
 
-    /// [AbortMultipartUpload]. An upload that is not there (any more) is a success.
+    /// [AbortMultipartUpload]. Succeeds if the upload does not exist (any more).
     ///
     /// [AbortMultipartUpload]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html
     pub fn abort_multipart_upload(&self, upload: UploadRef<'_>) -> Result<()> {
         let call = upload_call("AbortMultipartUpload", "DELETE", upload)?;
         match self.run_for_nothing(&call, Payload::Empty) {
-            // With another status it is a refusal, and the parts are still there.
+            // With any other status this is a refusal, and the parts still exist.
             Err(error) if error.is_not_found() && error.status() == Some(404) => Ok(()),
             result => result,
         }
     }
 
-    /// One page of [ListParts], after part `marker`.
+    /// Returns one page of [ListParts], after part `marker`.
     ///
     /// # Errors
     /// [`ErrorKind::NoSuchUpload`]
@@ -224,7 +230,7 @@ impl Client {
             Payload::Empty,
             (xml::page_of_parts, xml::MAX_LISTING_BYTES),
         );
-        // Ceph answers NoSuchKey for an upload it does not know.
+        // Ceph responds with NoSuchKey to an unknown upload.
         result.map_err(|e| {
             if e.kind() == ErrorKind::NoSuchKey { e.with_kind(ErrorKind::NoSuchUpload) } else { e }
         })
@@ -244,7 +250,7 @@ impl Client {
             move |marker: Option<&u32>| {
                 let upload = UploadRef { bucket: &bucket, key: &key, upload_id: &upload_id };
                 let mut page = client.list_parts(upload, marker.copied())?;
-                // rclone ignores the marker and begins again.
+                // rclone ignores the marker and starts over.
                 page.parts.retain(|part| marker.is_none_or(|marker| part.part_number > *marker));
                 Ok(page)
             },
@@ -255,10 +261,11 @@ impl Client {
         )
     }
 
-    /// One page of [ListMultipartUploads], up to 1,000 uploads below a prefix, after the upload that `markers` name: its key
-    /// and its id. An empty key is not sent: SeaweedFS goes by the id alone, and takes a key for the only one to list.
+    /// Returns one page of [ListMultipartUploads], up to 1,000 uploads with a prefix, after the
+    /// upload that `markers` name: its key and its id. An empty key is not sent: SeaweedFS uses
+    /// only the id, and takes a key for the only one to list.
     ///
-    /// No encoding is asked for: Ceph encodes the keys of uploads without saying so when it is.
+    /// No encoding is requested: Ceph would encode the keys of uploads without stating so.
     ///
     /// [ListMultipartUploads]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListMultipartUploads.html
     pub fn list_multipart_uploads(
@@ -273,7 +280,7 @@ impl Client {
         };
         let call = Call::new("ListMultipartUploads", "GET", bucket, "")
             .query("uploads", "")
-            // What S3 gives unasked, and SeaweedFS tenfold.
+            // The default of S3, and a tenth of SeaweedFS's.
             .query("max-uploads", "1000")
             .maybe_query("prefix", (!prefix.is_empty()).then_some(prefix))
             .maybe_query("key-marker", key_marker.filter(|key| !key.is_empty()))
@@ -284,7 +291,7 @@ impl Client {
             (xml::page_of_uploads, xml::MAX_LISTING_BYTES),
         );
         match result {
-            // rclone answers so until the bucket has had its first upload.
+            // rclone responds like this until the bucket has had its first upload.
             Err(error) if error.kind() == ErrorKind::NoSuchUpload => {
                 Ok(ListMultipartUploadsResult::default())
             }
@@ -330,13 +337,15 @@ impl Page for ListMultipartUploadsResult {
     }
 }
 
-/// Finds the marker of the page of parts after `page`: markers rise, so that no listing of parts is endless.
+/// Finds the marker of the page of parts after `page`. Markers must rise, so that a listing of
+/// parts cannot be endless.
 fn next_part(page: &ListPartsResult, marker: Option<u32>) -> Follow<u32> {
     let named = page.next_part_number_marker;
     let next = match page.is_truncated {
-        // The last part listed shows as well where to go on, should the server not name a marker.
+        // If the server does not return a marker, the listing continues after the last listed part.
         Some(true) => named.or_else(|| page.parts.last().map(|part| part.part_number)),
-        // A server that does not report whether there is more, but where: its next page may be empty.
+        // The server returns a marker without stating whether there are more parts: its next page
+        // may be empty.
         None if !page.parts.is_empty() && named > marker => named,
         Some(false) | None => return Ok(None),
     };
@@ -353,7 +362,7 @@ fn next_upload(
         match (page.is_truncated, named(&page.next_key_marker), named(&page.next_upload_id_marker))
         {
             (Some(false), ..) | (None, None, None) => return Ok(None),
-            // SeaweedFS names the upload alone, and goes on after it when it is named alone.
+            // SeaweedFS returns only the upload id, and continues after it if only the id is sent.
             (_, None, Some(id)) => (String::new(), Some(id)),
             (_, Some(key), id) => (key, id),
             (Some(true), None, None) => match page.uploads.last() {
@@ -398,8 +407,8 @@ fn part_call<'a>(
     }
 }
 
-/// Whether a failed completion may have happened all the same. An upload that is unknown may be unknown because it is
-/// complete; what the server refuses for another reason is there still.
+/// Whether a failed completion may have succeeded anyway. An upload may be unknown because it is
+/// complete; if the server refuses for another reason, the upload still exists.
 fn may_have_completed(error: &Error) -> bool {
     match error.kind() {
         ErrorKind::NoSuchUpload => true,
@@ -408,7 +417,7 @@ fn may_have_completed(error: &Error) -> bool {
     }
 }
 
-/// Returns what the completion of an upload makes of its parts.
+/// Returns the object that the completion of an upload should make of its parts.
 fn made_of(parts: &[Part]) -> Wanted {
     Wanted {
         size: total_size(parts),
@@ -418,8 +427,8 @@ fn made_of(parts: &[Part]) -> Wanted {
     }
 }
 
-/// Compares a completion with what was asked for. Where the response has no ETag, as Ceph's first
-/// one, `look` finds it.
+/// Compares the result of a completion with the request. If the response has no ETag, like Ceph's
+/// first one, `look` finds it.
 fn check_completion(
     call: &Call<'_>,
     parts: &[Part],
@@ -454,12 +463,12 @@ fn check_completion(
                 "the upload was completed",
             ))
         }
-        // The result itself says that it was completed.
+        // The result itself states that the upload was completed.
         Found::Unknown(_) => Ok(CompletedUpload { etag: None }),
     }
 }
 
-/// Decides with the object what became of a completion that failed with `error`.
+/// Determines from the object whether a completion that failed with `error` took effect.
 fn settle_completion(error: Error, found: Found) -> Result<CompletedUpload> {
     let unknown = |error| Err(outcome_unknown(error, "the upload was completed"));
     let settled = matches!(error.kind(), ErrorKind::NoSuchUpload | ErrorKind::PreconditionFailed);
@@ -467,21 +476,21 @@ fn settle_completion(error: Error, found: Found) -> Result<CompletedUpload> {
         Found::Wanted(meta) => Ok(CompletedUpload { etag: meta.etag }),
         Found::Unknown(look) => unknown(error.with_source(look)),
         Found::Other | Found::Nothing if settled => Err(error),
-        // Where ETags are no MD5 (KMS, some servers), an object of this size and of as many parts
-        // may be ours or not.
+        // If ETags are not MD5s (KMS, some servers), an object of this size and number of parts may
+        // or may not be ours.
         Found::Similar(..) if settled && !error.is_unsettled() => Err(error),
         Found::Other | Found::Nothing | Found::Similar(..) => unknown(error),
     }
 }
 
-/// Returns how many bytes the parts have together; `None` for sizes, which a server may have named,
-/// beyond all reason.
+/// Returns the total size of the parts, or `None` if the sizes, which may come from a server, are
+/// unreasonable.
 pub(crate) fn total_size(parts: &[Part]) -> Option<u64> {
     parts.iter().try_fold(0_u64, |sum, part| sum.checked_add(part.size))
 }
 
-/// The ETag S3 gives to an object of these parts: the MD5 of the parts' MD5s, a dash and their number. `None` when a part's
-/// ETag is no MD5.
+/// Returns the ETag that S3 gives to an object of these parts: the MD5 of the parts' MD5s, a dash
+/// and their number. Returns `None` if a part's ETag is not an MD5.
 pub(crate) fn expected_etag(parts: &[Part]) -> Option<String> {
     let mut digest = Md5::new();
     for part in parts {

@@ -17,7 +17,7 @@ use crate::transport::Response;
 use crate::xml;
 use std::time::Instant;
 
-/// The object a copy is made from.
+/// The source of a copy.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct CopySource<'a> {
@@ -50,9 +50,9 @@ impl<'a> CopySource<'a> {
         }
     }
 
-    /// `x-amz-copy-source` and its condition. The value is percent-encoded as AWS demands, and has
-    /// no slash before the bucket, as Amazon's SDKs write it: Cloudflare R2 finds the name of an
-    /// empty bucket before one.
+    /// Adds `x-amz-copy-source` and its condition. The value is percent-encoded as AWS requires.
+    /// Like Amazon's SDKs, it has no slash before the bucket, because Cloudflare R2 would read an
+    /// empty bucket name.
     pub(super) fn apply_to(self, call: Call<'a>) -> Result<Call<'a>> {
         super::endpoint::check_bucket(self.bucket)?;
         if self.key.is_empty() {
@@ -114,7 +114,7 @@ impl Client {
         }
     }
 
-    /// Finds out whether the object was written by an attempt whose response was lost.
+    /// Determines whether the object was written by an attempt whose response was lost.
     fn settle_put(
         &self,
         call: &Call<'_>,
@@ -130,7 +130,7 @@ impl Client {
         let unknown = |error| Err(outcome_unknown(error, "the object was stored"));
         match self.look(call.bucket, call.key, &wanted, begun) {
             Found::Wanted(meta) => Ok(PutResult { etag: meta.etag, version_id: meta.version_id }),
-            // The last response describes the object that is there now.
+            // The last response describes the current object.
             Found::Other if error.kind() == ErrorKind::PreconditionFailed => Err(error),
             Found::Unknown(look) => unknown(error.with_source(look)),
             // An ETag that is not an MD5 proves nothing either way.
@@ -142,9 +142,9 @@ impl Client {
     /// [`CopySource::condition`] is a condition for the source, [`ObjectSettings::condition`] one for
     /// the target.
     ///
-    /// Where the responses do not show whether the object was copied (a lost response, a success
-    /// that says nothing), the copy is looked at: of the source's size, and with its ETag where
-    /// that is an MD5, it is a success.
+    /// If the responses do not show whether the object was copied (a lost response, a success
+    /// without content), the client looks at the copy: if it has the source's size, and the
+    /// source's ETag where that is an MD5, the copy has succeeded.
     ///
     /// [CopyObject]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
     pub fn copy_object(
@@ -157,8 +157,8 @@ impl Client {
         self.copy_known_object(source, None, (bucket, key), settings)
     }
 
-    /// Copies an object of which the server has said `meta`; what it is matters only where the
-    /// responses do not tell.
+    /// Copies an object that the server has described as `meta`, which is only used if the
+    /// responses do not show the outcome.
     pub(crate) fn copy_known_object(
         &self,
         source: CopySource<'_>,
@@ -231,7 +231,8 @@ impl Client {
         Ok(meta)
     }
 
-    /// Requests the object's checksum as well. S3 demands the right to decrypt for that, as it does for reading.
+    /// Also requests the object's checksum. S3 requires the permission to decrypt for that, as for
+    /// reading.
     pub(crate) fn head_object_with_checksum(&self, bucket: &str, key: &str) -> Result<ObjectMeta> {
         let call = object_call("HeadObject", "HEAD", bucket, key)?
             .header("x-amz-checksum-mode", "ENABLED");
@@ -255,8 +256,9 @@ impl Client {
         }
     }
 
-    /// Finds the size of an object whose HEAD does not state it, as with proxies that compress or stream what they pass on:
-    /// by a range of one byte or, where that states no size either, by the listing.
+    /// Finds the size of an object whose HEAD does not state it, for example because a proxy
+    /// compresses or streams the response: with a range of one byte or, if that does not state a
+    /// size either, with a listing.
     fn size_without_head(&self, head: &Call<'_>) -> Result<u64> {
         let call =
             object_call("GetObject", "GET", head.bucket, head.key)?.header("range", "bytes=0-0");
@@ -271,7 +273,7 @@ impl Client {
         match found {
             Ok(Some(size)) => return Ok(size),
             Ok(None) => {}
-            // An empty object has no range.
+            // An empty object has no ranges.
             Err(error) if error.kind() == ErrorKind::InvalidRange => {}
             Err(error) => return Err(error),
         }

@@ -1,9 +1,9 @@
-//! Whether a write took effect: the one place that answers this where the responses do not.
+//! Determines whether a write took effect, for all operations, if the responses do not show it.
 //!
-//! A response can be lost, and it can be a success that says nothing: an empty 200 to a copy or a
-//! completion, a result with another root or without the field that proves something. The object
-//! then says what happened. It is looked at once, and compared with [what the write makes](Wanted).
-//! Puts, copies, completions and deletions all decide here.
+//! A response can be lost, or it can be a success without evidence: an empty 200 to a copy or a
+//! completion, or a result with another root element or without the decisive field. The client then
+//! looks at the object once, and compares it with the [intended result](Wanted) of the write. Puts,
+//! copies, completions and deletions all use this module.
 use super::Client;
 use super::body::Payload;
 use super::call::Retry;
@@ -17,15 +17,15 @@ use crate::transport::Response;
 use crate::xml;
 use std::time::{Duration, Instant};
 
-/// `Date` and `Last-Modified` have whole seconds, and the object may have been stored before the
-/// response was begun.
+/// The tolerance for ages: `Date` and `Last-Modified` have whole seconds, and the object may have
+/// been stored before the response was begun.
 const SLACK: Duration = Duration::from_secs(5);
 
-/// What a write makes of the object at its key, as far as that is known.
+/// The object that a write should produce, as far as it is known.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Wanted {
     pub(super) size: Option<u64>,
-    /// The MD5 of its bytes, where its ETag may be that.
+    /// The MD5 of its bytes, if its ETag may be that.
     pub(super) md5: Option<[u8; 16]>,
     /// An ETag that proves it.
     pub(super) etag: Option<String>,
@@ -33,10 +33,10 @@ pub(super) struct Wanted {
     pub(super) parts: Option<u64>,
 }
 
-/// What a look at the object shows.
+/// The result of looking at the object.
 #[derive(Debug)]
 pub(super) enum Found {
-    /// What the write makes.
+    /// The object that the write should produce.
     Wanted(ObjectMeta),
     /// An object of the right size whose ETag proves nothing.
     Similar(ObjectMeta, Age),
@@ -44,11 +44,11 @@ pub(super) enum Found {
     Other,
     /// No object.
     Nothing,
-    /// The object cannot be looked at.
+    /// The object cannot be inspected.
     Unknown(Error),
 }
 
-/// Whether an object was stored since the write began, by the server's clock.
+/// Whether an object was stored after the write began, according to the server's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Age {
     Since,
@@ -59,14 +59,14 @@ pub(super) enum Age {
 /// How a write ended.
 #[derive(Debug)]
 pub(super) enum Ended<T> {
-    /// As the response says.
+    /// The response shows the result.
     Said(T),
-    /// As the object shows.
+    /// The object shows the result.
     Seen(ObjectMeta),
 }
 
 impl Wanted {
-    /// Compares the object that is there with what is wanted.
+    /// Compares the existing object with the wanted one.
     fn compare(&self, meta: ObjectMeta, age: Age) -> Found {
         if self.size.is_some_and(|size| size != meta.size) {
             return Found::Other;
@@ -80,7 +80,7 @@ impl Wanted {
             (Some(found), Some(wanted)) if found == wanted => Found::Wanted(meta),
             (Some(_), Some(_)) => Found::Other,
             _ if parts.is_some() && self.parts.is_some() && parts != self.parts => Found::Other,
-            // AWS dates such an object back to the beginning of its upload.
+            // AWS gives such an object the date of the beginning of its upload.
             _ if parts.is_some() && self.parts.is_some() => Found::Similar(meta, Age::Unknown),
             _ => Found::Similar(meta, age),
         }
@@ -88,7 +88,7 @@ impl Wanted {
 }
 
 impl Client {
-    /// Looks at the object at `key`, which a write that began at `begun` may have made.
+    /// Looks at the object at `key`, which a write that began at `begun` may have stored.
     pub(super) fn look(&self, bucket: &str, key: &str, wanted: &Wanted, begun: Instant) -> Found {
         let head = object_call("HeadObject", "HEAD", bucket, key).and_then(|call| {
             self.head(&call, |response, meta| {
@@ -104,9 +104,8 @@ impl Client {
         }
     }
 
-    /// Runs a write whose responses need not say what happened. A success that says nothing is
-    /// settled by a look at the object; where that does not show what the write makes, the write is
-    /// sent again.
+    /// Runs a write whose responses may lack evidence. A success without evidence is settled by
+    /// looking at the object; if that is not the intended result, the write is sent again.
     pub(super) fn run_and_look<'p, T>(
         &self,
         call: &Call<'_>,
@@ -118,7 +117,7 @@ impl Client {
         let mut rounds = 0;
         loop {
             rounds += 1;
-            // A round before this one may have had its effect.
+            // An earlier round may have taken effect.
             let said = self.run(call, payload(), &accept).map_err(|error| {
                 let unsettled = rounds > 1 || error.is_unsettled();
                 error.with_unsettled(unsettled)
@@ -156,15 +155,15 @@ fn age(date: Option<Timestamp>, last_modified: Option<Timestamp>, elapsed: Durat
     if last_modified.plus(elapsed).plus(SLACK) >= date { Age::Since } else { Age::Before }
 }
 
-/// Returns the error of a request that may have had its effect, where a look at the object could
-/// not settle it.
+/// Returns the error of a request that may have taken effect, if looking at the object could not
+/// settle that.
 pub(super) fn outcome_unknown(error: Error, effect: &str) -> Error {
     let text = format!("it is not known whether {effect}: {}", error.message());
     error.with_message(text).with_kind(ErrorKind::OutcomeUnknown)
 }
 
-/// Returns whether a write that failed with `error` is worth a look: it may have taken effect, and
-/// the caller still waits.
+/// Returns whether to look at the object after a write that failed with `error`: it may have taken
+/// effect, and the caller is still waiting.
 pub(super) fn may_have_happened(error: &Error) -> bool {
     error.is_unsettled()
         && !matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::OutcomeUnknown)
@@ -183,10 +182,10 @@ pub(super) fn check_names(call: &Call<'_>, bucket: Option<&str>, key: Option<&st
     Err(call.place(Error::new(ErrorKind::Integrity, text)).with_hint(hint))
 }
 
-/// Returns whether `named` may be another way to write the name of `bucket`.
+/// Returns whether `named` may be another spelling of `bucket`.
 ///
-/// AWS names the bucket itself where an alias of an access point was given, and Ceph leaves out the
-/// tenant.
+/// AWS returns the bucket's own name if an alias of an access point was given, and Ceph leaves out
+/// the tenant.
 fn names_bucket(named: &str, bucket: &str) -> bool {
     let alias = ["-s3alias", "--ol-s3", "--op-s3", "--xa-s3", ".mrap"]
         .iter()
@@ -195,8 +194,8 @@ fn names_bucket(named: &str, bucket: &str) -> bool {
     alias || last(named) == last(bucket)
 }
 
-/// Returns whether `named` may be another way to write `key`: with a slash before it, or
-/// percent-encoded. What XML does to control characters is not compared.
+/// Returns whether `named` may be another spelling of `key`: with a leading slash, or
+/// percent-encoded. The effect of XML on control characters is not compared.
 fn names_key(named: &str, key: &str) -> bool {
     let same = |named: &str| named == key || named.strip_prefix('/') == Some(key);
     let decoded =
@@ -270,7 +269,7 @@ mod tests {
             Wanted { size: Some(6), ..whole.clone() }.compare(meta(&digits), Age::Unknown),
             Found::Other
         ));
-        // Under another key's encryption no ETag is an MD5.
+        // With encryption under another key, no ETag is an MD5.
         let encrypted = ObjectMeta { has_opaque_etag: true, ..meta(&"cd".repeat(16)) };
         assert!(matches!(whole.compare(encrypted, Age::Since), Found::Similar(_, Age::Since)));
     }

@@ -1,4 +1,4 @@
-//! A payload on its way out: what the signature of one attempt covers of it, and the reader that is sent.
+//! The payload of one attempt: how much of it the signature covers, and the reader that is sent.
 use super::Inner;
 use super::body::{Payload, Watched, sha256, unreadable};
 use super::endpoint::Located;
@@ -14,11 +14,11 @@ use std::io::Read;
 
 /// How a signature covers the body.
 pub(super) enum Coverage<'p> {
-    /// By the hash of these bytes, which signing computes.
+    /// By the hash of these bytes, which the signer computes.
     Bytes(&'p [u8]),
     /// By a hash computed from a reader.
     Hash([u8; 32]),
-    /// Chunk by chunk, or not at all but for the checksum that follows the chunks.
+    /// Chunk by chunk, or not at all except for the checksum after the chunks.
     Chunks(Framing),
     /// The body is not covered.
     Nothing,

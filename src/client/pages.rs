@@ -1,4 +1,4 @@
-//! Listings that a server hands out page by page.
+//! Listings that a server returns page by page.
 use super::Client;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
@@ -8,30 +8,31 @@ use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Pages without an entry that may follow each other. A server that has many deleted keys to pass over sends some.
+/// The maximum number of consecutive pages without an entry. A server that skips many deleted keys
+/// sends some.
 const EMPTY_PAGES: u32 = 1_000;
 
 /// How long a listing may wait for the server without getting an entry.
 const WAIT_FOR_AN_ENTRY: Duration = Duration::from_secs(10 * 60);
 
-/// How long a listing may wait for the server in all: enough for hundreds of millions of keys, at a page in a few tenths
-/// of a second. The time that the caller takes between pages does not count.
+/// How long a listing may wait for the server in total: enough for hundreds of millions of keys, at
+/// a few tenths of a second per page. The caller's time between pages does not count.
 const WAIT_IN_ALL: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// An iterator over the pages of a listing, which [`Entries::pages`](super::Entries::pages) returns.
 ///
-/// It ends with the last page or with the first error. A server that repeats itself, that reports more pages without a
-/// way to request them, or that sends page after page without an entry causes an error and never a shorter or an endless
-/// listing.
+/// It ends with the last page or with the first error. A server that repeats itself, that reports
+/// more pages without a way to request them, or that keeps sending pages without an entry causes an
+/// error, never a shorter or an endless listing.
 pub struct Pages<P>(Box<dyn FnMut() -> Option<Result<P>> + Send + Sync>);
 
 /// A page of a listing.
 pub(super) trait Page {
-    /// How many entries the page has.
+    /// Returns the number of entries in the page.
     fn entries(&self) -> usize;
 }
 
-/// Where a listing goes on.
+/// Where a listing continues.
 enum Position<M> {
     Start,
     After(M),
@@ -39,8 +40,9 @@ enum Position<M> {
 }
 
 impl<P: 'static> Pages<P> {
-    /// `fetch` requests the page after a marker. `follow` finds the marker of the page after that, or returns why the
-    /// listing cannot go on, which `place` completes.
+    /// Makes an iterator. `fetch` requests the page after a marker. `follow` finds the marker of
+    /// the page after that, or returns why the listing cannot continue, to which `place` adds the
+    /// details.
     pub(super) fn new<M: Send + Sync + 'static>(
         client: &Client,
         fetch: impl Fn(Option<&M>) -> Result<P> + Send + Sync + 'static,
@@ -73,7 +75,8 @@ impl<P: 'static> Pages<P> {
     }
 }
 
-/// The marker of the next page, `None` after the last page, or why the listing cannot go on.
+/// The marker of the next page, `None` after the last page, or the reason why the listing cannot
+/// continue.
 pub(super) type Follow<M> = std::result::Result<Option<M>, &'static str>;
 
 impl<P> Iterator for Pages<P> {
@@ -90,7 +93,7 @@ impl<P> fmt::Debug for Pages<P> {
     }
 }
 
-/// How far a listing has come, and how long it has waited for that.
+/// The progress of a listing, and the time that it has waited.
 struct Progress {
     clock: Arc<dyn Clock>,
     empty_pages: u32,
@@ -114,7 +117,7 @@ impl Progress {
         result
     }
 
-    /// Counts a page that is not the last one, and refuses to go on where that would not end.
+    /// Counts a page that is not the last one, and fails if the listing seems endless.
     fn check(&mut self, entries: usize) -> Result<()> {
         if entries == 0 {
             self.empty_pages = self.empty_pages.saturating_add(1);
@@ -142,7 +145,7 @@ impl Progress {
     }
 }
 
-/// What a listing has contained so far: a server that repeats a marker or a page would go on for ever.
+/// The markers and pages so far: a server that repeats one of them would never end the listing.
 #[derive(Default)]
 pub(super) struct Seen {
     pub(super) markers: Repeats,
@@ -150,9 +153,10 @@ pub(super) struct Seen {
     pub(super) pages: Repeats,
 }
 
-/// Recognises repeated items in constant memory: those of the last [`RECENT`](Self::RECENT) at once, and a longer circle
-/// before it has been passed through three times (Brent's method: one item is kept, and exchanged whenever twice as many
-/// have come). Items are compared as hashes: two different ones have the same 64 bits less often than a disk misreads.
+/// Recognises repeated items in constant memory: those among the last [`RECENT`](Self::RECENT) at
+/// once, and a longer circle before its third round ends (Brent's method: one item is kept, and
+/// replaced each time the number of items has doubled). Items are compared by their hashes: two
+/// different ones have equal 64 bits less often than a disk misreads.
 #[derive(Default)]
 pub(super) struct Repeats {
     recent: HashSet<u64>,
@@ -162,10 +166,10 @@ pub(super) struct Repeats {
 }
 
 impl Repeats {
-    /// Items that are all remembered: 100 KiB or so.
+    /// The number of recent items that are all remembered, in about 100 KiB.
     const RECENT: usize = 4096;
 
-    /// Adds `item`; returns whether it is new as far as can be known.
+    /// Adds `item`, and returns whether it is new as far as is known.
     pub(super) fn insert(&mut self, item: &impl Hash) -> bool {
         let mut hasher = DefaultHasher::new();
         item.hash(&mut hasher);
@@ -196,7 +200,7 @@ mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::time::{Instant, SystemTime};
 
-    /// A page with its number and as many entries as `1`.
+    /// A page with its number and its number of entries.
     struct Numbered(u32, usize);
 
     impl Page for Numbered {
@@ -205,7 +209,7 @@ mod tests {
         }
     }
 
-    /// A clock that moves by so many seconds whenever it is read.
+    /// A clock that advances by this many seconds whenever it is read.
     #[derive(Debug)]
     struct Steps {
         begun: Instant,
@@ -236,7 +240,7 @@ mod tests {
         Client::new(config).expect("a client")
     }
 
-    /// Collects what `follow` makes of the pages 0, 1, 2, ...; each names the one after it.
+    /// Collects the pages 0, 1, 2, ... according to `follow`; each names the next one.
     fn collect(
         follow: impl Fn(u32, Option<&u32>) -> Follow<u32> + Send + Sync + 'static,
     ) -> String {
@@ -263,7 +267,8 @@ mod tests {
         assert_eq!(collect(failing), "0 1 lost");
     }
 
-    /// How many pages of an endless listing come, and the error that ends it; `entries` has the entries of each.
+    /// Returns how many pages of an endless listing are returned, and the error that ends it;
+    /// `entries` gives the number of entries of each page.
     fn endless(
         step: u64,
         entries: impl Fn(u32) -> usize + Send + Sync + 'static,

@@ -9,13 +9,13 @@ use crate::time::Timestamp;
 use std::fmt;
 use std::time::Duration;
 
-/// What a presigned URL allows.
+/// The operation that a presigned URL permits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PresignMethod {
     /// Download.
     Get,
-    /// Size and type.
+    /// Request of size and type.
     Head,
     /// Upload.
     Put,
@@ -23,40 +23,42 @@ pub enum PresignMethod {
     Delete,
 }
 
-/// What [`Client::presign`] is asked for.
+/// A request for a presigned URL, for [`Client::presign`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Presign<'a> {
-    /// What the URL allows.
+    /// The operation that the URL permits.
     pub method: PresignMethod,
-    /// How long: 1 second to 7 days with version 4.
+    /// The validity: 1 second to 7 days with version 4.
     pub expires_in: Duration,
-    /// What happens when the credentials end sooner.
+    /// The behaviour if the credentials expire sooner.
     pub session_end: SessionEnd,
     /// Further parameters to sign, such as `response-content-disposition`.
     pub query: Vec<(&'a str, &'a str)>,
-    /// Signs for this endpoint instead of the client's: where clients reach the server under another name.
+    /// Signs for this endpoint instead of the client's, if the users of the URL reach the server
+    /// under another name.
     pub endpoint: Option<&'a super::Endpoint>,
 }
 
-/// What happens when temporary credentials end before the URL would: it dies with them, whatever it says.
+/// The behaviour if temporary credentials expire before the URL: the URL expires with them,
+/// whatever time it states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionEnd {
-    /// The URL is refused.
+    /// The request for a URL is an error.
     Refuse,
-    /// The URL says itself that it ends with them.
+    /// The URL states that it expires with them.
     Cap,
 }
 
-/// A presigned URL. Whoever holds it may use it, so `Debug` does not show it.
+/// A presigned URL. It grants access to anyone who has it, so `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PresignedUrl {
-    /// Ready to be handed out.
+    /// The URL, ready for use.
     pub url: String,
-    /// When it ends; `None` for the plain URL of a client without credentials.
+    /// When it expires; `None` for the plain URL of a client without credentials.
     pub expires: Option<Timestamp>,
-    /// Whether it ends sooner than asked for, with the credentials.
+    /// Whether it expires sooner than requested, with the credentials.
     pub capped: bool,
 }
 
@@ -70,7 +72,7 @@ impl fmt::Debug for PresignedUrl {
 }
 
 impl<'a> Presign<'a> {
-    /// For a method and exactly this time.
+    /// Requests a URL for a method and exactly this time.
     pub const fn exactly(method: PresignMethod, expires_in: Duration) -> Self {
         Self {
             method,
@@ -80,17 +82,17 @@ impl<'a> Presign<'a> {
             endpoint: None,
         }
     }
-    /// For a method and this time, or less when the credentials end sooner.
+    /// Requests a URL for a method and this time, or less if the credentials expire sooner.
     pub fn at_most(method: PresignMethod, expires_in: Duration) -> Self {
         Self { session_end: SessionEnd::Cap, ..Self::exactly(method, expires_in) }
     }
-    /// The same with a further parameter.
+    /// Adds a parameter to be signed.
     #[must_use]
     pub fn query(mut self, name: &'a str, value: &'a str) -> Self {
         self.query.push((name, value));
         self
     }
-    /// The same for another endpoint.
+    /// Signs for another endpoint.
     #[must_use]
     pub const fn endpoint(mut self, endpoint: &'a super::Endpoint) -> Self {
         self.endpoint = Some(endpoint);
@@ -99,13 +101,15 @@ impl<'a> Presign<'a> {
 }
 
 impl Client {
-    /// A URL that allows `request` to whoever holds it, until it expires. Asks nothing of the server.
+    /// Returns a URL that permits `request` without credentials until it expires. Sends nothing to
+    /// the server.
     ///
     /// Without credentials (public buckets) it is the object's plain URL.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] for an expiry out of range or, with [`SessionEnd::Refuse`], beyond the credentials';
-    /// [`ErrorKind::Credentials`] when there are none to be had.
+    /// [`ErrorKind::InvalidArgument`] for an expiry that is out of range or, with
+    /// [`SessionEnd::Refuse`], later than that of the credentials; [`ErrorKind::Credentials`] if
+    /// they cannot be obtained.
     pub fn presign(&self, bucket: &str, key: &str, request: &Presign<'_>) -> Result<PresignedUrl> {
         let method = match request.method {
             PresignMethod::Get => "GET",
@@ -127,7 +131,7 @@ impl Client {
         let path = located.path_of(key);
         let host = located.host_header();
         let headers = [("host", host.as_str())];
-        // A browser that follows the URL sends no header of S3's.
+        // A browser that follows the URL does not send S3's headers.
         let payer = inner.config.request_payer.header();
         let query: Vec<_> = request.query.iter().copied().chain(payer).collect();
         let parts = sign::Request::new(method, &path).query(&query).headers(&headers);
@@ -156,13 +160,14 @@ impl Client {
     }
 }
 
-/// How long the URL can live, and whether that is less than asked for.
+/// Returns how long the URL can be valid, and whether that is less than requested.
 fn within_session(
     request: &Presign<'_>,
     lease: &Lease,
     now: Timestamp,
 ) -> Result<(Duration, bool)> {
-    // Version 2 has whole seconds and no lower limit: the URL would have ended when it is handed out.
+    // Version 2 has whole seconds and no lower limit: the URL would already be expired when it is
+    // returned.
     if lease.credentials.is_some() && request.expires_in < Duration::from_secs(1) {
         let seconds = request.expires_in.as_secs_f64();
         let text = format!(

@@ -1,4 +1,4 @@
-//! PutObject from a reader that gives its bytes once.
+//! PutObject from a reader that can be read only once.
 use super::Client;
 use super::body::{Progress, ended_early};
 use super::checksum::Algorithm;
@@ -10,37 +10,41 @@ use super::store::PutResult;
 use crate::error::{Error, ErrorKind, Result};
 use std::io::Read;
 
-/// Bodies of up to 8 MiB are read into memory before [`Client::put_object_from`] sends anything: as much as one call may
-/// hold, about a part of an upload, so that memory planned as one part for each thread includes it.
+/// Bodies of up to 8 MiB are read into memory before [`Client::put_object_from`] sends anything.
+/// That is about one part of an upload, so memory that is planned as one part per thread includes
+/// it.
 pub const HELD_BODY: u64 = 8 << 20;
 
-/// The text after the length in the line that heads a signed chunk.
+/// The text after the length in the line at the start of a signed chunk.
 const CHUNK_HEAD: &[u8] = b";chunk-signature=";
 
 impl Client {
     /// Stores exactly `length` bytes of a reader (PutObject); further bytes are left unread.
     ///
-    /// Up to [`HELD_BODY`] they are read before anything is sent, and go out as with [`Client::put_object`]: signed where
-    /// [`PayloadSigning`](super::PayloadSigning) wants it, with the checksum, and again where that helps.
+    /// Up to [`HELD_BODY`] they are read before anything is sent, and are sent as by
+    /// [`Client::put_object`]: signed if [`PayloadSigning`](super::PayloadSigning) requires it,
+    /// with the checksum, and with retries.
     ///
-    /// A longer body can be sent once only: nothing is tried again after its first byte was read. Where bodies are not
-    /// signed (over https, with `PayloadSigning::Unsigned`, under version 2, without credentials) it goes as it is and
-    /// without a checksum; to AWS, under version 4, followed by the configured CRC. Where they are
-    /// signed, it is [signed in chunks](crate::sign::chunked), with 64 KiB in memory at a time, and followed by the
-    /// configured CRC; there is no MD5 then. Not every server takes that:
+    /// A longer body can be sent only once: there is no retry after its first byte was read. If
+    /// bodies are not signed (over https, with `PayloadSigning::Unsigned`, with version 2, without
+    /// credentials), it is sent unchanged and without a checksum; to AWS with version 4, it is
+    /// followed by the configured CRC. If they are signed, it is [signed in
+    /// chunks](crate::sign::chunked), with 64 KiB in memory at a time, and followed by the
+    /// configured CRC, but never by an MD5. Not every server accepts that:
     ///
-    /// - Servers other than AWS's are asked for the first bytes of what they stored, which takes the right to read: some
-    ///   store the chunks with their signatures. That is [`ErrorKind::Integrity`], and the object is damaged.
-    /// - Ceph RGW 16, SeaweedFS 4.48, rclone 1.75 and Garage 2.5 take the chunks. With a CRC after them (never sent to
-    ///   other servers than AWS's unless configured) SeaweedFS does, Ceph and Garage refuse, and rclone stores them with
-    ///   their signatures.
+    /// - Some servers store the chunks with their signatures. On servers other than AWS's, the client
+    ///   therefore reads the first bytes of the stored object, which requires the permission to read.
+    ///   A damaged object is [`ErrorKind::Integrity`].
+    /// - Ceph RGW 16, SeaweedFS 4.48, rclone 1.75 and Garage 2.5 accept the chunks. With a CRC after
+    ///   them (only sent to servers other than AWS's if configured), SeaweedFS accepts them, Ceph and
+    ///   Garage refuse them, and rclone stores them with their signatures.
     ///
     /// `PayloadSigning::Unsigned` (the driver's option `payload: unsigned`) avoids chunks on such a server.
     ///
     /// # Errors
-    /// [`ErrorKind::LocalIo`] when the reader fails or ends before `length`; no object is stored then, and up to
-    /// [`HELD_BODY`] no request was sent. [`ErrorKind::OutcomeUnknown`] when the object is stored and its first bytes
-    /// could not be looked at.
+    /// [`ErrorKind::LocalIo`] if the reader fails or ends before `length`; no object is stored
+    /// then, and up to [`HELD_BODY`] no request was sent. [`ErrorKind::OutcomeUnknown`] if the
+    /// object is stored and its first bytes could not be read.
     pub fn put_object_from(
         &self,
         bucket: &str,
@@ -75,13 +79,14 @@ impl Client {
         }
     }
 
-    /// Checks that the object begins with the bytes that were sent, and not with the head of their first chunk.
+    /// Checks that the object begins with the bytes that were sent, not with the line before the
+    /// first chunk.
     fn check_beginning(&self, call: &Call<'_>, beginning: &[u8]) -> Result<()> {
         let range = ByteRange::Part { offset: 0, length: beginning.len() as u64 };
         let reader = self.get_object(call.bucket, call.key, &GetObject::range(range));
         let stored = match reader.and_then(|reader| reader.read_all(beginning.len())) {
             Ok(stored) => stored,
-            // Another request has replaced or deleted it since.
+            // Another request has replaced or deleted the object since then.
             Err(look) if matches!(look.kind(), ErrorKind::NoSuchKey | ErrorKind::InvalidRange) => {
                 return Ok(());
             }
@@ -93,7 +98,7 @@ impl Client {
                     .with_hint("allow to read the object, or set payload to unsigned"));
             }
         };
-        // Other bytes without such a line were written by another request since.
+        // Other bytes without such a line were written by another request since then.
         if stored == beginning || !stored.windows(CHUNK_HEAD.len()).any(|bytes| bytes == CHUNK_HEAD)
         {
             return Ok(());

@@ -4,16 +4,16 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ByteRange {
-    /// All of them.
+    /// The whole object.
     #[default]
     All,
     /// From this offset to the end.
     From(u64),
-    /// `length` bytes from `offset`; fewer when the object ends before. `length` is at least 1.
+    /// `length` bytes from `offset`, or fewer if the object ends before. `length` is at least 1.
     Part {
         /// The first byte.
         offset: u64,
-        /// How many.
+        /// The number of bytes.
         length: u64,
     },
     /// The last bytes, this many; all of them when the object has fewer. At least 1.
@@ -80,13 +80,13 @@ impl ContentRange {
         sound.then_some(Self { first, last, size })
     }
 
-    /// Returns the size in `bytes */size`, which a response names that refuses a range.
+    /// Returns the size in `bytes */size`, from a response that refuses a range.
     pub(super) fn unsatisfied(text: &str) -> Option<u64> {
         number(text.trim_ascii().strip_prefix("bytes */")?)
     }
 }
 
-/// Reads digits and nothing else: `str::parse` would take a sign.
+/// Parses digits and nothing else: `str::parse` would accept a sign.
 pub(super) fn number(text: &str) -> Option<u64> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
 }

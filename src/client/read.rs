@@ -1,4 +1,4 @@
-//! GetObject, and a reader that goes on where a broken connection stopped.
+//! GetObject, and a reader that continues where a broken connection stopped.
 use super::Client;
 use super::body::Payload;
 use super::call::Retry;
@@ -21,7 +21,7 @@ use std::ops::Range;
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct GetObject {
-    /// Which bytes.
+    /// The requested bytes.
     pub range: ByteRange,
     /// Only if the object meets this condition.
     pub condition: Condition,
@@ -85,10 +85,11 @@ impl GetObject {
     }
 }
 
-/// The bytes of an object, as they come.
+/// A reader of an object's bytes, as they arrive.
 ///
-/// `Ok(0)` means that the whole range has arrived. When the connection breaks, the reader asks for the rest under
-/// `If-Match`, so that it can never splice two versions; what cannot be proved whole is an error.
+/// `Ok(0)` means that the whole range has arrived. If the connection breaks, the reader requests
+/// the rest with `If-Match`, so that it can never splice two versions. Data that cannot be proved
+/// complete is an error.
 pub struct ObjectReader {
     client: Client,
     bucket: String,
@@ -96,26 +97,27 @@ pub struct ObjectReader {
     range: ByteRange,
     meta: ObjectMeta,
     response: Option<Response>,
-    /// Bytes of the range handed out.
+    /// The number of bytes of the range returned so far.
     done: u64,
-    /// Bytes of the range altogether; `None` when the server named neither length nor range.
+    /// The number of bytes in the range; `None` if the server stated neither length nor range.
     length: Option<u64>,
-    /// The checksum of the whole object, when the server sent one.
+    /// The checksum of the whole object, if the server sent one.
     expected: Option<Expected>,
     excess: Excess,
     ranges: RangeSupport,
-    /// Breaks since [`STEADY`] bytes came in a row.
+    /// The number of breaks since [`STEADY`] bytes arrived in a row.
     breaks: u32,
-    /// Bytes since the last break.
+    /// The number of bytes since the last break.
     steady: u64,
 }
 
-/// So many bytes without a break, and the breaks before are forgotten. A server that breaks more often has no steady
-/// connection to offer.
+/// After this many bytes without a break, earlier breaks are forgotten. If a connection breaks more
+/// often, the reader gives up.
 const STEADY: u64 = 256 << 10;
 
 impl Client {
-    /// [GetObject]: opens the object for reading. Nothing is decompressed: the bytes are those stored.
+    /// [GetObject]: opens the object for reading. It returns the stored bytes and never
+    /// decompresses them.
     ///
     /// # Errors
     /// [`ErrorKind::NoSuchKey`]; [`ErrorKind::InvalidRange`] when the range begins at or past the end;
@@ -157,10 +159,11 @@ impl Client {
         self.get_object(bucket, key, &GetObject::range(part))?.read_all(limit)
     }
 
-    /// Opens a range of one version of an object: the version that has this ETag, and `length` bytes in the range.
+    /// Opens a range of one version of an object: the version with this ETag, and with `length`
+    /// bytes in the range.
     ///
     /// # Errors
-    /// [`ErrorKind::Integrity`] when the object has changed or is gone.
+    /// [`ErrorKind::Integrity`] if the object has changed or is gone.
     pub(crate) fn get_same_version(
         &self,
         bucket: &str,
@@ -186,28 +189,28 @@ impl Client {
             }
             opened => opened?,
         };
-        // Servers that ignore If-Match are caught here.
+        // Detects a change on servers that ignore If-Match.
         if opened.meta.etag.as_deref() != etag || opened.length != length {
             return Err(changed(bucket, key));
         }
         Ok(ObjectReader::new(self, bucket, key, opened))
     }
 
-    /// Requests the range, and checks that the server sends just that.
+    /// Requests the range, and checks that the server sends exactly that.
     fn request(&self, bucket: &str, key: &str, request: &GetObject) -> Result<Opened> {
         let range = request.range;
         let call =
             object_call("GetObject", "GET", bucket, key)?.maybe_header("range", range.header());
         let mut call = request.apply_to(call)?;
         call.time_limit = TimeLimit::WhileBytesMove;
-        // Stored checksums are of whole objects: a range has none.
+        // Stored checksums cover whole objects, so a range has none.
         let algorithm = self.inner.checksum.filter(|_| range == ByteRange::All);
         if let Some(algorithm) = algorithm {
             call = algorithm.request_in(call);
         }
         self.run(&call, Payload::Empty, |response, _| match response.status {
             206 => Opened::part(response, range),
-            // rclone sends the range with status 200: Content-Range shows what the body is.
+            // rclone sends the range with status 200: Content-Range shows that it is one.
             _ if range != ByteRange::All && response.header("content-range").is_some() => {
                 Opened::part(response, range)
             }
@@ -225,7 +228,7 @@ pub(super) fn another_etag() -> Error {
     Error::new(ErrorKind::PreconditionFailed, "the object has another ETag")
 }
 
-/// The error of an object that is not what it was when reading it began.
+/// Returns the error of an object that changed after reading began.
 fn changed(bucket: &str, key: &str) -> Error {
     place(
         Error::new(ErrorKind::Integrity, "the object changed while it was being read"),
@@ -246,12 +249,12 @@ fn resolved(wanted: ByteRange, start: u64, length: Option<u64>) -> ByteRange {
     }
 }
 
-/// A response whose body is the range that was requested, or contains it.
+/// A response whose body is or contains the requested range.
 struct Opened {
     meta: ObjectMeta,
     /// The range, from a known offset.
     range: ByteRange,
-    /// Bytes of the range.
+    /// The number of bytes in the range.
     length: Option<u64>,
     expected: Option<Expected>,
     response: Response,
@@ -278,7 +281,7 @@ impl Opened {
             return protocol(format!("the range {text:?} has another length than the reply"));
         }
         let size = range.size.unwrap_or(range.last + 1);
-        // Fewer bytes than asked for are right only where the object ends.
+        // Fewer bytes than requested are only correct at the end of the object.
         let end = match wanted {
             ByteRange::Part { offset, length } => offset.saturating_add(length).min(size),
             ByteRange::All | ByteRange::From(_) | ByteRange::Last(_) => size,
@@ -300,8 +303,8 @@ impl Opened {
         })
     }
 
-    /// Opens the whole object, of which a server that ignores `Range` sends everything: what comes before the range is
-    /// passed over.
+    /// Opens the whole object, which a server that ignores `Range` sends; the bytes before the
+    /// range are skipped.
     fn object(
         mut response: Response,
         wanted: ByteRange,
@@ -351,7 +354,7 @@ impl Opened {
     }
 }
 
-/// Whether the server has ranges of the object (`Accept-Ranges`, RFC 9110 section 14.3).
+/// Whether the server supports ranges of the object (`Accept-Ranges`, RFC 9110 section 14.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum RangeSupport {
     Announced,
@@ -361,9 +364,9 @@ enum RangeSupport {
 /// The meaning of bytes after the range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Excess {
-    /// The rest of an object of which the server sends all, whatever was requested.
+    /// The rest of an object that the server sends as a whole, regardless of the requested range.
     RestOfObject,
-    /// A body that contradicts its own Content-Range.
+    /// The body contradicts its own Content-Range.
     Contradiction,
 }
 
@@ -390,32 +393,33 @@ impl ObjectReader {
         &self.meta
     }
 
-    /// Bytes this reader yields altogether, where that is known.
+    /// Returns the total number of bytes that this reader yields, if it is known.
     pub const fn length(&self) -> Option<u64> {
         self.length
     }
 
-    /// Whether what comes is the range that was asked for, and not the whole object with the range in it.
+    /// Reports whether the response is the requested range, and not the whole object.
     pub(crate) fn is_range(&self) -> bool {
         self.excess == Excess::Contradiction
     }
 
-    /// Returns whether ranges of the same version can be read in addition to this one.
+    /// Returns whether further ranges of this version can be read at the same time.
     pub(crate) fn may_be_split(&self) -> bool {
         self.ranges == RangeSupport::Announced
             && self.length.is_some()
             && self.meta.etag.as_deref().is_some_and(|etag| !is_weak(etag))
     }
 
-    /// Takes the checksum of the whole object, for a caller that reads the rest by other means.
+    /// Takes the checksum of the whole object, for a caller that reads the rest separately.
     pub(crate) fn take_expected(&mut self) -> Option<Expected> {
         self.expected.take()
     }
 
-    /// Everything, refused beyond `limit` bytes.
+    /// Reads everything, but at most `limit` bytes.
     ///
     /// # Errors
-    /// Those of reading, and [`ErrorKind::InvalidArgument`] when there is more than `limit`.
+    /// The errors of reading, and [`ErrorKind::InvalidArgument`] if there are more than `limit`
+    /// bytes.
     pub fn read_all(mut self, limit: usize) -> Result<Vec<u8>> {
         let too_much = |reader: &Self| {
             reader.error(
@@ -423,7 +427,7 @@ impl ObjectReader {
                 format!("the object is larger than the {limit} bytes allowed here"),
             )
         };
-        // One byte over the limit is enough to see that it is passed.
+        // One byte beyond the limit is enough to see that it is exceeded.
         let beyond = limit.saturating_add(1);
         let expected =
             self.left().map_or(beyond, |left| usize::try_from(left).unwrap_or(usize::MAX));
@@ -451,13 +455,13 @@ impl ObjectReader {
                 break;
             }
         }
-        // Reads the end as well.
+        // Also reads the end.
         self.pull(&mut [0])?;
         content.truncate(filled);
         Ok(content)
     }
 
-    /// As [`Read::read`], with this crate's error.
+    /// Reads like [`Read::read`], but returns this crate's error.
     pub fn pull(&mut self, buffer: &mut [u8]) -> Result<usize> {
         loop {
             let left = self.left();
@@ -472,7 +476,7 @@ impl ObjectReader {
                 continue;
             };
             if left == Some(0) {
-                // Reading the end, too, gives the connection back to the pool.
+                // Reading the end returns the connection to the pool.
                 let mut beyond = [0];
                 let end = response.read(&mut beyond);
                 self.response = None;
@@ -508,7 +512,8 @@ impl ObjectReader {
                         expected.update(&buffer[..n]);
                     }
                     if self.length == Some(self.done) {
-                        // Before the last bytes are handed out: nobody must take the object for whole otherwise.
+                        // Verified before the last bytes are returned: otherwise the caller could
+                        // take the object for complete.
                         self.verify_checksum()?;
                     }
                     if self.steady >= STEADY {
@@ -525,12 +530,12 @@ impl ObjectReader {
         }
     }
 
-    /// Returns how many bytes of the range are still to come, where that is known.
+    /// Returns how many bytes of the range are still missing, if that is known.
     fn left(&self) -> Option<u64> {
         self.length.map(|length| length.saturating_sub(self.done))
     }
 
-    /// Holds what came against the checksum the server gave.
+    /// Compares the received bytes with the server's checksum.
     fn verify_checksum(&mut self) -> Result<()> {
         let Some(expected) = self.expected.take() else { return Ok(()) };
         expected.check().map_err(|error| {
@@ -539,7 +544,7 @@ impl ObjectReader {
         })
     }
 
-    /// Decides whether the reading can go on after a break, and waits before it does.
+    /// Decides whether reading can continue after a break, and waits before it does.
     fn recover_from(&mut self, error: Error) -> Result<()> {
         self.breaks += 1;
         self.steady = 0;
@@ -553,7 +558,7 @@ impl ObjectReader {
         if go_on { Ok(()) } else { Err(self.place(error.with_attempts(self.breaks))) }
     }
 
-    /// Requests the rest, of the same version only.
+    /// Requests the rest, only of the same version.
     fn resume(&mut self) -> Result<()> {
         let left = self.left();
         let (range, etag) = (self.range.rest(self.done), self.meta.etag.as_deref());
@@ -593,7 +598,7 @@ impl fmt::Debug for ObjectReader {
     }
 }
 
-/// The transport's failure inside an `io::Error` as this crate's error.
+/// Extracts the transport's failure from an `io::Error` as this crate's error.
 fn read_error(error: io::Error) -> Error {
     match error.downcast::<TransportError>() {
         Ok(failure) => transport_error(failure, None),

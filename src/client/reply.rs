@@ -1,4 +1,5 @@
-//! Replies that are no success: from status, headers and error document to an [`Error`] that says what to do.
+//! Responses that are not a success: turns status, headers and error document into an [`Error`]
+//! with a remedy.
 use super::endpoint::{Located, Redirect};
 use super::hint::{self, BodySignature, Situation};
 use super::range::{ContentRange, number};
@@ -14,10 +15,12 @@ use crate::transport::Response;
 use crate::xml;
 use std::time::{Duration, Instant};
 
-/// Error documents are read up to this size: S3's have a few hundred bytes, those with a canonical request some KiB.
+/// The maximum size of an error document: S3's have a few hundred bytes, and those with a canonical
+/// request a few KiB.
 const ERROR_BODY_LIMIT: usize = 1 << 20;
 
-/// A refusal without a code is put down to the clocks when they differ by more than this many seconds: what S3 allows
+/// A refusal without a code is attributed to the clocks if they differ by more than this many
+/// seconds, the difference that S3 allows
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>, `RequestTimeTooSkewed`).
 const SKEW_ALLOWED: u64 = 900;
 
@@ -27,28 +30,28 @@ pub(super) struct Sent<'a> {
     pub(super) call: &'a Call<'a>,
     pub(super) located: &'a Located,
     pub(super) signing: &'a Signing,
-    /// The time it was signed with.
+    /// The time that it was signed with.
     pub(super) now: Timestamp,
 }
 
-/// A response of another class than 2xx.
+/// A response with a status other than 2xx.
 pub(super) struct Failed {
     pub(super) error: Error,
     pub(super) status: u16,
     /// `Retry-After`, as a wait.
     pub(super) retry_after: Option<Duration>,
-    /// The region the server would have us use.
+    /// The region that the server expects.
     pub(super) region: Option<String>,
-    /// Where a redirect leads that may be followed.
+    /// The destination of a redirect that may be followed.
     pub(super) redirect: Option<Located>,
     /// The server's clock.
     pub(super) server_time: Option<Timestamp>,
 }
 
 impl Failed {
-    /// Reads the error document, if there is one. Whatever goes wrong with it, the status stays the error, except for a
-    /// 404: a deletion takes it for a success, and only a whole response shows that the object, and not the bucket, is
-    /// absent.
+    /// Reads the error document, if there is one. If that fails, the status is the error, except
+    /// for a 404: a deletion takes it for a success, and only a complete response shows that the
+    /// object, and not the bucket, is missing.
     pub(super) fn read(response: Response, sent: &Sent<'_>, deadline: Option<Instant>) -> Self {
         let Sent { call, located, signing, now } = *sent;
         let status = response.status;
@@ -87,7 +90,8 @@ impl Failed {
                 }
                 _ => {}
             },
-            // A HEAD has no body: S3 responds with 301 or 400 and names the region in a header alone.
+            // A HEAD has no body: S3 responds with 301 or 400 and names the region only in a
+            // header.
             None if matches!(status, 301 | 400) && document.code.is_empty() && !bare => {
                 error = error.with_kind(ErrorKind::WrongRegion);
             }
@@ -117,7 +121,7 @@ impl Failed {
         Self { error, status, retry_after, region, redirect, server_time }
     }
 
-    /// Whether this is the response to a HEAD that does not say why it was refused.
+    /// Reports whether this is the response to a HEAD without the reason of the refusal.
     pub(super) fn lacks_reason(&self, call: &Call<'_>) -> bool {
         let bare = self.error.code().is_none() && self.region.is_none() && self.redirect.is_none();
         let unclear = match self.error.kind() {
@@ -129,7 +133,7 @@ impl Failed {
     }
 }
 
-/// Reads the body of a refusal; returns why where it cannot be read whole.
+/// Reads the body of a refusal, or returns why it cannot be read completely.
 fn read_body(
     response: Response,
     call: &Call<'_>,
@@ -144,7 +148,8 @@ fn read_body(
     }
 }
 
-/// Returns the code and the message that headers carry, as some servers send them where there is no body; empty without.
+/// Returns the code and the message in the headers, which some servers send if there is no body;
+/// empty otherwise.
 fn reason_in_headers(response: &Response) -> (String, String) {
     /// The headers with a code and with a message: those of S3's own website endpoints, of MinIO, and of AWS's gateways.
     const HEADERS: &[(&str, &str)] = &[
@@ -153,7 +158,7 @@ fn reason_in_headers(response: &Response) -> (String, String) {
         ("x-rgw-error-code", "x-rgw-error-message"),
         ("x-amzn-errortype", "x-amzn-errormessage"),
     ];
-    /// S3's longest code has half as many letters.
+    /// The maximum length of a code; S3's longest has half as many letters.
     const LONGEST: usize = 80;
     let found = HEADERS.iter().find_map(|(code, message)| {
         // `x-amzn-errortype` may be followed by a colon and a URL.
@@ -166,8 +171,8 @@ fn reason_in_headers(response: &Response) -> (String, String) {
     found.unwrap_or_default()
 }
 
-/// Returns the region that an error document names, in an element of its own or in words: AWS and MinIO write
-/// `expecting 'eu-west-1'`, Garage `expected: 20261129/garage/s3/aws4_request`.
+/// Returns the region that an error document names, in a separate element or in words: AWS and
+/// MinIO write `expecting 'eu-west-1'`, Garage `expected: 20261129/garage/s3/aws4_request`.
 fn region_in(document: &xml::ErrorDocument) -> Option<String> {
     if document.region.is_some() || document.code != "AuthorizationHeaderMalformed" {
         return document.region.clone();
@@ -178,7 +183,7 @@ fn region_in(document: &xml::ErrorDocument) -> Option<String> {
     quoted().or_else(scope).map(str::to_owned)
 }
 
-/// Returns the error of a redirect that is not S3's, and what to do about it.
+/// Returns the error of a redirect that is not S3's, and its remedy.
 fn redirected(error: Error, to: &Redirect) -> (Error, Option<String>) {
     match to {
         Redirect::ToTls { host, .. } => {
@@ -198,13 +203,14 @@ fn redirected(error: Error, to: &Redirect) -> (Error, Option<String>) {
     }
 }
 
-/// Whether the server's clock differs so much from the time of a signature that S3 refuses it, and yet can be right.
+/// Whether the server's clock differs from the time of a signature by more than S3 allows, but can
+/// still be right.
 fn is_skewed(signed_at: Timestamp, date: Option<Timestamp>) -> bool {
     let apart = date.map_or(0, |date| date.unix().abs_diff(signed_at.unix()));
     apart > SKEW_ALLOWED && apart <= MAX_CLOCK_OFFSET
 }
 
-/// What a support desk asks for: from the headers, or else from the document.
+/// The ids that a support desk asks for, from the headers or otherwise from the document.
 pub(super) struct Ids {
     request_id: Option<String>,
     host_id: Option<String>,
@@ -227,7 +233,8 @@ impl Ids {
     }
 }
 
-/// The error that a status and a document tell of; also used for the document inside a reply that began with 200.
+/// Returns the error that a status and a document report. It is also used for the document in a
+/// response that began with 200.
 pub(super) fn error_of(
     status: u16,
     document: &xml::ErrorDocument,
@@ -256,16 +263,17 @@ pub(super) fn error_of(
     error
 }
 
-/// The first words of a body that is not XML, with runs of white space as one space.
+/// Returns the first words of a body that is not XML, with runs of white space reduced to one
+/// space.
 fn excerpt(body: &[u8]) -> String {
-    /// Enough to recognise a proxy's error page.
+    /// The length of the excerpt, which is enough to recognise a proxy's error page.
     const LIMIT: usize = 120;
     let text = String::from_utf8_lossy(&body[..body.len().min(4 * LIMIT)]);
     let words: Vec<_> = text.split_whitespace().collect();
     shown_to(&words.join(" "), LIMIT).to_string()
 }
 
-/// Where the server's steps to the signature leave ours, when it shows them (AWS does).
+/// Returns where the server's steps to the signature differ from ours, if it shows them (AWS does).
 fn explain_refusal(document: &xml::ErrorDocument, signing: &Signing) -> Option<String> {
     let steps = &document.steps;
     let server = ServerSide {
@@ -279,7 +287,8 @@ fn explain_refusal(document: &xml::ErrorDocument, signing: &Signing) -> Option<S
     signing.explain().filter(|_| refused).map(|ours| compare(&ours, &server).to_string())
 }
 
-/// `Retry-After` in seconds or as a date, which is held against the reply's own `Date` so that no clock need agree.
+/// Parses `Retry-After` in seconds or as a date, which is compared with the response's own `Date`
+/// so that the clocks need not agree.
 fn retry_after(text: &str, date: Option<Timestamp>) -> Option<Duration> {
     if let Some(seconds) = number(text.trim_ascii()) {
         return Some(Duration::from_secs(seconds));
@@ -288,7 +297,8 @@ fn retry_after(text: &str, date: Option<Timestamp>) -> Option<Duration> {
     u64::try_from(until.saturating_sub(date?.unix())).ok().map(Duration::from_secs)
 }
 
-/// A reply that is a document: read whole, within bounds, and an error document in it is that error.
+/// Reads a response that is a document, completely and up to a limit. An error document becomes
+/// that error.
 pub(super) fn read_document<T>(
     response: Response,
     deadline: Option<Instant>,
@@ -301,16 +311,16 @@ pub(super) fn read_document<T>(
     }
 }
 
-/// What a response of class 2xx says of a write.
+/// The statement of a 2xx response about a write.
 pub(super) enum Said<T> {
     /// The result.
     Result(T),
-    /// Neither that it took effect nor that it failed; the error is for a caller who cannot find
-    /// out.
+    /// Neither success nor failure; the error is for a caller that cannot find out.
     Nothing(Error),
 }
 
-/// Reads a document like [`read_document`], where a response that says nothing is no failure yet.
+/// Reads a document like [`read_document`], but a response without a statement is not a failure
+/// yet.
 pub(super) fn read_what_is_said<T>(
     response: Response,
     deadline: Option<Instant>,
@@ -333,11 +343,12 @@ pub(super) fn read_what_is_said<T>(
     if xml::says_nothing(&body) { Ok(Said::Nothing(told)) } else { Err(told) }
 }
 
-/// How a document is read, and how long it may be.
+/// The parser of a document, and the maximum size of the document.
 pub(super) type Reader<T> = (fn(&[u8]) -> std::result::Result<T, xml::Error>, usize);
 
-/// A reply without a document. What some servers send all the same (white space, a document of their own) is passed
-/// over; an error document is that error, and a page of a proxy no answer of S3.
+/// Reads a response without a document. Content that some servers send anyway (white space, other
+/// documents) is ignored; an error document becomes that error, and a page of a proxy is not a
+/// response of S3.
 pub(super) fn expect_nothing(
     response: Response,
     deadline: Option<Instant>,
@@ -371,7 +382,7 @@ pub(super) fn expect_nothing(
     Ok(())
 }
 
-/// The error in a reply that began as a success.
+/// Returns the error in a response that began as a success.
 fn failure_within(
     status: u16,
     document: &xml::ErrorDocument,

@@ -3,7 +3,7 @@ use crate::error::{Error, ErrorKind, Result};
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
-/// A name and its value, as headers and query parameters have them.
+/// The name and value of a header or a query parameter.
 pub(super) type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
 
 /// How long one attempt may take.
@@ -11,14 +11,17 @@ pub(super) type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
 pub(super) enum TimeLimit {
     /// Request and response are small: `Timeouts::operation` for the whole attempt.
     Operation,
-    /// The attempt carries an object's bytes, and may last as long as they move. The response to an upload is small again.
+    /// The attempt transfers an object's bytes, and may last as long as they move. The response to
+    /// an upload is small.
     WhileBytesMove,
-    /// The server works for minutes and sends white space meanwhile: [`LONGEST_WORK`] for the whole attempt.
+    /// The server may work for minutes and send white space meanwhile: [`LONGEST_WORK`] for the
+    /// whole attempt.
     ServerWork,
 }
 
 impl TimeLimit {
-    /// Returns when an attempt that begins `now` must have ended, where `operation` is the limit of a small one.
+    /// Returns when an attempt that begins `now` must have ended; `operation` is the limit of a
+    /// small one.
     pub(super) fn deadline(self, now: Instant, operation: Duration) -> Option<Instant> {
         match self {
             Self::Operation => now.checked_add(operation),
@@ -28,18 +31,18 @@ impl TimeLimit {
     }
 }
 
-/// Who checks a write's condition again after a conflict.
+/// Where a write's condition is checked again after a conflict.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Recheck {
     #[default]
-    /// The server, when the request is sent again.
+    /// By the server, when the request is sent again.
     ByServer,
-    /// The caller: S3 wants the condition of a multipart upload considered again.
+    /// By the caller: S3 requires the condition of a multipart upload to be reconsidered.
     ByCaller,
 }
 
-/// How long the server may work on a completion or a copy while it sends white space: AWS speaks of several minutes for
-/// the largest objects.
+/// How long the server may work on a completion or a copy while it sends white space: AWS states
+/// several minutes for the largest objects.
 const LONGEST_WORK: Duration = Duration::from_secs(15 * 60);
 
 /// One operation on one bucket, before it is signed.
@@ -102,7 +105,7 @@ impl<'a> Call<'a> {
             None => self,
         }
     }
-    /// Returns an error about this operation that is reported before anything is sent.
+    /// Returns an error about this operation that occurs before anything is sent.
     pub(super) fn refuse(&self, message: impl Into<String>) -> Error {
         self.place(Error::new(ErrorKind::InvalidArgument, message))
     }
@@ -113,7 +116,8 @@ impl<'a> Call<'a> {
     }
 }
 
-/// Returns a call about one object. An empty key would address the bucket itself, so it is refused here.
+/// Returns a call about one object. An empty key would address the bucket itself, so it is rejected
+/// here.
 pub(super) fn object_call<'a>(
     operation: &'static str,
     method: &'static str,

@@ -1,4 +1,4 @@
-//! Which failures are tried again, how often and how long apart. The one place that decides it.
+//! Decides which failures are retried, how often, and after which wait.
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
 use crate::sync;
@@ -8,24 +8,27 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-/// Bounds on trying again.
+/// The limits of retries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RetryPolicy {
-    /// How often one request is sent at most; at least 1. A pooled connection found dead does not count.
+    /// The maximum number of attempts for one request; at least 1. A pooled connection that is
+    /// found dead does not count.
     pub max_attempts: u32,
-    /// Bound of the first wait; it doubles with each further one, and the actual wait is drawn from zero up to the bound ("full jitter").
+    /// The upper bound of the first wait. It doubles with each further wait, and the actual wait is
+    /// drawn between zero and the bound ("full jitter").
     pub base: Duration,
-    /// The same after the server asked to slow down.
+    /// Like `base`, after the server asked to slow down.
     pub throttled_base: Duration,
-    /// No single wait is longer, whatever `Retry-After` says.
+    /// The longest single wait, even if `Retry-After` is longer.
     pub longest_wait: Duration,
-    /// No attempt begins later than this after the first.
+    /// No attempt begins later than this after the first one.
     pub total: Duration,
 }
 
 impl Default for RetryPolicy {
-    /// 6 attempts, waits up to 0.1, 0.2, 0.4 ... s (0.5, 1, 2 ... s when throttled), 20 s at most each, 3 minutes in all.
+    /// 6 attempts; waits of up to 0.1, 0.2, 0.4 ... s (0.5, 1, 2 ... s when throttled), each at
+    /// most 20 s; 3 minutes in total.
     fn default() -> Self {
         Self {
             max_attempts: 6,
@@ -38,7 +41,7 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// Every request is sent once.
+    /// Sends every request only once.
     pub const fn never() -> Self {
         Self {
             max_attempts: 1,
@@ -84,7 +87,7 @@ impl RetryPolicy {
         self
     }
 
-    /// The wait before attempt `attempt + 1`, where `asked` is the server's `Retry-After`.
+    /// Returns the wait before attempt `attempt + 1`; `asked` is the server's `Retry-After`.
     pub(super) fn wait(
         &self,
         attempt: u32,
@@ -97,43 +100,49 @@ impl RetryPolicy {
         let bound =
             base.saturating_mul(1 << attempt.saturating_sub(1).min(20)).min(self.longest_wait);
         let jittered = clock.jitter(bound);
-        // The server's word is the least we wait, and the jitter on top keeps many clients from coming back at once.
+        // The server's time is the minimum, and the additional jitter keeps many clients from
+        // returning at the same moment.
         asked.map_or(jittered, |asked| asked.saturating_add(jittered)).min(self.longest_wait)
     }
 }
 
-/// What all calls of a client together may spend on trying again, so that an outage does not multiply their load: with
-/// the budget spent, each request is sent once, until requests succeed again.
+/// The retries that all calls of a client together may use, so that an outage does not multiply
+/// their load: once the budget is spent, each request is sent only once, until requests succeed
+/// again.
 ///
-/// Objects that fail for good must not use up what others need. So a part of the budget is kept for first retries, and of
-/// these for the objects that have not lately failed in spite of their retries.
+/// Objects that always fail must not use up the retries of others. A part of the budget is
+/// therefore reserved for first retries, and only for objects that have not recently failed in
+/// spite of their retries.
 pub(super) struct Budget {
     left: AtomicU32,
-    /// The objects whose requests lately failed in spite of their retries, as hashes, the latest last.
+    /// The hashes of the objects whose requests recently failed in spite of their retries, the
+    /// latest last.
     failing: Mutex<VecDeque<u64>>,
     hasher: RandomState,
 }
 
-/// What a retry is for.
+/// The subject of a retry.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Retried<'a> {
     pub(super) bucket: &'a str,
     /// Empty for operations on the bucket.
     pub(super) key: &'a str,
-    /// Attempts so far: 1 before the first retry.
+    /// The number of attempts so far: 1 before the first retry.
     pub(super) attempts: u32,
 }
 
 impl Budget {
     /// Enough for a hundred retries in a row.
     const FULL: u32 = 500;
-    /// What only first retries may spend: fifty of them.
+    /// The part that only first retries may spend: fifty of them.
     const RESERVE: u32 = 250;
-    /// What a retry costs; it is given back when the retry succeeds.
+    /// The cost of a retry, which is returned if the retry succeeds.
     const RETRY: u32 = 5;
-    /// What a request that succeeds at once adds: one retry for five of them, however long the outage was.
+    /// The amount that a request adds if it succeeds at once: one retry for every five of them,
+    /// however long the outage was.
     const SUCCESS: u32 = 1;
-    /// Failing objects remembered: in an outage there are more, and then none of them deserves the reserve.
+    /// How many failing objects are remembered. In an outage there are more, and then none of them
+    /// may use the reserve.
     const FAILING: usize = 64;
 
     pub(super) fn new() -> Self {
@@ -144,7 +153,7 @@ impl Budget {
         }
     }
 
-    /// Pays for one retry; `false` when there is nothing left to pay with.
+    /// Pays for one retry. Returns `false` if the budget is spent.
     pub(super) fn spend(&self, retried: Retried<'_>) -> bool {
         let floor =
             if retried.attempts > 1 || self.is_failing(retried) { Self::RESERVE } else { 0 };
@@ -159,11 +168,11 @@ impl Budget {
         };
         let fill =
             |left: u32| (left < Self::FULL).then(|| left.saturating_add(back).min(Self::FULL));
-        // An error means that it is full already.
+        // An error means that the budget is already full.
         let _ = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fill);
     }
 
-    /// Notes that a request failed for good although a retry could have helped.
+    /// Records that a request finally failed although a retry could have helped.
     pub(super) fn record_failure(&self, retried: Retried<'_>) {
         let object = self.object(retried);
         let mut failing = sync::lock(&self.failing);
@@ -190,14 +199,14 @@ pub(super) enum Success {
     Retried,
 }
 
-/// How often a request is sent whose bytes arrived damaged: what happens more often is no accident of the way.
+/// How often a request is sent if its bytes arrive damaged: more frequent damage is not accidental.
 pub(super) const DAMAGED_ATTEMPTS: u32 = 3;
 
-/// S3's codes that mean: the bytes that arrived are not those that were announced.
+/// S3's codes for bytes that arrived but are not those that were announced.
 const DAMAGE_CODES: &[&str] =
     &["BadDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch"];
 
-/// S3's codes that mean: the same request may succeed now.
+/// S3's codes for requests that may succeed if they are repeated.
 const TRANSIENT_CODES: &[&str] = &[
     "InternalError",
     "InternalServerError",
@@ -210,7 +219,7 @@ const TRANSIENT_CODES: &[&str] = &[
     "IncompleteBody",
 ];
 
-/// S3's codes that mean: slow down.
+/// S3's codes for throttling.
 const THROTTLING_CODES: &[&str] = &[
     "SlowDown",
     "SlowDownRead",
@@ -227,7 +236,8 @@ const THROTTLING_CODES: &[&str] = &[
     "EC2ThrottledException",
 ];
 
-/// What kind of failure a reply's status and code tell of. The class of the status decides first; a code narrows it down.
+/// Returns the kind of failure that a response's status and code indicate. The class of the status
+/// decides first; the code narrows it down.
 pub(super) fn kind_of_response(status: u16, code: &str) -> ErrorKind {
     let throttled = THROTTLING_CODES.contains(&code);
     match status {
@@ -278,10 +288,10 @@ pub(super) fn kind_of_response(status: u16, code: &str) -> ErrorKind {
     }
 }
 
-/// Whether a request that failed with `error` may be sent again, when it does the same thing twice as once.
+/// Whether a request that failed with `error` may be sent again, provided that it is idempotent.
 pub(super) fn may_retry(error: &Error) -> bool {
     match error.kind() {
-        _ if error.is_lasting() => false,
+        _ if error.is_permanent() => false,
         ErrorKind::Throttled | ErrorKind::Server => true,
         ErrorKind::Connect | ErrorKind::Timeout | ErrorKind::Interrupted | ErrorKind::Protocol => {
             true
@@ -320,7 +330,7 @@ mod tests {
         Retried { bucket: "registry", key, attempts }
     }
 
-    /// How many retries in a row the budget pays for.
+    /// Returns how many consecutive retries the budget pays for.
     fn affordable(budget: &Budget, retried: Retried<'_>) -> usize {
         (0..200).take_while(|_| budget.spend(retried)).count()
     }
@@ -337,7 +347,8 @@ mod tests {
         assert_eq!(affordable(&budget, first), 100);
     }
 
-    /// P33: neither the further retries of any key nor a key that fails for good use what the others need.
+    /// P33: neither further retries of a key nor a key that always fails use up the reserve of the
+    /// others.
     #[test]
     fn p33_first_retries_have_a_reserve() {
         let budget = Budget::new();

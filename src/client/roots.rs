@@ -20,7 +20,7 @@ pub(crate) fn read_roots(name: &str, path: &Path) -> Result<Zeroizing<Vec<u8>>> 
     check_roots(&pem).map_err(|error| {
         let text = format!("the {name} file {} cannot be used: {}", path.display(), error.0);
         Error::new(ErrorKind::Configuration, text)
-            .with_hint("give a file of certificates in PEM form")
+            .with_hint("use a file of certificates in PEM format")
     })?;
     Ok(pem)
 }

@@ -1,4 +1,4 @@
-//! One request on its way: signed and sent once.
+//! Signs and sends one request.
 use super::Client;
 use super::body::Payload;
 use super::endpoint::Located;
@@ -12,7 +12,7 @@ use crate::transport::{Request, Response, TransportError};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-/// An operation, and where its next request goes.
+/// An operation, and the destination of its next request.
 #[derive(Clone, Copy)]
 pub(super) struct Target<'a> {
     pub(super) call: &'a Call<'a>,
@@ -21,15 +21,15 @@ pub(super) struct Target<'a> {
     pub(super) region: &'a str,
 }
 
-/// Why there is no response.
+/// The reason why there is no response.
 pub(super) enum SendError {
-    /// The request cannot be signed, or its data not be read.
+    /// The request cannot be signed, or its data cannot be read.
     NotSent(Error),
     Failed(TransportError),
 }
 
 impl Client {
-    /// Signs the request and sends it; returns how it was signed as well.
+    /// Signs the request and sends it. Also returns how it was signed.
     pub(super) fn send(
         &self,
         target: Target<'_>,

@@ -1,4 +1,4 @@
-//! What an object is stored with.
+//! The settings of a stored object.
 use super::condition::Condition;
 use super::request::Call;
 use super::values::{CannedAcl, Encryption, StorageClass};
@@ -22,7 +22,7 @@ use crate::time::Timestamp;
 pub struct ObjectSettings {
     /// `Content-Type`.
     pub content_type: Option<String>,
-    /// `Content-Encoding`, stored and given back; the client never acts on it.
+    /// `Content-Encoding`, which is stored and returned; the client never acts on it.
     pub content_encoding: Option<String>,
     /// `Cache-Control`.
     pub cache_control: Option<String>,
@@ -38,7 +38,7 @@ pub struct ObjectSettings {
     pub encryption: Encryption,
     /// The storage class; `None` leaves it to the bucket.
     pub storage_class: Option<StorageClass>,
-    /// The canned ACL; `None` sends none, which buckets with ACLs disabled need.
+    /// The canned ACL; `None` sends none, as required by buckets with ACLs disabled.
     pub acl: Option<CannedAcl>,
     /// The condition under which the object becomes visible: [`Condition::Always`],
     /// [`Condition::IfAbsent`] or [`Condition::IfMatch`]. CreateMultipartUpload does not send it,

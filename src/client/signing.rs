@@ -15,11 +15,12 @@ use crate::time::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-/// How a request was signed: the headers that were sent and, until the response has arrived, the steps to the signature.
+/// How a request was signed: the headers that were sent and, until the response arrives, the steps
+/// to the signature.
 pub(super) enum Signing {
     Anonymous,
     V2(sign::Signed),
-    /// With the key and the time that the chunks of a body are signed with.
+    /// With the key and the time for signing the chunks of a body.
     V4 {
         signed: sign::Signed,
         key: Arc<v4::SigningKey>,
@@ -41,7 +42,7 @@ impl Signing {
         !matches!(self, Self::Anonymous)
     }
 
-    /// Returns the region that the request was signed for, which version 2 does not name.
+    /// Returns the region that the request was signed for; version 2 does not contain one.
     pub(super) fn region(&self) -> Option<&str> {
         if let Self::V4 { region, .. } = self { Some(region) } else { None }
     }
@@ -73,7 +74,7 @@ impl Signing {
         }
     }
 
-    /// Returns the signer of a body's chunks, which version 4 alone has.
+    /// Returns the signer of a body's chunks, which only version 4 has.
     pub(super) fn chunk_signer(&self) -> std::result::Result<Option<ChunkSigner>, sign::Error> {
         match self {
             Self::V4 { signed, key, time, .. } => {
@@ -84,10 +85,11 @@ impl Signing {
     }
 }
 
-/// Returns what no error about a request may show: the keys it was signed with, the signature in its headers, and what
-/// authorizes it at the proxy.
+/// Returns the texts that no error about a request may show: the keys that it was signed with, the
+/// signature in its headers, and its authorization at the proxy.
 pub(super) fn secrets_of(lease: &Lease, signature: Option<&str>, proxy: Option<&Proxy>) -> Secrets {
-    /// Shorter access keys are chosen by people, and may be words that stand in every message.
+    /// The length of generated access keys. Shorter ones are chosen by people, and may be words
+    /// that appear in any message.
     const GENERATED_ID: usize = 16;
     let keys = lease.credentials.iter();
     let keys = keys.flat_map(|keys| {
@@ -103,13 +105,14 @@ pub(super) fn secrets_of(lease: &Lease, signature: Option<&str>, proxy: Option<&
     }
 }
 
-/// A server's time that differs by more than this from the machine's is not believed. A machine whose clock has no battery
-/// starts at the date of its firmware, which is a few years old; a difference of a decade is a mistake of the server's, and
-/// signatures for such a time would be good for that long.
+/// A server's time that differs from the machine's by more than this is ignored. A machine whose
+/// clock has no battery starts at the date of its firmware, which is a few years old; a difference
+/// of a decade is a fault of the server, and signatures for such a time would be valid for that
+/// long.
 pub(super) const MAX_CLOCK_OFFSET: u64 = 5 * 366 * 24 * 60 * 60;
 
 impl Inner {
-    /// Returns `server`, the time of the server's clock, when it may be believed.
+    /// Returns `server`, the time of the server's clock, if it is plausible.
     pub(super) fn believable(&self, server: Timestamp) -> Option<Timestamp> {
         let own = Timestamp::from(self.config.clock.now()).unix();
         Some(server).filter(|server| server.unix().abs_diff(own) <= MAX_CLOCK_OFFSET)
@@ -149,7 +152,7 @@ impl Inner {
             }
     }
 
-    /// Returns the derived key, which is kept from request to request: it changes once a day.
+    /// Returns the derived key, which is cached between requests: it changes once a day.
     pub(super) fn signing_key(
         &self,
         credentials: &sign::Credentials,

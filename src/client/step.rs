@@ -1,4 +1,5 @@
-//! The step that follows a failed attempt: decided from what is known of the failure, without side effects.
+//! Decides which step follows a failed attempt, only from what is known about the failure and
+//! without side effects.
 use super::endpoint::Located;
 use super::request::Recheck;
 use super::retry::{DAMAGED_ATTEMPTS, may_retry};
@@ -6,43 +7,45 @@ use crate::error::{Error, ErrorKind};
 use crate::time::Timestamp;
 use std::time::Duration;
 
-/// Temporary redirects followed for one attempt: S3 needs one, while a new bucket's name spreads.
+/// The maximum number of temporary redirects for one attempt: S3 needs one, while a new bucket's
+/// name spreads.
 const REDIRECTS: u32 = 3;
 
-/// Dead pooled connections passed over for one request: more than any pool keeps, so that a pool full of them empties
-/// itself, and still an end for a server that hangs up on every request.
+/// The maximum number of dead pooled connections for one request: more than any pool keeps, so that
+/// a pool full of them is emptied, but still a limit for a server that hangs up on every request.
 const STALE_CONNECTIONS: u32 = 256;
 
 /// How an attempt failed.
 #[derive(Clone, Debug)]
 pub(super) enum Outcome {
-    /// The server had closed a connection of the pool before it saw the request.
+    /// The server had closed a pooled connection before it saw the request.
     StaleConnection,
     /// The response reports a failure.
     Refused(Box<Refusal>),
-    /// There is no response, or none that says how to go on.
+    /// There is no response, or none that determines how to continue.
     Unanswered,
 }
 
-/// What a response that reports a failure says about the way on.
+/// The details of a failure response that determine how to continue.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Refusal {
     /// `Retry-After`, as a wait.
     pub(super) retry_after: Option<Duration>,
     /// The server's clock.
     pub(super) server_time: Option<Timestamp>,
-    /// Another region that the client may sign for, and where the bucket is then.
+    /// Another region that the client may sign for, and the place of the bucket in it.
     pub(super) region: Option<(String, Located)>,
-    /// Where a temporary redirect leads that may be followed.
+    /// The destination of a temporary redirect that may be followed.
     pub(super) redirect: Option<Located>,
 }
 
-/// What bears on the next step besides the failure: what the request is, and what its attempts have used up.
+/// The state that the next step depends on in addition to the failure: the request, and the limits
+/// that its attempts have used up.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct State {
     pub(super) max_attempts: u32,
     pub(super) recheck: Recheck,
-    /// Attempts that count against `max_attempts`.
+    /// The number of attempts that count towards `max_attempts`.
     pub(super) attempts: u32,
     pub(super) body: BodyState,
     pub(super) stale_connections: u32,
@@ -57,21 +60,21 @@ pub(super) struct State {
 pub(super) enum BodyState {
     #[default]
     Repeatable,
-    /// It can be read once, and its first bytes were.
+    /// It can be read only once, and its first bytes were read.
     Consumed,
 }
 
-/// What to learn from a failure, and whether another attempt follows.
+/// The correction that a failure calls for, and whether another attempt follows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Step {
     pub(super) lesson: Option<Lesson>,
     pub(super) then: Then,
 }
 
-/// What a failure shows that the next request must heed.
+/// A correction for the next request that follows from a failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Lesson {
-    /// The pool held a dead connection.
+    /// The pool contained a dead connection.
     StaleConnection,
     /// The credentials have expired.
     ExpiredCredentials,
@@ -79,11 +82,11 @@ pub(super) enum Lesson {
     Clock(Timestamp),
     /// The bucket is in another region.
     Region(String, Located),
-    /// The bucket is to be found elsewhere for the moment.
+    /// The bucket is temporarily at another place.
     Redirect(Located),
 }
 
-/// What follows a failed attempt.
+/// The step after a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Then {
     /// Another attempt at once, which does not count.
@@ -93,10 +96,11 @@ pub(super) enum Then {
     GiveUp,
 }
 
-/// Decides what follows an attempt that failed with `error`.
+/// Decides the step after an attempt that failed with `error`.
 ///
-/// Every operation may be sent twice: it replaces itself or, like CreateMultipartUpload, leaves an upload that can be
-/// found. What a repeated completion or conditional write meets of its own first attempt is looked up by the operation.
+/// Every operation may be sent twice: it replaces itself or, like CreateMultipartUpload, leaves an
+/// upload that can be found. If a repeated completion or conditional write conflicts with its own
+/// first attempt, the operation itself resolves that.
 pub(super) fn next(error: &Error, outcome: Outcome, state: &State) -> Step {
     let retry_after = match &outcome {
         Outcome::Refused(refusal) => refusal.retry_after,
@@ -121,7 +125,8 @@ pub(super) fn next(error: &Error, outcome: Outcome, state: &State) -> Step {
     Step { lesson, then }
 }
 
-/// Each lesson can be learnt once, so that a server which insists on it ends in an error.
+/// Each correction is applied only once, so that a server that keeps demanding it leads to an
+/// error.
 fn lesson(error: &Error, outcome: Outcome, state: &State) -> Option<Lesson> {
     let refusal = match outcome {
         Outcome::StaleConnection if state.stale_connections < STALE_CONNECTIONS => {
@@ -188,8 +193,8 @@ mod tests {
         Error::new(kind, "failed").with_code(code)
     }
 
-    /// Every kind of failure, as the error's kind and S3's code, with the lesson in its response, and whether a retry
-    /// that nothing was learnt for can help.
+    /// Returns every kind of failure: the error's kind, S3's code, the lesson in the response, and
+    /// whether a retry without a lesson can help.
     fn failures() -> Vec<(ErrorKind, &'static str, Option<Lesson>, bool)> {
         use ErrorKind::*;
         vec![
@@ -270,7 +275,8 @@ mod tests {
     fn without_a_refusal_nothing_is_learnt_and_no_wait_is_asked_for() {
         for (kind, code, _, helps) in failures() {
             let step = next(&error(kind, code), Outcome::Unanswered, &STATE);
-            // A conflict reported inside a success comes from no server that would check the condition again.
+            // A conflict reported inside a success does not come from a server that would check the
+            // condition again.
             let helps = helps && code != "ConditionalRequestConflict";
             let then = if helps { Then::SendLater(None) } else { Then::GiveUp };
             assert_eq!(step, Step { lesson: None, then }, "{kind:?} {code}");

@@ -1,18 +1,17 @@
-//! The bytes of an object or of a part on their way: their checksum is sent along, and whatever the
-//! response offers for verification is verified.
+//! Sends the bytes of an object or of a part: their checksum is sent along, and everything in the
+//! response that can be verified is verified.
 //!
 //! Every `x-amz-checksum-*` of the response is compared with the bytes that were sent. The ETag is
-//! compared where it is plainly their MD5: 32 hexadecimal digits, in the response to a PutObject or
-//! an UploadPart, and nothing that speaks of an encryption under which ETags are something else, in
-//! the request, in the response or in an earlier response about the bucket. S3 defines ETags so,
-//! and s3cmd, rclone and Amazon's SDK for Java 1 rely on it; for servers whose ETags only look like
-//! it there is [`Checksum::None`], which compares nothing. A difference is
-//! [`ErrorKind::Integrity`], and is not tried again: TLS or a signed body excludes damage on the
-//! way.
+//! compared if it is clearly their MD5: 32 hexadecimal digits in the response to a PutObject or an
+//! UploadPart, with no sign, in the request, the response or an earlier response about the bucket,
+//! of an encryption that changes ETags. S3 defines ETags in this way, and s3cmd, rclone and
+//! Amazon's SDK for Java 1 rely on it. For servers whose ETags only look like MD5s there is
+//! [`Checksum::None`], which compares nothing. A difference is [`ErrorKind::Integrity`] and is not
+//! retried: TLS or a signed body rules out damage in transit.
 //!
-//! MD5 costs more than everything else together (about 1.5 s/GiB), so it is computed for the ETag
-//! alone only where the request carried no checksum that the server has to verify: a configured
-//! checksum replaces the comparison.
+//! MD5 costs more than everything else together (about 1.5 s/GiB). For the ETag alone it is
+//! therefore only computed if the request had no checksum that the server has to verify: a
+//! configured checksum replaces the comparison.
 use super::Client;
 use super::body::{Payload, Progress, Reopen, for_each_piece, unreadable};
 use super::checksum::{Algorithm, IN_HEADERS, Running};
@@ -32,7 +31,7 @@ use std::io::Read;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PutResult {
-    /// Without quotes; opaque. `None` when the server sent none.
+    /// Without quotes; opaque. `None` if the server sent none.
     pub etag: Option<String>,
     /// The version in a versioned bucket.
     pub version_id: Option<String>,
@@ -92,13 +91,14 @@ impl<'a> Content<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Etag {
     Optional,
-    /// A completion must name it: a part without one is not stored, as far as can be known.
+    /// A completion must name it, so a part without one does not count as stored.
     Required,
 }
 
 impl Client {
-    /// Sends `content` with `call`, a PutObject or an UploadPart. A server that demands
-    /// `Content-MD5` gets it at once in a second request, and in every first one from then on.
+    /// Sends `content` with `call`, a PutObject or an UploadPart. If the server requires
+    /// `Content-MD5`, it is sent in a second request at once, and in every first request from then
+    /// on.
     pub(super) fn store(
         &self,
         call: &Call<'_>,
@@ -150,8 +150,8 @@ impl Client {
         Ok(result)
     }
 
-    /// Sends a body that can be read once, with `call`, a PutObject. What is to be compared is
-    /// computed on its way.
+    /// Sends a body that can be read only once, with `call`, a PutObject. The values to compare are
+    /// computed while it is sent.
     pub(super) fn store_stream(
         &self,
         mut call: Call<'_>,
@@ -162,7 +162,7 @@ impl Client {
         progress
             .sums
             .extend([Algorithm::Crc64Nvme, Algorithm::Crc32c, Algorithm::Crc32].map(Running::new));
-        // AWS always names a checksum.
+        // AWS always returns a checksum.
         if self.compares_etags(&call) && !self.inner.config.endpoint.is_aws() {
             progress.sums.push(Running::new(Algorithm::Md5));
         }
@@ -175,7 +175,7 @@ impl Client {
         Ok(result)
     }
 
-    /// Sends the request; returns what the response says and offers.
+    /// Sends the request, and returns the result and the verifiable values of the response.
     fn send_content(
         &self,
         call: &mut Call<'_>,
@@ -202,8 +202,8 @@ impl Client {
         })
     }
 
-    /// Returns whether the ETag in the response to `call` may be compared with the MD5 of what is
-    /// sent.
+    /// Returns whether the ETag in the response to `call` may be compared with the MD5 of the bytes
+    /// that are sent.
     fn compares_etags(&self, call: &Call<'_>) -> bool {
         self.inner.config.checksum != Checksum::None
             && !self.inner.has_opaque_etags.contains(call.bucket)
@@ -211,12 +211,12 @@ impl Client {
     }
 }
 
-/// What a response to an upload offers for verification.
+/// The values in the response to an upload that can be verified.
 #[derive(Debug, Default)]
 struct Offered {
     /// Checksums of the whole body, in base64.
     sums: Vec<(Algorithm, String)>,
-    /// The ETag, where it is plainly an MD5.
+    /// The ETag, if it is clearly an MD5.
     md5: Option<[u8; 16]>,
 }
 
@@ -227,7 +227,7 @@ impl Offered {
             .is_some_and(|of| of.eq_ignore_ascii_case("COMPOSITE"));
         let sums = IN_HEADERS.into_iter().filter(|_| !composite).filter_map(|algorithm| {
             let value = response.header(algorithm.header())?;
-            // A value of another form is none of this algorithm's.
+            // A value of another form does not belong to this algorithm.
             let sum = BASE64.decode(value).ok().filter(|bytes| bytes.len() == algorithm.size())?;
             Some((algorithm, BASE64.encode(sum)))
         });
@@ -235,8 +235,8 @@ impl Offered {
         Self { sums: sums.collect(), md5 }
     }
 
-    /// Compares everything with the checksums of the bytes that were sent, as far as `sum` knows
-    /// them. An ETag counts only where no checksum does.
+    /// Compares everything with the checksums of the bytes that were sent, as far as `sum` returns
+    /// them. An ETag is only used if there is no checksum.
     fn check(self, mut sum: impl FnMut(Algorithm) -> Result<Option<String>>) -> Result<()> {
         let mut proved = false;
         for (algorithm, stored) in self.sums {
@@ -258,7 +258,7 @@ impl Offered {
     }
 }
 
-/// Returns the error of bytes that are not stored as they were sent.
+/// Returns the error of bytes that were not stored as sent.
 fn differs(name: &str, sent: &str, stored: &str) -> Error {
     let text = format!(
         "the server did not store the bytes that were sent: their {name} is {sent}, the server's {stored}"

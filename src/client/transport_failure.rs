@@ -1,4 +1,5 @@
-//! Failures below HTTP as errors: which party they happened at, how its name came about, and what to do.
+//! Turns failures below HTTP into errors that name the party, the origin of its name, and the
+//! remedy.
 use super::endpoint::{Endpoint, Located};
 use super::hint::WRITE_HTTPS;
 use crate::error::{Error, ErrorKind};
@@ -6,7 +7,7 @@ use crate::net::aws::is_known_area;
 use crate::net::proxy::Proxy;
 use crate::transport::{Failure, NoConnection, Obstacle, Party, Phase, TlsProblem, TransportError};
 
-/// The way of a request: where it goes, and what the configuration says about that.
+/// The route of a request: its destination, and the configuration that determines it.
 #[derive(Clone, Copy)]
 pub(super) struct Way<'a> {
     pub(super) endpoint: &'a Endpoint,
@@ -16,20 +17,22 @@ pub(super) struct Way<'a> {
     pub(super) proxy: Option<&'a Proxy>,
 }
 
-/// The signatures and key exchanges of the TLS provider, in a sentence for those who run servers with others.
+/// The signatures and key exchanges that the TLS provider supports, for operators of servers with
+/// different ones.
 const ALGORITHMS: &str = "this client has TLS 1.2 and 1.3 with ECDHE and AES-GCM or ChaCha20, and verifies RSA, P-256, \
                           P-384 and Ed25519 keys, but not P-521 keys, P-256 with SHA-512, SHA-1 or static RSA";
 
-/// Returns a failure below HTTP as an error. The `way` is named while it is not known to be right.
+/// Returns a failure below HTTP as an error, which names the `way` unless it is known to be
+/// correct.
 pub(super) fn transport_error(failure: TransportError, way: Option<Way<'_>>) -> Error {
     let text = match way {
         Some(way) => format!("{}: {failure}", name(way, &failure)),
         None => failure.to_string(),
     };
-    let lasting = failure.is_lasting();
+    let permanent = failure.is_permanent();
     let kind = match &failure.failure {
         Failure::Connect(_) => ErrorKind::Connect,
-        Failure::Tls(..) if lasting => ErrorKind::Tls,
+        Failure::Tls(..) if permanent => ErrorKind::Tls,
         Failure::Tls(..) => ErrorKind::Connect,
         Failure::Timeout => ErrorKind::Timeout,
         Failure::Io(_) => ErrorKind::Interrupted,
@@ -46,20 +49,20 @@ pub(super) fn transport_error(failure: TransportError, way: Option<Way<'_>>) -> 
         _ => (None, false),
     };
     let error = Error::new(kind, text).with_source(failure);
-    let error = if lasting || misspelt { error.with_lasting() } else { error };
+    let error = if permanent || misspelt { error.into_permanent() } else { error };
     match hint {
         Some(hint) => error.with_hint(hint),
         None => error,
     }
 }
 
-/// Names the proxy in the error of a response with status 407, which is the proxy's own.
+/// Names the proxy in the error of a response with status 407, which comes from the proxy itself.
 pub(super) fn named_proxy(error: Error, proxy: &Proxy) -> Error {
     let text = format!("the proxy {proxy} refused the request with status 407");
     error.with_message(text).with_hint(of_proxy_login(proxy))
 }
 
-/// Returns what to do about a proxy that wants other credentials.
+/// Returns the remedy for a proxy that requires other credentials.
 const fn of_proxy_login(proxy: &Proxy) -> &'static str {
     if proxy.has_credentials() {
         "the proxy refuses the user or the password in proxy"
@@ -68,11 +71,11 @@ const fn of_proxy_login(proxy: &Proxy) -> &'static str {
     }
 }
 
-/// Returns the host that a request goes to, and the proxy when it may be the one that failed.
+/// Returns the host that a request goes to, and the proxy if that may have failed.
 fn name(way: Way<'_>, failure: &TransportError) -> String {
     let host = way.located.host_header();
     match (way.proxy, &failure.failure) {
-        // Names the proxy itself.
+        // The failure names the proxy itself.
         (None, _) | (_, Failure::Connect(_)) => host,
         (Some(proxy), _) if failure.phase == Phase::Body => {
             format!("{host} (through the proxy {proxy})")
@@ -81,7 +84,7 @@ fn name(way: Way<'_>, failure: &TransportError) -> String {
     }
 }
 
-/// Whether the host name contains the region. That of Transfer Acceleration does not.
+/// Whether the host name contains the region. The host of Transfer Acceleration does not.
 fn is_made_from_region(Way { endpoint, located, region, .. }: Way<'_>) -> bool {
     endpoint.host_is_amazons() && located.host().contains(region)
 }
@@ -166,7 +169,7 @@ fn of_tls(problem: TlsProblem, way: Way<'_>) -> Option<String> {
     })
 }
 
-/// Returns what to do about a host that begins with the bucket's name and that the server does not have.
+/// Returns the remedy for a host that begins with the bucket's name and is unknown to the server.
 fn of_bucket_in_host(Way { endpoint, located, .. }: Way<'_>) -> Option<String> {
     let bucket = located.host_bucket().filter(|_| !endpoint.is_aws())?;
     Some(format!(
@@ -182,7 +185,8 @@ mod tests {
     use crate::client::{Addressing, Scheme, Variant};
     use crate::time::Timestamp;
 
-    /// What is said about a problem with an endpoint of AWS's, one given by its URL, and one whose hosts begin with buckets.
+    /// Returns the hint about a problem with an endpoint of AWS, one given by its URL, and one
+    /// whose hosts begin with bucket names.
     fn hints(problem: TlsProblem) -> [Option<String>; 3] {
         let aws = Endpoint::aws("eu-west-1", Scheme::Https, Variant::default()).unwrap();
         let custom = Endpoint::custom("https://s3.example.com", None, Scheme::Https).unwrap();

@@ -1,6 +1,7 @@
-//! Values that headers and options can have, as types.
+//! Types for the values of headers and options.
 
-/// A fieldless enum and the word that stands for each variant in configuration and on the wire.
+/// Defines a fieldless enum with the word that represents each variant in the configuration and on
+/// the wire.
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)* }) => {
         $(#[$doc])*
@@ -9,7 +10,7 @@ macro_rules! words {
         pub enum $name { $($(#[$variant_doc])* $variant,)* }
 
         impl $name {
-            /// The word that stands for this value.
+            /// Returns the word that represents this value.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word,)* }
             }
@@ -23,11 +24,11 @@ macro_rules! words {
 
 pub(crate) use words;
 
-/// An enum made by [`words!`], to be read from its words.
+/// An enum made by [`words!`] that can be parsed from its words.
 pub(crate) trait Word: Copy + 'static {
     const WORDS: &[(Self, &'static str)];
 
-    /// The value that `text` stands for, whatever the case of its letters.
+    /// Returns the value that `text` represents, in upper or lower case.
     fn find(text: &str) -> Option<Self> {
         Self::WORDS
             .iter()
@@ -35,7 +36,7 @@ pub(crate) trait Word: Copy + 'static {
             .map(|(value, _)| *value)
     }
 
-    /// All words of the enum and some more, as a list for a message.
+    /// Returns all words of the enum, and some further ones, as a list for a message.
     fn list(more: &[&'static str]) -> String {
         Self::WORDS
             .iter()
@@ -47,9 +48,10 @@ pub(crate) trait Word: Copy + 'static {
 }
 
 words! {
-    /// The class new objects are stored in
-    /// ([AWS](https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-class-intro.html)). Classes that cannot be
-    /// read at once (Glacier Flexible Retrieval, Deep Archive) are no choice for a registry.
+    /// The storage class of new objects
+    /// ([AWS](https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-class-intro.html)).
+    /// Classes whose objects cannot be read immediately (Glacier Flexible Retrieval, Deep Archive)
+    /// are not offered, because they do not suit a registry.
     StorageClass {
         /// `STANDARD`, the default.
         Standard = "STANDARD",
@@ -65,7 +67,8 @@ words! {
         Outposts = "OUTPOSTS",
         /// `GLACIER_IR`.
         GlacierInstantRetrieval = "GLACIER_IR",
-        /// `EXPRESS_ONEZONE`, for servers that have it in ordinary buckets: AWS's own directory buckets are not supported.
+        /// `EXPRESS_ONEZONE`, for servers that support it in ordinary buckets: AWS's own directory
+        /// buckets are not supported.
         ExpressOneZone = "EXPRESS_ONEZONE",
     }
 }
@@ -94,35 +97,38 @@ words! {
     /// Whether the signature covers the body of an upload.
     #[derive(Default)]
     PayloadSigning {
-        /// Unsigned over https, where TLS protects it already; signed over http.
+        /// Unsigned over https, where TLS already protects it; signed over http.
         #[default]
         Auto = "auto",
-        /// Signed: its SHA-256 is computed before it is sent, that of a body which can be read once chunk by chunk (see
+        /// Signed: its SHA-256 is computed before it is sent, or chunk by chunk for a body that can
+        /// be read only once (see
         /// [`Client::put_object_from`](crate::client::Client::put_object_from)).
         Signed = "signed",
-        /// `UNSIGNED-PAYLOAD`: TLS alone protects it.
+        /// `UNSIGNED-PAYLOAD`: only TLS protects it.
         Unsigned = "unsigned",
     }
 }
 
 words! {
-    /// The checksum that goes with every upload, and that downloads are held against
+    /// The checksum that is sent with every upload, and that downloads are compared with
     /// ([AWS](https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html)).
     #[derive(Default)]
     Checksum {
-        /// CRC-64/NVME, AWS's own default, for AWS; none for other servers, some of which refuse it.
+        /// CRC-64/NVME, AWS's own default, for AWS; none for other servers, some of which refuse
+        /// it.
         #[default]
         Auto = "auto",
-        /// None; and the ETags that servers return for what was stored are not compared with it.
+        /// None; the ETags that servers return are not compared with the stored bytes either.
         None = "none",
         /// CRC-32C.
         Crc32c = "crc32c",
         /// CRC-64/NVME.
         Crc64Nvme = "crc64nvme",
-        /// MD5, for servers that know nothing better: `Content-MD5` with uploads, and whole downloads held against their
-        /// ETag where that is an MD5, as it is of what was put whole and not encrypted with a key of KMS. It costs far more
-        /// than a CRC, and is no protection against those who want to deceive. On a server whose ETags look like an MD5
-        /// and are none every read fails.
+        /// MD5, for servers that do not support a better one: `Content-MD5` with uploads, and whole
+        /// downloads compared with their ETag if that is an MD5, as for objects that were stored by
+        /// one PUT and are not encrypted with a key of KMS. It costs far more than a CRC, and does
+        /// not protect against deliberate changes. On a server whose ETags only look like MD5s,
+        /// every read fails.
         Md5 = "md5",
     }
 }
@@ -135,13 +141,14 @@ words! {
         /// The bucket's owner; no header is sent.
         #[default]
         BucketOwner = "bucketowner",
-        /// The owner of the credentials: `x-amz-request-payer: requester` goes with every request and presigned URL.
+        /// The owner of the credentials: `x-amz-request-payer: requester` is added to every request
+        /// and presigned URL.
         Requester = "requester",
     }
 }
 
 impl RequestPayer {
-    /// The name and the value of the header or query parameter that says so.
+    /// Returns the name and the value of the header or query parameter for this choice.
     pub(super) fn header(self) -> Option<(&'static str, &'static str)> {
         (self == Self::Requester).then_some(("x-amz-request-payer", self.as_str()))
     }
@@ -151,14 +158,14 @@ impl RequestPayer {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Encryption {
-    /// What the bucket does by default; no header is sent.
+    /// The bucket's default; no header is sent.
     #[default]
     None,
-    /// `AES256`: keys of S3's own.
+    /// `AES256`: with S3's own keys.
     Aes256,
     /// `aws:kms`.
     Kms {
-        /// A key's id, ARN or alias.
+        /// The id, ARN or alias of a key.
         key_id: String,
     },
     /// `aws:kms:dsse`: two layers of encryption with a key of KMS.

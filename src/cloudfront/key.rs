@@ -123,7 +123,8 @@ impl PrivateKey {
 
         if keys.next().is_some() {
             return Err(invalid_key(
-                "the text contains more than one private key: keep the one that belongs to the key pair id",
+                "the text contains more than one private key: keep the one that belongs to the \
+                 key pair id",
             ));
         }
 
@@ -193,13 +194,15 @@ impl PrivateKey {
     }
 
     fn from_block(block: &Block<'_>) -> Result<Self> {
-        const ENCRYPTED: &str = "the private key is encrypted: remove the passphrase with `openssl pkey -in FILE -out plain.pem`";
+        const ENCRYPTED: &str = "the private key is encrypted: remove the passphrase with \
+                                 `openssl pkey -in FILE -out plain.pem`";
         match block.label {
             "ENCRYPTED PRIVATE KEY" => return Err(invalid_key(ENCRYPTED)),
             _ if block.is_legacy_encrypted() => return Err(invalid_key(ENCRYPTED)),
             "OPENSSH PRIVATE KEY" => {
                 return Err(invalid_key(
-                    "the private key is in OpenSSH's own format: convert a copy with `ssh-keygen -p -m PEM -f COPY`",
+                    "the private key is in OpenSSH's own format: convert a copy with `ssh-keygen \
+                     -p -m PEM -f COPY`",
                 ));
             }
             "RSA PRIVATE KEY" | "PRIVATE KEY" | "EC PRIVATE KEY" => {}
@@ -237,7 +240,8 @@ impl PrivateKey {
                     }
                     EC_OID => Self::from_ec(der.as_bytes(), EcFormat::Pkcs8),
                     other => Err(invalid_key(format!(
-                        "a key of the algorithm {other} cannot sign for CloudFront: use RSA or ECDSA"
+                        "a key of the algorithm {other} cannot sign for CloudFront: use RSA or \
+                         ECDSA"
                     ))),
                 }
             }

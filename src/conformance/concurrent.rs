@@ -1,4 +1,4 @@
-//! Many at once.
+//! Concurrent readers and writers.
 use super::data::{self, Source};
 use super::trial::{equal, failed, together};
 use crate::driver::WriteMode;
@@ -11,7 +11,7 @@ cases! {
         let size: u64 = trial.scaled(trial.chunk() as u64 + (1 << 20), 128 << 20);
         trial.write("/many/readers", Source::new(8, 0, size))?;
         together(10, |index| {
-            // Offsets of no pattern, the same in every run.
+            // Pseudo-random offsets, equal in every run.
             let offset = (index as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) % size;
             trial.streams("/many/readers", offset, Source::new(8, offset, size))
         })?;
@@ -19,26 +19,28 @@ cases! {
 
     /// Writers of different files at the same time each write their own.
     fn many_writers_of_many_files(trial) {
-        let (writers, size): (usize, u64) = trial.scaled((8, trial.chunk() as u64 + 77), (32, 32 << 20));
+        let (writers, size): (usize, u64) =
+            trial.scaled((8, trial.chunk() as u64 + 77), (32, 32 << 20));
         together(writers, |index| {
             let (path, seed) = (format!("/many/writers/{index}"), index as u64);
             trial.write(&path, Source::new(seed, 0, size))?;
             trial.streams(&path, 0, Source::new(seed, 0, size))
         })?;
-        equal("how many files there are", trial.driver.list("/many/writers")?.len(), writers)?;
+        equal("the number of files", trial.driver.list("/many/writers")?.len(), writers)?;
     }
 
-    /// Of several writers of one path one wins, whole, and no reader ever sees anything else.
+    /// Of several writers of one path one wins completely, and readers never see anything else.
     fn writers_of_one_path_never_mix(trial) {
         let (path, writers) = ("/many/one", 4);
         let size = trial.chunk() as u64 + 4_321;
-        let contents: Vec<Vec<u8>> = (0..writers).map(|seed| data::bytes(seed, 0, size as usize)).collect();
+        let contents: Vec<Vec<u8>> =
+            (0..writers).map(|seed| data::bytes(seed, 0, size as usize)).collect();
         let whole = |content: &[u8]| contents.iter().any(|one| content == one);
         trial.write(path, Source::new(0, 0, size))?;
         let done = AtomicBool::new(false);
         together(writers as usize + 1, |index| {
             if index as u64 == writers {
-                // The one that looks.
+                // This thread reads.
                 while !done.load(Ordering::Relaxed) {
                     if !whole(&trial.driver.get_content(path)?) {
                         done.store(true, Ordering::Relaxed);
@@ -60,7 +62,12 @@ cases! {
             }
             result
         })?;
-        equal("whether one writer's content is there", whole(&trial.driver.get_content(path)?), true)?;
+
+        equal(
+            "whether the content is that of one writer",
+            whole(&trial.driver.get_content(path)?),
+            true,
+        )?;
         trial.list_is("/many", &[path])?;
     }
 }

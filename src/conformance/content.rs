@@ -1,16 +1,18 @@
-//! Whole contents: what was put is what is got.
+//! Whole contents: a get returns what was put.
 use super::data::{Source, bytes};
 use super::trial::equal;
 
 cases! {
-    /// Contents of any bytes come back as they were put.
+    /// Contents consisting of any bytes are returned unchanged.
     fn contents_come_back(trial) {
-        let contents: [&[u8]; 5] = [b"a", "\u{df}".as_bytes(), b"\x80\x80\x80\x80", b"\0", b"\r\n\r\n"];
+        let contents: [&[u8]; 5] =
+            [b"a", "\u{df}".as_bytes(), b"\x80\x80\x80\x80", b"\0", b"\r\n\r\n"];
         for content in contents {
             trial.driver.put_content("/content/small", content)?;
             trial.content_is("/content/small", content)?;
             trial.reads("/content/small", 0, content)?;
         }
+
         for size in [32, 4_096, (1 << 20) - 1, 1 << 20, trial.chunk(), trial.chunk() + 1] {
             let content = bytes(size as u64, 0, size);
             trial.driver.put_content("/content/large", &content)?;
@@ -19,7 +21,7 @@ cases! {
         }
     }
 
-    /// A put replaces the whole file, also with less.
+    /// A put replaces the whole file, even by a shorter one.
     fn a_put_replaces_everything(trial) {
         for size in [1 << 20, 1_024, 4_096, 2_048, 0, 1] {
             let content = bytes(size as u64, 7, size);
@@ -30,19 +32,23 @@ cases! {
         trial.list_is("/", &["/replaced"])?;
     }
 
-    /// What is not there cannot be read, from any offset, and the error says so.
-    fn what_is_missing_cannot_be_read(trial) {
+    /// A missing file cannot be read at any offset, and the error says so.
+    fn missing_files_cannot_be_read(trial) {
         trial.missing("/missing/file")?;
         trial.driver.put_content("/missing/file2", b"x")?;
         trial.missing("/missing/file")?;
         trial.unreadable("/missing")?;
         for offset in [0, 64, 1 << 40] {
-            trial.not_found("reader", "/missing/file", trial.driver.reader("/missing/file", offset))?;
+            trial.not_found(
+                "reader",
+                "/missing/file",
+                trial.driver.reader("/missing/file", offset),
+            )?;
         }
     }
 
-    /// What one driver wrote another one reads at once.
-    fn every_driver_sees_the_same(trial) {
+    /// A driver immediately sees what another driver wrote.
+    fn drivers_see_each_others_writes(trial) {
         let other = trial.another()?;
         let content = bytes(9, 0, 100_000);
         trial.driver.put_content("/shared/file", &content)?;

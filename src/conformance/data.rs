@@ -1,14 +1,15 @@
-//! Content whose every byte depends on its position, so that swapped, repeated or missing parts show.
+//! Content in which every byte depends on its position, so that swapped, repeated or missing parts
+//! are noticed.
 use std::io::{self, Read};
 
-/// The eight bytes at `8 * index` of the content `seed` stands for.
+/// Returns the eight bytes at `8 * index` of the content that `seed` determines.
 fn word(seed: u64, index: u64) -> [u8; 8] {
     let mut x = index ^ seed.wrapping_add(1).wrapping_mul(0xd134_2543_de82_ef95);
     x = (x ^ (x >> 32)).wrapping_mul(0xdaba_0b6e_b093_22e3);
     (x ^ (x >> 29)).to_le_bytes()
 }
 
-/// Fills `buffer` with the content from `position` on.
+/// Fills `buffer` with the content that begins at `position`.
 fn fill(seed: u64, position: u64, buffer: &mut [u8]) {
     let (mut index, mut skip) = (position / 8, (position % 8) as usize);
     let mut rest = buffer;
@@ -21,14 +22,14 @@ fn fill(seed: u64, position: u64, buffer: &mut [u8]) {
     }
 }
 
-/// `length` bytes of a content from `position` on.
+/// Returns `length` bytes of a content, beginning at `position`.
 pub(super) fn bytes(seed: u64, position: u64, length: usize) -> Vec<u8> {
     let mut bytes = vec![0; length];
     fill(seed, position, &mut bytes);
     bytes
 }
 
-/// A content to read, without keeping it.
+/// A reader that generates its content.
 #[derive(Debug)]
 pub(super) struct Source {
     seed: u64,
@@ -52,7 +53,8 @@ impl Read for Source {
     }
 }
 
-/// Reads `reader` to its end and compares it with a source; where they differ, if they do.
+/// Reads `reader` to its end and compares it with a source. Returns a description of the first
+/// difference, if there is one.
 pub(super) fn difference(
     reader: &mut dyn Read,
     mut expected: Source,
@@ -76,7 +78,7 @@ pub(super) fn difference(
         expected.read_exact(&mut wanted[..known])?;
         if let Some(first) = (0..known).find(|i| got[*i] != wanted[*i]) {
             return Ok(Some(format!(
-                "another byte at {} of {}",
+                "a different byte at {} of {}",
                 at - start + first as u64,
                 end - start
             )));
@@ -87,7 +89,7 @@ pub(super) fn difference(
     }
 }
 
-/// Where two contents differ, if they do.
+/// Returns a description of the first difference between two contents, if there is one.
 pub(super) fn compare(got: &[u8], expected: &[u8]) -> Option<String> {
     if got == expected {
         return None;
@@ -125,7 +127,7 @@ mod tests {
         swapped.extend(bytes(3, 0, 50_000));
         let whole = || Source::new(3, 0, 100_000);
         let text = difference(&mut &*swapped, whole()).unwrap().unwrap();
-        assert!(text.starts_with("another byte at 0"), "{text}");
+        assert!(text.starts_with("a different byte at 0"), "{text}");
         let content = bytes(3, 0, 100_001);
         assert!(difference(&mut &content[..99_999], whole()).unwrap().unwrap().contains("99999"));
         assert!(difference(&mut &*content, whole()).unwrap().unwrap().contains("more than"));

@@ -1,8 +1,9 @@
-//! Deleting takes what was named, all of it, and nothing else.
+//! Deleting removes what was named, completely, and nothing else.
 use super::Quirk;
 
 cases! {
-    /// A deleted file is gone; deleting it again, or what never was, is told.
+    /// A deleted file is gone; deleting it again, or deleting a file that never existed, is an
+    /// error.
     fn a_deleted_file_is_gone(trial) {
         trial.driver.put_content("/delete/file", b"x")?;
         trial.driver.delete("/delete/file")?;
@@ -12,8 +13,8 @@ cases! {
         }
     }
 
-    /// Deleting one file of a directory leaves the others; deleting the directory takes them.
-    fn a_deleted_directory_takes_what_is_in_it(trial) {
+    /// Deleting one file of a directory keeps the others; deleting the directory deletes them.
+    fn a_directory_is_deleted_with_its_contents(trial) {
         trial.put_named(&["/delete/d/1", "/delete/d/2", "/delete/d/3/4/5"])?;
         trial.driver.delete("/delete/d/1")?;
         trial.missing("/delete/d/1")?;
@@ -24,11 +25,16 @@ cases! {
         trial.missing("/delete/d")?;
     }
 
-    /// Siblings that begin with the name of what is deleted stay.
+    /// Siblings that begin with the name of the deleted path are kept.
     fn siblings_are_not_deleted(trial) {
         let siblings = [
-            "/delete/file1-2", "/delete/file1suffix", "/delete/file1.x/y", "/delete/folder1-suffix/file1",
-            "/delete/folder1.tar", "/delete/folder10/file1", "/delete2",
+            "/delete/file1-2",
+            "/delete/file1suffix",
+            "/delete/file1.x/y",
+            "/delete/folder1-suffix/file1",
+            "/delete/folder1.tar",
+            "/delete/folder10/file1",
+            "/delete2",
         ];
         trial.put_named(&siblings)?;
         trial.put_named(&["/delete/file1", "/delete/folder1/file1", "/delete/folder1/file2"])?;
@@ -44,8 +50,8 @@ cases! {
         trial.named_are_there(&["/delete2"])?;
     }
 
-    /// A path at which nothing is but siblings that begin with its name cannot be deleted.
-    fn siblings_are_no_reason_to_succeed(trial) {
+    /// A path cannot be deleted if it only has siblings that begin with its name.
+    fn siblings_do_not_make_a_delete_succeed(trial) {
         let siblings = ["/delete/ab", "/delete/a-b/c", "/delete/a.b"];
         trial.put_named(&siblings)?;
         for path in ["/delete/a", "/delet", "/delete/a-b/c/d"] {
@@ -54,13 +60,13 @@ cases! {
         trial.named_are_there(&siblings)?;
     }
 
-    /// A file that has children goes with them.
-    fn a_file_with_children_goes_with_them(trial) {
+    /// A file that has children is deleted together with them.
+    fn a_file_is_deleted_with_its_children(trial) {
         trial.needs_no(Quirk::NoFileWithChildren)?;
-        trial.put_named(&["/delete/both", "/delete/both/below", "/delete/both-beside"])?;
+        trial.put_named(&["/delete/both", "/delete/both/below", "/delete/both-sibling"])?;
         trial.driver.delete("/delete/both")?;
         trial.missing("/delete/both")?;
         trial.missing("/delete/both/below")?;
-        trial.named_are_there(&["/delete/both-beside"])?;
+        trial.named_are_there(&["/delete/both-sibling"])?;
     }
 }

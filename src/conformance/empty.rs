@@ -1,4 +1,4 @@
-//! Files without content are files.
+//! Empty files are files.
 use super::Outcome;
 use super::data::bytes;
 use super::trial::{Trial, equal};
@@ -14,7 +14,7 @@ fn is_empty(trial: &Trial<'_>, path: &str) -> Outcome {
     trial.list_is("/empty", &[path])
 }
 
-/// An empty file takes an appending writer, and is what that commits.
+/// Checks that an empty file can be appended to, and has the appended content after the commit.
 fn grows(trial: &Trial<'_>, path: &str) -> Outcome {
     let content = bytes(1, 0, 32);
     let mut writer = trial.driver.writer(path, WriteMode::Append)?;
@@ -26,14 +26,14 @@ fn grows(trial: &Trial<'_>, path: &str) -> Outcome {
 }
 
 cases! {
-    /// An empty content is a file, and grows by a writer.
+    /// Putting an empty content creates a file, which can be appended to.
     fn an_empty_put_is_a_file_that_grows(trial) {
         trial.driver.put_content("/empty/put", b"")?;
         is_empty(trial, "/empty/put")?;
         grows(trial, "/empty/put")?;
     }
 
-    /// A writer that commits nothing makes a file, which grows by another one.
+    /// A writer that commits nothing creates a file, which can be appended to.
     fn an_empty_commit_is_a_file_that_grows(trial) {
         let mut writer = trial.driver.writer("/empty/writer", WriteMode::Create)?;
         writer.commit()?;
@@ -43,7 +43,8 @@ cases! {
         grows(trial, "/empty/writer")?;
     }
 
-    /// A writer that was closed before its first byte is resumed at 0, and commits nothing or something.
+    /// A writer that was closed before its first byte can be resumed at 0, and can commit nothing
+    /// or something.
     fn an_empty_close_can_be_resumed(trial) {
         for content in [b"".to_vec(), bytes(2, 0, 33)] {
             trial.driver.writer("/empty/closed", WriteMode::Create)?.close()?;
@@ -57,7 +58,7 @@ cases! {
         }
     }
 
-    /// An empty stream makes a file; behind a file it leaves it as it is.
+    /// An empty stream creates a file; at the end of a file it leaves the file unchanged.
     fn an_empty_stream_is_a_file(trial) {
         equal("bytes taken", trial.driver.write_stream("/empty/stream", 0, &mut &b""[..])?, 0)?;
         is_empty(trial, "/empty/stream")?;

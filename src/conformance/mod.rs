@@ -1,11 +1,14 @@
-//! One suite for every storage driver: what a registry relies on, checked through [`StorageDriver`] alone.
+//! A test suite for storage drivers. It checks the behaviour on which a registry relies, using only
+//! [`StorageDriver`].
 //!
-//! It holds the cases of the suites that the registry's own drivers must pass, and what those miss: data that depends on
-//! its position (so that swapped parts show), siblings whose names begin alike, files that have children, directory
-//! markers, more than one page of everything, writers that meet on one path, and every state of an unfinished file.
+//! The suite contains the cases of the suites that the registry's own drivers must pass, and adds
+//! what those lack: data that depends on its position (so that swapped parts are noticed), siblings
+//! whose names share a prefix, files that have children, directory markers, more than one page of
+//! everything, concurrent writers of one path, and every state of an unfinished file.
 //!
-//! Each [`Case`] has a name and a sentence that says what holds; a failure says what was expected and what came. What a
-//! store cannot do is declared by name ([`Quirk`]) and skipped with its reason, never silently.
+//! Each [`Case`] has a name and a sentence that states the rule. A failure reports what was
+//! expected and what happened. The limitations of a store are declared by name ([`Quirk`]) and
+//! skipped with a reason, never silently.
 //!
 //! ```
 //! use s3driver::conformance::{self, SuiteOptions};
@@ -16,13 +19,15 @@
 //! assert!(report.is_ok(), "{report}");
 //! ```
 //!
-//! The driver must be opened on a place of its own that is empty and that nobody else uses: the suite deletes all it finds.
+//! The driver must be opened on an empty place that nothing else uses, because the suite deletes
+//! everything it finds there.
 
-/// Declares a module's cases: functions of a [`Trial`] whose doc comment says what holds.
+/// Declares the cases of a module: functions that take a [`Trial`], whose doc comment states the
+/// rule.
 macro_rules! cases {
-    ($(#[doc = $about:literal] fn $name:ident($trial:ident) $body:block)*) => {
+    ($($(#[doc = $about:literal])+ fn $name:ident($trial:ident) $body:block)*) => {
         pub(super) const CASES: &[super::Case] = &[$(
-            super::Case { name: stringify!($name), about: $about.trim_ascii(), run: $name },
+            super::Case { name: stringify!($name), about: concat!($($about),+).trim_ascii(), run: $name },
         )*];
         $(
             fn $name($trial: &super::trial::Trial<'_>) -> super::trial::Outcome {
@@ -52,7 +57,7 @@ mod verdict;
 mod walking;
 mod writers;
 
-pub use report::{Report, Tried};
+pub use report::{CaseResult, Report};
 pub use verdict::{Failure, Verdict};
 
 use crate::driver::{Method, StorageDriver};
@@ -64,10 +69,11 @@ use std::sync::LazyLock;
 use std::time::Instant;
 use trial::{Outcome, Trial};
 
-/// Opens the driver under test; called anew where a case needs a second one on the same store, as another process has it.
+/// Opens the driver under test. It is called again when a case needs a second driver on the same
+/// store, as if in another process.
 pub type Open<'a> = &'a (dyn Fn() -> Result<Box<dyn StorageDriver>> + Sync);
 
-/// One thing that must hold.
+/// One rule of the contract, and the test for it.
 #[derive(Clone, Copy, Debug)]
 pub struct Case {
     name: &'static str,
@@ -76,24 +82,24 @@ pub struct Case {
 }
 
 impl Case {
-    /// Its name: lower-case words with `_` between.
+    /// Returns the name of the case: lower-case words separated by `_`.
     pub const fn name(&self) -> &'static str {
         self.name
     }
 
-    /// What holds, in a sentence.
+    /// Returns the rule, in one sentence.
     pub const fn about(&self) -> &'static str {
         self.about
     }
 
-    /// Tries this case alone. Everything in the store is deleted afterwards.
+    /// Runs only this case. Everything in the store is deleted afterwards.
     pub fn run(&self, open: Open<'_>, options: &SuiteOptions<'_>) -> Verdict {
         let trial = match open() {
             Ok(driver) => Trial { driver, open, options },
             Err(error) => return Verdict::Failed(Failure::new("a driver", error.to_string())),
         };
         let outcome = (self.run)(&trial);
-        // Also after a failure, so that the next case begins with nothing.
+        // Also cleans up after a failure, so that the next case begins with an empty store.
         match (outcome, trial.clean()) {
             (Err(stop), _) | (Ok(()), Err(stop)) => stop.into(),
             (Ok(()), Ok(())) => Verdict::Passed,
@@ -101,46 +107,47 @@ impl Case {
     }
 }
 
-/// Something a store does otherwise than S3, declared by whoever runs the suite.
+/// A difference between a store and S3, declared by the caller of the suite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Quirk {
-    /// Directories are still there when the last file in them is gone.
+    /// A directory still exists after the last file in it was deleted.
     EmptiedDirectoriesStay,
-    /// Walks go directory by directory, and not in the order of whole paths: one that starts after a directory may leave
-    /// out what is in it.
+    /// Walks proceed directory by directory, not in the order of whole paths. A walk that starts
+    /// after a directory may omit the contents of that directory.
     WalksByDirectory,
     /// `.` and `..` cannot be components of a path.
     NoDotComponents,
-    /// A file cannot be where there are files below: no `/x` beside `/x/y`.
+    /// A file cannot have children: `/x` and `/x/y` cannot both be files.
     NoFileWithChildren,
     /// A component has at most 255 bytes.
     ShortNames,
     /// Directory markers cannot be stored, or are shown.
     NoDirectoryMarkers,
-    /// A URL allows everything, whatever it was signed for.
+    /// A URL grants every operation, not just the one for which it was signed.
     UncheckedUrls,
-    /// Data of an unfinished file that was sent cannot be replaced: a writer that is dropped may spoil the file.
+    /// Data that was sent for an unfinished file cannot be replaced, so a dropped writer may spoil
+    /// the file.
     NoReplacedParts,
 }
 
-/// How much data the cases use.
+/// The amount of data that the cases use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Scale {
-    /// Up to some 50 MiB and 1,050 files at a time.
+    /// Up to about 50 MiB and 1,050 files at a time.
     #[default]
     Quick,
-    /// As the registry's suites have it, and 10,050 files: the longest stream has 5 GiB.
+    /// The sizes of the registry's suites, up to 5 GiB in the longest stream, and 10,050 files.
     Full,
 }
 
-/// Where a run ends.
+/// The point at which a run ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RunUntil {
-    /// With the last case.
+    /// Ends after the last case.
     #[default]
     LastCase,
-    /// With the first case that fails, or with the last one.
+    /// Ends after the first case that fails, or after the last case.
     FirstFailure,
 }
 
@@ -149,9 +156,9 @@ pub enum RunUntil {
 pub struct HttpResponse {
     /// The HTTP status.
     pub status: u16,
-    /// The value of `content-length`.
+    /// The value of `Content-Length`.
     pub content_length: Option<u64>,
-    /// The body; of a HEAD none.
+    /// The body, which is empty for HEAD requests.
     pub body: Vec<u8>,
 }
 
@@ -159,7 +166,7 @@ type Fetch<'a> = Box<dyn Fn(Method, &str) -> io::Result<HttpResponse> + Sync + '
 type Foreign<'a> = Box<dyn Fn(&str, Option<&[u8]>) -> Result<()> + Sync + 'a>;
 type Rooted<'a> = Box<dyn Fn(&str) -> Result<Box<dyn StorageDriver>> + Sync + 'a>;
 
-/// How to run the suite, and what it can use beside the driver.
+/// The options of the suite, and the means beyond the driver that it can use.
 #[derive(Default)]
 pub struct SuiteOptions<'a> {
     quirks: BTreeMap<Quirk, &'static str>,
@@ -172,36 +179,37 @@ pub struct SuiteOptions<'a> {
 }
 
 impl<'a> SuiteOptions<'a> {
-    /// Declares a quirk of the store, with the reason that reports give.
+    /// Declares a quirk of the store, with the reason that reports show.
     #[must_use]
     pub fn quirk(mut self, quirk: Quirk, reason: &'static str) -> Self {
         self.quirks.insert(quirk, reason);
         self
     }
 
-    /// Quick unless set.
+    /// Sets the amount of data. The default is [`Scale::Quick`].
     #[must_use]
     pub const fn scale(mut self, scale: Scale) -> Self {
         self.scale = scale;
         self
     }
 
-    /// With the last case unless set.
+    /// Sets the point at which the run ends. The default is [`RunUntil::LastCase`].
     #[must_use]
     pub const fn run_until(mut self, end: RunUntil) -> Self {
         self.run_until = end;
         self
     }
 
-    /// The size in bytes at which the driver cuts files into parts, from 64 KiB on; unless set, 5 MiB. Sizes and offsets
-    /// around it are tried.
+    /// Sets the size in bytes of the parts into which the driver splits files: at least 64 KiB, and
+    /// 5 MiB by default. The cases use sizes and offsets around it.
     #[must_use]
     pub fn chunk_size(mut self, bytes: usize) -> Self {
         self.chunk_size = Some(bytes.max(1 << 16));
         self
     }
 
-    /// How to fetch a URL that the driver handed out. Without it what is behind the URLs is not looked at.
+    /// Sets the function that fetches a URL returned by the driver. Without it, the cases that need
+    /// to fetch URLs are skipped.
     #[must_use]
     pub fn fetch(
         mut self,
@@ -211,10 +219,11 @@ impl<'a> SuiteOptions<'a> {
         self
     }
 
-    /// How to store (with content) or remove (without) an object below the driver's root under a key that no path can
-    /// name, such as `dir/`. Without it the cases on directory markers are skipped.
+    /// Sets the function that stores (with content) or removes (without content) an object below
+    /// the driver's root, under a key such as `dir/` that no path can name. Without it, the cases
+    /// on directory markers are skipped.
     #[must_use]
-    pub fn foreign(
+    pub fn foreign_keys(
         mut self,
         store: impl Fn(&str, Option<&[u8]>) -> Result<()> + Sync + 'a,
     ) -> Self {
@@ -222,10 +231,10 @@ impl<'a> SuiteOptions<'a> {
         self
     }
 
-    /// How to open a driver on the whole store with another root directory: `""` and `"/"` are the store's own root.
-    /// Without it the case on root directories is skipped.
+    /// Sets the function that opens a driver on the whole store with another root directory. `""`
+    /// and `"/"` are the root of the store. Without it, the case on root directories is skipped.
     #[must_use]
-    pub fn rooted(
+    pub fn open_at_root(
         mut self,
         open: impl Fn(&str) -> Result<Box<dyn StorageDriver>> + Sync + 'a,
     ) -> Self {
@@ -247,7 +256,7 @@ impl fmt::Debug for SuiteOptions<'_> {
     }
 }
 
-/// All cases, in the order in which [`run`] tries them.
+/// Returns all cases, in the order in which [`run`] runs them.
 pub fn cases() -> &'static [Case] {
     static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {
         [
@@ -271,7 +280,7 @@ pub fn cases() -> &'static [Case] {
     &CASES
 }
 
-/// Tries the cases, one after the other.
+/// Runs the cases one after another.
 pub fn run(open: Open<'_>, options: &SuiteOptions<'_>) -> Report {
     let mut report = Report::default();
     for case in cases() {
@@ -279,7 +288,7 @@ pub fn run(open: Open<'_>, options: &SuiteOptions<'_>) -> Report {
         let verdict = case.run(open, options);
         let last =
             options.run_until == RunUntil::FirstFailure && matches!(verdict, Verdict::Failed(_));
-        report.tried.push(Tried { case: *case, verdict, took: start.elapsed() });
+        report.results.push(CaseResult { case: *case, verdict, took: start.elapsed() });
         if last {
             break;
         }

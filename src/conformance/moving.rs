@@ -1,4 +1,4 @@
-//! Moving takes one file, whole, and puts it in the place of what is there.
+//! Moving takes one whole file and replaces what is at its destination.
 use super::Quirk;
 use super::data::{Source, bytes};
 use super::trial::failed;
@@ -14,7 +14,7 @@ cases! {
         trial.file_is("/move/deep/er/to", 32)?;
     }
 
-    /// What is at the new path is replaced, whole.
+    /// A file at the new path is replaced completely.
     fn a_move_replaces_what_is_there(trial) {
         trial.driver.put_content("/move/to", &bytes(2, 0, 64))?;
         let content = bytes(1, 0, 32);
@@ -24,7 +24,7 @@ cases! {
         trial.missing("/move/from")?;
     }
 
-    /// What is not there cannot be moved, and what is at the new path stays.
+    /// A missing file cannot be moved, and a file at the new path is kept.
     fn a_missing_file_cannot_be_moved(trial) {
         trial.put_named(&["/move/to", "/move/from2", "/notadir"])?;
         let moved = trial.driver.rename("/move/from", "/move/to");
@@ -36,7 +36,7 @@ cases! {
         trial.named_are_there(&["/notadir"])?;
     }
 
-    /// A directory cannot be moved, and loses nothing when it is tried.
+    /// A directory cannot be moved, and the attempt loses nothing.
     fn a_directory_cannot_be_moved(trial) {
         trial.put_named(&["/move/dir/a", "/move/dir/b", "/move/to"])?;
         if trial.driver.rename("/move/dir", "/move/to").is_ok() {
@@ -45,7 +45,7 @@ cases! {
         trial.named_are_there(&["/move/dir/a", "/move/dir/b", "/move/to"])?;
     }
 
-    /// Siblings that begin with the name of what is moved stay where they are.
+    /// Siblings that begin with the name of the moved file stay where they are.
     fn siblings_are_not_moved(trial) {
         let siblings = ["/move/data2", "/move/data-suffix/x", "/move/data.sha256"];
         trial.put_named(&siblings)?;
@@ -57,7 +57,7 @@ cases! {
         trial.list_is("/", &["/move", "/moved"])?;
     }
 
-    /// Of a file that has children only the file is moved.
+    /// If a file has children, only the file is moved.
     fn children_of_a_moved_file_stay(trial) {
         trial.needs_no(Quirk::NoFileWithChildren)?;
         trial.put_named(&["/move/both", "/move/both/below", "/move/to", "/move/to/below"])?;
@@ -68,16 +68,17 @@ cases! {
         trial.directory_is("/move/both")?;
     }
 
-    /// A file moved onto itself stays.
+    /// A file that is moved onto itself is kept.
     fn a_file_moved_onto_itself_stays(trial) {
         trial.put_named(&["/move/self"])?;
         trial.driver.rename("/move/self", "/move/self")?;
         trial.named_are_there(&["/move/self"])?;
     }
 
-    /// A large file is moved whole.
+    /// A large file is moved completely.
     fn a_large_file_is_moved_whole(trial) {
-        let size = trial.scaled(3 * trial.chunk() as u64, (3 * trial.chunk() as u64).max(64 << 20)) + 77;
+        let size =
+            trial.scaled(3 * trial.chunk() as u64, (3 * trial.chunk() as u64).max(64 << 20)) + 77;
         trial.write("/move/large", Source::new(3, 0, size))?;
         trial.driver.rename("/move/large", "/move/there")?;
         trial.file_is("/move/there", size)?;

@@ -1,10 +1,10 @@
-//! Reading from somewhere in the middle.
+//! Reading from the middle of a file.
 use super::data::{Source, bytes};
 use super::trial::refused;
 use crate::error::ErrorKind;
 
 cases! {
-    /// A reader begins at its offset; at or past the end it is empty.
+    /// A reader begins at its offset; at or after the end it is empty.
     fn reading_begins_at_the_offset(trial) {
         let content = bytes(1, 0, 96);
         trial.driver.put_content("/offsets", &content)?;
@@ -16,7 +16,7 @@ cases! {
         }
     }
 
-    /// A negative offset is refused before the path is looked at.
+    /// A negative offset is refused before the path is checked.
     fn negative_offsets_are_refused(trial) {
         trial.driver.put_content("/offsets", b"content")?;
         for offset in [-1, i64::MIN] {
@@ -26,13 +26,14 @@ cases! {
                 refused("write_stream", written, ErrorKind::InvalidOffset)?;
             }
         }
-        let error = refused("reader", trial.driver.reader("/offsets", -1), ErrorKind::InvalidOffset)?;
+        let error =
+            refused("reader", trial.driver.reader("/offsets", -1), ErrorKind::InvalidOffset)?;
         trial.names(&error, "/offsets")?;
         trial.content_is("/offsets", b"content")?;
     }
 
-    /// A file of several parts reads the same on both sides of every border between them.
-    fn borders_of_parts_do_not_show(trial) {
+    /// A file of several parts can be read on both sides of every boundary between them.
+    fn boundaries_between_parts_are_invisible(trial) {
         let chunk = trial.chunk() as u64;
         let size = 2 * chunk + 77;
         trial.write("/parts", Source::new(2, 0, size))?;

@@ -1,11 +1,11 @@
-//! Which paths there are.
+//! Legal and illegal paths.
 use super::Quirk;
 use super::trial::{Outcome, Stop, Trial, equal, refused};
 use crate::driver::{FileKind, UrlOptions, WalkOptions, WalkStep, WriteMode};
 use crate::driver::{Method, check_path};
 use crate::error::ErrorKind;
 
-/// The registry's own examples; `/a` and `/aa`, `/abc` and `/abcdefg` begin alike.
+/// The registry's own examples. `/a` and `/aa`, and `/abc` and `/abcdefg`, share a prefix.
 const LEGAL: [&str; 17] = [
     "/a",
     "/2",
@@ -26,7 +26,7 @@ const LEGAL: [&str; 17] = [
     "/-/_/--/__",
 ];
 
-/// What only looks like a relative path.
+/// Paths that only look like relative ones.
 const DOTS: [&str; 8] = [
     "/dots/./x",
     "/dots/../x",
@@ -72,22 +72,24 @@ fn kept(trial: &Trial<'_>, paths: &[&str]) -> Outcome {
 }
 
 cases! {
-    /// The root of an empty store can be listed, walked and looked at.
-    fn the_root_is_there(trial) {
+    /// The root of an empty store can be listed, walked and statted.
+    fn the_root_exists(trial) {
         trial.list_is("/", &[])?;
         trial.walked("/").map(drop)?;
         match trial.driver.stat("/") {
-            Ok(info) => equal("what / is", info.kind, FileKind::Directory)?,
-            Err(error) => refused::<()>("stat of /", Err(error), ErrorKind::PathNotFound).map(drop)?,
+            Ok(info) => equal("the kind of /", info.kind, FileKind::Directory)?,
+            Err(error) => {
+                refused::<()>("stat of /", Err(error), ErrorKind::PathNotFound).map(drop)?
+            }
         }
     }
 
-    /// Every legal path holds a file of its own.
+    /// Every legal path holds its own file.
     fn legal_paths_hold_files(trial) {
         kept(trial, &LEGAL)?;
     }
 
-    /// Dots in a path are names like others and lead nowhere else.
+    /// Dots in a path are ordinary names.
     fn dots_are_names(trial) {
         trial.needs_no(Quirk::NoDotComponents)?;
         kept(trial, &DOTS)?;
@@ -98,7 +100,7 @@ cases! {
         trial.named_are_there(&["/dots/./x", "/..a/b", "/../../outside"])?;
     }
 
-    /// Long names and deep paths are names like others.
+    /// Long names and deep paths are ordinary names.
     fn long_paths_hold_files(trial) {
         let deep = "/d".repeat(200);
         let name = format!("/long/{}", "n".repeat(255));
@@ -113,13 +115,18 @@ cases! {
         trial.list_is("/long", &[&name, &longer])?;
     }
 
-    /// Paths the registry refuses are refused by every call, with an error that names driver and path.
+    /// Paths that the registry refuses are refused by every call, with an error that names the
+    /// driver and the path.
     fn illegal_paths_are_refused(trial) {
         let driver = &trial.driver;
         for path in ILLEGAL {
             let bad = ErrorKind::InvalidPath;
             let error = refused("put_content", driver.put_content(path, b"x"), bad)?;
-            equal("whether the error names the driver", error.to_string().contains(driver.name()), true)?;
+            equal(
+                "whether the error names the driver",
+                error.to_string().contains(driver.name()),
+                true,
+            )?;
             refused("get_content", driver.get_content(path), bad)?;
             refused("reader", driver.reader(path, 0), bad)?;
             refused("writer", driver.writer(path, WriteMode::Create), bad)?;
@@ -139,15 +146,23 @@ cases! {
         }
     }
 
-    /// A root directory is no part of any path, however it is written, and hides what lies beside it.
-    fn root_directories_are_no_part_of_paths(trial) {
+    /// A root directory, however it is written, is not part of any path, and hides everything
+    /// outside of it.
+    fn root_directories_are_not_part_of_paths(trial) {
         let Some(rooted) = &trial.options.rooted else {
-            return Err(Stop::Skipped("nothing was given to open drivers with other root directories".to_owned()));
+            return Err(Stop::Skipped(
+                "the suite was given no function that opens drivers with other root directories"
+                    .to_owned(),
+            ));
         };
-        let name = format!("conformance-{:016x}", crate::clock::Clock::random(&crate::clock::SystemClock));
-        let beside = rooted(&format!("{name}-beside"))?;
-        beside.put_content("/beside", b"x")?;
-        for root in [name.clone(), format!("/{name}"), format!("{name}/"), format!("/{name}/deeper/still/")] {
+
+        let name =
+            format!("conformance-{:016x}", crate::clock::Clock::random(&crate::clock::SystemClock));
+        let outside = rooted(&format!("{name}-outside"))?;
+        outside.put_content("/outside", b"x")?;
+        for root in
+            [name.clone(), format!("/{name}"), format!("{name}/"), format!("/{name}/deeper/still/")]
+        {
             let driver = rooted(&root)?;
             driver.put_content("/a/b", b"x")?;
             equal("what is in /", driver.list("/")?.contains(&"/a".to_owned()), true)?;
@@ -158,20 +173,28 @@ cases! {
                 Ok(WalkStep::Continue)
             })?;
             equal("a walk of /a", walked, vec!["/a/b".to_owned()])?;
-            equal("whether /beside is seen", driver.stat("/beside").is_ok(), false)?;
+            equal("whether /outside is visible", driver.stat("/outside").is_ok(), false)?;
             for outer in ["", "/"] {
                 let all = rooted(outer)?;
                 let listed = all.list("/")?;
-                equal("whether the root's root directory is listed", listed.contains(&format!("/{name}")), true)?;
+                equal(
+                    "whether the root's root directory is listed",
+                    listed.contains(&format!("/{name}")),
+                    true,
+                )?;
                 if let Some(bad) = listed.iter().find(|path| check_path(path).is_err()) {
-                    return Err(super::trial::failed("legal paths in the list of the root", bad.clone()));
+                    return Err(super::trial::failed(
+                        "legal paths in the list of the root",
+                        bad.clone(),
+                    ));
                 }
                 let below = format!("/{}/a/b", root.trim_matches('/'));
                 equal("the file seen from the root", all.get_content(&below)?, b"x".to_vec())?;
             }
             driver.delete("/a")?;
         }
-        equal("the file beside", beside.get_content("/beside")?, b"x".to_vec())?;
-        beside.delete("/beside")?;
+
+        equal("the file outside of the root", outside.get_content("/outside")?, b"x".to_vec())?;
+        outside.delete("/outside")?;
     }
 }

@@ -1,60 +1,60 @@
-//! What a run of the suite found.
+//! The results of a run of the suite.
 use super::{Case, Failure, Verdict};
 use std::fmt;
 use std::time::Duration;
 
-/// A case that was tried.
+/// The result of a case.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Tried {
+pub struct CaseResult {
     /// The case.
     pub case: Case,
-    /// How it ended.
+    /// The verdict.
     pub verdict: Verdict,
-    /// How long it took, cleaning up included.
+    /// The time it took, including the clean-up.
     pub took: Duration,
 }
 
-/// What a run found, in the order of [`cases`](super::cases).
+/// The results of a run, in the order of [`cases`](super::cases).
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    pub(super) tried: Vec<Tried>,
+    pub(super) results: Vec<CaseResult>,
 }
 
 impl Report {
-    /// Every case that was tried.
-    pub fn tried(&self) -> &[Tried] {
-        &self.tried
+    /// Returns the result of every case that was run.
+    pub fn results(&self) -> &[CaseResult] {
+        &self.results
     }
 
-    /// Whether no case failed.
+    /// Reports whether no case failed.
     pub fn is_ok(&self) -> bool {
         self.failed().next().is_none()
     }
 
-    /// How many cases hold.
+    /// Returns the number of cases that passed.
     pub fn passed(&self) -> usize {
-        self.tried.iter().filter(|tried| tried.verdict == Verdict::Passed).count()
+        self.results.iter().filter(|result| result.verdict == Verdict::Passed).count()
     }
 
-    /// The cases that were not tried, and why.
+    /// Returns the cases that were skipped, with the reason.
     pub fn skipped(&self) -> impl Iterator<Item = (&Case, &str)> {
-        self.tried.iter().filter_map(|tried| match &tried.verdict {
-            Verdict::Skipped(reason) => Some((&tried.case, reason.as_str())),
+        self.results.iter().filter_map(|result| match &result.verdict {
+            Verdict::Skipped(reason) => Some((&result.case, reason.as_str())),
             _ => None,
         })
     }
 
-    /// The cases that do not hold.
+    /// Returns the cases that failed.
     pub fn failed(&self) -> impl Iterator<Item = (&Case, &Failure)> {
-        self.tried.iter().filter_map(|tried| match &tried.verdict {
-            Verdict::Failed(failure) => Some((&tried.case, failure)),
+        self.results.iter().filter_map(|result| match &result.verdict {
+            Verdict::Failed(failure) => Some((&result.case, failure)),
             _ => None,
         })
     }
 }
 
-/// The counts, and a line for every case that was skipped or failed.
+/// Writes the counts, and a line for every case that was skipped or failed.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (skipped, failed) = (self.skipped().count(), self.failed().count());

@@ -1,15 +1,15 @@
-//! What is at a path.
+//! Information about a path.
 use super::Quirk;
 use super::trial::failed;
 use std::thread::sleep;
 use std::time::Duration;
 
-/// S3 tells times in whole seconds.
+/// More than a second, because S3 reports times in whole seconds.
 const LATER: Duration = Duration::from_millis(1_100);
 
 cases! {
-    /// Files have size and time, directories neither.
-    fn stat_tells_files_from_directories(trial) {
+    /// Files have a size and a time, directories have neither.
+    fn stat_distinguishes_files_and_directories(trial) {
         trial.missing("/stat/dir/file")?;
         trial.driver.put_content("/stat/dir/file", &[7; 4_096])?;
         trial.file_is("/stat/dir/file", 4_096)?;
@@ -17,8 +17,8 @@ cases! {
         trial.directory_is("/stat")?;
     }
 
-    /// A file that is written again has a later time.
-    fn a_rewritten_file_is_younger(trial) {
+    /// A rewritten file has a later time.
+    fn a_rewritten_file_is_newer(trial) {
         trial.driver.put_content("/stat/file", b"old")?;
         let before = trial.driver.stat("/stat/file")?.modified;
         sleep(LATER);
@@ -29,18 +29,27 @@ cases! {
         }
     }
 
-    /// Nothing is seen at a path because its siblings begin with it.
+    /// A path does not exist just because its siblings begin with its name.
     fn siblings_are_not_seen_by_stat(trial) {
         trial.put_named(&["/stat/ab", "/stat/file-2", "/stat/dir-suffix/file", "/stat/x.y/z"])?;
-        for path in ["/stat/a", "/stat/file", "/stat/dir", "/stat/x", "/sta", "/stat/dir-suffix/fil", "/stat/ab/c"] {
+        for path in [
+            "/stat/a",
+            "/stat/file",
+            "/stat/dir",
+            "/stat/x",
+            "/sta",
+            "/stat/dir-suffix/fil",
+            "/stat/ab/c",
+        ] {
             trial.not_found(&format!("stat of {path}"), path, trial.driver.stat(path))?;
         }
+
         trial.driver.put_content("/stat/file", b"x")?;
         trial.driver.delete("/stat/file")?;
         trial.missing("/stat/file")?;
     }
 
-    /// A file that has children is a file, and a directory when it is gone.
+    /// A file that has children is reported as a file.
     fn a_file_with_children_is_a_file(trial) {
         trial.needs_no(Quirk::NoFileWithChildren)?;
         trial.put_named(&["/stat/both/below", "/stat/both"])?;

@@ -1,9 +1,9 @@
-//! Writing a whole stream at an offset, as the registry's first drivers did.
+//! Writing a whole stream at an offset, the interface of the registry's first drivers.
 use super::data::{Source, bytes};
 use super::trial::{equal, failed};
 use std::io::{self, Read};
 
-/// Gives some bytes, and then an error.
+/// A reader that returns some bytes and then fails.
 struct Broken<R>(R);
 
 impl<R: Read> Read for Broken<R> {
@@ -15,7 +15,7 @@ impl<R: Read> Read for Broken<R> {
     }
 }
 
-/// Gives one byte at a time.
+/// A reader that returns one byte at a time.
 struct Trickle<R>(R);
 
 impl<R: Read> Read for Trickle<R> {
@@ -26,11 +26,12 @@ impl<R: Read> Read for Trickle<R> {
 }
 
 cases! {
-    /// A stream at 0 is the file, and the call returns its length.
+    /// A stream written at 0 becomes the file, and the call returns its length.
     fn streams_come_back(trial) {
         let chunk = trial.chunk() as u64;
         for size in [1, 2, 4, 32, 1 << 20, chunk - 1, chunk, chunk + 1, 2 * chunk + 77] {
-            let taken = trial.driver.write_stream("/streamed", 0, &mut Source::new(size, 0, size))?;
+            let taken =
+                trial.driver.write_stream("/streamed", 0, &mut Source::new(size, 0, size))?;
             equal("bytes taken", taken, size)?;
             trial.file_is("/streamed", size)?;
             trial.streams("/streamed", 0, Source::new(size, 0, size))?;
@@ -39,21 +40,29 @@ cases! {
         trial.content_is("/streamed", b"\x80\x80\x80\x80")?;
     }
 
-    /// A stream longer than memory should hold comes back byte for byte.
+    /// A stream too long for memory is stored byte for byte.
     fn a_huge_stream_comes_back(trial) {
         let size = trial.scaled(4 * trial.chunk() as u64 + 1, 5 << 30);
-        equal("bytes taken", trial.driver.write_stream("/huge", 0, &mut Source::new(5, 0, size))?, size)?;
+        equal(
+            "bytes taken",
+            trial.driver.write_stream("/huge", 0, &mut Source::new(5, 0, size))?,
+            size,
+        )?;
         trial.file_is("/huge", size)?;
         trial.streams("/huge", 0, Source::new(5, 0, size))?;
     }
 
-    /// Streams at growing offsets make one file, rewrite its end, and fill with zeros what lies between.
+    /// Streams at growing offsets extend one file, can rewrite its end, and fill gaps with zeros.
     fn streams_continue_at_offsets(trial) {
         let path = "/stream/grown";
         for chunk in [32, trial.scaled(trial.chunk() + 77, 2 * trial.chunk())] {
             let n = chunk as u64;
             let write = |offset: u64, from: u64| {
-                trial.driver.write_stream(path, offset.cast_signed(), &mut Source::new(7, from, from + n))
+                trial.driver.write_stream(
+                    path,
+                    offset.cast_signed(),
+                    &mut Source::new(7, from, from + n),
+                )
             };
             equal("bytes taken", write(0, 0)?, n)?;
             trial.file_is(path, n)?;
@@ -63,12 +72,12 @@ cases! {
             trial.file_is(path, 2 * n)?;
             equal("bytes taken", write(2 * n, 2 * n)?, n)?;
             trial.streams(path, 0, Source::new(7, 0, 3 * n))?;
-            // One chunk is left out.
+            // Omits one chunk.
             equal("bytes taken", write(4 * n, 4 * n)?, n)?;
             trial.file_is(path, 5 * n)?;
             let mut start = Vec::new();
             trial.driver.reader(path, 0)?.take(3 * n).read_to_end(&mut start)?;
-            equal("whether the beginning is kept", start == bytes(7, 0, 3 * chunk), true)?;
+            equal("whether the beginning is unchanged", start == bytes(7, 0, 3 * chunk), true)?;
             let mut end = vec![0; chunk];
             end.extend(bytes(7, 4 * n, chunk));
             trial.reads(path, 3 * n, &end)?;
@@ -76,7 +85,8 @@ cases! {
         }
     }
 
-    /// A stream inside a file replaces everything behind its offset, on either side of a border between parts.
+    /// A stream inside a file replaces everything after its offset, on either side of a boundary
+    /// between parts.
     fn a_stream_truncates_at_its_offset(trial) {
         let chunk = trial.chunk() as u64;
         for (size, offset) in [
@@ -88,17 +98,24 @@ cases! {
             (2 * chunk + 77, 2 * chunk + 1),
         ] {
             trial.driver.write_stream("/streamed", 0, &mut Source::new(1, 0, size))?;
-            trial.driver.write_stream("/streamed", offset.cast_signed(), &mut Source::new(2, 0, 5))?;
+            trial.driver.write_stream(
+                "/streamed",
+                offset.cast_signed(),
+                &mut Source::new(2, 0, 5),
+            )?;
             trial.file_is("/streamed", offset + 5)?;
             trial.reads("/streamed", offset, &bytes(2, 0, 5))?;
             let mut start = trial.driver.reader("/streamed", 0)?.take(offset);
             if let Some(got) = super::data::difference(&mut start, Source::new(1, 0, offset))? {
-                return Err(failed(format!("the {offset} bytes before the stream as they were"), got));
+                return Err(failed(
+                    format!("the {offset} bytes before the stream as they were"),
+                    got,
+                ));
             }
         }
     }
 
-    /// A stream past the end of a short file, or of none, is preceded by zeros.
+    /// A stream that begins after the end of a short file, or of no file, is preceded by zeros.
     fn a_gap_is_filled_with_zeros(trial) {
         let chunk = trial.chunk();
         for (before, offset) in [(0, 7), (10, 30), (10, chunk + 3), (chunk + 1, 2 * chunk + 2)] {
@@ -113,7 +130,7 @@ cases! {
         trial.content_is("/gap/new", b"\0\0\0\0\0end")?;
     }
 
-    /// A stream that breaks is told, with the bytes taken, and changes nothing.
+    /// A broken stream is reported, with the number of bytes taken, and changes nothing.
     fn a_broken_stream_changes_nothing(trial) {
         trial.driver.put_content("/stream/file-old", b"old content")?;
         let size = trial.chunk() as u64 + 5;
@@ -126,22 +143,27 @@ cases! {
                 }
             }
         }
+
         trial.content_is("/stream/file-old", b"old content")?;
         trial.not_found("content", "/stream/new", trial.driver.get_content("/stream/new"))?;
     }
 
-    /// A reader that gives a byte at a time gives a file all the same.
+    /// A reader that returns one byte at a time is written like any other.
     fn a_trickle_is_a_stream(trial) {
         trial.driver.write_stream("/streamed", 0, &mut Trickle(Source::new(1, 0, 70_001)))?;
         trial.streams("/streamed", 0, Source::new(1, 0, 70_001))?;
     }
 
-    /// Whenever stat tells a new size of a growing file, the new bytes can be read.
+    /// As soon as stat reports a new size of a growing file, the new bytes can be read.
     fn a_growing_file_shows_every_append(trial) {
         let count: u64 = trial.scaled(64, 1_024);
         for index in 0..count {
             let at = index * 32;
-            trial.driver.write_stream("/growing", at.cast_signed(), &mut Source::new(3, at, at + 32))?;
+            trial.driver.write_stream(
+                "/growing",
+                at.cast_signed(),
+                &mut Source::new(3, at, at + 32),
+            )?;
             trial.file_is("/growing", at + 32)?;
             trial.reads("/growing", at, &bytes(3, at, 32))?;
         }

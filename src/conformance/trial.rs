@@ -1,4 +1,4 @@
-//! What the cases are written with: the driver, and expectations that say what came instead.
+//! The tools of the cases: the driver, and expectations that describe what happened instead.
 use super::data::{self, Source};
 use super::{Failure, Open, Quirk, Scale, SuiteOptions, Verdict};
 use crate::driver::{FileInfo, FileKind, StorageDriver, WalkOptions, WalkStep, WriteMode};
@@ -7,7 +7,7 @@ use std::fmt::Debug;
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Why a case ended early.
+/// The reason why a case ended early.
 #[derive(Debug)]
 pub(super) enum Stop {
     Skipped(String),
@@ -41,7 +41,7 @@ pub(super) fn failed(expected: impl Into<String>, got: impl Into<String>) -> Sto
     Stop::Failed(Failure::new(expected, got))
 }
 
-/// That something is as it should be.
+/// Checks that `got` equals `expected`.
 #[expect(clippy::needless_pass_by_value, reason = "both are made for this comparison alone")]
 pub(super) fn equal<T: PartialEq + Debug>(what: &str, got: T, expected: T) -> Outcome {
     if got == expected {
@@ -51,7 +51,7 @@ pub(super) fn equal<T: PartialEq + Debug>(what: &str, got: T, expected: T) -> Ou
     }
 }
 
-/// That a call was refused, for this reason.
+/// Checks that a call failed with an error of this kind.
 pub(super) fn refused<T>(what: &str, result: Result<T>, kind: ErrorKind) -> Outcome<Error> {
     match result {
         Err(error) if error.kind() == kind => Ok(error),
@@ -63,10 +63,10 @@ pub(super) fn refused<T>(what: &str, result: Result<T>, kind: ErrorKind) -> Outc
     }
 }
 
-/// Many small files are written by this many threads.
+/// The number of threads that write many small files.
 const WRITERS: usize = 8;
 
-/// One case being tried.
+/// A case that is being run.
 pub(super) struct Trial<'a> {
     pub(super) driver: Box<dyn StorageDriver>,
     pub(super) open: Open<'a>,
@@ -74,12 +74,12 @@ pub(super) struct Trial<'a> {
 }
 
 impl Trial<'_> {
-    /// The bytes of one part.
+    /// Returns the size of a part in bytes.
     pub(super) fn chunk(&self) -> usize {
         self.options.chunk_size.unwrap_or(5 << 20)
     }
 
-    /// One figure for each scale.
+    /// Returns the value for the scale of the run.
     pub(super) fn scaled<T>(&self, quick: T, full: T) -> T {
         match self.options.scale {
             Scale::Quick => quick,
@@ -87,7 +87,7 @@ impl Trial<'_> {
         }
     }
 
-    /// Another driver on the same store.
+    /// Opens another driver on the same store.
     pub(super) fn another(&self) -> Outcome<Box<dyn StorageDriver>> {
         Ok((self.open)()?)
     }
@@ -104,12 +104,12 @@ impl Trial<'_> {
             .map_or(Ok(()), |reason| Err(Stop::Skipped((*reason).to_owned())))
     }
 
-    /// Files whose content is their own path.
+    /// Writes files whose content is their own path.
     pub(super) fn put_named(&self, paths: &[&str]) -> Outcome {
         paths.iter().try_for_each(|path| Ok(self.driver.put_content(path, path.as_bytes())?))
     }
 
-    /// That these files are there, with their own paths in them.
+    /// Checks that these files exist and contain their own paths.
     pub(super) fn named_are_there(&self, paths: &[&str]) -> Outcome {
         paths.iter().try_for_each(|path| self.content_is(path, path.as_bytes()))
     }
@@ -122,7 +122,7 @@ impl Trial<'_> {
         }
     }
 
-    /// That reading from an offset gives exactly these bytes.
+    /// Checks that reading from an offset returns exactly these bytes.
     pub(super) fn reads(&self, path: &str, offset: u64, expected: &[u8]) -> Outcome {
         let mut got = Vec::new();
         self.driver.reader(path, offset.cast_signed())?.read_to_end(&mut got)?;
@@ -132,7 +132,7 @@ impl Trial<'_> {
         }
     }
 
-    /// That reading from an offset gives the source, without keeping it.
+    /// Checks that reading from an offset returns the content of the source, without storing it.
     pub(super) fn streams(&self, path: &str, offset: u64, expected: Source) -> Outcome {
         let mut reader = self.driver.reader(path, offset.cast_signed())?;
         match data::difference(&mut reader, expected)? {
@@ -151,7 +151,7 @@ impl Trial<'_> {
     pub(super) fn file_is(&self, path: &str, size: u64) -> Outcome {
         let info = self.driver.stat(path)?;
         equal(
-            &format!("what {path} is"),
+            &format!("the kind and size of {path}"),
             (&*info.path, info.size, info.kind),
             (path, size, FileKind::File),
         )?;
@@ -162,10 +162,10 @@ impl Trial<'_> {
     }
 
     pub(super) fn directory_is(&self, path: &str) -> Outcome {
-        equal(&format!("what {path} is"), self.driver.stat(path)?, FileInfo::directory(path))
+        equal(&format!("the kind of {path}"), self.driver.stat(path)?, FileInfo::directory(path))
     }
 
-    /// That there is no file at a path: nothing to read, and nothing to see.
+    /// Checks that there is no file at a path: it can neither be read nor statted.
     pub(super) fn missing(&self, path: &str) -> Outcome {
         self.unreadable(path)?;
         match self.driver.stat(path) {
@@ -174,19 +174,19 @@ impl Trial<'_> {
         }
     }
 
-    /// That there is nothing to read at a path; a directory may be there.
+    /// Checks that there is no file to read at a path. It may be a directory.
     pub(super) fn unreadable(&self, path: &str) -> Outcome {
         self.not_found(&format!("content of {path}"), path, self.driver.get_content(path))?;
         self.not_found(&format!("reader of {path}"), path, self.driver.reader(path, 0))
     }
 
-    /// That a call found nothing, and says of what and who says it.
+    /// Checks that a call reports a missing path, with an error that names the driver and the path.
     pub(super) fn not_found<T>(&self, what: &str, path: &str, result: Result<T>) -> Outcome {
         let error = refused(what, result, ErrorKind::PathNotFound)?;
         self.names(&error, path)
     }
 
-    /// That an error names the driver and the path.
+    /// Checks that an error names the driver and the path.
     pub(super) fn names(&self, error: &Error, path: &str) -> Outcome {
         let text = error.to_string();
         if text.contains(self.driver.name()) && text.contains(path) {
@@ -195,7 +195,7 @@ impl Trial<'_> {
         Err(failed(format!("an error that names {} and {path}", self.driver.name()), text))
     }
 
-    /// That a directory has exactly these children.
+    /// Checks that a directory has exactly these children.
     pub(super) fn list_is(&self, path: &str, expected: &[&str]) -> Outcome {
         let mut got = self.driver.list(path)?;
         got.sort();
@@ -210,12 +210,17 @@ impl Trial<'_> {
             };
             got.retain(|child| expected.contains(&&**child) || holds(child));
         }
+
         let mut expected = expected.to_vec();
         expected.sort_unstable();
-        equal(&format!("what is in {path}"), got.iter().map(String::as_str).collect(), expected)
+        equal(
+            &format!("the contents of {path}"),
+            got.iter().map(String::as_str).collect(),
+            expected,
+        )
     }
 
-    /// Everything a walk tells.
+    /// Returns every path that a walk visits.
     pub(super) fn walked(&self, from: &str) -> Outcome<Vec<String>> {
         self.walked_with(from, None, |_| WalkStep::Continue)
     }
@@ -233,6 +238,7 @@ impl Trial<'_> {
             seen.push(info.path.clone());
             Ok(step(&info.path))
         })?;
+
         Ok(seen)
     }
 
@@ -251,9 +257,9 @@ impl Trial<'_> {
         together(WRITERS, |_| work())
     }
 
-    /// Deletes everything; an error when something is left.
+    /// Deletes everything, and fails if something is left.
     pub(super) fn clean(&self) -> Outcome {
-        // Directories that stay cannot be deleted either, and there are more of them after every case.
+        // Directories that remain cannot be deleted either, and every case adds more of them.
         if self.has(Quirk::EmptiedDirectoriesStay) && self.walked("/")?.is_empty() {
             return Ok(());
         }
@@ -267,7 +273,7 @@ impl Trial<'_> {
     }
 }
 
-/// Runs `work` on several threads at once; the first failure of all.
+/// Runs `work` on several threads at once, and returns the first failure.
 pub(super) fn together(threads: usize, work: impl Fn(usize) -> Outcome + Sync) -> Outcome {
     let work = &work;
     std::thread::scope(|scope| {

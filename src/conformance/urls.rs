@@ -1,4 +1,4 @@
-//! URLs that a client fetches without the registry.
+//! URLs from which a client downloads without the registry.
 use super::data::bytes;
 use super::trial::{Outcome, Stop, Trial, equal, failed};
 use super::{HttpResponse, Quirk};
@@ -6,12 +6,12 @@ use crate::driver::{Method, UrlOptions};
 use crate::error::ErrorKind;
 use std::time::Duration;
 
-/// A URL, or a reason to skip the case.
+/// Returns a URL, or skips the case.
 fn url(trial: &Trial<'_>, path: &str, method: Method) -> Outcome<String> {
     let options = UrlOptions::new(method).expires_in(Duration::from_secs(60));
     match trial.driver.url_for(path, &options) {
         Err(error) if error.kind() == ErrorKind::UnsupportedMethod => {
-            Err(Stop::Skipped("the driver hands out no URLs".to_owned()))
+            Err(Stop::Skipped("the driver does not create URLs".to_owned()))
         }
         url => Ok(url?),
     }
@@ -20,7 +20,7 @@ fn url(trial: &Trial<'_>, path: &str, method: Method) -> Outcome<String> {
 fn fetched(trial: &Trial<'_>, method: Method, url: &str) -> Outcome<HttpResponse> {
     match &trial.options.fetch {
         Some(fetch) => Ok(fetch(method, url)?),
-        None => Err(Stop::Skipped("nothing was given to fetch URLs with".to_owned())),
+        None => Err(Stop::Skipped("the suite was given no function that fetches URLs".to_owned())),
     }
 }
 
@@ -28,22 +28,22 @@ fn serves(trial: &Trial<'_>, path: &str) -> Outcome {
     let content = bytes(path.len() as u64, 0, 32);
     trial.driver.put_content(path, &content)?;
     let got = fetched(trial, Method::Get, &url(trial, path, Method::Get)?)?;
-    equal(&format!("the answer to a GET of {path}"), (got.status, got.body), (200, content))?;
+    equal(&format!("the response to a GET of {path}"), (got.status, got.body), (200, content))?;
     let got = fetched(trial, Method::Head, &url(trial, path, Method::Head)?)?;
     equal(
-        &format!("the answer to a HEAD of {path}"),
+        &format!("the response to a HEAD of {path}"),
         (got.status, got.content_length),
         (200, Some(32)),
     )
 }
 
 cases! {
-    /// The URL for a GET serves the content, the one for a HEAD its length.
+    /// The URL for a GET returns the content, and the URL for a HEAD its length.
     fn urls_serve_the_content(trial) {
         serves(trial, "/url/file")?;
     }
 
-    /// URLs of every legal name serve the content.
+    /// URLs of every legal name return the content.
     fn urls_of_odd_names_serve_the_content(trial) {
         for path in ["/url/.abc", "/url/a-.b", "/url/_/--/..a", "/url/A.B_C-D/...", "/url/0"] {
             serves(trial, path)?;
@@ -54,30 +54,34 @@ cases! {
         }
     }
 
-    /// A URL is made without a look at the store, and what is not there is answered 404.
-    fn urls_of_missing_files_say_so(trial) {
+    /// A URL is created without accessing the store, and the URL of a missing file returns 404.
+    fn urls_of_missing_files_return_404(trial) {
         let got = fetched(trial, Method::Get, &url(trial, "/url/missing", Method::Get)?)?;
         equal("the status", got.status, 404)?;
     }
 
-    /// A URL is good for its method alone, and methods that change something have none.
+    /// A URL is valid only for its method, and there are no URLs for methods that change something.
     fn urls_are_for_downloads(trial) {
         trial.driver.put_content("/url/file", b"content")?;
         let get = url(trial, "/url/file", Method::Get)?;
         for method in [Method::Put, Method::Post, Method::Patch, Method::Delete, Method::Options] {
             match trial.driver.url_for("/url/file", &UrlOptions::new(method)) {
                 Err(error) if error.kind() == ErrorKind::UnsupportedMethod => {}
-                other => return Err(failed(format!("no URL for {method:?}"), format!("{other:?}"))),
+                other => {
+                    return Err(failed(format!("no URL for {method:?}"), format!("{other:?}")));
+                }
             }
         }
+
         trial.needs_no(Quirk::UncheckedUrls)?;
         let got = fetched(trial, Method::Delete, &get)?;
         equal("whether a DELETE of a GET's URL succeeds", got.status < 400, false)?;
         trial.content_is("/url/file", b"content")?;
     }
 
-    /// The time a URL is good for is rounded down to what the store can express, and refused when that is nothing.
-    fn urls_live_no_longer_than_asked(trial) {
+    /// The lifetime of a URL is rounded down to what the store can express, and refused if that is
+    /// zero.
+    fn urls_do_not_outlive_their_lifetime(trial) {
         trial.driver.put_content("/url/file", b"content")?;
         let asked = |millis| UrlOptions::new(Method::Get).expires_in(Duration::from_millis(millis));
         url(trial, "/url/file", Method::Get)?;

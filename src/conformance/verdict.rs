@@ -1,11 +1,11 @@
-//! How a case ended.
+//! The outcomes of cases.
 use std::fmt;
 
 /// A difference between the contract and the behaviour of a driver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Failure {
-    /// The behaviour that the contract demands.
+    /// The behaviour that the contract requires.
     pub expected: String,
     /// The behaviour of the driver.
     pub got: String,
@@ -23,13 +23,13 @@ impl fmt::Display for Failure {
     }
 }
 
-/// How a case ended.
+/// The outcome of a case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It holds.
+    /// The driver follows the rule.
     Passed,
-    /// It was not tried, for this reason.
+    /// The case was not run, for this reason.
     Skipped(String),
-    /// It does not hold.
+    /// The driver violates the rule.
     Failed(Failure),
 }

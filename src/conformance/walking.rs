@@ -1,4 +1,4 @@
-//! Walking tells everything once, directories before what is in them.
+//! A walk visits everything once, and each directory before its contents.
 use super::Quirk;
 use super::trial::{Outcome, Trial, equal, refused};
 use crate::driver::{FileKind, WalkOptions, WalkStep};
@@ -15,7 +15,7 @@ const FILES: [&str; 8] = [
     "/walk/folder4/file1",
 ];
 
-/// Whole paths in the order of their bytes, each directory before the first file in it.
+/// Whole paths in byte order, with each directory before the first file in it.
 const ALL: [&str; 16] = [
     "/walk/file1",
     "/walk/folder1-suffix",
@@ -35,17 +35,19 @@ const ALL: [&str; 16] = [
     "/walk/folder4/file1",
 ];
 
-/// The place at which the directories `folder1` and `folder1-suffix` are told in the other order.
+/// The range in which the directories `folder1` and `folder1-suffix` are visited in the opposite
+/// order.
 const SWAPPED: std::ops::Range<usize> = 1..5;
 
-/// Files in each of many directories, so that a page of a listing ends inside of some.
+/// The number of files in each of many directories, so that pages of a listing end inside some of
+/// them.
 const FILES_EACH: usize = 500;
 
 fn every(_: &str) -> WalkStep {
     WalkStep::Continue
 }
 
-/// The expected order, as the store has it.
+/// Returns the paths in the order of the store.
 fn ordered(trial: &Trial<'_>) -> Vec<&'static str> {
     let mut all = ALL.to_vec();
     if trial.has(Quirk::WalksByDirectory) {
@@ -54,80 +56,101 @@ fn ordered(trial: &Trial<'_>) -> Vec<&'static str> {
     all
 }
 
-fn told(what: &str, got: &[String], expected: &[&str]) -> Outcome {
+fn visited(what: &str, got: &[String], expected: &[&str]) -> Outcome {
     equal(what, got.iter().map(String::as_str).collect::<Vec<_>>(), expected.to_vec())
 }
 
 cases! {
-    /// Everything is told once, in order, with what stat says of it.
-    fn a_walk_tells_everything_in_order(trial) {
+    /// Everything is visited once and in order, with the same information as stat returns.
+    fn a_walk_visits_everything_in_order(trial) {
         trial.put_named(&FILES)?;
         trial.put_named(&["/walk2", "/walk-more/file"])?;
-        told("a walk", &trial.walked("/walk")?, &ordered(trial))?;
-        let mut told = Vec::new();
+        visited("a walk", &trial.walked("/walk")?, &ordered(trial))?;
+        let mut visited = Vec::new();
         trial.driver.walk("/walk", &WalkOptions::default(), &mut |info| {
-            told.push(info.clone());
+            visited.push(info.clone());
             Ok(WalkStep::Continue)
         })?;
-        for info in told {
+
+        for info in visited {
             match info.kind {
                 FileKind::File => equal("the size of a file", info.size, info.path.len() as u64)?,
                 FileKind::Directory => trial.directory_is(&info.path)?,
             }
-            equal("whether a file has a time", info.modified.is_some(), info.kind == FileKind::File)?;
+            equal(
+                "whether a file has a time",
+                info.modified.is_some(),
+                info.kind == FileKind::File,
+            )?;
         }
     }
 
-    /// The walk of the root holds the walk of every directory.
-    fn a_walk_of_the_root_tells_everything(trial) {
+    /// The walk of the root contains the walk of every directory.
+    fn a_walk_of_the_root_visits_everything(trial) {
         trial.put_named(&FILES)?;
         let mut expected = vec!["/walk"];
         expected.extend(ordered(trial));
-        told("a walk of /", &trial.walked("/")?, &expected)?;
+        visited("a walk of /", &trial.walked("/")?, &expected)?;
     }
 
-    /// A walk from a directory tells what is in it, not itself and not its siblings.
+    /// A walk from a directory visits its contents, but neither the directory itself nor its
+    /// siblings.
     fn a_walk_from_a_directory_stays_in_it(trial) {
         trial.put_named(&FILES)?;
-        told("a walk of /walk/folder3", &trial.walked("/walk/folder3")?, &ALL[8..14])?;
-        told("a walk of /walk/folder1", &trial.walked("/walk/folder1")?, &ALL[4..5])?;
+        visited("a walk of /walk/folder3", &trial.walked("/walk/folder3")?, &ALL[8..14])?;
+        visited("a walk of /walk/folder1", &trial.walked("/walk/folder1")?, &ALL[4..5])?;
     }
 
-    /// What lies in a skipped directory is left out, and nothing else: not `/1.20` for `/1.2`.
-    fn a_skipped_directory_is_left_out(trial) {
+    /// The contents of a skipped directory are omitted, and nothing else is: skipping `/1.2` does
+    /// not skip `/1.20`.
+    fn a_skipped_directory_is_omitted(trial) {
         trial.put_named(&FILES)?;
         trial.put_named(&["/tags/1.2/a", "/tags/1.2/b/c", "/tags/1.20/a", "/tags/1.2-x"])?;
         let skip = |path: &str| match path {
             "/walk/folder3/subfolder1" | "/walk/folder1" | "/tags/1.2" => WalkStep::SkipDirectory,
             _ => WalkStep::Continue,
         };
+
         let expected: Vec<&str> = ordered(trial)
             .into_iter()
-            .filter(|path| !path.starts_with("/walk/folder3/subfolder1/") && !path.starts_with("/walk/folder1/"))
+            .filter(|path| {
+                !path.starts_with("/walk/folder3/subfolder1/")
+                    && !path.starts_with("/walk/folder1/")
+            })
             .collect();
-        told("a walk of /walk", &trial.walked_with("/walk", None, skip)?, &expected)?;
+        visited("a walk of /walk", &trial.walked_with("/walk", None, skip)?, &expected)?;
         let mut tags = trial.walked_with("/tags", None, skip)?;
         tags.sort();
-        told("a walk of /tags", &tags, &["/tags/1.2", "/tags/1.2-x", "/tags/1.20", "/tags/1.20/a"])?;
+        visited(
+            "a walk of /tags",
+            &tags,
+            &["/tags/1.2", "/tags/1.2-x", "/tags/1.20", "/tags/1.20/a"],
+        )?;
     }
 
-    /// Skipping at a file leaves nothing out.
-    fn skipping_at_a_file_goes_on(trial) {
+    /// Skipping at a file omits nothing.
+    fn skipping_at_a_file_omits_nothing(trial) {
         trial.put_named(&FILES)?;
-        let skip = |path: &str| if path.ends_with("file1") { WalkStep::SkipDirectory } else { WalkStep::Continue };
-        told("a walk", &trial.walked_with("/walk", None, skip)?, &ordered(trial))?;
+        let skip = |path: &str| {
+            if path.ends_with("file1") { WalkStep::SkipDirectory } else { WalkStep::Continue }
+        };
+        visited("a walk", &trial.walked_with("/walk", None, skip)?, &ordered(trial))?;
     }
 
-    /// A walk ends where it is told to, without an error.
-    fn a_walk_stops_when_told_to(trial) {
+    /// A walk stops at the visitor's request, without an error.
+    fn a_walk_stops_on_request(trial) {
         trial.put_named(&FILES)?;
         for (index, end) in ordered(trial).into_iter().enumerate() {
             let stop = |path: &str| if path == end { WalkStep::Stop } else { WalkStep::Continue };
-            told("a stopped walk", &trial.walked_with("/walk", None, stop)?, &ordered(trial)[..=index])?;
+            visited(
+                "a stopped walk",
+                &trial.walked_with("/walk", None, stop)?,
+                &ordered(trial)[..=index],
+            )?;
         }
     }
 
-    /// The visitor's error ends the walk and is its result.
+    /// An error of the visitor ends the walk and is its result.
     fn the_visitors_error_ends_the_walk(trial) {
         trial.put_named(&FILES)?;
         let mut calls = 0;
@@ -137,36 +160,46 @@ cases! {
         });
         let error = refused("the walk", failed, ErrorKind::LocalIo)?;
         equal("the visitor's error", error.to_string(), "seen enough".to_owned())?;
-        equal("how often it was called", calls, 1)?;
+        equal("the number of calls", calls, 1)?;
     }
 
-    /// A walk begins behind the path it is told to start after, with the directories that hold the next file.
-    fn a_walk_begins_where_it_is_told_to(trial) {
+    /// A walk begins after the path that it is given, with the directories that contain the next
+    /// file.
+    fn a_walk_begins_after_the_given_path(trial) {
         trial.put_named(&FILES)?;
         let from = |from: &str, after: &str| trial.walked_with(from, Some(after), every);
-        told("after /walk/folder2/file1", &from("/walk", "/walk/folder2/file1")?, &ALL[7..])?;
-        told("after a file in a folder", &from("/walk/folder3", "/walk/folder3/subfolder1/subfolder1/file1")?, &[
-            "/walk/folder3/subfolder1",
-            "/walk/folder3/subfolder1/subfolder1",
-            "/walk/folder3/subfolder1/subfolder1/file2",
-            "/walk/folder3/subfolder2",
-            "/walk/folder3/subfolder2/file1",
-        ])?;
+        visited("after /walk/folder2/file1", &from("/walk", "/walk/folder2/file1")?, &ALL[7..])?;
+        visited(
+            "after a file in a folder",
+            &from("/walk/folder3", "/walk/folder3/subfolder1/subfolder1/file1")?,
+            &[
+                "/walk/folder3/subfolder1",
+                "/walk/folder3/subfolder1/subfolder1",
+                "/walk/folder3/subfolder1/subfolder1/file2",
+                "/walk/folder3/subfolder2",
+                "/walk/folder3/subfolder2/file1",
+            ],
+        )?;
         if !trial.has(Quirk::WalksByDirectory) {
-            told("after a folder", &from("/walk", "/walk/folder1")?, &ALL[1..])?;
+            visited("after a folder", &from("/walk", "/walk/folder1")?, &ALL[1..])?;
         }
-        told("after the last file", &from("/walk", "/walk/folder4/file1")?, &[])?;
-        told("after everything", &from("/walk/folder1", "/walk/folder2")?, &[])?;
-        told("after the start itself", &from("/walk/folder3", "/walk/folder3")?, &ALL[8..14])?;
-        told("after something before the start", &from("/walk/folder3", "/walk/file1")?, &ALL[8..14])?;
-        told("after a path where nothing is", &from("/walk", "/walk/folder1a")?, &ALL[5..])?;
+
+        visited("after the last file", &from("/walk", "/walk/folder4/file1")?, &[])?;
+        visited("after everything", &from("/walk/folder1", "/walk/folder2")?, &[])?;
+        visited("after the start itself", &from("/walk/folder3", "/walk/folder3")?, &ALL[8..14])?;
+        visited(
+            "after a path that precedes the start",
+            &from("/walk/folder3", "/walk/file1")?,
+            &ALL[8..14],
+        )?;
+        visited("after a path that does not exist", &from("/walk", "/walk/folder1a")?, &ALL[5..])?;
         let mut expected = vec!["/walk"];
         expected.extend(&ALL[7..]);
-        told("from the root", &from("/", "/walk/folder2/file1")?, &expected)?;
+        visited("from the root", &from("/", "/walk/folder2/file1")?, &expected)?;
     }
 
-    /// A walk of what is not there tells nothing.
-    fn a_walk_of_nothing_tells_nothing(trial) {
+    /// A walk of a missing path visits nothing.
+    fn a_walk_of_a_missing_path_visits_nothing(trial) {
         trial.put_named(&["/walk/file1", "/walk/folder10/file1"])?;
         for path in ["/missing", "/walk/folder1", "/wal"] {
             let mut calls = 0;
@@ -174,15 +207,15 @@ cases! {
                 calls += 1;
                 Ok(WalkStep::Continue)
             });
-            equal("how often the visitor was called", calls, 0)?;
+            equal("the number of calls", calls, 0)?;
             if let Err(error) = walked {
                 refused::<()>("the walk", Err(error), ErrorKind::PathNotFound)?;
             }
         }
     }
 
-    /// Files that go while a walk is under way are no error, and what is left is told.
-    fn files_may_go_during_a_walk(trial) {
+    /// Files may disappear during a walk without an error, and the remaining files are visited.
+    fn files_may_disappear_during_a_walk(trial) {
         trial.put_named(&FILES)?;
         let mut seen = Vec::new();
         trial.driver.walk("/walk", &WalkOptions::default(), &mut |info| {
@@ -192,34 +225,52 @@ cases! {
             seen.push(info.path.clone());
             Ok(WalkStep::Continue)
         })?;
+
         seen.retain(|path| !path.starts_with("/walk/folder2"));
-        let expected: Vec<&str> = ordered(trial).into_iter().filter(|path| !path.starts_with("/walk/folder2")).collect();
-        told("a walk", &seen, &expected)?;
+        let expected: Vec<&str> =
+            ordered(trial).into_iter().filter(|path| !path.starts_with("/walk/folder2")).collect();
+        visited("a walk", &seen, &expected)?;
     }
 
-    /// A walk that skips large directories has the same order as one that does not.
+    /// A walk that skips large directories visits the rest in the same order as one that does not.
     fn skipping_does_not_change_the_order(trial) {
-        // Such a store orders a listing with a delimiter by whole names, and a walk by components.
+        // Such a store sorts a listing with a delimiter by whole names, and a walk by components.
         trial.needs_no(Quirk::WalksByDirectory)?;
         let directories = trial.scaled(6, 20);
         trial.put_many(directories * FILES_EACH, |index| {
-            format!("/walk/d{:02}{}/file{:03}", index % directories, ["", "-x", ".y"][index % 3], index / directories)
+            format!(
+                "/walk/d{:02}{}/file{:03}",
+                index % directories,
+                ["", "-x", ".y"][index % 3],
+                index / directories
+            )
         })?;
-        trial.put_named(&["/walk/a", "/walk/d00x", "/walk/d03-", "/walk/d05z", "/walk/z/z", "/walk/zz"])?;
+
+        trial.put_named(&[
+            "/walk/a",
+            "/walk/d00x",
+            "/walk/d03-",
+            "/walk/d05z",
+            "/walk/z/z",
+            "/walk/zz",
+        ])?;
         let all = trial.walked("/walk")?;
         for entered in ["none", "d01", "d02"] {
             let skip = |path: &str| match path.strip_prefix("/walk/d") {
-                Some(name) if !path.contains(entered) && !name.contains('/') => WalkStep::SkipDirectory,
+                Some(name) if !path.contains(entered) && !name.contains('/') => {
+                    WalkStep::SkipDirectory
+                }
                 _ => WalkStep::Continue,
             };
             let left = |path: &&str| {
-                path.strip_prefix("/walk/d").is_none_or(|name| path.contains(entered) || !name.contains('/'))
+                path.strip_prefix("/walk/d")
+                    .is_none_or(|name| path.contains(entered) || !name.contains('/'))
             };
             let expected: Vec<&str> = all.iter().map(String::as_str).filter(left).collect();
-            told("a walk that skips", &trial.walked_with("/walk", None, skip)?, &expected)?;
+            visited("a walk that skips", &trial.walked_with("/walk", None, skip)?, &expected)?;
             let mut whole = vec!["/walk"];
             whole.extend(&expected);
-            told("a walk of / that skips", &trial.walked_with("/", None, skip)?, &whole)?;
+            visited("a walk of / that skips", &trial.walked_with("/", None, skip)?, &whole)?;
         }
     }
 }

@@ -6,12 +6,18 @@ use crate::driver::{FileWriter, StorageDriver, WriteMode};
 use crate::error::ErrorKind;
 use std::io::{self, Write};
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Closed {
+    Already,
+    NotYet,
+}
+
 fn write(writer: &mut dyn FileWriter, from: u64, to: u64) -> Outcome {
     io::copy(&mut Source::new(4, from, to), writer)?;
     equal("the size of the writer", writer.size(), to)
 }
 
-/// Writes `count` pieces of `piece` bytes, each with a writer of its own; the last one commits.
+/// Writes `count` pieces of `piece` bytes, each with another writer. The last writer commits.
 fn in_pieces(trial: &Trial<'_>, path: &str, piece: u64, count: u64) -> Outcome {
     for index in 0..count {
         let driver = trial.another()?;
@@ -27,32 +33,29 @@ fn in_pieces(trial: &Trial<'_>, path: &str, piece: u64, count: u64) -> Outcome {
         }
         equal("the size of the ended writer", writer.size(), (index + 1) * piece)?;
     }
+
     trial.file_is(path, piece * count)?;
     trial.streams(path, 0, Source::new(4, 0, piece * count))
 }
 
-/// That every call to an ended writer is refused. Closing what was committed or cancelled succeeds once, so that a caller
-/// may close whatever it has opened.
+/// Checks that every call to an ended writer is refused. Closing a committed or cancelled writer
+/// may succeed once, so that a caller can close every writer that it opened.
 fn ended(writer: &mut dyn FileWriter, closed: Closed) -> Outcome {
     if closed == Closed::NotYet {
         refused("write", writer.write(b"x").map_err(into_error), ErrorKind::Closed)?;
         writer.close()?;
     }
+
     refused("write", writer.write(b"x").map_err(into_error), ErrorKind::Closed)?;
-    // Registries close every writer: the first close after a commit may succeed.
+    // Registries close every writer, so the first close after a commit may succeed.
     if let Err(error) = writer.close() {
         refused::<()>("close", Err(error), ErrorKind::Closed)?;
     }
+
     refused("a further close", writer.close(), ErrorKind::Closed)?;
     refused("cancel", writer.cancel(), ErrorKind::Closed)?;
     refused("commit", writer.commit(), ErrorKind::Closed)?;
     Ok(())
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Closed {
-    Already,
-    NotYet,
 }
 
 /// Writes a file of `size` bytes and closes it without committing it.
@@ -62,7 +65,7 @@ fn close(trial: &Trial<'_>, path: &str, size: u64) -> Outcome {
     Ok(writer.close()?)
 }
 
-/// The driver's own error inside of an `io::Error`.
+/// Returns the driver's error that an `io::Error` contains.
 fn into_error(error: io::Error) -> crate::Error {
     error
         .downcast()
@@ -79,7 +82,7 @@ fn cannot_append(driver: &dyn StorageDriver, path: &str) -> Outcome {
 }
 
 cases! {
-    /// What a writer commits comes back, for every size around a part.
+    /// A writer's content is returned unchanged, for every size around that of a part.
     fn committed_files_come_back(trial) {
         let chunk = trial.chunk() as u64;
         for size in [0, 1, 32, chunk - 1, chunk, chunk + 1, 2 * chunk, 3 * chunk + 77] {
@@ -92,17 +95,18 @@ cases! {
         trial.content_is("/writer/file", b"\x80\x80\x80\x80")?;
     }
 
-    /// A file written in small pieces, each by another driver, is whole.
+    /// A file that is written in small pieces, each by another driver, is complete.
     fn small_pieces_make_a_file(trial) {
         in_pieces(trial, "/writer/small", 32, 3)?;
     }
 
-    /// A file written in pieces of more than a part, each by another driver, is whole.
+    /// A file that is written in pieces larger than a part, each by another driver, is complete.
     fn large_pieces_make_a_file(trial) {
         in_pieces(trial, "/writer/large", 2 * trial.chunk() as u64, 3)?;
     }
 
-    /// A file written in pieces that fit no part, each by another driver, is whole.
+    /// A file that is written in pieces that do not fit the parts, each by another driver, is
+    /// complete.
     fn odd_pieces_make_a_file(trial) {
         let chunk = trial.chunk() as u64;
         in_pieces(trial, "/writer/under", chunk - 1, 3)?;
@@ -110,15 +114,20 @@ cases! {
         in_pieces(trial, "/writer/half", chunk / 2 + 1, 5)?;
     }
 
-    /// Nothing is seen of a file before it is committed, and everything after.
+    /// Nothing of a file is visible before it is committed, and all of it is visible afterwards.
     fn a_file_is_visible_when_it_is_committed(trial) {
         let (path, chunk) = ("/writer/unseen", trial.chunk() as u64);
         let unseen = || -> Outcome {
             trial.missing(path)?;
-            trial.list_is("/", &["/beside"])?;
-            equal("a walk", trial.walked("/")?.into_iter().any(|seen| seen.starts_with(path)), false)
+            trial.list_is("/", &["/sibling"])?;
+            equal(
+                "a walk",
+                trial.walked("/")?.into_iter().any(|seen| seen.starts_with(path)),
+                false,
+            )
         };
-        trial.driver.put_content("/beside", b"x")?;
+
+        trial.driver.put_content("/sibling", b"x")?;
         let mut writer = trial.driver.writer(path, WriteMode::Create)?;
         unseen()?;
         write(&mut *writer, 0, 10)?;
@@ -138,8 +147,8 @@ cases! {
         trial.list_is("/writer", &[path])?;
     }
 
-    /// A file that is being replaced stays as it is until the new one is committed.
-    fn a_file_stays_until_it_is_replaced(trial) {
+    /// A file that is being replaced stays unchanged until the new one is committed.
+    fn a_file_is_unchanged_until_it_is_replaced(trial) {
         let path = "/writer/replaced";
         trial.driver.put_content(path, b"old content")?;
         let size = trial.chunk() as u64 + 9;
@@ -169,7 +178,8 @@ cases! {
             trial.missing(path)?;
             trial.not_found("appending", path, trial.driver.writer(path, WriteMode::Append))?;
         }
-        // Also what an earlier writer closed.
+
+        // The same applies to data that an earlier writer closed.
         let mut writer = trial.driver.writer(path, WriteMode::Create)?;
         write(&mut *writer, 0, chunk + 1)?;
         writer.close()?;
@@ -179,14 +189,14 @@ cases! {
         trial.missing(path)?;
     }
 
-    /// Appending needs an unfinished file or an empty one; what is committed is not touched.
+    /// Appending requires an unfinished or an empty file, and never changes a committed one.
     fn appending_needs_something_unfinished(trial) {
         let path = "/writer/missing";
         trial.not_found("appending", path, trial.driver.writer(path, WriteMode::Append))?;
-        // An unfinished file beside is another file.
-        let mut beside = trial.driver.writer("/writer/missing-beside", WriteMode::Create)?;
-        beside.write_all(b"1234")?;
-        beside.close()?;
+        // An unfinished sibling is a different file.
+        let mut sibling = trial.driver.writer("/writer/missing-sibling", WriteMode::Create)?;
+        sibling.write_all(b"1234")?;
+        sibling.close()?;
         trial.not_found("appending", path, trial.driver.writer(path, WriteMode::Append))?;
         trial.driver.put_content(path, b"")?;
         let mut writer = trial.driver.writer(path, WriteMode::Append)?;
@@ -195,12 +205,12 @@ cases! {
         trial.content_is(path, b"content")?;
         cannot_append(&*trial.driver, path)?;
         trial.content_is(path, b"content")?;
-        let mut beside = trial.driver.writer("/writer/missing-beside", WriteMode::Append)?;
-        equal("the size of the file beside", beside.size(), 4)?;
-        beside.cancel()?;
+        let mut sibling = trial.driver.writer("/writer/missing-sibling", WriteMode::Append)?;
+        equal("the size of the sibling", sibling.size(), 4)?;
+        sibling.cancel()?;
     }
 
-    /// Every call to a writer after its end is an error, but for one close.
+    /// Every call to an ended writer is an error, except for one close.
     fn ended_writers_refuse_everything(trial) {
         let path = "/writer/ended";
         let mut writer = trial.driver.writer(path, WriteMode::Create)?;
@@ -218,7 +228,8 @@ cases! {
         trial.content_is(path, b"content")?;
     }
 
-    /// A writer that is open and has never been closed has promised nothing: appending finds no file, or its beginning.
+    /// An open writer that was never closed has promised nothing: appending finds no file, or the
+    /// beginning of it.
     fn an_open_writer_promises_nothing(trial) {
         let (path, chunk) = ("/writer/open", trial.chunk() as u64);
         for size in [0, 10, 2 * chunk + 1] {
@@ -226,7 +237,11 @@ cases! {
             write(&mut *open, 0, size)?;
             match trial.another()?.writer(path, WriteMode::Append) {
                 Ok(mut other) => {
-                    equal("whether no more is there than was written", other.size() <= size, true)?;
+                    equal(
+                        "whether the size is at most what was written",
+                        other.size() <= size,
+                        true,
+                    )?;
                     other.cancel()?;
                 }
                 result => trial.not_found("appending", path, result)?,
@@ -236,7 +251,7 @@ cases! {
         }
     }
 
-    /// A writer that resumed a file and is dropped leaves what the last close kept.
+    /// A writer that resumes a file and is dropped leaves what the last close saved.
     fn dropped_resumed_writers_leave_the_last_close(trial) {
         let (path, chunk) = ("/writer/resumed", trial.chunk() as u64);
         for size in [0, 10, chunk, 2 * chunk + 7] {
@@ -257,7 +272,8 @@ cases! {
         }
     }
 
-    /// Deleting a path, or the directory above it, ends its unfinished file; a sibling's stays.
+    /// Deleting a path, or a directory above it, ends its unfinished file; the siblings' unfinished
+    /// files are kept.
     fn deleting_ends_unfinished_files(trial) {
         let (path, chunk) = ("/writer/deleted/file", trial.chunk() as u64);
         for deleted in [path, "/writer/deleted"] {
@@ -267,7 +283,7 @@ cases! {
                 close(trial, "/writer/deleted-file", 10)?;
                 trial.driver.put_content("/writer/deleted/other", b"x")?;
                 match trial.driver.delete(deleted) {
-                    // The unfinished file alone is nothing that can be seen.
+                    // An unfinished file alone is not visible.
                     Err(error) if error.kind() == ErrorKind::PathNotFound && deleted == path => {}
                     result => result?,
                 }
@@ -281,7 +297,7 @@ cases! {
         }
     }
 
-    /// Moving a file away ends the unfinished one at its old place.
+    /// Moving a file away ends the unfinished file at its old path.
     fn moving_ends_the_unfinished_file(trial) {
         let path = "/writer/moved";
         close(trial, path, trial.chunk() as u64 + 1)?;
@@ -291,7 +307,7 @@ cases! {
         trial.content_is("/writer/target", b"content")?;
     }
 
-    /// What is kept of an unfinished file is not seen, and does not make its directory.
+    /// The stored data of an unfinished file is invisible, and does not make its directory exist.
     fn unfinished_files_are_hidden(trial) {
         close(trial, "/writer/hidden/file", 10)?;
         trial.missing("/writer/hidden/file")?;
@@ -301,23 +317,28 @@ cases! {
         trial.driver.put_content("/writer/hidden/other", b"x")?;
         trial.directory_is("/writer/hidden")?;
         trial.list_is("/writer/hidden", &["/writer/hidden/other"])?;
-        equal("a walk", trial.walked("/writer")?, ["/writer/hidden", "/writer/hidden/other"].map(str::to_owned).to_vec())?;
+        equal(
+            "a walk",
+            trial.walked("/writer")?,
+            ["/writer/hidden", "/writer/hidden/other"].map(str::to_owned).to_vec(),
+        )?;
     }
 
-    /// Appending is refused where a file was committed after the unfinished one was closed, and not where it is older.
+    /// Appending is refused if a file was committed after the unfinished one was closed, but not if
+    /// the committed file is older.
     fn newer_files_are_not_replaced_by_older(trial) {
         let path = "/writer/newer";
         trial.driver.put_content(path, b"older")?;
         close(trial, path, 10)?;
         let writer = trial.driver.writer(path, WriteMode::Append)?;
-        equal("the size where the committed file is older", writer.size(), 10)?;
+        equal("the size if the committed file is older", writer.size(), 10)?;
         drop(writer);
         trial.driver.put_content(path, b"newer")?;
         cannot_append(&*trial.driver, path)?;
         trial.content_is(path, b"newer")?;
     }
 
-    /// A file begun anew starts from nothing, whatever was left unfinished there.
+    /// A newly created file begins empty, even if an unfinished file was left at its path.
     fn a_new_writer_begins_with_nothing(trial) {
         let path = "/writer/anew";
         let mut writer = trial.driver.writer(path, WriteMode::Create)?;
@@ -329,15 +350,16 @@ cases! {
         writer.write_all(b"new")?;
         writer.commit()?;
         trial.content_is(path, b"new")?;
-        // What was closed may still be there, for an appending writer alone.
+        // The closed data may still exist, but only for an appending writer.
         if let Ok(mut writer) = trial.driver.writer(path, WriteMode::Append) {
             writer.cancel()?;
         }
+
         trial.content_is(path, b"new")?;
     }
 
-    /// Single bytes and large pieces make the same file.
-    fn any_pieces_of_writes_make_the_same(trial) {
+    /// Single bytes and large pieces result in the same file.
+    fn the_size_of_writes_does_not_matter(trial) {
         let size = 2 * trial.chunk() + 17;
         let content = bytes(6, 0, size);
         for piece in [size, trial.chunk() + 1, 1_000_003, 7_919] {

@@ -1,14 +1,15 @@
-//! One refresh at a time, before anyone notices.
+//! A cache that renews keys before they expire, with one refresh at a time.
 //!
 //! ```text
 //!                    fetched                  refresh due                     expires
-//!   no keys ------------|-------- fresh -----------|-------- still valid --------|---- ended ---->
-//!   threads wait for          keys given out            keys given out, one         threads wait for
-//!   the one refresh                                     background refresh          the one refresh
+//!   no keys ------------|-------- fresh -----------|-------- still valid --------|---- expired -->
+//!   threads wait for          keys are returned       keys are returned, and      threads wait for
+//!   the one refresh                                   one refresh runs in the     the one refresh
+//!                                                     background
 //! ```
 //!
-//! A failed refresh is not repeated before a pause: while it lasts the keys held are given out or, when there are none
-//! left, the failure is told again without asking.
+//! A failed refresh is repeated only after a pause. During the pause the cache returns the keys it
+//! holds, or the previous error if it holds none.
 
 use super::{Context, Lease, Observer, Provider, Source, Unavailable, Warning};
 use crate::cancel::Cancel;
@@ -20,38 +21,42 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-/// How long before their end keys are renewed, unless they live for less than four times as long. The metadata service
-/// has new ones at least five minutes before the old ones end.
+/// How long before their expiry keys are renewed, unless their lifetime is less than four times as
+/// long. The metadata service supplies new keys at least five minutes before the old ones expire.
 const LEAD: Duration = Duration::from_secs(5 * 60);
 
-/// Keys that live shorter are renewed when this part of their life remains.
+/// Keys with a shorter lifetime are renewed when this fraction of it remains.
 const LEAD_PART: u32 = 4;
 
-/// Two refreshes are at least this far apart while keys are held, however short these live and whatever the server says.
+/// The shortest interval between two refreshes while keys are held, regardless of their lifetime
+/// and of the server's responses.
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long keys are used that had ended when they came. The metadata service hands such keys out while it is in
-/// trouble, and AWS accepts them then.
+/// How long keys are used that had already expired when they were fetched. The metadata service
+/// returns such keys during an outage, and AWS accepts them then.
 const EXPIRED_INTERVAL: Duration = Duration::from_secs(60);
 
-/// The pause after the first failure; it doubles up to [`LONGEST_PAUSE`].
+/// The pause after the first failure. It doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
-/// The longest pause between failing refreshes: well below [`LEAD`], so that several fit before keys end.
+/// The longest pause between failing refreshes. It is well below [`LEAD`], so that several attempts
+/// fit before the keys expire.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// The longest pause while no keys are valid: every operation fails meanwhile, so it ends soon after the outage does.
+/// The longest pause while no keys are valid. It is short because every operation fails until the
+/// outage is over.
 const LONGEST_PAUSE_WITHOUT_KEYS: Duration = Duration::from_secs(2);
 
-/// How long a thread without keys waits for another thread's refresh. This crate's sources end sooner; it bounds those
-/// of others.
+/// How long a thread without keys waits for another thread's refresh. This crate's sources finish
+/// sooner; the limit is for sources outside of this crate.
 const LONGEST_WAIT: Duration = Duration::from_secs(120);
 
-/// How soon a cancelled wait notices.
+/// How often a waiting thread checks for cancellation.
 const SLICE: Duration = Duration::from_millis(200);
 
-/// A [`Provider`] over a [`Source`]: keeps the keys, renews them before they end in a thread of its own, one refresh at
-/// a time. A thread waits only while there are no valid keys. Cheap to clone; clones share the keys.
+/// A [`Provider`] that caches the keys of a [`Source`]. It renews them before they expire, in a
+/// background thread and with one refresh at a time. A thread waits only while there are no valid
+/// keys. Clones are cheap and share the keys.
 #[derive(Clone)]
 pub struct Cache(Arc<Inner>);
 
@@ -71,16 +76,16 @@ struct State {
     failure: Option<Failed>,
 }
 
-/// The keys held.
+/// The keys that the cache holds.
 struct Held {
     lease: Arc<Lease>,
     fetched: Instant,
     refresh_at: Option<SystemTime>,
-    /// They had ended, or nearly so, when they came.
+    /// Whether the keys had expired, or nearly so, when they were fetched.
     expired_on_arrival: bool,
 }
 
-/// The failures since the last success.
+/// The failures since the last successful refresh.
 struct Failed {
     reason: Unavailable,
     count: u32,
@@ -88,7 +93,7 @@ struct Failed {
 }
 
 impl Cache {
-    /// A cache without keys yet: the first request fetches them.
+    /// Creates an empty cache. The first request fetches the keys.
     pub fn new(source: impl Source + 'static, context: &Context) -> Self {
         Self(Arc::new(Inner {
             source: Box::new(source),
@@ -99,7 +104,7 @@ impl Cache {
         }))
     }
 
-    /// Why the latest refresh failed; `None` once one succeeded.
+    /// Returns the reason why the latest refresh failed, or `None` if it succeeded.
     pub fn last_failure(&self) -> Option<String> {
         self.0.lock().failure.as_ref().map(|failed| failed.reason.to_string())
     }
@@ -120,6 +125,12 @@ impl Provider for Cache {
 
     fn refresh_until(&self, used: &Lease, cancel: &Cancel) -> Result<bool> {
         self.replace(used, Some(cancel))
+    }
+}
+
+impl fmt::Debug for Cache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cache").field("source", &self.0.source).finish_non_exhaustive()
     }
 }
 
@@ -148,7 +159,7 @@ impl Cache {
         loop {
             match &state.held {
                 Some(held) if !same_keys(&held.lease, used) => return Ok(true),
-                // These came a moment ago: asking again at once would bring the same.
+                // These keys were fetched a moment ago: fetching again would return the same ones.
                 Some(held)
                     if !asked && inner.clock.instant() < held.fetched + SHORTEST_INTERVAL =>
                 {
@@ -164,7 +175,8 @@ impl Cache {
         }
     }
 
-    /// Waits for the refresh under way, or for one of its own unless the latest failed just now.
+    /// Waits for the current refresh. If there is none, starts one, unless the latest refresh has
+    /// just failed.
     fn wait<'a>(
         &'a self,
         state: MutexGuard<'a, State>,
@@ -174,12 +186,14 @@ impl Cache {
         if state.refreshing {
             return inner.wait(state, cancel);
         }
+
         if state.pauses(inner.clock.instant()) {
             return Err(inner.error(&state));
         }
+
         Inner::begin(state);
         match cancel {
-            // A source cannot be interrupted, but the wait for it can.
+            // A source cannot be interrupted, but waiting for it can.
             Some(_) => {
                 Inner::run_in_thread(&self.0);
                 inner.wait(inner.lock(), cancel)
@@ -194,16 +208,17 @@ impl Cache {
 
 impl Inner {
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing that may panic runs under the lock.
+        // No code that may panic runs under the lock.
         sync::lock(&self.state)
     }
 
-    /// Marks a refresh as under way and gives the lock back: none is held while the source is asked.
+    /// Marks a refresh as running and releases the lock, which is not held while the source is
+    /// called.
     fn begin(mut state: MutexGuard<'_, State>) {
         state.refreshing = true;
     }
 
-    /// Asks the source in this thread. A panic of the source is a failure like any other.
+    /// Calls the source in this thread. A panic of the source counts as a failure.
     fn run(&self) {
         let refresh = Refresh(self);
         let outcome = catch_panic("the source", || Ok(self.source.fetch()));
@@ -217,7 +232,7 @@ impl Inner {
             });
         drop(refresh);
         if let Some(warning) = warning {
-            // The keys are good, whatever becomes of the warning.
+            // The keys are valid even if reporting the warning fails.
             drop(catch_panic("the observer", || {
                 self.observer.warn(&warning);
                 Ok(())
@@ -225,7 +240,7 @@ impl Inner {
         }
     }
 
-    /// Asks the source in a thread of its own, or in this one when the system has no more threads.
+    /// Calls the source in a new thread, or in this one if the system has no more threads.
     fn run_in_thread(inner: &Arc<Self>) {
         let owned = Arc::clone(inner);
         let thread = thread::Builder::new().name("s3driver-credentials".to_owned());
@@ -234,7 +249,7 @@ impl Inner {
         }
     }
 
-    /// Waits for the refresh under way, at most until it is cancelled.
+    /// Waits for the current refresh, until it ends or the caller cancels.
     fn wait<'a>(
         &self,
         mut state: MutexGuard<'a, State>,
@@ -249,11 +264,12 @@ impl Inner {
             if began.elapsed() >= LONGEST_WAIT {
                 let seconds = LONGEST_WAIT.as_secs();
                 let name = self.source.name();
-                let text = format!("{name} gave no credentials within {seconds} s");
+                let text = format!("{name} returned no credentials within {seconds} s");
                 return Err(Error::new(ErrorKind::Credentials, text));
             }
             state = sync::wait_timeout(&self.ended, state, SLICE);
         }
+
         Ok(state)
     }
 
@@ -266,7 +282,7 @@ impl Inner {
         )
     }
 
-    /// Records the outcome of a refresh, and returns what to warn of.
+    /// Records the outcome of a refresh, and returns the warning to report, if any.
     fn finish(&self, outcome: Result<Lease, Unavailable>) -> Option<Warning> {
         let (now, instant) = (self.clock.now(), self.clock.instant());
         let mut state = self.lock();
@@ -285,7 +301,8 @@ impl Inner {
                 let longest =
                     if usable.is_some() { LONGEST_PAUSE } else { LONGEST_PAUSE_WITHOUT_KEYS };
                 let pause = FIRST_PAUSE.saturating_mul(1 << (count - 1).min(16)).min(longest);
-                // Half of it is random, so that many machines do not ask at the same moment.
+                // Half of the pause is random, so that many machines do not retry at the same
+                // moment.
                 let pause_ends = instant + pause / 2 + self.clock.jitter(pause / 2);
                 let warning = usable.map(|held| Warning::RefreshFailed {
                     reason: reason.to_string(),
@@ -318,7 +335,7 @@ impl Held {
         Self {
             lease: Arc::new(lease),
             fetched,
-            // Keys that end beyond what a clock can tell never end.
+            // Keys whose expiry lies beyond the range of the clock are never renewed.
             refresh_at: wait.and_then(|wait| now.checked_add(wait)),
             expired_on_arrival,
         }
@@ -333,8 +350,8 @@ impl Held {
     }
 }
 
-/// A refresh under way. However its thread leaves it, the threads that wait for it go on; nothing of the caller's is
-/// called here, so that the end of one panic is not the beginning of another.
+/// A running refresh. Dropping it wakes the waiting threads, even if the refreshing thread panics.
+/// No code of the caller runs here, so that one panic cannot cause another.
 struct Refresh<'a>(&'a Inner);
 
 impl Drop for Refresh<'_> {
@@ -344,13 +361,8 @@ impl Drop for Refresh<'_> {
     }
 }
 
-impl fmt::Debug for Cache {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cache").field("source", &self.0.source).finish_non_exhaustive()
-    }
-}
-
-/// Whether two leases hold the same keys. Session tokens differ where access keys do not.
+/// Reports whether two leases hold the same keys. Renewed credentials may have the same access key
+/// and differ only in the session token.
 fn same_keys(a: &Lease, b: &Lease) -> bool {
     fn identity(lease: &Lease) -> Option<(&str, Option<&str>)> {
         lease.credentials.as_ref().map(|keys| (keys.access_key_id(), keys.session_token()))

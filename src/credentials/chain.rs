@@ -1,4 +1,4 @@
-//! The sources one after another.
+//! A sequence of credential sources.
 
 use super::{
     Container, Context, EnvironmentKeys, Lease, Metadata, SharedFiles, Source, Unavailable,
@@ -6,22 +6,23 @@ use super::{
 };
 use std::sync::OnceLock;
 
-/// What to do when no source has keys.
+/// What to do if no source has keys.
 const ADVICE: &str = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, choose a profile with AWS_PROFILE, give the \
-                      machine or container a role, or configure accesskey and secretkey";
+                      machine or container a role, or set the parameters accesskey and secretkey";
 
-/// Asks sources in order until one has keys, and from then on only that one: a refresh never changes who the requests
-/// are made as.
+/// A source that tries other sources in order until one returns keys. From then on it uses only
+/// that source, so that a refresh never changes the identity behind the requests.
 #[derive(Debug)]
 pub struct Chain {
     sources: Vec<Box<dyn Source>>,
-    /// The place of the source that answered.
-    answered: OnceLock<usize>,
+    /// The index of the source that returned keys.
+    selected: OnceLock<usize>,
 }
 
 impl Chain {
-    /// The default chain: environment, web identity, shared files, container, EC2 metadata. Outside AWS, with nothing
-    /// set, it gives up within three seconds: only the last step asks the network, and it has a deadline.
+    /// Creates the default chain: environment, web identity, shared files, container, EC2 metadata.
+    /// Outside AWS, with nothing configured, the chain gives up within three seconds: only the last
+    /// source uses the network, and it has a deadline.
     pub fn new(context: &Context) -> Self {
         Self::of(vec![
             Box::new(EnvironmentKeys::new(context)),
@@ -32,9 +33,9 @@ impl Chain {
         ])
     }
 
-    /// A chain of your own.
+    /// Creates a chain of the given sources.
     pub fn of(sources: Vec<Box<dyn Source>>) -> Self {
-        Self { sources, answered: OnceLock::new() }
+        Self { sources, selected: OnceLock::new() }
     }
 }
 
@@ -44,29 +45,35 @@ impl Source for Chain {
     }
 
     fn fetch(&self) -> Result<Lease, Unavailable> {
-        let told =
+        let described =
             |source: &dyn Source, reason: &Unavailable| format!("{}: {reason}", source.name());
-        if let Some(source) = self.answered.get().and_then(|&place| self.sources.get(place)) {
-            return source.fetch().map_err(|reason| Unavailable::Failed(told(&**source, &reason)));
+        if let Some(source) = self.selected.get().and_then(|&place| self.sources.get(place)) {
+            return source
+                .fetch()
+                .map_err(|reason| Unavailable::Failed(described(&**source, &reason)));
         }
+
         let mut reasons = Vec::new();
         for (place, source) in self.sources.iter().enumerate() {
             match source.fetch() {
                 Ok(lease) => {
-                    // Only one refresh runs at a time; were there two, the first to answer counts.
-                    self.answered.get_or_init(|| place);
+                    // Only one refresh runs at a time. If there were two, the first success would
+                    // count.
+                    self.selected.get_or_init(|| place);
                     return Ok(lease);
                 }
                 Err(reason @ Unavailable::NotConfigured(_)) => {
-                    reasons.push(told(&**source, &reason))
+                    reasons.push(described(&**source, &reason))
                 }
                 Err(reason @ Unavailable::Failed(_)) => {
-                    // The failure comes first: the steps before it were merely not set up.
-                    reasons.insert(0, told(&**source, &reason));
+                    // The failure comes first, because the sources before it were merely not
+                    // configured.
+                    reasons.insert(0, described(&**source, &reason));
                     return Err(Unavailable::Failed(reasons.join("; ")));
                 }
             }
         }
+
         reasons.push(ADVICE.to_owned());
         Err(Unavailable::NotConfigured(reasons.join("; ")))
     }

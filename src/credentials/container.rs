@@ -1,4 +1,4 @@
-//! The local endpoint of ECS, EKS Pod Identity and whoever speaks their protocol.
+//! The local credential endpoint of ECS, EKS Pod Identity and services that speak their protocol.
 
 use super::document::{Document, LOCAL_ENDPOINT};
 use super::http::{Call, Endpoint, Http, Timeouts};
@@ -10,10 +10,11 @@ use std::path::Path;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-/// Where `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` is relative to.
+/// The base of `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI`.
 const ECS: &str = "http://169.254.170.2";
 
-/// The endpoint is on this machine: what does not connect by then never will. The agent itself may have to ask AWS.
+/// The endpoint is on this machine, so a connection is established quickly or never. The agent
+/// itself may have to send a request to AWS.
 const TIMEOUTS: Timeouts = Timeouts {
     connect: Duration::from_secs(2),
     attempt: Duration::from_secs(5),
@@ -23,12 +24,15 @@ const TIMEOUTS: Timeouts = Timeouts {
 /// The longest authorization token; that of EKS is a JWT of about 1 KiB.
 const TOKEN_LIMIT: usize = 32 * 1024;
 
-/// Keys from `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` or, failing that, `AWS_CONTAINER_CREDENTIALS_FULL_URI`
+/// Keys from the endpoint in `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` or, if that is not set, in
+/// `AWS_CONTAINER_CREDENTIALS_FULL_URI`
 /// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html>).
 ///
-/// A full URI is either `https`, or `http` to this machine (`localhost` or a loopback address), to ECS (169.254.170.2)
-/// or to EKS (169.254.170.23, fd00:ec2::23). The token is read from `AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE` at every
-/// refresh, as EKS replaces it, or taken from `AWS_CONTAINER_AUTHORIZATION_TOKEN`. No proxy and no redirect is used.
+/// A full URI is either an `https` URL, or an `http` URL of this machine (`localhost` or a loopback
+/// address), of ECS (169.254.170.2) or of EKS (169.254.170.23, fd00:ec2::23). The authorization
+/// token is read from `AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE` at every refresh, because EKS
+/// replaces the file, or taken from `AWS_CONTAINER_AUTHORIZATION_TOKEN`. Requests use no proxy and
+/// follow no redirects.
 #[derive(Debug)]
 pub struct Container {
     context: Context,
@@ -36,7 +40,7 @@ pub struct Container {
 }
 
 impl Container {
-    /// Reads the variables of `context`.
+    /// Creates a source that reads the variables of `context`.
     pub fn new(context: &Context) -> Self {
         Self { context: context.clone(), http: Http::local(context, TIMEOUTS) }
     }
@@ -51,21 +55,26 @@ impl Container {
             }
             return Endpoint::parse(&format!("{ECS}{path}")).map_err(Unavailable::Failed);
         }
+
         let Some(url) = environment.get("AWS_CONTAINER_CREDENTIALS_FULL_URI") else {
             return Err(Unavailable::not_configured(
-                "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and AWS_CONTAINER_CREDENTIALS_FULL_URI are not set",
+                "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and AWS_CONTAINER_CREDENTIALS_FULL_URI \
+                 are not set",
             ));
         };
+
         let endpoint = Endpoint::parse(&url).map_err(|reason| {
             Unavailable::Failed(format!("AWS_CONTAINER_CREDENTIALS_FULL_URI: {reason}"))
         })?;
+
         if endpoint.origin.scheme == Scheme::Http && !is_local(&endpoint.origin.host) {
             return Err(Unavailable::Failed(format!(
-                "AWS_CONTAINER_CREDENTIALS_FULL_URI names {} over http, which is allowed for this machine and the \
-                 addresses of ECS and EKS only: use https",
+                "AWS_CONTAINER_CREDENTIALS_FULL_URI names {} over http, which is allowed only for \
+                 this machine and the addresses of ECS and EKS: use https",
                 shown_value(&endpoint.origin.host, Form::Url)
             )));
         }
+
         Ok(endpoint)
     }
 
@@ -76,9 +85,9 @@ impl Container {
             None => environment.secret("AWS_CONTAINER_AUTHORIZATION_TOKEN"),
         };
         match token {
-            // What is no header value could only inject a second header.
+            // A control character in a header value could add a second header.
             Some(token) if token.bytes().any(|b| b.is_ascii_control()) => Err(Unavailable::failed(
-                "the authorization token has control characters, such as a line break",
+                "the authorization token contains control characters, such as a line break",
             )),
             token => Ok(token),
         }
@@ -99,12 +108,13 @@ impl Source for Container {
         let call =
             Call { endpoint: &endpoint, method: "GET", target, headers: &headers, body: &[] };
         let read = |body: &[u8]| Document::parse(body)?.lease(&LOCAL_ENDPOINT);
-        self.http.ask(&call, read, |reply| reply.attempt(reply.json_summary()))
+        self.http.fetch(&call, read, |response| response.attempt(response.json_summary()))
     }
 }
 
-/// Whether plain http to `host` stays on this machine or the link to its container agent. Names other than `localhost`
-/// are not looked up: what they resolve to may change between the check and the request.
+/// Reports whether a plain http request to `host` stays on this machine or on the link to its
+/// container agent. Names other than `localhost` are not looked up, because the address to which a
+/// name resolves may change between the check and the request.
 fn is_local(host: &str) -> bool {
     match host.parse() {
         Ok(IpAddr::V4(ip)) => {
@@ -142,7 +152,7 @@ mod tests {
         );
         assert_eq!(endpoint(&[full]).unwrap(), "https://example.com/keys");
         assert!(matches!(endpoint(&[]), Err(Unavailable::NotConfigured(_))));
-        // What does not begin with a slash would change the host.
+        // Text that does not begin with a slash would change the host.
         let evil = ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "@example.com/");
         assert!(matches!(endpoint(&[evil]), Err(Unavailable::Failed(_))));
     }
@@ -160,6 +170,7 @@ mod tests {
         ] {
             assert!(is_local(host), "{host}");
         }
+
         for host in [
             "localhost.example.com",
             "169.254.170.3",

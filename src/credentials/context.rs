@@ -1,4 +1,5 @@
-//! What the sources need from outside: variables, a clock, somebody to warn, and how to reach AWS.
+//! The environment of the sources: variables, a clock, an observer of warnings, and a way to reach
+//! AWS.
 
 use super::Environment;
 use super::secret_file::shown_path;
@@ -12,17 +13,19 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
-/// The surroundings of the sources. The default reads the process's variables and clock and warns nobody.
+/// The environment in which sources work. The default reads the variables and the clock of the
+/// process, and ignores warnings.
 #[derive(Clone)]
 pub struct Context {
     environment: Environment,
     region: Option<String>,
     clock: Arc<dyn Clock>,
     observer: Observer,
-    /// For STS and IAM Identity Center; local endpoints are reached without its proxy.
+    /// Used for STS and IAM Identity Center. Local endpoints are reached without its proxy.
     transport: TransportOptions,
-    /// The files warned about already: as many as the configuration names, so it cannot grow without end.
-    #[cfg_attr(not(unix), expect(dead_code, reason = "permissions are checked on Unix alone"))]
+    /// The files that were already reported. Their number is bounded by the number of files that
+    /// the configuration names.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "permissions are checked only on Unix"))]
     open_files: Arc<Mutex<BTreeSet<PathBuf>>>,
 }
 
@@ -40,36 +43,37 @@ impl Default for Context {
 }
 
 impl Context {
-    /// The same with other variables (and so another home directory).
+    /// Replaces the environment variables, and with them the home directory.
     #[must_use]
     pub fn with_environment(mut self, environment: Environment) -> Self {
         self.environment = environment;
         self
     }
 
-    /// The same with the region in which STS is asked when neither the variables nor the profile name one.
+    /// Sets the region of STS for the case that neither the variables nor the profile name one.
     #[must_use]
     pub fn with_region(mut self, region: impl Into<String>) -> Self {
         self.region = Some(region.into());
         self
     }
 
-    /// The same with another clock. Requests are bounded by its [`Clock::instant`], which must not lag behind
-    /// [`Instant::now`](std::time::Instant::now).
+    /// Replaces the clock. Requests are bounded by its [`Clock::instant`], which must not lag
+    /// behind [`Instant::now`](std::time::Instant::now).
     #[must_use]
     pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
     }
 
-    /// The same with somebody who hears the warnings.
+    /// Sets the observer to which warnings are reported.
     #[must_use]
     pub fn with_observer(mut self, observer: Observer) -> Self {
         self.observer = observer;
         self
     }
 
-    /// The same with the client's proxy and certificates, which STS and IAM Identity Center are reached with.
+    /// Sets the proxy and the certificates of the client, which are used to reach STS and IAM
+    /// Identity Center.
     #[must_use]
     pub(crate) fn with_transport(mut self, options: TransportOptions) -> Self {
         self.transport = options;
@@ -92,8 +96,9 @@ impl Context {
         &self.transport
     }
 
-    /// A setting by its variable or, failing that, by its name in the selected profile. Files that cannot be read count
-    /// as empty here: the source that takes keys from them is the one to complain.
+    /// Returns a setting from its variable or, if that is not set, from the selected profile. Files
+    /// that cannot be read count as empty here: the source that reads keys from them reports the
+    /// error.
     pub(crate) fn setting(&self, variable: &str, key: &str) -> Option<String> {
         self.environment.get(variable).or_else(|| {
             let files = self.shared_files().ok()?;
@@ -104,7 +109,8 @@ impl Context {
         })
     }
 
-    /// Reads the shared files, and warns when others may read one that holds a secret.
+    /// Reads the shared files, and warns if users other than the owner may read a file that
+    /// contains a secret.
     pub(super) fn shared_files(&self) -> Result<Files, String> {
         Files::load(&self.environment, |path| self.check_permissions(path))
     }
@@ -114,7 +120,7 @@ impl Context {
         self.region_of(None)
     }
 
-    /// The region of STS: the variables, then the profile, then the one given.
+    /// Returns the region of STS: that of the variables, else of the profile, else of the context.
     pub(super) fn region_of(&self, profile: Option<&Profile>) -> Option<String> {
         let variables = || {
             self.environment
@@ -128,12 +134,12 @@ impl Context {
         variables().or_else(file).or_else(|| self.region.clone())
     }
 
-    /// The selected profile's name.
+    /// Returns the name of the selected profile.
     pub(super) fn profile_name(&self) -> String {
         self.environment.get("AWS_PROFILE").unwrap_or_else(|| "default".to_owned())
     }
 
-    /// Warns once when others than the owner may read `path`, which holds a secret.
+    /// Warns once if users other than the owner may read `path`, which contains a secret.
     #[cfg(unix)]
     pub(super) fn check_permissions(&self, path: &Path) {
         use std::os::unix::fs::PermissionsExt;
@@ -145,7 +151,7 @@ impl Context {
         }
     }
 
-    /// Does nothing: access lists of other systems are not inspected.
+    /// Does nothing: the access control lists of other systems are not examined.
     #[cfg(not(unix))]
     pub(super) fn check_permissions(&self, _: &Path) {}
 }
@@ -156,28 +162,28 @@ impl fmt::Debug for Context {
     }
 }
 
-/// Something to look at although requests still succeed.
+/// A condition that needs attention although requests still succeed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Warning {
-    /// A refresh failed; the keys held are still used.
+    /// A refresh failed. The keys from the previous one are still in use.
     RefreshFailed {
-        /// Why.
+        /// Why the refresh failed.
         reason: String,
-        /// When the keys held end.
+        /// When the keys in use expire.
         expires: Option<SystemTime>,
     },
-    /// The source gave keys that have ended already; they are used all the same, as a metadata service in trouble hands
-    /// out keys that AWS still accepts.
+    /// The source returned keys that have already expired. They are used nevertheless, because a
+    /// metadata service returns such keys during an outage, and AWS accepts them then.
     ExpiredOnArrival {
-        /// When they ended.
+        /// When the keys expired.
         expires: SystemTime,
     },
-    /// Others than its owner may read a file with a secret. Said once for each file.
+    /// Users other than the owner may read a file that contains a secret. Reported once per file.
     OpenPermissions {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// Its mode bits: at least one of `0o077` is set.
+        /// The mode bits of the file, of which at least one of `0o077` is set.
         mode: u32,
     },
 }
@@ -186,15 +192,19 @@ impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::RefreshFailed { reason, .. } => {
-                write!(f, "the credentials held are used on, a refresh failed: {reason}")
+                write!(
+                    f,
+                    "refreshing the credentials failed, and the previous ones are still in use: {reason}"
+                )
             }
             Self::ExpiredOnArrival { .. } => f.write_str(
-                "the source gave credentials that have ended already, they are used all the same",
+                "the source returned credentials that have already expired, and they are still \
+                 used",
             ),
             Self::OpenPermissions { path, mode } => {
                 write!(
                     f,
-                    "{} holds a secret and has mode {mode:o}, set it to 600",
+                    "{} contains a secret but has mode {mode:o}: change it to 600",
                     shown_path(path)
                 )
             }
@@ -202,21 +212,22 @@ impl fmt::Display for Warning {
     }
 }
 
-/// Somebody who hears the warnings. The default hears none.
+/// A callback to which warnings are reported. The default ignores them.
 #[derive(Clone, Default)]
-pub struct Observer(Option<Arc<Hear>>);
+pub struct Observer(Option<Arc<Callback>>);
 
-type Hear = dyn Fn(&Warning) + Send + Sync;
+type Callback = dyn Fn(&Warning) + Send + Sync;
 
 impl Observer {
-    /// Calls `hear` for each warning, from the thread that met it. No lock is held meanwhile.
-    pub fn new(hear: impl Fn(&Warning) + Send + Sync + 'static) -> Self {
-        Self(Some(Arc::new(hear)))
+    /// Calls `callback` for each warning, in the thread that encountered it. No lock is held during
+    /// the call.
+    pub fn new(callback: impl Fn(&Warning) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(callback)))
     }
 
     pub(super) fn warn(&self, warning: &Warning) {
-        if let Some(hear) = &self.0 {
-            hear(warning);
+        if let Some(callback) = &self.0 {
+            callback(warning);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The JSON documents keys come in: strict, and wiped after reading.
+//! JSON documents that contain keys. They are parsed strictly, and wiped after reading.
 
 use super::{Credentials, Lease};
 use crate::text::shown_to;
@@ -9,34 +9,35 @@ use zeroize::{Zeroize, Zeroizing};
 /// A JSON object whose strings are wiped on drop.
 pub(super) struct Document(Map<String, Value>);
 
-/// Whether a member must be there.
+/// The requirement that a member of a document is present.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Presence {
     Required,
     Optional,
 }
 
-/// The member names of one kind of document.
+/// The names of the members in one kind of document.
 pub(super) struct Members {
     pub(super) access_key_id: &'static str,
     pub(super) secret_access_key: &'static str,
     pub(super) session_token: &'static str,
     pub(super) expiration: &'static str,
-    /// Whether these are always temporary, so that token and expiration must be there.
-    pub(super) temporary: Presence,
+    /// Whether the session token and the expiration must be present, because the keys are always
+    /// temporary.
+    pub(super) session_members: Presence,
 }
 
-/// What the EC2 metadata service and the container endpoints answer.
+/// The members of a response of the EC2 metadata service or of a container endpoint.
 pub(super) const LOCAL_ENDPOINT: Members = Members {
     access_key_id: "AccessKeyId",
     secret_access_key: "SecretAccessKey",
     session_token: "Token",
     expiration: "Expiration",
-    temporary: Presence::Required,
+    session_members: Presence::Required,
 };
 
 impl Document {
-    /// Reads an object. The error never quotes the document.
+    /// Parses a JSON object. The error never quotes the document.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
         match serde_json::from_slice(bytes) {
             Ok(Value::Object(members)) => Ok(Self(members)),
@@ -49,7 +50,7 @@ impl Document {
         }
     }
 
-    /// A member for comparing and showing, such as `Code`.
+    /// Returns a member that may be compared and shown, such as `Code`.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name).and_then(Value::as_str)
     }
@@ -58,7 +59,7 @@ impl Document {
         self.0.get(name).and_then(Value::as_i64)
     }
 
-    /// A member that is an object itself, taken out.
+    /// Removes and returns a member that is itself an object.
     pub(super) fn object(&mut self, name: &str) -> Result<Self, String> {
         match self.0.remove(name) {
             Some(Value::Object(members)) => Ok(Self(members)),
@@ -70,7 +71,7 @@ impl Document {
         }
     }
 
-    /// A string member, taken out. Present but empty is an error as much as missing.
+    /// Removes and returns a string member. An empty string is an error, like a missing one.
     pub(super) fn secret(&mut self, name: &str) -> Result<Zeroizing<String>, String> {
         match self.0.remove(name) {
             Some(Value::String(value)) if !value.trim().is_empty() => Ok(Zeroizing::new(value)),
@@ -83,15 +84,15 @@ impl Document {
         }
     }
 
-    /// The keys in it.
+    /// Removes and returns the keys in the document.
     pub(super) fn lease(&mut self, members: &Members) -> Result<Lease, String> {
         let id = self.secret(members.access_key_id)?;
         let secret = self.secret(members.secret_access_key)?;
         let token = self
-            .present(members.session_token, members.temporary)?
+            .is_present(members.session_token, members.session_members)?
             .then(|| self.secret(members.session_token));
         let expires = self
-            .present(members.expiration, members.temporary)?
+            .is_present(members.expiration, members.session_members)?
             .then(|| self.time(members.expiration));
         Ok(Lease {
             credentials: Some(keys(id, secret, token.transpose()?)),
@@ -99,7 +100,8 @@ impl Document {
         })
     }
 
-    /// A moment: ISO 8601 text or, as IAM Identity Center has it, milliseconds since 1970.
+    /// Returns a time, which is either ISO 8601 text or, as in IAM Identity Center, the number of
+    /// milliseconds since 1970.
     pub(super) fn time(&self, name: &str) -> Result<Timestamp, String> {
         match self.0.get(name) {
             Some(Value::String(text)) => Timestamp::parse_iso8601(text.trim()),
@@ -111,12 +113,12 @@ impl Document {
         .ok_or_else(|| format!("{name} is not a time"))
     }
 
-    fn present(&self, name: &str, presence: Presence) -> Result<bool, String> {
+    fn is_present(&self, name: &str, presence: Presence) -> Result<bool, String> {
         match self.0.get(name) {
             None | Some(Value::Null) if presence == Presence::Required => {
                 Err(format!("{name} is missing"))
             }
-            // Programs print an empty token for long-term keys.
+            // Some programs print an empty token for long-term keys.
             Some(Value::String(text)) if presence == Presence::Optional => {
                 Ok(!text.trim().is_empty())
             }
@@ -140,7 +142,7 @@ fn wipe(value: &mut Value) {
     }
 }
 
-/// Credentials of wiped strings: the allocations move, nothing is copied.
+/// Creates credentials from wiped strings. The allocations are moved, not copied.
 pub(super) fn keys(
     mut id: Zeroizing<String>,
     mut secret: Zeroizing<String>,
@@ -153,9 +155,9 @@ pub(super) fn keys(
     }
 }
 
-/// Returns a server's words for an error.
+/// Prepares the text of a server for an error message.
 pub(super) fn shown(text: &str) -> String {
-    /// STS explains a refusal in up to so many characters.
+    /// The longest text that is shown, in characters; STS explains a refusal in up to this many.
     const LONGEST: usize = 300;
     shown_to(text, LONGEST).to_string()
 }

@@ -1,14 +1,15 @@
-//! Readers of this module for the fuzz targets.
+//! Parsers of this module that the fuzz targets call.
 use super::document::{Document, LOCAL_ENDPOINT};
 use super::shared_files::{Files, Kind};
 
-/// Reads a config file and then a credentials file, and says whether each was accepted.
+/// Parses a config file and then a credentials file, and reports whether each was accepted.
 pub fn shared_file(config: &str, credentials: &str) -> (bool, bool) {
     let mut files = Files::default();
     (files.parse(Kind::Config, config).is_ok(), files.parse(Kind::Credentials, credentials).is_ok())
 }
 
-/// Reads what a metadata service answers: the access key, the secret and the token.
+/// Parses a response of the metadata service, and returns the access key, the secret key and the
+/// token.
 pub fn credential_document(
     bytes: &[u8],
 ) -> Result<Option<(String, String, Option<String>)>, String> {

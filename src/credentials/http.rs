@@ -1,4 +1,5 @@
-//! Small requests to the services that hand out keys: no redirects, bounded responses, a deadline each, few retries.
+//! Small requests to the services that issue keys: without redirects, with bounded responses,
+//! deadlines and few retries.
 
 use super::document::{Document, shown};
 use super::{Context, Unavailable};
@@ -14,33 +15,34 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
-/// The largest document read. Real ones have 1 to 3 KiB.
+/// The largest document that is read. Real ones have 1 to 3 KiB.
 pub(super) const DOCUMENT_LIMIT: usize = 64 * 1024;
 
-/// The waits between the attempts of a request: a service that restarts, or throttles, is back within seconds. Up to a
-/// quarter is added, so that many machines do not ask at the same moment.
+/// The waits between the attempts of a request. A service that restarts or throttles is available
+/// again within seconds. Up to a quarter is added to each wait, so that many machines do not retry
+/// at the same moment.
 const WAITS: [Duration; 3] =
     [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
 
-/// How long the requests of one source may take.
+/// The time limits for the requests of one source.
 #[derive(Clone, Copy)]
 pub(super) struct Timeouts {
-    /// Establishing a connection.
+    /// The limit for establishing a connection.
     pub(super) connect: Duration,
-    /// One attempt.
+    /// The limit for one attempt.
     pub(super) attempt: Duration,
-    /// All attempts together.
+    /// The limit for all attempts together.
     pub(super) total: Duration,
 }
 
-/// The timeouts of AWS's own endpoints: three attempts with some time to spare.
+/// The time limits for AWS's own endpoints: enough for three attempts.
 const REMOTE: Timeouts = Timeouts {
     connect: Duration::from_secs(3),
     attempt: Duration::from_secs(10),
     total: Duration::from_secs(25),
 };
 
-/// The connections of one source. The transport is created when it is first needed.
+/// The HTTP client of one source. The transport is created when it is first needed.
 pub(super) struct Http {
     options: TransportOptions,
     timeouts: Timeouts,
@@ -48,55 +50,9 @@ pub(super) struct Http {
     transport: OnceLock<Transport>,
 }
 
-/// One request to an endpoint.
-pub(super) struct Call<'a> {
-    pub(super) endpoint: &'a Endpoint,
-    pub(super) method: &'a str,
-    /// Path and query.
-    pub(super) target: &'a str,
-    /// Without `host`.
-    pub(super) headers: &'a [(&'a str, &'a str)],
-    pub(super) body: &'a [u8],
-}
-
-/// A response, read whole.
-pub(super) struct Reply {
-    pub(super) status: u16,
-    pub(super) body: Zeroizing<Vec<u8>>,
-}
-
-/// Why there is no response.
-#[derive(Debug)]
-pub(super) enum Fault {
-    /// No connection.
-    Unreachable(String),
-    /// A connection, and then nothing until the deadline.
-    Silent,
-    /// The connection broke before a response.
-    Broken(String),
-    /// Nothing that another attempt would change.
-    Final(String),
-}
-
-/// Why an attempt gave nothing, and whether another one may help.
-pub(super) enum Attempt<R> {
-    /// Another attempt may help.
-    Again(R),
-    /// No further attempt helps.
-    Stop(R),
-}
-
-impl Call<'_> {
-    /// Returns what no error about this request may show: the values of its headers, of which tokens and signatures are.
-    fn secrets(&self) -> Secrets {
-        let values =
-            self.headers.iter().filter(|(name, _)| !matches!(*name, "accept" | "content-type"));
-        values.fold(Secrets::new(), |secrets, (_, value)| secrets.with(value))
-    }
-}
-
 impl Http {
-    /// For endpoints on this machine or next to it: never through a proxy, which would learn the keys.
+    /// Creates a client for endpoints on this machine or next to it. It never uses a proxy, which
+    /// would see the keys.
     pub(super) fn local(context: &Context, timeouts: Timeouts) -> Self {
         Self::new(
             context,
@@ -105,7 +61,7 @@ impl Http {
         )
     }
 
-    /// For AWS's own endpoints, reached as the client's are.
+    /// Creates a client for AWS's own endpoints, with the proxy and certificates of the S3 client.
     pub(super) fn remote(context: &Context) -> Self {
         Self::new(context, context.transport().clone(), REMOTE)
     }
@@ -113,54 +69,57 @@ impl Http {
     fn new(context: &Context, options: TransportOptions, timeouts: Timeouts) -> Self {
         let options = TransportOptions {
             connect_timeout: timeouts.connect,
-            // A refresh comes every few hours: no connection is worth keeping.
+            // A refresh happens only every few hours, so connections are not kept.
             idle_connections: 0,
-            // A client may trust its own endpoint without a certificate, but who hands out keys must prove who it is.
+            // A client may skip the verification of its own endpoint's certificate, but a service
+            // that issues keys must always prove its identity.
             verification: TlsVerification::Full,
             ..options
         };
         Self { options, timeouts, clock: Arc::clone(context.clock()), transport: OnceLock::new() }
     }
 
-    /// Returns the moment at which a refresh that begins now gives up.
+    /// Returns the deadline of a refresh that begins now.
     pub(super) fn deadline(&self) -> Instant {
         self.clock.instant() + self.timeouts.total
     }
 
-    /// Sends `call` until a response has status 200, and returns what `read` makes of it. `describe` puts any other
-    /// response into words, mostly with [`Reply::attempt`].
-    pub(super) fn ask<T>(
+    /// Sends `call`, with retries, until a response has status 200, and returns the result of
+    /// `read`. `describe` describes any other response, usually with [`Response::attempt`].
+    pub(super) fn fetch<T>(
         &self,
         call: &Call<'_>,
         read: impl Fn(&[u8]) -> Result<T, String>,
-        mut describe: impl FnMut(&Reply) -> Attempt<String>,
+        mut describe: impl FnMut(&Response) -> Attempt<String>,
     ) -> Result<T, Unavailable> {
         let deadline = self.deadline();
-        self.with_retries(deadline, || self.ask_once(call, deadline, &read, &mut describe))
+        self.with_retries(deadline, || self.fetch_once(call, deadline, &read, &mut describe))
     }
 
-    /// Makes one attempt of [`Http::ask`], for requests that differ from one attempt to the next.
-    pub(super) fn ask_once<T>(
+    /// Makes one attempt of [`Http::fetch`], for requests that differ from one attempt to the next.
+    pub(super) fn fetch_once<T>(
         &self,
         call: &Call<'_>,
         deadline: Instant,
         read: impl Fn(&[u8]) -> Result<T, String>,
-        mut describe: impl FnMut(&Reply) -> Attempt<String>,
+        mut describe: impl FnMut(&Response) -> Attempt<String>,
     ) -> Result<T, Attempt<Unavailable>> {
         let attempt = match self.send(call, deadline) {
-            Ok(Reply { status: 200, body }) => match read(&body) {
+            Ok(Response { status: 200, body }) => match read(&body) {
                 Ok(value) => return Ok(value),
-                Err(reason) => Attempt::Stop(format!("answered with no usable keys: {reason}")),
+                Err(reason) => Attempt::Stop(format!("returned no usable keys: {reason}")),
             },
-            Ok(reply) => describe(&reply),
+            Ok(response) => describe(&response),
             Err(fault) => fault.attempt(),
         };
-        let hidden = call.secrets();
-        Err(attempt
-            .map(|text| Unavailable::Failed(format!("{} {}", call.endpoint, hidden.hide(&text)))))
+
+        let secrets = call.secrets();
+        Err(attempt.map(|text| {
+            Unavailable::Failed(format!("{} {}", call.endpoint, secrets.redact(&text)))
+        }))
     }
 
-    /// Makes one attempt more than there are [`WAITS`], none of them after `deadline`.
+    /// Makes one attempt more than there are [`WAITS`]. No attempt begins after `deadline`.
     pub(super) fn with_retries<T>(
         &self,
         deadline: Instant,
@@ -182,8 +141,9 @@ impl Http {
         }
     }
 
-    /// Sends one request and reads the response; both end at `deadline` or at the end of an attempt's time.
-    pub(super) fn send(&self, call: &Call<'_>, deadline: Instant) -> Result<Reply, Fault> {
+    /// Sends one request and reads the response. Both end at `deadline` or when the time of an
+    /// attempt is over.
+    pub(super) fn send(&self, call: &Call<'_>, deadline: Instant) -> Result<Response, Fault> {
         let deadline = Some(deadline.min(self.clock.instant() + self.timeouts.attempt));
         let host = call.endpoint.origin.host_header();
         let headers: Vec<_> =
@@ -196,12 +156,13 @@ impl Http {
             deadline,
             cancel: None,
         };
+
         let body =
             if call.body.is_empty() { RequestBody::Empty } else { RequestBody::Bytes(call.body) };
         let response = self.transport()?.send(&call.endpoint.origin, &request, body)?;
         let status = response.status;
         let body = Zeroizing::new(response.read_to_end(DOCUMENT_LIMIT, deadline)?);
-        Ok(Reply { status, body })
+        Ok(Response { status, body })
     }
 
     fn transport(&self) -> Result<&Transport, Fault> {
@@ -214,14 +175,41 @@ impl Http {
     }
 }
 
-/// Shows nothing: a proxy's URL may hold a password.
+/// Shows no fields, because the URL of a proxy may contain a password.
 impl fmt::Debug for Http {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Http")
     }
 }
 
-impl Reply {
+/// One request to an endpoint.
+pub(super) struct Call<'a> {
+    pub(super) endpoint: &'a Endpoint,
+    pub(super) method: &'a str,
+    /// The path and the query.
+    pub(super) target: &'a str,
+    /// The headers, except `host`.
+    pub(super) headers: &'a [(&'a str, &'a str)],
+    pub(super) body: &'a [u8],
+}
+
+impl Call<'_> {
+    /// Returns the texts that no error about this request may show: the values of its headers,
+    /// which may be tokens or signatures.
+    fn secrets(&self) -> Secrets {
+        let values =
+            self.headers.iter().filter(|(name, _)| !matches!(*name, "accept" | "content-type"));
+        values.fold(Secrets::new(), |secrets, (_, value)| secrets.with(value))
+    }
+}
+
+/// A complete response.
+pub(super) struct Response {
+    pub(super) status: u16,
+    pub(super) body: Zeroizing<Vec<u8>>,
+}
+
+impl Response {
     /// Decides by the status whether another attempt may help.
     pub(super) fn attempt(&self, text: String) -> Attempt<String> {
         match self.status {
@@ -230,16 +218,17 @@ impl Reply {
         }
     }
 
-    /// Describes a refusal: `answered 403 (AccessDenied: not this task)`. Code and message may be empty.
+    /// Describes a refusal, such as `returned 403 (AccessDenied: not this task)`. Code and message
+    /// may be empty.
     pub(super) fn summary(&self, code: &str, message: &str) -> String {
         match (self.status, code, message) {
-            (status @ 300..400, ..) => format!("answered {status}, and redirects are not followed"),
-            (status, "", "") => format!("answered {status}"),
+            (status @ 300..400, ..) => format!("returned {status}, and redirects are not followed"),
+            (status, "", "") => format!("returned {status}"),
             (status, only, "") | (status, "", only) => {
-                format!("answered {status} ({})", shown(only))
+                format!("returned {status} ({})", shown(only))
             }
             (status, code, message) => {
-                format!("answered {status} ({}: {})", shown(code), shown(message))
+                format!("returned {status} ({}: {})", shown(code), shown(message))
             }
         }
     }
@@ -253,10 +242,23 @@ impl Reply {
     }
 }
 
+/// The reason why there is no response.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// No connection could be established.
+    Unreachable(String),
+    /// A connection was established, but no response arrived before the deadline.
+    Silent,
+    /// The connection broke before a response arrived.
+    Broken(String),
+    /// A failure that another attempt would not change.
+    Final(String),
+}
+
 impl Fault {
     pub(super) fn attempt(self) -> Attempt<String> {
         match self {
-            Self::Silent => Attempt::Again("failed: no answer in time".to_owned()),
+            Self::Silent => Attempt::Again("failed: no response in time".to_owned()),
             Self::Unreachable(reason) | Self::Broken(reason) => {
                 Attempt::Again(format!("failed: {reason}"))
             }
@@ -271,12 +273,20 @@ impl From<TransportError> for Fault {
             (Phase::Body, _) | (_, Failure::Protocol(_) | Failure::InvalidRequest(_)) => {
                 Self::Final(error.to_string())
             }
-            _ if error.is_lasting() => Self::Final(error.to_string()),
+            _ if error.is_permanent() => Self::Final(error.to_string()),
             (Phase::Connect, _) => Self::Unreachable(error.to_string()),
             (_, Failure::Timeout) => Self::Silent,
             _ => Self::Broken(error.to_string()),
         }
     }
+}
+
+/// The reason why an attempt failed, and whether another one may help.
+pub(super) enum Attempt<R> {
+    /// Another attempt may help.
+    Again(R),
+    /// No further attempt helps.
+    Stop(R),
 }
 
 impl<R> Attempt<R> {
@@ -288,16 +298,17 @@ impl<R> Attempt<R> {
     }
 }
 
-/// A parsed URL: `http` or `https`, a host, perhaps a port, and the path and query as they are sent.
+/// A parsed URL: `http` or `https`, a host, an optional port, and the path and the query as they
+/// are sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Endpoint {
     pub(super) origin: Origin,
-    /// Begins with `/`.
+    /// The path and the query. Begins with `/`.
     pub(super) target: String,
 }
 
 impl Endpoint {
-    /// Reads `http://host[:port][/path][?query]`.
+    /// Parses `http://host[:port][/path][?query]`.
     pub(super) fn parse(url: &str) -> Result<Self, String> {
         let parsed = Url::parse(url).map_err(|why| {
             format!("`{}` is not a usable URL: it {why}", shown_value(url, Form::Url))
@@ -305,7 +316,7 @@ impl Endpoint {
         Ok(Self { origin: parsed.origin(), target: parsed.target() })
     }
 
-    /// The target with `path` after the endpoint's own path.
+    /// Appends `path` to the endpoint's own path.
     pub(super) fn join(&self, path: &str) -> String {
         format!("{}{path}", self.target.trim_end_matches('/'))
     }
@@ -334,6 +345,7 @@ mod tests {
             let endpoint = Endpoint::parse(url).unwrap();
             assert_eq!((&*endpoint.to_string(), &*endpoint.target), (origin, target), "{url}");
         }
+
         for url in [
             "",
             "example.com",
@@ -358,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_of_forms_holds_here_too() {
+    fn the_shared_table_of_url_forms_is_respected() {
         for (text, accepted, why) in forms::URLS {
             assert_eq!(
                 Endpoint::parse(text).is_ok(),
@@ -366,6 +378,7 @@ mod tests {
                 "{text:?}: {why}"
             );
         }
+
         let secret = Endpoint::parse("http://user:hunter2@h/").unwrap_err();
         assert!(!secret.contains("hunter2"), "{secret}");
         for (text, kept, why) in forms::AUTHORITIES {
@@ -376,12 +389,13 @@ mod tests {
     }
 
     #[test]
-    fn local_endpoints_see_no_proxy_and_nobody_goes_unverified() {
+    fn local_endpoints_bypass_the_proxy_and_every_certificate_is_verified() {
         let options = TransportOptions {
             proxy: Some(Proxy::parse("http://user:hunter2@proxy.example.com:3128").unwrap()),
             verification: TlsVerification::Skip,
             ..TransportOptions::default()
         };
+
         let context = Context::default().with_transport(options);
         let local = Http::local(&context, REMOTE);
         let remote = Http::remote(&context);

@@ -1,4 +1,4 @@
-//! Keys that need no request: fixed ones, and those of the environment.
+//! Keys that need no request: fixed ones, and those in environment variables.
 
 use super::document::keys;
 use super::{Context, Credentials, Lease, Provider, Source, Unavailable};
@@ -6,17 +6,19 @@ use crate::text::{Resemblance, resemblance};
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
-/// Fixed credentials. As a [`Source`] they are what an [`AssumeRole`](super::AssumeRole) may begin with.
+/// Fixed credentials. As a [`Source`], they can be the base of an
+/// [`AssumeRole`](super::AssumeRole).
 #[derive(Clone, Debug)]
 pub struct Static(Arc<Lease>);
 
 impl Static {
-    /// These, for ever; with a session token they work until the session ends.
+    /// Creates a provider that always returns these credentials. With a session token they are
+    /// valid until the session ends.
     pub fn new(credentials: Credentials) -> Self {
         Self(Arc::new(Lease { credentials: Some(credentials), expires: None }))
     }
 
-    /// No credentials: public buckets.
+    /// Creates a provider without credentials, for public buckets.
     pub fn anonymous() -> Self {
         Self(Arc::new(Lease { credentials: None, expires: None }))
     }
@@ -38,14 +40,15 @@ impl Source for Static {
     }
 }
 
-/// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and, for temporary keys, `AWS_SESSION_TOKEN`
-/// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-static-credentials.html>). The older names
-/// `AWS_ACCESS_KEY` and `AWS_SECRET_KEY` are read too, as earlier registries did.
+/// Keys from `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and, for temporary keys,
+/// `AWS_SESSION_TOKEN`
+/// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-static-credentials.html>). The older
+/// names `AWS_ACCESS_KEY` and `AWS_SECRET_KEY` are supported too, as in earlier registries.
 #[derive(Clone, Debug)]
 pub struct EnvironmentKeys(Context);
 
 impl EnvironmentKeys {
-    /// Reads the variables of `context`.
+    /// Creates a source that reads the variables of `context`.
     pub fn new(context: &Context) -> Self {
         Self(context.clone())
     }
@@ -71,11 +74,11 @@ impl Source for EnvironmentKeys {
     }
 }
 
-/// Makes credentials of an access key and its secret, which stand in settings of these `names`; `None` when there is
-/// neither.
+/// Creates credentials from an access key and its secret key, which come from the settings called
+/// `names`. Returns `None` if both are missing.
 ///
 /// # Errors
-/// One of them is missing, or they are swapped.
+/// One of the two is missing, or they are swapped.
 pub(super) fn pair(
     names: (&str, &str),
     found: (Option<Zeroizing<String>>, Option<Zeroizing<String>>),
@@ -84,20 +87,23 @@ pub(super) fn pair(
     use Resemblance::{AccessKeyId, SecretKey};
     let (id, secret) = match found {
         (None, None) => return None,
-        (Some(_), None) => return Some(Err(format!("{} is set but {} is not", names.0, names.1))),
-        (None, Some(_)) => return Some(Err(format!("{} is set but {} is not", names.1, names.0))),
+        (Some(_), None) => return Some(Err(format!("{} is set, but {} is not", names.0, names.1))),
+        (None, Some(_)) => return Some(Err(format!("{} is set, but {} is not", names.1, names.0))),
         (Some(id), Some(secret)) => (id, secret),
     };
+
     let kinds = (resemblance(&id), resemblance(&secret));
     let swapped =
         kinds.0 != kinds.1 && (kinds.0 == Some(SecretKey) || kinds.1 == Some(AccessKeyId));
     Some(match kinds {
-        _ if swapped => Err(format!("{} and {} are swapped", names.0, names.1)),
+        _ if swapped => {
+            Err(format!("{} and {} are swapped: exchange their values", names.0, names.1))
+        }
         (Some(kind), _) if !matches!(kind, AccessKeyId | SecretKey) => {
-            Err(format!("{} holds what looks like {kind}", names.0))
+            Err(format!("{} contains what looks like {kind}", names.0))
         }
         (_, Some(kind)) if kind != SecretKey => {
-            Err(format!("{} holds what looks like {kind}", names.1))
+            Err(format!("{} contains what looks like {kind}", names.1))
         }
         _ => Ok(keys(id, secret, token)),
     })

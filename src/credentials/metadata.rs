@@ -1,7 +1,7 @@
-//! The metadata service of EC2 (IMDS).
+//! The EC2 instance metadata service (IMDS).
 
 use super::document::{Document, LOCAL_ENDPOINT, shown};
-use super::http::{Attempt, Call, Endpoint, Fault, Http, Reply, Timeouts};
+use super::http::{Attempt, Call, Endpoint, Fault, Http, Response, Timeouts};
 use super::{Context, Lease, Source, Unavailable};
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
@@ -13,33 +13,34 @@ const IPV6: &str = "http://[fd00:ec2::254]";
 const TOKEN_PATH: &str = "/latest/api/token";
 const ROLES_PATH: &str = "/latest/meta-data/iam/security-credentials/";
 
-/// The longest life of a session token, in seconds. One is fetched for each refresh, so any life would do; some
-/// look-alikes know only this value.
+/// The lifetime of a session token, in seconds. A token is fetched for each refresh, so any
+/// lifetime would do, but some compatible services accept only this value.
 const TOKEN_TTL: &str = "21600";
 
-/// On EC2 the service answers a request within milliseconds; elsewhere nothing does. All requests of one refresh together
-/// take so little that a chain outside AWS ends within three seconds.
+/// On EC2 the service responds within milliseconds; elsewhere it never responds. All requests of
+/// one refresh together take so little time that a chain outside AWS ends within three seconds.
 const TIMEOUTS: Timeouts = Timeouts {
     connect: Duration::from_secs(1),
     attempt: Duration::from_secs(1),
     total: Duration::from_millis(2500),
 };
 
-/// All requests of one refresh together once the service has given a token, so that it is known to be there: time for a
-/// service that is slow, or away for some seconds.
+/// The time for all requests of one refresh once the service has issued a token and is therefore
+/// known to exist. This allows for a service that is slow, or unavailable for some seconds.
 const TOTAL_ONCE_FOUND: Duration = Duration::from_secs(10);
 
-/// How often a session token is asked for.
+/// The number of attempts to get a session token.
 const TOKEN_ATTEMPTS: u32 = 2;
 
-/// The keys of the role attached to this EC2 instance
+/// Keys of the role that is attached to this EC2 instance
 /// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-imds-credentials.html>).
 ///
-/// Version 2 of the service with a session token; version 1 where no token is to be had, unless
-/// `AWS_EC2_METADATA_V1_DISABLED` (`ec2_metadata_v1_disabled` in the profile) is `true`. Also read:
-/// `AWS_EC2_METADATA_DISABLED`, `AWS_EC2_METADATA_SERVICE_ENDPOINT` (`ec2_metadata_service_endpoint`) and
-/// `AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE` (`ec2_metadata_service_endpoint_mode`): `IPv4` or `IPv6`.
-/// No proxy and no redirect is used.
+/// The source uses version 2 of the service, with a session token. If it gets no token, it uses
+/// version 1, unless `AWS_EC2_METADATA_V1_DISABLED` (`ec2_metadata_v1_disabled` in the profile) is
+/// `true`. It also supports `AWS_EC2_METADATA_DISABLED`, `AWS_EC2_METADATA_SERVICE_ENDPOINT`
+/// (`ec2_metadata_service_endpoint`) and `AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE`
+/// (`ec2_metadata_service_endpoint_mode`), which is `IPv4` or `IPv6`. Requests use no proxy and
+/// follow no redirects.
 #[derive(Debug)]
 pub struct Metadata {
     context: Context,
@@ -47,7 +48,7 @@ pub struct Metadata {
 }
 
 impl Metadata {
-    /// Reads the settings of `context`.
+    /// Creates a source with the settings of `context`.
     pub fn new(context: &Context) -> Self {
         Self { context: context.clone(), http: Http::local(context, TIMEOUTS) }
     }
@@ -67,6 +68,7 @@ impl Metadata {
                 ));
             }
         };
+
         Endpoint::parse(&url).map_err(Unavailable::Failed)
     }
 }
@@ -80,27 +82,31 @@ impl Source for Metadata {
         if self.context.environment().is_true("AWS_EC2_METADATA_DISABLED") {
             return Err(Unavailable::not_configured("AWS_EC2_METADATA_DISABLED is true"));
         }
+
         let mut session = Session {
             source: self,
             endpoint: self.endpoint()?,
             deadline: self.http.deadline(),
             protocol: Protocol::V1 { because: String::new() },
         };
+
         session.protocol = session.fetch_token()?;
         if let Protocol::V2(_) = session.protocol {
             session.deadline = self.context.clock().instant() + TOTAL_ONCE_FOUND;
         }
+
         let roles = session.get(ROLES_PATH)?;
         let Some(role) = first_role(&roles.body)? else {
             return Err(Unavailable::not_configured("no role is attached to this instance"));
         };
-        let reply = session.get(&format!("{ROLES_PATH}{role}"))?;
-        read_keys(&reply.body)
+
+        let response = session.get(&format!("{ROLES_PATH}{role}"))?;
+        read_keys(&response.body)
             .map_err(|reason| Unavailable::Failed(format!("the keys of role {role}: {reason}")))
     }
 }
 
-/// One refresh.
+/// The state of one refresh.
 struct Session<'a> {
     source: &'a Metadata,
     endpoint: Endpoint,
@@ -108,16 +114,21 @@ struct Session<'a> {
     protocol: Protocol,
 }
 
-/// The version of the service that is in use.
+/// The version of the service that is used.
 enum Protocol {
-    /// Version 2 wants this token with each request.
+    /// Version 2, which requires this token with each request.
     V2(Zeroizing<String>),
-    /// Version 1, and why there is no token for version 2.
+    /// Version 1, with the reason why there is no token for version 2.
     V1 { because: String },
 }
 
 impl Session<'_> {
-    fn send(&self, method: &str, target: &str, headers: &[(&str, &str)]) -> Result<Reply, Fault> {
+    fn send(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<Response, Fault> {
         let target = &self.endpoint.join(target);
         let call = Call { endpoint: &self.endpoint, method, target, headers, body: &[] };
         self.source.http.send(&call, self.deadline)
@@ -133,32 +144,34 @@ impl Session<'_> {
                 &[("x-aws-ec2-metadata-token-ttl-seconds", TOKEN_TTL)],
             );
             match sent {
-                Ok(Reply { status: 200, body }) => match token_text(&body) {
+                Ok(Response { status: 200, body }) => match token_text(&body) {
                     Some(token) => return Ok(Protocol::V2(token)),
                     None => {
-                        break "the service answered the token request with something else"
+                        break "the service responded to the token request with something else"
                             .to_owned();
                     }
                 },
-                Ok(Reply { status: 400, .. }) => {
+                Ok(Response { status: 400, .. }) => {
                     return Err(Unavailable::Failed(format!(
-                        "{} called the token request malformed (400)",
+                        "{} rejected the token request as malformed (400)",
                         self.endpoint
                     )));
                 }
-                Ok(Reply { status: 500.., .. }) | Err(Fault::Broken(_)) if remaining > 0 => {}
-                Ok(Reply { status, .. }) => {
-                    break format!("the service answered the token request with {status}");
+                Ok(Response { status: 500.., .. }) | Err(Fault::Broken(_)) if remaining > 0 => {}
+                Ok(Response { status, .. }) => {
+                    break format!("the service responded to the token request with {status}");
                 }
-                // Packets of the answer that cross more hops than allowed are dropped: there is no error, only silence.
+                // Packets of the response that cross more hops than allowed are dropped. There is
+                // no error, only silence.
                 Err(Fault::Silent) => {
-                    break "the token did not come within 1 s (in a container, raise the instance's metadata hop limit to 2)"
+                    break "no token arrived within 1 s (in a container, raise the instance's \
+                           metadata hop limit to 2)"
                         .to_owned();
                 }
                 Err(Fault::Unreachable(_)) if remaining > 0 => {}
                 Err(Fault::Unreachable(reason)) => {
                     return Err(Unavailable::NotConfigured(format!(
-                        "{} does not answer: {reason}",
+                        "{} does not respond: {reason}",
                         self.endpoint
                     )));
                 }
@@ -167,16 +180,18 @@ impl Session<'_> {
                 }
             }
         };
+
         let disabled =
             self.source.context.setting("AWS_EC2_METADATA_V1_DISABLED", "ec2_metadata_v1_disabled");
         if disabled.is_some_and(|value| value.eq_ignore_ascii_case("true")) {
             return Err(Unavailable::Failed(format!("{reason}, and version 1 is disabled")));
         }
+
         Ok(Protocol::V1 { because: reason })
     }
 
-    /// Gets a document, with a new token if the one held is refused.
-    fn get(&mut self, path: &str) -> Result<Reply, Unavailable> {
+    /// Fetches a document, with a new token if the current one is refused.
+    fn get(&mut self, path: &str) -> Result<Response, Unavailable> {
         let http = &self.source.http;
         let mut renewed = false;
         http.with_retries(self.deadline, || {
@@ -188,8 +203,8 @@ impl Session<'_> {
                     Protocol::V1 { .. } => self.send("GET", path, &[]),
                 };
                 match (sent, &self.protocol) {
-                    (Ok(reply @ Reply { status: 200, .. }), _) => return Ok(reply),
-                    (Ok(Reply { status: 401, .. }), Protocol::V2(_)) if !renewed => {
+                    (Ok(response @ Response { status: 200, .. }), _) => return Ok(response),
+                    (Ok(Response { status: 401, .. }), Protocol::V2(_)) if !renewed => {
                         renewed = true;
                         self.protocol = self.fetch_token().map_err(Attempt::Stop)?;
                     }
@@ -199,39 +214,45 @@ impl Session<'_> {
         })
     }
 
-    /// Explains every outcome other than 200.
-    fn refused(&self, outcome: Result<Reply, Fault>) -> Attempt<Unavailable> {
+    /// Describes any outcome other than status 200.
+    fn refused(&self, outcome: Result<Response, Fault>) -> Attempt<Unavailable> {
         let because = match &self.protocol {
             Protocol::V1 { because } => format!("; version 1 was tried because {because}"),
             Protocol::V2(_) => String::new(),
         };
+
         let at = |text: &str| format!("{} {text}{because}", self.endpoint);
         let elsewhere = |text| Attempt::Stop(Unavailable::NotConfigured(at(text)));
         let attempt = match (outcome, &self.protocol) {
-            (Ok(Reply { status: 404, .. }), _) => {
-                return elsewhere("knows no role of this instance (404)");
+            (Ok(Response { status: 404, .. }), _) => {
+                return elsewhere("has no role for this instance (404)");
             }
-            (Ok(Reply { status: 403, .. }), _) => return elsewhere("refuses metadata (403)"),
-            // Neither the token request nor this one was answered: whatever accepts connections there is no EC2.
-            (Err(Fault::Silent), Protocol::V1 { .. }) => return elsewhere("does not answer"),
-            (Ok(reply), _) => reply.attempt(reply.summary("", "")),
+            (Ok(Response { status: 403, .. }), _) => {
+                return elsewhere("refuses access to metadata (403)");
+            }
+            // Neither the token request nor this one was answered, so the server that accepts
+            // connections there is not EC2.
+            (Err(Fault::Silent), Protocol::V1 { .. }) => return elsewhere("does not respond"),
+            (Ok(response), _) => response.attempt(response.summary("", "")),
             (Err(fault), _) => fault.attempt(),
         };
+
         attempt.map(|text| Unavailable::Failed(at(&text)))
     }
 }
 
-/// The token in an answer; `None` for an empty one or a web page.
+/// Returns the token in a response, or `None` if the response is empty or a web page.
 fn token_text(body: &[u8]) -> Option<Zeroizing<String>> {
     let text = std::str::from_utf8(body.trim_ascii()).ok()?;
     (!text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() && b != b'<'))
         .then(|| Zeroizing::new(text.to_owned()))
 }
 
-/// The first line of the list of roles; there is one at most. IAM names consist of `[A-Za-z0-9_+=,.@-]`.
+/// Returns the first line of the list of roles, which has at most one. IAM names consist of
+/// `[A-Za-z0-9_+=,.@-]`.
 fn first_role(body: &[u8]) -> Result<Option<&str>, Unavailable> {
     let named = |b: u8| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b);
-    let strange = || Unavailable::failed("the list of roles is not what the service answers");
+    let strange = || Unavailable::failed("the service returned an invalid list of roles");
     let text = std::str::from_utf8(body).map_err(|_| strange())?;
     match text.lines().map(str::trim).find(|line| !line.is_empty()) {
         Some(role) if !role.bytes().all(named) => Err(strange()),

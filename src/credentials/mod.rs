@@ -1,28 +1,30 @@
-//! Where keys come from, and when they are fetched anew.
+//! Sources of access keys, and their renewal.
 //!
-//! A [`Provider`] is what the client asks before every request. [`Static`] holds keys that never change; [`Cache`] makes
-//! a provider of a [`Source`] and fetches anew before the keys end. The sources, each usable alone:
+//! The client calls a [`Provider`] before every request. [`Static`] holds keys that never change.
+//! [`Cache`] turns a [`Source`] into a provider, and renews the keys before they expire. Each
+//! source can also be used alone:
 //!
 //! | source | where |
 //! |---|---|
 //! | [`EnvironmentKeys`] | `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN` |
 //! | [`WebIdentity`] | `AWS_WEB_IDENTITY_TOKEN_FILE` and `AWS_ROLE_ARN`, exchanged at STS (EKS: IRSA) |
-//! | [`SharedFiles`] | a profile of `~/.aws/config` and `~/.aws/credentials`, with roles, processes and IAM Identity Center |
-//! | [`Container`] | the local endpoint of ECS, of EKS Pod Identity, or one of your own |
+//! | [`SharedFiles`] | a profile in `~/.aws/config` and `~/.aws/credentials`, with roles, processes and IAM Identity Center |
+//! | [`Container`] | the local endpoint of ECS or EKS Pod Identity, or your own endpoint |
 //! | [`Metadata`] | the role of an EC2 instance |
-//! | [`AssumeRole`] | a role, assumed with the keys of another source |
+//! | [`AssumeRole`] | a role that is assumed with the keys of another source |
 //! | [`Process`] | a program that prints keys |
 //!
-//! [`Chain`] asks the first five in this order, which is the order of AWS's SDKs
-//! (<https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html>), and goes on while a source is not set
-//! up. A source that *is* set up and fails ends the search: a broken web identity must not end in the requests being
-//! made as the machine they run on. Once a source has answered, only that source is asked again.
+//! [`Chain`] tries the first five in this order, which is that of AWS's SDKs
+//! (<https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html>), and skips
+//! sources that are not configured. A source that *is* configured but fails ends the search: if the
+//! web identity is broken, requests must not be sent with the identity of the machine instead.
+//! After a source has returned keys, the chain uses only that source.
 //!
 //! ```
 //! use s3driver::credentials::{Cache, Chain, Context, Environment, Provider};
 //!
 //! # fn main() -> Result<(), s3driver::Error> {
-//! // `Context::default()` reads the process's own variables; this one reads what it is given.
+//! // `Context::default()` reads the variables of the process; this one has its own.
 //! let context = Context::default().with_environment(Environment::from_pairs([
 //!     ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
 //!     ("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"),
@@ -36,9 +38,11 @@
 //!
 //! # Not supported
 //!
-//! `mfa_serial` (there is nobody to ask for the code), the renewal of an expired IAM Identity Center login (run
-//! `aws sso login`), `services` sections of the shared files, and STS's global endpoint by
-//! `AWS_STS_REGIONAL_ENDPOINTS=legacy`: with a region set, its own endpoint is used.
+//! - `mfa_serial`, because the code would have to be typed in;
+//! - the renewal of an expired IAM Identity Center login (run `aws sso login`);
+//! - `services` sections of the shared files;
+//! - STS's global endpoint through `AWS_STS_REGIONAL_ENDPOINTS=legacy`: if a region is set, its own
+//!   endpoint is used.
 
 mod cache;
 mod chain;

@@ -7,44 +7,50 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-/// Credentials and when they end.
+/// Credentials and the time at which they expire.
 #[derive(Clone, Debug)]
 pub struct Lease {
-    /// `None`: requests are sent unsigned.
+    /// The credentials. With `None`, requests are sent unsigned.
     pub credentials: Option<Credentials>,
-    /// `None`: never.
+    /// The time at which the credentials expire. With `None`, they do not expire.
     pub expires: Option<SystemTime>,
 }
 
-/// A provider of credentials, which the client calls before every request. It must be quick while nothing has changed.
+/// A provider of credentials, which the client calls before every request. It must return quickly
+/// as long as nothing has changed.
 pub trait Provider: Debug + Send + Sync {
-    /// Credentials that are good now.
+    /// Returns credentials that are currently valid.
     ///
     /// # Errors
-    /// [`ErrorKind::Credentials`](crate::ErrorKind::Credentials) when there are none.
+    /// [`ErrorKind::Credentials`](crate::ErrorKind::Credentials) if there are none.
     fn credentials(&self) -> Result<Arc<Lease>>;
 
-    /// Fetches other credentials after the server said that `used` have expired, whatever the clock says. Returns
-    /// `Ok(true)` when other credentials are held now, so that sending the request again makes sense.
+    /// Replaces the credentials `used`, which the server has rejected as expired, even if they
+    /// should still be valid by the clock. Returns `Ok(true)` if there are other credentials now,
+    /// so that the request can be sent again.
     ///
     /// # Errors
-    /// [`ErrorKind::Credentials`](crate::ErrorKind::Credentials) when fetching them failed.
+    /// [`ErrorKind::Credentials`](crate::ErrorKind::Credentials) if the new credentials could not
+    /// be fetched.
     fn refresh(&self, used: &Lease) -> Result<bool> {
         let _ = used;
         Ok(false)
     }
 
-    /// [`Provider::credentials`] for an operation that can be cancelled: a provider that may block ends the wait within a
-    /// second of [`Cancel::cancel`]. One that does not block need not implement it.
+    /// Like [`Provider::credentials`], for an operation that can be cancelled. A provider that may
+    /// block must stop waiting within a second of [`Cancel::cancel`]. A provider that never blocks
+    /// does not need to implement this method.
     ///
     /// # Errors
-    /// Those of [`Provider::credentials`], and [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
+    /// Those of [`Provider::credentials`], and
+    /// [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
     fn credentials_until(&self, cancel: &Cancel) -> Result<Arc<Lease>> {
         let _ = cancel;
         self.credentials()
     }
 
-    /// [`Provider::refresh`] for an operation that can be cancelled, see [`Provider::credentials_until`].
+    /// Like [`Provider::refresh`], for an operation that can be cancelled. The rule of
+    /// [`Provider::credentials_until`] applies.
     ///
     /// # Errors
     /// Those of [`Provider::refresh`], and [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).

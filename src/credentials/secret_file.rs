@@ -1,4 +1,4 @@
-//! Files that hold secrets: read with a bound, into memory that is wiped.
+//! Files that contain secrets. They are read within a limit, into memory that is wiped.
 
 use super::Unavailable;
 use crate::files;
@@ -16,13 +16,13 @@ pub(super) fn read(path: &Path, limit: usize) -> io::Result<Zeroizing<String>> {
     }
 }
 
-/// Returns a path for a message: it may be the text of a token that was given in place of a file.
+/// Prepares a path for a message. It may be the text of a token that was passed in place of a path.
 pub(super) fn shown_path(path: &Path) -> String {
     shown_value(&path.to_string_lossy(), Form::Path).to_string()
 }
 
-/// Reads a token and trims it. Files of tokens are often readable by all (Kubernetes projects them so) and cause no
-/// warning.
+/// Reads a token and trims it. Token files are often readable by all users, because Kubernetes
+/// creates them that way, so they cause no warning.
 pub(super) fn read_token(path: &Path, limit: usize) -> Result<Zeroizing<String>, Unavailable> {
     let text = read(path, limit)
         .map_err(|error| Unavailable::Failed(format!("{}: {error}", shown_path(path))))?;

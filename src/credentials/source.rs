@@ -1,32 +1,34 @@
-//! One place keys come from, and why it has none.
+//! A source of keys, and the reason why it has none.
 
 use super::Lease;
 use std::fmt::{self, Debug};
 
-/// One place keys come from. It is asked anew at every refresh and keeps nothing: [`Cache`](super::Cache) does.
+/// A source of keys. It is called at every refresh and stores nothing; [`Cache`](super::Cache)
+/// stores the keys.
 pub trait Source: Debug + Send + Sync {
-    /// What errors call it, such as `EC2 metadata`.
+    /// Returns the name of the source in error messages, such as `EC2 metadata`.
     fn name(&self) -> &'static str;
 
-    /// Fetches the keys. May block, but not without end: each of this crate's sources has its own deadline.
+    /// Fetches the keys. The call may block, but must end: each of this crate's sources has a
+    /// deadline.
     ///
     /// # Errors
-    /// Why there are none, and whether another source may be asked.
+    /// The reason why there are no keys, and whether another source may be used.
     fn fetch(&self) -> Result<Lease, Unavailable>;
 }
 
-/// Why a source has no keys: one sentence, without secrets.
+/// The reason why a source has no keys: one sentence, without secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unavailable {
-    /// The source is not set up here; a chain asks the next one.
+    /// The source is not configured here. A chain tries the next one.
     NotConfigured(String),
-    /// The source is set up and gave no usable keys; a chain stops.
+    /// The source is configured but returned no usable keys. A chain stops.
     Failed(String),
 }
 
 impl Unavailable {
-    /// The sentence.
+    /// Returns the reason as a sentence.
     pub fn reason(&self) -> &str {
         match self {
             Self::NotConfigured(reason) | Self::Failed(reason) => reason,
@@ -41,8 +43,9 @@ impl Unavailable {
         Self::NotConfigured(reason.into())
     }
 
-    /// The same for a source that somebody named: not being set up is then a failure too.
-    pub(super) fn demanded(self) -> Self {
+    /// Turns the reason into a failure, for a source that was explicitly selected and must
+    /// therefore be configured.
+    pub(super) fn into_failed(self) -> Self {
         Self::Failed(match self {
             Self::NotConfigured(reason) | Self::Failed(reason) => reason,
         })

@@ -1,4 +1,4 @@
-//! IAM Identity Center: keys for the login that `aws sso login` left in its cache.
+//! IAM Identity Center: keys for the login that `aws sso login` stored in its cache.
 
 use super::document::{Document, Members, Presence};
 use super::http::{Call, DOCUMENT_LIMIT, Endpoint, Http};
@@ -14,21 +14,22 @@ const MEMBERS: Members = Members {
     secret_access_key: "secretAccessKey",
     session_token: "sessionToken",
     expiration: "expiration",
-    temporary: Presence::Required,
+    session_members: Presence::Required,
 };
 
-/// What a profile says of its login
+/// The settings of a profile that describe its login
 /// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-sso-credentials.html>).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Login {
-    /// What the cache file is named after: the session's name or, in older profiles, the start URL.
+    /// The text from which the name of the cache file is derived: the name of the session or, in
+    /// older profiles, the start URL.
     pub(super) cached_as: String,
     pub(super) region: String,
     pub(super) account_id: String,
     pub(super) role_name: String,
 }
 
-/// Keys of a role for a login. An ended login is not renewed.
+/// Keys of a role that a login may use. An expired login is not renewed.
 #[derive(Debug)]
 pub(super) struct Sso {
     context: Context,
@@ -41,7 +42,7 @@ impl Sso {
         Self { context: context.clone(), http: Http::remote(context), login }
     }
 
-    /// The access token of the login.
+    /// Returns the access token of the login.
     fn token(&self) -> Result<Zeroizing<String>, String> {
         const LOG_IN: &str = "run `aws sso login`";
         let path = self.cache_file()?;
@@ -52,7 +53,7 @@ impl Sso {
         let mut document = Document::parse(text.as_bytes()).map_err(|reason| at(&reason))?;
         let ends = document.time("expiresAt").map_err(|reason| at(&reason))?;
         if SystemTime::from(ends) <= self.context.clock().now() {
-            return Err(at("the login has ended"));
+            return Err(at("the login has expired"));
         }
         document.secret("accessToken").map_err(|reason| at(&reason))
     }
@@ -95,10 +96,11 @@ impl Source for Sso {
             headers: &headers,
             body: &[],
         };
+
         let read = |body: &[u8]| Document::parse(body)?.object("roleCredentials")?.lease(&MEMBERS);
-        self.http.ask(&call, read, |reply| {
-            let hint = if reply.status == 401 { ": run `aws sso login`" } else { "" };
-            reply.attempt(format!("{}{hint}", reply.json_summary()))
+        self.http.fetch(&call, read, |response| {
+            let hint = if response.status == 401 { ": run `aws sso login`" } else { "" };
+            response.attempt(format!("{}{hint}", response.json_summary()))
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Roles assumed at AWS's Security Token Service (STS).
+//! Roles that are assumed at AWS's Security Token Service (STS).
 
 use super::document::keys;
 use super::http::{Attempt, Call, Endpoint, Http};
@@ -14,43 +14,45 @@ use std::path::PathBuf;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-/// The longest web identity token STS takes
+/// The longest web identity token that STS accepts
 /// (<https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html>).
 const TOKEN_LIMIT: usize = 20_000;
 
-/// The codes after which the same request may succeed later, whatever the status. `IDPCommunicationError` comes with
-/// status 400: STS could not reach the identity provider.
-const PASSING: [&str; 4] =
+/// The error codes after which the same request may succeed later, regardless of the status.
+/// `IDPCommunicationError` has status 400: STS could not reach the identity provider.
+const RETRYABLE_CODES: [&str; 4] =
     ["IDPCommunicationError", "Throttling", "ThrottlingException", "RequestLimitExceeded"];
 
 const VERSION: &str = "2011-06-15";
-/// The last field of the form, which the token follows.
+/// The last field of the form, which contains the token.
 const TOKEN_FIELD: &str = "&WebIdentityToken=";
-const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
+const FORM_TYPE: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 
-/// Which role to assume, and how
+/// A role to assume, with the parameters of its session
 /// (<https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>).
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Role {
-    /// Such as `arn:aws:iam::123456789012:role/registry`.
+    /// The ARN of the role, such as `arn:aws:iam::123456789012:role/registry`.
     pub arn: String,
-    /// What the session is called in AWS's logs; made up when `None`.
+    /// The name of the session in AWS's logs. With `None`, a random name is used.
     pub session_name: Option<String>,
-    /// What the role's owner demands of third parties. Not sent with a web identity.
+    /// The external id that the role's owner requires of third parties. It is not sent with a web
+    /// identity.
     pub external_id: Option<String>,
-    /// How long the keys live: 15 minutes to the role's own limit; one hour when `None`.
+    /// The lifetime of the keys, from 15 minutes to the maximum of the role. With `None`, it is one
+    /// hour.
     pub duration: Option<Duration>,
 }
 
 impl Role {
-    /// The role, everything else by default.
+    /// Creates a role with default parameters.
     pub fn new(arn: impl Into<String>) -> Self {
         Self { arn: arn.into(), session_name: None, external_id: None, duration: None }
     }
 }
 
-/// Without the external id, which is agreed upon like a password.
+/// Omits the external id, which is agreed upon like a password.
 impl fmt::Debug for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { arn, session_name, duration, .. } = self;
@@ -63,18 +65,22 @@ impl fmt::Debug for Role {
     }
 }
 
-/// A role assumed with a token of an identity provider, such as EKS's (IRSA): `AWS_WEB_IDENTITY_TOKEN_FILE`,
-/// `AWS_ROLE_ARN` and `AWS_ROLE_SESSION_NAME`
-/// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-assume-role-credentials.html>). The file is read at every
-/// refresh. STS is asked in the region of `AWS_REGION`, `AWS_DEFAULT_REGION`, the profile or the context, at its global
-/// endpoint when there is none, or where `AWS_ENDPOINT_URL_STS` says.
+/// Keys of a role that is assumed with the token of an identity provider, such as that of EKS
+/// (IRSA). The default settings are `AWS_WEB_IDENTITY_TOKEN_FILE`, `AWS_ROLE_ARN` and
+/// `AWS_ROLE_SESSION_NAME`
+/// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-assume-role-credentials.html>). The
+/// file is read at every refresh.
+///
+/// STS is called at the URL in `AWS_ENDPOINT_URL_STS`, if that is set. Otherwise the endpoint is
+/// that of the region in `AWS_REGION`, `AWS_DEFAULT_REGION`, the profile or the context, or the
+/// global endpoint if there is no region.
 pub struct WebIdentity {
     context: Context,
     sts: Sts,
     given: Option<(Role, PathBuf)>,
 }
 
-/// Without the path, which may be a token that was given in place of one.
+/// Omits the path, which may be a token that was passed in place of a path.
 impl fmt::Debug for WebIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let role = self.given.as_ref().map(|(role, _)| role);
@@ -86,17 +92,17 @@ impl fmt::Debug for WebIdentity {
 }
 
 impl WebIdentity {
-    /// Reads the variables of `context`.
+    /// Creates a source that reads the variables of `context`.
     pub fn new(context: &Context) -> Self {
         Self { context: context.clone(), sts: Sts::new(context), given: None }
     }
 
-    /// Assumes `role` with the token in `token_file`.
+    /// Creates a source that assumes `role` with the token in `token_file`.
     pub fn with_role(context: &Context, role: Role, token_file: impl Into<PathBuf>) -> Self {
         Self { given: Some((role, token_file.into())), ..Self::new(context) }
     }
 
-    /// The same, asking STS in another region than the context's.
+    /// Replaces the region of STS.
     pub(super) fn in_region(mut self, region: Option<&str>) -> Self {
         self.sts.region = region.map(str::to_owned);
         self
@@ -106,16 +112,20 @@ impl WebIdentity {
         if let Some(given) = &self.given {
             return Ok(given.clone());
         }
+
         let environment = self.context.environment();
-        // A role without a token file is no web identity: it names the role for other tools.
+        // A role without a token file is not a web identity: the variable may name the role for
+        // other tools.
         let Some(file) = environment.get("AWS_WEB_IDENTITY_TOKEN_FILE") else {
             return Err(Unavailable::not_configured("AWS_WEB_IDENTITY_TOKEN_FILE is not set"));
         };
+
         let Some(arn) = environment.get("AWS_ROLE_ARN") else {
             return Err(Unavailable::failed(
-                "AWS_WEB_IDENTITY_TOKEN_FILE is set but AWS_ROLE_ARN is not",
+                "AWS_WEB_IDENTITY_TOKEN_FILE is set, but AWS_ROLE_ARN is not",
             ));
         };
+
         Ok((
             Role { session_name: environment.get("AWS_ROLE_SESSION_NAME"), ..Role::new(arn) },
             PathBuf::from(file),
@@ -130,25 +140,30 @@ impl Source for WebIdentity {
 
     fn fetch(&self) -> Result<Lease, Unavailable> {
         let (role, file) = self.configured()?;
-        let ask = |token: &str| {
-            self.sts.ask(&self.sts.form("AssumeRoleWithWebIdentity", &role, Some(token)), None)
+        let request = |token: &str| {
+            let form = self.sts.form("AssumeRoleWithWebIdentity", &role, Some(token));
+            self.sts.request_keys(&form, None)
         };
+
         let token = read_token(&file, TOKEN_LIMIT)?;
-        let refused = match ask(&token) {
+        let refused = match request(&token) {
             Err(Refused::Expired(reason)) => reason,
             outcome => return outcome.map_err(|refused| refused.for_role(&role)),
         };
-        // The file may have been replaced since it was read.
+
+        // The file may have been replaced after it was read.
         let newer = read_token(&file, TOKEN_LIMIT)?;
         if newer == token {
-            let reason = format!("{refused}; {} still holds that token", shown_path(&file));
+            let reason = format!("{refused}; {} still contains that token", shown_path(&file));
             return Err(Refused::Expired(reason).for_role(&role));
         }
-        ask(&newer).map_err(|refused| refused.for_role(&role))
+
+        request(&newer).map_err(|refused| refused.for_role(&role))
     }
 }
 
-/// A role assumed with the keys of another source. STS is found as for [`WebIdentity`].
+/// Keys of a role that is assumed with the keys of another source. The endpoint of STS is chosen as
+/// for [`WebIdentity`].
 #[derive(Debug)]
 pub struct AssumeRole {
     sts: Sts,
@@ -157,12 +172,13 @@ pub struct AssumeRole {
 }
 
 impl AssumeRole {
-    /// Assumes `role` with the keys of `base`, which is asked at each refresh.
+    /// Creates a source that assumes `role` with the keys of `base`, which is called at each
+    /// refresh.
     pub fn new(context: &Context, base: Box<dyn Source>, role: Role) -> Self {
         Self { sts: Sts::new(context), base, role }
     }
 
-    /// The same, asking STS in another region than the context's.
+    /// Replaces the region of STS.
     pub(super) fn in_region(mut self, region: Option<&str>) -> Self {
         self.sts.region = region.map(str::to_owned);
         self
@@ -183,17 +199,19 @@ impl Source for AssumeRole {
                 Unavailable::Failed(format!("{}: {reason}", self.base.name()))
             }
         })?;
+
         let Some(keys) = &base.credentials else {
             return Err(Unavailable::failed("a role cannot be assumed anonymously"));
         };
+
         let form = self.sts.form("AssumeRole", &self.role, None);
-        self.sts.ask(&form, Some(keys)).map_err(|refused| refused.for_role(&self.role))
+        self.sts.request_keys(&form, Some(keys)).map_err(|refused| refused.for_role(&self.role))
     }
 }
 
-/// Why STS gave no keys.
+/// The reason why STS returned no keys.
 enum Refused {
-    /// The web identity token has ended.
+    /// The web identity token has expired.
     Expired(String),
     Other(String),
 }
@@ -210,7 +228,7 @@ impl Refused {
 struct Sts {
     context: Context,
     http: Http,
-    /// That of a profile; without it the context is asked.
+    /// The region of a profile. Without it, the region of the context is used.
     region: Option<String>,
 }
 
@@ -219,10 +237,10 @@ impl Sts {
         Self { context: context.clone(), http: Http::remote(context), region: None }
     }
 
-    /// The body of the request.
+    /// Returns the body of a request.
     fn form(&self, action: &str, role: &Role, token: Option<&str>) -> Zeroizing<String> {
-        let made_up = || format!("s3driver-{:016x}", self.context.clock().random());
-        let session_name = role.session_name.clone().unwrap_or_else(made_up);
+        let random_name = || format!("s3driver-{:016x}", self.context.clock().random());
+        let session_name = role.session_name.clone().unwrap_or_else(random_name);
         let duration = role.duration.map(|duration| duration.as_secs().to_string());
         let pairs = [
             ("Action", Some(action)),
@@ -240,7 +258,8 @@ impl Sts {
             None => Zeroizing::new(form),
             Some(token) => {
                 let token = Zeroizing::new(encode_component(token));
-                // One allocation of the right size, so that no part of the token stays behind in a smaller one.
+                // One allocation of the right size, so that no part of the token remains in a
+                // smaller one.
                 form.reserve_exact(TOKEN_FIELD.len() + token.len());
                 form.push_str(TOKEN_FIELD);
                 form.push_str(&token);
@@ -249,12 +268,12 @@ impl Sts {
         }
     }
 
-    /// Posts the form, signed if there are keys to sign with.
-    fn ask(&self, form: &str, keys: Option<&Credentials>) -> Result<Lease, Refused> {
+    /// Sends the form, signed if there are keys, and returns the keys in the response.
+    fn request_keys(&self, form: &str, keys: Option<&Credentials>) -> Result<Lease, Refused> {
         let (endpoint, region) = self.endpoint().map_err(Refused::Other)?;
         let deadline = self.http.deadline();
         let mut expired = false;
-        let asked = self.http.with_retries(deadline, || {
+        let outcome = self.http.with_retries(deadline, || {
             let signed = match keys {
                 None => Vec::new(),
                 Some(keys) => self.signature(&endpoint, &region, form, keys).map_err(|error| {
@@ -264,33 +283,34 @@ impl Sts {
                 })?,
             };
             let signed = signed.iter().map(|(name, value)| (*name, value.as_str()));
-            let headers: Vec<_> = [FORM].into_iter().chain(signed).collect();
+            let headers: Vec<_> = [FORM_TYPE].into_iter().chain(signed).collect();
             let (target, body) = (&endpoint.target, form.as_bytes());
             let call =
                 Call { endpoint: &endpoint, method: "POST", target, headers: &headers, body };
-            self.http.ask_once(&call, deadline, read_keys, |reply| {
-                let document = xml::error_document(&reply.body).unwrap_or_default();
+            self.http.fetch_once(&call, deadline, read_keys, |response| {
+                let document = xml::error_document(&response.body).unwrap_or_default();
                 expired = document.code == "ExpiredTokenException";
-                let text = reply.summary(&document.code, &document.message);
-                if PASSING.contains(&document.code.as_str()) {
+                let text = response.summary(&document.code, &document.message);
+                if RETRYABLE_CODES.contains(&document.code.as_str()) {
                     Attempt::Again(text)
                 } else {
-                    reply.attempt(text)
+                    response.attempt(text)
                 }
             })
         });
         let refused = if expired { Refused::Expired } else { Refused::Other };
-        // The token, and what was given as a role or a name by mistake.
+        // The token, and any secret that was passed by mistake as a role or a name.
         let fields =
             form.split('&').filter_map(|field| field.split_once('=')).map(|(_, value)| value);
         let secret = keys.map(Credentials::secret_access_key);
         let secrets = fields.filter(|value| may_be_secret(value)).chain(secret);
-        let hidden = match form.split_once(TOKEN_FIELD) {
+        let redaction = match form.split_once(TOKEN_FIELD) {
             Some((_, token)) => Secrets::new().with(token),
             None => Secrets::new(),
         };
-        let hidden = secrets.fold(hidden, Secrets::with);
-        asked.map_err(|reason| refused(hidden.hide(reason.reason()).into_owned()))
+
+        let redaction = secrets.fold(redaction, Secrets::with);
+        outcome.map_err(|reason| refused(redaction.redact(reason.reason()).into_owned()))
     }
 
     fn signature(
@@ -302,34 +322,40 @@ impl Sts {
     ) -> Result<Vec<(&'static str, String)>, sign::Error> {
         let host = endpoint.origin.host_header();
         let (path, _) = endpoint.target.split_once('?').unwrap_or((&endpoint.target, ""));
-        let headers = [("host", &*host), FORM];
+        let headers = [("host", &*host), FORM_TYPE];
         let request = sign::Request::new("POST", path).headers(&headers);
         let scope = v4::Scope { region, service: "sts" };
         let time = Timestamp::from(self.context.clock().now());
         Ok(v4::sign(&request, v4::Payload::Bytes(form.as_bytes()), keys, scope, time)?.headers)
     }
 
-    /// Where STS is, and the region requests are signed for.
+    /// Returns the endpoint of STS, and the region for which requests are signed.
     fn endpoint(&self) -> Result<(Endpoint, String), String> {
         let region = self.region.clone().or_else(|| self.context.region_of(None));
         let region = region.as_deref().filter(|region| *region != "aws-global");
-        // Another server's regions may have names of their own, but what cannot be signed for may be anything.
+        // The regions of other servers may have names of any form, but text that cannot be signed
+        // may be anything, even a secret.
         let is_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
         if let Some(region) =
             region.filter(|region| may_be_secret(region) || !region.bytes().all(is_name))
         {
-            return Err(format!("`{}` is not a region's name", shown_value(region, Form::Region)));
+            return Err(format!(
+                "`{}` is not the name of a region",
+                shown_value(region, Form::Region)
+            ));
         }
+
         let url = match (self.context.environment().get("AWS_ENDPOINT_URL_STS"), region) {
             (Some(url), _) => {
                 if url.contains('?') {
-                    return Err("AWS_ENDPOINT_URL_STS has a query".to_owned());
+                    return Err("AWS_ENDPOINT_URL_STS has a query: remove it".to_owned());
                 }
                 url
             }
             (None, None) => "https://sts.amazonaws.com".to_owned(),
             (None, Some(region)) => format!("https://sts.{region}.{}", domain(region)?),
         };
+
         Ok((Endpoint::parse(&url)?, region.unwrap_or("us-east-1").to_owned()))
     }
 }
@@ -338,10 +364,10 @@ impl Sts {
 /// (<https://docs.aws.amazon.com/general/latest/gr/rande.html>).
 ///
 /// # Errors
-/// The text does not have the form of a region's name.
+/// `region` does not have the form of a region's name.
 pub(super) fn domain(region: &str) -> Result<&'static str, String> {
     if !is_region_name(region) {
-        return Err(format!("`{}` is not a region's name", shown_value(region, Form::Region)));
+        return Err(format!("`{}` is not the name of a region", shown_value(region, Form::Region)));
     }
     Ok(Partition::of_region(region).dns_suffix())
 }
@@ -352,8 +378,9 @@ fn read_keys(body: &[u8]) -> Result<Lease, String> {
         || found.secret_access_key.is_empty()
         || found.session_token.is_empty()
     {
-        return Err("an access key, secret or token is empty".to_owned());
+        return Err("the access key, the secret key or the token is empty".to_owned());
     }
+
     let expires = found.expiration.into();
     let id = Zeroizing::new(found.access_key_id);
     Ok(Lease {

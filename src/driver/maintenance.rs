@@ -5,31 +5,33 @@ use crate::error::Result;
 use std::fmt;
 use std::time::SystemTime;
 
-/// A file that was begun and neither committed nor cancelled.
+/// A file that was created and neither committed nor cancelled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PendingUpload {
     /// The driver path.
     pub path: String,
-    /// When it was begun; `None` when the store does not record it.
+    /// When the file was created; `None` if the store does not record it.
     pub started: Option<SystemTime>,
     /// The size at which an appending writer continues.
     pub bytes: u64,
-    /// The store's own identifier, such as S3's upload id; empty when the store has none.
+    /// The store's identifier, such as S3's upload id; empty if the store has none.
     pub upload_id: String,
 }
 
 impl PendingUpload {
-    /// An unfinished file of `bytes` bytes, without a time and an identifier.
+    /// Describes an unfinished file of `bytes` bytes, without a time and an identifier.
     pub fn new(path: impl Into<String>, bytes: u64) -> Self {
         Self { path: path.into(), started: None, bytes, upload_id: String::new() }
     }
-    /// Sets when the file was begun.
+
+    /// Sets the time at which the file was created.
     #[must_use]
     pub const fn started(mut self, started: SystemTime) -> Self {
         self.started = Some(started);
         self
     }
+
     /// Sets the store's identifier.
     #[must_use]
     pub fn upload_id(mut self, id: impl Into<String>) -> Self {
@@ -38,10 +40,10 @@ impl PendingUpload {
     }
 }
 
-/// The unfinished files of a path and of everything below it, in no particular order.
+/// The unfinished files at and below a path, in no particular order.
 ///
-/// An entry that cannot be examined is an error in its place, and the iteration continues; after a
-/// failure of the listing itself it ends.
+/// If an entry cannot be examined, an error takes its place and the iteration continues. If the
+/// listing itself fails, the iteration ends.
 pub struct PendingUploads(Box<dyn Iterator<Item = Result<PendingUpload>> + Send>);
 
 impl PendingUploads {
@@ -65,18 +67,18 @@ impl fmt::Debug for PendingUploads {
     }
 }
 
-/// The number of things that a purge removed.
+/// The numbers of items that a purge removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Purged {
-    /// Unfinished files that were ended.
+    /// The number of unfinished files that were discarded.
     pub uploads: u64,
-    /// Objects removed that had kept the last bytes of an unfinished file.
+    /// The number of objects removed that contained the last bytes of an unfinished file.
     pub checkpoints: u64,
 }
 
 impl Purged {
-    /// A purge that ended this many unfinished files.
+    /// Describes a purge that discarded this many unfinished files.
     pub const fn new(uploads: u64) -> Self {
         Self { uploads, checkpoints: 0 }
     }

@@ -14,13 +14,13 @@ use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
-/// The driver's name in errors, as the registry's own driver of this kind has it.
+/// The driver's name in errors, which is that of the registry's own in-memory driver.
 const DRIVER_NAME: &str = "inmemory";
 
-/// A storage driver that keeps everything in memory: what it stores lives as long as its last clone and is bounded by
-/// nothing but the machine.
+/// A storage driver that keeps everything in memory. The contents exist as long as the last clone
+/// of the driver, and are limited only by the memory of the machine.
 ///
-/// Clones share one store, as processes share a bucket. It hands out no URLs.
+/// Clones share one store, as processes share a bucket. The driver does not create URLs.
 ///
 /// ```
 /// use s3driver::driver::{MemoryDriver, StorageDriver};
@@ -36,32 +36,6 @@ pub struct MemoryDriver {
     clock: Arc<dyn Clock>,
 }
 
-#[derive(Debug, Default)]
-struct Store {
-    files: BTreeMap<String, File>,
-    /// The files that were closed and not committed, the last of each path.
-    unfinished: BTreeMap<String, Unfinished>,
-    /// How many files were written.
-    written: u64,
-}
-
-#[derive(Clone, Debug)]
-struct Unfinished {
-    content: Arc<Vec<u8>>,
-    /// When it was last closed.
-    modified: SystemTime,
-    /// The version of the file that a commit would replace.
-    replaces: Option<u64>,
-}
-
-#[derive(Clone, Debug)]
-struct File {
-    content: Arc<Vec<u8>>,
-    modified: SystemTime,
-    /// Differs between any two files that were ever written.
-    version: u64,
-}
-
 impl Default for MemoryDriver {
     fn default() -> Self {
         Self::new()
@@ -69,18 +43,18 @@ impl Default for MemoryDriver {
 }
 
 impl MemoryDriver {
-    /// A store with nothing in it.
+    /// Creates an empty store.
     pub fn new() -> Self {
         Self::with_clock(Arc::new(SystemClock))
     }
 
-    /// The same; files get their times from `clock`.
+    /// Creates an empty store whose files get their times from `clock`.
     pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
         Self { store: Arc::default(), clock }
     }
 
     fn lock(&self) -> MutexGuard<'_, Store> {
-        // Nothing under the lock leaves a store half changed.
+        // No code under the lock leaves a store half changed.
         sync::lock(&self.store)
     }
 
@@ -130,6 +104,7 @@ impl StorageDriver for MemoryDriver {
             let text = format!("cannot append: a file of {} bytes {when}", file.content.len());
             error(ErrorKind::InvalidArgument, text, path)
         };
+
         let (content, replaces) = match (mode, store.unfinished.get(path), committed) {
             (WriteMode::Create, _, _) => (Vec::new(), None),
             (WriteMode::Append, Some(Unfinished { replaces, .. }), Some(file))
@@ -146,6 +121,7 @@ impl StorageDriver for MemoryDriver {
             (WriteMode::Append, None, Some(file)) => return Err(cannot(file, "is committed here")),
             (WriteMode::Append, None, None) => return Err(not_found(path)),
         };
+
         drop(store);
         Ok(Box::new(Writer {
             driver: self.clone(),
@@ -164,13 +140,18 @@ impl StorageDriver for MemoryDriver {
             .ok()
             .filter(|offset| *offset <= isize::MAX.unsigned_abs())
             .ok_or_else(|| {
-                error(ErrorKind::InvalidArgument, "the offset is beyond what memory can hold", path)
+                error(ErrorKind::InvalidArgument, "the offset is larger than memory can hold", path)
             })?;
         let kept = self.content(path).unwrap_or_default();
         let mut content = kept.get(..offset.min(kept.len())).unwrap_or_default().to_vec();
         content.try_reserve(offset - content.len()).map_err(|_| {
-            error(ErrorKind::InvalidArgument, "there is not enough memory up to the offset", path)
+            error(
+                ErrorKind::InvalidArgument,
+                "there is not enough memory for a file of this length",
+                path,
+            )
         })?;
+
         content.resize(offset, 0);
         let result = reader.read_to_end(&mut content);
         let taken = (content.len() - offset) as u64;
@@ -180,6 +161,7 @@ impl StorageDriver for MemoryDriver {
                 .with_source(failure)
                 .with_bytes_taken(taken));
         }
+
         self.put(path, Arc::new(content));
         Ok(taken)
     }
@@ -213,6 +195,7 @@ impl StorageDriver for MemoryDriver {
         if children.is_empty() && path != "/" {
             return Err(not_found(path));
         }
+
         Ok(children.into_iter().map(str::to_owned).collect())
     }
 
@@ -223,14 +206,17 @@ impl StorageDriver for MemoryDriver {
         if !store.files.contains_key(from) {
             return Err(not_found(from));
         }
+
         if from == to {
             return Ok(());
         }
+
         store.written += 1;
         let version = store.written;
         if let Some(file) = store.files.remove(from) {
             store.files.insert(to.to_owned(), File { modified: self.clock.now(), version, ..file });
         }
+
         store.unfinished.remove(from);
         Ok(())
     }
@@ -249,7 +235,7 @@ impl StorageDriver for MemoryDriver {
 
     fn url_for(&self, path: &str, _: &UrlOptions) -> Result<String> {
         check(path)?;
-        Err(error(ErrorKind::UnsupportedMethod, "a store in memory has no URLs", path))
+        Err(error(ErrorKind::UnsupportedMethod, "a store in memory does not have URLs", path))
     }
 
     fn walk(
@@ -259,7 +245,8 @@ impl StorageDriver for MemoryDriver {
         visit: &mut dyn FnMut(&FileInfo) -> Result<WalkStep>,
     ) -> Result<()> {
         let start = check_walk(from, options).map_err(named)?;
-        // The visitor may call the driver: no lock is held meanwhile, and files it deletes are not visited.
+        // The visitor may call the driver, so no lock is held during a visit. Files that the
+        // visitor deletes are not visited.
         let paths: Vec<String> = {
             let store = self.lock();
             let below = store.below(from).map(|(path, _)| path);
@@ -268,6 +255,7 @@ impl StorageDriver for MemoryDriver {
                 .map(str::to_owned)
                 .collect()
         };
+
         let mut walk = Walk::new(DRIVER_NAME, from, visit);
         for path in paths {
             let Some(info) = self.lock().files.get(&path).map(|file| file.info(&path)) else {
@@ -277,10 +265,11 @@ impl StorageDriver for MemoryDriver {
                 break;
             }
         }
+
         Ok(())
     }
 
-    /// A file counts as begun when it was last closed.
+    /// The time at which a file was last closed counts as that of its creation.
     fn pending_uploads(&self, path: &str) -> Result<PendingUploads> {
         check_directory(path).map_err(named)?;
         let store = self.lock();
@@ -299,6 +288,7 @@ impl StorageDriver for MemoryDriver {
         let old = |file: &Unfinished| {
             now.duration_since(file.modified).is_ok_and(|elapsed| elapsed >= age)
         };
+
         let mut store = self.lock();
         let gone: Vec<String> = store
             .unfinished_within(path)
@@ -308,12 +298,22 @@ impl StorageDriver for MemoryDriver {
         for path in &gone {
             store.unfinished.remove(path);
         }
+
         Ok(Purged::new(gone.len() as u64))
     }
 }
 
+#[derive(Debug, Default)]
+struct Store {
+    files: BTreeMap<String, File>,
+    /// The files that were closed and not committed, the most recent one for each path.
+    unfinished: BTreeMap<String, Unfinished>,
+    /// The number of files written so far.
+    written: u64,
+}
+
 impl Store {
-    /// The unfinished files at and below a path.
+    /// Returns the unfinished files at and below a path.
     fn unfinished_within(&self, path: &str) -> impl Iterator<Item = (&str, &Unfinished)> {
         self.unfinished
             .iter()
@@ -321,7 +321,7 @@ impl Store {
             .map(|(path, file)| (path.as_str(), file))
     }
 
-    /// The files below a directory, in the order of their paths.
+    /// Returns the files below a directory, in the order of their paths.
     fn below(&self, directory: &str) -> impl Iterator<Item = (&str, &File)> {
         let prefix = format!("{}/", directory.trim_end_matches('/'));
         let from = (Bound::Excluded(prefix.clone()), Bound::Unbounded);
@@ -332,13 +332,30 @@ impl Store {
     }
 }
 
+#[derive(Clone, Debug)]
+struct Unfinished {
+    content: Arc<Vec<u8>>,
+    /// When the file was last closed.
+    modified: SystemTime,
+    /// The version of the file that a commit would replace.
+    replaces: Option<u64>,
+}
+
+#[derive(Clone, Debug)]
+struct File {
+    content: Arc<Vec<u8>>,
+    modified: SystemTime,
+    /// A version number that no other file ever had.
+    version: u64,
+}
+
 impl File {
     fn info(&self, path: &str) -> FileInfo {
         FileInfo::file(path, self.content.len() as u64, Some(self.modified))
     }
 }
 
-/// A content that readers share.
+/// Content that readers share.
 struct Bytes(Arc<Vec<u8>>);
 
 impl AsRef<[u8]> for Bytes {
@@ -366,7 +383,7 @@ enum Stage {
 }
 
 impl Writer {
-    /// Ends the writer, or reports that it has ended.
+    /// Ends the writer, or returns an error if it has already ended.
     fn end(&mut self) -> Result<()> {
         self.check_open()?;
         self.stage = Stage::Ended;
@@ -382,8 +399,8 @@ impl Writer {
         }
     }
 
-    /// Throws away what the writer that this one goes on for has closed.
-    fn forget(&self) {
+    /// Discards the closed file that this writer continues.
+    fn discard_closed(&self) {
         if self.mode == WriteMode::Append {
             self.driver.lock().unfinished.remove(&self.path);
         }
@@ -419,20 +436,21 @@ impl FileWriter for Writer {
             };
             store.unfinished.insert(self.path.clone(), Unfinished { content, modified, replaces });
         }
+
         self.stage = Stage::Closed;
         Ok(())
     }
 
     fn cancel(&mut self) -> Result<()> {
         self.end()?;
-        self.forget();
+        self.discard_closed();
         Ok(())
     }
 
     fn commit(&mut self) -> Result<()> {
         self.end()?;
         self.driver.put(&self.path, Arc::new(self.content.clone()));
-        self.forget();
+        self.discard_closed();
         Ok(())
     }
 }

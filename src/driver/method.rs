@@ -1,10 +1,10 @@
-//! The HTTP methods that a URL can be made for.
+//! HTTP methods for which a URL can be created.
 use crate::error::{Error, ErrorKind, Result};
 use crate::text::shown;
 use std::fmt;
 use std::str::FromStr;
 
-/// An HTTP method, as [`UrlOptions`](super::UrlOptions) names it.
+/// An HTTP method, as used in [`UrlOptions`](super::UrlOptions).
 ///
 /// ```
 /// use s3driver::driver::Method;
@@ -24,7 +24,7 @@ pub enum Method {
     Put,
     /// Submits data.
     Post,
-    /// Changes a part.
+    /// Changes part of the file.
     Patch,
     /// Removes the file.
     Delete,
@@ -36,7 +36,7 @@ impl Method {
     const ALL: [Self; 7] =
         [Self::Get, Self::Head, Self::Put, Self::Post, Self::Patch, Self::Delete, Self::Options];
 
-    /// Returns the method as a request line spells it.
+    /// Returns the method as written in a request line.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Get => "GET",
@@ -56,9 +56,9 @@ impl fmt::Display for Method {
     }
 }
 
-/// Reads a method as a request line spells it: HTTP methods are case-sensitive.
+/// Parses a method as written in a request line. HTTP methods are case-sensitive.
 ///
-/// A method that this list does not have is [`ErrorKind::UnsupportedMethod`].
+/// An unknown method is an error of the kind [`ErrorKind::UnsupportedMethod`].
 impl FromStr for Method {
     type Err = Error;
 
@@ -66,7 +66,7 @@ impl FromStr for Method {
         Self::ALL.into_iter().find(|method| method.as_str() == text).ok_or_else(|| {
             Error::new(
                 ErrorKind::UnsupportedMethod,
-                format!("no driver makes URLs for the method {}", shown(text)),
+                format!("no driver creates URLs for the method {}", shown(text)),
             )
         })
     }
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn methods_are_read_as_they_are_written() {
+    fn methods_are_parsed_case_sensitively() {
         for method in Method::ALL {
             assert_eq!(method.to_string().parse::<Method>().unwrap(), method);
         }

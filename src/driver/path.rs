@@ -1,7 +1,11 @@
-//! Driver paths: which are legal, which lie below which, and the errors that every driver returns for them.
+//! Driver paths: which paths are legal, which are below which, and the errors that every driver
+//! returns for them.
 use crate::error::{Error, ErrorKind, Result};
 
-/// Refuses what the registry's path expression refuses: `^(/[A-Za-z0-9._-]+)+$`.
+/// Checks that a path matches the registry's expression `^(/[A-Za-z0-9._-]+)+$`.
+///
+/// # Errors
+/// [`ErrorKind::InvalidPath`] if it does not.
 pub fn check_path(path: &str) -> Result<()> {
     let good = path.strip_prefix('/').is_some_and(|rest| {
         rest.split('/').all(|part| {
@@ -18,12 +22,12 @@ pub fn check_path(path: &str) -> Result<()> {
     }
 }
 
-/// Refuses paths that are neither `/` nor legal: [`check_path`] for calls that take a directory.
+/// Checks that a path is `/` or legal, for calls that accept a directory.
 pub(super) fn check_directory(path: &str) -> Result<()> {
     if path == "/" { Ok(()) } else { check_path(path) }
 }
 
-/// Refuses negative offsets.
+/// Checks that an offset is not negative.
 pub(super) fn check_offset(path: &str, offset: i64) -> Result<u64> {
     u64::try_from(offset).map_err(|_| {
         let text = format!("invalid offset: {offset} for path");
@@ -31,23 +35,24 @@ pub(super) fn check_offset(path: &str, offset: i64) -> Result<u64> {
     })
 }
 
-/// The error of a path where there is neither a file nor a directory.
+/// Returns the error of a path at which there is neither a file nor a directory.
 pub(super) fn not_found(path: &str) -> Error {
     Error::new(ErrorKind::PathNotFound, "path not found").with_path(path)
 }
 
-/// Whether `path` lies in `directory`, component by component: `/tags/1.20` is not in `/tags/1.2`.
+/// Reports whether `path` is in `directory`, component by component: `/tags/1.20` is not in
+/// `/tags/1.2`.
 pub(super) fn is_below(path: &str, directory: &str) -> bool {
     path.strip_prefix(directory).is_some_and(|rest| rest.starts_with('/'))
 }
 
-/// Whether `path` is `directory` or lies below it.
+/// Reports whether `path` is `directory` or is below it.
 pub(super) fn is_within(path: &str, directory: &str) -> bool {
     directory == "/"
         || path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Returns the part of `key` below the directory `root`; the whole key when `root` is empty.
+/// Returns the part of `key` below the directory `root`, or the whole key if `root` is empty.
 #[cfg(any(feature = "client", feature = "cloudfront"))]
 pub(crate) fn below<'a>(key: &'a str, root: &str) -> Option<&'a str> {
     if root.is_empty() { Some(key) } else { key.strip_prefix(root)?.strip_prefix('/') }

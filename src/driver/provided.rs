@@ -1,15 +1,15 @@
-//! The provided methods of [`StorageDriver`](super::StorageDriver): a walk by
-//! listing directories, and a stream that is written through a writer.
+//! The provided methods of [`StorageDriver`](super::StorageDriver): a walk that lists directories,
+//! and a stream that is written through a writer.
 use super::path::{check_directory, check_offset, check_path};
 use super::walk::check_walk;
 use super::{FileInfo, FileWriter, WalkOptions, WalkStep};
 use crate::error::{Error, ErrorKind, Result};
 use std::io::{self, Read};
 
-/// Bytes that a stream moves at a time.
+/// The number of bytes that are copied at a time.
 const PIECE: usize = 64 << 10;
 
-/// The calls of a driver that a walk consists of.
+/// The calls of a driver that a walk uses.
 pub(super) struct Tree<'a> {
     pub(super) list: &'a dyn Fn(&str) -> Result<Vec<String>>,
     pub(super) stat: &'a dyn Fn(&str) -> Result<FileInfo>,
@@ -18,19 +18,19 @@ pub(super) struct Tree<'a> {
 /// A directory that is being walked.
 struct Level {
     path: String,
-    /// Whether the visitor still has to see the directory: it sees one that begins before
-    /// `start_after` only when something in it comes after.
+    /// Whether the directory must still be visited. A directory that sorts before `start_after` is
+    /// visited only if something in it sorts after.
     unseen: bool,
-    /// What is left of its content, the next entry last.
+    /// The remaining contents, with the next entry last.
     entries: Vec<FileInfo>,
 }
 
 /// Walks everything below `from` in the order of whole paths by their bytes, as S3 lists them.
 ///
-/// A directory sorts as its path with a slash at the end, so that its content follows it in one run
-/// and `/a-b/c` comes before `/a/b`.
+/// A directory is sorted by its path with a final slash, so that its contents follow it without
+/// interruption and `/a-b/c` comes before `/a/b`.
 ///
-/// The driver's errors name it already; those of the visitor are returned as they are.
+/// The driver's errors already name the driver; those of the visitor are returned unchanged.
 pub(super) fn walk(
     tree: &Tree<'_>,
     driver: &str,
@@ -39,7 +39,7 @@ pub(super) fn walk(
     visit: &mut dyn FnMut(&FileInfo) -> Result<WalkStep>,
 ) -> Result<()> {
     let start = check_walk(from, options).map_err(|error| error.with_driver(driver))?;
-    // A stack and not a recursion: nothing bounds the depth of a tree.
+    // A stack instead of recursion, because the depth of a tree is not bounded.
     let mut levels =
         vec![Level { path: from.to_owned(), unseen: false, entries: children(tree, from, start)? }];
     'next: while let Some(level) = levels.last_mut() {
@@ -74,11 +74,12 @@ pub(super) fn walk(
             levels.push(Level { path: entry.path, unseen: begins_before, entries });
         }
     }
+
     Ok(())
 }
 
-/// Returns the entries of a directory in reverse order, without those that lie before `start` as a
-/// whole. An entry that has gone since it was listed is left out.
+/// Returns the entries of a directory in reverse order, without those that are entirely before
+/// `start`. An entry that has disappeared since it was listed is omitted.
 fn children(tree: &Tree<'_>, directory: &str, start: Option<&str>) -> Result<Vec<FileInfo>> {
     let mut entries = Vec::new();
     for path in present((tree.list)(directory))?.unwrap_or_default() {
@@ -92,12 +93,12 @@ fn children(tree: &Tree<'_>, directory: &str, start: Option<&str>) -> Result<Vec
     Ok(entries)
 }
 
-/// The text by which an entry is sorted.
+/// Returns the text by which an entry is sorted.
 fn key(entry: &FileInfo) -> String {
     if entry.is_directory() { format!("{}/", entry.path) } else { entry.path.clone() }
 }
 
-/// Returns the error of a call that the driver does not support, or of the path when that is wrong.
+/// Returns the error of a call that the driver does not support, or of an invalid path.
 pub(super) fn unsupported(driver: &str, path: &str, text: &str) -> Error {
     let error = match check_directory(path) {
         Ok(()) => Error::new(ErrorKind::UnsupportedMethod, text).with_path(path),
@@ -114,14 +115,15 @@ fn present<T>(result: Result<T>) -> Result<Option<T>> {
     }
 }
 
-/// The calls of a driver that a stream is written with.
+/// The calls of a driver that writing a stream uses.
 pub(super) struct Target<'a> {
     pub(super) open: &'a dyn Fn() -> Result<Box<dyn Read + Send>>,
     pub(super) create: &'a dyn Fn() -> Result<Box<dyn FileWriter>>,
 }
 
-/// Writes the first `offset` bytes of the file, zeros where it is shorter, and all of `reader` into
-/// a new file, and commits it. Returns the bytes taken from `reader`; so does the error.
+/// Writes a new file and commits it. It consists of the first `offset` bytes of the old file,
+/// extended with zeros if that is shorter, and of all of `reader`. Returns the number of bytes
+/// taken from `reader`, which an error contains as well.
 pub(super) fn write_stream(
     target: &Target<'_>,
     path: &str,
@@ -131,7 +133,7 @@ pub(super) fn write_stream(
     let offset = check_offset(path, offset)?;
     check_path(path)?;
     let mut taken = 0;
-    // A writer that is dropped leaves nothing behind: every failure ends without a trace.
+    // A writer that is dropped leaves nothing behind, so a failure leaves no trace.
     let written = (target.create)().and_then(|mut writer| {
         if offset > 0 {
             let mut kept = 0;
@@ -154,8 +156,7 @@ pub(super) fn write_stream(
     }
 }
 
-/// Copies everything, counting the bytes read. A failure to read becomes what `unreadable` makes of
-/// it.
+/// Copies everything, counting the bytes read. `unreadable` converts a failure to read.
 fn copy(
     reader: &mut dyn Read,
     writer: &mut dyn FileWriter,
@@ -171,7 +172,7 @@ fn copy(
             Err(error) => return Err(unreadable(error)),
         };
         *count = count.saturating_add(length as u64);
-        // A `Read` that claims more than the buffer holds is broken.
+        // A `Read` that claims more bytes than the buffer holds is broken.
         let content =
             piece.get(..length).ok_or_else(|| unreadable(io::ErrorKind::InvalidData.into()))?;
         writer.write_all(content)?;
@@ -190,7 +191,8 @@ mod tests {
     use proptest::prelude::*;
     use std::sync::Mutex;
 
-    /// A driver that implements what a driver must, and records which directories are listed.
+    /// A driver that implements only the required methods, and records which directories are
+    /// listed.
     #[derive(Default)]
     struct Minimal {
         inner: MemoryDriver,
@@ -248,7 +250,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_provided_walk_is_the_one_of_a_flat_listing(
+        fn the_provided_walk_equals_that_of_a_flat_listing(
             files in prop::collection::btree_set("(/[a-c][-.a-c0]{0,2}){1,4}", 0..24),
             from in "(/[a-c][-.a-c0]{0,2}){1,2}|/",
             start in prop::option::of("(/[a-c][-.a-c0]{0,2}){1,4}"),
@@ -256,16 +258,18 @@ mod tests {
             stop in any::<bool>(),
         ) {
             let driver = Minimal::default();
-            // A path that is both a file and a directory is beyond the provided walk.
+            // The provided walk does not support a path that is both a file and a directory.
             let both = |file: &String| files.iter().any(|other| other.starts_with(&format!("{file}/")));
             for file in files.iter().filter(|file| !both(file)) {
                 driver.put_content(file, b"x").unwrap();
             }
+
             let step = |path: &str| match path == special {
                 true if stop => WalkStep::Stop,
                 true => WalkStep::SkipDirectory,
                 false => WalkStep::Continue,
             };
+
             let options = WalkOptions { start_after: start, ..WalkOptions::default() };
             prop_assert_eq!(
                 walked(&driver, &from, &options, &step),
@@ -280,6 +284,7 @@ mod tests {
         for path in ["/a/b/c", "/a/d", "/e/f/g", "/h/i", "/h/j/k"] {
             driver.put_content(path, b"x").unwrap();
         }
+
         let skip =
             |path: &str| if path == "/e" { WalkStep::SkipDirectory } else { WalkStep::Continue };
         driver.listed.lock().unwrap().clear();
@@ -309,6 +314,7 @@ mod tests {
                 f.write_str("mine")
             }
         }
+
         impl std::error::Error for Mine {}
         let driver = Minimal::default();
         driver.put_content("/a", b"x").unwrap();
@@ -327,6 +333,7 @@ mod tests {
         let walk = |from: &str| {
             driver.walk(from, &WalkOptions::default(), &mut |_| Ok(WalkStep::Continue))
         };
+
         for (error, text) in [
             (walk("bad").unwrap_err(), "minimal: invalid path: bad"),
             (
@@ -345,6 +352,7 @@ mod tests {
         ] {
             assert_eq!(error.to_string(), text);
         }
+
         assert_eq!(driver.pending_uploads("/").unwrap_err().kind(), ErrorKind::UnsupportedMethod);
         walk("/missing").unwrap();
     }
@@ -363,6 +371,7 @@ mod tests {
                 }
             }
         }
+
         let driver = Minimal::default();
         driver.put_content("/a", b"old").unwrap();
         let error = driver.write_stream("/a", 1, &mut Broken(5)).unwrap_err();

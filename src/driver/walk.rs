@@ -1,10 +1,11 @@
-//! Walking: directories inferred from a flat listing, each visited before its content.
+//! Walking: directories are inferred from a flat listing, and each is visited before its contents.
 use super::path::{check_directory, check_path, is_below};
 use super::{FileInfo, WalkOptions, WalkStep};
 use crate::error::{Error, ErrorKind, Result};
 use std::cmp::Ordering;
 
-/// Checks the paths of a walk. Returns the path after which the visits start, `None` when they start with the first.
+/// Checks the paths of a walk. Returns the path after which the visits start, or `None` if they
+/// start with the first path.
 pub(super) fn check_walk<'a>(from: &str, options: &'a WalkOptions) -> Result<Option<&'a str>> {
     check_directory(from)?;
     let start = options.start_after.as_deref().filter(|start| *start != "/");
@@ -12,14 +13,14 @@ pub(super) fn check_walk<'a>(from: &str, options: &'a WalkOptions) -> Result<Opt
     Ok(start)
 }
 
-/// A walk that receives files in order, and visits them and the directories they are the first of.
+/// A walk that receives files in order, and visits them and the directories that begin with them.
 pub(super) struct Walk<'a> {
-    /// The directories that hold the path visited last, outermost first.
+    /// The directories that contain the path visited last, outermost first.
     open: Vec<String>,
-    /// The directory whose content is left out.
+    /// The directory whose contents are skipped.
     skipped: Option<String>,
     last: String,
-    /// The driver, which this walk's own errors name.
+    /// The driver's name, for errors of the walk itself.
     driver: &'a str,
     base: &'a str,
     visit: &'a mut dyn FnMut(&FileInfo) -> Result<WalkStep>,
@@ -34,16 +35,19 @@ impl<'a> Walk<'a> {
         Self { open: Vec::new(), skipped: None, last: String::new(), driver, base, visit }
     }
 
-    /// Visits a file, and before it the directories that begin with it. An error of the visitor is returned unchanged.
+    /// Visits a file, and before it the directories that begin with it. An error of the visitor is
+    /// returned unchanged.
     pub(super) fn enter(&mut self, file: &FileInfo) -> Result<WalkStep> {
         let path = file.path.as_str();
         if !self.moves_on(path)? {
             return Ok(WalkStep::Continue);
         }
+
         path.clone_into(&mut self.last);
         if self.is_left_out(path) {
             return Ok(WalkStep::Continue);
         }
+
         match self.open_directories(path)? {
             WalkStep::Continue => (self.visit)(file),
             WalkStep::SkipDirectory => Ok(WalkStep::Continue),
@@ -51,7 +55,8 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Visits a directory that was found by itself, and before it those that hold it, unless they are being visited.
+    /// Visits a directory that the listing contains, and before it the directories that contain it,
+    /// unless they have been visited already.
     #[cfg(feature = "client")]
     pub(super) fn enter_directory(&mut self, path: &str) -> Result<WalkStep> {
         if self.is_left_out(path) || self.open.iter().any(|open| open == path) {
@@ -68,19 +73,20 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The directory whose content is being left out.
+    /// Returns the directory whose contents are being skipped.
     #[cfg(feature = "client")]
     pub(super) fn skipped(&self) -> Option<&str> {
         self.skipped.as_deref()
     }
 
-    /// Ends the skipping, because what will be entered next lies after the skipped directory.
+    /// Stops skipping, because the next path is after the skipped directory.
     #[cfg(feature = "client")]
     pub(super) fn pass_skipped(&mut self) {
         self.skipped = None;
     }
 
-    /// Whether `path` follows what was visited last, and is not that once more.
+    /// Reports whether `path` comes after the path visited last. Returns `false` if it is the same
+    /// path again.
     fn moves_on(&self, path: &str) -> Result<bool> {
         match in_order(&self.last, path) {
             Some(order) => Ok(order != Ordering::Equal),
@@ -94,7 +100,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Whether `path` is the skipped directory or lies in it. If not, nothing is skipped any more.
+    /// Reports whether `path` is the skipped directory or in it. Otherwise, stops skipping.
     fn is_left_out(&mut self, path: &str) -> bool {
         if self
             .skipped
@@ -107,7 +113,7 @@ impl<'a> Walk<'a> {
         false
     }
 
-    /// Visits the directories that hold `path` and have not been visited yet.
+    /// Visits the directories that contain `path` and have not been visited yet.
     fn open_directories(&mut self, path: &str) -> Result<WalkStep> {
         self.open.retain(|directory| is_below(path, directory));
         let known =
@@ -128,12 +134,15 @@ impl<'a> Walk<'a> {
                 WalkStep::Stop => return Ok(WalkStep::Stop),
             }
         }
+
         Ok(WalkStep::Continue)
     }
 }
 
-/// Whether `path` may follow `last`: by bytes, as S3 lists, or component by component, as servers do that keep a tree
-/// (SeaweedFS). In both orders what a directory holds is listed in one run, which is what the walk relies on.
+/// Returns how `last` compares with `path`, or `None` if `path` must not follow `last`. The order
+/// is either that of bytes, as in S3's listings, or component by component, as on servers that
+/// store a tree (SeaweedFS). In both orders the contents of a directory are listed without
+/// interruption, which is what the walk relies on.
 fn in_order(last: &str, path: &str) -> Option<Ordering> {
     if path == last {
         return Some(Ordering::Equal);
@@ -161,14 +170,14 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_is_told_once_before_its_content() {
+    fn a_directory_is_visited_once_before_its_contents() {
         let seen =
             walk(&["/a-b/c", "/a/b/c", "/a/b/d", "/a/e", "/f"], |_| WalkStep::Continue).unwrap();
         assert_eq!(seen, ["/a-b", "/a-b/c", "/a", "/a/b", "/a/b/c", "/a/b/d", "/a/e", "/f"]);
     }
 
     #[test]
-    fn skipping_leaves_out_the_directory_and_nothing_else() {
+    fn skipping_omits_the_directory_and_nothing_else() {
         let skip = |path: &str| {
             if path == "/tags/1.2" { WalkStep::SkipDirectory } else { WalkStep::Continue }
         };
@@ -184,10 +193,12 @@ mod tests {
             seen.push(info.path.clone());
             Ok(if info.path == "/c" { WalkStep::SkipDirectory } else { WalkStep::Continue })
         };
+
         let mut walk = Walk::new("test", "/", &mut visit);
         for marker in ["/a/b", "/a/b"] {
             assert_eq!(walk.enter_directory(marker).unwrap(), WalkStep::Continue);
         }
+
         walk.enter(&FileInfo::file("/a/b/x", 1, None)).unwrap();
         walk.enter_directory("/c").unwrap();
         assert_eq!(walk.skipped(), Some("/c"));
@@ -206,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tree_order_is_accepted_a_repeated_key_told_once_and_disorder_refused() {
+    fn tree_order_is_accepted_repeated_keys_are_visited_once_and_disorder_is_refused() {
         let seen = walk(&["/a/b", "/a-b/c", "/a-b/c"], |_| WalkStep::Continue).unwrap();
         assert_eq!(seen, ["/a", "/a/b", "/a-b", "/a-b/c"]);
         assert_eq!(

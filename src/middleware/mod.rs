@@ -1,10 +1,10 @@
-//! Storage drivers that wrap another one and change the URLs it hands out.
+//! Storage drivers that wrap another driver and change the URLs it returns.
 //!
-//! | name | what its URLs are |
+//! | name | URLs |
 //! |---|---|
-//! | `cloudfront` | signed for a CloudFront distribution: `s3driver::middleware::CloudFront`, with feature `cloudfront` |
-//! | `redirect` | below a fixed base, never signed: [`Redirect`] |
-//! | `rewrite` | the wrapped driver's own with another scheme, host or path: [`Rewrite`] |
+//! | `cloudfront` | signed for a CloudFront distribution: `s3driver::middleware::CloudFront`, with the feature `cloudfront` |
+//! | `redirect` | below a fixed base URL, never signed: [`Redirect`] |
+//! | `rewrite` | those of the wrapped driver with another scheme, host or path: [`Rewrite`] |
 #[cfg(feature = "cloudfront")]
 mod cloudfront;
 mod redirect;
@@ -24,10 +24,11 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::text::{Form, shown_value};
 use std::sync::Arc;
 
-/// Wraps `inner` in the middleware of that name, configured as in a registry.
+/// Wraps `inner` in the middleware called `name`, with the options of a registry's configuration.
 ///
 /// # Errors
-/// [`ErrorKind::Configuration`] when there is no middleware of that name, or its options cannot be used.
+/// [`ErrorKind::Configuration`] if there is no middleware with this name, or if its options cannot
+/// be used.
 pub fn wrap<'a>(
     name: &str,
     inner: Arc<dyn StorageDriver>,
@@ -39,17 +40,21 @@ pub fn wrap<'a>(
             Ok(Arc::new(CloudFront::new(inner, CloudFrontOptions::from_pairs(options)?)?))
         }
         #[cfg(not(feature = "cloudfront"))]
-        "cloudfront" => Err(bad("the middleware cloudfront needs s3driver's feature `cloudfront`")),
+        "cloudfront" => Err(config_error(
+            "the middleware cloudfront is not available: build s3driver with its feature \
+             `cloudfront`",
+        )),
         "redirect" => Ok(Arc::new(Redirect::from_pairs(inner, options)?)),
         "rewrite" => Ok(Arc::new(Rewrite::from_pairs(inner, options)?)),
-        _ => Err(bad(format!(
+        _ => Err(config_error(format!(
             "no storage middleware registered with name: {}",
             shown_value(name, Form::Name)
         ))),
     }
 }
 
-/// Opens the storage of a registry's configuration, wrapped in its middlewares. Opens no connection.
+/// Opens the storage of a registry's configuration, wrapped in its middlewares, without connecting
+/// to it.
 ///
 /// # Errors
 /// Those of [`Backend::open`](crate::driver::Backend::open) and [`wrap`].
@@ -62,23 +67,27 @@ pub fn open(config: &RegistryConfig) -> Result<Arc<dyn StorageDriver>> {
     })
 }
 
-fn bad(message: impl Into<String>) -> Error {
+fn config_error(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Configuration, message)
 }
 
-/// Everything of [`StorageDriver`] but `url_for`, passed on to the field `inner`. `name` too: errors name the driver that
-/// failed, and a wrapper adds no failures of its own to these.
+/// Implements every method of [`StorageDriver`] except `url_for` by calling the field `inner`. This
+/// includes `name`: errors name the driver that failed, and a wrapper adds no failures to these
+/// methods.
 macro_rules! delegate_to_inner {
     () => {
         fn name(&self) -> &str {
             self.inner.name()
         }
+
         fn get_content(&self, path: &str) -> $crate::error::Result<Vec<u8>> {
             self.inner.get_content(path)
         }
+
         fn put_content(&self, path: &str, content: &[u8]) -> $crate::error::Result<()> {
             self.inner.put_content(path, content)
         }
+
         fn reader(
             &self,
             path: &str,
@@ -86,6 +95,7 @@ macro_rules! delegate_to_inner {
         ) -> $crate::error::Result<Box<dyn std::io::Read + Send>> {
             self.inner.reader(path, offset)
         }
+
         fn writer(
             &self,
             path: &str,
@@ -93,6 +103,7 @@ macro_rules! delegate_to_inner {
         ) -> $crate::error::Result<Box<dyn $crate::driver::FileWriter>> {
             self.inner.writer(path, mode)
         }
+
         fn write_stream(
             &self,
             path: &str,
@@ -101,18 +112,23 @@ macro_rules! delegate_to_inner {
         ) -> $crate::error::Result<u64> {
             self.inner.write_stream(path, offset, reader)
         }
+
         fn stat(&self, path: &str) -> $crate::error::Result<$crate::driver::FileInfo> {
             self.inner.stat(path)
         }
+
         fn list(&self, path: &str) -> $crate::error::Result<Vec<String>> {
             self.inner.list(path)
         }
+
         fn rename(&self, from: &str, to: &str) -> $crate::error::Result<()> {
             self.inner.rename(from, to)
         }
+
         fn delete(&self, path: &str) -> $crate::error::Result<()> {
             self.inner.delete(path)
         }
+
         fn walk(
             &self,
             from: &str,
@@ -123,12 +139,14 @@ macro_rules! delegate_to_inner {
         ) -> $crate::error::Result<()> {
             self.inner.walk(from, options, visit)
         }
+
         fn pending_uploads(
             &self,
             path: &str,
         ) -> $crate::error::Result<$crate::driver::PendingUploads> {
             self.inner.pending_uploads(path)
         }
+
         fn purge_uploads(
             &self,
             path: &str,
@@ -136,6 +154,7 @@ macro_rules! delegate_to_inner {
         ) -> $crate::error::Result<$crate::driver::Purged> {
             self.inner.purge_uploads(path, age)
         }
+
         fn object_key(&self, path: &str) -> Option<String> {
             self.inner.object_key(path)
         }

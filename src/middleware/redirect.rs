@@ -1,5 +1,5 @@
-//! Sends downloads to a fixed place, such as a mirror or a proxy that needs no signature.
-use super::{bad, delegate_to_inner};
+//! Redirects downloads to a fixed place, such as a mirror or a proxy that needs no signature.
+use super::{config_error, delegate_to_inner};
 use crate::driver::{Method, StorageDriver, UrlOptions, check_path};
 use crate::error::Result;
 use crate::net::url::{Url, UrlError};
@@ -8,19 +8,22 @@ use crate::text::{Form, shown_value};
 use std::fmt;
 use std::sync::Arc;
 
-/// What comes after the base URL.
+/// The part of a URL that follows the base URL.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RedirectKey {
-    /// The object's key, root directory included: the place shows the bucket. For drivers without keys, the path.
+    /// The object's key, including the root directory, for a place that serves the whole bucket.
+    /// For drivers without keys, this is the path.
     #[default]
     Object,
-    /// The driver's path: the place shows what lies below the driver's root directory.
+    /// The driver's path, for a place that serves what is below the driver's root directory.
     Path,
 }
 
-/// Hands out `baseurl` + key for GET and HEAD; every other method is the wrapped driver's.
+/// A driver that returns the base URL followed by the key, for GET and HEAD. For every other
+/// method, it returns the URL of the wrapped driver.
 ///
-/// The URLs are not signed and never expire: whoever has one can download as long as the place lets them.
+/// The URLs are not signed and never expire: everyone who has such a URL can download the file, as
+/// long as the place allows it.
 pub struct Redirect {
     inner: Arc<dyn StorageDriver>,
     base: String,
@@ -28,31 +31,32 @@ pub struct Redirect {
 }
 
 impl Redirect {
-    /// Hands out URLs below `base_url` (with the bucket in its path, where the place needs one).
+    /// Wraps `inner`. URLs begin with `base_url`, which contains the bucket in its path if the
+    /// place needs it.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) when it is no http(s) URL, or has a query, a
-    /// fragment, a user name or components `.` or `..`.
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) if `base_url` is not an
+    /// http(s) URL, or has a query, a fragment, a user name or a component `.` or `..`.
     pub fn new(inner: Arc<dyn StorageDriver>, base_url: &str, key: RedirectKey) -> Result<Self> {
         let url = Url::parse(base_url).map_err(|e| match e {
-            UrlError::NoScheme => bad("no scheme specified for redirect baseurl"),
-            UrlError::NoHost => bad("no host specified for redirect baseurl"),
-            e => bad(format!("unable to parse redirect baseurl: it {e}")),
+            UrlError::NoScheme => config_error("no scheme specified for redirect baseurl"),
+            UrlError::NoHost => config_error("no host specified for redirect baseurl"),
+            e => config_error(format!("unable to parse redirect baseurl: it {e}")),
         })?;
         if url.query.is_some() || url.has_dot_segment() {
-            return Err(bad(
+            return Err(config_error(
                 "unable to parse redirect baseurl: it has a query, or a component . or ..",
             ));
         }
         Ok(Self { inner, base: url.to_string().trim_end_matches('/').to_owned(), key })
     }
 
-    /// Reads the options of the registry's `redirect` middleware: `baseurl` (required) and `key`, which is `object` (the
-    /// default) or `path`, see [`RedirectKey`].
+    /// Wraps `inner` with the options of the registry's `redirect` middleware: `baseurl` (required)
+    /// and `key`, which is `object` (the default) or `path` (see [`RedirectKey`]).
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) for an option that is missing, unknown or cannot be
-    /// read.
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) for an option that is missing,
+    /// unknown or invalid.
     pub fn from_pairs<'a>(
         inner: Arc<dyn StorageDriver>,
         pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
@@ -63,18 +67,22 @@ impl Redirect {
                 ("baseurl", url) => base_url = url,
                 ("key", "" | "object") => key = RedirectKey::Object,
                 ("key", "path") => key = RedirectKey::Path,
-                ("key", _) => return Err(bad("key only allows the following values: object|path")),
+                ("key", _) => {
+                    return Err(config_error("key only allows the following values: object|path"));
+                }
                 _ => {
-                    return Err(bad(format!(
+                    return Err(config_error(format!(
                         "unknown option of the redirect middleware: {}",
                         shown_value(name, Form::Name)
                     )));
                 }
             }
         }
+
         if base_url.is_empty() {
-            return Err(bad("no baseurl provided"));
+            return Err(config_error("no baseurl provided"));
         }
+
         Self::new(inner, base_url, key)
     }
 }
@@ -84,7 +92,7 @@ impl StorageDriver for Redirect {
 
     fn url_for(&self, path: &str, options: &UrlOptions) -> Result<String> {
         check_path(path)?;
-        // User agents resolve `.` and `..`, and would ask for another object.
+        // User agents resolve `.` and `..`, and would request a different object.
         let servable = !path.split('/').any(|part| part == "." || part == "..");
         if !servable || !matches!(options.method, Method::Get | Method::Head) {
             return self.inner.url_for(path, options);

@@ -1,5 +1,5 @@
-//! Changes the URLs of the wrapped driver: another scheme, another host, a shorter path.
-use super::{bad, delegate_to_inner};
+//! Rewrites the URLs of the wrapped driver: another scheme, another host, a shorter path.
+use super::{config_error, delegate_to_inner};
 use crate::driver::{StorageDriver, UrlOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::net::host::{Host, Scheme};
@@ -8,37 +8,32 @@ use crate::text::{Form, shown_value};
 use std::fmt;
 use std::sync::Arc;
 
-/// What happens to a signed URL when the signature covers what would be rewritten.
+/// The treatment of a signed URL whose signature covers what would be rewritten.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SignedUrls {
-    /// An error: whoever got the URL would be refused.
+    /// Returns an error, because the server would refuse the rewritten URL.
     #[default]
     Refuse,
-    /// It is rewritten all the same: for a proxy that puts the original back before it asks the server.
+    /// Rewrites the URL anyway, for a proxy that restores the original URL before it sends the
+    /// request to the server.
     Rewrite,
 }
 
-/// Hands out the wrapped driver's URLs, rewritten. Where that gives none, neither does this.
+/// A driver that rewrites the URLs of the wrapped driver. It returns no URL if the wrapped driver
+/// returns none.
 ///
-/// Most signatures cover what is rewritten here. AWS's version 4 signs host and path, version 2 the path, CloudFront the
-/// whole URL: after rewriting those the server refuses the URL, unless a proxy restores it. By default this is an error.
-/// To hand out presigned URLs for another host, let the driver sign for it (`redirectendpoint`).
+/// Most signatures cover what is rewritten here: AWS's version 4 signs the host and the path,
+/// version 2 signs the path, and CloudFront signs the whole URL. The server refuses such a URL
+/// after it was rewritten, unless a proxy restores it. By default, rewriting a signed URL is
+/// therefore an error. To return presigned URLs for another host, let the driver sign for that host
+/// (`redirectendpoint`).
 pub struct Rewrite {
     inner: Arc<dyn StorageDriver>,
     rules: Rules,
 }
 
-#[derive(Debug, Default)]
-struct Rules {
-    scheme: Option<Scheme>,
-    /// The host and its port.
-    host: Option<(Host, Option<u16>)>,
-    trim_path_prefix: String,
-    signed_urls: SignedUrls,
-}
-
 impl Rewrite {
-    /// Changes nothing yet.
+    /// Wraps `inner` without any rules.
     pub fn new(inner: Arc<dyn StorageDriver>) -> Self {
         Self { inner, rules: Rules::default() }
     }
@@ -46,43 +41,46 @@ impl Rewrite {
     /// Sets the scheme: `http` or `https`.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] for another one.
+    /// [`ErrorKind::Configuration`] for any other scheme.
     pub fn scheme(mut self, scheme: &str) -> Result<Self> {
-        self.rules.scheme =
-            Some(Scheme::parse(scheme).ok_or_else(|| bad("scheme must be http or https"))?);
+        self.rules.scheme = Some(
+            Scheme::parse(scheme).ok_or_else(|| config_error("scheme must be http or https"))?,
+        );
         Ok(self)
     }
 
-    /// Sets the host, with a port where one is needed: `mirror.example.com`, `10.0.0.1:5000`.
+    /// Sets the host and, if needed, the port: `mirror.example.com`, `10.0.0.1:5000`.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] when it is neither a name nor an address.
+    /// [`ErrorKind::Configuration`] if the host is neither a name nor an address.
     pub fn host(mut self, host: &str) -> Result<Self> {
         let authority = split_authority(host)
-            .map_err(|e| bad(format!("host \"{}\" {e}", shown_value(host, Form::Url))))?;
+            .map_err(|e| config_error(format!("host \"{}\" {e}", shown_value(host, Form::Url))))?;
         self.rules.host = Some(authority);
         Ok(self)
     }
 
-    /// Takes this off the front of the path, as it stands in the URL (percent-encoded), where it is there.
+    /// Removes `prefix` from the beginning of the path, if it is there. `prefix` is compared with
+    /// the percent-encoded path of the URL.
     #[must_use]
     pub fn trim_path_prefix(mut self, prefix: &str) -> Self {
         prefix.clone_into(&mut self.rules.trim_path_prefix);
         self
     }
 
-    /// Says what happens to signed URLs.
+    /// Sets the treatment of signed URLs.
     #[must_use]
     pub const fn signed_urls(mut self, signed: SignedUrls) -> Self {
         self.rules.signed_urls = signed;
         self
     }
 
-    /// Reads the options of the registry's `rewrite` middleware: `scheme`, `host`, `trimpathprefix`, all optional; and
-    /// `signedurls`, which is `refuse` (the default) or `rewrite`, see [`SignedUrls`].
+    /// Wraps `inner` with the options of the registry's `rewrite` middleware, all of which are
+    /// optional: `scheme`, `host`, `trimpathprefix`, and `signedurls`, which is `refuse` (the
+    /// default) or `rewrite` (see [`SignedUrls`]).
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] for an option that is unknown or cannot be read.
+    /// [`ErrorKind::Configuration`] for an option that is unknown or invalid.
     pub fn from_pairs<'a>(
         inner: Arc<dyn StorageDriver>,
         pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
@@ -95,9 +93,9 @@ impl Rewrite {
             ("signedurls", "refuse") => Ok(rewrite.signed_urls(SignedUrls::Refuse)),
             ("signedurls", "rewrite") => Ok(rewrite.signed_urls(SignedUrls::Rewrite)),
             ("signedurls", _) => {
-                Err(bad("signedurls only allows the following values: refuse|rewrite"))
+                Err(config_error("signedurls only allows the following values: refuse|rewrite"))
             }
-            _ => Err(bad(format!(
+            _ => Err(config_error(format!(
                 "unknown option of the rewrite middleware: {}",
                 shown_value(name, Form::Name)
             ))),
@@ -114,6 +112,24 @@ impl StorageDriver for Rewrite {
     }
 }
 
+impl fmt::Debug for Rewrite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rewrite")
+            .field("inner", &self.inner.name())
+            .field("rules", &self.rules)
+            .finish()
+    }
+}
+
+#[derive(Debug, Default)]
+struct Rules {
+    scheme: Option<Scheme>,
+    /// The host, and its port if one is given.
+    host: Option<(Host, Option<u16>)>,
+    trim_path_prefix: String,
+    signed_urls: SignedUrls,
+}
+
 impl Rules {
     fn apply(&self, original: &str) -> Result<String> {
         let before = Url::parse(original)
@@ -122,30 +138,36 @@ impl Rules {
         if let Some(scheme) = self.scheme {
             after.set_scheme(scheme);
         }
+
         if let Some((host, port)) = &self.host {
             (after.host, after.port) = (host.clone(), *port);
         }
+
         if let Some(rest) = after.path.strip_prefix(&self.trim_path_prefix) {
             after.path = if rest.starts_with('/') { rest.to_owned() } else { format!("/{rest}") };
         }
+
         let rewritten = after.to_string();
         if rewritten == before.to_string() {
             return Ok(original.to_owned());
         }
+
         if self.signed_urls == SignedUrls::Refuse
             && Signature::of(&before).is_some_and(|s| s.breaks(&before, &after))
         {
             return Err(Error::new(
                 ErrorKind::Configuration,
-                "rewriting a signed URL breaks its signature: let the driver sign for the other host (redirectendpoint), \
-                 or set signedurls to rewrite if a proxy restores the original",
+                "rewriting a signed URL breaks its signature: let the driver sign for the other \
+                 host (redirectendpoint), or set signedurls to rewrite if a proxy restores the \
+                 original",
             ));
         }
+
         Ok(rewritten)
     }
 }
 
-/// Whose signature a URL carries.
+/// The service that has signed a URL.
 #[derive(Clone, Copy)]
 enum Signature {
     AwsV4,
@@ -171,18 +193,10 @@ impl Signature {
         let path = before.path != after.path;
         let host = before.authority() != after.authority();
         match self {
-            // Version 4 demands `host` among the signed headers; version 2 signs the bucket, which may be in the host.
+            // Version 4 requires `host` among the signed headers. Version 2 signs the bucket, which
+            // may be part of the host.
             Self::AwsV4 | Self::AwsV2 => path || host,
             Self::CloudFront => path || host || before.scheme != after.scheme,
         }
-    }
-}
-
-impl fmt::Debug for Rewrite {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rewrite")
-            .field("inner", &self.inner.name())
-            .field("rules", &self.rules)
-            .finish()
     }
 }

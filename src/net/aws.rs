@@ -1,11 +1,11 @@
 //! AWS's partitions and the names of its regions.
 use super::host::MAX_LABEL;
 
-/// A group of AWS regions with a domain, accounts and credentials of its own.
+/// A group of AWS regions with its own domain, accounts and credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Partition {
-    /// `aws`: every region that no other partition claims.
+    /// `aws`: every region that does not belong to another partition.
     Aws,
     /// `aws-cn`: `cn-*`.
     China,
@@ -35,13 +35,14 @@ impl Partition {
         Self::EuropeanSovereignCloud,
     ];
 
-    /// Returns the partition of a region by the region's prefix; without a known prefix it is
-    /// `aws`, so that a region opened tomorrow works today.
+    /// Returns the partition of a region, which is identified by the region's prefix. A region
+    /// without a known prefix belongs to `aws`, so that new regions work without a new release.
     pub fn of_region(region: &str) -> Self {
         let claims =
             |partition: &Self| partition.prefix().is_some_and(|prefix| region.starts_with(prefix));
         Self::ALL.into_iter().find(claims).unwrap_or(Self::Aws)
     }
+
     /// Returns the identifier that ARNs contain, such as `aws-cn`.
     pub const fn id(self) -> &'static str {
         match self {
@@ -55,6 +56,7 @@ impl Partition {
             Self::EuropeanSovereignCloud => "aws-eusc",
         }
     }
+
     /// Returns the domain of the partition's services.
     pub const fn dns_suffix(self) -> &'static str {
         match self {
@@ -67,7 +69,8 @@ impl Partition {
             Self::EuropeanSovereignCloud => "amazonaws.eu",
         }
     }
-    /// The beginning that the names of its regions have in common.
+
+    /// Returns the prefix that the names of all regions of the partition share.
     const fn prefix(self) -> Option<&'static str> {
         match self {
             Self::Aws => None,
@@ -82,8 +85,8 @@ impl Partition {
     }
 }
 
-/// Whether `region` has the form of an AWS region: `aa-word-1`, with any number of words. Other
-/// text could change the host of which it becomes a part.
+/// Reports whether `region` has the form of an AWS region: `aa-word-1`, with any number of words.
+/// Any other text could change the host of which it becomes a part.
 pub(crate) fn is_region_name(region: &str) -> bool {
     let word = |part: &str| {
         part.starts_with(|c: char| c.is_ascii_lowercase())
@@ -97,13 +100,12 @@ pub(crate) fn is_region_name(region: &str) -> bool {
         && words.split('-').all(word)
 }
 
-/// A host of Amazon S3 itself, taken apart. Other hosts below AWS's domains, such as those of load
-/// balancers, virtual machines and API gateways, can be anyone's.
+/// The parts of a host name of Amazon S3 itself. Other hosts in AWS's domains, such as those of
+/// load balancers, virtual machines and API gateways, can belong to anyone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg(feature = "client")]
 pub(crate) struct S3Host<'a> {
-    /// What stands before the name of the service: a bucket's name, or the name of an interface
-    /// endpoint.
+    /// The labels in front of the service name: the name of a bucket or of an interface endpoint.
     pub(crate) before: Option<&'a str>,
     pub(crate) service: S3Service,
     /// `None` for names without a region, such as `s3.amazonaws.com`.
@@ -111,7 +113,7 @@ pub(crate) struct S3Host<'a> {
     partition: Partition,
 }
 
-/// What a host of Amazon S3 serves.
+/// The service that a host of Amazon S3 provides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg(feature = "client")]
 pub(crate) enum S3Service {
@@ -119,7 +121,7 @@ pub(crate) enum S3Service {
     Api,
     /// The S3 API inside of a private network: `vpce-1a2b.s3.REGION.vpce`.
     Interface,
-    /// Pages of buckets: `s3-website-REGION` or `s3-website.REGION`.
+    /// The web pages of buckets: `s3-website-REGION` or `s3-website.REGION`.
     Website,
     /// Access points, object Lambdas and outposts: `s3-accesspoint.REGION` and others.
     AccessPoint,
@@ -129,7 +131,8 @@ pub(crate) enum S3Service {
 
 #[cfg(feature = "client")]
 impl<'a> S3Host<'a> {
-    /// Takes a lower-case host name apart; `None` when the host is not Amazon S3's.
+    /// Splits a lower-case host name into its parts; returns `None` when the host does not belong
+    /// to Amazon S3.
     pub(crate) fn parse(host: &'a str) -> Option<Self> {
         let in_domain =
             |partition: Partition| host.strip_suffix(partition.dns_suffix())?.strip_suffix('.');
@@ -140,15 +143,18 @@ impl<'a> S3Host<'a> {
             Some(rest) => (rest, true),
             None => (rest, false),
         };
+
         let (mut rest, mut label) = last_label(rest);
         let mut region = None;
         if service_of(label).is_none() && is_region_name(label) {
             region = Some(label);
             (rest, label) = last_label(rest);
         }
+
         if label == "dualstack" {
             (rest, label) = last_label(rest);
         }
+
         let (service, in_name) = service_of(label)?;
         let service =
             if private && service == S3Service::Api { S3Service::Interface } else { service };
@@ -167,13 +173,13 @@ impl<'a> S3Host<'a> {
         self.partition
     }
 
-    /// Whether buckets are reached through this host by the S3 API.
+    /// Reports whether buckets can be reached through this host with the S3 API.
     pub(crate) const fn serves_buckets(&self) -> bool {
         matches!(self.service, S3Service::Api | S3Service::Interface)
     }
 }
 
-/// Returns what the label of a host name that names the service stands for, and the region in it.
+/// Returns the service that a label of a host name stands for, and the region in that label.
 #[cfg(feature = "client")]
 fn service_of(label: &str) -> Option<(S3Service, Option<&str>)> {
     let region_after =
@@ -194,7 +200,8 @@ fn service_of(label: &str) -> Option<(S3Service, Option<&str>)> {
         _ if label.starts_with("s3express-") => return Some((S3Service::Express, None)),
         _ => {}
     }
-    // The longest prefix first: `website-eu-west-1` has the form of a region.
+
+    // The longest prefix comes first: `website-eu-west-1` has the form of a region.
     let prefixes = [
         ("s3-website-", S3Service::Website),
         ("s3-fips-", S3Service::Api),
@@ -209,8 +216,8 @@ fn last_label(name: &str) -> (&str, &str) {
     name.rsplit_once('.').unwrap_or(("", name))
 }
 
-/// Whether AWS has, or is known to plan, regions whose names differ from `region` in the number
-/// alone. A region that is not known may still be a new one.
+/// Reports whether AWS has, or is known to plan, regions whose names differ from `region` only in
+/// the number. An unknown region may still be a new one.
 #[cfg(feature = "client")]
 pub(crate) fn is_known_area(region: &str) -> bool {
     region.rsplit_once('-').is_some_and(|(area, _)| AREAS.contains(&area))

@@ -1,8 +1,8 @@
-//! Accepted and refused forms of URLs, and the reason for each: one table for every place that
-//! reads a URL. `tests/urls.rs` reads it too, for the places that only the public interface
-//! reaches.
+//! Accepted and refused forms of URLs, with the reason for each: one table for every place that
+//! parses a URL. `tests/urls.rs` reads the table too, for the places that are reachable only
+//! through the public interface.
 
-/// Places that read a URL.
+/// A place that parses a URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     /// `regionendpoint`.
@@ -19,9 +19,9 @@ pub(crate) enum Place {
     IpRanges,
     /// `proxy`.
     Proxy,
-    /// The endpoints that hand out credentials, such as `AWS_CONTAINER_CREDENTIALS_FULL_URI`.
+    /// The endpoints that supply credentials, such as `AWS_CONTAINER_CREDENTIALS_FULL_URI`.
     Credentials,
-    /// `Location`, as far as the URL itself goes: which hosts are followed is another question.
+    /// The header `Location`. Which of the URL's hosts are followed is tested elsewhere.
     Location,
 }
 
@@ -43,8 +43,8 @@ pub(crate) const ALL: &[Place] = &[
     Location,
 ];
 
-/// `host[:port]`: the text, the form in which it is kept (none when it is refused), and the reason.
-/// The same for every place, with `http://` before it.
+/// Each `host[:port]`, its normal form (`None` when it is refused), and the reason. Every place
+/// treats them alike, after `http://`.
 pub(crate) const AUTHORITIES: &[(&str, Option<&str>, &str)] = &[
     ("s3.example:9000", Some("s3.example:9000"), "a name and a port"),
     (
@@ -58,7 +58,7 @@ pub(crate) const AUTHORITIES: &[(&str, Option<&str>, &str)] = &[
     (
         "xn--bcher-kva.example:1",
         Some("xn--bcher-kva.example:1"),
-        "an international name as DNS has it",
+        "an international name in the form that DNS uses",
     ),
     ("3com.example:1", Some("3com.example:1"), "a label may begin with a digit"),
     ("0x7f.example:1", Some("0x7f.example:1"), "only the last label makes an address of a name"),
@@ -66,7 +66,7 @@ pub(crate) const AUTHORITIES: &[(&str, Option<&str>, &str)] = &[
     ("[::1]:3128", Some("[::1]:3128"), "an IPv6 address in brackets"),
     ("[2001:DB8:0:0::1]:1", Some("[2001:db8::1]:1"), "an IPv6 address in the form of RFC 5952"),
     ("h:65535", Some("h:65535"), "the largest port"),
-    ("h:00081", Some("h:81"), "zeros before a port do not change it"),
+    ("h:00081", Some("h:81"), "leading zeros of a port do not change it"),
     (
         concat!("a23456789012345678901234567890123456789012345678901234567890", "123:1"),
         Some(concat!("a23456789012345678901234567890123456789012345678901234567890", "123:1")),
@@ -88,10 +88,10 @@ pub(crate) const AUTHORITIES: &[(&str, Option<&str>, &str)] = &[
     ("a.-b.c:80", None, "a label does not begin with a hyphen"),
     ("s..example:80", None, "an empty label"),
     (".s.example:80", None, "an empty label"),
-    ("s.example.:80", None, "certificates and signatures know the name without the final dot"),
+    ("s.example.:80", None, "certificates and signatures contain the name without the final dot"),
     ("127.0.0.1.:80", None, "an address has no final dot"),
-    ("1.2.3:80", None, "some resolvers read 1.2.0.3"),
-    ("1.2.3.4.5:80", None, "neither an address nor a name that a resolver takes"),
+    ("1.2.3:80", None, "some resolvers read it as 1.2.0.3"),
+    ("1.2.3.4.5:80", None, "neither an address nor a name that a resolver accepts"),
     ("256.1.1.1:80", None, "an address out of range"),
     ("010.0.0.1:80", None, "octal for some resolvers, decimal for others"),
     ("2130706433:80", None, "127.0.0.1 for some resolvers"),
@@ -107,10 +107,11 @@ pub(crate) const AUTHORITIES: &[(&str, Option<&str>, &str)] = &[
     (
         "[fe80::1%25eth0]:80",
         None,
-        "a zone names a network card of one machine, which certificates and Host do not know",
+        "a zone names a network card of one machine, which certificates and the Host header \
+         cannot contain",
     ),
     ("[fe80::1%eth0]:80", None, "a zone, and not even encoded"),
-    ("[v1.x]:80", None, "an address of the future has no meaning today"),
+    ("[v1.x]:80", None, "a future version of IP, which does not exist yet"),
     ("[localhost]:80", None, "brackets are for IPv6 addresses"),
     ("[10.0.0.1]:80", None, "brackets are for IPv6 addresses"),
     (
@@ -118,8 +119,8 @@ pub(crate) const AUTHORITIES: &[(&str, Option<&str>, &str)] = &[
         None,
         "an international name is written in its xn-- form: encodings of it differ",
     ),
-    ("s\u{3002}example:80", None, "some programs take this character for a dot"),
-    ("s.\u{ff45}xample:80", None, "some programs take this character for an e"),
+    ("s\u{3002}example:80", None, "some programs read this character as a dot"),
+    ("s.\u{ff45}xample:80", None, "some programs read this character as an e"),
     ("s%2eexample:80", None, "DNS names have no percent-encoding"),
     ("s example:80", None, "a space"),
     (" s.example:80", None, "a space"),
@@ -128,9 +129,9 @@ pub(crate) const AUTHORITIES: &[(&str, Option<&str>, &str)] = &[
     ("s.example\r\nhost: x:80", None, "a line break would begin another header"),
     ("s.example\0:80", None, "C programs stop reading here"),
     ("s.example\u{7f}:80", None, "a control character"),
-    ("s\\example:80", None, "browsers read a slash"),
+    ("s\\example:80", None, "browsers read it as a slash"),
     ("s!example:80", None, "not a character of DNS names"),
-    ("user@h:80", None, "user information, which a proxy takes, does not belong to the host"),
+    ("user@h:80", None, "user information, which only a proxy accepts, is not part of the host"),
     ("*.example:80", None, "a pattern is not a host"),
     ("a,b:80", None, "two hosts"),
     (
@@ -149,11 +150,11 @@ pub(crate) const AUTHORITIES: &[(&str, Option<&str>, &str)] = &[
     ),
 ];
 
-/// Whole URLs: the text, the places that accept it, and the reason.
+/// Each URL, the places that accept it, and the reason.
 pub(crate) const URLS: &[(&str, &[Place], &str)] = &[
     ("http://h:81", ALL, "the shortest form"),
     ("http://h:81/", ALL, "the path / is no path"),
-    ("HTTP://H:81/", ALL, "neither scheme nor host depend on case"),
+    ("HTTP://H:81/", ALL, "neither the scheme nor the host depends on case"),
     ("http://h:81/?", ALL, "an empty query is no query"),
     ("http://h:80", ALL, "the default port, written out"),
     (
@@ -184,13 +185,9 @@ pub(crate) const URLS: &[(&str, &[Place], &str)] = &[
         ],
         "TLS to a proxy is not implemented",
     ),
-    ("h:81", &[Endpoint, CloudFrontBase], "an option of its own, or https, stands for the scheme"),
+    ("h:81", &[Endpoint, CloudFrontBase], "a separate option, or https, supplies the scheme"),
     ("//h:81", &[], "a URL relative to another one, which does not exist"),
-    (
-        "/a",
-        &[],
-        "a URL relative to another one; a server that means its own host need not redirect",
-    ),
+    ("/a", &[], "a URL relative to another one; a server does not need to redirect to itself"),
     ("", &[], "no URL"),
     ("http:h:81", &[], "slashes are missing"),
     ("http:/h:81", &[], "a slash is missing"),
@@ -199,12 +196,12 @@ pub(crate) const URLS: &[(&str, &[Place], &str)] = &[
     ("ftp://h:81", &[], "another protocol"),
     ("socks5://h:81", &[], "another protocol"),
     ("file:///etc/passwd", &[], "another protocol"),
-    (" http://h:81", &[CloudFrontBase], "the reference of this option trims it"),
-    ("http://h:81 ", &[CloudFrontBase], "the reference of this option trims it"),
+    (" http://h:81", &[CloudFrontBase], "the reference implementation trims this option"),
+    ("http://h:81 ", &[CloudFrontBase], "the reference implementation trims this option"),
     (
         "http://h:81/base",
         &[Endpoint, RedirectBase, Rewritten, CloudFrontBase, IpRanges, Credentials, Location],
-        "presigned URLs and proxies have no path of their own",
+        "presigned URLs and proxies cannot have a base path",
     ),
     (
         "http://h:81/a//b",
@@ -214,12 +211,12 @@ pub(crate) const URLS: &[(&str, &[Place], &str)] = &[
     (
         "http://h:81/a%20b",
         &[RedirectBase, Rewritten, CloudFrontBase, IpRanges, Credentials, Location],
-        "a base path is the same encoded and not",
+        "an encoded base path would be ambiguous",
     ),
     (
         "http://h:81/a/../b",
         &[Rewritten, IpRanges, Credentials, Location],
-        "user agents resolve dots, which breaks a signature or leaves the base; nothing is below the others",
+        "user agents resolve dots, which breaks a signature or leaves the base path",
     ),
     (
         "http://h:81/%2E%2e/b",
@@ -234,26 +231,26 @@ pub(crate) const URLS: &[(&str, &[Place], &str)] = &[
     (
         "http://h:81/?a=b",
         &[Rewritten, IpRanges, Credentials, Location],
-        "a base is continued by a path",
+        "a path is appended to a base URL",
     ),
     (
         "http://h:81?a=b",
         &[Rewritten, IpRanges, Credentials, Location],
-        "a base is continued by a path",
+        "a path is appended to a base URL",
     ),
-    ("http://h:81/#", &[], "a fragment is never sent, so it does nothing here"),
-    ("http://h:81/a#b", &[], "a fragment is never sent, so it does nothing here"),
+    ("http://h:81/#", &[], "a fragment is never sent, so it has no effect"),
+    ("http://h:81/a#b", &[], "a fragment is never sent, so it has no effect"),
     ("http://h:81/a b", &[], "a space ends the target of a request line"),
     ("http://h:81/a\r\nx: y", &[], "a line break would begin a header"),
     ("http://h:81/a\"", &[], "a quote could leave a JSON string"),
-    ("http://h:81/a\\b", &[], "browsers read a slash"),
+    ("http://h:81/a\\b", &[], "browsers read it as a slash"),
     ("http://h:81/\u{e9}", &[], "a server may read other bytes than those that are signed"),
     ("http://h:81/%", &[], "a broken escape"),
     ("http://h:81/%4g", &[], "a broken escape"),
     (
         "http://user:secret@h:81",
         &[Proxy],
-        "user information goes into a header, and only a proxy has one for it",
+        "user information is sent in a header, and only a proxy expects one",
     ),
     ("http://user:p%40ss@h:81/", &[Proxy], "user information is percent-decoded"),
     ("http://user:p@ss@h:81", &[Proxy], "the host follows the last @"),

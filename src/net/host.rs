@@ -10,7 +10,7 @@ pub(crate) const MAX_LABEL: usize = 63;
 /// The scheme of a URL: with TLS or without.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Scheme {
-    /// Plain TCP: bodies can be read on the way, and changed where they are not signed.
+    /// Plain TCP: bodies can be read in transit, and changed if they are not signed.
     Http,
     /// TLS.
     #[default]
@@ -25,6 +25,7 @@ impl Scheme {
             Self::Https => "https",
         }
     }
+
     /// Returns 80 or 443.
     pub const fn default_port(self) -> u16 {
         match self {
@@ -32,7 +33,8 @@ impl Scheme {
             Self::Https => 443,
         }
     }
-    /// Reads a scheme in any case.
+
+    /// Parses a scheme, ignoring case.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         [Self::Http, Self::Https]
             .into_iter()
@@ -40,8 +42,8 @@ impl Scheme {
     }
 }
 
-/// A host of a URL. `Display` writes an IPv6 address without brackets, as the system's resolver
-/// takes it.
+/// A host of a URL. `Display` writes an IPv6 address without brackets, the form that the system's
+/// resolver accepts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Host {
     /// A DNS name in lower case.
@@ -51,31 +53,35 @@ pub(crate) enum Host {
 }
 
 impl Host {
-    /// Reads a DNS name, an IPv4 address, or an IPv6 address in brackets.
+    /// Parses a DNS name, an IPv4 address, or an IPv6 address in brackets.
     ///
-    /// A text that resolvers understand differently is refused: a last label that is a number,
-    /// decimal or hexadecimal, makes an IPv4 address for some of them (`1.2.3`, `0x7f000001`) and a
-    /// name for others. Underscores do not belong in host names, but container engines hand them
-    /// out.
+    /// Texts that resolvers interpret differently are refused: if the last label is a number,
+    /// decimal or hexadecimal, some resolvers read an IPv4 address (`1.2.3`, `0x7f000001`) and
+    /// others a name. Underscores are accepted: they are not allowed in host names, but container
+    /// engines assign names with underscores.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         if let Some(inner) = text.strip_prefix('[') {
             return inner.strip_suffix(']')?.parse().ok().map(Self::V6);
         }
+
         if let Ok(address) = text.parse() {
             return Some(Self::V4(address));
         }
+
         let is_label = |label: &str| {
             (1..=MAX_LABEL).contains(&label.len())
                 && !label.starts_with('-')
                 && !label.ends_with('-')
                 && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
         };
+
         let name = text.to_ascii_lowercase();
         let last = name.rsplit('.').next().unwrap_or_default();
         let ends_in_number = match last.strip_prefix("0x") {
             Some(digits) => digits.bytes().all(|b| b.is_ascii_hexdigit()),
             None => last.bytes().all(|b| b.is_ascii_digit()),
         };
+
         (name.len() <= MAX_HOST && !ends_in_number && name.split('.').all(is_label))
             .then_some(Self::Name(name))
     }
@@ -110,6 +116,7 @@ mod tests {
         ] {
             assert_eq!(Host::parse(text), None, "{text}");
         }
+
         for text in ["0x7f000001.example", "x7f000001", "0x7g", "a0x1"] {
             assert_eq!(Host::parse(text), Some(Host::Name(text.to_owned())), "{text}");
         }

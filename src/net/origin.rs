@@ -1,4 +1,4 @@
-//! The server that a request goes to.
+//! The server to which a request is sent.
 use super::host::Scheme;
 
 /// Scheme, host and port of a server. `host` is a name, an IPv4 address, or an IPv6 address without
@@ -11,8 +11,8 @@ pub(crate) struct Origin {
 }
 
 impl Origin {
-    /// Returns the value of `Host`: the port left out when it is the scheme's default, IPv6 in
-    /// brackets.
+    /// Returns the value of the `Host` header, without the port if it is the scheme's default, and
+    /// with an IPv6 address in brackets.
     pub(crate) fn host_header(&self) -> String {
         if self.port != self.scheme.default_port() {
             return self.authority();
@@ -20,13 +20,13 @@ impl Origin {
         if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() }
     }
 
-    /// Returns host and port, the default port written out.
+    /// Returns `host:port`, even if the port is the scheme's default.
     pub(crate) fn authority(&self) -> String {
         authority(&self.host, self.port)
     }
 }
 
-/// Returns `host:port`, an IPv6 address in brackets.
+/// Returns `host:port`, with an IPv6 address in brackets.
 pub(crate) fn authority(host: &str, port: u16) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }

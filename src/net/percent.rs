@@ -1,18 +1,18 @@
-//! Percent-encoding (RFC 3986, section 2.1), undone.
+//! Decoding of percent-encoded text (RFC 3986, section 2.1).
 
 /// One byte of a percent-encoded text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Piece {
     /// A byte that stands for itself.
     Plain(u8),
-    /// The byte that an escape stands for.
+    /// The byte that an escape represents.
     Escaped(u8),
-    /// A `%` without two hexadecimal digits after it. The bytes after it follow as pieces of their
-    /// own.
+    /// A `%` that is not followed by two hexadecimal digits. The bytes after it are separate
+    /// pieces.
     Broken,
 }
 
-/// Takes `text` apart. What a plus or a broken escape means is the caller's decision.
+/// Splits `text` into pieces. The caller decides what a plus sign or a broken escape means.
 pub(crate) fn pieces(text: &str) -> impl Iterator<Item = Piece> {
     let mut rest = text.as_bytes();
     std::iter::from_fn(move || {
@@ -30,7 +30,8 @@ pub(crate) fn pieces(text: &str) -> impl Iterator<Item = Piece> {
     })
 }
 
-/// Decodes `text`, in which a plus stands for itself; `None` when it holds a broken escape.
+/// Decodes `text`, in which a plus sign stands for itself. Returns `None` if `text` contains a
+/// broken escape.
 pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     let mut decoded = Vec::with_capacity(text.len());
     for piece in pieces(text) {
@@ -67,6 +68,7 @@ mod tests {
             assert_eq!(pieces(text).collect::<Vec<_>>(), expected, "{text}");
             assert_eq!(decode(text).is_none(), expected.contains(&Broken), "{text}");
         }
+
         assert_eq!(decode("a%2B%ff+").as_deref(), Some(&b"a+\xff+"[..]));
     }
 }

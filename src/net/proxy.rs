@@ -1,4 +1,4 @@
-//! A forward proxy's address and the authorization that it asks for.
+//! The address of a forward proxy and the credentials it requires.
 use super::host::Scheme;
 use super::origin::Origin;
 use super::percent;
@@ -9,10 +9,10 @@ use base64::engine::general_purpose::STANDARD;
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// A forward proxy (RFC 9110, section 3.7), spoken to over plain http:
+/// A forward proxy (RFC 9110, section 3.7) that is reached over plain http:
 /// `http://[user:password@]host:port`.
 ///
-/// `Debug` and `Display` show the host and the port only.
+/// `Debug` and `Display` show only the host and the port.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Proxy {
     origin: Origin,
@@ -20,31 +20,36 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Reads `http://[user:password@]host:port`. User and password are percent-decoded; a `%` in
-    /// one of them is written as `%25`, and an empty password as `user:@`.
+    /// Parses `http://[user:password@]host:port`. The user and the password are percent-decoded, so
+    /// a `%` in either of them must be written as `%25`. An empty password is written as `user:@`.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`], without a part of the text, which may hold a password.
+    /// [`ErrorKind::Configuration`]. The error does not quote the text, which may contain a
+    /// password.
     pub fn parse(url: &str) -> Result<Self> {
         let refused = |why: &dyn fmt::Display| {
             let form = "it must have the form http://[user:password@]host:port";
             Error::new(ErrorKind::Configuration, format!("unable to parse proxy: it {why}; {form}"))
         };
+
         let (url, user) = Url::parse_with_user(url).map_err(|error| refused(&error))?;
         if url.scheme != Scheme::Http {
             return Err(refused(&"has a scheme other than http"));
         }
+
         if url.path != "/" || url.query.is_some() {
             return Err(refused(&"has a path or a query"));
         }
-        // Programs disagree on the default: 80 for some, 1080 or 3128 for others.
+
+        // Programs disagree on the default port: some use 80, others 1080 or 3128.
         if url.port.is_none() {
             return Err(refused(&"has no port"));
         }
+
         let authorization = match user {
             None => None,
-            // A forgotten password would otherwise be noticed at the first request, as a status
-            // 407.
+            // A missing password would otherwise not be noticed until the first request fails with
+            // status 407.
             Some(user) if !user.contains(':') => {
                 return Err(refused(&"has a user without a password"));
             }
@@ -55,6 +60,7 @@ impl Proxy {
                 Some(Zeroizing::new(format!("Basic {}", *encoded)))
             }
         };
+
         Ok(Self { origin: url.origin(), authorization })
     }
 
@@ -68,7 +74,7 @@ impl Proxy {
         self.origin.port
     }
 
-    /// Whether requests carry a user and a password for the proxy.
+    /// Reports whether requests carry a user and a password for the proxy.
     pub const fn has_credentials(&self) -> bool {
         self.authorization.is_some()
     }
@@ -81,7 +87,7 @@ impl Proxy {
         Some(Zeroizing::new(password.to_owned()))
     }
 
-    /// Returns the value of `proxy-authorization`.
+    /// Returns the value of the `Proxy-Authorization` header.
     pub(crate) fn authorization(&self) -> Option<&str> {
         self.authorization.as_ref().map(|value| value.as_str())
     }
@@ -163,6 +169,7 @@ mod tests {
                 "{text:?}: {message}"
             );
         }
+
         let shown = format!("{:?}", Proxy::parse("http://hidden:hidden@host:1").unwrap());
         assert_eq!(shown, "Proxy(http://host:1)");
     }

@@ -1,26 +1,26 @@
-//! Http(s) URLs taken apart without changing a byte of path or query: a signature covers exactly
-//! what is sent.
+//! Http(s) URLs, split into their parts without changing a byte of the path or the query: a
+//! signature covers exactly what is sent.
 use super::host::{Host, Scheme};
 use super::origin::Origin;
 use super::percent::{self, Piece};
 use std::fmt;
 
-/// `scheme://host[:port]/path[?query]`: the one form in which URLs are kept and handed out.
+/// `scheme://host[:port]/path[?query]`, the form in which URLs are stored and returned.
 ///
-/// Scheme and host are lower-case and `Display` omits a default port, because that is how a user
-/// agent sends them; an empty path is `/`, and a `?` without a query is dropped. Path and query are
-/// kept byte for byte.
+/// The scheme and the host are in lower case and `Display` omits a default port, because that is
+/// how user agents send URLs. An empty path becomes `/`, and a `?` without a query is dropped. The
+/// path and the query are kept byte for byte.
 #[derive(Clone, Debug)]
 pub(crate) struct Url {
     pub(crate) scheme: Scheme,
     pub(crate) host: Host,
-    /// The port as it was written, also when it is the scheme's default.
+    /// The port as written, even if it is the scheme's default.
     pub(crate) port: Option<u16>,
     pub(crate) path: String,
     pub(crate) query: Option<String>,
 }
 
-/// Why a text is not such a URL. `Display` completes the sentence "the URL ...".
+/// The reason why a text is not a valid URL. `Display` completes the sentence "the URL ...".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum UrlError {
     NoScheme,
@@ -35,18 +35,19 @@ pub(crate) enum UrlError {
 }
 
 impl Url {
-    /// Reads an absolute URL without user information.
+    /// Parses an absolute URL without user information.
     pub(crate) fn parse(text: &str) -> Result<Self, UrlError> {
         Self::read(text, None).and_then(without_user)
     }
 
-    /// Like [`Url::parse`], but a text without a scheme is a URL of the scheme `default`.
+    /// Like [`Url::parse`], but adds the scheme `default` to a text without a scheme.
     #[cfg(any(feature = "client", feature = "cloudfront"))]
     pub(crate) fn parse_with_default(text: &str, default: Scheme) -> Result<Self, UrlError> {
         Self::read(text, Some(default)).and_then(without_user)
     }
 
-    /// Reads an absolute URL, and returns the user information before its host as it was written.
+    /// Parses an absolute URL and also returns the user information in front of its host, without
+    /// decoding it.
     #[cfg(feature = "client")]
     pub(crate) fn parse_with_user(text: &str) -> Result<(Self, Option<&str>), UrlError> {
         Self::read(text, None)
@@ -60,16 +61,19 @@ impl Url {
             (None, Some(default)) => (default, text),
             (None, None) => return Err(UrlError::NoScheme),
         };
+
         if rest.contains('#') {
             return Err(UrlError::Fragment);
         }
+
         let (authority, tail) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
         let (user, authority) = match authority.rsplit_once('@') {
             Some((user, authority)) => (Some(user), authority),
             None => (None, authority),
         };
-        // Programs disagree on where the host of `http://a\@b` is: what must be encoded is refused
-        // here too.
+
+        // Programs disagree on where the host of `http://a\@b` is, so characters that must be
+        // encoded are refused in user information too.
         check_characters(user.unwrap_or_default())?;
         let (host, port) = split_authority(authority)?;
         check_characters(tail)?;
@@ -79,31 +83,33 @@ impl Url {
         Ok((Self { scheme, host, port, path, query }, user))
     }
 
-    /// Returns the server that a request for this URL goes to.
+    /// Returns the server to which a request for this URL is sent.
     pub(crate) fn origin(&self) -> Origin {
         let port = self.port.unwrap_or_else(|| self.scheme.default_port());
         Origin { scheme: self.scheme, host: self.host.to_string(), port }
     }
 
-    /// Returns `host`, or `host:port` with a port other than the scheme's default.
+    /// Returns `host`, or `host:port` if the port is not the scheme's default.
     pub(crate) fn authority(&self) -> String {
         self.origin().host_header()
     }
 
-    /// Returns path and query as a request line carries them.
+    /// Returns the path and the query in the form of a request line.
     pub(crate) fn target(&self) -> String {
         self.query
             .as_ref()
             .map_or_else(|| self.path.clone(), |query| format!("{}?{query}", self.path))
     }
 
-    /// Changes the scheme; a default port changes with it.
+    /// Changes the scheme. If the port was the default of the old scheme, it becomes the default of
+    /// the new one.
     pub(crate) fn set_scheme(&mut self, scheme: Scheme) {
         self.port = self.port.filter(|port| *port != self.scheme.default_port());
         self.scheme = scheme;
     }
 
-    /// Whether the path has a component `.` or `..`, also percent-encoded: user agents remove those before they send.
+    /// Reports whether the path has a component `.` or `..`, plain or percent-encoded. User agents
+    /// remove such components before they send a request.
     pub(crate) fn has_dot_segment(&self) -> bool {
         let is_dots =
             |part| percent::decode(part).is_some_and(|part| matches!(&*part, b"." | b".."));
@@ -121,34 +127,37 @@ fn without_user((url, user): (Url, Option<&str>)) -> Result<Url, UrlError> {
     if user.is_some() { Err(UrlError::UserInfo) } else { Ok(url) }
 }
 
-/// Reads `host[:port]`, where the host is a name, an IPv4 address or an IPv6 address in brackets.
+/// Parses `host[:port]`, where the host is a name, an IPv4 address or an IPv6 address in brackets.
 pub(crate) fn split_authority(authority: &str) -> Result<(Host, Option<u16>), UrlError> {
     if authority.contains('@') {
         return Err(UrlError::UserInfo);
     }
-    // In an IPv6 address colons are part of the host, which ends with its bracket.
+
+    // The colons inside an IPv6 address are part of the host, which ends with its bracket.
     let bracket = authority.rfind(']').unwrap_or(0);
     let colon = authority.get(bracket..).and_then(|end| end.rfind(':'));
     let (host, port) = match colon.and_then(|colon| authority.split_at_checked(bracket + colon)) {
         Some((host, port)) => (host, port.strip_prefix(':')),
         None => (authority, None),
     };
+
     if host.is_empty() {
         return Err(UrlError::NoHost);
     }
+
     let host = Host::parse(host).ok_or(UrlError::Host)?;
     Ok((host, port.map(parse_port).transpose()?))
 }
 
 fn parse_port(digits: &str) -> Result<u16, UrlError> {
-    // `u16::from_str` would take a sign.
+    // `u16::from_str` would accept a sign.
     let digits = Some(digits).filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
     digits.and_then(|digits| digits.parse().ok()).filter(|port| *port != 0).ok_or(UrlError::Port)
 }
 
-/// Checks for the characters of RFC 3986 section 2, with `%` only before two hexadecimal digits.
-/// The others (quotes, backslash, white space, control and non-ASCII characters) are those that
-/// could break out of a JSON string or a header.
+/// Accepts only the characters of RFC 3986 section 2, and `%` only in front of two hexadecimal
+/// digits. The other characters (quotes, backslashes, white space, control and non-ASCII
+/// characters) are those that could break out of a JSON string or a header.
 pub(crate) fn check_characters(text: &str) -> Result<(), UrlError> {
     percent::pieces(text).try_for_each(|piece| match piece {
         Piece::Escaped(_) => Ok(()),
@@ -168,10 +177,10 @@ impl fmt::Display for UrlError {
             Self::NoHost => "has no host",
             Self::Host => "has a host that is neither a name nor an address (IPv6 in brackets)",
             Self::Port => "has a port that is not a number from 1 to 65535",
-            Self::UserInfo => "holds a user name, which is allowed for a proxy only",
+            Self::UserInfo => "contains a user name, which is allowed only for a proxy",
             Self::Fragment => "has a fragment (#), which is never sent to a server",
-            Self::Character => "holds a character that must be percent-encoded",
-            Self::Percent => "holds a % that is not followed by two hexadecimal digits",
+            Self::Character => "contains a character that must be percent-encoded",
+            Self::Percent => "contains a % that is not followed by two hexadecimal digits",
         })
     }
 }

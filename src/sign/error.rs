@@ -74,7 +74,7 @@ pub enum Error {
         /// The header's name in lower case.
         name: String,
     },
-    /// The access key is empty or holds a character that ends it in the header.
+    /// The access key is empty or contains a character that ends it in the header.
     AccessKey {
         /// The access key given.
         access_key_id: String,
@@ -112,7 +112,7 @@ pub enum Error {
         /// The time given.
         time: Timestamp,
     },
-    /// The bucket that the host names is empty or holds a character that no host and no path can hold.
+    /// The bucket that the host names is empty or contains a character that no host and no path can hold.
     Bucket {
         /// The bucket given.
         bucket: String,

@@ -1,11 +1,12 @@
 //! Foreign text in messages: on one line, of bounded length, and without characters that hide or
-//! reorder it. [`value`] decides what of the configuration may be shown, [`hidden`] takes secrets out of foreign text.
+//! reorder it. [`value`] decides which configured values may be shown, and [`redaction`] removes
+//! secrets from foreign text.
 #[cfg(feature = "client")]
-mod hidden;
+mod redaction;
 mod value;
 
 #[cfg(feature = "client")]
-pub(crate) use hidden::Secrets;
+pub(crate) use redaction::Secrets;
 pub(crate) use value::{Form, may_be_secret, shown_value};
 pub(crate) use value::{Resemblance, resemblance};
 #[cfg(feature = "client")]
@@ -15,20 +16,20 @@ pub(crate) use value::{base64_of, der_of};
 
 use std::fmt::{self, Write};
 
-/// The longest value that is repeated inside of a message, in characters: enough to recognise it.
+/// The longest value that is repeated in a message, in characters: enough to recognise it.
 const VALUE: usize = 100;
 
-/// Returns `text` for a message, cut after 100 characters.
+/// Prepares `text` for a message, cut off after 100 characters.
 pub(crate) fn shown(text: &str) -> Shown<'_> {
     shown_to(text, VALUE)
 }
 
-/// Returns `text` for a message, cut after `limit` characters.
+/// Prepares `text` for a message, cut off after `limit` characters.
 pub(crate) fn shown_to(text: &str, limit: usize) -> Shown<'_> {
     Shown { text, limit }
 }
 
-/// Foreign text for a message. `Display` writes it on one line, and `...` in place of what was cut
+/// Foreign text in a message. `Display` writes it on one line and ends it with `...` if it was cut
 /// off.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shown<'a> {
@@ -47,17 +48,17 @@ impl fmt::Display for Shown<'_> {
 /// Writes `c`, or its escape when it would break the line or deceive the reader.
 pub(crate) fn write_char(f: &mut fmt::Formatter<'_>, c: char) -> fmt::Result {
     match c {
-        // `\n` and its like, `\u{1b}` for the others.
+        // Such as `\n`, or `\u{1b}` if the character has no short escape.
         c if c.is_control() => write!(f, "{}", c.escape_debug()),
         c if is_deceptive(c) => write!(f, "{}", c.escape_unicode()),
         c => f.write_char(c),
     }
 }
 
-/// Whether `c` is invisible, ends a line, or changes the direction of the text around it: a file
-/// name with one of these reads as another one, and a log line as two. From the general categories
-/// Cf, Zl and Zp of Unicode, and the characters with the property `Default_Ignorable_Code_Point`,
-/// without the variation selectors of emoji.
+/// Reports whether `c` is invisible, ends a line, or changes the direction of the surrounding text:
+/// such a character makes one file name look like another, or one log line like two. The list
+/// contains the general categories Cf, Zl and Zp of Unicode and the characters with the property
+/// `Default_Ignorable_Code_Point`, except the variation selectors of emoji.
 const fn is_deceptive(c: char) -> bool {
     matches!(
         c,
@@ -93,11 +94,12 @@ mod tests {
             ("abcd", 3, "abc..."),
             ("\u{e9}\u{1F980}\u{e9}x", 3, "\u{e9}\u{1F980}\u{e9}..."),
             ("x", 0, "..."),
-            // An escape counts as the character that it stands for.
+            // An escape counts as one character.
             ("\n\n", 2, "\\n\\n"),
         ] {
             assert_eq!(shown_to(text, limit).to_string(), expected, "{text:?} {limit}");
         }
+
         assert_eq!(shown(&"x".repeat(101)).to_string(), format!("{}...", "x".repeat(100)));
     }
 
@@ -148,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn readable_text_stays_as_it_is() {
+    fn readable_text_is_unchanged() {
         for text in [
             "a b\"c'd\\e",
             "gr\u{fc}n",

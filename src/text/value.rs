@@ -1,39 +1,41 @@
-//! What a message may show of a value from the configuration.
+//! Which configured values a message may show.
 //!
-//! A value is not harmless because of the option it stands in: a key pasted into the wrong option is as secret as in the
-//! right one. [`shown_value`] decides by the value itself, and is the only function that does.
+//! A value is not harmless just because its option is: a key that was pasted into the wrong option
+//! is as secret as one in the right option. [`shown_value`] therefore looks at the value itself,
+//! and is the only function that makes this decision.
 use super::shown;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// The longest word that is shown. Servers refuse secrets of fewer than 8 characters (MinIO), or choose 20 and more.
+/// The longest word that is shown. Secrets are longer: MinIO refuses those of fewer than 8
+/// characters, and generated ones have 20 or more.
 const WORD: usize = 7;
 
-/// The longest number or duration that is shown: some more digits than 64 bits have.
+/// The longest number or duration that is shown: a few digits more than 64 bits need.
 const NUMBER: usize = 26;
 
 /// The longest region that is shown; AWS's longest has 15 characters.
 const REGION: usize = 16;
 
-/// The longest name of an option that is shown; the longest of this crate has 27 characters.
+/// The longest option name that is shown; the longest one in this crate has 27 characters.
 const NAME: usize = 32;
 
 /// The longest path that is shown: enough for a file in a mounted volume.
 const PATH: usize = 256;
 
-/// What is written in place of a value.
+/// The text that replaces a value.
 const NOT_SHOWN: &str = "(not shown)";
 
-/// Endings of the names of files that options name.
+/// The endings of file names that appear in options.
 const ENDINGS: [&str; 8] = [".pem", ".key", ".crt", ".cer", ".der", ".json", ".ini", ".txt"];
 
-/// The form that the text of an option has when it is right, or nearly so.
+/// The form that the value of an option has when it is correct, or nearly correct.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(dead_code, reason = "each feature set uses its own forms")]
 pub(crate) enum Form {
-    /// A number, perhaps with a unit.
+    /// A number, possibly with a unit.
     Number,
     /// A duration in Go's notation.
     Duration,
@@ -48,17 +50,17 @@ pub(crate) enum Form {
     Path,
     /// A program: a path or a plain name.
     Program,
-    /// The name of a profile in AWS's files.
+    /// The name of a profile in AWS's configuration files.
     Profile,
     Arn,
 }
 
-/// Returns `text` for a message when it has the given form and can be no secret.
+/// Prepares `text` for a message: it is shown if it has the given form and cannot be a secret.
 pub(crate) fn shown_value(text: &str, form: Form) -> ShownValue<'_> {
     ShownValue { text, form }
 }
 
-/// A value from the configuration for a message.
+/// A configured value in a message.
 #[derive(Clone, Copy)]
 pub(crate) struct ShownValue<'a> {
     text: &'a str,
@@ -80,9 +82,11 @@ impl fmt::Display for ShownValue<'_> {
                 false => f.write_str(NOT_SHOWN),
             };
         }
+
         if may_be_secret(text) {
             return f.write_str(NOT_SHOWN);
         }
+
         let plausible = match self.form {
             Form::Number => text.len() <= NUMBER && is_number(text.trim()),
             Form::Duration => text.len() <= NUMBER && is_duration(text),
@@ -105,6 +109,7 @@ impl fmt::Display for ShownValue<'_> {
             Form::Arn => text.len() <= PATH && text.starts_with("arn:"),
             Form::Url => false,
         };
+
         if plausible || is_short(text) && !text.contains('@') {
             write!(f, "{}", super::shown_to(text, PATH))
         } else {
@@ -113,7 +118,8 @@ impl fmt::Display for ShownValue<'_> {
     }
 }
 
-/// Digits with a sign, a base and a unit, such as `-0x1f`, `1.5` or `10 MiB`.
+/// Reports whether `text` consists of digits with an optional sign, base and unit, such as `-0x1f`,
+/// `1.5` or `10 MiB`.
 fn is_number(text: &str) -> bool {
     let text = text.trim_start_matches(['-', '+']);
     let (digits, based) = match text.get(..2) {
@@ -138,18 +144,21 @@ fn is_duration(text: &str) -> bool {
         && text.split(|c: char| c.is_ascii_digit() || "+-.".contains(c)).all(is_unit)
 }
 
-/// Letters without digits: a password of this length has some, or is a word that the message may hold anyway.
+/// Reports whether `text` has letters but no digits. A password of such a length has digits, or is
+/// a word that a message may contain anyway.
 fn is_word(text: &str, longest: usize) -> bool {
     text.len() <= longest && text.bytes().all(|b| b.is_ascii_alphabetic() || b"-_.<> ".contains(&b))
 }
 
-/// A text too short for a secret; a letter shorter still with digits in it, as in `sha256`, since passwords have some.
+/// Reports whether `text` is too short for a secret. With digits, as in `sha256`, the limit is one
+/// character lower, because passwords contain digits.
 fn is_short(text: &str) -> bool {
     let digits = text.bytes().any(|b| b.is_ascii_digit());
     text.chars().count() <= if digits { WORD - 1 } else { WORD }
 }
 
-/// Words and short numbers, as in `us-east-1`, `US_EAST_1` or `eu-central-1a`.
+/// Reports whether `text` consists of words and short numbers, as in `us-east-1`, `US_EAST_1` or
+/// `eu-central-1a`.
 fn is_region(text: &str) -> bool {
     let is_piece = |piece: &str| {
         let letters = piece.trim_start_matches(|c: char| c.is_ascii_digit());
@@ -160,7 +169,8 @@ fn is_region(text: &str) -> bool {
     text.contains(['-', '_', '.']) && text.split(['-', '_', '.']).all(is_piece)
 }
 
-/// A text that names a place on the network: it has a scheme, a dot or a port, and no user information.
+/// Reports whether `text` names a place on the network: it has a scheme, a dot or a port, and no
+/// user information.
 fn is_url(text: &str) -> bool {
     !text.contains('@')
         && (text.is_empty()
@@ -170,7 +180,7 @@ fn is_url(text: &str) -> bool {
             || text.starts_with('/'))
 }
 
-/// A text that begins like a path, or ends like the name of a file.
+/// Reports whether `text` begins like a path or ends like a file name.
 fn is_path(text: &str) -> bool {
     let drive = text.as_bytes().get(1..3).is_some_and(|rest| rest == b":\\" || rest == b":/");
     let end = text.to_ascii_lowercase();
@@ -180,10 +190,10 @@ fn is_path(text: &str) -> bool {
             || ENDINGS.iter().any(|ending| end.ends_with(ending)))
 }
 
-/// Whether a part of `text` has the form of a key, a token or a digest, whatever stands around it.
+/// Reports whether any part of `text` has the form of a key, a token or a digest.
 pub(crate) fn may_be_secret(text: &str) -> bool {
     let is_code = |c: char| c.is_ascii_alphanumeric() || "+/=-_%".contains(c);
-    // User information of a URL, with a scheme or without.
+    // User information of a URL, with or without a scheme.
     let has_password = text.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'));
     has_password
         || resemblance(text).is_some()
@@ -191,14 +201,14 @@ pub(crate) fn may_be_secret(text: &str) -> bool {
         || text.split(|c: char| !c.is_ascii_alphanumeric()).any(is_random)
 }
 
-/// Whether `text` is a URL with a password in it.
+/// Reports whether `text` is a URL that contains a password.
 #[cfg(feature = "client")]
 pub(crate) fn is_url_with_password(text: &str) -> bool {
     let authority = text.split_once("://").map(|(_, rest)| rest);
     authority.and_then(|rest| rest.rsplit_once('@')).is_some_and(|(user, _)| user.contains(':'))
 }
 
-/// Whether a run of characters is long and mixed as only generated ones are.
+/// Reports whether a run of characters is long and mixed in the way that only generated ones are.
 fn is_random(run: &str) -> bool {
     let [upper, lower, digit] = classes(run);
     let plain = run.bytes().all(|b| b.is_ascii_alphanumeric());
@@ -209,13 +219,14 @@ fn is_random(run: &str) -> bool {
         || length >= 16 && digit && upper && !lower && plain
 }
 
-/// Whether a text has capitals, small letters and digits.
+/// Reports whether a text contains capital letters, small letters and digits.
 fn classes(text: &str) -> [bool; 3] {
     let has = |class: fn(&u8) -> bool| text.as_bytes().iter().any(class);
     [has(u8::is_ascii_uppercase), has(u8::is_ascii_lowercase), has(u8::is_ascii_digit)]
 }
 
-/// A kind of secret that can be told by its form. `Display` completes the sentence "the value looks like ...".
+/// A kind of secret that can be recognised by its form. `Display` completes the sentence "the value
+/// looks like ...".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Resemblance {
     PrivateKey,
@@ -235,11 +246,11 @@ impl fmt::Display for Resemblance {
     }
 }
 
-/// Returns which kind of secret `text` is, when its form leaves no doubt.
+/// Returns the kind of secret that `text` is, if its form leaves no doubt.
 pub(crate) fn resemblance(text: &str) -> Option<Resemblance> {
     const SECRET_KEY: usize = 40;
     const ACCESS_KEY_ID: usize = 20;
-    /// Beginnings of AWS's session tokens, and of a JSON object in base64.
+    /// The beginnings of AWS's session tokens, and of a JSON object in base64.
     const TOKENS: [&str; 6] =
         ["FwoGZXIvYXdz", "IQoJb3JpZ2lu", "FQoGZXIvYXdz", "FQoDYXdz", "AgoGb3JpZ2lu", "eyJ"];
     const TOKEN: usize = 60;
@@ -250,17 +261,21 @@ pub(crate) fn resemblance(text: &str) -> Option<Resemblance> {
     {
         return Some(Resemblance::PrivateKey);
     }
+
     if der_of(text).is_some() {
         return Some(Resemblance::PrivateKey);
     }
+
     if text.len() >= TOKEN && TOKENS.iter().any(|start| text.starts_with(start)) {
         return Some(Resemblance::Token);
     }
+
     let [upper, lower, digit] = classes(text);
     let in_base64 = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/".contains(&b));
     if text.len() == SECRET_KEY && in_base64 && upper && lower && digit {
         return Some(Resemblance::SecretKey);
     }
+
     let id = |text: &str| text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
     (text.len() == ACCESS_KEY_ID
         && ["AKIA", "ASIA"].iter().any(|start| text.starts_with(start))
@@ -268,9 +283,9 @@ pub(crate) fn resemblance(text: &str) -> Option<Resemblance> {
     .then_some(Resemblance::AccessKeyId)
 }
 
-/// Decodes base64 of a DER document: a SEQUENCE that is as long as it says.
+/// Decodes a DER document from base64: a SEQUENCE whose stated length is its actual length.
 pub(crate) fn der_of(text: &str) -> Option<Zeroizing<Vec<u8>>> {
-    /// The shortest private key, one of Ed25519, has 48 bytes.
+    /// The shortest private key, an Ed25519 key, has 48 bytes.
     const SHORTEST: usize = 48;
     let bytes = base64_of(text)?;
     let [tag, first, rest @ ..] = &**bytes else { return None };
@@ -283,7 +298,8 @@ pub(crate) fn der_of(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     (*tag == 0x30 && bytes.len() >= SHORTEST && announced == bytes.len()).then_some(bytes)
 }
 
-/// Decodes base64 as people paste it: of either alphabet, padded or not, in lines or in one.
+/// Decodes base64 in the forms in which people paste it: either alphabet, with or without padding,
+/// on one line or several.
 pub(crate) fn base64_of(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     let mut plain = Zeroizing::new(String::with_capacity(text.len() + 4));
     for c in text.chars() {
@@ -296,9 +312,11 @@ pub(crate) fn base64_of(text: &str) -> Option<Zeroizing<Vec<u8>>> {
             _ => return None,
         }
     }
+
     while !plain.len().is_multiple_of(4) {
         plain.push('=');
     }
+
     STANDARD.decode(&*plain).ok().map(Zeroizing::new)
 }
 
@@ -375,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_shown_as_no_form() {
+    fn secrets_are_never_shown() {
         let der = STANDARD.encode([&[0x30, 0x81, 0x84][..], &[7; 0x84]].concat());
         let nested =
             STANDARD.encode("-----BEGIN PRIVATE KEY-----\nMIGH\n-----END PRIVATE KEY-----\n");
@@ -411,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_of_secrets_are_told_by_their_form() {
+    fn kinds_of_secrets_are_recognised_by_their_form() {
         let der = STANDARD.encode([&[0x30, 0x81, 0x84][..], &[7; 0x84]].concat());
         for (text, expected) in [
             (SECRET, Some(Resemblance::SecretKey)),

@@ -1,4 +1,4 @@
-//! Copies on the server, in ranges.
+//! Copies objects on the server, in ranges.
 use super::meter::Meter;
 use super::{Transfer, Transferred, parallel};
 use crate::Cancel;
@@ -11,14 +11,16 @@ use std::num::NonZeroUsize;
 use std::ops::Range;
 
 impl Transfer<'_> {
-    /// Copies an object on the server, of any size and without downloading it. An object larger than a part is copied in
-    /// ranges, all of the same version. Replaces what is there whole or not at all.
+    /// Copies an object of any size on the server, without downloading it. An object larger than a
+    /// part is copied in ranges, all of the same version. An existing object is replaced completely
+    /// or not at all.
     ///
-    /// The copy is stored with `settings`; content headers and metadata that these do not name are the source's.
+    /// The copy is stored with `settings`; content headers and metadata that these do not name are
+    /// taken from the source.
     ///
     /// # Errors
-    /// [`ErrorKind::NoSuchKey`]; [`ErrorKind::PreconditionFailed`] when the source is not, or is no longer, the requested
-    /// version.
+    /// [`ErrorKind::NoSuchKey`]; [`ErrorKind::PreconditionFailed`] if the source is not, or is no
+    /// longer, the requested version.
     pub fn copy(
         &self,
         source: CopySource<'_>,
@@ -43,7 +45,7 @@ impl Transfer<'_> {
     }
 }
 
-/// Adds the source's metadata, which CopyObject keeps by itself and an upload in parts must be given.
+/// Adds the source's metadata, which CopyObject keeps by itself but a multipart upload does not.
 fn with_metadata_of(settings: &ObjectSettings, meta: &ObjectMeta) -> ObjectSettings {
     let mut settings = settings.clone();
     let kept = [
@@ -65,19 +67,19 @@ fn with_metadata_of(settings: &ObjectSettings, meta: &ObjectMeta) -> ObjectSetti
     settings
 }
 
-/// How an object is copied in ranges.
+/// The settings for copying an object in ranges.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CopyRanges {
     /// Objects of up to this many bytes are copied in one request.
     pub(crate) threshold: u64,
-    /// Bytes of one range; more where there would be too many.
+    /// The size of one range, which is larger if there would be too many.
     pub(crate) chunk_size: u64,
-    /// Ranges in flight at once.
+    /// The number of ranges in flight.
     pub(crate) concurrency: NonZeroUsize,
 }
 
-/// Bytes of one part, and parts in flight at once, of an object that passes through this process:
-/// 32 MiB are held at most.
+/// The size of one part, and the number of parts in flight, of an object that passes through this
+/// process: at most 32 MiB are held in memory.
 const RELAYED_PART: u64 = 8 << 20;
 const RELAYS: NonZeroUsize = NonZeroUsize::new(4).expect("not zero");
 
@@ -141,7 +143,7 @@ pub(crate) fn copy_any_size(
     )
 }
 
-/// Makes an object of the parts that `send` sends of the `pieces`, or leaves nothing.
+/// Makes an object of the `pieces`, each sent as a part by `send`, or leaves nothing.
 fn in_parts(
     client: &Client,
     pieces: &[Range<u64>],
@@ -163,7 +165,7 @@ fn in_parts(
     })
 }
 
-/// One version of an object, to be read.
+/// A version of an object to read.
 #[derive(Clone, Copy)]
 struct Version<'a> {
     source: CopySource<'a>,
@@ -183,16 +185,16 @@ impl Version<'_> {
     }
 }
 
-/// Whether `error`, of a part's copy, means that the server does not have UploadPartCopy. Some
-/// servers say so, each in its own way; rclone responds with 200, copies nothing and returns no
+/// Whether `error`, from the copy of a part, means that the server does not support UploadPartCopy.
+/// Servers report this in different ways; rclone responds with 200, copies nothing and returns no
 /// ETag.
 pub(crate) fn cannot_copy_parts(error: &Error) -> bool {
     error.operation() == Some("UploadPartCopy")
         && (error.kind() == ErrorKind::Protocol || lacks_operation(error))
 }
 
-/// Whether every server that has UploadPartCopy can copy from this key. Ceph decodes the source twice and fails with some
-/// percent signs.
+/// Whether every server with UploadPartCopy can copy from this key. Ceph decodes the source twice
+/// and fails with some percent signs.
 pub(crate) fn may_be_copied_in_parts(key: &str) -> bool {
     !key.contains('%')
 }
@@ -211,7 +213,7 @@ pub(crate) fn copy_parts(
     })
 }
 
-/// Has `send` make each of the `pieces` a part, the first part 1.
+/// Calls `send` to make each of the `pieces` a part; the first one is part 1.
 fn for_each_part(
     client: &Client,
     pieces: &[Range<u64>],
@@ -227,13 +229,13 @@ fn for_each_part(
     })
 }
 
-/// The number of the part at `index`.
+/// Returns the number of the part at `index`.
 pub(super) fn part_number(index: usize) -> u32 {
-    // The client refuses what is above the limit.
+    // The client rejects numbers above the limit.
     u32::try_from(index).map_or(u32::MAX, |index| index.saturating_add(1))
 }
 
-/// `size` bytes in pieces of `chunk_size`, or of more where that would make more than 10,000.
+/// Divides `size` bytes into pieces of `chunk_size`, or of more if there would be more than 10,000.
 pub(super) fn cut(size: u64, chunk_size: u64) -> Result<Vec<Range<u64>>> {
     let chunk = chunk_size.max(size.div_ceil(u64::from(MAX_PARTS))).max(MIN_PART_SIZE);
     if chunk > MAX_PART_SIZE {
@@ -250,7 +252,7 @@ pub(super) fn abort_after(client: &Client, upload: UploadRef<'_>, error: Error) 
     if error.kind() == ErrorKind::OutcomeUnknown {
         return error;
     }
-    // The token that ended the upload must not keep its parts from being removed.
+    // The token that ended the upload must not prevent the removal of its parts.
     let client = client.with_cancel(&Cancel::new());
     match catch_panic("aborting the upload", || client.abort_multipart_upload(upload)) {
         Ok(()) => error,

@@ -1,4 +1,4 @@
-//! An object to a file of this machine.
+//! Downloads an object to a local file.
 use super::copy::cut;
 use super::file::{Section, Unfinished, local_error, write_all_at};
 use super::memory::MemoryLimit;
@@ -13,22 +13,23 @@ use std::io::{self, Read, Write};
 use std::ops::Range;
 use std::path::Path;
 
-/// What one read takes from a connection and one write gives to the file.
+/// The size of one read from a connection and of one write to the file.
 const BLOCK: usize = 256 << 10;
 
-/// A download that has ended well.
+/// The result of a download.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Downloaded {
-    /// Bytes of the file.
+    /// The size of the file, in bytes.
     pub bytes: u64,
-    /// The version that was read.
+    /// The ETag of the version that was read.
     pub etag: Option<String>,
-    /// What proved the content.
+    /// How the content was verified.
     pub verified: Verified,
 }
 
-/// What the content of a download was held against, beside its length and version.
+/// The value that the content of a download was compared with, in addition to its length and
+/// version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verified {
@@ -36,17 +37,18 @@ pub enum Verified {
     Crc64Nvme,
     /// An ETag that is the content's MD5.
     Md5,
-    /// Nothing: the server keeps neither, or it was not asked for.
+    /// None: the server keeps neither, or the comparison was not requested.
     LengthAlone,
 }
 
 impl Transfer<'_> {
-    /// Fetches an object into a file, several ranges at once, all of the same version. The file has another name until
-    /// all of it has arrived and was verified ([`DownloadVerification`]); what had the name before is replaced then.
+    /// Downloads an object into a file, in several concurrent ranges of the same version. The file
+    /// has another name until it is complete and verified ([`DownloadVerification`]); then it
+    /// replaces an existing file.
     ///
     /// # Errors
-    /// [`ErrorKind::Integrity`] when the object changes meanwhile, or the content is not what was stored;
-    /// [`ErrorKind::LocalIo`]. No file is left behind then.
+    /// [`ErrorKind::Integrity`] if the object changes meanwhile, or the content differs from the
+    /// stored one; [`ErrorKind::LocalIo`]. No unfinished file is left then.
     pub fn download_to_file(
         &self,
         bucket: &str,
@@ -57,7 +59,8 @@ impl Transfer<'_> {
         let meta = self.stat(bucket, key)?;
         let unfinished = Unfinished::beside(path, self.client.clock().random())?;
         unfinished.file.set_len(meta.size).map_err(|error| local_error("writing", path, error))?;
-        // Without an ETag nothing tells that two ranges are of the same version: read it in one.
+        // Without an ETag nothing shows that two ranges belong to the same version, so the object
+        // is read in one range.
         let whole =
             || if meta.size == 0 { Vec::new() } else { std::iter::once(0..meta.size).collect() };
         let pieces = if meta.etag.is_some() { cut(meta.size, self.part_size)? } else { whole() };
@@ -195,7 +198,7 @@ fn not_the_object(what: &str) -> Error {
     Error::new(ErrorKind::Integrity, text)
 }
 
-/// What all ranges of a download have in common.
+/// The common data of all ranges of a download.
 struct RangeFetch<'a> {
     client: &'a Client,
     bucket: &'a str,
@@ -207,14 +210,14 @@ struct RangeFetch<'a> {
 }
 
 impl RangeFetch<'_> {
-    /// Fetches one range and gives back its CRC, 0 where none is wanted.
+    /// Downloads one range and returns its CRC, or 0 if none is wanted.
     fn piece(&self, piece: &Range<u64>, verification: DownloadVerification) -> Result<u64> {
         let length = piece.end - piece.start;
         let range = ByteRange::Part { offset: piece.start, length };
         let etag = self.meta.etag.as_deref();
         let mut reader =
             self.client.get_same_version(self.bucket, self.key, range, etag, Some(length))?;
-        // Without an ETag the size alone shows another version.
+        // Without an ETag, only the size shows another version.
         if reader.meta().size != self.meta.size {
             return Err(reader.changed());
         }
@@ -255,7 +258,7 @@ impl RangeFetch<'_> {
     }
 }
 
-/// Holds what arrived against what the server says of the object.
+/// Compares the received content with the server's description of the object.
 fn verify(meta: &ObjectMeta, pieces: &[Range<u64>], crcs: &[u64], file: &File) -> Result<Verified> {
     let wrong = |what: &str| Err(not_the_object(what));
     if let Some(expected) = meta.crc64nvme {
@@ -294,7 +297,7 @@ mod tests {
     use super::*;
     use crc_fast::checksum;
 
-    /// A file with `content`, and the ranges and checksums with which it arrived.
+    /// Returns a file with `content`, and the ranges and checksums with which it arrived.
     fn arrived(content: &[u8]) -> (File, Vec<Range<u64>>, Vec<u64>) {
         let file = tempfile::tempfile().expect("a file");
         write_all_at(&file, content, 0).expect("written");

@@ -1,17 +1,19 @@
-//! The same work for many objects, some at once.
+//! Repeats an operation for many objects, several at the same time.
 use super::{Transfer, parallel};
 use crate::client::Client;
 use crate::error::Result;
 
 impl Transfer<'_> {
-    /// Does `work` for each of `items`, as many at once as this transfer has parts, and gives the results back in their
-    /// order: for many small objects, of which each costs a round trip. The client it hands to `work` must be used, so
-    /// that what is under way ends with the first failure.
+    /// Calls `work` for each of `items`, as many at the same time as this transfer has parts, and
+    /// returns the results in order. This is meant for many small objects, each of which costs a
+    /// round trip. `work` must use the client that it receives, so that running calls end after the
+    /// first failure.
     ///
-    /// To hear of every failure in place of the first one, let `work` return `Ok` of a result.
+    /// To receive every failure instead of only the first one, let `work` return `Ok` with a result
+    /// inside.
     ///
     /// # Errors
-    /// The first that `work` returned; [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
+    /// The first error of `work`; [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
     ///
     /// ```no_run
     /// use s3driver::client::{Client, Config, Endpoint, GetObject};

@@ -1,10 +1,10 @@
-//! Files read and written by position, by many threads at once.
+//! Reads and writes files by position, from many threads at the same time.
 use crate::error::{Error, ErrorKind, Result};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-/// Some bytes of a file, from the first on each time it is made.
+/// A reader of a section of a file, starting at its beginning.
 pub(super) struct Section<'a> {
     pub(super) file: &'a File,
     pub(super) at: u64,
@@ -21,7 +21,7 @@ impl Read for Section<'_> {
     }
 }
 
-/// A file that takes its name when it is complete, and otherwise disappears.
+/// A file that gets its name once it is complete, and is removed otherwise.
 pub(super) struct Unfinished {
     pub(super) file: File,
     path: PathBuf,
@@ -30,7 +30,7 @@ pub(super) struct Unfinished {
 }
 
 impl Unfinished {
-    /// Beside `target`, so that the last step is a rename within one file system.
+    /// Creates the file next to `target`, so that the last step is a rename within one file system.
     pub(super) fn beside(target: &Path, random: u64) -> Result<Self> {
         if target.file_name().is_none() {
             let text = format!("{} does not name a file", target.display());
@@ -46,7 +46,7 @@ impl Unfinished {
         Ok(Self { file, path, target: target.to_owned(), done: false })
     }
 
-    /// Makes all of it durable and gives it its name, replacing what has it.
+    /// Makes the content durable and gives the file its name, replacing an existing file.
     pub(super) fn finish(mut self) -> Result<()> {
         self.file.sync_all().map_err(|error| local_error("writing", &self.path, error))?;
         fs::rename(&self.path, &self.target)
@@ -59,7 +59,7 @@ impl Unfinished {
 impl Drop for Unfinished {
     fn drop(&mut self) {
         if !self.done {
-            // Nothing more can be done about a file that cannot be removed.
+            // If the file cannot be removed, nothing more can be done.
             drop(fs::remove_file(&self.path));
         }
     }

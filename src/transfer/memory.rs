@@ -1,12 +1,12 @@
-//! How many bytes of buffers several transfers may have together.
+//! Limits the total size of the buffers of several transfers.
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Bytes of part buffers and of read-ahead that all writers and readers of a driver may have together.
+/// The maximum total size of part buffers and read-ahead of all writers and readers of a driver.
 ///
-/// Every writer always gets its first buffer, so that none ever waits for another one, which may be idle for hours or
-/// belong to the same thread. What is limited are the buffers beyond: without them a writer sends one part at a time,
-/// and a reader reads from one connection.
+/// Every writer always gets its first buffer, so that it never waits for another one, which may be
+/// idle for hours or belong to the same thread. Only further buffers are limited: without them a
+/// writer sends one part at a time, and a reader uses one connection.
 #[derive(Clone, Debug)]
 pub(crate) struct MemoryLimit {
     limit: u64,
@@ -14,18 +14,18 @@ pub(crate) struct MemoryLimit {
 }
 
 impl MemoryLimit {
-    /// `None`: no limit.
+    /// `None` means no limit.
     pub(crate) fn new(limit: Option<u64>) -> Self {
         Self { limit: limit.unwrap_or(u64::MAX), used: Arc::default() }
     }
 
-    /// What cannot be done without.
+    /// Takes memory that is indispensable.
     pub(crate) fn take(&self, bytes: u64) -> Share {
         self.used.fetch_add(bytes, Ordering::Relaxed);
         Share { of: self.clone(), bytes }
     }
 
-    /// What makes it faster, if there is room.
+    /// Takes memory that only improves the speed, if it is available.
     pub(crate) fn try_take(&self, bytes: u64) -> Option<Share> {
         let add = |used: u64| used.checked_add(bytes).filter(|sum| *sum <= self.limit);
         self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).ok()?;
@@ -33,7 +33,7 @@ impl MemoryLimit {
     }
 }
 
-/// Bytes taken from a [`MemoryLimit`], given back when dropped.
+/// Bytes taken from a [`MemoryLimit`]; returned on drop.
 #[derive(Debug)]
 pub(crate) struct Share {
     of: MemoryLimit,

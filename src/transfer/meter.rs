@@ -1,24 +1,24 @@
-//! What is told of a transfer while it runs.
+//! The progress of a running transfer.
 use super::stream::SentParts;
 use crate::client::Client;
 use crate::sync;
 use std::sync::{Mutex, MutexGuard};
 
-/// How far a transfer has come.
+/// The progress of a transfer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
-    /// Bytes that have arrived.
+    /// The number of bytes transferred.
     pub bytes: u64,
     /// Bytes altogether; of an object whose size is not known, the bytes written so far.
     pub total: u64,
-    /// Parts that are done.
+    /// The number of finished parts.
     pub parts: u32,
-    /// Requests that had to be sent again, by this client and its clones, since the transfer began.
+    /// The number of retries by this client and its clones since the transfer began.
     pub retries: u64,
 }
 
-/// Counts for one transfer and tells its owner, from one thread at a time.
+/// Counts the progress of one transfer and reports it, from one thread at a time.
 pub(super) struct Meter<'a> {
     client: Client,
     tell: Option<&'a (dyn Fn(Progress) + Sync)>,
@@ -41,12 +41,12 @@ impl<'a> Meter<'a> {
         }
     }
 
-    /// One more part is done, with these bytes.
+    /// Records one more finished part of this size.
     pub(super) fn part(&self, bytes: u64) {
         self.advance(bytes, 1);
     }
 
-    /// These bytes of a part have arrived.
+    /// Records received bytes of a part.
     pub(super) fn advance(&self, bytes: u64, parts: u32) {
         let mut progress = self.lock();
         progress.bytes += bytes;

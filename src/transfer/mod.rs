@@ -1,7 +1,9 @@
-//! Many parts at once on plain threads: files to objects, objects to files and readers, objects to objects.
+//! Transfers on plain threads, with several parts at the same time: files to objects, objects to
+//! files and readers, objects to objects.
 //!
-//! A transfer keeps no part in memory, but for a [`ReadAhead`]. It ends at the first failure, leaves nothing half done behind, and, made with
-//! [`Client::with_cancel`], ends within a second when its token says so.
+//! A transfer does not keep whole parts in memory, except in a [`ReadAhead`]. It ends at the first
+//! failure and leaves nothing unfinished. If its client was made with [`Client::with_cancel`], it
+//! ends within a second after the token is cancelled.
 //!
 //! ```no_run
 //! use s3driver::client::{Client, Config, Endpoint, ObjectSettings};
@@ -49,13 +51,15 @@ use crate::client::{Client, MAX_PART_SIZE, MIN_PART_SIZE};
 use std::fmt;
 use std::num::NonZeroUsize;
 
-/// Parts unless asked for otherwise: 8 MiB, enough that the request around a part costs little, and 78 GiB with 10,000.
+/// The default size of parts: 8 MiB is enough that the request for a part costs little, and permits
+/// 78 GiB with 10,000 parts.
 const PART_SIZE: u64 = 8 << 20;
 
-/// Threads unless asked for otherwise.
+/// The default number of threads.
 const CONCURRENCY: NonZeroUsize = NonZeroUsize::new(8).expect("not zero");
 
-/// How to transfer: a client, the size of parts, and how many at once.
+/// The settings of a transfer: a client, the size of parts, and how many to transfer at the same
+/// time.
 #[derive(Clone)]
 pub struct Transfer<'a> {
     client: Client,
@@ -69,28 +73,28 @@ pub struct Transfer<'a> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DownloadVerification {
-    /// By the CRC-64/NVME that the server keeps; without one by an ETag that looks like an MD5, for which the file is
-    /// read back.
+    /// With the CRC-64/NVME that the server keeps, or otherwise with an ETag that looks like an
+    /// MD5, for which the file is read back.
     #[default]
     Content,
-    /// By length and version alone, for servers whose ETags look like an MD5 and are not one.
+    /// Only by length and version, for servers whose ETags look like MD5s but are not.
     Length,
 }
 
-/// An upload or a copy that has ended well.
+/// The result of an upload or a copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Transferred {
-    /// Bytes of the object.
+    /// The size of the object, in bytes.
     pub bytes: u64,
-    /// Parts it was sent in; 1 when in one piece.
+    /// The number of parts that it was sent in; 1 if it was sent in one piece.
     pub parts: u32,
-    /// Without quotes; `None` when the server tells none.
+    /// Without quotes; `None` if the server does not return one.
     pub etag: Option<String>,
 }
 
 impl<'a> Transfer<'a> {
-    /// With parts of 8 MiB, 8 at once.
+    /// Creates a transfer with parts of 8 MiB, 8 of them at the same time.
     pub fn new(client: &Client) -> Self {
         Self {
             client: client.clone(),
@@ -101,30 +105,31 @@ impl<'a> Transfer<'a> {
         }
     }
 
-    /// Bytes of one part, taken as at least 5 MiB and at most 5 GiB. Parts are larger where there would be more than
-    /// 10,000.
+    /// Sets the size of a part, which is raised to 5 MiB and limited to 5 GiB. Parts are larger if
+    /// there would be more than 10,000.
     #[must_use]
     pub fn part_size(mut self, bytes: u64) -> Self {
         self.part_size = bytes.clamp(MIN_PART_SIZE, MAX_PART_SIZE);
         self
     }
 
-    /// Parts in flight at once; as many threads work, the caller's among them.
+    /// Sets the number of parts in flight. The transfer uses as many threads, including the
+    /// caller's.
     #[must_use]
     pub const fn concurrency(mut self, parts: NonZeroUsize) -> Self {
         self.concurrency = parts;
         self
     }
 
-    /// Calls `tell` from the threads that work, one at a time: for every part, and while a part is being received. It
-    /// should return soon.
+    /// Calls `tell` from the working threads, one at a time: for every part, and while a part is
+    /// being received. It should return quickly.
     #[must_use]
     pub const fn progress(mut self, tell: &'a (dyn Fn(Progress) + Sync)) -> Self {
         self.progress = Some(tell);
         self
     }
 
-    /// How downloads are verified.
+    /// Sets how downloads are verified.
     #[must_use]
     pub const fn verification(mut self, verification: DownloadVerification) -> Self {
         self.verification = verification;

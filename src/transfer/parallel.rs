@@ -79,10 +79,11 @@ fn run<I: Send, T: Send>(
                     .ok()
             })
             .collect();
-        // The caller's thread works too, so that it goes on when no other can be had.
+        // The caller's thread works too, so that the operation continues if no other thread can be
+        // started.
         let mut results = run();
         for thread in threads {
-            // What panics is caught around `work`.
+            // Panics are caught around `work`.
             results.extend(thread.join().unwrap_or_default());
         }
         results

@@ -1,9 +1,10 @@
-//! A listing by several requests at once, in order.
+//! An ordered listing with several concurrent requests.
 //!
-//! One listing is a chain: where a page begins is told by the page before. But what lies below two prefixes can be
-//! listed at once, and comes in the order of the prefixes. So a listing that does not end with its first page is split
-//! at the directories right below, where there are few and large ones, and these again; each directory is a shard.
-//! Nothing is assumed of the order of keys but that what lies below a prefix is listed in one run.
+//! A listing is a chain: each page states where the next one begins. The keys below two prefixes,
+//! however, can be listed at the same time, and are in the order of the prefixes. A listing that
+//! does not end with its first page is therefore split at the directories directly below, if they
+//! are few and large, and these may be split again; each directory is a shard. The only assumption
+//! about the order of keys is that those below a prefix are listed consecutively.
 use super::Transfer;
 use crate::client::{self, Client, ListObjects};
 use crate::error::{Error, ErrorKind, Result};
@@ -14,43 +15,52 @@ use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::sync::{Condvar, Mutex, MutexGuard};
 
-/// What separates a key's directories.
+/// The separator of the directories in a key.
 const DELIMITER: char = '/';
 
-/// A page with more directories than these is not split: each would cost a request of its own, for ever fewer keys.
+/// A page with more directories than this is not split: each would cost a separate request, for
+/// fewer and fewer keys.
 const DIRECTORIES_PER_PAGE: usize = 4;
 
-/// A directory with more directories than these is not split either; the first page may not have been like the others.
+/// A directory with more directories than this is not split either; its first page may not have
+/// been representative.
 const MOST_SHARDS: usize = 512;
 
-/// Directories with nothing in them but one more that are passed through in search of a place to split.
+/// How many directories that only contain one other directory are descended in search of a place to
+/// split.
 const DEPTH: usize = 32;
 
-/// How often a directory is split again: a registry's layout needs four levels, and a server may invent new ones for ever.
+/// How often a directory is split again: a registry's layout needs four levels, and a server could
+/// make up new ones forever.
 const SPLITS: u32 = 8;
 
-/// Shards of one listing. What is not split is listed page after page.
+/// The maximum number of shards of one listing. Directories that are not split are listed page by
+/// page.
 const SHARDS: u64 = 4096;
 
-/// Keys that splitting has brought along and that wait to be visited. With more, nothing is split.
+/// The maximum number of keys that were found while splitting and wait to be visited. Beyond it,
+/// nothing is split.
 const KNOWN_KEYS: usize = 10_000;
 
-/// Pages of one shard that wait for those before it: with a thousand keys of a kilobyte each, 2 MiB or so.
+/// The maximum number of pages of one shard that wait for earlier ones: with a thousand keys of a
+/// kilobyte each, about 2 MiB.
 const PAGES_AHEAD: usize = 2;
 
-/// Shards begun for each request at once, so that the one that is waited for does not stop the others.
+/// The number of shards begun for each concurrent request, so that waiting for one does not stop
+/// the others.
 const SHARDS_PER_THREAD: usize = 2;
 
 impl Transfer<'_> {
-    /// Lists everything below `prefix` and shows it to `visit` page by page, in the server's order, until that breaks.
-    /// Up to as many requests are made at once as this transfer has parts; what is in memory is at most four pages for
-    /// each, and some ten thousand keys that were found while splitting.
+    /// Lists everything below `prefix` and calls `visit` for each page, in the server's order,
+    /// until that breaks. The number of concurrent requests is limited to this transfer's number of
+    /// parts; memory holds at most four pages for each of them, and some ten thousand keys that
+    /// were found while splitting.
     ///
-    /// It takes more requests than one listing after the other: in the worst case one for each directory of up to 512,
-    /// where the first thousand keys lie in at most four.
+    /// This needs more requests than a sequential listing: in the worst case one for each of up to
+    /// 512 directories, if the first thousand keys lie in at most four of them.
     ///
     /// # Errors
-    /// The first in order, of a request or of `visit`.
+    /// The first error in order, of a request or of `visit`.
     pub fn list(
         &self,
         bucket: &str,
@@ -61,7 +71,7 @@ impl Transfer<'_> {
     }
 }
 
-/// As [`Transfer::list`].
+/// Like [`Transfer::list`].
 pub(crate) fn list_in_shards(
     client: &Client,
     bucket: &str,
@@ -78,7 +88,7 @@ pub(crate) fn list_in_shards(
         arrived: Condvar::new(),
         room: Condvar::new(),
     };
-    // Most listings have one page: no thread is started before there is something to split.
+    // Most listings have one page, so no thread is started before there is something to split.
     match shards.look(prefix, 0)? {
         Look::Pages(first, more) => {
             for page in std::iter::once(Ok(*first)).chain(more) {
@@ -111,32 +121,32 @@ pub(crate) fn list_in_shards(
     })
 }
 
-/// What all threads of a listing share.
+/// The state shared by all threads of a listing.
 struct Shards<'a> {
     client: Client,
     bucket: &'a str,
     most: usize,
     state: Mutex<ShardQueue>,
-    /// A page has come, or the end of a shard.
+    /// Signals that a page or the end of a shard has arrived.
     arrived: Condvar,
-    /// There is something to list, or room for a page, or nothing more to do.
+    /// Signals that there is something to list, space for a page, or nothing more to do.
     room: Condvar,
 }
 
 #[derive(Default)]
 struct ShardQueue {
-    /// In order; the first one is being visited.
+    /// The shards in order; the first one is being visited.
     shards: VecDeque<Shard>,
-    /// Shards made so far.
+    /// The number of shards created so far.
     made: u64,
-    /// Keys of shards that were known when these were made.
+    /// The number of keys that were already known when their shards were created.
     known: usize,
     ended: bool,
 }
 
 struct Shard {
     number: u64,
-    /// How many splits lead to it.
+    /// The number of splits that lead to it.
     depth: u32,
     /// The prefix to list, until a thread takes it.
     prefix: Option<String>,
@@ -145,17 +155,17 @@ struct Shard {
     outcome: Option<Result<()>>,
 }
 
-/// Where the keys of a shard come from.
+/// The source of a shard's keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Origin {
     Listing,
-    /// The split that made the shard brought them along.
+    /// They were found by the split that created the shard.
     Split,
 }
 
-/// What was found below a prefix.
+/// The result of examining a prefix.
 enum Look {
-    /// The first page, and the further ones: not worth splitting.
+    /// The first page and the iterator over the further ones: splitting is not worthwhile.
     Pages(Box<ListBucketResult>, client::Pages<ListBucketResult>),
     Split(Vec<Shard>),
 }
@@ -165,7 +175,7 @@ impl Shard {
         let (pages, outcome) = (VecDeque::new(), None);
         Self { number: 0, depth: 0, prefix: Some(prefix), origin: Origin::Listing, pages, outcome }
     }
-    /// Keys that are known already.
+    /// Keys that are already known.
     fn known(keys: Vec<Object>) -> Self {
         let (pages, outcome) = (VecDeque::from([keys]), Some(Ok(())));
         Self { number: 0, depth: 0, prefix: None, origin: Origin::Split, pages, outcome }
@@ -181,7 +191,7 @@ impl Shards<'_> {
         sync::lock(&self.state)
     }
 
-    /// The next page in order, `None` at the end.
+    /// Returns the next page in order, or `None` at the end.
     fn next_page(&self) -> Result<Option<Vec<Object>>> {
         let mut state = self.lock();
         loop {
@@ -199,13 +209,13 @@ impl Shards<'_> {
                     state.shards.pop_front();
                     self.room.notify_all();
                 }
-                // Each request has its own limits of time, so this ends.
+                // Each request has its own time limits, so this ends.
                 None => state = sync::wait(&self.arrived, state),
             }
         }
     }
 
-    /// One thread's life.
+    /// Runs one thread.
     fn work(&self) {
         while let Some((number, depth, prefix)) = self.take() {
             let panicked = Error::new(ErrorKind::LocalIo, "a thread that lists has panicked");
@@ -214,7 +224,7 @@ impl Shards<'_> {
         }
     }
 
-    /// The next shard to list, once there is one that is near enough.
+    /// Returns the next shard to list, once one is close enough to the visited one.
     fn take(&self) -> Option<(u64, u32, String)> {
         let mut state = self.lock();
         loop {
@@ -227,7 +237,8 @@ impl Shards<'_> {
             {
                 return Some(found);
             }
-            // What is being looked at may be split, so the end comes with the last shard.
+            // A shard that is being examined may be split, so the work only ends with the last
+            // shard.
             if state.shards.iter().all(|shard| shard.outcome.is_some()) {
                 return None;
             }
@@ -235,7 +246,7 @@ impl Shards<'_> {
         }
     }
 
-    /// Lists a shard; `None` when others took its place.
+    /// Lists a shard. Returns `None` if others replaced it.
     fn list(&self, number: u64, depth: u32, prefix: &str) -> Result<Option<()>> {
         match self.look(prefix, depth)? {
             Look::Split(shards) => {
@@ -256,7 +267,7 @@ impl Shards<'_> {
         }
     }
 
-    /// Adds a page to a shard, once there is room for it.
+    /// Adds a page to a shard, once there is space for it.
     fn put(&self, number: u64, page: Vec<Object>) -> ControlFlow<()> {
         let mut state = self.lock();
         loop {
@@ -275,7 +286,7 @@ impl Shards<'_> {
         }
     }
 
-    /// Asks for the first page, and for the directories if that is worth it.
+    /// Requests the first page, and the directories if that is worthwhile.
     fn look(&self, prefix: &str, depth: u32) -> Result<Look> {
         let mut pages = self.client.objects(self.bucket, ListObjects::prefix(prefix)).pages();
         let first = pages.next().transpose()?.unwrap_or_default();
@@ -308,7 +319,7 @@ impl Shards<'_> {
 }
 
 impl ShardQueue {
-    /// Puts shards in the place of others.
+    /// Replaces a shard with others.
     fn replace(&mut self, range: std::ops::Range<usize>, shards: Vec<Shard>, depth: u32) {
         let behind = self.shards.split_off(range.end);
         self.shards.truncate(range.start);
@@ -322,13 +333,13 @@ impl ShardQueue {
         self.shards.extend(behind);
     }
 
-    /// Returns whether one more directory may be split, which `depth` splits lead to.
+    /// Returns whether another directory may be split, at a depth of `depth` splits.
     fn may_split(&self, depth: u32) -> bool {
         depth < SPLITS && self.made < SHARDS && self.known < KNOWN_KEYS
     }
 }
 
-/// The shards of one level: its files and its directories, in the order of a listing.
+/// Returns the shards of one level: its files and its directories, in the order of a listing.
 fn entries(level: ListBucketResult) -> Vec<Shard> {
     let mut shards = Vec::new();
     let mut files = level.contents.into_iter().peekable();
@@ -360,11 +371,11 @@ fn is_worth_splitting(prefix: &str, page: &ListBucketResult) -> bool {
     (1..=DIRECTORIES_PER_PAGE).contains(&directories.len())
 }
 
-/// A shard being listed; however its thread leaves it, the visitor is told.
+/// A shard that is being listed. The visitor is notified however its thread ends.
 struct ShardListing<'a> {
     shards: &'a Shards<'a>,
     number: u64,
-    /// `None` when others took its place.
+    /// `None` if others replaced it.
     outcome: Option<Result<()>>,
 }
 
@@ -382,7 +393,7 @@ impl Drop for ShardListing<'_> {
     }
 }
 
-/// Ends the threads, also when the visitor has had enough or panics.
+/// Ends the threads, also if the visitor stops early or panics.
 struct EndThreads<'a> {
     shards: &'a Shards<'a>,
     cancel: crate::Cancel,

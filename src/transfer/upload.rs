@@ -1,4 +1,4 @@
-//! A file of this machine to an object.
+//! Uploads a local file.
 use super::copy::{abort_after, cut, part_number};
 use super::file::{Section, local_error};
 use super::meter::Meter;
@@ -10,14 +10,15 @@ use std::io::Read;
 use std::path::Path;
 
 impl Transfer<'_> {
-    /// Stores a file, replacing what is at `key` whole or not at all. Up to one part in one PutObject, above in parts that
-    /// each thread reads by position and sends as it reads: no part is ever held in memory.
+    /// Stores a file, and replaces the object at `key` completely or not at all. A file of up to
+    /// one part is sent in one PutObject. A larger one is sent in parts that each thread reads by
+    /// position and sends while reading: no part is ever held in memory.
     ///
-    /// Where bodies are signed each part is read twice, the first time to hash it.
+    /// If bodies are signed, each part is read twice, the first time to hash it.
     ///
     /// # Errors
-    /// [`ErrorKind::LocalIo`] when the file cannot be read, or changes while its parts are sent. Nothing is left behind
-    /// then.
+    /// [`ErrorKind::LocalIo`] if the file cannot be read, or changes while its parts are sent. No
+    /// object and no upload is left then.
     pub fn upload_file(
         &self,
         file: impl AsRef<Path>,
@@ -80,7 +81,7 @@ impl Transfer<'_> {
     }
 }
 
-/// What the file system says of a file that has a size and can be read by position.
+/// Returns the metadata of a file that has a size and can be read by position.
 fn metadata(file: &File, path: &Path) -> Result<Metadata> {
     let metadata = file.metadata().map_err(|error| local_error("reading", path, error))?;
     if metadata.is_file() {

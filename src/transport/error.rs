@@ -87,7 +87,7 @@ impl NoConnection {
     }
 
     /// Whether another attempt would end in the same way: a proxy that refuses a client or a destination goes on to do so.
-    pub(crate) const fn is_lasting(&self) -> bool {
+    pub(crate) const fn is_permanent(&self) -> bool {
         matches!(self.obstacle, Obstacle::Tunnel(400..=428 | 430..=499))
     }
 }
@@ -138,10 +138,10 @@ impl TransportError {
     }
 
     /// Whether another attempt would end in the same way, however often it is made.
-    pub(crate) fn is_lasting(&self) -> bool {
+    pub(crate) fn is_permanent(&self) -> bool {
         match &self.failure {
-            Failure::Connect(failure) => failure.is_lasting(),
-            Failure::Tls(problem, _) => problem.is_lasting(),
+            Failure::Connect(failure) => failure.is_permanent(),
+            Failure::Tls(problem, _) => problem.is_permanent(),
             _ => false,
         }
     }

@@ -21,7 +21,7 @@ pub(super) fn write_request<'h>(
         return Err("the method is not a token".into());
     }
     if target.1.is_empty() || !target.1.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err("the target holds a character that is not visible ASCII".into());
+        return Err("the target contains a character that is not visible ASCII".into());
     }
     out.clear();
     for part in [method, " ", target.0, target.1, " HTTP/1.1\r\n"] {

@@ -104,7 +104,7 @@ impl TlsProblem {
     }
 
     /// Whether another attempt would end in the same way.
-    pub(super) const fn is_lasting(self) -> bool {
+    pub(super) const fn is_permanent(self) -> bool {
         !matches!(self, Self::Broken)
     }
 }

@@ -272,7 +272,7 @@ fn refused(problem: TlsProblem, error: impl std::error::Error + Send + Sync + 's
 pub(super) fn named(failure: Failure) -> Failure {
     let Failure::Io(error) = failure else { return failure };
     match session_error(&error) {
-        Some(alert @ Error::AlertReceived(_)) if TlsProblem::of(alert).is_lasting() => {
+        Some(alert @ Error::AlertReceived(_)) if TlsProblem::of(alert).is_permanent() => {
             refused(TlsProblem::of(alert), error)
         }
         _ => Failure::Io(error),

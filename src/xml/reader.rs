@@ -68,7 +68,7 @@ impl<'a> Document<'a> {
         let text = std::str::from_utf8(body)
             .map_err(|e| Error::new("the document is not UTF-8", e.valid_up_to()))?;
         if let Some(at) = forbidden(text) {
-            return Err(Error::new("the document holds a character that XML 1.0 forbids", at));
+            return Err(Error::new("the document contains a character that XML 1.0 forbids", at));
         }
         let unmarked = text.strip_prefix('\u{feff}').unwrap_or(text);
         Ok(Self {

@@ -1,4 +1,5 @@
-//! One refresh at a time, before anyone notices: with a clock and a source that do what the test says.
+//! One refresh at a time, early enough that no caller notices: tested with a clock and a source
+//! that the test controls.
 
 use super::{keys, listener};
 use s3driver::clock::Clock;
@@ -11,7 +12,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-/// A clock that stands still until it is told otherwise.
+/// A clock that stands still until the test advances it.
 #[derive(Debug)]
 struct Stopped {
     wall: SystemTime,
@@ -51,7 +52,7 @@ impl Clock for Stopped {
 const HOUR: Duration = Duration::from_secs(3600);
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Numbers its keys; waits at a gate when that is closed; fails when told to.
+/// Numbers its credentials, waits at a gate while it is closed, and fails on request.
 #[derive(Clone, Debug)]
 struct Numbered {
     clock: Arc<Stopped>,
@@ -61,7 +62,7 @@ struct Numbered {
 #[derive(Debug)]
 struct State {
     begun: u32,
-    /// How many fetches may end.
+    /// How many fetches may finish.
     passes: u32,
     ended: u32,
     at_once: u32,
@@ -114,7 +115,7 @@ impl Source for Numbered {
             state.most_at_once = state.most_at_once.max(state.at_once);
         });
         self.wait(|state| state.passes > state.ended);
-        let mut outcome = Err(Unavailable::Failed("told to fail".to_owned()));
+        let mut outcome = Err(Unavailable::Failed("set to fail".to_owned()));
         self.change(|state| {
             state.ended += 1;
             state.at_once -= 1;
@@ -128,7 +129,7 @@ impl Source for Numbered {
     }
 }
 
-/// A barrier that does not wait for ever when another thread has failed.
+/// A barrier that does not wait forever if another thread has failed.
 struct Meeting {
     size: usize,
     arrived: Mutex<usize>,
@@ -148,7 +149,7 @@ impl Meeting {
         let limit = Duration::from_secs(30);
         let (arrived, waited) =
             self.complete.wait_timeout_while(arrived, limit, |arrived| *arrived < all).unwrap();
-        assert!(!waited.timed_out(), "{arrived} of {all} came");
+        assert!(!waited.timed_out(), "only {arrived} of {all} threads arrived");
     }
 }
 
@@ -161,7 +162,8 @@ fn id(cache: &Cache) -> String {
     keys(&cache.credentials().unwrap()).0.to_owned()
 }
 
-/// Waits until the cache holds the keys `expected`: a refresh in the background has ended a moment before it is booked.
+/// Waits until the cache contains the credentials `expected`: a background refresh is recorded
+/// shortly after it has ended.
 fn wait_for(cache: &Cache, expected: &str) {
     for _ in 0..2000 {
         if id(cache) == expected {
@@ -169,7 +171,7 @@ fn wait_for(cache: &Cache, expected: &str) {
         }
         thread::sleep(Duration::from_millis(1));
     }
-    panic!("{expected} never came");
+    panic!("the cache never contained {expected}");
 }
 
 #[test]
@@ -187,12 +189,13 @@ fn rotate_every_and_lifetime_64_threads_across_ten_rotations() {
             scope.spawn(|| {
                 for rotation in 1..=ROTATIONS {
                     meeting.wait();
-                    // The refresh is stuck at the gate: whoever waited for it would never come to the next meeting.
+                    // The refresh is stuck at the gate: a thread that waited for it would never
+                    // reach the next meeting.
                     for _ in 0..50 {
                         assert_eq!(
                             id(&cache),
                             format!("K{rotation}"),
-                            "the old keys are valid still"
+                            "the old credentials are still valid"
                         );
                     }
                     meeting.wait();
@@ -260,13 +263,13 @@ fn keys_are_renewed_some_minutes_or_a_quarter_of_their_life_before_the_end() {
         clock.advance(before);
         assert_eq!((id(&cache).as_str(), source.begun()), ("K1", 1), "{lifetime:?}");
         clock.advance(after - before);
-        assert_eq!(id(&cache), "K1", "the thread that notices does not wait either");
+        assert_eq!(id(&cache), "K1", "the thread that starts the refresh does not wait either");
         wait_for(&cache, "K2");
     }
 }
 
 #[test]
-fn keys_without_an_end_are_fetched_once() {
+fn keys_without_an_expiration_are_fetched_once() {
     let clock = Stopped::new();
     let source = Numbered::new(&clock, None);
     let cache = cache(&source, Observer::default());
@@ -278,7 +281,7 @@ fn keys_without_an_end_are_fetched_once() {
 }
 
 #[test]
-fn very_short_lifetimes_and_expired_keys_cause_no_tight_loop() {
+fn short_lifetimes_and_expired_keys_do_not_cause_a_tight_loop() {
     for lifetime in [Duration::ZERO, Duration::from_millis(1), Duration::from_millis(900)] {
         let clock = Stopped::new();
         let source = Numbered::new(&clock, Some(lifetime));
@@ -288,13 +291,13 @@ fn very_short_lifetimes_and_expired_keys_cause_no_tight_loop() {
             id(&cache);
             clock.advance(Duration::from_millis(10));
         }
-        assert_eq!(source.begun(), 1, "{lifetime:?}: ten seconds, one fetch");
+        assert_eq!(source.begun(), 1, "{lifetime:?}: one fetch in ten seconds");
         assert!(matches!(heard.lock().unwrap()[..], [Warning::ExpiredOnArrival { .. }]));
         clock.advance(MINUTE);
         id(&cache);
         wait_for(&cache, "K2");
     }
-    // With two seconds to live they are renewed each second and a half at most.
+    // Credentials with two seconds left are renewed at most every one and a half seconds.
     let clock = Stopped::new();
     let source = Numbered::new(&clock, Some(Duration::from_secs(2)));
     let cache = cache(&source, Observer::default());
@@ -306,7 +309,7 @@ fn very_short_lifetimes_and_expired_keys_cause_no_tight_loop() {
 }
 
 #[test]
-fn a_failed_refresh_with_valid_keys_is_a_warning_and_is_not_repeated_at_once() {
+fn a_failed_refresh_with_valid_keys_is_a_warning_and_repeated_after_a_pause() {
     let clock = Stopped::new();
     let source = Numbered::new(&clock, Some(HOUR));
     let (observer, heard) = listener();
@@ -329,14 +332,14 @@ fn a_failed_refresh_with_valid_keys_is_a_warning_and_is_not_repeated_at_once() {
     warned(1);
     assert_eq!(
         heard.lock().unwrap()[0],
-        Warning::RefreshFailed { reason: "told to fail".to_owned(), expires }
+        Warning::RefreshFailed { reason: "set to fail".to_owned(), expires }
     );
-    assert_eq!(cache.last_failure().as_deref(), Some("told to fail"));
+    assert_eq!(cache.last_failure().as_deref(), Some("set to fail"));
     for _ in 0..1000 {
         assert_eq!(id(&cache), "K1");
     }
-    assert_eq!(source.begun(), 2, "no second try before the pause has passed");
-    // The pauses grow: half of 1 s, of 2 s, of 4 s, as the clock's random number is 0.
+    assert_eq!(source.begun(), 2, "no second attempt before the pause has passed");
+    // The pauses grow: half of 1 s, of 2 s, of 4 s, because the clock's random number is 0.
     for (count, pause) in [(3, 500), (4, 1000), (5, 2000)] {
         clock.advance(Duration::from_millis(pause - 1));
         id(&cache);
@@ -354,7 +357,7 @@ fn a_failed_refresh_with_valid_keys_is_a_warning_and_is_not_repeated_at_once() {
 }
 
 #[test]
-fn without_valid_keys_a_failure_is_an_error_and_is_told_without_asking_again() {
+fn without_valid_keys_a_failure_is_an_error_and_is_repeated_without_a_fetch() {
     let clock = Stopped::new();
     let source = Numbered::new(&clock, Some(HOUR));
     let cache = cache(&source, Observer::default());
@@ -362,7 +365,7 @@ fn without_valid_keys_a_failure_is_an_error_and_is_told_without_asking_again() {
     for _ in 0..100 {
         let error = cache.credentials().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Credentials);
-        assert_eq!(error.to_string(), "no credentials from numbered: told to fail");
+        assert_eq!(error.to_string(), "no credentials from numbered: set to fail");
     }
     assert_eq!(source.begun(), 1);
     source.change(|state| state.failing = false);
@@ -376,7 +379,7 @@ fn expired_token_forces_one_refresh() {
     let source = Numbered::new(&clock, Some(HOUR));
     let cache = cache(&source, Observer::default());
     let used = cache.credentials().unwrap();
-    assert!(!cache.refresh(&used).unwrap(), "they came this moment");
+    assert!(!cache.refresh(&used).unwrap(), "they were fetched just now");
     clock.advance(MINUTE);
     let meeting = Meeting::of(16);
     thread::scope(|scope| {
@@ -388,18 +391,18 @@ fn expired_token_forces_one_refresh() {
             });
         }
     });
-    assert_eq!(source.begun(), 2, "one refresh for all that met the error");
+    assert_eq!(source.begun(), 2, "one refresh for all calls that met the error");
     clock.advance(MINUTE);
     source.change(|state| state.failing = true);
     let used = cache.credentials().unwrap();
     assert!(cache.refresh(&used).is_err());
     assert!(cache.refresh(&used).is_err());
     assert_eq!(source.begun(), 3);
-    assert_eq!(id(&cache), "K2", "the clock says that they are valid");
+    assert_eq!(id(&cache), "K2", "they are valid according to the clock");
 }
 
 #[test]
-fn a_refresh_that_brings_the_same_keys_makes_no_sense_of_a_retry() {
+fn a_refresh_with_unchanged_keys_does_not_justify_a_retry() {
     #[derive(Debug)]
     struct Same(Arc<AtomicU32>);
     impl Source for Same {
@@ -436,7 +439,7 @@ fn a_source_that_panics_does_not_block_the_others() {
             "panics"
         }
         fn fetch(&self) -> Result<Lease, Unavailable> {
-            panic!("as the test wants")
+            panic!("requested by the test")
         }
     }
     let cache = Cache::new(Panics, &Context::default());
@@ -446,9 +449,10 @@ fn a_source_that_panics_does_not_block_the_others() {
     assert_eq!(error.to_string(), "no credentials from panics: the source panicked");
 }
 
-/// A source cannot be interrupted; whoever waits for it can, also the one who asked.
+/// A source cannot be interrupted, but every thread that waits for it can, including the one that
+/// started the refresh.
 #[test]
-fn cancel_ends_a_wait_for_keys_within_a_second_and_the_refresh_goes_on() {
+fn cancelling_ends_a_wait_for_keys_and_the_refresh_continues() {
     let clock = Stopped::new();
     let source = Numbered::new(&clock, Some(HOUR));
     let cache = cache(&source, Observer::default());
@@ -466,14 +470,14 @@ fn cancel_ends_a_wait_for_keys_within_a_second_and_the_refresh_goes_on() {
             assert_eq!(error.kind(), ErrorKind::Cancelled, "{error}");
         });
     };
-    // The first asks, the second waits for the first one's refresh.
+    // The first thread starts the refresh, the second waits for it.
     for _ in 0..2 {
         cancelled(&|cancel| cache.credentials_until(cancel).map(drop));
     }
     source.change(|state| state.passes = 1);
     let used = cache.credentials().unwrap();
     assert_eq!((keys(&used).0, source.begun()), ("K1", 1));
-    // The same when the server says that they have expired.
+    // A refresh after the server has reported expired credentials behaves the same way.
     clock.advance(MINUTE);
     for _ in 0..2 {
         cancelled(&|cancel| cache.refresh_until(&used, cancel).map(drop));

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// A port where nobody listens.
-fn nobody() -> String {
+/// Returns the address of a port on which nothing listens.
+fn unused_port() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     format!("http://{}", listener.local_addr().unwrap())
 }
@@ -28,10 +28,11 @@ fn exhausted(imds: &str) -> String {
 }
 
 #[test]
-fn outside_aws_the_chain_gives_up_within_three_seconds_and_says_what_to_set() {
-    // Refused, accepted and silent, and an address that does not answer at all (TEST-NET-1, RFC 5737).
+fn outside_aws_the_chain_fails_within_three_seconds_with_a_remedy() {
+    // A port that refuses connections, one that accepts and stays silent, and an address that never
+    // responds (TEST-NET-1, RFC 5737).
     let silent = Server::start(|_| Answer::Hang);
-    for imds in [nobody(), silent.url(), "http://192.0.2.1".to_owned()] {
+    for imds in [unused_port(), silent.url(), "http://192.0.2.1".to_owned()] {
         let message = exhausted(&imds);
         for part in [
             "environment: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set",
@@ -43,11 +44,12 @@ fn outside_aws_the_chain_gives_up_within_three_seconds_and_says_what_to_set() {
         ] {
             assert!(message.contains(part), "{part}: {message}");
         }
-        assert!(!message.contains('\n'), "one line");
+        assert!(!message.contains('\n'), "the message should be one line");
     }
 }
 
-/// A chain with every source set up, as far as `variables` does not take them away.
+/// Returns the result of a chain in which every source is configured, except for the variables in
+/// `without`.
 fn full(without: &[&str]) -> String {
     let directory = tempfile::tempdir().unwrap();
     let imds = Server::start(|request| match request.target.rsplit('/').next() {
@@ -93,7 +95,7 @@ fn full(without: &[&str]) -> String {
 }
 
 #[test]
-fn the_order_is_that_of_aws() {
+fn sources_are_tried_in_the_order_of_aws() {
     let mut without = vec![];
     assert_eq!(full(&without), "ENVIRONMENT");
     without.extend(["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]);
@@ -107,7 +109,7 @@ fn the_order_is_that_of_aws() {
 }
 
 #[test]
-fn a_source_that_is_set_up_and_fails_ends_the_search() {
+fn a_configured_source_that_fails_ends_the_search() {
     let imds = Server::start(|_| reply(200, document("METADATA", 3600)));
     let context = context(&[
         ("AWS_WEB_IDENTITY_TOKEN_FILE", "/nonexistent"),
@@ -124,10 +126,13 @@ fn a_source_that_is_set_up_and_fails_ends_the_search() {
 }
 
 #[test]
-fn half_a_key_pair_in_the_environment_is_said() {
+fn half_a_key_pair_in_the_environment_is_reported() {
     let context = context(&[("AWS_ACCESS_KEY_ID", "A")]);
     let error = Cache::new(Chain::new(&context), &context).credentials().unwrap_err().to_string();
-    assert!(error.contains("AWS_ACCESS_KEY_ID is set but AWS_SECRET_ACCESS_KEY is not"), "{error}");
+    assert!(
+        error.contains("AWS_ACCESS_KEY_ID is set, but AWS_SECRET_ACCESS_KEY is not"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -151,7 +156,7 @@ fn a_refresh_never_changes_the_source() {
 }
 
 #[test]
-fn secrets_are_not_in_debug_output() {
+fn secrets_are_absent_from_debug_output() {
     let context = context(&[("AWS_ACCESS_KEY_ID", "AKID"), ("AWS_SECRET_ACCESS_KEY", "hunter2")]);
     let cache = Cache::new(Chain::new(&context), &context);
     let lease = cache.credentials().unwrap();

@@ -60,7 +60,7 @@ fn container_token_file_is_read_again_at_every_refresh() {
 }
 
 #[test]
-fn container_full_uri_over_http_is_for_local_hosts() {
+fn container_full_uri_over_http_is_accepted_only_for_local_hosts() {
     for url in [
         "http://example.com/x",
         "http://10.1.2.3/x",
@@ -91,10 +91,10 @@ fn container_redirect_is_not_followed() {
 }
 
 #[test]
-fn container_errors_are_told_and_passing_ones_retried() {
+fn container_errors_are_reported_and_temporary_ones_retried() {
     let server =
         Server::start(|_| reply(403, r#"{"code":"AccessDenied","message":"not this task"}"#));
-    assert!(failed(&source(&server, &[])).ends_with("answered 403 (AccessDenied: not this task)"));
+    assert!(failed(&source(&server, &[])).ends_with("returned 403 (AccessDenied: not this task)"));
     assert_eq!(server.log().len(), 1);
 
     let count = Mutex::new(0);
@@ -110,7 +110,7 @@ fn container_errors_are_told_and_passing_ones_retried() {
     source(&server, &[]).fetch().unwrap();
 
     let server = Server::start(|_| reply(503, "busy"));
-    assert!(failed(&source(&server, &[])).ends_with("answered 503"));
+    assert!(failed(&source(&server, &[])).ends_with("returned 503"));
     assert_eq!(server.log().len(), 4);
 }
 

@@ -1,4 +1,4 @@
-//! The shared files, and the programs and logins they name.
+//! The shared files, and the programs and logins that they name.
 
 use super::server::{Server, reply};
 use super::{context, failed, iso8601, keys, listener, not_configured, timed};
@@ -6,7 +6,7 @@ use s3driver::credentials::{Cache, Context, Process, Provider, SharedFiles, Sour
 use std::path::Path;
 use std::time::Duration;
 
-/// A home directory with these files.
+/// A home directory with the given files.
 struct Home(tempfile::TempDir);
 
 impl Home {
@@ -22,7 +22,7 @@ impl Home {
         self.0.path()
     }
 
-    /// With the mode AWS's tools give.
+    /// Writes a file with the mode that AWS's tools use.
     fn write(&self, name: &str, text: &str) {
         let path = self.path().join(name);
         std::fs::write(&path, text).unwrap();
@@ -62,7 +62,7 @@ fn profiles_are_chosen_by_variable_or_by_name() {
 }
 
 #[test]
-fn files_may_lie_elsewhere() {
+fn files_can_be_in_other_places() {
     let home = Home::new("", "");
     home.write("elsewhere", "[default]\naws_access_key_id = E\naws_secret_access_key = s\n");
     let context = home.context(&[
@@ -91,9 +91,13 @@ fn files_are_read_at_every_refresh() {
     let cache = Cache::new(SharedFiles::new(&home.context(&[])), &Context::default());
     let first = cache.credentials().unwrap();
     home.write(".aws/credentials", &KEYS.replace("AKID", "NEW"));
-    assert_eq!(keys(&cache.credentials().unwrap()).0, "AKID", "keys without an end are kept");
+    assert_eq!(
+        keys(&cache.credentials().unwrap()).0,
+        "AKID",
+        "credentials without an expiration are kept"
+    );
     std::thread::sleep(Duration::from_millis(1100));
-    assert!(cache.refresh(&first).unwrap(), "the server said that they have expired");
+    assert!(cache.refresh(&first).unwrap(), "the server has reported that they are expired");
     assert_eq!(keys(&cache.credentials().unwrap()).0, "NEW");
 }
 
@@ -195,7 +199,7 @@ mod process {
     }
 
     #[test]
-    fn process_that_is_not_there() {
+    fn a_missing_process_is_a_failure() {
         let reason = failed(&Process::new("/nonexistent/program --secret hunter2", &context(&[])));
         assert!(
             reason.contains("`/nonexistent/program` cannot be started")
@@ -261,7 +265,7 @@ fn sso_logins_are_exchanged_for_keys() {
         "{reason}"
     );
 
-    // The SHA-1 of `corp`, as sha1sum has it.
+    // The SHA-1 of `corp`, as computed by sha1sum.
     let cache = ".aws/sso/cache/ee0bfd2552fbd840c02cc48b6e823320543c450f.json";
     std::fs::create_dir_all(home.path().join(".aws/sso/cache")).unwrap();
     let login = |token: &str, seconds| {
@@ -284,5 +288,5 @@ fn sso_logins_are_exchanged_for_keys() {
         "{reason}"
     );
     home.write(cache, &login("login", -1));
-    assert!(failed(&source).contains("the login has ended"));
+    assert!(failed(&source).contains("the login has expired"));
 }

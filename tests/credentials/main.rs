@@ -1,5 +1,5 @@
-//! Credentials over real sockets and files: every source against a local server that behaves, or misbehaves, as the real
-//! one does.
+//! Credentials over real sockets and files: every source with a local server that behaves, or
+//! misbehaves, like the real one.
 #![cfg(feature = "client")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -19,19 +19,19 @@ use s3driver::credentials::{Context, Environment, Lease, Observer, Source, Unava
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-/// A context with these variables and nothing of the machine's own.
+/// Returns a context with these variables and nothing from this machine.
 fn context(variables: &[(&str, &str)]) -> Context {
     Context::default().with_environment(Environment::from_pairs(variables.iter().copied()))
 }
 
-/// An observer and what it heard.
+/// Returns an observer and the list of its warnings.
 fn listener() -> (Observer, Arc<Mutex<Vec<Warning>>>) {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&heard);
     (Observer::new(move |warning| sink.lock().unwrap().push(warning.clone())), heard)
 }
 
-/// The access key, secret and token.
+/// Returns the access key, secret and token.
 fn keys(lease: &Lease) -> (&str, &str, Option<&str>) {
     let keys = lease.credentials.as_ref().expect("credentials");
     (keys.access_key_id(), keys.secret_access_key(), keys.session_token())
@@ -47,17 +47,17 @@ fn failed(source: &dyn Source) -> String {
 fn not_configured(source: &dyn Source) -> String {
     match source.fetch() {
         Err(Unavailable::NotConfigured(reason)) => reason,
-        other => panic!("expected a source that is not set up, got {other:?}"),
+        other => panic!("expected a source that is not configured, got {other:?}"),
     }
 }
 
-/// ISO 8601 of a moment `seconds` from now.
+/// Returns the time in `seconds` from now as ISO 8601.
 fn iso8601(seconds: i64) -> String {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() as i64;
     s3driver::time::Timestamp::from_unix(now + seconds).iso8601()
 }
 
-/// What the metadata service and the container endpoints answer.
+/// Returns the response document of the metadata service and the container endpoints.
 fn document(id: &str, lifetime: i64) -> String {
     format!(
         r#"{{"Code":"Success","LastUpdated":"{}","Type":"AWS-HMAC","AccessKeyId":"{id}","SecretAccessKey":"secret-{id}","Token":"token-{id}","Expiration":"{}"}}"#,
@@ -66,7 +66,7 @@ fn document(id: &str, lifetime: i64) -> String {
     )
 }
 
-/// How long `work` takes.
+/// Returns how long `work` takes.
 fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     let begin = std::time::Instant::now();
     let value = work();

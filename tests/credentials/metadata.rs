@@ -11,17 +11,17 @@ const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
 
 type Make = Box<dyn Fn() -> Answer + Send + Sync>;
 
-/// How the service behaves.
+/// The behaviour of the service.
 struct Imds {
-    /// What the token request gets; `None` gives a token.
+    /// The response to a request for a token; `None` returns a token.
     token_put: Option<Make>,
-    /// How many GETs a token lasts.
+    /// How many GETs a token is valid for.
     token_uses: usize,
-    /// What a GET without a token gets; `None` the document.
+    /// The status of a GET without a token; `None` returns the document.
     v1_status: Option<u16>,
-    /// What the list of roles gets.
+    /// The response to a request for the list of roles.
     role: Make,
-    /// What the keys get.
+    /// The response to a request for the credentials.
     creds: Make,
 }
 
@@ -39,7 +39,7 @@ impl Default for Imds {
 
 impl Imds {
     fn start(self) -> Server {
-        // The tokens handed out, and how many uses the last has left.
+        // The number of tokens that were issued, and the remaining uses of the last one.
         let tokens = Mutex::new((0, 0));
         Server::start(move |request| self.answer(request, &tokens))
     }
@@ -164,14 +164,14 @@ fn token_ttl_1_gets_a_new_token_once() {
     assert_found(&source(&server));
     assert_eq!(server.log().iter().filter(|line| line.starts_with("PUT")).count(), 2);
 
-    // A service that refuses every token is not asked for ever.
+    // The client does not try forever if the service refuses every token.
     let server = Imds { token_uses: 0, v1_status: Some(401), ..Imds::default() }.start();
     assert!(failed(&source(&server)).contains("401"));
     assert_eq!(server.log().len(), 4);
 }
 
 #[test]
-fn v1_status_403_is_refused_and_the_chain_goes_on() {
+fn v1_status_403_is_not_used_and_the_chain_continues() {
     let refusing = || Imds {
         token_put: Some(Box::new(|| reply(403, ""))),
         v1_status: Some(403),
@@ -179,7 +179,7 @@ fn v1_status_403_is_refused_and_the_chain_goes_on() {
     };
     let server = refusing().start();
     let reason = not_configured(&source(&server));
-    assert!(reason.contains("refuses metadata (403)"), "{reason}");
+    assert!(reason.contains("refuses access to metadata (403)"), "{reason}");
 
     let chain =
         Chain::of(vec![Box::new(source(&refusing().start())), Box::new(Static::anonymous())]);
@@ -187,7 +187,7 @@ fn v1_status_403_is_refused_and_the_chain_goes_on() {
 }
 
 #[test]
-fn role_null_and_role_empty_is_no_role() {
+fn role_null_and_role_empty_mean_that_there_is_no_role() {
     for (role, status) in [("", 404), ("", 200), ("\n", 200)] {
         let server =
             Imds { role: Box::new(move || reply(status, role)), ..Imds::default() }.start();
@@ -198,7 +198,7 @@ fn role_null_and_role_empty_is_no_role() {
 }
 
 #[test]
-fn a_role_that_is_no_name_is_not_asked_for() {
+fn a_role_with_an_invalid_name_is_not_requested() {
     for role in ["<html>", "../../x", "a b"] {
         let server = Imds { role: Box::new(move || reply(200, role)), ..Imds::default() }.start();
         failed(&source(&server));
@@ -281,14 +281,14 @@ fn creds_failed_badjson_truncated_empty_html_missing_field_endless() {
             "{name}: {reason}"
         );
         assert!(took < Duration::from_secs(3), "{name}: {took:?}");
-        // The step is named to whoever sees the final error.
+        // The final error names the failed step.
         let error = Cache::new(source, &Context::default()).credentials().unwrap_err();
         assert!(error.to_string().contains("EC2 metadata"), "{error}");
     }
 }
 
 #[test]
-fn creds_expired_are_used_without_asking_again_at_once() {
+fn creds_expired_are_used_without_an_immediate_retry() {
     let server =
         Imds { creds: Box::new(|| reply(200, document("AKID", -60))), ..Imds::default() }.start();
     let (observer, heard) = super::listener();
@@ -300,9 +300,9 @@ fn creds_expired_are_used_without_asking_again_at_once() {
     assert_eq!(heard.lock().unwrap().len(), 1);
 }
 
-/// The same as the test of the cache with its stopped clock, with a real one and the real protocol.
+/// Like the cache's test with a stopped clock, but with a real clock and the real protocol.
 #[test]
-fn rotate_every_and_lifetime_are_followed_in_time() {
+fn rotate_every_and_lifetime_are_followed_before_the_end() {
     let count = Mutex::new(0);
     let creds = move || {
         let mut count = count.lock().unwrap();
@@ -319,7 +319,7 @@ fn rotate_every_and_lifetime_are_followed_in_time() {
                     let lease = cache.credentials().unwrap();
                     assert!(
                         SystemTime::now() < lease.expires.unwrap(),
-                        "keys are renewed before they end"
+                        "credentials are renewed before they expire"
                     );
                     if keys(&lease).0 == "K3" {
                         return;
@@ -349,7 +349,7 @@ fn redirects_are_refused() {
 }
 
 #[test]
-fn a_service_that_never_answers_is_given_up_quickly() {
+fn a_service_that_never_responds_fails_quickly() {
     let server = Server::start(|_| Answer::Hang);
     let (reason, took) = timed(|| not_configured(&source(&server)));
     assert!(reason.contains("hop limit"), "{reason}");
@@ -357,7 +357,7 @@ fn a_service_that_never_answers_is_given_up_quickly() {
 }
 
 #[test]
-fn it_can_be_switched_off() {
+fn the_service_can_be_disabled() {
     let server = Imds::default().start();
     let source = Metadata::new(&at(&server, &[("AWS_EC2_METADATA_DISABLED", "true")]));
     assert_eq!(not_configured(&source), "AWS_EC2_METADATA_DISABLED is true");
@@ -365,7 +365,7 @@ fn it_can_be_switched_off() {
 }
 
 #[test]
-fn the_endpoint_may_have_a_path_and_the_mode_is_checked() {
+fn the_endpoint_can_have_a_path_and_the_mode_is_checked() {
     let server = Server::start(|request| match request.target.as_str() {
         "/imds/latest/api/token" => reply(200, "t"),
         "/imds/latest/meta-data/iam/security-credentials/" => reply(200, "r"),

@@ -1,4 +1,4 @@
-//! Services that are away or slow for some seconds, and callers' code that panics.
+//! Services that are unavailable or slow for several seconds, and panics in the caller's code.
 
 use super::server::{Answer, Server, reply};
 use super::{context, document, failed, keys, timed};
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-/// Answers as the metadata service after `pause`.
+/// A metadata service that responds after `pause`.
 fn metadata(pause: Duration) -> Server {
     Server::start(move |request| {
         std::thread::sleep(pause);
@@ -28,14 +28,14 @@ fn metadata_source(server: &Server) -> Metadata {
 }
 
 #[test]
-fn p15_a_metadata_service_that_takes_almost_a_second_for_each_response_works() {
+fn p15_a_metadata_service_that_responds_in_almost_a_second_works() {
     let server = metadata(Duration::from_millis(850));
     let lease = metadata_source(&server).fetch().unwrap();
     assert_eq!(keys(&lease).0, "A");
     assert_eq!(server.requests().len(), 3);
 }
 
-/// Refuses until `outage` has passed since the first request.
+/// A server that refuses requests until `outage` has passed since the first one.
 fn recovering(outage: Duration, refusal: impl Fn() -> Answer + Send + Sync + 'static) -> Server {
     let first = std::sync::OnceLock::new();
     Server::start(move |_| {
@@ -52,7 +52,7 @@ fn container(server: &Server) -> Container {
 }
 
 #[test]
-fn p15_an_outage_of_three_seconds_is_waited_out() {
+fn p15_an_outage_of_three_seconds_does_not_fail_the_call() {
     let refusals: [fn() -> Answer; 4] =
         [|| reply(503, ""), || reply(429, ""), || reply(500, "<html>"), || Answer::Close];
     for refusal in refusals {
@@ -63,7 +63,7 @@ fn p15_an_outage_of_three_seconds_is_waited_out() {
     }
 }
 
-/// Fails until it is told otherwise.
+/// Fails until the test changes its state.
 #[derive(Debug)]
 struct Failing(Arc<AtomicU32>);
 
@@ -80,23 +80,19 @@ impl Source for Failing {
 }
 
 #[test]
-fn p15_without_keys_the_next_round_begins_after_two_seconds_at_most() {
+fn p15_without_keys_the_next_round_starts_within_two_seconds() {
     let rounds = Arc::new(AtomicU32::new(6));
     let cache = Cache::new(Failing(Arc::clone(&rounds)), &Context::default());
     let begun = Instant::now();
     while cache.credentials().is_err() {
         assert!(
             begun.elapsed() < Duration::from_secs(13),
-            "{} rounds are left",
+            "{} rounds were not started",
             rounds.load(Ordering::SeqCst)
         );
         std::thread::sleep(Duration::from_millis(20));
     }
-    assert!(
-        begun.elapsed() > Duration::from_secs(4),
-        "asked again and again: {:?}",
-        begun.elapsed()
-    );
+    assert!(begun.elapsed() > Duration::from_secs(4), "too many requests: {:?}", begun.elapsed());
 }
 
 #[derive(Debug)]
@@ -111,7 +107,7 @@ impl Source for Panicking {
     }
 }
 
-/// Keys that have ended, which the observer is warned of.
+/// Credentials that have expired, which causes a warning to the observer.
 #[derive(Debug)]
 struct Expired;
 
@@ -125,7 +121,7 @@ impl Source for Expired {
     }
 }
 
-/// Panics where a random part is asked for: when a failure is recorded.
+/// Panics when a random number is requested, which happens when a failure is recorded.
 #[derive(Debug)]
 struct PanickingClock;
 
@@ -145,10 +141,10 @@ impl Clock for PanickingClock {
 }
 
 #[test]
-fn p07_panics_of_source_observer_and_clock_together_abort_nothing() {
+fn p07_simultaneous_panics_of_source_observer_and_clock_do_not_abort() {
     let observer = || Observer::new(|_| panic!("planted"));
     let cancel = s3driver::Cancel::new();
-    // The source panics; then the clock does while that is recorded.
+    // The source panics; the clock panics when that failure is recorded.
     for context in [
         Context::default().with_observer(observer()),
         Context::default().with_observer(observer()).with_clock(Arc::new(PanickingClock)),
@@ -167,13 +163,13 @@ fn p07_panics_of_source_observer_and_clock_together_abort_nothing() {
             assert!(direct.is_err() || direct.unwrap().is_err());
         }
     }
-    // An observer that panics costs a warning, not the keys.
+    // A panicking observer loses a warning, not the credentials.
     let cache = Cache::new(Expired, &Context::default().with_observer(observer()));
     assert_eq!(keys(&cache.credentials().unwrap()).0, "A");
 }
 
 #[test]
-fn p28_a_deadline_without_end_is_an_hour() {
+fn p28_an_unlimited_deadline_is_an_hour() {
     let process = Process::new("/bin/false", &context(&[])).with_deadline(Duration::MAX);
     assert!(failed(&process).contains("exit status: 1"));
 }
@@ -186,7 +182,7 @@ mod processes {
 
     const KEYS: &str = r#"echo "{\"Version\":1,\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"s\"}""#;
 
-    /// The processes whose command line holds `mark`.
+    /// Counts the processes whose command line contains `mark`.
     fn running(mark: &str) -> usize {
         let entries = std::fs::read_dir("/proc").unwrap().flatten();
         let lines = entries.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
@@ -196,7 +192,7 @@ mod processes {
     fn wait_until_none(mark: &str) {
         let begun = Instant::now();
         while running(mark) > 0 {
-            assert!(begun.elapsed() < Duration::from_secs(5), "{mark} still runs");
+            assert!(begun.elapsed() < Duration::from_secs(5), "{mark} is still running");
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -212,12 +208,12 @@ mod processes {
     }
 
     #[test]
-    fn p27_what_a_credential_process_leaves_is_ended_with_it() {
+    fn p27_processes_left_by_a_credential_process_are_ended() {
         for (number, script) in [
-            // A child keeps the output open: before, after and in place of the keys.
+            // A child keeps the output open: before, after and instead of the credentials.
             format!("sleep 7101 & {KEYS}"),
             format!("{KEYS}; sleep 7102 & exit 0"),
-            // One that does not.
+            // A child that does not keep it open.
             format!("sleep 7103 >/dev/null & {KEYS}"),
             // A grandchild.
             format!("sh -c \"sleep 7104 & sleep 7104\" & {KEYS}"),
@@ -241,7 +237,7 @@ mod processes {
         wait_until_none("sleep 7105");
         let begun = Instant::now();
         while reader_threads() > 0 {
-            assert!(begun.elapsed() < Duration::from_secs(5), "threads are left");
+            assert!(begun.elapsed() < Duration::from_secs(5), "reader threads are still running");
             std::thread::sleep(Duration::from_millis(10));
         }
     }

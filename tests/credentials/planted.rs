@@ -1,4 +1,5 @@
-//! A secret in every variable, setting, file and argument of the credentials' sources: no reason shows a part of it.
+//! Plants a secret in every variable, setting, file and argument of the credential sources: no
+//! error shows any part of it.
 
 use super::planting::{assert_hidden, secrets};
 use super::server::{Server, reply};
@@ -9,7 +10,7 @@ use s3driver::credentials::{
 };
 use std::path::Path;
 
-/// The variables that the sources read, as AWS's reference of settings lists them.
+/// The variables that the sources read, from AWS's reference of settings.
 const VARIABLES: &[&str] = &[
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
@@ -38,7 +39,7 @@ const VARIABLES: &[&str] = &[
     "HOME",
 ];
 
-/// The settings of a profile, as the same reference lists them.
+/// The settings of a profile, from the same reference.
 const SETTINGS: &[&str] = &[
     "aws_access_key_id",
     "aws_secret_access_key",
@@ -63,7 +64,7 @@ const SETTINGS: &[&str] = &[
     "ec2_metadata_v1_disabled",
 ];
 
-/// A server that refuses everything and repeats all it was sent.
+/// Starts a server that refuses every request and repeats it in the response.
 fn echo() -> Server {
     Server::start(|request| {
         let headers: String =
@@ -105,7 +106,7 @@ fn p03_a_secret_in_any_variable_is_not_shown() {
         ("AWS_ENDPOINT_URL_STS", &*url),
         ("HOME", home.path().to_str().unwrap()),
     ];
-    // Around the variable: nothing, or what brings its source to a request.
+    // The other variables: none, or those that make its source send a request.
     let around: [&[(&str, &str)]; 5] = [
         &[],
         &[("AWS_WEB_IDENTITY_TOKEN_FILE", token), ("AWS_ROLE_ARN", "arn:aws:iam::1:role/r")],
@@ -229,7 +230,7 @@ fn p03_a_secret_in_any_argument_of_a_source_is_not_shown() {
 }
 
 #[test]
-fn p04_what_a_service_repeats_of_its_request_is_not_shown() {
+fn p04_secrets_that_a_service_repeats_are_not_shown() {
     let server = echo();
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("token");
@@ -255,7 +256,7 @@ fn p04_what_a_service_repeats_of_its_request_is_not_shown() {
         ] {
             let before = server.requests().len();
             assert_source_hides(&Chain::new(&context(variables)), &secret, form);
-            assert!(server.requests().len() > before, "{form} was sent");
+            assert!(server.requests().len() > before, "{form} was never sent");
         }
     }
 }

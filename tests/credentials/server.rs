@@ -1,4 +1,5 @@
-//! A small HTTP server: a thread for each connection, an answer from a closure, all requests kept.
+//! A small HTTP server: one thread per connection, responses from a closure, and a record of all
+//! requests.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -31,9 +32,9 @@ pub(crate) enum Answer {
     Hang,
     /// The connection is closed without a byte.
     Close,
-    /// Less than promised.
+    /// Less than announced.
     Truncated(String),
-    /// A body that does not end.
+    /// A body that never ends.
     Endless,
 }
 
@@ -47,7 +48,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Answers until the process ends.
+    /// Serves until the process ends.
     pub(crate) fn start(answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -70,7 +71,7 @@ impl Server {
         self.requests.lock().unwrap().clone()
     }
 
-    /// `METHOD target` of each request.
+    /// Returns `METHOD target` of each request.
     pub(crate) fn log(&self) -> Vec<String> {
         self.requests().iter().map(|r| format!("{} {}", r.method, r.target)).collect()
     }
@@ -107,7 +108,7 @@ fn serve(stream: TcpStream, answer: &dyn Fn(&Request) -> Answer, kept: &Mutex<Ve
             }
             Answer::Endless => {
                 let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
-                // Ends when the client has had enough.
+                // Ends when the client closes the connection.
                 while stream
                     .write_all(b"400\r\n")
                     .and_then(|()| stream.write_all(&[b' '; 0x400]))

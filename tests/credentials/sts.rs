@@ -1,4 +1,4 @@
-//! Roles assumed at STS.
+//! Roles assumed with STS.
 
 use super::server::{Answer, Request, Server, reply};
 use super::{context, failed, iso8601, keys, not_configured};
@@ -26,7 +26,7 @@ fn answer(action: &str, id: &str) -> Answer {
 
 fn refusal(status: u16, code: &str) -> Answer {
     let error = format!(
-        "<Error><Type>Sender</Type><Code>{code}</Code><Message>told by STS</Message></Error>"
+        "<Error><Type>Sender</Type><Code>{code}</Code><Message>returned by STS</Message></Error>"
     );
     reply(
         status,
@@ -44,7 +44,7 @@ fn field(request: &Request, name: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// A token file and a context that names it.
+/// A token file, and a context that names it.
 struct Pod {
     _directory: tempfile::TempDir,
     file: PathBuf,
@@ -61,7 +61,7 @@ impl Pod {
             ("AWS_WEB_IDENTITY_TOKEN_FILE", file.to_str().unwrap()),
             ("AWS_ROLE_ARN", ARN),
             ("AWS_REGION", "eu-central-1"),
-            // Keys that must not be used to sign.
+            // Credentials that must not be used to sign.
             ("AWS_ACCESS_KEY_ID", "UNUSED"),
             ("AWS_SECRET_ACCESS_KEY", "unused"),
         ]);
@@ -110,7 +110,8 @@ fn sts_expired_token_exception_reads_the_file_again_then_surfaces() {
     let pod = Pod::at(&server);
     let reason = failed(&WebIdentity::new(&pod.context));
     assert!(
-        reason.contains("ExpiredTokenException: told by STS") && reason.contains("still holds"),
+        reason.contains("ExpiredTokenException: returned by STS")
+            && reason.contains("still contains"),
         "{reason}"
     );
     assert!(!reason.contains("one+"), "{reason}");
@@ -138,12 +139,12 @@ fn sts_idp_communication_error_and_5xx_are_retried() {
 }
 
 #[test]
-fn sts_other_errors_surface_at_once() {
+fn sts_other_errors_are_not_retried() {
     for code in ["AccessDenied", "InvalidIdentityToken", "RegionDisabledException"] {
         let server = Server::start(move |_| refusal(403, code));
         let reason = failed(&WebIdentity::new(&Pod::at(&server).context));
         assert!(
-            reason.contains(ARN) && reason.contains(&format!("({code}: told by STS)")),
+            reason.contains(ARN) && reason.contains(&format!("({code}: returned by STS)")),
             "{reason}"
         );
         assert_eq!(server.log().len(), 1);
@@ -151,7 +152,7 @@ fn sts_other_errors_surface_at_once() {
 }
 
 #[test]
-fn sts_answers_are_read_strictly() {
+fn sts_responses_are_read_strictly() {
     for (name, body) in [
         ("empty", String::new()),
         ("html", "<html></html>".to_owned()),
@@ -185,7 +186,7 @@ fn web_identity_needs_both_variables() {
 }
 
 #[test]
-fn a_region_that_is_no_region_names_no_host() {
+fn an_invalid_region_is_not_used_in_a_host_name() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("token");
     std::fs::write(&file, "t").unwrap();
@@ -194,7 +195,7 @@ fn a_region_that_is_no_region_names_no_host() {
         ("AWS_ROLE_ARN", ARN),
         ("AWS_REGION", "example.com/"),
     ]);
-    assert!(failed(&WebIdentity::new(&context)).contains("is not a region's name"));
+    assert!(failed(&WebIdentity::new(&context)).contains("is not the name of a region"));
 }
 
 #[test]
@@ -233,7 +234,7 @@ fn assume_role_is_signed_with_the_keys_of_its_base() {
 }
 
 #[test]
-fn assume_role_begins_with_fixed_keys_too() {
+fn assume_role_works_with_static_keys() {
     let server = Server::start(|_| answer("AssumeRole", "ASSUMED"));
     let context = context(&[("AWS_ENDPOINT_URL_STS", &server.url())]).with_region("eu-west-3");
     let keys_of = |base: Static| AssumeRole::new(&context, Box::new(base), Role::new(ARN));
@@ -247,7 +248,7 @@ fn assume_role_begins_with_fixed_keys_too() {
 }
 
 #[test]
-fn assume_role_tells_why_its_base_has_no_keys() {
+fn assume_role_reports_why_its_base_has_no_keys() {
     let context = context(&[]);
     let source = AssumeRole::new(&context, Box::new(Container::new(&context)), Role::new(ARN));
     assert!(not_configured(&source).starts_with("container: "));

@@ -1,7 +1,9 @@
-//! Sizes and numbers that a server invents: errors, and no memory and no time for what does not come.
+//! Sizes and counts that a server makes up: they lead to errors, and reserve neither memory nor
+//! time for data that never arrives.
 
 use crate::driver::driver;
 use crate::server::{Answer, End, Fault, Seen};
+use crate::support::process;
 use crate::{BUCKET, Rig, quickly, upload};
 use s3driver::client::{ByteRange, GetObject, ListObjects};
 use s3driver::credentials::{Container, Context, Environment, Source};
@@ -16,7 +18,7 @@ use std::ops::ControlFlow;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// What no test here may ever have in memory.
+/// More memory than any test here may ever use.
 const HUGE: u64 = 5 << 30;
 
 /// A response that announces `length` bytes and sends five.
@@ -25,7 +27,7 @@ fn promise(length: u64) -> Fault {
     Fault::raw(head).end(End::Close)
 }
 
-/// A page that goes on with another token each time.
+/// A truncated page with a different token each time.
 fn truncated(inner: &str) -> String {
     static TOKENS: AtomicUsize = AtomicUsize::new(0);
     let token = TOKENS.fetch_add(1, Ordering::Relaxed);
@@ -52,7 +54,7 @@ fn walk(driver: &S3Driver, concurrency: usize) -> Result<usize, Error> {
     Ok(seen)
 }
 
-/// The value of a parameter of a request's query, decoded as far as keys of these tests need it.
+/// Returns a parameter of a request's query, decoded as far as the keys of these tests require.
 fn parameter(seen: &Seen, name: &str) -> Option<String> {
     let target = seen.head.split(' ').nth(1)?;
     let pairs = target.split_once('?')?.1.split('&');
@@ -60,7 +62,7 @@ fn parameter(seen: &Seen, name: &str) -> Option<String> {
     Some(value.replace("%2F", "/"))
 }
 
-/// A length that is only announced reserves nothing: the error is that of the connection.
+/// An announced length reserves no memory; the error is that of the connection.
 #[test]
 fn p02_an_announced_length_is_not_reserved() {
     for length in [6, HUGE, HUGE + 1, i64::MAX as u64, u64::MAX] {
@@ -80,9 +82,10 @@ fn p02_an_announced_length_is_not_reserved() {
     }
 }
 
-/// An object arrives in linear time, whatever its length and whoever reads some of it before.
+/// An object is received in linear time, for any length and also if the caller has read some of it
+/// before.
 #[test]
-fn p02_a_whole_object_is_read_in_linear_time() {
+fn p02_an_object_is_read_in_linear_time() {
     let rig = Rig::new();
     let content: Vec<u8> =
         (0..48_u32 << 20).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
@@ -93,7 +96,7 @@ fn p02_a_whole_object_is_read_in_linear_time() {
     reader.read_exact(&mut start).unwrap();
     assert!(start[..] == content[..1000]);
     assert!(quickly(|| reader.read_all(content.len() - 1000)).unwrap() == content[1000..]);
-    // The limit is that of what is still to come.
+    // The limit applies to the bytes that are still to come.
     let range = GetObject::range(ByteRange::Part { offset: 7, length: 100 });
     let get = || rig.client.get_object(BUCKET, "k", &range).unwrap();
     assert_eq!(get().read_all(100).unwrap(), content[7..107]);
@@ -117,9 +120,9 @@ fn p02_a_body_without_a_length_ends_at_the_limit() {
     rig.finish();
 }
 
-/// Pages without an entry that never end, with a new marker each.
+/// Endless pages without entries, each with a new marker.
 #[test]
-fn p05_empty_pages_without_end() {
+fn p05_endless_empty_pages_are_an_error() {
     let rig = Rig::new();
     rig.faulty.by_chance(|seen| {
         static MARKERS: AtomicUsize = AtomicUsize::new(1);
@@ -149,7 +152,7 @@ fn p05_empty_pages_without_end() {
         ("parts", quickly(|| rig.client.parts(upload("k", "u")).pages().find_map(Result::err))),
     ];
     for (operation, error) in errors {
-        let error = error.unwrap_or_else(|| panic!("{operation} ends without an error"));
+        let error = error.unwrap_or_else(|| panic!("{operation} succeeded on an endless listing"));
         assert_eq!(error.kind(), ErrorKind::Protocol, "{operation}: {error}");
         assert!(error.message().contains("1000 pages in a row"), "{operation}: {error}");
     }
@@ -157,9 +160,9 @@ fn p05_empty_pages_without_end() {
     rig.finish();
 }
 
-/// New directories at every level, below which there is no end either: splitting ends, and so does the listing.
+/// Every level contains new directories, without end. Splitting ends, and so does the listing.
 #[test]
-fn p05_fresh_directories_at_every_level() {
+fn p05_endless_new_directories_are_an_error() {
     for names in [&["x/"][..], &["x/", "y/"], &["a/", "b/", "c/", "d/"]] {
         let rig = Rig::new();
         let levels = AtomicUsize::new(0);
@@ -190,9 +193,9 @@ fn p05_fresh_directories_at_every_level() {
     }
 }
 
-/// More entries than were requested: ten times as many are taken, in any page.
+/// A page may have more entries than requested, but at most ten times as many.
 #[test]
-fn p06_pages_larger_than_requested() {
+fn p06_pages_far_larger_than_requested_are_an_error() {
     let rig = Rig::new();
     let driver = driver(&rig);
     let page = |count| {
@@ -203,7 +206,7 @@ fn p06_pages_larger_than_requested() {
     };
     rig.faulty.always("ListObjectsV2", Fault::reply(200, page(10_000)));
     assert_eq!(driver.list("/a").unwrap().len(), 10_000);
-    assert!(driver.stat("/a").is_ok(), "a server that ignores the size that was requested");
+    assert!(driver.stat("/a").is_ok(), "a server that ignores the requested page size");
     rig.faulty.heal();
     let prefixes = |count| -> String {
         (0..count)
@@ -257,9 +260,9 @@ fn p06_pages_larger_than_requested() {
     rig.finish();
 }
 
-/// Sizes of parts whose sum no number of 64 bits can hold, and sizes that no upload has.
+/// Part sizes whose sum exceeds 64 bits, and sizes that no upload can have.
 #[test]
-fn p10_sizes_of_parts_that_overflow() {
+fn p10_part_sizes_that_overflow_are_an_error() {
     for sizes in [
         &[u64::MAX][..],
         &[u64::MAX, u64::MAX],
@@ -292,7 +295,7 @@ fn p10_sizes_of_parts_that_overflow() {
         drop(driver);
         rig.finish();
     }
-    // The largest sum is only a number.
+    // The largest possible sum is accepted.
     let rig = Rig::new();
     let id = rig.begin("root/a");
     let part =
@@ -314,9 +317,10 @@ fn p10_sizes_of_parts_that_overflow() {
     rig.finish();
 }
 
-/// A 416 makes an empty reader where the object ends, and nowhere else: the size in the response decides, or a HEAD.
+/// A 416 yields an empty reader only at the end of the object: the size in the response decides, or
+/// a HEAD.
 #[test]
-fn p14_a_refused_range_is_believed_with_the_size_alone() {
+fn p14_a_refused_range_is_empty_only_at_the_end_of_the_object() {
     let refusal = |size: Option<&str>, inside: Option<&str>| {
         let inside = inside
             .map(|size| format!("<ActualObjectSize>{size}</ActualObjectSize>"))
@@ -328,7 +332,7 @@ fn p14_a_refused_range_is_believed_with_the_size_alone() {
             format!("<Error><Code>InvalidRange</Code>{inside}</Error>"),
         )
     };
-    // (what the response says, offset, whether the reader is empty, requests of HEAD)
+    // (size in the header, size in the document, offset, whether the reader is empty, HEAD requests)
     for (header, inside, offset, is_empty, heads) in [
         (None, None, 0, false, 0),
         (Some("bytes */0"), None, 0, false, 0),
@@ -367,7 +371,7 @@ fn p14_a_refused_range_is_believed_with_the_size_alone() {
         drop(driver);
         rig.finish();
     }
-    // Where the HEAD shows nothing, the refusal is the error.
+    // If the HEAD does not settle it, the refusal is returned.
     let rig = Rig::new();
     rig.faulty.always("GetObject", refusal(None, None));
     let driver = driver(&rig);
@@ -376,7 +380,7 @@ fn p14_a_refused_range_is_believed_with_the_size_alone() {
     rig.finish();
 }
 
-/// A document of at least `bytes` bytes, with the piece again and again.
+/// Returns a document of at least `bytes` bytes that repeats the piece.
 fn ip_ranges(bytes: usize, piece: &str) -> Vec<u8> {
     let mut document = String::with_capacity(bytes + (1 << 10));
     document += "{\"prefixes\":[";
@@ -389,18 +393,11 @@ fn ip_ranges(bytes: usize, piece: &str) -> Vec<u8> {
     document.into_bytes()
 }
 
-/// The most memory this process has had, in bytes.
-fn peak() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
-}
-
-/// Runs the tests that are ignored otherwise in a process with little address space: what reserves the sizes that a server
-/// invents ends there, as an allocation failure cannot be caught.
+/// Runs the ignored tests in a process with a small address space. Reserving the sizes that a
+/// server makes up ends that process, because an allocation failure cannot be caught.
 #[cfg(target_os = "linux")]
 #[test]
-fn hostile_sizes_in_a_limited_address_space() {
+fn hostile_sizes_fit_a_limited_address_space() {
     let run = |name: &str, kibibytes: u64| {
         let limited =
             format!("ulimit -v {kibibytes} && exec \"$0\" --exact --ignored --nocapture \"$1\"");
@@ -416,17 +413,17 @@ fn hostile_sizes_in_a_limited_address_space() {
             output.status
         );
     };
-    run("bounded::limited_servers_that_promise_gibibytes", 1 << 20);
-    run("bounded::limited_documents_of_ip_ranges", 1 << 20);
+    run("bounded::limited_announced_gibibytes_are_not_reserved", 1 << 20);
+    run("bounded::limited_ip_ranges_use_little_memory", 1 << 20);
 }
 
 #[test]
-#[ignore = "run by hostile_sizes_in_a_limited_address_space"]
-fn limited_servers_that_promise_gibibytes() {
-    // The limit is there: this is what would end the process.
+#[ignore = "run by hostile_sizes_fit_a_limited_address_space"]
+fn limited_announced_gibibytes_are_not_reserved() {
+    // Checks that the limit is in effect: without it, this allocation would succeed.
     assert!(
         Vec::<u8>::new().try_reserve_exact(2 << 30).is_err(),
-        "the address space is not limited"
+        "the address space should be limited"
     );
     for length in [HUGE, 2 << 30, u64::MAX] {
         let rig = Rig::new();
@@ -448,7 +445,7 @@ fn limited_servers_that_promise_gibibytes() {
         driver.pending_uploads("/").unwrap().next().unwrap().unwrap_err();
         rig.client.delete_objects(BUCKET, &["k"]).unwrap_err();
         rig.faulty.heal();
-        // Parts of any size, and pages as large as any may be.
+        // Parts of any size, and pages of the maximum size.
         let part = format!(
             "<Part><PartNumber>1</PartNumber><ETag>e</ETag><Size>{}</Size></Part>",
             i64::MAX
@@ -477,8 +474,8 @@ fn limited_servers_that_promise_gibibytes() {
 }
 
 #[test]
-#[ignore = "run by hostile_sizes_in_a_limited_address_space"]
-fn limited_documents_of_ip_ranges() {
+#[ignore = "run by hostile_sizes_fit_a_limited_address_space"]
+fn limited_ip_ranges_use_little_memory() {
     const SIZE: usize = 8 << 20;
     let entry = "{\"ip_prefix\":\"10.0.0.0/8\",\"region\":\"us-east-1\"}";
     for piece in [
@@ -492,20 +489,23 @@ fn limited_documents_of_ip_ranges() {
         "[[[[[[[[[[]]]]]]]]]]",
     ] {
         let document = ip_ranges(SIZE, piece);
-        let before = peak();
+        let before = process::memory("VmHWM");
         drop(IpRanges::parse(&document, &IpFilter::Aws));
         drop(IpRanges::parse(&document, &IpFilter::AwsRegions(vec!["eu-west-1".to_owned()])));
-        // The document is the third.
-        let more = peak() - before;
-        assert!(more < 2 * SIZE as u64, "{more} bytes for a document of {SIZE} with {piece}");
+        // The document itself is the third copy.
+        let more = process::memory("VmHWM") - before;
+        assert!(
+            more < 2 * SIZE,
+            "{more} bytes were used for a document of {SIZE} bytes with {piece}"
+        );
     }
     let nested = "[".repeat(SIZE);
     IpRanges::parse(nested.as_bytes(), &IpFilter::Aws).unwrap_err();
 }
 
-/// A document of AWS's form is read whole, with a fraction of its size.
+/// A document in AWS's form is read completely, using a fraction of its size.
 #[test]
-fn p11_a_document_of_aws_is_read_and_capped() {
+fn p11_the_ranges_of_aws_are_read_up_to_a_limit() {
     let entry = |number: u32| {
         format!(
             "{{\"ip_prefix\":\"{}.{}.0.0/16\",\"region\":\"r\",\"service\":\"AMAZON\"}}",

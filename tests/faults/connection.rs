@@ -1,4 +1,4 @@
-//! Rows of the table "Connection".
+//! The rows of the table "Connection".
 
 use crate::server::{End, Fault, error_document};
 use crate::support::target::bytes_at;
@@ -25,7 +25,7 @@ fn connection_refused() {
     assert_eq!(error.history(), Some("no connection (3 times)"));
 }
 
-/// Every idempotent request, and the faults after which it is sent again.
+/// All idempotent requests, and the faults after which they are retried.
 #[test]
 fn reset_before_response_and_close_before_response() {
     for end in [End::Reset, End::Close] {
@@ -33,7 +33,8 @@ fn reset_before_response_and_close_before_response() {
         rig.store("there", b"content");
         let id = rig.begin("parts");
         let fault = |operation| {
-            // A connection of its own: one that was pooled would be passed over without counting.
+            // Uses a new connection: an attempt on a pooled one would be repeated without being
+            // counted.
             rig.client.close_idle_connections();
             rig.faulty.once(operation, Fault::silent(end));
         };
@@ -94,7 +95,7 @@ fn close_after_and_reset_after() {
 }
 
 #[test]
-fn a_body_that_was_begun_is_not_sent_again() {
+fn a_partly_consumed_body_is_not_sent_again() {
     let rig = Rig::new();
     rig.faulty.once("PutObject", Fault::silent(End::Close));
     let content = bytes_at(1, 0, HELD_BODY as usize + 1);
@@ -136,7 +137,8 @@ fn stall_upload() {
     assert_eq!(rig.count("PutObject"), 2);
     assert!(rig.stored("key").unwrap() == content);
     rig.finish();
-    // With a client that has no connection yet: one found dead in the pool is an attempt that does not count.
+    // Uses a client without connections: an attempt on a pooled connection that turns out to be
+    // dead does not count.
     let rig = Rig::new();
     rig.faulty.always("PutObject", Fault::silent(End::Hang).mid_upload(1000));
     let error = quickly(|| rig.put("never", &content)).unwrap_err();
@@ -145,9 +147,9 @@ fn stall_upload() {
     rig.finish();
 }
 
-/// A certificate is refused once and for all, and nothing is sent without one.
+/// An untrusted certificate is an error at once, and nothing is sent without a trusted one.
 #[test]
-fn a_certificate_that_is_not_believed_is_asked_for_once() {
+fn an_untrusted_certificate_is_an_error_without_a_retry() {
     let secure = || Server::start(ServerOptions { tls: true, ..ServerOptions::default() });
     let (server, stranger) = (secure(), secure());
     let client = |trusted: &Server| {
@@ -161,7 +163,8 @@ fn a_certificate_that_is_not_believed_is_asked_for_once() {
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Tls, 1), "{error}");
     assert!(error.hint().is_some_and(|hint| hint.contains("cacert")), "{error}");
     assert_eq!(server.keys(BUCKET), [""; 0]);
-    // The same server is good enough for those who trust it: what it refuses then is the missing signature.
+    // A client that trusts the certificate reaches the same server, which then rejects the missing
+    // signature.
     let error = client(&server)
         .put_object(BUCKET, "key", b"content", &ObjectSettings::default())
         .unwrap_err();
@@ -178,7 +181,7 @@ fn early_error() {
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::AccessDenied, 1), "{error}");
     assert_eq!(rig.count("PutObject"), 1);
     rig.faulty.heal();
-    // The answer may be lost with the connection, but nothing hangs and nothing is stored.
+    // The response may be lost with the connection, but nothing hangs and nothing is stored.
     rig.faulty
         .always("PutObject", Fault::error(403, "AccessDenied").mid_upload(1000).end(End::Close));
     let error = quickly(|| rig.put("key", &content)).unwrap_err();
@@ -200,9 +203,9 @@ fn stall_and_stall_forever() {
     rig.finish();
 }
 
-/// `stall` for less than the limit: nothing is asked twice.
+/// A stall below the limit does not cause a retry.
 #[test]
-fn stall_below_the_limit() {
+fn a_stall_below_the_limit_is_not_retried() {
     let rig = Rig::new();
     rig.store("key", b"content");
     rig.faulty.once(
@@ -232,7 +235,7 @@ fn stall_after_commit() {
 fn trickle() {
     let rig = Rig::new();
     rig.store("key", b"content");
-    // Slower altogether than the longest silence allowed, yet never silent.
+    // Takes longer in total than the longest silence allowed, but is never silent that long.
     rig.faulty
         .once("GetObject", Fault::changed(|answer| answer).trickled(Duration::from_millis(100)));
     assert_eq!(rig.get("key").unwrap(), b"content");
@@ -240,9 +243,10 @@ fn trickle() {
     rig.finish();
 }
 
-/// The reply of an upload is small: a server that drips it for ever is not waited for.
+/// The response to an upload is small, so the client does not wait forever for a server that sends
+/// it byte by byte.
 #[test]
-fn trickle_without_end() {
+fn an_endless_trickle_ends_at_a_deadline() {
     let rig = Rig::with(ServerOptions::default(), |config| {
         let operation = Duration::from_millis(600);
         config.retry(RetryPolicy::never()).timeouts(crate::timeouts().operation(operation))
@@ -255,9 +259,10 @@ fn trickle_without_end() {
     rig.finish();
 }
 
-/// An object that drips is never silent, and yet not read for ever; nor is each new attempt a new beginning.
+/// An object that arrives in drips is never silent for long, but reading it ends anyway; retries do
+/// not restart that limit.
 #[test]
-fn trickle_of_an_object_without_end() {
+fn an_endless_trickle_of_an_object_ends_at_a_deadline() {
     let rig = Rig::with(ServerOptions::default(), |config| {
         config.timeouts(crate::timeouts().stall(Duration::from_millis(400)))
     });
@@ -272,7 +277,7 @@ fn trickle_of_an_object_without_end() {
 
 /// `bad-status-line`, `bad-header`, `chunked-bad`, `two-lengths`, `length-and-chunked`, `endless-headers`, `1xx-flood`.
 #[test]
-fn wrong_framing_is_asked_for_again_on_another_connection() {
+fn malformed_responses_are_retried_on_another_connection() {
     let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "x: y\r\n".repeat(100_000));
     let flood = "HTTP/1.1 102 Processing\r\n\r\n".repeat(1000);
     for reply in [
@@ -300,7 +305,8 @@ fn wrong_framing_is_asked_for_again_on_another_connection() {
     }
 }
 
-/// `garbage-after`, `head-with-body`, `short-length`: what is left over is nobody's answer.
+/// `garbage-after`, `head-with-body`, `short-length`: surplus bytes are not taken for a later
+/// response.
 #[test]
 fn garbage_after() {
     let rig = Rig::new();
@@ -349,9 +355,10 @@ fn connection_close_and_http10_and_chunked() {
     rig.finish();
 }
 
-/// A call that waits for an answer, for its next attempt, or for the next round of a batch ends soon.
+/// A call that waits for a response, for its next attempt, or for the next round of a batch ends
+/// soon.
 #[test]
-fn cancel_ends_every_wait_within_a_second() {
+fn cancelling_ends_every_wait_within_a_second() {
     let patient = retry()
         .base(Duration::from_secs(3600))
         .throttled_base(Duration::from_secs(3600))
@@ -387,9 +394,9 @@ fn cancel_ends_every_wait_within_a_second() {
     }
 }
 
-/// The keys come from somewhere, too, and may be long in coming.
+/// Fetching credentials may take long and can be cancelled too.
 #[test]
-fn cancel_ends_a_wait_for_credentials_within_a_second() {
+fn cancelling_ends_a_wait_for_credentials_within_a_second() {
     #[derive(Debug)]
     struct Stuck(Mutex<mpsc::Receiver<()>>);
     impl Source for Stuck {
@@ -427,7 +434,8 @@ fn worker_sent_more(rig: &Rig, operation: &str) -> bool {
     rig.count(operation) > 1
 }
 
-/// With everything failing, the retries of all calls together are bounded; once the server is well, they come back.
+/// If every request fails, the retries of all calls together are bounded. Once the server has
+/// recovered, they are available again.
 #[test]
 fn an_outage_does_not_multiply_the_load() {
     let rig = Rig::new();

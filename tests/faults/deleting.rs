@@ -1,4 +1,4 @@
-//! Rows of the table "Writing, multipart, copy, delete" that delete.
+//! The deletions of the table "Writing, multipart, copy, delete".
 
 use crate::server::{Answer, End, Fault, error_document};
 use crate::{ATTEMPTS, BUCKET, Rig, upload};
@@ -12,7 +12,8 @@ fn rig() -> Rig {
     rig
 }
 
-/// A result in which these keys failed with these codes; the other keys of the four are gone.
+/// Returns a result in which these keys failed with these codes; the other keys of the four are
+/// gone.
 fn result(failed: &[(&str, &str)]) -> String {
     let mut text = String::from("<DeleteResult>");
     for key in ["a", "b", "c", "d"] {
@@ -41,9 +42,10 @@ fn delete_partial() {
     rig.finish();
 }
 
-/// What failed for a moment is asked for again, alone, and told if it never succeeds, together with what failed for good.
+/// Keys that failed temporarily are retried on their own. If they never succeed, they are reported
+/// together with those that failed for good.
 #[test]
-fn delete_partial_for_a_moment() {
+fn delete_partial_retries_temporary_failures() {
     let rig = rig();
     rig.faulty.once(
         "DeleteObjects",
@@ -82,9 +84,9 @@ fn delete_partial_for_a_moment() {
     rig.finish();
 }
 
-/// A round that fails as a whole does not hide what failed before.
+/// A round that fails as a whole does not hide earlier failures.
 #[test]
-fn delete_partial_then_refused() {
+fn delete_partial_failures_survive_a_later_refusal() {
     let rig = rig();
     rig.faulty.once(
         "DeleteObjects",
@@ -97,7 +99,7 @@ fn delete_partial_then_refused() {
     rig.finish();
 }
 
-/// `ok-error`, and replies that are no document: asked again.
+/// `ok-error`, and responses without a document: retried.
 #[test]
 fn delete_objects_ok_error() {
     for reply in
@@ -114,7 +116,7 @@ fn delete_objects_ok_error() {
     }
 }
 
-/// Replies that say nothing of some keys.
+/// Responses that do not mention some of the keys.
 const SILENT: [&str; 7] = [
     "",
     " \n",
@@ -125,9 +127,9 @@ const SILENT: [&str; 7] = [
     "<DeleteResult><Deleted><Key>x</Key></Deleted></DeleteResult>",
 ];
 
-/// A server that is always quiet has deleted all the same: a look at each key shows it.
+/// A server that never lists deleted keys has deleted them anyway: a HEAD of each key shows it.
 #[test]
-fn case_15_a_quiet_deletion_is_settled_by_a_look() {
+fn case_15_a_deletion_without_a_list_of_keys_is_settled_by_head() {
     for reply in SILENT {
         let rig = rig();
         rig.faulty
@@ -143,7 +145,7 @@ fn case_15_a_quiet_deletion_is_settled_by_a_look() {
     }
 }
 
-/// What is still there is deleted alone, and its failure is reported.
+/// Keys that still exist are deleted one by one, and failures are reported.
 #[test]
 fn delete_objects_ok_empty() {
     for reply in SILENT {
@@ -159,7 +161,7 @@ fn delete_objects_ok_empty() {
         assert_eq!(rig.faulty.backend.keys(BUCKET), ["b", "d"], "{reply}");
         rig.finish();
     }
-    // Nobody may look: each key is deleted alone.
+    // If HEAD is not permitted, each key is deleted on its own.
     let rig = rig();
     rig.faulty.always("DeleteObjects", Fault::reply(200, ""));
     rig.faulty.always("HeadObject", Fault::reply(403, ""));
@@ -183,9 +185,9 @@ fn delete_reset_after_commit() {
     }
 }
 
-/// A server without the operation: each key alone.
+/// If the server does not support the operation, each key is deleted on its own.
 #[test]
-fn delete_objects_not_implemented() {
+fn without_delete_objects_keys_are_deleted_one_by_one() {
     let rig = rig();
     rig.faulty.always("DeleteObjects", Fault::error(501, "NotImplemented"));
     rig.faulty.once("DeleteObject", Fault::error(403, "AccessDenied"));
@@ -195,9 +197,10 @@ fn delete_objects_not_implemented() {
     rig.finish();
 }
 
-/// Google takes the request for one that creates a bucket; others have other words for it.
+/// Google takes the request for the creation of a bucket; other servers report the missing
+/// operation in other ways.
 #[test]
-fn case_01_a_server_without_batch_deletes_is_asked_one_by_one() {
+fn case_01_without_batch_deletes_keys_are_deleted_one_by_one() {
     let google = "<?xml version='1.0' encoding='UTF-8'?><Error><Code>InvalidArgument</Code><Message>Invalid argument.\
                   </Message><Details>Cannot create buckets using a POST.</Details></Error>";
     for fault in [
@@ -219,7 +222,7 @@ fn case_01_a_server_without_batch_deletes_is_asked_one_by_one() {
         assert_eq!((rig.count("DeleteObjects"), rig.count("DeleteObject")), (1, 3));
         rig.finish();
     }
-    // A refusal with a meaning of its own is one, and so is one that each key meets as well.
+    // A refusal for another reason is returned, and so is one that each single key meets too.
     for (fault, kind) in [
         (Fault::error(403, "AccessDenied"), ErrorKind::AccessDenied),
         (Fault::error(404, "NoSuchBucket"), ErrorKind::NoSuchBucket),
@@ -241,9 +244,10 @@ fn case_01_a_server_without_batch_deletes_is_asked_one_by_one() {
     rig.finish();
 }
 
-/// A refusal that names a missing key is still a refusal: only 404 says that there is nothing.
+/// A refusal that names a missing key is still a refusal: only a 404 means that the object does not
+/// exist.
 #[test]
-fn p22_a_refused_deletion_is_no_success() {
+fn p22_a_refused_deletion_is_an_error() {
     for status in [400, 403, 409, 410] {
         let rig = rig();
         rig.faulty.always("DeleteObject", Fault::error(status, "NoSuchKey"));
@@ -263,9 +267,9 @@ fn p22_a_refused_deletion_is_no_success() {
     rig.finish();
 }
 
-/// No response ever comes, and the object is gone.
+/// No response ever arrives, but the object is gone.
 #[test]
-fn p18_a_deletion_whose_responses_are_lost_is_settled_by_a_look() {
+fn p18_a_deletion_without_a_response_is_settled_by_head() {
     let rig = rig();
     rig.faulty.always("DeleteObject", Fault::silent(End::Close).after_commit());
     rig.client.delete_object(BUCKET, "a", &Default::default()).unwrap();
@@ -280,9 +284,10 @@ fn p18_a_deletion_whose_responses_are_lost_is_settled_by_a_look() {
     rig.finish();
 }
 
-/// The rest of the response could name a bucket that does not exist, or come from a proxy.
+/// The missing rest of the response could name a bucket that does not exist, or the response could
+/// be a proxy's.
 #[test]
-fn p18_a_404_that_is_cut_off_is_not_a_success() {
+fn p18_a_truncated_404_is_not_a_success() {
     let cut = || {
         let text = "HTTP/1.1 404 Not Found\r\ncontent-length: 100\r\n\r\n<Error><Code>NoSuch";
         Fault::raw(text).end(End::Close)

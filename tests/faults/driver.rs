@@ -1,21 +1,27 @@
-//! Rows that end at the driver's interface. What its writer does under faults stands in `tests/writer.rs`.
+//! Faults that end at the driver's interface. The behaviour of its writer under faults is tested in
+//! `tests/writer.rs`.
 
 use crate::server::{Fault, error_document};
 use crate::{BUCKET, Rig};
 use s3driver::driver::{Parameters, S3Driver, StorageDriver, WalkOptions, WalkStep};
 use s3driver::{ErrorKind, Result};
 
-/// A driver whose requests meet the faults too.
+/// Returns a driver whose requests go through the faulty server.
 pub(crate) fn driver(rig: &Rig) -> S3Driver {
     driver_below(rig, "root")
 }
 
-/// A driver with this root directory.
+/// Returns a driver with this root directory.
 pub(crate) fn driver_below(rig: &Rig, root: &str) -> S3Driver {
     driver_with(rig, &[("rootdirectory", root)])
 }
 
 fn driver_with(rig: &Rig, more: &[(&str, &str)]) -> S3Driver {
+    S3Driver::new(&parameters(rig, more)).unwrap()
+}
+
+/// Returns the options of a driver for the faulty server, and these options in addition.
+pub(crate) fn parameters(rig: &Rig, more: &[(&str, &str)]) -> Parameters {
     let url = rig.faulty.url();
     let pairs = [
         ("accesskey", rig.faulty.backend.access_key()),
@@ -24,7 +30,7 @@ fn driver_with(rig: &Rig, more: &[(&str, &str)]) -> S3Driver {
         ("regionendpoint", &url),
         ("bucket", BUCKET),
     ];
-    S3Driver::new(&Parameters::from_pairs(pairs.iter().chain(more).copied()).unwrap()).unwrap()
+    Parameters::from_pairs(pairs.iter().chain(more).copied()).unwrap()
 }
 
 /// The option `maxretries` counts the requests after the first one.
@@ -63,7 +69,7 @@ fn walked(driver: &S3Driver) -> Result<Vec<String>> {
     Ok(seen)
 }
 
-/// A Move must not delete the source unless the copy said that it is one.
+/// A move deletes the source only if the response to the copy confirms the copy.
 #[test]
 fn move_ok_error_and_ok_empty() {
     for reply in ["", "<html/>", &error_document("AccessDenied")] {
@@ -92,7 +98,7 @@ fn list_dup() {
     rig.finish();
 }
 
-/// Each path once, or an error: never twice, never left out.
+/// Each path is returned once, or the listing fails: never twice, never left out.
 #[test]
 fn list_unsorted() {
     let rig = Rig::new();
@@ -109,7 +115,7 @@ fn list_unsorted() {
     rig.finish();
 }
 
-/// An empty first page is no empty directory.
+/// An empty first page does not mean an empty directory.
 #[test]
 fn list_empty_pages() {
     let rig = Rig::new();
@@ -126,7 +132,7 @@ fn list_empty_pages() {
     rig.finish();
 }
 
-/// A 404 is a missing path, any other refusal is not.
+/// A 404 means a missing path; any other refusal does not.
 #[test]
 fn no_such_key() {
     let rig = Rig::new();
@@ -144,9 +150,9 @@ fn no_such_key() {
     rig.finish();
 }
 
-/// A listing that fails is no empty directory, and deletes nothing.
+/// A listing that fails is not taken for an empty directory, and nothing is deleted.
 #[test]
-fn a_listing_that_fails_is_told() {
+fn a_failed_listing_is_an_error() {
     let rig = Rig::new();
     rig.store("root/a/x", b"x");
     let driver = driver(&rig);

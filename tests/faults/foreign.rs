@@ -1,4 +1,4 @@
-//! Listings of servers that do not do what was requested: other versions, other dates, other keys.
+//! Listings from servers that deviate from the request: other versions, dates and keys.
 
 use crate::driver::{driver, driver_below};
 use crate::server::{Answer, Fault, Seen};
@@ -9,7 +9,7 @@ use s3driver::driver::{FileInfo, FileKind, S3Driver, StorageDriver, WalkOptions,
 use s3driver::{Error, ErrorKind, Result};
 use std::num::NonZeroUsize;
 
-/// The paths of the files and directories of a walk.
+/// Returns the paths of the files and directories of a walk.
 fn walked(driver: &S3Driver, from: &str, options: &WalkOptions) -> Result<Vec<String>> {
     let mut seen = Vec::new();
     let mut note = |info: &FileInfo| {
@@ -26,7 +26,7 @@ fn after(start: &str) -> WalkOptions {
     options
 }
 
-/// A page of a listing that is complete.
+/// Returns a complete page of a listing.
 fn page(inner: &str) -> String {
     format!(
         "<ListBucketResult><Name>registry</Name><IsTruncated>false</IsTruncated>{inner}</ListBucketResult>"
@@ -37,7 +37,7 @@ fn entries(keys: &[&str]) -> String {
     keys.iter().map(|key| format!("<Contents><Key>{key}</Key><Size>3</Size></Contents>")).collect()
 }
 
-/// What each of the operations that list says about the directory `/a`.
+/// Returns what each operation that lists reports about the directory `/a`.
 fn opinions(driver: &S3Driver) -> [(&'static str, Option<Error>); 4] {
     [
         ("stat", driver.stat("/a").err()),
@@ -59,10 +59,10 @@ fn rig() -> (Rig, Vec<String>) {
     (rig, keys)
 }
 
-/// Version 2 refused, in every form that means "this server does not have it": version 1 is used, and version 2 is
-/// requested once for a bucket.
+/// If version 2 is refused in any form that means "not supported", version 1 is used, and version 2
+/// is requested only once per bucket.
 #[test]
-fn case_05_version_2_refused() {
+fn case_05_if_version_2_is_refused_version_1_is_used() {
     for refusal in [
         Fault::error(501, "NotImplemented"),
         Fault::error(405, "MethodNotAllowed"),
@@ -93,7 +93,7 @@ fn case_05_version_2_refused() {
             walked(&driver, "/", &after("/a/3")).unwrap(),
             ["/a", "/a/4", "/b", "/b/5", "/b/6", "/b/7", "/b/8", "/b/9"]
         );
-        assert_eq!(rig.count("ListObjectsV2"), first, "version 2 is requested once for a bucket");
+        assert_eq!(rig.count("ListObjectsV2"), first, "version 2 is requested once per bucket");
         driver.delete("/a").unwrap();
         assert_eq!(rig.faulty.backend.keys(BUCKET), keys[5..]);
         drop(driver);
@@ -101,9 +101,10 @@ fn case_05_version_2_refused() {
     }
 }
 
-/// A refusal for another reason is the error, and so is the first one where version 1 is refused too.
+/// A refusal for another reason is returned, and so is the first refusal if version 1 is refused
+/// too.
 #[test]
-fn case_05_refusals_of_both_versions() {
+fn case_05_if_both_versions_are_refused_the_first_refusal_is_returned() {
     for (refusal, kind) in [
         (Fault::error(403, "AccessDenied"), ErrorKind::AccessDenied),
         (Fault::error(404, "NoSuchBucket"), ErrorKind::NoSuchBucket),
@@ -123,12 +124,12 @@ fn case_05_refusals_of_both_versions() {
     rig.faulty.once("ListObjects", Fault::error(403, "AccessDenied"));
     let driver = driver(&rig);
     assert_eq!(driver.list("/a").unwrap_err().code(), Some("InvalidBucketState"));
-    assert_eq!(driver.list("/a").unwrap().len(), 5, "nothing was learnt from the failure");
+    assert_eq!(driver.list("/a").unwrap().len(), 5, "the failure does not change later requests");
     drop(driver);
     rig.finish();
 }
 
-/// Without the elements of version 2, as a server responds that does not know the parameter `list-type`.
+/// Removes the elements of version 2, like a server that does not know the parameter `list-type`.
 fn as_version_1(answer: &Answer) -> Answer {
     let mut text = String::from_utf8(answer.body.clone()).unwrap();
     for name in ["NextContinuationToken", "ContinuationToken", "KeyCount", "StartAfter"] {
@@ -141,10 +142,10 @@ fn as_version_1(answer: &Answer) -> Answer {
     answer.clone().body(text)
 }
 
-/// A server that does not understand version 2 responds with a page of version 1, whose next page begins after its last
-/// entry.
+/// A server that does not understand version 2 returns a page of version 1, and the next page
+/// begins after its last entry.
 #[test]
-fn case_05_version_2_not_understood() {
+fn case_05_a_version_1_page_in_response_to_version_2_is_continued() {
     let (rig, keys) = rig();
     rig.faulty.always("ListObjectsV2", Fault::changed(|answer| as_version_1(&answer)));
     let driver = driver(&rig);
@@ -157,9 +158,9 @@ fn case_05_version_2_not_understood() {
     rig.finish();
 }
 
-/// Times that no standard knows are not known; they refuse no page, and nothing is requested again.
+/// Times in unknown formats are left out; they do not invalidate the page or cause a retry.
 #[test]
-fn case_08_odd_dates_in_listings() {
+fn case_08_odd_dates_do_not_invalidate_a_listing() {
     for date in [
         "Tue, 13 Mar 2018 17:25:04 GMT",
         ":2024-10-11T13:22:41Z",
@@ -213,10 +214,10 @@ fn case_08_odd_dates_in_listings() {
     }
 }
 
-/// A listing with keys that do not lie below the prefix: every operation reports it in the same way, and none takes the
-/// directory for one that is there, empty or missing.
+/// A listing contains keys that are not below the prefix: every operation reports this in the same
+/// way, and none takes the directory for an existing, empty or missing one.
 #[test]
-fn case_32_keys_encoded_without_encoding_type() {
+fn case_32_keys_outside_the_prefix_are_an_error() {
     for (root, keys) in [
         ("my dir", &["my%20dir/a/b"][..]),
         ("my dir", &["my+dir/a/b"]),
@@ -230,12 +231,12 @@ fn case_32_keys_encoded_without_encoding_type() {
         let rig = Rig::new();
         let driver = driver_below(&rig, root);
         rig.faulty.always("ListObjectsV2", Fault::reply(200, page(&entries(keys))));
-        // A deletion looks at the keys that begin with the path, where these are not foreign.
+        // A deletion only sees the keys that begin with the path, if those are not foreign.
         let known_to_delete = keys.iter().all(|key| key.starts_with("root/a"));
         for (operation, error) in
             opinions(&driver).into_iter().take(if known_to_delete { 3 } else { 4 })
         {
-            let error = error.unwrap_or_else(|| panic!("{operation} of {keys:?} succeeds"));
+            let error = error.unwrap_or_else(|| panic!("{operation} accepts {keys:?}"));
             assert_eq!(error.kind(), ErrorKind::Protocol, "{operation}: {error}");
             assert!(error.message().contains("foreign key"), "{operation}: {error}");
         }
@@ -243,13 +244,13 @@ fn case_32_keys_encoded_without_encoding_type() {
             assert_eq!(
                 rig.count("DeleteObject") + rig.count("DeleteObjects"),
                 0,
-                "nothing foreign is deleted"
+                "foreign keys are not deleted"
             );
         }
         drop(driver);
         rig.finish();
     }
-    // Common prefixes are no different.
+    // Common prefixes are treated the same way.
     let rig = Rig::new();
     let driver = driver(&rig);
     rig.faulty.always(
@@ -261,9 +262,9 @@ fn case_32_keys_encoded_without_encoding_type() {
     rig.finish();
 }
 
-/// Whoever pages a walk by `start_after` must not get the first page again and again.
+/// A caller that pages a walk with `start_after` must not receive the first page again and again.
 #[test]
-fn case_52_start_after_ignored() {
+fn case_52_start_after_works_on_servers_that_ignore_it() {
     let rig = Rig::new();
     let driver = driver(&rig);
     let keys =
@@ -277,9 +278,9 @@ fn case_52_start_after_ignored() {
     assert_eq!(
         walked(&driver, "/d", &after("/d/f2")).unwrap().len(),
         6,
-        "what lies below the start sorts after it"
+        "paths below the start sort after it"
     );
-    // The client's own listing as well, on every page.
+    // The client's own listing also skips these keys, on every page.
     let first = page(&entries(&["k1", "k2"])).replace("false", "true");
     let first = first.replace("</Name>", "</Name><NextContinuationToken>t</NextContinuationToken>");
     rig.faulty.heal();
@@ -293,12 +294,12 @@ fn case_52_start_after_ignored() {
     rig.finish();
 }
 
-/// The same with pages of version 1, and with a server that ignores `marker` too.
+/// The behaviour is the same for pages of version 1, and for a server that also ignores `marker`.
 #[test]
-fn case_46_start_after_ignored_in_version_1() {
+fn case_46_start_after_works_with_version_1() {
     let (rig, _) = rig();
     let driver = driver(&rig);
-    // Every first page begins with the first key.
+    // Every page begins with the first key.
     rig.faulty.by_chance(|seen: &Seen| {
         (seen.operation == "ListObjectsV2").then(|| {
             let keys = ["root/a/0", "root/a/1", "root/a/2"];
@@ -317,9 +318,10 @@ fn case_46_start_after_ignored_in_version_1() {
     rig.finish();
 }
 
-/// A server that ignores the delimiter lists everything; a directory still has its own names alone.
+/// A server that ignores the delimiter lists everything; a directory still contains only its own
+/// names.
 #[test]
-fn p24_a_server_that_ignores_the_delimiter() {
+fn p24_directories_are_listed_on_servers_that_ignore_the_delimiter() {
     let rig = Rig::new();
     let driver = driver(&rig);
     let keys =
@@ -336,9 +338,9 @@ fn p24_a_server_that_ignores_the_delimiter() {
     rig.finish();
 }
 
-/// A directory is there when something lies below it, and not because the server lists something else.
+/// A directory exists if something lies below it, and not because the server lists something else.
 #[test]
-fn p24_stat_of_a_listing_with_foreign_keys_alone() {
+fn p24_foreign_keys_do_not_make_a_directory() {
     let rig = Rig::new();
     let driver = driver(&rig);
     rig.faulty.always("ListObjectsV2", Fault::reply(200, page(&entries(&["elsewhere/x"]))));
@@ -350,9 +352,10 @@ fn p24_stat_of_a_listing_with_foreign_keys_alone() {
     rig.finish();
 }
 
-/// A document that has the right root and nothing of a page is no empty listing.
+/// A document with the right root element but without any content of a page is not an empty
+/// listing.
 #[test]
-fn p21_a_page_without_anything_is_not_an_empty_listing() {
+fn p21_a_page_without_content_is_not_an_empty_listing() {
     for body in [
         "<ListBucketResult/>",
         "<ListBucketResult></ListBucketResult>",
@@ -365,7 +368,7 @@ fn p21_a_page_without_anything_is_not_an_empty_listing() {
         let driver = driver(&rig);
         rig.faulty.always("ListObjectsV2", Fault::reply(200, body));
         for (operation, error) in opinions(&driver) {
-            let kind = error.unwrap_or_else(|| panic!("{operation} of {body} succeeds")).kind();
+            let kind = error.unwrap_or_else(|| panic!("{operation} accepts {body}")).kind();
             assert_eq!(kind, ErrorKind::Protocol, "{operation} of {body}");
         }
         assert_eq!(rig.faulty.backend.keys(BUCKET), ["root/a/b"]);

@@ -1,17 +1,16 @@
-//! Guards of the driver that protect data: each test fails without its guard.
+//! Guards of the driver that protect data. Each test fails without its guard.
 
-use crate::driver::driver;
+use crate::driver::{driver, parameters};
 use crate::server::{Answer, Fault, Seen};
-use crate::{BUCKET, Rig};
+use crate::{BUCKET, Rig, config};
 use s3driver::ErrorKind;
-use s3driver::client::{Client, Config, Endpoint, ListObjects, Scheme};
-use s3driver::driver::{FileInfo, Parameters, S3Driver, StorageDriver, WalkOptions, WalkStep};
-use s3driver::sign::Credentials;
+use s3driver::client::{Client, ListObjects};
+use s3driver::driver::{FileInfo, S3Driver, StorageDriver, WalkOptions, WalkStep};
 use s3driver::transfer::Transfer;
 use std::ops::ControlFlow;
 
-/// A server that pages by position: a deletion moves the later keys up, past a page that was listed already. `backend`
-/// looks at the keys that are there.
+/// Returns a server that pages by position, so that a deletion moves later keys into a page that
+/// was already listed. `backend` lists the keys that currently exist.
 fn pages_by_position(backend: Client, page_size: usize) -> impl Fn(&Seen) -> Option<Fault> {
     move |seen| {
         if seen.operation != "ListObjectsV2" {
@@ -38,20 +37,16 @@ fn pages_by_position(backend: Client, page_size: usize) -> impl Fn(&Seen) -> Opt
     }
 }
 
-/// A deletion lists again until nothing is left.
+/// A deletion repeats its listing until nothing is left.
 #[test]
-fn a_directory_is_deleted_whole_where_pages_are_positions() {
+fn a_directory_is_deleted_completely_when_pages_are_positions() {
     for count in [1_usize, 9, 10, 11, 95, 1_000] {
         let rig = Rig::new();
         for number in 0..count {
             rig.store(&format!("root/a/{number:04}"), b"x");
         }
-        let endpoint =
-            Endpoint::custom(&rig.faulty.backend.endpoint(), Some("us-east-1"), Scheme::Http)
-                .unwrap();
-        let keys =
-            Credentials::new(rig.faulty.backend.access_key(), rig.faulty.backend.secret_key());
-        let backend = Client::new(Config::new(endpoint).static_credentials(keys)).unwrap();
+        let backend = &rig.faulty.backend;
+        let backend = Client::new(config(backend, &backend.endpoint())).unwrap();
         rig.faulty.by_chance(pages_by_position(backend, 10 * count.div_ceil(100)));
         let driver = driver(&rig);
         driver.delete("/a").unwrap();
@@ -61,34 +56,29 @@ fn a_directory_is_deleted_whole_where_pages_are_positions() {
     }
 }
 
-/// What is written between a rename's look at the source and its copy is neither moved half nor deleted.
+/// Content written between a rename's look at the source and its copy is neither moved in part nor
+/// deleted.
 #[test]
-fn a_rename_refuses_a_source_that_changed_after_the_look() {
+fn a_rename_fails_if_the_source_changes_before_the_copy() {
     const PART: usize = 5 << 20;
     for size in [7, PART + 1] {
         let rig = Rig::new();
         let content: Vec<u8> = (0..size).map(|at| (at % 251) as u8).collect();
         rig.store("root/a", &content);
-        let url = rig.faulty.url();
-        let pairs = [
-            ("accesskey", rig.faulty.backend.access_key()),
-            ("secretkey", rig.faulty.backend.secret_key()),
-            ("region", "us-east-1"),
-            ("regionendpoint", &url),
-            ("bucket", BUCKET),
+        let options = [
             ("rootdirectory", "root"),
             ("multipartcopythresholdsize", "5242880"),
             ("multipartcopychunksize", "5242880"),
         ];
-        let driver = S3Driver::new(&Parameters::from_pairs(pairs).unwrap()).unwrap();
-        // The look shows the version before the last one.
+        let driver = S3Driver::new(&parameters(&rig, &options)).unwrap();
+        // The HEAD shows the version before the current one.
         let before = |answer: Answer| answer.with("etag", "\"00000000000000000000000000000000\"");
         rig.faulty.once("HeadObject", Fault::changed(before));
         let error = driver.rename("/a", "/b").unwrap_err();
         assert_eq!((error.kind(), error.path()), (ErrorKind::Conflict, Some("/a")), "{error}");
         assert_eq!(rig.faulty.backend.keys(BUCKET), ["root/a"]);
         assert_eq!(rig.count("DeleteObject") + rig.count("DeleteObjects"), 0);
-        // With the right look it is moved.
+        // With an up-to-date HEAD it is moved.
         driver.rename("/a", "/b").unwrap();
         assert!(rig.stored("root/b").unwrap() == content);
         assert_eq!(rig.faulty.backend.keys(BUCKET), ["root/b"]);
@@ -97,7 +87,7 @@ fn a_rename_refuses_a_source_that_changed_after_the_look() {
     }
 }
 
-/// A name that only begins like another one is another file: none of the operations on directories reaches it.
+/// A name with a common beginning is a different file: no operation on a directory touches it.
 #[test]
 fn a_directory_ends_at_its_slash() {
     let rig = Rig::new();
@@ -138,9 +128,9 @@ fn a_walk_that_starts_after_its_directory_is_empty() {
     rig.finish();
 }
 
-/// Without an ETag, the size alone shows that an object changed after the look at it.
+/// Without an ETag, only the size shows that an object changed after the look at it.
 #[test]
-fn a_download_without_an_etag_refuses_an_object_that_grew() {
+fn a_download_without_an_etag_fails_if_the_object_grew() {
     let rig = Rig::new();
     rig.store("k", b"0123456789");
     let directory = tempfile::tempdir().unwrap();
@@ -150,13 +140,13 @@ fn a_download_without_an_etag_refuses_an_object_that_grew() {
     rig.faulty.always("GetObject", Fault::changed(|answer| answer.without("etag")));
     let error = Transfer::new(&rig.client).download_to_file(BUCKET, "k", &path).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Integrity, "{error}");
-    assert_eq!(directory.path().read_dir().unwrap().count(), 0, "no file is left");
+    assert_eq!(directory.path().read_dir().unwrap().count(), 0, "no file may remain");
     rig.finish();
 }
 
-/// A server that lists a common prefix twice is not listed in shards: each key comes once.
+/// A server that lists a common prefix twice is not listed in shards: each key is returned once.
 #[test]
-fn a_common_prefix_that_comes_twice_is_not_listed_twice() {
+fn a_repeated_common_prefix_is_not_listed_twice() {
     let rig = Rig::new();
     rig.faulty.by_chance(|seen: &Seen| {
         let entry = |key: &str| format!("<Contents><Key>{key}</Key><Size>1</Size></Contents>");

@@ -1,4 +1,4 @@
-//! Rows of the table "Listing".
+//! The rows of the table "Listing".
 
 use crate::server::{Answer, End, Fault, error_document};
 use crate::support::ServerOptions;
@@ -38,9 +38,10 @@ fn entry(key: &str) -> String {
     format!("<Contents><Key>{key}</Key><Size>1</Size></Contents>")
 }
 
-/// What cannot be read as a listing is asked for again, and an error in the end: never a shorter list.
+/// A document that is not a readable listing causes a retry, and finally an error: never a shorter
+/// list.
 #[test]
-fn documents_that_are_no_listing() {
+fn malformed_listings_are_an_error() {
     let bomb = format!(
         "<!DOCTYPE l [<!ENTITY a \"{}\">]><ListBucketResult>{}</ListBucketResult>",
         "a".repeat(10_000),
@@ -88,7 +89,7 @@ fn documents_that_are_no_listing() {
 
 /// `other-ns`, `no-ns`, `prefixed`, `unknown`, `cdata`, `bom`, `list-no-encoding`, `many-attributes`.
 #[test]
-fn documents_that_are_only_unusual() {
+fn unusual_listings_are_accepted() {
     let attributes: String = (0..10_000).map(|number| format!(" a{number}=\"x\"")).collect();
     for body in [
         page(&entry("k1"))
@@ -117,7 +118,7 @@ fn documents_that_are_only_unusual() {
 }
 
 #[test]
-fn million_keys_and_huge_text() {
+fn oversized_listings_are_an_error() {
     let (rig, _) = rig();
     let many: String = (0..1_000_000).map(|number| entry(&format!("k{number}"))).collect();
     rig.faulty.times("ListObjectsV2", 0, ATTEMPTS as usize, Fault::reply(200, page(&many)));
@@ -133,7 +134,8 @@ fn million_keys_and_huge_text() {
     rig.finish();
 }
 
-/// `list-loop`: a token that comes back at once, or after another; new tokens that lead in a circle.
+/// `list-loop`: a token that repeats at once, or after another one; new tokens that lead in a
+/// circle.
 #[test]
 fn list_loop() {
     fn truncated(key: &str, token: &str) -> Fault {
@@ -166,7 +168,7 @@ fn list_no_token() {
     rig.faulty.times("ListObjectsV2", 1, 1, Fault::reply(200, without));
     assert_eq!(list(&rig).unwrap(), all);
     assert_eq!((rig.count("ListObjectsV2"), rig.count("ListObjects")), (2, 4));
-    // Neither a token nor an entry.
+    // A page with neither a token nor an entry.
     rig.faulty.times("ListObjectsV2", 1, 1, Fault::reply(200, page("").replace("false", "true")));
     let error = list(&rig).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Protocol, "{error}");
@@ -206,7 +208,7 @@ fn list_empty_pages() {
 }
 
 #[test]
-fn a_fault_on_page_two() {
+fn a_fault_on_the_second_page_is_retried() {
     for fault in [
         Fault::error(503, "SlowDown"),
         Fault::silent(End::Close),
@@ -222,9 +224,9 @@ fn a_fault_on_page_two() {
     }
 }
 
-/// ListParts and ListMultipartUploads: both markers, pages that repeat, flags that are missing.
+/// ListParts and ListMultipartUploads: both markers, repeated pages, missing flags.
 #[test]
-fn parts_and_uploads_over_many_pages() {
+fn parts_and_uploads_are_listed_over_many_pages() {
     let options = ServerOptions { page_size: 2, min_part_size: 1, ..ServerOptions::default() };
     let rig = Rig::with(options, |config| config);
     let ids: Vec<String> = (0..5).map(|number| rig.begin(&format!("k{}", number / 3))).collect();
@@ -258,7 +260,7 @@ fn parts_and_uploads_over_many_pages() {
     };
     rig.faulty.times("ListParts", 0, 3, Fault::changed(without));
     assert_eq!(parts().unwrap(), [1, 2, 3, 4, 5]);
-    // A server that ignores the marker and begins anew: no part is told twice.
+    // A server that ignores the marker and starts over: no part is returned twice.
     let part = |number| {
         format!("<Part><PartNumber>{number}</PartNumber><Size>4</Size><ETag>e</ETag></Part>")
     };
@@ -287,7 +289,7 @@ fn parts_and_uploads_over_many_pages() {
     rig.finish();
 }
 
-/// Of every page, sorted.
+/// Returns the upload ids of all pages, sorted.
 fn upload_ids(rig: &Rig) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for page in rig.client.uploads(BUCKET, "").pages() {
@@ -297,9 +299,9 @@ fn upload_ids(rig: &Rig) -> Result<Vec<String>> {
     Ok(found)
 }
 
-/// ListMultipartUploads that goes on and names one marker, none, or what it named before.
+/// ListMultipartUploads that is truncated and returns one marker, none, or an earlier one.
 #[test]
-fn uploads_without_markers() {
+fn uploads_are_listed_without_markers() {
     let rig =
         Rig::with(ServerOptions { page_size: 2, ..ServerOptions::default() }, |config| config);
     let mut ids: Vec<String> =
@@ -319,12 +321,13 @@ fn uploads_without_markers() {
             answer.body(text)
         })
     };
-    // No marker: the last upload of a page says where to go on.
+    // Without a marker, the listing continues after the last upload of the page.
     rig.faulty.always("ListMultipartUploads", without(&["NextKeyMarker", "NextUploadIdMarker"]));
     assert_eq!(uploads().unwrap(), ids);
     assert_eq!(rig.count("ListMultipartUploads"), 3);
     rig.faulty.heal();
-    // The id alone, as SeaweedFS does it and wants it back; S3 begins anew then, which is noticed.
+    // Only the upload id, as SeaweedFS returns and expects it. S3 would start over in that case,
+    // which is noticed.
     rig.faulty.always("ListMultipartUploads", without(&["NextKeyMarker"]));
     let error = uploads().unwrap_err();
     assert_eq!(
@@ -344,10 +347,10 @@ fn uploads_without_markers() {
     assert_eq!(uploads().unwrap(), ["one", "two"]);
     let asked = rig.faulty.seen().pop().unwrap().head;
     assert!(asked.contains("upload-id-marker=one") && !asked.contains("key-marker="), "{asked}");
-    // The same page without a marker comes again.
+    // The page is repeated without a marker.
     rig.faulty.times("ListMultipartUploads", 0, 2, Fault::reply(200, page(true, "one", "")));
     assert_eq!(uploads().unwrap_err().kind(), ErrorKind::Protocol);
-    // Nothing to go on from.
+    // A page that cannot be continued.
     let empty =
         "<ListMultipartUploadsResult><IsTruncated>true</IsTruncated></ListMultipartUploadsResult>";
     rig.faulty.once("ListMultipartUploads", Fault::reply(200, empty));

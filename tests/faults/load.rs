@@ -1,4 +1,4 @@
-//! A server that has room for so many requests, and a client that finds out.
+//! A server with limited capacity, and a client that adapts to it.
 
 use crate::server::{Answer, Fault, error_document};
 use crate::support::ServerOptions;
@@ -19,7 +19,7 @@ fn places(count: usize) -> NonZeroUsize {
     NonZeroUsize::new(count).unwrap()
 }
 
-/// Answers every request after a while, and throttles those beyond its room.
+/// Serves each request after a delay, and throttles requests beyond its capacity.
 struct Narrow {
     client: Client,
     load: Arc<Load>,
@@ -33,7 +33,7 @@ struct Load {
     refused: AtomicUsize,
 }
 
-/// How long the server takes for a request it serves.
+/// The time that the server takes to serve a request.
 const WORK: Duration = Duration::from_millis(4);
 
 impl Narrow {
@@ -51,7 +51,7 @@ impl Narrow {
         thread::spawn(move || {
             for stream in listener.incoming() {
                 let load = own.clone();
-                // It ends with an error when the client has gone.
+                // Ends with an error when the client has disconnected.
                 thread::spawn(move || load.serve(stream.unwrap()));
             }
         });
@@ -65,7 +65,8 @@ impl Narrow {
         Self { client, load }
     }
 
-    /// Sends requests from so many threads, and tells how many were served and refused, and the most in flight.
+    /// Sends requests from several threads. Returns how many were served and refused, and the
+    /// maximum number in flight.
     fn work(&self, threads: usize, each: usize) -> (usize, usize, usize) {
         let load = &*self.load;
         for counter in [&load.most, &load.served, &load.refused] {
@@ -115,14 +116,15 @@ impl Load {
 }
 
 #[test]
-fn never_more_in_flight_than_configured() {
+fn requests_in_flight_never_exceed_the_configured_limit() {
     let narrow = Narrow::start(1000, 3);
     let (served, refused, most) = narrow.work(12, 20);
     assert_eq!((served, refused), (240, 0));
     assert_eq!(most, 3);
 }
 
-/// With room for 4, 24 threads meet many refusals at first and few later; when there is more room, it is used again.
+/// With a capacity of 4, 24 threads meet many refusals at first and few later. When the capacity
+/// grows, it is used.
 #[test]
 fn the_client_slows_down_and_speeds_up_again() {
     let narrow = Narrow::start(4, 24);
@@ -130,22 +132,23 @@ fn the_client_slows_down_and_speeds_up_again() {
     narrow.work(24, 10);
     let allowed = narrow.client.stats().allowed_requests;
     assert!((1..=10).contains(&allowed), "{allowed} allowed");
-    // What is refused now is what it takes to learn that there is no more room.
+    // The remaining refusals are the price of probing for more capacity.
     let (served, refused, most) = narrow.work(24, 20);
-    assert_eq!(served, 480, "every request is answered in the end");
-    assert!(refused * 3 < served, "{refused} refused of {served}");
-    assert!(most < 16, "{most} in flight");
+    assert_eq!(served, 480, "every request succeeds in the end");
+    assert!(refused * 3 < served, "{refused} requests were refused, {served} served");
+    assert!(most < 16, "{most} requests were in flight");
     assert!(narrow.client.stats().throttled >= refused as u64);
     narrow.load.room.store(1000, Ordering::SeqCst);
     let (_, refused, most) = narrow.work(24, 60);
     assert_eq!(refused, 0);
-    assert!(most > 16, "{most} in flight");
+    assert!(most > 16, "{most} requests were in flight");
     assert_eq!(narrow.client.stats().allowed_requests, 24);
 }
 
-/// A throttled request is sent again before others are let through: with one place left, its wait is everybody's.
+/// A throttled request is repeated before others are sent: with one place left, all requests wait
+/// as long as it does.
 #[test]
-fn with_one_place_left_all_wait_as_long_as_the_server_asks() {
+fn with_one_place_left_all_requests_wait_for_retry_after() {
     let rig = Rig::with(ServerOptions::default(), |config| config.max_requests(places(1)));
     rig.store("key", b"content");
     rig.faulty.once("HeadObject", Fault::reply_with(503, &[("retry-after", "1")], ""));
@@ -164,9 +167,9 @@ fn with_one_place_left_all_wait_as_long_as_the_server_asks() {
     rig.finish();
 }
 
-/// Any thread gets its turn, however many others ask without pause.
+/// Every thread gets its turn, even if many others send requests without pause.
 #[test]
-fn no_request_starves() {
+fn every_thread_gets_its_turn() {
     let narrow = Narrow::start(1000, 2);
     let turns = thread::scope(|scope| {
         let (end, ended) = mpsc::channel::<()>();
@@ -193,7 +196,8 @@ fn no_request_starves() {
     assert!(*least > 0 && most - least <= 10, "{turns:?}");
 }
 
-/// Readers held open take no place, and neither does an upload whose reader asks the same client.
+/// An open reader does not occupy a place, and neither does an upload whose reader uses the same
+/// client.
 #[test]
 fn one_place_is_enough_for_a_thread_that_reads_while_it_writes() {
     let rig = Rig::with(ServerOptions::default(), |config| config.max_requests(places(1)));
@@ -205,12 +209,12 @@ fn one_place_is_enough_for_a_thread_that_reads_while_it_writes() {
         let open: Vec<_> = (0..3)
             .map(|_| rig.client.get_object(BUCKET, "from", &GetObject::default()).unwrap())
             .collect();
-        rig.put("beside", b"content").unwrap();
+        rig.put("second", b"content").unwrap();
         for mut reader in open {
             rig.client.put_object_from(BUCKET, "to", &mut reader, length, &settings).unwrap();
-            rig.client.delete_object(BUCKET, "beside", &Default::default()).unwrap();
+            rig.client.delete_object(BUCKET, "second", &Default::default()).unwrap();
         }
-        // The reader breaks while it is being uploaded, and asks for the rest.
+        // The reader's connection breaks during the upload, and it requests the rest.
         rig.faulty.once("GetObject", Fault::cut(1000, crate::server::End::Close));
         let mut reader = rig.client.get_object(BUCKET, "from", &GetObject::default()).unwrap();
         rig.client.put_object_from(BUCKET, "again", &mut reader, length, &settings).unwrap();
@@ -221,9 +225,9 @@ fn one_place_is_enough_for_a_thread_that_reads_while_it_writes() {
     rig.finish();
 }
 
-/// Two threads joined by a pipe of one block: what one reads the other uploads.
+/// Two threads joined by a pipe of one block: one reads what the other uploads.
 #[test]
-fn an_upload_may_wait_for_another_request() {
+fn an_upload_can_wait_for_another_request() {
     struct Pipe(mpsc::Receiver<Vec<u8>>, io::Cursor<Vec<u8>>);
     impl Read for Pipe {
         fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
@@ -262,8 +266,8 @@ fn an_upload_may_wait_for_another_request() {
     rig.finish();
 }
 
-/// What a request ends with that waits behind another one which never ends.
-fn behind_a_hanging_request(end: impl FnOnce(&Rig, Cancel) -> Error) -> Error {
+/// Returns the error of a request that waits for another one that never ends.
+fn while_another_request_hangs(end: impl FnOnce(&Rig, Cancel) -> Error) -> Error {
     let rig = Rig::with(ServerOptions::default(), |config| {
         let idle = Duration::from_secs(60);
         let operation = Duration::from_millis(1500);
@@ -299,7 +303,7 @@ fn behind_a_hanging_request(end: impl FnOnce(&Rig, Cancel) -> Error) -> Error {
 
 #[test]
 fn a_request_that_waits_for_its_turn_can_be_cancelled() {
-    let error = behind_a_hanging_request(|rig, cancel| {
+    let error = while_another_request_hangs(|rig, cancel| {
         let client = rig.client.with_cancel(&cancel);
         let waiting = thread::spawn(move || {
             client.head_object(BUCKET, "key", &Default::default()).unwrap_err()
@@ -315,8 +319,8 @@ fn a_request_that_waits_for_its_turn_can_be_cancelled() {
 }
 
 #[test]
-fn a_request_whose_turn_does_not_come_says_so() {
-    let error = behind_a_hanging_request(|rig, _| {
+fn a_request_that_is_never_sent_reports_the_limit() {
+    let error = while_another_request_hangs(|rig, _| {
         let begun = Instant::now();
         let error = rig.client.head_object(BUCKET, "key", &Default::default()).unwrap_err();
         assert!((1500..2500).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
@@ -330,9 +334,9 @@ fn a_request_whose_turn_does_not_come_says_so() {
     );
 }
 
-/// A throttled reply with status 200, as a completion may have it, counts as one.
+/// A throttled response with status 200, which a completion may have, counts as throttled.
 #[test]
-fn a_throttled_reply_counts_whatever_its_status() {
+fn a_throttled_response_counts_regardless_of_its_status() {
     let rig = Rig::new();
     rig.store("from", b"content");
     rig.faulty.once(

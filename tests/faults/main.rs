@@ -1,7 +1,8 @@
-//! The rows of the fault tables, each as a test with its name: the outcome, how many requests it took, what is in the
-//! bucket afterwards, and that no connection stays open. `README.md` beside this file says where each row is proven.
+//! The rows of the fault tables, each as a test with a matching name. The tests check the outcome,
+//! the number of requests, the content of the bucket afterwards, and that no connection stays open.
+//! `README.md` in this folder lists the test of each row.
 
-#![allow(clippy::unwrap_used, reason = "a test may fail that way")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 #[path = "../support/planted.rs"]
 mod planting;
@@ -34,17 +35,17 @@ use s3driver::sign::Credentials;
 use s3driver::{Error, Result};
 use server::Faulty;
 use std::time::{Duration, Instant};
-use support::ServerOptions;
+use support::{Server, ServerOptions};
 
 pub(crate) const BUCKET: &str = "registry";
 
-/// A client with short patience, the faulty server, and the honest one behind it.
+/// A client with short timeouts, the faulty server, and the correct server that it forwards to.
 pub(crate) struct Rig {
     pub(crate) client: Client,
     pub(crate) faulty: Faulty,
 }
 
-/// As often as these clients try.
+/// The maximum number of attempts of these clients.
 pub(crate) const ATTEMPTS: u32 = 4;
 
 pub(crate) fn retry() -> RetryPolicy {
@@ -60,6 +61,13 @@ pub(crate) fn timeouts() -> Timeouts {
         .operation(Duration::from_secs(5))
 }
 
+/// Returns the configuration of a client that sends its requests for `backend` to `url`.
+pub(crate) fn config(backend: &Server, url: &str) -> Config {
+    let endpoint = Endpoint::custom(url, Some("us-east-1"), Scheme::Http).unwrap();
+    let keys = Credentials::new(backend.access_key(), backend.secret_key());
+    Config::new(endpoint).static_credentials(keys)
+}
+
 impl Rig {
     pub(crate) fn new() -> Self {
         Self::with(ServerOptions { min_part_size: 1, ..ServerOptions::default() }, |config| config)
@@ -67,14 +75,11 @@ impl Rig {
 
     pub(crate) fn with(options: ServerOptions, adjust: impl FnOnce(Config) -> Config) -> Self {
         let faulty = Faulty::start(options);
-        let endpoint = Endpoint::custom(&faulty.url(), Some("us-east-1"), Scheme::Http).unwrap();
-        let keys = Credentials::new(faulty.backend.access_key(), faulty.backend.secret_key());
-        let config =
-            Config::new(endpoint).static_credentials(keys).retry(retry()).timeouts(timeouts());
+        let config = config(&faulty.backend, &faulty.url()).retry(retry()).timeouts(timeouts());
         Self { client: Client::new(adjust(config)).unwrap(), faulty }
     }
 
-    /// Stores an object behind the client's back.
+    /// Stores an object directly, without the client.
     pub(crate) fn store(&self, key: &str, content: &[u8]) {
         self.faulty.backend.put_object(BUCKET, key, content.to_vec());
     }
@@ -99,9 +104,9 @@ impl Rig {
         self.client.create_multipart_upload(BUCKET, key, &ObjectSettings::default()).unwrap()
     }
 
-    /// Nothing is left: no upload, no connection.
+    /// Checks that no upload and no connection is left.
     pub(crate) fn finish(self) {
-        assert_eq!(self.faulty.backend.open_uploads(BUCKET), [], "uploads are left");
+        assert_eq!(self.faulty.backend.open_uploads(BUCKET), [], "no unfinished upload may remain");
         self.finish_with_uploads();
     }
 
@@ -115,15 +120,15 @@ pub(crate) fn upload<'a>(key: &'a str, upload_id: &'a str) -> UploadRef<'a> {
     UploadRef { bucket: BUCKET, key, upload_id }
 }
 
-/// Runs `work`, which must end soon however the server behaves.
+/// Runs `work`, which must end soon regardless of the server's behaviour.
 pub(crate) fn quickly<T>(work: impl FnOnce() -> T) -> T {
     let begun = Instant::now();
     let result = work();
-    assert!(begun.elapsed() < Duration::from_secs(8), "it took {:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(8), "the operation took {:?}", begun.elapsed());
     result
 }
 
-/// Nothing an error says may hold a key, a token or a signature.
+/// Asserts that no text of an error contains a key, a token or a signature.
 pub(crate) fn assert_no_secret(error: &Error) {
     for text in [format!("{error}"), format!("{error:?}")] {
         for secret in ["embedded/secret+key", "AWS4-HMAC", "Signature="] {
@@ -132,7 +137,7 @@ pub(crate) fn assert_no_secret(error: &Error) {
     }
 }
 
-/// Every test that the table beside this file names is there.
+/// Every test that the tables in `README.md` name exists.
 #[test]
 fn the_table_names_tests_that_exist() {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/");
@@ -158,10 +163,13 @@ fn the_table_names_tests_that_exist() {
                 None => token.trim_start_matches("..."),
             };
             if !file.is_empty() {
-                assert!(read(&file).contains(&format!("{name}(")), "{file} has no {name}");
+                assert!(
+                    read(&file).contains(&format!("{name}(")),
+                    "README.md names {name}, which {file} does not contain"
+                );
                 checked += 1;
             }
         }
     }
-    assert!(checked > 100, "{checked} tests are named");
+    assert!(checked > 100, "README.md names only {checked} tests");
 }

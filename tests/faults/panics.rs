@@ -1,6 +1,7 @@
-//! Panics of the caller's code: providers, clocks, callbacks, readers. Whatever panics, the call ends, and no upload stays
-//! behind.
+//! Panics in the caller's code: providers, clocks, callbacks, readers. Whichever of them panics,
+//! the call ends, and no unfinished upload remains.
 
+use crate::driver::parameters;
 use crate::server::Fault;
 use crate::support::ServerOptions;
 use crate::{BUCKET, Rig, quickly};
@@ -10,7 +11,7 @@ use s3driver::client::{
 };
 use s3driver::clock::{Clock, SystemClock};
 use s3driver::credentials::{Credentials, Lease, Provider};
-use s3driver::driver::{Parameters, S3Driver, StorageDriver, WalkOptions, WriteMode};
+use s3driver::driver::{S3Driver, StorageDriver, WalkOptions, WriteMode};
 use s3driver::transfer::{Progress, Transfer};
 use s3driver::{Cancel, Error, ErrorKind, Result};
 use std::io::{self, Read, Write};
@@ -34,7 +35,7 @@ impl Once {
     fn new() -> Self {
         Self { calls: AtomicUsize::new(0), at: AtomicUsize::new(usize::MAX) }
     }
-    /// Panics at call number `at` from now on.
+    /// Panics at the call with number `at`, counted from now.
     fn arm(&self, at: usize) {
         self.calls.store(0, Ordering::SeqCst);
         self.at.store(at, Ordering::SeqCst);
@@ -45,7 +46,7 @@ impl Once {
             "planted"
         );
     }
-    /// Whether the armed call came.
+    /// Reports whether the armed call has happened.
     fn has_panicked(&self) -> bool {
         self.calls.load(Ordering::SeqCst) > self.at.load(Ordering::SeqCst)
     }
@@ -112,18 +113,12 @@ impl<'a> Tried<'a> {
         provider: Option<Arc<dyn Provider>>,
         clock: Option<Arc<dyn Clock>>,
     ) -> Self {
-        let url = rig.faulty.url();
-        let pairs = [
-            ("accesskey", rig.faulty.backend.access_key()),
-            ("secretkey", rig.faulty.backend.secret_key()),
-            ("region", "us-east-1"),
-            ("regionendpoint", &url),
-            ("bucket", BUCKET),
+        let small_parts = [
             ("chunksize", "5242880"),
             ("multipartcopythresholdsize", "5242880"),
             ("multipartcopychunksize", "5242880"),
         ];
-        let driver = S3Driver::with_config(&Parameters::from_pairs(pairs).unwrap(), |config| {
+        let driver = S3Driver::with_config(&parameters(rig, &small_parts), |config| {
             let config = config.timeouts(crate::timeouts()).retry(crate::retry());
             let config = clock.into_iter().fold(config, Config::clock);
             provider.into_iter().fold(config, Config::credentials)
@@ -141,7 +136,8 @@ impl<'a> Tried<'a> {
             .concurrency(NonZeroUsize::new(3).unwrap())
     }
 
-    /// What an operation finds: a large object, and a directory, of two pages for those that split a listing.
+    /// Creates what an operation needs: a large object, and a directory that has two pages for
+    /// operations that split a listing.
     fn prepare(&self, operation: &str) {
         self.rig.store("large", &content(2 * PART + 1));
         let split = ["delete", "walk", "parallel walk", "shards"].contains(&operation);
@@ -154,7 +150,7 @@ impl<'a> Tried<'a> {
 
 type Operation = (&'static str, fn(&Tried<'_>) -> Result<()>);
 
-/// Every operation that runs in several requests.
+/// Every operation that consists of several requests.
 const OPERATIONS: &[Operation] = &[
     ("writer", |tried| {
         let mut writer = tried.driver.writer("/written", WriteMode::Create)?;
@@ -214,7 +210,7 @@ const OPERATIONS: &[Operation] = &[
 ];
 
 #[test]
-fn p07_a_provider_that_panics_ends_the_call_with_an_error_and_leaves_no_upload() {
+fn p07_a_panicking_provider_fails_the_call_and_leaves_no_upload() {
     for (name, operation) in OPERATIONS {
         let mut reached = 0;
         for at in [0, 1, 3] {
@@ -232,19 +228,19 @@ fn p07_a_provider_that_panics_ends_the_call_with_an_error_and_leaves_no_upload()
                 break;
             }
             reached += 1;
-            // An operation may do without the request that failed.
+            // An operation may succeed without the request that failed.
             if let Err(error) = result {
                 assert!(error.to_string().contains("panicked"), "{name} {at}: {error}");
             }
             drop(tried);
             assert_eq!(rig.faulty.backend.open_uploads(BUCKET), [], "{name} {at}");
         }
-        assert!(reached > 0, "{name} asked for no keys");
+        assert!(reached > 0, "{name} never requested credentials");
     }
 }
 
 #[test]
-fn p07_a_clock_that_panics_hangs_nothing() {
+fn p07_a_panicking_clock_does_not_block_any_call() {
     for (name, operation) in OPERATIONS {
         for at in [0, 2, 9] {
             let rig = Rig::new();
@@ -252,7 +248,7 @@ fn p07_a_clock_that_panics_hangs_nothing() {
             let tried = Tried::new(&rig, None, Some(clock.clone()));
             tried.prepare(name);
             clock.0.arm(at);
-            // A panic in a thread of the caller's own goes through.
+            // A panic in the caller's own thread is passed on to the caller.
             let result = quickly(|| catch_unwind(AssertUnwindSafe(|| operation(&tried))));
             if !clock.0.has_panicked() {
                 result.unwrap().unwrap_or_else(|error| panic!("{name} {at}: {error}"));
@@ -266,7 +262,7 @@ fn p07_a_clock_that_panics_hangs_nothing() {
 }
 
 #[test]
-fn p07_a_progress_callback_that_panics_leaves_nothing_behind() {
+fn p07_a_panicking_progress_callback_leaves_no_upload() {
     for (name, operation) in OPERATIONS {
         let progress = |tried: &Tried<'_>, tell: &(dyn Fn(Progress) + Sync)| {
             let transfer = tried.transfer().progress(tell);
@@ -312,7 +308,7 @@ fn p07_a_progress_callback_that_panics_leaves_nothing_behind() {
 }
 
 #[test]
-fn p07_visitors_and_readers_that_panic_pass_their_panic_on_after_cleaning_up() {
+fn p07_panics_of_visitors_and_readers_reach_the_caller_after_cleanup() {
     let panicking: &[Operation] = &[
         ("walk", |tried| {
             tried.driver.walk("/", &WalkOptions::default(), &mut |_| panic!("planted"))
@@ -363,7 +359,7 @@ fn p07_visitors_and_readers_that_panic_pass_their_panic_on_after_cleaning_up() {
 }
 
 #[test]
-fn p28_retry_policies_and_timeouts_without_end_do_not_panic() {
+fn p28_unlimited_retry_policies_and_timeouts_do_not_panic() {
     let endless = RetryPolicy::default()
         .max_attempts(u32::MAX)
         .base(Duration::MAX)
@@ -393,7 +389,7 @@ fn p28_retry_policies_and_timeouts_without_end_do_not_panic() {
                         std::thread::yield_now();
                     }
                     cancel.cancel();
-                    put.join().expect("no panic")
+                    put.join().expect("the thread does not panic")
                 })
             });
             assert_eq!(error.unwrap_err().kind(), ErrorKind::Cancelled);
@@ -402,7 +398,7 @@ fn p28_retry_policies_and_timeouts_without_end_do_not_panic() {
 }
 
 #[test]
-fn p28_presigned_urls_live_from_a_second_to_a_week() {
+fn p28_presigned_urls_are_valid_from_a_second_to_a_week() {
     const WEEK: u64 = 7 * 24 * 3600;
     for version in [SignatureVersion::V4, SignatureVersion::V2] {
         let rig = Rig::with(ServerOptions::default(), |config| config.signature(version));

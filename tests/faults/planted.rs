@@ -1,4 +1,5 @@
-//! A secret in every option, one at a time and in swapped pairs: no error, `Debug` text or cause shows a part of it.
+//! Plants a secret in every option, one at a time and in swapped pairs: no error, `Debug` text or
+//! cause shows any part of it.
 
 use crate::Rig;
 use crate::planting::{assert_hidden, secrets, texts};
@@ -9,7 +10,7 @@ use s3driver::sign::Credentials;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// The driver's options as a registry's documentation lists them, each with a value that is right for it.
+/// The driver's options as listed in a registry's documentation, each with a valid value.
 const OPTIONS: &[(&str, &str)] = &[
     ("accesskey", "AKIDEXAMPLE"),
     ("secretkey", "p1antedRight/K7MDENG+bPxRfiCYEXAMPLEKEYS"),
@@ -51,10 +52,11 @@ const OPTIONS: &[(&str, &str)] = &[
     ("loglevel", "off"),
 ];
 
-/// Options for secrets: what they hold is never shown, and taken as it is where that is possible.
+/// Options for secrets: their values are never shown, and are accepted if possible.
 const SECRET: &[&str] = &["accesskey", "secretkey", "sessiontoken", "proxy"];
 
-/// Free text in which a key in hexadecimal, or a URL, cannot be told from what belongs there.
+/// Options with free text, where a hexadecimal key or a URL cannot be distinguished from a valid
+/// value.
 const FREE: &[&str] = &[
     "rootdirectory",
     "keyid",
@@ -65,7 +67,7 @@ const FREE: &[&str] = &[
     "regionendpoint",
 ];
 
-/// What the options in `pairs` make known of `secret`.
+/// Asserts that no text produced with the options in `pairs` shows `secret`.
 fn assert_driver_hides(pairs: &[(&str, String)], secret: &str, what: &str) {
     let parameters = match Parameters::from_pairs(pairs.iter().map(|(name, value)| (*name, value)))
     {
@@ -83,7 +85,7 @@ fn assert_driver_hides(pairs: &[(&str, String)], secret: &str, what: &str) {
         Err(error) => texts(error).iter().for_each(|text| assert_hidden(text, secret, what)),
         Ok(driver) => {
             assert_hidden(&format!("{driver:?}"), secret, what);
-            // Nothing listens there, and no retry is worth the time.
+            // Nothing listens there, so a retry would only cost time.
             let never = |config: Config| config.retry(s3driver::client::RetryPolicy::never());
             let Ok(driver) = S3Driver::with_config(&parameters, never) else { return };
             let error = driver.put_content("/a", b"x").unwrap_err();
@@ -93,7 +95,7 @@ fn assert_driver_hides(pairs: &[(&str, String)], secret: &str, what: &str) {
 }
 
 fn all_but(names: &[&str]) -> Vec<(&'static str, String)> {
-    // A certificate file that is not there would hide everything that comes after it.
+    // A missing certificate file would be the first error and hide all later ones.
     let kept = OPTIONS.iter().filter(|(name, _)| *name != "cacert" && !names.contains(name));
     kept.map(|(name, value)| (*name, (*value).to_owned())).collect()
 }
@@ -111,7 +113,7 @@ fn p03_a_secret_in_any_option_of_the_driver_is_not_shown() {
     for (name, _) in OPTIONS {
         for (form, secret) in secrets() {
             let what = format!("{form} as {name}");
-            // An access key in its own option is no secret.
+            // An access key is not secret in its own option.
             if (*name, form) == ("accesskey", "an access key") {
                 continue;
             }
@@ -120,7 +122,7 @@ fn p03_a_secret_in_any_option_of_the_driver_is_not_shown() {
                 pairs.push((*name, value));
                 assert_driver_hides(&pairs, &secret, &what);
             }
-            // Without the options around: another check is the first to fail.
+            // Without the other options a different check fails first.
             let mut pairs =
                 vec![("bucket", "registry".to_owned()), ("region", "us-east-1".to_owned())];
             pairs.retain(|(given, _)| given != name);
@@ -131,7 +133,7 @@ fn p03_a_secret_in_any_option_of_the_driver_is_not_shown() {
 }
 
 #[test]
-fn p03_a_secret_that_can_be_told_by_its_form_is_refused_in_every_option_for_something_else() {
+fn p03_a_recognizable_secret_is_rejected_in_every_other_option() {
     for (name, _) in OPTIONS.iter().filter(|(name, _)| !SECRET.contains(name)) {
         for (form, secret) in secrets() {
             let doubtful = ["in hexadecimal", "with a password", "with a signature", "like a path"];
@@ -175,10 +177,7 @@ fn p03_swapped_keys_are_recognized() {
         };
         given(id, key).unwrap();
         let error = given(key, id).map(drop).unwrap_err();
-        assert_eq!(
-            error.message(),
-            "accesskey and secretkey are swapped: each holds what looks like the other one"
-        );
+        assert_eq!(error.message(), "accesskey and secretkey are swapped: exchange their values");
     }
     let shared = Credentials::new(secret, "AKIAQ3EGVZ7PLANTED42");
     assert_hidden(&format!("{shared:?}"), secret, "Debug of swapped credentials");
@@ -198,7 +197,7 @@ fn p03_a_secret_as_the_name_of_an_option_is_not_shown() {
     }
 }
 
-/// The options of each middleware as a registry's documentation lists them.
+/// The options of each middleware as listed in a registry's documentation.
 const MIDDLEWARE: &[(&str, &[(&str, &str)])] = &[
     ("redirect", &[("baseurl", "https://mirror.example.org"), ("key", "object")]),
     (
@@ -249,7 +248,7 @@ fn p03_a_secret_in_any_option_of_a_middleware_is_not_shown() {
                     Err(error) => {
                         texts(error).iter().for_each(|text| assert_hidden(text, &secret, &what))
                     }
-                    // What is free text by its nature, and a key where a key belongs.
+                    // Accepted values are free text, or a key in an option for keys.
                     Ok(_) => assert!(
                         [
                             "awsregion",
@@ -275,7 +274,7 @@ fn p03_a_secret_in_any_option_of_a_middleware_is_not_shown() {
 #[test]
 fn case_58_a_private_key_in_place_of_a_path_is_not_shown() {
     use s3driver::middleware::CloudFrontOptions;
-    // Cut, or with letters in front, it is no key any more, and no path either.
+    // If it is truncated or has a prefix, it is neither a key nor a path.
     for (form, secret) in secrets() {
         for text in [
             secret.clone(),

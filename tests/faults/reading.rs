@@ -1,4 +1,4 @@
-//! Rows of the table "Reading objects".
+//! The rows of the table "Reading objects".
 
 use crate::server::{Answer, End, Fault};
 use crate::support::target::bytes_at;
@@ -19,7 +19,8 @@ fn read(rig: &Rig, range: ByteRange) -> s3driver::Result<Vec<u8>> {
     rig.client.get_object(BUCKET, "key", &GetObject::range(range))?.read_all(1 << 20)
 }
 
-/// `reset-mid-body`, `truncate`, `stall-mid-body`: the reader goes on where it stopped, under If-Match.
+/// `reset-mid-body`, `truncate`, `stall-mid-body`: the reader continues where it stopped, with
+/// If-Match.
 #[test]
 fn a_broken_body_is_resumed() {
     for end in [End::Reset, End::Close, End::Hang] {
@@ -38,7 +39,8 @@ fn a_broken_body_is_resumed() {
             assert!(got == wanted, "{end:?} {range:?}");
             let seen = rig.faulty.seen();
             assert_eq!(seen.len(), 3);
-            // After a reset, what was on its way may be lost: never more was read than was sent.
+            // After a reset, bytes in transit may be lost: the client has read at most what was
+            // sent.
             let start = |index: usize| -> usize {
                 let range = seen[index].header("range").unwrap().strip_prefix("bytes=").unwrap();
                 range.split('-').next().unwrap().parse().unwrap()
@@ -69,11 +71,11 @@ fn chunked_cut() {
         answer.body = body;
         answer.bytes()
     };
-    // Under a range the length is known from Content-Range, and the reader goes on.
+    // With a range the length is known from Content-Range, and the reader continues.
     rig.faulty.once("GetObject", Fault::scripted(chunked).end(End::Close));
     assert!(read(&rig, ByteRange::From(0)).unwrap() == content);
     assert_eq!(rig.count("GetObject"), 2);
-    // Without one, what came cannot be proved whole.
+    // Without a range, the received bytes cannot be proved complete.
     rig.faulty.once("GetObject", Fault::scripted(chunked).end(End::Close));
     assert_eq!(read(&rig, ByteRange::All).unwrap_err().kind(), ErrorKind::Interrupted);
     rig.finish();
@@ -106,7 +108,7 @@ fn no_length() {
 #[test]
 fn long_length_and_short_length() {
     let (rig, content) = rig();
-    // More is announced than the range has, or less: no such answer is believed.
+    // The response announces more or less than the range: it is rejected.
     for change in ["400000", "100000"] {
         rig.faulty.once(
             "GetObject",
@@ -116,7 +118,7 @@ fn long_length_and_short_length() {
         assert!(read(&rig, ByteRange::From(0)).unwrap() == content);
         assert_eq!(rig.count("GetObject"), before + 2);
     }
-    // More is announced than there is: never an end of file.
+    // The response announces more than the object has: this is never an end of file.
     rig.faulty.always(
         "GetObject",
         Fault::changed(|answer| answer.with("content-length", "400000")).end(End::Close),
@@ -129,9 +131,9 @@ fn long_length_and_short_length() {
     rig.finish();
 }
 
-/// More bytes than the range that was announced: an error, even though enough came.
+/// More bytes than the announced range: an error, although enough bytes arrived.
 #[test]
-fn a_reply_beyond_its_range() {
+fn a_response_longer_than_its_range_is_an_error() {
     let (rig, _) = rig();
     let more = |answer: Answer| {
         let body = [b"493e1\r\n".as_slice(), &answer.body, b"x\r\n0\r\n\r\n"].concat();
@@ -203,7 +205,8 @@ fn content_range_wrong() {
     rig.finish();
 }
 
-/// The right `Content-Range`, and bytes from elsewhere: no range can be checked, but the whole file is.
+/// A correct `Content-Range` with bytes from elsewhere: a range cannot be verified, but the whole
+/// file can.
 #[test]
 fn range_shifted() {
     let (rig, content) = rig();
@@ -225,7 +228,7 @@ fn range_shifted() {
     rig.finish();
 }
 
-/// `etag-changed`, `shrunk`: an object that is replaced while it is read is an error, never a mix.
+/// `etag-changed`, `shrunk`: replacing an object while it is read is an error, never a mixture.
 #[test]
 fn etag_changed_and_shrunk() {
     for replacement in [bytes_at(8, 0, SIZE), bytes_at(8, 0, 1000), Vec::new()] {
@@ -242,9 +245,9 @@ fn etag_changed_and_shrunk() {
     }
 }
 
-/// A server that knows no If-Match is caught by the ETag of its answer.
+/// If the server does not support If-Match, the ETag of its response reveals the change.
 #[test]
-fn etag_changed_on_a_server_without_conditions() {
+fn etag_changed_is_noticed_without_conditional_requests() {
     let (rig, _) = rig();
     rig.faulty.once("GetObject", Fault::cut(70_000, End::Close));
     rig.faulty.always("GetObject", Fault::changed(|answer| answer.with("etag", "\"another\"")));
@@ -253,7 +256,7 @@ fn etag_changed_on_a_server_without_conditions() {
 }
 
 #[test]
-fn an_object_deleted_while_it_is_read() {
+fn an_object_deleted_during_a_read_is_an_error() {
     let (rig, _) = rig();
     rig.faulty.once("GetObject", Fault::cut(70_000, End::Close));
     rig.faulty.always("GetObject", Fault::error(404, "NoSuchKey"));
@@ -271,7 +274,8 @@ fn content_encoding() {
     rig.finish();
 }
 
-/// `odd-etag`, `no-etag`: GET works with any and without; what cannot be tied to one version is not resumed.
+/// `odd-etag`, `no-etag`: GET works with any ETag and without one, but a read that cannot be tied
+/// to one version is not resumed.
 #[test]
 fn odd_etag_and_no_etag() {
     for etag in ["\"\u{40}odd etag-99\"", "unquoted", "W/\"weak\""] {
@@ -292,9 +296,9 @@ fn odd_etag_and_no_etag() {
     rig.finish();
 }
 
-/// A weak ETag is no condition that could hold, but says all the same whether the object is another one.
+/// A weak ETag cannot be used as a condition, but still shows whether the object has changed.
 #[test]
-fn a_weak_etag_is_compared() {
+fn a_weak_etag_shows_a_changed_object() {
     let (rig, content) = rig();
     let cut = |mut answer: Answer| {
         answer.body.truncate(1000);
@@ -307,9 +311,9 @@ fn a_weak_etag_is_compared() {
     rig.finish();
 }
 
-/// A download is not refused because of a weak ETag, and another one shows another object.
+/// A download accepts a weak ETag, and a different one shows that the object has changed.
 #[test]
-fn a_weak_etag_is_compared_by_downloads() {
+fn a_weak_etag_shows_a_changed_object_to_downloads() {
     let (rig, content) = rig();
     let directory = tempfile::TempDir::new().unwrap();
     let target = directory.path().join("target");
@@ -324,9 +328,9 @@ fn a_weak_etag_is_compared_by_downloads() {
     rig.finish();
 }
 
-/// A status of success that carries no object is no empty object.
+/// A success status without an object is not an empty object.
 #[test]
-fn a_success_without_an_object() {
+fn a_success_status_without_an_object_is_an_error() {
     for status in [201, 202, 204] {
         let rig = Rig::new();
         rig.faulty.always(
@@ -342,7 +346,7 @@ fn a_success_without_an_object() {
     }
 }
 
-/// `endless-body`: what the caller allows is the bound.
+/// `endless-body`: the caller's limit ends the read.
 #[test]
 fn endless_body() {
     let (rig, _) = rig();

@@ -1,4 +1,5 @@
-//! Rows of the table "Reasons": what an error says about its cause, and what the client learns from it.
+//! The rows of the table "Reasons": what an error says about its cause, and what the client learns
+//! from it.
 
 use crate::server::{Answer, End, Fault};
 use crate::support::ServerOptions;
@@ -20,7 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-/// A clock that is wrong by so many seconds.
+/// A clock that is wrong by this many seconds.
 #[derive(Debug)]
 struct Wrong(i64);
 
@@ -39,7 +40,7 @@ impl Clock for Wrong {
     }
 }
 
-/// Keys that are good from the first refresh on.
+/// Credentials that are valid after the first refresh.
 #[derive(Debug, Default)]
 struct Renewable(AtomicU64);
 
@@ -56,7 +57,7 @@ impl Provider for Renewable {
     }
 }
 
-/// A HEAD, of the object or of the bucket, and the operation that finds out why it was refused.
+/// A HEAD of the object or of the bucket, and the operation that finds out why it was refused.
 type Head = (fn(&Client) -> Result<()>, &'static str, &'static str);
 
 const HEADS: [Head; 2] = [
@@ -68,7 +69,7 @@ const HEADS: [Head; 2] = [
     (|client| client.head_bucket(BUCKET).map(drop), "HeadBucket", "ListObjectsV2"),
 ];
 
-/// A bare response to a HEAD, after which the connection ends.
+/// Returns a bare response to a HEAD, after which the connection ends.
 fn bare(status: u16) -> Fault {
     Fault::reply(status, "")
 }
@@ -107,7 +108,8 @@ fn p17_the_clock_is_corrected_when_the_first_call_is_a_head() {
         )
     };
     for (head, operation, question) in HEADS {
-        // The reason comes with the body of another method, or from the date of the response itself.
+        // The reason is in the body of another method's response, or follows from the date of the
+        // response itself.
         let dated = |fault: &str| Fault::reply_with(403, &[("date", &now().http_date())], fault);
         let reasons: [(Fault, Option<Fault>); 2] =
             [(bare(403), Some(Fault::reply(403, skewed(now())))), (dated(""), None)];
@@ -125,9 +127,10 @@ fn p17_the_clock_is_corrected_when_the_first_call_is_a_head() {
     }
 }
 
-/// Case 38: a server that names the right region in a body alone, as an element or in words, and says nothing to a HEAD.
+/// Case 38: a server that names the correct region only in a body, in an element or in words, and
+/// gives no reason to a HEAD.
 #[test]
-fn case_38_a_region_named_in_a_body_alone_is_learnt_by_a_head() {
+fn case_38_a_head_learns_a_region_that_only_bodies_name() {
     let document = |message: &str, region: &str| {
         format!(
             "<Error><Code>AuthorizationHeaderMalformed</Code><Message>{message}</Message>{region}</Error>"
@@ -156,7 +159,7 @@ fn case_38_a_region_named_in_a_body_alone_is_learnt_by_a_head() {
             rig.faulty.once(question, Fault::reply(status, body.clone()));
             head(&client).unwrap();
             assert_eq!((rig.count(operation), rig.count(question)), (2, 1), "{operation} {body}");
-            // Known from now on.
+            // The region is known from now on.
             head(&client).unwrap();
             assert_eq!((rig.count(operation), rig.count(question)), (3, 1));
             drop(client);
@@ -165,7 +168,7 @@ fn case_38_a_region_named_in_a_body_alone_is_learnt_by_a_head() {
     }
 }
 
-/// A reason that nothing can be learnt from is reported, and asked for once.
+/// A reason that the client cannot act on is reported, and requested once.
 #[test]
 fn p17_a_head_reports_the_code_that_other_methods_get() {
     for (head, operation, question) in HEADS {
@@ -193,10 +196,10 @@ fn p17_a_head_reports_the_code_that_other_methods_get() {
     }
 }
 
-/// What explains nothing leaves the refusal as it is: an object that can be read, one that is empty or missing, a server
-/// that fails now, a connection that breaks.
+/// An inquiry without an explanation does not change the refusal: an object that can be read, is
+/// empty or is missing, a server that fails, or a broken connection.
 #[test]
-fn p17_an_inquiry_that_explains_nothing_leaves_the_refusal() {
+fn p17_an_inquiry_without_an_explanation_keeps_the_refusal() {
     for (head, operation, question) in HEADS {
         for reply in [
             Fault::reply(200, "content"),
@@ -217,7 +220,7 @@ fn p17_an_inquiry_that_explains_nothing_leaves_the_refusal() {
             rig.finish();
         }
     }
-    // A missing object is the ordinary case, and is not asked about.
+    // A missing object is the ordinary case and needs no inquiry.
     let rig = Rig::new();
     rig.client.head_object(BUCKET, "missing", &Default::default()).unwrap_err();
     assert_eq!((rig.count("HeadObject"), rig.count("GetObject")), (1, 0));
@@ -242,8 +245,8 @@ fn p17_codes_are_read_from_headers() {
             "{error}"
         );
         assert_eq!(error.message(), "InvalidAccessKeyId: No such key id");
-        assert_eq!(rig.count("GetObject"), 0, "nothing is left to ask");
-        // What is not a code is not taken for one.
+        assert_eq!(rig.count("GetObject"), 0, "the reason is already known");
+        // Text that is not a code is not taken for one.
         rig.faulty.heal();
         rig.faulty.always("HeadObject", Fault::reply_with(403, &[(code, "a code, or what?")], ""));
         rig.faulty.always("GetObject", Fault::reply(403, ""));
@@ -253,7 +256,7 @@ fn p17_codes_are_read_from_headers() {
     }
 }
 
-/// A proxy that streams what it passes on leaves out the length.
+/// A proxy that streams the response omits the length.
 #[test]
 fn p17_a_head_without_a_length_finds_the_size() {
     let no_length = || Fault::changed(|answer: Answer| answer.without("content-length"));
@@ -287,9 +290,10 @@ fn p17_a_head_without_a_length_finds_the_size() {
     }
 }
 
-/// P23: a time that is years away is a mistake of the server's, and a region of another partition is not this bucket's.
+/// P23: a time that is years away is a fault of the server, and a region of another partition
+/// cannot be this bucket's.
 #[test]
-fn p23_what_a_server_says_is_learnt_within_bounds() {
+fn p23_a_servers_statements_are_trusted_within_limits() {
     for (years, believed) in [(9, false), (-40, false), (1, true), (-1, true)] {
         let rig = Rig::new();
         let time = Timestamp::from_unix(
@@ -331,7 +335,8 @@ fn p23_what_a_server_says_is_learnt_within_bounds() {
     }
 }
 
-/// A client for AWS's own endpoints, all of whose requests end at the scripted server, as its proxy.
+/// Returns a client for AWS's own endpoints whose requests all end at the scripted server, which
+/// acts as its proxy.
 fn aws(rig: &Rig, region: &str) -> Client {
     let endpoint = Endpoint::aws(region, Scheme::Http, Variant::default()).unwrap();
     let config =
@@ -342,7 +347,7 @@ fn aws(rig: &Rig, region: &str) -> Client {
 
 /// Case 22: buckets whose readers pay.
 #[test]
-fn case_22_the_requester_pays_where_it_is_configured() {
+fn case_22_the_requester_pays_if_configured() {
     const HEADER: &str = "x-amz-request-payer";
     for (payer, sent) in
         [(RequestPayer::BucketOwner, None), (RequestPayer::Requester, Some("requester"))]
@@ -380,7 +385,7 @@ fn case_22_the_requester_pays_where_it_is_configured() {
     assert_eq!(with("yes").unwrap_err().kind(), ErrorKind::Configuration);
 }
 
-/// P33: a key that fails for good does not use up the retries of others.
+/// P33: a key that always fails does not use up the retries of other keys.
 #[test]
 fn p33_one_bad_key_does_not_starve_the_others() {
     let rig = Rig::new();
@@ -397,7 +402,7 @@ fn p33_one_bad_key_does_not_starve_the_others() {
     rig.finish();
 }
 
-/// The error of a GET whose every attempt ends in `fault`.
+/// Returns the error of a GET of which every attempt ends with `fault`.
 fn refused(fault: Fault) -> Error {
     let rig = Rig::new();
     rig.faulty.always("GetObject", fault);
@@ -409,7 +414,7 @@ fn refused(fault: Fault) -> Error {
 
 /// Case 24: a load balancer that redirects http to https, and a login page in front of a server.
 #[test]
-fn case_24_redirects_that_are_not_of_s3() {
+fn case_24_redirects_of_other_services_are_explained() {
     const TLS: &str = "the server wants TLS: write https:// in the endpoint, or set secure to true";
     const ELSEWHERE: &str =
         "check the endpoint: it may be that of a web page, or of a login before the server";
@@ -459,7 +464,7 @@ fn case_24_redirects_that_are_not_of_s3() {
     }
 }
 
-/// Situations in which a server refuses, and the sentence that says what to do: correct, or absent.
+/// Each situation in which a server refuses a request has the correct hint, or none.
 #[test]
 fn each_refusal_has_its_hint() {
     let document = |code: &str, words: &str| {
@@ -530,7 +535,7 @@ fn each_refusal_has_its_hint() {
         let error = refused(Fault::reply(status, body.clone()));
         assert_eq!((error.hint(), error.attempts()), (hint, 1), "{status} {body}: {error}");
     }
-    // A listing that finds no key was sent to the wrong place.
+    // A listing for which the server reports a missing key was sent to the wrong place.
     let rig = Rig::new();
     rig.faulty.always("ListObjectsV2", Fault::error(404, "NoSuchKey"));
     let error = rig.client.list_objects(BUCKET, &ListObjects::default(), None).unwrap_err();
@@ -539,9 +544,9 @@ fn each_refusal_has_its_hint() {
     rig.finish();
 }
 
-/// A server, or a policy, that takes no unsigned bodies, under whatever code.
+/// A server or a policy that rejects unsigned bodies, under any code.
 #[test]
-fn payload_signed_is_named_where_unsigned_bodies_are_refused() {
+fn payload_signed_is_suggested_if_unsigned_bodies_are_refused() {
     for (payload, hint) in [
         (
             PayloadSigning::Unsigned,
@@ -567,9 +572,9 @@ fn payload_signed_is_named_where_unsigned_bodies_are_refused() {
     }
 }
 
-/// A policy that denies unsigned bodies says no more than any other.
+/// A policy that denies unsigned bodies gives the same reason as any other policy.
 #[test]
-fn payload_signed_is_mentioned_where_a_policy_may_ask_for_it() {
+fn payload_signed_is_mentioned_if_a_policy_may_require_it() {
     let check = "check the policies of these credentials and of the bucket";
     let unsigned = format!("{check}; if one of them denies unsigned bodies, set payload to signed");
     for (payload, hint) in
@@ -582,7 +587,7 @@ fn payload_signed_is_mentioned_where_a_policy_may_ask_for_it() {
     }
 }
 
-/// Kind, attempts, message and hint of an error.
+/// Returns the kind, attempts, message and hint of an error.
 fn outcome(config: Config) -> (ErrorKind, u32, String, Option<String>) {
     let client = Client::new(config.retry(retry()).timeouts(timeouts())).unwrap();
     let error =
@@ -595,14 +600,14 @@ fn closed_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// A server that sends these bytes to whatever it gets, and closes.
+/// Starts a server that sends these bytes in response to anything, and closes the connection.
 fn blunt(reply: &'static [u8]) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     thread::spawn(move || {
         for stream in listener.incoming() {
             let Ok(mut stream) = stream else { return };
-            // The client may have gone.
+            // The client may have disconnected.
             let _ = stream.read(&mut [0; 4096]);
             let _ = stream.write_all(reply);
         }
@@ -618,9 +623,10 @@ fn proxy(port: u16, user: &str) -> Proxy {
     Proxy::parse(&format!("http://{user}127.0.0.1:{port}")).unwrap()
 }
 
-/// Whoever refuses a connection is named, with what to do; what cannot succeed is tried once.
+/// An error names the party that refused a connection, and what to do. Attempts that cannot succeed
+/// are not repeated.
 #[test]
-fn each_failure_to_connect_names_its_party_and_what_to_do() {
+fn each_failure_to_connect_names_the_party_and_the_remedy() {
     let (gone, lasts) = (ATTEMPTS, 1);
     let port = closed_port();
     let (kind, attempts, message, hint) = outcome(custom(&format!("http://127.0.0.1:{port}")));
@@ -678,7 +684,7 @@ fn each_failure_to_connect_names_its_party_and_what_to_do() {
     }
 }
 
-/// Without TLS the proxy responds in the place of the server.
+/// Without TLS, the proxy responds in place of the server.
 #[test]
 fn a_proxy_that_refuses_a_request_without_tls_is_named() {
     for (user, hint) in [
@@ -704,11 +710,11 @@ fn a_proxy_that_refuses_a_request_without_tls_is_named() {
 }
 
 #[test]
-fn each_name_that_cannot_be_looked_up_says_where_it_came_from() {
+fn each_unresolved_name_is_reported_with_its_origin() {
     let aws = |region: &str| {
         Config::new(Endpoint::aws(region, Scheme::Https, Variant::default()).unwrap())
     };
-    // Names that no resolver has: those of real regions can be looked up.
+    // Names that no resolver knows: those of real regions can be looked up.
     let (kind, attempts, message, hint) = outcome(aws("us-esat-1"));
     assert_eq!((kind, attempts), (ErrorKind::Connect, 1), "{message}");
     assert!(
@@ -743,7 +749,8 @@ fn each_name_that_cannot_be_looked_up_says_where_it_came_from() {
     assert_eq!(hint.as_deref(), Some("check the host name in proxy"));
 }
 
-/// Servers that speak another protocol than the client, and TLS servers that refuse the handshake: none is asked twice.
+/// Servers that speak another protocol than the client, and TLS servers that reject the handshake:
+/// none is tried twice.
 #[test]
 fn each_mismatch_of_tls_is_named_and_tried_once() {
     let plain =
@@ -785,13 +792,13 @@ fn each_mismatch_of_tls_is_named_and_tried_once() {
             outcome(custom(&format!("https://127.0.0.1:{}", blunt(alert))));
         assert_eq!((kind, attempts, said.as_deref()), (ErrorKind::Tls, 1, hint), "{message}");
     }
-    // The server's own trouble may pass.
+    // The server's own failure may be temporary.
     let (kind, attempts, ..) =
         outcome(custom(&format!("https://127.0.0.1:{}", blunt(b"\x15\x03\x03\x00\x02\x02\x50"))));
     assert_eq!((kind, attempts), (ErrorKind::Connect, ATTEMPTS));
 }
 
-/// A file of certificates in which there is none is named.
+/// A certificate file without certificates is named.
 #[test]
 fn a_cacert_file_without_certificates_is_named() {
     for (name, content) in

@@ -1,4 +1,5 @@
-//! Servers and proxies that repeat the secrets of a request: no error shows them, wherever and however they stand there.
+//! Servers and proxies that repeat the secrets of a request: no error shows them, regardless of
+//! where and how they appear.
 
 use crate::planting::texts;
 use crate::server::{Answer, Fault, Seen};
@@ -18,7 +19,7 @@ const SECRET: &str = "p1antedS3cret/K7MDENG+bPxRfiCYEXAMPLEKEY";
 const TOKEN: &str =
     "IQoJb3JpZ2luX2VjEPLANTED/tok3n+with/s1gns/A/wEaCXVzLWVhc3QtMSJHMEUCIQDx0PlantedEnd==";
 
-/// Asserts that no text holds a run of twelve characters of a secret, letters and digits only, in any case.
+/// Asserts that no text shows twelve consecutive letters and digits of a secret, in any case.
 fn assert_hidden(error: Error, secrets: &[&str], what: &str) {
     let plain = |text: &str| {
         text.to_lowercase().chars().filter(char::is_ascii_alphanumeric).collect::<Vec<_>>()
@@ -63,7 +64,7 @@ fn call_all(client: &Client) -> Vec<(&'static str, Error)> {
 type Spell = fn(&str) -> String;
 type Place = fn(&str) -> Answer;
 
-/// How the words of a server repeat a text.
+/// The forms in which a server repeats a text.
 const SPELLINGS: &[(&str, Spell)] = &[
     ("as it is", str::to_owned),
     ("in capitals", str::to_uppercase),
@@ -84,7 +85,7 @@ const SPELLINGS: &[(&str, Spell)] = &[
     ("its last half", |text| text[text.len() / 2..].to_owned()),
 ];
 
-/// Where the words stand.
+/// The place of the repeated text.
 const PLACES: &[(&str, Place)] = &[
     ("message", |said| document("AccessDenied", said)),
     ("code", |said| document(said, "refused")),
@@ -134,7 +135,7 @@ fn p04_keys_and_tokens_that_a_server_repeats_are_hidden() {
         for (place, answer) in PLACES {
             for (spelling, spell) in SPELLINGS {
                 for secret in [TOKEN, SECRET, ID] {
-                    // A name in XML has neither escapes nor a half of a short text.
+                    // A name in XML has neither escapes nor half of a short text.
                     let plain = ["as it is", "in capitals", "in small letters"].contains(spelling);
                     if secret == ID && spelling.contains("half")
                         || *place == "another document" && !plain

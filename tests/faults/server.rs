@@ -1,9 +1,10 @@
-//! A server between the client and the embedded one, which does what a bad network or a bad server does.
+//! A server between the client and the embedded one that simulates a bad network or a bad server.
 //!
-//! A request that a rule is for gets the rule's [`Fault`]; every other one is passed on unchanged, so that the embedded
-//! server checks its signature and its store tells what really happened.
+//! A request that matches a rule gets the rule's [`Fault`]. Every other request is forwarded
+//! unchanged, so that the embedded server verifies its signature and its store shows the real
+//! outcome.
 
-#![allow(dead_code, reason = "each test program uses its own part")]
+#![allow(dead_code, reason = "each test program uses only a part of this module")]
 
 use crate::support::{Server, ServerOptions};
 use std::io::{self, Read, Write};
@@ -13,7 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A request as it came.
+/// A request as it arrived.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     pub(crate) operation: &'static str,
@@ -30,7 +31,7 @@ impl Seen {
     }
 }
 
-/// What the embedded server answered.
+/// The response of the embedded server.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -52,7 +53,7 @@ impl Answer {
         self.status = status;
         self
     }
-    /// Another body, and the length that belongs to it.
+    /// Replaces the body, and the length accordingly.
     pub(crate) fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
         let length = self.body.len().to_string();
@@ -71,14 +72,14 @@ impl Answer {
 
 type Script = dyn Fn(Answer) -> Vec<u8> + Send + Sync;
 
-/// What happens in place of an honest exchange.
+/// A deviation from a normal exchange.
 #[derive(Clone)]
 pub(crate) struct Fault {
-    /// How much of the request's body is read; `None` for all of it.
+    /// How much of the request's body is read; `None` means all of it.
     upload: Option<usize>,
-    /// The byte of the request's body that is changed before it is passed on.
+    /// The byte of the request's body that is changed before it is forwarded.
     damaged: Option<usize>,
-    /// Whether the embedded server gets the request.
+    /// Whether the request is forwarded to the embedded server.
     commits: bool,
     reply: Arc<Script>,
     pace: Option<Duration>,
@@ -90,12 +91,12 @@ pub(crate) enum End {
     Keep,
     Close,
     Reset,
-    /// Silence until the client goes.
+    /// Silence until the client disconnects.
     Hang,
 }
 
 impl Fault {
-    /// These bytes, and nothing is passed on.
+    /// Sends these bytes and forwards nothing.
     pub(crate) fn raw(bytes: impl Into<Vec<u8>>) -> Self {
         let bytes = bytes.into();
         Self {
@@ -107,11 +108,11 @@ impl Fault {
             end: End::Keep,
         }
     }
-    /// A whole reply with this status and body.
+    /// Sends a complete response with this status and body.
     pub(crate) fn reply(status: u16, body: impl Into<Vec<u8>>) -> Self {
         Self::raw(Answer { status, ..Answer::default() }.body(body).bytes())
     }
-    /// The same with further headers.
+    /// Sends a complete response with this status, these headers and this body.
     pub(crate) fn reply_with(
         status: u16,
         headers: &[(&str, &str)],
@@ -121,7 +122,7 @@ impl Fault {
             headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         Self::raw(Answer { status, headers, body: Vec::new() }.body(body).bytes())
     }
-    /// An error document.
+    /// Sends an error document.
     pub(crate) fn error(status: u16, code: &str) -> Self {
         Self::reply_with(
             status,
@@ -129,15 +130,15 @@ impl Fault {
             error_document(code),
         )
     }
-    /// No reply.
+    /// Sends no response.
     pub(crate) fn silent(end: End) -> Self {
         Self::raw("").end(end)
     }
-    /// What the embedded server answers, changed.
+    /// Sends the embedded server's response after changing it.
     pub(crate) fn changed(change: impl Fn(Answer) -> Answer + Send + Sync + 'static) -> Self {
         Self::scripted(move |answer| change(answer).bytes())
     }
-    /// Bytes made of what the embedded server answers.
+    /// Sends bytes made from the embedded server's response.
     pub(crate) fn scripted(script: impl Fn(Answer) -> Vec<u8> + Send + Sync + 'static) -> Self {
         Self {
             upload: None,
@@ -148,7 +149,7 @@ impl Fault {
             end: End::Keep,
         }
     }
-    /// What the embedded server answers, up to this much of its body.
+    /// Sends the embedded server's response up to this many bytes of its body.
     pub(crate) fn cut(at: usize, end: End) -> Self {
         let script = move |mut answer: Answer| {
             answer.body.truncate(at);
@@ -156,17 +157,17 @@ impl Fault {
         };
         Self::scripted(script).end(end)
     }
-    /// The same fault after the embedded server has done its work.
+    /// Applies the fault after the embedded server has processed the request.
     pub(crate) fn after_commit(mut self) -> Self {
         self.commits = true;
         self
     }
-    /// Reads only so much of the request's body.
+    /// Reads only this many bytes of the request's body.
     pub(crate) fn mid_upload(mut self, bytes: usize) -> Self {
         self.upload = Some(bytes);
         self
     }
-    /// Changes one byte of the request's body on its way.
+    /// Changes one byte of the request's body before it is forwarded.
     pub(crate) fn damaged_upload(mut self, at: usize) -> Self {
         self.damaged = Some(at);
         self
@@ -175,7 +176,7 @@ impl Fault {
         self.end = end;
         self
     }
-    /// Sends the bytes of its body one at a time.
+    /// Sends the bytes of the body one at a time.
     pub(crate) fn trickled(mut self, pace: Duration) -> Self {
         self.pace = Some(pace);
         self
@@ -190,7 +191,7 @@ pub(crate) fn error_document(code: &str) -> String {
 
 struct Rule {
     operation: &'static str,
-    /// Requests to pass over first.
+    /// How many matching requests to skip first.
     skip: usize,
     times: usize,
     fault: Fault,
@@ -210,11 +211,12 @@ struct Shared {
     stopped: AtomicBool,
 }
 
-/// How long a peer that stopped reading stays. The clients of these tests give up after 300 ms without progress, but a
-/// kernel that enlarges its buffers is progress, several times on a busy machine.
+/// How long to keep a connection whose peer has stopped reading. The clients of these tests give up
+/// after 300 ms without progress, but a kernel that enlarges its buffers counts as progress, which
+/// can happen several times on a busy machine.
 const UNREAD: Duration = Duration::from_secs(3);
 
-/// The faulty server and the honest one behind it.
+/// The faulty server, and the correct server that it forwards to.
 pub(crate) struct Faulty {
     pub(crate) backend: Server,
     address: SocketAddr,
@@ -247,7 +249,7 @@ impl Faulty {
                 own.open.fetch_add(1, Ordering::SeqCst);
                 let shared = own.clone();
                 thread::spawn(move || {
-                    // An error is a client that has gone, as many tests want it.
+                    // An error means that the client has disconnected, which many tests expect.
                     drop(serve(stream, &shared));
                     shared.open.fetch_sub(1, Ordering::SeqCst);
                 });
@@ -260,22 +262,23 @@ impl Faulty {
         format!("http://{}", self.address)
     }
 
-    /// The next request of `operation` (`*` for any) meets `fault`.
+    /// Applies `fault` to the next request of `operation` (`*` for any).
     pub(crate) fn once(&self, operation: &'static str, fault: Fault) {
         self.times(operation, 0, 1, fault);
     }
 
-    /// Every request of `operation` meets `fault`.
+    /// Applies `fault` to every request of `operation`.
     pub(crate) fn always(&self, operation: &'static str, fault: Fault) {
         self.times(operation, 0, usize::MAX, fault);
     }
 
-    /// After `skip` requests of `operation`, the next `times` meet `fault`. Rules are asked in order.
+    /// Applies `fault` to `times` requests of `operation`, after skipping `skip` of them. Rules are
+    /// checked in order.
     pub(crate) fn times(&self, operation: &'static str, skip: usize, times: usize, fault: Fault) {
         self.shared.rules.lock().unwrap().push(Rule { operation, skip, times, fault });
     }
 
-    /// Asks `chance` about every request no rule is for, and stops noting down what it sees.
+    /// Calls `chance` for every request that matches no rule, and stops recording requests.
     pub(crate) fn by_chance(
         &self,
         chance: impl Fn(&Seen) -> Option<Fault> + Send + Sync + 'static,
@@ -284,7 +287,7 @@ impl Faulty {
         *self.shared.chance.lock().unwrap() = Some(Arc::new(chance));
     }
 
-    /// Every object or part without `Content-MD5` meets `fault`.
+    /// Applies `fault` to every object or part without `Content-MD5`.
     pub(crate) fn by_digest(&self, fault: Fault) {
         *self.shared.chance.lock().unwrap() = Some(Arc::new(move |seen: &Seen| {
             let stores = matches!(seen.operation, "PutObject" | "UploadPart");
@@ -292,7 +295,7 @@ impl Faulty {
         }));
     }
 
-    /// From now on everything is passed on.
+    /// Forwards everything from now on.
     pub(crate) fn heal(&self) {
         self.shared.rules.lock().unwrap().clear();
         *self.shared.chance.lock().unwrap() = None;
@@ -302,7 +305,7 @@ impl Faulty {
         self.shared.seen.lock().unwrap().clone()
     }
 
-    /// Requests of an operation so far.
+    /// Returns the number of requests of an operation so far.
     pub(crate) fn count(&self, operation: &str) -> usize {
         self.shared.seen.lock().unwrap().iter().filter(|seen| seen.operation == operation).count()
     }
@@ -311,18 +314,18 @@ impl Faulty {
         self.shared.faults.load(Ordering::SeqCst)
     }
 
-    /// Replies that have fallen silent ([`End::Hang`]) so far.
+    /// Returns the number of responses that have fallen silent ([`End::Hang`]) so far.
     pub(crate) fn hung(&self) -> u64 {
         self.shared.hung.load(Ordering::SeqCst)
     }
 
-    /// Waits until no connection is open any more.
+    /// Waits until no connection is open.
     pub(crate) fn assert_nothing_open(&self) {
         let begun = Instant::now();
         while self.shared.open.load(Ordering::SeqCst) > 0 {
             assert!(
                 begun.elapsed() < Duration::from_secs(5),
-                "{} connections are open",
+                "{} connections are still open",
                 self.shared.open.load(Ordering::SeqCst)
             );
             thread::sleep(Duration::from_millis(5));
@@ -338,7 +341,7 @@ impl Drop for Faulty {
     }
 }
 
-/// One connection of the client.
+/// Serves one connection of the client.
 fn serve(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut backend: Option<TcpStream> = None;
@@ -352,7 +355,8 @@ fn serve(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
         if fault.is_some() {
             shared.faults.fetch_add(1, Ordering::SeqCst);
         }
-        // The last byte stays unread until the end: closing over it is what makes the system send a reset.
+        // The last byte is left unread until the end: closing a connection with unread bytes makes
+        // the system send a reset.
         let wanted = fault
             .as_ref()
             .and_then(|fault| fault.upload)
@@ -406,7 +410,8 @@ fn serve(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
                 if wanted == length {
                     io::copy(&mut stream, &mut io::sink())?;
                 } else {
-                    // Reading on would be progress, so the client's end cannot be seen: longer than its patience is enough.
+                    // Reading more would count as progress, so the client's end cannot be observed.
+                    // Waiting longer than its timeout is enough.
                     thread::sleep(UNREAD);
                 }
                 return Ok(());
@@ -435,7 +440,8 @@ impl Shared {
     }
 }
 
-/// The next request's head, left in the socket's buffer. `None` when the client has closed.
+/// Returns the head of the next request without consuming it, or `None` if the client has closed
+/// the connection.
 fn peek_head(stream: &TcpStream) -> io::Result<Option<String>> {
     let mut block = vec![0; 64 << 10];
     let mut before = 0;
@@ -455,7 +461,7 @@ fn peek_head(stream: &TcpStream) -> io::Result<Option<String>> {
     }
 }
 
-/// Passes a request on and reads the answer.
+/// Forwards a request and reads the response.
 fn forward(
     backend: &mut Option<TcpStream>,
     address: SocketAddr,
@@ -529,7 +535,7 @@ fn forward(
     Ok(Answer { status, headers, body })
 }
 
-/// Which operation a path-style request is, and its key.
+/// Returns the operation and the key of a path-style request.
 fn operation_of(head: &str) -> (&'static str, String) {
     let mut words = head.split(' ');
     let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());

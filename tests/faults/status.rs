@@ -1,4 +1,4 @@
-//! Rows of the table "Status and error documents".
+//! The rows of the table "Status and error documents".
 
 use crate::server::{Answer, Fault, error_document};
 use crate::support::ServerOptions;
@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
-/// A clock that notes the waits and does not wait, and may be wrong.
+/// A clock that records waits without waiting, and may be wrong.
 #[derive(Debug, Default)]
 struct TestClock {
     waits: Mutex<Vec<Duration>>,
@@ -48,7 +48,7 @@ fn waits_for(fault: Fault, policy: RetryPolicy) -> (Vec<Duration>, Result<()>) {
     (waits, result)
 }
 
-/// What the client makes of an answer that never changes, and how often it asks.
+/// Returns the client's error for a constant response, and the number of requests.
 fn always(fault: Fault) -> (Error, usize) {
     let rig = Rig::new();
     rig.faulty.always("GetObject", fault);
@@ -67,7 +67,7 @@ fn always(fault: Fault) -> (Error, usize) {
 /// `internal-error`, `html-error`, `empty-error`, `service-unavailable`, `slowdown`, `too-many-requests`, 520, 499,
 /// `request-timeout`.
 #[test]
-fn statuses_that_are_asked_again() {
+fn transient_statuses_are_retried() {
     let html = "<html><body>Bad Gateway</body></html>";
     for (status, body, kind) in [
         (500, error_document("InternalError"), ErrorKind::Server),
@@ -99,9 +99,9 @@ fn statuses_that_are_asked_again() {
     }
 }
 
-/// Every attempt is signed anew: none goes out with the date, or the signature, of another day.
+/// Every attempt is signed again: none is sent with an outdated date or signature.
 #[test]
-fn attempts_are_signed_anew() {
+fn every_attempt_is_signed_again() {
     #[derive(Debug, Default)]
     struct Rotating(AtomicU64);
     impl Provider for Rotating {
@@ -129,7 +129,7 @@ fn attempts_are_signed_anew() {
 }
 
 #[test]
-fn retry_after_in_seconds_and_as_a_date_up_to_a_cap() {
+fn retry_after_is_obeyed_up_to_a_limit() {
     let policy = retry().longest_wait(Duration::from_secs(20));
     let asks = |value: &str| {
         let headers = [("retry-after", value), ("date", "Mon, 05 Jan 2026 10:00:00 GMT")];
@@ -141,7 +141,7 @@ fn retry_after_in_seconds_and_as_a_date_up_to_a_cap() {
         ("86400", 20.0, 20.0),
         ("18446744073709551615", 20.0, 20.0),
         ("Fri, 31 Dec 9999 23:59:59 GMT", 20.0, 20.0),
-        // The past, and no time at all.
+        // A time in the past, and text that is not a time.
         ("Mon, 05 Jan 2026 09:00:00 GMT", 0.0, 0.1),
         ("-5", 0.0, 0.1),
         ("soon", 0.0, 0.1),
@@ -167,7 +167,7 @@ fn slowdown_waits_longer() {
 }
 
 #[test]
-fn the_total_time_is_bounded() {
+fn retries_end_at_the_total_time() {
     let policy = retry()
         .max_attempts(1000)
         .longest_wait(Duration::from_secs(10))
@@ -202,17 +202,17 @@ fn bad_digest() {
 fn skew() {
     let clock = Arc::new(TestClock { slow_by: Duration::from_secs(3600), ..TestClock::default() });
     let rig = Rig::with(ServerOptions::default(), |config| config.clock(clock));
-    // The embedded server refuses a signature that is an hour old.
+    // The embedded server rejects a signature that is an hour old.
     rig.put("key", b"content").unwrap();
     assert_eq!(rig.count("PutObject"), 2);
-    // The offset is kept.
+    // The offset is remembered.
     rig.put("other", b"content").unwrap();
     assert_eq!(rig.count("PutObject"), 3);
     rig.finish();
 }
 
 #[test]
-fn skew_that_does_not_end_is_surfaced() {
+fn skew_that_cannot_be_corrected_is_an_error() {
     let document = "<Error><Code>RequestTimeTooSkewed</Code><ServerTime>2026-01-05T10:00:00Z</ServerTime></Error>";
     let (error, count) = always(Fault::reply(403, document));
     assert_eq!((error.kind(), count), (ErrorKind::ClockSkew, 2), "{error}");
@@ -220,7 +220,7 @@ fn skew_that_does_not_end_is_surfaced() {
 }
 
 #[test]
-fn a_refusal_tells_its_likely_cause() {
+fn a_refusal_states_its_likely_cause() {
     let refused = |code: &str, words: &str, date: &str| {
         let document = format!("<Error><Code>{code}</Code><Message>{words}</Message></Error>");
         let (error, count) = always(Fault::reply_with(403, &[("date", date)], document));
@@ -236,12 +236,12 @@ fn a_refusal_tells_its_likely_cause() {
     for code in ["AccessDenied", "SignatureDoesNotMatch"] {
         assert!(
             refused(code, unsigned, old).contains(" s ahead of the server's"),
-            "the clock is named first"
+            "the clock is mentioned first"
         );
     }
 }
 
-/// Keys that are replaced when the server says that they have expired.
+/// Credentials that are replaced when the server reports that they have expired.
 #[derive(Debug, Default)]
 struct Renewable {
     renewed: AtomicBool,
@@ -272,7 +272,7 @@ fn expired_token() {
         rig.faulty.once("PutObject", Fault::error(status, code));
         rig.put("key", b"content").unwrap();
         assert_eq!((rig.count("PutObject"), provider.refreshes.load(Ordering::SeqCst)), (2, 1));
-        // New keys that are refused as well: no second refresh for one request.
+        // If the new credentials are refused as well, there is no second refresh for the request.
         rig.faulty.always("PutObject", Fault::error(status, code));
         provider.renewed.store(false, Ordering::SeqCst);
         let error = rig.put("key", b"content").unwrap_err();
@@ -280,12 +280,13 @@ fn expired_token() {
         assert_eq!((rig.count("PutObject"), provider.refreshes.load(Ordering::SeqCst)), (4, 2));
         rig.finish();
     }
-    // Fixed keys stay as they are.
+    // Static credentials are never refreshed.
     let (error, count) = always(Fault::error(400, "ExpiredToken"));
     assert_eq!((error.kind(), count), (ErrorKind::ExpiredCredentials, 1));
 }
 
-/// A client for AWS's own endpoints, all of whose requests end at the scripted server, as its proxy.
+/// Returns a client for AWS's own endpoints whose requests all end at the scripted server, which
+/// acts as its proxy.
 fn aws(rig: &Rig) -> Client {
     let endpoint = Endpoint::aws("us-east-1", Scheme::Http, Variant::default()).unwrap();
     let keys = Credentials::new("AKIDEXAMPLE", "secret").with_session_token("token");
@@ -333,7 +334,7 @@ fn wrong_region_and_redirect_301() {
             _ => client.get_object(BUCKET, "a/key", &Default::default()).map(drop),
         };
         run().unwrap();
-        // Remembered: no detour for the next request.
+        // The region is remembered: the next request takes no detour.
         run().unwrap();
         let east = ("registry.s3.us-east-1.amazonaws.com".to_owned(), "us-east-1".to_owned());
         let west = ("registry.s3.eu-west-3.amazonaws.com".to_owned(), "eu-west-3".to_owned());
@@ -344,7 +345,7 @@ fn wrong_region_and_redirect_301() {
 }
 
 #[test]
-fn wrong_region_is_learnt_once() {
+fn wrong_region_is_corrected_once() {
     let rig = Rig::new();
     let client = aws(&rig);
     for region in ["eu-west-3", "eu-west-1", "us-east-1"] {
@@ -357,7 +358,7 @@ fn wrong_region_is_learnt_once() {
 }
 
 #[test]
-fn wrong_region_is_named_when_endpoint_and_region_are_fixed() {
+fn wrong_region_is_reported_if_endpoint_and_region_are_configured() {
     let document =
         "<Error><Code>AuthorizationHeaderMalformed</Code><Region>eu-west-3</Region></Error>";
     let (error, count) = always(Fault::reply(400, document));
@@ -367,7 +368,7 @@ fn wrong_region_is_named_when_endpoint_and_region_are_fixed() {
         "{error}"
     );
     assert!(error.hint().unwrap().contains("eu-west-3"), "{error}");
-    // With the endpoint alone fixed, the region is learnt, and the host stays.
+    // If only the endpoint is configured, the region is learnt and the host is kept.
     let rig = Rig::with(
         ServerOptions { region: "eu-west-3".to_owned(), ..ServerOptions::default() },
         |config| config,
@@ -395,7 +396,7 @@ fn redirect_307() {
     client.put_object(BUCKET, "a/key", b"again", &Default::default()).unwrap();
     let seen = rig.faulty.seen();
     let hosts: Vec<_> = seen.iter().map(|seen| seen.header("host").unwrap()).collect();
-    // The original endpoint stays for later requests.
+    // Later requests use the original endpoint.
     assert_eq!(
         hosts,
         [
@@ -461,7 +462,7 @@ fn redirect_foreign() {
 /// `access-denied`, `bad-signature`, `no-such-bucket`, `not-implemented`, `no-such-key`, `precondition`, 304,
 /// `invalid-range`, `conditional-conflict` of a read, `417`, weird statuses.
 #[test]
-fn statuses_that_are_surfaced_at_once() {
+fn permanent_statuses_are_not_retried() {
     for (status, code, kind) in [
         (403, "AccessDenied", ErrorKind::AccessDenied),
         (403, "SignatureDoesNotMatch", ErrorKind::SignatureRejected),
@@ -492,9 +493,9 @@ fn statuses_that_are_surfaced_at_once() {
     assert_eq!((error.kind(), count), (ErrorKind::NotModified, 1));
 }
 
-/// What to do about an error is told where it is known, and in its text.
+/// If a remedy is known, it is in the error's hint and in its text.
 #[test]
-fn what_to_do_is_told() {
+fn errors_suggest_a_remedy() {
     for (status, code, advice) in [
         (403, "AccessDenied", "check the policies"),
         (400, "AccessControlListNotSupported", "objectacl: none"),
@@ -514,9 +515,9 @@ fn what_to_do_is_told() {
     }
 }
 
-/// A server that knows the bucket by the path alone, asked for it by the host.
+/// A server that finds the bucket only in the path, while requests name it in the host.
 #[test]
-fn forcepathstyle_is_named() {
+fn forcepathstyle_is_suggested() {
     let rig = Rig::new();
     let client = |proxy: Option<String>| {
         let endpoint = Endpoint::custom("http://s3.invalid", None, Scheme::Http).unwrap();
@@ -559,7 +560,7 @@ fn operation_aborted_and_conditional_conflict() {
     rig.finish();
 }
 
-/// The class of the status decides before the code.
+/// The class of the status takes precedence over the code.
 #[test]
 fn error_mismatch() {
     let (error, count) = always(Fault::error(500, "NoSuchKey"));
@@ -576,7 +577,7 @@ fn html_200() {
     let error =
         rig.client.objects(BUCKET, ListObjects::default()).pages().next().unwrap().unwrap_err();
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Protocol, ATTEMPTS), "{error}");
-    // Neither is it a stored object, nor a deleted one.
+    // Such a page does not confirm a stored or a deleted object either.
     rig.store("old", b"old");
     for (operation, result) in [
         ("PutObject", &(|| rig.put("key", b"content")) as &dyn Fn() -> Result<()>),
@@ -617,9 +618,9 @@ fn endless_error() {
     );
 }
 
-/// `error-xml;kind=...`, `json-error`: the status remains.
+/// `error-xml;kind=...`, `json-error`: the status decides.
 #[test]
-fn error_documents_that_are_none() {
+fn malformed_error_documents_keep_the_status() {
     for body in [
         "{\"error\": \"forbidden\"}".to_owned(),
         "<html>forbidden</html>".to_owned(),
@@ -638,7 +639,7 @@ fn error_documents_that_are_none() {
         assert!(error.to_string().len() < 1000, "{error}");
         assert!(!error.to_string().chars().any(char::is_control), "{error:?}");
     }
-    // A message over several lines stays on one.
+    // A message with several lines is put on one line.
     let (error, _) = always(Fault::reply(
         403,
         "<Error><Code>AccessDenied</Code><Message>one&#10;two&#13;three</Message></Error>",
@@ -647,7 +648,7 @@ fn error_documents_that_are_none() {
 }
 
 #[test]
-fn what_was_seen_before_is_told() {
+fn errors_report_earlier_attempts() {
     let rig = Rig::new();
     rig.faulty.once("GetObject", Fault::error(503, "SlowDown"));
     rig.faulty.once("GetObject", Fault::error(503, "SlowDown"));
@@ -661,7 +662,7 @@ fn what_was_seen_before_is_told() {
     rig.finish();
 }
 
-/// A date on a good answer teaches nothing, however wrong it is.
+/// A date on a successful response does not change the clock's offset, however wrong it is.
 #[test]
 fn date_wrong() {
     let rig = Rig::new();

@@ -1,5 +1,5 @@
-//! Stored means stored: whatever a response offers for verification is verified, and a response
-//! that says nothing is settled by a look at the object.
+//! Stored means stored: everything in a response that can be verified is verified, and a response
+//! without evidence is settled by a HEAD of the object.
 
 use crate::driver::driver;
 use crate::server::{Answer, End, Fault};
@@ -32,7 +32,7 @@ fn settings() -> ObjectSettings {
     ObjectSettings::default()
 }
 
-/// One of the operations that send bytes.
+/// An operation that sends bytes.
 type Send = fn(&Rig, &[u8]) -> Result<()>;
 
 fn put(rig: &Rig, content: &[u8]) -> Result<()> {
@@ -62,7 +62,8 @@ fn file(rig: &Rig, content: &[u8]) -> Result<()> {
         .map(drop)
 }
 
-/// A way to send bytes: the operation that large ones take, and whether they can be sent again.
+/// A way to send bytes: the operation used for large bodies, and whether the bytes can be sent
+/// again.
 struct Way {
     operation: &'static str,
     send: Send,
@@ -76,7 +77,8 @@ const WAYS: [Way; 4] = [
     Way { operation: "PutObject", send: file, repeatable: true },
 ];
 
-/// A server that responds before it has the body has not stored it; the next attempt does.
+/// A server that responds before it has received the body has not stored it; the next attempt
+/// succeeds.
 #[test]
 fn p01_an_early_200_is_not_stored() {
     const SIZE: usize = 16 << 20;
@@ -106,7 +108,7 @@ fn p01_an_early_200_is_not_stored() {
     }
 }
 
-/// The server names another MD5, or another checksum, than that of the bytes that were sent.
+/// The server returns a different MD5 or checksum than that of the bytes that were sent.
 #[test]
 fn p13_a_stored_object_that_differs_is_an_integrity_error() {
     let large = bytes_at(3, 0, usize::try_from(HELD_BODY).unwrap() + 1000);
@@ -121,7 +123,7 @@ fn p13_a_stored_object_that_differs_is_an_integrity_error() {
     ] {
         for Way { operation, send, repeatable } in WAYS {
             for content in [CONTENT, &large] {
-                // What a body that is read once is not worth.
+                // This digest is not computed for a body that can be read only once.
                 if !repeatable && content.len() > CONTENT.len() && name.contains("-sha") {
                     continue;
                 }
@@ -142,9 +144,9 @@ fn p13_a_stored_object_that_differs_is_an_integrity_error() {
     }
 }
 
-/// A byte that changes on its way, and a server that stores what it gets.
+/// A byte changes in transit, and the server stores what it receives.
 #[test]
-fn p13_a_byte_damaged_on_its_way_is_found_by_the_etag() {
+fn p13_a_byte_damaged_in_transit_is_found_by_the_etag() {
     let rig = Rig::with(ServerOptions { min_part_size: 1, ..ServerOptions::default() }, |config| {
         config.payload_signing(PayloadSigning::Unsigned)
     });
@@ -156,9 +158,9 @@ fn p13_a_byte_damaged_on_its_way_is_found_by_the_etag() {
     rig.finish();
 }
 
-/// What is not plainly an MD5, or no checksum of the whole, is not compared.
+/// Values that are not clearly an MD5, or not a checksum of the whole object, are not compared.
 #[test]
-fn p13_what_cannot_be_compared_is_no_error() {
+fn p13_values_that_cannot_be_compared_are_accepted() {
     let foreign: [&[(&str, &str)]; 14] = [
         &[("etag", "\"opaque\"")],
         &[("etag", "\"00\"")],
@@ -198,7 +200,7 @@ fn p13_what_cannot_be_compared_is_no_error() {
             rig.finish();
         }
     }
-    // A checksum that agrees proves more than an ETag that does not.
+    // A matching checksum proves more than a differing ETag disproves.
     let rig = Rig::new();
     let crc = "x-amz-checksum-crc32c";
     rig.faulty.always(
@@ -211,9 +213,9 @@ fn p13_what_cannot_be_compared_is_no_error() {
     rig.finish();
 }
 
-/// The encryption is known from another request, or its absence was configured away.
+/// The encryption is known from another request, or its absence is configured.
 #[test]
-fn p13_etags_are_not_compared_where_they_are_known_to_be_opaque() {
+fn p13_etags_known_to_be_opaque_are_not_compared() {
     let other = || Fault::changed(|answer| answer.with("etag", &format!("\"{OTHER_MD5}\"")));
     let rig = Rig::new();
     rig.faulty.always("UploadPart", other());
@@ -230,7 +232,8 @@ fn p13_etags_are_not_compared_where_they_are_known_to_be_opaque() {
     rig.client.put_object(BUCKET, "key", CONTENT, &settings).unwrap();
     rig.finish();
 
-    // A checksum that the server has to verify replaces the comparison; `Content-MD5` is the MD5 itself.
+    // A checksum that the server has to verify replaces the comparison; `Content-MD5` is itself the
+    // MD5.
     for (checksum, compared) in
         [(Checksum::None, false), (Checksum::Crc32c, false), (Checksum::Md5, true)]
     {
@@ -266,9 +269,9 @@ fn completed(fields: &str) -> String {
     format!("<CompleteMultipartUploadResult>{fields}</CompleteMultipartUploadResult>")
 }
 
-/// A completion of three parts that names the ETag of two: a part was dropped.
+/// A completion of three parts returns the ETag of two: a part was dropped.
 #[test]
-fn case_54_a_completion_that_drops_a_part_is_no_success() {
+fn case_54_a_completion_that_drops_a_part_is_an_error() {
     const MD5: &str = "53df582dbda3d50e8e4ff0a4927e408c";
     for (etag, kind) in [
         (format!("\"{MD5}-2\""), Some(ErrorKind::Integrity)),
@@ -276,7 +279,7 @@ fn case_54_a_completion_that_drops_a_part_is_no_success() {
         (format!("{MD5}-1"), Some(ErrorKind::Integrity)),
         (format!("{MD5}-0"), Some(ErrorKind::Integrity)),
         (format!("\"{MD5}-3\""), None),
-        // Other forms say nothing of parts.
+        // ETags of other forms do not reveal the number of parts.
         (MD5.to_owned(), None),
         ("opaque-2".to_owned(), None),
         ("00".to_owned(), None),
@@ -295,7 +298,7 @@ fn case_54_a_completion_that_drops_a_part_is_no_success() {
     }
 }
 
-/// Bucket and key are those of another request.
+/// Bucket and key belong to another request.
 #[test]
 fn p13_a_response_about_another_object_is_an_integrity_error() {
     let named = |bucket: &str, key: &str| format!("<Bucket>{bucket}</Bucket><Key>{key}</Key>");
@@ -329,8 +332,8 @@ fn p13_a_response_about_another_object_is_an_integrity_error() {
     }
 }
 
-/// The result without an ETag, or under another name, is a success; so is a reply that says
-/// nothing, when the object is there.
+/// A result without an ETag, or under another name, is a success. So is a response without content
+/// if the object exists.
 #[test]
 fn case_29_a_completion_without_an_etag_is_a_success() {
     let silent = [
@@ -345,7 +348,7 @@ fn case_29_a_completion_without_an_etag_is_a_success() {
         "   \n".to_owned(),
     ];
     for body in silent {
-        // ETags that are MD5s, and others.
+        // With ETags that are MD5s, and with others.
         for opaque in [false, true] {
             let rig = Rig::new();
             let etag = |answer: Answer| answer.with("etag", "\"opaque\"");
@@ -354,7 +357,7 @@ fn case_29_a_completion_without_an_etag_is_a_success() {
                 rig.faulty.always("HeadObject", Fault::changed(etag));
             }
             let (id, mut parts) = uploaded(&rig, 2);
-            // The embedded server wants its own.
+            // The embedded server expects its own ETags.
             for (number, part) in (1..).zip(&mut parts) {
                 part.etag = if opaque {
                     hex::encode(Md5::digest(bytes_at(number, 0, 1000)))
@@ -375,7 +378,7 @@ fn case_29_a_completion_without_an_etag_is_a_success() {
     }
 }
 
-/// The result says that it is done; the object says something else.
+/// The result reports success, but the object contradicts it.
 #[test]
 fn p13_a_completion_without_an_etag_is_compared_with_the_object() {
     let rig = Rig::new();
@@ -386,16 +389,16 @@ fn p13_a_completion_without_an_etag_is_compared_with_the_object() {
     rig.store("parts", b"short");
     let error = complete(&rig, &id, &parts).unwrap_err();
     assert_eq!((error.kind(), error.key()), (ErrorKind::Integrity, Some("parts")), "{error}");
-    // Whoever may not look has the server's word.
+    // Without permission for a HEAD, the server's response counts.
     rig.faulty.always("HeadObject", Fault::reply(403, ""));
     assert_eq!(complete(&rig, &id, &parts).unwrap(), None);
     rig.client.abort_multipart_upload(upload("parts", &id)).unwrap();
     rig.finish();
 }
 
-/// ETags in upper case, where only the object can say what happened.
+/// ETags in upper case, in situations that only the object can settle.
 #[test]
-fn case_33_upper_case_etags_are_compared_without_case() {
+fn case_33_etags_are_compared_case_insensitively() {
     let upper = || {
         Fault::changed(|answer: Answer| {
             let etag =
@@ -425,7 +428,7 @@ fn copy(rig: &Rig) -> Result<Option<String>> {
     rig.client.copy_object(source, BUCKET, "copy", &settings()).map(|copied| copied.etag)
 }
 
-/// Replies to a copy that was made.
+/// Responses to a copy that was made.
 const COPIED: [&str; 9] = [
     "",
     " \n",
@@ -438,9 +441,9 @@ const COPIED: [&str; 9] = [
     "<?xml version=\"1.0\"?><ns:CopyObjectOutput xmlns:ns=\"n\"/>",
 ];
 
-/// One look settles a copy of which the reply says nothing, and a file is moved.
+/// One HEAD settles a copy whose response has no content, and a file is moved.
 #[test]
-fn case_56_a_copy_reply_that_says_nothing_is_settled_by_a_look() {
+fn case_56_a_copy_response_without_content_is_settled_by_head() {
     for body in COPIED {
         let rig = Rig::new();
         rig.store("source", CONTENT);
@@ -456,7 +459,7 @@ fn case_56_a_copy_reply_that_says_nothing_is_settled_by_a_look() {
     }
 }
 
-/// The same where no copy was made: another object is there, or none.
+/// No copy was made: another object exists, or none.
 #[test]
 fn case_56_a_copy_that_was_not_made_is_an_error() {
     for body in COPIED {
@@ -481,7 +484,7 @@ fn case_56_a_copy_that_was_not_made_is_an_error() {
             rig.finish();
         }
     }
-    // Nobody may look.
+    // HEAD is not permitted.
     let rig = Rig::new();
     rig.store("source", CONTENT);
     rig.faulty.always("CopyObject", Fault::reply(200, ""));
@@ -491,9 +494,9 @@ fn case_56_a_copy_that_was_not_made_is_an_error() {
     rig.finish();
 }
 
-/// Where ETags say nothing, an object of the size that was there before is no copy.
+/// If ETags are opaque, an object of the same size that existed before is not taken for the copy.
 #[test]
-fn p18_an_old_object_with_an_opaque_etag_is_no_copy() {
+fn p18_an_old_object_with_an_opaque_etag_is_not_the_copy() {
     let rig = Rig::new();
     rig.store("source", CONTENT);
     rig.store("copy", b"xyz");
@@ -515,7 +518,7 @@ fn p18_an_old_object_with_an_opaque_etag_is_no_copy() {
     rig.finish();
 }
 
-/// Dates as they should not be.
+/// Dates in wrong formats.
 #[test]
 fn case_09_a_copy_result_with_an_odd_date_is_a_success() {
     for date in [
@@ -540,9 +543,9 @@ fn case_09_a_copy_result_with_an_odd_date_is_a_success() {
     }
 }
 
-/// Every response is lost, as those of a gateway that waits for a minute and not for the copy.
+/// Every response is lost, as with a gateway whose timeout of a minute is shorter than the copy.
 #[test]
-fn p18_a_copy_whose_responses_are_lost_is_settled_by_a_look() {
+fn p18_a_copy_without_a_response_is_settled_by_head() {
     for fault in [
         Fault::silent(End::Close),
         Fault::error(500, "InternalError"),
@@ -557,7 +560,7 @@ fn p18_a_copy_whose_responses_are_lost_is_settled_by_a_look() {
     }
 }
 
-/// A weak ETag never holds, so it is no condition.
+/// A weak ETag never matches, so it is not sent as a condition.
 #[test]
 fn p20_weak_etags_are_never_sent_as_conditions() {
     let weak = || Fault::changed(|answer| answer.with("etag", "W/\"weak\""));
@@ -580,7 +583,7 @@ fn p20_weak_etags_are_never_sent_as_conditions() {
     assert!(
         rig.faulty.seen().iter().all(|seen| !seen.head.to_ascii_lowercase().contains("w/\"weak"))
     );
-    // What is not sent is compared here, and the condition of a write is refused.
+    // The client itself compares an ETag that is not sent, and rejects such a condition for writes.
     let other = GetObject::default().condition(Condition::IfMatch("W/\"other\"".to_owned()));
     assert_eq!(
         rig.client.get_object(BUCKET, "copy", &other).unwrap_err().kind(),
@@ -593,7 +596,7 @@ fn p20_weak_etags_are_never_sent_as_conditions() {
     rig.finish();
 }
 
-/// Cloudflare R2 reads the name of an empty bucket from a slash before it.
+/// Cloudflare R2 reads a leading slash as an empty bucket name.
 #[test]
 fn a_copy_source_has_no_slash_before_the_bucket() {
     let rig = Rig::new();
@@ -612,7 +615,7 @@ fn a_copy_source_has_no_slash_before_the_bucket() {
     rig.finish();
 }
 
-/// The reason stands in the document, and no missing ETag hides it.
+/// The reason is in the document, and the missing ETag does not hide it.
 #[test]
 fn p31_an_error_in_the_response_to_a_part_is_shown() {
     let rig = Rig::new();
@@ -626,9 +629,9 @@ fn p31_an_error_in_the_response_to_a_part_is_shown() {
     rig.finish();
 }
 
-/// A bucket that takes nothing without a digest: learnt once.
+/// A bucket that accepts nothing without a digest, which the client learns once.
 #[test]
-fn case_07_a_digest_is_sent_where_the_server_demands_it() {
+fn case_07_a_digest_is_sent_if_the_server_requires_it() {
     const BODY: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>InvalidRequest</Code><Message>Content-MD5 OR \
                         x-amz-checksum- HTTP header is required for Put Object requests with Object Lock parameters\
                         </Message></Error>";
@@ -642,7 +645,7 @@ fn case_07_a_digest_is_sent_where_the_server_demands_it() {
             rig.finish();
         }
     }
-    // A server that refuses the digest as well.
+    // A server that rejects the digest as well.
     let rig = Rig::new();
     rig.faulty.always("PutObject", Fault::reply(400, BODY));
     let error = put(&rig, CONTENT).unwrap_err();
@@ -657,9 +660,9 @@ fn case_07_a_digest_is_sent_where_the_server_demands_it() {
     rig.finish();
 }
 
-/// A large file is moved whatever a server without copies of parts, or of objects, has to say.
+/// A large file is moved regardless of how a server reports that it cannot copy parts or objects.
 #[test]
-fn copies_fall_back_to_what_the_server_has() {
+fn copies_fall_back_to_supported_operations() {
     let missing = || {
         [
             Fault::error(501, "NotImplemented"),

@@ -1,4 +1,5 @@
-//! PutObject from a reader: held in memory and sent like any other up to a bound, signed in chunks beyond it.
+//! PutObject from a reader: held in memory and sent like any other body up to a limit, signed in
+//! chunks beyond it.
 
 use crate::server::{End, Fault};
 use crate::support::ServerOptions;
@@ -13,7 +14,8 @@ use s3driver::{ErrorKind, Result};
 use sha2::{Digest as _, Sha256};
 use std::io::{self, Read};
 
-/// Some chunks of 64 KiB and a rest beyond the bound, position in every byte.
+/// Several chunks of 64 KiB and an incomplete one, longer than that limit. Every byte depends on
+/// its position.
 fn long() -> Vec<u8> {
     bytes_at(7, 0, HELD_BODY as usize + 100_003)
 }
@@ -31,12 +33,12 @@ fn put(client: &Client, content: &[u8]) -> Result<PutResult> {
     put_as(client, &mut &*content, content.len(), &ObjectSettings::default())
 }
 
-/// The only PutObject so far and a header of it.
+/// Returns a header of the only PutObject so far.
 fn sent(rig: &Rig, name: &str) -> Option<String> {
     let seen = rig.faulty.seen();
     let mut puts = seen.iter().filter(|seen| seen.operation == "PutObject");
     let (Some(put), None) = (puts.next(), puts.next()) else {
-        panic!("{} requests to put", rig.count("PutObject"))
+        panic!("{} PutObject requests were sent", rig.count("PutObject"))
     };
     put.header(name).map(str::to_owned)
 }
@@ -85,7 +87,7 @@ fn a_short_body_is_sent_again() {
     }
 }
 
-/// Its bytes, and then a failure.
+/// Returns its bytes, and then an error.
 struct Failing<'a>(&'a [u8]);
 
 impl Read for Failing<'_> {
@@ -99,7 +101,7 @@ impl Read for Failing<'_> {
 }
 
 #[test]
-fn a_reader_that_ends_early_or_fails_is_told_before_a_request() {
+fn a_reader_that_ends_early_or_fails_is_an_error_before_any_request() {
     let (rig, content) = (Rig::new(), bytes_at(7, 0, 100_000));
     let settings = ObjectSettings::default();
     let early = put_as(&rig.client, &mut &content[..], 100_001, &settings).unwrap_err();
@@ -145,7 +147,7 @@ fn a_long_body_that_ends_early_or_fails_stores_nothing() {
 }
 
 #[test]
-fn what_a_reader_has_beyond_the_length_is_left_in_it() {
+fn bytes_beyond_the_length_stay_in_the_reader() {
     for length in [100_000, HELD_BODY as usize + 5] {
         let (rig, content) = (Rig::new(), bytes_at(7, 0, length + 9));
         let mut source = &content[..];
@@ -172,7 +174,7 @@ fn a_long_body_is_signed_in_chunks() {
         assert!(rig.stored("key").unwrap() == content);
         let object = rig.faulty.backend.object_info(BUCKET, "key").unwrap();
         assert_eq!(object.attributes.content_encoding, encoding);
-        // One look at what is stored, of 64 bytes.
+        // The client reads 64 bytes of the stored object once.
         let looks: Vec<_> =
             rig.faulty.seen().into_iter().filter(|seen| seen.operation == "GetObject").collect();
         assert_eq!(
@@ -184,7 +186,7 @@ fn a_long_body_is_signed_in_chunks() {
 }
 
 #[test]
-fn a_long_body_has_its_checksum_behind_it() {
+fn a_long_body_is_followed_by_its_checksum() {
     let content = long();
     for (checksum, name) in [
         (Checksum::Crc32c, "x-amz-checksum-crc32c"),
@@ -196,12 +198,13 @@ fn a_long_body_has_its_checksum_behind_it() {
         assert_eq!(payload.as_deref(), Some("STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"));
         assert_eq!(sent(&rig, "x-amz-trailer").as_deref(), Some(name));
         assert!(rig.stored("key").unwrap() == content);
-        // The server has compared it, and gives it back to a reader that compares it again.
+        // The server has compared the checksum, and returns it to a reader, which compares it
+        // again.
         assert!(rig.faulty.backend.object_info(BUCKET, "key").unwrap().checksum.is_some());
         assert!(rig.get("key").unwrap() == content);
         rig.finish();
     }
-    // S3 takes no MD5 there.
+    // S3 does not accept an MD5 in a trailer.
     let rig = with_checksum(Checksum::Md5);
     put(&rig.client, &content).unwrap();
     assert_eq!(
@@ -212,9 +215,9 @@ fn a_long_body_has_its_checksum_behind_it() {
     rig.finish();
 }
 
-/// As over https, where AWS is sent a checksum behind a body that TLS protects.
+/// As with https, where AWS receives the checksum after a body that TLS protects.
 #[test]
-fn a_long_body_for_aws_has_its_checksum_where_bodies_are_not_signed() {
+fn a_long_unsigned_body_for_aws_has_a_checksum() {
     let content = long();
     for (checksum, trailer) in
         [(Checksum::Auto, Some("x-amz-checksum-crc64nvme")), (Checksum::None, None)]
@@ -274,9 +277,9 @@ fn a_long_body_for_aws_has_its_checksum_where_bodies_are_not_signed() {
 }
 
 #[test]
-fn a_byte_changed_on_the_way_is_refused() {
+fn a_byte_changed_in_transit_is_rejected() {
     let content = long();
-    // In the first chunk, in a later one, in the last one.
+    // In the first chunk, in a later one, and in the last one.
     for at in [1_000, 70_000, content.len()] {
         let rig = Rig::new();
         rig.faulty.once("PutObject", Fault::changed(|answer| answer).damaged_upload(at));
@@ -295,7 +298,7 @@ fn a_byte_changed_on_the_way_is_refused() {
 }
 
 #[test]
-fn a_server_that_stores_the_chunks_as_they_come_is_found_out() {
+fn a_server_that_stores_chunk_framing_is_detected() {
     let content = long();
     let framed = b"10000;chunk-signature=0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\r\n";
     let rig = Rig::new();
@@ -307,7 +310,8 @@ fn a_server_that_stores_the_chunks_as_they_come_is_found_out() {
     assert_eq!((error.kind(), error.is_transient()), (ErrorKind::Integrity, false), "{error}");
     assert!(error.to_string().contains("set payload to unsigned"), "{error}");
     rig.finish();
-    // Where that cannot be looked at, nothing is claimed; where another object has taken the place, nothing is wrong.
+    // If the object cannot be read, the upload is not reported as damaged. If another object has
+    // replaced it, nothing is wrong.
     for (fault, wanted) in [
         (Fault::error(403, "AccessDenied"), Some(ErrorKind::OutcomeUnknown)),
         (Fault::error(404, "NoSuchKey"), None),
@@ -322,7 +326,7 @@ fn a_server_that_stores_the_chunks_as_they_come_is_found_out() {
 }
 
 #[test]
-fn a_server_that_refuses_chunks_is_told_with_the_way_out() {
+fn a_server_that_rejects_chunks_is_reported_with_the_remedy() {
     for (checksum, hint) in
         [(Checksum::None, "payload to unsigned"), (Checksum::Crc32c, "checksum to none")]
     {
@@ -333,7 +337,7 @@ fn a_server_that_refuses_chunks_is_told_with_the_way_out() {
         assert_eq!(rig.count("PutObject"), 1);
         rig.finish();
     }
-    // What has no chunks is not refused for them.
+    // A body that is not sent in chunks is not affected.
     let rig = Rig::with(ServerOptions::default(), |config| {
         config.payload_signing(PayloadSigning::Unsigned)
     });
@@ -343,7 +347,7 @@ fn a_server_that_refuses_chunks_is_told_with_the_way_out() {
 }
 
 #[test]
-fn a_long_body_goes_as_it_is_where_bodies_are_not_signed() {
+fn a_long_unsigned_body_is_sent_without_chunks() {
     let content = long();
     let rig = Rig::with(ServerOptions::default(), |config| {
         config.payload_signing(PayloadSigning::Unsigned)
@@ -375,9 +379,9 @@ fn a_long_body_goes_as_it_is_where_bodies_are_not_signed() {
     rig.finish();
 }
 
-/// Over https, where the server's count of bytes tells whether there were chunks.
+/// Over https, where the server's byte count shows whether the body was sent in chunks.
 #[test]
-fn over_https_bodies_are_signed_on_demand() {
+fn over_https_bodies_are_signed_only_if_configured() {
     let content = long();
     for (payload, chunked) in [(PayloadSigning::Auto, false), (PayloadSigning::Signed, true)] {
         let server =

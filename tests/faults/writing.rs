@@ -1,4 +1,4 @@
-//! Rows of the table "Writing, multipart, copy, delete" that write.
+//! The writes of the table "Writing, multipart, copy, delete".
 
 use crate::server::{Answer, End, Fault, error_document};
 use crate::support::target::bytes_at;
@@ -41,7 +41,7 @@ fn conditional_put_reset_after_commit() {
         rig.faulty.once("PutObject", fault);
         put_if_absent(&rig, b"content").unwrap();
         assert_eq!((rig.count("PutObject"), rig.count("HeadObject")), (2, 1));
-        // Now it is somebody else's.
+        // Now the object is another writer's.
         assert_eq!(
             put_if_absent(&rig, b"content").unwrap_err().kind(),
             ErrorKind::PreconditionFailed
@@ -50,7 +50,8 @@ fn conditional_put_reset_after_commit() {
     }
 }
 
-/// A dead pooled connection is no attempt, and yet the server may have stored the object.
+/// A pooled connection that is dead does not count as an attempt, but the server may still have
+/// stored the object.
 #[test]
 fn conditional_put_on_a_connection_that_dies_after_the_commit() {
     let rig = Rig::new();
@@ -69,7 +70,7 @@ fn conditional_put_against_another_writer() {
     rig.faulty.once("PutObject", Fault::silent(End::Close));
     assert_eq!(put_if_absent(&rig, b"content").unwrap_err().kind(), ErrorKind::PreconditionFailed);
     assert_eq!(rig.stored("key").unwrap(), b"another");
-    // The same, where the look cannot settle it.
+    // A HEAD cannot settle this case.
     rig.faulty.once("PutObject", Fault::silent(End::Close));
     rig.faulty.always("HeadObject", Fault::reply(403, ""));
     let error = put_if_absent(&rig, b"another").unwrap_err();
@@ -78,7 +79,8 @@ fn conditional_put_against_another_writer() {
     rig.finish();
 }
 
-/// `conditional-conflict` (409): a write checks its condition again, a completion is for the caller to begin anew.
+/// `conditional-conflict` (409): a write checks its condition again, while a failed completion is
+/// returned to the caller.
 #[test]
 fn conditional_conflict() {
     let rig = Rig::new();
@@ -137,7 +139,7 @@ fn wrong_etag() {
     let rig = Rig::new();
     rig.faulty.once("PutObject", Fault::changed(|answer| answer.with("etag", "\"whatever\"")));
     rig.put("key", b"content").unwrap();
-    // A completion names the ETag that the server gave.
+    // A completion names the ETag that the server returned.
     let id = rig.begin("parts");
     rig.faulty.once("UploadPart", Fault::changed(|answer| answer.with("etag", "\"given\"")));
     let part = rig.client.upload_part(upload("parts", &id), 1, b"part").unwrap();
@@ -161,9 +163,9 @@ fn upload_part_no_etag() {
     rig.finish();
 }
 
-/// Any transient fault: the same part under the same number, once.
+/// After any transient fault the part is stored once, under its number.
 #[test]
-fn upload_part_is_replaced_not_doubled() {
+fn upload_part_is_stored_once_after_faults() {
     let rig = Rig::new();
     let id = rig.begin("parts");
     let mut parts = Vec::new();
@@ -195,7 +197,7 @@ fn create_multipart_upload_reset_after_commit() {
     rig.faulty.once("CreateMultipartUpload", Fault::silent(End::Reset).after_commit());
     let id = rig.begin("parts");
     assert_eq!(rig.count("CreateMultipartUpload"), 2);
-    // The orphan can be found, and is another one.
+    // The orphaned upload can be found and has a different id.
     let ids: Vec<String> = rig
         .client
         .uploads(BUCKET, "")
@@ -239,7 +241,8 @@ fn complete_ok_error() {
     rig.finish();
 }
 
-/// `ok-whitespace-error`, `ok-whitespace-success`: waiting lasts as long as bytes come, then the document decides.
+/// `ok-whitespace-error`, `ok-whitespace-success`: the client waits as long as bytes arrive, then
+/// the document decides.
 #[test]
 fn complete_ok_whitespace() {
     let spaced = |document: String| {
@@ -281,11 +284,11 @@ fn not_a_success() -> Vec<Fault> {
     ]
 }
 
-/// `ok-empty`, `ok-error-wrapped`, `ok-whitespace-cut`, truncated XML: nothing of it is a success.
+/// `ok-empty`, `ok-error-wrapped`, `ok-whitespace-cut`, truncated XML: none of these is a success.
 #[test]
 fn complete_ok_empty() {
     for (index, fault) in not_a_success().into_iter().enumerate() {
-        // Nothing was stored: the next attempt does it.
+        // Nothing was stored, and the next attempt succeeds.
         let rig = Rig::new();
         let (id, parts) = uploaded(&rig);
         rig.faulty.once("CompleteMultipartUpload", fault.clone());
@@ -293,7 +296,7 @@ fn complete_ok_empty() {
         assert_eq!(rig.count("CompleteMultipartUpload"), 2, "{index}");
         assert_eq!(rig.stored("parts").unwrap(), whole());
         rig.finish();
-        // It never gets better: nobody says yes, nobody throws the parts away.
+        // The fault persists: the completion is not reported as a success, and the parts are kept.
         let rig = Rig::new();
         let (id, parts) = uploaded(&rig);
         rig.faulty.always("CompleteMultipartUpload", fault.clone());
@@ -306,7 +309,8 @@ fn complete_ok_empty() {
         assert_eq!(rig.faulty.backend.open_uploads(BUCKET).len(), 1);
         rig.client.abort_multipart_upload(upload("parts", &id)).unwrap();
         rig.finish();
-        // It was stored all the same, and the next attempt hears that the upload is gone: a look says yes.
+        // The object was stored anyway, and the next attempt fails because the upload is gone. A
+        // HEAD of the object confirms the success.
         let rig = Rig::new();
         let (id, parts) = uploaded(&rig);
         rig.faulty.once("CompleteMultipartUpload", fault.after_commit());
@@ -327,7 +331,7 @@ fn complete_with_an_unknown_outcome() {
         complete(&rig, &id, &parts).unwrap();
         assert_eq!((rig.count("CompleteMultipartUpload"), rig.count("HeadObject")), (2, 1));
         rig.finish();
-        // What follows the lost answer cannot settle it: the object does.
+        // The responses after the lost one cannot settle the outcome, but the object can.
         for last in [Fault::error(403, "AccessDenied"), Fault::silent(End::Close)] {
             let rig = Rig::new();
             let (id, parts) = uploaded(&rig);
@@ -340,7 +344,7 @@ fn complete_with_an_unknown_outcome() {
     }
 }
 
-/// The upload is lost, or what is there is not ours: no false yes.
+/// The upload is gone, or the object is a different one: this is not reported as a success.
 #[test]
 fn complete_finds_another_object() {
     let rig = Rig::new();
@@ -355,11 +359,11 @@ fn complete_finds_another_object() {
     rig.store("parts", b"an older object");
     lost(&rig);
     assert_eq!(complete(&rig, &id, &parts).unwrap_err().kind(), ErrorKind::NoSuchUpload);
-    // Of the same size: whether it is ours cannot be told where ETags are no MD5.
+    // An object of equal size: without ETags that are MD5s it is unknown whether it is ours.
     rig.store("parts", &bytes_at(9, 0, 2000));
     lost(&rig);
     assert_eq!(complete(&rig, &id, &parts).unwrap_err().kind(), ErrorKind::OutcomeUnknown);
-    // The look itself fails.
+    // The HEAD itself fails.
     lost(&rig);
     rig.faulty.always("HeadObject", Fault::reply(403, ""));
     assert_eq!(complete(&rig, &id, &parts).unwrap_err().kind(), ErrorKind::OutcomeUnknown);
@@ -429,9 +433,9 @@ fn copy_ok_error_and_ok_empty() {
     }
 }
 
-/// A completion that says nothing, and a server that sends white space for ever.
+/// A completion without a result, from a server that sends white space forever.
 #[test]
-fn complete_whitespace_without_end_is_bounded() {
+fn complete_endless_whitespace_ends_at_a_limit() {
     let rig = Rig::new();
     let (id, parts) = uploaded(&rig);
     let mut endless = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n".to_vec();
@@ -447,7 +451,7 @@ fn complete_whitespace_without_end_is_bounded() {
     rig.finish();
 }
 
-/// A bucket made or removed by an attempt whose answer was lost.
+/// A bucket that was created or deleted by an attempt whose response was lost.
 #[test]
 fn create_and_delete_bucket_reset_after_commit() {
     let rig = Rig::new();

@@ -46,7 +46,7 @@ fn put_object_if_absent() {
     Trial::new("client::put_object_if_absent").after([("/file", &content)]).run(|driver, _| {
         let absent = settings().condition(Condition::IfAbsent);
         match driver.client().put_object(driver.bucket(), "file", &content, &absent) {
-            // By the process before.
+            // An earlier process has created it.
             Err(error) if error.kind() == ErrorKind::PreconditionFailed => Ok(()),
             result => result.map(drop),
         }
@@ -83,7 +83,7 @@ fn delete_objects() {
         .run(|driver, _| driver.client().delete_objects(driver.bucket(), &["x", "y"]));
 }
 
-/// Begins an upload of `file` and does `work` with it.
+/// Begins an upload of `file` and calls `work` with it.
 fn upload(driver: &S3Driver, work: impl Fn(&Client, UploadRef<'_>) -> Result<()>) -> Result<()> {
     let (client, bucket, key) = (driver.client(), driver.bucket(), "file");
     let upload_id = client.create_multipart_upload(bucket, key, &settings())?;
@@ -136,7 +136,7 @@ fn list_parts_and_uploads() {
     });
 }
 
-/// Buckets are there or not, and what is in others does not change.
+/// A bucket either exists or does not, and other buckets do not change.
 #[test]
 fn create_and_delete_bucket() {
     let content = bytes(13, 0, 100);
@@ -181,7 +181,7 @@ fn copy() {
     );
 }
 
-/// The local file has its name when it is whole, and not before.
+/// The local file gets its name only once it is complete.
 #[test]
 fn download_to_file() {
     let content = bytes(17, 0, LARGE);
@@ -190,7 +190,7 @@ fn download_to_file() {
         .kept([("/file", &content)])
         .looking(|folder| {
             if let Ok(read) = fs::read(folder.join("file")) {
-                assert!(read == content, "half a file has its name");
+                assert!(read == content, "an incomplete file has the final name");
             }
             let mut others = fs::read_dir(folder)
                 .unwrap()

@@ -9,7 +9,7 @@ use s3driver::{ErrorKind, Result};
 use std::io::{Read, Write};
 use std::time::Duration;
 
-/// Two parts and a bit.
+/// Two parts and a few bytes.
 const LARGE: usize = 2 * PART + 9;
 
 #[test]
@@ -22,14 +22,15 @@ fn put_content() {
         .run(|driver, _| driver.put_content("/a/file", &new));
 }
 
-/// Writes `content` from where an earlier process left it, closing and opening it again at each of `closes`.
+/// Writes `content` from where an earlier process left it, and closes and reopens the writer at
+/// each of `closes`.
 fn write_to_the_end(driver: &S3Driver, path: &str, content: &[u8], closes: &[usize]) -> Result<()> {
     loop {
         let mut writer = match driver.writer(path, WriteMode::Append) {
             Err(error) if error.kind() == ErrorKind::PathNotFound => {
                 driver.writer(path, WriteMode::Create)?
             }
-            // The process before has committed it.
+            // An earlier process has committed the file.
             Err(error) if error.kind() == ErrorKind::InvalidArgument => return Ok(()),
             writer => writer?,
         };
@@ -58,7 +59,7 @@ fn writer_commit_of_an_empty_file() {
         .run(|driver, _| driver.writer("/a/file", WriteMode::Create)?.commit());
 }
 
-/// What is there is replaced at the end, and not before.
+/// An existing file is replaced at the end, and not before.
 #[test]
 fn writer_commit_of_many_parts() {
     let (old, new) = (bytes(4, 0, 3000), bytes(5, 0, LARGE));
@@ -72,7 +73,7 @@ fn writer_commit_of_many_parts() {
         });
 }
 
-/// A tail below a part, and then more than a part, are taken up again.
+/// A tail smaller than a part, and then one of more than a part, are continued.
 #[test]
 fn writer_append_and_commit() {
     let content = bytes(6, 0, LARGE);
@@ -95,7 +96,7 @@ fn writer_close() {
         .run(|driver, _| close(driver, "/a/file", &content));
 }
 
-/// What was closed once is not lost by a later writer that was killed: a cancelled one ends it, no other.
+/// Only cancelling ends an upload that was closed once; a later writer that is killed does not.
 #[test]
 fn writer_cancel() {
     let content = bytes(8, 0, PART + 100);
@@ -132,22 +133,22 @@ fn write_stream_that_replaces() {
         });
 }
 
-/// A beginning below a part is read and sent again.
+/// A beginning smaller than a part is read and sent again.
 #[test]
-fn write_stream_behind_a_small_beginning() {
+fn write_stream_after_a_small_beginning() {
     let new = bytes(13, 0, 3000);
-    Trial::new("driver::write_stream_behind_a_small_beginning")
+    Trial::new("driver::write_stream_after_a_small_beginning")
         .before([("/file", &new[..1000])])
         .after([("/file", &new)])
         .run(|driver, _| driver.write_stream("/file", 1000, &mut &new[1000..]).map(drop));
 }
 
-/// A larger one is copied by the server, and what was behind the offset goes.
+/// A larger beginning is copied by the server, and the content after the offset is removed.
 #[test]
-fn write_stream_behind_a_large_beginning() {
+fn write_stream_after_a_large_beginning() {
     let (old, kept) = (bytes(14, 0, PART + 1000), PART + 500);
     let new = [&old[..kept], &bytes(15, 0, 2000)].concat();
-    Trial::new("driver::write_stream_behind_a_large_beginning")
+    Trial::new("driver::write_stream_after_a_large_beginning")
         .before([("/file", &old)])
         .after([("/file", &new)])
         .run(|driver, _| driver.write_stream("/file", kept as i64, &mut &new[kept..]).map(drop));
@@ -180,11 +181,11 @@ fn rename_of_a_folder_is_refused() {
         .kept([("/a/x", &content), ("/a/b/y", &content)])
         .run(|driver, _| match driver.rename("/a", "/c") {
             Err(error) => or_gone(Err(error)),
-            Ok(()) => panic!("a folder was moved as if it were a file"),
+            Ok(()) => panic!("a folder was moved like a file"),
         });
 }
 
-/// The files below a directory.
+/// Returns the files below a directory.
 fn files_below(driver: &S3Driver, path: &str) -> Result<Vec<String>> {
     let mut files = Vec::new();
     let mut note = |info: &s3driver::driver::FileInfo| {
@@ -219,7 +220,7 @@ fn delete_of_a_file() {
         .run(|driver, _| or_gone(driver.delete("/a/x")));
 }
 
-/// More files than one page of a listing, or one request to delete, can hold.
+/// More files than fit into one page of a listing, or into one delete request.
 #[test]
 fn delete_of_a_folder() {
     let content = bytes(25, 0, 10);
@@ -233,7 +234,7 @@ fn delete_of_a_folder() {
     trial.run(|driver, _| or_gone(driver.delete("/a")));
 }
 
-/// An unfinished file goes with its directory, and with itself.
+/// An unfinished file is deleted with its directory, and on its own.
 #[test]
 fn delete_of_an_unfinished_file() {
     let (content, other) = (bytes(31, 0, PART + 100), bytes(32, 0, 100));
@@ -266,7 +267,7 @@ fn rename_of_a_file_with_an_unfinished_one() {
         .run(|driver, _| or_gone(driver.rename("/a/x", "/b/x")));
 }
 
-/// A file that was begun in another process and is closed again at several sizes.
+/// A file that was begun in another process and is closed repeatedly at several sizes.
 #[test]
 fn writer_closed_again_and_again() {
     let content = bytes(37, 0, LARGE);
@@ -275,7 +276,7 @@ fn writer_closed_again_and_again() {
     );
 }
 
-/// A resumed writer that is dropped, at any moment of the cleaning up.
+/// Drops a resumed writer, which is killed at any point of the cleanup.
 #[test]
 fn writer_dropped_after_it_resumed() {
     let content = bytes(38, 0, PART + 100);
@@ -332,7 +333,7 @@ fn walk() {
     reading("driver::walk", |driver| files_below(driver, "/").map(drop));
 }
 
-/// It asks the server nothing; what it names can be fetched by anybody.
+/// Sends no request to the server; the resulting URL can be fetched without credentials.
 #[test]
 fn url_for_and_probe() {
     reading("driver::url_for_and_probe", |driver| {
@@ -341,7 +342,7 @@ fn url_for_and_probe() {
     });
 }
 
-/// Two that were closed, of which one goes on, and one that was not.
+/// Two files that were closed, one of which is continued, and one that was never closed.
 fn unfinished(driver: &S3Driver) {
     let content = bytes(28, 0, PART + 100);
     close(driver, "/a/x", &content[..100]).unwrap();

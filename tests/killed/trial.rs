@@ -1,4 +1,4 @@
-//! One operation, done by processes that are killed at every request of it.
+//! Runs one operation in processes that are killed at each of its requests.
 
 use crate::server::{Answer, End, Fault, Faulty};
 use crate::support::outcome::old_or_new;
@@ -16,13 +16,13 @@ use std::time::{Duration, Instant};
 /// Paths and contents.
 pub(crate) type Files = BTreeMap<String, Vec<u8>>;
 
-/// The longest that a process may take, and that a purge may find the uploads too young.
+/// The maximum time of a process, and of a purge that has to wait until the uploads are old enough.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Of more files than these only some are looked at one by one.
+/// If there are more files than this, only some of them are inspected individually.
 const LOOKED_AT: usize = 16;
 
-/// An operation and what is to be there before and after it.
+/// An operation, and the expected files before and after it.
 pub(crate) struct Trial<'a> {
     test: &'static str,
     before: Files,
@@ -36,18 +36,18 @@ pub(crate) struct Trial<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Changes {
     Something,
-    /// It only reads, so what matters is in the replies.
+    /// The operation only reads, so only its responses matter.
     Nothing,
 }
 
-/// Where the process is killed.
+/// The moment at which the process is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Moment {
-    /// The request has come and is not carried out.
+    /// The request has arrived but is not carried out.
     Before,
-    /// It was carried out and is not answered.
+    /// The request was carried out, but no response was sent.
     Done,
-    /// Half of the reply was sent.
+    /// Half of the response was sent.
     Midway,
 }
 
@@ -66,7 +66,7 @@ impl Moment {
     }
 }
 
-/// How the process came to its end.
+/// How the process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ended {
     Killed,
@@ -74,7 +74,7 @@ enum Ended {
 }
 
 impl<'a> Trial<'a> {
-    /// The operation of the test called `test`: the process to be killed is started to run that test alone.
+    /// The operation of the test called `test`: the process to be killed runs only that test.
     pub(crate) fn new(test: &'static str) -> Self {
         Self {
             test,
@@ -87,50 +87,52 @@ impl<'a> Trial<'a> {
         }
     }
 
-    /// What is there before.
+    /// Sets the files that exist before the operation.
     pub(crate) fn before<const N: usize>(mut self, files: [(&str, &[u8]); N]) -> Self {
         self.before.extend(files.map(|(path, content)| (path.to_owned(), content.to_vec())));
         self
     }
 
-    /// What is there afterwards.
+    /// Sets the files that exist after the operation.
     pub(crate) fn after<const N: usize>(mut self, files: [(&str, &[u8]); N]) -> Self {
         self.after.extend(files.map(|(path, content)| (path.to_owned(), content.to_vec())));
         self
     }
 
-    /// What is there before, and stays.
+    /// Sets the files that exist before the operation and remain.
     pub(crate) fn kept<const N: usize>(self, files: [(&str, &[u8]); N]) -> Self {
         self.before(files).after(files)
     }
 
-    /// The operation only reads.
+    /// Declares that the operation only reads.
     pub(crate) fn reads(mut self) -> Self {
         self.changes = Changes::Nothing;
         self
     }
 
-    /// What is done before, beside storing files.
+    /// Sets further preparations in addition to storing files.
     pub(crate) fn prepared(mut self, prepare: impl Fn(&S3Driver) + 'a) -> Self {
         self.prepare = Box::new(prepare);
         self
     }
 
-    /// Looks at the local folder after each kill.
+    /// Sets a check of the local folder after each kill.
     pub(crate) fn looking(mut self, look: impl Fn(&Path) + 'a) -> Self {
         self.look = Box::new(look);
         self
     }
 
-    /// Uploads that are open when the operation has ended well.
+    /// Sets the number of uploads that are open after the operation has succeeded.
     pub(crate) fn leaves(mut self, uploads: usize) -> Self {
         self.leaves = uploads;
         self
     }
 
-    /// Does the operation in processes that are killed at each of its requests, and then in this one.
+    /// Runs the operation in processes that are killed at each of its requests, and then in this
+    /// one.
     ///
-    /// `act` gets a driver and a local folder. It must end well as well where a killed process has done all of it.
+    /// `act` receives a driver and a local folder. It must also succeed if a killed process has
+    /// already done everything.
     pub(crate) fn run(self, act: impl Fn(&S3Driver, &Path) -> Result<()>) {
         if let Some(words) = process::order() {
             let [endpoint, access_key, secret_key, bucket, folder] = &words[..] else {
@@ -147,14 +149,14 @@ impl<'a> Trial<'a> {
         while self.round(Moment::Before, requests, &act) == Ended::Killed {
             requests += 1;
         }
-        assert!(requests > 0, "{} asks the server nothing, or is no test", self.test);
+        assert!(requests > 0, "{} sent no request, or is not the name of a test", self.test);
         let again =
             (0..requests).filter(|at| self.round(last, *at, &act) == Ended::Killed).count() as u64;
         println!("{}: {requests} requests, {} processes killed", self.test, requests + again);
         assert!(again > 0);
     }
 
-    /// One process, killed at request number `at`, and what is found then.
+    /// Kills one process at request number `at`, and checks the state afterwards.
     fn round(
         &self,
         moment: Moment,
@@ -180,26 +182,31 @@ impl<'a> Trial<'a> {
         let found = visible(&next, server);
         old_or_new(&self.before, &self.after, &found)
             .unwrap_or_else(|wrong| panic!("{place}: {wrong}"));
-        assert_pending_are_told(&next, server, &place);
+        assert_open_uploads_are_reported(&next, server, &place);
         (self.look)(folder.path());
         if ended == Ended::ByItself {
-            assert!(found == self.after, "{}: the result is not what it should be", self.test);
+            assert!(
+                found == self.after,
+                "{}: the result differs from the expected files",
+                self.test
+            );
             assert_eq!(
                 server.open_uploads(server.bucket()).len(),
                 self.leaves,
-                "{}: uploads are left",
+                "{}: uploads are still open",
                 self.test
             );
         }
-        // The bucket after one request is the bucket before the next: so every state meets both.
+        // The bucket after one request is the bucket before the next one, so every state is purged
+        // and repeated.
         if moment != Moment::Before {
             purge(&next, server, &place);
-            assert!(stored(server) == found, "{place}: the purge touched a file");
+            assert!(stored(server) == found, "{place}: the purge changed a file");
         }
-        act(&next, folder.path()).unwrap_or_else(|error| panic!("{place}, done again: {error}"));
+        act(&next, folder.path()).unwrap_or_else(|error| panic!("{place}, repeated: {error}"));
         assert!(
             stored(server) == self.after,
-            "{place}, done again: the result is not what it should be"
+            "{place}, repeated: the result differs from the expected files"
         );
         purge(&next, server, &place);
 
@@ -210,7 +217,7 @@ impl<'a> Trial<'a> {
         ended
     }
 
-    /// Starts the process and kills it when its request number `at` has fallen silent.
+    /// Starts the process, and kills it once its request number `at` has received the silence.
     fn kill(&self, faulty: &Faulty, folder: &Path, moment: Moment, at: u64) -> Ended {
         let count = AtomicU64::new(0);
         let fault = moment.fault();
@@ -235,13 +242,14 @@ impl<'a> Trial<'a> {
                 break Ended::Killed;
             }
             if let Some(status) = child.try_wait().unwrap() {
-                assert!(status.success(), "{} failed by itself: {status}", self.test);
+                assert!(status.success(), "{} failed without being killed: {status}", self.test);
                 break Ended::ByItself;
             }
-            assert!(begun.elapsed() < LIMIT, "{} does not end", self.test);
+            assert!(begun.elapsed() < LIMIT, "{} does not end in time", self.test);
             thread::sleep(Duration::from_millis(1));
         };
-        // Requests that were complete when it died are still carried out, as anywhere.
+        // Requests that were complete when the process died are still carried out, as on any
+        // server.
         faulty.assert_nothing_open();
         ended
     }
@@ -252,7 +260,7 @@ fn driver_for(endpoint: &str, access_key: &str, secret_key: &str, bucket: &str) 
     S3Driver::new(&parameters.multipart_copy_threshold_size(PART as u64).build().unwrap()).unwrap()
 }
 
-/// What a user of the driver sees: all ways to look must agree.
+/// Returns the files that a user of the driver sees, after checking that all operations agree.
 fn visible(driver: &S3Driver, server: &Server) -> Files {
     let (mut files, mut directories) = (BTreeMap::new(), BTreeSet::from(["/".to_owned()]));
     let mut note = |info: &s3driver::driver::FileInfo| {
@@ -287,7 +295,7 @@ fn visible(driver: &S3Driver, server: &Server) -> Files {
     contents
 }
 
-/// What [`visible`] has shown to be all that a user sees: the objects whose keys are paths.
+/// Returns the objects whose keys are paths: [`visible`] has shown that users see exactly those.
 fn stored(server: &Server) -> Files {
     let keys = server.keys(server.bucket()).into_iter();
     keys.filter_map(|key| {
@@ -296,13 +304,13 @@ fn stored(server: &Server) -> Files {
     .collect()
 }
 
-/// Every upload that is open is told.
-fn assert_pending_are_told(driver: &S3Driver, server: &Server, place: &str) {
-    let told = driver.pending_uploads("/").unwrap().map(|upload| upload.unwrap());
-    let told: BTreeSet<_> = told.map(|upload| (upload.path, upload.upload_id)).collect();
+/// Asserts that every open upload is reported.
+fn assert_open_uploads_are_reported(driver: &S3Driver, server: &Server, place: &str) {
+    let reported = driver.pending_uploads("/").unwrap().map(|upload| upload.unwrap());
+    let reported: BTreeSet<_> = reported.map(|upload| (upload.path, upload.upload_id)).collect();
     let open = server.open_uploads(server.bucket()).into_iter();
     let open: BTreeSet<_> = open.map(|upload| (format!("/{}", upload.key), upload.id)).collect();
-    assert_eq!(told, open, "{place}: uploads that nobody can find");
+    assert_eq!(reported, open, "{place}: some open uploads are not reported");
 }
 
 /// Removes everything unfinished through the driver.
@@ -314,19 +322,19 @@ fn purge(driver: &S3Driver, server: &Server, place: &str) {
         if server.open_uploads(server.bucket()).is_empty() && !hidden() {
             return;
         }
-        // What was begun in this moment is not older than nothing.
-        assert!(begun.elapsed() < LIMIT, "{place}: something is left after the purge");
+        // An upload that has just begun is not older than a zero age.
+        assert!(begun.elapsed() < LIMIT, "{place}: unfinished uploads are left after the purge");
         thread::sleep(Duration::from_millis(5));
     }
 }
 
-/// The path of a key that users of the driver can see: not that of a checkpoint.
+/// Returns the path of a key that users of the driver can see, which excludes checkpoints.
 fn driver_path(key: &str) -> Option<String> {
     let path = format!("/{key}");
     (s3driver::driver::check_path(&path).is_ok() && !path.contains("/.s3driver-")).then_some(path)
 }
 
-/// For an operation done again: that nothing is left of it to do is a success.
+/// Turns "not found" into a success, for a repeated operation that has nothing left to do.
 pub(crate) fn or_gone(result: Result<()>) -> Result<()> {
     match result {
         Err(error) if error.kind() == ErrorKind::PathNotFound => Ok(()),

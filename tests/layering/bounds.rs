@@ -1,14 +1,15 @@
-//! The places where the crate reserves memory, adds up or narrows numbers, reads to an end or loops, each with the bound
-//! that holds there. `src/bounds.rs` states the rule. A new place fails this test until it has a row with its bound.
+//! Every place where the crate reserves memory, adds up or narrows numbers, reads to the end of an
+//! input, or loops, with the limit that applies there. `src/bounds.rs` states the rule. A new place
+//! fails this test until it has a row with its limit.
 
 use crate::lex::{self, Kind, Token};
 use crate::tree::Tree;
 use std::collections::BTreeMap;
 
-/// A kind of place and how it is recognised.
+/// A kind of place, and how it is recognised.
 type Pattern = (&'static str, fn(&[Token]) -> bool);
 
-/// What the rule is about.
+/// The kinds of places that need a reviewed limit.
 const PATTERNS: &[Pattern] = &[
     ("with_capacity", |tokens| is_call(tokens, &["with_capacity"])),
     ("reserve", |tokens| {
@@ -30,12 +31,12 @@ const PATTERNS: &[Pattern] = &[
     ("loop", |tokens| matches!(tokens, [word, brace, ..] if word.is("loop") && brace.is("{"))),
 ];
 
-/// The reviewed places: file, pattern, how many there are at most, and what bounds them.
+/// The reviewed places: file, pattern, maximum number, and the limit that applies.
 const REVIEWED: &[(&str, &str, usize, &str)] = &[
     ("src/bounds.rs", "reserve", 1, "the bytes that arrived, or MAX_RESERVE"),
     ("src/bounds.rs", "resize", 1, "at most MAX_RESERVE beyond what arrived"),
     ("src/client/call.rs", "with_capacity", 1, "the headers of this client's request"),
-    ("src/client/checksum.rs", "sum", 1, "a field that is named sum"),
+    ("src/client/checksum.rs", "sum", 1, "a field named sum"),
     ("src/client/endpoint/mod.rs", "with_capacity", 1, "the length of a text in memory"),
     ("src/client/put_from.rs", "read_to_end", 1, "the caller's length, at most HELD_BODY"),
     ("src/client/put_from.rs", "with_capacity", 1, "the caller's length, at most HELD_BODY"),
@@ -49,13 +50,13 @@ const REVIEWED: &[(&str, &str, usize, &str)] = &[
         "src/credentials/process.rs",
         "read_to_end",
         2,
-        "DOCUMENT_LIMIT, a constant; a line of the kernel's",
+        "DOCUMENT_LIMIT, a constant; a line from the kernel",
     ),
     (
         "src/credentials/process.rs",
         "fs::read",
         2,
-        "lines and lists of the kernel's, of which MOST are kept",
+        "lines and lists of the kernel, of which MAX_MEMBERS are kept",
     ),
     ("src/credentials/process.rs", "with_capacity", 1, "DOCUMENT_LIMIT, a constant"),
     ("src/credentials/sts.rs", "reserve", 1, "the length of a text in memory"),
@@ -63,19 +64,19 @@ const REVIEWED: &[(&str, &str, usize, &str)] = &[
         "src/driver/memory.rs",
         "read_to_end",
         1,
-        "the caller's reader, into a driver that keeps all in memory",
+        "the caller's reader, into a driver that keeps everything in memory",
     ),
     (
         "src/driver/memory.rs",
         "reserve",
         1,
-        "the caller's offset, with an error where it cannot be had",
+        "the caller's offset, with an error if the memory is not available",
     ),
     ("src/driver/memory.rs", "resize", 1, "the caller's offset, which was reserved before"),
     ("src/client/send.rs", "with_capacity", 1, "the headers of this client's request"),
-    ("src/client/store.rs", "sum", 2, "a checksum, and no addition"),
+    ("src/client/store.rs", "sum", 2, "a checksum, not an addition"),
     ("src/transport/connect.rs", "with_capacity", 1, "MAX_ADDRESSES, a constant"),
-    ("src/driver/s3/writer/resume.rs", "as", 1, "32 bits to no fewer"),
+    ("src/driver/s3/writer/resume.rs", "as", 1, "from 32 bits to at least as many"),
     ("src/driver/provided.rs", "vec![value; size]", 1, "PIECE, a constant"),
     (
         "src/driver/provided.rs",
@@ -96,7 +97,7 @@ const REVIEWED: &[(&str, &str, usize, &str)] = &[
         "src/transfer/stream/buffer.rs",
         "reserve",
         1,
-        "a part of at most MAX_PART_SIZE, with an error where it cannot be had",
+        "a part of at most MAX_PART_SIZE, with an error if the memory is not available",
     ),
     (
         "src/driver/s3/writer/checkpoint.rs",
@@ -114,13 +115,13 @@ const REVIEWED: &[(&str, &str, usize, &str)] = &[
     ("src/duration.rs", "as", 1, "the number of digits, of which a text has few"),
     ("src/files.rs", "read_to_end", 1, "the limit that each call passes"),
     ("src/files.rs", "with_capacity", 1, "the limit that each call passes"),
-    ("src/text/hidden.rs", "vec![value; size]", 1, "the length of a text in memory"),
-    ("src/text/hidden.rs", "with_capacity", 2, "the length of a text in memory"),
+    ("src/text/redaction.rs", "vec![value; size]", 1, "the length of a text in memory"),
+    ("src/text/redaction.rs", "with_capacity", 2, "the length of a text in memory"),
     ("src/text/value.rs", "with_capacity", 1, "the length of a text in memory"),
     ("src/middleware/cloudfront/fetch.rs", "read_to_end", 1, "the limit that each call passes"),
     ("src/net/percent.rs", "with_capacity", 1, "the length of a text in memory"),
-    ("src/sign/canonical.rs", "sum", 1, "a request of the caller's, in memory"),
-    ("src/sign/canonical.rs", "with_capacity", 7, "a request of the caller's, in memory"),
+    ("src/sign/canonical.rs", "sum", 1, "the caller's request, in memory"),
+    ("src/sign/canonical.rs", "with_capacity", 7, "the caller's request, in memory"),
     ("src/sign/chunked/body.rs", "as", 1, "a chunk of at most MAX_CHUNK_SIZE"),
     ("src/sign/chunked/body.rs", "resize", 1, "a chunk of at most MAX_CHUNK_SIZE"),
     ("src/sign/chunked/signer.rs", "with_capacity", 1, "the length of a text in memory"),
@@ -179,7 +180,7 @@ const REVIEWED: &[(&str, &str, usize, &str)] = &[
     ("src/xml/write.rs", "with_capacity", 1, "the parts or keys of a request, in memory"),
 ];
 
-/// The files with a `loop`, and what ends it. How many there are does not count.
+/// The files with a `loop`, and the reason why it ends. Their number is not checked.
 const LOOPS: &[(&str, &str)] = &[
     ("src/client/admission/mod.rs", "ends with a place, or at the deadline"),
     ("src/client/body.rs", "ends after the announced length, or with the caller's reader"),
@@ -231,7 +232,7 @@ const LOOPS: &[(&str, &str)] = &[
     ("src/xml/tokens.rs", "each turn takes characters of a document in memory"),
 ];
 
-/// Whether the tokens are a call of a function or method of one of these names.
+/// Whether the tokens are a call of a function or method with one of these names.
 fn is_call(tokens: &[Token], names: &[&str]) -> bool {
     let [before, name, open, ..] = tokens else { return false };
     let is_called = before.is(".") || before.is("::");
@@ -255,16 +256,16 @@ fn is_sized_vec(tokens: &[Token]) -> bool {
     })
 }
 
-/// Whether the tokens are a conversion that can lose bits without a sign of it.
+/// Whether the tokens are a conversion that can silently lose bits.
 fn is_narrowing(tokens: &[Token]) -> bool {
     const NARROW: [&str; 9] = ["usize", "u8", "u16", "u32", "i8", "i16", "i32", "i64", "isize"];
     matches!(tokens, [word, name, ..] if word.is("as") && NARROW.iter().any(|narrow| name.is(narrow)))
 }
 
-/// The places of each file and pattern, as lines.
+/// Returns the places of each file and pattern, as lines.
 fn places(tree: &Tree) -> BTreeMap<(String, &'static str), Vec<usize>> {
     let mut found: BTreeMap<_, Vec<usize>> = BTreeMap::new();
-    // The conformance suite runs in tests, with sizes of its own.
+    // The conformance suite runs in tests and chooses its own sizes.
     let is_reviewed =
         |path: &str| !path.contains("/tests") && !path.starts_with("src/conformance/");
     for (path, text) in tree.files.iter().filter(|(path, _)| is_reviewed(path)) {
@@ -301,7 +302,7 @@ fn breaches(
     for (path, reason) in loops {
         found.remove(&((*path).to_owned(), "loop"));
         if !tree.files.contains_key(*path) || reason.split(' ').count() < 3 {
-            breaches.push(format!("{path}: no such file, or no reason for its `loop`"));
+            breaches.push(format!("{path}: the file does not exist, or its `loop` has no reason"));
         }
     }
     breaches.extend(found.into_iter().map(|((path, pattern), lines)| {
@@ -316,7 +317,7 @@ fn sizes_from_outside_have_named_bounds() {
 }
 
 #[test]
-fn planted_places_are_found() {
+fn unreviewed_places_are_found() {
     let planted = [
         ("with_capacity", "fn f(n: usize) { Vec::<u8>::with_capacity(n); }"),
         ("reserve", "fn f(v: &mut Vec<u8>, n: usize) { v.reserve(n); }"),

@@ -1,4 +1,5 @@
-//! Rust source as words and signs, without comments, text and, on request, the code of unit tests.
+//! Splits Rust source into words and signs, without comments, text and, on request, the code of
+//! unit tests.
 
 /// A word, a sign or a literal, and its line.
 #[derive(Clone, Debug)]
@@ -22,7 +23,8 @@ impl Token {
     }
 }
 
-/// Splits a source file. Comments and the contents of strings are left out, so that nothing in them counts as code.
+/// Splits a source file. Comments and the contents of strings are left out, so that they do not
+/// count as code.
 pub(crate) fn tokens(source: &str) -> Vec<Token> {
     let chars: Vec<char> = source.chars().collect();
     let at = |place: usize| chars.get(place).copied().unwrap_or('\0');
@@ -71,7 +73,7 @@ pub(crate) fn tokens(source: &str) -> Vec<Token> {
     found
 }
 
-/// Block comments nest.
+/// Returns the end of a block comment, which may be nested.
 fn after_comment(chars: &[char], mut place: usize) -> usize {
     let mut depth = 0;
     while place < chars.len() {
@@ -144,7 +146,7 @@ pub(crate) fn after_group(tokens: &[Token], open: usize) -> usize {
     tokens.len()
 }
 
-/// The tokens outside `#[cfg(test)]`, and the names of the module files that were declared inside it.
+/// Returns the tokens outside `#[cfg(test)]`, and the names of the module files declared inside it.
 pub(crate) fn without_tests(tokens: &[Token]) -> (Vec<Token>, Vec<String>) {
     let (mut kept, mut modules) = (Vec::new(), Vec::new());
     let mut place = 0;
@@ -186,7 +188,7 @@ fn is_for_tests(attribute: &[Token]) -> bool {
         && !has("any")
 }
 
-/// The end of an item, a statement, a field or a match arm.
+/// Returns the end of an item, a statement, a field or a match arm.
 pub(crate) fn after_item(tokens: &[Token], start: usize) -> usize {
     const ITEMS: [&str; 12] = [
         "pub", "fn", "const", "static", "struct", "enum", "trait", "type", "impl", "mod", "use",
@@ -198,9 +200,9 @@ pub(crate) fn after_item(tokens: &[Token], start: usize) -> usize {
     while let Some(token) = tokens.get(place) {
         match token.text.as_str() {
             ";" if token.kind == Kind::Sign => return place + 1,
-            // A comma ends a field; in an item it stands between generic parameters.
+            // A comma ends a field; in an item it separates generic parameters.
             "," if token.kind == Kind::Sign && !is_item => return place + 1,
-            // `use a::{b, c};` goes on after the brace.
+            // `use a::{b, c};` continues after the brace.
             "{" if token.kind == Kind::Sign => {
                 let end = after_group(tokens, place);
                 return end + usize::from(tokens.get(end).is_some_and(|token| token.is(";")));

@@ -1,4 +1,5 @@
-//! The structure of `src/`: which part may use which, no cycles, nothing too long, one meaning for each public name.
+//! The structure of `src/`: which part may use which, no cycles, nothing too long, and one meaning
+//! for each public name.
 //!
 //! A use is a `use` declaration, or a path in code such as `super::retry::pause`. Names are followed through `pub use` to
 //! the file that defines them, so `use super::Context` is a use of `context.rs`. A file that only passes a name on
@@ -36,7 +37,7 @@ const ORDER: &[&[&str]] = &[
     &["text", "time", "cancel", "files", "bounds"],
 ];
 
-/// Parts whose results depend on their arguments alone.
+/// Parts whose results depend only on their arguments.
 const PURE: &[&str] = &["sign", "xml", "net", "text", "duration", "time"];
 
 /// Names that a pure part must not use: the clock, files, sockets, threads and the process.
@@ -59,14 +60,14 @@ const SHARED_NAMES: &[Shared<'_>] = &[(
     "the signer and the reader are usable alone, and their errors have neither a bucket nor a retry to report",
 )];
 
-/// Documents that describe the past, in which a path may have gone.
+/// Documents about the past, which may mention paths that no longer exist.
 const HISTORY: &[&str] = &["CHANGELOG.md"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The files below `folder`, as paths from the root with `/`.
+/// Collects the files below `folder`.
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("a readable folder") {
         let path = entry.expect("a readable entry").path();
@@ -140,7 +141,7 @@ fn public_type_names_have_one_meaning() {
     assert_none(&rules::ambiguous(&crate_tree(), SHARED_NAMES));
 }
 
-/// The documents and scripts of the repository, by path, without those that describe the past.
+/// Returns the documents and scripts of the repository, by path, except those about the past.
 fn documents() -> Vec<(String, String)> {
     let mut found = Vec::new();
     for folder in ["scripts", ".ci", "docs", "tests", "fuzz", "benches", "examples"] {

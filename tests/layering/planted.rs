@@ -296,7 +296,7 @@ fn a_public_name_with_two_meanings_is_found() {
     assert_breaches(&rules::ambiguous(&sources(twice), &row(&["left", "right"])), &["3 meanings"]);
     assert_breaches(
         &rules::ambiguous(&sources(""), &row(&["left", "right"])),
-        &["`right` has no public type `Options` any more"],
+        &["`right` no longer has a public type `Options`"],
     );
 }
 

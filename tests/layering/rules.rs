@@ -4,7 +4,7 @@ use crate::lex::{self, Kind, Token};
 use crate::tree::{Arrow, Class, Code, Module, Purpose, Target, Tree, Visibility};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// Functions and files up to these lengths fit into one view and one reading.
+/// The maximum length of functions and files, which keeps them readable at a glance.
 const LONGEST_FUNCTION: usize = 70;
 const LONGEST_FILE: usize = 700;
 
@@ -43,7 +43,8 @@ pub(crate) fn upward(tree: &Tree, order: &[&[&str]]) -> Vec<String> {
     breaches
 }
 
-/// Pure parts are given the time and what to read: they open, wait for and look up nothing.
+/// Pure parts receive the time and all data as arguments: they do not open, wait for or look up
+/// anything.
 pub(crate) fn impure(tree: &Tree, pure: &[&str], forbidden: &[&[&str]]) -> Vec<String> {
     let mut breaches = Vec::new();
     for (path, text) in tree.files.iter().filter(|(path, _)| pure.contains(&part(path))) {
@@ -71,10 +72,12 @@ pub(crate) fn impure(tree: &Tree, pure: &[&str], forbidden: &[&[&str]]) -> Vec<S
 /// A file or, in a `mod.rs`, one item of it.
 type Node = (String, String);
 
-/// One sentence for each group of files that use each other: the shortest cycle of it, arrow by arrow.
+/// Returns one sentence for each group of files that use each other: its shortest cycle, arrow by
+/// arrow.
 ///
-/// The items of a `mod.rs` count one by one. Such a file often defines what its children need and assembles what they
-/// make; that is a cycle only if one item does both, by itself or through others.
+/// The items of a `mod.rs` are considered individually. Such a file often defines what its children
+/// need and assembles what they make; that is a cycle only if one item does both, directly or
+/// through others.
 pub(crate) fn cycles(tree: &Tree) -> Vec<String> {
     let mut arrows: BTreeMap<(Node, Node), String> = BTreeMap::new();
     for arrow in tree.arrows().into_iter().filter(|arrow| arrow.purpose == Purpose::Use) {
@@ -131,7 +134,8 @@ fn collects(path: &str) -> bool {
     path.ends_with("/mod.rs") || path == "src/lib.rs"
 }
 
-/// The items that an arrow begins at: those that stand at its line or, for a `use` declaration, name what it imports.
+/// Returns the items that an arrow begins at: those at its line or, for a `use` declaration, those
+/// that name what it imports.
 fn users(tree: &Tree, arrow: &Arrow) -> Vec<String> {
     let items = tree.code.get(&arrow.from).filter(|_| collects(&arrow.from));
     let Some(items) = items else { return vec![String::new()] };
@@ -142,7 +146,7 @@ fn users(tree: &Tree, arrow: &Arrow) -> Vec<String> {
     if at_line.is_empty() { names(&|item| item.words.contains(&arrow.alias)) } else { at_line }
 }
 
-/// The shortest way between two nodes, both included.
+/// Returns the shortest path between two nodes, including both.
 fn shortest_way<'a>(
     next: &BTreeMap<&'a Node, Vec<&'a Node>>,
     from: &'a Node,
@@ -162,7 +166,7 @@ fn shortest_way<'a>(
     None
 }
 
-/// The nodes that `node` reaches and that reach it.
+/// Returns the nodes that `node` reaches and that reach it.
 fn group_of<'a>(next: &BTreeMap<&'a Node, Vec<&'a Node>>, node: &'a Node) -> BTreeSet<&'a Node> {
     let reached = |start: &'a Node| {
         let mut seen = BTreeSet::new();
@@ -204,7 +208,7 @@ pub(crate) fn lengths(tree: &Tree) -> Vec<String> {
     breaches
 }
 
-/// The places of `fn` and the names after it.
+/// Returns the places of `fn` and the names after it.
 fn functions(tokens: &[Token]) -> impl Iterator<Item = (usize, &str)> {
     tokens.windows(2).enumerate().filter_map(|(place, pair)| match pair {
         [keyword, name] if keyword.is("fn") && name.kind == Kind::Word => {
@@ -214,7 +218,7 @@ fn functions(tokens: &[Token]) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// The closing brace of a function; `None` when it is only declared.
+/// Returns the closing brace of a function, or `None` if it is only declared.
 fn body_end(tokens: &[Token], mut place: usize) -> Option<usize> {
     loop {
         let token = tokens.get(place)?;
@@ -231,7 +235,7 @@ fn body_end(tokens: &[Token], mut place: usize) -> Option<usize> {
     }
 }
 
-/// A folder's own file is `mod.rs` inside it.
+/// The module file of a folder is `mod.rs` inside it.
 pub(crate) fn twins(tree: &Tree) -> Vec<String> {
     let is_folder =
         |folder: &str| tree.files.keys().any(|path| path.starts_with(&format!("{folder}/")));
@@ -248,7 +252,7 @@ pub(crate) fn twins(tree: &Tree) -> Vec<String> {
         .collect()
 }
 
-/// Public types that may share a name: the name, the modules that define it or in which it is defined, and the reason.
+/// Public types that may share a name: the name, the modules that contain its definitions, and the reason.
 pub(crate) type Shared<'a> = (&'a str, &'a [&'a str], &'a str);
 
 /// No two public types share a name, unless `allowed` has a reason for it.
@@ -257,7 +261,7 @@ pub(crate) fn ambiguous(tree: &Tree, allowed: &[Shared<'_>]) -> Vec<String> {
     let meanings = public_types(tree);
     for (name, owners) in meanings.iter().filter(|(_, owners)| owners.len() > 1) {
         let row = allowed.iter().find(|(allowed, ..)| allowed == name);
-        // Two in the same part are two meanings again.
+        // Two types in the same part still have two meanings.
         let covers =
             |module: &&&str| owners.iter().filter(|owner| is_below(owner, module)).count() == 1;
         let modules: Vec<_> =
@@ -278,7 +282,7 @@ pub(crate) fn ambiguous(tree: &Tree, allowed: &[Shared<'_>]) -> Vec<String> {
             modules.iter().filter(|module| !owners.iter().any(|owner| is_below(owner, module)))
         {
             breaches
-                .push(format!("`{module}` has no public type `{name}` any more, so it needs no exception ({reason})"));
+                .push(format!("`{module}` no longer has a public type `{name}`, so it needs no exception ({reason})"));
         }
     }
     breaches
@@ -290,7 +294,7 @@ fn is_below(owner: &Module, module: &str) -> bool {
     owner.iter().map(String::as_str).take(named.len()).eq(named.iter().copied())
 }
 
-/// The types in the crate's public modules, and the modules that define them.
+/// Returns the types in the crate's public modules, and the modules that define them.
 fn public_types(tree: &Tree) -> BTreeMap<String, BTreeSet<Module>> {
     let mut found: BTreeMap<String, BTreeSet<Module>> = BTreeMap::new();
     let mut open: Vec<Module> = vec![Module::new()];
@@ -332,7 +336,8 @@ fn public_children<'a>(tree: &'a Tree, module: &'a Module) -> impl Iterator<Item
         .map(|(path, _)| path.clone())
 }
 
-/// A name that no item of its module has comes from a macro; by its capital it is a type or a variant.
+/// Whether a name is a type. A name that no item of its module has comes from a macro, and its capital letter shows that
+/// it is a type or a variant.
 fn is_type(tree: &Tree, module: &Module, name: &str) -> bool {
     match tree.modules.get(module).and_then(|contents| contents.items.get(name)) {
         Some(item) => item.class == Class::Type,
@@ -340,7 +345,7 @@ fn is_type(tree: &Tree, module: &Module, name: &str) -> bool {
     }
 }
 
-/// The file and the line of a type; the file alone of one that a macro generates.
+/// Returns the file and the line of a type, or only the file of one that a macro generates.
 fn place_of(tree: &Tree, module: &Module, name: &str) -> String {
     let Some(contents) = tree.modules.get(module) else { return module.join("::") };
     let line = contents.items.get(name).map_or_else(String::new, |item| format!(":{}", item.line));

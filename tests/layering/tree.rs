@@ -27,7 +27,7 @@ pub(crate) struct Code {
 #[derive(Default)]
 pub(crate) struct Contents {
     pub(crate) file: String,
-    /// Its own visibility.
+    /// The visibility of the module itself.
     pub(crate) visibility: Visibility,
     pub(crate) items: BTreeMap<String, Item>,
     pub(crate) imports: Vec<Import>,
@@ -49,7 +49,7 @@ pub(crate) enum Class {
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Visibility {
     Public,
-    /// `pub(crate)`, `pub(super)` and the like.
+    /// `pub(crate)`, `pub(super)` and similar.
     Restricted,
     #[default]
     Private,
@@ -87,7 +87,7 @@ pub(crate) struct Arrow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Purpose {
     Use,
-    /// The file passes the name on and does not mention it otherwise.
+    /// The file re-exports the name and does not mention it otherwise.
     Reexport,
 }
 
@@ -185,7 +185,8 @@ impl Tree {
     }
 
     fn follow(&self, from: &Module, path: &[String], depth: usize) -> Option<Target> {
-        // Re-exports of re-exports are a few steps long; two globs that name each other would go on for ever.
+        // Chains of re-exports have few steps; two globs that name each other would otherwise never
+        // end.
         const LONGEST: usize = 12;
         if depth > LONGEST {
             return None;
@@ -215,7 +216,7 @@ impl Tree {
                 .named(&module, name, depth)
                 .or_else(|| self.globbed(&module, name, depth))
                 .map_or_else(
-                    // Types that a macro generates are defined nowhere else than in the module that was named.
+                    // Types that a macro generates are only defined in the named module.
                     || (anchored || place > 0).then(|| Target::Item(module.clone(), name.clone())),
                     |target| match target {
                         Target::Module(inner) if !tail.is_empty() => {
@@ -254,7 +255,7 @@ fn with_self(path: &[String]) -> Vec<String> {
     [&["self".to_owned()], path].concat()
 }
 
-/// `src/a/mod.rs` and `src/a.rs` are `a`. Programs in `src/bin` are crates of their own.
+/// Returns the module of a file: `src/a/mod.rs` and `src/a.rs` are `a`. Programs in `src/bin` are separate crates.
 fn module_of(path: &str) -> Option<Module> {
     let inner = path.strip_prefix("src/")?.strip_suffix(".rs")?;
     if inner.starts_with("bin/") || inner == "main" {
@@ -310,7 +311,7 @@ fn is_name(tokens: &[Token], place: usize) -> bool {
     tokens[place].kind == Kind::Word && !before(".") && !before("fn") && !is_field
 }
 
-/// The name an item defines or, for an `impl`, that of its type; empty for what has none.
+/// Returns the name that an item defines or, for an `impl`, that of its type; empty for an item without a name.
 fn name_of(item: &[Token]) -> String {
     let head = &item[..item.iter().position(|token| token.is("{")).unwrap_or(item.len())];
     let after = |place: usize| {
@@ -340,7 +341,7 @@ fn name_of(item: &[Token]) -> String {
     keyword.and_then(after).map_or_else(String::new, |token| token.text.clone())
 }
 
-/// The place after `<...>`, if that is what stands at `place`.
+/// Returns the place after `<...>`, if that begins at `place`.
 fn after_generics(tokens: &[Token], mut place: usize) -> usize {
     let mut depth = 0usize;
     while let Some(token) = tokens.get(place) {
@@ -419,7 +420,7 @@ impl Walk<'_> {
         end
     }
 
-    /// Notes what the keyword at `place` defines.
+    /// Records the item that the keyword at `place` defines.
     fn item(&mut self, module: &Module, place: usize) {
         let class = match self.tokens[place].text.as_str() {
             "struct" | "enum" | "trait" | "type" => Class::Type,
@@ -445,7 +446,7 @@ impl Walk<'_> {
         }
     }
 
-    /// The visibility written before the keyword at `place`.
+    /// Returns the visibility written before the keyword at `place`.
     fn visibility(&self, place: usize) -> Visibility {
         let before = |n: usize| place.checked_sub(n).and_then(|place| self.tokens.get(place));
         match before(1) {
@@ -523,7 +524,7 @@ impl Walk<'_> {
         place + 1
     }
 
-    /// Notes the path that begins with the word at `place`.
+    /// Records the path that begins with the word at `place`.
     fn path(&mut self, module: &Module, place: usize) -> usize {
         let line = self.tokens[place].line;
         let mut path = vec![self.tokens[place].text.clone()];

@@ -1,7 +1,12 @@
-//! A server at the other end of a long line: so long to the first byte of each reply, so many bytes a second on each
-//! connection, each way. It checks no signature and keeps no content, so that it costs little of the machine it shares
-//! with the client: objects are sizes, and what is in them follows from the position.
-#![allow(dead_code, unreachable_pub, reason = "every test and benchmark uses a part of this")]
+//! A server at the end of a long line, with a latency before the first byte of each response and a
+//! limited number of bytes per second for each direction of a connection. It verifies no signatures
+//! and stores no content, so that it uses little of the machine that it shares with the client:
+//! objects are only sizes, and their content follows from the position.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "every test and benchmark uses only a part of this module"
+)]
 
 use crc_fast::{CrcAlgorithm, Digest};
 use std::collections::{BTreeMap, HashMap};
@@ -17,38 +22,38 @@ use std::time::{Duration, Instant};
 pub const BUCKET: &str = "registry";
 pub const ETAG: &str = "0123456789abcdef-1";
 
-/// What a connection is like.
+/// The properties of a connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Line {
-    /// From the last byte of a request to the first of its reply.
+    /// The time from the last byte of a request to the first byte of its response.
     pub latency: Duration,
-    /// Bytes a second, each way; `None` for as many as there are.
+    /// Bytes per second, each way; `None` for no limit.
     pub rate: Option<u64>,
 }
 
-/// What happens to a request in place of an honest answer.
+/// A deviation from the correct response to a request.
 #[derive(Clone, Debug, Default)]
 pub enum Fault {
     #[default]
     None,
-    /// The connection ends after so many bytes of the body.
+    /// The connection ends after this many bytes of the body.
     Cut(u64),
-    /// Nothing more comes after so many bytes of the body.
+    /// Silence after this many bytes of the body.
     Stall(u64),
     /// An error document.
     Status(u16, &'static str),
     /// Another version of the object.
     Etag(&'static str),
-    /// The whole object with status 200, whatever was asked for.
+    /// The whole object with status 200, regardless of the requested range.
     Whole,
 }
 
-/// A request, as far as it matters here.
+/// The relevant properties of a request.
 #[derive(Clone, Debug)]
 pub struct Request {
     pub operation: &'static str,
     pub key: String,
-    /// The first byte asked for.
+    /// The first requested byte.
     pub start: u64,
     pub if_match: Option<String>,
     query: HashMap<String, String>,
@@ -102,7 +107,7 @@ impl Far {
                 own.connections.fetch_add(1, Ordering::SeqCst);
                 let shared = Arc::clone(&own);
                 thread::spawn(move || {
-                    // An error is a client that has gone.
+                    // An error means that the client has disconnected.
                     drop(shared.serve(stream));
                     shared.open.fetch_sub(1, Ordering::SeqCst);
                 });
@@ -115,7 +120,7 @@ impl Far {
         format!("http://{}", self.address)
     }
 
-    /// An object of this size, under this key.
+    /// Stores an object of this size under this key.
     pub fn store(&self, key: impl Into<String>, size: u64) {
         self.shared.objects.lock().unwrap().insert(key.into(), size);
     }
@@ -124,17 +129,17 @@ impl Far {
         self.shared.objects.lock().unwrap().clone()
     }
 
-    /// Asks `script` about every request.
+    /// Calls `script` for every request.
     pub fn script(&self, script: impl Fn(&Request) -> Fault + Send + Sync + 'static) {
         *self.shared.script.lock().unwrap() = Some(Arc::new(script));
     }
 
-    /// From now on the checksums that are told are those of something else.
-    pub fn tell_wrong_checksums(&self) {
+    /// Returns wrong checksums from now on.
+    pub fn send_wrong_checksums(&self) {
         self.shared.wrong_checksum.store(true, Ordering::SeqCst);
     }
 
-    /// What was asked for so far, without bodies.
+    /// Returns the requests so far, without bodies.
     pub fn seen(&self) -> Vec<Request> {
         self.shared.seen.lock().unwrap().clone()
     }
@@ -143,17 +148,17 @@ impl Far {
         self.shared.seen.lock().unwrap().iter().filter(|seen| seen.operation == operation).count()
     }
 
-    /// Forgets what was asked for so far.
+    /// Clears the record of requests.
     pub fn forget(&self) {
         self.shared.seen.lock().unwrap().clear();
     }
 
-    /// Connections open now.
+    /// Returns the number of open connections.
     pub fn open(&self) -> usize {
         self.shared.open.load(Ordering::SeqCst)
     }
 
-    /// Connections accepted so far.
+    /// Returns the number of accepted connections so far.
     pub fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::SeqCst)
     }
@@ -167,7 +172,8 @@ impl Drop for Far {
     }
 }
 
-/// The content of every object: no two pieces of a power of two are alike, so pieces in a wrong order show.
+/// Returns the content of every object: pieces of a power of two all differ, so that a wrong order
+/// is noticed.
 fn table() -> &'static [u8] {
     static TABLE: OnceLock<Vec<u8>> = OnceLock::new();
     TABLE.get_or_init(|| {
@@ -182,14 +188,14 @@ fn table() -> &'static [u8] {
     })
 }
 
-/// The longest run of an object's content from `position` on, up to `limit` bytes.
+/// Returns the longest run of an object's content from `position` on, up to `limit` bytes.
 fn run(position: u64, limit: usize) -> &'static [u8] {
     let table = table();
     let at = usize::try_from(position % table.len() as u64).expect("a position in the table");
     &table[at..table.len().min(at + limit)]
 }
 
-/// Whether these are the bytes of an object from `position` on.
+/// Reports whether these are the bytes of an object from `position` on.
 pub fn is_content(mut position: u64, mut bytes: &[u8]) -> bool {
     while !bytes.is_empty() {
         let run = run(position, bytes.len());
@@ -202,7 +208,7 @@ pub fn is_content(mut position: u64, mut bytes: &[u8]) -> bool {
     true
 }
 
-/// The CRC-64/NVME of a whole object, as its header has it.
+/// Returns the CRC-64/NVME of a whole object, as in its header.
 fn checksum(size: u64) -> String {
     let mut crc = Digest::new(CrcAlgorithm::Crc64Nvme);
     let mut at = 0;
@@ -214,14 +220,14 @@ fn checksum(size: u64) -> String {
     base64::Engine::encode(&base64::engine::general_purpose::STANDARD, crc.finalize().to_be_bytes())
 }
 
-/// Keeps bytes from moving faster than the line lets them.
+/// Limits the speed of a transfer to the rate of the line.
 struct Pace {
     begun: Instant,
     moved: u64,
     rate: Option<u64>,
 }
 
-/// What moves between two looks at the clock.
+/// The number of bytes moved between two checks of the clock.
 const SLICE: usize = 128 << 10;
 
 impl Pace {
@@ -276,7 +282,7 @@ impl Shared {
             let fault = script.map_or(Fault::None, |script| script(&request));
             let reply = match &fault {
                 Fault::Status(status, code) => Reply::error(*status, code),
-                _ => self.answer(&request, &fault),
+                _ => self.respond(&request, &fault),
             };
             self.seen.lock().unwrap().push(Request { body: String::new(), ..request.clone() });
             let head = format!(
@@ -295,7 +301,7 @@ impl Shared {
                 self.write(&mut stream, &reply.body, limit)?;
             }
             if stalls {
-                // Until the client goes.
+                // Until the client disconnects.
                 io::copy(&mut reader, &mut io::sink())?;
             }
             if limit < reply.length() {
@@ -388,7 +394,7 @@ impl Shared {
         Ok(Some(Request { operation, key, start, if_match, query, headers, length, body }))
     }
 
-    fn answer(&self, request: &Request, fault: &Fault) -> Reply {
+    fn respond(&self, request: &Request, fault: &Fault) -> Reply {
         let upload = || request.query.get("uploadId").cloned().unwrap_or_default();
         match request.operation {
             "GetObject" | "HeadObject" => self.object(request, fault),
@@ -506,7 +512,7 @@ impl Shared {
                     let rolled = &key[..prefix.len() + at + delimiter.len()];
                     write!(entries, "<CommonPrefixes><Prefix>{rolled}</Prefix></CommonPrefixes>")
                         .unwrap();
-                    // Behind every key that begins like this.
+                    // Continues after every key with this prefix.
                     last = format!("{rolled}\u{10ffff}");
                 }
                 None => {
@@ -551,13 +557,14 @@ fn decode(text: &str) -> String {
     String::from_utf8(decoded).unwrap()
 }
 
-/// Tests that count the threads of their process take turns.
+/// Locks out other tests that count the threads of their process.
 pub fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Threads of this process whose name begins so (Linux; the system keeps 15 characters).
+/// Counts the threads of this process whose names begin with `name` (Linux; the system keeps 15
+/// characters).
 pub fn threads_named(name: &str) -> usize {
     let tasks = std::fs::read_dir("/proc/self/task").unwrap();
     tasks
@@ -566,7 +573,7 @@ pub fn threads_named(name: &str) -> usize {
         .count()
 }
 
-/// Waits until `done`, for so long at most.
+/// Waits until `done` returns true, for at most this long.
 pub fn wait_until(limit: Duration, what: &str, done: impl Fn() -> bool) {
     let begun = Instant::now();
     while !done() {

@@ -1,5 +1,6 @@
-//! A storage driver in memory, with a root directory and object keys like the S3 driver's. No more than URLs need.
-#![allow(dead_code, reason = "each test program uses its own part")]
+//! A storage driver in memory, with a root directory and object keys like the S3 driver's. It only
+//! supports what the tests of URLs need.
+#![allow(dead_code, reason = "each test program uses only a part of this module")]
 use s3driver::driver::{
     FileInfo, FileKind, FileWriter, Method, StorageDriver, UrlOptions, WalkOptions, WalkStep,
     WriteMode, check_path,
@@ -16,7 +17,7 @@ pub(crate) struct Memory {
     url: Option<&'static str>,
 }
 
-/// Whether the driver has object keys to tell.
+/// Whether the driver reports object keys.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Keys {
     Told,
@@ -30,11 +31,11 @@ impl Memory {
     pub(crate) fn without_keys() -> Arc<Self> {
         Arc::new(Self { root: "", objects: Mutex::default(), keys: Keys::Kept, url: None })
     }
-    /// Hands out this for every download.
+    /// Returns a driver that returns this URL for every download.
     pub(crate) fn with_url(url: &'static str) -> Arc<Self> {
         Arc::new(Self { root: "", objects: Mutex::default(), keys: Keys::Told, url: Some(url) })
     }
-    /// The object store's own view.
+    /// Returns an object as the object store sees it.
     pub(crate) fn object(&self, key: &str) -> Option<Vec<u8>> {
         self.objects.lock().unwrap().get(key).cloned()
     }
@@ -86,7 +87,8 @@ impl StorageDriver for Memory {
     fn delete(&self, path: &str) -> Result<()> {
         self.objects.lock().unwrap().remove(&self.key(path)).map(drop).ok_or_else(unsupported)
     }
-    /// What a presigning driver would hand out, with the method in it to see that it came through.
+    /// Returns a URL like a presigning driver; it contains the method, to show that the method was
+    /// passed on.
     fn url_for(&self, path: &str, options: &UrlOptions) -> Result<String> {
         match options.method {
             Method::Delete => Err(unsupported()),

@@ -1,14 +1,15 @@
-//! A second opinion: signatures computed slowly and obviously.
+//! An independent signer that computes signatures in a slow and obvious way.
 //!
-//! Written from AWS's pages alone ([version 4][v4], [its query form][query], [chunks][chunks], [version 2][v2]) and from
-//! RFC 2104 for HMAC; it shares no code with `s3driver::sign`. Nothing is optimised and nothing is checked: it is given
-//! requests that can be signed. [`Mistake`] plants one error at a time, so that the tests can show they notice it.
+//! Written only from AWS's pages ([version 4][v4], [its query form][query], [chunks][chunks],
+//! [version 2][v2]) and from RFC 2104 for HMAC; it shares no code with `s3driver::sign`. Nothing is
+//! optimised and nothing is checked: its input must be signable. [`Mistake`] plants one error at a
+//! time, so that the tests can show that they notice it.
 //!
 //! [v4]: https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
 //! [query]: https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
 //! [chunks]: https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html
 //! [v2]: https://docs.aws.amazon.com/AmazonS3/latest/userguide/RESTAuthentication.html
-#![allow(dead_code, unreachable_pub, reason = "each test uses its own part")]
+#![allow(dead_code, unreachable_pub, reason = "each test uses only a part of this module")]
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
@@ -17,11 +18,11 @@ pub mod real;
 /// Names and values.
 pub type Pairs = Vec<(String, String)>;
 
-/// One request to sign, all of it owned.
+/// One request to sign, with owned fields.
 #[derive(Clone, Debug)]
 pub struct Case {
     pub method: String,
-    /// Decoded; [`uri_encode`] makes the path.
+    /// Decoded; [`uri_encode`] encodes it for the path.
     pub key: String,
     pub query: Pairs,
     pub headers: Pairs,
@@ -41,7 +42,7 @@ pub enum Body {
     Chunks(Vec<u8>, usize),
 }
 
-/// A time of day, spelled as version 4, HTTP and the epoch spell it.
+/// A time in the formats of version 4, HTTP and the epoch.
 #[derive(Clone, Debug)]
 pub struct Time {
     pub amz: String,
@@ -50,7 +51,7 @@ pub struct Time {
 }
 
 impl Time {
-    /// Counts days from 1970, one after the other.
+    /// Counts days from 1970, one by one.
     pub fn of(unix: i64) -> Self {
         let (mut days, second) = (unix / 86_400, unix % 86_400);
         let weekday = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"][(days % 7) as usize];
@@ -87,7 +88,7 @@ impl Time {
     }
 }
 
-/// What comes out of version 4.
+/// The result of version 4.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct V4 {
     pub canonical_request: String,
@@ -95,11 +96,11 @@ pub struct V4 {
     pub signature: String,
     /// `Authorization`, or the whole query of a presigned URL.
     pub sent: String,
-    /// The signatures of the chunks, the empty last one too.
+    /// The signatures of the chunks, including that of the empty last one.
     pub chunks: Vec<String>,
 }
 
-/// What comes out of version 2.
+/// The result of version 2.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct V2 {
     pub string_to_sign: String,
@@ -108,7 +109,7 @@ pub struct V2 {
     pub sent: String,
 }
 
-/// What people get wrong.
+/// Mistakes that are common in signers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mistake {
     None,
@@ -171,7 +172,7 @@ pub enum Mistake {
     ExpiresNotSigned,
 }
 
-/// Signs the way of AWS's page, except for the mistake.
+/// A signer that follows AWS's page, except for the mistake.
 pub struct Naive(pub Mistake);
 
 impl Naive {
@@ -395,7 +396,7 @@ impl Naive {
         if self.makes(Mistake::PayloadHashInUpperCase) { hash.to_uppercase() } else { hash }
     }
 
-    /// Version 4 in the `Authorization` header.
+    /// Signs with version 4 in the `Authorization` header.
     pub fn v4(&self, case: &Case) -> V4 {
         let payload_hash = self.payload_hash(&case.body);
         let mut headers = case.headers.clone();
@@ -454,7 +455,7 @@ impl Naive {
         signatures
     }
 
-    /// Version 4 in the query; the payload is not signed.
+    /// Signs with version 4 in the query; the payload is not signed.
     pub fn v4_presigned(&self, case: &Case, seconds: u64) -> V4 {
         let headers = self.canonical_headers(&case.headers);
         let mut query = case.query.clone();
@@ -492,13 +493,13 @@ impl Naive {
         }
     }
 
-    /// Version 2 in the `Authorization` header. `bucket` is the one the host names.
+    /// Signs with version 2 in the `Authorization` header. `bucket` is the one that the host names.
     pub fn v2(&self, case: &Case, bucket: Option<&str>) -> V2 {
         let (string_to_sign, signature) = self.v2_steps(case, bucket, &case.time.http);
         V2 { string_to_sign, sent: format!("AWS {}:{signature}", case.access_key), signature }
     }
 
-    /// Version 2 in the query, until the case's time.
+    /// Signs with version 2 in the query; the URL expires at the case's time.
     pub fn v2_presigned(&self, case: &Case, bucket: Option<&str>) -> V2 {
         let expires = case.time.unix.to_string();
         let date = if self.makes(Mistake::ExpiresNotSigned) { "" } else { &expires };
@@ -578,7 +579,7 @@ impl Naive {
             .cloned()
             .collect();
         if !self.makes(Mistake::QueryNotSorted) {
-            // Two of one name stay as they were given.
+            // Two headers with one name keep their order.
             signed.sort_by(|a, b| a.0.cmp(&b.0));
         }
         if self.makes(Mistake::SubResourceLeftOut) {
@@ -627,10 +628,10 @@ pub const SUB_RESOURCES_OF_AWS: &str = "acl lifecycle location logging notificat
     response-content-type response-content-language response-expires response-cache-control \
     response-content-disposition response-content-encoding \
     delete torrent";
-/// `QSAOfInterest` of botocore, without those that AWS's page has.
+/// `QSAOfInterest` of botocore, without those on AWS's page.
 pub const SUB_RESOURCES_OF_BOTO: &str = "accelerate cors defaultObjectAcl tagging restore storageClass object-lock \
     replication analytics inventory metrics select select-type";
-/// `signed_subresources` of Ceph's RGW, without those that the others have.
+/// `signed_subresources` of Ceph's RGW, without those in the other lists.
 pub const SUB_RESOURCES_OF_CEPH: &str = "encryption policyStatus publicAccessBlock";
 
 pub fn is_sub_resource(name: &str) -> bool {
@@ -643,7 +644,7 @@ pub fn sub_resources() -> impl Iterator<Item = &'static str> {
         .flat_map(str::split_ascii_whitespace)
 }
 
-/// The signature of version 4 over a string to sign.
+/// Returns the signature of version 4 over a string to sign.
 pub fn v4_signature(
     secret: &str,
     day: &str,
@@ -658,7 +659,7 @@ pub fn v4_signature(
     hex(&hmac_sha256(&key, string_to_sign.as_bytes()))
 }
 
-/// The signature of version 2 over a string to sign.
+/// Returns the signature of version 2 over a string to sign.
 pub fn v2_signature(secret: &str, string_to_sign: &str) -> String {
     base64(&hmac(&sha1, 64, secret.as_bytes(), string_to_sign.as_bytes()))
 }

@@ -1,4 +1,5 @@
-//! The same cases through `s3driver::sign`, its outcome in the naive signer's words.
+//! Signs the naive signer's cases with `s3driver::sign`, and returns the results in the naive
+//! signer's types.
 use super::{Body, Case, Pairs, V2, V4};
 use s3driver::sign::chunked::{ChunkSigner, Layout, MIN_CHUNK_SIZE};
 use s3driver::sign::{Credentials, Error, Request, encode_path, v2, v4};
@@ -32,7 +33,7 @@ fn authorization(headers: &[(&'static str, String)]) -> String {
         .unwrap_or_default()
 }
 
-/// Version 4 in the header. The chunks are read back from the framed body.
+/// Signs with version 4 in the header. The chunks are read back from the framed body.
 pub fn v4(case: &Case) -> Result<V4, Error> {
     let (credentials, time) = (credentials(case), Timestamp::from_unix(case.time.unix));
     let scope = v4::Scope { region: &case.region, service: "s3" };
@@ -58,8 +59,8 @@ pub fn v4(case: &Case) -> Result<V4, Error> {
     })
 }
 
-/// The signatures in the order they stand in the framed body, whose framing is checked on the way. Chunks below the
-/// smallest allowed size are signed without a body.
+/// Returns the signatures in their order in the framed body, after checking the framing. Chunks
+/// below the smallest allowed size are signed without a body.
 fn chunks(data: &[u8], size: usize, mut signer: ChunkSigner) -> Result<Vec<String>, Error> {
     if size < MIN_CHUNK_SIZE {
         let pieces = data.chunks(size).chain([&b""[..]]);
@@ -90,7 +91,7 @@ fn chunks(data: &[u8], size: usize, mut signer: ChunkSigner) -> Result<Vec<Strin
     Ok(found)
 }
 
-/// Version 4 in the query.
+/// Signs with version 4 in the query.
 pub fn v4_presigned(case: &Case, seconds: u64) -> Result<V4, Error> {
     let scope = v4::Scope { region: &case.region, service: "s3" };
     let time = Timestamp::from_unix(case.time.unix);
@@ -113,7 +114,7 @@ pub fn v4_presigned(case: &Case, seconds: u64) -> Result<V4, Error> {
     })
 }
 
-/// Version 2 in the header.
+/// Signs with version 2 in the header.
 pub fn v2(case: &Case, bucket: Option<&str>) -> Result<V2, Error> {
     let time = Timestamp::from_unix(case.time.unix);
     let signed = with_request(case, |request| v2::sign(request, bucket, &credentials(case), time))?;
@@ -124,7 +125,7 @@ pub fn v2(case: &Case, bucket: Option<&str>) -> Result<V2, Error> {
     })
 }
 
-/// Version 2 in the query.
+/// Signs with version 2 in the query.
 pub fn v2_presigned(case: &Case, bucket: Option<&str>) -> Result<V2, Error> {
     let expires = Timestamp::from_unix(case.time.unix);
     let signed =

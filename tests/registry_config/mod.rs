@@ -27,7 +27,7 @@ fn refusal(config: Value) -> String {
     serde_json::from_value::<RegistryConfig>(config).unwrap_err().to_string()
 }
 
-/// A section `storage` with a driver and one entry more.
+/// Returns a section `storage` with a driver and one further entry.
 fn with(name: &str, value: impl Into<Value>) -> Value {
     json!({ "storage": { "inmemory": null, name: value.into() } })
 }
@@ -61,7 +61,7 @@ fn the_configuration_of_distribution_2_is_read() {
         (option("awsregion"), option("duration")),
         (Some("us-east-1, us-east-2"), Some("3000s"))
     );
-    // The key file does not exist here; the error names it as the middleware does.
+    // The key file does not exist here; the middleware's error names it.
     let error = middleware::open(&config).map(drop).unwrap_err();
     assert!(error.to_string().contains("/etc/registry/key.pem"), "{error}");
 }
@@ -82,7 +82,7 @@ fn the_configuration_of_distribution_3_is_read() {
     let cache = storage.cache.as_ref().unwrap();
     assert_eq!((&*cache.kind, cache.size), ("inmemory", Some(10_000)));
     assert_eq!(storage.tag_concurrency.unwrap().get(), 8);
-    // The one that is disabled is left out.
+    // The disabled one is left out.
     let names: Vec<_> = config.middleware.iter().map(|one| &*one.name).collect();
     assert_eq!(names, ["redirect"]);
     let driver = middleware::open(&config).unwrap();
@@ -132,7 +132,7 @@ fn the_configuration_of_zot_is_read() {
 }
 
 #[test]
-fn what_is_not_given_has_the_registrys_defaults() {
+fn missing_options_have_the_registrys_defaults() {
     for config in [
         json!({ "storage": { "inmemory": null } }),
         json!({ "Storage": "inmemory", "http": { "1": [{}] } }),
@@ -152,7 +152,7 @@ fn what_is_not_given_has_the_registrys_defaults() {
 }
 
 #[test]
-fn values_may_be_text_of_any_case() {
+fn values_can_be_text_in_any_case() {
     let config: RegistryConfig = serde_json::from_value(json!({
         "storage": {
             "S3": { "Region": "us-east-1", "BUCKET": "images", "Encrypt": "TRUE", "StorageClass": "standard_ia" },
@@ -176,10 +176,10 @@ fn values_may_be_text_of_any_case() {
 }
 
 #[test]
-fn what_cannot_be_used_is_refused_by_its_place() {
+fn invalid_options_are_reported_with_their_place() {
     let s3 = json!({ "region": "us-east-1", "bucket": "images" });
     for (config, expected) in [
-        (json!({}), "the configuration has no section storage"),
+        (json!({}), "the configuration does not have a section storage"),
         (json!("hunter2"), "a registry's configuration must be a map, not text"),
         (
             json!({ "storage": null }),
@@ -228,7 +228,7 @@ fn what_cannot_be_used_is_refused_by_its_place() {
         ),
         (
             with("maintenance", json!({ "uploadpurging": { "age": "7d" } })),
-            "storage.maintenance.uploadpurging.age must be a duration such as 168h: a unit other than ns, us, ms, s, m, h in \"7d\"",
+            "storage.maintenance.uploadpurging.age must be a duration such as 168h: \"7d\" has a unit other than ns, us, ms, s, m and h",
         ),
         (
             with("maintenance", json!({ "uploadpurging": { "interval": 0 } })),
@@ -244,11 +244,11 @@ fn what_cannot_be_used_is_refused_by_its_place() {
         ),
         (
             with("cache", json!({ "blobdescriptorsize": -1 })),
-            "storage.cache.blobdescriptorsize must be a whole number from 0 on",
+            "storage.cache.blobdescriptorsize must be a whole number, 0 or more",
         ),
         (
             with("tag", json!({ "concurrencylimit": "many" })),
-            "storage.tag.concurrencylimit must be a whole number from 0 on",
+            "storage.tag.concurrencylimit must be a whole number, 0 or more",
         ),
         (
             with("deletes", json!({})),
@@ -316,12 +316,12 @@ fn secrets_of_a_file_are_never_shown() {
         json!([secret]),
     ] {
         let text = refusal(bad.clone());
-        // A driver's name is shown as it was given: `storage: NAME` is a name.
+        // The name of a driver is shown as given: `storage: NAME` is a name.
         assert!(!text.contains(secret) || bad["storage"] == secret, "{text}");
     }
 }
 
-/// The page on migrating has a row for every option and every other name of one.
+/// The page on migrating has a row for every option and for each of its other names.
 #[test]
 fn the_page_on_migrating_has_every_option() {
     let page = include_str!("../../docs/migrating.md");

@@ -1,8 +1,8 @@
-//! YAML for serde: the values of the core schema as those of JSON.
+//! YAML for serde: converts values of the core schema to JSON.
 use saphyr_parser::{Event, Parser, ScalarStyle};
 use serde_json::{Map, Value};
 
-/// Reads one document.
+/// Parses one document.
 pub(crate) fn read(text: &str) -> Value {
     let mut events = Parser::new_from_str(text).map(|event| event.unwrap().0);
     let skipped = |event: &Event<'_>| {

@@ -1,4 +1,4 @@
-//! What the threads do through the client.
+//! The work of the threads through the client.
 
 use crate::worker::{BUCKET, Worker};
 use s3driver::client::{
@@ -68,10 +68,11 @@ impl Worker<'_> {
                 let absent = settings.clone().condition(Condition::IfAbsent);
                 match self.client.put_object(BUCKET, &key, &content, &absent) {
                     Err(error) if error.kind() == ErrorKind::PreconditionFailed => {
-                        assert!(self.model.contains_key(&key), "{key} is not there: {error}");
+                        assert!(self.model.contains_key(&key), "{key} does not exist: {error}");
                     }
                     Ok(_) if self.model.contains_key(&key) => panic!("{key} was replaced"),
-                    // Another's object was met, or our own of an attempt before: the store tells.
+                    // The object belongs to another attempt or another object was found: the store
+                    // decides.
                     result => self.changed(&key, Some(content), result.map(drop)),
                 }
             }
@@ -88,7 +89,7 @@ impl Worker<'_> {
                     .into_iter()
                     .flat_map(|page| page.contents)
                     .map(|o| (o.key, o.size as usize));
-                // What the driver keeps of unfinished files is the driver's business.
+                // Objects that the driver keeps for unfinished files are not part of the model.
                 let found = found.filter(|(key, _)| !key.contains("/.s3driver-"));
                 let known = self.model.iter().map(|(key, content)| (key.clone(), content.len()));
                 assert!(found.eq(known), "the listing of {} differs", self.prefix);
@@ -96,7 +97,7 @@ impl Worker<'_> {
         }
     }
 
-    /// An object in up to three parts; now and then given up.
+    /// Uploads an object in up to three parts, and sometimes aborts the upload.
     fn upload(&mut self, key: &str) {
         let content = self.content();
         let size = content.len().div_ceil(3).max(1);
@@ -123,7 +124,7 @@ impl Worker<'_> {
         }
     }
 
-    /// An object from two ranges of another one.
+    /// Makes an object from two ranges of another one.
     fn upload_copies(&mut self, key: &str) {
         let from = self.key();
         let Some(content) = self.model.get(&from).filter(|content| content.len() > 1).cloned()

@@ -1,4 +1,4 @@
-//! What the threads do through the storage driver. The file at `/t0/1` is the object `t0/1`.
+//! The work of the threads through the storage driver. The file at `/t0/1` is the object `t0/1`.
 
 use crate::support::target::bytes_at;
 use crate::worker::Worker;
@@ -11,10 +11,10 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-/// The chunk size: the least S3 takes.
+/// The chunk size: the smallest that S3 accepts.
 pub(crate) const PART: usize = 5 << 20;
 
-/// The error of the driver that travels inside an `io::Error`.
+/// Extracts the driver's error from an `io::Error`.
 fn ours<T>(result: io::Result<T>) -> Result<T> {
     result.map_err(|error| error.downcast::<Error>().expect("an error of the driver"))
 }
@@ -83,11 +83,11 @@ impl Worker<'_> {
                 self.count("url_for");
                 let url = self.some(self.driver.url_for(&path, &UrlOptions::new(Method::Get)));
                 if let Some(got) = url.map(|url| self.fetch(&url)) {
-                    assert!(got.as_deref() == known, "{url:?} serves something else", url = path);
+                    assert!(got.as_deref() == known, "{url:?} serves other content", url = path);
                 }
             }
             22 => {
-                // Nothing of this thread's is being written now, so whatever is there was left behind.
+                // This thread is not writing anything now, so all unfinished files are leftovers.
                 self.count("purge_uploads");
                 if let Some(purged) = self
                     .some(self.driver.purge_uploads(&format!("/{}", self.prefix), Duration::ZERO))
@@ -95,13 +95,14 @@ impl Worker<'_> {
                     self.count_purged(purged.uploads);
                 }
             }
-            // One thread does it, for the memory's sake: 5 MiB is the least that goes in parts.
+            // Only one thread does this, to save memory: 5 MiB is the smallest size that is sent in
+            // parts.
             _ if self.number == 0 && self.dice.roll(3) == 0 => self.large(),
             _ => {}
         }
     }
 
-    /// The keys below a folder of this thread's.
+    /// Returns the keys below a folder of this thread.
     fn below(&self, folder: &str) -> Vec<String> {
         let prefix = format!("{}/{folder}/", self.prefix);
         self.model.keys().filter(|key| key.starts_with(&prefix)).cloned().collect()
@@ -115,10 +116,11 @@ impl Worker<'_> {
         let expected: BTreeSet<String> = names.map(|name| format!("{folder}/{name}")).collect();
         match self.driver.list(&folder) {
             Ok(mut found) => {
-                // In a listing of several pages a directory that holds unfinished files alone is shown (`docs/sharing.md`).
+                // A listing of several pages also shows directories that only contain unfinished
+                // files (`docs/sharing.md`).
                 let unfinished = format!("{folder}/w");
                 found.retain(|path| expected.contains(path) || *path != unfinished);
-                assert!(found.iter().eq(&expected), "{found:?} are listed, {expected:?} are there");
+                assert!(found.iter().eq(&expected), "{found:?} are listed, but {expected:?} exist");
             }
             Err(error) if error.kind() == ErrorKind::PathNotFound && expected.is_empty() => {}
             Err(error) => self.allowed(&error),
@@ -154,21 +156,21 @@ impl Worker<'_> {
             (result, Some(content)) => {
                 self.settle([(key.to_owned(), None), (to, Some(content))].into(), result)
             }
-            (result, None) => drop(self.some(result).map(|()| panic!("nothing was moved"))),
+            (result, None) => drop(self.some(result).map(|()| panic!("a missing file was moved"))),
         }
     }
 
-    /// Refused, whether there is one or not: nothing moves.
+    /// The move is refused whether the folder exists or not.
     fn rename_folder(&self) {
         self.count("rename of a folder");
         match self.driver.rename(&format!("/{}/d", self.prefix), &format!("/{}/e", self.prefix)) {
-            Ok(()) => panic!("a folder was moved as if it were a file"),
+            Ok(()) => panic!("a folder was moved like a file"),
             Err(error) if error.kind() == ErrorKind::PathNotFound => {}
             Err(error) => self.allowed(&error),
         }
     }
 
-    /// Three files more in a folder, small ones.
+    /// Stores three more small files in a folder.
     fn fill_folder(&mut self) {
         self.count("put_content into a folder");
         for _ in 0..3 {
@@ -188,14 +190,15 @@ impl Worker<'_> {
         }
     }
 
-    /// A writer that has accepted `content`.
+    /// Returns a writer that has accepted `content`, or `None` after an allowed error.
     fn write(&self, path: &str, mode: WriteMode, content: &[u8]) -> Option<Box<dyn FileWriter>> {
         let mut writer = self.some(self.driver.writer(path, mode))?;
         self.some(ours(writer.write_all(content)))?;
         Some(writer)
     }
 
-    /// As a registry takes a layer: begun, closed, gone on with, committed, and moved to its place. Or given up.
+    /// Stores a file like a registry stores a layer: begins, closes, resumes and commits it, and
+    /// moves it to its place. Or cancels it.
     fn resume(&mut self, key: &str) {
         self.begun += 1;
         let upload = format!("{}/w/{}", self.prefix, self.begun);
@@ -215,7 +218,7 @@ impl Worker<'_> {
         assert_eq!(
             writer.size(),
             content.len() as u64,
-            "{path} goes on elsewhere than it was closed"
+            "{path} is not resumed where it was closed"
         );
         match self.dice.roll(4) {
             0 => {
@@ -241,7 +244,7 @@ impl Worker<'_> {
         }
     }
 
-    /// Over the middle of a file, or behind its end with zeros between.
+    /// Overwrites the middle of a file, or writes after its end with zeros in between.
     fn write_stream(&mut self, key: &str) {
         self.count("write_stream");
         let mut content = self.model.get(key).cloned().unwrap_or_default();
@@ -256,7 +259,7 @@ impl Worker<'_> {
         self.changed(key, Some(content), result.map(drop));
     }
 
-    /// What anybody gets at a URL, from the honest server; none for a 404.
+    /// Returns what an anonymous client gets at a URL from the correct server, or `None` for a 404.
     fn fetch(&self, url: &str) -> Option<Vec<u8>> {
         let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
         let mut socket = TcpStream::connect(self.faulty.backend.address()).unwrap();
@@ -272,7 +275,8 @@ impl Worker<'_> {
         }
     }
 
-    /// A file in parts: written, moved in parts, its end replaced behind a part that the server copies, and deleted.
+    /// Writes a file in parts, moves it in parts, replaces its end after a part that the server
+    /// copies, and deletes it.
     fn large(&mut self) {
         let [key, to] = ["large", "moved"].map(|name| format!("{}/{name}", self.prefix));
         let [path, target] = [&key, &to].map(|key| format!("/{key}"));
@@ -286,7 +290,7 @@ impl Worker<'_> {
         let result = self.driver.rename(&path, &target);
         self.settle([(key, None), (to.clone(), Some(content.clone()))].into(), result);
         if self.model.contains_key(&to) {
-            self.count("write_stream behind a copied part");
+            self.count("write_stream after a copied part");
             let new = self.content();
             content.truncate(PART + 500);
             content.extend_from_slice(&new);

@@ -1,17 +1,21 @@
-//! Mixed work from 16 threads, one request in five meeting a fault: at the end the bucket holds what the threads think
-//! it does, byte for byte, no upload is left, no thread, and memory has not grown.
+//! Mixed work on 16 threads, with a fault in one of five requests. At the end the bucket contains
+//! exactly what the threads expect, byte for byte; no upload and no thread is left, and memory has
+//! not grown.
 //!
-//! Every thread works on keys of its own, through the client ([`client`]) and through the driver ([`driver`]), and keeps
-//! in a model what must be there. An operation that ends with an error may have happened or not, key by key, and nothing
-//! else; the error must be one the faults can lead to ([`worker::Worker::allowed`]).
+//! Every thread uses its own keys, through the client ([`client`]) and through the driver
+//! ([`driver`]), and records the expected content in a model. An operation that ends with an error
+//! may or may not have changed each of its keys, and nothing else; the error must be one that the
+//! faults can cause ([`worker::Worker::allowed`]).
 //!
-//! Memory is the resident set of the whole process, with the embedded server, what it stores and the faulty server before
-//! it, four times a second: the mean of the last third of the time is held against the mean of the second third. It all
-//! runs in a process of its own whose allocator gives back what is free, so that what is resident is what is in use.
+//! Memory is the resident set of the whole process, including the embedded server, its objects and
+//! the faulty server, sampled four times a second: the mean of the last third of the time is
+//! compared with the mean of the second third. The test runs in a separate process whose allocator
+//! returns free memory, so that resident memory is memory in use.
 //!
-//! 15 seconds unless `S3DRIVER_SOAK_SECONDS` says otherwise. `cargo test --test soak -- --nocapture` prints the figures.
+//! It takes 15 seconds, or `S3DRIVER_SOAK_SECONDS`. `cargo test --test soak -- --nocapture` prints
+//! the figures.
 
-#![allow(clippy::unwrap_used, reason = "a test may fail that way")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod client;
 mod driver;
@@ -35,28 +39,30 @@ use support::{ServerOptions, process};
 use worker::{BUCKET, Figures, Worker, mix};
 
 const THREADS: u64 = 16;
-/// In the `User-Agent` of what the driver sends.
+/// The `User-Agent` of the driver's requests.
 const DRIVER: &str = "soak-driver";
-/// How much the mean of the resident memory may grow: what the files vary by, and some room.
+/// How much the mean of the resident memory may grow: the variation of the files, and some margin.
 const GROWTH: u64 = 16 << 20;
-/// The GNU allocator keeps up to 16 pools, each as large as it ever was. With one pool, and pages given back from 128 KiB
-/// on, memory that is not in use does not count. Other allocators know nothing of these.
+/// The GNU allocator keeps up to 16 pools, each at its maximum size. With one pool, and with pages
+/// returned from 128 KiB on, memory that is not in use is not counted. Other allocators ignore
+/// these variables.
 const ALLOCATOR: [(&str, &str); 3] = [
     ("MALLOC_ARENA_MAX", "1"),
     ("MALLOC_MMAP_THRESHOLD_", "131072"),
     ("MALLOC_TRIM_THRESHOLD_", "131072"),
 ];
 
-/// One fault of many kinds, for one request in five.
+/// Returns one of many kinds of fault, for one request in five.
 fn fault(seen: &Seen, number: u64) -> Option<Fault> {
     let dice = mix(number.wrapping_mul(0xD6E8_FEB8_6659_FD93));
     if !dice.is_multiple_of(5) {
         return None;
     }
     let kind = (dice >> 8) % 64;
-    // The driver waits a minute through a silence, as its users want it: here that would be most of the time.
+    // The driver waits through a silence of up to a minute, as its users want; here that would take
+    // most of the time.
     let waits = seen.header("user-agent").is_some_and(|agent| agent.contains(DRIVER));
-    // Nothing but a checksum could tell that a body under a good status is another one, and here there is none.
+    // Only a checksum could reveal a wrong body with a success status, and this test uses none.
     let reads = matches!(seen.operation, "GetObject" | "HeadObject");
     Some(match kind {
         0 | 1 if waits => Fault::silent(End::Close),
@@ -70,13 +76,13 @@ fn fault(seen: &Seen, number: u64) -> Option<Fault> {
         32..38 => Fault::error(503, "SlowDown"),
         38..42 => Fault::error(500, "InternalError").after_commit(),
         42..46 => Fault::reply(502, "<html>Bad Gateway</html>"),
-        // The reply to a HEAD has no code that could tell this 400 from a refusal.
+        // The response to a HEAD has no code that could distinguish this 400 from a refusal.
         46..50 if seen.operation == "HeadObject" => Fault::error(500, "InternalError"),
         46..50 => Fault::error(400, "RequestTimeout"),
         50..54 => {
             Fault::raw("HTTP/1.1 200 OK\r\ncontent-length: 9\r\ncontent-length: 8\r\n\r\n12345678")
         }
-        // What follows begins as a success.
+        // The following faults begin as a success.
         54..60 => Fault::cut(700, End::Close),
         _ if reads => Fault::silent(End::Close),
         _ => Fault::reply(200, error_document("InternalError")),
@@ -87,7 +93,7 @@ fn count_threads() -> usize {
     fs::read_dir("/proc/self/task").map_or(0, Iterator::count)
 }
 
-/// Resident memory in bytes; 0 where the system does not tell.
+/// Returns the resident memory in bytes, or 0 if the system does not report it.
 fn resident() -> u64 {
     let pages = fs::read_to_string("/proc/self/statm").ok();
     pages
@@ -95,7 +101,7 @@ fn resident() -> u64 {
         .map_or(0, |pages| pages * 4096)
 }
 
-/// The means of the resident memory in the second and in the last third of the time.
+/// Returns the means of the resident memory in the second and the last third of the time.
 fn watch_memory(begun: Instant, length: Duration) -> (u64, u64) {
     let (mut second, mut last) = (Vec::new(), Vec::new());
     while begun.elapsed() < length {
@@ -119,7 +125,7 @@ fn client(faulty: &Faulty) -> Client {
             faulty.backend.secret_key(),
         ))
         .timeouts(Timeouts::default().idle(Duration::from_secs(2)))
-        // Few attempts, so that some failures come through.
+        // Few attempts, so that some failures reach the caller.
         .retry(RetryPolicy::default().max_attempts(3).base(base).throttled_base(throttled_base));
     Client::new(config).unwrap()
 }
@@ -138,11 +144,11 @@ fn driver(faulty: &Faulty) -> S3Driver {
 }
 
 #[test]
-fn nothing_is_lost_doubled_or_left() {
+fn nothing_is_lost_duplicated_or_left() {
     if process::order().is_some() {
         return soak();
     }
-    let ran = process::command("nothing_is_lost_doubled_or_left", &["soak"])
+    let ran = process::command("nothing_is_lost_duplicated_or_left", &["soak"])
         .envs(ALLOCATOR)
         .output()
         .unwrap();
@@ -181,23 +187,30 @@ fn soak() {
         (workers.into_iter().map(|worker| worker.join().unwrap()).collect(), memory)
     });
 
-    // Uploads whose reply was lost, or whose outcome was not known, are found and ended through the driver: now, as the
-    // threads did all the time.
+    // Uploads whose response was lost, or whose outcome is unknown, can be found and ended through
+    // the driver, as the threads have done all the time.
     faulty.heal();
     let found = driver.pending_uploads("/").unwrap().collect::<Result<Vec<_>>>().unwrap().len();
-    assert_eq!(found, faulty.backend.open_uploads(BUCKET).len(), "uploads that nobody can find");
+    assert_eq!(
+        found,
+        faulty.backend.open_uploads(BUCKET).len(),
+        "the driver does not report all open uploads"
+    );
     let ending = Instant::now();
     let hidden = || faulty.backend.keys(BUCKET).iter().any(|key| key.starts_with('!'));
     while !faulty.backend.open_uploads(BUCKET).is_empty() || hidden() {
-        assert!(ending.elapsed() < Duration::from_secs(10), "the purge leaves something");
+        assert!(
+            ending.elapsed() < Duration::from_secs(10),
+            "the purge does not remove all uploads"
+        );
         driver.purge_uploads("/", Duration::ZERO).unwrap();
     }
-    // What the threads know and what is stored.
+    // Compares the models of the threads with the store.
     let expected: BTreeMap<String, Vec<u8>> = models.into_iter().flatten().collect();
     let stored = faulty.backend.keys(BUCKET);
     assert!(
         stored.iter().eq(expected.keys()),
-        "{stored:?} are stored, {:?} should be",
+        "{stored:?} are stored, but {:?} are expected",
         expected.keys()
     );
     for (key, content) in &expected {
@@ -234,7 +247,7 @@ fn soak() {
     while count_threads() > threads_before {
         assert!(
             waited.elapsed() < Duration::from_secs(10),
-            "{} threads are left",
+            "{} threads are still running",
             count_threads() - threads_before
         );
         thread::sleep(Duration::from_millis(20));

@@ -1,4 +1,4 @@
-//! One thread's work, and what it knows of the bucket.
+//! The work of one thread, and its model of the bucket.
 
 use crate::server::Faulty;
 use crate::support::outcome::old_or_new;
@@ -11,11 +11,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub(crate) const BUCKET: &str = "registry";
-/// Keys of one thread: few, so that they are replaced all the time and the store stays small.
+/// The number of keys of a thread: few, so that they are replaced often and the store stays small.
 const KEYS: u64 = 8;
 const LARGEST: u64 = 128 << 10;
 
-/// Numbers that look random and are the same in every run.
+/// A generator of random-looking numbers that are the same in every run.
 pub(crate) struct Dice(u64);
 
 impl Dice {
@@ -31,7 +31,7 @@ pub(crate) fn mix(mut x: u64) -> u64 {
     x ^ (x >> 31)
 }
 
-/// What all threads did.
+/// Totals over all threads.
 #[derive(Default)]
 pub(crate) struct Figures {
     kinds: Mutex<BTreeMap<&'static str, u64>>,
@@ -68,11 +68,11 @@ pub(crate) struct Worker<'a> {
     pub(crate) driver: S3Driver,
     pub(crate) faulty: &'a Faulty,
     pub(crate) dice: Dice,
-    /// What its keys begin with.
+    /// The prefix of its keys.
     pub(crate) prefix: String,
-    /// What must be there, by key.
+    /// The expected content, by key.
     pub(crate) model: BTreeMap<String, Vec<u8>>,
-    /// Files begun so far: each has a path of its own.
+    /// The number of files begun so far; each has a different path.
     pub(crate) begun: u64,
     figures: &'a Figures,
 }
@@ -111,7 +111,7 @@ impl<'a> Worker<'a> {
         *self.figures.kinds.lock().unwrap().entry(kind).or_default() += 1;
     }
 
-    /// Counts uploads that were left behind and have been ended.
+    /// Counts leftover uploads that have been ended.
     pub(crate) fn count_purged(&self, uploads: u64) {
         self.figures.purged.fetch_add(uploads, Ordering::Relaxed);
     }
@@ -120,12 +120,13 @@ impl<'a> Worker<'a> {
         self.figures.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// One key changed to this, or to nothing.
+    /// Records that a key was changed to this content, or deleted.
     pub(crate) fn changed(&mut self, key: &str, to: Option<Vec<u8>>, result: Result<()>) {
         self.settle([(key.to_owned(), to)].into(), result);
     }
 
-    /// These keys changed; after an error each of them perhaps: then the store tells which.
+    /// Records that these keys changed. After an error each of them may or may not have changed,
+    /// and the store decides.
     pub(crate) fn settle(
         &mut self,
         changes: BTreeMap<String, Option<Vec<u8>>>,
@@ -150,20 +151,20 @@ impl<'a> Worker<'a> {
         self.model.append(&mut now);
     }
 
-    /// What was read is what should be there.
+    /// Compares what was read with the expected content.
     pub(crate) fn compare(&self, what: &str, expected: Option<&[u8]>, got: Result<Vec<u8>>) {
         match (got, expected) {
             (Ok(got), Some(expected)) => {
                 self.count_bytes(got.len());
-                assert!(got == expected, "{what} came back wrong");
+                assert!(got == expected, "{what} has wrong content");
             }
             (Err(error), None) if error.is_not_found() => {}
             (Err(error), _) => self.allowed(&error),
-            (Ok(got), None) => panic!("{what} has {} bytes and should not exist", got.len()),
+            (Ok(got), None) => panic!("{what} has {} bytes but should not exist", got.len()),
         }
     }
 
-    /// The errors the faults may lead to, once all attempts are spent.
+    /// Checks that the error is one that the faults may cause once all attempts have failed.
     pub(crate) fn allowed(&self, error: &Error) {
         use ErrorKind::*;
         self.figures.surfaced.fetch_add(1, Ordering::Relaxed);
@@ -172,7 +173,7 @@ impl<'a> Worker<'a> {
         assert!(kinds.contains(&error.kind()), "{error}");
     }
 
-    /// The result, unless it is an error that is allowed.
+    /// Returns the result, or `None` after an allowed error.
     pub(crate) fn some<T>(&self, result: Result<T>) -> Option<T> {
         result.map_err(|error| self.allowed(&error)).ok()
     }

@@ -1,6 +1,7 @@
-//! The cases of aws-c-auth's suite: how a request is read, and by which rule its path is signed.
-#![allow(dead_code, unreachable_pub, reason = "each test uses its own part")]
+//! The cases of aws-c-auth's suite: how a request is parsed, and by which rule its path is signed.
+#![allow(dead_code, unreachable_pub, reason = "each test uses only a part of this module")]
 use s3driver::sign::{PathRule, Request, encode_path};
+use sha2::{Digest as _, Sha256};
 
 /// A request of the suite: a head whose path and query are not encoded, and a body.
 pub struct Case {
@@ -13,12 +14,13 @@ pub struct Case {
 }
 
 impl Case {
-    /// Reads `raw`. The suite names no real service: its paths are signed by the rule of all services but S3, unless the
-    /// case says otherwise or the path could not be sent. Those are encoded once, as S3's are.
+    /// Parses `raw`. The suite does not name a real service: its paths are signed by the rule of
+    /// all services except S3, unless the case says otherwise or the path could not be sent. Such
+    /// paths are encoded once, as in S3.
     pub fn read(raw: &str, normalizes: bool) -> Self {
         let (head, body) =
             raw.split_once("\n\n").unwrap_or_else(|| (raw.trim_end_matches('\n'), ""));
-        // RFC 9112 section 5.2: a folded line is one with a space in it.
+        // RFC 9112 section 5.2: a folded line continues after a space.
         let head = head.replace("\n ", "  ");
         let mut lines = head.lines();
         let first =
@@ -44,7 +46,7 @@ impl Case {
         }
     }
 
-    /// The request without query and headers.
+    /// Returns the request without query and headers.
     pub fn parts(&self) -> Request<'_> {
         Request::new(&self.method, &self.path).path_rule(self.rule)
     }
@@ -65,6 +67,10 @@ pub fn query_pairs(text: &str) -> Vec<(String, String)> {
 
 pub fn borrowed(pairs: &[(String, String)]) -> Vec<(&str, &str)> {
     pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+}
+
+pub fn sha256_hex(data: &[u8]) -> String {
+    hex::encode(Sha256::digest(data))
 }
 
 fn percent_decode(text: &str) -> String {

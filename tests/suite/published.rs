@@ -1,8 +1,8 @@
-//! Requests and figures of aws-c-auth's suite (`tests/aws-signing-test-suite`, v4 and v4a), as facts.
-#![allow(dead_code, unreachable_pub, reason = "each test uses its own part")]
+//! Requests and results from aws-c-auth's suite (`tests/aws-signing-test-suite`, v4 and v4a).
+#![allow(dead_code, unreachable_pub, reason = "each test uses only a part of this module")]
 
-/// One case, signed with [`ACCESS_KEY`] and [`SECRET`] at 2015-08-30T12:36:00Z for `us-east-1` and `service`; the URL
-/// lives an hour.
+/// One case, signed with [`ACCESS_KEY`] and [`SECRET`] at 2015-08-30T12:36:00Z for `us-east-1` and
+/// `service`. The URL is valid for an hour.
 pub struct Published {
     pub name: &'static str,
     pub request: &'static str,

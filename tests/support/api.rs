@@ -1,4 +1,5 @@
-//! The operations as s3s hands them over: its types in, the store's functions, its types out.
+//! The S3 operations in the form of s3s: translates its types to calls of the store, and the
+//! results back.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -20,7 +21,7 @@ const OWNER: &str = "embedded-server";
 /// The S3 operations on a store.
 pub struct Api(pub Arc<Store>);
 
-/// The fields that PutObject, CopyObject and CreateMultipartUpload share.
+/// Takes the fields that PutObject, CopyObject and CreateMultipartUpload have in common.
 macro_rules! attributes {
     ($input:expr) => {
         Attributes {
@@ -46,7 +47,7 @@ macro_rules! attributes {
     };
 }
 
-/// What a request with a body declares about it.
+/// Takes the fields that declare a request's body.
 macro_rules! declared {
     ($request:expr) => {
         Declared {
@@ -59,7 +60,7 @@ macro_rules! declared {
     };
 }
 
-/// The one checksum among the five fields of a request or of a part of a completion.
+/// Takes the one checksum among the five fields of a request, or of a part of a completion.
 macro_rules! sent_checksum {
     ($from:expr) => {
         None.or_else(|| Some((Algorithm::Crc32, $from.checksum_crc32.take()?)))
@@ -70,7 +71,7 @@ macro_rules! sent_checksum {
     };
 }
 
-/// Sets the field of an answer that carries this checksum.
+/// Sets the field of a response that carries this checksum.
 macro_rules! put_checksum {
     ($output:expr, $checksum:expr) => {
         let checksum: Option<&body::Checksum> = $checksum;
@@ -83,7 +84,7 @@ macro_rules! put_checksum {
     };
 }
 
-/// The same for answers that name the checksum's scope too.
+/// Sets the field of a response that carries this checksum, and the field for its scope.
 macro_rules! put_typed_checksum {
     ($output:expr, $checksum:expr) => {
         put_checksum!($output, $checksum);
@@ -92,7 +93,7 @@ macro_rules! put_typed_checksum {
     };
 }
 
-/// The conditions of a read.
+/// Takes the conditions of a read.
 macro_rules! read_conditions {
     ($input:expr) => {
         conditions::Read {
@@ -104,7 +105,7 @@ macro_rules! read_conditions {
     };
 }
 
-/// The conditions on the source of a copy.
+/// Takes the conditions on the source of a copy.
 macro_rules! source_conditions {
     ($input:expr) => {
         conditions::Read {
@@ -116,7 +117,7 @@ macro_rules! source_conditions {
     };
 }
 
-/// What GET and HEAD say about an object.
+/// Sets the fields that describe an object in the responses to GET and HEAD.
 macro_rules! describe {
     ($output:expr, $object:expr, $range:expr, $part:expr, $checksums:expr) => {
         let (object, attributes) = (&$object, &$object.attributes);
@@ -249,7 +250,7 @@ impl S3 for Api {
             .clone()
             .map_or_else(|| object.content.clone(), |range| object.content.slice(range));
         let stream = ContentStream::new(&content).ok_or_else(|| {
-            s3_error!(InvalidObjectState, "The server was told to discard bodies")
+            s3_error!(InvalidObjectState, "The server is configured to discard bodies")
         })?;
         let mut output =
             GetObjectOutput { body: Some(StreamingBlob::new(stream)), ..Default::default() };
@@ -353,7 +354,7 @@ impl S3 for Api {
         let start = input.marker.as_deref().map_or(Start::Beginning, Start::After);
         let page = self.0.list(&input.bucket, &prefix, &delimiter, start, input.max_keys)?;
         let text = encoder(input.encoding_type.as_ref())?;
-        // Without a delimiter S3 leaves it to the client to go on from the last key.
+        // Without a delimiter, S3 expects the client to continue after the last key.
         let next_marker = page.next().filter(|_| !delimiter.is_empty()).map(text);
         let is_truncated = page.truncated;
         let (contents, common_prefixes) = contents(page.entries, text, Some(&owner()));
@@ -658,12 +659,13 @@ impl Api {
     }
 }
 
-/// The length of what comes in aws-chunked framing inside of HTTP's own chunks, where there is no `Content-Length`.
+/// Returns the length of an aws-chunked body that is sent in HTTP chunks, without `Content-Length`.
 fn decoded_length(headers: &hyper::HeaderMap) -> Option<i64> {
     headers.get("x-amz-decoded-content-length")?.to_str().ok()?.parse().ok()
 }
 
-/// A checksum that is to come in the trailer (`x-amz-trailer`), or that the request asks the server to take.
+/// Returns the checksum that the trailer will contain (`x-amz-trailer`), or that the request asks
+/// the server to compute.
 fn announced_checksum(headers: &hyper::HeaderMap) -> Option<(Algorithm, Option<String>)> {
     let header = |name: &str| headers.get(name)?.to_str().ok();
     let trailer = header("x-amz-trailer")
@@ -672,7 +674,7 @@ fn announced_checksum(headers: &hyper::HeaderMap) -> Option<(Algorithm, Option<S
     Some((trailer.or_else(asked)?, None))
 }
 
-/// `Content-Encoding` without the framing that is gone by now.
+/// Removes aws-chunked from `Content-Encoding`: the body has already been decoded.
 fn without_aws_chunked(encoding: Option<String>) -> Option<String> {
     let encoding = encoding?;
     let kept: Vec<_> =
@@ -681,7 +683,9 @@ fn without_aws_chunked(encoding: Option<String>) -> Option<String> {
 }
 
 fn refuse_customer_keys(algorithm: Option<&String>) -> S3Result<()> {
-    algorithm.map_or(Ok(()), |_| Err(s3_error!(NotImplemented, "The embedded server has no SSE-C")))
+    algorithm.map_or(Ok(()), |_| {
+        Err(s3_error!(NotImplemented, "The embedded server does not support SSE-C"))
+    })
 }
 
 fn encryption(attributes: &Attributes) -> Option<ServerSideEncryption> {
@@ -702,11 +706,11 @@ fn wanted(range: Option<Range>, part_number: Option<i32>) -> S3Result<Wanted> {
 fn copy_source(source: &CopySource) -> S3Result<(String, String)> {
     match source {
         CopySource::Bucket { bucket, key, .. } => Ok((bucket.to_string(), key.to_string())),
-        _ => Err(s3_error!(NotImplemented, "The embedded server copies from buckets only")),
+        _ => Err(s3_error!(NotImplemented, "The embedded server copies only from buckets")),
     }
 }
 
-/// How names are written in a listing.
+/// Returns the function that encodes names in a listing.
 fn encoder(encoding: Option<&EncodingType>) -> S3Result<fn(&str) -> String> {
     match encoding.map(EncodingType::as_str) {
         None => Ok(str::to_owned),
@@ -715,7 +719,7 @@ fn encoder(encoding: Option<&EncodingType>) -> S3Result<fn(&str) -> String> {
     }
 }
 
-/// The page limit as the answer repeats it.
+/// Returns the page limit as the response repeats it.
 fn echoed_limit(asked: Option<i32>) -> i32 {
     asked.unwrap_or(MAX_PAGE as i32).min(MAX_PAGE as i32)
 }

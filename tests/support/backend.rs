@@ -1,6 +1,7 @@
-//! The stored state: buckets, objects and the rules for putting, reading, copying and deleting them.
+//! The stored state: buckets and objects, and the rules for writing, reading, copying and deleting
+//! objects.
 //!
-//! Everything is plain synchronous code over one lock; `api.rs` translates to and from s3s.
+//! This is plain synchronous code that uses a single lock; `api.rs` translates between it and s3s.
 
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, HashMap};
@@ -18,7 +19,7 @@ use super::multipart::{UploadRecord, Uploads};
 
 /// The largest body of one PUT or one part: 5 GiB (S3, "Amazon S3 multipart upload limits").
 pub const MAX_PUT: u64 = 5 << 30;
-/// S3 answers at most this many keys, parts or uploads a page, and deletes at most this many keys a request.
+/// The maximum number of keys, parts or uploads in a page, and of keys in a delete request.
 pub const MAX_PAGE: usize = 1000;
 
 const STORAGE_CLASSES: [&str; 11] = [
@@ -35,31 +36,32 @@ const STORAGE_CLASSES: [&str; 11] = [
     "EXPRESS_ONEZONE",
 ];
 
-/// The rules that tests may bend.
+/// The limits that tests may change.
 #[derive(Clone, Debug)]
 pub struct Rules {
     pub region: String,
-    /// The least size of every part but the last, in bytes.
+    /// The minimum size of every part except the last, in bytes.
     pub min_part_size: u64,
-    /// The largest source of one CopyObject or of one UploadPartCopy without a range, in bytes.
+    /// The maximum size of the source of a CopyObject, or of an UploadPartCopy without a range, in
+    /// bytes.
     pub copy_limit: u64,
-    /// The most entries a page of any listing has.
+    /// The maximum number of entries in a page of any listing.
     pub page_size: usize,
     pub retention: Retention,
 }
 
-/// An object's key, ordered by its bytes as S3 orders keys.
+/// An object's key. Keys are ordered by their bytes, as in S3.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key(pub String);
 
-/// A `str` compares as its bytes do, so a map of keys can be searched from any byte string.
+/// A `str` is ordered by its bytes, so a map of keys can be searched with any byte string.
 impl Borrow<[u8]> for Key {
     fn borrow(&self) -> &[u8] {
         self.0.as_bytes()
     }
 }
 
-/// What an object carries beside its bytes.
+/// The metadata of an object.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Attributes {
     pub content_type: Option<String>,
@@ -69,18 +71,21 @@ pub struct Attributes {
     pub content_language: Option<String>,
     pub expires: Option<Timestamp>,
     pub metadata: HashMap<String, String>,
-    /// None is STANDARD.
+    /// `None` means STANDARD.
     pub storage_class: Option<String>,
     /// `x-amz-server-side-encryption`.
     pub encryption: Option<String>,
     pub kms_key: Option<String>,
-    /// The canned ACL that was sent: kept for tests to see, never applied.
+    /// The canned ACL of the request, which is kept for tests but never applied.
     pub acl: Option<String>,
 }
 
 impl Attributes {
+    /// Checks the storage class and the encryption.
+    ///
     /// # Errors
-    /// `InvalidStorageClass` or `InvalidArgument` (encryption) for a value S3 does not have.
+    /// `InvalidStorageClass` or `InvalidArgument` (encryption) for a value that S3 does not
+    /// support.
     pub fn check(&self) -> S3Result<()> {
         if self.storage_class.as_deref().is_some_and(|class| !STORAGE_CLASSES.contains(&class)) {
             return Err(s3_error!(
@@ -100,7 +105,8 @@ impl Attributes {
         }
     }
 
-    /// The ETag of bytes sent in one request: their MD5, and something else under KMS keys.
+    /// Returns the ETag of bytes sent in one request: their MD5, or another value if a KMS key is
+    /// used.
     pub fn etag(&self, md5: [u8; 16]) -> String {
         let kms =
             self.encryption.as_deref().is_some_and(|encryption| encryption.starts_with("aws:kms"));
@@ -117,21 +123,22 @@ pub struct Object {
     pub modified: SystemTime,
     pub attributes: Attributes,
     pub checksum: Option<Checksum>,
-    /// The sizes of the parts it was completed from; empty for one that was put whole.
+    /// The sizes of the parts it was completed from. Empty for an object that was stored by one
+    /// PUT.
     pub parts: Vec<u64>,
 }
 
-/// Which bytes of an object a read wants.
+/// The part of an object that a read asks for.
 #[derive(Clone, Copy, Debug)]
 pub enum Wanted {
     Whole,
     Range(s3s::dto::Range),
-    /// One part, from 1; an object put whole has one.
+    /// One part, numbered from 1. An object that was stored by one PUT has one part.
     Part(i32),
 }
 
 impl Object {
-    /// The bytes wanted, or none for the whole object.
+    /// Returns the requested range, or `None` for the whole object.
     ///
     /// # Errors
     /// `InvalidRange`, `InvalidPartNumber` (both 416).
@@ -167,12 +174,12 @@ pub struct Copy {
     pub from: (String, String),
     pub to: (String, String),
     pub conditions: conditions::Read,
-    /// What the request itself says; class, encryption and ACL always come from here.
+    /// The attributes in the request. Storage class, encryption and ACL are always taken from here.
     pub attributes: Attributes,
     pub directive: Directive,
 }
 
-/// Where a copy's metadata come from.
+/// The source of a copy's metadata.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Directive {
     Copy,
@@ -189,9 +196,9 @@ pub(super) struct Bucket {
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub buckets: BTreeMap<String, Bucket>,
-    /// Uploads by id: where each stands, and its result once completed.
+    /// Uploads by id: their position, and their result once they are completed.
     pub records: HashMap<String, UploadRecord>,
-    /// How many uploads were begun.
+    /// How many uploads have been begun.
     pub begun: u64,
 }
 
@@ -208,7 +215,7 @@ impl State {
     }
 }
 
-/// All that the server stores.
+/// Everything that the server stores.
 #[derive(Debug)]
 pub struct Store {
     pub rules: Rules,
@@ -220,19 +227,22 @@ impl Store {
         Self { rules, state: Mutex::default() }
     }
 
-    /// A test that failed while it held the lock must not fail those that come after.
+    /// Locks the state, even if a test has panicked while it held the lock, so that later tests do
+    /// not fail too.
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Creates a bucket.
+    ///
     /// # Errors
-    /// `BucketAlreadyOwnedByYou`, as every region but `us-east-1` answers.
+    /// `BucketAlreadyOwnedByYou`, as in every region except `us-east-1`.
     pub fn create_bucket(&self, name: &str) -> S3Result<()> {
         let mut state = self.state();
         if state.buckets.contains_key(name) {
             return Err(s3_error!(
                 BucketAlreadyOwnedByYou,
-                "The bucket exists already and is yours"
+                "The bucket already exists and belongs to you"
             ));
         }
         let bucket = Bucket {
@@ -244,7 +254,7 @@ impl Store {
         Ok(())
     }
 
-    /// Open uploads do not hinder the deletion and go with the bucket.
+    /// Deletes a bucket. Open uploads do not prevent this and are deleted too.
     ///
     /// # Errors
     /// `NoSuchBucket`, `BucketNotEmpty`.
@@ -258,19 +268,23 @@ impl Store {
         Ok(())
     }
 
+    /// Checks that a bucket exists.
+    ///
     /// # Errors
     /// `NoSuchBucket`.
     pub fn head_bucket(&self, name: &str) -> S3Result<()> {
         self.state().bucket(name).map(|_| ())
     }
 
-    /// Names and times of creation, by name.
+    /// Returns the name and creation time of every bucket, ordered by name.
     pub fn buckets(&self) -> Vec<(String, SystemTime)> {
         self.state().buckets.iter().map(|(name, bucket)| (name.clone(), bucket.created)).collect()
     }
 
+    /// Stores an object.
+    ///
     /// # Errors
-    /// `NoSuchBucket`, those of [`conditions::Write::check`] and [`Attributes::check`].
+    /// `NoSuchBucket`, and the errors of [`conditions::Write::check`] and [`Attributes::check`].
     pub fn put(
         &self,
         bucket: &str,
@@ -295,8 +309,10 @@ impl Store {
         Ok(object)
     }
 
+    /// Returns an object.
+    ///
     /// # Errors
-    /// `NoSuchBucket`, `NoSuchKey`, those of [`conditions::Read::check`].
+    /// `NoSuchBucket`, `NoSuchKey`, and the errors of [`conditions::Read::check`].
     pub fn get(
         &self,
         bucket: &str,
@@ -311,7 +327,7 @@ impl Store {
     /// Deletes a key, which need not exist.
     ///
     /// # Errors
-    /// `NoSuchBucket`, those of [`conditions::Write::check`].
+    /// `NoSuchBucket`, and the errors of [`conditions::Write::check`].
     pub fn delete(&self, bucket: &str, key: &str, conditions: &conditions::Write) -> S3Result<()> {
         let mut state = self.state();
         let objects = &mut state.bucket(bucket)?.objects;
@@ -320,9 +336,11 @@ impl Store {
         Ok(())
     }
 
+    /// Copies an object.
+    ///
     /// # Errors
-    /// `NoSuchBucket`, `NoSuchKey`, `PreconditionFailed`; `InvalidRequest` for a source above the limit and for a copy
-    /// onto itself that changes nothing.
+    /// `NoSuchBucket`, `NoSuchKey`, `PreconditionFailed`; `InvalidRequest` for a source above the
+    /// limit, or for a copy onto itself that changes nothing.
     pub fn copy(&self, copy: Copy) -> S3Result<Arc<Object>> {
         copy.attributes.check()?;
         let mut state = self.state();
@@ -360,7 +378,8 @@ impl Store {
                 ..source.attributes.clone()
             },
         };
-        // The copy is written in one piece, so its ETag is that of one piece. What was discarded keeps the source's.
+        // A copy is always written in one piece, and its ETag is computed accordingly. A discarded
+        // body keeps the source's ETag.
         let etag =
             source.content.md5().map_or_else(|| source.etag.clone(), |md5| attributes.etag(md5));
         let object = Arc::new(Object {

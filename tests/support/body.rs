@@ -1,4 +1,5 @@
-//! Bodies on their way in and at rest: shared segments of bytes, the digests taken while they arrive, and S3's checksums.
+//! Bodies, on arrival and stored: shared segments of bytes, the digests computed while they arrive,
+//! and S3's checksums.
 
 use std::ops::Range;
 use std::pin::Pin;
@@ -15,11 +16,12 @@ use s3s::dto::StreamingBlob;
 use s3s::stream::{ByteStream, RemainingLength};
 use s3s::{S3Error, S3ErrorCode, S3Result, StdError, TrailingHeaders, s3_error};
 
-/// Bytes are copied once, on arrival, into segments of at most this size, so that a small object never pins a large
-/// network buffer and a claimed length never allocates more than one segment ahead of what has come.
+/// Bytes are copied once, on arrival, into segments of at most this size. A small object therefore
+/// never keeps a large network buffer alive, and a declared length never allocates more than one
+/// segment in advance.
 const SEGMENT: usize = 8 << 20;
 
-/// What an object or a part holds. Cloning, slicing and joining share the bytes.
+/// The content of an object or a part. Clones, slices and concatenations share the bytes.
 #[derive(Clone, Debug, Default)]
 pub struct Content {
     segments: Vec<Segment>,
@@ -29,7 +31,7 @@ pub struct Content {
 #[derive(Clone, Debug)]
 enum Segment {
     Kept(Bytes),
-    /// Bytes that were digested and thrown away; only their number is left.
+    /// Bytes that were digested and discarded; only their number is kept.
     Discarded(u64),
 }
 
@@ -62,7 +64,7 @@ impl Content {
         }
     }
 
-    /// The same bytes one after the other.
+    /// Returns the concatenation of the contents.
     pub fn concat<'a>(contents: impl IntoIterator<Item = &'a Self>) -> Self {
         let mut all = Self::default();
         contents
@@ -72,7 +74,7 @@ impl Content {
         all
     }
 
-    /// The bytes in `range`, which must lie inside.
+    /// Returns the bytes in `range`, which must lie inside the content.
     pub fn slice(&self, range: Range<u64>) -> Self {
         assert!(
             range.start <= range.end && range.end <= self.len,
@@ -96,7 +98,7 @@ impl Content {
         slice
     }
 
-    /// The segments in order; none when a body was discarded.
+    /// Returns the segments in order, or `None` if the body was discarded.
     pub fn chunks(&self) -> Option<Vec<Bytes>> {
         self.segments
             .iter()
@@ -107,13 +109,13 @@ impl Content {
             .collect()
     }
 
-    /// All in one piece; none when the body was discarded.
+    /// Returns all bytes in one piece, or `None` if the body was discarded.
     pub fn to_bytes(&self) -> Option<Bytes> {
         let mut chunks = self.chunks()?;
         Some(if chunks.len() == 1 { chunks.remove(0) } else { chunks.concat().into() })
     }
 
-    /// The MD5 of the bytes; none when they were discarded.
+    /// Returns the MD5 of the bytes, or `None` if they were discarded.
     pub fn md5(&self) -> Option<[u8; 16]> {
         let mut md5 = Md5::new();
         self.chunks()?.iter().for_each(|chunk| md5.update(chunk));
@@ -121,14 +123,14 @@ impl Content {
     }
 }
 
-/// A content as an answer's body, with its exact length.
+/// A content as a response body with an exact length.
 pub struct ContentStream {
     chunks: std::vec::IntoIter<Bytes>,
     left: usize,
 }
 
 impl ContentStream {
-    /// None when the body was discarded.
+    /// Returns `None` if the body was discarded.
     pub fn new(content: &Content) -> Option<Self> {
         Some(Self { chunks: content.chunks()?.into_iter(), left: content.len() as usize })
     }
@@ -150,7 +152,7 @@ impl ByteStream for ContentStream {
     }
 }
 
-/// The checksums S3 knows.
+/// The checksum algorithms that S3 supports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Algorithm {
     Crc32,
@@ -164,7 +166,7 @@ impl Algorithm {
     pub const ALL: [Self; 5] =
         [Self::Crc32, Self::Crc32c, Self::Crc64Nvme, Self::Sha1, Self::Sha256];
 
-    /// As in `x-amz-checksum-algorithm`.
+    /// Returns the name used in `x-amz-checksum-algorithm`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Crc32 => "CRC32",
@@ -175,7 +177,7 @@ impl Algorithm {
         }
     }
 
-    /// The header that carries the value, also as a trailer.
+    /// Returns the header that carries the value, which may also be a trailer.
     pub fn header(self) -> &'static str {
         match self {
             Self::Crc32 => "x-amz-checksum-crc32",
@@ -194,7 +196,8 @@ impl Algorithm {
         Self::ALL.into_iter().find(|algorithm| algorithm.header().eq_ignore_ascii_case(name))
     }
 
-    /// The CRC by which the checksum of a whole is computed from those of its parts; a hash has none.
+    /// Returns the CRC whose value for a whole can be computed from those of its parts, or `None`
+    /// for a hash.
     fn crc(self) -> Option<CrcAlgorithm> {
         match self {
             Self::Crc32 => Some(CrcAlgorithm::Crc32IsoHdlc),
@@ -228,7 +231,7 @@ impl Algorithm {
         .unwrap_or_default()
     }
 
-    /// The base64 checksum of `data`.
+    /// Returns the base64 checksum of `data`.
     pub fn digest(self, data: &[u8]) -> String {
         let mut hasher = self.hasher();
         hasher.update(data);
@@ -236,17 +239,17 @@ impl Algorithm {
     }
 }
 
-/// What a multipart object's checksum is taken over.
+/// The data that a multipart object's checksum is computed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// The bytes.
+    /// The bytes of the object.
     FullObject,
-    /// The parts' checksums; the value ends in `-` and their number.
+    /// The checksums of the parts; the value ends in `-` and their number.
     Composite,
 }
 
 impl Scope {
-    /// As in `x-amz-checksum-type`.
+    /// Returns the name used in `x-amz-checksum-type`.
     pub fn name(self) -> &'static str {
         match self {
             Self::FullObject => "FULL_OBJECT",
@@ -260,17 +263,17 @@ impl Scope {
 pub struct Checksum {
     pub algorithm: Algorithm,
     pub scope: Scope,
-    /// Base64, with `-N` when composite.
+    /// Base64, followed by `-N` if composite.
     pub value: String,
 }
 
 impl Checksum {
-    /// The value when it is of this kind.
+    /// Returns the value if it uses this algorithm.
     pub fn of(&self, algorithm: Algorithm) -> Option<String> {
         (self.algorithm == algorithm).then(|| self.value.clone())
     }
 
-    /// The checksum of a multipart object from those of its parts and their lengths.
+    /// Computes the checksum of a multipart object from the checksums and lengths of its parts.
     pub fn of_parts(algorithm: Algorithm, scope: Scope, parts: &[(&Self, u64)]) -> Option<Self> {
         let decode = |checksum: &Self| BASE64_STANDARD.decode(&checksum.value).ok();
         let value = match scope {
@@ -300,18 +303,18 @@ impl Checksum {
     }
 }
 
-/// What a request says about the body that follows.
+/// The properties of the body that the request declares.
 #[derive(Debug, Default)]
 pub struct Declared {
-    /// `Content-Length` after the removal of any chunk framing, in bytes.
+    /// `Content-Length` without any chunk framing, in bytes.
     pub length: Option<i64>,
     /// `Content-MD5`.
     pub content_md5: Option<String>,
-    /// The checksum to take, and the value when it was sent before the body.
+    /// The checksum to compute, with the value if it was sent before the body.
     pub checksum: Option<(Algorithm, Option<String>)>,
 }
 
-/// A body that has arrived whole and is what it was declared to be.
+/// A body that has arrived completely and matches its declaration.
 #[derive(Debug)]
 pub struct Received {
     pub content: Content,
@@ -320,25 +323,26 @@ pub struct Received {
 }
 
 impl Received {
-    /// A body that is at hand already, for tests that put state in directly.
+    /// Returns the body for bytes that are already available, for tests that set up state directly.
     pub fn from_bytes(bytes: Bytes) -> Self {
         Self { md5: Md5::checksum(&bytes), content: bytes.into(), checksum: None }
     }
 }
 
-/// What becomes of the bytes of a body.
+/// Whether the bytes of a body are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retention {
     Keep,
-    /// Digest them and keep only their number.
+    /// Digests the bytes and keeps only their number.
     Discard,
 }
 
-/// Reads a body to its end, takes its digests and holds it against everything that was declared.
+/// Reads a body to its end, computes its digests and compares them with everything that was
+/// declared.
 ///
 /// # Errors
-/// `MissingContentLength`, `IncompleteBody`, `EntityTooLarge`, `InvalidDigest`, `BadDigest`, `XAmzContentSHA256Mismatch`,
-/// `SignatureDoesNotMatch` for a chunk that was signed wrongly.
+/// `MissingContentLength`, `IncompleteBody`, `EntityTooLarge`, `InvalidDigest`, `BadDigest`,
+/// `XAmzContentSHA256Mismatch`, or `SignatureDoesNotMatch` for a chunk with a wrong signature.
 pub async fn receive(
     body: Option<StreamingBlob>,
     declared: Declared,
@@ -389,7 +393,7 @@ pub async fn receive(
         content.segments = vec![Segment::Discarded(content.len)];
     }
     if content.len() != length {
-        return Err(s3_error!(IncompleteBody, "{} bytes came of {length}", content.len()));
+        return Err(s3_error!(IncompleteBody, "Received {} of {length} bytes", content.len()));
     }
 
     let md5 = md5.finalize();
@@ -422,7 +426,8 @@ pub async fn receive(
     Ok(Received { content, md5, checksum: checksum.transpose()? })
 }
 
-/// The answer to a body stream that broke. The types of these errors are private to s3s, so their text decides.
+/// Returns the error for a body stream that failed. The types of these errors are private to s3s,
+/// so their text decides.
 fn broken_body(error: &StdError) -> S3Error {
     let text = error.to_string();
     if text.contains("Sha256Mismatch") {
@@ -435,6 +440,6 @@ fn broken_body(error: &StdError) -> S3Error {
     } else if text.contains("SignatureMismatch") {
         s3_error!(SignatureDoesNotMatch, "A chunk's signature does not match")
     } else {
-        s3_error!(IncompleteBody, "The request body did not arrive whole: {text}")
+        s3_error!(IncompleteBody, "The request body is incomplete: {text}")
     }
 }

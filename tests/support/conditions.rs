@@ -1,4 +1,4 @@
-//! When a request may go on: RFC 9110 section 13 as S3 applies it.
+//! The preconditions of requests: RFC 9110 section 13 as S3 applies it.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -14,7 +14,7 @@ pub struct Read {
     pub if_unmodified_since: Option<Timestamp>,
 }
 
-/// How a read says "you have it already".
+/// The response to a read whose condition says that the client already has the object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unchanged {
     /// GET and HEAD: 304.
@@ -24,6 +24,8 @@ pub enum Unchanged {
 }
 
 impl Read {
+    /// Checks the conditions against an object.
+    ///
     /// # Errors
     /// `PreconditionFailed` or `NotModified`.
     pub fn check(&self, etag: &str, modified: SystemTime, unchanged: Unchanged) -> S3Result<()> {
@@ -57,11 +59,11 @@ pub struct Write {
 }
 
 impl Write {
-    /// Holds the conditions against the ETag of what is there now.
+    /// Checks the conditions against the ETag of the current object.
     ///
     /// # Errors
-    /// `PreconditionFailed`; `NoSuchKey` for `If-Match` on nothing; `NotImplemented` for `If-None-Match` with an ETag,
-    /// which S3 does not have for writes.
+    /// `PreconditionFailed`; `NoSuchKey` for `If-Match` without an object; `NotImplemented` for
+    /// `If-None-Match` with an ETag, which S3 does not support for writes.
     pub fn check(&self, current: Option<&str>) -> S3Result<()> {
         match (&self.if_none_match, current) {
             (Some(ETagCondition::ETag(_)), _) => {
@@ -89,7 +91,8 @@ fn failed(condition: &str) -> s3s::S3Error {
     )
 }
 
-/// HTTP dates have no fractions: what was modified within the second that a header names was not modified since.
+/// Truncates a time to whole seconds. HTTP dates have no fractions: an object modified within the
+/// second that a header names has not been modified since then.
 fn whole_seconds(time: SystemTime) -> SystemTime {
     UNIX_EPOCH
         + Duration::from_secs(time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()))

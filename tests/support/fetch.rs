@@ -1,11 +1,12 @@
-//! An HTTP client that is not ours, for URLs that the driver hands out: it sends the path as it is, dots and all.
+//! An independent HTTP client for URLs that the driver returns. It sends the path unchanged,
+//! including dots.
 
 use super::target::Target;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
 
-/// Status, headers and body of a reply.
+/// The status, headers and body of a response.
 pub struct Reply {
     pub status: u16,
     pub headers: Vec<(String, String)>,
@@ -21,12 +22,12 @@ impl Reply {
     }
 }
 
-/// Fetches a URL: over http by a socket, over https by curl.
+/// Fetches a URL: over http with a socket, over https with curl.
 pub fn fetch(target: &Target, method: &str, url: &str) -> io::Result<Reply> {
     let raw = match url.strip_prefix("http://") {
         Some(rest) => {
             let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-            // Names below localhost resolve nowhere here.
+            // Names below localhost do not resolve on every machine.
             let address =
                 host.rsplit_once(".localhost:").map(|(_, port)| format!("127.0.0.1:{port}"));
             let mut socket = TcpStream::connect(address.as_deref().unwrap_or(host))?;
@@ -51,7 +52,7 @@ pub fn fetch(target: &Target, method: &str, url: &str) -> io::Result<Reply> {
         }
     };
     let broken =
-        || io::Error::new(io::ErrorKind::InvalidData, format!("no reply to {method} {url}"));
+        || io::Error::new(io::ErrorKind::InvalidData, format!("no response to {method} {url}"));
     let end = raw.windows(4).position(|window| window == b"\r\n\r\n").ok_or_else(broken)?;
     let head = std::str::from_utf8(&raw[..end]).map_err(|_| broken())?;
     let mut lines = head.split("\r\n");

@@ -1,4 +1,4 @@
-//! What is checked before an operation: addresses, and of signatures what s3s leaves to its user.
+//! Checks before an operation: addresses, and the parts of signatures that s3s leaves to its user.
 
 use std::sync::Arc;
 
@@ -11,16 +11,16 @@ use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 use super::second::Opinion;
 use super::traffic::Traffic;
 
-/// Lets requests through to the operations.
+/// Decides which requests reach the operations.
 pub struct Gate {
     pub traffic: Arc<Traffic>,
-    /// The region that a version 4 signature must name; none accepts any.
+    /// The region that a version 4 signature must name. `None` accepts any region.
     pub region: Option<String>,
     /// The session token that every request must carry.
     pub session_token: Option<String>,
 }
 
-/// A finding about a request's body that is to be told once its signature has been found right.
+/// A fault in a request's body that is reported only after its signature has been verified.
 #[derive(Clone, Debug)]
 pub struct Verdict(pub S3ErrorCode, pub String);
 
@@ -82,8 +82,8 @@ impl S3Access for Gate {
     }
 }
 
-/// A version 2 presigned URL carries its session token in the query but signs it as a header, which s3s does not know:
-/// here the token becomes the header it was signed as.
+/// Restores the session token of a version 2 presigned URL: such a URL carries the token in the
+/// query but signs it as a header, which s3s does not support.
 pub fn restore_v2_token(head: &mut hyper::http::request::Parts) {
     let query: Vec<_> = head.uri.query().into_iter().flat_map(query_pairs).collect();
     let value = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value);
@@ -94,7 +94,7 @@ pub fn restore_v2_token(head: &mut hyper::http::request::Parts) {
     }
 }
 
-/// S3 wants every `x-amz-*` header to be signed.
+/// Checks that every `x-amz-*` header is signed, as S3 requires.
 ///
 /// # Errors
 /// `AccessDenied`.
@@ -112,11 +112,11 @@ pub fn check_signed_headers(headers: &HeaderMap, signed: &str) -> S3Result<()> {
     }
 }
 
-/// The region is the third field of `ACCESS_KEY/DATE/REGION/SERVICE/aws4_request`, counted from the end because an access
-/// key may hold a slash.
+/// Checks the region, the third field of `ACCESS_KEY/DATE/REGION/SERVICE/aws4_request`. Fields are
+/// counted from the end because an access key may contain a slash.
 ///
 /// # Errors
-/// `AuthorizationHeaderMalformed`, with the right region in `x-amz-bucket-region`.
+/// `AuthorizationHeaderMalformed`, with the correct region in `x-amz-bucket-region`.
 pub fn check_region(scope: &str, expected: &str) -> S3Result<()> {
     let Some(region) = scope.rsplit('/').nth(2).filter(|region| *region != expected) else {
         return Ok(());
@@ -134,7 +134,8 @@ pub fn check_region(scope: &str, expected: &str) -> S3Result<()> {
     Err(error)
 }
 
-/// The decoded pairs of a query. `+` stays: S3 does not read it as a space here, and no value of interest has one.
+/// Returns the decoded pairs of a query. `+` is kept: S3 does not read it as a space here, and no
+/// relevant value contains one.
 fn query_pairs(query: &str) -> impl Iterator<Item = (String, String)> {
     query.split('&').map(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -162,7 +163,8 @@ fn percent_decoded(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// `BUCKET.localhost` addresses a bucket by host; every other name takes the bucket from the path.
+/// Virtual hosting: `BUCKET.localhost` names the bucket in the host; with any other host, the path
+/// names it.
 pub struct Localhost;
 
 impl S3Host for Localhost {

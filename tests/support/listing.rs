@@ -1,4 +1,5 @@
-//! Pages of keys: prefixes, delimiters, markers and tokens, at a cost that does not grow with the bucket.
+//! Pages of keys with prefixes, delimiters, markers and tokens. The cost of a page does not depend
+//! on the size of the bucket.
 
 use std::collections::{BTreeMap, btree_map};
 use std::ops::Bound;
@@ -8,22 +9,22 @@ use s3s::{S3Result, s3_error};
 
 use super::backend::{Key, MAX_PAGE, Object, Store};
 
-/// Where a listing begins.
+/// The start of a listing.
 #[derive(Clone, Copy, Debug, Default)]
 pub enum Start<'a> {
     #[default]
     Beginning,
-    /// Behind this key, or behind everything that is rolled up into it.
+    /// After this key, and after everything that is rolled up into it.
     After(&'a str),
-    /// With this key, if it is there.
+    /// At this key, if it exists.
     At(&'a str),
 }
 
-/// One line of a listing.
+/// One entry of a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry<T> {
     Item(String, T),
-    /// All keys that share the part up to the first delimiter behind the prefix.
+    /// All keys that share the text up to the first delimiter after the prefix.
     CommonPrefix(String),
 }
 
@@ -35,7 +36,8 @@ impl<T> Entry<T> {
     }
 }
 
-/// Walks a map in key order, rolling up at the delimiter. It seeks past what is rolled up instead of reading it.
+/// Iterates over a map in key order and rolls keys up at the delimiter. It skips rolled-up keys by
+/// seeking instead of reading them.
 pub(super) struct Walk<'a, V> {
     map: &'a BTreeMap<Key, V>,
     range: btree_map::Range<'a, Key, V>,
@@ -44,7 +46,7 @@ pub(super) struct Walk<'a, V> {
 }
 
 impl<'a, V> Walk<'a, V> {
-    /// An empty delimiter is none.
+    /// Starts a walk. An empty delimiter means none.
     pub fn new(
         map: &'a BTreeMap<Key, V>,
         prefix: &'a str,
@@ -54,7 +56,9 @@ impl<'a, V> Walk<'a, V> {
         let walk = Self { map, range: seek(map, Bound::Unbounded), prefix, delimiter };
         let range = match start {
             Start::After(name) if name >= prefix => match walk.rolled_up(name) {
-                Some(common) if common == name => seek(map, Bound::Included(&behind(common))),
+                Some(common) if common == name => {
+                    seek(map, Bound::Included(&end_of_prefix(common)))
+                }
                 _ => seek(map, Bound::Excluded(name.as_bytes())),
             },
             Start::At(name) if name >= prefix => seek(map, Bound::Included(name.as_bytes())),
@@ -78,7 +82,7 @@ impl<'a, V> Iterator for Walk<'a, V> {
             self.range.next().filter(|(key, _)| key.0.starts_with(self.prefix))?;
         Some(match self.rolled_up(key) {
             Some(common) => {
-                self.range = seek(self.map, Bound::Included(&behind(common)));
+                self.range = seek(self.map, Bound::Included(&end_of_prefix(common)));
                 Entry::CommonPrefix(common.to_owned())
             }
             None => Entry::Item(key.clone(), value),
@@ -90,8 +94,9 @@ fn seek<'a, V>(map: &'a BTreeMap<Key, V>, from: Bound<&[u8]>) -> btree_map::Rang
     map.range::<[u8], _>((from, Bound::Unbounded))
 }
 
-/// The first byte string behind everything that begins with `prefix`. No byte of UTF-8 is 0xFF, so none overflows.
-fn behind(prefix: &str) -> Vec<u8> {
+/// Returns the first byte string after everything that begins with `prefix`. UTF-8 does not contain
+/// 0xFF, so no byte overflows.
+fn end_of_prefix(prefix: &str) -> Vec<u8> {
     let mut bytes = prefix.as_bytes().to_vec();
     if let Some(last) = bytes.last_mut() {
         *last += 1;
@@ -107,13 +112,14 @@ pub struct Page {
 }
 
 impl Page {
-    /// What the next page starts behind, when there is one.
+    /// Returns the marker of the next page, if there is one.
     pub fn next(&self) -> Option<&str> {
         self.entries.last().filter(|_| self.truncated).map(Entry::name)
     }
 }
 
-/// How many entries a page may have: what was asked for, within S3's limit and the server's own.
+/// Returns the maximum number of entries in a page: the requested number, within the limits of S3
+/// and of this server.
 ///
 /// # Errors
 /// `InvalidArgument` for a negative number.
@@ -126,7 +132,7 @@ pub(super) fn page_limit(asked: Option<i32>, page_size: usize) -> S3Result<usize
 }
 
 impl Store {
-    /// All keys of a bucket; none when there is no such bucket.
+    /// Returns all keys of a bucket, or none if the bucket does not exist.
     pub fn keys(&self, bucket: &str) -> Vec<String> {
         let mut state = self.state();
         state
@@ -135,7 +141,7 @@ impl Store {
             .unwrap_or_default()
     }
 
-    /// One page of keys in byte order.
+    /// Returns one page of keys in byte order.
     ///
     /// # Errors
     /// `NoSuchBucket`, `InvalidArgument`.
@@ -163,20 +169,23 @@ impl Store {
     }
 }
 
-/// A continuation token: opaque to clients, so that none takes it for a key.
+/// Returns a continuation token. It is opaque, so that clients cannot use it as a key.
 pub fn token(name: &str) -> String {
     format!("1-{}", hex::encode(name.as_bytes().iter().rev().copied().collect::<Vec<_>>()))
 }
 
+/// Decodes a continuation token.
+///
 /// # Errors
-/// `InvalidArgument` for what [`token`] never made.
+/// `InvalidArgument` for text that [`token`] did not return.
 pub fn read_token(token: &str) -> S3Result<String> {
     let bytes = token.strip_prefix("1-").and_then(|digits| hex::decode(digits).ok());
     let name = bytes.and_then(|bytes| String::from_utf8(bytes.into_iter().rev().collect()).ok());
     name.ok_or_else(|| s3_error!(InvalidArgument, "The continuation token provided is incorrect"))
 }
 
-/// `encoding-type=url` as S3 applies it: form encoding that leaves `/` and `*` alone and makes a space a `+`.
+/// Encodes text for `encoding-type=url` as S3 does: form encoding that keeps `/` and `*`, and turns
+/// a space into `+`.
 pub fn url_encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {

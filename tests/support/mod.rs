@@ -1,8 +1,10 @@
 //! An S3 server inside the test process.
 //!
-//! The `s3s` crate speaks the protocol and checks every signature (versions 2 and 4, in headers, URLs and chunks), and
-//! this project's own verifier checks it a second time: where the two disagree, the request fails. The buckets live in memory, in code of this project. Test files include it with `mod support;`, examples with
-//! `#[path = "../tests/support/mod.rs"] mod support;`.
+//! The `s3s` crate implements the protocol and verifies every signature (versions 2 and 4, in
+//! headers, URLs and chunks), and this project's own verifier verifies it a second time: if the two
+//! disagree, the request fails. The buckets are kept in memory by this project's code. Test files
+//! include it with `mod support;`, examples with `#[path = "../tests/support/mod.rs"] mod
+//! support;`.
 //!
 //! ```ignore
 //! let server = Server::start(ServerOptions::default());
@@ -11,11 +13,7 @@
 //! assert_eq!(server.open_uploads(server.bucket()), []);
 //! ```
 
-#![allow(
-    dead_code,
-    unreachable_pub,
-    reason = "every test file uses a part of this, and none is a library"
-)]
+#![allow(dead_code, unreachable_pub, reason = "every test file uses only a part of this module")]
 
 pub mod api;
 pub mod backend;
@@ -57,7 +55,7 @@ use second::Second;
 use serve::Connections;
 use traffic::Traffic;
 
-/// How a server is to behave. The default is S3's behaviour over plain HTTP, with one bucket.
+/// The behaviour of a server. The default is S3's behaviour over plain HTTP, with one bucket.
 #[derive(Clone, Debug)]
 pub struct ServerOptions {
     pub access_key: String,
@@ -66,19 +64,21 @@ pub struct ServerOptions {
     pub session_token: Option<String>,
     /// The region of every bucket.
     pub region: String,
-    /// Whether a version 4 signature for another region is refused (`AuthorizationHeaderMalformed`).
+    /// Whether a version 4 signature for another region is rejected
+    /// (`AuthorizationHeaderMalformed`).
     pub check_region: bool,
-    /// The bucket there is from the start, and the one that TLS serves as `BUCKET.localhost`.
+    /// The bucket that exists from the start, which TLS also serves as `BUCKET.localhost`.
     pub bucket: String,
-    /// Whether the server speaks TLS, with a certificate of its own authority ([`Server::ca_pem`]).
+    /// Whether the server uses TLS, with a certificate of a private authority ([`Server::ca_pem`]).
     pub tls: bool,
-    /// Whether bodies are digested and thrown away; reading them back is refused (`InvalidObjectState`).
+    /// Whether bodies are digested and discarded; reading them back is an error
+    /// (`InvalidObjectState`).
     pub discard_bodies: bool,
-    /// The most entries that any page of any listing has, 1 to 1000.
+    /// The maximum number of entries in a page of any listing, 1 to 1000.
     pub page_size: usize,
-    /// The least size of every part but the last, in bytes.
+    /// The minimum size of every part except the last, in bytes.
     pub min_part_size: u64,
-    /// The largest source of one copy without a range, in bytes.
+    /// The maximum size of the source of a copy without a range, in bytes.
     pub copy_limit: u64,
 }
 
@@ -113,10 +113,11 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts a server on a free port of 127.0.0.1; it accepts connections when this returns.
+    /// Starts a server on a free port of 127.0.0.1. It accepts connections when this function
+    /// returns.
     ///
     /// # Panics
-    /// When a page size is not 1 to 1000, or the machine has no port or thread left.
+    /// If the page size is not 1 to 1000, or if no port or thread is available.
     pub fn start(options: ServerOptions) -> Self {
         assert!((1..=MAX_PAGE).contains(&options.page_size), "a page has 1 to {MAX_PAGE} entries");
         let listener =
@@ -160,7 +161,7 @@ impl Server {
         Self { address, options, ca_pem, store, traffic, stop: Some(stop), thread: Some(thread) }
     }
 
-    /// `http://127.0.0.1:PORT`, or `https://`.
+    /// Returns `http://127.0.0.1:PORT`, or `https://`.
     pub fn endpoint(&self) -> String {
         let scheme = if self.options.tls { "https" } else { "http" };
         format!("{scheme}://{}", self.address)
@@ -194,20 +195,21 @@ impl Server {
         &self.options.region
     }
 
-    /// The bucket there is from the start.
+    /// Returns the bucket that exists from the start.
     pub fn bucket(&self) -> &str {
         &self.options.bucket
     }
 
-    /// The certificate of the authority that signed the server's, when it speaks TLS.
+    /// Returns the certificate of the authority that signed the server's certificate, if it uses
+    /// TLS.
     pub fn ca_pem(&self) -> Option<&str> {
         self.ca_pem.as_deref()
     }
 
-    /// Makes one more bucket.
+    /// Creates another bucket.
     ///
     /// # Panics
-    /// When it exists.
+    /// If the bucket exists.
     pub fn create_bucket(&self, bucket: &str) {
         self.store.create_bucket(bucket).expect("a new bucket");
     }
@@ -215,7 +217,7 @@ impl Server {
     /// Stores an object without a request.
     ///
     /// # Panics
-    /// When the bucket does not exist.
+    /// If the bucket does not exist.
     pub fn put_object(&self, bucket: &str, key: &str, bytes: impl Into<Bytes>) {
         let body = Received::from_bytes(bytes.into());
         self.store
@@ -226,17 +228,17 @@ impl Server {
     /// Begins a multipart upload as of `initiated`, without a request, and returns its id.
     ///
     /// # Panics
-    /// When the bucket does not exist.
+    /// If the bucket does not exist.
     pub fn begin_upload(&self, bucket: &str, key: &str, initiated: SystemTime) -> String {
         self.store
             .begin_upload(bucket, key, Attributes::default(), None, initiated)
             .expect("a new upload")
     }
 
-    /// Stores a part without a request and returns its ETag, without quotes. Any size is taken.
+    /// Stores a part of any size without a request, and returns its ETag without quotes.
     ///
     /// # Panics
-    /// When there is no such upload, or the number is not 1 to 10,000.
+    /// If the upload does not exist, or the number is not 1 to 10,000.
     pub fn put_part(
         &self,
         bucket: &str,
@@ -252,67 +254,69 @@ impl Server {
             .etag
     }
 
-    /// All keys of a bucket in byte order; none when there is no such bucket.
+    /// Returns all keys of a bucket in byte order, or none if the bucket does not exist.
     pub fn keys(&self, bucket: &str) -> Vec<String> {
         self.store.keys(bucket)
     }
 
-    /// An object's bytes; none when there is no such object or its body was discarded.
+    /// Returns an object's bytes, or `None` if the object does not exist or its body was discarded.
     pub fn object(&self, bucket: &str, key: &str) -> Option<Bytes> {
         self.object_info(bucket, key)?.content.to_bytes()
     }
 
-    /// An object with all it carries: ETag, attributes (also the ACL that was sent), checksum, part sizes.
+    /// Returns an object with all its metadata: ETag, attributes (including the ACL that was sent),
+    /// checksum, part sizes.
     pub fn object_info(&self, bucket: &str, key: &str) -> Option<Arc<Object>> {
         self.store.get(bucket, key, &Default::default()).ok()
     }
 
-    /// All uploads of a bucket that are neither completed nor aborted, by key and time.
+    /// Returns all uploads of a bucket that are neither completed nor aborted, by key and time.
     pub fn open_uploads(&self, bucket: &str) -> Vec<OpenUpload> {
         self.store.open_uploads(bucket)
     }
 
-    /// Answers the next `times` rightly signed requests of `operation` (`"UploadPart"`, as s3s and AWS name it) with an
-    /// error document, before anything is stored. Orders for one operation are served in turn.
+    /// Makes the next `times` correctly signed requests of `operation` (`"UploadPart"`, as s3s and
+    /// AWS name it) fail with an error document, before anything is stored. Several calls for one
+    /// operation take effect one after the other.
     ///
     /// # Panics
-    /// When `status` is no HTTP status.
+    /// If `status` is not the status of an error.
     pub fn fail_next(&self, operation: &str, status: u16, code: &str, times: usize) {
-        assert!((400..600).contains(&status), "{status} is no status of an error");
+        assert!((400..600).contains(&status), "{status} is not the status of an error");
         self.traffic.fail_next(operation, status, code, times);
     }
 
-    /// Makes every answer wait this long before its first byte.
+    /// Delays the first byte of every response by this long.
     pub fn delay(&self, first_byte: Duration) {
         self.traffic.set_delay(first_byte);
     }
 
-    /// HTTP requests so far, whatever became of them.
+    /// Returns the number of HTTP requests so far, regardless of their outcome.
     pub fn requests(&self) -> u64 {
         Traffic::read(&self.traffic.requests)
     }
 
-    /// Rightly signed requests so far by operation.
+    /// Returns the number of correctly signed requests so far, by operation.
     pub fn operations(&self) -> BTreeMap<String, u64> {
         self.traffic.operations()
     }
 
-    /// Rightly signed requests of one operation so far.
+    /// Returns the number of correctly signed requests of one operation so far.
     pub fn count(&self, operation: &str) -> u64 {
         self.operations().get(operation).copied().unwrap_or(0)
     }
 
-    /// Connections accepted so far.
+    /// Returns the number of accepted connections so far.
     pub fn connections(&self) -> u64 {
         Traffic::read(&self.traffic.connections)
     }
 
-    /// Bytes of request bodies so far, chunk framing included.
+    /// Returns the number of bytes in request bodies so far, including chunk framing.
     pub fn bytes_in(&self) -> u64 {
         Traffic::read(&self.traffic.bytes_in)
     }
 
-    /// Bytes of answers' bodies so far.
+    /// Returns the number of bytes in response bodies so far.
     pub fn bytes_out(&self) -> u64 {
         Traffic::read(&self.traffic.bytes_out)
     }

@@ -12,19 +12,19 @@ use super::body::{Algorithm, Checksum, Content, Received, Scope};
 use super::conditions;
 use super::listing::{Entry, Start, Walk, page_limit};
 
-/// Part numbers run from 1 to this.
+/// The highest part number; the lowest is 1.
 pub const MAX_PART_NUMBER: i32 = 10_000;
 
-/// A long test begins very many uploads. Now and then those are forgotten that ended [`REMEMBERED`] ago with nothing left
-/// to tell of them.
+/// How many uploads are begun between two sweeps, which bound the memory of a long test. A sweep
+/// forgets uploads that were begun [`REMEMBERED`] ago, have ended, and have no object.
 const BETWEEN_SWEEPS: u64 = 1024;
-/// Long enough that no listing still has one of them as its marker.
+/// Long enough that no listing still uses one of them as its marker.
 const REMEMBERED: Duration = Duration::from_secs(60);
 
 /// Open uploads by key, and within a key by the time they were begun, as S3 lists them.
 pub(super) type Uploads = BTreeMap<Key, BTreeMap<Position, Upload>>;
 
-/// When an upload was begun, and the how manieth it is.
+/// The time at which an upload was begun, and its serial number.
 pub(super) type Position = (SystemTime, u64);
 
 /// An upload that is neither completed nor aborted.
@@ -48,17 +48,18 @@ pub struct Part {
     pub modified: SystemTime,
 }
 
-/// What is remembered of an upload, also when it was completed.
+/// The record of an upload, which is kept after its end.
 #[derive(Debug)]
 pub(super) struct UploadRecord {
     pub bucket: String,
     key: String,
     position: Position,
-    /// Once completed: the parts that were named and the result, for the client that asks again while it is there.
+    /// Once completed: the named parts and the result, for a client that repeats the request while
+    /// the object still exists.
     completed: Option<(Vec<NamedPart>, Weak<Object>)>,
 }
 
-/// A part as a completion names it.
+/// A part as named by a completion.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamedPart {
     pub number: i32,
@@ -74,7 +75,7 @@ pub struct Completion {
     pub conditions: conditions::Write,
     /// `x-amz-mp-object-size`.
     pub size: Option<i64>,
-    /// The checksum of the whole, when the request names one.
+    /// The checksum of the whole object, if the request contains one.
     pub checksum: Option<(Algorithm, String)>,
 }
 
@@ -94,7 +95,7 @@ pub struct OpenUpload {
     pub id: String,
     pub initiated: SystemTime,
     pub storage_class: Option<String>,
-    /// How many parts it has and how many bytes they are.
+    /// The number of parts, and their size in bytes.
     pub parts: usize,
     pub bytes: u64,
 }
@@ -117,7 +118,7 @@ pub struct UploadQuery<'a> {
     pub max_uploads: Option<i32>,
 }
 
-/// Names an upload: bucket, key and id must belong together.
+/// Identifies an upload: bucket, key and id must belong together.
 #[derive(Clone, Copy, Debug)]
 pub struct UploadName<'a> {
     pub bucket: &'a str,
@@ -126,7 +127,7 @@ pub struct UploadName<'a> {
 }
 
 impl State {
-    /// The place of an open upload.
+    /// Returns the position of an open upload.
     fn position(&mut self, name: UploadName<'_>) -> S3Result<Position> {
         self.bucket(name.bucket)?;
         let record = self
@@ -142,8 +143,8 @@ impl State {
         uploads.and_then(|uploads| uploads.get_mut(&position)).ok_or_else(no_such_upload)
     }
 
-    /// Forgets uploads that were begun long ago and are neither open nor have an object: asked about, they are unknown
-    /// anyway.
+    /// Forgets uploads that were begun long ago, are not open, and have no object. Requests for
+    /// them would fail as unknown anyway.
     fn forget_ended(&mut self) {
         let Self { buckets, records, .. } = self;
         records.retain(|_, record| {
@@ -169,10 +170,11 @@ impl State {
 }
 
 impl Store {
-    /// Begins an upload as of `initiated` and returns its id. Ids tell nothing about their order.
+    /// Begins an upload as of `initiated` and returns its id. Ids do not reveal their order.
     ///
     /// # Errors
-    /// `NoSuchBucket`, those of [`Attributes::check`], `InvalidRequest` for a checksum that cannot have this scope.
+    /// `NoSuchBucket`, the errors of [`Attributes::check`], or `InvalidRequest` for a checksum that
+    /// cannot have this scope.
     pub fn begin_upload(
         &self,
         bucket: &str,
@@ -223,7 +225,8 @@ impl Store {
         Ok(id)
     }
 
-    /// The checksum every part of the upload must have, and what the upload was begun with.
+    /// Returns the checksum that every part of the upload must have, and the attributes that the
+    /// upload was begun with.
     ///
     /// # Errors
     /// `NoSuchBucket`, `NoSuchUpload`.
@@ -236,11 +239,11 @@ impl Store {
         Ok((upload.checksum.map(|(algorithm, _)| algorithm), upload.attributes.clone()))
     }
 
-    /// Stores a part, in the place of an earlier one with the same number.
+    /// Stores a part, replacing an earlier one with the same number.
     ///
     /// # Errors
-    /// `NoSuchBucket`, `NoSuchUpload`, `InvalidArgument` for the number, `InvalidRequest` for another checksum than the
-    /// upload's.
+    /// `NoSuchBucket`, `NoSuchUpload`, `InvalidArgument` for the number, or `InvalidRequest` for a
+    /// different checksum than the upload's.
     pub fn put_part(&self, name: UploadName<'_>, number: i32, body: Received) -> S3Result<Part> {
         check_part_number(number)?;
         let mut state = self.state();
@@ -270,8 +273,9 @@ impl Store {
     /// Stores a part that is a copy of an object or of `range` of it (`bytes=FIRST-LAST`).
     ///
     /// # Errors
-    /// Those of [`Store::put_part`], `NoSuchKey`, `PreconditionFailed`, `InvalidArgument` for a range that is malformed or
-    /// not inside the source, `InvalidRequest` for too large a source.
+    /// The errors of [`Store::put_part`], `NoSuchKey`, `PreconditionFailed`, `InvalidArgument` for
+    /// a range that is malformed or outside the source, or `InvalidRequest` for a source that is
+    /// too large.
     pub fn copy_part(
         &self,
         name: UploadName<'_>,
@@ -317,18 +321,21 @@ impl Store {
             scope: Scope::FullObject,
             value: algorithm.digest(&bytes),
         });
-        // A discarded body has no digest any more; any value that depends on the range will do for its ETag.
+        // A discarded body no longer has a digest; any value that depends on the range will do for
+        // its ETag.
         let md5 = content
             .md5()
             .unwrap_or_else(|| Md5::checksum(format!("{} {range:?}", source.etag).as_bytes()));
         self.put_part(name, number, Received { content, md5, checksum })
     }
 
-    /// Makes an object of the named parts. Asked again with the same parts it gives the same answer.
+    /// Makes an object of the named parts. A repeated request with the same parts returns the same
+    /// result.
     ///
     /// # Errors
-    /// `NoSuchBucket`, `NoSuchUpload`, `MalformedXML` (no parts), `InvalidPartOrder`, `InvalidPart`, `EntityTooSmall`,
-    /// `InvalidRequest` (size, missing checksum), `BadDigest`, those of [`conditions::Write::check`].
+    /// `NoSuchBucket`, `NoSuchUpload`, `MalformedXML` (no parts), `InvalidPartOrder`,
+    /// `InvalidPart`, `EntityTooSmall`, `InvalidRequest` (size, missing checksum), `BadDigest`, and
+    /// the errors of [`conditions::Write::check`].
     pub fn complete(&self, name: UploadName<'_>, completion: Completion) -> S3Result<Arc<Object>> {
         let mut state = self.state();
         state.position(name)?;
@@ -379,13 +386,15 @@ impl Store {
         Ok(object)
     }
 
+    /// Aborts an upload.
+    ///
     /// # Errors
     /// `NoSuchBucket`; `NoSuchUpload`, also for an upload that has ended.
     pub fn abort(&self, name: UploadName<'_>) -> S3Result<()> {
         self.state().take_upload(name).map(|_| ())
     }
 
-    /// The parts with numbers above `after`.
+    /// Returns the parts with numbers above `after`.
     ///
     /// # Errors
     /// `NoSuchBucket`, `NoSuchUpload`, `InvalidArgument`.
@@ -409,7 +418,8 @@ impl Store {
         })
     }
 
-    /// All open uploads of a bucket in the order of their listing; none when there is no such bucket.
+    /// Returns all open uploads of a bucket in the order of their listing, or none if the bucket
+    /// does not exist.
     pub fn open_uploads(&self, bucket: &str) -> Vec<OpenUpload> {
         let mut state = self.state();
         let Ok(bucket) = state.bucket(bucket) else { return Vec::new() };
@@ -420,10 +430,12 @@ impl Store {
         bucket.uploads.iter().flat_map(of_key).collect()
     }
 
-    /// One page of open uploads by key, and within a key by the time they were begun. Both markers are exclusive.
+    /// Returns one page of open uploads by key, and within a key by the time they were begun. Both
+    /// markers are exclusive.
     ///
     /// # Errors
-    /// `NoSuchBucket`; `InvalidArgument` for an upload id marker that never was an upload of the marker's key.
+    /// `NoSuchBucket`; `InvalidArgument` for an upload id marker that never belonged to an upload
+    /// of the marker's key.
     pub fn list_uploads(&self, bucket: &str, query: UploadQuery<'_>) -> S3Result<UploadPage> {
         let limit = page_limit(query.max_uploads, self.rules.page_size)?;
         let mut state = self.state();
@@ -480,7 +492,7 @@ impl Upload {
         }
     }
 
-    /// The stored parts that a completion names, all rules checked.
+    /// Returns the stored parts that a completion names, after checking all rules.
     fn named(&self, named: &[NamedPart], min_part_size: u64) -> S3Result<Vec<&Part>> {
         if named.is_empty() {
             return Err(s3_error!(MalformedXML, "You must specify at least one part"));
@@ -527,7 +539,8 @@ impl Upload {
         }
     }
 
-    /// The object's checksum: as the upload was begun, or CRC64NVME when every part came with one.
+    /// Computes the object's checksum: the kind that the upload was begun with, or CRC64NVME if
+    /// every part came with one.
     fn whole_checksum(&self, parts: &[&Part]) -> Option<Checksum> {
         let (algorithm, scope) = self.checksum.unwrap_or((Algorithm::Crc64Nvme, Scope::FullObject));
         let sums = parts.iter().map(|part| {
@@ -539,6 +552,8 @@ impl Upload {
     }
 }
 
+/// Checks that a part number is in range.
+///
 /// # Errors
 /// `InvalidArgument`.
 pub(super) fn check_part_number(number: i32) -> S3Result<()> {
@@ -568,6 +583,6 @@ fn no_such_upload() -> S3Error {
 fn invalid_part(number: i32) -> S3Error {
     s3_error!(
         InvalidPart,
-        "One or more of the specified parts could not be found: part {number} was not uploaded, or its ETag is another"
+        "One or more of the specified parts could not be found: part {number} was not uploaded, or its ETag differs"
     )
 }

@@ -1,13 +1,14 @@
-//! What may be found when an operation was cut off, by a kill or by an error.
+//! The states that are acceptable after an operation was interrupted by a kill or an error.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
-/// Whether `found` lies between `before` and `after`: each path is as it was or as it was to become, there is no other
-/// one, and what was there before and was to stay is there, wherever it is.
+/// Checks that `found` lies between `before` and `after`: each path is in its old or in its new
+/// state, there is no other path, and content that existed before and should remain exists at some
+/// path.
 ///
 /// # Errors
-/// What does not fit, in words.
+/// A description of the first violation.
 pub fn old_or_new<T: PartialEq + Debug>(
     before: &BTreeMap<String, T>,
     after: &BTreeMap<String, T>,
@@ -16,13 +17,13 @@ pub fn old_or_new<T: PartialEq + Debug>(
     for path in before.keys().chain(after.keys()).chain(found.keys()) {
         let is = found.get(path);
         if is != before.get(path) && is != after.get(path) {
-            return Err(format!("{path} is neither what it was nor what it was to become"));
+            return Err(format!("{path} is neither in its old nor in its new state"));
         }
     }
     for (path, content) in after {
         let was_there = before.values().any(|old| old == content);
         if was_there && !found.values().any(|is| is == content) {
-            return Err(format!("what {path} was to hold was there before and is lost"));
+            return Err(format!("the content that {path} should have existed before and is lost"));
         }
     }
     Ok(())

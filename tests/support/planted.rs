@@ -1,10 +1,10 @@
-//! Secrets to be planted where they do not belong, and the search for them.
+//! Secrets for planting in wrong places, and the search for them.
 
-#![allow(dead_code, reason = "each test program uses its own part")]
+#![allow(dead_code, reason = "each test program uses only a part of this module")]
 
 use std::error::Error;
 
-/// Secrets of every form that a configuration meets: what they are, and the text.
+/// Returns secrets in every form that a configuration may contain, each with a description.
 pub(crate) fn secrets() -> Vec<(&'static str, String)> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/cloudfront/test_p256_pkcs8.pem");
     let pem = std::fs::read_to_string(path).expect("a key");
@@ -28,7 +28,7 @@ pub(crate) fn secrets() -> Vec<(&'static str, String)> {
             "https://s3.example.org/a?X-Amz-Signature=p1antedS1gnature0123456789abcdef".to_owned(),
         ),
         ("a private key in PEM", pem.clone()),
-        ("a private key with its line ends written out", pem.replace('\n', "\\n")),
+        ("a private key with escaped line breaks", pem.replace('\n', "\\n")),
         ("a private key in one line", pem.replace('\n', " ")),
         ("a private key as DER in base64", der),
         (
@@ -38,16 +38,16 @@ pub(crate) fn secrets() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// How many of a secret's letters and digits in a row no text may show.
+/// How many consecutive letters and digits of a secret no text may show.
 const SHARED: usize = 12;
 
 fn core(text: &str) -> String {
     text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase()
 }
 
-/// Asserts that `text` shows no part of `secret` in any spelling of its letters.
+/// Asserts that `text` shows no part of `secret`, however its letters are spelled.
 pub(crate) fn assert_hidden(text: &str, secret: &str, what: &str) {
-    // What stands around the secret in a URL or a PEM block is known to everybody.
+    // The text around the secret in a URL or a PEM block is public.
     let known =
         ["http://", "https://", "proxy.example.org:3128", "s3.example.org/a", "X-Amz-Signature"];
     let known = known.iter().chain(&["-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----"]);
@@ -56,12 +56,13 @@ pub(crate) fn assert_hidden(text: &str, secret: &str, what: &str) {
     for part in secret.lines().map(core) {
         for run in part.as_bytes().windows(SHARED) {
             let run = std::str::from_utf8(run).expect("ASCII");
-            assert!(!shown.contains(run), "{what}: `{run}` stands in: {text}");
+            assert!(!shown.contains(run), "{what}: `{run}` appears in: {text}");
         }
     }
 }
 
-/// Every text that an error gives away: its own, those of its causes, and those of the `io::Error` it becomes.
+/// Returns every text of an error: its own, those of its causes, and those of the `io::Error` that
+/// it becomes.
 pub(crate) fn texts(error: s3driver::Error) -> Vec<String> {
     let mut texts = vec![error.to_string(), format!("{error:?}"), error.message().to_owned()];
     let parts = [

@@ -1,23 +1,24 @@
-//! A test's own program once more, as a process of its own: to be killed, or to be measured.
+//! Runs the test's own program again as a separate process, in order to kill or measure it.
 
-use std::env;
 use std::process::{Child, Command, Stdio};
+use std::{env, fs};
 
-/// Set for a process that has something to do: its words, one a line.
+/// Set in a process that was started for a purpose: its words, one per line.
 const ORDER: &str = "S3DRIVER_TEST_ORDER";
 
-/// Starts this program again, to run only the test called `test`, which finds `words` in [`order`].
+/// Starts this program again so that it runs only the test called `test`, which receives `words`
+/// from [`order`].
 ///
 /// # Panics
-/// When no process can be started.
+/// If the process cannot be started.
 pub fn start(test: &str, words: &[&str]) -> Child {
     command(test, words).spawn().expect("another process")
 }
 
-/// The same before it is started. Its output is to be read, its errors are shown.
+/// Returns the command that [`start`] runs. Its output is captured, and its errors are shown.
 ///
 /// # Panics
-/// When the path of this program is not known.
+/// If the path of this program is unknown.
 pub fn command(test: &str, words: &[&str]) -> Command {
     let mut command = Command::new(env::current_exe().expect("this program's path"));
     command
@@ -28,7 +29,18 @@ pub fn command(test: &str, words: &[&str]) -> Command {
     command
 }
 
-/// What this process was started for; none in the process that was not.
+/// Returns a figure of this process from `/proc/self/status`, such as `VmHWM`, its peak memory, in bytes.
+///
+/// # Panics
+/// If the system does not report the figure.
+pub fn memory(figure: &str) -> usize {
+    let status = fs::read_to_string("/proc/self/status").expect("the status of this process");
+    let line = status.lines().find_map(|line| line.strip_prefix(figure)?.strip_prefix(':'));
+    let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB")).expect("a figure in kB");
+    kibibytes.parse::<usize>().expect("a number") << 10
+}
+
+/// Returns the words that this process was started with, or `None` in the original process.
 pub fn order() -> Option<Vec<String>> {
     Some(env::var(ORDER).ok()?.split('\n').map(str::to_owned).collect())
 }

@@ -1,5 +1,6 @@
-//! A proxy that knows one address. As a forward proxy it leads to virtual hosts, because `BUCKET.localhost` resolves
-//! nowhere here; as a reverse proxy it can meddle with what is sent through it.
+//! A proxy that forwards everything to one address. As a forward proxy it makes virtual hosts
+//! reachable, because `BUCKET.localhost` does not resolve on every machine; as a reverse proxy it
+//! can modify requests.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -7,10 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-/// What a relay makes of the head of a connection's first request: lines without their ends.
+/// Modifies the head of a connection's first request: its lines without line breaks.
 pub type Meddling = fn(&mut Vec<String>);
 
-/// A running relay; it ends when it is dropped.
+/// A running relay. It ends when it is dropped.
 pub struct Relay {
     address: SocketAddr,
     ended: Arc<AtomicBool>,
@@ -18,12 +19,12 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// Passes whatever host a request names on to `to`, as it came.
+    /// Forwards requests for any host to `to` unchanged.
     pub fn start(to: SocketAddr) -> Self {
         Self::run(move |client| serve(client, to))
     }
 
-    /// Passes requests on to `to`, the first one of each connection with a changed head.
+    /// Forwards requests to `to` and modifies the head of the first one on each connection.
     pub fn meddling(to: SocketAddr, meddling: Meddling) -> Self {
         Self::run(move |client| meddle(client, to, meddling))
     }
@@ -40,7 +41,7 @@ impl Relay {
                 }
                 if let Ok(socket) = socket {
                     let serve = serve.clone();
-                    // A connection that breaks is the client's to notice.
+                    // The client notices when its connection breaks.
                     std::thread::spawn(move || drop(serve(socket)));
                 }
             }
@@ -48,7 +49,7 @@ impl Relay {
         Self { address, ended, thread: Some(thread) }
     }
 
-    /// For the option `proxy`, or as an endpoint.
+    /// Returns the relay's URL, for the option `proxy` or as an endpoint.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -64,7 +65,7 @@ impl Drop for Relay {
     }
 }
 
-/// A tunnel for CONNECT, and plain requests as they are.
+/// Opens a tunnel for CONNECT, and forwards plain requests unchanged.
 fn serve(mut client: TcpStream, to: SocketAddr) -> io::Result<()> {
     let mut start = [0; 8];
     client.read_exact(&mut start)?;
@@ -99,7 +100,7 @@ fn read_head(client: &mut TcpStream) -> io::Result<Vec<u8>> {
     Ok(head)
 }
 
-/// Both directions until the server ends its own.
+/// Copies both directions until the server ends its own.
 fn join(mut client: TcpStream, mut server: TcpStream) -> io::Result<()> {
     let (mut from_client, mut to_server) = (client.try_clone()?, server.try_clone()?);
     std::thread::spawn(move || {

@@ -1,4 +1,5 @@
-//! A second verifier: what this project makes of a request's signature, next to what s3s makes of it. Both must agree.
+//! A second verifier: compares the result of this project's verifier with that of s3s. Both must
+//! agree.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +13,7 @@ use s3driver::sign::{Credentials, Request};
 use s3driver::time::Timestamp;
 use s3s::{S3Error, S3ErrorCode, S3Result};
 
-/// The one key of a server.
+/// The verifier for the single key of a server.
 #[derive(Clone)]
 pub struct Second {
     pub access_key: String,
@@ -20,7 +21,7 @@ pub struct Second {
     pub session_token: Option<String>,
 }
 
-/// What this project's verifier found, and whether s3s let the request through to the gate.
+/// The result of this project's verifier, if it has one.
 #[derive(Clone, Debug)]
 pub struct Opinion {
     found: Option<Result<(), Refusal>>,
@@ -34,7 +35,7 @@ impl Second {
     }
 
     fn verify(&self, head: &Parts) -> Option<Result<(), Refusal>> {
-        // A form's signature is in its body.
+        // The signature of a form is in its body.
         if header(&head.headers, "content-type")
             .is_some_and(|value| value.starts_with("multipart/form-data"))
         {
@@ -57,12 +58,12 @@ impl Second {
         let bucket =
             host.rsplit_once(':').map_or(host, |(name, _)| name).strip_suffix(".localhost");
         let target = head.uri.path_and_query()?.as_str();
-        // Without an opinion on what servers read differently.
+        // There is no opinion on requests that servers interpret differently.
         let request = Request::from_target(head.method.as_str(), target).ok()?.headers(&headers);
         let verifier = Verifier::new(&keys, Timestamp::from(SystemTime::now())).host_bucket(bucket);
         match verifier.verify(&request, Content::NotRead) {
             Ok(_) => Some(Ok(())),
-            // s3s looks at clocks in its own way.
+            // s3s checks clocks differently.
             Err(refusal) if matches!(refusal.cause(), Cause::Clock | Cause::Expired) => None,
             Err(refusal) => Some(Err(refusal)),
         }
@@ -70,28 +71,28 @@ impl Second {
 }
 
 impl Opinion {
-    /// Called for what s3s let through.
+    /// Checks a request that s3s accepted.
     ///
     /// # Errors
-    /// `InternalError` when this project's verifier would not have.
+    /// `InternalError` if this project's verifier disagrees.
     pub fn agree(&self, signed: bool) -> S3Result<()> {
         self.passed.store(true, Ordering::Relaxed);
         match &self.found {
             Some(Err(refusal)) if signed || refusal.cause() != Cause::NotSigned => {
                 Err(S3Error::with_message(
                     S3ErrorCode::InternalError,
-                    format!("s3s accepts a signature that the second verifier refuses: {refusal}"),
+                    format!("s3s accepts a signature that the second verifier rejects: {refusal}"),
                 ))
             }
             Some(Ok(())) if !signed => Err(S3Error::with_message(
                 S3ErrorCode::InternalError,
-                "s3s finds no signature where the second verifier accepts one".to_owned(),
+                "s3s found no signature, but the second verifier accepts one".to_owned(),
             )),
             _ => Ok(()),
         }
     }
 
-    /// Whether s3s refused a signature that this project's verifier accepts.
+    /// Reports whether s3s rejected a signature that this project's verifier accepts.
     pub fn disagrees(&self, status: StatusCode) -> bool {
         status == StatusCode::FORBIDDEN
             && matches!(self.found, Some(Ok(())))

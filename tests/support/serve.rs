@@ -1,4 +1,4 @@
-//! The network side: one thread with a runtime of its own, HTTP/1.1 by hyper, TLS by rustls.
+//! The network side: one thread with its own runtime, HTTP/1.1 by hyper, TLS by rustls.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -30,9 +30,11 @@ use super::gate::{Verdict, restore_v2_token};
 use super::second::Second;
 use super::traffic::Traffic;
 
-/// DeleteObjects bodies are collected up to this size (1000 keys of 1024 bytes, escaped, fit).
+/// The maximum size of a DeleteObjects body, which is collected in memory (1000 keys of 1024 bytes
+/// fit, including escapes).
 const MAX_DELETE_BODY: u64 = 8 << 20;
-/// How long the server waits after a failed accept, lest it spin when the process is out of descriptors.
+/// How long the server waits after a failed accept, so that it does not spin when the process is
+/// out of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
 /// Everything a connection needs.
@@ -44,7 +46,8 @@ pub struct Connections {
     pub tls: Option<TlsAcceptor>,
 }
 
-/// Serves until `stop` fires or its sender is gone; every connection dies with the return.
+/// Serves until `stop` fires or its sender is dropped. All connections end when this function
+/// returns.
 pub fn run(listener: TcpListener, connections: Connections, stop: oneshot::Receiver<()>) {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -52,14 +55,15 @@ pub fn run(listener: TcpListener, connections: Connections, stop: oneshot::Recei
         let listener =
             tokio::net::TcpListener::from_std(listener).expect("a non-blocking listener");
         tokio::spawn(accept(listener, connections));
-        // An error only says that the sender is gone: a reason to stop as well.
+        // An error means that the sender was dropped, which is also a reason to stop.
         let _ = stop.await;
     });
 }
 
 async fn accept(listener: tokio::net::TcpListener, connections: Connections) {
     loop {
-        // Accepting fails for connections that are gone already and when descriptors run out; neither ends the server.
+        // Accepting fails for connections that are already gone and when descriptors run out;
+        // neither ends the server.
         let Ok((stream, _)) = listener.accept().await else {
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
@@ -67,7 +71,7 @@ async fn accept(listener: tokio::net::TcpListener, connections: Connections) {
         Traffic::add(&connections.traffic.connections, 1);
         let connections = connections.clone();
         tokio::spawn(async move {
-            // Without it an answer's last packet may wait for an acknowledgement.
+            // Without this, a response's last packet may wait for an acknowledgement.
             let _ = stream.set_nodelay(true);
             match connections.tls.clone() {
                 None => connections.serve(stream).await,
@@ -85,7 +89,7 @@ impl Connections {
     async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin) {
         let service =
             service_fn(|request| async { Ok::<_, Infallible>(self.answer(request).await) });
-        // A client that goes away in the middle is no concern of the server's.
+        // A client that disconnects in the middle is not an error of the server.
         let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
     }
 
@@ -124,18 +128,19 @@ impl Connections {
                 .expect("a valid response"),
         };
         if opinion.disagrees(answer.status()) {
-            let text = "s3s refuses a signature that the second verifier accepts";
+            let text = "s3s rejects a signature that the second verifier accepts";
             eprintln!("{text}: {answer:?}");
             answer = hyper::Response::builder()
                 .status(500)
                 .body(Body::from(text.to_owned()))
                 .expect("a valid response");
         }
-        // What was refused early is read all the same, so that the client finds the answer and not a reset connection.
+        // The body of a request that was rejected early is still read, so that the client finds the
+        // response and not a reset connection.
         if !expects {
             body.collect(0).await;
         }
-        // s3s has no status of its own for the HEAD of a range.
+        // s3s does not set the status 206 for the HEAD of a range.
         if answer.status() == StatusCode::OK && answer.headers().contains_key(CONTENT_RANGE) {
             *answer.status_mut() = StatusCode::PARTIAL_CONTENT;
         }
@@ -156,7 +161,8 @@ fn request_id(number: u64) -> HeaderValue {
     HeaderValue::from_str(&format!("{number:016X}")).unwrap_or(HeaderValue::from_static("0"))
 }
 
-/// DeleteObjects must carry a digest of its body, and s3s hands the body on only parsed.
+/// Checks the digest of a DeleteObjects body, which is mandatory. s3s passes the body on only in
+/// parsed form.
 fn check_delete_body(headers: &HeaderMap, body: &[u8]) -> Result<(), Verdict> {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let md5 = header("content-md5").map(|sent| sent == BASE64_STANDARD.encode(Md5::checksum(body)));
@@ -177,7 +183,7 @@ fn check_delete_body(headers: &HeaderMap, body: &[u8]) -> Result<(), Verdict> {
     }
 }
 
-/// A request's body that can be read on after s3s is done with it. It counts what comes.
+/// A request's body that can still be read after s3s has finished. It counts the bytes that arrive.
 #[derive(Clone)]
 struct SharedBody {
     incoming: Arc<Mutex<Incoming>>,
@@ -185,7 +191,7 @@ struct SharedBody {
 }
 
 impl SharedBody {
-    /// Reads to the end, keeping at most `limit` bytes.
+    /// Reads to the end and keeps at most `limit` bytes.
     async fn collect(&mut self, limit: u64) -> Bytes {
         let mut collected = Vec::new();
         while let Some(Ok(frame)) =

@@ -1,8 +1,9 @@
-//! The servers a check runs against: the embedded one, or the one the environment names.
+//! The servers that a check runs against: the embedded one, or the one that the environment names.
 //!
-//! Without `S3_ENDPOINT` every check runs against the embedded server with both signature versions. With it, against that
-//! server with each of `S3_SIGNATURES`, over http and, where `S3_TLS_ENDPOINT` and `S3_TLS_CA` are set, over https.
-//! `S3_SERVER` names the server, so that what it cannot do is skipped by name ([`SKIPPED`]).
+//! Without `S3_ENDPOINT`, every check runs against the embedded server with both signature
+//! versions. Otherwise it runs against that server with each of `S3_SIGNATURES`, over http and, if
+//! `S3_TLS_ENDPOINT` and `S3_TLS_CA` are set, over https. `S3_SERVER` names the server, so that
+//! checks which it cannot pass are skipped by name ([`SKIPPED`]).
 
 use super::{Server, ServerOptions};
 use s3driver::client::{Client, Config, Endpoint, Scheme, SignatureVersion};
@@ -12,62 +13,59 @@ use s3driver::sign::Credentials;
 use std::env;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-/// What a real server cannot do: server, check, why. `*` stands for every server but the embedded one.
+/// Checks that a real server cannot pass: server, check, reason. `*` stands for every server but
+/// the embedded one.
 pub const SKIPPED: &[(&str, &str, &str)] = &[
-    (
-        "seaweedfs",
-        "odd_keys_go_over_the_wire_byte_for_byte",
-        "refuses . and .. and folds // in keys",
-    ),
-    ("seaweedfs", "a_bucket_is_made_found_and_removed", "deletes a bucket that holds objects"),
-    ("rclone", "odd_keys_go_over_the_wire_byte_for_byte", "refuses . and .. and // in keys"),
-    ("rclone", "a_conditional_write_happens_only_under_its_condition", "ignores If-None-Match"),
+    ("seaweedfs", "unusual_keys_are_sent_byte_for_byte", "rejects . and .. and folds // in keys"),
+    ("seaweedfs", "a_bucket_is_created_found_and_deleted", "deletes a bucket that holds objects"),
+    ("rclone", "unusual_keys_are_sent_byte_for_byte", "rejects . and .. and // in keys"),
+    ("rclone", "a_conditional_write_happens_only_if_its_condition_holds", "ignores If-None-Match"),
     ("rclone", "ranges_are_exact", "ignores If-Match"),
-    ("rclone", "parts_are_copied_in_ranges", "answers UploadPartCopy with 200 and copies nothing"),
+    (
+        "rclone",
+        "parts_are_copied_in_ranges",
+        "responds to UploadPartCopy with 200 and copies nothing",
+    ),
     (
         "rclone",
         "a_multipart_upload_becomes_one_object",
-        "answers NoSuchUpload to a second completion",
+        "returns NoSuchUpload for a second completion",
     ),
-    ("rclone", "what_we_closed_the_go_driver_can_resume_or_cancel", PARTS_TWICE),
-    ("rclone", "f8_the_go_driver_sees_what_we_closed_in_its_whole_size", PARTS_TWICE),
-    ("rclone", "f8_we_see_what_the_go_driver_closed_in_its_whole_size", PARTS_TWICE),
-    ("rclone", "f9_the_go_driver_goes_on_with_what_we_closed_and_we_see_it", PARTS_TWICE),
+    ("rclone", "the_go_driver_can_resume_or_cancel_our_closed_uploads", PARTS_TWICE),
+    ("rclone", "f8_the_go_driver_sees_the_whole_size_of_our_closed_uploads", PARTS_TWICE),
+    ("rclone", "f8_we_see_the_whole_size_of_uploads_closed_by_the_go_driver", PARTS_TWICE),
+    ("rclone", "f9_uploads_continued_by_the_go_driver_are_continued_by_us", PARTS_TWICE),
     ("rclone", "uploads_beyond_a_page_are_listed_and_purged", "holds at most 1,000 uploads open"),
-    ("garage", "a_wrong_secret_is_named", "says AccessDenied whatever is wrong"),
-    ("garage", "a_wrong_clock_is_mended_or_named", "does not look at the clock"),
-    ("garage", "a_rewritten_host_is_named_as_likely", "says AccessDenied whatever is wrong"),
+    ("garage", "a_wrong_secret_is_named", "returns AccessDenied for every fault"),
+    ("garage", "a_wrong_clock_is_corrected_or_named", "does not check the clock"),
+    ("garage", "a_rewritten_host_is_named_as_likely", "returns AccessDenied for every fault"),
     (
         "garage",
         "an_added_header_is_named_or_named_as_likely",
-        "says AccessDenied whatever is wrong",
+        "returns AccessDenied for every fault",
     ),
-    ("moto", "connections_are_kept_and_shared", "closes the connection after each request"),
-    ("moto", "wrong_credentials_are_refused_once", "checks no signature"),
-    ("moto", "a_wrong_secret_is_named", "checks no signature"),
-    ("moto", "a_wrong_clock_is_mended_or_named", "checks no signature"),
-    ("moto", "a_rewritten_host_is_named_as_likely", "checks no signature"),
-    ("moto", "an_added_header_is_named_or_named_as_likely", "checks no signature"),
-    ("moto", "presigned_urls_allow_what_they_say", "checks no signature"),
-    ("moto", "the_probe_tells_what_is_wrong", "checks no signature"),
-    (
-        "moto",
-        "a_checksum_that_is_sent_harms_nowhere",
-        "gives the parts' checksum back as the object's",
-    ),
+    ("moto", "connections_are_reused_and_shared", "closes the connection after each request"),
+    ("moto", "wrong_credentials_are_refused_once", "does not verify signatures"),
+    ("moto", "a_wrong_secret_is_named", "does not verify signatures"),
+    ("moto", "a_wrong_clock_is_corrected_or_named", "does not verify signatures"),
+    ("moto", "a_rewritten_host_is_named_as_likely", "does not verify signatures"),
+    ("moto", "an_added_header_is_named_or_named_as_likely", "does not verify signatures"),
+    ("moto", "presigned_urls_permit_only_their_own_request", "does not verify signatures"),
+    ("moto", "the_probe_reports_what_is_wrong", "does not verify signatures"),
+    ("moto", "sending_a_checksum_does_no_harm", "returns a part's checksum as the object's"),
     ("moto", "uploads_beyond_a_page_are_listed_and_purged", "lists all uploads in one page"),
     ("moto", "unfinished_files_are_cancelled_dropped_found_and_purged", BEGUN_IN_2010),
-    ("moto", "of_several_uploads_of_the_go_driver_the_newest_goes_on", BEGUN_IN_2010),
+    ("moto", "the_newest_of_several_uploads_of_the_go_driver_is_continued", BEGUN_IN_2010),
     ("moto", "a_registrys_day", BEGUN_IN_2010),
     (
         "moto",
-        "streams_and_small_objects_within_the_bounds",
+        "streams_and_small_objects_stay_within_the_limits",
         "closes the connection after each request",
     ),
 ];
 
-const PARTS_TWICE: &str = "lists all parts again after the last one, which Go believes";
-const BEGUN_IN_2010: &str = "says that every upload began in 2010";
+const PARTS_TWICE: &str = "lists all parts again after the last one, and the Go driver counts them";
+const BEGUN_IN_2010: &str = "reports that every upload began in 2010";
 
 /// One server, one scheme, one signature version.
 pub struct Target {
@@ -80,7 +78,7 @@ pub struct Target {
     pub bucket: String,
     pub signature: SignatureVersion,
     pub ca_file: Option<String>,
-    /// The embedded server, when it is that one: for a look behind the interface.
+    /// The embedded server, if this is the target: allows inspecting its state directly.
     pub embedded: Option<Server>,
 }
 
@@ -101,7 +99,7 @@ impl Target {
         }
     }
 
-    /// Every target there is.
+    /// Returns every available target.
     pub fn all() -> Vec<Self> {
         let Ok(endpoint) = env::var("S3_ENDPOINT") else {
             return vec![
@@ -126,7 +124,7 @@ impl Target {
         }
         let signatures = match env::var("S3_SIGNATURES") {
             Err(_) => "v4".to_owned(),
-            // moto: what checks none takes both.
+            // A server such as moto that does not verify signatures accepts both versions.
             Ok(none) if none.trim().is_empty() => "v2 v4".to_owned(),
             Ok(signatures) => signatures,
         };
@@ -171,7 +169,7 @@ impl Target {
         Client::new(self.config()).expect("a client")
     }
 
-    /// Options of the driver for a root directory.
+    /// Returns the driver's options for a root directory.
     pub fn pairs(&self, root: &str) -> Vec<(&'static str, String)> {
         let mut pairs = vec![
             ("accesskey", self.access_key.clone()),
@@ -195,13 +193,13 @@ impl Target {
             .expect("a driver")
     }
 
-    /// A name of its own for each check, so that checks share a bucket without meeting.
+    /// Returns a unique name for each check, so that checks can share a bucket without collisions.
     pub fn scratch(&self, what: &str) -> String {
         format!("{what}-{:016x}", SystemClock.random())
     }
 }
 
-/// Runs a check against every target; says which one failed, and which ones were skipped and why.
+/// Runs a check against every target. Prints which one failed, and which were skipped and why.
 pub fn on_every_target(check: &str, run: impl Fn(&Target)) {
     for target in Target::all() {
         let skip = SKIPPED.iter().find(|(server, name, _)| {
@@ -231,8 +229,8 @@ macro_rules! checks {
     )*};
 }
 
-/// Bytes that depend on their position, so that swapped, repeated or missing parts show: each run of 8 bytes holds its
-/// own offset, mixed with a seed.
+/// Returns bytes that depend on their position, so that swapped, repeated or missing parts are
+/// noticed: each run of 8 bytes contains its own offset, mixed with a seed.
 pub fn bytes_at(seed: u64, offset: u64, length: usize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(length + 16);
     let mut block = offset / 8;

@@ -1,4 +1,4 @@
-//! A certificate authority that lives as long as its server.
+//! A certificate authority that exists as long as its server.
 
 use std::sync::Arc;
 
@@ -8,8 +8,9 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
-/// An acceptor for `127.0.0.1`, `localhost` and `BUCKET.localhost`, and the authority's certificate as PEM. A wildcard would
-/// not do: rustls takes none directly under a top-level name.
+/// Returns an acceptor for `127.0.0.1`, `localhost` and `BUCKET.localhost`, and the authority's
+/// certificate as PEM. The bucket is named because rustls does not accept a wildcard directly below
+/// a top-level name.
 pub fn acceptor(bucket: &str) -> Result<(TlsAcceptor, String), Box<dyn std::error::Error>> {
     let mut authority = CertificateParams::new(Vec::new())?;
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

@@ -1,4 +1,4 @@
-//! What goes through the server: counters, and the faults and delays that tests order.
+//! The traffic of the server: counters, and the faults and delays that tests request.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use s3s::{S3Error, S3ErrorCode};
 
-/// Counters and orders, shared between the server's thread and the test's.
+/// Counters and requested faults, shared between the server's thread and the test's.
 #[derive(Debug, Default)]
 pub struct Traffic {
-    /// Connections accepted.
+    /// Accepted connections.
     pub connections: AtomicU64,
-    /// HTTP requests, whatever became of them.
+    /// HTTP requests, regardless of their outcome.
     pub requests: AtomicU64,
-    /// Bytes of request bodies, framing included.
+    /// Bytes of request bodies, including framing.
     pub bytes_in: AtomicU64,
-    /// Bytes of answers' bodies.
+    /// Bytes of response bodies.
     pub bytes_out: AtomicU64,
     state: Mutex<State>,
 }
@@ -41,30 +41,31 @@ impl Traffic {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts a request whose signature was right.
+    /// Counts a correctly signed request.
     pub fn count(&self, operation: &str) {
         *self.state().operations.entry(operation.to_owned()).or_default() += 1;
     }
 
-    /// Requests with a right signature by operation, refused by an ordered fault or not.
+    /// Returns the number of correctly signed requests by operation, including those that failed
+    /// with a requested fault.
     pub fn operations(&self) -> BTreeMap<String, u64> {
         self.state().operations.clone()
     }
 
-    /// Orders the next `times` requests of `operation` to fail.
+    /// Makes the next `times` requests of `operation` fail.
     pub fn fail_next(&self, operation: &str, status: u16, code: &str, times: usize) {
         let (operation, code) = (operation.to_owned(), code.to_owned());
         self.state().faults.push(Fault { operation, status, code, left: times });
     }
 
-    /// The fault that was ordered for this request, if one was.
+    /// Returns the fault that was requested for this request, if any.
     pub fn take_fault(&self, operation: &str) -> Option<S3Error> {
         let faults = &mut self.state().faults;
         let at = faults.iter().position(|fault| fault.left > 0 && fault.operation == operation)?;
         let fault = &mut faults[at];
         fault.left -= 1;
         let code = S3ErrorCode::from_bytes(fault.code.as_bytes())?;
-        let mut error = S3Error::with_message(code, "ordered by a test");
+        let mut error = S3Error::with_message(code, "requested by a test");
         error.set_status_code(hyper::StatusCode::from_u16(fault.status).ok()?);
         Some(error)
     }

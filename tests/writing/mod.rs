@@ -1,5 +1,6 @@
-//! What the tests of writers share: drivers, position-dependent bytes, and a look behind the driver.
-#![allow(dead_code, unreachable_pub, reason = "every test file uses a part of this")]
+//! Shared code of the writer tests: drivers, position-dependent bytes, and direct access to the
+//! server's state.
+#![allow(dead_code, unreachable_pub, reason = "every test file uses only a part of this module")]
 
 use crate::support::Server;
 use s3driver::driver::{Parameters, ParametersBuilder, S3Driver};
@@ -7,10 +8,10 @@ use s3driver::sign::Credentials;
 use std::io::{self, Read};
 
 pub const MIB: usize = 1 << 20;
-/// The least part S3 takes, and the chunk size of these tests.
+/// The smallest part that S3 accepts, and the chunk size of these tests.
 pub const PART: usize = 5 * MIB;
 
-/// Parameters for `server` with chunks of [`PART`] bytes.
+/// Returns parameters for `server` with chunks of [`PART`] bytes.
 pub fn parameters(server: &Server) -> ParametersBuilder {
     parameters_for(&server.endpoint(), server.access_key(), server.secret_key(), server.bucket())
 }
@@ -34,19 +35,20 @@ pub fn driver(server: &Server) -> S3Driver {
     S3Driver::new(&parameters(server).build().expect("parameters")).expect("a driver")
 }
 
-/// The eight bytes at `8 * index` of the content `seed` stands for. No two parts are alike, so parts in a wrong order show.
+/// Returns the eight bytes at `8 * index` of the content of `seed`. No two parts are equal, so a
+/// wrong order is noticed.
 fn word(seed: u64, index: u64) -> [u8; 8] {
     let mut x = index ^ seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     (x ^ (x >> 27)).to_le_bytes()
 }
 
-/// The byte at `position`.
+/// Returns the byte at `position`.
 pub fn byte(seed: u64, position: u64) -> u8 {
     word(seed, position / 8)[(position % 8) as usize]
 }
 
-/// The bytes from `position` on.
+/// Fills the buffer with the bytes from `position` on.
 pub fn fill(seed: u64, position: u64, buffer: &mut [u8]) {
     let (mut index, mut rest) = (position / 8, buffer);
     let first = rest.len().min(((8 - position % 8) % 8) as usize);
@@ -68,7 +70,7 @@ pub fn bytes(seed: u64, from: u64, length: usize) -> Vec<u8> {
     content
 }
 
-/// `length` bytes of a content, without keeping them.
+/// A reader of `length` bytes of a content that are generated on the fly.
 pub struct Source {
     pub seed: u64,
     pub position: u64,
@@ -90,13 +92,13 @@ impl Read for Source {
     }
 }
 
-/// Asserts that `server` keeps nothing but committed objects.
+/// Asserts that `server` stores nothing but committed objects.
 #[track_caller]
 pub fn assert_nothing_pending(server: &Server) {
     assert_eq!(
         server.open_uploads(server.bucket()).len(),
         0,
-        "uploads are left: {:?}",
+        "unfinished uploads are left: {:?}",
         server.open_uploads(server.bucket())
     );
     let kept: Vec<String> =

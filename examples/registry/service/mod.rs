@@ -248,7 +248,7 @@ fn decode(text: &str) -> Option<String> {
     String::from_utf8(decoded).ok()
 }
 
-/// Returns the decoded value of a query parameter. A plus stands for itself, as in media types and
+/// Returns the decoded value of a query parameter. A plus is literal, as in media types and
 /// digests.
 fn parameter(request: &Request<'_>, name: &str) -> Option<String> {
     let mut pairs = request.query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));

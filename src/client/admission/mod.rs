@@ -1,20 +1,22 @@
-//! How many requests are in flight at once, and how many fewer while the server asks to slow down.
+//! Limits how many requests are in flight, and lowers the limit while the server asks to slow down.
 //!
-//! A request takes a [`Place`] before it is signed and gives it back when its reply is known: a document read whole, or,
-//! for an object, the head of the reply. Bodies that are still being read take no place, so a thread that holds readers
-//! open can send other requests, however few places there are. Nor does an upload from the caller's own reader once it
-//! is under way: that reader may itself wait for another request.
+//! A request takes a [`Place`] before it is signed and returns it when its response is known: a
+//! document that was read completely, or the head of a response with an object. Bodies that are
+//! still being read do not occupy a place, so a thread with open readers can send other requests,
+//! however few places there are. An upload from the caller's own reader does not occupy one either
+//! once it is under way, because that reader may itself wait for another request.
 //!
-//! Places there are as many as configured, until the server throttles (503, 429, `SlowDown`). Then there are three
-//! tenths fewer than were taken. While all of them are taken, each answer brings one more up to where the server
-//! throttled, and from there on as many answers as there are places bring one: decrease by a share, increase in steps, as
-//! TCP and the adaptive mode of AWS's SDKs do it. Several throttled replies to requests sent before the first of them
-//! count once.
+//! Initially there are as many places as configured. When the server throttles (503, 429,
+//! `SlowDown`), the number drops to seven tenths of the places that were taken. While all places
+//! are taken, each response adds one more, up to the number at which the server throttled; beyond
+//! it, one is added for every round of responses. This is additive increase and multiplicative
+//! decrease, as in TCP and in the adaptive mode of AWS's SDKs. Several throttled responses to
+//! requests sent before the first of them count once.
 //!
-//! A throttled request gives its place to others while it waits to be sent again, but for the last place: with that its
-//! wait, which doubles from attempt to attempt and is at least the server's `Retry-After`, holds for everybody. This
-//! limits the rate where one request at a time is still too many. Who has to wait for a place gets it in the order of
-//! arrival.
+//! A throttled request returns its place while it waits for its retry, unless it is the last place:
+//! then all requests wait with it, for a time that doubles with each attempt and is at least the
+//! server's `Retry-After`. This limits the rate even if one request at a time is too many. Waiting
+//! requests are admitted in the order of arrival.
 
 use crate::cancel::Cancel;
 use crate::clock::Clock;
@@ -25,10 +27,11 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
-/// What is left of the places in tenths, after the server throttled: the share the adaptive mode of AWS's SDKs leaves.
+/// The share of the places, in tenths, that remains after the server throttled, as in the adaptive
+/// mode of AWS's SDKs.
 const LEFT_IN_TENTHS: usize = 7;
 
-/// How often one who waits looks at the time and at the caller's token.
+/// How often a waiting request checks the time and the caller's token.
 const SLICE: Duration = Duration::from_millis(100);
 
 /// The places of a client and its clones.
@@ -38,31 +41,34 @@ pub(super) struct Admission {
 }
 
 struct Occupancy {
-    /// Places there are now: from 1 to `most`.
+    /// The current number of places, from 1 to `most`.
     allowed: usize,
-    /// Places given out; more than `allowed` for a while after that has fallen.
+    /// The number of places that are taken. May exceed `allowed` for a while after that has
+    /// dropped.
     taken: usize,
-    /// The most that were taken at once since `allowed` last changed.
+    /// The maximum of `taken` since `allowed` last changed.
     busiest: usize,
-    /// `allowed` before it last fell.
+    /// The value of `allowed` before it last dropped.
     fell_from: usize,
-    /// Answers towards the next place.
+    /// The number of responses that count towards the next place.
     credit: usize,
-    /// How often `allowed` has fallen.
+    /// How often `allowed` has dropped.
     falls: u64,
-    /// Places given out so far: while this number grows, requests are admitted.
+    /// The number of places granted so far. While it grows, requests are being admitted.
     granted: u64,
-    /// Who waits: in order, so by rising ticket too. While there is anybody, all places are taken.
+    /// The waiting requests in their order, and so by rising ticket. While there are any, all
+    /// places are taken.
     queue: VecDeque<(u64, Arc<Condvar>)>,
     next_ticket: u64,
 }
 
-/// A request's right to be in flight; given back when dropped.
+/// The right of a request to be in flight; returned on drop.
 pub(super) struct Place<'a> {
     admission: &'a Admission,
-    /// Whether it still counts.
+    /// Whether the place is still counted as taken.
     held: bool,
-    /// `Occupancy::falls` when the request was let through: a later fall was none of its doing.
+    /// The value of `Occupancy::falls` when the request was admitted: later drops were not caused
+    /// by it.
     falls: u64,
 }
 
@@ -83,16 +89,17 @@ impl Admission {
         Self { most, state: Mutex::new(state) }
     }
 
-    /// Places there are at the moment.
+    /// Returns the current number of places.
     pub(super) fn allowed(&self) -> usize {
         self.lock().allowed
     }
 
-    /// Takes a place, waiting for one if need be. The wait begins again whenever another request is given a place: the
-    /// order of arrival bounds how often that can happen.
+    /// Takes a place, and waits for one if necessary. The time limit starts over whenever another
+    /// request is granted a place; the order of arrival bounds how often that can happen.
     ///
     /// # Errors
-    /// [`ErrorKind::Timeout`] when no request was given a place for `limit`, [`ErrorKind::Cancelled`].
+    /// [`ErrorKind::Timeout`] if no request was granted a place for `limit`;
+    /// [`ErrorKind::Cancelled`].
     pub(super) fn enter(
         &self,
         limit: Duration,
@@ -158,7 +165,7 @@ impl Admission {
     }
 
     fn lock(&self) -> MutexGuard<'_, Occupancy> {
-        // Nothing that may panic runs under the lock.
+        // Nothing that could panic runs while the lock is held.
         sync::lock(&self.state)
     }
 }
@@ -170,7 +177,7 @@ impl Occupancy {
         self.busiest = self.busiest.max(self.taken);
     }
 
-    /// Gives free places to those who wait.
+    /// Grants free places to waiting requests.
     fn admit(&mut self) {
         while self.taken < self.allowed
             && let Some((_, called)) = self.queue.pop_front()
@@ -180,8 +187,9 @@ impl Occupancy {
         }
     }
 
-    /// An answer: a place more for each one up to where it last fell, where the server was content before, and from there
-    /// on after as many as there are places. Places nobody takes prove nothing.
+    /// Counts a response: each one adds a place, up to the number at which the server last
+    /// throttled, and beyond it one for every round of responses. Places that are not used prove
+    /// nothing.
     fn grow(&mut self, most: usize) {
         if self.allowed == most || self.taken < self.allowed {
             return;
@@ -194,7 +202,7 @@ impl Occupancy {
         }
     }
 
-    /// Counted from the most that were in flight: at this very moment there may be fewer by chance.
+    /// Starts from the maximum number in flight: the current number may happen to be lower.
     fn fall(&mut self) {
         self.fell_from = self.allowed.min(self.busiest);
         self.allowed = (self.fell_from * LEFT_IN_TENTHS / 10).max(1);
@@ -205,7 +213,7 @@ impl Occupancy {
 }
 
 impl Place<'_> {
-    /// The server answered, be it with a refusal: it has room for this many requests.
+    /// Records a response, including a refusal: the server has capacity for this many requests.
     pub(super) fn record_response(mut self) {
         let mut state = self.admission.lock();
         state.grow(self.admission.most);
@@ -215,7 +223,8 @@ impl Place<'_> {
         state.admit();
     }
 
-    /// The server asked to slow down. A request without a place says nothing about their number.
+    /// Records that the server asked to slow down. A request without a place says nothing about the
+    /// number of places.
     pub(super) fn record_throttling(&mut self) {
         let mut state = self.admission.lock();
         if self.held && state.falls == self.falls {
@@ -223,12 +232,13 @@ impl Place<'_> {
         }
     }
 
-    /// Whether it is the only one left: kept while its request waits.
+    /// Reports whether this is the only place left, which a request keeps while it waits for its
+    /// retry.
     pub(super) fn is_last(&self) -> bool {
         self.held && self.admission.allowed() == 1
     }
 
-    /// The same place for the request's next attempt, unless there are too many now.
+    /// Keeps the place for the request's next attempt, unless there are too many now.
     pub(super) fn again(mut self) -> Option<Self> {
         let state = self.admission.lock();
         if !self.held || state.taken > state.allowed {
@@ -239,7 +249,7 @@ impl Place<'_> {
         Some(self)
     }
 
-    /// Gives the place back; what becomes of the request can still be told.
+    /// Returns the place. The outcome of the request can still be recorded.
     pub(super) fn give_back(&mut self) {
         if std::mem::take(&mut self.held) {
             let mut state = self.admission.lock();

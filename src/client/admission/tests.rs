@@ -188,7 +188,7 @@ fn who_is_cancelled_leaves_the_queue_to_the_others() {
     assert_eq!(counts(&admission), (1, 0));
 }
 
-/// Whatever happens at once, no place is lost and none is given twice.
+/// Regardless of concurrent events, no place is lost and none is granted twice.
 #[test]
 fn no_place_is_lost() {
     let admission = admission(3);

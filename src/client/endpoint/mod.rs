@@ -1,5 +1,5 @@
-//! Where requests go: from a region's name or an endpoint's URL to scheme, host, port and path. Pure: no socket, no
-//! clock, no environment.
+//! The destination of requests: turns a region's name or an endpoint's URL into scheme, host, port
+//! and path. This is a pure module: no sockets, no clock, no environment.
 //!
 //! The region's name alone decides the partition, and with it the domain, so that a region opened tomorrow works today.
 //! Names follow AWS's pages:
@@ -11,7 +11,7 @@
 //! S3 puts its dual-stack names under the partition's usual domain (`s3.dualstack.REGION.amazonaws.com`), unlike most
 //! services, which use `api.aws`.
 //!
-//! Out of scope: directory buckets (S3 Express), whose zonal endpoints need sessions of their own; they are refused.
+//! Directory buckets (S3 Express), whose zonal endpoints need separate sessions, are rejected.
 
 mod variant;
 
@@ -29,26 +29,28 @@ use crate::text::{Form, shown_value};
 use std::fmt;
 use std::net::Ipv4Addr;
 
-/// The region requests are signed for when an endpoint is given without one.
+/// The region that requests are signed for if an endpoint is given without one.
 pub const DEFAULT_SIGNING_REGION: &str = "us-east-1";
 
-/// No base path of a real server comes near; longer ones are mistakes.
+/// The maximum length of a base path. Those of real servers are far shorter; longer ones are
+/// mistakes.
 const MAX_BASE_PATH: usize = 1024;
 
-/// Where the bucket's name stands: first in the host, or first in the path.
+/// The place of the bucket's name: first in the host, or first in the path.
 ///
-/// Whatever is asked for, the path is used where a host cannot work: the endpoint is an IP address or `localhost`, the
-/// bucket's name is no DNS name, or it holds a dot under https (no wildcard certificate covers two labels).
+/// The path is always used if the host cannot work: the endpoint is an IP address or `localhost`,
+/// the bucket's name is not a DNS name, or it contains a dot under https (no wildcard certificate
+/// covers two labels).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Addressing {
-    /// The host for AWS, the path for every other endpoint: nearly all servers take the path, while the host needs
-    /// wildcard DNS and a wildcard certificate. VPC endpoints (`vpce`) get the path, too.
+    /// The host for AWS, and the path for VPC endpoints (`vpce`) and other servers: nearly all
+    /// accept the path, while the host needs wildcard DNS and a wildcard certificate.
     #[default]
     Auto,
     /// Always the path (`forcepathstyle: true`).
     Path,
-    /// The host wherever it can work (`forcepathstyle: false`), for servers that take nothing else.
+    /// The host wherever it works (`forcepathstyle: false`), for servers that require it.
     VirtualHost,
 }
 
@@ -58,25 +60,25 @@ pub struct Endpoint {
     scheme: Scheme,
     host: Host,
     port: u16,
-    /// Empty, or `/a/b`: unreserved characters only, so it is the same encoded and not.
+    /// Empty, or `/a/b` with only unreserved characters, so that encoding does not change it.
     base_path: String,
     region: String,
     addressing: Addressing,
     source: HostSource,
 }
 
-/// How the host came about.
+/// The origin of the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum HostSource {
     Region(Variant),
     Url(RegionSource),
 }
 
-/// Where the region of a server named by URL comes from.
+/// The origin of the region of a server that is given by a URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum RegionSource {
     Given,
-    /// [`DEFAULT_SIGNING_REGION`], for want of a better one.
+    /// [`DEFAULT_SIGNING_REGION`], because none is known.
     Assumed,
 }
 
@@ -96,11 +98,12 @@ impl Endpoint {
         Self::aws(region, Scheme::Https, Variant::default())
     }
 
-    /// AWS's endpoint in a region of any partition: `s3.eu-central-1.amazonaws.com`, in us-east-1 as well.
+    /// Returns AWS's endpoint in a region of any partition: `s3.eu-central-1.amazonaws.com`.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`]: the name has not the shape of an AWS region (`us-west-2`), or the variant is one
-    /// that AWS does not have: FIPS in China, FIPS with acceleration or plain http, acceleration outside `aws`.
+    /// [`ErrorKind::Configuration`]: the name does not have the form of an AWS region
+    /// (`us-west-2`), or AWS does not offer the variant: FIPS in China, FIPS with acceleration or
+    /// plain http, acceleration outside `aws`.
     pub fn aws(region: &str, scheme: Scheme, variant: Variant) -> Result<Self> {
         if !is_region_name(region) {
             return Err(configuration(format!(
@@ -152,17 +155,19 @@ impl Endpoint {
         })
     }
 
-    /// A server by its URL (`regionendpoint`): `[http://|https://]host[:port][/base/path][/]`. `default` is the scheme
-    /// of a URL without one; a URL's own scheme wins. The host is a DNS name, an IPv4 address or an IPv6 address in
-    /// brackets; a base path is kept before every bucket and key, and signed.
+    /// Returns the endpoint of a server from its URL (`regionendpoint`):
+    /// `[http://|https://]host[:port][/base/path][/]`. `default` is the scheme of a URL without
+    /// one. The host is a DNS name, an IPv4 address or an IPv6 address in brackets; a base path
+    /// precedes every bucket and key, and is signed.
     ///
-    /// Without a region, requests are signed for [`DEFAULT_SIGNING_REGION`]. The region is the server's own affair:
-    /// any text of `A-Za-z0-9._-` will do, such as `garage` or `RegionOne`.
+    /// Without a region, requests are signed for [`DEFAULT_SIGNING_REGION`]. The server defines its
+    /// region's name, which can be any text of `A-Za-z0-9._-`, such as `garage` or `RegionOne`.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] naming `regionendpoint`: another scheme, user information, a query, a fragment, a
-    /// host or port that is none, a base path with anything but `A-Za-z0-9._~-` between its slashes; a host of AWS that
-    /// serves something other than buckets (websites, access points, directory buckets).
+    /// [`ErrorKind::Configuration`] naming `regionendpoint`: another scheme, user information, a
+    /// query, a fragment, an invalid host or port, a base path with anything but `A-Za-z0-9._~-`
+    /// between its slashes; a host of AWS that does not serve buckets (websites, access points,
+    /// directory buckets).
     pub fn custom(url: &str, region: Option<&str>, default: Scheme) -> Result<Self> {
         let source = if region.is_some() { RegionSource::Given } else { RegionSource::Assumed };
         let region = checked_custom_region(region.unwrap_or(DEFAULT_SIGNING_REGION))?;
@@ -182,8 +187,9 @@ impl Endpoint {
         Ok(Self { base_path: base_path.to_owned(), ..Self::at(&parsed, region, source) })
     }
 
-    /// The address clients reach the same server under (`redirectendpoint`): presigned URLs are built and signed for
-    /// it. It has a scheme, a host and perhaps a port, nothing else.
+    /// Returns the endpoint with the address at which other clients reach this server
+    /// (`redirectendpoint`): presigned URLs are built and signed for it. It consists of a scheme, a
+    /// host and optionally a port.
     ///
     /// # Errors
     /// [`ErrorKind::Configuration`] naming `redirectendpoint`.
@@ -223,10 +229,10 @@ impl Endpoint {
         }
     }
 
-    /// The same with another addressing.
+    /// Returns the endpoint with another addressing.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`]: Transfer Acceleration has virtual hosts only.
+    /// [`ErrorKind::Configuration`]: Transfer Acceleration only supports virtual hosts.
     pub fn with_addressing(mut self, addressing: Addressing) -> Result<Self> {
         if addressing == Addressing::Path && self.is_accelerated() {
             return Err(configuration(
@@ -237,11 +243,11 @@ impl Endpoint {
         Ok(self)
     }
 
-    /// The endpoint for a bucket that turned out to live in another region: another host where the region chose it,
-    /// the same host and another signature where a URL did.
+    /// Returns the endpoint for a bucket that is in another region: with another host if the host
+    /// depends on the region, and with only another signature if a URL determines the host.
     ///
     /// # Errors
-    /// As [`Endpoint::aws`] for the region's name.
+    /// Like [`Endpoint::aws`] for the region's name.
     pub fn for_region(&self, region: &str) -> Result<Self> {
         match self.source {
             HostSource::Region(variant) => {
@@ -253,16 +259,16 @@ impl Endpoint {
         }
     }
 
-    /// Whether requests may be signed for a region that the server names: not when the configuration fixed both endpoint
-    /// and region, and on AWS only for a region of the same partition, because partitions share neither accounts nor
-    /// buckets.
+    /// Reports whether requests may be signed for a region that the server names: not if both
+    /// endpoint and region are configured, and on AWS only for a region of the same partition,
+    /// because partitions share neither accounts nor buckets.
     pub(super) fn may_learn_region(&self, region: &str) -> bool {
         let fixed = matches!(self.source, HostSource::Url(RegionSource::Given));
         !fixed
             && (!self.is_aws()
                 || Partition::of_region(region) == Partition::of_region(&self.region))
     }
-    /// Whether the host is AWS's own name of a region's endpoint, and not one that a URL names.
+    /// Reports whether the host is AWS's name of a region's endpoint, and not taken from a URL.
     pub(super) const fn host_is_amazons(&self) -> bool {
         matches!(self.source, HostSource::Region(_))
     }
@@ -270,36 +276,37 @@ impl Endpoint {
     pub fn signing_region(&self) -> &str {
         &self.region
     }
-    /// With TLS or without.
+    /// Returns the scheme: with or without TLS.
     pub const fn scheme(&self) -> Scheme {
         self.scheme
     }
-    /// The port, the scheme's default written out.
+    /// Returns the port, which may be the scheme's default.
     pub const fn port(&self) -> u16 {
         self.port
     }
-    /// The host without a bucket: a lower-case name, an IPv4 address, or an IPv6 address without brackets.
+    /// Returns the host without a bucket: a lower-case name, an IPv4 address, or an IPv6 address
+    /// without brackets.
     pub fn host(&self) -> String {
         self.host.to_string()
     }
-    /// How buckets are addressed.
+    /// Returns how buckets are addressed.
     pub const fn addressing(&self) -> Addressing {
         self.addressing
     }
-    /// Whether the server is Amazon S3: a region's endpoint, or a host of S3's own. Load balancers, virtual machines and
-    /// API gateways below AWS's domains are not.
+    /// Reports whether the server is Amazon S3, and not another service in AWS's domains.
     pub fn is_aws(&self) -> bool {
         matches!(self.source, HostSource::Region(_))
             || self.s3_host().is_some_and(|host| host.serves_buckets())
     }
 
-    /// Where a bucket's requests go.
+    /// Returns the destination of a bucket's requests.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`]: see [`check_bucket`]; a directory bucket or a multi-region access point on AWS; a
-    /// name that cannot stand in a host while the endpoint takes no other (Transfer Acceleration).
-    /// [`ErrorKind::Configuration`]: the endpoint's URL names a bucket already, in its host or at the end of its path. A
-    /// host that begins with the bucket's name by chance is accepted with [`Addressing::Path`].
+    /// [`ErrorKind::InvalidArgument`]: see [`check_bucket`]; a directory bucket or a multi-region
+    /// access point on AWS; a name that cannot be part of a host although the endpoint requires it
+    /// (Transfer Acceleration). [`ErrorKind::Configuration`]: the endpoint's URL already names a
+    /// bucket, in its host or at the end of its path. A host that only happens to begin with the
+    /// bucket's name is accepted with [`Addressing::Path`].
     pub fn locate(&self, bucket: &str) -> Result<Located> {
         check_bucket(bucket)?;
         if self.is_aws() && bucket.ends_with("--x-s3") {
@@ -341,13 +348,13 @@ impl Endpoint {
     fn origin(&self, host: String) -> Origin {
         Origin { scheme: self.scheme, host, port: self.port }
     }
-    /// Returns the parts of the host when it is Amazon S3's.
+    /// Returns the parts of the host if it is Amazon S3's.
     fn s3_host(&self) -> Option<S3Host<'_>> {
         if let Host::Name(name) = &self.host { S3Host::parse(name) } else { None }
     }
 
-    /// Refuses a URL, as consoles display it, in which the bucket stands already: a request would name the bucket twice,
-    /// and address a folder of that name or a bucket that does not exist.
+    /// Rejects a URL that already contains the bucket, as consoles display it: a request would name
+    /// the bucket twice, and address a folder of that name or a bucket that does not exist.
     fn check_names_no_bucket(&self, bucket: &str) -> Result<()> {
         let HostSource::Url(_) = self.source else { return Ok(()) };
         let base = self.base_path.strip_suffix(bucket).and_then(|base| base.strip_suffix('/'));
@@ -386,7 +393,7 @@ impl Endpoint {
                 (named, host.strip_prefix(named))
             }
             Some(_) => return None,
-            // By chance a server's own name can begin in the same way.
+            // A server's own name may happen to begin in the same way.
             None => (bucket, host.strip_prefix(bucket).filter(|rest| self.may_name_bucket(rest))),
         };
         Some((named, rest?.strip_prefix('.')?))
@@ -420,7 +427,7 @@ impl Endpoint {
     }
 }
 
-/// A bucket's place: what a request to it, or to an object in it, is addressed with.
+/// The destination of requests to a bucket or to an object in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Located {
     origin: Origin,
@@ -429,36 +436,37 @@ pub struct Located {
 }
 
 impl Located {
-    /// With TLS or without.
+    /// Returns the scheme: with or without TLS.
     pub const fn scheme(&self) -> Scheme {
         self.origin.scheme
     }
-    /// A lower-case name, an IPv4 address, or an IPv6 address without brackets.
+    /// Returns the host: a lower-case name, an IPv4 address, or an IPv6 address without brackets.
     pub fn host(&self) -> &str {
         &self.origin.host
     }
-    /// The port, the scheme's default written out.
+    /// Returns the port, which may be the scheme's default.
     pub const fn port(&self) -> u16 {
         self.origin.port
     }
-    /// The bucket, when it stands in the host: signature version 2 puts it back before the path.
+    /// Returns the bucket if it is in the host: signature version 2 puts it back before the path.
     pub fn host_bucket(&self) -> Option<&str> {
         self.host_bucket.as_deref()
     }
-    /// The value of `Host`: an IPv6 address in brackets, the port left out when it is the scheme's default.
+    /// Returns the value of `Host`: with an IPv6 address in brackets, and without the port if it is
+    /// the scheme's default.
     pub fn host_header(&self) -> String {
         self.origin.host_header()
     }
-    /// `scheme://host[:port]`, to which a path is appended.
+    /// Returns `scheme://host[:port]`, to which a path can be appended.
     pub fn root_url(&self) -> String {
         format!("{}://{}", self.scheme().as_str(), self.host_header())
     }
-    /// The path of a request to the bucket itself. Needs no encoding.
+    /// Returns the path of a request to the bucket itself. It needs no encoding.
     pub fn bucket_path(&self) -> &str {
         if self.path.is_empty() { "/" } else { &self.path }
     }
-    /// The path of a request to an object, whose key is already percent-encoded; its bytes stay as they are, a leading
-    /// slash and `..` included.
+    /// Returns the path of a request to an object. The percent-encoded key is kept byte for byte,
+    /// with any leading slash or `..`.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`]: the key is empty, which would address the bucket.
@@ -468,7 +476,8 @@ impl Located {
         }
         Ok(format!("{}/{encoded_key}", self.path))
     }
-    /// The path of a request: to the bucket, or to the object with this key, percent-encoded here.
+    /// Returns the path of a request to the bucket, or to the object with this key, which is
+    /// percent-encoded here.
     pub(super) fn path_of(&self, key: &str) -> String {
         if key.is_empty() {
             return self.bucket_path().to_owned();
@@ -479,13 +488,13 @@ impl Located {
         sign::push_path(&mut path, key);
         path
     }
-    /// The place a temporary redirect names, when it may be followed: the same scheme, and the same host or another one
-    /// that S3 itself has in the same AWS domain. Whatever else a `Location` says is not to be trusted with a signed
-    /// request: others than S3 have hosts below these domains.
+    /// Returns the destination of a temporary redirect if it may be followed: the same scheme, and
+    /// the same host or another S3 host in the same AWS domain. No other `Location` can be trusted
+    /// with a signed request, because other services also have hosts in these domains.
     pub(super) fn redirected(&self, location: &str, bucket: &str) -> Option<Self> {
         let to = Url::parse(location).ok()?.origin();
-        // The same place is addressed as before: the host alone does not tell whether it names the bucket, because a
-        // host of any name can take the bucket in the path.
+        // The same destination is addressed as before: the host alone does not show whether it
+        // names the bucket, because any host can accept the bucket in the path.
         if to == self.origin {
             return Some(self.clone());
         }
@@ -511,7 +520,7 @@ impl Located {
         let path = if in_host { base.to_owned() } else { format!("{base}/{bucket}") };
         Some(Self { origin: to, path, host_bucket: in_host.then(|| bucket.to_owned()) })
     }
-    /// Where a `Location` leads.
+    /// Classifies the destination of a `Location`.
     pub(super) fn redirect(&self, location: &str, bucket: &str) -> Redirect {
         if let Some(located) = self.redirected(location, bucket) {
             return Redirect::Same(located);
@@ -528,28 +537,29 @@ impl Located {
         }
         Redirect::Elsewhere(format!("{}://{}", to.scheme.as_str(), to.host_header()))
     }
-    /// The server itself, as the transport knows it.
+    /// Returns the server in the form that the transport uses.
     pub(crate) const fn origin(&self) -> &Origin {
         &self.origin
     }
 }
 
-/// Where a redirect leads.
+/// The destination of a redirect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Redirect {
-    /// To a place of the same bucket, which may be trusted with a signed request.
+    /// Another destination of this bucket, which may be trusted with a signed request.
     Same(Located),
-    /// From Amazon S3, which redirects only to tell of another region.
+    /// A redirect of Amazon S3, which only indicates another region.
     Amazon,
     /// From plain http to https on the same host.
     ToTls { host: String },
-    /// To another place.
+    /// Another destination.
     Elsewhere(String),
 }
 
-/// Refuses a bucket name that no S3 ever allowed: 3 to 255 of `A-Za-z0-9._-`, one letter or digit at least. That is
-/// the old rule of us-east-1; [today's](https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html)
-/// (3 to 63, no capitals, no underscore) only decides whether the name can stand in a host.
+/// Rejects bucket names that S3 never allowed. A name has 3 to 255 of `A-Za-z0-9._-`, with at least
+/// one letter or digit. That is the old rule of us-east-1;
+/// [today's](https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html) (3 to
+/// 63, no capitals, no underscore) only decides whether the name can be part of a host.
 ///
 /// # Errors
 /// [`ErrorKind::InvalidArgument`].
@@ -571,7 +581,7 @@ pub fn check_bucket(bucket: &str) -> Result<()> {
     }
 }
 
-/// Refuses hosts of AWS that do not serve buckets by the S3 API.
+/// Rejects hosts of AWS that do not serve buckets through the S3 API.
 fn check_service(host: &str) -> Result<()> {
     let (what, instead) = match S3Host::parse(host).map(|host| host.service) {
         None | Some(S3Service::Api | S3Service::Interface) => return Ok(()),
@@ -626,12 +636,12 @@ fn bucket_error(bucket: &str, why: &str) -> Error {
     )
 }
 
-/// The error for a URL that cannot be used. `why` completes the sentence "it ...".
+/// Returns the error for a URL that cannot be used. `why` completes the sentence "it ...".
 fn unusable(option: &str, url: &str, why: &dyn fmt::Display) -> Error {
     configuration(format!("unable to parse {option}: {}: it {why}", shown_value(url, Form::Url)))
 }
 
-/// The error for a text that is not a URL.
+/// Returns the error for a text that is not a URL.
 fn malformed(option: &str, url: &str, why: UrlError) -> Error {
     let error = unusable(option, url, &why);
     let host_end = url.find("://").map_or(0, |scheme| scheme + "://".len());

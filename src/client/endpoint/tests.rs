@@ -363,7 +363,7 @@ fn what_is_no_endpoint_is_refused() {
         ("http://s.example/a//b", base),
         ("http://s.example/a/../b", base),
         ("http://s.example/a%2fb", base),
-        ("http://s.example/a b", "it holds a character that must be percent-encoded"),
+        ("http://s.example/a b", "it contains a character that must be percent-encoded"),
     ] {
         let error = message(Endpoint::custom(url, None, Scheme::Http));
         assert!(
@@ -374,7 +374,7 @@ fn what_is_no_endpoint_is_refused() {
     let error = message(Endpoint::custom("http://key:hunter2@s.example", None, Scheme::Http));
     assert_eq!(
         error,
-        "unable to parse regionendpoint: (not shown): it holds a user name, which is allowed for a proxy only"
+        "unable to parse regionendpoint: (not shown): it contains a user name, which is allowed only for a proxy"
     );
     let error = message(Endpoint::custom("http://key:hunter2@s.example?x", None, Scheme::Http));
     assert!(!error.contains("hunter2"), "{error}");
@@ -402,7 +402,7 @@ fn a_redirect_endpoint_is_scheme_host_and_port() {
         ),
         (
             "https://a:b@cdn.example",
-            "unable to parse redirectendpoint: (not shown): it holds a user name, which is allowed for a proxy only",
+            "unable to parse redirectendpoint: (not shown): it contains a user name, which is allowed only for a proxy",
         ),
         (
             "https://cdn.example#x",
@@ -478,7 +478,7 @@ fn p32_hosts_of_other_services_of_s3_are_refused_by_name() {
     }
 }
 
-/// P32: a redirect names the bucket in the host only where the host is that of a bucket.
+/// P32: a redirect only names the bucket in the host if the host belongs to a bucket.
 #[test]
 fn p32_a_redirect_never_moves_the_bucket() {
     let follow = |bucket: &str, location: &str| {
@@ -567,7 +567,8 @@ fn case_14_an_endpoint_that_names_the_bucket_is_refused() {
             );
         }
     }
-    // With the path asked for, a host may begin so by chance; that of a service, or a path that ends so, hardly can.
+    // With path addressing, a host may begin like this by chance; a host of a service, or a path
+    // that ends like this, hardly can.
     assert!(located("https://registry.example.com", Addressing::Path).is_ok());
     for url in ["https://registry.s3.example.com", "https://s3.example.com/registry"] {
         assert!(located(url, Addressing::Path).is_err(), "{url}");

@@ -1,4 +1,4 @@
-//! From a profile to its keys.
+//! Profiles: from their settings to a source of keys.
 
 use super::keys::pair;
 use super::secret_file::shown_path;
@@ -13,13 +13,15 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Keys of a profile in `AWS_CONFIG_FILE` (`~/.aws/config`) and `AWS_SHARED_CREDENTIALS_FILE` (`~/.aws/credentials`):
-/// the profile named by `AWS_PROFILE`, else `default`. The files are read at every refresh.
+/// Keys of a profile in `AWS_CONFIG_FILE` (`~/.aws/config`) and `AWS_SHARED_CREDENTIALS_FILE`
+/// (`~/.aws/credentials`). The profile is the one named by `AWS_PROFILE`, or else `default`. The
+/// files are read at every refresh.
 ///
-/// Settings: `aws_access_key_id`, `aws_secret_access_key`, `aws_session_token`; `role_arn` with `source_profile`,
-/// `credential_source` or `web_identity_token_file`, and `role_session_name`, `external_id`, `duration_seconds`;
-/// `credential_process`; `sso_session`, `sso_start_url`, `sso_region`, `sso_account_id`, `sso_role_name`; `region` for
-/// STS (<https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html>).
+/// The supported settings are `aws_access_key_id`, `aws_secret_access_key`, `aws_session_token`;
+/// `role_arn` with `source_profile`, `credential_source` or `web_identity_token_file`, and
+/// `role_session_name`, `external_id`, `duration_seconds`; `credential_process`; `sso_session`,
+/// `sso_start_url`, `sso_region`, `sso_account_id`, `sso_role_name`; and `region` for STS
+/// (<https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html>).
 pub struct SharedFiles {
     context: Context,
     profile: Option<String>,
@@ -36,12 +38,12 @@ impl fmt::Debug for SharedFiles {
 }
 
 impl SharedFiles {
-    /// The profile that the variables of `context` select.
+    /// Creates a source for the profile that the variables of `context` select.
     pub fn new(context: &Context) -> Self {
         Self { context: context.clone(), profile: None }
     }
 
-    /// The profile of this name.
+    /// Creates a source for the profile with this name.
     pub fn with_profile(context: &Context, profile: impl Into<String>) -> Self {
         Self { context: context.clone(), profile: Some(profile.into()) }
     }
@@ -68,22 +70,24 @@ impl Source for SharedFiles {
                 None => Unavailable::NotConfigured(reason),
             });
         }
+
         let plan = Plan::of(&files, name)?;
         let region = self.context.region_of(files.profile(name));
         let source = plan.into_source(&self.context, region.as_deref());
-        // The profile chose this source, so there is no other to ask.
+        // The profile selected this source, so there is no alternative.
         source.fetch().map_err(|reason| {
             Unavailable::Failed(format!(
                 "profile `{}`: {}: {}",
                 shown_name(name),
                 source.name(),
-                reason.demanded()
+                reason.into_failed()
             ))
         })
     }
 }
 
-/// How a profile gets its keys: a beginning, then roles assumed one after another.
+/// The way from a profile to its keys: the first keys, then the roles that are assumed one after
+/// another.
 struct Plan {
     base: Base,
     roles: Vec<Role>,
@@ -99,8 +103,35 @@ enum Base {
     Container,
 }
 
+impl Base {
+    /// Returns the source of keys of a profile without a role, in the order of AWS's SDKs.
+    fn of(files: &Files, name: &str, profile: &Profile) -> Result<Self, Unavailable> {
+        let at =
+            |reason: &str| Unavailable::Failed(format!("profile `{}`: {reason}", shown_name(name)));
+        if profile.get("web_identity_token_file").is_some() {
+            return Err(at("web_identity_token_file needs role_arn"));
+        }
+
+        if profile.get("sso_session").is_some() || profile.get("sso_start_url").is_some() {
+            return login(files, profile).map(Self::Sso).map_err(|reason| at(&reason));
+        }
+
+        if let Some(keys) = static_keys(profile) {
+            return keys.map(Self::Keys).map_err(|reason| at(&reason));
+        }
+
+        match profile.get("credential_process") {
+            Some(command) => Ok(Self::Process(command.to_owned())),
+            None => Err(Unavailable::NotConfigured(format!(
+                "profile `{}` has no keys and no way to get them",
+                shown_name(name)
+            ))),
+        }
+    }
+}
+
 impl Plan {
-    /// Follows `source_profile` from `name` to where keys are.
+    /// Follows `source_profile` from `name` to a profile with keys.
     fn of(files: &Files, name: &str) -> Result<Self, Unavailable> {
         let mut visited: Vec<&str> = Vec::new();
         let mut roles = Vec::new();
@@ -111,26 +142,31 @@ impl Plan {
             };
             let Some(profile) = files.profile(name) else {
                 return Err(at(
-                    "there is no such profile, though another names it as its source_profile",
+                    "there is no such profile, but another one names it as its source_profile",
                 ));
             };
             if visited.contains(&name) {
-                let way: Vec<_> = visited
+                let path: Vec<_> = visited
                     .iter()
                     .chain([&name])
                     .map(|name| shown_name(name).to_string())
                     .collect();
-                return Err(at(&format!("source_profile leads in a circle: {}", way.join(" -> "))));
+                return Err(at(&format!("source_profile forms a cycle: {}", path.join(" -> "))));
             }
-            // A profile others refer to gives its keys if it has any, rather than its role.
+            // A profile to which another one refers contributes its keys, if it has any, rather
+            // than its role.
             if let Some(keys) = static_keys(profile).filter(|_| !visited.is_empty()) {
                 break Base::Keys(keys.map_err(|reason| at(&reason))?);
             }
             visited.push(name);
             let Some(arn) = profile.get("role_arn") else {
                 let base = Base::of(files, name, profile);
-                // Where a role waits for keys, having none is a failure.
-                break if roles.is_empty() { base? } else { base.map_err(Unavailable::demanded)? };
+                // A role needs keys, so having none is a failure.
+                break if roles.is_empty() {
+                    base?
+                } else {
+                    base.map_err(Unavailable::into_failed)?
+                };
             };
             let role = Role {
                 session_name: profile.get("role_session_name").map(str::to_owned),
@@ -143,7 +179,7 @@ impl Plan {
             }
             if profile.get("mfa_serial").is_some() {
                 return Err(at(
-                    "mfa_serial is not supported, use credential_process or IAM Identity Center",
+                    "mfa_serial is not supported: use credential_process or IAM Identity Center",
                 ));
             }
             roles.push(role);
@@ -152,7 +188,8 @@ impl Plan {
                 KeysOfRole::Base(base) => break base,
             }
         };
-        // The role nearest to the keys is assumed first.
+
+        // The role next to the keys is assumed first.
         roles.reverse();
         Ok(Self { base, roles })
     }
@@ -169,13 +206,14 @@ impl Plan {
             Base::Metadata => Box::new(Metadata::new(context)),
             Base::Container => Box::new(Container::new(context)),
         };
+
         self.roles.into_iter().fold(base, |base, role| {
             Box::new(AssumeRole::new(context, base, role).in_region(region))
         })
     }
 }
 
-/// The source of the keys with which a profile's role is assumed.
+/// The source of the keys with which the role of a profile is assumed.
 enum KeysOfRole<'a> {
     Base(Base),
     Profile(&'a str),
@@ -185,58 +223,36 @@ impl<'a> KeysOfRole<'a> {
     fn of(profile: &'a Profile, name: &str) -> Result<Self, String> {
         match (profile.get("source_profile"), profile.get("credential_source")) {
             (Some(_), Some(_)) => {
-                Err("source_profile and credential_source exclude each other".to_owned())
+                Err("source_profile and credential_source exclude each other: remove one of them"
+                    .to_owned())
             }
             (None, None) => {
                 Err("role_arn needs source_profile, credential_source or web_identity_token_file"
                     .to_owned())
             }
-            // A profile that is its own source assumes its role with its own keys.
+            // A profile that names itself as its source assumes its role with its own keys.
             (Some(source), None) if source == name => static_keys(profile)
-                .ok_or("it is its own source_profile but has no keys")?
+                .ok_or("it is its own source_profile, but has no keys")?
                 .map(|keys| Self::Base(Base::Keys(keys))),
             (Some(source), None) => Ok(Self::Profile(source)),
             (None, Some("Environment")) => Ok(Self::Base(Base::Environment)),
             (None, Some("Ec2InstanceMetadata")) => Ok(Self::Base(Base::Metadata)),
             (None, Some("EcsContainer")) => Ok(Self::Base(Base::Container)),
-            (None, Some(_)) => Err(
-                "credential_source is none of Environment, Ec2InstanceMetadata and EcsContainer"
-                    .to_owned(),
-            ),
+            (None, Some(_)) => {
+                Err("credential_source must be Environment, Ec2InstanceMetadata or EcsContainer"
+                    .to_owned())
+            }
         }
     }
 }
 
-impl Base {
-    /// Where a profile without a role has its keys. The order is that of AWS's SDKs.
-    fn of(files: &Files, name: &str, profile: &Profile) -> Result<Self, Unavailable> {
-        let at =
-            |reason: &str| Unavailable::Failed(format!("profile `{}`: {reason}", shown_name(name)));
-        if profile.get("web_identity_token_file").is_some() {
-            return Err(at("web_identity_token_file needs role_arn"));
-        }
-        if profile.get("sso_session").is_some() || profile.get("sso_start_url").is_some() {
-            return login(files, profile).map(Self::Sso).map_err(|reason| at(&reason));
-        }
-        if let Some(keys) = static_keys(profile) {
-            return keys.map(Self::Keys).map_err(|reason| at(&reason));
-        }
-        match profile.get("credential_process") {
-            Some(command) => Ok(Self::Process(command.to_owned())),
-            None => Err(Unavailable::NotConfigured(format!(
-                "profile `{}` has no keys and no way to get them",
-                shown_name(name)
-            ))),
-        }
-    }
-}
-
-/// Returns the name of a profile for a message.
+/// Prepares the name of a profile for a message.
 fn shown_name(name: &str) -> ShownValue<'_> {
     shown_value(name, Form::Profile)
 }
 
-/// The keys in a profile; an error when only one half is there, or one is in quotes.
+/// Returns the keys in a profile. It is an error if only one of the two is present, or if one is
+/// quoted.
 fn static_keys(profile: &Profile) -> Option<Result<Credentials, String>> {
     let names = ("aws_access_key_id", "aws_secret_access_key");
     let token =
@@ -246,11 +262,15 @@ fn static_keys(profile: &Profile) -> Option<Result<Credentials, String>> {
             .map(|quote| profile.get(name).is_some_and(|value| value.starts_with(quote)));
         ends.contains(&true)
     };
+
     if let Some(name) =
         [names.0, names.1, "aws_session_token"].into_iter().find(|name| is_quoted(name))
     {
-        return Some(Err(format!("{name} is in quotes, which would be a part of it: remove them")));
+        return Some(Err(format!(
+            "{name} is in quotes, which would become part of the value: remove them"
+        )));
     }
+
     pair(names, (profile.secret(names.0), profile.secret(names.1)), token)
 }
 
@@ -259,7 +279,7 @@ fn duration(profile: &Profile) -> Result<Option<Duration>, String> {
     match profile.get("duration_seconds").map(str::parse) {
         None => Ok(None),
         Some(Ok(seconds)) if RANGE.contains(&seconds) => Ok(Some(Duration::from_secs(seconds))),
-        Some(_) => Err("duration_seconds is not a number from 900 to 43200".to_owned()),
+        Some(_) => Err("duration_seconds must be a number from 900 to 43200".to_owned()),
     }
 }
 
@@ -273,10 +293,12 @@ fn login(files: &Files, profile: &Profile) -> Result<Login, String> {
                 .ok_or_else(|| format!("there is no [sso-session {}]", shown_name(name)))?,
         )),
     };
+
     let holder = session.map_or(profile, |(_, session)| session);
     let wanted = |holder: &Profile, key: &str| {
         holder.get(key).map(str::to_owned).ok_or_else(|| format!("{key} is missing"))
     };
+
     Ok(Login {
         cached_as: match session {
             Some((name, _)) => name.to_owned(),

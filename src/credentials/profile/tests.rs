@@ -1,9 +1,10 @@
-//! From profiles to plans, by a table.
+//! From profiles to sources, by a table.
 
 use super::super::Environment;
 use super::*;
 
-/// The plan of profile `a` as one line: its beginning, then the roles in the order they are assumed.
+/// Returns the plan of profile `a` as one line: its base, then the roles in the order in which they
+/// are assumed.
 fn plan(config: &str) -> Result<String, Unavailable> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("config");
@@ -25,9 +26,11 @@ fn plan(config: &str) -> Result<String, Unavailable> {
         Base::Metadata => "metadata".to_owned(),
         Base::Container => "container".to_owned(),
     };
+
     for role in roles {
         line += &format!(" > {}", told(&role));
     }
+
     Ok(line)
 }
 
@@ -65,7 +68,7 @@ fn profiles_lead_to_keys() {
             ),
             "keys AK None > R2 > R1",
         ),
-        // Keys beside a role are for others that name this profile.
+        // Keys next to a role are for other profiles that name this one.
         (
             format!(
                 "[profile a]\nrole_arn=R1\nsource_profile=b\naws_access_key_id=NO\naws_secret_access_key=NO\n[profile b]\nrole_arn=R2\nsource_profile=c\n{KEYS}[profile c]\n"
@@ -102,35 +105,38 @@ fn profiles_that_lead_nowhere() {
     for (config, expected) in [
         (
             "[profile a]\naws_access_key_id=AK",
-            "profile `a`: aws_access_key_id is set but aws_secret_access_key is not",
+            "profile `a`: aws_access_key_id is set, but aws_secret_access_key is not",
         ),
         (
             "[profile a]\naws_secret_access_key=s",
-            "profile `a`: aws_secret_access_key is set but aws_access_key_id is not",
+            "profile `a`: aws_secret_access_key is set, but aws_access_key_id is not",
         ),
         (
             "[profile a]\nrole_arn=R",
-            "profile `a`: role_arn needs source_profile, credential_source or web_identity_token_file",
+            "profile `a`: role_arn needs source_profile, credential_source or \
+             web_identity_token_file",
         ),
         (
             "[profile a]\nrole_arn=R\nsource_profile=b\ncredential_source=Environment",
-            "profile `a`: source_profile and credential_source exclude each other",
+            "profile `a`: source_profile and credential_source exclude each other: remove one of \
+             them",
         ),
         (
             "[profile a]\nrole_arn=R\nsource_profile=b",
-            "profile `b`: there is no such profile, though another names it as its source_profile",
+            "profile `b`: there is no such profile, but another one names it as its source_profile",
         ),
         (
             "[profile a]\nrole_arn=R\nsource_profile=b\n[profile b]\nrole_arn=S\nsource_profile=a",
-            "profile `a`: source_profile leads in a circle: a -> b -> a",
+            "profile `a`: source_profile forms a cycle: a -> b -> a",
         ),
         (
             "[profile a]\nrole_arn=R\nsource_profile=a",
-            "profile `a`: it is its own source_profile but has no keys",
+            "profile `a`: it is its own source_profile, but has no keys",
         ),
         (
             "[profile a]\nrole_arn=R\ncredential_source=ec2",
-            "profile `a`: credential_source is none of Environment, Ec2InstanceMetadata and EcsContainer",
+            "profile `a`: credential_source must be Environment, Ec2InstanceMetadata or \
+             EcsContainer",
         ),
         (
             "[profile a]\nweb_identity_token_file=/t",
@@ -138,17 +144,19 @@ fn profiles_that_lead_nowhere() {
         ),
         (
             "[profile a]\nrole_arn=R\nsource_profile=b\nmfa_serial=m",
-            "profile `a`: mfa_serial is not supported, use credential_process or IAM Identity Center",
+            "profile `a`: mfa_serial is not supported: use credential_process or IAM Identity \
+             Center",
         ),
         (
             "[profile a]\nrole_arn=R\nsource_profile=b\nduration_seconds=10",
-            "profile `a`: duration_seconds is not a number from 900 to 43200",
+            "profile `a`: duration_seconds must be a number from 900 to 43200",
         ),
         ("[profile a]\nsso_session=s", "profile `a`: there is no [sso-session s]"),
         ("[profile a]\nsso_session=s\n[sso-session s]", "profile `a`: sso_region is missing"),
     ] {
         assert_eq!(plan(config).unwrap_err(), Unavailable::failed(expected), "{config}");
     }
+
     assert!(matches!(plan("[profile a]\nregion=r"), Err(Unavailable::NotConfigured(_))));
     let half = plan("[profile a]\nrole_arn=R\nsource_profile=b\n[profile b]\nregion=r");
     assert_eq!(

@@ -1,8 +1,8 @@
 //! The grammar of `~/.aws/config` and `~/.aws/credentials`
-//! (<https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html>), as AWS's SDKs read it.
+//! (<https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html>), as AWS's SDKs read them.
 //!
 //! ```text
-//! # a comment; so is a line that begins with ;
+//! # a comment; a line that begins with ; is one too
 //! [default]                      ; in both files
 //! [profile name]                 ; in the config file
 //! [name]                         ; in the credentials file
@@ -11,14 +11,15 @@
 //!   continued
 //!
 //! [profile "two words"]          ; in the config file
-//!   indented = as a whole
-//!   name: value                  ; a colon, too
+//!   indented = as a block
+//!   name: value                  ; a colon works too
 //! s3 =
 //!   nested = value
 //! ```
 //!
-//! Keys know no case, sections do. A key or section that occurs again adds to and replaces what was there; the
-//! credentials file replaces the config file. Sections and keys with names that cannot be are skipped.
+//! Keys are case-insensitive, names of sections are not. If a key or a section occurs again, its
+//! settings are added and replace earlier ones. The credentials file takes precedence over the
+//! config file. Sections and keys with invalid names are skipped.
 
 use super::{Environment, secret_file};
 use std::collections::BTreeMap;
@@ -26,23 +27,36 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
-/// The largest file read: that of an organisation with a thousand accounts has some 100 KiB.
+/// The largest file that is read. The file of an organisation with a thousand accounts has about
+/// 100 KiB.
 const FILE_LIMIT: usize = 1024 * 1024;
 
-/// The settings of one section; values are wiped on drop.
+/// The settings of one section. Their values are wiped on drop.
 #[derive(Debug, Default)]
 pub(super) struct Profile(BTreeMap<String, Value>);
 
-/// A value that shows nothing of itself.
+impl Profile {
+    /// Returns a setting. An empty one counts as missing.
+    pub(super) fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key).map(|value| value.0.as_str()).filter(|value| !value.is_empty())
+    }
+
+    /// Returns a setting in memory that is wiped. An empty one counts as missing.
+    pub(super) fn secret(&self, key: &str) -> Option<Zeroizing<String>> {
+        self.get(key).map(|value| Zeroizing::new(value.to_owned()))
+    }
+}
+
+/// A value whose `Debug` output does not show it.
 #[derive(Default)]
 struct Value(Zeroizing<String>);
 
-/// Both files, merged.
+/// The settings of both files, merged.
 #[derive(Debug, Default)]
 pub(super) struct Files {
     profiles: BTreeMap<String, Profile>,
     sso_sessions: BTreeMap<String, Profile>,
-    /// Where they were looked for, for errors.
+    /// The paths at which the files were expected, for error messages.
     pub(super) paths: Vec<PathBuf>,
 }
 
@@ -52,21 +66,9 @@ pub(super) enum Kind {
     Credentials,
 }
 
-impl Profile {
-    /// A setting; an empty one counts as missing.
-    pub(super) fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key).map(|value| value.0.as_str()).filter(|value| !value.is_empty())
-    }
-
-    /// The same for a value that must be wiped.
-    pub(super) fn secret(&self, key: &str) -> Option<Zeroizing<String>> {
-        self.get(key).map(|value| Zeroizing::new(value.to_owned()))
-    }
-}
-
 impl Files {
-    /// Reads both files. One that does not exist is empty. `found_keys` is called with each file that may hold a
-    /// long-term secret.
+    /// Reads both files. A missing file counts as empty. `found_keys` is called with each file that
+    /// may contain a long-term secret.
     pub(super) fn load(
         environment: &Environment,
         found_keys: impl Fn(&Path),
@@ -97,6 +99,7 @@ impl Files {
             }
             files.paths.push(path);
         }
+
         Ok(files)
     }
 
@@ -108,14 +111,16 @@ impl Files {
         self.sso_sessions.get(name)
     }
 
-    /// Adds what one file says. Errors name the line and never quote it: it may hold a secret.
+    /// Adds the settings of one file. Errors contain the number of the line and never quote it,
+    /// because it may contain a secret.
     pub(super) fn parse(&mut self, kind: Kind, text: &str) -> Result<LongTermKeys, String> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut parsed = Parsed::default();
         let mut keys = LongTermKeys::Absent;
         let mut section = Section::Missing;
         let mut property = Property::Missing;
-        // Of the setting last begun: what is indented further continues it, as Python's `configparser` has it.
+        // The indentation of the current setting. Lines that are indented further continue it, as
+        // in Python's `configparser`.
         let mut indent = 0;
         for (index, line) in text.lines().enumerate() {
             let at = |reason: &str| format!("line {}: {reason}", index + 1);
@@ -129,7 +134,7 @@ impl Files {
                 if let (Property::Named(name), Some(settings)) = (&property, settings)
                     && let Some(value) = settings.0.get_mut(name)
                 {
-                    value.go_on(content).map_err(at)?;
+                    value.append_line(content).map_err(at)?;
                 }
                 continue;
             }
@@ -164,12 +169,13 @@ impl Files {
                     .insert(name, Value(Zeroizing::new(without_comment(value).trim().to_owned())));
             }
         }
+
         self.merge(parsed);
         Ok(keys)
     }
 
     fn merge(&mut self, mut parsed: Parsed) {
-        // `[profile default]` and `[default]` in one config file: the longer one counts alone.
+        // If one config file has both `[profile default]` and `[default]`, only the former counts.
         if let Some(profile) = parsed.prefixed_default {
             parsed.profiles.insert("default".to_owned(), profile);
         }
@@ -183,8 +189,9 @@ impl Files {
 }
 
 impl Value {
-    /// Adds an indented line. Under a key without a value stand nested settings, which have a name and a value too.
-    fn go_on(&mut self, line: &str) -> Result<(), &'static str> {
+    /// Appends an indented line. A setting without a value contains nested settings, each of which
+    /// must have a name and a value.
+    fn append_line(&mut self, line: &str) -> Result<(), &'static str> {
         if self.0.is_empty() || self.0.starts_with('\n') {
             let (name, _) =
                 line.split_once(['=', ':']).ok_or("a nested setting needs `=` or `:`")?;
@@ -198,7 +205,13 @@ impl Value {
     }
 }
 
-/// What one file says.
+impl std::fmt::Debug for Value {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("..")
+    }
+}
+
+/// The settings of one file.
 #[derive(Default)]
 struct Parsed {
     profiles: BTreeMap<String, Profile>,
@@ -207,7 +220,8 @@ struct Parsed {
 }
 
 impl Parsed {
-    /// Where the settings of a section go; `None` for sections that are skipped.
+    /// Returns the profile to which the settings of a section belong, or `None` if the section is
+    /// skipped.
     fn settings(&mut self, section: &Section) -> Option<&mut Profile> {
         match section {
             Section::Profile(name) => Some(self.profiles.entry(name.clone()).or_default()),
@@ -218,7 +232,7 @@ impl Parsed {
     }
 }
 
-/// Whether a file holds a long-term secret.
+/// The presence of a long-term secret in a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum LongTermKeys {
     Absent,
@@ -267,12 +281,12 @@ enum Property {
     Named(String),
 }
 
-/// The names of sections and settings.
+/// Reports whether `text` is a valid name of a section or setting.
 fn is_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_/.%@:+".contains(&b))
 }
 
-/// A value ends where white space and a `#` or `;` follow.
+/// Removes a comment, which begins at a `#` or `;` after white space.
 fn without_comment(value: &str) -> &str {
     let mut after_space = false;
     for (place, c) in value.char_indices() {
@@ -284,17 +298,12 @@ fn without_comment(value: &str) -> &str {
     value
 }
 
-/// `~/` is the home directory, as in AWS's documentation; nothing else is expanded.
+/// Replaces a leading `~/` by the home directory, as AWS's documentation describes. Nothing else is
+/// expanded.
 fn expand(path: &str, home: Option<PathBuf>) -> PathBuf {
     match (path.strip_prefix("~/"), home) {
         (Some(rest), Some(home)) => home.join(rest),
         _ => PathBuf::from(path),
-    }
-}
-
-impl std::fmt::Debug for Value {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("..")
     }
 }
 

@@ -1,8 +1,8 @@
-//! The grammar, by tables.
+//! The grammar of the shared files, by tables.
 
 use super::*;
 
-/// The settings as `section.key=value`, sorted.
+/// Returns the settings as sorted lines `section.key=value`.
 fn settings(config: &str, credentials: &str) -> Result<Vec<String>, String> {
     let mut files = Files::default();
     files.parse(Kind::Config, config)?;
@@ -17,6 +17,7 @@ fn settings(config: &str, credentials: &str) -> Result<Vec<String>, String> {
         }
         lines
     };
+
     let mut all = list("", &files.profiles);
     all.extend(list("sso:", &files.sso_sessions));
     Ok(all)
@@ -41,7 +42,7 @@ fn the_config_file() {
         ("[profile a]\nx \t=\t  1  2 \t", &["a", "a.x=1  2"]),
         ("[profile a]\nx = 1=2==", &["a", "a.x=1=2=="]),
         ("[profile a]\nx = \u{1f600}", &["a", "a.x=\u{1f600}"]),
-        // Case: keys have none, names have.
+        // Keys are case-insensitive, names are not.
         ("[profile A]\nAwS_X = Yz", &["A", "A.aws_x=Yz"]),
         ("[profile a]\nx=1\n[profile A]\nx=2", &["A", "A.x=2", "a", "a.x=1"]),
         // Continuation and nested settings.
@@ -53,15 +54,15 @@ fn the_config_file() {
             "[profile a]\ns3 =\n  max = 10\n\n  in valid = 2\n  e =\nx=1",
             &["a", "a.s3=\nmax = 10\nin valid = 2\ne =", "a.x=1"],
         ),
-        // Again: added and replaced.
+        // Repeated sections and keys are merged and replaced.
         (
             "[profile a]\nx=1\nx=2\n[profile b]\n[profile a]\nX=3\ny=4",
             &["a", "a.x=3", "a.y=4", "b"],
         ),
-        // `[profile default]` wins over `[default]`, wherever it stands.
+        // `[profile default]` takes precedence over `[default]`, wherever it is.
         ("[default]\nx=1\n[profile default]\ny=2", &["default", "default.y=2"]),
         ("[profile default]\ny=2\n[default]\nx=1", &["default", "default.y=2"]),
-        // Skipped: sections of other kinds and names that cannot be.
+        // Sections of other kinds and invalid names are skipped.
         (
             "[a]\nx=1\n[profilea]\nx=1\n[profile a b]\nx=1\n c\n[services s]\ns3 =\n  e = 1\n[profile]\nx=1",
             &[],
@@ -95,12 +96,12 @@ fn the_credentials_file_has_no_prefix_and_comes_last() {
     }
 }
 
-/// The expected outcomes are those of `botocore.configloader`, but for comments after values, which the SDKs' common format
-/// has and Python's `configparser` does not.
+/// The expected outcomes are those of `botocore.configloader`, except for comments after values,
+/// which the SDKs' common format allows and Python's `configparser` does not.
 #[test]
 fn files_are_read_as_the_aws_cli_reads_them() {
     for (text, expected) in [
-        // A section indented as a whole, or a part of it.
+        // A section that is indented, entirely or partly.
         ("[profile a]\n  x = 1\n  y = 2", &["a", "a.x=1", "a.y=2"][..]),
         ("  [profile a]\n  x = 1\n\ty = 2", &["a", "a.x=1", "a.y=2"]),
         ("[profile a]\n    x = 1\n  y = 2\nz = 3", &["a", "a.x=1", "a.y=2", "a.z=3"]),
@@ -111,11 +112,11 @@ fn files_are_read_as_the_aws_cli_reads_them() {
             &["a", "a.s3=\nx = 1\ny = 2", "a.z=3"],
         ),
         ("[profile a]\n\tx=1\n\ty=2\n", &["a", "a.x=1", "a.y=2"]),
-        // The first of both delimiters counts.
+        // The first of the two delimiters counts.
         ("[profile a]\nx: 1\ny : 2\nz:3", &["a", "a.x=1", "a.y=2", "a.z=3"]),
         ("[profile a]\nx = a:b\ny: a=b", &["a", "a.x=a:b", "a.y=a=b"]),
         ("[profile a]\ns3:\n  x: 1\nz = 3", &["a", "a.s3=\nx: 1", "a.z=3"]),
-        // Quotes are part of a value, and not of a profile's name.
+        // Quotes are part of a value, but not of a profile's name.
         ("[profile a]\nx = \"1\"", &["a", "a.x=\"1\""]),
         ("[profile \"a b\"]\nx = 1\n[profile 'c']\ny = 2", &["a b", "a b.x=1", "c", "c.y=2"]),
         ("[profile \"a b]\nx = 1\n[profile \"\"]\ny = 2", &[]),

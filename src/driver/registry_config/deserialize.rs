@@ -1,5 +1,5 @@
-//! From the file to [`RegistryConfig`].
-use super::section::{Section, refused};
+//! Parsing of the configuration file into [`RegistryConfig`].
+use super::section::{Section, config_error};
 use super::{
     Access, Backend, BlobCache, Deletion, MiddlewareConfig, PurgeRun, Redirects, RegistryConfig,
     StorageConfig, UploadPurging,
@@ -19,15 +19,15 @@ use zeroize::Zeroizing;
 const PURGE_AGE: Duration = Duration::from_secs(168 * 60 * 60);
 const PURGE_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The names of the S3 driver: Distribution has two, GitLab has had two versions.
+/// The names of the S3 driver. Distribution has two, and GitLab has had two versions.
 const S3_NAMES: [&str; 4] = ["s3", "s3aws", "s3_v1", "s3_v2"];
 const MEMORY_NAME: &str = "inmemory";
-/// Drivers of the registries that this crate does not have.
+/// Drivers of the registries that this crate does not provide.
 const OTHER_DRIVERS: [&str; 7] =
     ["filesystem", "azure", "azure_v2", "gcs", "swift", "oss", "rados"];
 
-/// The options of zot's `storage` section next to its driver. These are the registry's own, or
-/// concern local files.
+/// The options of zot's `storage` section other than the driver. They concern the registry itself
+/// or local files.
 const ZOT_OPTIONS: [&str; 16] = [
     "rootdirectory",
     "dedupe",
@@ -48,7 +48,8 @@ const ZOT_OPTIONS: [&str; 16] = [
 ];
 
 impl<'de> Deserialize<'de> for RegistryConfig {
-    /// From the whole configuration file, or a map of its sections `storage` and `middleware`.
+    /// Deserializes the whole configuration file, or a map of its sections `storage` and
+    /// `middleware`.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(FileVisitor)
     }
@@ -62,9 +63,11 @@ impl<'de> Visitor<'de> for FileVisitor {
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a registry's configuration")
     }
+
     fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<RegistryConfig, E> {
         Err(E::custom("a registry's configuration must be a map, not text"))
     }
+
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RegistryConfig, A::Error> {
         let (mut storage, mut middleware) = (None, None);
         while let Some(name) = map.next_key::<String>()? {
@@ -83,8 +86,9 @@ impl<'de> Visitor<'de> for FileVisitor {
                 )));
             }
         }
-        let storage =
-            storage.ok_or_else(|| A::Error::custom("the configuration has no section storage"))?;
+
+        let storage = storage
+            .ok_or_else(|| A::Error::custom("the configuration does not have a section storage"))?;
         let config = || {
             let storage = read_storage(storage)?;
             Ok(RegistryConfig {
@@ -92,6 +96,7 @@ impl<'de> Visitor<'de> for FileVisitor {
                 middleware: read_middleware(middleware.unwrap_or(Value::Null))?,
             })
         };
+
         config().map_err(|error: Error| A::Error::custom(error))
     }
 }
@@ -102,16 +107,19 @@ fn read_storage(value: Value) -> Result<StorageConfig> {
         Value::Text(name) => Value::Map(vec![(name.to_string(), Value::Null)]),
         value => value,
     };
+
     let mut section = Section::new("storage", value)?;
     if section.has("storagedriver") || section.has("subpaths") {
         return read_zot(section);
     }
+
     let deletion = {
         let mut delete = section.section("delete")?;
         let enabled = delete.flag("enabled", false)?;
         delete.finish()?;
         if enabled { Deletion::Allowed } else { Deletion::Refused }
     };
+
     let redirects = read_redirect(section.section("redirect")?)?;
     let (access, upload_purging) = read_maintenance(section.section("maintenance")?)?;
     let cache = read_cache(section.section("cache")?)?;
@@ -121,6 +129,7 @@ fn read_storage(value: Value) -> Result<StorageConfig> {
         tag.finish()?;
         limit.and_then(|limit| usize::try_from(limit).ok()).and_then(NonZeroUsize::new)
     };
+
     let backend = read_backend(&mut section)?;
     section.finish()?;
     let sub_paths = BTreeMap::new();
@@ -136,12 +145,14 @@ fn read_storage(value: Value) -> Result<StorageConfig> {
     })
 }
 
-/// Takes the one driver out of a section that has nothing else left.
+/// Removes the only driver from a section in which nothing else is left.
 fn read_backend(section: &mut Section) -> Result<Backend> {
     let names = || S3_NAMES.into_iter().chain([MEMORY_NAME]).chain(OTHER_DRIVERS);
     let given: Vec<&str> = names().filter(|name| section.has(name)).collect();
     match *given {
-        [] => Err(refused("the section storage names no storage driver: it needs s3 or inmemory")),
+        [] => Err(config_error(
+            "the section storage names no storage driver: it needs s3 or inmemory",
+        )),
         [name] if S3_NAMES.contains(&name) => {
             let place = section.place(name);
             Ok(Backend::S3(Box::new(parameters(&place, section.take(name))?)))
@@ -151,10 +162,10 @@ fn read_backend(section: &mut Section) -> Result<Backend> {
             Ok(Backend::Memory)
         }
         [name] => {
-            Err(refused(format!("storage.{name}: s3driver does not have this storage driver"))
+            Err(config_error(format!("storage.{name}: s3driver does not have this storage driver"))
                 .with_hint("the storage drivers are s3 and inmemory"))
         }
-        _ => Err(refused(format!(
+        _ => Err(config_error(format!(
             "the section storage names more than one storage driver: {}",
             given.join(", ")
         ))),
@@ -184,8 +195,9 @@ fn read_maintenance(mut section: Section) -> Result<(Access, Option<UploadPurgin
     let place = purging.place("interval");
     purging.finish()?;
     if interval.is_zero() {
-        return Err(refused(format!("{place} must be more than zero")));
+        return Err(config_error(format!("{place} must be more than zero")));
     }
+
     let mut readonly = section.section("readonly")?;
     let access =
         if readonly.flag("enabled", false)? { Access::ReadOnly } else { Access::ReadWrite };
@@ -195,15 +207,15 @@ fn read_maintenance(mut section: Section) -> Result<(Access, Option<UploadPurgin
 }
 
 fn read_cache(mut section: Section) -> Result<Option<BlobCache>> {
-    // `layerinfo` is what Distribution 2.0 called it.
+    // Distribution 2.0 called it `layerinfo`.
     let kind = section.word("blobdescriptor")?.or(section.word("layerinfo")?);
     let size = section.count("blobdescriptorsize")?;
     section.finish()?;
     Ok(kind.map(|kind| BlobCache { kind, size }))
 }
 
-/// zot's form: the driver has its name among its options, and sub-paths can have drivers of their
-/// own.
+/// Reads zot's form, in which the driver is named by one of its options and sub-paths can have
+/// their own drivers.
 fn read_zot(mut section: Section) -> Result<StorageConfig> {
     let backend = read_zot_driver(&mut section)?;
     let mut sub_paths = BTreeMap::new();
@@ -215,6 +227,7 @@ fn read_zot(mut section: Section) -> Result<StorageConfig> {
         finish_zot(section)?;
         sub_paths.insert(path, backend);
     }
+
     finish_zot(section)?;
     Ok(StorageConfig {
         backend,
@@ -231,7 +244,7 @@ fn read_zot(mut section: Section) -> Result<StorageConfig> {
 fn read_zot_driver(section: &mut Section) -> Result<Backend> {
     let place = section.place("storageDriver");
     match section.take("storagedriver") {
-        Value::Null => Err(refused(format!(
+        Value::Null => Err(config_error(format!(
             "{place} is missing: s3driver does not keep images in a local folder"
         ))),
         value => Ok(Backend::S3(Box::new(parameters(&place, value)?))),
@@ -247,21 +260,22 @@ fn finish_zot(mut section: Section) -> Result<()> {
 
 fn read_middleware(value: Value) -> Result<Vec<MiddlewareConfig>> {
     let mut section = Section::new("middleware", value)?;
-    // Those around the registry and its repositories are its own.
+    // The middlewares for the registry and its repositories belong to the registry.
     section.take("registry");
     section.take("repository");
     let entries = match section.take("storage") {
         Value::Null => Vec::new(),
         Value::List(entries) => entries,
-        _ => return Err(refused("middleware.storage must be a list")),
+        _ => return Err(config_error("middleware.storage must be a list")),
     };
+
     section.finish()?;
     let mut list = Vec::new();
     for entry in entries {
         let mut entry = Section::new("middleware.storage", entry)?;
         let name = entry
             .word("name")?
-            .ok_or_else(|| refused("an entry of middleware.storage has no name"))?;
+            .ok_or_else(|| config_error("an entry of middleware.storage has no name"))?;
         let place = format!("middleware.storage.{}", shown_value(&name, Form::Name));
         let disabled = entry.flag("disabled", false)?;
         let mut given = Section::new(place, entry.take("options"))?;
@@ -278,11 +292,12 @@ fn read_middleware(value: Value) -> Result<Vec<MiddlewareConfig>> {
             list.push(MiddlewareConfig { name, options });
         }
     }
+
     Ok(list)
 }
 
-/// Returns the text of a middleware's option. A list is written with commas, as the options have it
-/// that take one.
+/// Returns the text of a middleware's option. A list is joined with commas, the form that options
+/// accepting several values use.
 fn option_text(place: &str, value: Value) -> Result<Option<Zeroizing<String>>> {
     Ok(Some(match value {
         Value::Null => return Ok(None),

@@ -15,14 +15,14 @@ use zeroize::Zeroizing;
 
 /// The storage of a registry, as its configuration file describes it, with the feature `serde`.
 ///
-/// `Deserialize` reads the whole file and takes its sections `storage` and `middleware`; the other
-/// ones belong to the registry and are left alone. Names are accepted in any case. An option that
-/// these two sections do not have is an error, because a misspelt `delete` or `readonly` must not
-/// go unnoticed.
+/// `Deserialize` reads the whole file but uses only its sections `storage` and `middleware`; the
+/// other sections belong to the registry and are ignored. Names are accepted in any case. An
+/// unknown option in these two sections is an error, because a misspelt `delete` or `readonly` must
+/// not go unnoticed.
 ///
-/// `s3driver::middleware::open` opens the storage and wraps it in the middlewares. What the
-/// registry does itself (whether it deletes, redirects or purges) is for the embedding program to
-/// read from [`StorageConfig`].
+/// `s3driver::middleware::open` opens the storage and wraps it in the middlewares. The embedding
+/// program must read from [`StorageConfig`] what the registry does itself: whether it deletes,
+/// redirects or purges.
 ///
 /// ```
 /// use s3driver::driver::{Deletion, RegistryConfig};
@@ -50,29 +50,31 @@ use zeroize::Zeroizing;
 pub struct RegistryConfig {
     /// The section `storage`.
     pub storage: StorageConfig,
-    /// The storage middlewares that are not disabled. Each wraps those before it.
+    /// The storage middlewares that are not disabled. Each one wraps those before it in the list.
     pub middleware: Vec<MiddlewareConfig>,
 }
 
-/// The section `storage`: the driver, and what the registry does with it.
+/// The section `storage`: the driver, and how the registry uses it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct StorageConfig {
     /// The driver.
     pub backend: Backend,
-    /// The registry's response to deletions (`delete.enabled`). zot has no such option and deletes.
+    /// Whether the registry allows deletions (`delete.enabled`). zot does not have this option, and
+    /// allows them.
     pub deletion: Deletion,
-    /// Where the registry sends downloads (`redirect`). zot has no such option and
-    /// serves them itself.
+    /// How the registry serves downloads (`redirect`). zot does not have this option, and serves
+    /// them itself.
     pub redirects: Redirects,
-    /// The requests that the registry accepts (`maintenance.readonly.enabled`).
+    /// Which requests the registry accepts (`maintenance.readonly.enabled`).
     pub access: Access,
-    /// When abandoned uploads are purged (`maintenance.uploadpurging`); `None`: never. zot has no
-    /// such option.
+    /// When abandoned uploads are purged (`maintenance.uploadpurging`), or `None` if never. zot
+    /// does not have this option.
     pub upload_purging: Option<UploadPurging>,
-    /// Where descriptors of blobs are cached (`cache`).
+    /// Where blob descriptors are cached (`cache`).
     pub cache: Option<BlobCache>,
-    /// Tags looked up at once (`tag.concurrencylimit`); `None`: the registry's default.
+    /// The number of tags that are looked up at once (`tag.concurrencylimit`), or `None` for the
+    /// registry's default.
     pub tag_concurrency: Option<NonZeroUsize>,
     /// zot's `subPaths`: the drivers of repositories whose names begin with these paths.
     pub sub_paths: BTreeMap<String, Backend>,
@@ -82,14 +84,14 @@ pub struct StorageConfig {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Backend {
-    /// `s3` or `s3aws`; GitLab's `s3_v1` and `s3_v2`.
+    /// The driver `s3` or `s3aws`, or GitLab's `s3_v1` and `s3_v2`.
     S3(Box<Parameters>),
-    /// `inmemory`.
+    /// The driver `inmemory`.
     Memory,
 }
 
 impl Backend {
-    /// Opens the storage, without a connection and without middlewares.
+    /// Opens the storage without middlewares and without connecting to it.
     ///
     /// # Errors
     /// Those of [`S3Driver::new`].
@@ -101,25 +103,26 @@ impl Backend {
     }
 }
 
-/// The response of a registry to deletions.
+/// The policy of a registry on deletions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deletion {
-    /// They are carried out.
+    /// Deletions are allowed.
     Allowed,
-    /// They are refused.
+    /// Deletions are refused.
     Refused,
 }
 
 /// The way in which a registry serves downloads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Redirects {
-    /// By a redirect to a URL of the store.
+    /// The registry redirects to a URL of the store.
     Enabled {
-        /// How long the URL is valid (GitLab's `expirydelay`), for
-        /// [`UrlOptions::expires_in`](super::UrlOptions::expires_in); `None`: the driver's default.
+        /// How long the URL is valid (GitLab's `expirydelay`), to be passed as
+        /// [`UrlOptions::expires_in`](super::UrlOptions::expires_in). `None` means the driver's
+        /// default.
         expires_in: Option<Duration>,
     },
-    /// From the registry itself.
+    /// The registry sends the content itself.
     Disabled,
 }
 
@@ -128,38 +131,38 @@ pub enum Redirects {
 pub enum Access {
     /// Pushes and pulls.
     ReadWrite,
-    /// Pulls alone.
+    /// Pulls only.
     ReadOnly,
 }
 
-/// When a registry purges abandoned uploads.
+/// The schedule on which a registry purges abandoned uploads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UploadPurging {
-    /// The age from which an upload is purged.
+    /// The minimum age of an upload to be purged.
     pub age: Duration,
     /// The time between two purges.
     pub interval: Duration,
-    /// What happens to the uploads that are found.
+    /// What is done with the uploads that are found.
     pub run: PurgeRun,
 }
 
 /// The effect of a purge on the uploads that it finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PurgeRun {
-    /// They are removed.
+    /// Uploads are removed.
     Remove,
-    /// They are reported and stay (`dryrun`).
+    /// Uploads are reported but not removed (`dryrun`).
     Report,
 }
 
-/// Where a registry caches the descriptors of blobs.
+/// The cache in which a registry stores blob descriptors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BlobCache {
     /// The kind of cache, such as `inmemory` or `redis`.
     pub kind: String,
-    /// Descriptors kept, for caches in memory; `None`: the registry's default.
+    /// The number of descriptors kept, for caches in memory. `None` means the registry's default.
     pub size: Option<u64>,
 }
 
@@ -170,11 +173,11 @@ pub struct BlobCache {
 pub struct MiddlewareConfig {
     /// The name, such as `cloudfront`.
     pub name: String,
-    /// Names and values.
+    /// The names and values of the options.
     pub options: Vec<(String, Zeroizing<String>)>,
 }
 
-/// Shows the names of the options; their values can be secrets.
+/// Shows only the names of the options, because their values may be secrets.
 impl fmt::Debug for MiddlewareConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, options } = self;

@@ -1,4 +1,5 @@
-//! A map of a configuration file, whose entries are taken by name until none is left.
+//! A map in a configuration file. Its entries are removed by name, and those left at the end are
+//! unknown.
 use crate::driver::s3::Value;
 use crate::duration;
 use crate::error::{Error, ErrorKind, Result};
@@ -9,54 +10,63 @@ use std::time::Duration;
 pub(super) struct Section {
     place: String,
     entries: Vec<(String, Value)>,
-    /// The names that were asked for, for the error on any other.
+    /// The names that were requested, for the error about any other name.
     known: Vec<&'static str>,
 }
 
 impl Section {
-    /// Opens a map. Null is an empty one, as YAML has it for a name without a value.
+    /// Opens a map. Null counts as an empty map, because that is how YAML represents a name without
+    /// a value.
     pub(super) fn new(place: impl Into<String>, value: Value) -> Result<Self> {
         let (place, mut entries) = (place.into(), Vec::new());
         match value {
             Value::Null => {}
             Value::Map(map) => entries = map,
-            _ => return Err(refused(format!("{place} must be a map of options"))),
+            _ => return Err(config_error(format!("{place} must be a map of options"))),
         }
+
         for (name, _) in &mut entries {
             name.make_ascii_lowercase();
         }
+
         let repeated = entries
             .iter()
             .enumerate()
             .find(|(at, (name, _))| entries.iter().skip(at + 1).any(|(n, _)| n == name));
         if let Some((_, (name, _))) = repeated {
-            return Err(refused(format!(
+            return Err(config_error(format!(
                 "{place}.{} is given twice",
                 shown_value(name, Form::Name)
             )));
         }
+
         Ok(Self { place, entries, known: Vec::new() })
     }
 
-    /// Takes a value out; null when the section does not have it.
+    /// Removes and returns a value, or null if the section does not have it.
     pub(super) fn take(&mut self, name: &'static str) -> Value {
         self.known.push(name);
         self.take_any(name)
     }
+
     fn take_any(&mut self, name: &str) -> Value {
         let found = self.entries.iter().position(|(given, _)| given == name);
         found.map_or(Value::Null, |at| self.entries.swap_remove(at).1)
     }
-    /// Takes out the first entry, with its place.
+
+    /// Removes and returns the first entry.
     pub(super) fn take_first(&mut self) -> Option<(String, Value)> {
         (!self.entries.is_empty()).then(|| self.entries.remove(0))
     }
+
     pub(super) fn has(&self, name: &str) -> bool {
         self.entries.iter().any(|(given, _)| given == name)
     }
+
     pub(super) fn place(&self, name: &str) -> String {
         format!("{}.{name}", self.place)
     }
+
     pub(super) fn section(&mut self, name: &'static str) -> Result<Self> {
         Self::new(self.place(name), self.take(name))
     }
@@ -67,12 +77,12 @@ impl Section {
             Value::Boolean(value) => return Ok(value),
             Value::Text(text) if text.is_empty() => return Ok(default),
             Value::Text(text) => text,
-            _ => return Err(refused(format!("{} must be true or false", self.place(name)))),
+            _ => return Err(config_error(format!("{} must be true or false", self.place(name)))),
         };
         match text.to_ascii_lowercase().as_str() {
             "true" => Ok(true),
             "false" => Ok(false),
-            _ => Err(refused(format!("{} must be true or false", self.place(name)))),
+            _ => Err(config_error(format!("{} must be true or false", self.place(name)))),
         }
     }
 
@@ -81,10 +91,12 @@ impl Section {
         match self.take(name) {
             Value::Null => Ok(None),
             Value::Text(text) if text.is_empty() => Ok(None),
-            Value::Text(text) | Value::Integer(text) => duration::parse(&text)
-                .map(Some)
-                .map_err(|why| refused(format!("{place} must be a duration such as 168h: {why}"))),
-            _ => Err(refused(format!("{place} must be a duration such as 168h"))),
+            Value::Text(text) | Value::Integer(text) => {
+                duration::parse(&text).map(Some).map_err(|why| {
+                    config_error(format!("{place} must be a duration such as 168h: {why}"))
+                })
+            }
+            _ => Err(config_error(format!("{place} must be a duration such as 168h"))),
         }
     }
 
@@ -96,23 +108,23 @@ impl Section {
             Value::Text(text) | Value::Integer(text) => text
                 .parse()
                 .map(Some)
-                .map_err(|_| refused(format!("{place} must be a whole number from 0 on"))),
-            _ => Err(refused(format!("{place} must be a whole number from 0 on"))),
+                .map_err(|_| config_error(format!("{place} must be a whole number, 0 or more"))),
+            _ => Err(config_error(format!("{place} must be a whole number, 0 or more"))),
         }
     }
 
-    /// Takes out a word; its letters become lower case.
+    /// Removes and returns a word, in lower case.
     pub(super) fn word(&mut self, name: &'static str) -> Result<Option<String>> {
         match self.take(name) {
             Value::Null => Ok(None),
             Value::Text(text) => {
                 Ok(Some(text.trim().to_ascii_lowercase()).filter(|text| !text.is_empty()))
             }
-            _ => Err(refused(format!("{} must be text", self.place(name)))),
+            _ => Err(config_error(format!("{} must be text", self.place(name)))),
         }
     }
 
-    /// Refuses the entries that were not taken.
+    /// Returns an error if entries are left.
     pub(super) fn finish(self) -> Result<()> {
         let Some((name, _)) = self.entries.first() else { return Ok(()) };
         let text = format!("unknown option {}.{}", self.place, shown_value(name, Form::Name));
@@ -125,6 +137,6 @@ impl Section {
     }
 }
 
-pub(super) fn refused(message: impl Into<String>) -> Error {
+pub(super) fn config_error(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Configuration, message)
 }

@@ -1,4 +1,5 @@
-//! Deleting a path: the file, everything below it while the listing goes on, and the unfinished files of both.
+//! Deletes a path: the file, everything below it while it is still being listed, and the unfinished
+//! files of both.
 use super::store::Store;
 use super::uploads;
 use super::writer::checkpoint::checkpoint_key;
@@ -6,16 +7,16 @@ use crate::client::{Condition, DELETE_OBJECTS_KEYS, DeleteObject, GetObject, Lis
 use crate::error::{Error, ErrorKind, Result};
 use crate::transfer;
 
-/// Deletes the file at `path` and everything below it, and ends the unfinished files of both; returns whether there was
-/// anything.
+/// Deletes the file at `path` and everything below it, and aborts the unfinished files of both.
+/// Returns whether there was anything to delete.
 ///
-/// A file takes three requests (the listing of uploads, the listing of keys, the deletion), and so does a directory of up to
-/// a thousand keys. Uploads end first: a checkpoint without its upload means nothing, but an upload without its checkpoint
-/// would go on without its last bytes.
+/// A file takes three requests (listing the uploads, listing the keys, deleting), and so does a
+/// directory of up to a thousand keys. Uploads are aborted first: a checkpoint without its upload
+/// is harmless, but an upload without its checkpoint would be resumed without its last bytes.
 pub(super) fn delete_path(store: &Store, path: &str, key: &str) -> Result<bool> {
     let ended = uploads::end_within(store, path)?;
     let located = |error| store.error(error, path);
-    // One page shows both the file and what is below it, unless there are many keys that begin like the path.
+    // One page contains both the file and what is below it, unless many keys begin with the path.
     let page =
         store.client.first_page(&store.bucket, &ListObjects::prefix(key)).map_err(located)?;
     let checkpoint = checkpoint_key(store, path);
@@ -41,12 +42,14 @@ pub(super) fn delete_path(store: &Store, path: &str, key: &str) -> Result<bool> 
             return Ok(true);
         }
     }
+
     if ended > 0 {
         store
             .client
             .delete_object(&store.bucket, &checkpoint, &DeleteObject::default())
             .map_err(located)?;
     }
+
     Ok(ended > 0)
 }
 
@@ -57,13 +60,13 @@ fn head(store: &Store, key: &str) -> Result<bool> {
     }
 }
 
-/// Deletes an object that was copied, in the version that was copied.
+/// Deletes an object that was copied, but only the version that was copied.
 ///
 /// # Errors
-/// [`ErrorKind::Conflict`] when another version is there now: it stays.
+/// [`ErrorKind::Conflict`] if there is another version now, which is kept.
 pub(super) fn delete_copied(store: &Store, key: &str, etag: Option<&str>) -> Result<()> {
     let (client, bucket) = (&store.client, &*store.bucket);
-    // No condition with a weak ETag ever holds (RFC 9110 section 13.1.1).
+    // A condition with a weak ETag never holds (RFC 9110 section 13.1.1).
     let strong = etag.filter(|etag| !etag.starts_with("W/"));
     let Some(etag) = strong.filter(|_| store.conditional_deletes.are_supported()) else {
         return client.delete_object(bucket, key, &DeleteObject::default());
@@ -72,12 +75,12 @@ pub(super) fn delete_copied(store: &Store, key: &str, etag: Option<&str>) -> Res
     match client.delete_object(bucket, key, &same) {
         Err(error) if error.kind() == ErrorKind::PreconditionFailed => {
             match client.head_object(bucket, key, &GetObject::default()) {
-                // An attempt whose response was lost has deleted it.
+                // An attempt whose response was lost has deleted the object.
                 Err(look) if look.kind() == ErrorKind::NoSuchKey => return Ok(()),
                 Err(look) => return Err(look),
                 Ok(meta) if meta.etag.as_deref() != Some(etag) => {
-                    let text = "the file was written again while it was being moved: the new content is still here, and its \
-                            destination has the old one";
+                    let text = "the file was written again while it was being moved: the new \
+                                content is still here, and its destination has the old one";
                     return Err(Error::new(ErrorKind::Conflict, text)
                         .with_source(error)
                         .with_hint("move it again"));
@@ -89,11 +92,12 @@ pub(super) fn delete_copied(store: &Store, key: &str, etag: Option<&str>) -> Res
         Err(error) if error.status() == Some(501) || error.code() == Some("NotImplemented") => {}
         result => return result,
     }
-    store.conditional_deletes.are_not_supported();
+    store.conditional_deletes.mark_unsupported();
     client.delete_object(bucket, key, &DeleteObject::default())
 }
 
-/// Deletes everything below `path`, and with it the keys of `also`; returns whether there was anything.
+/// Deletes everything below `path`, together with the keys in `also`. Returns whether there was
+/// anything to delete.
 fn delete_below(store: &Store, path: &str, also: [&str; 2]) -> Result<bool> {
     transfer::delete_below(&store.client, &store.bucket, &store.prefix(path), also)
         .map(|keys| keys > 0)

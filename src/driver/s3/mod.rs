@@ -1,4 +1,4 @@
-//! The driver itself: paths to keys, and the registry's contract on top of S3's operations.
+//! The S3 driver: maps paths to keys, and implements the registry's contract with S3 operations.
 mod delete;
 mod parameters;
 mod store;
@@ -36,23 +36,29 @@ use std::time::{Duration, SystemTime};
 use store::{DRIVER_NAME, RESERVED, Store, is_reserved};
 use walk::walk_store;
 
-/// How long a URL is good unless the caller says otherwise: the registry's own figure.
+/// How long a URL is valid by default, as in the registry's own driver.
 const URL_LIFETIME: Duration = Duration::from_secs(20 * 60);
 
-/// `get_content` is for small files; this is the most one PutObject could have stored.
+/// The limit of `get_content`, which is for small files: the largest object that one PutObject can
+/// store.
 const CONTENT_LIMIT: usize = if usize::BITS > 32 { MAX_PART_SIZE as usize } else { usize::MAX };
 
-/// The most bytes that the names in one directory have: millions of them. What `list` returns is in memory as a whole.
+/// The limit for the names in one directory, in bytes; it allows for millions of names. The result
+/// of `list` is held in memory.
 const LIST_BYTES: usize = 512 << 20;
 
-/// The storage driver for Amazon S3 and what speaks its API.
+/// The storage driver for Amazon S3 and compatible services.
 ///
-/// Cheap to clone, safe to share. Holds no state of its own: any number of processes can share a bucket.
+/// The driver is cheap to clone and safe to share. It keeps no state of its own, so any number of
+/// processes can share a bucket.
 ///
 /// ```no_run
 /// use s3driver::driver::{Parameters, S3Driver, StorageDriver};
 ///
-/// let parameters = Parameters::from_pairs([("region", "eu-central-1"), ("bucket", "docker.example.org")])?;
+/// let parameters = Parameters::from_pairs([
+///     ("region", "eu-central-1"),
+///     ("bucket", "docker.example.org"),
+/// ])?;
 /// let driver = S3Driver::new(&parameters)?;
 /// driver.put_content("/hello", b"hello")?;
 /// assert_eq!(driver.get_content("/hello")?, b"hello");
@@ -64,16 +70,18 @@ pub struct S3Driver {
 }
 
 impl S3Driver {
-    /// Makes the driver, with the keys of the parameters or, without any, those that AWS's chain of sources finds on this
-    /// machine ([`credentials`](crate::credentials)). Opens no connection: [`S3Driver::probe`] does.
+    /// Creates the driver with the keys in the parameters. Without keys, it uses those that AWS's
+    /// default chain finds on this machine (see [`credentials`](crate::credentials)). No connection
+    /// is opened; use [`S3Driver::probe`] for that.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] when a certificate file cannot be read or the options contradict each other.
+    /// [`ErrorKind::Configuration`] if a certificate file cannot be read or the options contradict
+    /// each other.
     pub fn new(parameters: &Parameters) -> Result<Self> {
         Ok(Self { store: Arc::new(Store::new(parameters, None, |config| config)?) })
     }
 
-    /// Makes the driver with keys from `provider`.
+    /// Creates the driver with keys from `provider`.
     ///
     /// # Errors
     /// Those of [`S3Driver::new`].
@@ -81,15 +89,18 @@ impl S3Driver {
         Ok(Self { store: Arc::new(Store::new(parameters, Some(provider), |config| config)?) })
     }
 
-    /// Makes the driver with the client's configuration as `adjust` returns it, for settings that the registry has no
-    /// option for: timeouts, retries, a clock.
+    /// Creates the driver with a client configuration that `adjust` has modified. Use it for
+    /// settings for which the registry has no option: timeouts, retries, a clock.
     ///
     /// ```no_run
     /// use s3driver::client::Timeouts;
     /// use s3driver::driver::{Parameters, S3Driver};
     /// use std::time::Duration;
     ///
-    /// let parameters = Parameters::from_pairs([("region", "eu-central-1"), ("bucket", "docker.example.org")])?;
+    /// let parameters = Parameters::from_pairs([
+    ///     ("region", "eu-central-1"),
+    ///     ("bucket", "docker.example.org"),
+    /// ])?;
     /// let timeouts = Timeouts { idle: Duration::from_secs(15), ..Timeouts::default() };
     /// let driver = S3Driver::with_config(&parameters, |config| config.timeouts(timeouts))?;
     /// # Ok::<(), s3driver::Error>(())
@@ -104,16 +115,19 @@ impl S3Driver {
         Ok(Self { store: Arc::new(Store::new(parameters, None, adjust)?) })
     }
 
-    /// Checks that the bucket exists and that these credentials may use it: a health check whose error says what is wrong.
+    /// Checks that the bucket exists and that the credentials may use it. This is suitable as a
+    /// health check, because the error says what is wrong.
     pub fn probe(&self) -> Result<()> {
         let store = &*self.store;
-        // A listing, because the response to a HEAD has no body that could say what is wrong.
+        // Lists the bucket, because the response to a HEAD request has no body that could say what
+        // is wrong.
         let request = ListObjects::prefix(store.prefix("/")).max_keys(1);
         store.client.first_page(&store.bucket, &request).map_err(|error| self.named(error))?;
         Ok(())
     }
 
-    /// Returns a driver whose operations and writers end within a second once `cancel` is cancelled.
+    /// Returns a driver whose operations and writers end within a second after `cancel` is
+    /// cancelled.
     #[must_use]
     pub fn with_cancel(&self, cancel: &Cancel) -> Self {
         let store =
@@ -121,21 +135,21 @@ impl S3Driver {
         Self { store: Arc::new(store) }
     }
 
-    /// The client under the driver.
+    /// Returns the client that the driver uses.
     pub fn client(&self) -> &Client {
         &self.store.client
     }
 
-    /// The bucket.
+    /// Returns the name of the bucket.
     pub fn bucket(&self) -> &str {
         &self.store.bucket
     }
 
-    /// Returns a driver with the same client, credentials and limits for another root directory of the bucket. `""` and
-    /// `/` are the bucket's own root.
+    /// Returns a driver for another root directory of the bucket, with the same client, credentials
+    /// and limits. `""` and `/` are the root of the bucket.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] for a root that the option `rootdirectory` refuses.
+    /// [`ErrorKind::Configuration`] for a root that the option `rootdirectory` does not accept.
     pub fn with_root(&self, root: &str) -> Result<Self> {
         let parameters = Arc::new(self.store.parameters.with_root(root)?);
         Ok(Self { store: Arc::new(Store { parameters, ..(*self.store).clone() }) })
@@ -150,7 +164,8 @@ impl S3Driver {
         error.with_driver(DRIVER_NAME)
     }
 
-    /// Returns the key of a path to read or remove. Nothing is at the names that the driver keeps for itself.
+    /// Returns the key of a path to read or remove. Paths reserved for the driver are reported as
+    /// missing.
     fn checked(&self, path: &str) -> Result<String> {
         check_path(path).map_err(|error| self.named(error))?;
         if is_reserved(path) { Err(self.named(not_found(path))) } else { Ok(self.store.key(path)) }
@@ -172,8 +187,8 @@ impl S3Driver {
         check_offset(path, offset).map_err(|error| self.named(error))
     }
 
-    /// Returns the object's metadata, `None` when there is no object. Every other failure is an error: a missing permission
-    /// is not a missing file.
+    /// Returns the object's metadata, or `None` if there is no object. Every other failure is an
+    /// error: a missing permission does not mean a missing file.
     fn head(&self, key: &str, path: &str) -> Result<Option<ObjectMeta>> {
         match self.store.client.head_object(&self.store.bucket, key, &GetObject::default()) {
             Ok(meta) => Ok(Some(meta)),
@@ -182,8 +197,9 @@ impl S3Driver {
         }
     }
 
-    /// Returns whether a range was refused because the object ends at or before `offset`. A refusal alone shows nothing:
-    /// the size in the response decides, or that in a HEAD where the response does not name it.
+    /// Reports whether a range was refused because the object ends at or before `offset`. The
+    /// refusal alone does not prove it: the size in the response decides or, if the response does
+    /// not contain it, the size in the response to a HEAD request.
     fn ends_before(&self, offset: u64, key: &str, refusal: &Error) -> bool {
         let store = &*self.store;
         let size = || {
@@ -198,13 +214,15 @@ impl S3Driver {
             && refusal.object_size().or_else(size).is_some_and(|size| size <= offset)
     }
 
-    /// Whether anything lies below `path`.
+    /// Reports whether anything is below `path`.
     fn is_directory(&self, path: &str) -> Result<bool> {
         if is_reserved(path) {
             return Ok(false);
         }
+
         let store = &*self.store;
-        // Nearly always the first key is a file. A checkpoint is not, and many of them may come before the first file.
+        // Nearly always the first key is that of a file. Checkpoints do not count, and there may be
+        // many of them before the first file.
         let mut request = ListObjects::prefix(store.prefix(path)).max_keys(1);
         for _ in 0..2 {
             let mut hidden = None;
@@ -222,6 +240,7 @@ impl S3Driver {
             let (Some(_), Some(hidden)) = (size, hidden) else { return Ok(false) };
             request = ListObjects::prefix(store.prefix(path)).start_after(hidden);
         }
+
         Ok(false)
     }
 }
@@ -294,7 +313,8 @@ impl StorageDriver for S3Driver {
                 ));
             }
         }
-        // The root exists even when it is empty; the listing shows whether it can be reached.
+
+        // The root exists even if it is empty; the listing shows whether it can be accessed.
         if self.is_directory(path)? || path == "/" {
             Ok(FileInfo::directory(path))
         } else {
@@ -313,8 +333,10 @@ impl StorageDriver for S3Driver {
             bytes: 0,
             exists: path == "/",
         };
+
         let located = |error| store.error(error, path);
-        // All keys below, if one page shows them: so a directory that holds nothing but checkpoints can be left out.
+        // Lists all keys below the path first. If they fit on one page, a directory that contains
+        // only checkpoints can be omitted.
         let all = store
             .client
             .first_page(&store.bucket, &ListObjects::prefix(&*prefix))
@@ -333,6 +355,7 @@ impl StorageDriver for S3Driver {
                 children.check_size().map_err(located)?;
             }
         }
+
         let Children { found, exists, .. } = children;
         if exists { Ok(found.into_iter().collect()) } else { Err(self.named(not_found(path))) }
     }
@@ -353,6 +376,7 @@ impl StorageDriver for S3Driver {
             chunk_size: store.parameters.multipart_copy_chunk_size,
             concurrency: store.parameters.multipart_copy_max_concurrency,
         };
+
         match copy_any_size(&store.client, original, &meta, copy, &store.settings, ranges, &|_| {})
         {
             Err(error) if error.kind() == ErrorKind::PreconditionFailed => {
@@ -388,13 +412,16 @@ impl StorageDriver for S3Driver {
                 return Err(store.error(error, path));
             }
         };
+
         let mut request = match options.expires_in {
             Some(expiry) => Presign::exactly(method, whole_seconds(expiry)),
             None => Presign::at_most(method, URL_LIFETIME),
         };
+
         if let Some(endpoint) = &store.parameters.redirect_endpoint {
             request = request.endpoint(endpoint);
         }
+
         store
             .client
             .presign(&store.bucket, &key, &request)
@@ -429,27 +456,28 @@ impl StorageDriver for S3Driver {
     }
 }
 
-/// The paths directly below a directory, found among the keys below it.
+/// The paths directly below a directory, collected from the keys below it.
 struct Children<'a> {
     store: &'a Store,
     prefix: &'a str,
     found: BTreeSet<String>,
-    /// Bytes of what was found.
+    /// The total length of the paths found, in bytes.
     bytes: usize,
     exists: bool,
 }
 
 impl Children<'_> {
-    /// Adds the child that a key is or lies in.
+    /// Adds the child that a key represents or is in.
     fn add(&mut self, key: &str) {
         let Some(below) =
             key.strip_prefix(self.prefix).filter(|_| !self.store.is_reserved_key(key))
         else {
             return;
         };
+
         self.exists = true;
         let child = below.split('/').next().unwrap_or(below);
-        // Directory markers and other tools' keys, which no path can name, are not shown.
+        // Directory markers and keys of other tools, which no path can name, are not shown.
         let Some(path) = self.store.path(&format!("{}{child}", self.prefix)) else { return };
         let length = path.len();
         if self.found.insert(path) {
@@ -461,13 +489,14 @@ impl Children<'_> {
         if self.bytes <= LIST_BYTES {
             return Ok(());
         }
-        let text = format!("the names in the directory have more than {LIST_BYTES} bytes");
+        let text = format!("the names in the directory have more than {LIST_BYTES} bytes in total");
         Err(Error::new(ErrorKind::InvalidArgument, text).with_hint("walk the directory instead"))
     }
 }
 
-/// Rounds down what a URL of version 4 cannot express: it never lives longer than requested. What is below a second stays,
-/// for the error that names it.
+/// Rounds a lifetime down to whole seconds, because a version 4 URL cannot express fractions and
+/// must not be valid longer than requested. A lifetime below one second is kept for the error that
+/// names it.
 fn whole_seconds(expiry: Duration) -> Duration {
     if expiry.as_secs() == 0 { expiry } else { Duration::from_secs(expiry.as_secs()) }
 }

@@ -1,4 +1,4 @@
-//! Where and how the driver stores: the state that all its operations share.
+//! The state that all operations of the driver share.
 use super::parameters::Parameters;
 use crate::client::{BucketName, Client, Config, ObjectSettings, RetryPolicy, read_roots};
 use crate::credentials::Provider;
@@ -8,48 +8,27 @@ use crate::transfer::MemoryLimit;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A bucket, the place in it, and how to write there.
+/// The content type of everything that the registry's drivers store.
+const CONTENT_TYPE: &str = "application/octet-stream";
+
+/// The driver's name in errors, as in the current registry.
+pub(crate) const DRIVER_NAME: &str = "s3aws";
+
+/// The prefix of the names that the driver reserves for its own objects, the checkpoints of
+/// unfinished files. The registry uses no names that begin with a dot.
+pub(crate) const RESERVED: &str = ".s3driver-";
+
+/// A bucket, the root directory in it, and the settings for writing to it.
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
     pub(crate) client: Client,
     pub(crate) bucket: BucketName,
-    /// The settings of every object the driver writes.
+    /// The settings of every object that the driver writes.
     pub(crate) settings: ObjectSettings,
-    /// Bytes of part buffers and read-ahead over all writers and readers.
+    /// The memory of part buffers and read-ahead over all writers and readers.
     pub(crate) memory: MemoryLimit,
     pub(crate) parameters: Arc<Parameters>,
     pub(crate) conditional_deletes: ConditionalDeletes,
-}
-
-/// Whether the server is known to refuse a DELETE with `If-Match`.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct ConditionalDeletes {
-    refused: Arc<AtomicBool>,
-}
-
-impl ConditionalDeletes {
-    pub(crate) fn are_supported(&self) -> bool {
-        !self.refused.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn are_not_supported(&self) {
-        self.refused.store(true, Ordering::Relaxed);
-    }
-}
-
-/// The content type of everything that the registry's drivers store.
-const CONTENT_TYPE: &str = "application/octet-stream";
-
-/// The driver's name in errors, as today's registry has it.
-pub(crate) const DRIVER_NAME: &str = "s3aws";
-
-/// The beginning of the names that the driver keeps for its own objects, the checkpoints of unfinished files. No name
-/// that the registry gives begins with a dot.
-pub(crate) const RESERVED: &str = ".s3driver-";
-
-/// Whether a component of `path` begins with [`RESERVED`].
-pub(crate) fn is_reserved(path: &str) -> bool {
-    path.split('/').any(|component| component.starts_with(RESERVED))
 }
 
 impl Parameters {
@@ -92,17 +71,21 @@ impl Store {
         if let Some(path) = &parameters.ca_certificate_path {
             config = config.extra_roots_pem(&**read_roots("cacert", path)?);
         }
+
         if let Some(proxy) = &parameters.proxy {
             config = config.proxy(proxy.clone());
         }
+
         if let Some(agent) = &parameters.user_agent {
             config = config.user_agent(agent);
         }
+
         config = match (provider, &parameters.credentials) {
             (Some(provider), _) => config.credentials(provider),
             (None, Some(credentials)) => config.static_credentials(credentials.clone()),
             (None, None) => config.chain_credentials(),
         };
+
         Ok(Self {
             client: Client::new(adjust(config)).map_err(|error| error.with_driver(DRIVER_NAME))?,
             bucket: parameters.bucket.clone(),
@@ -119,7 +102,7 @@ impl Store {
         })
     }
 
-    /// Returns the key of a driver path; for `/` the root directory without slashes.
+    /// Returns the key of a driver path. For `/`, this is the root directory without slashes.
     pub(crate) fn key(&self, path: &str) -> String {
         let path = path.trim_start_matches('/');
         match (self.parameters.root_directory.as_str(), path) {
@@ -129,7 +112,7 @@ impl Store {
         }
     }
 
-    /// Returns the beginning of every key below a driver path.
+    /// Returns the prefix of every key below a driver path.
     pub(crate) fn prefix(&self, path: &str) -> String {
         let mut key = self.key(path);
         if !key.is_empty() {
@@ -138,19 +121,21 @@ impl Store {
         key
     }
 
-    /// Returns the driver path of a key; `None` for keys outside the root and those no driver path can name, such as the
-    /// directory markers of other tools and the driver's own checkpoints.
+    /// Returns the driver path of a key. Returns `None` for keys outside the root directory, and
+    /// for those that no driver path can name, such as the directory markers of other tools and the
+    /// driver's own checkpoints.
     pub(crate) fn path(&self, key: &str) -> Option<String> {
         let path = format!("/{}", below(key, &self.parameters.root_directory)?);
         (check_path(&path).is_ok() && !is_reserved(&path)).then_some(path)
     }
 
-    /// Whether the driver keeps the key for itself.
+    /// Reports whether the key is reserved for the driver.
     pub(crate) fn is_reserved_key(&self, key: &str) -> bool {
         below(key, &self.parameters.root_directory).is_some_and(is_reserved)
     }
 
-    /// Makes the driver's error of the client's: a missing key becomes a missing path, and driver and path are named.
+    /// Converts an error of the client into one of the driver: a missing key becomes a missing
+    /// path, and the driver and the path are named.
     pub(crate) fn error(&self, error: Error, path: &str) -> Error {
         let error = if error.kind() == ErrorKind::NoSuchKey {
             error.with_kind(ErrorKind::PathNotFound).with_message("path not found")
@@ -159,6 +144,27 @@ impl Store {
         };
         error.with_driver(DRIVER_NAME).with_path(path)
     }
+}
+
+/// Whether the server is known to refuse DELETE requests with `If-Match`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ConditionalDeletes {
+    refused: Arc<AtomicBool>,
+}
+
+impl ConditionalDeletes {
+    pub(crate) fn are_supported(&self) -> bool {
+        !self.refused.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn mark_unsupported(&self) {
+        self.refused.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Reports whether a component of `path` begins with [`RESERVED`].
+pub(crate) fn is_reserved(path: &str) -> bool {
+    path.split('/').any(|component| component.starts_with(RESERVED))
 }
 
 #[cfg(test)]

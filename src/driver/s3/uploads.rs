@@ -1,4 +1,4 @@
-//! Unfinished uploads: which there are, and the end of those that nobody will finish.
+//! Unfinished uploads: listing them, and aborting those that will never be finished.
 use super::store::Store;
 use super::writer::{checkpoint, resume};
 use crate::client::{Entries, ListObjects, UploadRef};
@@ -9,8 +9,11 @@ use crate::xml::{ListMultipartUploadsResult, Upload};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-/// The unfinished uploads of a path and of all below it, asked for page by page. An upload that cannot be looked at is an
-/// error in its place; when the listing fails, it ends.
+/// The number of failures that one purge reports; most of them are alike.
+const FAILURES: usize = 100;
+
+/// The unfinished uploads at and below a path, listed page by page. If an upload cannot be
+/// examined, an error takes its place; if the listing fails, the iteration ends.
 struct Pending {
     store: Arc<Store>,
     uploads: Uploads,
@@ -31,7 +34,7 @@ impl Iterator for Pending {
                 Err(error) => return Some(Err(error)),
             };
             match bytes_of(store, &path, &upload) {
-                // It has ended since it was listed.
+                // The upload has ended since it was listed.
                 Err(error) if error.kind() == ErrorKind::NoSuchUpload => {}
                 Err(error) => return Some(Err(store.error(error, &path))),
                 Ok(bytes) => {
@@ -51,10 +54,36 @@ fn bytes_of(store: &Store, path: &str, upload: &Upload) -> Result<u64> {
     Ok(resume::resumable_bytes(store, parts, closed))
 }
 
-/// Aborts every unfinished upload of a path and of all below it; returns how many there were. One listing, and one
-/// request for each upload that is found.
+/// The open uploads whose keys are those of driver paths. Other uploads in the bucket do not belong
+/// to the driver.
+struct Uploads {
+    listed: Entries<ListMultipartUploadsResult, Upload>,
+    path: String,
+}
+
+impl Uploads {
+    fn below(store: &Store, path: &str) -> Self {
+        let listed = store.client.uploads(&store.bucket, &store.key(path));
+        Self { listed, path: path.to_owned() }
+    }
+
+    fn next(&mut self, store: &Store) -> Option<Result<(String, Upload)>> {
+        loop {
+            let upload = match self.listed.next()? {
+                Ok(upload) => upload,
+                Err(error) => return Some(Err(store.error(error, &self.path))),
+            };
+            if let Some(path) = store.path(&upload.key).filter(|path| is_within(path, &self.path)) {
+                return Some(Ok((path, upload)));
+            }
+        }
+    }
+}
+
+/// Aborts every unfinished upload at and below a path, and returns how many there were. This takes
+/// one listing, and one request for each upload.
 ///
-/// A server that cannot list uploads has none that this driver could resume.
+/// If the server cannot list uploads, there are none that this driver could resume.
 pub(super) fn end_within(store: &Store, path: &str) -> Result<u64> {
     end_all(store, Uploads::below(store, path), |_| true)
 }
@@ -86,14 +115,17 @@ fn end_all(store: &Store, mut uploads: Uploads, wanted: impl Fn(&str) -> bool) -
             ended += 1;
         }
     }
+
     Ok(ended)
 }
 
-/// Aborts the uploads of a path and of all below it that were begun longer than `age` ago, and removes their checkpoints,
-/// also those of uploads that something else (such as a lifecycle rule) has ended. Checkpoints lie among the files, so this
-/// lists everything below the path: one request for a thousand files.
+/// Aborts the uploads at and below a path that were created longer than `age` ago, and removes
+/// their checkpoints, including those of uploads that were ended by something else, such as a
+/// lifecycle rule. Because checkpoints are stored next to the files, everything below the path is
+/// listed, with one request per thousand files.
 ///
-/// What cannot be removed keeps nothing else from being removed, and is told at the end.
+/// An upload that cannot be removed does not keep the others from being removed; the failures are
+/// reported at the end.
 pub(crate) fn purge(store: &Arc<Store>, path: &str, age: Duration) -> Result<Purged> {
     let mut purged = Purged::default();
     let mut failures = Vec::new();
@@ -101,6 +133,7 @@ pub(crate) fn purge(store: &Arc<Store>, path: &str, age: Duration) -> Result<Pur
         Err(error) if failures.len() < FAILURES => failures.push(store.error(error, path)),
         _ => {}
     };
+
     let mut uploads = Uploads::below(store, path);
     while let Some(found) = uploads.next(store) {
         let (path, upload) = found?;
@@ -108,7 +141,9 @@ pub(crate) fn purge(store: &Arc<Store>, path: &str, age: Duration) -> Result<Pur
             note(end(store, &path, &upload, &mut purged), &path);
         }
     }
-    // The checkpoint of the path itself is in the directory of the path, and those of all below it are below it.
+
+    // The checkpoint of the path itself is in the directory that contains the path; the checkpoints
+    // of everything below the path are below it.
     let itself = check_path(path)
         .is_ok()
         .then(|| ListObjects::prefix(checkpoint::checkpoint_key(store, path)));
@@ -124,6 +159,7 @@ pub(crate) fn purge(store: &Arc<Store>, path: &str, age: Duration) -> Result<Pur
             }
         }
     }
+
     let mut failures = failures.into_iter();
     match failures.next() {
         None => Ok(purged),
@@ -131,10 +167,7 @@ pub(crate) fn purge(store: &Arc<Store>, path: &str, age: Duration) -> Result<Pur
     }
 }
 
-/// How many failures of one purge are told: they are mostly the same.
-const FAILURES: usize = 100;
-
-/// Aborts an upload, and then removes its checkpoint: without its upload it means nothing.
+/// Aborts an upload, and then removes its checkpoint, which is useless without the upload.
 fn end(store: &Store, path: &str, upload: &Upload, purged: &mut Purged) -> Result<()> {
     let Upload { key, upload_id, .. } = upload;
     store.client.abort_multipart_upload(UploadRef { bucket: &store.bucket, key, upload_id })?;
@@ -148,7 +181,7 @@ fn end(store: &Store, path: &str, upload: &Upload, purged: &mut Purged) -> Resul
     Ok(())
 }
 
-/// Removes a checkpoint whose upload is gone.
+/// Removes a checkpoint whose upload no longer exists.
 fn remove_orphan(store: &Store, path: &str, purged: &mut Purged) -> Result<()> {
     let Some((checkpoint, _)) = checkpoint::Checkpoint::peek(store, path)? else { return Ok(()) };
     let key = store.key(path);
@@ -161,30 +194,5 @@ fn remove_orphan(store: &Store, path: &str, purged: &mut Purged) -> Result<()> {
         }
         Err(error) => Err(error),
         Ok(_) => Ok(()),
-    }
-}
-
-/// The open uploads whose keys are those of driver paths: others in the bucket are not ours.
-struct Uploads {
-    listed: Entries<ListMultipartUploadsResult, Upload>,
-    path: String,
-}
-
-impl Uploads {
-    fn below(store: &Store, path: &str) -> Self {
-        let listed = store.client.uploads(&store.bucket, &store.key(path));
-        Self { listed, path: path.to_owned() }
-    }
-
-    fn next(&mut self, store: &Store) -> Option<Result<(String, Upload)>> {
-        loop {
-            let upload = match self.listed.next()? {
-                Ok(upload) => upload,
-                Err(error) => return Some(Err(store.error(error, &self.path))),
-            };
-            if let Some(path) = store.path(&upload.key).filter(|path| is_within(path, &self.path)) {
-                return Some(Ok((path, upload)));
-            }
-        }
     }
 }

@@ -1,10 +1,11 @@
-//! Walks a bucket: a flat listing turned into files and the directories that contain them.
+//! Walks a bucket: turns a flat listing into files and the directories that contain them.
 //!
-//! A flat listing shows a thousand keys in each request, whichever directories they are in. Where the visitor skips a
-//! directory and the page ends inside it, the rest of it is not listed: the next request rolls up what follows in the same
-//! directory at the delimiter. The walk goes on so as long as all that it finds there are files and directories to skip,
-//! and flat again at the first directory to enter. The order is the same: a directory's name and its slash sort among the
-//! keys exactly where the keys in it do.
+//! A flat listing returns a thousand keys per request, whichever directories they are in. If the
+//! visitor skips a directory and the page ends inside it, the rest of the directory is not listed:
+//! the next request groups the following keys of the parent directory by the delimiter. The walk
+//! continues in this way while it finds only files and directories to skip, and returns to the flat
+//! listing at the first directory to enter. The order does not change, because a directory's name
+//! with its slash sorts exactly where the keys in the directory do.
 use super::store::{DRIVER_NAME, Store};
 use crate::client::ListObjects;
 use crate::driver::walk::Walk;
@@ -17,11 +18,12 @@ use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::time::SystemTime;
 
-/// Sorts after every character of a path: no file of the driver lies in a directory after this name.
+/// A character that sorts after every character of a path: no file of the driver is in a directory
+/// after this name.
 const AFTER_EVERY_NAME: char = '~';
 
-/// Walks everything below `from` in the order of the server's listing: S3 sorts whole keys by their bytes, so that
-/// `/a-b/c` comes before `/a/b`. A `from` that is not there is an empty walk.
+/// Walks everything below `from` in the order of the server's listing. S3 sorts whole keys by their
+/// bytes, so that `/a-b/c` comes before `/a/b`. If `from` does not exist, nothing is visited.
 pub(super) fn walk_store(
     store: &Store,
     from: &str,
@@ -31,7 +33,8 @@ pub(super) fn walk_store(
 ) -> Result<()> {
     let prefix = store.prefix(from);
     let mut request = ListObjects::prefix(&*prefix);
-    // Strict servers list nothing when the start lies outside of the prefix, so it is sent only when it says something.
+    // Strict servers list nothing if the start is outside of the prefix, so the start is sent only
+    // if it is inside.
     if let Some(start) = start {
         let start = store.key(start);
         match start.as_str().cmp(&prefix) {
@@ -40,11 +43,14 @@ pub(super) fn walk_store(
             Ordering::Less | Ordering::Equal => {}
         }
     }
+
     let mut walk = Walk::new(DRIVER_NAME, from, visit);
-    // Whether a directory lies before the start depends on the server's order, so such a listing is never split.
+    // Whether a directory is before the start depends on the server's order, so such a listing is
+    // never split.
     if concurrency.get() == 1 || !request.start_after.is_empty() {
         return walk_in_turn(store, from, request, &mut walk);
     }
+
     let mut failed = None;
     let listed =
         list_in_shards(&store.client, &store.bucket, &prefix, concurrency, &mut |objects| {
@@ -56,7 +62,7 @@ pub(super) fn walk_store(
     failed.map_or_else(|| listed.map_err(|error| store.error(error, from)), Err)
 }
 
-/// Walks with one request at a time, and with as few as the skipped directories allow.
+/// Walks with one request at a time, and with as few requests as the skipped directories allow.
 fn walk_in_turn(store: &Store, from: &str, first: ListObjects, walk: &mut Walk<'_>) -> Result<()> {
     let prefix = first.prefix.clone();
     let mut next = Some(first);
@@ -75,11 +81,13 @@ fn walk_in_turn(store: &Store, from: &str, first: ListObjects, walk: &mut Walk<'
             }
         }
     }
+
     Ok(())
 }
 
-/// Visits what follows a skipped directory in the directory that holds it, as long as that are files and directories to
-/// skip. Returns where the flat listing goes on, `None` at the end of the walk.
+/// Visits what follows a skipped directory in its parent directory, as long as it consists of files
+/// and directories to skip. Returns where the flat listing continues, or `None` at the end of the
+/// walk.
 fn walk_siblings(
     store: &Store,
     from: &str,
@@ -110,12 +118,13 @@ fn walk_siblings(
             }
         }
     }
+
     Ok((parent != store.prefix(from)).then(|| format!("{parent}{AFTER_EVERY_NAME}")))
 }
 
 enum Entry {
     File(Object),
-    /// A directory's key, with the slash at its end.
+    /// A directory's key, with a slash at its end.
     Directory(String),
 }
 
@@ -128,7 +137,8 @@ impl Entry {
     }
 }
 
-/// The entries of a page, in the order in which a flat listing has them or what is in them.
+/// Returns the entries of a page, in the order in which a flat listing returns them or their
+/// contents.
 fn entries(page: ListBucketResult) -> Vec<Entry> {
     let files = page.contents.into_iter().map(Entry::File);
     let mut entries: Vec<Entry> =
@@ -151,7 +161,7 @@ fn visit_page(
     Ok(ControlFlow::Continue(()))
 }
 
-/// Visits a file, or the directory that a marker stands for: a key with a slash at its end.
+/// Visits a file, or the directory that a marker (a key with a slash at its end) represents.
 fn visit_object(
     store: &Store,
     prefix: &str,
@@ -161,6 +171,7 @@ fn visit_object(
     let Some(name) = object.key.strip_prefix(prefix).filter(|name| !name.is_empty()) else {
         return Ok(WalkStep::Continue);
     };
+
     let step = if name.ends_with('/') {
         let path = object.key.strip_suffix('/').and_then(|key| store.path(key));
         path.map(|path| walk.enter_directory(&path))
@@ -168,5 +179,6 @@ fn visit_object(
         let modified = object.last_modified.map(SystemTime::from);
         store.path(&object.key).map(|path| walk.enter(&FileInfo::file(path, object.size, modified)))
     };
+
     step.unwrap_or(Ok(WalkStep::Continue))
 }

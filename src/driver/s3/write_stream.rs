@@ -1,8 +1,9 @@
-//! `write_stream`: the WriteStream contract of Distribution 2.x. Everything from a reader is written at an offset, and
-//! visible when the call returns.
+//! `write_stream`: the WriteStream contract of Distribution 2.x. Everything from a reader is
+//! written at an offset, and is visible when the call returns.
 //!
-//! The file is replaced whole or not at all. The server copies the bytes before the offset, several ranges at once and
-//! under `If-Match`; only a beginning that is too small for a part is read and sent again.
+//! The file is replaced completely or not at all. The server copies the bytes before the offset,
+//! several ranges at once and with `If-Match`. Only a beginning that is too small for a part is
+//! downloaded and sent again.
 use super::parameters::PartSizes;
 use super::store::Store;
 use super::writer::Writer;
@@ -17,8 +18,10 @@ use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Writes all of `reader` at `offset` of `path`: 0 replaces the file, an offset inside truncates there, one past the end,
-/// or of no file, fills with zeros. Returns the bytes taken from the reader; so does the error, in [`Error::bytes_taken`].
+/// Writes all of `reader` at `offset` of `path`. Offset 0 replaces the file, an offset inside the
+/// file truncates it there, and an offset after its end (or in a file that does not exist) fills
+/// the gap with zeros. Returns the number of bytes taken from the reader; errors contain it as well
+/// ([`Error::bytes_taken`]).
 pub(crate) fn write_stream(
     store: &Arc<Store>,
     path: &str,
@@ -42,9 +45,10 @@ fn write(
     if offset > MAX_PART_SIZE * u64::from(MAX_PARTS) {
         return Err(Error::new(
             ErrorKind::InvalidArgument,
-            "the offset lies beyond the largest object S3 takes",
+            "the offset is larger than the largest object that S3 can store",
         ));
     }
+
     let mut writer = Writer::new(store, path, store.parameters.chunk_size);
     if offset > 0 {
         let kept = match store.client.head_object(
@@ -60,6 +64,7 @@ fn write(
         };
         copy_into(&mut writer, &mut io::repeat(0), offset - kept, &mut 0, callers_fault)?;
     }
+
     copy_into(&mut writer, reader, u64::MAX, taken, callers_fault)?;
     writer.commit()
 }
@@ -82,10 +87,11 @@ fn copy_into(
             break;
         }
     }
+
     Ok(())
 }
 
-/// A condition on the file that is being kept did not hold.
+/// Converts a failed condition on the file whose beginning is kept.
 fn changed(error: Error) -> Error {
     if error.kind() == ErrorKind::PreconditionFailed {
         return Error::new(ErrorKind::Conflict, "the file changed while it was being written")
@@ -99,12 +105,13 @@ fn callers_fault(error: io::Error) -> Error {
         .with_source(error)
 }
 
-/// An error of our own reader, which travels inside an `io::Error`.
+/// Returns the error of this crate's reader, which an `io::Error` contains.
 fn servers_fault(error: io::Error) -> Error {
     error.downcast().unwrap_or_else(callers_fault)
 }
 
-/// Makes the first `length` bytes of the file the beginning of `writer`; gives back `length`.
+/// Copies the first `length` bytes of the file into the beginning of `writer`, and returns
+/// `length`.
 fn keep(
     store: &Arc<Store>,
     path: &str,
@@ -128,11 +135,12 @@ fn keep(
             ));
         }
     }
+
     Ok(length)
 }
 
-/// Has the server copy `ranges`, which begin with the file's first byte; gives back where they end, or 0 on a server
-/// that cannot (rclone says 200 and copies nothing).
+/// Makes the server copy `ranges`, which begin with the file's first byte. Returns the end of the
+/// last range, or 0 if the server cannot copy parts (rclone returns status 200 and copies nothing).
 fn copy(
     store: &Store,
     key: &str,
@@ -158,7 +166,7 @@ fn copy(
             Ok(last.end)
         }
         Err(error) if transfer::cannot_copy_parts(&error) => {
-            // Not the same upload again: rclone does not let a part be replaced.
+            // The upload cannot be used again, because rclone does not allow a part to be replaced.
             writer.start_over()?;
             Ok(0)
         }
@@ -166,18 +174,18 @@ fn copy(
     }
 }
 
-/// What of the first `length` bytes the server can copy, cut into parts.
+/// Returns the ranges of the first `length` bytes that the server can copy, one for each part.
 fn copy_ranges(store: &Store, key: &str, length: u64) -> Vec<Range<u64>> {
     match store.parameters.part_sizes {
         _ if !transfer::may_be_copied_in_parts(key) => Vec::new(),
-        // Every part has the chunk size; what does not fill one is read.
+        // Every part has the chunk size; bytes that do not fill a part are downloaded.
         PartSizes::Uniform => even_ranges(
             length - length % store.parameters.chunk_size,
             length / store.parameters.chunk_size,
         ),
         PartSizes::MayGrow if length < MIN_PART_SIZE => Vec::new(),
         PartSizes::MayGrow => {
-            // Half of the part numbers are left for what follows.
+            // Half of the part numbers are reserved for the new data.
             let most = u64::from(MAX_PARTS / 2);
             let chunk = store
                 .parameters
@@ -189,7 +197,7 @@ fn copy_ranges(store: &Store, key: &str, length: u64) -> Vec<Range<u64>> {
     }
 }
 
-/// `length` bytes in `count` ranges of almost the same size.
+/// Splits `length` bytes into `count` ranges of almost equal size.
 fn even_ranges(length: u64, count: u64) -> Vec<Range<u64>> {
     let at = |index: u64| {
         let (whole, rest) = (length / count, length % count);

@@ -1,12 +1,13 @@
-//! `ip-ranges.json`, read as it comes: each range is handed on as soon as its entry has been read, and nothing is kept.
+//! A streaming parser for `ip-ranges.json`: each range is passed on as soon as its entry has been
+//! read, and nothing is stored.
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// The most ranges that are taken from a document: ten times those of today's.
+/// The limit for ranges that are used from one document: ten times as many as there are today.
 const MAX_RANGES: usize = 100_000;
 
-/// The two lists of the document, and the member of their entries that has the range.
+/// The two lists of the document, and the member that contains the range in their entries.
 const LISTS: [(&str, &str); 2] = [("prefixes", "ip_prefix"), ("ipv6_prefixes", "ipv6_prefix")];
 
 /// A range of addresses, from the first to the last.
@@ -17,7 +18,7 @@ pub(super) enum Range {
 }
 
 impl Range {
-    /// Reads `192.0.2.0/24`. An address with other bits than those of its network stands for its network.
+    /// Parses `192.0.2.0/24`. Any address of a network stands for the whole network.
     fn parse(cidr: &str) -> Option<Self> {
         let (address, bits) = cidr.split_once('/')?;
         let bits =
@@ -34,25 +35,25 @@ impl Range {
     }
 }
 
-/// Reads the document. `add` receives the range of every entry whose region `takes` accepts; `None` for one that cannot be
-/// read.
+/// Parses the document. Calls `add` with the range of every entry whose region `includes` accepts,
+/// or with `None` if the range is invalid.
 ///
 /// # Errors
-/// When it is not such a document, or has more than [`MAX_RANGES`] of these ranges.
+/// The document has a different form, or more than [`MAX_RANGES`] such ranges.
 pub(super) fn read(
     document: &[u8],
-    takes: &dyn Fn(&str) -> bool,
+    includes: &dyn Fn(&str) -> bool,
     add: &mut dyn FnMut(Option<Range>),
 ) -> Result<(), serde_json::Error> {
     let mut json = serde_json::Deserializer::from_slice(document);
-    serde::Deserializer::deserialize_map(&mut json, Reader { takes, add, left: MAX_RANGES })?;
+    serde::Deserializer::deserialize_map(&mut json, Reader { includes, add, left: MAX_RANGES })?;
     json.end()
 }
 
 struct Reader<'a> {
-    takes: &'a dyn Fn(&str) -> bool,
+    includes: &'a dyn Fn(&str) -> bool,
     add: &'a mut dyn FnMut(Option<Range>),
-    /// How many more ranges are taken.
+    /// How many more ranges may be added.
     left: usize,
 }
 
@@ -62,6 +63,7 @@ impl<'de> Visitor<'de> for Reader<'_> {
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a map with the lists `prefixes` and `ipv6_prefixes`")
     }
+
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
         let mut lists: Vec<_> = LISTS.to_vec();
         while let Some(name) = map.next_key_seed(OneOf(LISTS.map(|(name, _)| name)))? {
@@ -70,11 +72,12 @@ impl<'de> Visitor<'de> for Reader<'_> {
                 continue;
             };
             let Some(at) = lists.iter().position(|(list, _)| *list == name) else {
-                return Err(A::Error::custom(format!("the list `{name}` comes twice")));
+                return Err(A::Error::custom(format!("the list `{name}` occurs twice")));
             };
             let (_, member) = lists.swap_remove(at);
             map.next_value_seed(Entries { reader: &mut self, member })?;
         }
+
         match lists.first() {
             None => Ok(()),
             Some((name, _)) => Err(A::Error::custom(format!("the list `{name}` is missing"))),
@@ -82,7 +85,7 @@ impl<'de> Visitor<'de> for Reader<'_> {
     }
 }
 
-/// A name, where it is one of these.
+/// Deserializes a name; returns `None` if it is not one of these.
 struct OneOf([&'static str; 2]);
 
 impl<'de> DeserializeSeed<'de> for OneOf {
@@ -99,12 +102,13 @@ impl Visitor<'_> for OneOf {
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a name")
     }
+
     fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
         Ok(self.0.into_iter().find(|name| *name == text))
     }
 }
 
-/// The entries of a list.
+/// Deserializes the entries of a list.
 struct Entries<'a, 'r> {
     reader: &'a mut Reader<'r>,
     member: &'static str,
@@ -124,10 +128,11 @@ impl<'de> Visitor<'de> for Entries<'_, '_> {
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a list of ranges")
     }
+
     fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
-        let Reader { takes, add, left } = self.reader;
+        let Reader { includes, add, left } = self.reader;
         while let Some(range) =
-            entries.next_element_seed(Entry { member: self.member, takes: *takes })?
+            entries.next_element_seed(Entry { member: self.member, includes: *includes })?
         {
             let Some(range) = range else { continue };
             *left = left
@@ -139,9 +144,9 @@ impl<'de> Visitor<'de> for Entries<'_, '_> {
     }
 }
 
-/// Takes values of every type, so that one odd entry does not refuse the document: those without a method here are
-/// passed over.
-macro_rules! pass_over {
+/// Accepts values of every other type with the given result, so that one odd entry does not
+/// invalidate the document.
+macro_rules! ignore_others {
     ($($visit:ident: $type:ty),*; $result:expr) => {$(
         fn $visit<E: Error>(self, _: $type) -> Result<Self::Value, E> {
             Ok($result(&self))
@@ -157,11 +162,12 @@ macro_rules! pass_over {
     };
 }
 
-/// One entry: its range where its region is taken, with `None` in place of a range that cannot be read.
+/// Deserializes an entry. Returns its range if its region is included, with `None` in place of an
+/// invalid range.
 #[derive(Clone, Copy)]
 struct Entry<'a> {
     member: &'static str,
-    takes: &'a dyn Fn(&str) -> bool,
+    includes: &'a dyn Fn(&str) -> bool,
 }
 
 impl<'de> DeserializeSeed<'de> for Entry<'_> {
@@ -178,22 +184,23 @@ impl<'de> Visitor<'de> for Entry<'_> {
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an entry")
     }
+
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
-        let (mut range, mut is_taken) = (None, None);
+        let (mut range, mut is_included) = (None, None);
         while let Some(name) = members.next_key_seed(OneOf([self.member, "region"]))? {
             match name {
                 None => drop(members.next_value::<IgnoredAny>()?),
-                Some("region") => is_taken = members.next_value_seed(Text(self.takes))?,
+                Some("region") => is_included = members.next_value_seed(Text(self.includes))?,
                 Some(_) => range = members.next_value_seed(Text(Range::parse))?.flatten(),
             }
         }
-        Ok(is_taken.unwrap_or_else(|| (self.takes)("")).then_some(range))
+        Ok(is_included.unwrap_or_else(|| (self.includes)("")).then_some(range))
     }
-    pass_over!(visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64, visit_str: &str;
-        |entry: &Self| (entry.takes)("").then_some(None));
+    ignore_others!(visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64, visit_str: &str;
+        |entry: &Self| (entry.includes)("").then_some(None));
 }
 
-/// What a function makes of a text; `None` for a value that is not a text.
+/// Deserializes a text and applies a function to it; returns `None` for a value that is not a text.
 struct Text<F>(F);
 
 impl<'de, T, F: FnOnce(&str) -> T> DeserializeSeed<'de> for Text<F> {
@@ -210,21 +217,23 @@ impl<'de, T, F: FnOnce(&str) -> T> Visitor<'de> for Text<F> {
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a text")
     }
+
     fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
         Ok(Some((self.0)(text)))
     }
+
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
         while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         Ok(None)
     }
-    pass_over!(visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64; |_: &Self| None);
+    ignore_others!(visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64; |_: &Self| None);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// What is added of a document, and the error that ends the reading.
+    /// Returns the ranges that are added for a document, and the error that ends the parsing.
     fn added(document: &str) -> (Vec<Option<Range>>, Option<String>) {
         let mut found = Vec::new();
         let read =
@@ -233,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn values_of_other_types_are_passed_over() {
+    fn values_of_other_types_are_ignored() {
         let odd = ["1", "-1", "1.5", "true", "null", "\"x\"", "[[{}]]", "{\"a\":[1]}"];
         for odd in odd {
             let document = format!(
@@ -255,7 +264,7 @@ mod tests {
             ("{\"prefixes\":[],\"ipv6_prefixes\":{}}", "expected a list of ranges"),
             (
                 "{\"prefixes\":[],\"prefixes\":[],\"ipv6_prefixes\":[]}",
-                "the list `prefixes` comes twice",
+                "the list `prefixes` occurs twice",
             ),
             ("{\"prefixes\":[],\"ipv6_prefixes\":[]} x", "trailing characters"),
         ] {

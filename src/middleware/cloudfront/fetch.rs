@@ -1,14 +1,15 @@
-//! How the document of IP ranges is fetched.
+//! Fetching the document of IP ranges.
 use crate::error::Result;
 use std::fmt::Debug;
 
-/// Fetches a document. Implement it to bring your own network, or none.
+/// A way to fetch a document. Implement it to use another network stack, or none.
 pub trait Fetch: Debug + Send + Sync {
-    /// The body at `url`, an error if it has more than `limit` bytes. Must end by itself: it is given no deadline.
+    /// Returns the body at `url`, or an error if the body has more than `limit` bytes. The call
+    /// must end without outside help: it is given no deadline.
     fn get(&self, url: &str, limit: usize) -> Result<Vec<u8>>;
 
-    /// Ends a `get` that is under way, for good: called from another thread when the middleware is dropped, which waits
-    /// for `get` to return.
+    /// Ends a running `get` and all later ones. It is called from another thread when the
+    /// middleware is dropped, which then waits for `get` to return.
     fn cancel(&self) {}
 }
 
@@ -26,10 +27,11 @@ mod http {
     };
     use std::time::{Duration, Instant};
 
-    /// Generous for two megabytes; nothing waits for the answer but the next refresh.
+    /// The deadline is generous for two megabytes: only the next refresh waits for the response.
     const DEADLINE: Duration = Duration::from_secs(30);
 
-    /// Fetches over HTTP(S) with this crate's own transport: one GET, certificates verified, no redirect followed.
+    /// Fetches over HTTP(S) with this crate's transport: one GET request, with verified
+    /// certificates and without redirects.
     #[derive(Debug)]
     pub struct HttpFetch {
         transport: Transport,
@@ -37,10 +39,10 @@ mod http {
     }
 
     impl HttpFetch {
-        /// With the transport's default options.
+        /// Creates a fetcher with the transport's default options.
         ///
         /// # Errors
-        /// [`ErrorKind::Configuration`] when the transport cannot be set up.
+        /// [`ErrorKind::Configuration`] if the transport cannot be set up.
         pub fn new() -> Result<Self> {
             let transport = Transport::new(TransportOptions::default())
                 .map_err(|e| Error::new(ErrorKind::Configuration, e.0))?;
@@ -51,8 +53,9 @@ mod http {
     impl Fetch for HttpFetch {
         fn get(&self, url: &str, limit: usize) -> Result<Vec<u8>> {
             let url = Url::parse(url).map_err(|e| {
-                Error::new(ErrorKind::Configuration, format!("the URL to fetch {e}"))
+                Error::new(ErrorKind::Configuration, format!("the URL of the IP ranges {e}"))
             })?;
+
             let (origin, target) = (url.origin(), url.target());
             let deadline = Some(Instant::now() + DEADLINE);
             let request = Request {
@@ -67,15 +70,17 @@ mod http {
                 deadline,
                 cancel: Some(&self.cancel),
             };
+
             let response =
                 self.transport.send(&origin, &request, RequestBody::Empty).map_err(failed)?;
             if response.status != 200 {
                 return Err(Error::new(
                     ErrorKind::Refused,
-                    "fetching a document was answered with another status than 200",
+                    "the server of the IP ranges did not return status 200",
                 )
                 .with_status(response.status));
             }
+
             response.read_to_end(limit, deadline).map_err(failed)
         }
 
@@ -93,6 +98,6 @@ mod http {
             Failure::Cancelled => ErrorKind::Cancelled,
             _ => ErrorKind::Interrupted,
         };
-        Error::new(kind, format!("fetching a document failed while {error}")).with_source(error)
+        Error::new(kind, format!("fetching the IP ranges failed while {error}")).with_source(error)
     }
 }

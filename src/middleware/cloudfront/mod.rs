@@ -1,4 +1,4 @@
-//! The middleware: a storage driver whose URLs point to CloudFront.
+//! A driver whose download URLs point to CloudFront.
 mod document;
 mod fetch;
 mod options;
@@ -17,27 +17,29 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::middleware::delegate_to_inner;
 use crate::sign::encode_path;
 use crate::time::Timestamp;
-use options::bad;
+use options::config_error;
 use refresh::Refresher;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-/// Wraps a storage driver: URLs for downloads are CloudFront's, signed with a canned policy; everything else is the
-/// wrapped driver's.
+/// A driver that returns CloudFront URLs for downloads, signed with a canned policy. Everything
+/// else is passed on to the wrapped driver.
 ///
-/// To the wrapped driver go: every method but GET and HEAD; clients the IP filter sends there; paths for which it has no
-/// object key; keys below which the Origin Path does not lie, or with a component `.` or `..` (user agents resolve those,
-/// and would ask for another object than the one that was signed). A path no driver accepts is
-/// [`ErrorKind::InvalidPath`].
+/// The wrapped driver also creates the URLs in these cases: the method is neither GET nor HEAD; the
+/// IP filter excludes the client from CloudFront; the wrapped driver has no object key for the
+/// path; the key is not below the Origin Path; or the key has a component `.` or `..`, which user
+/// agents would resolve, so that they would request a different object than the one that was
+/// signed. An invalid path is an error of the kind [`ErrorKind::InvalidPath`].
 ///
-/// The key comes from [`StorageDriver::object_key`], which wrappers pass through: it works however deep the driver is
-/// wrapped, and when this is wrapped itself.
+/// The key comes from [`StorageDriver::object_key`], which wrappers pass on. The middleware
+/// therefore works at any position among several wrappers.
 ///
-/// The IP filter sees [`UrlOptions::client`] and nothing else. Who calls decides which address that is: the peer of the
-/// connection cannot be forged, a header such as `X-Forwarded-For` can, unless a proxy of your own wrote it. Without an
-/// address, or before the ranges have been fetched, a client goes to CloudFront. The address decides about speed and
-/// cost only: both URLs are signed, so that forging it gains nobody access.
+/// The IP filter uses only [`UrlOptions::client`]. The caller decides which address that is: the
+/// address of the connection's peer cannot be forged, but a header such as `X-Forwarded-For` can,
+/// unless your own proxy has set it. A client without an address is sent to CloudFront, and so is
+/// every client before the ranges have been fetched. The address affects only speed and cost: both
+/// URLs are signed, so forging it does not grant access.
 pub struct CloudFront {
     inner: Arc<dyn StorageDriver>,
     options: CloudFrontOptions,
@@ -45,19 +47,22 @@ pub struct CloudFront {
 }
 
 impl CloudFront {
-    /// Wraps `inner`. With an IP filter this starts a thread, which ends when the middleware is dropped.
+    /// Wraps `inner`. With an IP filter, this starts a thread, which ends when the middleware is
+    /// dropped.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] when the driver keeps its objects outside of the Origin Path, when an IP filter is
-    /// asked for and nothing is there to fetch the ranges with, or when no thread can be started.
+    /// [`ErrorKind::Configuration`] if the driver stores its objects outside of the Origin Path, if
+    /// there is an IP filter but no way to fetch the ranges, or if the thread cannot be started.
     pub fn new(inner: Arc<dyn StorageDriver>, options: CloudFrontOptions) -> Result<Self> {
         // Any path will do: its key begins with the driver's root directory.
         if inner.object_key("/a").is_some_and(|key| below(&key, &options.origin_path).is_none()) {
-            return Err(bad(format!(
-                "originpath {:?} must be the driver's rootdirectory or a directory above it: CloudFront puts it before every key",
+            return Err(config_error(format!(
+                "originpath {:?} must be the driver's rootdirectory or a directory above it: \
+                 CloudFront inserts it in front of every key",
                 options.origin_path
             )));
         }
+
         let refresher = match &options.ip_filter {
             IpFilter::None => None,
             filter => {
@@ -66,35 +71,42 @@ impl CloudFront {
                 Some(Refresher::start(fetch, url, filter.clone(), options.update_frequency)?)
             }
         };
+
         Ok(Self { inner, options, refresher })
     }
 
-    /// The ranges in use: `None` without a filter, or before they have been fetched.
+    /// Returns the ranges in use, or `None` without a filter and before the ranges have been
+    /// fetched.
     pub fn ip_ranges(&self) -> Option<Arc<IpRanges>> {
         self.refresher.as_ref().and_then(Refresher::ranges)
     }
 
-    /// Why the last attempt to fetch the ranges failed; `None` when it did not.
+    /// Returns the error of the last attempt to fetch the ranges, or `None` if that attempt
+    /// succeeded.
     pub fn last_refresh_error(&self) -> Option<Arc<Error>> {
         self.refresher.as_ref().and_then(Refresher::last_error)
     }
 
-    /// The URL to sign, `None` where the wrapped driver must answer.
+    /// Returns the URL to sign, or `None` if the wrapped driver must create the URL.
     fn cloudfront_url(&self, path: &str, options: &UrlOptions) -> Option<String> {
         if !matches!(options.method, Method::Get | Method::Head) {
             return None;
         }
+
         let near = |refresher: &Refresher| {
             options.client.is_some_and(|address| refresher.contains(address))
         };
+
         if self.refresher.as_ref().is_some_and(near) {
             return None;
         }
+
         let key = self.inner.object_key(path)?;
         let key = below(&key, &self.options.origin_path)?;
         if key.split('/').any(|part| part == "." || part == "..") {
             return None;
         }
+
         Some(format!("{}{}", self.options.base_url, encode_path(key)))
     }
 
@@ -149,7 +161,8 @@ fn default_fetch() -> Result<Arc<dyn Fetch>> {
 
 #[cfg(not(feature = "client"))]
 fn default_fetch() -> Result<Arc<dyn Fetch>> {
-    Err(bad(
-        "ipfilteredby needs a way to fetch the ip ranges: build s3driver with its feature `client`, or bring a Fetch",
+    Err(config_error(
+        "ipfilteredby needs a way to fetch the IP ranges: build s3driver with its feature \
+         `client`, or provide a Fetch",
     ))
 }

@@ -1,4 +1,5 @@
-//! The middleware's options: the registry's names and strings at the edge, types that cannot be wrong behind it.
+//! The middleware's options. The registry's names and strings are parsed here into types that
+//! cannot be wrong.
 use super::fetch::Fetch;
 use crate::clock::{Clock, SystemClock};
 use crate::cloudfront::{HashAlgorithm, PrivateKey, Signer};
@@ -13,14 +14,16 @@ use std::time::Duration;
 
 const DEFAULT_DURATION: Duration = Duration::from_secs(20 * 60);
 const DEFAULT_UPDATE_FREQUENCY: Duration = Duration::from_secs(12 * 60 * 60);
-/// Longer than any sensible path, shorter than any key CloudFront takes.
+/// The longest path of a key file. Sensible paths are shorter, and every key that CloudFront
+/// accepts is longer.
 const MAX_PATH: usize = 512;
 const DEFAULT_IP_RANGES_URL: &str = "https://ip-ranges.amazonaws.com/ip-ranges.json";
 
-/// Which clients are sent to the wrapped driver (so to S3) instead of CloudFront: those for whom S3 is near.
+/// The clients that are sent to the wrapped driver (and thus to S3) instead of CloudFront, because
+/// S3 is close to them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum IpFilter {
-    /// None: everybody goes to CloudFront.
+    /// No clients: all are sent to CloudFront.
     #[default]
     None,
     /// Clients with an address of AWS.
@@ -29,8 +32,45 @@ pub enum IpFilter {
     AwsRegions(Vec<String>),
 }
 
-/// Everything [`CloudFront`](super::CloudFront) needs to know: built in code with [`CloudFrontOptions::new`] and the methods below
-/// it, or from a registry's configuration with [`CloudFrontOptions::from_pairs`].
+impl IpFilter {
+    /// Reports whether ranges of this region are included.
+    pub(super) fn includes(&self, region: &str) -> bool {
+        match self {
+            Self::None => false,
+            Self::Aws => true,
+            Self::AwsRegions(regions) => {
+                regions.iter().any(|wanted| wanted.eq_ignore_ascii_case(region))
+            }
+        }
+    }
+
+    fn parse(mode: Option<&str>, regions: Option<&str>) -> Result<Self> {
+        match mode.unwrap_or_default().trim().to_ascii_lowercase().as_str() {
+            "" | "none" => Ok(Self::None),
+            "aws" => Ok(Self::Aws),
+            "awsregion" => {
+                let list = regions.ok_or_else(|| config_error("awsregion is not defined"))?;
+                let regions: Vec<String> =
+                    list.split(',').map(|region| region.trim().to_ascii_lowercase()).collect();
+                let good = |r: &String| {
+                    !r.is_empty() && r.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+                };
+                if !regions.iter().all(good) {
+                    return Err(config_error(
+                        "awsregion must be a comma separated string of valid aws regions",
+                    ));
+                }
+                Ok(Self::AwsRegions(regions))
+            }
+            _ => Err(config_error(
+                "ipfilteredby only allows a string with the following value: none|aws|awsregion",
+            )),
+        }
+    }
+}
+
+/// The options of [`CloudFront`](super::CloudFront), created with [`CloudFrontOptions::new`] and
+/// the other methods, or from a registry's configuration with [`CloudFrontOptions::from_pairs`].
 pub struct CloudFrontOptions {
     pub(super) base_url: Url,
     pub(super) signer: Signer,
@@ -43,7 +83,134 @@ pub struct CloudFrontOptions {
     pub(super) clock: Arc<dyn Clock>,
 }
 
-/// Without the URL of the IP ranges, whose query may hold a token.
+impl CloudFrontOptions {
+    /// Creates options for URLs below `base_url` that `signer` signs and that are valid for 20
+    /// minutes.
+    ///
+    /// `base_url` is the URL of the distribution, `https://d111111abcdef8.cloudfront.net`, followed
+    /// by a path if the registry's objects are below one. If the scheme is missing, it is
+    /// `https://`; if the final slash is missing, it is added.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] if `base_url` is not an http(s) URL, or has a query, a
+    /// fragment, a user name or a component `.` or `..`.
+    pub fn new(base_url: &str, signer: Signer) -> Result<Self> {
+        Ok(Self {
+            base_url: parse_base_url(base_url)
+                .map_err(|why| config_error(format!("invalid baseurl: {why}")))?,
+            signer,
+            duration: DEFAULT_DURATION,
+            origin_path: String::new(),
+            ip_filter: IpFilter::None,
+            update_frequency: DEFAULT_UPDATE_FREQUENCY,
+            ip_ranges_url: DEFAULT_IP_RANGES_URL.to_owned(),
+            fetch: None,
+            clock: Arc::new(SystemClock),
+        })
+    }
+
+    /// Parses the options of the registry's `cloudfront` middleware. Names are matched exactly. An
+    /// empty value counts as not given.
+    ///
+    /// | name | default | meaning |
+    /// |---|---|---|
+    /// | `baseurl` | required | see [`CloudFrontOptions::new`] |
+    /// | `privatekey` | required | the path of a PEM file, or the key itself: in PEM, possibly with escaped line ends (`\n`), or in base64 of PEM or DER; wiping that copy is up to the caller |
+    /// | `keypairid` | required | CloudFront's id of the public key |
+    /// | `duration` | `20m` | how long a URL is valid: Go's notation (`1h30m`, `300ms`) or a number of seconds |
+    /// | `hashalgorithm` | `sha1` | `sha1` or `sha256` |
+    /// | `originpath` | none | the distribution's Origin Path, if it has one: see [`CloudFrontOptions::origin_path`] |
+    /// | `ipfilteredby` | `none` | `none`, `aws` or `awsregion` |
+    /// | `awsregion` | none | the regions for `ipfilteredby: awsregion`, separated by commas |
+    /// | `updatefrequency` | `12h` | how often the IP ranges are fetched; the old misspelling `updatefrenquency` is used only if this one is not given |
+    /// | `iprangesurl` | AWS's document | the URL of the IP ranges |
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] for an option that is missing, unknown, given twice or invalid.
+    pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self> {
+        let mut given = Given::default();
+        for (name, value) in pairs {
+            given.set(name, value)?;
+        }
+        given.options()
+    }
+
+    /// Sets how long URLs are valid, unless a call requests another time. Rounded up to whole
+    /// seconds.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] for zero.
+    pub fn duration(mut self, duration: Duration) -> Result<Self> {
+        if duration.is_zero() {
+            return Err(config_error("invalid duration: it must be more than zero"));
+        }
+        self.duration = duration;
+        Ok(self)
+    }
+
+    /// Sets the [Origin
+    /// Path](https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/DownloadDistValuesOrigin.html#DownloadDistValuesOriginPath)
+    /// of the distribution's origin, which CloudFront inserts in front of the path of each request
+    /// to S3.
+    ///
+    /// The driver's `rootdirectory` is part of every object's key, and so part of every URL. If the
+    /// Origin Path were the same directory and were not set here, CloudFront would request
+    /// `root/root/...` from S3. Either leave the Origin Path of the distribution empty, which is
+    /// simplest, or set it here: it is then removed from the front of the keys. It must be the
+    /// `rootdirectory` or a directory above it; [`CloudFront::new`](super::CloudFront::new) refuses
+    /// anything else.
+    #[must_use]
+    pub fn origin_path(mut self, path: &str) -> Self {
+        self.origin_path = path.trim_matches('/').to_owned();
+        self
+    }
+
+    /// Sets which clients are sent to the wrapped driver.
+    #[must_use]
+    pub fn ip_filter(mut self, filter: IpFilter) -> Self {
+        self.ip_filter = filter;
+        self
+    }
+
+    /// Sets how often the IP ranges are fetched.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] for zero.
+    pub fn update_frequency(mut self, every: Duration) -> Result<Self> {
+        if every.is_zero() {
+            return Err(config_error("invalid updatefrequency: it must be more than zero"));
+        }
+        self.update_frequency = every;
+        Ok(self)
+    }
+
+    /// Sets the URL from which the IP ranges are fetched.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] if `url` is not an http(s) URL.
+    pub fn ip_ranges_url(mut self, url: &str) -> Result<Self> {
+        Url::parse(url).map_err(|why| config_error(format!("invalid iprangesurl: it {why}")))?;
+        self.ip_ranges_url = url.to_owned();
+        Ok(self)
+    }
+
+    /// Sets how the IP ranges are fetched. The default is `HttpFetch`, which requires the feature
+    /// `client`.
+    #[must_use]
+    pub fn fetch(mut self, fetch: Arc<dyn Fetch>) -> Self {
+        self.fetch = Some(fetch);
+        self
+    }
+
+    /// Sets the clock that determines when URLs expire.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+}
+
+/// Omits the URL of the IP ranges, whose query may contain a token.
 impl fmt::Debug for CloudFrontOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { base_url, signer, duration, origin_path, ip_filter, update_frequency, .. } =
@@ -59,164 +226,7 @@ impl fmt::Debug for CloudFrontOptions {
     }
 }
 
-impl CloudFrontOptions {
-    /// Hands out URLs below `base_url`, signed by `signer`, good for 20 minutes.
-    ///
-    /// `base_url` is the distribution's, `https://d111111abcdef8.cloudfront.net`, with a path below it if the registry's
-    /// objects are found there. Without a scheme it is `https://`; a slash at its end is added.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Configuration`] when it is no http(s) URL, or has a query, a fragment, a user name or components `.`
-    /// or `..`.
-    pub fn new(base_url: &str, signer: Signer) -> Result<Self> {
-        Ok(Self {
-            base_url: parse_base_url(base_url)
-                .map_err(|why| bad(format!("invalid baseurl: {why}")))?,
-            signer,
-            duration: DEFAULT_DURATION,
-            origin_path: String::new(),
-            ip_filter: IpFilter::None,
-            update_frequency: DEFAULT_UPDATE_FREQUENCY,
-            ip_ranges_url: DEFAULT_IP_RANGES_URL.to_owned(),
-            fetch: None,
-            clock: Arc::new(SystemClock),
-        })
-    }
-
-    /// Reads the options of the registry's `cloudfront` middleware. Names are matched exactly; an empty value counts as
-    /// not given.
-    ///
-    /// | name | default | meaning |
-    /// |---|---|---|
-    /// | `baseurl` | required | see [`CloudFrontOptions::new`] |
-    /// | `privatekey` | required | path of a PEM file, or the key itself, in PEM, also with its line ends written out (`\n`), or in base64 of PEM or DER; wiping that copy is up to the caller |
-    /// | `keypairid` | required | CloudFront's id of the public key |
-    /// | `duration` | `20m` | how long a URL is good: Go's notation (`1h30m`, `300ms`) or a number of seconds |
-    /// | `hashalgorithm` | `sha1` | `sha1` or `sha256` |
-    /// | `originpath` | none | the distribution's Origin Path, if it has one: see [`CloudFrontOptions::origin_path`] |
-    /// | `ipfilteredby` | `none` | `none`, `aws` or `awsregion` |
-    /// | `awsregion` | none | with `awsregion` above: regions, separated by commas |
-    /// | `updatefrequency` | `12h` | how often the IP ranges are fetched; `updatefrenquency`, an old misspelling, counts only without it |
-    /// | `iprangesurl` | AWS's document | where they are fetched |
-    ///
-    /// # Errors
-    /// [`ErrorKind::Configuration`] for an option that is missing, unknown, given twice or cannot be read.
-    pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self> {
-        let mut given = Given::default();
-        for (name, value) in pairs {
-            given.set(name, value)?;
-        }
-        given.options()
-    }
-
-    /// Hands out URLs that are good this long, unless a call asks for another time. Rounded up to whole seconds.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Configuration`] for zero.
-    pub fn duration(mut self, duration: Duration) -> Result<Self> {
-        if duration.is_zero() {
-            return Err(bad("invalid duration: it must be more than zero"));
-        }
-        self.duration = duration;
-        Ok(self)
-    }
-
-    /// Says that the distribution's origin has an
-    /// [Origin Path](https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/DownloadDistValuesOrigin.html#DownloadDistValuesOriginPath),
-    /// which CloudFront puts before the path of each request when it asks S3.
-    ///
-    /// The driver's `rootdirectory` is part of every object's key, so it is part of every URL handed out here. If the
-    /// Origin Path were the same directory and nobody said so, CloudFront would ask S3 for `root/root/...`. Either leave
-    /// the Origin Path empty, which is simplest, or name it here: it is then taken off the front of the keys. It must be
-    /// the `rootdirectory` or a directory above it; [`CloudFront::new`](super::CloudFront::new) refuses anything else.
-    #[must_use]
-    pub fn origin_path(mut self, path: &str) -> Self {
-        self.origin_path = path.trim_matches('/').to_owned();
-        self
-    }
-
-    /// Sends some clients to the wrapped driver.
-    #[must_use]
-    pub fn ip_filter(mut self, filter: IpFilter) -> Self {
-        self.ip_filter = filter;
-        self
-    }
-
-    /// Fetches the IP ranges this often.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Configuration`] for zero.
-    pub fn update_frequency(mut self, every: Duration) -> Result<Self> {
-        if every.is_zero() {
-            return Err(bad("invalid updatefrequency: it must be more than zero"));
-        }
-        self.update_frequency = every;
-        Ok(self)
-    }
-
-    /// Fetches the IP ranges from there.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Configuration`] when it is no http(s) URL.
-    pub fn ip_ranges_url(mut self, url: &str) -> Result<Self> {
-        Url::parse(url).map_err(|why| bad(format!("invalid iprangesurl: it {why}")))?;
-        self.ip_ranges_url = url.to_owned();
-        Ok(self)
-    }
-
-    /// Fetches the IP ranges with this; without it by `HttpFetch`, which feature `client` brings.
-    #[must_use]
-    pub fn fetch(mut self, fetch: Arc<dyn Fetch>) -> Self {
-        self.fetch = Some(fetch);
-        self
-    }
-
-    /// Takes the time from there.
-    #[must_use]
-    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
-        self
-    }
-}
-
-impl IpFilter {
-    /// Whether ranges of this region count.
-    pub(super) fn takes(&self, region: &str) -> bool {
-        match self {
-            Self::None => false,
-            Self::Aws => true,
-            Self::AwsRegions(regions) => {
-                regions.iter().any(|wanted| wanted.eq_ignore_ascii_case(region))
-            }
-        }
-    }
-
-    fn parse(mode: Option<&str>, regions: Option<&str>) -> Result<Self> {
-        match mode.unwrap_or_default().trim().to_ascii_lowercase().as_str() {
-            "" | "none" => Ok(Self::None),
-            "aws" => Ok(Self::Aws),
-            "awsregion" => {
-                let list = regions.ok_or_else(|| bad("awsregion is not defined"))?;
-                let regions: Vec<String> =
-                    list.split(',').map(|region| region.trim().to_ascii_lowercase()).collect();
-                let good = |r: &String| {
-                    !r.is_empty() && r.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-                };
-                if !regions.iter().all(good) {
-                    return Err(bad(
-                        "awsregion must be a comma separated string of valid aws regions",
-                    ));
-                }
-                Ok(Self::AwsRegions(regions))
-            }
-            _ => Err(bad(
-                "ipfilteredby only allows a string with the following value: none|aws|awsregion",
-            )),
-        }
-    }
-}
-
-/// The strings as they came.
+/// The options as strings.
 #[derive(Default)]
 struct Given<'a> {
     baseurl: Option<&'a str>,
@@ -247,65 +257,85 @@ impl<'a> Given<'a> {
             "updatefrenquency" => &mut self.updatefrenquency,
             "iprangesurl" => &mut self.iprangesurl,
             _ => {
-                return Err(bad(format!(
+                return Err(config_error(format!(
                     "unknown option of the cloudfront middleware: {}",
                     shown_value(name, Form::Name)
                 )));
             }
         };
+
         if slot.is_some() {
-            return Err(bad(format!("option given twice: {name}")));
+            return Err(config_error(format!("option given twice: {name}")));
         }
-        // A key that was swapped with its id, say, would be shown or sent from here on.
+
+        // If, for example, a key was swapped with its id, it would be shown or sent from here on.
         if let Some(kind) = resemblance(value).filter(|_| name != "privatekey") {
-            return Err(bad(format!(
-                "{name} holds what looks like {kind}: give each value in its own option"
+            return Err(config_error(format!(
+                "{name} contains what looks like {kind}: set each value in its own option"
             )));
         }
+
         if !value.is_empty() {
             *slot = Some(value);
         }
+
         Ok(())
     }
 
     fn options(self) -> Result<CloudFrontOptions> {
-        let base_url = self.baseurl.ok_or_else(|| bad("no baseurl provided"))?;
-        let private_key = self.privatekey.ok_or_else(|| bad("no privatekey provided"))?;
-        let key_pair_id = self.keypairid.ok_or_else(|| bad("no keypairid provided"))?;
+        let base_url = self.baseurl.ok_or_else(|| config_error("no baseurl provided"))?;
+        let private_key = self.privatekey.ok_or_else(|| config_error("no privatekey provided"))?;
+        let key_pair_id = self.keypairid.ok_or_else(|| config_error("no keypairid provided"))?;
         let key = match private_key {
             text if PrivateKey::is_text(text) => PrivateKey::from_pem(text)?,
             text if text.len() > MAX_PATH || text.contains('\n') => {
-                return Err(bad(
-                    "privatekey is neither the path of a file nor a private key in PEM or in base64",
+                return Err(config_error(
+                    "privatekey is neither the path of a file nor a private key in PEM or in \
+                     base64",
                 ));
             }
             path => match resemblance(path) {
-                Some(kind) => return Err(bad(format!("privatekey holds what looks like {kind}"))),
+                Some(kind) => {
+                    return Err(config_error(format!(
+                        "privatekey contains what looks like {kind}: use the path of a key file \
+                         or the key"
+                    )));
+                }
                 None => PrivateKey::from_file(path)?,
             },
         };
+
         let hash = match self.hashalgorithm.unwrap_or("sha1").to_ascii_lowercase().as_str() {
             "sha1" => HashAlgorithm::Sha1,
             "sha256" => HashAlgorithm::Sha256,
-            _ => return Err(bad("hashalgorithm only allows the following values: sha1|sha256")),
+            _ => {
+                return Err(config_error(
+                    "hashalgorithm only allows the following values: sha1|sha256",
+                ));
+            }
         };
+
         let mut options =
             CloudFrontOptions::new(base_url, Signer::new(key, key_pair_id)?.hash_algorithm(hash))?
                 .origin_path(self.originpath.unwrap_or_default())
                 .ip_filter(IpFilter::parse(self.ipfilteredby, self.awsregion)?);
         if let Some(text) = self.duration {
             options = options.duration(
-                duration::parse(text).map_err(|why| bad(format!("invalid duration: {why}")))?,
+                duration::parse(text)
+                    .map_err(|why| config_error(format!("invalid duration: {why}")))?,
             )?;
         }
+
         if let Some(text) = self.updatefrequency.or(self.updatefrenquency) {
             let every = duration::parse(text)
-                .map_err(|why| bad(format!("invalid updatefrequency: {why}")))?;
+                .map_err(|why| config_error(format!("invalid updatefrequency: {why}")))?;
             options = options.update_frequency(every)?;
         }
+
         if let Some(url) = self.iprangesurl {
             options = options.ip_ranges_url(url)?;
         }
+
         Ok(options)
     }
 }
@@ -314,20 +344,24 @@ fn parse_base_url(text: &str) -> Result<Url, String> {
     let mut url =
         Url::parse_with_default(text.trim(), Scheme::Https).map_err(|why| format!("it {why}"))?;
     if url.query.is_some() {
-        return Err("it has a query, which would belong to no object".to_owned());
+        return Err("it has a query, which would not belong to any object".to_owned());
     }
+
     if url.has_dot_segment() {
         return Err("it has a component . or ..".to_owned());
     }
+
     if url.path.contains('*') {
-        return Err("it holds a *, which CloudFront takes for a wildcard".to_owned());
+        return Err("it contains a *, which CloudFront treats as a wildcard".to_owned());
     }
+
     if !url.path.ends_with('/') {
         url.path.push('/');
     }
+
     Ok(url)
 }
 
-pub(super) fn bad(message: impl Into<String>) -> Error {
+pub(super) fn config_error(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Configuration, message)
 }

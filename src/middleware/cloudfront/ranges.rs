@@ -1,15 +1,16 @@
-//! The addresses AWS publishes as its own, looked up in logarithmic time.
+//! The published addresses of AWS, with a lookup in logarithmic time.
 use super::document::{self, Range};
 use super::options::IpFilter;
 use crate::error::{Error, ErrorKind, Result};
 use crate::text::shown;
 use std::net::IpAddr;
 
-/// Address ranges, sorted and merged. IPv4 and IPv6 are kept apart.
+/// Sorted and merged address ranges. IPv4 and IPv6 are kept apart.
 ///
-/// They come from the document at `https://ip-ranges.amazonaws.com/ip-ranges.json`
-/// ([its syntax](https://docs.aws.amazon.com/vpc/latest/userguide/aws-ip-syntax.html)). Ranges of every service count, as
-/// they do in the registry's own filter: `AMAZON` includes all others, so that choosing among them would only shrink it.
+/// The ranges come from the document at `https://ip-ranges.amazonaws.com/ip-ranges.json`
+/// ([syntax](https://docs.aws.amazon.com/vpc/latest/userguide/aws-ip-syntax.html)). As in the
+/// registry's own filter, ranges of every service are included: the service `AMAZON` contains all
+/// others, so selecting services could only make the result smaller.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IpRanges {
     v4: Vec<(u32, u32)>,
@@ -18,53 +19,58 @@ pub struct IpRanges {
 }
 
 impl IpRanges {
-    /// Reads the document, taking the ranges `filter` asks for. Unknown members are ignored, ranges that cannot be read
-    /// are skipped and counted. What is kept is a fraction of the document, whatever is in it.
+    /// Parses the document and keeps the ranges that `filter` includes. Unknown members are
+    /// ignored. Invalid ranges are skipped and counted. The memory used is a fraction of the
+    /// document's size, whatever its contents.
     ///
     /// # Errors
-    /// [`ErrorKind::Protocol`] when it is not such a document, has more than 100,000 ranges or not one range remains: an
-    /// empty filter would look like a working one.
+    /// [`ErrorKind::Protocol`] if the document has a different form, has more than 100,000 ranges,
+    /// or contains no range that `filter` includes: an empty filter would look like a working one.
     pub fn parse(document: &[u8], filter: &IpFilter) -> Result<Self> {
         let mut ranges = Self::default();
-        let takes = |region: &str| filter.takes(region);
-        document::read(document, &takes, &mut |range| ranges.add(range)).map_err(|error| {
+        let includes = |region: &str| filter.includes(region);
+        document::read(document, &includes, &mut |range| ranges.add(range)).map_err(|error| {
             let text =
-                format!("the document of ip ranges cannot be read: {}", shown(&error.to_string()));
+                format!("the document of IP ranges cannot be read: {}", shown(&error.to_string()));
             Error::new(ErrorKind::Protocol, text).with_source(error)
         })?;
+
         merge(&mut ranges.v4, |last| last.checked_add(1));
         merge(&mut ranges.v6, |last| last.checked_add(1));
         if ranges.is_empty() {
-            let text = "the document of ip ranges has no range of the regions asked for";
+            let text = "the document of IP ranges contains no range of the selected regions: \
+                        check awsregion";
             return Err(Error::new(ErrorKind::Protocol, text));
         }
+
         Ok(ranges)
     }
 
-    /// Whether the address lies in one of them. An IPv4 address mapped into IPv6 (`::ffff:192.0.2.1`) counts as IPv4.
+    /// Reports whether the address is in one of the ranges. An IPv4 address mapped into IPv6
+    /// (`::ffff:192.0.2.1`) counts as IPv4.
     pub fn contains(&self, address: IpAddr) -> bool {
         match address.to_canonical() {
-            IpAddr::V4(address) => holds(&self.v4, u32::from(address)),
-            IpAddr::V6(address) => holds(&self.v6, u128::from(address)),
+            IpAddr::V4(address) => any_contains(&self.v4, u32::from(address)),
+            IpAddr::V6(address) => any_contains(&self.v6, u128::from(address)),
         }
     }
 
-    /// How many separate ranges there are after merging.
+    /// Returns the number of separate ranges after merging.
     pub fn len(&self) -> usize {
         self.v4.len().saturating_add(self.v6.len())
     }
 
-    /// Whether there is no range.
+    /// Reports whether there are no ranges.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many ranges of the document could not be read.
+    /// Returns the number of ranges in the document that were invalid.
     pub const fn skipped(&self) -> usize {
         self.skipped
     }
 
-    /// Adds a range, or counts that it could not be read.
+    /// Adds a range, or counts an invalid one.
     fn add(&mut self, range: Option<Range>) {
         match range {
             Some(Range::V4(first, last)) => self.v4.push((first, last)),
@@ -74,7 +80,8 @@ impl IpRanges {
     }
 }
 
-/// Sorts, and joins what overlaps or touches: afterwards a lookup needs to see one range only.
+/// Sorts the ranges, and joins those that overlap or touch, so that a lookup needs to examine only
+/// one range.
 fn merge<T: Copy + Ord>(ranges: &mut Vec<(T, T)>, next: impl Fn(T) -> Option<T>) {
     ranges.sort_unstable();
     ranges.dedup_by(|later, earlier| {
@@ -87,7 +94,7 @@ fn merge<T: Copy + Ord>(ranges: &mut Vec<(T, T)>, next: impl Fn(T) -> Option<T>)
     ranges.shrink_to_fit();
 }
 
-fn holds<T: Copy + Ord>(ranges: &[(T, T)], address: T) -> bool {
+fn any_contains<T: Copy + Ord>(ranges: &[(T, T)], address: T) -> bool {
     let after = ranges.partition_point(|(first, _)| *first <= address);
     after.checked_sub(1).and_then(|i| ranges.get(i)).is_some_and(|(_, last)| address <= *last)
 }
@@ -158,13 +165,14 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_skipped_and_counted() {
+    fn invalid_ranges_are_skipped_and_counted() {
         let ranges = parsed(
             &["10.0.0.0/8", "10.0.0.0", "10.0.0.0/33", "10.0.0/8", "x/8", "10.0.0.0/+8", ""],
             &["::/129"],
         );
         assert_eq!((ranges.len(), ranges.skipped()), (1, 7));
-        // A host address with a prefix stands for its network, as the reference's parser has it.
+        // A host address with a prefix length stands for its network, as in the reference
+        // implementation.
         assert!(parsed(&["10.1.2.3/8"], &[]).contains("10.0.0.0".parse().unwrap()));
     }
 
@@ -209,6 +217,7 @@ mod tests {
                 "{text}"
             );
         }
+
         let other = IpFilter::AwsRegions(vec!["nowhere-1".to_owned()]);
         assert!(IpRanges::parse(&document(&["10.0.0.0/8"], &[]), &other).is_err());
         assert!(IpRanges::parse("[".repeat(100_000).as_bytes(), &IpFilter::Aws).is_err());

@@ -1,4 +1,4 @@
-//! Keeps the IP ranges fresh: one plain thread, which ends with its owner.
+//! Keeps the IP ranges up to date, in one plain thread that ends together with its owner.
 use super::fetch::Fetch;
 use super::options::IpFilter;
 use super::ranges::IpRanges;
@@ -9,30 +9,20 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-/// The published document has about two megabytes; four times that is room for years, and bounds what a wrong URL costs.
+/// The largest document that is read. The published one has about two megabytes; four times that
+/// leaves room for years and limits the cost of a wrong URL.
 const MAX_DOCUMENT_BYTES: usize = 8 * 1024 * 1024;
-/// After a failure the next attempt does not wait for the whole interval, which may be half a day.
+/// The longest wait after a failure. Otherwise the next attempt would wait for a whole interval,
+/// which may be half a day.
 const RETRY_AFTER: Duration = Duration::from_secs(60);
 
-/// Fetches at once and then every `interval`, until it is dropped. The last document that could be read stays in use.
+/// A thread that fetches the ranges immediately and then at every `interval`, until it is dropped.
+/// The ranges of the last valid document remain in use.
 #[derive(Debug)]
 pub(super) struct Refresher {
     shared: Arc<SharedRanges>,
     fetch: Arc<dyn Fetch>,
     thread: Option<JoinHandle<()>>,
-}
-
-#[derive(Debug, Default)]
-struct SharedRanges {
-    state: Mutex<Latest>,
-    stopped: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct Latest {
-    stop: bool,
-    ranges: Option<Arc<IpRanges>>,
-    last_error: Option<Arc<Error>>,
 }
 
 impl Refresher {
@@ -52,14 +42,15 @@ impl Refresher {
             .map_err(|e| {
                 Error::new(
                     ErrorKind::Configuration,
-                    "no thread could be started to fetch ip ranges",
+                    "the thread that fetches the IP ranges could not be started",
                 )
                 .with_source(e)
             })?;
         Ok(Self { shared, fetch, thread: Some(thread) })
     }
 
-    /// Whether the address is one of the ranges; `false` as long as no document has been read.
+    /// Reports whether the address is in one of the ranges. Returns `false` until a document has
+    /// been read.
     pub(super) fn contains(&self, address: IpAddr) -> bool {
         self.ranges().is_some_and(|ranges| ranges.contains(address))
     }
@@ -77,7 +68,7 @@ impl Drop for Refresher {
     fn drop(&mut self) {
         self.shared.lock().stop = true;
         self.shared.stopped.notify_all();
-        // Nothing is left to do about a fetcher that panics.
+        // Nothing can be done about a fetcher that panics.
         drop(catch_panic("the fetcher of IP ranges", || {
             self.fetch.cancel();
             Ok(())
@@ -86,11 +77,25 @@ impl Drop for Refresher {
     }
 }
 
+#[derive(Debug, Default)]
+struct SharedRanges {
+    state: Mutex<Latest>,
+    stopped: Condvar,
+}
+
 impl SharedRanges {
-    /// Every change under the lock is one assignment: a panic elsewhere leaves nothing half-done.
+    /// Locks the state. Every change under the lock is a single assignment, so a panic elsewhere
+    /// leaves nothing half done.
     fn lock(&self) -> MutexGuard<'_, Latest> {
         sync::lock(&self.state)
     }
+}
+
+#[derive(Debug, Default)]
+struct Latest {
+    stop: bool,
+    ranges: Option<Arc<IpRanges>>,
+    last_error: Option<Arc<Error>>,
 }
 
 fn run(shared: &SharedRanges, fetch: &dyn Fetch, url: &str, filter: &IpFilter, interval: Duration) {

@@ -1,10 +1,11 @@
-//! An object read from one connection, and from several once one is too slow for the reader.
+//! Reads an object from one connection, and from several once one is too slow for the reader.
 //!
-//! A reader begins with one request for everything, as if there were no more to it: small objects, readers that want
-//! only the beginning, and readers that are slower than the connection never see anything else. Once a mebibyte has
-//! been read and the connection was what the reader waited for, ranges ahead are fetched by threads, each under
-//! `If-Match` with the first reply's ETag, while the first connection goes on to where they begin; then it is closed.
-//! How many there are at once follows from what they bring ([`pace`]).
+//! A reader begins with one request for everything. Small objects, readers that only want the
+//! beginning, and readers that are slower than the connection need nothing else. Once a mebibyte
+//! has been read and the reader had to wait for the connection, threads fetch ranges ahead, each
+//! with `If-Match` and the first response's ETag. Meanwhile the first connection continues to the
+//! point where they begin, and is then closed. The number of concurrent ranges depends on the speed
+//! that they achieve ([`pace`]).
 mod pace;
 mod ranges;
 
@@ -18,14 +19,17 @@ use std::fmt;
 use std::io::{self, Read};
 use std::num::NonZeroUsize;
 
-/// What the first connection still delivers, at least, while the first ranges are asked for: 25 ms at 80 MB/s.
+/// The minimum that the first connection still delivers while the first ranges are requested: 25 ms
+/// at 80 MB/s.
 const HANDOVER: u64 = 2 << 20;
 
 impl Transfer<'_> {
-    /// Opens an object for reading from `offset` on, with up to as many connections as this transfer has parts at once.
+    /// Opens an object for reading from `offset` on. The number of connections is limited to this
+    /// transfer's number of concurrent parts.
     ///
     /// # Errors
-    /// As those of [`Client::get_object`]; [`ErrorKind::InvalidRange`] when the object ends before `offset`.
+    /// The errors of [`Client::get_object`]; [`ErrorKind::InvalidRange`] if the object ends before
+    /// `offset`.
     pub fn reader(&self, bucket: &str, key: &str, offset: u64) -> Result<ReadAhead> {
         ReadAhead::open(
             &self.client,
@@ -37,18 +41,19 @@ impl Transfer<'_> {
     }
 }
 
-/// The bytes of an object in order, of one version, from as many connections as the reader can use.
+/// A reader of one version of an object, in order, from as many connections as it can use.
 ///
-/// `Ok(0)` means that the object has been read to its end, and, read from its beginning, has the checksum that the
-/// server keeps, if it was asked for one. Memory is at most 4 MiB for each range at once and 256 KiB. Dropped early, its
-/// threads end within a quarter of a second, and with them what they had asked for.
+/// `Ok(0)` means that the object has been read to its end. If it was read from its beginning and a
+/// checksum was requested, the object has the checksum that the server keeps. Memory is at most 4
+/// MiB for each concurrent range, plus 256 KiB. If the reader is dropped early, its threads and
+/// their requests end within a quarter of a second.
 pub struct ReadAhead {
     client: Client,
     bucket: String,
     key: String,
     meta: ObjectMeta,
     source: Source,
-    /// Where in the object the next byte stands.
+    /// The offset of the next byte in the object.
     at: u64,
     most: NonZeroUsize,
     memory: MemoryLimit,
@@ -57,7 +62,7 @@ pub struct ReadAhead {
 
 enum Source {
     Stream(ObjectReader),
-    /// The stream goes on to where the ranges begin.
+    /// The stream continues to the point where the ranges begin.
     Both {
         stream: ObjectReader,
         ranges: Ranges,
@@ -67,7 +72,7 @@ enum Source {
         ranges: Ranges,
         expected: Option<Expected>,
     },
-    /// What was read is not worth more than the error that told so.
+    /// An earlier read has failed, and all further ones fail too.
     Failed,
 }
 
@@ -107,17 +112,17 @@ impl ReadAhead {
         })
     }
 
-    /// What the server said of the object.
+    /// Returns the server's description of the object.
     pub const fn meta(&self) -> &ObjectMeta {
         &self.meta
     }
 
-    /// As [`Read::read`], with this crate's error.
+    /// Reads like [`Read::read`], but returns this crate's error.
     pub fn pull(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let result = self.step(buffer);
         match &result {
             Ok(count) => self.at = self.at.saturating_add(*count as u64),
-            // The stream may be asked again, and goes on where it broke.
+            // The stream may be read again, and continues where it broke.
             Err(_) if matches!(self.source, Source::Ranges { .. }) => self.source = Source::Failed,
             Err(_) => {}
         }
@@ -150,7 +155,8 @@ impl ReadAhead {
                 if let Some(sum) = expected {
                     sum.update(&buffer[..count]);
                 }
-                // Before the last bytes are handed out: nobody must take the object for whole otherwise.
+                // Verified before the last bytes are returned: otherwise the caller could take the
+                // object for complete.
                 match expected
                     .take_if(|_| self.at.saturating_add(count as u64) == self.meta.size)
                     .map(Expected::check)
@@ -166,7 +172,8 @@ impl ReadAhead {
         }
     }
 
-    /// Begins to fetch ranges, if there is enough left for it and they can be held together.
+    /// Begins to fetch ranges, if enough of the object is left and the memory for them is
+    /// available.
     fn fetch_ahead(&mut self, at: u64, rate: f64) {
         let boundary = at.checked_add(HANDOVER).and_then(|at| at.checked_next_multiple_of(RANGE));
         let Some(boundary) = boundary.filter(|at| at.saturating_add(2 * RANGE) <= self.meta.size)
@@ -193,7 +200,7 @@ impl ReadAhead {
         }
     }
 
-    /// Goes on with the ranges, or without them when the server has none.
+    /// Continues with the ranges, or without them if the server does not support ranges.
     fn hand_over(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let Source::Both { mut stream, mut ranges, .. } =
             std::mem::replace(&mut self.source, Source::Failed)

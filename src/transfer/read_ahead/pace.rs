@@ -1,24 +1,26 @@
-//! How many ranges are worth fetching at once: what is seen of the reading decides.
+//! Chooses how many ranges to fetch at the same time, based on the observed speed.
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
-/// Bytes after which the one connection a reader began with is judged: whoever reads less gets what one request gives.
+/// The number of bytes after which the speed of the first connection is evaluated. Readers of less
+/// only use one request.
 const PROBE: u64 = 1 << 20;
 
-/// Bytes a second of waiting that are enough: no second connection is opened beside one as fast as this. S3 sends some
-/// 80 to 100 MB/s on a connection.
+/// A sufficient speed, in bytes per second of waiting: no second connection is opened in addition
+/// to one that is this fast. S3 sends 80 to 100 MB/s on a connection.
 const ENOUGH: u64 = 256 << 20;
 
-/// Ranges at once to begin with.
+/// The initial number of concurrent ranges.
 const FIRST: usize = 4;
 
-/// With fewer, the next request would wait for the end of the one before.
+/// The minimum number: with fewer, the next request would wait for the end of the previous one.
 const FEWEST: usize = 2;
 
-/// Twice as many ranges at once must bring so many times the bytes, or they fill a link that is full already.
+/// The factor by which twice the number of ranges must raise the speed; otherwise the link is
+/// already saturated.
 const WORTH: f64 = 1.25;
 
-/// Watches the one connection that a reader begins with.
+/// Observes the first connection of a reader.
 #[derive(Debug, Default)]
 pub(super) struct Probe {
     bytes: u64,
@@ -26,9 +28,10 @@ pub(super) struct Probe {
 }
 
 impl Probe {
-    /// So many bytes came after so long. The bytes a second, once it is clear that they are what holds the reader up.
+    /// Records that bytes arrived after a wait. Returns the speed in bytes per second, once it is
+    /// clear that the reader waits for the network.
     ///
-    /// Only the time in which the reader waits counts: one that takes its time finds the bytes there.
+    /// Only the reader's waiting time counts: a slow reader finds the bytes already received.
     pub(super) fn came(&mut self, bytes: usize, after: Duration) -> Option<f64> {
         self.bytes += bytes as u64;
         self.waited += after;
@@ -41,7 +44,7 @@ impl Probe {
     }
 }
 
-/// What a range's bytes had to wait for.
+/// The slower side while a range was read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Bottleneck {
     /// The bytes had arrived before the reader wanted them.
@@ -51,11 +54,12 @@ pub(super) enum Bottleneck {
     Network,
 }
 
-/// Chooses how many ranges are fetched at once, round by round: a round is as many ranges as there are at once.
+/// Chooses the number of concurrent ranges, round by round. A round consists of as many ranges as
+/// there are at the same time.
 #[derive(Debug)]
 pub(super) struct Pace {
     most: usize,
-    /// Bytes a second before the number was raised last.
+    /// The speed in bytes per second before the number was last raised.
     before: f64,
     begun: Instant,
     ranges: usize,
@@ -64,7 +68,7 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// After a connection that brought `rate` bytes a second.
+    /// Starts after a connection that transferred `rate` bytes per second.
     pub(super) fn new(most: NonZeroUsize, rate: f64, now: Instant) -> Self {
         Self {
             most: most.get(),
@@ -76,12 +80,13 @@ impl Pace {
         }
     }
 
-    /// Ranges at once to begin with.
+    /// Returns the initial number of concurrent ranges.
     pub(super) fn first(&self) -> usize {
         FIRST.min(self.most)
     }
 
-    /// One more range was read to its end, while `window` were being fetched at once. How many it should be now.
+    /// Records that another range was read to its end while `window` of them were being fetched.
+    /// Returns the new number of concurrent ranges.
     pub(super) fn read(
         &mut self,
         bytes: u64,
@@ -100,7 +105,8 @@ impl Pace {
         let rate = self.bytes as f64
             / now.saturating_duration_since(self.begun).as_secs_f64().max(f64::EPSILON);
         let next = match self.bottleneck {
-            // The reader is the slower side, and memory is held for nothing. Should that change, growing is tried again.
+            // The reader is the slower side, so the memory is wasted. If that changes, a larger
+            // number is tried again.
             Bottleneck::Reader => {
                 self.before = 0.0;
                 (window - 1).max(FEWEST)
@@ -122,7 +128,8 @@ mod tests {
 
     const MIB: u64 = 1 << 20;
 
-    /// Reads `rounds` rounds from a line that brings `rate(window)` bytes a second, by a reader that `waits` or not.
+    /// Reads `rounds` rounds from a line with `rate(window)` bytes per second, with this
+    /// bottleneck.
     fn windows(rounds: usize, bottleneck: Bottleneck, rate: impl Fn(usize) -> f64) -> Vec<usize> {
         let mut now = Instant::now();
         let mut pace = Pace::new(NonZeroUsize::new(20).expect("not zero"), rate(1), now);

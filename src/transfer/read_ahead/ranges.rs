@@ -1,4 +1,4 @@
-//! Ranges of one object, fetched by several threads and handed out in order.
+//! Ranges of one object, fetched by several threads and returned in order.
 use super::pace::{Bottleneck, Pace};
 use crate::cancel::Cancel;
 use crate::client::{ByteRange, Client};
@@ -9,16 +9,17 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
-/// Bytes of one range. At 80 MB/s and 25 ms to the first byte a range takes 77 ms, two thirds of them well used; twice
-/// the size would need four fifths of the threads and almost twice the memory.
+/// The size of one range. At 80 MB/s and 25 ms to the first byte a range takes 77 ms, of which two
+/// thirds are spent transferring; twice the size would need four fifths of the threads and almost
+/// twice the memory.
 pub(super) const RANGE: u64 = 4 << 20;
 
-/// Bytes handed from thread to thread at once.
+/// The size of the blocks that are passed between threads.
 const BLOCK: usize = 256 << 10;
 
 const BLOCKS_PER_RANGE: usize = RANGE as usize / BLOCK;
 
-/// The object whose ranges are read: one version of it.
+/// The version of the object whose ranges are read.
 #[derive(Debug)]
 pub(super) struct ObjectVersion {
     pub(super) bucket: String,
@@ -27,19 +28,20 @@ pub(super) struct ObjectVersion {
     pub(super) size: u64,
 }
 
-/// Hands out the bytes of an object from some offset on to its end.
+/// Returns the bytes of an object from an offset to its end.
 ///
-/// Ranges are begun in order, and only as many as the window holds: what is in memory is [`RANGE`] for each of these and
-/// one [`BLOCK`]. Dropped, it begins no more, and its threads end when they next look, within a quarter of a second.
+/// Ranges are begun in order, and only as many as fit the window: memory is [`RANGE`] for each of
+/// them, plus one [`BLOCK`]. After a drop no further range is begun, and the threads end at their
+/// next check, within a quarter of a second.
 #[derive(Debug)]
 pub(super) struct Ranges {
     shared: Arc<Shared>,
     cancel: Cancel,
     memory: MemoryLimit,
     pace: Pace,
-    /// What is being handed out, and how much of it has been.
+    /// The block that is being returned, and how much of it already was.
     current: Option<(Block, usize)>,
-    /// Bytes of the first range that were handed out.
+    /// The number of bytes of the first range that were returned.
     read: u64,
     bottleneck: Bottleneck,
 }
@@ -49,25 +51,25 @@ struct Shared {
     client: Client,
     object: ObjectVersion,
     state: Mutex<Fetches>,
-    /// A block or the end of a range has come: the reader waits for it.
+    /// Signals the reader that a block or the end of a range has arrived.
     arrived: Condvar,
-    /// Another range may be begun, or none any more: the threads wait for it.
+    /// Signals the threads that another range may be begun, or that there are no more.
     room: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct Fetches {
-    /// The ranges begun and not yet read to their end, in order.
+    /// The ranges that were begun and not read to their end yet, in order.
     begun: VecDeque<Begun>,
-    /// How many were read to their end: the number of the first in `begun`.
+    /// How many ranges were read to their end, which is the number of the first one in `begun`.
     ended: u64,
-    /// The first byte of no range yet.
+    /// The first byte that does not belong to a range yet.
     next: u64,
-    /// One for each range that may be fetched at once.
+    /// One share for each concurrent range.
     window: Vec<Share>,
-    /// Blocks to be filled again.
+    /// Blocks that can be reused.
     spare: Vec<Block>,
-    /// Blocks wherever they are.
+    /// The total number of blocks.
     blocks: usize,
     threads: usize,
     support: RangeSupport,
@@ -82,11 +84,11 @@ struct Begun {
 #[derive(Debug)]
 struct Block {
     bytes: Vec<u8>,
-    /// How much of it is filled.
+    /// The number of bytes in it.
     length: usize,
 }
 
-/// What became of the first range asked for.
+/// Whether the server responded to the first request with a range.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum RangeSupport {
     #[default]
@@ -96,7 +98,7 @@ enum RangeSupport {
 }
 
 impl Ranges {
-    /// Begins to fetch from `start` on. `None` when there is no memory or no thread to be had.
+    /// Begins to fetch from `start` on. Returns `None` if no memory or no thread is available.
     pub(super) fn begin(
         client: &Client,
         object: ObjectVersion,
@@ -127,12 +129,13 @@ impl Ranges {
         (threads > 0).then_some(ranges)
     }
 
-    /// Whether the server turned out to send the whole object whatever it is asked for.
+    /// Reports whether the server turned out to ignore ranges and send the whole object.
     pub(super) fn are_unsupported(&self) -> bool {
         self.shared.lock().support == RangeSupport::Missing
     }
 
-    /// The next bytes; 0 at the end of the object. The first failure in order is told when everything before was read.
+    /// Reads the next bytes; returns 0 at the end of the object. The first failure in order is
+    /// returned once everything before it has been read.
     pub(super) fn pull(&mut self, buffer: &mut [u8]) -> Result<usize> {
         if self.current.is_none() {
             self.current = self.next_block()?.map(|block| (block, 0));
@@ -158,7 +161,7 @@ impl Ranges {
                 if state.next >= shared.object.size {
                     return Ok(None);
                 }
-                // No thread ends while there are ranges to begin, so one will begin it.
+                // No thread ends while there are ranges to begin, so one of them will begin it.
                 state = shared.wait(&shared.arrived, state);
                 continue;
             };
@@ -166,7 +169,7 @@ impl Ranges {
                 return Ok(Some(block));
             }
             match first.outcome.take() {
-                // Each request has its own limits of time, so this ends.
+                // Each request has its own time limits, so this ends.
                 None => {
                     self.bottleneck = Bottleneck::Network;
                     state = shared.wait(&shared.arrived, state);
@@ -188,8 +191,8 @@ impl Ranges {
         }
     }
 
-    /// Lets so many ranges be fetched at once, or as many as there are memory and threads for, and wakes a thread for
-    /// the one that was read.
+    /// Sets the number of concurrent ranges, as far as memory and threads permit, and wakes a
+    /// thread to replace the one that was read.
     fn resize(&self, wanted: usize) {
         let mut state = self.shared.lock();
         state.window.truncate(wanted);
@@ -236,7 +239,7 @@ impl Shared {
         sync::wait(condition, state)
     }
 
-    /// One thread's life: it ends when no range is left to begin.
+    /// Runs one thread, which ends when no range is left to begin.
     fn work(&self) {
         while let Some((number, range)) = self.take() {
             let panicked =
@@ -247,7 +250,7 @@ impl Shared {
         self.lock().threads -= 1;
     }
 
-    /// The next range, once there is room for it.
+    /// Returns the next range, once there is space for it.
     fn take(&self) -> Option<(u64, Range<u64>)> {
         let mut state = self.lock();
         loop {
@@ -296,13 +299,14 @@ impl Shared {
             drop(state);
             self.arrived.notify_one();
         }
-        // Reading the end, too, shows a reply that goes on, and gives the connection back to the pool.
+        // Reading the end reveals a response that is too long, and returns the connection to the
+        // pool.
         reader.pull(&mut [0]).map(drop)
     }
 }
 
 impl Fetches {
-    /// The range of that number, unless it is no longer wanted.
+    /// Returns the range with this number, unless it is no longer wanted.
     fn of(&mut self, number: u64) -> Option<&mut Begun> {
         let index = usize::try_from(number.checked_sub(self.ended)?).ok()?;
         self.begun.get_mut(index)
@@ -325,13 +329,13 @@ impl Fetches {
         self.spare.push(block);
     }
 
-    /// No further range is begun.
+    /// Ends the fetching: no further range is begun.
     fn end(&mut self, size: u64) {
         self.next = size;
     }
 }
 
-/// A range on its way; however its thread leaves it, the reader is told.
+/// A range that is being fetched. The reader is notified however its thread ends.
 struct Fetching<'a> {
     shared: &'a Shared,
     number: u64,
@@ -342,7 +346,7 @@ impl Drop for Fetching<'_> {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
         if matches!(self.outcome, Some(Err(_))) {
-            // Nothing behind this one can ever be handed out.
+            // Nothing after this range can ever be returned.
             state.end(self.shared.object.size);
         }
         if let Some(begun) = state.of(self.number) {

@@ -128,7 +128,7 @@ fn bad_certificates() {
         let transport = authority.trusted();
         let (phase, broke) = failure(fetch(&transport, &server));
         assert!(
-            matches!((phase, &broke), (Phase::Connect, Failure::Tls(problem, _)) if problem.is_lasting()),
+            matches!((phase, &broke), (Phase::Connect, Failure::Tls(problem, _)) if problem.is_permanent()),
             "{what}: {broke:?}"
         );
         wait_until(|| !server.seen().is_empty());
@@ -216,7 +216,10 @@ fn a_self_signed_certificate_is_believed_when_it_is_named() {
         (old, old_pem),
     ] {
         let failure = fetch(&with(&pem), &serve(config, ok)).err().unwrap().failure;
-        assert!(matches!(failure, Failure::Tls(problem, _) if problem.is_lasting()), "{failure:?}");
+        assert!(
+            matches!(failure, Failure::Tls(problem, _) if problem.is_permanent()),
+            "{failure:?}"
+        );
     }
 }
 

@@ -1,24 +1,24 @@
-//! The option names of other registries: those that mean what one of this driver's options means,
-//! and those that do not, with the option to use in their place.
+//! The option names of other registries: those with an equivalent among this driver's options, and
+//! those without one, with the option to use instead.
 
-use super::kind::{Kind, boolean, refused};
+use super::kind::{Kind, boolean, config_error};
 use crate::error::{Error, Result};
 use crate::text::{Form, shown_value};
 use zeroize::Zeroizing;
 
-/// A name from another registry's configuration, as
-/// [`Parameters::aliases`](super::Parameters::aliases) lists it.
+/// An option name of another registry, as [`Parameters::aliases`](super::Parameters::aliases) lists
+/// it.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct OptionAlias {
     /// The name.
     pub name: &'static str,
-    /// The registry that has it.
+    /// The registry that uses the name.
     pub registry: &'static str,
-    /// The option of this driver that it sets, or that takes its place; `None` where it means
-    /// nothing here.
+    /// The option of this driver that the name sets or that replaces it, or `None` if the name has
+    /// no effect.
     pub option: Option<&'static str>,
-    /// What becomes of its values, in Markdown without line breaks.
+    /// The meaning of its values, in Markdown without line breaks.
     pub meaning: &'static str,
     #[cfg_attr(
         not(feature = "serde"),
@@ -28,21 +28,21 @@ pub struct OptionAlias {
     rule: Rule,
 }
 
-/// How the value of an alias becomes the value of an option.
+/// How the value of an alias is converted into the value of an option.
 #[derive(Clone, Copy, Debug)]
 enum Rule {
-    /// Unchanged.
-    Same,
-    /// A boolean: the option's value for true and for false; empty for "not given".
+    /// The value is not changed.
+    Unchanged,
+    /// A boolean, with the option's value for true and for false. An empty value means "not given".
     Switch { on: &'static str, off: &'static str },
-    /// A word that must be one of these. It sets nothing.
+    /// A word that must be one of these. It has no effect.
     Expected(&'static [&'static str]),
-    /// A number that must be 0. This driver does something else in its place.
+    /// A number that must be 0, because this driver works differently.
     Zero,
 }
 
-/// Requests that a walk sends at once with `parallelwalk`: as many as one upload has threads at
-/// most.
+/// The number of concurrent requests of a walk with `parallelwalk`: the maximum number of threads
+/// of one upload.
 const PARALLEL_WALK: &str = "16";
 
 const ALIASES: &[OptionAlias] = &[
@@ -52,13 +52,13 @@ const ALIASES: &[OptionAlias] = &[
         option: Some("forcepathstyle"),
         meaning: "the same values",
         kind: Kind::Boolean,
-        rule: Rule::Same,
+        rule: Rule::Unchanged,
     },
     OptionAlias {
         name: "parallelwalk",
         registry: "GitLab",
         option: Some("walkconcurrency"),
-        meaning: "`true` is 16; the order of walks stays as it is",
+        meaning: "`true` is 16; the order of walks does not change",
         kind: Kind::Boolean,
         rule: Rule::Switch { on: PARALLEL_WALK, off: "" },
     },
@@ -74,15 +74,17 @@ const ALIASES: &[OptionAlias] = &[
         name: "checksum_algorithm",
         registry: "GitLab",
         option: Some("checksum"),
-        meaning: "`CRC32C` and `CRC64NVME` are the same; this driver does not have `CRC32`, `SHA1` and `SHA256`",
+        meaning: "`CRC32C` and `CRC64NVME` have the same meaning; this driver does not support \
+                  `CRC32`, `SHA1` and `SHA256`",
         kind: Kind::Word,
-        rule: Rule::Same,
+        rule: Rule::Unchanged,
     },
     OptionAlias {
         name: "objectownership",
         registry: "GitLab",
         option: Some("objectacl"),
-        meaning: "`true` is `none`: no ACL is sent; `false` leaves the default, which is `none` as well",
+        meaning: "`true` is `none`: no ACL is sent; `false` leaves the default, which is `none` \
+                  as well",
         kind: Kind::Boolean,
         rule: Rule::Switch { on: "none", off: "" },
     },
@@ -90,7 +92,8 @@ const ALIASES: &[OptionAlias] = &[
         name: "maxrequestspersecond",
         registry: "GitLab",
         option: Some("maxrequests"),
-        meaning: "refused, except for 0: this driver bounds the requests in flight, and sends fewer while the server throttles",
+        meaning: "only 0 is accepted: this driver limits the requests in flight instead, and \
+                  sends fewer while the server throttles",
         kind: Kind::Integer,
         rule: Rule::Zero,
     },
@@ -106,7 +109,7 @@ const ALIASES: &[OptionAlias] = &[
         name: "name",
         registry: "zot",
         option: None,
-        meaning: "the name of the driver, `s3`; it sets nothing",
+        meaning: "the name of the driver, `s3`; it has no effect",
         kind: Kind::Word,
         rule: Rule::Expected(&["s3", "s3aws"]),
     },
@@ -115,12 +118,12 @@ const ALIASES: &[OptionAlias] = &[
 impl OptionAlias {
     pub(super) const ALL: &'static [Self] = ALIASES;
 
-    /// Returns the value of the option; empty when the alias says what the default says.
+    /// Returns the value of the option. It is empty if the alias sets the default.
     pub(super) fn translate(&self, value: Zeroizing<String>) -> Result<Zeroizing<String>> {
         let text = value.trim();
         match self.rule {
             _ if value.is_empty() => Ok(value),
-            Rule::Same => Ok(value),
+            Rule::Unchanged => Ok(value),
             Rule::Switch { on, off } => {
                 let on_or_off = if boolean(self.name, &value)? { on } else { off };
                 Ok(Zeroizing::new(on_or_off.to_owned()))
@@ -128,22 +131,22 @@ impl OptionAlias {
             Rule::Expected(words) if words.iter().any(|word| word.eq_ignore_ascii_case(text)) => {
                 Ok(Zeroizing::default())
             }
-            Rule::Expected(words) => Err(refused(format!(
+            Rule::Expected(words) => Err(config_error(format!(
                 "the {} parameter must be one of {}, {} invalid",
                 self.name,
                 words.join(", "),
                 shown_value(text, Form::Word)
             ))),
             Rule::Zero if text == "0" => Ok(Zeroizing::default()),
-            Rule::Zero => Err(refused(format!(
+            Rule::Zero => Err(config_error(format!(
                 "the {} parameter has no equivalent in this driver",
                 self.name
             ))
-            .with_hint("remove it, or bound the requests in flight with maxrequests")),
+            .with_hint("remove it, or limit the requests in flight with maxrequests")),
         }
     }
 
-    /// Adds to an error of the option that this name has set it.
+    /// Adds a hint to an error about the option that this name has set.
     pub(super) fn explain(&self, error: Error) -> Error {
         match self.option {
             Some(option) if error.hint().is_none() && error.message().contains(option) => {

@@ -1,9 +1,9 @@
-//! `Deserialize` for [`Parameters`](super::Parameters): a map of the option names.
+//! `Deserialize` for [`Parameters`](super::Parameters): a map of option names.
 //!
-//! No message shows a value that could be a secret.
+//! Error messages never show a value that could be a secret.
 
 use super::Parameters;
-use super::kind::{Kind, refused};
+use super::kind::{Kind, config_error};
 use super::options::GivenOptions;
 use super::table::lookup;
 use super::value::Value;
@@ -13,23 +13,27 @@ use serde::de::{Deserializer, Error as _};
 use zeroize::Zeroizing;
 
 impl<'de> Deserialize<'de> for Parameters {
-    /// From a map of option names to text, booleans, integers or null (not given); everything else is as in
-    /// [`Parameters::from_pairs`]. `loglevel` may also be a list.
+    /// Deserializes a map from option names to text, booleans, integers or null (not given).
+    /// Otherwise the rules of [`Parameters::from_pairs`] apply. `loglevel` may also be a list.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // Not `deserialize_map`: formats respond to that with a quotation when they find text.
+        // `deserialize_map` is not used, because formats quote the text that they find instead of a
+        // map.
         Self::from_value(Value::deserialize(deserializer)?).map_err(D::Error::custom)
     }
 }
 
 impl Parameters {
-    /// Reads the options from a map; null is an empty one.
+    /// Reads the options from a map. Null counts as an empty map.
     pub(crate) fn from_value(value: Value) -> Result<Self> {
         let entries = match value {
             Value::Map(entries) => entries,
             Value::Null => Vec::new(),
-            Value::Text(_) => return Err(refused("the S3 parameters must be a map, not text")),
-            _ => return Err(refused("the S3 parameters must be a map")),
+            Value::Text(_) => {
+                return Err(config_error("the S3 parameters must be a map, not text"));
+            }
+            _ => return Err(config_error("the S3 parameters must be a map")),
         };
+
         let mut options = GivenOptions::default();
         for (name, value) in entries {
             let named = lookup(&name)?;
@@ -38,31 +42,33 @@ impl Parameters {
                 options.set(named, text)?;
             }
         }
+
         Self::resolve(&options)
     }
 }
 
 impl Value {
-    /// Returns the text of an option's value; `None` when it is not given.
+    /// Returns the text of an option's value, or `None` if it is not given.
     fn into_text(self, name: &str, kind: Kind) -> Result<Option<Zeroizing<String>>> {
         let text = match (self, kind) {
             (Self::Null, _) => return Ok(None),
             (Self::Text(text), _) => Ok(text),
-            // YAML's `off` and `no` are booleans: for text they are most likely not what was meant.
+            // YAML's `off` and `no` are booleans. If an option takes text, a boolean is most likely
+            // a mistake.
             (Self::Boolean(_), Kind::Text | Kind::Secret | Kind::Duration) => {
                 Err("must be text, not a boolean; write it in quotes")
             }
             (Self::Boolean(value), _) => Ok(Zeroizing::new(value.to_string())),
-            // What the format read as a number may not be written as it was: hexadecimal, or with zeros before it.
+            // A number may have been written in another form, such as hexadecimal or with leading
+            // zeros, which the format does not preserve.
             (Self::Integer(_), Kind::Secret) => {
                 Err("must be text, not a number; write it in quotes")
             }
             (Self::Integer(value), _) => Ok(value),
             (Self::Float, Kind::Integer) => {
-                let message = format!(
-                    "{name} parameter must be an integer, a floating-point number is invalid"
-                );
-                return Err(refused(message));
+                let message =
+                    format!("{name} parameter must be an integer, not a floating-point number");
+                return Err(config_error(message));
             }
             (Self::Float, _) => Err("must not be a number; write it in quotes"),
             (Self::List(list), Kind::Words) => {
@@ -78,6 +84,7 @@ impl Value {
                 Err("must be a single value, not a list or a map")
             }
         };
-        text.map(Some).map_err(|reason| refused(format!("the {name} parameter {reason}")))
+
+        text.map(Some).map_err(|reason| config_error(format!("the {name} parameter {reason}")))
     }
 }

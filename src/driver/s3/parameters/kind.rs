@@ -1,13 +1,13 @@
-//! The form of an option's text, and the error of text that does not have it.
+//! The types of options, and the errors for text that does not have the right type.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::text::{Form, shown_value};
 
-/// The form of an option's text.
+/// The type of an option's text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Text,
-    /// Text that no message shows.
+    /// Text that is never shown in a message.
     Secret,
     Boolean,
     Integer,
@@ -17,18 +17,18 @@ pub(super) enum Kind {
     Duration,
 }
 
-/// Reads `true`, `false` and the other words of Go's `strconv.ParseBool`, in any case.
+/// Parses `true`, `false` and the other words of Go's `strconv.ParseBool`, in any case.
 pub(super) fn boolean(name: &str, text: &str) -> Result<bool> {
     match text.to_ascii_lowercase().as_str() {
         "1" | "t" | "true" => Ok(true),
         "0" | "f" | "false" => Ok(false),
-        _ => Err(refused(format!(
+        _ => Err(config_error(format!(
             "the {name} parameter should be a boolean: {} is neither true nor false",
             shown_value(text, Form::Word)
         ))),
     }
 }
 
-pub(super) fn refused(message: impl Into<String>) -> Error {
+pub(super) fn config_error(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Configuration, message)
 }

@@ -1,11 +1,14 @@
-//! What the S3 driver is configured with: the registry's option names at the edge, types that cannot be wrong inside.
+//! The configuration of the S3 driver. The registry's option names are parsed here into types that
+//! cannot be wrong.
 //!
-//! The [`table`] lists every option once. String pairs, `Deserialize` and the typed builder all fill the same
-//! [`GivenOptions`], and one function turns these into [`Parameters`], so that each check exists once.
+//! The [`table`] lists every option once. String pairs, `Deserialize` and the typed builder all
+//! fill the same [`GivenOptions`], and one function turns these into [`Parameters`], so that each
+//! check exists only once.
 //!
-//! The values are public fields of [`ParameterValues`], which [`Parameters`] lends through `Deref` and never lends
-//! mutably. Public fields of `Parameters` itself could be assigned after the checks, and a getter for each would repeat
-//! every name and type. A driver takes `Parameters`, which only the checks can make.
+//! The values are public fields of [`ParameterValues`], which [`Parameters`] exposes through
+//! `Deref`, but never mutably. Public fields of `Parameters` itself could be assigned after the
+//! checks, and getters would repeat every name and type. A driver takes `Parameters`, which only
+//! the checks can create.
 
 mod aliases;
 mod builder;
@@ -37,7 +40,7 @@ use crate::sign::Credentials;
 use crate::text::{
     Form, Resemblance, is_url_with_password, may_be_secret, resemblance, shown_value,
 };
-use kind::{Kind, refused};
+use kind::{Kind, config_error};
 use options::{GivenOptions, Spaces};
 use std::num::NonZeroUsize;
 use std::ops::Deref;
@@ -46,15 +49,17 @@ use std::time::Duration;
 use table::{OPTIONS, option_rows};
 use zeroize::Zeroizing;
 
-/// More threads than these for one upload fill no link, and each costs a part's memory.
+/// The limit for concurrent threads. More threads for one upload do not increase the throughput,
+/// and each costs the memory of a part.
 const MAX_CONCURRENCY: u64 = 64;
-/// A machine has no more ports to connect from.
-const MOST_REQUESTS: u64 = 65_535;
-/// The retries end after three minutes, however many are allowed.
+/// The limit for concurrent requests: a machine has no more ports from which to connect.
+const MAX_REQUESTS: u64 = 65_535;
+/// The limit for retries. They end after three minutes in any case.
 const MAX_RETRIES: u64 = 100;
-/// Ten years; more is a mistake.
+/// The limit for the age of purged uploads: ten years. A larger value is a mistake.
 const MAX_PURGE_AGE: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
-/// Keys have 1024 bytes at most; the registry's own paths need the other half.
+/// The longest root directory, in bytes: keys have at most 1024 bytes, and the registry's own paths
+/// need the other half.
 const MAX_ROOT: usize = 512;
 
 /// The regions that AWS opened before 2014, in which signature version 2 still works.
@@ -70,16 +75,21 @@ const V2_REGIONS: [&str; 9] = [
     "us-gov-west-1",
 ];
 
-/// The driver's configuration, valid as a whole: [`ParameterValues`] that passed all checks, to be read and not changed.
+/// The driver's configuration: [`ParameterValues`] that have passed all checks, to be read and not
+/// changed.
 ///
-/// It is made from the registry's options ([`Parameters::from_pairs`], or `Deserialize` with the feature `serde`) or by
-/// [`Parameters::builder`]; all three end in the same checks. A name that is not an option is an error. Null and the
-/// empty text mean "not given", for every option. Names, booleans and words are accepted in any case.
+/// Parameters are created from the registry's options ([`Parameters::from_pairs`], or `Deserialize`
+/// with the feature `serde`) or with [`Parameters::builder`], all of which perform the same checks.
+/// An unknown option is an error. For every option, null and the empty text mean "not given".
+/// Names, booleans and words are accepted in any case.
 ///
 /// ```
 /// use s3driver::driver::Parameters;
 ///
-/// let parameters = Parameters::from_pairs([("region", "eu-central-1"), ("bucket", "docker.example.org")])?;
+/// let parameters = Parameters::from_pairs([
+///     ("region", "eu-central-1"),
+///     ("bucket", "docker.example.org"),
+/// ])?;
 /// assert_eq!(parameters.chunk_size, 10 << 20);
 /// # Ok::<(), s3driver::Error>(())
 /// ```
@@ -88,16 +98,18 @@ const V2_REGIONS: [&str; 9] = [
 /// |---|---|---|
 #[doc = option_rows!()]
 ///
-/// Booleans are `true`, `false` and the other words of Go's `strconv.ParseBool` (`1`, `0`, `t`, `F`, ...). Durations are
-/// those of Go (`168h`, `1h30m`, `1.5s`), or a number of seconds.
-/// Integers are decimal, or hexadecimal, octal or binary after `0x`, `0o` or `0b`. A leading zero is refused, because the
-/// reference drivers disagree on it (one reads octal, the other decimal); so are fractions and units (`10MB`).
+/// Booleans are `true`, `false` and the other words of Go's `strconv.ParseBool` (`1`, `0`, `t`,
+/// `F`, ...). Durations are those of Go (`168h`, `1h30m`, `1.5s`), or a number of seconds. Integers
+/// are decimal or, after `0x`, `0o` or `0b`, hexadecimal, octal or binary. A leading zero is
+/// refused, because the reference drivers disagree on its meaning (octal in one, decimal in the
+/// other). Fractions and units (`10MB`) are refused as well.
 ///
-/// [`Parameters::aliases`] lists the option names of GitLab and zot that are accepted as well, and `docs/migrating.md`
-/// compares the options one by one.
+/// [`Parameters::aliases`] lists the option names of GitLab and zot that are also accepted, and
+/// `docs/migrating.md` compares the options one by one.
 ///
-/// The words of an option are those of its type: [`StorageClass`], [`CannedAcl`], [`PayloadSigning`], [`Checksum`],
-/// [`RequestPayer`], [`LogLevel`]. See also [`Endpoint::custom`] for `regionendpoint`, [`Addressing::Auto`] for `forcepathstyle`,
+/// The words of an option are those of its type: [`StorageClass`], [`CannedAcl`],
+/// [`PayloadSigning`], [`Checksum`], [`RequestPayer`], [`LogLevel`]. See also [`Endpoint::custom`]
+/// for `regionendpoint`, [`Addressing::Auto`] for `forcepathstyle`,
 /// [`check_bucket`](crate::client::endpoint::check_bucket) for `bucket` and
 /// [`Config::max_requests`](crate::client::Config::max_requests) for `maxrequests`.
 #[derive(Clone, Debug)]
@@ -107,27 +119,27 @@ pub struct Parameters(ParameterValues);
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ParameterValues {
-    /// Static credentials; `None`: the credential chain.
+    /// Static credentials, or `None` for the default credential chain.
     pub credentials: Option<Credentials>,
-    /// Where requests go, and the region they are signed for.
+    /// The endpoint of requests, and the region for which they are signed.
     pub endpoint: Endpoint,
-    /// Where presigned URLs lead; `None`: to the endpoint itself.
+    /// The endpoint of presigned URLs, or `None` for the endpoint of requests.
     pub redirect_endpoint: Option<Endpoint>,
-    /// The bucket's name.
+    /// The name of the bucket.
     pub bucket: BucketName,
-    /// What stands before every key, without slashes at its ends; empty for the bucket's root.
+    /// The prefix of every key, without slashes at its ends; empty for the root of the bucket.
     pub root_directory: String,
     /// How the server encrypts new objects.
     pub encryption: Encryption,
-    /// The class of new objects; `None`: no header is sent.
+    /// The storage class of new objects, or `None` to send no header.
     pub storage_class: Option<StorageClass>,
-    /// The canned ACL of new objects; `None`: no header is sent.
+    /// The canned ACL of new objects, or `None` to send no header.
     pub acl: Option<CannedAcl>,
     /// Whether certificates are verified.
     pub verification: TlsVerification,
     /// A PEM file with certificates to trust in addition to the built-in ones.
     pub ca_certificate_path: Option<PathBuf>,
-    /// The proxy that requests go through.
+    /// The proxy through which requests are sent.
     pub proxy: Option<Proxy>,
     /// The signature algorithm.
     pub signature_version: SignatureVersion,
@@ -137,43 +149,45 @@ pub struct ParameterValues {
     pub checksum: Checksum,
     /// Who pays for requests.
     pub request_payer: RequestPayer,
-    /// Bytes of an upload's parts: 5 MiB to 5 GiB.
+    /// The size of an upload's parts in bytes: 5 MiB to 5 GiB.
     pub chunk_size: u64,
-    /// Bytes of a copy's parts: 5 MiB to 5 GiB.
+    /// The size of a copy's parts in bytes: 5 MiB to 5 GiB.
     pub multipart_copy_chunk_size: u64,
-    /// How many parts of a copy are in flight at most.
+    /// The maximum number of parts of a copy that are in flight.
     pub multipart_copy_max_concurrency: NonZeroUsize,
-    /// Objects of up to this many bytes are copied in one request: at most 5 GiB.
+    /// The size in bytes up to which an object is copied with one request: at most 5 GiB.
     pub multipart_copy_threshold_size: u64,
-    /// Threads that send one upload's parts: 1 to 64.
+    /// The number of threads that send the parts of one upload: 1 to 64.
     pub concurrency: NonZeroUsize,
-    /// Ranges that one reader fetches at once, at most: 1 to 64.
+    /// The maximum number of ranges that one reader fetches at once: 1 to 64.
     pub read_ahead: NonZeroUsize,
-    /// Bytes of part buffers and read-ahead over all writers and readers, at least one chunk; `None`: no limit.
+    /// The limit in bytes for the part buffers and read-ahead of all writers and readers, at least
+    /// one chunk, or `None` for no limit.
     pub max_memory: Option<u64>,
-    /// Requests in flight at once: 1 to 65,535.
+    /// The maximum number of requests in flight: 1 to 65,535.
     pub max_requests: NonZeroUsize,
-    /// How often a request is sent again after a failure that may pass: 0 to 100.
+    /// How many times a request is sent again after a transient failure: 0 to 100.
     pub max_retries: u32,
-    /// Requests with which a walk lists at once, unless its caller chooses: 1 to 64.
+    /// The number of concurrent requests of a walk, unless its caller chooses: 1 to 64.
     pub walk_concurrency: NonZeroUsize,
-    /// Whether parts may grow when part numbers run out.
+    /// Whether parts may grow to avoid running out of part numbers.
     pub part_sizes: PartSizes,
-    /// From this age on an unfinished upload in the way of a new one is aborted.
+    /// The age at which an unfinished upload that is in the way of a new one is aborted.
     pub upload_purge_age: Duration,
     /// The text that is appended to the `User-Agent` header: visible ASCII and spaces.
     pub user_agent: Option<String>,
-    /// The parts that the embedding program should log; empty: nothing.
+    /// The parts of requests that the embedding program should log; empty for nothing.
     pub log_levels: Vec<LogLevel>,
 }
 
 impl Parameters {
-    /// Reads the registry's options: name and value, each name once, in any order.
+    /// Parses the registry's options: pairs of a name and a value, each name once, in any order.
     ///
     /// # Errors
-    /// [`ErrorKind::UnknownOption`] for a name that is not an option, with the option that was probably meant.
-    /// [`ErrorKind::Configuration`] for a value that an option does not have, and for options that contradict each other,
-    /// naming the option, its value unless that could be a secret, and what is allowed.
+    /// [`ErrorKind::UnknownOption`] for an unknown name, with the option that was probably meant.
+    /// [`ErrorKind::Configuration`] for an invalid value and for options that contradict each
+    /// other. The error names the option, its value (unless that could be a secret) and the allowed
+    /// values.
     pub fn from_pairs(
         pairs: impl IntoIterator<Item = (impl AsRef<str>, impl AsRef<str>)>,
     ) -> Result<Self> {
@@ -184,12 +198,13 @@ impl Parameters {
         Self::resolve(&options)
     }
 
-    /// Lists every option, in the order of the documentation.
+    /// Returns every option, in the order of the documentation.
     pub const fn options() -> &'static [ParameterOption] {
         OPTIONS
     }
 
-    /// Lists the option names of other registries that are accepted, or refused with the option to use in their place.
+    /// Returns the option names of other registries that are accepted, or that are refused with the
+    /// option to use instead.
     pub const fn aliases() -> &'static [OptionAlias] {
         OptionAlias::ALL
     }
@@ -199,7 +214,7 @@ impl Parameters {
         Ok(Self(ParameterValues { root_directory: root_directory(root)?, ..self.0.clone() }))
     }
 
-    /// The one place where options become parameters.
+    /// Turns options into parameters. No other function does.
     fn resolve(options: &GivenOptions) -> Result<Self> {
         Self::checked(options).map_err(|error| options.explain(error))
     }
@@ -250,7 +265,7 @@ impl Parameters {
                 None => None,
                 Some(_) => Some(options.integer("maxmemory", chunk_size..=u64::MAX)?),
             },
-            max_requests: options.count("maxrequests", MOST_REQUESTS)?,
+            max_requests: options.count("maxrequests", MAX_REQUESTS)?,
             max_retries: u32::try_from(options.integer("maxretries", 0..=MAX_RETRIES)?)
                 .unwrap_or(u32::MAX),
             walk_concurrency: options.count("walkconcurrency", MAX_CONCURRENCY)?,
@@ -288,19 +303,22 @@ fn endpoint(options: &GivenOptions) -> Result<Endpoint> {
             Acceleration::Off
         },
     };
+
     let endpoint = match options.text("regionendpoint") {
         None => Endpoint::aws(options.required("region")?, scheme, variant)?,
         Some(url) => {
             for name in [dual, fips, accelerate] {
                 if options.boolean(name)? {
-                    return Err(refused(format!(
-                        "{name} cannot be used with regionendpoint: it chooses among AWS's endpoints"
+                    return Err(config_error(format!(
+                        "{name} cannot be used with regionendpoint: it chooses among AWS's \
+                         endpoints"
                     )));
                 }
             }
             Endpoint::custom(url, options.text("region"), scheme)?
         }
     };
+
     endpoint.with_addressing(match options.text("forcepathstyle") {
         None => Addressing::Auto,
         Some(_) if options.boolean("forcepathstyle")? => Addressing::Path,
@@ -308,33 +326,35 @@ fn endpoint(options: &GivenOptions) -> Result<Endpoint> {
     })
 }
 
-/// Checks that no secret stands in an option that is shown or sent, and that the keys are not swapped: from here on
-/// the values of these options are no secrets.
+/// Checks that no secret is in an option that is shown or sent, and that the keys are not swapped.
+/// After this check the values of these options are not secrets.
 fn check_places(options: &GivenOptions) -> Result<()> {
     use Resemblance::{AccessKeyId, PrivateKey, SecretKey, Token};
     for option in OPTIONS.iter().filter(|option| option.kind != Kind::Secret) {
-        // Endpoints have an error of their own for it, and a region is no secret only while it looks like a name.
+        // Endpoints report a password with their own error, and the region is harmless only if it
+        // looks like a name.
         let misplaced = |text: &&str| match option.name {
             "regionendpoint" | "redirectendpoint" => false,
             "region" => may_be_secret(text),
             _ => is_url_with_password(text),
         };
         if options.text(option.name).filter(misplaced).is_some() {
-            return Err(refused(format!(
-                "the {} parameter holds what looks like a password or a key",
+            return Err(config_error(format!(
+                "the {} parameter contains what looks like a password or a key",
                 option.name
             )));
         }
         if let Some(kind) = options.text(option.name).and_then(resemblance) {
-            return Err(refused(format!(
-                "the {} parameter holds what looks like {kind}",
+            return Err(config_error(format!(
+                "the {} parameter contains what looks like {kind}",
                 option.name
             ))
             .with_hint(
-                "give keys as accesskey, secretkey and sessiontoken, each value in its own option",
+                "set keys as accesskey, secretkey and sessiontoken, each value in its own option",
             ));
         }
     }
+
     check_own_option(options)?;
     for (name, wrong) in [
         ("accesskey", &[PrivateKey, Token][..]),
@@ -345,70 +365,78 @@ fn check_places(options: &GivenOptions) -> Result<()> {
         if let Some(kind) =
             options.text(name).and_then(resemblance).filter(|kind| wrong.contains(kind))
         {
-            return Err(refused(format!("the {name} parameter holds what looks like {kind}")));
+            return Err(config_error(format!(
+                "the {name} parameter contains what looks like {kind}"
+            )));
         }
     }
+
     Ok(())
 }
 
-/// Checks that accesskey and secretkey hold their own values, and no other option the value of one of the secrets.
+/// Checks that accesskey and secretkey contain their own values, and that no other option contains
+/// the value of a secret.
 fn check_own_option(options: &GivenOptions) -> Result<()> {
-    /// Shorter values may be the same by choice, such as `minioadmin` for a test.
+    /// Shorter values may be equal on purpose, such as `minioadmin` in a test.
     const GENERATED: usize = 16;
     let kind = |name| options.text(name).and_then(resemblance);
     let [id, secret] = [kind("accesskey"), kind("secretkey")];
     if id != secret
         && (id == Some(Resemblance::SecretKey) || secret == Some(Resemblance::AccessKeyId))
     {
-        return Err(refused(
-            "accesskey and secretkey are swapped: each holds what looks like the other one",
-        ));
+        return Err(config_error("accesskey and secretkey are swapped: exchange their values"));
     }
+
     for name in ["secretkey", "sessiontoken"] {
         let Some(secret) = options.text(name).filter(|secret| secret.len() >= GENERATED) else {
             continue;
         };
-        let holds_secret = |option: &&ParameterOption| {
+        let contains_secret = |option: &&ParameterOption| {
             option.name != name
                 && options.text(option.name).is_some_and(|text| text.contains(secret))
         };
-        if let Some(option) = OPTIONS.iter().find(holds_secret) {
-            return Err(refused(format!(
-                "the {} parameter holds the value of {name}",
+        if let Some(option) = OPTIONS.iter().find(contains_secret) {
+            return Err(config_error(format!(
+                "the {} parameter contains the value of {name}",
                 option.name
             )));
         }
     }
+
     Ok(())
 }
 
-/// Version 2 on AWS only where AWS still knows it; on another server it is the user's choice.
+/// Returns the signature version. On AWS, version 2 is allowed only in the regions that still
+/// support it; on other servers the choice is the user's.
 fn signature_version(options: &GivenOptions, endpoint: &Endpoint) -> Result<SignatureVersion> {
     if options.boolean("v4auth")? {
         return Ok(SignatureVersion::V4);
     }
+
     if !endpoint.is_aws() {
         return Ok(SignatureVersion::V2);
     }
+
     match options.text("region") {
         Some(region) if V2_REGIONS.contains(&region) => Ok(SignatureVersion::V2),
         Some(region) => {
-            Err(refused(format!("The {region} region only works with v4 authentication"))
-                .with_hint("leave v4auth away or set it to true"))
+            Err(config_error(format!("The {region} region only works with v4 authentication"))
+                .with_hint("remove v4auth, or set it to true"))
         }
-        None => Err(refused(format!(
-            "on Amazon S3 this storage driver can only be used with v4 authentication, unless region is one of {}",
+        None => Err(config_error(format!(
+            "on Amazon S3 this storage driver can only be used with v4 authentication, unless \
+             region is one of {}",
             V2_REGIONS.join(", ")
         ))),
     }
 }
 
-/// Whether certificates are verified, and the file with further ones to trust.
+/// Returns whether certificates are verified, and the file with additional ones to trust.
 fn verification(options: &GivenOptions) -> Result<(TlsVerification, Option<PathBuf>)> {
     let ca_certificate_path = options.text("cacert").map(PathBuf::from);
     match (options.boolean("skipverify")?, ca_certificate_path) {
-        (true, Some(_)) => Err(refused(
-            "cacert cannot be used with skipverify true: no certificate would be checked",
+        (true, Some(_)) => Err(config_error(
+            "cacert cannot be used with skipverify true: no certificate would be verified",
         )),
         (true, None) => Ok((TlsVerification::Skip, None)),
         (false, path) => Ok((TlsVerification::Full, path)),
@@ -428,21 +456,22 @@ fn credentials(options: &GivenOptions) -> Result<Option<Credentials>> {
             Ok(Some(Credentials::new(access_key, secret_key).with_session_token(token)))
         }
         (Some(_), None, _) => {
-            Err(refused("accesskey is given without secretkey: give both, or neither"))
+            Err(config_error("accesskey is given without secretkey: set both, or neither"))
         }
         (None, Some(_), _) => {
-            Err(refused("secretkey is given without accesskey: give both, or neither"))
+            Err(config_error("secretkey is given without accesskey: set both, or neither"))
         }
-        (None, None, Some(_)) => {
-            Err(refused("sessiontoken is given without accesskey and secretkey"))
-        }
+        (None, None, Some(_)) => Err(config_error(
+            "sessiontoken is given without accesskey and secretkey: set all three, or none",
+        )),
     }
 }
 
 fn root_directory(root: &str) -> Result<String> {
     if root.len() > MAX_ROOT || root.chars().any(char::is_control) {
-        return Err(refused(format!(
-            "the rootdirectory parameter should have at most {MAX_ROOT} bytes and no control characters: {} invalid",
+        return Err(config_error(format!(
+            "the rootdirectory parameter should have at most {MAX_ROOT} bytes and no control \
+             characters: {} invalid",
             shown_value(root, Form::Word)
         )));
     }
@@ -454,7 +483,7 @@ fn encryption(options: &GivenOptions) -> Result<Encryption> {
     match (encrypt, options.header_text("keyid", Spaces::Nowhere)?) {
         (true, Some(key_id)) => Ok(Encryption::Kms { key_id: key_id.to_owned() }),
         (true, None) => Ok(Encryption::Aes256),
-        (false, Some(key_id)) => Err(refused(format!(
+        (false, Some(key_id)) => Err(config_error(format!(
             "keyid {} is given, but encrypt is not true: nothing would be encrypted with it",
             shown_value(key_id, Form::Word)
         ))),
@@ -473,11 +502,12 @@ fn storage_class(options: &GivenOptions) -> Result<Option<StorageClass>> {
 fn acl(options: &GivenOptions) -> Result<Option<CannedAcl>> {
     const OMITTED: &str = "none";
     match options.text("objectacl") {
-        // What the reference drivers send by default, `private`, is what S3 does without the header.
+        // The reference drivers send `private` by default, which has the same effect on S3 as no
+        // header.
         None => Ok(None),
         Some(text) if text.eq_ignore_ascii_case(OMITTED) => Ok(None),
         Some(text) => CannedAcl::find(text).map(Some).ok_or_else(|| {
-            refused(format!(
+            config_error(format!(
                 "invalid value for objectacl parameter: {}; it must be one of {}",
                 shown_value(text, Form::Word),
                 CannedAcl::list(&[OMITTED])
@@ -488,26 +518,28 @@ fn acl(options: &GivenOptions) -> Result<Option<CannedAcl>> {
 
 fn payload(options: &GivenOptions, version: SignatureVersion) -> Result<PayloadSigning> {
     match options.word("payload", &[])? {
-        PayloadSigning::Signed if version == SignatureVersion::V2 => Err(refused(
-            "payload signed cannot be used with v4auth false: version 2 signs no bodies",
+        PayloadSigning::Signed if version == SignatureVersion::V2 => Err(config_error(
+            "payload signed cannot be used with v4auth false: version 2 does not sign bodies",
         )),
         payload => Ok(payload),
     }
 }
 
-/// Reads the words of Distribution, and those of GitLab, which begin with `log` and name the parts of the Go SDK's log.
+/// Parses the words of Distribution, and those of GitLab, which begin with `log` and name parts of
+/// the Go SDK's log.
 fn log_levels(options: &GivenOptions) -> Result<Vec<LogLevel>> {
     let text = options.required("loglevel")?;
-    // YAML reads a bare `off` as the boolean.
+    // YAML parses a bare `off` as a boolean.
     if text.eq_ignore_ascii_case("false") {
         return Ok(Vec::new());
     }
+
     let mut levels = Vec::new();
     for word in text.split(',').map(str::trim) {
         match LogLevel::find(word).map(Some).or_else(|| LogLevel::find_in_gitlab(word)) {
             Some(level) => levels.extend(level.filter(|level| *level != LogLevel::Off)),
             None => {
-                return Err(refused(format!(
+                return Err(config_error(format!(
                     "the loglevel parameter must be one of {}, {} invalid",
                     LogLevel::list(&[]),
                     shown_value(word, Form::Word)
@@ -515,6 +547,7 @@ fn log_levels(options: &GivenOptions) -> Result<Vec<LogLevel>> {
             }
         }
     }
+
     levels.sort_unstable();
     levels.dedup();
     Ok(levels)

@@ -1,7 +1,7 @@
-//! Options as text, and how text becomes a boolean, a number, a word or a duration.
+//! Options as text, and their conversion to booleans, numbers, words and durations.
 
 use super::aliases::OptionAlias;
-use super::kind::{boolean, refused};
+use super::kind::{boolean, config_error};
 use super::table::{Named, OPTIONS, lookup};
 use crate::client::values::Word;
 use crate::duration;
@@ -13,20 +13,28 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-/// The options that were given. An empty text counts as not given. Wiped on drop.
+/// Whether the text of a header may contain spaces.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spaces {
+    Inside,
+    Nowhere,
+}
+
+/// The options that were given. An empty text counts as not given. The texts are wiped on drop.
 #[derive(Default)]
 pub(super) struct GivenOptions {
     values: BTreeMap<&'static str, Zeroizing<String>>,
-    /// The names of other registries among those that were given.
+    /// The names of other registries that were used.
     aliases: Vec<&'static OptionAlias>,
 }
 
 impl GivenOptions {
-    /// One option from a list that may name each once.
+    /// Adds an option from a list in which each may occur once.
     pub(super) fn add(&mut self, name: &str, value: Zeroizing<String>) -> Result<()> {
         self.set(lookup(name)?, value)
     }
-    /// One option, or what an alias means, from a list that may set each once.
+
+    /// Adds an option, or the option that an alias sets, from a list in which each may occur once.
     pub(super) fn set(&mut self, named: Named, value: Zeroizing<String>) -> Result<()> {
         let (name, value) = match named {
             Named::Option(option) => (option.name, value),
@@ -39,17 +47,21 @@ impl GivenOptions {
                 (option, value)
             }
         };
+
         if self.values.contains_key(name) && !value.is_empty() {
-            return Err(self.explain(refused(format!("the {name} parameter is given twice"))));
+            return Err(self.explain(config_error(format!("the {name} parameter is given twice"))));
         }
+
         self.put(name, value);
         Ok(())
     }
+
     /// Adds to an error the name under which its option was given.
     pub(super) fn explain(&self, error: Error) -> Error {
         self.aliases.iter().fold(error, |error, alias| alias.explain(error))
     }
-    /// One option in place of what it was before.
+
+    /// Sets an option, replacing its previous value.
     pub(super) fn put(&mut self, name: &'static str, value: Zeroizing<String>) {
         if value.is_empty() {
             self.values.remove(name);
@@ -57,11 +69,13 @@ impl GivenOptions {
             self.values.insert(name, value);
         }
     }
+
     pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
         self.values.keys().copied()
     }
 
-    /// The text of an option: what was given, or the default; `None` when there is neither.
+    /// Returns the text of an option: the given one, else the default, or `None` if there is
+    /// neither.
     pub(super) fn text(&self, name: &'static str) -> Option<&str> {
         let option = OPTIONS.iter().find(|option| option.name == name);
         debug_assert!(option.is_some(), "{name} is not an option");
@@ -69,19 +83,20 @@ impl GivenOptions {
         given.or_else(|| Some(option?.default)).filter(|text| !text.is_empty())
     }
 
-    /// The text of an option that must be given or have a default.
+    /// Returns the text of an option that must be given or have a default.
     pub(super) fn required(&self, name: &'static str) -> Result<&str> {
-        self.text(name).ok_or_else(|| refused(format!("no {name} parameter provided")))
+        self.text(name).ok_or_else(|| config_error(format!("no {name} parameter provided")))
     }
 
-    /// Text that goes into a header: visible ASCII, with spaces inside where `spaces` allows them.
+    /// Returns text for a header: visible ASCII, with spaces inside if `spaces` allows them.
     pub(super) fn header_text(&self, name: &'static str, spaces: Spaces) -> Result<Option<&str>> {
         const MAX_HEADER_TEXT: usize = 8192;
         let Some(text) = self.text(name) else { return Ok(None) };
         let good = |b: u8| b.is_ascii_graphic() || b == b' ' && spaces == Spaces::Inside;
         if text.len() > MAX_HEADER_TEXT || text.trim() != text || !text.bytes().all(good) {
-            return Err(refused(format!(
-                "the {name} parameter should be visible ASCII without white space {} its ends, {MAX_HEADER_TEXT} bytes at most",
+            return Err(config_error(format!(
+                "the {name} parameter should be visible ASCII without white space {} its ends, \
+                 {MAX_HEADER_TEXT} bytes at most",
                 if spaces == Spaces::Inside { "at" } else { "in it or at" },
             )));
         }
@@ -92,20 +107,22 @@ impl GivenOptions {
         boolean(name, self.required(name)?)
     }
 
-    /// A whole number: decimal, or after `0x`, `0o` or `0b`.
+    /// Returns a whole number: decimal, or after `0x`, `0o` or `0b`.
     pub(super) fn integer(&self, name: &'static str, allowed: RangeInclusive<u64>) -> Result<u64> {
         let text = self.required(name)?;
         let (min, max) = (allowed.start(), allowed.end());
         let not_an_integer = |hint: &str| {
-            refused(format!(
+            config_error(format!(
                 "{name} parameter must be an integer, {} invalid: {hint}",
                 shown_value(text, Form::Number)
             ))
         };
+
         let (negative, digits) = match text.strip_prefix('-') {
             Some(rest) => (true, rest),
             None => (false, text.strip_prefix('+').unwrap_or(text)),
         };
+
         let radixes = [("0x", 16), ("0X", 16), ("0o", 8), ("0O", 8), ("0b", 2), ("0B", 2)];
         let prefixed = radixes
             .into_iter()
@@ -114,32 +131,36 @@ impl GivenOptions {
         if digits.is_empty() || !digits.chars().all(|c| c.is_digit(radix)) {
             return Err(not_an_integer(&format!("allowed are {min} to {max}")));
         }
+
         if radix == 10 && digits.len() > 1 && digits.starts_with('0') {
             return Err(not_an_integer(
-                "a leading zero can mean octal; write 0o for octal, or no zero",
+                "a leading zero can mean octal: write 0o for octal, or remove the zero",
             ));
         }
-        // Too many digits are as far beyond the range as a number can be.
+
+        // A number with too many digits for `u64` is also out of range.
         let value = u64::from_str_radix(digits, radix).ok();
         value.filter(|value| (!negative || *value == 0) && allowed.contains(value)).ok_or_else(|| {
-            refused(format!(
+            config_error(format!(
                 "the {name} {} parameter should be a number between {min} and {max} (inclusive)",
                 shown_value(text, Form::Number)
             ))
         })
     }
 
-    /// A number of threads or requests from 1 to `most`; more than the machine can count is as good as all.
+    /// Returns a number of threads or requests from 1 to `most`. A number that exceeds the
+    /// machine's word counts as unlimited.
     pub(super) fn count(&self, name: &'static str, most: u64) -> Result<NonZeroUsize> {
         let count = self.integer(name, 1..=most)?;
         Ok(usize::try_from(count).ok().and_then(NonZeroUsize::new).unwrap_or(NonZeroUsize::MAX))
     }
 
-    /// One of an enum's words, in any case. The message also lists `others`, which the caller handles.
+    /// Returns one of an enum's words, in any case. The error also lists `others`, which the caller
+    /// handles.
     pub(super) fn word<T: Word>(&self, name: &'static str, others: &[&'static str]) -> Result<T> {
         let text = self.required(name)?;
         T::find(text).ok_or_else(|| {
-            refused(format!(
+            config_error(format!(
                 "the {name} parameter must be one of {}, {} invalid",
                 T::list(others),
                 shown_value(text, Form::Word)
@@ -147,7 +168,7 @@ impl GivenOptions {
         })
     }
 
-    /// A duration in Go's notation (`168h`, `1h30m`), or a number of seconds.
+    /// Returns a duration in Go's notation (`168h`, `1h30m`), or given as a number of seconds.
     pub(super) fn duration(
         &self,
         name: &'static str,
@@ -156,19 +177,13 @@ impl GivenOptions {
         let text = self.required(name)?;
         match duration::parse(text) {
             Ok(duration) if allowed.contains(&duration) => Ok(duration),
-            _ => Err(refused(format!(
-                "the {name} parameter should be a duration such as 168h or 1h30m, between {}s and {}s: {} invalid",
+            _ => Err(config_error(format!(
+                "the {name} parameter should be a duration such as 168h or 1h30m, between {}s and \
+                 {}s: {} invalid",
                 allowed.start().as_secs(),
                 allowed.end().as_secs(),
                 shown_value(text, Form::Duration)
             ))),
         }
     }
-}
-
-/// Whether a header's text may have spaces inside.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Spaces {
-    Inside,
-    Nowhere,
 }

@@ -1,5 +1,6 @@
-//! The options: one table of names, kinds, defaults and meanings. The string pairs, `Deserialize`, the suggestions for
-//! misspelt names, the public list and the documentation of `Parameters` all read it.
+//! The options: one table of names, types, defaults and meanings. The string pairs, `Deserialize`,
+//! the suggestions for misspelt names, the public list and the documentation of `Parameters` all
+//! use it.
 
 use super::aliases::OptionAlias;
 use super::kind::Kind;
@@ -12,7 +13,7 @@ use crate::text::{Form, shown_value};
 pub struct ParameterOption {
     /// The name in a registry's configuration.
     pub name: &'static str,
-    /// The value that applies when the option is not given; empty when there is none.
+    /// The value that applies if the option is not given; empty if there is none.
     pub default: &'static str,
     /// The meaning and the values, in Markdown without line breaks.
     pub meaning: &'static str,
@@ -34,85 +35,101 @@ macro_rules! options {
 
 options! {
     "accesskey" Secret ""
-        "static credentials, with `secretkey`; without both the credential chain finds them"
+        "static credentials, with `secretkey`; without both, AWS's default chain supplies them"
     "secretkey" Secret ""
         "static credentials, with `accesskey`"
     "sessiontoken" Secret ""
         "the token of temporary credentials; needs both keys"
     "region" Text ""
-        "required without `regionendpoint`: any AWS region, known or new; with it whatever the server calls itself, else `us-east-1`"
+        "required without `regionendpoint`: any AWS region, known or new; with `regionendpoint`: \
+         the name that the server uses, by default `us-east-1`"
     "regionendpoint" Text ""
-        "a server other than AWS: `host[:port][/base/path]`, after `http://` or `https://` or neither; excludes `usedualstack`, `usefipsendpoint` and `accelerate`"
+        "a server other than AWS: `host[:port][/base/path]`, after `http://` or `https://` or \
+         neither; excludes `usedualstack`, `usefipsendpoint` and `accelerate`"
     "redirectendpoint" Text ""
-        "`scheme://host[:port]` that presigned URLs name in place of the endpoint"
+        "`scheme://host[:port]` of presigned URLs, in place of the endpoint"
     "forcepathstyle" Boolean ""
-        "`true`: the bucket stands in the path; `false`: in the host wherever that can work; not given: in the host for AWS, in the path for `regionendpoint`"
+        "`true`: the bucket is in the path; `false`: in the host, wherever possible; not given: \
+         in the host for AWS, in the path for `regionendpoint`"
     "usedualstack" Boolean "false"
-        "endpoints that have IPv6 too"
+        "use endpoints that also support IPv6"
     "usefipsendpoint" Boolean "false"
-        "endpoints with validated cryptography"
+        "use endpoints with validated cryptography"
     "accelerate" Boolean "false"
-        "Transfer Acceleration"
+        "use Transfer Acceleration"
     "bucket" Text ""
-        "required: the bucket's name"
+        "required: the name of the bucket"
     "rootdirectory" Text ""
-        "prefix of all keys; slashes at its ends do not count, everything inside is kept byte for byte (`..` and `//` too); no control characters, 512 bytes at most"
+        "the prefix of all keys; slashes at its ends are ignored, everything else is kept byte \
+         for byte (even `..` and `//`); no control characters, at most 512 bytes"
     "encrypt" Boolean "false"
-        "`true`: encryption by the server, `AES256`, or `aws:kms` with `keyid`"
+        "`true`: the server encrypts objects, with `AES256`, or with `aws:kms` if there is a \
+         `keyid`"
     "keyid" Text ""
-        "KMS key; an error without `encrypt: true`, lest objects go unencrypted unnoticed"
+        "the KMS key; an error without `encrypt: true`, because objects would not be encrypted"
     "storageclass" Word "STANDARD"
         "the storage class of new objects, in any case; `NONE` sends no header"
     "objectacl" Word ""
-        "a canned ACL; without one an object is private, and buckets with ACLs disabled (AWS's default since 2023) refuse any; `none` is the same as not given"
+        "a canned ACL; without one, objects are private; buckets with ACLs disabled (AWS's \
+         default since 2023) refuse any ACL; `none` is the same as not given"
     "secure" Boolean "true"
-        "`false`: plain http; a scheme in `regionendpoint` wins"
+        "`false`: plain http; a scheme in `regionendpoint` takes precedence"
     "skipverify" Boolean "false"
         "`true`: certificates are not verified; excludes `cacert`"
     "cacert" Text ""
-        "path of a PEM file with certificates to trust in addition to the built-in ones"
+        "the path of a PEM file with certificates to trust in addition to the built-in ones"
     "proxy" Secret ""
         "`http://[user:password@]host:port`; proxies named in the environment are not used"
     "v4auth" Boolean "true"
-        "`false`: signature version 2; an error in every AWS region that never had it"
+        "`false`: signature version 2; an error in AWS regions that do not support it"
     "payload" Word "auto"
-        "whether the signature covers bodies: `auto`, `signed` or `unsigned`"
+        "whether signatures cover bodies: `auto`, `signed` or `unsigned`"
     "checksum" Word "auto"
         "the checksum of uploads and downloads: `auto`, `none`, `crc32c`, `crc64nvme` or `md5`"
     "requestpayer" Word "bucketowner"
-        "who pays for requests to a bucket that charges its readers: `bucketowner`, or `requester` for these credentials' owner"
+        "who pays for requests to a bucket that charges its readers: `bucketowner`, or \
+         `requester` for the owner of the credentials"
     "chunksize" Integer "10485760"
-        "bytes of an upload's parts: 5 MiB to 5 GiB"
+        "the size of an upload's parts in bytes: 5 MiB to 5 GiB"
     "multipartcopychunksize" Integer "33554432"
-        "bytes of a copy's parts: 5 MiB to 5 GiB"
+        "the size of a copy's parts in bytes: 5 MiB to 5 GiB"
     "multipartcopymaxconcurrency" Integer "100"
-        "parts copied at once, an upper limit: 1 and more"
+        "the maximum number of parts that are copied at once: 1 or more"
     "multipartcopythresholdsize" Integer "33554432"
-        "objects of up to this many bytes are copied in one request: 0 to 5 GiB"
-    // More brought nothing on two cores with 25 ms to the first byte of a response (`cargo bench --bench writer`).
+        "the size in bytes up to which objects are copied with one request: 0 to 5 GiB"
+    // More threads had no effect on two cores with 25 ms to the first byte of a response (`cargo
+    // bench --bench writer`).
     "concurrency" Integer "4"
-        "threads that send one upload's parts: 1 to 64"
-    // At 80 MB/s a connection and 25 ms to the first byte of a response these fill 1 GB/s. They are an upper limit: a
-    // reader begins with one connection and opens more only while more bring more (`cargo bench --bench latency`).
+        "the number of threads that send one upload's parts: 1 to 64"
+    // With 80 MB/s per connection and 25 ms to the first byte of a response, these fill a link of 1
+    // GB/s. The value is an upper limit: a reader begins with one connection and opens more only as
+    // long as they increase the throughput (`cargo bench --bench latency`).
     "readahead" Integer "20"
-        "ranges of 4 MiB that one reader fetches at once, an upper limit: 1 (one connection for all) to 64"
+        "the maximum number of ranges of 4 MiB that one reader fetches at once: 1 (a single \
+         connection) to 64"
     "maxmemory" Integer ""
-        "bytes of part buffers and read-ahead over all writers and readers: `chunksize` and more; not given: no limit"
+        "the limit in bytes for the part buffers and read-ahead of all writers and readers: \
+         `chunksize` or more; not given: no limit"
     "maxrequests" Integer "256"
-        "requests in flight at once, over all threads; fewer while the server throttles: 1 to 65535"
+        "the maximum number of requests in flight, over all threads; fewer while the server \
+         throttles: 1 to 65535"
     "maxretries" Integer "5"
-        "how often a request is sent again after a failure that may pass: 0 to 100"
+        "how many times a request is sent again after a transient failure: 0 to 100"
     "walkconcurrency" Integer "1"
-        "requests at once with which a walk lists large directories, unless the caller of the walk chooses: 1 to 64"
+        "the number of concurrent requests with which a walk lists large directories, unless the \
+         caller of the walk chooses: 1 to 64"
     "uniformparts" Boolean "false"
-        "`true`: parts never grow, as Cloudflare R2 demands; an object ends at 10,000 parts of `chunksize`"
-    // A week: what the registry gives its own unfinished uploads.
+        "`true`: parts never grow, as Cloudflare R2 requires; the largest object has 10,000 parts \
+         of `chunksize`"
+    // A week, the age that the registry uses for its own unfinished uploads.
     "uploadpurgeage" Duration "168h"
-        "an older upload in the way of a new one is aborted from this age on: `1s` to ten years in `h`, `m`, `s`"
+        "the age at which an older upload that is in the way of a new one is aborted: `1s` to ten \
+         years in `h`, `m`, `s`"
     "useragent" Text ""
-        "appended to the `User-Agent` header"
+        "a text that is appended to the `User-Agent` header"
     "loglevel" Words "off"
-        "what the embedding program should log: one of its words or several, separated by commas, or `false`; this library itself logs nothing"
+        "what the embedding program should log: one or more words, separated by commas, or \
+         `false`; this crate itself logs nothing"
 }
 
 pub(super) use option_rows;
@@ -132,6 +149,7 @@ impl Named {
             Self::Alias(alias) => alias.name,
         }
     }
+
     pub(super) fn kind(self) -> Kind {
         match self {
             Self::Option(option) => option.kind,
@@ -140,7 +158,7 @@ impl Named {
     }
 }
 
-/// Returns the option with that name, in any case, or the alias of another registry.
+/// Returns the option with this name, in any case, or the alias of another registry.
 pub(super) fn lookup(name: &str) -> Result<Named> {
     let option =
         OPTIONS.iter().find(|option| option.name.eq_ignore_ascii_case(name)).map(Named::Option);
@@ -150,6 +168,7 @@ pub(super) fn lookup(name: &str) -> Result<Named> {
             .find(|alias| alias.name.eq_ignore_ascii_case(name))
             .map(Named::Alias)
     };
+
     option.or_else(alias).ok_or_else(|| {
         let unknown = |text: String| Error::new(ErrorKind::UnknownOption, text);
         match nearest(name) {
@@ -166,9 +185,9 @@ pub(super) fn lookup(name: &str) -> Result<Named> {
     })
 }
 
-/// The option a misspelt name most likely stands for.
+/// Returns the option that a misspelt name most likely means.
 fn nearest(name: &str) -> Option<&'static str> {
-    /// Longer names are no typing errors, and the comparison is quadratic.
+    /// Longer names are not typing errors, and the comparison is quadratic.
     const LONGEST: usize = 64;
     if name.len() > LONGEST {
         return None;
@@ -179,7 +198,7 @@ fn nearest(name: &str) -> Option<&'static str> {
     (distance <= 1 + best.len() / 5).then_some(best)
 }
 
-/// Levenshtein distance.
+/// Returns the Levenshtein distance.
 fn edits(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
@@ -196,6 +215,7 @@ fn edits(a: &str, b: &str) -> usize {
         }
         row = next;
     }
+
     row.last().copied().unwrap_or_default()
 }
 

@@ -1,6 +1,6 @@
-//! A value of a configuration file, of any shape, on its way to an option.
+//! A value of a configuration file, of any type, before it becomes an option.
 //!
-//! Values are read without a type first, because serde's own "invalid type" messages quote what
+//! Values are first read without a type, because serde's own "invalid type" messages quote what
 //! they found, which could be a secret.
 
 use serde::Deserialize;
@@ -8,20 +8,21 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// Levels of lists and maps in one value. The configurations of registries have five at most.
+/// The limit for nested lists and maps in one value. The configurations of registries have at most
+/// five levels.
 const DEPTH: usize = 32;
 
-/// A value as its format has it. The text of scalars is wiped on drop.
+/// An untyped value. The text of scalars is wiped on drop.
 pub(crate) enum Value {
     Null,
     Text(Zeroizing<String>),
     Boolean(bool),
     Integer(Zeroizing<String>),
     Float,
-    /// Bytes, which no text format has.
+    /// Bytes, which do not occur in text formats.
     Bytes,
     List(Vec<Self>),
-    /// Names and values in their order. A name can occur twice.
+    /// Names and values in their original order. A name can occur twice.
     Map(Vec<(String, Self)>),
 }
 
@@ -31,7 +32,7 @@ impl<'de> Deserialize<'de> for Value {
     }
 }
 
-/// The levels that may still follow.
+/// The number of levels that may still follow.
 #[derive(Clone, Copy)]
 struct Level(usize);
 
@@ -62,48 +63,62 @@ impl<'de> Visitor<'de> for Level {
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a value of a configuration")
     }
+
     fn visit_unit<E>(self) -> Result<Value, E> {
         Ok(Value::Null)
     }
+
     fn visit_none<E>(self) -> Result<Value, E> {
         Ok(Value::Null)
     }
+
     fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
         self.next()?.deserialize(deserializer)
     }
+
     fn visit_newtype_struct<D: Deserializer<'de>>(
         self,
         deserializer: D,
     ) -> Result<Value, D::Error> {
         self.next()?.deserialize(deserializer)
     }
+
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
         Ok(Value::Text(Zeroizing::new(value.to_owned())))
     }
+
     fn visit_string<E>(self, value: String) -> Result<Value, E> {
         Ok(Value::Text(Zeroizing::new(value)))
     }
+
     fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
         Ok(Value::Boolean(value))
     }
+
     fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
         Ok(integer(&value))
     }
+
     fn visit_i128<E>(self, value: i128) -> Result<Value, E> {
         Ok(integer(&value))
     }
+
     fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
         Ok(integer(&value))
     }
+
     fn visit_u128<E>(self, value: u128) -> Result<Value, E> {
         Ok(integer(&value))
     }
+
     fn visit_f64<E>(self, _: f64) -> Result<Value, E> {
         Ok(Value::Float)
     }
+
     fn visit_bytes<E>(self, _: &[u8]) -> Result<Value, E> {
         Ok(Value::Bytes)
     }
+
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
         let level = self.next()?;
         let mut list = Vec::new();
@@ -112,6 +127,7 @@ impl<'de> Visitor<'de> for Level {
         }
         Ok(Value::List(list))
     }
+
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let level = self.next()?;
         let mut entries = Vec::new();

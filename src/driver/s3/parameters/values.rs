@@ -2,29 +2,30 @@
 use crate::client::values::words;
 
 words! {
-    /// A part of the S3 requests that the embedding program should log. This library writes no log:
-    /// the value is checked, and handed to the program that embeds the driver.
+    /// The parts of S3 requests that the embedding program should log. This crate writes no log:
+    /// the value is checked and passed to the program that embeds the driver.
     #[derive(PartialOrd, Ord)]
     LogLevel {
         /// Nothing.
         Off = "off",
         /// Requests and responses.
         Debug = "debug",
-        /// Signing as well.
+        /// Requests, responses and signing.
         DebugWithSigning = "debugwithsigning",
-        /// Bodies as well.
+        /// Requests, responses and bodies.
         DebugWithHttpBody = "debugwithhttpbody",
-        /// Retries as well.
+        /// Requests, responses and retries.
         DebugWithRequestRetries = "debugwithrequestretries",
-        /// Failed requests as well.
+        /// Requests, responses and failed requests.
         DebugWithRequestErrors = "debugwithrequesterrors",
-        /// Event streams as well.
+        /// Requests, responses and event streams.
         DebugWithEventStreamBody = "debugwitheventstreambody",
     }
 }
 
 impl LogLevel {
-    /// Reads a word of GitLab's registry; `Some(None)` for the one that concerns nothing but the Go SDK.
+    /// Parses a word of GitLab's registry. Returns `Some(None)` for the word that concerns only the
+    /// Go SDK.
     pub(super) fn find_in_gitlab(word: &str) -> Option<Option<Self>> {
         Some(match word.to_ascii_lowercase().strip_prefix("log")? {
             "off" => Some(Self::Off),

@@ -1,4 +1,4 @@
-//! Secrets that a server repeats, taken out of its words.
+//! Redaction of secrets that a server repeats in its messages.
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::borrow::Cow;
@@ -6,17 +6,19 @@ use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use zeroize::Zeroizing;
 
-/// What is written in place of a secret.
+/// The text that replaces a secret.
 const REDACTED: &str = "<redacted>";
 
-/// So many letters and digits in a row that a text shares with a secret are hidden: a server may quote a part of it.
-/// Half of the shortest generated secret, and far too many to agree by chance.
+/// The number of consecutive letters and digits that a text must share with a secret to be
+/// redacted; a server may quote only a part of the secret. This is half of the shortest generated
+/// secret, and far too many characters to agree by chance.
 const SHARED: usize = 12;
 
-/// Secrets with fewer letters and digits cannot be told from words.
+/// Secrets with fewer letters and digits cannot be distinguished from words.
 const SHORTEST: usize = 6;
 
-/// The secrets of one request. Only hashes of their parts are kept, but for short ones, which are wiped on drop.
+/// The secrets of one request. Only hashes of their parts are kept, except for short secrets, which
+/// are wiped on drop.
 pub(crate) struct Secrets {
     state: RandomState,
     parts: HashSet<u64>,
@@ -28,25 +30,28 @@ impl Secrets {
         Self { state: RandomState::new(), parts: HashSet::new(), whole: Vec::new() }
     }
 
-    /// Adds a secret: as it is, in base64 and in hexadecimal. How it is cut into lines, quoted, escaped or spelt in
-    /// capitals does not matter.
+    /// Adds a secret in its plain, base64 and hexadecimal forms. Each form is recognised even if it
+    /// is broken into lines, quoted, escaped or written in another case.
     #[must_use]
     pub(crate) fn with(mut self, secret: &str) -> Self {
         let core = core(secret);
         if core.len() < SHORTEST {
             return self;
         }
+
         self.add(&core);
-        // In the base64 of a longer text, such as `user:password`, a secret begins at one of three places of a group.
+        // In the base64 of a longer text, such as `user:password`, a secret begins at one of three
+        // positions within a group.
         for shift in 0..3 {
             let shifted = Zeroizing::new([&b"::"[..shift], secret.as_bytes()].concat());
             let encoded = Zeroizing::new(STANDARD.encode(&*shifted));
-            // The characters at both ends also depend on the text around.
+            // The characters at both ends also depend on the surrounding text.
             let end = encoded.trim_end_matches('=').len().saturating_sub(1);
             if let Some(inner) = encoded.get(if shift == 0 { 0 } else { shift + 1 }..end) {
                 self.add(&self::core(inner));
             }
         }
+
         let digits = Zeroizing::new(hex::encode(secret));
         self.add(digits.as_bytes());
         self
@@ -63,8 +68,8 @@ impl Secrets {
         self.parts.extend(core.windows(SHARED).map(|part| state.hash_one(part)));
     }
 
-    /// Returns `text` with every part that it shares with a secret replaced.
-    pub(crate) fn hide<'t>(&self, text: &'t str) -> Cow<'t, str> {
+    /// Replaces every part of `text` that is shared with a secret.
+    pub(crate) fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let pieces = pieces(text);
         let bytes: Zeroizing<Vec<u8>> =
             Zeroizing::new(pieces.iter().map(|piece| piece.byte).collect());
@@ -72,11 +77,13 @@ impl Secrets {
         let mut mark = |at: usize, length: usize| {
             hidden.iter_mut().skip(at).take(length).for_each(|mark| *mark = true)
         };
+
         for (at, part) in bytes.windows(SHARED).enumerate() {
             if self.parts.contains(&self.state.hash_one(part)) {
                 mark(at, SHARED);
             }
         }
+
         for secret in &self.whole {
             for (at, part) in bytes.windows(secret.len()).enumerate() {
                 if part == &***secret {
@@ -84,9 +91,11 @@ impl Secrets {
                 }
             }
         }
+
         if !hidden.contains(&true) {
             return Cow::Borrowed(text);
         }
+
         let mut out = String::with_capacity(text.len());
         let mut copied = 0;
         let mut before = false;
@@ -100,20 +109,21 @@ impl Secrets {
             }
             before = hidden;
         }
+
         out.push_str(text.get(copied..).unwrap_or_default());
         Cow::Owned(out)
     }
 }
 
-/// A letter or digit of a text, in lower case, and where it stands.
+/// A letter or digit of a text, in lower case, with its position.
 struct Piece {
     byte: u8,
     start: usize,
     end: usize,
 }
 
-/// The letters and digits of `text`. Everything that quoting, escaping and cutting into lines add or change is not among
-/// them.
+/// Returns the letters and digits of `text`, which do not change when the text is quoted, escaped
+/// or broken into lines.
 fn core(text: &str) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(pieces(text).into_iter().map(|piece| piece.byte).collect())
 }
@@ -131,17 +141,19 @@ fn pieces(text: &str) -> Vec<Piece> {
         rest = rest.get(length..).unwrap_or_default();
         start = end;
     }
+
     pieces
 }
 
-/// The byte that an escape at the beginning of `text` stands for, and the length of the escape: `%2F` (also `%252F`),
-/// `\u002f`, `\x2f`, `\n`, `&#47;`, `&#x2f;`, `&amp;`.
+/// Returns the byte that an escape at the beginning of `text` represents, and the length of the
+/// escape. The escapes are `%2F` (also `%252F`), `\u002f`, `\x2f`, `\n`, `&#47;`, `&#x2f;` and
+/// `&amp;`.
 fn unescaped(text: &[u8]) -> Option<(u8, usize)> {
     const LONGEST_REFERENCE: usize = 8;
     match text {
         [b'%', rest @ ..] => {
             let nested = rest.chunks_exact(2).take_while(|pair| pair == b"25").count();
-            // The last `25` may be the byte itself.
+            // The last `25` may be the escaped byte.
             let skipped = if is_hex_pair(rest.get(2 * nested..)?) {
                 2 * nested
             } else {
@@ -172,7 +184,7 @@ fn is_hex_pair(text: &[u8]) -> bool {
     text.get(..2).is_some_and(|pair| pair.iter().all(u8::is_ascii_hexdigit))
 }
 
-/// A number below 256 in hexadecimal digits.
+/// Parses a hexadecimal number below 256.
 fn hex_value(digits: &[u8]) -> Option<u8> {
     u8::from_str_radix(
         std::str::from_utf8(digits).ok().filter(|digits| !digits.starts_with('+'))?,
@@ -188,11 +200,11 @@ mod tests {
     const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 
     fn hidden(text: &str) -> String {
-        Secrets::new().with(SECRET).with("hunter2").hide(text).into_owned()
+        Secrets::new().with(SECRET).with("hunter2").redact(text).into_owned()
     }
 
     #[test]
-    fn a_secret_is_hidden_however_it_is_written() {
+    fn a_secret_is_hidden_in_every_spelling() {
         let basic = |text: &str| STANDARD.encode(text);
         for written in [
             SECRET.to_owned(),
@@ -224,12 +236,14 @@ mod tests {
                 assert!(!text.contains("is wrong") || out.ends_with("is wrong"), "{out}");
             }
         }
+
         for around in ["", "u", "us", "user:", "user!:"] {
             let out = hidden(&format!("Basic {}", basic(&format!("{around}{SECRET}"))));
             assert!(out.contains(REDACTED) && out.len() < 40, "{around}: {out}");
             let out = hidden(&format!("Basic {}.", basic(&format!("{around}hunter2 "))));
             assert!(out.contains(REDACTED), "{around}: {out}");
         }
+
         assert_eq!(
             hidden("it says hunter2, HUNTER2 and h u n t e r 2"),
             "it says <redacted> and <redacted>"
@@ -248,14 +262,14 @@ mod tests {
     }
 
     #[test]
-    fn other_words_stay_as_they_are() {
+    fn other_words_are_unchanged() {
         let long =
             "The AWS Access Key Id you provided does not exist in our records. 100% & \\ \u{e9}";
         for text in
             ["", "a", "hunter", "K7MDENG", long, "%", "%2", "%25", "&#", "&;", "\\u00", "%zz \\x"]
         {
             assert_eq!(hidden(text), text);
-            assert_eq!(Secrets::new().with("ab").with("").hide(text), text);
+            assert_eq!(Secrets::new().with("ab").with("").redact(text), text);
         }
     }
 
