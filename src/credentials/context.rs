@@ -99,7 +99,7 @@ impl Context {
     /// Returns a setting from its variable or, if that is not set, from the selected profile. Files
     /// that cannot be read count as empty here: the source that reads keys from them reports the
     /// error.
-    pub(crate) fn setting(&self, variable: &str, key: &str) -> Option<String> {
+    pub fn setting(&self, variable: &str, key: &str) -> Option<String> {
         self.environment.get(variable).or_else(|| {
             let files = self.shared_files().ok()?;
             files

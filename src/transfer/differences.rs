@@ -169,9 +169,9 @@ fn is_equal(file: &LocalFile, object: &Object, compare: Compare) -> Result<bool>
 }
 
 fn md5_of(file: &LocalFile) -> Result<[u8; 16]> {
-    File::open(&file.path)
-        .and_then(|opened| download::md5_of(&opened, file.size))
-        .map_err(|error| local_error("reading", &file.path, error))
+    let opened =
+        File::open(&file.path).map_err(|error| local_error("reading", &file.path, error))?;
+    download::md5_of(&opened, file.size)
 }
 
 #[cfg(test)]

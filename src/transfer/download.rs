@@ -139,7 +139,7 @@ impl Transfer<'_> {
     }
 
     /// Requests the description of an object, with its checksum where that is to be compared.
-    fn stat(&self, bucket: &str, key: &str) -> Result<ObjectMeta> {
+    pub(super) fn stat(&self, bucket: &str, key: &str) -> Result<ObjectMeta> {
         match self.verification {
             DownloadVerification::Content => self.client.head_object_with_checksum(bucket, key),
             DownloadVerification::Length => {
@@ -270,24 +270,38 @@ fn verify(meta: &ObjectMeta, pieces: &[Range<u64>], crcs: &[u64], file: &File) -
         return if whole == expected { Ok(Verified::Crc64Nvme) } else { wrong("CRC-64/NVME") };
     }
     let Some(expected) = meta.md5() else { return Ok(Verified::LengthAlone) };
-    let digest = md5_of(file, meta.size).map_err(|error| {
-        Error::new(ErrorKind::LocalIo, format!("the file cannot be read back: {error}"))
-            .with_source(error)
-    })?;
-    if digest == expected { Ok(Verified::Md5) } else { wrong("MD5") }
+    if md5_of(file, meta.size)? == expected { Ok(Verified::Md5) } else { wrong("MD5") }
+}
+
+/// Holds a whole file against what the server says of the object.
+pub(super) fn content_verified(meta: &ObjectMeta, file: &File) -> Result<Verified> {
+    let mut crc = Crc::new(CrcAlgorithm::Crc64Nvme);
+    if meta.crc64nvme.is_some() {
+        read_back(file, meta.size, &mut |block| crc.update(block))?;
+    }
+    verify(meta, std::slice::from_ref(&(0..meta.size)), &[crc.finalize()], file)
 }
 
 /// Returns the MD5 of the first `size` bytes of a file.
-pub(super) fn md5_of(file: &File, size: u64) -> io::Result<[u8; 16]> {
-    let mut section = Section { file, at: 0, end: size };
+pub(super) fn md5_of(file: &File, size: u64) -> Result<[u8; 16]> {
     let mut digest = Md5::new();
+    read_back(file, size, &mut |block| digest.update(block))?;
+    Ok(digest.finalize().into())
+}
+
+/// Calls `digest` with the content of a file, block by block.
+fn read_back(file: &File, size: u64, digest: &mut dyn FnMut(&[u8])) -> Result<()> {
+    let mut section = Section { file, at: 0, end: size };
     let mut block = vec![0; BLOCK];
     loop {
         match section.read(&mut block) {
-            Ok(0) => return Ok(digest.finalize().into()),
-            Ok(n) => digest.update(&block[..n]),
+            Ok(0) => return Ok(()),
+            Ok(n) => digest(&block[..n]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+            Err(error) => {
+                let text = format!("the file cannot be read back: {error}");
+                return Err(Error::new(ErrorKind::LocalIo, text).with_source(error));
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Reads and writes files by position, from many threads at the same time.
 use crate::error::{Error, ErrorKind, Result};
+use sha2::{Digest as _, Sha256};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -20,6 +21,9 @@ impl Read for Section<'_> {
         Ok(n)
     }
 }
+
+/// Digits in the name of a file that arrives: 64 bits of a digest, so that two downloads share one only by intent.
+const PART_NAME: usize = 16;
 
 /// A file that gets its name once it is complete, and is removed otherwise.
 pub(super) struct Unfinished {
@@ -62,6 +66,59 @@ impl Drop for Unfinished {
             // If the file cannot be removed, nothing more can be done.
             drop(fs::remove_file(&self.path));
         }
+    }
+}
+
+/// A file that keeps what has arrived until it is complete and takes its name. No other process writes to it meanwhile.
+pub(super) struct Arriving {
+    pub(super) file: File,
+    pub(super) path: PathBuf,
+}
+
+impl Arriving {
+    /// Opens the file for `version` of what is to become `target`, in the directory of `target`.
+    pub(super) fn next_to(target: &Path, version: &str) -> Result<Self> {
+        let Some(name) = target.file_name() else {
+            let text = format!("{} does not name a file", target.display());
+            return Err(Error::new(ErrorKind::InvalidArgument, text));
+        };
+        let digest = Sha256::new().chain_update(version).chain_update(name.as_encoded_bytes());
+        let name = hex::encode(digest.finalize());
+        let path = target.with_file_name(format!(".s3driver-{}.part", &name[..PART_NAME]));
+        let file = OpenOptions::new()
+            .write(true)
+            .read(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(|error| local_error("opening", &path, error))?;
+        file.try_lock().map_err(|error| {
+            let text = format!("{} is being written by another download: {error}", path.display());
+            Error::new(ErrorKind::LocalIo, text)
+        })?;
+        Ok(Self { file, path })
+    }
+
+    /// Returns how many bytes have arrived.
+    pub(super) fn length(&self) -> Result<u64> {
+        let metadata = self.file.metadata();
+        Ok(metadata.map_err(|error| local_error("reading", &self.path, error))?.len())
+    }
+
+    pub(super) fn truncate(&self, length: u64) -> Result<()> {
+        self.file.set_len(length).map_err(|error| local_error("writing", &self.path, error))
+    }
+
+    /// Makes all of it durable and gives it the name `target`, replacing what has it.
+    pub(super) fn finish(self, target: &Path) -> Result<()> {
+        self.file.sync_all().map_err(|error| local_error("writing", &self.path, error))?;
+        fs::rename(&self.path, target).map_err(|error| local_error("renaming", &self.path, error))
+    }
+
+    /// Removes what has arrived.
+    pub(super) fn remove(self) {
+        // Nothing more can be done about a file that cannot be removed.
+        drop(fs::remove_file(&self.path));
     }
 }
 

@@ -142,6 +142,7 @@ const REVIEWED: &[(&str, &str, usize, &str)] = &[
         "the length of a sparse file, which takes no space before it is written",
     ),
     ("src/transfer/download.rs", "vec![value; size]", 3, "BLOCK, a constant"),
+    ("src/transfer/file.rs", "resize", 1, "the length of a file, which is only shortened"),
     ("src/transfer/read_ahead/ranges.rs", "as", 1, "a constant that fits everywhere"),
     (
         "src/transfer/read_ahead/ranges.rs",
@@ -150,6 +151,7 @@ const REVIEWED: &[(&str, &str, usize, &str)] = &[
         "the window of requests, which the memory limit bounds",
     ),
     ("src/transfer/read_ahead/ranges.rs", "vec![value; size]", 1, "BLOCK, a constant"),
+    ("src/transfer/resume.rs", "vec![value; size]", 1, "BLOCK, a constant"),
     (
         "src/transfer/differences.rs",
         "fs::read",

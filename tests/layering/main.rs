@@ -84,14 +84,32 @@ fn name(path: &Path) -> String {
     inner.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
 }
 
-fn crate_tree() -> Tree {
+/// The folder of the command-line tool. It is a crate of its own, which the compiler restricts to the public interface.
+const TOOL: &str = "src/bin/s3driver/";
+
+/// The names and texts of the sources below `src/`.
+fn sources() -> Vec<(String, String)> {
     let mut found = Vec::new();
     files(&root().join("src"), &mut found);
     found.retain(|path| path.extension().is_some_and(|extension| extension == "rs"));
-    let tree = Tree::new(
-        found.iter().map(|path| (name(path), fs::read_to_string(path).expect("source text"))),
-    );
+    let text = |path: &PathBuf| fs::read_to_string(path).expect("source text");
+    found.iter().map(|path| (name(path), text(path))).collect()
+}
+
+fn crate_tree() -> Tree {
+    let tree = Tree::new(sources().into_iter().filter(|(name, _)| !name.starts_with(TOOL)));
     assert!(tree.modules.len() > 50 && tree.arrows().len() > 200, "the sources were read");
+    tree
+}
+
+/// The sources of the tool, under the names that the files of a library have.
+fn tool_tree() -> Tree {
+    let named = |(name, text): (String, String)| match name.strip_prefix(TOOL)? {
+        "main.rs" => Some(("src/lib.rs".to_owned(), text)),
+        inner => Some((format!("src/{inner}"), text)),
+    };
+    let tree = Tree::new(sources().into_iter().filter_map(named));
+    assert!(tree.modules.len() > 20 && tree.arrows().len() > 50, "the tool was read");
     tree
 }
 
@@ -129,6 +147,13 @@ fn no_files_use_each_other_in_a_cycle() {
 #[test]
 fn functions_and_files_are_short() {
     assert_none(&rules::lengths(&crate_tree()));
+}
+
+#[test]
+fn the_tool_has_no_cycles_and_is_short() {
+    let tree = tool_tree();
+    let breaches = [rules::cycles(&tree), rules::lengths(&tree), rules::twins(&tree)].concat();
+    assert_none(&breaches);
 }
 
 #[test]

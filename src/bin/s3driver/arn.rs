@@ -1,0 +1,47 @@
+//! The resources of IAM policies.
+use crate::tool::Bucket;
+
+/// The resources of a registry's bucket and root directory.
+pub(crate) struct Arns<'a> {
+    bucket: &'a Bucket,
+}
+
+impl<'a> Arns<'a> {
+    pub(crate) const fn of(bucket: &'a Bucket) -> Self {
+        Self { bucket }
+    }
+
+    /// Returns the resource of the bucket itself.
+    pub(crate) fn bucket(&self) -> String {
+        format!("arn:{}:s3:::{}", self.partition(), self.bucket.name)
+    }
+
+    /// Returns the resource of the registry's objects.
+    pub(crate) fn objects(&self) -> String {
+        match &*self.bucket.parameters.root_directory {
+            "" => format!("{}/*", self.bucket()),
+            root => format!("{}/{root}/*", self.bucket()),
+        }
+    }
+
+    /// Returns the resource of a key of KMS, which an id names in this region and any account.
+    pub(crate) fn key(&self, id: &str) -> String {
+        if id.starts_with("arn:") {
+            return id.to_owned();
+        }
+        let kind = if id.starts_with("alias/") { "" } else { "key/" };
+        let region = self.bucket.parameters.endpoint.signing_region();
+        format!("arn:{}:kms:{region}:*:{kind}{id}", self.partition())
+    }
+
+    fn partition(&self) -> &'static str {
+        let region = self.bucket.parameters.endpoint.signing_region();
+        if region.starts_with("cn-") {
+            "aws-cn"
+        } else if region.starts_with("us-gov-") {
+            "aws-us-gov"
+        } else {
+            "aws"
+        }
+    }
+}

@@ -1,0 +1,31 @@
+use crate::failure::Outcome;
+use crate::location::Location;
+use crate::tool::Tool;
+use crate::transfers::{Job, Keep, plan, run};
+use clap::Args;
+
+/// Copies files to S3, objects to files, and objects to objects
+///
+/// Everything is copied as a whole or not at all: an object or a file takes its name when it is complete. Objects are
+/// copied to objects by the server.
+#[derive(Args)]
+pub(crate) struct Cp {
+    /// The file or object to copy
+    source: Location,
+    /// Where to copy it; a target that ends with a slash, or an existing directory, keeps the name of the source
+    target: Location,
+    /// Copies a directory and everything below it
+    #[arg(long, short = 'r')]
+    recursive: bool,
+    /// Keeps what has arrived of a download when it fails, and continues with it
+    #[arg(long)]
+    resume: bool,
+}
+
+impl Cp {
+    pub(crate) fn run(&self, tool: &Tool) -> Outcome {
+        let keep = if self.resume { Keep::Arrived } else { Keep::Nothing };
+        let plan = plan(tool, &self.source, &self.target, self.recursive)?;
+        run(tool, plan, &|sides, job: &Job, bar| sides.copy(tool, job, keep, bar))
+    }
+}

@@ -1,0 +1,239 @@
+//! The way to the bucket: keys, name, connection, and everything that the first signed request shows.
+use super::finding::{Verdict, what};
+use super::patient::Patient;
+use crate::listing::time;
+use s3driver::client::{Scheme, SignatureVersion};
+use s3driver::credentials::{
+    Container, EnvironmentKeys, Lease, Metadata, SharedFiles, Source, Unavailable, WebIdentity,
+};
+use s3driver::time::Timestamp;
+use s3driver::{Error, ErrorKind};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+/// The longest time for the resolution of a name, and for a connection.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Finds the keys that requests are signed with, and where they come from.
+pub(super) fn credentials(patient: &Patient<'_>) -> Verdict {
+    if let Some(keys) = &patient.bucket.parameters.credentials {
+        return Verdict::passed(format!("{} from the configuration", keys.access_key_id()));
+    }
+    let context = patient.tool.settings.context();
+    let sources: [Box<dyn Source>; 5] = [
+        Box::new(EnvironmentKeys::new(&context)),
+        Box::new(WebIdentity::new(&context)),
+        Box::new(SharedFiles::new(&context)),
+        Box::new(Container::new(&context)),
+        Box::new(Metadata::new(&context)),
+    ];
+    for source in sources {
+        match source.fetch() {
+            Ok(lease) => return found(source.name(), &lease),
+            Err(Unavailable::NotConfigured(_)) => {}
+            Err(error) => {
+                return Verdict::fault(
+                    format!("{}: {error}", source.name()),
+                    "correct this source, or remove it so that the next one is used",
+                );
+            }
+        }
+    }
+    Verdict::fault(
+        "no source has credentials: variables, web identity, files, container, EC2",
+        "set accesskey and secretkey in the configuration, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give this \
+         machine a role",
+    )
+}
+
+fn found(source: &str, lease: &Lease) -> Verdict {
+    let id = lease.credentials.as_ref().map_or("none", |keys| keys.access_key_id());
+    let ends = match lease.expires.map(Timestamp::from) {
+        None => "they do not expire".to_owned(),
+        Some(end) => format!("they expire at {}", time(Some(end))),
+    };
+    Verdict::passed(format!("{id} from {source}; {ends}"))
+}
+
+/// The host and the port that connections are made to: those of the proxy, where there is one.
+fn peer(patient: &Patient<'_>) -> Result<(String, u16, &'static str), Error> {
+    let parameters = &patient.bucket.parameters;
+    if let Some(proxy) = &parameters.proxy {
+        return Ok((proxy.host().to_owned(), proxy.port(), "the proxy"));
+    }
+    let located = parameters.endpoint.locate(&patient.bucket.name)?;
+    Ok((located.host().to_owned(), located.port(), "the endpoint"))
+}
+
+/// Resolves the name of the endpoint or the proxy.
+pub(super) fn host_name(patient: &Patient<'_>) -> Verdict {
+    let (host, port, whose) = match peer(patient) {
+        Ok(peer) => peer,
+        Err(error) => return Verdict::failed(&error),
+    };
+    match resolve(&host, port) {
+        Ok(addresses) => {
+            let shown: Vec<_> = addresses.iter().map(|address| address.ip().to_string()).collect();
+            Verdict::passed(format!("{host} is {}", shown.join(", ")))
+        }
+        Err(why) => Verdict::fault(
+            format!("the name {host} of {whose} cannot be resolved: {why}"),
+            "check the region and the endpoint for mistakes, and this machine's name servers",
+        ),
+    }
+}
+
+/// Resolves a name on a thread of its own, because the system sets no deadline.
+fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
+    let (sender, receiver) = mpsc::channel();
+    let name = host.to_owned();
+    let lookup = move || {
+        let found = (&*name, port).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
+        // Nobody waits any more after the deadline.
+        let _ = sender.send(found.map_err(|error| error.to_string()));
+    };
+    thread::Builder::new().spawn(lookup).map_err(|error| error.to_string())?;
+    match receiver.recv_timeout(DEADLINE) {
+        Ok(Ok(addresses)) if addresses.is_empty() => Err("it has no address".to_owned()),
+        Ok(found) => found,
+        Err(_) => Err(format!("no response for {} s", DEADLINE.as_secs())),
+    }
+}
+
+/// Connects to the first address that accepts a connection.
+pub(super) fn tcp(patient: &Patient<'_>) -> Verdict {
+    let Ok((host, port, whose)) = peer(patient) else {
+        return Verdict::NotReached("host name");
+    };
+    let addresses = resolve(&host, port).unwrap_or_default();
+    let mut reason = "it has no address".to_owned();
+    for address in addresses {
+        match TcpStream::connect_timeout(&address, DEADLINE) {
+            Ok(_) => return Verdict::passed(format!("{address} accepts connections")),
+            Err(error) => reason = format!("{address}: {error}"),
+        }
+    }
+    let remedy = if whose == "the proxy" {
+        "check the option proxy, and that the proxy runs"
+    } else {
+        "check the host and the port of the endpoint, that the server runs, and that no firewall is in the way"
+    };
+    Verdict::fault(format!("{whose} does not accept connections: {reason}"), remedy)
+}
+
+/// The check that the failure of the first request belongs to.
+fn blamed(error: &Error) -> &'static str {
+    use ErrorKind::*;
+    let hint = error.hint().unwrap_or_default();
+    match error.kind() {
+        _ if hint.contains("wants TLS") => "tls",
+        Tls => "tls",
+        Credentials | ExpiredCredentials => "access key",
+        ClockSkew => "clock",
+        SignatureRejected | AccessDenied if hint.contains("clock is") => "clock",
+        SignatureRejected => match error.code() {
+            Some("InvalidAccessKeyId" | "NotSignedUp") => "access key",
+            _ => "signature",
+        },
+        WrongRegion => "region",
+        NoSuchBucket => "bucket",
+        NoSuchKey => "addressing",
+        AccessDenied => "list",
+        _ => "response",
+    }
+}
+
+/// Returns the verdict of a check that the first request is enough for.
+fn by_first_request(patient: &Patient<'_>, name: &str, passed: impl FnOnce() -> String) -> Verdict {
+    match &patient.first {
+        Err(error) if blamed(error) == name => Verdict::failed(error),
+        _ => Verdict::passed(passed()),
+    }
+}
+
+/// Looks whether both sides agree on TLS, and whether the certificate is trusted.
+pub(super) fn tls(patient: &Patient<'_>) -> Verdict {
+    let encrypted = scheme(patient) == Scheme::Https;
+    match &patient.first {
+        Err(error) if blamed(error) == "tls" => Verdict::fault(
+            what(error),
+            error.hint().unwrap_or(
+                "check the name in the endpoint, give the authority of the certificate in the option cacert, or use \
+                 http:// where the server has no TLS",
+            ),
+        ),
+        _ if encrypted => Verdict::passed("the certificate is trusted and has the endpoint's name"),
+        _ => Verdict::passed("not used: the endpoint begins with http://"),
+    }
+}
+
+fn scheme(patient: &Patient<'_>) -> Scheme {
+    let located = patient.bucket.parameters.endpoint.locate(&patient.bucket.name);
+    located.map_or(Scheme::Https, |located| located.scheme())
+}
+
+/// Looks whether what responds speaks S3.
+pub(super) fn response(patient: &Patient<'_>) -> Verdict {
+    by_first_request(patient, "response", || "the server speaks S3".to_owned())
+}
+
+/// Looks whether the bucket's name stands where the server expects it.
+pub(super) fn addressing(patient: &Patient<'_>) -> Verdict {
+    let located = match patient.bucket.parameters.endpoint.locate(&patient.bucket.name) {
+        Ok(located) => located,
+        Err(error) => return Verdict::failed(&error),
+    };
+    by_first_request(patient, "addressing", || match located.host_bucket() {
+        Some(_) => "the bucket is in the host".to_owned(),
+        None => "the bucket is in the path".to_owned(),
+    })
+}
+
+/// Looks whether the server refuses this machine's clock.
+pub(super) fn clock(patient: &Patient<'_>) -> Verdict {
+    by_first_request(patient, "clock", || "the server accepts the time of the requests".to_owned())
+}
+
+/// Looks whether the server knows the access key.
+pub(super) fn access_key(patient: &Patient<'_>) -> Verdict {
+    by_first_request(patient, "access key", || "the server knows the access key".to_owned())
+}
+
+/// Looks whether the server computes the same signature.
+pub(super) fn signature(patient: &Patient<'_>) -> Verdict {
+    let version = patient.bucket.parameters.signature_version;
+    match by_first_request(patient, "signature", String::new) {
+        Verdict::Passed(_) if version == SignatureVersion::V2 => Verdict::notice(
+            "the server accepts signature version 2",
+            "use version 4 (v4auth: true) where the server has it: version 2 is no longer accepted by AWS for new buckets",
+        ),
+        Verdict::Passed(_) => Verdict::passed("the server accepts signature version 4"),
+        verdict => verdict,
+    }
+}
+
+/// Looks whether the bucket exists.
+pub(super) fn bucket(patient: &Patient<'_>) -> Verdict {
+    by_first_request(patient, "bucket", || format!("{} exists", patient.bucket.name))
+}
+
+/// Looks whether the bucket is in the configured region.
+pub(super) fn region(patient: &Patient<'_>) -> Verdict {
+    if let Err(error) = &patient.first
+        && blamed(error) == "region"
+    {
+        return Verdict::failed(error);
+    }
+    let configured = patient.bucket.parameters.endpoint.signing_region();
+    let head = patient.bucket.client.head_bucket(&patient.bucket.name);
+    match head.ok().and_then(|info| info.region) {
+        Some(region) if region != configured => Verdict::fault(
+            format!("the bucket is in {region}, and the configuration says {configured}"),
+            format!("set region to {region}: until then requests are sent twice"),
+        ),
+        Some(region) => Verdict::passed(region),
+        None => Verdict::passed(format!("{configured}; the server does not name its region")),
+    }
+}

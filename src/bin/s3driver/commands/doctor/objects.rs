@@ -1,0 +1,213 @@
+//! Objects: each permission by itself, and what the server makes of the driver's headers.
+use super::finding::{Verdict, what};
+use super::patient::{CONTENT, Patient};
+use s3driver::client::{Condition, CopySource, Encryption, GetObject, ListObjects, ObjectSettings};
+use s3driver::time::Timestamp;
+use s3driver::{Error, ErrorKind};
+use std::time::SystemTime;
+
+/// The name of the object that most checks work with.
+const OBJECT: &str = "object";
+
+/// The difference of two clocks from which servers refuse requests, and from which it should be corrected, in seconds.
+const REFUSED_SKEW: u64 = 15 * 60;
+const NOTICED_SKEW: u64 = 60;
+
+pub(super) fn list(patient: &Patient<'_>) -> Verdict {
+    let request = ListObjects::prefix(&*patient.directory);
+    match patient.bucket.client.list_objects(&patient.bucket.name, &request, None) {
+        Ok(page) if page.contents.is_empty() => Verdict::passed("ListObjectsV2 is allowed"),
+        Ok(_) => Verdict::fault(
+            "a directory that does not exist yet is listed with objects in it",
+            "the server does not list by prefix: it cannot store a registry",
+        ),
+        Err(error) => Verdict::refused(&error, "s3:ListBucket", &patient.bucket_arn()),
+    }
+}
+
+/// Deletes an object that does not exist, before anything is stored that could then not be removed.
+pub(super) fn delete_missing(patient: &Patient<'_>) -> Verdict {
+    match patient.bucket.client.delete_object(
+        &patient.bucket.name,
+        &patient.key("missing"),
+        &Default::default(),
+    ) {
+        Ok(()) => Verdict::passed("DeleteObject is allowed"),
+        Err(error) => patient.refused(&error, "s3:DeleteObject"),
+    }
+}
+
+/// Stores an object as the driver does, and, when that is refused, without an ACL and encryption to find out why.
+pub(super) fn put(patient: &Patient<'_>) -> Verdict {
+    let bucket = &patient.bucket;
+    let put = |settings: &ObjectSettings| {
+        bucket.client.put_object(&bucket.name, &patient.key(OBJECT), CONTENT, settings)
+    };
+    let error = match put(&bucket.settings) {
+        Ok(_) => return Verdict::passed("PutObject is allowed"),
+        Err(error) => error,
+    };
+    let mut settings = bucket.settings.clone();
+    if settings.acl.take().is_some() && put(&settings).is_ok() {
+        let remedy = format!(
+            "remove the option objectacl, or allow s3:PutObjectAcl on {} and enable ACLs for the bucket",
+            patient.objects_arn()
+        );
+        return Verdict::fault(format!("only with the ACL: {}", what(&error)), remedy);
+    }
+    if std::mem::take(&mut settings.encryption) != Encryption::None && put(&settings).is_ok() {
+        let remedy = "check the options encrypt and keyid, and allow kms:GenerateDataKey and kms:Decrypt on the key";
+        return Verdict::fault(format!("only with encryption: {}", what(&error)), remedy);
+    }
+    if settings.storage_class.take().is_some() && put(&settings).is_ok() {
+        let remedy = "set storageclass to a class that the server has, or to NONE";
+        return Verdict::fault(format!("only with the storage class: {}", what(&error)), remedy);
+    }
+    patient.refused(&error, "s3:PutObject")
+}
+
+/// Compares this machine's clock with the time at which the server stored an object.
+pub(super) fn server_time(patient: &Patient<'_>) -> Verdict {
+    let bucket = &patient.bucket;
+    let meta = bucket.client.head_object(&bucket.name, &patient.key(OBJECT), &Default::default());
+    let Some(stored) = meta.ok().and_then(|meta| meta.last_modified) else {
+        return Verdict::passed("the server does not show it");
+    };
+    let now = Timestamp::from(SystemTime::now());
+    let seconds = now.unix().abs_diff(stored.unix());
+    let side = if now.unix() < stored.unix() { "behind" } else { "ahead of" };
+    let found = format!("this machine's clock is {seconds} s {side} the server's");
+    match seconds {
+        0..NOTICED_SKEW => Verdict::passed("the clocks agree"),
+        NOTICED_SKEW..REFUSED_SKEW => Verdict::notice(found, "set this machine's clock"),
+        _ => {
+            Verdict::fault(found, "set this machine's clock, or contact the server's administrator")
+        }
+    }
+}
+
+pub(super) fn head(patient: &Patient<'_>) -> Verdict {
+    let bucket = &patient.bucket;
+    match bucket.client.head_object(&bucket.name, &patient.key(OBJECT), &Default::default()) {
+        Ok(meta) if meta.size == CONTENT.len() as u64 => Verdict::passed("HeadObject is allowed"),
+        Ok(meta) => Verdict::fault(
+            format!("an object of {} bytes is reported with {}", CONTENT.len(), meta.size),
+            "check what lies between this machine and the server: it changes responses",
+        ),
+        Err(error) => without_object(patient, &error, "HeadObject"),
+    }
+}
+
+pub(super) fn get(patient: &Patient<'_>) -> Verdict {
+    match read(patient) {
+        Ok(_) => Verdict::passed("GetObject is allowed"),
+        Err(error) => without_object(patient, &error, "GetObject"),
+    }
+}
+
+/// The verdict on a failed read. Where no object could be stored, the response that it does not exist shows the
+/// permission.
+fn without_object(patient: &Patient<'_>, error: &Error, operation: &str) -> Verdict {
+    if error.kind() == ErrorKind::NoSuchKey {
+        return Verdict::passed(format!(
+            "{operation} is allowed (of an object that does not exist)"
+        ));
+    }
+    patient.refused(error, "s3:GetObject")
+}
+
+fn read(patient: &Patient<'_>) -> Result<Vec<u8>, Error> {
+    let bucket = &patient.bucket;
+    let key = patient.key(OBJECT);
+    bucket
+        .client
+        .get_object(&bucket.name, &key, &GetObject::default())
+        .and_then(|reader| reader.read_all(2 * CONTENT.len()))
+}
+
+/// Compares what was stored with what is read.
+pub(super) fn content(patient: &Patient<'_>) -> Verdict {
+    match read(patient) {
+        Ok(content) if content == CONTENT => Verdict::passed("the object is read as it was stored"),
+        Ok(_) => Verdict::fault(
+            "the object is not read as it was stored",
+            "check what lies between this machine and the server: it changes bodies",
+        ),
+        Err(error) => Verdict::failed(&error),
+    }
+}
+
+pub(super) fn encryption(patient: &Patient<'_>) -> Verdict {
+    if patient.bucket.settings.encryption == Encryption::None {
+        return Verdict::NotUsed("the option encrypt is not set");
+    }
+    let bucket = &patient.bucket;
+    match bucket.client.head_object(&bucket.name, &patient.key(OBJECT), &Default::default()) {
+        Ok(meta) => match meta.encryption {
+            Some(encryption) => Verdict::passed(encryption),
+            None => Verdict::notice(
+                "the server accepts the request to encrypt and does not confirm it",
+                "make sure that the server encrypts in another way, or set encrypt to false",
+            ),
+        },
+        Err(error) => Verdict::failed(&error),
+    }
+}
+
+pub(super) fn storage_class(patient: &Patient<'_>) -> Verdict {
+    let Some(wanted) = patient.bucket.settings.storage_class else {
+        return Verdict::NotUsed("the option storageclass is NONE");
+    };
+    let bucket = &patient.bucket;
+    match bucket.client.head_object(&bucket.name, &patient.key(OBJECT), &Default::default()) {
+        Ok(meta) => {
+            // The default class is left out.
+            let class = meta.storage_class.unwrap_or_else(|| "STANDARD".to_owned());
+            if class == wanted.as_str() {
+                return Verdict::passed(class);
+            }
+            Verdict::notice(
+                format!("the object was stored as {class} in place of {}", wanted.as_str()),
+                "set storageclass to a class that the server has, or to NONE",
+            )
+        }
+        Err(error) => Verdict::failed(&error),
+    }
+}
+
+pub(super) fn copy(patient: &Patient<'_>) -> Verdict {
+    let bucket = &patient.bucket;
+    let key = patient.key(OBJECT);
+    let source = CopySource::new(&bucket.name, &key);
+    match bucket.client.copy_object(source, &bucket.name, &patient.key("copy"), &bucket.settings) {
+        Ok(_) => Verdict::passed("CopyObject is allowed"),
+        Err(error) => patient.refused(&error, "s3:PutObject and s3:GetObject"),
+    }
+}
+
+/// Stores an object under the condition that it does not exist, which it does.
+pub(super) fn conditional_write(patient: &Patient<'_>) -> Verdict {
+    let bucket = &patient.bucket;
+    let absent = bucket.settings.clone().condition(Condition::IfAbsent);
+    let put = bucket.client.put_object(&bucket.name, &patient.key(OBJECT), CONTENT, &absent);
+    match put {
+        Err(error) if error.kind() == ErrorKind::PreconditionFailed => {
+            Verdict::passed("If-None-Match is obeyed")
+        }
+        Ok(_) => Verdict::notice(
+            "the server ignores If-None-Match",
+            "nothing for a registry, whose driver works without; other programs must not rely on it",
+        ),
+        Err(error) => Verdict::failed(&error),
+    }
+}
+
+/// Deletes two objects in one request.
+pub(super) fn batch_delete(patient: &Patient<'_>) -> Verdict {
+    let bucket = &patient.bucket;
+    let keys = [patient.key("missing-1"), patient.key("missing-2")];
+    match bucket.client.delete_objects(&bucket.name, &[&keys[0], &keys[1]]) {
+        Ok(()) => Verdict::passed("DeleteObjects is allowed"),
+        Err(error) => patient.refused(&error, "s3:DeleteObject"),
+    }
+}

@@ -1,0 +1,100 @@
+//! The storage that is examined, and what the checks leave for each other.
+use super::finding::{Finding, Verdict, what};
+use crate::arn::Arns;
+use crate::tool::{Bucket, Tool};
+use s3driver::client::{ListObjects, Part, UploadRef};
+use s3driver::clock::{Clock as _, SystemClock};
+use s3driver::{Cancel, Error};
+use std::cell::RefCell;
+
+/// Bytes of the object that most checks work with.
+pub(super) const CONTENT: &[u8] = b"stored by s3driver doctor, which removes it\n";
+
+/// A bucket with a directory for the examination.
+pub(super) struct Patient<'a> {
+    pub(super) tool: &'a Tool,
+    pub(super) bucket: Bucket,
+    /// The prefix of all keys of the examination, with a slash at its end.
+    pub(super) directory: String,
+    /// The options of the CloudFront middleware; empty without one.
+    pub(super) distribution: Vec<(String, String)>,
+    /// The result of the first signed request, in which most wrong configurations show.
+    pub(super) first: Result<(), Error>,
+    /// The upload that the checks of multipart uploads share.
+    pub(super) upload: RefCell<Option<Upload>>,
+}
+
+/// A multipart upload of the examination.
+pub(super) struct Upload {
+    pub(super) key: String,
+    pub(super) id: String,
+    pub(super) parts: Vec<Part>,
+}
+
+impl<'a> Patient<'a> {
+    pub(super) fn new(tool: &'a Tool, bucket: Bucket, distribution: Vec<(String, String)>) -> Self {
+        let name = format!("s3driver-doctor-{:016x}/", SystemClock.random());
+        let root = &bucket.parameters.root_directory;
+        let directory = if root.is_empty() { name } else { format!("{root}/{name}") };
+        let request = ListObjects::prefix(&*directory).max_keys(1);
+        let first = bucket.client.list_objects(&bucket.name, &request, None).map(drop);
+        Self { tool, bucket, directory, distribution, first, upload: RefCell::default() }
+    }
+
+    pub(super) fn key(&self, name: &str) -> String {
+        format!("{}{name}", self.directory)
+    }
+
+    /// Returns the resource of a policy for the bucket itself.
+    pub(super) fn bucket_arn(&self) -> String {
+        Arns::of(&self.bucket).bucket()
+    }
+
+    /// Returns the resource of a policy for the registry's objects.
+    pub(super) fn objects_arn(&self) -> String {
+        Arns::of(&self.bucket).objects()
+    }
+
+    pub(super) fn refused(&self, error: &Error, action: &str) -> Verdict {
+        Verdict::refused(error, action, &self.objects_arn())
+    }
+
+    /// Removes everything that the examination stored, also after an interruption.
+    pub(super) fn clean(&self) -> Finding {
+        let finding = |verdict| Finding { name: "clean-up", action: None, verdict };
+        if self.first.is_err() {
+            return finding(Verdict::passed("nothing was stored"));
+        }
+        let client = self.bucket.client.with_cancel(&Cancel::new());
+        let removed = self.abort_uploads(&client).and_then(|()| self.delete_objects(&client));
+        finding(match removed {
+            Ok(()) => Verdict::passed(format!("{} was removed", self.directory)),
+            Err(error) => Verdict::notice(
+                format!("objects may be left: {}", what(&error)),
+                format!(
+                    "remove s3://{}/{} with other credentials",
+                    self.bucket.name, self.directory
+                ),
+            ),
+        })
+    }
+
+    fn abort_uploads(&self, client: &s3driver::client::Client) -> Result<(), Error> {
+        let Some(upload) = self.upload.borrow_mut().take() else { return Ok(()) };
+        client.abort_multipart_upload(UploadRef {
+            bucket: &self.bucket.name,
+            key: &upload.key,
+            upload_id: &upload.id,
+        })
+    }
+
+    fn delete_objects(&self, client: &s3driver::client::Client) -> Result<(), Error> {
+        let mut keys = Vec::new();
+        for page in client.objects(&self.bucket.name, ListObjects::prefix(&*self.directory)).pages()
+        {
+            keys.extend(page?.contents.into_iter().map(|object| object.key));
+        }
+        keys.iter()
+            .try_for_each(|key| client.delete_object(&self.bucket.name, key, &Default::default()))
+    }
+}

@@ -1,0 +1,84 @@
+use crate::failure::{Failure, Outcome};
+use crate::listing::{exact, nothing_at, visit_tree};
+use crate::location::S3Url;
+use crate::output::shown;
+use crate::tool::{Bucket, Tool};
+use clap::Args;
+use s3driver::client::DELETE_OBJECTS_KEYS;
+use serde_json::json;
+
+/// Removes objects
+#[derive(Args)]
+pub(crate) struct Rm {
+    /// The objects or directories, s3://bucket/key
+    #[arg(required = true)]
+    locations: Vec<S3Url>,
+    /// Removes everything below each location as well
+    #[arg(long, short = 'r')]
+    recursive: bool,
+    /// Permits removing everything in a bucket
+    #[arg(long)]
+    all: bool,
+    /// Shows what would be removed, and removes nothing
+    #[arg(long, short = 'n')]
+    dry_run: bool,
+}
+
+impl Rm {
+    pub(crate) fn run(&self, tool: &Tool) -> Outcome {
+        for location in &self.locations {
+            if location.directory().is_empty() && self.recursive && !self.all {
+                return Err(Failure::usage(format!(
+                    "removing everything in {location} needs the option --all"
+                )));
+            }
+            if !self.recursive {
+                location.object_key()?;
+            }
+        }
+        for location in &self.locations {
+            let bucket = tool.bucket(Some(location))?;
+            if self.recursive {
+                self.remove_tree(tool, &bucket, location)?;
+            } else {
+                exact(&bucket, location)?.ok_or_else(|| nothing_at(location))?;
+                self.remove(tool, &bucket, &[location.key.clone()])?;
+            }
+        }
+        Ok(())
+    }
+
+    fn remove_tree(&self, tool: &Tool, bucket: &Bucket, at: &S3Url) -> Outcome {
+        let mut keys = Vec::new();
+        visit_tree(tool, bucket, at, &mut |object| {
+            keys.push(object.key);
+            if keys.len() < DELETE_OBJECTS_KEYS {
+                return Ok(());
+            }
+            self.remove(tool, bucket, &std::mem::take(&mut keys))
+        })?;
+        self.remove(tool, bucket, &keys)
+    }
+
+    fn remove(&self, tool: &Tool, bucket: &Bucket, keys: &[String]) -> Outcome {
+        tool.check_interrupted()?;
+        if !self.dry_run {
+            match keys {
+                [] => {}
+                [key] => bucket.client.delete_object(&bucket.name, key, &Default::default())?,
+                keys => {
+                    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+                    bucket.client.delete_objects(&bucket.name, &keys)?;
+                }
+            }
+        }
+        let verb = if self.dry_run { "would remove" } else { "removed" };
+        for key in keys {
+            tool.output.print(
+                || format!("{verb} {}", shown(key)),
+                || json!({ "removed": !self.dry_run, "bucket": bucket.name, "key": key }),
+            )?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,50 @@
+//! The options of every command.
+use clap::Args;
+use std::path::PathBuf;
+
+/// A command's own arguments, and those of every command. An option stands after the name of the command: one that could
+/// stand on both sides would be taken from one side alone.
+#[derive(Args)]
+pub(crate) struct With<A: Args> {
+    #[command(flatten)]
+    pub(crate) own: A,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+/// The options of every command.
+#[derive(Args)]
+#[command(next_help_heading = "Configuration and output")]
+pub(crate) struct Common {
+    /// A registry's config.yml, whose storage is used
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// An option of the driver, such as regionendpoint=https://s3.example.org; replaces that of the file
+    #[arg(long = "option", short = 'o', value_name = "NAME=VALUE", value_parser = pair)]
+    pub(crate) options: Vec<(String, String)>,
+    /// The bucket, where no location names one
+    #[arg(long, value_name = "NAME")]
+    pub(crate) bucket: Option<String>,
+    /// The region; otherwise that of the file, of AWS_REGION or of the profile
+    #[arg(long)]
+    pub(crate) region: Option<String>,
+    /// A server other than AWS; otherwise that of the file, of AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL or of the profile
+    #[arg(long, value_name = "URL")]
+    pub(crate) endpoint: Option<String>,
+    /// The profile of AWS's configuration files
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    /// Prints JSON: one value on a line, and failures on the standard error
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Shows no progress bars
+    #[arg(long, short = 'q')]
+    pub(crate) quiet: bool,
+}
+
+fn pair(text: &str) -> Result<(String, String), &'static str> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("an option is written name=value"),
+    }
+}

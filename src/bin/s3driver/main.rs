@@ -1,0 +1,54 @@
+//! The command-line tool: S3 objects for people and scripts, and a doctor for a registry's storage.
+
+mod arguments;
+mod arn;
+mod commands;
+mod common;
+mod duration;
+mod failure;
+mod interrupt;
+mod listing;
+mod location;
+mod output;
+mod parallel;
+mod progress;
+mod settings;
+mod tool;
+mod transfers;
+mod walk;
+mod yaml;
+
+use arguments::Arguments;
+use clap::{CommandFactory as _, Parser as _};
+use failure::Exit;
+use std::process::ExitCode;
+use tool::Tool;
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error),
+    };
+    let command = arguments.command;
+    let json = command.common().json;
+    let ended = Tool::new(command.common(), Arguments::command).and_then(|tool| {
+        let ended = command.run(&tool);
+        // A reader that left is why the command ended, and not a second failure.
+        let flushed = tool.output.flush();
+        ended.map_err(|failure| failure.after(&tool.cancel)).and_then(|()| flushed)
+    });
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.print(json);
+            failure.exit().into()
+        }
+    }
+}
+
+/// Prints the help, the version or the usage error that the arguments ask for.
+fn usage(error: &clap::Error) -> ExitCode {
+    // A reader that left does not need the text.
+    let _ = error.print();
+    if error.use_stderr() { Exit::Usage.into() } else { ExitCode::SUCCESS }
+}

@@ -1,0 +1,93 @@
+//! Progress bars: on a terminal's standard error only.
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::{self, IsTerminal as _};
+use std::time::Duration;
+
+/// How often a bar is drawn in a second.
+const DRAWS: u8 = 8;
+
+/// How often the time and the rate are updated while no bytes arrive.
+const TICK: Duration = Duration::from_millis(250);
+
+/// Whether long work shows how far it has come.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Bars {
+    Shown,
+    Hidden,
+}
+
+impl Bars {
+    /// Returns whether bars are shown: on a terminal, unless they are not wanted.
+    pub(crate) fn unless(hidden: bool) -> Self {
+        if hidden || !io::stderr().is_terminal() { Self::Hidden } else { Self::Shown }
+    }
+
+    /// Starts a bar for the bytes of one object, whose size is known when it has begun.
+    pub(crate) fn bytes(self, name: &str) -> Bar {
+        let style = "{msg} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec} eta {eta}";
+        self.start(name, style, Meaning::Whole)
+    }
+
+    /// Starts a line for the bytes of several objects, whose number is not known.
+    pub(crate) fn total(self) -> Bar {
+        self.start("", "{msg} {bytes} {bytes_per_sec} {elapsed}", Meaning::Sum)
+    }
+
+    fn start(self, name: &str, template: &str, meaning: Meaning) -> Bar {
+        let bar = match self {
+            Self::Hidden => ProgressBar::hidden(),
+            Self::Shown => {
+                ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(DRAWS))
+            }
+        };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        bar.set_message(crate::output::shown(name));
+        if matches!(self, Self::Shown) {
+            bar.enable_steady_tick(TICK);
+        }
+        Bar { bar, meaning }
+    }
+}
+
+/// What a bar measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Meaning {
+    /// One object of a known size.
+    Whole,
+    /// Everything so far.
+    Sum,
+}
+
+/// One bar. Dropping it leaves its last state on the terminal.
+pub(crate) struct Bar {
+    bar: ProgressBar,
+    meaning: Meaning,
+}
+
+impl Bar {
+    /// More bytes have arrived, of an object of `total` bytes.
+    pub(crate) fn advance(&self, bytes: u64, total: u64) {
+        if self.meaning == Meaning::Whole {
+            self.bar.set_length(total);
+        }
+        self.bar.inc(bytes);
+    }
+
+    /// So many objects are done.
+    pub(crate) fn count(&self, objects: u64) {
+        self.bar.set_message(format!("{objects} objects"));
+    }
+
+    /// Runs `print` while the bar is not on the terminal.
+    pub(crate) fn suspend<T>(&self, print: impl FnOnce() -> T) -> T {
+        self.bar.suspend(print)
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.bar.abandon();
+    }
+}

@@ -1,0 +1,189 @@
+//! The configuration: a registry's file, then the options of the command line, which replace the file's, and for what
+//! neither of them names AWS's environment and profile.
+use crate::common::Common;
+use crate::failure::{Failure, Outcome};
+use crate::yaml;
+use s3driver::credentials::{Cache, Chain, Context, Environment};
+use s3driver::driver::{Backend, MiddlewareConfig, Parameters, RegistryConfig, S3Driver};
+use serde::Deserialize as _;
+use serde_json::{Map, Value};
+use std::env;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The largest configuration file: the longest ones have some hundred lines.
+const LONGEST_FILE: u64 = 1 << 20;
+
+/// The names of the S3 driver in the section `storage`, and zot's section for its driver.
+const SECTIONS: [&str; 5] = ["s3", "s3aws", "s3_v1", "s3_v2", "storagedriver"];
+
+/// Everything that the command line and its surroundings say about the storage.
+pub(crate) struct Settings {
+    /// The file, as it is written.
+    file: Option<Value>,
+    /// The options of the command line, in the order given.
+    options: Vec<(String, String)>,
+    /// The variables and profile that fill in the rest.
+    environment: Environment,
+}
+
+impl Settings {
+    pub(crate) fn new(common: &Common) -> Outcome<Self> {
+        let file = common.config.as_deref().map(read_file).transpose()?;
+        let named = [
+            ("bucket", &common.bucket),
+            ("region", &common.region),
+            ("regionendpoint", &common.endpoint),
+        ];
+        let named =
+            named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)));
+        let options: Vec<_> = common.options.iter().cloned().chain(named).collect();
+        for (number, (name, _)) in options.iter().enumerate() {
+            if options.iter().skip(number + 1).any(|(other, _)| other.eq_ignore_ascii_case(name)) {
+                return Err(Failure::usage(format!("the option {name} is given twice")));
+            }
+        }
+        Ok(Self { file, options, environment: environment(common.profile.as_deref()) })
+    }
+
+    /// Returns the driver's parameters, for another bucket than the configured one where `bucket` names it.
+    pub(crate) fn parameters(&self, bucket: Option<&str>) -> Outcome<Parameters> {
+        let mut options = self.options.clone();
+        if let Some(bucket) = bucket {
+            options.retain(|(name, _)| !name.eq_ignore_ascii_case("bucket"));
+            options.push(("bucket".to_owned(), bucket.to_owned()));
+        }
+        match &self.file {
+            Some(file) => {
+                let mut file = file.clone();
+                replace(&mut file, &options)?;
+                match registry_config(file)?.storage.backend {
+                    Backend::S3(parameters) => Ok(*parameters),
+                    _ => Err(Failure::usage("the storage of the configuration is not S3")),
+                }
+            }
+            None => {
+                self.add_surroundings(&mut options);
+                if !has(&options, "bucket") {
+                    return Err(Failure::usage(
+                        "no bucket is named: use a location s3://bucket/key, --bucket or --config",
+                    ));
+                }
+                Ok(Parameters::from_pairs(options)?)
+            }
+        }
+    }
+
+    /// Returns the storage middlewares of the configuration file.
+    pub(crate) fn middlewares(&self) -> Outcome<Vec<MiddlewareConfig>> {
+        match &self.file {
+            Some(file) => Ok(registry_config(file.clone())?.middleware),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Opens the driver, with the profile's keys where the parameters have none.
+    pub(crate) fn open(&self, parameters: &Parameters) -> Outcome<S3Driver> {
+        let chain = parameters.credentials.is_none();
+        Ok(S3Driver::with_config(parameters, |config| {
+            if !chain {
+                return config;
+            }
+            let context = config.credential_context().with_environment(self.environment.clone());
+            config.credentials(Arc::new(Cache::new(Chain::new(&context), &context)))
+        })?)
+    }
+
+    /// Returns the surroundings of the sources of credentials.
+    pub(crate) fn context(&self) -> Context {
+        Context::default().with_environment(self.environment.clone())
+    }
+
+    /// Adds what AWS's variables and the profile say and no option does.
+    fn add_surroundings(&self, options: &mut Vec<(String, String)>) {
+        let context = self.context();
+        let setting = |variables: &[&str], key: &str| {
+            variables.iter().find_map(|variable| context.setting(variable, key))
+        };
+        let endpoint = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"];
+        let found = [
+            (
+                "regionendpoint",
+                &["region", "regionendpoint"][1..],
+                setting(&endpoint, "endpoint_url"),
+            ),
+            ("region", &["region"], setting(&["AWS_REGION", "AWS_DEFAULT_REGION"], "region")),
+            ("cacert", &["cacert", "skipverify"], setting(&["AWS_CA_BUNDLE"], "ca_bundle")),
+        ];
+        for (name, given, value) in found {
+            if let Some(value) = value.filter(|_| !given.iter().any(|name| has(options, name))) {
+                options.push((name.to_owned(), value));
+            }
+        }
+    }
+}
+
+fn has(options: &[(String, String)], name: &str) -> bool {
+    options.iter().any(|(given, _)| given.eq_ignore_ascii_case(name))
+}
+
+/// Returns the process's variables, with another profile where one is chosen.
+fn environment(profile: Option<&str>) -> Environment {
+    let Some(profile) = profile else { return Environment::default() };
+    // A chosen profile comes before keys in variables, as with AWS's own tools.
+    let replaced =
+        ["AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+    let variables = env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let variables = variables.filter(|(name, _)| !replaced.contains(&name.as_str()));
+    let chosen = [("AWS_PROFILE".to_owned(), profile.to_owned())];
+    Environment::from_pairs(variables.chain(chosen))
+}
+
+fn read_file(path: &Path) -> Outcome<Value> {
+    let failed = |error| Failure::local(format_args!("reading {}", path.display()), &error);
+    let mut text = String::new();
+    let file = File::open(path).map_err(failed)?;
+    file.take(LONGEST_FILE + 1).read_to_string(&mut text).map_err(failed)?;
+    let refused = |why: &str| Failure::usage(format!("{}: {why}", path.display()));
+    if text.len() as u64 > LONGEST_FILE {
+        return Err(refused("the file is too large for a configuration"));
+    }
+    yaml::read(&text).map_err(|why| refused(&why))
+}
+
+fn registry_config(file: Value) -> Outcome<RegistryConfig> {
+    RegistryConfig::deserialize(file)
+        .map_err(|error| Failure::usage(format!("the configuration cannot be used: {error}")))
+}
+
+/// Sets options of the driver in the file, in place of those that it has.
+fn replace(file: &mut Value, options: &[(String, String)]) -> Outcome {
+    let section = member(file, |name| name == "storage")
+        .and_then(|storage| member(storage, |name| SECTIONS.contains(&name)));
+    let Some(section) = section else {
+        return Err(Failure::usage("the configuration has no S3 driver in its section storage"));
+    };
+    if section.is_null() {
+        *section = Value::Object(Map::new());
+    }
+    let Value::Object(section) = section else {
+        return Err(Failure::usage("the S3 driver of the configuration is not a map of options"));
+    };
+    for (name, value) in options {
+        section.retain(|given, _| !given.eq_ignore_ascii_case(name));
+        section.insert(name.clone(), value.as_str().into());
+    }
+    Ok(())
+}
+
+/// Returns the first member whose name, in lower case, is the wanted one.
+fn member(value: &mut Value, is_wanted: impl Fn(&str) -> bool) -> Option<&mut Value> {
+    let Value::Object(members) = value else { return None };
+    members
+        .iter_mut()
+        .find(|(name, _)| is_wanted(&name.to_ascii_lowercase()))
+        .map(|(_, member)| member)
+}

@@ -1,0 +1,143 @@
+//! The ways in which the tool ends: exit codes, errors, closed pipes and signals.
+
+use crate::checks;
+use crate::rig::{Rig, Run};
+use crate::support;
+use crate::support::target::{Target, bytes_at};
+use serde_json::Value;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Longer than anything that is waited for here takes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[track_caller]
+pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < PATIENCE, "waited in vain until {what}");
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Sends a signal to a process.
+pub(crate) fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status();
+    assert!(sent.expect("kill").success());
+}
+
+checks! {
+    fn every_kind_of_failure_has_its_exit_code_and_its_json(target) {
+        let rig = Rig::new(target, "codes");
+        let none = rig.url("none");
+        for (code, kind, arguments) in [
+            (2, None, vec!["ls"]),
+            (2, None, vec!["copy", "a", "b"]),
+            (2, None, vec!["ls", "--config", "/nowhere/config.yml", &none]),
+            (3, Some("NoSuchKey"), vec!["stat", &none]),
+            (3, Some("NoSuchBucket"), vec!["ls", "s3://no-such-bucket-here/"]),
+            (2, Some("UnknownOption"), vec!["ls", &none, "-o", "regionendpiont=x"]),
+            (2, Some("Configuration"), vec!["ls", &none, "-o", "maxretries=many"]),
+            (2, Some("Configuration"), vec!["ls", "s3://A/"]),
+            (6, Some("Connect"), vec!["ls", &none, "-o", "proxy=http://127.0.0.1:1", "-o", "maxretries=0"]),
+        ] {
+            // A file that does not exist is not found.
+            let code = if arguments.contains(&"--config") { 3 } else { code };
+            let run = rig.run(&arguments);
+            assert_eq!((run.code, &*run.stdout), (Some(code), ""), "{arguments:?}: {}", run.stderr);
+            assert!(!run.stderr.contains('\x1b'), "{}", run.stderr);
+            let Some(kind) = kind else { continue };
+            let run = rig.run(&[&arguments[..], &["--json"]].concat());
+            let error: Value = serde_json::from_str(&run.stderr).expect("JSON");
+            assert_eq!(error["error"]["kind"], kind, "{error}");
+            assert_eq!(error["error"]["exit_code"], code, "{error}");
+            assert!(error["error"]["message"].as_str().is_some_and(|text| text.len() > 10));
+        }
+    }
+
+    fn refused_keys_and_missing_keys_end_with_4(target) {
+        let rig = Rig::new(target, "keys");
+        let mut wrong = rig.command(&["ls", &rig.url("")]);
+        let run = Run::of(wrong.env("AWS_SECRET_ACCESS_KEY", "another/secret").output().unwrap());
+        assert_eq!(run.code, Some(4), "{}", run.stderr);
+        assert!(!run.stderr.contains("another"), "{}", run.stderr);
+        let mut without = rig.command(&["ls", &rig.url("")]);
+        without.env_remove("AWS_ACCESS_KEY_ID").env("AWS_EC2_METADATA_DISABLED", "true");
+        let run = Run::of(without.output().unwrap());
+        assert_eq!(run.code, Some(4), "{}", run.stderr);
+        assert!(!run.stderr.contains(&*target.secret_key), "{}", run.stderr);
+    }
+
+    fn a_reader_that_leaves_ends_the_tool_in_silence(target) {
+        let rig = Rig::new(target, "pipe");
+        rig.put("x", &bytes_at(4, 0, 4 << 20));
+        let mut child = rig.start(&["cat", &rig.url("x")]);
+        let mut first = [0; 8];
+        std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut first).unwrap();
+        drop(child.stdout.take());
+        let run = Run::of(child.wait_with_output().unwrap());
+        assert_eq!((run.code, &*run.stderr), (Some(0), ""));
+
+        for number in 0..3 {
+            rig.put(&format!("names/{number}"), b"x");
+        }
+        let mut child = rig.start(&["ls", "-r", &rig.url("names")]);
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let run = Run::of(child.wait_with_output().unwrap());
+        assert_eq!((run.code, &*run.stderr), (Some(0), ""));
+    }
+}
+
+/// Signals while parts are being uploaded: nothing stays on the server.
+#[test]
+fn an_interrupted_upload_leaves_nothing() {
+    for name in ["INT", "TERM", "HUP"] {
+        let target = Target::all().remove(0);
+        let rig = Rig::new(&target, "signal");
+        // Each response of the embedded server takes its time; a real server needs more than a moment for the bytes.
+        let size = if let Some(server) = &target.embedded {
+            server.delay(Duration::from_millis(200));
+            40 << 20
+        } else {
+            400 << 20
+        };
+        let file = rig.file("x", &bytes_at(5, 0, size));
+        let child = rig.start(&["cp", &file, &rig.url("x"), "-o", "concurrency=1"]);
+        match &target.embedded {
+            Some(server) => wait_until("an upload has begun", || {
+                !server.open_uploads(&target.bucket).is_empty()
+            }),
+            None => wait_until("an upload has begun", || rig.uploads() > 0),
+        }
+        signal(&child, name);
+        let run = Run::of(child.wait_with_output().unwrap());
+        assert_eq!(
+            (run.code, &*run.stdout, &*run.stderr),
+            (Some(130), "", "s3driver: interrupted\n")
+        );
+        assert_eq!(rig.uploads(), 0, "{name}");
+        assert_eq!(rig.names(), [""; 0], "{name}");
+    }
+}
+
+#[test]
+fn an_interrupted_download_leaves_nothing() {
+    let target = Target::all().remove(0);
+    let Some(server) = &target.embedded else { return };
+    let rig = Rig::new(&target, "signal");
+    rig.put("x", &bytes_at(6, 0, 12 << 20));
+    let slow = crate::stalling::Stalling::start(server.address(), 4 << 20);
+    let path = crate::rig::text(&rig.path("x"));
+    let mut command = rig.bare();
+    command.args(["cp", &rig.url("x"), &path]);
+    command.args(["--endpoint", &slow.url(), "--region", &target.region]);
+    let child = command.spawn().unwrap();
+    wait_until("the download has begun", || !rig.files().is_empty());
+    signal(&child, "INT");
+    let run = Run::of(child.wait_with_output().unwrap());
+    assert_eq!((run.code, &*run.stderr), (Some(130), "s3driver: interrupted\n"));
+    assert_eq!(rig.files(), [""; 0]);
+}

@@ -1,0 +1,86 @@
+//! Where the configuration comes from.
+
+use crate::rig::{Rig, Run, text};
+use crate::support::target::Target;
+use std::fs;
+
+/// A registry's configuration for a target, with a root directory.
+fn config(target: &Target, root: &str) -> String {
+    let options: Vec<_> = target
+        .pairs(root)
+        .into_iter()
+        .map(|(name, value)| format!("    {name}: \"{value}\"\n"))
+        .collect();
+    format!("version: 0.1\nstorage:\n  s3:\n{}http:\n  addr: :5000\n", options.concat())
+}
+
+#[test]
+fn the_file_comes_first_then_options_then_the_environment() {
+    let target = Target::all().remove(0);
+    let rig = Rig::new(&target, "sources");
+    rig.put("x", b"content");
+    let url = rig.url("x");
+    let file = rig.file("config.yml", config(&target, "").as_bytes());
+    let run = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let mut command = rig.bare();
+        command.args(arguments).envs(variables.iter().copied());
+        Run::of(command.output().unwrap())
+    };
+    let wrong_keys =
+        [("AWS_ACCESS_KEY_ID", "AKIDOTHER"), ("AWS_ENDPOINT_URL", "http://127.0.0.1:1")];
+
+    // The file's keys and endpoint count, whatever the environment says.
+    assert_eq!(run(&["cat", &url, "--config", &file], &wrong_keys).stdout, "content");
+    let in_bucket = format!("s3:///{}", rig.key("x"));
+    assert_eq!(run(&["cat", &in_bucket, "--config", &file], &[]).stdout, "content");
+    // An option replaces the file's.
+    let replaced =
+        ["cat", &url, "--config", &file, "--endpoint", "http://127.0.0.1:1", "-o", "maxretries=0"];
+    assert_eq!(run(&replaced, &[]).code, Some(6));
+    // The environment fills in what is left.
+    let signature = format!(
+        "v4auth={}",
+        target.pairs("").iter().any(|pair| pair == &("v4auth", "true".to_owned()))
+    );
+    let surroundings = [("AWS_ENDPOINT_URL", &*target.endpoint), ("AWS_REGION", &*target.region)];
+    let without = ["cat", &url, "-o", &signature];
+    assert_eq!(run(&without, &surroundings).stdout, "content");
+    // A profile does as well, and comes before keys in variables.
+    fs::create_dir(rig.path(".aws")).unwrap();
+    let profile = format!(
+        "[profile ours]\nregion = {}\nendpoint_url = {}\naws_access_key_id = {}\naws_secret_access_key = {}\n",
+        target.region, target.endpoint, target.access_key, target.secret_key
+    );
+    rig.file(".aws/config", profile.as_bytes());
+    let chosen = [&without[..], &["--profile", "ours"]].concat();
+    let run = run(&chosen, &[("AWS_ACCESS_KEY_ID", "AKIDOTHER")]);
+    assert_eq!((run.code, &*run.stdout), (Some(0), "content"), "{}", run.stderr);
+}
+
+#[test]
+fn a_wrong_configuration_is_named() {
+    let target = Target::all().remove(0);
+    let rig = Rig::new(&target, "wrong");
+    let swapped = config(&target, "")
+        .replace("accesskey: \"", "accesskey: \"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\" #");
+    for (text, expected) in [
+        ("storage: {", "config.yml: "),
+        ("version: 0.1", "no S3 driver in its section storage"),
+        ("storage:\n  inmemory:\n", "no S3 driver in its section storage"),
+        ("storage:\n  s3:\n    bucket: b\n    region: [eu-central-1, b]\n", "region"),
+        ("storage:\n  s3:\n    bucket: b\n    regoin: eu-central-1\n", "did you mean region?"),
+        ("storage:\n  s3:\n    bucket: b\n    bucket: c\n", "bucket is given twice"),
+        ("storage:\n  s3: &a\n    bucket: b\nmiddleware: *a\n", "alias"),
+        (&*swapped, "accesskey"),
+    ] {
+        let file = rig.file("config.yml", text.as_bytes());
+        let mut command = rig.bare();
+        let run = Run::of(command.args(["ls", "s3://b/", "--config", &file]).output().unwrap());
+        assert_eq!(run.code, Some(2), "{text}: {}", run.stderr);
+        assert!(run.stderr.contains(expected), "{text}: {}", run.stderr);
+        assert!(!run.stderr.contains("wJalr"), "{}", run.stderr);
+    }
+    let folder = text(rig.folder.path());
+    assert_eq!(rig.run(&["ls", "s3://b/", "--config", &folder]).code, Some(1));
+    assert!(rig.fails(2, &["ls", "s3:///x"]).contains("no bucket is named"));
+}
