@@ -141,32 +141,7 @@ pub enum ErrorKind {
 /// ```
 pub struct Error(Box<Inner>);
 
-#[derive(Default)]
-struct Inner {
-    kind: Option<ErrorKind>,
-    driver: Option<String>,
-    path: Option<String>,
-    operation: Option<&'static str>,
-    bucket: Option<String>,
-    key: Option<String>,
-    status: Option<u16>,
-    code: Option<String>,
-    message: String,
-    request_id: Option<String>,
-    host_id: Option<String>,
-    region: Option<String>,
-    attempts: u32,
-    bytes_taken: Option<u64>,
-    offset: Option<i64>,
-    history: Option<String>,
-    object_size: Option<u64>,
-    unsettled: bool,
-    permanent: bool,
-    hint: Option<String>,
-    others: Vec<Error>,
-    source: Option<Box<dyn StdError + Send + Sync>>,
-}
-
+/// Defines an accessor and a setter for each optional text of an error.
 macro_rules! parts {
     ($($(#[$doc:meta])* $get:ident, $(#[$with_doc:meta])* $visible:vis $with:ident, $field:ident: $type:ty;)*) => {$(
         $(#[$doc])*
@@ -199,6 +174,7 @@ impl Error {
     pub fn message(&self) -> &str {
         &self.0.message
     }
+
     parts! {
         /// Returns the driver's name, if a driver has handled the error.
         driver,
@@ -370,17 +346,6 @@ impl Error {
     }
 }
 
-/// Runs `work` and converts a panic into an error that names `what` panicked. Panics come from the
-/// caller's code: a provider of credentials, a clock, a callback, a reader. The panic's message is
-/// left to the panic hook, because it may contain anything.
-///
-/// If `work` panics, it must leave any shared state in a condition that other threads can use.
-#[cfg(any(feature = "client", feature = "cloudfront"))]
-pub(crate) fn catch_panic<T>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|_| Err(Error::new(ErrorKind::LocalIo, format!("{what} panicked"))))
-}
-
 #[cfg(feature = "client")]
 impl Error {
     /// Redacts `secrets` in every text that a server, a proxy or a provider of credentials may have
@@ -408,67 +373,6 @@ impl Error {
             .collect();
         inner.source = inner.source.take().map(|source| Cause::redacted(source, secrets));
         self
-    }
-}
-
-/// The text of a cause, which replaces a cause that repeats a secret.
-#[cfg(feature = "client")]
-#[derive(Debug)]
-struct Cause {
-    text: String,
-    source: Option<Box<Self>>,
-}
-
-#[cfg(feature = "client")]
-impl Cause {
-    /// The number of causes that are followed; a longer chain is a cycle.
-    const DEPTH: usize = 16;
-
-    fn redacted(
-        source: Box<dyn StdError + Send + Sync>,
-        secrets: &Secrets,
-    ) -> Box<dyn StdError + Send + Sync> {
-        let source = match source.downcast::<Error>() {
-            Ok(error) => return Box::new(error.redacted(secrets)),
-            Err(source) => source,
-        };
-
-        let chain = std::iter::successors(Some(&*source as &(dyn StdError + 'static)), |cause| {
-            StdError::source(*cause)
-        });
-        let shows = |text: String| matches!(secrets.redact(&text), Cow::Owned(_));
-        if !chain
-            .clone()
-            .take(Self::DEPTH)
-            .any(|cause| shows(cause.to_string()) || shows(format!("{cause:?}")))
-        {
-            return source;
-        }
-
-        let texts: Vec<_> = chain
-            .take(Self::DEPTH)
-            .map(|cause| secrets.redact(&cause.to_string()).into_owned())
-            .collect();
-        let causes = texts.into_iter().rev();
-        let cause = causes.fold(None, |source, text| Some(Box::new(Self { text, source })));
-        match cause {
-            Some(cause) => cause,
-            None => source,
-        }
-    }
-}
-
-#[cfg(feature = "client")]
-impl fmt::Display for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", shown_to(&self.text, LIMIT))
-    }
-}
-
-#[cfg(feature = "client")]
-impl StdError for Cause {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.source.as_deref().map(|source| source as _)
     }
 }
 
@@ -526,23 +430,6 @@ impl fmt::Display for Error {
         }
 
         Ok(())
-    }
-}
-
-/// The parenthesised part of an error's line, which the first detail opens.
-struct Details<'a, 'f> {
-    f: &'a mut fmt::Formatter<'f>,
-    any: bool,
-}
-
-impl Details<'_, '_> {
-    fn add(&mut self, name: &str, value: &str) -> fmt::Result {
-        self.f.write_str(if std::mem::replace(&mut self.any, true) { ", " } else { " (" })?;
-        write!(self.f, "{name}{}", shown_to(value, LIMIT))
-    }
-
-    fn end(&mut self) -> fmt::Result {
-        if self.any { self.f.write_str(")") } else { Ok(()) }
     }
 }
 
@@ -619,6 +506,121 @@ impl Error {
     fn local_kind(&self) -> Option<std::io::ErrorKind> {
         let source = self.0.source.as_deref()?.downcast_ref::<std::io::Error>()?;
         Some(source.kind()).filter(|kind| *kind != std::io::ErrorKind::Interrupted)
+    }
+}
+
+/// Runs `work` and converts a panic into an error that names `what` panicked. Panics come from the
+/// caller's code: a provider of credentials, a clock, a callback, a reader. The panic's message is
+/// left to the panic hook, because it may contain anything.
+///
+/// If `work` panics, it must leave any shared state in a condition that other threads can use.
+#[cfg(any(feature = "client", feature = "cloudfront"))]
+pub(crate) fn catch_panic<T>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(Error::new(ErrorKind::LocalIo, format!("{what} panicked"))))
+}
+
+#[derive(Default)]
+struct Inner {
+    kind: Option<ErrorKind>,
+    driver: Option<String>,
+    path: Option<String>,
+    operation: Option<&'static str>,
+    bucket: Option<String>,
+    key: Option<String>,
+    status: Option<u16>,
+    code: Option<String>,
+    message: String,
+    request_id: Option<String>,
+    host_id: Option<String>,
+    region: Option<String>,
+    attempts: u32,
+    bytes_taken: Option<u64>,
+    offset: Option<i64>,
+    history: Option<String>,
+    object_size: Option<u64>,
+    unsettled: bool,
+    permanent: bool,
+    hint: Option<String>,
+    others: Vec<Error>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// The parenthesised part of an error's line, which the first detail opens.
+struct Details<'a, 'f> {
+    f: &'a mut fmt::Formatter<'f>,
+    any: bool,
+}
+
+impl Details<'_, '_> {
+    fn add(&mut self, name: &str, value: &str) -> fmt::Result {
+        self.f.write_str(if std::mem::replace(&mut self.any, true) { ", " } else { " (" })?;
+        write!(self.f, "{name}{}", shown_to(value, LIMIT))
+    }
+
+    fn end(&mut self) -> fmt::Result {
+        if self.any { self.f.write_str(")") } else { Ok(()) }
+    }
+}
+
+/// The text of a cause, which replaces a cause that repeats a secret.
+#[cfg(feature = "client")]
+#[derive(Debug)]
+struct Cause {
+    text: String,
+    source: Option<Box<Self>>,
+}
+
+#[cfg(feature = "client")]
+impl Cause {
+    /// The number of causes that are followed; a longer chain is a cycle.
+    const DEPTH: usize = 16;
+
+    fn redacted(
+        source: Box<dyn StdError + Send + Sync>,
+        secrets: &Secrets,
+    ) -> Box<dyn StdError + Send + Sync> {
+        let source = match source.downcast::<Error>() {
+            Ok(error) => return Box::new(error.redacted(secrets)),
+            Err(source) => source,
+        };
+
+        let chain = std::iter::successors(Some(&*source as &(dyn StdError + 'static)), |cause| {
+            StdError::source(*cause)
+        });
+        let shows = |text: String| matches!(secrets.redact(&text), Cow::Owned(_));
+        if !chain
+            .clone()
+            .take(Self::DEPTH)
+            .any(|cause| shows(cause.to_string()) || shows(format!("{cause:?}")))
+        {
+            return source;
+        }
+
+        let texts: Vec<_> = chain
+            .take(Self::DEPTH)
+            .map(|cause| secrets.redact(&cause.to_string()).into_owned())
+            .collect();
+        let causes = texts.into_iter().rev();
+        let cause = causes.fold(None, |source, text| Some(Box::new(Self { text, source })));
+        match cause {
+            Some(cause) => cause,
+            None => source,
+        }
+    }
+}
+
+#[cfg(feature = "client")]
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", shown_to(&self.text, LIMIT))
+    }
+}
+
+#[cfg(feature = "client")]
+impl StdError for Cause {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as _)
     }
 }
 

@@ -5,11 +5,26 @@
 //! turn one panic into many.
 use std::sync::{Mutex, MutexGuard, PoisonError};
 #[cfg(feature = "client")]
-use std::{sync::Condvar, time::Duration};
+use std::{
+    sync::{Condvar, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    time::Duration,
+};
 
 /// Locks `mutex`, even if a thread panicked while it held the lock.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Locks `lock` for reading, in addition to other readers.
+#[cfg(feature = "client")]
+pub(crate) fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Locks `lock` for writing.
+#[cfg(feature = "client")]
+pub(crate) fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Returns the value of a mutex that no other thread uses anymore.

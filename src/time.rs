@@ -5,10 +5,25 @@
 //! proleptic Gregorian calendar. `httpdate` reads and writes HTTP dates; this module handles the
 //! other formats.
 use std::error::Error;
-use std::fmt::{self, Write as _};
+use std::fmt::{self, Write};
 use std::ops::Range;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
+
+const WEEKDAYS: [&str; 7] =
+    ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+/// The positions of the year in `Sun, 06 Nov 1994 08:49:37 GMT` and in `Sun Nov  6 08:49:37 1994`.
+const YEAR_OF_FIXDATE: Range<usize> = 12..16;
+const YEAR_OF_ASCTIME: Range<usize> = 20..24;
+/// The longest HTTP date: `Wednesday, 06-Nov-94 08:49:37 +0000`.
+const MAX_HTTP_DATE: usize = 35;
+const NANOS_PER_SECOND: u32 = 1_000_000_000;
+const SECONDS_PER_DAY: i64 = 86_400;
+/// The days in 400 years.
+const DAYS_PER_ERA: i64 = 146_097;
+const SECONDS_PER_ERA: i64 = DAYS_PER_ERA * SECONDS_PER_DAY;
+/// The days from 0000-03-01 to 1970-01-01.
+const DAYS_TO_EPOCH: i64 = 719_468;
 
 /// A point in time in UTC, as seconds and nanoseconds since 1970-01-01T00:00:00Z. The type never
 /// reads a clock.
@@ -142,14 +157,22 @@ impl Timestamp {
         self.seconds.div_euclid(SECONDS_PER_DAY)
     }
 
-    pub(crate) fn push_amz_date(self, out: &mut String) {
+    /// Returns `x-amz-date` without an allocation. It is cut where the year has more than four digits.
+    pub(crate) fn short_amz_date(self) -> AmzDate {
+        let mut date = AmzDate::default();
+        self.push_amz_date(&mut date);
+        date
+    }
+
+    // Writing to a `String` cannot fail, and what an `AmzDate` has no room for is left out.
+    pub(crate) fn push_amz_date(self, out: &mut impl Write) {
         let c = self.civil();
         c.push_date(out);
-        out.push('T');
+        let _ = out.write_char('T');
         push_two(out, c.hour);
         push_two(out, c.minute);
         push_two(out, c.second);
-        out.push('Z');
+        let _ = out.write_char('Z');
     }
 
     pub(crate) fn push_date(self, out: &mut String) {
@@ -243,6 +266,33 @@ impl From<Timestamp> for SystemTime {
     }
 }
 
+/// `x-amz-date` of a year of four digits, without an allocation.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct AmzDate {
+    bytes: [u8; 16],
+    length: usize,
+}
+
+impl Write for AmzDate {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = self.length.saturating_add(text.len());
+        let room = self.bytes.get_mut(self.length..end).ok_or(fmt::Error)?;
+        room.copy_from_slice(text.as_bytes());
+        self.length = end;
+        Ok(())
+    }
+}
+
+impl std::ops::Deref for AmzDate {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        let written = self.bytes.get(..self.length).unwrap_or_default();
+        // Whole texts alone are copied, so this is UTF-8.
+        std::str::from_utf8(written).unwrap_or_default()
+    }
+}
+
 /// The components of a timestamp. All of them except the year are small and not negative.
 struct Civil {
     year: i64,
@@ -254,24 +304,24 @@ struct Civil {
 }
 
 impl Civil {
-    fn push_date(&self, out: &mut String) {
+    fn push_date(&self, out: &mut impl Write) {
         push_year(out, self.year);
         push_two(out, self.month);
         push_two(out, self.day);
     }
 }
 
-fn push_two(out: &mut String, value: i64) {
-    out.push(char::from(b'0' + (value / 10 % 10) as u8));
-    out.push(char::from(b'0' + (value % 10) as u8));
+fn push_two(out: &mut impl Write, value: i64) {
+    let _ = out.write_char(char::from(b'0' + (value / 10 % 10) as u8));
+    let _ = out.write_char(char::from(b'0' + (value % 10) as u8));
 }
 
-fn push_year(out: &mut String, year: i64) {
+fn push_year(out: &mut impl Write, year: i64) {
     if (0..=9999).contains(&year) {
         push_two(out, year / 100);
         push_two(out, year % 100);
     } else {
-        // ISO 8601's expanded years. Writing to a `String` cannot fail.
+        // ISO 8601's expanded years.
         let _ = write!(out, "{year:+05}");
     }
 }
@@ -408,21 +458,6 @@ impl Scanner<'_> {
         self.0.is_empty().then_some(())
     }
 }
-
-const WEEKDAYS: [&str; 7] =
-    ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
-/// The positions of the year in `Sun, 06 Nov 1994 08:49:37 GMT` and in `Sun Nov  6 08:49:37 1994`.
-const YEAR_OF_FIXDATE: Range<usize> = 12..16;
-const YEAR_OF_ASCTIME: Range<usize> = 20..24;
-/// The longest HTTP date: `Wednesday, 06-Nov-94 08:49:37 +0000`.
-const MAX_HTTP_DATE: usize = 35;
-const NANOS_PER_SECOND: u32 = 1_000_000_000;
-const SECONDS_PER_DAY: i64 = 86_400;
-/// The days in 400 years.
-const DAYS_PER_ERA: i64 = 146_097;
-const SECONDS_PER_ERA: i64 = DAYS_PER_ERA * SECONDS_PER_DAY;
-/// The days from 0000-03-01 to 1970-01-01.
-const DAYS_TO_EPOCH: i64 = 719_468;
 
 #[cfg(test)]
 mod tests {

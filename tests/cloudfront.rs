@@ -1,4 +1,5 @@
-//! Keys, policies, signed URLs and signed cookies, against CloudFront's documentation and against `openssl`.
+//! Keys, policies, signed URLs and signed cookies, against CloudFront's documentation and against
+//! `openssl`.
 #![cfg(feature = "cloudfront")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 use proptest::prelude::*;
@@ -516,7 +517,7 @@ mod keys {
         let signer = signer(HashAlgorithm::Sha1);
         assert_eq!(
             format!("{signer:?}"),
-            "Signer { key: PrivateKey(RSA, redacted), key_pair_id: \"K2JCJMDEHXQW5F\", hash: Sha1 }"
+            "Signer { key: PrivateKey(RSA, redacted), key_pair_id: \"K2JCJMDEHXQW5F\", hash: Sha1, .. }"
         );
         let cookies = signer.cookies("https://h/a", ENDS, NOW).unwrap();
         let shown = format!("{cookies:?}");

@@ -134,6 +134,25 @@ mod urls {
     }
 
     #[test]
+    fn share_a_signature_for_a_sixtieth_of_their_duration() {
+        let clock = TestClock::new();
+        let driver = CloudFront::new(Memory::new(""), options(BASE).clock(clock.clone())).unwrap();
+        let first = url_of(&driver, "/a");
+        clock.forward(Duration::from_secs(1));
+        let second = url_of(&driver, "/a");
+        assert_eq!(expiry(&second), START + 20 * 60 + 20);
+        clock.forward(Duration::from_secs(19));
+        assert_eq!(url_of(&driver, "/a"), second);
+        assert_ne!(url_of(&driver, "/b"), second);
+        clock.forward(Duration::from_secs(1));
+        assert_eq!(expiry(&url_of(&driver, "/a")), START + 20 * 60 + 40);
+        assert!(verified(&first, HashAlgorithm::Sha1) && verified(&second, HashAlgorithm::Sha1));
+        // A caller who names a time gets that.
+        let asked = UrlOptions::new(Method::Get).expires_in(Duration::from_secs(61));
+        assert_eq!(expiry(&driver.url_for("/a", &asked).unwrap()), START + 21 + 61);
+    }
+
+    #[test]
     fn expire_after_the_duration() {
         let clock = TestClock::new();
         let driver = |options: CloudFrontOptions| {

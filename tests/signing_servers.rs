@@ -7,14 +7,16 @@
 mod support;
 
 use s3driver::client::{Client, Config, Endpoint, GetObject, Scheme, SignatureVersion};
-use s3driver::clock::{Clock, SystemClock};
 use s3driver::sign::Credentials;
 use s3driver::{Error, ErrorKind};
 use std::net::ToSocketAddrs as _;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
+use support::clock::Slow;
 use support::relay::{Meddling, Relay};
 use support::target::Target;
+
+const HOUR: Duration = Duration::from_secs(3600);
 
 /// The hint if the server only states that the signature is wrong.
 const LIKELY: &str =
@@ -58,25 +60,6 @@ fn accepted(error: &Error, attempts: u32) {
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::NoSuchKey, attempts), "{error}");
 }
 
-/// A clock that is an hour slow.
-#[derive(Debug)]
-struct Slow;
-
-impl Clock for Slow {
-    fn now(&self) -> SystemTime {
-        SystemClock.now() - Duration::from_secs(3600)
-    }
-    fn instant(&self) -> Instant {
-        SystemClock.instant()
-    }
-    fn sleep(&self, wait: Duration) {
-        SystemClock.sleep(wait);
-    }
-    fn random(&self) -> u64 {
-        SystemClock.random()
-    }
-}
-
 checks! {
     fn a_wrong_secret_is_named(target) {
         rejected(&get(
@@ -86,7 +69,7 @@ checks! {
     }
 
     fn a_wrong_clock_is_corrected_or_named(target) {
-        let error = get(target, target.config().clock(Arc::new(Slow)));
+        let error = get(target, target.config().clock(Arc::new(Slow(HOUR))));
         match (target.server, target.signature) {
             // A 400 whose text alone distinguishes it from a refusal by policy: it is not
             // corrected, but its cause is named.

@@ -2,6 +2,7 @@
 use super::route::Outcome;
 use s3driver::client::{Checksum, PayloadSigning};
 use s3driver::sign::Credentials;
+use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -11,7 +12,7 @@ pub(crate) const BUCKET: &str = "bench";
 pub(crate) const REGION: &str = "us-east-1";
 
 pub(crate) enum Order {
-    Serve,
+    Serve { certificate: Option<PathBuf> },
     Repeat { piece: String, count: u64 },
     Work(Work),
 }
@@ -37,7 +38,8 @@ impl Order {
         let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let work =
             match words[..] {
-                ["serve"] => return Ok(Self::Serve),
+                ["serve"] => return Ok(Self::Serve { certificate: None }),
+                ["serve", file] => return Ok(Self::Serve { certificate: Some((*file).into()) }),
                 ["repeat", piece, count] => {
                     return Ok(Self::Repeat { piece: piece.to_owned(), count: number(count)? });
                 }
@@ -169,8 +171,12 @@ pub(crate) fn big_key(size: u64) -> String {
     format!("obj-{size}")
 }
 
-pub(crate) fn small_key(index: u64, size: usize) -> String {
-    format!("small/{index:08}-{size}")
+/// Writes the key into `key`, so that the client's own allocations are counted and not the caller's.
+pub(crate) fn small_key(key: &mut String, index: u64, size: usize) -> &str {
+    key.clear();
+    // Writing to a `String` cannot fail.
+    let _ = write!(key, "small/{index:08}-{size}");
+    key
 }
 
 pub(crate) fn listed_bucket(count: u64) -> String {

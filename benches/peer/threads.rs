@@ -2,16 +2,22 @@
 use super::route::Outcome;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Calls `work` for every index below `count`; if one thread is enough, on the caller's thread.
-pub(crate) fn share(count: u64, threads: usize, work: impl Fn(u64) -> Outcome + Sync) -> Outcome {
+/// Calls `work` for every index below `count`, with a text that each thread keeps for it; if one thread is enough, on the
+/// caller's thread.
+pub(crate) fn share(
+    count: u64,
+    threads: usize,
+    work: impl Fn(u64, &mut String) -> Outcome + Sync,
+) -> Outcome {
     let next = AtomicU64::new(0);
     let run = || {
+        let mut text = String::new();
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
             if index >= count {
                 return Ok(());
             }
-            work(index)?;
+            work(index, &mut text)?;
         }
     };
     if threads <= 1 {

@@ -1,8 +1,9 @@
-//! Runs one operation: signs and sends its request, validates the response, and retries where that is safe.
+//! Runs one operation: signs and sends its request, validates the response, and retries where that
+//! is safe.
 use super::admission::Place;
 use super::body::Payload;
-use super::endpoint::Located;
 use super::history::History;
+use super::places::BucketPlace;
 use super::reply::{self, Failed, Reader, Sent};
 use super::request::Call;
 use super::retry::{Retried, Success, may_retry};
@@ -15,7 +16,6 @@ use crate::credentials::Lease;
 use crate::error::{Error, ErrorKind, Result, catch_panic};
 use crate::time::Timestamp;
 use crate::transport::{Phase, Response};
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -23,8 +23,7 @@ use std::time::{Duration, Instant};
 /// The attempts of one call: their failures, and the corrections learnt from them.
 struct Attempts<'a> {
     call: &'a Call<'a>,
-    located: Located,
-    region: Cow<'a, str>,
+    place: Arc<BucketPlace>,
     state: State,
     /// The number of requests that the server may have seen.
     sent: u32,
@@ -39,7 +38,6 @@ struct Attempts<'a> {
 
 impl<'a> Attempts<'a> {
     fn new(inner: &'a Inner, call: &'a Call<'a>) -> Result<Self> {
-        let region = inner.region_of(call.bucket);
         let state = State {
             max_attempts: inner.config.retry.max_attempts,
             recheck: call.recheck,
@@ -47,8 +45,7 @@ impl<'a> Attempts<'a> {
         };
         Ok(Self {
             call,
-            located: inner.locate(call.bucket, &region)?,
-            region,
+            place: inner.place_of(call.bucket)?,
             state,
             sent: 0,
             unsettled: false,
@@ -65,7 +62,7 @@ impl<'a> Attempts<'a> {
 
     /// Returns the destination of the next request.
     fn target(&self) -> Target<'_> {
-        Target { call: self.call, located: &self.located, region: &self.region }
+        Target { call: self.call, place: &self.place }
     }
 
     /// Returns the charge for the next retry.
@@ -77,7 +74,7 @@ impl<'a> Attempts<'a> {
     /// is in the host.
     fn with_addressing_hint(&self, error: Error, inner: &Inner) -> Error {
         let lost = error.kind() == ErrorKind::NoSuchBucket;
-        if lost && self.located.host_bucket().is_some() && !inner.config.endpoint.is_aws() {
+        if lost && self.place.located.host_bucket().is_some() && !inner.config.endpoint.is_aws() {
             let text = "check the endpoint and the bucket's name, which stands in the host: if the server wants it in the \
                         path, set forcepathstyle to true";
             return error.with_hint(text);
@@ -92,7 +89,9 @@ impl<'a> Attempts<'a> {
         let moved = error.kind() == ErrorKind::WrongRegion;
         let region = region
             .filter(|region| {
-                moved && *region != self.region && inner.config.endpoint.may_learn_region(region)
+                moved
+                    && *region != self.place.region
+                    && inner.config.endpoint.may_learn_region(region)
             })
             .and_then(|region| inner.locate(bucket, &region).ok().map(|located| (region, located)));
         let redirect = redirect.filter(|_| moved);
@@ -190,7 +189,7 @@ impl Client {
     fn attempt<T>(
         &self,
         attempts: &mut Attempts<'_>,
-        lease: &Lease,
+        lease: &Arc<Lease>,
         payload: &mut Payload<'_>,
         accept: &mut impl FnMut(Response, Option<Instant>) -> Result<T>,
     ) -> std::result::Result<T, (Error, Outcome)> {
@@ -215,8 +214,8 @@ impl Client {
                 let outcome =
                     if failure.stale { Outcome::StaleConnection } else { Outcome::Unanswered };
                 let endpoint = &inner.config.endpoint;
-                let way =
-                    Way { endpoint, located: &attempts.located, region: &attempts.region, proxy };
+                let BucketPlace { located, region } = &*attempts.place;
+                let way = Way { endpoint, located, region, proxy };
                 let error =
                     transport_error(failure, Some(way)).redacted(&secrets_of(lease, None, proxy));
                 return Err((error, outcome));
@@ -235,7 +234,8 @@ impl Client {
         // A server that fails, or a gateway in front of it, may have acted before; one that refuses
         // the request has not.
         attempts.unsettled |= response.status >= 500;
-        let sent = Sent { call, located: &attempts.located, signing: &signing, now: inner.now() };
+        let sent =
+            Sent { call, located: &attempts.place.located, signing: &signing, now: inner.now() };
         let mut failed = Failed::read(response, &sent, deadline);
         failed.error = failed.error.redacted(&secrets_of(lease, signing.signature(), proxy));
         if failed.lacks_reason(call) && !std::mem::replace(&mut attempts.inquired, true) {
@@ -286,13 +286,13 @@ impl Client {
             }
             Some(Lesson::Region(region, located)) => {
                 state.region_learnt = true;
-                inner.remember_region(attempts.call.bucket, &region);
-                attempts.region = Cow::Owned(region);
-                attempts.located = located;
+                attempts.place = Arc::new(BucketPlace { region, located });
+                inner.places.remember(attempts.call.bucket, &attempts.place);
             }
             Some(Lesson::Redirect(located)) => {
                 state.redirects += 1;
-                attempts.located = located;
+                let region = attempts.place.region.clone();
+                attempts.place = Arc::new(BucketPlace { region, located });
             }
         }
         (error, step.then)

@@ -10,6 +10,7 @@ use super::send::Target;
 use super::signing::secrets_of;
 use crate::credentials::Lease;
 use crate::error::ErrorKind;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Returns the request to send. It needs the permission that the HEAD also needs: `s3:GetObject`
@@ -30,7 +31,7 @@ impl Client {
         &self,
         failed: Failed,
         target: Target<'_>,
-        lease: &Lease,
+        lease: &Arc<Lease>,
         deadline: Option<Instant>,
     ) -> Failed {
         let call = question(target.call);
@@ -42,8 +43,12 @@ impl Client {
         if response.status < 300 {
             return failed;
         }
-        let sent =
-            Sent { call: &call, located: target.located, signing: &signing, now: self.inner.now() };
+        let sent = Sent {
+            call: &call,
+            located: &target.place.located,
+            signing: &signing,
+            now: self.inner.now(),
+        };
         let mut found = Failed::read(response, &sent, deadline);
         found.error = found.error.redacted(&secrets_of(
             lease,

@@ -125,7 +125,8 @@ pub(super) fn has_opaque_etag<'h>(mut headers: impl Iterator<Item = (&'h str, &'
 
 /// Returns the MD5 that an ETag represents: 32 hexadecimal digits, in upper or lower case.
 pub(super) fn md5_of(etag: &str) -> Option<[u8; 16]> {
-    hex::decode(etag).ok()?.try_into().ok()
+    let mut md5 = [0; 16];
+    hex::decode_to_slice(etag, &mut md5).ok().map(|()| md5)
 }
 
 /// Returns the number of parts that an ETag ends with: 32 hexadecimal digits, a dash and the

@@ -40,6 +40,7 @@ pub(crate) mod fuzzing;
 mod hint;
 mod history;
 mod inquiry;
+mod kept_key;
 mod learnt;
 mod listing;
 mod meta;
@@ -48,6 +49,7 @@ mod object;
 mod outcome;
 mod outgoing;
 mod pages;
+mod places;
 mod presign;
 mod put_from;
 mod range;
@@ -97,15 +99,11 @@ pub use values::{
 use crate::cancel::Cancel;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
-use crate::sign::v4;
-use crate::sync;
 use crate::time::Timestamp;
 use crate::transport::Transport;
-use std::borrow::Cow;
-use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// A client for one endpoint and one source of credentials.
@@ -124,11 +122,11 @@ struct Inner {
     /// How many seconds the server's clock is ahead of ours, learnt only from
     /// `RequestTimeTooSkewed`.
     clock_offset: AtomicI64,
-    /// The regions of buckets that are not in the configured region.
-    regions: Mutex<HashMap<String, String>>,
+    /// Where buckets are, those included that turned out to be elsewhere than configured.
+    places: places::Places,
     /// Buckets whose server does not support version 2 of listings.
     listing_versions: learnt::LearntBuckets,
-    signing_key: Mutex<Option<Arc<v4::SigningKey>>>,
+    signing_key: kept_key::KeptKey,
     /// Buckets whose server stores nothing without `Content-MD5`.
     wants_digest: learnt::LearntBuckets,
     /// Buckets whose ETags are not MD5s because of an encryption.
@@ -185,9 +183,9 @@ impl Client {
             budget: retry::Budget::new(),
             admission: admission::Admission::new(config.max_requests),
             clock_offset: AtomicI64::new(0),
-            regions: Mutex::default(),
+            places: places::Places::default(),
             listing_versions: learnt::LearntBuckets::default(),
-            signing_key: Mutex::default(),
+            signing_key: kept_key::KeptKey::default(),
             wants_digest: learnt::LearntBuckets::default(),
             has_opaque_etags: learnt::LearntBuckets::default(),
             counters: Counters::default(),
@@ -246,19 +244,12 @@ impl Client {
 }
 
 impl Inner {
-    fn region_of(&self, bucket: &str) -> Cow<'_, str> {
-        let learnt = sync::lock(&self.regions);
-        match learnt.get(bucket) {
-            Some(region) => Cow::Owned(region.clone()),
-            None => Cow::Borrowed(self.config.endpoint.signing_region()),
-        }
+    /// Returns where the bucket is, as far as is known.
+    fn place_of(&self, bucket: &str) -> Result<Arc<places::BucketPlace>> {
+        self.places.of(&self.config.endpoint, bucket)
     }
-    fn remember_region(&self, bucket: &str, region: &str) {
-        let mut learnt = sync::lock(&self.regions);
-        if learnt.len() < REMEMBERED_BUCKETS || learnt.contains_key(bucket) {
-            learnt.insert(bucket.to_owned(), region.to_owned());
-        }
-    }
+
+    /// Returns where the endpoint has the bucket in `region`.
     fn locate(&self, bucket: &str, region: &str) -> Result<endpoint::Located> {
         if region == self.config.endpoint.signing_region() {
             return self.config.endpoint.locate(bucket);

@@ -10,13 +10,14 @@ use crate::credentials::Lease;
 use crate::error::Result;
 use crate::sign::v4;
 use crate::transport::RequestBody;
+use sha2::{Digest as _, Sha256};
 use std::io::Read;
 
 /// How a signature covers the body.
-pub(super) enum Coverage<'p> {
-    /// By the hash of these bytes, which the signer computes.
-    Bytes(&'p [u8]),
-    /// By a hash computed from a reader.
+pub(super) enum Coverage {
+    /// There is none.
+    NoBody,
+    /// By its hash.
     Hash([u8; 32]),
     /// Chunk by chunk, or not at all except for the checksum after the chunks.
     Chunks(Framing),
@@ -24,9 +25,9 @@ pub(super) enum Coverage<'p> {
     Nothing,
 }
 
-impl<'p> Coverage<'p> {
+impl Coverage {
     pub(super) fn choose(
-        payload: &Payload<'p>,
+        payload: &Payload<'_>,
         inner: &Inner,
         call: &Call<'_>,
         located: &Located,
@@ -34,8 +35,8 @@ impl<'p> Coverage<'p> {
     ) -> Result<Self> {
         let signed = inner.signs_payload(located);
         Ok(match payload {
-            Payload::Empty => Self::Bytes(b""),
-            Payload::Bytes(bytes) if signed => Self::Bytes(bytes),
+            Payload::Empty => Self::NoBody,
+            Payload::Bytes(bytes) if signed => Self::Hash(Sha256::digest(bytes).into()),
             Payload::Replay { open, length } if signed => {
                 Self::Hash(sha256(&mut *open(), *length).map_err(unreadable)?)
             }
@@ -57,7 +58,7 @@ impl<'p> Coverage<'p> {
 
     pub(super) fn to_sign(&self) -> v4::Payload<'_> {
         match self {
-            Self::Bytes(bytes) => v4::Payload::Bytes(bytes),
+            Self::NoBody => v4::Payload::Bytes(b""),
             Self::Hash(hash) => v4::Payload::Hash(hash),
             Self::Chunks(framing) => framing.payload(),
             Self::Nothing => v4::Payload::Unsigned,

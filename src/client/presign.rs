@@ -119,18 +119,15 @@ impl Client {
         };
         let call = object_call("presign", method, bucket, key)?;
         let inner = &*self.inner;
-        let region = inner.region_of(bucket);
-        let located = match request.endpoint {
-            Some(endpoint) => endpoint.locate(bucket)?,
-            None => inner.locate(bucket, &region)?,
-        };
+        let place = inner.place_of(bucket)?;
+        let elsewhere = request.endpoint.map(|endpoint| endpoint.locate(bucket)).transpose()?;
+        let located = elsewhere.as_ref().unwrap_or(&place.located);
         let lease = self.lease().map_err(|error| call.place(error))?;
         let now = inner.now();
         let (expires_in, capped) =
             within_session(request, &lease, now).map_err(|error| call.place(error))?;
         let path = located.path_of(key);
-        let host = located.host_header();
-        let headers = [("host", host.as_str())];
+        let headers = [("host", located.host_header())];
         // A browser that follows the URL does not send S3's headers.
         let payer = inner.config.request_payer.header();
         let query: Vec<_> = request.query.iter().copied().chain(payer).collect();
@@ -146,8 +143,8 @@ impl Client {
                     .query
             }
             (Some(credentials), SignatureVersion::V4) => {
-                let scope = v4::Scope { region: &region, service: "s3" };
-                let key = inner.signing_key(credentials, now, scope).map_err(refused)?;
+                let key =
+                    inner.signing_key(&lease, credentials, now, &place.region).map_err(refused)?;
                 key.presign(&parts, v4::Payload::Unsigned, now, expires_in).map_err(refused)?.query
             }
         };

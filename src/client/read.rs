@@ -92,8 +92,8 @@ impl GetObject {
 /// complete is an error.
 pub struct ObjectReader {
     client: Client,
-    bucket: String,
-    key: String,
+    /// `bucket/key`. The name of a bucket does not have a slash.
+    object: String,
     range: ByteRange,
     meta: ObjectMeta,
     response: Option<Response>,
@@ -374,8 +374,7 @@ impl ObjectReader {
     fn new(client: &Client, bucket: &str, key: &str, opened: Opened) -> Self {
         Self {
             client: client.clone(),
-            bucket: bucket.to_owned(),
-            key: key.to_owned(),
+            object: [bucket, "/", key].concat(),
             range: opened.range,
             meta: opened.meta,
             response: Some(opened.response),
@@ -562,14 +561,16 @@ impl ObjectReader {
     fn resume(&mut self) -> Result<()> {
         let left = self.left();
         let (range, etag) = (self.range.rest(self.done), self.meta.etag.as_deref());
-        let rest = self.client.get_same_version(&self.bucket, &self.key, range, etag, left)?;
+        let (bucket, key) = self.names();
+        let rest = self.client.get_same_version(bucket, key, range, etag, left)?;
         (self.response, self.excess) = (rest.response, rest.excess);
         Ok(())
     }
 
     /// The error of an object that is not what it was when reading it began.
     pub(crate) fn changed(&self) -> Error {
-        changed(&self.bucket, &self.key)
+        let (bucket, key) = self.names();
+        changed(bucket, key)
     }
 
     fn error(&self, kind: ErrorKind, message: impl Into<String>) -> Error {
@@ -577,7 +578,13 @@ impl ObjectReader {
     }
 
     fn place(&self, error: Error) -> Error {
-        place(error, &self.bucket, &self.key)
+        let (bucket, key) = self.names();
+        place(error, bucket, key)
+    }
+
+    /// Returns the bucket and the key.
+    fn names(&self) -> (&str, &str) {
+        self.object.split_once('/').unwrap_or_default()
     }
 }
 
@@ -590,8 +597,7 @@ impl Read for ObjectReader {
 impl fmt::Debug for ObjectReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ObjectReader")
-            .field("bucket", &self.bucket)
-            .field("key", &self.key)
+            .field("object", &self.object)
             .field("done", &self.done)
             .field("length", &self.length)
             .finish_non_exhaustive()

@@ -1,14 +1,15 @@
 //! Signs and sends one request.
 use super::Client;
 use super::body::Payload;
-use super::endpoint::Located;
 use super::outgoing::Coverage;
+use super::places::BucketPlace;
 use super::request::Call;
 use super::signing::{Signing, unsignable};
 use crate::credentials::Lease;
 use crate::error::Error;
 use crate::sign;
 use crate::transport::{Request, Response, TransportError};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -16,9 +17,7 @@ use std::time::Instant;
 #[derive(Clone, Copy)]
 pub(super) struct Target<'a> {
     pub(super) call: &'a Call<'a>,
-    pub(super) located: &'a Located,
-    /// The region that the request is signed for.
-    pub(super) region: &'a str,
+    pub(super) place: &'a BucketPlace,
 }
 
 /// The reason why there is no response.
@@ -33,35 +32,36 @@ impl Client {
     pub(super) fn send(
         &self,
         target: Target<'_>,
-        lease: &Lease,
+        lease: &Arc<Lease>,
         payload: &mut Payload<'_>,
         deadline: Option<Instant>,
     ) -> std::result::Result<(Response, Signing), SendError> {
         let inner = &*self.inner;
-        let Target { call, located, region } = target;
+        let Target { call, place } = target;
+        let located = &place.located;
         let coverage =
             Coverage::choose(payload, inner, call, located, lease).map_err(SendError::NotSent)?;
         let mut path = located.path_of(call.key);
-        let host = located.host_header();
         let query: Vec<(&str, &str)> =
             call.query.iter().map(|(name, value)| (&**name, &**value)).collect();
         let mut headers: Vec<(&str, &str)> = Vec::with_capacity(call.headers.len() + 7);
-        headers.push(("host", &host));
+        headers.push(("host", located.host_header()));
         headers.extend(call.headers.iter().map(|(name, value)| (&**name, &**value)));
         headers.extend(inner.config.request_payer.header());
         if let Some(framing) = coverage.framing() {
             framing.announce(&mut headers);
         }
+        let (path_length, signed) = (path.len(), headers.len());
         let request = sign::Request::new(call.method, &path).query(&query).headers(&headers);
-        let signing = inner
-            .sign(&request, located, region, lease, coverage.to_sign())
+        let mut signing = inner
+            .sign(&request, place, lease, coverage.to_sign())
             .map_err(|error| SendError::NotSent(unsignable(&error)))?;
         if !query.is_empty() {
             path.push('?');
             path.push_str(&sign::query_string(&query));
         }
         headers.push(("user-agent", &inner.config.user_agent));
-        headers.extend(signing.headers().iter().map(|(name, value)| (*name, value.as_str())));
+        headers.extend(signing.headers());
         let mut body = coverage.open(payload, &signing).map_err(SendError::NotSent)?;
         let request = Request {
             method: call.method,
@@ -76,6 +76,13 @@ impl Client {
             .transport
             .send(located.origin(), &request, body.as_body())
             .map_err(SendError::Failed)?;
+        // A refusal may show the server's steps. That of a HEAD cannot: it has no body.
+        if (400..500).contains(&response.status) && call.method != "HEAD" {
+            let (path, headers) = (&path[..path_length], &headers[..signed]);
+            let request = sign::Request::new(call.method, path).query(&query).headers(headers);
+            let steps = signing.steps_of(&request, coverage.to_sign());
+            signing.keep_steps(steps);
+        }
         Ok((response, signing))
     }
 }

@@ -2,6 +2,7 @@
 use super::Inner;
 use super::endpoint::{Located, Scheme};
 use super::hint::BodySignature;
+use super::places::BucketPlace;
 use super::values::{PayloadSigning, SignatureVersion};
 use crate::credentials::Lease;
 use crate::error::{Error, ErrorKind};
@@ -9,33 +10,33 @@ use crate::net::proxy::Proxy;
 use crate::sign::chunked::ChunkSigner;
 use crate::sign::explain::Explanation;
 use crate::sign::{self, v2, v4};
-use crate::sync;
 use crate::text::Secrets;
 use crate::time::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-/// How a request was signed: the headers that were sent and, until the response arrives, the steps
-/// to the signature.
+/// How a request was signed.
 pub(super) enum Signing {
     Anonymous,
     V2(sign::Signed),
-    /// With the key and the time for signing the chunks of a body.
     V4 {
-        signed: sign::Signed,
+        authorization: v4::Authorization,
         key: Arc<v4::SigningKey>,
         time: Timestamp,
-        region: String,
+        /// The steps to the signature, once the request has been refused.
+        steps: Option<Box<sign::Steps>>,
     },
 }
 
 impl Signing {
-    pub(super) fn headers(&self) -> &[(&'static str, String)] {
-        match self {
-            Self::Anonymous => &[],
-            Self::V2(signed) => &signed.headers,
-            Self::V4 { signed, .. } => &signed.headers,
-        }
+    /// Returns the headers that sign the request.
+    pub(super) fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        let (v2, v4): (&[_], _) = match self {
+            Self::Anonymous => (&[], None),
+            Self::V2(signed) => (&signed.headers, None),
+            Self::V4 { authorization, .. } => (&[], Some(authorization.headers())),
+        };
+        v2.iter().map(|(name, value)| (*name, value.as_str())).chain(v4.into_iter().flatten())
     }
 
     pub(super) const fn is_signed(&self) -> bool {
@@ -44,24 +45,40 @@ impl Signing {
 
     /// Returns the region that the request was signed for; version 2 does not contain one.
     pub(super) fn region(&self) -> Option<&str> {
-        if let Self::V4 { region, .. } = self { Some(region) } else { None }
+        if let Self::V4 { key, .. } = self { Some(key.region()) } else { None }
     }
 
     /// Returns whether the signature covers the body.
     pub(super) fn body(&self) -> BodySignature {
-        let unsigned = |(name, value): &(&str, String)| {
-            *name == "x-amz-content-sha256" && value.starts_with("UNSIGNED")
-        };
-        let unsigned =
-            matches!(self, Self::V4 { signed, .. } if signed.headers.iter().any(unsigned));
+        let unsigned = self
+            .headers()
+            .any(|(name, value)| name == "x-amz-content-sha256" && value.starts_with("UNSIGNED"));
         if unsigned { BodySignature::Unsigned } else { BodySignature::Covered }
     }
 
+    /// Computes the steps to the signature of `request` again.
+    pub(super) fn steps_of(
+        &self,
+        request: &sign::Request<'_>,
+        payload: v4::Payload<'_>,
+    ) -> Option<sign::Steps> {
+        let Self::V4 { key, time, .. } = self else { return None };
+        key.sign(request, payload, *time).ok().map(|signed| signed.steps)
+    }
+
+    /// Keeps what [`Signing::steps_of`] returned, for [`Signing::explain`].
+    pub(super) fn keep_steps(&mut self, computed: Option<sign::Steps>) {
+        if let Self::V4 { steps, .. } = self {
+            *steps = computed.map(Box::new);
+        }
+    }
+
+    /// Explains the signature of a request that was refused.
     pub(super) fn explain(&self) -> Option<Explanation<'_>> {
         match self {
             Self::Anonymous => None,
             Self::V2(signed) => Some(signed.explain()),
-            Self::V4 { signed, .. } => Some(signed.explain()),
+            Self::V4 { steps, .. } => steps.as_ref().map(|steps| steps.explain()),
         }
     }
 
@@ -70,15 +87,15 @@ impl Signing {
         match self {
             Self::Anonymous => None,
             Self::V2(signed) => Some(&signed.steps.signature),
-            Self::V4 { signed, .. } => Some(&signed.steps.signature),
+            Self::V4 { authorization, .. } => Some(authorization.signature()),
         }
     }
 
     /// Returns the signer of a body's chunks, which only version 4 has.
     pub(super) fn chunk_signer(&self) -> std::result::Result<Option<ChunkSigner>, sign::Error> {
         match self {
-            Self::V4 { signed, key, time, .. } => {
-                ChunkSigner::new(key, *time, &signed.steps.signature).map(Some)
+            Self::V4 { authorization, key, time, .. } => {
+                ChunkSigner::new(key, *time, authorization.signature()).map(Some)
             }
             Self::Anonymous | Self::V2(_) => Ok(None),
         }
@@ -122,22 +139,20 @@ impl Inner {
     pub(super) fn sign(
         &self,
         request: &sign::Request<'_>,
-        located: &Located,
-        region: &str,
-        lease: &Lease,
+        place: &BucketPlace,
+        lease: &Arc<Lease>,
         payload: v4::Payload<'_>,
     ) -> std::result::Result<Signing, sign::Error> {
         let Some(credentials) = &lease.credentials else { return Ok(Signing::Anonymous) };
         let time = self.now();
         match self.config.signature {
             SignatureVersion::V2 => {
-                v2::sign(request, located.host_bucket(), credentials, time).map(Signing::V2)
+                v2::sign(request, place.located.host_bucket(), credentials, time).map(Signing::V2)
             }
             SignatureVersion::V4 => {
-                let scope = v4::Scope { region, service: "s3" };
-                let key = self.signing_key(credentials, time, scope)?;
-                let signed = key.sign(request, payload, time)?;
-                Ok(Signing::V4 { signed, key, time, region: region.to_owned() })
+                let key = self.signing_key(lease, credentials, time, &place.region)?;
+                let authorization = key.authorize(request, payload, time)?;
+                Ok(Signing::V4 { authorization, key, time, steps: None })
             }
         }
     }
@@ -155,19 +170,13 @@ impl Inner {
     /// Returns the derived key, which is cached between requests: it changes once a day.
     pub(super) fn signing_key(
         &self,
+        lease: &Arc<Lease>,
         credentials: &sign::Credentials,
         time: Timestamp,
-        scope: v4::Scope<'_>,
+        region: &str,
     ) -> std::result::Result<Arc<v4::SigningKey>, sign::Error> {
-        let mut kept = sync::lock(&self.signing_key);
-        match &*kept {
-            Some(key) if key.is_for(credentials, time, scope) => Ok(Arc::clone(key)),
-            _ => Ok(Arc::clone(kept.insert(Arc::new(v4::SigningKey::derive(
-                credentials,
-                time,
-                scope,
-            )?)))),
-        }
+        let scope = v4::Scope { region, service: "s3" };
+        self.signing_key.of(lease, credentials, time, scope)
     }
 
     /// Returns the time of the server's clock, as far as it is known.

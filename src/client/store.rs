@@ -190,7 +190,8 @@ impl Client {
             }
             let version_id = response.header("x-amz-version-id").map(str::to_owned);
             let result = PutResult { etag: etag_of(&response), version_id };
-            let offered = Offered::of(&response, self.compares_etags(call));
+            let compared = result.etag.as_deref().filter(|_| self.compares_etags(call));
+            let offered = Offered::of(&response, compared);
             expect_nothing(response, deadline, call)?;
             if etag == Etag::Required && result.etag.is_none() {
                 return Err(Error::new(
@@ -221,7 +222,8 @@ struct Offered {
 }
 
 impl Offered {
-    fn of(response: &Response, compares_etags: bool) -> Self {
+    /// Returns what the response offers, and its ETag where that may be compared.
+    fn of(response: &Response, etag: Option<&str>) -> Self {
         let composite = response
             .header("x-amz-checksum-type")
             .is_some_and(|of| of.eq_ignore_ascii_case("COMPOSITE"));
@@ -231,8 +233,7 @@ impl Offered {
             let sum = BASE64.decode(value).ok().filter(|bytes| bytes.len() == algorithm.size())?;
             Some((algorithm, BASE64.encode(sum)))
         });
-        let md5 = etag_of(response).filter(|_| compares_etags).and_then(|etag| md5_of(&etag));
-        Self { sums: sums.collect(), md5 }
+        Self { sums: sums.collect(), md5: etag.and_then(md5_of) }
     }
 
     /// Compares everything with the checksums of the bytes that were sent, as far as `sum` returns

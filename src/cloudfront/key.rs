@@ -2,11 +2,14 @@
 //!
 //! CloudFront accepts 2048-bit RSA keys and ECDSA keys on the curve P-256 ([API reference,
 //! `PublicKey`](https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_PublicKey.html)).
+use super::hash::HashAlgorithm;
 use super::pem::{self, Block, invalid_key};
+use super::rsa_key::RsaKey;
 use crate::error::{Error, ErrorKind, Result};
 use crate::files;
 use crate::text::{Form, Resemblance, base64_of, der_of, resemblance, shown_value};
 use base64::{Engine, engine::general_purpose::STANDARD};
+use rsa::Pkcs1v15Sign;
 use rsa::pkcs1::{DecodeRsaPrivateKey, DecodeRsaPublicKey};
 use rsa::pkcs8::spki::SubjectPublicKeyInfoRef;
 use rsa::pkcs8::{
@@ -14,7 +17,6 @@ use rsa::pkcs8::{
     SecretDocument,
 };
 use rsa::traits::PublicKeyParts;
-use rsa::{Pkcs1v15Sign, sha2::Digest};
 use sha1::Sha1;
 use sha2::Sha256;
 use std::fmt;
@@ -37,38 +39,6 @@ const NO_ECDSA: &str =
     "this is an EC key: build s3driver with its feature `ecdsa`, or use an RSA key";
 const RSA_OID: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const EC_OID: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
-
-/// The algorithm that hashes a policy before it is signed.
-///
-/// For RSA and ECDSA alike, CloudFront assumes SHA-1 unless the URL or cookies name another
-/// algorithm ([developer
-/// guide](https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-linux-openssl.html)).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum HashAlgorithm {
-    /// SHA-1, CloudFront's default.
-    #[default]
-    Sha1,
-    /// SHA-256, announced by the parameter `Hash-Algorithm=SHA256` or the cookie
-    /// `CloudFront-Hash-Algorithm=SHA256`. CloudFront has supported it since April 2026.
-    Sha256,
-}
-
-impl HashAlgorithm {
-    /// Returns CloudFront's name for the algorithm: `SHA1` or `SHA256`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Sha1 => "SHA1",
-            Self::Sha256 => "SHA256",
-        }
-    }
-
-    fn digest(self, message: &[u8]) -> Vec<u8> {
-        match self {
-            Self::Sha1 => Sha1::digest(message).to_vec(),
-            Self::Sha256 => Sha256::digest(message).to_vec(),
-        }
-    }
-}
 
 /// The smallest RSA key that is accepted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -163,25 +133,24 @@ impl PrivateKey {
     /// Returns the public half of the key.
     pub fn public_key(&self) -> PublicKey {
         PublicKey(match &self.0 {
-            Private::Rsa(key) => Public::Rsa(Box::new(key.to_public_key())),
+            Private::Rsa(key) => Public::Rsa(Box::new(key.parts().to_public_key())),
             #[cfg(feature = "ecdsa")]
             Private::P256(key) => Public::P256(*key.verifying_key()),
         })
     }
 
-    /// Signs `message` with RSASSA-PKCS1-v1_5, blinded (RFC 8017 section 8.2), or with ECDSA,
-    /// encoded as DER (RFC 3279 section 2.2.3), with the nonce of RFC 6979.
+    /// Signs `message` with RSASSA-PKCS1-v1_5 (RFC 8017 section 8.2), or with ECDSA, encoded as DER
+    /// (RFC 3279 section 2.2.3), with the nonce of RFC 6979.
+    ///
+    /// With the feature `client` the TLS provider, *ring*, computes RSA signatures over SHA-256,
+    /// in constant time. The `rsa` crate computes all others, blinded.
     ///
     /// # Errors
     /// [`ErrorKind::Configuration`] when the private operation fails: the system provides no
     /// randomness for the blinding, or the key's components do not belong together.
     pub fn sign(&self, message: &[u8], hash: HashAlgorithm) -> Result<Vec<u8>> {
         match &self.0 {
-            Private::Rsa(key) => match hash {
-                HashAlgorithm::Sha1 => key.pkcs1v15_sign::<Sha1>(message),
-                HashAlgorithm::Sha256 => key.pkcs1v15_sign::<Sha256>(message),
-            }
-            .map_err(|e| invalid_key("signing with the RSA key failed").with_source(e)),
+            Private::Rsa(key) => key.sign(message, hash),
             #[cfg(feature = "ecdsa")]
             Private::P256(key) => {
                 use p256::ecdsa::{DerSignature, signature::hazmat::PrehashSigner};
@@ -221,7 +190,7 @@ impl PrivateKey {
         match block.label {
             "RSA PRIVATE KEY" => {
                 let key = rsa::PrivateKey::from_pkcs1_der(der.as_bytes()).map_err(bad_rsa)?;
-                Ok(Self(Private::Rsa(Box::new(key))))
+                Ok(Self(Private::Rsa(Box::new(RsaKey::pkcs1(key, der.as_bytes())))))
             }
             "EC PRIVATE KEY" => Self::from_ec(der.as_bytes(), EcFormat::Sec1),
             _ => {
@@ -236,7 +205,7 @@ impl PrivateKey {
                     RSA_OID => {
                         let key =
                             rsa::PrivateKey::from_pkcs8_der(der.as_bytes()).map_err(bad_rsa)?;
-                        Ok(Self(Private::Rsa(Box::new(key))))
+                        Ok(Self(Private::Rsa(Box::new(RsaKey::pkcs8(key, der.as_bytes())))))
                     }
                     EC_OID => Self::from_ec(der.as_bytes(), EcFormat::Pkcs8),
                     other => Err(invalid_key(format!(
@@ -266,7 +235,7 @@ impl PrivateKey {
 
     fn check_size(&self, minimum: RsaMinimum) -> Result<()> {
         let (bits, least) = match &self.0 {
-            Private::Rsa(key) => (key.n().bit_width_vartime(), minimum.bits()),
+            Private::Rsa(key) => (key.parts().n().bit_width_vartime(), minimum.bits()),
             #[cfg(feature = "ecdsa")]
             Private::P256(_) => return Ok(()),
         };
@@ -376,7 +345,7 @@ impl fmt::Debug for PublicKey {
 }
 
 enum Private {
-    Rsa(Box<rsa::PrivateKey>),
+    Rsa(Box<RsaKey>),
     #[cfg(feature = "ecdsa")]
     P256(p256::ecdsa::SigningKey),
 }

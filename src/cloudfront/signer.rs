@@ -1,8 +1,10 @@
 //! Signed URLs and signed cookies.
 use super::base64::encode_base64;
-use super::key::{HashAlgorithm, PrivateKey, PublicKey};
+use super::hash::HashAlgorithm;
+use super::key::{PrivateKey, PublicKey};
 use super::pem::invalid_key;
 use super::policy::{Policy, invalid_argument};
+use super::reuse::Signatures;
 use crate::error::Result;
 use crate::net::percent;
 use crate::net::url::Url;
@@ -18,11 +20,21 @@ const RESERVED: [&str; 5] = ["Expires", "Policy", "Signature", "Key-Pair-Id", "H
 ///
 /// A signer has no clock: every method takes the current time as `now` and rejects policies that
 /// have already ended.
-#[derive(Debug)]
 pub struct Signer {
     key: PrivateKey,
     key_pair_id: String,
     hash: HashAlgorithm,
+    signatures: Signatures,
+}
+
+impl fmt::Debug for Signer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signer")
+            .field("key", &self.key)
+            .field("key_pair_id", &self.key_pair_id)
+            .field("hash", &self.hash)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Signer {
@@ -38,13 +50,19 @@ impl Signer {
                 "the key pair id must consist of letters and digits, like K2JCJMDEHXQW5F",
             ));
         }
-        Ok(Self { key, key_pair_id: key_pair_id.to_owned(), hash: HashAlgorithm::Sha1 })
+        Ok(Self {
+            key,
+            key_pair_id: key_pair_id.to_owned(),
+            hash: HashAlgorithm::Sha1,
+            signatures: Signatures::default(),
+        })
     }
 
     /// Hashes policies with `hash`.
     #[must_use]
-    pub const fn hash_algorithm(mut self, hash: HashAlgorithm) -> Self {
+    pub fn hash_algorithm(mut self, hash: HashAlgorithm) -> Self {
         self.hash = hash;
+        self.signatures.clear();
         self
     }
 
@@ -152,7 +170,9 @@ impl Signer {
         if policy.ends().unix() <= now.unix() {
             return Err(invalid_argument("the expiry is in the past"));
         }
-        Ok(encode_base64(&self.key.sign(policy.to_json().as_bytes(), self.hash)?))
+        self.signatures.of(policy.to_json(), |policy| {
+            Ok(encode_base64(&self.key.sign(policy.as_bytes(), self.hash)?))
+        })
     }
 }
 

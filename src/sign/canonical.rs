@@ -1,8 +1,9 @@
 //! Task 1 of SigV4: the canonical request.
 //!
-//! `HTTPMethod \n CanonicalURI \n CanonicalQueryString \n CanonicalHeaders \n SignedHeaders \n HashedPayload`, by the
-//! rules of S3 (<https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>). Version 2 collects its
-//! headers here too.
+//! `HTTPMethod \n CanonicalURI \n CanonicalQueryString \n CanonicalHeaders \n SignedHeaders \n
+//! HashedPayload`, by the rules of S3
+//! (<https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>). Version 2
+//! collects its headers here too.
 use super::check::SINGLE_HEADERS;
 use super::encode::{push_component, push_component_bytes};
 use super::request::{PathRule, Query};
@@ -10,16 +11,23 @@ use super::syntax::{check_header_name, check_header_value};
 use super::{Error, Request};
 use std::borrow::Cow;
 
-/// The headers that a signature covers: names in lower case, sorted; headers of one name keep their order.
+/// The headers that a signature covers: names in lower case, sorted; headers of one name keep their
+/// order.
 pub(super) struct Headers<'a> {
-    all: Vec<(Cow<'a, str>, &'a str)>,
-    /// Those of [`Headers::add`] that the request did not have.
-    added: Vec<(&'static str, &'a str)>,
+    all: Vec<Header<'a>>,
+}
+
+struct Header<'a> {
+    name: Cow<'a, str>,
+    value: &'a str,
+    /// The name of a header of [`Headers::add`] that the request did not have.
+    added: Option<&'static str>,
 }
 
 impl<'a> Headers<'a> {
-    /// Collects the request's headers except for those it excludes. `required` are the names that cannot be excluded, in
-    /// addition to `x-amz-*`; `more` is the number of headers that will be added.
+    /// Collects the request's headers except for those it excludes. `required` are the names that
+    /// cannot be excluded, in addition to `x-amz-*`; `more` is the number of headers that will be
+    /// added.
     pub(super) fn collect(
         request: &Request<'a>,
         required: &[&str],
@@ -38,25 +46,27 @@ impl<'a> Headers<'a> {
                     return Err(Error::RequiredHeader { name: name.into_owned() });
                 }
                 true => {}
-                false => all.push((name, value)),
+                false => all.push(Header { name, value, added: None }),
             }
         }
-        let headers = Self { all, added: Vec::with_capacity(more) };
+        let headers = Self { all };
         headers.refuse("authorization")?;
         Ok(headers)
     }
 
     /// Collects the headers of a received request that a signature covers.
     pub(super) fn select(request: &Request<'a>, is_signed: impl Fn(&str) -> bool) -> Self {
-        let lower = request
-            .all_headers()
-            .map(|(name, value)| (Cow::Owned(name.to_ascii_lowercase()), value));
-        Self { all: lower.filter(|(name, _)| is_signed(name)).collect(), added: Vec::new() }
+        let lower = request.all_headers().map(|(name, value)| Header {
+            name: Cow::Owned(name.to_ascii_lowercase()),
+            value,
+            added: None,
+        });
+        Self { all: lower.filter(|header| is_signed(&header.name)).collect() }
     }
 
-    /// The first value of this name.
+    /// Returns the first value of this name.
     pub(super) fn get(&self, name: &str) -> Option<&'a str> {
-        self.all.iter().find(|(given, _)| given == name).map(|(_, value)| *value)
+        self.all.iter().find(|header| header.name == name).map(|header| header.value)
     }
 
     /// Refuses a header that belongs to a signature.
@@ -75,8 +85,8 @@ impl<'a> Headers<'a> {
         }
     }
 
-    /// Returns whether the request has this header. Another value than the signer's would make a signature that no server
-    /// accepts.
+    /// Returns whether the request has this header. Another value than the signer's would make a
+    /// signature that no server accepts.
     pub(super) fn agree(&self, name: &'static str, value: &str) -> Result<bool, Error> {
         match self.get(name).map(str::trim_ascii) {
             None => Ok(false),
@@ -89,40 +99,45 @@ impl<'a> Headers<'a> {
     pub(super) fn add(&mut self, name: &'static str, value: &'a str) -> Result<(), Error> {
         check_header_value(name, value)?;
         if !self.agree(name, value)? {
-            self.all.push((Cow::Borrowed(name), value));
-            self.added.push((name, value));
+            self.all.push(Header { name: Cow::Borrowed(name), value, added: Some(name) });
         }
         Ok(())
     }
 
-    /// Returns the headers to send in addition to the request's own: the added ones and `authorization`.
+    /// Returns the headers to send in addition to the request's own: the added ones and
+    /// `authorization`.
     pub(super) fn to_send(&self, authorization: String) -> Vec<(&'static str, String)> {
-        let added = self.added.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        let added = self.added().map(|(name, value)| (name, value.to_owned()));
         added.chain([("authorization", authorization)]).collect()
+    }
+
+    /// Returns the headers of [`Headers::add`] that the request did not have.
+    pub(super) fn added(&self) -> impl Iterator<Item = (&'static str, &'a str)> {
+        self.all.iter().filter_map(|header| Some((header.added?, header.value)))
     }
 
     /// Sorts by name. Refuses a second value where servers read one.
     pub(super) fn sort(&mut self) -> Result<(), Error> {
-        self.all.sort_by(|a, b| a.0.cmp(&b.0));
+        self.all.sort_by(|a, b| a.name.cmp(&b.name));
         match self
             .all
             .windows(2)
-            .find(|pair| pair[0].0 == pair[1].0 && SINGLE_HEADERS.contains(&&*pair[0].0))
+            .find(|pair| pair[0].name == pair[1].name && SINGLE_HEADERS.contains(&&*pair[0].name))
         {
-            Some(pair) => Err(Error::RepeatedHeader { name: pair[0].0.clone().into_owned() }),
+            Some(pair) => Err(Error::RepeatedHeader { name: pair[0].name.clone().into_owned() }),
             None => Ok(()),
         }
     }
 
-    /// Names with all their values, in order; call after [`Headers::sort`].
+    /// Returns each name with all its values, in order; call after [`Headers::sort`].
     pub(super) fn groups(&self) -> impl Iterator<Item = (&str, impl Iterator<Item = &'a str>)> {
-        self.all.chunk_by(|a, b| a.0 == b.0).filter_map(|group| {
-            let (name, _) = group.first()?;
-            Some((&**name, group.iter().map(|(_, value)| *value)))
+        self.all.chunk_by(|a, b| a.name == b.name).filter_map(|group| {
+            let name = &*group.first()?.name;
+            Some((name, group.iter().map(|header| header.value)))
         })
     }
 
-    /// `SignedHeaders`: `host;x-amz-date`.
+    /// Appends `SignedHeaders`, such as `host;x-amz-date`.
     pub(super) fn push_names(&self, out: &mut String) {
         for (number, (name, _)) in self.groups().enumerate() {
             if number > 0 {
@@ -133,11 +148,12 @@ impl<'a> Headers<'a> {
     }
 
     fn len(&self) -> usize {
-        self.all.iter().map(|(name, value)| 2 * name.len() + value.len() + 3).sum()
+        self.all.iter().map(|header| 2 * header.name.len() + header.value.len() + 3).sum()
     }
 }
 
-/// Writes the canonical request. `headers` must be sorted, and `query` is what [`canonical_query`] returned.
+/// Writes the canonical request. `headers` must be sorted, and `query` is what [`canonical_query`]
+/// returned.
 pub(super) fn canonical_request(
     request: &Request<'_>,
     rule: PathRule,
@@ -145,8 +161,22 @@ pub(super) fn canonical_request(
     headers: &Headers<'_>,
     payload_hash: &str,
 ) -> String {
+    let mut out = String::new();
+    push_canonical_request(&mut out, request, rule, query, headers, payload_hash);
+    out
+}
+
+/// Appends the canonical request, as [`canonical_request`] returns it, to `out`.
+pub(super) fn push_canonical_request(
+    out: &mut String,
+    request: &Request<'_>,
+    rule: PathRule,
+    query: &str,
+    headers: &Headers<'_>,
+    payload_hash: &str,
+) {
     let path = canonical_uri(request.path, rule);
-    let mut out = String::with_capacity(
+    out.reserve(
         request.method.len()
             + path.len()
             + query.len()
@@ -161,17 +191,16 @@ pub(super) fn canonical_request(
     for (name, values) in headers.groups() {
         out.push_str(name);
         out.push(':');
-        push_values(&mut out, values, push_folded);
+        push_values(out, values, push_folded);
         out.push('\n');
     }
     out.push('\n');
-    headers.push_names(&mut out);
+    headers.push_names(out);
     out.push('\n');
     out.push_str(payload_hash);
-    out
 }
 
-/// Values of one name, joined by commas.
+/// Appends the values of one name, joined by commas.
 pub(super) fn push_values<'a>(
     out: &mut String,
     values: impl Iterator<Item = &'a str>,
@@ -185,7 +214,7 @@ pub(super) fn push_values<'a>(
     }
 }
 
-/// `CanonicalURI` of a path as it is sent.
+/// Returns the `CanonicalURI` of a path as it is sent.
 fn canonical_uri(path: &str, rule: PathRule) -> Cow<'_, str> {
     match rule {
         PathRule::AsSent => Cow::Borrowed(path),
@@ -200,7 +229,7 @@ fn canonical_uri(path: &str, rule: PathRule) -> Cow<'_, str> {
     }
 }
 
-/// RFC 3986 section 5.2.4 with runs of slashes made one.
+/// Resolves dot segments (RFC 3986 section 5.2.4), and makes runs of slashes one.
 pub(super) fn normalized(path: &str) -> String {
     let mut kept = Vec::new();
     for segment in path.split('/').filter(|segment| !segment.is_empty() && *segment != ".") {
@@ -213,9 +242,10 @@ pub(super) fn normalized(path: &str) -> String {
     format!("/{}{}", kept.join("/"), if slash { "/" } else { "" })
 }
 
-/// `CanonicalQueryString`: the request's parameters and the signer's, names and values encoded and sorted as pairs, by
-/// encoded name and then by encoded value. Sorting the finished `name=value` strings would be wrong, for `-`, `.` and
-/// digits come before `=`. A bare name is signed with a `=`.
+/// Returns the `CanonicalQueryString`: the request's parameters and the signer's, names and values
+/// encoded and sorted as pairs, by encoded name and then by encoded value. Sorting the finished
+/// `name=value` strings would be wrong, for `-`, `.` and digits come before `=`. A bare name is
+/// signed with a `=`.
 pub(super) fn canonical_query(query: Query<'_>, signers: &[(&str, &str)]) -> String {
     if query.is_empty() && signers.is_empty() {
         return String::new();
@@ -223,7 +253,8 @@ pub(super) fn canonical_query(query: Query<'_>, signers: &[(&str, &str)]) -> Str
     sorted_query(query.decoded(), signers)
 }
 
-/// `CanonicalQueryString` of a received request: the parameters without the signature itself.
+/// Returns the `CanonicalQueryString` of a received request: the parameters without the signature
+/// itself.
 pub(super) fn canonical_query_without(query: Query<'_>, signature: &str) -> String {
     sorted_query(
         query.decoded().filter(|(name, _)| !name.eq_ignore_ascii_case(signature.as_bytes())),
@@ -238,15 +269,20 @@ fn sorted_query<'a>(
     // All names and values in one buffer, and where in it each stands.
     let mut encoded = String::with_capacity(256);
     let mut spans = Vec::with_capacity(8 + signers.len());
-    let mut push = |name: &[u8], value: &[u8]| {
+    for (name, value) in parameters {
         let start = encoded.len();
-        push_component_bytes(&mut encoded, name);
+        push_component_bytes(&mut encoded, &name);
         let middle = encoded.len();
-        push_component_bytes(&mut encoded, value);
+        push_component_bytes(&mut encoded, &value);
         spans.push((start..middle, middle..encoded.len()));
-    };
-    parameters.for_each(|(name, value)| push(&name, &value));
-    signers.iter().for_each(|(name, value)| push(name.as_bytes(), value.as_bytes()));
+    }
+    for (name, value) in signers {
+        let start = encoded.len();
+        push_component(&mut encoded, name);
+        let middle = encoded.len();
+        push_component(&mut encoded, value);
+        spans.push((start..middle, middle..encoded.len()));
+    }
     let mut pairs: Vec<_> =
         spans.into_iter().map(|(name, value)| (&encoded[name], &encoded[value])).collect();
     pairs.sort_unstable();
@@ -263,8 +299,9 @@ fn sorted_query<'a>(
     out
 }
 
-/// `Trim()`: without blanks at the ends, and every run of spaces and tabs inside made one space, between quotes too. Other
-/// white space does not get here: [`Headers::collect`] refuses it.
+/// Appends a value as `Trim()` writes it: without blanks at the ends, and every run of spaces and
+/// tabs inside made one space, between quotes too. Other white space does not get here:
+/// [`Headers::collect`] refuses it.
 fn push_folded(out: &mut String, value: &str) {
     if is_folded(value) {
         out.push_str(value);
@@ -278,7 +315,7 @@ fn push_folded(out: &mut String, value: &str) {
     }
 }
 
-/// The fast path: whether [`push_folded`] would change nothing.
+/// The fast path of [`push_folded`]: returns whether the value would be appended unchanged.
 fn is_folded(value: &str) -> bool {
     let bytes = value.as_bytes();
     bytes.first() != Some(&b' ')

@@ -28,7 +28,7 @@ pub(super) fn mac_sha1(key: &[u8], message: &[u8]) -> [u8; 20] {
     keyed.chain_update(message).finalize().into_bytes().into()
 }
 
-/// Whether two texts are equal, in a time that depends on their lengths alone.
+/// Returns whether two texts are equal, in a time that depends on their lengths alone.
 pub(super) fn equal(a: &[u8], b: &[u8]) -> bool {
     let difference = a.iter().zip(b).fold(0, |difference, (a, b)| difference | (a ^ b));
     a.len() == b.len() && std::hint::black_box(difference) == 0
@@ -37,6 +37,23 @@ pub(super) fn equal(a: &[u8], b: &[u8]) -> bool {
 /// 32 bytes in lower-case hex, without an allocation.
 #[derive(Clone, Copy)]
 pub(super) struct Hex([u8; 64]);
+
+/// The last line of a canonical request: a name of AWS's, or a hash in hex.
+pub(super) enum PayloadHash {
+    Named(&'static str),
+    Hex(Hex),
+}
+
+impl std::ops::Deref for PayloadHash {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match self {
+            Self::Named(name) => name,
+            Self::Hex(hex) => hex.as_str(),
+        }
+    }
+}
 
 impl Hex {
     pub(super) fn of(bytes: &[u8; 32]) -> Self {

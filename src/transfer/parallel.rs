@@ -5,9 +5,9 @@ use crate::sync;
 use std::num::NonZeroUsize;
 use std::sync::Mutex;
 
-/// Does `work` for every index below `count`, on up to `concurrency` threads; results are in order.
-/// The first failure, a panic among them, cancels `cancel`, which `work` is expected to obey, and is
-/// the one reported.
+/// Calls `work` for every index below `count`, on up to `concurrency` threads, and returns the
+/// results in order. The first failure, which may be a panic, cancels `cancel`, which `work` is
+/// expected to obey, and is returned.
 pub(super) fn for_each<T: Send>(
     count: usize,
     concurrency: NonZeroUsize,

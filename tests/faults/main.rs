@@ -29,11 +29,15 @@ mod streaming;
 mod writing;
 
 use s3driver::client::{
-    Client, Config, Endpoint, GetObject, ObjectSettings, RetryPolicy, Scheme, Timeouts, UploadRef,
+    Client, Config, Endpoint, GetObject, ObjectSettings, Proxy, RetryPolicy, Scheme, Timeouts,
+    UploadRef, Variant,
 };
+use s3driver::credentials::{Lease, Provider};
 use s3driver::sign::Credentials;
 use s3driver::{Error, Result};
 use server::Faulty;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use support::{Server, ServerOptions};
 
@@ -76,7 +80,8 @@ impl Rig {
     pub(crate) fn with(options: ServerOptions, adjust: impl FnOnce(Config) -> Config) -> Self {
         let faulty = Faulty::start(options);
         let config = config(&faulty.backend, &faulty.url()).retry(retry()).timeouts(timeouts());
-        Self { client: Client::new(adjust(config)).unwrap(), faulty }
+        let config = support::transport::choose(adjust(config), None);
+        Self { client: Client::new(config).unwrap(), faulty }
     }
 
     /// Stores an object directly, without the client.
@@ -114,6 +119,43 @@ impl Rig {
         drop(self.client);
         self.faulty.assert_nothing_open();
     }
+}
+
+/// Credentials that are replaced when the server reports that they have expired.
+#[derive(Debug, Default)]
+pub(crate) struct Renewable {
+    pub(crate) renewed: AtomicBool,
+    pub(crate) refreshes: AtomicU64,
+}
+
+impl Provider for Renewable {
+    fn credentials(&self) -> Result<Arc<Lease>> {
+        let secret =
+            if self.renewed.load(Ordering::SeqCst) { "embedded/secret+key" } else { "old" };
+        Ok(Arc::new(Lease {
+            credentials: Some(Credentials::new("AKIDEMBEDDED", secret)),
+            expires: None,
+        }))
+    }
+    fn refresh(&self, _: &Lease) -> Result<bool> {
+        self.refreshes.fetch_add(1, Ordering::SeqCst);
+        Ok(!self.renewed.swap(true, Ordering::SeqCst))
+    }
+}
+
+/// Returns a client for AWS's own endpoints whose requests all end at the scripted server, which
+/// acts as its proxy.
+pub(crate) fn aws(rig: &Rig, region: &str) -> Client {
+    let endpoint = Endpoint::aws(region, Scheme::Http, Variant::default()).unwrap();
+    let keys = Credentials::new("AKIDEXAMPLE", "secret").with_session_token("token");
+    Client::new(
+        Config::new(endpoint)
+            .static_credentials(keys)
+            .proxy(Proxy::parse(&rig.faulty.url()).unwrap())
+            .retry(retry())
+            .timeouts(timeouts()),
+    )
+    .unwrap()
 }
 
 pub(crate) fn upload<'a>(key: &'a str, upload_id: &'a str) -> UploadRef<'a> {
@@ -172,4 +214,21 @@ fn the_table_names_tests_that_exist() {
         }
     }
     assert!(checked > 100, "README.md names only {checked} tests");
+}
+
+/// Each row that `agent.txt` leaves out exists, and so does the test that shows why.
+#[test]
+fn the_differences_of_an_agent_name_tests_that_exist() {
+    let differences = concat!(
+        include_str!("../../src/transport/tests/agent.rs"),
+        include_str!("../../src/transport/tests/differences.rs"),
+    );
+    let rows = include_str!("agent.txt").lines().filter(|line| !line.starts_with('#'));
+    for row in rows {
+        let (test, difference) = row.split_once(" | ").unwrap();
+        let (module, name) = test.split_once("::").unwrap();
+        let file = format!("{}/tests/faults/{module}.rs", env!("CARGO_MANIFEST_DIR"));
+        assert!(std::fs::read_to_string(file).unwrap().contains(&format!("fn {name}(")), "{test}");
+        assert!(differences.contains(&format!("fn {difference}(")), "{difference}");
+    }
 }

@@ -3,13 +3,12 @@
 
 use crate::server::{Answer, End, Fault};
 use crate::support::ServerOptions;
-use crate::{ATTEMPTS, BUCKET, Rig, assert_no_secret, retry, timeouts};
+use crate::support::clock::Slow;
+use crate::{ATTEMPTS, BUCKET, Renewable, Rig, assert_no_secret, aws, retry, timeouts};
 use s3driver::client::{
     Addressing, Client, Config, Endpoint, ListObjects, ObjectSettings, PayloadSigning, Presign,
     PresignMethod, Proxy, RequestPayer, Scheme, Variant,
 };
-use s3driver::clock::{Clock, SystemClock};
-use s3driver::credentials::{Lease, Provider};
 use s3driver::driver::{Parameters, S3Driver};
 use s3driver::sign::Credentials;
 use s3driver::time::Timestamp;
@@ -17,45 +16,9 @@ use s3driver::{Error, ErrorKind, Result};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
-
-/// A clock that is wrong by this many seconds.
-#[derive(Debug)]
-struct Wrong(i64);
-
-impl Clock for Wrong {
-    fn now(&self) -> SystemTime {
-        SystemTime::from(Timestamp::from_unix(Timestamp::from(SystemTime::now()).unix() + self.0))
-    }
-    fn instant(&self) -> Instant {
-        SystemClock.instant()
-    }
-    fn sleep(&self, wait: Duration) {
-        SystemClock.sleep(wait);
-    }
-    fn random(&self) -> u64 {
-        SystemClock.random()
-    }
-}
-
-/// Credentials that are valid after the first refresh.
-#[derive(Debug, Default)]
-struct Renewable(AtomicU64);
-
-impl Provider for Renewable {
-    fn credentials(&self) -> Result<Arc<Lease>> {
-        let secret = if self.0.load(Ordering::SeqCst) > 0 { "embedded/secret+key" } else { "old" };
-        Ok(Arc::new(Lease {
-            credentials: Some(Credentials::new("AKIDEMBEDDED", secret)),
-            expires: None,
-        }))
-    }
-    fn refresh(&self, _: &Lease) -> Result<bool> {
-        Ok(self.0.fetch_add(1, Ordering::SeqCst) == 0)
-    }
-}
+use std::time::{Duration, SystemTime};
 
 /// A HEAD of the object or of the bucket, and the operation that finds out why it was refused.
 type Head = (fn(&Client) -> Result<()>, &'static str, &'static str);
@@ -90,8 +53,11 @@ fn p17_expired_credentials_are_refreshed_when_the_first_call_is_a_head() {
             rig.faulty.once(operation, bare(status));
             rig.faulty.once(question, Fault::error(status, code));
             head(&rig.client).unwrap();
-            let counts =
-                (rig.count(operation), rig.count(question), provider.0.load(Ordering::SeqCst));
+            let counts = (
+                rig.count(operation),
+                rig.count(question),
+                provider.refreshes.load(Ordering::SeqCst),
+            );
             assert_eq!(counts, (2, 1, 1), "{operation} {status} {code}");
             rig.finish();
         }
@@ -114,8 +80,9 @@ fn p17_the_clock_is_corrected_when_the_first_call_is_a_head() {
         let reasons: [(Fault, Option<Fault>); 2] =
             [(bare(403), Some(Fault::reply(403, skewed(now())))), (dated(""), None)];
         for (refusal, reason) in reasons {
-            let rig =
-                Rig::with(ServerOptions::default(), |config| config.clock(Arc::new(Wrong(-3600))));
+            let rig = Rig::with(ServerOptions::default(), |config| {
+                config.clock(Arc::new(Slow(Duration::from_secs(3600))))
+            });
             rig.store("key", b"content");
             let asked = usize::from(reason.is_some());
             rig.faulty.once(operation, refusal);
@@ -333,16 +300,6 @@ fn p23_a_servers_statements_are_trusted_within_limits() {
         drop(client);
         rig.finish();
     }
-}
-
-/// Returns a client for AWS's own endpoints whose requests all end at the scripted server, which
-/// acts as its proxy.
-fn aws(rig: &Rig, region: &str) -> Client {
-    let endpoint = Endpoint::aws(region, Scheme::Http, Variant::default()).unwrap();
-    let config =
-        Config::new(endpoint).static_credentials(Credentials::new("AKIDEXAMPLE", "secret"));
-    let proxy = Proxy::parse(&rig.faulty.url()).unwrap();
-    Client::new(config.proxy(proxy).retry(retry()).timeouts(timeouts())).unwrap()
 }
 
 /// Case 22: buckets whose readers pay.

@@ -175,7 +175,7 @@ fn p04_the_signature_of_a_request_is_hidden_when_its_headers_are_repeated() {
             };
             match version {
                 SignatureVersion::V2 => {
-                    assert!(!text.contains(&format!("{ID}:")), "{operation}: {text}")
+                    assert!(!text.contains(&format!("{ID}:")), "{operation}: {text}");
                 }
                 _ => {
                     let shown = after("Signature=").unwrap_or_default();

@@ -2,16 +2,14 @@
 
 use crate::server::{Answer, Fault, error_document};
 use crate::support::ServerOptions;
-use crate::{ATTEMPTS, BUCKET, Rig, assert_no_secret, retry, timeouts};
-use s3driver::client::{
-    Addressing, Client, Config, Endpoint, ListObjects, RetryPolicy, Scheme, Variant,
-};
+use crate::{ATTEMPTS, BUCKET, Renewable, Rig, assert_no_secret, aws, retry, timeouts};
+use s3driver::client::{Addressing, Client, Config, Endpoint, ListObjects, RetryPolicy, Scheme};
 use s3driver::clock::{Clock, SystemClock};
 use s3driver::credentials::{Lease, Provider};
 use s3driver::sign::Credentials;
 use s3driver::time::Timestamp;
 use s3driver::{Error, ErrorKind, Result};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -64,8 +62,8 @@ fn always(fault: Fault) -> (Error, usize) {
     (error, count)
 }
 
-/// `internal-error`, `html-error`, `empty-error`, `service-unavailable`, `slowdown`, `too-many-requests`, 520, 499,
-/// `request-timeout`.
+/// `internal-error`, `html-error`, `empty-error`, `service-unavailable`, `slowdown`,
+/// `too-many-requests`, 520, 499, `request-timeout`.
 #[test]
 fn transient_statuses_are_retried() {
     let html = "<html><body>Bad Gateway</body></html>";
@@ -241,28 +239,6 @@ fn a_refusal_states_its_likely_cause() {
     }
 }
 
-/// Credentials that are replaced when the server reports that they have expired.
-#[derive(Debug, Default)]
-struct Renewable {
-    renewed: AtomicBool,
-    refreshes: AtomicU64,
-}
-
-impl Provider for Renewable {
-    fn credentials(&self) -> Result<Arc<Lease>> {
-        let secret =
-            if self.renewed.load(Ordering::SeqCst) { "embedded/secret+key" } else { "old" };
-        Ok(Arc::new(Lease {
-            credentials: Some(Credentials::new("AKIDEMBEDDED", secret)),
-            expires: None,
-        }))
-    }
-    fn refresh(&self, _: &Lease) -> Result<bool> {
-        self.refreshes.fetch_add(1, Ordering::SeqCst);
-        Ok(!self.renewed.swap(true, Ordering::SeqCst))
-    }
-}
-
 #[test]
 fn expired_token() {
     for (status, code) in [(400, "ExpiredToken"), (403, "ExpiredToken"), (400, "InvalidToken")] {
@@ -283,21 +259,6 @@ fn expired_token() {
     // Static credentials are never refreshed.
     let (error, count) = always(Fault::error(400, "ExpiredToken"));
     assert_eq!((error.kind(), count), (ErrorKind::ExpiredCredentials, 1));
-}
-
-/// Returns a client for AWS's own endpoints whose requests all end at the scripted server, which
-/// acts as its proxy.
-fn aws(rig: &Rig) -> Client {
-    let endpoint = Endpoint::aws("us-east-1", Scheme::Http, Variant::default()).unwrap();
-    let keys = Credentials::new("AKIDEXAMPLE", "secret").with_session_token("token");
-    Client::new(
-        Config::new(endpoint)
-            .static_credentials(keys)
-            .proxy(s3driver::client::Proxy::parse(&rig.faulty.url()).unwrap())
-            .retry(retry())
-            .timeouts(timeouts()),
-    )
-    .unwrap()
 }
 
 fn host_and_region(rig: &Rig) -> Vec<(String, String)> {
@@ -322,7 +283,7 @@ fn wrong_region_and_redirect_301() {
         ("HEAD", Fault::reply_with(400, &header, "").end(crate::server::End::Close)),
     ] {
         let rig = Rig::new();
-        let client = aws(&rig);
+        let client = aws(&rig, "us-east-1");
         rig.faulty.once("*", fault);
         rig.faulty.always(
             "*",
@@ -347,7 +308,7 @@ fn wrong_region_and_redirect_301() {
 #[test]
 fn wrong_region_is_corrected_once() {
     let rig = Rig::new();
-    let client = aws(&rig);
+    let client = aws(&rig, "us-east-1");
     for region in ["eu-west-3", "eu-west-1", "us-east-1"] {
         rig.faulty.once("*", Fault::reply_with(301, &[("x-amz-bucket-region", region)], ""));
     }
@@ -385,7 +346,7 @@ fn wrong_region_is_reported_if_endpoint_and_region_are_configured() {
 #[test]
 fn redirect_307() {
     let rig = Rig::new();
-    let client = aws(&rig);
+    let client = aws(&rig, "us-east-1");
     let location = "http://registry.s3.ap-south-1.amazonaws.com/a/key";
     rig.faulty.once(
         "*",
@@ -419,7 +380,7 @@ fn redirect_307() {
 #[test]
 fn redirect_loop() {
     let rig = Rig::new();
-    let client = aws(&rig);
+    let client = aws(&rig, "us-east-1");
     let location = "http://registry.s3.ap-south-1.amazonaws.com/a/key";
     rig.faulty.always("*", Fault::reply_with(307, &[("location", location)], ""));
     let error = client.put_object(BUCKET, "a/key", b"content", &Default::default()).unwrap_err();
@@ -444,7 +405,7 @@ fn redirect_foreign() {
     ] {
         for status in [301, 302, 303, 307, 308] {
             let rig = Rig::new();
-            let client = aws(&rig);
+            let client = aws(&rig, "us-east-1");
             rig.faulty.always("*", Fault::reply_with(status, &[("location", location)], ""));
             let error =
                 client.put_object(BUCKET, "a/key", b"content", &Default::default()).unwrap_err();
@@ -459,8 +420,8 @@ fn redirect_foreign() {
     }
 }
 
-/// `access-denied`, `bad-signature`, `no-such-bucket`, `not-implemented`, `no-such-key`, `precondition`, 304,
-/// `invalid-range`, `conditional-conflict` of a read, `417`, weird statuses.
+/// `access-denied`, `bad-signature`, `no-such-bucket`, `not-implemented`, `no-such-key`,
+/// `precondition`, 304, `invalid-range`, `conditional-conflict` of a read, `417`, weird statuses.
 #[test]
 fn permanent_statuses_are_not_retried() {
     for (status, code, kind) in [

@@ -18,6 +18,7 @@
 pub mod api;
 pub mod backend;
 pub mod body;
+pub mod clock;
 pub mod conditions;
 pub mod fetch;
 pub mod gate;
@@ -31,6 +32,7 @@ pub mod serve;
 pub mod target;
 pub mod tls;
 pub mod traffic;
+pub mod transport;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};

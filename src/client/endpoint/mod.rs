@@ -1,15 +1,15 @@
 //! The destination of requests: turns a region's name or an endpoint's URL into scheme, host, port
 //! and path. This is a pure module: no sockets, no clock, no environment.
 //!
-//! The region's name alone decides the partition, and with it the domain, so that a region opened tomorrow works today.
-//! Names follow AWS's pages:
+//! The region's name alone decides the partition, and with it the domain, so that a region opened
+//! tomorrow works today. Names follow AWS's pages:
 //! [endpoints](https://docs.aws.amazon.com/general/latest/gr/s3.html),
 //! [dual stack](https://docs.aws.amazon.com/AmazonS3/latest/userguide/dual-stack-endpoints.html),
 //! [FIPS](https://aws.amazon.com/compliance/fips/),
 //! [acceleration](https://docs.aws.amazon.com/AmazonS3/latest/userguide/transfer-acceleration-getting-started.html),
 //! [virtual hosting](https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html).
-//! S3 puts its dual-stack names under the partition's usual domain (`s3.dualstack.REGION.amazonaws.com`), unlike most
-//! services, which use `api.aws`.
+//! S3's dual-stack names are in the partition's usual domain (`s3.dualstack.REGION.amazonaws.com`),
+//! unlike most services, which use `api.aws`.
 //!
 //! Directory buckets (S3 Express), whose zonal endpoints need separate sessions, are rejected.
 
@@ -333,16 +333,13 @@ impl Endpoint {
             Host::Name(name)
                 if self.prefers_virtual_host(name) && self.host_can_hold(bucket, name) =>
             {
-                return Ok(Located {
-                    origin: self.origin(format!("{bucket}.{name}")),
-                    path: self.base_path.clone(),
-                    host_bucket: Some(bucket.to_owned()),
-                });
+                let origin = self.origin(format!("{bucket}.{name}"));
+                return Ok(Located::new(origin, self.base_path.clone(), Some(bucket.to_owned())));
             }
             host => host.to_string(),
         };
         let path = format!("{}/{bucket}", self.base_path);
-        Ok(Located { origin: self.origin(host), path, host_bucket: None })
+        Ok(Located::new(self.origin(host), path, None))
     }
 
     fn origin(&self, host: String) -> Origin {
@@ -399,7 +396,7 @@ impl Endpoint {
         Some((named, rest?.strip_prefix('.')?))
     }
 
-    /// Whether a host that begins with the bucket's name, followed by `rest`, is likely to be the bucket's own.
+    /// Whether a host that consists of the bucket's name and `rest` is likely the bucket's own.
     fn may_name_bucket(&self, rest: &str) -> bool {
         let domain = rest.strip_prefix('.').unwrap_or_default();
         let service =
@@ -431,11 +428,16 @@ impl Endpoint {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Located {
     origin: Origin,
+    /// The value of `Host`.
+    host_header: String,
     path: String,
     host_bucket: Option<String>,
 }
 
 impl Located {
+    fn new(origin: Origin, path: String, host_bucket: Option<String>) -> Self {
+        Self { host_header: origin.host_header(), origin, path, host_bucket }
+    }
     /// Returns the scheme: with or without TLS.
     pub const fn scheme(&self) -> Scheme {
         self.origin.scheme
@@ -454,8 +456,8 @@ impl Located {
     }
     /// Returns the value of `Host`: with an IPv6 address in brackets, and without the port if it is
     /// the scheme's default.
-    pub fn host_header(&self) -> String {
-        self.origin.host_header()
+    pub fn host_header(&self) -> &str {
+        &self.host_header
     }
     /// Returns `scheme://host[:port]`, to which a path can be appended.
     pub fn root_url(&self) -> String {
@@ -518,7 +520,7 @@ impl Located {
             self.path.strip_suffix(bucket)?.strip_suffix('/')?
         };
         let path = if in_host { base.to_owned() } else { format!("{base}/{bucket}") };
-        Some(Self { origin: to, path, host_bucket: in_host.then(|| bucket.to_owned()) })
+        Some(Self::new(to, path, in_host.then(|| bucket.to_owned())))
     }
     /// Classifies the destination of a `Location`.
     pub(super) fn redirect(&self, location: &str, bucket: &str) -> Redirect {
@@ -601,7 +603,7 @@ fn check_service(host: &str) -> Result<()> {
     Err(unusable("regionendpoint", host, &what).with_hint(instead))
 }
 
-/// Whether a bucket's name can be the beginning of a host name: today's rule for general purpose buckets.
+/// Whether a bucket's name can begin a host name: today's rule for general purpose buckets.
 fn is_dns_bucket(bucket: &str) -> bool {
     let label = |label: &str| {
         !label.is_empty()

@@ -23,6 +23,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+/// The ends of URLs are rounded up to a multiple of this fraction of their duration, which is at
+/// least one second.
+const SLICES: u64 = 60;
+
 /// A driver that returns CloudFront URLs for downloads, signed with a canned policy. Everything
 /// else is passed on to the wrapped driver.
 ///
@@ -120,6 +124,10 @@ impl CloudFront {
         let ends = now.checked_add(asked.unwrap_or(self.options.duration)).ok_or_else(too_far)?;
         let since = ends.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let seconds = since.as_secs() + u64::from(since.subsec_nanos() > 0);
+        // A caller who asks for a time gets that; otherwise URLs of one path end at the same time for a while, so that they
+        // share a signature.
+        let slice = if asked.is_none() { self.options.duration.as_secs() / SLICES } else { 1 };
+        let seconds = seconds.checked_next_multiple_of(slice.max(1)).unwrap_or(u64::MAX);
         i32::try_from(seconds)
             .map(|seconds| Timestamp::from_unix(seconds.into()))
             .map_err(|_| too_far())

@@ -117,7 +117,7 @@ impl CloudFrontOptions {
     /// | `baseurl` | required | see [`CloudFrontOptions::new`] |
     /// | `privatekey` | required | the path of a PEM file, or the key itself: in PEM, possibly with escaped line ends (`\n`), or in base64 of PEM or DER; wiping that copy is up to the caller |
     /// | `keypairid` | required | CloudFront's id of the public key |
-    /// | `duration` | `20m` | how long a URL is valid: Go's notation (`1h30m`, `300ms`) or a number of seconds |
+    /// | `duration` | `20m` | how long a URL is valid: Go's notation (`1h30m`, `300ms`) or a number of seconds; see [`CloudFrontOptions::duration`] |
     /// | `hashalgorithm` | `sha1` | `sha1` or `sha256` |
     /// | `originpath` | none | the distribution's Origin Path, if it has one: see [`CloudFrontOptions::origin_path`] |
     /// | `ipfilteredby` | `none` | `none`, `aws` or `awsregion` |
@@ -135,8 +135,11 @@ impl CloudFrontOptions {
         given.options()
     }
 
-    /// Sets how long URLs are valid, unless a call requests another time. Rounded up to whole
-    /// seconds.
+    /// Sets how long URLs are valid, unless a call requests another time.
+    ///
+    /// The end of a URL is rounded up to a whole second, and to a multiple of a sixtieth of the
+    /// duration (20 seconds of 20 minutes), so that URLs of one path share their signature for a
+    /// while. If a call specifies a validity of its own, the end is rounded up to a whole second.
     ///
     /// # Errors
     /// [`ErrorKind::Configuration`] for zero.

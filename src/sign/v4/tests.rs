@@ -64,7 +64,7 @@ fn adds_what_is_missing() {
     let s3 = sign(&request, Payload::Bytes(b""), &temporary, SCOPE, TIME).unwrap();
     assert_eq!(
         names(&s3),
-        ["x-amz-date", "x-amz-content-sha256", "x-amz-security-token", "authorization"]
+        ["x-amz-content-sha256", "x-amz-date", "x-amz-security-token", "authorization"]
     );
     assert!(s3.steps.canonical_request.contains(
         "\nhost:h\nx-amz-content-sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\nx-amz-date:20130524T000000Z\nx-amz-security-token:token\n"
@@ -397,6 +397,44 @@ fn debug_hides_signatures_and_tokens() {
     assert!(
         text.contains("20130524") && text.contains("4 bytes") && !text.contains("wJalr"),
         "{text}"
+    );
+}
+
+/// With headers that the request has already, with a session token, and for another service.
+#[test]
+fn authorizing_yields_the_headers_and_the_signature_of_signing() {
+    let token = credentials().with_session_token("s3cret-token");
+    let given = [("host", "h"), ("x-amz-date", "20130524T000000Z"), ("range", "bytes=0-9")];
+    let query = [("uploadId", "a/b"), ("partNumber", "1")];
+    for credentials in [credentials(), token] {
+        for service in ["s3", "sts"] {
+            let key = SigningKey::derive(&credentials, TIME, Scope { service, ..SCOPE }).unwrap();
+            for headers in [&given[..], &given[..1]] {
+                let request = Request::new("PUT", "/b/k").query(&query).headers(headers);
+                for payload in [Payload::Unsigned, Payload::Bytes(b"body"), Payload::Bytes(b"")] {
+                    let signed = key.sign(&request, payload, TIME).unwrap();
+                    let lean = key.authorize(&request, payload, TIME).unwrap();
+                    assert_eq!(lean.signature(), signed.steps.signature);
+                    let mut sent: Vec<_> = lean.headers().collect();
+                    let mut wanted: Vec<_> =
+                        signed.headers.iter().map(|(name, value)| (*name, &**value)).collect();
+                    sent.sort_unstable();
+                    wanted.sort_unstable();
+                    assert_eq!(sent, wanted);
+                    let shown = format!("{lean:?}");
+                    assert!(
+                        !shown.contains("s3cret") && !shown.contains(lean.signature()),
+                        "{shown}"
+                    );
+                }
+            }
+        }
+    }
+    let key = SigningKey::derive(&credentials(), TIME, SCOPE).unwrap();
+    let request = Request::new("GET", "/");
+    assert_eq!(
+        key.authorize(&request, Payload::Unsigned, TIME).unwrap_err(),
+        key.sign(&request, Payload::Unsigned, TIME).unwrap_err()
     );
 }
 

@@ -261,13 +261,13 @@ impl<'a> ObjectWriter<'a> {
                 self.accept(&next)?;
             }
             let buffer = self.room()?;
-            let filled = buffer.bytes.len();
-            let room = buffer.size().saturating_sub(filled as u64);
-            // `read_to_end` reads into the buffer itself.
-            let read = reader.take(room).read_to_end(&mut buffer.bytes).map_err(unreadable)?;
+            let filled = buffer.content().len();
+            let result = buffer.fill(reader, u64::MAX);
+            let (read, is_full) = (buffer.content().len() - filled, buffer.is_full());
             self.size = self.size.saturating_add(read as u64);
+            result.map_err(unreadable)?;
             self.report();
-            if (read as u64) < room {
+            if !is_full {
                 return Ok(());
             }
         }
@@ -278,18 +278,14 @@ impl<'a> ObjectWriter<'a> {
         if content.is_empty() {
             return self.sender.check().map(|()| 0);
         }
-        let buffer = self.room()?;
-        let room =
-            usize::try_from(buffer.size()).unwrap_or(usize::MAX).saturating_sub(buffer.bytes.len());
-        let taken = content.len().min(room);
-        buffer.bytes.extend(content.iter().take(taken));
+        let taken = self.room()?.append(content);
         self.size = self.size.saturating_add(taken as u64);
         self.report();
         Ok(taken)
     }
 
     fn is_full(&self) -> bool {
-        self.buffer.as_ref().is_some_and(|buffer| buffer.bytes.len() as u64 >= buffer.size())
+        self.buffer.as_ref().is_some_and(Buffer::is_full)
     }
 
     /// Returns the part being filled, with room for at least one byte.
@@ -319,7 +315,7 @@ impl<'a> ObjectWriter<'a> {
     /// Hands the part being filled to the threads, whatever its size, unless the server has it.
     fn send(&mut self) -> Result<()> {
         let Some(buffer) = self.buffer.take() else { return Ok(()) };
-        match self.stored.remove(&self.number).filter(|part| has_content(part, &buffer.bytes)) {
+        match self.stored.remove(&self.number).filter(|part| has_content(part, buffer.content())) {
             Some(part) => {
                 self.meter.part(part.size);
                 self.confirmed.push(part);
@@ -338,7 +334,7 @@ impl<'a> ObjectWriter<'a> {
         self.sender.check()?;
         let (bytes, bucket, key) = (self.size, self.bucket.clone(), self.key.clone());
         let Some(upload_id) = self.upload_id.clone() else {
-            let content = self.buffer.as_ref().map_or(&[][..], |buffer| &buffer.bytes);
+            let content = self.buffer.as_ref().map_or(&[][..], Buffer::content);
             let stored = self.client.put_object(&bucket, &key, content, &self.settings)?;
             self.meter.part(bytes);
             return Ok(Transferred { bytes, parts: 1, etag: stored.etag });

@@ -1,0 +1,98 @@
+//! Signatures that were made before: one policy always has the same signature.
+use crate::error::Result;
+use crate::sync;
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+/// How many signatures a generation has. Two generations of policies and signatures need less than 1 MiB.
+const GENERATION: usize = 512;
+
+/// The signatures of recent policies, two generations of [`GENERATION`] at most: when the younger one is full, the older
+/// one is dropped. Policies and signatures are what every URL shows; nothing of the key is kept.
+#[derive(Default)]
+pub(super) struct Signatures(Mutex<Generations>);
+
+#[derive(Default)]
+struct Generations {
+    younger: HashMap<String, String>,
+    older: HashMap<String, String>,
+}
+
+impl Signatures {
+    /// Returns the signature of `policy`, which `sign` makes if it is not there.
+    pub(super) fn of(
+        &self,
+        policy: String,
+        sign: impl FnOnce(&str) -> Result<String>,
+    ) -> Result<String> {
+        {
+            let mut kept = sync::lock(&self.0);
+            if let Some(signature) = kept.younger.get(&policy) {
+                return Ok(signature.clone());
+            }
+            if let Some((policy, signature)) = kept.older.remove_entry(&policy) {
+                kept.insert(policy, signature.clone());
+                return Ok(signature);
+            }
+        }
+        // Without the lock: other policies need not wait for this one.
+        let signature = sign(&policy)?;
+        sync::lock(&self.0).insert(policy, signature.clone());
+        Ok(signature)
+    }
+
+    /// Forgets all signatures.
+    pub(super) fn clear(&self) {
+        *sync::lock(&self.0) = Generations::default();
+    }
+}
+
+impl Generations {
+    fn insert(&mut self, policy: String, signature: String) {
+        if self.younger.len() >= GENERATION {
+            self.older = std::mem::take(&mut self.younger);
+        }
+        self.younger.insert(policy, signature);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signature_is_made_once_and_the_number_kept_is_bounded() {
+        let kept = Signatures::default();
+        let mut made = 0;
+        let mut of = |number: usize| {
+            let sign = |policy: &str| {
+                made += 1;
+                Ok(format!("signature of {policy}"))
+            };
+            assert_eq!(
+                kept.of(number.to_string(), sign).unwrap(),
+                format!("signature of {number}")
+            );
+            made
+        };
+        assert_eq!((of(0), of(0)), (1, 1));
+        // The one that is used stays, the one that is not goes.
+        for number in 1..=3 * GENERATION {
+            of(number);
+            of(0);
+        }
+        assert_eq!(of(0), 1 + 3 * GENERATION);
+        assert_eq!(of(1), 2 + 3 * GENERATION);
+        let generations = sync::lock(&kept.0);
+        assert!(generations.younger.len() <= GENERATION && generations.older.len() <= GENERATION);
+    }
+
+    #[test]
+    fn a_failure_is_not_kept() {
+        let kept = Signatures::default();
+        let error = crate::error::Error::new(crate::error::ErrorKind::Configuration, "no key");
+        assert!(kept.of("policy".to_owned(), |_| Err(error)).is_err());
+        assert_eq!(kept.of("policy".to_owned(), |_| Ok("made".to_owned())).unwrap(), "made");
+    }
+}
