@@ -13,7 +13,7 @@ use s3driver::client::ObjectSettings;
 use s3driver::conformance::{
     self, HttpResponse, Quirk, Report, RunUntil, Scale, SuiteOptions, Verdict,
 };
-use s3driver::driver::{MemoryDriver, Method, Parameters, S3Driver};
+use s3driver::driver::{MemoryDriver, Method, S3Driver};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -96,7 +96,7 @@ fn open(target: &Target, root: &str, proxy: Option<&str>) -> s3driver::Result<S3
         pairs.push(("regionendpoint", format!("{scheme}://localhost:{port}")));
         pairs.push(("proxy", proxy.to_owned()));
     }
-    S3Driver::new(&Parameters::from_pairs(pairs)?)
+    support::transport::driver(pairs)
 }
 
 fn conforms(target: &Target, proxy: Option<&str>) -> bool {

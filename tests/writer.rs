@@ -724,6 +724,39 @@ fn single_bytes_and_one_large_write_give_equal_files() {
     assert!(stored(&server, "bytes").unwrap() == content[..PART + 1]);
 }
 
+/// Whole parts are sent from where the caller has them, without changing the file or its parts.
+#[test]
+fn large_writes_give_the_same_parts_as_small_ones() {
+    let server = server();
+    for concurrency in [1, 2] {
+        let builder = parameters(&server).concurrency(NonZeroUsize::new(concurrency).unwrap());
+        let driver = S3Driver::new(&builder.build().unwrap()).unwrap();
+        for first in [0, 1, PART] {
+            for second in [PART, 2 * PART, 2 * PART + 7] {
+                let content = bytes(17, 0, first + second + PART);
+                let before = server.operations();
+                let mut writer = create(&driver, "/file");
+                writer.write_all(&content[..first]).unwrap();
+                writer.write_all(&content[first..first + second]).unwrap();
+                writer.write_all(&content[first + second..]).unwrap();
+                assert_eq!(writer.size(), content.len() as u64);
+                writer.commit().unwrap();
+                let case = format!("{concurrency} {first} {second}");
+                assert!(stored(&server, "file").unwrap() == content, "{case}");
+                let parts = content.len().div_ceil(PART) as u64;
+                assert!(
+                    since(&server, &before).contains(&("UploadPart".to_owned(), parts)),
+                    "{case}"
+                );
+                let sizes = &server.object_info(server.bucket(), "file").unwrap().parts;
+                let full = &sizes[..sizes.len() - 1];
+                assert!(full.iter().all(|part| *part == PART as u64), "{case}: {sizes:?}");
+            }
+        }
+    }
+    assert_nothing_pending(&server);
+}
+
 #[test]
 fn writers_that_share_little_memory_take_turns() {
     let server = server();

@@ -12,7 +12,7 @@ pub(crate) const BUCKET: &str = "bench";
 pub(crate) const REGION: &str = "us-east-1";
 
 pub(crate) enum Order {
-    Serve,
+    Serve { certificate: Option<PathBuf> },
     Repeat { piece: String, count: u64 },
     Work(Work),
 }
@@ -38,7 +38,8 @@ impl Order {
         let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let work =
             match words[..] {
-                ["serve"] => return Ok(Self::Serve),
+                ["serve"] => return Ok(Self::Serve { certificate: None }),
+                ["serve", file] => return Ok(Self::Serve { certificate: Some((*file).into()) }),
                 ["repeat", piece, count] => {
                     return Ok(Self::Repeat { piece: piece.to_owned(), count: number(count)? });
                 }

@@ -62,13 +62,17 @@ pub struct Config {
     pub(super) request_payer: RequestPayer,
     pub(super) verification: TlsVerification,
     pub(super) extra_roots_pem: Vec<u8>,
+    pub(super) client_certificate: Option<transport::ClientCertificate>,
     pub(super) proxy: Option<Proxy>,
     pub(super) user_agent: String,
     pub(super) timeouts: Timeouts,
     pub(super) retry: RetryPolicy,
     pub(super) max_requests: NonZeroUsize,
     pub(super) idle_connections: usize,
+    pub(super) idle_lifetime: Duration,
     pub(super) clock: Arc<dyn Clock>,
+    #[cfg(feature = "ureq")]
+    pub(super) agent: Option<transport::Agent>,
 }
 
 /// The number of idle connections kept for one server. If more threads than this send requests,
@@ -94,13 +98,17 @@ impl Config {
             request_payer: RequestPayer::BucketOwner,
             verification: TlsVerification::Full,
             extra_roots_pem: Vec::new(),
+            client_certificate: None,
             proxy: None,
             user_agent: concat!("s3driver/", env!("CARGO_PKG_VERSION")).to_owned(),
             timeouts: Timeouts::default(),
             retry: RetryPolicy::default(),
             max_requests: MAX_REQUESTS,
             idle_connections: IDLE_CONNECTIONS,
+            idle_lifetime: transport::IDLE_LIFETIME,
             clock: Arc::new(SystemClock),
+            #[cfg(feature = "ureq")]
+            agent: None,
         }
     }
     /// Signs with credentials from `provider`.
@@ -167,10 +175,43 @@ impl Config {
         self.extra_roots_pem = pem.into();
         self
     }
+    /// Sets the certificate that the client shows to servers that ask for one: its chain, the
+    /// client's own certificate first, and its private key (PKCS#8, PKCS#1 or SEC 1, without a
+    /// passphrase), both as PEM text. What cannot be used fails in
+    /// [`Client::new`](super::Client::new).
+    #[must_use]
+    pub fn client_certificate(
+        mut self,
+        chain_pem: impl Into<Vec<u8>>,
+        key_pem: impl Into<Vec<u8>>,
+    ) -> Self {
+        self.client_certificate = Some(transport::ClientCertificate {
+            chain_pem: chain_pem.into(),
+            key_pem: key_pem.into().into(),
+        });
+        self
+    }
     /// Sends requests through a proxy. The environment's proxy variables are never read.
     #[must_use]
     pub fn proxy(mut self, proxy: Proxy) -> Self {
         self.proxy = Some(proxy);
+        self
+    }
+    /// Sends every request through `agent`, with its proxy, TLS, resolver and pool of connections.
+    ///
+    /// Signing, retries, validation, redirects and time limits remain the client's. Proxy,
+    /// certificates and verification are the agent's: setting them here as well fails at
+    /// [`Client::new`](super::Client::new). So does a ureq that is built with `gzip`, `brotli` or
+    /// `charset`, which would change the bodies of objects. Requests to metadata and container
+    /// services of the same machine never use the agent.
+    ///
+    /// An agent from `ureq::agent()` takes a proxy from the environment, and keeps 3 idle connections
+    /// for a server: set `max_idle_connections_per_host` to the number of threads.
+    /// `docs/transports.md` lists what differs from the client's own transport.
+    #[cfg(feature = "ureq")]
+    #[must_use]
+    pub fn agent(mut self, agent: ureq::Agent) -> Self {
+        self.agent = Some(transport::Agent(agent));
         self
     }
     /// Appends to `User-Agent`. Only visible ASCII characters and spaces are allowed; anything else
@@ -213,6 +254,13 @@ impl Config {
         self.idle_connections = connections;
         self
     }
+    /// Sets how long an idle connection is kept; the default is 5 seconds, after which S3 closes it.
+    /// A longer time saves handshakes with servers that keep connections longer.
+    #[must_use]
+    pub const fn idle_lifetime(mut self, lifetime: Duration) -> Self {
+        self.idle_lifetime = lifetime;
+        self
+    }
     /// Takes time and jitter from `clock`.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
@@ -224,11 +272,15 @@ impl Config {
         transport::TransportOptions {
             verification: self.verification,
             extra_roots_pem: self.extra_roots_pem.clone(),
+            client_certificate: self.client_certificate.clone(),
             proxy: self.proxy.clone(),
             connect_timeout: self.timeouts.connect,
             idle_timeout: self.timeouts.idle,
             stall_timeout: self.timeouts.stall,
             idle_connections: self.idle_connections,
+            idle_lifetime: self.idle_lifetime,
+            #[cfg(feature = "ureq")]
+            agent: self.agent.clone(),
             ..transport::TransportOptions::default()
         }
     }

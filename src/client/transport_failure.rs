@@ -149,7 +149,9 @@ fn of_tls(problem: TlsProblem, way: Way<'_>) -> Option<String> {
         }
         TlsProblem::Algorithms | TlsProblem::CertificateAlgorithm => ALGORITHMS.to_owned(),
         TlsProblem::ClientCertificate => {
-            "this client sends no certificate of its own: let the server accept clients without one".to_owned()
+            "give the client a certificate that the server accepts (Config::client_certificate), or let the server accept \
+             clients without one"
+                .to_owned()
         }
         TlsProblem::UnrecognisedName | TlsProblem::WrongName => of_bucket_in_host(way).unwrap_or_else(|| {
             format!("check that {host} is the server's name, or give it a certificate for that name")

@@ -71,13 +71,13 @@ struct Inner {
 
 #[derive(Default)]
 struct State {
-    held: Option<Held>,
+    held: Option<HeldKeys>,
     refreshing: bool,
-    failure: Option<Failed>,
+    failure: Option<Failures>,
 }
 
 /// The keys that the cache holds.
-struct Held {
+struct HeldKeys {
     lease: Arc<Lease>,
     fetched: Instant,
     refresh_at: Option<SystemTime>,
@@ -86,7 +86,7 @@ struct Held {
 }
 
 /// The failures since the last successful refresh.
-struct Failed {
+struct Failures {
     reason: Unavailable,
     count: u32,
     pause_ends: Instant,
@@ -220,17 +220,17 @@ impl Inner {
 
     /// Calls the source in this thread. A panic of the source counts as a failure.
     fn run(&self) {
-        let refresh = Refresh(self);
+        let guard = RefreshGuard(self);
         let outcome = catch_panic("the source", || Ok(self.source.fetch()));
         let outcome = outcome.unwrap_or_else(|panic| Err(Unavailable::failed(panic.message())));
         let warning =
             catch_panic("the clock", || Ok(self.finish(outcome))).unwrap_or_else(|panic| {
                 let pause_ends = Instant::now() + FIRST_PAUSE;
                 let reason = Unavailable::failed(panic.message());
-                self.lock().failure = Some(Failed { reason, count: 1, pause_ends });
+                self.lock().failure = Some(Failures { reason, count: 1, pause_ends });
                 None
             });
-        drop(refresh);
+        drop(guard);
         if let Some(warning) = warning {
             // The keys are valid even if reporting the warning fails.
             drop(catch_panic("the observer", || {
@@ -288,7 +288,7 @@ impl Inner {
         let mut state = self.lock();
         match outcome {
             Ok(lease) => {
-                let held = Held::new(lease, now, instant);
+                let held = HeldKeys::new(lease, now, instant);
                 let expired = held.lease.expires.filter(|_| held.expired_on_arrival);
                 state.held = Some(held);
                 state.failure = None;
@@ -308,7 +308,7 @@ impl Inner {
                     reason: reason.to_string(),
                     expires: held.lease.expires,
                 });
-                state.failure = Some(Failed { reason, count, pause_ends });
+                state.failure = Some(Failures { reason, count, pause_ends });
                 warning
             }
         }
@@ -321,7 +321,7 @@ impl State {
     }
 }
 
-impl Held {
+impl HeldKeys {
     fn new(lease: Lease, now: SystemTime, fetched: Instant) -> Self {
         let lifetime = lease.expires.map(|expires| expires.duration_since(now).unwrap_or_default());
         let expired_on_arrival = lifetime.is_some_and(|lifetime| lifetime < SHORTEST_INTERVAL);
@@ -352,9 +352,9 @@ impl Held {
 
 /// A running refresh. Dropping it wakes the waiting threads, even if the refreshing thread panics.
 /// No code of the caller runs here, so that one panic cannot cause another.
-struct Refresh<'a>(&'a Inner);
+struct RefreshGuard<'a>(&'a Inner);
 
-impl Drop for Refresh<'_> {
+impl Drop for RefreshGuard<'_> {
     fn drop(&mut self) {
         self.0.lock().refreshing = false;
         self.0.ended.notify_all();

@@ -39,7 +39,8 @@ impl fmt::Debug for Text<'_> {
     }
 }
 
-/// One line of such a text, control characters escaped: a header, a query, or anything else as it is.
+/// One line of such a text, control characters escaped: a header, a query, or anything else as it
+/// is.
 pub(super) struct Line<'a>(pub(super) &'a str);
 
 impl fmt::Display for Line<'_> {
@@ -61,7 +62,7 @@ fn push_line(out: &mut String, line: &str) {
     }
 }
 
-/// The values that a line of such a text hides.
+/// Returns the values that a line of such a text hides.
 pub(super) fn secrets(line: &str) -> impl Iterator<Item = &str> {
     let of = |(name, value)| is_secret(name).then_some(value);
     let header = line.split_once(':').and_then(of);

@@ -37,7 +37,7 @@ impl Transfer<'_> {
             concurrency: self.concurrency,
         };
         copy_any_size(&self.client, source, &meta, (bucket, key), settings, ranges, &|bytes| {
-            meter.part(bytes)
+            meter.part(bytes);
         })
     }
 }

@@ -34,6 +34,7 @@ pub(crate) use copy::{
 pub use download::{Downloaded, Verified};
 pub(crate) use memory::{MemoryLimit, Share};
 pub use meter::Progress;
+pub(crate) use parallel::for_each;
 pub use read_ahead::ReadAhead;
 pub(crate) use shards::list_in_shards;
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// Calls `work` for every index below `count`, on up to `concurrency` threads, and returns the
 /// results in order. The first failure, which may be a panic, cancels `cancel`, which `work` is
 /// expected to obey, and is returned.
-pub(super) fn for_each<T: Send>(
+pub(crate) fn for_each<T: Send>(
     count: usize,
     concurrency: NonZeroUsize,
     cancel: &Cancel,

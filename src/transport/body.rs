@@ -1,14 +1,13 @@
 //! A reply and its body.
 
+use super::carrier::Incoming;
 use super::connection::{Connection, READ_AHEAD};
 use super::error::{Failure, Phase, TransportError};
-use super::head::{After, Framing, Head};
-use super::pool::Pool;
+use super::head::{Framing, Head};
 use super::wait::{Limits, Pace, Timeouts};
 use crate::bounds;
 use crate::cancel::Cancel;
 use std::io::{self, Read};
-use std::sync::Arc;
 use std::time::Instant;
 
 /// Most bytes of a chunk's size line, its extensions included.
@@ -26,9 +25,8 @@ pub(crate) struct Response {
     deadline: Option<Instant>,
     timeouts: Timeouts,
     cancel: Option<Cancel>,
-    pool: Arc<Pool>,
     /// Gone once the body is over, or broken.
-    connection: Option<Box<Connection>>,
+    incoming: Option<Incoming>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,19 +51,22 @@ enum Chunk {
 impl Response {
     pub(super) fn new(
         head: Head,
-        mut connection: Box<Connection>,
+        mut incoming: Incoming,
         timeouts: Timeouts,
         cancel: Option<Cancel>,
-        pool: Arc<Pool>,
     ) -> Self {
+        let connection = incoming.connection();
         let body = match head.framing {
             Framing::NoBody | Framing::Length(0) => Unread::Done,
             Framing::Length(length) => Unread::Length(length),
-            Framing::Chunked => Unread::Chunked(Chunk::Size),
-            Framing::Close => Unread::Close,
+            Framing::Chunked if connection.is_some() => Unread::Chunked(Chunk::Size),
+            // An agent reads the chunks itself.
+            Framing::Chunked | Framing::Close => Unread::Close,
         };
-        // The pace of what was sent is no part of the reply's.
-        connection.pace = Pace::default();
+        if let Some(connection) = connection {
+            // The pace of what was sent is no part of the reply's.
+            connection.pace = Pace::default();
+        }
         let mut response = Self {
             status: head.status,
             head,
@@ -73,8 +74,7 @@ impl Response {
             deadline: None,
             timeouts,
             cancel,
-            pool,
-            connection: Some(connection),
+            incoming: Some(incoming),
         };
         if response.body == Unread::Done {
             response.finish();
@@ -147,7 +147,7 @@ impl Response {
             if self.body == Unread::Done {
                 return Ok(0);
             }
-            let Some(connection) = self.connection.as_deref_mut() else {
+            let Some(incoming) = &mut self.incoming else {
                 return Err(Failure::io(
                     io::ErrorKind::NotConnected,
                     "an earlier read of this body failed",
@@ -163,7 +163,7 @@ impl Response {
                 Unread::Length(left) | Unread::Chunked(Chunk::Data(left)) => {
                     let room =
                         usize::try_from(*left).map_or(into.len(), |left| into.len().min(left));
-                    let count = connection.read_body(&mut into[..room], beyond, &limits)?;
+                    let count = incoming.read_body(&mut into[..room], beyond, &limits)?;
                     if count == 0 {
                         return Err(cut());
                     }
@@ -176,15 +176,15 @@ impl Response {
                     return Ok(count);
                 }
                 Unread::Close => {
-                    let count = connection.read_body(into, beyond, &limits)?;
+                    let count = incoming.read_body(into, beyond, &limits)?;
                     if count == 0 {
                         self.finish();
                     }
                     return Ok(count);
                 }
                 Unread::Chunked(chunk) => {
-                    let over = next_chunk(connection, chunk, &limits)?;
-                    if over {
+                    let connection = incoming.connection().ok_or_else(cut)?;
+                    if next_chunk(connection, chunk, &limits)? {
                         self.finish();
                     }
                 }
@@ -196,17 +196,13 @@ impl Response {
     /// The body is whole: the connection goes back to the pool when its next byte can only be the next reply's.
     fn finish(&mut self) {
         self.body = Unread::Done;
-        if let Some(mut connection) = self.connection.take()
-            && self.head.after == After::Reuse
-            && !connection.has_surplus()
-        {
-            connection.had_no_body = matches!(self.head.framing, Framing::NoBody);
-            self.pool.put(connection);
+        if let Some(incoming) = self.incoming.take() {
+            incoming.finish(&self.head);
         }
     }
 
     fn broken(&mut self, failure: Failure) -> TransportError {
-        self.connection = None;
+        self.incoming = None;
         TransportError::new(Phase::Body, failure)
     }
 }
@@ -222,7 +218,7 @@ impl Read for Response {
 impl Drop for Response {
     fn drop(&mut self) {
         if let (Some(connection), Unread::Length(left)) =
-            (self.connection.as_deref_mut(), self.body)
+            (self.incoming.as_mut().and_then(Incoming::connection), self.body)
             && connection.buffered().len() as u64 == left
         {
             connection.consume(connection.buffered().len());

@@ -115,6 +115,23 @@ impl S3Driver {
         Ok(Self { store: Arc::new(Store::new(parameters, None, adjust)?) })
     }
 
+    /// Makes the driver like [`S3Driver::new`], and sends every request through `agent`, those for
+    /// keys included: see [`Config::agent`].
+    ///
+    /// # Errors
+    /// Those of [`S3Driver::new`], and those of an agent that cannot be used.
+    #[cfg(feature = "ureq")]
+    pub fn with_agent(parameters: &Parameters, agent: ureq::Agent) -> Result<Self> {
+        Self::with_config(parameters, |config| {
+            let config = config.agent(agent);
+            match parameters.credentials {
+                Some(_) => config,
+                // The services of AWS that hand out keys are reached through the agent too.
+                None => config.chain_credentials(),
+            }
+        })
+    }
+
     /// Checks that the bucket exists and that the credentials may use it. This is suitable as a
     /// health check, because the error says what is wrong.
     pub fn probe(&self) -> Result<()> {

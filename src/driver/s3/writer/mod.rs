@@ -263,13 +263,47 @@ impl Writer {
         if content.is_empty() {
             return Ok(0);
         }
-        let buffer = self.room()?;
-        let room =
-            usize::try_from(buffer.size()).unwrap_or(usize::MAX).saturating_sub(buffer.bytes.len());
-        let taken = content.len().min(room);
-        buffer.bytes.extend_from_slice(&content[..taken]);
+        let taken = match self.send_whole_parts(content)? {
+            0 => self.room()?.append(content),
+            taken => taken,
+        };
         self.size += taken as u64;
         Ok(taken)
+    }
+
+    /// Sends the whole parts at the beginning of `content` from where they are, without a copy in a buffer, if there is
+    /// one for each thread at least: fewer would leave threads without work. Returns the number of bytes.
+    fn send_whole_parts(&mut self, content: &[u8]) -> Result<usize> {
+        let within_a_part = self.buffer.is_some() && !self.is_full();
+        // What an earlier writer left may have to be replaced.
+        if within_a_part || self.origin != UploadOrigin::ThisWriter {
+            return Ok(0);
+        }
+        let first = self.number.saturating_add(u32::from(self.buffer.is_some()));
+        let (mut rest, mut parts) = (content, Vec::new());
+        while let Ok(size) = self
+            .layout
+            .part_size(first.saturating_add(u32::try_from(parts.len()).unwrap_or(u32::MAX)))
+            && let Some((part, after)) =
+                rest.split_at_checked(usize::try_from(size).unwrap_or(usize::MAX))
+            && !part.is_empty()
+        {
+            parts.push(part);
+            rest = after;
+        }
+        let may_be_whole_file = first == 1 && self.upload_id.is_none() && rest.is_empty();
+        if parts.len() < self.store.parameters.concurrency.get()
+            || parts.len() == 1 && may_be_whole_file
+        {
+            return Ok(0);
+        }
+        if self.buffer.is_some() {
+            self.send()?;
+        }
+        let upload_id = self.begin()?;
+        self.sender.send_from(&upload_id, self.number, &parts)?;
+        self.number = self.number.saturating_add(u32::try_from(parts.len()).unwrap_or(u32::MAX));
+        Ok(content.len() - rest.len())
     }
 
     /// Reads up to `limit` bytes (at least 1) from `reader` into the part being filled. Gives back how many, 0 only at
@@ -293,17 +327,15 @@ impl Writer {
         }
         let left = limit - (self.size - before);
         let buffer = self.room()?;
-        let filled = buffer.bytes.len();
-        let room = buffer.size().saturating_sub(filled as u64);
-        // `read_to_end` reads into the buffer itself, and keeps what it read before an error.
-        let result = reader.take(room.min(left)).read_to_end(&mut buffer.bytes).map(drop);
-        let read = buffer.bytes.len() - filled;
+        let filled = buffer.content().len();
+        let result = buffer.fill(reader, left);
+        let read = buffer.content().len() - filled;
         self.size += read as u64;
         Ok((self.size - before, result))
     }
 
     fn is_full(&self) -> bool {
-        self.buffer.as_ref().is_some_and(|buffer| buffer.bytes.len() as u64 >= buffer.size())
+        self.buffer.as_ref().is_some_and(Buffer::is_full)
     }
 
     /// The part being filled, with room for at least one byte.
@@ -381,7 +413,7 @@ impl Writer {
         let mut buffer = self.buffer.take();
         let mut nothing = Vec::new();
         let result =
-            self.keep(&upload_id, buffer.as_mut().map_or(&mut nothing, |buffer| &mut buffer.bytes));
+            self.keep(&upload_id, buffer.as_mut().map_or(&mut nothing, Buffer::content_mut));
         self.buffer = buffer;
         result
     }
@@ -432,11 +464,11 @@ impl Writer {
         self.sender.check()?;
         let store = Arc::clone(&self.store);
         let Some(upload_id) = self.upload_id.clone() else {
-            let content = self.buffer.as_ref().map_or(&[][..], |buffer| &buffer.bytes);
+            let content = self.buffer.as_ref().map_or(&[][..], Buffer::content);
             store.client.put_object(&store.bucket, &self.key, content, &store.settings)?;
             return Ok(());
         };
-        let empty = self.buffer.as_ref().is_none_or(|buffer| buffer.bytes.is_empty());
+        let empty = self.buffer.as_ref().is_none_or(|buffer| buffer.content().is_empty());
         // An empty one too: Ceph completes an upload with all of its parts or not at all.
         let tail_part = self.unchanged().and_then(|found| found.tail_part().cloned());
         if let Some(part) = tail_part {
@@ -528,7 +560,7 @@ impl Writer {
 }
 
 impl Write for Writer {
-    /// Accepts at most the rest of the current part in one call.
+    /// Accepts in one call at most the rest of the current part, or the whole parts that `content` begins with.
     fn write(&mut self, content: &[u8]) -> io::Result<usize> {
         self.accept(content).map_err(|error| self.error(error).into())
     }
@@ -590,7 +622,7 @@ impl Drop for Writer {
         match self.origin {
             UploadOrigin::EarlierWriter(_) => drop(self.preserve()),
             UploadOrigin::ThisWriter if self.upload_id.is_some() => {
-                drop(self.cleanup(Self::discard))
+                drop(self.cleanup(Self::discard));
             }
             UploadOrigin::ThisWriter => {}
         }

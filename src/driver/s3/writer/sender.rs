@@ -4,7 +4,7 @@ use crate::cancel::Cancel;
 use crate::client::{Client, UploadRef, UploadedPart};
 use crate::error::{Error, ErrorKind, Result, catch_panic};
 use crate::sync;
-use crate::transfer::MemoryLimit;
+use crate::transfer::{MemoryLimit, for_each};
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -115,7 +115,7 @@ impl Sender {
             if let Some(mut buffer) = state.free.pop() {
                 if buffer.size() >= size {
                     if !bytes.is_empty() {
-                        buffer.bytes.extend_from_slice(&bytes);
+                        buffer.append(&bytes);
                     }
                     return Ok(buffer);
                 }
@@ -174,13 +174,37 @@ impl Sender {
         Ok(())
     }
 
-    /// Waits for all parts handed over so far and gives them back in order.
-    pub(super) fn finish(&self) -> Result<Vec<UploadedPart>> {
+    /// Sends parts straight from the caller's memory, several at once, after those that were handed over before. The
+    /// first one has the number `first`.
+    pub(super) fn send_from(&self, upload_id: &str, first: u32, parts: &[&[u8]]) -> Result<()> {
+        let shared = &*self.shared;
+        drop(self.idle()?);
+        let sent = for_each(parts.len(), self.concurrency, &shared.cancel, |index| {
+            let upload = UploadRef { bucket: &shared.bucket, key: &shared.key, upload_id };
+            let number = first.saturating_add(u32::try_from(index).unwrap_or(u32::MAX));
+            shared.client.upload_part(upload, number, parts.get(index).copied().unwrap_or_default())
+        });
+        let mut state = shared.lock();
+        match sent {
+            Ok(sent) => state.sent.extend(sent),
+            Err(error) => shared.fail(&mut state, error),
+        }
+        state.failure()
+    }
+
+    /// Waits until all parts handed over so far have been sent.
+    fn idle(&self) -> Result<MutexGuard<'_, SendQueue>> {
         let mut state = self.shared.lock();
         while state.busy > 0 && state.failure.is_none() {
             state = self.shared.wait(state);
         }
         state.failure()?;
+        Ok(state)
+    }
+
+    /// Waits for all parts handed over so far and gives them back in order.
+    pub(super) fn finish(&self) -> Result<Vec<UploadedPart>> {
+        let mut state = self.idle()?;
         let mut sent = std::mem::take(&mut state.sent);
         sent.sort_unstable_by_key(|part| part.part_number);
         Ok(sent)
@@ -239,7 +263,7 @@ impl SharedSender {
             if state.ended || state.failure.is_some() {
                 state.held -= job.buffer.size();
             } else {
-                job.buffer.bytes.clear();
+                job.buffer.clear();
                 state.free.push(job.buffer);
             }
             match result {
@@ -252,10 +276,10 @@ impl SharedSender {
 
     fn upload(&self, job: &Job) -> Result<Vec<UploadedPart>> {
         let upload = UploadRef { bucket: &self.bucket, key: &self.key, upload_id: &job.upload_id };
-        match (self.client.upload_part(upload, job.number, &job.buffer.bytes), &job.replaces) {
+        match (self.client.upload_part(upload, job.number, job.buffer.content()), &job.replaces) {
             (Err(error), Some(kept)) if cannot_replace(&error) => {
                 let kept_bytes = usize::try_from(kept.size).unwrap_or(usize::MAX);
-                let rest = job.buffer.bytes.get(kept_bytes..).unwrap_or_default();
+                let rest = job.buffer.content().get(kept_bytes..).unwrap_or_default();
                 let next = self.client.upload_part(upload, job.number.saturating_add(1), rest)?;
                 Ok(vec![kept.clone(), next])
             }
