@@ -718,6 +718,24 @@ mod lenient {
         }
     }
 
+    /// An extension may stand between any two elements.
+    #[test]
+    fn unknown_elements_are_skipped_wherever_they_are() {
+        for (name, read, document) in READERS {
+            let root = document.find("?>").map_or(0, |end| end + 2);
+            let (declaration, body) = document.split_at(root);
+            let extended = body.replace("><", "><X a='b'>x<Key>y</Key></X><");
+            assert!(extended != body || *name == "location_constraint", "{name}");
+            let extended = format!("{declaration}{extended}");
+            assert_eq!(read(extended.as_bytes()), read(document.as_bytes()), "{name}");
+        }
+        let region = "<LocationConstraint><X>x</X>eu-west-1<Y/></LocationConstraint>";
+        assert_eq!(
+            xml::location_constraint(region.as_bytes()).unwrap().as_deref(),
+            Some("eu-west-1")
+        );
+    }
+
     #[test]
     fn keys_keep_every_character() {
         for (written, read) in [

@@ -139,6 +139,8 @@ pub(crate) struct Setting {
     pub(crate) payload: PayloadSigning,
     pub(crate) checksum: Checksum,
     pub(crate) credentials: Credentials,
+    /// Whether the client counts its requests.
+    pub(crate) observed: bool,
 }
 
 impl Setting {
@@ -163,6 +165,7 @@ impl Setting {
                 "AKIAIOSFODNN7EXAMPLE",
                 "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
             ),
+            observed: std::env::var_os("BENCH_OBSERVED").is_some(),
         })
     }
 }

@@ -6,9 +6,10 @@ use s3driver::client::{
     ByteRange, Client, Condition, Config, DELETE_OBJECTS_KEYS, Endpoint, GetObject, ListObjects,
     ObjectSettings, Scheme, UploadRef,
 };
+use s3driver::observe::Metrics;
 use s3driver::transfer::Transfer;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// The size of one read from a connection.
 pub(crate) const BLOCK: usize = 256 << 10;
@@ -24,6 +25,9 @@ impl ThroughClient {
             .static_credentials(setting.credentials.clone())
             .payload_signing(setting.payload)
             .checksum(setting.checksum);
+        if setting.observed {
+            config = config.observer(Arc::new(Metrics::new()));
+        }
         let authority = setting.ca_file.as_ref().map(std::fs::read).transpose()?;
         Ok(Self { client: Client::new(over_transport(config, authority)?)? })
     }

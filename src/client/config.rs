@@ -5,6 +5,7 @@ use super::values::{Checksum, PayloadSigning, RequestPayer, SignatureVersion};
 use crate::clock::{Clock, SystemClock};
 use crate::credentials::{Cache, Chain, Context, Credentials, Provider, Static};
 use crate::net::proxy::Proxy;
+use crate::observe::{Observer, Observers};
 use crate::transport::{self, TlsVerification};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -56,6 +57,7 @@ impl Default for Timeouts {
 pub struct Config {
     pub(super) endpoint: Endpoint,
     pub(super) credentials: Arc<dyn Provider>,
+    key_source: KeySource,
     pub(super) signature: SignatureVersion,
     pub(super) payload: PayloadSigning,
     pub(super) checksum: Checksum,
@@ -71,8 +73,18 @@ pub struct Config {
     pub(super) idle_connections: usize,
     pub(super) idle_lifetime: Duration,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) observers: Observers,
     #[cfg(feature = "ureq")]
     pub(super) agent: Option<transport::Agent>,
+}
+
+/// Where a configuration's credentials come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum KeySource {
+    /// `Config::credentials`.
+    Provider,
+    /// AWS's chain, which is made when the rest of the configuration is known.
+    Chain,
 }
 
 /// The number of idle connections kept for one server. If more threads than this send requests,
@@ -92,6 +104,7 @@ impl Config {
         Self {
             endpoint,
             credentials: Arc::new(Static::anonymous()),
+            key_source: KeySource::Provider,
             signature: SignatureVersion::V4,
             payload: PayloadSigning::Auto,
             checksum: Checksum::Auto,
@@ -107,6 +120,7 @@ impl Config {
             idle_connections: IDLE_CONNECTIONS,
             idle_lifetime: transport::IDLE_LIFETIME,
             clock: Arc::new(SystemClock),
+            observers: Observers::default(),
             #[cfg(feature = "ureq")]
             agent: None,
         }
@@ -115,6 +129,7 @@ impl Config {
     #[must_use]
     pub fn credentials(mut self, provider: Arc<dyn Provider>) -> Self {
         self.credentials = provider;
+        self.key_source = KeySource::Provider;
         self
     }
     /// Signs with static credentials.
@@ -123,20 +138,28 @@ impl Config {
         self.credentials(Arc::new(Static::new(credentials)))
     }
     /// Signs with the credentials that AWS's chain of sources finds on this machine: environment,
-    /// web identity, files, container, EC2. Call it after setting endpoint, proxy and certificates,
-    /// because requests to STS use them too.
+    /// web identity, files, container, EC2. Requests to STS use this configuration's proxy and
+    /// certificates, and the observers receive the refreshes.
     #[must_use]
-    pub fn chain_credentials(self) -> Self {
+    pub const fn chain_credentials(mut self) -> Self {
+        self.key_source = KeySource::Chain;
+        self
+    }
+    /// Makes the chain, if it was chosen.
+    pub(super) fn with_chain(self) -> Self {
+        if self.key_source == KeySource::Provider {
+            return self;
+        }
         let context = self.credential_context();
         self.credentials(Arc::new(Cache::new(Chain::new(&context), &context)))
     }
     /// Returns the context that the sources of [`credentials`](crate::credentials) need, with this
-    /// configuration's region, clock, proxy and certificates: for a custom chain, or for one whose
-    /// warnings you want to observe.
+    /// configuration's region, clock, proxy, certificates and observers: for a custom chain.
     pub fn credential_context(&self) -> Context {
         Context::default()
             .with_region(self.endpoint.region())
             .with_clock(Arc::clone(&self.clock))
+            .with_observers(self.observers.clone())
             .with_transport(self.transport_options())
     }
     /// Chooses the signature version; the default is version 4.
@@ -254,6 +277,13 @@ impl Config {
         self.idle_connections = connections;
         self
     }
+    /// Adds an observer, which receives every request, outcome and notice: see
+    /// [`observe`](crate::observe). Several can be added.
+    #[must_use]
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observers.push(observer);
+        self
+    }
     /// Sets how long an idle connection is kept; the default is 5 seconds, after which S3 closes it.
     /// A longer time saves handshakes with servers that keep connections longer.
     #[must_use]
@@ -281,7 +311,6 @@ impl Config {
             idle_lifetime: self.idle_lifetime,
             #[cfg(feature = "ureq")]
             agent: self.agent.clone(),
-            ..transport::TransportOptions::default()
         }
     }
 }

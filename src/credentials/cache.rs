@@ -11,10 +11,11 @@
 //! A failed refresh is repeated only after a pause. During the pause the cache returns the keys it
 //! holds, or the previous error if it holds none.
 
-use super::{Context, Lease, Observer, Provider, Source, Unavailable, Warning};
+use super::{Context, Lease, Provider, Source, Unavailable};
 use crate::cancel::Cancel;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result, catch_panic};
+use crate::observe::{CredentialsEvent, Event, Observers, Warning};
 use crate::sync;
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -63,7 +64,7 @@ pub struct Cache(Arc<Inner>);
 struct Inner {
     source: Box<dyn Source>,
     clock: Arc<dyn Clock>,
-    observer: Observer,
+    observers: Observers,
     state: Mutex<State>,
     /// Signalled when a refresh ends.
     ended: Condvar,
@@ -98,7 +99,7 @@ impl Cache {
         Self(Arc::new(Inner {
             source: Box::new(source),
             clock: Arc::clone(context.clock()),
-            observer: context.observer().clone(),
+            observers: context.observers().clone(),
             state: Mutex::default(),
             ended: Condvar::new(),
         }))
@@ -221,8 +222,10 @@ impl Inner {
     /// Calls the source in this thread. A panic of the source counts as a failure.
     fn run(&self) {
         let guard = RefreshGuard(self);
+        let began = (!self.observers.are_absent()).then(Instant::now);
         let outcome = catch_panic("the source", || Ok(self.source.fetch()));
         let outcome = outcome.unwrap_or_else(|panic| Err(Unavailable::failed(panic.message())));
+        let ended = began.map(|began| Ended::new(&outcome, began.elapsed()));
         let warning =
             catch_panic("the clock", || Ok(self.finish(outcome))).unwrap_or_else(|panic| {
                 let pause_ends = Instant::now() + FIRST_PAUSE;
@@ -231,12 +234,11 @@ impl Inner {
                 None
             });
         drop(guard);
+        if let Some(ended) = ended {
+            self.observers.emit(&Event::Credentials(&ended.event(self.source.name())));
+        }
         if let Some(warning) = warning {
-            // The keys are valid even if reporting the warning fails.
-            drop(catch_panic("the observer", || {
-                self.observer.warn(&warning);
-                Ok(())
-            }));
+            self.observers.emit(&Event::Credentials(&CredentialsEvent::Warning(&warning)));
         }
     }
 
@@ -347,6 +349,27 @@ impl HeldKeys {
 
     fn is_due(&self, now: SystemTime) -> bool {
         self.refresh_at.is_some_and(|at| now >= at)
+    }
+}
+
+/// How a refresh ended, for the observers.
+struct Ended {
+    outcome: Result<Option<SystemTime>, String>,
+    took: Duration,
+}
+
+impl Ended {
+    fn new(outcome: &Result<Lease, Unavailable>, took: Duration) -> Self {
+        let outcome = outcome.as_ref().map(|lease| lease.expires).map_err(ToString::to_string);
+        Self { outcome, took }
+    }
+
+    fn event<'e>(&'e self, source: &'e str) -> CredentialsEvent<'e> {
+        let took = self.took;
+        match &self.outcome {
+            Ok(expires) => CredentialsEvent::Refreshed { source, expires: *expires, took },
+            Err(reason) => CredentialsEvent::Failed { source, reason, took },
+        }
     }
 }
 

@@ -151,6 +151,7 @@ impl Http {
             expect_continue: None,
             deadline,
             cancel: None,
+            trace: None,
         };
 
         let body =

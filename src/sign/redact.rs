@@ -26,8 +26,8 @@ fn is_secret(name: &str) -> bool {
 /// A canonical request, a string to sign or a query with the secret values taken out.
 pub(super) struct Text<'a>(pub(super) &'a str);
 
-impl fmt::Debug for Text<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Text<'_> {
+    pub(super) fn redacted(&self) -> String {
         let mut out = String::with_capacity(self.0.len());
         for (number, line) in self.0.split('\n').enumerate() {
             if number > 0 {
@@ -35,7 +35,13 @@ impl fmt::Debug for Text<'_> {
             }
             push_line(&mut out, line);
         }
-        fmt::Debug::fmt(&out, f)
+        out
+    }
+}
+
+impl fmt::Debug for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.redacted(), f)
     }
 }
 

@@ -57,6 +57,12 @@ impl Steps {
         self.canonical_request.rsplit('\n').nth(1).unwrap_or("")
     }
 
+    /// Returns the canonical request and the string to sign with the values redacted that grant
+    /// access: session tokens and encryption keys.
+    pub fn redacted(&self) -> (String, String) {
+        (Text(&self.canonical_request).redacted(), Text(&self.string_to_sign).redacted())
+    }
+
     /// Returns the credential scope: `20130524/us-east-1/s3/aws4_request`, without the region in
     /// SigV4A. Empty in version 2.
     pub fn scope(&self) -> &str {

@@ -110,7 +110,7 @@ impl Courier {
         let per_call = limits
             .deadline
             .map(|deadline| deadline.saturating_duration_since(Instant::now()))
-            .or(config.timeouts().per_call);
+            .or_else(|| config.timeouts().per_call);
         // ureq adds these to the present.
         let (connect, idle) = (self.connect.min(FOREVER), limits.idle.min(FOREVER));
         let silence = limits.after_sending(length.unwrap_or(0)).idle.min(FOREVER);

@@ -4,10 +4,12 @@ use super::carrier::Incoming;
 use super::connection::{Connection, READ_AHEAD};
 use super::error::{Failure, Phase, TransportError};
 use super::head::{Framing, Head};
+use super::trace::Trace;
 use super::wait::{Limits, Pace, Timeouts};
 use crate::bounds;
 use crate::cancel::Cancel;
 use std::io::{self, Read};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Most bytes of a chunk's size line, its extensions included.
@@ -25,6 +27,7 @@ pub(crate) struct Response {
     deadline: Option<Instant>,
     timeouts: Timeouts,
     cancel: Option<Cancel>,
+    trace: Option<Arc<Trace>>,
     /// Gone once the body is over, or broken.
     incoming: Option<Incoming>,
 }
@@ -54,6 +57,7 @@ impl Response {
         mut incoming: Incoming,
         timeouts: Timeouts,
         cancel: Option<Cancel>,
+        trace: Option<Arc<Trace>>,
     ) -> Self {
         let connection = incoming.connection();
         let body = match head.framing {
@@ -74,6 +78,7 @@ impl Response {
             deadline: None,
             timeouts,
             cancel,
+            trace,
             incoming: Some(incoming),
         };
         if response.body == Unread::Done {
@@ -90,6 +95,11 @@ impl Response {
     /// All headers: lower-case names, values as text (bytes that are not UTF-8 replaced).
     pub(crate) fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         self.head.headers()
+    }
+
+    /// Returns where the exchange is measured, if it is.
+    pub(crate) fn trace(&self) -> Option<&Arc<Trace>> {
+        self.trace.as_ref()
     }
 
     /// `Content-Length`, if the reply has one.
@@ -139,7 +149,11 @@ impl Response {
         if into.is_empty() {
             return Ok(0);
         }
-        self.step(into).map_err(|failure| self.broken(failure))
+        let count = self.step(into).map_err(|failure| self.broken(failure))?;
+        if let Some(trace) = &self.trace {
+            trace.received(into.get(..count).unwrap_or_default());
+        }
+        Ok(count)
     }
 
     fn step(&mut self, into: &mut [u8]) -> Result<usize, Failure> {
@@ -196,6 +210,7 @@ impl Response {
     /// The body is whole: the connection goes back to the pool when its next byte can only be the next reply's.
     fn finish(&mut self) {
         self.body = Unread::Done;
+        self.trace.as_ref().inspect(|trace| trace.ends());
         if let Some(incoming) = self.incoming.take() {
             incoming.finish(&self.head);
         }
@@ -221,6 +236,9 @@ impl Drop for Response {
             (self.incoming.as_mut().and_then(Incoming::connection), self.body)
             && connection.buffered().len() as u64 == left
         {
+            if let Some(trace) = &self.trace {
+                trace.received(connection.buffered());
+            }
             connection.consume(connection.buffered().len());
             self.finish();
         }

@@ -4,6 +4,7 @@ use super::connection::Connection;
 use super::error::{Failure, NoConnection, Obstacle, Party};
 use super::stream::Stream;
 use super::tls::Tls;
+use super::trace::Trace;
 use super::wait::{Limits, TICK};
 use crate::net::host::Scheme;
 use crate::net::origin::{Origin, authority};
@@ -61,8 +62,11 @@ impl Connector {
         &self,
         origin: &Origin,
         limits: &Limits<'_>,
+        trace: Option<&Trace>,
     ) -> Result<Connection, Failure> {
         let limits = Limits { idle: self.timeout, ..*limits }.within(self.timeout);
+        let began = trace.map(|trace| (trace, Instant::now()));
+        let elapsed = || began.map(|(trace, began)| (trace, began.elapsed()));
         let place = match &self.proxy {
             Some(proxy) => {
                 Place { party: Party::Proxy, host: proxy.host().to_owned(), port: proxy.port() }
@@ -74,13 +78,19 @@ impl Connector {
             .map_err(|error| place.failure(Obstacle::Local, error))?;
         let mut connection = Connection::new(stream, origin.clone());
         if origin.scheme == Scheme::Http {
+            elapsed().inspect(|(trace, time)| trace.connected(*time));
             return Ok(connection);
         }
         if let Some(proxy) = &self.proxy {
             open_tunnel(proxy, &place, &mut connection, &limits)?;
         }
         let Stream::Plain(socket) = connection.stream else { return Ok(connection) };
+        let connected = elapsed();
+        connected.inspect(|(trace, time)| trace.connected(*time));
         let tls = Tls::connect(self.tls.clone(), &origin.host, socket, &limits)?;
+        if let (Some((_, before)), Some((trace, time))) = (connected, elapsed()) {
+            trace.secured(time.saturating_sub(before));
+        }
         Ok(Connection::new(Stream::Tls(Box::new(tls)), origin.clone()))
     }
 

@@ -42,6 +42,9 @@ pub(super) fn run(
             failure,
         }
     });
+    if let Some(trace) = request.trace {
+        trace.sent_body(exchange.sent.saturating_sub(head.len() as u64));
+    }
     connection.outgoing_head = head;
     result
 }

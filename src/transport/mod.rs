@@ -19,6 +19,7 @@
 //! | `body` | the reply's body and its framing |
 //! | `connection` | a stream and its buffers |
 //! | `stream`, `tls` | sockets and sessions |
+//! | `trace` | the measurements of an exchange, for an observer |
 //! | `problem` | why a handshake failed |
 //! | `wait` | the one rule for waiting |
 //! | `trust` | whose certificates are believed |
@@ -42,6 +43,7 @@ mod problem;
 mod request;
 mod stream;
 mod tls;
+mod trace;
 mod trust;
 mod wait;
 
@@ -58,6 +60,7 @@ pub use options::TlsVerification;
 pub(crate) use options::{ClientCertificate, IDLE_LIFETIME, TransportOptions};
 pub(crate) use problem::TlsProblem;
 pub(crate) use request::{Request, RequestBody};
+pub(crate) use trace::Trace;
 pub(crate) use trust::check_roots;
 
 use crate::net::origin::Origin;
@@ -68,6 +71,7 @@ use pool::Pool;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 use wait::{Limits, Timeouts};
 
 /// Connections, kept alive and shared by threads. Cheap to clone.
@@ -97,6 +101,7 @@ impl Transport {
         mut body: RequestBody<'_>,
     ) -> Result<Response, TransportError> {
         let shared = &*self.0;
+        let began = request.trace.map(|trace| (trace, Instant::now()));
         let limits = shared.timeouts.limits(request.deadline, request.cancel);
         let length = match &body {
             RequestBody::Empty if matches!(request.method, "PUT" | "POST") => Some(0),
@@ -117,10 +122,16 @@ impl Transport {
             #[cfg(feature = "ureq")]
             Carrier::Agent(courier) => {
                 let (head, body) = courier.send(origin, &request, &mut body, length, &limits)?;
+                // An agent does not report how much it sent when a request fails.
+                request.trace.inspect(|trace| trace.sent_body(length.unwrap_or(0)));
                 (head, Incoming::Agent(Box::new(body)))
             }
         };
-        Ok(Response::new(head, incoming, shared.timeouts, request.cancel.cloned()))
+        if let Some((trace, began)) = began {
+            trace.response_begins(began.elapsed());
+        }
+        let (cancel, trace) = (request.cancel.cloned(), request.trace.cloned());
+        Ok(Response::new(head, incoming, shared.timeouts, cancel, trace))
     }
 
     /// Sends the request over a connection of the pool or a new one.
@@ -147,9 +158,13 @@ impl Transport {
             return Err(at_connect(failure));
         }
         let mut connection = match pooled {
-            Some(connection) => connection,
+            Some(connection) => {
+                request.trace.inspect(|trace| trace.reuses_connection());
+                connection
+            }
             None => {
-                let connection = connector.connect(origin, limits).map_err(at_connect)?;
+                let trace = request.trace.map(|trace| &**trace);
+                let connection = connector.connect(origin, limits, trace).map_err(at_connect)?;
                 self.0.opened.fetch_add(1, Ordering::Relaxed);
                 Box::new(connection)
             }

@@ -6,7 +6,6 @@ use crate::time::Timestamp;
 
 /// One object of a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Object {
     /// The decoded key, never empty.
     pub key: String,

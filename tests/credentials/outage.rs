@@ -4,9 +4,10 @@ use super::server::{Answer, Server, reply};
 use super::{context, document, failed, keys, timed};
 use s3driver::clock::{Clock, SystemClock};
 use s3driver::credentials::{
-    Cache, Container, Context, Credentials, Environment, Lease, Metadata, Observer, Process,
-    Provider, Source, Unavailable,
+    Cache, Container, Context, Credentials, Environment, Lease, Metadata, Process, Provider,
+    Source, Unavailable,
 };
+use s3driver::observe::Event;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -146,7 +147,7 @@ impl Clock for PanickingClock {
 
 #[test]
 fn p07_simultaneous_panics_of_source_observer_and_clock_do_not_abort() {
-    let observer = || Observer::new(|_| panic!("planted"));
+    let observer = || Arc::new(|_: &Event<'_>| panic!("planted"));
     let cancel = s3driver::Cancel::new();
     // The source panics; the clock panics when that failure is recorded.
     for context in [

@@ -17,6 +17,7 @@ mod foreign;
 mod guards;
 mod listing;
 mod load;
+mod observed;
 mod panics;
 mod planted;
 mod reading;

@@ -33,7 +33,7 @@ const ORDER: &[&[&str]] = &[
     &["client"],
     &["credentials"],
     &["cloudfront", "transport", "sign", "xml"],
-    &["net"],
+    &["net", "observe"],
     &["error", "duration", "clock", "sync"],
     &["text", "time", "cancel", "files", "bounds"],
 ];

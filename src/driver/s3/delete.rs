@@ -99,6 +99,7 @@ pub(super) fn delete_copied(store: &Store, key: &str, etag: Option<&str>) -> Res
     }
 
     store.conditional_deletes.mark_unsupported();
+    client.notice_fallback(bucket, "DeleteObject with If-Match", "HeadObject with DeleteObject");
     client.delete_object(bucket, key)
 }
 

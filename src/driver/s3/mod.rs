@@ -1,6 +1,7 @@
 //! The S3 driver: maps paths to keys, and implements the registry's contract with S3 operations.
 mod delete;
 mod parameters;
+mod probe;
 mod store;
 mod uploads;
 mod walk;
@@ -132,8 +133,10 @@ impl S3Driver {
         })
     }
 
-    /// Checks that the bucket exists and that the credentials may use it. This is suitable as a
-    /// health check, because the error says what is wrong.
+    /// Checks that the endpoint can be reached, that the credentials are valid, and that the bucket
+    /// exists and may be listed, with one request. This is suitable as a health check, because the
+    /// error says what is wrong. It does not prove that anything can be read or written:
+    /// [`S3Driver::probe_write`] does.
     pub fn probe(&self) -> Result<()> {
         let store = &*self.store;
         // Lists the bucket, because the response to a HEAD request has no body that could say what

@@ -65,7 +65,7 @@ fn a_client_certificate_that_cannot_be_used_is_refused_at_once() {
         (own.key_pem.to_vec(), own.key_pem.clone(), "no PEM block of type CERTIFICATE"),
         (own.chain_pem.clone(), b"hidden".to_vec().into(), "no PEM block that can be read"),
         (own.chain_pem.clone(), own.chain_pem.clone().into(), "no PEM block that can be read"),
-        (own.chain_pem.clone(), other.key_pem.clone(), "cannot be used"),
+        (own.chain_pem.clone(), other.key_pem, "cannot be used"),
     ] {
         let own = ClientCertificate { chain_pem: chain, key_pem: key };
         assert_eq!(format!("{own:?}"), "ClientCertificate");

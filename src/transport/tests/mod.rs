@@ -161,6 +161,7 @@ fn request(method: &'static str) -> Request<'static> {
         expect_continue: None,
         deadline: None,
         cancel: None,
+        trace: None,
     }
 }
 
