@@ -534,7 +534,7 @@ mod keys {
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
-                    assert_eq!(signer.sign_url("https://h/a", ENDS, NOW).unwrap(), expected)
+                    assert_eq!(signer.sign_url("https://h/a", ENDS, NOW).unwrap(), expected);
                 });
             }
         });

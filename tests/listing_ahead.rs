@@ -142,8 +142,8 @@ fn listings_of_every_shape_are_complete() {
         |far| (0..3500).for_each(|n| far.store(format!("one-each/{n:05}/data"), 1)),
         |far| {
             (0..3).for_each(|d| {
-                (0..1500).for_each(|n| far.store(format!("deep/a/b/c/{d}/{n:05}"), 1))
-            })
+                (0..1500).for_each(|n| far.store(format!("deep/a/b/c/{d}/{n:05}"), 1));
+            });
         },
         // The first directory differs from the others.
         |far| {

@@ -1120,9 +1120,9 @@ fn f8_if_the_part_of_a_close_cannot_be_replaced_the_rest_follows_it() {
             writer.write_all(&content[at..*size]).unwrap();
             at = *size;
             if index + 1 == sizes.len() {
-                writer.commit().unwrap()
+                writer.commit().unwrap();
             } else {
-                writer.close().unwrap()
+                writer.close().unwrap();
             }
         }
         assert!(stored(&server, "f").unwrap() == content[..at], "{sizes:?}");

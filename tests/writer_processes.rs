@@ -106,7 +106,7 @@ fn kill_rounds(test: &str, rounds: u64) {
                                 read == content,
                                 "an incomplete file is visible: {} of {size} bytes",
                                 read.len()
-                            )
+                            );
                         }
                         Err(error) => assert_eq!(error.kind(), ErrorKind::PathNotFound),
                     }
