@@ -201,7 +201,7 @@ impl StorageDriver for FolderDriver {
             // exists.
             match File::open(self.upload(path)) {
                 Ok(mut closed) => {
-                    size = io::copy(&mut closed, &mut scratch.file).map_err(failed)?
+                    size = io::copy(&mut closed, &mut scratch.file).map_err(failed)?;
                 }
                 Err(error) if !is_missing(&error) => return Err(failed(error)),
                 Err(_) => match self.stat(path)? {

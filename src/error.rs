@@ -124,32 +124,7 @@ pub enum ErrorKind {
 /// ```
 pub struct Error(Box<Inner>);
 
-#[derive(Default)]
-struct Inner {
-    kind: Option<ErrorKind>,
-    driver: Option<String>,
-    path: Option<String>,
-    operation: Option<&'static str>,
-    bucket: Option<String>,
-    key: Option<String>,
-    status: Option<u16>,
-    code: Option<String>,
-    message: String,
-    request_id: Option<String>,
-    host_id: Option<String>,
-    region: Option<String>,
-    attempts: u32,
-    bytes_taken: Option<u64>,
-    offset: Option<i64>,
-    history: Option<String>,
-    object_size: Option<u64>,
-    unsettled: bool,
-    permanent: bool,
-    hint: Option<String>,
-    others: Vec<Error>,
-    source: Option<Box<dyn StdError + Send + Sync>>,
-}
-
+/// Defines an accessor and a setter for each optional text of an error.
 macro_rules! parts {
     ($($(#[$doc:meta])* $get:ident, $(#[$with_doc:meta])* $visible:vis $with:ident, $field:ident: $type:ty;)*) => {$(
         $(#[$doc])*
@@ -182,6 +157,7 @@ impl Error {
     pub fn message(&self) -> &str {
         &self.0.message
     }
+
     parts! {
         /// Returns the driver's name, if a driver has handled the error.
         driver,
@@ -353,17 +329,6 @@ impl Error {
     }
 }
 
-/// Runs `work` and converts a panic into an error that names `what` panicked. Panics come from the
-/// caller's code: a provider of credentials, a clock, a callback, a reader. The panic's message is
-/// left to the panic hook, because it may contain anything.
-///
-/// If `work` panics, it must leave any shared state in a condition that other threads can use.
-#[cfg(any(feature = "client", feature = "cloudfront"))]
-pub(crate) fn catch_panic<T>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|_| Err(Error::new(ErrorKind::LocalIo, format!("{what} panicked"))))
-}
-
 #[cfg(feature = "client")]
 impl Error {
     /// Redacts `secrets` in every text that a server, a proxy or a provider of credentials may have
@@ -391,6 +356,155 @@ impl Error {
             .collect();
         inner.source = inner.source.take().map(|source| Cause::redacted(source, secrets));
         self
+    }
+}
+
+// Writes one line: `driver: operation: message: place (what the server said); what to do`.
+// `text::shown_value` decides which configured values appear in it, and the client redacts the
+// secrets of its requests in everything else ([`Error::redacted`]).
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let e = &*self.0;
+        if let Some(driver) = &e.driver {
+            write!(f, "{driver}: ")?;
+        }
+
+        if let Some(operation) = e.operation {
+            write!(f, "{operation}: ")?;
+        }
+
+        write!(f, "{}", shown_to(&e.message, LIMIT))?;
+        if let Some(path) = &e.path {
+            write!(f, ": {}", shown_to(path, LIMIT))?;
+        }
+
+        let mut details = Details { f, any: false };
+        if let Some(bucket) = &e.bucket {
+            details.add("bucket ", bucket)?;
+        }
+
+        if let Some(key) = &e.key {
+            details.add("key ", key)?;
+        }
+
+        if let Some(status) = e.status {
+            details.add("status ", &status.to_string())?;
+        }
+
+        if let Some(id) = &e.request_id {
+            details.add("request id ", id)?;
+        }
+
+        if e.attempts > 1 {
+            details.add("attempts ", &e.attempts.to_string())?;
+        }
+
+        if let Some(history) = &e.history {
+            details.add("earlier attempts: ", history)?;
+        }
+
+        details.end()?;
+        for other in &e.others {
+            write!(f, "; {other}")?;
+        }
+
+        if let Some(hint) = &e.hint {
+            write!(f, "; {}", shown_to(hint, LIMIT))?;
+        }
+
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}({self})", self.kind())
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|s| s as _)
+    }
+}
+
+/// Returns the `Error` that the `io::Error` contains. Any other `io::Error` becomes
+/// [`ErrorKind::LocalIo`], with that error as its cause.
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Self {
+        error.downcast::<Self>().unwrap_or_else(|error| {
+            Self::new(ErrorKind::LocalIo, error.to_string()).with_source(error)
+        })
+    }
+}
+
+/// Wraps the `Error` in an `io::Error` with the nearest kind. `Error::from` unwraps it again.
+impl From<Error> for std::io::Error {
+    fn from(error: Error) -> Self {
+        use std::io::ErrorKind as Io;
+        let kind = match error.kind() {
+            ErrorKind::PathNotFound | ErrorKind::NoSuchKey => Io::NotFound,
+            ErrorKind::AccessDenied => Io::PermissionDenied,
+            ErrorKind::Timeout => Io::TimedOut,
+            ErrorKind::InvalidArgument | ErrorKind::InvalidPath => Io::InvalidInput,
+            ErrorKind::Integrity | ErrorKind::Protocol => Io::InvalidData,
+            _ => Io::Other,
+        };
+        Self::new(kind, error)
+    }
+}
+
+/// Runs `work` and converts a panic into an error that names `what` panicked. Panics come from the
+/// caller's code: a provider of credentials, a clock, a callback, a reader. The panic's message is
+/// left to the panic hook, because it may contain anything.
+///
+/// If `work` panics, it must leave any shared state in a condition that other threads can use.
+#[cfg(any(feature = "client", feature = "cloudfront"))]
+pub(crate) fn catch_panic<T>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(Error::new(ErrorKind::LocalIo, format!("{what} panicked"))))
+}
+
+#[derive(Default)]
+struct Inner {
+    kind: Option<ErrorKind>,
+    driver: Option<String>,
+    path: Option<String>,
+    operation: Option<&'static str>,
+    bucket: Option<String>,
+    key: Option<String>,
+    status: Option<u16>,
+    code: Option<String>,
+    message: String,
+    request_id: Option<String>,
+    host_id: Option<String>,
+    region: Option<String>,
+    attempts: u32,
+    bytes_taken: Option<u64>,
+    offset: Option<i64>,
+    history: Option<String>,
+    object_size: Option<u64>,
+    unsettled: bool,
+    permanent: bool,
+    hint: Option<String>,
+    others: Vec<Error>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// The parenthesised part of an error's line, which the first detail opens.
+struct Details<'a, 'f> {
+    f: &'a mut fmt::Formatter<'f>,
+    any: bool,
+}
+
+impl Details<'_, '_> {
+    fn add(&mut self, name: &str, value: &str) -> fmt::Result {
+        self.f.write_str(if std::mem::replace(&mut self.any, true) { ", " } else { " (" })?;
+        write!(self.f, "{name}{}", shown_to(value, LIMIT))
+    }
+
+    fn end(&mut self) -> fmt::Result {
+        if self.any { self.f.write_str(")") } else { Ok(()) }
     }
 }
 
@@ -452,118 +566,6 @@ impl fmt::Display for Cause {
 impl StdError for Cause {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.source.as_deref().map(|source| source as _)
-    }
-}
-
-// Writes one line: `driver: operation: message: place (what the server said); what to do`.
-// `text::shown_value` decides which configured values appear in it, and the client redacts the
-// secrets of its requests in everything else ([`Error::redacted`]).
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let e = &*self.0;
-        if let Some(driver) = &e.driver {
-            write!(f, "{driver}: ")?;
-        }
-
-        if let Some(operation) = e.operation {
-            write!(f, "{operation}: ")?;
-        }
-
-        write!(f, "{}", shown_to(&e.message, LIMIT))?;
-        if let Some(path) = &e.path {
-            write!(f, ": {}", shown_to(path, LIMIT))?;
-        }
-
-        let mut details = Details { f, any: false };
-        if let Some(bucket) = &e.bucket {
-            details.add("bucket ", bucket)?;
-        }
-
-        if let Some(key) = &e.key {
-            details.add("key ", key)?;
-        }
-
-        if let Some(status) = e.status {
-            details.add("status ", &status.to_string())?;
-        }
-
-        if let Some(id) = &e.request_id {
-            details.add("request id ", id)?;
-        }
-
-        if e.attempts > 1 {
-            details.add("attempts ", &e.attempts.to_string())?;
-        }
-
-        if let Some(history) = &e.history {
-            details.add("earlier attempts: ", history)?;
-        }
-
-        details.end()?;
-        for other in &e.others {
-            write!(f, "; {other}")?;
-        }
-
-        if let Some(hint) = &e.hint {
-            write!(f, "; {}", shown_to(hint, LIMIT))?;
-        }
-
-        Ok(())
-    }
-}
-
-/// The parenthesised part of an error's line, which the first detail opens.
-struct Details<'a, 'f> {
-    f: &'a mut fmt::Formatter<'f>,
-    any: bool,
-}
-
-impl Details<'_, '_> {
-    fn add(&mut self, name: &str, value: &str) -> fmt::Result {
-        self.f.write_str(if std::mem::replace(&mut self.any, true) { ", " } else { " (" })?;
-        write!(self.f, "{name}{}", shown_to(value, LIMIT))
-    }
-
-    fn end(&mut self) -> fmt::Result {
-        if self.any { self.f.write_str(")") } else { Ok(()) }
-    }
-}
-
-impl fmt::Debug for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}({self})", self.kind())
-    }
-}
-
-impl StdError for Error {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.0.source.as_deref().map(|s| s as _)
-    }
-}
-
-/// Returns the `Error` that the `io::Error` contains. Any other `io::Error` becomes
-/// [`ErrorKind::LocalIo`], with that error as its cause.
-impl From<std::io::Error> for Error {
-    fn from(error: std::io::Error) -> Self {
-        error.downcast::<Self>().unwrap_or_else(|error| {
-            Self::new(ErrorKind::LocalIo, error.to_string()).with_source(error)
-        })
-    }
-}
-
-/// Wraps the `Error` in an `io::Error` with the nearest kind. `Error::from` unwraps it again.
-impl From<Error> for std::io::Error {
-    fn from(error: Error) -> Self {
-        use std::io::ErrorKind as Io;
-        let kind = match error.kind() {
-            ErrorKind::PathNotFound | ErrorKind::NoSuchKey => Io::NotFound,
-            ErrorKind::AccessDenied => Io::PermissionDenied,
-            ErrorKind::Timeout => Io::TimedOut,
-            ErrorKind::InvalidArgument | ErrorKind::InvalidPath => Io::InvalidInput,
-            ErrorKind::Integrity | ErrorKind::Protocol => Io::InvalidData,
-            _ => Io::Other,
-        };
-        Self::new(kind, error)
     }
 }
 

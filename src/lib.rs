@@ -37,6 +37,7 @@
 //! | `transfer` | transfers of files and objects in parallel parts, on plain threads | `client` |
 //! | `client` | one method per S3 operation | `client` |
 //! | `credentials` | sources of access keys, and their renewal | `client` |
+//! | `observe` | every request, outcome and notice as an event; metrics for Prometheus | `client` |
 //! | [`sign`] | signature versions 2 and 4 and aws-chunked: pure functions that expose every intermediate value | always |
 //! | [`xml`] | parsers and writers of S3's documents: pure, bounded, never panicking | always |
 //! | `cloudfront` | policies, signed URLs and signed cookies | `cloudfront` |
@@ -48,8 +49,10 @@
 //!   can fetch AWS's address ranges.
 //! - `ecdsa` (off): ECDSA P-256 keys for CloudFront.
 //! - `sigv4a` (off): SigV4A, signatures that are valid in a set of regions.
+//! - `log` (off): `observe::Log`, which writes to the `log` crate, and the option `loglevel`.
 //! - `serde` (off): `Deserialize` for the driver's parameters and for a registry's whole
 //!   configuration.
+//! - `cli` (off): the command-line tool `s3driver`; a library has no use for it.
 //!
 //! `default-features = false` leaves [`sign`], [`xml`] and the driver interface: the code that an
 //! auditor reads and a fuzzer builds.
@@ -78,6 +81,8 @@ mod files;
 pub mod fuzzing;
 pub mod middleware;
 mod net;
+#[cfg(feature = "client")]
+pub mod observe;
 pub mod sign;
 mod sync;
 mod text;

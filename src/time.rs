@@ -8,6 +8,21 @@ use std::fmt::{self, Write};
 use std::ops::Range;
 use std::time::{Duration, SystemTime};
 
+const WEEKDAYS: [&str; 7] =
+    ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+/// The positions of the year in `Sun, 06 Nov 1994 08:49:37 GMT` and in `Sun Nov  6 08:49:37 1994`.
+const YEAR_OF_FIXDATE: Range<usize> = 12..16;
+const YEAR_OF_ASCTIME: Range<usize> = 20..24;
+/// The longest HTTP date: `Wednesday, 06-Nov-94 08:49:37 +0000`.
+const MAX_HTTP_DATE: usize = 35;
+const NANOS_PER_SECOND: u32 = 1_000_000_000;
+const SECONDS_PER_DAY: i64 = 86_400;
+/// The days in 400 years.
+const DAYS_PER_ERA: i64 = 146_097;
+const SECONDS_PER_ERA: i64 = DAYS_PER_ERA * SECONDS_PER_DAY;
+/// The days from 0000-03-01 to 1970-01-01.
+const DAYS_TO_EPOCH: i64 = 719_468;
+
 /// A point in time in UTC, as seconds and nanoseconds since 1970-01-01T00:00:00Z. The type never
 /// reads a clock.
 ///
@@ -402,21 +417,6 @@ impl Scanner<'_> {
         self.0.is_empty().then_some(())
     }
 }
-
-const WEEKDAYS: [&str; 7] =
-    ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
-/// The positions of the year in `Sun, 06 Nov 1994 08:49:37 GMT` and in `Sun Nov  6 08:49:37 1994`.
-const YEAR_OF_FIXDATE: Range<usize> = 12..16;
-const YEAR_OF_ASCTIME: Range<usize> = 20..24;
-/// The longest HTTP date: `Wednesday, 06-Nov-94 08:49:37 +0000`.
-const MAX_HTTP_DATE: usize = 35;
-const NANOS_PER_SECOND: u32 = 1_000_000_000;
-const SECONDS_PER_DAY: i64 = 86_400;
-/// The days in 400 years.
-const DAYS_PER_ERA: i64 = 146_097;
-const SECONDS_PER_ERA: i64 = DAYS_PER_ERA * SECONDS_PER_DAY;
-/// The days from 0000-03-01 to 1970-01-01.
-const DAYS_TO_EPOCH: i64 = 719_468;
 
 #[cfg(test)]
 mod tests {

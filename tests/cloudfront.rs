@@ -1,4 +1,5 @@
-//! Keys, policies, signed URLs and signed cookies, against CloudFront's documentation and against `openssl`.
+//! Keys, policies, signed URLs and signed cookies, against CloudFront's documentation and against
+//! `openssl`.
 #![cfg(feature = "cloudfront")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 use proptest::prelude::*;

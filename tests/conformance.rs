@@ -13,7 +13,7 @@ use s3driver::client::ObjectSettings;
 use s3driver::conformance::{
     self, HttpResponse, Quirk, Report, RunUntil, Scale, SuiteOptions, Verdict,
 };
-use s3driver::driver::{MemoryDriver, Method, Parameters, S3Driver};
+use s3driver::driver::{MemoryDriver, Method, S3Driver};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -47,12 +47,12 @@ fn targets() -> Vec<Target> {
     Target::all().into_iter().filter(|target| wanted.contains(&signature(target))).collect()
 }
 
-/// With `S3_SCALE=full` the sizes are those of a registry; otherwise they are small.
+/// Returns the sizes of a real registry if `S3_SCALE=full` is set, and small ones otherwise.
 fn scale() -> Scale {
     if std::env::var("S3_SCALE").as_deref() == Ok("full") { Scale::Full } else { Scale::Quick }
 }
 
-/// With `S3_END=first-failure` a run ends at the first failure.
+/// Ends a run at the first failure if `S3_END=first-failure` is set.
 fn run_until() -> RunUntil {
     if std::env::var("S3_END").as_deref() == Ok("first-failure") {
         RunUntil::FirstFailure
@@ -96,7 +96,7 @@ fn open(target: &Target, root: &str, proxy: Option<&str>) -> s3driver::Result<S3
         pairs.push(("regionendpoint", format!("{scheme}://localhost:{port}")));
         pairs.push(("proxy", proxy.to_owned()));
     }
-    S3Driver::new(&Parameters::from_pairs(pairs)?)
+    support::transport::driver(pairs)
 }
 
 fn conforms(target: &Target, proxy: Option<&str>) -> bool {

@@ -438,3 +438,39 @@ fn f2_a_walk_visits_directories_that_only_exist_as_markers() {
         ["/a", "/c", "/c/d", "/e", "/h-", "/h-/x", "/h"]
     );
 }
+
+#[test]
+fn a_probe_that_writes_proves_each_permission_and_leaves_nothing() {
+    for target in Target::all() {
+        let driver = target.driver(&target.scratch("probe"));
+        driver.probe_write().unwrap();
+        assert!(driver.list("/").unwrap().is_empty());
+    }
+    for operation in [
+        "ListObjectsV2",
+        "PutObject",
+        "HeadObject",
+        "GetObject",
+        "CopyObject",
+        "DeleteObject",
+        "DeleteObjects",
+        "CreateMultipartUpload",
+        "UploadPart",
+        "ListParts",
+        "ListMultipartUploads",
+        "CompleteMultipartUpload",
+        "AbortMultipartUpload",
+    ] {
+        let target = Target::all().remove(0);
+        let Some(server) = &target.embedded else { return };
+        server.fail_next(operation, 403, "AccessDenied", 1);
+        let error = target.driver("/root").probe_write().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AccessDenied, "{error}");
+        assert_eq!(error.operation(), Some(operation), "{error}");
+        // A refused deletion of objects is the one failure that can leave some.
+        if operation != "DeleteObjects" {
+            assert!(server.keys(&target.bucket).is_empty(), "{operation}");
+        }
+        assert!(server.open_uploads(&target.bucket).is_empty(), "{operation}");
+    }
+}

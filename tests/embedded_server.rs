@@ -465,7 +465,7 @@ fn checksums_of_parts_are_combined() {
                 assert_eq!(
                     full, None,
                     "a hash of the whole object cannot be computed from its parts"
-                )
+                );
             }
             _ => assert_eq!(full.unwrap().value, algorithm.digest(&whole)),
         }
@@ -482,13 +482,13 @@ struct Client<'a> {
     secret: &'a str,
 }
 
-struct Answer {
+struct Response {
     status: u16,
     head: String,
     body: Vec<u8>,
 }
 
-impl Answer {
+impl Response {
     fn has(&self, text: &str) -> bool {
         self.head.contains(text) || String::from_utf8_lossy(&self.body).contains(text)
     }
@@ -510,7 +510,7 @@ impl<'a> Client<'a> {
         query: &str,
         headers: &[(&str, &str)],
         body: &[u8],
-    ) -> Answer {
+    ) -> Response {
         let host = format!("127.0.0.1:{}", self.server.port());
         self.call_host(&host, method, resource, resource, query, headers, body)
     }
@@ -525,7 +525,7 @@ impl<'a> Client<'a> {
         query: &str,
         headers: &[(&str, &str)],
         body: &[u8],
-    ) -> Answer {
+    ) -> Response {
         let date = "Mon, 01 Jan 2024 00:00:00 GMT";
         let md5 =
             headers.iter().find(|(name, _)| *name == "content-md5").map_or("", |(_, value)| value);
@@ -554,7 +554,7 @@ impl<'a> Client<'a> {
         let length = length.map_or(0, |length| length.parse().unwrap());
         let mut body = vec![0; if method == "HEAD" { 0 } else { length }];
         self.stream.read_exact(&mut body).unwrap();
-        Answer { status: head[9..12].parse().unwrap(), head, body }
+        Response { status: head[9..12].parse().unwrap(), head, body }
     }
 }
 
@@ -742,9 +742,9 @@ fn tls_is_trusted_only_with_its_authority() {
         stream.write_all(
             b"GET /registry/k HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
         )?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer)
+        let mut response = String::new();
+        stream.read_to_string(&mut response)?;
+        Ok(response)
     };
     assert!(server.endpoint().starts_with("https://127.0.0.1:"));
     for name in ["127.0.0.1", "localhost", "registry.localhost"] {

@@ -51,10 +51,10 @@ impl Process {
         let registry = Arc::new(Registry::new(Arc::new(driver.clone()), options));
         Self { server: serve(Arc::clone(&registry)), registry, driver }
     }
-    fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
+    fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Response {
         send(self.server.address(), method, path, headers, body)
     }
-    fn get(&self, path: &str) -> Reply {
+    fn get(&self, path: &str) -> Response {
         self.send("GET", path, &[], b"")
     }
     /// Pushes a blob with POST, with PATCH in these sizes and Content-Range, and with PUT.
@@ -67,17 +67,17 @@ impl Process {
         while at < content.len() {
             let end = content.len().min(at + sizes.next().unwrap());
             let range = format!("{at}-{}", end - 1);
-            let reply = self
+            let response = self
                 .send("PATCH", &place, &[("Content-Range", &range)], &content[at..end])
                 .expect(202);
-            assert_eq!(reply.header("range"), Some(&*format!("0-{}", end - 1)));
-            place = reply.location();
+            assert_eq!(response.header("range"), Some(&*format!("0-{}", end - 1)));
+            place = response.location();
             at = end;
         }
         self.finish(&place, &digest(content), b"").expect(201);
         digest(content)
     }
-    fn finish(&self, place: &str, digest: &str, body: &[u8]) -> Reply {
+    fn finish(&self, place: &str, digest: &str, body: &[u8]) -> Response {
         self.send("PUT", &format!("{place}?digest={digest}"), &[], body)
     }
     fn store(&self, name: &str, content: &[u8]) -> String {
@@ -86,7 +86,7 @@ impl Process {
             .expect(201);
         digest
     }
-    fn put_manifest(&self, name: &str, reference: &str, kind: &str, manifest: &Value) -> Reply {
+    fn put_manifest(&self, name: &str, reference: &str, kind: &str, manifest: &Value) -> Response {
         let path = format!("/v2/{name}/manifests/{reference}");
         self.send("PUT", &path, &[("Content-Type", kind)], manifest.to_string().as_bytes())
     }
@@ -136,13 +136,13 @@ fn digest(content: &[u8]) -> String {
 
 /// A response.
 #[derive(Debug)]
-struct Reply {
+struct Response {
     status: u16,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
 }
 
-impl Reply {
+impl Response {
     #[track_caller]
     fn expect(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{}", String::from_utf8_lossy(&self.body));
@@ -151,9 +151,9 @@ impl Reply {
     /// Checks the status and the specification's error code.
     #[track_caller]
     fn fails(self, status: u16, code: &str) -> Self {
-        let reply = self.expect(status);
-        assert_eq!(reply.json()["errors"][0]["code"], code);
-        reply
+        let response = self.expect(status);
+        assert_eq!(response.json()["errors"][0]["code"], code);
+        response
     }
     fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
@@ -180,7 +180,7 @@ fn send(
     path: &str,
     headers: &[(&str, &str)],
     body: &[u8],
-) -> Reply {
+) -> Response {
     let mut socket = TcpStream::connect(address).unwrap();
     let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\n");
     if !headers.iter().any(|(name, _)| *name == "Transfer-Encoding") {
@@ -192,10 +192,10 @@ fn send(
     socket.write_all(format!("{head}\r\n").as_bytes()).unwrap();
     // A server may refuse a body without reading it.
     drop(socket.write_all(body));
-    read_reply(&mut socket, method)
+    read_response(&mut socket, method)
 }
 
-fn read_reply(socket: &mut impl Read, method: &str) -> Reply {
+fn read_response(socket: &mut impl Read, method: &str) -> Response {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
@@ -209,20 +209,20 @@ fn read_reply(socket: &mut impl Read, method: &str) -> Reply {
         .map(|line| line.split_once(": ").unwrap())
         .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
         .collect();
-    let mut reply = Reply { status, headers, body: Vec::new() };
+    let mut response = Response { status, headers, body: Vec::new() };
     if method != "HEAD" && status >= 200 {
-        let length = reply.header("content-length").map_or(0, |length| length.parse().unwrap());
-        reply.body = vec![0; length];
-        socket.read_exact(&mut reply.body).unwrap();
+        let length = response.header("content-length").map_or(0, |length| length.parse().unwrap());
+        response.body = vec![0; length];
+        socket.read_exact(&mut response.body).unwrap();
     }
-    reply
+    response
 }
 
 checks! {
     fn the_api_is_announced_and_unknown_paths_are_not_found(target) {
         let registry = Process::start(target, &target.scratch("http"));
-        let reply = registry.get("/v2/").expect(200);
-        assert_eq!(reply.header("docker-distribution-api-version"), Some("registry/2.0"));
+        let response = registry.get("/v2/").expect(200);
+        assert_eq!(response.header("docker-distribution-api-version"), Some("registry/2.0"));
         registry.get("/v2").expect(200);
         for path in [
             "/",
@@ -257,8 +257,8 @@ checks! {
         let content = bytes_at(1, 0, 6 * MIB + 7);
         let digest = registry.push("library/a", &content, &[content.len()]);
         let path = format!("/v2/library/a/blobs/{digest}");
-        let reply = registry.get(&path).expect(200);
-        assert_eq!((reply.digest(), reply.body == content), (digest.clone(), true));
+        let response = registry.get(&path).expect(200);
+        assert_eq!((response.digest(), response.body == content), (digest.clone(), true));
         let head = registry.send("HEAD", &path, &[], b"").expect(200);
         assert_eq!(
             (head.digest(), head.header("content-length")),
@@ -274,24 +274,24 @@ checks! {
             ("bytes=1-99999999999999999999", 0, size),
             ("bytes=6291456-99999999", 6 * MIB, size),
         ] {
-            let reply = registry.send("GET", &path, &[("Range", range)], b"");
+            let response = registry.send("GET", &path, &[("Range", range)], b"");
             // A number that exceeds every size makes the header unreadable, so it is ignored.
             if to - from == size && range.len() > 20 {
-                reply.expect(200);
+                response.expect(200);
                 continue;
             }
-            let reply = reply.expect(206);
+            let response = response.expect(206);
             assert_eq!(
-                reply.header("content-range"),
+                response.header("content-range"),
                 Some(&*format!("bytes {from}-{}/{size}", to - 1))
             );
-            assert!(reply.body == content[from..to], "{range}");
+            assert!(response.body == content[from..to], "{range}");
         }
         for range in
             [format!("bytes={size}-"), "bytes=99999999-999999999".to_owned(), "bytes=-0".to_owned()]
         {
-            let reply = registry.send("GET", &path, &[("Range", &range)], b"").expect(416);
-            assert_eq!(reply.header("content-range"), Some(&*format!("bytes */{size}")));
+            let response = registry.send("GET", &path, &[("Range", &range)], b"").expect(416);
+            assert_eq!(response.header("content-range"), Some(&*format!("bytes */{size}")));
         }
         for range in ["bytes=9-5", "bytes=0-1,3-4", "lines=1-2", "bytes=a-b", "bytes"] {
             assert!(
@@ -327,9 +327,9 @@ checks! {
         patch(&first, "1-3", b"abc").fails(416, "RANGE_INVALID");
         patch(&first, "0-6999999", &content[..7_000_000]).expect(202);
         for range in ["0-2", "6999999-7000001", "7000001-7000003", "9-7"] {
-            let reply = patch(&second, range, b"abc").fails(416, "RANGE_INVALID");
+            let response = patch(&second, range, b"abc").fails(416, "RANGE_INVALID");
             assert_eq!(
-                (reply.header("range"), reply.location()),
+                (response.header("range"), response.location()),
                 (Some("0-6999999"), place.clone())
             );
         }
@@ -454,7 +454,7 @@ checks! {
         socket.write_all(&content[..7 * MIB]).unwrap();
         socket.shutdown(std::net::Shutdown::Write).unwrap();
         // The response is sent once the bytes that arrived have been stored.
-        read_reply(&mut socket, "PATCH").fails(400, "BLOB_UPLOAD_INVALID");
+        read_response(&mut socket, "PATCH").fails(400, "BLOB_UPLOAD_INVALID");
         let status = registry.get(&place).expect(204);
         assert_eq!(status.header("range"), Some(&*format!("0-{}", 7 * MIB - 1)));
         registry.finish(&place, &digest(&content), &content[7 * MIB..]).expect(201);
@@ -715,9 +715,9 @@ checks! {
         registry.get("/v2/a/tags/list?n=x").expect(400);
         let (mut seen, mut next) = (Vec::new(), Some("/v2/a/tags/list?n=3".to_owned()));
         while let Some(page) = next {
-            let reply = registry.get(&page).expect(200);
-            seen.extend(reply.json()["tags"].as_array().unwrap().clone());
-            next = reply.next();
+            let response = registry.get(&page).expect(200);
+            seen.extend(response.json()["tags"].as_array().unwrap().clone());
+            next = response.next();
         }
         assert_eq!(json!(seen), json!(all));
         // A repository without tags has an empty list.
@@ -746,11 +746,11 @@ checks! {
         for size in [1, 2, 5, 6, 7] {
             let (mut seen, mut next) = (Vec::new(), Some(format!("/v2/_catalog?n={size}")));
             while let Some(page) = next {
-                let reply = registry.get(&page).expect(200);
-                let names = reply.json()["repositories"].as_array().unwrap().clone();
+                let response = registry.get(&page).expect(200);
+                let names = response.json()["repositories"].as_array().unwrap().clone();
                 assert!(names.len() <= size);
                 seen.extend(names);
-                next = reply.next();
+                next = response.next();
             }
             assert_eq!(seen, whole, "pages of {size}");
         }
@@ -843,8 +843,8 @@ checks! {
         registry.driver.delete(linked).unwrap();
         // SeaweedFS keeps listing folders that have become empty.
         if registry.driver.list(linked).is_err() {
-            let reply = registry.get(&format!("/v2/a/referrers/{subject}")).expect(200);
-            assert_eq!(reply.json()["manifests"], json!([]));
+            let response = registry.get(&format!("/v2/a/referrers/{subject}")).expect(200);
+            assert_eq!(response.json()["manifests"], json!([]));
         }
         let index = json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [
             { "mediaType": OCI_MANIFEST, "digest": referrer, "size": 1 },
@@ -999,15 +999,15 @@ checks! {
         let registry = Process::with(target, &root, options.clone());
         let digest = registry.store("a", b"redirected");
         let path = format!("/v2/a/blobs/{digest}");
-        let reply = registry.get(&path).expect(307);
-        assert!(reply.location().contains("Signature="), "{}", reply.location());
-        if let Some(rest) = reply.location().strip_prefix("http://") {
+        let response = registry.get(&path).expect(307);
+        assert!(response.location().contains("Signature="), "{}", response.location());
+        if let Some(rest) = response.location().strip_prefix("http://") {
             let (host, path) = rest.split_at(rest.find('/').unwrap());
             let address = std::net::ToSocketAddrs::to_socket_addrs(host).unwrap().next().unwrap();
             let mut socket = TcpStream::connect(address).unwrap();
             write!(socket, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")
                 .unwrap();
-            assert_eq!(read_reply(&mut socket, "GET").expect(200).body, b"redirected");
+            assert_eq!(read_response(&mut socket, "GET").expect(200).body, b"redirected");
         }
         registry.send("HEAD", &path, &[], b"").expect(200);
         let mirror = middleware::wrap(
@@ -1078,11 +1078,11 @@ checks! {
             "PATCH {place} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n"
         )
         .unwrap();
-        assert_eq!(read_reply(&mut socket, "PATCH").status, 100);
+        assert_eq!(read_response(&mut socket, "PATCH").status, 100);
         registry.send("PATCH", &place, &[], b"abc").fails(409, "BLOB_UPLOAD_INVALID");
         registry.get(&place).fails(409, "BLOB_UPLOAD_INVALID");
         socket.write_all(b"xyz").unwrap();
-        read_reply(&mut socket, "PATCH").expect(202);
+        read_response(&mut socket, "PATCH").expect(202);
         registry.finish(&place, &digest(b"xyz"), b"").expect(201);
     }
 
@@ -1122,8 +1122,8 @@ fn upload_tokens_equal_those_of_distribution() {
     let server = serve(Arc::new(Registry::new(Arc::new(driver), options)));
     let place =
         send(server.address(), "POST", "/v2/a/b/blobs/uploads/", &[], b"").expect(202).location();
-    let reply = send(server.address(), "PATCH", &place, &[], b"abc").expect(202).location();
-    let (path, token) = reply.split_once("?_state=").unwrap();
+    let response = send(server.address(), "PATCH", &place, &[], b"abc").expect(202).location();
+    let (path, token) = response.split_once("?_state=").unwrap();
     let token = token.replace("%3D", "=");
     let token = base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE, token).unwrap();
     let (mac, state) = token.split_at(32);
@@ -1137,7 +1137,7 @@ fn upload_tokens_equal_those_of_distribution() {
     let started = state["StartedAt"].as_str().unwrap();
     assert!(started.len() == 20 && started.ends_with('Z'), "{started}");
     // The address can be used unchanged, including its token.
-    send(server.address(), "PUT", &format!("{reply}&digest={}", digest(b"abc")), &[], b"")
+    send(server.address(), "PUT", &format!("{response}&digest={}", digest(b"abc")), &[], b"")
         .expect(201);
 }
 
@@ -1179,8 +1179,8 @@ fn input_other_than_http_is_rejected_at_once() {
     ] {
         let mut socket = connect(&server);
         drop(socket.write_all(request));
-        let reply = read_reply(&mut socket, "GET").expect(400);
-        assert_eq!(reply.header("connection"), Some("close"));
+        let response = read_response(&mut socket, "GET").expect(400);
+        assert_eq!(response.header("connection"), Some("close"));
     }
     send(server.address(), "GET", "/v2/", &[], b"").expect(200);
 }
@@ -1193,22 +1193,22 @@ fn unread_bodies_do_not_disturb_the_next_request() {
     socket
         .write_all(b"GET /v2/ HTTP/1.1\r\n\r\nPUT /v2/ HTTP/1.1\r\nContent-Length: 5\r\n\r\nabcdeGET /v2/ HTT")
         .unwrap();
-    read_reply(&mut socket, "GET").expect(200);
-    read_reply(&mut socket, "PUT").expect(405);
+    read_response(&mut socket, "GET").expect(200);
+    read_response(&mut socket, "PUT").expect(405);
     for byte in b"P/1.1\r\nHost: x\r\n\r\n" {
         socket.write_all(&[*byte]).unwrap();
     }
-    let reply = read_reply(&mut socket, "GET").expect(200);
-    assert_eq!(reply.header("connection"), None);
+    let response = read_response(&mut socket, "GET").expect(200);
+    assert_eq!(response.header("connection"), None);
     // A body that is too large to be skipped ends the connection after the response.
     write!(socket, "PUT /v2/ HTTP/1.1\r\nContent-Length: 100000000\r\n\r\n").unwrap();
     drop(socket.write_all(&vec![0; 8 * MIB]));
-    assert_eq!(read_reply(&mut socket, "PUT").expect(405).header("connection"), Some("close"));
+    assert_eq!(read_response(&mut socket, "PUT").expect(405).header("connection"), Some("close"));
     // So does a body that the client holds back until the server asks for it.
     let mut socket = connect(&server);
     write!(socket, "PUT /v2/ HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
         .unwrap();
-    assert_eq!(read_reply(&mut socket, "PUT").expect(405).header("connection"), Some("close"));
+    assert_eq!(read_response(&mut socket, "PUT").expect(405).header("connection"), Some("close"));
 }
 
 #[test]
@@ -1222,7 +1222,7 @@ fn malformed_chunks_are_rejected() {
         write!(socket, "PATCH {place} HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n{body}")
             .unwrap();
         socket.shutdown(std::net::Shutdown::Write).unwrap();
-        read_reply(&mut socket, "PATCH").fails(400, "BLOB_UPLOAD_INVALID");
+        read_response(&mut socket, "PATCH").fails(400, "BLOB_UPLOAD_INVALID");
     }
 }
 
@@ -1356,9 +1356,9 @@ fn the_registry_serves_tls() {
     );
     stream.write_all(head.as_bytes()).unwrap();
     stream.write_all(&content).unwrap();
-    read_reply(&mut stream, "POST").expect(201);
+    read_response(&mut stream, "POST").expect(201);
     write!(stream, "GET /v2/a/blobs/{digest} HTTP/1.1\r\nConnection: close\r\n\r\n").unwrap();
-    assert!(read_reply(&mut stream, "GET").expect(200).body == content);
+    assert!(read_response(&mut stream, "GET").expect(200).body == content);
     assert_eq!(stream.read(&mut [0]).unwrap(), 0, "the connection ends in an orderly way");
     // Plain HTTP is not understood and ends the connection.
     let mut plain = connect(&server);

@@ -53,7 +53,7 @@ checks! {
         match client.complete_multipart_upload(upload, &parts, &Condition::Always) {
             // The ETags of its objects do not depend on the parts, so nothing can be concluded.
             Err(error) if target.server == "rclone" => {
-                assert_eq!(error.kind(), ErrorKind::NoSuchUpload, "{error}")
+                assert_eq!(error.kind(), ErrorKind::NoSuchUpload, "{error}");
             }
             second => assert_eq!(first.etag, second.unwrap().etag),
         }

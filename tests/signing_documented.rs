@@ -1,9 +1,10 @@
 //! The worked examples on AWS's own pages. Every clone of the repository verifies its signatures
 //! against them.
 //!
-//! Version 4 (S3 API reference): sig-v4-header-based-auth, sigv4-query-string-auth, sigv4-streaming,
-//! sigv4-streaming-trailers, sigv4-post-example. Version 2 (S3 user guide, current text with the bucket awsexamplebucket1
-//! and older one with johnsmith): RESTAuthentication, HTTPPOSTExamples.
+//! Version 4 (S3 API reference): sig-v4-header-based-auth, sigv4-query-string-auth,
+//! sigv4-streaming, sigv4-streaming-trailers, sigv4-post-example. Version 2 (S3 user guide, current
+//! text with the bucket awsexamplebucket1 and older one with johnsmith): RESTAuthentication,
+//! HTTPPOSTExamples.
 #![allow(clippy::unwrap_used)] // A failure in a helper fails the test.
 use base64::Engine as _;
 use s3driver::sign::chunked::{ChunkSigner, Layout, Trailer, TrailerChecksum};

@@ -446,6 +446,17 @@ fn diagnoses_requests_and_urls() {
     let host = [("host", "h")];
     let plain = Request::new("GET", "/k").headers(&host);
 
+    // A request to another service is verified by the rules of that service.
+    let sts = v4::Scope { region: "us-east-1", service: "sts" };
+    let signed = v4::sign(&plain, v4::Payload::Bytes(b""), &credentials, sts, TIME).unwrap();
+    let sent: Vec<_> = host
+        .iter()
+        .copied()
+        .chain(signed.headers.iter().map(|(name, value)| (*name, value.as_str())))
+        .collect();
+    let diagnosis = ask(&Request::new("GET", "/k").headers(&sent), &nothing);
+    assert_eq!(diagnosis.signature_sent, Some(true));
+
     // A header of version 4.
     let signed = v4::sign(&plain, v4::Payload::Bytes(b""), &credentials, scope, TIME).unwrap();
     let sent: Vec<_> = host

@@ -7,7 +7,7 @@
 mod suite;
 
 use s3driver::sign::chunked::{ChunkSigner, Layout, Trailer, TrailerChecksum};
-use s3driver::sign::verify::{Content, Verifier};
+use s3driver::sign::verify::{Content, Form, Verifier};
 use s3driver::sign::{Credentials, Request, Signed, v2, v4};
 use s3driver::time::Timestamp;
 use serde_json::Value;
@@ -618,7 +618,7 @@ fn version_2() {
         match case["documented"]["signature"].as_str() {
             // The page kept the signature of another bucket.
             Some(documented) if case.get("doc_error").is_some() => {
-                assert_ne!(signature, documented, "{name}")
+                assert_ne!(signature, documented, "{name}");
             }
             // The page's base64 ends with padding bits that are not zero.
             Some(documented)
@@ -732,16 +732,46 @@ fn v2_presign(case: &Value) -> String {
     presigned.steps.signature
 }
 
-/// Asserts that a form verifies, and that it does not with a different policy.
-fn form_verifies(fields: &[(&'static str, String)], credentials: &Credentials, now: Timestamp) {
+/// Asserts that a form which meets its policy verifies, and that it does not with a different policy.
+fn form_verifies(signed: &[(&'static str, String)], credentials: &Credentials, now: Timestamp) {
+    use base64::Engine as _;
     let keys = |id: &str| (id == credentials.access_key_id()).then(|| credentials.clone());
-    let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    Verifier::new(&keys, now).verify_form(&fields).unwrap();
+    let policy = sent(signed, "policy").unwrap();
+    let policy: Value =
+        serde_json::from_slice(&base64::engine::general_purpose::STANDARD.decode(policy).unwrap())
+            .unwrap();
+    let now = now.min(Timestamp::parse_iso8601(text(&policy, "/expiration")).unwrap());
+
+    // Every field that the policy names, with a value that it allows.
+    let mut named: Vec<(&str, &str)> = Vec::new();
+    for condition in policy["conditions"].as_array().unwrap() {
+        match condition {
+            Value::Array(parts) if parts[0] == "content-length-range" => {}
+            Value::Array(parts) => {
+                let field = parts[1].as_str().unwrap().strip_prefix('$').unwrap();
+                named.push((field, parts[2].as_str().unwrap()));
+            }
+            Value::Object(members) => {
+                named
+                    .extend(members.iter().map(|(name, value)| (&**name, value.as_str().unwrap())));
+            }
+            other => panic!("{other}"),
+        }
+    }
+    let bucket = named.iter().find(|(name, _)| *name == "bucket").map_or("", |(_, value)| value);
+    let mut fields: Vec<_> = signed.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    for (name, value) in &named {
+        if !fields.iter().any(|(given, _)| given.eq_ignore_ascii_case(name)) {
+            fields.push((name, value));
+        }
+    }
+    Verifier::new(&keys, now).verify_form(&Form::new(bucket, &fields)).unwrap();
+
     let altered: Vec<_> = fields
         .iter()
         .map(|(name, value)| (*name, if *name == "policy" { "e30=" } else { value }))
         .collect();
-    assert!(Verifier::new(&keys, now).verify_form(&altered).is_err());
+    assert!(Verifier::new(&keys, now).verify_form(&Form::new(bucket, &altered)).is_err());
 }
 
 fn v2_post(case: &Value) -> String {

@@ -4,12 +4,15 @@
 
 use s3driver::sign::chunked::{ChunkSigner, Layout, Trailer, TrailerChecksum};
 use s3driver::sign::explain::Cause;
-use s3driver::sign::verify::{Carrier, Content, MAX_SKEW, Refusal, SignedBody, SignedBy, Verifier};
+use s3driver::sign::verify::{
+    Carrier, Content, Form, MAX_SKEW, Refusal, SignedBody, SignedBy, Verifier,
+};
 use s3driver::sign::{
     Credentials, PostPolicy, Request, Steps, Version, encode_path, query_string, v2, v4,
 };
 use s3driver::time::Timestamp;
 use std::io::Read as _;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 const NOW: Timestamp = Timestamp::from_unix(1_767_286_800);
@@ -112,7 +115,8 @@ impl Signed {
         let verifier =
             Verifier::new(&keys, NOW.plus(Duration::from_secs(60))).host_bucket(self.bucket);
         if self.mode.is_form() {
-            return verifier.verify_form(&headers);
+            let form = Form::new(&wire.path[1..], &headers).file_size(wire.body.len() as u64);
+            return verifier.verify_form(&form);
         }
         let target = if wire.query.is_empty() {
             wire.path.clone()
@@ -234,13 +238,27 @@ fn generate(numbers: &mut Numbers, mode: Mode) -> Signed {
             Some(signed.steps)
         }
         Mode::V4Form | Mode::V2Form => {
-            let policy =
-                PostPolicy::new(NOW.plus(hour)).equals("bucket", "b").starts_with("key", note);
+            let size = wire.body.len() as u64;
+            let policy = PostPolicy::new(NOW.plus(hour))
+                .equals("bucket", "uploads")
+                .starts_with("key", note)
+                .starts_with("content-type", "image/")
+                .equals("x-amz-meta-note", note)
+                .content_length(size..=size)
+                .unwrap();
             let form = match mode {
                 Mode::V4Form => key.post_policy(&policy, NOW),
                 _ => v2::post_policy(&policy, &credentials),
             };
-            wire.headers.clear();
+            wire.path = "/uploads".to_owned();
+            wire.headers = [
+                ("key", &*format!("{note}/k")),
+                ("Content-Type", "image/png, image/gif"),
+                ("X-Amz-Meta-Note", note),
+                ("X-Ignore-Me", "anything"),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .to_vec();
             send(&mut wire, form.unwrap().fields);
             None
         }
@@ -278,7 +296,7 @@ const ALTERATIONS: &[Alteration] = &[
         "path",
         |wire| wire.path.push('x'),
         |mode| match mode.is_form() {
-            true => &[],
+            true => &[Cause::PolicyCondition],
             false => &[Cause::PathChanged],
         },
     ),
@@ -329,7 +347,7 @@ const ALTERATIONS: &[Alteration] = &[
         "header",
         |wire| wire.header("x-amz-meta-note").insert(0, 'z'),
         |mode| match mode.is_form() {
-            true => &[],
+            true => &[Cause::PolicyCondition],
             false => &[Cause::HeaderChanged],
         },
     ),
@@ -337,7 +355,7 @@ const ALTERATIONS: &[Alteration] = &[
         "header added",
         |wire| wire.headers.push(("x-amz-acl".into(), "private".into())),
         |mode| match mode.is_form() {
-            true => &[],
+            true => &[Cause::FieldNotInPolicy],
             false => &[Cause::HeaderAdded],
         },
     ),
@@ -345,7 +363,7 @@ const ALTERATIONS: &[Alteration] = &[
         "header removed",
         |wire| wire.headers.retain(|(name, _)| name != "X-Amz-Meta-Note"),
         |mode| match mode.is_form() {
-            true => &[],
+            true => &[Cause::PolicyCondition],
             false => &[Cause::HeaderRemoved],
         },
     ),
@@ -353,7 +371,7 @@ const ALTERATIONS: &[Alteration] = &[
         "content type",
         |wire| *wire.header("content-type") = "text/html".to_owned(),
         |mode| match mode.is_form() {
-            true => &[],
+            true => &[Cause::PolicyCondition],
             false => &[Cause::HeaderChanged],
         },
     ),
@@ -479,6 +497,24 @@ const ALTERATIONS: &[Alteration] = &[
                 .for_each(|(_, value)| *value = value.replace("/EXAMPLE", "/EXAMPL0"));
         },
         |_| &[Cause::UnknownAccessKey],
+    ),
+    (
+        "key",
+        |wire| wire.header("key").insert(0, 'z'),
+        |mode| if mode.is_form() { &[Cause::PolicyCondition] } else { &[] },
+    ),
+    (
+        "file",
+        |wire| wire.body.push(0),
+        |mode| if mode.is_form() { &[Cause::FileSize] } else { &[] },
+    ),
+    (
+        "field twice",
+        |wire| {
+            let key = wire.header("key").clone();
+            wire.headers.push(("Key".to_owned(), key));
+        },
+        |mode| if mode.is_form() { &[Cause::Malformed] } else { &[] },
     ),
     (
         "policy",
@@ -809,4 +845,283 @@ fn chunks_are_verified_one_by_one() {
     let line = "x-amz-checksum-crc32:00000000\n";
     chunks.trailer(line, &chain.trailer(line).signature).unwrap();
     assert_eq!(chunks.chunk(b"", "").unwrap_err().cause(), Cause::ChunkChanged);
+}
+
+/// A form with a policy of these conditions, signed with version 2, and `fields` besides: the
+/// file's allowed sizes, or the cause of the refusal and its place.
+fn form(
+    conditions: &str,
+    fields: &[(&str, &str)],
+    size: Option<u64>,
+) -> Result<RangeInclusive<u64>, (Cause, String)> {
+    let document = format!(r#"{{"expiration":"{}","conditions":{conditions}}}"#, NOW.iso8601());
+    let policy = base64(document.as_bytes());
+    let signed = v2::sign_post_policy(&policy, &keys("id").unwrap()).unwrap().fields;
+    let signed = signed.iter().map(|(name, value)| (*name, value.as_str()));
+    let fields: Vec<_> = fields.iter().copied().chain(signed).collect();
+    let form = Form::new("b", &fields);
+    let form = size.map_or(form, |size| form.file_size(size));
+    match Verifier::new(&keys, NOW).verify_form(&form) {
+        Ok(SignedBy { body: SignedBody::Policy { document: read, file_size }, .. }) => {
+            assert_eq!(read, document.as_bytes());
+            Ok(file_size)
+        }
+        Ok(other) => panic!("{:?}", other.body),
+        Err(refusal) => Err((refusal.cause(), refusal.place().unwrap_or_default().to_owned())),
+    }
+}
+
+fn base64(bytes: &[u8]) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}
+
+/// Every kind of condition of AWS's page, met and not met; the refusal names the field.
+#[test]
+fn the_conditions_of_a_policy_are_enforced() {
+    use Cause::{FieldNotInPolicy, FileSize, Malformed, PolicyCondition};
+    let key = ("key", "user/a");
+    let any_key = r#"["starts-with","$key",""]"#;
+    for (conditions, fields, refused) in [
+        // Exact matches, in both forms.
+        (r#"[{"key":"user/a"}]"#, &[key][..], None),
+        (r#"[["eq","$key","user/a"]]"#, &[key], None),
+        (r#"[{"key":"user/A"}]"#, &[key], Some((PolicyCondition, "key"))),
+        (r#"[["eq","$key","user/"]]"#, &[key], Some((PolicyCondition, "key"))),
+        (r#"[{"key":"user/a","acl":"private"}]"#, &[key, ("acl", "private")], None),
+        (
+            r#"[{"key":"user/a","acl":"private"}]"#,
+            &[key, ("acl", "public-read")],
+            Some((PolicyCondition, "acl")),
+        ),
+        // The beginning, and anything.
+        (r#"[["starts-with","$key","user/"]]"#, &[key], None),
+        (r#"[["starts-with","$key","users/"]]"#, &[key], Some((PolicyCondition, "key"))),
+        (&*format!("[{any_key}]"), &[key], None),
+        // A field without a condition, a condition without a field, and names in another case.
+        (&*format!("[{any_key}]"), &[key, ("acl", "private")], Some((FieldNotInPolicy, "acl"))),
+        (&*format!(r#"[{any_key},{{"acl":"private"}}]"#), &[key], Some((PolicyCondition, "acl"))),
+        (
+            &*format!(r#"[{any_key},["starts-with","$acl",""]]"#),
+            &[key],
+            Some((PolicyCondition, "acl")),
+        ),
+        (
+            &*format!(r#"[{any_key},{{"ACL":"private"}}]"#),
+            &[("Key", "k"), ("Acl", "private")],
+            None,
+        ),
+        (
+            &*format!("[{any_key}]"),
+            &[key, ("x-ignore-a", "1"), ("X-Ignore-B", "2"), ("file", "3")],
+            None,
+        ),
+        (
+            &*format!("[{any_key}]"),
+            &[key, ("x-amz-signature", "0")],
+            Some((FieldNotInPolicy, "x-amz-signature")),
+        ),
+        // Two conditions for one field must both hold, and a field may come once.
+        (r#"[["starts-with","$key","user/"],{"key":"user/a"}]"#, &[key], None),
+        (
+            r#"[["starts-with","$key","user/"],{"key":"user/b"}]"#,
+            &[key],
+            Some((PolicyCondition, "key")),
+        ),
+        (&*format!("[{any_key}]"), &[key, ("KEY", "user/a")], Some((Malformed, "key"))),
+        // The bucket is the one of the URL, whatever a field says.
+        (&*format!(r#"[{any_key},{{"bucket":"b"}}]"#), &[key], None),
+        (&*format!(r#"[{any_key},{{"bucket":"b"}}]"#), &[key, ("bucket", "b")], None),
+        (&*format!(r#"[{any_key},{{"bucket":"c"}}]"#), &[key], Some((PolicyCondition, "bucket"))),
+        (
+            &*format!(r#"[{any_key},{{"bucket":"c"}}]"#),
+            &[key, ("bucket", "c")],
+            Some((PolicyCondition, "bucket")),
+        ),
+        // Lists of content types.
+        (
+            r#"[["starts-with","$Content-Type","image/"]]"#,
+            &[("Content-Type", "image/png,image/gif, image/x")],
+            None,
+        ),
+        (
+            r#"[["starts-with","$Content-Type","image/"]]"#,
+            &[("Content-Type", "image/png,text/html")],
+            Some((PolicyCondition, "Content-Type")),
+        ),
+        (
+            r#"[["starts-with","$x-amz-meta-a","image/"]]"#,
+            &[("x-amz-meta-a", "image/png,text/html")],
+            None,
+        ),
+        // Escapes.
+        (r#"[{"key":"\u0024\$\\\u00e9"}]"#, &[("key", "$$\\é")], None),
+        // Other operators and forms.
+        (r#"[["ends-with","$key","a"]]"#, &[key], Some((Malformed, "policy"))),
+        (r#"[["eq","key","user/a"]]"#, &[key], Some((Malformed, "policy"))),
+    ] {
+        let outcome = form(conditions, fields, None).map(|_| ());
+        let expected = refused.map_or(Ok(()), |(cause, place)| Err((cause, place.to_owned())));
+        assert_eq!(outcome, expected, "{conditions} {fields:?}");
+    }
+
+    let sized = |size| form(r#"[{"key":"user/a"},["content-length-range",10,20]]"#, &[key], size);
+    assert_eq!(
+        [sized(None), sized(Some(10)), sized(Some(20))],
+        [Ok(10..=20), Ok(10..=20), Ok(10..=20)]
+    );
+    for size in [0, 9, 21, u64::MAX] {
+        assert_eq!(sized(Some(size)), Err((FileSize, "file".to_owned())), "{size}");
+    }
+    let empty =
+        r#"[{"key":"user/a"},["content-length-range",10,20],["content-length-range",21,30]]"#;
+    assert_eq!(form(empty, &[key], Some(20)), Err((FileSize, "file".to_owned())));
+    assert_eq!(form(r#"[{"key":"user/a"}]"#, &[key], Some(u64::MAX)), Ok(0..=u64::MAX));
+}
+
+/// The signature is checked first: an unsigned policy is not worth reading.
+#[test]
+fn a_policy_expires_to_the_second() {
+    let policy = PostPolicy::new(NOW).equals("key", "k");
+    let signed = v4::post_policy(&policy, &keys("id").unwrap(), SCOPE, NOW).unwrap().fields;
+    let signed = signed.iter().map(|(name, value)| (*name, value.as_str()));
+    let fields: Vec<_> = [("key", "k")].into_iter().chain(signed).collect();
+    let at = |seconds: i64, fields: &[(&str, &str)]| {
+        let now = Timestamp::from_unix(NOW.unix() + seconds);
+        let verified = Verifier::new(&keys, now).verify_form(&Form::new("b", fields));
+        verified
+            .map(|_| ())
+            .map_err(|refusal| (refusal.cause(), refusal.place().map(str::to_owned)))
+    };
+    assert_eq!([at(0, &fields), at(-3600, &fields)], [Ok(()), Ok(())]);
+    assert_eq!(at(1, &fields), Err((Cause::Expired, Some("expiration".to_owned()))));
+    let other: Vec<_> = fields
+        .iter()
+        .map(|(name, value)| (*name, if *name == "x-amz-signature" { "0" } else { value }))
+        .collect();
+    assert_eq!(at(1, &other), Err((Cause::SignatureDiffers, Some("policy".to_owned()))));
+}
+
+/// The parts of a form that name who signed it, each altered; the refusal names the cause and the
+/// field.
+#[test]
+fn the_claims_of_a_form_are_checked() {
+    let policy = PostPolicy::new(NOW).equals("key", "k");
+    let signed = v4::post_policy(&policy, &keys("id").unwrap(), SCOPE, NOW).unwrap().fields;
+    let verify = |name: &str, value: &str| {
+        let changed = signed.iter().map(|(field, old)| match *field == name {
+            true => (*field, value),
+            false => (*field, old.as_str()),
+        });
+        let added = [("key", "k"), (name, value)];
+        let is_new = signed.iter().all(|(field, _)| *field != name);
+        let fields: Vec<_> =
+            added[..if is_new { 2 } else { 1 }].iter().copied().chain(changed).collect();
+        let verifier = Verifier::new(&keys, NOW).region(SCOPE.region);
+        let verified = verifier.verify_form(&Form::new("b", &fields));
+        verified
+            .map_err(|refusal| (refusal.cause(), refusal.place().unwrap_or_default().to_owned()))
+    };
+    let scope = |region: &str, service: &str| {
+        format!("id/{}/{region}/{service}/aws4_request", &NOW.amz_date()[..8])
+    };
+    let right = scope(SCOPE.region, SCOPE.service);
+    assert!(verify("x-amz-credential", &right).is_ok());
+    for (name, value, cause, place) in [
+        ("x-amz-algorithm", "AWS4-HMAC-SHA1", Cause::WrongCredential, "AWS4-HMAC-SHA1"),
+        ("x-amz-credential", "id", Cause::Malformed, "x-amz-credential"),
+        (
+            "x-amz-credential",
+            &right.replace("aws4_", "aws5_"),
+            Cause::Malformed,
+            "x-amz-credential",
+        ),
+        ("x-amz-credential", &scope("other", "s3"), Cause::WrongRegion, "other"),
+        ("x-amz-credential", &scope(SCOPE.region, "sts"), Cause::WrongService, "sts"),
+        ("x-amz-credential", &right.replace("id/", "di/"), Cause::UnknownAccessKey, "di"),
+        ("x-amz-date", "yesterday", Cause::Malformed, "x-amz-date"),
+        ("x-amz-date", "20200101T000000Z", Cause::Clock, "x-amz-date"),
+        ("x-amz-signature", "0", Cause::SignatureDiffers, "policy"),
+        ("policy", "%", Cause::Malformed, ""),
+        ("policy", "e30", Cause::Malformed, "policy"),
+        ("AWSAccessKeyId", "id", Cause::SignedTwice, "AWSAccessKeyId"),
+        ("x-amz-security-token", "t", Cause::TokenChanged, ""),
+        ("x-amz-s3session-token", "t", Cause::TokenChanged, ""),
+    ] {
+        let (found, at) = verify(name, value).unwrap_err();
+        assert_eq!(found, cause, "{name}: {value}");
+        assert!(place.is_empty() || at == place, "{name}: {value}: {at}");
+    }
+}
+
+/// Requests without one of the parts that a signature needs.
+#[test]
+fn a_request_without_a_required_part_names_it() {
+    let host = [("host", "h")];
+    let request = Request::new("GET", "/").headers(&host);
+    let credentials = keys("id").unwrap();
+    let sts = v4::Scope { region: "r", service: "sts" };
+    let newer = v4::sign(&request, v4::Payload::Bytes(b""), &credentials, SCOPE, NOW).unwrap();
+    let other = v4::sign(&request, v4::Payload::Bytes(b""), &credentials, sts, NOW).unwrap();
+    let older = v2::sign(&request, None, &credentials, NOW).unwrap();
+    let hash: [u8; 32] = *b"thirty-two bytes that are a hash";
+    let verify = |signed: &[(&'static str, String)], without: &str, content, service| {
+        let sent = signed.iter().map(|(name, value)| (*name, value.as_str()));
+        let sent: Vec<_> =
+            host.into_iter().chain(sent).filter(|(name, _)| *name != without).collect();
+        let request = Request::new("GET", "/").headers(&sent);
+        let verified = Verifier::new(&keys, NOW).service(service).verify(&request, content);
+        verified
+            .map_err(|refusal| (refusal.cause(), refusal.place().unwrap_or_default().to_owned()))
+    };
+    let empty = Content::Bytes(b"");
+    for (signed, without, content, service, expected) in [
+        (&newer, "x-amz-date", empty, "s3", (Cause::HeaderRemoved, "x-amz-date")),
+        (
+            &newer,
+            "x-amz-content-sha256",
+            empty,
+            "s3",
+            (Cause::HeaderRemoved, "x-amz-content-sha256"),
+        ),
+        (&newer, "", Content::Hash(&hash), "s3", (Cause::PayloadChanged, "x-amz-content-sha256")),
+        (&other, "", Content::NotRead, "sts", (Cause::PayloadChanged, "the body was not read")),
+        (&other, "", Content::Hash(&hash), "sts", (Cause::SignatureDiffers, "")),
+        (&older, "date", empty, "s3", (Cause::HeaderRemoved, "date")),
+    ] {
+        let (cause, place) = verify(&signed.headers, without, content, service).unwrap_err();
+        assert_eq!(cause, expected.0, "{without} {service}");
+        assert!(expected.1.is_empty() || place == expected.1, "{without} {service}: {place}");
+    }
+    assert!(verify(&newer.headers, "", Content::NotRead, "s3").is_ok());
+    assert!(verify(&other.headers, "", empty, "sts").is_ok());
+}
+
+#[test]
+fn debug_shows_no_secret() {
+    let fields = [("key", "k"), ("x-amz-security-token", "s3cret"), ("policy", "s3cret")];
+    let signed = generate(&mut Numbers(3), Mode::V4);
+    let verified = signed.verify(&signed.wire, SECRET).unwrap();
+    let verifier = Verifier::new(&keys, NOW).region("r").host_bucket(Some("b"));
+    let text = format!(
+        "{:?} {verifier:?} {verified:?} {:?} {:?} {:?}",
+        Form::new("b", &fields).file_size(7),
+        Content::Bytes(b"s3cret"),
+        Content::Hash(&[0xab; 32]),
+        Content::NotRead,
+    );
+    for shown in [
+        "\"x-amz-security-token\"",
+        "file_size: Some(7)",
+        "Bytes(6 bytes)",
+        "Hash(abab",
+        "NotRead",
+        "region: Some(\"r\")",
+        "host_bucket: Some(\"b\")",
+        "carrier: Header",
+        "version: V4",
+    ] {
+        assert!(text.contains(shown), "{shown}: {text}");
+    }
+    assert!(!text.contains("s3cret") && !text.contains(&verified.steps.signature), "{text}");
 }

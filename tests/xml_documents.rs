@@ -4,12 +4,18 @@
 //! difference.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod parsers;
+
+use parsers::PARSERS;
 use proptest::prelude::*;
 use s3driver::time::Timestamp;
 use s3driver::xml::{self, DeleteMode, Error};
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
+/// A page of AWS, requested with parameters.
+const BUCKETS: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+<ListAllMyBucketsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Owner><ID>8a69</ID><DisplayName>account</DisplayName></Owner><Buckets><Bucket><Name>amzn-s3-demo-bucket</Name><CreationDate>2019-12-11T23:32:47+00:00</CreationDate><BucketRegion>us-west-1</BucketRegion></Bucket><Bucket><Name>amzn-s3-demo-bucket1</Name><CreationDate>2019-11-10T23:32:13.000Z</CreationDate></Bucket></Buckets><Prefix>amzn</Prefix><ContinuationToken>eyJNYXJrZXIi</ContinuationToken></ListAllMyBucketsResult>"#;
 /// A version 2 page of AWS.
 const LISTING: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 <ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>bucket</Name><Prefix>blobs/</Prefix><KeyCount>2</KeyCount><MaxKeys>2</MaxKeys><Delimiter>/</Delimiter><EncodingType>url</EncodingType><IsTruncated>true</IsTruncated><NextContinuationToken>1ueGcxLPRx1Tr/XYExHnhbYLgveDs2J/wm36Hy4vbOwM=</NextContinuationToken><Contents><Key>blobs/my+photo%2Bs.jpg</Key><LastModified>2009-10-12T17:50:30.000Z</LastModified><ETag>&quot;fba9dede5f27731c9771645a39863328&quot;</ETag><Size>434234</Size><StorageClass>STANDARD</StorageClass><Owner><ID>8a69</ID><DisplayName>Key</DisplayName></Owner></Contents><Contents><Key>blobs/empty</Key><LastModified>2009-10-12T17:50:30.000Z</LastModified><ETag>&quot;599bab3ed2c697f1d26842727561fd94&quot;</ETag><Size>0</Size></Contents><CommonPrefixes><Prefix>blobs/a%20b/</Prefix></CommonPrefixes></ListBucketResult>"#;
@@ -35,6 +41,11 @@ type Reader = fn(&[u8]) -> Result<String, Error>;
 
 /// Every reader, with a document that it accepts.
 const READERS: &[(&str, Reader, &str)] = &[
+    (
+        "list_all_my_buckets_result",
+        |b| xml::list_all_my_buckets_result(b).map(|v| format!("{v:?}")),
+        BUCKETS,
+    ),
     ("list_bucket_result", |b| xml::list_bucket_result(b).map(|v| format!("{v:?}")), LISTING),
     ("initiate", |b| xml::initiate_multipart_upload_result(b).map(|v| format!("{v:?}")), INITIATE),
     ("complete", |b| xml::complete_multipart_upload_result(b).map(|v| format!("{v:?}")), COMPLETE),
@@ -84,8 +95,43 @@ mod responses {
     use super::*;
 
     #[test]
+    fn aws_buckets() {
+        let page = xml::list_all_my_buckets_result(BUCKETS.as_bytes()).unwrap();
+        let owner = page.owner.unwrap();
+        assert_eq!(owner.id.as_deref(), Some("8a69"));
+        assert_eq!(owner.display_name.as_deref(), Some("account"));
+        assert_eq!(page.prefix.as_deref(), Some("amzn"));
+        assert_eq!(page.continuation_token.as_deref(), Some("eyJNYXJrZXIi"));
+        let [first, second] = &page.buckets[..] else { panic!("{:?}", page.buckets) };
+        assert_eq!(
+            (&*first.name, first.region.as_deref()),
+            ("amzn-s3-demo-bucket", Some("us-west-1"))
+        );
+        assert_eq!(first.creation_date, time("2019-12-11T23:32:47Z"));
+        assert_eq!((&*second.name, &second.region), ("amzn-s3-demo-bucket1", &None));
+        assert_eq!(second.creation_date, time("2019-11-10T23:32:13Z"));
+    }
+
+    /// Servers send the owner or leave it out, name the root as they like, and send empty elements.
+    #[test]
+    fn sparse_buckets() {
+        for (root, content) in [
+            ("ListAllMyBucketsResult", "<Buckets/>"),
+            ("ListAllMyBucketsResponse", "<Buckets></Buckets><ContinuationToken/><Prefix/>"),
+            ("ListBucketsOutput", "<Owner><ID/></Owner><Buckets><Unknown/></Buckets>"),
+        ] {
+            let body = format!("<{root}>{content}</{root}>");
+            let page = xml::list_all_my_buckets_result(body.as_bytes()).unwrap();
+            assert_eq!((page.buckets.len(), &page.continuation_token), (0, &None), "{body}");
+            assert_eq!(page.owner.and_then(|owner| owner.id), None, "{body}");
+        }
+    }
+
+    #[test]
     fn aws_listing() {
         let page = xml::list_bucket_result(LISTING.as_bytes()).unwrap();
+        assert_eq!((page.max_keys, page.key_count), (Some(2), Some(2)));
+        assert_eq!(page.delimiter.as_deref(), Some("/"));
         assert_eq!(page.name.as_deref(), Some("bucket"));
         assert_eq!(page.prefix.as_deref(), Some("blobs/"), "repeated parameters are not decoded");
         assert_eq!(page.encoding_type.as_deref(), Some("url"));
@@ -123,6 +169,9 @@ mod responses {
         let page = xml::list_parts_result(PARTS.as_bytes()).unwrap();
         assert_eq!((page.is_truncated, page.next_part_number_marker), (Some(true), Some(3)));
         assert_eq!(page.storage_class.as_deref(), Some("STANDARD"));
+        assert_eq!((page.bucket.as_deref(), page.key.as_deref()), (Some("b"), Some("k")));
+        assert_eq!((page.upload_id.as_deref(), page.max_parts), (Some("u"), Some(2)));
+        assert_eq!(page.part_number_marker, Some(1));
         let [two, three] = &page.parts[..] else { panic!("{page:?}") };
         assert_eq!((two.part_number, two.size), (2, 10_485_760));
         assert_eq!(two.etag, "7778aef83f66abc1fa1e8477f296d394");
@@ -133,6 +182,9 @@ mod responses {
         assert_eq!(page.is_truncated, Some(true));
         assert_eq!(page.next_key_marker.as_deref(), Some("my-movie.m2ts"));
         assert_eq!(page.next_upload_id_marker.as_deref(), Some("YW55IGlkZWE"));
+        assert_eq!((page.bucket.as_deref(), page.max_uploads), (Some("b"), Some(3)));
+        assert_eq!((&page.key_marker, &page.upload_id_marker), (&None, &None));
+        assert_eq!((&page.prefix, &page.delimiter, &page.encoding_type), (&None, &None, &None));
         assert_eq!(page.common_prefixes, ["p/"]);
         let [upload] = &page.uploads[..] else { panic!("{page:?}") };
         assert_eq!(upload.key, "my+divisor%20", "keys are not decoded without EncodingType");
@@ -274,7 +326,7 @@ mod responses {
             ))
         };
         for key in ["100%", "%zz", "%4", "a%", "%%41", "%+1", "%é"] {
-            refused(listing(key), "is no percent-encoding");
+            refused(listing(key), "is not a valid percent-encoding");
         }
         for key in ["%ff", "%c3", "%C3%28", "%ed%a0%80", "a%80b"] {
             refused(listing(key), "does not decode to UTF-8");
@@ -407,8 +459,14 @@ mod errors {
     fn every_other_field() {
         let body = "<Error><Code> PermanentRedirect </Code><Endpoint>b.s3.eu-west-1.amazonaws.com</Endpoint><Bucket>x</Bucket>\
                     <BucketName>b</BucketName><Key> k </Key><Resource>/b/k</Resource><RequestID>r</RequestID>\
-                    <ServerTime>2009-02-20T00:00:00Z</ServerTime><ArgumentName>partNumber</ArgumentName>\
-                    <ArgumentValue>0</ArgumentValue><Condition>If-None-Match</Condition></Error>";
+                    <UploadId> u</UploadId><PartNumber>2</PartNumber><ETag>e</ETag>\
+                    <RequestTime>20090220T000000Z</RequestTime><ServerTime>2009-02-20T00:00:00Z</ServerTime>\
+                    <MaxAllowedSkewMilliseconds>900000</MaxAllowedSkewMilliseconds><Expires>2009-02-19T00:00:00Z</Expires>\
+                    <RangeRequested>bytes=10-</RangeRequested><ActualObjectSize>7</ActualObjectSize>\
+                    <ProposedSize>1</ProposedSize><MinSizeAllowed>5242880</MinSizeAllowed><MaxSizeAllowed>9</MaxSizeAllowed>\
+                    <Method>POST</Method><ResourceType>OBJECT</ResourceType><Header>x-amz-tagging</Header>\
+                    <ArgumentName>partNumber</ArgumentName><ArgumentValue> 0</ArgumentValue>\
+                    <Condition>If-None-Match</Condition></Error>";
         let error = xml::error_document(body.as_bytes()).unwrap();
         let fields = [
             (&Some(error.code), "PermanentRedirect"),
@@ -417,9 +475,22 @@ mod errors {
             (&error.key, " k "),
             (&error.resource, "/b/k"),
             (&error.request_id, "r"),
+            (&error.upload_id, " u"),
+            (&error.part_number, "2"),
+            (&error.request_time, "20090220T000000Z"),
             (&error.server_time, "2009-02-20T00:00:00Z"),
+            (&error.max_allowed_skew_milliseconds, "900000"),
+            (&error.expires, "2009-02-19T00:00:00Z"),
+            (&error.range_requested, "bytes=10-"),
+            (&error.actual_object_size, "7"),
+            (&error.proposed_size, "1"),
+            (&error.min_size_allowed, "5242880"),
+            (&error.max_size_allowed, "9"),
+            (&error.method, "POST"),
+            (&error.resource_type, "OBJECT"),
+            (&error.header, "x-amz-tagging"),
             (&error.argument_name, "partNumber"),
-            (&error.argument_value, "0"),
+            (&error.argument_value, " 0"),
             (&error.condition, "If-None-Match"),
         ];
         for (field, expected) in fields {
@@ -647,6 +718,24 @@ mod lenient {
         }
     }
 
+    /// An extension may stand between any two elements.
+    #[test]
+    fn unknown_elements_are_skipped_wherever_they_are() {
+        for (name, read, document) in READERS {
+            let root = document.find("?>").map_or(0, |end| end + 2);
+            let (declaration, body) = document.split_at(root);
+            let extended = body.replace("><", "><X a='b'>x<Key>y</Key></X><");
+            assert!(extended != body || *name == "location_constraint", "{name}");
+            let extended = format!("{declaration}{extended}");
+            assert_eq!(read(extended.as_bytes()), read(document.as_bytes()), "{name}");
+        }
+        let region = "<LocationConstraint><X>x</X>eu-west-1<Y/></LocationConstraint>";
+        assert_eq!(
+            xml::location_constraint(region.as_bytes()).unwrap().as_deref(),
+            Some("eu-west-1")
+        );
+    }
+
     #[test]
     fn keys_keep_every_character() {
         for (written, read) in [
@@ -694,6 +783,41 @@ mod lenient {
             );
             assert_eq!(page.unwrap().contents[0].last_modified, None, "{time}");
         }
+    }
+
+    /// Echoed parameters and counts, on which nothing depends, never fail a page.
+    #[test]
+    fn echoes() {
+        let echoes = "<Delimiter> </Delimiter><MaxKeys>1000</MaxKeys><KeyCount>0</KeyCount>\
+                      <ContinuationToken>t</ContinuationToken><StartAfter>a%20b</StartAfter><Marker>m</Marker>";
+        let page = |children: &str| {
+            let body = format!("<ListBucketResult>{children}</ListBucketResult>");
+            xml::list_bucket_result(body.as_bytes()).unwrap()
+        };
+        let read = page(&format!("<EncodingType>url</EncodingType>{echoes}"));
+        assert_eq!(read.delimiter.as_deref(), Some(" "));
+        assert_eq!((read.max_keys, read.key_count), (Some(1000), Some(0)));
+        assert_eq!(read.continuation_token.as_deref(), Some("t"));
+        assert_eq!(read.start_after.as_deref(), Some("a%20b"), "echoes are not decoded");
+        assert_eq!(read.marker.as_deref(), Some("m"));
+        for odd in [
+            echoes.repeat(2),
+            "<MaxKeys>-1</MaxKeys><KeyCount>many</KeyCount><Delimiter/>".to_owned(),
+            "<MaxKeys><n/>1</MaxKeys><Marker><m/></Marker><StartAfter/>".to_owned(),
+        ] {
+            assert_eq!(page(&odd), xml::ListBucketResult::default(), "{odd}");
+        }
+
+        let uploads = "<ListMultipartUploadsResult><Prefix>p</Prefix><Delimiter>/</Delimiter><KeyMarker>k</KeyMarker>\
+                       <UploadIdMarker>u</UploadIdMarker><MaxUploads>x</MaxUploads><EncodingType>url</EncodingType>\
+                       </ListMultipartUploadsResult>";
+        let read = xml::list_multipart_uploads_result(uploads.as_bytes()).unwrap();
+        assert_eq!((read.prefix.as_deref(), read.delimiter.as_deref()), (Some("p"), Some("/")));
+        assert_eq!(
+            (read.key_marker.as_deref(), read.upload_id_marker.as_deref()),
+            (Some("k"), Some("u"))
+        );
+        assert_eq!((read.max_uploads, read.encoding_type.as_deref()), (None, Some("url")));
     }
 
     #[test]
@@ -891,7 +1015,7 @@ mod strict {
     }
 
     #[test]
-    fn parts_uploads_and_deletions() {
+    fn parts_uploads_buckets_and_deletions() {
         let part = |fields: &str| {
             xml::list_parts_result(
                 format!("<ListPartsResult><Part>{fields}</Part></ListPartsResult>").as_bytes(),
@@ -930,6 +1054,24 @@ mod strict {
         refused(upload("<Key/><UploadId>u</UploadId>"), "<Key> is empty");
         refused(upload("<Key>k</Key>"), "<Upload> has no <UploadId>");
         refused(upload("<Key>k</Key><UploadId/>"), "<UploadId> is empty");
+
+        let buckets = |content: &str| {
+            let body = format!("<ListAllMyBucketsResult>{content}</ListAllMyBucketsResult>");
+            xml::list_all_my_buckets_result(body.as_bytes())
+        };
+        refused(buckets(""), "<ListAllMyBucketsResult> has no <Buckets>");
+        refused(buckets("<Bucket><Name>b</Name></Bucket>"), "has no <Buckets>");
+        refused(buckets("<Buckets/><Buckets/>"), "<Buckets> comes twice");
+        refused(buckets("<Buckets><Bucket/></Buckets>"), "<Bucket> has no <Name>");
+        refused(buckets("<Buckets><Bucket><Name/></Bucket></Buckets>"), "<Name> is empty");
+        refused(
+            buckets("<Buckets><Bucket><Name>a</Name><Name>a</Name></Bucket></Buckets>"),
+            "<Name> comes twice",
+        );
+        refused(
+            buckets("<Buckets/><ContinuationToken/><ContinuationToken/>"),
+            "<ContinuationToken> comes twice",
+        );
 
         let deletion = |entry: &str| {
             xml::delete_result(format!("<DeleteResult>{entry}</DeleteResult>").as_bytes())
@@ -984,7 +1126,8 @@ mod bounded {
         for (name, read, document) in READERS {
             let listing = matches!(
                 *name,
-                "list_bucket_result"
+                "list_all_my_buckets_result"
+                    | "list_bucket_result"
                     | "list_parts_result"
                     | "list_multipart_uploads_result"
                     | "delete_result"
@@ -1213,26 +1356,42 @@ proptest! {
         prop_assert_eq!(key(&in_pieces(&expected, &ways)).unwrap(), expected);
     }
 
-    /// Another parser reads equal content from the same document.
+    /// Other parsers read equal keys, sizes, prefixes and markers from the same document.
     #[test]
-    fn roxmltree_agrees(keys in proptest::collection::vec((some_key(), any::<u64>()), 0..6), ways in proptest::collection::vec(any::<u8>(), 1..8)) {
-        let mut body = String::from("<ListBucketResult>");
+    fn other_parsers_agree_about_listings(keys in proptest::collection::vec((some_key(), any::<u64>()), 0..6), marker in some_key(), ways in proptest::collection::vec(any::<u8>(), 1..8)) {
+        let written = in_pieces(&marker, &ways);
+        let mut body = format!("<ListBucketResult><NextMarker>{written}</NextMarker><Prefix>{written}</Prefix>");
         for (key, size) in &keys {
             let _ = write!(body, "<Contents><Key>{}</Key><X><Key>x</Key></X><Size> {size} </Size></Contents>", in_pieces(key, &ways));
+            let _ = write!(body, "<CommonPrefixes><Prefix>{}</Prefix></CommonPrefixes>", in_pieces(key, &ways));
         }
         body.push_str("</ListBucketResult>");
         let page = xml::list_bucket_result(body.as_bytes()).unwrap();
-        let tree = roxmltree::Document::parse(&body).unwrap();
-        let theirs: Vec<String> = tree
-            .root_element()
-            .children()
-            .filter_map(|contents| contents.children().find(|node| node.has_tag_name("Key")))
-            .map(|key| key.children().filter(roxmltree::Node::is_text).filter_map(|node| node.text()).collect())
-            .collect();
-        let ours: Vec<String> = page.contents.iter().map(|object| object.key.clone()).collect();
-        prop_assert_eq!(&ours, &theirs);
-        prop_assert_eq!(ours, keys.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>());
-        prop_assert!(page.contents.iter().zip(&keys).all(|(object, (_, size))| object.size == *size));
+        for (name, parser) in PARSERS {
+            let root = parser(&body).unwrap();
+            let theirs: Vec<_> = root.children("Contents").map(|entry| (entry.text_of("Key"), entry.word("Size"))).collect();
+            let ours: Vec<_> = page.contents.iter().map(|object| (object.key.clone(), object.size.to_string())).collect();
+            prop_assert_eq!(&ours, &theirs, "{}", name);
+            let prefixes = root.children("CommonPrefixes").map(|entry| entry.text_of("Prefix"));
+            prop_assert!(prefixes.eq(page.common_prefixes.iter().cloned()), "{}", name);
+            prop_assert_eq!(Some(root.text_of("NextMarker")), page.next_marker.clone(), "{}", name);
+            prop_assert_eq!(Some(root.text_of("Prefix")), page.prefix.clone(), "{}", name);
+        }
+        prop_assert!(page.contents.iter().map(|object| (object.key.clone(), object.size)).eq(keys.iter().cloned()));
+    }
+
+    #[test]
+    fn other_parsers_agree_about_errors(key in some_key(), ways in proptest::collection::vec(any::<u8>(), 1..8)) {
+        let written = in_pieces(&key, &ways);
+        let body = format!("<Error><Code>{written}</Code><Message>{written}</Message><Key>{written}</Key><StringToSign>{written}</StringToSign></Error>");
+        let error = xml::error_document(body.as_bytes()).unwrap();
+        for (name, parser) in PARSERS {
+            let root = parser(&body).unwrap();
+            prop_assert_eq!(&root.word("Code"), &error.code, "{}", name);
+            prop_assert_eq!(&root.word("Message"), &error.message, "{}", name);
+            prop_assert_eq!(Some(root.text_of("Key")), error.key.clone(), "{}", name);
+            prop_assert_eq!(Some(root.text_of("StringToSign")), error.steps.string_to_sign.clone(), "{}", name);
+        }
     }
 
     #[test]
@@ -1252,17 +1411,31 @@ proptest! {
     #[test]
     fn other_parsers_read_written_documents_alike(keys in proptest::collection::vec(some_key(), 1..6)) {
         let borrowed: Vec<&str> = keys.iter().map(String::as_str).collect();
-        let body = xml::delete(&borrowed, DeleteMode::Verbose).unwrap();
-        let tree = roxmltree::Document::parse(&body).unwrap();
-        let read: Vec<&str> = tree.descendants().filter(|node| node.has_tag_name(("http://s3.amazonaws.com/doc/2006-03-01/", "Key"))).filter_map(|node| node.text()).collect();
-        prop_assert_eq!(read, borrowed);
-
         let parts: Vec<(u32, &str)> = keys.iter().zip(1..).filter(|(etag, _)| !etag.contains('"')).map(|(etag, number)| (number, etag.as_str())).collect();
         prop_assume!(!parts.is_empty());
-        let body = xml::complete_multipart_upload(&parts).unwrap();
-        let tree = roxmltree::Document::parse(&body).unwrap();
-        let etags: Vec<&str> = tree.descendants().filter(|node| node.tag_name().name() == "ETag").filter_map(|node| node.text()).collect();
-        let expected: Vec<String> = parts.iter().map(|(_, etag)| format!("\"{etag}\"")).collect();
-        prop_assert_eq!(etags, expected);
+        for (name, parser) in PARSERS {
+            let root = parser(&xml::delete(&borrowed, DeleteMode::Verbose).unwrap()).unwrap();
+            let read: Vec<String> = root.children("Object").map(|object| object.text_of("Key")).collect();
+            prop_assert_eq!(&read, &keys, "{}", name);
+
+            let root = parser(&xml::complete_multipart_upload(&parts).unwrap()).unwrap();
+            let read = root.children("Part").map(|part| (part.word("PartNumber"), part.text_of("ETag")));
+            let expected = parts.iter().map(|(number, etag)| (number.to_string(), format!("\"{etag}\"")));
+            prop_assert!(read.eq(expected), "{}", name);
+        }
+    }
+}
+
+/// The parsers are compared with each other too, so that an empty tree would be noticed.
+#[test]
+fn the_parsers_see_one_tree() {
+    for (name, _, document) in READERS {
+        let document = document.trim_start();
+        let [first, second] = PARSERS.map(|(_, parser)| parser(document));
+        assert!(first.is_some(), "{name}");
+        assert_eq!(first, second, "{name}");
+    }
+    for malformed in ["<a>", "<a/><b/>", "<a>&x;</a>", "<!DOCTYPE a><a/>", "", "<a></b>"] {
+        assert_eq!(PARSERS.map(|(_, parser)| parser(malformed)), [None, None], "{malformed}");
     }
 }

@@ -9,12 +9,14 @@
 //! list N                                     the bucket list-N, every page into owned entries
 //! delete N                                   N keys in batches of 1,000
 //! repeat PIECE N                             one step of `micro/pieces.rs`, to count its instructions
-//! serve                                      the server for all of the above, until its standard input ends
+//! serve [FILE]                               the server for all of the above, until its standard input ends; with a
+//!                                            file, over https as well: the certificate to trust is written there
 //! ```
 //!
 //! Environment: `BENCH_ENDPOINT`, `BENCH_CA` (a PEM file, for https), `BENCH_VIA=driver` to use the
 //! storage driver instead of the client, `BENCH_UNSIGNED` to leave bodies unsigned,
-//! `BENCH_CHECKSUM` (`crc64nvme`, `crc32c`). The last line of the output is JSON: the amount of
+//! `BENCH_CHECKSUM` (`crc64nvme`, `crc32c`), `BENCH_TRANSPORT=ureq` to let the client send through an
+//! agent (feature `ureq`). The last line of the output is JSON: the amount of
 //! work, the elapsed time, the processor time, and the peak memory of the process.
 
 mod meter;
@@ -26,6 +28,7 @@ mod serve;
 mod threads;
 mod through_client;
 mod through_driver;
+mod tls;
 
 use meter::Meter;
 use order::{Order, Setting, Work};
@@ -36,7 +39,7 @@ use through_driver::ThroughDriver;
 
 fn main() -> Outcome {
     match Order::from_arguments(std::env::args().skip(1))? {
-        Order::Serve => serve::run(),
+        Order::Serve { certificate } => serve::run(certificate.as_deref()),
         Order::Repeat { piece, count } => repeat(&piece, count),
         Order::Work(work) => {
             let setting = Setting::from_environment()?;

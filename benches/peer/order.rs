@@ -12,7 +12,7 @@ pub(crate) const BUCKET: &str = "bench";
 pub(crate) const REGION: &str = "us-east-1";
 
 pub(crate) enum Order {
-    Serve,
+    Serve { certificate: Option<PathBuf> },
     Repeat { piece: String, count: u64 },
     Work(Work),
 }
@@ -38,7 +38,8 @@ impl Order {
         let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let work =
             match words[..] {
-                ["serve"] => return Ok(Self::Serve),
+                ["serve"] => return Ok(Self::Serve { certificate: None }),
+                ["serve", file] => return Ok(Self::Serve { certificate: Some((*file).into()) }),
                 ["repeat", piece, count] => {
                     return Ok(Self::Repeat { piece: piece.to_owned(), count: number(count)? });
                 }
@@ -138,6 +139,8 @@ pub(crate) struct Setting {
     pub(crate) payload: PayloadSigning,
     pub(crate) checksum: Checksum,
     pub(crate) credentials: Credentials,
+    /// Whether the client counts its requests.
+    pub(crate) observed: bool,
 }
 
 impl Setting {
@@ -162,6 +165,7 @@ impl Setting {
                 "AKIAIOSFODNN7EXAMPLE",
                 "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
             ),
+            observed: std::env::var_os("BENCH_OBSERVED").is_some(),
         })
     }
 }

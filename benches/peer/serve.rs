@@ -6,9 +6,11 @@
 //! one in `tests/support` is correct.
 use super::order::listed_key;
 use super::route::Outcome;
+use super::tls::{self, Half};
 use std::fmt::Write as _;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The size of reads and writes.
@@ -24,17 +26,34 @@ static REQUESTS: AtomicU64 = AtomicU64::new(0);
 
 /// Prints the endpoint and serves until the standard input ends, so that the server does not
 /// outlive the process that started it.
-pub(crate) fn run() -> Outcome {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    println!("http://{}", listener.local_addr()?);
+pub(crate) fn run(certificate: Option<&Path>) -> Outcome {
+    accept("http", |stream| serve(stream.try_clone()?, stream))?;
+    if let Some(file) = certificate {
+        let config = tls::configured(file)?;
+        accept("https", move |stream| {
+            let half = Half::new(config.clone(), stream)?;
+            serve(half.clone(), half)
+        })?;
+    }
     io::stdout().flush()?;
+    io::copy(&mut io::stdin(), &mut io::sink())?;
+    Ok(())
+}
+
+/// Prints an endpoint and accepts connections on it.
+fn accept(
+    scheme: &str,
+    serve: impl Fn(TcpStream) -> Outcome + Clone + Send + Sync + 'static,
+) -> Outcome {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    println!("{scheme}://{}", listener.local_addr()?);
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
+            let serve = serve.clone();
             // A client that disconnects ends only its own thread.
-            std::thread::spawn(move || serve(stream));
+            std::thread::spawn(move || stream.set_nodelay(true).is_ok() && serve(stream).is_ok());
         }
     });
-    io::copy(&mut io::stdin(), &mut io::sink())?;
     Ok(())
 }
 
@@ -49,10 +68,8 @@ struct Request {
     length: u64,
 }
 
-fn serve(stream: TcpStream) -> Outcome {
-    stream.set_nodelay(true)?;
-    let mut output = stream.try_clone()?;
-    let mut input = BufReader::with_capacity(BLOCK, stream);
+fn serve(input: impl Read, mut output: impl Write) -> Outcome {
+    let mut input = BufReader::with_capacity(BLOCK, input);
     let block: Vec<u8> = (0..BLOCK).map(|index| (index ^ (index >> 8)) as u8).collect();
     let mut first = true;
     while let Some(request) = read_head(&mut input)? {

@@ -6,9 +6,10 @@ use s3driver::client::{
     ByteRange, Client, Condition, Config, DELETE_OBJECTS_KEYS, Endpoint, GetObject, ListObjects,
     ObjectSettings, Scheme, UploadRef,
 };
+use s3driver::observe::Metrics;
 use s3driver::transfer::Transfer;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// The size of one read from a connection.
 pub(crate) const BLOCK: usize = 256 << 10;
@@ -20,15 +21,43 @@ pub(crate) struct ThroughClient {
 impl ThroughClient {
     pub(crate) fn new(setting: &Setting) -> Outcome<Self> {
         let endpoint = Endpoint::custom(&setting.endpoint, Some(REGION), Scheme::Https)?;
-        let mut config = Config::new(endpoint)
+        let config = Config::new(endpoint)
             .static_credentials(setting.credentials.clone())
             .payload_signing(setting.payload)
             .checksum(setting.checksum);
-        if let Some(file) = &setting.ca_file {
-            config = config.extra_roots_pem(std::fs::read(file)?);
+        if setting.observed {
+            config = config.observer(Arc::new(Metrics::new()));
         }
-        Ok(Self { client: Client::new(config)? })
+        let authority = setting.ca_file.as_ref().map(std::fs::read).transpose()?;
+        Ok(Self { client: Client::new(over_transport(config, authority)?)? })
     }
+}
+
+/// Chooses the transport that `BENCH_TRANSPORT` names.
+fn over_transport(config: Config, authority: Option<Vec<u8>>) -> Outcome<Config> {
+    match std::env::var("BENCH_TRANSPORT").as_deref() {
+        Err(_) | Ok("own") => Ok(match authority {
+            Some(pem) => config.extra_roots_pem(pem),
+            None => config,
+        }),
+        #[cfg(feature = "ureq")]
+        Ok("ureq") => Ok(config.agent(agent(authority)?)),
+        Ok(other) => Err(format!("the transport {other} is not built in").into()),
+    }
+}
+
+/// An agent with room in its pool for every thread of a measurement.
+#[cfg(feature = "ureq")]
+fn agent(authority: Option<Vec<u8>>) -> Outcome<ureq::Agent> {
+    use ureq::tls::{Certificate, RootCerts, TlsConfig};
+    let certificate = authority.map(|pem| Certificate::from_pem(&pem)).transpose()?;
+    let roots = RootCerts::new_with_certs(certificate.as_slice());
+    let config = ureq::Agent::config_builder()
+        .proxy(None)
+        .max_idle_connections(64)
+        .max_idle_connections_per_host(64)
+        .tls_config(TlsConfig::builder().root_certs(roots).build());
+    Ok(config.build().new_agent())
 }
 
 impl Route for ThroughClient {

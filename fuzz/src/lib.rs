@@ -10,6 +10,8 @@ mod driver;
 #[path = "../../tests/naive/mod.rs"]
 #[allow(clippy::unwrap_used, reason = "written for tests")]
 mod naive;
+#[path = "../../tests/parsers/mod.rs"]
+mod parsers;
 mod signing;
 mod times;
 mod transport;

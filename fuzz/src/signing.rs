@@ -5,7 +5,7 @@ use s3driver::sign::chunked::{
     self, ChunkSigner, Layout, MIN_CHUNK_SIZE, Trailer, TrailerChecksum,
 };
 use s3driver::sign::explain::{Explanation, ServerSide, compare};
-use s3driver::sign::verify::{Content, Verifier};
+use s3driver::sign::verify::{Content, Form, Verifier};
 use s3driver::sign::{Credentials, Request, Version, v2, v4};
 use s3driver::time::Timestamp;
 use std::io::Read;
@@ -81,7 +81,7 @@ pub fn verify(data: &[u8]) {
     for verified in [
         verifier.verify(&request, Content::Bytes(line(2).as_bytes())),
         verifier.verify(&request, Content::NotRead),
-        verifier.verify_form(&headers),
+        verifier.verify_form(&Form::new("bucket", &headers)),
     ] {
         match verified {
             Ok(signed_by) => {

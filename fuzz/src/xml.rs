@@ -1,10 +1,11 @@
-//! Readers and writers of XML, compared with `roxmltree`.
-use roxmltree::Node;
+//! Readers and writers of XML, compared with `roxmltree` and `quick-xml`.
+use crate::parsers::{Element, PARSERS, by_roxmltree, seen_by_parsers};
 use s3driver::sign::encode_component;
 use s3driver::xml::{self, DeleteMode, Error, ErrorDocument, ListBucketResult};
 use std::fmt::Write as _;
 
-/// No reader panics, and each returns the same result twice.
+/// No reader panics, each returns an equal result twice, and what no reader finds well-formed is
+/// not well-formed to `roxmltree` either.
 pub fn xml_readers(data: &[u8]) {
     fn twice<T: PartialEq + std::fmt::Debug>(data: &[u8], reader: fn(&[u8]) -> Result<T, Error>) {
         let first = reader(data);
@@ -14,6 +15,7 @@ pub fn xml_readers(data: &[u8]) {
         }
         assert_eq!(first, reader(data));
     }
+    twice(data, xml::list_all_my_buckets_result);
     twice(data, xml::list_bucket_result);
     twice(data, xml::initiate_multipart_upload_result);
     twice(data, xml::complete_multipart_upload_result);
@@ -27,58 +29,62 @@ pub fn xml_readers(data: &[u8]) {
     twice(data, |data| {
         xml::sts_credentials(data).map(|keys| format!("{keys:?}{:?}", *keys.session_token))
     });
+
+    if let Err(error) = xml::complete_multipart_upload_result(data)
+        && error.message.starts_with("the document is not well-formed")
+        && let Ok(text) = std::str::from_utf8(data)
+    {
+        assert_eq!(by_roxmltree(text), None, "{error}");
+    }
 }
 
-/// An accepted listing has the keys that `roxmltree` sees, and survives being written and read
-/// again.
+/// An accepted listing is what the parsers see, and survives being written and read again.
 pub fn xml_listing(data: &[u8]) {
     let Ok(page) = xml::list_bucket_result(data) else { return };
-    if page.encoding_type.is_none()
-        && let Some(document) = independent(data)
-        && let Ok(document) = roxmltree::Document::parse(&document)
-    {
-        let expected: Vec<(String, String)> = children(document.root_element(), "Contents")
-            .map(|entry| (text_of(entry, "Key"), text_of(entry, "Size").trim().to_owned()))
-            .collect();
-        assert_eq!(page.contents.len(), expected.len());
-        for (object, (key, size)) in page.contents.iter().zip(&expected) {
-            assert_eq!(&object.key, key);
-            assert_eq!(size.parse(), Ok(object.size));
-        }
-        let prefixes: Vec<String> = children(document.root_element(), "CommonPrefixes")
-            .flat_map(|entry| children(entry, "Prefix").map(text).collect::<Vec<_>>())
-            .collect();
-        assert_eq!(page.common_prefixes, prefixes);
+    for root in seen_by_parsers(data) {
+        seen_in_listing(&root, &page);
     }
     let written = written(&page);
     let again =
         xml::list_bucket_result(written.as_bytes()).expect("the written document can be read");
     // Times have their own target.
-    let mut comparable = ListBucketResult { name: None, prefix: None, next_marker: None, ..page };
+    let mut comparable = page;
     comparable.contents.iter_mut().for_each(|object| object.last_modified = None);
     assert_eq!(again, comparable, "{written}");
 }
 
-/// Returns the text without a byte order mark, and without the white space that S3 sends before the
-/// XML declaration.
-pub(crate) fn independent(data: &[u8]) -> Option<String> {
-    let text = std::str::from_utf8(data).ok()?;
-    Some(text.trim_start_matches('\u{feff}').trim_start().to_owned())
-}
+fn seen_in_listing(root: &Element, page: &ListBucketResult) {
+    let some = |text: String| Some(text).filter(|text| !text.is_empty());
+    assert_eq!(some(root.text_of("NextContinuationToken")), page.next_continuation_token);
+    assert_eq!(some(root.text_of("NextMarker")), page.next_marker);
+    assert_eq!(root.children("Name").next().map(|name| &name.text), page.name.as_ref());
+    assert_eq!(root.children("Prefix").next().map(|prefix| &prefix.text), page.prefix.as_ref());
+    // An echo that comes twice or has elements in it is `None`.
+    for (name, echo) in [
+        ("Delimiter", &page.delimiter),
+        ("ContinuationToken", &page.continuation_token),
+        ("StartAfter", &page.start_after),
+        ("Marker", &page.marker),
+    ] {
+        assert!(echo.is_none() || *echo == some(root.text_of(name)), "{name}");
+    }
+    for (name, count) in [("MaxKeys", page.max_keys), ("KeyCount", page.key_count)] {
+        assert!(count.is_none() || count == root.word(name).parse().ok(), "{name}");
+    }
+    let truncated = some(root.word("IsTruncated")).map(|word| word.eq_ignore_ascii_case("true"));
+    assert_eq!(truncated, page.is_truncated);
 
-pub(crate) fn children<'a, 'i: 'a>(
-    node: Node<'a, 'i>,
-    name: &'static str,
-) -> impl Iterator<Item = Node<'a, 'i>> {
-    node.children().filter(move |child| child.is_element() && child.tag_name().name() == name)
-}
-
-pub(crate) fn text(node: Node<'_, '_>) -> String {
-    node.children().filter(Node::is_text).filter_map(|child| child.text()).collect()
-}
-
-pub(crate) fn text_of(node: Node<'_, '_>, name: &'static str) -> String {
-    children(node, name).map(text).collect()
+    let entries: Vec<_> = root.children("Contents").collect();
+    assert_eq!(page.contents.len(), entries.len());
+    for (object, entry) in page.contents.iter().zip(entries) {
+        assert_eq!(entry.word("Size").parse(), Ok(object.size));
+        assert_eq!(some(entry.word("StorageClass")), object.storage_class);
+        assert!(page.encoding_type.is_some() || object.key == entry.text_of("Key"));
+    }
+    let prefixes = root.children("CommonPrefixes").flat_map(|entry| entry.children("Prefix"));
+    let prefixes: Vec<_> = prefixes.map(|prefix| &prefix.text).collect();
+    assert_eq!(page.common_prefixes.len(), prefixes.len());
+    assert!(page.encoding_type.is_some() || page.common_prefixes.iter().eq(prefixes));
 }
 
 fn written(page: &ListBucketResult) -> String {
@@ -96,8 +102,24 @@ fn written(page: &ListBucketResult) -> String {
     if let Some(truncated) = page.is_truncated {
         element("IsTruncated", &truncated.to_string());
     }
-    if let Some(token) = &page.next_continuation_token {
-        element("NextContinuationToken", &escaped(token));
+    for (name, text) in [
+        ("Name", &page.name),
+        ("Prefix", &page.prefix),
+        ("Delimiter", &page.delimiter),
+        ("ContinuationToken", &page.continuation_token),
+        ("NextContinuationToken", &page.next_continuation_token),
+        ("StartAfter", &page.start_after),
+        ("Marker", &page.marker),
+        ("NextMarker", &page.next_marker),
+    ] {
+        if let Some(text) = text {
+            element(name, &escaped(text));
+        }
+    }
+    for (name, count) in [("MaxKeys", page.max_keys), ("KeyCount", page.key_count)] {
+        if let Some(count) = count {
+            element(name, &count.to_string());
+        }
     }
     for object in &page.contents {
         let mut entry = format!("<Key>{}</Key><Size>{}</Size>", key(&object.key), object.size);
@@ -120,68 +142,107 @@ pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('\r', "&#13;")
 }
 
-/// An accepted error document survives being written and read again, and does not reveal what was
-/// signed.
+/// An accepted error document is what the parsers see, and survives being written and read again.
 pub fn error_document(data: &[u8]) {
     let Ok(document) = xml::error_document(data) else { return };
+    for root in seen_by_parsers(data) {
+        let error = if root.name == "Error" { Some(&root) } else { root.children("Error").next() };
+        seen_in_error(error.expect("the error"), &document);
+    }
+
     let mut written = String::from("<Error>");
-    {
-        let ErrorDocument { code, message, request_id, region, key, steps, .. } = &document;
-        let mut element = |name: &str, text: Option<&str>| {
-            if let Some(text) = text.filter(|text| !text.is_empty()) {
-                let _ = write!(written, "<{name}>{}</{name}>", escaped(text));
-            }
-        };
-        element("Code", Some(code));
-        element("Message", Some(message));
-        element("RequestId", request_id.as_deref());
-        element("Region", region.as_deref());
-        element("Key", key.as_deref());
-        element("CanonicalRequest", steps.canonical_request.as_deref());
-        element("StringToSign", steps.string_to_sign.as_deref());
+    for (name, _, text) in fields(&document) {
+        if let Some(text) = text {
+            let _ = write!(written, "<{name}>{}</{name}>", escaped(text));
+        }
     }
     written.push_str("</Error>");
     let again = xml::error_document(written.as_bytes()).expect("the written document can be read");
-    for (first, second) in [
-        (Some(&document.code), Some(&again.code)),
-        (Some(&document.message), Some(&again.message)),
-        (document.request_id.as_ref(), again.request_id.as_ref()),
-        (document.region.as_ref(), again.region.as_ref()),
-        (document.key.as_ref(), again.key.as_ref()),
-        (document.steps.canonical_request.as_ref(), again.steps.canonical_request.as_ref()),
-        (document.steps.string_to_sign.as_ref(), again.steps.string_to_sign.as_ref()),
-    ] {
-        assert_eq!(first, second, "{written}");
+    assert_eq!(again, document, "{written}");
+}
+
+/// Of two elements with one name the first with a text counts.
+fn seen_in_error(error: &Element, document: &ErrorDocument) {
+    for (name, is_exact, text) in fields(document) {
+        // An `ErrorResponse` may have the request's id outside of its `Error`.
+        if name == "RequestId" {
+            continue;
+        }
+        let seen = error.children(name).map(|element| match is_exact {
+            true => element.text.as_str(),
+            false => element.text.trim_matches([' ', '\t', '\r', '\n']),
+        });
+        assert_eq!(seen.into_iter().find(|text| !text.is_empty()), text, "{name}");
     }
 }
 
-/// `roxmltree` reads from a written document exactly what the writer was given.
+/// Every element that is kept: its name, whether white space around its text is kept, and the text.
+fn fields(document: &ErrorDocument) -> [(&'static str, bool, Option<&str>); 30] {
+    let steps = &document.steps;
+    let some = |text| Some(text).filter(|text: &&str| !text.is_empty());
+    [
+        ("Code", false, some(&document.code)),
+        ("Message", false, some(&document.message)),
+        ("RequestId", false, document.request_id.as_deref()),
+        ("HostId", false, document.host_id.as_deref()),
+        ("Region", false, document.region.as_deref()),
+        ("Endpoint", false, document.endpoint.as_deref()),
+        ("Resource", false, document.resource.as_deref()),
+        ("BucketName", false, document.bucket_name.as_deref()),
+        ("Key", true, document.key.as_deref()),
+        ("UploadId", true, document.upload_id.as_deref()),
+        ("PartNumber", false, document.part_number.as_deref()),
+        ("ArgumentName", false, document.argument_name.as_deref()),
+        ("ArgumentValue", true, document.argument_value.as_deref()),
+        ("Method", false, document.method.as_deref()),
+        ("ResourceType", false, document.resource_type.as_deref()),
+        ("Header", false, document.header.as_deref()),
+        ("Condition", false, document.condition.as_deref()),
+        ("RangeRequested", false, document.range_requested.as_deref()),
+        ("ActualObjectSize", false, document.actual_object_size.as_deref()),
+        ("ProposedSize", false, document.proposed_size.as_deref()),
+        ("MinSizeAllowed", false, document.min_size_allowed.as_deref()),
+        ("MaxSizeAllowed", false, document.max_size_allowed.as_deref()),
+        ("RequestTime", false, document.request_time.as_deref()),
+        ("ServerTime", false, document.server_time.as_deref()),
+        ("MaxAllowedSkewMilliseconds", false, document.max_allowed_skew_milliseconds.as_deref()),
+        ("Expires", false, document.expires.as_deref()),
+        ("CanonicalRequest", true, steps.canonical_request.as_deref()),
+        ("CanonicalRequestBytes", true, steps.canonical_request_bytes.as_deref()),
+        ("StringToSign", true, steps.string_to_sign.as_deref()),
+        ("StringToSignBytes", true, steps.string_to_sign_bytes.as_deref()),
+    ]
+}
+
+/// The parsers read the texts that were passed to the writers.
 pub fn xml_writers(data: &[u8]) {
     let lines = crate::lines(data);
     let keys: Vec<&str> = lines.iter().map(String::as_str).collect();
-    for mode in [DeleteMode::Verbose, DeleteMode::Quiet] {
-        let Ok(written) = xml::delete(&keys, mode) else { continue };
-        let document = roxmltree::Document::parse(&written).expect("well-formed");
-        let read: Vec<String> = children(document.root_element(), "Object")
-            .map(|object| text_of(object, "Key"))
-            .collect();
-        assert_eq!(read, keys);
-    }
-    let parts: Vec<(u32, &str)> = (1..).zip(keys.iter().copied()).collect();
-    if let Ok(written) = xml::complete_multipart_upload(&parts) {
-        let document = roxmltree::Document::parse(&written).expect("well-formed");
-        for (part, (number, etag)) in children(document.root_element(), "Part").zip(&parts) {
-            assert_eq!(text_of(part, "PartNumber"), number.to_string());
-            let quoted =
-                if etag.contains('"') { (*etag).to_owned() } else { format!("\"{etag}\"") };
-            assert_eq!(text_of(part, "ETag"), quoted);
+    for (_, parser) in PARSERS {
+        for mode in [DeleteMode::Verbose, DeleteMode::Quiet] {
+            let Ok(written) = xml::delete(&keys, mode) else { continue };
+            let root = parser(&written).expect("well-formed");
+            let read: Vec<String> =
+                root.children("Object").map(|object| object.text_of("Key")).collect();
+            assert_eq!(read, keys);
         }
-    }
-    if let Some(location) = keys.first()
-        && let Ok(written) = xml::create_bucket_configuration(location)
-    {
-        let document = roxmltree::Document::parse(&written).expect("well-formed");
-        assert_eq!(text_of(document.root_element(), "LocationConstraint"), *location);
+        let parts: Vec<(u32, &str)> = (1..).zip(keys.iter().copied()).collect();
+        if let Ok(written) = xml::complete_multipart_upload(&parts) {
+            let root = parser(&written).expect("well-formed");
+            assert_eq!(root.children("Part").count(), parts.len());
+            for (part, (number, etag)) in root.children("Part").zip(&parts) {
+                assert_eq!(part.text_of("PartNumber"), number.to_string());
+                let quoted =
+                    if etag.contains('"') { (*etag).to_owned() } else { format!("\"{etag}\"") };
+                assert_eq!(part.text_of("ETag"), quoted);
+            }
+        }
+        if let Some(location) = keys.first()
+            && let Ok(written) = xml::create_bucket_configuration(location)
+        {
+            let root = parser(&written).expect("well-formed");
+            assert_eq!(root.text_of("LocationConstraint"), *location);
+        }
     }
     for key in keys {
         assert_eq!(

@@ -1,7 +1,9 @@
-//! Runs one operation: signs and sends its request, validates the response, and retries where that is safe.
+//! Runs one operation: signs and sends its request, validates the response, and retries where that
+//! is safe.
 use super::admission::Place;
 use super::body::Payload;
 use super::history::History;
+use super::observed::{Ending, Watch};
 use super::places::BucketPlace;
 use super::reply::{self, Failed, Reader, Sent};
 use super::request::Call;
@@ -13,6 +15,7 @@ use super::transport_failure::{Way, named_proxy, transport_error};
 use super::{Client, Inner};
 use crate::credentials::Lease;
 use crate::error::{Error, ErrorKind, Result, catch_panic};
+use crate::observe::{AttemptRole, Decision, Notice};
 use crate::time::Timestamp;
 use crate::transport::{Phase, Response};
 use std::sync::Arc;
@@ -33,6 +36,10 @@ struct Attempts<'a> {
     /// Whether the reason of a refused HEAD was already requested.
     inquired: bool,
     history: History,
+    /// Requests made, inquiries included.
+    number: u32,
+    /// The latest one, where it is observed and was sent.
+    watch: Option<Watch>,
 }
 
 impl<'a> Attempts<'a> {
@@ -51,6 +58,8 @@ impl<'a> Attempts<'a> {
             started: None,
             inquired: false,
             history: History::default(),
+            number: 0,
+            watch: None,
         })
     }
 
@@ -61,7 +70,7 @@ impl<'a> Attempts<'a> {
 
     /// Returns the destination of the next request.
     fn target(&self) -> Target<'_> {
-        Target { call: self.call, place: &self.place }
+        Target { call: self.call, place: &self.place, trace: self.watch.as_ref().map(Watch::trace) }
     }
 
     /// Returns the charge for the next retry.
@@ -79,6 +88,14 @@ impl<'a> Attempts<'a> {
             return error.with_hint(text);
         }
         error
+    }
+
+    /// Reports the latest request to the observers.
+    fn report(&self, inner: &Inner, error: Option<&Error>, decision: Decision) {
+        if let Some(watch) = &self.watch {
+            let role = AttemptRole::Operation;
+            inner.report_attempt(watch, self.call, &Ending { role, error, decision });
+        }
     }
 
     /// Returns the error of a refusal, and how to continue after it.
@@ -105,38 +122,61 @@ impl Client {
     pub(super) fn run<T>(
         &self,
         call: &Call<'_>,
+        payload: Payload<'_>,
+        accept: impl FnMut(Response, Option<Instant>) -> Result<T>,
+    ) -> Result<T> {
+        let inner = &*self.inner;
+        let began = inner.is_observed().then(|| inner.config.clock.instant());
+        let (number, result) = match Attempts::new(inner, call) {
+            Ok(mut attempts) => {
+                let result = self.run_attempts(&mut attempts, payload, accept);
+                (attempts.number, result)
+            }
+            Err(error) => (0, Err(call.place(error))),
+        };
+        if let Some(began) = began {
+            inner.report_outcome(call, number, began, result.as_ref().err());
+        }
+        result
+    }
+
+    fn run_attempts<T>(
+        &self,
+        attempts: &mut Attempts<'_>,
         mut payload: Payload<'_>,
         mut accept: impl FnMut(Response, Option<Instant>) -> Result<T>,
     ) -> Result<T> {
         let inner = &*self.inner;
-        let mut attempts = Attempts::new(inner, call).map_err(|error| call.place(error))?;
         let mut kept = None;
         loop {
-            let place = self.admit(kept, &payload).map_err(|error| attempts.fail(error))?;
+            let place =
+                self.admit(kept, &payload, attempts.call).map_err(|error| attempts.fail(error))?;
             let lease = self.lease().map_err(|error| attempts.fail(error))?;
-            let (error, outcome) =
-                match self.attempt(&mut attempts, &lease, &mut payload, &mut accept) {
-                    Ok(result) => {
-                        inner.budget.record(if attempts.state.attempts > 1 {
-                            Success::Retried
-                        } else {
-                            Success::AtOnce
-                        });
-                        place.record_response();
-                        return Ok(result);
-                    }
-                    Err(failed) => failed,
-                };
+            let (error, outcome) = match self.attempt(attempts, &lease, &mut payload, &mut accept) {
+                Ok(result) => {
+                    inner.budget.record(if attempts.state.attempts > 1 {
+                        Success::Retried
+                    } else {
+                        Success::AtOnce
+                    });
+                    place.record_response();
+                    attempts.report(inner, None, Decision::Finish);
+                    return Ok(result);
+                }
+                Err(failed) => failed,
+            };
             let step = step::next(&error, outcome, &attempts.state);
-            let (error, then) = self.learn(step, &mut attempts, &lease, error);
+            let (error, then) = self.learn(step, attempts, &lease, error);
             let error = attempts.with_addressing_hint(error, inner);
             kept = inner.release(place, &error, then);
-            let Some(wait) = inner.wait_before_next(&mut attempts, &error, then) else {
+            let wait = inner.wait_before_next(attempts, &error, then);
+            attempts.report(inner, Some(&error), decision(then, wait));
+            let Some(wait) = wait else {
                 if may_retry(&error) {
                     inner.budget.record_failure(attempts.retried());
                 }
                 let error = attempts.fail(error);
-                return Err(attempts.history.attach_to(error));
+                return Err(std::mem::take(&mut attempts.history).attach_to(error));
             };
             attempts.history.add(&error);
             self.sleep(wait).map_err(|error| attempts.fail(error))?;
@@ -165,16 +205,28 @@ impl Client {
     }
 
     /// Waits for a place for the call, unless it has kept one.
-    fn admit<'a>(&'a self, kept: Option<Place<'a>>, payload: &Payload<'_>) -> Result<Place<'a>> {
+    fn admit<'a>(
+        &'a self,
+        kept: Option<Place<'a>>,
+        payload: &Payload<'_>,
+        call: &Call<'_>,
+    ) -> Result<Place<'a>> {
         let inner = &*self.inner;
         self.check_cancelled()?;
         let mut place = match kept.and_then(Place::again) {
             Some(place) => place,
-            None => inner.admission.enter(
-                inner.config.timeouts.operation,
-                &*inner.config.clock,
-                self.cancel.as_ref(),
-            )?,
+            None => {
+                let began = inner.is_observed().then(|| inner.config.clock.instant());
+                let place = inner.admission.enter(
+                    inner.config.timeouts.operation,
+                    &*inner.config.clock,
+                    self.cancel.as_ref(),
+                )?;
+                if let Some(began) = began.filter(|_| place.has_waited()) {
+                    inner.report_admission(call, began);
+                }
+                place
+            }
         };
         // The caller's reader may wait for another request; if this one kept its place, that could
         // be forever.
@@ -199,6 +251,9 @@ impl Client {
         attempts.state.attempts += 1;
         let limit = inner.config.timeouts.operation;
         let deadline = call.time_limit.deadline(now, limit);
+        attempts.number += 1;
+        attempts.watch =
+            inner.watch(attempts.number, &attempts.place.located, lease, payload, || now);
         let sent = self.send(attempts.target(), lease, payload, deadline);
         if matches!(payload, Payload::Stream { progress, .. } if progress.begun) {
             attempts.state.body = BodyState::Consumed;
@@ -206,7 +261,11 @@ impl Client {
         let proxy = inner.config.proxy.as_ref();
         let (response, signing) = match sent {
             Ok(sent) => sent,
-            Err(SendError::NotSent(error)) => return Err((error, Outcome::Unanswered)),
+            Err(SendError::NotSent(error)) => {
+                attempts.number -= 1;
+                attempts.watch = None;
+                return Err((error, Outcome::Unanswered));
+            }
             Err(SendError::Failed(failure)) => {
                 attempts.sent += 1;
                 attempts.unsettled |= failure.phase != Phase::Connect;
@@ -221,6 +280,9 @@ impl Client {
             }
         };
         attempts.sent += 1;
+        if let Some(watch) = &mut attempts.watch {
+            watch.record(&response, &signing);
+        }
         // Once an object's bytes are sent, the response is small.
         let deadline = deadline.or_else(|| inner.config.clock.instant().checked_add(limit));
         if is_success(response.status) {
@@ -238,7 +300,8 @@ impl Client {
         let mut failed = Failed::read(response, &sent, deadline);
         failed.error = failed.error.redacted(&secrets_of(lease, signing.signature(), proxy));
         if failed.lacks_reason(call) && !std::mem::replace(&mut attempts.inquired, true) {
-            failed = self.inquire(failed, attempts.target(), lease, deadline);
+            attempts.number += 1;
+            failed = self.inquire(failed, attempts.target(), attempts.number, lease, deadline);
         }
         if let (407, Some(proxy)) = (failed.status, &inner.config.proxy) {
             failed.error = named_proxy(failed.error, proxy);
@@ -251,7 +314,7 @@ impl Client {
         &self,
         step: Step,
         attempts: &mut Attempts<'_>,
-        lease: &Lease,
+        lease: &Arc<Lease>,
         error: Error,
     ) -> (Error, Then) {
         let inner = &*self.inner;
@@ -281,15 +344,19 @@ impl Client {
             Some(Lesson::Clock(server)) => {
                 state.clock_corrected = true;
                 let now = Timestamp::from(inner.config.clock.now()).unix();
-                inner.clock_offset.store(server.unix().saturating_sub(now), Ordering::Relaxed);
+                let ahead = server.unix().saturating_sub(now);
+                inner.clock_offset.store(ahead, Ordering::Relaxed);
+                inner.notice(&Notice::Clock { ahead });
             }
             Some(Lesson::Region(region, located)) => {
                 state.region_learnt = true;
+                inner.notice_region(attempts.call.bucket, &region, lease);
                 attempts.place = Arc::new(BucketPlace { region, located });
                 inner.places.remember(attempts.call.bucket, &attempts.place);
             }
             Some(Lesson::Redirect(located)) => {
                 state.redirects += 1;
+                inner.report_redirect(attempts.call, &located, lease);
                 let region = attempts.place.region.clone();
                 attempts.place = Arc::new(BucketPlace { region, located });
             }
@@ -359,6 +426,15 @@ pub(super) enum Retry {
     Due,
     /// The client has used up its retries.
     BudgetSpent,
+}
+
+/// Describes the step after a failed request for the observers.
+const fn decision(then: Then, wait: Option<Duration>) -> Decision {
+    match (then, wait) {
+        (Then::SendNow, Some(_)) => Decision::Resend,
+        (_, Some(wait)) => Decision::Retry { wait },
+        (_, None) => Decision::GiveUp,
+    }
 }
 
 /// The success statuses that S3 sends. Others of the class are unexpected and not relied on.

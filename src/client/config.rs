@@ -5,6 +5,7 @@ use super::values::{Checksum, PayloadSigning, RequestPayer, SignatureVersion};
 use crate::clock::{Clock, SystemClock};
 use crate::credentials::{Cache, Chain, Context, Credentials, Provider, Static};
 use crate::net::proxy::Proxy;
+use crate::observe::{Observer, Observers};
 use crate::transport::{self, TlsVerification};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -56,19 +57,34 @@ impl Default for Timeouts {
 pub struct Config {
     pub(super) endpoint: Endpoint,
     pub(super) credentials: Arc<dyn Provider>,
+    key_source: KeySource,
     pub(super) signature: SignatureVersion,
     pub(super) payload: PayloadSigning,
     pub(super) checksum: Checksum,
     pub(super) request_payer: RequestPayer,
     pub(super) verification: TlsVerification,
     pub(super) extra_roots_pem: Vec<u8>,
+    pub(super) client_certificate: Option<transport::ClientCertificate>,
     pub(super) proxy: Option<Proxy>,
     pub(super) user_agent: String,
     pub(super) timeouts: Timeouts,
     pub(super) retry: RetryPolicy,
     pub(super) max_requests: NonZeroUsize,
     pub(super) idle_connections: usize,
+    pub(super) idle_lifetime: Duration,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) observers: Observers,
+    #[cfg(feature = "ureq")]
+    pub(super) agent: Option<transport::Agent>,
+}
+
+/// Where a configuration's credentials come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum KeySource {
+    /// `Config::credentials`.
+    Provider,
+    /// AWS's chain, which is made when the rest of the configuration is known.
+    Chain,
 }
 
 /// The number of idle connections kept for one server. If more threads than this send requests,
@@ -88,25 +104,32 @@ impl Config {
         Self {
             endpoint,
             credentials: Arc::new(Static::anonymous()),
+            key_source: KeySource::Provider,
             signature: SignatureVersion::V4,
             payload: PayloadSigning::Auto,
             checksum: Checksum::Auto,
             request_payer: RequestPayer::BucketOwner,
             verification: TlsVerification::Full,
             extra_roots_pem: Vec::new(),
+            client_certificate: None,
             proxy: None,
             user_agent: concat!("s3driver/", env!("CARGO_PKG_VERSION")).to_owned(),
             timeouts: Timeouts::default(),
             retry: RetryPolicy::default(),
             max_requests: MAX_REQUESTS,
             idle_connections: IDLE_CONNECTIONS,
+            idle_lifetime: transport::IDLE_LIFETIME,
             clock: Arc::new(SystemClock),
+            observers: Observers::default(),
+            #[cfg(feature = "ureq")]
+            agent: None,
         }
     }
     /// Signs with credentials from `provider`.
     #[must_use]
     pub fn credentials(mut self, provider: Arc<dyn Provider>) -> Self {
         self.credentials = provider;
+        self.key_source = KeySource::Provider;
         self
     }
     /// Signs with static credentials.
@@ -115,20 +138,28 @@ impl Config {
         self.credentials(Arc::new(Static::new(credentials)))
     }
     /// Signs with the credentials that AWS's chain of sources finds on this machine: environment,
-    /// web identity, files, container, EC2. Call it after setting endpoint, proxy and certificates,
-    /// because requests to STS use them too.
+    /// web identity, files, container, EC2. Requests to STS use this configuration's proxy and
+    /// certificates, and the observers receive the refreshes.
     #[must_use]
-    pub fn chain_credentials(self) -> Self {
+    pub const fn chain_credentials(mut self) -> Self {
+        self.key_source = KeySource::Chain;
+        self
+    }
+    /// Makes the chain, if it was chosen.
+    pub(super) fn with_chain(self) -> Self {
+        if self.key_source == KeySource::Provider {
+            return self;
+        }
         let context = self.credential_context();
         self.credentials(Arc::new(Cache::new(Chain::new(&context), &context)))
     }
     /// Returns the context that the sources of [`credentials`](crate::credentials) need, with this
-    /// configuration's region, clock, proxy and certificates: for a custom chain, or for one whose
-    /// warnings you want to observe.
+    /// configuration's region, clock, proxy, certificates and observers: for a custom chain.
     pub fn credential_context(&self) -> Context {
         Context::default()
             .with_region(self.endpoint.region())
             .with_clock(Arc::clone(&self.clock))
+            .with_observers(self.observers.clone())
             .with_transport(self.transport_options())
     }
     /// Chooses the signature version; the default is version 4.
@@ -167,10 +198,43 @@ impl Config {
         self.extra_roots_pem = pem.into();
         self
     }
+    /// Sets the certificate that the client shows to servers that ask for one: its chain, the
+    /// client's own certificate first, and its private key (PKCS#8, PKCS#1 or SEC 1, without a
+    /// passphrase), both as PEM text. What cannot be used fails in
+    /// [`Client::new`](super::Client::new).
+    #[must_use]
+    pub fn client_certificate(
+        mut self,
+        chain_pem: impl Into<Vec<u8>>,
+        key_pem: impl Into<Vec<u8>>,
+    ) -> Self {
+        self.client_certificate = Some(transport::ClientCertificate {
+            chain_pem: chain_pem.into(),
+            key_pem: key_pem.into().into(),
+        });
+        self
+    }
     /// Sends requests through a proxy. The environment's proxy variables are never read.
     #[must_use]
     pub fn proxy(mut self, proxy: Proxy) -> Self {
         self.proxy = Some(proxy);
+        self
+    }
+    /// Sends every request through `agent`, with its proxy, TLS, resolver and pool of connections.
+    ///
+    /// Signing, retries, validation, redirects and time limits remain the client's. Proxy,
+    /// certificates and verification are the agent's: setting them here as well fails at
+    /// [`Client::new`](super::Client::new). So does a ureq that is built with `gzip`, `brotli` or
+    /// `charset`, which would change the bodies of objects. Requests to metadata and container
+    /// services of the same machine never use the agent.
+    ///
+    /// An agent from `ureq::agent()` takes a proxy from the environment, and keeps 3 idle connections
+    /// for a server: set `max_idle_connections_per_host` to the number of threads.
+    /// `docs/transports.md` lists what differs from the client's own transport.
+    #[cfg(feature = "ureq")]
+    #[must_use]
+    pub fn agent(mut self, agent: ureq::Agent) -> Self {
+        self.agent = Some(transport::Agent(agent));
         self
     }
     /// Appends to `User-Agent`. Only visible ASCII characters and spaces are allowed; anything else
@@ -213,6 +277,20 @@ impl Config {
         self.idle_connections = connections;
         self
     }
+    /// Adds an observer, which receives every request, outcome and notice: see
+    /// [`observe`](crate::observe). Several can be added.
+    #[must_use]
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observers.push(observer);
+        self
+    }
+    /// Sets how long an idle connection is kept; the default is 5 seconds, after which S3 closes it.
+    /// A longer time saves handshakes with servers that keep connections longer.
+    #[must_use]
+    pub const fn idle_lifetime(mut self, lifetime: Duration) -> Self {
+        self.idle_lifetime = lifetime;
+        self
+    }
     /// Takes time and jitter from `clock`.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
@@ -224,12 +302,15 @@ impl Config {
         transport::TransportOptions {
             verification: self.verification,
             extra_roots_pem: self.extra_roots_pem.clone(),
+            client_certificate: self.client_certificate.clone(),
             proxy: self.proxy.clone(),
             connect_timeout: self.timeouts.connect,
             idle_timeout: self.timeouts.idle,
             stall_timeout: self.timeouts.stall,
             idle_connections: self.idle_connections,
-            ..transport::TransportOptions::default()
+            idle_lifetime: self.idle_lifetime,
+            #[cfg(feature = "ureq")]
+            agent: self.agent.clone(),
         }
     }
 }

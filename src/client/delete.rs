@@ -131,7 +131,12 @@ impl Client {
     fn delete_each(&self, bucket: &str, keys: &[&str], refused: Error) -> Vec<Error> {
         let mut failures = Vec::new();
         for (index, key) in keys.iter().enumerate() {
-            let Err(error) = self.delete_object(bucket, key) else { continue };
+            let Err(error) = self.delete_object(bucket, key) else {
+                if index == 0 {
+                    self.notice_fallback(bucket, "DeleteObjects", "DeleteObject");
+                }
+                continue;
+            };
             if index == 0 && lacks_operation(&error) {
                 return vec![refused.with_others(vec![error])];
             }

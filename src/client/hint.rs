@@ -5,8 +5,8 @@ use crate::error::{Error, ErrorKind};
 use crate::net::aws::Partition;
 use crate::time::Timestamp;
 
-/// When a request is refused and the clocks differ by more than this many seconds, the error says so. Servers refuse
-/// beyond 900 seconds; no response of a small operation takes as long as this.
+/// When a request is refused and the clocks differ by more than this many seconds, the error says
+/// so. Servers refuse beyond 900 seconds; no response of a small operation takes as long as this.
 const SKEW: u64 = 300;
 
 /// A request that was refused.
@@ -85,7 +85,8 @@ pub(super) fn of_refusal(situation: &Situation<'_>) -> Option<String> {
     Some(hint.to_owned())
 }
 
-/// Returns that the clocks differ, when that can be why a request was refused: not every server says so by its code.
+/// Returns that the clocks differ, when that can be why a request was refused: not every server
+/// says so by its code.
 pub(super) fn of_clocks(error: &Error, now: Timestamp, server: Timestamp) -> Option<String> {
     let signed = matches!(
         error.kind(),
@@ -100,8 +101,8 @@ pub(super) fn of_clocks(error: &Error, now: Timestamp, server: Timestamp) -> Opt
     })
 }
 
-/// Returns what the first words of a response say about TLS, when a request without TLS reached a port with it. The words
-/// are those of Go's net/http, nginx, Apache and Tomcat.
+/// Returns what the first words of a response say about TLS, when a request without TLS reached a
+/// port with it. The words are those of Go's net/http, nginx, Apache and Tomcat.
 pub(super) fn of_plain_request(body: &[u8]) -> Option<&'static str> {
     const WORDS: &[&str] = &[
         "client sent an http request to an https server",
@@ -134,7 +135,8 @@ fn of_wrong_region(Situation { region, own_region, .. }: &Situation<'_>) -> Stri
     }
 }
 
-/// Whether a refusal names the hash of the body, which a request with an unsigned body does not have.
+/// Whether a refusal names the hash of the body, which a request with an unsigned body does not
+/// have.
 fn speaks_of_unsigned_bodies(error: &Error) -> bool {
     let message = error.message().to_ascii_lowercase();
     ["unsigned-payload", "unsigned payload", "x-amz-content-sha256"]

@@ -4,12 +4,15 @@
 //! body reveals the reason.
 use super::Client;
 use super::body::Payload;
+use super::observed::Ending;
 use super::reply::{Failed, Sent};
 use super::request::Call;
-use super::send::Target;
+use super::send::{SendError, Target};
 use super::signing::secrets_of;
+use super::transport_failure::transport_error;
 use crate::credentials::Lease;
-use crate::error::ErrorKind;
+use crate::error::{Error, ErrorKind};
+use crate::observe::{AttemptRole, Decision};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -26,21 +29,44 @@ fn question<'a>(call: &Call<'a>) -> Call<'a> {
 
 impl Client {
     /// Sends one request whose response to the same refusal has a body. Returns that refusal if it
-    /// explains more than `failed`, the response to a HEAD, and `failed` itself otherwise.
+    /// explains more than `failed`, the response to a HEAD, and `failed` itself otherwise. The
+    /// request has this `number` for observers.
     pub(super) fn inquire(
         &self,
         failed: Failed,
         target: Target<'_>,
+        number: u32,
         lease: &Arc<Lease>,
         deadline: Option<Instant>,
     ) -> Failed {
         let call = question(target.call);
-        let target = Target { call: &call, ..target };
-        let Ok((response, signing)) = self.send(target, lease, &mut Payload::Empty, deadline)
-        else {
-            return failed;
+        let inner = &*self.inner;
+        let now = || inner.config.clock.instant();
+        let mut watch = inner.watch(number, &target.place.located, lease, &Payload::Empty, now);
+        let trace = watch.as_ref().map(|watch| Arc::clone(watch.trace()));
+        let target = Target { call: &call, trace: trace.as_ref(), ..target };
+        let sent = self.send(target, lease, &mut Payload::Empty, deadline);
+        if let (Some(watch), Ok((response, signing))) = (&mut watch, &sent) {
+            watch.record(response, signing);
+        }
+        let report = |error: Option<&Error>| {
+            if let Some(watch) = &watch {
+                let (role, decision) = (AttemptRole::Inquiry, Decision::Finish);
+                inner.report_attempt(watch, &call, &Ending { role, error, decision });
+            }
+        };
+        let (response, signing) = match sent {
+            Ok(sent) => sent,
+            Err(SendError::NotSent(_)) => return failed,
+            Err(SendError::Failed(failure)) => {
+                let secrets = secrets_of(lease, None, inner.config.proxy.as_ref());
+                report(Some(&transport_error(failure, None).redacted(&secrets)));
+                return failed;
+            }
         };
         if response.status < 300 {
+            drop(response);
+            report(None);
             return failed;
         }
         let sent = Sent {
@@ -55,6 +81,7 @@ impl Client {
             signing.signature(),
             self.inner.config.proxy.as_ref(),
         ));
+        report(Some(&found.error));
         // A range of an empty object, or a server that has just failed, explains nothing.
         let telling = !matches!(
             found.error.kind(),

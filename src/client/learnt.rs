@@ -14,11 +14,11 @@ impl LearntBuckets {
     }
 
     /// Remembers a bucket, unless there are too many already, in which case the peculiarity is
-    /// learnt again.
-    pub(super) fn insert(&self, bucket: &str) {
+    /// learnt again. Returns whether it is new.
+    pub(super) fn insert(&self, bucket: &str) -> bool {
         let mut buckets = sync::lock(&self.0);
-        if buckets.len() < REMEMBERED_BUCKETS && !buckets.contains(bucket) {
-            buckets.insert(bucket.to_owned());
-        }
+        buckets.len() < REMEMBERED_BUCKETS
+            && !buckets.contains(bucket)
+            && buckets.insert(bucket.to_owned())
     }
 }

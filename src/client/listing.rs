@@ -157,7 +157,9 @@ impl Client {
             }
             // If version 1 is refused too, the first refusal has the reason.
             let Ok(page) = self.list_objects_v1(bucket, request, None) else { return Err(error) };
-            versions.insert(bucket);
+            if versions.insert(bucket) {
+                self.notice_fallback(bucket, "ListObjectsV2", "ListObjects");
+            }
             Ok(page)
         })
     }

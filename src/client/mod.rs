@@ -42,6 +42,7 @@ mod listing;
 mod meta;
 mod multipart;
 mod object;
+mod observed;
 mod outcome;
 mod outgoing;
 mod pages;
@@ -50,6 +51,7 @@ mod presign;
 mod put_from;
 mod range;
 mod read;
+mod redaction;
 mod reply;
 mod request;
 mod retry;
@@ -93,6 +95,7 @@ pub use values::{
 use crate::cancel::Cancel;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
+use crate::observe::{Notice, Notices};
 use crate::transport::Transport;
 use std::fmt;
 use std::sync::Arc;
@@ -124,6 +127,9 @@ struct Inner {
     /// Buckets whose ETags are not MD5s because of an encryption.
     has_opaque_etags: learnt::LearntBuckets,
     counters: Counters,
+    notices: Notices,
+    /// The secrets that observers must not see.
+    redaction: redaction::Redaction,
 }
 
 #[derive(Default)]
@@ -163,6 +169,7 @@ impl Client {
     /// # Errors
     /// [`ErrorKind::Configuration`] if certificates or user agent are not valid.
     pub fn new(config: Config) -> Result<Self> {
+        let config = config.with_chain();
         let transport = Transport::new(config.transport_options())
             .map_err(|error| Error::new(ErrorKind::Configuration, error.0))?;
         if !config.user_agent.bytes().all(|b| b == b' ' || b.is_ascii_graphic()) {
@@ -181,6 +188,8 @@ impl Client {
             wants_digest: learnt::LearntBuckets::default(),
             has_opaque_etags: learnt::LearntBuckets::default(),
             counters: Counters::default(),
+            notices: Notices::default(),
+            redaction: redaction::Redaction::default(),
             config,
         };
         Ok(Self { inner: Arc::new(inner), cancel: None })
@@ -211,6 +220,29 @@ impl Client {
             throttled: counters.throttled.load(Ordering::Relaxed),
             allowed_requests: self.inner.admission.allowed(),
         }
+    }
+
+    /// Returns what this client and its clones learned or corrected, the oldest first: other
+    /// regions than the configured one, a clock, operations that the server lacks. An
+    /// [observer](Config::observer) receives each as it is learned.
+    pub fn notices(&self) -> Vec<Notice> {
+        self.inner.notices.list()
+    }
+
+    /// Keeps and reports a notice.
+    pub(crate) fn notice(&self, notice: &Notice) {
+        self.inner.notice(notice);
+    }
+
+    /// Keeps and reports that the bucket's server lacks an operation, and what is used in its
+    /// place.
+    pub(crate) fn notice_fallback(
+        &self,
+        bucket: &str,
+        missing: &'static str,
+        instead: &'static str,
+    ) {
+        self.notice(&Notice::Fallback { bucket: bucket.to_owned(), missing, instead });
     }
 
     /// Closes idle connections, for example before a long pause.

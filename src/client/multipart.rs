@@ -77,7 +77,7 @@ impl Client {
         let result = self.run(&call, Payload::Empty, |response, deadline| {
             // Not every server repeats the encryption in the responses to parts.
             if opaque || has_opaque_etag(response.headers()) {
-                self.inner.has_opaque_etags.insert(bucket);
+                self.inner.remember_opaque_etags(bucket);
             }
             let reader: Reader<xml::InitiateMultipartUploadResult> =
                 (xml::initiate_multipart_upload_result, xml::MAX_REPLY_BYTES);

@@ -246,7 +246,8 @@ impl Client {
         self.head(&call, |_, _| ()).map(|((), meta)| meta)
     }
 
-    /// Requests the object's metadata, and returns it with the value that `read` takes from the response.
+    /// Requests the object's metadata, and returns it with the value that `read` takes from the
+    /// response.
     pub(super) fn head<T>(
         &self,
         call: &Call<'_>,

@@ -32,14 +32,15 @@ impl Client {
     /// chunks](crate::sign::chunked), with 64 KiB in memory at a time, and followed by the
     /// configured CRC, but never by an MD5. Not every server accepts that:
     ///
-    /// - Some servers store the chunks with their signatures. On servers other than AWS's, the client
-    ///   therefore reads the first bytes of the stored object, which requires the permission to read.
-    ///   A damaged object is [`ErrorKind::Integrity`].
-    /// - Ceph RGW 16, SeaweedFS 4.48, rclone 1.75 and Garage 2.5 accept the chunks. With a CRC after
-    ///   them (only sent to servers other than AWS's if configured), SeaweedFS accepts them, Ceph and
-    ///   Garage refuse them, and rclone stores them with their signatures.
+    /// - Some servers store the chunks with their signatures. On servers other than AWS's, the
+    ///   client therefore reads the first bytes of the stored object, which requires the permission
+    ///   to read. A damaged object is [`ErrorKind::Integrity`].
+    /// - Ceph RGW 16, SeaweedFS 4.48, rclone 1.75 and Garage 2.5 accept the chunks. With a CRC
+    ///   after them (only sent to servers other than AWS's if configured), SeaweedFS accepts them,
+    ///   Ceph and Garage refuse them, and rclone stores them with their signatures.
     ///
-    /// `PayloadSigning::Unsigned` (the driver's option `payload: unsigned`) avoids chunks on such a server.
+    /// `PayloadSigning::Unsigned` (the driver's option `payload: unsigned`) avoids chunks on such a
+    /// server.
     ///
     /// # Errors
     /// [`ErrorKind::LocalIo`] if the reader fails or ends before `length`; no object is stored

@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn content_ranges_are_read_exactly() {
         let good = |text, first, last, size| {
-            assert_eq!(ContentRange::parse(text), Some(ContentRange { first, last, size }))
+            assert_eq!(ContentRange::parse(text), Some(ContentRange { first, last, size }));
         };
         good("bytes 0-9/10", 0, 9, Some(10));
         good("bytes 5-5/*", 5, 5, None);

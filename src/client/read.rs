@@ -4,6 +4,7 @@ use super::body::Payload;
 use super::call::Retry;
 use super::checksum::{Algorithm, Expected};
 use super::meta::{ObjectMeta, condition, is_weak};
+use super::observed::DownloadWatch;
 use super::range::{ByteRange, ContentRange};
 use super::request::{TimeLimit, object_call};
 use super::retry;
@@ -50,6 +51,8 @@ pub struct ObjectReader {
     range: ByteRange,
     meta: ObjectMeta,
     response: Option<Response>,
+    /// Reports the end of the response.
+    watch: Option<DownloadWatch>,
     /// The number of bytes of the range returned so far.
     done: u64,
     /// The number of bytes in the range; `None` if the server stated neither length nor range.
@@ -273,6 +276,7 @@ impl ObjectReader {
             object: [bucket, "/", key].concat(),
             range,
             meta: opened.meta,
+            watch: client.inner.watch_download(&opened.response),
             response: Some(opened.response),
             done: 0,
             length: opened.length,
@@ -374,7 +378,7 @@ impl ObjectReader {
                 // Reading the end returns the connection to the pool.
                 let mut beyond = [0];
                 let end = response.read(&mut beyond);
-                self.response = None;
+                self.end_response();
                 return match end {
                     Ok(n) if n > 0 && self.excess == Excess::Contradiction => Err(self.error(
                         ErrorKind::Protocol,
@@ -386,7 +390,7 @@ impl ObjectReader {
             }
             match response.read(&mut buffer[..room]) {
                 Ok(0) => {
-                    self.response = None;
+                    self.end_response();
                     match self.length {
                         None => {
                             self.length = Some(self.done);
@@ -417,11 +421,21 @@ impl ObjectReader {
                     return Ok(n);
                 }
                 Err(error) => {
-                    self.response = None;
+                    self.end_response();
                     let error = read_error(error);
                     self.recover_from(error)?;
                 }
             }
+        }
+    }
+
+    /// Drops the response, and reports how it ended.
+    fn end_response(&mut self) {
+        self.response = None;
+        if let Some(watch) = self.watch.take() {
+            let config = &self.client.inner.config;
+            let now = config.clock.instant();
+            watch.report(&config.observers, now, self.names());
         }
     }
 
@@ -434,7 +448,7 @@ impl ObjectReader {
     fn verify_checksum(&mut self) -> Result<()> {
         let Some(expected) = self.expected.take() else { return Ok(()) };
         expected.check().map_err(|error| {
-            self.response = None;
+            self.end_response();
             self.place(error)
         })
     }
@@ -458,8 +472,9 @@ impl ObjectReader {
         let left = self.left();
         let (range, etag) = (self.range.rest(self.done), self.meta.etag.as_deref());
         let (bucket, key) = self.names();
-        let rest = self.client.get_same_version(bucket, key, range, etag, left)?;
-        (self.response, self.excess) = (rest.response, rest.excess);
+        let mut rest = self.client.get_same_version(bucket, key, range, etag, left)?;
+        (self.response, self.watch) = (rest.response.take(), rest.watch.take());
+        self.excess = rest.excess;
         Ok(())
     }
 
@@ -481,6 +496,12 @@ impl ObjectReader {
     /// Returns the bucket and the key.
     fn names(&self) -> (&str, &str) {
         self.object.split_once('/').unwrap_or_default()
+    }
+}
+
+impl Drop for ObjectReader {
+    fn drop(&mut self) {
+        self.end_response();
     }
 }
 

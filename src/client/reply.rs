@@ -151,7 +151,8 @@ fn read_body(
 /// Returns the code and the message in the headers, which some servers send if there is no body;
 /// empty otherwise.
 fn reason_in_headers(response: &Response) -> (String, String) {
-    /// The headers with a code and with a message: those of S3's own website endpoints, of MinIO, and of AWS's gateways.
+    /// The headers with a code and with a message: those of S3's own website endpoints, of MinIO,
+    /// and of AWS's gateways.
     const HEADERS: &[(&str, &str)] = &[
         ("x-amz-error-code", "x-amz-error-message"),
         ("x-minio-error-code", "x-minio-error-desc"),

@@ -8,7 +8,7 @@ use super::signing::{Signing, unsignable};
 use crate::credentials::Lease;
 use crate::error::Error;
 use crate::sign;
-use crate::transport::{Request, Response, TransportError};
+use crate::transport::{Request, Response, Trace, TransportError};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -18,6 +18,8 @@ use std::time::Instant;
 pub(super) struct Target<'a> {
     pub(super) call: &'a Call<'a>,
     pub(super) place: &'a BucketPlace,
+    /// Where the exchange is measured.
+    pub(super) trace: Option<&'a Arc<Trace>>,
 }
 
 /// The reason why there is no response.
@@ -37,7 +39,7 @@ impl Client {
         deadline: Option<Instant>,
     ) -> std::result::Result<(Response, Signing), SendError> {
         let inner = &*self.inner;
-        let Target { call, place } = target;
+        let Target { call, place, trace } = target;
         let located = &place.located;
         let coverage =
             Coverage::choose(payload, inner, call, located, lease).map_err(SendError::NotSent)?;
@@ -56,6 +58,7 @@ impl Client {
         let mut signing = inner
             .sign(&request, place, lease, coverage.to_sign())
             .map_err(|error| SendError::NotSent(unsignable(&error)))?;
+        inner.report_signing(call, lease, || signing.steps_of(&request, coverage.to_sign()));
         if !query.is_empty() {
             path.push('?');
             path.push_str(&sign::query_string(&query));
@@ -70,6 +73,7 @@ impl Client {
             expect_continue: None,
             deadline,
             cancel: self.cancel.as_ref(),
+            trace,
         };
         inner.counters.requests.fetch_add(1, Ordering::Relaxed);
         let response = inner

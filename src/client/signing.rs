@@ -62,8 +62,13 @@ impl Signing {
         request: &sign::Request<'_>,
         payload: v4::Payload<'_>,
     ) -> Option<sign::Steps> {
-        let Self::V4 { key, time, .. } = self else { return None };
-        key.sign(request, payload, *time).ok().map(|signed| signed.steps)
+        match self {
+            Self::Anonymous => None,
+            Self::V2(signed) => Some(signed.steps.clone()),
+            Self::V4 { key, time, .. } => {
+                key.sign(request, payload, *time).ok().map(|signed| signed.steps)
+            }
+        }
     }
 
     /// Keeps what [`Signing::steps_of`] returned, for [`Signing::explain`].

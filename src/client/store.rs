@@ -92,7 +92,7 @@ impl Client {
             {
                 let stored = self.store_once(call, content, [checksum, Some(Algorithm::Md5)], etag);
                 if stored.is_ok() {
-                    self.inner.wants_digest.insert(call.bucket);
+                    self.inner.remember_digest(call.bucket);
                 }
                 stored.map_err(|again| {
                     let unsettled = again.is_unsettled() || error.is_unsettled();
@@ -164,7 +164,7 @@ impl Client {
         let call = &*call;
         self.run(call, payload, |response, deadline| {
             if has_opaque_etag(response.headers()) {
-                self.inner.has_opaque_etags.insert(call.bucket);
+                self.inner.remember_opaque_etags(call.bucket);
             }
             let version_id = response.header("x-amz-version-id").map(str::to_owned);
             let result = PutResult { etag: etag_of(&response), version_id };

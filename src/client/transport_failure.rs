@@ -89,7 +89,8 @@ fn is_made_from_region(Way { endpoint, located, region, .. }: Way<'_>) -> bool {
     endpoint.host_is_amazons() && located.host().contains(region)
 }
 
-/// Whether a host name that cannot be looked up was made from a region that AWS is not known to have.
+/// Whether a host name that cannot be looked up was made from a region that AWS is not known to
+/// have.
 fn is_misspelt_region(failure: &NoConnection, way: Way<'_>) -> bool {
     let name = (failure.party, failure.obstacle) == (Party::Server, Obstacle::Name);
     name && is_made_from_region(way) && !is_known_area(way.region)
@@ -148,7 +149,9 @@ fn of_tls(problem: TlsProblem, way: Way<'_>) -> Option<String> {
         }
         TlsProblem::Algorithms | TlsProblem::CertificateAlgorithm => ALGORITHMS.to_owned(),
         TlsProblem::ClientCertificate => {
-            "this client sends no certificate of its own: let the server accept clients without one".to_owned()
+            "give the client a certificate that the server accepts (Config::client_certificate), or let the server accept \
+             clients without one"
+                .to_owned()
         }
         TlsProblem::UnrecognisedName | TlsProblem::WrongName => of_bucket_in_host(way).unwrap_or_else(|| {
             format!("check that {host} is the server's name, or give it a certificate for that name")

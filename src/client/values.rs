@@ -74,7 +74,8 @@ words! {
 }
 
 words! {
-    /// A canned ACL ([AWS](https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html#canned-acl)).
+    /// A canned ACL
+    /// ([AWS](https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html#canned-acl)).
     CannedAcl {
         /// `private`, the default.
         Private = "private",

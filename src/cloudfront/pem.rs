@@ -10,26 +10,6 @@ pub(super) struct Block<'a> {
     body: &'a str,
 }
 
-/// Returns the blocks of a text, in order. Text outside the blocks is ignored (RFC 7468 section 2).
-pub(super) fn blocks(text: &str) -> Result<Vec<Block<'_>>> {
-    const BEGIN: &str = "-----BEGIN ";
-    let mut found = Vec::new();
-    let mut rest = text;
-    while let Some((_, after)) = rest.split_once(BEGIN) {
-        let Some((label, after)) = after.split_once("-----").filter(|(label, _)| is_label(label))
-        else {
-            return Err(invalid_key("the PEM text has a BEGIN line that cannot be read"));
-        };
-        let Some((body, after)) = after.split_once(&format!("-----END {label}-----")) else {
-            return Err(invalid_key(format!("the PEM block `{label}` has no END line")));
-        };
-        found.push(Block { label, body });
-        rest = after;
-    }
-
-    Ok(found)
-}
-
 impl Block<'_> {
     /// Reports whether the block uses legacy encryption, which headers inside the block announce
     /// (RFC 1421 section 4.6.1.1).
@@ -78,13 +58,33 @@ impl Block<'_> {
     }
 }
 
-fn is_label(label: &str) -> bool {
-    label.len() <= 64
-        && label.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b' ')
+/// Returns the blocks of a text, in order. Text outside the blocks is ignored (RFC 7468 section 2).
+pub(super) fn blocks(text: &str) -> Result<Vec<Block<'_>>> {
+    const BEGIN: &str = "-----BEGIN ";
+    let mut found = Vec::new();
+    let mut rest = text;
+    while let Some((_, after)) = rest.split_once(BEGIN) {
+        let Some((label, after)) = after.split_once("-----").filter(|(label, _)| is_label(label))
+        else {
+            return Err(invalid_key("the PEM text has a BEGIN line that cannot be read"));
+        };
+        let Some((body, after)) = after.split_once(&format!("-----END {label}-----")) else {
+            return Err(invalid_key(format!("the PEM block `{label}` has no END line")));
+        };
+        found.push(Block { label, body });
+        rest = after;
+    }
+
+    Ok(found)
 }
 
 pub(super) fn invalid_key(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Configuration, message)
+}
+
+fn is_label(label: &str) -> bool {
+    label.len() <= 64
+        && label.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b' ')
 }
 
 #[cfg(test)]

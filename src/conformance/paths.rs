@@ -79,7 +79,7 @@ cases! {
         match trial.driver.stat("/") {
             Ok(info) => equal("the kind of /", info.kind, FileKind::Directory)?,
             Err(error) => {
-                refused::<()>("stat of /", Err(error), ErrorKind::PathNotFound).map(drop)?
+                refused::<()>("stat of /", Err(error), ErrorKind::PathNotFound).map(drop)?;
             }
         }
     }

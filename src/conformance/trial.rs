@@ -7,6 +7,9 @@ use std::fmt::Debug;
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+/// The number of threads that write many small files.
+const WRITERS: usize = 8;
+
 /// The reason why a case ended early.
 #[derive(Debug)]
 pub(super) enum Stop {
@@ -62,9 +65,6 @@ pub(super) fn refused<T>(what: &str, result: Result<T>, kind: ErrorKind) -> Outc
         Ok(_) => Err(failed(format!("{what}: the error {kind:?}"), "success")),
     }
 }
-
-/// The number of threads that write many small files.
-const WRITERS: usize = 8;
 
 /// A case that is being run.
 pub(super) struct Trial<'a> {

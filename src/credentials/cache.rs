@@ -11,10 +11,11 @@
 //! A failed refresh is repeated only after a pause. During the pause the cache returns the keys it
 //! holds, or the previous error if it holds none.
 
-use super::{Context, Lease, Observer, Provider, Source, Unavailable, Warning};
+use super::{Context, Lease, Provider, Source, Unavailable};
 use crate::cancel::Cancel;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result, catch_panic};
+use crate::observe::{CredentialsEvent, Event, Observers, Warning};
 use crate::sync;
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -63,7 +64,7 @@ pub struct Cache(Arc<Inner>);
 struct Inner {
     source: Box<dyn Source>,
     clock: Arc<dyn Clock>,
-    observer: Observer,
+    observers: Observers,
     state: Mutex<State>,
     /// Signalled when a refresh ends.
     ended: Condvar,
@@ -71,13 +72,13 @@ struct Inner {
 
 #[derive(Default)]
 struct State {
-    held: Option<Held>,
+    held: Option<HeldKeys>,
     refreshing: bool,
-    failure: Option<Failed>,
+    failure: Option<Failures>,
 }
 
 /// The keys that the cache holds.
-struct Held {
+struct HeldKeys {
     lease: Arc<Lease>,
     fetched: Instant,
     refresh_at: Option<SystemTime>,
@@ -86,7 +87,7 @@ struct Held {
 }
 
 /// The failures since the last successful refresh.
-struct Failed {
+struct Failures {
     reason: Unavailable,
     count: u32,
     pause_ends: Instant,
@@ -98,7 +99,7 @@ impl Cache {
         Self(Arc::new(Inner {
             source: Box::new(source),
             clock: Arc::clone(context.clock()),
-            observer: context.observer().clone(),
+            observers: context.observers().clone(),
             state: Mutex::default(),
             ended: Condvar::new(),
         }))
@@ -220,23 +221,24 @@ impl Inner {
 
     /// Calls the source in this thread. A panic of the source counts as a failure.
     fn run(&self) {
-        let refresh = Refresh(self);
+        let guard = RefreshGuard(self);
+        let began = (!self.observers.are_absent()).then(Instant::now);
         let outcome = catch_panic("the source", || Ok(self.source.fetch()));
         let outcome = outcome.unwrap_or_else(|panic| Err(Unavailable::failed(panic.message())));
+        let ended = began.map(|began| Ended::new(&outcome, began.elapsed()));
         let warning =
             catch_panic("the clock", || Ok(self.finish(outcome))).unwrap_or_else(|panic| {
                 let pause_ends = Instant::now() + FIRST_PAUSE;
                 let reason = Unavailable::failed(panic.message());
-                self.lock().failure = Some(Failed { reason, count: 1, pause_ends });
+                self.lock().failure = Some(Failures { reason, count: 1, pause_ends });
                 None
             });
-        drop(refresh);
+        drop(guard);
+        if let Some(ended) = ended {
+            self.observers.emit(&Event::Credentials(&ended.event(self.source.name())));
+        }
         if let Some(warning) = warning {
-            // The keys are valid even if reporting the warning fails.
-            drop(catch_panic("the observer", || {
-                self.observer.warn(&warning);
-                Ok(())
-            }));
+            self.observers.emit(&Event::Credentials(&CredentialsEvent::Warning(&warning)));
         }
     }
 
@@ -288,7 +290,7 @@ impl Inner {
         let mut state = self.lock();
         match outcome {
             Ok(lease) => {
-                let held = Held::new(lease, now, instant);
+                let held = HeldKeys::new(lease, now, instant);
                 let expired = held.lease.expires.filter(|_| held.expired_on_arrival);
                 state.held = Some(held);
                 state.failure = None;
@@ -308,7 +310,7 @@ impl Inner {
                     reason: reason.to_string(),
                     expires: held.lease.expires,
                 });
-                state.failure = Some(Failed { reason, count, pause_ends });
+                state.failure = Some(Failures { reason, count, pause_ends });
                 warning
             }
         }
@@ -321,7 +323,7 @@ impl State {
     }
 }
 
-impl Held {
+impl HeldKeys {
     fn new(lease: Lease, now: SystemTime, fetched: Instant) -> Self {
         let lifetime = lease.expires.map(|expires| expires.duration_since(now).unwrap_or_default());
         let expired_on_arrival = lifetime.is_some_and(|lifetime| lifetime < SHORTEST_INTERVAL);
@@ -350,11 +352,32 @@ impl Held {
     }
 }
 
+/// How a refresh ended, for the observers.
+struct Ended {
+    outcome: Result<Option<SystemTime>, String>,
+    took: Duration,
+}
+
+impl Ended {
+    fn new(outcome: &Result<Lease, Unavailable>, took: Duration) -> Self {
+        let outcome = outcome.as_ref().map(|lease| lease.expires).map_err(ToString::to_string);
+        Self { outcome, took }
+    }
+
+    fn event<'e>(&'e self, source: &'e str) -> CredentialsEvent<'e> {
+        let took = self.took;
+        match &self.outcome {
+            Ok(expires) => CredentialsEvent::Refreshed { source, expires: *expires, took },
+            Err(reason) => CredentialsEvent::Failed { source, reason, took },
+        }
+    }
+}
+
 /// A running refresh. Dropping it wakes the waiting threads, even if the refreshing thread panics.
 /// No code of the caller runs here, so that one panic cannot cause another.
-struct Refresh<'a>(&'a Inner);
+struct RefreshGuard<'a>(&'a Inner);
 
-impl Drop for Refresh<'_> {
+impl Drop for RefreshGuard<'_> {
     fn drop(&mut self) {
         self.0.lock().refreshing = false;
         self.0.ended.notify_all();

@@ -63,7 +63,7 @@ impl Source for Chain {
                     return Ok(lease);
                 }
                 Err(reason @ Unavailable::NotConfigured(_)) => {
-                    reasons.push(described(&**source, &reason))
+                    reasons.push(described(&**source, &reason));
                 }
                 Err(reason @ Unavailable::Failed(_)) => {
                     // The failure comes first, because the sources before it were merely not

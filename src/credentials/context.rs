@@ -2,16 +2,15 @@
 //! AWS.
 
 use super::Environment;
-use super::secret_file::shown_path;
 use super::shared_files::{Files, Profile};
 use crate::clock::{Clock, SystemClock};
+use crate::observe::{Observer, Observers};
 use crate::sync;
 use crate::transport::TransportOptions;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
 
 /// The environment in which sources work. The default reads the variables and the clock of the
 /// process, and ignores warnings.
@@ -20,7 +19,7 @@ pub struct Context {
     environment: Environment,
     region: Option<String>,
     clock: Arc<dyn Clock>,
-    observer: Observer,
+    observers: Observers,
     /// Used for STS and IAM Identity Center. Local endpoints are reached without its proxy.
     transport: TransportOptions,
     /// The files that were already reported. Their number is bounded by the number of files that
@@ -35,7 +34,7 @@ impl Default for Context {
             environment: Environment::default(),
             region: None,
             clock: Arc::new(SystemClock),
-            observer: Observer::default(),
+            observers: Observers::default(),
             transport: TransportOptions::default(),
             open_files: Arc::default(),
         }
@@ -65,10 +64,17 @@ impl Context {
         self
     }
 
-    /// Sets the observer to which warnings are reported.
+    /// Adds an observer, which receives refreshes and warnings as [`Event::Credentials`].
     #[must_use]
-    pub fn with_observer(mut self, observer: Observer) -> Self {
-        self.observer = observer;
+    pub fn with_observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observers.push(observer);
+        self
+    }
+
+    /// Reports to the observers of a client.
+    #[must_use]
+    pub(crate) fn with_observers(mut self, observers: Observers) -> Self {
+        self.observers = observers;
         self
     }
 
@@ -88,8 +94,8 @@ impl Context {
         &self.clock
     }
 
-    pub(super) fn observer(&self) -> &Observer {
-        &self.observer
+    pub(super) fn observers(&self) -> &Observers {
+        &self.observers
     }
 
     pub(super) fn transport(&self) -> &TransportOptions {
@@ -137,12 +143,15 @@ impl Context {
     /// Warns once if users other than the owner may read `path`, which contains a secret.
     #[cfg(unix)]
     pub(super) fn check_permissions(&self, path: &Path) {
+        use crate::observe::{CredentialsEvent, Event, Warning};
         use std::os::unix::fs::PermissionsExt;
+
         const GROUP_AND_OTHERS: u32 = 0o077;
         let Ok(metadata) = std::fs::metadata(path) else { return };
         let mode = metadata.permissions().mode() & 0o777;
         if mode & GROUP_AND_OTHERS != 0 && sync::lock(&self.open_files).insert(path.to_owned()) {
-            self.observer.warn(&Warning::OpenPermissions { path: path.to_owned(), mode });
+            let warning = Warning::OpenPermissions { path: path.to_owned(), mode };
+            self.observers.emit(&Event::Credentials(&CredentialsEvent::Warning(&warning)));
         }
     }
 
@@ -154,81 +163,5 @@ impl Context {
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Context").field("environment", &self.environment).finish_non_exhaustive()
-    }
-}
-
-/// A condition that needs attention although requests still succeed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Warning {
-    /// A refresh failed. The keys from the previous one are still in use.
-    RefreshFailed {
-        /// Why the refresh failed.
-        reason: String,
-        /// When the keys in use expire.
-        expires: Option<SystemTime>,
-    },
-    /// The source returned keys that have already expired. They are used nevertheless, because a
-    /// metadata service returns such keys during an outage, and AWS accepts them then.
-    ExpiredOnArrival {
-        /// When the keys expired.
-        expires: SystemTime,
-    },
-    /// Users other than the owner may read a file that contains a secret. Reported once per file.
-    OpenPermissions {
-        /// The path of the file.
-        path: PathBuf,
-        /// The mode bits of the file, of which at least one of `0o077` is set.
-        mode: u32,
-    },
-}
-
-impl fmt::Display for Warning {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::RefreshFailed { reason, .. } => {
-                write!(
-                    f,
-                    "refreshing the credentials failed, and the previous ones are still in use: {reason}"
-                )
-            }
-            Self::ExpiredOnArrival { .. } => f.write_str(
-                "the source returned credentials that have already expired, and they are still \
-                 used",
-            ),
-            Self::OpenPermissions { path, mode } => {
-                write!(
-                    f,
-                    "{} contains a secret but has mode {mode:o}: change it to 600",
-                    shown_path(path)
-                )
-            }
-        }
-    }
-}
-
-/// A callback to which warnings are reported. The default ignores them.
-#[derive(Clone, Default)]
-pub struct Observer(Option<Arc<Callback>>);
-
-type Callback = dyn Fn(&Warning) + Send + Sync;
-
-impl Observer {
-    /// Calls `callback` for each warning, in the thread that encountered it. No lock is held during
-    /// the call.
-    pub fn new(callback: impl Fn(&Warning) + Send + Sync + 'static) -> Self {
-        Self(Some(Arc::new(callback)))
-    }
-
-    pub(super) fn warn(&self, warning: &Warning) {
-        if let Some(callback) = &self.0 {
-            callback(warning);
-        }
-    }
-}
-
-impl fmt::Debug for Observer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Observer")
     }
 }

@@ -54,11 +54,7 @@ impl Http {
     /// Creates a client for endpoints on this machine or next to it. It never uses a proxy, which
     /// would see the keys.
     pub(super) fn local(context: &Context, timeouts: Timeouts) -> Self {
-        Self::new(
-            context,
-            TransportOptions { proxy: None, ..context.transport().clone() },
-            timeouts,
-        )
+        Self::new(context, context.transport().clone().without_proxy(), timeouts)
     }
 
     /// Creates a client for AWS's own endpoints, with the proxy and certificates of the S3 client.
@@ -155,6 +151,7 @@ impl Http {
             expect_continue: None,
             deadline,
             cancel: None,
+            trace: None,
         };
 
         let body =

@@ -67,7 +67,7 @@ mod sts;
 pub use self::cache::Cache;
 pub use self::chain::Chain;
 pub use self::container::Container;
-pub use self::context::{Context, Observer, Warning};
+pub use self::context::Context;
 pub use self::environment::Environment;
 pub use self::keys::{EnvironmentKeys, Static};
 pub use self::metadata::Metadata;

@@ -80,17 +80,6 @@ pub struct WebIdentity {
     given: Option<(Role, PathBuf)>,
 }
 
-/// Omits the path, which may be a token that was passed in place of a path.
-impl fmt::Debug for WebIdentity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let role = self.given.as_ref().map(|(role, _)| role);
-        f.debug_struct("WebIdentity")
-            .field("context", &self.context)
-            .field("role", &role)
-            .finish_non_exhaustive()
-    }
-}
-
 impl WebIdentity {
     /// Creates a source that reads the variables of `context`.
     pub fn new(context: &Context) -> Self {
@@ -162,6 +151,17 @@ impl Source for WebIdentity {
     }
 }
 
+/// Omits the path, which may be a token that was passed in place of a path.
+impl fmt::Debug for WebIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let role = self.given.as_ref().map(|(role, _)| role);
+        f.debug_struct("WebIdentity")
+            .field("context", &self.context)
+            .field("role", &role)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Keys of a role that is assumed with the keys of another source. The endpoint of STS is chosen as
 /// for [`WebIdentity`].
 #[derive(Debug)]
@@ -207,6 +207,18 @@ impl Source for AssumeRole {
         let form = self.sts.form("AssumeRole", &self.role, None);
         self.sts.request_keys(&form, Some(keys)).map_err(|refused| refused.for_role(&self.role))
     }
+}
+
+/// Returns the domain of a region's partition
+/// (<https://docs.aws.amazon.com/general/latest/gr/rande.html>).
+///
+/// # Errors
+/// `region` does not have the form of a region's name.
+pub(super) fn domain(region: &str) -> Result<&'static str, String> {
+    if !is_region_name(region) {
+        return Err(format!("`{}` is not the name of a region", shown_value(region, Form::Region)));
+    }
+    Ok(Partition::of_region(region).dns_suffix())
 }
 
 /// The reason why STS returned no keys.
@@ -358,18 +370,6 @@ impl Sts {
 
         Ok((Endpoint::parse(&url)?, region.unwrap_or("us-east-1").to_owned()))
     }
-}
-
-/// Returns the domain of a region's partition
-/// (<https://docs.aws.amazon.com/general/latest/gr/rande.html>).
-///
-/// # Errors
-/// `region` does not have the form of a region's name.
-pub(super) fn domain(region: &str) -> Result<&'static str, String> {
-    if !is_region_name(region) {
-        return Err(format!("`{}` is not the name of a region", shown_value(region, Form::Region)));
-    }
-    Ok(Partition::of_region(region).dns_suffix())
 }
 
 fn read_keys(body: &[u8]) -> Result<Lease, String> {

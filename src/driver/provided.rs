@@ -15,16 +15,6 @@ pub(super) struct Tree<'a> {
     pub(super) stat: &'a dyn Fn(&str) -> Result<FileInfo>,
 }
 
-/// A directory that is being walked.
-struct Level {
-    path: String,
-    /// Whether the directory must still be visited. A directory that sorts before `start_after` is
-    /// visited only if something in it sorts after.
-    unseen: bool,
-    /// The remaining contents, with the next entry last.
-    entries: Vec<FileInfo>,
-}
-
 /// Walks everything below `from` in the order of whole paths by their bytes, as S3 lists them.
 ///
 /// A directory is sorted by its path with a final slash, so that its contents follow it without
@@ -78,43 +68,6 @@ pub(super) fn walk(
     Ok(())
 }
 
-/// Returns the entries of a directory in reverse order, without those that are entirely before
-/// `start`. An entry that has disappeared since it was listed is omitted.
-fn children(tree: &Tree<'_>, directory: &str, start: Option<&str>) -> Result<Vec<FileInfo>> {
-    let mut entries = Vec::new();
-    for path in present((tree.list)(directory))?.unwrap_or_default() {
-        entries.extend(present((tree.stat)(&path))?);
-    }
-    entries.retain(|entry| {
-        let key = key(entry);
-        start.is_none_or(|start| *key > *start || entry.is_directory() && start.starts_with(&key))
-    });
-    entries.sort_by_cached_key(|entry| std::cmp::Reverse(key(entry)));
-    Ok(entries)
-}
-
-/// Returns the text by which an entry is sorted.
-fn key(entry: &FileInfo) -> String {
-    if entry.is_directory() { format!("{}/", entry.path) } else { entry.path.clone() }
-}
-
-/// Returns the error of a call that the driver does not support, or of an invalid path.
-pub(super) fn unsupported(driver: &str, path: &str, text: &str) -> Error {
-    let error = match check_directory(path) {
-        Ok(()) => Error::new(ErrorKind::UnsupportedMethod, text).with_path(path),
-        Err(error) => error,
-    };
-    error.with_driver(driver)
-}
-
-fn present<T>(result: Result<T>) -> Result<Option<T>> {
-    match result {
-        Ok(found) => Ok(Some(found)),
-        Err(error) if error.kind() == ErrorKind::PathNotFound => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
 /// The calls of a driver that writing a stream uses.
 pub(super) struct Target<'a> {
     pub(super) open: &'a dyn Fn() -> Result<Box<dyn Read + Send>>,
@@ -153,6 +106,53 @@ pub(super) fn write_stream(
     match written {
         Ok(()) => Ok(taken),
         Err(error) => Err(error.with_path(path).with_bytes_taken(taken)),
+    }
+}
+
+/// Returns the error of a call that the driver does not support, or of an invalid path.
+pub(super) fn unsupported(driver: &str, path: &str, text: &str) -> Error {
+    let error = match check_directory(path) {
+        Ok(()) => Error::new(ErrorKind::UnsupportedMethod, text).with_path(path),
+        Err(error) => error,
+    };
+    error.with_driver(driver)
+}
+
+/// A directory that is being walked.
+struct Level {
+    path: String,
+    /// Whether the directory must still be visited. A directory that sorts before `start_after` is
+    /// visited only if something in it sorts after.
+    unseen: bool,
+    /// The remaining contents, with the next entry last.
+    entries: Vec<FileInfo>,
+}
+
+/// Returns the entries of a directory in reverse order, without those that are entirely before
+/// `start`. An entry that has disappeared since it was listed is omitted.
+fn children(tree: &Tree<'_>, directory: &str, start: Option<&str>) -> Result<Vec<FileInfo>> {
+    let mut entries = Vec::new();
+    for path in present((tree.list)(directory))?.unwrap_or_default() {
+        entries.extend(present((tree.stat)(&path))?);
+    }
+    entries.retain(|entry| {
+        let key = key(entry);
+        start.is_none_or(|start| *key > *start || entry.is_directory() && start.starts_with(&key))
+    });
+    entries.sort_by_cached_key(|entry| std::cmp::Reverse(key(entry)));
+    Ok(entries)
+}
+
+/// Returns the text by which an entry is sorted.
+fn key(entry: &FileInfo) -> String {
+    if entry.is_directory() { format!("{}/", entry.path) } else { entry.path.clone() }
+}
+
+fn present<T>(result: Result<T>) -> Result<Option<T>> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == ErrorKind::PathNotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

@@ -1,6 +1,44 @@
 //! AWS's partitions and the names of its regions.
 use super::host::MAX_LABEL;
 
+/// The areas of AWS's regions
+/// (<https://docs.aws.amazon.com/global-infrastructure/latest/regions/aws-regions.html>).
+#[cfg(feature = "client")]
+const AREAS: &[&str] = &[
+    "af-south",
+    "ap-east",
+    "ap-northeast",
+    "ap-south",
+    "ap-southeast",
+    "ca-central",
+    "ca-west",
+    "cn-north",
+    "cn-northwest",
+    "eu-central",
+    "eu-isoe-west",
+    "eu-north",
+    "eu-south",
+    "eu-west",
+    "eusc-de-east",
+    "il-central",
+    "me-central",
+    "me-south",
+    "me-west",
+    "mx-central",
+    "sa-east",
+    "sa-west",
+    "us-east",
+    "us-gov-east",
+    "us-gov-west",
+    "us-iso-east",
+    "us-iso-west",
+    "us-isob-east",
+    "us-isob-west",
+    "us-isof-east",
+    "us-isof-south",
+    "us-west",
+];
+
 /// A group of AWS regions with its own domain, accounts and credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -222,44 +260,6 @@ fn last_label(name: &str) -> (&str, &str) {
 pub(crate) fn is_known_area(region: &str) -> bool {
     region.rsplit_once('-').is_some_and(|(area, _)| AREAS.contains(&area))
 }
-
-/// The areas of AWS's regions
-/// (<https://docs.aws.amazon.com/global-infrastructure/latest/regions/aws-regions.html>).
-#[cfg(feature = "client")]
-const AREAS: &[&str] = &[
-    "af-south",
-    "ap-east",
-    "ap-northeast",
-    "ap-south",
-    "ap-southeast",
-    "ca-central",
-    "ca-west",
-    "cn-north",
-    "cn-northwest",
-    "eu-central",
-    "eu-isoe-west",
-    "eu-north",
-    "eu-south",
-    "eu-west",
-    "eusc-de-east",
-    "il-central",
-    "me-central",
-    "me-south",
-    "me-west",
-    "mx-central",
-    "sa-east",
-    "sa-west",
-    "us-east",
-    "us-gov-east",
-    "us-gov-west",
-    "us-iso-east",
-    "us-iso-west",
-    "us-isob-east",
-    "us-isob-west",
-    "us-isof-east",
-    "us-isof-south",
-    "us-west",
-];
 
 #[cfg(all(test, feature = "client"))]
 mod tests {

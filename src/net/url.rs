@@ -20,20 +20,6 @@ pub(crate) struct Url {
     pub(crate) query: Option<String>,
 }
 
-/// The reason why a text is not a valid URL. `Display` completes the sentence "the URL ...".
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum UrlError {
-    NoScheme,
-    OtherScheme,
-    NoHost,
-    Host,
-    Port,
-    UserInfo,
-    Fragment,
-    Character,
-    Percent,
-}
-
 impl Url {
     /// Parses an absolute URL without user information.
     pub(crate) fn parse(text: &str) -> Result<Self, UrlError> {
@@ -123,8 +109,34 @@ impl fmt::Display for Url {
     }
 }
 
-fn without_user((url, user): (Url, Option<&str>)) -> Result<Url, UrlError> {
-    if user.is_some() { Err(UrlError::UserInfo) } else { Ok(url) }
+/// The reason why a text is not a valid URL. `Display` completes the sentence "the URL ...".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum UrlError {
+    NoScheme,
+    OtherScheme,
+    NoHost,
+    Host,
+    Port,
+    UserInfo,
+    Fragment,
+    Character,
+    Percent,
+}
+
+impl fmt::Display for UrlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoScheme => "has no scheme: it must begin with http:// or https://",
+            Self::OtherScheme => "has a scheme other than http and https",
+            Self::NoHost => "has no host",
+            Self::Host => "has a host that is neither a name nor an address (IPv6 in brackets)",
+            Self::Port => "has a port that is not a number from 1 to 65535",
+            Self::UserInfo => "contains a user name, which is allowed only for a proxy",
+            Self::Fragment => "has a fragment (#), which is never sent to a server",
+            Self::Character => "contains a character that must be percent-encoded",
+            Self::Percent => "contains a % that is not followed by two hexadecimal digits",
+        })
+    }
 }
 
 /// Parses `host[:port]`, where the host is a name, an IPv4 address or an IPv6 address in brackets.
@@ -149,12 +161,6 @@ pub(crate) fn split_authority(authority: &str) -> Result<(Host, Option<u16>), Ur
     Ok((host, port.map(parse_port).transpose()?))
 }
 
-fn parse_port(digits: &str) -> Result<u16, UrlError> {
-    // `u16::from_str` would accept a sign.
-    let digits = Some(digits).filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
-    digits.and_then(|digits| digits.parse().ok()).filter(|port| *port != 0).ok_or(UrlError::Port)
-}
-
 /// Accepts only the characters of RFC 3986 section 2, and `%` only in front of two hexadecimal
 /// digits. The other characters (quotes, backslashes, white space, control and non-ASCII
 /// characters) are those that could break out of a JSON string or a header.
@@ -169,20 +175,14 @@ pub(crate) fn check_characters(text: &str) -> Result<(), UrlError> {
     })
 }
 
-impl fmt::Display for UrlError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NoScheme => "has no scheme: it must begin with http:// or https://",
-            Self::OtherScheme => "has a scheme other than http and https",
-            Self::NoHost => "has no host",
-            Self::Host => "has a host that is neither a name nor an address (IPv6 in brackets)",
-            Self::Port => "has a port that is not a number from 1 to 65535",
-            Self::UserInfo => "contains a user name, which is allowed only for a proxy",
-            Self::Fragment => "has a fragment (#), which is never sent to a server",
-            Self::Character => "contains a character that must be percent-encoded",
-            Self::Percent => "contains a % that is not followed by two hexadecimal digits",
-        })
-    }
+fn without_user((url, user): (Url, Option<&str>)) -> Result<Url, UrlError> {
+    if user.is_some() { Err(UrlError::UserInfo) } else { Ok(url) }
+}
+
+fn parse_port(digits: &str) -> Result<u16, UrlError> {
+    // `u16::from_str` would accept a sign.
+    let digits = Some(digits).filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
+    digits.and_then(|digits| digits.parse().ok()).filter(|port| *port != 0).ok_or(UrlError::Port)
 }
 
 #[cfg(test)]

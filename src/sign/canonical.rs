@@ -1,8 +1,9 @@
 //! Task 1 of SigV4: the canonical request.
 //!
-//! `HTTPMethod \n CanonicalURI \n CanonicalQueryString \n CanonicalHeaders \n SignedHeaders \n HashedPayload`, by the
-//! rules of S3 (<https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>). Version 2 collects its
-//! headers here too.
+//! `HTTPMethod \n CanonicalURI \n CanonicalQueryString \n CanonicalHeaders \n SignedHeaders \n
+//! HashedPayload`, by the rules of S3
+//! (<https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>). Version 2
+//! collects its headers here too.
 use super::check::SINGLE_HEADERS;
 use super::encode::{push_component, push_component_bytes};
 use super::request::{PathRule, Query};
@@ -10,7 +11,8 @@ use super::syntax::{check_header_name, check_header_value};
 use super::{Error, Request};
 use std::borrow::Cow;
 
-/// The headers that a signature covers: names in lower case, sorted; headers of one name keep their order.
+/// The headers that a signature covers: names in lower case, sorted; headers of one name keep their
+/// order.
 pub(super) struct Headers<'a> {
     all: Vec<Header<'a>>,
 }
@@ -23,8 +25,9 @@ struct Header<'a> {
 }
 
 impl<'a> Headers<'a> {
-    /// Collects the request's headers except for those it excludes. `required` are the names that cannot be excluded, in
-    /// addition to `x-amz-*`; `more` is the number of headers that will be added.
+    /// Collects the request's headers except for those it excludes. `required` are the names that
+    /// cannot be excluded, in addition to `x-amz-*`; `more` is the number of headers that will be
+    /// added.
     pub(super) fn collect(
         request: &Request<'a>,
         required: &[&str],
@@ -61,7 +64,7 @@ impl<'a> Headers<'a> {
         Self { all: lower.filter(|header| is_signed(&header.name)).collect() }
     }
 
-    /// The first value of this name.
+    /// Returns the first value of this name.
     pub(super) fn get(&self, name: &str) -> Option<&'a str> {
         self.all.iter().find(|header| header.name == name).map(|header| header.value)
     }
@@ -82,8 +85,8 @@ impl<'a> Headers<'a> {
         }
     }
 
-    /// Returns whether the request has this header. Another value than the signer's would make a signature that no server
-    /// accepts.
+    /// Returns whether the request has this header. Another value than the signer's would make a
+    /// signature that no server accepts.
     pub(super) fn agree(&self, name: &'static str, value: &str) -> Result<bool, Error> {
         match self.get(name).map(str::trim_ascii) {
             None => Ok(false),
@@ -101,7 +104,8 @@ impl<'a> Headers<'a> {
         Ok(())
     }
 
-    /// Returns the headers to send in addition to the request's own: the added ones and `authorization`.
+    /// Returns the headers to send in addition to the request's own: the added ones and
+    /// `authorization`.
     pub(super) fn to_send(&self, authorization: String) -> Vec<(&'static str, String)> {
         let added = self.added().map(|(name, value)| (name, value.to_owned()));
         added.chain([("authorization", authorization)]).collect()
@@ -125,7 +129,7 @@ impl<'a> Headers<'a> {
         }
     }
 
-    /// Names with all their values, in order; call after [`Headers::sort`].
+    /// Returns each name with all its values, in order; call after [`Headers::sort`].
     pub(super) fn groups(&self) -> impl Iterator<Item = (&str, impl Iterator<Item = &'a str>)> {
         self.all.chunk_by(|a, b| a.name == b.name).filter_map(|group| {
             let name = &*group.first()?.name;
@@ -133,7 +137,7 @@ impl<'a> Headers<'a> {
         })
     }
 
-    /// `SignedHeaders`: `host;x-amz-date`.
+    /// Appends `SignedHeaders`, such as `host;x-amz-date`.
     pub(super) fn push_names(&self, out: &mut String) {
         for (number, (name, _)) in self.groups().enumerate() {
             if number > 0 {
@@ -148,7 +152,8 @@ impl<'a> Headers<'a> {
     }
 }
 
-/// Writes the canonical request. `headers` must be sorted, and `query` is what [`canonical_query`] returned.
+/// Writes the canonical request. `headers` must be sorted, and `query` is what [`canonical_query`]
+/// returned.
 pub(super) fn canonical_request(
     request: &Request<'_>,
     rule: PathRule,
@@ -195,7 +200,7 @@ pub(super) fn push_canonical_request(
     out.push_str(payload_hash);
 }
 
-/// Values of one name, joined by commas.
+/// Appends the values of one name, joined by commas.
 pub(super) fn push_values<'a>(
     out: &mut String,
     values: impl Iterator<Item = &'a str>,
@@ -209,7 +214,7 @@ pub(super) fn push_values<'a>(
     }
 }
 
-/// `CanonicalURI` of a path as it is sent.
+/// Returns the `CanonicalURI` of a path as it is sent.
 fn canonical_uri(path: &str, rule: PathRule) -> Cow<'_, str> {
     match rule {
         PathRule::AsSent => Cow::Borrowed(path),
@@ -224,7 +229,7 @@ fn canonical_uri(path: &str, rule: PathRule) -> Cow<'_, str> {
     }
 }
 
-/// RFC 3986 section 5.2.4 with runs of slashes made one.
+/// Resolves dot segments (RFC 3986 section 5.2.4), and makes runs of slashes one.
 pub(super) fn normalized(path: &str) -> String {
     let mut kept = Vec::new();
     for segment in path.split('/').filter(|segment| !segment.is_empty() && *segment != ".") {
@@ -237,9 +242,10 @@ pub(super) fn normalized(path: &str) -> String {
     format!("/{}{}", kept.join("/"), if slash { "/" } else { "" })
 }
 
-/// `CanonicalQueryString`: the request's parameters and the signer's, names and values encoded and sorted as pairs, by
-/// encoded name and then by encoded value. Sorting the finished `name=value` strings would be wrong, for `-`, `.` and
-/// digits come before `=`. A bare name is signed with a `=`.
+/// Returns the `CanonicalQueryString`: the request's parameters and the signer's, names and values
+/// encoded and sorted as pairs, by encoded name and then by encoded value. Sorting the finished
+/// `name=value` strings would be wrong, for `-`, `.` and digits come before `=`. A bare name is
+/// signed with a `=`.
 pub(super) fn canonical_query(query: Query<'_>, signers: &[(&str, &str)]) -> String {
     if query.is_empty() && signers.is_empty() {
         return String::new();
@@ -247,7 +253,8 @@ pub(super) fn canonical_query(query: Query<'_>, signers: &[(&str, &str)]) -> Str
     sorted_query(query.decoded(), signers)
 }
 
-/// `CanonicalQueryString` of a received request: the parameters without the signature itself.
+/// Returns the `CanonicalQueryString` of a received request: the parameters without the signature
+/// itself.
 pub(super) fn canonical_query_without(query: Query<'_>, signature: &str) -> String {
     sorted_query(
         query.decoded().filter(|(name, _)| !name.eq_ignore_ascii_case(signature.as_bytes())),
@@ -262,15 +269,20 @@ fn sorted_query<'a>(
     // All names and values in one buffer, and where in it each stands.
     let mut encoded = String::with_capacity(256);
     let mut spans = Vec::with_capacity(8 + signers.len());
-    let mut push = |name: &[u8], value: &[u8]| {
+    for (name, value) in parameters {
         let start = encoded.len();
-        push_component_bytes(&mut encoded, name);
+        push_component_bytes(&mut encoded, &name);
         let middle = encoded.len();
-        push_component_bytes(&mut encoded, value);
+        push_component_bytes(&mut encoded, &value);
         spans.push((start..middle, middle..encoded.len()));
-    };
-    parameters.for_each(|(name, value)| push(&name, &value));
-    signers.iter().for_each(|(name, value)| push(name.as_bytes(), value.as_bytes()));
+    }
+    for (name, value) in signers {
+        let start = encoded.len();
+        push_component(&mut encoded, name);
+        let middle = encoded.len();
+        push_component(&mut encoded, value);
+        spans.push((start..middle, middle..encoded.len()));
+    }
     let mut pairs: Vec<_> =
         spans.into_iter().map(|(name, value)| (&encoded[name], &encoded[value])).collect();
     pairs.sort_unstable();
@@ -287,8 +299,9 @@ fn sorted_query<'a>(
     out
 }
 
-/// `Trim()`: without blanks at the ends, and every run of spaces and tabs inside made one space, between quotes too. Other
-/// white space does not get here: [`Headers::collect`] refuses it.
+/// Appends a value as `Trim()` writes it: without blanks at the ends, and every run of spaces and
+/// tabs inside made one space, between quotes too. Other white space does not get here:
+/// [`Headers::collect`] refuses it.
 fn push_folded(out: &mut String, value: &str) {
     if is_folded(value) {
         out.push_str(value);
@@ -302,7 +315,7 @@ fn push_folded(out: &mut String, value: &str) {
     }
 }
 
-/// The fast path: whether [`push_folded`] would change nothing.
+/// The fast path of [`push_folded`]: returns whether the value would be appended unchanged.
 fn is_folded(value: &str) -> bool {
     let bytes = value.as_bytes();
     bytes.first() != Some(&b' ')

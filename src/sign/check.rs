@@ -5,7 +5,8 @@ use super::syntax::{check_header_value, check_method, check_path, check_query_te
 use super::{Credentials, Error, Request};
 use crate::time::Timestamp;
 
-/// Checks the parts of a request that every signature covers. Headers are checked where they are collected.
+/// Checks the parts of a request that every signature covers. Headers are checked where they are
+/// collected.
 pub(super) fn check_request(request: &Request<'_>) -> Result<(), Error> {
     check_method(request.method)?;
     check_path(request.path)?;
@@ -24,7 +25,8 @@ pub(super) fn check_request(request: &Request<'_>) -> Result<(), Error> {
     }
 }
 
-/// The query parameters with which version 4, SigV4A and version 2 sign. A request that has one was signed before.
+/// The query parameters with which version 4, SigV4A and version 2 sign. A request that has one was
+/// signed before.
 pub(super) const SIGNERS_PARAMETERS: [&str; 12] = [
     "X-Amz-Algorithm",
     "X-Amz-Credential",
@@ -40,7 +42,8 @@ pub(super) const SIGNERS_PARAMETERS: [&str; 12] = [
     "Signature",
 ];
 
-/// Servers look for those of version 4 in any case.
+/// Returns whether a query parameter belongs to a signature. Servers look for those of version 4 in
+/// any case.
 pub(super) fn is_signers_parameter(name: &[u8]) -> bool {
     SIGNERS_PARAMETERS.iter().any(|own| match own.starts_with("X-Amz-") {
         true => own.as_bytes().eq_ignore_ascii_case(name),
@@ -48,7 +51,8 @@ pub(super) fn is_signers_parameter(name: &[u8]) -> bool {
     })
 }
 
-/// The headers of which every request has one value at most. More of them would be signed joined, and read apart.
+/// The headers of which every request has one value at most. More of them would be signed joined,
+/// and read apart.
 pub(super) const SINGLE_HEADERS: [&str; 13] = [
     "content-length",
     "content-md5",
@@ -65,7 +69,8 @@ pub(super) const SINGLE_HEADERS: [&str; 13] = [
     "x-amz-security-token",
 ];
 
-/// Checks what stands in the `Authorization` header. `end` are the characters that end the access key there.
+/// Checks what stands in the `Authorization` header. `end` are the characters that end the access
+/// key there.
 pub(super) fn check_credentials(credentials: &Credentials, end: char) -> Result<(), Error> {
     let id = credentials.access_key_id();
     if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_graphic()) || id.contains(end) {
@@ -92,13 +97,14 @@ pub(super) fn check_token_service(credentials: &Credentials, service: &str) -> R
     }
 }
 
-/// A slash separates the parts of a scope, a comma those of the header.
+/// Returns whether a text can be part of a scope, whose parts are separated by slashes, in a header
+/// whose parts are separated by commas.
 pub(super) fn is_scope_part(text: &str) -> bool {
     !text.is_empty()
         && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/' && byte != b',')
 }
 
-/// Every spelling of a time that is sent has a year of four digits.
+/// Checks that a time has a year of four digits, as every spelling that is sent requires.
 pub(super) fn check_year(time: Timestamp) -> Result<(), Error> {
     /// 0000-01-01T00:00:00Z
     const FIRST: Timestamp = Timestamp::from_unix(-62_167_219_200);
@@ -110,7 +116,7 @@ pub(super) fn check_year(time: Timestamp) -> Result<(), Error> {
     }
 }
 
-/// The bucket of a virtual host, which stands before the path in version 2.
+/// Checks the bucket of a virtual host, which precedes the path in version 2.
 pub(super) fn check_bucket(bucket: &str) -> Result<(), Error> {
     let is_label = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
     match !bucket.is_empty() && bucket.bytes().all(is_label) {
@@ -119,7 +125,7 @@ pub(super) fn check_bucket(bucket: &str) -> Result<(), Error> {
     }
 }
 
-/// A policy document in base64 (RFC 4648 section 4).
+/// Checks that a policy document is in base64 (RFC 4648 section 4).
 pub(super) fn check_policy(policy: &str) -> Result<(), Error> {
     match !policy.is_empty()
         && policy.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=".contains(&b))

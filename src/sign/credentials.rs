@@ -3,7 +3,8 @@ use crate::text::{Resemblance, may_be_secret, resemblance};
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// An access key, its secret and, for temporary credentials, the session token. Wiped on drop, redacted in `Debug`.
+/// An access key, its secret and, for temporary credentials, the session token. Wiped on drop,
+/// redacted in `Debug`.
 #[derive(Clone)]
 pub struct Credentials {
     access_key_id: String,
@@ -37,7 +38,7 @@ impl SessionTokenKind {
 }
 
 impl Credentials {
-    /// Long-term credentials.
+    /// Creates long-term credentials.
     pub fn new(access_key_id: impl Into<String>, secret_access_key: impl Into<String>) -> Self {
         Self {
             access_key_id: access_key_id.into(),
@@ -46,35 +47,35 @@ impl Credentials {
         }
     }
 
-    /// Temporary credentials: with the session token that STS issued.
+    /// Makes the credentials temporary: adds the session token that STS issued.
     pub fn with_session_token(mut self, token: impl Into<String>) -> Self {
         self.session_token = Some((SessionTokenKind::Sts, Zeroizing::new(token.into())));
         self
     }
 
-    /// Credentials of one session with a directory bucket: with the session token that CreateSession of S3 Express
-    /// returned. They sign requests to the service `s3express`.
+    /// Credentials of one session with a directory bucket: with the session token that
+    /// CreateSession of S3 Express returned. They sign requests to the service `s3express`.
     pub fn with_s3_session_token(mut self, token: impl Into<String>) -> Self {
         self.session_token = Some((SessionTokenKind::S3Express, Zeroizing::new(token.into())));
         self
     }
 
-    /// The access key's identifier, which is no secret.
+    /// Returns the access key's identifier, which is not secret.
     pub fn access_key_id(&self) -> &str {
         &self.access_key_id
     }
 
-    /// The secret. Handle with care.
+    /// Returns the secret. Handle with care.
     pub fn secret_access_key(&self) -> &str {
         &self.secret_access_key
     }
 
-    /// The session token of temporary credentials.
+    /// Returns the session token of temporary credentials.
     pub fn session_token(&self) -> Option<&str> {
         self.session_token.as_ref().map(|(_, token)| token.as_str())
     }
 
-    /// These credentials with an empty secret.
+    /// Returns these credentials with an empty secret.
     pub(super) fn without_secret(&self) -> Self {
         Self {
             access_key_id: self.access_key_id.clone(),
@@ -83,7 +84,7 @@ impl Credentials {
         }
     }
 
-    /// Whether access key and session token are the same.
+    /// Returns whether the access keys and the session tokens are equal.
     pub(super) fn is_named_like(&self, other: &Self) -> bool {
         self.access_key_id == other.access_key_id && self.session_token == other.session_token
     }
@@ -92,12 +93,12 @@ impl Credentials {
         self.session_token.as_ref().map(|(kind, _)| *kind)
     }
 
-    /// The header that carries the session token, and the token.
+    /// Returns the header that carries the session token, and the token.
     pub(super) fn token_header(&self) -> Option<(&'static str, &str)> {
         self.session_token.as_ref().map(|(kind, token)| (kind.header(), token.as_str()))
     }
 
-    /// The query parameter that carries the session token, and the token.
+    /// Returns the query parameter that carries the session token, and the token.
     pub(super) fn token_parameter(&self) -> Option<(&'static str, &str)> {
         self.session_token.as_ref().map(|(kind, token)| (kind.parameter(), token.as_str()))
     }

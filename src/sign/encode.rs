@@ -14,7 +14,7 @@ pub fn encode_component(text: &str) -> String {
     out
 }
 
-/// The query as it is sent, without `?`; an empty value leaves a bare name.
+/// Returns the query as it is sent, without `?`; an empty value leaves a bare name.
 pub fn query_string(pairs: &[(&str, &str)]) -> String {
     let mut out =
         String::with_capacity(pairs.iter().map(|(name, value)| name.len() + value.len() + 2).sum());
@@ -47,9 +47,10 @@ pub(super) fn push_component_bytes(out: &mut String, bytes: &[u8]) {
     }
 }
 
-/// "URI encode every byte except the unreserved characters: 'A'-'Z', 'a'-'z', '0'-'9', '-', '.', '_', and '~'. [...] Each
-/// URI encoded byte is formed by a '%' and the two-digit hexadecimal value of the byte. Letters in the hexadecimal value
-/// must be uppercase. [...] Encode the forward slash character, '/', everywhere except in the object key name."
+/// "URI encode every byte except the unreserved characters: 'A'-'Z', 'a'-'z', '0'-'9', '-', '.',
+/// '_', and '~'. [...] Each URI encoded byte is formed by a '%' and the two-digit hexadecimal value
+/// of the byte. Letters in the hexadecimal value must be uppercase. [...] Encode the forward slash
+/// character, '/', everywhere except in the object key name."
 fn uri_encode(out: &mut String, bytes: &[u8], kept: &[bool; 256]) {
     for &byte in bytes {
         if kept[usize::from(byte)] {
@@ -62,8 +63,8 @@ fn uri_encode(out: &mut String, bytes: &[u8], kept: &[bool; 256]) {
     }
 }
 
-/// The fast path of [`uri_encode`]: runs of kept bytes are copied at once. Kept bytes are ASCII, so each run ends at a
-/// character's boundary.
+/// The fast path of [`uri_encode`]: runs of kept bytes are copied at once. Kept bytes are ASCII, so
+/// each run ends at a character's boundary.
 fn push_encoded(out: &mut String, text: &str, kept: &[bool; 256]) {
     let mut rest = text;
     while let Some(start) = rest.bytes().position(|byte| !kept[usize::from(byte)]) {

@@ -13,23 +13,25 @@ pub enum Error {
         /// The method given.
         method: String,
     },
-    /// The path cannot be sent as given: it does not begin with a slash, or holds a byte that RFC 3986 does not allow in
-    /// a path, or a `%` without two hex digits.
+    /// The path cannot be sent as given: it does not begin with a slash, or holds a byte that RFC
+    /// 3986 does not allow in a path, or a `%` without two hex digits.
     Path {
         /// The path given.
         path: String,
         /// The first byte that cannot be sent, counted from 0.
         byte: usize,
     },
-    /// A URL holds something that a signature cannot represent, or that clients change before they send it.
+    /// A URL holds something that a signature cannot represent, or that clients change before they
+    /// send it.
     Url {
         /// The part concerned.
         part: UrlPart,
     },
     /// A query parameter has no name. It would be signed as `=` and sent as nothing.
     UnnamedParameter,
-    /// A query given as text is not spelled as it has to be sent: a byte that RFC 3986 does not allow, a `%` without two
-    /// hex digits, a `+` (which some servers read as a space), or, in version 2, bytes that are not UTF-8.
+    /// A query given as text is not spelled as it has to be sent: a byte that RFC 3986 does not
+    /// allow, a `%` without two hex digits, a `+` (which some servers read as a space), or, in
+    /// version 2, bytes that are not UTF-8.
     QueryEncoding {
         /// The parameter's name as given, without its value.
         parameter: String,
@@ -59,7 +61,8 @@ pub enum Error {
         /// The header's name in lower case.
         name: &'static str,
     },
-    /// A header was given that belongs to a signature: `authorization`, or a session token next to a presigned one.
+    /// A header was given that belongs to a signature: `authorization`, or a session token next to
+    /// a presigned one.
     ReservedHeader {
         /// The header's name in lower case.
         name: String,
@@ -112,7 +115,8 @@ pub enum Error {
         /// The time given.
         time: Timestamp,
     },
-    /// The bucket that the host names is empty or contains a character that no host and no path can hold.
+    /// The bucket that the host names is empty or contains a character that no host and no path can
+    /// hold.
     Bucket {
         /// The bucket given.
         bucket: String,

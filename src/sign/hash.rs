@@ -28,7 +28,7 @@ pub(super) fn mac_sha1(key: &[u8], message: &[u8]) -> [u8; 20] {
     keyed.chain_update(message).finalize().into_bytes().into()
 }
 
-/// Whether two texts are equal, in a time that depends on their lengths alone.
+/// Returns whether two texts are equal, in a time that depends on their lengths alone.
 pub(super) fn equal(a: &[u8], b: &[u8]) -> bool {
     let difference = a.iter().zip(b).fold(0, |difference, (a, b)| difference | (a ^ b));
     a.len() == b.len() && std::hint::black_box(difference) == 0

@@ -12,9 +12,9 @@ use std::ops::RangeInclusive;
 /// The uploads that a browser's form may make, and until when
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html>).
 ///
-/// S3 refuses a form with a field that no condition names, so name them all: `bucket`, `key`, `acl`, `Content-Type`, ...
-/// What the signature adds is named by [`v4::post_policy`](super::v4::post_policy) and
-/// [`v2::post_policy`](super::v2::post_policy).
+/// S3 refuses a form with a field that no condition names, so name them all: `bucket`, `key`,
+/// `acl`, `Content-Type`, ... What the signature adds is named by
+/// [`v4::post_policy`](super::v4::post_policy) and [`v2::post_policy`](super::v2::post_policy).
 ///
 /// ```
 /// use s3driver::{sign::PostPolicy, time::Timestamp};
@@ -37,12 +37,12 @@ pub struct PostPolicy {
 }
 
 impl PostPolicy {
-    /// A policy without conditions that ends at `expiration`.
+    /// Creates a policy without conditions that expires at `expiration`.
     pub const fn new(expiration: Timestamp) -> Self {
         Self { expiration, conditions: Vec::new() }
     }
 
-    /// The form's `field` must have this value.
+    /// Requires the form's `field` to have this value.
     #[must_use]
     pub fn equals(mut self, field: &str, value: &str) -> Self {
         let mut json = String::from("{");
@@ -54,7 +54,7 @@ impl PostPolicy {
         self
     }
 
-    /// The form's `field` must begin with `prefix`; an empty one allows every value.
+    /// Requires the form's `field` to begin with `prefix`; an empty one allows every value.
     #[must_use]
     pub fn starts_with(mut self, field: &str, prefix: &str) -> Self {
         let mut json = String::from("[\"starts-with\",");
@@ -68,7 +68,7 @@ impl PostPolicy {
         self
     }
 
-    /// The file must have this many bytes.
+    /// Requires the file to have this many bytes.
     ///
     /// # Errors
     /// [`Error::ContentLengthRange`] for a range without a member.
@@ -86,7 +86,7 @@ impl PostPolicy {
         check_year(self.expiration)
     }
 
-    /// The policy document.
+    /// Returns the policy document.
     pub fn to_json(&self) -> String {
         format!(
             "{{\"expiration\":\"{}\",\"conditions\":[{}]}}",
@@ -95,7 +95,7 @@ impl PostPolicy {
         )
     }
 
-    /// The policy document as the form carries it, which is also the string to sign.
+    /// Returns the policy document as the form carries it, which is also the string to sign.
     pub fn to_base64(&self) -> String {
         STANDARD.encode(self.to_json())
     }
@@ -111,7 +111,8 @@ impl fmt::Debug for PostPolicy {
     }
 }
 
-/// The fields that a form has to send in addition to its own and, last of all, `file`. `Debug` hides what is secret.
+/// The fields that a form has to send in addition to its own and, last of all, `file`. `Debug`
+/// hides what is secret.
 #[derive(Clone)]
 pub struct PostForm {
     /// The policy in base64.
@@ -135,8 +136,8 @@ impl fmt::Debug for PostForm {
     }
 }
 
-/// A JSON string in ASCII. S3 wants `$` and everything beyond ASCII escaped; `\u0024` is an escape that JSON knows too,
-/// other than AWS's own `\$`.
+/// Appends a JSON string in ASCII. S3 wants `$` and everything beyond ASCII escaped; `\u0024` is an
+/// escape that JSON knows too, other than AWS's own `\$`.
 fn push_json(out: &mut String, text: &str) {
     out.push('"');
     for character in text.chars() {

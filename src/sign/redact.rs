@@ -26,8 +26,8 @@ fn is_secret(name: &str) -> bool {
 /// A canonical request, a string to sign or a query with the secret values taken out.
 pub(super) struct Text<'a>(pub(super) &'a str);
 
-impl fmt::Debug for Text<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Text<'_> {
+    pub(super) fn redacted(&self) -> String {
         let mut out = String::with_capacity(self.0.len());
         for (number, line) in self.0.split('\n').enumerate() {
             if number > 0 {
@@ -35,11 +35,18 @@ impl fmt::Debug for Text<'_> {
             }
             push_line(&mut out, line);
         }
-        fmt::Debug::fmt(&out, f)
+        out
     }
 }
 
-/// One line of such a text, control characters escaped: a header, a query, or anything else as it is.
+impl fmt::Debug for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.redacted(), f)
+    }
+}
+
+/// One line of such a text, control characters escaped: a header, a query, or anything else as it
+/// is.
 pub(super) struct Line<'a>(pub(super) &'a str);
 
 impl fmt::Display for Line<'_> {
@@ -61,7 +68,7 @@ fn push_line(out: &mut String, line: &str) {
     }
 }
 
-/// The values that a line of such a text hides.
+/// Returns the values that a line of such a text hides.
 pub(super) fn secrets(line: &str) -> impl Iterator<Item = &str> {
     let of = |(name, value)| is_secret(name).then_some(value);
     let header = line.split_once(':').and_then(of);

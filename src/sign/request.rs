@@ -36,8 +36,8 @@ pub struct Request<'a> {
 pub enum PathRule {
     /// As it is sent: the rule of S3, which stores `//` and `..` as keys.
     AsSent,
-    /// Dot segments and empty segments resolved (RFC 3986 section 5.2.4), and every segment percent-encoded once more:
-    /// the rule of all other services.
+    /// Dot segments and empty segments resolved (RFC 3986 section 5.2.4), and every segment
+    /// percent-encoded once more: the rule of all other services.
     NormalizedAndEncoded,
 }
 
@@ -49,8 +49,8 @@ pub(super) enum Query<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// A request without query and headers. `path` is the path as it is sent: percent-encoded (see
-    /// [`encode_path`](super::encode_path)), never normalised.
+    /// Creates a request without query and headers. `path` is the path as it is sent:
+    /// percent-encoded (see [`encode_path`](super::encode_path)), never normalised.
     pub const fn new(method: &'a str, path: &'a str) -> Self {
         Self {
             method,
@@ -66,8 +66,8 @@ impl<'a> Request<'a> {
     /// Takes a request line's target as it stands: a path and, after `?`, a query.
     ///
     /// # Errors
-    /// [`Error::Method`], [`Error::Path`], [`Error::UnnamedParameter`] and [`Error::QueryEncoding`] for what cannot be
-    /// sent, or is read differently by different servers.
+    /// [`Error::Method`], [`Error::Path`], [`Error::UnnamedParameter`] and [`Error::QueryEncoding`]
+    /// for what cannot be sent, or is read differently by different servers.
     pub fn from_target(method: &'a str, target: &'a str) -> Result<Self, Error> {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         check_method(method)?;
@@ -76,12 +76,12 @@ impl<'a> Request<'a> {
         Ok(Self { query: Query::Text(query), ..Self::new(method, path) })
     }
 
-    /// Takes a URL as it stands. The `host` header is the URL's host with its port, unless that is the scheme's own
-    /// (443, 80), which clients do not send. A missing path is sent as `/`.
+    /// Takes a URL as it stands. The `host` header is the URL's host with its port, unless that is
+    /// the scheme's own (443, 80), which clients do not send. A missing path is sent as `/`.
     ///
     /// # Errors
-    /// [`Error::Url`] for a part that clients do not send, or change before they send it, and the errors of
-    /// [`Request::from_target`].
+    /// [`Error::Url`] for a part that clients do not send, or change before they send it, and the
+    /// errors of [`Request::from_target`].
     pub fn from_url(method: &'a str, url: &'a str) -> Result<Self, Error> {
         let part = |part| Error::Url { part };
         let parsed = match Url::parse(url) {
@@ -114,41 +114,42 @@ impl<'a> Request<'a> {
         Ok(Self { host: Some(host.ok_or_else(|| part(UrlPart::Host))?), ..request })
     }
 
-    /// With another method.
+    /// Replaces the method.
     #[must_use]
     pub const fn method(self, method: &'a str) -> Self {
         Self { method, ..self }
     }
 
-    /// With the query as decoded pairs in the order they are sent. An empty value is sent as a bare name (`?acl`).
+    /// Sets the query as decoded pairs in the order they are sent. An empty value is sent as a bare
+    /// name (`?acl`).
     #[must_use]
     pub const fn query(self, pairs: &'a [(&'a str, &'a str)]) -> Self {
         Self { query: Query::Pairs(pairs), ..self }
     }
 
-    /// With the headers to sign, `host` among them unless the request was made from a URL. A name may occur more than
-    /// once if the header allows it; its values are joined in the order given.
+    /// Sets the headers to sign, `host` among them unless the request was made from a URL. A name
+    /// may occur more than once if the header allows it; its values are joined in the order given.
     #[must_use]
     pub const fn headers(self, headers: &'a [(&'a str, &'a str)]) -> Self {
         Self { headers, ..self }
     }
 
-    /// Excludes headers from the signature: those that a proxy may change, such as `user-agent`. `host`, `content-type`
-    /// and `x-amz-*` cannot be excluded, for servers require them to be signed; in version 2 `content-md5` and `date`
-    /// neither.
+    /// Excludes headers from the signature: those that a proxy may change, such as `user-agent`.
+    /// `host`, `content-type` and `x-amz-*` cannot be excluded, for servers require them to be
+    /// signed; in version 2 `content-md5` and `date` neither.
     #[must_use]
     pub const fn without_signing(self, names: &'a [&'a str]) -> Self {
         Self { unsigned: names, ..self }
     }
 
-    /// With another rule for the path than the service's own: [`PathRule::AsSent`] for services whose name begins with
-    /// `s3`, [`PathRule::NormalizedAndEncoded`] for others.
+    /// Sets another rule for the path than the service's own: [`PathRule::AsSent`] for services
+    /// whose name begins with `s3`, [`PathRule::NormalizedAndEncoded`] for others.
     #[must_use]
     pub const fn path_rule(self, rule: PathRule) -> Self {
         Self { path_rule: Some(rule), ..self }
     }
 
-    /// Every header of the request, and the `host` of its URL.
+    /// Returns every header of the request, and the `host` of its URL.
     pub(super) fn all_headers(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
         self.host.map(|host| ("host", host)).into_iter().chain(self.headers.iter().copied())
     }
@@ -157,7 +158,7 @@ impl<'a> Request<'a> {
         self.headers.len() + 1
     }
 
-    /// Whether a header was excluded from the signature.
+    /// Returns whether a header was excluded from the signature.
     pub(super) fn excludes(&self, name: &str) -> bool {
         self.unsigned.iter().any(|excluded| excluded.eq_ignore_ascii_case(name))
     }
@@ -171,7 +172,7 @@ impl<'a> Query<'a> {
         }
     }
 
-    /// Names and values, decoded.
+    /// Returns names and values, decoded.
     pub(super) fn decoded(&self) -> impl Iterator<Item = (Cow<'a, [u8]>, Cow<'a, [u8]>)> + use<'a> {
         let (pairs, text): (&[_], _) = match *self {
             Query::Pairs(pairs) => (pairs, ""),
@@ -187,7 +188,7 @@ impl<'a> Query<'a> {
         given.chain(split)
     }
 
-    /// The query as it is sent, without `?`.
+    /// Returns the query as it is sent, without `?`.
     pub(super) fn to_text(self) -> String {
         match self {
             Self::Pairs(pairs) => encode::query_string(pairs),
@@ -196,7 +197,7 @@ impl<'a> Query<'a> {
     }
 }
 
-/// The bytes of a text whose escapes were checked.
+/// Returns the bytes of a text whose escapes were checked.
 fn percent_decoded(text: &str) -> Cow<'_, [u8]> {
     match text.contains('%') {
         true => percent::decode(text).map_or(Cow::Borrowed(text.as_bytes()), Cow::Owned),

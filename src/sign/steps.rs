@@ -24,7 +24,8 @@ pub enum Version {
     V2,
     /// HMAC-SHA256 with a key derived for one day, region and service: [`v4`](super::v4).
     V4,
-    /// SigV4A: ECDSA over P-256, for a set of regions (the module `v4a`, with the feature `sigv4a`).
+    /// SigV4A: ECDSA over P-256, for a set of regions (the module `v4a`, with the feature
+    /// `sigv4a`).
     V4a,
 }
 
@@ -34,7 +35,8 @@ pub enum Version {
 pub struct Signed {
     /// The steps that led to the signature.
     pub steps: Steps,
-    /// Headers to send in addition to the request's own. A header that the request already had is not repeated.
+    /// Headers to send in addition to the request's own. A header that the request already had is
+    /// not repeated.
     pub headers: Vec<(&'static str, String)>,
 }
 
@@ -49,18 +51,25 @@ pub struct Presigned {
 }
 
 impl Steps {
-    /// `SignedHeaders`: the names of the signed headers, joined by semicolons. Empty in version 2, which signs every
-    /// `x-amz-*` header.
+    /// Returns `SignedHeaders`: the names of the signed headers, joined by semicolons. Empty in
+    /// version 2, which signs every `x-amz-*` header.
     pub fn signed_headers(&self) -> &str {
         self.canonical_request.rsplit('\n').nth(1).unwrap_or("")
     }
 
-    /// The credential scope: `20130524/us-east-1/s3/aws4_request`, without the region in SigV4A. Empty in version 2.
+    /// Returns the canonical request and the string to sign with the values redacted that grant
+    /// access: session tokens and encryption keys.
+    pub fn redacted(&self) -> (String, String) {
+        (Text(&self.canonical_request).redacted(), Text(&self.string_to_sign).redacted())
+    }
+
+    /// Returns the credential scope: `20130524/us-east-1/s3/aws4_request`, without the region in
+    /// SigV4A. Empty in version 2.
     pub fn scope(&self) -> &str {
         self.line_of_task_2(2)
     }
 
-    /// The SHA-256 of the canonical request in hex. Empty in version 2.
+    /// Returns the SHA-256 of the canonical request in hex. Empty in version 2.
     pub fn canonical_request_hash(&self) -> &str {
         self.line_of_task_2(3)
     }

@@ -2,7 +2,7 @@
 use super::Error;
 use super::encode::table;
 
-/// `method = token` (RFC 9110 section 9.1).
+/// Checks `method = token` (RFC 9110 section 9.1).
 pub(super) fn check_method(method: &str) -> Result<(), Error> {
     match is_token(method) {
         true => Ok(()),
@@ -10,7 +10,8 @@ pub(super) fn check_method(method: &str) -> Result<(), Error> {
     }
 }
 
-/// `absolute-path = 1*( "/" segment )` (RFC 9110 section 4.1), in the characters of RFC 3986 section 3.3.
+/// Checks `absolute-path = 1*( "/" segment )` (RFC 9110 section 4.1), in the characters of RFC 3986
+/// section 3.3.
 pub(super) fn check_path(path: &str) -> Result<(), Error> {
     let wrong = if path.starts_with('/') { first_unsendable(path, is_path_byte) } else { Some(0) };
     match wrong {
@@ -19,8 +20,8 @@ pub(super) fn check_path(path: &str) -> Result<(), Error> {
     }
 }
 
-/// A query as text (RFC 3986 section 3.4), in which every parameter has a name. A plus is refused: some servers read it as
-/// a space.
+/// Checks a query as text (RFC 3986 section 3.4), in which every parameter has a name. A plus is
+/// refused: some servers read it as a space.
 pub(super) fn check_query_text(query: &str) -> Result<(), Error> {
     if query.is_empty() {
         return Ok(());
@@ -39,7 +40,7 @@ pub(super) fn check_query_text(query: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// `field-name = token` (RFC 9110 section 5.1).
+/// Checks `field-name = token` (RFC 9110 section 5.1).
 pub(super) fn check_header_name(name: &str) -> Result<(), Error> {
     match is_token(name) {
         true => Ok(()),
@@ -47,7 +48,8 @@ pub(super) fn check_header_name(name: &str) -> Result<(), Error> {
     }
 }
 
-/// Control characters cannot be sent (RFC 9110 section 5.5): a line break would end the header and begin another.
+/// Checks that a value has no control character, which cannot be sent (RFC 9110 section 5.5): a
+/// line break would end the header and begin another.
 pub(super) fn check_header_value(name: &str, value: &str) -> Result<(), Error> {
     match value.bytes().filter(|&byte| byte.is_ascii_control() && byte != b'\t').count() {
         0 => Ok(()),
@@ -55,16 +57,17 @@ pub(super) fn check_header_value(name: &str, value: &str) -> Result<(), Error> {
     }
 }
 
-/// `token = 1*tchar`
+/// Returns whether a text is a `token = 1*tchar`.
 pub(super) fn is_token(text: &str) -> bool {
     const TOKEN: [bool; 256] = table(TOKEN_CHARACTERS, None);
     !text.is_empty() && text.bytes().all(|byte| TOKEN[usize::from(byte)])
 }
 
-/// The first byte that is neither allowed nor the beginning of an escape.
+/// Returns the first byte that is neither allowed nor the beginning of an escape.
 fn first_unsendable(text: &str, allowed: impl Fn(u8) -> bool) -> Option<usize> {
     let bytes = text.as_bytes();
-    // Most texts are sendable throughout. Counting does not stop early, which makes it faster than a search.
+    // Most texts are sendable throughout. Counting does not stop early, which makes it faster than
+    // a search.
     if bytes.iter().filter(|&&byte| !allowed(byte)).count() == 0 {
         return None;
     }
@@ -77,7 +80,8 @@ fn first_unsendable(text: &str, allowed: impl Fn(u8) -> bool) -> Option<usize> {
     })
 }
 
-/// `unreserved`, `sub-delims`, `:`, `@` (together `pchar`) and the slash between segments: RFC 3986 section 3.3.
+/// Returns whether a byte may be in a path: `unreserved`, `sub-delims`, `:`, `@` (together `pchar`)
+/// and the slash between segments: RFC 3986 section 3.3.
 fn is_path_byte(byte: u8) -> bool {
     const PATH: [bool; 256] = table(
         b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@/",

@@ -1,4 +1,5 @@
-//! Every list and limit of the signer next to one that was written from its source, and what each refusal says.
+//! Every list and limit of the signer next to one that was written from its source, and what each
+//! refusal says.
 use super::check::{SIGNERS_PARAMETERS, SINGLE_HEADERS};
 use super::syntax::is_token;
 use super::*;
@@ -23,8 +24,9 @@ fn same(ours: &[&str], source: &str) {
     assert_eq!(ours.len(), set(ours.iter().copied()).len());
 }
 
-/// RESTAuthentication.html, "Constructing the CanonicalizedResource Element" (with `torrent` of its older editions);
-/// `QSAOfInterest` of botocore/auth.py; `signed_subresources` of Ceph's rgw_auth_s3.cc.
+/// RESTAuthentication.html, "Constructing the CanonicalizedResource Element" (with `torrent` of its
+/// older editions); `QSAOfInterest` of botocore/auth.py; `signed_subresources` of Ceph's
+/// rgw_auth_s3.cc.
 #[test]
 fn sub_resources() {
     same(
@@ -45,8 +47,8 @@ fn sub_resources() {
     }
 }
 
-/// sigv4-query-string-auth.html; `X-Amz-S3session-Token` of CreateSession; `X-Amz-Region-Set` of SigV4A;
-/// RESTAuthentication.html, "Query String Request Authentication Alternative".
+/// sigv4-query-string-auth.html; `X-Amz-S3session-Token` of CreateSession; `X-Amz-Region-Set` of
+/// SigV4A; RESTAuthentication.html, "Query String Request Authentication Alternative".
 #[test]
 fn parameters_of_the_signature() {
     same(
@@ -149,7 +151,8 @@ fn characters() {
     }
 }
 
-/// sig-v4-header-based-auth.html, sigv4-streaming.html and sigv4-streaming-trailers.html: "x-amz-content-sha256".
+/// sig-v4-header-based-auth.html, sigv4-streaming.html and sigv4-streaming-trailers.html:
+/// "x-amz-content-sha256".
 #[test]
 fn names_of_payloads() {
     for (payload, name) in [
@@ -170,8 +173,8 @@ fn names_of_payloads() {
     }
 }
 
-/// sigv4-query-string-auth.html: "minimum 1, maximum 604800 (seven days)"; sigv4-streaming.html: "at least 8 KB" and "we
-/// recommend a chunk size of at least 64 KB".
+/// sigv4-query-string-auth.html: "minimum 1, maximum 604800 (seven days)"; sigv4-streaming.html:
+/// "at least 8 KB" and "we recommend a chunk size of at least 64 KB".
 #[test]
 fn limits() {
     assert_eq!((v4::MIN_EXPIRY.as_secs(), v4::MAX_EXPIRY.as_secs()), (1, 604_800));
@@ -233,4 +236,22 @@ fn every_refusal_says_what_to_do() {
         Error::ExpiryOutOfRange(Duration::from_millis(500)).to_string(),
         "a presigned URL cannot live for 0.5 s: choose whole seconds from 1 s to 604800 s (7 days)"
     );
+}
+
+/// A parameter without a name would be signed as `=` and sent as nothing.
+#[test]
+fn a_query_parameter_needs_a_name() {
+    let credentials = Credentials::new("id", "secret");
+    let scope = v4::Scope { region: "r", service: "s3" };
+    for query in [&[("", "value")][..], &[("acl", ""), ("", "")]] {
+        let request = Request::new("GET", "/").query(query).headers(&[("host", "h")]);
+        let payload = v4::Payload::Unsigned;
+        let refusals = [
+            v4::sign(&request, payload, &credentials, scope, TIME).unwrap_err(),
+            v4::presign(&request, payload, &credentials, scope, TIME, v4::MIN_EXPIRY).unwrap_err(),
+            v2::sign(&request, None, &credentials, TIME).unwrap_err(),
+            v2::presign(&request, None, &credentials, TIME).unwrap_err(),
+        ];
+        assert!(refusals.iter().all(|refusal| *refusal == Error::UnnamedParameter), "{refusals:?}");
+    }
 }

@@ -1,9 +1,11 @@
-//! SigV4A (AWS4-ECDSA-P256-SHA256): signatures that are good for a set of regions, as Multi-Region Access Points want them.
+//! SigV4A (AWS4-ECDSA-P256-SHA256): signatures that are good for a set of regions, as Multi-Region
+//! Access Points want them.
 //!
-//! The canonical request is that of [`v4`](super::v4). The credential scope names no region; the header
-//! `x-amz-region-set` or the parameter `X-Amz-Region-Set` lists the regions instead. The signature is ECDSA over P-256, by
-//! a key that is derived from the secret: AWS holds the public half alone, so that one region's servers cannot sign for
-//! another's. See [AWS SigV4A][page] in the IAM user guide.
+//! The canonical request is that of [`v4`](super::v4). The credential scope names no region; the
+//! header `x-amz-region-set` or the parameter `X-Amz-Region-Set` lists the regions instead. The
+//! signature is ECDSA over P-256, by a key that is derived from the secret: AWS holds the public
+//! half alone, so that one region's servers cannot sign for another's. See [AWS SigV4A][page] in
+//! the IAM user guide.
 //!
 //! ```
 //! use s3driver::sign::{Credentials, Request, v4, v4a};
@@ -50,8 +52,8 @@ pub struct MultiRegionScope<'a> {
     pub service: &'a str,
 }
 
-/// The derived key pair of an access key. It is good for every day, region and service; deriving it takes a multiplication
-/// on the curve, so a client keeps it.
+/// The derived key pair of an access key. It is good for every day, region and service; deriving it
+/// takes a multiplication on the curve, so a client keeps it.
 #[derive(Clone)]
 pub struct KeyPair {
     /// The access key and the session token; the secret is left out.
@@ -60,11 +62,12 @@ pub struct KeyPair {
 }
 
 impl KeyPair {
-    /// Derives the key pair: NIST SP 800-108 in counter mode with HMAC-SHA256 over `"AWS4A" + secret`, until a candidate is
-    /// a private key less one.
+    /// Derives the key pair: NIST SP 800-108 in counter mode with HMAC-SHA256 over `"AWS4A" +
+    /// secret`, until a candidate is a private key less one.
     ///
     /// # Errors
-    /// [`Error::AccessKey`], [`Error::EmptySecret`] and [`Error::SessionToken`] for what cannot be part of a signature.
+    /// [`Error::AccessKey`], [`Error::EmptySecret`] and [`Error::SessionToken`] for what cannot be
+    /// part of a signature.
     pub fn derive(credentials: &Credentials) -> Result<Self, Error> {
         check_credentials(credentials, ',')?;
         let secret = credentials.secret_access_key();
@@ -73,7 +76,8 @@ impl KeyPair {
         input.push_str(secret);
         let keyed = hmac_sha256(input.as_bytes());
         for counter in 1..=254 {
-            // i = 1 || Label || 0x00 || Context (access key and counter) || the length of the output in bits
+            // i = 1 || Label || 0x00 || Context (access key and counter) || the length of the
+            // output in bits
             let context = [credentials.access_key_id().as_bytes(), &[counter]].concat();
             let fixed =
                 [&1u32.to_be_bytes(), ALGORITHM.as_bytes(), &[0], &*context, &256u32.to_be_bytes()]
@@ -88,7 +92,7 @@ impl KeyPair {
         Err(Error::KeyDerivation)
     }
 
-    /// The public key: X and Y of the point, in big endian.
+    /// Returns the public key: X and Y of the point, in big endian.
     pub fn public_key(&self) -> ([u8; 32], [u8; 32]) {
         let point = VerifyingKey::from(&self.private).to_sec1_point(false);
         let coordinate =
@@ -96,11 +100,12 @@ impl KeyPair {
         (coordinate(point.x().map(|x| &**x)), coordinate(point.y().map(|y| &**y)))
     }
 
-    /// Signs with the `Authorization` header. The headers to send are those of [`v4::sign`](super::v4::sign) and
-    /// `x-amz-region-set`.
+    /// Signs with the `Authorization` header. The headers to send are those of
+    /// [`v4::sign`](super::v4::sign) and `x-amz-region-set`.
     ///
     /// # Errors
-    /// As for [`v4::sign`](super::v4::sign); [`Error::Payload`] for chunks that would have to be signed.
+    /// As for [`v4::sign`](super::v4::sign); [`Error::Payload`] for chunks that would have to be
+    /// signed.
     pub fn sign(
         &self,
         request: &Request<'_>,
@@ -146,7 +151,8 @@ impl KeyPair {
     /// Signs in the query, as [`v4::presign`](super::v4::presign) does.
     ///
     /// # Errors
-    /// As for [`v4::presign`](super::v4::presign); [`Error::Payload`] for chunks that would have to be signed.
+    /// As for [`v4::presign`](super::v4::presign); [`Error::Payload`] for chunks that would have to
+    /// be signed.
     pub fn presign(
         &self,
         request: &Request<'_>,
@@ -194,7 +200,8 @@ impl KeyPair {
         Ok(Presigned { steps, query })
     }
 
-    /// Whether a signature in DER is this key's. Signatures of SigV4A are not compared: each has many that are right.
+    /// Returns whether a signature in DER is this key's. Signatures of SigV4A are not compared:
+    /// each has many that are right.
     pub fn verifies(&self, string_to_sign: &str, signature: &[u8]) -> bool {
         DerSignature::from_bytes(signature).is_ok_and(|signature| {
             VerifyingKey::from(&self.private).verify(string_to_sign.as_bytes(), &signature).is_ok()
@@ -236,7 +243,8 @@ pub(super) fn steps_to_verify(
     Steps { version: Version::V4a, canonical_request, string_to_sign, signature: String::new() }
 }
 
-/// Whether a region set covers a region: a member is its name, or a pattern in which `*` stands for any characters.
+/// Returns whether a region set covers a region: a member is its name, or a pattern in which `*`
+/// stands for any characters.
 pub(super) fn set_covers(set: &str, region: &str) -> bool {
     set.split(',').any(|pattern| match pattern.trim_ascii().split_once('*') {
         None => pattern.trim_ascii() == region,
@@ -261,7 +269,7 @@ fn unchunked(payload: Payload<'_>) -> Result<Payload<'_>, Error> {
     }
 }
 
-/// A number in big endian that is not the largest, plus one.
+/// Adds one to a number in big endian that is not the largest.
 fn plus_one(number: &[u8; 32]) -> Zeroizing<[u8; 32]> {
     let mut sum = Zeroizing::new(*number);
     for byte in sum.iter_mut().rev() {
@@ -354,6 +362,32 @@ mod tests {
         for payload in [Payload::StreamingSigned, Payload::StreamingSignedTrailer] {
             assert!(matches!(refused(&["a"], "s3", payload), Error::Payload { .. }));
         }
+    }
+
+    #[test]
+    fn a_verified_signature_and_an_explained_one_are_of_this_version() {
+        use crate::sign::explain::{Cause, Explanation, ServerSide, compare};
+        use crate::sign::verify::{Content, Verifier};
+        let host = [("host", "example.amazonaws.com")];
+        let request = Request::new("GET", "/").headers(&host);
+        let scope = MultiRegionScope { regions: &["us-east-1"], service: "s3" };
+        let signed = key().sign(&request, Payload::Bytes(b""), scope, TIME).unwrap();
+        let sent = signed.headers.iter().map(|(name, value)| (*name, value.as_str()));
+        let sent: Vec<_> = host.into_iter().chain(sent).collect();
+        let keys =
+            |id: &str| Some(Credentials::new(id, "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"));
+        let verified = Verifier::new(&keys, TIME)
+            .verify(&Request::new("GET", "/").headers(&sent), Content::Bytes(b""))
+            .unwrap();
+        assert_eq!(verified.steps.signature, signed.steps.signature);
+
+        // The third line is the scope, which names no region in this version.
+        let ours = &signed.steps;
+        let theirs = ours.string_to_sign.replace("/s3/", "/sts/");
+        let server = ServerSide { string_to_sign: Some(&theirs), ..ServerSide::default() };
+        let explained =
+            Explanation::v4a(&ours.canonical_request, &ours.string_to_sign, &ours.signature);
+        assert_eq!(compare(&explained, &server).cause(), Cause::WrongService);
     }
 
     #[test]

@@ -75,7 +75,7 @@ impl Secrets {
             Zeroizing::new(pieces.iter().map(|piece| piece.byte).collect());
         let mut hidden = vec![false; pieces.len()];
         let mut mark = |at: usize, length: usize| {
-            hidden.iter_mut().skip(at).take(length).for_each(|mark| *mark = true)
+            hidden.iter_mut().skip(at).take(length).for_each(|mark| *mark = true);
         };
 
         for (at, part) in bytes.windows(SHARED).enumerate() {

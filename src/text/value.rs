@@ -118,78 +118,6 @@ impl fmt::Display for ShownValue<'_> {
     }
 }
 
-/// Reports whether `text` consists of digits with an optional sign, base and unit, such as `-0x1f`,
-/// `1.5` or `10 MiB`.
-fn is_number(text: &str) -> bool {
-    let text = text.trim_start_matches(['-', '+']);
-    let (digits, based) = match text.get(..2) {
-        Some("0x" | "0X" | "0o" | "0O" | "0b" | "0B") => (text.get(2..).unwrap_or_default(), true),
-        _ => (text, false),
-    };
-    if based {
-        return digits.bytes().all(|b| b.is_ascii_hexdigit() || b == b'_');
-    }
-    let unit = digits.trim_start_matches(|c: char| c.is_ascii_digit() || "._, eE+-".contains(c));
-    digits.starts_with(|c: char| c.is_ascii_digit() || c == '.')
-        && unit.len() <= 4
-        && unit.bytes().all(|b| b.is_ascii_alphabetic())
-}
-
-fn is_duration(text: &str) -> bool {
-    let is_unit = |unit: &str| {
-        unit.chars().count() <= 8 && unit.chars().all(|c| c.is_alphabetic() || c == ' ')
-    };
-    text.chars().all(|c| c.is_ascii_digit() || c.is_alphabetic() || "+-. ".contains(c))
-        && text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c))
-        && text.split(|c: char| c.is_ascii_digit() || "+-.".contains(c)).all(is_unit)
-}
-
-/// Reports whether `text` has letters but no digits. A password of such a length has digits, or is
-/// a word that a message may contain anyway.
-fn is_word(text: &str, longest: usize) -> bool {
-    text.len() <= longest && text.bytes().all(|b| b.is_ascii_alphabetic() || b"-_.<> ".contains(&b))
-}
-
-/// Reports whether `text` is too short for a secret. With digits, as in `sha256`, the limit is one
-/// character lower, because passwords contain digits.
-fn is_short(text: &str) -> bool {
-    let digits = text.bytes().any(|b| b.is_ascii_digit());
-    text.chars().count() <= if digits { WORD - 1 } else { WORD }
-}
-
-/// Reports whether `text` consists of words and short numbers, as in `us-east-1`, `US_EAST_1` or
-/// `eu-central-1a`.
-fn is_region(text: &str) -> bool {
-    let is_piece = |piece: &str| {
-        let letters = piece.trim_start_matches(|c: char| c.is_ascii_digit());
-        piece.len() <= 9
-            && letters.bytes().all(|b| b.is_ascii_alphabetic())
-            && (letters.len() == piece.len() || piece.len() <= 3)
-    };
-    text.contains(['-', '_', '.']) && text.split(['-', '_', '.']).all(is_piece)
-}
-
-/// Reports whether `text` names a place on the network: it has a scheme, a dot or a port, and no
-/// user information.
-fn is_url(text: &str) -> bool {
-    !text.contains('@')
-        && (text.is_empty()
-            || text.contains("://")
-            || text.contains(['.', ':', '['])
-            || text.eq_ignore_ascii_case("localhost")
-            || text.starts_with('/'))
-}
-
-/// Reports whether `text` begins like a path or ends like a file name.
-fn is_path(text: &str) -> bool {
-    let drive = text.as_bytes().get(1..3).is_some_and(|rest| rest == b":\\" || rest == b":/");
-    let end = text.to_ascii_lowercase();
-    !text.chars().any(char::is_control)
-        && (drive
-            || text.starts_with(['/', '.', '~'])
-            || ENDINGS.iter().any(|ending| end.ends_with(ending)))
-}
-
 /// Reports whether any part of `text` has the form of a key, a token or a digest.
 pub(crate) fn may_be_secret(text: &str) -> bool {
     let is_code = |c: char| c.is_ascii_alphanumeric() || "+/=-_%".contains(c);
@@ -206,23 +134,6 @@ pub(crate) fn may_be_secret(text: &str) -> bool {
 pub(crate) fn is_url_with_password(text: &str) -> bool {
     let authority = text.split_once("://").map(|(_, rest)| rest);
     authority.and_then(|rest| rest.rsplit_once('@')).is_some_and(|(user, _)| user.contains(':'))
-}
-
-/// Reports whether a run of characters is long and mixed in the way that only generated ones are.
-fn is_random(run: &str) -> bool {
-    let [upper, lower, digit] = classes(run);
-    let plain = run.bytes().all(|b| b.is_ascii_alphanumeric());
-    let length = run.len();
-    length >= 20 && upper && lower && digit
-        || length >= 32 && upper && lower && plain
-        || length >= 24 && digit && (upper || lower) && plain
-        || length >= 16 && digit && upper && !lower && plain
-}
-
-/// Reports whether a text contains capital letters, small letters and digits.
-fn classes(text: &str) -> [bool; 3] {
-    let has = |class: fn(&u8) -> bool| text.as_bytes().iter().any(class);
-    [has(u8::is_ascii_uppercase), has(u8::is_ascii_lowercase), has(u8::is_ascii_digit)]
 }
 
 /// A kind of secret that can be recognised by its form. `Display` completes the sentence "the value
@@ -318,6 +229,95 @@ pub(crate) fn base64_of(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     }
 
     STANDARD.decode(&*plain).ok().map(Zeroizing::new)
+}
+
+/// Reports whether `text` consists of digits with an optional sign, base and unit, such as `-0x1f`,
+/// `1.5` or `10 MiB`.
+fn is_number(text: &str) -> bool {
+    let text = text.trim_start_matches(['-', '+']);
+    let (digits, based) = match text.get(..2) {
+        Some("0x" | "0X" | "0o" | "0O" | "0b" | "0B") => (text.get(2..).unwrap_or_default(), true),
+        _ => (text, false),
+    };
+    if based {
+        return digits.bytes().all(|b| b.is_ascii_hexdigit() || b == b'_');
+    }
+    let unit = digits.trim_start_matches(|c: char| c.is_ascii_digit() || "._, eE+-".contains(c));
+    digits.starts_with(|c: char| c.is_ascii_digit() || c == '.')
+        && unit.len() <= 4
+        && unit.bytes().all(|b| b.is_ascii_alphabetic())
+}
+
+fn is_duration(text: &str) -> bool {
+    let is_unit = |unit: &str| {
+        unit.chars().count() <= 8 && unit.chars().all(|c| c.is_alphabetic() || c == ' ')
+    };
+    text.chars().all(|c| c.is_ascii_digit() || c.is_alphabetic() || "+-. ".contains(c))
+        && text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c))
+        && text.split(|c: char| c.is_ascii_digit() || "+-.".contains(c)).all(is_unit)
+}
+
+/// Reports whether `text` has letters but no digits. A password of such a length has digits, or is
+/// a word that a message may contain anyway.
+fn is_word(text: &str, longest: usize) -> bool {
+    text.len() <= longest && text.bytes().all(|b| b.is_ascii_alphabetic() || b"-_.<> ".contains(&b))
+}
+
+/// Reports whether `text` is too short for a secret. With digits, as in `sha256`, the limit is one
+/// character lower, because passwords contain digits.
+fn is_short(text: &str) -> bool {
+    let digits = text.bytes().any(|b| b.is_ascii_digit());
+    text.chars().count() <= if digits { WORD - 1 } else { WORD }
+}
+
+/// Reports whether `text` consists of words and short numbers, as in `us-east-1`, `US_EAST_1` or
+/// `eu-central-1a`.
+fn is_region(text: &str) -> bool {
+    let is_piece = |piece: &str| {
+        let letters = piece.trim_start_matches(|c: char| c.is_ascii_digit());
+        piece.len() <= 9
+            && letters.bytes().all(|b| b.is_ascii_alphabetic())
+            && (letters.len() == piece.len() || piece.len() <= 3)
+    };
+    text.contains(['-', '_', '.']) && text.split(['-', '_', '.']).all(is_piece)
+}
+
+/// Reports whether `text` names a place on the network: it has a scheme, a dot or a port, and no
+/// user information.
+fn is_url(text: &str) -> bool {
+    !text.contains('@')
+        && (text.is_empty()
+            || text.contains("://")
+            || text.contains(['.', ':', '['])
+            || text.eq_ignore_ascii_case("localhost")
+            || text.starts_with('/'))
+}
+
+/// Reports whether `text` begins like a path or ends like a file name.
+fn is_path(text: &str) -> bool {
+    let drive = text.as_bytes().get(1..3).is_some_and(|rest| rest == b":\\" || rest == b":/");
+    let end = text.to_ascii_lowercase();
+    !text.chars().any(char::is_control)
+        && (drive
+            || text.starts_with(['/', '.', '~'])
+            || ENDINGS.iter().any(|ending| end.ends_with(ending)))
+}
+
+/// Reports whether a run of characters is long and mixed in the way that only generated ones are.
+fn is_random(run: &str) -> bool {
+    let [upper, lower, digit] = classes(run);
+    let plain = run.bytes().all(|b| b.is_ascii_alphanumeric());
+    let length = run.len();
+    length >= 20 && upper && lower && digit
+        || length >= 32 && upper && lower && plain
+        || length >= 24 && digit && (upper || lower) && plain
+        || length >= 16 && digit && upper && !lower && plain
+}
+
+/// Reports whether a text contains capital letters, small letters and digits.
+fn classes(text: &str) -> [bool; 3] {
+    let has = |class: fn(&u8) -> bool| text.as_bytes().iter().any(class);
+    [has(u8::is_ascii_uppercase), has(u8::is_ascii_lowercase), has(u8::is_ascii_digit)]
 }
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ impl Transfer<'_> {
             concurrency: self.concurrency,
         };
         copy_any_size(&self.client, source, &meta, (bucket, key), settings, ranges, &|bytes| {
-            meter.part(bytes)
+            meter.part(bytes);
         })
     }
 }
@@ -96,13 +96,17 @@ pub(crate) fn copy_any_size(
             |pieces, upload| copy_parts(client, source, pieces, upload, ranges.concurrency, done),
         );
         match copied {
-            Err(error) if cannot_copy_parts(&error) => {}
+            Err(error) if cannot_copy_parts(&error) => {
+                client.notice_fallback(bucket, "UploadPartCopy", "GetObject with UploadPart");
+            }
             copied => return copied,
         }
     }
     if meta.size <= MAX_PART_SIZE {
         match client.copy_known_object(source, Some(meta), (bucket, key), settings) {
-            Err(error) if lacks_operation(&error) => {}
+            Err(error) if lacks_operation(&error) => {
+                client.notice_fallback(bucket, "CopyObject", "GetObject with PutObject");
+            }
             copied => {
                 let copy = copied?;
                 done(meta.size);

@@ -22,7 +22,8 @@ impl Read for Section<'_> {
     }
 }
 
-/// Digits in the name of a file that arrives: 64 bits of a digest, so that two downloads share one only by intent.
+/// Digits in the name of a file that arrives: 64 bits of a digest, so that two downloads share one
+/// only by intent.
 const PART_NAME: usize = 16;
 
 /// A file that gets its name once it is complete, and is removed otherwise.
@@ -69,7 +70,8 @@ impl Drop for Unfinished {
     }
 }
 
-/// A file that keeps what has arrived until it is complete and takes its name. No other process writes to it meanwhile.
+/// A file that keeps what has arrived until it is complete and takes its name. No other process
+/// writes to it meanwhile.
 pub(super) struct Arriving {
     pub(super) file: File,
     pub(super) path: PathBuf,
@@ -130,7 +132,8 @@ pub(super) fn local_error(doing: &str, path: &Path, error: io::Error) -> Error {
 
 #[cfg(not(any(unix, windows)))]
 compile_error!(
-    "the feature `client` supports Unix and Windows: transfers read and write files at offsets, and this platform has no \
+    "the feature `client` supports Unix and Windows: transfers read and write files at offsets, \
+     and this platform has no \
      such operation; `default-features = false` with `cloudfront` builds everywhere"
 );
 

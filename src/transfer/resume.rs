@@ -13,16 +13,18 @@ use std::path::Path;
 const BLOCK: usize = 256 << 10;
 
 impl Transfer<'_> {
-    /// Fetches an object into a file like [`Transfer::download_to_file`], and keeps what has arrived when that fails: the
-    /// next call for this object and file continues after it, in this process or a later one.
+    /// Fetches an object into a file like [`Transfer::download_to_file`], and keeps what has
+    /// arrived when that fails: the next call for this object and file continues after it, in this
+    /// process or a later one.
     ///
-    /// What has arrived lies in a file `.s3driver-*.part` in the directory of `file`, whose name depends on the bucket,
-    /// the key, the version of the object and the name of `file`. Another version of the object begins again, and does
-    /// not remove that file. Two calls for the same file at the same time are refused.
+    /// What has arrived lies in a file `.s3driver-*.part` in the directory of `file`, whose name
+    /// depends on the bucket, the key, the version of the object and the name of `file`. Another
+    /// version of the object begins again, and does not remove that file. Two calls for the same
+    /// file at the same time are refused.
     ///
     /// # Errors
-    /// [`ErrorKind::Integrity`] when the object changes meanwhile, or when the content is not what was stored, in which
-    /// case nothing is kept; [`ErrorKind::LocalIo`].
+    /// [`ErrorKind::Integrity`] when the object changes meanwhile, or when the content is not what
+    /// was stored, in which case nothing is kept; [`ErrorKind::LocalIo`].
     pub fn resume_download(
         &self,
         bucket: &str,

@@ -1,9 +1,10 @@
 //! A reply and its body.
 
+use super::carrier::Incoming;
 use super::connection::{Connection, READ_AHEAD};
 use super::error::{Failure, Phase, TransportError};
-use super::head::{After, Framing, Head};
-use super::pool::Pool;
+use super::head::{Framing, Head};
+use super::trace::Trace;
 use super::wait::{Limits, Pace, Timeouts};
 use crate::bounds;
 use crate::cancel::Cancel;
@@ -26,9 +27,9 @@ pub(crate) struct Response {
     deadline: Option<Instant>,
     timeouts: Timeouts,
     cancel: Option<Cancel>,
-    pool: Arc<Pool>,
+    trace: Option<Arc<Trace>>,
     /// Gone once the body is over, or broken.
-    connection: Option<Box<Connection>>,
+    incoming: Option<Incoming>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,19 +54,23 @@ enum Chunk {
 impl Response {
     pub(super) fn new(
         head: Head,
-        mut connection: Box<Connection>,
+        mut incoming: Incoming,
         timeouts: Timeouts,
         cancel: Option<Cancel>,
-        pool: Arc<Pool>,
+        trace: Option<Arc<Trace>>,
     ) -> Self {
+        let connection = incoming.connection();
         let body = match head.framing {
             Framing::NoBody | Framing::Length(0) => Unread::Done,
             Framing::Length(length) => Unread::Length(length),
-            Framing::Chunked => Unread::Chunked(Chunk::Size),
-            Framing::Close => Unread::Close,
+            Framing::Chunked if connection.is_some() => Unread::Chunked(Chunk::Size),
+            // An agent reads the chunks itself.
+            Framing::Chunked | Framing::Close => Unread::Close,
         };
-        // The pace of what was sent is no part of the reply's.
-        connection.pace = Pace::default();
+        if let Some(connection) = connection {
+            // The pace of what was sent is no part of the reply's.
+            connection.pace = Pace::default();
+        }
         let mut response = Self {
             status: head.status,
             head,
@@ -73,8 +78,8 @@ impl Response {
             deadline: None,
             timeouts,
             cancel,
-            pool,
-            connection: Some(connection),
+            trace,
+            incoming: Some(incoming),
         };
         if response.body == Unread::Done {
             response.finish();
@@ -90,6 +95,11 @@ impl Response {
     /// All headers: lower-case names, values as text (bytes that are not UTF-8 replaced).
     pub(crate) fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         self.head.headers()
+    }
+
+    /// Returns where the exchange is measured, if it is.
+    pub(crate) fn trace(&self) -> Option<&Arc<Trace>> {
+        self.trace.as_ref()
     }
 
     /// `Content-Length`, if the reply has one.
@@ -139,7 +149,11 @@ impl Response {
         if into.is_empty() {
             return Ok(0);
         }
-        self.step(into).map_err(|failure| self.broken(failure))
+        let count = self.step(into).map_err(|failure| self.broken(failure))?;
+        if let Some(trace) = &self.trace {
+            trace.received(into.get(..count).unwrap_or_default());
+        }
+        Ok(count)
     }
 
     fn step(&mut self, into: &mut [u8]) -> Result<usize, Failure> {
@@ -147,7 +161,7 @@ impl Response {
             if self.body == Unread::Done {
                 return Ok(0);
             }
-            let Some(connection) = self.connection.as_deref_mut() else {
+            let Some(incoming) = &mut self.incoming else {
                 return Err(Failure::io(
                     io::ErrorKind::NotConnected,
                     "an earlier read of this body failed",
@@ -163,7 +177,7 @@ impl Response {
                 Unread::Length(left) | Unread::Chunked(Chunk::Data(left)) => {
                     let room =
                         usize::try_from(*left).map_or(into.len(), |left| into.len().min(left));
-                    let count = connection.read_body(&mut into[..room], beyond, &limits)?;
+                    let count = incoming.read_body(&mut into[..room], beyond, &limits)?;
                     if count == 0 {
                         return Err(cut());
                     }
@@ -176,15 +190,15 @@ impl Response {
                     return Ok(count);
                 }
                 Unread::Close => {
-                    let count = connection.read_body(into, beyond, &limits)?;
+                    let count = incoming.read_body(into, beyond, &limits)?;
                     if count == 0 {
                         self.finish();
                     }
                     return Ok(count);
                 }
                 Unread::Chunked(chunk) => {
-                    let over = next_chunk(connection, chunk, &limits)?;
-                    if over {
+                    let connection = incoming.connection().ok_or_else(cut)?;
+                    if next_chunk(connection, chunk, &limits)? {
                         self.finish();
                     }
                 }
@@ -196,17 +210,14 @@ impl Response {
     /// The body is whole: the connection goes back to the pool when its next byte can only be the next reply's.
     fn finish(&mut self) {
         self.body = Unread::Done;
-        if let Some(mut connection) = self.connection.take()
-            && self.head.after == After::Reuse
-            && !connection.has_surplus()
-        {
-            connection.had_no_body = matches!(self.head.framing, Framing::NoBody);
-            self.pool.put(connection);
+        self.trace.as_ref().inspect(|trace| trace.ends());
+        if let Some(incoming) = self.incoming.take() {
+            incoming.finish(&self.head);
         }
     }
 
     fn broken(&mut self, failure: Failure) -> TransportError {
-        self.connection = None;
+        self.incoming = None;
         TransportError::new(Phase::Body, failure)
     }
 }
@@ -222,9 +233,12 @@ impl Read for Response {
 impl Drop for Response {
     fn drop(&mut self) {
         if let (Some(connection), Unread::Length(left)) =
-            (self.connection.as_deref_mut(), self.body)
+            (self.incoming.as_mut().and_then(Incoming::connection), self.body)
             && connection.buffered().len() as u64 == left
         {
+            if let Some(trace) = &self.trace {
+                trace.received(connection.buffered());
+            }
             connection.consume(connection.buffered().len());
             self.finish();
         }

@@ -4,6 +4,7 @@ use super::connection::Connection;
 use super::error::{Failure, NoConnection, Obstacle, Party};
 use super::stream::Stream;
 use super::tls::Tls;
+use super::trace::Trace;
 use super::wait::{Limits, TICK};
 use crate::net::host::Scheme;
 use crate::net::origin::{Origin, authority};
@@ -24,6 +25,10 @@ const NAME_LIFETIME: Duration = Duration::from_secs(5);
 
 /// Most names remembered; a client speaks to a handful.
 const MAX_NAMES: usize = 64;
+
+/// How long an attempt to connect has before the next address is tried as well (RFC 8305, section 5
+/// recommends 250 ms).
+const HEAD_START: Duration = Duration::from_millis(250);
 
 /// Most addresses of one name that are tried: of both families, where it has both.
 const MAX_ADDRESSES: usize = 8;
@@ -57,8 +62,11 @@ impl Connector {
         &self,
         origin: &Origin,
         limits: &Limits<'_>,
+        trace: Option<&Trace>,
     ) -> Result<Connection, Failure> {
         let limits = Limits { idle: self.timeout, ..*limits }.within(self.timeout);
+        let began = trace.map(|trace| (trace, Instant::now()));
+        let elapsed = || began.map(|(trace, began)| (trace, began.elapsed()));
         let place = match &self.proxy {
             Some(proxy) => {
                 Place { party: Party::Proxy, host: proxy.host().to_owned(), port: proxy.port() }
@@ -70,13 +78,19 @@ impl Connector {
             .map_err(|error| place.failure(Obstacle::Local, error))?;
         let mut connection = Connection::new(stream, origin.clone());
         if origin.scheme == Scheme::Http {
+            elapsed().inspect(|(trace, time)| trace.connected(*time));
             return Ok(connection);
         }
         if let Some(proxy) = &self.proxy {
             open_tunnel(proxy, &place, &mut connection, &limits)?;
         }
         let Stream::Plain(socket) = connection.stream else { return Ok(connection) };
+        let connected = elapsed();
+        connected.inspect(|(trace, time)| trace.connected(*time));
         let tls = Tls::connect(self.tls.clone(), &origin.host, socket, &limits)?;
+        if let (Some((_, before)), Some((trace, time))) = (connected, elapsed()) {
+            trace.secured(time.saturating_sub(before));
+        }
         Ok(Connection::new(Stream::Tls(Box::new(tls)), origin.clone()))
     }
 
@@ -143,29 +157,68 @@ impl Connector {
     }
 }
 
-/// Tries the addresses in turn, each with an even share of the time that is left.
+/// Connects to one of the addresses of a name.
 fn dial_any(names: &Names, place: &Place, deadline: Instant) -> Result<TcpStream, Failure> {
     let addresses = lookup(names, place).map_err(|error| place.failure(Obstacle::Name, error))?;
-    let mut last = None;
-    for (at, address) in addresses.iter().enumerate() {
-        let left = deadline.saturating_duration_since(Instant::now())
-            / u32::try_from(addresses.len() - at).unwrap_or(1);
-        if left.is_zero() {
-            last = Some(io::ErrorKind::TimedOut.into());
-            break;
+    race(&addresses, deadline).map_err(|last| {
+        sync::lock(names).remove(&(place.host.clone(), place.port));
+        match last {
+            Some(error) if error.kind() == io::ErrorKind::TimedOut => Failure::Timeout,
+            Some(error) => place.failure(Obstacle::Tcp, error),
+            None => {
+                let error = io::Error::new(io::ErrorKind::NotFound, "it has no address");
+                place.failure(Obstacle::Name, error)
+            }
         }
-        match TcpStream::connect_timeout(address, left) {
-            Ok(socket) => return Ok(socket),
-            Err(error) => last = Some(error),
+    })
+}
+
+/// Returns the first connection to any of the addresses, or the last error (RFC 8305, section 5).
+///
+/// An attempt begins when the one before it has failed, or after [`HEAD_START`]: an address that
+/// leads nowhere costs that time, and not its share of the connect timeout. The thread of a slower
+/// attempt ends at the deadline at the latest, and closes what it opened.
+pub(super) fn race(
+    addresses: &[SocketAddr],
+    deadline: Instant,
+) -> Result<TcpStream, Option<io::Error>> {
+    let left = || deadline.saturating_duration_since(Instant::now());
+    let time = left();
+    if let ([only], false) = (addresses, time.is_zero()) {
+        return TcpStream::connect_timeout(only, time).map_err(Some);
+    }
+    // Room for the result of every attempt, so that no thread waits for a reader that is gone.
+    let (sender, receiver) = mpsc::sync_channel(addresses.len());
+    let mut waiting = addresses.iter();
+    let (mut running, mut last) = (0_usize, None);
+    loop {
+        let time = left();
+        if time.is_zero() {
+            return Err(Some(io::ErrorKind::TimedOut.into()));
+        }
+        if let Some(&address) = waiting.next() {
+            let sender = sender.clone();
+            let attempt = thread::Builder::new().name("s3driver-connect".into()).spawn(move || {
+                let _ = sender.send(TcpStream::connect_timeout(&address, time));
+            });
+            match attempt {
+                Ok(_) => running = running.saturating_add(1),
+                Err(error) => last = Some(error),
+            }
+        }
+        if running == 0 && waiting.len() == 0 {
+            return Err(last);
+        }
+        let patience = if waiting.len() > 0 { HEAD_START.min(time) } else { time };
+        match receiver.recv_timeout(patience) {
+            Ok(Ok(socket)) => return Ok(socket),
+            Ok(Err(error)) => {
+                running = running.saturating_sub(1);
+                last = Some(error);
+            }
+            Err(_) => {}
         }
     }
-    sync::lock(names).remove(&(place.host.clone(), place.port));
-    Err(match last {
-        Some(error) if error.kind() == io::ErrorKind::TimedOut => Failure::Timeout,
-        Some(error) => place.failure(Obstacle::Tcp, error),
-        None => place
-            .failure(Obstacle::Name, io::Error::new(io::ErrorKind::NotFound, "it has no address")),
-    })
 }
 
 fn lookup(names: &Names, place: &Place) -> io::Result<Vec<SocketAddr>> {

@@ -46,6 +46,14 @@ impl Failure {
     }
 }
 
+/// Returns the failure of a body whose reader ended with `left` of `length` bytes unread or less.
+pub(super) fn short_source(left: u64, length: u64) -> Failure {
+    Failure::Source(io::Error::new(
+        io::ErrorKind::UnexpectedEof,
+        format!("it ended within the last {left} of {length} bytes"),
+    ))
+}
+
 /// The party at which a connection ended before it began, and why.
 #[derive(Debug)]
 pub(crate) struct NoConnection {

@@ -1,7 +1,7 @@
 //! One request and the head of its reply, over one connection.
 
 use super::connection::Connection;
-use super::error::{Failure, Phase, TransportError};
+use super::error::{Failure, Phase, TransportError, short_source};
 use super::head::{After, Head};
 use super::request::{Request, RequestBody};
 use super::wait::{Idle, Limits, Pace, Step, TICK, is_tick};
@@ -18,13 +18,6 @@ const LOOK_EVERY: u64 = 4 << 20;
 
 /// How long the reply is waited for after sending has failed: if there is one, it lies in the socket already.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-
-/// What was written may still lie in the system's buffers when the wait for the reply begins. Each of these pieces of it
-/// adds one idle timeout to the wait, so that a slow link that delivers one in that time is not cut.
-const BUFFERED_PIECE: u64 = 1 << 20;
-
-/// Most such pieces: Linux lets a socket's send buffer grow to 4 MiB (`tcp_wmem`).
-const MAX_BUFFERED_PIECES: u64 = 4;
 
 /// Most interim replies (RFC 9110, 15.2) before a final one. Each may take the idle timeout.
 const MAX_INTERIM: u32 = 16;
@@ -49,6 +42,9 @@ pub(super) fn run(
             failure,
         }
     });
+    if let Some(trace) = request.trace {
+        trace.sent_body(exchange.sent.saturating_sub(head.len() as u64));
+    }
     connection.outgoing_head = head;
     result
 }
@@ -114,7 +110,9 @@ impl<'a> Exchange<'a> {
             // it.
             Some(reply) if body.is_empty() => Ok(reply),
             Some(reply) => early_outcome(reply),
-            None => self.final_head(&self.patient()).map_err(|failure| (Phase::Await, failure)),
+            None => self
+                .final_head(&self.limits.after_sending(self.sent))
+                .map_err(|failure| (Phase::Await, failure)),
         }
     }
 
@@ -165,10 +163,7 @@ impl<'a> Exchange<'a> {
             source.read_exact(part).map_err(|error| match error.kind() {
                 // Not one that tells its own story.
                 io::ErrorKind::UnexpectedEof if error.get_ref().is_none() => {
-                    Failure::Source(io::Error::new(
-                        io::ErrorKind::UnexpectedEof,
-                        format!("it ended within the last {left} of {length} bytes"),
-                    ))
+                    short_source(left, length)
                 }
                 _ => Failure::Source(error),
             })?;
@@ -285,13 +280,6 @@ impl<'a> Exchange<'a> {
                 return Ok(());
             }
         }
-    }
-
-    /// The limits for the wait that follows sending.
-    fn patient(&self) -> Limits<'a> {
-        let pieces = (self.sent / BUFFERED_PIECE).min(MAX_BUFFERED_PIECES);
-        let idle = self.limits.idle.saturating_mul(1 + u32::try_from(pieces).unwrap_or_default());
-        Limits { idle, ..*self.limits }
     }
 
     /// The response that was sent before the connection broke.

@@ -108,19 +108,32 @@ impl Head {
         }
         let status =
             reply.code.filter(|code| *code >= 100).ok_or("the status is not a number from 100")?;
+        let fields = reply.headers.iter().map(|header| (header.name, header.value));
+        let head = Self::from_fields(status, fields, length, method, reply.version == Some(1))?;
+        Ok(Some((head, length)))
+    }
+
+    /// Returns the head of a response to `method` with these fields, which take about `size` bytes.
+    pub(super) fn from_fields<'f>(
+        status: u16,
+        fields: impl ExactSizeIterator<Item = (&'f str, &'f [u8])>,
+        size: usize,
+        method: &str,
+        http11: bool,
+    ) -> Result<Self, String> {
         let mut head = Self {
             status,
             framing: Framing::NoBody,
             after: After::Close,
             content_length: None,
-            text: String::with_capacity(length),
-            fields: Vec::with_capacity(reply.headers.len()),
+            text: String::with_capacity(size),
+            fields: Vec::with_capacity(fields.len()),
         };
-        for header in reply.headers.iter() {
-            head.push(header.name, header.value);
+        for (name, value) in fields {
+            head.push(name, value);
         }
-        head.frame(method, reply.version == Some(1))?;
-        Ok(Some((head, length)))
+        head.frame(method, http11)?;
+        Ok(head)
     }
 
     /// The first field of that (lower-case) name, when it is visible text.
@@ -176,7 +189,7 @@ impl Head {
                 "transfer-encoding"
                     if !chunked && http11 && value.eq_ignore_ascii_case("chunked") =>
                 {
-                    chunked = true
+                    chunked = true;
                 }
                 "transfer-encoding" => return Err("a transfer-encoding other than chunked".into()),
                 "connection" => {

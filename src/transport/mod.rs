@@ -10,6 +10,8 @@
 //! | file | what |
 //! | --- | --- |
 //! | `options`, `request` | what a caller passes |
+//! | `carrier` | the two ways of a request: this transport's own connections, or an agent |
+//! | `agent`, `probe` | requests through a `ureq::Agent`, and what would rule it out |
 //! | `connect` | name lookup, TCP, proxy, TLS: from an origin to a connection |
 //! | `pool` | connections at rest |
 //! | `exchange` | one request, up to the head of its reply |
@@ -17,11 +19,15 @@
 //! | `body` | the reply's body and its framing |
 //! | `connection` | a stream and its buffers |
 //! | `stream`, `tls` | sockets and sessions |
+//! | `trace` | the measurements of an exchange, for an observer |
 //! | `problem` | why a handshake failed |
 //! | `wait` | the one rule for waiting |
 //! | `trust` | whose certificates are believed |
 
+#[cfg(feature = "ureq")]
+mod agent;
 mod body;
+mod carrier;
 mod connect;
 mod connection;
 mod error;
@@ -31,10 +37,13 @@ pub(crate) mod fuzzing;
 mod head;
 mod options;
 mod pool;
+#[cfg(feature = "ureq")]
+mod probe;
 mod problem;
 mod request;
 mod stream;
 mod tls;
+mod trace;
 mod trust;
 mod wait;
 
@@ -45,45 +54,41 @@ pub(crate) use body::Response;
 pub(crate) use error::{
     Failure, NoConnection, Obstacle, OptionsError, Party, Phase, TransportError,
 };
+#[cfg(feature = "ureq")]
+pub(crate) use options::Agent;
 pub use options::TlsVerification;
-pub(crate) use options::TransportOptions;
+pub(crate) use options::{ClientCertificate, IDLE_LIFETIME, TransportOptions};
 pub(crate) use problem::TlsProblem;
 pub(crate) use request::{Request, RequestBody};
+pub(crate) use trace::Trace;
 pub(crate) use trust::check_roots;
 
 use crate::net::origin::Origin;
+use carrier::{Carrier, Incoming};
 use connect::Connector;
+use head::Head;
 use pool::Pool;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use wait::Timeouts;
+use std::time::Instant;
+use wait::{Limits, Timeouts};
 
 /// Connections, kept alive and shared by threads. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Transport(Arc<Shared>);
 
 struct Shared {
-    connector: Connector,
-    pool: Arc<Pool>,
+    carrier: Carrier,
     timeouts: Timeouts,
     opened: AtomicU64,
 }
 
 impl Transport {
     pub(crate) fn new(options: TransportOptions) -> Result<Self, OptionsError> {
-        let tls = tls::config(&options.verification, &options.extra_roots_pem)?;
-        Ok(Self(Arc::new(Shared {
-            connector: Connector::new(
-                tls,
-                options.proxy,
-                options.connect_timeout,
-                options.idle_timeout,
-            ),
-            pool: Arc::new(Pool::new(options.idle_connections, options.idle_lifetime)),
-            timeouts: Timeouts { idle: options.idle_timeout, stall: options.stall_timeout },
-            opened: AtomicU64::new(0),
-        })))
+        let timeouts = Timeouts { idle: options.idle_timeout, stall: options.stall_timeout };
+        let carrier = Carrier::new(options)?;
+        Ok(Self(Arc::new(Shared { carrier, timeouts, opened: AtomicU64::new(0) })))
     }
 
     /// Sends one request once. Follows no redirect, retries nothing, decompresses nothing.
@@ -96,6 +101,7 @@ impl Transport {
         mut body: RequestBody<'_>,
     ) -> Result<Response, TransportError> {
         let shared = &*self.0;
+        let began = request.trace.map(|trace| (trace, Instant::now()));
         let limits = shared.timeouts.limits(request.deadline, request.cancel);
         let length = match &body {
             RequestBody::Empty if matches!(request.method, "PUT" | "POST") => Some(0),
@@ -108,65 +114,108 @@ impl Transport {
             request.expect_continue.filter(|_| length.is_some_and(|length| length > 0));
         let request = Request { expect_continue, ..*request };
 
+        let (head, incoming) = match &shared.carrier {
+            Carrier::Own { connector, pool } => {
+                let way = (&**connector, pool);
+                self.send_over(way, origin, &request, &mut body, length, &limits)?
+            }
+            #[cfg(feature = "ureq")]
+            Carrier::Agent(courier) => {
+                let (head, body) = courier.send(origin, &request, &mut body, length, &limits)?;
+                // An agent does not report how much it sent when a request fails.
+                request.trace.inspect(|trace| trace.sent_body(length.unwrap_or(0)));
+                (head, Incoming::Agent(Box::new(body)))
+            }
+        };
+        if let Some((trace, began)) = began {
+            trace.response_begins(began.elapsed());
+        }
+        let (cancel, trace) = (request.cancel.cloned(), request.trace.cloned());
+        Ok(Response::new(head, incoming, shared.timeouts, cancel, trace))
+    }
+
+    /// Sends the request over a connection of the pool or a new one.
+    fn send_over(
+        &self,
+        (connector, pool): (&Connector, &Arc<Pool>),
+        origin: &Origin,
+        request: &Request<'_>,
+        body: &mut RequestBody<'_>,
+        length: Option<u64>,
+        limits: &Limits<'_>,
+    ) -> Result<(Head, Incoming), TransportError> {
         let at_connect = |failure| TransportError::new(Phase::Connect, failure);
         limits.check().map_err(at_connect)?;
-        let mut pooled = shared.pool.take(origin);
+        let mut pooled = pool.take(origin);
         let mut head = pooled
             .as_mut()
             .map(|connection| std::mem::take(&mut connection.outgoing_head))
             .unwrap_or_default();
-        if let Err(failure) = self.write_head(&mut head, origin, &request, length) {
+        if let Err(failure) = write_head(&mut head, connector, origin, request, length) {
             if let Some(connection) = pooled {
-                shared.pool.put(connection);
+                pool.put(connection);
             }
             return Err(at_connect(failure));
         }
         let mut connection = match pooled {
-            Some(connection) => connection,
+            Some(connection) => {
+                request.trace.inspect(|trace| trace.reuses_connection());
+                connection
+            }
             None => {
-                let connection = shared.connector.connect(origin, &limits).map_err(at_connect)?;
-                shared.opened.fetch_add(1, Ordering::Relaxed);
+                let trace = request.trace.map(|trace| &**trace);
+                let connection = connector.connect(origin, limits, trace).map_err(at_connect)?;
+                self.0.opened.fetch_add(1, Ordering::Relaxed);
                 Box::new(connection)
             }
         };
         connection.outgoing_head = head;
-        let head = exchange::run(&mut connection, &request, &mut body, &limits)
+        let head = exchange::run(&mut connection, request, body, limits)
             .map_err(|error| TransportError { failure: tls::named(error.failure), ..error })?;
-        Ok(Response::new(
-            head,
-            connection,
-            shared.timeouts,
-            request.cancel.cloned(),
-            shared.pool.clone(),
-        ))
+        Ok((head, Incoming::Own(connection, pool.clone())))
     }
 
-    /// Connections opened so far.
+    /// Returns how many connections were opened so far. Those of an agent cannot be counted.
     pub(crate) fn connections_opened(&self) -> u64 {
         self.0.opened.load(Ordering::Relaxed)
     }
 
-    /// Closes the connections nobody uses at the moment.
+    /// Closes the connections that are not in use. Those of an agent close at the end of their time.
     pub(crate) fn close_idle(&self) {
-        self.0.pool.clear();
+        match &self.0.carrier {
+            Carrier::Own { pool, .. } => pool.clear(),
+            #[cfg(feature = "ureq")]
+            Carrier::Agent(_) => {}
+        }
     }
+}
 
-    fn write_head(
-        &self,
-        out: &mut Vec<u8>,
-        origin: &Origin,
-        request: &Request<'_>,
-        length: Option<u64>,
-    ) -> Result<(), Failure> {
-        let absolute = self.0.connector.absolute_form(origin);
-        let (prefix, authorization) =
-            absolute.as_ref().map_or(("", None), |(prefix, value)| (prefix.as_str(), *value));
-        let expect = request.expect_continue.map(|_| ("expect", "100-continue"));
-        let authorization = authorization.map(|value| ("proxy-authorization", value));
-        let headers = request.headers.iter().copied().chain(expect).chain(authorization);
-        head::write_request(out, request.method, (prefix, request.target), headers, length)
-            .map_err(Failure::InvalidRequest)
+#[cfg(test)]
+impl Transport {
+    fn connector(&self) -> &Connector {
+        match &self.0.carrier {
+            Carrier::Own { connector, .. } => connector,
+            #[cfg(feature = "ureq")]
+            Carrier::Agent(_) => panic!("an agent has no connector"),
+        }
     }
+}
+
+fn write_head(
+    out: &mut Vec<u8>,
+    connector: &Connector,
+    origin: &Origin,
+    request: &Request<'_>,
+    length: Option<u64>,
+) -> Result<(), Failure> {
+    let absolute = connector.absolute_form(origin);
+    let (prefix, authorization) =
+        absolute.as_ref().map_or(("", None), |(prefix, value)| (prefix.as_str(), *value));
+    let expect = request.expect_continue.map(|_| ("expect", "100-continue"));
+    let authorization = authorization.map(|value| ("proxy-authorization", value));
+    let headers = request.headers.iter().copied().chain(expect).chain(authorization);
+    head::write_request(out, request.method, (prefix, request.target), headers, length)
+        .map_err(Failure::InvalidRequest)
 }
 
 impl fmt::Debug for Transport {

@@ -1,7 +1,9 @@
 //! What is sent: a head and a body.
 
+use super::trace::Trace;
 use crate::cancel::Cancel;
 use std::io::Read;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 #[derive(Clone, Copy)]
@@ -18,6 +20,8 @@ pub(crate) struct Request<'a> {
     /// The whole exchange up to the response's head must end by then (small operations: the body too, see `Response`).
     pub(crate) deadline: Option<Instant>,
     pub(crate) cancel: Option<&'a Cancel>,
+    /// Where the exchange is measured; without it, no clock is read for that.
+    pub(crate) trace: Option<&'a Arc<Trace>>,
 }
 
 pub(crate) enum RequestBody<'a> {

@@ -5,9 +5,9 @@
 //! blocks of the heap that lie so that some processors copy them thirty times slower (`PERFORMANCE.md`, "https").
 
 use super::error::{Failure, OptionsError};
-use super::options::TlsVerification;
+use super::options::{ClientCertificate, TlsVerification};
 use super::problem::TlsProblem;
-use super::trust::Trust;
+use super::trust::{Trust, identity};
 use super::wait::{Limits, Step, is_tick, wait};
 use rustls::client::UnbufferedClientConnection;
 use rustls::crypto;
@@ -45,6 +45,7 @@ pub(super) fn is_alert(bytes: &[u8]) -> bool {
 pub(super) fn config(
     verification: &TlsVerification,
     extra_pem: &[u8],
+    client_certificate: Option<&ClientCertificate>,
 ) -> Result<Arc<ClientConfig>, OptionsError> {
     // Named here, so that no other crate's choice of a process-wide default can change or break it.
     let mut provider = crypto::ring::default_provider();
@@ -58,8 +59,16 @@ pub(super) fn config(
         .with_safe_default_protocol_versions()
         .map_err(|error| OptionsError(format!("TLS cannot be set up: {error}")))?;
     let trust = Trust::new(verification, extra_pem, provider)?;
-    let config =
-        builder.dangerous().with_custom_certificate_verifier(Arc::new(trust)).with_no_client_auth();
+    let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(trust));
+    let config = match client_certificate {
+        None => builder.with_no_client_auth(),
+        Some(own) => {
+            let (chain, key) = identity(own)?;
+            builder.with_client_auth_cert(chain, key).map_err(|error| {
+                OptionsError(format!("the client certificate and its key cannot be used: {error}"))
+            })?
+        }
+    };
     Ok(Arc::new(config))
 }
 

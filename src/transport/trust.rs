@@ -1,13 +1,13 @@
 //! Whom a client trusts: the built-in authorities, certificates the user names, or anybody.
 
 use super::error::OptionsError;
-use super::options::TlsVerification;
+use super::options::{ClientCertificate, TlsVerification};
 use super::problem::is_authority;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{self, CryptoProvider};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use std::sync::Arc;
@@ -92,6 +92,27 @@ pub(super) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, O
         )),
         _ => Ok(named),
     }
+}
+
+/// Reads the client's own chain of certificates and its private key.
+pub(super) fn identity(
+    own: &ClientCertificate,
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), OptionsError> {
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&own.chain_pem).collect();
+    let chain = chain.ok().filter(|chain| !chain.is_empty()).ok_or_else(|| {
+        OptionsError(
+            "the client certificate has no PEM block of type CERTIFICATE, or a broken one".into(),
+        )
+    })?;
+    // The reason is left out: it could quote a part of the key.
+    let key = PrivateKeyDer::from_pem_slice(&own.key_pem).map_err(|_| {
+        OptionsError(
+            "the key of the client certificate has no PEM block that can be read: it must be a \
+             private key in PKCS#8, PKCS#1 or SEC 1 form, without a passphrase"
+                .into(),
+        )
+    })?;
+    Ok((chain, key))
 }
 
 /// Checks that a file of certificates to trust holds at least one, and none that cannot be used.

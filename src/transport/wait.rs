@@ -13,11 +13,19 @@ use std::time::{Duration, Instant};
 pub(super) const TICK: Duration = Duration::from_millis(200);
 
 /// Longer times than this are taken for this: sums of times must not overflow.
-const FOREVER: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const FOREVER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Bytes per second below which a transfer is stalled: a modem's pace, at which the smallest part of an upload takes
 /// over an hour.
 const MIN_THROUGHPUT: u64 = 1 << 10;
+
+/// What was written may still lie in the system's buffers when the wait for the response begins.
+/// Each of these pieces of it adds one idle timeout to the wait, so that a slow link that delivers
+/// one in that time is not cut.
+const BUFFERED_PIECE: u64 = 1 << 20;
+
+/// Most such pieces: Linux lets a socket's send buffer grow to 4 MiB (`tcp_wmem`).
+const MAX_BUFFERED_PIECES: u64 = 4;
 
 /// The times without progress that every exchange of a transport may take.
 #[derive(Clone, Copy)]
@@ -58,6 +66,13 @@ impl Limits<'_> {
             return Err(Failure::Timeout);
         }
         Ok(())
+    }
+
+    /// Returns the limits of the wait that follows the sending of this many bytes.
+    pub(super) fn after_sending(self, sent: u64) -> Self {
+        let pieces = (sent / BUFFERED_PIECE).min(MAX_BUFFERED_PIECES);
+        let idle = self.idle.saturating_mul(1 + u32::try_from(pieces).unwrap_or_default());
+        Self { idle, ..self }
     }
 
     /// The same limits, ended after `time` at the latest.

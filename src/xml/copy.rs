@@ -3,28 +3,63 @@ use super::reply::parse;
 use super::{Error, MAX_REPLY_BYTES, value};
 use crate::time::Timestamp;
 
-/// The answer to [CopyObject](https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html) and
+/// The response to
+/// [CopyObject](https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html) and
 /// [UploadPartCopy](https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CopyResult {
-    /// Without quotes; opaque, never empty: the only proof that something was copied.
+    /// The ETag of the copy without its quotes. It is opaque and never empty, because only the ETag
+    /// proves that something was copied.
     pub etag: String,
-    /// When the server sent it.
+    /// When the copy was made; `None` when the server sent no time, or one that cannot be read.
     pub last_modified: Option<Timestamp>,
     /// Base64 of the big-endian CRC-64/NVME; `None` when the server keeps none.
     pub checksum_crc64nvme: Option<String>,
 }
 
-/// Reads `CopyObjectResult`, at most [`MAX_REPLY_BYTES`] of it. Like a completion, a copy can fail with status 200: the
-/// failure is then in [`Error::document`].
+/// Reads `CopyObjectResult` or `CopyPartResult`, at most [`MAX_REPLY_BYTES`] of it.
+///
+/// - Required: `ETag`.
+/// - Optional: everything else. A time or a checksum that cannot be read is `None`, because the
+///   copy exists already.
+/// - Refused: an empty ETag or two, and an `Error` in place of the root or directly under it. A
+///   copy can fail with status 200, as a completion can: the failure is then in
+///   [`Error::document`].
+///
+/// ```
+/// use s3driver::xml;
+///
+/// let copied = xml::copy_object_result(b"<CopyObjectResult><ETag>\"9b2cf535\"</ETag></CopyObjectResult>")?;
+/// assert_eq!(copied.etag, "9b2cf535");
+///
+/// let failed = xml::copy_object_result(b"<Error><Code>SlowDown</Code></Error>").unwrap_err();
+/// assert_eq!(failed.document.unwrap().code, "SlowDown");
+/// # Ok::<(), xml::Error>(())
+/// ```
 pub fn copy_object_result(body: &[u8]) -> Result<CopyResult, Error> {
     copy_result(body, &["CopyObjectResult", "CopyPartResult"])
 }
 
-/// Reads `CopyPartResult`, at most [`MAX_REPLY_BYTES`] of it. An empty reply is an error: rclone sends one and copies
-/// nothing.
+/// Reads `CopyPartResult` or `UploadPartCopyResult`, at most [`MAX_REPLY_BYTES`] of it.
+///
+/// - Required: `ETag`.
+/// - Optional: everything else. A time or a checksum that cannot be read is `None`, because the
+///   part exists already.
+/// - Refused: an empty body, which rclone sends when it has copied nothing; `CopyObjectResult`,
+///   because a server that copied a whole object did not make a part; an empty ETag or two; and an
+///   `Error` in place of the root or directly under it.
+///
+/// ```
+/// use s3driver::xml;
+///
+/// let copied = xml::copy_part_result(b"<CopyPartResult><ETag>\"9b2cf535\"</ETag></CopyPartResult>")?;
+/// assert_eq!(copied.etag, "9b2cf535");
+///
+/// assert!(xml::copy_part_result(b"").is_err());
+/// # Ok::<(), xml::Error>(())
+/// ```
 pub fn copy_part_result(body: &[u8]) -> Result<CopyResult, Error> {
-    // A server that reports the copy of a whole object here did not make a part.
     copy_result(body, &["CopyPartResult", "UploadPartCopyResult"])
 }
 
@@ -37,6 +72,7 @@ fn copy_result(body: &[u8], roots: &[&str]) -> Result<CopyResult, Error> {
             "ChecksumCRC64NVME" => document.aside(&mut checksum_crc64nvme, value::word),
             _ => document.unknown(child),
         })?;
+
         Ok(CopyResult {
             etag: document.require(etag, root, "ETag")?,
             last_modified: last_modified.flatten(),

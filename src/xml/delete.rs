@@ -1,32 +1,55 @@
-//! `DeleteResult`: what became of each key.
+//! `DeleteResult`: the outcome of a batch deletion for each key.
 use super::reader::{Demand, Document};
 use super::reply::parse;
 use super::{Error, MAX_LISTING_BYTES, value};
 
 /// One failure of [`DeleteResult`].
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DeleteError {
-    /// The key that was not deleted.
+    /// The key that was not deleted, never empty.
     pub key: String,
-    /// S3's code; empty when the server sent none.
+    /// S3's error code; empty when the server sent none.
     pub code: String,
-    /// S3's words; empty when the server sent none.
+    /// S3's error message; empty when the server sent none.
     pub message: String,
 }
 
-/// The answer to [DeleteObjects](https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html).
+/// The response to
+/// [DeleteObjects](https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html).
 ///
-/// A key that stands in neither list was deleted only if quiet mode was asked for, or by a server
-/// that is always quiet: a look at the object shows it.
+/// A key that is in neither list was deleted only if quiet mode was requested, or if the server is
+/// always quiet. Request the object's head to know.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DeleteResult {
-    /// The keys that are gone; some servers list them in quiet mode too.
+    /// The keys that were deleted; some servers list them in quiet mode too.
     pub deleted: Vec<String>,
-    /// The keys that are not.
+    /// The keys that were not deleted, each with the reason.
     pub errors: Vec<DeleteError>,
 }
 
-/// Reads `DeleteResult`, at most [`MAX_LISTING_BYTES`] of it and at most [`MAX_ENTRIES`](super::MAX_ENTRIES) keys.
+/// Reads `DeleteResult`, at most [`MAX_LISTING_BYTES`] of it and at most
+/// [`MAX_ENTRIES`](super::MAX_ENTRIES) keys.
+///
+/// - Required: `Key` in each `Deleted` and in each `Error`.
+/// - Optional: `Code` and `Message` in each `Error`, and any number of both entries: a quiet
+///   response is an empty element.
+/// - Refused: an empty key, and a second element of a name in one entry.
+///
+/// ```
+/// use s3driver::xml;
+///
+/// let result = xml::delete_result(
+///     b"<DeleteResult><Deleted><Key>a</Key></Deleted>
+///       <Error><Key>b</Key><Code>AccessDenied</Code><Message>Access Denied</Message></Error></DeleteResult>",
+/// )?;
+/// assert_eq!(result.deleted, ["a"]);
+/// assert_eq!((result.errors[0].key.as_str(), result.errors[0].code.as_str()), ("b", "AccessDenied"));
+///
+/// assert!(xml::delete_result(b"<DeleteResult><Deleted/></DeleteResult>").is_err());
+/// # Ok::<(), xml::Error>(())
+/// ```
 pub fn delete_result(body: &[u8]) -> Result<DeleteResult, Error> {
     parse(body, MAX_LISTING_BYTES, &["DeleteResult", "DeleteObjectsResult"], |document, _| {
         document.demand(Demand::Page);
@@ -57,6 +80,7 @@ fn error(document: &mut Document<'_>) -> Result<DeleteError, Error> {
         "Message" => document.field(child, &mut message, value::word),
         _ => document.unknown(child),
     })?;
+
     Ok(DeleteError {
         key: document.require(key, "Error", "Key")?,
         code: code.flatten().unwrap_or_default(),

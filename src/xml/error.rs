@@ -1,45 +1,72 @@
-//! `Error`: how S3 reports a failure.
+//! `Error`: the document in which S3 reports a failure.
 use std::fmt;
 
-/// S3's [error document](https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html), with what helps to
-/// explain the error.
+/// S3's [error document](https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html) with
+/// the elements that help to explain an error.
 ///
-/// The signature that the server received is not kept.
+/// Every element is optional, and kept as the server writes it. The access key and the signature
+/// that the server received are not kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ErrorDocument {
-    /// Such as `NoSuchKey`; empty when the document has none.
+    /// The error code, such as `NoSuchKey`; empty when the document has none.
     pub code: String,
-    /// The server's words; empty when the document has none.
+    /// The error message; empty when the document has none.
     pub message: String,
     /// `RequestId`.
     pub request_id: Option<String>,
     /// `HostId`.
     pub host_id: Option<String>,
-    /// The region the server would have us sign for.
+    /// The region for which the request should be signed.
     pub region: Option<String>,
     /// The endpoint to use instead.
     pub endpoint: Option<String>,
-    /// `Resource`.
+    /// `Resource`: the path of the request.
     pub resource: Option<String>,
     /// `BucketName`.
     pub bucket_name: Option<String>,
     /// `Key`.
     pub key: Option<String>,
-    /// The argument that is wrong, with `InvalidArgument`.
+    /// The upload that does not exist or cannot be completed.
+    pub upload_id: Option<String>,
+    /// The part that cannot be completed.
+    pub part_number: Option<String>,
+    /// The invalid argument, with `InvalidArgument`.
     pub argument_name: Option<String>,
-    /// What was given for it.
+    /// The value that was sent for the invalid argument.
     pub argument_value: Option<String>,
-    /// The size of the object, with `InvalidRange`.
-    pub actual_object_size: Option<String>,
+    /// The method, with `MethodNotAllowed`.
+    pub method: Option<String>,
+    /// The kind of resource to which the method was applied, with `MethodNotAllowed`.
+    pub resource_type: Option<String>,
+    /// The header that is not implemented, with `NotImplemented`.
+    pub header: Option<String>,
     /// The condition that did not hold, with `PreconditionFailed`.
     pub condition: Option<String>,
-    /// The server's clock, with `RequestTimeTooSkewed`.
+    /// The requested range, with `InvalidRange`.
+    pub range_requested: Option<String>,
+    /// The size of the object, with `InvalidRange`.
+    pub actual_object_size: Option<String>,
+    /// The size of the body or part, with `EntityTooSmall` and `EntityTooLarge`.
+    pub proposed_size: Option<String>,
+    /// The least size that is accepted, with `EntityTooSmall`.
+    pub min_size_allowed: Option<String>,
+    /// The greatest size that is accepted, with `EntityTooLarge`.
+    pub max_size_allowed: Option<String>,
+    /// The time of the request, with `RequestTimeTooSkewed`.
+    pub request_time: Option<String>,
+    /// The server's clock, with `RequestTimeTooSkewed` and `AccessDenied` for an expired request.
     pub server_time: Option<String>,
-    /// What the server signed, with `SignatureDoesNotMatch`.
+    /// How far the clocks may differ, with `RequestTimeTooSkewed`.
+    pub max_allowed_skew_milliseconds: Option<String>,
+    /// When the request expired, with `AccessDenied`.
+    pub expires: Option<String>,
+    /// The texts from which the server computed the signature, with `SignatureDoesNotMatch`.
     pub steps: ServerSteps,
 }
 
-/// The server's steps to the signature. They may hold the session token, so `Debug` shows only their lengths.
+/// The texts from which the server computed the signature. They may hold the session token, so
+/// `Debug` shows only their lengths.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct ServerSteps {
     /// The canonical request.

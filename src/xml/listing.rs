@@ -7,36 +7,57 @@ use crate::time::Timestamp;
 /// One object of a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Object {
-    /// Decoded key, never empty.
+    /// The decoded key, never empty.
     pub key: String,
-    /// Bytes.
+    /// The object's size in bytes.
     pub size: u64,
-    /// `None` when the server sent none.
+    /// When the object was written; `None` when the server sent no time, or one that cannot be
+    /// read.
     pub last_modified: Option<Timestamp>,
-    /// Without quotes, opaque: not the MD5 of an object that was uploaded in parts.
+    /// The ETag without its quotes. It is opaque: not the MD5 of an object that was uploaded in
+    /// parts.
     pub etag: Option<String>,
-    /// Such as `STANDARD`; `None` when the server sent none.
+    /// The storage class, such as `STANDARD`; `None` when the server sent none.
     pub storage_class: Option<String>,
 }
 
-/// A page of a listing, [version 1](https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjects.html) or
-/// [version 2](https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html).
+/// A page of a listing, [version
+/// 1](https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjects.html) or [version
+/// 2](https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html).
 ///
-/// Keys and common prefixes are decoded. What a server echoes (prefix, markers) is not, for some servers encode it and
-/// some do not: go on with the version 2 token, or in version 1 with the last decoded key.
+/// Keys and common prefixes are decoded. The parameters that the server echoes are not, because
+/// some servers encode them and some do not. To request the next page, pass
+/// [`next_continuation_token`](Self::next_continuation_token), or in version 1 the last decoded
+/// key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ListBucketResult {
     /// The bucket.
     pub name: Option<String>,
-    /// The prefix asked for, as the server echoes it (not decoded: servers differ).
+    /// The requested prefix, as the server echoes it.
     pub prefix: Option<String>,
-    /// `url` when the server says that keys are percent-encoded; they are decoded already.
+    /// The requested delimiter, as the server echoes it.
+    pub delimiter: Option<String>,
+    /// The most keys that the server puts into a page.
+    pub max_keys: Option<u64>,
+    /// Version 2: how many keys and common prefixes the server says this page has. Count the
+    /// entries instead: servers differ in what they count.
+    pub key_count: Option<u64>,
+    /// `url` when the server says that keys are percent-encoded. The keys in
+    /// [`contents`](Self::contents) are decoded.
     pub encoding_type: Option<String>,
-    /// Whether there are more pages; `None` when the server does not say.
+    /// Whether more pages follow; `None` when the server does not say.
     pub is_truncated: Option<bool>,
-    /// Version 2: what to pass as `continuation-token`, byte for byte.
+    /// Version 2: the token with which this page was requested.
+    pub continuation_token: Option<String>,
+    /// Version 2: what to pass as `continuation-token` for the next page, byte for byte.
     pub next_continuation_token: Option<String>,
-    /// Version 1 with a delimiter: what to pass as `marker`. Raw; never decoded (servers differ).
+    /// Version 2: the key after which the listing was requested to start, as the server echoes it.
+    pub start_after: Option<String>,
+    /// Version 1: the key after which this page was requested to start, as the server echoes it.
+    pub marker: Option<String>,
+    /// Version 1 with a delimiter: what to pass as `marker` for the next page, as the server sent
+    /// it.
     pub next_marker: Option<String>,
     /// The objects of this page, in the order of the server, which need not be that of keys.
     pub contents: Vec<Object>,
@@ -54,12 +75,36 @@ impl ListBucketResult {
 }
 
 /// Reads `ListBucketResult`, at most [`MAX_LISTING_BYTES`] of it.
+///
+/// - Required: `Key` and `Size` in each `Contents`, and a `Prefix` in each `CommonPrefixes`.
+/// - Optional: everything else. A time, a count or an echoed parameter that cannot be read is
+///   `None`.
+/// - Refused: an empty key, a size that is not a number, an `IsTruncated` that is neither true nor
+///   false, an `EncodingType` other than `url`, a key that is said to be percent-encoded and is
+///   not, and a second element of a name in one entry.
+///
+/// ```
+/// use s3driver::xml;
+///
+/// let page = xml::list_bucket_result(
+///     b"<ListBucketResult><Name>registry</Name><MaxKeys>1000</MaxKeys><IsTruncated>false</IsTruncated>
+///       <EncodingType>url</EncodingType>
+///       <Contents><Key>a%20b</Key><Size>7</Size><ETag>&quot;0cc175b9&quot;</ETag></Contents>
+///       </ListBucketResult>",
+/// )?;
+/// assert_eq!((page.contents[0].key.as_str(), page.contents[0].size), ("a b", 7));
+/// assert_eq!((page.max_keys, page.is_truncated), (Some(1000), Some(false)));
+///
+/// let without_size = b"<ListBucketResult><Contents><Key>a</Key></Contents></ListBucketResult>";
+/// assert!(xml::list_bucket_result(without_size).is_err());
+/// # Ok::<(), xml::Error>(())
+/// ```
 pub fn list_bucket_result(body: &[u8]) -> Result<ListBucketResult, Error> {
     read(body, Demand::Document)
 }
 
-/// Reads a page of a listing: a [`ListBucketResult`] with at most [`MAX_ENTRIES`](super::MAX_ENTRIES) entries, which an
-/// empty element is not.
+/// Reads a page of a listing: a [`ListBucketResult`] with at most
+/// [`MAX_ENTRIES`](super::MAX_ENTRIES) entries, and not an empty element.
 #[cfg(feature = "client")]
 pub(crate) fn page_of_objects(body: &[u8]) -> Result<ListBucketResult, Error> {
     read(body, Demand::Page)
@@ -72,34 +117,52 @@ fn read(body: &[u8], demand: Demand) -> Result<ListBucketResult, Error> {
         let mut common_prefixes = Vec::new();
         let (mut name, mut prefix, mut encoding, mut is_truncated) = (None, None, None, None);
         let (mut next_continuation_token, mut next_marker) = (None, None);
+        let (mut delimiter, mut max_keys, mut key_count) = (None, None, None);
+        let (mut continuation_token, mut start_after, mut marker) = (None, None, None);
+
         document.children(|document, child| match child {
             "Contents" => document.entry(object, &mut contents),
             "CommonPrefixes" => common_prefix(document, &mut common_prefixes),
             "Name" => document.field(child, &mut name, value::verbatim),
             "Prefix" => document.field(child, &mut prefix, value::verbatim),
+            "Delimiter" => document.aside(&mut delimiter, value::marker),
+            "MaxKeys" => document.aside(&mut max_keys, value::count),
+            "KeyCount" => document.aside(&mut key_count, value::count),
             "EncodingType" => document.field(child, &mut encoding, encoding_type),
             "IsTruncated" => document.field(child, &mut is_truncated, value::boolean),
+            "ContinuationToken" => document.aside(&mut continuation_token, value::marker),
             "NextContinuationToken" => {
                 document.field(child, &mut next_continuation_token, value::marker)
             }
+            "StartAfter" => document.aside(&mut start_after, value::marker),
+            "Marker" => document.aside(&mut marker, value::marker),
             "NextMarker" => document.field(child, &mut next_marker, value::marker),
             _ => document.unknown(child),
         })?;
+
         let more = next_continuation_token.is_some() || next_marker.is_some();
         document.check_page(&[name.is_some(), is_truncated.is_some(), more])?;
+
         let encoding_type = encoding.flatten();
-        // Only now, because `EncodingType` may come after the keys it is about.
+        // Only now, because `EncodingType` may come after the keys that it describes.
         if encoding_type.is_some() {
             percent::decode_all(
                 contents.iter_mut().map(|object| &mut object.key).chain(&mut common_prefixes),
             )?;
         }
+
         Ok(ListBucketResult {
             name,
             prefix,
+            delimiter: delimiter.flatten(),
+            max_keys: max_keys.flatten(),
+            key_count: key_count.flatten(),
             encoding_type,
             is_truncated,
+            continuation_token: continuation_token.flatten(),
             next_continuation_token: next_continuation_token.flatten(),
+            start_after: start_after.flatten(),
+            marker: marker.flatten(),
             next_marker: next_marker.flatten(),
             contents,
             common_prefixes,
@@ -118,6 +181,7 @@ fn object(document: &mut Document<'_>) -> Result<Object, Error> {
         "StorageClass" => document.field(child, &mut storage_class, value::word),
         _ => document.unknown(child),
     })?;
+
     Ok(Object {
         key: document.require(key, "Contents", "Key")?,
         size: document.require(size, "Contents", "Size")?,
@@ -127,7 +191,8 @@ fn object(document: &mut Document<'_>) -> Result<Object, Error> {
     })
 }
 
-/// Reads one `CommonPrefixes`. S3 puts one `Prefix` into each; its first schema allowed several, which lose nothing.
+/// Reads one `CommonPrefixes`. S3 puts one `Prefix` into each; its first schema allowed several, so
+/// all of them are read.
 pub(super) fn common_prefix(
     document: &mut Document<'_>,
     prefixes: &mut Vec<String>,
@@ -137,13 +202,14 @@ pub(super) fn common_prefix(
         "Prefix" => document.entry(|document| document.text(child).map(str::to_owned), prefixes),
         _ => document.unknown(child),
     })?;
+
     if prefixes.len() == before {
         return Err(document.fail("<CommonPrefixes> has no <Prefix>"));
     }
     Ok(())
 }
 
-/// `url`, or nothing. Keys in another encoding could not be read.
+/// Reads `url`, or nothing. Keys in another encoding could not be decoded.
 pub(super) fn encoding_type(text: &str) -> Result<Option<String>, &'static str> {
     let encoding = value::word(text)?;
     match encoding.as_deref() {

@@ -3,12 +3,27 @@ use super::reader::Event;
 use super::reply::parse;
 use super::{Error, MAX_REPLY_BYTES, value};
 
-/// Reads the answer to [GetBucketLocation](https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLocation.html),
+/// Reads the response to
+/// [GetBucketLocation](https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLocation.html),
 /// at most [`MAX_REPLY_BYTES`] of it.
 ///
-/// `None` is what S3 says of `us-east-1`; `EU` is its old name of `eu-west-1`. AWS's page shows the name in a second
-/// `LocationConstraint` inside the first, its servers send one only: both are read. SeaweedFS answers with the document
-/// that a bucket is made with.
+/// - Required: the root `LocationConstraint`. SeaweedFS responds with `CreateBucketConfiguration`,
+///   the document with which a bucket is created; it is accepted too.
+/// - Optional: a region. S3 sends none for `us-east-1`, which is `None`; `EU` is its old name of
+///   `eu-west-1`. AWS's page shows the name in a second `LocationConstraint` inside the first, its
+///   servers send only one: both are read.
+/// - Refused: two regions.
+///
+/// ```
+/// use s3driver::xml;
+///
+/// let region = xml::location_constraint(b"<LocationConstraint>eu-west-1</LocationConstraint>")?;
+/// assert_eq!(region.as_deref(), Some("eu-west-1"));
+/// assert_eq!(xml::location_constraint(b"<LocationConstraint/>")?, None);
+///
+/// assert!(xml::location_constraint(b"<Location>eu-west-1</Location>").is_err());
+/// # Ok::<(), xml::Error>(())
+/// ```
 pub fn location_constraint(body: &[u8]) -> Result<Option<String>, Error> {
     parse(body, MAX_REPLY_BYTES, ROOTS, |document, _| {
         let mut outer = String::new();
@@ -24,6 +39,7 @@ pub fn location_constraint(body: &[u8]) -> Result<Option<String>, Error> {
                 Event::Open(child) => document.unknown(child)?,
             }
         }
+
         match (outer.trim_ascii(), inner.flatten()) {
             ("", inner) => Ok(inner),
             (outer, None) => Ok(Some(outer.to_owned())),

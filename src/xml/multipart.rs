@@ -1,12 +1,14 @@
-//! What S3 answers about uploads in parts.
+//! The documents with which S3 responds to the operations of a multipart upload.
 use super::listing::{common_prefix, encoding_type};
 use super::reader::{Demand, Document};
 use super::reply::parse;
 use super::{Error, MAX_LISTING_BYTES, MAX_REPLY_BYTES, percent, value};
 use crate::time::Timestamp;
 
-/// The answer to [CreateMultipartUpload](https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html).
+/// The response to
+/// [CreateMultipartUpload](https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct InitiateMultipartUploadResult {
     /// The new upload's id, never empty.
     pub upload_id: String,
@@ -16,17 +18,19 @@ pub struct InitiateMultipartUploadResult {
     pub key: Option<String>,
 }
 
-/// The answer to [CompleteMultipartUpload](https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html).
+/// The response to
+/// [CompleteMultipartUpload](https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CompleteMultipartUploadResult {
-    /// Without quotes. Ceph sends it empty in its first response, ECS not at all: `None`; ask for
-    /// the object's head then.
+    /// The object's ETag without its quotes. Ceph's first response has an empty one and ECS sends
+    /// none, both of which are `None`: request the object's head then.
     pub etag: Option<String>,
     /// The bucket that the server names.
     pub bucket: Option<String>,
     /// The key that the server names.
     pub key: Option<String>,
-    /// Where the object is.
+    /// The URL of the object.
     pub location: Option<String>,
     /// Base64 of the big-endian CRC-64/NVME; `None` when the server keeps none.
     pub checksum_crc64nvme: Option<String>,
@@ -34,69 +38,122 @@ pub struct CompleteMultipartUploadResult {
 
 /// One part of [`ListPartsResult`].
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Part {
-    /// 1 to 10,000.
+    /// The part's number, 1 to 10,000.
     pub part_number: u32,
-    /// Bytes.
+    /// The part's size in bytes.
     pub size: u64,
-    /// Without quotes; opaque (SeaweedFS gives copied parts one like `...-2`). Never empty: a completion needs it.
+    /// The ETag without its quotes. It is opaque (SeaweedFS gives copied parts one like `...-2`)
+    /// and never empty, because a completion needs it.
     pub etag: String,
-    /// When the server sent it.
+    /// When the part was uploaded; `None` when the server sent no time, or one that cannot be read.
     pub last_modified: Option<Timestamp>,
 }
 
 /// A page of [ListParts](https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListParts.html).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ListPartsResult {
+    /// The bucket that the server names.
+    pub bucket: Option<String>,
+    /// The key that the server names.
+    pub key: Option<String>,
+    /// The upload's id, as the server echoes it.
+    pub upload_id: Option<String>,
     /// The parts of this page, in the order of the server.
     pub parts: Vec<Part>,
-    /// Whether there are more pages; `None` when the server does not say.
+    /// The most parts that the server puts into a page.
+    pub max_parts: Option<u64>,
+    /// Whether more pages follow; `None` when the server does not say.
     pub is_truncated: Option<bool>,
-    /// What to pass as `part-number-marker`.
+    /// The number after which this page was requested to start.
+    pub part_number_marker: Option<u32>,
+    /// What to pass as `part-number-marker` for the next page.
     pub next_part_number_marker: Option<u32>,
-    /// The storage class of the object to be.
+    /// The storage class that the completed object will have.
     pub storage_class: Option<String>,
 }
 
 /// One upload of [`ListMultipartUploadsResult`].
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Upload {
-    /// The key it was begun for, never empty.
+    /// The key of the upload, never empty.
     pub key: String,
-    /// Its id, never empty.
+    /// The upload's id, never empty.
     pub upload_id: String,
-    /// When it was begun.
+    /// When the upload was created; `None` when the server sent no time, or one that cannot be
+    /// read.
     pub initiated: Option<Timestamp>,
-    /// The storage class asked for.
+    /// The storage class that was requested.
     pub storage_class: Option<String>,
 }
 
-/// A page of [ListMultipartUploads](https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListMultipartUploads.html).
+/// A page of
+/// [ListMultipartUploads](https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListMultipartUploads.html).
 ///
-/// Keys and common prefixes are decoded when the reply has `EncodingType`, markers never. Ceph encodes keys without
-/// saying so when it is asked to, so it is better not asked.
+/// Keys and common prefixes are decoded when the response has `EncodingType`; markers and echoed
+/// parameters never are. When Ceph is asked to encode keys it does so without saying so, so it is
+/// better not to ask.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ListMultipartUploadsResult {
+    /// The bucket.
+    pub bucket: Option<String>,
+    /// The requested prefix, as the server echoes it.
+    pub prefix: Option<String>,
+    /// The requested delimiter, as the server echoes it.
+    pub delimiter: Option<String>,
     /// The uploads of this page, in the order of the server.
     pub uploads: Vec<Upload>,
     /// The prefixes rolled up by the delimiter.
     pub common_prefixes: Vec<String>,
-    /// Whether there are more pages; `None` when the server does not say.
+    /// The most uploads that the server puts into a page.
+    pub max_uploads: Option<u64>,
+    /// `url` when the server says that keys are percent-encoded. The keys in
+    /// [`uploads`](Self::uploads) are decoded then.
+    pub encoding_type: Option<String>,
+    /// Whether more pages follow; `None` when the server does not say.
     pub is_truncated: Option<bool>,
-    /// What to pass as `key-marker`. SeaweedFS sends none even when there are more pages.
+    /// The key at which this page was requested to start, as the server echoes it.
+    pub key_marker: Option<String>,
+    /// The upload after which this page was requested to start, as the server echoes it.
+    pub upload_id_marker: Option<String>,
+    /// What to pass as `key-marker` for the next page. SeaweedFS sends none even when more pages
+    /// follow.
     pub next_key_marker: Option<String>,
-    /// What to pass as `upload-id-marker`.
+    /// What to pass as `upload-id-marker` for the next page.
     pub next_upload_id_marker: Option<String>,
 }
 
 /// Reads `InitiateMultipartUploadResult`, at most [`MAX_REPLY_BYTES`] of it.
+/// `InitiateMultipartUpload` (rclone) and `CreateMultipartUploadResult` are accepted as names of
+/// the root.
+///
+/// - Required: `UploadId`.
+/// - Optional: `Bucket` and `Key`.
+/// - Refused: an empty upload id, and two.
+///
+/// ```
+/// use s3driver::xml;
+///
+/// let upload = xml::initiate_multipart_upload_result(
+///     b"<InitiateMultipartUploadResult><UploadId>VXBsb2Fk</UploadId></InitiateMultipartUploadResult>",
+/// )?;
+/// assert_eq!(upload.upload_id, "VXBsb2Fk");
+///
+/// let without_id = b"<InitiateMultipartUploadResult><Key>k</Key></InitiateMultipartUploadResult>";
+/// assert!(xml::initiate_multipart_upload_result(without_id).is_err());
+/// # Ok::<(), xml::Error>(())
+/// ```
 pub fn initiate_multipart_upload_result(
     body: &[u8],
 ) -> Result<InitiateMultipartUploadResult, Error> {
     const ROOT: &str = "InitiateMultipartUploadResult";
-    /// What rclone calls it.
+    /// rclone's name of the root.
     const SHORT_ROOT: &str = "InitiateMultipartUpload";
-    /// After the operation's name.
+    /// The root after the operation's name.
     const OTHER_ROOT: &str = "CreateMultipartUploadResult";
     parse(body, MAX_REPLY_BYTES, &[ROOT, SHORT_ROOT, OTHER_ROOT], |document, _| {
         let (mut upload_id, mut bucket, mut key) = (None, None, None);
@@ -106,6 +163,7 @@ pub fn initiate_multipart_upload_result(
             "Key" => document.aside(&mut key, value::marker),
             _ => document.unknown(child),
         })?;
+
         Ok(InitiateMultipartUploadResult {
             upload_id: document.require(upload_id, ROOT, "UploadId")?,
             bucket: bucket.flatten(),
@@ -116,9 +174,27 @@ pub fn initiate_multipart_upload_result(
 
 /// Reads `CompleteMultipartUploadResult`, at most [`MAX_REPLY_BYTES`] of it.
 ///
-/// S3 begins this reply before it knows how the completion ends, and keeps the connection open with spaces: an error
-/// comes with status 200. It is then in [`Error::document`]; an empty or cut reply is an error without one, and the
-/// outcome is unknown.
+/// S3 begins this response before the completion ends, and sends spaces to keep the connection
+/// open. A completion that fails is reported with status 200 and an error document, which is then
+/// in [`Error::document`]. When the response is empty or cut off, [`Error::document`] is `None` and
+/// the outcome is unknown.
+///
+/// - Required: the root element, complete.
+/// - Optional: every field. One that cannot be read is `None`, because the object exists already.
+/// - Refused: an `Error` in place of the root or directly under it.
+///
+/// ```
+/// use s3driver::xml;
+///
+/// let completed = xml::complete_multipart_upload_result(
+///     b"<CompleteMultipartUploadResult><ETag>\"3858f622-9\"</ETag></CompleteMultipartUploadResult>",
+/// )?;
+/// assert_eq!(completed.etag.as_deref(), Some("3858f622-9"));
+///
+/// let failed = xml::complete_multipart_upload_result(b"  <Error><Code>InternalError</Code></Error>");
+/// assert_eq!(failed.unwrap_err().document.unwrap().code, "InternalError");
+/// # Ok::<(), xml::Error>(())
+/// ```
 pub fn complete_multipart_upload_result(
     body: &[u8],
 ) -> Result<CompleteMultipartUploadResult, Error> {
@@ -134,6 +210,7 @@ pub fn complete_multipart_upload_result(
             "ChecksumCRC64NVME" => document.aside(&mut checksum_crc64nvme, value::word),
             _ => document.unknown(child),
         })?;
+
         Ok(CompleteMultipartUploadResult {
             etag: etag.flatten(),
             bucket: bucket.flatten(),
@@ -145,49 +222,108 @@ pub fn complete_multipart_upload_result(
 }
 
 /// Reads `ListPartsResult`, at most [`MAX_LISTING_BYTES`] of it.
+///
+/// - Required: `PartNumber`, `Size` and `ETag` in each `Part`.
+/// - Optional: everything else. A time or an echoed parameter that cannot be read is `None`.
+/// - Refused: a part number outside 1 to 10,000, a size or a `NextPartNumberMarker` that is not a
+///   number, an empty ETag, an `IsTruncated` that is neither true nor false, and a second element
+///   of a name in one entry.
+///
+/// ```
+/// use s3driver::xml;
+///
+/// let page = xml::list_parts_result(
+///     b"<ListPartsResult><UploadId>u</UploadId><IsTruncated>false</IsTruncated>
+///       <Part><PartNumber>2</PartNumber><ETag>\"7778aef8\"</ETag><Size>10485760</Size></Part></ListPartsResult>",
+/// )?;
+/// assert_eq!((page.parts[0].part_number, page.parts[0].size), (2, 10_485_760));
+///
+/// let without_etag = b"<ListPartsResult><Part><PartNumber>1</PartNumber><Size>1</Size></Part></ListPartsResult>";
+/// assert!(xml::list_parts_result(without_etag).is_err());
+/// # Ok::<(), xml::Error>(())
+/// ```
 pub fn list_parts_result(body: &[u8]) -> Result<ListPartsResult, Error> {
     parts(body, Demand::Document)
 }
 
-/// Reads a page of a listing: a [`ListPartsResult`] with at most [`MAX_ENTRIES`](super::MAX_ENTRIES) parts, which an empty
-/// element is not.
+/// Reads a page of a listing: a [`ListPartsResult`] with at most
+/// [`MAX_ENTRIES`](super::MAX_ENTRIES) parts, and not an empty element.
 #[cfg(feature = "client")]
 pub(crate) fn page_of_parts(body: &[u8]) -> Result<ListPartsResult, Error> {
     parts(body, Demand::Page)
 }
 
 fn parts(body: &[u8], demand: Demand) -> Result<ListPartsResult, Error> {
-    // moto names the root otherwise.
-    parse(body, MAX_LISTING_BYTES, &["ListPartsResult", "ListPartsResponse"], |document, _| {
+    parse(body, MAX_LISTING_BYTES, &["ListPartsResult"], |document, _| {
         document.demand(demand);
         let mut parts = Vec::new();
-        let (mut upload_id, mut is_truncated, mut marker, mut storage_class) =
+        let (mut upload_id, mut is_truncated, mut next_part_number_marker, mut storage_class) =
             (None, None, None, None);
+        let (mut bucket, mut key, mut max_parts, mut part_number_marker) = (None, None, None, None);
+
         document.children(|document, child| match child {
+            "Bucket" => document.aside(&mut bucket, value::marker),
+            "Key" => document.aside(&mut key, value::marker),
             "UploadId" => document.field(child, &mut upload_id, value::verbatim),
             "Part" => document.entry(part, &mut parts),
+            "MaxParts" => document.aside(&mut max_parts, value::count),
             "IsTruncated" => document.field(child, &mut is_truncated, value::boolean),
-            "NextPartNumberMarker" => document.field(child, &mut marker, value::part_number_marker),
+            "PartNumberMarker" => {
+                document.aside(&mut part_number_marker, value::part_number_marker)
+            }
+            "NextPartNumberMarker" => {
+                document.field(child, &mut next_part_number_marker, value::part_number_marker)
+            }
             "StorageClass" => document.aside(&mut storage_class, value::word),
             _ => document.unknown(child),
         })?;
-        document.check_page(&[upload_id.is_some(), is_truncated.is_some(), marker.is_some()])?;
+
+        let more = next_part_number_marker.is_some();
+        document.check_page(&[upload_id.is_some(), is_truncated.is_some(), more])?;
         Ok(ListPartsResult {
+            bucket: bucket.flatten(),
+            key: key.flatten(),
+            upload_id,
             parts,
+            max_parts: max_parts.flatten(),
             is_truncated,
-            next_part_number_marker: marker.flatten(),
+            part_number_marker: part_number_marker.flatten(),
+            next_part_number_marker: next_part_number_marker.flatten(),
             storage_class: storage_class.flatten(),
         })
     })
 }
 
 /// Reads `ListMultipartUploadsResult`, at most [`MAX_LISTING_BYTES`] of it.
+///
+/// - Required: `Key` and `UploadId` in each `Upload`, and a `Prefix` in each `CommonPrefixes`.
+/// - Optional: everything else. A time, a count or an echoed parameter that cannot be read is
+///   `None`.
+/// - Refused: an empty key or upload id, an `IsTruncated` that is neither true nor false, an
+///   `EncodingType` other than `url`, a key that is said to be percent-encoded and is not, and a
+///   second element of a name in one entry.
+///
+/// ```
+/// use s3driver::xml;
+///
+/// let page = xml::list_multipart_uploads_result(
+///     b"<ListMultipartUploadsResult><IsTruncated>true</IsTruncated><NextKeyMarker>k</NextKeyMarker>
+///       <NextUploadIdMarker>u</NextUploadIdMarker>
+///       <Upload><Key>k</Key><UploadId>u</UploadId></Upload></ListMultipartUploadsResult>",
+/// )?;
+/// assert_eq!(page.uploads[0].upload_id, "u");
+/// assert_eq!(page.next_key_marker.as_deref(), Some("k"));
+///
+/// let without_id = b"<ListMultipartUploadsResult><Upload><Key>k</Key></Upload></ListMultipartUploadsResult>";
+/// assert!(xml::list_multipart_uploads_result(without_id).is_err());
+/// # Ok::<(), xml::Error>(())
+/// ```
 pub fn list_multipart_uploads_result(body: &[u8]) -> Result<ListMultipartUploadsResult, Error> {
     uploads(body, Demand::Document)
 }
 
-/// Reads a page of a listing: a [`ListMultipartUploadsResult`] with at most [`MAX_ENTRIES`](super::MAX_ENTRIES) entries,
-/// which an empty element is not.
+/// Reads a page of a listing: a [`ListMultipartUploadsResult`] with at most
+/// [`MAX_ENTRIES`](super::MAX_ENTRIES) entries, and not an empty element.
 #[cfg(feature = "client")]
 pub(crate) fn page_of_uploads(body: &[u8]) -> Result<ListMultipartUploadsResult, Error> {
     uploads(body, Demand::Page)
@@ -200,29 +336,48 @@ fn uploads(body: &[u8], demand: Demand) -> Result<ListMultipartUploadsResult, Er
         let mut common_prefixes = Vec::new();
         let (mut bucket, mut encoding, mut is_truncated) = (None, None, None);
         let (mut next_key_marker, mut next_upload_id_marker) = (None, None);
+        let (mut prefix, mut delimiter, mut max_uploads) = (None, None, None);
+        let (mut key_marker, mut upload_id_marker) = (None, None);
+
         document.children(|document, child| match child {
             "Bucket" => document.field(child, &mut bucket, value::verbatim),
+            "Prefix" => document.aside(&mut prefix, value::marker),
+            "Delimiter" => document.aside(&mut delimiter, value::marker),
             "Upload" => document.entry(upload, &mut uploads),
             "CommonPrefixes" => common_prefix(document, &mut common_prefixes),
+            "MaxUploads" => document.aside(&mut max_uploads, value::count),
             "EncodingType" => document.field(child, &mut encoding, encoding_type),
             "IsTruncated" => document.field(child, &mut is_truncated, value::boolean),
+            "KeyMarker" => document.aside(&mut key_marker, value::marker),
+            "UploadIdMarker" => document.aside(&mut upload_id_marker, value::marker),
             "NextKeyMarker" => document.field(child, &mut next_key_marker, value::marker),
             "NextUploadIdMarker" => {
                 document.field(child, &mut next_upload_id_marker, value::marker)
             }
             _ => document.unknown(child),
         })?;
+
         let more = next_key_marker.is_some() || next_upload_id_marker.is_some();
         document.check_page(&[bucket.is_some(), is_truncated.is_some(), more])?;
-        if encoding.flatten().is_some() {
+
+        let encoding_type = encoding.flatten();
+        if encoding_type.is_some() {
             percent::decode_all(
                 uploads.iter_mut().map(|upload| &mut upload.key).chain(&mut common_prefixes),
             )?;
         }
+
         Ok(ListMultipartUploadsResult {
+            bucket,
+            prefix: prefix.flatten(),
+            delimiter: delimiter.flatten(),
             uploads,
             common_prefixes,
+            max_uploads: max_uploads.flatten(),
+            encoding_type,
             is_truncated,
+            key_marker: key_marker.flatten(),
+            upload_id_marker: upload_id_marker.flatten(),
             next_key_marker: next_key_marker.flatten(),
             next_upload_id_marker: next_upload_id_marker.flatten(),
         })
@@ -238,6 +393,7 @@ fn part(document: &mut Document<'_>) -> Result<Part, Error> {
         "LastModified" => document.aside(&mut last_modified, value::time),
         _ => document.unknown(child),
     })?;
+
     Ok(Part {
         part_number: document.require(part_number, "Part", "PartNumber")?,
         size: document.require(size, "Part", "Size")?,
@@ -255,6 +411,7 @@ fn upload(document: &mut Document<'_>) -> Result<Upload, Error> {
         "StorageClass" => document.aside(&mut storage_class, value::word),
         _ => document.unknown(child),
     })?;
+
     Ok(Upload {
         key: document.require(key, "Upload", "Key")?,
         upload_id: document.require(upload_id, "Upload", "UploadId")?,

@@ -1,40 +1,44 @@
-//! A pull parser of a document: the ground of every reader of this module.
+//! The pull parser on which every reader of this module is built.
 //!
-//! [`Tokens`] sees to it that tags match. What they may mean is decided here, once: one root, nothing outside it, no
-//! document type, no characters that XML 1.0 forbids, references resolved, text put together from its pieces, limits on
-//! size and depth. Nothing is ever expanded, nothing recurses, and the page is read in one pass.
+//! [`Tokens`] checks that tags match. This file decides what the tokens may mean: one root, nothing
+//! outside it, no document type, no characters that XML 1.0 forbids; references are resolved, texts
+//! joined from their pieces, size and depth limited. Nothing is expanded, nothing recurses, and the
+//! document is read in one pass.
 use super::tokens::{Token, Tokens};
 use super::{Error, MAX_ENTRIES};
 use crate::text::shown;
 use zeroize::Zeroizing;
 
-/// Elements inside each other. S3's and STS's own documents need four; the rest is room for foreign extensions.
+/// The most elements inside each other. S3's and STS's own documents need four; the rest is room
+/// for foreign extensions.
 const MAX_DEPTH: usize = 16;
 
 /// A document that is being read.
 pub(super) struct Document<'a> {
     tokens: Tokens<'a>,
-    /// Where the text begins in the body: after the byte order mark, if there is one.
+    /// The offset of the text in the body: the length of the byte order mark, if there is one.
     base: usize,
-    /// Where the token read last begins.
+    /// The offset of the token read last.
     pub(super) at: usize,
-    /// Where the `Error` begins at which [`Document::unknown`] stopped.
+    /// The offset of the `Error` at which [`Document::unknown`] stopped.
     pub(super) error_at: Option<usize>,
     seen_root: bool,
     seen_declaration: bool,
-    /// Entries of lists that were read.
+    /// How many entries of lists were read.
     entries: usize,
     demand: Demand,
-    /// Text that is not one piece of the body. Wiped: it may have held a secret of STS's.
+    /// A text that is not one piece of the body. It is wiped, because it may have held a secret of
+    /// STS's.
     scratch: Zeroizing<String>,
 }
 
-/// What a list must be.
+/// The requirements for a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Demand {
-    /// A document of its kind, with as many entries as its bytes hold.
+    /// Any document with the right root, with as many entries as its bytes hold.
     Document,
-    /// A page of a listing that was requested: at most [`MAX_ENTRIES`] entries, and not a document with nothing in it.
+    /// A page of a listing that was requested: at most [`MAX_ENTRIES`] entries, and not an empty
+    /// element.
     #[cfg_attr(
         not(feature = "client"),
         allow(dead_code, reason = "only the client requests pages")
@@ -42,14 +46,14 @@ pub(super) enum Demand {
     Page,
 }
 
-/// What a document consists of, as far as readers care.
+/// An event of a document, without what no reader needs.
 pub(super) enum Event<'a> {
-    /// A start tag; also that of `<x/>`, which is followed by its own `Close`. The name is without its prefix: servers
-    /// differ in namespaces, so they decide nothing here.
+    /// A start tag. `<x/>` is a start tag too, followed by its own `Close`. The name is without its
+    /// prefix: servers differ in namespaces, so they decide nothing.
     Open(&'a str),
     /// An end tag.
     Close,
-    /// Character data, line ends as sent.
+    /// Character data, with line ends as sent.
     Text(&'a str),
     /// A reference, resolved.
     Char(char),
@@ -84,7 +88,7 @@ impl<'a> Document<'a> {
         })
     }
 
-    /// The next event. Comments and processing instructions are passed over: they say nothing about a bucket.
+    /// Returns the next event. Comments and processing instructions are skipped.
     pub(super) fn next(&mut self) -> Result<Event<'a>, Error> {
         loop {
             self.at = self.base + self.tokens.position();
@@ -104,7 +108,7 @@ impl<'a> Document<'a> {
                 }
                 Token::Comment => {}
                 Token::Instruction(text) => self.instruction(text)?,
-                // Nothing of S3 has one, and everything that makes entities grow begins with one.
+                // No document of S3 has one, and every attack by growing entities begins with one.
                 Token::DocumentType => {
                     return Err(self.fail("the document has a document type declaration"));
                 }
@@ -118,8 +122,8 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// Reads the element that is open up to its end: `read` gets the name of each child, which has just been opened, and
-    /// must consume it. Text between children is ignored.
+    /// Reads the element that is open up to its end. `read` is called with the name of each child
+    /// that was just opened, and must consume the child. Text between children is ignored.
     pub(super) fn children(
         &mut self,
         mut read: impl FnMut(&mut Self, &'a str) -> Result<(), Error>,
@@ -133,7 +137,7 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// Appends the entry that `read` makes of the element just opened.
+    /// Appends the entry that `read` returns for the element just opened.
     pub(super) fn entry<T>(
         &mut self,
         read: impl FnOnce(&mut Self) -> Result<T, Error>,
@@ -147,11 +151,13 @@ impl<'a> Document<'a> {
         Ok(())
     }
 
+    /// Sets the requirements for the list of this document.
     pub(super) fn demand(&mut self, demand: Demand) {
         self.demand = demand;
     }
 
-    /// Checks that what must be a page has an entry, or one of the `other` elements of a page.
+    /// Checks that a document which must be a page has an entry, or one of the `other` elements of
+    /// a page.
     pub(super) fn check_page(&self, other: &[bool]) -> Result<(), Error> {
         if self.demand == Demand::Page && self.entries == 0 && !other.contains(&true) {
             return Err(self.fail("the document has no element of a page of a listing"));
@@ -159,10 +165,10 @@ impl<'a> Document<'a> {
         Ok(())
     }
 
-    /// Passes over an element that the reader does not know, with all that is in it.
+    /// Skips an element that the reader does not know, with everything in it.
     ///
-    /// An `Error` directly under the root is not an extension: the server failed after it had begun to respond. This
-    /// fails then, before the content of the `Error`, and `error_at` states where it begins.
+    /// An `Error` directly under the root is not an extension: the server failed after it had begun
+    /// to respond. This function then fails before the content of the `Error`, and sets `error_at`.
     pub(super) fn unknown(&mut self, element: &str) -> Result<(), Error> {
         if self.tokens.depth() == 2 && element == "Error" {
             self.error_at = Some(self.at);
@@ -175,16 +181,18 @@ impl<'a> Document<'a> {
         Ok(())
     }
 
-    /// The text of `element`, which has just been opened: exactly as written, whatever comments and CDATA sections cut
-    /// it into, with line ends as XML 1.0 section 2.11 has them. An element inside it is an error: there is no
-    /// telling what the text would be.
+    /// Reads the text of `element`, which was just opened, up to its end: exactly as written,
+    /// joined from the pieces between comments and CDATA sections, with line ends normalized (XML
+    /// 1.0 section 2.11). An element inside the text is an error, because the meaning of the text
+    /// would be unknown.
     pub(super) fn text(&mut self, element: &str) -> Result<&str, Error> {
-        // Nearly every text, and most of the time a page takes.
+        // The fast path: nearly every text is plain.
         if let Some(plain) = self.tokens.plain() {
             return Ok(plain);
         }
         self.scratch.clear();
-        // The only piece so far, still in the body: most texts are copied no more than once, into their field.
+        // The only piece so far, still in the body, so that most texts are copied only once, into
+        // their field.
         let mut only = "";
         loop {
             match self.next()? {
@@ -215,10 +223,10 @@ impl<'a> Document<'a> {
         Ok(if self.scratch.is_empty() { only } else { &self.scratch })
     }
 
-    /// Reads the text of `element` into `slot`. A second one of the same name in one entry is an error, even if it
-    /// says the same: which of them the server means cannot be known.
+    /// Reads the text of `element` into `slot`. A second element of that name in one entry is an
+    /// error, even with an equal text, because the server's intention is unknown.
     ///
-    /// `value` returns what is wrong with the text, as in "is not a whole number".
+    /// The error of `value` is the end of a sentence, such as "is not a whole number".
     pub(super) fn field<T>(
         &mut self,
         element: &str,
@@ -237,9 +245,9 @@ impl<'a> Document<'a> {
         Ok(())
     }
 
-    /// Reads the text of `element`, on which nothing depends, into `slot`. It is not known,
-    /// `Some(None)`, when it is empty, not what `value` expects, given twice, or no mere text: an
-    /// operation that took effect must not fail because of it.
+    /// Reads the text of the element just opened, on which nothing depends, into `slot`. The slot
+    /// becomes `Some(None)` when the text is empty, cannot be read by `value`, comes twice, or has
+    /// elements in it: an operation that took effect must not fail because of such a text.
     pub(super) fn aside<T>(
         &mut self,
         slot: &mut Option<Option<T>>,
@@ -252,7 +260,7 @@ impl<'a> Document<'a> {
         Ok(())
     }
 
-    /// Returns the text of the element that is open, up to its end; an empty one when there are
+    /// Reads the text of the element that is open up to its end. The text is empty when there are
     /// elements in it.
     fn mere_text(&mut self) -> Result<&str, Error> {
         let inside = self.tokens.depth();
@@ -269,12 +277,12 @@ impl<'a> Document<'a> {
         Ok(if mere { &self.scratch } else { "" })
     }
 
-    /// The error that `message` describes, at the token read last.
+    /// Returns an error at the token read last.
     pub(super) fn fail(&self, message: impl Into<String>) -> Error {
         Error::new(message, self.at)
     }
 
-    /// The value of a field that its element must have.
+    /// Returns the value of a field that its element must have.
     pub(super) fn require<T>(
         &self,
         slot: Option<T>,
@@ -284,6 +292,7 @@ impl<'a> Document<'a> {
         slot.ok_or_else(|| self.fail(format!("<{element}> has no <{field}>")))
     }
 
+    /// Checks the start tag `name`, and returns its local name.
     fn open(&mut self, name: &'a str) -> Result<Event<'a>, Error> {
         match self.tokens.depth() {
             1 if std::mem::replace(&mut self.seen_root, true) => {
@@ -305,6 +314,7 @@ impl<'a> Document<'a> {
         Ok(Event::Open(local))
     }
 
+    /// Returns the character that the reference `&name;` stands for.
     fn resolve(&self, name: &str) -> Result<char, Error> {
         let resolved = match name {
             "lt" => Some('<'),
@@ -319,6 +329,8 @@ impl<'a> Document<'a> {
         })
     }
 
+    /// Checks a processing instruction: the XML declaration must be the first one, and declare
+    /// UTF-8 or nothing.
     fn instruction(&mut self, text: &str) -> Result<(), Error> {
         let (target, rest) =
             text.split_at(text.find(|c: char| c.is_ascii_whitespace()).unwrap_or(text.len()));
@@ -333,7 +345,7 @@ impl<'a> Document<'a> {
                 {
                     Ok(())
                 }
-                // Read as UTF-8, keys in another encoding would be wrong keys.
+                // Keys in another encoding, read as UTF-8, would be wrong keys.
                 Some(Some(name)) => Err(self.fail(format!(
                     "the document declares the encoding \"{}\", not UTF-8",
                     shown(name)
@@ -347,16 +359,17 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// After the root's end: only white space, comments and processing instructions may follow.
+    /// Reads what follows the end of the root: only white space, comments and processing
+    /// instructions may do so.
     pub(super) fn finish(&mut self) -> Result<(), Error> {
-        // At depth 0 `next` itself refuses whatever else there is.
+        // At depth 0 `next` refuses everything else.
         while !matches!(self.next()?, Event::End) {}
         Ok(())
     }
 }
 
-/// What an XML declaration (XML 1.0 section 2.8) says of the encoding, if anything, from the part after `<?xml`; `None`
-/// for what is no declaration.
+/// Returns the encoding that an XML declaration (XML 1.0 section 2.8) names, if it names one, given
+/// the part after `<?xml`; `None` for a malformed declaration.
 fn encoding(declaration: &str) -> Option<Option<&str>> {
     let (mut rest, mut encoding) = (declaration.trim_ascii(), None);
     for expected in ["version", "encoding", "standalone"] {
@@ -374,43 +387,47 @@ fn encoding(declaration: &str) -> Option<Option<&str>> {
     rest.is_empty().then_some(encoding)
 }
 
-/// Where the first character stands that XML 1.0 section 2.2 forbids.
+/// Returns the offset of the first character that XML 1.0 section 2.2 forbids.
 pub(super) fn forbidden(text: &str) -> Option<usize> {
-    // One pass that the compiler turns into vector code: a tenth of the time of one over `char`s, and a page of a listing
-    // has a quarter of a million of them. U+FFFE and U+FFFF begin with the byte 0xEF, as do few others.
-    let allowed = |byte| (byte >= b' ' && byte != 0xef) || matches!(byte, b'\t' | b'\n' | b'\r');
-    if text.bytes().fold(true, |clean, byte| clean & allowed(byte)) {
+    if has_common_bytes_only(text) {
         return None;
     }
     text.char_indices().find(|(_, c)| !is_xml_char(*c)).map(|(at, _)| at)
 }
 
-/// `Char` of XML 1.0 section 2.2; surrogates are no `char` in the first place.
+/// The fast path of [`forbidden`]: returns `true` only for texts without a forbidden character, and
+/// for nearly all of them.
+///
+/// Control characters are single bytes; U+FFFE and U+FFFF begin with the byte 0xEF, as do few other
+/// characters. The fold looks at all bytes without an early exit, which compiles to vector code and
+/// takes a tenth of the time of a search.
+fn has_common_bytes_only(text: &str) -> bool {
+    let common = |byte| (byte >= b' ' && byte != 0xef) || matches!(byte, b'\t' | b'\n' | b'\r');
+    text.bytes().fold(true, |all_common, byte| all_common & common(byte))
+}
+
+/// Returns whether `c` is a `Char` of XML 1.0 section 2.2. Surrogates, which it excludes, cannot be
+/// a Rust `char`.
 fn is_xml_char(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..)
 }
 
-/// What the reference `&#...;` stands for, from the part after `#`.
+/// Returns the character that the reference `&#...;` stands for, given the part after `#`.
 fn character(digits: &str) -> Option<char> {
     let (digits, radix) = match digits.strip_prefix('x') {
         Some(hex) => (hex, 16),
         None => (digits, 10),
     };
-    // `from_str_radix` would take a sign.
+    // `from_str_radix` would accept a sign.
     if !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
         return None;
     }
     u32::from_str_radix(digits, radix).ok().and_then(char::from_u32).filter(|c| is_xml_char(*c))
 }
 
-/// Folded without an early end, so that the compiler can look at many bytes at once.
-fn has_return(text: &str) -> bool {
-    text.bytes().fold(false, |found, byte| found | (byte == b'\r'))
-}
-
 /// Appends `text` with `\r\n` and `\r` turned into `\n`.
 fn push_normalised(to: &mut String, text: &str) {
-    if !has_return(text) {
+    if !text.as_bytes().contains(&b'\r') {
         return to.push_str(text);
     }
     let mut lines = text.split('\r');
@@ -418,5 +435,19 @@ fn push_normalised(to: &mut String, text: &str) {
     for line in lines {
         to.push('\n');
         to.push_str(line.strip_prefix('\n').unwrap_or(line));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fast_path_and_the_plain_search_agree_on_every_character() {
+        for c in '\0'..=char::MAX {
+            let text = format!("a{c}");
+            assert_eq!(forbidden(&text), (!is_xml_char(c)).then_some(1), "{c:?}");
+            assert!(!has_common_bytes_only(&text) || is_xml_char(c), "{c:?}");
+        }
     }
 }

@@ -1,19 +1,19 @@
-//! The root of a reply: the document asked for, or an error in its place.
+//! The root of a response: the expected document, or an error in its place.
 use super::reader::{Document, Event};
 use super::{Error, ErrorDocument, MAX_REPLY_BYTES, value};
 use crate::text::shown;
 
-/// Roots of error documents: S3's, and STS's, which holds S3's `Error`.
+/// The roots of error documents: S3's, and STS's, which holds S3's `Error`.
 const ERROR_ROOTS: &[&str] = &["Error", "ErrorResponse"];
 
-/// What servers call the document that AWS calls `...Result`.
+/// The endings that servers give to the names of roots that AWS calls `...Result`.
 const ENDINGS: &[&str] = &["Result", "Response", "Output"];
 
-/// Reads `body`, whose root must be one of `roots` or [such a name](named), with `read`, which gets
-/// the document with the root just opened and must consume it up to its end.
+/// Reads `body`, whose root must be one of `roots` or [such a name](named). `read` is called with
+/// the document just after the root was opened, and must consume the root up to its end.
 ///
-/// A root `Error` (or STS's `ErrorResponse`) where it is not asked for is read too, and reported in
-/// [`Error::document`]; so is an `Error` directly under the root that `read` does not know.
+/// A root `Error` (or STS's `ErrorResponse`) in place of the expected one is read too, and returned
+/// in [`Error::document`]; so is an `Error` directly under the root that `read` does not know.
 pub(super) fn parse<'a, T>(
     body: &'a [u8],
     max_bytes: usize,
@@ -34,6 +34,7 @@ pub(super) fn parse<'a, T>(
             format!("the root element is <{}>, not <{}>", shown(root), roots.join("> or <"));
         return Err(document.fail(message));
     };
+
     if let Some(at) = document.error_at {
         return Err(reported(error(&mut document)?, at));
     }
@@ -42,15 +43,23 @@ pub(super) fn parse<'a, T>(
     outcome.map_err(|found| reported(found, root_at))
 }
 
-/// Returns whether `root` is `name`, or differs from it in the word for a result alone.
+/// Returns whether `root` is `name`, or differs from it only in its [ending](ENDINGS).
 fn named(root: &str, name: &str) -> bool {
     let stem = |text| ENDINGS.iter().find_map(|ending| str::strip_suffix(text, ending));
     root == name || stem(root).is_some_and(|root| stem(name) == Some(root))
 }
 
-/// Returns whether a response says neither what happened nor that something went wrong: it is
-/// empty, or a whole document that is neither an error report nor a page for people. The caller has
-/// to look at what the operation should have done.
+/// Returns whether a response states neither what happened nor that something went wrong: it is
+/// empty, or a whole document that is neither an error document nor a page for people. The caller
+/// has to find out whether the operation took effect.
+///
+/// ```
+/// use s3driver::xml;
+///
+/// assert!(xml::says_nothing(b"") && xml::says_nothing(b"<CopyObjectResult/>"));
+/// assert!(!xml::says_nothing(b"<Error><Code>SlowDown</Code></Error>"));
+/// assert!(!xml::says_nothing(b"<html><body>502 Bad Gateway</body></html>"));
+/// ```
 pub fn says_nothing(body: &[u8]) -> bool {
     if body.trim_ascii().is_empty() {
         return true;
@@ -68,8 +77,25 @@ pub fn says_nothing(body: &[u8]) -> bool {
 
 /// Reads an error document of S3 or STS, at most [`MAX_REPLY_BYTES`] of it.
 ///
-/// Every element may be missing, and of two with one name the first counts: a poor description of an error is better
-/// than none. What is no such document (HTML of a proxy, JSON) is an `Err`.
+/// - Required: the root `Error`, or `ErrorResponse` with an `Error` in it.
+/// - Optional: every element. Of two with the same name the first one counts, because a poor
+///   description of an error is better than none.
+/// - Refused: everything else, such as the HTML of a proxy or JSON.
+///
+/// ```
+/// use s3driver::xml;
+///
+/// let error = xml::error_document(
+///     b"<Error><Code>InvalidRange</Code><Message>The requested range is not satisfiable</Message>
+///       <RangeRequested>bytes=10-</RangeRequested><ActualObjectSize>7</ActualObjectSize></Error>",
+/// )?;
+/// assert_eq!(error.code, "InvalidRange");
+/// assert_eq!(error.range_requested.as_deref(), Some("bytes=10-"));
+/// assert_eq!(error.actual_object_size.as_deref(), Some("7"));
+///
+/// assert!(xml::error_document(b"<html><body>502 Bad Gateway</body></html>").is_err());
+/// # Ok::<(), xml::Error>(())
+/// ```
 pub fn error_document(body: &[u8]) -> Result<ErrorDocument, Error> {
     parse(body, MAX_REPLY_BYTES, ERROR_ROOTS, error_root)
 }
@@ -83,72 +109,82 @@ fn error_root(document: &mut Document<'_>, root: &str) -> Result<ErrorDocument, 
     let mut request_id = None;
     document.children(|document, child| match child {
         "Error" => error(document).map(|error| found = found.take().or(Some(error))),
-        "RequestId" | "RequestID" => first(document, child, &mut request_id),
+        "RequestId" | "RequestID" => first(document, child, &mut request_id, value::word),
         _ => document.unknown(child),
     })?;
+
     let mut found = document.require(found, "ErrorResponse", "Error")?;
     found.request_id = found.request_id.or(request_id);
     Ok(found)
 }
 
-/// Reads the rest of an `Error` element.
+/// Reads the rest of an `Error` element. Keys, arguments and the steps of the signature are kept as
+/// they are; the other texts without the white space around them.
 fn error(document: &mut Document<'_>) -> Result<ErrorDocument, Error> {
     let mut found = ErrorDocument::default();
     let (mut code, mut message) = (None, None);
     document.children(|document, child| {
-        let slot = match child {
-            "Code" => &mut code,
-            "Message" => &mut message,
-            "RequestId" | "RequestID" => &mut found.request_id,
-            "HostId" => &mut found.host_id,
-            "Region" => &mut found.region,
-            "Endpoint" => &mut found.endpoint,
-            "Resource" => &mut found.resource,
-            "BucketName" => &mut found.bucket_name,
-            "Key" => &mut found.key,
-            "ArgumentName" => &mut found.argument_name,
-            "ArgumentValue" => &mut found.argument_value,
-            "ActualObjectSize" => &mut found.actual_object_size,
-            "Condition" => &mut found.condition,
-            "ServerTime" => &mut found.server_time,
-            "CanonicalRequest" => &mut found.steps.canonical_request,
-            "CanonicalRequestBytes" => &mut found.steps.canonical_request_bytes,
-            "StringToSign" => &mut found.steps.string_to_sign,
-            "StringToSignBytes" => &mut found.steps.string_to_sign_bytes,
+        let (slot, read): (_, Read) = match child {
+            "Code" => (&mut code, value::word),
+            "Message" => (&mut message, value::word),
+            "RequestId" | "RequestID" => (&mut found.request_id, value::word),
+            "HostId" => (&mut found.host_id, value::word),
+            "Region" => (&mut found.region, value::word),
+            "Endpoint" => (&mut found.endpoint, value::word),
+            "Resource" => (&mut found.resource, value::word),
+            "BucketName" => (&mut found.bucket_name, value::word),
+            "Key" => (&mut found.key, value::marker),
+            "UploadId" => (&mut found.upload_id, value::marker),
+            "PartNumber" => (&mut found.part_number, value::word),
+            "ArgumentName" => (&mut found.argument_name, value::word),
+            "ArgumentValue" => (&mut found.argument_value, value::marker),
+            "Method" => (&mut found.method, value::word),
+            "ResourceType" => (&mut found.resource_type, value::word),
+            "Header" => (&mut found.header, value::word),
+            "Condition" => (&mut found.condition, value::word),
+            "RangeRequested" => (&mut found.range_requested, value::word),
+            "ActualObjectSize" => (&mut found.actual_object_size, value::word),
+            "ProposedSize" => (&mut found.proposed_size, value::word),
+            "MinSizeAllowed" => (&mut found.min_size_allowed, value::word),
+            "MaxSizeAllowed" => (&mut found.max_size_allowed, value::word),
+            "RequestTime" => (&mut found.request_time, value::word),
+            "ServerTime" => (&mut found.server_time, value::word),
+            "MaxAllowedSkewMilliseconds" => (&mut found.max_allowed_skew_milliseconds, value::word),
+            "Expires" => (&mut found.expires, value::word),
+            "CanonicalRequest" => (&mut found.steps.canonical_request, value::marker),
+            "CanonicalRequestBytes" => (&mut found.steps.canonical_request_bytes, value::marker),
+            "StringToSign" => (&mut found.steps.string_to_sign, value::marker),
+            "StringToSignBytes" => (&mut found.steps.string_to_sign_bytes, value::marker),
             _ => return document.unknown(child),
         };
-        first(document, child, slot)
+        first(document, child, slot, read)
     })?;
+
     found.code = code.unwrap_or_default();
     found.message = message.unwrap_or_default();
     Ok(found)
 }
 
-/// Reads the text of `element` into `slot` unless there is one. A key, an argument and what was signed are kept as they
-/// are, the rest without white space around it and only if something is left.
+/// A reader of [`value`] for a text that may be missing.
+type Read = fn(&str) -> Result<Option<String>, &'static str>;
+
+/// Reads the text of `element` into `slot`, unless the slot has one already.
 fn first(
     document: &mut Document<'_>,
     element: &str,
     slot: &mut Option<String>,
+    read: Read,
 ) -> Result<(), Error> {
-    let exact = matches!(
-        element,
-        "Key"
-            | "ArgumentValue"
-            | "CanonicalRequest"
-            | "CanonicalRequestBytes"
-            | "StringToSign"
-            | "StringToSignBytes"
-    );
     let mut text = None;
-    document.field(element, &mut text, if exact { value::marker } else { value::word })?;
+    document.field(element, &mut text, read)?;
     if slot.is_none() {
         *slot = text.flatten();
     }
     Ok(())
 }
 
-/// The error for a reply in which the server reports `document`, which begins at `offset`.
+/// Returns the error for a response in which the server reports `document`, which begins at
+/// `offset`.
 fn reported(document: ErrorDocument, offset: usize) -> Error {
     let message = format!(
         "the document is an error report: {} ({})",

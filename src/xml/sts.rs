@@ -1,4 +1,4 @@
-//! What STS answers: temporary credentials.
+//! The temporary credentials in a response of STS.
 use super::reader::Document;
 use super::reply::parse;
 use super::{Error, MAX_REPLY_BYTES, value};
@@ -6,24 +6,47 @@ use crate::time::Timestamp;
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// Temporary credentials in a reply of STS
+/// The temporary credentials in a response of STS
 /// ([AssumeRoleWithWebIdentity](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html),
-/// [AssumeRole](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html)). Secrets: redacted in
-/// `Debug`, wiped on drop.
+/// [AssumeRole](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html)). The
+/// secrets are redacted in `Debug` and wiped on drop.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StsCredentials {
-    /// The access key.
+    /// The access key's id.
     pub access_key_id: String,
-    /// Its secret.
+    /// The secret of the access key.
     pub secret_access_key: Zeroizing<String>,
-    /// The token.
+    /// The session token, which is sent with every request.
     pub session_token: Zeroizing<String>,
-    /// When they end.
+    /// When the credentials expire.
     pub expiration: Timestamp,
 }
 
-/// Reads `AssumeRoleWithWebIdentityResponse` or `AssumeRoleResponse`, at most [`MAX_REPLY_BYTES`] of it. All four
-/// parts of the credentials must be there. STS's `ErrorResponse` is reported in [`Error::document`].
+/// Reads `AssumeRoleWithWebIdentityResponse` or `AssumeRoleResponse`, at most [`MAX_REPLY_BYTES`]
+/// of it.
+///
+/// - Required: one `Credentials` with `AccessKeyId`, `SecretAccessKey`, `SessionToken` and
+///   `Expiration`, none of them empty.
+/// - Optional: everything else; it is not read.
+/// - Refused: an expiration that is not a point in time, a second `Credentials`, a second element
+///   of a name in it, and STS's `ErrorResponse`, which is then in [`Error::document`].
+///
+/// ```
+/// use s3driver::xml;
+///
+/// let response = |credentials: &str| {
+///     format!(
+///         "<AssumeRoleResponse><AssumeRoleResult><Credentials>{credentials}<SecretAccessKey>s</SecretAccessKey>
+///          <Expiration>2014-10-24T23:00:23Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>"
+///     )
+/// };
+/// let complete = response("<AccessKeyId>AKID</AccessKeyId><SessionToken>t</SessionToken>");
+/// assert_eq!(xml::sts_credentials(complete.as_bytes())?.access_key_id, "AKID");
+///
+/// let without_token = response("<AccessKeyId>AKID</AccessKeyId>");
+/// assert!(xml::sts_credentials(without_token.as_bytes()).is_err());
+/// # Ok::<(), xml::Error>(())
+/// ```
 pub fn sts_credentials(body: &[u8]) -> Result<StsCredentials, Error> {
     parse(
         body,
@@ -64,6 +87,7 @@ fn credentials(document: &mut Document<'_>) -> Result<StsCredentials, Error> {
         "Expiration" => document.field(child, &mut expiration, value::exact_time),
         _ => document.unknown(child),
     })?;
+
     Ok(StsCredentials {
         access_key_id: document.require(access_key_id.flatten(), NAME, "AccessKeyId")?,
         secret_access_key: document.require(
@@ -76,7 +100,8 @@ fn credentials(document: &mut Document<'_>) -> Result<StsCredentials, Error> {
     })
 }
 
-/// Without white space around it, `None` when empty. Has no complaint, which would repeat the text.
+/// Reads a text without the white space around it; `None` when it is empty. Never fails: an error
+/// would repeat the secret.
 fn secret(text: &str) -> Result<Option<Zeroizing<String>>, &'static str> {
     value::word(text).map(|text| text.map(Zeroizing::new))
 }

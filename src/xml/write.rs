@@ -1,4 +1,4 @@
-//! The documents that a client sends.
+//! Writes the documents that a client sends.
 use super::reader::forbidden;
 use super::{Error, MAX_PART_NUMBER};
 use crate::text::shown;
@@ -6,10 +6,10 @@ use crate::text::shown;
 /// S3's namespace, without which some servers refuse a document.
 const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
 
-/// Keys that one `Delete` may hold (S3 refuses more; so do most servers).
+/// The most keys that one `Delete` may hold. S3 refuses more, as do most servers.
 pub const MAX_DELETE_KEYS: usize = 1000;
 
-/// What a server answers to a `Delete`.
+/// The keys that the response to a `Delete` lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeleteMode {
     /// Every key, deleted or not.
@@ -18,10 +18,20 @@ pub enum DeleteMode {
     Quiet,
 }
 
-/// Writes `CompleteMultipartUpload` for `parts`, each with its number and its ETag with or without quotes.
+/// Writes `CompleteMultipartUpload` for `parts`, each with its number and its ETag with or without
+/// quotes.
 ///
-/// Fails on no parts at all, numbers outside 1 to 10,000 or not in ascending order, and empty ETags: Ceph takes such a
-/// list, and what it makes of it is not what was uploaded.
+/// Fails without parts, on numbers outside 1 to 10,000 or not in ascending order, and on empty
+/// ETags. Ceph accepts such lists, and makes an object of them that is not what was uploaded.
+///
+/// ```
+/// use s3driver::xml;
+///
+/// let document = xml::complete_multipart_upload(&[(1, "7778aef8"), (2, "\"aaaa18db\"")])?;
+/// assert!(document.contains("<Part><PartNumber>2</PartNumber><ETag>\"aaaa18db\"</ETag></Part>"));
+/// assert!(xml::complete_multipart_upload(&[(2, "a"), (1, "b")]).is_err());
+/// # Ok::<(), xml::Error>(())
+/// ```
 pub fn complete_multipart_upload(parts: &[(u32, &str)]) -> Result<String, Error> {
     if parts.is_empty() {
         return Err(Error::unplaced("an upload cannot be completed without parts"));
@@ -47,7 +57,7 @@ pub fn complete_multipart_upload(parts: &[(u32, &str)]) -> Result<String, Error>
         document.push_str("<Part><PartNumber>");
         document.push_str(&number.to_string());
         document.push_str("</PartNumber><ETag>");
-        // One that has quotes came in a form of its own (such as `W/"..."`) and goes back as it came.
+        // An ETag that has quotes (such as `W/"..."`) is sent back as it was received.
         let quote = if etag.contains('"') { "" } else { "\"" };
         document.push_str(quote);
         push_text(
@@ -65,8 +75,18 @@ pub fn complete_multipart_upload(parts: &[(u32, &str)]) -> Result<String, Error>
 
 /// Writes `Delete` for 1 to [`MAX_DELETE_KEYS`] keys.
 ///
-/// Fails on an empty key, which would be the bucket itself, and on a key with a character that XML 1.0 cannot carry
-/// (most control characters, U+FFFE, U+FFFF): delete such an object by itself.
+/// Fails on an empty key, which would be the bucket itself, and on a key with a character that XML
+/// 1.0 cannot carry (most control characters, U+FFFE, U+FFFF): delete such an object with a request
+/// that names its key in the path.
+///
+/// ```
+/// use s3driver::xml::{self, DeleteMode};
+///
+/// let document = xml::delete(&["a&b"], DeleteMode::Quiet)?;
+/// assert!(document.ends_with("<Quiet>true</Quiet><Object><Key>a&amp;b</Key></Object></Delete>"));
+/// assert!(xml::delete(&["a\u{1}b"], DeleteMode::Quiet).is_err());
+/// # Ok::<(), xml::Error>(())
+/// ```
 pub fn delete(keys: &[&str], mode: DeleteMode) -> Result<String, Error> {
     if keys.is_empty() || keys.len() > MAX_DELETE_KEYS {
         return Err(Error::unplaced(format!(
@@ -96,9 +116,18 @@ pub fn delete(keys: &[&str], mode: DeleteMode) -> Result<String, Error> {
     Ok(document)
 }
 
-/// Writes `CreateBucketConfiguration` for a bucket in the region `location`. S3 wants none of it for `us-east-1`.
+/// Writes `CreateBucketConfiguration` for a bucket in the region `location`. S3 refuses the
+/// document for `us-east-1`.
 ///
 /// Fails on an empty name and on one with a character that XML 1.0 cannot carry.
+///
+/// ```
+/// use s3driver::xml;
+///
+/// let document = xml::create_bucket_configuration("eu-west-1")?;
+/// assert!(document.contains("<LocationConstraint>eu-west-1</LocationConstraint>"));
+/// # Ok::<(), xml::Error>(())
+/// ```
 pub fn create_bucket_configuration(location: &str) -> Result<String, Error> {
     if location.is_empty() {
         return Err(Error::unplaced("a bucket's location cannot be empty"));
@@ -110,7 +139,8 @@ pub fn create_bucket_configuration(location: &str) -> Result<String, Error> {
     Ok(document)
 }
 
-/// Begins a document with the start tag of `root`, with space for another `room` bytes.
+/// Returns a document that begins with the start tag of `root`, with space for another `room`
+/// bytes.
 fn opened(root: &str, room: usize) -> String {
     let mut document = String::with_capacity(room + 128);
     for piece in ["<", root, " xmlns=\"", NAMESPACE, "\">"] {
@@ -119,11 +149,11 @@ fn opened(root: &str, room: usize) -> String {
     document
 }
 
-/// Appends `text` escaped. Fails on a character that XML 1.0 cannot carry: `name` names the text, of which it gets an
-/// excerpt, and `advice` ends the message.
+/// Appends `text` escaped. Fails on a character that XML 1.0 cannot carry: `name` describes the
+/// text, given an excerpt of it, and `advice` ends the message.
 ///
-/// White space other than the plain space goes as a reference too: a raw carriage return would arrive as a line feed
-/// (XML 1.0 section 2.11).
+/// White space other than the plain space is written as a reference too: a raw carriage return
+/// would be received as a line feed (XML 1.0 section 2.11).
 fn push_text(
     document: &mut String,
     text: &str,
@@ -152,7 +182,8 @@ fn push_text(
     Ok(())
 }
 
-/// Whether XML 1.0 can carry every character of `text`, so that a request about it can be written.
+/// Returns whether XML 1.0 can carry every character of `text`, so that a document about it can be
+/// written.
 pub fn can_carry(text: &str) -> bool {
     forbidden(text).is_none()
 }

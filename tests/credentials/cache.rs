@@ -1,11 +1,11 @@
 //! One refresh at a time, early enough that no caller notices: tested with a clock and a source
 //! that the test controls.
 
-use super::{keys, listener};
+use super::{deaf, keys, listener};
+use s3driver::client::{Config, Endpoint, Scheme, Variant};
 use s3driver::clock::Clock;
-use s3driver::credentials::{
-    Cache, Context, Credentials, Lease, Observer, Provider, Source, Unavailable, Warning,
-};
+use s3driver::credentials::{Cache, Context, Credentials, Lease, Provider, Source, Unavailable};
+use s3driver::observe::{CredentialsEvent, Event, Observer, Warning};
 use s3driver::{Cancel, ErrorKind};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -153,7 +153,7 @@ impl Meeting {
     }
 }
 
-fn cache(source: &Numbered, observer: Observer) -> Cache {
+fn cache(source: &Numbered, observer: Arc<dyn Observer>) -> Cache {
     let clock: Arc<Stopped> = Arc::clone(&source.clock);
     Cache::new(source.clone(), &Context::default().with_clock(clock).with_observer(observer))
 }
@@ -227,7 +227,7 @@ fn rotate_every_and_lifetime_64_threads_across_ten_rotations() {
 fn threads_without_valid_keys_wait_for_one_refresh() {
     let clock = Stopped::new();
     let source = Numbered::new(&clock, Some(HOUR));
-    let cache = cache(&source, Observer::default());
+    let cache = cache(&source, deaf());
     for round in 1..=3 {
         let arrived = AtomicU32::new(0);
         source.change(|state| state.passes = round - 1);
@@ -258,7 +258,7 @@ fn keys_are_renewed_some_minutes_or_a_quarter_of_their_life_before_the_end() {
     ] {
         let clock = Stopped::new();
         let source = Numbered::new(&clock, Some(lifetime));
-        let cache = cache(&source, Observer::default());
+        let cache = cache(&source, deaf());
         assert_eq!(id(&cache), "K1");
         clock.advance(before);
         assert_eq!((id(&cache).as_str(), source.begun()), ("K1", 1), "{lifetime:?}");
@@ -272,7 +272,7 @@ fn keys_are_renewed_some_minutes_or_a_quarter_of_their_life_before_the_end() {
 fn keys_without_an_expiration_are_fetched_once() {
     let clock = Stopped::new();
     let source = Numbered::new(&clock, None);
-    let cache = cache(&source, Observer::default());
+    let cache = cache(&source, deaf());
     for _ in 0..3 {
         assert_eq!(id(&cache), "K1");
         clock.advance(1000 * HOUR);
@@ -300,7 +300,7 @@ fn short_lifetimes_and_expired_keys_do_not_cause_a_tight_loop() {
     // Credentials with two seconds left are renewed at most every one and a half seconds.
     let clock = Stopped::new();
     let source = Numbered::new(&clock, Some(Duration::from_secs(2)));
-    let cache = cache(&source, Observer::default());
+    let cache = cache(&source, deaf());
     for _ in 0..100 {
         id(&cache);
         clock.advance(Duration::from_millis(100));
@@ -356,11 +356,42 @@ fn a_failed_refresh_with_valid_keys_is_a_warning_and_repeated_after_a_pause() {
     assert_eq!(cache.last_failure(), None);
 }
 
+/// The observers of a client's configuration receive what the cache of its credentials does.
+#[test]
+fn refreshes_and_failures_are_events_of_the_configurations_observers() {
+    let endpoint = Endpoint::aws("eu-central-1", Scheme::Https, Variant::default()).unwrap();
+    let received = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&received);
+    let observer = move |event: &Event<'_>| {
+        let Event::Credentials(event) = event else { panic!("{event:?}") };
+        sink.lock().unwrap().push(match event {
+            CredentialsEvent::Refreshed { source, expires, .. } => {
+                format!("{source} refreshed, expires: {}", expires.is_some())
+            }
+            CredentialsEvent::Failed { source, reason, .. } => format!("{source} failed: {reason}"),
+            CredentialsEvent::Warning(warning) => warning.to_string(),
+            _ => panic!("{event:?}"),
+        });
+    };
+    let clock = Stopped::new();
+    let config = Config::new(endpoint).clock(clock.clone()).observer(Arc::new(observer));
+    let source = Numbered::new(&clock, Some(HOUR));
+    let cache = Cache::new(source.clone(), &config.credential_context());
+    assert_eq!((id(&cache), id(&cache)), ("K1".to_owned(), "K1".to_owned()));
+    source.change(|state| state.failing = true);
+    clock.advance(2 * HOUR);
+    cache.credentials().unwrap_err();
+    assert_eq!(
+        *received.lock().unwrap(),
+        ["numbered refreshed, expires: true", "numbered failed: set to fail"]
+    );
+}
+
 #[test]
 fn without_valid_keys_a_failure_is_an_error_and_is_repeated_without_a_fetch() {
     let clock = Stopped::new();
     let source = Numbered::new(&clock, Some(HOUR));
-    let cache = cache(&source, Observer::default());
+    let cache = cache(&source, deaf());
     source.change(|state| state.failing = true);
     for _ in 0..100 {
         let error = cache.credentials().unwrap_err();
@@ -377,7 +408,7 @@ fn without_valid_keys_a_failure_is_an_error_and_is_repeated_without_a_fetch() {
 fn expired_token_forces_one_refresh() {
     let clock = Stopped::new();
     let source = Numbered::new(&clock, Some(HOUR));
-    let cache = cache(&source, Observer::default());
+    let cache = cache(&source, deaf());
     let used = cache.credentials().unwrap();
     assert!(!cache.refresh(&used).unwrap(), "they were fetched just now");
     clock.advance(MINUTE);
@@ -455,7 +486,7 @@ fn a_source_that_panics_does_not_block_the_others() {
 fn cancelling_ends_a_wait_for_keys_and_the_refresh_continues() {
     let clock = Stopped::new();
     let source = Numbered::new(&clock, Some(HOUR));
-    let cache = cache(&source, Observer::default());
+    let cache = cache(&source, deaf());
     source.change(|state| state.passes = 0);
     let cancelled = |wait: &(dyn Fn(&Cancel) -> s3driver::Result<()> + Sync)| {
         let cancel = Cancel::new();

@@ -2,7 +2,8 @@
 
 use super::server::{Server, reply};
 use super::{context, failed, iso8601, keys, listener, not_configured, timed};
-use s3driver::credentials::{Cache, Context, Process, Provider, SharedFiles, Source, Warning};
+use s3driver::credentials::{Cache, Context, Process, Provider, SharedFiles, Source};
+use s3driver::observe::Warning;
 use std::path::Path;
 use std::time::Duration;
 

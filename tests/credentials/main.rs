@@ -15,7 +15,8 @@ mod planting;
 mod server;
 mod sts;
 
-use s3driver::credentials::{Context, Environment, Lease, Observer, Source, Unavailable, Warning};
+use s3driver::credentials::{Context, Environment, Lease, Source, Unavailable};
+use s3driver::observe::{CredentialsEvent, Event, Observer, Warning};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -24,11 +25,21 @@ fn context(variables: &[(&str, &str)]) -> Context {
     Context::default().with_environment(Environment::from_pairs(variables.iter().copied()))
 }
 
-/// Returns an observer and the list of its warnings.
-fn listener() -> (Observer, Arc<Mutex<Vec<Warning>>>) {
-    let heard = Arc::new(Mutex::new(Vec::new()));
-    let sink = Arc::clone(&heard);
-    (Observer::new(move |warning| sink.lock().unwrap().push(warning.clone())), heard)
+/// An observer and the warnings that it has received.
+fn listener() -> (Arc<dyn Observer>, Arc<Mutex<Vec<Warning>>>) {
+    let received = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&received);
+    let observer = move |event: &Event<'_>| {
+        if let Event::Credentials(CredentialsEvent::Warning(warning)) = event {
+            sink.lock().unwrap().push((*warning).clone());
+        }
+    };
+    (Arc::new(observer), received)
+}
+
+/// An observer that ignores every event.
+fn deaf() -> Arc<dyn Observer> {
+    Arc::new(|_: &Event<'_>| {})
 }
 
 /// Returns the access key, secret and token.

@@ -60,7 +60,7 @@ impl Imds {
         }
         match (request.header("x-aws-ec2-metadata-token"), self.v1_status) {
             (Some(token), _) if token == format!("token{}==", tokens.0) && tokens.1 > 0 => {
-                tokens.1 -= 1
+                tokens.1 -= 1;
             }
             (Some(_), _) => return reply(401, ""),
             (None, Some(status)) => return reply(status, ""),

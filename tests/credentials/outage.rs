@@ -4,9 +4,10 @@ use super::server::{Answer, Server, reply};
 use super::{context, document, failed, keys, timed};
 use s3driver::clock::{Clock, SystemClock};
 use s3driver::credentials::{
-    Cache, Container, Context, Credentials, Environment, Lease, Metadata, Observer, Process,
-    Provider, Source, Unavailable,
+    Cache, Container, Context, Credentials, Environment, Lease, Metadata, Process, Provider,
+    Source, Unavailable,
 };
+use s3driver::observe::Event;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -92,7 +93,11 @@ fn p15_without_keys_the_next_round_starts_within_two_seconds() {
         );
         std::thread::sleep(Duration::from_millis(20));
     }
-    assert!(begun.elapsed() > Duration::from_secs(4), "too many requests: {:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() > Duration::from_secs(4),
+        "the rounds followed each other too quickly: {:?}",
+        begun.elapsed()
+    );
 }
 
 #[derive(Debug)]
@@ -142,7 +147,7 @@ impl Clock for PanickingClock {
 
 #[test]
 fn p07_simultaneous_panics_of_source_observer_and_clock_do_not_abort() {
-    let observer = || Observer::new(|_| panic!("planted"));
+    let observer = || Arc::new(|_: &Event<'_>| panic!("planted"));
     let cancel = s3driver::Cancel::new();
     // The source panics; the clock panics when that failure is recorded.
     for context in [
@@ -247,7 +252,7 @@ mod processes {
         let home = tempfile::tempdir().unwrap();
         std::fs::create_dir(home.path().join(".aws")).unwrap();
         let pipe = |path: &Path| {
-            assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success())
+            assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
         };
         let credentials = home.path().join(".aws/credentials");
         pipe(&credentials);

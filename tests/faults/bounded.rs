@@ -332,7 +332,8 @@ fn p14_a_refused_range_is_empty_only_at_the_end_of_the_object() {
             format!("<Error><Code>InvalidRange</Code>{inside}</Error>"),
         )
     };
-    // (size in the header, size in the document, offset, whether the reader is empty, HEAD requests)
+    // (size in the header, size in the document, offset, whether the reader is empty, HEAD
+    // requests)
     for (header, inside, offset, is_empty, heads) in [
         (None, None, 0, false, 0),
         (Some("bytes */0"), None, 0, false, 0),

@@ -280,7 +280,8 @@ fn an_endless_trickle_of_an_object_ends_at_a_deadline() {
     rig.finish();
 }
 
-/// `bad-status-line`, `bad-header`, `chunked-bad`, `two-lengths`, `length-and-chunked`, `endless-headers`, `1xx-flood`.
+/// `bad-status-line`, `bad-header`, `chunked-bad`, `two-lengths`, `length-and-chunked`,
+/// `endless-headers`, `1xx-flood`.
 #[test]
 fn malformed_responses_are_retried_on_another_connection() {
     let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "x: y\r\n".repeat(100_000));
@@ -299,7 +300,8 @@ fn malformed_responses_are_retried_on_another_connection() {
         rig.faulty.once("GetObject", Fault::raw(reply));
         let got = quickly(|| rig.get("key"));
         if reply.contains("chunked\r\n\r\nzz") {
-            // The head was good, so there is a reader, which cannot prove what it has without a length.
+            // The head was good, so there is a reader, which cannot prove what it has without a
+            // length.
             assert_eq!(got.unwrap_err().kind(), ErrorKind::Protocol);
         } else {
             assert_eq!(got.unwrap(), b"content", "{}", &reply[..reply.len().min(60)]);

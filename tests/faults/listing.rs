@@ -87,7 +87,8 @@ fn malformed_listings_are_an_error() {
     rig.finish();
 }
 
-/// `other-ns`, `no-ns`, `prefixed`, `unknown`, `cdata`, `bom`, `list-no-encoding`, `many-attributes`.
+/// `other-ns`, `no-ns`, `prefixed`, `unknown`, `cdata`, `bom`, `list-no-encoding`,
+/// `many-attributes`.
 #[test]
 fn unusual_listings_are_accepted() {
     let attributes: String = (0..10_000).map(|number| format!(" a{number}=\"x\"")).collect();

@@ -17,6 +17,7 @@ mod foreign;
 mod guards;
 mod listing;
 mod load;
+mod observed;
 mod panics;
 mod planted;
 mod reading;
@@ -81,7 +82,8 @@ impl Rig {
     pub(crate) fn with(options: ServerOptions, adjust: impl FnOnce(Config) -> Config) -> Self {
         let faulty = Faulty::start(options);
         let config = config(&faulty.backend, &faulty.url()).retry(retry()).timeouts(timeouts());
-        Self { client: Client::new(adjust(config)).unwrap(), faulty }
+        let config = support::transport::choose(adjust(config), None);
+        Self { client: Client::new(config).unwrap(), faulty }
     }
 
     /// Stores an object directly, without the client.
@@ -214,4 +216,21 @@ fn the_table_names_tests_that_exist() {
         }
     }
     assert!(checked > 100, "README.md names only {checked} tests");
+}
+
+/// Each row that `agent.txt` leaves out exists, and so does the test that shows why.
+#[test]
+fn the_differences_of_an_agent_name_tests_that_exist() {
+    let differences = concat!(
+        include_str!("../../src/transport/tests/agent.rs"),
+        include_str!("../../src/transport/tests/differences.rs"),
+    );
+    let rows = include_str!("agent.txt").lines().filter(|line| !line.starts_with('#'));
+    for row in rows {
+        let (test, difference) = row.split_once(" | ").unwrap();
+        let (module, name) = test.split_once("::").unwrap();
+        let file = format!("{}/tests/faults/{module}.rs", env!("CARGO_MANIFEST_DIR"));
+        assert!(std::fs::read_to_string(file).unwrap().contains(&format!("fn {name}(")), "{test}");
+        assert!(differences.contains(&format!("fn {difference}(")), "{difference}");
+    }
 }

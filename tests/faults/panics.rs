@@ -12,6 +12,7 @@ use s3driver::client::{
 use s3driver::clock::{Clock, SystemClock};
 use s3driver::credentials::{Credentials, Lease, Provider};
 use s3driver::driver::{S3Driver, StorageDriver, WalkOptions, WriteMode};
+use s3driver::observe::{Detail, Event, Observer};
 use s3driver::transfer::{Progress, Transfer};
 use s3driver::{Cancel, Error, ErrorKind, Result};
 use std::io::{self, Read, Write};
@@ -113,15 +114,20 @@ impl<'a> Tried<'a> {
         provider: Option<Arc<dyn Provider>>,
         clock: Option<Arc<dyn Clock>>,
     ) -> Self {
+        Self::with(rig, |config| {
+            let config = clock.into_iter().fold(config, Config::clock);
+            provider.into_iter().fold(config, Config::credentials)
+        })
+    }
+
+    fn with(rig: &'a Rig, adjust: impl FnOnce(Config) -> Config) -> Self {
         let small_parts = [
             ("chunksize", "5242880"),
             ("multipartcopythresholdsize", "5242880"),
             ("multipartcopychunksize", "5242880"),
         ];
         let driver = S3Driver::with_config(&parameters(rig, &small_parts), |config| {
-            let config = config.timeouts(crate::timeouts()).retry(crate::retry());
-            let config = clock.into_iter().fold(config, Config::clock);
-            provider.into_iter().fold(config, Config::credentials)
+            adjust(config.timeouts(crate::timeouts()).retry(crate::retry()))
         });
         Self { rig, driver: driver.unwrap(), directory: tempfile::tempdir().unwrap() }
     }
@@ -236,6 +242,33 @@ fn p07_a_panicking_provider_fails_the_call_and_leaves_no_upload() {
             assert_eq!(rig.faulty.backend.open_uploads(BUCKET), [], "{name} {at}");
         }
         assert!(reached > 0, "{name} never requested credentials");
+    }
+}
+
+/// Asks for every detail, and panics at every event.
+struct PanickingObserver(AtomicUsize);
+
+impl Observer for PanickingObserver {
+    fn event(&self, _: &Event<'_>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        panic!("planted");
+    }
+    fn wants(&self, _: Detail) -> bool {
+        true
+    }
+}
+
+#[test]
+fn p07_an_observer_that_panics_at_every_event_changes_no_outcome() {
+    for (name, operation) in OPERATIONS {
+        let rig = Rig::new();
+        let observer = Arc::new(PanickingObserver(AtomicUsize::new(0)));
+        let tried = Tried::with(&rig, |config| config.observer(observer.clone()));
+        tried.prepare(name);
+        quickly(|| operation(&tried)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(observer.0.load(Ordering::SeqCst) > 1, "{name} was not observed");
+        drop(tried);
+        rig.finish();
     }
 }
 

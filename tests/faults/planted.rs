@@ -246,7 +246,7 @@ fn p03_a_secret_in_any_option_of_a_middleware_is_not_shown() {
                 let given = given.chain([(*name, secret.as_str())]);
                 match middleware::wrap(middleware, Arc::new(MemoryDriver::new()), given) {
                     Err(error) => {
-                        texts(error).iter().for_each(|text| assert_hidden(text, &secret, &what))
+                        texts(error).iter().for_each(|text| assert_hidden(text, &secret, &what));
                     }
                     // Accepted values are free text, or a key in an option for keys.
                     Ok(_) => assert!(
@@ -290,7 +290,7 @@ fn case_58_a_private_key_in_place_of_a_path_is_not_shown() {
             match CloudFrontOptions::from_pairs(pairs) {
                 Ok(options) => assert_hidden(&format!("{options:?}"), &secret, form),
                 Err(error) => {
-                    texts(error).iter().for_each(|text| assert_hidden(text, &secret, form))
+                    texts(error).iter().for_each(|text| assert_hidden(text, &secret, form));
                 }
             }
         }

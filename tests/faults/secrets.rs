@@ -14,9 +14,9 @@ use s3driver::client::{
 };
 use s3driver::sign::Credentials;
 
-const ID: &str = "ASIAQ3EGVZ7PLANTED42";
-const SECRET: &str = "p1antedS3cret/K7MDENG+bPxRfiCYEXAMPLEKEY";
-const TOKEN: &str =
+pub(crate) const ID: &str = "ASIAQ3EGVZ7PLANTED42";
+pub(crate) const SECRET: &str = "p1antedS3cret/K7MDENG+bPxRfiCYEXAMPLEKEY";
+pub(crate) const TOKEN: &str =
     "IQoJb3JpZ2luX2VjEPLANTED/tok3n+with/s1gns/A/wEaCXVzLWVhc3QtMSJHMEUCIQDx0PlantedEnd==";
 
 /// Asserts that no text shows twelve consecutive letters and digits of a secret, in any case.
@@ -35,7 +35,7 @@ fn assert_hidden(error: Error, secrets: &[&str], what: &str) {
     }
 }
 
-fn call_all(client: &Client) -> Vec<(&'static str, Error)> {
+pub(crate) fn call_all(client: &Client) -> Vec<(&'static str, Error)> {
     let settings = ObjectSettings::default();
     let upload = UploadRef { bucket: BUCKET, key: "k", upload_id: "u" };
     let part = UploadedPart { part_number: 1, etag: "e".to_owned(), size: 1 };
@@ -62,7 +62,7 @@ fn call_all(client: &Client) -> Vec<(&'static str, Error)> {
 }
 
 type Spell = fn(&str) -> String;
-type Place = fn(&str) -> Answer;
+pub(crate) type Place = fn(&str) -> Answer;
 
 /// The forms in which a server repeats a text.
 const SPELLINGS: &[(&str, Spell)] = &[
@@ -86,7 +86,7 @@ const SPELLINGS: &[(&str, Spell)] = &[
 ];
 
 /// The place of the repeated text.
-const PLACES: &[(&str, Place)] = &[
+pub(crate) const PLACES: &[(&str, Place)] = &[
     ("message", |said| document("AccessDenied", said)),
     ("code", |said| document(said, "refused")),
     ("ids", |said| {
@@ -124,7 +124,7 @@ fn document(code: &str, message: &str) -> Answer {
     ))
 }
 
-fn config(config: Config) -> Config {
+pub(crate) fn config(config: Config) -> Config {
     config.static_credentials(Credentials::new(ID, SECRET).with_session_token(TOKEN))
 }
 
@@ -175,7 +175,7 @@ fn p04_the_signature_of_a_request_is_hidden_when_its_headers_are_repeated() {
             };
             match version {
                 SignatureVersion::V2 => {
-                    assert!(!text.contains(&format!("{ID}:")), "{operation}: {text}")
+                    assert!(!text.contains(&format!("{ID}:")), "{operation}: {text}");
                 }
                 SignatureVersion::V4 => {
                     let shown = after("Signature=").unwrap_or_default();

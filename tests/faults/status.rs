@@ -62,8 +62,8 @@ fn always(fault: Fault) -> (Error, usize) {
     (error, count)
 }
 
-/// `internal-error`, `html-error`, `empty-error`, `service-unavailable`, `slowdown`, `too-many-requests`, 520, 499,
-/// `request-timeout`.
+/// `internal-error`, `html-error`, `empty-error`, `service-unavailable`, `slowdown`,
+/// `too-many-requests`, 520, 499, `request-timeout`.
 #[test]
 fn transient_statuses_are_retried() {
     let html = "<html><body>Bad Gateway</body></html>";
@@ -424,8 +424,8 @@ fn redirect_foreign() {
     }
 }
 
-/// `access-denied`, `bad-signature`, `no-such-bucket`, `not-implemented`, `no-such-key`, `precondition`, 304,
-/// `invalid-range`, `conditional-conflict` of a read, `417`, weird statuses.
+/// `access-denied`, `bad-signature`, `no-such-bucket`, `not-implemented`, `no-such-key`,
+/// `precondition`, 304, `invalid-range`, `conditional-conflict` of a read, `417`, weird statuses.
 #[test]
 fn permanent_statuses_are_not_retried() {
     for (status, code, kind) in [

@@ -178,7 +178,8 @@ fn is_attribute(tokens: &[Token], place: usize) -> bool {
         && tokens.get(place + 1).is_some_and(|token| token.is("["))
 }
 
-/// Whether an attribute is a `cfg` that only tests satisfy: it names `test`, and neither `not` nor `any`.
+/// Whether an attribute is a `cfg` that only tests satisfy: it names `test`, and neither `not` nor
+/// `any`.
 fn is_for_tests(attribute: &[Token]) -> bool {
     let has =
         |word: &str| attribute.iter().any(|token| token.kind == Kind::Word && token.text == word);

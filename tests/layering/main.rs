@@ -1,15 +1,16 @@
 //! The structure of `src/`: which part may use which, no cycles, nothing too long, and one meaning
 //! for each public name.
 //!
-//! A use is a `use` declaration, or a path in code such as `super::retry::pause`. Names are followed through `pub use` to
-//! the file that defines them, so `use super::Context` is a use of `context.rs`. A file that only passes a name on
-//! (`pub use child::Name`, and no other mention of it) does not use the child. Importing a module is not a use of it; the
-//! paths that go through it are. Methods are not followed, since they need no import. Code of unit tests is exempt, and
-//! so are the bodies of macros, whose paths belong to the places where the macro is used.
+//! A use is a `use` declaration, or a path in code such as `super::retry::pause`. Names are
+//! followed through `pub use` to the file that defines them, so `use super::Context` is a use of
+//! `context.rs`. A file that only passes a name on (`pub use child::Name`, and no other mention of
+//! it) does not use the child. Importing a module is not a use of it; the paths that go through it
+//! are. Methods are not followed, since they need no import. Code of unit tests is exempt, and so
+//! are the bodies of macros, whose paths belong to the places where the macro is used.
 //!
-//! A `mod.rs` collects the names of its children, defines what they share and assembles what they make. It takes part in
-//! a cycle item by item (an `impl` belongs to its type): a cycle needs one item that a child uses and that uses the
-//! child, by itself or through other items.
+//! A `mod.rs` collects the names of its children, defines what they share and assembles what they
+//! make. It takes part in a cycle item by item (an `impl` belongs to its type): a cycle needs one
+//! item that a child uses and that uses the child, by itself or through other items.
 
 mod bounds;
 mod lex;
@@ -22,8 +23,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use tree::Tree;
 
-/// The parts of the crate from top to bottom. A part may use the rows below its own, not its neighbours.
-/// `docs/design.md` shows the same rows.
+/// The parts of the crate from top to bottom. A part may use the rows below its own, not its
+/// neighbours. `docs/design.md` shows the same rows.
 const ORDER: &[&[&str]] = &[
     &["lib", "fuzzing"],
     &["middleware", "conformance"],
@@ -32,7 +33,7 @@ const ORDER: &[&[&str]] = &[
     &["client"],
     &["credentials"],
     &["cloudfront", "transport", "sign", "xml"],
-    &["net"],
+    &["net", "observe"],
     &["error", "duration", "clock", "sync"],
     &["text", "time", "cancel", "files", "bounds"],
 ];

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 const LONGEST_FUNCTION: usize = 70;
 const LONGEST_FILE: usize = 700;
 
-/// Which part of the crate a file belongs to: `client` for `src/client/mod.rs`, `error` for `src/error.rs`.
+/// Which part of the crate a file belongs to: `client` for `src/client/mod.rs`, `error` for
+/// `src/error.rs`.
 fn part(path: &str) -> &str {
     let inner = path.strip_prefix("src/").unwrap_or(path);
     inner.split(['/', '.']).next().unwrap_or(inner)
@@ -252,7 +253,8 @@ pub(crate) fn twins(tree: &Tree) -> Vec<String> {
         .collect()
 }
 
-/// Public types that may share a name: the name, the modules that contain its definitions, and the reason.
+/// Public types that may share a name: the name, the modules that contain its definitions, and the
+/// reason.
 pub(crate) type Shared<'a> = (&'a str, &'a [&'a str], &'a str);
 
 /// No two public types share a name, unless `allowed` has a reason for it.
@@ -336,8 +338,8 @@ fn public_children<'a>(tree: &'a Tree, module: &'a Module) -> impl Iterator<Item
         .map(|(path, _)| path.clone())
 }
 
-/// Whether a name is a type. A name that no item of its module has comes from a macro, and its capital letter shows that
-/// it is a type or a variant.
+/// Whether a name is a type. A name that no item of its module has comes from a macro, and its
+/// capital letter shows that it is a type or a variant.
 fn is_type(tree: &Tree, module: &Module, name: &str) -> bool {
     match tree.modules.get(module).and_then(|contents| contents.items.get(name)) {
         Some(item) => item.class == Class::Type,
@@ -352,8 +354,8 @@ fn place_of(tree: &Tree, module: &Module, name: &str) -> String {
     format!("{}{line}", contents.file)
 }
 
-/// Every path of a source file or folder that a document or a script names exists. `sign/v4.rs` is short for
-/// `src/sign/v4.rs`.
+/// Every path of a source file or folder that a document or a script names exists. `sign/v4.rs` is
+/// short for `src/sign/v4.rs`.
 pub(crate) fn missing_paths(
     document: &str,
     text: &str,
@@ -380,8 +382,9 @@ pub(crate) fn missing_paths(
     breaches
 }
 
-/// Every name such as `client::Client` that a document mentions exists. Paths that begin with neither a part of the crate
-/// nor a file next to the document, whose text `neighbour` returns, belong to other crates.
+/// Every name such as `client::Client` that a document mentions exists. Paths that begin with
+/// neither a part of the crate nor a file next to the document, whose text `neighbour` returns,
+/// belong to other crates.
 pub(crate) fn missing_names(
     tree: &Tree,
     document: &str,
@@ -411,7 +414,8 @@ fn mentions(source: &str, name: &str) -> bool {
     lex::tokens(source).iter().any(|token| token.is(name))
 }
 
-/// Whether a path from the crate's root leads to a module, or to a name that its module's file mentions.
+/// Whether a path from the crate's root leads to a module, or to a name that its module's file
+/// mentions.
 fn is_known(tree: &Tree, path: &[String]) -> bool {
     match tree.resolve(&Module::new(), path) {
         Some(Target::Module(_)) => true,

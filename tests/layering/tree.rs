@@ -126,8 +126,9 @@ impl Tree {
         tree
     }
 
-    /// Every use of one file by another. A module that is only imported to name what is in it gives no arrow, the names
-    /// do; a name that is passed on by `pub use` leads to the file that defines it.
+    /// Every use of one file by another. A module that is only imported to name what is in it gives
+    /// no arrow, the names do; a name that is passed on by `pub use` leads to the file that defines
+    /// it.
     pub(crate) fn arrows(&self) -> Vec<Arrow> {
         let mut arrows = Vec::new();
         for (module, contents) in &self.modules {
@@ -255,7 +256,8 @@ fn with_self(path: &[String]) -> Vec<String> {
     [&["self".to_owned()], path].concat()
 }
 
-/// Returns the module of a file: `src/a/mod.rs` and `src/a.rs` are `a`. Programs in `src/bin` are separate crates.
+/// Returns the module of a file: `src/a/mod.rs` and `src/a.rs` are `a`. Programs in `src/bin` are
+/// separate crates.
 fn module_of(path: &str) -> Option<Module> {
     let inner = path.strip_prefix("src/")?.strip_suffix(".rs")?;
     if inner.starts_with("bin/") || inner == "main" {
@@ -304,14 +306,16 @@ fn code(tokens: &[Token]) -> Vec<Code> {
     items
 }
 
-/// Whether the word at `place` may name an item: a method, a field or what is being defined does not.
+/// Whether the word at `place` may name an item: a method, a field or what is being defined does
+/// not.
 fn is_name(tokens: &[Token], place: usize) -> bool {
     let before = |sign: &str| place > 0 && tokens[place - 1].is(sign);
     let is_field = tokens.get(place + 1).is_some_and(|token| token.is(":"));
     tokens[place].kind == Kind::Word && !before(".") && !before("fn") && !is_field
 }
 
-/// Returns the name that an item defines or, for an `impl`, that of its type; empty for an item without a name.
+/// Returns the name that an item defines or, for an `impl`, that of its type; empty for an item
+/// without a name.
 fn name_of(item: &[Token]) -> String {
     let head = &item[..item.iter().position(|token| token.is("{")).unwrap_or(item.len())];
     let after = |place: usize| {
@@ -509,7 +513,8 @@ impl Walk<'_> {
                 found.push(Import { path, name: "*".to_owned(), visibility, line: token.line });
                 return place + 1;
             }
-            // `{self, Thing}` names the module itself; at the beginning of a path the word means the module here.
+            // `{self, Thing}` names the module itself; at the beginning of a path the word means
+            // the module here.
             if !token.is("self") || path.is_empty() {
                 path.push(token.text.clone());
             }

@@ -246,7 +246,7 @@ impl Pace {
     }
 }
 
-struct Reply {
+struct Response {
     status: u16,
     headers: String,
     body: Body,
@@ -257,7 +257,7 @@ enum Body {
     Object(Range<u64>),
 }
 
-impl Reply {
+impl Response {
     fn text(status: u16, body: impl Into<String>) -> Self {
         Self { status, headers: String::new(), body: Body::Text(body.into()) }
     }
@@ -280,16 +280,16 @@ impl Shared {
             thread::sleep(self.line.latency);
             let script = self.script.lock().unwrap().clone();
             let fault = script.map_or(Fault::None, |script| script(&request));
-            let reply = match &fault {
-                Fault::Status(status, code) => Reply::error(*status, code),
+            let response = match &fault {
+                Fault::Status(status, code) => Response::error(*status, code),
                 _ => self.respond(&request, &fault),
             };
             self.seen.lock().unwrap().push(Request { body: String::new(), ..request.clone() });
             let head = format!(
                 "HTTP/1.1 {} Scripted\r\ncontent-length: {}\r\n{}\r\n",
-                reply.status,
-                reply.length(),
-                reply.headers
+                response.status,
+                response.length(),
+                response.headers
             );
             stream.write_all(head.as_bytes())?;
             let (limit, stalls) = match fault {
@@ -298,13 +298,13 @@ impl Shared {
                 _ => (u64::MAX, false),
             };
             if request.operation != "HeadObject" {
-                self.write(&mut stream, &reply.body, limit)?;
+                self.write(&mut stream, &response.body, limit)?;
             }
             if stalls {
                 // Until the client disconnects.
                 io::copy(&mut reader, &mut io::sink())?;
             }
-            if limit < reply.length() {
+            if limit < response.length() {
                 return Ok(());
             }
         }
@@ -394,14 +394,14 @@ impl Shared {
         Ok(Some(Request { operation, key, start, if_match, query, headers, length, body }))
     }
 
-    fn respond(&self, request: &Request, fault: &Fault) -> Reply {
+    fn respond(&self, request: &Request, fault: &Fault) -> Response {
         let upload = || request.query.get("uploadId").cloned().unwrap_or_default();
         match request.operation {
             "GetObject" | "HeadObject" => self.object(request, fault),
             "ListObjectsV2" => self.list(request),
             "ListMultipartUploads" => {
                 let page = "<IsTruncated>false</IsTruncated>";
-                Reply::text(
+                Response::text(
                     200,
                     format!("<ListMultipartUploadsResult>{page}</ListMultipartUploadsResult>"),
                 )
@@ -418,15 +418,15 @@ impl Shared {
                     objects.remove(key);
                     write!(result, "<Deleted><Key>{key}</Key></Deleted>").unwrap();
                 }
-                Reply::text(200, result + "</DeleteResult>")
+                Response::text(200, result + "</DeleteResult>")
             }
             "DeleteObject" => {
                 self.objects.lock().unwrap().remove(&request.key);
-                Reply::text(204, "")
+                Response::text(204, "")
             }
             "PutObject" => {
                 self.objects.lock().unwrap().insert(request.key.clone(), request.length);
-                Reply { headers: format!("etag: \"{ETAG}\"\r\n"), ..Reply::text(200, "") }
+                Response { headers: format!("etag: \"{ETAG}\"\r\n"), ..Response::text(200, "") }
             }
             "CreateMultipartUpload" => {
                 let id = format!("upload-{}", self.seen.lock().unwrap().len());
@@ -435,11 +435,11 @@ impl Shared {
                 let head = "<InitiateMultipartUploadResult>";
                 let names =
                     format!("<Bucket>{BUCKET}</Bucket><Key>{key}</Key><UploadId>{id}</UploadId>");
-                Reply::text(200, format!("{head}{names}</InitiateMultipartUploadResult>"))
+                Response::text(200, format!("{head}{names}</InitiateMultipartUploadResult>"))
             }
             "UploadPart" => {
                 *self.uploads.lock().unwrap().get_mut(&upload()).unwrap() += request.length;
-                Reply { headers: format!("etag: \"{ETAG}\"\r\n"), ..Reply::text(200, "") }
+                Response { headers: format!("etag: \"{ETAG}\"\r\n"), ..Response::text(200, "") }
             }
             "CompleteMultipartUpload" => {
                 let size = self.uploads.lock().unwrap().remove(&upload()).unwrap();
@@ -448,19 +448,19 @@ impl Shared {
                 let names =
                     format!("<Bucket>{BUCKET}</Bucket><Key>{key}</Key><ETag>\"{ETAG}\"</ETag>");
                 let head = "<CompleteMultipartUploadResult>";
-                Reply::text(200, format!("{head}{names}</CompleteMultipartUploadResult>"))
+                Response::text(200, format!("{head}{names}</CompleteMultipartUploadResult>"))
             }
             "AbortMultipartUpload" => {
                 self.uploads.lock().unwrap().remove(&upload());
-                Reply::text(204, "")
+                Response::text(204, "")
             }
-            _ => Reply::error(501, "NotImplemented"),
+            _ => Response::error(501, "NotImplemented"),
         }
     }
 
-    fn object(&self, request: &Request, fault: &Fault) -> Reply {
+    fn object(&self, request: &Request, fault: &Fault) -> Response {
         let Some(size) = self.objects.lock().unwrap().get(&request.key).copied() else {
-            return Reply::error(404, "NoSuchKey");
+            return Response::error(404, "NoSuchKey");
         };
         let etag = match fault {
             Fault::Etag(etag) => etag,
@@ -475,18 +475,18 @@ impl Shared {
                 write!(headers, "x-amz-checksum-crc64nvme: {}\r\n", checksum(told)).unwrap();
                 headers.push_str("x-amz-checksum-type: FULL_OBJECT\r\n");
             }
-            return Reply { status: 200, headers, body: Body::Object(0..size) };
+            return Response { status: 200, headers, body: Body::Object(0..size) };
         };
         let first: u64 = range.0.parse().unwrap();
         let end = range.1.parse::<u64>().map_or(size, |last| (last + 1).min(size));
         if first >= size {
-            return Reply::error(416, "InvalidRange");
+            return Response::error(416, "InvalidRange");
         }
         write!(headers, "content-range: bytes {first}-{}/{size}\r\n", end - 1).unwrap();
-        Reply { status: 206, headers, body: Body::Object(first..end) }
+        Response { status: 206, headers, body: Body::Object(first..end) }
     }
 
-    fn list(&self, request: &Request) -> Reply {
+    fn list(&self, request: &Request) -> Response {
         let get = |name: &str| request.query.get(name).map_or("", String::as_str);
         let (prefix, delimiter) = (get("prefix"), get("delimiter"));
         let most: usize = get("max-keys").parse().unwrap_or(1000);
@@ -533,7 +533,7 @@ impl Shared {
             true => format!("<NextContinuationToken>{last}</NextContinuationToken>"),
             false => String::new(),
         };
-        Reply::text(
+        Response::text(
             200,
             format!(
                 "<ListBucketResult><IsTruncated>{truncated}</IsTruncated>{more}{entries}</ListBucketResult>"

@@ -180,8 +180,8 @@ impl Naive {
         self.0 == mistake
     }
 
-    /// "UriEncode() must enforce the following rules": every byte except the unreserved characters, the slash only in
-    /// object names left alone, space as %20, hexadecimal letters in upper case.
+    /// "UriEncode() must enforce the following rules": every byte except the unreserved characters,
+    /// the slash only in object names left alone, space as %20, hexadecimal letters in upper case.
     pub fn uri_encode(&self, text: &str, in_path: bool) -> String {
         let mut out = String::new();
         for byte in text.bytes() {
@@ -238,8 +238,8 @@ impl Naive {
         }
     }
 
-    /// "URI-encode name and values individually. You must also sort the parameters in the canonical query string
-    /// alphabetically by key name. The sorting occurs after encoding."
+    /// "URI-encode name and values individually. You must also sort the parameters in the canonical
+    /// query string alphabetically by key name. The sorting occurs after encoding."
     fn canonical_query(&self, query: &Pairs) -> String {
         if self.makes(Mistake::QueryLeftOut) {
             return String::new();
@@ -282,7 +282,8 @@ impl Naive {
         joined.join("&")
     }
 
-    /// Names in lower case, values trimmed with single spaces inside, those of one name joined by commas, sorted.
+    /// Names in lower case, values trimmed with single spaces inside, those of one name joined by
+    /// commas, sorted.
     fn canonical_headers(&self, headers: &Pairs) -> Pairs {
         let mut out: Pairs = Vec::new();
         for (name, value) in headers {
@@ -426,7 +427,8 @@ impl Naive {
         V4 { canonical_request, string_to_sign, signature, sent, chunks }
     }
 
-    /// "Each chunk signature is calculated over the previous signature", the first over the request's.
+    /// "Each chunk signature is calculated over the previous signature", the first over the
+    /// request's.
     fn chunks(&self, case: &Case, seed: &str) -> Vec<String> {
         let Body::Chunks(data, size) = &case.body else { return Vec::new() };
         let mut signatures = Vec::new();
@@ -530,7 +532,8 @@ impl Naive {
         };
         let has =
             |wanted: &str| case.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(wanted));
-        // "If you include the x-amz-date header, use the empty string for the Date"; Expires takes the same place.
+        // "If you include the x-amz-date header, use the empty string for the Date"; Expires takes
+        // the same place.
         let presigned = date != case.time.http;
         let date = if !presigned && has("x-amz-date") && !self.makes(Mistake::DateBesideAmzDate) {
             String::new()
@@ -617,10 +620,11 @@ impl Naive {
 
 /// The sub-resources in three lists, in the order of their sources.
 ///
-/// [AWS's page][v2], "Constructing the CanonicalizedResource Element": "The subresources that must be included when
-/// constructing the CanonicalizedResource Element are acl, lifecycle, location, logging, notification, partNumber, policy,
-/// requestPayment, uploadId, uploads, versionId, versioning, versions, and website", then the `response-` parameters and
-/// "the delete query string parameter"; `torrent` in its older editions.
+/// [AWS's page][v2], "Constructing the CanonicalizedResource Element": "The subresources that must
+/// be included when constructing the CanonicalizedResource Element are acl, lifecycle, location,
+/// logging, notification, partNumber, policy, requestPayment, uploadId, uploads, versionId,
+/// versioning, versions, and website", then the `response-` parameters and "the delete query string
+/// parameter"; `torrent` in its older editions.
 ///
 /// [v2]: https://docs.aws.amazon.com/AmazonS3/latest/userguide/RESTAuthentication.html
 pub const SUB_RESOURCES_OF_AWS: &str = "acl lifecycle location logging notification partNumber policy requestPayment \

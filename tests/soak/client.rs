@@ -114,7 +114,7 @@ impl Worker<'_> {
         });
         match sent {
             Some((upload_id, parts)) if !give_up => {
-                self.complete(key, &upload_id, &parts, content.clone())
+                self.complete(key, &upload_id, &parts, content.clone());
             }
             Some((upload_id, _)) => {
                 let upload = UploadRef { bucket: BUCKET, key, upload_id: &upload_id };

@@ -49,7 +49,7 @@ impl Worker<'_> {
                 self.count("stat");
                 match (self.driver.stat(&path), known) {
                     (Ok(info), Some(content)) => {
-                        assert_eq!(info.size, content.len() as u64, "{path}")
+                        assert_eq!(info.size, content.len() as u64, "{path}");
                     }
                     (Ok(info), None) => panic!("{info:?} should not exist"),
                     (Err(error), None) if error.kind() == ErrorKind::PathNotFound => {}
@@ -154,7 +154,7 @@ impl Worker<'_> {
             (Err(error), None) if error.kind() == ErrorKind::PathNotFound => {}
             (result, _) if *to == *key => drop(self.some(result)),
             (result, Some(content)) => {
-                self.settle([(key.to_owned(), None), (to, Some(content))].into(), result)
+                self.settle([(key.to_owned(), None), (to, Some(content))].into(), result);
             }
             (result, None) => drop(self.some(result).map(|()| panic!("a missing file was moved"))),
         }

@@ -617,7 +617,7 @@ impl S3 for Api {
         for entry in page.entries {
             match entry {
                 Entry::CommonPrefix(common) => {
-                    common_prefixes.push(CommonPrefix { prefix: Some(text(&common)) })
+                    common_prefixes.push(CommonPrefix { prefix: Some(text(&common)) });
                 }
                 Entry::Item(key, upload) => uploads.push(MultipartUpload {
                     key: Some(text(&key)),
@@ -733,7 +733,7 @@ fn contents(
     for entry in entries {
         match entry {
             Entry::CommonPrefix(common) => {
-                common_prefixes.push(CommonPrefix { prefix: Some(text(&common)) })
+                common_prefixes.push(CommonPrefix { prefix: Some(text(&common)) });
             }
             Entry::Item(key, object) => contents.push(Object {
                 key: Some(text(&key)),

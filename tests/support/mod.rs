@@ -32,6 +32,7 @@ pub mod serve;
 pub mod target;
 pub mod tls;
 pub mod traffic;
+pub mod transport;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};

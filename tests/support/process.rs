@@ -29,7 +29,8 @@ pub fn command(test: &str, words: &[&str]) -> Command {
     command
 }
 
-/// Returns a figure of this process from `/proc/self/status`, such as `VmHWM`, its peak memory, in bytes.
+/// Returns a figure of this process from `/proc/self/status`, such as `VmHWM`, its peak memory, in
+/// bytes.
 ///
 /// # Panics
 /// If the system does not report the figure.

@@ -5,10 +5,10 @@
 //! `S3_TLS_ENDPOINT` and `S3_TLS_CA` are set, over https. `S3_SERVER` names the server, so that
 //! checks which it cannot pass are skipped by name ([`SKIPPED`]).
 
-use super::{Server, ServerOptions};
+use super::{Server, ServerOptions, transport};
 use s3driver::client::{Client, Config, Endpoint, Scheme, SignatureVersion};
 use s3driver::clock::{Clock, SystemClock};
-use s3driver::driver::{Parameters, S3Driver};
+use s3driver::driver::S3Driver;
 use s3driver::sign::Credentials;
 use std::env;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -156,13 +156,11 @@ impl Target {
     pub fn config(&self) -> Config {
         let endpoint = Endpoint::custom(&self.endpoint, Some(&self.region), Scheme::Http)
             .expect("the endpoint");
-        let mut config = Config::new(endpoint)
+        let config = Config::new(endpoint)
             .static_credentials(Credentials::new(&self.access_key, &self.secret_key))
             .signature(self.signature);
-        if let Some(file) = &self.ca_file {
-            config = config.extra_roots_pem(std::fs::read(file).expect("S3_TLS_CA"));
-        }
-        config
+        let authority = self.ca_file.as_ref().map(|file| std::fs::read(file).expect("S3_TLS_CA"));
+        transport::choose(config, authority.as_deref())
     }
 
     pub fn client(&self) -> Client {
@@ -189,8 +187,7 @@ impl Target {
     }
 
     pub fn driver(&self, root: &str) -> S3Driver {
-        S3Driver::new(&Parameters::from_pairs(self.pairs(root)).expect("parameters"))
-            .expect("a driver")
+        transport::driver(self.pairs(root)).expect("a driver")
     }
 
     /// Returns a unique name for each check, so that checks can share a bucket without collisions.

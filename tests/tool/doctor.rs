@@ -12,7 +12,7 @@ use std::process::Command;
 const FAULTS: usize = 1_000;
 
 /// Runs a command that begins with `doctor`, and returns its JSON and its exit code.
-fn examine(mut command: Command, arguments: &[&str]) -> (Value, Option<i32>) {
+pub(crate) fn examine(mut command: Command, arguments: &[&str]) -> (Value, Option<i32>) {
     command.arg("--json").args(arguments);
     let run = Run::of(command.output().expect("a process"));
     let document = serde_json::from_str(&run.stdout).unwrap_or_else(|_| panic!("{}", run.stderr));
@@ -25,9 +25,14 @@ fn with_result<'a>(document: &'a Value, result: &str) -> Vec<&'a str> {
     found.map(|check| check["check"].as_str().expect("a name")).collect()
 }
 
-/// Asserts that one check failed, that its text has these words, and that whatever was not reached is blamed on it.
+/// Asserts that one check failed, that its text has these words, and that whatever was not reached
+/// is blamed on it.
 #[track_caller]
-fn assert_only_fault((document, code): &(Value, Option<i32>), check: &str, words: &[&str]) {
+pub(crate) fn assert_only_fault(
+    (document, code): &(Value, Option<i32>),
+    check: &str,
+    words: &[&str],
+) {
     assert_eq!(with_result(document, "fault"), [check], "{document:#}");
     assert_eq!(*code, Some(5));
     assert_eq!(document["healthy"], false);
@@ -65,7 +70,8 @@ checks! {
     }
 }
 
-/// Permissions, removed one by one: what the server refuses, the check that names it, and the IAM action.
+/// Permissions, removed one by one: what the server refuses, the check that names it, and the IAM
+/// action.
 const PERMISSIONS: &[(&str, &str, &str)] = &[
     ("ListObjectsV2", "list", "s3:ListBucket"),
     ("PutObject", "put", "s3:PutObject"),
@@ -109,7 +115,9 @@ fn a_refused_get_is_not_blamed_on_what_follows() {
     assert_only_fault(&found, "get", &["s3:GetObject", "arn:aws:s3:::registry/*"]);
 }
 
-/// Wrong configurations, which every server refuses: the arguments, the variables, the check and its words.
+/// Arguments, variables, the check that names the fault, and words of its text.
+type WrongConfiguration<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a str, &'a [&'a str]);
+
 #[test]
 fn each_wrong_configuration_is_named() {
     let target = Target::all().remove(0);
@@ -121,7 +129,7 @@ fn each_wrong_configuration_is_named() {
     };
     let proxy = format!("proxy={closed}");
     let doubled = format!("{}/{}", target.endpoint, target.bucket);
-    let cases: &[(&[&str], &[(&str, &str)], &str, &[&str])] = &[
+    let cases: &[WrongConfiguration<'_>] = &[
         (&["-o", &proxy], &[], "tcp", &["the proxy does not accept connections", "option proxy"]),
         (&["--endpoint", &closed], &[], "tcp", &["the endpoint does not accept", "firewall"]),
         (

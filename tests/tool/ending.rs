@@ -97,7 +97,8 @@ fn an_interrupted_upload_leaves_nothing() {
     for name in ["INT", "TERM", "HUP"] {
         let target = Target::all().remove(0);
         let rig = Rig::new(&target, "signal");
-        // Each response of the embedded server takes its time; a real server needs more than a moment for the bytes.
+        // Each response of the embedded server takes its time; a real server needs more than a
+        // moment for the bytes.
         let size = if let Some(server) = &target.embedded {
             server.delay(Duration::from_millis(200));
             40 << 20

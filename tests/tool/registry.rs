@@ -34,7 +34,8 @@ fn actions_of(operation: &str) -> &'static [&'static str] {
 const UPLOADS: &str = "/docker/registry/v2/repositories/app/_uploads";
 const BLOBS: &str = "/docker/registry/v2/blobs/sha256";
 
-/// Clients download: a manifest is read, a blob is examined, read from an offset and looked for in vain.
+/// Clients download: a manifest is read, a blob is examined, read from an offset and looked for in
+/// vain.
 fn pull(driver: &S3Driver) {
     let path = format!("{BLOBS}/aa/data");
     driver.stat(&path).unwrap();
@@ -44,7 +45,8 @@ fn pull(driver: &S3Driver) {
     driver.list("/docker/registry/v2").unwrap();
 }
 
-/// Clients upload: in two requests, to the end and given up; the finished blob is moved to its place.
+/// Clients upload: in two requests, to the end and given up; the finished blob is moved to its
+/// place.
 fn push(driver: &S3Driver) {
     let path = format!("{UPLOADS}/1/data");
     driver.put_content(&format!("{UPLOADS}/1/startedat"), b"now").unwrap();
@@ -108,9 +110,12 @@ fn actions(policy: &Value) -> BTreeSet<String> {
     listed.map(|action| action.as_str().unwrap().to_owned()).collect()
 }
 
+/// The name of a job in the tool, and the driver's work for it.
+type Job = (&'static str, fn(&S3Driver));
+
 #[test]
 fn a_policy_permits_what_the_driver_asks_for_and_nothing_else() {
-    let jobs: [(&str, fn(&S3Driver)); 4] =
+    let jobs: [Job; 4] =
         [("pull", pull), ("push", push), ("garbage-collection", collect), ("purge", purge)];
     for (job, work) in jobs {
         let target = Target::all().remove(0);
@@ -191,8 +196,10 @@ checks! {
         rig.put("docker/registry/v2/blobs/sha256/ee/eeee/data", b"");
         let run = rig.run(&verify);
         assert_eq!((run.code, &*run.stderr), (Some(5), "s3driver: 2 blobs are damaged\n"));
-        assert!(run.stdout.contains(&format!("damaged /{damaged}: its content has")), "{}", run.stdout);
+        assert!(run.stdout.contains(&format!("damaged /{damaged}: its content \
+                                              has")), "{}", run.stdout);
         assert!(run.stdout.contains("/ee/eeee/data"), "{}", run.stdout);
-        assert!(run.stdout.ends_with("21 blobs with 20000 bytes were verified, 2 of them are damaged\n"));
+        assert!(run.stdout.ends_with("21 blobs with 20000 bytes were verified, 2 of them are \
+                                      damaged\n"));
     }
 }

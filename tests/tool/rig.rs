@@ -71,7 +71,8 @@ impl<'a> Rig<'a> {
         Run::of(self.command(arguments).output().expect("a process"))
     }
 
-    /// Runs the tool and returns its standard output; it must succeed without a word on the standard error.
+    /// Runs the tool and returns its standard output; it must succeed without a word on the
+    /// standard error.
     #[track_caller]
     pub(crate) fn ok(&self, arguments: &[&str]) -> String {
         let run = self.run(arguments);
@@ -86,7 +87,8 @@ impl<'a> Rig<'a> {
         output.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
     }
 
-    /// Runs the tool, which must fail with this code and print nothing on the standard output. Returns the error.
+    /// Runs the tool, which must fail with this code and print nothing on the standard output.
+    /// Returns the error.
     #[track_caller]
     pub(crate) fn fails(&self, code: i32, arguments: &[&str]) -> String {
         let run = self.run(arguments);

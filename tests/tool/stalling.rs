@@ -1,4 +1,5 @@
-//! A relay that passes a number of bytes of the responses on, and then keeps the connections open without a further one.
+//! A relay that passes a number of bytes of the responses on, and then keeps the connections open
+//! without a further one.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};

@@ -119,7 +119,7 @@ impl Registry {
                             .extend(Digest::from_hex(hex).map(|digest| (digest, info.modified)));
                     }
                     ["_manifests", "tags", tag, "current", "link"] => {
-                        contents.tags.extend(Tag::parse(tag))
+                        contents.tags.extend(Tag::parse(tag));
                     }
                     ["_manifests", "referrers", "sha256", subject, "sha256", hex, "link"] => {
                         contents

@@ -333,7 +333,7 @@ impl Body<'_> {
         }
         match &mut self.framing {
             Framing::Length(left) | Framing::Chunked { left, .. } => {
-                *left = left.saturating_sub(read as u64)
+                *left = left.saturating_sub(read as u64);
             }
             Framing::Broken => {}
         }

@@ -58,9 +58,9 @@ impl Manifest {
             for layer in list(&document, "layers")? {
                 let digest = digest_of(layer)?;
                 if is_foreign(layer) {
-                    parsed.foreign.push(digest)
+                    parsed.foreign.push(digest);
                 } else {
-                    parsed.blobs.push(digest)
+                    parsed.blobs.push(digest);
                 }
             }
             parsed.artifact_type = parsed.artifact_type.or_else(|| text(config.get("mediaType")));

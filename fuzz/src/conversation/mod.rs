@@ -29,9 +29,9 @@ const LONGEST: Duration = Duration::from_secs(5);
 const MOST_MEMORY: u64 = 64 << 20;
 const MOST_ADDRESSES: u64 = 1 << 30;
 
-/// For any server: a write is `Ok` only after a complete response to a request that was sent in
-/// full, an object that was read equals what was sent, no connection is used after surplus bytes,
-/// and time and memory are bounded.
+/// Checks that, for any server, a write is `Ok` only after a complete response to a request that
+/// was sent in full, an object that was read equals what was sent, no connection is used after
+/// surplus bytes, and time and memory are bounded.
 pub fn conversation(data: &[u8]) {
     let _ = converse(data);
 }

@@ -2,8 +2,8 @@
 use clap::Args;
 use std::path::PathBuf;
 
-/// A command's own arguments, and those of every command. An option stands after the name of the command: one that could
-/// stand on both sides would be taken from one side alone.
+/// A command's own arguments, and those of every command. An option stands after the name of the
+/// command: one that could stand on both sides would be taken from one side alone.
 #[derive(Args)]
 pub(crate) struct With<A: Args> {
     #[command(flatten)]
@@ -19,7 +19,8 @@ pub(crate) struct Common {
     /// A registry's config.yml, whose storage is used
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// An option of the driver, such as regionendpoint=https://s3.example.org; replaces that of the file
+    /// An option of the driver, such as regionendpoint=https://s3.example.org; replaces that of the
+    /// file
     #[arg(long = "option", short = 'o', value_name = "NAME=VALUE", value_parser = pair)]
     pub(crate) options: Vec<(String, String)>,
     /// The bucket, where no location names one
@@ -28,7 +29,8 @@ pub(crate) struct Common {
     /// The region; otherwise that of the file, of AWS_REGION or of the profile
     #[arg(long)]
     pub(crate) region: Option<String>,
-    /// A server other than AWS; otherwise that of the file, of AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL or of the profile
+    /// A server other than AWS; otherwise that of the file, of AWS_ENDPOINT_URL_S3,
+    /// AWS_ENDPOINT_URL or of the profile
     #[arg(long, value_name = "URL")]
     pub(crate) endpoint: Option<String>,
     /// The profile of AWS's configuration files

@@ -6,7 +6,8 @@ use std::process;
 /// The exit code of a second signal, which ends the program at once.
 const INTERRUPTED: i32 = 130;
 
-/// Returns a token that the first SIGINT, SIGTERM or SIGHUP cancels. A second signal ends the program without cleaning up.
+/// Returns a token that the first SIGINT, SIGTERM or SIGHUP cancels. A second signal ends the
+/// program without cleaning up.
 pub(crate) fn token() -> Outcome<Cancel> {
     let cancel = Cancel::new();
     let cancelled = cancel.clone();

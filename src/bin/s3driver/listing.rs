@@ -6,16 +6,39 @@ use s3driver::client::ListObjects;
 use s3driver::time::Timestamp;
 use s3driver::xml::Object;
 
-/// Calls `visit` with every object below a location, which is taken for a directory, and with the object of exactly
-/// this key, if there is one.
+/// An object of a listing, or one that was looked for by its key.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    pub(crate) key: String,
+    pub(crate) size: u64,
+    pub(crate) last_modified: Option<Timestamp>,
+    pub(crate) etag: Option<String>,
+    pub(crate) storage_class: Option<String>,
+}
+
+impl From<Object> for Found {
+    fn from(object: Object) -> Self {
+        Self {
+            key: object.key,
+            size: object.size,
+            last_modified: object.last_modified,
+            etag: object.etag,
+            storage_class: object.storage_class,
+        }
+    }
+}
+
+/// Calls `visit` with every object below a location, which is taken for a directory, and with the
+/// object of exactly this key, if there is one.
 ///
 /// # Errors
-/// [`Exit::NotFound`] when nothing is there, except at the root of a bucket; the first failure of `visit`.
+/// [`Exit::NotFound`] when nothing is there, except at the root of a bucket; the first failure of
+/// `visit`.
 pub(crate) fn visit_tree(
     tool: &Tool,
     bucket: &Bucket,
     at: &S3Url,
-    visit: &mut dyn FnMut(Object) -> Outcome,
+    visit: &mut dyn FnMut(Found) -> Outcome,
 ) -> Outcome {
     let mut found = at.key.is_empty();
     if !at.is_written_as_directory()
@@ -29,16 +52,16 @@ pub(crate) fn visit_tree(
         for object in page?.contents {
             tool.check_interrupted()?;
             found = true;
-            visit(object)?;
+            visit(object.into())?;
         }
     }
     if found { Ok(()) } else { Err(nothing_at(at)) }
 }
 
 /// Returns the object with exactly this key.
-pub(crate) fn exact(bucket: &Bucket, at: &S3Url) -> Outcome<Option<Object>> {
+pub(crate) fn exact(bucket: &Bucket, at: &S3Url) -> Outcome<Option<Found>> {
     match bucket.client.head_object(&bucket.name, &at.key) {
-        Ok(meta) => Ok(Some(Object {
+        Ok(meta) => Ok(Some(Found {
             key: at.key.clone(),
             size: meta.size,
             last_modified: meta.last_modified,

@@ -46,7 +46,8 @@ impl S3Url {
         Ok(&self.key)
     }
 
-    /// Returns the beginning of all keys below this location, which is taken for a directory: `a` does not contain `ab`.
+    /// Returns the beginning of all keys below this location, which is taken for a directory: `a`
+    /// does not contain `ab`.
     pub(crate) fn directory(&self) -> String {
         if self.key.is_empty() || self.key.ends_with('/') {
             self.key.clone()
@@ -100,7 +101,8 @@ impl fmt::Display for Location {
 /// Returns the file below `folder` that a key below a prefix belongs to.
 ///
 /// # Errors
-/// For a key that would lie outside of the folder or share a file with another key: one with a component that is empty,
+/// For a key that would lie outside of the folder or share a file with another key: one with a
+/// component that is empty,
 /// `.` or `..`, or that the system reads as more than one name.
 pub(crate) fn file_below(folder: &Path, below: &str) -> Outcome<PathBuf> {
     let is_name = |component: &str| {
@@ -110,7 +112,8 @@ pub(crate) fn file_below(folder: &Path, below: &str) -> Outcome<PathBuf> {
     };
     if !below.split('/').all(is_name) {
         return Err(Failure::usage(format!(
-            "the key ending in {} cannot be a file below {}: copy the object by itself, to a name of your choice",
+            "the key ending in {} cannot be a file below {}: copy the object by itself, to a name \
+             of your choice",
             shown(below),
             folder.display()
         )));

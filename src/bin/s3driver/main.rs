@@ -35,7 +35,7 @@ fn main() -> ExitCode {
         let ended = command.run(&tool);
         // A reader that left is why the command ended, and not a second failure.
         let flushed = tool.output.flush();
-        ended.map_err(|failure| failure.after(&tool.cancel)).and_then(|()| flushed)
+        ended.map_err(|failure| failure.after(&tool.cancel)).and(flushed)
     });
     match ended {
         Ok(()) => ExitCode::SUCCESS,

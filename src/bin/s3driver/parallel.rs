@@ -1,11 +1,11 @@
-//! The same work for many items on a bounded number of threads.
+//! Work on many items by a bounded number of threads.
 use crate::failure::{Exit, Failure, Outcome};
 use s3driver::Cancel;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-/// Does `work` for every item on up to `threads` threads. The first failure ends the work and is returned; what is under
-/// way on other threads is finished.
+/// Does `work` for every item on up to `threads` threads. The first failure ends the work and is
+/// returned; what is under way on other threads is finished.
 pub(crate) fn for_each<T: Send>(
     items: impl IntoIterator<Item = T, IntoIter: Send>,
     threads: usize,

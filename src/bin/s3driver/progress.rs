@@ -51,7 +51,7 @@ impl Bars {
     }
 }
 
-/// What a bar measures.
+/// The quantity that a bar measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Meaning {
     /// One object of a known size.
@@ -75,7 +75,7 @@ impl Bar {
         self.bar.inc(bytes);
     }
 
-    /// So many objects are done.
+    /// Shows the number of objects that are done.
     pub(crate) fn count(&self, objects: u64) {
         self.bar.set_message(format!("{objects} objects"));
     }

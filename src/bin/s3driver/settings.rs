@@ -1,5 +1,5 @@
-//! The configuration: a registry's file, then the options of the command line, which replace the file's, and for what
-//! neither of them names AWS's environment and profile.
+//! The configuration: a registry's file, then the options of the command line, which replace the
+//! file's, and for what neither of them names AWS's environment and profile.
 use crate::common::Common;
 use crate::failure::{Failure, Outcome};
 use crate::yaml;
@@ -48,7 +48,8 @@ impl Settings {
         Ok(Self { file, options, environment: environment(common.profile.as_deref()) })
     }
 
-    /// Returns the driver's parameters, for another bucket than the configured one where `bucket` names it.
+    /// Returns the driver's parameters, for another bucket than the configured one where `bucket`
+    /// names it.
     pub(crate) fn parameters(&self, bucket: Option<&str>) -> Outcome<Parameters> {
         let mut options = self.options.clone();
         if let Some(bucket) = bucket {

@@ -1,4 +1,4 @@
-//! What every command works with.
+//! The surroundings of every command.
 use crate::common::Common;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::interrupt;
@@ -28,7 +28,7 @@ pub(crate) struct Bucket {
     pub(crate) driver: S3Driver,
     pub(crate) name: String,
     pub(crate) parameters: Parameters,
-    /// What new objects are stored with.
+    /// The headers that new objects are stored with.
     pub(crate) settings: ObjectSettings,
 }
 

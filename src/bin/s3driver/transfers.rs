@@ -20,11 +20,11 @@ const JOBS_AT_ONCE: usize = 4;
 /// Parts of one file or object in flight at once while several are copied.
 const PARTS_OF_SEVERAL: NonZeroUsize = NonZeroUsize::new(2).expect("not zero");
 
-/// What stays of a download that fails.
+/// The part of a failed download that stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Keep {
     Nothing,
-    /// What has arrived, for a later attempt.
+    /// The bytes that have arrived, for a later attempt.
     Arrived,
 }
 
@@ -160,7 +160,8 @@ fn is_object(bucket: &Bucket, at: &S3Url) -> Outcome<bool> {
     Ok(!at.is_written_as_directory() && exact(bucket, at)?.is_some())
 }
 
-/// Returns the keys below a prefix. Objects that stand for directories, with keys that end with a slash, are left out.
+/// Returns the keys below a prefix. Objects that stand for directories, with keys that end with a
+/// slash, are left out.
 fn keys(
     tool: &Tool,
     bucket: &Bucket,

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 /// Directories inside each other. Deeper ones have paths that are longer than keys.
 const DEPTH: usize = 256;
 
-/// Every file below a directory, with its path below it, written with slashes. Links to files are followed; links to
-/// directories are an error, because they can lead in a circle.
+/// Every file below a directory, with its path below it, written with slashes. Links to files are
+/// followed; links to directories are an error, because they can lead in a circle.
 pub(crate) struct Walk {
     waiting: VecDeque<(PathBuf, String, usize)>,
 }
@@ -18,7 +18,8 @@ impl Walk {
         Self { waiting: VecDeque::from([(folder, String::new(), 0)]) }
     }
 
-    /// Examines the next path: returns the file that it is, or puts the entries of the directory in its place.
+    /// Examines the next path: returns the file that it is, or puts the entries of the directory in
+    /// its place.
     fn step(
         &mut self,
         path: PathBuf,

@@ -1,5 +1,6 @@
-//! A registry's `config.yml` as a JSON value, for serde. Scalars stay the text that they are written as: an access key
-//! of digits is not a number, and the registry's own readers of options take text.
+//! A registry's `config.yml` as a JSON value, for serde. Scalars stay the text that they are
+//! written as: an access key of digits is not a number, and the registry's own readers of options
+//! take text.
 use saphyr_parser::{Event, Parser, ScalarStyle};
 use serde_json::{Map, Value};
 

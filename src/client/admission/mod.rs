@@ -70,6 +70,8 @@ pub(super) struct Place<'a> {
     /// The value of `Occupancy::falls` when the request was admitted: later drops were not caused
     /// by it.
     falls: u64,
+    /// Whether it was not free at once.
+    waited: bool,
 }
 
 impl Admission {
@@ -107,12 +109,13 @@ impl Admission {
         cancel: Option<&Cancel>,
     ) -> Result<Place<'_>> {
         let mut state = self.lock();
-        if state.taken < state.allowed {
-            state.take();
-        } else {
+        let waited = state.taken >= state.allowed;
+        if waited {
             state = self.wait(state, limit, clock, cancel)?;
+        } else {
+            state.take();
         }
-        Ok(Place { admission: self, held: true, falls: state.falls })
+        Ok(Place { admission: self, held: true, falls: state.falls, waited })
     }
 
     fn wait<'a>(
@@ -230,6 +233,11 @@ impl Place<'_> {
         if self.held && state.falls == self.falls {
             state.fall();
         }
+    }
+
+    /// Returns whether the request had to wait for the place.
+    pub(super) const fn has_waited(&self) -> bool {
+        self.waited
     }
 
     /// Reports whether this is the only place left, which a request keeps while it waits for its

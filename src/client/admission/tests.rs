@@ -14,7 +14,7 @@ fn enter(admission: &Admission) -> Place<'_> {
     admission.enter(LONG, &SystemClock, None).expect("a place")
 }
 
-/// Places there are, and places taken.
+/// Returns the number of places, and how many are taken.
 fn counts(admission: &Admission) -> (usize, usize) {
     let state = admission.lock();
     (state.allowed, state.taken)
@@ -26,7 +26,7 @@ fn await_waiting(admission: &Admission, threads: usize) {
     }
 }
 
-/// A clock that moves on by a second whenever it is looked at.
+/// A clock that advances by a second whenever it is read.
 #[derive(Debug)]
 struct Ticking(Instant, AtomicU64);
 
@@ -69,9 +69,10 @@ fn a_burst_of_throttled_replies_counts_once() {
     let admission = admission(100);
     let mut places: Vec<_> = (0..20).map(|_| enter(&admission)).collect();
     places.iter_mut().for_each(Place::record_throttling);
-    // Of the twenty that were in flight, not of the hundred that never were.
+    // Seven tenths of the twenty that were in flight, not of the hundred that never were.
     assert_eq!(counts(&admission), (14, 20));
-    // What is sent after that counts anew; while too many places are taken, the surplus is given up.
+    // Requests sent after that count again; while too many places are taken, the surplus is given
+    // up.
     let mut again: Vec<_> = places.into_iter().filter_map(Place::again).collect();
     assert_eq!((again.len(), counts(&admission)), (14, (14, 14)));
     again.iter_mut().for_each(Place::record_throttling);
@@ -90,13 +91,13 @@ fn one_place_more_for_every_round_of_answers() {
     let mut allowed = Vec::new();
     for _ in 0..12 {
         let mut places: Vec<_> = (0..counts(&admission).0).map(|_| enter(&admission)).collect();
-        // All are taken when the last one is answered.
+        // All places are taken when the last response arrives.
         places.pop().expect("at least one").record_response();
         drop(places);
         allowed.push(counts(&admission).0);
     }
     assert_eq!(allowed, [2, 2, 3, 3, 3, 4, 4, 4, 4, 4, 4, 4]);
-    // Places that nobody takes prove nothing.
+    // Places that are not used prove nothing.
     let mut place = enter(&admission);
     place.record_throttling();
     place.record_response();
@@ -117,7 +118,7 @@ fn a_place_gained_lets_in_two() {
             scope.spawn(|| {
                 let _place = enter(&admission);
                 inside.fetch_add(1, Ordering::SeqCst);
-                // Ends only when both are in.
+                // Ends only when both have a place.
                 while inside.load(Ordering::SeqCst) < 2 {
                     thread::sleep(Duration::from_millis(1));
                 }
@@ -135,7 +136,7 @@ fn a_place_given_back_lets_another_in_and_is_not_kept() {
     let mut stream = enter(&admission);
     stream.give_back();
     let other = enter(&admission);
-    // It says nothing about the number of places.
+    // Such a response says nothing about the number of places.
     stream.record_throttling();
     assert_eq!(counts(&admission), (1, 1));
     assert!(stream.again().is_none());
@@ -226,7 +227,8 @@ fn no_place_is_lost() {
 fn up_to_where_it_fell_each_answer_brings_a_place() {
     let admission = admission(100);
     let mut places: Vec<_> = (0..20).map(|_| enter(&admission)).collect();
-    // By chance hardly any is in flight when the server throttles: what counts is how many there were.
+    // By chance hardly any request is in flight when the server throttles: the earlier maximum
+    // counts.
     places.truncate(2);
     places.pop().expect("one of two").record_throttling();
     assert_eq!(counts(&admission), (14, 1));
@@ -251,11 +253,12 @@ fn only_the_last_place_is_kept_by_a_throttled_request() {
     assert!(!place.is_last());
 }
 
-/// P16: a queue that moves is no stall, however long the last in it waits.
+/// P16: a queue that moves has not stalled, however long its last request waits.
 #[test]
 fn p16_a_wait_begins_again_whenever_a_place_is_given() {
     const LIMIT: Duration = Duration::from_secs(20);
-    // A look at the clock takes a second, and comes ten times a second: twenty grants are far more than `LIMIT`.
+    // Reading the clock takes a second, and happens ten times a second: twenty grants take far
+    // longer than `LIMIT`.
     let clock = Ticking(Instant::now(), AtomicU64::new(0));
     let admission = admission(1);
     let first = enter(&admission);
@@ -276,7 +279,8 @@ fn p16_a_wait_begins_again_whenever_a_place_is_given() {
         let last = scope.spawn(|| admission.enter(LIMIT, &clock, None).map(drop));
         await_waiting(&admission, 21);
         drop(first);
-        // Each of the others keeps its place for a part of the limit, as the clock of the last one shows.
+        // Each of the others keeps its place for a part of the limit, according to the clock of the
+        // last one.
         for release in before.drain(..) {
             let since = clock.1.load(Ordering::Relaxed);
             while clock.1.load(Ordering::Relaxed) < since + 5 {

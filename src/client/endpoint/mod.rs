@@ -1,15 +1,15 @@
 //! The destination of requests: turns a region's name or an endpoint's URL into scheme, host, port
 //! and path. This is a pure module: no sockets, no clock, no environment.
 //!
-//! The region's name alone decides the partition, and with it the domain, so that a region opened tomorrow works today.
-//! Names follow AWS's pages:
+//! The region's name alone decides the partition, and with it the domain, so that a region opened
+//! tomorrow works today. Names follow AWS's pages:
 //! [endpoints](https://docs.aws.amazon.com/general/latest/gr/s3.html),
 //! [dual stack](https://docs.aws.amazon.com/AmazonS3/latest/userguide/dual-stack-endpoints.html),
 //! [FIPS](https://aws.amazon.com/compliance/fips/),
 //! [acceleration](https://docs.aws.amazon.com/AmazonS3/latest/userguide/transfer-acceleration-getting-started.html),
 //! [virtual hosting](https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html).
-//! S3 puts its dual-stack names under the partition's usual domain (`s3.dualstack.REGION.amazonaws.com`), unlike most
-//! services, which use `api.aws`.
+//! S3's dual-stack names are in the partition's usual domain (`s3.dualstack.REGION.amazonaws.com`),
+//! unlike most services, which use `api.aws`.
 //!
 //! Directory buckets (S3 Express), whose zonal endpoints need separate sessions, are rejected.
 
@@ -420,7 +420,7 @@ impl Endpoint {
         Some((named, rest?.strip_prefix('.')?))
     }
 
-    /// Whether a host that begins with the bucket's name, followed by `rest`, is likely to be the bucket's own.
+    /// Whether a host that consists of the bucket's name and `rest` is likely the bucket's own.
     fn may_name_bucket(&self, rest: &str) -> bool {
         let domain = rest.strip_prefix('.').unwrap_or_default();
         let service =
@@ -627,7 +627,7 @@ fn check_service(host: &str) -> Result<()> {
     Err(unusable("regionendpoint", host, &what).with_hint(instead))
 }
 
-/// Whether a bucket's name can be the beginning of a host name: today's rule for general purpose buckets.
+/// Whether a bucket's name can begin a host name: today's rule for general purpose buckets.
 fn is_dns_bucket(bucket: &str) -> bool {
     let label = |label: &str| {
         !label.is_empty()

@@ -425,7 +425,8 @@ fn a_location_is_followed_when_it_is_a_url() {
     }
 }
 
-/// P12: hosts of other services below AWS's domains are anyone's, such as MinIO on a virtual machine.
+/// P12: hosts of other services below AWS's domains are anyone's, such as MinIO on a virtual
+/// machine.
 #[test]
 fn p12_only_hosts_of_s3_count_as_amazon_s3() {
     for host in [

@@ -65,13 +65,6 @@ pub(super) fn delete_path(store: &Store, path: &str, key: &str) -> Result<bool> 
     Ok(ended > 0)
 }
 
-fn head(store: &Store, key: &str) -> Result<bool> {
-    match store.client.head_object(&store.bucket, key) {
-        Err(error) if error.kind() == ErrorKind::NoSuchKey => Ok(false),
-        meta => meta.map(|_| true),
-    }
-}
-
 /// Deletes an object that was copied, but only the version that was copied.
 ///
 /// # Errors
@@ -106,7 +99,15 @@ pub(super) fn delete_copied(store: &Store, key: &str, etag: Option<&str>) -> Res
     }
 
     store.conditional_deletes.mark_unsupported();
+    client.notice_fallback(bucket, "DeleteObject with If-Match", "HeadObject with DeleteObject");
     client.delete_object(bucket, key)
+}
+
+fn head(store: &Store, key: &str) -> Result<bool> {
+    match store.client.head_object(&store.bucket, key) {
+        Err(error) if error.kind() == ErrorKind::NoSuchKey => Ok(false),
+        meta => meta.map(|_| true),
+    }
 }
 
 /// Deletes everything below `path`, together with the keys in `also`. Returns whether there was

@@ -1,6 +1,7 @@
 //! The S3 driver: maps paths to keys, and implements the registry's contract with S3 operations.
 mod delete;
 mod parameters;
+mod probe;
 mod store;
 mod uploads;
 mod walk;
@@ -115,8 +116,27 @@ impl S3Driver {
         Ok(Self { store: Arc::new(Store::new(parameters, None, adjust)?) })
     }
 
-    /// Checks that the bucket exists and that the credentials may use it. This is suitable as a
-    /// health check, because the error says what is wrong.
+    /// Makes the driver like [`S3Driver::new`], and sends every request through `agent`, those for
+    /// keys included: see [`Config::agent`].
+    ///
+    /// # Errors
+    /// Those of [`S3Driver::new`], and those of an agent that cannot be used.
+    #[cfg(feature = "ureq")]
+    pub fn with_agent(parameters: &Parameters, agent: ureq::Agent) -> Result<Self> {
+        Self::with_config(parameters, |config| {
+            let config = config.agent(agent);
+            match parameters.credentials {
+                Some(_) => config,
+                // The services of AWS that hand out keys are reached through the agent too.
+                None => config.chain_credentials(),
+            }
+        })
+    }
+
+    /// Checks that the endpoint can be reached, that the credentials are valid, and that the bucket
+    /// exists and may be listed, with one request. This is suitable as a health check, because the
+    /// error says what is wrong. It does not prove that anything can be read or written:
+    /// [`S3Driver::probe_write`] does.
     pub fn probe(&self) -> Result<()> {
         let store = &*self.store;
         // Lists the bucket, because the response to a HEAD request has no body that could say what

@@ -5,6 +5,7 @@ use crate::credentials::Provider;
 use crate::driver::path::{below, check_path};
 use crate::error::{Error, ErrorKind, Result};
 use crate::files;
+use crate::observe::Notice;
 use crate::transfer::MemoryLimit;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -80,9 +81,16 @@ impl Store {
             (None, Some(credentials)) => config.static_credentials(credentials.clone()),
             (None, None) => config.chain_credentials(),
         };
-
+        let client = Client::new(adjust(with_log(config, parameters)))
+            .map_err(|error| error.with_driver(DRIVER_NAME))?;
+        if !parameters.log_levels.is_empty() && !cfg!(feature = "log") {
+            client.notice(&Notice::OptionWithoutEffect {
+                option: "loglevel",
+                needs: "the feature log of the crate s3driver",
+            });
+        }
         Ok(Self {
-            client: Client::new(adjust(config)).map_err(|error| error.with_driver(DRIVER_NAME))?,
+            client,
             bucket: parameters.bucket.clone(),
             settings: ObjectSettings {
                 content_type: Some(CONTENT_TYPE.to_owned()),
@@ -139,6 +147,24 @@ impl Store {
         };
         error.with_driver(DRIVER_NAME).with_path(path)
     }
+}
+
+/// Adds the log that the option `loglevel` asks for.
+#[cfg(feature = "log")]
+fn with_log(config: Config, parameters: &Parameters) -> Config {
+    match parameters.log_levels.as_slice() {
+        [] => config,
+        levels => {
+            let topics = levels.iter().flat_map(|level| level.topics()).copied();
+            config.observer(Arc::new(crate::observe::Log::new(topics)))
+        }
+    }
+}
+
+/// Without the feature `log`, nothing can be logged.
+#[cfg(not(feature = "log"))]
+const fn with_log(config: Config, _: &Parameters) -> Config {
+    config
 }
 
 /// Whether the server is known to refuse DELETE requests with `If-Match`.

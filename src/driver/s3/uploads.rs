@@ -12,77 +12,9 @@ use std::time::{Duration, SystemTime};
 /// The number of failures that one purge reports; most of them are alike.
 const FAILURES: usize = 100;
 
-/// The unfinished uploads at and below a path, listed page by page. If an upload cannot be
-/// examined, an error takes its place; if the listing fails, the iteration ends.
-struct Pending {
-    store: Arc<Store>,
-    uploads: Uploads,
-}
-
+/// Returns the unfinished uploads at and below a path.
 pub(super) fn pending(store: &Arc<Store>, path: &str) -> PendingUploads {
     PendingUploads::new(Pending { store: Arc::clone(store), uploads: Uploads::below(store, path) })
-}
-
-impl Iterator for Pending {
-    type Item = Result<PendingUpload>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let store = &*self.store;
-            let (path, upload) = match self.uploads.next(store)? {
-                Ok(found) => found,
-                Err(error) => return Some(Err(error)),
-            };
-            match bytes_of(store, &path, &upload) {
-                // The upload has ended since it was listed.
-                Err(error) if error.kind() == ErrorKind::NoSuchUpload => {}
-                Err(error) => return Some(Err(store.error(error, &path))),
-                Ok(bytes) => {
-                    let started = upload.initiated.map(SystemTime::from);
-                    let found = PendingUpload::new(path, bytes).upload_id(upload.upload_id);
-                    return Some(Ok(PendingUpload { started, ..found }));
-                }
-            }
-        }
-    }
-}
-
-fn bytes_of(store: &Store, path: &str, upload: &Upload) -> Result<u64> {
-    let parts = resume::parts_of(store, &upload.key, &upload.upload_id)?;
-    let closed = checkpoint::Checkpoint::peek(store, path)?;
-    let closed = closed.filter(|(checkpoint, _)| checkpoint.upload_id == upload.upload_id);
-    Ok(resume::resumable_bytes(store, parts, closed))
-}
-
-/// The open uploads whose keys are those of driver paths. Other uploads in the bucket do not belong
-/// to the driver.
-struct Uploads {
-    pages: Pages<ListMultipartUploadsResult>,
-    page: std::vec::IntoIter<Upload>,
-    path: String,
-}
-
-impl Uploads {
-    fn below(store: &Store, path: &str) -> Self {
-        let pages = store.client.uploads(&store.bucket, &store.key(path));
-        Self { pages, page: Vec::new().into_iter(), path: path.to_owned() }
-    }
-
-    fn next(&mut self, store: &Store) -> Option<Result<(String, Upload)>> {
-        loop {
-            for upload in self.page.by_ref() {
-                if let Some(path) =
-                    store.path(&upload.key).filter(|path| is_within(path, &self.path))
-                {
-                    return Some(Ok((path, upload)));
-                }
-            }
-            match self.pages.next()? {
-                Ok(page) => self.page = page.uploads.into_iter(),
-                Err(error) => return Some(Err(store.error(error, &self.path))),
-            }
-        }
-    }
 }
 
 /// Aborts every unfinished upload at and below a path, and returns how many there were. This takes
@@ -99,29 +31,6 @@ pub(super) fn end_at(store: &Store, path: &str) -> Result<()> {
         checkpoint::remove(store, path).map_err(|error| store.error(error, path))?;
     }
     Ok(())
-}
-
-fn end_all(store: &Store, mut uploads: Uploads, wanted: impl Fn(&str) -> bool) -> Result<u64> {
-    let mut ended = 0;
-    while let Some(found) = uploads.next(store) {
-        let (path, upload) = match found {
-            Err(error) if error.status() == Some(501) || error.code() == Some("NotImplemented") => {
-                break;
-            }
-            found => found?,
-        };
-        if wanted(&path) {
-            let upload =
-                UploadRef { bucket: &store.bucket, key: &upload.key, upload_id: &upload.upload_id };
-            store
-                .client
-                .abort_multipart_upload(upload)
-                .map_err(|error| store.error(error, &path))?;
-            ended += 1;
-        }
-    }
-
-    Ok(ended)
 }
 
 /// Aborts the uploads at and below a path that were created longer than `age` ago, and removes
@@ -170,6 +79,100 @@ pub(crate) fn purge(store: &Arc<Store>, path: &str, age: Duration) -> Result<Pur
         None => Ok(purged),
         Some(first) => Err(first.with_others(failures.collect())),
     }
+}
+
+/// The unfinished uploads at and below a path, listed page by page. If an upload cannot be
+/// examined, an error takes its place; if the listing fails, the iteration ends.
+struct Pending {
+    store: Arc<Store>,
+    uploads: Uploads,
+}
+
+impl Iterator for Pending {
+    type Item = Result<PendingUpload>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let store = &*self.store;
+            let (path, upload) = match self.uploads.next(store)? {
+                Ok(found) => found,
+                Err(error) => return Some(Err(error)),
+            };
+            match bytes_of(store, &path, &upload) {
+                // The upload has ended since it was listed.
+                Err(error) if error.kind() == ErrorKind::NoSuchUpload => {}
+                Err(error) => return Some(Err(store.error(error, &path))),
+                Ok(bytes) => {
+                    let started = upload.initiated.map(SystemTime::from);
+                    let found = PendingUpload::new(path, bytes).upload_id(upload.upload_id);
+                    return Some(Ok(PendingUpload { started, ..found }));
+                }
+            }
+        }
+    }
+}
+
+/// The open uploads whose keys are those of driver paths. Other uploads in the bucket do not belong
+/// to the driver.
+struct Uploads {
+    pages: Pages<ListMultipartUploadsResult>,
+    page: std::vec::IntoIter<Upload>,
+    path: String,
+}
+
+impl Uploads {
+    fn below(store: &Store, path: &str) -> Self {
+        let pages = store.client.uploads(&store.bucket, &store.key(path));
+        Self { pages, page: Vec::new().into_iter(), path: path.to_owned() }
+    }
+
+    fn next(&mut self, store: &Store) -> Option<Result<(String, Upload)>> {
+        loop {
+            for upload in self.page.by_ref() {
+                if let Some(path) =
+                    store.path(&upload.key).filter(|path| is_within(path, &self.path))
+                {
+                    return Some(Ok((path, upload)));
+                }
+            }
+            match self.pages.next()? {
+                Ok(page) => self.page = page.uploads.into_iter(),
+                Err(error) => return Some(Err(store.error(error, &self.path))),
+            }
+        }
+    }
+}
+
+/// Returns the size at which a writer would resume the upload.
+fn bytes_of(store: &Store, path: &str, upload: &Upload) -> Result<u64> {
+    let parts = resume::parts_of(store, &upload.key, &upload.upload_id)?;
+    let closed = checkpoint::Checkpoint::peek(store, path)?;
+    let closed = closed.filter(|(checkpoint, _)| checkpoint.upload_id == upload.upload_id);
+    Ok(resume::resumable_bytes(store, parts, closed))
+}
+
+/// Aborts the uploads whose path is `wanted`, and returns how many there were.
+fn end_all(store: &Store, mut uploads: Uploads, wanted: impl Fn(&str) -> bool) -> Result<u64> {
+    let mut ended = 0;
+    while let Some(found) = uploads.next(store) {
+        let (path, upload) = match found {
+            Err(error) if error.status() == Some(501) || error.code() == Some("NotImplemented") => {
+                break;
+            }
+            found => found?,
+        };
+        if wanted(&path) {
+            let upload =
+                UploadRef { bucket: &store.bucket, key: &upload.key, upload_id: &upload.upload_id };
+            store
+                .client
+                .abort_multipart_upload(upload)
+                .map_err(|error| store.error(error, &path))?;
+            ended += 1;
+        }
+    }
+
+    Ok(ended)
 }
 
 /// Aborts an upload, and then removes its checkpoint, which is useless without the upload.

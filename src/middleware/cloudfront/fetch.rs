@@ -69,6 +69,7 @@ mod http {
                 expect_continue: None,
                 deadline,
                 cancel: Some(&self.cancel),
+                trace: None,
             };
 
             let response =

@@ -5,8 +5,9 @@ use super::{
 use std::fmt;
 use std::io::{self, ErrorKind, Read};
 
-/// A framed body. Reads exactly [`Layout::encoded_length`](super::Layout::encoded_length) bytes, or fails: with `UnexpectedEof` when the data end before
-/// the length that was announced, with `InvalidData` when they continue after it.
+/// A framed body. Reads exactly [`Layout::encoded_length`](super::Layout::encoded_length) bytes, or
+/// fails: with `UnexpectedEof` when the data end before the length that was announced, with
+/// `InvalidData` when they continue after it.
 pub struct FramedBody<'a, R> {
     data: R,
     chunk_size: u64,
@@ -26,8 +27,8 @@ pub struct FramedBody<'a, R> {
 enum Stage {
     /// The head of the next chunk, or the end.
     Head,
-    /// A signed chunk: its head holds its signature, so the chunk has to be read first. `filled` bytes of `pending` are
-    /// there, `start` of them room for the head.
+    /// A signed chunk: its head holds its signature, so the chunk has to be read first. `filled`
+    /// bytes of `pending` are there, `start` of them room for the head.
     Collect { start: usize, filled: usize },
     /// An unsigned chunk's data, straight from the reader to the caller.
     Pass { left: u64 },
@@ -59,7 +60,7 @@ impl<'a, R> FramedBody<'a, R> {
         }
     }
 
-    /// Names and values of the trailers, once all has been read.
+    /// Returns the names and values of the trailers, once all has been read.
     pub fn checksums(&self) -> &[(&'static str, String)] {
         &self.checksums
     }
@@ -134,7 +135,7 @@ impl<R: Read> FramedBody<'_, R> {
         Ok(count)
     }
 
-    /// The empty chunk, the trailer, its signature.
+    /// Appends the empty chunk, the trailers and their signature.
     fn end(&mut self) -> io::Result<()> {
         let mut text = String::from("0");
         if let Some(signer) = &mut self.signer {

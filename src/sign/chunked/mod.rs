@@ -1,8 +1,9 @@
 //! `aws-chunked`: bodies sent, and where wanted signed, piece by piece.
 //!
-//! Follows [Transferring Payload in Multiple Chunks][streaming] and [Trailing headers][trailers] of the S3 API reference.
-//! A [`Layout`] knows the exact length and the headers before a byte is read; with it the request is signed, and then
-//! [`Layout::signed_body`] or [`Layout::unsigned_body`] wraps the data:
+//! Follows [Transferring Payload in Multiple Chunks][streaming] and [Trailing headers][trailers] of
+//! the S3 API reference. A [`Layout`] knows the exact length and the headers before a byte is read;
+//! with it the request is signed, and then [`Layout::signed_body`] or [`Layout::unsigned_body`]
+//! wraps the data:
 //!
 //! ```
 //! use s3driver::sign::{Credentials, Request, chunked, v4};
@@ -42,7 +43,8 @@ pub use signer::{ChunkSigner, Link};
 
 /// "The chunk size must be at least 8 KB", the last chunk excepted (sigv4-streaming, step 1).
 pub const MIN_CHUNK_SIZE: usize = 8 * 1024;
-/// "We recommend a chunk size of at least 64 KB for better performance" (the same). Larger ones save 90 bytes each.
+/// "We recommend a chunk size of at least 64 KB for better performance" (the same). Larger ones
+/// save 90 bytes each.
 pub const DEFAULT_CHUNK_SIZE: usize = 64 * 1024;
 /// A signed chunk is held in memory until its signature is known, so its size has a bound.
 pub const MAX_CHUNK_SIZE: usize = 16 * 1024 * 1024;
@@ -51,7 +53,8 @@ pub const MAX_CHUNK_SIZE: usize = 16 * 1024 * 1024;
 pub trait TrailerChecksum: Send {
     /// Takes the next bytes of the body, before framing.
     fn update(&mut self, data: &[u8]);
-    /// Returns the value of the trailer, of the length given to [`Trailer::new`]: base64 for all of S3's checksums.
+    /// Returns the value of the trailer, of the length given to [`Trailer::new`]: base64 for all of
+    /// S3's checksums.
     fn finish(&mut self) -> String;
 }
 
@@ -63,8 +66,9 @@ pub struct Trailer {
 }
 
 impl Trailer {
-    /// A trailer of this name in lower case, such as `x-amz-checksum-crc64nvme`, whose value has `value_length` bytes: 8
-    /// for the four bytes of a CRC32 in base64, 12 for CRC64NVME, 28 for SHA-1, 44 for SHA-256.
+    /// Describes a trailer of this name in lower case, such as `x-amz-checksum-crc64nvme`, whose
+    /// value has `value_length` bytes: 8 for the four bytes of a CRC32 in base64, 12 for CRC64NVME,
+    /// 28 for SHA-1, 44 for SHA-256.
     ///
     /// # Errors
     /// [`Error::Trailer`] for a name that is not a header's in lower case.
@@ -101,7 +105,8 @@ enum Chunks {
 }
 
 impl Layout {
-    /// `STREAMING-AWS4-HMAC-SHA256-PAYLOAD`: every chunk signed. `decoded_length` is the body's length in bytes.
+    /// Returns the layout of `STREAMING-AWS4-HMAC-SHA256-PAYLOAD`: every chunk signed.
+    /// `decoded_length` is the body's length in bytes.
     pub const fn signed(decoded_length: u64) -> Self {
         Self {
             chunks: Chunks::Signed,
@@ -111,17 +116,19 @@ impl Layout {
         }
     }
 
-    /// `STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER`: every chunk and the trailer signed.
+    /// Returns the layout of `STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER`: every chunk and the
+    /// trailer signed.
     pub fn signed_with_trailer(decoded_length: u64, trailer: Trailer) -> Self {
         Self { trailers: vec![trailer], ..Self::signed(decoded_length) }
     }
 
-    /// `STREAMING-UNSIGNED-PAYLOAD-TRAILER`: only the request is signed, for TLS to protect the rest.
+    /// Returns the layout of `STREAMING-UNSIGNED-PAYLOAD-TRAILER`: only the request is signed, for
+    /// TLS to protect the rest.
     pub fn unsigned_with_trailer(decoded_length: u64, trailer: Trailer) -> Self {
         Self { chunks: Chunks::Unsigned, ..Self::signed_with_trailer(decoded_length, trailer) }
     }
 
-    /// With one more trailer. Trailers are announced, sent and signed sorted by name.
+    /// Adds a trailer. Trailers are announced, sent and signed sorted by name.
     ///
     /// # Errors
     /// [`Error::Trailer`] for a name that the layout has already.
@@ -133,7 +140,7 @@ impl Layout {
         Ok(self)
     }
 
-    /// With chunks of `bytes`, [`MIN_CHUNK_SIZE`] to [`MAX_CHUNK_SIZE`].
+    /// Sets the size of chunks to `bytes`, [`MIN_CHUNK_SIZE`] to [`MAX_CHUNK_SIZE`].
     ///
     /// # Errors
     /// [`Error::ChunkSize`] outside that range.
@@ -153,8 +160,9 @@ impl Layout {
         }
     }
 
-    /// Returns the headers to send and to sign: `content-encoding`, `x-amz-decoded-content-length` and, with trailers,
-    /// `x-amz-trailer`. An object with another encoding adds it: `aws-chunked,gzip`.
+    /// Returns the headers to send and to sign: `content-encoding`, `x-amz-decoded-content-length`
+    /// and, with trailers, `x-amz-trailer`. An object with another encoding adds it:
+    /// `aws-chunked,gzip`.
     pub fn headers(&self) -> Vec<(&'static str, String)> {
         let mut headers = vec![
             ("content-encoding", "aws-chunked".to_owned()),
@@ -168,13 +176,13 @@ impl Layout {
         headers
     }
 
-    /// The length of the body before framing.
+    /// Returns the length of the body before framing.
     pub const fn decoded_length(&self) -> u64 {
         self.decoded_length
     }
 
-    /// The length of the framed body in bytes: the request's `content-length`. Exact for every body that S3 takes,
-    /// saturating far beyond.
+    /// Returns the length of the framed body in bytes: the request's `content-length`. Exact for
+    /// every body that S3 takes, saturating far beyond.
     pub fn encoded_length(&self) -> u64 {
         let chunk_size = self.chunk_size as u64;
         let (whole, rest) = (self.decoded_length / chunk_size, self.decoded_length % chunk_size);
@@ -195,10 +203,12 @@ impl Layout {
         length.saturating_add(CRLF_LENGTH)
     }
 
-    /// Frames and signs `data`. `checksums` are those of the trailers, in the order in which the trailers were added.
+    /// Frames and signs `data`. `checksums` are those of the trailers, in the order in which the
+    /// trailers were added.
     ///
     /// # Errors
-    /// [`Error::Framing`] when the layout is unsigned; [`Error::Checksums`] unless there is one for every trailer.
+    /// [`Error::Framing`] when the layout is unsigned; [`Error::Checksums`] unless there is one for
+    /// every trailer.
     pub fn signed_body<'a, R: Read>(
         &self,
         data: R,
@@ -211,10 +221,12 @@ impl Layout {
         }
     }
 
-    /// Frames `data`. `checksums` are those of the trailers, in the order in which the trailers were added.
+    /// Frames `data`. `checksums` are those of the trailers, in the order in which the trailers
+    /// were added.
     ///
     /// # Errors
-    /// [`Error::Framing`] when the layout is signed; [`Error::Checksums`] unless there is one for every trailer.
+    /// [`Error::Framing`] when the layout is signed; [`Error::Checksums`] unless there is one for
+    /// every trailer.
     pub fn unsigned_body<'a, R: Read>(
         &self,
         data: R,
@@ -243,7 +255,8 @@ impl Layout {
         Ok(FramedBody::new(data, self.chunk_size as u64, self.decoded_length, signer, trailers))
     }
 
-    /// Of `size` in hex, the signature, and the line's end.
+    /// Returns the length of a chunk's first line: `size` in hex, the signature, and the line's
+    /// end.
     fn head_length(&self, size: u64) -> u64 {
         let digits = u64::from((u64::BITS - size.leading_zeros()).div_ceil(4).max(1));
         digits

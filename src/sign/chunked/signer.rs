@@ -7,8 +7,8 @@ use crate::sign::v4::SigningKey;
 use crate::time::Timestamp;
 use std::fmt;
 
-/// The signer of a body's chunks: each is signed together with the signature before it, the first with the request's own,
-/// the seed.
+/// The signer of a body's chunks: each is signed together with the signature before it, the first
+/// with the request's own, the seed.
 #[derive(Clone)]
 pub struct ChunkSigner {
     key: SigningKey,
@@ -30,8 +30,8 @@ impl ChunkSigner {
     /// Continues a request signed at `time` with `key`, whose signature is `seed`.
     ///
     /// # Errors
-    /// [`Error::SigningKeyDay`] when `time` is of another day than the key, [`Error::Seed`] when the seed is not a
-    /// signature of version 4.
+    /// [`Error::SigningKeyDay`] when `time` is of another day than the key, [`Error::Seed`] when
+    /// the seed is not a signature of version 4.
     pub fn new(key: &SigningKey, time: Timestamp, seed: &str) -> Result<Self, Error> {
         if seed.len() != SIGNATURE_LENGTH || !seed.bytes().all(|b| b.is_ascii_hexdigit()) {
             return Err(Error::Seed);

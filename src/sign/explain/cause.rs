@@ -63,9 +63,16 @@ pub enum Cause {
     Malformed,
     /// The access key is not known.
     UnknownAccessKey,
-    /// The presigned URL's time has passed.
+    /// The presigned URL, or the policy of the form, has expired.
     Expired,
-    /// The server computed another signature. [`compare`](super::compare) with the client's own steps names the place.
+    /// A field of the form does not meet a condition of the policy, or is missing.
+    PolicyCondition,
+    /// A field of the form has no condition in the policy.
+    FieldNotInPolicy,
+    /// The file is smaller or larger than the policy allows.
+    FileSize,
+    /// The server computed another signature. [`compare`](super::compare) with the client's own
+    /// steps names the place.
     SignatureDiffers,
     /// A chunk of the body differs from the one signed.
     ChunkChanged,
@@ -105,7 +112,10 @@ impl fmt::Display for Cause {
             Self::SignedTwice => "the request has more than one signature: send one, in a header or in the query",
             Self::Malformed => "the signature cannot be read: send every part of it once, as the page of its version spells it",
             Self::UnknownAccessKey => "the access key is not known: check it, and that it belongs to this server",
-            Self::Expired => "the presigned URL has expired: make a new one, and check the clock",
+            Self::Expired => "the presigned URL or the policy of the form has expired: sign a new one, and check the clock",
+            Self::PolicyCondition => "the form does not meet a condition of its policy: send the field as the policy allows it, or sign another policy",
+            Self::FieldNotInPolicy => "the policy has no condition for a field of the form: add a condition, or do not send the field",
+            Self::FileSize => "the file is smaller or larger than the policy allows: sign a policy with another content-length-range",
             Self::SignatureDiffers => "the signature differs from the one computed: compare the canonical request and the string to sign, and check the secret key",
             Self::ChunkChanged => "a chunk of the body differs from the one signed: send the chunks as they were signed, in order",
             Self::TrailerChanged => "the trailers differ from those announced and signed: send each once, as it was signed",

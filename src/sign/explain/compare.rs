@@ -8,8 +8,9 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// The texts that a server says it signed: elements of S3's `SignatureDoesNotMatch` document. The bytes, hex with blanks between,
-/// count for more than the text, in which line ends and control characters may have suffered.
+/// The texts that a server says it signed: elements of S3's `SignatureDoesNotMatch` document. The
+/// bytes, hex with blanks between, count for more than the text, in which line ends and control
+/// characters may have suffered.
 #[derive(Clone, Copy, Default)]
 pub struct ServerSide<'a> {
     /// `CanonicalRequest`.
@@ -31,7 +32,8 @@ pub enum SignedText {
     StringToSign,
 }
 
-/// The first place at which the texts differ. Secret values are taken out, long lines cut around the place.
+/// The first place at which the texts differ. Secret values are taken out, long lines cut around
+/// the place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Difference {
@@ -55,12 +57,12 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// The usual cause.
+    /// Returns the usual cause.
     pub const fn cause(&self) -> Cause {
         self.cause
     }
 
-    /// The first place that differs; `None` when nothing shown does.
+    /// Returns the first place that differs; `None` when nothing shown differs.
     pub const fn difference(&self) -> Option<&Difference> {
         self.difference.as_ref()
     }
@@ -104,8 +106,8 @@ fn text_of<'a>(text: Option<&'a str>, bytes: Option<&str>) -> Option<Cow<'a, str
     }
 }
 
-/// `cause` is given the number of the line (from 0) and both texts' lines. `secrets` is the text whose secret values must
-/// not be shown, wherever the server repeats them.
+/// `cause` is given the number of the line (from 0) and both texts' lines. `secrets` is the text
+/// whose secret values must not be shown, wherever the server repeats them.
 fn first_difference(
     text: SignedText,
     ours: &str,
@@ -134,7 +136,7 @@ fn first_difference(
     })
 }
 
-/// Both lines without secrets, cut around the first character that differs.
+/// Returns both lines without secrets, cut around the first character that differs.
 fn excerpts(ours: &str, theirs: &str, signed: &str) -> (String, String) {
     /// Kept before and after the place.
     const BEFORE: usize = 40;
@@ -157,8 +159,9 @@ fn excerpts(ours: &str, theirs: &str, signed: &str) -> (String, String) {
     (cut(&ours), cut(&theirs))
 }
 
-/// Whether a line of the server's repeats a secret value of `signed`, however it is spelled. A text with more secrets than
-/// any request has is not searched for each of them, which would take the product of both lengths.
+/// Returns whether a line of the server's repeats a secret value of `signed`, however it is
+/// spelled. A text with more secrets than any request has is not searched for each of them, which
+/// would take the product of both lengths.
 fn repeats_a_secret(theirs: &str, signed: &str) -> bool {
     const MAX_SECRETS: usize = 16;
     let plain = |text: &str| String::from_utf8_lossy(&decoded(text)).replace('+', " ");
@@ -172,7 +175,7 @@ fn repeats_a_secret(theirs: &str, signed: &str) -> bool {
     secrets.len() > MAX_SECRETS || secrets.into_iter().any(|secret| theirs.contains(&plain(secret)))
 }
 
-/// The line of this number (from 0); empty after the last.
+/// Returns the line of this number (from 0); empty after the last.
 fn line<'a>(lines: &[&'a str], number: usize) -> &'a str {
     lines.get(number).copied().unwrap_or("")
 }
@@ -254,7 +257,7 @@ fn path_cause(ours: &str, theirs: &str) -> Cause {
     }
 }
 
-/// Whether two texts differ in their percent-encoding alone.
+/// Returns the cause for two texts that differ only in their percent-encoding.
 fn encoding_cause(ours: &str, theirs: &str) -> Option<Cause> {
     let again = |text: &str| text.replace('%', "%25");
     if again(ours) == theirs || ours == again(theirs) {

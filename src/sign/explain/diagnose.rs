@@ -1,4 +1,5 @@
-//! From a request as it was sent, or a URL, and what the server said, to the place where the two part.
+//! From a request as it was sent, or a URL, and what the server said, to the place where the two
+//! part.
 use super::{Comparison, Explanation, ServerSide, compare};
 use crate::net::aws::{Partition, is_region_name};
 use crate::sign::verify::{Content, Verifier};
@@ -25,11 +26,13 @@ impl Diagnosis {
     }
 }
 
-/// Signs `request` again with `credentials` and compares each step with what the server says it signed.
+/// Signs `request` again with `credentials` and compares each step with what the server says it
+/// signed.
 ///
-/// A request with an `authorization` header and a presigned URL name their version, region, service and time. For any
-/// other request these come from the server's string to sign; without one, the region and the service come from the host,
-/// the time is `now`, and the version is 4. `content` is the body that was sent.
+/// A request with an `authorization` header and a presigned URL name their version, region, service
+/// and time. For any other request these come from the server's string to sign; without one, the
+/// region and the service come from the host, the time is `now`, and the version is 4. `content` is
+/// the body that was sent.
 ///
 /// ```
 /// use s3driver::sign::explain::{Cause, ServerSide, diagnose};
@@ -72,7 +75,8 @@ pub fn diagnose(
     Ok(Diagnosis { steps, signature_sent, comparison })
 }
 
-/// The steps of a request that carries a signature, and whether that is the right one for these credentials.
+/// Returns the steps of a request that carries a signature, and whether that is the right one for
+/// these credentials.
 fn signed_steps(
     request: &Request<'_>,
     content: Content<'_>,
@@ -136,8 +140,9 @@ impl<'a> Shown<'a> {
     }
 }
 
-/// The region and the service that a host of AWS names: `bucket.s3.eu-west-1.amazonaws.com`, `sts.amazonaws.com`. Other
-/// hosts are taken for S3 in `us-east-1`, the region that most servers call their own.
+/// Returns the region and the service that a host of AWS names:
+/// `bucket.s3.eu-west-1.amazonaws.com`, `sts.amazonaws.com`. Other hosts are taken for S3 in
+/// `us-east-1`, the region that most servers call their own.
 pub fn scope_of_host(host: &str) -> v4::Scope<'_> {
     const DEFAULT: v4::Scope<'static> = v4::Scope { region: "us-east-1", service: "s3" };
     let host = host.rsplit_once(':').map_or(host, |(name, _)| name);

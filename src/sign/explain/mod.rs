@@ -1,13 +1,14 @@
-//! A signature with its reasons: every intermediate value, numbered and named as on AWS's page, and what to make of it
-//! when a server computed another one.
+//! A signature with its reasons: every intermediate value, numbered and named as on AWS's page, and
+//! what to make of it when a server computed another one.
 //!
-//! `Display` of an [`Explanation`] prints the steps in the order of AWS's page [Signature Calculations for the
-//! Authorization Header][page], so that they can be compared with the page, or with what a server says it signed.
-//! [`compare`] does the latter for you: given the texts of a `SignatureDoesNotMatch` document it names the first line
-//! and byte that differ, and the usual cause.
+//! `Display` of an [`Explanation`] prints the steps in the order of AWS's page [Signature
+//! Calculations for the Authorization Header][page], so that they can be compared with the page, or
+//! with what a server says it signed. [`compare`] does the latter for you: given the texts of a
+//! `SignatureDoesNotMatch` document it names the first line and byte that differ, and the usual
+//! cause.
 //!
-//! Session tokens, customer keys and all but the beginning of the signature are left out: what is printed may go into
-//! a ticket.
+//! Session tokens, customer keys and all but the beginning of the signature are left out: what is
+//! printed may go into a ticket.
 //!
 //! ```
 //! use s3driver::sign::explain::{Cause, ServerSide, compare};
@@ -74,7 +75,8 @@ impl Steps {
 }
 
 impl<'a> Explanation<'a> {
-    /// Of a signature of version 4 from anywhere: its canonical request, string to sign and signature in hex.
+    /// Explains a signature of version 4 from any source: its canonical request, string to sign and
+    /// signature in hex.
     pub const fn v4(
         canonical_request: &'a str,
         string_to_sign: &'a str,
@@ -88,7 +90,8 @@ impl<'a> Explanation<'a> {
         }
     }
 
-    /// Of a signature of SigV4A from anywhere: its canonical request, string to sign and signature in hex.
+    /// Explains a signature of SigV4A from any source: its canonical request, string to sign and
+    /// signature in hex.
     pub const fn v4a(
         canonical_request: &'a str,
         string_to_sign: &'a str,
@@ -97,12 +100,13 @@ impl<'a> Explanation<'a> {
         Self { version: Version::V4a, ..Self::v4(canonical_request, string_to_sign, signature) }
     }
 
-    /// Of a signature of version 2 from anywhere: its string to sign and signature in base64.
+    /// Explains a signature of version 2 from any source: its string to sign and signature in
+    /// base64.
     pub const fn v2(string_to_sign: &'a str, signature: &'a str) -> Self {
         Self { version: Version::V2, canonical_request: None, string_to_sign, signature }
     }
 
-    /// The first characters of the signature: enough to distinguish two, too few to use.
+    /// Returns the first characters of the signature: enough to distinguish two, too few to use.
     fn signature_start(&self) -> &'a str {
         /// 32 bits in hex, 48 in base64.
         const SHOWN: usize = 8;
@@ -172,8 +176,8 @@ impl fmt::Debug for Explanation<'_> {
     }
 }
 
-/// More lines than a request has. Each is printed with a number and a name, so that a text of line ends alone would grow
-/// to sixty times its size.
+/// More lines than a request has. Each is printed with a number and a name, so that a text of line
+/// ends alone would grow to sixty times its size.
 const MAX_LINES: usize = 200;
 
 /// Numbered lines, each with its name before it, secret values taken out.
@@ -197,8 +201,8 @@ impl fmt::Display for Lines<'_> {
     }
 }
 
-/// `HTTPMethod \n CanonicalURI \n CanonicalQueryString \n CanonicalHeaders \n SignedHeaders \n HashedPayload`, where
-/// the headers end with an empty line.
+/// `HTTPMethod \n CanonicalURI \n CanonicalQueryString \n CanonicalHeaders \n SignedHeaders \n
+/// HashedPayload`, where the headers end with an empty line.
 fn canonical_label(number: usize, count: usize) -> &'static str {
     match (number, count.saturating_sub(number)) {
         (0, _) => "HTTPMethod",
@@ -220,7 +224,8 @@ fn v4_label(number: usize, _: usize) -> &'static str {
     }
 }
 
-/// `HTTP-Verb \n Content-MD5 \n Content-Type \n Date \n CanonicalizedAmzHeaders CanonicalizedResource`
+/// `HTTP-Verb \n Content-MD5 \n Content-Type \n Date \n CanonicalizedAmzHeaders
+/// CanonicalizedResource`
 fn v2_label(number: usize, count: usize) -> &'static str {
     match (number, count.saturating_sub(number)) {
         (0, _) => "HTTP-Verb",

@@ -1,7 +1,8 @@
 //! AWS Signature Version 2, S3's first one (HMAC-SHA1), for servers that know nothing newer.
 //!
-//! Follows [Signing and authenticating REST requests][rest] of the S3 user guide. The page's own "Delete" example signs
-//! the value of `x-amz-date` in the place of `Date`; the rule in its text, which servers follow, leaves that line empty.
+//! Follows [Signing and authenticating REST requests][rest] of the S3 user guide. The page's own
+//! "Delete" example signs the value of `x-amz-date` in the place of `Date`; the rule in its text,
+//! which servers follow, leaves that line empty.
 //!
 //! [rest]: https://docs.aws.amazon.com/AmazonS3/latest/userguide/RESTAuthentication.html
 use super::canonical::{Headers, push_values};
@@ -17,12 +18,13 @@ use base64::engine::general_purpose::STANDARD;
 
 /// The query parameters that belong to the resource and are signed, sorted.
 ///
-/// AWS's page names acl, delete, lifecycle, location, logging, notification, partNumber, policy, requestPayment, uploadId,
-/// uploads, versionId, versioning, versions, website and the six `response-` parameters; its older editions torrent too.
-/// Boto's list (`HmacV1Auth.QSAOfInterest` in botocore/auth.py) adds accelerate, analytics, cors, defaultObjectAcl,
-/// inventory, metrics, object-lock, replication, restore, select, select-type, storageClass and tagging; Ceph's
-/// (`signed_subresources` in rgw_auth_s3.cc) encryption, policyStatus and publicAccessBlock. No list holds legal-hold and
-/// retention, which came after version 2 had been given up.
+/// AWS's page names acl, delete, lifecycle, location, logging, notification, partNumber, policy,
+/// requestPayment, uploadId, uploads, versionId, versioning, versions, website and the six
+/// `response-` parameters; its older editions torrent too. Boto's list (`HmacV1Auth.QSAOfInterest`
+/// in botocore/auth.py) adds accelerate, analytics, cors, defaultObjectAcl, inventory, metrics,
+/// object-lock, replication, restore, select, select-type, storageClass and tagging; Ceph's
+/// (`signed_subresources` in rgw_auth_s3.cc) encryption, policyStatus and publicAccessBlock. No
+/// list holds legal-hold and retention, which came after version 2 had been given up.
 ///
 /// Servers differ only in the rare ones: all agree on those that a registry needs.
 pub const SUB_RESOURCES: [&str; 38] = [
@@ -66,14 +68,18 @@ pub const SUB_RESOURCES: [&str; 38] = [
     "website",
 ];
 
-/// Signs with the `Authorization` header. `host_bucket` is the bucket named by the host (virtual-host style), `None`
-/// when it stands in the path.
+/// Room for the parameters that presigning adds, without a session token, in bytes.
+const PRESIGNED: usize = 128;
+
+/// Signs with the `Authorization` header. `host_bucket` is the bucket named by the host
+/// (virtual-host style), `None` when it stands in the path.
 ///
-/// The headers to send are `date` (unless the request has `date` or `x-amz-date`), `x-amz-security-token` and
-/// `authorization`.
+/// The headers to send are `date` (unless the request has `date` or `x-amz-date`),
+/// `x-amz-security-token` and `authorization`.
 ///
 /// # Errors
-/// The [`Error`]s for parts that cannot be sent as given, and for headers and parameters that contradict the signature.
+/// The [`Error`]s for parts that cannot be sent as given, and for headers and parameters that
+/// contradict the signature.
 pub fn sign(
     request: &Request<'_>,
     host_bucket: Option<&str>,
@@ -91,21 +97,22 @@ pub fn sign(
         headers.add(name, token)?;
     }
     headers.sort()?;
-    // "If you include the x-amz-date header, use the empty string for the Date when constructing the StringToSign."
+    // "If you include the x-amz-date header, use the empty string for the Date when constructing
+    // the StringToSign."
     let date = match headers.get("x-amz-date") {
         Some(_) => "",
         None => headers.get("date").unwrap_or(""),
     };
     let steps = steps(credentials, string_to_sign(request, host_bucket, date, &headers)?);
-    let authorization = format!("AWS {}:{}", credentials.access_key_id(), steps.signature);
+    let authorization = ["AWS ", credentials.access_key_id(), ":", &*steps.signature].concat();
     Ok(Signed { headers: headers.to_send(authorization), steps })
 }
 
-/// Signs in the query, for a URL that is good until `expires`, at or after the epoch. `content-md5`, `content-type` and
-/// `x-amz-*` headers have to be sent as they were signed.
+/// Signs in the query, for a URL that is good until `expires`, at or after the epoch.
+/// `content-md5`, `content-type` and `x-amz-*` headers have to be sent as they were signed.
 ///
-/// A session token goes into the query and is signed like a header of that name: Boto sends it so, and Ceph looks for it
-/// there (`get_v2_qs_map` in rgw_auth_s3.cc).
+/// A session token goes into the query and is signed like a header of that name: Boto sends it so,
+/// and Ceph looks for it there (`get_v2_qs_map` in rgw_auth_s3.cc).
 ///
 /// # Errors
 /// As for [`sign`], and [`Error::ExpiresBeforeEpoch`].
@@ -130,6 +137,7 @@ pub fn presign(
     let steps = steps(credentials, string_to_sign(request, host_bucket, &seconds, &headers)?);
 
     let mut query = request.query.to_text();
+    query.reserve(PRESIGNED);
     for (name, value) in [("AWSAccessKeyId", credentials.access_key_id()), ("Expires", &seconds)]
         .into_iter()
         .chain(token)
@@ -146,12 +154,12 @@ pub fn presign(
 }
 
 /// Returns the form fields of a browser's upload under `policy`
-/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingHTTPPOST.html>). With temporary credentials a condition
-/// for `x-amz-security-token` is added.
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingHTTPPOST.html>). With temporary
+/// credentials a condition for `x-amz-security-token` is added.
 ///
 /// # Errors
-/// [`Error::AccessKey`], [`Error::EmptySecret`] and [`Error::SessionToken`] for credentials that cannot be sent, and the
-/// errors of a policy that cannot be written.
+/// [`Error::AccessKey`], [`Error::EmptySecret`] and [`Error::SessionToken`] for credentials that
+/// cannot be sent, and the errors of a policy that cannot be written.
 pub fn post_policy(policy: &PostPolicy, credentials: &Credentials) -> Result<PostForm, Error> {
     policy.check()?;
     match credentials.session_token() {
@@ -163,7 +171,8 @@ pub fn post_policy(policy: &PostPolicy, credentials: &Credentials) -> Result<Pos
     }
 }
 
-/// Returns the form fields for a policy document that is finished, in base64, with all conditions in it.
+/// Returns the form fields for a policy document that is finished, in base64, with all conditions
+/// in it.
 ///
 /// # Errors
 /// As for [`post_policy`], and [`Error::PolicyEncoding`].
@@ -201,7 +210,8 @@ fn check_signer(credentials: &Credentials) -> Result<(), Error> {
     check_token_service(credentials, "s3")
 }
 
-/// `HTTP-Verb \n Content-MD5 \n Content-Type \n Date \n CanonicalizedAmzHeaders CanonicalizedResource`
+/// `HTTP-Verb \n Content-MD5 \n Content-Type \n Date \n CanonicalizedAmzHeaders
+/// CanonicalizedResource`
 pub(super) fn string_to_sign(
     request: &Request<'_>,
     host_bucket: Option<&str>,
@@ -225,8 +235,8 @@ pub(super) fn string_to_sign(
     Ok(out)
 }
 
-/// `CanonicalizedResource`: the bucket that the host names, the path as sent, and the sub-resources with their values
-/// decoded, sorted by name.
+/// Appends the `CanonicalizedResource`: the bucket that the host names, the path as sent, and the
+/// sub-resources with their values decoded, sorted by name.
 fn push_resource(
     out: &mut String,
     request: &Request<'_>,

@@ -9,8 +9,9 @@ use crate::sign::{Error, Request, Signed};
 use crate::time::Timestamp;
 use std::fmt;
 
-/// "The CanonicalHeaders list must include the following: HTTP host header; if the Content-Type header is present in the
-/// request, you must add it to the CanonicalHeaders list; any x-amz-* headers that you plan to include in your request".
+/// "The CanonicalHeaders list must include the following: HTTP host header; if the Content-Type
+/// header is present in the request, you must add it to the CanonicalHeaders list; any x-amz-*
+/// headers that you plan to include in your request".
 pub(in crate::sign) const REQUIRED: [&str; 2] = ["host", "content-type"];
 
 /// `x-amz-date`, `x-amz-content-sha256` and the session token.

@@ -7,8 +7,8 @@ use crate::time::{AmzDate, Timestamp};
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// The derived key of one day, region and service, and the credentials it stands for. Deriving it takes four HMACs, so a
-/// client keeps it.
+/// The derived key of one day, region and service, and the credentials it stands for. Deriving it
+/// takes four HMACs, so a client keeps it.
 #[derive(Clone)]
 pub struct SigningKey {
     /// The access key and the session token; the secret is left out.
@@ -24,18 +24,21 @@ pub struct SigningKey {
 }
 
 impl SigningKey {
-    /// Derives the key: `SigningKey = HMAC(HMAC(HMAC(HMAC("AWS4" + secret, date), region), service), "aws4_request")`.
+    /// Derives the key: `SigningKey = HMAC(HMAC(HMAC(HMAC("AWS4" + secret, date), region),
+    /// service), "aws4_request")`.
     ///
     /// # Errors
-    /// [`Error::AccessKey`], [`Error::EmptySecret`], [`Error::SessionToken`], [`Error::SessionTokenService`],
-    /// [`Error::Region`], [`Error::Service`] and [`Error::Year`] for what cannot be part of a signature.
+    /// [`Error::AccessKey`], [`Error::EmptySecret`], [`Error::SessionToken`],
+    /// [`Error::SessionTokenService`], [`Error::Region`], [`Error::Service`] and [`Error::Year`]
+    /// for what cannot be part of a signature.
     pub fn derive(
         credentials: &Credentials,
         time: Timestamp,
         scope: Scope<'_>,
     ) -> Result<Self, Error> {
         let Scope { region, service } = scope;
-        // A comma ends the credential in the header. A slash may be part of the access key: scopes are read from the end.
+        // A comma ends the credential in the header. A slash may be part of the access key: scopes
+        // are read from the end.
         check_credentials(credentials, ',')?;
         check_year(time)?;
         if !is_scope_part(region) {
@@ -98,7 +101,7 @@ impl SigningKey {
             && *self.secret_hash == sha256(credentials.secret_access_key().as_bytes())
     }
 
-    /// `x-amz-date`, if it is of the key's day.
+    /// Returns `x-amz-date`, if it is of the key's day.
     pub(in crate::sign) fn amz_date(&self, time: Timestamp) -> Result<AmzDate, Error> {
         match self.day == time.day_number() {
             true => Ok(time.short_amz_date()),
@@ -106,17 +109,18 @@ impl SigningKey {
         }
     }
 
-    /// The two lines that every chunk's string to sign repeats.
+    /// Returns the two lines that every chunk's string to sign repeats.
     pub(in crate::sign) fn date_and_scope(&self, time: Timestamp) -> Result<String, Error> {
         Ok([&*self.amz_date(time)?, "\n", &self.scope].concat())
     }
 
-    /// `X-Amz-Credential`: the access key and the scope.
+    /// Returns `X-Amz-Credential`: the access key and the scope.
     pub(super) fn credential(&self) -> String {
         [self.credentials.access_key_id(), "/", &self.scope].concat()
     }
 
-    /// Tasks 2 and 3: `StringToSign = Algorithm \n TimeStamp \n Scope \n Hex(SHA256Hash(CanonicalRequest))`, and its HMAC.
+    /// Tasks 2 and 3: `StringToSign = Algorithm \n TimeStamp \n Scope \n
+    /// Hex(SHA256Hash(CanonicalRequest))`, and its HMAC.
     pub(in crate::sign) fn steps(&self, amz_date: &str, canonical_request: String) -> Steps {
         let hash = Hex::of(&sha256(canonical_request.as_bytes()));
         let mut string_to_sign = String::with_capacity(self.string_to_sign_len());
@@ -125,7 +129,7 @@ impl SigningKey {
         Steps { version: Version::V4, canonical_request, string_to_sign, signature }
     }
 
-    /// Task 2, from the hash of the canonical request.
+    /// Appends task 2, from the hash of the canonical request.
     pub(super) fn push_string_to_sign(&self, out: &mut String, amz_date: &str, hash: &Hex) {
         for part in [ALGORITHM, "\n", amz_date, "\n", &self.scope, "\n", hash.as_str()] {
             out.push_str(part);
@@ -137,7 +141,7 @@ impl SigningKey {
         ALGORITHM.len() + "\n20130524T000000Z\n".len() + self.scope.len() + "\n".len() + 64
     }
 
-    /// Task 3: the HMAC of a string to sign.
+    /// Computes task 3: the HMAC of a string to sign.
     pub(in crate::sign) fn mac(&self, string_to_sign: &str) -> Hex {
         Hex::of(&mac_sha256(&self.keyed, string_to_sign.as_bytes()))
     }

@@ -1,10 +1,12 @@
 //! AWS Signature Version 4 (AWS4-HMAC-SHA256) as S3 understands it.
 //!
-//! Each file follows one page of the S3 API reference: `header.rs` the [Authorization header][header], `query.rs` the
-//! [query parameters][query], `post.rs` [POST][post]. `key.rs` derives the key for all of them. Bodies that are signed
-//! piece by piece continue in [`chunked`](super::chunked).
+//! Each file follows one page of the S3 API reference: `header.rs` the [Authorization
+//! header][header], `query.rs` the [query parameters][query], `post.rs` [POST][post]. `key.rs`
+//! derives the key for all of them. Bodies that are signed piece by piece continue in
+//! [`chunked`](super::chunked).
 //!
-//! A [`SigningKey`] signs with what it was derived from. The functions of this module derive one for a single request.
+//! A [`SigningKey`] signs with what it was derived from. The functions of this module derive one
+//! for a single request.
 //!
 //! [header]: https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
 //! [query]: https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
@@ -41,8 +43,8 @@ pub(super) const TERMINATOR: &str = "aws4_request";
 pub struct Scope<'a> {
     /// Such as `eu-central-1`.
     pub region: &'a str,
-    /// `s3`, `s3express`, `sts`, ... Services whose names begin with `s3` want the header `x-amz-content-sha256`, and
-    /// sign the path as it is sent.
+    /// `s3`, `s3express`, `sts`, ... Services whose names begin with `s3` want the header
+    /// `x-amz-content-sha256`, and sign the path as it is sent.
     pub service: &'a str,
 }
 
@@ -66,12 +68,12 @@ pub enum Payload<'a> {
 
 /// Signs with the `Authorization` header.
 ///
-/// The headers to send are `x-amz-date`, `x-amz-content-sha256` (see [`Scope::service`]), `x-amz-security-token` (or
-/// `x-amz-s3session-token`) and `authorization`.
+/// The headers to send are `x-amz-date`, `x-amz-content-sha256` (see [`Scope::service`]),
+/// `x-amz-security-token` (or `x-amz-s3session-token`) and `authorization`.
 ///
 /// # Errors
-/// The [`Error`]s for parts that cannot be sent as given, for a request without `host`, and for headers and parameters
-/// that contradict the signature.
+/// The [`Error`]s for parts that cannot be sent as given, for a request without `host`, and for
+/// headers and parameters that contradict the signature.
 pub fn sign(
     request: &Request<'_>,
     payload: Payload<'_>,
@@ -82,11 +84,12 @@ pub fn sign(
     SigningKey::derive(credentials, time, scope)?.sign(request, payload, time)
 }
 
-/// Signs in the query, for a URL that lives `expires` (1 second to 7 days, in whole seconds). All headers of the request
-/// are signed; those other than `host` have to be sent as they were signed.
+/// Signs in the query, for a URL that lives `expires` (1 second to 7 days, in whole seconds). All
+/// headers of the request are signed; those other than `host` have to be sent as they were signed.
 ///
 /// S3 expects [`Payload::Unsigned`]. It learns the hash of a body that is covered from the header
-/// `x-amz-content-sha256`, which therefore has to be among the request's headers; other services hash the body they get.
+/// `x-amz-content-sha256`, which therefore has to be among the request's headers; other services
+/// hash the body they get.
 ///
 /// # Errors
 /// As for [`sign`], and [`Error::ExpiryOutOfRange`].
@@ -101,9 +104,9 @@ pub fn presign(
     SigningKey::derive(credentials, time, scope)?.presign(request, payload, time, expires)
 }
 
-/// Returns the form fields of a browser's upload under `policy`. Conditions for `x-amz-algorithm`, `x-amz-credential`,
-/// `x-amz-date` and, with temporary credentials, the session token are added: S3 wants each of these fields named in the
-/// policy.
+/// Returns the form fields of a browser's upload under `policy`. Conditions for `x-amz-algorithm`,
+/// `x-amz-credential`, `x-amz-date` and, with temporary credentials, the session token are added:
+/// S3 wants each of these fields named in the policy.
 ///
 /// # Errors
 /// As for [`sign`], and the [`Error`]s of a policy that cannot be written.
@@ -116,7 +119,8 @@ pub fn post_policy(
     SigningKey::derive(credentials, time, scope)?.post_policy(policy, time)
 }
 
-/// Returns the form fields for a policy document that is finished, in base64, with all conditions in it.
+/// Returns the form fields for a policy document that is finished, in base64, with all conditions
+/// in it.
 ///
 /// # Errors
 /// As for [`sign`], and [`Error::PolicyEncoding`].
@@ -129,13 +133,13 @@ pub fn sign_post_policy(
     SigningKey::derive(credentials, time, scope)?.sign_post_policy(policy, time)
 }
 
-/// Whether a service follows S3's rules: the path is signed as it is sent, and `x-amz-content-sha256` is required.
-/// `s3`, `s3express`, `s3-outposts` and `s3-object-lambda` do.
+/// Returns whether a service follows S3's rules: the path is signed as it is sent, and
+/// `x-amz-content-sha256` is required. `s3`, `s3express`, `s3-outposts` and `s3-object-lambda` do.
 pub(super) fn is_s3(service: &str) -> bool {
     service.starts_with("s3")
 }
 
-/// The rule for the path: the request's own, or the service's.
+/// Returns the rule for the path: the request's own, or the service's.
 pub(super) fn path_rule(request: &Request<'_>, service: &str) -> PathRule {
     match request.path_rule {
         Some(rule) => rule,

@@ -1,14 +1,17 @@
-//! Forms of browser uploads (<https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-authentication-HTTPPOST.html>).
+//! Forms of browser uploads
+//! (<https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-authentication-HTTPPOST.html>).
 use super::{ALGORITHM, SigningKey};
 use crate::sign::check::check_policy;
 use crate::sign::{Error, PostForm, PostPolicy};
 use crate::time::Timestamp;
 
 impl SigningKey {
-    /// Returns the form fields of an upload under `policy`, as [`post_policy`](super::post_policy) does.
+    /// Returns the form fields of an upload under `policy`, as [`post_policy`](super::post_policy)
+    /// does.
     ///
     /// # Errors
-    /// As for [`post_policy`](super::post_policy), and [`Error::SigningKeyDay`] when the key is for another day.
+    /// As for [`post_policy`](super::post_policy), and [`Error::SigningKeyDay`] when the key is for
+    /// another day.
     pub fn post_policy(&self, policy: &PostPolicy, time: Timestamp) -> Result<PostForm, Error> {
         policy.check()?;
         let fields = self.form_fields(time)?;
@@ -17,17 +20,18 @@ impl SigningKey {
         Ok(self.form(policy.to_base64(), fields))
     }
 
-    /// Returns the form fields for a finished policy document, as [`sign_post_policy`](super::sign_post_policy) does.
+    /// Returns the form fields for a finished policy document, as
+    /// [`sign_post_policy`](super::sign_post_policy) does.
     ///
     /// # Errors
-    /// As for [`sign_post_policy`](super::sign_post_policy), and [`Error::SigningKeyDay`] when the key is for another
-    /// day.
+    /// As for [`sign_post_policy`](super::sign_post_policy), and [`Error::SigningKeyDay`] when the
+    /// key is for another day.
     pub fn sign_post_policy(&self, policy: &str, time: Timestamp) -> Result<PostForm, Error> {
         check_policy(policy)?;
         Ok(self.form(policy.to_owned(), self.form_fields(time)?))
     }
 
-    /// The fields that the policy has to name.
+    /// Returns the fields that the policy has to name.
     fn form_fields(&self, time: Timestamp) -> Result<Vec<(&'static str, String)>, Error> {
         let mut fields = vec![
             ("x-amz-algorithm", ALGORITHM.to_owned()),
@@ -39,7 +43,7 @@ impl SigningKey {
         Ok(fields)
     }
 
-    /// The string to sign is the policy.
+    /// Returns the form, whose string to sign is the policy.
     fn form(&self, policy: String, mut fields: Vec<(&'static str, String)>) -> PostForm {
         let signature = self.mac(&policy).as_str().to_owned();
         fields.insert(0, ("policy", policy.clone()));

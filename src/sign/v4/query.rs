@@ -11,7 +11,8 @@ impl SigningKey {
     /// Signs in the query, as [`presign`](super::presign) does.
     ///
     /// # Errors
-    /// As for [`presign`](super::presign), and [`Error::SigningKeyDay`] when the key is for another day.
+    /// As for [`presign`](super::presign), and [`Error::SigningKeyDay`] when the key is for another
+    /// day.
     pub fn presign(
         &self,
         request: &Request<'_>,
@@ -58,8 +59,8 @@ impl SigningKey {
     }
 }
 
-/// The headers that a presigned URL covers. The time and the session token are in the query; in a header too they would
-/// be signed twice, and read once.
+/// Returns the headers that a presigned URL covers. The time and the session token are in the
+/// query; in a header too they would be signed twice, and read once.
 pub(in crate::sign) fn presigned_headers<'a>(
     request: &Request<'a>,
     amz_date: &str,
@@ -73,7 +74,8 @@ pub(in crate::sign) fn presigned_headers<'a>(
     Ok(headers)
 }
 
-/// `X-Amz-Expires`: "The minimum value you can set is 1, and the maximum is 604800 (seven days)."
+/// Checks `X-Amz-Expires`: "The minimum value you can set is 1, and the maximum is 604800 (seven
+/// days)."
 pub(in crate::sign) fn check_expiry(expires: Duration) -> Result<(), Error> {
     match expires.subsec_nanos() == 0 && (MIN_EXPIRY..=MAX_EXPIRY).contains(&expires) {
         true => Ok(()),

@@ -57,8 +57,9 @@ impl ChunkVerifier {
     }
 }
 
-/// Takes a body apart: `size[;chunk-signature=...]\r\n data \r\n ... 0[;chunk-signature=...]\r\n trailers \r\n`. `announced`
-/// are the trailers that `x-amz-trailer` names, `length` is `x-amz-decoded-content-length`.
+/// Takes a body apart: `size[;chunk-signature=...]\r\n data \r\n ... 0[;chunk-signature=...]\r\n
+/// trailers \r\n`. `announced` are the trailers that `x-amz-trailer` names, `length` is
+/// `x-amz-decoded-content-length`.
 pub(super) fn decode(
     body: &[u8],
     mut verifier: Option<ChunkVerifier>,
@@ -132,7 +133,7 @@ fn read_trailers(
     }
     match verifier {
         Some(mut verifier) if !announced.is_empty() => {
-            verifier.trailer(&signed, signature.as_deref().unwrap_or(""))?
+            verifier.trailer(&signed, signature.as_deref().unwrap_or(""))?;
         }
         _ if signature.is_some() => return Err(malformed()),
         _ => {}
@@ -140,7 +141,7 @@ fn read_trailers(
     Ok(trailers)
 }
 
-/// The next line without its end.
+/// Returns the next line without its end.
 fn line<'a>(rest: &mut &'a [u8]) -> Option<&'a str> {
     let end = rest.iter().take(MAX_LINE).position(|byte| *byte == b'\n')?;
     let (line, tail) = (&rest[..end], &rest[end + 1..]);

@@ -1,6 +1,7 @@
 //! Forms of browser uploads, of both versions.
 use super::outcome::{Carrier, SignedBody, SignedBy};
-use super::received::{Once, Verifier};
+use super::policy::Policy;
+use super::received::{Form, Once, Verifier};
 use super::refusal::Refusal;
 use crate::sign::check::check_policy;
 use crate::sign::explain::Cause;
@@ -11,54 +12,87 @@ use crate::time::Timestamp;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-pub(super) fn verify(
+/// The fields that need no condition in the policy: in version 4 "x-amz-signature, file, policy",
+/// in version 2 "AWSAccessKeyId, signature, file, policy", and in both those whose names begin with
+/// `x-ignore-`.
+const EXEMPT_V4: [&str; 3] = ["x-amz-signature", "file", "policy"];
+const EXEMPT_V2: [&str; 4] = ["AWSAccessKeyId", "signature", "file", "policy"];
+
+pub(super) fn verify(verifier: &Verifier<'_>, form: &Form<'_>) -> Result<SignedBy, Refusal> {
+    let fields = Once::of_fields(form.fields);
+    let encoded = fields.require("policy")?;
+    check_policy(encoded)?;
+    let document = STANDARD.decode(encoded).map_err(|_| Refusal::at(Cause::Malformed, "policy"))?;
+
+    let verified = match fields.get("x-amz-algorithm")? {
+        Some(_) => verify_v4(verifier, &fields, encoded)?,
+        None => verify_v2(verifier, &fields, encoded)?,
+    };
+    let exempt: &[&str] = match verified.version {
+        Version::V2 => &EXEMPT_V2,
+        _ => &EXEMPT_V4,
+    };
+    let file_size = Policy::read(&document)?.check(form, verifier.now, exempt)?;
+    Ok(SignedBy { body: SignedBody::Policy { document, file_size }, ..verified })
+}
+
+fn verify_v4(
     verifier: &Verifier<'_>,
-    fields: &[(&str, &str)],
+    fields: &Once<'_>,
+    policy: &str,
 ) -> Result<SignedBy, Refusal> {
-    let fields = Once::of_fields(fields);
-    let policy = fields.require("policy")?;
-    check_policy(policy)?;
-    let document = STANDARD.decode(policy).map_err(|_| Refusal::at(Cause::Malformed, "policy"))?;
-    let is_v4 = fields.get("x-amz-algorithm")?.is_some();
-    let token = match fields.get("x-amz-security-token")? {
-        Some(token) => Some(token),
-        None => fields.get("x-amz-s3session-token")?,
-    };
-    let (version, access_key_id, region, service, form) = match is_v4 {
-        true => {
-            if fields.get("AWSAccessKeyId")?.is_some() {
-                return Err(Refusal::at(Cause::SignedTwice, "AWSAccessKeyId"));
-            }
-            let (id, scope, time) = claim(verifier, &fields)?;
-            let credentials = verifier.credentials(id, token)?;
-            let form =
-                SigningKey::derive(&credentials, time, scope)?.sign_post_policy(policy, time)?;
-            (Version::V4, id, scope.region, scope.service, form)
-        }
-        false => {
-            let id = fields.require("AWSAccessKeyId")?;
-            let form = v2::sign_post_policy(policy, &verifier.credentials(id, token)?)?;
-            (Version::V2, id, "", "", form)
-        }
-    };
-    let given = fields.require(if is_v4 { "x-amz-signature" } else { "signature" })?;
-    let steps = steps(version, &form);
-    if !equal(form.signature.as_bytes(), given.as_bytes()) {
+    if fields.get("AWSAccessKeyId")?.is_some() {
+        return Err(Refusal::at(Cause::SignedTwice, "AWSAccessKeyId"));
+    }
+    let (id, scope, time) = claim(verifier, fields)?;
+    let credentials = verifier.credentials(id, token(fields)?)?;
+    let form = SigningKey::derive(&credentials, time, scope)?.sign_post_policy(policy, time)?;
+    compare(Version::V4, id, scope, &form, fields.require("x-amz-signature")?)
+}
+
+fn verify_v2(
+    verifier: &Verifier<'_>,
+    fields: &Once<'_>,
+    policy: &str,
+) -> Result<SignedBy, Refusal> {
+    let id = fields.require("AWSAccessKeyId")?;
+    let form = v2::sign_post_policy(policy, &verifier.credentials(id, token(fields)?)?)?;
+    let scope = Scope { region: "", service: "" };
+    compare(Version::V2, id, scope, &form, fields.require("signature")?)
+}
+
+fn token<'a>(fields: &'a Once<'_>) -> Result<Option<&'a str>, Refusal> {
+    match fields.get("x-amz-security-token")? {
+        Some(token) => Ok(Some(token)),
+        None => fields.get("x-amz-s3session-token"),
+    }
+}
+
+/// Compares the signature that was computed for the form with the one that it has.
+fn compare(
+    version: Version,
+    access_key_id: &str,
+    scope: Scope<'_>,
+    form: &PostForm,
+    received: &str,
+) -> Result<SignedBy, Refusal> {
+    let steps = steps(version, form);
+    if !equal(form.signature.as_bytes(), received.as_bytes()) {
         return Err(Refusal::differs(steps).with_place("policy"));
     }
     Ok(SignedBy {
         version,
         carrier: Carrier::Form,
         access_key_id: access_key_id.to_owned(),
-        region: region.to_owned(),
-        service: service.to_owned(),
+        region: scope.region.to_owned(),
+        service: scope.service.to_owned(),
         steps,
-        body: SignedBody::Policy(document),
+        body: SignedBody::Unsigned,
         decoded: None,
     })
 }
 
-/// The string to sign is the policy.
+/// Returns the steps of a form, whose string to sign is the policy.
 fn steps(version: Version, form: &PostForm) -> Steps {
     Steps {
         version,
@@ -68,7 +102,7 @@ fn steps(version: Version, form: &PostForm) -> Steps {
     }
 }
 
-/// The access key, the scope and the time that a form of version 4 names.
+/// Returns the access key, the scope and the time that a form of version 4 names.
 fn claim<'a>(
     verifier: &Verifier<'_>,
     fields: &'a Once<'_>,

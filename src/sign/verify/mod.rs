@@ -1,8 +1,9 @@
 //! Verification: who signed a request that a server received.
 //!
-//! A [`Verifier`] takes a request as it arrived, looks up the secret of the access key that the request names, and computes
-//! the signature by the same rules as the signers. It returns who signed and how, or a [`Refusal`] that names the cause in
-//! the words of [`explain`](super::explain). Signatures and session tokens are compared in constant time.
+//! A [`Verifier`] takes a request as it arrived, looks up the secret of the access key that the
+//! request names, and computes the signature by the same rules as the signers. It returns who
+//! signed and how, or a [`Refusal`] that names the cause in the words of
+//! [`explain`](super::explain). Signatures and session tokens are compared in constant time.
 //!
 //! ```
 //! use s3driver::sign::verify::{Content, Verifier};
@@ -34,13 +35,14 @@ use received::Once;
 mod chunks;
 mod form;
 mod outcome;
+mod policy;
 mod received;
 mod refusal;
 mod v2;
 mod v4;
 pub use chunks::{ChunkVerifier, Decoded};
 pub use outcome::{Carrier, SignedBody, SignedBy};
-pub use received::{Content, MAX_SKEW, Verifier};
+pub use received::{Content, Form, MAX_SKEW, Verifier};
 pub use refusal::Refusal;
 
 impl Verifier<'_> {
@@ -77,7 +79,7 @@ impl Verifier<'_> {
         }
     }
 
-    /// The time that a signed request names: of a presigned URL, one at which it is good.
+    /// Returns the time that a signed request names; for a presigned URL, one at which it is valid.
     pub(super) fn claimed_time(request: &Request<'_>) -> Option<Timestamp> {
         let read = |text: &str| {
             Timestamp::parse_amz_date(text).or_else(|| Timestamp::parse_http_date(text))
@@ -93,7 +95,7 @@ impl Verifier<'_> {
             .or_else(|| expires().map(Timestamp::from_unix))
     }
 
-    /// The service that a request signed with version 4 names.
+    /// Returns the service that a request signed with version 4 names.
     pub(super) fn claimed_service(request: &Request<'_>) -> Option<String> {
         let parameters = Once::of_query(request);
         let headers = Once::of_headers(request);
@@ -104,11 +106,45 @@ impl Verifier<'_> {
         credential.rsplit('/').nth(1).map(str::to_owned)
     }
 
-    /// Verifies the fields of a browser's form (POST Object), except for `file`.
+    /// Verifies a browser's form (POST Object): the signature of its policy, and that the form is
+    /// what the policy allows.
+    ///
+    /// The policy must not have expired, every condition must hold for its field, every field must
+    /// have a condition (except for those that AWS's page exempts), and the file must have an
+    /// allowed size. A condition for a field that the form does not have does not hold. Names of
+    /// fields are compared without regard to case, values byte for byte.
     ///
     /// # Errors
-    /// A [`Refusal`] with the cause.
-    pub fn verify_form(&self, fields: &[(&str, &str)]) -> Result<SignedBy, Refusal> {
-        form::verify(self, fields)
+    /// Returns a [`Refusal`] whose [place](Refusal::place) is the field, `expiration`, or `file`
+    /// for its size.
+    ///
+    /// ```
+    /// use s3driver::sign::explain::Cause;
+    /// use s3driver::sign::verify::{Form, Verifier};
+    /// use s3driver::sign::{Credentials, PostPolicy, v4};
+    /// use s3driver::time::Timestamp;
+    /// use std::time::Duration;
+    ///
+    /// let credentials = Credentials::new("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
+    /// let now = Timestamp::from_unix(1_451_476_800);
+    /// let policy = PostPolicy::new(now.plus(Duration::from_secs(3600)))
+    ///     .equals("bucket", "uploads")
+    ///     .starts_with("key", "user/");
+    /// let scope = v4::Scope { region: "us-east-1", service: "s3" };
+    /// let signed = v4::post_policy(&policy, &credentials, scope, now)?;
+    ///
+    /// let keys = |id: &str| (id == "AKIAIOSFODNN7EXAMPLE").then(|| credentials.clone());
+    /// let verify = |key| {
+    ///     let signed = signed.fields.iter().map(|(name, value)| (*name, value.as_str()));
+    ///     let fields: Vec<_> = signed.chain([("key", key)]).collect();
+    ///     Verifier::new(&keys, now).verify_form(&Form::new("uploads", &fields).file_size(42))
+    /// };
+    /// assert!(verify("user/picture.png").is_ok());
+    /// let refusal = verify("picture.png").unwrap_err();
+    /// assert_eq!((refusal.cause(), refusal.place()), (Cause::PolicyCondition, Some("key")));
+    /// # Ok::<(), s3driver::sign::Error>(())
+    /// ```
+    pub fn verify_form(&self, form: &Form<'_>) -> Result<SignedBy, Refusal> {
+        form::verify(self, form)
     }
 }

@@ -2,6 +2,7 @@
 use super::chunks::{ChunkVerifier, Decoded};
 use crate::sign::{Steps, Version};
 use std::fmt;
+use std::ops::RangeInclusive;
 
 /// A request whose signature is right.
 #[derive(Clone)]
@@ -49,9 +50,14 @@ pub enum SignedBody {
     Chunks(Box<ChunkVerifier>),
     /// In chunks without signatures, followed by trailers.
     UnsignedChunks,
-    /// The form's policy document, decoded. The signature covers it and nothing else: its expiration and its conditions
-    /// are for the server to enforce.
-    Policy(Vec<u8>),
+    /// By the conditions of the form's policy, all of which hold.
+    Policy {
+        /// The policy document, decoded.
+        document: Vec<u8>,
+        /// The sizes that the policy allows. A file whose size was not known yet must have one of
+        /// them.
+        file_size: RangeInclusive<u64>,
+    },
 }
 
 impl fmt::Debug for SignedBy {

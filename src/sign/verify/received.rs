@@ -9,7 +9,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-/// "The difference between the request time and the server's time is too large": more than 15 minutes.
+/// "The difference between the request time and the server's time is too large": more than 15
+/// minutes.
 pub const MAX_SKEW: Duration = Duration::from_secs(15 * 60);
 
 /// The knowledge with which a server verifies requests.
@@ -30,36 +31,78 @@ pub enum Content<'a> {
     Bytes(&'a [u8]),
     /// Its SHA-256.
     Hash(&'a [u8; 32]),
-    /// Not read yet. The hash that the request names is not compared: see [`SignedBy::body`](super::SignedBy::body).
+    /// Not read yet. The hash that the request names is not compared: see
+    /// [`SignedBy::body`](super::SignedBy::body).
     NotRead,
 }
 
+/// A browser's form (POST Object) as a server received it.
+#[derive(Clone, Copy)]
+pub struct Form<'a> {
+    pub(super) bucket: &'a str,
+    pub(super) fields: &'a [(&'a str, &'a str)],
+    pub(super) file_size: Option<u64>,
+}
+
+impl<'a> Form<'a> {
+    /// Describes a form for an upload to `bucket`, which the URL names, with its fields except for
+    /// `file`. `${filename}` in a field has to be replaced by the file's name before, because the
+    /// conditions of a policy apply to the result.
+    pub const fn new(bucket: &'a str, fields: &'a [(&'a str, &'a str)]) -> Self {
+        Self { bucket, fields, file_size: None }
+    }
+
+    /// Sets the size of the file, if it is known already. Otherwise the allowed sizes are in
+    /// [`SignedBody::Policy`](super::SignedBody::Policy).
+    #[must_use]
+    pub const fn file_size(self, bytes: u64) -> Self {
+        Self { file_size: Some(bytes), ..self }
+    }
+
+    /// Returns the value to which a condition for `field` applies. The bucket is the one of the
+    /// URL; a form that names another one is refused.
+    pub(super) fn value(&self, field: &str) -> Result<Option<&str>, Refusal> {
+        let mut found = self.fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case(field));
+        let given = found.next().map(|(_, value)| *value);
+        if found.next().is_some() {
+            return Err(Refusal::at(Cause::Malformed, field));
+        }
+        match field.eq_ignore_ascii_case("bucket") {
+            true if given.is_some_and(|given| given != self.bucket) => {
+                Err(Refusal::at(Cause::PolicyCondition, field))
+            }
+            true => Ok(Some(self.bucket)),
+            false => Ok(given),
+        }
+    }
+}
+
 impl<'a> Verifier<'a> {
-    /// A verifier that looks up the credentials of an access key with `keys`, at the time `now`. It accepts every region,
-    /// and the services that follow the rules of S3.
+    /// Creates a verifier that looks up the credentials of an access key with `keys`, at the time
+    /// `now`. It accepts every region, and the services that follow the rules of S3.
     pub const fn new(keys: &'a dyn Fn(&str) -> Option<Credentials>, now: Timestamp) -> Self {
         Self { keys, now, region: None, service: "s3", host_bucket: None }
     }
 
-    /// With the one region that is accepted.
+    /// Restricts the verifier to one region.
     #[must_use]
     pub const fn region(self, region: &'a str) -> Self {
         Self { region: Some(region), ..self }
     }
 
-    /// With another service than `s3`.
+    /// Sets another service than `s3`.
     #[must_use]
     pub const fn service(self, service: &'a str) -> Self {
         Self { service, ..self }
     }
 
-    /// With the bucket that the host names (virtual-host style), which version 2 signs.
+    /// Sets the bucket that the host names (virtual-host style), which version 2 signs.
     #[must_use]
     pub const fn host_bucket(self, bucket: Option<&'a str>) -> Self {
         Self { host_bucket: bucket, ..self }
     }
 
-    /// The credentials of an access key, whose session token must be the request's.
+    /// Returns the credentials of an access key, whose session token must be the request's.
     pub(super) fn credentials(
         &self,
         access_key_id: &str,
@@ -101,7 +144,7 @@ impl<'a> Once<'a> {
         self.get(name)?.ok_or_else(|| Refusal::at(Cause::Malformed, name))
     }
 
-    /// The parameters of a query, decoded.
+    /// Returns the parameters of a query, decoded.
     pub(super) fn of_query(request: &Request<'a>) -> Self {
         let text = |bytes: Cow<'_, [u8]>| String::from_utf8_lossy(&bytes).into_owned();
         Self(
@@ -123,7 +166,7 @@ impl<'a> Once<'a> {
     }
 }
 
-/// The headers of a request that a signature covers, sorted.
+/// Returns the headers of a request that a signature covers, sorted.
 pub(super) fn signed_headers<'a>(
     request: &Request<'a>,
     is_signed: impl Fn(&str) -> bool,
@@ -141,6 +184,18 @@ impl fmt::Debug for Verifier<'_> {
             .field("service", &self.service)
             .field("host_bucket", &self.host_bucket)
             .finish_non_exhaustive()
+    }
+}
+
+/// The values are left out: the session token is one of them.
+impl fmt::Debug for Form<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.fields.iter().map(|(name, _)| *name).collect();
+        f.debug_struct("Form")
+            .field("bucket", &self.bucket)
+            .field("fields", &names)
+            .field("file_size", &self.file_size)
+            .finish()
     }
 }
 

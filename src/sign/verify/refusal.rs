@@ -3,7 +3,8 @@ use crate::sign::explain::{Cause, Comparison, Explanation, ServerSide, compare};
 use crate::sign::{Error, Steps, redact};
 use std::fmt;
 
-/// The reason for which a request does not verify. Never holds a secret, nor the signature that would have been right.
+/// The reason for which a request does not verify. Never holds a secret, nor the signature that
+/// would have been right.
 #[derive(Clone)]
 pub struct Refusal {
     cause: Cause,
@@ -21,7 +22,8 @@ impl Refusal {
         Self { cause, place: Some(place.into()), computed: None }
     }
 
-    /// The signatures differ: what the server computed is kept, except for the signature.
+    /// Returns a refusal for signatures that differ. It keeps the texts that the server computed,
+    /// and not the signature.
     pub(super) fn differs(steps: Steps) -> Self {
         let computed = Some(Box::new(Steps { signature: String::new(), ..steps }));
         Self { cause: Cause::SignatureDiffers, place: None, computed }
@@ -31,17 +33,19 @@ impl Refusal {
         Self { place: Some(place.to_owned()), ..self }
     }
 
-    /// The cause.
+    /// Returns the cause.
     pub const fn cause(&self) -> Cause {
         self.cause
     }
 
-    /// The header, parameter, field, access key or chunk concerned, where it is one.
+    /// Returns the header, parameter, field, access key or chunk that the refusal concerns, if it
+    /// concerns one.
     pub fn place(&self) -> Option<&str> {
         self.place.as_deref()
     }
 
-    /// The texts that the server computed, for a `SignatureDoesNotMatch` document. Empty unless the signatures differ.
+    /// Returns the texts that the server computed, for a `SignatureDoesNotMatch` document. Empty
+    /// unless the signatures differ.
     pub fn server_side(&self) -> ServerSide<'_> {
         let computed = self.computed.as_deref();
         ServerSide {
@@ -53,12 +57,13 @@ impl Refusal {
         }
     }
 
-    /// The steps that the server computed, without the signature.
+    /// Returns the steps that the server computed, without the signature.
     pub(in crate::sign) fn into_steps(self) -> Option<Steps> {
         self.computed.map(|steps| *steps)
     }
 
-    /// Compares what the server computed with what the client signed: names the first place that differs.
+    /// Compares what the server computed with what the client signed: names the first place that
+    /// differs.
     pub fn compare_with(&self, ours: &Explanation<'_>) -> Comparison {
         compare(ours, &self.server_side())
     }
@@ -89,3 +94,23 @@ impl fmt::Debug for Refusal {
 }
 
 impl std::error::Error for Refusal {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sign::Version;
+
+    #[test]
+    fn a_refusal_drops_the_computed_signature() {
+        let steps = Steps {
+            version: Version::V4,
+            canonical_request: "c".to_owned(),
+            string_to_sign: "s".to_owned(),
+            signature: "right".to_owned(),
+        };
+        let refusal = Refusal::differs(steps).with_place("policy");
+        assert_eq!(refusal.place(), Some("policy"));
+        assert_eq!(refusal.server_side().canonical_request, Some("c"));
+        assert_eq!(refusal.into_steps().unwrap().signature, "");
+    }
+}

@@ -116,7 +116,8 @@ pub(super) fn query(
     claim.verify(verifier, request, content, &payload_hash, token)
 }
 
-/// The session token of a request, and one in the other header. CreateSession of S3 Express takes tokens of STS.
+/// Returns the session token of a request, and one in the other header. CreateSession of S3 Express
+/// takes tokens of STS.
 fn token_headers<'a>(
     headers: &'a Once<'_>,
     service: &str,
@@ -129,7 +130,7 @@ fn token_headers<'a>(
     })
 }
 
-/// Services other than S3 hash the body they receive.
+/// Returns the hash of a received body, which services other than S3 sign.
 fn hash_of(content: Content<'_>) -> Result<Cow<'static, str>, Refusal> {
     match content {
         Content::Bytes(bytes) => Ok(hex::encode(sha256(bytes)).into()),
@@ -160,7 +161,8 @@ impl<'a> Claim<'a> {
             ),
             _ => None,
         };
-        // Read from the end, for an access key may hold slashes. The scope of SigV4A names no region.
+        // Read from the end, for an access key may hold slashes. The scope of SigV4A names no
+        // region.
         let mut parts = credential.rsplitn(if region_set.is_some() { 4 } else { 5 }, '/');
         if parts.next() != Some(TERMINATOR) {
             return Err(malformed());
@@ -253,7 +255,8 @@ impl<'a> Claim<'a> {
         }
     }
 
-    /// The list is sorted, names no header twice, and holds `host` and every `x-amz-*` header; all of them arrived.
+    /// Checks that the list is sorted, names no header twice, and holds `host` and every `x-amz-*`
+    /// header; all of them arrived.
     fn check_signed_headers(&self, request: &Request<'_>) -> Result<(), Refusal> {
         let names: Vec<&str> = self.signed_headers.split(';').collect();
         if !names.is_sorted_by(|a, b| a < b)
@@ -266,7 +269,8 @@ impl<'a> Claim<'a> {
         }
         for (name, _) in request.all_headers() {
             let name = name.to_ascii_lowercase();
-            // The hash of the body is the last line of the canonical request: it is covered without being listed.
+            // The hash of the body is the last line of the canonical request: it is covered without
+            // being listed.
             if name.starts_with("x-amz-")
                 && name != "x-amz-content-sha256"
                 && !names.contains(&&*name)
@@ -370,4 +374,25 @@ impl<'a> Claim<'a> {
 struct Checked {
     steps: Steps,
     key: Option<SigningKey>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The header of S3 Express holds the session token only in requests to that service.
+    #[test]
+    fn the_service_decides_which_header_holds_the_token() {
+        let headers = [("x-amz-security-token", "sts"), ("x-amz-s3session-token", "express")];
+        let tokens = |service: &str, headers: &[(&str, &str)]| {
+            let headers = Once::of_fields(headers);
+            let (token, other) = token_headers(&headers, service).unwrap();
+            (token.map(str::to_owned), other.map(str::to_owned))
+        };
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(tokens("s3", &headers), (some("sts"), some("express")));
+        assert_eq!(tokens("s3express", &headers), (some("express"), some("sts")));
+        assert_eq!(tokens("s3express", &headers[..1]), (some("sts"), None));
+        assert_eq!(tokens("s3", &headers[1..]), (None, some("express")));
+    }
 }

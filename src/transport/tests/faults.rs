@@ -1,8 +1,9 @@
 //! Silence, slowness, floods and breaks: nothing hangs, and what is merely slow is not cut.
 
 use super::*;
+use crate::transport::connect::race;
 use crate::transport::wait::{Limits, Pace};
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
 
 /// Well above any limit the tests set, well below what a hang would take.
 const SOON: Duration = Duration::from_millis(1500);
@@ -42,19 +43,44 @@ fn every_address_is_tried() {
     assert_eq!(text(fetch(&transport(), &server)), "ok");
 }
 
-/// A full backlog drops SYNs: the same silence as a host that is not there.
-#[test]
-fn syn_never_answered() {
+/// A listener whose backlog is full drops SYNs: the same silence as a host that is not there.
+fn full_backlog() -> (SocketAddr, TcpListener, Vec<TcpStream>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let mut held = Vec::new();
     while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(100)) {
         held.push(stream);
-        if held.len() > 6000 {
-            // No backlog on this system: nothing can be shown.
-            panic!("the backlog never fills");
-        }
+        assert!(held.len() < 6000, "the backlog never fills");
     }
+    (address, listener, held)
+}
+
+/// Addresses are raced: one that leads nowhere costs a moment, one that refuses costs nothing.
+#[test]
+fn an_address_that_leads_nowhere_does_not_use_up_the_connect_timeout() {
+    let (silent, _listener, _held) = full_backlog();
+    let server = Server::always("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+    let good = SocketAddr::from(([127, 0, 0, 1], server.origin.port));
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let limit = Duration::from_secs(30);
+    let race = |addresses: &[SocketAddr]| race(addresses, Instant::now() + limit);
+    for addresses in [&[silent, good][..], &[silent, silent, closed, good], &[closed, good]] {
+        let begun = Instant::now();
+        assert_eq!(race(addresses).unwrap().peer_addr().unwrap(), good);
+        assert!(begun.elapsed() < limit / 4, "{addresses:?}: {:?}", begun.elapsed());
+    }
+    for addresses in [&[closed][..], &[closed, closed]] {
+        let error = race(addresses).unwrap_err().unwrap();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+    }
+    assert!(race(&[]).unwrap_err().is_none());
+    let late = self::race(&[silent, silent], Instant::now() + SHORT);
+    assert_eq!(late.unwrap_err().unwrap().kind(), io::ErrorKind::TimedOut);
+}
+
+#[test]
+fn syn_never_answered() {
+    let (address, _listener, _held) = full_backlog();
     let origin = Origin { scheme: Scheme::Http, host: "127.0.0.1".into(), port: address.port() };
     let transport = Transport::new(impatient()).unwrap();
     let result = quickly(|| transport.send(&origin, &request("GET"), RequestBody::Empty));

@@ -1,5 +1,10 @@
 //! The transport against servers that are a few lines of script on a real socket.
 
+#[cfg(feature = "ureq")]
+mod agent;
+mod client_certificate;
+#[cfg(feature = "ureq")]
+mod differences;
 mod faults;
 mod framing;
 mod pool;
@@ -156,6 +161,7 @@ fn request(method: &'static str) -> Request<'static> {
         expect_continue: None,
         deadline: None,
         cancel: None,
+        trace: None,
     }
 }
 

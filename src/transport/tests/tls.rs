@@ -7,16 +7,16 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-type TlsStream = StreamOwned<ServerConnection, TcpStream>;
+pub(super) type TlsStream = StreamOwned<ServerConnection, TcpStream>;
 
 /// A certificate authority of one test.
-struct Authority {
-    issuer: Issuer<'static, KeyPair>,
-    pem: Vec<u8>,
+pub(super) struct Authority {
+    pub(super) issuer: Issuer<'static, KeyPair>,
+    pub(super) pem: Vec<u8>,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(DnType::CommonName, "test authority");
@@ -32,18 +32,21 @@ impl Authority {
         configured(certificate, &key, &[version])
     }
 
-    fn sign(&self, params: &CertificateParams) -> Arc<ServerConfig> {
+    pub(super) fn sign(&self, params: &CertificateParams) -> Arc<ServerConfig> {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         server_config(certificate.der().clone(), &key)
     }
 
-    fn trusted(&self) -> Transport {
+    pub(super) fn trusted(&self) -> Transport {
         Transport::new(TransportOptions { extra_roots_pem: self.pem.clone(), ..options() }).unwrap()
     }
 }
 
-fn server_config(certificate: CertificateDer<'static>, key: &KeyPair) -> Arc<ServerConfig> {
+pub(super) fn server_config(
+    certificate: CertificateDer<'static>,
+    key: &KeyPair,
+) -> Arc<ServerConfig> {
     configured(certificate, key, rustls::DEFAULT_VERSIONS)
 }
 
@@ -59,16 +62,16 @@ fn configured(
     Arc::new(builder.with_no_client_auth().with_single_cert(vec![certificate], key).unwrap())
 }
 
-fn params(names: &[&str]) -> CertificateParams {
+pub(super) fn params(names: &[&str]) -> CertificateParams {
     CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap()
 }
 
-fn good() -> CertificateParams {
+pub(super) fn good() -> CertificateParams {
     params(&["localhost", "127.0.0.1"])
 }
 
 /// Runs `script` on every connection whose handshake succeeds, and notes down every byte it got before failing.
-fn serve(
+pub(super) fn serve(
     config: Arc<ServerConfig>,
     script: impl Fn(&mut TlsStream) + Send + Sync + 'static,
 ) -> Server {
@@ -88,7 +91,7 @@ fn serve(
     server
 }
 
-fn ok(stream: &mut TlsStream) {
+pub(super) fn ok(stream: &mut TlsStream) {
     let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
     let _ = stream.flush();
     let _ = io::copy(stream, &mut io::sink());
@@ -168,7 +171,7 @@ fn a_refusal_is_told_to_the_server() {
 
 #[test]
 fn the_cheapest_cipher_is_asked_for_first() {
-    let config = super::super::tls::config(&TlsVerification::Full, &[]).unwrap();
+    let config = super::super::tls::config(&TlsVerification::Full, &[], None).unwrap();
     let suites = &config.crypto_provider().cipher_suites;
     assert_eq!(suites[0].suite(), rustls::CipherSuite::TLS13_AES_128_GCM_SHA256);
     assert!(suites.len() > 5, "none is left out: {suites:?}");
@@ -635,30 +638,4 @@ fn refused_certificates_are_named() {
     assert!(shown.unix().abs_diff(now) < 60, "{shown:?}");
     let TlsProblem::NotYetValid(shown) = problem(authority.sign(&early)) else { panic!("valid") };
     assert!(shown.unix().abs_diff(now) < 60, "{shown:?}");
-}
-
-/// A server that has only TLS 1.1, or wants a certificate of the client's, refuses every attempt; under TLS 1.3 it does so
-/// after the handshake.
-#[test]
-fn a_server_that_wants_a_client_certificate_is_named() {
-    let authority = Authority::new();
-    let key = KeyPair::generate().unwrap();
-    let certificate = good().signed_by(&key, &authority.issuer).unwrap().der().clone();
-    let mut trusted = rustls::RootCertStore::empty();
-    certificates(&authority.pem).unwrap().into_iter().for_each(|root| trusted.add(root).unwrap());
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
-        let wanted = rustls::server::WebPkiClientVerifier::builder_with_provider(
-            trusted.clone().into(),
-            provider.clone(),
-        );
-        let config = ServerConfig::builder_with_provider(provider.clone())
-            .with_protocol_versions(&[version])
-            .unwrap()
-            .with_client_cert_verifier(wanted.build().unwrap());
-        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-        let config = Arc::new(config.with_single_cert(vec![certificate.clone()], key).unwrap());
-        let (_, broke) = failure(fetch(&authority.trusted(), &serve(config, ok)));
-        assert!(matches!(broke, Failure::Tls(TlsProblem::ClientCertificate, _)), "{broke:?}");
-    }
 }

@@ -264,12 +264,12 @@ fn t5_names_are_looked_up_once() {
     server.origin.host = "localhost".into();
     let transport = transport();
     assert_eq!(text(fetch(&transport, &server)), "ok");
-    transport.0.connector.forget_names();
+    transport.connector().forget_names();
     assert_eq!(text(fetch(&transport, &server)), "ok");
-    assert_eq!(transport.0.connector.known_names(), 0, "a pooled connection needs no name");
+    assert_eq!(transport.connector().known_names(), 0, "a pooled connection needs no name");
     transport.close_idle();
     assert_eq!(text(fetch(&transport, &server)), "ok");
-    assert_eq!((transport.0.connector.known_names(), server.accepted()), (1, 2));
+    assert_eq!((transport.connector().known_names(), server.accepted()), (1, 2));
 }
 
 /// All threads' connections are kept, not three of them.

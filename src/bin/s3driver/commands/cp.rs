@@ -6,13 +6,14 @@ use clap::Args;
 
 /// Copies files to S3, objects to files, and objects to objects
 ///
-/// Everything is copied as a whole or not at all: an object or a file takes its name when it is complete. Objects are
-/// copied to objects by the server.
+/// Everything is copied as a whole or not at all: an object or a file takes its name when it is
+/// complete. Objects are copied to objects by the server.
 #[derive(Args)]
 pub(crate) struct Cp {
     /// The file or object to copy
     source: Location,
-    /// Where to copy it; a target that ends with a slash, or an existing directory, keeps the name of the source
+    /// Where to copy it; a target that ends with a slash, or an existing directory, keeps the name
+    /// of the source
     target: Location,
     /// Copies a directory and everything below it
     #[arg(long, short = 'r')]

@@ -1,11 +1,11 @@
 use crate::failure::Outcome;
-use crate::listing::{exact, nothing_at, time, visit_tree};
+use crate::listing::{Found, exact, nothing_at, time, visit_tree};
 use crate::location::S3Url;
 use crate::output::shown;
 use crate::tool::{Bucket, Tool};
 use clap::Args;
 use s3driver::client::ListObjects;
-use s3driver::xml::Object;
+use s3driver::time::Timestamp;
 use serde_json::json;
 
 /// Lists the objects and directories at a location
@@ -39,9 +39,9 @@ impl Ls {
                 found = true;
                 print_directory(tool, directory)?;
             }
-            for object in &page.contents {
+            for object in page.contents {
                 found = true;
-                print_object(tool, object)?;
+                print_object(tool, &object.into())?;
             }
         }
         if !at.is_written_as_directory()
@@ -61,7 +61,7 @@ fn print_directory(tool: &Tool, prefix: &str) -> Outcome {
     )
 }
 
-fn print_object(tool: &Tool, object: &Object) -> Outcome {
+fn print_object(tool: &Tool, object: &Found) -> Outcome {
     tool.output.print(
         || {
             let time = time(object.last_modified);
@@ -71,7 +71,7 @@ fn print_object(tool: &Tool, object: &Object) -> Outcome {
             json!({
                 "key": object.key,
                 "size": object.size,
-                "modified": object.last_modified.map(|time| time.iso8601()),
+                "modified": object.last_modified.map(Timestamp::iso8601),
                 "etag": object.etag,
                 "storage_class": object.storage_class,
             })

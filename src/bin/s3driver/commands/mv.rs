@@ -11,7 +11,8 @@ use clap::Args;
 pub(crate) struct Mv {
     /// The file or object to move
     source: Location,
-    /// Where to move it; a target that ends with a slash, or an existing directory, keeps the name of the source
+    /// Where to move it; a target that ends with a slash, or an existing directory, keeps the name
+    /// of the source
     target: Location,
     /// Moves a directory and everything below it
     #[arg(long, short = 'r')]

@@ -17,7 +17,7 @@ pub(crate) struct Policy {
     jobs: Vec<Job>,
 }
 
-/// What a registry does with its storage.
+/// The kinds of work that a registry does with its storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Job {
     /// Clients download images
@@ -57,8 +57,8 @@ impl Job {
         use Action::*;
         match self {
             Self::Pull => &[ListBucket, GetObject],
-            // An upload that is closed between two requests is found by listing; the finished blob is moved to its
-            // place, which is a copy and a deletion.
+            // An upload that is closed between two requests is found by listing; the finished blob
+            // is moved to its place, which is a copy and a deletion.
             Self::Push => &[
                 ListBucket,
                 ListBucketMultipartUploads,
@@ -108,8 +108,8 @@ fn document(bucket: &Bucket, actions: &BTreeSet<Action>) -> Value {
         let chosen = actions.iter().filter(|action| action.is_of_bucket() == of_bucket);
         chosen.map(|action| format!("s3:{action:?}")).collect()
     };
-    // Without a condition on the prefix: S3 reports that an object does not exist only to those who may list the bucket,
-    // and a condition on the prefix never holds for a request that has none.
+    // Without a condition on the prefix: S3 reports that an object does not exist only to those who
+    // may list the bucket, and a condition on the prefix never holds for a request that has none.
     let listing = json!({
         "Sid": "Bucket",
         "Effect": "Allow",

@@ -4,6 +4,7 @@ use crate::location::S3Url;
 use crate::tool::Tool;
 use clap::{Args, ValueEnum};
 use s3driver::client::{self, PresignMethod};
+use s3driver::time::Timestamp;
 use serde_json::json;
 use std::time::Duration;
 
@@ -48,7 +49,7 @@ impl Presign {
             || {
                 json!({
                     "url": signed.url,
-                    "expires": signed.expires.map(|time| time.iso8601()),
+                    "expires": signed.expires.map(Timestamp::iso8601),
                     "shortened": signed.capped,
                 })
             },

@@ -42,7 +42,7 @@ impl Rm {
                 self.remove_tree(tool, &bucket, location)?;
             } else {
                 exact(&bucket, location)?.ok_or_else(|| nothing_at(location))?;
-                self.remove(tool, &bucket, &[location.key.clone()])?;
+                self.remove(tool, &bucket, std::slice::from_ref(&location.key))?;
             }
         }
         Ok(())

@@ -3,6 +3,7 @@ use crate::location::S3Url;
 use crate::output::shown;
 use crate::tool::Tool;
 use clap::Args;
+use s3driver::time::Timestamp;
 use serde_json::{Map, Value, json};
 
 /// Shows what the server stores about an object
@@ -26,7 +27,7 @@ impl Stat {
             "bucket": bucket.name,
             "key": key,
             "size": meta.size,
-            "modified": meta.last_modified.map(|time| time.iso8601()),
+            "modified": meta.last_modified.map(Timestamp::iso8601),
             "etag": meta.etag,
             "content_type": meta.content_type,
             "storage_class": meta.storage_class,

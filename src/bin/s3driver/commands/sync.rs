@@ -26,7 +26,8 @@ pub(crate) struct Sync {
     dry_run: bool,
 }
 
-/// One side, and what is there: the path below the directory, the size and the time of each file or object.
+/// One side, and what is there: the path below the directory, the size and the time of each file or
+/// object.
 ///
 /// Both sides are in memory while they are compared, some 200 bytes for each file.
 struct Side {

@@ -117,7 +117,7 @@ fn print(tool: &Tool, bucket: &Bucket, upload: &Upload, state: &str) -> Outcome 
                 "bucket": bucket.name,
                 "key": upload.key,
                 "upload_id": upload.upload_id,
-                "begun": upload.initiated.map(|time| time.iso8601()),
+                "begun": upload.initiated.map(Timestamp::iso8601),
             })
         },
     )

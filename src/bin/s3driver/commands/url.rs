@@ -18,7 +18,8 @@ pub(crate) const CLOUDFRONT: &str = "cloudfront";
 /// Prints a signed URL, or signed cookies, of CloudFront
 #[derive(Args)]
 pub(crate) struct Url {
-    /// A path of the registry (/docker/registry/...), or a URL of the distribution, which is signed as it is
+    /// A path of the registry (/docker/registry/...), or a URL of the distribution, which is signed
+    /// as it is
     target: String,
     /// Prints cookies in place of a URL; the target may end with *
     #[arg(long)]
@@ -78,8 +79,9 @@ impl Url {
                 lines.collect::<Vec<_>>().join("\n")
             },
             || {
-                let members = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).into()));
-                json!({ "cookies": members.collect::<Map<String, Value>>(), "expires": ends.iso8601() })
+                let member = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).into());
+                let cookies: Map<String, Value> = pairs.iter().map(member).collect();
+                json!({ "cookies": cookies, "expires": ends.iso8601() })
             },
         )
     }
@@ -134,7 +136,8 @@ fn find<'a>(options: &'a [(String, String)], name: &str) -> Outcome<&'a str> {
     let found = options.iter().find(|(option, _)| option == name).map(|(_, value)| value.as_str());
     found.filter(|value| !value.is_empty()).ok_or_else(|| {
         Failure::usage(format!(
-            "the {name} of the distribution is missing: give it as an option, or in the configuration file"
+            "the {name} of the distribution is missing: give it as an option, or in the \
+             configuration file"
         ))
     })
 }

@@ -35,7 +35,7 @@ pub(crate) struct Verify {
     threads: u8,
 }
 
-/// What has been verified so far.
+/// The numbers of blobs and bytes that have been verified so far.
 #[derive(Default)]
 struct Report {
     blobs: u64,

@@ -165,7 +165,7 @@ setters! {
     max_retries(retries: u32) => "maxretries" retries.to_string();
     /// Sets the number of concurrent requests of a walk, unless its caller chooses
     walk_concurrency(requests: NonZeroUsize) => "walkconcurrency" requests.to_string();
-    /// Sets what the embedding program should log; an empty list means nothing
+    /// Sets what the driver logs, with the feature `log`; nothing when the list is empty
     log_levels(levels: &[LogLevel]) => "loglevel"
         levels.iter().map(|level| level.as_str()).collect::<Vec<_>>().join(",");
 }

@@ -175,7 +175,7 @@ pub struct ParameterValues {
     pub upload_purge_age: Duration,
     /// The text that is appended to the `User-Agent` header: visible ASCII and spaces.
     pub user_agent: Option<String>,
-    /// The parts of requests that the embedding program should log; empty for nothing.
+    /// The parts of requests that the driver logs with the feature `log`; empty for nothing.
     pub log_levels: Vec<LogLevel>,
 }
 

@@ -128,8 +128,8 @@ options! {
     "useragent" Text ""
         "a text that is appended to the `User-Agent` header"
     "loglevel" Words "off"
-        "what the embedding program should log: one or more words, separated by commas, or \
-         `false`; this crate itself logs nothing"
+        "what is logged, with the feature `log`: one or more words, separated by commas, or \
+         `false`"
 }
 
 pub(super) use option_rows;

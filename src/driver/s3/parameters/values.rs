@@ -1,29 +1,48 @@
 //! The values of `loglevel` and `uniformparts`.
 use crate::client::values::words;
+#[cfg(feature = "log")]
+use crate::observe::LogTopic;
 
 words! {
-    /// The parts of S3 requests that the embedding program should log. This crate writes no log:
-    /// the value is checked and passed to the program that embeds the driver.
+    /// A part of the S3 requests that the driver logs. Needs the feature `log`; without it, a
+    /// driver keeps a [`Notice`](crate::observe::Notice) that the option has no effect.
+    ///
+    /// The words are those of the AWS SDK for Go. Everything is written to the `log` crate at the
+    /// level `debug`, see `observe::Log`. Every level but `off` includes `debug`.
     #[derive(PartialOrd, Ord)]
     LogLevel {
         /// Nothing.
         Off = "off",
-        /// Requests and responses.
+        /// A line for each request and its response.
         Debug = "debug",
-        /// Requests, responses and signing.
+        /// The canonical request and the string to sign as well, with tokens redacted.
         DebugWithSigning = "debugwithsigning",
-        /// Requests, responses and bodies.
+        /// The beginnings of bodies as well, with the request's secrets redacted.
         DebugWithHttpBody = "debugwithhttpbody",
-        /// Requests, responses and retries.
+        /// Retries, redirects and waits as well.
         DebugWithRequestRetries = "debugwithrequestretries",
-        /// Requests, responses and failed requests.
+        /// Failed operations as well.
         DebugWithRequestErrors = "debugwithrequesterrors",
-        /// Requests, responses and event streams.
+        /// The same as `debug`: no operation of this driver has an event stream.
         DebugWithEventStreamBody = "debugwitheventstreambody",
     }
 }
 
 impl LogLevel {
+    /// Returns what is logged at this level.
+    #[cfg(feature = "log")]
+    pub(crate) const fn topics(self) -> &'static [LogTopic] {
+        use LogTopic::{Bodies, Errors, Requests, Retries, Signing};
+        match self {
+            Self::Off => &[],
+            Self::Debug | Self::DebugWithEventStreamBody => &[Requests],
+            Self::DebugWithSigning => &[Requests, Signing],
+            Self::DebugWithHttpBody => &[Requests, Bodies],
+            Self::DebugWithRequestRetries => &[Requests, Retries],
+            Self::DebugWithRequestErrors => &[Requests, Errors],
+        }
+    }
+
     /// Parses a word of GitLab's registry. Returns `Some(None)` for the word that concerns only the
     /// Go SDK.
     pub(super) fn find_in_gitlab(word: &str) -> Option<Option<Self>> {

@@ -622,7 +622,7 @@ impl Drop for Writer {
         match self.origin {
             UploadOrigin::EarlierWriter(_) => drop(self.preserve()),
             UploadOrigin::ThisWriter if self.upload_id.is_some() => {
-                drop(self.cleanup(Self::discard))
+                drop(self.cleanup(Self::discard));
             }
             UploadOrigin::ThisWriter => {}
         }

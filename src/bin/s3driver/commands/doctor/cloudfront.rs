@@ -11,7 +11,8 @@ use std::time::Duration;
 /// How long the URLs of the examination are valid.
 const LIFETIME: Duration = Duration::from_secs(5 * 60);
 
-/// Reads the options of the distribution: the private key, its type, the base URL and the Origin Path.
+/// Reads the options of the distribution: the private key, its type, the base URL and the Origin
+/// Path.
 pub(super) fn key(patient: &Patient<'_>) -> Verdict {
     if patient.distribution.is_empty() {
         return Verdict::NotUsed("no distribution is configured");
@@ -21,7 +22,8 @@ pub(super) fn key(patient: &Patient<'_>) -> Verdict {
         Err(error) => Verdict::fault(
             what(&error),
             error.hint().unwrap_or(
-                "give the private key of the pair whose public key is in the distribution's key group: a PEM file with an \
+                "give the private key of the pair whose public key is in the distribution's key \
+                 group: a PEM file with an \
                  RSA key of 2048 bits",
             ),
         ),
@@ -57,7 +59,8 @@ pub(super) fn download(patient: &Patient<'_>) -> Verdict {
         ),
         Err(error) if error.status() == Some(403) => Verdict::fault(
             what(&error),
-            "check the key pair id and the key group of the distribution, and that its Origin Path is the option originpath",
+            "check the key pair id and the key group of the distribution, and that its Origin \
+             Path is the option originpath",
         ),
         Err(error) if error.status() == Some(404) => Verdict::fault(
             what(&error),
@@ -89,7 +92,8 @@ pub(super) fn redirect_endpoint(patient: &Patient<'_>) -> Verdict {
         ),
         Err(error) if error.status().is_some() => Verdict::fault(
             what(&error),
-            "check that redirectendpoint leads to the same server, and that no proxy changes the host",
+            "check that redirectendpoint leads to the same server, and that no proxy changes the \
+             host",
         ),
         Err(error) => unreachable(
             &error,

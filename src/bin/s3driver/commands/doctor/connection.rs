@@ -1,4 +1,5 @@
-//! The way to the bucket: keys, name, connection, and everything that the first signed request shows.
+//! The way to the bucket: keys, name, connection, and everything that the first signed request
+//! shows.
 use super::finding::{Verdict, what};
 use super::patient::Patient;
 use crate::listing::time;
@@ -43,7 +44,8 @@ pub(super) fn credentials(patient: &Patient<'_>) -> Verdict {
     }
     Verdict::fault(
         "no source has credentials: variables, web identity, files, container, EC2",
-        "set accesskey and secretkey in the configuration, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give this \
+        "set accesskey and secretkey in the configuration, or AWS_ACCESS_KEY_ID and \
+         AWS_SECRET_ACCESS_KEY, or give this \
          machine a role",
     )
 }
@@ -85,13 +87,13 @@ pub(super) fn host_name(patient: &Patient<'_>) -> Verdict {
     }
 }
 
-/// Resolves a name on a thread of its own, because the system sets no deadline.
+/// Resolves a name on a separate thread, because the system sets no deadline.
 fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
     let (sender, receiver) = mpsc::channel();
     let name = host.to_owned();
     let lookup = move || {
         let found = (&*name, port).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
-        // Nobody waits any more after the deadline.
+        // After the deadline there is no receiver.
         let _ = sender.send(found.map_err(|error| error.to_string()));
     };
     thread::Builder::new().spawn(lookup).map_err(|error| error.to_string())?;
@@ -118,7 +120,8 @@ pub(super) fn tcp(patient: &Patient<'_>) -> Verdict {
     let remedy = if whose == "the proxy" {
         "check the option proxy, and that the proxy runs"
     } else {
-        "check the host and the port of the endpoint, that the server runs, and that no firewall is in the way"
+        "check the host and the port of the endpoint, that the server runs, and that no firewall \
+         is in the way"
     };
     Verdict::fault(format!("{whose} does not accept connections: {reason}"), remedy)
 }
@@ -160,7 +163,8 @@ pub(super) fn tls(patient: &Patient<'_>) -> Verdict {
         Err(error) if blamed(error) == "tls" => Verdict::fault(
             what(error),
             error.hint().unwrap_or(
-                "check the name in the endpoint, give the authority of the certificate in the option cacert, or use \
+                "check the name in the endpoint, give the authority of the certificate in the \
+                 option cacert, or use \
                  http:// where the server has no TLS",
             ),
         ),
@@ -207,7 +211,8 @@ pub(super) fn signature(patient: &Patient<'_>) -> Verdict {
     match by_first_request(patient, "signature", String::new) {
         Verdict::Passed(_) if version == SignatureVersion::V2 => Verdict::notice(
             "the server accepts signature version 2",
-            "use version 4 (v4auth: true) where the server has it: version 2 is no longer accepted by AWS for new buckets",
+            "use version 4 (v4auth: true) where the server has it: version 2 is no longer \
+             accepted by AWS for new buckets",
         ),
         Verdict::Passed(_) => Verdict::passed("the server accepts signature version 4"),
         verdict => verdict,

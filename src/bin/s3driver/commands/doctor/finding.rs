@@ -1,4 +1,4 @@
-//! What a check can find.
+//! The findings of the checks.
 use s3driver::{Error, ErrorKind};
 
 /// The result of a check.
@@ -16,7 +16,7 @@ pub(super) enum Verdict {
     NotReached(&'static str),
 }
 
-/// What is wrong, and what to do.
+/// A description of what is wrong, and of what to do.
 #[derive(Debug)]
 pub(super) struct Advice {
     pub(super) found: String,

@@ -1,4 +1,5 @@
-//! The doctor: every check that a registry's storage has to pass, in a table, and the examination that goes through it.
+//! The doctor: every check that a registry's storage has to pass, in a table, and the examination
+//! that goes through it.
 mod cloudfront;
 mod connection;
 mod finding;
@@ -18,7 +19,8 @@ use patient::Patient;
 
 /// Checks everything that a registry needs of its storage, and names what is wrong and what to do
 ///
-/// Works in a directory of its own below the root directory, and removes it. Ends with exit code 5 when a check failed.
+/// Works in a new directory below the root directory, and removes it. Ends with exit code 5
+/// when a check failed.
 #[derive(Args)]
 pub(crate) struct Doctor {
     /// The bucket, s3://bucket; otherwise that of the configuration
@@ -60,7 +62,7 @@ const CHECKS: &[Check] = &[
     Check { name: "put", needs: &["region"], action: Some("s3:PutObject"), run: objects::put },
     Check { name: "server time", needs: &["put"], action: None, run: objects::server_time },
     Check { name: "head", needs: &["region"], action: Some("s3:GetObject"), run: objects::head },
-    Check { name: "get", needs: &["region"], action: Some("s3:GetObject"), run: objects::get },
+    Check { name: "get", needs: &["head"], action: Some("s3:GetObject"), run: objects::get },
     Check { name: "content", needs: &["put", "get"], action: None, run: objects::content },
     Check { name: "encryption", needs: &["put", "head"], action: None, run: objects::encryption },
     Check {
@@ -226,8 +228,8 @@ fn examine(tool: &Tool, patient: &Patient<'_>) -> Vec<Finding> {
     findings
 }
 
-/// Returns why a check that needs the named one cannot run: the failed check is to blame, and not one that was itself not
-/// reached.
+/// Returns why a check that needs the named one cannot run: the failed check is to blame, and not
+/// one that was itself not reached.
 fn obstacle(findings: &[Finding], needed: &'static str) -> Option<Verdict> {
     match &findings.iter().find(|finding| finding.name == needed)?.verdict {
         Verdict::Passed(_) | Verdict::Notice(_) => None,

@@ -1,4 +1,5 @@
-//! Multipart uploads: each permission by itself, the sizes of parts, and what earlier uploads have left.
+//! Multipart uploads: each permission by itself, the sizes of parts, and what earlier uploads have
+//! left.
 use super::finding::Verdict;
 use super::patient::{CONTENT, Patient, Upload};
 use s3driver::ErrorKind;
@@ -6,7 +7,8 @@ use s3driver::client::{Condition, CopySource, MIN_PART_SIZE, UploadRef};
 use s3driver::time::Timestamp;
 use std::time::SystemTime;
 
-/// The age from which an unfinished upload is taken for abandoned: a week, as the registry takes its own.
+/// The age from which an unfinished upload is taken for abandoned: a week, as the registry takes
+/// its own.
 const ABANDONED: i64 = 7 * 24 * 3600;
 
 pub(super) fn create(patient: &Patient<'_>) -> Verdict {
@@ -121,7 +123,7 @@ pub(super) fn complete(patient: &Patient<'_>) -> Verdict {
     }
 }
 
-/// Aborts an upload of its own, which is then unknown.
+/// Aborts an upload: the shared one if it is still open, or else a new one.
 pub(super) fn abort(patient: &Patient<'_>) -> Verdict {
     let shared = patient.upload.borrow_mut().take();
     let upload = match shared.map_or_else(|| begin(patient, "aborted"), Ok) {
@@ -161,6 +163,7 @@ pub(super) fn unfinished(patient: &Patient<'_>) -> Verdict {
     }
     Verdict::notice(
         format!("{old} unfinished uploads are older than a week; their parts are charged for"),
-        "abort them (s3driver uploads abort), and give the bucket a lifecycle rule with AbortIncompleteMultipartUpload",
+        "abort them (s3driver uploads abort), and give the bucket a lifecycle rule with \
+         AbortIncompleteMultipartUpload",
     )
 }

@@ -38,7 +38,8 @@ pub(super) fn listing_order(patient: &Patient<'_>) -> Verdict {
         Ok(keys) if keys.is_sorted() => Verdict::passed("listings are in the order of bytes"),
         Ok(_) => Verdict::notice(
             "listings are not in the order of bytes",
-            "nothing for a registry, whose driver does not depend on it; a walk may need more requests",
+            "nothing for a registry, whose driver does not depend on it; a walk may need more \
+             requests",
         ),
         Err(error) => Verdict::failed(&error),
     }

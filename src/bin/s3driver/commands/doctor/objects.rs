@@ -9,7 +9,8 @@ use std::time::SystemTime;
 /// The name of the object that most checks work with.
 const OBJECT: &str = "object";
 
-/// The difference of two clocks from which servers refuse requests, and from which it should be corrected, in seconds.
+/// The difference of two clocks from which servers refuse requests, and from which it should be
+/// corrected, in seconds.
 const REFUSED_SKEW: u64 = 15 * 60;
 const NOTICED_SKEW: u64 = 60;
 
@@ -33,26 +34,28 @@ pub(super) fn delete_missing(patient: &Patient<'_>) -> Verdict {
     }
 }
 
-/// Stores an object as the driver does, and, when that is refused, without an ACL and encryption to find out why.
+/// Stores an object as the driver does, and, when that is refused, without an ACL and encryption to
+/// find out why.
 pub(super) fn put(patient: &Patient<'_>) -> Verdict {
     let bucket = &patient.bucket;
     let put = |settings: &ObjectSettings| {
         bucket.client.put_object(&bucket.name, &patient.key(OBJECT), CONTENT, settings)
     };
-    let error = match put(&bucket.settings) {
-        Ok(_) => return Verdict::passed("PutObject is allowed"),
-        Err(error) => error,
+    let Err(error) = put(&bucket.settings) else {
+        return Verdict::passed("PutObject is allowed");
     };
     let mut settings = bucket.settings.clone();
     if settings.acl.take().is_some() && put(&settings).is_ok() {
         let remedy = format!(
-            "remove the option objectacl, or allow s3:PutObjectAcl on {} and enable ACLs for the bucket",
+            "remove the option objectacl, or allow s3:PutObjectAcl on {} and enable ACLs for the \
+             bucket",
             patient.objects_arn()
         );
         return Verdict::fault(format!("only with the ACL: {}", what(&error)), remedy);
     }
     if std::mem::take(&mut settings.encryption) != Encryption::None && put(&settings).is_ok() {
-        let remedy = "check the options encrypt and keyid, and allow kms:GenerateDataKey and kms:Decrypt on the key";
+        let remedy = "check the options encrypt and keyid, and allow kms:GenerateDataKey and \
+                      kms:Decrypt on the key";
         return Verdict::fault(format!("only with encryption: {}", what(&error)), remedy);
     }
     if settings.storage_class.take().is_some() && put(&settings).is_ok() {
@@ -101,8 +104,8 @@ pub(super) fn get(patient: &Patient<'_>) -> Verdict {
     }
 }
 
-/// The verdict on a failed read. Where no object could be stored, the response that it does not exist shows the
-/// permission.
+/// The verdict on a failed read. Where no object could be stored, the response that it does not
+/// exist shows the permission.
 fn without_object(patient: &Patient<'_>, error: &Error, operation: &str) -> Verdict {
     if error.kind() == ErrorKind::NoSuchKey {
         return Verdict::passed(format!(
@@ -197,7 +200,8 @@ pub(super) fn conditional_write(patient: &Patient<'_>) -> Verdict {
         }
         Ok(_) => Verdict::notice(
             "the server ignores If-None-Match",
-            "nothing for a registry, whose driver works without; other programs must not rely on it",
+            "nothing for a registry, whose driver works without; other programs must not rely on \
+             it",
         ),
         Err(error) => Verdict::failed(&error),
     }

@@ -1,0 +1,29 @@
+//! The secrets of the credentials in use, prepared to be taken out of what observers receive.
+use crate::credentials::Lease;
+use crate::sync;
+use crate::text::Secrets;
+use std::sync::{Arc, Mutex};
+
+/// The secrets of the latest credentials. Preparing them costs more than a small request, so they
+/// are kept.
+#[derive(Default)]
+pub(super) struct Redaction(Mutex<Option<(Arc<Lease>, Arc<Secrets>)>>);
+
+impl Redaction {
+    /// Returns the secrets of `lease`, which `prepare` makes.
+    pub(super) fn of(&self, lease: &Arc<Lease>, prepare: impl FnOnce() -> Secrets) -> Arc<Secrets> {
+        let mut kept = sync::lock(&self.0);
+        match &*kept {
+            Some((known, secrets)) if Arc::ptr_eq(known, lease) => Arc::clone(secrets),
+            _ => {
+                let (_, secrets) = kept.insert((Arc::clone(lease), Arc::new(prepare())));
+                Arc::clone(secrets)
+            }
+        }
+    }
+
+    /// Returns the secrets of the credentials that were used last.
+    pub(super) fn latest(&self) -> Option<Arc<Secrets>> {
+        sync::lock(&self.0).as_ref().map(|(_, secrets)| Arc::clone(secrets))
+    }
+}
