@@ -49,8 +49,11 @@ pub enum ErrorKind {
     ClockSkew,
     /// The bucket is in another region, or the server redirects to another host.
     WrongRegion,
-    /// A condition (`If-Match`, `If-None-Match`, ...) did not hold (412, 304).
+    /// A condition (`If-Match`, `If-None-Match`, ...) did not hold (412).
     PreconditionFailed,
+    /// The object is the one that the caller has already, as `If-None-Match` or `If-Modified-Since`
+    /// asked (304).
+    NotModified,
     /// The range lies outside the object (416).
     InvalidRange,
     /// Another operation is in progress (409).
@@ -112,6 +115,20 @@ pub enum ErrorKind {
 /// `Write` require it. The `io::Error` contains the `Error`: [`std::io::Error::downcast`] and
 /// `Error::from` return it, with its kind, path and cause. `Error::from` also accepts an
 /// `io::Error` of another origin, which becomes [`ErrorKind::LocalIo`].
+///
+/// The [`std::io::ErrorKind`] is the nearest one:
+///
+/// | `io::ErrorKind` | [`ErrorKind`] |
+/// |---|---|
+/// | `NotFound` | `PathNotFound`, `NoSuchKey`, `NoSuchBucket`, `NoSuchUpload` |
+/// | `PermissionDenied` | `AccessDenied`, `SignatureRejected`, `ExpiredCredentials`, `Credentials` |
+/// | `InvalidInput` | `InvalidPath`, `InvalidOffset`, `InvalidRange`, `InvalidArgument`, `Configuration`, `UnknownOption` |
+/// | `InvalidData` | `Integrity`, `Protocol` |
+/// | `NotConnected`, `ConnectionAborted`, `TimedOut` | `Connect`, `Interrupted`, `Timeout` |
+/// | `ResourceBusy` | `Conflict`, `Throttled` |
+/// | `BrokenPipe`, `Unsupported` | `Closed`, `UnsupportedMethod` |
+/// | that of the cause | `LocalIo` |
+/// | `Other` | all others |
 ///
 /// ```
 /// use s3driver::{Error, ErrorKind};
@@ -441,16 +458,54 @@ impl From<std::io::Error> for Error {
 /// Wraps the `Error` in an `io::Error` with the nearest kind. `Error::from` unwraps it again.
 impl From<Error> for std::io::Error {
     fn from(error: Error) -> Self {
+        Self::new(error.io_kind(), error)
+    }
+}
+
+impl Error {
+    /// Returns the nearest kind of an `io::Error`: never [`std::io::ErrorKind::Interrupted`], after
+    /// which `read_exact` and others would call again.
+    fn io_kind(&self) -> std::io::ErrorKind {
         use std::io::ErrorKind as Io;
-        let kind = match error.kind() {
-            ErrorKind::PathNotFound | ErrorKind::NoSuchKey => Io::NotFound,
-            ErrorKind::AccessDenied => Io::PermissionDenied,
+        match self.kind() {
+            ErrorKind::PathNotFound
+            | ErrorKind::NoSuchKey
+            | ErrorKind::NoSuchBucket
+            | ErrorKind::NoSuchUpload => Io::NotFound,
+            ErrorKind::AccessDenied
+            | ErrorKind::SignatureRejected
+            | ErrorKind::ExpiredCredentials
+            | ErrorKind::Credentials => Io::PermissionDenied,
+            ErrorKind::InvalidPath
+            | ErrorKind::InvalidOffset
+            | ErrorKind::InvalidRange
+            | ErrorKind::InvalidArgument
+            | ErrorKind::Configuration
+            | ErrorKind::UnknownOption => Io::InvalidInput,
+            ErrorKind::UnsupportedMethod => Io::Unsupported,
+            ErrorKind::Closed => Io::BrokenPipe,
+            ErrorKind::Conflict | ErrorKind::Throttled => Io::ResourceBusy,
+            ErrorKind::Connect => Io::NotConnected,
             ErrorKind::Timeout => Io::TimedOut,
-            ErrorKind::InvalidArgument | ErrorKind::InvalidPath => Io::InvalidInput,
+            ErrorKind::Interrupted => Io::ConnectionAborted,
             ErrorKind::Integrity | ErrorKind::Protocol => Io::InvalidData,
-            _ => Io::Other,
-        };
-        Self::new(kind, error)
+            ErrorKind::LocalIo => self.local_kind().unwrap_or(Io::Other),
+            ErrorKind::ClockSkew
+            | ErrorKind::WrongRegion
+            | ErrorKind::PreconditionFailed
+            | ErrorKind::NotModified
+            | ErrorKind::Server
+            | ErrorKind::Refused
+            | ErrorKind::Tls
+            | ErrorKind::OutcomeUnknown
+            | ErrorKind::Cancelled => Io::Other,
+        }
+    }
+
+    /// Returns the kind of the local failure that caused this error.
+    fn local_kind(&self) -> Option<std::io::ErrorKind> {
+        let source = self.0.source.as_deref()?.downcast_ref::<std::io::Error>()?;
+        Some(source.kind()).filter(|kind| *kind != std::io::ErrorKind::Interrupted)
     }
 }
 
@@ -591,6 +646,32 @@ mod tests {
         let other = Error::from(std::io::Error::other("the disk is full"));
         assert_eq!((other.kind(), other.message()), (ErrorKind::LocalIo, "the disk is full"));
         assert!(other.source().is_some());
+    }
+
+    #[test]
+    fn an_error_has_the_nearest_kind_of_io() {
+        use std::io::{self, ErrorKind as Io};
+        let kind = |kind| io::Error::from(Error::new(kind, "failed")).kind();
+        for (ours, nearest) in [
+            (ErrorKind::NoSuchBucket, Io::NotFound),
+            (ErrorKind::ExpiredCredentials, Io::PermissionDenied),
+            (ErrorKind::Connect, Io::NotConnected),
+            // `Io::Interrupted` would make `read_exact` and `io::copy` call again for ever.
+            (ErrorKind::Interrupted, Io::ConnectionAborted),
+            (ErrorKind::Cancelled, Io::Other),
+            (ErrorKind::Throttled, Io::ResourceBusy),
+            (ErrorKind::Closed, Io::BrokenPipe),
+            (ErrorKind::LocalIo, Io::Other),
+        ] {
+            assert_eq!(kind(ours), nearest, "{ours:?}");
+        }
+        let local = |cause: Io| {
+            let error =
+                Error::new(ErrorKind::LocalIo, "failed").with_source(io::Error::from(cause));
+            io::Error::from(error).kind()
+        };
+        assert_eq!(local(Io::StorageFull), Io::StorageFull);
+        assert_eq!(local(Io::Interrupted), Io::Other);
     }
 
     #[test]

@@ -4,8 +4,10 @@
 //! dates in headers (RFC 9110 section 5.6.7) and RFC 3339 in documents. Dates are those of the
 //! proleptic Gregorian calendar. `httpdate` reads and writes HTTP dates; this module handles the
 //! other formats.
+use std::error::Error;
 use std::fmt::{self, Write};
 use std::ops::Range;
+use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
 const WEEKDAYS: [&str; 7] =
@@ -191,6 +193,45 @@ impl Timestamp {
         }
     }
 }
+
+/// Writes RFC 3339, as [`Timestamp::iso8601`] returns it.
+///
+/// ```
+/// use s3driver::time::Timestamp;
+///
+/// let time: Timestamp = "2013-05-24T00:00:00Z".parse()?;
+/// assert_eq!(time.to_string(), "2013-05-24T00:00:00Z");
+/// # Ok::<(), s3driver::time::NotATimestamp>(())
+/// ```
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.iso8601())
+    }
+}
+
+/// Reads any of the spellings that S3 uses: RFC 3339, HTTP dates and `x-amz-date`.
+impl FromStr for Timestamp {
+    type Err = NotATimestamp;
+
+    fn from_str(text: &str) -> Result<Self, NotATimestamp> {
+        Self::parse_iso8601(text)
+            .or_else(|| Self::parse_http_date(text))
+            .or_else(|| Self::parse_amz_date(text))
+            .ok_or(NotATimestamp)
+    }
+}
+
+/// The error of a text that is not a time in any of S3's spellings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotATimestamp;
+
+impl fmt::Display for NotATimestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the text is not a time such as 2013-05-24T00:00:00Z")
+    }
+}
+
+impl Error for NotATimestamp {}
 
 impl From<SystemTime> for Timestamp {
     fn from(time: SystemTime) -> Self {
@@ -425,6 +466,17 @@ mod tests {
 
     const BEFORE_YEAR_0: i64 = -62_167_219_201;
     const YEAR_10000: i64 = 253_402_300_800;
+
+    #[test]
+    fn every_form_is_parsed_and_shown_in_one() {
+        for text in ["2013-05-24T00:00:00Z", "Fri, 24 May 2013 00:00:00 GMT", "20130524T000000Z"] {
+            let time: Timestamp = text.parse().unwrap();
+            assert_eq!(time.to_string(), "2013-05-24T00:00:00Z");
+        }
+        for text in ["", "2013-05-24", "yesterday"] {
+            assert_eq!(text.parse::<Timestamp>(), Err(NotATimestamp));
+        }
+    }
 
     #[test]
     fn writes_the_four_forms() {

@@ -6,7 +6,7 @@ mod support;
 
 use s3driver::client::{
     ByteRange, Client, Condition, CopySource, GetObject, HELD_BODY, ListObjects, ObjectSettings,
-    Presign, PresignMethod, RetryPolicy, SignatureVersion, StorageClass, UploadRef, UploadedPart,
+    Part, Presign, PresignMethod, RetryPolicy, SignatureVersion, StorageClass, UploadRef,
 };
 use s3driver::sign::Credentials;
 use s3driver::{ErrorKind, Result};
@@ -28,7 +28,8 @@ fn get(client: &Client, target: &Target, key: &str) -> Result<Vec<u8>> {
 /// Returns all keys below a prefix, page by page.
 fn keys(client: &Client, target: &Target, request: ListObjects) -> Vec<String> {
     client
-        .listing(&target.bucket, request)
+        .objects(&target.bucket, request)
+        .pages()
         .flat_map(|page| page.unwrap().contents)
         .map(|object| object.key)
         .collect()
@@ -83,7 +84,7 @@ checks! {
             let key = format!("{prefix}/{size}");
             let content = bytes_at(size as u64, 0, size);
             put(&client, target, &key, &content);
-            let meta = client.head_object(&target.bucket, &key).unwrap();
+            let meta = client.head_object(&target.bucket, &key, &Default::default()).unwrap();
             assert_eq!(meta.size, size as u64);
             assert!(meta.etag.is_some() && meta.last_modified.is_some(), "{meta:?}");
             assert!(get(&client, target, &key).unwrap() == content, "{size} bytes differ");
@@ -96,10 +97,10 @@ checks! {
         let key = target.scratch("missing");
         assert_eq!(get(&client, target, &key).unwrap_err().kind(), ErrorKind::NoSuchKey);
         assert_eq!(
-            client.head_object(&target.bucket, &key).unwrap_err().kind(),
+            client.head_object(&target.bucket, &key, &Default::default()).unwrap_err().kind(),
             ErrorKind::NoSuchKey
         );
-        client.delete_object(&target.bucket, &key).unwrap();
+        client.delete_object(&target.bucket, &key, &Default::default()).unwrap();
         let error = client
             .put_object("no-such-bucket-here", "key", b"", &ObjectSettings::default())
             .unwrap_err();
@@ -129,13 +130,13 @@ checks! {
         );
         assert_eq!(read(ByteRange::From(100_000)).unwrap_err().kind(), ErrorKind::InvalidRange);
         assert_eq!(read(ByteRange::From(1 << 40)).unwrap_err().kind(), ErrorKind::InvalidRange);
-        let etag = client.head_object(&target.bucket, &key).unwrap().etag.unwrap();
-        let request = GetObject::default().if_match(&etag);
+        let etag = client.head_object(&target.bucket, &key, &Default::default()).unwrap().etag.unwrap();
+        let request = GetObject::default().condition(Condition::IfMatch(etag));
         assert_eq!(
             client.get_object(&target.bucket, &key, &request).unwrap().read_all(1 << 20).unwrap(),
             content
         );
-        let stale = GetObject::default().if_match("0123456789abcdef0123456789abcdef");
+        let stale = GetObject::default().condition(Condition::IfMatch("0123456789abcdef0123456789abcdef".to_owned()));
         let error = client.get_object(&target.bucket, &key, &stale).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::PreconditionFailed, "{error}");
         clean(&client, target, &key);
@@ -176,10 +177,10 @@ checks! {
         for key in &expected {
             assert_eq!(get(&client, target, key).unwrap(), key.as_bytes(), "{key}");
             let copy = format!("{key}-copy");
-            let source = CopySource { bucket: &target.bucket, key, if_match: None };
+            let source = CopySource::new(&target.bucket, key);
             client.copy_object(source, &target.bucket, &copy, &ObjectSettings::default()).unwrap();
             assert_eq!(get(&client, target, &copy).unwrap(), key.as_bytes(), "{copy}");
-            client.delete_object(&target.bucket, &copy).unwrap();
+            client.delete_object(&target.bucket, &copy, &Default::default()).unwrap();
             let url = client
                 .presign(
                     &target.bucket,
@@ -203,7 +204,7 @@ checks! {
         let before = client.stats().requests;
         let settings = ObjectSettings::default();
         assert_eq!(
-            client.delete_object(&target.bucket, "").unwrap_err().kind(),
+            client.delete_object(&target.bucket, "", &Default::default()).unwrap_err().kind(),
             ErrorKind::InvalidArgument
         );
         assert_eq!(
@@ -211,11 +212,11 @@ checks! {
             ErrorKind::InvalidArgument
         );
         assert_eq!(
-            client.head_object(&target.bucket, "").unwrap_err().kind(),
+            client.head_object(&target.bucket, "", &Default::default()).unwrap_err().kind(),
             ErrorKind::InvalidArgument
         );
         assert_eq!(
-            client.head_object("a/b", "key").unwrap_err().kind(),
+            client.head_object("a/b", "key", &Default::default()).unwrap_err().kind(),
             ErrorKind::InvalidArgument
         );
         let upload = UploadRef { bucket: &target.bucket, key: "key", upload_id: "" };
@@ -244,7 +245,7 @@ checks! {
         assert_eq!(keys(&client, target, all.clone().max_keys(7)), expected);
         assert_eq!(keys(&client, target, all.clone().start_after(&*expected[10])), expected[11..]);
         let (mut files, mut directories) = (Vec::new(), Vec::new());
-        for page in client.listing(&target.bucket, all.delimiter("/").max_keys(4)) {
+        for page in client.objects(&target.bucket, all.delimiter("/").max_keys(4)).pages() {
             let page = page.unwrap();
             files.extend(page.contents.into_iter().map(|object| object.key));
             directories.extend(page.common_prefixes);
@@ -293,14 +294,9 @@ checks! {
     fn settings_are_stored(target) {
         let client = target.client();
         let key = target.scratch("settings");
-        let settings = ObjectSettings {
-            content_type: Some("application/vnd.oci.image.manifest.v1+json".to_owned()),
-            metadata: vec![("Owner".to_owned(), "registry  with   spaces".to_owned())],
-            storage_class: Some(StorageClass::Standard),
-            ..ObjectSettings::default()
-        };
+        let settings = ObjectSettings::default().content_type("application/vnd.oci.image.manifest.v1+json").metadata("Owner", "registry  with   spaces").storage_class(StorageClass::Standard);
         client.put_object(&target.bucket, &key, b"{}", &settings).unwrap();
-        let meta = client.head_object(&target.bucket, &key).unwrap();
+        let meta = client.head_object(&target.bucket, &key, &Default::default()).unwrap();
         assert_eq!(
             meta.content_type.as_deref(),
             Some("application/vnd.oci.image.manifest.v1+json")
@@ -322,17 +318,17 @@ checks! {
             .create_multipart_upload(&target.bucket, &key, &ObjectSettings::default())
             .unwrap();
         let upload = UploadRef { bucket: &target.bucket, key: &key, upload_id: &id };
-        let mut parts: Vec<UploadedPart> = Vec::new();
+        let mut parts: Vec<Part> = Vec::new();
         for (number, part) in (1..).zip(content.chunks(PART)) {
             parts.push(client.upload_part(upload, number, part).unwrap());
         }
         // A part that is sent again replaces itself.
         parts[1] = client.upload_part(upload, 2, &content[PART..2 * PART]).unwrap();
         assert_eq!(
-            client.head_object(&target.bucket, &key).unwrap_err().kind(),
+            client.head_object(&target.bucket, &key, &Default::default()).unwrap_err().kind(),
             ErrorKind::NoSuchKey
         );
-        let uploads = client.uploads(&target.bucket, &key).flat_map(|page| page.unwrap().uploads);
+        let uploads = client.uploads(&target.bucket, &key).pages().flat_map(|page| page.unwrap().uploads);
         assert_eq!(
             uploads
                 .filter(|found| found.key == key)
@@ -341,7 +337,7 @@ checks! {
             [id.as_str()]
         );
         let mut listed: Vec<_> = client
-            .parts(upload)
+            .parts(upload).pages()
             .flat_map(|page| page.unwrap().parts)
             .map(|p| (p.part_number, p.size))
             .collect();
@@ -367,10 +363,10 @@ checks! {
         client.abort_multipart_upload(upload).unwrap();
         client.abort_multipart_upload(upload).unwrap();
         assert_eq!(
-            client.parts(upload).next().unwrap().unwrap_err().kind(),
+            client.parts(upload).pages().next().unwrap().unwrap_err().kind(),
             ErrorKind::NoSuchUpload
         );
-        let uploads = client.uploads(&target.bucket, &key).flat_map(|page| page.unwrap().uploads);
+        let uploads = client.uploads(&target.bucket, &key).pages().flat_map(|page| page.unwrap().uploads);
         assert_eq!(uploads.count(), 0);
     }
 
@@ -383,7 +379,7 @@ checks! {
             .create_multipart_upload(&target.bucket, &to, &ObjectSettings::default())
             .unwrap();
         let upload = UploadRef { bucket: &target.bucket, key: &to, upload_id: &id };
-        let source = CopySource { bucket: &target.bucket, key: &from, if_match: None };
+        let source = CopySource::new(&target.bucket, &from);
         let parts = [
             client.upload_part_copy(source, 1000..PART as u64 + 1000, upload, 1).unwrap(),
             client.upload_part_copy(source, 0..1000, upload, 2).unwrap(),
@@ -399,13 +395,8 @@ checks! {
         let client = target.client();
         let key = target.scratch("condition");
         let write = |content: &[u8], condition| {
-            client.put_object_if(
-                &target.bucket,
-                &key,
-                content,
-                &ObjectSettings::default(),
-                &condition,
-            )
+            let settings = ObjectSettings::default().condition(condition);
+            client.put_object(&target.bucket, &key, content, &settings)
         };
         write(b"first", Condition::IfAbsent).unwrap();
         assert_eq!(
@@ -524,7 +515,7 @@ checks! {
         client.get_bucket_location(&bucket).unwrap();
         client.put_object(&bucket, "key", b"", &ObjectSettings::default()).unwrap();
         assert_eq!(client.delete_bucket(&bucket).unwrap_err().kind(), ErrorKind::Conflict);
-        client.delete_object(&bucket, "key").unwrap();
+        client.delete_object(&bucket, "key", &Default::default()).unwrap();
         client.delete_bucket(&bucket).unwrap();
         assert_eq!(client.head_bucket(&bucket).unwrap_err().kind(), ErrorKind::NoSuchBucket);
     }

@@ -116,7 +116,7 @@ fn conforms(target: &Target, proxy: Option<&str>) -> bool {
                 let settings = ObjectSettings::default();
                 plain.client().put_object(plain.bucket(), &key, content, &settings).map(drop)
             }
-            None => plain.client().delete_object(plain.bucket(), &key),
+            None => plain.client().delete_object(plain.bucket(), &key, &Default::default()),
         }
     });
     options = options.fetch(|asked, url| {
@@ -135,12 +135,14 @@ fn conforms(target: &Target, proxy: Option<&str>) -> bool {
 /// Also checks the server's state directly: no object, no upload, and no checkpoint may remain.
 fn nothing_is_left(target: &Target, driver: &S3Driver, root: &str) {
     let (client, prefix) = (driver.client(), format!("{root}/"));
-    let listing = client.listing(driver.bucket(), s3driver::client::ListObjects::prefix(&*prefix));
+    let listing =
+        client.objects(driver.bucket(), s3driver::client::ListObjects::prefix(&*prefix)).pages();
     let keys: Vec<String> =
         listing.flat_map(|page| page.unwrap().contents).map(|object| object.key).collect();
     assert_eq!(keys, [""; 0], "{}: objects are left", target.name);
     let uploads: Vec<String> = client
         .uploads(driver.bucket(), &prefix)
+        .pages()
         .flat_map(|page| page.unwrap().uploads)
         .map(|one| one.key)
         .collect();

@@ -58,7 +58,7 @@ checks! {
             driver.put_content("/a/b", b"x").unwrap();
             let key = format!("{}/a/b", root.trim_matches('/'));
             assert_eq!(driver.object_key("/a/b").unwrap(), key);
-            assert_eq!(driver.client().head_object(&target.bucket, &key).unwrap().size, 1);
+            assert_eq!(driver.client().head_object(&target.bucket, &key, &Default::default()).unwrap().size, 1);
             driver.delete("/a").unwrap();
         }
     }
@@ -126,7 +126,7 @@ checks! {
             for path in driver.list("/").unwrap() {
                 let stored = driver
                     .client()
-                    .head_object(&target.bucket, &format!("{root}{path}"))
+                    .head_object(&target.bucket, &format!("{root}{path}"), &Default::default())
                     .unwrap()
                     .storage_class;
                 // S3 does not return the name of the standard class.
@@ -184,12 +184,12 @@ fn a_moved_file_keeps_its_metadata() {
         ("multipartcopythresholdsize", "1"),
     ];
     let driver = S3Driver::new(&Parameters::from_pairs(pairs).unwrap()).unwrap();
-    let metadata = vec![("origin".to_owned(), "here".to_owned())];
-    let settings = ObjectSettings { metadata, ..ObjectSettings::default() };
+    let settings = ObjectSettings::default().metadata("origin", "here");
     for (size, parts) in [(1, 0), (2, 1)] {
         driver.client().put_object(server.bucket(), "from", &[7; 2][..size], &settings).unwrap();
         driver.rename("/from", "/to").unwrap();
-        let moved = driver.client().head_object(server.bucket(), "to").unwrap();
+        let moved =
+            driver.client().head_object(server.bucket(), "to", &Default::default()).unwrap();
         assert_eq!((moved.size, moved.metadata), (size as u64, settings.metadata.clone()));
         assert_eq!(server.count("UploadPartCopy"), parts);
     }
@@ -209,7 +209,7 @@ fn the_clients_configuration_can_be_adjusted() {
     ];
     let pairs = pairs.into_iter().chain([("regionendpoint", &*endpoint), ("secure", "false")]);
     let parameters = Parameters::from_pairs(pairs).unwrap();
-    let limits = Timeouts { idle: Duration::from_millis(100), ..Timeouts::default() };
+    let limits = Timeouts::default().idle(Duration::from_millis(100));
     let driver = S3Driver::with_config(&parameters, |config| {
         config.timeouts(limits).retry(RetryPolicy::never())
     })

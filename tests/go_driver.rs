@@ -6,7 +6,7 @@
 mod support;
 
 use s3driver::ErrorKind;
-use s3driver::client::{Client, Condition, CopySource, ObjectSettings, UploadRef, UploadedPart};
+use s3driver::client::{Client, Condition, CopySource, ObjectSettings, Part, UploadRef};
 use s3driver::driver::{S3Driver, StorageDriver, WriteMode};
 use std::io::Write;
 use std::time::Duration;
@@ -34,14 +34,13 @@ impl<'a> Go<'a> {
 
     /// `Writer(append=false)`.
     fn begin(&self) -> String {
-        let content_type = Some("application/octet-stream".to_owned());
-        let settings = ObjectSettings { content_type, ..ObjectSettings::default() };
+        let settings = ObjectSettings::default().content_type("application/octet-stream");
         self.client.create_multipart_upload(&self.target.bucket, &self.key, &settings).unwrap()
     }
 
     /// Stores `content` like `Write` and `Close`: parts of the chunk size, and the rest as a part
     /// of any size.
-    fn send(&self, id: &str, first: u32, content: &[u8]) -> Vec<UploadedPart> {
+    fn send(&self, id: &str, first: u32, content: &[u8]) -> Vec<Part> {
         let parts = (first..).zip(content.chunks(GO_CHUNK));
         parts
             .map(|(number, part)| self.client.upload_part(self.upload(id), number, part).unwrap())
@@ -50,17 +49,13 @@ impl<'a> Go<'a> {
 
     /// Returns what `Writer(append=true)` finds: the first upload with exactly this key, and all of
     /// its parts.
-    fn resume(&self) -> Option<(String, Vec<UploadedPart>)> {
-        let mut pages = self.client.uploads(&self.target.bucket, &self.key).map(Result::unwrap);
+    fn resume(&self) -> Option<(String, Vec<Part>)> {
+        let mut pages =
+            self.client.uploads(&self.target.bucket, &self.key).pages().map(Result::unwrap);
         let found = pages
             .find_map(|page| page.uploads.into_iter().find(|upload| upload.key == self.key))?;
-        let pages = self.client.parts(self.upload(&found.upload_id)).map(Result::unwrap);
-        let part = |part: s3driver::xml::Part| UploadedPart {
-            part_number: part.part_number,
-            etag: part.etag,
-            size: part.size,
-        };
-        let parts = pages.flat_map(|page| page.parts).map(part).collect();
+        let pages = self.client.parts(self.upload(&found.upload_id)).pages().map(Result::unwrap);
+        let parts = pages.flat_map(|page| page.parts).collect();
         Some((found.upload_id, parts))
     }
 
@@ -82,8 +77,7 @@ impl<'a> Go<'a> {
                     .unwrap();
                 buffer = reader.read_all(5 << 20).unwrap();
             } else {
-                let source =
-                    CopySource { bucket: &self.target.bucket, key: &self.key, if_match: None };
+                let source = CopySource::new(&self.target.bucket, &self.key);
                 parts.push(
                     self.client
                         .upload_part_copy(source, 0..size as u64, self.upload(&id), 1)
@@ -96,12 +90,12 @@ impl<'a> Go<'a> {
         size
     }
 
-    fn complete(&self, id: &str, parts: &[UploadedPart]) {
+    fn complete(&self, id: &str, parts: &[Part]) {
         self.client.complete_multipart_upload(self.upload(id), parts, &Condition::Always).unwrap();
     }
 }
 
-fn size_of(parts: &[UploadedPart]) -> usize {
+fn size_of(parts: &[Part]) -> usize {
     parts.iter().map(|part| part.size).sum::<u64>() as usize
 }
 
@@ -336,7 +330,7 @@ checks! {
         assert_eq!(error.kind(), ErrorKind::PathNotFound, "{error}");
         let keys = go
             .client
-            .listing(&target.bucket, s3driver::client::ListObjects::prefix(format!("{root}/")));
+            .objects(&target.bucket, s3driver::client::ListObjects::prefix(format!("{root}/"))).pages();
         assert_eq!(
             keys.map(|page| page.unwrap().contents.len()).sum::<usize>(),
             0,

@@ -259,6 +259,8 @@ fn many_small_objects_are_transferred_concurrently_and_in_order() {
     assert!(begun.elapsed() < Duration::from_millis(20) * 128, "{:?}", begun.elapsed());
     assert_eq!(sizes, vec![9; 64]);
     let missing = ["small/001", "none", "small/002"];
-    let error = transfer.each(&missing, |client, key| client.head_object(BUCKET, key)).unwrap_err();
+    let error = transfer
+        .each(&missing, |client, key| client.head_object(BUCKET, key, &Default::default()))
+        .unwrap_err();
     assert_eq!((error.kind(), error.key()), (ErrorKind::NoSuchKey, Some("none")));
 }

@@ -39,7 +39,7 @@ fn defaults_are_the_documented_ones() {
     let p = good(&[]);
     assert!(p.credentials.is_none());
     assert_eq!(
-        (&*p.bucket, p.endpoint.region(), &*p.root_directory),
+        (&*p.bucket, p.endpoint.signing_region(), &*p.root_directory),
         ("registry", "us-east-1", "")
     );
     assert_eq!(p.endpoint.host(), "s3.us-east-1.amazonaws.com");
@@ -113,7 +113,7 @@ fn every_option_has_its_effect() {
         "https://cdn.example"
     );
     assert_eq!(
-        (p.endpoint.region(), p.redirect_endpoint.as_ref().unwrap().region()),
+        (p.endpoint.signing_region(), p.redirect_endpoint.as_ref().unwrap().signing_region()),
         ("eu-west-1", "eu-west-1")
     );
     assert_eq!(
@@ -190,7 +190,7 @@ fn missing_options_are_reported_in_the_registrys_words() {
     let alone =
         Parameters::from_pairs([("regionendpoint", "http://minio:9000"), ("bucket", "registry")])
             .unwrap();
-    assert_eq!(alone.endpoint.region(), "us-east-1");
+    assert_eq!(alone.endpoint.signing_region(), "us-east-1");
 }
 
 #[test]
@@ -638,7 +638,10 @@ fn names_are_accepted_in_any_case() {
         ("rootDirectory", "/a"),
     ])
     .unwrap();
-    assert_eq!((&*p.bucket, p.endpoint.region(), &*p.root_directory), ("images", "eu-west-1", "a"));
+    assert_eq!(
+        (&*p.bucket, p.endpoint.signing_region(), &*p.root_directory),
+        ("images", "eu-west-1", "a")
+    );
     let twice = Parameters::from_pairs([("bucket", "one"), ("Bucket", "two")]).unwrap_err();
     assert_eq!(twice.message(), "the bucket parameter is given twice");
 }
@@ -773,11 +776,12 @@ fn secrets_are_never_shown() {
 fn the_builder_sets_every_option() {
     let built = Parameters::builder("registry")
         .region("eu-west-1")
-        .variant(Variant {
-            stack: Stack::Dual,
-            fips: Fips::NotRequired,
-            acceleration: Acceleration::On,
-        })
+        .variant(
+            Variant::default()
+                .stack(Stack::Dual)
+                .fips(Fips::NotRequired)
+                .acceleration(Acceleration::On),
+        )
         .redirect_endpoint("https://cdn.example")
         .addressing(Addressing::VirtualHost)
         .scheme(Scheme::Http)
@@ -858,7 +862,7 @@ fn the_builder_sets_every_option() {
         .region("us-east-2")
         .max_memory(Some(1))
         .max_memory(None);
-    assert_eq!(last.build().unwrap().endpoint.region(), "us-east-2");
+    assert_eq!(last.build().unwrap().endpoint.signing_region(), "us-east-2");
     let kms = Parameters::builder("one")
         .region("us-east-1")
         .encryption(Encryption::Kms { key_id: String::new() });

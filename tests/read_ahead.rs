@@ -34,13 +34,8 @@ fn client(far: &Far, checksum: Checksum) -> Client {
     let config = Config::new(endpoint)
         .static_credentials(Credentials::new("key", "secret"))
         .checksum(checksum)
-        .retry(RetryPolicy {
-            max_attempts: 4,
-            base,
-            throttled_base: base,
-            ..RetryPolicy::default()
-        })
-        .timeouts(Timeouts { idle: Duration::from_millis(500), ..Timeouts::default() });
+        .retry(RetryPolicy::default().max_attempts(4).base(base).throttled_base(base))
+        .timeouts(Timeouts::default().idle(Duration::from_millis(500)));
     Client::new(config).unwrap()
 }
 

@@ -271,10 +271,10 @@ checks! {
         assert!(tail == contents[0][5 << 20..]);
         driver.delete("/docker").unwrap();
         let client = driver.client();
-        let left = client.listing(
+        let left = client.objects(
             &target.bucket,
             s3driver::client::ListObjects::prefix(format!("{}/", registry.root)),
-        );
+        ).pages();
         assert_eq!(left.map(|page| page.unwrap().contents.len()).sum::<usize>(), 0);
     }
 }

@@ -104,7 +104,7 @@ impl Process {
     /// Returns every key below the root directory, and every unfinished upload.
     fn left(&self, target: &Target, root: &str) -> Vec<String> {
         let request = s3driver::client::ListObjects::prefix(format!("{root}/"));
-        let pages = self.driver.client().listing(&target.bucket, request);
+        let pages = self.driver.client().objects(&target.bucket, request).pages();
         let keys = pages.flat_map(|page| page.unwrap().contents).map(|object| object.key);
         let uploads = self.driver.pending_uploads("/").unwrap().map(|upload| upload.unwrap().path);
         keys.chain(uploads).collect()

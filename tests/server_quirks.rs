@@ -8,7 +8,7 @@ mod support;
 use s3driver::ErrorKind;
 use s3driver::client::{
     Checksum, Client, Condition, CopySource, GetObject, HELD_BODY, ListObjects, ObjectSettings,
-    PayloadSigning, Presign, PresignMethod, SignatureVersion, UploadRef, UploadedPart,
+    Part, PayloadSigning, Presign, PresignMethod, SignatureVersion, UploadRef,
 };
 use s3driver::driver::{Parameters, S3Driver, StorageDriver};
 use std::collections::BTreeSet;
@@ -32,7 +32,7 @@ fn copying_in_parts(target: &Target, root: &str) -> S3Driver {
     S3Driver::new(&Parameters::from_pairs(pairs).unwrap()).unwrap()
 }
 
-fn uploaded(client: &Client, target: &Target, key: &str, id: &str) -> Vec<UploadedPart> {
+fn uploaded(client: &Client, target: &Target, key: &str, id: &str) -> Vec<Part> {
     let upload = UploadRef { bucket: &target.bucket, key, upload_id: id };
     vec![
         client.upload_part(upload, 1, &bytes_at(1, 0, PART)).unwrap(),
@@ -57,8 +57,8 @@ checks! {
             }
             second => assert_eq!(first.etag, second.unwrap().etag),
         }
-        assert_eq!(client.head_object(&target.bucket, &key).unwrap().size, PART as u64 + 77);
-        client.delete_object(&target.bucket, &key).unwrap();
+        assert_eq!(client.head_object(&target.bucket, &key, &Default::default()).unwrap().size, PART as u64 + 77);
+        client.delete_object(&target.bucket, &key, &Default::default()).unwrap();
     }
 
     // Ceph responds with 500 to the completion of an aborted upload, and with NoSuchKey to the list
@@ -78,7 +78,7 @@ checks! {
         );
         assert_eq!(client.list_parts(upload, None).unwrap_err().kind(), ErrorKind::NoSuchUpload);
         assert_eq!(
-            client.head_object(&target.bucket, &key).unwrap_err().kind(),
+            client.head_object(&target.bucket, &key, &Default::default()).unwrap_err().kind(),
             ErrorKind::NoSuchKey
         );
     }
@@ -105,7 +105,7 @@ checks! {
             .unwrap();
         let id = begin(&client, target, &key);
         let upload = UploadRef { bucket: &target.bucket, key: &key, upload_id: &id };
-        let source = CopySource { bucket: &target.bucket, key: &key, if_match: None };
+        let source = CopySource::new(&target.bucket, &key);
         let copied = client.upload_part_copy(source, 0..PART as u64, upload, 1);
         if target.server == "rclone" {
             assert_eq!(copied.unwrap_err().kind(), ErrorKind::Protocol);
@@ -113,10 +113,10 @@ checks! {
             // The ETag is opaque, but completes the upload.
             let part = copied.unwrap();
             client.complete_multipart_upload(upload, &[part], &Condition::Always).unwrap();
-            assert_eq!(client.head_object(&target.bucket, &key).unwrap().size, PART as u64);
+            assert_eq!(client.head_object(&target.bucket, &key, &Default::default()).unwrap().size, PART as u64);
         }
         client.abort_multipart_upload(upload).unwrap();
-        client.delete_object(&target.bucket, &key).unwrap();
+        client.delete_object(&target.bucket, &key, &Default::default()).unwrap();
     }
 
     // On Ceph, SeaweedFS and rclone a key marker on its own is inclusive; SeaweedFS lists unsorted.
@@ -129,7 +129,7 @@ checks! {
             }
             begun.insert((key.clone(), begin(&client, target, &key)));
         }
-        let pages = client.uploads(&target.bucket, &format!("{prefix}/")).map(Result::unwrap);
+        let pages = client.uploads(&target.bucket, &format!("{prefix}/")).pages().map(Result::unwrap);
         let listed: Vec<_> = pages
             .flat_map(|page| page.uploads)
             .map(|upload| (upload.key, upload.upload_id))
@@ -164,7 +164,7 @@ checks! {
             threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
         });
         let pages: Vec<_> =
-            client.uploads(&target.bucket, &format!("{root}/")).map(Result::unwrap).collect();
+            client.uploads(&target.bucket, &format!("{root}/")).pages().map(Result::unwrap).collect();
         assert!(pages.len() > 1);
         let listed = pages
             .into_iter()
@@ -196,7 +196,7 @@ checks! {
         expected.sort();
         for pages in [1_000, 2] {
             let request = ListObjects::prefix(format!("{prefix}/")).max_keys(pages);
-            let pages = client.listing(&target.bucket, request).map(Result::unwrap);
+            let pages = client.objects(&target.bucket, request).pages().map(Result::unwrap);
             let mut listed: Vec<String> =
                 pages.flat_map(|page| page.contents).map(|object| object.key).collect();
             listed.sort();
@@ -218,7 +218,7 @@ checks! {
         let (key, content) =
             (target.scratch("streamed"), bytes_at(4, 0, HELD_BODY as usize + 300_001));
         let settings =
-            ObjectSettings { content_encoding: Some("gzip".to_owned()), ..Default::default() };
+            ObjectSettings::default().content_encoding("gzip");
         let put = |client: &Client| {
             client.put_object_from(
                 &target.bucket,
@@ -237,7 +237,7 @@ checks! {
                     .unwrap();
             assert_eq!(reply.header("content-encoding"), Some("gzip"));
             assert!(reply.body[..] == content);
-            client.delete_object(&target.bucket, &key).unwrap();
+            client.delete_object(&target.bucket, &key, &Default::default()).unwrap();
         }
         let client = Client::new(
             target.config().checksum(Checksum::Crc32c).payload_signing(PayloadSigning::Signed),
@@ -256,7 +256,7 @@ checks! {
                 assert!(reader.read_all(content.len()).unwrap() == content);
             }
         }
-        client.delete_object(&target.bucket, &key).unwrap();
+        client.delete_object(&target.bucket, &key, &Default::default()).unwrap();
     }
 
     // SeaweedFS and rclone list folders that have become empty: they are never reported as files.
@@ -325,13 +325,8 @@ checks! {
         let first =
             client.put_object(&target.bucket, &key, b"first", &settings).unwrap().etag.unwrap();
         let write = |content: &[u8], etag: &str| {
-            client.put_object_if(
-                &target.bucket,
-                &key,
-                content,
-                &settings,
-                &Condition::IfMatch(etag.to_owned()),
-            )
+            let same = settings.clone().condition(Condition::IfMatch(etag.to_owned()));
+            client.put_object(&target.bucket, &key, content, &same)
         };
         let stored = || {
             client
@@ -357,7 +352,7 @@ checks! {
                 }
             }
         }
-        client.delete_object(&target.bucket, &key).unwrap();
+        client.delete_object(&target.bucket, &key, &Default::default()).unwrap();
     }
 
     // Ceph, rclone and moto ignore the condition on a copy's source; Ceph, rclone and Garage the
@@ -366,11 +361,8 @@ checks! {
         let (client, key, settings) =
             (target.client(), target.scratch("conditions"), ObjectSettings::default());
         client.put_object(&target.bucket, &key, b"there", &settings).unwrap();
-        let stale = CopySource {
-            bucket: &target.bucket,
-            key: &key,
-            if_match: Some("0123456789abcdef0123456789abcdef"),
-        };
+        let other = Condition::IfMatch("0123456789abcdef0123456789abcdef".to_owned());
+        let stale = CopySource::new(&target.bucket, &key).condition(&other);
         let copied = client.copy_object(stale, &target.bucket, &format!("{key}-copy"), &settings);
         if matches!(target.server, "ceph" | "rclone" | "moto") {
             copied.unwrap();
@@ -420,7 +412,7 @@ checks! {
                 assert_eq!(reply.header("content-disposition"), Some(disposition));
             }
         }
-        client.delete_object(&target.bucket, &key).unwrap();
+        client.delete_object(&target.bucket, &key, &Default::default()).unwrap();
     }
 
     // Ceph does not compare checksums, and rclone does not support any: sending one does no harm.
@@ -446,7 +438,7 @@ checks! {
             .collect();
         client.complete_multipart_upload(upload, &parts, &Condition::Always).unwrap();
         assert!(read(content.len()) == content);
-        client.delete_object(&target.bucket, &key).unwrap();
+        client.delete_object(&target.bucket, &key, &Default::default()).unwrap();
     }
 
     // Ceph returns `default` for the bucket's location, and reads `_` in metadata names as `-`:
@@ -459,10 +451,7 @@ checks! {
         } else {
             assert_eq!(location, target.region);
         }
-        let settings = ObjectSettings {
-            metadata: vec![("a_b".to_owned(), "x".to_owned())],
-            ..Default::default()
-        };
+        let settings = ObjectSettings::default().metadata("a_b", "x");
         let put = client.put_object(&target.bucket, &key, b"x", &settings);
         if target.server == "ceph" && target.signature == SignatureVersion::V2 {
             return assert_eq!(put.unwrap_err().kind(), ErrorKind::SignatureRejected);
@@ -471,12 +460,12 @@ checks! {
         let name = if target.server == "ceph" { "a-b" } else { "a_b" };
         assert!(
             client
-                .head_object(&target.bucket, &key)
+                .head_object(&target.bucket, &key, &Default::default())
                 .unwrap()
                 .metadata
                 .contains(&(name.to_owned(), "x".to_owned()))
         );
-        client.delete_object(&target.bucket, &key).unwrap();
+        client.delete_object(&target.bucket, &key, &Default::default()).unwrap();
     }
 
     // rclone and Garage do not support version 2, and respond with a 400.

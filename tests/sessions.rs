@@ -179,7 +179,8 @@ fn every_request_and_url_contains_the_token() {
             "{signature:?}: {reply}"
         );
         for wrong in [keys.clone(), keys.clone().with_session_token("another")] {
-            let error = client(wrong).head_object(server.bucket(), "key").unwrap_err();
+            let error =
+                client(wrong).head_object(server.bucket(), "key", &Default::default()).unwrap_err();
             assert!(matches!(error.status(), Some(400 | 403)), "{error}");
         }
     }

@@ -1,10 +1,19 @@
 //! Files to objects and back, in parts on many threads.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "transfer/backup.rs"]
+mod backup;
+#[path = "transfer/listings.rs"]
+mod listings;
+#[path = "transfer/reading.rs"]
+mod reading;
+#[path = "transfer/streams.rs"]
+mod streams;
 mod support;
 mod writing;
 
-use s3driver::client::{CannedAcl, Client, CopySource, ObjectSettings};
+use s3driver::client::{CannedAcl, Client, Condition, CopySource, ObjectSettings};
+use s3driver::time::Timestamp;
 use s3driver::transfer::{DownloadVerification, Progress, Transfer, Verified};
 use s3driver::{Cancel, ErrorKind};
 use std::fs;
@@ -114,7 +123,7 @@ fn progress_counts_every_byte_and_part_once() {
     check("upload", 1);
     transfer.download_to_file(server.bucket(), "f", directory.path().join("target")).unwrap();
     check("download", 0);
-    let from = CopySource { bucket: server.bucket(), key: "f", if_match: None };
+    let from = CopySource::new(server.bucket(), "f");
     transfer.copy(from, server.bucket(), "g", &ObjectSettings::default()).unwrap();
     check("copy", 0);
 }
@@ -125,20 +134,29 @@ fn copies_are_made_by_the_server_and_keep_the_metadata() {
     let client = client(&server);
     for size in [0, PART, 2 * PART + 7] {
         let content = bytes(4, 0, size);
-        let settings = ObjectSettings {
-            content_type: Some("text/plain".to_owned()),
-            metadata: vec![("origin".to_owned(), "here".to_owned())],
-            ..ObjectSettings::default()
-        };
+        let settings =
+            ObjectSettings::default().content_type("text/plain").metadata("origin", "here");
+        let settings = settings
+            .content_language("de")
+            .cache_control("no-store")
+            .content_disposition("attachment")
+            .content_encoding("identity")
+            .expires(Timestamp::from_unix(2_000_000_000));
         client.put_object(server.bucket(), "a", &content, &settings).unwrap();
         let received = server.bytes_in();
-        let from = CopySource { bucket: server.bucket(), key: "a", if_match: None };
-        let to = ObjectSettings { acl: Some(CannedAcl::PublicRead), ..ObjectSettings::default() };
+        let from = CopySource::new(server.bucket(), "a");
+        let to = ObjectSettings::default().acl(CannedAcl::PublicRead);
         let copied = transfer(&client).copy(from, server.bucket(), "b", &to).unwrap();
         assert_eq!((copied.bytes, copied.parts), (size as u64, size.div_ceil(PART).max(1) as u32));
         let object = server.object_info(server.bucket(), "b").unwrap();
         assert!(object.content.to_bytes().unwrap() == content);
         assert_eq!(object.attributes.content_type.as_deref(), Some("text/plain"));
+        let meta = client.head_object(server.bucket(), "b", &Default::default()).unwrap();
+        assert_eq!(meta.content_language, settings.content_language);
+        assert_eq!(meta.cache_control, settings.cache_control);
+        assert_eq!(meta.content_disposition, settings.content_disposition);
+        assert_eq!(meta.content_encoding, settings.content_encoding);
+        assert_eq!(meta.expires, settings.expires);
         assert_eq!(object.attributes.metadata.get("origin").map(String::as_str), Some("here"));
         assert_eq!(object.attributes.acl.as_deref(), Some("public-read"));
         assert!(
@@ -146,11 +164,12 @@ fn copies_are_made_by_the_server_and_keep_the_metadata() {
             "the content is not downloaded and sent again"
         );
     }
-    let from = CopySource { bucket: server.bucket(), key: "a", if_match: Some("another") };
+    let another = Condition::IfMatch("another".to_owned());
+    let from = CopySource::new(server.bucket(), "a").condition(&another);
     let error =
         transfer(&client).copy(from, server.bucket(), "c", &ObjectSettings::default()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::PreconditionFailed);
-    let from = CopySource { bucket: server.bucket(), key: "none", if_match: None };
+    let from = CopySource::new(server.bucket(), "none");
     let error =
         transfer(&client).copy(from, server.bucket(), "c", &ObjectSettings::default()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NoSuchKey);
@@ -164,7 +183,7 @@ fn failures_leave_nothing_on_the_server() {
     let directory = TempDir::new().unwrap();
     let source = file(&directory, &bytes(5, 0, 3 * PART));
     server.put_object(server.bucket(), "source", fs::read(&source).unwrap());
-    let from = CopySource { bucket: server.bucket(), key: "source", if_match: None };
+    let from = CopySource::new(server.bucket(), "source");
     let settings = ObjectSettings::default();
     for operation in ["UploadPart", "CompleteMultipartUpload"] {
         server.fail_next(operation, 403, "AccessDenied", 1);
@@ -189,7 +208,7 @@ fn keys_with_percent_signs_are_copied_in_one_request() {
     for (key, parts) in [("p%zz", 1), ("p+x y", 3)] {
         let content = bytes(5, 0, 2 * PART + 7);
         server.put_object(server.bucket(), key, content.clone());
-        let from = CopySource { bucket: server.bucket(), key, if_match: None };
+        let from = CopySource::new(server.bucket(), key);
         let copied = transfer(&client)
             .copy(from, server.bucket(), "copy", &ObjectSettings::default())
             .unwrap();
@@ -278,7 +297,7 @@ fn cancelling_ends_every_transfer_within_a_second() {
     let target = directory.path().join("target");
     server.put_object(server.bucket(), "source", bytes(8, 0, 6 * MIB));
     server.delay(Duration::from_millis(700));
-    let from = CopySource { bucket: server.bucket(), key: "source", if_match: None };
+    let from = CopySource::new(server.bucket(), "source");
     let work: [&dyn Fn(&Transfer<'_>) -> s3driver::Error; 3] = [
         &|t| t.upload_file(&source, server.bucket(), "f", &ObjectSettings::default()).unwrap_err(),
         &|t| t.download_to_file(server.bucket(), "source", &target).unwrap_err(),

@@ -22,8 +22,11 @@ fn assert_nothing_pending(driver: &S3Driver, root: &str) {
         driver.pending_uploads("/").unwrap().map(|upload| upload.unwrap().path).collect();
     assert_eq!(uploads, [""; 0]);
     let below = s3driver::client::ListObjects::prefix(format!("{root}/"));
-    let objects =
-        driver.client().listing(driver.bucket(), below).flat_map(|page| page.unwrap().contents);
+    let objects = driver
+        .client()
+        .objects(driver.bucket(), below)
+        .pages()
+        .flat_map(|page| page.unwrap().contents);
     let kept: Vec<_> =
         objects.map(|object| object.key).filter(|key| key.contains("/.s3driver-")).collect();
     assert_eq!(kept, [""; 0]);
@@ -159,7 +162,7 @@ fn files_are_uploaded_copied_and_downloaded() {
             let content = bytes(5, 0, size);
             std::fs::write(&source, &content).unwrap();
             transfer.upload_file(&source, bucket, &key, &settings).unwrap();
-            let from = CopySource { bucket, key: &key, if_match: None };
+            let from = CopySource::new(bucket, &key);
             transfer.copy(from, bucket, &copy, &settings).unwrap();
             for key in [&key, &copy] {
                 let downloaded = transfer.download_to_file(bucket, key, &received).unwrap();

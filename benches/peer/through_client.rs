@@ -21,7 +21,7 @@ pub(crate) struct ThroughClient {
 impl ThroughClient {
     pub(crate) fn new(setting: &Setting) -> Outcome<Self> {
         let endpoint = Endpoint::custom(&setting.endpoint, Some(REGION), Scheme::Https)?;
-        let config = Config::new(endpoint)
+        let mut config = Config::new(endpoint)
             .static_credentials(setting.credentials.clone())
             .payload_signing(setting.payload)
             .checksum(setting.checksum);
@@ -119,7 +119,7 @@ impl Route for ThroughClient {
 
     fn list(&self, bucket: &str) -> Outcome<u64> {
         let mut found = 0;
-        for page in self.client.listing(bucket, ListObjects::default()) {
+        for page in self.client.objects(bucket, ListObjects::default()).pages() {
             found += page?.contents.len() as u64;
         }
         Ok(found)

@@ -148,7 +148,7 @@ pub fn redirects(data: &[u8]) {
     let endpoints = [
         Endpoint::custom(url, Some("us-east-1"), Scheme::Http),
         Endpoint::aws(url, Scheme::Https, Variant::default()),
-        Endpoint::aws(url, Scheme::Http, Variant { stack: Stack::Dual, ..Variant::default() }),
+        Endpoint::aws(url, Scheme::Http, Variant::default().stack(Stack::Dual)),
     ];
     for endpoint in endpoints.into_iter().flatten() {
         for addressing in [Addressing::Auto, Addressing::Path, Addressing::VirtualHost] {

@@ -57,7 +57,7 @@ impl Client {
     pub fn create_bucket(&self, bucket: &str) -> Result<()> {
         let call = Call::new("CreateBucket", "PUT", bucket, "");
         // us-east-1 is the only region that must not be named.
-        let region = self.inner.config.endpoint.region();
+        let region = self.inner.config.endpoint.signing_region();
         let body = if region == "us-east-1" {
             String::new()
         } else {

@@ -17,7 +17,7 @@ use crate::credentials::Lease;
 use crate::error::{Error, ErrorKind, Result, catch_panic};
 use crate::observe::{AttemptRole, Decision, Notice};
 use crate::time::Timestamp;
-use crate::transport::{Phase, Response};
+use crate::transport::{Phase, Response, TransportError};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -88,6 +88,23 @@ impl<'a> Attempts<'a> {
             return error.with_hint(text);
         }
         error
+    }
+
+    /// Returns the error of a request without a response, and how to continue after it.
+    fn unanswered(
+        &mut self,
+        inner: &Inner,
+        lease: &Lease,
+        failure: TransportError,
+    ) -> (Error, Outcome) {
+        self.sent += 1;
+        self.unsettled |= failure.phase != Phase::Connect;
+        let outcome = if failure.stale { Outcome::StaleConnection } else { Outcome::Unanswered };
+        let proxy = inner.config.proxy.as_ref();
+        let BucketPlace { located, region } = &*self.place;
+        let way = Way { endpoint: &inner.config.endpoint, located, region, proxy };
+        let error = transport_error(failure, Some(way)).redacted(&secrets_of(lease, None, proxy));
+        (error, outcome)
     }
 
     /// Reports the latest request to the observers.
@@ -267,16 +284,7 @@ impl Client {
                 return Err((error, Outcome::Unanswered));
             }
             Err(SendError::Failed(failure)) => {
-                attempts.sent += 1;
-                attempts.unsettled |= failure.phase != Phase::Connect;
-                let outcome =
-                    if failure.stale { Outcome::StaleConnection } else { Outcome::Unanswered };
-                let endpoint = &inner.config.endpoint;
-                let BucketPlace { located, region } = &*attempts.place;
-                let way = Way { endpoint, located, region, proxy };
-                let error =
-                    transport_error(failure, Some(way)).redacted(&secrets_of(lease, None, proxy));
-                return Err((error, outcome));
+                return Err(attempts.unanswered(inner, lease, failure));
             }
         };
         attempts.sent += 1;

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 /// How long a client waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Timeouts {
     /// The time for name lookup, TCP and TLS together.
     pub connect: Duration,
@@ -43,14 +44,45 @@ impl Default for Timeouts {
     }
 }
 
+impl Timeouts {
+    /// Limits name lookup, TCP and TLS together.
+    #[must_use]
+    pub const fn connect(mut self, connect: Duration) -> Self {
+        self.connect = connect;
+        self
+    }
+
+    /// Limits the silence while bytes should flow.
+    #[must_use]
+    pub const fn idle(mut self, idle: Duration) -> Self {
+        self.idle = idle;
+        self
+    }
+
+    /// Sets the period over which the bytes of an object must show a pace.
+    #[must_use]
+    pub const fn stall(mut self, stall: Duration) -> Self {
+        self.stall = stall;
+        self
+    }
+
+    /// Limits one attempt of a small operation.
+    #[must_use]
+    pub const fn operation(mut self, operation: Duration) -> Self {
+        self.operation = operation;
+        self
+    }
+}
+
 /// The configuration of a [`Client`](super::Client). It starts with an endpoint and credentials;
 /// everything else has a default.
 ///
 /// ```
-/// use s3driver::client::{Config, Endpoint, Scheme, Variant};
+/// use s3driver::client::{Config, Endpoint};
 /// use s3driver::sign::Credentials;
 ///
-/// let config = Config::new(Endpoint::aws("eu-central-1", Scheme::Https, Variant::default())?).static_credentials(Credentials::new("AKIDEXAMPLE", "secret"));
+/// let config = Config::new(Endpoint::region("eu-central-1")?)
+///     .static_credentials(Credentials::new("AKIDEXAMPLE", "secret"));
 /// # Ok::<(), s3driver::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -157,7 +189,7 @@ impl Config {
     /// configuration's region, clock, proxy, certificates and observers: for a custom chain.
     pub fn credential_context(&self) -> Context {
         Context::default()
-            .with_region(self.endpoint.region())
+            .with_region(self.endpoint.signing_region())
             .with_clock(Arc::clone(&self.clock))
             .with_observers(self.observers.clone())
             .with_transport(self.transport_options())

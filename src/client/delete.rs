@@ -2,8 +2,8 @@
 use super::Client;
 use super::body::Payload;
 use super::call::Retry;
+use super::condition::Condition;
 use super::fallback::lacks_operation;
-use super::object::Condition;
 use super::outcome::{Found, Wanted, may_have_happened};
 use super::reply::{Reader, Said, error_of, read_what_is_said};
 use super::request::{Call, object_call};
@@ -17,6 +17,23 @@ use std::collections::{HashMap, HashSet};
 /// The maximum number of keys in one DeleteObjects
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>).
 pub const DELETE_OBJECTS_KEYS: usize = 1000;
+
+/// A request to delete an object. The default deletes what is there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DeleteObject {
+    /// Only if the object meets this condition: [`Condition::Always`] or [`Condition::IfMatch`].
+    pub condition: Condition,
+}
+
+impl DeleteObject {
+    /// Deletes the object only if it meets `condition`.
+    #[must_use]
+    pub fn condition(mut self, condition: Condition) -> Self {
+        self.condition = condition;
+        self
+    }
+}
 
 /// The outcome of each key of a DeleteObjects, according to its response.
 #[derive(Default)]
@@ -32,21 +49,16 @@ struct Fates<'k> {
 impl Client {
     /// [DeleteObject]. Also succeeds if the object does not exist.
     ///
-    /// If no response shows whether the object was deleted, the client looks for it: its absence is
-    /// a success.
-    ///
-    /// [DeleteObject]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html
-    pub fn delete_object(&self, bucket: &str, key: &str) -> Result<()> {
-        self.delete_object_if(bucket, key, &Condition::Always)
-    }
-
-    /// Deletes an object if a condition holds. Servers without conditional deletes ignore the
-    /// condition or refuse the request (501).
+    /// When no response shows whether the object was deleted, it is looked for: its absence is a
+    /// success. Servers without conditional deletes ignore a condition or refuse the request (501).
     ///
     /// # Errors
     /// [`ErrorKind::PreconditionFailed`] if the condition does not hold.
-    pub fn delete_object_if(&self, bucket: &str, key: &str, condition: &Condition) -> Result<()> {
-        let call = condition.apply_to(object_call("DeleteObject", "DELETE", bucket, key)?)?;
+    ///
+    /// [DeleteObject]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html
+    pub fn delete_object(&self, bucket: &str, key: &str, request: &DeleteObject) -> Result<()> {
+        let call = object_call("DeleteObject", "DELETE", bucket, key)?;
+        let call = request.condition.apply_to_delete(call)?;
         match self.run_for_nothing(&call, Payload::Empty) {
             // With any other status this is a refusal, and the object still exists.
             Err(error) if error.kind() == ErrorKind::NoSuchKey && error.status() == Some(404) => {
@@ -83,7 +95,11 @@ impl Client {
             keys.iter().partition(|key| xml::can_carry(key));
         let mut failures =
             if in_xml.is_empty() { Vec::new() } else { self.delete_batch(bucket, &in_xml) };
-        failures.extend(alone.iter().filter_map(|key| self.delete_object(bucket, key).err()));
+        failures.extend(
+            alone
+                .iter()
+                .filter_map(|key| self.delete_object(bucket, key, &DeleteObject::default()).err()),
+        );
         first_with_others(failures)
     }
 
@@ -108,7 +124,11 @@ impl Client {
             let named = |(key, error)| call.place(error).with_key(key).with_attempts(rounds);
             failures.extend(failed.into_iter().map(named));
             let still_there = unnamed.into_iter().filter(|key| !self.is_gone(bucket, key));
-            failures.extend(still_there.filter_map(|key| self.delete_object(bucket, key).err()));
+            failures.extend(
+                still_there.filter_map(|key| {
+                    self.delete_object(bucket, key, &DeleteObject::default()).err()
+                }),
+            );
             let Some((_, cause)) = again.first() else { return failures };
             let waited = if rounds < self.inner.config.retry.max_attempts {
                 self.pause(rounds, cause)
@@ -131,7 +151,7 @@ impl Client {
     fn delete_each(&self, bucket: &str, keys: &[&str], refused: Error) -> Vec<Error> {
         let mut failures = Vec::new();
         for (index, key) in keys.iter().enumerate() {
-            let Err(error) = self.delete_object(bucket, key) else {
+            let Err(error) = self.delete_object(bucket, key, &DeleteObject::default()) else {
                 if index == 0 {
                     self.notice_fallback(bucket, "DeleteObjects", "DeleteObject");
                 }

@@ -2,7 +2,7 @@
 //! can be opened again.
 use super::body::Reopen;
 use super::endpoint::Located;
-use super::{Client, ObjectSettings, PutResult, UploadRef, UploadedPart};
+use super::{Client, ObjectSettings, Part, PutResult, UploadRef};
 use crate::error::Result;
 
 /// Returns the place that a `Location` sends a request for `bucket` to, if it may be followed.
@@ -27,6 +27,6 @@ pub fn upload_part_replayed<'a>(
     upload: UploadRef<'_>,
     open: &'a Reopen<'a>,
     length: u64,
-) -> Result<UploadedPart> {
+) -> Result<Part> {
     client.upload_part_from(upload, 1, open, length)
 }

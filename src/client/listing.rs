@@ -1,12 +1,13 @@
 //! Listings, by page and as a whole.
 use super::Client;
 use super::body::Payload;
+use super::entries::Entries;
 use super::fallback::lacks_operation;
 use super::pages::{Follow, Page, Pages, Seen};
 use super::request::Call;
 use crate::error::{Error, ErrorKind, Result};
 use crate::text::shown;
-use crate::xml::{self, ListBucketResult};
+use crate::xml::{self, ListBucketResult, Object};
 use std::sync::Arc;
 
 /// A selection of keys to list. The default lists everything.
@@ -115,10 +116,23 @@ impl Client {
         self.list(&call, prefix)
     }
 
-    /// Returns an iterator over all pages of a listing, with ListObjectsV2, or with ListObjects if
-    /// the server does not support version 2 or does not return its tokens. Keys up to
-    /// `start_after` are left out, even if the server ignores it.
-    pub fn listing(&self, bucket: &str, request: ListObjects) -> Pages<ListBucketResult> {
+    /// Returns an iterator over the objects of a listing: of ListObjectsV2, and of ListObjects where
+    /// the server does not have version 2 or does not return its tokens. Keys up to `start_after` are
+    /// left out, also where the server ignores it.
+    ///
+    /// ```no_run
+    /// use s3driver::client::{Client, ListObjects};
+    ///
+    /// for object in Client::from_env()?.objects("bucket", ListObjects::prefix("photos/")) {
+    ///     println!("{}", object?.key);
+    /// }
+    /// # Ok::<(), s3driver::Error>(())
+    /// ```
+    pub fn objects(&self, bucket: &str, request: ListObjects) -> Entries<ListBucketResult, Object> {
+        Entries::new(self.pages_of_objects(bucket, request), |page| page.contents)
+    }
+
+    fn pages_of_objects(&self, bucket: &str, request: ListObjects) -> Pages<ListBucketResult> {
         let (client, bucket) = (self.clone(), Arc::<str>::from(bucket));
         let place = Arc::clone(&bucket);
         let mut start = StartAfter { key: request.start_after.clone(), is_ignored: false };
@@ -268,7 +282,6 @@ impl StartAfter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::xml::Object;
 
     fn page(keys: &[&str], prefixes: &[&str]) -> ListBucketResult {
         let object = |key: &&str| Object {

@@ -1,10 +1,11 @@
 //! The description of an object in a response, and the notation of ETags.
+use super::range::number;
 use crate::time::Timestamp;
 use crate::transport::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-/// An object's description, from the headers of a response.
+/// An object's description, from the headers of a response. What the server does not state is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ObjectMeta {
@@ -16,6 +17,16 @@ pub struct ObjectMeta {
     pub last_modified: Option<Timestamp>,
     /// `Content-Type`.
     pub content_type: Option<String>,
+    /// `Content-Encoding`, as it was stored: the client never acts on it.
+    pub content_encoding: Option<String>,
+    /// `Content-Language`.
+    pub content_language: Option<String>,
+    /// `Content-Disposition`.
+    pub content_disposition: Option<String>,
+    /// `Cache-Control`.
+    pub cache_control: Option<String>,
+    /// `Expires`, where it is a time.
+    pub expires: Option<Timestamp>,
     /// `x-amz-storage-class`; S3 leaves it out for `STANDARD`.
     pub storage_class: Option<String>,
     /// `x-amz-version-id`.
@@ -24,6 +35,24 @@ pub struct ObjectMeta {
     pub metadata: Vec<(String, String)>,
     /// `x-amz-server-side-encryption`.
     pub encryption: Option<String>,
+    /// `x-amz-server-side-encryption-aws-kms-key-id`.
+    pub kms_key_id: Option<String>,
+    /// `x-amz-website-redirect-location`.
+    pub website_redirect: Option<String>,
+    /// `x-amz-restore`: the state of an archived object that is, or is being, restored.
+    pub restore: Option<String>,
+    /// `x-amz-expiration`: when a lifecycle rule removes the object, and the rule.
+    pub expiration: Option<String>,
+    /// `x-amz-replication-status`.
+    pub replication_status: Option<String>,
+    /// `x-amz-object-lock-mode`.
+    pub lock_mode: Option<String>,
+    /// `x-amz-object-lock-retain-until-date`.
+    pub retain_until: Option<Timestamp>,
+    /// `x-amz-object-lock-legal-hold`.
+    pub legal_hold: Option<String>,
+    /// `x-amz-tagging-count`.
+    pub tag_count: Option<u64>,
     /// Whether the headers show an encryption under which ETags are not MD5s.
     pub(crate) has_opaque_etag: bool,
     /// The CRC-64/NVME of the whole object, if the server keeps one and it was requested.
@@ -33,11 +62,17 @@ pub struct ObjectMeta {
 impl ObjectMeta {
     pub(super) fn of(response: &Response, size: u64) -> Self {
         let text = |name: &str| response.header(name).map(str::to_owned);
+        let date = |name: &str| response.header(name).and_then(Timestamp::parse_http_date);
         Self {
             size,
             etag: etag_of(response),
-            last_modified: response.header("last-modified").and_then(Timestamp::parse_http_date),
+            last_modified: date("last-modified"),
             content_type: text("content-type"),
+            content_encoding: text("content-encoding"),
+            content_language: text("content-language"),
+            content_disposition: text("content-disposition"),
+            cache_control: text("cache-control"),
+            expires: date("expires"),
             storage_class: text("x-amz-storage-class"),
             version_id: text("x-amz-version-id"),
             metadata: response
@@ -47,6 +82,17 @@ impl ObjectMeta {
                 })
                 .collect(),
             encryption: text("x-amz-server-side-encryption"),
+            kms_key_id: text("x-amz-server-side-encryption-aws-kms-key-id"),
+            website_redirect: text("x-amz-website-redirect-location"),
+            restore: text("x-amz-restore"),
+            expiration: text("x-amz-expiration"),
+            replication_status: text("x-amz-replication-status"),
+            lock_mode: text("x-amz-object-lock-mode"),
+            retain_until: response
+                .header("x-amz-object-lock-retain-until-date")
+                .and_then(Timestamp::parse_iso8601),
+            legal_hold: text("x-amz-object-lock-legal-hold"),
+            tag_count: response.header("x-amz-tagging-count").and_then(number),
             has_opaque_etag: has_opaque_etag(response.headers()),
             crc64nvme: response
                 .header("x-amz-checksum-crc64nvme")

@@ -10,10 +10,11 @@
 //! again.
 //!
 //! ```no_run
-//! use s3driver::client::{Client, Config, Endpoint, GetObject, ObjectSettings, Scheme, Variant};
+//! use s3driver::client::{Client, Config, Endpoint, GetObject, ObjectSettings};
 //! use s3driver::sign::Credentials;
 //!
-//! let config = Config::new(Endpoint::aws("eu-central-1", Scheme::Https, Variant::default())?).static_credentials(Credentials::new("AKIDEXAMPLE", "secret"));
+//! let config = Config::new(Endpoint::region("eu-central-1")?)
+//!     .static_credentials(Credentials::new("AKIDEXAMPLE", "secret"));
 //! let client = Client::new(config)?;
 //! client.put_object("registry", "hello.txt", b"hello", &ObjectSettings::default())?;
 //! let content = client.get_object("registry", "hello.txt", &GetObject::default())?.read_all(1 << 20)?;
@@ -26,9 +27,12 @@ mod body;
 mod bucket;
 mod call;
 mod checksum;
+mod condition;
 mod config;
 mod delete;
 pub mod endpoint;
+mod entries;
+mod environment;
 mod fallback;
 mod framing;
 #[cfg(feature = "fuzzing")]
@@ -55,6 +59,7 @@ mod redaction;
 mod reply;
 mod request;
 mod retry;
+mod roots;
 mod send;
 mod settings;
 mod signing;
@@ -65,27 +70,28 @@ pub(crate) mod values;
 
 pub use crate::net::proxy::Proxy;
 pub use crate::transport::TlsVerification;
-pub(crate) use crate::transport::check_roots;
+pub use crate::xml::Part;
 pub use bucket::{BucketInfo, BucketName};
 pub(crate) use checksum::Expected;
+pub use condition::Condition;
 #[cfg(test)]
 pub(crate) use config::MAX_REQUESTS;
 pub use config::{Config, Timeouts};
-pub use delete::DELETE_OBJECTS_KEYS;
+pub use delete::{DELETE_OBJECTS_KEYS, DeleteObject};
 pub use endpoint::{Addressing, Endpoint, Scheme, Variant};
+pub use entries::Entries;
 pub(crate) use fallback::lacks_operation;
 pub use listing::ListObjects;
 pub use meta::ObjectMeta;
-pub use multipart::{
-    CompletedUpload, MAX_PART_SIZE, MAX_PARTS, MIN_PART_SIZE, UploadRef, UploadedPart,
-};
-pub use object::{Condition, CopySource};
+pub use multipart::{CompletedUpload, MAX_PART_SIZE, MAX_PARTS, MIN_PART_SIZE, UploadRef};
+pub use object::CopySource;
 pub use pages::Pages;
 pub use presign::{Presign, PresignMethod, PresignedUrl, SessionEnd};
 pub use put_from::HELD_BODY;
 pub use range::ByteRange;
-pub use read::{GetObject, ObjectReader};
+pub use read::{GetObject, ObjectReader, ResponseHeaders};
 pub use retry::RetryPolicy;
+pub(crate) use roots::read_roots;
 pub use settings::ObjectSettings;
 pub use store::PutResult;
 pub use values::{
@@ -96,10 +102,12 @@ use crate::cancel::Cancel;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::observe::{Notice, Notices};
+use crate::time::Timestamp;
 use crate::transport::Transport;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
 
 /// A client for one endpoint and one source of credentials.
 #[derive(Clone)]
@@ -245,6 +253,12 @@ impl Client {
         self.notice(&Notice::Fallback { bucket: bucket.to_owned(), missing, instead });
     }
 
+    /// Whether an upload is older than `age`; one whose server states no time is not.
+    pub(crate) fn is_older(&self, initiated: Option<Timestamp>, age: Duration) -> bool {
+        let now = Timestamp::from(self.clock().now());
+        initiated.is_some_and(|initiated| initiated.plus(age) < now)
+    }
+
     /// Closes idle connections, for example before a long pause.
     pub fn close_idle_connections(&self) {
         self.inner.transport.close_idle();
@@ -269,7 +283,7 @@ impl Inner {
 
     /// Returns where the endpoint has the bucket in `region`.
     fn locate(&self, bucket: &str, region: &str) -> Result<endpoint::Located> {
-        if region == self.config.endpoint.region() {
+        if region == self.config.endpoint.signing_region() {
             return self.config.endpoint.locate(bucket);
         }
         self.config.endpoint.for_region(region)?.locate(bucket)

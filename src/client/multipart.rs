@@ -1,8 +1,10 @@
 //! Multipart uploads: begin, send parts, complete or abort, and find earlier ones.
 use super::Client;
 use super::body::{Payload, Reopen};
+use super::condition::Condition;
+use super::entries::Entries;
 use super::meta::{has_opaque_etag, md5_of, parts_of};
-use super::object::{Condition, CopySource};
+use super::object::CopySource;
 use super::outcome::{Ended, Found, Wanted, check_names, may_have_happened, outcome_unknown};
 use super::pages::{Follow, Page, Pages, Seen};
 use super::reply::{Reader, read_document, read_what_is_said};
@@ -10,7 +12,7 @@ use super::request::{Call, Recheck, TimeLimit, object_call};
 use super::settings::ObjectSettings;
 use super::store::{Content, Etag};
 use crate::error::{Error, ErrorKind, Result};
-use crate::xml::{self, ListMultipartUploadsResult, ListPartsResult};
+use crate::xml::{self, ListMultipartUploadsResult, ListPartsResult, Part, Upload};
 use md5::{Digest as _, Md5};
 use std::ops::Range;
 use std::sync::Arc;
@@ -22,17 +24,6 @@ pub const MAX_PARTS: u32 = 10_000;
 pub const MIN_PART_SIZE: u64 = 5 << 20;
 /// The maximum size of one part, of one PutObject and of one CopyObject: 5 GiB.
 pub const MAX_PART_SIZE: u64 = 5 << 30;
-
-/// A part that the server has stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UploadedPart {
-    /// 1 to 10,000.
-    pub part_number: u32,
-    /// The ETag as returned by the server, without quotes; the completion must name it.
-    pub etag: String,
-    /// The size in bytes.
-    pub size: u64,
-}
 
 /// The upload that an operation refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +87,7 @@ impl Client {
         upload: UploadRef<'_>,
         part_number: u32,
         content: &[u8],
-    ) -> Result<UploadedPart> {
+    ) -> Result<Part> {
         self.send_part(upload, part_number, Content::Bytes(content), content.len() as u64)
     }
 
@@ -107,7 +98,7 @@ impl Client {
         part_number: u32,
         open: &'a Reopen<'a>,
         length: u64,
-    ) -> Result<UploadedPart> {
+    ) -> Result<Part> {
         self.send_part(upload, part_number, Content::Replay { open, length }, length)
     }
 
@@ -117,7 +108,7 @@ impl Client {
         part_number: u32,
         content: Content<'_>,
         size: u64,
-    ) -> Result<UploadedPart> {
+    ) -> Result<Part> {
         let call = part_call("UploadPart", upload, part_number)?;
         let checksum = self.inner.checksum;
         let stored = match self.store(&call, content, checksum, Etag::Required) {
@@ -131,7 +122,7 @@ impl Client {
             }
             result => result,
         }?;
-        Ok(UploadedPart { part_number, etag: stored.etag.unwrap_or_default(), size })
+        Ok(Part::new(part_number, stored.etag.unwrap_or_default(), size))
     }
 
     /// [UploadPartCopy]: makes a part from the bytes `range` (start included, end not) of another object.
@@ -143,7 +134,7 @@ impl Client {
         range: Range<u64>,
         upload: UploadRef<'_>,
         part_number: u32,
-    ) -> Result<UploadedPart> {
+    ) -> Result<Part> {
         let call = part_call("UploadPartCopy", upload, part_number)?;
         if range.is_empty() {
             return Err(call.refuse("the range to copy has no bytes"));
@@ -158,7 +149,7 @@ impl Client {
             Payload::Empty,
             (xml::copy_part_result, xml::MAX_REPLY_BYTES),
         )?;
-        Ok(UploadedPart { part_number, etag: copy.etag, size: range.end - range.start })
+        Ok(Part::new(part_number, copy.etag, range.end - range.start))
     }
 
     /// [CompleteMultipartUpload]: makes the whole object visible. `parts` must be in ascending
@@ -177,7 +168,7 @@ impl Client {
     pub fn complete_multipart_upload(
         &self,
         upload: UploadRef<'_>,
-        parts: &[UploadedPart],
+        parts: &[Part],
         condition: &Condition,
     ) -> Result<CompletedUpload> {
         let call = upload_call("CompleteMultipartUpload", "POST", upload)?;
@@ -185,7 +176,7 @@ impl Client {
             parts.iter().map(|part| (part.part_number, part.etag.as_str())).collect();
         let body = xml::complete_multipart_upload(&named)
             .map_err(|error| call.refuse(error.to_string()))?;
-        let mut call = condition.apply_to(call.header("content-type", "application/xml"))?;
+        let mut call = condition.apply_to_write(call.header("content-type", "application/xml"))?;
         call.time_limit = TimeLimit::ServerWork;
         call.recheck = Recheck::ByCaller;
         let begun = self.inner.config.clock.instant();
@@ -245,8 +236,12 @@ impl Client {
         })
     }
 
-    /// Returns an iterator over all pages of ListParts.
-    pub fn parts(&self, upload: UploadRef<'_>) -> Pages<ListPartsResult> {
+    /// Returns an iterator over the parts of an upload, with ListParts.
+    pub fn parts(&self, upload: UploadRef<'_>) -> Entries<ListPartsResult, Part> {
+        Entries::new(self.pages_of_parts(upload), |page| page.parts)
+    }
+
+    fn pages_of_parts(&self, upload: UploadRef<'_>) -> Pages<ListPartsResult> {
         let [bucket, key, upload_id] =
             [upload.bucket, upload.key, upload.upload_id].map(Arc::<str>::from);
         let (client, place) = (self.clone(), (Arc::clone(&bucket), Arc::clone(&key)));
@@ -304,9 +299,18 @@ impl Client {
         }
     }
 
-    /// Returns an iterator over all pages of ListMultipartUploads. If a server reports more uploads
-    /// without a marker, the next request continues after the last upload that it listed.
-    pub fn uploads(&self, bucket: &str, prefix: &str) -> Pages<ListMultipartUploadsResult> {
+    /// Returns an iterator over the unfinished uploads of keys that begin with `prefix`, with
+    /// ListMultipartUploads. A server that reports more uploads and no marker is asked for what
+    /// follows the last upload it listed.
+    pub fn uploads(
+        &self,
+        bucket: &str,
+        prefix: &str,
+    ) -> Entries<ListMultipartUploadsResult, Upload> {
+        Entries::new(self.pages_of_uploads(bucket, prefix), |page| page.uploads)
+    }
+
+    fn pages_of_uploads(&self, bucket: &str, prefix: &str) -> Pages<ListMultipartUploadsResult> {
         let (client, prefix, bucket) = (self.clone(), prefix.to_owned(), Arc::<str>::from(bucket));
         let place = Arc::clone(&bucket);
         Pages::new(
@@ -414,7 +418,7 @@ fn may_have_completed(error: &Error) -> bool {
 }
 
 /// Returns the object that the completion of an upload should make of its parts.
-fn made_of(parts: &[UploadedPart]) -> Wanted {
+fn made_of(parts: &[Part]) -> Wanted {
     Wanted {
         size: total_size(parts),
         md5: None,
@@ -427,7 +431,7 @@ fn made_of(parts: &[UploadedPart]) -> Wanted {
 /// first one, `look` finds it.
 fn check_completion(
     call: &Call<'_>,
-    parts: &[UploadedPart],
+    parts: &[Part],
     result: xml::CompleteMultipartUploadResult,
     look: impl FnOnce() -> Found,
 ) -> Result<CompletedUpload> {
@@ -481,13 +485,13 @@ fn settle_completion(error: Error, found: Found) -> Result<CompletedUpload> {
 
 /// Returns the total size of the parts, or `None` if the sizes, which may come from a server, are
 /// unreasonable.
-pub(crate) fn total_size(parts: &[UploadedPart]) -> Option<u64> {
+pub(crate) fn total_size(parts: &[Part]) -> Option<u64> {
     parts.iter().try_fold(0_u64, |sum, part| sum.checked_add(part.size))
 }
 
 /// Returns the ETag that S3 gives to an object of these parts: the MD5 of the parts' MD5s, a dash
 /// and their number. Returns `None` if a part's ETag is not an MD5.
-pub(crate) fn expected_etag(parts: &[UploadedPart]) -> Option<String> {
+pub(crate) fn expected_etag(parts: &[Part]) -> Option<String> {
     let mut digest = Md5::new();
     for part in parts {
         digest.update(md5_of(&part.etag)?);
@@ -501,7 +505,7 @@ mod tests {
 
     #[test]
     fn p10_sizes_are_added_without_overflow() {
-        let part = |size| UploadedPart { part_number: 1, etag: "e".to_owned(), size };
+        let part = |size| Part::new(1, "e", size);
         assert_eq!(total_size(&[]), Some(0));
         assert_eq!(total_size(&[part(3), part(4)]), Some(7));
         assert_eq!(total_size(&[part(u64::MAX), part(0)]), Some(u64::MAX));

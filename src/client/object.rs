@@ -1,10 +1,12 @@
 //! Operations on one object: put, copy, head.
 use super::Client;
 use super::body::{Payload, Reopen};
+use super::condition::Condition;
 use super::listing::ListObjects;
-use super::meta::{ObjectMeta, condition};
+use super::meta::ObjectMeta;
 use super::outcome::{Age, Ended, Found, Wanted, may_have_happened, outcome_unknown};
 use super::range::ContentRange;
+use super::read::{GetObject, another_etag};
 use super::reply::{Reader, Said, read_what_is_said};
 use super::request::{Call, TimeLimit, object_call};
 use super::settings::ObjectSettings;
@@ -13,70 +15,64 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::sign;
 use crate::transport::Response;
 use crate::xml;
-use md5::{Digest as _, Md5};
 use std::time::Instant;
-
-/// A condition for a write
-/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html>).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Condition {
-    /// No condition: the object is replaced.
-    #[default]
-    Always,
-    /// No object has this key (`If-None-Match: *`).
-    IfAbsent,
-    /// The existing object has this ETag (`If-Match`), given without quotes. A weak one (`W/"..."`)
-    /// never holds and is rejected. On Ceph RGW 16 the condition never holds, because it compares
-    /// the ETag including the quotes that AWS requires.
-    IfMatch(String),
-}
-
-impl Condition {
-    pub(super) fn apply_to<'a>(&'a self, call: Call<'a>) -> Result<Call<'a>> {
-        match self {
-            Self::Always => Ok(call),
-            Self::IfAbsent => Ok(call.header("if-none-match", "*")),
-            Self::IfMatch(etag) => {
-                match condition(etag) {
-                    Some(etag) => Ok(call.header("if-match", etag)),
-                    None => Err(call
-                        .refuse("a weak ETag cannot be the condition of a write: it never holds")),
-                }
-            }
-        }
-    }
-}
 
 /// The source of a copy.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct CopySource<'a> {
     /// Its bucket.
     pub bucket: &'a str,
     /// Its key.
     pub key: &'a str,
-    /// Copies only if the source still has this ETag, given without quotes. A weak one (`W/"..."`)
-    /// never holds, and is not sent.
-    pub if_match: Option<&'a str>,
+    /// A condition for the source. A weak ETag (`W/"..."`) is not sent.
+    pub condition: &'a Condition,
 }
 
-impl CopySource<'_> {
+impl<'a> CopySource<'a> {
+    /// Names the object at `key` in `bucket`.
+    pub const fn new(bucket: &'a str, key: &'a str) -> Self {
+        Self { bucket, key, condition: &Condition::Always }
+    }
+
+    /// Copies only if the source meets `condition`.
+    #[must_use]
+    pub const fn condition(mut self, condition: &'a Condition) -> Self {
+        self.condition = condition;
+        self
+    }
+
+    /// Returns the ETag that the source must have.
+    pub(crate) fn etag(self) -> Option<&'a str> {
+        match self.condition {
+            Condition::IfMatch(etag) => Some(etag),
+            _ => None,
+        }
+    }
+
     /// Adds `x-amz-copy-source` and its condition. The value is percent-encoded as AWS requires.
     /// Like Amazon's SDKs, it has no slash before the bucket, because Cloudflare R2 would read an
     /// empty bucket name.
-    pub(super) fn apply_to<'a>(self, call: Call<'a>) -> Result<Call<'a>> {
+    pub(super) fn apply_to(self, call: Call<'a>) -> Result<Call<'a>> {
         super::endpoint::check_bucket(self.bucket)?;
         if self.key.is_empty() {
             return Err(call.refuse("the key to copy from is empty"));
         }
         let source = format!("{}/{}", self.bucket, sign::encode_path(self.key));
-        Ok(call
-            .header("x-amz-copy-source", source)
-            .maybe_header("x-amz-copy-source-if-match", self.if_match.and_then(condition)))
+        self.condition.apply_to_source(call.header("x-amz-copy-source", source))
     }
 }
 
 impl Client {
-    /// [PutObject]: stores `content`, at most 5 GiB, and replaces an existing object.
+    /// [PutObject]: stores `content`, at most 5 GiB, replacing what is there, or under
+    /// [`ObjectSettings::condition`].
+    ///
+    /// When a connection breaks after the server may have stored an object under a condition, the
+    /// next attempt would meet the object of the first one: the object is then looked at, and an
+    /// equal one is a success.
+    ///
+    /// # Errors
+    /// [`ErrorKind::PreconditionFailed`] when the condition does not hold.
     ///
     /// [PutObject]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
     pub fn put_object(
@@ -86,32 +82,32 @@ impl Client {
         content: &[u8],
         settings: &ObjectSettings,
     ) -> Result<PutResult> {
-        self.put_object_if(bucket, key, content, settings, &Condition::Always)
+        self.put_content((bucket, key), Content::Bytes(content), settings)
     }
 
-    /// Stores `content` if a condition holds, and fails with [`ErrorKind::PreconditionFailed`]
-    /// otherwise. Servers without conditional writes (Garage, rclone) ignore the condition.
-    ///
-    /// If the connection breaks after the server may have stored the object, the next attempt would
-    /// conflict with the first one. The client then looks at the object, and an equal one is a
-    /// success.
-    pub fn put_object_if(
+    /// PutObject from a reader that can be opened again for each attempt.
+    pub(crate) fn put_object_replayed<'a>(
         &self,
         bucket: &str,
         key: &str,
-        content: &[u8],
+        open: &'a Reopen<'a>,
+        length: u64,
         settings: &ObjectSettings,
-        condition: &Condition,
     ) -> Result<PutResult> {
-        let call = condition.apply_to(settings.apply_to(object_call(
-            "PutObject",
-            "PUT",
-            bucket,
-            key,
-        )?)?)?;
+        self.put_content((bucket, key), Content::Replay { open, length }, settings)
+    }
+
+    fn put_content(
+        &self,
+        (bucket, key): (&str, &str),
+        content: Content<'_>,
+        settings: &ObjectSettings,
+    ) -> Result<PutResult> {
+        let call = settings.apply_to(object_call("PutObject", "PUT", bucket, key)?)?;
+        let call = settings.condition.apply_to_write(call)?;
         let begun = self.inner.config.clock.instant();
-        match self.store(&call, Content::Bytes(content), self.inner.checksum, Etag::Optional) {
-            Err(error) if *condition != Condition::Always && may_have_happened(&error) => {
+        match self.store(&call, content, self.inner.checksum, Etag::Optional) {
+            Err(error) if settings.condition != Condition::Always && may_have_happened(&error) => {
                 self.settle_put(&call, content, begun, error)
             }
             result => result,
@@ -122,13 +118,13 @@ impl Client {
     fn settle_put(
         &self,
         call: &Call<'_>,
-        content: &[u8],
+        content: Content<'_>,
         begun: Instant,
         error: Error,
     ) -> Result<PutResult> {
         let wanted = Wanted {
-            size: Some(content.len() as u64),
-            md5: Some(Md5::digest(content).into()),
+            size: Some(content.length()),
+            md5: Some(content.md5().map_err(|error| call.place(error))?),
             ..Wanted::default()
         };
         let unknown = |error| Err(outcome_unknown(error, "the object was stored"));
@@ -142,20 +138,9 @@ impl Client {
         }
     }
 
-    /// Stores an object (PutObject) from a reader that can be opened again for each attempt.
-    pub(crate) fn put_object_replayed<'a>(
-        &self,
-        bucket: &str,
-        key: &str,
-        open: &'a Reopen<'a>,
-        length: u64,
-        settings: &ObjectSettings,
-    ) -> Result<PutResult> {
-        let call = settings.apply_to(object_call("PutObject", "PUT", bucket, key)?)?;
-        self.store(&call, Content::Replay { open, length }, self.inner.checksum, Etag::Optional)
-    }
-
     /// [CopyObject]: copies up to 5 GB on the server, storing the copy with `settings` and the source's metadata.
+    /// [`CopySource::condition`] is a condition for the source, [`ObjectSettings::condition`] one for
+    /// the target.
     ///
     /// If the responses do not show whether the object was copied (a lost response, a success
     /// without content), the client looks at the copy: if it has the source's size, and the
@@ -182,7 +167,8 @@ impl Client {
         settings: &ObjectSettings,
     ) -> Result<PutResult> {
         let call = object_call("CopyObject", "PUT", bucket, key)?;
-        let mut call = source.apply_to(settings.apply_to(call)?)?;
+        let call = settings.condition.apply_to_write(settings.apply_to(call)?)?;
+        let mut call = source.apply_to(call)?;
         call.time_limit = TimeLimit::ServerWork;
         let begun = self.inner.config.clock.instant();
         let accept = |response: Response, deadline| {
@@ -198,7 +184,8 @@ impl Client {
             let meta = match meta {
                 Some(meta) => meta,
                 None => {
-                    looked_up = self.head_object(source.bucket, source.key)?;
+                    looked_up =
+                        self.head_object(source.bucket, source.key, &GetObject::default())?;
                     &looked_up
                 }
             };
@@ -225,17 +212,23 @@ impl Client {
         }
     }
 
-    /// [HeadObject]: returns size, type and metadata.
+    /// [HeadObject]: size, type and metadata. Takes the request of a [`Client::get_object`], of which
+    /// the range is not sent.
     ///
     /// # Errors
-    /// [`ErrorKind::NoSuchKey`] if the object does not exist. A HEAD has no error document, so a
-    /// missing bucket looks the same. The reason of a bare refusal (400, 401, 403, or a redirect)
-    /// is requested once, with a GET of one byte.
+    /// [`ErrorKind::PreconditionFailed`] or [`ErrorKind::NotModified`] when the condition does not
+    /// hold. [`ErrorKind::NoSuchKey`] when there is no such object. A HEAD has no error document: a missing bucket looks the same.
+    /// The reason of a bare refusal (400, 401, 403, or a redirect) is asked for once, with a GET of one byte.
     ///
     /// [HeadObject]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
-    pub fn head_object(&self, bucket: &str, key: &str) -> Result<ObjectMeta> {
-        self.head(&object_call("HeadObject", "HEAD", bucket, key)?, |_, _| ())
-            .map(|((), meta)| meta)
+    pub fn head_object(&self, bucket: &str, key: &str, request: &GetObject) -> Result<ObjectMeta> {
+        let call = object_call("HeadObject", "HEAD", bucket, key)?;
+        let call = request.apply_to(call)?;
+        let ((), meta) = self.head(&call, |_, _| ())?;
+        if request.condition.is_refuted_by(meta.etag.as_deref()) {
+            return Err(call.place(another_etag()));
+        }
+        Ok(meta)
     }
 
     /// Also requests the object's checksum. S3 requires the permission to decrypt for that, as for

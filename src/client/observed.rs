@@ -242,7 +242,7 @@ impl Inner {
     pub(super) fn notice_region(&self, bucket: &str, region: &str, lease: &Arc<Lease>) {
         self.notice(&Notice::Region {
             bucket: bucket.to_owned(),
-            configured: self.config.endpoint.region().to_owned(),
+            configured: self.config.endpoint.signing_region().to_owned(),
             region: shown(&secrets_of(lease, None, None).redact(region)).to_string(),
         });
     }

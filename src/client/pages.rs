@@ -19,8 +19,7 @@ const WAIT_FOR_AN_ENTRY: Duration = Duration::from_secs(10 * 60);
 /// a few tenths of a second per page. The caller's time between pages does not count.
 const WAIT_IN_ALL: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// An iterator over the pages of a listing, which [`Client::listing`](super::Client::listing),
-/// [`Client::parts`](super::Client::parts) and [`Client::uploads`](super::Client::uploads) return.
+/// An iterator over the pages of a listing, which [`Entries::pages`](super::Entries::pages) returns.
 ///
 /// It ends with the last page or with the first error. A server that repeats itself, that reports
 /// more pages without a way to request them, or that keeps sending pages without an entry causes an

@@ -24,7 +24,7 @@ impl Places {
             return Ok(Arc::clone(place));
         }
         let located = endpoint.locate(bucket)?;
-        let place = Arc::new(BucketPlace { region: endpoint.region().to_owned(), located });
+        let place = Arc::new(BucketPlace { region: endpoint.signing_region().to_owned(), located });
         let mut known = sync::write(&self.0);
         // Another thread may have learnt better meanwhile.
         if known.len() < REMEMBERED_BUCKETS && !known.contains_key(bucket) {

@@ -55,6 +55,7 @@ impl Client {
         settings: &ObjectSettings,
     ) -> Result<PutResult> {
         let call = settings.apply_to(object_call("PutObject", "PUT", bucket, key)?)?;
+        let call = settings.condition.apply_to_write(call)?;
         if length <= HELD_BODY {
             let content = read_whole(source, length).map_err(|error| call.place(error))?;
             return self.put_object(bucket, key, &content, settings);

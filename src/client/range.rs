@@ -2,6 +2,7 @@
 
 /// A range of an object's bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ByteRange {
     /// The whole object.
     #[default]
@@ -15,14 +16,24 @@ pub enum ByteRange {
         /// The number of bytes.
         length: u64,
     },
+    /// The last bytes, this many; all of them when the object has fewer. At least 1.
+    Last(u64),
 }
 
 impl ByteRange {
-    pub(super) const fn start(self) -> u64 {
-        match self {
-            Self::All => 0,
-            Self::From(offset) | Self::Part { offset, .. } => offset,
+    /// Returns where the range begins in an object of `size` bytes; `None` where that depends on an
+    /// unknown size.
+    pub(super) const fn start(self, size: Option<u64>) -> Option<u64> {
+        match (self, size) {
+            (Self::All, _) => Some(0),
+            (Self::From(offset) | Self::Part { offset, .. }, _) => Some(offset),
+            (Self::Last(length), Some(size)) => Some(size.saturating_sub(length)),
+            (Self::Last(_), None) => None,
         }
+    }
+    /// Returns whether the range has no bytes, whatever the object.
+    pub(super) const fn is_empty(self) -> bool {
+        matches!(self, Self::Part { length: 0, .. } | Self::Last(0))
     }
     /// Returns what is left of the range once `done` bytes have arrived.
     pub(super) const fn rest(self, done: u64) -> Self {
@@ -34,6 +45,7 @@ impl ByteRange {
                 offset: offset.saturating_add(done),
                 length: length.saturating_sub(done),
             },
+            Self::Last(length) => Self::Last(length.saturating_sub(done)),
         }
     }
     /// Returns the value of `Range` (RFC 9110 section 14.1.2).
@@ -44,6 +56,7 @@ impl ByteRange {
             Self::Part { offset, length } => {
                 Some(format!("bytes={offset}-{}", offset.saturating_add(length).saturating_sub(1)))
             }
+            Self::Last(length) => Some(format!("bytes=-{length}")),
         }
     }
 }
@@ -110,6 +123,16 @@ mod tests {
         for bad in ["bytes */*", "bytes */", "bytes 0-9/10", "bytes */+1", "bytes */-1", "10", ""] {
             assert_eq!(ContentRange::unsatisfied(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn the_last_bytes_begin_where_the_size_says() {
+        let last = ByteRange::Last(10);
+        assert_eq!(last.header().as_deref(), Some("bytes=-10"));
+        assert_eq!(last.start(Some(30)), Some(20));
+        assert_eq!(last.start(Some(3)), Some(0));
+        assert_eq!(last.start(None), None);
+        assert!(ByteRange::Last(0).is_empty() && !last.is_empty());
     }
 
     #[test]

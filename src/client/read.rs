@@ -3,17 +3,20 @@ use super::Client;
 use super::body::Payload;
 use super::call::Retry;
 use super::checksum::{Algorithm, Expected};
-use super::meta::{ObjectMeta, condition, is_weak};
+use super::condition::Condition;
+use super::meta::{ObjectMeta, is_weak};
 use super::observed::DownloadWatch;
 use super::range::{ByteRange, ContentRange};
-use super::request::{TimeLimit, object_call};
+use super::request::{Call, TimeLimit, object_call};
 use super::retry;
 use super::transport_failure::transport_error;
 use crate::bounds;
 use crate::error::{Error, ErrorKind, Result};
+use crate::time::Timestamp;
 use crate::transport::{Response, TransportError};
 use std::fmt;
 use std::io::{self, Read};
+use std::ops::Range;
 
 /// A request for an object or a range of it.
 #[derive(Clone, Debug, Default)]
@@ -21,20 +24,64 @@ use std::io::{self, Read};
 pub struct GetObject {
     /// The requested bytes.
     pub range: ByteRange,
-    /// Reads only if the object has this ETag, given without quotes. A weak one (`W/"..."`) never
-    /// holds as `If-Match`, so it is compared with that of the response.
-    pub if_match: Option<String>,
+    /// Only if the object meets this condition.
+    pub condition: Condition,
+    /// Headers of the response that replace the stored ones.
+    pub overrides: ResponseHeaders,
+}
+
+/// Headers that a response shall have in place of the stored ones (`response-*`). S3 refuses them
+/// without a signature.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ResponseHeaders {
+    /// `Content-Type`.
+    pub content_type: Option<String>,
+    /// `Content-Disposition`.
+    pub content_disposition: Option<String>,
+    /// `Content-Encoding`.
+    pub content_encoding: Option<String>,
+    /// `Content-Language`.
+    pub content_language: Option<String>,
+    /// `Cache-Control`.
+    pub cache_control: Option<String>,
+    /// `Expires`.
+    pub expires: Option<Timestamp>,
+}
+
+impl ResponseHeaders {
+    fn apply_to<'a>(&'a self, call: Call<'a>) -> Call<'a> {
+        call.maybe_query("response-content-type", self.content_type.as_deref())
+            .maybe_query("response-content-disposition", self.content_disposition.as_deref())
+            .maybe_query("response-content-encoding", self.content_encoding.as_deref())
+            .maybe_query("response-content-language", self.content_language.as_deref())
+            .maybe_query("response-cache-control", self.cache_control.as_deref())
+            .maybe_query("response-expires", self.expires.map(Timestamp::http_date))
+    }
 }
 
 impl GetObject {
     /// Requests these bytes of the object.
-    pub const fn range(range: ByteRange) -> Self {
-        Self { range, if_match: None }
+    pub fn range(range: ByteRange) -> Self {
+        Self { range, ..Self::default() }
     }
-    /// Requires that the object still has this ETag.
+
+    /// Replaces headers of the response.
     #[must_use]
-    pub fn if_match(mut self, etag: impl Into<String>) -> Self {
-        self.if_match = Some(etag.into());
+    pub fn overrides(mut self, headers: ResponseHeaders) -> Self {
+        self.overrides = headers;
+        self
+    }
+
+    /// Adds what a GetObject and a HeadObject have in common.
+    pub(super) fn apply_to<'a>(&'a self, call: Call<'a>) -> Result<Call<'a>> {
+        self.condition.apply_to_read(self.overrides.apply_to(call))
+    }
+
+    /// Requests the object only if it meets `condition`.
+    #[must_use]
+    pub fn condition(mut self, condition: Condition) -> Self {
+        self.condition = condition;
         self
     }
 }
@@ -76,25 +123,43 @@ impl Client {
     /// decompresses them.
     ///
     /// # Errors
-    /// [`ErrorKind::NoSuchKey`]; [`ErrorKind::InvalidRange`] if the range begins at or past the
-    /// end; [`ErrorKind::PreconditionFailed`] if `if_match` does not hold.
+    /// [`ErrorKind::NoSuchKey`]; [`ErrorKind::InvalidRange`] when the range begins at or past the end;
+    /// [`ErrorKind::PreconditionFailed`] or [`ErrorKind::NotModified`] when the condition does not
+    /// hold.
     ///
     /// [GetObject]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
     pub fn get_object(&self, bucket: &str, key: &str, request: &GetObject) -> Result<ObjectReader> {
-        if matches!(request.range, ByteRange::Part { length: 0, .. }) {
+        if request.range.is_empty() {
             return Err(
                 object_call("GetObject", "GET", bucket, key)?.refuse("the range has no bytes")
             );
         }
-        let opened = self.open(bucket, key, request)?;
-        // A weak ETag is not sent as a condition, but compared here.
-        if let Some(wanted) = request.if_match.as_deref().filter(|etag| is_weak(etag))
-            && opened.meta.etag.as_deref() != Some(wanted)
-        {
-            let error = Error::new(ErrorKind::PreconditionFailed, "the object has another ETag");
-            return Err(object_call("GetObject", "GET", bucket, key)?.place(error));
+        let opened = self.request(bucket, key, request)?;
+        if request.condition.is_refuted_by(opened.meta.etag.as_deref()) {
+            return Err(place(another_etag(), bucket, key));
         }
-        Ok(ObjectReader::new(self, bucket, key, request.range, opened))
+        Ok(ObjectReader::new(self, bucket, key, opened))
+    }
+
+    /// Returns these bytes of an object (end not included), fewer when the object ends before.
+    ///
+    /// ```no_run
+    /// use s3driver::client::Client;
+    ///
+    /// let magic = Client::from_env()?.read_range("bucket", "image.png", 0..8)?;
+    /// # Ok::<(), s3driver::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`Client::get_object`]; [`ErrorKind::InvalidArgument`] when the range is longer than
+    /// the memory of this machine can hold.
+    pub fn read_range(&self, bucket: &str, key: &str, range: Range<u64>) -> Result<Vec<u8>> {
+        let length = range.end.saturating_sub(range.start);
+        let limit = usize::try_from(length).map_err(|_| {
+            place(Error::new(ErrorKind::InvalidArgument, "the range is too long"), bucket, key)
+        })?;
+        let part = ByteRange::Part { offset: range.start, length };
+        self.get_object(bucket, key, &GetObject::range(part))?.read_all(limit)
     }
 
     /// Opens a range of one version of an object: the version with this ETag, and with `length`
@@ -110,9 +175,13 @@ impl Client {
         etag: Option<&str>,
         length: Option<u64>,
     ) -> Result<ObjectReader> {
-        // A weak ETag never matches; it is compared below.
-        let if_match = etag.filter(|etag| !is_weak(etag)).map(str::to_owned);
-        let opened = match self.open(bucket, key, &GetObject { range, if_match }) {
+        // A weak ETag is not sent; it is compared below.
+        let condition = etag.map_or(Condition::Always, |etag| Condition::IfMatch(etag.to_owned()));
+        let opened = match self.request(
+            bucket,
+            key,
+            &GetObject { range, condition, ..GetObject::default() },
+        ) {
             Err(error)
                 if matches!(
                     error.kind(),
@@ -127,15 +196,15 @@ impl Client {
         if opened.meta.etag.as_deref() != etag || opened.length != length {
             return Err(changed(bucket, key));
         }
-        Ok(ObjectReader::new(self, bucket, key, range, opened))
+        Ok(ObjectReader::new(self, bucket, key, opened))
     }
 
     /// Requests the range, and checks that the server sends exactly that.
-    fn open(&self, bucket: &str, key: &str, request: &GetObject) -> Result<Opened> {
+    fn request(&self, bucket: &str, key: &str, request: &GetObject) -> Result<Opened> {
         let range = request.range;
-        let mut call = object_call("GetObject", "GET", bucket, key)?
-            .maybe_header("range", range.header())
-            .maybe_header("if-match", request.if_match.as_deref().and_then(condition));
+        let call =
+            object_call("GetObject", "GET", bucket, key)?.maybe_header("range", range.header());
+        let mut call = request.apply_to(call)?;
         call.time_limit = TimeLimit::WhileBytesMove;
         // Stored checksums cover whole objects, so a range has none.
         let algorithm = self.inner.checksum.filter(|_| range == ByteRange::All);
@@ -157,6 +226,11 @@ impl Client {
     }
 }
 
+/// The error of a condition that could not be sent, and that the response refutes.
+pub(super) fn another_etag() -> Error {
+    Error::new(ErrorKind::PreconditionFailed, "the object has another ETag")
+}
+
 /// Returns the error of an object that changed after reading began.
 fn changed(bucket: &str, key: &str) -> Error {
     place(
@@ -170,9 +244,19 @@ fn place(error: Error, bucket: &str, key: &str) -> Error {
     error.with_operation("GetObject").with_bucket(bucket).with_key(key)
 }
 
+/// Returns `wanted` with the offset that the response shows, so that the rest can be requested.
+fn resolved(wanted: ByteRange, start: u64, length: Option<u64>) -> ByteRange {
+    match (wanted, length) {
+        (ByteRange::Last(_), Some(length)) => ByteRange::Part { offset: start, length },
+        _ => wanted,
+    }
+}
+
 /// A response whose body is or contains the requested range.
 struct Opened {
     meta: ObjectMeta,
+    /// The range, from a known offset.
+    range: ByteRange,
     /// The number of bytes in the range.
     length: Option<u64>,
     expected: Option<Expected>,
@@ -188,10 +272,11 @@ impl Opened {
         let protocol =
             |text: String| Err(Error::new(ErrorKind::Protocol, text).with_status(status));
         let text = response.header("content-range").unwrap_or_default();
-        let start = wanted.start();
-        let Some(range) = ContentRange::parse(text).filter(|range| range.first == start) else {
+        let begins = |range: &ContentRange| Some(range.first) == wanted.start(range.size);
+        let Some(range) = ContentRange::parse(text).filter(begins) else {
+            let asked = wanted.header().unwrap_or_default();
             return protocol(format!(
-                "asked for the bytes from {start} on, got the range {text:?}"
+                "the server returned the range {text:?}, and {asked:?} was requested"
             ));
         };
         let length = range.last - range.first + 1;
@@ -202,7 +287,7 @@ impl Opened {
         // Fewer bytes than requested are only correct at the end of the object.
         let end = match wanted {
             ByteRange::Part { offset, length } => offset.saturating_add(length).min(size),
-            ByteRange::All | ByteRange::From(_) => size,
+            ByteRange::All | ByteRange::From(_) | ByteRange::Last(_) => size,
         };
         if range.last + 1 < end {
             return protocol(format!(
@@ -210,8 +295,15 @@ impl Opened {
             ));
         }
         let meta = ObjectMeta::of(&response, size);
-        let (excess, ranges) = (Excess::Contradiction, RangeSupport::Announced);
-        Ok(Self { meta, length: Some(length), expected: None, response, excess, ranges })
+        Ok(Self {
+            meta,
+            range: resolved(wanted, range.first, Some(length)),
+            length: Some(length),
+            expected: None,
+            response,
+            excess: Excess::Contradiction,
+            ranges: RangeSupport::Announced,
+        })
     }
 
     /// Opens the whole object, which a server that ignores `Range` sends; the bytes before the
@@ -223,7 +315,11 @@ impl Opened {
     ) -> Result<Self> {
         let size = response.content_length();
         let meta = ObjectMeta::of(&response, size.unwrap_or(0));
-        let start = wanted.start();
+        let Some(start) = wanted.start(size) else {
+            let text =
+                "the server sent the whole object instead of its last bytes, and not its size";
+            return Err(Error::new(ErrorKind::Protocol, text).with_status(response.status));
+        };
         let past_the_end = |size: u64| {
             let text = "the range begins at or past the end";
             Error::new(ErrorKind::InvalidRange, text).with_status(416).with_object_size(size)
@@ -241,7 +337,7 @@ impl Opened {
         let rest = size.map(|size| size.saturating_sub(start));
         let length = match wanted {
             ByteRange::Part { length, .. } => Some(rest.map_or(length, |rest| rest.min(length))),
-            ByteRange::All | ByteRange::From(_) => rest,
+            ByteRange::All | ByteRange::From(_) | ByteRange::Last(_) => rest,
         };
         let whole = wanted == ByteRange::All;
         let expected = whole.then(|| Expected::of(&response, &meta, algorithm)).flatten();
@@ -249,7 +345,15 @@ impl Opened {
             Some(unit) if unit.eq_ignore_ascii_case("bytes") => RangeSupport::Announced,
             _ => RangeSupport::Unknown,
         };
-        Ok(Self { meta, length, expected, response, excess: Excess::RestOfObject, ranges })
+        Ok(Self {
+            meta,
+            range: resolved(wanted, start, length),
+            length,
+            expected,
+            response,
+            excess: Excess::RestOfObject,
+            ranges,
+        })
     }
 }
 
@@ -270,11 +374,11 @@ enum Excess {
 }
 
 impl ObjectReader {
-    fn new(client: &Client, bucket: &str, key: &str, range: ByteRange, opened: Opened) -> Self {
+    fn new(client: &Client, bucket: &str, key: &str, opened: Opened) -> Self {
         Self {
             client: client.clone(),
             object: [bucket, "/", key].concat(),
-            range,
+            range: opened.range,
             meta: opened.meta,
             watch: client.inner.watch_download(&opened.response),
             response: Some(opened.response),

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 /// The limits of retries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RetryPolicy {
     /// The maximum number of attempts for one request; at least 1. A pooled connection that is
     /// found dead does not count.
@@ -49,6 +50,41 @@ impl RetryPolicy {
             longest_wait: Duration::ZERO,
             total: Duration::ZERO,
         }
+    }
+
+    /// Limits how often one request is sent.
+    #[must_use]
+    pub const fn max_attempts(mut self, max_attempts: u32) -> Self {
+        self.max_attempts = max_attempts;
+        self
+    }
+
+    /// Bounds the first wait.
+    #[must_use]
+    pub const fn base(mut self, base: Duration) -> Self {
+        self.base = base;
+        self
+    }
+
+    /// Bounds the first wait after the server asked to slow down.
+    #[must_use]
+    pub const fn throttled_base(mut self, throttled_base: Duration) -> Self {
+        self.throttled_base = throttled_base;
+        self
+    }
+
+    /// Bounds every single wait.
+    #[must_use]
+    pub const fn longest_wait(mut self, longest_wait: Duration) -> Self {
+        self.longest_wait = longest_wait;
+        self
+    }
+
+    /// Limits the time between the first attempt and the last one.
+    #[must_use]
+    pub const fn total(mut self, total: Duration) -> Self {
+        self.total = total;
+        self
     }
 
     /// Returns the wait before attempt `attempt + 1`; `asked` is the server's `Retry-After`.
@@ -209,7 +245,7 @@ pub(super) fn kind_of_response(status: u16, code: &str) -> ErrorKind {
         503 | 509 | 520 => return ErrorKind::Throttled,
         500..=599 if throttled => return ErrorKind::Throttled,
         500..=599 => return ErrorKind::Server,
-        304 => return ErrorKind::PreconditionFailed,
+        304 => return ErrorKind::NotModified,
         300..=399 => return ErrorKind::WrongRegion,
         _ if throttled => return ErrorKind::Throttled,
         _ => {}
@@ -281,7 +317,7 @@ mod tests {
             (400, "BadDigest", ErrorKind::Integrity),
             (200, "InternalError", ErrorKind::Server),
             (200, "AccessDenied", ErrorKind::AccessDenied),
-            (304, "", ErrorKind::PreconditionFailed),
+            (304, "", ErrorKind::NotModified),
             (307, "AccessDenied", ErrorKind::WrongRegion),
             (999, "", ErrorKind::Refused),
             (299, "", ErrorKind::Refused),

@@ -1,11 +1,24 @@
 //! The settings of a stored object.
+use super::condition::Condition;
 use super::request::Call;
 use super::values::{CannedAcl, Encryption, StorageClass};
 use crate::error::Result;
+use crate::time::Timestamp;
 
-/// The settings that PutObject, CopyObject and CreateMultipartUpload store with an object. The
-/// default sends none of these headers.
+/// How PutObject, CopyObject and CreateMultipartUpload store an object, and under which condition.
+/// The default sends no such header and replaces what is there.
+///
+/// ```
+/// use s3driver::client::{Condition, ObjectSettings};
+///
+/// let settings = ObjectSettings::default()
+///     .content_type("text/plain")
+///     .metadata("owner", "accounting")
+///     .condition(Condition::IfAbsent);
+/// assert_eq!(settings.content_type.as_deref(), Some("text/plain"));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ObjectSettings {
     /// `Content-Type`.
     pub content_type: Option<String>,
@@ -15,6 +28,10 @@ pub struct ObjectSettings {
     pub cache_control: Option<String>,
     /// `Content-Disposition`.
     pub content_disposition: Option<String>,
+    /// `Content-Language`.
+    pub content_language: Option<String>,
+    /// `Expires`.
+    pub expires: Option<Timestamp>,
     /// `x-amz-meta-*`: names without the prefix, and values.
     pub metadata: Vec<(String, String)>,
     /// Server-side encryption.
@@ -23,26 +40,112 @@ pub struct ObjectSettings {
     pub storage_class: Option<StorageClass>,
     /// The canned ACL; `None` sends none, as required by buckets with ACLs disabled.
     pub acl: Option<CannedAcl>,
+    /// The condition under which the object becomes visible: [`Condition::Always`],
+    /// [`Condition::IfAbsent`] or [`Condition::IfMatch`]. CreateMultipartUpload does not send it,
+    /// because S3 decides at the completion.
+    pub condition: Condition,
 }
 
 impl ObjectSettings {
-    /// Adds the headers.
+    /// Sets `Content-Type`.
+    #[must_use]
+    pub fn content_type(mut self, value: impl Into<String>) -> Self {
+        self.content_type = Some(value.into());
+        self
+    }
+
+    /// Sets `Content-Encoding`.
+    #[must_use]
+    pub fn content_encoding(mut self, value: impl Into<String>) -> Self {
+        self.content_encoding = Some(value.into());
+        self
+    }
+
+    /// Sets `Cache-Control`.
+    #[must_use]
+    pub fn cache_control(mut self, value: impl Into<String>) -> Self {
+        self.cache_control = Some(value.into());
+        self
+    }
+
+    /// Sets `Content-Disposition`.
+    #[must_use]
+    pub fn content_disposition(mut self, value: impl Into<String>) -> Self {
+        self.content_disposition = Some(value.into());
+        self
+    }
+
+    /// Sets `Content-Language`.
+    #[must_use]
+    pub fn content_language(mut self, value: impl Into<String>) -> Self {
+        self.content_language = Some(value.into());
+        self
+    }
+
+    /// Sets `Expires`.
+    #[must_use]
+    pub const fn expires(mut self, time: Timestamp) -> Self {
+        self.expires = Some(time);
+        self
+    }
+
+    /// Adds metadata: a name without `x-amz-meta-`, and its value.
+    #[must_use]
+    pub fn metadata(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.metadata.push((name.into(), value.into()));
+        self
+    }
+
+    /// Chooses the server-side encryption.
+    #[must_use]
+    pub fn encryption(mut self, encryption: Encryption) -> Self {
+        self.encryption = encryption;
+        self
+    }
+
+    /// Chooses the storage class.
+    #[must_use]
+    pub const fn storage_class(mut self, class: StorageClass) -> Self {
+        self.storage_class = Some(class);
+        self
+    }
+
+    /// Chooses the canned ACL.
+    #[must_use]
+    pub const fn acl(mut self, acl: CannedAcl) -> Self {
+        self.acl = Some(acl);
+        self
+    }
+
+    /// Stores the object only if `condition` holds.
+    #[must_use]
+    pub fn condition(mut self, condition: Condition) -> Self {
+        self.condition = condition;
+        self
+    }
+
+    /// Adds the headers of what is stored. The condition is for the operations that decide on it.
     pub(super) fn apply_to<'a>(&'a self, call: Call<'a>) -> Result<Call<'a>> {
         let Self {
             content_type,
             content_encoding,
             cache_control,
             content_disposition,
+            content_language,
+            expires,
             metadata,
             encryption,
             storage_class,
             acl,
+            condition: _,
         } = self;
         let mut call = call
             .maybe_header("content-type", content_type.as_deref())
             .maybe_header("content-encoding", content_encoding.as_deref())
             .maybe_header("cache-control", cache_control.as_deref())
             .maybe_header("content-disposition", content_disposition.as_deref())
+            .maybe_header("content-language", content_language.as_deref())
+            .maybe_header("expires", expires.map(Timestamp::http_date))
             .maybe_header("x-amz-storage-class", storage_class.map(StorageClass::as_str))
             .maybe_header("x-amz-acl", acl.map(CannedAcl::as_str));
         call = match encryption {
@@ -50,6 +153,9 @@ impl ObjectSettings {
             Encryption::Aes256 => call.header("x-amz-server-side-encryption", "AES256"),
             Encryption::Kms { key_id } => call
                 .header("x-amz-server-side-encryption", "aws:kms")
+                .header("x-amz-server-side-encryption-aws-kms-key-id", key_id.as_str()),
+            Encryption::KmsTwoLayers { key_id } => call
+                .header("x-amz-server-side-encryption", "aws:kms:dsse")
                 .header("x-amz-server-side-encryption-aws-kms-key-id", key_id.as_str()),
         };
         for (name, value) in metadata {

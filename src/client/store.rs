@@ -24,6 +24,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::transport::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use md5::{Digest as _, Md5};
 use std::io::Read;
 
 /// The result of storing an object.
@@ -49,6 +50,27 @@ impl<'a> Content<'a> {
             Self::Bytes(bytes) => Payload::Bytes(bytes),
             Self::Replay { open, length } => Payload::Replay { open, length },
         }
+    }
+
+    /// Returns how many bytes there are.
+    pub(super) const fn length(self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::Replay { length, .. } => length,
+        }
+    }
+
+    /// Returns the MD5 of the bytes.
+    pub(super) fn md5(self) -> Result<[u8; 16]> {
+        let mut digest = Md5::new();
+        match self {
+            Self::Bytes(bytes) => digest.update(bytes),
+            Self::Replay { open, length } => {
+                for_each_piece(&mut *open(), length, |piece| digest.update(piece))
+                    .map_err(unreadable)?;
+            }
+        }
+        Ok(digest.finalize().into())
     }
 
     /// Returns a checksum of the bytes.

@@ -157,6 +157,7 @@ impl RequestPayer {
 
 /// Encryption by the server.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Encryption {
     /// The bucket's default; no header is sent.
     #[default]
@@ -168,10 +169,16 @@ pub enum Encryption {
         /// The id, ARN or alias of a key.
         key_id: String,
     },
+    /// `aws:kms:dsse`: two layers of encryption with a key of KMS.
+    KmsTwoLayers {
+        /// A key's id, ARN or alias.
+        key_id: String,
+    },
 }
 
 /// The signature algorithm.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum SignatureVersion {
     /// HMAC-SHA1, for old servers and nine old regions.
     V2,

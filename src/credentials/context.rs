@@ -121,8 +121,13 @@ impl Context {
         Files::load(&self.environment, |path| self.check_permissions(path))
     }
 
+    /// Returns the region that the variables or the selected profile name.
+    pub(crate) fn region(&self) -> Option<String> {
+        self.region_of(None)
+    }
+
     /// Returns the region of STS: that of the variables, else of the profile, else of the context.
-    pub(super) fn region(&self, profile: Option<&Profile>) -> Option<String> {
+    pub(super) fn region_of(&self, profile: Option<&Profile>) -> Option<String> {
         let variables = || {
             self.environment
                 .get("AWS_REGION")

@@ -22,7 +22,7 @@ impl Environment {
 
     /// Returns the trimmed value of a variable. An empty variable counts as not set, as in AWS's
     /// SDKs.
-    pub(super) fn get(&self, name: &str) -> Option<String> {
+    pub(crate) fn get(&self, name: &str) -> Option<String> {
         self.secret(name).map(|mut value| std::mem::take(&mut *value))
     }
 

@@ -343,7 +343,7 @@ impl Sts {
 
     /// Returns the endpoint of STS, and the region for which requests are signed.
     fn endpoint(&self) -> Result<(Endpoint, String), String> {
-        let region = self.region.clone().or_else(|| self.context.region(None));
+        let region = self.region.clone().or_else(|| self.context.region_of(None));
         let region = region.as_deref().filter(|region| *region != "aws-global");
         // The regions of other servers may have names of any form, but text that cannot be signed
         // may be anything, even a secret.

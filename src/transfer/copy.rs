@@ -3,8 +3,8 @@ use super::meter::Meter;
 use super::{Transfer, Transferred, parallel};
 use crate::Cancel;
 use crate::client::{
-    ByteRange, Client, Condition, CopySource, MAX_PART_SIZE, MAX_PARTS, MIN_PART_SIZE, ObjectMeta,
-    ObjectSettings, UploadRef, UploadedPart, lacks_operation,
+    ByteRange, Client, Condition, CopySource, GetObject, MAX_PART_SIZE, MAX_PARTS, MIN_PART_SIZE,
+    ObjectMeta, ObjectSettings, Part, UploadRef, lacks_operation,
 };
 use crate::error::{Error, ErrorKind, Result, catch_panic};
 use std::num::NonZeroUsize;
@@ -28,8 +28,11 @@ impl Transfer<'_> {
         key: &str,
         settings: &ObjectSettings,
     ) -> Result<Transferred> {
-        let meta = self.client.head_object(source.bucket, source.key)?;
-        let source = CopySource { if_match: source.if_match.or(meta.etag.as_deref()), ..source };
+        let request = GetObject::default().condition(source.condition.clone());
+        let meta = self.client.head_object(source.bucket, source.key, &request)?;
+        // All ranges are of the version that met the condition.
+        let same = meta.etag.clone().map(Condition::IfMatch);
+        let source = source.condition(same.as_ref().unwrap_or(source.condition));
         let meter = Meter::new(&self.client, self.progress, meta.size);
         let ranges = CopyRanges {
             threshold: self.part_size,
@@ -45,9 +48,19 @@ impl Transfer<'_> {
 /// Adds the source's metadata, which CopyObject keeps by itself but a multipart upload does not.
 fn with_metadata_of(settings: &ObjectSettings, meta: &ObjectMeta) -> ObjectSettings {
     let mut settings = settings.clone();
-    if settings.content_type.is_none() {
-        settings.content_type.clone_from(&meta.content_type);
+    let kept = [
+        (&mut settings.content_type, &meta.content_type),
+        (&mut settings.content_encoding, &meta.content_encoding),
+        (&mut settings.content_language, &meta.content_language),
+        (&mut settings.content_disposition, &meta.content_disposition),
+        (&mut settings.cache_control, &meta.cache_control),
+    ];
+    for (setting, stored) in kept {
+        if setting.is_none() {
+            setting.clone_from(stored);
+        }
     }
+    settings.expires = settings.expires.or(meta.expires);
     if settings.metadata.is_empty() {
         settings.metadata.clone_from(&meta.metadata);
     }
@@ -70,11 +83,11 @@ pub(crate) struct CopyRanges {
 const RELAYED_PART: u64 = 8 << 20;
 const RELAYS: NonZeroUsize = NonZeroUsize::new(4).expect("not zero");
 
-/// Copies an object of any size to the target (bucket and key), and replaces an existing one
-/// completely or not at all: with one CopyObject up to the threshold, in parts above, and with
-/// CopyObject again if the server cannot copy parts and the object has at most 5 GiB. If the server
-/// cannot copy at all, the object is read and stored. `meta` is the server's description of the
-/// source. With [`CopySource::if_match`] all parts are of one version.
+/// Copies an object of any size to the target (bucket and key), replacing what is there whole or
+/// not at all: with one CopyObject up to the threshold, in parts above, and with CopyObject again
+/// where the server cannot copy parts and the object has no more than 5 GiB. Where the server
+/// cannot copy at all, the object is read and stored. `meta` is what the server said of the source.
+/// With [`Condition::IfMatch`] for the source all parts are of one version.
 pub(crate) fn copy_any_size(
     client: &Client,
     source: CopySource<'_>,
@@ -114,7 +127,7 @@ pub(crate) fn copy_any_size(
             }
         }
     }
-    let version = Version { source, etag: source.if_match.or(meta.etag.as_deref()) };
+    let version = Version { source, etag: source.etag().or(meta.etag.as_deref()) };
     if meta.size <= RELAYED_PART {
         let content = version.read(client, 0..meta.size)?;
         let stored = client.put_object(bucket, key, &content, &settings_of_parts())?;
@@ -140,12 +153,12 @@ fn in_parts(
     pieces: &[Range<u64>],
     (bucket, key): (&str, &str),
     settings: &ObjectSettings,
-    send: impl FnOnce(&[Range<u64>], UploadRef<'_>) -> Result<Vec<UploadedPart>>,
+    send: impl FnOnce(&[Range<u64>], UploadRef<'_>) -> Result<Vec<Part>>,
 ) -> Result<Transferred> {
     let upload_id = client.create_multipart_upload(bucket, key, settings)?;
     let upload = UploadRef { bucket, key, upload_id: &upload_id };
     let copy = catch_panic("the copy", || {
-        client.complete_multipart_upload(upload, &send(pieces, upload)?, &Condition::Always)
+        client.complete_multipart_upload(upload, &send(pieces, upload)?, &settings.condition)
     })
     .map_err(|error| abort_after(client, upload, error))?;
     let bytes = pieces.last().map_or(0, |piece| piece.end);
@@ -198,7 +211,7 @@ pub(crate) fn copy_parts(
     upload: UploadRef<'_>,
     concurrency: NonZeroUsize,
     done: &(dyn Fn(u64) + Sync),
-) -> Result<Vec<UploadedPart>> {
+) -> Result<Vec<Part>> {
     for_each_part(client, pieces, concurrency, done, |client, piece, number| {
         client.upload_part_copy(source, piece, upload, number)
     })
@@ -210,8 +223,8 @@ fn for_each_part(
     pieces: &[Range<u64>],
     concurrency: NonZeroUsize,
     done: &(dyn Fn(u64) + Sync),
-    send: impl Fn(&Client, Range<u64>, u32) -> Result<UploadedPart> + Sync,
-) -> Result<Vec<UploadedPart>> {
+    send: impl Fn(&Client, Range<u64>, u32) -> Result<Part> + Sync,
+) -> Result<Vec<Part>> {
     let (client, cancel) = client.with_child_cancel();
     parallel::for_each(pieces.len(), concurrency, &cancel, |index| {
         let part = send(&client, pieces[index].clone(), part_number(index))?;

@@ -1,14 +1,15 @@
 //! Downloads an object to a local file.
 use super::copy::cut;
 use super::file::{Section, Unfinished, local_error, write_all_at};
+use super::memory::MemoryLimit;
 use super::meter::Meter;
-use super::{DownloadVerification, Transfer, parallel};
-use crate::client::{ByteRange, Client, ObjectMeta};
+use super::{DownloadVerification, ReadAhead, Transfer, parallel};
+use crate::client::{ByteRange, Client, Condition, GetObject, ObjectMeta};
 use crate::error::{Error, ErrorKind, Result};
 use crc_fast::{CrcAlgorithm, Digest as Crc, checksum_combine};
 use md5::{Digest as _, Md5};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::ops::Range;
 use std::path::Path;
 
@@ -55,10 +56,7 @@ impl Transfer<'_> {
         file: impl AsRef<Path>,
     ) -> Result<Downloaded> {
         let path = file.as_ref();
-        let meta = match self.verification {
-            DownloadVerification::Content => self.client.head_object_with_checksum(bucket, key)?,
-            DownloadVerification::Length => self.client.head_object(bucket, key)?,
-        };
+        let meta = self.stat(bucket, key)?;
         let unfinished = Unfinished::beside(path, self.client.clock().random())?;
         unfinished.file.set_len(meta.size).map_err(|error| local_error("writing", path, error))?;
         // Without an ETag nothing shows that two ranges belong to the same version, so the object
@@ -88,6 +86,116 @@ impl Transfer<'_> {
         unfinished.finish()?;
         Ok(Downloaded { bytes: meta.size, etag: meta.etag, verified })
     }
+}
+
+impl Transfer<'_> {
+    /// Writes an object to `target` from its first byte to its last, all of one version, and verifies
+    /// it as [`Transfer::download_to_file`] does. The bytes are fetched on as many connections as the
+    /// target can use ([`Transfer::reader`]).
+    ///
+    /// # Errors
+    /// [`ErrorKind::LocalIo`] when the target fails. [`ErrorKind::Integrity`] when the object changes
+    /// meanwhile, or the content is not what was stored: the target has received it by then.
+    pub fn download(&self, bucket: &str, key: &str, target: &mut dyn Write) -> Result<Downloaded> {
+        let meta = self.stat(bucket, key)?;
+        let meter = Meter::new(&self.client, self.progress, meta.size);
+        let place =
+            |error: Error| error.with_operation("GetObject").with_bucket(bucket).with_key(key);
+        let changed = || {
+            let text = "the object changed while it was being read";
+            place(Error::new(ErrorKind::Integrity, text))
+        };
+        let same = meta.etag.clone().map_or(Condition::Always, Condition::IfMatch);
+        let memory = MemoryLimit::new(None);
+        let opened =
+            ReadAhead::open_if(&self.client, (bucket, key), 0, same, self.concurrency, &memory);
+        let mut reader = match opened {
+            Err(error) if error.kind() == ErrorKind::PreconditionFailed => {
+                return Err(changed().with_source(error));
+            }
+            opened => opened?,
+        };
+        if (reader.meta().size, &reader.meta().etag) != (meta.size, &meta.etag) {
+            return Err(changed());
+        }
+        let mut proof = Proof::of(&meta, self.verification);
+        let mut block = vec![0; BLOCK];
+        loop {
+            let count = reader.pull(&mut block)?;
+            let content = block.get(..count).unwrap_or_default();
+            if content.is_empty() {
+                break;
+            }
+            proof.update(content);
+            target.write_all(content).map_err(|error| {
+                let text = format!("the target cannot be written: {error}");
+                place(Error::new(ErrorKind::LocalIo, text).with_source(error))
+            })?;
+            meter.advance(count as u64, 0);
+        }
+        let verified = proof.check().map_err(place)?;
+        meter.part(0);
+        Ok(Downloaded { bytes: meta.size, etag: meta.etag, verified })
+    }
+
+    /// Requests the description of an object, with its checksum where that is to be compared.
+    pub(super) fn stat(&self, bucket: &str, key: &str) -> Result<ObjectMeta> {
+        match self.verification {
+            DownloadVerification::Content => self.client.head_object_with_checksum(bucket, key),
+            DownloadVerification::Length => {
+                self.client.head_object(bucket, key, &GetObject::default())
+            }
+        }
+    }
+}
+
+/// What the content of a download is compared with, while it arrives in order.
+enum Proof {
+    Crc64Nvme { expected: u64, crc: Crc },
+    Md5 { expected: [u8; 16], digest: Md5 },
+    LengthAlone,
+}
+
+impl Proof {
+    fn of(meta: &ObjectMeta, verification: DownloadVerification) -> Self {
+        if verification == DownloadVerification::Length {
+            return Self::LengthAlone;
+        }
+        match (meta.crc64nvme, meta.md5()) {
+            (Some(expected), _) => {
+                Self::Crc64Nvme { expected, crc: Crc::new(CrcAlgorithm::Crc64Nvme) }
+            }
+            (None, Some(expected)) => Self::Md5 { expected, digest: Md5::new() },
+            (None, None) => Self::LengthAlone,
+        }
+    }
+
+    fn update(&mut self, content: &[u8]) {
+        match self {
+            Self::Crc64Nvme { crc, .. } => crc.update(content),
+            Self::Md5 { digest, .. } => digest.update(content),
+            Self::LengthAlone => {}
+        }
+    }
+
+    fn check(self) -> Result<Verified> {
+        let (is_equal, name, verified) = match self {
+            Self::Crc64Nvme { expected, crc } => {
+                (crc.finalize() == expected, "CRC-64/NVME", Verified::Crc64Nvme)
+            }
+            Self::Md5 { expected, digest } => {
+                (digest.finalize()[..] == expected, "MD5", Verified::Md5)
+            }
+            Self::LengthAlone => return Ok(Verified::LengthAlone),
+        };
+        if is_equal { Ok(verified) } else { Err(not_the_object(name)) }
+    }
+}
+
+/// Returns the error of content that does not have the object's checksum.
+fn not_the_object(what: &str) -> Error {
+    let text = format!("the content does not have the object's {what}");
+    Error::new(ErrorKind::Integrity, text)
 }
 
 /// The common data of all ranges of a download.
@@ -152,12 +260,7 @@ impl RangeFetch<'_> {
 
 /// Compares the received content with the server's description of the object.
 fn verify(meta: &ObjectMeta, pieces: &[Range<u64>], crcs: &[u64], file: &File) -> Result<Verified> {
-    let wrong = |what: &str| {
-        Err(Error::new(
-            ErrorKind::Integrity,
-            format!("the content does not have the object's {what}"),
-        ))
-    };
+    let wrong = |what: &str| Err(not_the_object(what));
     if let Some(expected) = meta.crc64nvme {
         let nvme = CrcAlgorithm::Crc64Nvme;
         let whole =
@@ -179,7 +282,8 @@ pub(super) fn content_verified(meta: &ObjectMeta, file: &File) -> Result<Verifie
     verify(meta, std::slice::from_ref(&(0..meta.size)), &[crc.finalize()], file)
 }
 
-fn md5_of(file: &File, size: u64) -> Result<[u8; 16]> {
+/// Returns the MD5 of the first `size` bytes of a file.
+pub(super) fn md5_of(file: &File, size: u64) -> Result<[u8; 16]> {
     let mut digest = Md5::new();
     read_back(file, size, &mut |block| digest.update(block))?;
     Ok(digest.finalize().into())

@@ -16,10 +16,10 @@ impl Transfer<'_> {
     /// The first error of `work`; [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
     ///
     /// ```no_run
-    /// use s3driver::client::{Client, Config, Endpoint, GetObject, Scheme, Variant};
+    /// use s3driver::client::{Client, Config, Endpoint, GetObject};
     /// use s3driver::transfer::Transfer;
     ///
-    /// let client = Client::new(Config::new(Endpoint::aws("eu-central-1", Scheme::Https, Variant::default())?))?;
+    /// let client = Client::new(Config::new(Endpoint::region("eu-central-1")?))?;
     /// let links = ["tags/1.0/link", "tags/1.1/link"];
     /// let digests = Transfer::new(&client).each(&links, |client, key| {
     ///     client.get_object("registry", key, &GetObject::default())?.read_all(1 << 10)

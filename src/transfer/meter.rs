@@ -1,4 +1,5 @@
 //! The progress of a running transfer.
+use super::stream::SentParts;
 use crate::client::Client;
 use crate::sync;
 use std::sync::{Mutex, MutexGuard};
@@ -9,7 +10,7 @@ use std::sync::{Mutex, MutexGuard};
 pub struct Progress {
     /// The number of bytes transferred.
     pub bytes: u64,
-    /// The total number of bytes.
+    /// Bytes altogether; of an object whose size is not known, the bytes written so far.
     pub total: u64,
     /// The number of finished parts.
     pub parts: u32,
@@ -19,7 +20,7 @@ pub struct Progress {
 
 /// Counts the progress of one transfer and reports it, from one thread at a time.
 pub(super) struct Meter<'a> {
-    client: &'a Client,
+    client: Client,
     tell: Option<&'a (dyn Fn(Progress) + Sync)>,
     retries_before: u64,
     progress: Mutex<Progress>,
@@ -27,13 +28,13 @@ pub(super) struct Meter<'a> {
 
 impl<'a> Meter<'a> {
     pub(super) fn new(
-        client: &'a Client,
+        client: &Client,
         tell: Option<&'a (dyn Fn(Progress) + Sync)>,
         total: u64,
     ) -> Self {
         let retries_before = client.stats().retries;
         Self {
-            client,
+            client: client.clone(),
             tell,
             retries_before,
             progress: Mutex::new(Progress { total, ..Progress::default() }),
@@ -54,6 +55,18 @@ impl<'a> Meter<'a> {
             progress.retries = self.client.stats().retries.saturating_sub(self.retries_before);
             tell(*progress);
         }
+    }
+
+    /// These parts are done.
+    pub(super) fn add(&self, sent: SentParts) {
+        if sent.parts > 0 {
+            self.advance(sent.bytes, sent.parts);
+        }
+    }
+
+    /// Sets the bytes altogether, which grow while an object is written.
+    pub(super) fn set_total(&self, total: u64) {
+        self.lock().total = total;
     }
 
     pub(super) fn parts(&self) -> u32 {

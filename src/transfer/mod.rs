@@ -5,38 +5,129 @@
 //! failure and leaves nothing unfinished. If its client was made with [`Client::with_cancel`], it
 //! ends within a second after the token is cancelled.
 //!
-//! ```no_run
-//! use s3driver::client::{Client, Config, Endpoint, ObjectSettings, Scheme, Variant};
-//! use s3driver::transfer::Transfer;
+//! # Eight tasks
 //!
-//! let client = Client::new(Config::new(Endpoint::aws("eu-central-1", Scheme::Https, Variant::default())?))?;
-//! let shown = |progress: s3driver::transfer::Progress| eprintln!("{} of {}", progress.bytes, progress.total);
-//! let transfer = Transfer::new(&client).progress(&shown);
-//! transfer.upload_file("layer.tar", "registry", "layer.tar", &ObjectSettings::default())?;
-//! transfer.download_to_file("registry", "layer.tar", "copy.tar")?;
+//! Connect to a server other than AWS:
+//!
+//! ```
+//! use s3driver::client::{Client, Config, Endpoint, Scheme};
+//! use s3driver::sign::Credentials;
+//!
+//! let endpoint = Endpoint::custom("http://127.0.0.1:9000", None, Scheme::Http)?;
+//! let keys = Credentials::new("AKIDEXAMPLE", "secret");
+//! let client = Client::new(Config::new(endpoint).static_credentials(keys))?;
+//! # Ok::<(), s3driver::Error>(())
+//! ```
+//!
+//! Store an object with a content type and metadata:
+//!
+//! ```no_run
+//! # use s3driver::client::{Client, ObjectSettings};
+//! # let client = Client::from_env()?;
+//! let settings = ObjectSettings::default().content_type("text/plain").metadata("owner", "us");
+//! client.put_object("bucket", "hello.txt", b"hello", &settings)?;
+//! # Ok::<(), s3driver::Error>(())
+//! ```
+//!
+//! Store a file in several parts at once, with progress:
+//!
+//! ```no_run
+//! # use s3driver::client::{Client, ObjectSettings};
+//! # use s3driver::transfer::{Progress, Transfer};
+//! # let client = Client::from_env()?;
+//! let show = |progress: Progress| eprintln!("{} of {}", progress.bytes, progress.total);
+//! let transfer = Transfer::new(&client).progress(&show);
+//! transfer.upload_file("disk.img", "bucket", "disk.img", &ObjectSettings::default())?;
+//! # Ok::<(), s3driver::Error>(())
+//! ```
+//!
+//! Store a stream of unknown length under any key:
+//!
+//! ```no_run
+//! # use s3driver::client::{Client, ObjectSettings};
+//! # use s3driver::transfer::Transfer;
+//! # let client = Client::from_env()?;
+//! let input = std::io::stdin().lock();
+//! Transfer::new(&client).upload(input, "bucket", "any key", &ObjectSettings::default())?;
+//! # Ok::<(), s3driver::Error>(())
+//! ```
+//!
+//! List everything below a prefix:
+//!
+//! ```no_run
+//! # use s3driver::client::{Client, ListObjects};
+//! # let client = Client::from_env()?;
+//! for object in client.objects("bucket", ListObjects::prefix("photos/")) {
+//!     println!("{}", object?.key);
+//! }
+//! # Ok::<(), s3driver::Error>(())
+//! ```
+//!
+//! Fetch an object into a file, verified, and report what proved it:
+//!
+//! ```no_run
+//! # use s3driver::client::Client;
+//! # use s3driver::transfer::Transfer;
+//! # let client = Client::from_env()?;
+//! let received = Transfer::new(&client).download_to_file("bucket", "disk.img", "copy.img")?;
+//! println!("{} bytes, verified by {:?}", received.bytes, received.verified);
+//! # Ok::<(), s3driver::Error>(())
+//! ```
+//!
+//! Read at any position, as from a file:
+//!
+//! ```no_run
+//! # use s3driver::client::{Client, GetObject};
+//! # use std::io::{Read, Seek, SeekFrom};
+//! # let client = Client::from_env()?;
+//! let mut object = client.open("bucket", "archive.zip", &GetObject::default())?;
+//! object.seek(SeekFrom::End(-22))?;
+//! object.read_exact(&mut [0; 22])?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Make a URL that allows a download for ten minutes:
+//!
+//! ```
+//! # use s3driver::client::{Client, Config, Endpoint, Presign, PresignMethod};
+//! # use std::time::Duration;
+//! # let client = Client::new(Config::new(Endpoint::region("eu-central-1")?))?;
+//! let request = Presign::exactly(PresignMethod::Get, Duration::from_secs(600));
+//! let url = client.presign("bucket", "hello.txt", &request)?.url;
+//! # assert!(url.starts_with("https://"));
 //! # Ok::<(), s3driver::Error>(())
 //! ```
 mod copy;
+mod copy_prefix;
+mod delete;
+mod differences;
 mod download;
 mod each;
 mod file;
 mod memory;
 mod meter;
 mod parallel;
+mod purge;
 mod read_ahead;
 mod resume;
+mod seek;
 mod shards;
+mod stream;
 mod upload;
 
 pub(crate) use copy::{
     CopyRanges, cannot_copy_parts, copy_any_size, copy_parts, may_be_copied_in_parts,
 };
+pub(crate) use delete::delete_below;
+pub use differences::{Compare, FolderDifference, LocalFile};
 pub use download::{Downloaded, Verified};
-pub(crate) use memory::{MemoryLimit, Share};
+pub(crate) use memory::MemoryLimit;
 pub use meter::Progress;
-pub(crate) use parallel::for_each;
 pub use read_ahead::ReadAhead;
+pub use seek::SeekableObject;
 pub(crate) use shards::list_in_shards;
+pub(crate) use stream::{Buffer, Layout, Sender, cannot_replace, clean_up, parts_of};
+pub use stream::{ObjectWriter, PartSizes, UploadToken};
 
 use crate::client::{Client, MAX_PART_SIZE, MIN_PART_SIZE};
 use std::fmt;
@@ -62,6 +153,7 @@ pub struct Transfer<'a> {
 
 /// How a download is verified in addition to its length and version.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum DownloadVerification {
     /// With the CRC-64/NVME that the server keeps, or otherwise with an ETag that looks like an
     /// MD5, for which the file is read back.

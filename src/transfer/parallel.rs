@@ -1,39 +1,68 @@
-//! Repeats an operation for many pieces, on a bounded number of threads.
+//! One kind of work for many pieces, on a bounded number of threads.
 use crate::Cancel;
 use crate::error::{Error, ErrorKind, Result, catch_panic};
 use crate::sync;
 use std::num::NonZeroUsize;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Calls `work` for every index below `count`, on up to `concurrency` threads, and returns the
 /// results in order. The first failure, which may be a panic, cancels `cancel`, which `work` is
 /// expected to obey, and is returned.
-pub(crate) fn for_each<T: Send>(
+pub(super) fn for_each<T: Send>(
     count: usize,
     concurrency: NonZeroUsize,
     cancel: &Cancel,
     work: impl Fn(usize) -> Result<T> + Sync,
 ) -> Result<Vec<T>> {
-    let next = AtomicUsize::new(0);
+    let numbered = |index| Ok((index, work(index)?));
+    let mut results = run((0..count).map(Ok), concurrency, cancel, numbered)?;
+    results.sort_unstable_by_key(|(index, _)| *index);
+    Ok(results.into_iter().map(|(_, result)| result).collect())
+}
+
+/// Does `work` for each of `items`, which are taken one at a time as threads become free. A failure of
+/// an item itself counts as one of `work`; otherwise as [`for_each`].
+pub(super) fn for_each_taken<I: Send>(
+    items: impl Iterator<Item = Result<I>> + Send,
+    concurrency: NonZeroUsize,
+    cancel: &Cancel,
+    work: impl Fn(I) -> Result<()> + Sync,
+) -> Result<()> {
+    // A vector of nothing takes no memory, however many items there are.
+    run(items, concurrency, cancel, work).map(drop)
+}
+
+fn run<I: Send, T: Send>(
+    items: impl Iterator<Item = Result<I>> + Send,
+    concurrency: NonZeroUsize,
+    cancel: &Cancel,
+    work: impl Fn(I) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
+    let most = items.size_hint().1.unwrap_or(usize::MAX);
+    let items = Mutex::new(items.fuse());
     let failure: Mutex<Option<Error>> = Mutex::new(None);
     let fail = |error: Error| {
         sync::lock(&failure).get_or_insert(error);
         cancel.cancel();
     };
+    let step = || match sync::lock(&items).next() {
+        _ if sync::lock(&failure).is_some() => Ok(None),
+        None => Ok(None),
+        Some(_) if cancel.is_cancelled() => {
+            Err(Error::new(ErrorKind::Cancelled, "cancelled by the caller"))
+        }
+        Some(item) => item.map(Some),
+    };
     let run = || {
         let mut done = Vec::new();
         loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            if index >= count {
-                return done;
-            }
-            if cancel.is_cancelled() {
-                fail(Error::new(ErrorKind::Cancelled, "cancelled by the caller"));
-                return done;
-            }
-            match catch_panic("a thread that transfers", || work(index)) {
-                Ok(result) => done.push((index, result)),
+            let result = catch_panic("a thread that transfers", || match step()? {
+                None => Ok(None),
+                Some(item) => work(item).map(Some),
+            });
+            match result {
+                Ok(Some(result)) => done.push(result),
+                Ok(None) => return done,
                 Err(error) => {
                     fail(error);
                     return done;
@@ -41,8 +70,8 @@ pub(crate) fn for_each<T: Send>(
             }
         }
     };
-    let mut results = std::thread::scope(|scope| {
-        let threads: Vec<_> = (1..concurrency.get().min(count))
+    let results = std::thread::scope(|scope| {
+        let threads: Vec<_> = (1..concurrency.get().min(most))
             .map_while(|_| {
                 std::thread::Builder::new()
                     .name("s3driver-transfer".to_owned())
@@ -59,11 +88,7 @@ pub(crate) fn for_each<T: Send>(
         }
         results
     });
-    if let Some(error) = sync::into_inner(failure) {
-        return Err(error);
-    }
-    results.sort_unstable_by_key(|(index, _)| *index);
-    Ok(results.into_iter().map(|(_, result)| result).collect())
+    sync::into_inner(failure).map_or(Ok(results), Err)
 }
 
 #[cfg(test)]
@@ -91,6 +116,22 @@ mod tests {
         .expect_err("the seventh fails");
         assert_eq!(error.message(), "seven");
         assert!(cancel.is_cancelled());
+    }
+
+    #[test]
+    fn items_are_taken_until_one_fails() {
+        let taken = std::sync::atomic::AtomicUsize::new(0);
+        let items = (0..).map(|number| match number {
+            50.. => Err(Error::new(ErrorKind::Server, "fifty")),
+            number => Ok(number),
+        });
+        let error = for_each_taken(items, FOUR, &Cancel::new(), |number: usize| {
+            taken.fetch_add(number, std::sync::atomic::Ordering::Relaxed);
+            Ok(())
+        })
+        .expect_err("the fiftieth fails");
+        assert_eq!((error.message(), taken.into_inner()), ("fifty", (0..50).sum()));
+        assert!(for_each_taken(std::iter::empty::<Result<()>>(), FOUR, &Cancel::new(), Ok).is_ok());
     }
 
     #[test]

@@ -32,10 +32,7 @@ impl Transfer<'_> {
         file: impl AsRef<Path>,
     ) -> Result<Downloaded> {
         let path = file.as_ref();
-        let meta = match self.verification {
-            DownloadVerification::Content => self.client.head_object_with_checksum(bucket, key)?,
-            DownloadVerification::Length => self.client.head_object(bucket, key)?,
-        };
+        let meta = self.stat(bucket, key)?;
         let located = |error: Error| error.with_bucket(bucket).with_key(key);
         // Without an ETag nothing shows that two attempts read the same version.
         if meta.etag.is_none() {

@@ -288,7 +288,7 @@ impl Shards<'_> {
 
     /// Requests the first page, and the directories if that is worthwhile.
     fn look(&self, prefix: &str, depth: u32) -> Result<Look> {
-        let mut pages = self.client.listing(self.bucket, ListObjects::prefix(prefix));
+        let mut pages = self.client.objects(self.bucket, ListObjects::prefix(prefix)).pages();
         let first = pages.next().transpose()?.unwrap_or_default();
         if !first.is_followed()
             || !is_worth_splitting(prefix, &first)

@@ -3,7 +3,7 @@ use super::copy::{abort_after, cut, part_number};
 use super::file::{Section, local_error};
 use super::meter::Meter;
 use super::{Transfer, Transferred, parallel};
-use crate::client::{Condition, ObjectSettings, UploadRef};
+use crate::client::{ObjectSettings, UploadRef};
 use crate::error::{Error, ErrorKind, Result, catch_panic};
 use std::fs::{File, Metadata};
 use std::io::Read;
@@ -74,7 +74,7 @@ impl Transfer<'_> {
         let completed = catch_panic("the upload", || {
             let parts = sent?;
             unchanged()?;
-            self.client.complete_multipart_upload(upload, &parts, &Condition::Always)
+            self.client.complete_multipart_upload(upload, &parts, &settings.condition)
         })
         .map_err(|error| abort_after(&self.client, upload, error))?;
         Ok(Transferred { bytes: size, parts: meter.parts(), etag: completed.etag })

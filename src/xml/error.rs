@@ -68,6 +68,7 @@ pub struct ErrorDocument {
 /// The texts from which the server computed the signature. They may hold the session token, so
 /// `Debug` shows only their lengths.
 #[derive(Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ServerSteps {
     /// The canonical request.
     pub canonical_request: Option<String>,

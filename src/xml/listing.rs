@@ -21,6 +21,13 @@ pub struct Object {
     pub storage_class: Option<String>,
 }
 
+impl Object {
+    /// Describes an object of which only the key and the size are known.
+    pub fn new(key: impl Into<String>, size: u64) -> Self {
+        Self { key: key.into(), size, last_modified: None, etag: None, storage_class: None }
+    }
+}
+
 /// A page of a listing, [version
 /// 1](https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjects.html) or [version
 /// 2](https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html).

@@ -36,7 +36,7 @@ pub struct CompleteMultipartUploadResult {
     pub checksum_crc64nvme: Option<String>,
 }
 
-/// One part of [`ListPartsResult`].
+/// A part that the server has: one of a [`ListPartsResult`], or the result of sending or copying it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Part {
@@ -49,6 +49,13 @@ pub struct Part {
     pub etag: String,
     /// When the part was uploaded; `None` when the server sent no time, or one that cannot be read.
     pub last_modified: Option<Timestamp>,
+}
+
+impl Part {
+    /// Describes a part whose time is not known.
+    pub fn new(part_number: u32, etag: impl Into<String>, size: u64) -> Self {
+        Self { part_number, size, etag: etag.into(), last_modified: None }
+    }
 }
 
 /// A page of [ListParts](https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListParts.html).

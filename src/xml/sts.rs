@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 /// [AssumeRole](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html)). The
 /// secrets are redacted in `Debug` and wiped on drop.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct StsCredentials {
     /// The access key's id.
     pub access_key_id: String,

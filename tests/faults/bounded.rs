@@ -149,7 +149,7 @@ fn p05_endless_empty_pages_are_an_error() {
         ("walk in shards", quickly(|| walk(&driver, 4).err())),
         ("delete", quickly(|| driver.delete("/a").err())),
         ("pending uploads", quickly(|| driver.pending_uploads("/").unwrap().find_map(Result::err))),
-        ("parts", quickly(|| rig.client.parts(upload("k", "u")).find_map(Result::err))),
+        ("parts", quickly(|| rig.client.parts(upload("k", "u")).pages().find_map(Result::err))),
     ];
     for (operation, error) in errors {
         let error = error.unwrap_or_else(|| panic!("{operation} succeeded on an endless listing"));
@@ -462,7 +462,7 @@ fn limited_announced_gibibytes_are_not_reserved() {
         let many = entry.repeat((31 << 20) / entry.len());
         rig.faulty.always("ListObjectsV2", Fault::reply(200, truncated(&many)));
         driver.list("/a").unwrap_err();
-        rig.client.listing(BUCKET, ListObjects::prefix("")).next().unwrap().unwrap_err();
+        rig.client.objects(BUCKET, ListObjects::prefix("")).pages().next().unwrap().unwrap_err();
         // Credentials.
         rig.faulty.always("*", promise(length));
         let url = format!("{}/v1/credentials", rig.faulty.url());

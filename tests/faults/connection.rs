@@ -43,13 +43,13 @@ fn reset_before_response_and_close_before_response() {
         fault("GetObject");
         assert_eq!(rig.get("there").unwrap(), b"content");
         fault("HeadObject");
-        assert_eq!(rig.client.head_object(BUCKET, "there").unwrap().size, 7);
+        assert_eq!(rig.client.head_object(BUCKET, "there", &Default::default()).unwrap().size, 7);
         fault("UploadPart");
         rig.client.upload_part(upload("parts", &id), 1, b"part").unwrap();
         fault("AbortMultipartUpload");
         rig.client.abort_multipart_upload(upload("parts", &id)).unwrap();
         fault("DeleteObject");
-        rig.client.delete_object(BUCKET, "there").unwrap();
+        rig.client.delete_object(BUCKET, "there", &Default::default()).unwrap();
         for operation in [
             "PutObject",
             "GetObject",
@@ -249,9 +249,7 @@ fn trickle() {
 fn an_endless_trickle_ends_at_a_deadline() {
     let rig = Rig::with(ServerOptions::default(), |config| {
         let operation = Duration::from_millis(600);
-        config
-            .retry(RetryPolicy::never())
-            .timeouts(s3driver::client::Timeouts { operation, ..crate::timeouts() })
+        config.retry(RetryPolicy::never()).timeouts(crate::timeouts().operation(operation))
     });
     let drip =
         [b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n".as_slice(), &[b' '; 1000]].concat();
@@ -266,10 +264,7 @@ fn an_endless_trickle_ends_at_a_deadline() {
 #[test]
 fn an_endless_trickle_of_an_object_ends_at_a_deadline() {
     let rig = Rig::with(ServerOptions::default(), |config| {
-        config.timeouts(s3driver::client::Timeouts {
-            stall: Duration::from_millis(400),
-            ..crate::timeouts()
-        })
+        config.timeouts(crate::timeouts().stall(Duration::from_millis(400)))
     });
     rig.store("key", &bytes_at(1, 0, 1 << 20));
     rig.faulty
@@ -325,7 +320,7 @@ fn garbage_after() {
     rig.faulty.times("HeadObject", 0, 1, Fault::scripted(surplus));
     for _ in 0..4 {
         assert_eq!(rig.get("key").unwrap(), b"content");
-        rig.client.head_object(BUCKET, "key").unwrap();
+        rig.client.head_object(BUCKET, "key", &Default::default()).unwrap();
     }
     rig.finish();
 }
@@ -366,12 +361,10 @@ fn connection_close_and_http10_and_chunked() {
 /// soon.
 #[test]
 fn cancelling_ends_every_wait_within_a_second() {
-    let patient = RetryPolicy {
-        base: Duration::from_secs(3600),
-        throttled_base: Duration::from_secs(3600),
-        longest_wait: Duration::from_secs(60),
-        ..retry()
-    };
+    let patient = retry()
+        .base(Duration::from_secs(3600))
+        .throttled_base(Duration::from_secs(3600))
+        .longest_wait(Duration::from_secs(60));
     let deleted = "<DeleteResult><Error><Key>a</Key><Code>SlowDown</Code></Error></DeleteResult>";
     for (operation, fault) in [
         ("PutObject", Fault::silent(End::Hang)),
@@ -381,7 +374,7 @@ fn cancelling_ends_every_wait_within_a_second() {
     ] {
         let rig = Rig::with(ServerOptions::default(), |config| {
             let idle = Duration::from_secs(60);
-            config.retry(patient).timeouts(s3driver::client::Timeouts { idle, ..crate::timeouts() })
+            config.retry(patient).timeouts(crate::timeouts().idle(idle))
         });
         rig.faulty.always(operation, fault);
         let cancel = Cancel::new();
@@ -424,7 +417,7 @@ fn cancelling_ends_a_wait_for_credentials_within_a_second() {
     let client = rig.client.with_cancel(&cancel);
     let workers = [(); 2].map(|()| {
         let client = client.clone();
-        thread::spawn(move || client.head_object(BUCKET, "key").unwrap_err())
+        thread::spawn(move || client.head_object(BUCKET, "key", &Default::default()).unwrap_err())
     });
     thread::sleep(Duration::from_millis(300));
     let begun = Instant::now();
@@ -450,16 +443,16 @@ fn an_outage_does_not_multiply_the_load() {
     let rig = Rig::new();
     rig.faulty.always("HeadObject", Fault::reply(500, ""));
     for _ in 0..200 {
-        rig.client.head_object(BUCKET, "key").unwrap_err();
+        rig.client.head_object(BUCKET, "key", &Default::default()).unwrap_err();
     }
     let during = rig.count("HeadObject");
     assert!((201..=310).contains(&during), "{during} requests for 200 calls");
     rig.faulty.heal();
     rig.store("key", b"content");
     for _ in 0..50 {
-        rig.client.head_object(BUCKET, "key").unwrap();
+        rig.client.head_object(BUCKET, "key", &Default::default()).unwrap();
     }
     rig.faulty.once("HeadObject", Fault::reply(500, ""));
-    rig.client.head_object(BUCKET, "key").unwrap();
+    rig.client.head_object(BUCKET, "key", &Default::default()).unwrap();
     rig.finish();
 }

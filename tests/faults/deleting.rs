@@ -175,9 +175,9 @@ fn delete_reset_after_commit() {
     for end in [End::Reset, End::Close] {
         let rig = rig();
         rig.faulty.once("DeleteObject", Fault::silent(end).after_commit());
-        rig.client.delete_object(BUCKET, "a").unwrap();
+        rig.client.delete_object(BUCKET, "a", &Default::default()).unwrap();
         rig.faulty.once("DeleteObject", Fault::error(404, "NoSuchKey"));
-        rig.client.delete_object(BUCKET, "a").unwrap();
+        rig.client.delete_object(BUCKET, "a", &Default::default()).unwrap();
         rig.faulty.once("DeleteObjects", Fault::silent(end).after_commit());
         rig.client.delete_objects(BUCKET, &["b", "c"]).unwrap();
         assert_eq!(rig.faulty.backend.keys(BUCKET), ["d"]);
@@ -251,7 +251,7 @@ fn p22_a_refused_deletion_is_an_error() {
     for status in [400, 403, 409, 410] {
         let rig = rig();
         rig.faulty.always("DeleteObject", Fault::error(status, "NoSuchKey"));
-        let error = rig.client.delete_object(BUCKET, "a").unwrap_err();
+        let error = rig.client.delete_object(BUCKET, "a", &Default::default()).unwrap_err();
         assert_eq!(error.status(), Some(status), "{error}");
         assert_eq!(rig.faulty.backend.keys(BUCKET).len(), 4);
         let id = rig.begin("parts");
@@ -263,7 +263,7 @@ fn p22_a_refused_deletion_is_an_error() {
     }
     let rig = rig();
     rig.faulty.once("DeleteObject", Fault::error(404, "NoSuchKey"));
-    rig.client.delete_object(BUCKET, "a").unwrap();
+    rig.client.delete_object(BUCKET, "a", &Default::default()).unwrap();
     rig.finish();
 }
 
@@ -272,11 +272,14 @@ fn p22_a_refused_deletion_is_an_error() {
 fn p18_a_deletion_without_a_response_is_settled_by_head() {
     let rig = rig();
     rig.faulty.always("DeleteObject", Fault::silent(End::Close).after_commit());
-    rig.client.delete_object(BUCKET, "a").unwrap();
+    rig.client.delete_object(BUCKET, "a", &Default::default()).unwrap();
     assert_eq!(rig.count("HeadObject"), 1);
     rig.faulty.heal();
     rig.faulty.always("DeleteObject", Fault::silent(End::Close));
-    assert_eq!(rig.client.delete_object(BUCKET, "b").unwrap_err().kind(), ErrorKind::Interrupted);
+    assert_eq!(
+        rig.client.delete_object(BUCKET, "b", &Default::default()).unwrap_err().kind(),
+        ErrorKind::Interrupted
+    );
     assert_eq!(rig.faulty.backend.keys(BUCKET), ["b", "c", "d"]);
     rig.finish();
 }
@@ -295,7 +298,7 @@ fn p18_a_truncated_404_is_not_a_success() {
         rig.faulty.always(operation, cut());
     }
     let errors = [
-        rig.client.delete_object(BUCKET, "a").unwrap_err(),
+        rig.client.delete_object(BUCKET, "a", &Default::default()).unwrap_err(),
         rig.client.abort_multipart_upload(upload("parts", &id)).unwrap_err(),
         rig.get("a").unwrap_err(),
     ];
@@ -308,7 +311,7 @@ fn p18_a_truncated_404_is_not_a_success() {
     for operation in ["DeleteObject", "AbortMultipartUpload"] {
         rig.faulty.once(operation, cut());
     }
-    rig.client.delete_object(BUCKET, "a").unwrap();
+    rig.client.delete_object(BUCKET, "a", &Default::default()).unwrap();
     rig.client.abort_multipart_upload(upload("parts", &id)).unwrap();
     assert_eq!(rig.faulty.backend.keys(BUCKET), ["b", "c", "d"]);
     rig.finish();

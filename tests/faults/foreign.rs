@@ -287,7 +287,8 @@ fn case_52_start_after_works_on_servers_that_ignore_it() {
     rig.faulty.once("ListObjectsV2", Fault::reply(200, first));
     rig.faulty.once("ListObjectsV2", Fault::reply(200, page(&entries(&["k3", "k4"]))));
     let request = ListObjects::prefix("k").start_after("k3");
-    let listed = rig.client.listing(BUCKET, request).flat_map(|page| page.unwrap().contents);
+    let listed =
+        rig.client.objects(BUCKET, request).pages().flat_map(|page| page.unwrap().contents);
     assert_eq!(listed.map(|object| object.key).collect::<Vec<_>>(), ["k4"]);
     drop(driver);
     rig.finish();

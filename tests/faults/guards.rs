@@ -16,7 +16,7 @@ fn pages_by_position(backend: Client, page_size: usize) -> impl Fn(&Seen) -> Opt
         if seen.operation != "ListObjectsV2" {
             return None;
         }
-        let pages = backend.listing(BUCKET, ListObjects::prefix("root/a/"));
+        let pages = backend.objects(BUCKET, ListObjects::prefix("root/a/")).pages();
         let keys: Vec<String> =
             pages.flat_map(|page| page.unwrap().contents).map(|object| object.key).collect();
         let token = seen.head.split("continuation-token=").nth(1);

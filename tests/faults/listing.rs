@@ -16,7 +16,7 @@ fn keys(listing: Pages<ListBucketResult>) -> Result<Vec<String>> {
 }
 
 fn list(rig: &Rig) -> Result<Vec<String>> {
-    keys(rig.client.listing(BUCKET, ListObjects::prefix("k")))
+    keys(rig.client.objects(BUCKET, ListObjects::prefix("k")).pages())
 }
 
 /// Ten keys in pages of two.
@@ -236,7 +236,7 @@ fn parts_and_uploads_are_listed_over_many_pages() {
     }
     let parts = || -> Result<Vec<u32>> {
         let mut parts = Vec::new();
-        for page in rig.client.parts(upload("k0", &ids[0])) {
+        for page in rig.client.parts(upload("k0", &ids[0])).pages() {
             parts.extend(page?.parts.iter().map(|part| part.part_number));
         }
         Ok(parts)
@@ -293,7 +293,7 @@ fn parts_and_uploads_are_listed_over_many_pages() {
 /// Returns the upload ids of all pages, sorted.
 fn upload_ids(rig: &Rig) -> Result<Vec<String>> {
     let mut found = Vec::new();
-    for page in rig.client.uploads(BUCKET, "") {
+    for page in rig.client.uploads(BUCKET, "").pages() {
         found.extend(page?.uploads.into_iter().map(|upload| upload.upload_id));
     }
     found.sort_unstable();

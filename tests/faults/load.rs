@@ -4,7 +4,7 @@ use crate::server::{Answer, Fault, error_document};
 use crate::support::ServerOptions;
 use crate::{BUCKET, Rig, quickly, timeouts};
 use s3driver::client::{
-    Client, Config, Endpoint, GetObject, HELD_BODY, ObjectSettings, RetryPolicy, Scheme, Timeouts,
+    Client, Config, Endpoint, GetObject, HELD_BODY, ObjectSettings, RetryPolicy, Scheme,
 };
 use s3driver::{Cancel, Error, ErrorKind};
 use std::io::{self, BufRead as _, BufReader, Read, Write as _};
@@ -55,13 +55,11 @@ impl Narrow {
                 thread::spawn(move || load.serve(stream.unwrap()));
             }
         });
-        let retry = RetryPolicy {
-            max_attempts: 20,
-            base: Duration::from_millis(1),
-            throttled_base: Duration::from_millis(4),
-            longest_wait: Duration::from_millis(30),
-            ..RetryPolicy::default()
-        };
+        let retry = RetryPolicy::default()
+            .max_attempts(20)
+            .base(Duration::from_millis(1))
+            .throttled_base(Duration::from_millis(4))
+            .longest_wait(Duration::from_millis(30));
         let config = Config::new(Endpoint::custom(&url, None, Scheme::Http).unwrap());
         let client = Client::new(config.retry(retry).max_requests(places(most))).unwrap();
         Self { client, load }
@@ -78,7 +76,7 @@ impl Narrow {
             for _ in 0..threads {
                 scope.spawn(|| {
                     for _ in 0..each {
-                        self.client.head_object(BUCKET, "key").unwrap();
+                        self.client.head_object(BUCKET, "key", &Default::default()).unwrap();
                     }
                 });
             }
@@ -156,7 +154,7 @@ fn with_one_place_left_all_requests_wait_for_retry_after() {
     rig.faulty.once("HeadObject", Fault::reply_with(503, &[("retry-after", "1")], ""));
     let begun = Instant::now();
     thread::scope(|scope| {
-        scope.spawn(|| rig.client.head_object(BUCKET, "key").unwrap());
+        scope.spawn(|| rig.client.head_object(BUCKET, "key", &Default::default()).unwrap());
         while rig.client.stats().throttled == 0 {
             thread::sleep(Duration::from_millis(1));
         }
@@ -183,7 +181,7 @@ fn every_thread_gets_its_turn() {
                     let mut turns = 0;
                     while ended.lock().unwrap().try_recv() != Err(mpsc::TryRecvError::Disconnected)
                     {
-                        client.head_object(BUCKET, "key").unwrap();
+                        client.head_object(BUCKET, "key", &Default::default()).unwrap();
                         turns += 1;
                     }
                     turns
@@ -214,7 +212,7 @@ fn one_place_is_enough_for_a_thread_that_reads_while_it_writes() {
         rig.put("second", b"content").unwrap();
         for mut reader in open {
             rig.client.put_object_from(BUCKET, "to", &mut reader, length, &settings).unwrap();
-            rig.client.delete_object(BUCKET, "second").unwrap();
+            rig.client.delete_object(BUCKET, "second", &Default::default()).unwrap();
         }
         // The reader's connection breaks during the upload, and it requests the rest.
         rig.faulty.once("GetObject", Fault::cut(1000, crate::server::End::Close));
@@ -275,7 +273,7 @@ fn while_another_request_hangs(end: impl FnOnce(&Rig, Cancel) -> Error) -> Error
         let operation = Duration::from_millis(1500);
         config
             .max_requests(places(1))
-            .timeouts(Timeouts { idle, operation, ..timeouts() })
+            .timeouts(timeouts().idle(idle).operation(operation))
             .retry(RetryPolicy::never())
     });
     rig.faulty.always("PutObject", Fault::silent(crate::server::End::Hang));
@@ -307,7 +305,9 @@ fn while_another_request_hangs(end: impl FnOnce(&Rig, Cancel) -> Error) -> Error
 fn a_request_that_waits_for_its_turn_can_be_cancelled() {
     let error = while_another_request_hangs(|rig, cancel| {
         let client = rig.client.with_cancel(&cancel);
-        let waiting = thread::spawn(move || client.head_object(BUCKET, "key").unwrap_err());
+        let waiting = thread::spawn(move || {
+            client.head_object(BUCKET, "key", &Default::default()).unwrap_err()
+        });
         thread::sleep(Duration::from_millis(300));
         let begun = Instant::now();
         cancel.cancel();
@@ -322,7 +322,7 @@ fn a_request_that_waits_for_its_turn_can_be_cancelled() {
 fn a_request_that_is_never_sent_reports_the_limit() {
     let error = while_another_request_hangs(|rig, _| {
         let begun = Instant::now();
-        let error = rig.client.head_object(BUCKET, "key").unwrap_err();
+        let error = rig.client.head_object(BUCKET, "key", &Default::default()).unwrap_err();
         assert!((1500..2500).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
         error
     });
@@ -343,7 +343,7 @@ fn a_throttled_response_counts_regardless_of_its_status() {
         "CopyObject",
         Fault::changed(|_| Answer::default().status(200).body(error_document("SlowDown"))),
     );
-    let source = s3driver::client::CopySource { bucket: BUCKET, key: "from", if_match: None };
+    let source = s3driver::client::CopySource::new(BUCKET, "from");
     rig.client.copy_object(source, BUCKET, "to", &ObjectSettings::default()).unwrap();
     let stats = rig.client.stats();
     assert_eq!((stats.throttled, stats.retries), (1, 1));

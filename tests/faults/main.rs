@@ -55,16 +55,15 @@ pub(crate) const ATTEMPTS: u32 = 4;
 
 pub(crate) fn retry() -> RetryPolicy {
     let base = Duration::from_millis(1);
-    RetryPolicy { max_attempts: ATTEMPTS, base, throttled_base: base, ..RetryPolicy::default() }
+    RetryPolicy::default().max_attempts(ATTEMPTS).base(base).throttled_base(base)
 }
 
 pub(crate) fn timeouts() -> Timeouts {
-    Timeouts {
-        connect: Duration::from_millis(500),
-        idle: Duration::from_millis(300),
-        stall: Duration::from_secs(120),
-        operation: Duration::from_secs(5),
-    }
+    Timeouts::default()
+        .connect(Duration::from_millis(500))
+        .idle(Duration::from_millis(300))
+        .stall(Duration::from_secs(120))
+        .operation(Duration::from_secs(5))
 }
 
 /// Returns the configuration of a client that sends its requests for `backend` to `url`.

@@ -157,7 +157,7 @@ fn call_every_operation(client: &Client) -> Result<()> {
     );
     let range = GetObject::range(ByteRange::Part { offset: 10, length: 100 });
     assert_eq!(client.get_object(BUCKET, "a", &range)?.read_all(100)?, content(110)[10..]);
-    let source = CopySource { bucket: BUCKET, key: "a", if_match: None };
+    let source = CopySource::new(BUCKET, "a");
     client.copy_object(source, BUCKET, "c", &settings)?;
     client.list_objects(BUCKET, &ListObjects::prefix(""), None)?;
     client.list_objects_v1(BUCKET, &ListObjects::prefix(""), None)?;

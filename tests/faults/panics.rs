@@ -201,7 +201,7 @@ const OPERATIONS: &[Operation] = &[
             .map(drop)
     }),
     ("copy", |tried| {
-        let source = CopySource { bucket: BUCKET, key: "large", if_match: None };
+        let source = CopySource::new(BUCKET, "large");
         tried.transfer().copy(source, BUCKET, "copied", &ObjectSettings::default()).map(drop)
     }),
     ("each", |tried| {
@@ -300,7 +300,7 @@ fn p07_a_panicking_progress_callback_leaves_no_upload() {
         let progress = |tried: &Tried<'_>, tell: &(dyn Fn(Progress) + Sync)| {
             let transfer = tried.transfer().progress(tell);
             let directory = tried.directory.path();
-            let source = CopySource { bucket: BUCKET, key: "large", if_match: None };
+            let source = CopySource::new(BUCKET, "large");
             match *name {
                 "upload_file" => transfer
                     .upload_file(
@@ -393,19 +393,17 @@ fn p07_panics_of_visitors_and_readers_reach_the_caller_after_cleanup() {
 
 #[test]
 fn p28_unlimited_retry_policies_and_timeouts_do_not_panic() {
-    let endless = RetryPolicy {
-        max_attempts: u32::MAX,
-        base: Duration::MAX,
-        throttled_base: Duration::MAX,
-        longest_wait: Duration::MAX,
-        total: Duration::MAX,
-    };
-    let timeouts = Timeouts {
-        connect: Duration::MAX,
-        idle: Duration::MAX,
-        stall: Duration::MAX,
-        operation: Duration::MAX,
-    };
+    let endless = RetryPolicy::default()
+        .max_attempts(u32::MAX)
+        .base(Duration::MAX)
+        .throttled_base(Duration::MAX)
+        .longest_wait(Duration::MAX)
+        .total(Duration::MAX);
+    let timeouts = Timeouts::default()
+        .connect(Duration::MAX)
+        .idle(Duration::MAX)
+        .stall(Duration::MAX)
+        .operation(Duration::MAX);
     let rig =
         Rig::with(ServerOptions::default(), |config| config.retry(endless).timeouts(timeouts));
     quickly(|| rig.put("a", &content(1 << 20))).unwrap();

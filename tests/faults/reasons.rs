@@ -24,7 +24,11 @@ use std::time::{Duration, SystemTime};
 type Head = (fn(&Client) -> Result<()>, &'static str, &'static str);
 
 const HEADS: [Head; 2] = [
-    (|client| client.head_object(BUCKET, "key").map(drop), "HeadObject", "GetObject"),
+    (
+        |client| client.head_object(BUCKET, "key", &Default::default()).map(drop),
+        "HeadObject",
+        "GetObject",
+    ),
     (|client| client.head_bucket(BUCKET).map(drop), "HeadBucket", "ListObjectsV2"),
 ];
 
@@ -185,7 +189,7 @@ fn p17_an_inquiry_without_an_explanation_keeps_the_refusal() {
     }
     // A missing object is the ordinary case and needs no inquiry.
     let rig = Rig::new();
-    rig.client.head_object(BUCKET, "missing").unwrap_err();
+    rig.client.head_object(BUCKET, "missing", &Default::default()).unwrap_err();
     assert_eq!((rig.count("HeadObject"), rig.count("GetObject")), (1, 0));
     rig.finish();
 }
@@ -201,7 +205,7 @@ fn p17_codes_are_read_from_headers() {
         let rig = Rig::new();
         let headers = [(code, "InvalidAccessKeyId"), (message, "\"No such key id.\"")];
         rig.faulty.always("HeadObject", Fault::reply_with(403, &headers, ""));
-        let error = rig.client.head_object(BUCKET, "key").unwrap_err();
+        let error = rig.client.head_object(BUCKET, "key", &Default::default()).unwrap_err();
         assert_eq!(
             (error.kind(), error.code()),
             (ErrorKind::SignatureRejected, Some("InvalidAccessKeyId")),
@@ -213,7 +217,7 @@ fn p17_codes_are_read_from_headers() {
         rig.faulty.heal();
         rig.faulty.always("HeadObject", Fault::reply_with(403, &[(code, "a code, or what?")], ""));
         rig.faulty.always("GetObject", Fault::reply(403, ""));
-        let error = rig.client.head_object(BUCKET, "key").unwrap_err();
+        let error = rig.client.head_object(BUCKET, "key", &Default::default()).unwrap_err();
         assert_eq!((error.kind(), error.code()), (ErrorKind::AccessDenied, None), "{error}");
         rig.finish();
     }
@@ -244,7 +248,10 @@ fn p17_a_head_without_a_length_finds_the_size() {
         rig.store("key2", b"another");
         rig.faulty.always("HeadObject", no_length());
         range.into_iter().for_each(|fault| rig.faulty.always("GetObject", fault));
-        assert_eq!(rig.client.head_object(BUCKET, "key").unwrap().size, content.len() as u64);
+        assert_eq!(
+            rig.client.head_object(BUCKET, "key", &Default::default()).unwrap().size,
+            content.len() as u64
+        );
         assert_eq!((rig.count("GetObject"), rig.count("ListObjectsV2")), requests);
         rig.finish();
     }
@@ -305,7 +312,7 @@ fn case_22_the_requester_pays_if_configured() {
         let rig = Rig::with(ServerOptions::default(), |config| config.request_payer(payer));
         rig.put("key", b"content").unwrap();
         rig.get("key").unwrap();
-        rig.client.head_object(BUCKET, "key").unwrap();
+        rig.client.head_object(BUCKET, "key", &Default::default()).unwrap();
         rig.client.list_objects(BUCKET, &ListObjects::default(), None).unwrap();
         let id = rig.begin("parts");
         rig.client.upload_part(crate::upload("parts", &id), 1, b"part").unwrap();
@@ -389,7 +396,9 @@ fn case_24_redirects_of_other_services_are_explained() {
                 rig.faulty.always("*", Fault::reply_with(status, &[("location", &location)], page));
                 let before = rig.faulty.seen().len();
                 let error = match method {
-                    "HEAD" => rig.client.head_object(BUCKET, "key").unwrap_err(),
+                    "HEAD" => {
+                        rig.client.head_object(BUCKET, "key", &Default::default()).unwrap_err()
+                    }
                     _ => rig.get("key").unwrap_err(),
                 };
                 assert_eq!(

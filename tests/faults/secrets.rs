@@ -9,8 +9,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use s3driver::Error;
 use s3driver::client::{
-    Client, Condition, Config, CopySource, GetObject, ListObjects, ObjectSettings, Proxy,
-    SignatureVersion, UploadRef, UploadedPart,
+    Client, Condition, Config, CopySource, GetObject, ListObjects, ObjectSettings, Part, Proxy,
+    SignatureVersion, UploadRef,
 };
 use s3driver::sign::Credentials;
 
@@ -38,13 +38,13 @@ fn assert_hidden(error: Error, secrets: &[&str], what: &str) {
 pub(crate) fn call_all(client: &Client) -> Vec<(&'static str, Error)> {
     let settings = ObjectSettings::default();
     let upload = UploadRef { bucket: BUCKET, key: "k", upload_id: "u" };
-    let part = UploadedPart { part_number: 1, etag: "e".to_owned(), size: 1 };
-    let source = CopySource { bucket: BUCKET, key: "k", if_match: None };
+    let part = Part::new(1, "e", 1);
+    let source = CopySource::new(BUCKET, "k");
     [
         ("PutObject", client.put_object(BUCKET, "k", b"x", &settings).map(drop)),
         ("GetObject", client.get_object(BUCKET, "k", &GetObject::default()).map(drop)),
-        ("HeadObject", client.head_object(BUCKET, "k").map(drop)),
-        ("DeleteObject", client.delete_object(BUCKET, "k")),
+        ("HeadObject", client.head_object(BUCKET, "k", &Default::default()).map(drop)),
+        ("DeleteObject", client.delete_object(BUCKET, "k", &Default::default())),
         ("DeleteObjects", client.delete_objects(BUCKET, &["k", "l"])),
         ("CopyObject", client.copy_object(source, BUCKET, "l", &settings).map(drop)),
         ("ListObjectsV2", client.list_objects(BUCKET, &ListObjects::prefix(""), None).map(drop)),
@@ -177,7 +177,7 @@ fn p04_the_signature_of_a_request_is_hidden_when_its_headers_are_repeated() {
                 SignatureVersion::V2 => {
                     assert!(!text.contains(&format!("{ID}:")), "{operation}: {text}");
                 }
-                SignatureVersion::V4 => {
+                _ => {
                     let shown = after("Signature=").unwrap_or_default();
                     assert!(
                         !shown.starts_with(|c: char| c.is_ascii_hexdigit()),

@@ -10,8 +10,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use md5::{Digest as _, Md5};
 use s3driver::client::{
-    Checksum, Condition, CopySource, Encryption, GetObject, HELD_BODY, ObjectSettings,
-    PayloadSigning, UploadedPart,
+    Checksum, Condition, CopySource, Encryption, GetObject, HELD_BODY, ObjectSettings, Part,
+    PayloadSigning,
 };
 use s3driver::driver::StorageDriver;
 use s3driver::transfer::Transfer;
@@ -227,8 +227,7 @@ fn p13_etags_known_to_be_opaque_are_not_compared() {
     rig.finish();
 
     let rig = Rig::new();
-    let settings =
-        ObjectSettings { encryption: Encryption::Kms { key_id: "key".to_owned() }, ..settings() };
+    let settings = settings().encryption(Encryption::Kms { key_id: "key".to_owned() });
     rig.faulty.always("PutObject", other());
     rig.client.put_object(BUCKET, "key", CONTENT, &settings).unwrap();
     rig.finish();
@@ -249,7 +248,7 @@ fn p13_etags_known_to_be_opaque_are_not_compared() {
     }
 }
 
-fn uploaded(rig: &Rig, count: u32) -> (String, Vec<UploadedPart>) {
+fn uploaded(rig: &Rig, count: u32) -> (String, Vec<Part>) {
     let id = rig.begin("parts");
     let part = |number: u32| {
         rig.client
@@ -260,7 +259,7 @@ fn uploaded(rig: &Rig, count: u32) -> (String, Vec<UploadedPart>) {
     (id, parts)
 }
 
-fn complete(rig: &Rig, id: &str, parts: &[UploadedPart]) -> Result<Option<String>> {
+fn complete(rig: &Rig, id: &str, parts: &[Part]) -> Result<Option<String>> {
     rig.client
         .complete_multipart_upload(upload("parts", id), parts, &Condition::Always)
         .map(|done| done.etag)
@@ -410,7 +409,8 @@ fn case_33_etags_are_compared_case_insensitively() {
     let rig = Rig::new();
     rig.faulty.always("HeadObject", upper());
     rig.faulty.once("PutObject", Fault::silent(End::Close).after_commit());
-    rig.client.put_object_if(BUCKET, "key", CONTENT, &settings(), &Condition::IfAbsent).unwrap();
+    let absent = settings().condition(Condition::IfAbsent);
+    rig.client.put_object(BUCKET, "key", CONTENT, &absent).unwrap();
     assert_eq!((rig.count("PutObject"), rig.count("HeadObject")), (2, 1));
     let (id, parts) = uploaded(&rig, 2);
     rig.faulty.once("CompleteMultipartUpload", Fault::silent(End::Close).after_commit());
@@ -424,7 +424,7 @@ fn case_33_etags_are_compared_case_insensitively() {
 }
 
 fn copy(rig: &Rig) -> Result<Option<String>> {
-    let source = CopySource { bucket: BUCKET, key: "source", if_match: None };
+    let source = CopySource::new(BUCKET, "source");
     rig.client.copy_object(source, BUCKET, "copy", &settings()).map(|copied| copied.etag)
 }
 
@@ -574,22 +574,23 @@ fn p20_weak_etags_are_never_sent_as_conditions() {
     driver.write_stream("/to", 1000, &mut &b"tail"[..]).unwrap();
     driver.write_stream("/to", 1000, &mut &content[..]).unwrap();
     let transfer = Transfer::new(&rig.client);
-    let source = CopySource { bucket: BUCKET, key: "root/to", if_match: Some("W/\"weak\"") };
+    let weak = Condition::IfMatch("W/\"weak\"".to_owned());
+    let source = CopySource::new(BUCKET, "root/to").condition(&weak);
     transfer.copy(source, BUCKET, "copy", &settings()).unwrap();
     rig.client.copy_object(source, BUCKET, "copy", &settings()).unwrap();
-    let read = GetObject::default().if_match("W/\"weak\"");
+    let read = GetObject::default().condition(weak.clone());
     rig.client.get_object(BUCKET, "copy", &read).unwrap();
     assert!(
         rig.faulty.seen().iter().all(|seen| !seen.head.to_ascii_lowercase().contains("w/\"weak"))
     );
     // The client itself compares an ETag that is not sent, and rejects such a condition for writes.
-    let other = GetObject::default().if_match("W/\"other\"");
+    let other = GetObject::default().condition(Condition::IfMatch("W/\"other\"".to_owned()));
     assert_eq!(
         rig.client.get_object(BUCKET, "copy", &other).unwrap_err().kind(),
         ErrorKind::PreconditionFailed
     );
-    let weak = Condition::IfMatch("W/\"weak\"".to_owned());
-    let error = rig.client.put_object_if(BUCKET, "copy", CONTENT, &settings(), &weak).unwrap_err();
+    let settings = settings().condition(weak);
+    let error = rig.client.put_object(BUCKET, "copy", CONTENT, &settings).unwrap_err();
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::InvalidArgument, 0), "{error}");
     drop(driver);
     rig.finish();
@@ -601,7 +602,7 @@ fn a_copy_source_has_no_slash_before_the_bucket() {
     let rig = Rig::new();
     let key = "a b/%/é+\u{1F98A}";
     rig.store(key, CONTENT);
-    let source = CopySource { bucket: BUCKET, key, if_match: None };
+    let source = CopySource::new(BUCKET, key);
     rig.client.copy_object(source, BUCKET, "copy", &settings()).unwrap();
     let id = rig.begin("parts");
     rig.client.upload_part_copy(source, 0..3, upload("parts", &id), 1).unwrap();
@@ -678,7 +679,7 @@ fn copies_fall_back_to_supported_operations() {
         Fault::reply(200, "<CopyObjectResult><ETag>e</ETag></CopyObjectResult>"),
     ];
     let content = bytes_at(7, 0, (17 << 20) + 77);
-    let source = CopySource { bucket: BUCKET, key: "source", if_match: None };
+    let source = CopySource::new(BUCKET, "source");
     for (index, fault) in missing().into_iter().chain(empty).enumerate() {
         let rig = Rig::new();
         rig.store("source", &content);

@@ -3,7 +3,7 @@
 use crate::server::{Answer, End, Fault, error_document};
 use crate::support::target::bytes_at;
 use crate::{ATTEMPTS, BUCKET, Rig, quickly, upload};
-use s3driver::client::{Condition, CopySource, ObjectSettings, UploadedPart};
+use s3driver::client::{Condition, CopySource, ObjectSettings, Part};
 use s3driver::{Error, ErrorKind, Result};
 use std::time::Duration;
 
@@ -30,8 +30,8 @@ fn put_reset_after_commit() {
 }
 
 fn put_if_absent(rig: &Rig, content: &[u8]) -> Result<()> {
-    let settings = ObjectSettings::default();
-    rig.client.put_object_if(BUCKET, "key", content, &settings, &Condition::IfAbsent).map(drop)
+    let settings = ObjectSettings::default().condition(Condition::IfAbsent);
+    rig.client.put_object(BUCKET, "key", content, &settings).map(drop)
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn put_ok_error() {
     rig.finish();
 }
 
-fn uploaded(rig: &Rig) -> (String, Vec<UploadedPart>) {
+fn uploaded(rig: &Rig) -> (String, Vec<Part>) {
     let id = rig.begin("parts");
     let part = |number: u32| {
         let content = bytes_at(number.into(), 0, 1000);
@@ -130,7 +130,7 @@ fn whole() -> Vec<u8> {
     [bytes_at(1, 0, 1000), bytes_at(2, 0, 1000)].concat()
 }
 
-fn complete(rig: &Rig, id: &str, parts: &[UploadedPart]) -> Result<()> {
+fn complete(rig: &Rig, id: &str, parts: &[Part]) -> Result<()> {
     rig.client.complete_multipart_upload(upload("parts", id), parts, &Condition::Always).map(drop)
 }
 
@@ -180,6 +180,7 @@ fn upload_part_is_stored_once_after_faults() {
     let listed: Vec<u32> = rig
         .client
         .parts(upload("parts", &id))
+        .pages()
         .flat_map(|page| page.unwrap().parts)
         .map(|part| part.part_number)
         .collect();
@@ -200,6 +201,7 @@ fn create_multipart_upload_reset_after_commit() {
     let ids: Vec<String> = rig
         .client
         .uploads(BUCKET, "")
+        .pages()
         .flat_map(|page| page.unwrap().uploads)
         .map(|upload| upload.upload_id)
         .collect();
@@ -398,7 +400,7 @@ fn abort_no_such_upload() {
 
 #[test]
 fn copy_ok_error_and_ok_empty() {
-    let source = CopySource { bucket: BUCKET, key: "source", if_match: None };
+    let source = CopySource::new(BUCKET, "source");
     type Copies<'a> = &'a dyn Fn(&Rig, &str) -> Result<()>;
     let copy: Copies<'_> = &|rig, _| {
         rig.client.copy_object(source, BUCKET, "copy", &ObjectSettings::default()).map(drop)
@@ -418,7 +420,7 @@ fn copy_ok_error_and_ok_empty() {
             rig.faulty.once(operation, fault);
             run(&rig, &id).unwrap();
             assert_eq!(rig.count(operation), before + 2);
-            rig.client.delete_object(BUCKET, "copy").unwrap();
+            rig.client.delete_object(BUCKET, "copy", &Default::default()).unwrap();
         }
         rig.faulty.always(operation, Fault::reply(200, ""));
         let error: Error = run(&rig, &id).unwrap_err();

@@ -7,6 +7,7 @@ use s3driver::driver::S3Driver;
 use s3driver::transfer::Transfer;
 use s3driver::{ErrorKind, Result};
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 
 const LARGE: usize = 2 * PART + 9;
@@ -40,16 +41,11 @@ fn put_object_from() {
 }
 
 #[test]
-fn put_object_if() {
+fn put_object_if_absent() {
     let content = bytes(5, 0, 2000);
-    Trial::new("client::put_object_if").after([("/file", &content)]).run(|driver, _| {
-        match driver.client().put_object_if(
-            driver.bucket(),
-            "file",
-            &content,
-            &settings(),
-            &Condition::IfAbsent,
-        ) {
+    Trial::new("client::put_object_if_absent").after([("/file", &content)]).run(|driver, _| {
+        let absent = settings().condition(Condition::IfAbsent);
+        match driver.client().put_object(driver.bucket(), "file", &content, &absent) {
             // An earlier process has created it.
             Err(error) if error.kind() == ErrorKind::PreconditionFailed => Ok(()),
             result => result.map(drop),
@@ -65,7 +61,7 @@ fn copy_object() {
         .after([("/copy", &content)])
         .kept([("/file", &content)])
         .run(|driver, _| {
-            let source = CopySource { bucket: driver.bucket(), key: "file", if_match: None };
+            let source = CopySource::new(driver.bucket(), "file");
             driver.client().copy_object(source, driver.bucket(), "copy", &settings()).map(drop)
         });
 }
@@ -73,9 +69,9 @@ fn copy_object() {
 #[test]
 fn delete_object() {
     let content = bytes(8, 0, 2000);
-    Trial::new("client::delete_object")
-        .before([("/file", &content)])
-        .run(|driver, _| driver.client().delete_object(driver.bucket(), "file"));
+    Trial::new("client::delete_object").before([("/file", &content)]).run(|driver, _| {
+        driver.client().delete_object(driver.bucket(), "file", &Default::default())
+    });
 }
 
 #[test]
@@ -134,8 +130,8 @@ fn list_parts_and_uploads() {
     Trial::new("client::list_parts_and_uploads").leaves(1).run(|driver, _| {
         upload(driver, |client, upload| {
             client.upload_part(upload, 1, &content)?;
-            client.parts(upload).try_for_each(|page| page.map(drop))?;
-            client.uploads(upload.bucket, "").try_for_each(|page| page.map(drop))
+            client.parts(upload).pages().try_for_each(|page| page.map(drop))?;
+            client.uploads(upload.bucket, "").pages().try_for_each(|page| page.map(drop))
         })
     });
 }
@@ -178,7 +174,7 @@ fn copy() {
     let content = bytes(16, 0, LARGE);
     Trial::new("client::copy").after([("/copy", &content)]).kept([("/file", &content)]).run(
         |driver, _| {
-            let source = CopySource { bucket: driver.bucket(), key: "file", if_match: None };
+            let source = CopySource::new(driver.bucket(), "file");
             let transfer = Transfer::new(driver.client()).part_size(PART as u64);
             transfer.copy(source, driver.bucket(), "copy", &settings()).map(drop)
         },
@@ -207,5 +203,41 @@ fn download_to_file() {
             transfer.download_to_file(driver.bucket(), "file", folder.join("file"))?;
             assert!(fs::read(folder.join("file")).unwrap() == content);
             Ok(())
+        });
+}
+
+/// A token in the folder lets the next process continue.
+#[test]
+fn resumable_upload() {
+    let content = bytes(15, 0, LARGE);
+    Trial::new("client::resumable_upload").after([("/file", &content)]).run(|driver, folder| {
+        let (transfer, settings) =
+            (Transfer::new(driver.client()).part_size(PART as u64), settings());
+        let place = folder.join("token");
+        let resumed = match fs::read_to_string(&place) {
+            Ok(text) => match transfer.resume(&text.parse().unwrap(), &settings) {
+                // It was finished, or removed as an abandoned one.
+                Err(error) if error.kind() == ErrorKind::NoSuchUpload => None,
+                resumed => Some(resumed?),
+            },
+            Err(_) => None,
+        };
+        let mut writer =
+            resumed.unwrap_or_else(|| transfer.writer(driver.bucket(), "file", &settings));
+        fs::write(&place, writer.token()?.to_string()).unwrap();
+        writer.write_all(&content)?;
+        writer.finish().map(drop)
+    });
+}
+
+#[test]
+fn stream_of_unknown_length() {
+    let (old, new) = (bytes(16, 0, 3000), bytes(17, 0, LARGE));
+    Trial::new("client::stream_of_unknown_length")
+        .before([("/file", &old)])
+        .after([("/file", &new)])
+        .run(|driver, _| {
+            let transfer = Transfer::new(driver.client()).part_size(PART as u64);
+            transfer.upload(&new[..], driver.bucket(), "file", &settings()).map(drop)
         });
 }

@@ -38,7 +38,7 @@ fn the_configuration_of_distribution_2_is_read() {
     let storage = &config.storage;
     let p = parameters(&storage.backend);
     assert_eq!(
-        (&*p.bucket, p.endpoint.region(), &*p.root_directory),
+        (&*p.bucket, p.endpoint.signing_region(), &*p.root_directory),
         ("images", "eu-west-1", "registry/data")
     );
     assert_eq!(p.encryption, Encryption::Kms { key_id: "alias/images".to_owned() });

@@ -2,8 +2,7 @@
 
 use crate::worker::{BUCKET, Worker};
 use s3driver::client::{
-    ByteRange, Condition, CopySource, GetObject, ListObjects, ObjectSettings, UploadRef,
-    UploadedPart,
+    ByteRange, Condition, CopySource, GetObject, ListObjects, ObjectSettings, Part, UploadRef,
 };
 use s3driver::{ErrorKind, Result};
 
@@ -42,7 +41,7 @@ impl Worker<'_> {
             }
             6 => {
                 self.count("DeleteObject");
-                let result = self.client.delete_object(BUCKET, &key);
+                let result = self.client.delete_object(BUCKET, &key, &Default::default());
                 self.changed(&key, None, result);
             }
             7 => {
@@ -59,15 +58,15 @@ impl Worker<'_> {
                     return;
                 }
                 self.count("CopyObject");
-                let source = CopySource { bucket: BUCKET, key: &key, if_match: None };
+                let source = CopySource::new(BUCKET, &key);
                 let result = self.client.copy_object(source, BUCKET, &to, &settings).map(drop);
                 self.changed(&to, Some(content), result);
             }
             9 => {
                 self.count("PutObject if absent");
                 let content = self.content();
-                let condition = Condition::IfAbsent;
-                match self.client.put_object_if(BUCKET, &key, &content, &settings, &condition) {
+                let absent = settings.clone().condition(Condition::IfAbsent);
+                match self.client.put_object(BUCKET, &key, &content, &absent) {
                     Err(error) if error.kind() == ErrorKind::PreconditionFailed => {
                         assert!(self.model.contains_key(&key), "{key} does not exist: {error}");
                     }
@@ -83,7 +82,8 @@ impl Worker<'_> {
                 self.count("ListObjectsV2");
                 let pages = self
                     .client
-                    .listing(BUCKET, ListObjects::prefix(format!("{}/", self.prefix)).max_keys(3));
+                    .objects(BUCKET, ListObjects::prefix(format!("{}/", self.prefix)).max_keys(3))
+                    .pages();
                 let Some(pages) = self.some(pages.collect::<Result<Vec<_>>>()) else { return };
                 let found = pages
                     .into_iter()
@@ -133,7 +133,7 @@ impl Worker<'_> {
         };
         self.count("upload of copied parts");
         let (client, size) = (self.client.clone(), content.len() as u64);
-        let source = CopySource { bucket: BUCKET, key: &from, if_match: None };
+        let source = CopySource::new(BUCKET, &from);
         let ranges = [0..size / 2, size / 2..size];
         let sent = self.assemble(key, |upload| {
             (1..)
@@ -150,15 +150,15 @@ impl Worker<'_> {
     fn assemble(
         &self,
         key: &str,
-        parts: impl FnOnce(UploadRef<'_>) -> Result<Vec<UploadedPart>>,
-    ) -> Option<(String, Vec<UploadedPart>)> {
+        parts: impl FnOnce(UploadRef<'_>) -> Result<Vec<Part>>,
+    ) -> Option<(String, Vec<Part>)> {
         let begun = self.client.create_multipart_upload(BUCKET, key, &ObjectSettings::default());
         let upload_id = self.some(begun)?;
         let parts = self.some(parts(UploadRef { bucket: BUCKET, key, upload_id: &upload_id }))?;
         Some((upload_id, parts))
     }
 
-    fn complete(&mut self, key: &str, upload_id: &str, parts: &[UploadedPart], content: Vec<u8>) {
+    fn complete(&mut self, key: &str, upload_id: &str, parts: &[Part], content: Vec<u8>) {
         let upload = UploadRef { bucket: BUCKET, key, upload_id };
         let result = self.client.complete_multipart_upload(upload, parts, &Condition::Always);
         self.changed(key, Some(content), result.map(drop));

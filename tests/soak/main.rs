@@ -124,9 +124,9 @@ fn client(faulty: &Faulty) -> Client {
             faulty.backend.access_key(),
             faulty.backend.secret_key(),
         ))
-        .timeouts(Timeouts { idle: Duration::from_secs(2), ..Timeouts::default() })
+        .timeouts(Timeouts::default().idle(Duration::from_secs(2)))
         // Few attempts, so that some failures reach the caller.
-        .retry(RetryPolicy { max_attempts: 3, base, throttled_base, ..RetryPolicy::default() });
+        .retry(RetryPolicy::default().max_attempts(3).base(base).throttled_base(throttled_base));
     Client::new(config).unwrap()
 }
 

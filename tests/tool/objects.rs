@@ -39,11 +39,8 @@ checks! {
 
     fn stat_shows_what_is_stored(target) {
         let rig = Rig::new(target, "stat");
-        let settings = ObjectSettings {
-            content_type: Some("text/x-tool".to_owned()),
-            metadata: vec![("colour".to_owned(), "blue".to_owned())],
-            ..ObjectSettings::default()
-        };
+        let settings =
+            ObjectSettings::default().content_type("text/x-tool").metadata("colour", "blue");
         rig.client.put_object(&target.bucket, &rig.key("x"), b"12345", &settings).unwrap();
         let shown = rig.json(&["stat", &rig.url("x")]).remove(0);
         assert_eq!(shown["size"], 5);

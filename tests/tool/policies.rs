@@ -3,7 +3,7 @@
 use crate::doctor::{assert_only_fault, examine};
 use crate::rig::Rig;
 use crate::support::target::Target;
-use s3driver::client::{ListObjects, SignatureVersion};
+use s3driver::client::{DeleteObject, ListObjects, SignatureVersion};
 use s3driver::sign::{Credentials, Request, v4};
 use s3driver::time::Timestamp;
 use std::io::{Read, Write};
@@ -71,17 +71,15 @@ fn each_permission_that_a_bucket_policy_denies_is_named() {
         assert!(status.contains(" 20"), "{status}");
         assert_only_fault(&found, check, &[word, &bucket]);
     }
-    for page in rig.client.uploads(&bucket, "") {
-        for upload in page.expect("a page").uploads {
-            let (key, upload_id) = (&*upload.key, &*upload.upload_id);
-            let upload = s3driver::client::UploadRef { bucket: &bucket, key, upload_id };
-            rig.client.abort_multipart_upload(upload).expect("aborted");
-        }
+    for upload in rig.client.uploads(&bucket, "") {
+        let upload = upload.expect("an upload");
+        let (key, upload_id) = (&*upload.key, &*upload.upload_id);
+        let upload = s3driver::client::UploadRef { bucket: &bucket, key, upload_id };
+        rig.client.abort_multipart_upload(upload).expect("aborted");
     }
-    for page in rig.client.listing(&bucket, ListObjects::default()) {
-        for object in page.expect("a page").contents {
-            rig.client.delete_object(&bucket, &object.key).expect("deleted");
-        }
+    for object in rig.client.objects(&bucket, ListObjects::default()) {
+        let key = object.expect("an object").key;
+        rig.client.delete_object(&bucket, &key, &DeleteObject::default()).expect("deleted");
     }
     rig.client.delete_bucket(&bucket).expect("an empty bucket");
 }

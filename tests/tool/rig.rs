@@ -125,7 +125,7 @@ impl<'a> Rig<'a> {
     /// The names below the directory in the bucket, sorted.
     pub(crate) fn names(&self) -> Vec<String> {
         let request = ListObjects::prefix(self.key(""));
-        let pages = self.client.listing(&self.target.bucket, request);
+        let pages = self.client.objects(&self.target.bucket, request).pages();
         let keys = pages.flat_map(|page| page.expect("a page").contents).map(|object| object.key);
         let mut names: Vec<_> =
             keys.filter_map(|key| Some(key.strip_prefix(&self.key(""))?.to_owned())).collect();
@@ -135,7 +135,7 @@ impl<'a> Rig<'a> {
 
     /// The unfinished uploads below the directory in the bucket.
     pub(crate) fn uploads(&self) -> usize {
-        let pages = self.client.uploads(&self.target.bucket, &self.key(""));
+        let pages = self.client.uploads(&self.target.bucket, &self.key("")).pages();
         pages.map(|page| page.expect("a page").uploads.len()).sum()
     }
 
@@ -174,9 +174,11 @@ impl<'a> Rig<'a> {
 impl Drop for Rig<'_> {
     fn drop(&mut self) {
         // A server that was ordered to fail keeps what it has.
-        let pages = self.client.listing(&self.target.bucket, ListObjects::prefix(self.key("")));
+        let pages =
+            self.client.objects(&self.target.bucket, ListObjects::prefix(self.key(""))).pages();
         for object in pages.flatten().flat_map(|page| page.contents) {
-            let _ = self.client.delete_object(&self.target.bucket, &object.key);
+            let _ =
+                self.client.delete_object(&self.target.bucket, &object.key, &Default::default());
         }
     }
 }

@@ -82,18 +82,19 @@ fn client(port: u16) -> Client {
     let config = Config::new(endpoint.expect("an endpoint"))
         .static_credentials(Credentials::new("AKIDEXAMPLE", SECRET).with_session_token(TOKEN))
         .payload_signing(PayloadSigning::Unsigned)
-        .timeouts(Timeouts {
-            connect: short,
-            idle: Duration::from_millis(100),
-            stall: short,
-            operation: short,
-        })
-        .retry(RetryPolicy {
-            max_attempts: 2,
-            base: Duration::ZERO,
-            throttled_base: Duration::ZERO,
-            ..RetryPolicy::default()
-        })
+        .timeouts(
+            Timeouts::default()
+                .connect(short)
+                .idle(Duration::from_millis(100))
+                .stall(short)
+                .operation(short),
+        )
+        .retry(
+            RetryPolicy::default()
+                .max_attempts(2)
+                .base(Duration::ZERO)
+                .throttled_base(Duration::ZERO),
+        )
         .clock(Arc::<Skipping>::default());
     Client::new(config).expect("a client")
 }

@@ -3,8 +3,8 @@
 use super::server::Shared;
 use s3driver::Result;
 use s3driver::client::{
-    ByteRange, Client, Condition, CopySource, GetObject, HELD_BODY, ListObjects, ObjectSettings,
-    UploadRef, UploadedPart,
+    ByteRange, Client, Condition, CopySource, DeleteObject, GetObject, HELD_BODY, ListObjects,
+    ObjectSettings, Part, UploadRef,
 };
 use s3driver::fuzzing::{put_object_replayed, upload_part_replayed};
 use std::io::{self, Read};
@@ -12,7 +12,7 @@ use std::io::{self, Read};
 pub(super) const BUCKET: &str = "registry";
 const KEY: &str = "a/b c";
 const UPLOAD: UploadRef<'_> = UploadRef { bucket: BUCKET, key: KEY, upload_id: "upload" };
-const SOURCE: CopySource<'_> = CopySource { bucket: "other", key: "from", if_match: None };
+const SOURCE: CopySource<'_> = CopySource::new("other", "from");
 
 /// The length of a body of three blocks: the client looks for an early response before it sends the
 /// last one.
@@ -130,11 +130,19 @@ pub(super) const OPERATIONS: &[Operation] = &[
         |client, _| nothing(client.abort_multipart_upload(UPLOAD)),
         &[("DELETE", 200, 299), ("DELETE", 404, 404)],
     ),
-    operation("delete", |client, _| nothing(client.delete_object(BUCKET, KEY)), GONE),
+    operation(
+        "delete",
+        |client, _| nothing(client.delete_object(BUCKET, KEY, &Default::default())),
+        GONE,
+    ),
     operation(
         "delete-if",
         |client, _| {
-            nothing(client.delete_object_if(BUCKET, KEY, &Condition::IfMatch("e".to_owned())))
+            nothing(client.delete_object(
+                BUCKET,
+                KEY,
+                &DeleteObject::default().condition(Condition::IfMatch("e".to_owned())),
+            ))
         },
         GONE,
     ),
@@ -154,18 +162,22 @@ pub(super) const OPERATIONS: &[Operation] = &[
     operation("get-rest", |client, _| get(client, ByteRange::From(RANGE_START as u64)), READ),
     operation("get-if-match", get_if_match, READ),
     operation("get-and-head", get_and_head, READ),
-    operation("head", |client, _| nothing(client.head_object(BUCKET, KEY)), HEAD),
-    operation("list", |client, _| pages(client.listing(BUCKET, ListObjects::prefix("a/"))), READ),
+    operation(
+        "head",
+        |client, _| nothing(client.head_object(BUCKET, KEY, &Default::default())),
+        HEAD,
+    ),
+    operation("list", |client, _| pages(client.objects(BUCKET, ListObjects::prefix("a/")).pages()), READ),
     operation("list-one", |client, _| nothing(client.list_objects(BUCKET, &tree(), None)), READ),
     operation(
         "list-v1",
         |client, _| nothing(client.list_objects_v1(BUCKET, &tree(), Some("a"))),
         READ,
     ),
-    operation("parts", |client, _| pages(client.parts(UPLOAD)), READ),
+    operation("parts", |client, _| pages(client.parts(UPLOAD).pages()), READ),
     operation(
         "uploads",
-        |client, _| pages(client.uploads(BUCKET, "a/")),
+        |client, _| pages(client.uploads(BUCKET, "a/").pages()),
         // The bucket has never had an upload.
         &[("GET", 200, 299), ("GET", 404, 404)],
     ),
@@ -201,7 +213,7 @@ fn pages<T>(pages: impl Iterator<Item = Result<T>>) -> Result<Vec<u8>> {
 }
 
 fn put_if(client: &Client, condition: &Condition) -> Result<Vec<u8>> {
-    nothing(client.put_object_if(BUCKET, KEY, b"hello", &settings(), condition))
+    nothing(client.put_object(BUCKET, KEY, b"hello", &settings().condition(condition.clone())))
 }
 
 fn put_from(client: &Client, shared: &Shared, length: u64) -> Result<Vec<u8>> {
@@ -221,7 +233,7 @@ fn part_replayed(client: &Client, shared: &Shared) -> Result<Vec<u8>> {
 
 fn complete(client: &Client, condition: &Condition) -> Result<Vec<u8>> {
     let etag = "5d41402abc4b2a76b9719d911017c592";
-    let part = |part_number, size| UploadedPart { part_number, etag: etag.to_owned(), size };
+    let part = |part_number, size| Part::new(part_number, etag, size);
     nothing(client.complete_multipart_upload(UPLOAD, &[part(1, 5 << 20), part(2, 7)], condition))
 }
 
@@ -230,13 +242,19 @@ fn get(client: &Client, range: ByteRange) -> Result<Vec<u8>> {
 }
 
 fn get_if_match(client: &Client, _: &Shared) -> Result<Vec<u8>> {
-    client.get_object(BUCKET, KEY, &GetObject::default().if_match("e"))?.read_all(LIMIT)
+    client
+        .get_object(
+            BUCKET,
+            KEY,
+            &GetObject::default().condition(Condition::IfMatch("e".to_owned())),
+        )?
+        .read_all(LIMIT)
 }
 
 /// Sends the second request while the connection of the first one is in use.
 fn get_and_head(client: &Client, _: &Shared) -> Result<Vec<u8>> {
     let reader = client.get_object(BUCKET, KEY, &GetObject::default())?;
-    client.head_object(BUCKET, KEY)?;
+    client.head_object(BUCKET, KEY, &Default::default())?;
     reader.read_all(LIMIT)
 }
 

@@ -30,12 +30,12 @@ impl<'a> Arns<'a> {
             return id.to_owned();
         }
         let kind = if id.starts_with("alias/") { "" } else { "key/" };
-        let region = self.bucket.parameters.endpoint.region();
+        let region = self.bucket.parameters.endpoint.signing_region();
         format!("arn:{}:kms:{region}:*:{kind}{id}", self.partition())
     }
 
     fn partition(&self) -> &'static str {
-        let region = self.bucket.parameters.endpoint.region();
+        let region = self.bucket.parameters.endpoint.signing_region();
         if region.starts_with("cn-") {
             "aws-cn"
         } else if region.starts_with("us-gov-") {

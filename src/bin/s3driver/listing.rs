@@ -48,7 +48,7 @@ pub(crate) fn visit_tree(
         visit(object)?;
     }
     let request = ListObjects::prefix(at.directory());
-    for page in bucket.client.listing(&bucket.name, request) {
+    for page in bucket.client.objects(&bucket.name, request).pages() {
         for object in page?.contents {
             tool.check_interrupted()?;
             found = true;
@@ -60,7 +60,7 @@ pub(crate) fn visit_tree(
 
 /// Returns the object with exactly this key.
 pub(crate) fn exact(bucket: &Bucket, at: &S3Url) -> Outcome<Option<Found>> {
-    match bucket.client.head_object(&bucket.name, &at.key) {
+    match bucket.client.head_object(&bucket.name, &at.key, &Default::default()) {
         Ok(meta) => Ok(Some(Found {
             key: at.key.clone(),
             size: meta.size,

@@ -48,15 +48,12 @@ impl Tool {
         let named = url.map(|url| url.bucket.as_str()).filter(|bucket| !bucket.is_empty());
         let parameters = self.settings.parameters(named)?;
         let driver = self.settings.open(&parameters)?.with_cancel(&self.cancel);
+        let mut settings = ObjectSettings::default().encryption(parameters.encryption.clone());
+        (settings.storage_class, settings.acl) = (parameters.storage_class, parameters.acl);
         Ok(Bucket {
             client: driver.client().clone(),
             name: driver.bucket().to_owned(),
-            settings: ObjectSettings {
-                encryption: parameters.encryption.clone(),
-                storage_class: parameters.storage_class,
-                acl: parameters.acl,
-                ..ObjectSettings::default()
-            },
+            settings,
             driver,
             parameters,
         })

@@ -168,7 +168,7 @@ fn keys(
     prefix: &str,
 ) -> impl Iterator<Item = Outcome<String>> + Send + use<> {
     let cancel = tool.cancel.clone();
-    let pages = bucket.client.listing(&bucket.name, ListObjects::prefix(prefix));
+    let pages = bucket.client.objects(&bucket.name, ListObjects::prefix(prefix)).pages();
     pages.take_while(move |_| !cancel.is_cancelled()).flat_map(|page| match page {
         Ok(page) => page
             .contents
@@ -263,7 +263,7 @@ impl Sides {
             }
             Job::Copy { key, target } => {
                 let (from, to) = (from.ok_or_else(missing)?, to.ok_or_else(missing)?);
-                let source = CopySource { bucket: &from.name, key, if_match: None };
+                let source = CopySource::new(&from.name, key);
                 let transfer = self.transfer(to).progress(&progress);
                 transfer.copy(source, &to.name, target, &to.settings)?.bytes
             }

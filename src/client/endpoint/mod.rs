@@ -13,8 +13,11 @@
 //!
 //! Directory buckets (S3 Express), whose zonal endpoints need separate sessions, are rejected.
 
+mod variant;
+
 pub use crate::net::aws::Partition;
 pub use crate::net::host::Scheme;
+pub use variant::{Acceleration, Fips, Stack, Variant};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::net::aws::{S3Host, S3Service, is_region_name};
@@ -39,6 +42,7 @@ const MAX_BASE_PATH: usize = 1024;
 /// the bucket's name is not a DNS name, or it contains a dot under https (no wildcard certificate
 /// covers two labels).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Addressing {
     /// The host for AWS, and the path for VPC endpoints (`vpce`) and other servers: nearly all
     /// accept the path, while the host needs wildcard DNS and a wildcard certificate.
@@ -48,49 +52,6 @@ pub enum Addressing {
     Path,
     /// The host wherever it works (`forcepathstyle: false`), for servers that require it.
     VirtualHost,
-}
-
-/// The addresses that an AWS endpoint's name resolves to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Stack {
-    /// IPv4.
-    #[default]
-    Ipv4,
-    /// IPv4 and IPv6 (`usedualstack`).
-    Dual,
-}
-
-/// Whether an AWS endpoint is one of those that AWS runs with validated cryptography.
-///
-/// This only concerns the server's side: the TLS of this crate is not a validated module.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Fips {
-    /// Any.
-    #[default]
-    NotRequired,
-    /// `s3-fips` (`usefipsendpoint`), which AWS only offers in the United States and Canada.
-    Required,
-}
-
-/// Whether requests enter AWS's network at the edge.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Acceleration {
-    /// Straight to the region.
-    #[default]
-    Off,
-    /// Transfer Acceleration (`accelerate`), which must be enabled for the bucket.
-    On,
-}
-
-/// The choice among a region's endpoints.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Variant {
-    /// IPv4 only, or IPv6 too.
-    pub stack: Stack,
-    /// Validated cryptography.
-    pub fips: Fips,
-    /// Through the edge.
-    pub acceleration: Acceleration,
 }
 
 /// A server that speaks S3, and the region its requests are signed for.
@@ -122,6 +83,21 @@ enum RegionSource {
 }
 
 impl Endpoint {
+    /// AWS's endpoint in a region, over TLS: [`Endpoint::aws`] without its variants.
+    ///
+    /// ```
+    /// use s3driver::client::Endpoint;
+    ///
+    /// assert_eq!(Endpoint::region("eu-central-1")?.host(), "s3.eu-central-1.amazonaws.com");
+    /// # Ok::<(), s3driver::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`]: the name does not have the form of an AWS region.
+    pub fn region(region: &str) -> Result<Self> {
+        Self::aws(region, Scheme::Https, Variant::default())
+    }
+
     /// Returns AWS's endpoint in a region of any partition: `s3.eu-central-1.amazonaws.com`.
     ///
     /// # Errors
@@ -296,8 +272,8 @@ impl Endpoint {
     pub(super) const fn host_is_amazons(&self) -> bool {
         matches!(self.source, HostSource::Region(_))
     }
-    /// Returns the region that requests are signed for.
-    pub fn region(&self) -> &str {
+    /// Returns the region requests are signed for.
+    pub fn signing_region(&self) -> &str {
         &self.region
     }
     /// Returns the scheme: with or without TLS.

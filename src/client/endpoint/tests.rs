@@ -55,7 +55,7 @@ fn a_region_name_alone_decides_the_host() {
         assert_eq!(Partition::of_region(region).id(), partition, "{region}");
         let endpoint = aws(region, PLAIN);
         assert_eq!(
-            (endpoint.host(), endpoint.region(), endpoint.port()),
+            (endpoint.host(), endpoint.signing_region(), endpoint.port()),
             (host.to_owned(), region, 443)
         );
         assert!(endpoint.is_aws());
@@ -77,7 +77,7 @@ fn variants_have_the_documented_names() {
         ("eu-west-1", ACCELERATED_DUAL, "s3-accelerate.dualstack.amazonaws.com"),
     ] {
         let endpoint = aws(region, variant);
-        assert_eq!((endpoint.host(), endpoint.region()), (host.to_owned(), region));
+        assert_eq!((endpoint.host(), endpoint.signing_region()), (host.to_owned(), region));
     }
 }
 
@@ -255,10 +255,10 @@ fn another_region_is_another_host_only_where_the_region_chose_it() {
         .for_region("eu-west-3")
         .unwrap();
     assert_eq!(place(&moved, "registry"), "https://s3.dualstack.eu-west-3.amazonaws.com/registry");
-    assert_eq!(moved.region(), "eu-west-3");
+    assert_eq!(moved.signing_region(), "eu-west-3");
     let moved = custom("http://s.example").for_region("eu").unwrap();
     assert_eq!(
-        (place(&moved, "registry").as_str(), moved.region()),
+        (place(&moved, "registry").as_str(), moved.signing_region()),
         ("http://s.example/registry", "eu")
     );
     assert!(aws("us-east-1", PLAIN).for_region("evil.example/").is_err());
@@ -309,12 +309,12 @@ fn a_custom_endpoint_is_taken_apart() {
             "{url}"
         );
         assert_eq!(
-            (located.host_bucket(), endpoint.region(), endpoint.is_aws()),
+            (located.host_bucket(), endpoint.signing_region(), endpoint.is_aws()),
             (None, "us-east-1", false)
         );
     }
     assert_eq!(
-        Endpoint::custom("s.example", Some("RegionOne"), Scheme::Http).unwrap().region(),
+        Endpoint::custom("s.example", Some("RegionOne"), Scheme::Http).unwrap().signing_region(),
         "RegionOne"
     );
     assert_eq!(custom("http://[::1]:8000").locate("registry").unwrap().host(), "::1");
@@ -384,7 +384,7 @@ fn what_is_no_endpoint_is_refused() {
 fn a_redirect_endpoint_is_scheme_host_and_port() {
     let endpoint = Endpoint::redirect("https://cdn.example:8443/", "eu-west-1").unwrap();
     assert_eq!(
-        (place(&endpoint, "registry").as_str(), endpoint.region()),
+        (place(&endpoint, "registry").as_str(), endpoint.signing_region()),
         ("https://cdn.example:8443/registry", "eu-west-1")
     );
     for (url, expected) in [

@@ -72,7 +72,7 @@ impl Source for SharedFiles {
         }
 
         let plan = Plan::of(&files, name)?;
-        let region = self.context.region(files.profile(name));
+        let region = self.context.region_of(files.profile(name));
         let source = plan.into_source(&self.context, region.as_deref());
         // The profile selected this source, so there is no alternative.
         source.fetch().map_err(|reason| {

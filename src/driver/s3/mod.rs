@@ -17,8 +17,8 @@ pub use parameters::{
 
 use crate::cancel::Cancel;
 use crate::client::{
-    Client, Config, CopySource, GetObject, ListObjects, MAX_PART_SIZE, ObjectMeta, Presign,
-    PresignMethod,
+    Client, Condition, Config, CopySource, GetObject, ListObjects, MAX_PART_SIZE, ObjectMeta,
+    Presign, PresignMethod,
 };
 use crate::credentials::Provider;
 use crate::driver::path::{check_directory, check_offset, check_path, not_found};
@@ -210,7 +210,7 @@ impl S3Driver {
     /// Returns the object's metadata, or `None` if there is no object. Every other failure is an
     /// error: a missing permission does not mean a missing file.
     fn head(&self, key: &str, path: &str) -> Result<Option<ObjectMeta>> {
-        match self.store.client.head_object(&self.store.bucket, key) {
+        match self.store.client.head_object(&self.store.bucket, key, &GetObject::default()) {
             Ok(meta) => Ok(Some(meta)),
             Err(error) if error.kind() == ErrorKind::NoSuchKey => Ok(None),
             Err(error) => Err(self.store.error(error, path)),
@@ -222,7 +222,13 @@ impl S3Driver {
     /// not contain it, the size in the response to a HEAD request.
     fn ends_before(&self, offset: u64, key: &str, refusal: &Error) -> bool {
         let store = &*self.store;
-        let size = || store.client.head_object(&store.bucket, key).ok().map(|meta| meta.size);
+        let size = || {
+            store
+                .client
+                .head_object(&store.bucket, key, &GetObject::default())
+                .ok()
+                .map(|meta| meta.size)
+        };
         refusal.kind() == ErrorKind::InvalidRange
             && offset > 0
             && refusal.object_size().or_else(size).is_some_and(|size| size <= offset)
@@ -241,7 +247,7 @@ impl S3Driver {
         for _ in 0..2 {
             let mut hidden = None;
             let size = request.max_keys;
-            for page in store.client.listing(&store.bucket, request) {
+            for page in store.client.objects(&store.bucket, request).pages() {
                 let page = page.map_err(|error| store.error(error, path))?;
                 if page.contents.iter().any(|object| !store.is_reserved_key(&object.key)) {
                     return Ok(true);
@@ -358,8 +364,10 @@ impl StorageDriver for S3Driver {
         if !all.is_followed() {
             all.contents.iter().for_each(|object| children.add(&object.key));
         } else {
-            for page in
-                store.client.listing(&store.bucket, ListObjects::prefix(&*prefix).delimiter("/"))
+            for page in store
+                .client
+                .objects(&store.bucket, ListObjects::prefix(&*prefix).delimiter("/"))
+                .pages()
             {
                 let page = page.map_err(located)?;
                 page.contents.iter().for_each(|object| children.add(&object.key));
@@ -380,9 +388,8 @@ impl StorageDriver for S3Driver {
         if source == target {
             return Ok(());
         }
-
-        let original =
-            CopySource { bucket: &store.bucket, key: &source, if_match: meta.etag.as_deref() };
+        let same = meta.etag.clone().map_or(Condition::Always, Condition::IfMatch);
+        let original = CopySource::new(&store.bucket, &source).condition(&same);
         let copy = (&*store.bucket, &*target);
         let ranges = CopyRanges {
             threshold: store.parameters.multipart_copy_threshold_size,

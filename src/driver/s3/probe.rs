@@ -2,7 +2,7 @@
 use super::S3Driver;
 use super::store::{RESERVED, Store};
 use crate::Cancel;
-use crate::client::{Client, Condition, CopySource, GetObject, UploadRef};
+use crate::client::{Client, Condition, CopySource, DeleteObject, GetObject, UploadRef};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The content of the objects that a probe stores.
@@ -48,7 +48,7 @@ impl Probe<'_> {
     fn objects(&self) -> Result<()> {
         let Store { client, bucket, settings, .. } = self.store;
         client.put_object(bucket, &self.object, CONTENT, settings)?;
-        client.head_object(bucket, &self.object)?;
+        client.head_object(bucket, &self.object, &GetObject::default())?;
         let reader = client.get_object(bucket, &self.object, &GetObject::default())?;
         if reader.read_all(CONTENT.len())? != CONTENT {
             let text = "the object is not read as it was stored";
@@ -57,9 +57,9 @@ impl Probe<'_> {
                 .with_key(&*self.object)
                 .with_hint("check what lies between this machine and the server"));
         }
-        let source = CopySource { bucket, key: &self.object, if_match: None };
+        let source = CopySource::new(bucket, &self.object);
         client.copy_object(source, bucket, &self.copy, settings)?;
-        client.delete_object(bucket, &self.copy)
+        client.delete_object(bucket, &self.copy, &DeleteObject::default())
     }
 
     fn uploads(&self) -> Result<()> {

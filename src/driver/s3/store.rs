@@ -1,10 +1,9 @@
 //! The state that all operations of the driver share.
 use super::parameters::Parameters;
-use crate::client::{BucketName, Client, Config, ObjectSettings, RetryPolicy, check_roots};
+use crate::client::{BucketName, Client, Config, ObjectSettings, RetryPolicy, read_roots};
 use crate::credentials::Provider;
 use crate::driver::path::{below, check_path};
 use crate::error::{Error, ErrorKind, Result};
-use crate::files;
 use crate::observe::Notice;
 use crate::transfer::MemoryLimit;
 use std::sync::Arc;
@@ -15,10 +14,6 @@ const CONTENT_TYPE: &str = "application/octet-stream";
 
 /// The driver's name in errors, as in the current registry.
 pub(crate) const DRIVER_NAME: &str = "s3aws";
-
-/// The largest file of certificates that is read. The bundles of Linux distributions have a quarter
-/// of a mebibyte.
-const MAX_CERTIFICATES: usize = 16 << 20;
 
 /// The prefix of the names that the driver reserves for its own objects, the checkpoints of
 /// unfinished files. The registry uses no names that begin with a dot.
@@ -35,6 +30,26 @@ pub(crate) struct Store {
     pub(crate) memory: MemoryLimit,
     pub(crate) parameters: Arc<Parameters>,
     pub(crate) conditional_deletes: ConditionalDeletes,
+}
+
+impl Parameters {
+    /// Makes a client with these parameters: their endpoint, credentials, TLS, proxy and retries.
+    /// The bucket and the root directory are the driver's; the client reaches every bucket and key.
+    ///
+    /// ```
+    /// use s3driver::driver::Parameters;
+    ///
+    /// let options = [("region", "eu-central-1"), ("bucket", "docker.example.org")];
+    /// let client = Parameters::from_pairs(options)?.client()?;
+    /// assert_eq!(client.endpoint().signing_region(), "eu-central-1");
+    /// # Ok::<(), s3driver::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] when the certificates or the user agent cannot be used.
+    pub fn client(&self) -> Result<Client> {
+        Store::new(self, None, |config| config).map(|store| store.client)
+    }
 }
 
 impl Store {
@@ -55,17 +70,7 @@ impl Store {
             })
             .tls_verification(parameters.verification);
         if let Some(path) = &parameters.ca_certificate_path {
-            let pem = files::read(path, MAX_CERTIFICATES).map_err(|error| {
-                let text = format!("the cacert file {} cannot be read: {error}", path.display());
-                Error::new(ErrorKind::Configuration, text).with_source(error)
-            })?;
-            check_roots(&pem).map_err(|error| {
-                let text =
-                    format!("the cacert file {} cannot be used: {}", path.display(), error.0);
-                Error::new(ErrorKind::Configuration, text)
-                    .with_hint("use a file of certificates in PEM format")
-            })?;
-            config = config.extra_roots_pem(&**pem);
+            config = config.extra_roots_pem(&**read_roots("cacert", path)?);
         }
 
         if let Some(proxy) = &parameters.proxy {
@@ -206,10 +211,7 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::Configuration, "{error}");
             error.to_string()
         };
-
-        File::create(&path)
-            .and_then(|file| file.set_len(MAX_CERTIFICATES as u64 + 1))
-            .expect("a file");
+        File::create(&path).and_then(|file| file.set_len((16 << 20) + 1)).expect("a file");
         assert!(reason(&path).contains("more than 16777216 bytes"));
         assert!(reason(directory.path()).contains("not a regular file"));
         #[cfg(unix)]

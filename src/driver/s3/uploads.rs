@@ -1,7 +1,7 @@
 //! Unfinished uploads: listing them, and aborting those that will never be finished.
 use super::store::Store;
 use super::writer::{checkpoint, resume};
-use crate::client::{ListObjects, Pages, UploadRef};
+use crate::client::{Entries, ListObjects, UploadRef};
 use crate::driver::path::{check_path, is_within};
 use crate::driver::{PendingUpload, PendingUploads, Purged};
 use crate::error::{ErrorKind, Result};
@@ -62,7 +62,7 @@ pub(crate) fn purge(store: &Arc<Store>, path: &str, age: Duration) -> Result<Pur
         .is_ok()
         .then(|| ListObjects::prefix(checkpoint::checkpoint_key(store, path)));
     for request in [Some(ListObjects::prefix(store.prefix(path))), itself].into_iter().flatten() {
-        for page in store.client.listing(&store.bucket, request) {
+        for page in store.client.objects(&store.bucket, request).pages() {
             for object in page.map_err(|error| store.error(error, path))?.contents {
                 let of = checkpoint::path_of(store, &object.key).filter(|of| is_within(of, path));
                 let Some(of) = of.filter(|_| resume::is_older(store, object.last_modified, age))
@@ -115,29 +115,24 @@ impl Iterator for Pending {
 /// The open uploads whose keys are those of driver paths. Other uploads in the bucket do not belong
 /// to the driver.
 struct Uploads {
-    pages: Pages<ListMultipartUploadsResult>,
-    page: std::vec::IntoIter<Upload>,
+    listed: Entries<ListMultipartUploadsResult, Upload>,
     path: String,
 }
 
 impl Uploads {
     fn below(store: &Store, path: &str) -> Self {
-        let pages = store.client.uploads(&store.bucket, &store.key(path));
-        Self { pages, page: Vec::new().into_iter(), path: path.to_owned() }
+        let listed = store.client.uploads(&store.bucket, &store.key(path));
+        Self { listed, path: path.to_owned() }
     }
 
     fn next(&mut self, store: &Store) -> Option<Result<(String, Upload)>> {
         loop {
-            for upload in self.page.by_ref() {
-                if let Some(path) =
-                    store.path(&upload.key).filter(|path| is_within(path, &self.path))
-                {
-                    return Some(Ok((path, upload)));
-                }
-            }
-            match self.pages.next()? {
-                Ok(page) => self.page = page.uploads.into_iter(),
+            let upload = match self.listed.next()? {
+                Ok(upload) => upload,
                 Err(error) => return Some(Err(store.error(error, &self.path))),
+            };
+            if let Some(path) = store.path(&upload.key).filter(|path| is_within(path, &self.path)) {
+                return Some(Ok((path, upload)));
             }
         }
     }

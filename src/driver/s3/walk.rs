@@ -67,7 +67,7 @@ fn walk_in_turn(store: &Store, from: &str, first: ListObjects, walk: &mut Walk<'
     let prefix = first.prefix.clone();
     let mut next = Some(first);
     while let Some(request) = next.take() {
-        for page in store.client.listing(&store.bucket, request) {
+        for page in store.client.objects(&store.bucket, request).pages() {
             let page = page.map_err(|error| store.error(error, from))?;
             let more = page.is_followed();
             if visit_page(store, &prefix, page.contents, walk)?.is_break() {
@@ -97,7 +97,7 @@ fn walk_siblings(
     let parent = store.prefix(skipped.rsplit_once('/').map_or("/", |(parent, _)| parent));
     let start = format!("{}{AFTER_EVERY_NAME}", store.prefix(skipped));
     let request = ListObjects::prefix(&*parent).delimiter("/").start_after(start);
-    for page in store.client.listing(&store.bucket, request) {
+    for page in store.client.objects(&store.bucket, request).pages() {
         for entry in entries(page.map_err(|error| store.error(error, from))?) {
             let step = match entry {
                 Entry::File(object) => visit_object(store, &parent, &object, walk)?,

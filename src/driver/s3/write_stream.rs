@@ -8,8 +8,8 @@ use super::parameters::PartSizes;
 use super::store::Store;
 use super::writer::Writer;
 use crate::client::{
-    ByteRange, CopySource, GetObject, MAX_PART_SIZE, MAX_PARTS, MIN_PART_SIZE, ObjectMeta,
-    UploadRef,
+    ByteRange, Condition, CopySource, GetObject, MAX_PART_SIZE, MAX_PARTS, MIN_PART_SIZE,
+    ObjectMeta, UploadRef,
 };
 use crate::driver::FileWriter;
 use crate::error::{Error, ErrorKind, Result};
@@ -51,7 +51,11 @@ fn write(
 
     let mut writer = Writer::new(store, path, store.parameters.chunk_size);
     if offset > 0 {
-        let kept = match store.client.head_object(&store.bucket, &store.key(path)) {
+        let kept = match store.client.head_object(
+            &store.bucket,
+            &store.key(path),
+            &GetObject::default(),
+        ) {
             Ok(meta) => {
                 keep(store, path, &meta, offset.min(meta.size), &mut writer).map_err(changed)?
             }
@@ -119,8 +123,8 @@ fn keep(
     let copied = copy(store, &key, meta, &copy_ranges(store, &key, length), writer)?;
     if copied < length {
         let range = ByteRange::Part { offset: copied, length: length - copied };
-        let mut request = GetObject::range(range);
-        request.if_match.clone_from(&meta.etag);
+        let same = meta.etag.clone().map_or(Condition::Always, Condition::IfMatch);
+        let request = GetObject::range(range).condition(same);
         let mut rest = store.client.get_object(&store.bucket, &key, &request)?;
         let mut read = 0;
         copy_into(writer, &mut rest, length - copied, &mut read, servers_fault)?;
@@ -146,7 +150,8 @@ fn copy(
 ) -> Result<u64> {
     let Some(last) = ranges.last() else { return Ok(0) };
     let upload_id = writer.begin()?;
-    let source = CopySource { bucket: &store.bucket, key, if_match: meta.etag.as_deref() };
+    let same = meta.etag.clone().map_or(Condition::Always, Condition::IfMatch);
+    let source = CopySource::new(&store.bucket, key).condition(&same);
     let upload = UploadRef { bucket: &store.bucket, key, upload_id: &upload_id };
     match transfer::copy_parts(
         &store.client,

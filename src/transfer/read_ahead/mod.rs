@@ -11,7 +11,7 @@ mod ranges;
 
 use super::Transfer;
 use super::memory::MemoryLimit;
-use crate::client::{ByteRange, Client, Expected, GetObject, ObjectMeta, ObjectReader};
+use crate::client::{ByteRange, Client, Condition, Expected, GetObject, ObjectMeta, ObjectReader};
 use crate::error::{Error, ErrorKind, Result};
 use pace::{Pace, Probe};
 use ranges::{ObjectVersion, RANGE, Ranges};
@@ -84,8 +84,21 @@ impl ReadAhead {
         most: NonZeroUsize,
         memory: &MemoryLimit,
     ) -> Result<Self> {
+        Self::open_if(client, (bucket, key), offset, Condition::Always, most, memory)
+    }
+
+    /// Like [`ReadAhead::open`], under a condition.
+    pub(crate) fn open_if(
+        client: &Client,
+        (bucket, key): (&str, &str),
+        offset: u64,
+        condition: Condition,
+        most: NonZeroUsize,
+        memory: &MemoryLimit,
+    ) -> Result<Self> {
         let range = if offset == 0 { ByteRange::All } else { ByteRange::From(offset) };
-        let stream = client.get_object(bucket, key, &GetObject::range(range))?;
+        let request = GetObject::range(range).condition(condition);
+        let stream = client.get_object(bucket, key, &request)?;
         Ok(Self {
             client: client.clone(),
             bucket: bucket.to_owned(),

@@ -33,7 +33,7 @@ impl Ls {
         let at = &self.location;
         let mut found = at.key.is_empty();
         let request = ListObjects::prefix(at.directory()).delimiter("/");
-        for page in bucket.client.listing(&bucket.name, request) {
+        for page in bucket.client.objects(&bucket.name, request).pages() {
             let page = page?;
             for directory in &page.common_prefixes {
                 found = true;

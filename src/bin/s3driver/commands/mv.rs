@@ -35,7 +35,7 @@ fn remove_source(sides: &Sides, job: &Job) -> Outcome {
         (Job::Upload { file, .. }, _) => std::fs::remove_file(file)
             .map_err(|error| Failure::local(format_args!("removing {}", file.display()), &error)),
         (Job::Download { key, .. } | Job::Copy { key, .. }, Some(source)) => {
-            Ok(source.client.delete_object(&source.name, key)?)
+            Ok(source.client.delete_object(&source.name, key, &Default::default())?)
         }
         (Job::Download { .. } | Job::Copy { .. }, None) => Ok(()),
     }

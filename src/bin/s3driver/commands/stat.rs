@@ -17,7 +17,7 @@ impl Stat {
     pub(crate) fn run(&self, tool: &Tool) -> Outcome {
         let key = self.location.object_key()?;
         let bucket = tool.bucket(Some(&self.location))?;
-        let meta = bucket.client.head_object(&bucket.name, key)?;
+        let meta = bucket.client.head_object(&bucket.name, key, &Default::default())?;
         let metadata: Map<String, Value> = meta
             .metadata
             .iter()

@@ -164,7 +164,7 @@ impl Side {
         let bucket = tool.bucket(Some(url))?;
         let prefix = url.directory();
         let mut entries = BTreeMap::new();
-        for page in bucket.client.listing(&bucket.name, ListObjects::prefix(&*prefix)) {
+        for page in bucket.client.objects(&bucket.name, ListObjects::prefix(&*prefix)).pages() {
             tool.check_interrupted()?;
             for object in page?.contents {
                 let modified = object.last_modified.map(Timestamp::unix);
@@ -208,7 +208,7 @@ impl Place {
             }
             Self::Bucket(bucket, url) => {
                 let key = format!("{}{below}", url.directory());
-                Ok(bucket.client.delete_object(&bucket.name, &key)?)
+                Ok(bucket.client.delete_object(&bucket.name, &key, &Default::default())?)
             }
         }
     }

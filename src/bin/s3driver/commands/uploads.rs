@@ -95,7 +95,7 @@ impl Abort {
 /// Calls `visit` with the uploads at and below a location.
 fn visit(bucket: &Bucket, at: &S3Url, visit: &mut dyn FnMut(&Upload) -> Outcome) -> Outcome {
     let directory = at.directory();
-    for page in bucket.client.uploads(&bucket.name, &at.key) {
+    for page in bucket.client.uploads(&bucket.name, &at.key).pages() {
         for upload in &page?.uploads {
             if upload.key == at.key || upload.key.starts_with(&directory) {
                 visit(upload)?;

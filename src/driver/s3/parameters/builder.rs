@@ -5,7 +5,7 @@ use super::Parameters;
 use super::kind::config_error;
 use super::options::GivenOptions;
 
-use super::values::{LogLevel, PartSizes};
+use super::values::LogLevel;
 use crate::client::endpoint::{Acceleration, Addressing, Fips, Scheme, Stack, Variant};
 use crate::client::{
     CannedAcl, Checksum, Encryption, PayloadSigning, RequestPayer, SignatureVersion, StorageClass,
@@ -13,6 +13,7 @@ use crate::client::{
 };
 use crate::error::{Error, Result};
 use crate::sign::Credentials;
+use crate::transfer::PartSizes;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -72,6 +73,10 @@ impl ParametersBuilder {
                         "keyid is empty: encryption with KMS needs the id of a key",
                     ));
                 }
+                (true, key_id)
+            }
+            Encryption::KmsTwoLayers { key_id } => {
+                self.refused = Some(config_error("encrypt cannot choose two layers of encryption"));
                 (true, key_id)
             }
         };

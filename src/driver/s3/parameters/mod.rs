@@ -21,12 +21,13 @@ mod table;
 mod value;
 mod values;
 
+pub use crate::transfer::PartSizes;
 pub use aliases::OptionAlias;
 pub use builder::ParametersBuilder;
 pub use table::ParameterOption;
 #[cfg(feature = "serde")]
 pub(crate) use value::Value;
-pub use values::{LogLevel, PartSizes};
+pub use values::LogLevel;
 
 use crate::client::endpoint::{Acceleration, Addressing, Endpoint, Fips, Scheme, Stack, Variant};
 use crate::client::values::Word;
@@ -229,7 +230,7 @@ impl Parameters {
         let redirect_endpoint = match options.text("redirectendpoint") {
             None => None,
             Some(url) => Some(
-                Endpoint::redirect(url, endpoint.region())?
+                Endpoint::redirect(url, endpoint.signing_region())?
                     .with_addressing(endpoint.addressing())?,
             ),
         };

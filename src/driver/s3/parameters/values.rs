@@ -63,14 +63,3 @@ impl LogLevel {
         })
     }
 }
-
-/// How the parts of an upload may differ in size.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum PartSizes {
-    /// Parts grow if the object would need more than 10,000 of them.
-    #[default]
-    MayGrow,
-    /// All parts except the last have the same size, as Cloudflare R2 requires. The largest object
-    /// has 10,000 parts of the chunk size.
-    Uniform,
-}

@@ -12,7 +12,9 @@
 //!
 //! The object consists of the bytes, a line of JSON that names the upload they belong to and how many parts and bytes
 //! precede them, and 32 characters: the CRC-64/NVME of all before it, the length of the JSON, `s3driver`.
-use crate::client::{ByteRange, Client, GetObject, MAX_PART_SIZE, MAX_PARTS, ObjectSettings};
+use crate::client::{
+    ByteRange, Client, DeleteObject, GetObject, MAX_PART_SIZE, MAX_PARTS, ObjectSettings,
+};
 use crate::driver::path::{below, check_path};
 use crate::driver::s3::store::{RESERVED, Store};
 use crate::error::{Error, ErrorKind, Result};
@@ -121,7 +123,7 @@ impl Checkpoint {
     pub(crate) fn peek(store: &Store, path: &str) -> Result<Option<(Self, u64)>> {
         let key = checkpoint_key(store, path);
         let look = || -> Result<(u64, Vec<u8>)> {
-            let size = store.client.head_object(&store.bucket, &key)?.size;
+            let size = store.client.head_object(&store.bucket, &key, &GetObject::default())?.size;
             let length = size.min(TRAILER_LIMIT as u64);
             if length == 0 {
                 return Ok((0, Vec::new()));
@@ -218,7 +220,11 @@ enum Crc {
 
 /// Removes a path's checkpoint. None there is a success.
 pub(crate) fn remove(store: &Store, path: &str) -> Result<()> {
-    store.client.delete_object(&store.bucket, &checkpoint_key(store, path))
+    store.client.delete_object(
+        &store.bucket,
+        &checkpoint_key(store, path),
+        &DeleteObject::default(),
+    )
 }
 
 /// Returns the path whose checkpoint has this key.

@@ -3,7 +3,7 @@
 //! # How a file is written
 //!
 //! Bytes fill a part's buffer. While there is no more than one part, nothing is sent; `commit` then needs one PutObject.
-//! The byte after begins a multipart upload: full parts go to a bounded set of threads ([`Sender`](sender::Sender)) while
+//! The byte after begins a multipart upload: full parts go to a bounded set of threads ([`Sender`]) while
 //! the caller fills the next buffer. `commit` sends the last part and completes the upload.
 //!
 //! # How it survives `close`
@@ -53,28 +53,18 @@
 //! The next call reports the first failure of a part, at the latest `commit`. A commit that fails leaves nothing, with two
 //! exceptions: an upload that an earlier writer closed stays as that left it, and one whose completion may have happened
 //! is never aborted. A resumed writer that is dropped leaves the upload as it found it, too: only `cancel` ends it.
-mod buffer;
 pub(super) mod checkpoint;
-mod layout;
 pub(super) mod resume;
-mod sender;
-
-pub(crate) use layout::Layout;
 
 use super::store::Store;
-use crate::client::{Client, Condition, UploadRef, UploadedPart};
+use crate::client::{Client, Condition, DeleteObject, GetObject, Part, UploadRef};
 use crate::driver::{FileWriter, WriteMode};
-use crate::error::{Error, ErrorKind, Result, catch_panic};
-use buffer::Buffer;
+use crate::error::{Error, ErrorKind, Result};
+use crate::transfer::{Buffer, Layout, Sender, cannot_replace, clean_up};
 use checkpoint::{Checkpoint, CommittedFile, LaterParts};
 use resume::{Kept, LastPart, Resumed};
-use sender::Sender;
 use std::io::{self, Read, Write};
-use std::sync::{Arc, mpsc};
-use std::time::Duration;
-
-/// How long cleaning up may take where nobody is told of its failure: dropping a writer must not hang on a dead server.
-const CLEANUP_LIMIT: Duration = Duration::from_secs(10);
+use std::sync::Arc;
 
 /// A writer for `path`.
 ///
@@ -103,7 +93,7 @@ pub(crate) fn open_writer(
 fn check_empty(store: &Store, path: &str) -> Result<()> {
     let meta = store
         .client
-        .head_object(&store.bucket, &store.key(path))
+        .head_object(&store.bucket, &store.key(path), &GetObject::default())
         .map_err(|error| store.error(error, path))?;
     if meta.size == 0 {
         return Ok(());
@@ -123,7 +113,7 @@ pub(crate) struct Writer {
     /// `None` while all bytes are in the buffer.
     upload_id: Option<Arc<str>>,
     /// Parts that were there before this writer sent any.
-    earlier: Vec<UploadedPart>,
+    earlier: Vec<Part>,
     /// The part being filled; `None` before its first byte.
     buffer: Option<Buffer>,
     /// The number of that part.
@@ -153,12 +143,12 @@ struct Found {
     /// Bytes of the checkpoint.
     tail: u64,
     /// The next part, if it holds the first bytes of the checkpoint.
-    next_part: Option<UploadedPart>,
+    next_part: Option<Part>,
 }
 
 impl Found {
     /// The part that holds all bytes of the checkpoint.
-    fn tail_part(&self) -> Option<&UploadedPart> {
+    fn tail_part(&self) -> Option<&Part> {
         self.next_part.as_ref().filter(|part| part.size == self.tail)
     }
 }
@@ -224,7 +214,7 @@ impl Writer {
     }
 
     /// Goes on after parts that are there.
-    pub(crate) fn take_over(&mut self, upload_id: Arc<str>, parts: Vec<UploadedPart>) {
+    pub(crate) fn take_over(&mut self, upload_id: Arc<str>, parts: Vec<Part>) {
         self.upload_id = Some(upload_id);
         self.size = resume::total(parts.iter());
         self.number = parts.last().map_or(1, |part| part.part_number.saturating_add(1));
@@ -429,7 +419,7 @@ impl Writer {
         let upload = UploadRef { bucket: &store.bucket, key: &self.key, upload_id };
         match store.client.upload_part(upload, self.number, tail) {
             // An empty part shows no more than that the file ends here, and not every server takes one.
-            Err(error) if tail.is_empty() || sender::cannot_replace(&error) => Ok(()),
+            Err(error) if tail.is_empty() || cannot_replace(&error) => Ok(()),
             sent => sent.map(drop),
         }
     }
@@ -500,6 +490,7 @@ impl Writer {
             Kept::Checkpoint | Kept::OldCheckpoint => client.delete_object(
                 &self.store.bucket,
                 &checkpoint::checkpoint_key(&self.store, &self.path),
+                &DeleteObject::default(),
             ),
         }
     }
@@ -513,27 +504,9 @@ impl Writer {
         self.forget(client)
     }
 
-    /// Does `work` with a client that nobody cancelled, and that is cancelled after [`CLEANUP_LIMIT`].
+    /// Does `work` with a client that no other token cancels, within a limit.
     fn cleanup(&self, work: impl FnOnce(&Self, &Client) -> Result<()> + Send) -> Result<()> {
-        let cancel = crate::Cancel::new();
-        let client = self.store.client.with_cancel(&cancel);
-        std::thread::scope(|scope| {
-            let (done, result) = mpsc::channel();
-            std::thread::Builder::new()
-                .name("s3driver-cleanup".to_owned())
-                .spawn_scoped(scope, move || {
-                    done.send(catch_panic("cleaning up", || work(self, &client)))
-                })
-                .map_err(|error| {
-                    Error::new(ErrorKind::LocalIo, "no thread to clean up").with_source(error)
-                })?;
-            result.recv_timeout(CLEANUP_LIMIT).or_else(|_| {
-                cancel.cancel();
-                result
-                    .recv()
-                    .map_err(|_| Error::new(ErrorKind::Timeout, "cleaning up took too long"))
-            })?
-        })
+        clean_up(&self.store.client, |client| work(self, client))
     }
 
     fn check_open(&self) -> Result<()> {

@@ -1,20 +1,16 @@
 //! Finding the upload that an appending writer goes on with.
 use super::checkpoint::{self, Checkpoint, CommittedFile, LaterParts, StoredCheckpoint};
-use crate::client::{MAX_PART_SIZE, MIN_PART_SIZE, ObjectMeta, UploadRef, UploadedPart};
+use crate::client::{GetObject, MAX_PART_SIZE, MIN_PART_SIZE, ObjectMeta, Part, UploadRef};
 use crate::driver::s3::parameters::PartSizes;
 use crate::driver::s3::store::Store;
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::Timestamp;
+use crate::transfer;
 use md5::{Digest as _, Md5};
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 
 /// Uploads of one key that are looked at: whoever has more of them open has another problem.
 const UPLOADS_OF_A_KEY: usize = 10_000;
-
-/// The most bytes that the parts of an upload can have: 8 EiB, which leaves room for the bytes of a checkpoint. S3
-/// ends at 50 TiB, other servers later.
-const MAX_UPLOAD_BYTES: u64 = i64::MAX as u64;
 
 /// The longest ETag that a checkpoint records. AWS's have 38 characters at most.
 const ETAG_LENGTH: usize = 256;
@@ -24,11 +20,11 @@ const ETAG_LENGTH: usize = 256;
 pub(super) struct Resumed {
     pub(super) upload_id: String,
     /// The parts that count, from the first on without a gap.
-    pub(super) parts: Vec<UploadedPart>,
+    pub(super) parts: Vec<Part>,
     /// The bytes after them.
     pub(super) tail: Vec<u8>,
     /// The part after `parts`, if it holds the first bytes of `tail`: all of them, as the last close has sent it.
-    pub(super) next_part: Option<UploadedPart>,
+    pub(super) next_part: Option<Part>,
     pub(super) chunk_size: u64,
     pub(super) last_part: LastPart,
     pub(super) kept: Kept,
@@ -114,7 +110,7 @@ pub(super) fn find(store: &Store, path: &str) -> Result<Option<Resumed>> {
 
 /// Looks at the file that is committed at `key`.
 fn head(store: &Store, key: &str) -> Result<Option<ObjectMeta>> {
-    match store.client.head_object(&store.bucket, key) {
+    match store.client.head_object(&store.bucket, key, &GetObject::default()) {
         Err(error) if error.kind() == ErrorKind::NoSuchKey => Ok(None),
         meta => meta.map(Some),
     }
@@ -150,7 +146,7 @@ fn is_newer(file: &ObjectMeta, known: &(CommittedFile, Option<Timestamp>)) -> bo
 fn closed(
     store: &Store,
     upload_id: String,
-    parts: BTreeMap<u32, UploadedPart>,
+    parts: BTreeMap<u32, Part>,
     stored: StoredCheckpoint,
 ) -> Result<Resumed> {
     let StoredCheckpoint { checkpoint, tail, .. } = stored;
@@ -159,8 +155,7 @@ fn closed(
         return Ok(Resumed { kept: Kept::OldCheckpoint, ..never_closed(store, upload_id, parts) });
     }
     let Checkpoint { parts: count, bytes, chunk_size, .. } = checkpoint;
-    let parts: Vec<UploadedPart> =
-        parts.into_values().filter(|part| part.part_number <= count).collect();
+    let parts: Vec<Part> = parts.into_values().filter(|part| part.part_number <= count).collect();
     if parts.len() != count as usize || total(parts.iter()) != bytes {
         let text = format!(
             "the upload no longer has the {count} parts ({bytes} bytes) it had when it was closed"
@@ -181,15 +176,12 @@ fn closed(
 
 /// Finds the part that the last close made of the bytes which fill no part. A writer that goes on replaces it before it
 /// sends any further part.
-fn next_part<'a>(
-    parts: &'a BTreeMap<u32, UploadedPart>,
-    checkpoint: &Checkpoint,
-) -> Option<&'a UploadedPart> {
+fn next_part<'a>(parts: &'a BTreeMap<u32, Part>, checkpoint: &Checkpoint) -> Option<&'a Part> {
     parts.get(&checkpoint.parts.saturating_add(1))
 }
 
 /// Whether `part` holds the first bytes of `tail`. On servers that let no part be replaced it may be that of an earlier close.
-fn begins(tail: &[u8], part: &UploadedPart) -> bool {
+fn begins(tail: &[u8], part: &Part) -> bool {
     let Some(beginning) = usize::try_from(part.size).ok().and_then(|size| tail.get(..size)) else {
         return false;
     };
@@ -205,10 +197,10 @@ fn begins(tail: &[u8], part: &UploadedPart) -> bool {
 /// Whether another program added parts to what was closed. After a close without any bytes all parts count: nothing was
 /// promised that they could contradict.
 fn went_on(
-    parts: &BTreeMap<u32, UploadedPart>,
+    parts: &BTreeMap<u32, Part>,
     checkpoint: &Checkpoint,
     tail: u64,
-    next_part: Option<&UploadedPart>,
+    next_part: Option<&Part>,
 ) -> bool {
     if checkpoint.parts == 0 && tail == 0 {
         return checkpoint.later == LaterParts::Count && !parts.is_empty();
@@ -218,14 +210,14 @@ fn went_on(
 }
 
 /// The bytes of some parts.
-pub(super) fn total<'a>(parts: impl Iterator<Item = &'a UploadedPart>) -> u64 {
+pub(super) fn total<'a>(parts: impl Iterator<Item = &'a Part>) -> u64 {
     parts.fold(0, |sum, part| sum.saturating_add(part.size))
 }
 
 /// Takes what is there from the first part on: a writer of ours that was killed before it closed, or another
 /// program's (the registry's Go driver closes by sending what it has as a part of any size).
-fn never_closed(store: &Store, upload_id: String, parts: BTreeMap<u32, UploadedPart>) -> Resumed {
-    let mut run: Vec<UploadedPart> = Vec::new();
+fn never_closed(store: &Store, upload_id: String, parts: BTreeMap<u32, Part>) -> Resumed {
+    let mut run: Vec<Part> = Vec::new();
     let mut last_part = LastPart::MayBeFollowed;
     for (number, part) in (1..).zip(parts.into_values()) {
         // Parts after a gap were in flight when the writer ended; an empty one is better sent again.
@@ -263,7 +255,7 @@ struct ListedUpload {
 /// The uploads of exactly this key, the newest last; of those begun at the same time the one that is listed last.
 fn uploads_of(store: &Store, key: &str) -> Result<Vec<ListedUpload>> {
     let mut found = Vec::new();
-    for page in store.client.uploads(&store.bucket, key) {
+    for page in store.client.uploads(&store.bucket, key).pages() {
         // Keys that only begin like this one are other files, and not every server lists in order: look at all.
         found.extend(page?.uploads.into_iter().filter(|upload| upload.key == key).map(|upload| {
             ListedUpload { upload_id: upload.upload_id, initiated: upload.initiated }
@@ -278,43 +270,15 @@ fn uploads_of(store: &Store, key: &str) -> Result<Vec<ListedUpload>> {
 }
 
 /// All parts of an upload by number.
-pub(crate) fn parts_of(
-    store: &Store,
-    key: &str,
-    upload_id: &str,
-) -> Result<BTreeMap<u32, UploadedPart>> {
-    let mut parts = BTreeMap::<u32, UploadedPart>::new();
-    for page in store.client.parts(UploadRef { bucket: &store.bucket, key, upload_id }) {
-        for part in page?.parts {
-            let part =
-                UploadedPart { part_number: part.part_number, etag: part.etag, size: part.size };
-            // SeaweedFS lists a part that was replaced as well: a writer replaces parts by longer ones.
-            match parts.entry(part.part_number) {
-                Entry::Occupied(known) if known.get().size > part.size => {}
-                Entry::Occupied(mut known) => drop(known.insert(part)),
-                Entry::Vacant(free) => drop(free.insert(part)),
-            }
-        }
-    }
-    // Whoever adds up some of them can rely on it.
-    let sizes =
-        parts.values().try_fold(0_u64, |sum, part: &UploadedPart| sum.checked_add(part.size));
-    if sizes.is_none_or(|size| size > MAX_UPLOAD_BYTES) {
-        let text = format!(
-            "the server's sizes of the upload's parts make more than {MAX_UPLOAD_BYTES} bytes"
-        );
-        return Err(Error::new(ErrorKind::Protocol, text)
-            .with_operation("ListParts")
-            .with_key(key));
-    }
-    Ok(parts)
+pub(crate) fn parts_of(store: &Store, key: &str, upload_id: &str) -> Result<BTreeMap<u32, Part>> {
+    transfer::parts_of(&store.client, UploadRef { bucket: &store.bucket, key, upload_id })
 }
 
 /// Returns the size at which an appending writer would go on: `closed` is the checkpoint of the upload, if it has one,
 /// and the length of its tail.
 pub(crate) fn resumable_bytes(
     store: &Store,
-    parts: BTreeMap<u32, UploadedPart>,
+    parts: BTreeMap<u32, Part>,
     closed: Option<(Checkpoint, u64)>,
 ) -> u64 {
     match closed {
@@ -333,8 +297,7 @@ pub(crate) fn is_older(
     initiated: Option<Timestamp>,
     age: std::time::Duration,
 ) -> bool {
-    let now = Timestamp::from(store.client.clock().now());
-    initiated.is_some_and(|initiated| initiated.plus(age) < now)
+    store.client.is_older(initiated, age)
 }
 
 /// Aborts what nobody will go on with. That it fails is no reason not to write: maintenance finds it again.

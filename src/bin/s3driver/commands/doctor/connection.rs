@@ -231,7 +231,7 @@ pub(super) fn region(patient: &Patient<'_>) -> Verdict {
     {
         return Verdict::failed(error);
     }
-    let configured = patient.bucket.parameters.endpoint.region();
+    let configured = patient.bucket.parameters.endpoint.signing_region();
     let head = patient.bucket.client.head_bucket(&patient.bucket.name);
     match head.ok().and_then(|info| info.region) {
         Some(region) if region != configured => Verdict::fault(

@@ -58,7 +58,7 @@ pub(super) fn upload_part(patient: &Patient<'_>) -> Verdict {
 pub(super) fn copy_part(patient: &Patient<'_>) -> Verdict {
     with_upload(patient, |place, upload| {
         let (bucket, key) = (&patient.bucket, patient.key("object"));
-        let source = CopySource { bucket: &bucket.name, key: &key, if_match: None };
+        let source = CopySource::new(&bucket.name, &key);
         let range = 0..CONTENT.len() as u64;
         match bucket.client.upload_part_copy(source, range, place, 2) {
             Ok(part) => {
@@ -108,7 +108,7 @@ pub(super) fn complete(patient: &Patient<'_>) -> Verdict {
     let place = UploadRef { bucket: &bucket.name, key: &upload.key, upload_id: &upload.id };
     let size: u64 = upload.parts.iter().map(|part| part.size).fold(0, u64::saturating_add);
     match bucket.client.complete_multipart_upload(place, &upload.parts, &Condition::Always) {
-        Ok(_) => match bucket.client.head_object(&bucket.name, &upload.key) {
+        Ok(_) => match bucket.client.head_object(&bucket.name, &upload.key, &Default::default()) {
             Ok(meta) if meta.size != size => Verdict::fault(
                 format!("parts of {size} bytes became an object of {} bytes", meta.size),
                 "the server loses parts: it cannot store a registry",
@@ -148,7 +148,7 @@ pub(super) fn unfinished(patient: &Patient<'_>) -> Verdict {
     let root = &bucket.parameters.root_directory;
     let oldest = Timestamp::from(SystemTime::now()).unix().saturating_sub(ABANDONED);
     let mut old = 0_u64;
-    for page in bucket.client.uploads(&bucket.name, root) {
+    for page in bucket.client.uploads(&bucket.name, root).pages() {
         match page {
             Err(error) => return Verdict::failed(&error),
             Ok(page) => {

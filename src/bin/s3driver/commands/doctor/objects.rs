@@ -28,7 +28,11 @@ pub(super) fn list(patient: &Patient<'_>) -> Verdict {
 
 /// Deletes an object that does not exist, before anything is stored that could then not be removed.
 pub(super) fn delete_missing(patient: &Patient<'_>) -> Verdict {
-    match patient.bucket.client.delete_object(&patient.bucket.name, &patient.key("missing")) {
+    match patient.bucket.client.delete_object(
+        &patient.bucket.name,
+        &patient.key("missing"),
+        &Default::default(),
+    ) {
         Ok(()) => Verdict::passed("DeleteObject is allowed"),
         Err(error) => patient.refused(&error, "s3:DeleteObject"),
     }
@@ -68,7 +72,7 @@ pub(super) fn put(patient: &Patient<'_>) -> Verdict {
 /// Compares this machine's clock with the time at which the server stored an object.
 pub(super) fn server_time(patient: &Patient<'_>) -> Verdict {
     let bucket = &patient.bucket;
-    let meta = bucket.client.head_object(&bucket.name, &patient.key(OBJECT));
+    let meta = bucket.client.head_object(&bucket.name, &patient.key(OBJECT), &Default::default());
     let Some(stored) = meta.ok().and_then(|meta| meta.last_modified) else {
         return Verdict::passed("the server does not show it");
     };
@@ -87,7 +91,7 @@ pub(super) fn server_time(patient: &Patient<'_>) -> Verdict {
 
 pub(super) fn head(patient: &Patient<'_>) -> Verdict {
     let bucket = &patient.bucket;
-    match bucket.client.head_object(&bucket.name, &patient.key(OBJECT)) {
+    match bucket.client.head_object(&bucket.name, &patient.key(OBJECT), &Default::default()) {
         Ok(meta) if meta.size == CONTENT.len() as u64 => Verdict::passed("HeadObject is allowed"),
         Ok(meta) => Verdict::fault(
             format!("an object of {} bytes is reported with {}", CONTENT.len(), meta.size),
@@ -141,7 +145,7 @@ pub(super) fn encryption(patient: &Patient<'_>) -> Verdict {
         return Verdict::NotUsed("the option encrypt is not set");
     }
     let bucket = &patient.bucket;
-    match bucket.client.head_object(&bucket.name, &patient.key(OBJECT)) {
+    match bucket.client.head_object(&bucket.name, &patient.key(OBJECT), &Default::default()) {
         Ok(meta) => match meta.encryption {
             Some(encryption) => Verdict::passed(encryption),
             None => Verdict::notice(
@@ -158,7 +162,7 @@ pub(super) fn storage_class(patient: &Patient<'_>) -> Verdict {
         return Verdict::NotUsed("the option storageclass is NONE");
     };
     let bucket = &patient.bucket;
-    match bucket.client.head_object(&bucket.name, &patient.key(OBJECT)) {
+    match bucket.client.head_object(&bucket.name, &patient.key(OBJECT), &Default::default()) {
         Ok(meta) => {
             // The default class is left out.
             let class = meta.storage_class.unwrap_or_else(|| "STANDARD".to_owned());
@@ -177,7 +181,7 @@ pub(super) fn storage_class(patient: &Patient<'_>) -> Verdict {
 pub(super) fn copy(patient: &Patient<'_>) -> Verdict {
     let bucket = &patient.bucket;
     let key = patient.key(OBJECT);
-    let source = CopySource { bucket: &bucket.name, key: &key, if_match: None };
+    let source = CopySource::new(&bucket.name, &key);
     match bucket.client.copy_object(source, &bucket.name, &patient.key("copy"), &bucket.settings) {
         Ok(_) => Verdict::passed("CopyObject is allowed"),
         Err(error) => patient.refused(&error, "s3:PutObject and s3:GetObject"),
@@ -187,13 +191,8 @@ pub(super) fn copy(patient: &Patient<'_>) -> Verdict {
 /// Stores an object under the condition that it does not exist, which it does.
 pub(super) fn conditional_write(patient: &Patient<'_>) -> Verdict {
     let bucket = &patient.bucket;
-    let put = bucket.client.put_object_if(
-        &bucket.name,
-        &patient.key(OBJECT),
-        CONTENT,
-        &bucket.settings,
-        &Condition::IfAbsent,
-    );
+    let absent = bucket.settings.clone().condition(Condition::IfAbsent);
+    let put = bucket.client.put_object(&bucket.name, &patient.key(OBJECT), CONTENT, &absent);
     match put {
         Err(error) if error.kind() == ErrorKind::PreconditionFailed => {
             Verdict::passed("If-None-Match is obeyed")

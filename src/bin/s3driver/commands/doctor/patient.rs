@@ -2,7 +2,7 @@
 use super::finding::{Finding, Verdict, what};
 use crate::arn::Arns;
 use crate::tool::{Bucket, Tool};
-use s3driver::client::{ListObjects, UploadRef, UploadedPart};
+use s3driver::client::{ListObjects, Part, UploadRef};
 use s3driver::clock::{Clock as _, SystemClock};
 use s3driver::{Cancel, Error};
 use std::cell::RefCell;
@@ -28,7 +28,7 @@ pub(super) struct Patient<'a> {
 pub(super) struct Upload {
     pub(super) key: String,
     pub(super) id: String,
-    pub(super) parts: Vec<UploadedPart>,
+    pub(super) parts: Vec<Part>,
 }
 
 impl<'a> Patient<'a> {
@@ -90,9 +90,11 @@ impl<'a> Patient<'a> {
 
     fn delete_objects(&self, client: &s3driver::client::Client) -> Result<(), Error> {
         let mut keys = Vec::new();
-        for page in client.listing(&self.bucket.name, ListObjects::prefix(&*self.directory)) {
+        for page in client.objects(&self.bucket.name, ListObjects::prefix(&*self.directory)).pages()
+        {
             keys.extend(page?.contents.into_iter().map(|object| object.key));
         }
-        keys.iter().try_for_each(|key| client.delete_object(&self.bucket.name, key))
+        keys.iter()
+            .try_for_each(|key| client.delete_object(&self.bucket.name, key, &Default::default()))
     }
 }

@@ -1,11 +1,11 @@
 //! A part's buffer.
 use crate::error::{Error, ErrorKind, Result};
-use crate::transfer::Share;
+use crate::transfer::memory::Share;
 use std::io::{self, Read};
 
 /// Room for one part. Memory that was never written to is not really taken yet, so a small file costs little.
 #[derive(Debug)]
-pub(super) struct Buffer {
+pub(crate) struct Buffer {
     /// The bytes of the part and, after those, bytes of an earlier part that the memory was used for: a reader can be
     /// given them without zeroing them first.
     bytes: Vec<u8>,
@@ -21,7 +21,7 @@ impl Buffer {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] when the machine does not have so much memory.
-    pub(super) fn new(bytes: Vec<u8>, size: u64, mut share: Share) -> Result<Self> {
+    pub(crate) fn new(bytes: Vec<u8>, size: u64, mut share: Share) -> Result<Self> {
         let filled = bytes.len();
         let mut bytes = if filled == 0 { share.reuse().unwrap_or(bytes) } else { bytes };
         let room = usize::try_from(size).unwrap_or(usize::MAX).saturating_sub(bytes.len());
@@ -35,32 +35,32 @@ impl Buffer {
     }
 
     /// Returns how many bytes of a part fit in.
-    pub(super) const fn size(&self) -> u64 {
+    pub(crate) const fn size(&self) -> u64 {
         self.size
     }
 
     /// Returns the bytes of the part.
-    pub(super) fn content(&self) -> &[u8] {
+    pub(crate) fn content(&self) -> &[u8] {
         self.bytes.get(..self.filled).unwrap_or_default()
     }
 
     /// Returns the bytes of the part, to append to them for a while.
-    pub(super) fn content_mut(&mut self) -> &mut Vec<u8> {
+    pub(crate) fn content_mut(&mut self) -> &mut Vec<u8> {
         self.bytes.truncate(self.filled);
         &mut self.bytes
     }
 
-    pub(super) fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.filled as u64 >= self.size
     }
 
     /// Empties the buffer for another part.
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.filled = 0;
     }
 
     /// Appends what fits of `content`; returns how many bytes that were.
-    pub(super) fn append(&mut self, content: &[u8]) -> usize {
+    pub(crate) fn append(&mut self, content: &[u8]) -> usize {
         let taken = content.len().min(self.room());
         let used_before = self.bytes.get_mut(self.filled..).unwrap_or_default();
         let (over, beyond) = content.split_at(taken.min(used_before.len()));
@@ -73,7 +73,7 @@ impl Buffer {
     }
 
     /// Reads until the buffer is full, `limit` bytes have come or the reader ends. Keeps what came before an error.
-    pub(super) fn fill(&mut self, reader: &mut dyn Read, limit: u64) -> io::Result<()> {
+    pub(crate) fn fill(&mut self, reader: &mut dyn Read, limit: u64) -> io::Result<()> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX).min(self.room());
         let end = self.filled.saturating_add(limit);
         while self.filled < end.min(self.bytes.len()) {
@@ -109,7 +109,7 @@ impl Drop for Buffer {
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use crate::transfer::MemoryLimit;
+    use crate::transfer::memory::MemoryLimit;
 
     /// Bytes that come in pieces, with an interruption before each.
     struct Pieces<'a>(&'a [u8], bool);

@@ -3,7 +3,6 @@
 //! The size of a part follows from its number alone, so that whoever resumes an upload goes on as it was begun, and a
 //! part sent again takes the place of its first copy.
 use crate::client::{MAX_PART_SIZE, MAX_PARTS};
-use crate::driver::s3::parameters::PartSizes;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Parts that have the chunk size before they begin to grow. An upload says nothing of its final size, so the numbers
@@ -34,6 +33,18 @@ const PARTS_PER_STEP: u32 = 50;
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>) can only be reached with a chunk size near 5 GiB.
 const STEP: u64 = 1 << 20;
 
+/// How the parts of an upload may differ in size.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PartSizes {
+    /// Parts grow when the object would need more than 10,000.
+    #[default]
+    MayGrow,
+    /// All parts but the last are equal, as Cloudflare R2 demands: an object ends at 10,000 parts of
+    /// the chunk size.
+    Uniform,
+}
+
 /// The sizes of all parts of one upload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
@@ -49,6 +60,11 @@ impl Layout {
     /// The size of the first parts.
     pub(crate) const fn chunk_size(self) -> u64 {
         self.chunk_size
+    }
+
+    /// How the parts may differ in size.
+    pub(crate) const fn part_sizes(self) -> PartSizes {
+        self.sizes
     }
 
     /// Bytes of part `number`, unless it is the last.

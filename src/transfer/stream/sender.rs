@@ -1,10 +1,11 @@
 //! The threads that send parts, and the buffers that go to them and come back.
 use super::buffer::Buffer;
 use crate::cancel::Cancel;
-use crate::client::{Client, UploadRef, UploadedPart};
+use crate::client::{Client, Part, UploadRef};
 use crate::error::{Error, ErrorKind, Result, catch_panic};
 use crate::sync;
-use crate::transfer::{MemoryLimit, for_each};
+use crate::transfer::memory::MemoryLimit;
+use crate::transfer::parallel::for_each;
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +17,7 @@ use std::thread::JoinHandle;
 /// Threads are started when there is something for them to do and end with the sender. All buffers together have at
 /// most (threads + 1) times the chunk size; where a single part has outgrown that, parts go one after the other.
 #[derive(Debug)]
-pub(super) struct Sender {
+pub(crate) struct Sender {
     shared: Arc<SharedSender>,
     threads: Vec<JoinHandle<()>>,
     concurrency: NonZeroUsize,
@@ -45,9 +46,27 @@ struct SendQueue {
     /// Bytes of all buffers, wherever they are.
     held: u64,
     free: Vec<Buffer>,
-    sent: Vec<UploadedPart>,
+    sent: Vec<Part>,
+    /// The parts sent since the last report.
+    unreported: SentParts,
     failure: Option<FirstFailure>,
     ended: bool,
+}
+
+/// A number of parts that were sent, and their bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct SentParts {
+    pub(crate) parts: u32,
+    pub(crate) bytes: u64,
+}
+
+impl SentParts {
+    fn add(&mut self, sent: &[Part]) {
+        for part in sent {
+            self.parts = self.parts.saturating_add(1);
+            self.bytes = self.bytes.saturating_add(part.size);
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -56,7 +75,7 @@ struct Job {
     number: u32,
     buffer: Buffer,
     /// The part with this number that is there and holds the first bytes of `buffer`.
-    replaces: Option<UploadedPart>,
+    replaces: Option<Part>,
 }
 
 /// The first failure: the error itself for whoever asks first, its words for all who ask later.
@@ -68,7 +87,7 @@ struct FirstFailure {
 }
 
 impl Sender {
-    pub(super) fn new(
+    pub(crate) fn new(
         client: &Client,
         (bucket, key): (&str, &str),
         concurrency: NonZeroUsize,
@@ -95,7 +114,7 @@ impl Sender {
     }
 
     /// The first failure of any part, so far.
-    pub(super) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         if !self.shared.failed.load(Ordering::Acquire) {
             return Ok(());
         }
@@ -103,12 +122,12 @@ impl Sender {
     }
 
     /// An empty buffer for a part of `size` bytes. Waits until there is room.
-    pub(super) fn buffer(&self, size: u64) -> Result<Buffer> {
+    pub(crate) fn buffer(&self, size: u64) -> Result<Buffer> {
         self.buffer_with(Vec::new(), size)
     }
 
     /// The same, filled with bytes that are there already.
-    pub(super) fn buffer_with(&self, bytes: Vec<u8>, size: u64) -> Result<Buffer> {
+    pub(crate) fn buffer_with(&self, bytes: Vec<u8>, size: u64) -> Result<Buffer> {
         let mut state = self.shared.lock();
         loop {
             state.failure()?;
@@ -140,12 +159,12 @@ impl Sender {
 
     /// Hands a part to the threads. Where the server keeps the part that it `replaces`, which holds its first bytes, the
     /// others become a part after that one: then [`Sender::finish`] returns two.
-    pub(super) fn send(
+    pub(crate) fn send(
         &mut self,
         upload_id: &Arc<str>,
         number: u32,
         buffer: Buffer,
-        replaces: Option<UploadedPart>,
+        replaces: Option<Part>,
     ) -> Result<()> {
         let mut state = self.shared.lock();
         state.failure()?;
@@ -176,7 +195,7 @@ impl Sender {
 
     /// Sends parts straight from the caller's memory, several at once, after those that were handed over before. The
     /// first one has the number `first`.
-    pub(super) fn send_from(&self, upload_id: &str, first: u32, parts: &[&[u8]]) -> Result<()> {
+    pub(crate) fn send_from(&self, upload_id: &str, first: u32, parts: &[&[u8]]) -> Result<()> {
         let shared = &*self.shared;
         drop(self.idle()?);
         let sent = for_each(parts.len(), self.concurrency, &shared.cancel, |index| {
@@ -202,16 +221,47 @@ impl Sender {
         Ok(state)
     }
 
+    /// Takes back a buffer whose part need not be sent.
+    pub(crate) fn give_back(&self, mut buffer: Buffer) {
+        buffer.clear();
+        self.shared.lock().free.push(buffer);
+    }
+
+    /// Returns the parts that were sent since the last call.
+    pub(crate) fn take_sent(&self) -> SentParts {
+        std::mem::take(&mut self.shared.lock().unreported)
+    }
+
     /// Waits for all parts handed over so far and gives them back in order.
-    pub(super) fn finish(&self) -> Result<Vec<UploadedPart>> {
-        let mut state = self.idle()?;
+    pub(crate) fn finish(&self) -> Result<Vec<Part>> {
+        self.finish_with(|_| {})
+    }
+
+    /// Like [`Sender::finish`], and reports the parts that are sent meanwhile.
+    pub(crate) fn finish_with(&self, mut report: impl FnMut(SentParts)) -> Result<Vec<Part>> {
+        let mut state = self.shared.lock();
+        loop {
+            let sent = std::mem::take(&mut state.unreported);
+            let is_waiting = state.busy > 0 && state.failure.is_none();
+            if sent.parts > 0 {
+                // The caller's code runs without the lock.
+                drop(state);
+                report(sent);
+                state = self.shared.lock();
+            } else if is_waiting {
+                state = self.shared.wait(state);
+            } else {
+                break;
+            }
+        }
+        state.failure()?;
         let mut sent = std::mem::take(&mut state.sent);
         sent.sort_unstable_by_key(|part| part.part_number);
         Ok(sent)
     }
 
     /// Ends what is on its way, within a second, and the threads.
-    pub(super) fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         {
             let mut state = self.shared.lock();
             state.ended = true;
@@ -267,14 +317,17 @@ impl SharedSender {
                 state.free.push(job.buffer);
             }
             match result {
-                Ok(parts) => state.sent.extend(parts),
+                Ok(parts) => {
+                    state.unreported.add(&parts);
+                    state.sent.extend(parts);
+                }
                 Err(error) => self.fail(&mut state, error),
             }
             self.changed.notify_all();
         }
     }
 
-    fn upload(&self, job: &Job) -> Result<Vec<UploadedPart>> {
+    fn upload(&self, job: &Job) -> Result<Vec<Part>> {
         let upload = UploadRef { bucket: &self.bucket, key: &self.key, upload_id: &job.upload_id };
         match (self.client.upload_part(upload, job.number, job.buffer.content()), &job.replaces) {
             (Err(error), Some(kept)) if cannot_replace(&error) => {
@@ -301,7 +354,7 @@ impl SharedSender {
 }
 
 /// Whether the server keeps a part that was sent before. rclone passes parts on as they come, and takes parts of any size.
-pub(super) fn cannot_replace(error: &Error) -> bool {
+pub(crate) fn cannot_replace(error: &Error) -> bool {
     error.status() == Some(501) || error.code() == Some("NotImplemented")
 }
 

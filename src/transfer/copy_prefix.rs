@@ -1,0 +1,43 @@
+//! Copies of all objects below a prefix.
+use super::{Transfer, parallel};
+use crate::client::{CopySource, ListObjects, ObjectSettings};
+use crate::error::{Error, ErrorKind, Result};
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+impl Transfer<'_> {
+    /// Copies every object whose key begins with `prefix`, several at once, to keys that begin with
+    /// `target` instead, and returns how many there were. Each object is copied as by
+    /// [`Transfer::copy`]; parts of a large one are copied one after the other. Source and target
+    /// are a bucket and a prefix.
+    ///
+    /// Progress is reported for each object on its own.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] when the copies would lie below the prefix that is copied; those
+    /// of the listing; the first failure of a copy, after which no further one is begun.
+    pub fn copy_prefix(
+        &self,
+        (bucket, prefix): (&str, &str),
+        (target_bucket, target): (&str, &str),
+        settings: &ObjectSettings,
+    ) -> Result<u64> {
+        if bucket == target_bucket && target.starts_with(prefix) {
+            let text = format!("the copies to {target:?} would lie below {prefix:?} themselves");
+            return Err(Error::new(ErrorKind::InvalidArgument, text).with_bucket(bucket));
+        }
+        let copied = AtomicU64::new(0);
+        let (client, cancel) = self.client.with_child_cancel();
+        // Several objects at once take the place of several parts.
+        let one = Self { client: client.clone(), concurrency: NonZeroUsize::MIN, ..self.clone() };
+        let objects = client.objects(bucket, ListObjects::prefix(prefix));
+        parallel::for_each_taken(objects, self.concurrency, &cancel, |object| {
+            let Some(rest) = object.key.strip_prefix(prefix) else { return Ok(()) };
+            let source = CopySource::new(bucket, &object.key);
+            one.copy(source, target_bucket, &format!("{target}{rest}"), settings)?;
+            copied.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        })?;
+        Ok(copied.into_inner())
+    }
+}

@@ -1,0 +1,268 @@
+//! Deletion of many objects: batches of keys, several at once.
+use super::shards::list_in_shards;
+use super::{Transfer, parallel};
+use crate::client::{Client, DELETE_OBJECTS_KEYS};
+use crate::error::{Error, ErrorKind, Result, catch_panic};
+use crate::sync;
+use crate::xml::Object;
+use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, mpsc};
+
+/// How often a prefix is listed again because a deletion in several pages may have missed something.
+const PASSES: u32 = 10;
+
+/// Listings at once, and deletions at once. AWS lets 3,500 keys a second be deleted below one prefix
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance.html>): four times a
+/// thousand keys are past that already, and more would only be throttled.
+const CONCURRENCY: NonZeroUsize = NonZeroUsize::new(4).expect("not zero");
+
+impl Transfer<'_> {
+    /// Deletes any number of objects, a thousand keys in a request and up to four requests at once,
+    /// and returns how many keys there were. A key without an object counts as deleted.
+    ///
+    /// ```no_run
+    /// use s3driver::client::Client;
+    /// use s3driver::transfer::Transfer;
+    ///
+    /// let keys = (0..1_000_000).map(|number| format!("logs/{number}"));
+    /// Transfer::new(&Client::from_env()?).delete("bucket", keys)?;
+    /// # Ok::<(), s3driver::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The first failure; further ones of its batch are in [`Error::others`]. No further batch is
+    /// begun then, and the objects of earlier ones are deleted.
+    pub fn delete<K: Into<String>>(
+        &self,
+        bucket: &str,
+        keys: impl IntoIterator<Item = K, IntoIter: Send>,
+    ) -> Result<u64> {
+        self.delete_batches(bucket, keys.into_iter().map(|key| Ok(key.into())))
+    }
+
+    /// Deletes the objects of a listing, such as [`Client::objects`], of which the caller may have
+    /// left some out; otherwise as [`Transfer::delete`].
+    ///
+    /// # Errors
+    /// Those of the listing and of [`Transfer::delete`].
+    pub fn delete_listed(
+        &self,
+        bucket: &str,
+        objects: impl IntoIterator<Item = Result<Object>, IntoIter: Send>,
+    ) -> Result<u64> {
+        self.delete_batches(bucket, objects.into_iter().map(|object| Ok(object?.key)))
+    }
+
+    /// Deletes every object whose key begins with `prefix`, and returns how many there were. Objects
+    /// that are stored meanwhile may be deleted or not.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for an empty prefix, which would name the whole bucket; those of
+    /// the listing; the first failure of a deletion, after which the rest is left alone.
+    pub fn delete_prefix(&self, bucket: &str, prefix: &str) -> Result<u64> {
+        if prefix.is_empty() {
+            let text = "an empty prefix would delete everything in the bucket";
+            return Err(Error::new(ErrorKind::InvalidArgument, text).with_bucket(bucket));
+        }
+        delete_below(&self.client, bucket, prefix, [])
+    }
+
+    fn delete_batches(
+        &self,
+        bucket: &str,
+        keys: impl Iterator<Item = Result<String>> + Send,
+    ) -> Result<u64> {
+        let deleted = AtomicU64::new(0);
+        let (client, cancel) = self.client.with_child_cancel();
+        let concurrency = self.concurrency.min(CONCURRENCY);
+        parallel::for_each_taken(Batches { keys }, concurrency, &cancel, |batch: Vec<String>| {
+            let keys: Vec<&str> = batch.iter().map(String::as_str).collect();
+            client.delete_objects(bucket, &keys)?;
+            deleted.fetch_add(keys.len() as u64, Ordering::Relaxed);
+            Ok(())
+        })?;
+        Ok(deleted.into_inner())
+    }
+}
+
+/// Keys, as many at once as one request takes.
+struct Batches<I> {
+    keys: I,
+}
+
+impl<I: Iterator<Item = Result<String>>> Iterator for Batches<I> {
+    type Item = Result<Vec<String>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.keys.by_ref().take(DELETE_OBJECTS_KEYS).collect::<Result<Vec<_>>>() {
+            Ok(batch) if batch.is_empty() => None,
+            batch => Some(batch),
+        }
+    }
+}
+
+/// Deletes everything below `prefix`, and with it the keys of `also` if there is anything; returns how
+/// many keys were listed.
+pub(crate) fn delete_below<const ALSO: usize>(
+    client: &Client,
+    bucket: &str,
+    prefix: &str,
+    also: [&str; ALSO],
+) -> Result<u64> {
+    let mut keys = 0_u64;
+    for _ in 0..PASSES {
+        let pass = Pass { client, bucket, prefix }.run(also)?;
+        keys = keys.saturating_add(pass.keys);
+        // Some servers page by position: what moved up into a page already seen shows in another pass.
+        if pass.keys == 0 || pass.pages <= 1 {
+            break;
+        }
+    }
+    Ok(keys)
+}
+
+/// One listing of a prefix, of which everything is deleted.
+struct Pass<'a> {
+    client: &'a Client,
+    bucket: &'a str,
+    prefix: &'a str,
+}
+
+/// What a pass found.
+struct Passed {
+    pages: u32,
+    keys: u64,
+}
+
+impl Pass<'_> {
+    fn delete(&self, keys: &[String]) -> Result<()> {
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        catch_panic("a thread that deletes", || self.client.delete_objects(self.bucket, &keys))
+    }
+
+    /// Lists once and deletes what is found, and the keys of `also` if anything is.
+    fn run<const ALSO: usize>(&self, also: [&str; ALSO]) -> Result<Passed> {
+        // The first failure: after it the rest is left alone.
+        let failure: Mutex<Option<Error>> = Mutex::new(None);
+        let failed = || sync::lock(&failure).is_some();
+        let (sender, receiver) = mpsc::sync_channel::<Vec<String>>(CONCURRENCY.get());
+        let receiver = Mutex::new(receiver);
+        let work = || {
+            let next = || sync::lock(&receiver).recv();
+            while let Ok(keys) = next() {
+                if !failed()
+                    && let Err(error) = self.delete(&keys)
+                {
+                    sync::lock(&failure).get_or_insert(error);
+                }
+            }
+        };
+        let mut passed = Passed { pages: 0, keys: 0 };
+        std::thread::scope(|scope| {
+            // The threads end when nothing can be sent any more.
+            let sender = sender;
+            // Kept until the next one comes: most directories have one, and need no thread.
+            let mut last: Option<Vec<String>> = None;
+            let mut threads = 0;
+            list_in_shards(self.client, self.bucket, self.prefix, CONCURRENCY, &mut |page| {
+                passed.pages = passed.pages.saturating_add(1);
+                for batch in batches(page, self.prefix)? {
+                    passed.keys = passed.keys.saturating_add(batch.len() as u64);
+                    let Some(before) = last.replace(batch) else { continue };
+                    if threads < CONCURRENCY.get() {
+                        let thread = std::thread::Builder::new().name("s3driver-delete".to_owned());
+                        threads += usize::from(thread.spawn_scoped(scope, work).is_ok());
+                    }
+                    if failed() {
+                        return Ok(ControlFlow::Break(()));
+                    }
+                    if threads == 0 {
+                        self.delete(&before)?;
+                    } else {
+                        // There is a receiver as long as this function runs.
+                        drop(sender.send(before));
+                    }
+                }
+                Ok(ControlFlow::Continue(()))
+            })?;
+            let Some(mut keys) = last.filter(|_| !failed()) else { return Ok(()) };
+            let also = also.map(str::to_owned);
+            if keys.len() + also.len() > DELETE_OBJECTS_KEYS {
+                self.delete(&also)?;
+            } else {
+                keys.extend(also);
+            }
+            self.delete(&keys)
+        })?;
+        let failure = sync::lock(&failure).take();
+        failure.map_or(Ok(passed), Err)
+    }
+}
+
+/// The keys of a page, as many at once as one request takes.
+fn batches(page: Vec<Object>, prefix: &str) -> Result<Vec<Vec<String>>> {
+    let mut batches: Vec<Vec<String>> = Vec::with_capacity(1);
+    for Object { key, .. } in page {
+        // The server's word is not enough: nothing outside of the directory is ever deleted.
+        if !key.starts_with(prefix) {
+            let text = format!("the listing below {prefix:?} holds the foreign key {key:?}");
+            return Err(Error::new(ErrorKind::Protocol, text));
+        }
+        match batches.last_mut() {
+            Some(batch) if batch.len() < DELETE_OBJECTS_KEYS => batch.push(key),
+            _ => batches.push(vec![key]),
+        }
+    }
+    Ok(batches)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_taken_in_batches_up_to_the_first_failure() {
+        let keys = (0..2001).map(|number| Ok(number.to_string()));
+        let failure = std::iter::once(Err(Error::new(ErrorKind::Server, "planted")));
+        let lengths =
+            Batches { keys: keys.chain(failure) }.map(|batch| batch.map(|keys| keys.len()));
+        let lengths: Vec<Option<usize>> = lengths.map(Result::ok).collect();
+        assert_eq!(lengths, [Some(1000), Some(1000), None]);
+    }
+
+    fn page(keys: impl Iterator<Item = String>) -> Vec<Object> {
+        keys.map(|key| Object {
+            key,
+            size: 1,
+            last_modified: None,
+            etag: None,
+            storage_class: None,
+        })
+        .collect()
+    }
+
+    #[test]
+    fn a_foreign_key_refuses_the_whole_page() {
+        let keys = |foreign: &str| ["d/a", "d/", foreign, "d/b"].map(str::to_owned).into_iter();
+        for foreign in ["", "d", "da", "e/a", "D/a", "/d/a", "x/d/a"] {
+            assert_eq!(
+                batches(page(keys(foreign)), "d/").expect_err(foreign).kind(),
+                ErrorKind::Protocol
+            );
+        }
+        assert_eq!(batches(page(keys("d/x")), "d/").expect("all below").concat().len(), 4);
+    }
+
+    #[test]
+    fn a_page_is_cut_into_requests() {
+        let lengths = |keys: usize| -> Vec<usize> {
+            let page = page((0..keys).map(|number| format!("d/{number}")));
+            batches(page, "d/").expect("all below").iter().map(Vec::len).collect()
+        };
+        assert_eq!(lengths(0), [0; 0]);
+        assert_eq!(lengths(1000), [1000]);
+        assert_eq!(lengths(2001), [1000, 1000, 1]);
+    }
+}

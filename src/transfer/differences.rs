@@ -1,0 +1,192 @@
+//! The differences between a folder of this machine and the objects below a prefix.
+use super::file::local_error;
+use super::{Transfer, download};
+use crate::client::ListObjects;
+use crate::error::{Error, ErrorKind, Result};
+use crate::time::Timestamp;
+use crate::xml::Object;
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Component, Path, PathBuf};
+
+/// Directories within directories that are entered: what lies deeper is a mistake, such as a mount of
+/// a folder in itself.
+const DEPTH: usize = 256;
+
+/// What makes a file and an object different.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Compare {
+    /// Another size.
+    Size,
+    /// Another size, or a file that was changed after the object was stored.
+    #[default]
+    SizeAndTime,
+    /// Another size, or another MD5: every file is read. Where the ETag of an object is not an MD5, as
+    /// after an upload in parts, as [`Compare::SizeAndTime`].
+    Content,
+}
+
+/// A file or an object without its equal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FolderDifference {
+    /// The path below the folder, and the key after the prefix, with slashes.
+    pub name: String,
+    /// The file; `None` when there is only an object.
+    pub file: Option<LocalFile>,
+    /// The object; `None` when there is only a file.
+    pub object: Option<Object>,
+}
+
+/// A file of this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LocalFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Bytes.
+    pub size: u64,
+    /// When it was changed, where the file system records that.
+    pub modified: Option<Timestamp>,
+}
+
+impl FolderDifference {
+    /// Returns where the object belongs below `folder`. `None` for a key that names a place outside
+    /// of it, or none at all (`..`, `/a`, `a//b`): a bucket may have such keys.
+    pub fn path_in(&self, folder: &Path) -> Option<PathBuf> {
+        let relative = Path::new(&self.name);
+        let is_plain = relative.components().all(|part| matches!(part, Component::Normal(_)));
+        let is_whole = self.name.split('/').all(|part| !part.is_empty() && part != ".");
+        (is_plain && is_whole).then(|| folder.join(relative))
+    }
+}
+
+impl Transfer<'_> {
+    /// Compares the regular files of a folder, at any depth, with the objects below a prefix, and
+    /// returns what differs, in the order of names: what a synchronisation has to send, to fetch or
+    /// to delete. Symbolic links are not followed. Keys that end with a slash, which other tools
+    /// store for directories, are left out.
+    ///
+    /// ```no_run
+    /// use s3driver::client::{Client, ObjectSettings};
+    /// use s3driver::transfer::{Compare, Transfer};
+    ///
+    /// let client = Client::from_env()?;
+    /// let (transfer, settings) = (Transfer::new(&client), ObjectSettings::default());
+    /// for different in transfer.compare("photos", "bucket", "photos/", Compare::default())? {
+    ///     if let Some(file) = different.file {
+    ///         let key = format!("photos/{}", different.name);
+    ///         transfer.upload_file(&file.path, "bucket", &key, &settings)?;
+    ///     }
+    /// }
+    /// # Ok::<(), s3driver::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::LocalIo`] when the folder cannot be read; [`ErrorKind::InvalidArgument`] for a
+    /// file whose name is not UTF-8; those of the listing.
+    pub fn compare(
+        &self,
+        folder: impl AsRef<Path>,
+        bucket: &str,
+        prefix: &str,
+        compare: Compare,
+    ) -> Result<Vec<FolderDifference>> {
+        let mut files = files_below(folder.as_ref())?;
+        let mut differences = Vec::new();
+        for object in self.client.objects(bucket, ListObjects::prefix(prefix)) {
+            let object = object?;
+            let Some(name) = object.key.strip_prefix(prefix).map(str::to_owned) else { continue };
+            if name.is_empty() || name.ends_with('/') {
+                continue;
+            }
+            let file = files.remove(&name);
+            let is_equal = match &file {
+                Some(file) => is_equal(file, &object, compare)?,
+                None => false,
+            };
+            if !is_equal {
+                differences.push(FolderDifference { name, file, object: Some(object) });
+            }
+        }
+        let only_here = files.into_iter().map(|(name, file)| FolderDifference {
+            name,
+            file: Some(file),
+            object: None,
+        });
+        differences.extend(only_here);
+        differences.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        Ok(differences)
+    }
+}
+
+/// Returns the regular files below `folder` by their names with slashes.
+fn files_below(folder: &Path) -> Result<BTreeMap<String, LocalFile>> {
+    let mut files = BTreeMap::new();
+    let mut folders = vec![(folder.to_owned(), String::new(), 0_usize)];
+    while let Some((folder, below, depth)) = folders.pop() {
+        let failed = |error| local_error("reading", &folder, error);
+        for entry in fs::read_dir(&folder).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let path = entry.path();
+            let Ok(name) = entry.file_name().into_string() else {
+                let text = format!("the name of {} is not UTF-8, as keys are", path.display());
+                return Err(Error::new(ErrorKind::InvalidArgument, text));
+            };
+            let name = format!("{below}{name}");
+            let kind = entry.file_type().map_err(failed)?;
+            if kind.is_dir() && depth < DEPTH {
+                folders.push((path, format!("{name}/"), depth.saturating_add(1)));
+            } else if kind.is_dir() {
+                let text = format!("{} lies in more than {DEPTH} folders", path.display());
+                return Err(Error::new(ErrorKind::InvalidArgument, text));
+            } else if kind.is_file() {
+                let metadata = entry.metadata().map_err(failed)?;
+                let modified = metadata.modified().ok().map(Timestamp::from);
+                files.insert(name, LocalFile { path, size: metadata.len(), modified });
+            }
+        }
+    }
+    Ok(files)
+}
+
+fn is_equal(file: &LocalFile, object: &Object, compare: Compare) -> Result<bool> {
+    if file.size != object.size {
+        return Ok(false);
+    }
+    // Servers report whole seconds, and the object may have been stored in the same one.
+    let is_older = match (file.modified, object.last_modified) {
+        (Some(modified), Some(stored)) => modified.unix() <= stored.unix(),
+        _ => false,
+    };
+    let md5 = object.etag.as_deref().and_then(|etag| hex::decode(etag).ok());
+    Ok(match (compare, md5.filter(|md5| md5.len() == 16)) {
+        (Compare::Size, _) => true,
+        (Compare::Content, Some(md5)) => md5_of(file)? == md5[..],
+        (Compare::SizeAndTime | Compare::Content, _) => is_older,
+    })
+}
+
+fn md5_of(file: &LocalFile) -> Result<[u8; 16]> {
+    let opened =
+        File::open(&file.path).map_err(|error| local_error("reading", &file.path, error))?;
+    download::md5_of(&opened, file.size)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_within_the_folder_have_a_place_there() {
+        let place = |name: &str| {
+            let name = name.to_owned();
+            FolderDifference { name, file: None, object: None }.path_in(Path::new("folder"))
+        };
+        assert_eq!(place("a/b c"), Some(PathBuf::from("folder/a/b c")));
+        for name in ["", "..", "../a", "a/../b", "/a", "a//b", "./a", "a/.", "a/"] {
+            assert_eq!(place(name), None, "{name}");
+        }
+    }
+}

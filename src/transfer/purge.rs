@@ -1,0 +1,75 @@
+//! Unfinished uploads that no process will finish.
+use super::Transfer;
+use super::parallel;
+use crate::client::{Client, UploadRef};
+use crate::error::{Error, Result};
+use crate::sync;
+use crate::xml::Upload;
+use std::sync::Mutex;
+use std::time::Duration;
+
+/// How many failures one call reports: they are mostly the same.
+const FAILURES: usize = 100;
+
+impl Transfer<'_> {
+    /// Aborts the unfinished uploads of keys that begin with `prefix`, if they were begun more than
+    /// `age` ago, and returns how many there were. An upload whose server does not state when it was
+    /// begun stays.
+    ///
+    /// Every upload in progress is unfinished as well: an `age` below the time of the longest upload
+    /// ends it.
+    ///
+    /// ```no_run
+    /// use s3driver::client::Client;
+    /// use s3driver::transfer::Transfer;
+    /// use std::time::Duration;
+    ///
+    /// let week = Duration::from_secs(7 * 24 * 3600);
+    /// let ended = Transfer::new(&Client::from_env()?).abort_uploads("bucket", "backup/", week)?;
+    /// # Ok::<(), s3driver::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of the listing, which end it. An upload that cannot be aborted does not keep the others
+    /// from being aborted: the first failure is returned at the end, with further ones in
+    /// [`Error::others`].
+    pub fn abort_uploads(&self, bucket: &str, prefix: &str, age: Duration) -> Result<u64> {
+        let mut ended = 0_u64;
+        let failures = Mutex::new(Vec::new());
+        let (client, cancel) = self.client.with_child_cancel();
+        for page in self.client.uploads(bucket, prefix).pages() {
+            let old: Vec<Upload> = page?
+                .uploads
+                .into_iter()
+                .filter(|upload| upload.key.starts_with(prefix))
+                .filter(|upload| client.is_older(upload.initiated, age))
+                .collect();
+            let aborted = parallel::for_each(old.len(), self.concurrency, &cancel, |index| {
+                let Some(upload) = old.get(index) else { return Ok(false) };
+                Ok(abort(&client, bucket, upload, &failures))
+            })?;
+            let aborted = aborted.into_iter().filter(|aborted| *aborted).count();
+            ended = ended.saturating_add(aborted as u64);
+        }
+        let mut failures = sync::into_inner(failures).into_iter();
+        match failures.next() {
+            None => Ok(ended),
+            Some(first) => Err(first.with_others(failures.collect())),
+        }
+    }
+}
+
+/// Aborts one upload; returns whether that succeeded. Notes a failure.
+fn abort(client: &Client, bucket: &str, upload: &Upload, failures: &Mutex<Vec<Error>>) -> bool {
+    let Upload { key, upload_id, .. } = upload;
+    match client.abort_multipart_upload(UploadRef { bucket, key, upload_id }) {
+        Ok(()) => true,
+        Err(error) => {
+            let mut failures = sync::lock(failures);
+            if failures.len() < FAILURES {
+                failures.push(error);
+            }
+            false
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! Objects that are sent while they are still being made: buffers of parts, the threads that send them,
+//! and the writer of any key on top of both.
+mod buffer;
+mod cleanup;
+mod layout;
+mod parts;
+mod sender;
+mod token;
+mod writer;
+
+pub(crate) use buffer::Buffer;
+pub(crate) use cleanup::clean_up;
+pub(crate) use layout::Layout;
+pub use layout::PartSizes;
+pub(crate) use parts::parts_of;
+pub(super) use sender::SentParts;
+pub(crate) use sender::{Sender, cannot_replace};
+pub use token::UploadToken;
+pub use writer::ObjectWriter;

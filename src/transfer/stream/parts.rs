@@ -1,0 +1,33 @@
+//! The parts that an unfinished upload has on the server.
+use crate::client::{Client, Part, UploadRef};
+use crate::error::{Error, ErrorKind, Result};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+/// The most bytes that the parts of an upload can have: 8 EiB, which leaves room for the bytes of a
+/// checkpoint. S3 ends at 50 TiB, other servers later.
+const MAX_UPLOAD_BYTES: u64 = i64::MAX as u64;
+
+/// Returns all parts of an upload by number. The sum of their sizes does not overflow.
+pub(crate) fn parts_of(client: &Client, upload: UploadRef<'_>) -> Result<BTreeMap<u32, Part>> {
+    let mut parts = BTreeMap::<u32, Part>::new();
+    for part in client.parts(upload) {
+        let part = part?;
+        // SeaweedFS lists a part that was replaced as well: a writer replaces parts by longer ones.
+        match parts.entry(part.part_number) {
+            Entry::Occupied(known) if known.get().size > part.size => {}
+            Entry::Occupied(mut known) => drop(known.insert(part)),
+            Entry::Vacant(free) => drop(free.insert(part)),
+        }
+    }
+    let sizes = parts.values().try_fold(0_u64, |sum, part: &Part| sum.checked_add(part.size));
+    if sizes.is_none_or(|size| size > MAX_UPLOAD_BYTES) {
+        let text = format!(
+            "the server's sizes of the upload's parts make more than {MAX_UPLOAD_BYTES} bytes"
+        );
+        return Err(Error::new(ErrorKind::Protocol, text)
+            .with_operation("ListParts")
+            .with_key(upload.key));
+    }
+    Ok(parts)
+}

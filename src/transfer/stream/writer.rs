@@ -1,0 +1,439 @@
+//! A writer of an object whose size is not known in advance.
+use super::buffer::Buffer;
+use super::cleanup::clean_up;
+use super::layout::{Layout, PartSizes};
+use super::parts::parts_of;
+use super::sender::Sender;
+use super::token::UploadToken;
+use crate::client::{Client, ObjectSettings, Part, UploadRef};
+use crate::error::{Error, ErrorKind, Result};
+use crate::transfer::memory::MemoryLimit;
+use crate::transfer::meter::Meter;
+use crate::transfer::{Transfer, Transferred};
+use md5::{Digest as _, Md5};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+
+/// A writer of one object, for any key and any number of bytes.
+///
+/// Nothing is sent until a part is full and another byte follows: an object of at most one part is
+/// stored with one PutObject. A larger one is sent in parts on threads while the caller writes, with
+/// at most (threads + 1) parts in memory: 72 MiB, unless [`Transfer`] is configured otherwise. Parts
+/// grow in uploads of more than 6,600 of them, so that an object can have 5 TiB.
+///
+/// The object becomes visible, whole, in [`ObjectWriter::finish`]. A writer that is dropped before
+/// leaves nothing, unless its [token](ObjectWriter::token) was taken: then the upload stays for
+/// [`Transfer::resume`]. A process that is killed leaves an upload that
+/// [`Transfer::abort_uploads`] finds.
+///
+/// Every byte is held until its part is stored, so each part is retried on its own. A failure of a
+/// part is reported by the next `write`, at the latest by `finish`.
+///
+/// ```no_run
+/// use s3driver::client::{Client, Config, Endpoint, ObjectSettings};
+/// use std::io::Write;
+///
+/// let client = Client::new(Config::new(Endpoint::region("eu-central-1")?))?;
+/// let mut writer = client.writer("bucket", "reports/2026.csv", &ObjectSettings::default());
+/// for line in 0..1_000_000 {
+///     writeln!(writer, "{line};{}", line * line)?;
+/// }
+/// writer.finish()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "an object is stored by `finish`"]
+pub struct ObjectWriter<'a> {
+    client: Client,
+    bucket: String,
+    key: String,
+    settings: ObjectSettings,
+    layout: Layout,
+    sender: Sender,
+    meter: Meter<'a>,
+    /// `None` while all bytes are in the buffer.
+    upload_id: Option<Arc<str>>,
+    /// Parts of a resumed upload that the content has not reached yet.
+    stored: BTreeMap<u32, Part>,
+    /// Parts of a resumed upload that have the content which was written again.
+    confirmed: Vec<Part>,
+    /// The part being filled; `None` before its first byte.
+    buffer: Option<Buffer>,
+    /// The number of that part.
+    number: u32,
+    size: u64,
+    /// Whether the upload outlives the writer.
+    abandoned: Abandoned,
+    ended: bool,
+}
+
+/// The fate of the upload of a writer that ends without success.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Abandoned {
+    IsAborted,
+    /// The caller has its token.
+    IsKept,
+}
+
+impl Client {
+    /// Returns a writer for an object of any size, with the defaults of [`Transfer`]. Sends nothing
+    /// yet.
+    pub fn writer(
+        &self,
+        bucket: &str,
+        key: &str,
+        settings: &ObjectSettings,
+    ) -> ObjectWriter<'static> {
+        Transfer::new(self).writer(bucket, key, settings)
+    }
+}
+
+impl<'a> Transfer<'a> {
+    /// Returns a writer for an object of any size. Sends nothing yet.
+    ///
+    /// Progress is reported from the thread that writes: as the total, the bytes written so far.
+    pub fn writer(&self, bucket: &str, key: &str, settings: &ObjectSettings) -> ObjectWriter<'a> {
+        let layout = Layout::new(self.part_size, PartSizes::MayGrow);
+        ObjectWriter::new(self, (bucket, key), settings, layout)
+    }
+
+    /// Stores everything that `reader` yields, replacing what is at `key` whole or not at all. See
+    /// [`ObjectWriter`] for the requests and the memory.
+    ///
+    /// ```no_run
+    /// use s3driver::client::{Client, ObjectSettings};
+    /// use s3driver::transfer::Transfer;
+    ///
+    /// let client = Client::from_env()?;
+    /// let input = std::io::stdin().lock();
+    /// Transfer::new(&client).upload(input, "bucket", "key", &ObjectSettings::default())?;
+    /// # Ok::<(), s3driver::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::LocalIo`] when the reader fails; [`ErrorKind::PreconditionFailed`]. No upload
+    /// stays on the server then.
+    pub fn upload(
+        &self,
+        mut reader: impl Read,
+        bucket: &str,
+        key: &str,
+        settings: &ObjectSettings,
+    ) -> Result<Transferred> {
+        let mut writer = self.writer(bucket, key, settings);
+        match writer.fill_from(&mut reader) {
+            Ok(()) => writer.finish(),
+            Err(error) => Err(writer.fail(error)),
+        }
+    }
+
+    /// Continues an upload that an earlier writer left, with the content written again from its
+    /// first byte.
+    ///
+    /// Parts that the server has are compared with the content, by size and by the MD5 in their
+    /// ETags: those that are equal are not sent again, and others are replaced. Where ETags are not
+    /// MD5s (encryption with KMS, some servers) every part is sent. `settings` contributes its
+    /// condition; everything else was fixed when the upload was begun.
+    ///
+    /// ```no_run
+    /// use s3driver::client::{Client, ObjectSettings};
+    /// use s3driver::transfer::Transfer;
+    /// use std::fs::{self, File};
+    ///
+    /// let client = Client::from_env()?;
+    /// let (transfer, settings) = (Transfer::new(&client), ObjectSettings::default());
+    /// let mut writer = match fs::read_to_string("upload.token") {
+    ///     Ok(token) => transfer.resume(&token.parse()?, &settings)?,
+    ///     Err(_) => transfer.writer("bucket", "disk.img", &settings),
+    /// };
+    /// fs::write("upload.token", writer.token()?.to_string())?;
+    /// std::io::copy(&mut File::open("disk.img")?, &mut writer)?;
+    /// writer.finish()?;
+    /// fs::remove_file("upload.token")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoSuchUpload`] when the upload was completed or aborted.
+    pub fn resume(
+        &self,
+        token: &UploadToken,
+        settings: &ObjectSettings,
+    ) -> Result<ObjectWriter<'a>> {
+        let stored = parts_of(&self.client, token.upload())?;
+        let layout = Layout::new(token.part_size, token.part_sizes);
+        let mut writer = ObjectWriter::new(self, (&token.bucket, &token.key), settings, layout);
+        writer.upload_id = Some(token.upload_id.as_str().into());
+        writer.stored = stored;
+        writer.abandoned = Abandoned::IsKept;
+        Ok(writer)
+    }
+}
+
+impl<'a> ObjectWriter<'a> {
+    fn new(
+        transfer: &Transfer<'a>,
+        (bucket, key): (&str, &str),
+        settings: &ObjectSettings,
+        layout: Layout,
+    ) -> Self {
+        let client = transfer.client.clone();
+        let memory = MemoryLimit::new(None);
+        let chunk_size = layout.chunk_size();
+        let sender = Sender::new(&client, (bucket, key), transfer.concurrency, chunk_size, &memory);
+        Self {
+            meter: Meter::new(&client, transfer.progress, 0),
+            client,
+            bucket: bucket.to_owned(),
+            key: key.to_owned(),
+            settings: settings.clone(),
+            layout,
+            sender,
+            upload_id: None,
+            stored: BTreeMap::new(),
+            confirmed: Vec::new(),
+            buffer: None,
+            number: 1,
+            size: 0,
+            abandoned: Abandoned::IsAborted,
+            ended: false,
+        }
+    }
+
+    /// Returns how many bytes were written.
+    pub const fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Makes the upload outlive this writer, and returns its name for [`Transfer::resume`]. Begins
+    /// the upload, so that even a small object is stored in parts.
+    ///
+    /// # Errors
+    /// Those of [`Client::create_multipart_upload`].
+    pub fn token(&mut self) -> Result<UploadToken> {
+        let upload_id = self.begin()?.to_string();
+        self.abandoned = Abandoned::IsKept;
+        Ok(UploadToken {
+            bucket: self.bucket.clone(),
+            key: self.key.clone(),
+            upload_id,
+            part_size: self.layout.chunk_size(),
+            part_sizes: self.layout.part_sizes(),
+        })
+    }
+
+    /// Sends what is left and makes the object visible, under the condition of its settings.
+    ///
+    /// # Errors
+    /// The first failure of a part; [`ErrorKind::PreconditionFailed`];
+    /// [`ErrorKind::OutcomeUnknown`] when the responses do not show whether the object was stored.
+    /// In every other case the upload is aborted, unless its token was taken.
+    pub fn finish(mut self) -> Result<Transferred> {
+        match self.try_finish() {
+            Ok(stored) => {
+                self.end();
+                Ok(stored)
+            }
+            Err(error) => Err(self.fail(error)),
+        }
+    }
+
+    /// Ends the upload and discards its parts, also when its token was taken.
+    ///
+    /// # Errors
+    /// Those of [`Client::abort_multipart_upload`].
+    pub fn abort(mut self) -> Result<()> {
+        self.end();
+        self.discard()
+    }
+
+    /// Writes everything that `reader` yields.
+    fn fill_from(&mut self, reader: &mut dyn Read) -> Result<()> {
+        loop {
+            if self.is_full() {
+                // Whether the full part is the last one decides how it is sent.
+                let mut next = Vec::with_capacity(1);
+                reader.take(1).read_to_end(&mut next).map_err(unreadable)?;
+                if next.is_empty() {
+                    return Ok(());
+                }
+                self.accept(&next)?;
+            }
+            let buffer = self.room()?;
+            let filled = buffer.content().len();
+            let result = buffer.fill(reader, u64::MAX);
+            let (read, is_full) = (buffer.content().len() - filled, buffer.is_full());
+            self.size = self.size.saturating_add(read as u64);
+            result.map_err(unreadable)?;
+            self.report();
+            if !is_full {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Accepts some of `content`: as much as fits into the part being filled.
+    fn accept(&mut self, content: &[u8]) -> Result<usize> {
+        if content.is_empty() {
+            return self.sender.check().map(|()| 0);
+        }
+        let taken = self.room()?.append(content);
+        self.size = self.size.saturating_add(taken as u64);
+        self.report();
+        Ok(taken)
+    }
+
+    fn is_full(&self) -> bool {
+        self.buffer.as_ref().is_some_and(Buffer::is_full)
+    }
+
+    /// Returns the part being filled, with room for at least one byte.
+    fn room(&mut self) -> Result<&mut Buffer> {
+        self.sender.check()?;
+        if self.is_full() {
+            self.send()?;
+        }
+        let buffer = match self.buffer.take() {
+            Some(buffer) => buffer,
+            None => self.sender.buffer(self.layout.part_size(self.number)?)?,
+        };
+        Ok(self.buffer.insert(buffer))
+    }
+
+    /// Begins the upload, unless it has begun.
+    fn begin(&mut self) -> Result<Arc<str>> {
+        if let Some(upload_id) = &self.upload_id {
+            return Ok(Arc::clone(upload_id));
+        }
+        let upload_id: Arc<str> =
+            self.client.create_multipart_upload(&self.bucket, &self.key, &self.settings)?.into();
+        self.upload_id = Some(Arc::clone(&upload_id));
+        Ok(upload_id)
+    }
+
+    /// Hands the part being filled to the threads, whatever its size, unless the server has it.
+    fn send(&mut self) -> Result<()> {
+        let Some(buffer) = self.buffer.take() else { return Ok(()) };
+        match self.stored.remove(&self.number).filter(|part| has_content(part, buffer.content())) {
+            Some(part) => {
+                self.meter.part(part.size);
+                self.confirmed.push(part);
+                self.sender.give_back(buffer);
+            }
+            None => {
+                let upload_id = self.begin()?;
+                self.sender.send(&upload_id, self.number, buffer, None)?;
+            }
+        }
+        self.number = self.number.saturating_add(1);
+        Ok(())
+    }
+
+    fn try_finish(&mut self) -> Result<Transferred> {
+        self.sender.check()?;
+        let (bytes, bucket, key) = (self.size, self.bucket.clone(), self.key.clone());
+        let Some(upload_id) = self.upload_id.clone() else {
+            let content = self.buffer.as_ref().map_or(&[][..], Buffer::content);
+            let stored = self.client.put_object(&bucket, &key, content, &self.settings)?;
+            self.meter.part(bytes);
+            return Ok(Transferred { bytes, parts: 1, etag: stored.etag });
+        };
+        // S3 completes no upload without a part: an empty object has an empty one.
+        if self.buffer.is_none() && self.number == 1 {
+            self.buffer = Some(self.sender.buffer(0)?);
+        }
+        self.send()?;
+        let meter = &self.meter;
+        let mut parts = self.sender.finish_with(|sent| meter.add(sent))?;
+        parts.append(&mut self.confirmed);
+        parts.sort_unstable_by_key(|part| part.part_number);
+        let upload = UploadRef { bucket: &bucket, key: &key, upload_id: &upload_id };
+        let completed =
+            self.client.complete_multipart_upload(upload, &parts, &self.settings.condition)?;
+        let parts = u32::try_from(parts.len()).unwrap_or(u32::MAX);
+        Ok(Transferred { bytes, parts, etag: completed.etag })
+    }
+
+    /// Reports the bytes that the threads have sent since the last report.
+    fn report(&self) {
+        self.meter.set_total(self.size);
+        self.meter.add(self.sender.take_sent());
+    }
+
+    /// Ends the threads and gives the memory back.
+    fn end(&mut self) {
+        self.ended = true;
+        self.sender.stop();
+        self.buffer = None;
+    }
+
+    /// Ends a writer that failed, and returns the failure.
+    fn fail(mut self, error: Error) -> Error {
+        self.end();
+        if error.kind() == ErrorKind::OutcomeUnknown || self.abandoned == Abandoned::IsKept {
+            return error;
+        }
+        match self.discard() {
+            Ok(()) => error,
+            Err(second) => error.with_others(vec![second]),
+        }
+    }
+
+    /// Aborts the upload, if there is one.
+    fn discard(&self) -> Result<()> {
+        let Some(upload_id) = &self.upload_id else { return Ok(()) };
+        let upload = UploadRef { bucket: &self.bucket, key: &self.key, upload_id };
+        clean_up(&self.client, |client| client.abort_multipart_upload(upload))
+    }
+}
+
+impl Write for ObjectWriter<'_> {
+    /// Accepts at most the rest of the current part in one call.
+    fn write(&mut self, content: &[u8]) -> io::Result<usize> {
+        self.accept(content).map_err(io::Error::from)
+    }
+
+    /// Sends nothing: the object is stored by [`ObjectWriter::finish`]. Reports whether a part has
+    /// failed.
+    fn flush(&mut self) -> io::Result<()> {
+        self.sender.check().map_err(io::Error::from)
+    }
+}
+
+impl Drop for ObjectWriter<'_> {
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        self.end();
+        if self.abandoned == Abandoned::IsAborted {
+            drop(self.discard());
+        }
+    }
+}
+
+impl fmt::Debug for ObjectWriter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ObjectWriter")
+            .field("bucket", &self.bucket)
+            .field("key", &self.key)
+            .field("size", &self.size)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Returns whether a part that the server has is plainly `content`. ETags that are not MD5s prove
+/// nothing.
+fn has_content(part: &Part, content: &[u8]) -> bool {
+    part.size == content.len() as u64
+        && hex::decode(&part.etag).is_ok_and(|etag| etag == Md5::digest(content)[..])
+}
+
+/// The error of a reader. One of this crate, such as that of an object, stays as it is.
+fn unreadable(error: io::Error) -> Error {
+    error.downcast::<Error>().unwrap_or_else(|error| {
+        Error::new(ErrorKind::LocalIo, format!("the data to send cannot be read: {error}"))
+            .with_source(error)
+    })
+}
