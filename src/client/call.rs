@@ -300,8 +300,7 @@ impl Client {
                 (error, Outcome::Unanswered)
             });
         }
-        // A server that fails, or a gateway in front of it, may have acted before; one that refuses
-        // the request has not.
+        // A server or gateway that fails may have acted before; one that refuses has not.
         attempts.unsettled |= response.status >= 500;
         let sent =
             Sent { call, located: &attempts.place.located, signing: &signing, now: inner.now() };
