@@ -199,7 +199,7 @@ impl Client {
         let seen = |meta: ObjectMeta| PutResult { etag: meta.etag, version_id: meta.version_id };
         match self.run_and_look(&call, || Payload::Empty, accept, wanted) {
             Ok(Ended::Said(result)) => Ok(result),
-            Ok(Ended::Seen(meta)) => Ok(seen(meta)),
+            Ok(Ended::Seen(meta)) => Ok(seen(*meta)),
             Err(error) if may_have_happened(&error) => {
                 match wanted()
                     .map_or_else(Found::Unknown, |wanted| self.look(bucket, key, &wanted, begun))

@@ -110,7 +110,7 @@ impl Inner {
             number,
             trace: Arc::new(Trace::new(if bodies { kept } else { 0 })),
             began: now(),
-            host: secrets.redact(&located.host_header()).into_owned(),
+            host: secrets.redact(located.host_header()).into_owned(),
             secrets,
             request,
             response: None,
@@ -204,7 +204,7 @@ impl Inner {
                 operation: call.operation,
                 bucket: call.bucket,
                 key: call.key,
-                host: &self.secrets(lease).redact(&host),
+                host: &self.secrets(lease).redact(host),
             }));
         }
     }

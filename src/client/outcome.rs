@@ -62,7 +62,7 @@ pub(super) enum Ended<T> {
     /// The response shows the result.
     Said(T),
     /// The object shows the result.
-    Seen(ObjectMeta),
+    Seen(Box<ObjectMeta>),
 }
 
 impl Wanted {
@@ -133,7 +133,7 @@ impl Client {
                 self.look(call.bucket, call.key, &wanted, begun)
             }) {
                 Found::Wanted(meta) | Found::Similar(meta, Age::Since | Age::Unknown) => {
-                    return Ok(Ended::Seen(meta));
+                    return Ok(Ended::Seen(Box::new(meta)));
                 }
                 Found::Unknown(look) => {
                     return Err(outcome_unknown(silence.with_source(look), "it took effect"));

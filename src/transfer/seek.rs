@@ -96,8 +96,8 @@ pub struct SeekableObject {
 
 enum Source {
     None,
-    Window(ObjectReader),
-    Ahead(ReadAhead),
+    Window(Box<ObjectReader>),
+    Ahead(Box<ReadAhead>),
 }
 
 impl SeekableObject {
@@ -152,7 +152,7 @@ impl SeekableObject {
             let reader =
                 self.client.get_same_version(place.0, place.1, range, etag, Some(length))?;
             self.check_size(reader.meta())?;
-            Source::Window(reader)
+            Source::Window(Box::new(reader))
         } else {
             let same = etag.map_or(Condition::Always, |etag| Condition::IfMatch(etag.to_owned()));
             let memory = MemoryLimit::new(None);
@@ -169,7 +169,7 @@ impl SeekableObject {
                 return Err(self.changed());
             }
             self.check_size(ahead.meta())?;
-            Source::Ahead(ahead)
+            Source::Ahead(Box::new(ahead))
         };
         Ok(())
     }
