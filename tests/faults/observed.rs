@@ -7,7 +7,7 @@ use crate::support::ServerOptions;
 use crate::{ATTEMPTS, BUCKET, Rig, retry, timeouts, upload};
 use s3driver::client::{
     ByteRange, Client, Condition, Config, CopySource, Endpoint, GetObject, HELD_BODY, ListObjects,
-    ObjectSettings, Proxy, Scheme, SignatureVersion, Timeouts, UploadedPart, Variant,
+    ObjectSettings, Part, Proxy, Scheme, SignatureVersion, Timeouts, Variant,
 };
 use s3driver::clock::{Clock, SystemClock};
 use s3driver::driver::{Parameters, S3Driver, StorageDriver};
@@ -146,11 +146,12 @@ fn call_every_operation(client: &Client) -> Result<()> {
     client.head_bucket(BUCKET)?;
     client.get_bucket_location(BUCKET)?;
     client.put_object(BUCKET, "a", &content(5000), &settings)?;
-    client.put_object_if(BUCKET, "b", b"", &settings, &Condition::IfAbsent)?;
+    let absent = settings.clone().condition(Condition::IfAbsent);
+    client.put_object(BUCKET, "b", b"", &absent)?;
     client.put_object_from(BUCKET, "small", &mut &*content(70_000), 70_000, &settings)?;
     let length = HELD_BODY + 1;
     client.put_object_from(BUCKET, "large", &mut std::io::repeat(7), length, &settings)?;
-    client.head_object(BUCKET, "a")?;
+    client.head_object(BUCKET, "a", &Default::default())?;
     assert_eq!(
         client.get_object(BUCKET, "a", &GetObject::default())?.read_all(5000)?,
         content(5000)
@@ -162,15 +163,14 @@ fn call_every_operation(client: &Client) -> Result<()> {
     client.list_objects(BUCKET, &ListObjects::prefix(""), None)?;
     client.list_objects_v1(BUCKET, &ListObjects::prefix(""), None)?;
     let id = client.create_multipart_upload(BUCKET, "m", &settings)?;
-    let mut parts: Vec<UploadedPart> =
-        vec![client.upload_part(upload("m", &id), 1, &content(999))?];
+    let mut parts: Vec<Part> = vec![client.upload_part(upload("m", &id), 1, &content(999))?];
     parts.push(client.upload_part_copy(source, 0..5000, upload("m", &id), 2)?);
     client.list_parts(upload("m", &id), None)?;
     client.list_multipart_uploads(BUCKET, "", None)?;
     client.complete_multipart_upload(upload("m", &id), &parts, &Condition::Always)?;
     let id = client.create_multipart_upload(BUCKET, "n", &settings)?;
     client.abort_multipart_upload(upload("n", &id))?;
-    client.delete_object(BUCKET, "a")?;
+    client.delete_object(BUCKET, "a", &Default::default())?;
     client.delete_objects(BUCKET, &["b", "c", "large", "small"])?;
     let missing = client.get_object(BUCKET, "a", &GetObject::default()).map(drop).unwrap_err();
     assert_eq!(missing.kind(), ErrorKind::NoSuchKey);
@@ -339,7 +339,7 @@ fn the_request_that_asks_why_a_head_failed_is_reported_as_an_inquiry() {
     let (rig, recorder) = observed(|config| config);
     rig.faulty.once("HeadObject", Fault::reply(403, ""));
     rig.faulty.once("GetObject", Fault::error(403, "AccessDenied"));
-    rig.client.head_object(BUCKET, "key").unwrap_err();
+    rig.client.head_object(BUCKET, "key", &Default::default()).unwrap_err();
     let sent = recorder.sent();
     let seen = rig.faulty.seen();
     assert_eq!(
@@ -453,7 +453,10 @@ fn fallbacks_are_notices() {
 
     rig.faulty.always("ListObjectsV2", missing.clone());
     for _ in 0..2 {
-        rig.client.listing(BUCKET, ListObjects::prefix("")).for_each(|page| drop(page.unwrap()));
+        rig.client
+            .objects(BUCKET, ListObjects::prefix(""))
+            .pages()
+            .for_each(|page| drop(page.unwrap()));
     }
     expected.push(fallback("ListObjectsV2", "ListObjects"));
     assert_eq!(rig.client.notices(), expected);
@@ -598,7 +601,7 @@ fn assert_signatures_hidden(rig: &Rig, recorder: &Recorder, version: SignatureVe
     });
     recorder.texts();
     rig.put("k", b"x").unwrap();
-    rig.client.delete_object(BUCKET, "k").unwrap();
+    rig.client.delete_object(BUCKET, "k", &Default::default()).unwrap();
     let signatures = signatures.lock().unwrap();
     assert_eq!(signatures.len(), 2);
     for text in recorder.texts() {
