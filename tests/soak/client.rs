@@ -65,7 +65,7 @@ impl Worker<'_> {
             9 => {
                 self.count("PutObject if absent");
                 let content = self.content();
-                let absent = settings.clone().condition(Condition::IfAbsent);
+                let absent = settings.condition(Condition::IfAbsent);
                 match self.client.put_object(BUCKET, &key, &content, &absent) {
                     Err(error) if error.kind() == ErrorKind::PreconditionFailed => {
                         assert!(self.model.contains_key(&key), "{key} does not exist: {error}");

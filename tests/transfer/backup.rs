@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 #[allow(dead_code, reason = "`main` is the program's")]
 #[path = "../../examples/backup.rs"]
-mod backup;
+mod tool;
 
 #[test]
 fn a_backup_is_pushed_restored_and_pruned() {
@@ -17,7 +17,7 @@ fn a_backup_is_pushed_restored_and_pruned() {
     let (folder, restored) = (directory.path().join("folder"), directory.path().join("restored"));
     let place = |path: &std::path::Path| path.to_str().unwrap().to_owned();
     let (from, to) = (place(&folder), place(&restored));
-    let run = |arguments: &[&str]| backup::run(&client, arguments).unwrap();
+    let run = |arguments: &[&str]| tool::run(&client, arguments).unwrap();
     fs::create_dir_all(folder.join("a/b")).unwrap();
     let large = bytes(21, 0, (64 << 20) + 7);
     let files = [("small", &b"small"[..]), ("a/empty", b""), ("a/b/large file", &large)];
@@ -46,5 +46,5 @@ fn a_backup_is_pushed_restored_and_pruned() {
     run(&["prune", server.bucket(), "backup/", "1"]);
     assert_eq!(server.keys(server.bucket()).len(), files.len() + 1, "nothing is a day old");
     assert_nothing_pending(&server);
-    assert!(backup::run(&client, &["push"]).unwrap_err().to_string().starts_with("usage"));
+    assert!(tool::run(&client, &["push"]).unwrap_err().to_string().starts_with("usage"));
 }

@@ -192,7 +192,7 @@ fn an_upload_is_continued_without_sending_what_is_there() {
     // Another process, whose content differs in the second part.
     let client = client(&server);
     let token: UploadToken = token.parse().unwrap();
-    let mut changed = content.clone();
+    let mut changed = content;
     changed[PART + 5] ^= 1;
     let sent = server.count("UploadPart");
     let arrived = client.parts(token.upload()).pages().next().unwrap().unwrap().parts.len() as u64;
