@@ -100,7 +100,7 @@ const REVIEWED: &[(&str, &str, usize, &str)] = &[
         1,
         "a part of at most MAX_PART_SIZE, with an error if the memory is not available",
     ),
-    ("src/driver/s3/writer/buffer.rs", "read_to_end", 1, "the room that is left in a part"),
+    ("src/transfer/stream/buffer.rs", "read_to_end", 1, "the room that is left in a part"),
     (
         "src/driver/s3/writer/checkpoint.rs",
         "reserve",
