@@ -2,6 +2,13 @@
 //! client that it uses, and a CloudFront signer. The crate is synchronous: it needs no async
 //! runtime, and contains no `unsafe` code.
 //!
+//! - **Programs that are not async** use [`driver`], a registry's storage driver, or `client`, which
+//!   reads and writes any key of any bucket.
+//! - **Auditors of signing code** read [`sign`] next to AWS's pages. It makes, verifies and explains
+//!   signatures, and every intermediate value is a result.
+//! - **Programs that parse or fuzz S3's XML** use [`xml`]: readers from bytes to documents, bounded in
+//!   time, memory and depth.
+//!
 //! # A first program
 //!
 //! ```no_run
@@ -49,6 +56,8 @@
 //!   can fetch AWS's address ranges.
 //! - `ecdsa` (off): ECDSA P-256 keys for CloudFront.
 //! - `sigv4a` (off): SigV4A, signatures that are valid in a set of regions.
+//! - `conformance` (off): the suite of cases that every [`StorageDriver`] can run.
+//! - `ureq` (off): `Config::agent`, which sends all requests through a `ureq::Agent`.
 //! - `log` (off): `observe::Log`, which writes to the `log` crate, and the option `loglevel`.
 //! - `serde` (off): `Deserialize` for the driver's parameters and for a registry's whole
 //!   configuration.
@@ -56,6 +65,7 @@
 //!
 //! `default-features = false` leaves [`sign`], [`xml`] and the driver interface: the code that an
 //! auditor reads and a fuzzer builds.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "client")]
 mod bounds;
@@ -97,3 +107,8 @@ pub mod xml;
 pub use cancel::Cancel;
 pub use driver::StorageDriver;
 pub use error::{Error, ErrorKind, Result};
+
+/// Compiles the programs of the README.
+#[cfg(all(doctest, feature = "client"))]
+#[doc = include_str!("../README.md")]
+mod readme {}

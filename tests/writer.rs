@@ -636,6 +636,48 @@ fn object_settings_survive_close() {
     assert_eq!(attributes.content_type.as_deref(), Some("application/octet-stream"));
 }
 
+/// A writer that was killed leaves parts after the last close. They stay in the upload while the next
+/// writers close and continue it, and are no sign of another program.
+#[test]
+fn parts_of_a_killed_writer_do_not_count_after_the_next_close() {
+    let server = server();
+    let driver = driver(&server);
+    let content = bytes(41, 0, 4 * PART + 77);
+    for closed in [PART + 100, PART, 100] {
+        let mut writer = create(&driver, "/f");
+        writer.write_all(&content[..closed]).unwrap();
+        writer.close().unwrap();
+
+        // The killed writer has replaced the tail's part, and has sent two more.
+        let open = &server.open_uploads(server.bucket())[0];
+        let upload = s3driver::client::UploadRef {
+            bucket: server.bucket(),
+            key: &open.key,
+            upload_id: &open.id,
+        };
+        let first = closed / PART;
+        for index in first..first + 3 {
+            let part = &content[index * PART..(index + 1) * PART];
+            driver.client().upload_part(upload, index as u32 + 1, part).unwrap();
+        }
+
+        let mut size = closed;
+        for more in [5000, 3, PART, 9] {
+            let mut writer = append(&driver, "/f");
+            assert_eq!(writer.size(), size as u64, "closed at {closed}");
+            writer.write_all(&content[size..size + more]).unwrap();
+            size += more;
+            writer.close().unwrap();
+        }
+        let mut writer = append(&driver, "/f");
+        assert_eq!(writer.size(), size as u64, "closed at {closed}");
+        writer.write_all(&content[size..]).unwrap();
+        writer.commit().unwrap();
+        assert!(stored(&server, "f").unwrap() == content, "closed at {closed}");
+        assert_nothing_pending(&server);
+    }
+}
+
 #[test]
 fn a_checkpoint_without_its_upload_is_ignored() {
     let server = server();

@@ -85,6 +85,15 @@ fn await_requests(server: &Server, requests: u64, child: &mut Child) {
     }
 }
 
+/// Sets a flag when it is dropped.
+struct EndsWith<'a>(&'a AtomicBool);
+
+impl Drop for EndsWith<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
 fn kill_rounds(test: &str, rounds: u64) {
     if let Some((driver, numbers)) = order() {
         return write_to_the_end(&driver, numbers[0], numbers[1]);
@@ -113,6 +122,8 @@ fn kill_rounds(test: &str, rounds: u64) {
                     std::thread::sleep(Duration::from_millis(2));
                 }
             });
+            // A failure below must not leave the scope waiting for the reader.
+            let _reading = EndsWith(&done);
             for attempt in 0.. {
                 // The first process of a round is still in its first request, however fast the
                 // machine is.

@@ -43,6 +43,9 @@ pub(crate) struct Checkpoint {
     /// The file that was committed at the path when the upload was closed.
     pub(crate) file: CommittedFile,
     pub(crate) later: LaterParts,
+    /// The ETag of the part after the tail's, if a writer that was killed had sent one by then. It
+    /// does not belong to the file.
+    pub(crate) stale_part: Option<String>,
 }
 
 /// The meaning of parts that are found although the upload was closed without any bytes.
@@ -148,7 +151,7 @@ impl Checkpoint {
     }
 
     fn append_to(&self, key: &str, tail: &mut Vec<u8>) {
-        let Self { upload_id, parts, bytes, chunk_size, file, later } = self;
+        let Self { upload_id, parts, bytes, chunk_size, file, later, stale_part } = self;
         let mut json = json!({
             "version": 1, "key": key, "upload": upload_id, "parts": parts, "bytes": bytes, "chunk_size": chunk_size,
         });
@@ -159,6 +162,9 @@ impl Checkpoint {
         }
         if *later == LaterParts::Ignore {
             json["later_parts"] = Value::from("ignore");
+        }
+        if let Some(etag) = stale_part {
+            json["stale_part"] = Value::from(etag.as_str());
         }
         let json = json.to_string();
         // The tail may be as large as a part: without this the vector would double.
@@ -197,6 +203,7 @@ impl Checkpoint {
                 None => LaterParts::Count,
                 Some(_) => LaterParts::Ignore,
             },
+            stale_part: text("stale_part").map(str::to_owned),
         };
         let Self { upload_id, parts, chunk_size, .. } = &checkpoint;
         let sound = magic == MAGIC
@@ -255,6 +262,7 @@ mod tests {
             chunk_size: 10,
             file,
             later: LaterParts::Ignore,
+            stale_part: Some("3\"e".to_owned()),
         }
     }
 
@@ -268,7 +276,8 @@ mod tests {
             assert!(Checkpoint::parse(&content, "a/c").is_none(), "belongs to another key");
         }
         for file in [CommittedFile::Absent, CommittedFile::Unknown] {
-            let checkpoint = Checkpoint { file, later: LaterParts::Count, ..checkpoint() };
+            let later = LaterParts::Count;
+            let checkpoint = Checkpoint { file, later, stale_part: None, ..checkpoint() };
             let mut content = Vec::new();
             checkpoint.append_to("k", &mut content);
             assert_eq!(Checkpoint::parse(&content, "k").map(|found| found.0), Some(checkpoint));

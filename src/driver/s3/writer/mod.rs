@@ -63,6 +63,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::transfer::{Buffer, Layout, Sender, cannot_replace, clean_up};
 use checkpoint::{Checkpoint, CommittedFile, LaterParts};
 use resume::{Kept, LastPart, Resumed};
+use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 
@@ -144,6 +145,8 @@ struct Found {
     tail: u64,
     /// The next part, if it holds the first bytes of the checkpoint.
     next_part: Option<Part>,
+    /// Parts that did not count, by number.
+    stale: BTreeMap<u32, Part>,
 }
 
 impl Found {
@@ -195,7 +198,7 @@ impl Writer {
     }
 
     fn resume(store: &Arc<Store>, path: &str, resumed: Resumed) -> Result<Self> {
-        let Resumed { upload_id, parts, tail, next_part, chunk_size, last_part, kept, file } =
+        let Resumed { upload_id, parts, tail, next_part, stale, chunk_size, last_part, kept, file } =
             resumed;
         let mut writer = Self::new(store, path, chunk_size);
         writer.kept = kept;
@@ -204,8 +207,13 @@ impl Writer {
         writer.take_over(upload_id.into(), parts);
         let (parts, bytes) = (writer.number - 1, tail.len() as u64);
         writer.size = writer.size.saturating_add(bytes);
-        writer.origin =
-            UploadOrigin::EarlierWriter(Found { parts, size: writer.size, tail: bytes, next_part });
+        writer.origin = UploadOrigin::EarlierWriter(Found {
+            parts,
+            size: writer.size,
+            tail: bytes,
+            next_part,
+            stale,
+        });
         if !tail.is_empty() {
             let size = writer.layout.part_size(writer.number)?;
             writer.buffer = Some(writer.sender.buffer_with(tail, size)?);
@@ -427,13 +435,19 @@ impl Writer {
     /// Stores the checkpoint of the parts that are there and of the bytes in `tail`, which are the same afterwards.
     fn save(&self, client: &Client, tail: &mut Vec<u8>, later: LaterParts) -> Result<()> {
         let Some(upload_id) = &self.upload_id else { return Ok(()) };
+        let parts = self.earlier.last().map_or(0, |part| part.part_number);
+        // The tail becomes the next part, and this is the one after it.
+        let stale_part = self.found().and_then(|found| found.stale.get(&parts.saturating_add(2)));
         let checkpoint = Checkpoint {
             upload_id: upload_id.to_string(),
-            parts: self.earlier.last().map_or(0, |part| part.part_number),
+            parts,
             bytes: resume::total(self.earlier.iter()),
             chunk_size: self.layout.chunk_size(),
             file: self.file.clone(),
             later,
+            stale_part: stale_part
+                .map(|part| part.etag.clone())
+                .filter(|etag| etag.len() <= resume::ETAG_LENGTH),
         };
         checkpoint.save(&self.store, client, &self.path, tail)
     }

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 const UPLOADS_OF_A_KEY: usize = 10_000;
 
 /// The longest ETag that a checkpoint records. AWS's have 38 characters at most.
-const ETAG_LENGTH: usize = 256;
+pub(super) const ETAG_LENGTH: usize = 256;
 
 /// An upload to go on with.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub(super) struct Resumed {
     pub(super) tail: Vec<u8>,
     /// The part after `parts`, if it holds the first bytes of `tail`: all of them, as the last close has sent it.
     pub(super) next_part: Option<Part>,
+    /// The upload's parts that do not count, by number.
+    pub(super) stale: BTreeMap<u32, Part>,
     pub(super) chunk_size: u64,
     pub(super) last_part: LastPart,
     pub(super) kept: Kept,
@@ -155,7 +157,9 @@ fn closed(
         return Ok(Resumed { kept: Kept::OldCheckpoint, ..never_closed(store, upload_id, parts) });
     }
     let Checkpoint { parts: count, bytes, chunk_size, .. } = checkpoint;
-    let parts: Vec<Part> = parts.into_values().filter(|part| part.part_number <= count).collect();
+    let mut parts = parts;
+    let stale = parts.split_off(&count.saturating_add(1));
+    let parts: Vec<Part> = parts.into_values().collect();
     if parts.len() != count as usize || total(parts.iter()) != bytes {
         let text = format!(
             "the upload no longer has the {count} parts ({bytes} bytes) it had when it was closed"
@@ -167,6 +171,7 @@ fn closed(
         parts,
         tail,
         next_part,
+        stale,
         chunk_size,
         last_part: LastPart::MayBeFollowed,
         kept: Kept::Checkpoint,
@@ -194,8 +199,9 @@ fn begins(tail: &[u8], part: &Part) -> bool {
     }
 }
 
-/// Whether another program added parts to what was closed. After a close without any bytes all parts count: nothing was
-/// promised that they could contradict.
+/// Returns whether another program added parts to what was closed. After a close without any bytes
+/// all parts count: nothing was promised that they could contradict. A part that was there when the
+/// upload was closed is the work of a writer that was killed earlier.
 fn went_on(
     parts: &BTreeMap<u32, Part>,
     checkpoint: &Checkpoint,
@@ -206,7 +212,8 @@ fn went_on(
         return checkpoint.later == LaterParts::Count && !parts.is_empty();
     }
     let tail_part = next_part.filter(|part| part.size == tail);
-    tail_part.is_some_and(|part| parts.contains_key(&part.part_number.saturating_add(1)))
+    let added = tail_part.and_then(|part| parts.get(&part.part_number.saturating_add(1)));
+    added.is_some_and(|part| checkpoint.stale_part.as_ref() != Some(&part.etag))
 }
 
 /// The bytes of some parts.
@@ -240,6 +247,7 @@ fn never_closed(store: &Store, upload_id: String, parts: BTreeMap<u32, Part>) ->
         parts: run,
         tail: Vec::new(),
         next_part: None,
+        stale: BTreeMap::new(),
         chunk_size,
         last_part,
         kept: Kept::PartsAlone,
