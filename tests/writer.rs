@@ -678,6 +678,38 @@ fn parts_of_a_killed_writer_do_not_count_after_the_next_close() {
     }
 }
 
+/// A writer that was killed before any close may leave a gap between its parts. Those after the gap do
+/// not count, also when the next writer has closed within the missing part.
+#[test]
+fn parts_after_a_gap_do_not_count_after_the_next_close() {
+    let server = server();
+    let driver = driver(&server);
+    let content = bytes(42, 0, 3 * PART + 77);
+    let mut writer = create(&driver, "/f");
+    writer.close().unwrap();
+    let open = &server.open_uploads(server.bucket())[0];
+    let upload = s3driver::client::UploadRef {
+        bucket: server.bucket(),
+        key: &open.key,
+        upload_id: &open.id,
+    };
+    for index in [0, 2] {
+        let part = &content[index * PART..(index + 1) * PART];
+        driver.client().upload_part(upload, index as u32 + 1, part).unwrap();
+    }
+
+    let mut writer = append(&driver, "/f");
+    assert_eq!(writer.size(), PART as u64);
+    writer.write_all(&content[PART..PART + 900]).unwrap();
+    writer.close().unwrap();
+    let mut writer = append(&driver, "/f");
+    assert_eq!(writer.size(), PART as u64 + 900);
+    writer.write_all(&content[PART + 900..]).unwrap();
+    writer.commit().unwrap();
+    assert!(stored(&server, "f").unwrap() == content);
+    assert_nothing_pending(&server);
+}
+
 #[test]
 fn a_checkpoint_without_its_upload_is_ignored() {
     let server = server();

@@ -64,7 +64,8 @@ impl Context {
         self
     }
 
-    /// Adds an observer, which receives refreshes and warnings as [`Event::Credentials`].
+    /// Adds an observer, which receives refreshes and warnings as
+    /// [`Event::Credentials`](crate::observe::Event::Credentials).
     #[must_use]
     pub fn with_observer(mut self, observer: Arc<dyn Observer>) -> Self {
         self.observers.push(observer);

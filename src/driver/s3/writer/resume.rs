@@ -224,9 +224,10 @@ pub(super) fn total<'a>(parts: impl Iterator<Item = &'a Part>) -> u64 {
 /// Takes what is there from the first part on: a writer of ours that was killed before it closed, or another
 /// program's (the registry's Go driver closes by sending what it has as a part of any size).
 fn never_closed(store: &Store, upload_id: String, parts: BTreeMap<u32, Part>) -> Resumed {
+    let mut stale = parts;
     let mut run: Vec<Part> = Vec::new();
     let mut last_part = LastPart::MayBeFollowed;
-    for (number, part) in (1..).zip(parts.into_values()) {
+    for (number, part) in (1..).zip(stale.values()) {
         // Parts after a gap were in flight when the writer ended; an empty one is better sent again.
         if part.part_number != number || part.size == 0 || last_part != LastPart::MayBeFollowed {
             break;
@@ -236,8 +237,9 @@ fn never_closed(store: &Store, upload_id: String, parts: BTreeMap<u32, Part>) ->
         if !is_part || (store.parameters.part_sizes == PartSizes::Uniform && part.size != first) {
             last_part = LastPart::IsFinal(part.size);
         }
-        run.push(part);
+        run.push(part.clone());
     }
+    stale.retain(|number, _| run.last().is_none_or(|last| *number > last.part_number));
     let chunk_size = match (store.parameters.part_sizes, run.first()) {
         (PartSizes::Uniform, Some(first)) => first.size.min(MAX_PART_SIZE),
         _ => store.parameters.chunk_size,
@@ -247,7 +249,7 @@ fn never_closed(store: &Store, upload_id: String, parts: BTreeMap<u32, Part>) ->
         parts: run,
         tail: Vec::new(),
         next_part: None,
-        stale: BTreeMap::new(),
+        stale,
         chunk_size,
         last_part,
         kept: Kept::PartsAlone,
