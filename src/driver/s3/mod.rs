@@ -102,7 +102,7 @@ impl S3Driver {
     ///     ("region", "eu-central-1"),
     ///     ("bucket", "docker.example.org"),
     /// ])?;
-    /// let timeouts = Timeouts { idle: Duration::from_secs(15), ..Timeouts::default() };
+    /// let timeouts = Timeouts::default().idle(Duration::from_secs(15));
     /// let driver = S3Driver::with_config(&parameters, |config| config.timeouts(timeouts))?;
     /// # Ok::<(), s3driver::Error>(())
     /// ```
