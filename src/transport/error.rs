@@ -5,7 +5,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-/// How far an exchange had come when it failed. A retry policy depends on it.
+/// How far an exchange had progressed when it failed. Retry policies depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// The server cannot have processed any byte of the request.

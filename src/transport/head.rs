@@ -1,4 +1,4 @@
-//! Message heads: writes those of requests and parses those of responses. No I/O.
+//! The heads of messages: writing those of requests and parsing those of responses, without I/O.
 
 use std::io::Write;
 use std::mem::MaybeUninit;

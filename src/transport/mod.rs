@@ -3,8 +3,8 @@
 //!
 //! [`Transport::send`] sends one request once and returns the head of the response; the body is
 //! read from the [`Response`]. The transport does not retry, follow redirects, decompress, or read
-//! the environment. An error states how far the exchange had come, and the layers above decide how
-//! to react.
+//! the environment. An error states how far the exchange had progressed, and the layers above
+//! decide how to react.
 //!
 //! A small exchange costs two system calls: one write for the head and the body, one read for the
 //! response. Large bodies are transferred between the caller's memory and the socket without a copy

@@ -39,8 +39,8 @@ pub(crate) struct TransportOptions {
     pub(crate) connect_timeout: Duration,
     /// The longest wait for one read or one write to make progress.
     pub(crate) idle_timeout: Duration,
-    /// The waiting time, at least the idle timeout, over which a transfer without a deadline must
-    /// keep a minimum pace: see `wait::Pace`.
+    /// The waiting time (the idle timeout, if that is longer) over which a transfer without a
+    /// deadline must keep a minimum pace: see `wait::Pace`.
     pub(crate) stall_timeout: Duration,
     /// The maximum number of idle connections per origin.
     pub(crate) idle_connections: usize,

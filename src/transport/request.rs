@@ -15,7 +15,8 @@ pub(crate) struct Request<'a> {
     /// `content-length`, `expect` when requested, and for a plain-HTTP proxy `proxy-authorization`
     /// and the absolute form of the target.
     pub(crate) headers: &'a [(&'a str, &'a str)],
-    /// Sends the head with `expect: 100-continue` and waits at most this long for the response.
+    /// If set, the head is sent with `expect: 100-continue`, and the body waits at most this long
+    /// for the response to it.
     pub(crate) expect_continue: Option<Duration>,
     /// The time by which the head of the response must have been read (for small operations also
     /// the body, see `Response`).
