@@ -1,10 +1,11 @@
-//! Requests through a [`ureq::Agent`]: the program's own proxy, TLS, resolver and pool.
+//! Requests through a [`ureq::Agent`], with the proxy, TLS, resolver and pool of the program.
 //!
-//! Everything that decides about an object's bytes remains here: redirects are returned, statuses
-//! are no errors, a body is sent with exactly the length that the head announced, and an agent that
-//! would decompress or re-encode bodies is refused. ureq reports neither how far a request had come
-//! when its connection broke nor whether that connection was a reused one: such a request counts as
-//! one that may have been processed. `docs/transports.md` lists the other differences.
+//! Everything that could affect the bytes of an object stays under this crate's control: redirects
+//! are returned, error statuses are not turned into errors, a body is sent with exactly the length
+//! that the head announced, and an agent that would decompress or re-encode bodies is refused. When
+//! a connection breaks, ureq reports neither how much of the request had been sent nor whether the
+//! connection was reused. Such a request is therefore treated as one that may have been processed.
+//! `docs/transports.md` lists the other differences.
 
 use super::error::{
     Failure, NoConnection, Obstacle, OptionsError, Party, Phase, TransportError, short_source,
@@ -22,7 +23,7 @@ use ureq::config::AutoHeaderValue;
 use ureq::http::{self, HeaderName, HeaderValue, Method, Uri, header, uri};
 use ureq::{Agent, BodyReader, SendBody, Timeout};
 
-/// Sends requests through an agent.
+/// A sender of requests through an agent.
 pub(super) struct Courier {
     agent: Agent,
     connect: Duration,
@@ -30,8 +31,11 @@ pub(super) struct Courier {
 }
 
 impl Courier {
+    /// Creates a courier for `agent`.
+    ///
     /// # Errors
-    /// For options that belong to the agent, and an agent that changes the bodies of responses.
+    /// Fails if an option belongs in the agent's own configuration, or if ureq changes the bodies
+    /// of responses.
     pub(super) fn new(agent: Agent, options: &TransportOptions) -> Result<Self, OptionsError> {
         let unused = [
             ("a proxy", options.proxy.is_some()),
@@ -48,7 +52,7 @@ impl Courier {
         Ok(Self { agent, connect: options.connect_timeout, lifetime: options.idle_lifetime })
     }
 
-    /// Sends one request once, and returns the head of its response and the reader of its body.
+    /// Sends one request once, and returns the head of its response and a reader of its body.
     pub(super) fn send(
         &self,
         origin: &Origin,
@@ -97,7 +101,8 @@ impl Courier {
         Ok((head, AgentBody { reader: body.into_reader(), pace: Pace::default() }))
     }
 
-    /// Sets what one request needs. Nothing here makes ureq leave the agent's pool.
+    /// Sets the configuration of one request. None of these settings makes ureq bypass the agent's
+    /// pool.
     fn configure<B: ureq::AsSendBody>(
         &self,
         built: http::Request<B>,
@@ -111,7 +116,7 @@ impl Courier {
             .deadline
             .map(|deadline| deadline.saturating_duration_since(Instant::now()))
             .or_else(|| config.timeouts().per_call);
-        // ureq adds these to the present.
+        // Capped, because ureq adds these durations to the current time.
         let (connect, idle) = (self.connect.min(FOREVER), limits.idle.min(FOREVER));
         let silence = limits.after_sending(length.unwrap_or(0)).idle.min(FOREVER);
         self.agent
@@ -126,14 +131,14 @@ impl Courier {
             .timeout_connect(Some(connect))
             .timeout_per_read(Some(silence))
             .timeout_per_write(Some(idle))
-            // The head may take one idle timeout from its first byte on.
+            // The head may take one idle timeout after its first byte.
             .timeout_recv_response(Some(silence.saturating_add(idle)))
             .timeout_await_100(request.expect_continue)
             .timeout_per_call(per_call.map(|time| time.min(FOREVER)))
             .build()
     }
 
-    /// Returns the failure, and the phase as far as ureq reports it.
+    /// Converts an error of ureq, and determines the phase as far as ureq reports it.
     fn failure(
         &self,
         error: ureq::Error,
@@ -196,7 +201,7 @@ impl Courier {
     }
 }
 
-/// The body of a response, up to the end that its framing proves.
+/// The body of a response, up to the end given by its framing.
 pub(super) struct AgentBody {
     reader: BodyReader<'static>,
     pace: Pace,
@@ -219,23 +224,23 @@ impl AgentBody {
         })
     }
 
-    /// Lets ureq see the end of the body, at which it takes the connection back into its pool.
+    /// Reads the end of the body, so that ureq returns the connection to its pool.
     pub(super) fn finish(mut self) {
         let _ = self.reader.read(&mut [0]);
     }
 }
 
-/// The body of a request on its way into ureq: exactly as many bytes as were announced. A reader
-/// that ends early would make ureq 3.5 repeat empty writes for ever.
+/// The body of a request as ureq reads it: exactly as many bytes as were announced. A reader that
+/// ends early would make ureq 3.5 repeat empty writes forever.
 struct Outgoing<'a> {
     source: &'a mut dyn Read,
     length: u64,
     left: u64,
     limits: &'a Limits<'a>,
     pace: Pace,
-    /// The last block, and when ureq took it.
+    /// The size of the last block, and when ureq took it.
     taken: Option<(usize, Instant)>,
-    /// Why no more is read; ureq passes on only an error of I/O.
+    /// The failure that ended reading, kept here because ureq passes on only I/O errors.
     failure: Option<Failure>,
 }
 
@@ -277,7 +282,7 @@ impl Read for Outgoing<'_> {
     }
 }
 
-/// Returns the failure, or the cancellation that came while ureq waited.
+/// Returns `failure`, or [`Failure::Cancelled`] if the caller cancelled while ureq waited.
 fn unless_cancelled(limits: &Limits<'_>, failure: Failure) -> Failure {
     match limits.check() {
         Err(Failure::Cancelled) => Failure::Cancelled,
@@ -289,7 +294,7 @@ fn body_follows(length: Option<u64>) -> bool {
     length.is_some_and(|length| length > 0)
 }
 
-/// Returns the request with every header that the transport is asked to send, and its length.
+/// Builds the request with all its headers, including the length.
 fn build(
     origin: &Origin,
     request: &Request<'_>,
@@ -330,7 +335,7 @@ fn build(
     Ok(built)
 }
 
-/// Returns the phase that a time limit belongs to, if it belongs to one.
+/// Returns the phase in which a timeout occurred, if it belongs to one phase.
 const fn phase_of(reason: Timeout) -> Option<Phase> {
     match reason {
         Timeout::Resolve | Timeout::Connect => Some(Phase::Connect),
@@ -341,12 +346,12 @@ const fn phase_of(reason: Timeout) -> Option<Phase> {
     }
 }
 
-/// Whether a name could not be looked up: the standard library has no kind of error for that.
+/// Returns whether a name lookup failed. The standard library does not have an error kind for that.
 fn is_lookup(error: &io::Error) -> bool {
     error.raw_os_error().is_none() && error.to_string().starts_with("failed to lookup address")
 }
 
-/// Names an error of a TLS session, which ureq passes on if it is built with rustls.
+/// Classifies an error of a TLS session, which ureq passes on if it is built with rustls.
 fn of_session(error: io::Error, phase: Phase) -> TransportError {
     let Some(session) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>())
     else {
@@ -359,7 +364,7 @@ fn of_session(error: io::Error, phase: Phase) -> TransportError {
         session => TlsProblem::of(session),
     };
     let phase = match session {
-        // Found before this side of the session had sent any data of the program's.
+        // Detected before this side of the session has sent any application data.
         rustls::Error::InvalidCertificate(_)
         | rustls::Error::NoCertificatesPresented
         | rustls::Error::PeerIncompatible(_) => Phase::Connect,
@@ -369,7 +374,7 @@ fn of_session(error: io::Error, phase: Phase) -> TransportError {
     TransportError::new(phase, Failure::Tls(problem, Box::new(error)))
 }
 
-/// Reads the status from "proxy server responded 407/407".
+/// Parses the status from "proxy server responded 407/407".
 fn tunnel_status(text: &str) -> Option<u16> {
     let (_, status) = text.rsplit_once('/')?;
     status.parse().ok()

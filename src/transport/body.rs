@@ -1,4 +1,4 @@
-//! A reply and its body.
+//! A response and its body.
 
 use super::carrier::Incoming;
 use super::connection::{Connection, READ_AHEAD};
@@ -12,14 +12,14 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Most bytes of a chunk's size line, its extensions included.
+/// The maximum length of a chunk's size line, including its extensions.
 const MAX_CHUNK_LINE: usize = 1 << 10;
 
-/// Most bytes of the trailer behind the last chunk.
+/// The maximum size of the trailer after the last chunk.
 const MAX_TRAILER: usize = 16 << 10;
 
-/// A reply whose body has not been read yet. Dropping it unread closes the connection; read to the end it goes back
-/// to the pool.
+/// A response whose body has not been read yet. Reading it to the end returns the connection to the
+/// pool; dropping it earlier closes the connection.
 pub(crate) struct Response {
     pub(crate) status: u16,
     head: Head,
@@ -28,7 +28,7 @@ pub(crate) struct Response {
     timeouts: Timeouts,
     cancel: Option<Cancel>,
     trace: Option<Arc<Trace>>,
-    /// Gone once the body is over, or broken.
+    /// `None` once the body has been read to its end, or has failed.
     incoming: Option<Incoming>,
 }
 
@@ -40,14 +40,14 @@ enum Unread {
     Done,
 }
 
-/// Where in a chunked body (RFC 9112, 7.1) the next byte stands.
+/// The position of the next byte within a chunked body (RFC 9112, 7.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Chunk {
     Size,
     Data(u64),
-    /// The line end behind a chunk's data.
+    /// The line end after a chunk's data.
     End,
-    /// The trailer, of which that many bytes were skipped.
+    /// The trailer, with the number of its bytes that were skipped so far.
     Trailer(usize),
 }
 
@@ -64,11 +64,11 @@ impl Response {
             Framing::NoBody | Framing::Length(0) => Unread::Done,
             Framing::Length(length) => Unread::Length(length),
             Framing::Chunked if connection.is_some() => Unread::Chunked(Chunk::Size),
-            // An agent reads the chunks itself.
+            // An agent decodes the chunks itself.
             Framing::Chunked | Framing::Close => Unread::Close,
         };
         if let Some(connection) = connection {
-            // The pace of what was sent is no part of the reply's.
+            // The pace of sending does not count towards the pace of the response.
             connection.pace = Pace::default();
         }
         let mut response = Self {
@@ -87,27 +87,29 @@ impl Response {
         response
     }
 
-    /// The first header of that (lower-case) name, when it is visible text.
+    /// Returns the first header with this (lower-case) name, if its value is visible text.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.header(name)
     }
 
-    /// All headers: lower-case names, values as text (bytes that are not UTF-8 replaced).
+    /// Returns all headers: lower-case names, and values as text in which bytes that are not
+    /// UTF-8 are replaced.
     pub(crate) fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         self.head.headers()
     }
 
-    /// Returns where the exchange is measured, if it is.
+    /// Returns the measurements of the exchange, if it is measured.
     pub(crate) fn trace(&self) -> Option<&Arc<Trace>> {
         self.trace.as_ref()
     }
 
-    /// `Content-Length`, if the reply has one.
+    /// Returns the `Content-Length`, if the response has one.
     pub(crate) fn content_length(&self) -> Option<u64> {
         self.head.content_length
     }
 
-    /// The whole body, refused beyond `limit` bytes; `deadline` bounds the reading.
+    /// Reads the whole body, and fails if it is longer than `limit` bytes. `deadline` limits the
+    /// time that reading may take.
     pub(crate) fn read_to_end(
         mut self,
         limit: usize,
@@ -122,7 +124,7 @@ impl Response {
                 _ => return Err(self.broken(too_long())),
             },
             Unread::Done => return Ok(Vec::new()),
-            // One byte over the limit is enough to see that it is passed.
+            // One byte more than the limit is enough to detect that the body exceeds it.
             _ => limit.saturating_add(1),
         };
         let mut whole = Vec::new();
@@ -144,7 +146,7 @@ impl Response {
         }
     }
 
-    /// Like `read`, with the transport's own error.
+    /// Like `read`, but returns a [`TransportError`].
     fn read_some(&mut self, into: &mut [u8]) -> Result<usize, TransportError> {
         if into.is_empty() {
             return Ok(0);
@@ -207,7 +209,8 @@ impl Response {
         }
     }
 
-    /// The body is whole: the connection goes back to the pool when its next byte can only be the next reply's.
+    /// Marks the body as complete, and returns the connection to the pool if its next byte can only
+    /// belong to the next response.
     fn finish(&mut self) {
         self.body = Unread::Done;
         self.trace.as_ref().inspect(|trace| trace.ends());
@@ -222,14 +225,15 @@ impl Response {
     }
 }
 
-/// Streams the body: `Ok(0)` only at the proven end; an `io::Error` that carries a [`TransportError`] otherwise.
+/// Streams the body. Returns `Ok(0)` only at its verified end; errors are `io::Error`s that carry a
+/// [`TransportError`].
 impl Read for Response {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         self.read_some(into).map_err(io::Error::from)
     }
 }
 
-/// A small body that has come already need not cost its connection.
+/// Keeps the connection if the rest of a small body has already been received.
 impl Drop for Response {
     fn drop(&mut self) {
         if let (Some(connection), Unread::Length(left)) =
@@ -254,7 +258,7 @@ impl std::fmt::Debug for Response {
     }
 }
 
-/// Reads what stands between the data of two chunks; true at the end of the body.
+/// Reads the bytes between the data of two chunks. Returns `true` at the end of the body.
 fn next_chunk(
     connection: &mut Connection,
     chunk: &mut Chunk,
@@ -296,7 +300,7 @@ fn next_chunk(
     Ok(over)
 }
 
-/// `chunk-size [ chunk-ext ]`: the extensions are ignored, as RFC 9112, 7.1.1 asks.
+/// Parses `chunk-size [ chunk-ext ]`. Extensions are ignored, as RFC 9112, 7.1.1 requires.
 fn parse_chunk_size(line: &[u8]) -> Option<u64> {
     let size = line.split(|byte| *byte == b';').next()?.trim_ascii_end();
     let digits = std::str::from_utf8(size)

@@ -1,4 +1,5 @@
-//! The two ways of a request: over connections of this crate, or through an agent of the program.
+//! The two ways to send a request: over this crate's own connections, or through an agent of the
+//! program.
 
 use super::connect::Connector;
 use super::connection::Connection;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 #[cfg(feature = "ureq")]
 use super::agent::{AgentBody, Courier};
 
-/// What sends requests.
+/// The sender of requests: this crate's own connections or an agent.
 pub(super) enum Carrier {
     Own {
         connector: Box<Connector>,
@@ -23,7 +24,7 @@ pub(super) enum Carrier {
     Agent(Box<Courier>),
 }
 
-/// What the body of a response is read from.
+/// The source of a response's body.
 pub(super) enum Incoming {
     Own(Box<Connection>, Arc<Pool>),
     #[cfg(feature = "ureq")]
@@ -47,7 +48,8 @@ impl Carrier {
 }
 
 impl Incoming {
-    /// Reads bytes of a body; see [`Connection::read_body`]. An agent reads ahead by its own rules.
+    /// Reads bytes of a body; see [`Connection::read_body`]. An agent decides itself how far it
+    /// reads ahead.
     pub(super) fn read_body(
         &mut self,
         into: &mut [u8],
@@ -61,7 +63,7 @@ impl Incoming {
         }
     }
 
-    /// Returns the connection, if it is one of this crate.
+    /// Returns the connection, if it is one of this crate's.
     pub(super) fn connection(&mut self) -> Option<&mut Connection> {
         match self {
             Self::Own(connection, _) => Some(connection),
@@ -70,7 +72,8 @@ impl Incoming {
         }
     }
 
-    /// Keeps the connection for another request if its next byte can only belong to the next response.
+    /// Keeps the connection for another request if its next byte can only belong to the next
+    /// response.
     pub(super) fn finish(self, head: &Head) {
         match self {
             Self::Own(mut connection, pool) => {

@@ -19,26 +19,27 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long the addresses of a name are believed. S3 changes them every few seconds to spread load; this spares the
-/// lookups of threads that start together.
+/// How long the addresses of a name are cached. S3 changes them every few seconds to spread load;
+/// the cache saves lookups when threads start at about the same time.
 const NAME_LIFETIME: Duration = Duration::from_secs(5);
 
-/// Most names remembered; a client speaks to a handful.
+/// The maximum number of cached names; a client uses a handful.
 const MAX_NAMES: usize = 64;
 
-/// How long an attempt to connect has before the next address is tried as well (RFC 8305, section 5
-/// recommends 250 ms).
+/// How long an attempt to connect runs before the next address is tried as well (RFC 8305, section
+/// 5 recommends 250 ms).
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// Most addresses of one name that are tried: of both families, where it has both.
+/// The maximum number of addresses tried per name, from both families if the name has both.
 const MAX_ADDRESSES: usize = 8;
 
-/// Most addresses of one name that are looked at. Amazon's dual-stack names have eight of each family.
+/// The maximum number of addresses considered per name. Amazon's dual-stack names have eight of
+/// each family.
 const MAX_LOOKED_AT: usize = 64;
 
 type Names = Mutex<HashMap<(String, u16), (Vec<SocketAddr>, Instant)>>;
 
-/// Opens connections.
+/// A factory for connections.
 pub(super) struct Connector {
     tls: Arc<ClientConfig>,
     proxy: Option<Proxy>,
@@ -57,7 +58,7 @@ impl Connector {
         Self { tls, proxy, timeout, idle, names: Arc::default() }
     }
 
-    /// Opens a connection to `origin`, TLS and proxy included, within the connect timeout.
+    /// Opens a connection to `origin` within the connect timeout, which includes the proxy and TLS.
     pub(super) fn connect(
         &self,
         origin: &Origin,
@@ -94,14 +95,16 @@ impl Connector {
         Ok(Connection::new(Stream::Tls(Box::new(tls)), origin.clone()))
     }
 
-    /// What a plain-http request carries for the proxy: the target's prefix, and the authorization.
+    /// Returns the proxy-specific parts of a plain-HTTP request: the prefix of the target and the
+    /// authorization.
     pub(super) fn absolute_form(&self, origin: &Origin) -> Option<(String, Option<&str>)> {
         let proxy = self.proxy.as_ref().filter(|_| origin.scheme == Scheme::Http)?;
         Some((format!("http://{}", origin.host_header()), proxy.authorization()))
     }
 
-    /// Connects in a thread of its own, because neither a name lookup nor a connect can be interrupted: a caller who
-    /// gives up leaves the thread behind, to end at the connect timeout (or the system resolver's).
+    /// Connects in a separate thread, because neither a name lookup nor a connect can be
+    /// interrupted. If the caller gives up, the thread still runs until the connect timeout (or the
+    /// timeout of the system resolver).
     fn dial(&self, place: &Place, limits: &Limits<'_>) -> Result<TcpStream, Failure> {
         limits.check()?;
         let (sender, receiver) = mpsc::sync_channel(1);
@@ -110,7 +113,7 @@ impl Connector {
         thread::Builder::new()
             .name("s3driver-connect".into())
             .spawn(move || {
-                // Nobody may be listening any more.
+                // The receiver may be gone.
                 let _ = sender.send(dial_any(&names, &other_end, deadline));
             })
             .map_err(|error| place.failure(Obstacle::Local, error))?;
@@ -175,9 +178,10 @@ fn dial_any(names: &Names, place: &Place, deadline: Instant) -> Result<TcpStream
 
 /// Returns the first connection to any of the addresses, or the last error (RFC 8305, section 5).
 ///
-/// An attempt begins when the one before it has failed, or after [`HEAD_START`]: an address that
-/// leads nowhere costs that time, and not its share of the connect timeout. The thread of a slower
-/// attempt ends at the deadline at the latest, and closes what it opened.
+/// An attempt begins when the previous one has failed, or after [`HEAD_START`]. An unreachable
+/// address therefore costs at most that time instead of its share of the connect timeout. The
+/// thread of a slower attempt ends at the deadline at the latest, and closes the connection it
+/// opened.
 pub(super) fn race(
     addresses: &[SocketAddr],
     deadline: Instant,
@@ -187,7 +191,7 @@ pub(super) fn race(
     if let ([only], false) = (addresses, time.is_zero()) {
         return TcpStream::connect_timeout(only, time).map_err(Some);
     }
-    // Room for the result of every attempt, so that no thread waits for a reader that is gone.
+    // Room for the result of every attempt, so that no thread blocks when the receiver is gone.
     let (sender, receiver) = mpsc::sync_channel(addresses.len());
     let mut waiting = addresses.iter();
     let (mut running, mut last) = (0_usize, None);
@@ -239,8 +243,9 @@ fn lookup(names: &Names, place: &Place) -> io::Result<Vec<SocketAddr>> {
     Ok(addresses)
 }
 
-/// Returns the addresses to try: those of both families in turns, beginning with the family that the resolver put first
-/// (RFC 8305, section 4), so that a family that leads nowhere does not use up all attempts.
+/// Returns the addresses to try, alternating between both families and starting with the one that
+/// the resolver put first (RFC 8305, section 4), so that an unreachable family does not use up all
+/// attempts.
 fn in_turns(found: &[SocketAddr]) -> Vec<SocketAddr> {
     let six_first = found.first().is_some_and(SocketAddr::is_ipv6);
     let (first, second): (Vec<_>, Vec<_>) =
@@ -259,7 +264,7 @@ fn in_turns(found: &[SocketAddr]) -> Vec<SocketAddr> {
     turns
 }
 
-/// Asks for a tunnel to the connection's origin (RFC 9110, 9.3.6).
+/// Requests a tunnel to the connection's origin (RFC 9110, 9.3.6).
 fn open_tunnel(
     proxy: &Proxy,
     place: &Place,
@@ -286,7 +291,7 @@ fn open_tunnel(
 mod tests {
     use super::*;
 
-    /// Case 39: of eight addresses that lead nowhere and one that works, all but one would be tried in vain.
+    /// Case 39: with eight unreachable addresses and one that works, only one attempt can succeed.
     #[test]
     fn case_39_addresses_of_both_families_take_turns() {
         let address = |text: &str| SocketAddr::new(text.parse().expect("an address"), 443);

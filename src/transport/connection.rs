@@ -1,4 +1,4 @@
-//! One connection: a stream, the bytes read ahead of need, and the buffers its exchanges share.
+//! One connection: a stream, the bytes read ahead, and the buffers that its exchanges share.
 
 use super::error::Failure;
 use super::head::Head;
@@ -11,29 +11,31 @@ use std::io;
 use std::time::Instant;
 use zeroize::Zeroizing;
 
-/// Most bytes of one reply's head; AWS's own stay under 16 KiB.
+/// The maximum size of a response's head; AWS's own heads stay under 16 KiB.
 pub(super) const MAX_HEAD: usize = 64 << 10;
 
-/// What is read at once while looking for a head, or for a small body behind it.
+/// How much is read at once while looking for the end of a head; a small body may arrive in the
+/// same read.
 pub(super) const READ_AHEAD: usize = 16 << 10;
 
-/// A caller's slice at least this large is read into directly.
+/// Bytes are read directly into a caller's slice of at least this size.
 const DIRECT: usize = 4 << 10;
 
 pub(super) struct Connection {
     pub(super) stream: Stream,
     pub(super) origin: Origin,
-    /// It served an earlier exchange.
+    /// `true` if the connection has served an earlier exchange.
     pub(super) reused: bool,
-    /// Whether the last response had none, whatever its head announced.
+    /// `true` if the last response had no body, even if its head announced one.
     pub(super) had_no_body: bool,
-    /// A byte of the current exchange's reply came.
+    /// `true` once a byte of the current exchange's response has arrived.
     pub(super) answered: bool,
-    /// Of the current exchange's bodies.
+    /// The pace of the current exchange's bodies.
     pub(super) pace: Pace,
-    /// When it was put into the pool.
+    /// When the connection was put into the pool.
     pub(super) idle_since: Instant,
-    /// The request's head, kept for its capacity. Session tokens stand in it.
+    /// The head of the request, kept for its capacity. Zeroed on drop, because it contains session
+    /// tokens.
     pub(super) outgoing_head: Zeroizing<Vec<u8>>,
     /// A block of a body that comes from a reader, kept for its capacity.
     pub(super) outgoing_block: Vec<u8>,
@@ -60,12 +62,12 @@ impl Connection {
         }
     }
 
-    /// What was read and not yet used.
+    /// Returns the bytes that were read but not yet consumed.
     pub(super) fn buffered(&self) -> &[u8] {
         self.ahead.get(self.start..self.end).unwrap_or_default()
     }
 
-    /// Marks the first `count` buffered bytes as used.
+    /// Marks the first `count` buffered bytes as consumed.
     pub(super) fn consume(&mut self, count: usize) {
         self.start = (self.start + count).min(self.end);
         if self.start == self.end {
@@ -73,7 +75,8 @@ impl Connection {
         }
     }
 
-    /// Reads more into the buffer; zero at the connection's end. Callers bound what they let pile up.
+    /// Reads more into the buffer and returns how much; zero means that the connection has ended.
+    /// The buffer grows as needed, so callers must limit how much they accumulate.
     pub(super) fn fill(&mut self, limits: &Limits<'_>) -> Result<usize, Failure> {
         self.make_room();
         let room = &mut self.ahead[self.end..];
@@ -82,12 +85,12 @@ impl Connection {
         Ok(count)
     }
 
-    /// Whether more has come than was asked for.
+    /// Returns whether the connection holds bytes after the end of the response.
     pub(super) fn has_surplus(&mut self) -> bool {
         !self.buffered().is_empty() || self.stream.has_surplus()
     }
 
-    /// Looks without waiting whether something came: bytes, an end, or an error.
+    /// Checks, without waiting, whether bytes, the end of the connection or an error have arrived.
     pub(super) fn has_news(&mut self) -> bool {
         if !self.buffered().is_empty() {
             return true;
@@ -100,9 +103,9 @@ impl Connection {
         !matches!(news, Ok(None))
     }
 
-    /// Reads the next reply's head, interim ones too.
+    /// Reads the head of the next response, which may be an interim one.
     pub(super) fn read_head(&mut self, method: &str, limits: &Limits<'_>) -> Result<Head, Failure> {
-        // A server may think as long as the idle limit says before its first byte.
+        // The server may take the full idle timeout before its first byte.
         let mut limits = Limits { stall: None, ..*limits };
         let mut searched = 0;
         if self.buffered().is_empty() && self.fill(&limits)? == 0 {
@@ -119,12 +122,13 @@ impl Connection {
                     return Ok(head);
                 }
                 None if searched == 0 => {
-                    // From its first byte on, a head has one idle limit to come whole.
+                    // After its first byte, a head must be complete within one idle timeout.
                     limits = limits.within(limits.idle);
                 }
                 None => return Err(Failure::Protocol("the head ends too early".into())),
             }
-            // Parsing again at every byte that trickles in would take quadratic time: wait for the empty line.
+            // Parsing again at every byte that trickles in would take quadratic time, so wait for
+            // the empty line.
             loop {
                 if let Some(found) = end_of_head(self.buffered(), searched) {
                     searched = found;
@@ -146,9 +150,10 @@ impl Connection {
         }
     }
 
-    /// Reads bytes of a body into `into`: buffered ones first, else straight from the socket. What is known to follow
-    /// `into` may come along into the buffer, at most `beyond` bytes and at no cost: so a surplus behind a body is seen,
-    /// and the line between two chunks needs no read of its own.
+    /// Reads bytes of a body into `into`: from the buffer if it has any, otherwise from the socket.
+    /// The system call that fills `into` may also read up to `beyond` of the bytes that follow into
+    /// the buffer. This detects surplus bytes after a body, and saves a separate read for the line
+    /// between two chunks.
     pub(super) fn read_body(
         &mut self,
         into: &mut [u8],
@@ -188,7 +193,8 @@ impl Connection {
     }
 }
 
-/// The length of a head that ends in an empty line; the first `searched` bytes are known to hold no such end.
+/// Returns the length of a head that ends in an empty line. The first `searched` bytes are known
+/// not to contain that end.
 fn end_of_head(bytes: &[u8], searched: usize) -> Option<usize> {
     let from = searched.saturating_sub(3);
     let tail = bytes.get(from..)?;

@@ -1,52 +1,52 @@
-//! What can go wrong with one exchange, told so that a retry policy can decide.
+//! The failures of one exchange, with the details that a retry policy needs.
 
 use super::problem::TlsProblem;
 use std::error::Error;
 use std::fmt;
 use std::io;
 
-/// How far an exchange had come when it failed: what a retry policy needs to know.
+/// How far an exchange had progressed when it failed. Retry policies depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// No byte of the request can have been processed.
+    /// The server cannot have processed any byte of the request.
     Connect,
-    /// Some of the request may have arrived.
+    /// A part of the request may have arrived.
     Send,
-    /// The request was sent whole; no reply came.
+    /// The request was sent completely; no response arrived.
     Await,
-    /// The reply's head came, its body did not come whole.
+    /// The head of the response arrived, but not its complete body.
     Body,
 }
 
-/// What broke.
+/// The cause of a failed exchange.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// Name lookup, TCP, proxy.
+    /// The name lookup, the TCP connection or the proxy failed.
     Connect(NoConnection),
-    /// Certificate or handshake.
+    /// The certificate was refused or the handshake failed.
     Tls(TlsProblem, Box<dyn Error + Send + Sync>),
-    /// A deadline or the idle timeout passed, or too little moved over a long wait.
+    /// A deadline or the idle timeout passed, or too few bytes moved during a long wait.
     Timeout,
     /// The connection broke.
     Io(io::Error),
-    /// The reply breaks the protocol.
+    /// The response violates the protocol.
     Protocol(String),
-    /// The request cannot be put on the wire as it is: nothing was sent.
+    /// The request cannot be put on the wire as it is. Nothing was sent.
     InvalidRequest(String),
-    /// The caller's own reader failed or ended early.
+    /// The caller's reader failed or ended early.
     Source(io::Error),
-    /// The caller's [`Cancel`](crate::Cancel) was used.
+    /// The caller cancelled the exchange with its [`Cancel`](crate::Cancel).
     Cancelled,
 }
 
 impl Failure {
-    /// An error of the socket, or of the TLS session on it.
+    /// Creates an error of the socket, or of the TLS session on it.
     pub(super) fn io(kind: io::ErrorKind, text: &'static str) -> Self {
         Self::Io(io::Error::new(kind, text))
     }
 }
 
-/// Returns the failure of a body whose reader ended with `left` of `length` bytes unread or less.
+/// Returns the failure of a body whose reader ended with at most `left` of `length` bytes unread.
 pub(super) fn short_source(left: u64, length: u64) -> Failure {
     Failure::Source(io::Error::new(
         io::ErrorKind::UnexpectedEof,
@@ -54,12 +54,12 @@ pub(super) fn short_source(left: u64, length: u64) -> Failure {
     ))
 }
 
-/// The party at which a connection ended before it began, and why.
+/// A connection that could not be established: the party at which it failed, and the reason.
 #[derive(Debug)]
 pub(crate) struct NoConnection {
     pub(crate) party: Party,
     pub(crate) obstacle: Obstacle,
-    /// The party's host, or host and port.
+    /// The party's host, or its host and port.
     place: String,
     error: io::Error,
 }
@@ -71,16 +71,16 @@ pub(crate) enum Party {
     Proxy,
 }
 
-/// What a connection failed of.
+/// The step at which a connection failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Obstacle {
     /// The host name has no address, or cannot be looked up.
     Name,
-    /// No TCP connection.
+    /// The TCP connection could not be established.
     Tcp,
     /// The proxy responded to `CONNECT` with this status.
     Tunnel(u16),
-    /// This machine's own limits: threads or files.
+    /// A limit of this machine was reached: threads or files.
     Local,
 }
 
@@ -94,7 +94,8 @@ impl NoConnection {
         Self { party, obstacle, place: place.into(), error }
     }
 
-    /// Whether another attempt would end in the same way: a proxy that refuses a client or a destination goes on to do so.
+    /// Returns whether another attempt would fail in the same way: a proxy that refuses a client or
+    /// a destination will refuse it again.
     pub(crate) const fn is_permanent(&self) -> bool {
         matches!(self.obstacle, Obstacle::Tunnel(400..=428 | 430..=499))
     }
@@ -131,11 +132,12 @@ impl Error for NoConnection {
     }
 }
 
-/// Why there is no reply, or no whole one.
+/// The reason why a response is missing or incomplete.
 #[derive(Debug)]
 pub(crate) struct TransportError {
     pub(crate) phase: Phase,
-    /// The connection came from the pool and died before a byte of the reply came: does not count as an attempt.
+    /// `true` if the connection came from the pool and broke before the first byte of the response.
+    /// Such a failure does not count as an attempt.
     pub(crate) stale: bool,
     pub(crate) failure: Failure,
 }
@@ -145,7 +147,7 @@ impl TransportError {
         Self { phase, stale: false, failure }
     }
 
-    /// Whether another attempt would end in the same way, however often it is made.
+    /// Returns whether every further attempt would fail in the same way.
     pub(crate) fn is_permanent(&self) -> bool {
         match &self.failure {
             Failure::Connect(failure) => failure.is_permanent(),
@@ -154,7 +156,7 @@ impl TransportError {
         }
     }
 
-    /// The kind of `io::Error` this travels in when a body is read.
+    /// Returns the kind of the `io::Error` that carries this error when a body is read.
     fn kind(&self) -> io::ErrorKind {
         match &self.failure {
             Failure::Connect(failure) => failure.error.kind(),
@@ -177,7 +179,7 @@ impl fmt::Display for TransportError {
         })?;
         match &self.failure {
             Failure::Connect(failure) => failure.fmt(f),
-            // It is its own explanation, and rustls' words for it are none.
+            // These problems explain themselves, and the text of rustls adds nothing.
             Failure::Tls(
                 problem @ (TlsProblem::AuthorityAsServer
                 | TlsProblem::PlainServer
@@ -212,6 +214,6 @@ impl From<TransportError> for io::Error {
     }
 }
 
-/// Why the options cannot be used: one sentence naming the option.
+/// The reason why the options cannot be used, as one sentence that names the option.
 #[derive(Debug)]
 pub(crate) struct OptionsError(pub(crate) String);

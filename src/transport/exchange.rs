@@ -1,4 +1,4 @@
-//! One request and the head of its reply, over one connection.
+//! One request and the head of its response, over one connection.
 
 use super::connection::Connection;
 use super::error::{Failure, Phase, TransportError, short_source};
@@ -8,21 +8,24 @@ use super::wait::{Idle, Limits, Pace, Step, TICK, is_tick};
 use std::io::{self, Read};
 use std::time::{Duration, Instant};
 
-/// A body that comes from a reader is sent in blocks of this size.
+/// The size of the blocks in which a body from a reader is sent.
 const BLOCK: usize = 128 << 10;
 
-/// After this many bytes of a body the sender checks, without waiting, whether the response is
-/// there already. It also checks whenever the server has not taken anything for a tick, and before
-/// the last [`BLOCK`] of a body.
+/// After this many bytes of a body the sender checks, without waiting, whether a response has
+/// already arrived. It also checks whenever the server has not accepted any bytes for a tick, and
+/// before the last [`BLOCK`] of a body.
 const LOOK_EVERY: u64 = 4 << 20;
 
-/// How long the reply is waited for after sending has failed: if there is one, it lies in the socket already.
+/// How long to wait for a response after sending has failed. If there is one, it is already in the
+/// socket.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// Most interim replies (RFC 9110, 15.2) before a final one. Each may take the idle timeout.
+/// The maximum number of interim responses (RFC 9110, 15.2) before the final one. Each may take the
+/// idle timeout.
 const MAX_INTERIM: u32 = 16;
 
-/// Sends the head in `connection.outgoing_head` and `body`, and reads replies up to the final one's head.
+/// Sends the head in `connection.outgoing_head` and `body`, and reads responses up to the head of
+/// the final one.
 pub(super) fn run(
     connection: &mut Connection,
     request: &Request<'_>,
@@ -31,7 +34,8 @@ pub(super) fn run(
 ) -> Result<Head, TransportError> {
     connection.answered = false;
     connection.pace = Pace::default();
-    // Taken out so that it can be read while the connection is written; put back for its capacity.
+    // Taken out so that it can be read while the connection is written to; put back later to keep
+    // its capacity.
     let head = std::mem::take(&mut connection.outgoing_head);
     let mut exchange = Exchange::new(connection, request.method, limits);
     let result = exchange.run(&head, request.expect_continue, body).map_err(|(phase, failure)| {
@@ -49,7 +53,8 @@ pub(super) fn run(
     result
 }
 
-/// Sends a request without a body, as it stands in `head`, and reads replies up to the final one's head.
+/// Sends the request in `head`, which has no body, and reads responses up to the head of the final
+/// one.
 pub(super) fn bare(
     connection: &mut Connection,
     method: &str,
@@ -66,12 +71,12 @@ struct Exchange<'a> {
     method: &'a str,
     limits: &'a Limits<'a>,
     interim: u32,
-    /// A final reply that came before the request was sent whole.
+    /// A final response that arrived before the whole request was sent.
     early: Option<Head>,
     sent: u64,
-    /// How much was sent at the last look for an early reply.
+    /// The number of bytes sent at the last check for an early response.
     looked_at: u64,
-    /// Whether the last block of the body is being sent.
+    /// `true` once the last block of the body is being sent.
     at_last_block: bool,
 }
 
@@ -97,7 +102,8 @@ impl<'a> Exchange<'a> {
     ) -> Result<Head, (Phase, Failure)> {
         if let Err(failure) = self.send(head, expect, body) {
             return match failure {
-                // The server may have said why before it closed; what it said is the outcome.
+                // The server may have sent its reason before it closed the connection. That
+                // response is the outcome.
                 Failure::Io(_) => match self.last_words() {
                     Some(reply) => early_outcome(reply),
                     None => Err((Phase::Send, failure)),
@@ -106,8 +112,8 @@ impl<'a> Exchange<'a> {
             };
         }
         match self.early.take() {
-            // Such a response ends the wait for `100 Continue` when there is nothing to send after
-            // it.
+            // If there is no body to send, a final response simply ends the wait for
+            // `100 Continue`.
             Some(reply) if body.is_empty() => Ok(reply),
             Some(reply) => early_outcome(reply),
             None => self
@@ -116,7 +122,7 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Sends everything, or stops because `early` is there.
+    /// Sends everything, or stops when `early` is set.
     fn send(
         &mut self,
         head: &[u8],
@@ -161,7 +167,7 @@ impl<'a> Exchange<'a> {
             let want = usize::try_from(left).map_or(BLOCK, |left| left.min(BLOCK));
             let part = &mut block[..want];
             source.read_exact(part).map_err(|error| match error.kind() {
-                // Not one that tells its own story.
+                // Errors that carry their own message are passed on unchanged.
                 io::ErrorKind::UnexpectedEof if error.get_ref().is_none() => {
                     short_source(left, length)
                 }
@@ -176,8 +182,8 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Writes both slices whole, unless an early final reply ends it while some of the body is unsent: of `second`, or of
-    /// the `rest` bytes that will follow.
+    /// Writes both slices completely. Stops early if a final response arrives while a part of the
+    /// body is unsent: bytes of `second`, or the `rest` bytes that will follow.
     fn write(&mut self, first: &[u8], second: &[u8], rest: u64) -> Result<(), Failure> {
         let (mut first, mut second) = (first, second);
         let mut idle = Idle::default();
@@ -192,7 +198,7 @@ impl<'a> Exchange<'a> {
                 return Ok(());
             }
             let began = Instant::now();
-            // The last block waits until the check before it.
+            // The last block is held back until the check that precedes it has been made.
             let held = if rest == 0 && second.len() > BLOCK { BLOCK } else { 0 };
             let step = self.connection.stream.write_step(first, &second[..second.len() - held]);
             let count = if let Ok(Step::Moved(count)) = step { count } else { 0 };
@@ -230,7 +236,7 @@ impl<'a> Exchange<'a> {
         self.connection.stream.flush(self.limits)
     }
 
-    /// Checks, without waiting, whether the final response is there already.
+    /// Checks, without waiting, whether the final response has already arrived.
     fn is_answered(&mut self) -> Result<bool, Failure> {
         self.looked_at = self.sent;
         if self.connection.has_news() {
@@ -239,7 +245,8 @@ impl<'a> Exchange<'a> {
         Ok(self.early.is_some())
     }
 
-    /// Waits for `100 Continue`, but sends the body without it when it does not come in time (RFC 9110, 10.1.1).
+    /// Waits for `100 Continue`. Returns normally if it does not arrive in time, so that the body
+    /// is sent without it (RFC 9110, 10.1.1).
     fn await_continue(&mut self, patience: Duration) -> Result<(), Failure> {
         let limits = self.limits.within(patience);
         loop {
@@ -268,7 +275,8 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Reads the replies that came while sending: interim ones are skipped, a final one is kept.
+    /// Reads the responses that arrived while sending: interim ones are skipped, a final one is
+    /// kept.
     fn take_early(&mut self, limits: &Limits<'_>) -> Result<(), Failure> {
         loop {
             let reply = self.next_head(limits)?;
@@ -282,7 +290,7 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// The response that was sent before the connection broke.
+    /// Returns the final response that was sent before the connection broke, if there is one.
     fn last_words(&mut self) -> Option<Head> {
         if let Some(reply) = self.early.take() {
             return Some(reply);
@@ -316,17 +324,18 @@ impl<'a> Exchange<'a> {
     }
 }
 
-/// Decides what a final response to a request is worth of which the server did not get the whole
-/// body.
+/// Evaluates a final response that arrived before the server received the whole body of the
+/// request.
 ///
-/// A refusal is the outcome, whatever followed. A success is not: the server cannot have stored
-/// bytes that were never sent, so the response belongs to another request, or the server is broken.
+/// An error status is the outcome, regardless of later events. A success is not: the server cannot
+/// have stored bytes that were never sent, so the response belongs to another request, or the
+/// server is broken.
 fn early_outcome(mut reply: Head) -> Result<Head, (Phase, Failure)> {
     if (200..300).contains(&reply.status) {
         let text = format!("status {} before the body of the request was sent whole", reply.status);
         return Err((Phase::Send, Failure::Protocol(text)));
     }
-    // The rest of the request can never follow.
+    // The rest of the request will never be sent.
     reply.after = After::Close;
     Ok(reply)
 }

@@ -1,20 +1,20 @@
-//! The reader of reply heads for the fuzz targets.
+//! The parser of response heads, for the fuzz targets.
 use super::head;
 
-/// A head that was accepted.
+/// A response head that was accepted.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Head {
     /// The status, 100 to 999.
     pub status: u16,
-    /// `content-length`.
+    /// The value of `content-length`.
     pub content_length: Option<u64>,
-    /// Names in lower case, values trimmed.
+    /// Names in lower case, and trimmed values.
     pub fields: Vec<(String, String)>,
-    /// How many bytes it took.
+    /// The length of the head in bytes.
     pub length: usize,
 }
 
-/// Reads the head of an answer to `method`; `Ok(None)` when it goes on.
+/// Parses the head of a response to `method`. Returns `Ok(None)` if the head is incomplete.
 pub fn response_head(bytes: &[u8], method: &str) -> Result<Option<Head>, String> {
     Ok(head::Head::parse(bytes, method)?.map(|(head, length)| Head {
         status: head.status,

@@ -1,15 +1,17 @@
-//! The heads of messages: how a request's is written and a reply's is read. No I/O.
+//! The heads of messages: writing those of requests and parsing those of responses, without I/O.
 
 use std::io::Write;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-/// Most header fields of one reply. S3's 2 KB of user metadata is at most some 200 entries.
+/// The maximum number of header fields in a response. S3's 2 KB of user metadata amount to at most
+/// about 200 fields.
 pub(super) const MAX_HEADERS: usize = 1024;
 
-/// Puts a request's head into `out`, or says why it must not be sent.
+/// Writes the head of a request to `out`, or returns the reason why it must not be sent.
 ///
-/// Control characters could end a line and start another request, so they are refused everywhere (RFC 9112, 11.2).
+/// A control character could end a line and start another request, so control characters are
+/// refused everywhere (RFC 9112, 11.2).
 pub(super) fn write_request<'h>(
     out: &mut Vec<u8>,
     method: &str,
@@ -51,25 +53,25 @@ pub(super) fn write_request<'h>(
     Ok(())
 }
 
-/// How a reply's body ends (RFC 9112, 6.3).
+/// How the body of a response ends (RFC 9112, 6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
-    /// There is none: HEAD, 1xx, 204, 304.
+    /// There is no body: HEAD, 1xx, 204, 304.
     NoBody,
     Length(u64),
     Chunked,
-    /// Where the connection ends.
+    /// The body ends when the connection is closed.
     Close,
 }
 
-/// What a connection may be used for after the reply.
+/// The state of the connection after the response: reusable, or to be closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum After {
     Reuse,
     Close,
 }
 
-/// A reply's head. Names are lower-case; all text lies in one string.
+/// The head of a response. Names are in lower case; all text is stored in one string.
 #[derive(Debug)]
 pub(super) struct Head {
     pub(super) status: u16,
@@ -84,13 +86,13 @@ pub(super) struct Head {
 struct Field {
     name: Range<usize>,
     value: Range<usize>,
-    /// The value came as UTF-8; otherwise it holds replacement characters.
+    /// `true` if the value was valid UTF-8; otherwise it contains replacement characters.
     exact: bool,
 }
 
 impl Head {
-    /// Reads the head of a response to `method` from the front of `bytes`. Returns it with the bytes it took, or `None`
-    /// while it is not whole.
+    /// Parses the head of a response to `method` at the start of `bytes`. Returns the head and its
+    /// length in bytes, or `None` while it is incomplete.
     pub(super) fn parse(bytes: &[u8], method: &str) -> Result<Option<(Self, usize)>, String> {
         let mut slots = [const { MaybeUninit::uninit() }; MAX_HEADERS];
         let mut reply = httparse::Response::new(&mut []);
@@ -101,8 +103,8 @@ impl Head {
             Ok(httparse::Status::Partial) => return Ok(None),
             Err(error) => return Err(error.to_string()),
         };
-        // RFC 9112, 2.2 lets a bare LF end a line. A gateway that does not see it as one reads another head, with another
-        // end, from the same bytes.
+        // RFC 9112, 2.2 allows a bare LF to end a line. A gateway that does not accept it as a line
+        // end would see a different head, with a different end, in the same bytes.
         if bytes.get(..length).is_none_or(has_bare_line_feed) {
             return Err("a line of the head does not end in CR LF".into());
         }
@@ -113,7 +115,7 @@ impl Head {
         Ok(Some((head, length)))
     }
 
-    /// Returns the head of a response to `method` with these fields, which take about `size` bytes.
+    /// Builds the head of a response to `method` from these fields, which take about `size` bytes.
     pub(super) fn from_fields<'f>(
         status: u16,
         fields: impl ExactSizeIterator<Item = (&'f str, &'f [u8])>,
@@ -136,7 +138,7 @@ impl Head {
         Ok(head)
     }
 
-    /// The first field of that (lower-case) name, when it is visible text.
+    /// Returns the first field with this (lower-case) name, if its value is visible text.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.fields
             .iter()
@@ -144,12 +146,12 @@ impl Head {
             .map(|field| self.slice(&field.value))
     }
 
-    /// All fields in order; bytes that are not UTF-8 are replaced.
+    /// Returns all fields in order; bytes that are not UTF-8 are replaced.
     pub(super) fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         self.fields.iter().map(|field| (self.slice(&field.name), self.slice(&field.value)))
     }
 
-    /// A reply that is followed by another one to the same request (RFC 9110, 15.2).
+    /// Returns whether another response to the same request follows this one (RFC 9110, 15.2).
     pub(super) fn is_interim(&self) -> bool {
         self.status < 200
     }
@@ -172,7 +174,8 @@ impl Head {
         self.text.get(range.clone()).unwrap_or_default()
     }
 
-    /// Decides where the body ends, and refuses every head that two readers could understand differently.
+    /// Determines where the body ends, and refuses every head that two parsers could interpret
+    /// differently.
     fn frame(&mut self, method: &str, http11: bool) -> Result<(), String> {
         let (mut length, mut chunked, mut close) = (None, false, !http11);
         for (name, value) in self.headers() {
@@ -223,12 +226,13 @@ fn has_bare_line_feed(head: &[u8]) -> bool {
     head.iter().any(|byte| std::mem::replace(&mut before, *byte) != b'\r' && *byte == b'\n')
 }
 
-/// Without the white space that HTTP has (RFC 9110, 5.6.3). `str::trim` would remove Unicode's as well.
+/// Removes the characters that HTTP defines as white space (RFC 9110, 5.6.3). `str::trim` would
+/// also remove those of Unicode.
 fn trimmed(text: &str) -> &str {
     text.trim_matches([' ', '\t'])
 }
 
-/// Digits only: `str::parse` would take a sign.
+/// Parses digits only; `str::parse` would also accept a sign.
 fn parse_length(text: &str) -> Option<u64> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
 }

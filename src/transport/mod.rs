@@ -1,28 +1,31 @@
-//! The one place that opens a socket: HTTP/1.1 (RFC 9110, RFC 9112) over TCP and TLS, with connections kept alive.
+//! The only module that opens sockets: HTTP/1.1 (RFC 9110, RFC 9112) over TCP and TLS, with
+//! connections that are kept alive.
 //!
-//! [`Transport::send`] sends one request once and returns the reply's head; its body is read from the [`Response`].
-//! Nothing is retried, redirected, decompressed or taken from the environment, and a failure tells how far the exchange
-//! had come: what to do about it is decided above.
+//! [`Transport::send`] sends one request once and returns the head of the response; the body is
+//! read from the [`Response`]. The transport does not retry, follow redirects, decompress, or read
+//! the environment. An error states how far the exchange had progressed, and the layers above
+//! decide how to react.
 //!
-//! A small exchange costs two system calls: one write of head and body, one read of the reply. Large bodies go between
-//! the caller's memory and the socket without a copy (TLS: with the copies that its records need).
+//! A small exchange costs two system calls: one write for the head and the body, one read for the
+//! response. Large bodies are transferred between the caller's memory and the socket without a copy
+//! (with TLS, only with the copies that its records require).
 //!
-//! | file | what |
+//! | file | contents |
 //! | --- | --- |
-//! | `options`, `request` | what a caller passes |
-//! | `carrier` | the two ways of a request: this transport's own connections, or an agent |
-//! | `agent`, `probe` | requests through a `ureq::Agent`, and what would rule it out |
+//! | `options`, `request` | the caller's input |
+//! | `carrier` | the two ways to send a request: this transport's own connections, or an agent |
+//! | `agent`, `probe` | requests through a `ureq::Agent`, and the check of how ureq was built |
 //! | `connect` | name lookup, TCP, proxy, TLS: from an origin to a connection |
-//! | `pool` | connections at rest |
-//! | `exchange` | one request, up to the head of its reply |
-//! | `head` | heads as text: written, parsed, judged |
-//! | `body` | the reply's body and its framing |
+//! | `pool` | idle connections |
+//! | `exchange` | one request, up to the head of its response |
+//! | `head` | writing request heads, parsing and validating response heads |
+//! | `body` | the body of a response and its framing |
 //! | `connection` | a stream and its buffers |
 //! | `stream`, `tls` | sockets and sessions |
 //! | `trace` | the measurements of an exchange, for an observer |
-//! | `problem` | why a handshake failed |
-//! | `wait` | the one rule for waiting |
-//! | `trust` | whose certificates are believed |
+//! | `problem` | the reasons why a TLS handshake fails |
+//! | `wait` | the limits of every wait |
+//! | `trust` | verification of server certificates |
 
 #[cfg(feature = "ureq")]
 mod agent;
@@ -74,7 +77,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 use wait::{Limits, Timeouts};
 
-/// Connections, kept alive and shared by threads. Cheap to clone.
+/// A set of connections that are kept alive and shared by threads. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Transport(Arc<Shared>);
 
@@ -91,9 +94,10 @@ impl Transport {
         Ok(Self(Arc::new(Shared { carrier, timeouts, opened: AtomicU64::new(0) })))
     }
 
-    /// Sends one request once. Follows no redirect, retries nothing, decompresses nothing.
-    /// An early final answer (403 while the body is being sent) is returned as the reply, and the connection is not
-    /// reused.
+    /// Sends one request once, without following redirects, retrying, or decompressing.
+    ///
+    /// A final response that arrives early (such as a 403 while the body is being sent) is
+    /// returned, and its connection is not reused.
     pub(crate) fn send(
         &self,
         origin: &Origin,
@@ -109,7 +113,7 @@ impl Transport {
             RequestBody::Bytes(bytes) => Some(bytes.len() as u64),
             RequestBody::Reader { length, .. } => Some(*length),
         };
-        // Nothing can be waited for when there is nothing to send.
+        // `Expect: 100-continue` is pointless when there is nothing to send.
         let expect_continue =
             request.expect_continue.filter(|_| length.is_some_and(|length| length > 0));
         let request = Request { expect_continue, ..*request };
@@ -134,7 +138,7 @@ impl Transport {
         Ok(Response::new(head, incoming, shared.timeouts, cancel, trace))
     }
 
-    /// Sends the request over a connection of the pool or a new one.
+    /// Sends the request over a pooled connection or a new one.
     fn send_over(
         &self,
         (connector, pool): (&Connector, &Arc<Pool>),
@@ -175,12 +179,14 @@ impl Transport {
         Ok((head, Incoming::Own(connection, pool.clone())))
     }
 
-    /// Returns how many connections were opened so far. Those of an agent cannot be counted.
+    /// Returns how many connections have been opened so far. An agent's connections cannot be
+    /// counted.
     pub(crate) fn connections_opened(&self) -> u64 {
         self.0.opened.load(Ordering::Relaxed)
     }
 
-    /// Closes the connections that are not in use. Those of an agent close at the end of their time.
+    /// Closes the connections that are not in use. An agent's connections close when their maximum
+    /// idle time is over.
     pub(crate) fn close_idle(&self) {
         match &self.0.carrier {
             Carrier::Own { pool, .. } => pool.clear(),

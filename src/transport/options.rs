@@ -1,56 +1,59 @@
-//! How a transport reaches servers, and for how long it waits.
+//! How a transport reaches servers, and how long it waits.
 
 use crate::net::proxy::Proxy;
 use std::fmt;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-/// Whether a server's certificate is verified.
+/// Verification of server certificates.
 ///
-/// Verified are RSA keys of 2048 to 8192 bits, P-256 and P-384 keys with SHA-256 or SHA-384, and Ed25519 keys, over TLS 1.2
-/// and 1.3 with ECDHE. Servers that have only P-521 keys, P-256 with SHA-512, SHA-1 signatures, static RSA key exchange or
-/// TLS 1.1 cannot be reached, whatever is chosen here.
+/// Supported are RSA keys of 2048 to 8192 bits, P-256 and P-384 keys with SHA-256 or SHA-384, and
+/// Ed25519 keys, over TLS 1.2 and 1.3 with ECDHE. Servers that offer only P-521 keys, P-256 with
+/// SHA-512, SHA-1 signatures, static RSA key exchange or TLS 1.1 cannot be reached with either
+/// setting.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum TlsVerification {
     /// The certificate is verified.
     #[default]
     Full,
-    /// The certificate is not verified (`skipverify`): anyone between here and the server can read and change everything.
+    /// The certificate is not verified (`skipverify`). An attacker between the client and the
+    /// server can read and change all data.
     Skip,
 }
 
-/// How long an idle connection is kept. S3 was seen to close connections that were idle for more
-/// than 5 s, which is AWS's own default for S3 clients too (aws-sdk-java-v2, pull request 1450).
+/// How long an idle connection is kept. S3 has been observed to close connections that were idle
+/// for more than 5 s, which is also AWS's own default for S3 clients (aws-sdk-java-v2, pull request
+/// 1450).
 pub(crate) const IDLE_LIFETIME: Duration = Duration::from_secs(5);
 
 #[derive(Clone)]
 pub(crate) struct TransportOptions {
     pub(crate) verification: TlsVerification,
-    /// PEM text: certificates trusted beside the built-in ones (webpki-roots).
+    /// Certificates as PEM text, trusted in addition to the built-in ones (webpki-roots).
     pub(crate) extra_roots_pem: Vec<u8>,
-    /// What the client shows to servers that ask for a certificate.
+    /// The certificate that the client presents to servers that request one.
     pub(crate) client_certificate: Option<ClientCertificate>,
-    /// Never taken from the environment.
+    /// The proxy, if any. It is never taken from the environment.
     pub(crate) proxy: Option<Proxy>,
-    /// For name lookup, TCP, proxy and TLS together.
+    /// Limits name lookup, TCP, proxy and TLS together.
     pub(crate) connect_timeout: Duration,
     /// The longest wait for one read or one write to make progress.
     pub(crate) idle_timeout: Duration,
-    /// Over this much waiting, and at least over the idle timeout, bytes without a deadline must keep a pace: see
-    /// `wait::Pace`.
+    /// The waiting time (the idle timeout, if that is longer) over which a transfer without a
+    /// deadline must keep a minimum pace: see `wait::Pace`.
     pub(crate) stall_timeout: Duration,
-    /// Idle connections kept per origin.
+    /// The maximum number of idle connections per origin.
     pub(crate) idle_connections: usize,
     /// How long an idle connection is kept.
     pub(crate) idle_lifetime: Duration,
-    /// What sends the requests instead of connections of this crate.
+    /// The agent that sends the requests instead of this crate's own connections.
     #[cfg(feature = "ureq")]
     pub(crate) agent: Option<Agent>,
 }
 
 impl TransportOptions {
-    /// Returns the options for servers on this machine or next to it: without a proxy or an agent,
-    /// which may have one.
+    /// Returns the options for servers on this machine or next to it: without a proxy, and without
+    /// an agent, because an agent may have a proxy.
     pub(crate) fn without_proxy(self) -> Self {
         Self {
             proxy: None,
@@ -74,7 +77,7 @@ impl fmt::Debug for ClientCertificate {
     }
 }
 
-/// An agent of the program's, whose `Debug` shows nothing: its proxy may have a password.
+/// An agent of the program. `Debug` shows nothing of it, because its proxy may have a password.
 #[cfg(feature = "ureq")]
 #[derive(Clone)]
 pub(crate) struct Agent(pub(crate) ureq::Agent);
@@ -96,7 +99,8 @@ impl Default for TransportOptions {
             connect_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(30),
             stall_timeout: Duration::from_secs(120),
-            // More than the threads any one client is expected to run. An idle connection costs 16 KiB, with TLS some 150.
+            // More than the number of threads that a client is expected to run. An idle connection
+            // costs 16 KiB, or about 150 KiB with TLS.
             idle_connections: 64,
             idle_lifetime: IDLE_LIFETIME,
             #[cfg(feature = "ureq")]
@@ -105,7 +109,7 @@ impl Default for TransportOptions {
     }
 }
 
-/// Neither the proxy's text, which may hold a password, nor the certificates are shown.
+/// Shows neither the proxy's text, which may contain a password, nor the certificates.
 impl fmt::Debug for TransportOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TransportOptions")

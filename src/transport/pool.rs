@@ -1,15 +1,15 @@
 //! Connections that wait for their next request.
 //!
-//! Before a reuse one check, without waiting, finds out whether the server has closed the
-//! connection or sent something unasked: a `408`, or bytes after the end of the last response,
-//! which the next request would take for its own response. A body after the head of a response that
-//! has none (to HEAD, `204`, `304`) is the usual case. The check costs three system calls, so it is
-//! left out where the connection has rested for less than [`LOOK_AFTER`] since a response whose end
-//! was read: bytes after that end were noticed when it was read. What arrives later than this check cannot be
-//! recognised, because HTTP/1.1 has no request numbers: a second response that is still on its way,
-//! or held back by the server's Nagle algorithm until it sees the next request, answers that
-//! request. Only what the response itself offers for verification (lengths, ranges, ETags,
-//! checksums) protects a caller from such a server.
+//! Before a connection is reused, a check that does not wait detects whether the server has closed
+//! it or sent unexpected bytes: a `408`, or bytes after the end of the last response, which the
+//! next request would mistake for its own response. The usual case is a body after the head of a
+//! response that must not have one (to HEAD, `204`, `304`). The check costs three system calls. It
+//! is skipped if the connection has been idle for less than [`LOOK_AFTER`] since a response whose
+//! end was read, because any bytes after that end were noticed then. Bytes that arrive after the
+//! check cannot be recognised, because HTTP/1.1 does not number requests: a second response that is
+//! still in transit, or held back by the server's Nagle algorithm until it receives the next
+//! request, is taken for the response to that request. Only the properties of the response that can
+//! be verified (lengths, ranges, ETags, checksums) protect a caller from such a server.
 
 use super::connection::Connection;
 use crate::net::origin::Origin;
@@ -18,10 +18,12 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-/// A connection that rested for less than this after a response with a body is used without a look.
+/// A connection that was idle for less than this after a response with a body is reused without a
+/// check.
 const LOOK_AFTER: Duration = Duration::from_millis(1);
 
-/// IdleConnections connections by origin, the freshest last. Nothing is connected, read or closed under the lock.
+/// A set of idle connections by origin, the most recently used last. The lock is never held while
+/// connecting, reading or closing.
 pub(super) struct Pool {
     per_origin: usize,
     lifetime: Duration,
@@ -42,13 +44,14 @@ impl Pool {
         }
     }
 
-    /// The freshest usable connection: servers close the stalest first.
+    /// Returns the most recently used connection that is usable. Servers close the least recently
+    /// used first.
     pub(super) fn take(&self, origin: &Origin) -> Option<Box<Connection>> {
         loop {
             let mut connection = sync::lock(&self.idle).by_origin.get_mut(origin)?.pop_back()?;
             let rested = connection.idle_since.elapsed();
             if rested >= self.lifetime {
-                // All others are older still; they go with the next sweep.
+                // All others have been idle for longer; the next sweep removes them.
                 return None;
             }
             let looks = connection.had_no_body || rested >= LOOK_AFTER;
@@ -68,7 +71,7 @@ impl Pool {
             if now.duration_since(idle.swept) >= self.lifetime {
                 idle.swept = now;
                 idle.by_origin.retain(|_, list| {
-                    // The oldest stand in front.
+                    // The oldest are at the front.
                     let old = list
                         .iter()
                         .take_while(|one| now.duration_since(one.idle_since) >= self.lifetime)

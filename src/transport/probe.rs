@@ -1,9 +1,9 @@
-//! Whether ureq, as it is built into this program, leaves the bodies of responses as they are.
+//! A check that ureq, as it is built into this program, does not change the bodies of responses.
 //!
-//! Any crate of a program can switch on ureq's features `gzip`, `brotli` and `charset`; with them,
+//! Any crate of a program can enable ureq's features `gzip`, `brotli` and `charset`. With them,
 //! ureq decompresses and re-encodes bodies, and no setting prevents that. An object stored with
-//! `content-encoding: gzip` would have another length, another checksum and other ranges than the
-//! server reports. The only way to see a feature is to let ureq read a response.
+//! `content-encoding: gzip` would then differ in length, checksum and ranges from what the server
+//! reports. The only way to detect these features is to have ureq read a response.
 
 use super::error::OptionsError;
 use std::io::{self, Read, Write};
@@ -12,13 +12,13 @@ use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
 
-/// Longer than an exchange on the loopback interface of a busy machine takes.
+/// Longer than an exchange over the loopback interface takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Not UTF-8, and not compressed.
+/// A body that is neither UTF-8 nor compressed.
 const BODY: &[u8] = b"\xE9";
 
-/// Refuses a build of ureq that changes bodies. The result holds for the whole process.
+/// Refuses a build of ureq that changes bodies. The check runs once per process.
 pub(super) fn check_bodies() -> Result<(), OptionsError> {
     static RESULT: OnceLock<Result<(), String>> = OnceLock::new();
     let result = RESULT.get_or_init(|| {
@@ -51,7 +51,7 @@ enum Seen {
     Changed,
 }
 
-/// Lets ureq read a response in `encoding` from a server that lives for one connection.
+/// Has ureq read a response with this content encoding from a server that serves one connection.
 fn exchange(encoding: &'static str) -> io::Result<Seen> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = listener.local_addr()?;
@@ -60,7 +60,7 @@ fn exchange(encoding: &'static str) -> io::Result<Seen> {
         .spawn(move || serve(&listener, encoding))?;
     let seen = fetch(address, encoding);
     if seen.is_err() {
-        // The server may still wait for its connection.
+        // The server may still be waiting for its connection.
         drop(std::net::TcpStream::connect_timeout(&address, PATIENCE));
     }
     let served = server.join().unwrap_or_else(|_| Err(io::Error::other("its server failed")));
@@ -100,7 +100,7 @@ fn fetch(address: SocketAddr, encoding: &str) -> io::Result<Seen> {
         .map_err(ureq::Error::into_io)?;
     let kept = response.headers().get("content-encoding").is_some_and(|value| value == encoding);
     let mut body = Vec::new();
-    // A body that cannot be decompressed is an error here.
+    // A body that cannot be decompressed is reported as an error here.
     let longest = BODY.len() as u64 + 1;
     let read = response.into_body().into_reader().take(longest).read_to_end(&mut body);
     Ok(if kept && read.is_ok() && body == BODY { Seen::Unchanged } else { Seen::Changed })

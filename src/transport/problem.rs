@@ -1,49 +1,50 @@
-//! Why a TLS handshake fails, as far as that can be named: what decides whether another attempt can help, and what a
-//! message says.
+//! The reasons why a TLS handshake fails. They decide whether another attempt can help, and provide
+//! the text of the error message.
 
 use crate::time::Timestamp;
 use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, PeerIncompatible};
 use std::fmt;
 
-/// Why a TLS handshake failed.
+/// The reason why a TLS handshake failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TlsProblem {
     /// The server's first bytes are not TLS.
     PlainServer,
-    /// The server responds with TLS to a request over plain TCP.
+    /// The server responded with TLS to a request over plain TCP.
     TlsServer,
-    /// The server has no version of TLS that this client has.
+    /// The server does not support any TLS version that this client supports.
     Version,
-    /// Server and client have no cipher suite, key exchange or signature algorithm in common.
+    /// The server and the client do not have a cipher suite, key exchange or signature algorithm in
+    /// common.
     Algorithms,
-    /// The server wants a certificate of the client's.
+    /// The server requires a client certificate.
     ClientCertificate,
-    /// The server has no certificate for this host name.
+    /// The server does not have a certificate for this host name.
     UnrecognisedName,
-    /// The server refuses the handshake for another reason.
+    /// The server refused the handshake for another reason.
     Alert,
     /// The certificate is signed by an authority that is not trusted.
     UnknownAuthority,
     /// The certificate is for other names.
     WrongName,
-    /// The certificate has expired, by this machine's clock.
+    /// The certificate has expired, according to this machine's clock.
     Expired(Timestamp),
-    /// The certificate is not valid yet, by this machine's clock.
+    /// The certificate is not valid yet, according to this machine's clock.
     NotYetValid(Timestamp),
-    /// The server shows an authority's certificate as its own.
+    /// The server presents an authority's certificate as its own.
     AuthorityAsServer,
-    /// The certificate's key or signature is of a kind that cannot be verified here.
+    /// The certificate's key or signature uses an algorithm that cannot be verified here.
     CertificateAlgorithm,
-    /// The certificate is refused for another reason.
+    /// The certificate was refused for another reason.
     Certificate,
-    /// The host name cannot stand in a handshake.
+    /// The host name cannot be used in a TLS handshake.
     HostName,
-    /// The handshake broke off, or its bytes make no sense.
+    /// The handshake was interrupted, or its bytes are malformed.
     Broken,
 }
 
 impl TlsProblem {
-    /// Names what an error of the TLS session reports.
+    /// Classifies an error of the TLS session.
     pub(super) fn of(error: &Error) -> Self {
         match error {
             Error::InvalidCertificate(error) => Self::of_certificate(error),
@@ -68,7 +69,8 @@ impl TlsProblem {
         match error {
             CertificateError::ExpiredContext { time, .. } => Self::Expired(shown(time)),
             CertificateError::NotValidYetContext { time, .. } => Self::NotYetValid(shown(time)),
-            // The latter when another authority of the same name is trusted, such as an older one of the same server.
+            // `BadSignature` occurs when another authority with the same name is trusted, such as
+            // an older one of the same server.
             CertificateError::UnknownIssuer | CertificateError::BadSignature => {
                 Self::UnknownAuthority
             }
@@ -95,7 +97,7 @@ impl TlsProblem {
             | UnsupportedCertificate
             | CertificateUnknown => Self::ClientCertificate,
             UnrecognisedName => Self::UnrecognisedName,
-            // The session or the server's own state: another attempt may pass.
+            // Caused by the session or the state of the server: another attempt may succeed.
             CloseNotify | BadRecordMac | DecryptionFailed | DecodeError | DecryptError
             | InternalError | UserCanceled | RecordOverflow | UnexpectedMessage
             | UnknownPSKIdentity => Self::Broken,
@@ -103,7 +105,7 @@ impl TlsProblem {
         }
     }
 
-    /// Whether another attempt would end in the same way.
+    /// Returns whether another attempt would fail in the same way.
     pub(super) const fn is_permanent(self) -> bool {
         !matches!(self, Self::Broken)
     }
@@ -136,7 +138,7 @@ impl fmt::Display for TlsProblem {
     }
 }
 
-/// Whether a server's certificate was refused for being an authority's.
+/// Returns whether a server's certificate was refused because it is an authority's.
 pub(super) fn is_authority(error: &CertificateError) -> bool {
     matches!(error, CertificateError::Other(other) if other.0.to_string() == "CaUsedAsEndEntity")
 }

@@ -1,4 +1,4 @@
-//! What is sent: a head and a body.
+//! A request: its head and its body.
 
 use super::trace::Trace;
 use crate::cancel::Cancel;
@@ -9,27 +9,29 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Copy)]
 pub(crate) struct Request<'a> {
     pub(crate) method: &'a str,
-    /// Path and query exactly as they go on the wire.
+    /// The path and the query, exactly as they are sent.
     pub(crate) target: &'a str,
-    /// Every header but `content-length`, `host` among them, in order; the transport adds nothing else but
-    /// `content-length`, `expect` when asked, and through a plain-http proxy `proxy-authorization` and the absolute form
-    /// of the target.
+    /// All headers in order, including `host` but not `content-length`. The transport adds only
+    /// `content-length`, `expect` when requested, and for a plain-HTTP proxy `proxy-authorization`
+    /// and the absolute form of the target.
     pub(crate) headers: &'a [(&'a str, &'a str)],
-    /// Send the head with `expect: 100-continue` and wait this long at most for the answer.
+    /// If set, the head is sent with `expect: 100-continue`, and the body waits at most this long
+    /// for the response to it.
     pub(crate) expect_continue: Option<Duration>,
-    /// The whole exchange up to the response's head must end by then (small operations: the body too, see `Response`).
+    /// The time by which the head of the response must have been read (for small operations also
+    /// the body, see `Response`).
     pub(crate) deadline: Option<Instant>,
     pub(crate) cancel: Option<&'a Cancel>,
-    /// Where the exchange is measured; without it, no clock is read for that.
+    /// Receives the measurements of the exchange. Without it, no clock is read for measurements.
     pub(crate) trace: Option<&'a Arc<Trace>>,
 }
 
 pub(crate) enum RequestBody<'a> {
-    /// No body; `content-length: 0` is sent for PUT and POST.
+    /// An absent body; PUT and POST send `content-length: 0`.
     Empty,
     Bytes(&'a [u8]),
-    /// Exactly `length` bytes are read and sent: a source that ends early is `Failure::Source(UnexpectedEof)`, one that
-    /// goes on is cut.
+    /// A body of which exactly `length` bytes are read and sent. A source that ends early is a
+    /// `Failure::Source(UnexpectedEof)`; bytes after `length` are not read.
     Reader {
         source: &'a mut dyn Read,
         length: u64,
@@ -37,7 +39,7 @@ pub(crate) enum RequestBody<'a> {
 }
 
 impl RequestBody<'_> {
-    /// Returns whether nothing follows the head.
+    /// Returns whether the request consists only of its head.
     pub(super) fn is_empty(&self) -> bool {
         match self {
             Self::Empty => true,

@@ -1,4 +1,4 @@
-//! A socket, plain or under TLS.
+//! A plain or TLS-encrypted socket.
 
 use super::error::Failure;
 use super::tls::Tls;
@@ -7,11 +7,12 @@ use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-/// The most plain bytes handed to one system call: large enough that its cost vanishes, small enough that a
-/// deadline is looked at often.
+/// The maximum number of plain bytes handed to one system call: large enough that its cost is
+/// negligible, small enough that deadlines are checked often.
 const MAX_WRITE: usize = 1 << 20;
 
-/// Most reads of one look that bring nothing for the caller: the other side could send TLS tickets without end.
+/// The maximum number of reads per check that yield no data for the caller. Without a maximum, a
+/// server could send TLS tickets endlessly.
 const MAX_LOOKS: u32 = 16;
 
 pub(super) enum Stream {
@@ -20,10 +21,10 @@ pub(super) enum Stream {
 }
 
 impl Stream {
-    /// Takes a connected socket and sets its timeouts, once and for all.
+    /// Takes a connected socket and sets its timeouts, which never change afterwards.
     pub(super) fn new(socket: TcpStream, idle: Duration) -> io::Result<Self> {
         socket.set_nodelay(true)?;
-        // A timeout of zero would mean none.
+        // A timeout of zero would mean that there is no timeout.
         let tick = TICK.min(idle).max(Duration::from_millis(1));
         socket.set_read_timeout(Some(tick))?;
         socket.set_write_timeout(Some(tick))?;
@@ -37,7 +38,8 @@ impl Stream {
         }
     }
 
-    /// Reads once; bytes beyond `into` go to `surplus` where that costs nothing. The number counts both.
+    /// Reads once and returns the number of bytes in both slices. Bytes that do not fit into `into`
+    /// go to `surplus` if that costs no extra system call.
     pub(super) fn read(
         &mut self,
         into: &mut [u8],
@@ -56,8 +58,9 @@ impl Stream {
         })
     }
 
-    /// Writes some of `first`, then of `second`, and counts both. An error that [`is_tick`] leaves all as it was: the
-    /// caller may look for an early reply and come again.
+    /// Writes some of `first`, then of `second`, and returns the number of bytes of both. After an
+    /// error for which [`is_tick`] is true, nothing has changed: the caller may check for an early
+    /// response and try again.
     pub(super) fn write_step(&mut self, first: &[u8], second: &[u8]) -> io::Result<Step> {
         let second = second.get(..MAX_WRITE).unwrap_or(second);
         match self {
@@ -71,7 +74,7 @@ impl Stream {
         .map(Step::Moved)
     }
 
-    /// Sends what the TLS session still holds.
+    /// Sends the data that the TLS session still holds.
     pub(super) fn flush(&mut self, limits: &Limits<'_>) -> Result<(), Failure> {
         match self {
             Self::Plain(_) => Ok(()),
@@ -79,7 +82,7 @@ impl Stream {
         }
     }
 
-    /// Whether the session holds bytes beyond what was asked for.
+    /// Returns whether the session holds bytes after those that were requested.
     pub(super) fn has_surplus(&mut self) -> bool {
         match self {
             Self::Plain(_) => false,
@@ -87,7 +90,7 @@ impl Stream {
         }
     }
 
-    /// Reads what is there without waiting: `None` when nothing is.
+    /// Reads the available bytes without waiting; `None` if there are none.
     pub(super) fn read_now(&mut self, into: &mut [u8]) -> io::Result<Option<usize>> {
         self.socket().set_nonblocking(true)?;
         let mut result = Ok(None);

@@ -1,8 +1,9 @@
-//! TLS: one session over a socket.
+//! A TLS session over a socket.
 //!
-//! rustls' unbuffered interface: a record is opened where the socket's read has put it, and records are made in a buffer
-//! that goes out in one write. The buffered interface copies each byte once more on its way in, and all of them between
-//! blocks of the heap that lie so that some processors copy them thirty times slower (`PERFORMANCE.md`, "https").
+//! This module uses the unbuffered interface of rustls: records are decrypted in the buffer that
+//! the socket was read into, and encrypted into a buffer that is sent with one write. The buffered
+//! interface copies each received byte once more, and all bytes between heap blocks whose positions
+//! make some processors copy them thirty times more slowly (`PERFORMANCE.md`, "https").
 
 use super::error::{Failure, OptionsError};
 use super::options::{ClientCertificate, TlsVerification};
@@ -22,35 +23,39 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 
-/// How much is read from the socket at once: seven of the longest records. The longest handshake message that rustls
-/// takes, 64 KiB, has to fit.
+/// How much is read from the socket at once: seven records of the maximum size. The longest
+/// handshake message that rustls accepts, 64 KiB, must fit.
 const INBOUND: usize = 128 << 10;
 
-/// How much plain text is turned into records before they are sent, with one system call: four records that fit into one
-/// segment of TCP's. 64 KiB do not, and a second, tiny segment for each call was measured to cost a tenth of an upload.
+/// How much plain text is encrypted before it is sent with one system call: four records that fit
+/// into one TCP segment. 64 KiB do not fit, and a second, tiny segment per call was measured to
+/// slow an upload by a tenth.
 const OUTBOUND: usize = 60 << 10;
 
 /// The types of TLS records: change_cipher_spec, alert, handshake, application_data and heartbeat.
 const RECORD_TYPES: std::ops::RangeInclusive<u8> = 20..=24;
 
-/// The beginning of an alert: its type, and the first byte of every version of SSL 3 and TLS.
+/// The beginning of an alert: its type, and the first byte of the version in SSL 3 and every
+/// version of TLS.
 const ALERT: [u8; 2] = [21, 3];
 
-/// Whether bytes that should begin a response over plain TCP are those of a TLS server that complains.
+/// Returns whether bytes that should begin a response over plain TCP are an alert of a TLS server.
 pub(super) fn is_alert(bytes: &[u8]) -> bool {
     bytes.starts_with(&ALERT)
 }
 
-/// Builds the configuration all sessions share, with it the store of sessions that can be resumed.
+/// Builds the configuration that all sessions share, including the store of sessions that can be
+/// resumed.
 pub(super) fn config(
     verification: &TlsVerification,
     extra_pem: &[u8],
     client_certificate: Option<&ClientCertificate>,
 ) -> Result<Arc<ClientConfig>, OptionsError> {
-    // Named here, so that no other crate's choice of a process-wide default can change or break it.
+    // Chosen explicitly, so that another crate's process-wide default cannot change or break it.
     let mut provider = crypto::ring::default_provider();
-    // AES-128 before AES-256, the order of Go and of AWS's own services: fewer rounds, and nothing lost by today's
-    // knowledge. The sort is stable, so that the rest stays as rustls has it.
+    // Prefer AES-128 to AES-256, as Go and AWS's own services do: it needs fewer rounds, and no
+    // disadvantage is known today. The sort is stable, so the other suites keep the order that
+    // rustls gives them.
     provider
         .cipher_suites
         .sort_by_key(|suite| suite.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);
@@ -72,27 +77,28 @@ pub(super) fn config(
     Ok(Arc::new(config))
 }
 
-/// A session whose handshake is done.
+/// A session whose handshake is complete.
 pub(super) struct Tls {
     session: UnbufferedClientConnection,
     socket: TcpStream,
     inbound: Inbound,
     plain: Plain,
     outbound: Outbound,
-    /// The other side said that it sends no more.
+    /// `true` once the peer has announced that it will send no more data.
     ended: bool,
 }
 
-/// Where the session stands when it can do no more by itself.
+/// The state in which the session cannot proceed without its caller.
 enum Turn {
-    /// It opened a record; so many bytes of it were for the caller.
+    /// The session decrypted a record, of which this many bytes were written for the caller.
     Opened(usize),
-    /// It needs more records, or has none to open.
+    /// The session needs more records, or there is none to decrypt.
     Waiting,
 }
 
 impl Tls {
-    /// Makes the handshake. The certificate is judged before a byte of any request is taken.
+    /// Performs the handshake. The certificate is verified before any byte of a request is
+    /// accepted.
     pub(super) fn connect(
         config: Arc<ClientConfig>,
         host: &str,
@@ -123,8 +129,8 @@ impl Tls {
         &self.socket
     }
 
-    /// Reads plain text, with one read of the socket at most. `Moved(0)` is an end that the other side announced;
-    /// one it did not announce could be an attacker's cut, and is an error.
+    /// Reads plain text with at most one read of the socket. `Moved(0)` is an end that the peer
+    /// announced. An end that was not announced could be caused by an attacker, and is an error.
     pub(super) fn read(&mut self, into: &mut [u8]) -> io::Result<Step> {
         let kept = self.plain.read(into);
         if kept > 0 {
@@ -149,30 +155,32 @@ impl Tls {
         }
     }
 
-    /// Whether something was received that nobody has read.
+    /// Returns whether there is received data that has not been read.
     pub(super) fn has_surplus(&mut self) -> bool {
-        // Records of the session itself are none; one that is not whole yet could be anything.
+        // Records of the session itself do not count, but a record that is still incomplete could
+        // be of any type.
         while matches!(self.turn(&mut [], &[]), Ok(Turn::Opened(_))) {}
         !self.plain.is_empty() || !self.inbound.is_empty()
     }
 
-    /// Encrypts some of both slices and sends what the socket takes.
+    /// Encrypts some of both slices and sends as much as the socket accepts.
     pub(super) fn write(&mut self, first: &[u8], second: &[u8]) -> io::Result<Step> {
         if !self.outbound.is_empty() {
             self.outbound.send(&self.socket)?;
             return Ok(Step::Session);
         }
         let text = joined(first, second);
-        // An answer that is there already is opened and kept, as much as was read of it.
+        // If a response has already been received, it is decrypted and kept, as far as it was read
+        // from the socket.
         while let Turn::Opened(_) = self.turn(&mut [], &text)? {}
         match self.outbound.send(&self.socket) {
             Err(error) if !is_tick(&error) => Err(error),
-            // What is not sent yet goes out first next time.
+            // The unsent rest is sent first by the next call.
             _ => Ok(Step::Moved(text.len())),
         }
     }
 
-    /// Sends all that is encrypted; `Session` as long as some is left.
+    /// Sends all encrypted data; returns `Session` while some of it is left.
     pub(super) fn flush(&mut self) -> io::Result<Step> {
         if self.outbound.is_empty() {
             return Ok(Step::Moved(0));
@@ -201,8 +209,9 @@ impl Tls {
         }
     }
 
-    /// Lets the session work on what was received, up to a record of plain text: it goes to `into`, and what does not
-    /// fit is kept. When nothing is left to open, `text` is made into records.
+    /// Lets the session process the received data, up to one record of plain text. The plain text
+    /// is written to `into`; the part that does not fit is kept. When there is nothing left to
+    /// decrypt, `text` is encrypted into records.
     fn turn(&mut self, into: &mut [u8], text: &[u8]) -> io::Result<Turn> {
         loop {
             let UnbufferedStatus { mut discard, state } =
@@ -221,7 +230,7 @@ impl Tls {
                     Ok(None)
                 }
                 Ok(ConnectionState::TransmitTlsData(data)) => {
-                    // It is in `outbound`, before all that comes later.
+                    // The data is in `outbound` already, ahead of all later data.
                     data.done();
                     Ok(None)
                 }
@@ -251,7 +260,7 @@ impl Tls {
         }
     }
 
-    /// Tells the other side why the session ends; it does not matter whether that arrives.
+    /// Sends the peer an alert with the reason why the session ends. Delivery is not guaranteed.
     fn alert(&mut self) {
         let UnbufferedStatus { state, .. } =
             self.session.process_tls_records(self.inbound.filled());
@@ -263,7 +272,7 @@ impl Tls {
     }
 }
 
-/// The start of `first` and `second`, one behind the other: a head and its body share records.
+/// Returns the start of `first` followed by `second`, so that a head and its body share records.
 fn joined<'a>(first: &'a [u8], second: &'a [u8]) -> Cow<'a, [u8]> {
     let first = first.get(..OUTBOUND).unwrap_or(first);
     let second = second.get(..OUTBOUND - first.len()).unwrap_or(second);
@@ -277,7 +286,7 @@ fn refused(problem: TlsProblem, error: impl std::error::Error + Send + Sync + 's
     Failure::Tls(problem, Box::new(error))
 }
 
-/// Names a failure of a session whose handshake is done: under TLS 1.3 a server refuses a client only after that.
+/// Classifies a failure after the handshake: under TLS 1.3, a server refuses a client only then.
 pub(super) fn named(failure: Failure) -> Failure {
     let Failure::Io(error) = failure else { return failure };
     match session_error(&error) {
@@ -297,12 +306,12 @@ fn closed(what: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::UnexpectedEof, what)
 }
 
-/// Records received and not yet opened.
+/// A buffer of records that were received but not yet decrypted.
 struct Inbound {
     bytes: Box<[u8]>,
     start: usize,
     end: usize,
-    /// The first byte of the connection.
+    /// The first byte that was received over the connection.
     first: Option<u8>,
 }
 
@@ -311,7 +320,8 @@ impl Inbound {
         Self { bytes: vec![0; INBOUND].into_boxed_slice(), start: 0, end: 0, first: None }
     }
 
-    /// Whether the connection began with a byte that begins no record of TLS (RFC 8446, 5.1).
+    /// Returns whether the connection began with a byte that cannot begin a TLS record (RFC 8446,
+    /// 5.1).
     fn is_foreign(&self) -> bool {
         self.first.is_some_and(|first| !RECORD_TYPES.contains(&first))
     }
@@ -328,7 +338,7 @@ impl Inbound {
         self.start = self.end.min(self.start + count);
     }
 
-    /// Reads once from the socket; zero is the end.
+    /// Reads once from the socket; zero means that the connection has ended.
     fn receive(&mut self, mut socket: &TcpStream) -> io::Result<usize> {
         self.bytes.copy_within(self.start..self.end, 0);
         (self.start, self.end) = (0, self.end - self.start);
@@ -345,8 +355,8 @@ impl Inbound {
     }
 }
 
-/// Plain text of records that were opened before somebody could take all of it: no more than one [`INBOUND`] holds,
-/// since nothing is received while some is left.
+/// Plain text that was decrypted before the caller could take all of it. It never exceeds
+/// [`INBOUND`] bytes, because nothing is received while some of it is left.
 #[derive(Default)]
 struct Plain {
     bytes: Vec<u8>,
@@ -370,7 +380,8 @@ impl Plain {
         count
     }
 
-    /// Fills `into` from `text` and keeps the rest. What is kept already comes first: `into` is empty then.
+    /// Fills `into` from `text` and keeps the rest. While earlier plain text is still kept, `into`
+    /// is empty, so the order is preserved.
     fn hand_over(&mut self, text: &[u8], into: &mut [u8]) -> usize {
         let (now, later) = text.split_at(text.len().min(into.len()));
         into[..now.len()].copy_from_slice(now);
@@ -379,7 +390,7 @@ impl Plain {
     }
 }
 
-/// Records made and not yet sent.
+/// A buffer of records that were encrypted but not yet sent.
 #[derive(Default)]
 struct Outbound {
     bytes: Vec<u8>,
@@ -396,7 +407,7 @@ impl Outbound {
         if text.is_empty() { Ok(()) } else { self.append(|room| traffic.encrypt(text, room)) }
     }
 
-    /// Lets `make` write records behind those that are here, in as much room as it asks for.
+    /// Appends the records that `make` writes, with as much room as `make` requires.
     fn append<E: Refusal>(
         &mut self,
         mut make: impl FnMut(&mut [u8]) -> Result<usize, E>,
@@ -418,7 +429,7 @@ impl Outbound {
         }
     }
 
-    /// Sends what the socket takes with one write.
+    /// Sends as much as the socket accepts in one write.
     fn send(&mut self, mut socket: &TcpStream) -> io::Result<()> {
         self.start += socket.write(&self.bytes[self.start..self.end])?;
         if self.is_empty() {
@@ -428,9 +439,9 @@ impl Outbound {
     }
 }
 
-/// Why no records were made.
+/// An error that prevented records from being written.
 trait Refusal {
-    /// The room that was missing, or an error that more room does not mend.
+    /// Returns the required size, or an error if more room does not help.
     fn required_size(self) -> io::Result<usize>;
 }
 

@@ -1,14 +1,14 @@
-//! The measurements of one exchange, made for an observer.
+//! The measurements of one exchange, taken for an observer.
 
 use crate::sync;
 use std::sync::Mutex;
 use std::time::Duration;
 
-/// The measurements of one exchange. They may be read while the response's body is still being
+/// The measurements of one exchange. They may be read while the body of the response is still being
 /// read.
 #[derive(Debug)]
 pub(crate) struct Trace {
-    /// How many of the response body's first bytes are kept.
+    /// How many leading bytes of the response's body are kept.
     kept: usize,
     measured: Mutex<Measured>,
 }
@@ -16,26 +16,26 @@ pub(crate) struct Trace {
 /// The measurements so far.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Measured {
-    /// Whether the connection served an earlier exchange; `None` while there is no connection.
+    /// `true` if the connection served an earlier exchange; `None` until there is a connection.
     pub(crate) reused: Option<bool>,
-    /// Name lookup, TCP and the proxy's tunnel.
+    /// The duration of name lookup, TCP connect and the proxy's tunnel.
     pub(crate) connect: Option<Duration>,
-    /// The TLS handshake.
+    /// The duration of the TLS handshake.
     pub(crate) tls: Option<Duration>,
-    /// From the beginning until the head of the final response was read.
+    /// The time from the beginning of the exchange until the head of the final response was read.
     pub(crate) first_byte: Option<Duration>,
-    /// Bytes of the request's body that were handed to the system.
+    /// Bytes of the request's body that were handed to the operating system.
     pub(crate) sent: u64,
-    /// Bytes of the response's body that were read.
+    /// Bytes of the response's body that have been read.
     pub(crate) received: u64,
-    /// Whether the response's body was read to its end.
+    /// `true` once the response's body has been read to its end.
     pub(crate) complete: bool,
     /// The first bytes of the response's body.
     pub(crate) beginning: Vec<u8>,
 }
 
 impl Trace {
-    /// Measures an exchange, and keeps the first `kept` bytes of the response's body.
+    /// Creates empty measurements that will keep the first `kept` bytes of the response's body.
     pub(crate) fn new(kept: usize) -> Self {
         Self { kept, measured: Mutex::default() }
     }

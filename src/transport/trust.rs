@@ -1,4 +1,5 @@
-//! Whom a client trusts: the built-in authorities, certificates the user names, or anybody.
+//! Verification of server certificates, against the built-in authorities and the certificates that
+//! the user named, or not at all.
 
 use super::error::OptionsError;
 use super::options::{ClientCertificate, TlsVerification};
@@ -12,7 +13,7 @@ use rustls::server::ParsedCertificate;
 use rustls::{DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use std::sync::Arc;
 
-/// The judge of servers' certificates.
+/// A verifier of server certificates.
 #[derive(Debug)]
 pub(super) struct Trust {
     provider: Arc<CryptoProvider>,
@@ -23,16 +24,17 @@ pub(super) struct Trust {
 enum Rule {
     Authorities {
         verifier: Arc<WebPkiServerVerifier>,
-        /// The certificates the user named, which a server may also show as its own.
+        /// The certificates that the user named. A server may also present one of them as its own.
         named: Vec<CertificateDer<'static>>,
     },
-    /// `skipverify`. Signatures of the handshake are still checked, as they cost nothing.
+    /// Accepts any certificate (`skipverify`). The signatures of the handshake are still verified,
+    /// because that costs nothing.
     AnyCertificate,
 }
 
 impl Trust {
-    /// The extra certificates are read whatever the verification is: a mistake in them shall not wait until
-    /// verification is switched on.
+    /// Creates a verifier. The extra certificates are parsed even if verification is off, so that
+    /// an error in them does not remain hidden until verification is turned on.
     pub(super) fn new(
         verification: &TlsVerification,
         extra_pem: &[u8],
@@ -55,10 +57,10 @@ impl Trust {
     }
 }
 
-/// The built-in authorities and, beside them, the named ones.
+/// Returns the built-in authorities together with the named ones.
 ///
-/// A bundle may have certificates that cannot be used, such as old ones with negative serial numbers: these are passed
-/// over as long as one can be used.
+/// A bundle may contain certificates that cannot be used, such as old ones with negative serial
+/// numbers. They are skipped as long as at least one certificate can be used.
 pub(super) fn roots(named: &[CertificateDer<'static>]) -> Result<RootCertStore, OptionsError> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     let built_in = roots.len();
@@ -94,7 +96,7 @@ pub(super) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, O
     }
 }
 
-/// Reads the client's own chain of certificates and its private key.
+/// Parses the client's certificate chain and private key.
 pub(super) fn identity(
     own: &ClientCertificate,
 ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), OptionsError> {
@@ -104,7 +106,7 @@ pub(super) fn identity(
             "the client certificate has no PEM block of type CERTIFICATE, or a broken one".into(),
         )
     })?;
-    // The reason is left out: it could quote a part of the key.
+    // The reason is left out, because it could quote a part of the key.
     let key = PrivateKeyDer::from_pem_slice(&own.key_pem).map_err(|_| {
         OptionsError(
             "the key of the client certificate has no PEM block that can be read: it must be a \
@@ -115,7 +117,7 @@ pub(super) fn identity(
     Ok((chain, key))
 }
 
-/// Checks that a file of certificates to trust holds at least one, and none that cannot be used.
+/// Checks that a file of trusted certificates contains at least one certificate that can be used.
 pub(crate) fn check_roots(pem: &[u8]) -> Result<(), OptionsError> {
     let named = certificates(pem)?;
     if named.is_empty() {
@@ -141,9 +143,11 @@ impl ServerCertVerifier for Trust {
             return Ok(ServerCertVerified::assertion());
         };
         match verifier.verify_server_cert(certificate, intermediates, name, ocsp, now) {
-            // `openssl req -x509` makes certificates that are their own authority, and webpki accepts none of these from
-            // a server, whoever trusts it. One that the user named, to the byte, is what the user meant. At this point
-            // webpki has found it within its dates (they come before the constraints); the name is still to be judged.
+            // `openssl req -x509` makes certificates that are their own authority. webpki never
+            // accepts such a certificate from a server, even if it is trusted. If it is identical
+            // to a certificate that the user named, it is accepted here. At this point webpki has
+            // already checked its dates (before the constraints); only the name remains to be
+            // verified.
             Err(Error::InvalidCertificate(error))
                 if is_authority(&error) && named.contains(certificate) =>
             {

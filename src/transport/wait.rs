@@ -1,33 +1,36 @@
-//! One rule for waiting.
+//! The limits that apply to every wait.
 //!
-//! A socket's own timeouts are set once, to a short tick. A call that blocks comes back every tick without harm, and
-//! only then looks at the idle limit, the deadline and the cancel token: limits cost no system call while bytes flow,
-//! and no call outlives its limits by more than a tick.
+//! The timeouts of a socket are set only once, to a short tick. A blocked call returns at every
+//! tick without losing data, and only then are the idle limit, the deadline and the cancel token
+//! checked. The limits therefore cost no system calls while bytes flow, and no call exceeds its
+//! limits by more than a tick.
 
 use super::error::Failure;
 use crate::cancel::Cancel;
 use std::io;
 use std::time::{Duration, Instant};
 
-/// How long a call may block before limits are looked at: well under the second in which a cancel must be felt.
+/// How long a call may block before the limits are checked: well under the second within which a
+/// cancellation must take effect.
 pub(super) const TICK: Duration = Duration::from_millis(200);
 
-/// Longer times than this are taken for this: sums of times must not overflow.
+/// The longest duration used in calculations, so that sums of times do not overflow. Longer ones
+/// are reduced to it.
 pub(super) const FOREVER: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Bytes per second below which a transfer is stalled: a modem's pace, at which the smallest part of an upload takes
-/// over an hour.
+/// Bytes per second below which a transfer counts as stalled: the speed of a modem, at which the
+/// smallest part of an upload takes over an hour.
 const MIN_THROUGHPUT: u64 = 1 << 10;
 
-/// What was written may still lie in the system's buffers when the wait for the response begins.
-/// Each of these pieces of it adds one idle timeout to the wait, so that a slow link that delivers
-/// one in that time is not cut.
+/// When the wait for the response begins, written bytes may still be in the system's buffers. Each
+/// piece of this size adds one idle timeout to the wait, so that a slow link that delivers one
+/// piece within that time is not cut off.
 const BUFFERED_PIECE: u64 = 1 << 20;
 
-/// Most such pieces: Linux lets a socket's send buffer grow to 4 MiB (`tcp_wmem`).
+/// The maximum number of such pieces: Linux lets a socket's send buffer grow to 4 MiB (`tcp_wmem`).
 const MAX_BUFFERED_PIECES: u64 = 4;
 
-/// The times without progress that every exchange of a transport may take.
+/// The maximum times without progress that apply to every exchange of a transport.
 #[derive(Clone, Copy)]
 pub(super) struct Timeouts {
     pub(super) idle: Duration,
@@ -45,19 +48,20 @@ impl Timeouts {
     }
 }
 
-/// What bounds a wait.
+/// The limits of a wait.
 #[derive(Clone, Copy)]
 pub(super) struct Limits<'a> {
     /// The longest time without progress.
     pub(super) idle: Duration,
     pub(super) deadline: Option<Instant>,
-    /// Over this much waiting a [`Pace`] must be kept; `None` where a deadline ends what drips.
+    /// The waiting time over which a minimum [`Pace`] must be kept; `None` if a deadline limits
+    /// slow transfers instead.
     pub(super) stall: Option<Duration>,
     pub(super) cancel: Option<&'a Cancel>,
 }
 
 impl Limits<'_> {
-    /// Fails when the time is over or the caller has given up.
+    /// Fails if the deadline has passed or the caller has cancelled.
     pub(super) fn check(&self) -> Result<(), Failure> {
         if self.cancel.is_some_and(Cancel::is_cancelled) {
             return Err(Failure::Cancelled);
@@ -68,14 +72,14 @@ impl Limits<'_> {
         Ok(())
     }
 
-    /// Returns the limits of the wait that follows the sending of this many bytes.
+    /// Returns the limits of the wait after this many bytes were sent.
     pub(super) fn after_sending(self, sent: u64) -> Self {
         let pieces = (sent / BUFFERED_PIECE).min(MAX_BUFFERED_PIECES);
         let idle = self.idle.saturating_mul(1 + u32::try_from(pieces).unwrap_or_default());
         Self { idle, ..self }
     }
 
-    /// The same limits, ended after `time` at the latest.
+    /// Returns these limits with a deadline that is at most `time` from now.
     pub(super) fn within(self, time: Duration) -> Self {
         let deadline = Instant::now() + time.min(FOREVER);
         Self {
@@ -86,15 +90,15 @@ impl Limits<'_> {
     }
 }
 
-/// What one system call brought.
+/// The outcome of one system call.
 pub(super) enum Step {
-    /// This many bytes for the caller; for a read, zero is the end.
+    /// This many of the caller's bytes were moved; for a read, zero is the end.
     Moved(usize),
-    /// Bytes of the TLS session, none of them the caller's.
+    /// Only bytes of the TLS session were moved, none of the caller's.
     Session,
 }
 
-/// Repeats `call` until it brings something or a limit is reached.
+/// Repeats `call` until it moves bytes or reaches an end, or until a limit is reached.
 pub(super) fn wait(
     limits: &Limits<'_>,
     mut call: impl FnMut() -> io::Result<Step>,
@@ -104,7 +108,8 @@ pub(super) fn wait(
         limits.check()?;
         match call() {
             Ok(Step::Moved(count)) => return Ok(count),
-            // Bytes of a session are no progress by themselves: they could come for ever.
+            // Bytes of the session alone do not count as progress, because a server could send them
+            // endlessly.
             Ok(Step::Session) => idle.check(limits, Duration::ZERO)?,
             Err(error) if is_tick(&error) => idle.check(limits, TICK)?,
             Err(error) => return Err(Failure::Io(error)),
@@ -112,12 +117,13 @@ pub(super) fn wait(
     }
 }
 
-/// Time without progress, measured from the first call that brought none.
+/// The time without progress, measured from the first call that made none.
 #[derive(Default)]
 pub(super) struct Idle(Option<Instant>);
 
 impl Idle {
-    /// Fails when there was no progress for too long. `waited` is how long the call took that brought none.
+    /// Fails if there was no progress for too long. `waited` is the duration of the call that made
+    /// none.
     pub(super) fn check(&mut self, limits: &Limits<'_>, waited: Duration) -> Result<(), Failure> {
         let now = Instant::now();
         let since =
@@ -126,8 +132,9 @@ impl Idle {
     }
 }
 
-/// What a transfer moved, and how long it waited in the socket for that: bytes that drip would pass the idle limit for
-/// ever. The time between two calls is the caller's own and is not counted.
+/// The bytes that a transfer moved, and the time it waited in the socket for them. Without a pace,
+/// a transfer of a few bytes at a time could continue within the idle limit forever. The time
+/// between two calls belongs to the caller and is not counted.
 #[derive(Default)]
 pub(super) struct Pace {
     moved: u64,
@@ -135,7 +142,7 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// Runs a read and books it.
+    /// Runs a read and records its bytes and its duration.
     pub(super) fn keep(
         &mut self,
         limits: &Limits<'_>,
@@ -143,14 +150,15 @@ impl Pace {
     ) -> Result<usize, Failure> {
         let began = Instant::now();
         let count = call()?;
-        // The end of a stream moves nothing and is no stall.
+        // The end of a stream moves no bytes, but it is not a stall.
         if count > 0 {
             self.book(limits, count, began.elapsed())?;
         }
         Ok(count)
     }
 
-    /// Adds a call that moved `count` bytes in `waited`; fails when too little moved over [`Limits::stall`].
+    /// Records a call that moved `count` bytes in `waited`; fails if too few bytes moved over
+    /// [`Limits::stall`].
     pub(super) fn book(
         &mut self,
         limits: &Limits<'_>,
@@ -169,7 +177,7 @@ impl Pace {
     }
 }
 
-/// A blocked call came back to let limits be looked at, or a signal interrupted it.
+/// Returns whether a blocked call returned only to let limits be checked, or because of a signal.
 pub(super) fn is_tick(error: &io::Error) -> bool {
     matches!(
         error.kind(),
